@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+func newFunctionsCreate(a *app) *cobra.Command {
+	var file, contextFile string
+	var wait bool
+	var bounds limits
+	cmd := &cobra.Command{
+		Use:   "create NAME --file FILE [-c CONTEXT-FILE]",
+		Short: "Deploy a new function",
+		Long: `Deploy a new function from a Python script.
+
+The script is checked and its module body is run: if it is not valid Python, has
+no main(args, context) or raises, nothing is created, and the error shows the
+line. When the command returns, the function can be run.
+
+The context file sets what main gets as context, such as secrets that are not to
+be sent with every run. It has lines of key = "value" (TOML), or is a JSON object.
+
+Prints the id of the deployment.`,
+		Example: `  fas functions create hello --file hello.py
+  fas functions create mailer -f mailer.py -c mailer.conf --timeout 10 --memory 256
+  echo 'def main(args, context): return 42' | fas functions create answer -f -`,
+		Args: arguments("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := functionName(args[0]); err != nil {
+				return err
+			}
+			if file == "" {
+				return usagef("usage: "+cmd.UseLine(), "the --file with the code is missing")
+			}
+			if file == "-" && contextFile == "-" {
+				return usagef("give one of them as a file", "code and context cannot both come from the standard input")
+			}
+			r := client.CreateRequest{Name: args[0], Timeout: float64(bounds.timeout), Memory: int64(bounds.memory)}
+			code, err := a.readText(file, "code", runtime.MaxSource)
+			if err != nil {
+				return err
+			}
+			r.Code = *code
+			if contextFile != "" {
+				if r.Context, err = a.readText(contextFile, "context file", runtime.MaxContext); err != nil {
+					return err
+				}
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			change, err := c.Create(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			return a.writeChange(change, "created "+args[0])
+		},
+	}
+	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the code, - for the standard input")
+	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - for the standard input")
+	waitFlag(cmd, &wait)
+	bounds.flags(cmd, "60", "128")
+	completeFiles(cmd)
+	return cmd
+}
+
+// waitFlag adds the --wait of commands that always wait: scripts give it.
+func waitFlag(cmd *cobra.Command, wait *bool) {
+	cmd.Flags().BoolVarP(wait, "wait", "w", false, "wait until it is done, which this command does anyway")
+}
+
+// completeFiles makes a shell offer scripts for --file.
+func completeFiles(cmd *cobra.Command) {
+	_ = cmd.MarkFlagFilename("file", "py")
+	_ = cmd.MarkFlagFilename("context-file")
+}
+
+// writeChange tells of a change: its id is the data, what was done is talk.
+func (a *app) writeChange(change client.Change, done string) error {
+	if change.Duration > 0 {
+		done += " in " + durationText(change.Duration)
+	}
+	fmt.Fprintln(a.stderr, done)
+	_, err := fmt.Fprintln(a.stdout, change.ExecutionID)
+	return err
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+func newFunctionsUpdate(a *app) *cobra.Command {
+	var file, contextFile, newName string
+	var wait bool
+	var bounds limits
+	cmd := &cobra.Command{
+		Use:   "update NAME [-f FILE] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB]",
+		Short: "Change a function",
+		Long: `Change a function's code, context, limits or name. What is not given stays as it
+is; a change that does not deploy leaves the function as it was.
+
+Prints the id of the deployment.`,
+		Example: `  fas functions update hello -f hello.py
+  fas functions update hello --new-name hi --timeout 5`,
+		Args:              arguments("NAME"),
+		ValidArgsFunction: a.completeFunctions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := functionName(args[0]); err != nil {
+				return err
+			}
+			if newName != "" {
+				if err := functionName(newName); err != nil {
+					return err
+				}
+			}
+			if file == "-" && contextFile == "-" {
+				return usagef("give one of them as a file", "code and context cannot both come from the standard input")
+			}
+			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory)}
+			var err error
+			if file != "" {
+				if r.Code, err = a.readText(file, "code", runtime.MaxSource); err != nil {
+					return err
+				}
+			}
+			if contextFile != "" {
+				if r.Context, err = a.readText(contextFile, "context file", runtime.MaxContext); err != nil {
+					return err
+				}
+			}
+			if r == (client.UpdateRequest{}) {
+				return usagef("usage: "+cmd.UseLine(), "there is nothing to change")
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			change, err := c.Update(cmd.Context(), args[0], r)
+			if err != nil {
+				return err
+			}
+			return a.writeChange(change, "updated "+args[0])
+		},
+	}
+	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the new code, - for the standard input")
+	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the new context, - for the standard input")
+	cmd.Flags().StringVarP(&newName, "new-name", "n", "", "the new `NAME`")
+	waitFlag(cmd, &wait)
+	bounds.flags(cmd, "as it is", "as it is")
+	completeFiles(cmd)
+	return cmd
+}

@@ -1,0 +1,208 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	// connectTimeout bounds finding and greeting a server, not its work.
+	connectTimeout = 10 * time.Second
+	// maxAnswer is far above any result or listing that a server gives, and
+	// keeps a wrong address from filling the memory.
+	maxAnswer = 64 * runtime.MiB
+)
+
+// Options of a Client. URL must be set.
+type Options struct {
+	URL   string // of the server, such as http://127.0.0.1:8080
+	Token string
+
+	CACertificate string // PEM file with the authorities to trust; empty: the system's
+	TrustAll      bool   // do not verify the server's certificate
+
+	UserAgent string
+	// Trace, if set, is told what goes over the wire, one line at a time.
+	// Tokens and bodies are never in it. It may be called concurrently.
+	Trace func(TraceLevel, string)
+}
+
+// Client talks to one server.
+type Client struct {
+	base      string
+	token     string
+	userAgent string
+	trace     func(TraceLevel, string)
+	http      *http.Client
+}
+
+// New makes a Client. It does not connect.
+func New(o Options) (*Client, error) {
+	base, err := url.Parse(o.URL)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the server address %q is not valid", o.URL).
+			WithHint("the profile's protocol must be http or https, its host a name or an address")
+	}
+	secure := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.TrustAll}
+	if o.CACertificate != "" {
+		pem, err := os.ReadFile(o.CACertificate)
+		if err != nil {
+			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "cannot read the profile's ssl_certificate: %v", err)
+		}
+		secure.RootCAs = x509.NewCertPool()
+		if !secure.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the profile's ssl_certificate %s holds no certificate", o.CACertificate).
+				WithHint("give a PEM file with the certificates of the authorities to trust")
+		}
+	}
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout: connectTimeout,
+		TLSClientConfig:     secure,
+		ForceAttemptHTTP2:   true,
+	}
+	trace := o.Trace
+	if trace == nil {
+		trace = func(TraceLevel, string) {}
+	}
+	return &Client{
+		base:      strings.TrimSuffix(o.URL, "/"),
+		token:     o.Token,
+		userAgent: o.UserAgent,
+		trace:     trace,
+		http: &http.Client{
+			Transport: transport,
+			// A redirect would carry the token elsewhere, and turns a POST into
+			// something else.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+// URL is the address of the server.
+func (c *Client) URL() string { return c.base }
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// request is one exchange. A nil body sends none.
+type request struct {
+	method string
+	path   string // from the root, escaped
+	body   []byte
+}
+
+// answer is what came back with status 200.
+type answer struct {
+	header http.Header
+	body   []byte
+}
+
+// do carries out an exchange and turns everything but a 200 into an error.
+func (c *Client) do(ctx context.Context, r request) (answer, error) {
+	var body io.Reader
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(c.watch(ctx), r.method, c.base+r.path, body)
+	if err != nil {
+		return answer{}, fmt.Errorf("make the request: %w", err)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.userAgent)
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Token "+c.token)
+	}
+	began := time.Now()
+	c.traceRequest(req, len(r.body))
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return answer{}, c.unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return answer{}, c.unreachable(ctx, err)
+	}
+	c.traceResponse(resp, len(data), time.Since(began))
+	if len(data) > maxAnswer {
+		return answer{}, c.foreign(resp, "it is longer than any answer of a faaspot server")
+	}
+	if resp.StatusCode != http.StatusOK {
+		return answer{}, c.refused(resp, data)
+	}
+	if !json.Valid(data) {
+		return answer{}, c.foreign(resp, "it is not JSON")
+	}
+	return answer{header: resp.Header, body: data}, nil
+}
+
+// get reads one thing into v.
+func (c *Client) get(ctx context.Context, path string, v any) error {
+	a, err := c.do(ctx, request{method: http.MethodGet, path: path})
+	if err != nil {
+		return err
+	}
+	return c.decode(a, v)
+}
+
+// send changes something: it sends v as JSON, or no body for nil, and gives the
+// execution id that the server answers with.
+func (c *Client) send(ctx context.Context, method, path string, v any) (Change, error) {
+	r := request{method: method, path: path}
+	if v != nil {
+		data, err := encode(v)
+		if err != nil {
+			return Change{}, err
+		}
+		r.body = data
+	}
+	a, err := c.do(ctx, r)
+	if err != nil {
+		return Change{}, err
+	}
+	change := Change{Duration: duration(a.header)}
+	return change, c.decode(a, &change.ExecutionID)
+}
+
+func (c *Client) decode(a answer, v any) error {
+	if err := json.Unmarshal(a.body, v); err != nil {
+		return c.unexpected(err)
+	}
+	return nil
+}
+
+// unexpected is an answer that is JSON but not the right one.
+func (c *Client) unexpected(err error) error {
+	return runtime.Errorf(runtime.CodeInternal, "the answer of %s is not what was expected: %v", c.base, err).
+		WithHint("client and server may be of different versions: see `fas version`")
+}
+
+// encode is json.Marshal without its escapes for HTML, which would only make
+// code longer.
+func encode(v any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}

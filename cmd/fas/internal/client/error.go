@@ -1,0 +1,160 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Error is an answer of the server that is not a success.
+type Error struct {
+	Err         *runtime.Error
+	Status      int    // of HTTP
+	ExecutionID string // empty if nothing ran
+	ErrorID     string // of the server's log, for errors that are its own fault
+}
+
+// Error gives the whole story on one line.
+func (e *Error) Error() string { return fmt.Sprintf("status %d: %v", e.Status, e.Err) }
+
+// Unwrap gives the coded error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// refused makes an error of an answer with a status other than 200.
+func (c *Client) refused(resp *http.Response, data []byte) error {
+	var body struct {
+		Message   string `json:"message"`
+		Detail    string `json:"detail"`
+		Code      string `json:"error_code"`
+		Traceback string `json:"server_traceback"`
+		Hint      string `json:"hint"`
+		Line      int    `json:"line"`
+		ErrorID   string `json:"error_id"`
+	}
+	err := json.Unmarshal(data, &body)
+	if body.Message == "" {
+		body.Message = body.Detail
+	}
+	if err != nil || body.Message == "" {
+		if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+			return c.foreign(resp, "it sends on to "+resp.Header.Get("Location"))
+		}
+		return c.foreign(resp, "it is not an error of faaspot")
+	}
+	coded := &runtime.Error{
+		Code:      runtime.Code(body.Code),
+		Message:   body.Message,
+		Hint:      body.Hint,
+		Traceback: strings.TrimRight(body.Traceback, "\n"),
+		Line:      body.Line,
+	}
+	if coded.Code == "" {
+		coded.Code = codeOfStatus(resp.StatusCode)
+	}
+	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s >= 0 {
+		coded.RetryAfter = time.Duration(s) * time.Second
+	}
+	if coded.Hint == "" {
+		coded.Hint = hintOf(coded)
+	}
+	return &Error{
+		Err:         coded,
+		Status:      resp.StatusCode,
+		ExecutionID: resp.Header.Get(headerExecution),
+		ErrorID:     body.ErrorID,
+	}
+}
+
+// hintOf says what to do about an error for which the server said nothing.
+func hintOf(e *runtime.Error) string {
+	switch {
+	case e.Code == runtime.CodeUnauthenticated:
+		return "check the token of the profile, or FAASPOT_TOKEN if it is set; `fas -v ...` shows which profile is used"
+	case e.RetryAfter > 0:
+		return fmt.Sprintf("try again in %v", e.RetryAfter)
+	}
+	return ""
+}
+
+// foreign is an answer that no faaspot server gives: something else listens
+// there, or stands between.
+func (c *Client) foreign(resp *http.Response, why string) error {
+	return &Error{
+		Err: runtime.Errorf(codeOfStatus(resp.StatusCode), "%s answered %q, and %s", c.base, resp.Status, why).
+			WithHint("check host, port and protocol of the profile, and any proxy on the way"),
+		Status: resp.StatusCode,
+	}
+}
+
+// codeOfStatus guesses the code of an answer that does not have one, which
+// comes from a proxy more often than from a server.
+func codeOfStatus(status int) runtime.Code {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return runtime.CodeUnauthenticated
+	case http.StatusNotFound:
+		return runtime.CodeNotFound
+	case http.StatusRequestEntityTooLarge:
+		return runtime.CodeTooLarge
+	case http.StatusTooManyRequests:
+		return runtime.CodeTooBusy
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return runtime.CodeUnavailable
+	}
+	return runtime.CodeInternal
+}
+
+// unreachable makes an error of an exchange that did not come to its end.
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	e := &runtime.Error{Code: runtime.CodeUnavailable, Op: "client", Err: err}
+	var dns *net.DNSError
+	var unknownCA x509.UnknownAuthorityError
+	var wrongHost x509.HostnameError
+	var badCert *tls.CertificateVerificationError
+	var notTLS tls.RecordHeaderError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Message = fmt.Sprintf("no server listens at %s", c.base)
+		e.Hint = "start one with `fas serve`, or choose another profile with --profile"
+	case errors.As(err, &dns):
+		e.Message = fmt.Sprintf("the host %s is not known", dns.Name)
+		e.Hint = "check the host of the profile"
+	case errors.As(err, &unknownCA):
+		e.Message = fmt.Sprintf("the certificate of %s is signed by an authority that is not trusted here", c.base)
+		e.Hint = "set ssl_certificate of the profile to a PEM file with that authority"
+	case errors.As(err, &wrongHost):
+		e.Message = fmt.Sprintf("the certificate of %s is for another host: %v", c.base, wrongHost)
+		e.Hint = "use a host name that the certificate has"
+	case errors.As(err, &badCert):
+		e.Message = fmt.Sprintf("the certificate of %s is not accepted: %v", c.base, badCert.Err)
+	case errors.As(err, &notTLS):
+		e.Message = fmt.Sprintf("%s does not speak TLS", c.base)
+		e.Hint = "set protocol of the profile to http, and ssl_enabled to false"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		e.Message = fmt.Sprintf("%s closed the connection before it answered", c.base)
+		e.Hint = "it may have been stopped; whether what was asked has happened is not known"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		e.Message = fmt.Sprintf("%s does not answer", c.base)
+		e.Hint = "check host and port of the profile, and the network on the way"
+	default:
+		e.Message = fmt.Sprintf("cannot talk to %s: %v", c.base, err)
+		e.Hint = "check host, port and protocol of the profile"
+	}
+	return e
+}

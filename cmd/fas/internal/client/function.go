@@ -1,0 +1,75 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Listed is a function in a list. Its JSON form is also what the --json of the
+// command line prints: names and meanings of its fields stay.
+type Listed struct {
+	Name      string    `json:"name"`
+	RunnerURL string    `json:"runner_url"` // where it is run
+	Version   uint64    `json:"version"`    // of its code, context and limits, from 1
+	Created   time.Time `json:"created"`    // RFC 3339, in UTC
+	Updated   time.Time `json:"updated"`
+}
+
+// Function is a function on its own, in a form for which the same holds.
+type Function struct {
+	Listed
+	Timeout     float64  `json:"timeout"`      // seconds that a run may take
+	Memory      float64  `json:"memory"`       // MB that a run may use
+	ContextKeys []string `json:"context_keys"` // names in the context; their values are secret
+	Code        string   `json:"code"`         // Python
+}
+
+// serverTime is how the server writes times: 2017-07-21 15:10:52.537686+00:00.
+const serverTime = "2006-01-02 15:04:05.999999999-07:00"
+
+// wireFunction is a function as the server writes it.
+type wireFunction struct {
+	Name        string   `json:"name"`
+	RunnerURL   string   `json:"runner_url"`
+	Version     uint64   `json:"version"`
+	Created     wireTime `json:"created"`
+	Updated     wireTime `json:"updated"`
+	Timeout     float64  `json:"timeout"`
+	Memory      float64  `json:"memory"`
+	ContextKeys []string `json:"context_keys"`
+	Code        string   `json:"code"`
+	Encoding    string   `json:"encoding"`
+}
+
+type wireTime struct{ time.Time }
+
+func (t *wireTime) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	at, err := time.Parse(serverTime, text)
+	if err != nil {
+		return fmt.Errorf("%q is not a time", text)
+	}
+	t.Time = at.UTC()
+	return nil
+}
+
+func (w wireFunction) listed() Listed {
+	return Listed{
+		Name: w.Name, RunnerURL: w.RunnerURL, Version: w.Version,
+		Created: w.Created.Time, Updated: w.Updated.Time,
+	}
+}
+
+func (w wireFunction) function() (Function, error) {
+	if w.Encoding != plain {
+		return Function{}, fmt.Errorf("the code is %q, not %q", w.Encoding, plain)
+	}
+	return Function{
+		Listed: w.listed(), Timeout: w.Timeout, Memory: w.Memory,
+		ContextKeys: append([]string{}, w.ContextKeys...), Code: w.Code,
+	}, nil
+}

@@ -1,0 +1,32 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+)
+
+// Health is how a server is.
+type Health struct {
+	Reachable bool
+	Ready     bool
+	Version   string // empty if the server does not tell
+}
+
+// Health asks the server whether it is there and ready. If it is not, the error
+// says why.
+func (c *Client) Health(ctx context.Context) (Health, error) {
+	a, err := c.do(ctx, request{method: "GET", path: "/readyz"})
+	if err != nil {
+		_, answered := errors.AsType[*Error](err)
+		return Health{Reachable: answered}, err
+	}
+	h := Health{Reachable: true, Ready: true}
+	var body struct {
+		Version string `json:"version"`
+	}
+	if json.Unmarshal(a.body, &body) == nil {
+		h.Version = body.Version
+	}
+	return h, nil
+}

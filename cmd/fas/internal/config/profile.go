@@ -1,0 +1,100 @@
+package config
+
+import (
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Defaults of a profile's fields.
+const (
+	DefaultHost     = "127.0.0.1"
+	DefaultProtocol = "http"
+	DefaultPort     = 8080
+)
+
+// Profile says how to reach one server. A zero field is one that the file does
+// not have.
+type Profile struct {
+	Host           string
+	Protocol       string // http or https
+	Port           int
+	Username       string
+	Password       string
+	Token          string
+	SSLCertificate string // path of a PEM file with the authorities to trust
+	SSLTrustAll    bool   // do not verify the server's certificate
+	SSLEnabled     bool   // https, whatever Protocol says
+
+	// ServerData is the data folder of the `fas serve` that wrote this profile
+	// and keeps its address and token current. Absent in profiles that people
+	// made.
+	ServerData string
+}
+
+// URL is the address of the server, with the defaults filled in and without a
+// slash at the end: http://127.0.0.1:8080.
+func (p Profile) URL() string {
+	protocol := strings.ToLower(p.Protocol)
+	if protocol == "" {
+		protocol = DefaultProtocol
+	}
+	if p.SSLEnabled {
+		protocol = "https"
+	}
+	host := p.Host
+	if host == "" {
+		host = DefaultHost
+	}
+	port := p.Port
+	if port == 0 {
+		port = DefaultPort
+		if protocol == "https" {
+			port = 443
+		}
+	}
+	return protocol + "://" + net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port))
+}
+
+// field ties one key of the file to one field of a Profile.
+type field struct {
+	key    string
+	always bool // written even when zero
+	get    func(*Profile) any
+	set    func(*Profile, any)
+	zero   any
+}
+
+func text(key string, always bool, at func(*Profile) *string) field {
+	return field{
+		key: key, always: always, zero: "",
+		get: func(p *Profile) any { return *at(p) },
+		set: func(p *Profile, v any) { *at(p) = v.(string) },
+	}
+}
+
+func boolean(key string, at func(*Profile) *bool) field {
+	return field{
+		key: key, zero: false,
+		get: func(p *Profile) any { return *at(p) },
+		set: func(p *Profile, v any) { *at(p) = v.(bool) },
+	}
+}
+
+// fields is the schema of a profile, in the order in which a new one is written.
+var fields = []field{
+	text("host", true, func(p *Profile) *string { return &p.Host }),
+	text("protocol", true, func(p *Profile) *string { return &p.Protocol }),
+	{
+		key: "port", always: true, zero: 0,
+		get: func(p *Profile) any { return p.Port },
+		set: func(p *Profile, v any) { p.Port = v.(int) },
+	},
+	text("username", false, func(p *Profile) *string { return &p.Username }),
+	text("password", false, func(p *Profile) *string { return &p.Password }),
+	text("token", true, func(p *Profile) *string { return &p.Token }),
+	text("ssl_certificate", false, func(p *Profile) *string { return &p.SSLCertificate }),
+	boolean("ssl_trust_all", func(p *Profile) *bool { return &p.SSLTrustAll }),
+	boolean("ssl_enabled", func(p *Profile) *bool { return &p.SSLEnabled }),
+	text("server_data", false, func(p *Profile) *string { return &p.ServerData }),
+}

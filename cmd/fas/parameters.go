@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/faaspot/faaspot/runtime/strictjson"
+)
+
+// parameter is one key=value of a command line. Values are always strings.
+type parameter struct{ key, value string }
+
+// listKey is what a key in a comma list looks like. Anything else before an `=`
+// shows that the comma belongs to a value, as in "filter=a, b <= 3".
+var listKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+
+// parseParameters reads the values of -p. Each is a key=value, split at its
+// first `=`, or a list of them at commas: "k1=v1, k2=v2". It is a list only if
+// every part of it is a key=value, so that a comma in a sentence stays one.
+func parseParameters(entries []string) ([]parameter, error) {
+	var all []parameter
+	for _, entry := range entries {
+		list, err := parseParameter(entry)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range list {
+			if slices.ContainsFunc(all, func(q parameter) bool { return q.key == p.key }) {
+				return nil, usagef("give each parameter once", "the parameter %q is given twice", p.key)
+			}
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+func parseParameter(entry string) ([]parameter, error) {
+	if list := parseList(entry); list != nil {
+		return list, nil
+	}
+	key, value, ok := strings.Cut(entry, "=")
+	if !ok || strings.TrimSpace(key) == "" {
+		return nil, usagef("give it as -p key=value", "the parameter %q has no key and value", entry)
+	}
+	return []parameter{{key, value}}, nil
+}
+
+// parseList reads a comma list, nil if it is not one.
+func parseList(entry string) []parameter {
+	parts := strings.Split(entry, ",")
+	if len(parts) == 1 {
+		return nil
+	}
+	list := make([]parameter, 0, len(parts))
+	for _, part := range parts {
+		key, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok || !listKey.MatchString(key) {
+			return nil
+		}
+		list = append(list, parameter{key, value})
+	}
+	return list
+}
+
+// buildArgs makes the JSON object of a run's args: that of base, or an empty
+// one, with the parameters in it. What base has keeps its order, and its numbers
+// keep all their digits.
+func buildArgs(base []byte, parameters []parameter) ([]byte, error) {
+	if len(base) == 0 {
+		base = []byte("{}")
+	}
+	if err := strictjson.Check(base, strictjson.Options{Object: true}); err != nil {
+		return nil, usagef(`give an object, such as {"name": "you", "times": 3}`, "the args are not a JSON object: %v", err)
+	}
+	if len(parameters) == 0 {
+		return base, nil
+	}
+	members, err := topMembers(base)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parameters {
+		if !utf8.ValidString(p.key) || !utf8.ValidString(p.value) {
+			return nil, usagef("", "the parameter %q is not UTF-8", p.key)
+		}
+		value, err := marshal(p.value)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(members, func(m member) bool { return m.key == p.key }); i >= 0 {
+			members[i].value = value
+			continue
+		}
+		members = append(members, member{p.key, value})
+	}
+	var out bytes.Buffer
+	for i, m := range members {
+		key, err := marshal(m.key)
+		if err != nil {
+			return nil, err
+		}
+		out.WriteByte("{,"[min(i, 1)])
+		out.Write(key)
+		out.WriteByte(':')
+		out.Write(m.value)
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
+}
+
+// member is a name and its value in a JSON object.
+type member struct {
+	key   string
+	value json.RawMessage
+}
+
+// topMembers takes apart an object that was checked before.
+func topMembers(object []byte) ([]member, error) {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if _, err := decoder.Token(); err != nil {
+		return nil, err
+	}
+	var members []member
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		m := member{key: key.(string)}
+		if err := decoder.Decode(&m.value); err != nil {
+			return nil, err
+		}
+		members = append(members, m)
+	}
+	return members, nil
+}
+
+// marshal is json.Marshal without its escapes for HTML, which nobody at a
+// terminal wants to read.
+func marshal(v any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+// quoted shows a word of the command line so that its ends can be seen.
+func quoted(s string) string { return strconv.Quote(s) }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Groups of commands in the help of the root.
+const (
+	groupServer    = "server"
+	groupFunctions = "functions"
+)
+
+func newRoot(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "fas <command>",
+		Short: "Run Python functions, each call in a sandbox of its own",
+		Long: `Run Python functions over HTTP, each call in a pristine sandbox.
+
+fas is the server and its command line: "fas serve" starts a server on this
+machine, and the other commands talk to it.`,
+		Example: `  fas serve
+  fas functions create hello --file hello.py
+  fas functions run hello -p name=you --wait`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          group,
+	}
+	cmd.SetVersionTemplate("fas {{.Version}}\n")
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("see `"+c.CommandPath()+" --help`", "%v", err)
+	})
+	cmd.PersistentFlags().StringVar(&a.profile, "profile", "", "the profile `NAME` of the server to talk to, see \"fas help environment\"")
+	cmd.PersistentFlags().CountVarP(&a.verbosity, "verbose", "v", "tell what goes over the wire: -v requests, -vv headers, -vvv connections")
+	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
+	cmd.AddGroup(
+		&cobra.Group{ID: groupServer, Title: "Server:"},
+		&cobra.Group{ID: groupFunctions, Title: "Functions:"},
+	)
+	cmd.AddCommand(
+		newServe(a),
+		newFunctions(a),
+		newAuth(a),
+		newVersion(a),
+		newHelpExitCodes(),
+		newHelpEnvironment(),
+	)
+	return cmd
+}
+
+// group is what a command does that only holds others: it shows them, or says
+// that there is none of that name.
+func group(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	hint := "see `" + cmd.CommandPath() + " --help`"
+	if cmd.SuggestionsMinimumDistance <= 0 {
+		cmd.SuggestionsMinimumDistance = 2 // letters that may differ, as everywhere in cobra
+	}
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		hint = "did you mean `" + cmd.CommandPath() + " " + strings.Join(similar, "` or `"+cmd.CommandPath()+" ") + "`?"
+	}
+	return usagef(hint, "%s has no command %q", cmd.CommandPath(), args[0])
+}
+
+// arguments checks that a command gets exactly the named ones.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		hint := "usage: " + cmd.UseLine()
+		if len(args) < len(names) {
+			return usagef(hint, "the %s is missing", strings.Join(names[len(args):], " and the "))
+		}
+		if len(args) > len(names) {
+			return usagef(hint, "%s", fmt.Sprintf("%q is one argument too many", args[len(names)]))
+		}
+		return nil
+	}
+}
+
+// exclusive checks that at most one of some flags is given.
+func exclusive(cmd *cobra.Command, names ...string) error {
+	var given []string
+	for _, name := range names {
+		if cmd.Flags().Changed(name) {
+			given = append(given, "--"+name)
+		}
+	}
+	if len(given) > 1 {
+		return usagef("give one of them", "%s exclude each other", strings.Join(given, " and "))
+	}
+	return nil
+}

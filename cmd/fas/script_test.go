@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/faaspot/faaspot/runtime/sandbox"
+)
+
+// patience bounds what a test waits for; nothing takes that long unless it is
+// broken.
+const patience = 2 * time.Minute
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"fas":      main,
+		"stubborn": stubborn,
+	})
+}
+
+// TestScripts are the stories of people who use fas, told with the real server.
+// Each has a home of its own; all share what compiling the guest gives.
+//
+// Beyond the commands of testscript there are:
+//
+//	await FILE         wait until a file is there, and set ADDRESS to what it says
+//	status N COMMAND   run a command that must exit with status N
+//	mode PERM FILE     check a file's permissions
+//	free VARIABLE      set a variable to an address where nothing listens
+func TestScripts(t *testing.T) {
+	cache := warmCache(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			home := filepath.Join(e.WorkDir, "home")
+			e.Setenv("HOME", home)
+			for _, name := range []string{"no_proxy", "NO_PROXY"} {
+				e.Setenv(name, "127.0.0.1")
+			}
+			data := filepath.Join(home, ".faaspot", "data")
+			if err := os.MkdirAll(data, 0o700); err != nil {
+				return err
+			}
+			return os.Symlink(cache, filepath.Join(data, "cache"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await":  await,
+			"status": status,
+			"mode":   mode,
+			"free":   free,
+		},
+	})
+}
+
+// warmCache compiles the guest once, so that servers start in no time.
+func warmCache(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "cache")
+	box, err := sandbox.Open(context.Background(), sandbox.Options{CacheDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := box.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await FILE")
+	}
+	deadline := time.Now().Add(patience)
+	for {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil {
+			ts.Setenv("ADDRESS", strings.TrimSpace(string(data)))
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s did not appear", args[0])
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode PERM FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("mode %s, want %s", got, args[0])
+	}
+}
+
+func free(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: free VARIABLE")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	defer l.Close()
+	ts.Setenv(args[0], l.Addr().String())
+}

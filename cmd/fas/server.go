@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/sandbox"
+	"github.com/faaspot/faaspot/storage"
+)
+
+const (
+	// dataMode keeps functions and their contexts, which hold secrets, to the
+	// server's user.
+	dataMode fs.FileMode = 0o700
+	// cutTime is what runs get to end that were stopped at the end of the grace
+	// period: stopping one takes milliseconds.
+	cutTime = 5 * time.Second
+)
+
+// server is the parts of a running server, in the order in which they start.
+// What has not started is nil.
+type server struct {
+	log      *slog.Logger
+	listener net.Listener
+	at       place
+	store    *storage.Store
+	admin    admin
+	web      *httpapi.Server
+	served   chan error // gets the error with which web stops by itself
+	box      *sandbox.Sandbox
+	engine   *runtime.Engine
+}
+
+// serve runs the server until ctx ends, which is how it is told to stop, and
+// not an error.
+func (a *app) serve(ctx context.Context, o serveOptions) error {
+	s := &server{log: a.newLog(a.stderr, o.logLevel, o.logFormat)}
+	err := s.start(ctx, a, o)
+	if err == nil {
+		err = a.attend(ctx, s, o)
+	}
+	grace := o.grace
+	if ctx.Err() != nil {
+		s.log.Info("stopping", "grace", grace.String())
+		err = nil // whatever fails now fails because of that
+	} else {
+		grace = 0
+	}
+	if err := errors.Join(err, s.stop(grace)); err != nil {
+		return err
+	}
+	s.log.Info("stopped")
+	return nil
+}
+
+// start starts the parts.
+func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) {
+	began := time.Now()
+	if s.listener, err = listen(o.listen); err != nil {
+		return err
+	}
+	if s.at, err = placeOf(s.listener.Addr()); err != nil {
+		return fmt.Errorf("find out where the server listens: %w", err)
+	}
+	s.log.Info("starting", "url", s.at.url(), "data", o.data, "version", version())
+	if err := os.MkdirAll(o.data, dataMode); err != nil {
+		return usagef("choose another folder with --data", "cannot make the data folder: %v", err)
+	}
+	if s.store, err = storage.Open(storage.Options{Dir: filepath.Join(o.data, "store"), Log: s.log}); err != nil {
+		return err
+	}
+	if s.admin, err = a.openAdmin(s, o); err != nil {
+		return err
+	}
+
+	// From here on callers get answers, if only that the server is starting.
+	entrance := new(door)
+	s.web, err = httpapi.New(httpapi.Options{
+		Functions: entrance,
+		Auth:      s.admin.hash,
+		Ready:     entrance.ready,
+		Log:       s.log,
+		BaseURL:   o.publicURL,
+	})
+	if err != nil {
+		return err
+	}
+	s.served = make(chan error, 1)
+	go func() { s.served <- s.web.Serve(s.listener) }()
+
+	if s.box, err = sandbox.Open(ctx, sandbox.Options{CacheDir: filepath.Join(o.data, "cache"), Log: s.log}); err != nil {
+		return err
+	}
+	s.engine, err = runtime.New(runtime.Options{
+		Store: s.store, Sandbox: s.box, Log: s.log, MemoryBudget: int64(o.memoryBudget),
+	})
+	if err != nil {
+		return err
+	}
+	entrance.open(s.engine)
+	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
+	if beyond(s.listener.Addr()) {
+		s.log.Warn("other machines can reach this server, and requests are not encrypted",
+			"hint", "put a proxy that speaks TLS in front")
+	}
+	return nil
+}
+
+// attend tells the world that the server is ready, and waits until it is to
+// stop or stops by itself.
+func (a *app) attend(ctx context.Context, s *server, o serveOptions) error {
+	if o.addressFile != "" {
+		if err := writeAddress(o.addressFile, s.listener.Addr()); err != nil {
+			return err
+		}
+	}
+	if o.demo {
+		if err := a.demo(ctx, s.at, s.admin); err != nil && ctx.Err() == nil {
+			s.log.Error("the demo failed", "error", problem(err))
+		}
+	}
+	select {
+	case err := <-s.served:
+		return fmt.Errorf("the server stopped accepting: %w", err)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// stop stops what has started, in reverse. Runs under way may go on for the
+// grace period; what waits to begin is turned away at once.
+func (s *server) stop(grace time.Duration) error {
+	if err := drain(s.engine, s.web, grace, s.log); err != nil {
+		// Closing what runs still use would break them in ways of its own. What
+		// was acknowledged is on disk.
+		return err
+	}
+	var errs []error
+	if s.box != nil {
+		errs = append(errs, s.box.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	if s.listener != nil && s.web == nil {
+		errs = append(errs, s.listener.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// drain stops accepting and lets what is under way end within the grace period;
+// what has not ended by then is stopped. Parts that are nil have not started.
+func drain(engine *runtime.Engine, web *httpapi.Server, grace time.Duration, log *slog.Logger) error {
+	patient, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	final, cancel := context.WithTimeout(context.Background(), grace+cutTime)
+	defer cancel()
+	var parts sync.WaitGroup
+	if web != nil {
+		parts.Go(func() {
+			if err := web.Shutdown(patient); err != nil && grace > 0 {
+				log.Warn("the grace period is over: what was under way was stopped", "grace", grace.String())
+			}
+		})
+	}
+	var stuck error
+	if engine != nil {
+		parts.Go(func() { stuck = engine.Close(final) })
+	}
+	parts.Wait()
+	if stuck != nil {
+		return fmt.Errorf("runs did not end although they were stopped: %w", stuck)
+	}
+	return nil
+}
+
+// openAdmin finds or draws the admin token.
+func (a *app) openAdmin(s *server, o serveOptions) (admin, error) {
+	k := adminKeeper{settings: s.store, given: a.env[envAdminToken], data: o.data, at: s.at, log: s.log}
+	if k.given == "" {
+		path, err := a.env.configPath()
+		if err != nil {
+			return admin{}, err
+		}
+		k.config = path
+	}
+	return k.open(o.resetAdminToken)
+}
+
+// writeAddress writes where the server listens, for scripts that let it choose
+// a port. Who finds the file finds all of it.
+func writeAddress(path string, address net.Addr) error {
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, []byte(address.String()+"\n"), 0o644); err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Authenticator tells to which tenant a token belongs. A token of nobody is a
+// CodeUnauthenticated error. The token is valid during the call only and must
+// not be logged. It is called once or twice per request, concurrently.
+type Authenticator interface {
+	Authenticate(token []byte) (runtime.Tenant, error)
+}
+
+// TokenHash is the SHA-256 of a token: all that is kept of it. As an
+// [Authenticator] it lets this one token in, as [runtime.DefaultTenant].
+type TokenHash [sha256.Size]byte
+
+// HashToken hashes a token, which should have 256 bits of randomness: nothing
+// slows down guessing but its length.
+func HashToken(token string) TokenHash { return sha256.Sum256([]byte(token)) }
+
+// Authenticate implements [Authenticator]. The time it takes says nothing
+// about the right token: hashes are compared, and in constant time.
+func (h TokenHash) Authenticate(token []byte) (runtime.Tenant, error) {
+	got := sha256.Sum256(token)
+	if subtle.ConstantTimeCompare(got[:], h[:]) != 1 {
+		return "", errWrongToken
+	}
+	return runtime.DefaultTenant, nil
+}
+
+const tokenHint = `send the header "Authorization: Token YOUR-TOKEN" (Bearer works too)`
+
+var (
+	errNoToken = runtime.Errorf(runtime.CodeUnauthenticated, "the request carries no token").
+			WithHint(tokenHint)
+	errWrongToken = runtime.Errorf(runtime.CodeUnauthenticated, "the token is not valid").
+			WithHint("check the token; the server keeps only a hash of it, so it cannot be read back there")
+	errTwoTokens = runtime.Errorf(runtime.CodeInvalidArgument, "the request has more than one Authorization header").
+			WithHint("send exactly one")
+)
+
+// authenticate finds the tenant of a request.
+func (s *Server) authenticate(h *fasthttp.RequestHeader) (runtime.Tenant, error) {
+	fields := h.PeekAll(fasthttp.HeaderAuthorization)
+	switch {
+	case len(fields) > 1:
+		return "", errTwoTokens
+	case len(fields) == 0:
+		return "", errNoToken
+	}
+	token, ok := bearer(fields[0])
+	if !ok {
+		return "", errNoToken
+	}
+	return s.opts.Auth.Authenticate(token)
+}
+
+// bearer takes the token out of "Token T" or "Bearer T". The scheme's case
+// does not matter (RFC 9110, section 11.1).
+func bearer(field []byte) ([]byte, bool) {
+	scheme, token, ok := bytes.Cut(field, []byte(" "))
+	if !ok || !bytes.EqualFold(scheme, []byte("Token")) && !bytes.EqualFold(scheme, []byte("Bearer")) {
+		return nil, false
+	}
+	token = bytes.Trim(token, " ")
+	return token, len(token) > 0
+}

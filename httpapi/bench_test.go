@@ -1,0 +1,76 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// ready is an engine that has the result before it is asked.
+type ready struct {
+	*fakeFunctions
+	exec *runtime.Execution
+}
+
+func (r ready) Run(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
+	return r.exec, nil
+}
+
+// readRequest reads a request as if from a connection.
+func readRequest(req *fasthttp.Request, head, body string) error {
+	text := head + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
+	return req.Read(bufio.NewReader(strings.NewReader(text)))
+}
+
+// benchRun measures what stands between the HTTP library and the engine for one
+// blocking run: guard, route, token, args, answer.
+func benchRun(b *testing.B, method, query, body string) {
+	s, err := New(Options{
+		Functions: ready{exec: succeeded(`{"message":"Hello you"}`)},
+		Auth:      HashToken(testToken),
+		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	head := method + " /v1/sync/functions/hello/rpc/" + query + " HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\n" +
+		"Accept: */*\r\nContent-Type: application/json\r\n" + authLine
+	var ctx fasthttp.RequestCtx
+	if err := readRequest(&ctx.Request, head, body); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		ctx.Response.Reset()
+		ctx.ResetUserValues()
+		s.received(&ctx.Request.Header)
+		s.serve(&ctx)
+	}
+	if ctx.Response.StatusCode() != 200 {
+		b.Fatalf("%s", ctx.Response.Body())
+	}
+}
+
+func BenchmarkRunPOST(b *testing.B) { benchRun(b, "POST", "", `{"name":"you","n":1}`) }
+func BenchmarkRunGET(b *testing.B)  { benchRun(b, "GET", "?name=you&n=1", "") }
+
+func BenchmarkGuard(b *testing.B) {
+	var req fasthttp.Request
+	if err := readRequest(&req, runLine+"User-Agent: bench/1.0\r\nAccept: */*\r\n", `{"name":"you"}`); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := guard(&req.Header); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

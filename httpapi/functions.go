@@ -1,0 +1,262 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// maxList bounds how many functions one answer lists. It is also the default,
+// for clients of old know no pages.
+const maxList = 10_000
+
+// timeFormat is how this API has always written times.
+const timeFormat = "2006-01-02 15:04:05.000000-07:00"
+
+// listedFunction is a function in a list.
+type listedFunction struct {
+	Name      string `json:"name"`
+	RunnerURL string `json:"runner_url"`
+	Version   uint64 `json:"version"`
+	Created   string `json:"created"`
+	Updated   string `json:"updated"`
+}
+
+// functionDetail is a function on its own. Of its context only the names are
+// told: the values are secrets.
+type functionDetail struct {
+	listedFunction
+	Code        string   `json:"code"`
+	Encoding    encoding `json:"encoding"`
+	Timeout     float64  `json:"timeout"` // seconds
+	Memory      float64  `json:"memory"`  // MB
+	ContextKeys []string `json:"context_keys"`
+}
+
+func (s *Server) listFunctions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	limit, after, err := listPage(ctx.QueryArgs())
+	if err != nil {
+		return err
+	}
+	// One more than is shown tells whether there is a next page.
+	found, err := s.collect(tenant, after, limit+1)
+	if err != nil {
+		return err
+	}
+	if len(found) > limit {
+		found = found[:limit]
+		ctx.Response.Header.Set(fasthttp.HeaderLink, nextPage(found[limit-1].Name, limit))
+	}
+	base := s.baseURL(ctx)
+	list := make([]listedFunction, len(found))
+	for i, f := range found {
+		list[i] = listed(base, f)
+	}
+	return writeValue(ctx, list)
+}
+
+// collect gets up to limit functions, page by page.
+func (s *Server) collect(tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error) {
+	var all []runtime.Function
+	for len(all) < limit {
+		size := min(limit-len(all), runtime.MaxPage)
+		page, err := s.opts.Functions.Functions(s.runs, tenant, after, size)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < size {
+			break
+		}
+		after = page[len(page)-1].Name
+	}
+	return all, nil
+}
+
+// listPage reads ?limit= and ?after=.
+func listPage(query *fasthttp.Args) (limit int, after string, err error) {
+	limit = maxList
+	if text := query.Peek("limit"); text != nil {
+		if limit, err = strconv.Atoi(string(text)); err != nil || limit < 1 || limit > maxList {
+			return 0, "", runtime.Errorf(runtime.CodeInvalidArgument, "limit must be a number from 1 to %d", maxList)
+		}
+	}
+	if after = string(query.Peek("after")); after != "" {
+		err = runtime.ValidateName(after)
+	}
+	return limit, after, err
+}
+
+// nextPage is a Link header (RFC 8288) to the functions behind last.
+func nextPage(last string, limit int) string {
+	return "</v1/functions/?after=" + url.QueryEscape(last) + "&limit=" + strconv.Itoa(limit) + `>; rel="next"`
+}
+
+func (s *Server) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	body, err := parseFunctionBody(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	if body.name == nil {
+		return runtime.Errorf(runtime.CodeInvalidArgument, `"name" is missing`)
+	}
+	if err := runtime.ValidateName(*body.name); err != nil {
+		return err
+	}
+	if body.code == nil {
+		return runtime.Errorf(runtime.CodeInvalidArgument, `"code" is missing`).WithHint(codeHint)
+	}
+	spec := runtime.FunctionSpec{Tenant: tenant, Name: *body.name, Source: body.code, Context: body.context}
+	if body.timeout != nil {
+		spec.Limits.Timeout = *body.timeout
+	}
+	if body.memory != nil {
+		spec.Limits.Memory = *body.memory
+	}
+	d, err := s.opts.Functions.CreateFunction(s.runs, spec)
+	if err != nil {
+		return err
+	}
+	writeID(ctx, d)
+	return nil
+}
+
+func (s *Server) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := functionName(ctx)
+	if err != nil {
+		return err
+	}
+	enc, err := parseEncoding(string(ctx.QueryArgs().Peek("encoding")))
+	if err != nil {
+		return err
+	}
+	d, err := s.opts.Functions.Function(s.runs, tenant, name)
+	if err != nil {
+		return err
+	}
+	limits := d.Version.Limits.WithDefaults()
+	answer := functionDetail{
+		listedFunction: listed(s.baseURL(ctx), d.Function),
+		Encoding:       encodingPercent,
+		Timeout:        limits.Timeout.Seconds(),
+		Memory:         float64(limits.Memory) / runtime.MiB,
+	}
+	if enc == encodingPlain {
+		answer.Encoding, answer.Code = encodingPlain, string(d.Version.Source)
+	} else {
+		answer.Code = quote(d.Version.Source)
+	}
+	if answer.ContextKeys, err = contextKeys(d.Version.Context); err != nil {
+		return err
+	}
+	return writeValue(ctx, answer)
+}
+
+func contextKeys(context []byte) ([]string, error) {
+	keys := []string{}
+	if len(context) == 0 {
+		return keys, nil
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(context, &members) != nil {
+		// The parser's error could quote a secret.
+		return nil, runtime.Errorf(runtime.CodeInternal, "a stored context is not a JSON object")
+	}
+	for key := range members {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+func (s *Server) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := functionName(ctx)
+	if err != nil {
+		return err
+	}
+	body, err := parseFunctionBody(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	if body.name != nil {
+		if err := runtime.ValidateName(*body.name); err != nil {
+			return err
+		}
+	}
+	d, err := s.opts.Functions.UpdateFunction(s.runs, runtime.FunctionUpdate{
+		Tenant:  tenant,
+		Name:    name,
+		NewName: body.name,
+		Source:  body.code,
+		Context: body.context,
+		Timeout: body.timeout,
+		Memory:  body.memory,
+	})
+	if err != nil {
+		return err
+	}
+	writeID(ctx, d)
+	return nil
+}
+
+func (s *Server) deleteFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := functionName(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := s.opts.Functions.DeleteFunction(s.runs, tenant, name)
+	if err != nil {
+		return err
+	}
+	writeID(ctx, d)
+	return nil
+}
+
+func listed(base string, f runtime.Function) listedFunction {
+	return listedFunction{
+		Name:      f.Name,
+		RunnerURL: base + "/v1/functions/" + f.Name + "/rpc/",
+		Version:   f.Version,
+		Created:   f.Created.UTC().Format(timeFormat),
+		Updated:   f.Updated.UTC().Format(timeFormat),
+	}
+}
+
+// baseURL is the scheme and host under which the caller reaches the server.
+func (s *Server) baseURL(ctx *fasthttp.RequestCtx) string {
+	if s.opts.BaseURL != "" {
+		return s.opts.BaseURL
+	}
+	scheme := "http://"
+	if ctx.IsTLS() {
+		scheme = "https://"
+	}
+	host := string(ctx.Request.Header.Host())
+	if host == "" { // HTTP/1.0 knows no Host
+		host = ctx.LocalAddr().String()
+	}
+	return scheme + host
+}
+
+// writeID answers with the id of the execution that made a change, as a JSON
+// string.
+func writeID(ctx *fasthttp.RequestCtx, d runtime.Deployment) {
+	writeJSON(ctx, fasthttp.StatusOK, []byte(strconv.Quote(d.ExecutionID)))
+}
+
+func writeValue(ctx *fasthttp.RequestCtx, value any) error {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return runtime.Internal("httpapi.encode", err)
+	}
+	writeJSON(ctx, fasthttp.StatusOK, out.Bytes())
+	return nil
+}

@@ -1,0 +1,161 @@
+package httpapi
+
+import (
+	"bytes"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// guard refuses requests that the HTTP library reads although their framing,
+// target or host may be read differently by a proxy in front: the ways in
+// which requests are smuggled. The connection is to be closed afterwards, for
+// what follows on it cannot be trusted to be the next request. It is also to be
+// closed if closes is true: its client asks for it.
+func guard(h *fasthttp.RequestHeader) (closes bool, err error) {
+	if err := guardFirstLine(h); err != nil {
+		return true, err
+	}
+	return guardFields(h.RawHeaders())
+}
+
+func guardFirstLine(h *fasthttp.RequestHeader) error {
+	if p := h.Protocol(); string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
+		return runtime.Errorf(codeBadVersion, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+	}
+	target := h.RequestURI()
+	if len(target) > maxURI {
+		return runtime.Errorf(codeURITooLong, "the URL has more than %d bytes", maxURI).
+			WithHint("send the args of a run as a JSON body, by POST")
+	}
+	if bytes.IndexByte(target, '#') >= 0 {
+		return badRequest("the URL has a fragment")
+	}
+	if len(target) > 0 && target[0] != '/' && string(target) != "*" {
+		if err := guardAbsolute(target, h.Host()); err != nil {
+			return err
+		}
+	}
+	return guardHost(h.Host())
+}
+
+// guardAbsolute takes a target in absolute form only if it names the host that
+// the Host header names.
+func guardAbsolute(target, host []byte) error {
+	_, rest, ok := bytes.Cut(target, []byte("://"))
+	if !ok {
+		return nil // the authority form of CONNECT, which no route takes
+	}
+	if end := bytes.IndexAny(rest, "/?"); end >= 0 {
+		rest = rest[:end]
+	}
+	if !bytes.EqualFold(rest, host) {
+		return badRequest("the URL names another host than the Host header")
+	}
+	return nil
+}
+
+// guardHost takes hosts that can stand in a URL as they are.
+func guardHost(host []byte) error {
+	for _, c := range host {
+		kept, _ := quoteLeaves(c)
+		if !kept && c != ':' && c != '[' && c != ']' {
+			return badRequest("the Host header is not a host name or address")
+		}
+	}
+	return nil
+}
+
+// The header fields that guardFields looks at. Their lengths differ: no other
+// line of a header costs more than a comparison of lengths.
+var (
+	fieldUpgrade          = []byte("upgrade")
+	fieldConnection       = []byte("connection")
+	fieldContentLength    = []byte("content-length")
+	fieldTransferEncoding = []byte("transfer-encoding")
+)
+
+// guardFields reads the header's lines as they came. It takes a line only if
+// it ends in CRLF and is a token, a colon and a value, and at most one of
+// Content-Length and Transfer-Encoding, the latter only as "chunked".
+//
+// The library keeps connections open unless a field is exactly "Connection:
+// close"; closes is true for that word in any case and company. It is also
+// true for an Upgrade: the offer of another protocol is ignored, as RFC 9110,
+// section 7.8 allows, but a proxy might take it for accepted.
+func guardFields(raw []byte) (closes bool, err error) {
+	framed := false
+	for len(raw) > 0 {
+		end := bytes.IndexByte(raw, '\n')
+		if end < 1 || raw[end-1] != '\r' {
+			return true, badRequest("a header line does not end in CRLF")
+		}
+		line := raw[:end-1]
+		raw = raw[end+1:]
+		if len(line) == 0 {
+			break
+		}
+		colon := bytes.IndexByte(line, ':')
+		if colon <= 0 || !isToken(line[:colon]) {
+			return true, badRequest("a header line does not begin with a name and a colon")
+		}
+		name, value := line[:colon], line[colon+1:]
+		frames := false
+		switch len(name) {
+		case len(fieldUpgrade):
+			closes = closes || bytes.EqualFold(name, fieldUpgrade)
+		case len(fieldConnection):
+			closes = closes || bytes.EqualFold(name, fieldConnection) && listHas(value, "close")
+		case len(fieldContentLength):
+			frames = bytes.EqualFold(name, fieldContentLength)
+		case len(fieldTransferEncoding):
+			frames = bytes.EqualFold(name, fieldTransferEncoding)
+			if frames && !bytes.EqualFold(bytes.Trim(value, " \t"), []byte("chunked")) {
+				return true, badRequest("the only Transfer-Encoding taken is chunked")
+			}
+		}
+		if frames && framed {
+			return true, badRequest("the length of the body is given twice")
+		}
+		framed = framed || frames
+	}
+	return closes, nil
+}
+
+// listHas tells whether a comma-separated field value has a word, in any case.
+func listHas(value []byte, word string) bool {
+	for item := range bytes.SplitSeq(value, []byte(",")) {
+		if bytes.EqualFold(bytes.Trim(item, " \t"), []byte(word)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isToken tells whether name is a token of RFC 9110, section 5.6.2.
+func isToken(name []byte) bool {
+	for _, c := range name {
+		if !tokenBytes[c] {
+			return false
+		}
+	}
+	return true
+}
+
+var tokenBytes = func() (table [256]bool) {
+	for c := '0'; c <= '9'; c++ {
+		table[c] = true
+	}
+	for c := 'a'; c <= 'z'; c++ {
+		table[c], table[c-'a'+'A'] = true, true
+	}
+	for _, c := range []byte("!#$%&'*+-.^_`|~") {
+		table[c] = true
+	}
+	return table
+}()
+
+func badRequest(reason string) error {
+	return runtime.Errorf(codeBadRequest, "the request is not well-formed HTTP: %s", reason)
+}

@@ -1,0 +1,31 @@
+package httpapi
+
+import (
+	"errors"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// health answers that the process is alive.
+func (s *Server) health(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
+	writeJSON(ctx, fasthttp.StatusOK, []byte(`{"status":"ok"}`))
+	return nil
+}
+
+// ready answers whether requests should be sent here.
+func (s *Server) ready(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
+	if s.closing.Load() {
+		return runtime.Errorf(runtime.CodeUnavailable, "the server is shutting down")
+	}
+	if err := s.opts.Ready(); err != nil {
+		e := runtime.Errorf(runtime.CodeUnavailable, "the server is not ready to serve")
+		if known, ok := errors.AsType[*runtime.Error](err); ok && known.Code == runtime.CodeUnavailable {
+			e.Message, e.Hint, e.RetryAfter = known.Message, known.Hint, known.RetryAfter
+		}
+		return e
+	}
+	writeJSON(ctx, fasthttp.StatusOK, []byte(`{"status":"ready"}`))
+	return nil
+}

@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Functions is what this package needs of the engine; *runtime.Engine is one.
+// All methods may be called concurrently.
+type Functions interface {
+	CreateFunction(ctx context.Context, s runtime.FunctionSpec) (runtime.Deployment, error)
+	UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error)
+	DeleteFunction(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Deployment, error)
+	Function(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error)
+	Functions(ctx context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error)
+	Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error)
+}
+
+// Options of a Server. Functions and Auth must be set; everything else has a
+// default that is safe on an open network.
+type Options struct {
+	Functions Functions
+	Auth      Authenticator
+	// Ready tells why requests cannot be served yet or any more, nil if they
+	// can. Only the message of a *runtime.Error is shown to callers. A nil
+	// Ready means always.
+	Ready func() error
+	Log   *slog.Logger // nil: slog.Default
+
+	// BaseURL is the scheme and host under which callers reach the server,
+	// such as "https://faas.example.com", for the URLs in answers. Empty: what
+	// each request's Host header says. Set it behind a proxy.
+	BaseURL string
+
+	// HeaderTimeout bounds how long a request's header, or a small request as
+	// a whole, may take to arrive. Zero: 10 s.
+	HeaderTimeout time.Duration
+	// BodyTimeout bounds how long the body of an authenticated request that
+	// is larger than 64 KiB or chunked may take to arrive. Zero: 60 s.
+	BodyTimeout time.Duration
+	// WriteTimeout bounds how long an answer may take to be sent, from the
+	// end of its handler. Zero: 30 s.
+	WriteTimeout time.Duration
+	// IdleTimeout is how long a connection may rest between two requests.
+	// Zero: 60 s.
+	IdleTimeout time.Duration
+
+	// MaxConns bounds the connections open at once, running functions
+	// included. Zero: 10,000.
+	MaxConns int
+	// MaxHeader bounds the bytes of a request's first line and header.
+	// Zero: 16 KiB.
+	MaxHeader int
+}
+
+const (
+	defaultHeaderTimeout = 10 * time.Second
+	defaultBodyTimeout   = 60 * time.Second
+	defaultWriteTimeout  = 30 * time.Second
+	defaultIdleTimeout   = 60 * time.Second
+	defaultMaxConns      = 10_000
+	defaultMaxHeader     = 16 * runtime.KiB
+
+	// maxURI bounds the request target, and with it the args of a GET run.
+	// Proxies commonly pass 8 KiB.
+	maxURI = 8 * runtime.KiB
+	// minMaxHeader leaves room for a target of maxURI and the usual fields.
+	minMaxHeader = maxURI + 2*runtime.KiB
+	// requestsPerConn spreads long-lived clients over the servers behind a
+	// load balancer now and then.
+	requestsPerConn = 1000
+)
+
+// withDefaults fills in what is zero and reports what makes no sense.
+func (o Options) withDefaults() (Options, error) {
+	if o.Functions == nil || o.Auth == nil {
+		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Functions and Options.Auth must be set")
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Ready == nil {
+		o.Ready = func() error { return nil }
+	}
+	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
+	if o.BaseURL != "" {
+		u, err := url.Parse(o.BaseURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return o, runtime.Errorf(runtime.CodeInvalidArgument, "the base URL %q is not an http(s) URL", o.BaseURL).
+				WithHint("give scheme and host, such as https://faas.example.com")
+		}
+	}
+	for _, d := range []struct {
+		v        *time.Duration
+		fallback time.Duration
+	}{
+		{&o.HeaderTimeout, defaultHeaderTimeout},
+		{&o.BodyTimeout, defaultBodyTimeout},
+		{&o.WriteTimeout, defaultWriteTimeout},
+		{&o.IdleTimeout, defaultIdleTimeout},
+	} {
+		if *d.v < 0 {
+			return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: a timeout is negative")
+		}
+		if *d.v == 0 {
+			*d.v = d.fallback
+		}
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = defaultMaxConns
+	}
+	if o.MaxHeader == 0 {
+		o.MaxHeader = defaultMaxHeader
+	}
+	if o.MaxConns < 0 || o.MaxHeader < minMaxHeader {
+		return o, runtime.Errorf(runtime.CodeInvalidArgument,
+			"httpapi: MaxConns must be positive and MaxHeader at least %d bytes", minMaxHeader)
+	}
+	return o, nil
+}

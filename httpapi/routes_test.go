@@ -1,0 +1,215 @@
+package httpapi
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// everyPath calls f for every method and path there is: all routes, under both
+// names, with and without a slash at the end.
+func everyPath(f func(r route, path string)) {
+	for _, r := range routes {
+		for _, path := range r.paths() {
+			path = strings.ReplaceAll(path, "{name}", "hello.py")
+			f(r, path)
+			f(r, path+"/")
+		}
+	}
+}
+
+func fullFake() *fakeFunctions {
+	return &fakeFunctions{
+		exec:   succeeded("1"),
+		detail: runtime.FunctionDetail{Version: runtime.Version{Source: []byte("def main(args, context): pass\n")}},
+	}
+}
+
+// bodyFor is a body that the route takes.
+func bodyFor(r route) string {
+	switch {
+	case r.maxBody == noBody:
+		return ""
+	case r.writes:
+		return `{"name":"hello.py","code":"def main(args, context): pass"}`
+	}
+	return "{}"
+}
+
+func TestEveryRouteNeedsAToken(t *testing.T) {
+	fake := fullFake()
+	ts := start(t, fake, nil)
+	everyPath(func(r route, path string) {
+		for name, auth := range map[string]string{
+			"none":           "",
+			"empty":          "Token ",
+			"another":        "Token " + strings.ToUpper(testToken),
+			"part":           "Token " + testToken[:len(testToken)-1],
+			"more":           "Token " + testToken + "x",
+			"long":           "Token " + strings.Repeat("x", 10_000),
+			"another scheme": "Basic " + testToken,
+			"no scheme":      testToken,
+		} {
+			a := ts.do(t, r.method, path, bodyFor(r), header{"Authorization": auth})
+			if r.open {
+				if a.status != 200 {
+					t.Errorf("%s %s, token %s: %d", r.method, path, name, a.status)
+				}
+				continue
+			}
+			if a.status != 401 {
+				t.Errorf("%s %s, token %s: %d", r.method, path, name, a.status)
+				continue
+			}
+			if got := a.header.Values("WWW-Authenticate"); len(got) != 2 {
+				t.Errorf("%s %s: WWW-Authenticate %q", r.method, path, got)
+			}
+			if r.method != "HEAD" {
+				wantError(t, a, 401, "unauthenticated")
+			}
+		}
+	})
+	if len(fake.tenants) > 0 {
+		t.Errorf("%d calls came through", len(fake.tenants))
+	}
+	if log := ts.log.String(); strings.Contains(log, testToken) || strings.Contains(log, strings.ToUpper(testToken)) {
+		t.Error("a token is in the log")
+	}
+}
+
+func TestTokenInQueryIsNone(t *testing.T) {
+	ts := start(t, fullFake(), nil)
+	a := ts.do(t, "GET", "/v1/functions/?token="+testToken, "", header{"Authorization": ""})
+	wantError(t, a, 401, "unauthenticated")
+	if strings.Contains(ts.log.String(), testToken) {
+		t.Error("the query is in the log")
+	}
+}
+
+// twoTenants knows a token for each of two tenants.
+type twoTenants struct{}
+
+func (twoTenants) Authenticate(token []byte) (runtime.Tenant, error) {
+	switch string(token) {
+	case "token-a":
+		return "a", nil
+	case "token-b":
+		return "b", nil
+	}
+	return "", errWrongToken
+}
+
+// TestEveryRouteTellsTheTenant: whatever a route asks of the engine, it asks in
+// the name of the tenant whose token came.
+func TestEveryRouteTellsTheTenant(t *testing.T) {
+	fake := fullFake()
+	ts := start(t, fake, func(o *Options) { o.Auth = twoTenants{} })
+	everyPath(func(r route, path string) {
+		for _, tenant := range []string{"a", "b"} {
+			fake.tenants = nil
+			a := ts.do(t, r.method, path, bodyFor(r), header{"Authorization": "Bearer token-" + tenant})
+			if a.status != 200 {
+				t.Errorf("%s %s: %d %s", r.method, path, a.status, a.body)
+			}
+			if r.open {
+				continue
+			}
+			if len(fake.tenants) != 1 || fake.tenants[0] != runtime.Tenant(tenant) {
+				t.Errorf("%s %s for %s: called for %q", r.method, path, tenant, fake.tenants)
+			}
+		}
+	})
+}
+
+// TestEverySuccessIs200WithJSON: the original client takes nothing else.
+func TestEverySuccessIs200WithJSON(t *testing.T) {
+	ts := start(t, fullFake(), nil)
+	everyPath(func(r route, path string) {
+		a := ts.do(t, r.method, path, bodyFor(r), nil)
+		if a.status != 200 {
+			t.Errorf("%s %s: %d %s", r.method, path, a.status, a.body)
+		}
+		wantHeaders(t, a)
+		if (r.method == "HEAD") != (a.body == "") {
+			t.Errorf("%s %s: body %q", r.method, path, a.body)
+		}
+	})
+}
+
+func TestOtherPathsAndMethods(t *testing.T) {
+	ts := start(t, fullFake(), nil)
+	for _, path := range []string{
+		"/", "/v1", "/v1/", "/v1/functions//", "/V1/functions/", "/v1/Functions", "/v1/functions/a/b",
+		"/v1/functions/a/rpc/", "/v1/functions/a/bulk_rpc/", "/v1/executions/", "/v1/sync/functions/a", "/healthz/x", "/favicon.ico",
+	} {
+		for _, method := range []string{"GET", "POST", "OPTIONS", "FOO"} {
+			wantError(t, ts.do(t, method, path, "", nil), 404, "not_found")
+		}
+	}
+	for _, c := range []struct{ method, path, allow string }{
+		{"POST", "/v1/functions/", "GET, HEAD, PUT, OPTIONS"},
+		{"DELETE", "/v1/deployments", "GET, HEAD, PUT, OPTIONS"},
+		{"PUT", "/v1/functions/a", "DELETE, GET, HEAD, PATCH, OPTIONS"},
+		{"DELETE", "/v1/sync/functions/a/rpc/", "GET, POST, PUT, OPTIONS"},
+		{"FOO", "/v1/sync/deployments/a/rpc", "GET, POST, PUT, OPTIONS"},
+		{"POST", "/healthz", "GET, HEAD, OPTIONS"},
+	} {
+		a := ts.do(t, c.method, c.path, "", nil)
+		wantError(t, a, 405, "method_not_allowed")
+		if got := a.header.Get("Allow"); got != c.allow {
+			t.Errorf("%s %s: Allow %q, want %q", c.method, c.path, got, c.allow)
+		}
+		a = ts.do(t, "OPTIONS", c.path, "", header{"Authorization": ""})
+		if a.status != 200 || a.body != "{}" || a.header.Get("Allow") != c.allow {
+			t.Errorf("OPTIONS %s: %d %s %q", c.path, a.status, a.body, a.header.Get("Allow"))
+		}
+	}
+	// A run is no safe method: HEAD must not start one.
+	if a := ts.do(t, "HEAD", "/v1/sync/functions/a/rpc/", "", nil); a.status != 405 {
+		t.Errorf("HEAD of a run: %d", a.status)
+	}
+	if len(ts.fake.ran) > 0 {
+		t.Error("something ran")
+	}
+}
+
+func TestFunctionNames(t *testing.T) {
+	for _, c := range []struct {
+		path, name string // no name: 400
+	}{
+		{"hello", "hello"},
+		{"hello.py", "hello.py"},
+		{"A-z_0.9", "A-z_0.9"},
+		{"%68ello", "hello"},
+		{strings.Repeat("a", runtime.MaxName), strings.Repeat("a", runtime.MaxName)},
+		{strings.Repeat("a", runtime.MaxName+1), ""},
+		{strings.Repeat("a", 7_000), ""},
+		{"..", ""}, {".", ""}, {"%2e%2e", ""}, {"a%2fb", ""}, {"a%00b", ""},
+		{"a%20b", ""}, {"a+b", ""}, {"a:b", ""}, {"a*", ""}, {"%F0%9F%90%8D", ""}, {"%E2%80%AEa", ""}, {"%D0%B0bc", ""},
+		{"-rf", ""}, {".py", ""}, {"a%252fb", ""},
+	} {
+		fake := fullFake()
+		ts := start(t, fake, nil)
+		for _, r := range []struct{ method, path, body string }{
+			{"GET", "/v1/functions/" + c.path, ""},
+			{"PATCH", "/v1/functions/" + c.path + "/", "{}"},
+			{"DELETE", "/v1/deployments/" + c.path, ""},
+			{"GET", "/v1/sync/functions/" + c.path + "/rpc/", ""},
+			{"POST", "/v1/sync/functions/" + c.path + "/rpc", "{}"},
+		} {
+			a := ts.do(t, r.method, r.path, r.body, nil)
+			if c.name == "" {
+				wantError(t, a, 400, "invalid_argument")
+			} else if a.status != 200 {
+				t.Errorf("%s %s: %d %s", r.method, r.path, a.status, a.body)
+			}
+		}
+		if c.name == "" && len(fake.tenants) > 0 {
+			t.Errorf("%q came through", c.path)
+		}
+		if c.name != "" && (fake.updated[0].Name != c.name || fake.deleted[0] != c.name || fake.ran[0].Function != c.name || fake.ran[1].Function != c.name) {
+			t.Errorf("%q: %+v %q %+v", c.path, fake.updated, fake.deleted, fake.ran)
+		}
+	}
+}

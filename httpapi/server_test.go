@@ -1,0 +1,289 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp/fasthttputil"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var _ Functions = (*runtime.Engine)(nil)
+
+const (
+	testToken = "test-token-mZ6rW0"
+	testID    = "01935f9e-7d5c-7000-8000-00000000abcd"
+)
+
+var testTime = time.Date(2026, 3, 4, 5, 6, 7, 891011000, time.UTC)
+
+// fakeFunctions keeps what it was called with and answers with what its fields
+// say; err overrides all of them.
+type fakeFunctions struct {
+	mu      sync.Mutex
+	created []runtime.FunctionSpec
+	updated []runtime.FunctionUpdate
+	deleted []string
+	ran     []runtime.RunRequest
+	pages   []int
+	tenants []runtime.Tenant
+
+	err    error
+	list   []runtime.Function
+	detail runtime.FunctionDetail
+	exec   *runtime.Execution
+	run    func(context.Context, runtime.RunRequest) (*runtime.Execution, error)
+}
+
+func (f *fakeFunctions) CreateFunction(_ context.Context, s runtime.FunctionSpec) (runtime.Deployment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.created = append(f.created, s)
+	f.tenants = append(f.tenants, s.Tenant)
+	return runtime.Deployment{ExecutionID: testID}, f.err
+}
+
+func (f *fakeFunctions) UpdateFunction(_ context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.updated = append(f.updated, u)
+	f.tenants = append(f.tenants, u.Tenant)
+	return runtime.Deployment{ExecutionID: testID}, f.err
+}
+
+func (f *fakeFunctions) DeleteFunction(_ context.Context, tenant runtime.Tenant, name string) (runtime.Deployment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deleted = append(f.deleted, name)
+	f.tenants = append(f.tenants, tenant)
+	return runtime.Deployment{ExecutionID: testID}, f.err
+}
+
+func (f *fakeFunctions) Function(_ context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tenants = append(f.tenants, tenant)
+	d := f.detail
+	d.Function.Name = name
+	return d, f.err
+}
+
+func (f *fakeFunctions) Functions(_ context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pages = append(f.pages, limit)
+	f.tenants = append(f.tenants, tenant)
+	if limit > runtime.MaxPage {
+		panic("asked for more than a page")
+	}
+	from := slices.IndexFunc(f.list, func(fn runtime.Function) bool { return fn.Name > after })
+	if from < 0 {
+		return nil, f.err
+	}
+	return f.list[from:min(from+limit, len(f.list))], f.err
+}
+
+func (f *fakeFunctions) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
+	if f.run != nil {
+		return f.run(ctx, r)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ran = append(f.ran, r)
+	f.tenants = append(f.tenants, r.Tenant)
+	return f.exec, f.err
+}
+
+func succeeded(result string) *runtime.Execution {
+	return &runtime.Execution{
+		ID:    testID,
+		State: runtime.StateSucceeded,
+		Outcome: runtime.Outcome{
+			Result: []byte(result),
+			Usage:  runtime.Usage{Duration: 12_345_678 * time.Nanosecond},
+		},
+	}
+}
+
+func failed(f runtime.Failure) *runtime.Execution {
+	return &runtime.Execution{ID: testID, State: f.Class.State(), Outcome: runtime.Outcome{Failure: &f}}
+}
+
+// syncBuffer is a log that handlers write and tests read.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func textLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// testServer is a Server on a listener, with a client and its log.
+type testServer struct {
+	*Server
+	fake   *fakeFunctions
+	log    *syncBuffer
+	client *http.Client
+	addr   string
+}
+
+func startOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake *fakeFunctions, change func(*Options)) *testServer {
+	t.Helper()
+	log := &syncBuffer{}
+	o := Options{
+		Functions: fake,
+		Auth:      HashToken(testToken),
+		Log:       textLog(log),
+	}
+	if change != nil {
+		change(&o)
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln) }()
+	transport := &http.Transport{
+		DialContext:        func(context.Context, string, string) (net.Conn, error) { return dial() },
+		DisableCompression: true,
+	}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return &testServer{
+		Server: s, fake: fake, log: log, addr: ln.Addr().String(),
+		client: &http.Client{
+			Transport: transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				t.Error("the server redirected")
+				return http.ErrUseLastResponse
+			},
+		},
+	}
+}
+
+// start serves on a listener in memory.
+func start(t *testing.T, fake *fakeFunctions, change func(*Options)) *testServer {
+	t.Helper()
+	ln := fasthttputil.NewInmemoryListener()
+	return startOn(t, ln, ln.Dial, fake, change)
+}
+
+// startTCP serves on a port.
+func startTCP(t *testing.T, fake *fakeFunctions, change func(*Options)) *testServer {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	return startOn(t, ln, func() (net.Conn, error) { return net.Dial("tcp", addr) }, fake, change)
+}
+
+// answer is what came back for a request.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// object reads the body as a JSON object.
+func (a answer) object(t *testing.T) map[string]any {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(a.body), &m); err != nil {
+		t.Fatalf("body %q: %v", a.body, err)
+	}
+	return m
+}
+
+type header = map[string]string
+
+// do sends a request with the right token, unless h says otherwise.
+func (ts *testServer) do(t *testing.T, method, path, body string, h header) answer {
+	t.Helper()
+	req, err := http.NewRequest(method, "http://api.test"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Token "+testToken)
+	req.Header.Set("Content-Type", "application/json")
+	for k, v := range h {
+		if v == "" {
+			req.Header.Del(k)
+			continue
+		}
+		req.Header.Set(k, v)
+	}
+	resp, err := ts.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(got)}
+}
+
+// wantError checks status and code of an error, and that it is written as all
+// errors are.
+func wantError(t *testing.T, a answer, status int, code string) map[string]any {
+	t.Helper()
+	m := a.object(t)
+	if a.status != status || m["error_code"] != code {
+		t.Fatalf("got %d %s, want %d %s", a.status, a.body, status, code)
+	}
+	if m["message"] == "" || m["message"] == nil {
+		t.Errorf("no message: %s", a.body)
+	}
+	wantHeaders(t, a)
+	return m
+}
+
+func wantHeaders(t *testing.T, a answer) {
+	t.Helper()
+	if got := a.header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type %q", got)
+	}
+	if got := a.header.Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("X-Content-Type-Options %q", got)
+	}
+	if got, ok := a.header["Server"]; ok {
+		t.Errorf("Server %q", got)
+	}
+}

@@ -1,0 +1,111 @@
+"""The one program of this interpreter: loading it, and what is known of it."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import linecache
+import sys
+import types
+from collections.abc import Callable
+
+# The name that the user's module has in sys.modules and as __name__. Fixed, so
+# that no function's name can stand in for a module of the standard library.
+MODULE = "function"
+
+type Main = Callable[[object, object], object]
+
+
+class Rejected(Exception):
+    """The program runs but cannot be a function. `line` says where, 0 if nowhere."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def _absent(args: object, context: object) -> object:
+    raise SystemError("no program is loaded")
+
+
+main: Main = _absent
+_filename = ""
+_lines: list[str] = []
+
+
+def load(name: str, source: bytes) -> None:
+    """Make `source` the program: compile it, run its module body, find its main.
+
+    Raises what compiling and running raise, and Rejected for a main that cannot
+    be called as main(args, context).
+    """
+    global main, _filename, _lines
+    _filename = "/function/%s" % (name if name.endswith(".py") else name + ".py")
+    _lines = source.decode("utf-8", "replace").splitlines()
+    module = types.ModuleType(MODULE)
+    module.__file__ = _filename
+    module.__dict__["__builtins__"] = builtins
+    sys.modules[MODULE] = module
+    # For tracebacks that the function prints itself.
+    linecache.cache[_filename] = (len(source), None, [line + "\n" for line in _lines], _filename)
+    code = compile(source, _filename, "exec", dont_inherit=True)
+    exec(code, module.__dict__)
+    main = _checked(module.__dict__.get("main"))
+
+
+def unload() -> None:
+    """Forget the program."""
+    global main, _filename, _lines
+    sys.modules.pop(MODULE, None)
+    linecache.cache.pop(_filename, None)
+    main, _filename, _lines = _absent, "", []
+
+
+def filename() -> str:
+    """Give the program's file name as tracebacks show it."""
+    return _filename
+
+
+def is_own(path: object) -> bool:
+    """Say whether a code object's file name is the program's."""
+    return path == _filename
+
+
+def source_line(number: int) -> str:
+    """Give a line of the program's source, 1-based; empty if there is none."""
+    return _lines[number - 1] if 0 < number <= len(_lines) else ""
+
+
+def _checked(candidate: object) -> Main:
+    if candidate is None:
+        raise Rejected("the code defines no function main(args, context)")
+    line = _line_of(candidate)
+    if isinstance(candidate, type):
+        raise Rejected("main is a class; it must be a function main(args, context)", line)
+    if not callable(candidate):
+        raise Rejected("main is of type %s; it must be a function main(args, context)" % type(candidate).__name__)
+    if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
+        raise Rejected("main is async; it must be a plain function main(args, context)", line)
+    if inspect.isgeneratorfunction(candidate):
+        raise Rejected("main is a generator (it has a yield); it must return its result", line)
+    try:
+        signature = inspect.signature(candidate)
+    except (TypeError, ValueError):
+        return candidate  # a builtin without a signature: the call will tell
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise Rejected(
+            "main%s cannot be called with two arguments; it must be main(args, context)" % str(signature)[:200], line
+        ) from None
+    return candidate
+
+
+def _line_of(candidate: object) -> int:
+    code = getattr(candidate, "__code__", None)
+    if isinstance(code, types.CodeType):
+        return code.co_firstlineno
+    if isinstance(candidate, type):
+        line = getattr(candidate, "__firstlineno__", 0)
+        return line if isinstance(line, int) else 0
+    return 0

@@ -1,0 +1,123 @@
+"""JSON in and out, with errors that say where.
+
+The host has checked what comes in, and checks again what goes out; here values
+are only made and named.
+"""
+
+from __future__ import annotations
+
+import json.decoder
+import json.encoder
+import json.scanner
+import math
+
+# Nesting that the host accepts in a result. Kept equal to strictjson's default.
+MAX_DEPTH = 200
+
+# Bytes of a result that the host accepts.
+MAX_RESULT = 6 * 1024 * 1024
+
+
+class InvalidResult(Exception):
+    """What main returned is not JSON. `str()` of it says where and why."""
+
+
+class ResultTooLarge(Exception):
+    """What main returned is over MAX_RESULT bytes as JSON."""
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(value)
+
+
+_scan = json.scanner.c_make_scanner(json.decoder.JSONDecoder())
+_encoder = json.encoder.c_make_encoder(
+    {}, _refuse, json.encoder.c_encode_basestring, None, ":", ",", False, False, False
+)
+_ascii_encoder = json.encoder.c_make_encoder(
+    {}, _refuse, json.encoder.c_encode_basestring_ascii, None, ":", ",", False, False, False
+)
+
+
+def decode(text: bytes) -> object:
+    """Make a value of JSON that the host has checked, without surrounding space."""
+    value, _ = _scan(text.decode(), 0)
+    return value
+
+
+def encode(value: object) -> bytes:
+    """Make JSON of a value. Raises InvalidResult or ResultTooLarge."""
+    try:
+        text = "".join(_encoder(value, 0)).encode()
+    except MemoryError:
+        raise
+    except Exception:
+        raise InvalidResult(_explain(value)) from None
+    if len(text) > MAX_RESULT:
+        raise ResultTooLarge("the result is %d bytes of JSON; the limit is %d" % (len(text), MAX_RESULT))
+    return text
+
+
+def encode_ascii(value: object) -> bytes:
+    """Make JSON of a value of ours, whatever its strings hold."""
+    return "".join(_ascii_encoder(value, 0)).encode("ascii")
+
+
+def _explain(value: object) -> str:
+    """Say where a value stops being JSON."""
+    try:
+        found = _find(value, "$", 0, set())
+    except MemoryError:
+        raise
+    except BaseException:
+        found = None  # a hostile subclass; nothing better can be said
+    return found or "the result cannot be encoded as JSON"
+
+
+def _find(value: object, path: str, depth: int, above: set[int]) -> str | None:
+    if value is None or isinstance(value, (bool, int)):
+        return None
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "%s is a string with a lone surrogate, which is not valid Unicode" % path
+        return None
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return None
+        return "%s is %r, which JSON cannot express" % (path, float(value))
+    if not isinstance(value, (dict, list, tuple)):
+        return "%s is of type %s, which JSON cannot express" % (path, _type_name(value))
+    if depth >= MAX_DEPTH:
+        return "%s is nested deeper than %d levels" % (path[:200], MAX_DEPTH)
+    if id(value) in above:
+        return "%s contains itself" % path
+    above.add(id(value))
+    try:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if key is not None and not isinstance(key, (str, int, float)):
+                    return "%s has a key of type %s; keys must be strings" % (path, _type_name(key))
+                if isinstance(key, float) and not math.isfinite(key):
+                    return "%s has the key %r, which JSON cannot express" % (path, float(key))
+                if isinstance(key, str):
+                    try:
+                        key.encode()
+                    except UnicodeEncodeError:
+                        return "%s has a key with a lone surrogate, which is not valid Unicode" % path
+                found = _find(item, "%s.%s" % (path, str(key)[:64]), depth + 1, above)
+                if found:
+                    return found
+        else:
+            for index, item in enumerate(value):
+                found = _find(item, "%s[%d]" % (path, index), depth + 1, above)
+                if found:
+                    return found
+    finally:
+        above.discard(id(value))
+    return None
+
+
+def _type_name(value: object) -> str:
+    return type(value).__name__

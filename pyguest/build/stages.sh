@@ -1,0 +1,65 @@
+# Shared by build.sh and its stages: where things are, how to talk, when to skip.
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # read by the scripts that source this file
+
+build=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repo=$(cd "$build/../.." && pwd)
+work=${GUEST_WORK:?run build.sh, not its stages}
+out=${GUEST_OUT:?run build.sh, not its stages}
+
+# Nothing of the caller's locale, time zone, umask or flags may reach the bytes.
+export LC_ALL=C TZ=UTC
+umask 022
+unset CFLAGS CPPFLAGS CXXFLAGS LDFLAGS LIBS CC CXX CPP AR RANLIB MAKEFLAGS PYTHONPATH PYTHONHOME CPATH C_INCLUDE_PATH LIBRARY_PATH
+
+say() { printf 'guest: %s\n' "$*"; }
+die() { printf 'guest: %s\n' "$*" >&2; exit 1; }
+
+# quiet LOG COMMAND...: runs it with its output in a log, of which the end is shown only if it fails.
+quiet() {
+  local log=$work/log/$1
+  shift
+  mkdir -p "$work/log"
+  "$@" >"$log" 2>&1 </dev/null || { tail -n 40 "$log" >&2; die "failed: $1 (all of its output: $log)"; }
+}
+
+# pinned KIND: the lines of inputs.txt of that kind, as "PACKAGE VERSION FILE SHA256".
+pinned() { awk -v kind="$1" '$1 == kind { print $2, $3, $4, $5 }' "$build/inputs.txt"; }
+
+# hash_of PATH...: one hash over the contents of files and folders, whatever folder they lie in.
+hash_of() {
+  local path
+  for path in "$@"; do
+    if [ -d "$path" ]; then
+      (cd "$path" && find . -type f ! -name "*_test.go" ! -path "*/testdata/*" -print0 | sort -z | xargs -0 -r sha256sum)
+    elif [ -e "$path" ]; then
+      sha256sum <"$path"
+    fi
+  done | sha256sum | cut -d' ' -f1
+}
+
+# stage SCRIPT INPUT...: runs a stage unless neither it, its inputs, nor the stages before it have changed.
+# after=SCRIPT names the stage that it follows, if that is not simply the one before.
+previous_stage=''
+stage() {
+  local script=$1 input paths=() stamp
+  shift
+  for input in "$@"; do
+    case $input in /*) paths+=("$input") ;; *) paths+=("$build/$input") ;; esac
+  done
+  stamp=$work/stamp/$script
+  mkdir -p "$work/stamp"
+  local now
+  now=$(hash_of "$build/stages.sh" "$build/$script" "${paths[@]}" "$work/stamp/${after:-${previous_stage:-none}}")
+  previous_stage=$script
+  if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$now" ] && [ "$script" != pack.sh ]; then
+    say "${script%.sh}: unchanged"
+    return
+  fi
+  rm -f "$stamp"
+  local started=$SECONDS
+  say "${script%.sh}: $(sed -n '2s/^# *//p' "$build/$script")"
+  bash "$build/$script"
+  say "${script%.sh}: $((SECONDS - started)) s"
+  printf '%s\n' "$now" >"$stamp"
+}

@@ -1,0 +1,166 @@
+/* The exported functions of the guest: everything that the host calls.
+ *
+ * The host and this file speak the protocol of ../PROTOCOL.md. All state that
+ * lives between two calls is in linear memory, so that the host can copy and
+ * restore it; see the sandbox for how.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol.h"
+#include "settle.h"
+
+__attribute__((import_module("faas"), import_name("call"))) extern int32_t
+faas_call(int32_t op, const void *request, int32_t request_len, void *response,
+          int32_t response_cap);
+
+__attribute__((import_module("faas"), import_name("yield"))) extern void
+faas_yield(void);
+
+#define EXPORT(name) __attribute__((export_name(name)))
+
+/* Bound methods of the bootstrap package, set by faas_boot. */
+static PyObject *boot_deploy;
+static PyObject *boot_run;
+
+EXPORT("faas_protocol") int32_t guest_protocol(void) { return FAAS_PROTOCOL_VERSION; }
+
+/* Keeps the yield import alive: the instrumenter calls the import itself, at
+ * every loop head. */
+EXPORT("faas_checkpoint") void guest_checkpoint(void) { faas_yield(); }
+
+/* Starts the interpreter: isolated, without site, in UTF-8, with a hash seed
+ * drawn from the host's randomness. Returns 0, or an FAAS_E code. */
+EXPORT("faas_init") int32_t guest_init(void) {
+    PyPreConfig pre;
+    PyPreConfig_InitIsolatedConfig(&pre);
+    pre.utf8_mode = 1;
+    PyStatus status = Py_PreInitialize(&pre);
+    if (PyStatus_Exception(status)) return FAAS_E_PYTHON;
+
+    PyConfig config;
+    PyConfig_InitIsolatedConfig(&config);
+    config.site_import = 0;
+    config.use_hash_seed = 0;
+    config.write_bytecode = 0;
+    config.install_signal_handlers = 0;
+    config.pathconfig_warnings = 0;
+    config.module_search_paths_set = 1;
+    const struct {
+        wchar_t **field;
+        const wchar_t *value;
+    } strings[] = {
+        {&config.program_name, L"python3"},        {&config.executable, L"/usr/bin/python3"},
+        {&config.base_executable, L"/usr/bin/python3"}, {&config.home, L"/usr"},
+        {&config.prefix, L"/usr"},                 {&config.exec_prefix, L"/usr"},
+        {&config.base_prefix, L"/usr"},            {&config.base_exec_prefix, L"/usr"},
+        {&config.stdlib_dir, L"/usr/lib/python313.zip"},
+    };
+    for (size_t i = 0; i < sizeof strings / sizeof *strings && !PyStatus_Exception(status); i++)
+        status = PyConfig_SetString(&config, strings[i].field, strings[i].value);
+    if (!PyStatus_Exception(status))
+        status = PyWideStringList_Append(&config.module_search_paths, L"/usr/lib/python313.zip");
+    if (!PyStatus_Exception(status))
+        status = PyWideStringList_Append(&config.module_search_paths, L"/usr/lib/faaspot");
+    if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);
+    PyConfig_Clear(&config);
+    return PyStatus_Exception(status) ? FAAS_E_PYTHON : 0;
+}
+
+/* Imports the bootstrap package and lets it prepare the interpreter that all
+ * functions start from. Returns 0, or an FAAS_E code after printing why. */
+EXPORT("faas_boot") int32_t guest_boot(void) {
+    PyObject *boot = PyImport_ImportModule("_faas_boot");
+    PyObject *done = boot ? PyObject_CallMethod(boot, "boot", NULL) : NULL;
+    if (done) {
+        boot_deploy = PyObject_GetAttrString(boot, "deploy");
+        boot_run = PyObject_GetAttrString(boot, "run");
+    }
+    Py_XDECREF(done);
+    Py_XDECREF(boot);
+    if (!boot_deploy || !boot_run || faas_settle(1) < 0) {
+        PyErr_Print();
+        return FAAS_E_PYTHON;
+    }
+    return 0;
+}
+
+/* Makes room in the heap: the memory grows by n bytes and malloc keeps them as
+ * one free chunk, without a page of it being touched. A memory that has grown
+ * during a run cannot shrink, so this is done before the image is taken.
+ * Returns 0, or FAAS_E_MEMORY. */
+EXPORT("faas_pregrow") int32_t guest_pregrow(int32_t n) {
+    void *volatile p = malloc((size_t)n); /* volatile: the pair must not be elided */
+    if (!p) return FAAS_E_MEMORY;
+    free(p);
+    return 0;
+}
+
+/* Asks the host for an input of a known length. */
+static PyObject *input(int32_t op, int32_t len) {
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, len);
+    if (!bytes) return NULL;
+    int32_t got = faas_call(op, NULL, 0, PyBytes_AS_STRING(bytes), len);
+    if (got != len) {
+        Py_DECREF(bytes);
+        PyErr_SetString(PyExc_SystemError, "the host did not deliver the input");
+        return NULL;
+    }
+    return bytes;
+}
+
+static int32_t send(int32_t op, const char *p, Py_ssize_t n) {
+    return faas_call(op, p, (int32_t)n, NULL, 0) < 0 ? FAAS_E_HOST : 0;
+}
+
+/* Tells the host what a call came to. The bootstrap returns bytes for a result
+ * and a tuple of one bytes for a failure. If it could not even do that, the
+ * exception that escaped it is told as well as it can be without allocating. */
+static int32_t deliver(PyObject *outcome) {
+    int32_t rc;
+    if (outcome && PyBytes_CheckExact(outcome)) {
+        rc = send(FAAS_OP_RESULT, PyBytes_AS_STRING(outcome), PyBytes_GET_SIZE(outcome));
+    } else if (outcome && PyTuple_CheckExact(outcome) && PyTuple_GET_SIZE(outcome) == 1 &&
+               PyBytes_CheckExact(PyTuple_GET_ITEM(outcome, 0))) {
+        PyObject *failure = PyTuple_GET_ITEM(outcome, 0);
+        rc = send(FAAS_OP_FAILURE, PyBytes_AS_STRING(failure), PyBytes_GET_SIZE(failure));
+    } else {
+        static const char memory[] = "{\"class\":\"memory\",\"type\":\"MemoryError\",\"message\":\"\"}";
+        static const char broken[] =
+            "{\"class\":\"error\",\"message\":\"the function ended in an error that could not be described\"}";
+        if (PyErr_ExceptionMatches(PyExc_MemoryError))
+            rc = send(FAAS_OP_FAILURE, memory, sizeof memory - 1);
+        else
+            rc = send(FAAS_OP_FAILURE, broken, sizeof broken - 1);
+        PyErr_Clear();
+    }
+    Py_XDECREF(outcome);
+    return rc;
+}
+
+static PyObject *call_boot(PyObject *callable, int32_t op_a, int32_t len_a, int32_t op_b, int32_t len_b) {
+    PyObject *args[2] = {input(op_a, len_a), NULL};
+    PyObject *outcome = NULL;
+    if (args[0] && (args[1] = input(op_b, len_b)))
+        outcome = PyObject_Vectorcall(callable, args, 2, NULL);
+    Py_XDECREF(args[0]);
+    Py_XDECREF(args[1]);
+    return outcome;
+}
+
+/* Compiles the function's source, runs its module body, checks its main. The
+ * memory afterwards is the function's image. */
+EXPORT("faas_deploy") int32_t guest_deploy(int32_t name_len, int32_t source_len) {
+    PyObject *outcome = call_boot(boot_deploy, FAAS_OP_NAME, name_len, FAAS_OP_SOURCE, source_len);
+    if (outcome && faas_settle(0) < 0) Py_CLEAR(outcome);
+    return deliver(outcome);
+}
+
+/* Calls main(args, context) of the deployed function. */
+EXPORT("faas_run") int32_t guest_run(int32_t args_len, int32_t context_len) {
+    return deliver(call_boot(boot_run, FAAS_OP_ARGS, args_len, FAAS_OP_CONTEXT, context_len));
+}

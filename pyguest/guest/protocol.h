@@ -1,0 +1,22 @@
+/* What host and guest agree on. The host's side of these numbers is
+ * pyguest/protocol.go; the document is pyguest/PROTOCOL.md. */
+#ifndef FAAS_PROTOCOL_H
+#define FAAS_PROTOCOL_H
+
+/* Raised with every change that makes an older host or guest misunderstand. */
+#define FAAS_PROTOCOL_VERSION 1
+
+/* Operations of faas.call. */
+#define FAAS_OP_NAME 1    /* guest reads the function's name */
+#define FAAS_OP_SOURCE 2  /* guest reads the function's source */
+#define FAAS_OP_ARGS 3    /* guest reads the run's args, JSON */
+#define FAAS_OP_CONTEXT 4 /* guest reads the function's context, JSON */
+#define FAAS_OP_RESULT 5  /* guest gives the result, JSON */
+#define FAAS_OP_FAILURE 6 /* guest gives the failure, JSON */
+
+/* What exported functions return when they fail. */
+#define FAAS_E_PYTHON (-1) /* Python could not start; stderr says why */
+#define FAAS_E_MEMORY (-2) /* no memory */
+#define FAAS_E_HOST (-3)   /* the host refused an operation */
+
+#endif

@@ -1,0 +1,250 @@
+package instrument
+
+import "github.com/faaspot/faaspot/pyguest/wasmbin"
+
+// maxLocals is how many locals a function may have here, parameters included: the limit of the engines in browsers, and
+// far below the 2^32-1 of the specification, which adding some could exceed.
+const maxLocals = 50_000
+
+// rewriter writes the new body of one function.
+type rewriter struct {
+	*ticker
+	*function
+	stats *Stats
+
+	// r reads the old body; the present instruction starts at before.
+	r      *wasmbin.Reader
+	before int
+	// out is the new code. It holds the old body up to copied, without the local declarations.
+	out    asm
+	copied int
+	// depth holds for every open block of the old body how many of the blocks up to it are loops.
+	depth []uint32
+	// seen counts the loops met so far.
+	seen int
+	// The counters of loops with calls inside and of those without. Added locals are numbered from nextLocal.
+	calling, leaf counter
+	nextLocal     uint32
+}
+
+// counter is a local that counts the iterations of loops.
+type counter struct {
+	local  uint32
+	used   bool
+	stride uint32
+	// spend is the added function that spends a stride of ticks.
+	spend uint32
+}
+
+// rewrite returns the function's new body, or the old one if nothing had to be added. The function must have been
+// scanned.
+func (t *ticker) rewrite(f *function, stats *Stats) ([]byte, error) {
+	w := rewriter{ticker: t, function: f, stats: stats, r: f.code.Reader(), depth: []uint32{0}}
+	groups, locals, err := w.r.Locals()
+	if err != nil {
+		return nil, f.wrap(err)
+	}
+	declarations := f.code.Body[:w.r.Pos()]
+	w.copied = w.r.Pos()
+	oldLocals := uint64(f.params) + locals
+	w.nextLocal = uint32(oldLocals)
+	w.calling = counter{stride: t.options.LoopStride, spend: t.stride}
+	w.leaf = counter{stride: t.options.LeafStride, spend: t.leafStride}
+	if f.tickOnEntry {
+		t.spendOne(&w.out)
+		stats.Entries++
+	}
+	for len(w.depth) > 0 {
+		w.before = w.r.Pos()
+		in, err := w.r.Instr()
+		if err == nil {
+			err = w.instr(in)
+		}
+		if err != nil {
+			return nil, f.wrap(err)
+		}
+	}
+	if len(w.out) == 0 {
+		return f.code.Body, nil
+	}
+	w.flush(w.r.Pos())
+	stats.Changed++
+	added := w.nextLocal - uint32(oldLocals)
+	if added > 0 && oldLocals+uint64(added) > maxLocals {
+		return nil, f.errorf(f.code.Offset, "%d parameters and locals leave no room for %d more", oldLocals, added)
+	}
+	return withLocals(declarations, groups, added, w.out), nil
+}
+
+// withLocals returns a function body: declarations, n more locals of type i32, and code.
+func withLocals(declarations []byte, groups, n uint32, code []byte) []byte {
+	if n == 0 {
+		return append(append([]byte{}, declarations...), code...)
+	}
+	count := wasmbin.NewReader(declarations, 0)
+	if _, err := count.Uint32(); err != nil {
+		panic(err) // The declarations have been read before.
+	}
+	body := wasmbin.AppendUint32(nil, groups+1)
+	body = append(body, declarations[count.Pos():]...)
+	body = append(wasmbin.AppendUint32(body, n), wasmbin.TypeI32)
+	return append(body, code...)
+}
+
+// flush copies the old body up to a position.
+func (w *rewriter) flush(to int) {
+	w.out = append(w.out, w.code.Body[w.copied:to]...)
+	w.copied = to
+}
+
+// replace puts a call in place of the present instruction.
+func (w *rewriter) replace(function uint32) {
+	w.flush(w.before)
+	w.out.call(function)
+	w.copied = w.r.Pos()
+}
+
+func (w *rewriter) instr(in wasmbin.Instr) error {
+	loops := w.depth[len(w.depth)-1]
+	switch in.Op {
+	case wasmbin.OpBlock, wasmbin.OpIf:
+		w.depth = append(w.depth, loops)
+	case wasmbin.OpLoop:
+		w.startLoop(loops == 0)
+		w.depth = append(w.depth, loops+1)
+	case wasmbin.OpEnd:
+		w.depth = w.depth[:len(w.depth)-1]
+		if len(w.depth) > 0 && w.depth[len(w.depth)-1] < loops {
+			w.flush(w.r.Pos())
+			w.out.end() // Of the block around the loop.
+		}
+	case wasmbin.OpBr, wasmbin.OpBrIf:
+		if label := w.label(in.Index); label != in.Index {
+			w.flush(w.before)
+			w.out.index(in.Op, label)
+			w.copied = w.r.Pos()
+		}
+	case wasmbin.OpBrTable:
+		if loops > 0 {
+			return w.branchTable()
+		}
+	case wasmbin.OpCallIndirect:
+		if loops == 0 && !w.tickOnEntry {
+			w.flush(w.before)
+			w.spendOne(&w.out)
+			w.stats.IndirectCalls++
+		}
+	case wasmbin.OpMiscPrefix:
+		switch in.Sub {
+		case wasmbin.MiscMemoryCopy:
+			w.replace(w.copy)
+			w.stats.Copies++
+		case wasmbin.MiscMemoryFill:
+			w.replace(w.fill)
+			w.stats.Fills++
+		}
+	}
+	return nil
+}
+
+// label translates a branch label. Each loop has got a block around it, so a branch that leaves loops counts one more
+// label for every one of them; a branch back to the start of a loop does not leave that loop. A label beyond the
+// function, which no valid module has, stays beyond it.
+func (w *rewriter) label(old uint32) uint32 {
+	if uint64(old) >= uint64(len(w.depth)) {
+		return old + w.depth[len(w.depth)-1]
+	}
+	target := len(w.depth) - 1 - int(old)
+	return old + w.depth[len(w.depth)-1] - w.depth[target]
+}
+
+func (w *rewriter) branchTable() error {
+	w.flush(w.before)
+	old := wasmbin.NewReader(w.code.Body[w.before:w.r.Pos()], w.code.Offset+w.before)
+	if _, err := old.Byte(); err != nil {
+		return err
+	}
+	n, err := old.Uint32()
+	if err != nil {
+		return err
+	}
+	w.out.index(wasmbin.OpBrTable, n)
+	for range uint64(n) + 1 {
+		label, err := old.Uint32()
+		if err != nil {
+			return err
+		}
+		w.out.uint32(w.label(label))
+	}
+	w.copied = w.r.Pos()
+	return nil
+}
+
+// startLoop writes the present instruction, a loop, as two loops of the same type, the inner of which holds the body:
+//
+//	loop                         ; once per stride
+//	  if counter == stride
+//	    spend a stride of ticks
+//	    counter = 0
+//	  end
+//	  loop                       ; the loop that was
+//	    counter += 1
+//	    br_if counter == stride, outer loop
+//	    body
+//
+// To start the outer loop again does the same as to start the inner one, since at its head all state is in locals and on
+// the stack, whose top are the parameters of both. The call is outside of the loop that matters: there a full stride
+// costs an addition and a branch that is not taken, and no register has to survive a call.
+func (w *rewriter) startLoop(outermost bool) {
+	calls := w.loops[w.seen]
+	w.seen++
+	w.stats.Loops++
+	c := &w.leaf
+	if calls {
+		c = &w.calling
+	}
+	if !c.used {
+		c.used = true
+		c.local = w.nextLocal
+		w.nextLocal++
+	}
+	w.flush(w.before)
+	a := &w.out
+	switch {
+	case outermost && calls:
+		w.spendOne(a)
+		w.stats.LoopEntries++
+		// The counter starts at what is left of the ticks rather than at 0: a loop that is entered often and left after
+		// a few iterations then spends a stride as often as one that runs on, as if it had kept its counter.
+		a.getGlobal(w.ticks)
+		a.i32(int32(c.stride - 1))
+		a.op(wasmbin.OpI32And)
+		a.set(c.local)
+	case outermost:
+		a.i32(0)
+		a.set(c.local)
+	}
+	header := w.code.Body[w.before:w.r.Pos()]
+	a.op(header...)
+	w.full(c)
+	a.ifThen()
+	a.call(c.spend)
+	a.i32(0)
+	a.set(c.local)
+	a.end()
+	a.op(header...)
+	w.copied = w.r.Pos()
+	a.get(c.local)
+	a.i32(1)
+	a.op(wasmbin.OpI32Add)
+	a.set(c.local)
+	w.full(c)
+	a.index(wasmbin.OpBrIf, 1)
+}
+
+// full pushes whether the counter has reached its stride.
+func (w *rewriter) full(c *counter) {
+	w.out.get(c.local)
+	w.out.i32(int32(c.stride))
+	w.out.op(wasmbin.OpI32Eq)
+}

@@ -1,0 +1,89 @@
+package instrument
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// TicksGlobal is the name under which the remaining ticks are exported: a mutable i32.
+const TicksGlobal = "faas_ticks"
+
+// The import that is called when the ticks are used up: a function without parameters and results.
+const (
+	YieldModule = "faas"
+	YieldName   = "yield"
+)
+
+// The defaults of Options: see doc.go for how they were found.
+const (
+	DefaultBudget     = 8192
+	DefaultLoopStride = 32
+	DefaultLeafStride = 256
+	DefaultCopyChunk  = 256 << 10
+)
+
+// The limits of strides. A loop counts the iteration in which a stride ends twice, so with a stride of 1 it would never
+// get on.
+const (
+	minStride = 2
+	maxStride = 1 << 16
+)
+
+// Options are the knobs. The zero value holds the settings of the product.
+type Options struct {
+	// Budget is the number of ticks between two yields, at most 1<<30; 0 means DefaultBudget.
+	Budget uint32
+	// LoopStride is how many iterations a loop makes before it accounts for them, a power of two from 2 to 1<<16;
+	// 0 means DefaultLoopStride. A larger stride is cheaper and less exact.
+	LoopStride uint32
+	// LeafStride is the same for loops without calls inside; from 2 to 1<<16; 0 means DefaultLeafStride. They are the tightest, and
+	// gain the most from a large stride.
+	LeafStride uint32
+	// CopyChunk is how many bytes a memory.copy or memory.fill moves in one piece, from 4 KiB to 1 GiB; 0 means
+	// DefaultCopyChunk.
+	CopyChunk uint32
+	// AllowTableWrites accepts modules that hold table.set, table.grow, table.fill, table.copy or table.init. The
+	// sandbox never restores tables, so it needs modules that do not write them.
+	AllowTableWrites bool
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Budget == 0 {
+		o.Budget = DefaultBudget
+	}
+	if o.LoopStride == 0 {
+		o.LoopStride = DefaultLoopStride
+	}
+	if o.LeafStride == 0 {
+		o.LeafStride = DefaultLeafStride
+	}
+	if o.CopyChunk == 0 {
+		o.CopyChunk = DefaultCopyChunk
+	}
+	switch {
+	case o.Budget > 1<<30:
+		return o, fmt.Errorf("instrument: Budget %d exceeds %d", o.Budget, 1<<30)
+	case bits.OnesCount32(o.LoopStride) != 1 || o.LoopStride < minStride || o.LoopStride > maxStride:
+		return o, fmt.Errorf("instrument: LoopStride %d is not a power of two from %d to %d", o.LoopStride, minStride, maxStride)
+	case o.LeafStride < minStride || o.LeafStride > maxStride:
+		return o, fmt.Errorf("instrument: LeafStride %d is not between %d and %d", o.LeafStride, minStride, maxStride)
+	case o.CopyChunk < 4<<10 || o.CopyChunk > 1<<30:
+		return o, fmt.Errorf("instrument: CopyChunk %d is not between %d and %d", o.CopyChunk, 4<<10, 1<<30)
+	}
+	return o, nil
+}
+
+// Stats says what Instrument did.
+type Stats struct {
+	// Functions is the number of functions that the module defines, Changed how many of them got new code.
+	Functions, Changed int
+	// Loops is the number of loops, each of which counts its iterations.
+	Loops int
+	// LoopEntries, IndirectCalls and Entries are the numbers of places that use up one tick: before an outermost
+	// loop, before an indirect call outside of loops, and at the start of a function that directly recurses.
+	LoopEntries, IndirectCalls, Entries int
+	// Copies and Fills are the numbers of memory.copy and memory.fill instructions replaced.
+	Copies, Fills int
+	// BytesIn and BytesOut are the sizes of the module before and after.
+	BytesIn, BytesOut int
+}

@@ -1,0 +1,26 @@
+;; A module with a start function, data count, passive segments and element segments of several kinds.
+(module
+  (type $void (func))
+  (import "env" "before" (func $before (param i64)))
+  (import "faas" "yield" (func $yield))
+  (import "env" "base" (global $base i32))
+  (table $t 4 funcref)
+  (memory (export "memory") 1 4)
+  (global $g (mut i64) (i64.const -1))
+  (export "main" (func $main))
+  (start $start)
+  (elem (i32.const 0) $main)
+  (elem (table $t) (i32.const 1) func $main $start)
+  (elem (table $t) (i32.const 3) funcref (ref.null func))
+  (elem declare func $main)
+  (data (i32.const 16) "active")
+  (data "passive")
+  (func $start
+    (memory.init 1 (i32.const 32) (i32.const 0) (i32.const 7))
+    (data.drop 1)
+    (call $yield))
+  (func $main (result i32) (local $i i32)
+    (loop $l
+      (local.set $i (i32.add (local.get $i) (i32.load8_u (i32.const 32))))
+      (br_if $l (i32.lt_u (local.get $i) (i32.const 100000))))
+    (local.get $i)))

@@ -1,0 +1,30 @@
+package pyguest
+
+// Protocol is the version of the protocol that this host speaks. It is kept in
+// guest/protocol.h too, which a test compares; the guest tells its own by the
+// export faas_protocol. See PROTOCOL.md.
+const Protocol = 1
+
+// ImportModule is the module that the guest imports its host functions from,
+// besides WASI.
+const ImportModule = "faas"
+
+// Operations of faas.call.
+const (
+	OpName    = 1 // guest reads the function's name
+	OpSource  = 2 // guest reads the function's source
+	OpArgs    = 3 // guest reads the run's args, JSON
+	OpContext = 4 // guest reads the function's context, JSON
+	OpResult  = 5 // guest gives the result, JSON
+	OpFailure = 6 // guest gives the failure, JSON
+)
+
+// Failure is what the guest gives with OpFailure, as JSON.
+type Failure struct {
+	Class     string `json:"class"` // a runtime.Class
+	Type      string `json:"type"`  // of the exception
+	Message   string `json:"message"`
+	Traceback string `json:"traceback"`
+	Line      int    `json:"line"`
+	ExitCode  int    `json:"exit_code"`
+}

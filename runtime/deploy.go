@@ -1,0 +1,104 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+)
+
+// CreateFunction deploys a new function: it is checked, its module body is run,
+// and only if that succeeds is it kept. Code that does not deploy is a
+// CodeDeployFailed error with traceback and line; a taken name is
+// CodeAlreadyExists.
+func (e *Engine) CreateFunction(ctx context.Context, s FunctionSpec) (Deployment, error) {
+	const op = "engine.create"
+	if err := e.enter(); err != nil {
+		return Deployment{}, err
+	}
+	defer e.gate.leave()
+	if err := checkSpec(s); err != nil {
+		return Deployment{}, fault(op, err)
+	}
+	key := functionKey{s.Tenant, s.Name}
+	if err := e.changes.lock(ctx, key); err != nil {
+		return Deployment{}, fault(op, gaveUp(err))
+	}
+	defer e.changes.unlock(key)
+	if err := e.available(key); err != nil {
+		return Deployment{}, fault(op, err)
+	}
+
+	now := e.now().UTC()
+	f := Function{ID: newID(), Tenant: s.Tenant, Name: s.Name, Version: 1, Created: now, Updated: now}
+	v := Version{
+		FunctionID: f.ID,
+		Number:     1,
+		Name:       s.Name,
+		Source:     bytes.Clone(s.Source),
+		Context:    bytes.Clone(s.Context),
+		Limits:     s.Limits,
+		Created:    now,
+	}
+	logs, err := e.deploy(ctx, f, v)
+	if err != nil {
+		return Deployment{}, fault(op, err)
+	}
+	if err := e.store.CreateFunction(f, v); err != nil {
+		e.sandbox.Forget(f.ID, v.Number)
+		return Deployment{}, fault(op, err)
+	}
+	e.current.changed(key)
+	return Deployment{Function: f, ExecutionID: newID(), Logs: logs}, nil
+}
+
+// checkSpec checks what is asked for, as far as that can be told without
+// running it.
+func checkSpec(s FunctionSpec) error {
+	if s.Tenant == "" {
+		return Errorf(CodeInvalidArgument, "the tenant is missing")
+	}
+	if err := ValidateName(s.Name); err != nil {
+		return err
+	}
+	if err := checkSource(s.Source); err != nil {
+		return err
+	}
+	if err := checkObject("context", s.Context, MaxContext); err != nil {
+		return err
+	}
+	return s.Limits.Validate()
+}
+
+// available tells whether a name can be given to a function. It spares a
+// deployment in vain; the store has the last word.
+func (e *Engine) available(key functionKey) error {
+	_, err := e.store.FunctionByName(key.tenant, key.name)
+	switch {
+	case err == nil:
+		return NameTaken(key.name)
+	case CodeOf(err) == CodeNotFound:
+		return nil
+	}
+	return err
+}
+
+// deploy makes the image of a version, whose module body reserves memory and
+// waits its turn as a run does. If it fails, nothing of it is left.
+func (e *Engine) deploy(ctx context.Context, f Function, v Version) (Logs, error) {
+	p := program(f, v)
+	if err := e.admission.acquire(ctx, p.Tenant, p.FunctionID, p.reservation()); err != nil {
+		return Logs{}, err
+	}
+	defer e.admission.release(p.reservation())
+	outcome, err := e.deployIn(ctx, p)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = gaveUp(ctx.Err())
+	case err == nil && outcome.Failure != nil:
+		err = deployError(outcome.Failure, p.Limits)
+	}
+	if err != nil {
+		e.sandbox.Forget(p.FunctionID, p.Version)
+		return Logs{}, err
+	}
+	return outcome.Logs, nil
+}

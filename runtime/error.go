@@ -1,0 +1,104 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Code says what kind of error happened. It is the same word in the engine, in
+// logs and in every API dialect (as error_code). One table in httpapi maps it
+// to an HTTP status, one in cmd/fas to an exit status.
+type Code string
+
+// The codes. A failed execution has the code of its [Class] instead, see
+// [Class.Code].
+const (
+	CodeInvalidArgument Code = "invalid_argument" // the request is wrong as it stands
+	CodeDeployFailed    Code = "deploy_failed"    // the code does not deploy; Traceback and Line say where
+	CodeUnauthenticated Code = "unauthenticated"  // no token, or a wrong one
+	CodeNotFound        Code = "not_found"        // no such thing, or not visible to this tenant
+	CodeAlreadyExists   Code = "already_exists"   // the name is taken
+	CodeTooLarge        Code = "too_large"        // over a documented size limit
+	CodeTooBusy         Code = "too_busy"         // try again after RetryAfter
+	CodeUnavailable     Code = "unavailable"      // starting, draining or out of a resource
+	CodeInternal        Code = "internal"         // our fault; the log has the details under the same id
+)
+
+// Error is the one error type that crosses package borders. Message and Hint
+// are written for the caller and never hold anything internal; Err is for the
+// log only.
+type Error struct {
+	Code       Code
+	Op         string        // what was being done, for the log: "engine.create"
+	Message    string        // what went wrong and why
+	Hint       string        // what to do about it; may be empty
+	Traceback  string        // the user's own Python frames, for deploy failures
+	Line       int           // line in the user's code, 1-based; 0 if unknown
+	RetryAfter time.Duration // for CodeTooBusy and CodeUnavailable
+	Err        error         // the cause; never shown to a client
+}
+
+// Error gives the whole story, for logs.
+func (e *Error) Error() string {
+	s := string(e.Code) + ": " + e.Message
+	if e.Op != "" {
+		s = e.Op + ": " + s
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an Error of a code with a message for the caller.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// WithHint adds what to do about it and returns e.
+func (e *Error) WithHint(hint string) *Error {
+	e.Hint = hint
+	return e
+}
+
+// Internal wraps an unexpected error. The caller sees only that something went
+// wrong here; err is for the log.
+func Internal(op string, err error) *Error {
+	return &Error{
+		Code:    CodeInternal,
+		Op:      op,
+		Message: "something went wrong inside the server",
+		Hint:    "try again; if it persists, give the error id to whoever operates the server",
+		Err:     err,
+	}
+}
+
+// NameTaken is the error for a function name that is in use.
+func NameTaken(name string) *Error {
+	return Errorf(CodeAlreadyExists, "a function named %q exists already", name).
+		WithHint("update that function, or take another name")
+}
+
+// NoFunction is the error for a function name that is not in use.
+func NoFunction(name string) *Error {
+	return Errorf(CodeNotFound, "there is no function named %q", name).
+		WithHint("list the functions to see which there are")
+}
+
+// CodeOf tells the code of err: that of the *Error in its chain, else
+// CodeInternal. It is empty for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	if e, ok := asError(err); ok {
+		return e.Code
+	}
+	return CodeInternal
+}
+
+func asError(err error) (*Error, bool) { return errors.AsType[*Error](err) }

@@ -1,0 +1,117 @@
+package runtime
+
+import "time"
+
+// State is where an execution stands. Exactly one terminal state is reached,
+// once.
+type State string
+
+// The states. Cancelling is on the way from running to cancelled; the last
+// four are terminal.
+const (
+	StateQueued     State = "queued"
+	StateRunning    State = "running"
+	StateCancelling State = "cancelling"
+	StateSucceeded  State = "succeeded"
+	StateFailed     State = "failed"
+	StateTimeout    State = "timeout"
+	StateCancelled  State = "cancelled"
+)
+
+// Class says in which way a run failed.
+type Class string
+
+// The classes. ClassRejected is a run that never started; ClassInternal is a
+// failure of the platform, not of the function.
+const (
+	ClassError          Class = "error"            // the function raised
+	ClassTimeout        Class = "timeout"          // its time was up
+	ClassCancelled      Class = "cancelled"        // somebody stopped it
+	ClassMemory         Class = "memory"           // it needed more than its memory limit
+	ClassStack          Class = "stack"            // it recursed too deep for the machine
+	ClassExited         Class = "exited"           // sys.exit, os._exit
+	ClassCrashed        Class = "crashed"          // the interpreter itself broke (abort, crafted bytecode)
+	ClassResultInvalid  Class = "result_invalid"   // what it returned is not JSON
+	ClassResultTooLarge Class = "result_too_large" // what it returned is over MaxResult
+	ClassRejected       Class = "rejected"
+	ClassInternal       Class = "internal"
+)
+
+// Code is the error code under which a failure of this class is told to a
+// caller: "function_error" for ClassError, else the class's own word.
+func (c Class) Code() Code {
+	if c == ClassError {
+		return "function_error"
+	}
+	return Code(c)
+}
+
+// State is the terminal state that a run of this class ends in.
+func (c Class) State() State {
+	switch c {
+	case ClassTimeout:
+		return StateTimeout
+	case ClassCancelled:
+		return StateCancelled
+	}
+	return StateFailed
+}
+
+// Failure tells why a run did not succeed, in words for the function's owner.
+type Failure struct {
+	Class     Class
+	Type      string // the exception's type, such as "ValueError", for ClassError
+	Message   string
+	Traceback string // the user's own frames
+	Line      int    // innermost line in the user's code, 0 if unknown
+	ExitCode  int    // for ClassExited
+}
+
+// Usage is what a run took.
+type Usage struct {
+	Duration time.Duration // from taking a slot to the end of the call
+	Memory   int64         // bytes of linear memory at the end, its high-water mark
+	Pages    int           // 4 KiB pages written, restored afterwards
+}
+
+// Logs is what a run wrote to stdout and stderr, in order.
+type Logs struct {
+	Data      []byte    // both streams as they were written
+	Marks     []LogMark // where each stream's stretch begins in Data
+	Truncated bool      // the limit was reached; Data ends with a line that says so
+}
+
+// LogMark says that from Offset on, Data is of Stream (1 stdout, 2 stderr).
+type LogMark struct {
+	Offset int
+	Stream uint8
+}
+
+// Outcome is how a call into the sandbox ended: with Result, or with Failure.
+type Outcome struct {
+	Result  []byte // JSON; nil if Failure is set
+	Failure *Failure
+	Logs    Logs
+	Usage   Usage
+}
+
+// Execution is one run of a function.
+type Execution struct {
+	ID         string // UUIDv7
+	Tenant     Tenant
+	FunctionID string
+	Function   string // name at the time of the run
+	Version    uint64
+	State      State
+	Created    time.Time
+	Started    time.Time
+	Finished   time.Time
+	Outcome
+}
+
+// RunRequest asks for a blocking run.
+type RunRequest struct {
+	Tenant   Tenant
+	Function string // name
+	Args     []byte // JSON object; empty means {}
+}

@@ -1,0 +1,116 @@
+package runtime
+
+import "container/list"
+
+// fairQueue orders what waits: tenants in turns, within each its functions in
+// turns, within each its runs in the order of their arrival. All operations
+// take constant time. It holds nothing of tenants and functions that have
+// nothing waiting. It is not safe for concurrent use.
+type fairQueue struct {
+	waiting int
+	tenants map[Tenant]*tenantQueue
+	order   *list.List // of *tenantQueue, next in turn first
+}
+
+type tenantQueue struct {
+	tenant    Tenant
+	waiting   int
+	functions map[string]*functionQueue
+	order     list.List // of *functionQueue, next in turn first
+	place     *list.Element
+}
+
+type functionQueue struct {
+	tenant   *tenantQueue
+	function string
+	runs     list.List // of *waiter, in order of arrival
+	place    *list.Element
+}
+
+// waiter is a run that waits.
+type waiter struct {
+	bytes     int64
+	overtaken int           // how many passed it since it was next in its tenant
+	decided   chan struct{} // closed when it may begin or is refused
+	refused   bool
+
+	queue *functionQueue
+	place *list.Element // nil when it waits no more
+}
+
+func (w *waiter) queued() bool { return w.place != nil }
+
+func newFairQueue() fairQueue {
+	return fairQueue{tenants: make(map[Tenant]*tenantQueue), order: list.New()}
+}
+
+// push adds w behind the runs of its function.
+func (q *fairQueue) push(w *waiter, tenant Tenant, function string) {
+	t := q.tenants[tenant]
+	if t == nil {
+		t = &tenantQueue{tenant: tenant, functions: make(map[string]*functionQueue)}
+		t.place = q.order.PushBack(t)
+		q.tenants[tenant] = t
+	}
+	f := t.functions[function]
+	if f == nil {
+		f = &functionQueue{tenant: t, function: function}
+		f.place = t.order.PushBack(f)
+		t.functions[function] = f
+	}
+	w.queue = f
+	w.place = f.runs.PushBack(w)
+	t.waiting++
+	q.waiting++
+}
+
+// remove takes w out; nobody's turn changes.
+func (q *fairQueue) remove(w *waiter) {
+	f, t := w.queue, w.queue.tenant
+	f.runs.Remove(w.place)
+	w.place = nil
+	t.waiting--
+	q.waiting--
+	if f.runs.Len() == 0 {
+		t.order.Remove(f.place)
+		delete(t.functions, f.function)
+	}
+	if t.waiting == 0 {
+		q.order.Remove(t.place)
+		delete(q.tenants, t.tenant)
+	}
+}
+
+// serve takes w out: its function and its tenant have had their turn.
+func (q *fairQueue) serve(w *waiter) {
+	f, t := w.queue, w.queue.tenant
+	t.order.MoveToBack(f.place)
+	q.order.MoveToBack(t.place)
+	q.remove(w)
+}
+
+// waitingOf counts what waits of a tenant.
+func (q *fairQueue) waitingOf(tenant Tenant) int {
+	if t := q.tenants[tenant]; t != nil {
+		return t.waiting
+	}
+	return 0
+}
+
+// first is the tenant that is next in turn, or nil.
+func (q *fairQueue) first() *tenantQueue { return tenantAt(q.order.Front()) }
+
+// after is the tenant whose turn comes after that of t, or nil.
+func (t *tenantQueue) after() *tenantQueue { return tenantAt(t.place.Next()) }
+
+func tenantAt(place *list.Element) *tenantQueue {
+	if place == nil {
+		return nil
+	}
+	return place.Value.(*tenantQueue)
+}
+
+// next is the run of t that is next in turn.
+func (t *tenantQueue) next() *waiter {
+	return t.order.Front().Value.(*functionQueue).runs.Front().Value.(*waiter)
+}

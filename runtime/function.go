@@ -1,0 +1,77 @@
+package runtime
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Tenant names who a thing belongs to. Tenants see nothing of each other.
+type Tenant string
+
+// DefaultTenant owns everything on a server without tenants of its own.
+const DefaultTenant Tenant = "default"
+
+// Function is a name under which code can be run. What is run is its current
+// [Version].
+type Function struct {
+	ID      string // UUID, for life; names may change
+	Tenant  Tenant
+	Name    string
+	Version uint64 // number of the current version, from 1
+	Created time.Time
+	Updated time.Time
+}
+
+// Version is one state of a function's code, context and limits. Versions
+// never change; the last [KeptVersions] are kept.
+type Version struct {
+	FunctionID string
+	Number     uint64 // from 1, without gaps, per function
+	Name       string // the function's name when this was deployed; names the file in tracebacks
+	Source     []byte // Python, UTF-8
+	Context    []byte // JSON object, secrets included; nil means {}
+	Limits     Limits
+	Created    time.Time
+}
+
+// KeptVersions is how many versions of a function are kept, the current one
+// included.
+const KeptVersions = 10
+
+// FunctionSpec asks for a function to be created.
+type FunctionSpec struct {
+	Tenant  Tenant
+	Name    string
+	Source  []byte
+	Context json.RawMessage // JSON object; empty means {}
+	Limits  Limits
+}
+
+// FunctionUpdate asks for changes to a function. Nil fields stay as they are.
+type FunctionUpdate struct {
+	Tenant  Tenant
+	Name    string // the function's present name
+	NewName *string
+	Source  []byte
+	Context json.RawMessage
+	Timeout *time.Duration
+	Memory  *int64 // bytes
+}
+
+// MaxName is the longest function name, in bytes.
+const MaxName = 128
+
+// ValidateName checks a function name: 1 to [MaxName] of A-Z a-z 0-9 - _ . and
+// not starting with a dot or a dash.
+func ValidateName(name string) error {
+	ok := name != "" && len(name) <= MaxName && name[0] != '.' && name[0] != '-'
+	for i := 0; ok && i < len(name); i++ {
+		c := name[i]
+		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
+	}
+	if !ok {
+		return Errorf(CodeInvalidArgument, "the function name is not valid").
+			WithHint("use 1 to 128 of the characters A-Z a-z 0-9 - _ . and do not start with a dot or a dash")
+	}
+	return nil
+}

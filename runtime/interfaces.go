@@ -1,0 +1,52 @@
+package runtime
+
+import "context"
+
+// Store keeps functions. Each write is one durable batch: when it returns nil
+// the change survives a lost machine, when it returns an error nothing changed.
+// Methods are safe for concurrent use; the Engine serialises writes to one
+// function. Absent things are a CodeNotFound error, taken names
+// CodeAlreadyExists. Returned slices belong to the caller.
+type Store interface {
+	// CreateFunction keeps f and its first version.
+	CreateFunction(f Function, v Version) error
+	// UpdateFunction replaces the function with f.ID by f (whose name may be
+	// new) and adds v, if not nil, as its newest version, dropping those beyond
+	// KeptVersions.
+	UpdateFunction(f Function, v *Version) error
+	// DeleteFunction removes the function and all its versions.
+	DeleteFunction(tenant Tenant, id string) error
+	// FunctionByName finds a function by its present name.
+	FunctionByName(tenant Tenant, name string) (Function, error)
+	// Functions lists up to limit functions by name, after the given name.
+	Functions(tenant Tenant, after string, limit int) ([]Function, error)
+	// Version gets one version with its source and context.
+	Version(tenant Tenant, functionID string, number uint64) (Version, error)
+	// Versions lists the kept versions' numbers, newest first.
+	Versions(tenant Tenant, functionID string) ([]uint64, error)
+}
+
+// Program is what the sandbox is to know of a function version.
+type Program struct {
+	Tenant     Tenant
+	FunctionID string
+	Version    uint64
+	Name       string // for file names in tracebacks
+	Source     []byte
+	Limits     Limits
+}
+
+// Sandbox runs programs. Only plain values cross this border, so that a sandbox
+// may live in another process. Safe for concurrent use.
+type Sandbox interface {
+	// Deploy compiles the program, runs its module body, checks its main and
+	// keeps the image that runs start from. A Failure in the outcome is the
+	// program's fault; an error is the platform's.
+	Deploy(ctx context.Context, p Program) (Outcome, error)
+	// Run calls main(args, context) of p in a pristine interpreter. args and
+	// context are JSON objects. If the program's image is gone it is made again.
+	// The end of ctx cancels the run.
+	Run(ctx context.Context, p Program, args, fnContext []byte) (Outcome, error)
+	// Forget drops the image of a version that will not run again.
+	Forget(functionID string, version uint64)
+}

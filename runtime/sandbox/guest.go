@@ -1,0 +1,212 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/faaspot/faaspot/pyguest"
+	"github.com/faaspot/faaspot/pyguest/wasmbin"
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
+)
+
+// wasmPage is the unit in which linear memory grows.
+const wasmPage = 64 * runtime.KiB
+
+// Names of what the guest exports.
+const (
+	exportStack   = "__stack_pointer"
+	exportTicks   = "faas_ticks"
+	exportDeploy  = "faas_deploy"
+	exportRun     = "faas_run"
+	exportStart   = "_initialize"
+	exportVersion = "faas_protocol"
+	exportInit    = "faas_init"
+	exportBoot    = "faas_boot"
+	exportPregrow = "faas_pregrow"
+)
+
+// guest is the compiled guest and the base image made with it.
+type guest struct {
+	engine wazero.Runtime
+	module wazero.CompiledModule // without data segments: memory is laid as an image
+	base   *baseImage
+	bare   *image // the base image itself: what deployments start from
+	mapped bool   // slots use mappedMemory
+	tree   *wasi.Tree
+	clock  hostClock
+	log    *slog.Logger
+}
+
+// hostClock is the machine's clock as guests see it.
+type hostClock struct{ start time.Time }
+
+// Now implements wasi.Clock.
+func (c hostClock) Now() (wall, monotonic int64) {
+	now := time.Now()
+	return now.UnixNano(), int64(now.Sub(c.start))
+}
+
+// openGuest compiles the guest, or finds it compiled in the cache.
+func openGuest(ctx context.Context, o Options) (*guest, error) {
+	binary, err := pyguest.Module()
+	if err != nil {
+		return nil, err
+	}
+	files, err := pyguest.Files()
+	if err != nil {
+		return nil, err
+	}
+	g := &guest{log: o.Log, clock: hostClock{time.Now()}}
+	if g.tree, err = wasi.NewTree(files); err != nil {
+		return nil, err
+	}
+	code, data, err := splitModule(binary)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.compile(ctx, o.CacheDir, code); err != nil {
+		return nil, err
+	}
+	if err := g.makeBase(ctx, data, o.Portable); err != nil {
+		g.close(ctx)
+		return nil, err
+	}
+	return g, nil
+}
+
+// splitModule parts the guest's code from its initial data, and checks what the
+// sandbox builds on: that all state of an instance is its memory and the
+// globals that slots set back.
+func splitModule(binary []byte) (code []byte, data []wasmbin.Segment, err error) {
+	if err := wasmbin.ImmutableTables(binary); err != nil {
+		return nil, nil, fmt.Errorf("the guest changes its tables, which cannot be restored: %w", err)
+	}
+	globals, err := wasmbin.Globals(binary)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, g := range globals {
+		if !slices.Contains(g.Exports, exportStack) && !slices.Contains(g.Exports, exportTicks) {
+			return nil, nil, fmt.Errorf("the guest has a mutable global %d %q that slots do not set back", g.Index, g.Exports)
+		}
+	}
+	return wasmbin.SplitData(binary)
+}
+
+func (g *guest) compile(ctx context.Context, cacheDir string, code []byte) error {
+	return withCompilationCache(cacheDir, g.log, func(cache wazero.CompilationCache) error {
+		// The compiler or nothing: wazero's interpreter is slower by an order
+		// of magnitude, and would be taken silently where memory cannot be
+		// made executable.
+		config := wazero.NewRuntimeConfigCompiler().
+			WithCoreFeatures(api.CoreFeaturesV2).
+			WithMemoryLimitPages(runtime.MaxMemory / wasmPage)
+		if cache != nil {
+			config = config.WithCompilationCache(cache)
+		}
+		engine := wazero.NewRuntimeWithConfig(ctx, config)
+		err := g.exportHost(ctx, engine)
+		if err == nil {
+			g.module, err = engine.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), code)
+		}
+		if err != nil {
+			engine.Close(ctx)
+			return fmt.Errorf("compiling the guest: %w", err)
+		}
+		g.engine = engine
+		return nil
+	})
+}
+
+// compileWorkers is how many threads compile the guest, once per machine.
+const compileWorkers = 4
+
+// exportHost gives the runtime the modules that the guest imports.
+func (g *guest) exportHost(ctx context.Context, engine wazero.Runtime) error {
+	if err := wasi.Instantiate(ctx, engine, func(ctx context.Context) *wasi.System { return slotOf(ctx).system }); err != nil {
+		return err
+	}
+	i32 := api.ValueTypeI32
+	_, err := engine.NewHostModuleBuilder(pyguest.ImportModule).
+		NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(func(ctx context.Context, p []uint64) {
+			n := slotOf(ctx).transfer(int32(p[0]), uint32(p[1]), uint32(p[2]), uint32(p[3]), uint32(p[4]))
+			p[0] = api.EncodeI32(n)
+		}), []api.ValueType{i32, i32, i32, i32, i32}, []api.ValueType{i32}).
+		Export("call").
+		NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(func(ctx context.Context, _ []uint64) { slotOf(ctx).Checkpoint() }), nil, nil).
+		Export("yield").
+		Instantiate(ctx)
+	return err
+}
+
+// instantiate makes a slot over a memory. The memory is not laid yet.
+func (g *guest) instantiate(ctx context.Context, m memory, places *places, tmp *atomic.Int64) (*slot, error) {
+	s := &slot{guest: g, places: places, tmp: tmp, memory: m}
+	s.host = hostContext{context.Background(), s}
+	var err error
+	s.system, err = wasi.New(wasi.Config{
+		Tree: g.tree, Clock: g.clock, Random: rand.Reader, Control: s,
+		Args: []string{"python3"},
+		Env:  []string{"HOME=/tmp", "LANG=C.UTF-8", "TMPDIR=/tmp"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(
+		func(uint64, uint64) experimental.LinearMemory { return m }))
+	s.instance, err = g.engine.InstantiateModule(ctx, g.module, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return nil, fmt.Errorf("instantiating the guest: %w", err)
+	}
+	s.stack, _ = s.instance.ExportedGlobal(exportStack).(api.MutableGlobal)
+	if s.stack == nil {
+		s.instance.Close(ctx)
+		return nil, fmt.Errorf("the guest does not export %s", exportStack)
+	}
+	s.ticks, _ = s.instance.ExportedGlobal(exportTicks).(api.MutableGlobal)
+	s.deploy = s.instance.ExportedFunction(exportDeploy)
+	s.run = s.instance.ExportedFunction(exportRun)
+	return s, nil
+}
+
+// newSlot makes a slot to run images in.
+func (g *guest) newSlot(ctx context.Context, places *places, tmp *atomic.Int64) (*slot, error) {
+	var m memory
+	if g.mapped {
+		mapped, err := newMappedMemory(g.base, runtime.MaxMemory)
+		if err != nil {
+			return nil, err
+		}
+		m = mapped
+	} else {
+		m = newCopiedMemory(g.base.size, runtime.MaxMemory)
+	}
+	s, err := g.instantiate(ctx, m, places, tmp)
+	if err != nil {
+		m.close()
+	}
+	return s, err
+}
+
+func (g *guest) close(ctx context.Context) error {
+	err := g.engine.Close(ctx)
+	if g.bare != nil {
+		g.bare.release()
+	}
+	if g.base != nil {
+		g.base.closeMapping()
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package sandbox
+
+import (
+	"bytes"
+	"slices"
+	"sync/atomic"
+
+	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
+)
+
+// baseImage is the memory of an interpreter that has started and has imported
+// what most functions want, but runs no function yet. Made once per server
+// start, never written again.
+type baseImage struct {
+	view  []byte // the memory up to where its free heap starts, read-only
+	size  int    // of the whole memory
+	stack uint64 // __stack_pointer
+	platform
+}
+
+// zeroPage is what the memory beyond baseImage.view counts as.
+var zeroPage [pageSize]byte
+
+// page gives a page by its offset.
+func (b *baseImage) page(at int) []byte {
+	if at >= len(b.view) {
+		return zeroPage[:]
+	}
+	return b.view[at : at+pageSize]
+}
+
+// copyTo puts mem[start:end] back to what the image has there.
+func (b *baseImage) copyTo(mem []byte, start, end int) {
+	if start < len(b.view) {
+		start += copy(mem[start:end], b.view[start:])
+	}
+	clear(mem[start:end])
+}
+
+// image is the memory that a function's runs start from: the base image but for
+// the pages that loading the function has changed. It never changes. It is
+// freed when the last of its holders releases it.
+type image struct {
+	base    *baseImage
+	size    int         // of the whole memory; more than the base's if it has grown
+	pages   []uint32    // page numbers that differ from the base, ascending
+	data    []byte      // their contents, one after the other, outside the Go heap
+	files   *wasi.State // what the module body left in /tmp and open; nil if nothing
+	holders atomic.Int32
+}
+
+// newImage makes the image of a memory: what of it differs from the base.
+func newImage(base *baseImage, m memory, files *wasi.State) (*image, error) {
+	mem := m.data()
+	img := &image{base: base, size: len(mem), files: files}
+	img.holders.Store(1)
+	err := m.dirty(func(start, end int) {
+		for at := start; at < end; at += pageSize {
+			if !bytes.Equal(mem[at:at+pageSize], base.page(at)) {
+				img.pages = append(img.pages, uint32(at/pageSize))
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	img.pages = slices.Clip(img.pages)
+	if img.data, err = newPages(len(img.pages)); err != nil {
+		return nil, err
+	}
+	for i, p := range img.pages {
+		copy(img.own(i), mem[int(p)*pageSize:])
+	}
+	return img, nil
+}
+
+// own gives the contents of the i-th page that is the image's own.
+func (img *image) own(i int) []byte { return img.data[i*pageSize : (i+1)*pageSize] }
+
+// cost tells how many bytes of memory keeping the image takes.
+func (img *image) cost() int64 { return int64(len(img.data) + 4*len(img.pages)) }
+
+// retain adds a holder. Only a holder may call it.
+func (img *image) retain() *image {
+	img.holders.Add(1)
+	return img
+}
+
+// release gives up being a holder.
+func (img *image) release() {
+	if img.holders.Add(-1) == 0 {
+		freePages(img.data)
+		img.data = nil
+	}
+}
+
+// apply writes the image's own pages over a memory laid out as the base image.
+func (img *image) apply(mem []byte) {
+	for i, p := range img.pages {
+		copy(mem[int(p)*pageSize:], img.own(i))
+	}
+}
+
+// copyTo puts mem[start:end], which are whole pages, back to what the image has
+// there.
+func (img *image) copyTo(mem []byte, start, end int) {
+	i, _ := slices.BinarySearch(img.pages, uint32(start/pageSize))
+	for start < end {
+		// Up to the image's next own page it is the base's.
+		next := end
+		if i < len(img.pages) {
+			next = min(end, int(img.pages[i])*pageSize)
+		}
+		img.base.copyTo(mem, start, next)
+		if start = next; start < end {
+			start += copy(mem[start:], img.own(i))
+			i++
+		}
+	}
+}

@@ -1,0 +1,21 @@
+//go:build !linux
+
+package sandbox
+
+import "errors"
+
+type platform struct{}
+
+type mappedMemory struct{ copiedMemory }
+
+var errNoMapping = errors.New("this system does not tell written pages")
+
+func newMappedMemory(*baseImage, int) (*mappedMemory, error) { return nil, errNoMapping }
+
+func (b *baseImage) prepareMapping([]byte) error { return errNoMapping }
+
+func (b *baseImage) closeMapping() {}
+
+func newPages(n int) ([]byte, error) { return make([]byte, n*pageSize), nil }
+
+func freePages([]byte) {}

@@ -1,0 +1,268 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	goruntime "runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Options of a Sandbox. The zero value works.
+type Options struct {
+	// CacheDir keeps the compiled guest between starts; made with mode 0700.
+	// Empty: the guest is compiled at every start, which takes seconds.
+	CacheDir string
+	Log      *slog.Logger // nil: slog.Default
+
+	// Places is how many guests may compute at once. Zero: one per processor.
+	Places int
+	// IdleSlots is how many instances are kept ready between runs, at some
+	// hundred KiB each. Zero: 8 per place.
+	IdleSlots int
+	// ImageBytes bounds what the images of functions may take. Those used
+	// longest ago are dropped, and made again on demand. Zero: 512 MiB.
+	ImageBytes int64
+	// TmpBytes bounds what all runs together may keep in /tmp. Zero: 1 GiB.
+	TmpBytes int64
+	// Portable makes slots copy all of their memory for every run, as on
+	// systems that do not tell which pages were written.
+	Portable bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Places <= 0 {
+		o.Places = goruntime.NumCPU()
+	}
+	if o.IdleSlots <= 0 {
+		o.IdleSlots = 8 * o.Places
+	}
+	if o.ImageBytes <= 0 {
+		o.ImageBytes = 512 * runtime.MiB
+	}
+	if o.TmpBytes <= 0 {
+		o.TmpBytes = 1024 * runtime.MiB
+	}
+	return o
+}
+
+// Sandbox runs functions, each in an interpreter of its own. It implements
+// [runtime.Sandbox].
+type Sandbox struct {
+	guest   *guest
+	places  *places
+	images  *images
+	pool    *pool
+	tmp     atomic.Int64
+	remakes singleflight.Group
+	log     *slog.Logger
+
+	mu     sync.Mutex
+	active sync.WaitGroup
+	closed bool
+}
+
+var _ runtime.Sandbox = (*Sandbox)(nil)
+
+// Open compiles the guest, unless the cache has it, and starts the interpreter
+// that all others are copies of.
+func Open(ctx context.Context, o Options) (*Sandbox, error) {
+	o = o.withDefaults()
+	g, err := openGuest(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	s := &Sandbox{
+		guest:  g,
+		places: newPlaces(o.Places, time.Now),
+		images: newImages(o.ImageBytes),
+		pool:   &pool{limit: o.IdleSlots},
+		log:    o.Log,
+	}
+	s.tmp.Store(o.TmpBytes)
+	// One instance is made before any others can be made at the same time:
+	// the first fills in what the compiled module computes lazily, and unguarded.
+	first, err := g.newSlot(ctx, s.places, &s.tmp)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), g.close(ctx))
+	}
+	s.pool.put(first)
+	return s, nil
+}
+
+// errClosed is what calls after Close get.
+var errClosed = errors.New("sandbox: closed")
+
+// enter takes note of a call, so that Close waits for it.
+func (s *Sandbox) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	s.active.Add(1)
+	return nil
+}
+
+// Close waits for the calls under way and frees everything. Idempotent.
+func (s *Sandbox) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	s.active.Wait()
+	if closed {
+		return nil
+	}
+	var errs []error
+	for _, slot := range s.pool.close() {
+		errs = append(errs, slot.close())
+	}
+	s.images.clear()
+	return errors.Join(append(errs, s.guest.close(context.Background()))...)
+}
+
+// Deploy implements [runtime.Sandbox].
+func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcome, error) {
+	if err := s.enter(); err != nil {
+		return runtime.Outcome{}, err
+	}
+	defer s.active.Done()
+	img, outcome, err := s.load(ctx, p)
+	if img != nil {
+		s.images.put(keyOf(p), img)
+		img.release()
+	}
+	return outcome, err
+}
+
+// Run implements [runtime.Sandbox].
+func (s *Sandbox) Run(ctx context.Context, p runtime.Program, args, fnContext []byte) (runtime.Outcome, error) {
+	if err := s.enter(); err != nil {
+		return runtime.Outcome{}, err
+	}
+	defer s.active.Done()
+	img, outcome, err := s.imageOf(ctx, p)
+	if img == nil {
+		return outcome, err
+	}
+	defer img.release()
+	limits := p.Limits.WithDefaults()
+	return s.onSlot(ctx, img, p.Tenant, request{first: args, second: fnContext, limits: limits}, nil)
+}
+
+// Forget implements [runtime.Sandbox].
+func (s *Sandbox) Forget(functionID string, version uint64) {
+	key := imageKey{functionID, version}
+	if img := s.images.get(key); img != nil {
+		s.images.drop(key)
+		s.pool.forget(img)
+		img.release()
+	}
+}
+
+func keyOf(p runtime.Program) imageKey { return imageKey{p.FunctionID, p.Version} }
+
+// imageOf gives the program's image, which the caller must release. If it is
+// gone it is made again, once for all who ask at the same time; the outcome
+// says why there is none if the program does not load any more.
+func (s *Sandbox) imageOf(ctx context.Context, p runtime.Program) (*image, runtime.Outcome, error) {
+	key := keyOf(p)
+	for {
+		if img := s.images.get(key); img != nil {
+			return img, runtime.Outcome{}, nil
+		}
+		// Whoever asks first may go away; the others still wait.
+		ctx := context.WithoutCancel(ctx)
+		outcome, err, _ := s.remakes.Do(fmt.Sprintf("%s/%d", key.function, key.version), func() (any, error) {
+			return s.Deploy(ctx, p)
+		})
+		if err != nil {
+			return nil, runtime.Outcome{}, err
+		}
+		if outcome := outcome.(runtime.Outcome); outcome.Failure != nil {
+			return nil, outcome, nil
+		}
+		// It is there now, but for a Forget in between: then once more.
+	}
+}
+
+// load makes the program's image, which the caller must release. Without one the
+// outcome says why.
+func (s *Sandbox) load(ctx context.Context, p runtime.Program) (*image, runtime.Outcome, error) {
+	var img *image
+	r := request{deploy: true, first: []byte(p.Name), second: p.Source, limits: p.Limits.WithDefaults()}
+	outcome, err := s.onSlot(ctx, s.guest.bare, p.Tenant, r, func(slot *slot) (err error) {
+		img, err = newImage(s.guest.base, slot.memory, slot.system.Capture())
+		return err
+	})
+	if err != nil || outcome.Failure != nil {
+		if img != nil {
+			img.release()
+		}
+		return nil, outcome, err
+	}
+	return img, outcome, nil
+}
+
+// onSlot makes a call on some slot. keep, if not nil, is called with the slot as
+// the call left it, if it succeeded.
+func (s *Sandbox) onSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, keep func(*slot) error) (runtime.Outcome, error) {
+	var t turn
+	s.places.take(&t)
+	slot := s.pool.take(img, tenant)
+	if slot == nil {
+		var err error
+		if slot, err = s.guest.newSlot(ctx, s.places, &s.tmp); err != nil {
+			s.places.give()
+			return runtime.Outcome{}, err
+		}
+	}
+	// The place is the slot's to give and take from here on.
+	slot.turn = t
+	outcome, err := s.onThis(ctx, slot, img, tenant, r, keep)
+	s.places.give()
+	return outcome, err
+}
+
+func (s *Sandbox) onThis(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, keep func(*slot) error) (runtime.Outcome, error) {
+	if err := slot.prepare(img, tenant); err != nil {
+		s.discard(slot)
+		return runtime.Outcome{}, err
+	}
+	r.deadline = s.places.now().Add(r.limits.Timeout)
+	outcome, usable := slot.invoke(ctx, r)
+	var err error
+	if keep != nil && outcome.Failure == nil {
+		err = keep(slot)
+	}
+	if usable {
+		var restoreErr error
+		outcome.Usage.Pages, usable, restoreErr = slot.restore()
+		if restoreErr != nil {
+			s.log.Error("a slot could not be restored and is dropped", "error", restoreErr)
+		}
+	}
+	if !usable {
+		s.discard(slot)
+	} else if surplus := s.pool.put(slot); surplus != nil {
+		s.discard(surplus)
+	}
+	return outcome, err
+}
+
+func (s *Sandbox) discard(slot *slot) {
+	if err := slot.close(); err != nil {
+		s.log.Error("closing a slot", "error", err)
+	}
+}

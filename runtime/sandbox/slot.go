@@ -1,0 +1,246 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/faaspot/faaspot/pyguest"
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
+)
+
+// slot is an instance of the guest that serves one run after the other. Its
+// memory is put back to the image after each, and laid anew when the image
+// changes. One goroutine at a time.
+type slot struct {
+	guest  *guest
+	places *places
+	tmp    *atomic.Int64 // bytes that /tmp of all slots may still take
+
+	instance api.Module
+	memory   memory
+	system   *wasi.System
+	stack    api.MutableGlobal
+	ticks    api.MutableGlobal // the instrumenter's; nil if the guest has none
+	deploy   api.Function
+	run      api.Function
+
+	image  *image // what the memory is laid out as; nil: must be laid before use
+	tenant runtime.Tenant
+	call   call
+	turn   turn
+	host   hostContext
+}
+
+// call is what one call into the guest has and leaves.
+type call struct {
+	ctx      context.Context
+	deadline time.Time
+	input    [pyguest.OpContext + 1][]byte // by operation
+	result   []byte
+	failure  []byte
+	answered bool          // result or failure was given: the first counts
+	ended    runtime.Class // why the host ended the run; empty if it did not
+	exitCode int
+	logs     logBuffer
+}
+
+// ended is what the host panics with to end a run; wazero turns it into the
+// call's error. Why is in call.ended.
+type ended struct{}
+
+func (ended) Error() string { return "the run was ended" }
+
+// hostContext tells host functions which slot calls them. It is a context
+// because that is what wazero hands from a call to host functions.
+type hostContext struct {
+	context.Context
+	slot *slot
+}
+
+// slotOf gives the slot that a host function was called by.
+func slotOf(ctx context.Context) *slot { return ctx.(*hostContext).slot }
+
+func (s *slot) end(class runtime.Class) {
+	s.call.ended = class
+	panic(ended{})
+}
+
+// Checkpoint ends the run if its time is up or it was cancelled, and lets
+// others have their turn. It implements wasi.Control.
+func (s *slot) Checkpoint() {
+	now := s.places.checkpoint(&s.turn)
+	if !now.Before(s.call.deadline) {
+		s.end(runtime.ClassTimeout)
+	}
+	if s.call.ctx.Err() != nil {
+		s.end(runtime.ClassCancelled)
+	}
+}
+
+// Sleep implements wasi.Control. A run that sleeps gives its place to others.
+func (s *slot) Sleep(d time.Duration) {
+	left := time.Until(s.call.deadline)
+	timer := time.NewTimer(min(d, max(left, 0)))
+	defer timer.Stop()
+	s.places.give()
+	select {
+	case <-timer.C:
+	case <-s.call.ctx.Done():
+	}
+	s.places.take(&s.turn)
+	s.Checkpoint()
+}
+
+// Exit implements wasi.Control.
+func (s *slot) Exit(code uint32) {
+	s.call.exitCode = int(code & 0xff)
+	s.end(runtime.ClassExited)
+}
+
+// Log implements wasi.Control.
+func (s *slot) Log(stream int, p []byte) { s.call.logs.write(stream, p) }
+
+// Charge implements wasi.Control.
+func (s *slot) Charge(n int64) bool {
+	if s.tmp.Add(-n) < 0 && n > 0 {
+		s.tmp.Add(n)
+		return false
+	}
+	return true
+}
+
+// transfer is the host's side of faas.call(op, request, request_len, response,
+// response_cap): the one door besides WASI. It answers the number of bytes it
+// wrote, or -1. Everything the guest passes is taken for hostile.
+func (s *slot) transfer(op int32, request, requestLen, response, responseCap uint32) int32 {
+	const refused = -1
+	c := &s.call
+	switch op {
+	case pyguest.OpName, pyguest.OpSource, pyguest.OpArgs, pyguest.OpContext:
+		in := c.input[op]
+		out, ok := s.slice(response, responseCap)
+		if !ok || len(out) < len(in) {
+			return refused
+		}
+		return int32(copy(out, in))
+	case pyguest.OpResult, pyguest.OpFailure:
+		p, ok := s.slice(request, requestLen)
+		if !ok || c.answered {
+			return refused
+		}
+		c.answered = true
+		if op == pyguest.OpResult {
+			// One byte over the limit is enough to know that it is over.
+			c.result = append([]byte(nil), p[:min(len(p), runtime.MaxResult+1)]...)
+		} else {
+			c.failure = append([]byte(nil), p[:min(len(p), maxFailure)]...)
+		}
+		return 0
+	}
+	return refused
+}
+
+// slice gives a range of the guest's memory, if it is one.
+func (s *slot) slice(at, n uint32) ([]byte, bool) {
+	mem := s.memory.data()
+	if end := uint64(at) + uint64(n); end > uint64(len(mem)) {
+		return nil, false
+	}
+	return mem[at : uint64(at)+uint64(n)], true
+}
+
+// request is a call to be made.
+type request struct {
+	deploy   bool
+	first    []byte // name or args
+	second   []byte // source or context
+	deadline time.Time
+	limits   runtime.Limits
+}
+
+// prepare makes the slot ready to run from an image, for a tenant. The slot
+// becomes a holder of the image.
+func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
+	if s.image == img && s.tenant == tenant {
+		return nil
+	}
+	s.forget()
+	if grow := img.size - len(s.memory.data()); grow > 0 {
+		s.memory.setLimit(img.size)
+		if _, ok := s.instance.Memory().Grow(uint32(grow / wasmPage)); !ok {
+			return fmt.Errorf("growing a slot's memory to %d bytes", img.size)
+		}
+	}
+	if err := s.memory.lay(img); err != nil {
+		return err
+	}
+	s.image, s.tenant = img.retain(), tenant
+	return nil
+}
+
+// forget makes the slot lay its next image anew.
+func (s *slot) forget() {
+	if s.image != nil {
+		s.image.release()
+		s.image = nil
+	}
+}
+
+// invoke makes a call from the image that the slot was prepared for. The caller
+// holds a place. Afterwards the memory is as the call left it.
+func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, usable bool) {
+	start := s.places.now()
+	c := &s.call
+	*c = call{ctx: ctx, deadline: r.deadline, logs: c.logs}
+	c.logs.reset(int(r.limits.Logs))
+	fn := s.run
+	if r.deploy {
+		fn = s.deploy
+		c.input[pyguest.OpName], c.input[pyguest.OpSource] = r.first, r.second
+	} else {
+		c.input[pyguest.OpArgs], c.input[pyguest.OpContext] = r.first, r.second
+	}
+	s.memory.setLimit(max(int(r.limits.Memory), s.image.size))
+	s.system.Reset(s.image.files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
+
+	params := [2]uint64{uint64(len(r.first)), uint64(len(r.second))}
+	err := fn.CallWithStack(&s.host, params[:])
+	outcome = s.outcome(int32(params[0]), err)
+	outcome.Logs = c.logs.take()
+	outcome.Usage.Memory = int64(len(s.memory.data()))
+	outcome.Usage.Duration = s.places.now().Sub(start)
+	c.ctx, c.input = nil, [len(c.input)][]byte{}
+	return outcome, err == nil
+}
+
+// restore puts the slot back to its image. A slot that cannot be put back
+// exactly, as its memory has grown, is not usable any more.
+func (s *slot) restore() (pages int, usable bool, err error) {
+	s.system.Reset(nil, wasi.Limits{})
+	if len(s.memory.data()) != s.image.size {
+		return 0, false, nil
+	}
+	s.stack.Set(s.guest.base.stack)
+	if s.ticks != nil {
+		s.ticks.Set(0)
+	}
+	if s.image.size != s.guest.base.size {
+		return 0, true, s.memory.lay(s.image)
+	}
+	pages, err = s.memory.restore()
+	return pages, err == nil, err
+}
+
+// close frees the slot. No call may be under way in it.
+func (s *slot) close() error {
+	s.forget()
+	s.system.Reset(nil, wasi.Limits{})
+	err := s.instance.Close(context.Background())
+	s.memory.close()
+	return err
+}

@@ -1,0 +1,88 @@
+// Package wasi is the operating system that a guest sees: WASI preview 1, whole, for code that nobody trusts.
+//
+// It owns what a run can observe through WASI: the table of file descriptors, a read-only tree of files, a private
+// /tmp in memory, clocks, randomness, arguments and environment. It refuses to know what a run is: how long it may take,
+// what its log is kept for, which budget its memory comes from and how it is ended. It asks its [Control] for all of that.
+//
+// # The parts
+//
+//   - A [Tree] is the read-only part of the file system, shared by all runs. Immutable, safe for concurrent use.
+//   - A [System] is the state of one run at a time. It belongs to one instance, is used by one goroutine at a time, and
+//     goes back to its beginning by [System.Reset], which costs some tens of nanoseconds when the run touched no file.
+//   - A [State] is what [System.Capture] keeps of a run: /tmp, and the descriptors that are open. Immutable, safe for concurrent use by
+//     any number of Systems: a run that writes to a file or directory of its State copies that much of it first.
+//   - [Instantiate] gives a wazero runtime the module that guests import. It is called once per runtime; the functions keep
+//     nothing of their own and ask for the System of the calling run each time.
+//
+// A run, seen from the host:
+//
+//	tree, err := wasi.NewTree(map[string][]byte{"/usr/lib/python313.zip": stdlib})
+//	...
+//	err = wasi.Instantiate(ctx, runtime, func(ctx context.Context) *wasi.System {
+//		return ctx.Value(slotKey{}).(*slot).system
+//	})
+//	...
+//	system, err := wasi.New(wasi.Config{Tree: tree, Clock: clock, Random: rand.Reader, Control: slot})
+//	...
+//	system.Reset(function.files, wasi.Limits{})
+//	_, err = call(context.WithValue(ctx, slotKey{}, slot))
+//
+// # The guest is hostile
+//
+// Every pointer, length, count and flag is checked before anything is done; sums are made in 64 bits. What a guest can make the host allocate
+// is bounded by [Limits] and asked for through [Control].Charge beforehand. Counts within one call have caps: [maxVectors], [maxSubscriptions].
+// Work that takes longer than about 100 µs is interrupted by Control.Checkpoint. The guest learns an errno and nothing else.
+// A run ends when a Control method panics; no function here recovers, and a System is fit for Reset after it.
+//
+// # The file system
+//
+// One preopened directory, descriptor 3, is "/". Below it lie the Tree, which answers EROFS to every change, and /tmp, which is writable.
+// Nothing else exists: no /etc, no /proc, no /dev. A path is UTF-8 without NUL and relative to a directory descriptor; ".." goes to the parent, and at
+// the root it stays there. As the root is all there is to see, ".." may leave the directory that a descriptor stands for.
+// There are no links of either kind. Reading does not change access times. Files of the Tree carry the time [treeTime].
+// A file that is removed while open lives, and counts against the limits, until it is closed.
+//
+// # The functions
+//
+// An answer not named here is the errno that POSIX has for the case.
+//
+//	args_get, args_sizes_get        Config.Args
+//	environ_get, environ_sizes_get  Config.Env
+//	clock_res_get                   1 ns
+//	clock_time_get                  Config.Clock; the CPU clocks (2, 3) answer as the monotonic one (1), which never goes back
+//	fd_advise                       success for files (the advice is checked, then ignored); ESPIPE for stdio
+//	fd_allocate                     grows the file if it is shorter
+//	fd_close                        any open descriptor, stdio and the preopen too
+//	fd_datasync, fd_sync            success for every open descriptor
+//	fd_fdstat_get                   rights tell how it was opened; directories have all rights
+//	fd_fdstat_set_flags             kept; only APPEND means something
+//	fd_fdstat_set_rights            ENOSYS
+//	fd_filestat_get                 device 1 is the Tree, 2 is /tmp, 3 is stdio; stdio are character devices but no terminals
+//	fd_filestat_set_size            files open for writing; EINVAL otherwise
+//	fd_filestat_set_times           /tmp; EROFS for the Tree
+//	fd_pread, fd_pwrite             files; ESPIPE for stdio; fd_pwrite honours the offset even under APPEND
+//	fd_prestat_get, _dir_name       descriptor 3 is "/"; EBADF for all others
+//	fd_read                         files; stdin is at its end
+//	fd_readdir                      ".", "..", then the entries in order of creation (Tree: of name); cookies stay valid whatever changes
+//	fd_renumber                     both must be open; the target is closed first
+//	fd_seek, fd_tell                files; ESPIPE for stdio, EISDIR for directories
+//	fd_write                        files; stdout and stderr go to Control.Log
+//	path_create_directory           /tmp; EROFS elsewhere
+//	path_filestat_get               any path
+//	path_filestat_set_times         /tmp; EROFS elsewhere
+//	path_link, path_symlink         EPERM, as Linux answers for a file system that has no links
+//	path_open                       the Tree for reading, /tmp for everything
+//	path_readlink                   EINVAL for what exists (it is no link), else ENOENT
+//	path_remove_directory           /tmp; EBUSY for /tmp itself
+//	path_rename                     within /tmp; EROFS if either end lies elsewhere
+//	path_unlink_file                /tmp; EISDIR for directories
+//	poll_oneoff                     every descriptor is ready; else Control.Sleep for the soonest clock
+//	proc_exit                       Control.Exit
+//	proc_raise                      ENOSYS
+//	random_get                      Config.Random
+//	sched_yield                     Control.Checkpoint
+//	sock_accept, _recv, _send, _shutdown   EBADF for a closed descriptor, else ENOTSOCK
+//
+// The numbers, layouts and signatures are those of the WASI preview 1 witx files
+// (https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md).
+package wasi

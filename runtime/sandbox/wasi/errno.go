@@ -1,0 +1,29 @@
+package wasi
+
+// errno is what every function but proc_exit answers, as preview 1 numbers it.
+type errno uint32
+
+const (
+	success      errno = 0
+	eBADF        errno = 8
+	eBUSY        errno = 10
+	eEXIST       errno = 20
+	eFAULT       errno = 21
+	eFBIG        errno = 22
+	eILSEQ       errno = 25
+	eINVAL       errno = 28
+	eIO          errno = 29
+	eISDIR       errno = 31
+	eMFILE       errno = 33
+	eNAMETOOLONG errno = 37
+	eNOENT       errno = 44
+	eNOSPC       errno = 51
+	eNOSYS       errno = 52
+	eNOTDIR      errno = 54
+	eNOTEMPTY    errno = 55
+	eNOTSOCK     errno = 57
+	eOVERFLOW    errno = 61
+	ePERM        errno = 63
+	eROFS        errno = 69
+	eSPIPE       errno = 70
+)

@@ -1,0 +1,247 @@
+package wasi
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// kind is what a descriptor stands for.
+type kind uint8
+
+const (
+	kindClosed kind = iota
+	kindStdin
+	kindStdout
+	kindStderr
+	kindFile
+	kindDirectory
+)
+
+// The flags of a descriptor.
+const (
+	flagAppend = 1 << 0
+	flagsAll   = 1<<5 - 1 // with DSYNC, NONBLOCK, RSYNC and SYNC, which mean nothing to memory
+)
+
+// descriptor is one entry of the table.
+type descriptor struct {
+	kind     kind
+	readable bool
+	writable bool
+	preopen  bool
+	flags    uint16
+	at       place // of a file or directory
+	offset   int64 // of a file
+}
+
+// open returns an open descriptor. The pointer is valid until the table changes.
+func (s *System) open(fd uint32) (*descriptor, errno) {
+	if uint64(fd) >= uint64(len(s.table)) || s.table[fd].kind == kindClosed {
+		return nil, eBADF
+	}
+	return &s.table[fd], success
+}
+
+// openFile returns a descriptor of a file; whatever else is open has no position and no size.
+func (s *System) openFile(fd uint32) (*descriptor, errno) {
+	d, err := s.open(fd)
+	switch {
+	case err != success:
+		return nil, err
+	case d.kind == kindDirectory:
+		return nil, eISDIR
+	case d.kind != kindFile:
+		return nil, eSPIPE
+	}
+	return d, success
+}
+
+// vacant returns the lowest free descriptor. The table has a place for it.
+func (s *System) vacant() (uint32, errno) {
+	for i := range s.table {
+		if s.table[i].kind == kindClosed && i < s.limits.OpenFiles {
+			return uint32(i), success
+		}
+	}
+	if len(s.table) >= s.limits.OpenFiles {
+		return 0, eMFILE
+	}
+	s.table = append(s.table, descriptor{})
+	return uint32(len(s.table) - 1), success
+}
+
+// isOpen tells whether a descriptor holds the inode in that slot.
+func (s *System) isOpen(slot uint32) bool {
+	for i := range s.table {
+		d := &s.table[i]
+		if d.kind >= kindFile && d.at == (place{slot: slot}) {
+			return true
+		}
+	}
+	return false
+}
+
+// release closes a descriptor and frees what only it held.
+func (s *System) release(d *descriptor) {
+	at, wasTmp := d.at, d.kind >= kindFile && !d.at.isReadOnly()
+	*d = descriptor{}
+	if wasTmp && !s.tmp.nodes[at.slot].linked && !s.isOpen(at.slot) {
+		s.freeSlot(at.slot)
+	}
+}
+
+func fdClose(s *System, _ guest, p []uint64) errno {
+	d, err := s.open(uint32(p[0]))
+	if err != success {
+		return err
+	}
+	s.release(d)
+	return success
+}
+
+func fdRenumber(s *System, _ guest, p []uint64) errno {
+	from, err := s.open(uint32(p[0]))
+	if err != success {
+		return err
+	}
+	to, err := s.open(uint32(p[1]))
+	if err != success {
+		return err
+	}
+	if from == to {
+		return success
+	}
+	s.release(to)
+	*to = *from
+	*from = descriptor{}
+	return success
+}
+
+func fdSync(s *System, _ guest, p []uint64) errno {
+	_, err := s.open(uint32(p[0]))
+	return err
+}
+
+func fdAdvise(s *System, _ guest, p []uint64) errno {
+	const lastAdvice = 5
+	d, err := s.open(uint32(p[0]))
+	switch {
+	case err != success:
+		return err
+	case d.kind < kindFile:
+		return eSPIPE
+	case uint32(p[3]) > lastAdvice:
+		return eINVAL
+	}
+	return success
+}
+
+func fdAllocate(s *System, _ guest, p []uint64) errno {
+	d, err := s.openFile(uint32(p[0]))
+	if err != success {
+		return err
+	}
+	offset, length := p[1], p[2]
+	switch {
+	case length == 0 || offset > math.MaxInt64:
+		return eINVAL
+	case !d.writable:
+		return eBADF
+	case length > math.MaxInt64-offset:
+		return eFBIG
+	case int64(offset+length) <= s.tmp.nodes[d.at.slot].size:
+		return success
+	}
+	n, err := s.own(d.at.slot)
+	if err != success {
+		return err
+	}
+	return s.resize(n, int64(offset+length))
+}
+
+// size is the length of the file that a descriptor of a file holds.
+func (s *System) size(d *descriptor) int64 {
+	if d.at.tree != nil {
+		return int64(len(d.at.tree.data))
+	}
+	return s.tmp.nodes[d.at.slot].size
+}
+
+func fdSeek(s *System, g guest, p []uint64) errno {
+	const set, current, end = 0, 1, 2
+	d, err := s.openFile(uint32(p[0]))
+	if err != success {
+		return err
+	}
+	base := int64(0)
+	switch uint32(p[2]) {
+	case set:
+	case current:
+		base = d.offset
+	case end:
+		base = s.size(d)
+	default:
+		return eINVAL
+	}
+	delta := int64(p[1])
+	if delta > math.MaxInt64-base {
+		return eOVERFLOW
+	}
+	if base+delta < 0 {
+		return eINVAL
+	}
+	if !g.WriteUint64Le(uint32(p[3]), uint64(base+delta)) {
+		return eFAULT
+	}
+	d.offset = base + delta
+	return success
+}
+
+func fdTell(s *System, g guest, p []uint64) errno {
+	d, err := s.openFile(uint32(p[0]))
+	if err != success {
+		return err
+	}
+	if !g.WriteUint64Le(uint32(p[1]), uint64(d.offset)) {
+		return eFAULT
+	}
+	return success
+}
+
+// preopenName is the path of the only preopen.
+const preopenName = "/"
+
+func (s *System) preopen(fd uint32) errno {
+	d, err := s.open(fd)
+	if err == success && !d.preopen {
+		return eBADF
+	}
+	return err
+}
+
+func fdPrestatGet(s *System, g guest, p []uint64) errno {
+	if err := s.preopen(uint32(p[0])); err != success {
+		return err
+	}
+	const tagDirectory = 0
+	prestat, ok := g.Read(uint32(p[1]), 8)
+	if !ok {
+		return eFAULT
+	}
+	binary.LittleEndian.PutUint32(prestat, tagDirectory)
+	binary.LittleEndian.PutUint32(prestat[4:], uint32(len(preopenName)))
+	return success
+}
+
+func fdPrestatDirName(s *System, g guest, p []uint64) errno {
+	if err := s.preopen(uint32(p[0])); err != success {
+		return err
+	}
+	if uint32(p[2]) < uint32(len(preopenName)) {
+		return eNAMETOOLONG
+	}
+	if !g.WriteString(uint32(p[1]), preopenName) {
+		return eFAULT
+	}
+	return success
+}

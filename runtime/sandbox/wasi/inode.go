@@ -1,0 +1,236 @@
+package wasi
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// token marks inodes and blocks as one run's own. Whatever carries another token is shared with other runs and never changed.
+type token struct{ _ byte }
+
+// tmpfs is the content of /tmp. Copying the struct shares the content; System.own says when that must end.
+type tmpfs struct {
+	nodes  []*inode // by slot; slot 0 is /tmp itself; nil is a free slot
+	free   []uint32 // the free slots
+	number uint64   // the inode number given out last
+	files  int      // files and directories, without /tmp itself
+	bytes  int64    // the sum of all sizes
+}
+
+// inode is a file or directory of /tmp.
+type inode struct {
+	owner   *token
+	number  uint64 // what the guest sees; never given out twice in a run
+	charged int64  // bytes of host memory, if this run's own
+
+	isDir  bool
+	linked bool // has a name; without one it lives until its last descriptor is closed
+
+	accessed, modified, changed int64 // nanoseconds since 1970
+
+	size   int64 // of a file
+	blocks []block
+
+	parent  uint32 // slot, of a directory
+	entries directory
+}
+
+const (
+	// inodeCost is what the Control is charged for an inode: the struct and its places in the tables, as Go's allocator rounds them.
+	inodeCost = 320
+	// entryCost is what it is charged for an entry of a directory, besides the name: struct and index, half of each unused.
+	entryCost = 144
+	// blockCost is what it is charged for a place in a file's list of blocks, half of them unused.
+	blockCost = 64
+)
+
+// cost is what the inode takes by itself, blocks' content aside.
+func (n *inode) cost() int64 {
+	c := int64(inodeCost) + int64(len(n.blocks))*blockCost
+	for i := range n.entries.list {
+		c += entryCost + int64(len(n.entries.list[i].name))
+	}
+	return c
+}
+
+// own makes the inode in the slot this run's alone, so that it can be changed, and returns it.
+func (s *System) own(slot uint32) (*inode, errno) {
+	n := s.tmp.nodes[slot]
+	if s.token != nil && n.owner == s.token {
+		return n, success
+	}
+	s.ownTables()
+	cost := n.cost()
+	s.spend(int(cost))
+	if !s.charge(cost) {
+		return nil, eNOSPC
+	}
+	c := *n
+	c.owner = s.token
+	c.charged = cost
+	c.blocks = slices.Clone(n.blocks)
+	c.entries = n.entries.clone()
+	s.tmp.nodes[slot] = &c
+	return &c, success
+}
+
+// ownTables makes the tables of slots this run's alone. They are not charged: Limits.TmpFiles bounds them well below 1 MiB
+// by default.
+func (s *System) ownTables() {
+	if s.token == nil {
+		s.token = new(token)
+	}
+	if !s.ownsTmp {
+		s.tmp.nodes = slices.Clone(s.tmp.nodes)
+		s.tmp.free = slices.Clone(s.tmp.free)
+		s.ownsTmp = true
+	}
+}
+
+// create makes an empty file or directory under that name in a directory that has none so named.
+func (s *System) create(dir uint32, name []byte, isDir bool) (uint32, errno) {
+	if !s.tmp.nodes[dir].linked {
+		return 0, eNOENT
+	}
+	if s.tmp.files >= s.limits.TmpFiles {
+		return 0, eNOSPC
+	}
+	if isDir && s.depth(dir) >= s.limits.Depth {
+		return 0, eNAMETOOLONG
+	}
+	parent, err := s.own(dir)
+	if err != success {
+		return 0, err
+	}
+	if !s.charge(inodeCost) {
+		return 0, eNOSPC
+	}
+	if !s.chargeEntry(parent, name) {
+		s.refund(inodeCost)
+		return 0, eNOSPC
+	}
+	now := s.now()
+	s.tmp.number++
+	s.tmp.files++
+	n := &inode{
+		owner: s.token, number: s.tmp.number, charged: inodeCost, isDir: isDir, linked: true,
+		accessed: now, modified: now, changed: now, parent: dir,
+	}
+	var slot uint32
+	if last := len(s.tmp.free) - 1; last >= 0 {
+		slot = s.tmp.free[last]
+		s.tmp.free = s.tmp.free[:last]
+		s.tmp.nodes[slot] = n
+	} else {
+		slot = uint32(len(s.tmp.nodes))
+		s.tmp.nodes = append(s.tmp.nodes, n)
+	}
+	parent.entries.add(string(name), slot)
+	parent.modified, parent.changed = now, now
+	return slot, success
+}
+
+// remove takes the name from what lies in the slot, and frees it unless a descriptor holds it.
+func (s *System) remove(dir uint32, name []byte, slot uint32) errno {
+	parent, err := s.own(dir)
+	if err != success {
+		return err
+	}
+	if err := s.orphan(slot); err != success {
+		return err
+	}
+	s.dropEntry(parent, name)
+	parent.modified = s.now()
+	parent.changed = parent.modified
+	return success
+}
+
+// orphan marks what lies in the slot as nameless, and frees it unless a descriptor holds it. The caller takes the entry away, which
+// cannot fail.
+func (s *System) orphan(slot uint32) errno {
+	if !s.isOpen(slot) {
+		s.freeSlot(slot)
+		return success
+	}
+	n, err := s.own(slot)
+	if err != success {
+		return err
+	}
+	n.linked = false
+	return success
+}
+
+// freeSlot gives back what lies in the slot.
+func (s *System) freeSlot(slot uint32) {
+	s.ownTables()
+	n := s.tmp.nodes[slot]
+	if n.owner == s.token {
+		s.refund(n.charged)
+	}
+	s.tmp.bytes -= n.size
+	s.tmp.files--
+	s.tmp.nodes[slot] = nil
+	s.tmp.free = append(s.tmp.free, slot)
+}
+
+// chargeEntry asks for the memory of one more entry.
+func (s *System) chargeEntry(dir *inode, name []byte) bool {
+	cost := entryCost + int64(len(name))
+	if !s.charge(cost) {
+		return false
+	}
+	dir.charged += cost
+	return true
+}
+
+// dropEntry removes the entry of that name from a directory of this run's own.
+func (s *System) dropEntry(dir *inode, name []byte) {
+	i, ok := dir.entries.find(name)
+	if !ok {
+		return
+	}
+	cost := entryCost + int64(len(name))
+	dir.charged -= cost
+	s.refund(cost)
+	dir.entries.remove(i)
+}
+
+// depth counts the directories from /tmp, which has 0, to this one.
+func (s *System) depth(slot uint32) int {
+	d := 0
+	for ; slot != 0; slot = s.tmp.nodes[slot].parent {
+		d++
+	}
+	return d
+}
+
+// height counts the levels of directories below this one.
+func (s *System) height(slot uint32) int {
+	type visit struct {
+		slot  uint32
+		level int
+	}
+	highest := 0
+	for stack := []visit{{slot, 0}}; len(stack) > 0; {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		highest = max(highest, v.level)
+		list := s.tmp.nodes[v.slot].entries.list
+		s.spend(64 * len(list))
+		for i := range list {
+			if s.tmp.nodes[list[i].slot].isDir {
+				stack = append(stack, visit{list[i].slot, v.level + 1})
+			}
+		}
+	}
+	return highest
+}
+
+// class is the capacity that a block of need bytes is given: a power of two from 512 to blockSize.
+func class(need int) int {
+	const least = 512
+	if need <= least {
+		return least
+	}
+	return 1 << bits.Len(uint(need-1))
+}

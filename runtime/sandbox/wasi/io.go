@@ -1,0 +1,180 @@
+package wasi
+
+import "math"
+
+func fdRead(s *System, g guest, p []uint64) errno {
+	d, err := s.open(uint32(p[0]))
+	if err != success {
+		return err
+	}
+	var few [fewVectors]span
+	spans, err := g.transfer(p[1], p[2], p[3], &few)
+	switch {
+	case err != success:
+		return err
+	case d.kind == kindDirectory:
+		return eISDIR
+	case !d.readable:
+		return eBADF
+	}
+	n := 0
+	if d.kind == kindFile {
+		n = s.readVectors(g, d, spans, d.offset)
+		d.offset += int64(n)
+	}
+	g.WriteUint32Le(uint32(p[3]), uint32(n))
+	return success
+}
+
+func fdPread(s *System, g guest, p []uint64) errno {
+	d, err := s.openFile(uint32(p[0]))
+	if err != success {
+		return err
+	}
+	var few [fewVectors]span
+	spans, err := g.transfer(p[1], p[2], p[4], &few)
+	switch {
+	case err != success:
+		return err
+	case !d.readable:
+		return eBADF
+	case p[3] > math.MaxInt64:
+		return eINVAL
+	}
+	n := s.readVectors(g, d, spans, int64(p[3]))
+	g.WriteUint32Le(uint32(p[4]), uint32(n))
+	return success
+}
+
+func fdWrite(s *System, g guest, p []uint64) errno {
+	d, err := s.open(uint32(p[0]))
+	if err != success {
+		return err
+	}
+	var few [fewVectors]span
+	spans, err := g.transfer(p[1], p[2], p[3], &few)
+	switch {
+	case err != success:
+		return err
+	case !d.writable:
+		return eBADF
+	}
+	n := 0
+	if d.kind == kindFile {
+		offset := d.offset
+		if d.flags&flagAppend != 0 {
+			offset = s.size(d)
+		}
+		if n, err = s.writeVectors(g, d, spans, offset); err != success {
+			return err
+		}
+		if n > 0 {
+			d.offset = offset + int64(n)
+		}
+	} else {
+		n = s.log(g, d.kind, spans)
+	}
+	g.WriteUint32Le(uint32(p[3]), uint32(n))
+	return success
+}
+
+func fdPwrite(s *System, g guest, p []uint64) errno {
+	d, err := s.openFile(uint32(p[0]))
+	if err != success {
+		return err
+	}
+	var few [fewVectors]span
+	spans, err := g.transfer(p[1], p[2], p[4], &few)
+	switch {
+	case err != success:
+		return err
+	case !d.writable:
+		return eBADF
+	case p[3] > math.MaxInt64:
+		return eINVAL
+	}
+	n, err := s.writeVectors(g, d, spans, int64(p[3]))
+	if err != success {
+		return err
+	}
+	g.WriteUint32Le(uint32(p[4]), uint32(n))
+	return success
+}
+
+// transfer reads the parameters that all of the above share: the buffers, and where the count of bytes goes.
+func (g guest) transfer(array, count, result uint64, few *[fewVectors]span) ([]span, errno) {
+	if !g.writable(uint32(result), 4) {
+		return nil, eFAULT
+	}
+	return g.vectors(uint32(array), uint32(count), few)
+}
+
+// readVectors fills the buffers from a file.
+func (s *System) readVectors(g guest, d *descriptor, spans []span, offset int64) int {
+	total := 0
+	for _, v := range spans {
+		p := g.bytes(v)
+		n := 0
+		if d.at.tree != nil {
+			n = s.readTree(d.at.tree, p, offset)
+		} else {
+			n = s.readAt(s.tmp.nodes[d.at.slot], p, offset)
+		}
+		total += n
+		offset += int64(n)
+		if n < len(p) {
+			break
+		}
+	}
+	return total
+}
+
+// readTree copies from a file of the Tree.
+func (s *System) readTree(t *treeNode, p []byte, offset int64) int {
+	total := 0
+	for len(p) > 0 && offset < int64(len(t.data)) {
+		n := copy(p[:min(len(p), blockSize)], t.data[offset:])
+		p = p[n:]
+		offset += int64(n)
+		total += n
+		s.spend(n)
+	}
+	return total
+}
+
+// writeVectors writes the buffers to a file of /tmp, as far as the limits allow.
+func (s *System) writeVectors(g guest, d *descriptor, spans []span, offset int64) (int, errno) {
+	if len(spans) == 0 {
+		return 0, success
+	}
+	n, err := s.own(d.at.slot)
+	if err != success {
+		return 0, err
+	}
+	total := 0
+	for _, v := range spans {
+		p := g.bytes(v)
+		k, err := s.writeAt(n, p, offset)
+		total += k
+		offset += int64(k)
+		if err != success && total == 0 {
+			return 0, err
+		}
+		if k < len(p) {
+			break
+		}
+	}
+	return total, success
+}
+
+// log hands the buffers to the Control.
+func (s *System) log(g guest, k kind, spans []span) int {
+	stream := int(k - kindStdin)
+	total := 0
+	for _, v := range spans {
+		s.control.Log(stream, g.bytes(v))
+		total += int(v.length)
+		s.spend(int(v.length))
+	}
+	return total
+}

@@ -1,0 +1,108 @@
+package wasi
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// treeTime is the time of every file in a Tree, in nanoseconds since 1970: 1 January 1980, the earliest that a zip archive can express, so
+// that archiving such a file does not fail.
+const treeTime = 315532800 * 1e9
+
+// mountPoint is the directory of the root where /tmp lies.
+const mountPoint = "tmp"
+
+// Tree is a read-only file system. It is immutable and safe for concurrent use.
+type Tree struct {
+	root *treeNode
+}
+
+// treeNode is a file or directory of a Tree.
+type treeNode struct {
+	name     string
+	number   uint64
+	parent   *treeNode // the root is its own parent
+	isDir    bool
+	data     []byte
+	children []*treeNode // by name
+	index    map[string]*treeNode
+}
+
+// NewTree makes a Tree of files, by path ("/usr/lib/python313.zip"; the leading slash may be missing). Directories come about as
+// needed. The contents are kept, not copied: they must not change any more. Paths must be clean ([fs.ValidPath]), and none may lie at or under
+// /tmp or under another file.
+func NewTree(files map[string][]byte) (*Tree, error) {
+	root := &treeNode{isDir: true}
+	root.parent = root
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if err := root.insert(strings.TrimPrefix(path, "/"), files[path]); err != nil {
+			return nil, fmt.Errorf("wasi: tree: file %q: %w", path, err)
+		}
+	}
+	if _, err := root.child(mountPoint, true); err != nil {
+		return nil, err
+	}
+	number := uint64(0)
+	root.seal(&number)
+	return &Tree{root: root}, nil
+}
+
+func (n *treeNode) insert(path string, data []byte) error {
+	if !fs.ValidPath(path) || path == "." || strings.ContainsRune(path, 0) {
+		return fmt.Errorf("not a clean path of UTF-8 without NUL")
+	}
+	if path == mountPoint || strings.HasPrefix(path, mountPoint+"/") {
+		return fmt.Errorf("/%s is the run's own", mountPoint)
+	}
+	names := strings.Split(path, "/")
+	for i, name := range names {
+		if len(name) > maxName {
+			return fmt.Errorf("a name is %d bytes long, at most %d are possible", len(name), maxName)
+		}
+		last := i == len(names)-1
+		if last && n.index[name] != nil {
+			return fmt.Errorf("is there twice, or is a directory as well")
+		}
+		var err error
+		if n, err = n.child(name, !last); err != nil {
+			return err
+		}
+	}
+	n.data = data
+	return nil
+}
+
+// child returns the child of that name, made if it is missing.
+func (n *treeNode) child(name string, isDir bool) (*treeNode, error) {
+	if !n.isDir {
+		return nil, fmt.Errorf("lies under %q, which is a file", n.name)
+	}
+	if c := n.index[name]; c != nil {
+		return c, nil
+	}
+	c := &treeNode{name: name, parent: n, isDir: isDir}
+	if n.index == nil {
+		n.index = map[string]*treeNode{}
+	}
+	n.index[name] = c
+	n.children = append(n.children, c)
+	return c, nil
+}
+
+// seal orders the children and numbers all nodes, so that equal files give equal Trees.
+func (n *treeNode) seal(number *uint64) {
+	*number++
+	n.number = *number
+	slices.SortFunc(n.children, func(a, b *treeNode) int { return strings.Compare(a.name, b.name) })
+	for _, c := range n.children {
+		c.seal(number)
+	}
+}
+
+// isMount tells whether this is the place of /tmp.
+func (n *treeNode) isMount() bool {
+	return n.name == mountPoint && n.parent.parent == n.parent && n.parent != n
+}

@@ -1,0 +1,280 @@
+package storage
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// model is what a store should hold: functions with their versions, by id. It
+// is never changed; with and without make others.
+type model map[string]modelFunction
+
+type modelFunction struct {
+	runtime.Function
+	versions map[uint64]runtime.Version
+}
+
+func (m model) with(f runtime.Function, v *runtime.Version) model {
+	versions := map[uint64]runtime.Version{}
+	maps.Copy(versions, m[f.ID].versions)
+	if v != nil {
+		versions[v.Number] = *v
+		if v.Number > runtime.KeptVersions {
+			delete(versions, v.Number-runtime.KeptVersions)
+		}
+	}
+	m = maps.Clone(m)
+	m[f.ID] = modelFunction{f, versions}
+	return m
+}
+
+func (m model) without(id string) model {
+	m = maps.Clone(m)
+	delete(m, id)
+	return m
+}
+
+func (m model) byName(name string) (modelFunction, bool) {
+	for _, f := range m {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return modelFunction{}, false
+}
+
+const crashTenant runtime.Tenant = "a"
+
+// contents reads all that a store holds through its methods.
+func contents(t testing.TB, s *Store) model {
+	t.Helper()
+	m := model{}
+	all, err := s.Functions(crashTenant, "", 1000)
+	must(t, err)
+	for _, f := range all {
+		numbers, err := s.Versions(crashTenant, f.ID)
+		must(t, err)
+		versions := map[uint64]runtime.Version{}
+		for _, n := range numbers {
+			versions[n], err = s.Version(crashTenant, f.ID, n)
+			must(t, err)
+		}
+		m[f.ID] = modelFunction{f, versions}
+	}
+	return m
+}
+
+func (m model) equal(other model) bool {
+	return cmp.Equal(m, other, cmp.AllowUnexported(modelFunction{}))
+}
+
+// change is a random change and the model after it.
+type change struct {
+	do    func(s *Store) error
+	after model
+}
+
+func randomChange(rng *rand.Rand, m model, serial int) change {
+	// Sources do not compress, so that memtables fill and files are written.
+	source := make([]byte, 1+rng.IntN(200<<10))
+	for i := range source {
+		source[i] = byte(rng.Uint32())
+	}
+	name := fmt.Sprint("name", rng.IntN(8))
+	f, taken := m.byName(name)
+	switch {
+	case !taken:
+		id := fmt.Sprint("id", serial)
+		f, v := function(crashTenant, id, name, 1), version(id, 1, "x"+string(source))
+		return change{func(s *Store) error { return s.CreateFunction(f, v) }, m.with(f, &v)}
+	case rng.IntN(6) == 0:
+		return change{func(s *Store) error { return s.DeleteFunction(crashTenant, f.ID) }, m.without(f.ID)}
+	}
+	if other := fmt.Sprint("name", rng.IntN(8)); rng.IntN(3) == 0 {
+		if _, taken := m.byName(other); !taken {
+			f.Name = other
+		}
+	}
+	if rng.IntN(4) == 0 {
+		return change{func(s *Store) error { return s.UpdateFunction(f.Function, nil) }, m.with(f.Function, nil)}
+	}
+	f.Version++
+	v := version(f.ID, f.Version, "x"+string(source))
+	return change{func(s *Store) error { return s.UpdateFunction(f.Function, &v) }, m.with(f.Function, &v)}
+}
+
+// crash is the disk as power was lost, and what may be on it: all that was
+// acknowledged, and perhaps the change under way.
+type crash struct {
+	fs            *vfs.MemFS
+	unsynced      int
+	before, after model
+}
+
+// Power is lost at random writes of random changes, with none, some or all of
+// what was not synced on the disk. Whatever was acknowledged must be there.
+func TestLostPower(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(seed, 1))
+			var mu sync.Mutex // Pebble writes in the background, too
+			var crashes []crash
+			before, after := model{}, model{}
+			mem := vfs.NewCrashableMem()
+			fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+				if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
+					return nil
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if len(crashes) < 40 && rng.IntN(12) == 0 {
+					unsynced := []int{0, 10, 50, 100}[rng.IntN(4)]
+					clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
+					crashes = append(crashes, crash{clone, unsynced, before, after})
+				}
+				return nil
+			}))
+			s := openOn(t, fs, "data/store")
+			changes := rand.New(rand.NewPCG(seed, 2))
+			for i := range 120 {
+				c := randomChange(changes, before, i)
+				mu.Lock()
+				after = c.after
+				mu.Unlock()
+				must(t, c.do(s))
+				mu.Lock()
+				before = c.after
+				mu.Unlock()
+			}
+			if got := contents(t, s); !got.equal(before) {
+				t.Fatalf("the store differs from the model: %s", cmp.Diff(before.shape(), got.shape()))
+			}
+			if len(crashes) < 40 {
+				t.Fatalf("only %d crashes: the test does not write enough", len(crashes))
+			}
+			for i, c := range crashes {
+				survived(t, i, c)
+			}
+		})
+	}
+}
+
+func survived(t *testing.T, i int, c crash) {
+	t.Helper()
+	s, err := Open(options(c.fs, "data/store"))
+	if err != nil {
+		t.Fatalf("crash %d (%d %% of unsynced data kept): %v", i, c.unsynced, err)
+	}
+	got := contents(t, s)
+	if !got.equal(c.before) && !got.equal(c.after) {
+		t.Errorf("crash %d (%d %% of unsynced data kept) left neither what was acknowledged: %s\nnor that and the change under way: %s",
+			i, c.unsynced, cmp.Diff(c.before.shape(), got.shape()), cmp.Diff(c.after.shape(), got.shape()))
+	}
+	checkInvariants(t, s)
+	must(t, s.Close())
+}
+
+// shape is a model without its bytes, for messages.
+func (m model) shape() map[string]string {
+	shapes := map[string]string{}
+	for id, f := range m {
+		shapes[id] = fmt.Sprint(f.Name, " ", f.Version, " ", slices.Sorted(maps.Keys(f.versions)))
+	}
+	return shapes
+}
+
+// Every k-th write fails, for all k until none is left to fail. The store then
+// either says so or ends the process; what it acknowledged before is there when
+// the disk works again.
+func TestFailingWrites(t *testing.T) {
+	for name, failure := range map[string]error{"error": errorfs.ErrInjected, "full": errNoSpace} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for k := 0; ; k++ {
+				if !failAt(t, int32(k), failure) {
+					if k < 20 {
+						t.Fatalf("only %d writes could fail", k)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// failAt runs a few changes on a disk whose k-th write fails, and tells whether
+// there was one.
+func failAt(t *testing.T, k int32, failure error) bool {
+	t.Helper()
+	mem := vfs.NewCrashableMem()
+	index := errorfs.OnIndex(k)
+	failed := false
+	var mu sync.Mutex
+	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || index.MaybeError(op) == nil {
+			return nil
+		}
+		failed = true
+		return failure
+	}))
+	before, after := model{}, model{}
+	func() {
+		var s *Store
+		defer func() {
+			// The process would have ended: this store is not touched again.
+			if r := recover(); r != nil {
+				if _, ok := r.(died); !ok {
+					panic(r)
+				}
+			}
+		}()
+		s, err := Open(options(fs, "data/store"))
+		if err != nil {
+			return
+		}
+		rng := rand.New(rand.NewPCG(7, 7))
+		for i := range 8 {
+			c := randomChange(rng, before, i)
+			after = c.after
+			if c.do(s) == nil {
+				before = after
+			} else {
+				after = before // an error says that nothing changed
+			}
+		}
+		must(t, s.db.Flush())
+		_ = s.Close()
+	}()
+	mu.Lock()
+	defer mu.Unlock()
+	c := crash{mem.CrashClone(vfs.CrashCloneCfg{}), 0, before, after}
+	survived(t, int(k), c)
+	return failed
+}
+
+// A source that is a view into a request may be changed once the call is over.
+func TestWhatIsWrittenIsACopy(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	v := version("id1", 1, "source")
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), v))
+	copy(v.Source, "??????")
+	got, err := s.Version("a", "id1", 1)
+	must(t, err)
+	if !bytes.Equal(got.Source, []byte("source")) {
+		t.Fatalf("the source became %q", got.Source)
+	}
+}

@@ -1,0 +1,58 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// dirMode keeps others out: contexts hold secrets.
+const dirMode fs.FileMode = 0o700
+
+// makeDir makes a directory and those around it, so that they outlast a lost
+// machine: each is synced into the one around it.
+func makeDir(fsys vfs.FS, dir string) error {
+	_, err := fsys.Stat(dir)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	around := fsys.PathDir(dir)
+	if around != dir {
+		if err := makeDir(fsys, around); err != nil {
+			return err
+		}
+	}
+	if err := fsys.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	parent, err := fsys.OpenDir(around)
+	if err != nil {
+		return err
+	}
+	return errors.Join(parent.Sync(), parent.Close())
+}
+
+// checkDir refuses what is no directory, or one into which everybody can write.
+// That others can read it is told, not refused: volume drivers and restored
+// backups often leave it so.
+func checkDir(fsys vfs.FS, dir string, log *slog.Logger) error {
+	info, err := fsys.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s: %w", dir, syscall.ENOTDIR)
+	}
+	switch mode := info.Mode().Perm(); {
+	case mode&0o002 != 0:
+		return errExposed
+	case mode&^dirMode != 0 && fsys == vfs.Default:
+		log.Warn("storage: others than its owner can look into the data folder; take that right away with chmod 700",
+			"dir", dir, "mode", mode)
+	}
+	return nil
+}

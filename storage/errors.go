@@ -1,0 +1,31 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// fault gives an error its place: those written for callers pass as they are,
+// all others are internal.
+func fault(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*runtime.Error](err); ok {
+		named := *e
+		named.Op = op
+		return &named
+	}
+	return runtime.Internal(op, err)
+}
+
+// damaged says that what was read breaks an invariant of the store.
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("the store is damaged: "+format, args...)
+}
+
+func noSuchID(id string) error {
+	return runtime.Errorf(runtime.CodeNotFound, "there is no function with id %q", id)
+}

@@ -1,0 +1,247 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var _ runtime.Store = (*Store)(nil)
+
+// CreateFunction keeps f and its first version.
+func (s *Store) CreateFunction(f runtime.Function, v runtime.Version) error {
+	const op = "storage.create"
+	if err := checkPair(f, &v); err != nil {
+		return fault(op, err)
+	}
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	name, function := keyName(f.Tenant, f.Name), keyFunction(f.Tenant, f.ID)
+	defer s.locks.lock(name, function)()
+
+	if err := s.absent(name); err != nil {
+		if errors.Is(err, errPresent) {
+			err = runtime.NameTaken(f.Name)
+		}
+		return fault(op, err)
+	}
+	if err := s.absent(function); err != nil {
+		return fault(op, fmt.Errorf("function id %q: %w", f.ID, err))
+	}
+	return fault(op, s.write(true, func(b *pebble.Batch) error {
+		return errors.Join(
+			b.Set(name, encodeRaw(f.ID), nil),
+			putFunction(b, f),
+			putVersion(b, f.Tenant, v),
+		)
+	}))
+}
+
+// UpdateFunction replaces the function with f.ID by f and adds v, if not nil,
+// as its newest version, dropping those beyond runtime.KeptVersions.
+func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version) error {
+	const op = "storage.update"
+	if err := checkPair(f, v); err != nil {
+		return fault(op, err)
+	}
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	old, unlock, err := s.lockFunction(f.Tenant, f.ID, f.Name)
+	if err != nil {
+		return fault(op, err)
+	}
+	defer unlock()
+
+	next := old.Version
+	if v != nil {
+		next++
+	}
+	if f.Version != next {
+		return fault(op, fmt.Errorf("function %q is at version %d, its next cannot be %d", f.ID, old.Version, f.Version))
+	}
+	name := keyName(f.Tenant, f.Name)
+	if f.Name != old.Name {
+		if err := s.absent(name); err != nil {
+			if errors.Is(err, errPresent) {
+				err = runtime.NameTaken(f.Name)
+			}
+			return fault(op, err)
+		}
+	}
+	return fault(op, s.write(true, func(b *pebble.Batch) error {
+		errs := []error{putFunction(b, f)}
+		if f.Name != old.Name {
+			errs = append(errs, b.Delete(keyName(f.Tenant, old.Name), nil), b.Set(name, encodeRaw(f.ID), nil))
+		}
+		if v != nil {
+			errs = append(errs, putVersion(b, f.Tenant, *v), s.dropVersions(b, f.Tenant, f.ID, runtime.KeptVersions-1))
+		}
+		return errors.Join(errs...)
+	}))
+}
+
+// DeleteFunction removes the function and all its versions.
+func (s *Store) DeleteFunction(tenant runtime.Tenant, id string) error {
+	const op = "storage.delete"
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	old, unlock, err := s.lockFunction(tenant, id)
+	if err != nil {
+		return fault(op, err)
+	}
+	defer unlock()
+	return fault(op, s.write(false, func(b *pebble.Batch) error {
+		return errors.Join(
+			b.Delete(keyName(tenant, old.Name), nil),
+			b.Delete(keyFunction(tenant, id), nil),
+			s.dropVersions(b, tenant, id, 0),
+		)
+	}))
+}
+
+// lockFunction locks a function, its name and the names given. The name can be
+// read only before it is locked, so it is read again afterwards.
+func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) (runtime.Function, func(), error) {
+	for {
+		f, err := readFunction(s.db, tenant, id)
+		if err != nil {
+			return f, nil, err
+		}
+		keys := [][]byte{keyFunction(tenant, id), keyName(tenant, f.Name)}
+		for _, name := range names {
+			keys = append(keys, keyName(tenant, name))
+		}
+		unlock := s.locks.lock(keys...)
+		now, err := readFunction(s.db, tenant, id)
+		if err == nil && now.Name == f.Name {
+			return now, unlock, nil
+		}
+		unlock()
+		if err != nil {
+			return now, nil, err
+		}
+	}
+}
+
+// FunctionByName finds a function by its present name.
+func (s *Store) FunctionByName(tenant runtime.Tenant, name string) (f runtime.Function, err error) {
+	err = s.snapshot(func(r reader) error {
+		id, err := read(r, keyName(tenant, name), decodeRaw)
+		if errors.Is(err, errAbsent) {
+			return runtime.NoFunction(name)
+		}
+		if err != nil {
+			return err
+		}
+		f, err = named(r, tenant, name, string(id))
+		return err
+	})
+	return f, fault("storage.function", err)
+}
+
+// named reads the function that a name leads to.
+func named(r reader, tenant runtime.Tenant, name, id string) (runtime.Function, error) {
+	f, err := readFunction(r, tenant, id)
+	if err == nil && f.Name == name {
+		return f, nil
+	}
+	return runtime.Function{}, damaged("the name %q leads to function %q, which is named %q (%v)", name, id, f.Name, err)
+}
+
+// Functions lists up to limit functions by name, after the given name.
+func (s *Store) Functions(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
+	err = s.snapshot(func(r reader) error {
+		prefix := keyNames(tenant)
+		lower := prefix
+		if after != "" {
+			lower = append(keyName(tenant, after), 0) // the next key after it
+		}
+		it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: keyEnd(prefix)})
+		if err != nil {
+			return err
+		}
+		for ok := it.First(); ok && len(all) < limit && err == nil; ok = it.Next() {
+			var f runtime.Function
+			if f, err = listed(r, tenant, prefix, it); err == nil {
+				all = append(all, f)
+			}
+		}
+		return errors.Join(err, it.Error(), it.Close())
+	})
+	return all, fault("storage.functions", err)
+}
+
+// listed reads the function that an iterator over names stands at.
+func listed(r reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator) (runtime.Function, error) {
+	name, err := nameOf(prefix, it.Key())
+	if err != nil {
+		return runtime.Function{}, damaged("key %x: %v", it.Key(), err)
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return runtime.Function{}, err
+	}
+	id, err := decodeRaw(value)
+	if err != nil {
+		return runtime.Function{}, damaged("key %x: %v", it.Key(), err)
+	}
+	return named(r, tenant, name, string(id))
+}
+
+func readFunction(r reader, tenant runtime.Tenant, id string) (runtime.Function, error) {
+	f, err := read(r, keyFunction(tenant, id), func(value []byte) (runtime.Function, error) {
+		return decodeFunction(tenant, id, value)
+	})
+	if errors.Is(err, errAbsent) {
+		return f, noSuchID(id)
+	}
+	return f, err
+}
+
+func putFunction(b *pebble.Batch, f runtime.Function) error {
+	value, err := encodeFunction(f)
+	if err != nil {
+		return err
+	}
+	return b.Set(keyFunction(f.Tenant, f.ID), value, nil)
+}
+
+// errPresent says that there is such a key.
+var errPresent = errors.New("exists already")
+
+// absent fails with errPresent if there is such a key.
+func (s *Store) absent(key []byte) error {
+	_, err := read(s.db, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
+	switch {
+	case err == nil:
+		return errPresent
+	case errors.Is(err, errAbsent):
+		return nil
+	}
+	return err
+}
+
+// checkPair holds callers to the contract of runtime.Store.
+func checkPair(f runtime.Function, v *runtime.Version) error {
+	if f.Tenant == "" || f.ID == "" || f.Name == "" {
+		return fmt.Errorf("a function needs tenant, id and name, not %q, %q, %q", f.Tenant, f.ID, f.Name)
+	}
+	if !utf8.ValidString(f.Name) || v != nil && !utf8.ValidString(v.Name) {
+		return fmt.Errorf("the name %q is not UTF-8, so JSON cannot hold it", f.Name)
+	}
+	if v != nil && (v.FunctionID != f.ID || v.Number != f.Version || v.Number == 0 || len(v.Source) == 0) {
+		return fmt.Errorf("version %d of function %q (%d bytes) does not belong to version %d of function %q",
+			v.Number, v.FunctionID, len(v.Source), f.Version, f.ID)
+	}
+	return nil
+}

@@ -1,0 +1,266 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	// formatVersion is that of the table in doc.go.
+	formatVersion = 1
+
+	// pebbleFormat is pinned: Pebble's own default is its oldest, and a newer
+	// one locks out those who go back to an earlier release of faaspot. This
+	// one tells a torn end of the log from damage, and checksums file footers.
+	pebbleFormat = pebble.FormatTableFormatV6
+
+	cacheSize    = 8 << 20 // bytes; current versions are cached by the engine
+	memTableSize = 4 << 20 // bytes; a write has 1.3 MB at most
+	// memTables may fill up while a flush is slow before writes wait.
+	memTables    = 4
+	maxOpenFiles = 500
+	bloomBits    = 10 // per key: one in a hundred lookups of absent names reads a block
+
+	// DefaultMinFree is what a disk must have left, in bytes, for new writes:
+	// enough for the flushes and compactions of what was accepted before.
+	DefaultMinFree = 64 << 20
+)
+
+// Options of a Store. Dir must be set.
+type Options struct {
+	// Dir is the store's own directory. It is made, open to its owner alone, if
+	// it is not there. It must not hold anything else.
+	Dir string
+	Log *slog.Logger // nil: slog.Default
+	// MinFree is how many bytes must be free on the disk for new writes.
+	// Zero: [DefaultMinFree].
+	MinFree uint64
+	// Fatal is told why the process cannot go on, and must not return. Nil:
+	// log it and exit with status 1.
+	Fatal func(message string)
+	// FS holds Dir. Nil: the disk.
+	FS vfs.FS
+	// Now tells the time. Nil: time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.MinFree == 0 {
+		o.MinFree = DefaultMinFree
+	}
+	if o.Fatal == nil {
+		o.Fatal = func(message string) {
+			o.Log.Error(message)
+			os.Exit(1)
+		}
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Open opens the store in a directory, or makes one there if it is empty. It
+// refuses, with a CodeUnavailable error that says why and what to do, what
+// another process holds, what is not a store of ours, what is damaged, and what
+// a newer release has written. It never repairs or removes anything.
+func Open(o Options) (*Store, error) {
+	o = o.withDefaults()
+	if o.Dir == "" {
+		return nil, fmt.Errorf("storage: Options.Dir is not set")
+	}
+	s, err := open(o)
+	if err != nil {
+		return nil, refusal(o.Dir, err)
+	}
+	return s, nil
+}
+
+func open(o Options) (_ *Store, err error) {
+	s := &Store{dir: o.Dir, log: o.Log, fatal: o.Fatal}
+	s.health = health{log: o.Log, now: o.Now, minFree: o.MinFree}
+	s.locks.seed = maphash.MakeSeed()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll(s.end))
+		}
+	}()
+
+	if err := makeDir(o.FS, o.Dir); err != nil {
+		return nil, err
+	}
+	if err := checkDir(o.FS, o.Dir, o.Log); err != nil {
+		return nil, err
+	}
+	watched, watcher := vfs.WithDiskHealthChecks(o.FS, slowDisk, nil, s.health.diskSlow)
+	s.fs = watched
+	s.end = []io.Closer{watcher}
+	lock, err := pebble.LockDirectory(o.Dir, o.FS)
+	if err != nil {
+		return nil, lockError(err)
+	}
+	s.end = append([]io.Closer{lock}, s.end...)
+	fresh, err := isFresh(o.FS, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if s.db, err = pebble.Open(o.Dir, s.options(lock, fresh)); err != nil {
+		return nil, err
+	}
+	s.end = append([]io.Closer{s.db}, s.end...)
+	return s, s.checkFormat()
+}
+
+func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
+	o := &pebble.Options{
+		FS:                          s.fs,
+		Lock:                        lock,
+		Logger:                      pebbleLog{s.log, s.fatal},
+		EventListener:               s.health.listen(),
+		ErrorIfNotExists:            !fresh,
+		FormatMajorVersion:          pebbleFormat,
+		CacheSize:                   cacheSize,
+		MemTableSize:                memTableSize,
+		MemTableStopWritesThreshold: memTables,
+		MaxOpenFiles:                maxOpenFiles,
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
+	}
+	return o
+}
+
+// isFresh tells whether a directory is empty but for what an attempt to make a
+// store there may have left when it was interrupted: Pebble names its manifest
+// in a marker before it writes any data.
+func isFresh(fs vfs.FS, dir string) (bool, error) {
+	desc, err := pebble.Peek(dir, fs)
+	if err != nil {
+		return false, err
+	}
+	if desc.Exists {
+		return false, nil
+	}
+	files, err := fs.List(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, file := range files {
+		ours := file == "LOCK" || strings.HasPrefix(file, "marker.") ||
+			strings.HasPrefix(file, "MANIFEST-") || strings.HasPrefix(file, "OPTIONS-")
+		switch {
+		case strings.HasSuffix(file, ".sst"), strings.HasSuffix(file, ".log"), strings.HasSuffix(file, ".blob"):
+			return false, fmt.Errorf("%w: there is data (%s) but not the marker of its manifest", errDamaged, file)
+		case !ours:
+			return false, fmt.Errorf("%w: it holds %s", errForeign, file)
+		}
+	}
+	return true, nil
+}
+
+// checkFormat reads which format the records have. In a store without any
+// record it writes ours.
+func (s *Store) checkFormat() error {
+	format, err := read(s.db, keyFormat(), decodeNumber)
+	if err == nil && format == formatVersion {
+		return nil
+	}
+	if err == nil {
+		return fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, format, formatVersion)
+	}
+	if !errors.Is(err, errAbsent) {
+		return err
+	}
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	empty := !it.First()
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return err
+	}
+	if !empty {
+		return fmt.Errorf("%w: it has records, but not the one that tells their format", errForeign)
+	}
+	b := s.db.NewBatch()
+	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b), b.Close())
+}
+
+// What a directory can be refused for.
+var (
+	errHeld    = errors.New("another process uses it")
+	errForeign = errors.New("it is not a store of faaspot")
+	errDamaged = errors.New("it is damaged")
+	errNewer   = errors.New("a newer release of faaspot has written it")
+	errExposed = errors.New("everybody on this machine may write to it")
+)
+
+// lockError tells that another process holds the lock from all else that can go
+// wrong with its file. See fcntl(2) for the two errors; Pebble has words of its
+// own for a lock held by this process.
+func lockError(err error) error {
+	if _, opening := errors.AsType[*fs.PathError](err); opening {
+		return err
+	}
+	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "lock held by current process") {
+		return fmt.Errorf("%w: %w", errHeld, err)
+	}
+	return err
+}
+
+// refusal says why a store cannot be opened, and what to do.
+func refusal(dir string, err error) error {
+	refused := func(why, hint string) error {
+		return &runtime.Error{
+			Code:    runtime.CodeUnavailable,
+			Op:      "storage.open",
+			Message: fmt.Sprintf("cannot open the data folder %s: %s", dir, why),
+			Hint:    hint,
+			Err:     err,
+		}
+	}
+	restore := "restore the folder from a backup; nothing in it was changed"
+	switch {
+	case errors.Is(err, errHeld):
+		return refused(errHeld.Error(), "stop the other server, or give this one a folder of its own")
+	case errors.Is(err, errForeign):
+		return refused(err.Error(), "choose an empty folder, or the one that faaspot used before")
+	case errors.Is(err, errNewer):
+		return refused(err.Error(), "run that release or a later one")
+	case errors.Is(err, errExposed):
+		return refused(errExposed.Error(), "take that right away: chmod 700 "+dir)
+	case errors.Is(err, fs.ErrPermission):
+		return refused("permission denied", "let the user that runs the server own the folder")
+	case errors.Is(err, syscall.EROFS):
+		return refused("the file system is read-only", "mount it for writing; a disk that failed may have become read-only")
+	case errors.Is(err, syscall.ENOSPC):
+		return refused("no space is left on the disk", "free some space")
+	case errors.Is(err, syscall.ENOTDIR):
+		return refused("it is not a folder", "choose another folder")
+	case errors.Is(err, errDamaged), pebble.IsCorruptionError(err):
+		return refused("it is damaged: "+err.Error(), restore)
+	case errors.Is(err, fs.ErrNotExist):
+		return refused("a file of it is missing: "+err.Error(), restore)
+	}
+	return refused(err.Error(), "see the log; if files are damaged or missing, "+restore)
+}

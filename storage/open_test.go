@@ -1,0 +1,220 @@
+package storage
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var errNoSpace error = syscall.ENOSPC
+
+// wantRefusal opens and expects a message and a hint for whoever started the
+// server, with the folder in it.
+func wantRefusal(t *testing.T, o Options, why string) {
+	t.Helper()
+	s, err := Open(o)
+	if err == nil {
+		_ = s.Close()
+		t.Fatalf("the store was opened, though: %s", why)
+	}
+	e, ok := errors.AsType[*runtime.Error](err)
+	if !ok || e.Code != runtime.CodeUnavailable || !strings.Contains(e.Message, why) || !strings.Contains(e.Message, o.Dir) || e.Hint == "" {
+		t.Fatalf("got %#v, want a message with %q and %q, and a hint", err, why, o.Dir)
+	}
+}
+
+// filled makes a store with a function on the real disk, as a crash leaves it
+// and, beyond that, with its data in a table if flushed is set.
+func filled(t *testing.T, flushed bool) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "store")
+	s := openOn(t, vfs.Default, dir)
+	for _, id := range []string{"id1", "id2", "id3"} {
+		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, strings.Repeat(id, 1000))))
+	}
+	if flushed {
+		must(t, s.db.Flush())
+	}
+	must(t, s.Close())
+	return dir
+}
+
+func onDisk(dir string) Options { return options(vfs.Default, dir) }
+
+func TestOpenMakesAPrivateFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	openOn(t, vfs.Default, dir)
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		info, err := os.Stat(d)
+		must(t, err)
+		if info.Mode().Perm() != 0o700 {
+			t.Errorf("%s has mode %v", d, info.Mode())
+		}
+	}
+}
+
+func TestOpenNeedsADir(t *testing.T) {
+	if _, err := Open(Options{}); err == nil {
+		t.Fatal("a store without a folder was opened")
+	}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	dir := filled(t, false)
+	s := openOn(t, vfs.Default, dir)
+	wantRefusal(t, onDisk(dir), "another process uses it")
+	must(t, s.Close())
+	openOn(t, vfs.Default, dir)
+}
+
+// The lock of another process is found, too: this test runs itself as one.
+func TestLockOfAnotherProcess(t *testing.T) {
+	if dir := os.Getenv("FAASPOT_TEST_OPEN"); dir != "" {
+		wantRefusal(t, onDisk(dir), "another process uses it")
+		return
+	}
+	dir := filled(t, false)
+	openOn(t, vfs.Default, dir)
+	runSelf(t, "TestLockOfAnotherProcess", "FAASPOT_TEST_OPEN="+dir)
+}
+
+func TestFoldersThatAreNotOurs(t *testing.T) {
+	t.Run("other files", func(t *testing.T) {
+		dir := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(dir, "thesis.txt"), []byte("x"), 0o600))
+		wantRefusal(t, onDisk(dir), "not a store of faaspot")
+		if _, err := os.Stat(filepath.Join(dir, "thesis.txt")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("other store", func(t *testing.T) {
+		dir := t.TempDir()
+		db, err := pebble.Open(dir, &pebble.Options{Logger: pebbleLog{quiet, func(m string) { panic(died(m)) }}})
+		must(t, err)
+		must(t, db.Set([]byte("k"), []byte("v"), pebble.Sync))
+		must(t, db.Close())
+		wantRefusal(t, onDisk(dir), "not a store of faaspot")
+	})
+	t.Run("file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "file")
+		must(t, os.WriteFile(file, nil, 0o600))
+		wantRefusal(t, onDisk(file), "not a folder")
+		wantRefusal(t, onDisk(filepath.Join(file, "below")), "not a folder")
+	})
+	t.Run("open to all", func(t *testing.T) {
+		dir := filled(t, false)
+		must(t, os.Chmod(dir, 0o777))
+		wantRefusal(t, onDisk(dir), "everybody on this machine may write to it")
+	})
+	t.Run("no permission", func(t *testing.T) {
+		// Root may do anything, so the disk itself says no.
+		wantRefusal(t, failing(syscall.EACCES), "permission denied")
+	})
+	t.Run("newer", func(t *testing.T) {
+		dir := filled(t, false)
+		s := openOn(t, vfs.Default, dir)
+		must(t, s.db.Set(keyFormat(), encodeNumber(formatVersion+1), pebble.Sync))
+		must(t, s.Close())
+		wantRefusal(t, onDisk(dir), "a newer release of faaspot has written it: its format is 2, this release reads 1")
+	})
+}
+
+// failing are options for a disk on which every write fails.
+func failing(err error) Options {
+	mem := vfs.NewMem()
+	return options(errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+			return &os.PathError{Op: "open", Path: op.Path, Err: err}
+		}
+		return nil
+	})), "store")
+}
+
+func TestDisksThatCannotBeWritten(t *testing.T) {
+	wantRefusal(t, failing(syscall.EROFS), "read-only")
+	wantRefusal(t, failing(syscall.ENOSPC), "no space is left")
+}
+
+// Whatever is missing or damaged, the store is not opened, or opened with all
+// that it held; never is anything removed, and never does it come up empty.
+func TestMissingAndDamagedFiles(t *testing.T) {
+	for _, flushed := range []bool{false, true} {
+		for _, harm := range []struct {
+			name string
+			do   func(content []byte) []byte // nil: remove the file
+		}{
+			{"missing", nil},
+			{"empty", func([]byte) []byte { return []byte{} }},
+			{"cut", func(b []byte) []byte { return b[:len(b)/2] }},
+			{"flipped", func(b []byte) []byte {
+				b[len(b)/2] ^= 0xFF
+				return b
+			}},
+		} {
+			for _, pattern := range []string{"*.log", "*.sst", "MANIFEST-*", "marker.manifest.*", "marker.format-version.*"} {
+				name := pattern + " " + harm.name
+				if flushed {
+					name += " flushed"
+				}
+				t.Run(name, func(t *testing.T) {
+					dir := filled(t, flushed)
+					harmed := false
+					files, err := filepath.Glob(filepath.Join(dir, pattern))
+					must(t, err)
+					for _, file := range files {
+						content, err := os.ReadFile(file)
+						must(t, err)
+						if harm.do == nil {
+							must(t, os.Remove(file))
+							harmed = true
+						} else if len(content) > 0 {
+							must(t, os.WriteFile(file, harm.do(content), 0o600))
+							harmed = true
+						}
+					}
+					if !harmed {
+						t.Skip("there is no such file, or it is empty")
+					}
+					wantHeldOrRefused(t, dir)
+				})
+			}
+		}
+	}
+}
+
+// wantHeldOrRefused opens a store made by filled whose files were harmed. The
+// last log may lose its end, as if power had been lost before it was synced: of
+// the functions those made last may be missing then, never one before them.
+func wantHeldOrRefused(t *testing.T, dir string) {
+	t.Helper()
+	s, err := Open(onDisk(dir))
+	if err != nil {
+		e, ok := errors.AsType[*runtime.Error](err)
+		if !ok || e.Code != runtime.CodeUnavailable || e.Hint == "" {
+			t.Fatalf("the refusal is no help: %#v", err)
+		}
+		return
+	}
+	defer s.Close()
+	all, err := s.Functions("a", "", 10)
+	if err != nil {
+		return // a damaged table is found when it is read
+	}
+	for _, f := range all {
+		if _, err := s.Version("a", f.ID, 1); err != nil {
+			return
+		}
+	}
+	if len(all) != 3 {
+		t.Errorf("the store came up with %d of 3 functions", len(all))
+	}
+}

@@ -1,0 +1,36 @@
+package storage
+
+import (
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Setting gets a setting of the server. One that was never put is a
+// CodeNotFound error.
+func (s *Store) Setting(name string) ([]byte, error) {
+	const op = "storage.setting"
+	if err := s.enter(); err != nil {
+		return nil, fault(op, err)
+	}
+	defer s.life.RUnlock()
+	value, err := read(s.db, keySetting(name), decodeRaw)
+	if errors.Is(err, errAbsent) {
+		err = runtime.Errorf(runtime.CodeNotFound, "there is no setting %q", name)
+	}
+	return value, fault(op, err)
+}
+
+// PutSetting keeps a setting of the server, durably when it returns nil.
+func (s *Store) PutSetting(name string, value []byte) error {
+	const op = "storage.put_setting"
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	return fault(op, s.write(true, func(b *pebble.Batch) error {
+		return b.Set(keySetting(name), encodeRaw(value), nil)
+	}))
+}

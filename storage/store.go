@@ -1,0 +1,122 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Store keeps functions and settings in one directory.
+type Store struct {
+	dir   string
+	fs    vfs.FS
+	log   *slog.Logger
+	fatal func(message string)
+
+	db     *pebble.DB
+	health health
+	locks  stripes
+
+	life   sync.RWMutex // read-held by every method while it uses db
+	closed bool
+	end    []io.Closer // what Close closes, in this order
+}
+
+// Close waits for the calls under way and closes the store. Later calls of it
+// do nothing; those of other methods fail with CodeUnavailable.
+func (s *Store) Close() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if err := closeAll(s.end); err != nil {
+		return fmt.Errorf("storage: close %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+func closeAll(all []io.Closer) error {
+	var errs []error
+	for _, c := range all {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// enter is called first by every method; after nil it must call s.life.RUnlock.
+func (s *Store) enter() error {
+	s.life.RLock()
+	if s.closed {
+		s.life.RUnlock()
+		return runtime.Errorf(runtime.CodeUnavailable, "the store is closed")
+	}
+	return nil
+}
+
+// reader is the database or a snapshot of it.
+type reader interface {
+	Get(key []byte) ([]byte, io.Closer, error)
+	NewIter(o *pebble.IterOptions) (*pebble.Iterator, error)
+}
+
+// errAbsent says that there is no such key.
+var errAbsent = errors.New("absent")
+
+// read gives decode the value of a key, which is valid only during that call.
+func read[T any](r reader, key []byte, decode func(value []byte) (T, error)) (T, error) {
+	value, closer, err := r.Get(key)
+	if err != nil {
+		var none T
+		if errors.Is(err, pebble.ErrNotFound) {
+			err = errAbsent
+		}
+		return none, err
+	}
+	result, err := decode(value)
+	return result, errors.Join(err, closer.Close())
+}
+
+// snapshot calls view with the store as it is now, whatever is written
+// meanwhile.
+func (s *Store) snapshot(view func(reader) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	snap := s.db.NewSnapshot()
+	return errors.Join(view(snap), snap.Close())
+}
+
+// commit makes a batch durable. What went wrong in there cannot be taken back
+// and leaves Pebble's locks held: the process ends.
+func (s *Store) commit(b *pebble.Batch) error {
+	defer func() {
+		if r := recover(); r != nil {
+			s.fatal(fmt.Sprintf("storage: a write to %s failed: %v", s.dir, r))
+			panic(r)
+		}
+	}()
+	return s.db.Apply(b, pebble.Sync)
+}
+
+// write commits what fill puts into a batch. A write that takes room is refused
+// where that would make things worse.
+func (s *Store) write(takesRoom bool, fill func(b *pebble.Batch) error) error {
+	if err := s.health.writable(takesRoom, s.usage); err != nil {
+		return err
+	}
+	b := s.db.NewBatch()
+	if err := fill(b); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return errors.Join(s.commit(b), b.Close())
+}

@@ -1,0 +1,357 @@
+package storage
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// died is what a test's Fatal panics with.
+type died string
+
+func options(fs vfs.FS, dir string) Options {
+	return Options{Dir: dir, FS: fs, Log: quiet, Fatal: func(message string) { panic(died(message)) }}
+}
+
+func openOn(t testing.TB, fs vfs.FS, dir string) *Store {
+	t.Helper()
+	s, err := Open(options(fs, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// start is when all functions of tests were made.
+var start = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+
+func function(tenant runtime.Tenant, id, name string, version uint64) runtime.Function {
+	return runtime.Function{ID: id, Tenant: tenant, Name: name, Version: version, Created: start, Updated: start.Add(time.Duration(version))}
+}
+
+func version(id string, number uint64, source string) runtime.Version {
+	return runtime.Version{
+		FunctionID: id,
+		Number:     number,
+		Name:       "file",
+		Source:     []byte(source),
+		Context:    []byte(`{"key":"` + source[:1] + `"}`),
+		Limits:     runtime.Limits{Timeout: time.Second, Memory: runtime.MinMemory},
+		Created:    start,
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantCode(t testing.TB, err error, code runtime.Code) {
+	t.Helper()
+	if runtime.CodeOf(err) != code {
+		t.Fatalf("got %v, want the code %q", err, code)
+	}
+}
+
+func TestFunctionsOutlastARestart(t *testing.T) {
+	dir := t.TempDir() + "/data/store"
+	s := openOn(t, vfs.Default, dir)
+	f, v1 := function("a", "id1", "hello", 1), version("id1", 1, "source")
+	must(t, s.CreateFunction(f, v1))
+	f.Version, f.Name = 2, "bye"
+	v2 := version("id1", 2, "other")
+	v2.Context = nil
+	must(t, s.UpdateFunction(f, &v2))
+	must(t, s.PutSetting("token", []byte{1, 0, 2}))
+	must(t, s.Close())
+
+	s = openOn(t, vfs.Default, dir)
+	got, err := s.FunctionByName("a", "bye")
+	must(t, err)
+	if diff := cmp.Diff(f, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, want := range []runtime.Version{v1, v2} {
+		got, err := s.Version("a", "id1", want.Number)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	numbers, err := s.Versions("a", "id1")
+	must(t, err)
+	if diff := cmp.Diff([]uint64{2, 1}, numbers); diff != "" {
+		t.Error(diff)
+	}
+	setting, err := s.Setting("token")
+	must(t, err)
+	if !bytes.Equal(setting, []byte{1, 0, 2}) {
+		t.Errorf("the setting came back as %v", setting)
+	}
+	checkInvariants(t, s)
+}
+
+func TestWhatIsNotThere(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	must(t, s.CreateFunction(function("a", "id1", "hello", 1), version("id1", 1, "source")))
+	for what, call := range map[string]func() error{
+		"name":             func() error { _, err := s.FunctionByName("a", "other"); return err },
+		"tenant":           func() error { _, err := s.FunctionByName("b", "hello"); return err },
+		"version":          func() error { _, err := s.Version("a", "id1", 2); return err },
+		"version's id":     func() error { _, err := s.Version("a", "id2", 1); return err },
+		"version's tenant": func() error { _, err := s.Version("b", "id1", 1); return err },
+		"versions":         func() error { _, err := s.Versions("a", "id2"); return err },
+		"versions' tenant": func() error { _, err := s.Versions("b", "id1"); return err },
+		"update":           func() error { return s.UpdateFunction(function("b", "id1", "hello", 1), nil) },
+		"delete":           func() error { return s.DeleteFunction("a", "id2") },
+		"delete's tenant":  func() error { return s.DeleteFunction("b", "id1") },
+		"setting":          func() error { _, err := s.Setting("token"); return err },
+	} {
+		if err := call(); runtime.CodeOf(err) != runtime.CodeNotFound {
+			t.Errorf("%s: %v, want not_found", what, err)
+		}
+	}
+}
+
+func TestNamesAreTakenOnce(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source")))
+	must(t, s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source")))
+	must(t, s.CreateFunction(function("b", "id1", "one", 1), version("id1", 1, "source"))) // tenants share nothing
+
+	wantCode(t, s.CreateFunction(function("a", "id3", "one", 1), version("id3", 1, "source")), runtime.CodeAlreadyExists)
+	wantCode(t, s.UpdateFunction(function("a", "id2", "one", 1), nil), runtime.CodeAlreadyExists)
+	wantCode(t, s.CreateFunction(function("a", "id1", "three", 1), version("id1", 1, "source")), runtime.CodeInternal)
+	checkInvariants(t, s)
+
+	must(t, s.UpdateFunction(function("a", "id1", "uno", 1), nil))
+	must(t, s.UpdateFunction(function("a", "id2", "one", 1), nil)) // free again
+	must(t, s.DeleteFunction("a", "id1"))
+	must(t, s.CreateFunction(function("a", "id3", "uno", 1), version("id3", 1, "source")))
+	checkInvariants(t, s)
+}
+
+func TestOnlyTheLastVersionsAreKept(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source")))
+	const last = runtime.KeptVersions + 5
+	for n := uint64(2); n <= last; n++ {
+		v := version("id1", n, fmt.Sprint("source ", n))
+		must(t, s.UpdateFunction(function("a", "id1", "one", n), &v))
+	}
+	numbers, err := s.Versions("a", "id1")
+	must(t, err)
+	if len(numbers) != runtime.KeptVersions || numbers[0] != last || numbers[len(numbers)-1] != last-runtime.KeptVersions+1 {
+		t.Fatalf("kept versions are %v", numbers)
+	}
+	_, err = s.Version("a", "id1", last-runtime.KeptVersions)
+	wantCode(t, err, runtime.CodeNotFound)
+	checkInvariants(t, s)
+	must(t, s.DeleteFunction("a", "id1"))
+	checkInvariants(t, s)
+	if n := countKeys(t, s); n != 1 { // the format record
+		t.Fatalf("%d records are left", n)
+	}
+}
+
+func TestCallersAreHeldToTheContract(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source")))
+	skip := version("id1", 3, "source")
+	same := version("id1", 1, "source")
+	none := version("id1", 2, "source")
+	none.Source = nil
+	for what, err := range map[string]error{
+		"no tenant":         s.CreateFunction(function("", "id2", "two", 1), version("id2", 1, "source")),
+		"no id":             s.CreateFunction(function("a", "", "two", 1), version("", 1, "source")),
+		"no name":           s.CreateFunction(function("a", "id2", "", 1), version("id2", 1, "source")),
+		"not UTF-8":         s.CreateFunction(function("a", "id2", "\xff", 1), version("id2", 1, "source")),
+		"other's version":   s.CreateFunction(function("a", "id2", "two", 1), version("id3", 1, "source")),
+		"gap":               s.UpdateFunction(function("a", "id1", "one", 3), &skip),
+		"same number":       s.UpdateFunction(function("a", "id1", "one", 1), &same),
+		"number of no one":  s.UpdateFunction(function("a", "id1", "one", 2), nil),
+		"without a source":  s.UpdateFunction(function("a", "id1", "one", 2), &none),
+		"different numbers": s.UpdateFunction(function("a", "id1", "one", 2), &skip),
+	} {
+		if runtime.CodeOf(err) != runtime.CodeInternal {
+			t.Errorf("%s: %v, want internal", what, err)
+		}
+	}
+	checkInvariants(t, s)
+}
+
+func TestNamesThatTryToBeMore(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	type owner struct {
+		tenant runtime.Tenant
+		name   string
+	}
+	made := map[owner]runtime.Function{}
+	for _, tenant := range hostileTexts {
+		for _, name := range hostileTexts {
+			if tenant == "" || !utf8.ValidString(name) || name == "" {
+				continue
+			}
+			id := "id of " + name
+			f := function(runtime.Tenant(tenant), id, name, 1)
+			must(t, s.CreateFunction(f, version(id, 1, "source")))
+			made[owner{f.Tenant, name}] = f
+		}
+	}
+	for who, want := range made {
+		got, err := s.FunctionByName(who.tenant, who.name)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+	names := len(made) / (len(hostileTexts) - 1)
+	for _, tenant := range hostileTexts {
+		all, err := s.Functions(runtime.Tenant(tenant), "", 100)
+		must(t, err)
+		if tenant != "" && len(all) != names {
+			t.Fatalf("tenant %q has %d functions, want %d", tenant, len(all), names)
+		}
+	}
+	checkInvariants(t, s)
+}
+
+func TestConcurrentCreatesOfOneName(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	for round := range 20 {
+		name := fmt.Sprint("name", round)
+		var made, taken atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				id := fmt.Sprint("id", round, "-", i)
+				switch err := s.CreateFunction(function("a", id, name, 1), version(id, 1, "source")); runtime.CodeOf(err) {
+				case "":
+					made.Add(1)
+				case runtime.CodeAlreadyExists:
+					taken.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if made.Load() != 1 || taken.Load() != 7 {
+			t.Fatalf("%d creates of one name succeeded, %d found it taken", made.Load(), taken.Load())
+		}
+	}
+	checkInvariants(t, s)
+}
+
+// Everybody renames, updates, deletes and creates a few functions at once.
+func TestHammer(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	expected := map[runtime.Code]bool{"": true, runtime.CodeNotFound: true, runtime.CodeAlreadyExists: true}
+	var wg sync.WaitGroup
+	for worker := range 6 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(worker), 1))
+			for i := range 300 {
+				name := fmt.Sprint("name", rng.IntN(4))
+				f, err := s.FunctionByName("a", name)
+				switch {
+				case err != nil:
+					id := fmt.Sprint("id", worker, "-", i)
+					err = s.CreateFunction(function("a", id, name, 1), version(id, 1, "source"))
+				case rng.IntN(3) == 0:
+					f.Name = fmt.Sprint("name", rng.IntN(4))
+					err = s.UpdateFunction(f, nil)
+				case rng.IntN(2) == 0:
+					f.Version++
+					v := version(f.ID, f.Version, "source")
+					err = s.UpdateFunction(f, &v)
+				default:
+					err = s.DeleteFunction("a", f.ID)
+				}
+				// Somebody else may have updated meanwhile: the engine serialises
+				// the changes of a function, this test does not.
+				if code := runtime.CodeOf(err); !expected[code] && code != runtime.CodeInternal {
+					t.Error(err)
+				}
+				if all, err := s.Functions("a", "", 10); err != nil || len(all) > 4 {
+					t.Errorf("the list has %d functions, %v", len(all), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	checkInvariants(t, s)
+}
+
+func TestClose(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	must(t, s.Close())
+	must(t, s.Close())
+	f, v := function("a", "id1", "one", 1), version("id1", 1, "source")
+	for what, call := range map[string]func() error{
+		"create":      func() error { return s.CreateFunction(f, v) },
+		"update":      func() error { return s.UpdateFunction(f, &v) },
+		"delete":      func() error { return s.DeleteFunction("a", "id1") },
+		"function":    func() error { _, err := s.FunctionByName("a", "one"); return err },
+		"functions":   func() error { _, err := s.Functions("a", "", 1); return err },
+		"version":     func() error { _, err := s.Version("a", "id1", 1); return err },
+		"versions":    func() error { _, err := s.Versions("a", "id1"); return err },
+		"setting":     func() error { _, err := s.Setting("token"); return err },
+		"put setting": func() error { return s.PutSetting("token", nil) },
+		"health":      s.Health,
+	} {
+		if err := call(); runtime.CodeOf(err) != runtime.CodeUnavailable {
+			t.Errorf("%s: %v, want unavailable", what, err)
+		}
+	}
+}
+
+func TestCloseUnderUse(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				id := fmt.Sprint(worker, "-", i)
+				err := s.CreateFunction(function("a", id, id, 1), version(id, 1, "source"))
+				if runtime.CodeOf(err) == runtime.CodeUnavailable {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for {
+		if all, err := s.Functions("a", "", 20); err != nil || len(all) == 20 {
+			break
+		}
+	}
+	must(t, s.Close())
+	wg.Wait()
+}

@@ -1,0 +1,33 @@
+package storage
+
+import (
+	"hash/maphash"
+	"slices"
+	"sync"
+)
+
+// stripes are locks for keys: writes that share no key mostly run side by side,
+// and Pebble syncs them together. Keys that share a stripe wait for each other
+// without need, which is harmless.
+type stripes struct {
+	seed  maphash.Seed
+	locks [64]sync.Mutex
+}
+
+// lock locks the stripes of all keys, in an order that all callers share.
+func (s *stripes) lock(keys ...[]byte) (unlock func()) {
+	order := make([]uint64, len(keys))
+	for i, key := range keys {
+		order[i] = maphash.Bytes(s.seed, key) % uint64(len(s.locks))
+	}
+	slices.Sort(order)
+	order = slices.Compact(order)
+	for _, i := range order {
+		s.locks[i].Lock()
+	}
+	return func() {
+		for _, i := range order {
+			s.locks[i].Unlock()
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package storage
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Version gets one version with its source and context.
+func (s *Store) Version(tenant runtime.Tenant, functionID string, number uint64) (v runtime.Version, err error) {
+	err = s.snapshot(func(r reader) error {
+		record, err := read(r, keyOfVersion(kindVersion, tenant, functionID, number), decodeVersion)
+		if errors.Is(err, errAbsent) {
+			return runtime.Errorf(runtime.CodeNotFound, "function %q has no version %d", functionID, number)
+		}
+		if err != nil {
+			return err
+		}
+		source, err := readPart(r, keyOfVersion(kindSource, tenant, functionID, number), record.Source)
+		if err != nil {
+			return err
+		}
+		fnContext, err := readPart(r, keyOfVersion(kindContext, tenant, functionID, number), record.Context)
+		if err != nil {
+			return err
+		}
+		v = runtime.Version{
+			FunctionID: functionID,
+			Number:     number,
+			Name:       record.Name,
+			Source:     source,
+			Context:    fnContext,
+			Limits:     runtime.Limits(record.Limits),
+			Created:    record.Created,
+		}
+		return nil
+	})
+	return v, fault("storage.version", err)
+}
+
+// readPart reads a source or context whose size is known; size 0 is no record.
+func readPart(r reader, key []byte, size int) ([]byte, error) {
+	if size == 0 {
+		return nil, nil
+	}
+	data, err := read(r, key, decodeRaw)
+	if err == nil && len(data) != size {
+		err = damaged("%d bytes where %d should be", len(data), size)
+	}
+	if err != nil {
+		return nil, damaged("key %x: %v", key, err)
+	}
+	return data, nil
+}
+
+// Versions lists the kept versions' numbers, newest first.
+func (s *Store) Versions(tenant runtime.Tenant, functionID string) (numbers []uint64, err error) {
+	err = s.snapshot(func(r reader) error {
+		if numbers, err = readVersions(r, tenant, functionID); err == nil && len(numbers) == 0 {
+			err = noSuchID(functionID)
+		}
+		return err
+	})
+	return numbers, fault("storage.versions", err)
+}
+
+// readVersions reads the numbers of a function's versions, newest first.
+func readVersions(r reader, tenant runtime.Tenant, functionID string) ([]uint64, error) {
+	prefix := keyVersions(tenant, functionID)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	if err != nil {
+		return nil, err
+	}
+	var numbers []uint64
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		var number uint64
+		if number, err = numberOf(prefix, it.Key()); err != nil {
+			err = damaged("key %x: %v", it.Key(), err)
+		}
+		numbers = append(numbers, number)
+	}
+	slices.Reverse(numbers)
+	return numbers, errors.Join(err, it.Error(), it.Close())
+}
+
+func putVersion(b *pebble.Batch, tenant runtime.Tenant, v runtime.Version) error {
+	value, err := encodeVersion(v)
+	if err != nil {
+		return err
+	}
+	errs := []error{
+		b.Set(keyOfVersion(kindVersion, tenant, v.FunctionID, v.Number), value, nil),
+		b.Set(keyOfVersion(kindSource, tenant, v.FunctionID, v.Number), encodeRaw(v.Source), nil),
+	}
+	if len(v.Context) > 0 {
+		errs = append(errs, b.Set(keyOfVersion(kindContext, tenant, v.FunctionID, v.Number), encodeRaw(v.Context), nil))
+	}
+	return errors.Join(errs...)
+}
+
+// dropVersions deletes all stored versions of a function but the newest.
+func (s *Store) dropVersions(b *pebble.Batch, tenant runtime.Tenant, functionID string, keep int) error {
+	numbers, err := readVersions(s.db, tenant, functionID)
+	if err != nil || len(numbers) <= keep {
+		return err
+	}
+	var errs []error
+	for _, number := range numbers[keep:] {
+		for _, kind := range []byte{kindVersion, kindSource, kindContext} {
+			errs = append(errs, b.Delete(keyOfVersion(kind, tenant, functionID, number), nil))
+		}
+	}
+	return errors.Join(errs...)
+}
