@@ -14,6 +14,8 @@ import (
 )
 
 func TestErrorStatuses(t *testing.T) {
+	fake := &fakeFunctions{}
+	ts := start(t, fake, nil)
 	for code, status := range map[runtime.Code]int{
 		runtime.CodeInvalidArgument: 400,
 		runtime.CodeDeployFailed:    400,
@@ -28,7 +30,7 @@ func TestErrorStatuses(t *testing.T) {
 			Code: code, Op: "op-s3cret", Message: "what and why", Hint: "do this",
 			Traceback: "frames", Line: 3, RetryAfter: 1100 * time.Millisecond, Err: errors.New("cause-s3cret"),
 		}
-		ts := start(t, &fakeFunctions{err: fmt.Errorf("wrapped: %w", err)}, nil)
+		fake.renew(func(f *fakeFunctions) { f.err = fmt.Errorf("wrapped: %w", err) })
 		everyPath(func(r route, path string) {
 			if r.open || r.method == "HEAD" {
 				return

@@ -27,6 +27,8 @@ func jsonBody(t *testing.T, members map[string]any) string {
 }
 
 func TestCreate(t *testing.T) {
+	fake := fullFake()
+	ts := start(t, fake, nil)
 	for name, c := range map[string]struct {
 		body map[string]any
 		want runtime.FunctionSpec
@@ -67,8 +69,7 @@ func TestCreate(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fake := fullFake()
-			ts := start(t, fake, nil)
+			fake.renew(nil)
 			a := ts.do(t, "PUT", "/v1/functions/", jsonBody(t, c.body), nil)
 			if a.status != 200 || a.body != `"`+testID+`"` {
 				t.Fatalf("got %d %s", a.status, a.body)
@@ -83,6 +84,8 @@ func TestCreate(t *testing.T) {
 }
 
 func TestUpdate(t *testing.T) {
+	fake := fullFake()
+	ts := start(t, fake, nil)
 	timeout, memory, name := 2*time.Second, int64(128*runtime.MiB), "b.py"
 	for body, want := range map[string]runtime.FunctionUpdate{
 		`{}`:                {},
@@ -95,8 +98,7 @@ func TestUpdate(t *testing.T) {
 		`{"context":""}`:    {Context: json.RawMessage(`{}`)},
 		`{"context":"a=1\r\nb.c=true # x\n","name":null,"code":null}`: {Context: json.RawMessage(`{"a":1,"b":{"c":true}}`)},
 	} {
-		fake := fullFake()
-		ts := start(t, fake, nil)
+		fake.renew(nil)
 		a := ts.do(t, "PATCH", "/v1/functions/a.py", body, nil)
 		if a.status != 200 || a.body != `"`+testID+`"` {
 			t.Fatalf("%s: got %d %s", body, a.status, a.body)

@@ -175,6 +175,8 @@ func TestOtherPathsAndMethods(t *testing.T) {
 }
 
 func TestFunctionNames(t *testing.T) {
+	fake := fullFake()
+	ts := start(t, fake, nil)
 	for _, c := range []struct {
 		path, name string // no name: 400
 	}{
@@ -189,8 +191,7 @@ func TestFunctionNames(t *testing.T) {
 		{"a%20b", ""}, {"a+b", ""}, {"a:b", ""}, {"a*", ""}, {"%F0%9F%90%8D", ""}, {"%E2%80%AEa", ""}, {"%D0%B0bc", ""},
 		{"-rf", ""}, {".py", ""}, {"a%252fb", ""},
 	} {
-		fake := fullFake()
-		ts := start(t, fake, nil)
+		fake.renew(nil)
 		for _, r := range []struct{ method, path, body string }{
 			{"GET", "/v1/functions/" + c.path, ""},
 			{"PATCH", "/v1/functions/" + c.path + "/", "{}"},

@@ -10,6 +10,8 @@ import (
 )
 
 func TestRun(t *testing.T) {
+	fake := &fakeFunctions{exec: succeeded(`{"x": [1, "é"]}`)}
+	ts := start(t, fake, nil)
 	for _, c := range []struct {
 		method, query, body string
 		args                string
@@ -26,8 +28,7 @@ func TestRun(t *testing.T) {
 		{"PUT", "", ` {"a" : 1} `, ` {"a" : 1} `},
 		{"POST", "", `what the engine says is bad`, `what the engine says is bad`},
 	} {
-		fake := &fakeFunctions{exec: succeeded(`{"x": [1, "é"]}`)}
-		ts := start(t, fake, nil)
+		fake.renew(nil)
 		a := ts.do(t, c.method, "/v1/sync/functions/f.py/rpc/"+c.query, c.body, nil)
 		if a.status != 200 || a.body != `{"x": [1, "é"]}` {
 			t.Fatalf("%s %s: %d %s", c.method, c.query, a.status, a.body)
@@ -68,6 +69,8 @@ func TestRunRefused(t *testing.T) {
 
 // TestRunFailures: every class has its status, and tells what its owner needs.
 func TestRunFailures(t *testing.T) {
+	fake := &fakeFunctions{}
+	ts := start(t, fake, nil)
 	for class, want := range map[runtime.Class]struct {
 		status int
 		code   string
@@ -85,7 +88,7 @@ func TestRunFailures(t *testing.T) {
 	} {
 		exec := failed(runtime.Failure{Class: class, Message: "why \"so\" <b>", Traceback: "Traceback\n  line 7", Line: 7})
 		exec.Usage.Duration = 70 * time.Microsecond
-		ts := start(t, &fakeFunctions{exec: exec}, nil)
+		fake.renew(func(f *fakeFunctions) { f.exec = exec })
 		a := ts.do(t, "POST", "/v1/sync/functions/f/rpc/", "{}", nil)
 		m := wantError(t, a, want.status, want.code)
 		if m["message"] != "why \"so\" <b>" || m["server_traceback"] != "Traceback\n  line 7" || m["line"] != 7.0 || m["execution_id"] != testID {

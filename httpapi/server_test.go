@@ -105,6 +105,16 @@ func (f *fakeFunctions) Run(ctx context.Context, r runtime.RunRequest) (*runtime
 	return f.exec, f.err
 }
 
+// renew forgets the calls and lets change say what to answer from now on.
+func (f *fakeFunctions) renew(change func(*fakeFunctions)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.created, f.updated, f.deleted, f.ran, f.pages, f.tenants = nil, nil, nil, nil, nil, nil
+	if change != nil {
+		change(f)
+	}
+}
+
 func succeeded(result string) *runtime.Execution {
 	return &runtime.Execution{
 		ID:    testID,

@@ -13,10 +13,11 @@ const ImportModule = "faas"
 const (
 	OpName    = 1 // guest reads the function's name
 	OpSource  = 2 // guest reads the function's source
-	OpArgs    = 3 // guest reads the run's args, JSON
-	OpContext = 4 // guest reads the function's context, JSON
-	OpResult  = 5 // guest gives the result, JSON
-	OpFailure = 6 // guest gives the failure, JSON
+	OpCode    = 3 // guest reads the function's code, as faas_compile gave it
+	OpArgs    = 4 // guest reads the run's args, JSON
+	OpContext = 5 // guest reads the function's context, JSON
+	OpResult  = 6 // guest gives the result: JSON, or code
+	OpFailure = 7 // guest gives the failure, JSON
 )
 
 // Failure is what the guest gives with OpFailure, as JSON.

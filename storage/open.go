@@ -124,11 +124,26 @@ func open(o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.db, err = pebble.Open(o.Dir, s.options(lock, fresh)); err != nil {
+	if s.db, err = openPebble(o.Dir, s.options(lock, fresh)); err != nil {
 		return nil, err
 	}
-	s.end = append([]io.Closer{s.db}, s.end...)
+	s.end = append([]io.Closer{flushed{s}}, s.end...)
 	return s, s.checkFormat()
+}
+
+// openPebble gives as an error what Pebble panics with when the disk fails
+// while it makes a log.
+func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			cause, ok := r.(error)
+			if !ok {
+				panic(r)
+			}
+			err = cause
+		}
+	}()
+	return pebble.Open(dir, o)
 }
 
 func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
@@ -151,35 +166,45 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 }
 
 // isFresh tells whether a directory is empty but for what an attempt to make a
-// store there may have left when it was interrupted: Pebble names its manifest
-// in a marker before it writes any data.
+// store there may have left when it was interrupted. Pebble names its manifest
+// in a marker before it makes the first log, and from then on there is always a
+// log; making a store ends with a first table, see checkFormat.
 func isFresh(fs vfs.FS, dir string) (bool, error) {
 	desc, err := pebble.Peek(dir, fs)
 	if err != nil {
 		return false, err
 	}
-	if desc.Exists {
-		return false, nil
-	}
 	files, err := fs.List(dir)
 	if err != nil {
 		return false, err
 	}
+	var table, log, foreign string
 	for _, file := range files {
-		ours := file == "LOCK" || strings.HasPrefix(file, "marker.") ||
-			strings.HasPrefix(file, "MANIFEST-") || strings.HasPrefix(file, "OPTIONS-")
 		switch {
-		case strings.HasSuffix(file, ".sst"), strings.HasSuffix(file, ".log"), strings.HasSuffix(file, ".blob"):
-			return false, fmt.Errorf("%w: there is data (%s) but not the marker of its manifest", errDamaged, file)
-		case !ours:
-			return false, fmt.Errorf("%w: it holds %s", errForeign, file)
+		case strings.HasSuffix(file, ".sst"):
+			table = file
+		case strings.HasSuffix(file, ".log"):
+			log = file
+		case file != "LOCK" && !strings.HasPrefix(file, "marker.") && !strings.HasPrefix(file, "MANIFEST-") && !strings.HasPrefix(file, "OPTIONS-"):
+			foreign = file
 		}
+	}
+	switch {
+	case desc.Exists && table != "" && log == "":
+		return false, fmt.Errorf("%w: there is data (%s) but no log", errDamaged, table)
+	case desc.Exists:
+		return false, nil
+	case table != "" || log != "":
+		return false, fmt.Errorf("%w: there is data (%s) but not the marker of its manifest", errDamaged, table+log)
+	case foreign != "":
+		return false, fmt.Errorf("%w: it holds %s", errForeign, foreign)
 	}
 	return true, nil
 }
 
 // checkFormat reads which format the records have. In a store without any
-// record it writes ours.
+// record it writes ours, into a table of its own: one that has lost its log is
+// then not taken for new.
 func (s *Store) checkFormat() error {
 	format, err := read(s.db, keyFormat(), decodeNumber)
 	if err == nil && format == formatVersion {
@@ -200,10 +225,10 @@ func (s *Store) checkFormat() error {
 		return err
 	}
 	if !empty {
-		return fmt.Errorf("%w: it has records, but not the one that tells their format", errForeign)
+		return fmt.Errorf("%w: it has records, but not the one that tells their format; or it is damaged", errForeign)
 	}
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b), b.Close())
+	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b), b.Close(), s.guarded(s.db.Flush))
 }
 
 // What a directory can be refused for.

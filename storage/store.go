@@ -44,6 +44,14 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// flushed closes a database after a flush: tables, unlike the end of a log,
+// show every kind of damage, and need no replay.
+type flushed struct{ *Store }
+
+func (f flushed) Close() error {
+	return errors.Join(f.guarded(f.db.Flush), f.db.Close())
+}
+
 func closeAll(all []io.Closer) error {
 	var errs []error
 	for _, c := range all {
@@ -96,16 +104,21 @@ func (s *Store) snapshot(view func(reader) error) error {
 	return errors.Join(view(snap), snap.Close())
 }
 
-// commit makes a batch durable. What went wrong in there cannot be taken back
-// and leaves Pebble's locks held: the process ends.
+// commit makes a batch durable.
 func (s *Store) commit(b *pebble.Batch) error {
+	return s.guarded(func() error { return s.db.Apply(b, pebble.Sync) })
+}
+
+// guarded calls what writes to the log. Pebble panics when that fails and leaves
+// its locks held; what the disk holds is not known any more. The process ends.
+func (s *Store) guarded(write func() error) error {
 	defer func() {
 		if r := recover(); r != nil {
 			s.fatal(fmt.Sprintf("storage: a write to %s failed: %v", s.dir, r))
 			panic(r)
 		}
 	}()
-	return s.db.Apply(b, pebble.Sync)
+	return write()
 }
 
 // write commits what fill puts into a batch. A write that takes room is refused

@@ -75,11 +75,14 @@ func (k adminKeeper) open(reset bool) (admin, error) {
 		return admin{}, fmt.Errorf("read the admin token's hash: %w", err)
 	}
 	var a admin
-	if n, err := hex.Decode(a.hash[:], kept); err != nil || n != sha256.Size {
+	hash, err := hex.DecodeString(string(kept))
+	if err != nil || len(hash) != sha256.Size {
 		return admin{}, runtime.Errorf(runtime.CodeInternal, "the admin token's hash in %s is damaged", k.data).
 			WithHint("draw a new token with `fas serve --reset-admin-token`")
 	}
-	return a, k.refresh(&a)
+	copy(a.hash[:], hash)
+	k.refresh(&a)
+	return a, nil
 }
 
 func (k adminKeeper) draw() (admin, error) {
@@ -121,7 +124,7 @@ func (k adminKeeper) draw() (admin, error) {
 
 // refresh looks for the profile that this server wrote, and tells it where the
 // server listens now.
-func (k adminKeeper) refresh(a *admin) error {
+func (k adminKeeper) refresh(a *admin) {
 	err := config.Update(k.config, func(f *config.File) error {
 		name, p := k.own(f)
 		if name == "" {
@@ -138,13 +141,12 @@ func (k adminKeeper) refresh(a *admin) error {
 	if err != nil {
 		// The server works; only this machine's command line may not find it.
 		k.log.Warn("the profile file cannot be brought up to date", "error", err)
-		return nil
+		return
 	}
 	if a.profile == "" {
 		k.log.Warn("no profile of this user has the admin token", "file", k.config,
 			"hint", "set FAASPOT_TOKEN for clients, or draw a new token with `fas serve --reset-admin-token`")
 	}
-	return nil
 }
 
 // own finds the profile that this server wrote: the one with its data folder.

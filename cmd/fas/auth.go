@@ -8,7 +8,7 @@ import (
 
 func newAuth(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "auth <command>",
+		Use:     "auth",
 		GroupID: groupServer,
 		Short:   "Show what a server accepts you by",
 		Args:    cobra.ArbitraryArgs,

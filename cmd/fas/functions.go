@@ -1,10 +1,7 @@
 package main
 
 import (
-	"io"
-	"os"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +10,7 @@ import (
 
 func newFunctions(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "functions <command>",
+		Use:     "functions",
 		Aliases: []string{"function", "fn", "deployments"},
 		GroupID: groupFunctions,
 		Short:   "Deploy, run and look at functions",
@@ -61,42 +58,6 @@ func functionName(name string) error {
 		return &e
 	}
 	return nil
-}
-
-// readFile reads a file of the command line, "-" being the standard input, that
-// may have up to limit bytes.
-func (a *app) readFile(path, what string, limit int64) ([]byte, error) {
-	in := a.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, usagef("", "cannot read the %s: %v", what, err)
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, limit+1))
-	if err != nil {
-		return nil, usagef("", "cannot read the %s: %v", what, err)
-	}
-	if int64(len(data)) > limit {
-		return nil, runtime.Errorf(runtime.CodeTooLarge, "the %s %s is too large", what, path).
-			WithHint("it may have up to " + sizeText(limit))
-	}
-	return data, nil
-}
-
-// readText reads a file that must be text, such as code.
-func (a *app) readText(path, what string, limit int64) (*string, error) {
-	data, err := a.readFile(path, what, limit)
-	if err != nil {
-		return nil, err
-	}
-	if !utf8.Valid(data) {
-		return nil, usagef("save it as UTF-8", "the %s %s is not UTF-8 text", what, path)
-	}
-	text := string(data)
-	return &text, nil
 }
 
 // timestamp shows a point in time: to people in their own time zone, to

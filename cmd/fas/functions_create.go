@@ -14,7 +14,7 @@ func newFunctionsCreate(a *app) *cobra.Command {
 	var wait bool
 	var bounds limits
 	cmd := &cobra.Command{
-		Use:   "create NAME --file FILE [-c CONTEXT-FILE]",
+		Use:   "create NAME --file FILE [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB]",
 		Short: "Deploy a new function",
 		Long: `Deploy a new function from a Python script.
 
@@ -41,13 +41,13 @@ Prints the id of the deployment.`,
 				return usagef("give one of them as a file", "code and context cannot both come from the standard input")
 			}
 			r := client.CreateRequest{Name: args[0], Timeout: float64(bounds.timeout), Memory: int64(bounds.memory)}
-			code, err := a.readText(file, "code", runtime.MaxSource)
+			code, err := a.readText(cmd.Context(), file, "code", runtime.MaxSource)
 			if err != nil {
 				return err
 			}
 			r.Code = *code
 			if contextFile != "" {
-				if r.Context, err = a.readText(contextFile, "context file", runtime.MaxContext); err != nil {
+				if r.Context, err = a.readText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
 					return err
 				}
 			}
@@ -56,11 +56,11 @@ Prints the id of the deployment.`,
 				return err
 			}
 			defer c.Close()
-			change, err := c.Create(cmd.Context(), r)
+			id, err := c.Create(cmd.Context(), r)
 			if err != nil {
 				return err
 			}
-			return a.writeChange(change, "created "+args[0])
+			return a.writeChange(id, "created "+args[0])
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the code, - for the standard input")
@@ -83,11 +83,8 @@ func completeFiles(cmd *cobra.Command) {
 }
 
 // writeChange tells of a change: its id is the data, what was done is talk.
-func (a *app) writeChange(change client.Change, done string) error {
-	if change.Duration > 0 {
-		done += " in " + durationText(change.Duration)
-	}
+func (a *app) writeChange(executionID, done string) error {
 	fmt.Fprintln(a.stderr, done)
-	_, err := fmt.Fprintln(a.stdout, change.ExecutionID)
+	_, err := fmt.Fprintln(a.stdout, executionID)
 	return err
 }

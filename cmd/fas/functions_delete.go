@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -40,42 +36,14 @@ Prints the id of the deletion.`,
 					return err
 				}
 			}
-			change, err := c.Delete(cmd.Context(), args[0])
+			id, err := c.Delete(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			return a.writeChange(change, "deleted "+args[0])
+			return a.writeChange(id, "deleted "+args[0])
 		},
 	}
 	waitFlag(cmd, &wait)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
-}
-
-// confirm asks a question and fails unless the answer is yes.
-func (a *app) confirm(ctx context.Context, question string) error {
-	fmt.Fprint(a.stderr, question, " [y/N] ")
-	type line struct {
-		text string
-		err  error
-	}
-	lines := make(chan line, 1)
-	go func() { // a read from a terminal cannot be interrupted; the process ends with the command
-		text, err := bufio.NewReader(a.stdin).ReadString('\n')
-		lines <- line{text, err}
-	}()
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(a.stderr)
-		return context.Cause(ctx)
-	case l := <-lines:
-		if l.err != nil && l.err != io.EOF {
-			return fmt.Errorf("read the answer: %w", l.err)
-		}
-		switch strings.ToLower(strings.TrimSpace(l.text)) {
-		case "y", "yes":
-			return nil
-		}
-		return fmt.Errorf("not done")
-	}
 }

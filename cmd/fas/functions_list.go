@@ -50,7 +50,12 @@ With --json it is an array of objects with the fields
 				}
 				return nil
 			}
-			return a.writeFunctions(list)
+			people := isTerminal(a.stdout)
+			if people && len(list) == 0 {
+				fmt.Fprintln(a.stderr, "no functions yet: create one with `fas functions create NAME --file FILE`")
+				return nil
+			}
+			return writeFunctions(a.stdout, list, people)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -59,23 +64,16 @@ With --json it is an array of objects with the fields
 }
 
 // writeFunctions shows functions as a table to people, as lines to programs.
-func (a *app) writeFunctions(list []client.Listed) error {
-	people := isTerminal(a.stdout)
-	if people && len(list) == 0 {
-		fmt.Fprintln(a.stderr, "no functions yet: create one with `fas functions create NAME --file FILE`")
-		return nil
-	}
-	var out io.Writer = a.stdout
+func writeFunctions(w io.Writer, list []client.Listed, people bool) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if people {
-		table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-		defer table.Flush()
-		out = table
-		fmt.Fprintln(out, "NAME\tVERSION\tUPDATED\tURL")
+		w = table
+		fmt.Fprintln(w, "NAME\tVERSION\tUPDATED\tURL")
 	}
 	for _, f := range list {
-		if _, err := fmt.Fprintf(out, "%s\t%d\t%s\t%s\n", f.Name, f.Version, timestamp(f.Updated, people), f.RunnerURL); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", f.Name, f.Version, timestamp(f.Updated, people), f.RunnerURL); err != nil {
 			return err
 		}
 	}
-	return nil
+	return table.Flush()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -50,7 +51,7 @@ standard error, and the exit status is 1.`,
 			}
 			base := []byte(argsText)
 			if argsFile != "" {
-				if base, err = a.readFile(argsFile, "args", runtime.MaxArgs); err != nil {
+				if base, err = a.readFile(cmd.Context(), argsFile, "args", runtime.MaxArgs); err != nil {
 					return err
 				}
 			}
@@ -65,7 +66,7 @@ standard error, and the exit status is 1.`,
 			defer c.Close()
 			answer, err := c.Run(cmd.Context(), args[0], body)
 			if err != nil {
-				return err
+				return advise(err, args[0])
 			}
 			return a.writeResult(answer.Result, raw)
 		},
@@ -91,5 +92,20 @@ func (a *app) writeResult(result json.RawMessage, raw bool) error {
 		}
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s\n", result)
+	return err
+}
+
+// advise adds what to do about a limit that a run has met.
+func advise(err error, name string) error {
+	coded, ok := errors.AsType[*runtime.Error](err)
+	if !ok || coded.Hint != "" {
+		return err
+	}
+	switch coded.Code {
+	case runtime.ClassTimeout.Code():
+		coded.Hint = "make it faster, or give it more time: fas functions update " + name + " --timeout SECONDS"
+	case runtime.ClassMemory.Code():
+		coded.Hint = "let it keep less at once, or give it more memory: fas functions update " + name + " --memory MB"
+	}
 	return err
 }

@@ -37,12 +37,12 @@ Prints the id of the deployment.`,
 			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory)}
 			var err error
 			if file != "" {
-				if r.Code, err = a.readText(file, "code", runtime.MaxSource); err != nil {
+				if r.Code, err = a.readText(cmd.Context(), file, "code", runtime.MaxSource); err != nil {
 					return err
 				}
 			}
 			if contextFile != "" {
-				if r.Context, err = a.readText(contextFile, "context file", runtime.MaxContext); err != nil {
+				if r.Context, err = a.readText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
 					return err
 				}
 			}
@@ -54,11 +54,11 @@ Prints the id of the deployment.`,
 				return err
 			}
 			defer c.Close()
-			change, err := c.Update(cmd.Context(), args[0], r)
+			id, err := c.Update(cmd.Context(), args[0], r)
 			if err != nil {
 				return err
 			}
-			return a.writeChange(change, "updated "+args[0])
+			return a.writeChange(id, "updated "+args[0])
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the new code, - for the standard input")

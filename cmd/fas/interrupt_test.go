@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -61,6 +62,7 @@ func TestInterruptStopsWaiting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			asked := make(chan struct{})
 			web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // until then a server does not see its client leave
 				close(asked)
 				<-r.Context().Done()
 			}))

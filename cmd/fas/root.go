@@ -15,7 +15,7 @@ const (
 
 func newRoot(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "fas <command>",
+		Use:   "fas",
 		Short: "Run Python functions, each call in a sandbox of its own",
 		Long: `Run Python functions over HTTP, each call in a pristine sandbox.
 
@@ -31,6 +31,8 @@ machine, and the other commands talk to it.`,
 		RunE:          group,
 	}
 	cmd.SetVersionTemplate("fas {{.Version}}\n")
+	// A command that only holds others is not called by itself.
+	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("see `"+c.CommandPath()+" --help`", "%v", err)
 	})
@@ -49,7 +51,16 @@ machine, and the other commands talk to it.`,
 		newHelpExitCodes(),
 		newHelpEnvironment(),
 	)
+	spellOut(cmd)
 	return cmd
+}
+
+// spellOut keeps "[flags]" out of usage lines that name the flags.
+func spellOut(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = strings.Contains(cmd.Use, "--")
+	for _, sub := range cmd.Commands() {
+		spellOut(sub)
+	}
 }
 
 // group is what a command does that only holds others: it shows them, or says

@@ -34,10 +34,11 @@ func TestMain(m *testing.M) {
 //
 // Beyond the commands of testscript there are:
 //
-//	await FILE         wait until a file is there, and set ADDRESS to what it says
-//	status N COMMAND   run a command that must exit with status N
-//	mode PERM FILE     check a file's permissions
-//	free VARIABLE      set a variable to an address where nothing listens
+//	await FILE            wait until a file is there, and set ADDRESS to what it says
+//	await-line FILE TEXT  wait until a file has a text
+//	status N COMMAND      run a command that must exit with status N
+//	mode PERM FILE        check a file's permissions
+//	free VARIABLE         set a variable to an address where nothing listens
 func TestScripts(t *testing.T) {
 	cache := warmCache(t)
 	testscript.Run(t, testscript.Params{
@@ -57,10 +58,11 @@ func TestScripts(t *testing.T) {
 			return os.Symlink(cache, filepath.Join(data, "cache"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await":  await,
-			"status": status,
-			"mode":   mode,
-			"free":   free,
+			"await":      await,
+			"await-line": awaitLine,
+			"status":     status,
+			"mode":       mode,
+			"free":       free,
 		},
 	})
 }
@@ -83,18 +85,27 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await FILE")
 	}
-	deadline := time.Now().Add(patience)
-	for {
-		data, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil {
-			ts.Setenv("ADDRESS", strings.TrimSpace(string(data)))
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("%s did not appear", args[0])
-		}
-		time.Sleep(5 * time.Millisecond)
+	ts.Setenv("ADDRESS", strings.TrimSpace(poll(ts, args[0], "")))
+}
+
+func awaitLine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await-line FILE TEXT")
 	}
+	poll(ts, args[0], args[1])
+}
+
+// poll gives what a file says as soon as it is there and has the text. Between
+// processes there is nothing to wait on but that.
+func poll(ts *testscript.TestScript, file, text string) string {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		data, err := os.ReadFile(ts.MkAbs(file))
+		if err == nil && strings.Contains(string(data), text) {
+			return string(data)
+		}
+	}
+	ts.Fatalf("%s did not come to say %q", file, text)
+	return ""
 }
 
 func status(ts *testscript.TestScript, neg bool, args []string) {

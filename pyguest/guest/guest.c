@@ -24,6 +24,7 @@ faas_yield(void);
 #define EXPORT(name) __attribute__((export_name(name)))
 
 /* Bound methods of the bootstrap package, set by faas_boot. */
+static PyObject *boot_compile;
 static PyObject *boot_deploy;
 static PyObject *boot_run;
 
@@ -77,12 +78,13 @@ EXPORT("faas_boot") int32_t guest_boot(void) {
     PyObject *boot = PyImport_ImportModule("_faas_boot");
     PyObject *done = boot ? PyObject_CallMethod(boot, "boot", NULL) : NULL;
     if (done) {
+        boot_compile = PyObject_GetAttrString(boot, "compile_source");
         boot_deploy = PyObject_GetAttrString(boot, "deploy");
         boot_run = PyObject_GetAttrString(boot, "run");
     }
     Py_XDECREF(done);
     Py_XDECREF(boot);
-    if (!boot_deploy || !boot_run || faas_settle(1) < 0) {
+    if (!boot_compile || !boot_deploy || !boot_run || faas_settle(1) < 0) {
         PyErr_Print();
         return FAAS_E_PYTHON;
     }
@@ -142,25 +144,37 @@ static int32_t deliver(PyObject *outcome) {
     return rc;
 }
 
-static PyObject *call_boot(PyObject *callable, int32_t op_a, int32_t len_a, int32_t op_b, int32_t len_b) {
-    PyObject *args[2] = {input(op_a, len_a), NULL};
+enum { MAX_INPUTS = 3 };
+
+/* Calls a function of the bootstrap with inputs of consecutive operations. */
+static PyObject *call_boot(PyObject *callable, int32_t first_op, const int32_t *len, int n) {
+    PyObject *args[MAX_INPUTS];
     PyObject *outcome = NULL;
-    if (args[0] && (args[1] = input(op_b, len_b)))
-        outcome = PyObject_Vectorcall(callable, args, 2, NULL);
-    Py_XDECREF(args[0]);
-    Py_XDECREF(args[1]);
+    int got = 0;
+    while (got < n && (args[got] = input(first_op + got, len[got]))) got++;
+    if (got == n) outcome = PyObject_Vectorcall(callable, args, n, NULL);
+    while (got > 0) Py_DECREF(args[--got]);
     return outcome;
 }
 
-/* Compiles the function's source, runs its module body, checks its main. The
- * memory afterwards is the function's image. */
-EXPORT("faas_deploy") int32_t guest_deploy(int32_t name_len, int32_t source_len) {
-    PyObject *outcome = call_boot(boot_deploy, FAAS_OP_NAME, name_len, FAAS_OP_SOURCE, source_len);
+/* Compiles the function's source. The result is code for faas_deploy. The
+ * memory afterwards is full of what the compiler has left, and of no use. */
+EXPORT("faas_compile") int32_t guest_compile(int32_t name_len, int32_t source_len) {
+    const int32_t len[] = {name_len, source_len};
+    return deliver(call_boot(boot_compile, FAAS_OP_NAME, len, 2));
+}
+
+/* Runs the module body of compiled code and checks its main. The memory
+ * afterwards is the function's image. */
+EXPORT("faas_deploy") int32_t guest_deploy(int32_t name_len, int32_t source_len, int32_t code_len) {
+    const int32_t len[] = {name_len, source_len, code_len};
+    PyObject *outcome = call_boot(boot_deploy, FAAS_OP_NAME, len, 3);
     if (outcome && faas_settle(0) < 0) Py_CLEAR(outcome);
     return deliver(outcome);
 }
 
 /* Calls main(args, context) of the deployed function. */
 EXPORT("faas_run") int32_t guest_run(int32_t args_len, int32_t context_len) {
-    return deliver(call_boot(boot_run, FAAS_OP_ARGS, args_len, FAAS_OP_CONTEXT, context_len));
+    const int32_t len[] = {args_len, context_len};
+    return deliver(call_boot(boot_run, FAAS_OP_ARGS, len, 2));
 }

@@ -9,10 +9,11 @@
 /* Operations of faas.call. */
 #define FAAS_OP_NAME 1    /* guest reads the function's name */
 #define FAAS_OP_SOURCE 2  /* guest reads the function's source */
-#define FAAS_OP_ARGS 3    /* guest reads the run's args, JSON */
-#define FAAS_OP_CONTEXT 4 /* guest reads the function's context, JSON */
-#define FAAS_OP_RESULT 5  /* guest gives the result, JSON */
-#define FAAS_OP_FAILURE 6 /* guest gives the failure, JSON */
+#define FAAS_OP_CODE 3    /* guest reads the function's code, as faas_compile gave it */
+#define FAAS_OP_ARGS 4    /* guest reads the run's args, JSON */
+#define FAAS_OP_CONTEXT 5 /* guest reads the function's context, JSON */
+#define FAAS_OP_RESULT 6  /* guest gives the result: JSON, or code */
+#define FAAS_OP_FAILURE 7 /* guest gives the failure, JSON */
 
 /* What exported functions return when they fail. */
 #define FAAS_E_PYTHON (-1) /* Python could not start; stderr says why */

@@ -2,10 +2,6 @@ package instrument
 
 import "github.com/faaspot/faaspot/pyguest/wasmbin"
 
-// maxLocals is how many locals a function may have here, parameters included: the limit of the engines in browsers, and
-// far below the 2^32-1 of the specification, which adding some could exceed.
-const maxLocals = 50_000
-
 // rewriter writes the new body of one function.
 type rewriter struct {
 	*ticker
@@ -70,8 +66,8 @@ func (t *ticker) rewrite(f *function, stats *Stats) ([]byte, error) {
 	w.flush(w.r.Pos())
 	stats.Changed++
 	added := w.nextLocal - uint32(oldLocals)
-	if added > 0 && oldLocals+uint64(added) > maxLocals {
-		return nil, f.errorf(f.code.Offset, "%d parameters and locals leave no room for %d more", oldLocals, added)
+	if oldLocals+uint64(added) > maxLocals {
+		return nil, f.errorf(f.code.Offset, "%d parameters and locals and %d added ones are more than %d", oldLocals, added, maxLocals)
 	}
 	return withLocals(declarations, groups, added, w.out), nil
 }

@@ -6,10 +6,8 @@ import "github.com/faaspot/faaspot/pyguest/wasmbin"
 const (
 	// freeBytes is the size up to which a copy or fill spends nothing: it counts as part of the iteration around it.
 	freeBytes = 256
-	// bytesPerTick is a power of two. At 64, a tick of copying takes about as long as a tick of looping, 5 to 10 ns,
-	// also when every page is touched for the first time.
-	bytesPerTick = 1 << bytesPerTickLog
-	// bytesPerTickLog is the shift for bytesPerTick.
+	// bytesPerTickLog is the logarithm of how many bytes cost a tick: 64, so that the default budget lasts for 512 KiB,
+	// or 128 pages that are touched for the first time.
 	bytesPerTickLog = 6
 )
 

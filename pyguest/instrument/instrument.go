@@ -14,8 +14,8 @@ import (
 // from an invalid module comes an error or an invalid module.
 func Instrument(module []byte, options Options) ([]byte, Stats, error) {
 	stats := Stats{BytesIn: len(module)}
-	options, err := options.withDefaults()
-	if err != nil {
+	options = options.WithDefaults()
+	if err := options.validate(); err != nil {
 		return nil, stats, err
 	}
 	m, err := wasmbin.Parse(module)

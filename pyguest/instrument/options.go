@@ -14,12 +14,17 @@ const (
 	YieldName   = "yield"
 )
 
-// The defaults of Options: see doc.go for how they were found.
+// The defaults of Options.
 const (
-	DefaultBudget     = 8192
+	// DefaultBudget bounds how many pages a loop can touch for the first time between two yields, and is large enough for
+	// a yield to cost little beside it.
+	DefaultBudget = 8192
+	// DefaultLoopStride keeps what goes unseen small where loops with calls are nested.
 	DefaultLoopStride = 32
+	// DefaultLeafStride makes what happens once per stride small beside a stride of the tightest loops.
 	DefaultLeafStride = 256
-	DefaultCopyChunk  = 256 << 10
+	// DefaultCopyChunk is small enough to be moved far within 10 ms, with all its pages touched for the first time.
+	DefaultCopyChunk = 256 << 10
 )
 
 // The limits of strides. A loop counts the iteration in which a stride ends twice, so with a stride of 1 it would never
@@ -36,8 +41,8 @@ type Options struct {
 	// LoopStride is how many iterations a loop makes before it accounts for them, a power of two from 2 to 1<<16;
 	// 0 means DefaultLoopStride. A larger stride is cheaper and less exact.
 	LoopStride uint32
-	// LeafStride is the same for loops without calls inside; from 2 to 1<<16; 0 means DefaultLeafStride. They are the tightest, and
-	// gain the most from a large stride.
+	// LeafStride is the same for loops without calls inside, from 2 to 1<<16; 0 means DefaultLeafStride. They are the
+	// tightest, and gain the most from a large stride.
 	LeafStride uint32
 	// CopyChunk is how many bytes a memory.copy or memory.fill moves in one piece, from 4 KiB to 1 GiB; 0 means
 	// DefaultCopyChunk.
@@ -47,7 +52,8 @@ type Options struct {
 	AllowTableWrites bool
 }
 
-func (o Options) withDefaults() (Options, error) {
+// WithDefaults returns the options with the defaults in place of zeros.
+func (o Options) WithDefaults() Options {
 	if o.Budget == 0 {
 		o.Budget = DefaultBudget
 	}
@@ -60,17 +66,22 @@ func (o Options) withDefaults() (Options, error) {
 	if o.CopyChunk == 0 {
 		o.CopyChunk = DefaultCopyChunk
 	}
+	return o
+}
+
+// validate checks options that have their defaults.
+func (o Options) validate() error {
 	switch {
 	case o.Budget > 1<<30:
-		return o, fmt.Errorf("instrument: Budget %d exceeds %d", o.Budget, 1<<30)
+		return fmt.Errorf("instrument: Budget %d exceeds %d", o.Budget, 1<<30)
 	case bits.OnesCount32(o.LoopStride) != 1 || o.LoopStride < minStride || o.LoopStride > maxStride:
-		return o, fmt.Errorf("instrument: LoopStride %d is not a power of two from %d to %d", o.LoopStride, minStride, maxStride)
+		return fmt.Errorf("instrument: LoopStride %d is not a power of two from %d to %d", o.LoopStride, minStride, maxStride)
 	case o.LeafStride < minStride || o.LeafStride > maxStride:
-		return o, fmt.Errorf("instrument: LeafStride %d is not between %d and %d", o.LeafStride, minStride, maxStride)
+		return fmt.Errorf("instrument: LeafStride %d is not between %d and %d", o.LeafStride, minStride, maxStride)
 	case o.CopyChunk < 4<<10 || o.CopyChunk > 1<<30:
-		return o, fmt.Errorf("instrument: CopyChunk %d is not between %d and %d", o.CopyChunk, 4<<10, 1<<30)
+		return fmt.Errorf("instrument: CopyChunk %d is not between %d and %d", o.CopyChunk, 4<<10, 1<<30)
 	}
-	return o, nil
+	return nil
 }
 
 // Stats says what Instrument did.

@@ -29,11 +29,19 @@ func (f *function) errorf(offset int, format string, args ...any) error {
 	return fmt.Errorf("instrument: function %d, offset 0x%x: %s", f.index, offset, fmt.Sprintf(format, args...))
 }
 
+// maxLocals is how many locals a function may have, parameters included: the limit of the engines in browsers, and far
+// below the 2^32-1 of the specification, which adding some could exceed.
+const maxLocals = 50_000
+
 // scan reads the function once, to find its loops and calls and to refuse what the instrumenter must not let pass.
 func (f *function) scan(options Options) error {
 	r := f.code.Reader()
-	if _, _, err := r.Locals(); err != nil {
+	_, locals, err := r.Locals()
+	if err != nil {
 		return f.wrap(err)
+	}
+	if locals > maxLocals {
+		return f.errorf(f.code.Offset, "%d locals are more than %d", locals, maxLocals)
 	}
 	blocks := []bool{false} // For every open block whether it is a loop; the function itself is the first.
 	var open []int          // The numbers of the open loops.

@@ -94,14 +94,18 @@ func (s *slot) boot(name string, params ...uint64) (int32, error) {
 
 // keepBase makes the base image of a memory.
 func (g *guest) keepBase(mem []byte, stack uint64, portable bool) error {
-	if len(mem) == 0 || len(mem) > math.MaxInt32 {
+	if len(mem) == 0 || len(mem) > math.MaxInt32 || stack >= uint64(len(mem)) {
 		return errors.New("the guest's memory is empty or too large")
 	}
-	used := startOfFree(mem)
-	base := &baseImage{size: len(mem), stack: stack}
+	// The C stack grows down from the stack pointer to address 0. What calls
+	// that have returned left there is of no use to anyone.
+	clear(mem[:stack])
+	start := int(stack) / pageSize * pageSize
+	content := mem[start:startOfFree(mem, start)]
+	base := &baseImage{start: start, size: len(mem), stack: stack}
 	g.base = base
 	if !portable {
-		if err := base.prepareMapping(mem[:used]); err == nil {
+		if err := base.prepareMapping(content); err == nil {
 			g.mapped = true
 		} else {
 			base.closeMapping()
@@ -109,7 +113,7 @@ func (g *guest) keepBase(mem []byte, stack uint64, portable bool) error {
 		}
 	}
 	if !g.mapped {
-		base.view = slices.Clone(mem[:used])
+		base.view = slices.Clone(content)
 	}
 	var err error
 	g.bare, err = newImage(base, &copiedMemory{buf: mem}, nil)
@@ -117,10 +121,10 @@ func (g *guest) keepBase(mem []byte, stack uint64, portable bool) error {
 }
 
 // startOfFree finds where the free heap starts: the longest stretch of zero
-// pages. Beyond it there is only the mark that malloc keeps at the heap's end.
-func startOfFree(mem []byte) int {
+// pages after from. Beyond it there is only the mark that malloc keeps at the heap's end.
+func startOfFree(mem []byte, from int) int {
 	start, longest := len(mem), 0
-	for at := 0; at < len(mem); {
+	for at := from; at < len(mem); {
 		end := at
 		for end < len(mem) && bytes.Equal(mem[end:end+pageSize], zeroPage[:]) {
 			end += pageSize

@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/faaspot/faaspot/pyguest"
+	"github.com/faaspot/faaspot/pyguest/instrument"
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
@@ -25,7 +26,8 @@ const wasmPage = 64 * runtime.KiB
 // Names of what the guest exports.
 const (
 	exportStack   = "__stack_pointer"
-	exportTicks   = "faas_ticks"
+	exportTicks   = instrument.TicksGlobal
+	exportCompile = "faas_compile"
 	exportDeploy  = "faas_deploy"
 	exportRun     = "faas_run"
 	exportStart   = "_initialize"
@@ -171,11 +173,13 @@ func (g *guest) instantiate(ctx context.Context, m memory, places *places, tmp *
 		return nil, fmt.Errorf("instantiating the guest: %w", err)
 	}
 	s.stack, _ = s.instance.ExportedGlobal(exportStack).(api.MutableGlobal)
-	if s.stack == nil {
-		s.instance.Close(ctx)
-		return nil, fmt.Errorf("the guest does not export %s", exportStack)
-	}
 	s.ticks, _ = s.instance.ExportedGlobal(exportTicks).(api.MutableGlobal)
+	if s.stack == nil || s.ticks == nil {
+		s.instance.Close(ctx)
+		return nil, fmt.Errorf("the guest does not export %s and %s", exportStack, exportTicks)
+	}
+	s.ticks0 = s.ticks.Get()
+	s.compile = s.instance.ExportedFunction(exportCompile)
 	s.deploy = s.instance.ExportedFunction(exportDeploy)
 	s.run = s.instance.ExportedFunction(exportRun)
 	return s, nil

@@ -12,29 +12,30 @@ import (
 // what most functions want, but runs no function yet. Made once per server
 // start, never written again.
 type baseImage struct {
-	view  []byte // the memory up to where its free heap starts, read-only
-	size  int    // of the whole memory
+	view  []byte // the memory from its offset start on, read-only; all else is zero
+	start int    // before it lies the C stack, which is empty
+	size  int    // of the whole memory; behind view lies the free heap
 	stack uint64 // __stack_pointer
 	platform
 }
 
-// zeroPage is what the memory beyond baseImage.view counts as.
+// zeroPage is what the memory outside baseImage.view counts as.
 var zeroPage [pageSize]byte
 
 // page gives a page by its offset.
 func (b *baseImage) page(at int) []byte {
-	if at >= len(b.view) {
-		return zeroPage[:]
+	if i := at - b.start; i >= 0 && i < len(b.view) {
+		return b.view[i : i+pageSize]
 	}
-	return b.view[at : at+pageSize]
+	return zeroPage[:]
 }
 
-// copyTo puts mem[start:end] back to what the image has there.
+// copyTo puts mem[start:end], which are whole pages, back to what the image has
+// there.
 func (b *baseImage) copyTo(mem []byte, start, end int) {
-	if start < len(b.view) {
-		start += copy(mem[start:end], b.view[start:])
+	for at := start; at < end; at += pageSize {
+		copy(mem[at:at+pageSize], b.page(at))
 	}
-	clear(mem[start:end])
 }
 
 // image is the memory that a function's runs start from: the base image but for

@@ -16,6 +16,9 @@ type memory interface {
 	// lay makes the memory a fresh copy of the image: nothing of what was in
 	// it before remains.
 	lay(img *image) error
+	// swap makes the memory a copy of another image of the same size. It must
+	// be as its present image has it: just laid, or restored.
+	swap(img *image) error
 	// restore puts the memory back to the image that was laid, which the
 	// memory must not have outgrown, and counts the pages put back.
 	restore() (pages int, err error)

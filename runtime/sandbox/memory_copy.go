@@ -39,6 +39,8 @@ func (m *copiedMemory) lay(img *image) error {
 	return err
 }
 
+func (m *copiedMemory) swap(img *image) error { return m.lay(img) }
+
 func (m *copiedMemory) restore() (int, error) {
 	m.laid.base.copyTo(m.buf, 0, len(m.buf))
 	m.laid.apply(m.buf)

@@ -11,7 +11,7 @@ import (
 // platform is what a base image keeps for mapped memories.
 type platform struct {
 	file    int // sealed memfd with the bytes of baseImage.view
-	pagemap *pagemap
+	tracker *tracker
 }
 
 // mappedMemory is linear memory over an address range reserved once. The image
@@ -22,8 +22,8 @@ type mappedMemory struct {
 	growth
 	region []byte // all of the reserved range
 	base   *baseImage
-	laid   *image
-	scan   dirtyScan
+	laid   *image // nil before the first lay
+	scan   scan
 }
 
 // restoreLimit is how many pages are copied back one by one. Beyond it, a fresh
@@ -41,7 +41,7 @@ func newMappedMemory(base *baseImage, max int) (*mappedMemory, error) {
 	}
 	m := &mappedMemory{region: region, base: base}
 	m.growth = growth{size: base.size, limit: max}
-	m.scan.init(base.pagemap)
+	m.scan.init(base.tracker)
 	return m, nil
 }
 
@@ -60,17 +60,32 @@ func (m *mappedMemory) Free() {}
 func (m *mappedMemory) data() []byte { return m.region[:m.size] }
 
 func (m *mappedMemory) lay(img *image) error {
-	// Beyond the file the range is anonymous: dropping its pages makes them
-	// zero. Over the file, a new mapping drops all that was written.
-	used := len(m.base.view)
-	if free := m.region[used:m.size]; len(free) > 0 {
-		if err := unix.Madvise(free, unix.MADV_DONTNEED); err != nil {
-			return fmt.Errorf("dropping memory beyond the image: %w", err)
+	file := m.region[m.base.start:][:len(m.base.view)]
+	if m.laid == nil {
+		_, err := unix.MmapPtr(m.base.file, 0, unsafe.Pointer(&file[0]), uintptr(len(file)),
+			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
+		if err != nil {
+			return fmt.Errorf("mapping the base image: %w", err)
 		}
+		if err := m.base.tracker.register(file); err != nil {
+			return err
+		}
+	} else if err := unix.Madvise(m.data(), unix.MADV_DONTNEED); err != nil {
+		// Every page goes: over the file, the next access gets the file's
+		// page again, and elsewhere one of zeros.
+		return fmt.Errorf("dropping the memory of a slot: %w", err)
 	}
-	if _, err := unix.MmapPtr(m.base.file, 0, unsafe.Pointer(&m.region[0]), uintptr(used),
-		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
-		return fmt.Errorf("mapping the base image: %w", err)
+	if err := m.base.tracker.arm(file); err != nil {
+		return err
+	}
+	m.laid = img
+	img.apply(m.region)
+	return nil
+}
+
+func (m *mappedMemory) swap(img *image) error {
+	if err := m.dirty(func(start, end int) { img.copyTo(m.region, start, end) }); err != nil {
+		return err
 	}
 	m.laid = img
 	img.apply(m.region)
@@ -97,121 +112,6 @@ func (m *mappedMemory) close() {
 		unix.Munmap(m.region)
 		m.region, m.size = nil, 0
 	}
-}
-
-// pagemap is an open /proc/self/pagemap, shared by all memories.
-type pagemap struct {
-	f     *os.File
-	fd    uintptr
-	ioctl bool // PAGEMAP_SCAN works here
-}
-
-// dirtyScan finds the pages that were written in a private mapping. It asks the
-// kernel by the PAGEMAP_SCAN ioctl (Linux 6.7), else reads /proc/self/pagemap.
-// The format is that of the kernel's Documentation/admin-guide/mm/pagemap.rst.
-type dirtyScan struct {
-	pagemap *pagemap
-	arg     *pmScanArg
-	regions []pmRegion
-	entries []uint64
-}
-
-// struct pm_scan_arg of linux/fs.h.
-type pmScanArg struct {
-	size, flags, start, end, walkEnd, vec, vecLen, maxPages uint64
-	categoryInverted, categoryMask, categoryAnyof, returned uint64
-}
-
-// struct page_region of linux/fs.h.
-type pmRegion struct{ start, end, categories uint64 }
-
-const (
-	pagemapScan = 0xc0606610 // _IOWR('f', 16, struct pm_scan_arg)
-
-	pageIsFile    = 1 << 2
-	pageIsPresent = 1 << 3
-	pageIsSwapped = 1 << 4
-	pageIsZero    = 1 << 5 // the kernel's shared zero page: read, never written
-
-	// Bits of an entry of /proc/PID/pagemap.
-	entryFile    = 1 << 61
-	entrySwapped = 1 << 62
-	entryPresent = 1 << 63
-
-	// scanRegions is how many stretches one ioctl can return. A trivial run
-	// leaves about 50; more are fetched by another call.
-	scanRegions = 512
-	// scanEntries is how many pages one read of the pagemap covers.
-	scanEntries = 8192
-)
-
-func (s *dirtyScan) init(p *pagemap) {
-	s.pagemap = p
-	if p.ioctl {
-		s.regions = make([]pmRegion, scanRegions)
-		s.arg = &pmScanArg{}
-	} else {
-		s.entries = make([]uint64, scanEntries)
-	}
-}
-
-// each calls f with every stretch of mem whose pages are present or swapped and
-// not the file's, as offsets into mem.
-func (s *dirtyScan) each(mem []byte, f func(start, end int)) error {
-	if s.pagemap.ioctl {
-		return s.eachScanned(mem, f)
-	}
-	return s.eachEntry(mem, f)
-}
-
-func (s *dirtyScan) eachScanned(mem []byte, f func(start, end int)) error {
-	base := uint64(uintptr(unsafe.Pointer(&mem[0])))
-	start, end := base, base+uint64(len(mem))
-	for start < end {
-		*s.arg = pmScanArg{
-			size: uint64(unsafe.Sizeof(pmScanArg{})), start: start, end: end,
-			vec: uint64(uintptr(unsafe.Pointer(&s.regions[0]))), vecLen: uint64(len(s.regions)),
-			categoryInverted: pageIsFile | pageIsZero, categoryMask: pageIsFile | pageIsZero,
-			categoryAnyof: pageIsPresent | pageIsSwapped, returned: pageIsPresent,
-		}
-		n, _, errno := unix.Syscall(unix.SYS_IOCTL, s.pagemap.fd, pagemapScan, uintptr(unsafe.Pointer(s.arg)))
-		if errno != 0 {
-			return fmt.Errorf("asking the kernel for written pages: %w", errno)
-		}
-		for _, r := range s.regions[:n] {
-			f(int(r.start-base), int(r.end-base))
-		}
-		start = s.arg.walkEnd
-	}
-	return nil
-}
-
-func (s *dirtyScan) eachEntry(mem []byte, f func(start, end int)) error {
-	first := uint64(uintptr(unsafe.Pointer(&mem[0]))) / pageSize
-	pages := len(mem) / pageSize
-	from := -1 // start of the stretch that is open
-	for done := 0; done < pages; {
-		n := min(pages-done, len(s.entries))
-		buf := unsafe.Slice((*byte)(unsafe.Pointer(&s.entries[0])), n*8)
-		if got, err := s.pagemap.f.ReadAt(buf, int64(first+uint64(done))*8); got != len(buf) {
-			return fmt.Errorf("reading the kernel's page map: %w", err)
-		}
-		for i, e := range s.entries[:n] {
-			written := e&(entryPresent|entrySwapped) != 0 && e&entryFile == 0
-			switch at := (done + i) * pageSize; {
-			case written && from < 0:
-				from = at
-			case !written && from >= 0:
-				f(from, at)
-				from = -1
-			}
-		}
-		done += n
-	}
-	if from >= 0 {
-		f(from, len(mem))
-	}
-	return nil
 }
 
 // prepareMapping makes a base image fit for mapped memories: its bytes go into
@@ -243,7 +143,7 @@ func (b *baseImage) prepareMapping(content []byte) (err error) {
 	if b.view, err = unix.Mmap(b.file, 0, len(content), unix.PROT_READ, unix.MAP_PRIVATE); err != nil {
 		return fmt.Errorf("mapping the base image: %w", err)
 	}
-	b.pagemap, err = openPagemap()
+	b.tracker, err = openTracker()
 	return err
 }
 
@@ -252,61 +152,14 @@ func (b *baseImage) closeMapping() {
 		unix.Munmap(b.view)
 		b.view = nil
 	}
-	if b.pagemap != nil {
-		b.pagemap.f.Close()
-		b.pagemap = nil
+	if b.tracker != nil {
+		b.tracker.close()
+		b.tracker = nil
 	}
 	if b.file > 0 {
 		unix.Close(b.file)
 		b.file = 0
 	}
-}
-
-// openPagemap opens the kernel's page map and finds out by a trial what it is
-// good for: a written page must be told from one that was not.
-func openPagemap() (*pagemap, error) {
-	f, err := os.Open("/proc/self/pagemap")
-	if err != nil {
-		return nil, err
-	}
-	p := &pagemap{f: f, fd: f.Fd(), ioctl: true}
-	if err = p.try(); err != nil {
-		p.ioctl = false
-		err = p.try()
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return p, nil
-}
-
-func (p *pagemap) try() error {
-	const pages = 4
-	file, err := unix.MemfdCreate("faaspot-trial", unix.MFD_CLOEXEC)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(file)
-	if err := unix.Ftruncate(file, pages*pageSize); err != nil {
-		return err
-	}
-	mem, err := unix.Mmap(file, 0, pages*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
-	if err != nil {
-		return err
-	}
-	defer unix.Munmap(mem)
-	mem[2*pageSize] = mem[pageSize] + 1 // page 1 is read, page 2 written
-	var s dirtyScan
-	s.init(p)
-	var got [][2]int
-	if err := s.each(mem, func(start, end int) { got = append(got, [2]int{start, end}) }); err != nil {
-		return err
-	}
-	if len(got) != 1 || got[0] != [2]int{2 * pageSize, 3 * pageSize} {
-		return fmt.Errorf("the kernel's page map does not tell written pages")
-	}
-	return nil
 }
 
 // newPages gives memory outside the Go heap, so that keeping many images does

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -24,7 +23,7 @@ func (s *slot) outcome(status int32, err error) runtime.Outcome {
 	case err == nil && status == 0 && c.failure != nil:
 		return runtime.Outcome{Failure: readFailure(c.failure)}
 	case err == nil && status == 0 && c.result != nil:
-		if f := checkResult(c.result); f != nil {
+		if f := checkResult(c.op, c.result); f != nil {
 			return runtime.Outcome{Failure: f}
 		}
 		return runtime.Outcome{Result: c.result}
@@ -34,8 +33,13 @@ func (s *slot) outcome(status int32, err error) runtime.Outcome {
 	return runtime.Outcome{Failure: s.crash(err)}
 }
 
-func checkResult(result []byte) *runtime.Failure {
-	if len(result) > runtime.MaxResult {
+func checkResult(op operation, result []byte) *runtime.Failure {
+	switch {
+	case op == opCompile && len(result) > maxCode:
+		return &runtime.Failure{Class: runtime.ClassResultTooLarge, Message: fmt.Sprintf("the code compiles to more than %d bytes", maxCode)}
+	case op == opCompile:
+		return nil // code is for the guest alone
+	case len(result) > runtime.MaxResult:
 		return &runtime.Failure{
 			Class:   runtime.ClassResultTooLarge,
 			Message: fmt.Sprintf("the result is larger than %d bytes of JSON", runtime.MaxResult),
@@ -127,5 +131,3 @@ func (s *slot) stackExhausted() bool {
 	sp := s.stack.Get()
 	return sp < stackMargin || sp > s.guest.base.stack
 }
-
-var errCrashedAtStart = errors.New("the interpreter did not start")

@@ -158,7 +158,7 @@ func (s *Sandbox) Run(ctx context.Context, p runtime.Program, args, fnContext []
 	}
 	defer img.release()
 	limits := p.Limits.WithDefaults()
-	return s.onSlot(ctx, img, p.Tenant, request{first: args, second: fnContext, limits: limits}, nil)
+	return s.onSlot(ctx, img, p.Tenant, request{op: opRun, inputs: [3][]byte{args, fnContext}, limits: limits}, nil)
 }
 
 // Forget implements [runtime.Sandbox].
@@ -200,9 +200,15 @@ func (s *Sandbox) imageOf(ctx context.Context, p runtime.Program) (*image, runti
 // load makes the program's image, which the caller must release. Without one the
 // outcome says why.
 func (s *Sandbox) load(ctx context.Context, p runtime.Program) (*image, runtime.Outcome, error) {
+	// Two interpreters: what the compiler leaves behind would swell the image.
+	r := request{op: opCompile, inputs: [3][]byte{[]byte(p.Name), p.Source}, limits: p.Limits.WithDefaults()}
+	outcome, err := s.onSlot(ctx, s.guest.bare, p.Tenant, r, nil)
+	if err != nil || outcome.Failure != nil {
+		return nil, outcome, err
+	}
 	var img *image
-	r := request{deploy: true, first: []byte(p.Name), second: p.Source, limits: p.Limits.WithDefaults()}
-	outcome, err := s.onSlot(ctx, s.guest.bare, p.Tenant, r, func(slot *slot) (err error) {
+	r.op, r.inputs[2] = opDeploy, outcome.Result
+	outcome, err = s.onSlot(ctx, s.guest.bare, p.Tenant, r, func(slot *slot) (err error) {
 		img, err = newImage(s.guest.base, slot.memory, slot.system.Capture())
 		return err
 	})

@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,10 +14,31 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
+// soak makes the tests that repeat something do so for many more times.
+var soak = flag.Bool("soak", false, "repeat what is random 10,000 times instead of some hundreds")
+
+// times is how often a test repeats something: the default, less under -short,
+// more under -soak.
+func times(n int) int {
+	switch {
+	case *soak:
+		return 10_000
+	case testing.Short():
+		return max(n/10, 1)
+	}
+	return n
+}
+
 // boxes are shared by the tests: opening one starts an interpreter.
 var boxes = map[string]*Sandbox{}
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+// cacheDir keeps the compiled guest for all boxes of a test process.
+var cacheDir string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(testMain(m))
+}
 
 func testMain(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "faaspot-sandbox-test-")
@@ -23,6 +46,7 @@ func testMain(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	cacheDir = dir
 	for name, o := range map[string]Options{"mapped": {}, "copied": {Portable: true}} {
 		o.CacheDir = dir
 		box, err := Open(context.Background(), o)
@@ -40,6 +64,22 @@ func eachBox(t *testing.T, f func(t *testing.T, box *Sandbox)) {
 	for name, box := range boxes {
 		t.Run(name, func(t *testing.T) { f(t, box) })
 	}
+}
+
+// openBox opens a box for one test alone.
+func openBox(t testing.TB, o Options) *Sandbox {
+	t.Helper()
+	o.CacheDir = cacheDir
+	box, err := Open(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := box.Close(); err != nil {
+			t.Errorf("closing the box: %v", err)
+		}
+	})
+	return box
 }
 
 var programs atomic.Int64
@@ -83,6 +123,102 @@ func result(t testing.TB, box *Sandbox, p runtime.Program, args string) string {
 		t.Fatalf("failed: %+v\n%s", *outcome.Failure, outcome.Logs.Data)
 	}
 	return string(outcome.Result)
+}
+
+// grace is how long after its deadline a run may still be under way before a
+// test calls it endless. How soon runs are really stopped is for benchmarks.
+const grace = 20 * time.Second
+
+// runInTime is run, for programs that may try not to end.
+func runInTime(t testing.TB, box *Sandbox, p runtime.Program, args string) runtime.Outcome {
+	t.Helper()
+	type answer struct {
+		outcome runtime.Outcome
+		err     error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		outcome, err := box.Run(context.Background(), p, []byte(args), []byte("{}"))
+		done <- answer{outcome, err}
+	}()
+	select {
+	case a := <-done:
+		if a.err != nil {
+			t.Fatal(a.err)
+		}
+		return a.outcome
+	case <-time.After(p.Limits.WithDefaults().Timeout + grace):
+		t.Fatal("the run does not end")
+		return runtime.Outcome{}
+	}
+}
+
+// fails runs a program that is to fail in one of the given ways.
+func fails(t testing.TB, box *Sandbox, p runtime.Program, args string, classes ...runtime.Class) *runtime.Failure {
+	t.Helper()
+	outcome := runInTime(t, box, p, args)
+	checkClass(t, outcome, classes...)
+	return outcome.Failure
+}
+
+// checkClass checks in which way a call ended; no class stands for success.
+func checkClass(t testing.TB, outcome runtime.Outcome, classes ...runtime.Class) {
+	t.Helper()
+	class, message := runtime.Class(""), string(outcome.Result)
+	if outcome.Failure != nil {
+		class, message = outcome.Failure.Class, outcome.Failure.Message
+	}
+	if !slices.Contains(classes, class) {
+		t.Fatalf("ended as %q (%.200s), want one of %q", class, message, classes)
+	}
+	if len(message) > maxFailure {
+		t.Fatalf("tells %d bytes", len(message))
+	}
+}
+
+// body makes a program of the statements of main.
+func body(statements string) string {
+	return "def main(args, context):\n    " + strings.ReplaceAll(strings.TrimSpace(statements), "\n", "\n    ") + "\n"
+}
+
+// neighbour runs a function of another tenant again and again until the test
+// ends: whatever the others do, it must succeed.
+func neighbour(t *testing.T, box *Sandbox) {
+	t.Helper()
+	p := program(hello, runtime.Limits{})
+	p.Tenant = "neighbour"
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	var runs, worst int64
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			start := time.Now()
+			outcome, err := box.Run(context.Background(), p, []byte(`{"name":"me"}`), []byte("{}"))
+			if err != nil || outcome.Failure != nil || string(outcome.Result) != `"Hello me"` {
+				t.Errorf("the neighbour got %+v, %v", outcome, err)
+				return
+			}
+			runs++
+			worst = max(worst, int64(time.Since(start)))
+			// As the neighbour of somebody, not as another hog.
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		<-stopped
+		if runs == 0 {
+			t.Error("the neighbour never had its turn")
+		}
+		if time.Duration(worst) > grace {
+			t.Errorf("the neighbour waited for %v", time.Duration(worst))
+		}
+	})
 }
 
 const hello = "def main(args, context):\n    return 'Hello %s' % args['name']\n"
@@ -140,29 +276,4 @@ func TestTimeLimit(t *testing.T) {
 			t.Error("the box is broken")
 		}
 	})
-}
-
-func BenchmarkRun(b *testing.B) {
-	box := boxes["mapped"]
-	p := deployed(b, box, hello, runtime.Limits{})
-	args, none := []byte(`{"name":"user1"}`), []byte("{}")
-	b.ReportAllocs()
-	pages := 0
-	for b.Loop() {
-		o, err := box.Run(context.Background(), p, args, none)
-		if err != nil || o.Failure != nil {
-			b.Fatal(o, err)
-		}
-		pages = o.Usage.Pages
-	}
-	b.ReportMetric(float64(pages), "pages")
-	b.ReportMetric(float64(len(box.images.get(keyOf(p)).pages)), "delta-pages")
-}
-
-func BenchmarkDeploy(b *testing.B) {
-	box := boxes["mapped"]
-	for b.Loop() {
-		p := deployed(b, box, hello, runtime.Limits{})
-		box.Forget(p.FunctionID, p.Version)
-	}
 }

@@ -25,7 +25,9 @@ type slot struct {
 	memory   memory
 	system   *wasi.System
 	stack    api.MutableGlobal
-	ticks    api.MutableGlobal // the instrumenter's; nil if the guest has none
+	ticks    api.MutableGlobal // the instrumenter's
+	ticks0   uint64            // what ticks is at first
+	compile  api.Function
 	deploy   api.Function
 	run      api.Function
 
@@ -38,6 +40,7 @@ type slot struct {
 
 // call is what one call into the guest has and leaves.
 type call struct {
+	op       operation
 	ctx      context.Context
 	deadline time.Time
 	input    [pyguest.OpContext + 1][]byte // by operation
@@ -121,7 +124,7 @@ func (s *slot) transfer(op int32, request, requestLen, response, responseCap uin
 	const refused = -1
 	c := &s.call
 	switch op {
-	case pyguest.OpName, pyguest.OpSource, pyguest.OpArgs, pyguest.OpContext:
+	case pyguest.OpName, pyguest.OpSource, pyguest.OpCode, pyguest.OpArgs, pyguest.OpContext:
 		in := c.input[op]
 		out, ok := s.slice(response, responseCap)
 		if !ok || len(out) < len(in) {
@@ -136,7 +139,7 @@ func (s *slot) transfer(op int32, request, requestLen, response, responseCap uin
 		c.answered = true
 		if op == pyguest.OpResult {
 			// One byte over the limit is enough to know that it is over.
-			c.result = append([]byte(nil), p[:min(len(p), runtime.MaxResult+1)]...)
+			c.result = append([]byte(nil), p[:min(len(p), c.op.maxResult()+1)]...)
 		} else {
 			c.failure = append([]byte(nil), p[:min(len(p), maxFailure)]...)
 		}
@@ -154,19 +157,47 @@ func (s *slot) slice(at, n uint32) ([]byte, bool) {
 	return mem[at : uint64(at)+uint64(n)], true
 }
 
+// operation is what a slot is asked to do.
+type operation uint8
+
+const (
+	opRun     operation = iota // inputs: args, context; result: JSON
+	opCompile                  // inputs: name, source; result: code
+	opDeploy                   // inputs: name, source, code; result: null
+)
+
+// maxCode is how many bytes of code a function's source may compile to.
+const maxCode = 32 * runtime.MiB
+
+func (op operation) maxResult() int {
+	if op == opCompile {
+		return maxCode
+	}
+	return runtime.MaxResult
+}
+
 // request is a call to be made.
 type request struct {
-	deploy   bool
-	first    []byte // name or args
-	second   []byte // source or context
+	op       operation
+	inputs   [3][]byte // as many as the operation has
 	deadline time.Time
 	limits   runtime.Limits
 }
 
 // prepare makes the slot ready to run from an image, for a tenant. The slot
-// becomes a holder of the image.
+// becomes a holder of the image. Another image of the same tenant takes the
+// place of the one before page by page; another tenant gets a memory of which
+// every page is new.
 func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 	if s.image == img && s.tenant == tenant {
+		return nil
+	}
+	if s.image != nil && s.tenant == tenant && s.image.size == img.size && img.size == s.guest.base.size {
+		if err := s.memory.swap(img); err != nil {
+			return err
+		}
+		s.image.release()
+		s.image = img.retain()
 		return nil
 	}
 	s.forget()
@@ -196,20 +227,24 @@ func (s *slot) forget() {
 func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, usable bool) {
 	start := s.places.now()
 	c := &s.call
-	*c = call{ctx: ctx, deadline: r.deadline, logs: c.logs}
+	*c = call{op: r.op, ctx: ctx, deadline: r.deadline}
 	c.logs.reset(int(r.limits.Logs))
-	fn := s.run
-	if r.deploy {
-		fn = s.deploy
-		c.input[pyguest.OpName], c.input[pyguest.OpSource] = r.first, r.second
-	} else {
-		c.input[pyguest.OpArgs], c.input[pyguest.OpContext] = r.first, r.second
+	fn, first, n := s.run, pyguest.OpArgs, 2
+	switch r.op {
+	case opCompile:
+		fn, first = s.compile, pyguest.OpName
+	case opDeploy:
+		fn, first, n = s.deploy, pyguest.OpName, 3
+	}
+	var params [3]uint64
+	for i := range n {
+		c.input[first+i] = r.inputs[i]
+		params[i] = uint64(len(r.inputs[i]))
 	}
 	s.memory.setLimit(max(int(r.limits.Memory), s.image.size))
 	s.system.Reset(s.image.files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
 
-	params := [2]uint64{uint64(len(r.first)), uint64(len(r.second))}
-	err := fn.CallWithStack(&s.host, params[:])
+	err := fn.CallWithStack(&s.host, params[:n])
 	outcome = s.outcome(int32(params[0]), err)
 	outcome.Logs = c.logs.take()
 	outcome.Usage.Memory = int64(len(s.memory.data()))
@@ -226,9 +261,7 @@ func (s *slot) restore() (pages int, usable bool, err error) {
 		return 0, false, nil
 	}
 	s.stack.Set(s.guest.base.stack)
-	if s.ticks != nil {
-		s.ticks.Set(0)
-	}
+	s.ticks.Set(s.ticks0)
 	if s.image.size != s.guest.base.size {
 		return 0, true, s.memory.lay(s.image)
 	}

@@ -1,8 +1,9 @@
 """The guest's own Python: prepares the interpreter and runs functions in it.
 
-The host calls three things here, through guest.c: `boot` once per server start,
-`deploy` once per function version, and `run` once per run. `deploy` and `run`
-return bytes (a result, JSON) or a tuple of one bytes (a failure, JSON), and
+The host calls four things here, through guest.c: `boot` once per server start,
+`compile_source` and `deploy` once per function version, each in an interpreter
+of its own so that the image has nothing of what compiling leaves behind, and
+`run` once per run. They return bytes (a result, JSON) or a tuple of one bytes (a failure, JSON), and
 raise only if memory is too short even to say so.
 
 Nothing here protects the host: code in this interpreter can corrupt it. What
@@ -31,14 +32,22 @@ def boot() -> None:
     _warm_up()
 
 
-def deploy(name: bytes, source: bytes) -> Outcome:
-    """Compile `source`, run its module body and check its `main`.
+def compile_source(name: bytes, source: bytes) -> Outcome:
+    """Compile a function's source. The result is code for `deploy`."""
+    try:
+        return program.compile_source(name.decode(), source)
+    except BaseException as error:
+        return (failure.describe(error),)
+
+
+def deploy(name: bytes, source: bytes, code: bytes) -> Outcome:
+    """Run the module body of compiled code and check its `main`.
 
     The result is `null`.
     """
     try:
         try:
-            program.load(name.decode(), source)
+            program.load(name.decode(), source, code)
             renewal.before_image()
         finally:
             _flush()
@@ -76,13 +85,21 @@ def _warm_up() -> None:
     What CPython fills on first use (caches, inline specialisation, free lists)
     is then part of the image and not work that each run does again.
     """
-    source = b"def main(args, context):\n    return {'output': 'Hello %s' % args.get('name'), 'n': [1, 2.5, None, True]}\n"
-    failing = b"def main(args, context):\n    raise ValueError('no')\n"
-    for text in (source, failing):
+    for text in (_SAMPLE, _FAILING_SAMPLE):
         for _ in range(3):
-            deploy(b"warm_up", text)
+            code = compile_source(b"warm_up", text)
+            deploy(b"warm_up", text, code if isinstance(code, bytes) else b"")
             for _ in range(20):
                 run(b'{"name":"x","list":[1,2.5,null,true]}', b'{"key":"value"}')
-    deploy(b"warm_up", b"def main(:\n")
+    compile_source(b"warm_up", b"def main(:\n")
     program.unload()
     _stdout.flush()
+
+
+_SAMPLE = b"""import json
+def main(args, context):
+    return {'output': 'Hello %s' % args.get('name'), 'n': [1, 2.5, None, True]}
+"""
+_FAILING_SAMPLE = b"""def main(args, context):
+    raise ValueError('no')
+"""

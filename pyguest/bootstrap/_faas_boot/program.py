@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import linecache
+import marshal
 import sys
 import types
 from collections.abc import Callable
@@ -30,35 +31,46 @@ def _absent(args: object, context: object) -> object:
 
 main: Main = _absent
 _filename = ""
-_lines: list[str] = []
+_source = b""
 
 
-def load(name: str, source: bytes) -> None:
-    """Make `source` the program: compile it, run its module body, find its main.
+def compile_source(name: str, source: bytes) -> bytes:
+    """Compile `source` to code for `load`. Raises what compiling raises."""
+    _enter(name, source)
+    return marshal.dumps(compile(source, _filename, "exec", dont_inherit=True))
 
-    Raises what compiling and running raise, and Rejected for a main that cannot
-    be called as main(args, context).
+
+def load(name: str, source: bytes, code: bytes) -> None:
+    """Make compiled code the program: run its module body, find its main.
+
+    Raises what running raises, and Rejected for a main that cannot be called as
+    main(args, context).
     """
-    global main, _filename, _lines
-    _filename = "/function/%s" % (name if name.endswith(".py") else name + ".py")
-    _lines = source.decode("utf-8", "replace").splitlines()
+    global main
+    _enter(name, source)
     module = types.ModuleType(MODULE)
     module.__file__ = _filename
     module.__dict__["__builtins__"] = builtins
     sys.modules[MODULE] = module
-    # For tracebacks that the function prints itself.
-    linecache.cache[_filename] = (len(source), None, [line + "\n" for line in _lines], _filename)
-    code = compile(source, _filename, "exec", dont_inherit=True)
-    exec(code, module.__dict__)
+    # For tracebacks that the function prints itself: read when first needed.
+    linecache.cache[_filename] = (lambda: _source.decode("utf-8", "replace"),)
+    exec(marshal.loads(code), module.__dict__)
     main = _checked(module.__dict__.get("main"))
 
 
 def unload() -> None:
     """Forget the program."""
-    global main, _filename, _lines
+    global main
     sys.modules.pop(MODULE, None)
     linecache.cache.pop(_filename, None)
-    main, _filename, _lines = _absent, "", []
+    main = _absent
+    _enter("", b"")
+
+
+def _enter(name: str, source: bytes) -> None:
+    global _filename, _source
+    _filename = "/function/%s" % (name if name.endswith(".py") else name + ".py")
+    _source = source
 
 
 def filename() -> str:
@@ -73,7 +85,8 @@ def is_own(path: object) -> bool:
 
 def source_line(number: int) -> str:
     """Give a line of the program's source, 1-based; empty if there is none."""
-    return _lines[number - 1] if 0 < number <= len(_lines) else ""
+    lines = _source.decode("utf-8", "replace").splitlines()
+    return lines[number - 1] if 0 < number <= len(lines) else ""
 
 
 def _checked(candidate: object) -> Main:
@@ -84,10 +97,12 @@ def _checked(candidate: object) -> Main:
         raise Rejected("main is a class; it must be a function main(args, context)", line)
     if not callable(candidate):
         raise Rejected("main is of type %s; it must be a function main(args, context)" % type(candidate).__name__)
-    if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
+    if _has_flag(candidate, inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         raise Rejected("main is async; it must be a plain function main(args, context)", line)
-    if inspect.isgeneratorfunction(candidate):
+    if _has_flag(candidate, inspect.CO_GENERATOR):
         raise Rejected("main is a generator (it has a yield); it must return its result", line)
+    if type(candidate) is types.FunctionType and _takes_two(candidate):
+        return candidate  # the usual case, told without building a signature
     try:
         signature = inspect.signature(candidate)
     except (TypeError, ValueError):
@@ -99,6 +114,21 @@ def _checked(candidate: object) -> Main:
             "main%s cannot be called with two arguments; it must be main(args, context)" % str(signature)[:200], line
         ) from None
     return candidate
+
+
+def _has_flag(candidate: object, flags: int) -> bool:
+    code = getattr(candidate, "__code__", None)
+    return isinstance(code, types.CodeType) and bool(code.co_flags & flags)
+
+
+def _takes_two(function: types.FunctionType) -> bool:
+    code = function.__code__
+    return (
+        code.co_argcount == 2
+        and code.co_kwonlyargcount == 0
+        and not hasattr(function, "__wrapped__")
+        and not hasattr(function, "__signature__")
+    )
 
 
 def _line_of(candidate: object) -> int:

@@ -9,8 +9,8 @@
 //   - A [Tree] is the read-only part of the file system, shared by all runs. Immutable, safe for concurrent use.
 //   - A [System] is the state of one run at a time. It belongs to one instance, is used by one goroutine at a time, and
 //     goes back to its beginning by [System.Reset], which costs some tens of nanoseconds when the run touched no file.
-//   - A [State] is what [System.Capture] keeps of a run: /tmp, and the descriptors that are open. Immutable, safe for concurrent use by
-//     any number of Systems: a run that writes to a file or directory of its State copies that much of it first.
+//   - A [State] is what [System.Capture] keeps of a run: /tmp, and the descriptors that are open. Immutable, safe for concurrent
+//     use by any number of Systems: a run that writes to a directory or to 64 KiB of a file of its State copies that much first.
 //   - [Instantiate] gives a wazero runtime the module that guests import. It is called once per runtime; the functions keep
 //     nothing of their own and ask for the System of the calling run each time.
 //
@@ -26,21 +26,24 @@
 //	...
 //	system.Reset(function.files, wasi.Limits{})
 //	_, err = call(context.WithValue(ctx, slotKey{}, slot))
+//	system.Reset(nil, wasi.Limits{}) // gives the memory back at once, not only when the next run begins
 //
 // # The guest is hostile
 //
-// Every pointer, length, count and flag is checked before anything is done; sums are made in 64 bits. What a guest can make the host allocate
-// is bounded by [Limits] and asked for through [Control].Charge beforehand. Counts within one call have caps: [maxVectors], [maxSubscriptions].
-// Work that takes longer than about 100 µs is interrupted by Control.Checkpoint. The guest learns an errno and nothing else.
-// A run ends when a Control method panics; no function here recovers, and a System is fit for Reset after it.
+// Every pointer, length, count and flag is checked before anything is done; sums are made in 64 bits. What a guest can make the
+// host allocate is bounded by [Limits] and asked for through [Control].Charge beforehand. One read or write names at most 1,024
+// buffers, one poll_oneoff at most 1,024 events. Work that takes longer than about 100 µs is interrupted by Control.Checkpoint.
+// The guest learns an errno and nothing else. A run ends when a Control method panics; no function here recovers, and a System is
+// fit for Reset after it.
 //
 // # The file system
 //
-// One preopened directory, descriptor 3, is "/". Below it lie the Tree, which answers EROFS to every change, and /tmp, which is writable.
-// Nothing else exists: no /etc, no /proc, no /dev. A path is UTF-8 without NUL and relative to a directory descriptor; ".." goes to the parent, and at
-// the root it stays there. As the root is all there is to see, ".." may leave the directory that a descriptor stands for.
-// There are no links of either kind. Reading does not change access times. Files of the Tree carry the time [treeTime].
-// A file that is removed while open lives, and counts against the limits, until it is closed.
+// One preopened directory, descriptor 3, is "/". Below it lie the Tree, which answers EROFS to every change, and /tmp, which is
+// writable. Nothing else exists: no /etc, no /proc, no /dev. A path is UTF-8 without NUL (else EILSEQ, EINVAL) and relative to a
+// directory descriptor (else EPERM); ".." goes to the parent, and at the root it stays there. As the root is all there is to
+// see, ".." may leave the directory that a descriptor stands for. There are no links of either kind. Reading does not change access
+// times. Files of the Tree are as of 1 January 1980. A file that is removed while open lives, and counts against the limits,
+// until it is closed. Where two refusals are possible, the answer is the one that Linux gives.
 //
 // # The functions
 //
@@ -63,7 +66,7 @@
 //	fd_pread, fd_pwrite             files; ESPIPE for stdio; fd_pwrite honours the offset even under APPEND
 //	fd_prestat_get, _dir_name       descriptor 3 is "/"; EBADF for all others
 //	fd_read                         files; stdin is at its end
-//	fd_readdir                      ".", "..", then the entries in order of creation (Tree: of name); cookies stay valid whatever changes
+//	fd_readdir                      ".", "..", then entries in order of creation (Tree: of name); cookies stay valid under changes
 //	fd_renumber                     both must be open; the target is closed first
 //	fd_seek, fd_tell                files; ESPIPE for stdio, EISDIR for directories
 //	fd_write                        files; stdout and stderr go to Control.Log

@@ -11,21 +11,22 @@ const (
 
 // The rights that wasi-libc looks at. They tell how a descriptor was opened; what is allowed is decided without them.
 const (
-	rightDatasync       = 1 << 0
-	rightRead           = 1 << 1
-	rightSeek           = 1 << 2
-	rightSetFlags       = 1 << 3
-	rightSync           = 1 << 4
-	rightTell           = 1 << 5
-	rightWrite          = 1 << 6
-	rightAdvise         = 1 << 7
-	rightAllocate       = 1 << 8
-	rightFilestatGet    = 1 << 21
-	rightFilestatSize   = 1 << 22
-	rightFilestatTimes  = 1 << 23
-	rightPoll           = 1 << 27
-	rightsAll           = 1<<30 - 1
-	rightsOfEveryFile   = rightSetFlags | rightSeek | rightTell | rightAdvise | rightFilestatGet | rightFilestatTimes | rightPoll | rightDatasync | rightSync
+	rightDatasync      = 1 << 0
+	rightRead          = 1 << 1
+	rightSeek          = 1 << 2
+	rightSetFlags      = 1 << 3
+	rightSync          = 1 << 4
+	rightTell          = 1 << 5
+	rightWrite         = 1 << 6
+	rightAdvise        = 1 << 7
+	rightAllocate      = 1 << 8
+	rightFilestatGet   = 1 << 21
+	rightFilestatSize  = 1 << 22
+	rightFilestatTimes = 1 << 23
+	rightPoll          = 1 << 27
+	rightsAll          = 1<<30 - 1
+	rightsOfEveryFile  = rightSetFlags | rightSeek | rightTell | rightAdvise | rightFilestatGet | rightFilestatTimes |
+		rightPoll | rightDatasync | rightSync
 	rightsOfReadingFile = rightRead
 	rightsOfWritingFile = rightWrite | rightAllocate | rightFilestatSize
 )

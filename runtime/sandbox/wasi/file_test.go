@@ -8,182 +8,6 @@ import (
 	"testing"
 )
 
-// TestPaths opens paths for reading and for writing.
-func TestPaths(t *testing.T) {
-	for _, c := range []struct {
-		path        string
-		read, write errno // opened as is; opened with O_CREAT for writing
-	}{
-		{"usr/lib/python313.zip", success, eROFS},
-		{"usr//lib/./../lib/python313.zip", success, eROFS},
-		{"../../../usr/share/a/b/c", success, eROFS},
-		{"tmp/../root", success, eROFS},
-		{"tmp/dir/../../root", success, eROFS},
-		{"tmp/file", success, success},
-		{"tmp/new", eNOENT, success},
-		{"tmp/dir/new", eNOENT, success},
-		{"usr/../tmp/dir/../new", eNOENT, success},
-		{"tmp/new/", eNOENT, eISDIR},
-		{"tmp/file/", eNOTDIR, eISDIR},
-		{"tmp/file/x", eNOTDIR, eNOTDIR},
-		{"tmp/file/..", eNOTDIR, eNOTDIR},
-		{"tmp/none/../file", eNOENT, eNOENT},
-		{"root/x", eNOTDIR, eNOTDIR},
-		{"usr/new", eNOENT, eROFS},
-		{"new", eNOENT, eROFS},
-		{"tmpx", eNOENT, eROFS},
-		{".", success, eISDIR},
-		{"..", success, eISDIR},
-		{"tmp", success, eISDIR},
-		{"tmp/dir/", success, eISDIR},
-		{"usr/lib", success, eISDIR},
-		{"", eNOENT, eNOENT},
-		{"/tmp/file", ePERM, ePERM},
-		{"/", ePERM, ePERM},
-		{"etc/passwd", eNOENT, eNOENT},
-		{"../../../../etc/passwd", eNOENT, eNOENT},
-		{"proc/self/mem", eNOENT, eNOENT},
-		{"dev/null", eNOENT, eNOENT},
-		{"tmp/a\x00b", eINVAL, eINVAL},
-		{"tmp/\xff", eILSEQ, eILSEQ},
-		{"tmp/\xed\xa0\x80", eILSEQ, eILSEQ},
-		{"tmp/" + strings.Repeat("n", 255), eNOENT, success},
-		{"tmp/" + strings.Repeat("n", 256), eNAMETOOLONG, eNAMETOOLONG},
-		{strings.Repeat("./", 2040) + "tmp/file", success, success},
-		{strings.Repeat("./", 2048) + "tmp/file", eNAMETOOLONG, eNAMETOOLONG},
-		{"tmp/\u00e9", eNOENT, success},
-	} {
-		name := c.path
-		if len(name) > 40 {
-			name = fmt.Sprintf("%s... (%d)", name[:40], len(name))
-		}
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
-			r.store("tmp/file", "content")
-			r.want("mkdir", r.mkdir("tmp/dir"), success)
-			_, err := r.open(c.path, 0, forReading)
-			r.want("for reading", err, c.read)
-			_, err = r.open(c.path, openCreate, forWriting)
-			r.want("for writing", err, c.write)
-			r.check()
-		})
-	}
-}
-
-// TestOutsideTmp shows that nothing but /tmp can be changed.
-func TestOutsideTmp(t *testing.T) {
-	r := newRig(t)
-	r.store("tmp/f", "")
-	r.want("mkdir", r.mkdir("tmp/d"), success)
-	r.want("mkdir", r.mkdir("x"), eROFS)
-	r.want("mkdir", r.mkdir("usr"), eEXIST)
-	r.want("mkdir", r.mkdir("usr/x"), eROFS)
-	r.want("rmdir", r.rmdir("usr/share/a/b"), eROFS)
-	r.want("rmdir", r.rmdir("."), eINVAL)
-	r.want("rmdir", r.rmdir("tmp"), eBUSY)
-	r.want("rmdir", r.rmdir("tmp/."), eINVAL)
-	r.want("rmdir", r.rmdir("tmp/d/.."), eNOTEMPTY)
-	r.want("rmdir", r.rmdir("tmp/d/."), eINVAL)
-	r.want("rmdir", r.rmdir("tmp/f"), eNOTDIR)
-	r.want("unlink", r.unlink("root"), eROFS)
-	r.want("unlink", r.unlink("tmp"), eISDIR)
-	r.want("rename", r.rename("root", "tmp/r"), eROFS)
-	r.want("rename", r.rename("tmp/f", "f"), eROFS)
-	r.want("rename", r.rename("tmp/f", "root"), eROFS)
-	r.want("rename", r.rename("tmp", "tmp2"), eBUSY)
-	r.want("rename", r.rename("tmp/d", "tmp"), eBUSY)
-	r.want("rename", r.rename("usr", "tmp/d"), eROFS)
-	r.want("rename", r.rename("none", "tmp/f"), eNOENT)
-	_, err := r.open("root", openTruncate, forReading)
-	r.want("truncate", err, eROFS)
-	fd := r.mustOpen("root", 0, forReading)
-	_, err = r.write(fd, "x")
-	r.want("write", err, eBADF)
-	_, err = r.pwrite(fd, "x", 0)
-	r.want("pwrite", err, eBADF)
-	r.want("allocate", r.call("fd_allocate", uint64(fd), 0, 1), eBADF)
-	r.want("set size", r.call("fd_filestat_set_size", uint64(fd), 0), eINVAL)
-	r.want("set times", r.call("fd_filestat_set_times", uint64(fd), 0, 0, 2), eROFS)
-	r.want("set times", r.call("fd_filestat_set_times", 3, 0, 0, 2), eROFS)
-	at, n := r.put(atPath, "usr")
-	r.want("set times", r.call("path_filestat_set_times", 3, 0, at, n, 0, 0, 2), eROFS)
-	if got := r.load("root"); got != "at the root" {
-		t.Errorf("the file is now %q", got)
-	}
-	r.check()
-}
-
-func TestLinksAreRefused(t *testing.T) {
-	r := newRig(t)
-	r.store("tmp/f", "")
-	old, n := r.put(atPath, "tmp/f")
-	link := func(to string) (errno, errno) {
-		at, m := r.put(atPath2, to)
-		return r.call("path_link", 3, 0, old, n, 3, at, m), r.call("path_symlink", old, n, 3, at, m)
-	}
-	for to, want := range map[string]errno{"tmp/l": ePERM, "tmp/f": eEXIST, "l": eROFS, "no/l": eNOENT} {
-		hard, soft := link(to)
-		r.want("hard link to "+to, hard, want)
-		r.want("symbolic link to "+to, soft, want)
-	}
-	readlink := func(path string) errno {
-		at, n := r.put(atPath, path)
-		return r.call("path_readlink", 3, at, n, atBuffer, 100, atResult)
-	}
-	r.want("readlink", readlink("tmp/f"), eINVAL)
-	r.want("readlink", readlink("tmp/none"), eNOENT)
-}
-
-func TestTreeFiles(t *testing.T) {
-	r := newRig(t)
-	fd := r.mustOpen("usr/lib/python313.zip", 0, forReading)
-	whole := string(testTree["/usr/lib/python313.zip"])
-	if end, err := r.seek(fd, -5, 2); end != int64(len(whole))-5 || err != success {
-		t.Fatal(end, err)
-	}
-	if s, _ := r.read(fd, 100); s != whole[len(whole)-5:] {
-		t.Errorf("the end is %q", s)
-	}
-	if s, _ := r.read(fd, 100); s != "" {
-		t.Errorf("behind the end is %q", s)
-	}
-	if s, _ := r.pread(fd, 100_000, 3); s != whole[3:100_003] {
-		t.Error("pread differs")
-	}
-	if s, _ := r.pread(fd, 10, math.MaxInt64); s != "" {
-		t.Errorf("at the far end is %q", s)
-	}
-	st, _ := r.fstat(fd)
-	if st.size != uint64(len(whole)) || st.fileType != typeRegular || st.modified != treeTime || st.device != deviceTree {
-		t.Errorf("%+v", st)
-	}
-	for dir, want := range map[string][]string{
-		".": {"root", "tmp", "usr"}, "usr": {"lib", "share"}, "usr/lib": {"empty", "python313.zip"}, "usr/share/a/b": {"c"},
-	} {
-		if got := r.names(dir); !slices.Equal(got, want) {
-			t.Errorf("%s holds %q, want %q", dir, got, want)
-		}
-	}
-}
-
-func TestNewTreeRefuses(t *testing.T) {
-	for _, files := range []map[string][]byte{
-		{"": nil}, {".": nil}, {"/": nil}, {"//a": nil}, {"a//b": nil}, {"a/../b": nil}, {"a/": nil}, {"\xff": nil}, {"a\x00": nil},
-		{"tmp": nil}, {"/tmp/x": nil}, {"a": nil, "a/b": nil}, {"a": nil, "/a": nil}, {strings.Repeat("x", 256): nil},
-	} {
-		if _, err := NewTree(files); err == nil {
-			t.Errorf("%q is accepted", files)
-		}
-	}
-	tree, err := NewTree(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := newRigOn(t, tree, testPages).names("."); !slices.Equal(got, []string{"tmp"}) {
-		t.Errorf("an empty tree holds %q", got)
-	}
-}
-
 // TestUnlinkedButOpen shows that a file without a name lives, and counts, until it is closed.
 func TestUnlinkedButOpen(t *testing.T) {
 	r := newRig(t)
@@ -350,5 +174,32 @@ func TestTimes(t *testing.T) {
 	r.write(fd, "y")
 	if st, _ = r.stat("tmp/f"); st.modified != r.clock.wall {
 		t.Errorf("written: %+v", st)
+	}
+}
+
+// TestOldContentStaysGone cuts files and grows them again in every way.
+func TestOldContentStaysGone(t *testing.T) {
+	const old, keep = 70_000, 100
+	for name, grow := range map[string]func(r *rig, fd uint32) errno{
+		"by writing further on": func(r *rig, fd uint32) errno { _, err := r.pwrite(fd, "x", 500); return err },
+		"by a hole":             func(r *rig, fd uint32) errno { return r.call("fd_filestat_set_size", uint64(fd), 500) },
+		"by allocating":         func(r *rig, fd uint32) errno { return r.call("fd_allocate", uint64(fd), 0, 500) },
+		"in the next block":     func(r *rig, fd uint32) errno { _, err := r.pwrite(fd, "x", 68_000); return err },
+	} {
+		for _, captured := range []bool{false, true} {
+			r := newRig(t)
+			fd := r.mustOpen("tmp/f", openCreate, forBoth)
+			r.write(fd, strings.Repeat("s", old))
+			if captured {
+				r.reset(r.capture())
+			}
+			r.want("cut", r.call("fd_filestat_set_size", uint64(fd), keep), success)
+			r.want(name, grow(r, fd), success)
+			r.pwrite(fd, "y", 1000)
+			if got, _ := r.pread(fd, old, keep); strings.Contains(got, "s") {
+				t.Errorf("grown %s (captured: %v), the file shows what it held before", name, captured)
+			}
+			r.check()
+		}
 	}
 }

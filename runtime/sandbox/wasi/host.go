@@ -11,8 +11,8 @@ import (
 // ModuleName is what guests import the functions from.
 const ModuleName = "wasi_snapshot_preview1"
 
-// function is one function of preview 1. Its parameters are written as in Go's reflect-free wazero calls: one letter each, i for i32 and I for
-// i64. All but proc_exit return an errno.
+// function is one function of preview 1. Its parameters are written as one letter each, i for i32 and I for i64. All but proc_exit
+// return an errno.
 type function struct {
 	name   string
 	params string

@@ -135,8 +135,8 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 	return nil
 }
 
-// hostile calls random functions with random parameters. Nothing but exit may panic, a call that fails writes nothing, one that succeeds writes
-// where it should, the limits hold, and the books are right.
+// hostile calls random functions with random parameters. Nothing but exit may panic, a call that fails writes nothing, one that
+// succeeds writes where it should, the limits hold, and the books are right.
 func hostile(t *rapid.T, r *rig, state *State) {
 	limits := Limits{OpenFiles: 12, TmpFiles: 5, TmpBytes: 200_000}
 	r.sys.Reset(state, limits)
@@ -145,7 +145,9 @@ func hostile(t *rapid.T, r *rig, state *State) {
 	mem, _ := r.mem.Read(0, hostileMemory)
 	clear(mem)
 	copy(mem[atHostilePaths:], hostilePaths)
-	for i, v := range [][2]uint32{{0x2000, 100}, {0x3000, 70_000}, {atHostilePaths, 5}, {hostileMemory - 10, 10}, {hostileMemory - 10, 11}, {1 << 31, 1 << 31}} {
+	for i, v := range [][2]uint32{
+		{0x2000, 100}, {0x3000, 70_000}, {atHostilePaths, 5}, {hostileMemory - 10, 10}, {hostileMemory - 10, 11}, {1 << 31, 1 << 31},
+	} {
 		binary.LittleEndian.PutUint32(mem[atHostileVectors+8*i:], v[0])
 		binary.LittleEndian.PutUint32(mem[atHostileVectors+8*i+4:], v[1])
 	}
@@ -207,8 +209,8 @@ func hostile(t *rapid.T, r *rig, state *State) {
 	}
 }
 
-// hostileRig is a rig, and a State with something of each kind to go wrong with: descriptor 4 is a shared file, 5 a removed one, 6 /tmp, 7 a file of
-// the Tree, 8 a removed directory.
+// hostileRig is a rig, and a State with something of each kind to go wrong with: descriptor 4 is a shared file, 5 a removed one,
+// 6 /tmp, 7 a file of the Tree, 8 a removed directory.
 func hostileRig(t testing.TB) (*rig, *State) {
 	tree := mustTree(t)
 	maker := newRigOn(t, tree, testPages)

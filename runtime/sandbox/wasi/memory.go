@@ -22,8 +22,8 @@ type span struct{ at, length uint32 }
 // fewVectors is how many buffers most calls name at most: the spans of so many need no allocation.
 const fewVectors = 8
 
-// vectors reads an array of count buffers, each an address and a length, and checks that all lie within the memory. The array is read once, so
-// that buffers which overlap it change nothing. Empty buffers are left out.
+// vectors reads an array of count buffers, each an address and a length, and checks that all lie within the memory. The array is
+// read once, so that buffers which overlap it change nothing. Empty buffers are left out, wherever they point.
 func (g guest) vectors(array, count uint32, few *[fewVectors]span) ([]span, errno) {
 	if count > maxVectors {
 		return nil, eINVAL

@@ -25,8 +25,9 @@ func newEmptyState(tree *Tree, now int64) State {
 	}
 }
 
-// Capture keeps what the run has made of its file system so far. The System goes on with the same content, copying what it changes
-// from now on; what was charged stays so until Reset. It returns nil, which Reset takes as well, if there is nothing to keep: nothing in /tmp, and no descriptor opened or closed.
+// Capture keeps what the run has made of its file system so far. The System goes on with the same content, copying what it
+// changes from now on; what was charged stays so until Reset. Capture returns nil, which Reset takes as well, if there is nothing
+// to keep: nothing in /tmp, and no descriptor opened or closed.
 func (s *System) Capture() *State {
 	open := len(s.table)
 	for open > 0 && s.table[open-1].kind == kindClosed {

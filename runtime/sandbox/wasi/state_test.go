@@ -39,6 +39,9 @@ func (r *rig) deploy() *State {
 		r.store(fmt.Sprintf("tmp/f%d", i), strings.Repeat("s", 10*i))
 	}
 	r.store("tmp/big", strings.Repeat("0123456789", 30_000))
+	for i := range 5 { // leaves free slots
+		r.want("unlink", r.unlink(fmt.Sprintf("tmp/f%d", 20+i)), success)
+	}
 	for _, dir := range []string{"tmp/d", "tmp/d/e", "tmp/d/e/f"} {
 		r.want("mkdir", r.mkdir(dir), success)
 	}
@@ -94,6 +97,21 @@ func TestCaptureKeepsEverything(t *testing.T) {
 	r.reset(state)
 	if s, _ := r.pread(4, 100, 0); s != "no name" {
 		t.Errorf("after a run that closed it, the open file holds %q", s)
+	}
+}
+
+// TestFreeSlotsAreNotShared has runs of one State use up and give back slots that the State left free.
+func TestFreeSlotsAreNotShared(t *testing.T) {
+	r := newRig(t)
+	state := r.deploy()
+	for range 3 {
+		r.reset(state)
+		r.store("tmp/new", "takes a free slot")
+		r.want("unlink", r.unlink("tmp/f1"), success)
+		r.want("unlink", r.unlink("tmp/new"), success)
+		r.check()
+		r.reset(state)
+		r.check()
 	}
 }
 

@@ -102,11 +102,7 @@ func (s *System) Reset(state *State, limits Limits) {
 		s.charged = 0
 	}
 	s.limits = limits.resolved()
-	held := len(s.table)
 	s.table = append(s.table[:0], state.table...)
-	if held > len(s.table) {
-		clear(s.table[len(s.table):held])
-	}
 	s.tmp = state.tmp
 	s.token = nil
 	s.ownsTmp = false

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// treeTime is the time of every file in a Tree, in nanoseconds since 1970: 1 January 1980, the earliest that a zip archive can express, so
-// that archiving such a file does not fail.
+// treeTime is the time of every file in a Tree, in nanoseconds since 1970: 1 January 1980, the earliest that a zip archive can
+// express, so that archiving such a file does not fail.
 const treeTime = 315532800 * 1e9
 
 // mountPoint is the directory of the root where /tmp lies.

@@ -165,21 +165,20 @@ func (c *Client) get(ctx context.Context, path string, v any) error {
 
 // send changes something: it sends v as JSON, or no body for nil, and gives the
 // execution id that the server answers with.
-func (c *Client) send(ctx context.Context, method, path string, v any) (Change, error) {
+func (c *Client) send(ctx context.Context, method, path string, v any) (id string, err error) {
 	r := request{method: method, path: path}
 	if v != nil {
 		data, err := encode(v)
 		if err != nil {
-			return Change{}, err
+			return "", err
 		}
 		r.body = data
 	}
 	a, err := c.do(ctx, r)
 	if err != nil {
-		return Change{}, err
+		return "", err
 	}
-	change := Change{Duration: duration(a.header)}
-	return change, c.decode(a, &change.ExecutionID)
+	return id, c.decode(a, &id)
 }
 
 func (c *Client) decode(a answer, v any) error {

@@ -19,12 +19,6 @@ const (
 // stand, not percent-encoded.
 const plain = "plain"
 
-// Change is the answer to a change of a function.
-type Change struct {
-	ExecutionID string
-	Duration    time.Duration // what the server took; zero if it did not say
-}
-
 // Answer is the answer to a run.
 type Answer struct {
 	Result      json.RawMessage
@@ -90,7 +84,7 @@ func (c *Client) Function(ctx context.Context, name string) (Function, error) {
 }
 
 // Create deploys a new function. It returns when the function can be run.
-func (c *Client) Create(ctx context.Context, r CreateRequest) (Change, error) {
+func (c *Client) Create(ctx context.Context, r CreateRequest) (executionID string, err error) {
 	return c.send(ctx, http.MethodPut, "/v1/functions/", struct {
 		CreateRequest
 		Encoding string `json:"encoding"`
@@ -98,7 +92,7 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Change, error) {
 }
 
 // Update changes a function. It returns when the change is in force.
-func (c *Client) Update(ctx context.Context, name string, r UpdateRequest) (Change, error) {
+func (c *Client) Update(ctx context.Context, name string, r UpdateRequest) (executionID string, err error) {
 	return c.send(ctx, http.MethodPatch, functionPath(name), struct {
 		UpdateRequest
 		Encoding string `json:"encoding"`
@@ -106,7 +100,7 @@ func (c *Client) Update(ctx context.Context, name string, r UpdateRequest) (Chan
 }
 
 // Delete removes a function.
-func (c *Client) Delete(ctx context.Context, name string) (Change, error) {
+func (c *Client) Delete(ctx context.Context, name string) (executionID string, err error) {
 	return c.send(ctx, http.MethodDelete, functionPath(name), nil)
 }
 

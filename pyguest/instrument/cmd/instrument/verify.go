@@ -48,8 +48,9 @@ func selfTest(ctx context.Context, options instrument.Options) error {
 	if err != nil {
 		return err
 	}
+	options = options.WithDefaults()
 	// Work enough for some yields, and less than fills the module's memory.
-	n := min(max(options.Budget, options.LoopStride, options.LeafStride)*4, 60_000)
+	n := uint32(min(4*uint64(max(options.Budget, options.LoopStride, options.LeafStride)), 60_000))
 	for _, tt := range selftestTicks {
 		want, before, err := runExport(ctx, selftest, tt.function, n)
 		if err != nil {

@@ -1,0 +1,78 @@
+# faaspot. `make run` builds and serves; `make test` tests. Both need Go alone
+# and install nothing outside this folder.
+
+# Versions of tools that are not in go.mod.
+GOLANGCI_LINT = v2.15.0
+GOFUMPT       = v0.9.2
+
+export GOTOOLCHAIN = local
+BIN   = $(CURDIR)/bin
+TOOLS = $(CURDIR)/.cache/tools
+GO    = go
+
+.PHONY: build
+build: ## Build bin/fas: one static binary.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/fas ./cmd/fas
+
+.PHONY: run
+run: build ## Build, serve on 127.0.0.1:8080, and run a sample function once.
+	$(BIN)/fas serve --demo
+
+.PHONY: test
+test: ## All tests.
+	$(GO) vet ./...
+	$(GO) test -p 1 -timeout 20m ./...
+
+.PHONY: race
+race: ## All tests with the race detector; needs a C compiler.
+	CGO_ENABLED=1 $(GO) test -race -p 1 -timeout 40m ./...
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## Formatting, imports between rooms, vet and more.
+	$(TOOLS)/golangci-lint-$(GOLANGCI_LINT) run ./...
+
+.PHONY: fmt
+fmt: $(TOOLS)/gofumpt-$(GOFUMPT) ## Format the Go code.
+	$(TOOLS)/gofumpt-$(GOFUMPT) -w $$(git ls-files '*.go')
+
+FUZZTIME = 30s
+.PHONY: fuzz
+fuzz: ## Each fuzz test for FUZZTIME.
+	@set -e; for file in $$(git ls-files '*_test.go' | xargs grep -l '^func Fuzz'); do \
+	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+	    echo "$$name in $$(dirname $$file)"; \
+	    $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+	  done; done
+
+.PHONY: soak
+soak: ## The long versions of the tests that try to break the sandbox.
+	$(GO) test -timeout 60m ./runtime/sandbox -soak
+
+.PHONY: guest
+guest: ## Rebuild the guest from pinned sources; as root on Debian 12.
+	pyguest/build/build.sh
+
+.PHONY: guest-check
+guest-check: ## Rebuild the guest elsewhere and compare it with what is committed.
+	pyguest/build/check.sh
+
+.PHONY: check
+check: lint test race clean-tree ## What CI runs.
+
+.PHONY: clean-tree
+clean-tree: ## Fail if the steps before have changed what is committed.
+	@test -z "$$(git status --porcelain)" || { echo "the tree is not clean:"; git status --short; exit 1; }
+
+.PHONY: help
+help: ## This list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+$(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	mv $(TOOLS)/golangci-lint $@
+
+$(TOOLS)/gofumpt-$(GOFUMPT):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install mvdan.cc/gofumpt@$(GOFUMPT)
+	mv $(TOOLS)/gofumpt $@

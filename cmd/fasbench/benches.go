@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// bench measures one or more rows of the table together.
+type bench struct {
+	name    string
+	how     string // for docs/benchmarks.md
+	rows    []row
+	measure func(context.Context, *lab) ([]measured, error)
+}
+
+// row is a promise.
+type row struct {
+	what  string
+	of    string // what the figure is
+	peer  string // what it is compared with; empty if with nothing
+	goal  string
+	holds func(measured) bool
+}
+
+// measured is what a row came to, in the units of its figures.
+type measured struct {
+	value, peer quantity
+	notes       []string
+}
+
+// ratio is value to peer.
+func (m measured) ratio() float64 { return m.value.n / m.peer.n }
+
+// result is a row that was measured, or could not be.
+type result struct {
+	bench string
+	row   row
+	measured
+	err error
+}
+
+func ratioAtMost(x float64) func(measured) bool {
+	return func(m measured) bool { return m.ratio() <= x }
+}
+
+func ratioAtLeast(x float64) func(measured) bool {
+	return func(m measured) bool { return m.ratio() >= x }
+}
+
+func timeAtMost(d time.Duration) func(measured) bool {
+	return func(m measured) bool { return m.value.n <= d.Seconds() }
+}
+
+func bytesAtMost(n float64) func(measured) bool {
+	return func(m measured) bool { return m.value.n <= n }
+}
+
+const (
+	mb = 1 << 20
+	gb = 1 << 30
+)
+
+// benches are all promises, in the order in which they are measured.
+var benches = []bench{
+	{
+		name: "engine",
+		how: "`BenchmarkPristine` and `BenchmarkWarm` of `runtime/sandbox` by turns: a call of `Hello %s` with restoring the interpreter " +
+			"after it, and without. Medians of the turns.",
+		rows: []row{{
+			what: "engine: pristine run of a trivial function / the same call in a warm interpreter without isolation",
+			of:   "pristine", peer: "warm", goal: "at most 2.5x", holds: ratioAtMost(2.5),
+		}},
+		measure: measureEngine,
+	},
+	{
+		name: "throughput",
+		how: "`wrk` with one thread and 8 connections against `fas serve` and against gunicorn by turns, the same function, args and result " +
+			"(`cmd/fasbench/peers`). gunicorn runs with its default workers and with threads that keep connections open; the faster of the two counts. " +
+			"Medians of the turns; wrk and server share the machine.",
+		rows: []row{{
+			what: "HTTP blocking runs per second, 8 connections, pristine each / gunicorn with 2 warm Flask workers, same function",
+			of:   "faaspot", peer: "gunicorn", goal: "at least 3x", holds: ratioAtLeast(3),
+		}},
+		measure: measureThroughput,
+	},
+	{
+		name: "latency",
+		how: "One client on one connection, one request after the other, and `/usr/bin/python3 -I -S` started with the same function, args and result, " +
+			"by turns. Medians of the turns' medians.",
+		rows: []row{{
+			what: "HTTP blocking run, one connection, median / native `python3 -I -S` running it as a process",
+			of:   "faaspot", peer: "process", goal: "at most 1/50", holds: ratioAtMost(1.0 / 50),
+		}},
+		measure: measureLatency,
+	},
+	{
+		name: "overshoot",
+		how: "Each program of `runtime/sandbox/testdata/hogs.txtar` is run over HTTP with 512 MB and a timeout of 1 s. The figure is how much longer " +
+			"than the timeout the client waited for its answer, at worst.",
+		rows: []row{{
+			what: "a run stopped after its deadline, for every hog in the table",
+			of:   "the worst", goal: "within 50 ms", holds: timeAtMost(50 * time.Millisecond),
+		}},
+		measure: measureOvershoot,
+	},
+	{
+		name: "neighbour",
+		how: "Four runs of `while True: pass` over HTTP, and beside them a client on one connection that calls the trivial function, one request after " +
+			"the other.",
+		rows: []row{{
+			what: "a neighbour's p99 while four endless loops run",
+			of:   "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+		}},
+		measure: measureNeighbour,
+	},
+	{
+		name: "gaps",
+		how: "`BenchmarkHogs` of `runtime/sandbox`: the same programs for 1 s each with 512 MB. The figure is the longest stretch between two yields, at worst, in " +
+			"processor time of the thread that runs the program.",
+		rows: []row{{
+			what: "longest gap between two yields, any hog",
+			of:   "the worst", goal: "at most 10 ms", holds: timeAtMost(10 * time.Millisecond),
+		}},
+		measure: measureGaps,
+	},
+	{
+		name: "start",
+		how: "From starting the process of `fas serve` to the answer of the first run. First ever: in an empty data folder, with creating the function " +
+			"in between. Later: in a data folder with the compiled guest and the function. Medians.",
+		rows: []row{
+			{what: "server start to first run: first ever", of: "median", goal: "at most 5 s", holds: timeAtMost(5 * time.Second)},
+			{what: "server start to first run: later (compile cache present)", of: "median", goal: "at most 0.5 s", holds: timeAtMost(500 * time.Millisecond)},
+		},
+		measure: measureStart,
+	},
+	{
+		name: "deploy",
+		how:  "`PUT /v1/functions/` of new small functions, one after the other on one connection, with their way to the disk (fsync). Median.",
+		rows: []row{{
+			what: "deploy of a small function",
+			of:   "median", goal: "at most 20 ms", holds: timeAtMost(20 * time.Millisecond),
+		}},
+		measure: measureDeploy,
+	},
+	{
+		name: "compute",
+		how: "`cmd/fasbench/peers/compute.py` as a function and in a native CPython of the same version, built from the same source with `-O3`, without " +
+			"profile-guided and link-time optimisation, with OpenSSL; by turns. Times are taken inside, the best of several repetitions; the figure is the " +
+			"geometric mean of the ratios of medians.",
+		rows: []row{{
+			what: "compute, geometric mean of a small suite / native CPython 3.13",
+			of:   "faaspot", peer: "native", goal: "at most 3.3x", holds: ratioAtMost(3.3),
+		}},
+		measure: measureCompute,
+	},
+	{
+		name: "memory",
+		how: "What the server's process has resident (`VmRSS` of `/proc/PID/status`: its heap, the interpreter's images and slots, the mapped parts of files; pages " +
+			"of the base image count once for every slot that maps them) and has swapped out (`VmSwap`). Idle: 5 s after its start with the compiled guest present. Then " +
+			"1,000 functions are created and each is run once. 1 MB is 2^20 bytes.",
+		rows: []row{
+			{what: "memory: idle server", of: "resident", goal: "at most 150 MB", holds: bytesAtMost(150 * mb)},
+			{what: "memory: 1,000 deployed functions, each run once", of: "resident", goal: "at most 1 GB", holds: bytesAtMost(1 * gb)},
+		},
+		measure: measureMemory,
+	},
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// suiteTimeout bounds one pass of the suite as a function.
+const suiteTimeout = 2 * time.Minute
+
+// measureCompute runs the suite as a function and natively, by turns.
+func measureCompute(ctx context.Context, l *lab) ([]measured, error) {
+	if _, err := os.Stat(l.python); err != nil {
+		return nil, fmt.Errorf("there is no native CPython 3.13 to compare with: run cmd/fasbench/peers.sh as root, or name one with -python: %w", err)
+	}
+	version, err := output(ctx, "", l.python, "-I", "-S", "-c", "import sys, hashlib, _hashlib; print(sys.version)")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := l.peersFolder()
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	c := newClient(s.address)
+	defer c.close()
+	c.timeout += suiteTimeout
+	suite := function{Name: "compute", Code: peerFile("compute.py"), Timeout: suiteTimeout.Seconds(), Memory: 256}
+	if err := s.create(c, suite); err != nil {
+		return nil, err
+	}
+	args := fmt.Sprintf(`{"repeat": %d}`, l.rounds(5, 3))
+	ours, natives := map[string][]float64{}, map[string][]float64{}
+	for range l.rounds(5, 2) {
+		native, err := output(ctx, "", l.python, "-I", "-S", filepath.Join(dir, "compute.py"), args)
+		if err != nil {
+			return nil, err
+		}
+		guest, err := c.succeed(s.runRequest(suite.Name, args))
+		if err != nil {
+			return nil, err
+		}
+		if err := addTimes(natives, native); err != nil {
+			return nil, err
+		}
+		if err := addTimes(ours, guest); err != nil {
+			return nil, err
+		}
+	}
+	return []measured{compareSuites(ours, natives, strings.TrimSpace(string(version)))}, nil
+}
+
+// addTimes adds what the suite printed.
+func addTimes(times map[string][]float64, text []byte) error {
+	var pass map[string]float64
+	if err := json.Unmarshal(text, &pass); err != nil {
+		return fmt.Errorf("the suite answers %q: %w", tail(text), err)
+	}
+	for part, t := range pass {
+		times[part] = append(times[part], t)
+	}
+	return nil
+}
+
+func compareSuites(ours, natives map[string][]float64, version string) measured {
+	var guest, native, parts = []float64{}, []float64{}, []string{}
+	for _, part := range slices.Sorted(maps.Keys(natives)) {
+		g, n := median(ours[part]), median(natives[part])
+		guest, native = append(guest, g), append(native, n)
+		parts = append(parts, fmt.Sprintf("%s %.2f", strings.ReplaceAll(part, "_", " "), g/n))
+	}
+	return measured{
+		value: quantity{geometricMean(guest), inSeconds}, peer: quantity{geometricMean(native), inSeconds},
+		notes: []string{"times as long: " + strings.Join(parts, ", "), "native: CPython " + strings.Join(strings.Fields(version), " ")},
+	}
+}

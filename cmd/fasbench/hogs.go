@@ -1,0 +1,144 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+const (
+	hogTimeout = time.Second
+	hogMemory  = 512 // MB
+	// shownHogs is how many of the worst are named.
+	shownHogs = 5
+)
+
+// quickHogs are of every kind: bytecode, loops in C, big integers, regular
+// expressions, memory, the garbage collector, the compiler.
+var quickHogs = []string{
+	"while True", "except hog", "sum(range)", "islice", "regex", "bigmul odd", "str(10**1e6)", "decimal 1e6", "bytes(1e8)", "list ops",
+	"sort", "dict 1e7", "find 100MB", "sha256", "gc", "recursion", "compile big", "memory",
+}
+
+// hog is a program that runs away.
+type hog struct{ name, code string }
+
+// hogs reads the table of them.
+func (l *lab) hogs() ([]hog, error) {
+	file := filepath.Join(l.root, "runtime", "sandbox", "testdata", "hogs.txtar")
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if len(archive.Files) < 2 || archive.Files[0].Name != "module" {
+		return nil, fmt.Errorf("%s does not begin with a section module", file)
+	}
+	var all []hog
+	for _, f := range archive.Files[1:] {
+		if l.quick && !slices.Contains(quickHogs, f.Name) {
+			continue
+		}
+		body := strings.ReplaceAll(strings.TrimSpace(string(f.Data)), "\n", "\n    ")
+		all = append(all, hog{f.Name, string(archive.Files[0].Data) + "def main(args, context):\n    " + body + "\n"})
+	}
+	return all, nil
+}
+
+// ranked is a hog with its figure.
+type ranked struct {
+	name string
+	took time.Duration
+}
+
+// worst sorts hogs, worst first, and names some.
+func worst(hogs []ranked) (note string) {
+	slices.SortFunc(hogs, func(a, b ranked) int { return cmp.Compare(b.took, a.took) })
+	var names []string
+	for _, h := range hogs[:min(len(hogs), shownHogs)] {
+		names = append(names, fmt.Sprintf("`%s` %v", h.name, elapsed(h.took)))
+	}
+	return "the worst: " + strings.Join(names, ", ")
+}
+
+// measureOvershoot runs each hog into its timeout.
+func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
+	hogs, err := l.hogs()
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	c := newClient(s.address)
+	defer c.close()
+	var stopped []ranked
+	early := 0
+	for i, h := range hogs {
+		name := fmt.Sprintf("hog%d", i)
+		if err := s.create(c, function{Name: name, Code: h.code, Timeout: hogTimeout.Seconds(), Memory: hogMemory}); err != nil {
+			return nil, fmt.Errorf("%s: %w", h.name, err)
+		}
+		if err := c.connect(); err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		status, body, err := c.do(s.runRequest(name, "{}"))
+		over := time.Since(began) - hogTimeout
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", h.name, err)
+		case status == http.StatusGatewayTimeout:
+			stopped = append(stopped, ranked{h.name, over})
+		case over > 0:
+			return nil, fmt.Errorf("%s was answered after its timeout, but not as timed out: status %d: %s", h.name, status, tail(body))
+		default:
+			early++
+		}
+	}
+	if len(stopped) == 0 {
+		return nil, fmt.Errorf("none of %d hogs ran into its timeout", len(hogs))
+	}
+	note := worst(stopped)
+	return []measured{{
+		value: elapsed(stopped[0].took),
+		notes: []string{
+			fmt.Sprintf("%d hogs were stopped, median %v; %d ended before, out of memory or stack", len(stopped), elapsed(stopped[len(stopped)/2].took), early),
+			note,
+		},
+	}}, nil
+}
+
+// measureGaps runs BenchmarkHogs of runtime/sandbox.
+func measureGaps(ctx context.Context, l *lab) ([]measured, error) {
+	args := []string{"-test.benchtime", "1x", "-hogtime", hogTimeout.String()}
+	if l.quick {
+		args = append(args, "-hogs", strings.Join(quickHogs, ","))
+	}
+	lines, err := l.goBench(ctx, "^BenchmarkHogs$", args...)
+	if err != nil {
+		return nil, err
+	}
+	var gaps []ranked
+	wall := 0.0
+	for _, line := range lines {
+		gaps = append(gaps, ranked{strings.ReplaceAll(line.part, "_", " "), time.Duration(line.metrics["gap-cpu-ms"] * float64(time.Millisecond))})
+		wall = max(wall, line.metrics["gap-ms"])
+	}
+	note := worst(gaps)
+	return []measured{{
+		value: elapsed(gaps[0].took),
+		notes: []string{
+			fmt.Sprintf("%d hogs, median %v; by the clock the longest was %.3g ms", len(gaps), elapsed(gaps[len(gaps)/2].took), wall),
+			note,
+		},
+	}}, nil
+}

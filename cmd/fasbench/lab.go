@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// lab is where things are measured: the repository, a temporary folder, and the
+// programs built from the repository.
+type lab struct {
+	quick  bool
+	root   string // of the repository
+	tmp    string
+	python string // native CPython 3.13
+	stderr io.Writer
+
+	fas      string // the server's binary
+	compiled string // a data folder's compiled guest, for servers that are to find one; empty until there is one
+	sandbox  string // test binary of runtime/sandbox; empty until it is built
+}
+
+// newLab builds the server and finds the peers.
+func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (l *lab, err error) {
+	l = &lab{quick: quick, python: python, stderr: stderr}
+	root, err := output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}")
+	if err != nil {
+		return nil, fmt.Errorf("finding the repository: run this inside of it: %w", err)
+	}
+	l.root = strings.TrimSpace(string(root))
+	if l.python == "" {
+		l.python = filepath.Join(l.root, ".cache", "native-python", "native", "python")
+	}
+	if l.tmp, err = os.MkdirTemp("", "fasbench-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	l.fas = filepath.Join(l.tmp, "fas")
+	if _, err := output(ctx, l.root, "go", "build", "-o", l.fas, "./cmd/fas"); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *lab) close() {
+	if err := os.RemoveAll(l.tmp); err != nil {
+		l.say("removing %s: %v", l.tmp, err)
+	}
+}
+
+func (l *lab) say(format string, args ...any) {
+	fmt.Fprintf(l.stderr, "fasbench: "+format+"\n", args...)
+}
+
+// rounds gives how often to repeat: all, or the few of a quick run.
+func (l *lab) rounds(all, few int) int {
+	if l.quick {
+		return few
+	}
+	return all
+}
+
+// newFolder makes a folder that is removed with the lab.
+func (l *lab) newFolder(pattern string) (string, error) { return os.MkdirTemp(l.tmp, pattern+"-") }
+
+// sandboxTests builds the test binary of runtime/sandbox once. It is started as
+// it is, not by go test, so that ending it ends all of it.
+func (l *lab) sandboxTests(ctx context.Context) (binary, dir string, err error) {
+	dir = filepath.Join(l.root, "runtime", "sandbox")
+	if l.sandbox == "" {
+		binary = filepath.Join(l.tmp, "sandbox.test")
+		if _, err := output(ctx, l.root, "go", "test", "-c", "-o", binary, "./runtime/sandbox"); err != nil {
+			return "", "", err
+		}
+		l.sandbox = binary
+	}
+	return l.sandbox, dir, nil
+}
+
+// output runs a program to its end and gives what it wrote to its standard
+// output.
+func output(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	cmd.WaitDelay = stopTime
+	var out, talk bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &talk
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = errors.Join(err, context.Cause(ctx))
+		}
+		return nil, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, tail(append(out.Bytes(), talk.Bytes()...)))
+	}
+	return out.Bytes(), nil
+}
+
+// tail gives the end of what a program wrote, for an error's text.
+func tail(text []byte) []byte {
+	const most = 2000
+	text = bytes.TrimSpace(text)
+	return text[max(len(text)-most, 0):]
+}

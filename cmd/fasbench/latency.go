@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// processMain makes a program of a function: args in argv, result on stdout.
+const processMain = `
+import json, sys
+print(json.dumps(main(json.loads(sys.argv[1]), {}), separators=(",", ":")))
+`
+
+// measureLatency compares a run over HTTP with a process per run.
+func measureLatency(ctx context.Context, l *lab) ([]measured, error) {
+	if err := need(debianPython); err != nil {
+		return nil, err
+	}
+	s, err := l.serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	c := newClient(s.address)
+	defer c.close()
+	if err := s.create(c, function{Name: "hello", Code: helloCode()}); err != nil {
+		return nil, err
+	}
+	run := s.runRequest("hello", helloArgs)
+	length := time.Duration(l.rounds(1000, 300)) * time.Millisecond
+	var calls, processes []time.Duration
+	for range l.rounds(5, 3) {
+		times, err := c.repeat(ctx, run, length)
+		if err != nil {
+			return nil, err
+		}
+		calls = append(calls, median(times))
+		times = nil
+		for range l.rounds(30, 10) {
+			began := time.Now()
+			text, err := output(ctx, "", debianPython, "-I", "-S", "-c", helloCode()+processMain, helloArgs)
+			if err != nil {
+				return nil, err
+			}
+			times = append(times, time.Since(began))
+			if strings.TrimSpace(string(text)) != helloResult {
+				return nil, fmt.Errorf("the process answers %q", text)
+			}
+		}
+		processes = append(processes, median(times))
+	}
+	return []measured{{value: elapsed(median(calls)), peer: elapsed(median(processes))}}, nil
+}

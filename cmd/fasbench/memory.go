@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// restTime is how long a server is left alone before it counts as idle.
+	restTime = 5 * time.Second
+	// manyFunctions is how many functions a busy server has.
+	manyFunctions = 1000
+)
+
+// measureMemory looks at a server that has just started, and at one that has
+// run many functions.
+func measureMemory(ctx context.Context, l *lab) ([]measured, error) {
+	s, err := l.serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	select {
+	case <-time.After(restTime):
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	idle, err := s.memory()
+	if err != nil {
+		return nil, err
+	}
+	c := newClient(s.address)
+	defer c.close()
+	for i := range manyFunctions {
+		f := function{Name: fmt.Sprintf("f%d", i), Code: fmt.Sprintf("number = %d\n\n\n%s", i, helloCode())}
+		if err := s.create(c, f); err != nil {
+			return nil, err
+		}
+	}
+	for i := range manyFunctions {
+		if _, err := c.succeed(s.runRequest(fmt.Sprintf("f%d", i), helloArgs)); err != nil {
+			return nil, err
+		}
+	}
+	many, err := s.memory()
+	if err != nil {
+		return nil, err
+	}
+	return []measured{
+		{value: quantity{idle.total(), inBytes}, notes: []string{idle.String()}},
+		{value: quantity{many.total(), inBytes}, notes: []string{many.String()}},
+	}, nil
+}
+
+func (m memory) String() string {
+	return fmt.Sprintf("anonymous %.0f, of files %.0f, shared (the base image) %.0f, swapped out %.0f MB", m.anonymous/mb, m.file/mb, m.shared/mb, m.swapped/mb)
+}

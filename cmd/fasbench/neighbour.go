@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	endlessLoops = 4
+	loopCode     = "def main(args, context):\n    while True: pass\n"
+	// settleTime is how long the neighbour calls before it counts: until the
+	// loops have begun and have used up what they get for being new.
+	settleTime = time.Second
+)
+
+// measureNeighbour calls a function while loops keep the processors busy.
+func measureNeighbour(ctx context.Context, l *lab) ([]measured, error) {
+	s, err := l.serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	c := newClient(s.address)
+	defer c.close()
+	length := time.Duration(l.rounds(10, 4)) * time.Second
+	// The loops go on for longer than is measured, so that none is missing.
+	timeout := length + settleTime + 2*time.Second
+	if err := s.create(c, function{Name: "loop", Code: loopCode, Timeout: timeout.Seconds()}); err != nil {
+		return nil, err
+	}
+	if err := s.create(c, function{Name: "hello", Code: helloCode()}); err != nil {
+		return nil, err
+	}
+	hello := s.runRequest("hello", helloArgs)
+	alone, err := c.repeat(ctx, hello, settleTime)
+	if err != nil {
+		return nil, err
+	}
+
+	var loops sync.WaitGroup
+	failed := make([]error, endlessLoops)
+	for i := range failed {
+		loops.Go(func() { failed[i] = s.loop(timeout) })
+	}
+	_, err = c.repeat(ctx, hello, settleTime)
+	var times []time.Duration
+	if err == nil {
+		times, err = c.repeat(ctx, hello, length)
+	}
+	loops.Wait()
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range failed {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return []measured{{
+		value: elapsed(percentile(times, 0.99)),
+		notes: []string{fmt.Sprintf("%d calls; median %v, p90 %v, longest %v; without the loops median %v, p99 %v", len(times), elapsed(median(times)),
+			elapsed(percentile(times, 0.9)), elapsed(percentile(times, 1)), elapsed(median(alone)), elapsed(percentile(alone, 0.99)))},
+	}}, nil
+}
+
+// loop runs the endless loop until its time is up.
+func (s *server) loop(timeout time.Duration) error {
+	c := newClient(s.address)
+	defer c.close()
+	c.timeout += timeout
+	began := time.Now()
+	status, body, err := c.do(s.runRequest("loop", "{}"))
+	if err == nil && (status != http.StatusGatewayTimeout || time.Since(began) < timeout) {
+		err = fmt.Errorf("the endless loop ended with status %d after %v: %s", status, time.Since(began), tail(body))
+	}
+	return err
+}

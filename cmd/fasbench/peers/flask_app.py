@@ -1,0 +1,12 @@
+"""The trivial function in a warm, shared process: what gunicorn serves."""
+
+from flask import Flask, jsonify, request
+
+from hello import main
+
+app = Flask(__name__)
+
+
+@app.post("/")
+def run():
+    return jsonify(main(request.get_json(), {}))

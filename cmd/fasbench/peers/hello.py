@@ -1,0 +1,2 @@
+def main(args, context):
+    return {"output": "Hello %s" % args["name"]}

@@ -1,0 +1,10 @@
+-- Tells wrk what to send: post.lua TOKEN. Counts what was not answered as it should be.
+wrk.method = "POST"
+wrk.body = '{"name": "user1"}'
+wrk.headers["Content-Type"] = "application/json"
+
+function init(args)
+  if args[1] then
+    wrk.headers["Authorization"] = "Token " .. args[1]
+  end
+end

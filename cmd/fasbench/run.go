@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// timeLimit bounds everything together, and rowLimit a single bench.
+const (
+	timeLimit = 25 * time.Minute
+	rowLimit  = 8 * time.Minute
+)
+
+// run measures and prints. The status is 0 if everything that was asked for
+// could be measured, 1 if not, 2 if what was asked for makes no sense.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("fasbench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	only := flags.String("only", "", "comma-separated `NAMES` of what to measure: "+strings.Join(names(), ", "))
+	quick := flags.Bool("quick", false, "fewer and shorter rounds: about two minutes, and noisier")
+	write := flags.String("write", "", "`FILE` to write the figures to, as Markdown")
+	python := flags.String("python", "", "native CPython 3.13 to compare with (default the one that peers.sh builds)")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	chosen, err := choose(*only)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "fasbench:", err)
+		return 2
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	defer cancel()
+	l, err := newLab(ctx, *quick, *python, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "fasbench:", err)
+		return 1
+	}
+	defer l.close()
+	results := measureAll(ctx, l, chosen)
+	printTable(stdout, results)
+	if *write != "" {
+		if err := os.WriteFile(*write, []byte(page(l, results)), 0o644); err != nil {
+			fmt.Fprintln(stderr, "fasbench:", err)
+			return 1
+		}
+	}
+	if slices.ContainsFunc(results, func(r result) bool { return r.err != nil }) {
+		return 1
+	}
+	return 0
+}
+
+// choose finds benches by their names; without any it is all of them.
+func choose(only string) ([]bench, error) {
+	if only == "" {
+		return benches, nil
+	}
+	var chosen []bench
+	for _, name := range strings.Split(only, ",") {
+		i := slices.IndexFunc(benches, func(b bench) bool { return b.name == strings.TrimSpace(name) })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no %q to measure; there are %s", name, strings.Join(names(), ", "))
+		}
+		chosen = append(chosen, benches[i])
+	}
+	return chosen, nil
+}
+
+func names() []string {
+	var all []string
+	for _, b := range benches {
+		all = append(all, b.name)
+	}
+	return all
+}
+
+// measureAll measures one bench after the other. One that fails does not keep
+// the others from being measured.
+func measureAll(ctx context.Context, l *lab, chosen []bench) []result {
+	var results []result
+	for _, b := range chosen {
+		began := time.Now()
+		l.say("%s: %s", b.name, b.rows[0].what)
+		limited, cancel := context.WithTimeout(ctx, rowLimit)
+		measured, err := b.measure(limited, l)
+		cancel()
+		if err == nil && len(measured) != len(b.rows) {
+			err = fmt.Errorf("%d figures for %d rows", len(measured), len(b.rows))
+		}
+		if err != nil {
+			l.say("%s could not be measured: %v", b.name, err)
+		}
+		for i, row := range b.rows {
+			r := result{bench: b.name, row: row, err: err}
+			if err == nil {
+				r.measured = measured[i]
+			}
+			results = append(results, r)
+		}
+		l.say("%s: took %.0f s", b.name, time.Since(began).Seconds())
+	}
+	return results
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// readyTime bounds, in rounds of patience rather than as a measurement, how long
+// a server may take to start.
+const readyTime = rowLimit / 4
+
+// server is a `fas serve`.
+type server struct {
+	*process
+	address string
+	token   string
+}
+
+// serve starts a server that finds the guest compiled, as after its first start,
+// and waits until it is ready.
+func (l *lab) serve(ctx context.Context) (*server, error) {
+	data, err := l.newFolder("data")
+	if err != nil {
+		return nil, err
+	}
+	if l.compiled == "" {
+		s, err := l.serveIn(ctx, data)
+		if err != nil {
+			return nil, err
+		}
+		s.stop()
+		l.compiled = filepath.Join(l.tmp, "compiled")
+		if err := os.CopyFS(l.compiled, os.DirFS(filepath.Join(data, "cache"))); err != nil {
+			return nil, err
+		}
+	} else if err := os.CopyFS(filepath.Join(data, "cache"), os.DirFS(l.compiled)); err != nil {
+		return nil, err
+	}
+	return l.serveIn(ctx, data)
+}
+
+// serveIn starts a server on a data folder and waits until it is ready.
+func (l *lab) serveIn(ctx context.Context, data string) (*server, error) {
+	s := &server{token: rand.Text()}
+	file := filepath.Join(data, "address")
+	if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	var err error
+	s.process, err = l.start(ctx, "", []string{"FAASPOT_ADMIN_TOKEN=" + s.token, "FAASPOT_DIR=" + data}, l.fas,
+		"serve", "--listen", "127.0.0.1:0", "--data", data, "--address-file", file, "--grace", "1s", "--log-level", "warn")
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	err = s.await(limited, func() error {
+		address, err := os.ReadFile(file)
+		s.address = strings.TrimSpace(string(address))
+		return err
+	})
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// function is what create takes.
+type function struct {
+	Name    string  `json:"name"`
+	Code    string  `json:"code"`
+	Timeout float64 `json:"timeout,omitempty"` // seconds
+	Memory  int     `json:"memory,omitempty"`  // MB
+}
+
+// create deploys a function.
+func (s *server) create(c *client, f function) error {
+	body, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	_, err = c.succeed(s.request("PUT", "/v1/functions/", body))
+	return err
+}
+
+// runRequest makes the request of a blocking run.
+func (s *server) runRequest(name, args string) []byte {
+	return s.request("POST", "/v1/sync/functions/"+name+"/rpc/", []byte(args))
+}
+
+func (s *server) request(method, path string, body []byte) []byte {
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Token %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		method, path, s.address, s.token, len(body), body)
+}
+
+// memory is what the server takes of the machine's memory.
+type memory struct {
+	anonymous, file, shared, swapped float64 // bytes
+}
+
+func (m memory) total() float64 { return m.anonymous + m.file + m.shared + m.swapped }
+
+// memory reads /proc/PID/status, see proc_pid_status(5).
+func (s *server) memory() (memory, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return memory{}, err
+	}
+	var m memory
+	fields := map[string]*float64{"RssAnon:": &m.anonymous, "RssFile:": &m.file, "RssShmem:": &m.shared, "VmSwap:": &m.swapped}
+	for line := range strings.Lines(string(text)) {
+		name, rest, _ := strings.Cut(line, "\t")
+		if into := fields[name]; into != nil {
+			var kib float64
+			if _, err := fmt.Sscanf(strings.TrimSpace(rest), "%g kB", &kib); err != nil {
+				return memory{}, fmt.Errorf("reading %s of the server's status: %w", name, err)
+			}
+			*into = kib * 1024
+			delete(fields, name)
+		}
+	}
+	if len(fields) > 0 {
+		return memory{}, fmt.Errorf("the kernel does not tell all of RssAnon, RssFile, RssShmem and VmSwap")
+	}
+	return m, nil
+}

@@ -1,0 +1,99 @@
+package sandbox
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// helloArgs are the args that the benchmarks call hello with.
+var helloArgs, noContext = []byte(`{"name":"user1"}`), []byte("{}")
+
+// BenchmarkWarm calls a function again and again in one interpreter that nobody
+// puts back: what a call costs without isolation.
+func BenchmarkWarm(b *testing.B) { benchSlot(b, func(*testing.B, *slot) {}) }
+
+// BenchmarkPristine makes the same calls, each in a restored interpreter.
+func BenchmarkPristine(b *testing.B) {
+	benchSlot(b, func(b *testing.B, s *slot) {
+		if _, usable, err := s.restore(); !usable || err != nil {
+			b.Fatal("not restored", err)
+		}
+	})
+}
+
+// benchSlot calls a function on a slot of its own, and after on the slot after
+// each call.
+func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
+	box := boxes["mapped"]
+	s, r := preparedSlot(b, box, deployed(b, box, hello, runtime.Limits{}))
+	r.first, r.second = helloArgs, noContext
+	r.deadline = time.Now().Add(time.Hour)
+	b.ReportAllocs()
+	for b.Loop() {
+		if outcome, _ := s.invoke(context.Background(), r); outcome.Failure != nil {
+			b.Fatalf("%+v", *outcome.Failure)
+		}
+		after(b, s)
+	}
+}
+
+// preparedSlot makes a slot that is laid out for a program and holds a place
+// until the test ends, and the request that its runs have in common.
+func preparedSlot(t testing.TB, box *Sandbox, p runtime.Program) (*slot, request) {
+	t.Helper()
+	s, err := box.guest.newSlot(context.Background(), box.places, &box.tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box.places.take(&s.turn)
+	t.Cleanup(func() {
+		box.places.give()
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	img := box.images.get(keyOf(p))
+	defer img.release()
+	if err := s.prepare(img, p.Tenant); err != nil {
+		t.Fatal(err)
+	}
+	return s, request{limits: p.Limits.WithDefaults()}
+}
+
+// BenchmarkRun makes the same calls as an engine does.
+func BenchmarkRun(b *testing.B) {
+	box := boxes["mapped"]
+	p := deployed(b, box, hello, runtime.Limits{})
+	b.ReportAllocs()
+	pages := 0
+	for b.Loop() {
+		outcome, err := box.Run(context.Background(), p, helloArgs, noContext)
+		if err != nil || outcome.Failure != nil {
+			b.Fatal(outcome, err)
+		}
+		pages = outcome.Usage.Pages
+	}
+	b.ReportMetric(float64(pages), "pages")
+}
+
+// BenchmarkTurns measures the calls above by turns, so that what else the
+// machine does hits all of them alike. go test's own -count does not: it
+// repeats one benchmark before it goes on to the next.
+func BenchmarkTurns(b *testing.B) {
+	for range 6 {
+		b.Run("Warm", BenchmarkWarm)
+		b.Run("Pristine", BenchmarkPristine)
+		b.Run("Run", BenchmarkRun)
+	}
+}
+
+func BenchmarkDeploy(b *testing.B) {
+	box := boxes["mapped"]
+	for b.Loop() {
+		p := deployed(b, box, hello, runtime.Limits{})
+		box.Forget(p.FunctionID, p.Version)
+	}
+}

@@ -1,0 +1,212 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// planter fills all memory that it can get with the marker in its args, leaves
+// it on the stack, in files and in what the interpreter keeps, and ends.
+const planter = `
+import os, sys
+keep = []
+def deep(n, marker):
+    a = b = c = d = e = f = marker * 2
+    return n if n == 0 else deep(n - 1, a[:16]) + 1
+def main(args, context):
+    marker = bytes.fromhex(args["marker"])
+    text = marker.decode("latin-1")
+    sys.intern(text)
+    setattr(sys, "planted_" + args["marker"], marker)
+    os.environ["PLANTED"] = args["marker"]
+    deep(500, marker)
+    with open("/tmp/planted", "wb") as f:
+        f.write(marker * 10000)
+    print(args["marker"])
+    size = 4 << 20
+    try:
+        while size > 1024:
+            try:
+                keep.append(bytearray(marker * (size // 16)))
+            except MemoryError:
+                size //= 2
+        for n in range(3000): keep.append(marker + bytes(n % 400))
+    except MemoryError:
+        pass
+    ending = args["ending"]
+    if ending == "return": return len(keep)
+    if ending == "freed":
+        keep.clear()
+        return 0
+    if ending == "raise": raise ValueError(text)
+    if ending == "exit": sys.exit(text)
+    if ending == "hard exit": os._exit(1)
+    if ending == "abort": os.abort()
+    if ending == "memory":
+        keep.append(bytearray(1 << 30))
+    if ending == "crash":
+        def f(): pass
+        f.__code__ = f.__code__.replace(co_code=bytes([116, 255] * 50), co_consts=(), co_names=())
+        f()
+    if ending == "endless":
+        keep[-9:] = []
+        while True: pass
+`
+
+// finder grows its memory to its limit, if told to, without writing to what it
+// gets.
+const finder = `
+import os
+def main(args, context):
+    keep = []
+    if args["grow"]:
+        try:
+            while True: keep.append(bytearray(1 << 20))
+        except MemoryError:
+            pass
+    dirty = sum(any(b) for b in keep)
+    return [dirty, os.path.exists("/tmp/planted"), "PLANTED" in os.environ]
+`
+
+// plantings is how often a marker is planted and looked for, for each kind of
+// memory. All ways to end come up twice per limit.
+const plantings = 40
+
+func TestNothingIsLeftForOthers(t *testing.T) {
+	endings := []string{"return", "freed", "raise", "exit", "hard exit", "abort", "memory", "crash", "endless", "cancelled"}
+	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		for name, slots := range map[string]int{"one slot": 1, "some slots": 3} {
+			t.Run(name, func(t *testing.T) {
+				box := openBox(t, Options{IdleSlots: slots, Portable: !shared.guest.mapped})
+				victims := map[int64]runtime.Program{}
+				for _, limit := range []int64{runtime.MinMemory, 96 * runtime.MiB} {
+					victims[limit] = deployed(t, box, planter, runtime.Limits{Memory: limit})
+				}
+				spy := deployed(t, box, finder, runtime.Limits{Memory: runtime.DefaultMemory})
+				other := deployed(t, box, finder, runtime.Limits{Memory: runtime.DefaultMemory})
+				spy.Tenant, other.Tenant = "spy", "spy"
+				checked, reused := 0, 0
+				for i := range times(plantings) {
+					ending := endings[i%len(endings)]
+					victim := victims[runtime.MinMemory]
+					if i/len(endings)%2 == 1 {
+						victim = victims[96*runtime.MiB]
+					}
+					victim.Tenant = runtime.Tenant(fmt.Sprintf("victim%d", i%3))
+					marker := make([]byte, 16)
+					rand.Read(marker)
+					before := newest(box)
+					plant(t, box, victim, marker, ending)
+					if newest(box) == before && before != nil {
+						reused++
+					}
+
+					// The victim's own function, as another tenant; and another.
+					hits, grown := look(t, box, spy, marker, i%2 == 0)
+					hits2, _ := look(t, box, other, marker, i%4 == 0)
+					if hits+hits2 > 0 {
+						t.Fatalf("planting %d, ended by %s, memory grown %v: %d and %d markers of another tenant found",
+							i, ending, grown, hits, hits2)
+					}
+					checked++
+				}
+				if checked == 0 || slots == 1 && reused == 0 {
+					t.Errorf("%d checked, %d slots used again: the test shows nothing", checked, reused)
+				}
+			})
+		}
+	})
+}
+
+func plant(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, ending string) {
+	t.Helper()
+	ctx := context.Background()
+	told := ending
+	switch ending {
+	case "endless":
+		p.Limits.Timeout = 5 * runtime.MinTimeout
+	case "cancelled":
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 300*time.Millisecond)
+		defer cancel()
+		told = "endless"
+	}
+	args := fmt.Sprintf(`{"marker":"%x","ending":"%s"}`, marker, told)
+	outcome, err := box.Run(ctx, p, []byte(args), fmt.Appendf(nil, `{"secret":"%x"}`, marker))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]runtime.Class{
+		"return": {""}, "freed": {""}, "raise": {runtime.ClassError}, "exit": {runtime.ClassExited},
+		"hard exit": {runtime.ClassExited}, "abort": {runtime.ClassCrashed, runtime.ClassExited},
+		"memory": {runtime.ClassMemory}, "endless": {runtime.ClassTimeout}, "cancelled": {runtime.ClassCancelled},
+		"crash": {"", runtime.ClassCrashed, runtime.ClassError, runtime.ClassStack, runtime.ClassMemory},
+	}[ending]
+	// With memory used up, any ending may become this.
+	checkClass(t, outcome, append(want, runtime.ClassMemory)...)
+}
+
+// look runs a program and counts the markers in all of its memory, as it is
+// before anything is put back.
+func look(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, grow bool) (hits int, grown bool) {
+	t.Helper()
+	img, outcome, err := box.imageOf(context.Background(), p)
+	if err != nil || img == nil {
+		t.Fatal(outcome, err)
+	}
+	defer img.release()
+	r := request{op: opRun, limits: p.Limits.WithDefaults()}
+	r.inputs[0], r.inputs[1] = fmt.Appendf(nil, `{"grow":%v}`, grow), []byte("{}")
+	outcome, err = box.onSlot(context.Background(), img, p.Tenant, r, func(s *slot) error {
+		mem := s.memory.data()
+		hits = bytes.Count(mem, marker) + bytes.Count(mem, []byte(hex.EncodeToString(marker)))
+		grown = len(mem) > box.guest.base.size
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkClass(t, outcome, "")
+	if got := string(outcome.Result); got != "[0,false,false]" {
+		t.Fatalf("found something left: %s", got)
+	}
+	if len(outcome.Logs.Data) > 0 {
+		t.Fatalf("has logs of another: %q", outcome.Logs.Data)
+	}
+	if grow && !grown {
+		t.Fatal("the memory was to grow")
+	}
+	return hits, grown
+}
+
+// TestMarkersAreSeen: what TestNothingIsLeftForOthers looks for is there in the
+// run that plants it.
+func TestMarkersAreSeen(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		p := deployed(t, box, planter, runtime.Limits{})
+		img := box.images.get(keyOf(p))
+		defer img.release()
+		marker := []byte("0123456789abcdef")
+		r := request{op: opRun, limits: p.Limits.WithDefaults()}
+		r.inputs[0], r.inputs[1] = fmt.Appendf(nil, `{"marker":"%x","ending":"return"}`, marker), []byte("{}")
+		hits := 0
+		outcome, err := box.onSlot(context.Background(), img, p.Tenant, r, func(s *slot) error {
+			hits = bytes.Count(s.memory.data(), marker)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkClass(t, outcome, "")
+		if want := 64 * runtime.MiB / len(marker); hits < want {
+			t.Errorf("%d markers are seen, at least %d were planted", hits, want)
+		}
+	})
+}

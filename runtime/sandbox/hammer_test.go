@@ -1,0 +1,123 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	hammerers = 8
+	// hammerBlows is how many operations each does.
+	hammerBlows = 60
+	// hammerFunctions is more than the box has slots or room for images.
+	hammerFunctions = 12
+)
+
+// TestHammer deploys, runs, forgets and cancels from many goroutines at once, in
+// a box that is too small for all of it. Every answer must be the right one.
+func TestHammer(t *testing.T) {
+	const seed = 7
+	t.Logf("seed %d", seed)
+	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		box := openBox(t, Options{
+			IdleSlots: 3, Places: 2, ImageBytes: 4 * runtime.MiB, TmpBytes: 64 * runtime.MiB, Portable: !shared.guest.mapped,
+		})
+		functions := make([]runtime.Program, hammerFunctions)
+		for i := range functions {
+			functions[i] = program(fmt.Sprintf(`
+import os, time
+seen = []
+ballast = bytearray(b"%d" * 300000)
+def main(args, context):
+    assert not seen and not os.listdir("/tmp")
+    seen.append(args)
+    open("/tmp/x", "w").write("x" * 1000)
+    what = args.get("what")
+    if what == "raise": raise ValueError(args["n"])
+    if what == "exit": os._exit(7)
+    if what == "loop":
+        while True: pass
+    if what == "sleep": time.sleep(0.01)
+    if what == "grow": ballast.extend(bytes(70 << 20))
+    return [%d, args["n"], context["secret"]]
+`, i%10, i), runtime.Limits{Timeout: time.Minute})
+			functions[i].Tenant = runtime.Tenant(fmt.Sprint("tenant", i%3))
+		}
+		whats := []string{"", "", "", "raise", "exit", "loop", "sleep", "grow"}
+		var done atomic.Int64
+		var wg sync.WaitGroup
+		for h := range hammerers {
+			wg.Go(func() {
+				rng := rand.New(rand.NewPCG(seed, uint64(h)))
+				for n := range times(hammerBlows) {
+					i := rng.IntN(len(functions))
+					p := functions[i]
+					switch rng.IntN(12) {
+					case 0:
+						box.Forget(p.FunctionID, p.Version)
+						continue
+					case 1:
+						outcome, err := box.Deploy(context.Background(), p)
+						if err != nil || outcome.Failure != nil {
+							t.Errorf("deploying: %+v, %v", outcome, err)
+						}
+						continue
+					}
+					what := whats[rng.IntN(len(whats))]
+					ctx, cancel := context.WithCancel(context.Background())
+					if what == "loop" {
+						// The image may have to be made first, which cannot be called off.
+						ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(40))*time.Millisecond)
+					}
+					args := fmt.Sprintf(`{"what":"%s","n":%d}`, what, n)
+					secret := fmt.Sprintf("%d-%d", h, n)
+					outcome, err := box.Run(ctx, p, []byte(args), fmt.Appendf(nil, `{"secret":"%s"}`, secret))
+					cancel()
+					if err != nil {
+						t.Errorf("%s: %v", what, err)
+						continue
+					}
+					class := runtime.Class("")
+					if outcome.Failure != nil {
+						class = outcome.Failure.Class
+					}
+					want := map[string]runtime.Class{"raise": runtime.ClassError, "exit": runtime.ClassExited, "loop": runtime.ClassCancelled}[what]
+					if class != want {
+						t.Errorf("%s ended as %q: %+v", what, class, outcome.Failure)
+					}
+					if result := fmt.Sprintf(`[%d,%d,"%s"]`, i, n, secret); class == "" && string(outcome.Result) != result {
+						t.Errorf("got %s, want %s", outcome.Result, result)
+					}
+					done.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if done.Load() == 0 {
+			t.Error("nothing ran")
+		}
+		if box.places.free != 2 || box.places.wanted.Load() != 0 || box.places.wantedFresh.Load() != 0 {
+			t.Errorf("%d places are free, %d runs wait for one", box.places.free, box.places.wanted.Load())
+		}
+		if got := box.tmp.Load(); got != 64*runtime.MiB {
+			t.Errorf("%d bytes of /tmp are not given back", 64*runtime.MiB-got)
+		}
+		if len(box.pool.idle) > 3 {
+			t.Errorf("%d slots are idle, 3 are allowed", len(box.pool.idle))
+		}
+		for _, s := range box.pool.idle {
+			if s.image != nil {
+				if at := unequal(s); at >= 0 {
+					t.Errorf("an idle slot differs from its image at %d", at)
+				}
+			}
+		}
+	})
+}

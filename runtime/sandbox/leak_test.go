@@ -1,0 +1,160 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	goruntime "runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	// stormRounds is how often a storm goes through all ways to end. What each
+	// leaves behind shows when it is above the slack.
+	stormRounds = 3
+	stormLines  = 4 // at once
+	// mappingSlack is how many mappings may come and go for the Go runtime's
+	// own reasons, and goroutineSlack how many goroutines.
+	mappingSlack   = 24
+	goroutineSlack = 2
+)
+
+// storm runs a program in every way to end, several at once.
+func storm(t *testing.T, box *Sandbox, rounds int) {
+	t.Helper()
+	_, endings := actionNames()
+	endings = append(endings, "grown")
+	var wg sync.WaitGroup
+	for line := range stormLines {
+		wg.Go(func() {
+			source := fmt.Sprintf("BALLAST = FIXED = %d\n", line*100) + actionsSource
+			p := program(source, runtime.Limits{Timeout: 300 * time.Millisecond, Memory: runtime.MinMemory + int64(line%2)*64*runtime.MiB})
+			p.Tenant = runtime.Tenant(fmt.Sprint("storm", line%2))
+			for round := range rounds {
+				for i, ending := range endings {
+					args := fmt.Sprintf(`{"plan":[["files",%d],["descriptors",1],["database",3],["prints",5],["%s",7]]}`, round+10, ending)
+					ctx, cancel := context.WithCancel(context.Background())
+					if i%5 == 4 {
+						ctx, cancel = context.WithTimeout(ctx, 10*time.Millisecond)
+					}
+					if _, err := box.Run(ctx, p, []byte(args), []byte("{}")); err != nil {
+						t.Errorf("%s: %v", ending, err)
+					}
+					cancel()
+				}
+				bad := program("def main(:", runtime.Limits{})
+				if _, err := box.Deploy(context.Background(), bad); err != nil {
+					t.Error(err)
+				}
+				box.Forget(p.FunctionID, p.Version)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// settle waits for goroutines that are on their way out.
+func settledGoroutines(want int) int {
+	n := goruntime.NumGoroutine()
+	for range 100 {
+		if n <= want {
+			break
+		}
+		goruntime.GC()
+		time.Sleep(10 * time.Millisecond)
+		n = goruntime.NumGoroutine()
+	}
+	return n
+}
+
+func TestNothingLeaks(t *testing.T) {
+	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		before := processCounts(t)
+		goroutines := goruntime.NumGoroutine()
+
+		box, err := Open(context.Background(), Options{
+			CacheDir: cacheDir, IdleSlots: stormLines, TmpBytes: 512 * runtime.MiB, Portable: !shared.guest.mapped,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		free := box.places.free
+		storm(t, box, 1)
+		open := processCounts(t)
+		storm(t, box, stormRounds)
+		after := processCounts(t)
+		if grew := after.mappings - open.mappings; grew > mappingSlack {
+			t.Errorf("%d more mappings after %d more rounds (%d before)", grew, stormRounds, open.mappings)
+		}
+		if after.files > open.files {
+			t.Errorf("%d open files after %d more rounds, %d before", after.files, stormRounds, open.files)
+		}
+		if got := box.tmp.Load(); got != 512*runtime.MiB {
+			t.Errorf("%d bytes of /tmp are not given back", 512*runtime.MiB-got)
+		}
+		if box.places.free != free {
+			t.Errorf("%d places are free, there were %d", box.places.free, free)
+		}
+		for _, s := range box.pool.idle {
+			if s.image != nil {
+				if held := s.image.holders.Load(); held > int32(len(box.pool.idle)) {
+					t.Errorf("an image that was forgotten has %d holders", held)
+				}
+			}
+		}
+		if box.images.order.Len() != 0 || box.images.cost != 0 {
+			t.Errorf("%d images of %d bytes are kept, all were forgotten", box.images.order.Len(), box.images.cost)
+		}
+		if err := box.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := box.Close(); err != nil {
+			t.Errorf("closing again: %v", err)
+		}
+
+		end := processCounts(t)
+		if end.files != before.files {
+			t.Errorf("%d open files, %d at the start", end.files, before.files)
+		}
+		if end.images != before.images {
+			t.Errorf("%d mappings of base images, %d at the start", end.images, before.images)
+		}
+		if end.reserved > before.reserved {
+			t.Errorf("%d slots' ranges are mapped, %d at the start", end.reserved, before.reserved)
+		}
+		if got := settledGoroutines(goroutines + goroutineSlack); got > goroutines+goroutineSlack {
+			t.Errorf("%d goroutines, %d at the start", got, goroutines)
+		}
+	})
+}
+
+func TestClosedBoxRefuses(t *testing.T) {
+	box := openBox(t, Options{})
+	p := deployed(t, box, hello, runtime.Limits{})
+	endless := deployed(t, box, body("print()\nwhile True: pass"), runtime.Limits{Timeout: time.Second})
+	running := make(chan runtime.Outcome)
+	go func() {
+		outcome, _ := box.Run(context.Background(), endless, []byte("{}"), []byte("{}"))
+		running <- outcome
+	}()
+	closed := make(chan error)
+	go func() { closed <- box.Close() }()
+	// Close waits for the run, if that came before it.
+	outcome := <-running
+	if outcome.Failure != nil {
+		checkClass(t, outcome, runtime.ClassTimeout)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if _, err := box.Run(context.Background(), p, []byte("{}"), []byte("{}")); err == nil {
+		t.Error("a closed box runs")
+	}
+	if _, err := box.Deploy(context.Background(), p); err == nil {
+		t.Error("a closed box deploys")
+	}
+	box.Forget(p.FunctionID, p.Version)
+}

@@ -1,0 +1,128 @@
+package sandbox
+
+import (
+	"testing"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// hoarders want more memory than there is.
+var hoarders = []struct {
+	name    string
+	main    string
+	classes []runtime.Class
+}{
+	{"bytearray", "bytearray(10**10)", []runtime.Class{runtime.ClassMemory, runtime.ClassError}}, // over what 32 bits can say
+	{"bytearray below 2 GiB", "bytearray(2 * 10**9)", []runtime.Class{runtime.ClassMemory}},
+	{"just over", "bytearray(200 << 20)", []runtime.Class{runtime.ClassMemory}},
+	{"list", "[0] * 10**9", []runtime.Class{runtime.ClassMemory}},
+	{"text", "'x' * 2**31", []runtime.Class{runtime.ClassMemory, runtime.ClassError}},
+	{"doubling", "s = 'x'\nwhile True: s += s", []runtime.Class{runtime.ClassMemory}},
+	{"small objects", "hoard = []\nwhile True: hoard.append([len(hoard)])", []runtime.Class{runtime.ClassMemory}},
+	{"linked", "hoard = None\nwhile True: hoard = (hoard,)", []runtime.Class{runtime.ClassMemory}},
+	{"dict", "d = {}\nwhile True: d[len(d)] = str(len(d))", []runtime.Class{runtime.ClassMemory}},
+	{"goes on", `
+hoard = []
+while True:
+    try:
+        hoard.append(bytearray(1 << 16))
+    except MemoryError:
+        hoard.append(None)`, []runtime.Class{runtime.ClassMemory, runtime.ClassTimeout}},
+	{"goes on finely", `
+hoard = []
+while True:
+    try:
+        while True: hoard.append([len(hoard)])
+    except BaseException:
+        pass`, []runtime.Class{runtime.ClassMemory, runtime.ClassTimeout, runtime.ClassCrashed}},
+	{"classes", "hoard = []\nwhile True: hoard.append(type('T', (), {}))", []runtime.Class{runtime.ClassMemory}},
+	{"code", "hoard = []\nwhile True: hoard.append(compile('def f(x): return x + %d' % len(hoard), 'x', 'exec'))", []runtime.Class{runtime.ClassMemory}},
+	{"generators", "hoard = []\nwhile True: hoard.append(x for x in ())", []runtime.Class{runtime.ClassMemory}},
+	{"database", "import sqlite3; sqlite3.connect(':memory:').execute('select hex(zeroblob(500000000))').fetchall()", []runtime.Class{runtime.ClassMemory, runtime.ClassError}},
+	{"decompression", "import zlib; z = zlib.compress(bytes(60 << 20)); [zlib.decompress(z) for _ in range(9)]", []runtime.Class{runtime.ClassMemory}},
+	{"format", "'%2000000000d' % 1", []runtime.Class{runtime.ClassMemory, runtime.ClassError}},
+	{"result", "return ['x' * (1 << 20)] * 500", []runtime.Class{runtime.ClassMemory, runtime.ClassResultTooLarge}},
+}
+
+func TestMemoryLimit(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		neighbour(t, box)
+		for _, limit := range []int64{runtime.MinMemory, runtime.DefaultMemory} {
+			for _, hoarder := range hoarders {
+				if limit != runtime.MinMemory && testing.Short() {
+					continue
+				}
+				t.Run(hoarder.name, func(t *testing.T) {
+					p := deployed(t, box, body(hoarder.main), runtime.Limits{Memory: limit, Timeout: 10 * runtime.MinTimeout})
+					defer box.Forget(p.FunctionID, p.Version)
+					outcome := runInTime(t, box, p, "{}")
+					// On a busy machine time may be up first.
+					checkClass(t, outcome, append(hoarder.classes, runtime.ClassTimeout)...)
+					if outcome.Usage.Memory > limit {
+						t.Errorf("the memory grew to %d, the limit is %d", outcome.Usage.Memory, limit)
+					}
+				})
+			}
+		}
+	})
+}
+
+func TestMemoryErrorCanBeCaught(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		p := deployed(t, box, body(`
+caught = 0
+for _ in range(3):
+    try:
+        hoard = [bytearray(8 << 20) for _ in range(100)]
+    except MemoryError:
+        caught += 1
+return caught`), runtime.Limits{})
+		outcome := run(t, box, p, "{}")
+		checkClass(t, outcome, "")
+		if string(outcome.Result) != "3" {
+			t.Errorf("got %s", outcome.Result)
+		}
+		if outcome.Usage.Memory <= int64(box.guest.base.size) || outcome.Usage.Memory > runtime.DefaultMemory {
+			t.Errorf("used %d bytes", outcome.Usage.Memory)
+		}
+	})
+}
+
+// TestMemoryUpToTheLimit: what a limit promises can be had, but for what the
+// interpreter itself takes.
+func TestMemoryUpToTheLimit(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		const limit = 256 * runtime.MiB
+		p := deployed(t, box, body(`
+block = bytearray(args["n"])
+for i in range(0, len(block), 4096): block[i] = 7
+return block[-4096 - len(block) % 4096] or len(block)`), runtime.Limits{Memory: limit})
+		checkClass(t, run(t, box, p, `{"n":200000000}`), "")
+		fails(t, box, p, `{"n":270000000}`, runtime.ClassMemory)
+	})
+}
+
+// TestFragmentationLeavesNothing: growing to the limit and freeing, many times.
+func TestFragmentationLeavesNothing(t *testing.T) {
+	const rounds = 30
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		p := deployed(t, box, body(`
+blocks = [bytearray(1 << 20) for _ in range(90)]
+del blocks[::2]
+return len(blocks)`), runtime.Limits{})
+		for range rounds {
+			if got := result(t, box, p, "{}"); got != "45" {
+				t.Fatalf("got %s", got)
+			}
+		}
+	})
+}
+
+func TestMemoryLimitAtDeployment(t *testing.T) {
+	box := boxes["mapped"]
+	outcome, err := box.Deploy(t.Context(), program("hoard = []\nwhile True: hoard.append(bytearray(1 << 20))", runtime.Limits{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkClass(t, outcome, runtime.ClassMemory)
+}

@@ -1,0 +1,323 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+//go:embed testdata/actions.py
+var actionsSource string
+
+// actionNames gives the names in testdata/actions.py that a plan can use, those
+// that may end a run apart.
+func actionNames() (actions, endings []string) {
+	for _, m := range regexp.MustCompile(`(?m)^def (\w+)\(n\):$`).FindAllStringSubmatch(actionsSource, -1) {
+		if strings.HasPrefix(m[1], "end_") {
+			endings = append(endings, m[1])
+		} else {
+			actions = append(actions, m[1])
+		}
+	}
+	return actions, endings
+}
+
+// planned is a program with testdata/actions.py as its source, and what its
+// module body leaves behind.
+func planned(t testing.TB, box *Sandbox, tenant runtime.Tenant, ballast, fixed int, more string) runtime.Program {
+	t.Helper()
+	source := strings.NewReplacer("BALLAST", strconv.Itoa(ballast), "FIXED", strconv.Itoa(fixed)).Replace(actionsSource) + more
+	p := program(source, runtime.Limits{Timeout: 2 * time.Second})
+	p.Tenant = tenant
+	outcome, err := box.Deploy(context.Background(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkClass(t, outcome, "")
+	return p
+}
+
+// plan makes the args of a random program.
+func plan(rng *rand.Rand, actions, endings []string) (args []byte, ending string) {
+	var steps [][2]any
+	for range rng.IntN(6) {
+		steps = append(steps, [2]any{actions[rng.IntN(len(actions))], rng.IntN(100)})
+	}
+	ending = endings[rng.IntN(len(endings))]
+	steps = append(steps, [2]any{ending, rng.IntN(100)})
+	args, err := json.Marshal(map[string]any{"plan": steps})
+	if err != nil {
+		panic(err)
+	}
+	return args, ending
+}
+
+var zeros [1 << 20]byte
+
+// unequal finds the first byte in which a slot's memory differs from the image
+// that it is laid out as, by reading all of it; -1 if there is none. It works
+// out what should be there in its own way.
+func unequal(s *slot) int {
+	mem, base := s.memory.data(), s.image.base
+	if len(mem) != s.image.size {
+		return min(len(mem), s.image.size)
+	}
+	behind := base.start + len(base.view)
+	check := func(start, end int) int {
+		for start < end {
+			stop := min(end, start+len(zeros))
+			want := zeros[:]
+			switch {
+			case start < base.start:
+				stop = min(stop, base.start)
+			case start < behind:
+				stop = min(stop, behind)
+				want = base.view[start-base.start:]
+			}
+			if !bytes.Equal(mem[start:stop], want[:stop-start]) {
+				for i := range mem[start:stop] {
+					if mem[start+i] != want[i] {
+						return start + i
+					}
+				}
+			}
+			start = stop
+		}
+		return -1
+	}
+	at := 0
+	for i, page := range s.image.pages {
+		start := int(page) * pageSize
+		if found := check(at, start); found >= 0 {
+			return found
+		}
+		if !bytes.Equal(mem[start:start+pageSize], s.image.data[i*pageSize:(i+1)*pageSize]) {
+			return start
+		}
+		at = start + pageSize
+	}
+	return check(at, len(mem))
+}
+
+// newest gives the slot that was given back last, or nil.
+func newest(box *Sandbox) *slot {
+	if n := len(box.pool.idle); n > 0 {
+		return box.pool.idle[n-1]
+	}
+	return nil
+}
+
+// dropNewest closes the slot that was given back last.
+func dropNewest(t testing.TB, box *Sandbox) {
+	s := newest(box)
+	box.pool.idle = box.pool.idle[:len(box.pool.idle)-1]
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnequalSees(t *testing.T) {
+	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		box := openBox(t, Options{IdleSlots: 1, Portable: !shared.guest.mapped})
+		p := planned(t, box, "t", 10, 8192, "")
+		run(t, box, p, `{"plan":[]}`)
+		s := newest(box)
+		if at := unequal(s); at >= 0 {
+			t.Fatalf("differs at %d", at)
+		}
+		base := box.guest.base
+		own := int(s.image.pages[len(s.image.pages)/2]) * pageSize
+		for _, at := range []int{
+			0, own, own + pageSize - 1, base.start - 1, base.start, base.start + len(base.view) - 1, base.start + len(base.view), s.image.size - 1,
+		} {
+			s.memory.data()[at] ^= 1
+			if got := unequal(s); got < 0 {
+				t.Errorf("a flipped bit at %d goes unseen", at)
+			}
+			s.memory.data()[at] ^= 1
+		}
+	})
+}
+
+const (
+	// restoreRuns is how many random programs run on each kind of memory. An
+	// error in restoring shows within some tens.
+	restoreRuns = 150
+	// comparedEvery: comparing reads all pages, which maps them, and that is
+	// not how slots live. So runs of this many go by unobserved in between,
+	// on average.
+	comparedEvery = 3
+)
+
+// restores runs random programs of several functions and tenants on few slots
+// and checks that those come back as they were.
+func restores(t *testing.T, box *Sandbox, seed uint64) {
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	actions, endings := actionNames()
+	if len(actions) < 20 || len(endings) < 10 {
+		t.Fatalf("found only %d actions and %d endings", len(actions), len(endings))
+	}
+	functions := []runtime.Program{
+		planned(t, box, "a", 0, 0, ""),
+		planned(t, box, "a", 500, 100, ""),
+		planned(t, box, "b", 50, 3<<20, ""),
+		planned(t, box, "b", 0, 0, "\nopen('/tmp/left', 'w').write('by the module body')\nlast = open('/tmp/open', 'wb')\n"),
+		planned(t, box, "c", 0, 1<<20, "\nfor _ in range(3): cycles(100); patterns(19); numbers(50); classes(20)\n"),
+		planned(t, box, "c", 0, 70<<20, ""), // its image is larger than the base
+	}
+	baseSum := sha256.Sum256(box.guest.base.view)
+	imageSums := make([][sha256.Size]byte, len(functions))
+	for i, p := range functions {
+		img := box.images.get(keyOf(p))
+		imageSums[i] = sha256.Sum256(img.data)
+		img.release()
+	}
+
+	seen := map[string]int{}
+	compared, kept := 0, 0
+	runs := times(restoreRuns)
+	for i := range runs {
+		// Some runs in a row of the same function, then a switch.
+		p := functions[rng.IntN(len(functions))]
+		for range 1 + rng.IntN(3) {
+			args, ending := plan(rng, actions, endings)
+			p := p
+			if ending == "end_endless" || ending == "end_crash" {
+				if rng.IntN(4) != 0 {
+					continue // these take their time
+				}
+				p.Limits.Timeout = runtime.MinTimeout
+			}
+			outcome := runInTime(t, box, p, string(args))
+			class := runtime.Class("")
+			if outcome.Failure != nil {
+				class = outcome.Failure.Class
+			}
+			if class == runtime.ClassInternal {
+				t.Fatalf("seed %d, run %d, %s: %+v", seed, i, args, outcome.Failure)
+			}
+			seen[ending+" "+string(class)]++
+			s := newest(box)
+			if s == nil || s.image == nil {
+				continue
+			}
+			kept++
+			if rng.IntN(comparedEvery) != 0 {
+				continue
+			}
+			compared++
+			if at := unequal(s); at >= 0 {
+				t.Fatalf("seed %d, run %d, %s ended as %q: the slot differs from its image at byte %d (page %d)",
+					seed, i, args, class, at, at/pageSize)
+			}
+			if got := s.stack.Get(); got != box.guest.base.stack {
+				t.Fatalf("seed %d, run %d, %s: the stack pointer is %d", seed, i, args, got)
+			}
+			if rng.IntN(2) == 0 {
+				dropNewest(t, box)
+			}
+		}
+	}
+	t.Logf("%d slots compared, %d came back; endings: %v", compared, kept, seen)
+	if compared == 0 || len(seen) < 5 && !testing.Short() {
+		t.Error("the test has compared nothing")
+	}
+	if sha256.Sum256(box.guest.base.view) != baseSum {
+		t.Error("the base image has changed")
+	}
+	for i, p := range functions {
+		img := box.images.get(keyOf(p))
+		if img == nil {
+			t.Fatal("an image is gone")
+		}
+		if sha256.Sum256(img.data) != imageSums[i] {
+			t.Errorf("the image of function %d has changed", i)
+		}
+		img.release()
+	}
+}
+
+func TestSlotsComeBackAsTheyWere(t *testing.T) {
+	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		restores(t, openBox(t, Options{IdleSlots: 2, Portable: !shared.guest.mapped}), 1)
+	})
+}
+
+// TestEveryEndingIsRestored goes through all endings in turn, so that none
+// depends on luck.
+func TestEveryEndingIsRestored(t *testing.T) {
+	ended := map[string][]runtime.Class{
+		"end_return":       {""},
+		"end_raise":        {runtime.ClassError},
+		"end_chain":        {runtime.ClassError},
+		"end_exit":         {runtime.ClassExited},
+		"end_hard_exit":    {runtime.ClassExited},
+		"end_abort":        {runtime.ClassCrashed, runtime.ClassExited},
+		"end_endless":      {runtime.ClassTimeout},
+		"end_memory":       {runtime.ClassMemory},
+		"end_memory_small": {runtime.ClassMemory},
+		"end_interrupt":    {runtime.ClassError},
+		"end_object":       {runtime.ClassResultInvalid},
+		"end_surrogate":    {runtime.ClassResultInvalid},
+		"end_too_large":    {runtime.ClassResultTooLarge},
+		"end_crash":        {"", runtime.ClassCrashed, runtime.ClassError, runtime.ClassTimeout, runtime.ClassMemory, runtime.ClassStack},
+	}
+	// Where the interpreter did not return, or memory has grown, the slot is
+	// not given back at all.
+	dropped := []string{"end_hard_exit", "end_abort", "end_endless"}
+	_, endings := actionNames()
+	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		box := openBox(t, Options{IdleSlots: 1, Portable: !shared.guest.mapped})
+		for _, limit := range []int64{runtime.MinMemory, 100 * runtime.MiB} {
+			for i, ending := range endings {
+				classes, ok := ended[ending]
+				if !ok {
+					t.Errorf("no class is known for %s", ending)
+				}
+				p := planned(t, box, runtime.Tenant(fmt.Sprint(i%2)), 20, 4096, "")
+				p.Limits.Memory = limit
+				if ending == "end_endless" {
+					p.Limits.Timeout = runtime.MinTimeout
+				} else {
+					p.Limits.Timeout = time.Minute
+				}
+				for len(box.pool.idle) > 0 {
+					dropNewest(t, box)
+				}
+				args := fmt.Sprintf(`{"plan":[["grow_list",50],["allocate",9],["write_fixed",3],["%s",3]]}`, ending)
+				outcome := runInTime(t, box, p, args)
+				checkClass(t, outcome, classes...)
+				s := newest(box)
+				grown := outcome.Usage.Memory > int64(box.guest.base.size)
+				if s != nil && (grown || slices.Contains(dropped, ending)) {
+					t.Errorf("%s: the slot was given back (memory %d)", ending, outcome.Usage.Memory)
+				}
+				if s == nil && !grown && !slices.Contains(dropped, ending) && ending != "end_crash" {
+					t.Errorf("%s: the slot was not given back", ending)
+				}
+				if s != nil {
+					if at := unequal(s); at >= 0 {
+						t.Errorf("%s: differs at %d", ending, at)
+					}
+				}
+				if got := result(t, box, p, `{"plan":[["end_return",1]]}`); got != `{"n":1,"kept":[]}` {
+					t.Errorf("after %s: got %s", ending, got)
+				}
+				box.Forget(p.FunctionID, p.Version)
+			}
+		}
+	})
+}

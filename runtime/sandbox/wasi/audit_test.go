@@ -1,0 +1,85 @@
+package wasi
+
+import "fmt"
+
+// check verifies that what is counted is what is there.
+func (r *rig) check() {
+	r.t.Helper()
+	if err := r.sys.audit(r.kept); err != nil {
+		r.t.Fatal(err)
+	}
+	if r.sys.charged != r.control.charged {
+		r.t.Fatalf("the System says %d bytes are charged, the Control %d", r.sys.charged, r.control.charged)
+	}
+}
+
+// reset begins a run.
+func (r *rig) reset(state *State) {
+	r.sys.Reset(state, Limits{})
+	r.kept = 0
+}
+
+// capture makes a State; the run goes on.
+func (r *rig) capture() *State {
+	state := r.sys.Capture()
+	if state != nil {
+		r.kept = r.sys.charged
+	}
+	return state
+}
+
+// audit recounts all that the System keeps count of. Of what is charged, kept bytes belong to States.
+func (s *System) audit(kept int64) error {
+	var charged, size int64
+	files := -1 // /tmp itself does not count
+	isFree := map[uint32]bool{}
+	for _, slot := range s.tmp.free {
+		if isFree[slot] || s.tmp.nodes[slot] != nil {
+			return fmt.Errorf("slot %d is free twice, or not at all", slot)
+		}
+		isFree[slot] = true
+	}
+	for slot, n := range s.tmp.nodes {
+		if n == nil {
+			if !isFree[uint32(slot)] {
+				return fmt.Errorf("slot %d is lost", slot)
+			}
+			continue
+		}
+		files++
+		size += n.size
+		if !n.linked && !s.isOpen(uint32(slot)) {
+			return fmt.Errorf("slot %d is neither linked nor open", slot)
+		}
+		for _, e := range n.entries.list {
+			if c := s.tmp.nodes[e.slot]; c == nil || !c.linked || c.isDir && c.parent != uint32(slot) {
+				return fmt.Errorf("slot %d: entry %q is wrong", slot, e.name)
+			}
+			if i, ok := n.entries.find([]byte(e.name)); !ok || n.entries.list[i].name != e.name {
+				return fmt.Errorf("slot %d: entry %q is not found", slot, e.name)
+			}
+		}
+		if s.token == nil || n.owner != s.token {
+			continue
+		}
+		cost := n.cost()
+		for _, b := range n.blocks {
+			if b.owner == s.token {
+				cost += int64(cap(b.data))
+			}
+		}
+		if cost != n.charged {
+			return fmt.Errorf("slot %d costs %d, charged are %d", slot, cost, n.charged)
+		}
+		charged += cost
+	}
+	switch {
+	case files != s.tmp.files:
+		return fmt.Errorf("%d files, counted %d", files, s.tmp.files)
+	case size != s.tmp.bytes:
+		return fmt.Errorf("%d bytes, counted %d", size, s.tmp.bytes)
+	case charged+kept != s.charged:
+		return fmt.Errorf("%d+%d bytes of memory, charged %d", charged, kept, s.charged)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// sizedFS is a disk with as much free space as it is told.
+type sizedFS struct {
+	vfs.FS
+	free *uint64
+}
+
+func (fs sizedFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: *fs.free}, nil
+}
+
+// wantRefusedWrites expects that nothing new is taken, that reads go on, and
+// that both a writer and Health are told why.
+func wantRefusedWrites(t *testing.T, s *Store, why string, deletes bool) {
+	t.Helper()
+	v := version("id1", 2, "source")
+	for what, err := range map[string]error{
+		"create":  s.CreateFunction(function("a", "id9", "nine", 1), version("id9", 1, "source")),
+		"update":  s.UpdateFunction(function("a", "id1", "one", 2), &v),
+		"setting": s.PutSetting("x", nil),
+		"health":  s.Health(),
+	} {
+		e, ok := errors.AsType[*runtime.Error](err)
+		if !ok || e.Code != runtime.CodeUnavailable || !strings.Contains(e.Message, why) || e.Hint == "" || e.RetryAfter == 0 {
+			t.Errorf("%s: %#v, want unavailable because of %q", what, err, why)
+		}
+	}
+	if _, err := s.FunctionByName("a", "one"); err != nil {
+		t.Errorf("a read: %v", err)
+	}
+	if err := s.DeleteFunction("a", "id2"); (err == nil) != deletes {
+		t.Errorf("a deletion: %v", err)
+	}
+	checkInvariants(t, s)
+}
+
+func two(t *testing.T, s *Store) {
+	t.Helper()
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source")))
+	must(t, s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source")))
+	must(t, s.Health())
+}
+
+func TestANearlyFullDisk(t *testing.T) {
+	free := uint64(1 << 40)
+	s := openOn(t, sizedFS{vfs.NewMem(), &free}, "store")
+	two(t, s)
+	free = DefaultMinFree - 1
+	wantRefusedWrites(t, s, "nearly full", true)
+	free = DefaultMinFree
+	two2 := version("id1", 2, "source")
+	must(t, s.UpdateFunction(function("a", "id1", "one", 2), &two2))
+	must(t, s.Health())
+}
+
+func TestStalledWrites(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	two(t, s)
+	l := s.health.listen()
+	l.WriteStallBegin(pebble.WriteStallBeginInfo{Reason: "memtable count limit reached"})
+	wantRefusedWrites(t, s, "memtable count limit reached", false)
+	l.WriteStallEnd()
+	must(t, s.Health())
+}
+
+func TestFailedFlushes(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	two(t, s)
+	l := s.health.listen()
+	l.BackgroundError(errors.New("no space left"))
+	wantRefusedWrites(t, s, "no space left", true)
+	l.FlushEnd(pebble.FlushInfo{Err: errors.New("no space left")})
+	if s.Health() == nil {
+		t.Error("a flush that failed again counts as success")
+	}
+	l.CompactionEnd(pebble.CompactionInfo{})
+	must(t, s.Health())
+}
+
+func TestASlowDisk(t *testing.T) {
+	now := start
+	o := options(vfs.NewMem(), "store")
+	o.Now = func() time.Time { return now }
+	s, err := Open(o)
+	must(t, err)
+	defer s.Close()
+	s.health.listen().DiskSlow(vfs.DiskSlowInfo{Duration: 10 * time.Second})
+	wantCode(t, s.Health(), runtime.CodeUnavailable)
+	two := version("id1", 1, "source")
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), two)) // slow, but it works
+	now = now.Add(slowFor)
+	must(t, s.Health())
+}
+
+// A block that went bad is found when it is read: the process goes on, what can
+// be read is, and nothing is written any more.
+func TestABadBlock(t *testing.T) {
+	mem := vfs.NewMem()
+	s := openOn(t, mem, "store")
+	two(t, s)
+	for i := range 200 { // more than a block
+		id := fmt.Sprint("more", i)
+		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, strings.Repeat(id, 200))))
+	}
+	must(t, s.Close())
+	files, err := mem.List("store")
+	must(t, err)
+	for _, file := range files {
+		if strings.HasSuffix(file, ".sst") {
+			flip(t, mem, "store/"+file)
+		}
+	}
+	s = openOn(t, mem, "store")
+	bad := 0
+	for i := range 200 {
+		if _, err := s.Version("a", fmt.Sprint("more", i), 1); err != nil {
+			wantCode(t, err, runtime.CodeInternal)
+			bad++
+		}
+	}
+	if bad == 0 || bad == 200 {
+		t.Fatalf("%d of 200 versions are bad, want some", bad)
+	}
+	wantCode(t, s.Health(), runtime.CodeUnavailable)
+	wantCode(t, s.PutSetting("x", nil), runtime.CodeUnavailable)
+	wantCode(t, s.DeleteFunction("a", "more199"), runtime.CodeUnavailable)
+}
+
+// flip damages a byte in the middle of a file.
+func flip(t *testing.T, fs vfs.FS, file string) {
+	t.Helper()
+	f, err := fs.OpenReadWrite(file, vfs.WriteCategoryUnspecified)
+	must(t, err)
+	info, err := f.Stat()
+	must(t, err)
+	var b [1]byte
+	_, err = f.ReadAt(b[:], info.Size()/2)
+	must(t, err)
+	b[0] ^= 0xFF
+	_, err = f.WriteAt(b[:], info.Size()/2)
+	must(t, err)
+	must(t, f.Close())
+}

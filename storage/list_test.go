@@ -1,0 +1,115 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// many makes functions in few batches, as CreateFunction does one by one.
+func many(t testing.TB, s *Store, n int) {
+	t.Helper()
+	b := s.db.NewBatch()
+	for i := range n {
+		f := function("a", fmt.Sprintf("id%06d", i), fmt.Sprintf("name%06d", i), 1)
+		must(t, b.Set(keyName(f.Tenant, f.Name), encodeRaw(f.ID), nil))
+		must(t, putFunction(b, f))
+		must(t, putVersion(b, f.Tenant, version(f.ID, 1, "source")))
+		if b.Len() > 1<<20 || i == n-1 {
+			must(t, b.Commit(pebble.NoSync))
+			must(t, b.Close())
+			b = s.db.NewBatch()
+		}
+	}
+	must(t, b.Close())
+	must(t, s.db.Flush())
+}
+
+func TestListInPages(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	for _, name := range []string{"b", "a", "a.py", "a-b", "B", "a0"} {
+		must(t, s.CreateFunction(function("a", "id "+name, name, 1), version("id "+name, 1, "source")))
+		must(t, s.CreateFunction(function("a\x00", "id "+name, name+"2", 1), version("id "+name, 1, "source")))
+	}
+	for _, size := range []int{1, 2, 5, 6, 7, 100} {
+		var names []string
+		for after := ""; ; {
+			page, err := s.Functions("a", after, size)
+			must(t, err)
+			if len(page) == 0 {
+				break
+			}
+			if len(page) > size {
+				t.Fatalf("a page of %d has %d functions", size, len(page))
+			}
+			for _, f := range page {
+				names = append(names, f.Name)
+			}
+			after = names[len(names)-1]
+		}
+		if want := []string{"B", "a", "a-b", "a.py", "a0", "b"}; !slices.Equal(names, want) {
+			t.Fatalf("in pages of %d: %q, want %q", size, names, want)
+		}
+	}
+	page, err := s.Functions("a", "a-", 1) // a name that does not exist
+	must(t, err)
+	if len(page) != 1 || page[0].Name != "a-b" {
+		t.Fatalf("after a-: %v", page)
+	}
+	for _, limit := range []int{0, -1} {
+		if page, err := s.Functions("a", "", limit); err != nil || len(page) != 0 {
+			t.Fatalf("limit %d: %v, %v", limit, page, err)
+		}
+	}
+}
+
+// A page costs the same wherever it is and however many functions there are.
+// Allocations are counted, not time.
+func TestPagesOfManyFunctions(t *testing.T) {
+	const page = 50
+	cost := func(s *Store, after string) float64 {
+		return testing.AllocsPerRun(5, func() {
+			all, err := s.Functions("a", after, page)
+			if err != nil || len(all) != page {
+				t.Fatalf("%d functions after %q, %v", len(all), after, err)
+			}
+		})
+	}
+	few, all := openOn(t, vfs.NewMem(), "store"), openOn(t, vfs.NewMem(), "store")
+	many(t, few, 200)
+	many(t, all, 100_000)
+	base := cost(few, "")
+	for _, after := range []string{"", "name050000", "name099900"} {
+		if got := cost(all, after); got > 2*base {
+			t.Errorf("a page after %q costs %.0f allocations among 100,000 functions, %.0f among 200", after, got, base)
+		}
+	}
+	first, err := all.Functions("a", "name099949", page)
+	must(t, err)
+	if len(first) != page || first[0].Name != "name099950" {
+		t.Errorf("the last page begins with %v", first[0])
+	}
+}
+
+func BenchmarkFunctionByName(b *testing.B) {
+	s := openOn(b, vfs.NewMem(), "store")
+	many(b, s, 100_000)
+	for i := 0; b.Loop(); i++ {
+		if _, err := s.FunctionByName("a", fmt.Sprintf("name%06d", i*7919%100_000)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkFunctions100(b *testing.B) {
+	s := openOn(b, vfs.NewMem(), "store")
+	many(b, s, 100_000)
+	for b.Loop() {
+		if _, err := s.Functions("a", "name050000", 100); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
