@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestContextErrors(t *testing.T) {
 		"{\n\"a\": tru\n}": 2,
 	} {
 		got, err := parseContext(text)
-		e, ok := err.(*runtime.Error)
+		e, ok := errors.AsType[*runtime.Error](err)
 		if !ok || e.Code != runtime.CodeInvalidArgument || e.Line != line || e.Hint == "" {
 			t.Errorf("%.60q became %s, %+v; want line %d", text, got, err, line)
 		}

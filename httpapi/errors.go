@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"math"
@@ -114,7 +113,7 @@ func (s *Server) logInternal(ctx *fasthttp.RequestCtx, id string, err error) {
 }
 
 func writeErrorBody(ctx *fasthttp.RequestCtx, body errorBody) {
-	text, err := json.Marshal(body)
+	text, err := encodeJSON(body)
 	if err != nil { // strings and a number: cannot happen
 		text = []byte(`{"message":"something went wrong inside the server","error_code":"internal"}`)
 	}

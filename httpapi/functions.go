@@ -251,12 +251,20 @@ func writeID(ctx *fasthttp.RequestCtx, d runtime.Deployment) {
 }
 
 func writeValue(ctx *fasthttp.RequestCtx, value any) error {
+	text, err := encodeJSON(value)
+	if err != nil {
+		return runtime.Internal("httpapi.encode", err)
+	}
+	writeJSON(ctx, fasthttp.StatusOK, text)
+	return nil
+}
+
+// encodeJSON leaves <, > and & as they are: nothing here is HTML, and
+// tracebacks are full of them.
+func encodeJSON(value any) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
-		return runtime.Internal("httpapi.encode", err)
-	}
-	writeJSON(ctx, fasthttp.StatusOK, out.Bytes())
-	return nil
+	err := enc.Encode(value)
+	return bytes.TrimSuffix(out.Bytes(), []byte{'\n'}), err
 }

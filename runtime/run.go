@@ -18,7 +18,7 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 
 	version, err := e.current.use(ctx, functionKey{r.Tenant, r.Function}, e.load)
 	if err != nil {
-		if ctx.Err() != nil && err == ctx.Err() {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return nil, gaveUp(err)
 		}
 		return nil, fault("engine.run", err)

@@ -117,13 +117,7 @@ func TestABadBlock(t *testing.T) {
 		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, strings.Repeat(id, 200))))
 	}
 	must(t, s.Close())
-	files, err := mem.List("store")
-	must(t, err)
-	for _, file := range files {
-		if strings.HasSuffix(file, ".sst") {
-			flip(t, mem, "store/"+file)
-		}
-	}
+	flip(t, mem, largestTable(t, mem))
 	s = openOn(t, mem, "store")
 	bad := 0
 	for i := range 200 {
@@ -138,6 +132,21 @@ func TestABadBlock(t *testing.T) {
 	wantCode(t, s.Health(), runtime.CodeUnavailable)
 	wantCode(t, s.PutSetting("x", nil), runtime.CodeUnavailable)
 	wantCode(t, s.DeleteFunction("a", "more199"), runtime.CodeUnavailable)
+}
+
+func largestTable(t *testing.T, fs vfs.FS) (largest string) {
+	t.Helper()
+	files, err := fs.List("store")
+	must(t, err)
+	var size int64
+	for _, file := range files {
+		info, err := fs.Stat("store/" + file)
+		must(t, err)
+		if strings.HasSuffix(file, ".sst") && info.Size() > size {
+			largest, size = "store/"+file, info.Size()
+		}
+	}
+	return largest
 }
 
 // flip damages a byte in the middle of a file.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,9 +54,10 @@ func (l *limits) flags(cmd *cobra.Command, timeout, memory string) {
 // functionName checks a name before it becomes part of an address.
 func functionName(name string) error {
 	if err := runtime.ValidateName(name); err != nil {
-		e := *err.(*runtime.Error)
-		e.Message = "the function name " + quoted(name) + " is not valid"
-		return &e
+		if e, ok := errors.AsType[*runtime.Error](err); ok {
+			e.Message = "the function name " + quoted(name) + " is not valid"
+		}
+		return err
 	}
 	return nil
 }

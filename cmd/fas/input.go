@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,14 +59,14 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	if err != nil {
 		fmt.Fprintln(a.stderr) // nobody has pressed Enter
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
 		return nil
 	}
-	return fmt.Errorf("not done")
+	return errors.New("not done")
 }
 
 // unlessInterrupted reads, or gives up when ctx ends: a read from a terminal

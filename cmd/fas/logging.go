@@ -52,7 +52,7 @@ func (f *logFormat) Type() string   { return "FORMAT" }
 // elsewhere.
 func (a *app) newLog(w io.Writer, level logLevel, format logFormat) *slog.Logger {
 	if format == formatText || format == formatAuto && isTerminal(w) {
-		return slog.New(tint.NewHandler(w, &tint.Options{
+		return slog.New(tint.NewTextHandler(w, &tint.Options{
 			Level:      slog.Level(level),
 			TimeFormat: time.TimeOnly,
 			NoColor:    !bool(a.paint(w)),

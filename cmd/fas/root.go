@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -87,7 +86,7 @@ func arguments(names ...string) cobra.PositionalArgs {
 			return usagef(hint, "the %s is missing", strings.Join(names[len(args):], " and the "))
 		}
 		if len(args) > len(names) {
-			return usagef(hint, "%s", fmt.Sprintf("%q is one argument too many", args[len(names)]))
+			return usagef(hint, "%q is one argument too many", args[len(names)])
 		}
 		return nil
 	}

@@ -5,22 +5,26 @@ same bytes and because the guest reads it often and never writes it. Run with -I
 """
 
 import importlib.util
+import marshal
 import os
 import sys
 import time
 import zipfile
 from collections.abc import Iterator
-from importlib import _bootstrap_external
 from pathlib import Path
 
 # Where tracebacks say that a module comes from; no such folder exists in the guest.
 SHOWN_AT = "/usr/lib/python3.13"
 BUILD_FOLDER = "/build"
+# PEP 552: the header's flags for a file that is named by a hash which nobody checks.
+UNCHECKED_HASH = (1).to_bytes(4, "little")
 
 
 def bytecode(name: str, source: bytes) -> bytes:
     code = compile(source, f"{SHOWN_AT}/{name}", "exec", dont_inherit=True, optimize=0)
-    return bytes(_bootstrap_external._code_to_hash_pyc(code, importlib.util.source_hash(source), False))
+    # Version 2 knows no references to what was written before. Later versions do, and where they use them depends on
+    # reference counts, which differ from one run of this very script to the next.
+    return importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(source) + marshal.dumps(code, 2)
 
 
 def library(lib: Path, omit: set[str]) -> Iterator[tuple[str, bytes]]:

@@ -21,7 +21,6 @@ func (a *asm) i64(v int32) {
 }
 func (a *asm) get(local uint32)   { a.index(wasmbin.OpLocalGet, local) }
 func (a *asm) set(local uint32)   { a.index(wasmbin.OpLocalSet, local) }
-func (a *asm) tee(local uint32)   { a.index(wasmbin.OpLocalTee, local) }
 func (a *asm) getGlobal(g uint32) { a.index(wasmbin.OpGlobalGet, g) }
 func (a *asm) setGlobal(g uint32) { a.index(wasmbin.OpGlobalSet, g) }
 func (a *asm) call(f uint32)      { a.index(wasmbin.OpCall, f) }

@@ -29,7 +29,7 @@ func BenchmarkPristine(b *testing.B) {
 func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
 	box := boxes["mapped"]
 	s, r := preparedSlot(b, box, deployed(b, box, hello, runtime.Limits{}))
-	r.first, r.second = helloArgs, noContext
+	r.inputs = [3][]byte{helloArgs, noContext}
 	r.deadline = time.Now().Add(time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -80,8 +81,7 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 		return nil, err
 	}
 	if err := g.makeBase(ctx, data, o.Portable); err != nil {
-		g.close(ctx)
-		return nil, err
+		return nil, errors.Join(err, g.close(ctx))
 	}
 	return g, nil
 }

@@ -68,7 +68,7 @@ func (m *gapMeter) bench(b *testing.B, box *Sandbox, source string) {
 	yields := 0
 	for b.Loop() {
 		s, r := preparedSlot(b, box, p)
-		r.first, r.second = noContext, noContext
+		r.inputs = [3][]byte{noContext, noContext}
 		r.deadline = time.Now().Add(*hogTime)
 		m.begin()
 		s.invoke(context.Background(), r)

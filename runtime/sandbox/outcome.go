@@ -21,7 +21,13 @@ func (s *slot) outcome(status int32, err error) runtime.Outcome {
 	c := &s.call
 	switch {
 	case err == nil && status == 0 && c.failure != nil:
-		return runtime.Outcome{Failure: readFailure(c.failure)}
+		f := readFailure(c.failure)
+		// CPython forgets to say MemoryError where it cannot grow its stack
+		// of frames (_PyThreadState_PushFrame).
+		if f.Type == "SystemError" && s.memory.denied() {
+			f.Class, f.Message = runtime.ClassMemory, "the function ran out of memory"
+		}
+		return runtime.Outcome{Failure: f}
 	case err == nil && status == 0 && c.result != nil:
 		if f := checkResult(c.op, c.result); f != nil {
 			return runtime.Outcome{Failure: f}

@@ -164,7 +164,7 @@ def classes(n):
     for i in range(n % 50):
         made = type("T%d" % i, (Node,), {"x%d" % i: property(lambda self: i)})
         made().payload.append(i)
-    functools.lru_cache(maxsize=n)(len)([])
+    functools.lru_cache(maxsize=n)(len)(())
 
 
 def import_more(n):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ func run(args []string, stderr io.Writer) int {
 	chunk := flags.Uint("chunk", instrument.DefaultCopyChunk, "bytes that memory.copy and memory.fill move in one piece, 4 KiB to 1 GiB")
 	tables := flags.Bool("allow-table-writes", false, "accept modules that write tables")
 	if err := flags.Parse(args); err != nil {
-		if err == flag.ErrHelp {
+		if errors.Is(err, flag.ErrHelp) {
 			return 0
 		}
 		return 2
