@@ -1,6 +1,9 @@
 package runtime
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Run runs a function and waits for its end. An error means that it did not
 // start (CodeNotFound, CodeInvalidArgument, CodeTooLarge, CodeTooBusy,
