@@ -26,6 +26,8 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 		}
 		return e
 	}
-	writeJSON(ctx, fasthttp.StatusOK, []byte(`{"status":"ready"}`))
-	return nil
+	return writeValue(ctx, struct {
+		Status  string `json:"status"`
+		Version string `json:"version,omitempty"`
+	}{"ready", s.opts.Version})
 }

@@ -26,6 +26,9 @@ type Functions interface {
 type Options struct {
 	Functions Functions
 	Auth      Authenticator
+	// Version of the server, told by GET /readyz. Empty: not told.
+	Version string
+
 	// Ready tells why requests cannot be served yet or any more, nil if they
 	// can. Only the message of a *runtime.Error is shown to callers. A nil
 	// Ready means always.

@@ -91,6 +91,7 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 		Ready:     entrance.ready,
 		Log:       s.log,
 		BaseURL:   o.publicURL,
+		Version:   version(),
 	})
 	if err != nil {
 		return err

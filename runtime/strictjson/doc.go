@@ -21,5 +21,5 @@
 // Check may be called concurrently.
 //
 //	err := strictjson.Check([]byte(`{"items":[1,2,{"n":01}]}`), strictjson.Options{Object: true})
-//	// $.items[2].n: a number must not start with a zero (byte 21)
+//	// $.items[2].n: a number must not start with a zero (byte 19)
 package strictjson
