@@ -10,6 +10,10 @@ set -euo pipefail
 
 rm -rf "$work/guest"
 mkdir "$work/guest"
+# Taken before anything is compiled, for the manifest: relative to the repository, so that a test can tell whether the artefacts are
+# those of the tree that it runs in.
+(cd "$repo" && find pyguest/guest pyguest/instrument pyguest/wasmbin -type f \
+  \( -name '*.[ch]' -o -name '*.go' ! -name '*_test.go' \) -print0 | sort -z | xargs -0 -r sha256sum) >"$work/guest/own-sources"
 # Everything is named relative to the work folder, so that no symbol or module name holds a path.
 cd "$work"
 

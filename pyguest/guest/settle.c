@@ -112,6 +112,8 @@ int faas_settle(int for_good) {
     if (call_gc("collect") < 0) return -1;
     if (for_good && immortalize() < 0) return -1;
     if (call_gc("freeze") < 0) return -1;
-    fill_holes();
+    /* Filling a pool writes to all of it. That is right once, for the holes of
+     * the whole standard library; a function's own are few and close together. */
+    if (for_good) fill_holes();
     return 0;
 }

@@ -30,14 +30,15 @@ def main(args, context):
     with open("/tmp/planted", "wb") as f:
         f.write(marker * 10000)
     print(args["marker"])
-    size = 4 << 20
+    size, room = 4 << 20, args["room"]
     try:
-        while size > 1024:
+        while size > 1024 and room > 0:
+            room -= size
             try:
                 keep.append(bytearray(marker * (size // 16)))
             except MemoryError:
                 size //= 2
-        for n in range(3000): keep.append(marker + bytes(n % 400))
+        for n in range(3000 if room > 0 else 30): keep.append(marker + bytes(n % 400))
     except MemoryError:
         pass
     ending = args["ending"]
@@ -71,46 +72,49 @@ def main(args, context):
             while True: keep.append(bytearray(1 << 20))
         except MemoryError:
             pass
-    dirty = sum(any(b) for b in keep)
+    dirty = sum(b.count(0) != len(b) for b in keep)
     return [dirty, os.path.exists("/tmp/planted"), "PLANTED" in os.environ]
 `
 
 // plantings is how often a marker is planted and looked for, for each kind of
-// memory. All ways to end come up twice per limit.
-const plantings = 40
+// memory: once for each way to end and each amount of memory that is filled.
+const plantings = 30
+
+// fillings are how much memory is filled: some of what the image has free, all
+// of that, and what can be had beyond.
+var fillings = []struct{ limit, room int64 }{
+	{runtime.MinMemory, 32 * runtime.MiB},
+	{runtime.MinMemory, runtime.MaxMemory},
+	{96 * runtime.MiB, runtime.MaxMemory},
+}
 
 func TestNothingIsLeftForOthers(t *testing.T) {
 	endings := []string{"return", "freed", "raise", "exit", "hard exit", "abort", "memory", "crash", "endless", "cancelled"}
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
-		for name, slots := range map[string]int{"one slot": 1, "some slots": 3} {
-			t.Run(name, func(t *testing.T) {
+		for _, slots := range []int{1, 3} {
+			t.Run(fmt.Sprint(slots), func(t *testing.T) {
 				box := openBox(t, Options{IdleSlots: slots, Portable: !shared.guest.mapped})
-				victims := map[int64]runtime.Program{}
-				for _, limit := range []int64{runtime.MinMemory, 96 * runtime.MiB} {
-					victims[limit] = deployed(t, box, planter, runtime.Limits{Memory: limit})
-				}
+				victim := deployed(t, box, planter, runtime.Limits{})
 				spy := deployed(t, box, finder, runtime.Limits{Memory: runtime.DefaultMemory})
 				other := deployed(t, box, finder, runtime.Limits{Memory: runtime.DefaultMemory})
 				spy.Tenant, other.Tenant = "spy", "spy"
 				checked, reused := 0, 0
 				for i := range times(plantings) {
 					ending := endings[i%len(endings)]
-					victim := victims[runtime.MinMemory]
-					if i/len(endings)%2 == 1 {
-						victim = victims[96*runtime.MiB]
-					}
+					filling := fillings[i/len(endings)%len(fillings)]
+					victim.Limits.Memory = filling.limit
 					victim.Tenant = runtime.Tenant(fmt.Sprintf("victim%d", i%3))
 					marker := make([]byte, 16)
 					rand.Read(marker)
 					before := newest(box)
-					plant(t, box, victim, marker, ending)
+					plant(t, box, victim, marker, ending, filling.room)
 					if newest(box) == before && before != nil {
 						reused++
 					}
 
 					// The victim's own function, as another tenant; and another.
-					hits, grown := look(t, box, spy, marker, i%2 == 0)
-					hits2, _ := look(t, box, other, marker, i%4 == 0)
+					hits, grown := look(t, box, spy, marker, i%3 == 0)
+					hits2, _ := look(t, box, other, marker, false)
 					if hits+hits2 > 0 {
 						t.Fatalf("planting %d, ended by %s, memory grown %v: %d and %d markers of another tenant found",
 							i, ending, grown, hits, hits2)
@@ -125,7 +129,7 @@ func TestNothingIsLeftForOthers(t *testing.T) {
 	})
 }
 
-func plant(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, ending string) {
+func plant(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, ending string, room int64) {
 	t.Helper()
 	ctx := context.Background()
 	told := ending
@@ -138,7 +142,7 @@ func plant(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, ending 
 		defer cancel()
 		told = "endless"
 	}
-	args := fmt.Sprintf(`{"marker":"%x","ending":"%s"}`, marker, told)
+	args := fmt.Sprintf(`{"marker":"%x","ending":"%s","room":%d}`, marker, told, room)
 	outcome, err := box.Run(ctx, p, []byte(args), fmt.Appendf(nil, `{"secret":"%x"}`, marker))
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +199,7 @@ func TestMarkersAreSeen(t *testing.T) {
 		defer img.release()
 		marker := []byte("0123456789abcdef")
 		r := request{op: opRun, limits: p.Limits.WithDefaults()}
-		r.inputs[0], r.inputs[1] = fmt.Appendf(nil, `{"marker":"%x","ending":"return"}`, marker), []byte("{}")
+		r.inputs[0], r.inputs[1] = fmt.Appendf(nil, `{"marker":"%x","ending":"return","room":%d}`, marker, runtime.MaxMemory), []byte("{}")
 		hits := 0
 		outcome, err := box.onSlot(context.Background(), img, p.Tenant, r, func(s *slot) error {
 			hits = bytes.Count(s.memory.data(), marker)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"unsafe"
@@ -94,7 +95,7 @@ func (m *mappedMemory) swap(img *image) error {
 
 func (m *mappedMemory) restore() (int, error) {
 	pages := 0
-	err := m.scan.each(m.data(), func(start, end int) {
+	err := m.dirty(func(start, end int) {
 		if pages += (end - start) / pageSize; pages <= restoreLimit {
 			m.laid.copyTo(m.region, start, end)
 		}
@@ -105,7 +106,17 @@ func (m *mappedMemory) restore() (int, error) {
 	return pages, err
 }
 
-func (m *mappedMemory) dirty(f func(start, end int)) error { return m.scan.each(m.data(), f) }
+func (m *mappedMemory) dirty(f func(start, end int)) error {
+	start, end := m.base.start, m.base.start+len(m.base.view)
+	if m.base.tracker.kind != trackWritten {
+		return m.scan.each(m.region, 0, m.size, false, f)
+	}
+	// The C stack, the file, the heap beyond it.
+	return errors.Join(
+		m.scan.each(m.region, 0, start, false, f),
+		m.scan.each(m.region, start, end, true, f),
+		m.scan.each(m.region, end, m.size, false, f))
+}
 
 func (m *mappedMemory) close() {
 	if m.region != nil {

@@ -138,7 +138,7 @@ func (t *tracker) try() error {
 		mem[2*pageSize] = mem[pageSize] + mem[3*pageSize] + 1 // 1 and 3 are read, 2 is written
 		mem[5*pageSize] = mem[5*pageSize] + 1                 // read, then written
 		var got []int
-		err := s.each(mem, func(start, end int) {
+		err := s.each(mem, 0, len(mem), true, func(start, end int) {
 			for ; start < end; start += pageSize {
 				got = append(got, start/pageSize)
 			}
@@ -213,25 +213,38 @@ func (s *scan) init(t *tracker) {
 	}
 }
 
-// each calls f with every stretch of mem that was written, as offsets into mem.
-// mem may reach beyond what is registered into anonymous memory, where every
-// page that is there was written.
-func (s *scan) each(mem []byte, f func(start, end int)) error {
-	if s.tracker.kind == trackEntries {
-		return s.eachEntry(mem, f)
+// each calls f with every stretch of region[start:end] that was written, as
+// offsets into region. armed says that all of it is a mapping that was armed;
+// else it is anonymous memory, where every page that is there was written, or,
+// for the kinds that do not arm, either.
+func (s *scan) each(region []byte, start, end int, armed bool, f func(start, end int)) error {
+	switch {
+	case start == end:
+		return nil
+	case s.tracker.kind == trackEntries:
+		return s.eachEntry(region, start, end, f)
 	}
-	base := uint64(uintptr(unsafe.Pointer(&mem[0])))
-	start, end := base, base+uint64(len(mem))
+	return s.eachScanned(region, start, end, armed, f)
+}
+
+func (s *scan) eachScanned(region []byte, from, to int, armed bool, f func(start, end int)) error {
+	base := uint64(uintptr(unsafe.Pointer(&region[0])))
+	start, end := base+uint64(from), base+uint64(to)
 	for start < end {
 		*s.arg = scanArg{
 			size: uint64(unsafe.Sizeof(scanArg{})), start: start, end: end,
 			vec: uint64(uintptr(unsafe.Pointer(&s.regions[0]))), vecLen: uint64(len(s.regions)),
 		}
-		if s.tracker.kind == trackWritten {
-			s.arg.mask, s.arg.inverted, s.arg.returned = pageIsWritten|pageIsZero, pageIsZero, pageIsWritten
-		} else {
-			s.arg.mask, s.arg.inverted = pageIsFile|pageIsZero, pageIsFile|pageIsZero
-			s.arg.anyOf, s.arg.returned = pageIsPresent|pageIsSwapped, pageIsFile
+		switch {
+		case s.tracker.kind == trackWritten && armed:
+			// In just this form the kernel looks at one bit per page.
+			s.arg.mask, s.arg.returned = pageIsWritten, pageIsWritten
+		case s.tracker.kind == trackWritten:
+			s.arg.mask, s.arg.inverted, s.arg.returned = pageIsZero, pageIsZero, pageIsWritten
+			s.arg.anyOf = pageIsPresent | pageIsSwapped
+		default:
+			s.arg.mask, s.arg.inverted, s.arg.returned = pageIsFile|pageIsZero, pageIsFile|pageIsZero, pageIsFile
+			s.arg.anyOf = pageIsPresent | pageIsSwapped
 		}
 		n, _, errno := unix.Syscall(unix.SYS_IOCTL, s.tracker.fd, pagemapScan, uintptr(unsafe.Pointer(s.arg)))
 		if errno != 0 {
@@ -247,12 +260,11 @@ func (s *scan) each(mem []byte, f func(start, end int)) error {
 
 var errShortPagemap = errors.New("the kernel's page map ends early")
 
-func (s *scan) eachEntry(mem []byte, f func(start, end int)) error {
-	first := uint64(uintptr(unsafe.Pointer(&mem[0]))) / pageSize
-	pages := len(mem) / pageSize
+func (s *scan) eachEntry(region []byte, start, end int, f func(start, end int)) error {
+	first := uint64(uintptr(unsafe.Pointer(&region[0]))) / pageSize
 	from := -1 // start of the stretch that is open
-	for done := 0; done < pages; {
-		n := min(pages-done, len(s.entries))
+	for done := start / pageSize; done < end/pageSize; {
+		n := min(end/pageSize-done, len(s.entries))
 		buf := unsafe.Slice((*byte)(unsafe.Pointer(&s.entries[0])), n*8)
 		if got, err := s.tracker.pagemap.ReadAt(buf, int64(first+uint64(done))*8); got != len(buf) {
 			return errors.Join(errShortPagemap, err)
@@ -270,7 +282,7 @@ func (s *scan) eachEntry(mem []byte, f func(start, end int)) error {
 		done += n
 	}
 	if from >= 0 {
-		f(from, len(mem))
+		f(from, end)
 	}
 	return nil
 }

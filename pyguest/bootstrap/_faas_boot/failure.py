@@ -17,6 +17,10 @@ HEAD_FRAMES = 12  # of a deep traceback, these first frames are kept ...
 TAIL_FRAMES = 20  # ... and these last
 MAX_FRAMES = 100_000  # walked at the most
 MAX_CHAIN = 4  # exceptions told of a chain of causes
+# Characters of a whole traceback. The host takes 256 KiB of JSON in all, and a
+# character takes up to 6 bytes there.
+MAX_TRACEBACK = 32_000
+MAX_NUMBER = 2**31 - 1  # of a line, which a SyntaxError of the function's making can say anything about
 
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
@@ -36,17 +40,18 @@ def describe(error: BaseException) -> bytes:
     name = type_name(error)
     message = _message(error)
     if isinstance(error, SyntaxError) and program.is_own(error.filename):
-        return _pack(kind, name, message, _syntax(error, name, message), error.lineno or 0)
+        line = _number(error.lineno)
+        return _pack(kind, name, message, _syntax(error, line, name, message), line)
     return _pack(kind, name, message, _chain(error), _innermost(error.__traceback__))
 
 
 def _pack(kind: str, name: str, message: str, traceback: str = "", line: int = 0, exit_code: int = 0) -> bytes:
-    return values.encode_ascii(
+    return values.encode_text(
         {
             "class": kind,
             "type": name,
             "message": message,
-            "traceback": traceback,
+            "traceback": _shortened(traceback),
             "line": line,
             "exit_code": exit_code,
         }
@@ -93,13 +98,25 @@ def _text(value: object) -> str:
     return text
 
 
-def _syntax(error: SyntaxError, name: str, message: str) -> str:
-    lines = ['  File "%s", line %d\n' % (program.filename(), error.lineno or 0)]
-    source = error.text if isinstance(error.text, str) else program.source_line(error.lineno or 0)
+def _shortened(text: str) -> str:
+    """Cut a traceback that is too long in the middle: it tells most at its ends."""
+    if len(text) <= MAX_TRACEBACK:
+        return text
+    half = MAX_TRACEBACK // 2
+    return "%s\n... %d characters ...\n%s" % (text[:half], len(text) - 2 * half, text[-half:])
+
+
+def _number(value: object) -> int:
+    return min(value, MAX_NUMBER) if type(value) is int and value > 0 else 0
+
+
+def _syntax(error: SyntaxError, line: int, name: str, message: str) -> str:
+    lines = ['  File "%s", line %d\n' % (program.filename(), line)]
+    source = error.text if isinstance(error.text, str) else program.source_line(line)
     if source.strip():
         stripped = source.strip()[:MAX_LINE]
         lines.append("    %s\n" % stripped)
-        column = (error.offset or 1) - 1 - (len(source) - len(source.lstrip()))
+        column = (_number(error.offset) or 1) - 1 - (len(source) - len(source.lstrip()))
         if 0 <= column <= len(stripped):
             lines.append("    %s^\n" % (" " * column))
     return "%s%s: %s\n" % ("".join(lines), name, message)

@@ -34,9 +34,6 @@ _scan = json.scanner.c_make_scanner(json.decoder.JSONDecoder())
 _encoder = json.encoder.c_make_encoder(
     {}, _refuse, json.encoder.c_encode_basestring, None, ":", ",", False, False, False
 )
-_ascii_encoder = json.encoder.c_make_encoder(
-    {}, _refuse, json.encoder.c_encode_basestring_ascii, None, ":", ",", False, False, False
-)
 
 
 def decode(text: bytes) -> object:
@@ -58,9 +55,13 @@ def encode(value: object) -> bytes:
     return text
 
 
-def encode_ascii(value: object) -> bytes:
-    """Make JSON of a value of ours, whatever its strings hold."""
-    return "".join(_ascii_encoder(value, 0)).encode("ascii")
+def encode_text(value: object) -> bytes:
+    """Make JSON of a value of ours, whatever its strings hold.
+
+    A character takes 6 bytes at most: one that UTF-8 has no place for, which is
+    a lone surrogate, becomes the escape that Python and JSON both have for it.
+    """
+    return "".join(_encoder(value, 0)).encode("utf-8", "backslashreplace")
 
 
 def _explain(value: object) -> str:

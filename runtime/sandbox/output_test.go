@@ -1,0 +1,128 @@
+package sandbox
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// logSlack is what the mark of a cut log takes.
+const logSlack = 200
+
+func TestOutputFloods(t *testing.T) {
+	for name, main := range map[string]string{
+		"many large":    "for _ in range(1000): print('x' * 10**6)",
+		"many small":    "import sys\nfor _ in range(2 * 10**6): sys.stdout.write('x\\n')",
+		"unbuffered":    "import os\nfor _ in range(10**5): os.write(2, b'0123456789abcdef')",
+		"no line end":   "import sys\nfor _ in range(100): sys.stdout.write('x' * 10**6)",
+		"one line":      "print('x' * 50_000_000)",
+		"NULs":          "import os\nfor _ in range(300): os.write(1, bytes(10000))",
+		"both in turns": "import os\nfor i in range(10**6): os.write(1 + i % 2, b'ab')",
+	} {
+		eachBox(t, func(t *testing.T, box *Sandbox) {
+			t.Run(name, func(t *testing.T) {
+				p := deployed(t, box, body(main+"\nreturn 'went on'"), runtime.Limits{Timeout: time.Minute, Memory: 256 * runtime.MiB})
+				defer box.Forget(p.FunctionID, p.Version)
+				outcome := runInTime(t, box, p, "{}")
+				checkClass(t, outcome, "")
+				logs := outcome.Logs
+				if string(outcome.Result) != `"went on"` || !logs.Truncated {
+					t.Errorf("got %s, truncated: %v", outcome.Result, logs.Truncated)
+				}
+				if n := len(logs.Data); n < runtime.DefaultLogs || n > runtime.DefaultLogs+logSlack {
+					t.Errorf("%d bytes are kept", n)
+				}
+				if !bytes.Contains(logs.Data[runtime.DefaultLogs:], []byte("truncated")) {
+					t.Errorf("the end is %q", logs.Data[runtime.DefaultLogs:])
+				}
+				checkMarks(t, logs)
+			})
+		})
+	}
+}
+
+func checkMarks(t *testing.T, logs runtime.Logs) {
+	t.Helper()
+	last := -1
+	for i, m := range logs.Marks {
+		if m.Offset <= last || m.Offset >= len(logs.Data) || m.Stream != 1 && m.Stream != 2 || i > 0 && m.Stream == logs.Marks[i-1].Stream {
+			t.Fatalf("mark %d of %d is %+v, after offset %d", i, len(logs.Marks), m, last)
+		}
+		last = m.Offset
+	}
+}
+
+func TestOutputIsKeptAsWritten(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		p := deployed(t, box, body(`
+import os, sys
+print("one")
+sys.stderr.write("\x1b[31mtwo\x1b[0m\0\n")
+print("three", end="")
+os.write(2, b"\xff\xfe")
+sys.stdout.flush()
+os.write(2, b"four")
+print("rest without a line end", end="")`), runtime.Limits{})
+		logs := run(t, box, p, "{}").Logs
+		want := "one\n\x1b[31mtwo\x1b[0m\x00\n" + "\xff\xfe" + "three" + "four" + "rest without a line end"
+		if string(logs.Data) != want || logs.Truncated {
+			t.Errorf("got %q, want %q", logs.Data, want)
+		}
+		checkMarks(t, logs)
+		var streams strings.Builder
+		for _, m := range logs.Marks {
+			streams.WriteByte('0' + m.Stream)
+		}
+		if streams.String() != "12121" {
+			t.Errorf("streams %s", streams.String())
+		}
+	})
+}
+
+func TestOutputAtTheLimit(t *testing.T) {
+	box := boxes["mapped"]
+	p := deployed(t, box, body("import os\nos.write(1, b'x' * args['n'])"), runtime.Limits{Logs: 1000})
+	for args, truncated := range map[string]bool{`{"n":999}`: false, `{"n":1000}`: false, `{"n":1001}`: true} {
+		logs := run(t, box, p, args).Logs
+		if logs.Truncated != truncated || len(logs.Data) > 1000+logSlack {
+			t.Errorf("%s: truncated %v, %d bytes", args, logs.Truncated, len(logs.Data))
+		}
+	}
+}
+
+// TestOutputOfFailures: what was written before the end is there, whatever the
+// end is.
+func TestOutputOfFailures(t *testing.T) {
+	box := boxes["mapped"]
+	for _, end := range []string{"1 / 0", "import os; os._exit(0)", "import os; os.abort()", "while True: pass", "import sys; sys.exit()", "bytearray(10**9)"} {
+		p := deployed(t, box, body("print('before')\n"+end), runtime.Limits{Timeout: 5 * runtime.MinTimeout})
+		if got := string(runInTime(t, box, p, "{}").Logs.Data); got != "before\n" {
+			t.Errorf("%s: logged %q", end, got)
+		}
+	}
+}
+
+// TestClosedStreams: a function may close or replace its streams without harm to
+// its result.
+func TestClosedStreams(t *testing.T) {
+	box := boxes["mapped"]
+	for _, main := range []string{
+		"import sys; sys.stdout.close()",
+		"import sys; print('x', end=''); sys.stdout.close(); sys.stderr.close()",
+		"import sys; sys.stdout = sys.stderr = None",
+		"import sys; del sys.stdout, sys.stderr",
+		"import os; os.close(1); os.close(2)",
+		"import os; print('x', end=''); os.close(1)",
+		"import os; print('x', end=''); os.close(0); os.closerange(0, 50)",
+		"import sys; sys.stdout.detach()",
+		"import sys; sys.stdout.flush = lambda: 1 / 0",
+		"import sys; sys.stdout.reconfigure(encoding='ascii')",
+	} {
+		if got := result(t, box, deployed(t, box, body(main+"\nreturn 1"), runtime.Limits{}), "{}"); got != "1" {
+			t.Errorf("%s: got %s", main, got)
+		}
+	}
+}
