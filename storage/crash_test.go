@@ -129,8 +129,8 @@ type crash struct {
 	before, after model
 }
 
-// Power is lost at random writes of random changes, with none, some or all of
-// what was not synced on the disk. Whatever was acknowledged must be there.
+// Power is lost at random writes of random changes, and right after some of
+// them, with none, some or all of what was not synced on the disk. Whatever was acknowledged must be there.
 func TestLostPower(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
@@ -140,6 +140,11 @@ func TestLostPower(t *testing.T) {
 			var crashes []crash
 			before, after := model{}, model{}
 			mem := vfs.NewCrashableMem()
+			lose := func() {
+				unsynced := []int{0, 10, 50, 100}[rng.IntN(4)]
+				clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
+				crashes = append(crashes, crash{clone, unsynced, before, after})
+			}
 			fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 				if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
 					return nil
@@ -147,9 +152,7 @@ func TestLostPower(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				if len(crashes) < 20 && rng.IntN(8) == 0 {
-					unsynced := []int{0, 10, 50, 100}[rng.IntN(4)]
-					clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
-					crashes = append(crashes, crash{clone, unsynced, before, after})
+					lose()
 				}
 				return nil
 			}))
@@ -161,17 +164,20 @@ func TestLostPower(t *testing.T) {
 				after = c.after
 				mu.Unlock()
 				must(t, c.do(s))
+				mu.Lock()
+				before = c.after
+				if changes.IntN(8) == 0 { // right after it was acknowledged
+					lose()
+				}
+				mu.Unlock()
 				if changes.IntN(10) == 0 { // so that there are tables, and compactions
 					must(t, s.db.Flush())
 				}
-				mu.Lock()
-				before = c.after
-				mu.Unlock()
 			}
 			if got := contents(t, s); !got.equal(before) {
 				t.Fatalf("the store differs from the model: %s", cmp.Diff(before.shape(), got.shape()))
 			}
-			if len(crashes) < 15 {
+			if len(crashes) < 25 {
 				t.Fatalf("only %d crashes: the test does not write enough", len(crashes))
 			}
 			for i, c := range crashes {

@@ -41,7 +41,7 @@
 // the disk holds is then unknown, and a restart finds out. Below a floor of free
 // space, while the store cannot keep up, and after corruption was found, new
 // writes are refused with CodeUnavailable, deletions and reads go on, and
-// [Store.Health] says so. Nothing is ever repaired or deleted by itself.
+// [Store.Health] says so. A store that is damaged is refused, never wiped.
 //
 //	store, err := storage.Open(storage.Options{Dir: "/var/lib/faaspot/store"})
 //	...

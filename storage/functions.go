@@ -161,24 +161,30 @@ func named(r reader, tenant runtime.Tenant, name, id string) (runtime.Function, 
 // Functions lists up to limit functions by name, after the given name.
 func (s *Store) Functions(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
 	err = s.snapshot(func(r reader) error {
-		prefix := keyNames(tenant)
-		lower := prefix
-		if after != "" {
-			lower = append(keyName(tenant, after), 0) // the next key after it
-		}
-		it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: keyEnd(prefix)})
-		if err != nil {
-			return err
-		}
-		for ok := it.First(); ok && len(all) < limit && err == nil; ok = it.Next() {
-			var f runtime.Function
-			if f, err = listed(r, tenant, prefix, it); err == nil {
-				all = append(all, f)
-			}
-		}
-		return errors.Join(err, it.Error(), it.Close())
+		all, err = page(r, tenant, after, limit)
+		return err
 	})
 	return all, fault("storage.functions", err)
+}
+
+// page reads no more names and functions than it gives.
+func page(r reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
+	prefix := keyNames(tenant)
+	lower := prefix
+	if after != "" {
+		lower = append(keyName(tenant, after), 0) // the next key after it
+	}
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: keyEnd(prefix)})
+	if err != nil {
+		return nil, err
+	}
+	for ok := it.First(); ok && len(all) < limit && err == nil; ok = it.Next() {
+		var f runtime.Function
+		if f, err = listed(r, tenant, prefix, it); err == nil {
+			all = append(all, f)
+		}
+	}
+	return all, errors.Join(err, it.Error(), it.Close())
 }
 
 // listed reads the function that an iterator over names stands at.

@@ -83,7 +83,9 @@ func (o Options) withDefaults() Options {
 // Open opens the store in a directory, or makes one there if it is empty. It
 // refuses, with a CodeUnavailable error that says why and what to do, what
 // another process holds, what is not a store of ours, what is damaged, and what
-// a newer release has written. It never repairs or removes anything.
+// a newer release has written. It never begins anew in place of what it cannot
+// read. What is lost at the end of the log of a process that was killed cannot
+// be told from what was never synced.
 func Open(o Options) (*Store, error) {
 	o = o.withDefaults()
 	if o.Dir == "" {
@@ -264,7 +266,7 @@ func refusal(dir string, err error) error {
 			Err:     err,
 		}
 	}
-	restore := "restore the folder from a backup; nothing in it was changed"
+	restore := "restore the folder from a backup"
 	switch {
 	case errors.Is(err, errHeld):
 		return refused(errHeld.Error(), "stop the other server, or give this one a folder of its own")
@@ -282,8 +284,10 @@ func refusal(dir string, err error) error {
 		return refused("no space is left on the disk", "free some space")
 	case errors.Is(err, syscall.ENOTDIR):
 		return refused("it is not a folder", "choose another folder")
-	case errors.Is(err, errDamaged), pebble.IsCorruptionError(err):
-		return refused("it is damaged: "+err.Error(), restore)
+	case errors.Is(err, errDamaged):
+		return refused(err.Error(), restore)
+	case pebble.IsCorruptionError(err):
+		return refused(errDamaged.Error()+": "+err.Error(), restore)
 	case errors.Is(err, fs.ErrNotExist):
 		return refused("a file of it is missing: "+err.Error(), restore)
 	}

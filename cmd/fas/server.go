@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"sync"
 	"time"
 
@@ -63,6 +64,18 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	return nil
 }
 
+// shareProcessors lets as many guests compute at once as there are processors,
+// and the rest of the server run beside them: it says how many, and gives Go
+// more. A guest cannot be preempted between two of its checkpoints; with no more
+// of Go's processors than guests, a request would wait for one. The kernel
+// shares the real processors fairly. Once per process, however many servers a
+// test starts in it.
+var shareProcessors = sync.OnceValue(func() (places int) {
+	places = goruntime.GOMAXPROCS(0)
+	goruntime.GOMAXPROCS(2*places + 2)
+	return places
+})
+
 // start starts the parts.
 func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) {
 	began := time.Now()
@@ -99,7 +112,9 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	s.served = make(chan error, 1)
 	go func() { s.served <- s.web.Serve(s.listener) }()
 
-	if s.box, err = sandbox.Open(ctx, sandbox.Options{CacheDir: filepath.Join(o.data, "cache"), Log: s.log}); err != nil {
+	if s.box, err = sandbox.Open(ctx, sandbox.Options{
+		CacheDir: filepath.Join(o.data, "cache"), Log: s.log, Places: shareProcessors(),
+	}); err != nil {
 		return err
 	}
 	s.engine, err = runtime.New(runtime.Options{

@@ -16,6 +16,7 @@ type bench struct {
 // row is a promise.
 type row struct {
 	what  string
+	part  string // tells it from the bench's other rows
 	of    string // what the figure is
 	peer  string // what it is compared with; empty if with nothing
 	goal  string
@@ -128,8 +129,8 @@ var benches = []bench{
 		how: "From starting the process of `fas serve` to the answer of the first run. First ever: in an empty data folder, with creating the function " +
 			"in between. Later: in a data folder with the compiled guest and the function. Medians.",
 		rows: []row{
-			{what: "server start to first run: first ever", of: "median", goal: "at most 5 s", holds: timeAtMost(5 * time.Second)},
-			{what: "server start to first run: later (compile cache present)", of: "median", goal: "at most 0.5 s", holds: timeAtMost(500 * time.Millisecond)},
+			{what: "server start to first run: first ever", part: "first ever", of: "median", goal: "at most 5 s", holds: timeAtMost(5 * time.Second)},
+			{what: "server start to first run: later (compile cache present)", part: "later", of: "median", goal: "at most 0.5 s", holds: timeAtMost(500 * time.Millisecond)},
 		},
 		measure: measureStart,
 	},
@@ -159,8 +160,8 @@ var benches = []bench{
 			"of the base image count once for every slot that maps them) and has swapped out (`VmSwap`). Idle: 5 s after its start with the compiled guest present. Then " +
 			"1,000 functions are created and each is run once. 1 MB is 2^20 bytes.",
 		rows: []row{
-			{what: "memory: idle server", of: "resident", goal: "at most 150 MB", holds: bytesAtMost(150 * mb)},
-			{what: "memory: 1,000 deployed functions, each run once", of: "resident", goal: "at most 1 GB", holds: bytesAtMost(1 * gb)},
+			{what: "memory: idle server", part: "idle", of: "resident", goal: "at most 150 MB", holds: bytesAtMost(150 * mb)},
+			{what: "memory: 1,000 deployed functions, each run once", part: "1,000 functions", of: "resident", goal: "at most 1 GB", holds: bytesAtMost(1 * gb)},
 		},
 		measure: measureMemory,
 	},

@@ -74,7 +74,8 @@ func addTimes(times map[string][]float64, text []byte) error {
 }
 
 func compareSuites(ours, natives map[string][]float64, version string) measured {
-	var guest, native, parts = []float64{}, []float64{}, []string{}
+	var guest, native []float64
+	var parts []string
 	for _, part := range slices.Sorted(maps.Keys(natives)) {
 		g, n := median(ours[part]), median(natives[part])
 		guest, native = append(guest, g), append(native, n)

@@ -41,7 +41,7 @@ func (l *lab) goBench(ctx context.Context, pattern string, args ...string) ([]be
 	if err != nil {
 		return nil, err
 	}
-	text, err := output(ctx, dir, binary, append([]string{"-test.run", "^$", "-test.timeout", rowLimit.String(), "-test.bench", pattern}, args...)...)
+	text, err := output(ctx, dir, binary, append([]string{"-test.run", "^$", "-test.timeout", benchLimit.String(), "-test.bench", pattern}, args...)...)
 	if err != nil {
 		return nil, err
 	}

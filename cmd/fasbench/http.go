@@ -26,7 +26,7 @@ func newClient(address string) *client { return &client{address: address, timeou
 
 func (c *client) close() {
 	if c.conn != nil {
-		c.conn.Close()
+		_ = c.conn.Close()
 		c.conn = nil
 	}
 }
@@ -67,6 +67,7 @@ func (c *client) do(request []byte) (status int, body []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	defer response.Body.Close()
 	if body, err = io.ReadAll(response.Body); err != nil {
 		return 0, nil, err
 	}

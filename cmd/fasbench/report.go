@@ -41,10 +41,10 @@ func printTable(w io.Writer, results []result) {
 		c := r.cells()
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.name(), c.value, c.peer, c.ratio, c.goal, c.verdict)
 	}
-	table.Flush()
+	_ = table.Flush() // w is the terminal
 	fmt.Fprintln(w)
 	for _, r := range results {
-		fmt.Fprintf(w, "%s: %s\n", r.name(), r.row.what)
+		fmt.Fprintf(w, "%s (%s)\n", r.row.what, r.bench)
 		for _, note := range r.notes {
 			fmt.Fprintf(w, "    %s\n", note)
 		}
@@ -56,8 +56,8 @@ func printTable(w io.Writer, results []result) {
 
 // name is short for the row.
 func (r result) name() string {
-	if _, part, ok := strings.Cut(r.row.what, ": "); ok && r.bench != "engine" {
-		return r.bench + ": " + part
+	if r.row.part != "" {
+		return r.bench + ": " + r.row.part
 	}
 	return r.bench
 }

@@ -8,11 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
-// readyTime bounds, in rounds of patience rather than as a measurement, how long
-// a server may take to start.
-const readyTime = rowLimit / 4
+// readyTime is how long a server may take to start before it is given up: many
+// times what even a first start takes on a busy machine.
+const readyTime = 2 * time.Minute
 
 // server is a `fas serve`.
 type server struct {

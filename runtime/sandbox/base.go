@@ -116,7 +116,7 @@ func (g *guest) keepBase(mem []byte, stack uint64, portable bool) error {
 		base.view = slices.Clone(content)
 	}
 	var err error
-	g.bare, err = newImage(base, &copiedMemory{buf: mem}, nil)
+	g.bare, err = newImage(base, nil, &copiedMemory{buf: mem}, nil)
 	return err
 }
 

@@ -28,7 +28,8 @@ func BenchmarkPristine(b *testing.B) {
 // each call.
 func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
 	box := boxes["mapped"]
-	s, r := preparedSlot(b, box, deployed(b, box, hello, runtime.Limits{}))
+	s, r, done := preparedSlot(b, box, deployed(b, box, hello, runtime.Limits{}))
+	defer done()
 	r.inputs = [3][]byte{helloArgs, noContext}
 	r.deadline = time.Now().Add(time.Hour)
 	b.ReportAllocs()
@@ -41,26 +42,27 @@ func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
 }
 
 // preparedSlot makes a slot that is laid out for a program and holds a place
-// until the test ends, and the request that its runs have in common.
-func preparedSlot(t testing.TB, box *Sandbox, p runtime.Program) (*slot, request) {
+// until done is called, and the request that its runs have in common.
+func preparedSlot(t testing.TB, box *Sandbox, p runtime.Program) (s *slot, r request, done func()) {
 	t.Helper()
 	s, err := box.guest.newSlot(context.Background(), box.places, &box.tmp)
 	if err != nil {
 		t.Fatal(err)
 	}
 	box.places.take(&s.turn)
-	t.Cleanup(func() {
+	done = func() {
 		box.places.give()
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
-	})
+	}
 	img := box.images.get(keyOf(p))
 	defer img.release()
 	if err := s.prepare(img, p.Tenant); err != nil {
+		done()
 		t.Fatal(err)
 	}
-	return s, request{limits: p.Limits.WithDefaults()}
+	return s, request{limits: p.Limits.WithDefaults()}, done
 }
 
 // BenchmarkRun makes the same calls as an engine does.

@@ -28,14 +28,14 @@ var hogs = []struct {
 }{
 	{"loop", "while True: pass", timeout},
 	{"sum of a range", "sum(range(10**15))", timeout},
-	{"all of an iterator", "all(iter(int, 1))", timeout},
+	{"any of an iterator", "any(iter(int, 1))", timeout},
 	{"list of repeat", "import itertools; list(itertools.repeat(0, 10**9))", timeoutMemoryOrError},
 	{"deque of count", "import itertools, collections; collections.deque(itertools.count(), maxlen=0)", timeout},
 	{"in count", "import itertools; -1 in itertools.count()", timeout},
 	{"regular expression", "import re; re.match(r'(a+)+$', 'a'*40 + 'b')", timeout},
 	{"power", "10**10**9", timeoutMemoryOrError},
 	{"tower", "10**10**8 % 7", timeoutMemoryOrError},
-	{"int of text", "int('9' * 10**7)", []runtime.Class{runtime.ClassError}},
+	{"int of text", "int('9' * 10**7)", timeoutMemoryOrError},
 	{"int of text without limit", "import sys; sys.set_int_max_str_digits(0); int('9' * 10**7)", timeoutMemoryOrError},
 	{"text of int", "import sys; sys.set_int_max_str_digits(0); str(10**10**6)", timeoutMemoryOrError},
 	{"shift", "2 << (2**33)", timeoutMemoryOrError},
@@ -112,8 +112,8 @@ sorted([Odd(2), Odd(1)])`, timeout},
 	{"search", "'a' * 10**6 in ('a' * (10**6 - 1) + 'b') * 10", append([]runtime.Class{""}, timeoutMemoryOrError...)},
 	{"replace", "s = 'a' * 10**6\nwhile True: s.replace('aa', 'b').count('b')", timeout},
 	{"sort", "import random\nwhile True: sorted(random.random() for _ in range(10**5))", timeout},
-	{"compress", "import lzma, os\nwhile True: lzma.compress(os.urandom(10**5), preset=9)", timeoutMemoryOrError},
-	{"hash", "import hashlib; hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**9)", timeout},
+	{"compress", "import lzma, os\nwhile True: lzma.compress(os.urandom(10**5), preset=1)", timeout},
+	{"hash", "import hashlib; hashlib.sha256(bytes(10**8) * 3)", timeoutMemoryOrError},
 	{"digest", "import hashlib; d = hashlib.sha3_512(); b = bytes(10**7)\nwhile True: d.update(b)", timeout},
 	{"randomness", "import os\nwhile True: os.urandom(10**6)", timeout},
 	{"database", "import sqlite3; sqlite3.connect(':memory:').execute('with recursive t(x) as (select 1 union all select x + 1 from t) select count(*) from t').fetchall()", timeout},
@@ -164,7 +164,7 @@ func TestHogsAreStoppedAtDeployment(t *testing.T) {
 // the host, the collection would wait for its end, and the server with it.
 func TestTheCollectorGetsItsTurn(t *testing.T) {
 	box := boxes["mapped"]
-	p := deployed(t, box, body("while True: pass"), runtime.Limits{Timeout: 2 * time.Second})
+	p := deployed(t, box, body("while True: pass"), runtime.Limits{Timeout: 3 * time.Second})
 	const hogs = 4
 	ended := make(chan runtime.Outcome, hogs)
 	for range hogs {
@@ -184,8 +184,8 @@ func TestTheCollectorGetsItsTurn(t *testing.T) {
 			collections++
 		}
 	}
-	// Were each to wait for a loop's end, there would be as many as loops.
-	if collections <= 2*hogs {
+	// Were each to wait for a loop's end, there would be one or two.
+	if collections <= 3 {
 		t.Errorf("only %d collections while loops ran for %v", collections, p.Limits.Timeout)
 	}
 }

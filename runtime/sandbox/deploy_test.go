@@ -96,7 +96,7 @@ var acceptedPrograms = map[string]string{
 	"no line end":   strings.TrimSpace(fine),
 	"main guard":    fine + "if __name__ == '__main__':\n    raise SystemExit\n",
 	"large":         "data = " + "'" + strings.Repeat("x", 1_000_000) + "'\n" + fine,
-	"many lines":    strings.Repeat("x = 1\n", 100_000) + fine,
+	"many lines":    strings.Repeat("x = 1\n", 20_000) + fine,
 	"annotations":   "def main(args: int, context: 'Absent') -> int: return 1\n",
 	"future":        "from __future__ import annotations\ndef main(args: Absent, context): return 1\n",
 	"pickled class": "import pickle\nclass C: pass\ndef main(args, context):\n    pickle.loads(pickle.dumps(C()))\n    return 1\n",

@@ -47,7 +47,7 @@ def main(args, context):
     if what == "sleep": time.sleep(0.01)
     if what == "grow": ballast.extend(bytes(70 << 20))
     return [%d, args["n"], context["secret"]]
-`, i%10, i), runtime.Limits{Timeout: time.Minute})
+`, i%10, i), runtime.Limits{Timeout: time.Minute, Memory: 256 * runtime.MiB})
 			functions[i].Tenant = runtime.Tenant(fmt.Sprint("tenant", i%3))
 		}
 		whats := []string{"", "", "", "raise", "exit", "loop", "sleep", "grow"}

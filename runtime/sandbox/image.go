@@ -50,21 +50,28 @@ type image struct {
 	holders atomic.Int32
 }
 
-// newImage makes the image of a memory: what of it differs from the base.
-func newImage(base *baseImage, m memory, files *wasi.State) (*image, error) {
+// newImage makes the image of a memory in which from was laid: what of it now
+// differs from the base image.
+func newImage(base *baseImage, from *image, m memory, files *wasi.State) (*image, error) {
 	mem := m.data()
 	img := &image{base: base, size: len(mem), files: files}
 	img.holders.Store(1)
+	if from != nil {
+		img.pages = append(img.pages, from.pages...)
+	}
 	err := m.dirty(func(start, end int) {
 		for at := start; at < end; at += pageSize {
-			if !bytes.Equal(mem[at:at+pageSize], base.page(at)) {
-				img.pages = append(img.pages, uint32(at/pageSize))
-			}
+			img.pages = append(img.pages, uint32(at/pageSize))
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
+	slices.Sort(img.pages)
+	img.pages = slices.DeleteFunc(slices.Compact(img.pages), func(p uint32) bool {
+		at := int(p) * pageSize
+		return bytes.Equal(mem[at:at+pageSize], base.page(at))
+	})
 	img.pages = slices.Clip(img.pages)
 	if img.data, err = newPages(len(img.pages)); err != nil {
 		return nil, err
@@ -79,7 +86,13 @@ func newImage(base *baseImage, m memory, files *wasi.State) (*image, error) {
 func (img *image) own(i int) []byte { return img.data[i*pageSize : (i+1)*pageSize] }
 
 // cost tells how many bytes of memory keeping the image takes.
-func (img *image) cost() int64 { return int64(len(img.data) + 4*len(img.pages)) }
+func (img *image) cost() int64 {
+	n := int64(len(img.data) + 4*len(img.pages))
+	if img.files != nil {
+		n += img.files.Size()
+	}
+	return n
+}
 
 // retain adds a holder. Only a holder may call it.
 func (img *image) retain() *image {

@@ -22,7 +22,7 @@ type memory interface {
 	// restore puts the memory back to the image that was laid, which the
 	// memory must not have outgrown, and counts the pages put back.
 	restore() (pages int, err error)
-	// dirty calls f with every stretch that may differ from the base image.
+	// dirty calls f with every stretch that may differ from the image laid.
 	dirty(f func(start, end int)) error
 	// setLimit sets how large the guest may grow the memory, in bytes.
 	setLimit(n int)

@@ -20,11 +20,13 @@ func (m *copiedMemory) Reallocate(size uint64) []byte {
 	if !m.grow(size, m.max) {
 		return nil
 	}
-	if m.size > len(m.buf) {
-		buf := make([]byte, m.size)
+	if m.size > cap(m.buf) {
+		// With room to spare: Python grows in small steps.
+		buf := make([]byte, m.size, min(2*m.size, max(m.limit, m.size)))
 		copy(buf, m.buf)
 		m.buf = buf
 	}
+	m.buf = m.buf[:m.size]
 	return m.buf
 }
 

@@ -76,21 +76,27 @@ func (m *mappedMemory) lay(img *image) error {
 		// page again, and elsewhere one of zeros.
 		return fmt.Errorf("dropping the memory of a slot: %w", err)
 	}
-	if err := m.base.tracker.arm(file); err != nil {
-		return err
-	}
-	m.laid = img
-	img.apply(m.region)
-	return nil
+	return m.become(img)
 }
 
 func (m *mappedMemory) swap(img *image) error {
 	if err := m.dirty(func(start, end int) { img.copyTo(m.region, start, end) }); err != nil {
 		return err
 	}
+	for _, p := range m.laid.pages {
+		at := int(p) * pageSize
+		img.copyTo(m.region, at, at+pageSize)
+	}
+	return m.become(img)
+}
+
+// become takes the last step to being a copy of an image. The image's own pages
+// count as unwritten afterwards where the tracker can tell, so that a run has
+// only what it writes itself put back.
+func (m *mappedMemory) become(img *image) error {
 	m.laid = img
 	img.apply(m.region)
-	return nil
+	return m.base.tracker.arm(m.region[m.base.start:][:len(m.base.view)])
 }
 
 func (m *mappedMemory) restore() (int, error) {

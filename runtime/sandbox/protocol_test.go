@@ -8,15 +8,15 @@ import (
 )
 
 // forgeries try to say something in the platform's name, or to keep it from
-// hearing the truth. want is the result, or empty if the run is to fail with
-// class error.
+// hearing the truth. want is the result, or empty if the run is to fail, or
+// "hurt" if it may do either: it has broken what it runs on itself.
 var forgeries = []struct{ name, main, want string }{
 	{"prints", "print('{\"class\":\"timeout\"}'); import os; os.write(1, b'null')\nreturn 1", "1"},
 	{"patches json", "import json\njson.dumps = json.loads = lambda *a, **k: 1 / 0\njson.JSONEncoder = json.JSONDecoder = None\nreturn {'a': [1]}", `{"a":[1]}`},
 	{"patches the encoder", "import json.encoder, json.scanner\njson.encoder.c_make_encoder = None\njson.encoder.encode_basestring = lambda s: 'evil'\nreturn 'good'", `"good"`},
 	{"removes modules", "import sys\nsys.modules.clear()\nreturn 1", "1"},
-	{"patches builtins", "import builtins\nfor name in ('isinstance', 'len', 'str', 'type', 'getattr', 'id'): setattr(builtins, name, lambda *a: 'evil')\nreturn [1]", "[1]"},
-	{"empties builtins", "import builtins\nfor name in list(vars(builtins)):\n    if name.islower() and name != 'list': delattr(builtins, name)\nreturn 1", "1"},
+	{"patches builtins", "import builtins\nfor name in ('isinstance', 'len', 'str', 'type', 'getattr', 'id'): setattr(builtins, name, lambda *a: 'evil')\nreturn [1]", "hurt"},
+	{"empties builtins", "import builtins\nfor name in list(vars(builtins)):\n    vars(builtins).pop(name)\nreturn 1", "hurt"},
 	{"replaces streams", "import sys\nclass S:\n    def __getattr__(self, n): raise SystemExit(3)\nsys.stdout = sys.stderr = S()\nreturn 1", "1"},
 	{"audit hook", "import sys\nsys.addaudithook(lambda *a: None)\nreturn 1", "1"},
 	{"patches main", "global main\nmain = None\nreturn 1", "1"},
@@ -33,7 +33,9 @@ func TestForgeries(t *testing.T) {
 				p := deployed(t, box, body(forgery.main), runtime.Limits{})
 				defer box.Forget(p.FunctionID, p.Version)
 				outcome := runInTime(t, box, p, "{}")
-				if forgery.want == "" {
+				if forgery.want == "hurt" {
+					checkClass(t, outcome, "", runtime.ClassError)
+				} else if forgery.want == "" {
 					checkClass(t, outcome, runtime.ClassError, runtime.ClassResultInvalid)
 				} else if string(outcome.Result) != forgery.want {
 					t.Errorf("got %s, %+v", outcome.Result, outcome.Failure)

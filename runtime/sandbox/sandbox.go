@@ -22,7 +22,8 @@ type Options struct {
 	CacheDir string
 	Log      *slog.Logger // nil: slog.Default
 
-	// Places is how many guests may compute at once. Zero: one per processor.
+	// Places is how many guests may compute at once. Zero: GOMAXPROCS, as it
+	// is when the sandbox is opened.
 	Places int
 	// IdleSlots is how many instances are kept ready between runs, at some
 	// hundred KiB each. Zero: 8 per place.
@@ -42,7 +43,7 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.Default()
 	}
 	if o.Places <= 0 {
-		o.Places = goruntime.NumCPU()
+		o.Places = goruntime.GOMAXPROCS(0)
 	}
 	if o.IdleSlots <= 0 {
 		o.IdleSlots = 8 * o.Places
@@ -209,7 +210,7 @@ func (s *Sandbox) load(ctx context.Context, p runtime.Program) (*image, runtime.
 	var img *image
 	r.op, r.inputs[2] = opDeploy, outcome.Result
 	outcome, err = s.onSlot(ctx, s.guest.bare, p.Tenant, r, func(slot *slot) (err error) {
-		img, err = newImage(s.guest.base, slot.memory, slot.system.Capture())
+		img, err = newImage(s.guest.base, slot.image, slot.memory, slot.system.Capture())
 		return err
 	})
 	if err != nil || outcome.Failure != nil {

@@ -184,8 +184,7 @@ func (t *tracker) register(mem []byte) error {
 	return t.fault(faultRegister, unsafe.Pointer(&arg))
 }
 
-// arm marks a registered mapping, of which no page has been written since it
-// was made or dropped, as unwritten.
+// arm marks all of a registered mapping as unwritten.
 func (t *tracker) arm(mem []byte) error {
 	if t.kind != trackWritten {
 		return nil

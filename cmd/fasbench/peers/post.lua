@@ -1,4 +1,4 @@
--- Tells wrk what to send: post.lua TOKEN. Counts what was not answered as it should be.
+-- Tells wrk what to send: post.lua [TOKEN].
 wrk.method = "POST"
 wrk.body = '{"name": "user1"}'
 wrk.headers["Content-Type"] = "application/json"

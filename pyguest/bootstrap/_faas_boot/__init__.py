@@ -75,8 +75,8 @@ def _flush() -> None:
     for stream in (_stdout, _stderr):
         try:
             stream.flush()
-        except ValueError:
-            pass  # the function closed it: nothing of it is left to write
+        except Exception:
+            pass  # the function closed it or made it something else: its own loss
 
 
 def _warm_up() -> None:

@@ -1,0 +1,145 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/pyguest"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// doorSlot makes a slot over a small memory and no instance, with a call under
+// way: all that faas.call looks at.
+func doorSlot(input []byte) *slot {
+	m := newCopiedMemory(64*runtime.KiB, 64*runtime.KiB)
+	s := &slot{memory: m, places: newPlaces(1, time.Now)}
+	s.call = call{ctx: context.Background(), deadline: time.Now().Add(time.Hour)}
+	for op := range s.call.input {
+		s.call.input[op] = input
+	}
+	return s
+}
+
+// checkTransfer makes one call through the door and checks all that it may do.
+func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, response, responseCap uint32) {
+	t.Helper()
+	mem := s.memory.data()
+	before := bytes.Clone(mem)
+	answered := s.call.answered
+	n := s.transfer(op, request, requestLen, response, responseCap)
+
+	within := func(at, n uint32) bool { return uint64(at)+uint64(n) <= uint64(len(mem)) }
+	reads := op >= pyguest.OpName && op <= pyguest.OpContext
+	writes := op == pyguest.OpResult || op == pyguest.OpFailure
+	switch {
+	case n < -1 || !reads && !writes && n != -1:
+		t.Fatalf("operation %d answers %d", op, n)
+	case reads && n >= 0:
+		if !within(response, responseCap) || uint32(n) > responseCap || !bytes.Equal(mem[response:][:n], s.call.input[op]) {
+			t.Fatalf("operation %d to %d+%d answers %d", op, response, responseCap, n)
+		}
+		copy(before[response:], mem[response:][:n])
+	case writes && n >= 0:
+		if answered || !within(request, requestLen) || !s.call.answered {
+			t.Fatalf("operation %d from %d+%d answers %d", op, request, requestLen, n)
+		}
+		got := s.call.result
+		if op == pyguest.OpFailure {
+			got = s.call.failure
+		}
+		if !bytes.Equal(got, mem[request:][:requestLen]) && len(got) < maxFailure {
+			t.Fatalf("operation %d keeps %d bytes of %d", op, len(got), requestLen)
+		}
+	case writes && s.call.answered != answered:
+		t.Fatal("a refused answer counts")
+	}
+	if !bytes.Equal(mem, before) {
+		t.Fatalf("operation %d, response %d+%d, answer %d: wrote elsewhere", op, response, responseCap, n)
+	}
+}
+
+func FuzzTransfer(f *testing.F) {
+	const end = 64 * runtime.KiB
+	for op := int32(-1); op <= pyguest.OpFailure+1; op++ {
+		f.Add(op, uint32(0), uint32(10), uint32(100), uint32(10), []byte("input"))
+		f.Add(op, uint32(end), uint32(0), uint32(end), uint32(0), []byte(""))
+		f.Add(op, uint32(end-1), uint32(2), uint32(end-1), uint32(2), []byte("x"))
+		f.Add(op, uint32(math.MaxUint32), uint32(math.MaxUint32), uint32(math.MaxUint32), uint32(math.MaxUint32), []byte("x"))
+		f.Add(op, uint32(1<<31), uint32(1<<31), uint32(1<<31), uint32(1<<31), []byte("x"))
+	}
+	f.Fuzz(func(t *testing.T, op int32, request, requestLen, response, responseCap uint32, input []byte) {
+		s := doorSlot(input)
+		copy(s.memory.data(), "some content of the memory")
+		checkTransfer(t, s, op, request, requestLen, response, responseCap)
+		// And once more: what counts is the first answer.
+		checkTransfer(t, s, op, request, requestLen, response, responseCap)
+	})
+}
+
+// doorKnocks is how many random calls are made through the door.
+const doorKnocks = 3000
+
+func TestDoorWithstandsAnything(t *testing.T) {
+	const seed = 28
+	rng := rand.New(rand.NewPCG(seed, 0))
+	interesting := []uint32{0, 1, 64*runtime.KiB - 1, 64 * runtime.KiB, 64*runtime.KiB + 1, 1 << 31, math.MaxInt32, math.MaxUint32, math.MaxUint32 - 1}
+	number := func() uint32 {
+		switch rng.IntN(3) {
+		case 0:
+			return interesting[rng.IntN(len(interesting))]
+		case 1:
+			return rng.Uint32N(64 * runtime.KiB)
+		}
+		return rng.Uint32()
+	}
+	s := doorSlot([]byte("what the guest may read"))
+	for i := range times(doorKnocks) {
+		if i%10 == 0 {
+			s.call.answered, s.call.result, s.call.failure = false, nil, nil
+		}
+		rng.Uint32()
+		op := int32(rng.IntN(12)) - 2
+		if rng.IntN(20) == 0 {
+			op = int32(rng.Uint32())
+		}
+		checkTransfer(t, s, op, number(), number(), number(), number())
+	}
+}
+
+// TestAnswerIsCopied: what the guest does to its memory after it has answered
+// changes nothing.
+func TestAnswerIsCopied(t *testing.T) {
+	s := doorSlot(nil)
+	copy(s.memory.data()[100:], "true")
+	if s.transfer(pyguest.OpResult, 100, 4, 0, 0) != 0 {
+		t.Fatal("refused")
+	}
+	copy(s.memory.data()[100:], "evil")
+	for _, op := range []int32{pyguest.OpResult, pyguest.OpFailure} {
+		if s.transfer(op, 100, 4, 0, 0) >= 0 {
+			t.Error("a second answer counts")
+		}
+	}
+	if string(s.call.result) != "true" || s.call.failure != nil {
+		t.Errorf("kept %q, %q", s.call.result, s.call.failure)
+	}
+}
+
+// TestAnswersAreBounded: however much the guest gives, so much is taken.
+func TestAnswersAreBounded(t *testing.T) {
+	s := doorSlot(nil)
+	s.memory = newCopiedMemory(64*runtime.MiB, 64*runtime.MiB)
+	s.transfer(pyguest.OpFailure, 0, 64*runtime.MiB, 0, 0)
+	if len(s.call.failure) > maxFailure {
+		t.Errorf("a failure of %d bytes is kept", len(s.call.failure))
+	}
+	s.call.answered = false
+	s.transfer(pyguest.OpResult, 0, 64*runtime.MiB, 0, 0)
+	if n := len(s.call.result); n <= runtime.MaxResult || n > runtime.MaxResult+1 {
+		t.Errorf("a result of %d bytes is kept", n)
+	}
+}

@@ -1,0 +1,132 @@
+package sandbox
+
+import (
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// TestFilesOutsideAreOutOfReach tries to get at what the machine has.
+func TestFilesOutsideAreOutOfReach(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		p := deployed(t, box, `
+import os, errno
+def attempt(f, *args):
+    try:
+        f(*args)
+        return "done"
+    except (OSError, ValueError, AttributeError, NotImplementedError) as e:
+        return "refused"
+def main(args, context):
+    done = []
+    def refuse(what, f, *args):
+        if attempt(f, *args) == "done": done.append(what)
+    for path in ("/etc/passwd", "/proc/self/mem", "/proc/self/maps", "/dev/mem", "/dev/null", "/root", "/var", "/home", "/sys",
+                 "../../../../etc/passwd", "/tmp/../etc/passwd", "/usr/lib/../../etc/passwd", "//etc/passwd", "/tmp/\x00/etc", "/.."  "/etc",
+                 "/usr/lib/faaspot/../../../etc/shadow"):
+        refuse("open " + path, open, path)
+        refuse("list " + path, os.listdir, path)
+    for path in ("/x", "/usr/x", "/usr/lib/x", "/usr/lib/faaspot/_faas_boot/values.py", "/usr/lib/python313.zip", "/usr/lib/faaspot/x.py"):
+        refuse("write " + path, open, path, "w")
+        refuse("append " + path, open, path, "ab")
+        refuse("remove " + path, os.remove, path)
+        refuse("make " + path, os.mkdir, path)
+        refuse("move to " + path, os.rename, "/tmp/f", path)
+    open("/tmp/f", "w").close()
+    refuse("symbolic link", os.symlink, "/etc/passwd", "/tmp/l")
+    refuse("hard link", os.link, "/usr/lib/python313.zip", "/tmp/l")
+    for fd in range(4, 200):
+        refuse("read %d" % fd, os.read, fd, 1)
+        refuse("write %d" % fd, os.write, fd, b"x")
+        refuse("close %d" % fd, os.close, fd)
+    refuse("read the root", os.read, 3, 10)
+    refuse("write the root", os.write, 3, b"x")
+    return [done, sorted(os.listdir("/")), sorted(os.listdir("/usr/lib"))]
+`, runtime.Limits{})
+		if got := result(t, box, p, "{}"); got != `[[],["tmp","usr"],["faaspot","python313.zip"]]` {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestFileLimits(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		for name, c := range map[string]struct{ main, want string }{
+			"open files": {`
+import os, errno
+held = []
+try:
+    for i in range(10**6): held.append(os.open("/tmp/f", os.O_CREAT | os.O_RDWR))
+except OSError as e: return [len(held), errno.errorcode[e.errno]]`, `[60,"EMFILE"]`},
+			"files": {`
+import os, errno
+try:
+    for i in range(10**6): os.close(os.open("/tmp/%d" % i, os.O_CREAT | os.O_RDWR))
+except OSError as e: return [i, errno.errorcode[e.errno]]`, `[10000,"ENOSPC"]`},
+			"bytes": {`
+import os, errno
+fd = os.open("/tmp/f", os.O_CREAT | os.O_RDWR)
+n = 0
+try:
+    for i in range(1024): n += os.write(fd, bytes(1 << 20))
+except OSError as e: return [n >> 20, errno.errorcode[e.errno]]`, `[8,"ENOSPC"]`},
+			"sparse": {`
+import os, errno
+fd = os.open("/tmp/f", os.O_CREAT | os.O_RDWR)
+try: os.truncate("/tmp/f", 1 << 30)
+except OSError as e: return errno.errorcode[e.errno]`, `"ENOSPC"`},
+			"depth": {`
+import os, errno
+try:
+    for i in range(10**4):
+        os.mkdir("d"); os.chdir("d")
+except OSError as e: return errno.errorcode[e.errno]`, `"ENAMETOOLONG"`},
+		} {
+			t.Run(name, func(t *testing.T) {
+				p := deployed(t, box, body("import os\nos.chdir('/tmp')\n"+c.main), runtime.Limits{OpenFiles: 64, Tmp: 8 * runtime.MiB, Timeout: time.Minute})
+				// And again: what one run has used up is there for the next.
+				for range 2 {
+					if got := result(t, box, p, "{}"); got != c.want {
+						t.Errorf("got %s, want %s", got, c.want)
+					}
+				}
+			})
+		}
+		if got := box.tmp.Load(); got != 1024*runtime.MiB {
+			t.Errorf("%d bytes of /tmp are not given back", 1024*runtime.MiB-got)
+		}
+	})
+}
+
+// TestAllOfTmpIsShared: all runs together have a limit too, and a run that meets
+// it is told that the disk is full.
+func TestAllOfTmpIsShared(t *testing.T) {
+	box := openBox(t, Options{TmpBytes: 4 * runtime.MiB})
+	p := deployed(t, box, body(`
+try: open("/tmp/f", "wb").write(bytes(args["n"]))
+except OSError: return "full"
+return "fits"`), runtime.Limits{})
+	for range 3 {
+		if got := result(t, box, p, `{"n":5000000}`); got != `"full"` {
+			t.Errorf("too much %s", got)
+		}
+		if got := result(t, box, p, `{"n":3000000}`); got != `"fits"` {
+			t.Errorf("little is %s", got)
+		}
+	}
+}
+
+// TestClosedDescriptorsComeBack: closing stdio and the root is each run's own
+// affair.
+func TestClosedDescriptorsComeBack(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		p := deployed(t, box, body("import os\nprint('x')\nn = len(os.listdir('/'))\nos.closerange(0, 10)\nreturn n"), runtime.Limits{})
+		for range 3 {
+			outcome := run(t, box, p, "{}")
+			if string(outcome.Result) != "2" || string(outcome.Logs.Data) != "x\n" {
+				t.Fatalf("got %s, %q, %+v", outcome.Result, outcome.Logs.Data, outcome.Failure)
+			}
+		}
+	})
+}

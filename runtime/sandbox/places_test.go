@@ -1,0 +1,193 @@
+package sandbox
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// Times in these tests pass as the runs say: each computes by sleeping in the
+// bubble's clock, and holds its place meanwhile.
+
+// compute uses a place for d, passing a checkpoint every step.
+func compute(p *places, t *turn, d, step time.Duration) {
+	for d > 0 {
+		time.Sleep(min(step, d))
+		d -= step
+		p.checkpoint(t)
+	}
+}
+
+const checkStep = 100 * time.Microsecond
+
+func TestFreshRunsGoBeforeWornOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces(1, time.Now)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		for range 3 {
+			wg.Go(func() {
+				var hog turn
+				p.take(&hog)
+				compute(p, &hog, time.Second, checkStep)
+				p.give()
+			})
+		}
+		time.Sleep(100 * time.Millisecond) // all are worn by now
+		for range 10 {
+			var fresh turn
+			start := time.Now()
+			p.take(&fresh)
+			if waited := time.Since(start); waited > minSlice+2*checkStep {
+				t.Errorf("a fresh run waited for %v while worn ones computed", waited)
+			}
+			compute(p, &fresh, checkStep, checkStep)
+			p.give()
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+}
+
+func TestWornRunsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const hogs = 4
+		p := newPlaces(2, time.Now)
+		var ends [hogs]time.Duration
+		var wg sync.WaitGroup
+		start := time.Now()
+		for i := range hogs {
+			wg.Go(func() {
+				var hog turn
+				p.take(&hog)
+				compute(p, &hog, 200*time.Millisecond, checkStep)
+				p.give()
+				ends[i] = time.Since(start)
+			})
+		}
+		wg.Wait()
+		// Two places, four times the same work: all end at about 400 ms.
+		for i, end := range ends {
+			if end < 350*time.Millisecond || end > 450*time.Millisecond {
+				t.Errorf("run %d ended after %v", i, end)
+			}
+		}
+	})
+}
+
+// TestWornRunsAreNotStarved: however many fresh runs keep coming.
+func TestWornRunsAreNotStarved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces(1, time.Now)
+		var stop atomic.Bool
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for !stop.Load() {
+					var fresh turn
+					p.take(&fresh)
+					compute(p, &fresh, time.Millisecond, checkStep)
+					p.give()
+				}
+			})
+		}
+		var hog turn
+		p.take(&hog)
+		compute(p, &hog, defaultSlice+checkStep, checkStep)
+		const work = 50 * time.Millisecond
+		start := time.Now()
+		compute(p, &hog, work, checkStep)
+		took := time.Since(start)
+		p.give()
+		stop.Store(true)
+		wg.Wait()
+		if took > 40*work {
+			t.Errorf("%v of work took a worn run %v", work, took)
+		}
+	})
+}
+
+// TestNobodyWaitsForEver draws runs of all kinds and counts that all end, that
+// no more than allowed compute at once, and that nobody waits beyond reason.
+func TestNobodyWaitsForEver(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		capacity := rapid.IntRange(1, 4).Draw(rt, "places")
+		type job struct {
+			begin, work, step time.Duration
+			sleeps            bool
+		}
+		jobs := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) job {
+			ms := func(name string, from, to int) time.Duration {
+				return time.Duration(rapid.IntRange(from, to).Draw(rt, name)) * 100 * time.Microsecond
+			}
+			return job{ms("begin", 0, 100), ms("work", 1, 300), ms("step", 1, 20), rapid.Bool().Draw(rt, "sleeps")}
+		}), 1, 24).Draw(rt, "jobs")
+		total := time.Duration(0)
+		for _, j := range jobs {
+			total += j.work + 2*j.step
+		}
+
+		problem := ""
+		synctest.Test(t, func(*testing.T) {
+			p := newPlaces(capacity, time.Now)
+			var computing, most atomic.Int32
+			var longest atomic.Int64
+			holds := func(f func()) {
+				most.Store(max(most.Load(), computing.Add(1)))
+				f()
+				computing.Add(-1)
+			}
+			waits := func(f func()) {
+				start := time.Now()
+				f()
+				longest.Store(max(longest.Load(), int64(time.Since(start))))
+			}
+			var wg sync.WaitGroup
+			for _, j := range jobs {
+				wg.Go(func() {
+					time.Sleep(j.begin)
+					var turn turn
+					waits(func() { p.take(&turn) })
+					for left := j.work; left > 0; left -= j.step {
+						holds(func() { time.Sleep(j.step) })
+						if j.sleeps {
+							p.give()
+							time.Sleep(time.Millisecond)
+							waits(func() { p.take(&turn) })
+						} else {
+							waits(func() { p.checkpoint(&turn) })
+						}
+					}
+					p.give()
+				})
+			}
+			wg.Wait()
+			switch {
+			case int(most.Load()) > capacity:
+				problem = "more compute at once than there are places"
+			case p.free != capacity || p.fresh.Len()+p.worn.Len() != 0 || p.wanted.Load() != 0 || p.wantedFresh.Load() != 0:
+				problem = "places or waiting runs are left over"
+			case time.Duration(longest.Load()) > total:
+				problem = "a run waited for longer than all work takes"
+			}
+		})
+		if problem != "" {
+			rt.Fatal(problem)
+		}
+	})
+}
+
+func TestCheckpointTellsTheTime(t *testing.T) {
+	at := time.Unix(1000, 0)
+	p := newPlaces(1, func() time.Time { return at })
+	var turn turn
+	p.take(&turn)
+	at = at.Add(time.Hour)
+	if got := p.checkpoint(&turn); !got.Equal(at) {
+		t.Errorf("got %v", got)
+	}
+	p.give()
+}
