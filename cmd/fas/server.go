@@ -101,7 +101,12 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	s.web, err = httpapi.New(httpapi.Options{
 		Functions: entrance,
 		Auth:      s.admin.hash,
-		Ready:     entrance.ready,
+		Ready: func() error {
+			if err := entrance.ready(); err != nil {
+				return err
+			}
+			return s.store.Health()
+		},
 		Log:       s.log,
 		BaseURL:   o.publicURL,
 		Version:   version(),

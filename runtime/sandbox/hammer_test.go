@@ -15,7 +15,7 @@ import (
 const (
 	hammerers = 8
 	// hammerBlows is how many operations each does.
-	hammerBlows = 60
+	hammerBlows = 30
 	// hammerFunctions is more than the box has slots or room for images.
 	hammerFunctions = 12
 )

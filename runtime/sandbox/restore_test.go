@@ -154,7 +154,7 @@ func TestUnequalSees(t *testing.T) {
 const (
 	// restoreRuns is how many random programs run on each kind of memory. An
 	// error in restoring shows within some tens.
-	restoreRuns = 150
+	restoreRuns = 60
 	// comparedEvery: comparing reads all pages, which maps them, and that is
 	// not how slots live. So runs of this many go by unobserved in between,
 	// on average.

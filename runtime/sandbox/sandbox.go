@@ -227,19 +227,16 @@ func (s *Sandbox) load(ctx context.Context, p runtime.Program) (*image, runtime.
 func (s *Sandbox) onSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, keep func(*slot) error) (runtime.Outcome, error) {
 	var t turn
 	s.places.take(&t)
+	defer s.places.give()
 	slot := s.pool.take(img, tenant)
 	if slot == nil {
 		var err error
 		if slot, err = s.guest.newSlot(ctx, s.places, &s.tmp); err != nil {
-			s.places.give()
 			return runtime.Outcome{}, err
 		}
 	}
-	// The place is the slot's to give and take from here on.
 	slot.turn = t
-	outcome, err := s.onThis(ctx, slot, img, tenant, r, keep)
-	s.places.give()
-	return outcome, err
+	return s.onThis(ctx, slot, img, tenant, r, keep)
 }
 
 func (s *Sandbox) onThis(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, keep func(*slot) error) (runtime.Outcome, error) {
