@@ -48,6 +48,13 @@ fuzz: ## Each fuzz test for FUZZTIME.
 soak: ## The long versions of the tests that try to break the sandbox.
 	$(GO) test -timeout 60m ./runtime/sandbox -soak
 
+BENCHFLAGS = -write docs/benchmarks.md
+.PHONY: bench
+bench: ## Speed beside gunicorn, processes and native CPython; as root on Debian 12 it installs those.
+	cmd/fasbench/peers.sh
+	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
+	$(BIN)/fasbench $(BENCHFLAGS)
+
 .PHONY: guest
 guest: ## Rebuild the guest from pinned sources; as root on Debian 12.
 	pyguest/build/build.sh

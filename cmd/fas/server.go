@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -107,9 +108,9 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 			}
 			return s.store.Health()
 		},
-		Log:       s.log,
-		BaseURL:   o.publicURL,
-		Version:   version(),
+		Log:     s.log,
+		BaseURL: o.publicURL,
+		Version: version(),
 	})
 	if err != nil {
 		return err
@@ -129,6 +130,9 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 		return err
 	}
 	entrance.open(s.engine)
+	// Compiling or loading the guest leaves many times the memory behind that
+	// an idle server needs.
+	debug.FreeOSMemory()
 	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
 	if beyond(s.listener.Addr()) {
 		s.log.Warn("other machines can reach this server, and requests are not encrypted",

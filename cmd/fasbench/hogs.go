@@ -18,6 +18,8 @@ const (
 	hogMemory  = 512 // MB
 	// shownHogs is how many of the worst are named.
 	shownHogs = 5
+	// suspicious is from when on a hog is run again, and the median counts.
+	suspicious = 25 * time.Millisecond
 )
 
 // quickHogs are of every kind: bytecode, loops in C, big integers, regular
@@ -87,12 +89,18 @@ func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 		if err := s.create(c, function{Name: name, Code: h.code, Timeout: hogTimeout.Seconds(), Memory: hogMemory}); err != nil {
 			return nil, fmt.Errorf("%s: %w", h.name, err)
 		}
-		if err := c.connect(); err != nil {
-			return nil, err
+		over, status, err := s.overshoot(c, name)
+		if over > suspicious {
+			// Once more, twice: a machine that pauses is not the server's doing.
+			late := []time.Duration{over}
+			for range 2 {
+				if err == nil {
+					over, status, err = s.overshoot(c, name)
+					late = append(late, over)
+				}
+			}
+			over = median(late)
 		}
-		began := time.Now()
-		status, _, err := c.do(s.runRequest(name, "{}"))
-		over := time.Since(began) - hogTimeout
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", h.name, err)
 		}
@@ -114,6 +122,17 @@ func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 			note,
 		},
 	}}, nil
+}
+
+// overshoot runs a function and tells how much longer than its timeout the
+// answer took, and the answer's status.
+func (s *server) overshoot(c *client, name string) (time.Duration, int, error) {
+	if err := c.connect(); err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	status, _, err := c.do(s.runRequest(name, "{}"))
+	return time.Since(began) - hogTimeout, status, err
 }
 
 // measureGaps runs BenchmarkHogs of runtime/sandbox.
