@@ -13,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/faaspot/faaspot/pyguest"
 	"github.com/faaspot/faaspot/pyguest/instrument"
@@ -59,50 +60,57 @@ func (c hostClock) Now() (wall, monotonic int64) {
 	return now.UnixNano(), int64(now.Sub(c.start))
 }
 
-// openGuest compiles the guest, or finds it compiled in the cache.
+// openGuest compiles the guest, or finds it compiled in the cache. What does not
+// wait for each other is done at the same time: servers start in half a second.
 func openGuest(ctx context.Context, o Options) (*guest, error) {
-	binary, err := pyguest.Module()
-	if err != nil {
-		return nil, err
-	}
-	files, err := pyguest.Files()
-	if err != nil {
-		return nil, err
-	}
 	g := &guest{log: o.Log, clock: hostClock{time.Now()}}
-	if g.tree, err = wasi.NewTree(files); err != nil {
-		return nil, err
+	var data []wasmbin.Segment
+	var work errgroup.Group
+	work.Go(func() error {
+		files, err := pyguest.Files()
+		if err == nil {
+			g.tree, err = wasi.NewTree(files)
+		}
+		return err
+	})
+	work.Go(func() error {
+		binary, err := pyguest.Module()
+		if err != nil {
+			return err
+		}
+		work.Go(func() error { return checkModule(binary) })
+		var code []byte
+		if code, data, err = wasmbin.SplitData(binary); err != nil {
+			return err
+		}
+		return g.compile(ctx, o.CacheDir, code)
+	})
+	err := work.Wait()
+	if err == nil {
+		err = g.makeBase(ctx, data, o.Portable)
 	}
-	code, data, err := splitModule(binary)
 	if err != nil {
-		return nil, err
-	}
-	if err := g.compile(ctx, o.CacheDir, code); err != nil {
-		return nil, err
-	}
-	if err := g.makeBase(ctx, data, o.Portable); err != nil {
 		return nil, errors.Join(err, g.close(ctx))
 	}
 	return g, nil
 }
 
-// splitModule parts the guest's code from its initial data, and checks what the
-// sandbox builds on: that all state of an instance is its memory and the
-// globals that slots set back.
-func splitModule(binary []byte) (code []byte, data []wasmbin.Segment, err error) {
+// checkModule checks what the sandbox builds on: that all state of an instance
+// is its memory and the globals that slots set back.
+func checkModule(binary []byte) error {
 	if err := wasmbin.ImmutableTables(binary); err != nil {
-		return nil, nil, fmt.Errorf("the guest changes its tables, which cannot be restored: %w", err)
+		return fmt.Errorf("the guest changes its tables, which cannot be restored: %w", err)
 	}
 	globals, err := wasmbin.Globals(binary)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	for _, g := range globals {
 		if !slices.Contains(g.Exports, exportStack) && !slices.Contains(g.Exports, exportTicks) {
-			return nil, nil, fmt.Errorf("the guest has a mutable global %d %q that slots do not set back", g.Index, g.Exports)
+			return fmt.Errorf("the guest has a mutable global %d %q that slots do not set back", g.Index, g.Exports)
 		}
 	}
-	return wasmbin.SplitData(binary)
+	return nil
 }
 
 func (g *guest) compile(ctx context.Context, cacheDir string, code []byte) error {
@@ -205,7 +213,10 @@ func (g *guest) newSlot(ctx context.Context, places *places, tmp *atomic.Int64) 
 }
 
 func (g *guest) close(ctx context.Context) error {
-	err := g.engine.Close(ctx)
+	var err error
+	if g.engine != nil {
+		err = g.engine.Close(ctx)
+	}
 	if g.bare != nil {
 		g.bare.release()
 	}

@@ -83,10 +83,12 @@ func TestWornRunsAreNotStarved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlaces(1, time.Now)
 		var stop atomic.Bool
+		// A worn run that starves shall fail the test, not hang it.
+		end := time.Now().Add(time.Minute)
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				for !stop.Load() {
+				for !stop.Load() && time.Now().Before(end) {
 					var fresh turn
 					p.take(&fresh)
 					compute(p, &fresh, time.Millisecond, checkStep)
@@ -96,8 +98,7 @@ func TestWornRunsAreNotStarved(t *testing.T) {
 		}
 		var hog turn
 		p.take(&hog)
-		compute(p, &hog, defaultSlice+checkStep, checkStep)
-		const work = 50 * time.Millisecond
+		const work = 50 * time.Millisecond // many slices: worn from the second on
 		start := time.Now()
 		compute(p, &hog, work, checkStep)
 		took := time.Since(start)

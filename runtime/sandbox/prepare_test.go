@@ -1,0 +1,65 @@
+package sandbox
+
+import (
+	"testing"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// countingMemory counts in which ways it is made another image's.
+type countingMemory struct {
+	copiedMemory
+	laid, swapped int
+}
+
+func (m *countingMemory) lay(*image) error {
+	m.laid++
+	return nil
+}
+
+func (m *countingMemory) swap(*image) error {
+	m.swapped++
+	return nil
+}
+
+// TestTenantsShareNoPages: whatever restoring puts back, a slot that goes to
+// another tenant, or of which nobody knows what is laid, gets its memory anew.
+func TestTenantsShareNoPages(t *testing.T) {
+	const size = 4 * pageSize
+	g := &guest{base: &baseImage{size: size}}
+	images := [2]*image{{base: g.base, size: size}, {base: g.base, size: size}}
+	for _, img := range images {
+		img.holders.Store(1)
+	}
+	m := &countingMemory{copiedMemory: *newCopiedMemory(size, size)}
+	s := &slot{guest: g, memory: m}
+	for i, step := range []struct {
+		image         int
+		tenant        runtime.Tenant
+		laid, swapped int // by now
+	}{
+		{0, "a", 1, 0},
+		{0, "a", 1, 0},
+		{1, "a", 1, 1},
+		{1, "b", 2, 1},
+		{0, "a", 3, 1},
+		{0, "b", 4, 1},
+	} {
+		if err := s.prepare(images[step.image], step.tenant); err != nil {
+			t.Fatal(err)
+		}
+		if m.laid != step.laid || m.swapped != step.swapped || s.image != images[step.image] || s.tenant != step.tenant {
+			t.Errorf("step %d: laid %d times, swapped %d times; want %d and %d", i, m.laid, m.swapped, step.laid, step.swapped)
+		}
+	}
+	s.forget()
+	if err := s.prepare(images[0], "b"); err != nil || m.laid != 5 {
+		t.Errorf("what was forgotten is not laid anew: %d, %v", m.laid, err)
+	}
+	s.forget()
+	for i, img := range images {
+		if n := img.holders.Load(); n != 1 {
+			t.Errorf("image %d has %d holders", i, n)
+		}
+	}
+}
