@@ -19,7 +19,6 @@ import (
 type mirror struct {
 	free, budget  int64
 	running, max  int
-	limit         int
 	waiting       []*mirrored
 	tenants       []Tenant            // whose turn is next first
 	functions     map[Tenant][]string // likewise

@@ -23,22 +23,38 @@ func TestMemoryOfTheMachine(t *testing.T) {
 		"no cgroup":       {fstest.MapFS{"proc/meminfo": meminfo}, total},
 		"damaged meminfo": {fstest.MapFS{"proc/meminfo": file("MemTotal: many kB\n")}, unknownMemory},
 		"huge meminfo":    {fstest.MapFS{"proc/meminfo": file("MemTotal: 9223372036854775807 kB\n")}, unknownMemory},
-		"v2": {fstest.MapFS{"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
-			"sys/fs/cgroup/a/b/memory.max": file("4096\n")}, 4096},
-		"v2, limit above": {fstest.MapFS{"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
-			"sys/fs/cgroup/a/b/memory.max": file("max\n"), "sys/fs/cgroup/a/memory.max": file("8192\n")}, 8192},
-		"v2, smallest": {fstest.MapFS{"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
-			"sys/fs/cgroup/a/b/memory.max": file("9000\n"), "sys/fs/cgroup/a/memory.max": file("8192\n")}, 8192},
-		"v2, larger than the machine": {fstest.MapFS{"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/\n"),
-			"sys/fs/cgroup/memory.max": file("9223372036854771712\n")}, total},
-		"v2, path of the host": {fstest.MapFS{"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/../../docker/1\n"),
-			"sys/fs/cgroup/memory.max": file("5000\n")}, 5000},
-		"v1": {fstest.MapFS{"proc/meminfo": meminfo, "proc/self/cgroup": file("5:cpu:/x\n4:memory:/docker/1\n0::/\n"),
-			"sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes": file("6000\n"), "sys/fs/cgroup/cpu/x/memory.max": file("1\n")}, 6000},
-		"v1, unlimited": {fstest.MapFS{"proc/meminfo": meminfo, "proc/self/cgroup": file("4:memory:/\n"),
-			"sys/fs/cgroup/memory/memory.limit_in_bytes": file("9223372036854771712\n")}, total},
-		"damaged cgroup": {fstest.MapFS{"proc/meminfo": meminfo, "proc/self/cgroup": file("x\n::\n0::\n"),
-			"sys/fs/cgroup/memory.max": file("-5\n")}, total},
+		"v2": {fstest.MapFS{
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
+			"sys/fs/cgroup/a/b/memory.max": file("4096\n"),
+		}, 4096},
+		"v2, limit above": {fstest.MapFS{
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
+			"sys/fs/cgroup/a/b/memory.max": file("max\n"), "sys/fs/cgroup/a/memory.max": file("8192\n"),
+		}, 8192},
+		"v2, smallest": {fstest.MapFS{
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
+			"sys/fs/cgroup/a/b/memory.max": file("9000\n"), "sys/fs/cgroup/a/memory.max": file("8192\n"),
+		}, 8192},
+		"v2, larger than the machine": {fstest.MapFS{
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/\n"),
+			"sys/fs/cgroup/memory.max": file("9223372036854771712\n"),
+		}, total},
+		"v2, path of the host": {fstest.MapFS{
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/../../docker/1\n"),
+			"sys/fs/cgroup/memory.max": file("5000\n"),
+		}, 5000},
+		"v1": {fstest.MapFS{
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("5:cpu:/x\n4:memory:/docker/1\n0::/\n"),
+			"sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes": file("6000\n"), "sys/fs/cgroup/cpu/x/memory.max": file("1\n"),
+		}, 6000},
+		"v1, unlimited": {fstest.MapFS{
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("4:memory:/\n"),
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": file("9223372036854771712\n"),
+		}, total},
+		"damaged cgroup": {fstest.MapFS{
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("x\n::\n0::\n"),
+			"sys/fs/cgroup/memory.max": file("-5\n"),
+		}, total},
 	} {
 		if got := memoryIn(test.root); got != test.want {
 			t.Errorf("%s: %d bytes, want %d", name, got, test.want)

@@ -11,10 +11,12 @@ func (a *asm) index(op byte, i uint32) {
 	a.op(op)
 	a.uint32(i)
 }
+
 func (a *asm) i32(v int32) {
 	a.op(wasmbin.OpI32Const)
 	*a = wasmbin.AppendInt32(*a, v)
 }
+
 func (a *asm) i64(v int32) {
 	a.op(wasmbin.OpI64Const)
 	*a = wasmbin.AppendInt32(*a, v)

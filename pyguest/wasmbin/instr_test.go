@@ -121,8 +121,13 @@ func TestBlockTypes(t *testing.T) {
 		}
 	}
 	for _, code := range [][]byte{
-		{wasmbin.OpLoop, 0x7a}, {wasmbin.OpLoop, 0x6e}, {wasmbin.OpLoop, 0x41}, {wasmbin.OpLoop, 0x80, 0x7e},
-		{wasmbin.OpLoop, 0x80, 0x80, 0x80, 0x80, 0x20}, {wasmbin.OpLoop, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00}, {wasmbin.OpLoop},
+		{wasmbin.OpLoop, 0x7a},
+		{wasmbin.OpLoop, 0x6e},
+		{wasmbin.OpLoop, 0x41},
+		{wasmbin.OpLoop, 0x80, 0x7e},
+		{wasmbin.OpLoop, 0x80, 0x80, 0x80, 0x80, 0x20},
+		{wasmbin.OpLoop, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00},
+		{wasmbin.OpLoop},
 	} {
 		if _, err := wasmbin.NewReader(code, 0).Instr(); err == nil {
 			t.Errorf("% x was accepted", code)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,8 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-
-	"context"
 
 	"github.com/tetratelabs/wazero"
 )

@@ -93,6 +93,9 @@ func TestNothingIsLeftForOthers(t *testing.T) {
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
 		for _, slots := range []int{1, 3} {
 			t.Run(fmt.Sprint(slots), func(t *testing.T) {
+				if slots > 1 && !shared.guest.mapped && !*soak {
+					t.Skip("what is copied is copied for one slot as for many")
+				}
 				box := openBox(t, Options{IdleSlots: slots, Portable: !shared.guest.mapped})
 				victim := deployed(t, box, planter, runtime.Limits{})
 				spy := deployed(t, box, finder, runtime.Limits{Memory: runtime.DefaultMemory})
@@ -114,7 +117,7 @@ func TestNothingIsLeftForOthers(t *testing.T) {
 					}
 
 					// The victim's own function, as another tenant; and another.
-					hits, grown := look(t, box, spy, marker, i%3 == 0)
+					hits, grown := look(t, box, spy, marker, i%5 == 0)
 					hits2, _ := look(t, box, other, marker, false)
 					if hits+hits2 > 0 {
 						t.Fatalf("planting %d, ended by %s, memory grown %v: %d and %d markers of another tenant found",

@@ -1,11 +1,10 @@
 package sandbox
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
-
-	"fmt"
 
 	"github.com/faaspot/faaspot/runtime"
 )

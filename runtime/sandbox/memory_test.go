@@ -49,8 +49,8 @@ func TestMemoryLimit(t *testing.T) {
 		neighbour(t, box)
 		for _, limit := range []int64{runtime.MinMemory, runtime.DefaultMemory} {
 			for _, hoarder := range hoarders {
-				if limit != runtime.MinMemory && testing.Short() {
-					continue
+				if limit != runtime.MinMemory && !*soak {
+					continue // takes long
 				}
 				t.Run(hoarder.name, func(t *testing.T) {
 					p := deployed(t, box, body(hoarder.main), runtime.Limits{Memory: limit, Timeout: 10 * runtime.MinTimeout})

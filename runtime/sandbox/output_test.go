@@ -22,24 +22,23 @@ func TestOutputFloods(t *testing.T) {
 		"NULs":          "import os\nfor _ in range(300): os.write(1, bytes(10000))",
 		"both in turns": "import os\nfor i in range(10**6): os.write(1 + i % 2, b'ab')",
 	} {
-		eachBox(t, func(t *testing.T, box *Sandbox) {
-			t.Run(name, func(t *testing.T) {
-				p := deployed(t, box, body(main+"\nreturn 'went on'"), runtime.Limits{Timeout: time.Minute, Memory: 256 * runtime.MiB})
-				defer box.Forget(p.FunctionID, p.Version)
-				outcome := runInTime(t, box, p, "{}")
-				checkClass(t, outcome, "")
-				logs := outcome.Logs
-				if string(outcome.Result) != `"went on"` || !logs.Truncated {
-					t.Errorf("got %s, truncated: %v", outcome.Result, logs.Truncated)
-				}
-				if n := len(logs.Data); n < runtime.DefaultLogs || n > runtime.DefaultLogs+logSlack {
-					t.Errorf("%d bytes are kept", n)
-				}
-				if !bytes.Contains(logs.Data[runtime.DefaultLogs:], []byte("truncated")) {
-					t.Errorf("the end is %q", logs.Data[runtime.DefaultLogs:])
-				}
-				checkMarks(t, logs)
-			})
+		t.Run(name, func(t *testing.T) {
+			box := boxes["mapped"]
+			p := deployed(t, box, body(main+"\nreturn 'went on'"), runtime.Limits{Timeout: time.Minute, Memory: 256 * runtime.MiB})
+			defer box.Forget(p.FunctionID, p.Version)
+			outcome := runInTime(t, box, p, "{}")
+			checkClass(t, outcome, "")
+			logs := outcome.Logs
+			if string(outcome.Result) != `"went on"` || !logs.Truncated {
+				t.Errorf("got %s, truncated: %v", outcome.Result, logs.Truncated)
+			}
+			if n := len(logs.Data); n < runtime.DefaultLogs || n > runtime.DefaultLogs+logSlack {
+				t.Errorf("%d bytes are kept", n)
+			}
+			if !bytes.Contains(logs.Data[runtime.DefaultLogs:], []byte("truncated")) {
+				t.Errorf("the end is %q", logs.Data[runtime.DefaultLogs:])
+			}
+			checkMarks(t, logs)
 		})
 	}
 }

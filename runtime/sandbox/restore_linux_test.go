@@ -26,7 +26,7 @@ func trackedBox(t *testing.T, kind trackerKind) *Sandbox {
 // TestSlotsComeBackByEachTracker restores by all the ways in which kernels tell
 // written pages, the oldest last.
 func TestSlotsComeBackByEachTracker(t *testing.T) {
-	for kind := range trackerKinds {
+	for kind := trackFile; kind < trackerKinds; kind++ { // the first is what boxes have anyway
 		t.Run(fmt.Sprint(kind), func(t *testing.T) { restores(t, trackedBox(t, kind), 2+uint64(kind)) })
 	}
 }

@@ -68,9 +68,18 @@ func TestSeek(t *testing.T) {
 		at     int64
 		err    errno
 	}{
-		{4, 0, 4, success}, {2, 1, 6, success}, {-6, 1, 0, success}, {-1, 1, 0, eINVAL}, {-3, 2, 7, success},
-		{5, 2, 15, success}, {-11, 2, 0, eINVAL}, {0, 3, 0, eINVAL}, {math.MinInt64, 2, 0, eINVAL},
-		{math.MaxInt64, 2, 0, eOVERFLOW}, {math.MaxInt64, 0, math.MaxInt64, success}, {1, 1, 0, eOVERFLOW},
+		{4, 0, 4, success},
+		{2, 1, 6, success},
+		{-6, 1, 0, success},
+		{-1, 1, 0, eINVAL},
+		{-3, 2, 7, success},
+		{5, 2, 15, success},
+		{-11, 2, 0, eINVAL},
+		{0, 3, 0, eINVAL},
+		{math.MinInt64, 2, 0, eINVAL},
+		{math.MaxInt64, 2, 0, eOVERFLOW},
+		{math.MaxInt64, 0, math.MaxInt64, success},
+		{1, 1, 0, eOVERFLOW},
 	} {
 		at, err := r.seek(fd, c.offset, c.whence)
 		if err != c.err || err == success && at != c.at {

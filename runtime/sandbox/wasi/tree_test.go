@@ -41,8 +41,20 @@ func TestTreeFiles(t *testing.T) {
 
 func TestNewTreeRefuses(t *testing.T) {
 	for _, files := range []map[string][]byte{
-		{"": nil}, {".": nil}, {"/": nil}, {"//a": nil}, {"a//b": nil}, {"a/../b": nil}, {"a/": nil}, {"\xff": nil}, {"a\x00": nil},
-		{"tmp": nil}, {"/tmp/x": nil}, {"a": nil, "a/b": nil}, {"a": nil, "/a": nil}, {strings.Repeat("x", 256): nil},
+		{"": nil},
+		{".": nil},
+		{"/": nil},
+		{"//a": nil},
+		{"a//b": nil},
+		{"a/../b": nil},
+		{"a/": nil},
+		{"\xff": nil},
+		{"a\x00": nil},
+		{"tmp": nil},
+		{"/tmp/x": nil},
+		{"a": nil, "a/b": nil},
+		{"a": nil, "/a": nil},
+		{strings.Repeat("x", 256): nil},
 	} {
 		if _, err := NewTree(files); err == nil {
 			t.Errorf("%q is accepted", files)

@@ -70,8 +70,10 @@ func TestRequests(t *testing.T) {
 				_, err := c.Create(ctx, CreateRequest{Name: "f", Code: code, Context: &secrets, Timeout: 2.5, Memory: 256})
 				return err
 			},
-			seen{"PUT", "/v1/functions/", auth, asJSON,
-				`{"name":"f","code":"x = '100% <&>'\n","context":"key = \"v\"","timeout":2.5,"memory":256,"encoding":"plain"}`},
+			seen{
+				"PUT", "/v1/functions/", auth, asJSON,
+				`{"name":"f","code":"x = '100% <&>'\n","context":"key = \"v\"","timeout":2.5,"memory":256,"encoding":"plain"}`,
+			},
 		},
 		"create with defaults": {
 			func(ctx context.Context, c *Client) error {

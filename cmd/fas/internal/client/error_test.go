@@ -21,7 +21,8 @@ func TestAnswersThatAreErrors(t *testing.T) {
 		want   Error
 	}{
 		"all of it": {
-			500, http.Header{"X-Execution-Id": {"e1"}},
+			500,
+			http.Header{"X-Execution-Id": {"e1"}},
 			`{"message":"ValueError: no","error_code":"function_error","server_traceback":"Traceback\n  line\n","line":3,"hint":"mend it","execution_id":"e1"}`,
 			Error{Status: 500, ExecutionID: "e1", Err: &runtime.Error{
 				Code: "function_error", Message: "ValueError: no", Traceback: "Traceback\n  line", Line: 3, Hint: "mend it",
@@ -39,7 +40,9 @@ func TestAnswersThatAreErrors(t *testing.T) {
 			}},
 		},
 		"later": {
-			429, http.Header{"Retry-After": {"7"}}, `{"message":"too busy","error_code":"too_busy"}`,
+			429,
+			http.Header{"Retry-After": {"7"}},
+			`{"message":"too busy","error_code":"too_busy"}`,
 			Error{Status: 429, Err: &runtime.Error{
 				Code: runtime.CodeTooBusy, Message: "too busy", RetryAfter: 7 * time.Second, Hint: "try again in 7s",
 			}},

@@ -100,7 +100,10 @@ func TestRunFails(t *testing.T) {
 func TestSelfTest(t *testing.T) {
 	ctx := context.Background()
 	for _, o := range []instrument.Options{
-		{}, {Budget: 1, LoopStride: 2, LeafStride: 2, CopyChunk: 4 << 10}, {Budget: 1000, LoopStride: 1 << 16, LeafStride: 1 << 16, CopyChunk: 1 << 30}, {Budget: 1 << 30},
+		{},
+		{Budget: 1, LoopStride: 2, LeafStride: 2, CopyChunk: 4 << 10},
+		{Budget: 1000, LoopStride: 1 << 16, LeafStride: 1 << 16, CopyChunk: 1 << 30},
+		{Budget: 1 << 30},
 		{Budget: 20_000, LoopStride: 128, LeafStride: 1000},
 	} {
 		if err := selfTest(ctx, o); err != nil {
