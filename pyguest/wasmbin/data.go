@@ -14,7 +14,9 @@ type Segment struct {
 // instance of the former leaves its memory as it finds it, so that it can be made over a memory which holds an image
 // already. Custom sections are left out too: they are of no use to an instance.
 //
-// It fails on passive segments and on offsets that are no constant, as neither can be written beforehand.
+// It fails on passive segments and on offsets that are no constant, as neither can be written beforehand. Code is not
+// looked into: if it names segments (memory.init, data.drop), the module without them is not valid, as these instructions
+// need a data count section, and no engine compiles it.
 func SplitData(module []byte) (withoutData []byte, segments []Segment, err error) {
 	m, err := Parse(module)
 	if err != nil {
@@ -36,9 +38,6 @@ func SplitData(module []byte) (withoutData []byte, segments []Segment, err error
 		default:
 			kept = append(kept, s)
 		}
-	}
-	if err := m.refuseDataInstructions(); err != nil {
-		return nil, nil, err
 	}
 	return Join(kept), segments, nil
 }
@@ -85,16 +84,6 @@ func (r *Reader) segment() (Segment, error) {
 	}
 	b, err := r.Bytes(n)
 	return Segment{Offset: offset.Index, Bytes: b}, err
-}
-
-// refuseDataInstructions fails on memory.init and data.drop, which name segments that would be gone.
-func (m *Module) refuseDataInstructions() error {
-	return m.eachInstr(func(in Instr) error {
-		if in.Op == OpMiscPrefix && (in.Sub == MiscMemoryInit || in.Sub == MiscDataDrop) {
-			return formatErrorf(in.Offset, "opcode 0x%02x %d refers to a data segment", in.Op, in.Sub)
-		}
-		return nil
-	})
 }
 
 // eachInstr calls look for every instruction of every function.

@@ -12,7 +12,7 @@
 // interpreter is restored, not started. What makes that exact:
 //
 //   - All state of an instance is its linear memory and two globals. That is
-//     checked when the guest is loaded, not assumed.
+//     checked, not assumed.
 //   - All state of a run outside the instance (files, logs, inputs) is in one
 //     struct that is reset with it.
 //   - The kernel says which pages were written; see mappedMemory. Where it

@@ -249,8 +249,23 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 	outcome.Logs = c.logs.take()
 	outcome.Usage.Memory = int64(len(s.memory.data()))
 	outcome.Usage.Duration = s.places.now().Sub(start)
+	if outcome.Usage.Duration > longCall {
+		s.bind()
+	}
 	c.ctx, c.input = nil, [len(c.input)][]byte{}
 	return outcome, err == nil
+}
+
+// longCall is how long a call may take before its native stack, which grows to
+// up to 84 MB and never shrinks, is not kept for the next one. What returns
+// sooner has had no time to grow it beyond some hundred KiB.
+const longCall = 5 * time.Millisecond
+
+// bind makes the functions that calls go through, each with a new native stack.
+func (s *slot) bind() {
+	s.compile = s.instance.ExportedFunction(exportCompile)
+	s.deploy = s.instance.ExportedFunction(exportDeploy)
+	s.run = s.instance.ExportedFunction(exportRun)
 }
 
 // restore puts the slot back to its image. A slot that cannot be put back

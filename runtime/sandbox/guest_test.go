@@ -1,0 +1,23 @@
+package sandbox
+
+import (
+	"testing"
+
+	"github.com/faaspot/faaspot/pyguest"
+	"github.com/faaspot/faaspot/pyguest/wasmbin"
+)
+
+// TestStateOfTheGuestIsKnown holds the embedded guest to what restoring a slot
+// builds on.
+func TestStateOfTheGuestIsKnown(t *testing.T) {
+	binary, err := pyguest.Module()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wasmbin.ImmutableTables(binary); err != nil {
+		t.Errorf("the guest changes its tables, which are not restored: %v", err)
+	}
+	if err := checkGlobals(binary); err != nil {
+		t.Error(err)
+	}
+}
