@@ -24,8 +24,8 @@ test: ## All tests.
 	$(GO) test -p 1 -timeout 20m ./...
 
 .PHONY: race
-race: ## All tests with the race detector; needs a C compiler.
-	CGO_ENABLED=1 $(GO) test -race -p 1 -timeout 40m ./...
+race: ## The tests, shortened, with the race detector; needs a C compiler.
+	CGO_ENABLED=1 $(GO) test -race -short -p 1 -timeout 40m ./...
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## Formatting, imports between rooms, vet and more.
@@ -44,9 +44,14 @@ fuzz: ## Each fuzz test for FUZZTIME.
 	    $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 	  done; done
 
+SOAK = 10000
 .PHONY: soak
-soak: ## The long versions of the tests that try to break the sandbox.
-	$(GO) test -timeout 60m ./runtime/sandbox -soak
+soak: ## Everything random in the sandbox's tests SOAK times; takes hours.
+	$(GO) test -timeout 0 ./runtime/sandbox -soak $(SOAK)
+
+.PHONY: soak-restore
+soak-restore: ## Memory compared after thousands of random runs.
+	$(GO) test -timeout 40m ./runtime/sandbox -run 'TestSlotsComeBackAsTheyWere/mapped|TestNothingIsLeftForOthers/mapped' -soak 1500
 
 BENCHFLAGS = -write docs/benchmarks.md
 .PHONY: bench
@@ -64,7 +69,7 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 	pyguest/build/check.sh
 
 .PHONY: check
-check: lint test race clean-tree ## What CI runs.
+check: lint test race soak-restore clean-tree ## What CI runs.
 
 .PHONY: clean-tree
 clean-tree: ## Fail if the steps before have changed what is committed.

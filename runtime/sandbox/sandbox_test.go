@@ -15,14 +15,14 @@ import (
 )
 
 // soak makes the tests that repeat something do so for many more times.
-var soak = flag.Bool("soak", false, "repeat what is random 10,000 times instead of some hundreds")
+var soak = flag.Int("soak", 0, "repeat what is random this many times instead of some hundreds")
 
 // times is how often a test repeats something: the default, less under -short,
 // more under -soak.
 func times(n int) int {
 	switch {
-	case *soak:
-		return 10_000
+	case *soak > 0:
+		return *soak
 	case testing.Short():
 		return max(n/10, 1)
 	}

@@ -75,7 +75,7 @@ var deep = []struct{ name, main string }{
 
 func TestDeepRecursion(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
-		if !box.guest.mapped && !*soak {
+		if !box.guest.mapped && *soak == 0 {
 			t.Skip("the kind of memory makes no difference to a stack")
 		}
 		neighbour(t, box)
