@@ -68,6 +68,8 @@ type Sandbox struct {
 	remakes singleflight.Group
 	log     *slog.Logger
 
+	discards chan struct{} // a token for each slot that is being closed
+
 	mu     sync.Mutex
 	active sync.WaitGroup
 	closed bool
@@ -89,6 +91,8 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 		images: newImages(o.ImageBytes),
 		pool:   &pool{limit: o.IdleSlots},
 		log:    o.Log,
+
+		discards: make(chan struct{}, maxDiscards),
 	}
 	s.tmp.Store(o.TmpBytes)
 	// One instance is made before any others can be made at the same time:
@@ -265,7 +269,27 @@ func (s *Sandbox) onThis(ctx context.Context, slot *slot, img *image, tenant run
 	return outcome, err
 }
 
+// maxDiscards is how many slots are closed behind the backs of those who wait
+// for an answer. Each may still hold all of its run's memory, which the run no
+// longer answers for, so there are few; what is beyond is closed at once.
+const maxDiscards = 4
+
+// discard closes a slot. To unmap half a gigabyte takes tens of milliseconds.
 func (s *Sandbox) discard(slot *slot) {
+	select {
+	case s.discards <- struct{}{}:
+		s.active.Add(1)
+		go func() {
+			defer s.active.Done()
+			s.closeSlot(slot)
+			<-s.discards
+		}()
+	default:
+		s.closeSlot(slot)
+	}
+}
+
+func (s *Sandbox) closeSlot(slot *slot) {
 	if err := slot.close(); err != nil {
 		s.log.Error("closing a slot", "error", err)
 	}
