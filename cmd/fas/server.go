@@ -68,9 +68,9 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 // shareProcessors lets as many guests compute at once as there are processors,
 // and the rest of the server run beside them: it says how many, and gives Go one
 // more. A guest cannot be preempted between two of its checkpoints; with no more
-// of Go's processors than guests, a request would wait for one. More than one
-// costs throughput and gains nothing. The kernel shares the real processors
-// fairly. Once per process, however many servers a test starts in it.
+// of Go's processors than guests, nobody would wait for the network while all of
+// them compute. The kernel shares the real processors fairly. Once per process,
+// however many servers a test starts in it.
 var shareProcessors = sync.OnceValue(func() (places int) {
 	places = goruntime.GOMAXPROCS(0)
 	goruntime.GOMAXPROCS(places + 1)
