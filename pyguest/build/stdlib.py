@@ -22,8 +22,8 @@ UNCHECKED_HASH = (1).to_bytes(4, "little")
 
 def bytecode(name: str, source: bytes) -> bytes:
     code = compile(source, f"{SHOWN_AT}/{name}", "exec", dont_inherit=True, optimize=0)
-    # Version 2 knows no references to what was written before. Later versions do, and where they use them depends on
-    # reference counts, which differ from one run of this very script to the next.
+    # Version 2 knows no references to what was written before. Later versions do, and one module came out different in
+    # another folder; most likely because they look at reference counts to decide where to use them.
     return importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(source) + marshal.dumps(code, 2)
 
 
