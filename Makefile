@@ -51,7 +51,7 @@ soak: ## Everything random in the sandbox's tests SOAK times; takes hours.
 
 .PHONY: soak-restore
 soak-restore: ## Memory compared after thousands of random runs.
-	$(GO) test -timeout 40m ./runtime/sandbox -run TestSlotsComeBackAsTheyWere/mapped -soak 1500
+	$(GO) test -timeout 40m ./runtime/sandbox -run TestSlotsComeBackAsTheyWere/mapped -soak 1000
 
 BENCHFLAGS = -write docs/benchmarks.md
 .PHONY: bench
