@@ -60,8 +60,11 @@ func (m *mappedMemory) Free() {}
 
 func (m *mappedMemory) data() []byte { return m.region[:m.size] }
 
+// file is the part of the memory that the base image's file is mapped over.
+func (m *mappedMemory) file() []byte { return m.region[m.base.start:][:len(m.base.view)] }
+
 func (m *mappedMemory) lay(img *image) error {
-	file := m.region[m.base.start:][:len(m.base.view)]
+	file := m.file()
 	if m.laid == nil {
 		_, err := unix.MmapPtr(m.base.file, 0, unsafe.Pointer(&file[0]), uintptr(len(file)),
 			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
@@ -96,7 +99,7 @@ func (m *mappedMemory) swap(img *image) error {
 func (m *mappedMemory) become(img *image) error {
 	m.laid = img
 	img.apply(m.region)
-	return m.base.tracker.arm(m.region[m.base.start:][:len(m.base.view)])
+	return m.base.tracker.arm(m.file())
 }
 
 func (m *mappedMemory) restore() (int, error) {
