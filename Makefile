@@ -60,6 +60,10 @@ bench: ## Speed beside gunicorn, processes and native CPython; as root on Debian
 	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
 	$(BIN)/fasbench $(BENCHFLAGS)
 
+.PHONY: bootstrap
+bootstrap: ## Compile the guest's own Python anew, after a change of it.
+	$(GO) test ./runtime/sandbox -run TestBootstrapIsCompiled -update
+
 .PHONY: guest
 guest: ## Rebuild the guest from pinned sources; as root on Debian 12.
 	pyguest/build/build.sh

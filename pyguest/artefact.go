@@ -1,11 +1,14 @@
 package pyguest
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"embed"
 	_ "embed" // for the artefacts below
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -17,7 +20,9 @@ var (
 	moduleZstd []byte
 	//go:embed stdlib.zip.zst
 	stdlibZstd []byte
-	//go:embed bootstrap/_faas_boot/*.py bootstrap/faas/*.py
+	// The bootstrap as source and, to save the server's start from compiling it,
+	// as bytecode, which a test makes: see Files.
+	//go:embed bootstrap/_faas_boot/*.py bootstrap/faas/*.py bootstrap/_faas_boot/*.pyc bootstrap/faas/*.pyc
 	bootstrap embed.FS
 )
 
@@ -33,22 +38,59 @@ const maxArtefact = 64 << 20
 // Module gives the guest as WebAssembly.
 func Module() ([]byte, error) { return decompress("guest.wasm.zst", moduleZstd) }
 
-// Files gives the read-only files of the guest by absolute path.
+// Files gives the read-only files of the guest by absolute path. A module of
+// the bootstrap is there as bytecode, if that is of the present source, else as
+// source.
 func Files() (map[string][]byte, error) {
 	stdlib, err := decompress("stdlib.zip.zst", stdlibZstd)
 	if err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{StdlibPath: stdlib}
-	err = fs.WalkDir(bootstrap, "bootstrap", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	sources, err := BootstrapSources()
+	if err != nil {
+		return nil, err
+	}
+	for name, source := range sources {
+		compiled, err := bootstrap.ReadFile(path.Join("bootstrap", name+"c"))
+		if err == nil && bytes.HasPrefix(compiled[min(len(compiled), len(bytecodeMagic)):], bytecodeMark(source)) {
+			files[path.Join(BootstrapPath, name+"c")] = compiled
+		} else {
+			files[path.Join(BootstrapPath, name)] = source
+		}
+	}
+	return files, nil
+}
+
+// BootstrapSources gives the guest's own Python by path below BootstrapPath.
+func BootstrapSources() (map[string][]byte, error) {
+	sources := map[string][]byte{}
+	err := fs.WalkDir(bootstrap, "bootstrap", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || path.Ext(name) != ".py" {
 			return err
 		}
 		content, err := bootstrap.ReadFile(name)
-		files[path.Join(BootstrapPath, name[len("bootstrap"):])] = content
+		sources[name[len("bootstrap/"):]] = content
 		return err
 	})
-	return files, err
+	return sources, err
+}
+
+// bytecodeMagic is how CPython 3.13 starts a .pyc file.
+const bytecodeMagic = "\xf3\x0d\x0d\x0a"
+
+// bytecodeMark is what stands behind the magic: flags that say "hash of the
+// source, which is not to be checked", and the hash, which is ours. The layout is
+// that of PEP 552.
+func bytecodeMark(source []byte) []byte {
+	sum := sha256.Sum256(source)
+	return append([]byte{1, 0, 0, 0}, sum[:8]...)
+}
+
+// Bytecode makes the .pyc file of a module from its source and its marshalled
+// code object.
+func Bytecode(source, code []byte) []byte {
+	return slices.Concat([]byte(bytecodeMagic), bytecodeMark(source), code)
 }
 
 // decompress checks the frame's checksum on the way.

@@ -3,7 +3,7 @@ package pyguest
 // Protocol is the version of the protocol that this host speaks. It is kept in
 // guest/protocol.h too, which a test compares; the guest tells its own by the
 // export faas_protocol. See PROTOCOL.md.
-const Protocol = 1
+const Protocol = 2
 
 // ImportModule is the module that the guest imports its host functions from,
 // besides WASI.
@@ -18,6 +18,14 @@ const (
 	OpContext = 5 // guest reads the function's context, JSON
 	OpResult  = 6 // guest gives the result: JSON, or code
 	OpFailure = 7 // guest gives the failure, JSON
+)
+
+// Algorithms of faas.hash.
+const (
+	HashMD5    = 1
+	HashSHA1   = 2
+	HashSHA256 = 3 // and SHA-224
+	HashSHA512 = 4 // and SHA-384
 )
 
 // Failure is what the guest gives with OpFailure, as JSON.

@@ -36,7 +36,7 @@ guest=$repo/pyguest/guest
 
 stage tools.sh inputs.txt
 stage fetch.sh inputs.txt
-stage unpack.sh patches.txt
+stage unpack.sh patches.txt patches
 stage native.sh
 stage libs.sh flags.sh sqlite3_wasi.c
 stage python.sh flags.sh

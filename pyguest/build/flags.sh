@@ -12,6 +12,7 @@ features=(-mcpu=mvp -mbulk-memory -msign-ext -mnontrapping-fptoint -mmutable-glo
 target=(--target=wasm32-wasip1 "--sysroot=$work/sysroot/usr" -resource-dir "$work/resource" "${features[@]}"
   "-ffile-prefix-map=$work=/build")
 optimise=(-O3 -DNDEBUG)
+optimise_ceval=(-Os -DNDEBUG)
 lto=(-flto=full)
 
 # WASI has no signals, process ids or CPU clocks; wasi-libc stands in for them.

@@ -5,14 +5,15 @@
 emulation_libs=(-lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks)
 
 # The C stack comes first, so that running over its end traps at address zero instead of writing over data.
-stack_bytes=8388608
+stack_bytes=4194304
 # Static data and stack, and enough beyond them that the interpreter starts without memory.grow.
 initial_memory_bytes=20971520
-# Inlining across files at the usual threshold makes the code 15 % larger and nothing measurably faster (README.md, "Speed").
+# Inlining beyond what the sources ask for makes the code larger and slower (README.md, "Speed"): wazero keeps less in registers.
 # shellcheck disable=SC2054 # commas are part of the options
 link=(-mexec-model=reactor -z "stack-size=$stack_bytes" -Wl,--stack-first "-Wl,--initial-memory=$initial_memory_bytes"
-  -Wl,--lto-O3 -Wl,-mllvm,-inline-threshold=40 -Wl,--strip-debug -Wl,--export=__stack_pointer)
+  -Wl,--lto-O3 -Wl,-mllvm,-inline-threshold=5 -Wl,--strip-debug -Wl,--export=__stack_pointer)
 
 # The same features as in flags.sh, in wasm-opt's words.
 wasm_opt_features=(--mvp-features --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals)
-wasm_opt_passes=(-O3 --strip-producers --strip-target-features)
+wasm_opt_passes=(-O3 --one-caller-inline-max-function-size=0 --always-inline-max-function-size=0 --flexible-inline-max-function-size=0
+  --strip-producers --strip-target-features)

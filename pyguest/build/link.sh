@@ -12,8 +12,8 @@ rm -rf "$work/guest"
 mkdir "$work/guest"
 # Taken before anything is compiled, for the manifest: relative to the repository, so that a test can tell whether the artefacts are
 # those of the tree that it runs in.
-(cd "$repo" && find pyguest/guest pyguest/instrument pyguest/wasmbin -type f \
-  \( -name '*.[ch]' -o -name '*.go' ! -name '*_test.go' \) -print0 | sort -z | xargs -0 -r sha256sum) >"$work/guest/own-sources"
+(cd "$repo" && find pyguest/guest pyguest/build/patches pyguest/instrument pyguest/wasmbin -type f \
+  \( -name '*.[ch]' -o -name '*.patch' -o -name '*.go' ! -name '*_test.go' \) -print0 | sort -z | xargs -0 -r sha256sum) >"$work/guest/own-sources"
 # Everything is named relative to the work folder, so that no symbol or module name holds a path.
 cd "$work"
 
@@ -23,7 +23,7 @@ for file in "$repo"/pyguest/guest/*.c; do
   object=guest/$(basename "${file%.c}").o
   "$cc" "${target[@]}" "${optimise[@]}" "${lto[@]}" "${emulation[@]}" "-ffile-prefix-map=$repo=/build" -Wall -Wextra -Werror \
     -Wno-unused-parameter -Wno-missing-field-initializers -fno-strict-overflow -std=c11 \
-    -I"$repo/pyguest/guest" -isystem source/python/Include -isystem python -c "$file" -o "$object"
+    -I"$repo/pyguest/guest" -isystem source/python/Include -isystem python -isystem libs/include -c "$file" -o "$object"
   objects+=("$object")
 done
 

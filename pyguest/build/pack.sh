@@ -22,6 +22,7 @@ plain() { local text="$*"; text=${text//$work/\/build}; printf '%s' "${text//$re
   printf 'epoch\t%s\n' "$SOURCE_DATE_EPOCH"
   printf 'flag\ttarget\t%s\n' "$(plain "${target[@]}")"
   printf 'flag\toptimise\t%s\n' "$(plain "${optimise[@]}")"
+  printf 'flag\toptimise ceval\t%s\n' "$(plain "${optimise_ceval[@]}")"
   printf 'flag\tlto\t%s\n' "$(plain "${lto[@]}")"
   printf 'flag\tlink\t%s\n' "$(plain "${link[@]}")"
   printf 'flag\twasm-opt\t%s\n' "$(plain "${wasm_opt_features[@]}" "${wasm_opt_passes[@]}")"

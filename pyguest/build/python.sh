@@ -35,6 +35,9 @@ for module in ZLIB _BZ2 _LZMA _SQLITE3 _DECIMAL PYEXPAT _ELEMENTTREE _JSON _PICK
   grep -qx "MODULE_${module}_STATE=yes" Makefile || die "configure left out $(grep "^MODULE_${module}_STATE" Makefile): see $work/python/config.log"
 done
 
+# The interpreter's main loop is faster for being small (README.md, "Speed").
+quiet python-ceval make "OPT=${optimise_ceval[*]}" Python/ceval.o
+
 # Not "all": that would also link a command-line interpreter.
 quiet python-make make -j"$(nproc)" libpython3.13.a pybuilddir.txt platform \
   Modules/_decimal/libmpdec/libmpdec.a Modules/expat/libexpat.a Modules/_hacl/libHacl_Hash_SHA2.a

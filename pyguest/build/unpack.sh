@@ -41,6 +41,10 @@ for package in "${!folder[@]}"; do
   done < <(grep -Ev '^[[:space:]]*(#|$)' "$series")
   [ ${#unused[@]} = 0 ] || die "patches.txt: no patch of $package matches ${!unused[*]}"
 done
+for patch in "$build"/patches/*.patch; do
+  quiet patch-own patch -d "$work/source/python" -p1 --no-backup-if-mismatch -i "$patch"
+  printf 'python3.13 faaspot/%s\n' "$(basename "$patch")" >>"$work/patches-applied"
+done
 LC_ALL=C sort -s -k1,1 -o "$work/patches-applied" "$work/patches-applied"
 say "$(wc -l <"$work/patches-applied") patches applied"
 

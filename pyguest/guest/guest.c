@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sqlite3.h>
+
 #include "protocol.h"
+#include "renewal.h"
 #include "settle.h"
 
 __attribute__((import_module("faas"), import_name("call"))) extern int32_t
@@ -37,6 +40,7 @@ EXPORT("faas_checkpoint") void guest_checkpoint(void) { faas_yield(); }
 /* Starts the interpreter: isolated, without site, in UTF-8, with a hash seed
  * drawn from the host's randomness. Returns 0, or an FAAS_E code. */
 EXPORT("faas_init") int32_t guest_init(void) {
+    if (PyImport_AppendInittab("_faas", PyInit__faas) < 0) return FAAS_E_MEMORY;
     PyPreConfig pre;
     PyPreConfig_InitIsolatedConfig(&pre);
     pre.utf8_mode = 1;
@@ -75,6 +79,7 @@ EXPORT("faas_init") int32_t guest_init(void) {
 /* Imports the bootstrap package and lets it prepare the interpreter that all
  * functions start from. Returns 0, or an FAAS_E code after printing why. */
 EXPORT("faas_boot") int32_t guest_boot(void) {
+    PyGC_Disable(); /* what is imported stays: collecting in between finds next to nothing */
     PyObject *boot = PyImport_ImportModule("_faas_boot");
     PyObject *done = boot ? PyObject_CallMethod(boot, "boot", NULL) : NULL;
     if (done) {
@@ -84,6 +89,7 @@ EXPORT("faas_boot") int32_t guest_boot(void) {
     }
     Py_XDECREF(done);
     Py_XDECREF(boot);
+    PyGC_Enable();
     if (!boot_compile || !boot_deploy || !boot_run || faas_settle(1) < 0) {
         PyErr_Print();
         return FAAS_E_PYTHON;
@@ -170,11 +176,14 @@ EXPORT("faas_deploy") int32_t guest_deploy(int32_t name_len, int32_t source_len,
     const int32_t len[] = {name_len, source_len, code_len};
     PyObject *outcome = call_boot(boot_deploy, FAAS_OP_NAME, len, 3);
     if (outcome && faas_settle(0) < 0) Py_CLEAR(outcome);
+    /* A generator that the module body has used is seeded anew when a run uses it. */
+    sqlite3_randomness(0, NULL);
     return deliver(outcome);
 }
 
 /* Calls main(args, context) of the deployed function. */
 EXPORT("faas_run") int32_t guest_run(int32_t args_len, int32_t context_len) {
     const int32_t len[] = {args_len, context_len};
+    if (faas_renew() < 0) return FAAS_E_HOST;
     return deliver(call_boot(boot_run, FAAS_OP_ARGS, len, 2));
 }

@@ -4,7 +4,7 @@
 #define FAAS_PROTOCOL_H
 
 /* Raised with every change that makes an older host or guest misunderstand. */
-#define FAAS_PROTOCOL_VERSION 1
+#define FAAS_PROTOCOL_VERSION 2
 
 /* Operations of faas.call. */
 #define FAAS_OP_NAME 1    /* guest reads the function's name */
@@ -14,6 +14,12 @@
 #define FAAS_OP_CONTEXT 5 /* guest reads the function's context, JSON */
 #define FAAS_OP_RESULT 6  /* guest gives the result: JSON, or code */
 #define FAAS_OP_FAILURE 7 /* guest gives the failure, JSON */
+
+/* Algorithms of faas.hash. */
+#define FAAS_HASH_MD5 1
+#define FAAS_HASH_SHA1 2
+#define FAAS_HASH_SHA256 3 /* and SHA-224 */
+#define FAAS_HASH_SHA512 4 /* and SHA-384 */
 
 /* What exported functions return when they fail. */
 #define FAAS_E_PYTHON (-1) /* Python could not start; stderr says why */

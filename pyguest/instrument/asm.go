@@ -17,9 +17,15 @@ func (a *asm) i32(v int32) {
 	*a = wasmbin.AppendInt32(*a, v)
 }
 
-func (a *asm) i64(v int32) {
+func (a *asm) i64(v int64) {
 	a.op(wasmbin.OpI64Const)
-	*a = wasmbin.AppendInt32(*a, v)
+	*a = wasmbin.AppendInt64(*a, v)
+}
+
+// access appends a load or store at an offset, without a promise of alignment.
+func (a *asm) access(op byte, offset uint32) {
+	a.op(op, 0)
+	a.uint32(offset)
 }
 func (a *asm) get(local uint32)   { a.index(wasmbin.OpLocalGet, local) }
 func (a *asm) set(local uint32)   { a.index(wasmbin.OpLocalSet, local) }

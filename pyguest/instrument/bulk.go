@@ -6,6 +6,9 @@ import "github.com/faaspot/faaspot/pyguest/wasmbin"
 const (
 	// freeBytes is the size up to which a copy or fill spends nothing: it counts as part of the iteration around it.
 	freeBytes = 256
+	// smallBytes is the size up to which loads and stores stand in for the instruction: wazero calls a function of Go's for each
+	// copy, and several for each fill. Most are this small: fields of new objects, short strings.
+	smallBytes = 32
 	// bytesPerTickLog is the logarithm of how many bytes cost a tick: 64, so that the default budget lasts for 512 KiB,
 	// or 128 pages that are touched for the first time.
 	bytesPerTickLog = 6
@@ -16,6 +19,7 @@ func (t *ticker) copyBody() []byte {
 	const dst, src, n = 0, 1, 2
 	b := bulk{ticker: t, n: n, starts: []uint32{dst, src}}
 	b.operate = func() { b.memoryCopy() }
+	b.small = func() { b.smallCopy(dst, src, 3) }
 	b.whole(func() {
 		// As unsigned numbers, dst-src < n means that dst lies inside of the source: the last chunk goes first.
 		b.get(dst)
@@ -29,7 +33,7 @@ func (t *ticker) copyBody() []byte {
 		b.forward()
 		b.end()
 	})
-	return b.body()
+	return b.body(4, wasmbin.TypeI64)
 }
 
 // fillBody is the function that stands in for memory.fill.
@@ -37,9 +41,10 @@ func (t *ticker) fillBody() []byte {
 	const dst, value, n = 0, 1, 2
 	b := bulk{ticker: t, n: n, starts: []uint32{dst}}
 	b.operate = func() { b.memoryFill() }
+	b.small = func() { b.smallFill(dst, value, 3) }
 	b.value = func() { b.get(value) }
 	b.whole(b.forward)
-	return b.body()
+	return b.body(1, wasmbin.TypeI64)
 }
 
 // bulk writes the body of copy or fill. Both have three parameters, the last of which is the length.
@@ -53,6 +58,8 @@ type bulk struct {
 	value func()
 	// operate appends the instruction that the function stands in for.
 	operate func()
+	// small appends what moves up to smallBytes bytes, at least one, that are known to lie within memory, and returns.
+	small func()
 }
 
 // apply appends the original instruction for length bytes that start offset bytes behind the start addresses.
@@ -74,9 +81,20 @@ func (b *bulk) apply(offset, length func()) {
 func (b *bulk) pushN()     { b.get(b.n) }
 func (b *bulk) pushChunk() { b.i32(int32(b.options.CopyChunk)) }
 
-// whole appends the function: small lengths at once, large ones by way of chunks, which leaves the last of them, and
-// lengths between at once too.
+// whole appends the function: the smallest lengths by loads and stores, small ones at once, large ones by way of chunks,
+// which leaves the last of them, and lengths between at once too.
 func (b *bulk) whole(chunks func()) {
+	// n-1 < smallBytes: as an unsigned number, zero is among the large ones here.
+	b.get(b.n)
+	b.i32(1)
+	b.op(wasmbin.OpI32Sub)
+	b.i32(smallBytes)
+	b.op(wasmbin.OpI32LtU)
+	b.ifThen()
+	b.trapOutOfBounds()
+	b.small()
+	b.end()
+
 	b.get(b.n)
 	b.i32(freeBytes)
 	b.op(wasmbin.OpI32LeU)
@@ -116,6 +134,114 @@ func (b *bulk) trapOutOfBounds() {
 	b.apply(nil, b.pushN)
 	b.op(wasmbin.OpUnreachable)
 	b.end()
+}
+
+// smallCopy copies up to smallBytes bytes: everything is loaded before anything is stored, so that ranges may overlap. Two
+// accesses, one at each end, cover any length from their width to twice that. The four locals from temp on are i64.
+func (b *bulk) smallCopy(dst, src, temp uint32) {
+	move := func(load, store byte, narrow bool, places ...place) {
+		for i, p := range places {
+			b.address(src, p)
+			b.access(load, p.at)
+			if narrow {
+				b.op(wasmbin.OpI64ExtendI32U)
+			}
+			b.set(temp + uint32(i))
+		}
+		for i, p := range places {
+			b.address(dst, p)
+			b.get(temp + uint32(i))
+			if narrow {
+				b.op(wasmbin.OpI32WrapI64)
+			}
+			b.access(store, p.at)
+		}
+		b.op(wasmbin.OpReturn)
+	}
+	b.byLength(
+		func() {
+			move(wasmbin.OpI64Load, wasmbin.OpI64Store, false, b.at(0), b.at(8), b.fromEnd(16), b.fromEnd(8))
+		},
+		func() { move(wasmbin.OpI64Load, wasmbin.OpI64Store, false, b.at(0), b.fromEnd(8)) },
+		func() { move(wasmbin.OpI32Load, wasmbin.OpI32Store, true, b.at(0), b.fromEnd(4)) },
+		func() { move(wasmbin.OpI32Load8U, wasmbin.OpI32Store8, true, b.at(0), b.middle(), b.fromEnd(1)) },
+	)
+}
+
+// smallFill is smallCopy for memory.fill. The local temp is an i64.
+func (b *bulk) smallFill(dst, value, temp uint32) {
+	// The byte, eight times.
+	b.get(value)
+	b.i32(0xff)
+	b.op(wasmbin.OpI32And, wasmbin.OpI64ExtendI32U)
+	b.i64(0x0101010101010101)
+	b.op(wasmbin.OpI64Mul)
+	b.set(temp)
+	store := func(op byte, narrow bool, places ...place) {
+		for _, p := range places {
+			b.address(dst, p)
+			b.get(temp)
+			if narrow {
+				b.op(wasmbin.OpI32WrapI64)
+			}
+			b.access(op, p.at)
+		}
+		b.op(wasmbin.OpReturn)
+	}
+	b.byLength(
+		func() { store(wasmbin.OpI64Store, false, b.at(0), b.at(8), b.fromEnd(16), b.fromEnd(8)) },
+		func() { store(wasmbin.OpI64Store, false, b.at(0), b.fromEnd(8)) },
+		func() { store(wasmbin.OpI32Store, true, b.at(0), b.fromEnd(4)) },
+		func() { store(wasmbin.OpI32Store8, true, b.at(0), b.middle(), b.fromEnd(1)) },
+	)
+}
+
+// byLength chooses by the length: more than 16 bytes, 8 and more, 4 and more, fewer.
+func (b *bulk) byLength(over16, from8, from4, below4 func()) {
+	for _, c := range []struct {
+		least int32
+		then  func()
+	}{{17, over16}, {8, from8}, {4, from4}} {
+		b.get(b.n)
+		b.i32(c.least)
+		b.op(wasmbin.OpI32GeU)
+		b.ifThen()
+		c.then()
+		b.end()
+	}
+	below4()
+}
+
+// A place is where in the range to access: a constant offset behind what push pushes, if anything.
+type place struct {
+	push func()
+	at   uint32
+}
+
+func (b *bulk) address(start uint32, p place) {
+	b.get(start)
+	if p.push != nil {
+		p.push()
+		b.op(wasmbin.OpI32Add)
+	}
+}
+
+func (b *bulk) at(offset uint32) place { return place{at: offset} }
+
+func (b *bulk) fromEnd(bytes int32) place {
+	return place{push: func() {
+		b.get(b.n)
+		b.i32(bytes)
+		b.op(wasmbin.OpI32Sub)
+	}}
+}
+
+func (b *bulk) middle() place {
+	return place{push: func() {
+		b.get(b.n)
+		b.i32(1)
+		b.op(wasmbin.OpI32ShrU)
+	}}
 }
 
 // pageSizeLog is the logarithm of the size of a page of linear memory, 64 KiB.

@@ -2,6 +2,7 @@ package instrument_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/faaspot/faaspot/pyguest/instrument"
@@ -106,6 +107,48 @@ func TestBulkOperations(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSmallBulkOperations tries every small length, with ranges apart and overlapping by any amount, inside of memory and
+// across its end, with addresses that wrap.
+func TestSmallBulkOperations(t *testing.T) {
+	const end, window, most = bulkMemory, 256, 40
+	module := readFile(t, "bulk.wasm")
+	before := instantiate(t, "compiler", module)
+	after := instantiate(t, "compiler", mustInstrument(t, module, instrument.Options{}))
+	// Both ends of memory: nothing else is near what is accessed.
+	run := func(g *guest, function string, dst, x, n uint64) (trap string, ends [2 * window]byte) {
+		low, _ := g.Memory().Read(0, window)
+		high, _ := g.Memory().Read(end-window, window)
+		for i := range low {
+			low[i], high[i] = byte(i), byte(255-i)
+		}
+		if _, err := g.ExportedFunction(function).Call(g.ctx, dst, x, n); err != nil {
+			trap, _, _ = strings.Cut(err.Error(), "\n")
+		}
+		copy(ends[:window], low)
+		copy(ends[window:], high)
+		return trap, ends
+	}
+	compare := func(function string, dst, x, n uint64) {
+		wantTrap, want := run(before, function, dst, x, n)
+		gotTrap, got := run(after, function, dst, x, n)
+		if gotTrap != wantTrap || got != want {
+			t.Errorf("%s(%d, %d, %d): trap %q, want %q, or memory differs", function, dst, x, n, gotTrap, wantTrap)
+		}
+	}
+	for n := range uint64(most) {
+		for shift := range uint64(most) {
+			compare("copy", 100, 100+shift, n)
+			compare("copy", 100+shift, 100, n)
+			for _, edge := range []uint64{end, 1<<32 - 1} {
+				compare("copy", edge-shift, 100, n)
+				compare("copy", 100, edge-shift, n)
+				compare("fill", edge-shift, 3, n)
+			}
+		}
+		compare("fill", 100, 0x1fe, n)
 	}
 }
 

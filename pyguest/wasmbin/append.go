@@ -8,7 +8,10 @@ func AppendUint32(dst []byte, v uint32) []byte {
 }
 
 // AppendInt32 appends v as signed LEB128, in as few bytes as it takes.
-func AppendInt32(dst []byte, v int32) []byte {
+func AppendInt32(dst []byte, v int32) []byte { return AppendInt64(dst, int64(v)) }
+
+// AppendInt64 is AppendInt32 for 64 bits.
+func AppendInt64(dst []byte, v int64) []byte {
 	for {
 		b := byte(v & 0x7f)
 		v >>= 7

@@ -22,6 +22,12 @@ const (
 	OpGlobalSet     = 0x24
 	OpTableGet      = 0x25
 	OpTableSet      = 0x26
+	OpI32Load       = 0x28
+	OpI64Load       = 0x29
+	OpI32Load8U     = 0x2d
+	OpI32Store      = 0x36
+	OpI64Store      = 0x37
+	OpI32Store8     = 0x3a
 	OpMemorySize    = 0x3f
 	OpMemoryGrow    = 0x40
 	OpI32Const      = 0x41
@@ -34,6 +40,7 @@ const (
 	OpI32LtU        = 0x49
 	OpI32GtU        = 0x4b
 	OpI32LeU        = 0x4d
+	OpI32GeU        = 0x4f
 	OpI64GtU        = 0x56
 	OpI32Add        = 0x6a
 	OpI32Sub        = 0x6b
@@ -41,7 +48,9 @@ const (
 	OpI32Or         = 0x72
 	OpI32ShrU       = 0x76
 	OpI64Add        = 0x7c
+	OpI64Mul        = 0x7e
 	OpI64Shl        = 0x86
+	OpI32WrapI64    = 0xa7
 	OpI64ExtendI32U = 0xad
 	OpRefNull       = 0xd0
 	OpRefIsNull     = 0xd1

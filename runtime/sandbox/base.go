@@ -101,7 +101,8 @@ func (g *guest) keepBase(mem []byte, stack uint64, portable bool) error {
 	// that have returned left there is of no use to anyone.
 	clear(mem[:stack])
 	start := int(stack) / pageSize * pageSize
-	content := mem[start:startOfFree(mem, start)]
+	free, end := freeHeap(mem, start)
+	content := mem[start:free]
 	base := &baseImage{start: start, size: len(mem), stack: stack}
 	g.base = base
 	if !portable {
@@ -116,23 +117,34 @@ func (g *guest) keepBase(mem []byte, stack uint64, portable bool) error {
 		base.view = slices.Clone(content)
 	}
 	var err error
-	g.bare, err = newImage(base, nil, &copiedMemory{buf: mem}, nil)
+	g.bare, err = newImage(base, nil, &tailOf{copiedMemory{buf: mem}, end}, nil)
 	return err
 }
 
-// startOfFree finds where the free heap starts: the longest stretch of zero
-// pages after from. Beyond it there is only the mark that malloc keeps at the heap's end.
-func startOfFree(mem []byte, from int) int {
-	start, longest := len(mem), 0
+// tailOf is a memory that has been written to from an offset on alone.
+type tailOf struct {
+	copiedMemory
+	from int
+}
+
+func (m *tailOf) dirty(f func(start, end int)) error {
+	f(m.from, len(m.buf))
+	return nil
+}
+
+// freeHeap finds the free heap: the longest stretch of zero pages behind from.
+// Behind it there is only the mark that malloc keeps at the heap's end.
+func freeHeap(mem []byte, from int) (start, end int) {
+	start, end = len(mem), len(mem)
 	for at := from; at < len(mem); {
-		end := at
-		for end < len(mem) && bytes.Equal(mem[end:end+pageSize], zeroPage[:]) {
-			end += pageSize
+		zero := at
+		for zero < len(mem) && bytes.Equal(mem[zero:zero+pageSize], zeroPage[:]) {
+			zero += pageSize
 		}
-		if end-at > longest {
-			start, longest = at, end-at
+		if zero-at > end-start {
+			start, end = at, zero
 		}
-		at = end + pageSize
+		at = zero + pageSize
 	}
-	return start
+	return start, end
 }

@@ -1,13 +1,66 @@
 package sandbox
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
+	"flag"
+	"os"
 	"path"
+	"path/filepath"
 	"testing"
 
+	"github.com/faaspot/faaspot/pyguest"
 	"github.com/faaspot/faaspot/runtime"
 )
+
+var update = flag.Bool("update", false, "write the bootstrap's bytecode instead of comparing it")
+
+// compileSource compiles modules in the guest, for the guest. Version 2 of the
+// marshal format does not depend on reference counts, as later ones do.
+const compileSource = `
+import base64, marshal
+def main(args, context):
+    return {
+        name: base64.b64encode(marshal.dumps(compile(source, args["folder"] + "/" + name, "exec", dont_inherit=True), 2)).decode()
+        for name, source in args["sources"].items()
+    }
+`
+
+// TestBootstrapIsCompiled compares the bytecode that servers start with with the
+// source. After a change of either, -update makes it anew.
+func TestBootstrapIsCompiled(t *testing.T) {
+	box := boxes["mapped"]
+	sources, err := pyguest.BootstrapSources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	for name, source := range sources {
+		texts[name] = string(source)
+	}
+	args, err := json.Marshal(map[string]any{"folder": pyguest.BootstrapPath, "sources": texts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes map[string][]byte
+	if err := json.Unmarshal([]byte(result(t, box, deployed(t, box, compileSource, runtime.Limits{}), string(args))), &codes); err != nil {
+		t.Fatal(err)
+	}
+	for name, source := range sources {
+		file := filepath.Join("../../pyguest/bootstrap", name+"c")
+		want := pyguest.Bytecode(source, codes[name])
+		if *update {
+			if err := os.WriteFile(file, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not of the present source: run 'make bootstrap' and commit the result", file)
+		}
+	}
+}
 
 // bootstrapTests are tests of the guest's own Python, one file for each of its
 // modules.

@@ -18,47 +18,66 @@ import (
 // sumFile holds the hash of the rest of the cache directory.
 const sumFile = "SHA256"
 
-// withCompilationCache calls compile with a cache of machine code in dir. What
-// lies in the cache will be executed, and wazero guards it by a CRC of parts
-// only, so the cache is used only as it was left: it has a hash of its own. One
-// that does not match it, or that compile fails with, is emptied and made anew.
-// Without a dir, or if dir cannot be written, compile gets no cache.
-func withCompilationCache(dir string, log *slog.Logger, compile func(wazero.CompilationCache) error) error {
+// A compilationCache keeps machine code in a directory. What lies there will be
+// executed, and wazero guards it by a CRC of parts only, so it is used only as
+// it was left: it has a hash of its own. Code that does not match it, or that
+// compiling fails with, is removed and made anew. Without a directory, or with
+// one that cannot be written, nothing is kept.
+type compilationCache struct {
+	dir   string // empty: keep nothing
+	known bool   // the directory is as it was left
+	log   *slog.Logger
+}
+
+// openCompilationCache makes dir if need be and checks what is in it.
+func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
+	c := &compilationCache{log: log}
 	if dir == "" {
-		return compile(nil)
+		return c
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		log.Warn("the compilation cache cannot be kept; every start compiles anew", "reason", err)
-		return compile(nil)
+		return c
 	}
 	sum, err := hashTree(dir)
 	kept, readErr := os.ReadFile(filepath.Join(dir, sumFile))
-	known := err == nil && readErr == nil && string(kept) == sum
-	if !known {
+	c.known = err == nil && readErr == nil && string(kept) == sum
+	if !c.known {
 		if readErr == nil {
 			log.Warn("the compilation cache is not as it was left; compiling anew", "dir", dir)
 		}
 		if err := emptyDir(dir); err != nil {
 			log.Warn("the compilation cache cannot be emptied; compiling without it", "reason", err)
-			return compile(nil)
+			return c
 		}
 	}
-	err = compileCached(dir, compile)
+	c.dir = dir
+	return c
+}
+
+// use calls compile with the cache, or with nil if there is none.
+func (c *compilationCache) use(compile func(wazero.CompilationCache) error) error {
+	if c.dir == "" {
+		return compile(nil)
+	}
+	known := c.known
+	err := compileCached(c.dir, compile)
 	if err != nil && known {
-		log.Warn("the compilation cache is of no use; compiling anew", "reason", err)
+		c.log.Warn("the compilation cache is of no use; compiling anew", "reason", err)
 		known = false
-		if err = emptyDir(dir); err == nil {
-			err = compileCached(dir, compile)
+		if err = emptyDir(c.dir); err == nil {
+			err = compileCached(c.dir, compile)
 		}
 	}
 	if err != nil || known {
 		return err
 	}
-	if sum, err = hashTree(dir); err == nil {
-		err = os.WriteFile(filepath.Join(dir, sumFile), []byte(sum), 0o600)
+	sum, err := hashTree(c.dir)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(c.dir, sumFile), []byte(sum), 0o600)
 	}
 	if err != nil {
-		log.Warn("the compilation cache cannot be sealed; the next start compiles anew", "reason", err)
+		c.log.Warn("the compilation cache cannot be sealed; the next start compiles anew", "reason", err)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
 				}
 			}
 			var found bool
-			must(t, withCompilationCache(dir, log, compile(&found)))
+			must(t, openCompilationCache(dir, log).use(compile(&found)))
 			if found {
 				t.Fatal("a new cache is not empty")
 			}
@@ -48,11 +48,11 @@ func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
 				t.Errorf("the cache's folder: %v, %v", info.Mode(), err)
 			}
 			tamper(t, dir)
-			must(t, withCompilationCache(dir, log, compile(&found)))
+			must(t, openCompilationCache(dir, log).use(compile(&found)))
 			if want := name == "nothing"; found != want {
 				t.Errorf("code from before was there: %v, want %v", found, want)
 			}
-			must(t, withCompilationCache(dir, log, compile(&found)))
+			must(t, openCompilationCache(dir, log).use(compile(&found)))
 			if !found {
 				t.Error("a cache made anew is not used")
 			}
@@ -72,7 +72,7 @@ func TestCacheThatIsOfNoUse(t *testing.T) {
 		return os.WriteFile(filepath.Join(dir, "code"), []byte("good"), 0o600)
 	}
 	for range 2 {
-		must(t, withCompilationCache(dir, log, compile))
+		must(t, openCompilationCache(dir, log).use(compile))
 	}
 	if calls != 3 {
 		t.Errorf("compiled %d times, want 3: once, in vain, anew", calls)

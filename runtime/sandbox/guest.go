@@ -65,8 +65,13 @@ func (c hostClock) Now() (wall, monotonic int64) {
 func openGuest(ctx context.Context, o Options) (*guest, error) {
 	g := &guest{log: o.Log, clock: hostClock{time.Now()}}
 	var data []wasmbin.Segment
+	var cache *compilationCache
+	checked := make(chan struct{})
 	var work errgroup.Group
 	work.Go(func() error {
+		// What compiling waits for comes first.
+		cache = openCompilationCache(o.CacheDir, o.Log)
+		close(checked)
 		files, err := pyguest.Files()
 		if err == nil {
 			g.tree, err = wasi.NewTree(files)
@@ -83,7 +88,8 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 		if code, data, err = wasmbin.SplitData(binary); err != nil {
 			return err
 		}
-		return g.compile(ctx, o.CacheDir, code)
+		<-checked
+		return g.compile(ctx, cache, code)
 	})
 	err := work.Wait()
 	if err == nil {
@@ -112,8 +118,8 @@ func checkGlobals(binary []byte) error {
 	return nil
 }
 
-func (g *guest) compile(ctx context.Context, cacheDir string, code []byte) error {
-	return withCompilationCache(cacheDir, g.log, func(cache wazero.CompilationCache) error {
+func (g *guest) compile(ctx context.Context, kept *compilationCache, code []byte) error {
+	return kept.use(func(cache wazero.CompilationCache) error {
 		// The compiler or nothing: wazero's interpreter is slower by an order
 		// of magnitude, and would be taken silently where memory cannot be
 		// made executable.
@@ -156,6 +162,11 @@ func (g *guest) exportHost(ctx context.Context, engine wazero.Runtime) error {
 		NewFunctionBuilder().
 		WithGoFunction(api.GoFunc(func(ctx context.Context, _ []uint64) { slotOf(ctx).Checkpoint() }), nil, nil).
 		Export("yield").
+		NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(func(ctx context.Context, p []uint64) {
+			p[0] = api.EncodeI32(slotOf(ctx).hashBlocks(int32(p[0]), uint32(p[1]), uint32(p[2]), uint32(p[3])))
+		}), []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}).
+		Export("hash").
 		Instantiate(ctx)
 	return err
 }

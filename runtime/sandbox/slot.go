@@ -36,6 +36,8 @@ type slot struct {
 	call   call
 	turn   turn
 	host   hostContext
+
+	hashers hashers
 }
 
 // call is what one call into the guest has and leaves.

@@ -19,7 +19,7 @@ MODULES = (
     "codecs pprint re string textwrap unicodedata "
     "encodings.ascii encodings.latin_1 encodings.utf_16 encodings.utf_8_sig "
     # Data formats.
-    "base64 binascii csv json pickle marshal struct tomllib html xml.etree.ElementTree "
+    "base64 binascii csv json pickle marshal struct xml.etree.ElementTree "
     # Compression and archives.
     "bz2 gzip lzma zipfile zlib "
     # Digests and secrets.

@@ -1,23 +1,34 @@
 import random
 import tempfile
 
+import _faas
+import _random
 import faas
 from _faas_boot import renewal
-
-
-def test_the_shared_generator_is_seeded_anew():
-    random.seed(1)
-    first = random.random()
-    random.seed(1)
-    renewal.after_restore()
-    assert random.random() != first
 
 
 def test_half_a_gauss_is_not_kept():
     random.gauss(0, 1)
     assert random._inst.gauss_next is not None
-    renewal.after_restore()
+    renewal.before_image()
     assert random._inst.gauss_next is None
+
+
+def test_only_what_is_laid_out_as_known_is_renewed():
+    state = _random.Random.getstate(random._inst)
+    for generator, told in (
+        (object(), state),
+        (random._inst, state[:-1]),
+        (random._inst, (state[0] ^ 1, *state[1:])),
+        (random._inst, (*state[:-1], state[-1] - 1)),
+        (random.Random(), state),
+    ):
+        try:
+            _faas.share(generator, told)
+        except SystemError:
+            pass
+        else:
+            raise AssertionError
 
 
 def test_names_of_temporary_files_are_not_kept():

@@ -1,0 +1,75 @@
+/* The module _faas: what of a run's renewal needs C.
+ *
+ * Python's shared random generator starts each run from the image's state, so
+ * it gets a fresh one. Seeding it the usual way, and drawing all of its 624 words
+ * from the host, both cost more than the rest of a trivial run's renewal: 256
+ * bits from the host are expanded by xoshiro256** (Blackman and Vigna,
+ * https://prng.di.unimi.it/xoshiro256starstar.c). The Mersenne Twister is no
+ * secret generator either; os.urandom, and secrets with it, ask the host.
+ */
+#define PY_SSIZE_T_CLEAN
+#include "renewal.h"
+
+#include <stdint.h>
+#include <wasi/api.h>
+
+/* CPython's RandomObject, from its Modules/_randommodule.c. */
+enum { WORDS = 624 };
+typedef struct {
+    PyObject_HEAD
+    int index;
+    uint32_t state[WORDS];
+} Generator;
+
+static Generator *shared;
+
+/* Compares the layout above with what the generator says of itself. */
+static int laid_out_as_known(PyObject *generator, PyObject *state) {
+    if (Py_TYPE(generator)->tp_basicsize < (Py_ssize_t)sizeof(Generator) || PyTuple_GET_SIZE(state) != WORDS + 1) return 0;
+    const Generator *g = (const Generator *)generator;
+    for (int i = 0; i < WORDS; i++)
+        if (PyLong_AsUnsignedLong(PyTuple_GET_ITEM(state, i)) != g->state[i]) return 0;
+    return PyLong_AsLong(PyTuple_GET_ITEM(state, WORDS)) == g->index;
+}
+
+static PyObject *share(PyObject *module, PyObject *args) {
+    PyObject *generator, *state;
+    if (!PyArg_ParseTuple(args, "OO!:share", &generator, &PyTuple_Type, &state)) return NULL;
+    if (!laid_out_as_known(generator, state)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "the generator is not laid out as _faas expects");
+        return NULL;
+    }
+    shared = (Generator *)Py_NewRef(generator);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"share", share, METH_VARARGS,
+     "share(generator, state): the generator that every run finds renewed, and its state as _random.Random.getstate gives it"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_faas", .m_size = -1, .m_methods = methods};
+
+PyMODINIT_FUNC PyInit__faas(void) { return PyModule_Create(&definition); }
+
+static uint64_t rotated(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+
+int faas_renew(void) {
+    uint64_t s[4];
+    if (__wasi_random_get((uint8_t *)s, sizeof s) != 0) return -1;
+    for (int i = 0; i < WORDS; i += 2) {
+        uint64_t next = rotated(s[1] * 5, 7) * 9;
+        uint64_t t = s[1] << 17;
+        s[2] ^= s[0];
+        s[3] ^= s[1];
+        s[1] ^= s[2];
+        s[0] ^= s[3];
+        s[2] ^= t;
+        s[3] = rotated(s[3], 45);
+        shared->state[i] = (uint32_t)next;
+        shared->state[i + 1] = (uint32_t)(next >> 32);
+    }
+    shared->index = WORDS; /* all words are used up: the next number draws on the state as a whole */
+    return 0;
+}
