@@ -133,6 +133,9 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	// Compiling or loading the guest leaves many times the memory behind that
 	// an idle server needs.
 	debug.FreeOSMemory()
+	if a.env["GOGC"] == "" {
+		debug.SetGCPercent(sandbox.GCPercent)
+	}
 	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
 	if beyond(s.listener.Addr()) {
 		s.log.Warn("other machines can reach this server, and requests are not encrypted",

@@ -106,8 +106,17 @@ func (s *slot) hashBlocks(algorithm int32, state, blocks, n uint32) int32 {
 	if !ok || !h.update(stateBytes, data) {
 		return refused
 	}
+	// The guest counts the call, not what it takes.
+	if s.call.hashed += n; s.call.hashed >= hashedPerCheckpoint {
+		s.call.hashed = 0
+		s.Checkpoint()
+	}
 	return 0
 }
+
+// hashedPerCheckpoint is after how many bytes a run gives others their turn:
+// half a millisecond or so.
+const hashedPerCheckpoint = 256 << 10
 
 // maxHash is what one call may hash, in bytes: a run cannot be ended within.
 const maxHash = 64 << 10

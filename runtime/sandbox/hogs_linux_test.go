@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	goruntime "runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ const hogMemory = 512 * runtime.MiB
 //
 //	go test -run '^$' -bench Hogs -benchtime 1x
 func BenchmarkHogs(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(GCPercent)) // as in a server
 	// One that nothing shares: the clock of its places is exchanged.
 	box, err := Open(context.Background(), Options{Places: 1})
 	if err != nil {

@@ -22,6 +22,11 @@ type memory interface {
 	// restore puts the memory back to the image that was laid, which the
 	// memory must not have outgrown, and counts the pages put back.
 	restore() (pages int, err error)
+	// watch is called before the guest runs and unwatch after it: what is
+	// written in between is what restore has to look for. The run stays on one
+	// thread; unwatch may be called earlier by one that cannot, and again.
+	watch()
+	unwatch(ended bool)
 	// dirty calls f with every stretch that may differ from the image laid.
 	dirty(f func(start, end int)) error
 	// setLimit sets how large the guest may grow the memory, in bytes.

@@ -54,4 +54,7 @@ func (m *copiedMemory) dirty(f func(start, end int)) error {
 	return nil
 }
 
+func (m *copiedMemory) watch()       {}
+func (m *copiedMemory) unwatch(bool) {}
+
 func (m *copiedMemory) close() { m.buf = nil }

@@ -25,7 +25,18 @@ type mappedMemory struct {
 	base   *baseImage
 	laid   *image // nil before the first lay
 	scan   scan
+
+	// What was written since the image was laid, as the last scan told it. It
+	// is still all if the runs since have not had a page fault: a page that
+	// nobody has written to takes one when it is first written.
+	written      []stretch
+	writtenKnown bool
+	scans        int // how often the kernel was asked
+	faults       faultCounter
 }
+
+// stretch is a part of the memory, as offsets.
+type stretch struct{ start, end int }
 
 // restoreLimit is how many pages are copied back one by one. Beyond it, a fresh
 // mapping is the cheaper way, though the next run then takes a page fault for
@@ -39,6 +50,12 @@ func newMappedMemory(base *baseImage, max int) (*mappedMemory, error) {
 		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("reserving %d bytes of addresses: %w", max, err)
+	}
+	// A huge page would make all of its pages writable by one fault. Kernels
+	// without huge pages refuse the advice.
+	if err := unix.Madvise(region, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL {
+		unix.Munmap(region)
+		return nil, fmt.Errorf("keeping huge pages away: %w", err)
 	}
 	m := &mappedMemory{region: region, base: base}
 	m.growth = growth{size: base.size, limit: max}
@@ -97,7 +114,7 @@ func (m *mappedMemory) swap(img *image) error {
 // count as unwritten afterwards where the tracker can tell, so that a run has
 // only what it writes itself put back.
 func (m *mappedMemory) become(img *image) error {
-	m.laid = img
+	m.laid, m.writtenKnown = img, false
 	img.apply(m.region)
 	return m.base.tracker.arm(m.file())
 }
@@ -115,7 +132,37 @@ func (m *mappedMemory) restore() (int, error) {
 	return pages, err
 }
 
+func (m *mappedMemory) watch() {
+	if m.base.tracker.counted {
+		m.faults.start()
+	} else {
+		m.writtenKnown = false
+	}
+}
+
+func (m *mappedMemory) unwatch(ended bool) {
+	if !m.faults.stop() || !ended {
+		m.writtenKnown = false
+	}
+}
+
 func (m *mappedMemory) dirty(f func(start, end int)) error {
+	if !m.writtenKnown {
+		m.written = m.written[:0]
+		m.scans++
+		if err := m.scanAll(func(start, end int) { m.written = append(m.written, stretch{start, end}) }); err != nil {
+			return err
+		}
+		m.writtenKnown = true
+	}
+	for _, w := range m.written {
+		f(w.start, w.end)
+	}
+	return nil
+}
+
+// scanAll calls f with every stretch that was written since the image was laid.
+func (m *mappedMemory) scanAll(f func(start, end int)) error {
 	start, end := m.base.start, m.base.start+len(m.base.view)
 	if m.base.tracker.kind != trackWritten {
 		return m.scan.each(m.region, 0, m.size, false, f)

@@ -16,6 +16,13 @@ import (
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
+// GCPercent is what a server sets Go's GOGC to, see debug.SetGCPercent. A guest
+// that recurses deeply makes wazero allocate its native stack anew, some
+// megabytes at once. If that is what starts a collection, the guest pays for it
+// and does not yield for 10 ms. Most of the memory is not Go's, so that collecting
+// seldom costs little of it.
+const GCPercent = 400
+
 // Options of a Sandbox. The zero value works.
 type Options struct {
 	// CacheDir keeps the compiled guest between starts; made with mode 0700.

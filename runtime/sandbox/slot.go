@@ -52,6 +52,7 @@ type call struct {
 	ended    runtime.Class // why the host ended the run; empty if it did not
 	exitCode int
 	logs     logBuffer
+	hashed   uint32 // bytes, since the last checkpoint for them
 }
 
 // ended is what the host panics with to end a run; wazero turns it into the
@@ -78,6 +79,7 @@ func (s *slot) end(class runtime.Class) {
 // Checkpoint ends the run if its time is up or it was cancelled, and lets
 // others have their turn. It implements wasi.Control.
 func (s *slot) Checkpoint() {
+	s.memory.unwatch(false) // it may go on on another thread
 	now := s.places.checkpoint(&s.turn)
 	if !now.Before(s.call.deadline) {
 		s.end(runtime.ClassTimeout)
@@ -89,6 +91,7 @@ func (s *slot) Checkpoint() {
 
 // Sleep implements wasi.Control. A run that sleeps gives its place to others.
 func (s *slot) Sleep(d time.Duration) {
+	s.memory.unwatch(false)
 	left := time.Until(s.call.deadline)
 	timer := time.NewTimer(min(d, max(left, 0)))
 	defer timer.Stop()
@@ -246,7 +249,9 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 	s.memory.setLimit(max(int(r.limits.Memory), s.image.size))
 	s.system.Reset(s.image.files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
 
+	s.memory.watch()
 	err := fn.CallWithStack(&s.host, params[:n])
+	s.memory.unwatch(true)
 	outcome = s.outcome(int32(params[0]), err)
 	outcome.Logs = c.logs.take()
 	outcome.Usage.Memory = int64(len(s.memory.data()))

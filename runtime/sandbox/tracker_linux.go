@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	goruntime "runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,7 @@ type tracker struct {
 	pagemap *os.File
 	fd      uintptr // of pagemap
 	faults  int     // userfaultfd, for trackWritten
+	counted bool    // page faults are counted per thread
 }
 
 // trackerKind is a way to tell written pages. All tell the same; they differ in
@@ -89,7 +91,8 @@ func openTracker() (*tracker, error) {
 	t := &tracker{pagemap: f, fd: f.Fd(), faults: -1}
 	for ; t.kind < trackerKinds; t.kind++ {
 		if err = t.try(); err == nil {
-			return t, nil
+			t.counted, err = t.tryCounting()
+			return t, err
 		}
 	}
 	t.close()
@@ -154,6 +157,79 @@ func (t *tracker) try() error {
 		}
 	}
 	return nil
+}
+
+// tryCounting tells whether the first write to a page counts as a fault of the
+// thread.
+func (t *tracker) tryCounting() (bool, error) {
+	const pages = 64
+	file, err := unix.MemfdCreate("faaspot-trial", unix.MFD_CLOEXEC)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(file)
+	if err := unix.Ftruncate(file, pages*pageSize); err != nil {
+		return false, err
+	}
+	mem, err := unix.Mmap(file, 0, pages*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Munmap(mem)
+	if err := t.register(mem); err != nil {
+		return false, err
+	}
+	if err := t.arm(mem); err != nil {
+		return false, err
+	}
+	var counter faultCounter
+	var read byte
+	for at := 0; at < len(mem); at += pageSize {
+		if at/pageSize%2 == 1 {
+			read += mem[at] // before it is written
+		}
+		counter.start()
+		mem[at] = read + 1
+		if counter.stop() {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// A faultCounter tells whether a goroutine has had a page fault. From start to
+// stop the goroutine keeps its thread, for the kernel counts by thread.
+type faultCounter struct {
+	on     bool
+	known  bool
+	before int64
+}
+
+func (c *faultCounter) start() {
+	goruntime.LockOSThread()
+	c.on = true
+	c.before, c.known = threadFaults()
+}
+
+// stop reports whether there has surely been no fault since start. It does so
+// once: until the next start the answer is no.
+func (c *faultCounter) stop() (none bool) {
+	if !c.on {
+		return false
+	}
+	c.on = false
+	after, known := threadFaults()
+	goruntime.UnlockOSThread()
+	return c.known && known && after == c.before
+}
+
+// threadFaults counts the page faults of this thread, see getrusage(2).
+func threadFaults() (n int64, known bool) {
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &usage); err != nil {
+		return 0, false
+	}
+	return usage.Minflt + usage.Majflt, true
 }
 
 func (t *tracker) openFaults() error {
