@@ -51,16 +51,23 @@ func newMappedMemory(base *baseImage, max int) (*mappedMemory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reserving %d bytes of addresses: %w", max, err)
 	}
-	// A huge page would make all of its pages writable by one fault. Kernels
-	// without huge pages refuse the advice.
-	if err := unix.Madvise(region, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL {
+	if err := avoidHugePages(region); err != nil {
 		unix.Munmap(region)
-		return nil, fmt.Errorf("keeping huge pages away: %w", err)
+		return nil, err
 	}
 	m := &mappedMemory{region: region, base: base}
 	m.growth = growth{size: base.size, limit: max}
 	m.scan.init(base.tracker)
 	return m, nil
+}
+
+// avoidHugePages keeps huge pages out of a mapping: one fault makes all of such
+// a page writable. Kernels that have none refuse the advice.
+func avoidHugePages(mem []byte) error {
+	if err := unix.Madvise(mem, unix.MADV_NOHUGEPAGE); err != nil && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("keeping huge pages away: %w", err)
+	}
+	return nil
 }
 
 // Reallocate implements experimental.LinearMemory.
@@ -87,6 +94,9 @@ func (m *mappedMemory) lay(img *image) error {
 			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
 		if err != nil {
 			return fmt.Errorf("mapping the base image: %w", err)
+		}
+		if err := avoidHugePages(file); err != nil {
+			return err
 		}
 		if err := m.base.tracker.register(file); err != nil {
 			return err
