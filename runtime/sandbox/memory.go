@@ -22,9 +22,10 @@ type memory interface {
 	// restore puts the memory back to the image that was laid, which the
 	// memory must not have outgrown, and counts the pages put back.
 	restore() (pages int, err error)
-	// watch is called before the guest runs and unwatch after it: what is
-	// written in between is what restore has to look for. The run stays on one
-	// thread; unwatch may be called earlier by one that cannot, and again.
+	// watch is called before the guest runs, and unwatch when it has ended: a run
+	// that writes nowhere new in between is restored at less cost. The goroutine
+	// keeps its thread until unwatch. A run that goes on for long, or waits, is
+	// not watched to its end: unwatch(false). What is over is not ended again.
 	watch()
 	unwatch(ended bool)
 	// dirty calls f with every stretch that may differ from the image laid.

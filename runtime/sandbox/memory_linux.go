@@ -151,7 +151,7 @@ func (m *mappedMemory) watch() {
 }
 
 func (m *mappedMemory) unwatch(ended bool) {
-	if !m.faults.stop() || !ended {
+	if m.faults.on && (!m.faults.stop() || !ended) {
 		m.writtenKnown = false
 	}
 }

@@ -250,6 +250,7 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 	s.system.Reset(s.image.files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
 
 	s.memory.watch()
+	defer s.memory.unwatch(false) // in case of a panic; else it is over by then
 	err := fn.CallWithStack(&s.host, params[:n])
 	s.memory.unwatch(true)
 	outcome = s.outcome(int32(params[0]), err)

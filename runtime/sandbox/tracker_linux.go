@@ -211,12 +211,8 @@ func (c *faultCounter) start() {
 	c.before, c.known = threadFaults()
 }
 
-// stop reports whether there has surely been no fault since start. It does so
-// once: until the next start the answer is no.
+// stop reports whether there has surely been no fault since start.
 func (c *faultCounter) stop() (none bool) {
-	if !c.on {
-		return false
-	}
 	c.on = false
 	after, known := threadFaults()
 	goruntime.UnlockOSThread()
