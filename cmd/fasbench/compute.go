@@ -28,18 +28,13 @@ func measureCompute(ctx context.Context, l *lab) ([]measured, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := l.serve(ctx)
+	suite := function{Name: "compute", Code: peerFile("compute.py"), Timeout: suiteTimeout.Seconds(), Memory: 256}
+	s, err := l.serve(ctx, suite)
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
-	c := newClient(s.address)
-	defer c.close()
-	c.timeout += suiteTimeout
-	suite := function{Name: "compute", Code: peerFile("compute.py"), Timeout: suiteTimeout.Seconds(), Memory: 256}
-	if err := s.create(c, suite); err != nil {
-		return nil, err
-	}
+	s.timeout += suiteTimeout
 	args := fmt.Sprintf(`{"repeat": %d}`, l.rounds(5, 3))
 	ours, natives := map[string][]float64{}, map[string][]float64{}
 	for range l.rounds(5, 2) {
@@ -47,7 +42,7 @@ func measureCompute(ctx context.Context, l *lab) ([]measured, error) {
 		if err != nil {
 			return nil, err
 		}
-		guest, err := c.succeed(s.runRequest(suite.Name, args))
+		guest, err := s.succeed(s.runRequest(suite.Name, args))
 		if err != nil {
 			return nil, err
 		}

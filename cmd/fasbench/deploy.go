@@ -13,15 +13,13 @@ func measureDeploy(ctx context.Context, l *lab) ([]measured, error) {
 		return nil, err
 	}
 	defer s.stop()
-	c := newClient(s.address)
-	defer c.close()
 	var times []time.Duration
 	for i := range l.rounds(200, 50) {
-		if err := c.connect(); err != nil {
+		if err := s.connect(); err != nil {
 			return nil, err
 		}
 		began := time.Now()
-		if err := s.create(c, function{Name: fmt.Sprintf("small%d", i), Code: helloCode()}); err != nil {
+		if err := s.create(function{Name: fmt.Sprintf("small%d", i), Code: helloCode()}); err != nil {
 			return nil, err
 		}
 		times = append(times, time.Since(began))

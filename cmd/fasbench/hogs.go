@@ -80,22 +80,20 @@ func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 		return nil, err
 	}
 	defer s.stop()
-	c := newClient(s.address)
-	defer c.close()
 	var stopped []ranked
 	early := 0
 	for i, h := range hogs {
 		name := fmt.Sprintf("hog%d", i)
-		if err := s.create(c, function{Name: name, Code: h.code, Timeout: hogTimeout.Seconds(), Memory: hogMemory}); err != nil {
+		if err := s.create(function{Name: name, Code: h.code, Timeout: hogTimeout.Seconds(), Memory: hogMemory}); err != nil {
 			return nil, fmt.Errorf("%s: %w", h.name, err)
 		}
-		over, status, err := s.overshoot(c, name)
+		over, status, err := s.overshoot(name)
 		if over > suspicious {
 			// Once more, twice: a machine that pauses is not the server's doing.
 			late := []time.Duration{over}
 			for range 2 {
 				if err == nil {
-					over, status, err = s.overshoot(c, name)
+					over, status, err = s.overshoot(name)
 					late = append(late, over)
 				}
 			}
@@ -126,12 +124,12 @@ func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 
 // overshoot runs a function and tells how much longer than its timeout the
 // answer took, and the answer's status.
-func (s *server) overshoot(c *client, name string) (time.Duration, int, error) {
-	if err := c.connect(); err != nil {
+func (s *server) overshoot(name string) (time.Duration, int, error) {
+	if err := s.connect(); err != nil {
 		return 0, 0, err
 	}
 	began := time.Now()
-	status, _, err := c.do(s.runRequest(name, "{}"))
+	status, _, err := s.do(s.runRequest(name, "{}"))
 	return time.Since(began) - hogTimeout, status, err
 }
 

@@ -18,21 +18,16 @@ func measureLatency(ctx context.Context, l *lab) ([]measured, error) {
 	if err := need(debianPython); err != nil {
 		return nil, err
 	}
-	s, err := l.serve(ctx)
+	s, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
-	c := newClient(s.address)
-	defer c.close()
-	if err := s.create(c, function{Name: "hello", Code: helloCode()}); err != nil {
-		return nil, err
-	}
 	run := s.runRequest("hello", helloArgs)
 	length := time.Duration(l.rounds(1000, 300)) * time.Millisecond
 	var calls, processes []time.Duration
 	for range l.rounds(5, 3) {
-		times, err := c.repeat(ctx, run, length)
+		times, err := s.repeat(ctx, run, length)
 		if err != nil {
 			return nil, err
 		}

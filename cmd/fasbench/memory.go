@@ -30,16 +30,14 @@ func measureMemory(ctx context.Context, l *lab) ([]measured, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newClient(s.address)
-	defer c.close()
 	for i := range manyFunctions {
 		f := function{Name: fmt.Sprintf("f%d", i), Code: fmt.Sprintf("number = %d\n\n\n%s", i, helloCode())}
-		if err := s.create(c, f); err != nil {
+		if err := s.create(f); err != nil {
 			return nil, err
 		}
 	}
 	for i := range manyFunctions {
-		if _, err := c.succeed(s.runRequest(fmt.Sprintf("f%d", i), helloArgs)); err != nil {
+		if _, err := s.succeed(s.runRequest(fmt.Sprintf("f%d", i), helloArgs)); err != nil {
 			return nil, err
 		}
 	}

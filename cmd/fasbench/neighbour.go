@@ -23,19 +23,17 @@ func measureNeighbour(ctx context.Context, l *lab) ([]measured, error) {
 		return nil, err
 	}
 	defer s.stop()
-	c := newClient(s.address)
-	defer c.close()
 	length := time.Duration(l.rounds(10, 4)) * time.Second
 	// The loops go on for longer than is measured, so that none is missing.
 	timeout := length + settleTime + 2*time.Second
-	if err := s.create(c, function{Name: "loop", Code: loopCode, Timeout: timeout.Seconds()}); err != nil {
+	if err := s.create(function{Name: "loop", Code: loopCode, Timeout: timeout.Seconds()}); err != nil {
 		return nil, err
 	}
-	if err := s.create(c, function{Name: "hello", Code: helloCode()}); err != nil {
+	if err := s.create(function{Name: "hello", Code: helloCode()}); err != nil {
 		return nil, err
 	}
 	hello := s.runRequest("hello", helloArgs)
-	alone, err := c.repeat(ctx, hello, settleTime)
+	alone, err := s.repeat(ctx, hello, settleTime)
 	if err != nil {
 		return nil, err
 	}
@@ -45,10 +43,10 @@ func measureNeighbour(ctx context.Context, l *lab) ([]measured, error) {
 	for i := range failed {
 		loops.Go(func() { failed[i] = s.loop(timeout) })
 	}
-	_, err = c.repeat(ctx, hello, settleTime)
+	_, err = s.repeat(ctx, hello, settleTime)
 	var times []time.Duration
 	if err == nil {
-		times, err = c.repeat(ctx, hello, length)
+		times, err = s.repeat(ctx, hello, length)
 	}
 	loops.Wait()
 	if err != nil {
@@ -68,7 +66,7 @@ func measureNeighbour(ctx context.Context, l *lab) ([]measured, error) {
 
 // loop runs the endless loop until its time is up.
 func (s *server) loop(timeout time.Duration) error {
-	c := newClient(s.address)
+	c := newClient(s.address) // beside the other loops
 	defer c.close()
 	c.timeout += timeout
 	began := time.Now()

@@ -15,16 +15,39 @@ import (
 // times what even a first start takes on a busy machine.
 const readyTime = 2 * time.Minute
 
-// server is a `fas serve`.
+// server is a `fas serve`, and a client of it.
 type server struct {
 	*process
+	*client
 	address string
 	token   string
 }
 
+// stop ends the client and the server.
+func (s *server) stop() {
+	if s.client != nil {
+		s.client.close()
+	}
+	s.process.stop()
+}
+
 // serve starts a server that finds the guest compiled, as after its first start,
-// and waits until it is ready.
-func (l *lab) serve(ctx context.Context) (*server, error) {
+// waits until it is ready, and deploys functions.
+func (l *lab) serve(ctx context.Context, functions ...function) (*server, error) {
+	s, err := l.serveCompiled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range functions {
+		if err := s.create(f); err != nil {
+			s.stop()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (l *lab) serveCompiled(ctx context.Context) (*server, error) {
 	data, err := l.newFolder("data")
 	if err != nil {
 		return nil, err
@@ -69,6 +92,7 @@ func (l *lab) serveIn(ctx context.Context, data string) (*server, error) {
 		s.stop()
 		return nil, err
 	}
+	s.client = newClient(s.address)
 	return s, nil
 }
 
@@ -81,12 +105,12 @@ type function struct {
 }
 
 // create deploys a function.
-func (s *server) create(c *client, f function) error {
+func (s *server) create(f function) error {
 	body, err := json.Marshal(f)
 	if err != nil {
 		return err
 	}
-	_, err = c.succeed(s.request("PUT", "/v1/functions/", body))
+	_, err = s.succeed(s.request("PUT", "/v1/functions/", body))
 	return err
 }
 

@@ -38,14 +38,12 @@ func (l *lab) firstRun(ctx context.Context, data string, create bool) (time.Dura
 		return 0, err
 	}
 	defer s.stop()
-	c := newClient(s.address)
-	defer c.close()
 	if create {
-		if err := s.create(c, function{Name: "hello", Code: helloCode()}); err != nil {
+		if err := s.create(function{Name: "hello", Code: helloCode()}); err != nil {
 			return 0, err
 		}
 	}
-	if _, err := c.succeed(s.runRequest("hello", helloArgs)); err != nil {
+	if _, err := s.succeed(s.runRequest("hello", helloArgs)); err != nil {
 		return 0, err
 	}
 	return time.Since(began), nil

@@ -16,16 +16,11 @@ func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
 			return nil, err
 		}
 	}
-	s, err := l.serve(ctx)
+	s, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
-	c := newClient(s.address)
-	defer c.close()
-	if err := s.create(c, function{Name: "hello", Code: helloCode()}); err != nil {
-		return nil, err
-	}
 	// The peer as it is by default, and at its best: connections kept open.
 	plain, err := l.gunicorn(ctx, "--workers", "2")
 	if err != nil {
