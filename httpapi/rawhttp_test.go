@@ -82,20 +82,20 @@ const (
 	listAll  = listLine + "Host: a\r\n" + authLine + "\r\n"
 )
 
-// TestRawRefused sends what must not be taken for a request, each time with a
-// good one behind it that must not be answered any more: exactly one error,
-// then the end of the connection.
-func TestRawRefused(t *testing.T) {
-	fake := &fakeFunctions{exec: succeeded("1")}
-	ts := startTCP(t, fake, nil)
+// A refusal is what must not be taken for a request, and how it is answered.
+type refusal struct {
+	send   string
+	status int
+}
+
+// refusals gives what two readers could understand differently, and what no
+// reader should take.
+func refusals() map[string]refusal {
 	header := func(lines string) string { return listLine + "Host: a\r\n" + lines + authLine + "\r\n" }
 	chunks := func(body string) string { return runLine + "Transfer-Encoding: chunked\r\n\r\n" + body }
 	length := func(value string) string { return runLine + "Content-Length: " + value + "\r\n\r\n{}" }
 	target := func(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + authLine + "\r\n" }
-	for name, c := range map[string]struct {
-		send   string
-		status int
-	}{
+	return map[string]refusal{
 		"length and chunked":             {runLine + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
 		"chunked and length":             {runLine + "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", 400},
 		"two equal lengths":              {length("2\r\nContent-Length: 2"), 400},
@@ -178,7 +178,16 @@ func TestRawRefused(t *testing.T) {
 		"HTTP/0.9":                 {"GET /v1/functions/\r\n\r\n", 400},
 		"http in small letters":    {"GET /v1/functions/ http/1.1\r\nHost: a\r\n" + authLine + "\r\n", 400},
 		"no version number":        {"GET /v1/functions/ HTTP/\r\nHost: a\r\n" + authLine + "\r\n", 400},
-	} {
+	}
+}
+
+// TestRawRefused sends what must not be taken for a request, each time with a
+// good one behind it that must not be answered any more: exactly one error,
+// then the end of the connection.
+func TestRawRefused(t *testing.T) {
+	fake := &fakeFunctions{exec: succeeded("1")}
+	ts := startTCP(t, fake, nil)
+	for name, c := range refusals() {
 		t.Run(name, func(t *testing.T) {
 			conn := dialRaw(t, ts.addr)
 			conn.send(t, c.send+listAll)
