@@ -37,6 +37,15 @@ const (
 	ClassInternal       Class = "internal"
 )
 
+// Terminal tells whether s is one of the four states that nothing follows.
+func (s State) Terminal() bool {
+	switch s {
+	case StateSucceeded, StateFailed, StateTimeout, StateCancelled:
+		return true
+	}
+	return false
+}
+
 // Code is the error code under which a failure of this class is told to a
 // caller: "function_error" for ClassError, else the class's own word.
 func (c Class) Code() Code {
@@ -95,18 +104,61 @@ type Outcome struct {
 	Usage   Usage
 }
 
-// Execution is one run of a function.
+// Kind says what an execution does.
+type Kind string
+
+// The kinds: a run of a function, and the three changes of one.
+const (
+	KindRun    Kind = "run"
+	KindCreate Kind = "create"
+	KindUpdate Kind = "update"
+	KindDelete Kind = "delete"
+)
+
+// Execution is one run of a function, or one change of it.
 type Execution struct {
-	ID         string // UUIDv7
+	ID         string // UUIDv7; its time is when the execution was accepted
 	Tenant     Tenant
+	Kind       Kind
 	FunctionID string
 	Function   string // name at the time of the run
 	Version    uint64
 	State      State
 	Created    time.Time
-	Started    time.Time
+	Started    time.Time // start of the latest attempt; zero while queued
 	Finished   time.Time
+
+	// Attempt is the number of the latest start, 0 until the first. Each start
+	// has a number of its own, so that a late result of an earlier one is known
+	// as such; what counts against a bound are the failures below.
+	Attempt          int
+	Retries          int // how many further attempts the caller asked for after failures of the function
+	FunctionFailures int // attempts that ended in a failure of the function and were followed by another
+	PlatformFailures int // attempts that the platform failed, lost processes included
+	// NotBefore is when a queued execution may start at the earliest: the
+	// back-off of a retry. Zero: at once.
+	NotBefore time.Time
+	// CancelRequested says that somebody wants it cancelled while it runs.
+	CancelRequested bool
+
+	// ResultSize is the size of the result in bytes, as the store tells it: lists
+	// leave out results above [ListedResult].
+	ResultSize int
 	Outcome
+}
+
+// Cancelled is x as it stands when it is cancelled before its end.
+func (x Execution) Cancelled(now time.Time) Execution {
+	message := "it was cancelled before it started"
+	if !x.Started.IsZero() {
+		message = "it was cancelled while it ran"
+	}
+	x.State = StateCancelled
+	x.Finished = now
+	x.NotBefore = time.Time{}
+	x.Result, x.ResultSize = nil, 0
+	x.Failure = &Failure{Class: ClassCancelled, Message: message}
+	return x
 }
 
 // RunRequest asks for a blocking run.

@@ -1,39 +1,70 @@
 // Package storage owns how faaspot's nouns are kept on disk: it implements
-// runtime.Store, and keeps the few settings of the server, on Pebble.
+// runtime.Store and runtime.ExecutionStore, and keeps the few settings of the
+// server, on Pebble.
 //
-// It refuses to know what functions mean and who asks for them. No Pebble type
-// leaves it. Tenants and ids may be any bytes, names any UTF-8: no choice of them
-// reaches a record of another tenant.
+// It refuses to know what functions mean, when executions run and who asks for
+// them. No Pebble type leaves it. Tenants and ids may be any bytes (ids of
+// executions are UUIDv7), names any UTF-8: no choice of them reaches a record of
+// another tenant.
 //
 // All methods of Store may be called concurrently; Close waits for those under
 // way.
 //
 // # Keys
 //
-// Built and read in keys.go alone. A text is escaped so that it sorts as its
-// bytes do and has an end of its own (0x00 becomes 0x00 0xFF, the end is 0x00
-// 0x01); a number is 8 bytes, big endian.
+// Built and read in keys.go and executionkeys.go alone. A text is escaped so that
+// it sorts as its bytes do and has an end of its own (0x00 becomes 0x00 0xFF, the
+// end is 0x00 0x01); a number is 8 bytes, big endian. T is text(tenant), X the 16
+// bytes of an execution's id, a UUIDv7 (RFC 9562) that sorts by its time; F is
+// text(name) of the execution's function at that time, S its terminal state as a
+// byte.
 //
 //	key                                     value
 //	'm' "format"                            format of this table (formatVersion), as a number
 //	's' text(name)                          a setting's bytes
-//	't' text(tenant) 'n' text(name)         id of the function with this name
-//	't' text(tenant) 'f' text(id)           function: its name, current version, times
-//	't' text(tenant) 'v' text(id) number    version: limits, times, sizes of the next two
-//	't' text(tenant) 's' text(id) number    source of that version
-//	't' text(tenant) 'c' text(id) number    context of that version; absent if it has none
+//	't' T 'n' text(name)                    id of the function with this name
+//	't' T 'f' text(id)                      function: its name, current version, times
+//	't' T 'v' text(id) number               version: limits, times, sizes of the next two
+//	't' T 's' text(id) number               source of that version
+//	't' T 'c' text(id) number               context of that version; absent if it has none
+//	't' T 'a' X                             execution that is queued or runs, as it was accepted
+//	't' T 'g' X                             its args, if they are over inlineSize
+//	't' T 'b' X                             its lease, if it runs
+//	't' T 'w' X                             its attempts so far, if it is queued again
+//	't' T 'u' F X                           nothing; finds it by its function
+//	't' T 'x' X                             execution that is done
+//	't' T 'r' X                             its result, if it is over inlineSize
+//	't' T 'l' X                             its logs, if they are over inlineSize
+//	't' T 'j' S X                           nothing; finds it by its state
+//	't' T 'k' F S X                         nothing; finds it by its function, and state
+//	't' T 'y' number text(key)              ids that an idempotency key of a day (since 1970) stands for
+//	'c' X                                   nothing; one in sampleRate of the executions that are done
 //
-// Every value begins with a byte that tells its encoding, so that one record
-// can change without a migration of all. Functions and versions are JSON;
-// sources, contexts, ids and settings are their own bytes.
+// Every value but those of nothing begins with a byte that tells its encoding, so
+// that one record can change without a migration of all. Functions and versions
+// are JSON; sources, contexts, ids, settings, args and results are their own
+// bytes; all else of executions is fields (fields.go), whose order and meaning
+// are in executionvalues.go.
+//
+// What is not done is kept apart from what is: retention drops the latter as
+// ranges of ids, and never meets the former, however old.
 //
 // # Invariants
 //
-// Each write is one batch, synced before it is acknowledged. At any moment, a
-// lost machine included: a name's id leads to a function with that name and
+// Each write is one batch, synced before it is acknowledged; but the record of a
+// run that was never queued, which its caller has the result of, is written
+// without waiting for the disk. What is read of executions is told when it is
+// durable: Pebble shows a batch before that. At any moment, a lost machine
+// included: a name's id leads to a function with that name and
 // back; a function's current version exists; a version has its source and, if
 // its size is not zero, its context; no more than runtime.KeptVersions versions
-// of a function exist.
+// of a function exist; an execution is done or not done, and not both; one that is
+// not done has at most one of lease and attempts so far; all that finds an
+// execution or belongs to it is there if and only if the table says so.
+//
+// The keys of what is not done are written once before they are deleted (a lease
+// twice, if it is to be cancelled), so that they may be deleted with single
+// deletions, which leave nothing behind.
 //
 // # When the disk fails
 //

@@ -33,6 +33,9 @@ const (
 	endOfText   = 0x01
 )
 
+// keySize is room for most keys, in bytes.
+const keySize = 80
+
 var errKey = errors.New("the key is not one of ours")
 
 // keyFormat is the key of the record that tells the format of all others.
@@ -62,7 +65,8 @@ func keyOfVersion(kind byte, tenant runtime.Tenant, id string, number uint64) []
 }
 
 func keyKind(tenant runtime.Tenant, kind byte) []byte {
-	return append(appendText([]byte{spaceTenants}, string(tenant)), kind)
+	key := append(make([]byte, 0, keySize), spaceTenants)
+	return append(appendText(key, string(tenant)), kind)
 }
 
 // keyEnd is the least key behind all that have the prefix.

@@ -28,12 +28,17 @@ const (
 	// one tells a torn end of the log from damage, and checksums file footers.
 	pebbleFormat = pebble.FormatTableFormatV6
 
-	cacheSize    = 8 << 20 // bytes; current versions are cached by the engine
-	memTableSize = 4 << 20 // bytes; a write has 1.3 MB at most
+	// cacheSize, in bytes, holds the blocks that pages of lists are read from;
+	// current versions are cached by the engine.
+	cacheSize    = 64 << 20
+	memTableSize = 4 << 20 // bytes; larger batches are kept beside it
 	// memTables may fill up while a flush is slow before writes wait.
 	memTables    = 4
 	maxOpenFiles = 500
-	bloomBits    = 10 // per key: one in a hundred lookups of absent names reads a block
+	// flushDrops is when what Expire drops begins to give back room: on a disk
+	// that is so full that nothing is written, no other flush would come.
+	flushDrops = 10 * time.Second
+	bloomBits  = 10 // per key: one in a hundred lookups of absent names reads a block
 
 	// DefaultMinFree is what a disk must have left, in bytes, for new writes:
 	// enough for the flushes and compactions of what was accepted before.
@@ -101,7 +106,10 @@ func Open(o Options) (*Store, error) {
 func open(o Options) (_ *Store, err error) {
 	s := &Store{dir: o.Dir, log: o.Log, fatal: o.Fatal}
 	s.health = health{log: o.Log, now: o.Now, minFree: o.MinFree}
-	s.locks.seed = maphash.MakeSeed()
+	for _, locks := range []*stripes{&s.locks, &s.leases, &s.promises} {
+		locks.seed = maphash.MakeSeed()
+	}
+	s.syncing.ended.L = &s.syncing.mu
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeAll(s.end))
@@ -130,7 +138,10 @@ func open(o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s.end = append([]io.Closer{flushed{s}}, s.end...)
-	return s, s.checkFormat()
+	if err := s.checkFormat(); err != nil {
+		return nil, err
+	}
+	return s, s.attempts.load(s.db)
 }
 
 // openPebble gives as an error what Pebble panics with when the disk fails
@@ -160,6 +171,7 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                maxOpenFiles,
+		FlushDelayDeleteRange:       flushDrops,
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)

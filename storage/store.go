@@ -13,7 +13,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Store keeps functions and settings in one directory.
+// Store keeps functions, executions and settings in one directory.
 type Store struct {
 	dir   string
 	fs    vfs.FS
@@ -22,7 +22,13 @@ type Store struct {
 
 	db     *pebble.DB
 	health health
-	locks  stripes
+	locks  stripes // of functions and names
+
+	leases   stripes // of executions that are not done
+	attempts attempts
+	promises stripes // of keys of idempotency
+	syncing  syncing
+	horizon  horizon
 
 	life   sync.RWMutex // read-held by every method while it uses db
 	closed bool
@@ -104,8 +110,21 @@ func (s *Store) snapshot(view func(reader) error) error {
 	return errors.Join(view(snap), snap.Close())
 }
 
+// durably calls view with the store as it is now, and returns when all that
+// view could see is durable: Pebble shows a batch before it is on disk, and what
+// somebody was told must not be undone by a lost machine.
+func (s *Store) durably(view func(reader) error) error {
+	return s.snapshot(func(r reader) error {
+		seen := s.syncing.begun()
+		err := view(r)
+		s.syncing.wait(seen)
+		return err
+	})
+}
+
 // commit makes a batch durable.
 func (s *Store) commit(b *pebble.Batch) error {
+	defer s.syncing.end(s.syncing.begin())
 	return s.guarded(func() error { return s.db.Apply(b, pebble.Sync) })
 }
 
@@ -121,15 +140,28 @@ func (s *Store) guarded(write func() error) error {
 	return write()
 }
 
-// write commits what fill puts into a batch. A write that takes room is refused
-// where that would make things worse.
+// write commits what fill puts into a batch, if anything. A write that takes
+// room is refused where that would make things worse.
 func (s *Store) write(takesRoom bool, fill func(b *pebble.Batch) error) error {
+	return s.apply(takesRoom, s.commit, fill)
+}
+
+// writeSoon does as write, but returns when the batch can be read: it is on disk
+// when the next batch that is made durable is, or when the log is written.
+func (s *Store) writeSoon(takesRoom bool, fill func(b *pebble.Batch) error) error {
+	return s.apply(takesRoom, func(b *pebble.Batch) error {
+		return s.guarded(func() error { return s.db.Apply(b, pebble.NoSync) })
+	}, fill)
+}
+
+func (s *Store) apply(takesRoom bool, commit func(b *pebble.Batch) error, fill func(b *pebble.Batch) error) error {
 	if err := s.health.writable(takesRoom, s.usage); err != nil {
 		return err
 	}
 	b := s.db.NewBatch()
-	if err := fill(b); err != nil {
-		return errors.Join(err, b.Close())
+	err := fill(b)
+	if err == nil && !b.Empty() {
+		err = commit(b)
 	}
-	return errors.Join(s.commit(b), b.Close())
+	return errors.Join(err, b.Close())
 }

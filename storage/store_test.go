@@ -322,6 +322,18 @@ func TestClose(t *testing.T) {
 		"versions":    func() error { _, err := s.Versions("a", "id1"); return err },
 		"setting":     func() error { _, err := s.Setting("token"); return err },
 		"put setting": func() error { return s.PutSetting("token", nil) },
+		"accept":      func() error { return second(s.Accept(newClerk().batch(1), nil)) },
+		"start":       func() error { _, err := s.Start(nil); return err },
+		"finish":      func() error { _, err := s.Finish(nil, start); return err },
+		"record":      func() error { return s.Record(newClerk().done()) },
+		"cancel":      func() error { _, _, err := s.Cancel("a", newClerk().done().ID, start); return err },
+		"execution":   func() error { _, err := s.Execution("a", ""); return err },
+		"executions":  func() error { _, err := s.Executions("a", nil); return err },
+		"args":        func() error { _, err := s.Args("a", ""); return err },
+		"logs":        func() error { _, err := s.Logs("a", ""); return err },
+		"list":        func() error { _, err := s.List("a", runtime.Filter{}, "", 1); return err },
+		"pending":     func() error { return s.Pending(nil) },
+		"expire":      func() error { return s.Expire(start, 0, -1) },
 		"health":      s.Health,
 	} {
 		if err := call(); runtime.CodeOf(err) != runtime.CodeUnavailable {

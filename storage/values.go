@@ -13,8 +13,9 @@ import (
 
 // The first byte of a value.
 const (
-	encodingRaw  = 1 // the bytes that follow are the value
-	encodingJSON = 2 // a JSON object follows
+	encodingRaw    = 1 // the bytes that follow are the value
+	encodingJSON   = 2 // a JSON object follows
+	encodingFields = 3 // fields follow, see fields.go
 )
 
 // functionRecord is what is kept of a runtime.Function beside what its key

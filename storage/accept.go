@@ -1,0 +1,138 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var _ runtime.ExecutionStore = (*Store)(nil)
+
+// Accept keeps queued executions, all or none, and gives their ids; see
+// runtime.ExecutionQueue.
+func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (ids []string, replayed bool, err error) {
+	const op = "storage.accept"
+	parsed, err := checkAccepted(batch, key)
+	if err != nil {
+		return nil, false, fault(op, err)
+	}
+	if err := s.enter(); err != nil {
+		return nil, false, fault(op, err)
+	}
+	defer s.life.RUnlock()
+	tenant := batch[0].Execution.Tenant
+	if key != nil {
+		defer s.promises.lock(appendText([]byte(tenant), key.Key))()
+		if ids, err := s.promised(tenant, key); err != nil || ids != nil {
+			return ids, ids != nil, fault(op, err)
+		}
+	}
+	err = s.write(true, func(b *pebble.Batch) error {
+		err := putAccepted(b, batch, parsed)
+		if err == nil && key != nil {
+			promise := idempotencyRecord{at: key.Now, hash: key.Hash, ids: parsed}
+			err = b.Set(keyIdempotency(tenant, dayOf(key.Now), key.Key), promise.encode(), nil)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, false, fault(op, err)
+	}
+	return texts(parsed), false, nil
+}
+
+// promised gives the ids that a key of idempotency stands for, or none if it is
+// new. Whoever wrote it has held its lock until it was durable.
+func (s *Store) promised(tenant runtime.Tenant, key *runtime.IdempotencyKey) ([]string, error) {
+	today := dayOf(key.Now)
+	for _, day := range []uint64{today, today - 1} {
+		r, err := read(s.db, keyIdempotency(tenant, day, key.Key), decodeIdempotency)
+		switch {
+		case errors.Is(err, errAbsent):
+			continue
+		case err != nil:
+			return nil, err
+		case key.Now.Sub(r.at) >= runtime.IdempotencyPeriod:
+			continue
+		case r.hash != key.Hash:
+			return nil, runtime.Errorf(runtime.CodeConflict, "the idempotency key %q was given with another request", key.Key).
+				WithHint("take a new key for each new request, and the same one only to send a request again")
+		}
+		return texts(r.ids), nil
+	}
+	return nil, nil
+}
+
+func texts(ids []executionID) []string {
+	all := make([]string, len(ids))
+	for i, id := range ids {
+		all[i] = id.String()
+	}
+	return all
+}
+
+func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []executionID) error {
+	for i := range batch {
+		x, args, id := &batch[i].Execution, batch[i].Args, ids[i]
+		errs := []error{
+			b.Set(keyOfExecution(kindAccepted, x.Tenant, id), encodeAccepted(x, args), nil),
+			b.Set(keyUndone(x.Tenant, x.Function, id), nil, nil),
+		}
+		if len(args) > inlineSize {
+			errs = append(errs, b.Set(keyOfExecution(kindArgs, x.Tenant, id), encodeRaw(args), nil))
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkAccepted holds callers to the contract of runtime.ExecutionQueue.
+func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]executionID, error) {
+	if len(batch) == 0 {
+		return nil, fmt.Errorf("there is nothing to accept")
+	}
+	if key != nil && key.Key == "" {
+		return nil, fmt.Errorf("an idempotency key is empty")
+	}
+	ids := make([]executionID, len(batch))
+	seen := make(map[executionID]struct{}, len(batch))
+	for i := range batch {
+		x := &batch[i].Execution
+		id, err := checkExecution(x)
+		if err != nil {
+			return nil, err
+		}
+		if x.State != runtime.StateQueued || x.Attempt != 0 || x.Tenant != batch[0].Execution.Tenant {
+			return nil, fmt.Errorf("execution %s of tenant %q is %s at attempt %d: one that is new is queued, and a batch has one tenant",
+				x.ID, x.Tenant, x.State, x.Attempt)
+		}
+		if _, twice := seen[id]; twice {
+			return nil, fmt.Errorf("execution %s is in the batch twice", x.ID)
+		}
+		ids[i] = id
+		seen[id] = struct{}{}
+	}
+	return ids, nil
+}
+
+// checkExecution gives the id of an execution that can be kept.
+func checkExecution(x *runtime.Execution) (executionID, error) {
+	id, ok := parseID(x.ID)
+	switch {
+	case !ok:
+		return id, fmt.Errorf("%q is no UUIDv7, so it cannot be the id of an execution", x.ID)
+	case x.Tenant == "" || x.Function == "":
+		return id, fmt.Errorf("execution %s needs a tenant and a function, not %q, %q", x.ID, x.Tenant, x.Function)
+	case code(kinds[:], x.Kind) == 0:
+		return id, fmt.Errorf("execution %s is of the kind %q, which is none", x.ID, x.Kind)
+	case !utf8.ValidString(x.Function):
+		return id, fmt.Errorf("execution %s is of a function whose name %q is not UTF-8", x.ID, x.Function)
+	}
+	return id, nil
+}

@@ -1,0 +1,117 @@
+package storage
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var executionKinds = []byte{
+	kindAccepted, kindArgs, kindLease, kindWaiting, kindUndone,
+	kindDone, kindResult, kindLogs, kindDoneIn, kindDoneOf, kindIdempotency,
+}
+
+// ofExecution tells whether a key of the tenants' space is that of an execution.
+func ofExecution(t testing.TB, key []byte) bool {
+	t.Helper()
+	_, rest, err := cutText(key[1:])
+	must(t, err)
+	return bytes.IndexByte(executionKinds, rest[0]) >= 0
+}
+
+// checkExecutionInvariants derives, from the records of executions that other
+// records follow from, all keys that there should be, and compares.
+func checkExecutionInvariants(t testing.TB, s *Store) {
+	t.Helper()
+	there := map[string]bool{}
+	should := map[string]bool{}
+	it, err := s.db.NewIter(nil)
+	must(t, err)
+	for ok := it.First(); ok; ok = it.Next() {
+		key := it.Key()
+		if key[0] == spaceSample || key[0] == spaceTenants && ofExecution(t, key) {
+			there[string(key)] = true
+		}
+		if key[0] != spaceTenants || !ofExecution(t, key) {
+			continue
+		}
+		text, rest, err := cutText(key[1:])
+		must(t, err)
+		tenant := runtime.Tenant(text)
+		add := func(key []byte) { should[string(key)] = true }
+		switch rest[0] {
+		case kindAccepted:
+			id, err := idOf(nil, rest[1:])
+			must(t, err)
+			u, err := readUndone(s.db, tenant, id)
+			must(t, err)
+			add(key)
+			add(keyUndone(tenant, u.accepted.function, id))
+			if u.accepted.argsSize > inlineSize {
+				add(keyOfExecution(kindArgs, tenant, id))
+			}
+			if u.lease != nil {
+				add(keyOfExecution(kindLease, tenant, id))
+				if u.lease.function != u.accepted.function || u.lease.argsSize != u.accepted.argsSize || u.lease.attempt < 1 {
+					t.Fatalf("execution %s has the lease %+v, but was accepted as %+v", id, *u.lease, u.accepted)
+				}
+			}
+			if u.waiting != nil {
+				add(keyOfExecution(kindWaiting, tenant, id))
+			}
+			if _, err := readDone(s.db, tenant, id, true); err == nil {
+				t.Fatalf("execution %s is done and is not", id)
+			}
+			if args, err := s.Args(tenant, id.String()); err != nil || uint64(len(args)) != u.accepted.argsSize {
+				t.Fatalf("execution %s has args of %d bytes, want %d: %v", id, len(args), u.accepted.argsSize, err)
+			}
+		case kindDone:
+			id, err := idOf(nil, rest[1:])
+			must(t, err)
+			r, err := decodeDone(tenant, id, it.Value())
+			must(t, err)
+			state := code(states[:], r.State)
+			add(key)
+			add(append(keyDoneIn(tenant, state), id[:]...))
+			add(append(keyDoneOf(tenant, r.Function, state), id[:]...))
+			if r.resultSize > inlineSize {
+				add(keyOfExecution(kindResult, tenant, id))
+			}
+			if r.logsSize > inlineSize {
+				add(keyOfExecution(kindLogs, tenant, id))
+			}
+			if id.sampled() {
+				add(keySample(id))
+			}
+		case kindIdempotency:
+			_, err := decodeIdempotency(it.Value())
+			must(t, err)
+			add(key)
+		}
+	}
+	must(t, it.Error())
+	must(t, it.Close())
+	var stored attempts
+	must(t, stored.load(s.db))
+	if diff := cmp.Diff(stored.all, s.attempts.all, cmp.AllowUnexported(attemptOf{}, attempt{}, leaseRecord{}, waitingRecord{})); diff != "" {
+		t.Fatalf("what is held of attempts in memory differs from what is stored: %s", diff)
+	}
+	if !maps.Equal(there, should) {
+		for _, key := range slices.Sorted(maps.Keys(there)) {
+			if !should[key] {
+				t.Errorf("key %q leads to nothing", key)
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(should)) {
+			if !there[key] {
+				t.Errorf("there is no key %q", key)
+			}
+		}
+		t.FailNow()
+	}
+}

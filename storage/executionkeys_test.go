@@ -1,0 +1,147 @@
+package storage
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+func anID() *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		at := time.UnixMilli(rapid.Int64Range(0, 1<<48-2).Draw(t, "ms"))
+		return testID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), at)
+	})
+}
+
+func TestIDsSortAsTheirTexts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := anID().Draw(t, "a"), anID().Draw(t, "b")
+		idA, okA := parseID(a)
+		idB, okB := parseID(strings.ToUpper(b))
+		if !okA || !okB || idA.String() != a || idB.String() != b {
+			t.Fatalf("%s and %s came back as %s and %s", a, b, idA, idB)
+		}
+		if idA.before(idB) != (a < b) || idA.before(idB) != (bytes.Compare(keyOfExecution('x', "t", idA), keyOfExecution('x', "t", idB)) < 0) {
+			t.Fatalf("%s and %s sort in different ways", a, b)
+		}
+		at := timeOf(a)
+		if idA.before(idAt(at)) || !idA.before(idAt(at.Add(time.Millisecond))) {
+			t.Fatalf("%s is not between the bounds of its time %v", a, at)
+		}
+		if !idA.before(lastID) {
+			t.Fatalf("%s is behind the last", a)
+		}
+	})
+}
+
+func TestTimesThatNoIDHolds(t *testing.T) {
+	if id := idAt(time.Unix(-1, 0)); id != (executionID{}) {
+		t.Errorf("before 1970: %s", id)
+	}
+	if id := idAt(time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)); !strings.HasPrefix(id.String(), "ffffffff-ffff-") {
+		t.Errorf("after all: %s", id)
+	}
+}
+
+func TestIDsThatAreNone(t *testing.T) {
+	good := testID(rand.New(rand.NewPCG(1, 1)), start)
+	if _, ok := parseID(good); !ok {
+		t.Fatalf("%s is refused", good)
+	}
+	for _, text := range append([]string{
+		good + "0", good[:35], "{" + good + "}", "urn:uuid:" + good, strings.ReplaceAll(good, "-", ""),
+		good[:14] + "4" + good[15:], good[:8] + "0" + good[9:], good[:35] + "g", good[:35] + "-", strings.Repeat("\x00", 36),
+	}, hostileTexts...) {
+		if id, ok := parseID(text); ok {
+			t.Errorf("%q is read as %s", text, id)
+		}
+	}
+}
+
+// No two records share a key, and the ranges that lists and Expire go through
+// hold what they are meant for alone.
+func TestExecutionKeysDoNotCollide(t *testing.T) {
+	type record struct {
+		kind     byte
+		tenant   string
+		function string
+		state    byte
+		id       string
+		day      uint64
+	}
+	prefix := func(r record) []byte {
+		tenant := runtime.Tenant(r.tenant)
+		switch r.kind {
+		case spaceSample:
+			return []byte{spaceSample}
+		case kindUndone:
+			return keyUndoneOf(tenant, r.function)
+		case kindDoneIn:
+			return keyDoneIn(tenant, r.state)
+		case kindDoneOf:
+			return keyDoneOf(tenant, r.function, r.state)
+		case kindIdempotency:
+			return keyIdempotencyDay(tenant, r.day)
+		}
+		return keyKind(tenant, r.kind)
+	}
+	key := func(r record) []byte {
+		if r.kind == kindIdempotency {
+			return keyIdempotency(runtime.Tenant(r.tenant), r.day, r.function)
+		}
+		id, _ := parseID(r.id)
+		return append(prefix(r), id[:]...)
+	}
+	draw := func(t *rapid.T, label string) record {
+		r := record{kind: rapid.SampledFrom(append([]byte{spaceSample}, executionKinds...)).Draw(t, label)}
+		if r.kind != kindIdempotency {
+			r.id = rapid.SampledFrom([]string{"01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002"}).Draw(t, label+" id")
+		}
+		if r.kind == spaceSample {
+			return r
+		}
+		r.tenant = text().Draw(t, label+" tenant")
+		switch r.kind {
+		case kindUndone, kindDoneOf, kindIdempotency:
+			r.function = text().Draw(t, label+" function")
+		}
+		switch r.kind {
+		case kindDoneIn, kindDoneOf:
+			r.state = rapid.ByteRange(1, 4).Draw(t, label+" state")
+		case kindIdempotency:
+			r.day = rapid.Uint64Range(0, 2).Draw(t, label+" day")
+		}
+		return r
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := draw(t, "a"), draw(t, "b")
+		if same := bytes.Equal(key(a), key(b)); same != (a == b) {
+			t.Fatalf("%+v has key %x, %+v has key %x", a, key(a), b, key(b))
+		}
+		alike := a
+		alike.id = b.id
+		if a.kind == kindIdempotency {
+			alike.function = b.function
+		}
+		if bytes.HasPrefix(key(b), prefix(a)) != (alike == b) {
+			t.Fatalf("prefix of %+v and key of %+v", a, b)
+		}
+		if a.kind != kindIdempotency {
+			id, _ := parseID(a.id)
+			if got, err := idOf(prefix(a), key(a)); err != nil || got != id {
+				t.Fatalf("%s came back as %s, %v", id, got, err)
+			}
+		}
+		for _, functions := range [][]byte{keyNames(runtime.Tenant(a.tenant)), keyVersions(runtime.Tenant(a.tenant), "id")} {
+			if bytes.HasPrefix(key(b), functions) {
+				t.Fatalf("key of %+v is among those of functions", b)
+			}
+		}
+	})
+}

@@ -1,0 +1,134 @@
+package storage
+
+import (
+	"errors"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Execution gets an execution with its result, without its logs.
+func (s *Store) Execution(tenant runtime.Tenant, text string) (x runtime.Execution, err error) {
+	err = s.durably(func(r reader) error {
+		x, err = readExecution(r, tenant, text, true)
+		return orNoExecution(err, text)
+	})
+	return x, fault("storage.execution", err)
+}
+
+// Executions gets executions in the order of ids, nil for those that are not
+// there, without logs and without results above runtime.ListedResult.
+func (s *Store) Executions(tenant runtime.Tenant, ids []string) (all []*runtime.Execution, err error) {
+	all = make([]*runtime.Execution, len(ids))
+	err = s.durably(func(r reader) error {
+		for i, text := range ids {
+			x, err := readExecution(r, tenant, text, false)
+			switch {
+			case err == nil:
+				all[i] = &x
+			case !errors.Is(err, errAbsent):
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fault("storage.executions", err)
+	}
+	return all, nil
+}
+
+// Args gets the args of an execution that is not done.
+func (s *Store) Args(tenant runtime.Tenant, text string) (args []byte, err error) {
+	err = s.snapshot(func(r reader) error {
+		id, ok := parseID(text)
+		if !ok {
+			return noExecution(text)
+		}
+		record, err := read(r, keyOfExecution(kindAccepted, tenant, id), decodeAccepted)
+		if err != nil {
+			return orNoExecution(err, text)
+		}
+		args, err = part(r, keyOfExecution(kindArgs, tenant, id), record.argsSize, record.args, decodeRaw)
+		return err
+	})
+	return args, fault("storage.args", err)
+}
+
+// Logs gets what an execution wrote. One that is not done has none yet.
+func (s *Store) Logs(tenant runtime.Tenant, text string) (logs runtime.Logs, err error) {
+	err = s.durably(func(r reader) error {
+		id, ok := parseID(text)
+		if !ok {
+			return noExecution(text)
+		}
+		record, err := readDoneRecord(r, tenant, id)
+		if errors.Is(err, errAbsent) {
+			_, err = read(r, keyOfExecution(kindAccepted, tenant, id), decodeAccepted)
+			return orNoExecution(err, text)
+		}
+		if err != nil {
+			return err
+		}
+		encoded, err := part(r, keyOfExecution(kindLogs, tenant, id), record.logsSize, record.logs, cloned)
+		if err != nil || len(encoded) == 0 {
+			return err
+		}
+		logs, err = decodeLogs(encoded)
+		return err
+	})
+	return logs, fault("storage.logs", err)
+}
+
+// readExecution fails with errAbsent if there is no such execution.
+func readExecution(r reader, tenant runtime.Tenant, text string, whole bool) (runtime.Execution, error) {
+	id, ok := parseID(text)
+	if !ok {
+		return runtime.Execution{}, errAbsent
+	}
+	x, err := readDone(r, tenant, id, whole)
+	if !errors.Is(err, errAbsent) {
+		return x, err
+	}
+	u, err := readUndone(r, tenant, id)
+	if err != nil {
+		return runtime.Execution{}, err
+	}
+	return u.execution(tenant, id), nil
+}
+
+// readDone reads an execution that is done. Its result is left out if it is not
+// wanted whole and has a record of its own.
+func readDone(r reader, tenant runtime.Tenant, id executionID, whole bool) (runtime.Execution, error) {
+	record, err := readDoneRecord(r, tenant, id)
+	if err != nil {
+		return runtime.Execution{}, err
+	}
+	if whole {
+		record.Result, err = part(r, keyOfExecution(kindResult, tenant, id), record.resultSize, record.result, decodeRaw)
+	}
+	return record.Execution, err
+}
+
+func readDoneRecord(r reader, tenant runtime.Tenant, id executionID) (doneRecord, error) {
+	return read(r, keyOfExecution(kindDone, tenant, id), func(value []byte) (doneRecord, error) {
+		return decodeDone(tenant, id, value)
+	})
+}
+
+// part gives what is inline, or the record that holds what is larger than that.
+func part(r reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
+	if size <= inlineSize {
+		return inline, nil
+	}
+	data, err := read(r, key, decode)
+	if err == nil && uint64(len(data)) != size {
+		err = damaged("%d bytes where %d should be", len(data), size)
+	}
+	if err != nil {
+		return nil, damaged("key %x: %v", key, err)
+	}
+	return data, nil
+}
+
+// cloned gives a value as it is.
+func cloned(value []byte) ([]byte, error) { return append([]byte(nil), value...), nil }

@@ -1,0 +1,252 @@
+package storage
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// instantOrNone is a time that is kept, to the nanosecond, or none.
+func instantOrNone() *rapid.Generator[time.Time] {
+	return rapid.Custom(func(t *rapid.T) time.Time {
+		if n := rapid.Int64().Draw(t, "nanoseconds"); n != 0 {
+			return time.Unix(0, n).UTC()
+		}
+		return time.Time{}
+	})
+}
+
+func blob(most int) *rapid.Generator[[]byte] {
+	return rapid.Custom(func(t *rapid.T) []byte {
+		b := rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "bytes")
+		n := rapid.IntRange(0, most).Draw(t, "size")
+		if n == 0 {
+			return nil
+		}
+		return bytes.Repeat(b, n/len(b)+1)[:n]
+	})
+}
+
+func drawDone(t *rapid.T) runtime.Execution {
+	number := func(label string) int { return rapid.Int().Draw(t, label) }
+	x := runtime.Execution{
+		ID:               testID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "id"), 0)), start),
+		Tenant:           runtime.Tenant(text().Draw(t, "tenant")),
+		Kind:             rapid.SampledFrom(kinds[1:]).Draw(t, "kind"),
+		FunctionID:       text().Draw(t, "function id"),
+		Function:         text().Draw(t, "function"),
+		Version:          rapid.Uint64().Draw(t, "version"),
+		State:            rapid.SampledFrom(states[1:]).Draw(t, "state"),
+		Created:          instantOrNone().Draw(t, "created"),
+		Started:          instantOrNone().Draw(t, "started"),
+		Finished:         instantOrNone().Draw(t, "finished"),
+		Attempt:          number("attempt"),
+		Retries:          number("retries"),
+		FunctionFailures: number("function failures"),
+		PlatformFailures: number("platform failures"),
+		CancelRequested:  rapid.Bool().Draw(t, "cancel"),
+	}
+	x.Result = blob(2*inlineSize).Draw(t, "result")
+	x.ResultSize = len(x.Result)
+	x.Usage = runtime.Usage{Duration: time.Duration(number("duration")), Memory: rapid.Int64().Draw(t, "memory"), Pages: number("pages")}
+	if rapid.Bool().Draw(t, "failed") {
+		x.Failure = &runtime.Failure{
+			Class:     runtime.Class(text().Draw(t, "class")),
+			Type:      text().Draw(t, "type"),
+			Message:   text().Draw(t, "message"),
+			Traceback: text().Draw(t, "traceback"),
+			Line:      number("line"),
+			ExitCode:  number("exit code"),
+		}
+	}
+	return x
+}
+
+func drawLogs(t *rapid.T) runtime.Logs {
+	l := runtime.Logs{Data: blob(2*inlineSize).Draw(t, "logs"), Truncated: rapid.Bool().Draw(t, "truncated")}
+	for range rapid.IntRange(0, 3).Draw(t, "marks") {
+		l.Marks = append(l.Marks, runtime.LogMark{
+			Offset: rapid.IntRange(0, 1<<30).Draw(t, "offset"),
+			Stream: rapid.Byte().Draw(t, "stream"),
+		})
+	}
+	return l
+}
+
+func TestDoneExecutionsAreReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want, logs := drawDone(t), drawLogs(t)
+		given := want
+		given.Logs = logs
+		value, encoded := encodeDone(&given)
+		id, _ := parseID(want.ID)
+		got, err := decodeDone(want.Tenant, id, value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(want.Result) > inlineSize {
+			want.Result = nil
+		}
+		if diff := cmp.Diff(want, got.Execution); diff != "" {
+			t.Fatal(diff)
+		}
+		if got.logsSize != uint64(len(encoded)) || len(encoded) <= inlineSize && !bytes.Equal(got.logs, encoded) {
+			t.Fatalf("logs of %d bytes are told as %d, and %d of them kept", len(encoded), got.logsSize, len(got.logs))
+		}
+		if len(encoded) == 0 {
+			return
+		}
+		back, err := decodeLogs(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(logs, back, cmp.Comparer(bytes.Equal)); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func TestUndoneExecutionsAreReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x, args := drawDone(t), blob(2*inlineSize).Draw(t, "args")
+		accepted, err := decodeAccepted(encodeAccepted(&x, args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if accepted.argsSize != uint64(len(args)) || len(args) <= inlineSize && !bytes.Equal(accepted.args, args) {
+			t.Fatalf("args of %d bytes are told as %d, and %d of them kept", len(args), accepted.argsSize, len(accepted.args))
+		}
+		lease := leaseRecord{x.Function, x.Attempt, x.Started, x.FunctionFailures, x.PlatformFailures, x.CancelRequested, x.Version}
+		if got, err := decodeLease(lease.encode()); err != nil || got != lease {
+			t.Fatalf("%+v came back as %+v, %v", lease, got, err)
+		}
+		waiting := waitingRecord{x.Attempt, x.FunctionFailures, x.PlatformFailures, x.Finished}
+		if got, err := decodeWaiting(waiting.encode()); err != nil || got != waiting {
+			t.Fatalf("%+v came back as %+v, %v", waiting, got, err)
+		}
+		id, _ := parseID(x.ID)
+		promise := idempotencyRecord{x.Created, [32]byte{1, 31: 9}, []executionID{id, id}}
+		if got, err := decodeIdempotency(promise.encode()); err != nil || !cmp.Equal(got, promise, cmp.AllowUnexported(idempotencyRecord{})) {
+			t.Fatalf("%+v came back as %+v, %v", promise, got, err)
+		}
+		got := accepted.execution(attemptOf{x.Tenant, id}, attempt{lease: &lease})
+		want := runtime.Execution{
+			ID: x.ID, Tenant: x.Tenant, Kind: x.Kind, FunctionID: x.FunctionID, Function: x.Function, Version: x.Version,
+			State: runtime.StateRunning, Created: x.Created, Started: x.Started, Attempt: x.Attempt, Retries: x.Retries,
+			FunctionFailures: x.FunctionFailures, PlatformFailures: x.PlatformFailures, CancelRequested: x.CancelRequested,
+		}
+		if x.CancelRequested {
+			want.State = runtime.StateCancelling
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// The bytes on disk are a promise to later releases.
+func TestExecutionEncodingIsStable(t *testing.T) {
+	at := time.Unix(0, 5).UTC()
+	x := runtime.Execution{
+		Kind: runtime.KindRun, FunctionID: "i", Function: "f", Version: 1, State: runtime.StateFailed, Created: at, Started: at,
+		Attempt: 1, Retries: 2, FunctionFailures: 3, PlatformFailures: 4, CancelRequested: true,
+		Outcome: runtime.Outcome{
+			Failure: &runtime.Failure{Class: runtime.ClassError, Type: "T", Message: "M", Traceback: "B", Line: 6, ExitCode: -1},
+			Usage:   runtime.Usage{Duration: 7, Memory: 8, Pages: 9},
+			Logs:    runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Offset: 0, Stream: 1}, {Offset: 2, Stream: 2}}, Truncated: true},
+		},
+	}
+	done, logs := encodeDone(&x)
+	for _, test := range []struct{ what, got, want string }{
+		{"accepted", string(encodeAccepted(&x, []byte("{}"))), "\x03\x01\x01i\x01f\x01\x0a\x04\x02{}"},
+		{"lease", string(leaseRecord{"f", 1, at, 2, 3, true, 4}.encode()), "\x03\x01f\x02\x0a\x04\x06\x01\x04"},
+		{"waiting", string(waitingRecord{1, 2, 3, at}.encode()), "\x03\x02\x04\x06\x0a"},
+		{"logs", string(logs), "\x03\x01\x02\x00\x01\x04\x02out"},
+		{"done", string(done), "\x03\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x01\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
+		{"idempotency", string(idempotencyRecord{at: at, ids: []executionID{{1}}}.encode()), "\x03\x0a" + string(make([]byte, 32)) + "\x01" + string(make([]byte, 15))},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s is written as %q, want %q", test.what, test.got, test.want)
+		}
+	}
+}
+
+// A value of which anything is missing, or to which anything was added, is
+// refused.
+func TestDamagedExecutionsAreRefused(t *testing.T) {
+	x := runtime.Execution{Kind: runtime.KindRun, Function: "f", State: runtime.StateFailed, Outcome: runtime.Outcome{Failure: &runtime.Failure{}}}
+	x.Logs = runtime.Logs{Marks: []runtime.LogMark{{Offset: 1, Stream: 1}}}
+	done, logs := encodeDone(&x)
+	for what, test := range map[string]struct {
+		value  []byte
+		decode func([]byte) error
+		open   bool // whatever follows is data
+	}{
+		"done":        {done, func(b []byte) error { _, err := decodeDone("t", executionID{}, b); return err }, false},
+		"accepted":    {encodeAccepted(&x, []byte("{}")), func(b []byte) error { _, err := decodeAccepted(b); return err }, false},
+		"lease":       {leaseRecord{}.encode(), func(b []byte) error { _, err := decodeLease(b); return err }, false},
+		"waiting":     {waitingRecord{}.encode(), func(b []byte) error { _, err := decodeWaiting(b); return err }, false},
+		"logs":        {logs, func(b []byte) error { _, err := decodeLogs(b); return err }, true},
+		"idempotency": {idempotencyRecord{}.encode(), func(b []byte) error { _, err := decodeIdempotency(b); return err }, false},
+	} {
+		must(t, test.decode(test.value))
+		for n := range test.value {
+			if test.decode(test.value[:n]) == nil {
+				t.Errorf("%s: %d of %d bytes are read", what, n, len(test.value))
+			}
+		}
+		if test.decode(append(bytes.Clone(test.value), 0)) == nil && !test.open {
+			t.Errorf("%s is read with a byte too many", what)
+		}
+	}
+	for i, bad := range []byte{encodingJSON, 0, byte(len(states))} { // encoding, kind, state
+		value := bytes.Clone(done)
+		value[i] = bad
+		if _, err := decodeDone("t", executionID{}, value); err == nil {
+			t.Errorf("byte %d is read as %d", i, bad)
+		}
+	}
+}
+
+func FuzzDecodeDone(f *testing.F) {
+	c := newClerk()
+	for range 300 { // successes and failures
+		x := c.done()
+		value, _ := encodeDone(&x)
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		got, err := decodeDone("t", executionID{}, value)
+		if err != nil || got.resultSize > inlineSize || got.logsSize > 0 {
+			return
+		}
+		again, _ := encodeDone(&got.Execution)
+		back, err := decodeDone("t", executionID{}, again)
+		if err != nil || !cmp.Equal(got.Execution, back.Execution) {
+			t.Fatalf("%+v came back as %+v, %v", got, back, err)
+		}
+	})
+}
+
+func FuzzDecodeLogs(f *testing.F) {
+	f.Add(encodeLogs(runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Offset: 1, Stream: 2}}}))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		got, err := decodeLogs(value)
+		if err != nil {
+			return
+		}
+		encoded := encodeLogs(got)
+		if encoded == nil {
+			return
+		}
+		if back, err := decodeLogs(encoded); err != nil || !cmp.Equal(got, back) {
+			t.Fatalf("%+v came back as %+v, %v", got, back, err)
+		}
+	})
+}

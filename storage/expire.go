@@ -1,0 +1,160 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// countedKeep is up to how many executions to be kept are counted one by one.
+// Of more the sample tells the number, to a few per cent.
+const countedKeep = 256 * sampleRate
+
+// Expire drops executions that are done and are too old or too many, and old
+// keys of idempotency; see runtime.ExecutionHistory. What it costs depends on
+// the number of functions that have executions, not on that of executions.
+func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
+	const op = "storage.expire"
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	var oldest executionID
+	if age > 0 {
+		oldest = idAt(now.Add(-age))
+	}
+	if keep >= 0 {
+		beyond, err := oldestOf(s.db, keep)
+		if err != nil {
+			return fault(op, err)
+		}
+		if oldest.before(beyond) {
+			oldest = beyond
+		}
+	}
+	return fault(op, s.horizon.drop(oldest, func() error {
+		return s.write(false, func(b *pebble.Batch) error {
+			it, err := s.db.NewIter(nil)
+			if err != nil {
+				return err
+			}
+			d := dropper{batch: b, it: it, oldest: oldest, day: dayOf(now)}
+			return errors.Join(d.all(s.db), it.Close())
+		})
+	}))
+}
+
+// oldestOf gives the id from which on there are keep executions that are done.
+func oldestOf(r reader, keep int) (executionID, error) {
+	if keep == 0 {
+		return lastID, nil
+	}
+	var sources []*source
+	open := func(prefix []byte) {
+		var lower executionID
+		s := newSource(r, prefix, lower, lastID)
+		s.last()
+		sources = append(sources, s)
+	}
+	var err error
+	if keep > countedKeep {
+		keep /= sampleRate
+		open([]byte{spaceSample})
+	} else {
+		err = eachTenant(r, func(tenant runtime.Tenant) error {
+			open(keyKind(tenant, kindDone))
+			return nil
+		})
+	}
+	var oldest executionID
+	for n := 0; err == nil; n++ {
+		newest, failed := newestOf(sources)
+		if err = failed; newest == nil || err != nil {
+			oldest = executionID{} // there are fewer
+			break
+		}
+		oldest = newest.id
+		if n+1 == keep {
+			break
+		}
+		newest.next()
+	}
+	for _, s := range sources {
+		err = errors.Join(err, s.close())
+	}
+	return oldest, err
+}
+
+// dropper puts into a batch what drops executions before oldest. A range without
+// any key in it is left alone: each range costs something as long as it is not
+// compacted.
+type dropper struct {
+	batch  *pebble.Batch
+	it     *pebble.Iterator
+	oldest executionID
+	day    uint64
+}
+
+func (d *dropper) all(r reader) error {
+	if err := d.before([]byte{spaceSample}); err != nil {
+		return err
+	}
+	return eachTenant(r, d.tenant)
+}
+
+func (d *dropper) tenant(tenant runtime.Tenant) error {
+	for _, kind := range []byte{kindDone, kindResult, kindLogs} {
+		if err := d.before(keyKind(tenant, kind)); err != nil {
+			return err
+		}
+	}
+	for state := 1; state < len(states); state++ {
+		if err := d.before(keyDoneIn(tenant, byte(state))); err != nil {
+			return err
+		}
+	}
+	if err := d.functions(tenant); err != nil {
+		return err
+	}
+	// A key is valid into the day after its own.
+	if d.day == 0 {
+		return nil
+	}
+	return d.span(keyKind(tenant, kindIdempotency), keyIdempotencyDay(tenant, d.day-1))
+}
+
+// functions drops what finds the executions of each function.
+func (d *dropper) functions(tenant runtime.Tenant) error {
+	prefix := keyKind(tenant, kindDoneOf)
+	end := keyEnd(prefix)
+	for ok := d.it.SeekGE(prefix); ok && bytes.Compare(d.it.Key(), end) < 0; {
+		function, _, err := cutText(d.it.Key()[len(prefix):])
+		if err != nil {
+			return damaged("key %x: %v", d.it.Key(), err)
+		}
+		for state := 1; state < len(states); state++ {
+			if err := d.before(keyDoneOf(tenant, function, byte(state))); err != nil {
+				return err
+			}
+		}
+		ok = d.it.SeekGE(keyEnd(appendText(prefix[:len(prefix):len(prefix)], function)))
+	}
+	return d.it.Error()
+}
+
+// before drops the keys of a prefix whose ids are before the oldest.
+func (d *dropper) before(prefix []byte) error {
+	return d.span(prefix, append(prefix[:len(prefix):len(prefix)], d.oldest[:]...))
+}
+
+// span drops the keys from one on, before another, if there are any.
+func (d *dropper) span(from, to []byte) error {
+	if d.it.SeekGE(from) && bytes.Compare(d.it.Key(), to) < 0 {
+		return d.batch.DeleteRange(from, to, nil)
+	}
+	return d.it.Error()
+}

@@ -1,0 +1,133 @@
+package storage
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// fields writes a value as one field after the other, which the kind of the
+// record tells apart. Numbers are varints of encoding/binary, texts and bytes
+// follow their length, times are nanoseconds since 1970, 0 for none.
+type fields struct{ value []byte }
+
+func newFields(size int) *fields {
+	return &fields{append(make([]byte, 0, size), encodingFields)}
+}
+
+func (f *fields) octet(b byte)   { f.value = append(f.value, b) }
+func (f *fields) number(n int64) { f.value = binary.AppendVarint(f.value, n) }
+func (f *fields) count(n uint64) { f.value = binary.AppendUvarint(f.value, n) }
+func (f *fields) rest(b []byte)  { f.value = append(f.value, b...) }
+func (f *fields) text(s string)  { f.count(uint64(len(s))); f.value = append(f.value, s...) }
+func (f *fields) time(t time.Time) {
+	if t.IsZero() {
+		f.number(0)
+		return
+	}
+	f.number(t.UnixNano())
+}
+
+func (f *fields) flag(b bool) {
+	if b {
+		f.octet(1)
+		return
+	}
+	f.octet(0)
+}
+
+var errFields = errors.New("the value is damaged: its fields are not those of its kind")
+
+// fieldsOf reads a value. After the first field that is damaged all others are
+// zero, and end fails.
+type fieldsOf struct {
+	left []byte
+	err  error
+}
+
+func readFields(value []byte) *fieldsOf {
+	left, err := body(value, encodingFields)
+	return &fieldsOf{left, err}
+}
+
+func (f *fieldsOf) fail() {
+	if f.err == nil {
+		f.err = errFields
+	}
+	f.left = nil
+}
+
+// skip drops n bytes that were read, or fails if there were none.
+func (f *fieldsOf) skip(n int) bool {
+	if n <= 0 || f.err != nil {
+		f.fail()
+		return false
+	}
+	f.left = f.left[n:]
+	return true
+}
+
+func (f *fieldsOf) octet() byte {
+	if len(f.left) == 0 {
+		f.fail()
+		return 0
+	}
+	b := f.left[0]
+	f.left = f.left[1:]
+	return b
+}
+
+func (f *fieldsOf) flag() bool {
+	b := f.octet()
+	if b > 1 {
+		f.fail()
+	}
+	return b == 1
+}
+
+func (f *fieldsOf) number() int64 {
+	v, n := binary.Varint(f.left)
+	if !f.skip(n) {
+		return 0
+	}
+	return v
+}
+
+func (f *fieldsOf) int() int { return int(f.number()) }
+
+func (f *fieldsOf) count() uint64 {
+	v, n := binary.Uvarint(f.left)
+	if !f.skip(n) {
+		return 0
+	}
+	return v
+}
+
+// view gives the next n bytes, as a part of the value.
+func (f *fieldsOf) view(n uint64) []byte {
+	if n > uint64(len(f.left)) {
+		f.fail()
+		return nil
+	}
+	b := f.left[:n:n]
+	f.left = f.left[n:]
+	return b
+}
+
+func (f *fieldsOf) text() string  { return string(f.bytes()) }
+func (f *fieldsOf) bytes() []byte { return f.view(f.count()) }
+
+func (f *fieldsOf) time() time.Time {
+	if n := f.number(); n != 0 {
+		return time.Unix(0, n).UTC()
+	}
+	return time.Time{}
+}
+
+// end fails if a field was damaged, or if something is left.
+func (f *fieldsOf) end() error {
+	if len(f.left) > 0 {
+		f.fail()
+	}
+	return f.err
+}

@@ -1,0 +1,143 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Finish ends attempts; see runtime.ExecutionQueue.
+func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Settled, error) {
+	const op = "storage.finish"
+	ids := make([]executionID, len(ended))
+	keys := make([][]byte, len(ended))
+	var oldest executionID
+	for i := range ended {
+		x := &ended[i]
+		id, err := checkExecution(x)
+		if err == nil && (!x.State.Terminal() && x.State != runtime.StateQueued || x.Attempt < 1) {
+			err = fmt.Errorf("execution %s cannot end as %s at attempt %d", x.ID, x.State, x.Attempt)
+		}
+		if err != nil {
+			return nil, fault(op, err)
+		}
+		ids[i], keys[i] = id, keyOfExecution(kindAccepted, x.Tenant, id)
+		if i == 0 || id.before(oldest) {
+			oldest = id
+		}
+	}
+	if err := s.enter(); err != nil {
+		return nil, fault(op, err)
+	}
+	defer s.life.RUnlock()
+	defer s.horizon.pass(oldest)()
+	defer s.leases.lock(keys...)()
+
+	settled := make([]runtime.Settled, len(ended))
+	after := make(map[attemptOf]attempt, len(ended))
+	err := s.write(false, func(b *pebble.Batch) error {
+		for i := range ended {
+			of := attemptOf{ended[i].Tenant, ids[i]}
+			if _, twice := after[of]; twice {
+				settled[i].Err = runtime.ErrLease
+				continue
+			}
+			x, waiting, err := s.settle(b, ended[i], of, now)
+			switch {
+			case err == nil:
+				settled[i].Execution, after[of] = x, attempt{waiting: waiting}
+			case errors.Is(err, runtime.ErrLease):
+				settled[i].Err = runtime.ErrLease
+			default:
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fault(op, err)
+	}
+	for of, now := range after {
+		s.attempts.set(of, now)
+	}
+	return settled, nil
+}
+
+// settle ends one attempt, or fails with ErrLease. Its lock is held. What it
+// gives for the next attempt is nil if there is to be none.
+func (s *Store) settle(b *pebble.Batch, x runtime.Execution, of attemptOf, now time.Time) (runtime.Execution, *waitingRecord, error) {
+	lease := s.attempts.get(of).lease
+	if lease == nil || lease.attempt != x.Attempt {
+		return x, nil, runtime.ErrLease
+	}
+	if lease.function != x.Function {
+		return x, nil, fmt.Errorf("execution %s is of function %q, not of %q", x.ID, lease.function, x.Function)
+	}
+	x.ID, x.CancelRequested = of.id.String(), lease.cancel
+	if x.State == runtime.StateQueued && lease.cancel {
+		x.Started = lease.started
+		x = x.Cancelled(now)
+	}
+	if x.State == runtime.StateQueued {
+		w := &waitingRecord{x.Attempt, x.FunctionFailures, x.PlatformFailures, x.NotBefore}
+		x.Started, x.Finished, x.Outcome, x.ResultSize = time.Time{}, time.Time{}, runtime.Outcome{}, 0
+		return x, w, errors.Join(
+			dropLease(b, of, lease),
+			b.Set(keyOfExecution(kindWaiting, of.tenant, of.id), w.encode(), nil),
+		)
+	}
+	err := errors.Join(
+		dropUndone(b, of, lease.function, lease.argsSize, attempt{lease: lease}),
+		putDone(b, &x, of.id),
+	)
+	x.ResultSize = len(x.Result)
+	x.Result, x.Logs = nil, runtime.Logs{}
+	return x, nil, err
+}
+
+// Record keeps an execution that was never queued; see runtime.ExecutionHistory.
+func (s *Store) Record(x runtime.Execution) error {
+	const op = "storage.record"
+	id, err := checkExecution(&x)
+	if err == nil && !x.State.Terminal() {
+		err = fmt.Errorf("execution %s is not done, it is %s", x.ID, x.State)
+	}
+	if err != nil {
+		return fault(op, err)
+	}
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	defer s.horizon.pass(id)()
+	write := s.write
+	if x.Kind == runtime.KindRun {
+		write = s.writeSoon
+	}
+	return fault(op, write(true, func(b *pebble.Batch) error { return putDone(b, &x, id) }))
+}
+
+// putDone writes all records of an execution that is done.
+func putDone(b *pebble.Batch, x *runtime.Execution, id executionID) error {
+	value, logs := encodeDone(x)
+	state := code(states[:], x.State)
+	errs := []error{
+		b.Set(keyOfExecution(kindDone, x.Tenant, id), value, nil),
+		b.Set(append(keyDoneIn(x.Tenant, state), id[:]...), nil, nil),
+		b.Set(append(keyDoneOf(x.Tenant, x.Function, state), id[:]...), nil, nil),
+	}
+	if len(x.Result) > inlineSize {
+		errs = append(errs, b.Set(keyOfExecution(kindResult, x.Tenant, id), encodeRaw(x.Result), nil))
+	}
+	if len(logs) > inlineSize {
+		errs = append(errs, b.Set(keyOfExecution(kindLogs, x.Tenant, id), logs, nil))
+	}
+	if id.sampled() {
+		errs = append(errs, b.Set(keySample(id), nil, nil))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,146 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Start makes queued executions running; see runtime.ExecutionQueue.
+func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
+	const op = "storage.start"
+	ids := make([]executionID, len(leases))
+	keys := make([][]byte, len(leases))
+	for i, l := range leases {
+		var ok bool
+		if ids[i], ok = parseID(l.ID); !ok || l.Tenant == "" || l.Attempt < 1 || l.Started.IsZero() {
+			return nil, fault(op, fmt.Errorf("a lease needs tenant, id, attempt and start, not %q, %q, %d, %v", l.Tenant, l.ID, l.Attempt, l.Started))
+		}
+		keys[i] = keyOfExecution(kindAccepted, l.Tenant, ids[i])
+	}
+	if err := s.enter(); err != nil {
+		return nil, fault(op, err)
+	}
+	defer s.life.RUnlock()
+	defer s.leases.lock(keys...)()
+
+	refused = make([]error, len(leases))
+	begun := make(map[attemptOf]attempt, len(leases))
+	err = s.write(false, func(b *pebble.Batch) error {
+		for i, l := range leases {
+			of := attemptOf{l.Tenant, ids[i]}
+			if _, twice := begun[of]; twice {
+				refused[i] = runtime.ErrLease
+				continue
+			}
+			lease, err := s.lease(b, l, of)
+			switch {
+			case err == nil:
+				begun[of] = attempt{lease: lease}
+			case errors.Is(err, runtime.ErrLease):
+				refused[i] = runtime.ErrLease
+			default:
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fault(op, err)
+	}
+	for of, now := range begun {
+		s.attempts.set(of, now)
+	}
+	return refused, nil
+}
+
+// lease makes one execution running, or fails with ErrLease. Its lock is held.
+func (s *Store) lease(b *pebble.Batch, l runtime.Lease, of attemptOf) (*leaseRecord, error) {
+	before, last := s.attempts.get(of), 0
+	if before.waiting != nil {
+		last = before.waiting.attempt
+	}
+	if before.lease != nil || l.Attempt != last+1 {
+		return nil, runtime.ErrLease
+	}
+	accepted, err := read(s.db, keyOfExecution(kindAccepted, of.tenant, of.id), decodeAccepted)
+	if errors.Is(err, errAbsent) {
+		return nil, runtime.ErrLease
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := leaseRecord{function: accepted.function, attempt: l.Attempt, started: l.Started, argsSize: accepted.argsSize}
+	if w := before.waiting; w != nil {
+		r.functionFailures, r.platformFailures = w.functionFailures, w.platformFailures
+		err = b.SingleDelete(keyOfExecution(kindWaiting, of.tenant, of.id), nil)
+	}
+	return &r, errors.Join(err, b.Set(keyOfExecution(kindLease, of.tenant, of.id), r.encode(), nil))
+}
+
+// undone is what is kept of an execution that is not done.
+type undone struct {
+	accepted acceptedRecord
+	attempt
+}
+
+func (u undone) execution(tenant runtime.Tenant, id executionID) runtime.Execution {
+	return u.accepted.execution(attemptOf{tenant, id}, u.attempt)
+}
+
+// readUndone fails with errAbsent if there is no such execution, or it is done.
+func readUndone(r reader, tenant runtime.Tenant, id executionID) (u undone, err error) {
+	if u.accepted, err = read(r, keyOfExecution(kindAccepted, tenant, id), decodeAccepted); err != nil {
+		return u, err
+	}
+	if u.lease, err = optional(r, keyOfExecution(kindLease, tenant, id), decodeLease); u.lease != nil || err != nil {
+		return u, err
+	}
+	u.waiting, err = optional(r, keyOfExecution(kindWaiting, tenant, id), decodeWaiting)
+	return u, err
+}
+
+// optional gives nil where there is no such key.
+func optional[T any](r reader, key []byte, decode func(value []byte) (T, error)) (*T, error) {
+	value, err := read(r, key, decode)
+	if errors.Is(err, errAbsent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &value, nil
+}
+
+// dropUndone removes what is kept of an execution until it is done. These keys
+// are written once: a single deletion and what it deletes vanish together when
+// memory is flushed, so that a queue that is worked off leaves nothing behind
+// through which lists would have to wade. A lease is written a second time when
+// it is to be cancelled.
+func dropUndone(b *pebble.Batch, of attemptOf, function string, argsSize uint64, a attempt) error {
+	errs := []error{
+		b.SingleDelete(keyOfExecution(kindAccepted, of.tenant, of.id), nil),
+		b.SingleDelete(keyUndone(of.tenant, function, of.id), nil),
+	}
+	if argsSize > inlineSize {
+		errs = append(errs, b.SingleDelete(keyOfExecution(kindArgs, of.tenant, of.id), nil))
+	}
+	if a.lease != nil {
+		errs = append(errs, dropLease(b, of, a.lease))
+	}
+	if a.waiting != nil {
+		errs = append(errs, b.SingleDelete(keyOfExecution(kindWaiting, of.tenant, of.id), nil))
+	}
+	return errors.Join(errs...)
+}
+
+func dropLease(b *pebble.Batch, of attemptOf, lease *leaseRecord) error {
+	key := keyOfExecution(kindLease, of.tenant, of.id)
+	if lease.cancel {
+		return b.Delete(key, nil)
+	}
+	return b.SingleDelete(key, nil)
+}

@@ -1,0 +1,486 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// ledger is what a store should hold of executions. Values that were put in are
+// never changed.
+type ledger struct {
+	all map[string]entry // by id
+	// promises are the keys of idempotency, by tenant and key.
+	promises map[string]promise
+}
+
+type entry struct {
+	x    runtime.Execution // as a read of it alone gives it
+	args []byte
+	logs runtime.Logs
+	soft bool // recorded, and nothing durable came after it
+}
+
+type promise struct {
+	at   time.Time
+	hash [32]byte
+	ids  []string
+}
+
+func (l ledger) clone() ledger { return ledger{maps.Clone(l.all), maps.Clone(l.promises)} }
+
+// hardened is l after a durable write.
+func (l ledger) hardened() ledger {
+	l = l.clone()
+	for id, e := range l.all {
+		e.soft = false
+		l.all[id] = e
+	}
+	return l
+}
+
+// listed is what a list tells of an execution.
+func (e entry) listed() runtime.Execution {
+	x := e.x
+	if len(x.Result) > runtime.ListedResult {
+		x.Result = nil
+	}
+	return x
+}
+
+func (l ledger) newestFirst() []entry {
+	return slices.SortedFunc(maps.Values(l.all), func(a, b entry) int { return strings.Compare(b.x.ID, a.x.ID) })
+}
+
+// list is runtime.ExecutionHistory.List in its plainest form.
+func (l ledger) list(tenant runtime.Tenant, f runtime.Filter, cursor string, limit int) (all []runtime.Execution) {
+	for _, e := range l.newestFirst() {
+		at := timeOf(e.x.ID)
+		switch {
+		case len(all) >= limit, e.x.Tenant != tenant,
+			f.Function != "" && e.x.Function != f.Function,
+			len(f.States) > 0 && !slices.Contains(f.States, e.x.State),
+			!f.After.IsZero() && at.Before(f.After.Truncate(time.Millisecond)),
+			!f.Before.IsZero() && !at.Before(f.Before.Truncate(time.Millisecond)),
+			cursor != "" && e.x.ID >= cursor:
+			continue
+		}
+		all = append(all, e.listed())
+	}
+	return all
+}
+
+func timeOf(text string) time.Time {
+	id, _ := parseID(text)
+	var ms int64
+	for _, b := range id[:6] {
+		ms = ms<<8 | int64(b)
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// testID is a UUIDv7 of a time.
+func testID(rng *rand.Rand, at time.Time) string {
+	id := idAt(at)
+	for i := 6; i < len(id); i++ {
+		id[i] = byte(rng.Uint32())
+	}
+	id[6], id[8] = 0x70|id[6]&0xF, 0x80|id[8]&0x3F
+	return id.String()
+}
+
+var ledgerTenants = []runtime.Tenant{"a", "a\x00"}
+
+// player makes up operations.
+type player struct {
+	rng  *rand.Rand
+	now  time.Time
+	soft bool // Record may be among them
+}
+
+// move is an operation, and the ledger after it. Do fails if the store answers
+// otherwise than the ledger.
+type move struct {
+	name  string
+	do    func(s *Store) error
+	after ledger
+}
+
+func (p *player) blob(sizes ...int) []byte {
+	b := make([]byte, sizes[p.rng.IntN(len(sizes))])
+	for i := range b {
+		b[i] = byte(p.rng.Uint32())
+	}
+	return b
+}
+
+func (p *player) fresh() runtime.Execution {
+	p.now = p.now.Add(time.Duration(p.rng.IntN(2000)) * time.Microsecond)
+	return runtime.Execution{
+		ID:         testID(p.rng, p.now),
+		Tenant:     ledgerTenants[p.rng.IntN(len(ledgerTenants))],
+		Kind:       kinds[1+p.rng.IntN(len(kinds)-1)],
+		FunctionID: fmt.Sprint("id", p.rng.IntN(3)),
+		Function:   fmt.Sprint("f", p.rng.IntN(3)),
+		Version:    p.rng.Uint64N(9),
+		State:      runtime.StateQueued,
+		Created:    p.now,
+		Retries:    p.rng.IntN(3),
+	}
+}
+
+// ended carries an execution to a terminal state.
+func (p *player) ended(x runtime.Execution) (runtime.Execution, runtime.Logs) {
+	x.State = states[1+p.rng.IntN(len(states)-1)]
+	x.Finished = p.now
+	x.Usage = runtime.Usage{Duration: time.Duration(p.rng.IntN(1e9)), Memory: p.rng.Int64N(1 << 30), Pages: p.rng.IntN(100)}
+	if x.State == runtime.StateSucceeded {
+		x.Result = p.blob(1, 20, inlineSize, inlineSize+1, 4000)
+	} else {
+		x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "m", Traceback: "t", Line: 3, ExitCode: -1}
+	}
+	logs := runtime.Logs{Data: p.blob(0, 20, 4000)}
+	if len(logs.Data) > 0 {
+		logs.Marks = []runtime.LogMark{{Offset: 0, Stream: 1}, {Offset: 10, Stream: 2}}
+		logs.Truncated = p.rng.IntN(2) == 0
+	} else {
+		logs.Data = nil
+	}
+	x.ResultSize = len(x.Result)
+	return x, logs
+}
+
+// pick gives entries that pass, in random order.
+func (p *player) pick(l ledger, passes func(entry) bool) []entry {
+	all := slices.DeleteFunc(l.newestFirst(), func(e entry) bool { return !passes(e) })
+	p.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:min(len(all), 1+p.rng.IntN(6))]
+}
+
+func queued(e entry) bool { return e.x.State == runtime.StateQueued }
+func running(e entry) bool {
+	return e.x.State == runtime.StateRunning || e.x.State == runtime.StateCancelling
+}
+
+func (p *player) move(l ledger) move {
+	p.now = p.now.Add(time.Duration(p.rng.IntN(100)) * time.Millisecond)
+	switch n := p.rng.IntN(20); {
+	case n < 6:
+		return p.accept(l)
+	case n < 10:
+		return p.start(l)
+	case n < 14:
+		return p.finish(l)
+	case n < 16:
+		return p.cancel(l)
+	case n < 19 && p.soft:
+		return p.record(l)
+	case p.rng.IntN(5) == 0:
+		return p.expire(l)
+	}
+	return p.accept(l)
+}
+
+func (p *player) accept(l ledger) move {
+	var batch []runtime.Accepted
+	var ids []string
+	tenant := ledgerTenants[p.rng.IntN(len(ledgerTenants))]
+	for range 1 + p.rng.IntN(5) {
+		x := p.fresh()
+		x.Tenant = tenant
+		batch = append(batch, runtime.Accepted{Execution: x, Args: p.blob(2, 100, inlineSize, inlineSize+1)})
+		ids = append(ids, x.ID)
+	}
+	after, replay := l.hardened(), false
+	var code runtime.Code
+	var key *runtime.IdempotencyKey
+	if p.rng.IntN(2) == 0 {
+		if p.rng.IntN(8) == 0 {
+			p.now = p.now.Add(time.Duration(p.rng.IntN(30)) * time.Hour)
+		}
+		key = &runtime.IdempotencyKey{Key: fmt.Sprint("k\x00", p.rng.IntN(4)), Hash: [32]byte{byte(p.rng.IntN(2))}, Now: p.now}
+		name := string(tenant) + "/" + key.Key
+		old, there := l.promises[name]
+		switch {
+		case !there || p.now.Sub(old.at) >= runtime.IdempotencyPeriod:
+			after.promises[name] = promise{p.now, key.Hash, ids}
+		case old.hash != key.Hash:
+			ids, code, after = nil, runtime.CodeConflict, l
+		default:
+			ids, replay, after = old.ids, true, l
+		}
+	}
+	if code == "" && !replay {
+		for _, a := range batch {
+			after.all[a.Execution.ID] = entry{x: a.Execution, args: a.Args}
+		}
+	}
+	return move{fmt.Sprint("accept ", ids), func(s *Store) error {
+		got, replayed, err := s.Accept(batch, key)
+		if runtime.CodeOf(err) != code || replayed != replay || !slices.Equal(got, ids) {
+			return fmt.Errorf("accepted %v, %v, %w; want %v, %v, %q", got, replayed, err, ids, replay, code)
+		}
+		return nil
+	}, after}
+}
+
+// sameErrors tells whether the store refused what it should.
+func sameErrors(got, want []error) error {
+	if !slices.EqualFunc(got, want, func(a, b error) bool { return errors.Is(a, b) && (a == nil) == (b == nil) }) {
+		return fmt.Errorf("refused %v, want %v", got, want)
+	}
+	return nil
+}
+
+func (p *player) start(l ledger) move {
+	after := l.hardened()
+	var leases []runtime.Lease
+	var refused []error
+	add := func(e entry, attempt int, err error) {
+		leases = append(leases, runtime.Lease{Tenant: e.x.Tenant, ID: e.x.ID, Attempt: attempt, Started: p.now})
+		refused = append(refused, err)
+	}
+	for _, e := range p.pick(l, queued) {
+		if p.rng.IntN(8) == 0 {
+			add(e, e.x.Attempt+2, runtime.ErrLease)
+			continue
+		}
+		add(e, e.x.Attempt+1, nil)
+		if p.rng.IntN(8) == 0 {
+			add(e, e.x.Attempt+1, runtime.ErrLease)
+		}
+		e.x.State, e.x.Attempt, e.x.Started, e.x.NotBefore = runtime.StateRunning, e.x.Attempt+1, p.now, time.Time{}
+		after.all[e.x.ID] = e
+	}
+	done := len(leases)
+	for _, e := range p.pick(l, func(e entry) bool { return !queued(e) }) {
+		add(e, max(e.x.Attempt, 1), runtime.ErrLease)
+	}
+	if done == 0 {
+		after = l
+	}
+	return move{fmt.Sprint("start ", leases), func(s *Store) error {
+		got, err := s.Start(leases)
+		return errors.Join(err, sameErrors(got, refused))
+	}, after}
+}
+
+func (p *player) finish(l ledger) move {
+	after := l.hardened()
+	var ended []runtime.Execution
+	want := []runtime.Settled{}
+	add := func(x runtime.Execution, logs runtime.Logs, w runtime.Settled) {
+		x.Logs = logs
+		ended = append(ended, x)
+		want = append(want, w)
+	}
+	late := func(x runtime.Execution) {
+		x, logs := p.ended(x)
+		add(x, logs, runtime.Settled{Err: runtime.ErrLease})
+	}
+	brief := func(x runtime.Execution) runtime.Settled {
+		x.Result = nil
+		return runtime.Settled{Execution: x}
+	}
+	for _, e := range p.pick(l, running) {
+		x := e.x
+		if p.rng.IntN(8) == 0 {
+			x.Attempt += 1 - 2*p.rng.IntN(2)
+			x.Attempt = max(x.Attempt, 1)
+			if x.Attempt != e.x.Attempt {
+				late(x)
+				continue
+			}
+		}
+		if p.rng.IntN(3) == 0 {
+			x.State = runtime.StateQueued
+			x.FunctionFailures += p.rng.IntN(2)
+			x.PlatformFailures += p.rng.IntN(2)
+			x.NotBefore = p.now.Add(time.Minute)
+			given := x
+			if x.CancelRequested {
+				x = x.Cancelled(p.now)
+				e.args = nil
+			} else {
+				x.Started = time.Time{}
+			}
+			e.x = x
+			add(given, runtime.Logs{}, brief(x))
+		} else {
+			x, logs := p.ended(x)
+			e = entry{x: x, logs: logs}
+			add(x, logs, brief(x))
+			if p.rng.IntN(8) == 0 {
+				late(x)
+			}
+		}
+		after.all[e.x.ID] = e
+	}
+	if len(ended) == 0 || !slices.ContainsFunc(want, func(s runtime.Settled) bool { return s.Err == nil }) {
+		after = l
+	}
+	for _, e := range p.pick(l, func(e entry) bool { return !running(e) }) {
+		x := e.x
+		x.Attempt = max(x.Attempt, 1)
+		late(x)
+	}
+	now := p.now
+	return move{fmt.Sprint("finish ", len(ended)), func(s *Store) error {
+		got, err := s.Finish(ended, now)
+		if err != nil {
+			return err
+		}
+		if !reflect.DeepEqual(got, want) {
+			return fmt.Errorf("settled %+v, want %+v", got, want)
+		}
+		return nil
+	}, after}
+}
+
+func (p *player) cancel(l ledger) move {
+	after := l
+	passes := func(e entry) bool { return true }
+	if p.rng.IntN(2) == 0 {
+		passes = func(e entry) bool { return !e.x.State.Terminal() }
+	}
+	all := p.pick(l, passes)
+	if len(all) == 0 {
+		id := testID(p.rng, p.now)
+		return move{"cancel nothing", func(s *Store) error {
+			if _, _, err := s.Cancel("a", id, p.now); runtime.CodeOf(err) != runtime.CodeNotFound {
+				return fmt.Errorf("cancelled what is not there: %w", err)
+			}
+			return nil
+		}, after}
+	}
+	e, changes := all[0], true
+	switch {
+	case queued(e):
+		e.x = e.x.Cancelled(p.now)
+		e.x.CancelRequested = true
+		e.args = nil
+	case e.x.State == runtime.StateRunning:
+		e.x.State, e.x.CancelRequested = runtime.StateCancelling, true
+	default:
+		changes = false
+	}
+	if changes {
+		after = l.hardened()
+		after.all[e.x.ID] = e
+	}
+	now := p.now
+	return move{"cancel " + e.x.ID, func(s *Store) error {
+		x, changed, err := s.Cancel(e.x.Tenant, e.x.ID, now)
+		if err != nil || changed != changes || !reflect.DeepEqual(x, e.x) {
+			return fmt.Errorf("cancelled %+v, %v, %w; want %+v, %v", x, changed, err, e.x, changes)
+		}
+		return nil
+	}, after}
+}
+
+func (p *player) record(l ledger) move {
+	x, logs := p.ended(p.fresh())
+	x.Started = x.Created
+	after := l.clone()
+	if x.Kind != runtime.KindRun {
+		after = l.hardened()
+	}
+	after.all[x.ID] = entry{x: x, logs: logs, soft: x.Kind == runtime.KindRun}
+	given := x
+	given.Logs = logs
+	return move{"record " + x.ID, func(s *Store) error { return s.Record(given) }, after}
+}
+
+func (p *player) expire(l ledger) move {
+	age, keep := time.Duration(0), -1
+	if p.rng.IntN(2) == 0 {
+		age = time.Duration(1+p.rng.IntN(3000)) * time.Millisecond
+	}
+	if p.rng.IntN(2) == 0 {
+		keep = p.rng.IntN(30)
+	}
+	after := l.hardened()
+	kept, dropped := 0, false
+	for _, e := range l.newestFirst() {
+		if !e.x.State.Terminal() {
+			continue
+		}
+		old := age > 0 && timeOf(e.x.ID).Before(p.now.Add(-age).Truncate(time.Millisecond))
+		if old || keep >= 0 && kept >= keep {
+			delete(after.all, e.x.ID)
+			dropped = true
+			continue
+		}
+		kept++
+	}
+	if !dropped {
+		after = l
+	}
+	now := p.now
+	return move{fmt.Sprint("expire ", age, keep), func(s *Store) error { return s.Expire(now, age, keep) }, after}
+}
+
+// holding reads all that a store holds of executions.
+func holding(t testing.TB, s *Store) ledger {
+	t.Helper()
+	l := ledger{all: map[string]entry{}}
+	for _, tenant := range ledgerTenants {
+		for cursor := ""; ; {
+			page, err := s.List(tenant, runtime.Filter{}, cursor, 7)
+			must(t, err)
+			if len(page) == 0 {
+				break
+			}
+			for _, listed := range page {
+				e := entry{}
+				e.x, err = s.Execution(tenant, listed.ID)
+				must(t, err)
+				if !reflect.DeepEqual(e.listed(), listed) {
+					t.Fatal(cmp.Diff(e.listed(), listed))
+				}
+				e.logs, err = s.Logs(tenant, listed.ID)
+				must(t, err)
+				if !e.x.State.Terminal() {
+					e.args, err = s.Args(tenant, listed.ID)
+					must(t, err)
+				}
+				l.all[listed.ID] = e
+				cursor = listed.ID
+			}
+		}
+	}
+	return l
+}
+
+// diff tells how what a store holds differs from l, of which soft executions
+// may be missing if lossy is set.
+func (l ledger) diff(got ledger, lossy bool) string {
+	var lines []string
+	for id, e := range l.all {
+		g, there := got.all[id]
+		switch {
+		case !there && (!e.soft || !lossy):
+			lines = append(lines, fmt.Sprintf("%s is lost, %s at attempt %d", id, e.x.State, e.x.Attempt))
+		case there && (!reflect.DeepEqual(g.x, e.x) || !bytes.Equal(g.args, e.args) || !reflect.DeepEqual(g.logs, e.logs)):
+			lines = append(lines, id+": "+cmp.Diff(e.x, g.x)+cmp.Diff(e.logs, g.logs))
+		}
+	}
+	for id, e := range got.all {
+		if _, there := l.all[id]; !there {
+			lines = append(lines, fmt.Sprintf("%s should not be there, %s", id, e.x.State))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
