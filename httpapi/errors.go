@@ -31,6 +31,7 @@ var statusOf = map[runtime.Code]int{
 	runtime.CodeUnauthenticated: fasthttp.StatusUnauthorized,
 	runtime.CodeNotFound:        fasthttp.StatusNotFound,
 	runtime.CodeAlreadyExists:   fasthttp.StatusConflict,
+	runtime.CodeConflict:        fasthttp.StatusConflict,
 	runtime.CodeTooLarge:        fasthttp.StatusRequestEntityTooLarge,
 	runtime.CodeTooBusy:         fasthttp.StatusTooManyRequests,
 	runtime.CodeUnavailable:     fasthttp.StatusServiceUnavailable,

@@ -45,9 +45,8 @@ func newAdmission(budget int64, maxRuns, queueLimit int) *admission {
 // acquire waits until bytes are reserved for a run of a function. After nil the
 // caller must release them.
 func (a *admission) acquire(ctx context.Context, tenant Tenant, function string, bytes int64) error {
-	if bytes > a.budget {
-		return Errorf(CodeUnavailable, "the function may use %d MB (memory and /tmp), more than the %d MB that this server has for all functions",
-			(bytes+MiB-1)/MiB, a.budget/MiB).WithHint("lower the function's memory, or run the server on a larger machine or with a larger memory budget")
+	if err := a.possible(bytes); err != nil {
+		return err
 	}
 	a.mu.Lock()
 	switch {
@@ -87,6 +86,43 @@ func (a *admission) acquire(ctx context.Context, tenant Tenant, function string,
 	return nil
 }
 
+// possible tells whether a run can ever be admitted.
+func (a *admission) possible(bytes int64) error {
+	if bytes <= a.budget {
+		return nil
+	}
+	return Errorf(CodeUnavailable, "the function may use %d MB (memory and /tmp), more than the %d MB that this server has for all functions",
+		(bytes+MiB-1)/MiB, a.budget/MiB).WithHint("lower the function's memory, or run the server on a larger machine or with a larger memory budget")
+}
+
+// enqueue lets a run in the background wait, whose bytes are possible. It is
+// told by a call that it may begin, perhaps before enqueue returns; from then on
+// whoever is told must release the bytes. These runs have no share in the bound
+// of the queue: how many wait is up to the dispatcher.
+func (a *admission) enqueue(w *waiter, tenant Tenant, function string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		w.decide(true)
+		return
+	}
+	a.queue.push(w, tenant, function)
+	a.admit()
+}
+
+// withdraw takes out a run in the background. It gives false if the run does not
+// wait.
+func (a *admission) withdraw(w *waiter) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !w.queued() {
+		return false
+	}
+	a.queue.remove(w)
+	a.admit()
+	return true
+}
+
 // gaveUp is the error of a caller whose patience ended before the run began.
 func gaveUp(cause error) error {
 	var err *Error
@@ -120,8 +156,7 @@ func (a *admission) shut() {
 	for t := a.queue.first(); t != nil; t = a.queue.first() {
 		w := t.next()
 		a.queue.remove(w)
-		w.refused = true
-		close(w.decided)
+		w.decide(true)
 	}
 }
 
@@ -138,11 +173,11 @@ func (a *admission) take(bytes int64) {
 func (a *admission) full(tenant Tenant) bool {
 	kept := a.queueLimit / 8
 	few := max(kept/8, 1)
-	switch waiting := a.queue.waiting; {
+	switch waiting := a.queue.callers; {
 	case waiting >= a.queueLimit:
 		return true
 	case waiting >= a.queueLimit-kept:
-		return a.queue.waitingOf(tenant) >= few
+		return a.queue.callersOf(tenant) >= few
 	}
 	return false
 }
@@ -152,7 +187,7 @@ func (a *admission) admit() {
 	for w := a.choose(); w != nil; w = a.choose() {
 		a.queue.serve(w)
 		a.take(w.bytes)
-		close(w.decided)
+		w.decide(false)
 	}
 }
 

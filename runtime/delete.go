@@ -3,7 +3,8 @@ package runtime
 import "context"
 
 // DeleteFunction removes a function and its versions. Runs under way, or
-// waiting, finish.
+// waiting, finish; those that are queued in the background and have not started
+// end as failed. The deletion is an execution of its own.
 func (e *Engine) DeleteFunction(ctx context.Context, tenant Tenant, name string) (Deployment, error) {
 	const op = "engine.delete"
 	if err := e.enter(); err != nil {
@@ -23,6 +24,7 @@ func (e *Engine) DeleteFunction(ctx context.Context, tenant Tenant, name string)
 	if err != nil {
 		return Deployment{}, fault(op, err)
 	}
+	change := newChange(KindDelete, e.now().UTC())
 	versions, err := e.store.Versions(tenant, f.ID)
 	if err != nil {
 		return Deployment{}, fault(op, err)
@@ -34,5 +36,5 @@ func (e *Engine) DeleteFunction(ctx context.Context, tenant Tenant, name string)
 	for _, number := range versions {
 		e.retire(f.ID, number)
 	}
-	return Deployment{Function: f, ExecutionID: newID()}, nil
+	return Deployment{Function: f, ExecutionID: e.recordChange(change, f, Outcome{})}, nil
 }

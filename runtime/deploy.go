@@ -8,7 +8,8 @@ import (
 // CreateFunction deploys a new function: it is checked, its module body is run,
 // and only if that succeeds is it kept. Code that does not deploy is a
 // CodeDeployFailed error with traceback and line; a taken name is
-// CodeAlreadyExists.
+// CodeAlreadyExists. The deployment is an execution of its own, on disk when
+// CreateFunction returns; one that fails for its code is recorded too.
 func (e *Engine) CreateFunction(ctx context.Context, s FunctionSpec) (Deployment, error) {
 	const op = "engine.create"
 	if err := e.enter(); err != nil {
@@ -38,8 +39,12 @@ func (e *Engine) CreateFunction(ctx context.Context, s FunctionSpec) (Deployment
 		Limits:     s.Limits,
 		Created:    now,
 	}
-	logs, err := e.deploy(ctx, f, v)
+	change := newChange(KindCreate, now)
+	outcome, err := e.deploy(ctx, f, v)
 	if err != nil {
+		if outcome.Failure != nil {
+			e.recordChange(change, f, outcome)
+		}
 		return Deployment{}, fault(op, err)
 	}
 	if err := e.store.CreateFunction(f, v); err != nil {
@@ -47,7 +52,7 @@ func (e *Engine) CreateFunction(ctx context.Context, s FunctionSpec) (Deployment
 		return Deployment{}, fault(op, err)
 	}
 	e.current.changed(key)
-	return Deployment{Function: f, ExecutionID: newID(), Logs: logs}, nil
+	return Deployment{Function: f, ExecutionID: e.recordChange(change, f, outcome), Logs: outcome.Logs}, nil
 }
 
 // checkSpec checks what is asked for, as far as that can be told without
@@ -82,11 +87,12 @@ func (e *Engine) available(key functionKey) error {
 }
 
 // deploy makes the image of a version, whose module body reserves memory and
-// waits its turn as a run does. If it fails, nothing of it is left.
-func (e *Engine) deploy(ctx context.Context, f Function, v Version) (Logs, error) {
+// waits its turn as a run does. If it fails, nothing of it is left; the outcome tells of
+// a failure that is the program's.
+func (e *Engine) deploy(ctx context.Context, f Function, v Version) (Outcome, error) {
 	p := program(f, v)
 	if err := e.admission.acquire(ctx, p.Tenant, p.FunctionID, p.reservation()); err != nil {
-		return Logs{}, err
+		return Outcome{}, err
 	}
 	defer e.admission.release(p.reservation())
 	outcome, err := e.deployIn(ctx, p)
@@ -98,7 +104,6 @@ func (e *Engine) deploy(ctx context.Context, f Function, v Version) (Logs, error
 	}
 	if err != nil {
 		e.sandbox.Forget(p.FunctionID, p.Version)
-		return Logs{}, err
 	}
-	return outcome.Logs, nil
+	return outcome, err
 }

@@ -281,7 +281,7 @@ func TestRunsOutliveTheirVersion(t *testing.T) {
 
 // failingStore fails the writes of a real store.
 type failingStore struct {
-	runtime.Store
+	runtime.Storage
 	err error
 }
 
@@ -289,25 +289,25 @@ func (s *failingStore) CreateFunction(f runtime.Function, v runtime.Version) err
 	if s.err != nil {
 		return s.err
 	}
-	return s.Store.CreateFunction(f, v)
+	return s.Storage.CreateFunction(f, v)
 }
 
 func (s *failingStore) UpdateFunction(f runtime.Function, v *runtime.Version) error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.Store.UpdateFunction(f, v)
+	return s.Storage.UpdateFunction(f, v)
 }
 
 func (s *failingStore) DeleteFunction(t runtime.Tenant, id string) error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.Store.DeleteFunction(t, id)
+	return s.Storage.DeleteFunction(t, id)
 }
 
 func TestAStoreThatFails(t *testing.T) {
-	store, box := &failingStore{Store: newStore(t)}, &fakeSandbox{}
+	store, box := &failingStore{Storage: newStore(t)}, &fakeSandbox{}
 	e := newEngine(t, runtime.Options{Store: store, Sandbox: box})
 	ctx := context.Background()
 	create(t, e, spec("hello", "[1]"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,11 +20,17 @@ const (
 	DefaultMaxRuns = 1_000
 	// DefaultCacheBytes is what current versions may take in memory.
 	DefaultCacheBytes = 64 * MiB
+	// DefaultBacklogLimit is how many executions may be queued in the background.
+	// One takes at most 400 bytes of memory; its args are on the disk alone.
+	DefaultBacklogLimit = 1_000_000
 )
+
+// handBackTime is for how long Close waits for what it has stopped.
+const handBackTime = 5 * time.Second
 
 // Options of an Engine. Store and Sandbox must be set.
 type Options struct {
-	Store   Store
+	Store   Storage
 	Sandbox Sandbox
 	Log     *slog.Logger // nil: slog.Default
 
@@ -40,13 +47,22 @@ type Options struct {
 	// CacheBytes bounds the sources and contexts kept in memory so that a run
 	// need not read the store. Zero: [DefaultCacheBytes].
 	CacheBytes int64
+	// BacklogLimit bounds the executions queued in the background. Beyond it
+	// callers are told CodeTooBusy. Zero: [DefaultBacklogLimit].
+	BacklogLimit int
+	// RetentionAge is how long executions are kept that are done, counted from
+	// when they were accepted. Zero: [DefaultRetentionAge].
+	RetentionAge time.Duration
+	// RetentionCount is how many executions are kept that are done; the newest
+	// are. Zero: [DefaultRetentionCount].
+	RetentionCount int
 	// Now tells the time. Nil: time.Now.
 	Now func() time.Time
 }
 
 // Engine is the service over functions and executions.
 type Engine struct {
-	store   Store
+	store   Storage
 	sandbox Sandbox
 	log     *slog.Logger
 	now     func() time.Time
@@ -55,6 +71,16 @@ type Engine struct {
 	admission *admission
 	current   *versionCache
 	changes   *keyedLock[functionKey] // held by whoever changes a function
+
+	background   *dispatcher
+	backlogLimit int
+	notices      *notices
+	records      *recorder
+
+	retention sync.WaitGroup
+	closing   sync.Once
+	stop      chan struct{} // ends retention
+	closed    chan struct{} // everything has ended
 }
 
 // Deployment is the answer to a change of a function: the function as it is
@@ -71,15 +97,16 @@ type FunctionDetail struct {
 	Version  Version
 }
 
-// New makes an Engine. Whoever made the Store and the Sandbox closes them,
-// after [Engine.Close].
+// New makes an Engine, and goes on with the executions that the store has
+// queued. Whoever made the Store and the Sandbox closes them, after
+// [Engine.Close].
 func New(o Options) (*Engine, error) {
 	if o.Store == nil || o.Sandbox == nil {
 		return nil, fmt.Errorf("runtime: an Engine needs a Store and a Sandbox")
 	}
-	if o.MemoryBudget < 0 || o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 {
-		return nil, fmt.Errorf("runtime: an option of the Engine is negative: memory budget %d, queue limit %d, runs %d, cache %d",
-			o.MemoryBudget, o.QueueLimit, o.MaxRuns, o.CacheBytes)
+	if o.MemoryBudget < 0 || o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 || o.BacklogLimit < 0 || o.RetentionAge < 0 || o.RetentionCount < 0 {
+		return nil, fmt.Errorf("runtime: an option of the Engine is negative: memory budget %d, queue limit %d, runs %d, cache %d, backlog %d, retention %v and %d",
+			o.MemoryBudget, o.QueueLimit, o.MaxRuns, o.CacheBytes, o.BacklogLimit, o.RetentionAge, o.RetentionCount)
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -96,11 +123,19 @@ func New(o Options) (*Engine, error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = DefaultCacheBytes
 	}
+	if o.BacklogLimit == 0 {
+		o.BacklogLimit = DefaultBacklogLimit
+	}
+	if o.RetentionAge == 0 {
+		o.RetentionAge = DefaultRetentionAge
+	}
+	if o.RetentionCount == 0 {
+		o.RetentionCount = DefaultRetentionCount
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.Log.Debug("engine: ready", "memory_budget", o.MemoryBudget, "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
-	return &Engine{
+	e := &Engine{
 		store:     o.Store,
 		sandbox:   o.Sandbox,
 		log:       o.Log,
@@ -109,22 +144,70 @@ func New(o Options) (*Engine, error) {
 		admission: newAdmission(o.MemoryBudget, o.MaxRuns, o.QueueLimit),
 		current:   newVersionCache(o.CacheBytes),
 		changes:   newKeyedLock[functionKey](),
-	}, nil
+
+		backlogLimit: o.BacklogLimit,
+		notices:      newNotices(),
+		records:      newRecorder(o.Store.Record, o.Log),
+		stop:         make(chan struct{}),
+		closed:       make(chan struct{}),
+	}
+	e.background = newDispatcher(e)
+	if err := e.recover(); err != nil {
+		return nil, err
+	}
+	e.records.start()
+	e.background.start()
+	e.retention.Go(func() { e.expireAll(e.stop, o.RetentionAge, o.RetentionCount) })
+	o.Log.Debug("engine: ready", "memory_budget", o.MemoryBudget, "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
+	return e, nil
 }
 
-// Close stops admitting, turns away what waits, and waits until what was
-// admitted has ended, or ctx: then the error is that of ctx, and a later Close
-// waits on. From the first call on every other method fails with
-// CodeUnavailable.
+// Close stops admitting and leasing, turns away the callers that wait, and waits
+// until what was begun has ended. What is queued in the background stays queued
+// for the next process. When ctx ends before, runs in the background are stopped
+// and queued again without a charge; if then callers are still waited for, or
+// the store does not write, the error is that of ctx, and a later Close waits
+// on. From the first call on every other method fails with CodeUnavailable.
 func (e *Engine) Close(ctx context.Context) error {
-	ended := e.gate.shut()
+	left := e.gate.shut()
+	e.background.shut()
 	e.admission.shut()
+	e.closing.Do(func() { go e.end(left) })
 	select {
-	case <-ended:
+	case <-e.closed:
 		return nil
 	case <-ctx.Done():
+	}
+	e.background.handBack()
+	timer := time.NewTimer(handBackTime)
+	defer timer.Stop()
+	select {
+	case <-e.background.drained:
+	case <-timer.C:
 		return ctx.Err()
 	}
+	select {
+	case <-left:
+	default:
+		return ctx.Err()
+	}
+	select {
+	case <-e.closed:
+		return nil
+	case <-timer.C:
+		return ctx.Err()
+	}
+}
+
+// end ends all goroutines once nobody needs them.
+func (e *Engine) end(left <-chan struct{}) {
+	<-left
+	<-e.background.drained
+	e.background.end()
+	e.records.end()
+	close(e.stop)
+	e.retention.Wait()
+	close(e.closed)
 }
 
 // enter counts the caller in; it must leave the gate afterwards.
@@ -146,8 +229,11 @@ func shuttingDown() error {
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // fault gives an error of the store or the sandbox its place: an *Error passes
-// as it is, anything else is internal.
+// as it is, anything else is internal. No error stays none.
 func fault(op string, err error) error {
+	if err == nil {
+		return nil
+	}
 	if e, ok := asError(err); ok {
 		if e.Op == "" {
 			named := *e

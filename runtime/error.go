@@ -19,6 +19,7 @@ const (
 	CodeUnauthenticated Code = "unauthenticated"  // no token, or a wrong one
 	CodeNotFound        Code = "not_found"        // no such thing, or not visible to this tenant
 	CodeAlreadyExists   Code = "already_exists"   // the name is taken
+	CodeConflict        Code = "conflict"         // it contradicts an earlier request: an idempotency key seen with another one
 	CodeTooLarge        Code = "too_large"        // over a documented size limit
 	CodeTooBusy         Code = "too_busy"         // try again after RetryAfter
 	CodeUnavailable     Code = "unavailable"      // starting, draining or out of a resource

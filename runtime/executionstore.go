@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// CodeConflict is the code of a request that contradicts an earlier one: an
-// idempotency key seen before, with another request.
-const CodeConflict Code = "conflict"
-
 const (
 	// IdempotencyPeriod is how long an idempotency key is remembered.
 	IdempotencyPeriod = 24 * time.Hour

@@ -8,6 +8,7 @@ import "container/list"
 // nothing waiting. It is not safe for concurrent use.
 type fairQueue struct {
 	waiting int
+	callers int // of those waiting, the ones that somebody waits for
 	tenants map[Tenant]*tenantQueue
 	order   *list.List // of *tenantQueue, next in turn first
 }
@@ -15,6 +16,7 @@ type fairQueue struct {
 type tenantQueue struct {
 	tenant    Tenant
 	waiting   int
+	callers   int
 	functions map[string]*functionQueue
 	order     list.List // of *functionQueue, next in turn first
 	place     *list.Element
@@ -27,18 +29,42 @@ type functionQueue struct {
 	place    *list.Element
 }
 
-// waiter is a run that waits.
+// waiter is a run that waits: one that a caller waits for, or one in the
+// background.
 type waiter struct {
 	bytes     int64
 	overtaken int           // how many passed it since it was next in its tenant
-	decided   chan struct{} // closed when it may begin or is refused
+	decided   chan struct{} // a caller's: closed when it may begin or is refused
 	refused   bool
+
+	// What runs in the background is told by a call, under the lock of whom it
+	// waits for.
+	background func(refused bool)
+	ticket     *ticket // of what waits in the queue of the dispatcher
 
 	queue *functionQueue
 	place *list.Element // nil when it waits no more
 }
 
 func (w *waiter) queued() bool { return w.place != nil }
+
+// decide tells whoever waits that it may begin, or may not.
+func (w *waiter) decide(refused bool) {
+	if w.background != nil {
+		w.background(refused)
+		return
+	}
+	w.refused = refused
+	close(w.decided)
+}
+
+// count is how much w counts among the callers.
+func (w *waiter) count() int {
+	if w.background != nil {
+		return 0
+	}
+	return 1
+}
 
 func newFairQueue() fairQueue {
 	return fairQueue{tenants: make(map[Tenant]*tenantQueue), order: list.New()}
@@ -62,6 +88,8 @@ func (q *fairQueue) push(w *waiter, tenant Tenant, function string) {
 	w.place = f.runs.PushBack(w)
 	t.waiting++
 	q.waiting++
+	t.callers += w.count()
+	q.callers += w.count()
 }
 
 // remove takes w out; nobody's turn changes.
@@ -71,6 +99,8 @@ func (q *fairQueue) remove(w *waiter) {
 	w.place = nil
 	t.waiting--
 	q.waiting--
+	t.callers -= w.count()
+	q.callers -= w.count()
 	if f.runs.Len() == 0 {
 		t.order.Remove(f.place)
 		delete(t.functions, f.function)
@@ -89,10 +119,10 @@ func (q *fairQueue) serve(w *waiter) {
 	q.remove(w)
 }
 
-// waitingOf counts what waits of a tenant.
-func (q *fairQueue) waitingOf(tenant Tenant) int {
+// callersOf counts the callers of a tenant that wait.
+func (q *fairQueue) callersOf(tenant Tenant) int {
 	if t := q.tenants[tenant]; t != nil {
-		return t.waiting
+		return t.callers
 	}
 	return 0
 }

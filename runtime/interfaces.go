@@ -2,6 +2,12 @@ package runtime
 
 import "context"
 
+// Storage is all that the Engine needs of a store.
+type Storage interface {
+	Store
+	ExecutionStore
+}
+
 // Store keeps functions. Each write is one durable batch: when it returns nil
 // the change survives a lost machine, when it returns an error nothing changed.
 // Methods are safe for concurrent use; the Engine serialises writes to one

@@ -12,6 +12,10 @@ import (
 //
 // The end of ctx calls the run off: while it waits for a place this is an
 // error, later the execution is cancelled.
+//
+// The execution is recorded behind the answer, and is found by all that look for
+// executions from then on; its slices must not be changed. A process that dies
+// at once may take the record with it.
 func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
@@ -40,12 +44,14 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 	x := &Execution{
 		ID:         newID(),
 		Tenant:     r.Tenant,
+		Kind:       KindRun,
 		FunctionID: p.FunctionID,
 		Function:   r.Function,
 		Version:    p.Version,
 		State:      StateRunning,
 		Created:    created,
 		Started:    e.now(),
+		Attempt:    1,
 	}
 	outcome, err := e.runIn(ctx, version, orNoMembers(r.Args))
 	if err != nil {
@@ -55,11 +61,62 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 		outcome = Outcome{Failure: &Failure{Class: ClassCancelled, Message: "the run was called off"}}
 	}
 	x.end(outcome, e.now())
+	x.ResultSize = len(x.Result)
+	e.records.add(x)
 	return x, nil
 }
 
 // reservation is what a run may use at most, in bytes.
 func (p *Program) reservation() int64 { return p.Limits.Memory + p.Limits.Tmp }
+
+// versionOf gives the version that an execution runs: the current one of its
+// function, whatever that is called by now. It must be given to release.
+func (e *Engine) versionOf(ctx context.Context, t *ticket) (*loaded, error) {
+	l, err := e.current.use(ctx, functionKey{t.tenant, t.function}, e.load)
+	switch {
+	case err == nil && l.program.FunctionID == t.functionID:
+		return l, nil
+	case err == nil:
+		e.current.release(l)
+	case CodeOf(err) != CodeNotFound:
+		return nil, err
+	}
+	return e.newest(t)
+}
+
+// newest reads the newest version of a function that does not have the name any
+// more under which it was asked to run.
+func (e *Engine) newest(t *ticket) (*loaded, error) {
+	for {
+		numbers, err := e.store.Versions(t.tenant, t.functionID)
+		if err != nil {
+			return nil, err
+		}
+		if len(numbers) == 0 {
+			return nil, NoFunction(t.function)
+		}
+		v, err := e.store.Version(t.tenant, t.functionID, numbers[0])
+		if err != nil && CodeOf(err) != CodeNotFound {
+			return nil, err
+		}
+		l := &loaded{program: program(Function{ID: t.functionID, Tenant: t.tenant}, v), context: orNoMembers(v.Context)}
+		if err == nil {
+			e.current.hold(l)
+		}
+		// If it was retired before it was held, nobody would forget its image.
+		again, failed := e.store.Versions(t.tenant, t.functionID)
+		same := failed == nil && len(again) > 0 && again[0] == numbers[0]
+		switch {
+		case err == nil && same:
+			return l, nil
+		case err == nil:
+			e.current.release(l)
+		case same:
+			return nil, Internal("engine.load",
+				Errorf(CodeInternal, "version %d of function %s is missing in the store", numbers[0], t.functionID))
+		}
+	}
+}
 
 // load reads the current version of a function from the store.
 func (e *Engine) load(key functionKey) (*loaded, error) {

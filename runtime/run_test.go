@@ -38,8 +38,8 @@ func TestRun(t *testing.T) {
 		t.Errorf("the id %q is no UUIDv7", x.ID)
 	}
 	want := &runtime.Execution{
-		ID: x.ID, Tenant: tenant, FunctionID: d.Function.ID, Function: "hello.py", Version: 1,
-		State:   runtime.StateSucceeded,
+		ID: x.ID, Tenant: tenant, Kind: runtime.KindRun, FunctionID: d.Function.ID, Function: "hello.py", Version: 1,
+		State: runtime.StateSucceeded, Attempt: 1, ResultSize: len(`"hello"`),
 		Created: before.Add(1 * time.Second), Started: before.Add(2 * time.Second), Finished: before.Add(3 * time.Second),
 		Outcome: runtime.Outcome{Result: []byte(`"hello"`), Usage: runtime.Usage{Pages: 7}, Logs: runtime.Logs{Data: []byte("log")}},
 	}

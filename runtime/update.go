@@ -9,7 +9,9 @@ import (
 // and limits make a new version, even if they are what they were; a new name
 // alone does not, and needs no deployment. Runs that have begun, or wait,
 // finish with the version they found; those that come after UpdateFunction has
-// returned find the new one.
+// returned find the new one. What is queued in the
+// background runs the version that is current when it starts. The update is an
+// execution of its own, as a creation is.
 func (e *Engine) UpdateFunction(ctx context.Context, u FunctionUpdate) (Deployment, error) {
 	const op = "engine.update"
 	if err := e.enter(); err != nil {
@@ -39,12 +41,13 @@ func (e *Engine) UpdateFunction(ctx context.Context, u FunctionUpdate) (Deployme
 		}
 	}
 	f.Name, f.Updated = to.name, e.now().UTC()
+	change := newChange(KindUpdate, f.Updated)
 	if u.Source == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil {
 		if err := e.store.UpdateFunction(f, nil); err != nil {
 			return Deployment{}, fault(op, err)
 		}
 		e.changed(from, to)
-		return Deployment{Function: f, ExecutionID: newID()}, nil
+		return Deployment{Function: f, ExecutionID: e.recordChange(change, f, Outcome{})}, nil
 	}
 
 	f.Version = old.Number + 1
@@ -52,8 +55,11 @@ func (e *Engine) UpdateFunction(ctx context.Context, u FunctionUpdate) (Deployme
 	if err := v.Limits.Validate(); err != nil {
 		return Deployment{}, fault(op, err)
 	}
-	logs, err := e.deploy(ctx, f, v)
+	outcome, err := e.deploy(ctx, f, v)
 	if err != nil {
+		if outcome.Failure != nil {
+			e.recordChange(change, f, outcome)
+		}
 		return Deployment{}, fault(op, err)
 	}
 	if err := e.store.UpdateFunction(f, &v); err != nil {
@@ -62,7 +68,7 @@ func (e *Engine) UpdateFunction(ctx context.Context, u FunctionUpdate) (Deployme
 	}
 	e.changed(from, to)
 	e.retire(f.ID, old.Number)
-	return Deployment{Function: f, ExecutionID: newID(), Logs: logs}, nil
+	return Deployment{Function: f, ExecutionID: e.recordChange(change, f, outcome), Logs: outcome.Logs}, nil
 }
 
 func checkUpdate(u FunctionUpdate) error {

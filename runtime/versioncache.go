@@ -128,6 +128,13 @@ func (c *versionCache) fill(key functionKey, f *fill, load func(functionKey) (*l
 	return load(key)
 }
 
+// hold counts a use of a version that was not read through the cache.
+func (c *versionCache) hold(l *loaded) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count(l)
+}
+
 // count counts a use. The lock is held.
 func (c *versionCache) count(l *loaded) {
 	use := c.uses[l.key()]

@@ -203,7 +203,11 @@ func drain(engine *runtime.Engine, web *httpapi.Server, grace time.Duration, log
 	}
 	var stuck error
 	if engine != nil {
-		parts.Go(func() { stuck = engine.Close(final) })
+		parts.Go(func() {
+			if engine.Close(patient) != nil {
+				stuck = engine.Close(final)
+			}
+		})
 	}
 	parts.Wait()
 	if stuck != nil {

@@ -26,7 +26,7 @@ type server struct {
 // stop ends the client and the server.
 func (s *server) stop() {
 	if s.client != nil {
-		s.client.close()
+		s.close()
 	}
 	s.process.stop()
 }

@@ -1,0 +1,103 @@
+package runtime
+
+import (
+	"context"
+	"time"
+)
+
+// attempt is an execution that has a lease, or is about to have one.
+type attempt struct {
+	waiter
+	ticket     *ticket
+	dispatcher *dispatcher
+	ctx        context.Context // of the run; ends when it is cancelled or handed back
+	cancel     context.CancelFunc
+	version    *loaded // in use until the end is on disk
+	bytes      int64   // that it reserves
+	started    time.Time
+	began      time.Time // zero until it runs; the dispatcher's lock is held
+	cancelled  bool      // somebody wants it cancelled; likewise
+	end        Execution // as it shall stand, once it has ended
+}
+
+// decided is told by admission whether the attempt may begin. The lock of
+// admission is held.
+func (a *attempt) decided(refused bool) {
+	d := a.dispatcher
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if refused {
+		d.ahead--
+		d.append(a, a.handedBack())
+		return
+	}
+	d.ready = append(d.ready, a)
+	if d.admitted++; d.workers < d.admitted {
+		d.workers++
+		go d.work()
+	}
+}
+
+// work runs what is ready until nothing is. There are as many workers as
+// attempts that are ready or running, so that nothing waits for a goroutine.
+func (d *dispatcher) work() {
+	for a := d.next(); a != nil; a = d.next() {
+		d.hand(a, a.run())
+		d.mu.Lock()
+		d.admitted--
+		d.mu.Unlock()
+		d.engine.admission.release(a.bytes)
+	}
+}
+
+// next gives an attempt that begins now, or nil to a worker that is not needed.
+func (d *dispatcher) next() *attempt {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.ready) == 0 {
+		d.workers--
+		return nil
+	}
+	a := d.ready[0]
+	d.ready[0] = nil
+	d.ready = d.ready[1:]
+	d.ahead--
+	d.begun++
+	a.began = d.engine.now()
+	if d.ahead <= d.target/2 || d.suspect == a {
+		wake(d.lease)
+	}
+	return a
+}
+
+// run carries the attempt to its end.
+func (a *attempt) run() Execution {
+	if a.ctx.Err() != nil {
+		return a.stopped(Outcome{})
+	}
+	e := a.dispatcher.engine
+	args, err := e.store.Args(a.ticket.tenant, a.ticket.id)
+	if err != nil {
+		return a.faulted(err)
+	}
+	a.started = a.began.UTC()
+	outcome, err := e.runIn(a.ctx, a.version, args)
+	switch {
+	case a.ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == ClassCancelled):
+		return a.stopped(outcome)
+	case err != nil:
+		return a.faulted(err)
+	}
+	return a.ended(outcome)
+}
+
+// execution is the running execution.
+func (a *attempt) execution() Execution {
+	x := a.ticket.execution()
+	x.State = StateRunning
+	x.Started = a.started
+	if a.version != nil {
+		x.Version = a.version.program.Version
+	}
+	return x
+}

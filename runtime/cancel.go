@@ -1,0 +1,45 @@
+package runtime
+
+import "context"
+
+// Cancel stops an execution: one that is queued never starts, one that runs is
+// told to stop and ends as cancelled, unless it ends by itself at the same
+// moment. changed is false if it has ended, or was asked to stop before; it is
+// then as it was. The execution is as it stands when Cancel returns, without its
+// logs; [Engine.Await] waits for its end.
+//
+// Errors: CodeNotFound, CodeUnavailable, CodeInternal.
+func (e *Engine) Cancel(ctx context.Context, tenant Tenant, id string) (x Execution, changed bool, err error) {
+	if err := e.enter(); err != nil {
+		return Execution{}, false, err
+	}
+	defer e.gate.leave()
+	e.records.settle()
+	x, changed, err = e.store.Cancel(tenant, id, e.now().UTC())
+	if err != nil {
+		return Execution{}, false, fault("engine.cancel", err)
+	}
+	switch {
+	case x.State.Terminal():
+		if changed {
+			e.notices.tell(x.ID)
+		}
+	default:
+		e.background.cancel(x.ID)
+	}
+	return x, changed, nil
+}
+
+// cancel stops the attempt of an execution, if there is one.
+func (d *dispatcher) cancel(id string) {
+	d.mu.Lock()
+	a := d.active[id]
+	if a == nil {
+		d.mu.Unlock()
+		return
+	}
+	a.cancelled = true
+	d.mu.Unlock()
+	a.cancel()
+	d.withdraw(a)
+}

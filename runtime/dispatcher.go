@@ -1,0 +1,244 @@
+package runtime
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// minAhead and maxAhead bound how many runs hold a lease and wait for memory.
+	// A lease must be on disk before its run begins; to have some ahead keeps
+	// runs from waiting for the disk. What holds a lease when the process dies is
+	// suspected, so there are no more of them than begin in a few milliseconds.
+	minAhead = 2
+	maxAhead = 1024
+	// spareAhead is how much longer than two leases take the runs ahead are to
+	// last.
+	spareAhead = 5 * time.Millisecond
+	// probation is for how long no other run gets a lease beside one that may
+	// have been the end of an earlier process. What kills a process mostly does
+	// so at once; for longer others cannot wait.
+	probation = time.Second
+)
+
+// dispatcher works off the queue of executions: it leases them in batches, has
+// them admitted beside the runs that callers wait for, and ends them in batches.
+// A run takes a ticket while it is queued and an attempt from then on.
+//
+// Tenants take turns, functions of a tenant take turns, runs of a function go in
+// the order in which they came. What was running when an earlier process died
+// goes before all others, one after another.
+//
+// The lock of admission is taken before mu, never while mu is held.
+type dispatcher struct {
+	engine *Engine
+
+	mu       sync.Mutex
+	queue    fairQueue // of tickets that may start
+	suspects []*ticket // that may start, likewise
+	delayed  delays    // tickets that may not start yet
+	reserved int       // executions being accepted
+	active   map[string]*attempt
+	suspect  *attempt // the one suspect that is active
+	ahead    int      // attempts that have not begun
+	target   int      // how many that shall be
+	begun    int      // attempts that have begun since the dispatcher was made
+	ready    []*attempt
+	admitted int // attempts ready or running
+	workers  int
+	ended    []*attempt
+	bytes    int64     // of what has ended
+	room     sync.Cond // bytes has become less; L is mu
+	closing  bool      // nothing is leased any more
+	cut      bool      // what runs is to be handed back
+
+	shutting chan struct{} // closed when closing
+	drained  chan struct{} // closed when closing and nothing is active
+	lease    chan struct{} // has an element if the leaser is to look
+	commit   chan struct{} // has an element if the committer is to look
+	stop     chan struct{} // closed when leaser and committer are to end
+	group    sync.WaitGroup
+}
+
+func newDispatcher(e *Engine) *dispatcher {
+	d := &dispatcher{
+		engine:   e,
+		queue:    newFairQueue(),
+		active:   make(map[string]*attempt),
+		target:   minAhead,
+		shutting: make(chan struct{}),
+		drained:  make(chan struct{}),
+		lease:    make(chan struct{}, 1),
+		commit:   make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+	}
+	d.room.L = &d.mu
+	return d
+}
+
+// start begins to work off the queue.
+func (d *dispatcher) start() {
+	d.group.Go(d.leaseAll)
+	d.group.Go(d.commitAll)
+}
+
+// wake lets the owner of a channel look again.
+func wake(owner chan struct{}) {
+	select {
+	case owner <- struct{}{}:
+	default:
+	}
+}
+
+// reserve keeps places in the queue for n executions about to be accepted.
+func (d *dispatcher) reserve(n int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.queue.waiting+len(d.suspects)+len(d.delayed)+d.reserved+n > d.engine.backlogLimit {
+		err := Errorf(CodeTooBusy, "too many runs are queued in the background, %d are allowed", d.engine.backlogLimit).
+			WithHint("wait until some of them are done")
+		err.RetryAfter = busyRetry
+		return err
+	}
+	d.reserved += n
+	return nil
+}
+
+func (d *dispatcher) unreserve(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reserved -= n
+}
+
+// add queues what the store has queued.
+func (d *dispatcher) add(tickets []*ticket) {
+	d.mu.Lock()
+	for _, t := range tickets {
+		d.put(t)
+	}
+	d.mu.Unlock()
+	wake(d.lease)
+}
+
+// put queues one. The lock is held.
+func (d *dispatcher) put(t *ticket) {
+	if t.notBefore != 0 {
+		heap.Push(&d.delayed, t)
+		return
+	}
+	d.enter(t)
+}
+
+// enter queues a ticket that may start. The lock is held.
+func (d *dispatcher) enter(t *ticket) {
+	if t.suspect() {
+		d.suspects = append(d.suspects, t)
+		return
+	}
+	d.queue.push(&t.waiter, t.tenant, t.functionID)
+}
+
+// choose takes from the queue what is to be leased now. If that is nothing, it
+// gives the time after which it may be something, 0 if not by time alone.
+func (d *dispatcher) choose() (batch []*attempt, wait time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closing {
+		return nil, 0
+	}
+	for len(d.delayed) > 0 {
+		var t *ticket
+		if t, wait = d.delayed.due(d.engine.now()); t == nil {
+			break
+		}
+		d.enter(t)
+	}
+	if len(d.suspects) > 0 && d.suspect == nil {
+		t := d.suspects[0]
+		d.suspects[0] = nil
+		d.suspects = d.suspects[1:]
+		d.suspect = d.activate(t)
+		return []*attempt{d.suspect}, 0
+	}
+	if s := d.suspect; s != nil {
+		if s.began.IsZero() {
+			return nil, 0
+		}
+		if left := probation - d.engine.now().Sub(s.began); left > 0 {
+			return nil, left
+		}
+	}
+	// To lease few at a time costs more than it gains.
+	if d.ahead > d.target/2 {
+		return nil, wait
+	}
+	for next := d.queue.first(); next != nil && d.ahead < d.target; next = d.queue.first() {
+		w := next.next()
+		d.queue.serve(w)
+		batch = append(batch, d.activate(w.ticket))
+	}
+	return batch, wait
+}
+
+// activate makes a ticket an attempt. The lock is held.
+func (d *dispatcher) activate(t *ticket) *attempt {
+	a := &attempt{ticket: t, dispatcher: d}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.background = a.decided
+	d.active[t.id] = a
+	d.ahead++
+	return a
+}
+
+// drop forgets an attempt. The lock is held.
+func (d *dispatcher) drop(a *attempt) {
+	a.cancel()
+	delete(d.active, a.ticket.id)
+	if d.suspect == a {
+		d.suspect = nil
+		wake(d.lease)
+	}
+	d.checkDrained()
+}
+
+// checkDrained tells if nothing is left to wait for. The lock is held.
+func (d *dispatcher) checkDrained() {
+	if d.closing && len(d.active) == 0 {
+		select {
+		case <-d.drained:
+		default:
+			close(d.drained)
+		}
+	}
+}
+
+// shut ends leasing. What is active goes on.
+func (d *dispatcher) shut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closing {
+		d.closing = true
+		close(d.shutting)
+		d.checkDrained()
+	}
+}
+
+// handBack stops what runs, so that it is queued again.
+func (d *dispatcher) handBack() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cut = true
+	for _, a := range d.active {
+		a.cancel()
+	}
+	d.room.Broadcast()
+	wake(d.commit)
+}
+
+// end stops the goroutines of the dispatcher.
+func (d *dispatcher) end() {
+	close(d.stop)
+	d.group.Wait()
+}

@@ -1,0 +1,68 @@
+package runtime
+
+import "context"
+
+// Execution gets an execution with its result, without its logs. Those of
+// another tenant are not found.
+func (e *Engine) Execution(ctx context.Context, tenant Tenant, id string) (x Execution, err error) {
+	err = e.look("engine.execution", func() error {
+		x, err = e.store.Execution(tenant, id)
+		return err
+	})
+	return x, err
+}
+
+// Executions gets executions in the order of ids, nil for those that are not
+// there. They come without logs and without results above [ListedResult]. More
+// than [MaxBulk] ids are CodeTooLarge.
+func (e *Engine) Executions(ctx context.Context, tenant Tenant, ids []string) (all []*Execution, err error) {
+	err = e.look("engine.executions", func() error {
+		if len(ids) > MaxBulk {
+			return Errorf(CodeTooLarge, "%d executions are asked for, at most %d can be in one request", len(ids), MaxBulk).
+				WithHint("send several requests")
+		}
+		all, err = e.store.Executions(tenant, ids)
+		return err
+	})
+	return all, err
+}
+
+// List gives a page of the executions that pass a filter, newest first: up to
+// limit, which is [DefaultPage] if it is not positive and [MaxPage] if it is
+// larger than that. cursor is empty for the first page, then the id of the last
+// execution of the page before. They come without logs and without results above
+// [ListedResult].
+func (e *Engine) List(ctx context.Context, tenant Tenant, filter Filter, cursor string, limit int) (all []Execution, err error) {
+	if limit <= 0 {
+		limit = DefaultPage
+	}
+	err = e.look("engine.list", func() error {
+		all, err = e.store.List(tenant, filter, cursor, min(limit, MaxPage))
+		return err
+	})
+	return all, err
+}
+
+// Logs gets what an execution wrote to stdout and stderr. One that is not done
+// has none yet.
+func (e *Engine) Logs(ctx context.Context, tenant Tenant, id string) (logs Logs, err error) {
+	err = e.look("engine.logs", func() error {
+		logs, err = e.store.Logs(tenant, id)
+		return err
+	})
+	return logs, err
+}
+
+// look reads the store once it holds every execution whose caller has its
+// answer.
+func (e *Engine) look(op string, read func() error) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.gate.leave()
+	e.records.settle()
+	if err := read(); err != nil {
+		return fault(op, err)
+	}
+	return nil
+}

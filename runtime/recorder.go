@@ -1,0 +1,112 @@
+package runtime
+
+import (
+	"log/slog"
+	"sync"
+)
+
+// maxRecordBytes is how many bytes of executions may wait to be recorded.
+// Beyond it their callers record them themselves, which slows down who is
+// faster than the store.
+const maxRecordBytes = 16 * MiB
+
+// recordOverhead is what an execution takes beside result and logs.
+const recordOverhead = 1 * KiB
+
+// recorder keeps executions that somebody waited for, behind the answer.
+type recorder struct {
+	record func(Execution) error
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	change  sync.Cond // of what is below; L is mu
+	waiting []Execution
+	bytes   int64
+	put     uint64 // how many were added
+	done    uint64 // how many of them are recorded
+	failing bool   // the last could not be recorded
+	ending  bool
+	group   sync.WaitGroup
+}
+
+func newRecorder(record func(Execution) error, log *slog.Logger) *recorder {
+	r := &recorder{record: record, log: log}
+	r.change.L = &r.mu
+	return r
+}
+
+// start begins to record.
+func (r *recorder) start() { r.group.Go(r.recordAll) }
+
+// add has an execution recorded. Its slices must not change any more.
+func (r *recorder) add(x *Execution) {
+	weight := int64(len(x.Result)+len(x.Logs.Data)) + recordOverhead
+	r.mu.Lock()
+	if r.bytes+weight > maxRecordBytes || r.ending {
+		r.mu.Unlock()
+		r.write(x)
+		return
+	}
+	r.waiting = append(r.waiting, *x)
+	r.bytes += weight
+	r.put++
+	if len(r.waiting) == 1 {
+		r.change.Broadcast()
+	}
+	r.mu.Unlock()
+}
+
+// settle returns when all that was added before is recorded.
+func (r *recorder) settle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for all := r.put; r.done < all; {
+		r.change.Wait()
+	}
+}
+
+// end records what was added and stops.
+func (r *recorder) end() {
+	r.mu.Lock()
+	r.ending = true
+	r.change.Broadcast()
+	r.mu.Unlock()
+	r.group.Wait()
+}
+
+func (r *recorder) recordAll() {
+	var spare []Execution
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		for len(r.waiting) == 0 && !r.ending {
+			r.change.Wait()
+		}
+		if len(r.waiting) == 0 {
+			return
+		}
+		batch := r.waiting
+		r.waiting, r.bytes = spare[:0], 0
+		r.mu.Unlock()
+		for i := range batch {
+			r.write(&batch[i])
+		}
+		clear(batch)
+		spare = batch
+		r.mu.Lock()
+		r.done += uint64(len(batch))
+		r.change.Broadcast()
+	}
+}
+
+// write records one. Its caller has the answer already: what cannot be recorded
+// is told to the log, once until it works again.
+func (r *recorder) write(x *Execution) {
+	err := r.record(*x)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil && !r.failing {
+		r.log.Error("engine: executions cannot be recorded: they will not be found later", "execution", x.ID, "error", err)
+	}
+	r.failing = err != nil
+}

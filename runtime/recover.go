@@ -1,0 +1,72 @@
+package runtime
+
+import (
+	"fmt"
+	"time"
+)
+
+// recover queues what the store has queued, and what was running when an
+// earlier process died. That is charged for the lost attempt: any of it may have
+// been the cause. It goes first and one after another, so that what ends the
+// process again is charged alone, and given up after maxLost times.
+func (e *Engine) recover() error {
+	origins := make(map[origin]*origin)
+	ticketOf := func(x *Execution) *ticket {
+		key := origin{tenant: x.Tenant, functionID: x.FunctionID, function: x.Function, version: x.Version}
+		o := origins[key]
+		if o == nil {
+			o = &key
+			origins[key] = o
+		}
+		return newTicket(o, x)
+	}
+	var queued []*ticket
+	var lost []Execution
+	err := e.store.Pending(func(x Execution) error {
+		if x.State == StateQueued {
+			queued = append(queued, ticketOf(&x))
+		} else {
+			lost = append(lost, x)
+		}
+		return nil
+	})
+	if err != nil {
+		return fault("engine.recover", err)
+	}
+	now := e.now().UTC()
+	for i := range lost {
+		lost[i] = afterLoss(lost[i], now)
+	}
+	for i := 0; i < len(lost); i += maxCommit {
+		settled, err := e.store.Finish(lost[i:min(i+maxCommit, len(lost))], now)
+		if err != nil {
+			return fault("engine.recover", err)
+		}
+		for i := range settled {
+			if x := &settled[i].Execution; settled[i].Err == nil && x.State == StateQueued {
+				queued = append(queued, ticketOf(x))
+			}
+		}
+	}
+	if len(queued)+len(lost) > 0 {
+		e.log.Info("engine: executions of before go on", "queued", len(queued), "lost_while_running", len(lost))
+	}
+	e.background.add(queued)
+	return nil
+}
+
+// afterLoss is how an execution shall stand whose attempt was lost with its
+// process. One that was to be cancelled is cancelled by the store.
+func afterLoss(x Execution, now time.Time) Execution {
+	x.PlatformFailures++
+	x.State = StateQueued
+	if x.PlatformFailures >= maxLost && !x.CancelRequested {
+		x.State = StateFailed
+		x.Finished = now
+		x.Failure = &Failure{
+			Class:   ClassCrashed,
+			Message: fmt.Sprintf("the server ended %d times while this ran, so it is not tried again", x.PlatformFailures),
+		}
+	}
+	return x
+}

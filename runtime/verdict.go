@@ -1,0 +1,113 @@
+package runtime
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// maxLost is how many attempts may be lost with a process. Whoever loses as
+	// many is taken for what ends it.
+	maxLost = 3
+	// maxFaults is how many attempts the platform may fail otherwise, in one life
+	// of the process.
+	maxFaults = 10
+	// firstDelay and longestDelay are the bounds of the time before another
+	// attempt. It doubles with each.
+	firstDelay   = time.Second
+	longestDelay = time.Minute
+	// jitter is by which part of itself a delay is longer at most, so that those
+	// that failed together do not come again together.
+	jitter = 4
+)
+
+// delay is the time before the attempt that follows n failures.
+func delay(n int) time.Duration {
+	d := longestDelay
+	if n < 10 {
+		d = min(firstDelay<<(n-1), longestDelay)
+	}
+	return d + rand.N(d/jitter)
+}
+
+// ended tells what becomes of an attempt that the function carried to its end.
+func (a *attempt) ended(o Outcome) Execution {
+	d := a.dispatcher
+	x := a.execution()
+	x.end(o, d.engine.now().UTC())
+	switch {
+	case x.Failure == nil || x.Failure.Class == ClassCancelled:
+		return a.final(x)
+	case x.Failure.Class == ClassInternal:
+		return a.faulted(errors.New(x.Failure.Message))
+	case x.FunctionFailures < x.Retries:
+		x = a.handedBack()
+		x.FunctionFailures++
+		x.NotBefore = d.engine.now().Add(delay(x.FunctionFailures)).UTC()
+		return x
+	}
+	return a.final(x)
+}
+
+// final counts in a terminal state all that the platform failed.
+func (a *attempt) final(x Execution) Execution {
+	x.PlatformFailures += int(a.ticket.faults)
+	return x
+}
+
+// faulted tells what becomes of an attempt that the platform failed: it is tried
+// again. While an execution is queued, PlatformFailures tells how many attempts
+// were lost with a process, and nothing else: only of them must the next process
+// know. In a terminal state it tells of all.
+func (a *attempt) faulted(cause error) Execution {
+	e := a.dispatcher.engine
+	a.ticket.faults++
+	e.log.Warn("engine: a run in the background failed for no fault of its own",
+		"execution", a.ticket.id, "function", a.ticket.functionID, "failures", a.ticket.faults, "error", cause)
+	if a.ticket.faults < maxFaults {
+		x := a.handedBack()
+		x.NotBefore = e.now().Add(delay(int(a.ticket.faults))).UTC()
+		return x
+	}
+	return a.final(a.failed(ClassInternal, "something went wrong inside the server each time that it was tried"))
+}
+
+// unstarted tells what becomes of an attempt whose version cannot be run.
+func (a *attempt) unstarted(err error) Execution {
+	if CodeOf(err) == CodeNotFound {
+		return a.final(a.failed(ClassRejected, "its function was deleted before it could start"))
+	}
+	if known, ok := asError(err); ok && a.version != nil { // it is too large for this server
+		return a.final(a.failed(ClassRejected, known.Message))
+	}
+	return a.faulted(err)
+}
+
+func (a *attempt) failed(class Class, message string) Execution {
+	x := a.execution()
+	x.State = StateFailed
+	x.Finished = a.dispatcher.engine.now().UTC()
+	x.Failure = &Failure{Class: class, Message: message}
+	return x
+}
+
+// stopped tells what becomes of an attempt whose context has ended, and keeps
+// what the run wrote if it was cancelled.
+func (a *attempt) stopped(o Outcome) Execution {
+	d := a.dispatcher
+	d.mu.Lock()
+	cancelled := a.cancelled
+	d.mu.Unlock()
+	if !cancelled {
+		return a.handedBack()
+	}
+	x := a.execution()
+	x.Outcome = o
+	x = x.Cancelled(d.engine.now().UTC())
+	x.CancelRequested = true
+	return a.final(x)
+}
+
+// handedBack is the execution queued again, without a charge.
+func (a *attempt) handedBack() Execution { return a.ticket.execution() }
