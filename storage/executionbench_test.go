@@ -143,18 +143,7 @@ func BenchmarkStartFinish(b *testing.B) {
 				_, _, err := s.Accept(batch, nil)
 				must(b, err)
 				b.StartTimer()
-				leases := make([]runtime.Lease, size)
-				done := make([]runtime.Execution, size)
-				for i, a := range batch {
-					x := a.Execution
-					x.Attempt, x.Started = 1, x.Created
-					leases[i] = runtime.Lease{Tenant: x.Tenant, ID: x.ID, Attempt: 1, Started: x.Started}
-					done[i] = ended(x)
-				}
-				_, err = s.Start(leases)
-				must(b, err)
-				_, err = s.Finish(done, c.at)
-				must(b, err)
+				workOff(b, s, batch, c.at)
 			}
 			perSecond(b, size, "executions")
 		})
@@ -239,17 +228,7 @@ func BenchmarkListAfterBulk(b *testing.B) {
 				batch := c.batch(1000)
 				_, _, err := s.Accept(batch, nil)
 				must(b, err)
-				leases, done := make([]runtime.Lease, 1000), make([]runtime.Execution, 1000)
-				for i, a := range batch {
-					x := a.Execution
-					x.Attempt, x.Started = 1, x.Created
-					leases[i] = runtime.Lease{Tenant: x.Tenant, ID: x.ID, Attempt: 1, Started: x.Started}
-					done[i] = ended(x)
-				}
-				_, err = s.Start(leases)
-				must(b, err)
-				_, err = s.Finish(done, c.at)
-				must(b, err)
+				workOff(b, s, batch, c.at)
 			}
 			for b.Loop() {
 				_, err := s.List("default", runtime.Filter{States: allStates[:3]}, "", 100)
@@ -279,4 +258,20 @@ func BenchmarkExpire(b *testing.B) {
 	for b.Loop() {
 		must(b, s.Expire(c.at, 0, 900_000))
 	}
+}
+
+// workOff starts and ends what was accepted.
+func workOff(b *testing.B, s *Store, batch []runtime.Accepted, at time.Time) {
+	b.Helper()
+	leases, done := make([]runtime.Lease, len(batch)), make([]runtime.Execution, len(batch))
+	for i, a := range batch {
+		x := a.Execution
+		x.Attempt, x.Started = 1, x.Created
+		leases[i] = runtime.Lease{Tenant: x.Tenant, ID: x.ID, Attempt: 1, Started: x.Started}
+		done[i] = ended(x)
+	}
+	_, err := s.Start(leases)
+	must(b, err)
+	_, err = s.Finish(done, at)
+	must(b, err)
 }

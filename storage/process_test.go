@@ -53,46 +53,70 @@ const (
 	exitNoFailure = 42
 )
 
-// Every k-th write of the disk fails, for all k until a process makes fewer
-// writes than that. A write that fails in the log ends the process, partly by
-// errors of Go that no test can catch: each k has a process of its own. It
-// tells what it acknowledged, and that must be there when the disk works again.
+// Every k-th write of the disk fails amid changes of functions.
 func TestFailingWrites(t *testing.T) {
+	rng, m := rand.New(rand.NewPCG(7, 7)), model{}
 	if at := os.Getenv(envFailAt); at != "" {
-		failingProcess(t, at)
-		return
+		i := 0
+		onFailingDisk(t, at, failChanges, func(s *Store) error {
+			c := randomChange(rng, m, i)
+			i++
+			err := c.do(s)
+			if err == nil {
+				m = c.after
+			}
+			return err
+		})
 	}
-	base := fastDir(t)
-	for k := 0; ; k++ {
-		dir := filepath.Join(base, strconv.Itoa(k))
-		out, err := runSelf("TestFailingWrites", envFailAt+"="+strconv.Itoa(k), envFailDir+"="+dir)
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok && !exit.Exited() {
-			t.Fatalf("write %d failed and the process hung: %v", k, err)
-		}
-		before, after := acknowledged(t, out)
-		s, openErr := Open(onDisk(dir))
-		if openErr != nil {
-			t.Fatalf("write %d failed, and the store cannot be opened: %v", k, openErr)
-		}
+	eachFailure(t, "TestFailingWrites", func(k int, out []byte, s *Store) (made int) {
+		rng := rand.New(rand.NewPCG(7, 7))
+		before, after := acknowledged(t, out, failChanges, model{}, func(before model, i int) model {
+			return randomChange(rng, before, i).after
+		})
 		if got := contents(t, s); !got.equal(before) && !got.equal(after) {
 			t.Errorf("write %d failed and left neither what was acknowledged: %s\nnor that and the change under way: %s",
 				k, cmp.Diff(before.shape(), got.shape()), cmp.Diff(after.shape(), got.shape()))
 		}
+		return len(before)
+	})
+}
+
+// eachFailure fails every k-th write of the disk, for all k until a process makes
+// fewer writes than that. A write that fails in the log ends the process, partly
+// by errors of Go that no test can catch: each k has a process of its own, in
+// which the test calls onFailingDisk. It tells what it acknowledged, and that
+// must be there when the disk works again: check looks, and says how much was
+// made.
+func eachFailure(t *testing.T, test string, check func(k int, out []byte, s *Store) (made int)) {
+	t.Helper()
+	base := fastDir(t)
+	for k := 0; ; k++ {
+		dir := filepath.Join(base, strconv.Itoa(k))
+		out, err := runSelf(test, envFailAt+"="+strconv.Itoa(k), envFailDir+"="+dir)
+		exit, failed := errors.AsType[*exec.ExitError](err)
+		if failed && !exit.Exited() {
+			t.Fatalf("write %d failed and the process hung: %v", k, err)
+		}
+		s, openErr := Open(onDisk(dir))
+		if openErr != nil {
+			t.Fatalf("write %d failed, and the store cannot be opened: %v", k, openErr)
+		}
 		checkInvariants(t, s)
+		made := check(k, out, s)
 		must(t, s.Close())
 		must(t, os.RemoveAll(dir))
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == exitNoFailure {
-			if k < 15 || len(before) == 0 {
-				t.Fatalf("only %d writes could fail, and %d functions were made", k, len(before))
+		if failed && exit.ExitCode() == exitNoFailure {
+			if k < 15 || made == 0 {
+				t.Fatalf("only %d writes could fail, and %d things were made", k, made)
 			}
 			return
 		}
 	}
 }
 
-// failingProcess makes changes on a disk whose write with the given index
-// fails, and prints a line for each that it acknowledges or refuses.
-func failingProcess(t *testing.T, at string) {
+// onFailingDisk takes steps on a disk whose write with the given index fails,
+// prints a line for each that is acknowledged or refused, and ends the process.
+func onFailingDisk(t *testing.T, at string, steps int, step func(s *Store) error) {
 	k, err := strconv.Atoi(at)
 	must(t, err)
 	failure := []error{syscall.EIO, syscall.ENOSPC}[k%2]
@@ -107,16 +131,13 @@ func failingProcess(t *testing.T, at string) {
 	if err != nil {
 		os.Exit(1)
 	}
-	rng, m := rand.New(rand.NewPCG(7, 7)), model{}
-	for i := range failChanges {
-		c := randomChange(rng, m, i)
-		if err := c.do(s); err != nil {
+	for i := range steps {
+		if err := step(s); err != nil {
 			fmt.Println("refused")
 		} else {
-			m = c.after
 			fmt.Println("done")
 		}
-		if i == failChanges/2 {
+		if i == steps/2 {
 			_ = s.guarded(s.db.Flush)
 		}
 	}
@@ -128,20 +149,18 @@ func failingProcess(t *testing.T, at string) {
 }
 
 // acknowledged is the model of what a failing process said that it did, and the
-// one that has the change beyond that as well.
-func acknowledged(t *testing.T, out []byte) (before, after model) {
+// one that has the step beyond that as well.
+func acknowledged[M any](t *testing.T, out []byte, steps int, before M, step func(before M, i int) (after M)) (said, beyond M) {
 	t.Helper()
-	rng := rand.New(rand.NewPCG(7, 7))
-	before = model{}
 	lines := bufio.NewScanner(bytes.NewReader(out))
-	for i := range failChanges {
-		c := randomChange(rng, before, i)
+	for i := range steps {
+		after := step(before, i)
 		if !lines.Scan() {
-			return before, c.after
+			return before, after
 		}
 		switch lines.Text() {
 		case "done":
-			before = c.after
+			before = after
 		case "refused":
 		default:
 			t.Fatalf("the process said %q", lines.Text())
