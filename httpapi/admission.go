@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -25,7 +26,17 @@ func (s *Server) received(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if s.trusted(h) != nil {
 		return fasthttp.RequestConfig{}
 	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: maxBody, ReadTimeout: s.opts.BodyTimeout}
+	return fasthttp.RequestConfig{MaxRequestBodySize: bodyLimit(h), ReadTimeout: s.opts.BodyTimeout}
+}
+
+// bodyLimit is how much body a request may have, in bytes, as far as its target
+// tells.
+func bodyLimit(h *fasthttp.RequestHeader) int {
+	path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
+	if bytes.HasSuffix(bytes.TrimSuffix(path, []byte("/")), []byte(bulkSuffix)) {
+		return maxBulkBody
+	}
+	return maxBody
 }
 
 // expected answers "Expect: 100-continue": may the body come?
@@ -36,8 +47,8 @@ func (s *Server) received(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 func (s *Server) expected(ctx *fasthttp.RequestCtx) int {
 	h := &ctx.Request.Header
 	err := s.trusted(h)
-	if err == nil && h.ContentLength() > maxBody {
-		err = errBodyTooLarge(maxBody)
+	if limit := bodyLimit(h); err == nil && h.ContentLength() > limit {
+		err = errBodyTooLarge(limit)
 	}
 	if err != nil {
 		s.writeError(ctx, err)
@@ -72,13 +83,13 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 // told any more: the library has dropped its header.
 func (s *Server) tooLarge(h *fasthttp.RequestHeader) error {
 	if len(h.RawHeaders()) == 0 {
-		return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes that are taken with a valid token, or the %d without",
-			maxBody, smallBody)
+		return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes that are taken with a valid token (%d by %s), or the %d without",
+			maxBody, maxBulkBody, bulkSuffix, smallBody)
 	}
 	if err := s.trusted(h); err != nil {
 		return err
 	}
-	return errBodyTooLarge(maxBody)
+	return errBodyTooLarge(bodyLimit(h))
 }
 
 // trusted reports why the sender of a header is not to send a large body.

@@ -16,7 +16,7 @@ import (
 
 // ready is an engine that has the result before it is asked.
 type ready struct {
-	*fakeFunctions
+	*fakeEngine
 	exec *runtime.Execution
 }
 
@@ -34,9 +34,10 @@ func readRequest(req *fasthttp.Request, head, body string) error {
 // blocking run: guard, route, token, args, answer.
 func benchRun(b *testing.B, method, query, body string) {
 	s, err := New(Options{
-		Functions: ready{exec: succeeded(`{"message":"Hello you"}`)},
-		Auth:      HashToken(testToken),
-		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Functions:  ready{exec: succeeded(`{"message":"Hello you"}`)},
+		Executions: &fakeEngine{},
+		Auth:       HashToken(testToken),
+		Log:        slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -18,6 +18,7 @@ type functionBody struct {
 	context json.RawMessage
 	timeout *time.Duration
 	memory  *int64 // bytes
+	retries *int
 }
 
 // parseFunctionBody reads the body of a create or update. Members that it does
@@ -51,6 +52,9 @@ func parseFunctionBody(body []byte) (functionBody, error) {
 		return b, err
 	}
 	if b.memory, err = memoryMember(members); err != nil {
+		return b, err
+	}
+	if b.retries, err = retriesMember(members); err != nil {
 		return b, err
 	}
 	return b, checkRequirements(members["requirements"])
@@ -118,6 +122,19 @@ func memoryMember(members map[string]json.RawMessage) (*int64, error) {
 			WithHint(fmt.Sprintf("give between %d and %d MB", lowest, highest))
 	}
 	n := int64(mb * runtime.MiB)
+	return &n, nil
+}
+
+func retriesMember(members map[string]json.RawMessage) (*int, error) {
+	number, ok, err := numberMember(members, "retries")
+	if err != nil || !ok {
+		return nil, err
+	}
+	n := int(max(-1, min(number, runtime.MaxRetries+1))) // in this order a number too large for an int is not converted
+	if float64(n) != number || n < 0 || n > runtime.MaxRetries {
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, `"retries" of %g is out of bounds`, number).
+			WithHint(fmt.Sprintf("give a whole number between 0 and %d", runtime.MaxRetries))
+	}
 	return &n, nil
 }
 

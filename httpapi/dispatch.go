@@ -39,12 +39,16 @@ func (s *Server) route(ctx *fasthttp.RequestCtx) {
 // logAccess tells of a request what is no secret: neither its query nor its
 // header.
 func (s *Server) logAccess(ctx *fasthttp.RequestCtx, took time.Duration) {
+	out := 0 // of a stream, which has only begun
+	if !ctx.Response.IsBodyStream() {
+		out = len(ctx.Response.Body())
+	}
 	s.opts.Log.LogAttrs(context.Background(), slog.LevelDebug, "request",
 		slog.String("method", string(ctx.Method())),
 		slog.String("path", string(ctx.URI().PathOriginal())),
 		slog.Int("status", ctx.Response.StatusCode()),
 		slog.Int("bytes_in", len(ctx.Request.Body())),
-		slog.Int("bytes_out", len(ctx.Response.Body())),
+		slog.Int("bytes_out", out),
 		slog.Duration("took", took),
 		slog.String("remote", ctx.RemoteAddr().String()))
 }
@@ -82,6 +86,10 @@ func errBodyTooLarge(limit int) error {
 	return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes that are taken here", limit)
 }
 
+// keyWriting marks a request that may write to the store though its route as such
+// does not.
+const keyWriting = "writing"
+
 // barrier stops a panic of a handler and answers with 500, unless the route
 // may write to the store. Then the panic goes on and ends the process: if it
 // is the store that panicked it holds its locks, and every later write would
@@ -92,7 +100,7 @@ func (s *Server) barrier(ctx *fasthttp.RequestCtx, r route) {
 		return
 	}
 	err := runtime.Internal("httpapi "+r.method+" "+r.path, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-	if r.writes {
+	if r.writes || ctx.UserValue(keyWriting) != nil {
 		s.opts.Log.Error("a handler that may write to the store panicked: ending the process", slog.Any("err", err))
 		panic(p)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestErrorStatuses(t *testing.T) {
-	fake := &fakeFunctions{}
+	fake := &fakeEngine{}
 	ts := start(t, fake, nil)
 	for code, status := range map[runtime.Code]int{
 		runtime.CodeInvalidArgument: 400,
@@ -22,6 +22,7 @@ func TestErrorStatuses(t *testing.T) {
 		runtime.CodeUnauthenticated: 401,
 		runtime.CodeNotFound:        404,
 		runtime.CodeAlreadyExists:   409,
+		runtime.CodeConflict:        409,
 		runtime.CodeTooLarge:        413,
 		runtime.CodeTooBusy:         429,
 		runtime.CodeUnavailable:     503,
@@ -30,7 +31,7 @@ func TestErrorStatuses(t *testing.T) {
 			Code: code, Op: "op-s3cret", Message: "what and why", Hint: "do this",
 			Traceback: "frames", Line: 3, RetryAfter: 1100 * time.Millisecond, Err: errors.New("cause-s3cret"),
 		}
-		fake.renew(func(f *fakeFunctions) { f.err = fmt.Errorf("wrapped: %w", err) })
+		fake.renew(func(f *fakeEngine) { f.err = fmt.Errorf("wrapped: %w", err); f.failing = f.err })
 		everyPath(func(r route, path string) {
 			if r.open || r.method == "HEAD" {
 				return
@@ -64,7 +65,7 @@ func TestUnexpectedErrors(t *testing.T) {
 		"unknown code": &runtime.Error{Code: "new", Message: "s3cret"},
 		"own words":    &runtime.Error{Code: runtime.CodeInternal, Message: "s3cret", Hint: "s3cret", Traceback: "s3cret"},
 	} {
-		ts := start(t, &fakeFunctions{err: err}, nil)
+		ts := start(t, &fakeEngine{err: err}, nil)
 		a := ts.do(t, "GET", "/v1/functions/", "", nil)
 		m := wantError(t, a, 500, "internal")
 		id, _ := m["error_id"].(string)
@@ -79,7 +80,7 @@ func TestUnexpectedErrors(t *testing.T) {
 
 // TestPanic: a route that cannot write to the store survives a panic.
 func TestPanic(t *testing.T) {
-	ts := start(t, &fakeFunctions{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) { panic("s3cret") }}, nil)
+	ts := start(t, &fakeEngine{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) { panic("s3cret") }}, nil)
 	a := ts.do(t, "GET", "/v1/sync/functions/f/rpc/", "", nil)
 	m := wantError(t, a, 500, "internal")
 	if strings.Contains(a.body, "s3cret") {
@@ -104,13 +105,13 @@ func TestPanicOfAWriter(t *testing.T) {
 		writers++
 		log := &syncBuffer{}
 		// Every method of a fake that is nil panics.
-		s, err := New(Options{Functions: (*fakeFunctions)(nil), Auth: HashToken(testToken), Log: textLog(log)})
+		s, err := New(Options{Functions: (*fakeEngine)(nil), Executions: (*fakeEngine)(nil), Auth: HashToken(testToken), Log: textLog(log)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var ctx fasthttp.RequestCtx
 		ctx.Request.Header.SetMethod(r.method)
-		ctx.Request.SetRequestURI(strings.ReplaceAll(r.path, "{name}", "f"))
+		ctx.Request.SetRequestURI(strings.NewReplacer("{name}", "f", "{id}", testID).Replace(r.path))
 		ctx.Request.Header.SetHost("a")
 		ctx.Request.Header.Set("Authorization", "Token "+testToken)
 		ctx.Request.SetBodyString(bodyFor(r))
@@ -126,7 +127,7 @@ func TestPanicOfAWriter(t *testing.T) {
 			t.Errorf("%s %s: log %s", r.method, r.path, log)
 		}
 	}
-	if writers != 3 {
-		t.Errorf("%d routes write to the store: create, update and delete do", writers)
+	if writers != 7 {
+		t.Errorf("%d routes write to the store: create, update and delete, three to run in the background, and cancel do", writers)
 	}
 }

@@ -36,6 +36,7 @@ type functionDetail struct {
 	Encoding    encoding `json:"encoding"`
 	Timeout     float64  `json:"timeout"` // seconds
 	Memory      float64  `json:"memory"`  // MB
+	Retries     int      `json:"retries"`
 	ContextKeys []string `json:"context_keys"`
 }
 
@@ -81,11 +82,8 @@ func (s *Server) collect(tenant runtime.Tenant, after string, limit int) ([]runt
 
 // listPage reads ?limit= and ?after=.
 func listPage(query *fasthttp.Args) (limit int, after string, err error) {
-	limit = maxList
-	if text := query.Peek("limit"); text != nil {
-		if limit, err = strconv.Atoi(string(text)); err != nil || limit < 1 || limit > maxList {
-			return 0, "", runtime.Errorf(runtime.CodeInvalidArgument, "limit must be a number from 1 to %d", maxList)
-		}
+	if limit, err = parseLimit(query, maxList); err != nil {
+		return 0, "", err
 	}
 	if after = string(query.Peek("after")); after != "" {
 		err = runtime.ValidateName(after)
@@ -119,6 +117,12 @@ func (s *Server) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant)
 	if body.memory != nil {
 		spec.Limits.Memory = *body.memory
 	}
+	if body.retries != nil {
+		spec.Retries = *body.retries
+	}
+	if spec.IdempotencyKey, err = idempotencyKey(ctx); err != nil {
+		return err
+	}
 	d, err := s.opts.Functions.CreateFunction(s.runs, spec)
 	if err != nil {
 		return err
@@ -146,6 +150,7 @@ func (s *Server) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		Encoding:       encodingPercent,
 		Timeout:        limits.Timeout.Seconds(),
 		Memory:         float64(limits.Memory) / runtime.MiB,
+		Retries:        d.Version.Retries,
 	}
 	if enc == encodingPlain {
 		answer.Encoding, answer.Code = encodingPlain, string(d.Version.Source)
@@ -189,14 +194,20 @@ func (s *Server) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant)
 			return err
 		}
 	}
+	key, err := idempotencyKey(ctx)
+	if err != nil {
+		return err
+	}
 	d, err := s.opts.Functions.UpdateFunction(s.runs, runtime.FunctionUpdate{
-		Tenant:  tenant,
-		Name:    name,
-		NewName: body.name,
-		Source:  body.code,
-		Context: body.context,
-		Timeout: body.timeout,
-		Memory:  body.memory,
+		Tenant:         tenant,
+		Name:           name,
+		NewName:        body.name,
+		Source:         body.code,
+		Context:        body.context,
+		Timeout:        body.timeout,
+		Memory:         body.memory,
+		Retries:        body.retries,
+		IdempotencyKey: key,
 	})
 	if err != nil {
 		return err
@@ -210,7 +221,11 @@ func (s *Server) deleteFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant)
 	if err != nil {
 		return err
 	}
-	d, err := s.opts.Functions.DeleteFunction(s.runs, tenant, name)
+	key, err := idempotencyKey(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := s.opts.Functions.DeleteFunction(s.runs, runtime.FunctionDeletion{Tenant: tenant, Name: name, IdempotencyKey: key})
 	if err != nil {
 		return err
 	}
@@ -247,6 +262,7 @@ func (s *Server) baseURL(ctx *fasthttp.RequestCtx) string {
 // writeID answers with the id of the execution that made a change, as a JSON
 // string.
 func writeID(ctx *fasthttp.RequestCtx, d runtime.Deployment) {
+	tellReplay(ctx, d.Replayed)
 	writeJSON(ctx, fasthttp.StatusOK, []byte(strconv.Quote(d.ExecutionID)))
 }
 

@@ -50,9 +50,9 @@ func TestCreate(t *testing.T) {
 			runtime.FunctionSpec{Name: "a", Source: []byte("a%20b")},
 		},
 		"all": {
-			map[string]any{"name": "a", "code": source, "context": map[string]any{"k": []any{1, "x"}}, "timeout": 1.5, "memory": 64.5},
+			map[string]any{"name": "a", "code": source, "context": map[string]any{"k": []any{1, "x"}}, "timeout": 1.5, "memory": 64.5, "retries": 10},
 			runtime.FunctionSpec{
-				Name: "a", Source: []byte(source), Context: json.RawMessage(`{"k":[1,"x"]}`),
+				Name: "a", Retries: 10, Source: []byte(source), Context: json.RawMessage(`{"k":[1,"x"]}`),
 				Limits: runtime.Limits{Timeout: 1500 * time.Millisecond, Memory: 64*runtime.MiB + runtime.MiB/2},
 			},
 		},
@@ -86,12 +86,13 @@ func TestCreate(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	fake := fullFake()
 	ts := start(t, fake, nil)
-	timeout, memory, name := 2*time.Second, int64(128*runtime.MiB), "b.py"
+	timeout, memory, retries, name := 2*time.Second, int64(128*runtime.MiB), 0, "b.py"
 	for body, want := range map[string]runtime.FunctionUpdate{
 		`{}`:                {},
 		`{"name":"b.py"}`:   {NewName: &name},
 		`{"timeout":2}`:     {Timeout: &timeout},
 		`{"memory":128}`:    {Memory: &memory},
+		`{"retries":0}`:     {Retries: &retries},
 		`{"code":"x%20y "}`: {Source: []byte("x%20y ")},
 		`{"code":"x%20y"}`:  {Source: []byte("x y")},
 		`{"context":{}}`:    {Context: json.RawMessage(`{}`)},
@@ -107,6 +108,22 @@ func TestUpdate(t *testing.T) {
 		if diff := cmp.Diff([]runtime.FunctionUpdate{want}, fake.updated); diff != "" {
 			t.Errorf("%s: %s", body, diff)
 		}
+	}
+}
+
+// TestChangesCarryTheirKey: a change that came before is told as such.
+func TestChangesCarryTheirKey(t *testing.T) {
+	fake := fullFake()
+	ts := start(t, fake, nil)
+	fake.replayed = true
+	for method, path := range map[string]string{"PUT": "/v1/functions/", "PATCH": "/v1/functions/a", "DELETE": "/v1/functions/a"} {
+		a := ts.do(t, method, path, `{"name":"a","code":"pass"}`, header{"Idempotency-Key": "k"})
+		if a.status != 200 || a.body != `"`+testID+`"` || a.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%s: %d %s %v", method, a.status, a.body, a.header)
+		}
+	}
+	if fake.created[0].IdempotencyKey != "k" || fake.updated[0].IdempotencyKey != "k" || fake.deleted[0].IdempotencyKey != "k" {
+		t.Errorf("%+v %+v %+v", fake.created, fake.updated, fake.deleted)
 	}
 }
 
@@ -145,6 +162,11 @@ func TestBadBodies(t *testing.T) {
 		member(`"timeout":901`):                                          {0, `"timeout" of 901 seconds`},
 		member(`"timeout":1e300`):                                        {0, `"timeout"`},
 		member(`"timeout":1e999`):                                        {1, "timeout"},
+		member(`"retries":-1`):                                           {0, `"retries" of -1`},
+		member(`"retries":11`):                                           {0, `"retries" of 11`},
+		member(`"retries":0.5`):                                          {0, `"retries" of 0.5`},
+		member(`"retries":1e300`):                                        {0, `"retries"`},
+		member(`"retries":"1"`):                                          {0, `"retries" is not a number`},
 		member(`"memory":true`):                                          {0, `"memory" is not a number`},
 		member(`"memory":63`):                                            {0, `"memory" of 63 MB`},
 		member(`"memory":1e18`):                                          {0, `"memory"`},
@@ -215,12 +237,13 @@ func TestTooLarge(t *testing.T) {
 }
 
 func TestGet(t *testing.T) {
-	fake := &fakeFunctions{detail: runtime.FunctionDetail{
+	fake := &fakeEngine{detail: runtime.FunctionDetail{
 		Function: runtime.Function{Version: 3, Created: testTime, Updated: testTime.Add(time.Hour)},
 		Version: runtime.Version{
 			Source:  []byte(source),
 			Context: []byte(`{"token":"s3cret","a":{"b":"s3cret"}}`),
 			Limits:  runtime.Limits{Timeout: 1500 * time.Millisecond},
+			Retries: 4,
 		},
 	}}
 	ts := start(t, fake, nil)
@@ -228,7 +251,7 @@ func TestGet(t *testing.T) {
 		"name": "hello.py", "runner_url": "http://api.test/v1/functions/hello.py/rpc/",
 		"version": 3.0, "created": "2026-03-04 05:06:07.891011+00:00", "updated": "2026-03-04 06:06:07.891011+00:00",
 		"code": quote([]byte(source)), "encoding": "percent",
-		"timeout": 1.5, "memory": 128.0, "context_keys": []any{"a", "token"},
+		"timeout": 1.5, "memory": 128.0, "retries": 4.0, "context_keys": []any{"a", "token"},
 	}
 	a := ts.do(t, "GET", "/v1/functions/hello.py", "", nil)
 	if diff := cmp.Diff(want, a.object(t)); diff != "" || a.status != 200 {
@@ -270,7 +293,7 @@ func TestGet(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	fake := &fakeFunctions{}
+	fake := &fakeEngine{}
 	ts := start(t, fake, func(o *Options) { o.BaseURL = "https://faas.example.com/" })
 	list := func(query string) (names []string, link string) {
 		t.Helper()
@@ -328,7 +351,7 @@ func TestDelete(t *testing.T) {
 	if a := ts.do(t, "DELETE", "/v1/functions/a", "{}", nil); a.status != 200 || a.body != `"`+testID+`"` {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if !reflect.DeepEqual(fake.deleted, []string{"a"}) {
-		t.Errorf("deleted %q", fake.deleted)
+	if !reflect.DeepEqual(fake.deleted, []runtime.FunctionDeletion{{Tenant: runtime.DefaultTenant, Name: "a"}}) {
+		t.Errorf("deleted %+v", fake.deleted)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 func TestHealth(t *testing.T) {
 	var why atomic.Value
-	ts := start(t, &fakeFunctions{}, func(o *Options) {
+	ts := start(t, &fakeEngine{}, func(o *Options) {
 		o.Ready = func() error {
 			if err, ok := why.Load().(*error); ok {
 				return *err

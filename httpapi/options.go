@@ -10,22 +10,39 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Functions is what this package needs of the engine; *runtime.Engine is one.
-// All methods may be called concurrently.
+// Functions is what this package needs of the engine to keep functions and to
+// run them while a caller waits; *runtime.Engine is one. All methods may be
+// called concurrently.
 type Functions interface {
 	CreateFunction(ctx context.Context, s runtime.FunctionSpec) (runtime.Deployment, error)
 	UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error)
-	DeleteFunction(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Deployment, error)
+	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
 	Function(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error)
 	Functions(ctx context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error)
 	Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error)
 }
 
-// Options of a Server. Functions and Auth must be set; everything else has a
-// default that is safe on an open network.
+// Executions is what this package needs of the engine to run functions in the
+// background and to look executions up; *runtime.Engine is one. All methods may
+// be called concurrently.
+type Executions interface {
+	Submit(ctx context.Context, r runtime.SubmitRequest) (runtime.Acceptance, error)
+	SubmitBulk(ctx context.Context, r runtime.BulkRequest) (runtime.Acceptance, error)
+	Execution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
+	Executions(ctx context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error)
+	Await(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
+	List(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) ([]runtime.Execution, error)
+	Cancel(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
+	Logs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
+	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
+}
+
+// Options of a Server. Functions, Executions and Auth must be set; everything
+// else has a default that is safe on an open network.
 type Options struct {
-	Functions Functions
-	Auth      Authenticator
+	Functions  Functions
+	Executions Executions
+	Auth       Authenticator
 	// Version of the server, told by GET /readyz. Empty: not told.
 	Version string
 
@@ -81,8 +98,8 @@ const (
 
 // withDefaults fills in what is zero and reports what makes no sense.
 func (o Options) withDefaults() (Options, error) {
-	if o.Functions == nil || o.Auth == nil {
-		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Functions and Options.Auth must be set")
+	if o.Functions == nil || o.Executions == nil || o.Auth == nil {
+		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Functions, Options.Executions and Options.Auth must be set")
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -61,7 +61,7 @@ func TestBehindProxies(t *testing.T) {
 				t.Skipf("%s is not installed", proxy.name)
 			}
 			// Runs return their args.
-			ts := startTCP(t, &fakeFunctions{run: func(_ context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
+			ts := startTCP(t, &fakeEngine{run: func(_ context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
 				return succeeded(string(r.Args)), nil
 			}}, nil)
 			at := startProxy(t, program, proxy.file, proxy.config, ts.addr)

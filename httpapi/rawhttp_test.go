@@ -185,7 +185,7 @@ func refusals() map[string]refusal {
 // good one behind it that must not be answered any more: exactly one error,
 // then the end of the connection.
 func TestRawRefused(t *testing.T) {
-	fake := &fakeFunctions{exec: succeeded("1")}
+	fake := &fakeEngine{exec: succeeded("1")}
 	ts := startTCP(t, fake, nil)
 	for name, c := range refusals() {
 		t.Run(name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestRawRefused(t *testing.T) {
 // 9110 and 9112 say what it means and no proxy reads it differently. closes
 // tells whether the connection ends after it.
 func TestRawTaken(t *testing.T) {
-	ts := startTCP(t, &fakeFunctions{exec: succeeded("1")}, nil)
+	ts := startTCP(t, &fakeEngine{exec: succeeded("1")}, nil)
 	header := func(lines string) string { return listLine + "Host: a\r\n" + lines + authLine + "\r\n" }
 	chunks := func(body string) string { return runLine + "Transfer-Encoding: chunked\r\n\r\n" + body }
 	for name, c := range map[string]struct {
@@ -268,7 +268,7 @@ func TestRawTaken(t *testing.T) {
 
 // TestPipelining sends as many requests at once as one connection may have.
 func TestPipelining(t *testing.T) {
-	ts := startTCP(t, &fakeFunctions{}, nil)
+	ts := startTCP(t, &fakeEngine{}, nil)
 	conn := dialRaw(t, ts.addr)
 	sent := make(chan struct{})
 	go func() {

@@ -42,6 +42,19 @@ var routes = []route{
 	{method: "GET", path: "/v1/sync/functions/{name}/rpc", handle: (*Server).runQuery, maxBody: noBody},
 	{method: "POST", path: "/v1/sync/functions/{name}/rpc", handle: (*Server).runBody, maxBody: runtime.MaxArgs},
 	{method: "PUT", path: "/v1/sync/functions/{name}/rpc", handle: (*Server).runBody, maxBody: runtime.MaxArgs},
+
+	{method: "GET", path: "/v1/functions/{name}/rpc", handle: (*Server).submitQuery, writes: true, maxBody: noBody},
+	{method: "POST", path: "/v1/functions/{name}/rpc", handle: (*Server).submitBody, writes: true, maxBody: runtime.MaxArgs},
+	{method: "POST", path: "/v1/functions/{name}" + bulkSuffix, handle: (*Server).submitBulk, writes: true, maxBody: maxBulkBody},
+
+	{method: "GET", path: "/v1/executions", handle: (*Server).listExecutions, maxBody: noBody},
+	{method: "HEAD", path: "/v1/executions", handle: (*Server).listExecutions, maxBody: noBody},
+	{method: "POST", path: "/v1/executions/bulk", handle: (*Server).getExecutions, maxBody: maxIDsBody},
+	{method: "GET", path: "/v1/executions/{id}", handle: (*Server).getExecution, maxBody: noBody},
+	{method: "HEAD", path: "/v1/executions/{id}", handle: (*Server).getExecution, maxBody: noBody},
+	{method: "DELETE", path: "/v1/executions/{id}", handle: (*Server).cancelExecution, writes: true, maxBody: noBody},
+	{method: "GET", path: "/v1/executions/{id}/logs", handle: (*Server).getLogs, maxBody: noBody},
+	{method: "HEAD", path: "/v1/executions/{id}/logs", handle: (*Server).getLogs, maxBody: noBody},
 }
 
 const (
@@ -51,8 +64,15 @@ const (
 	// noBody is for operations that read none. Clients that send an empty
 	// object all the same are not turned away.
 	noBody = 1 * runtime.KiB
-	// maxBody is what any operation takes.
-	maxBody = max(maxFunctionBody, runtime.MaxArgs)
+	// maxIDsBody leaves room for as many ids as can be looked up at once, and for
+	// quotes and a line each.
+	maxIDsBody = runtime.MaxBulk*48 + noBody
+	// maxBulkBody leaves room for the args of a bulk, commas and spaces.
+	maxBulkBody = runtime.MaxBulkArgs + 1*runtime.MiB
+	// maxBody is what any other operation takes.
+	maxBody = max(maxFunctionBody, runtime.MaxArgs, maxIDsBody)
+
+	bulkSuffix = "/bulk_rpc"
 )
 
 // paths lists every path that leads to r.
@@ -88,7 +108,7 @@ func (s *Server) find(ctx *fasthttp.RequestCtx) {
 	switch {
 	case len(allowed) == 0:
 		s.writeError(ctx, runtime.Errorf(runtime.CodeNotFound, "there is nothing at this path").
-			WithHint("functions are under /v1/functions/, blocking runs are /v1/sync/functions/NAME/rpc/"))
+			WithHint("functions are under /v1/functions/, executions under /v1/executions/, blocking runs are /v1/sync/functions/NAME/rpc/"))
 	case ctx.IsOptions():
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.Join(allowed, ", "))
 		writeJSON(ctx, fasthttp.StatusOK, []byte("{}"))

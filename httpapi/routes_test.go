@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,17 +13,18 @@ import (
 func everyPath(f func(r route, path string)) {
 	for _, r := range routes {
 		for _, path := range r.paths() {
-			path = strings.ReplaceAll(path, "{name}", "hello.py")
+			path = strings.NewReplacer("{name}", "hello.py", "{id}", testID).Replace(path)
 			f(r, path)
 			f(r, path+"/")
 		}
 	}
 }
 
-func fullFake() *fakeFunctions {
-	return &fakeFunctions{
-		exec:   succeeded("1"),
-		detail: runtime.FunctionDetail{Version: runtime.Version{Source: []byte("def main(args, context): pass\n")}},
+func fullFake() *fakeEngine {
+	return &fakeEngine{
+		exec:           succeeded("1"),
+		fakeExecutions: fakeExecutions{all: map[string]runtime.Execution{testID: *succeeded("1")}},
+		detail:         runtime.FunctionDetail{Version: runtime.Version{Source: []byte("def main(args, context): pass\n")}},
 	}
 }
 
@@ -31,6 +33,10 @@ func bodyFor(r route) string {
 	switch {
 	case r.maxBody == noBody:
 		return ""
+	case strings.HasSuffix(r.path, bulkSuffix):
+		return "[{}]"
+	case r.maxBody == maxIDsBody:
+		return `["` + testID + `"]`
 	case r.writes:
 		return `{"name":"hello.py","code":"def main(args, context): pass"}`
 	}
@@ -107,7 +113,7 @@ func TestEveryRouteTellsTheTenant(t *testing.T) {
 	ts := start(t, fake, func(o *Options) { o.Auth = twoTenants{} })
 	everyPath(func(r route, path string) {
 		for _, tenant := range []string{"a", "b"} {
-			fake.tenants = nil
+			fake.tenants, fake.called = nil, nil
 			a := ts.do(t, r.method, path, bodyFor(r), header{"Authorization": "Bearer token-" + tenant})
 			if a.status != 200 {
 				t.Errorf("%s %s: %d %s", r.method, path, a.status, a.body)
@@ -115,8 +121,9 @@ func TestEveryRouteTellsTheTenant(t *testing.T) {
 			if r.open {
 				continue
 			}
-			if len(fake.tenants) != 1 || fake.tenants[0] != runtime.Tenant(tenant) {
-				t.Errorf("%s %s for %s: called for %q", r.method, path, tenant, fake.tenants)
+			called := slices.Concat(fake.tenants, fake.called)
+			if len(called) == 0 || slices.ContainsFunc(called, func(t runtime.Tenant) bool { return t != runtime.Tenant(tenant) }) {
+				t.Errorf("%s %s for %s: called for %q", r.method, path, tenant, called)
 			}
 		}
 	})
@@ -141,7 +148,7 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	ts := start(t, fullFake(), nil)
 	for _, path := range []string{
 		"/", "/v1", "/v1/", "/v1/functions//", "/V1/functions/", "/v1/Functions", "/v1/functions/a/b",
-		"/v1/functions/a/rpc/", "/v1/functions/a/bulk_rpc/", "/v1/executions/", "/v1/sync/functions/a", "/healthz/x", "/favicon.ico",
+		"/v1/functions/a/rpc/x", "/v1/executions//", "/v1/executions/" + testID + "/log", "/v1/sync/functions/a", "/healthz/x", "/favicon.ico",
 	} {
 		for _, method := range []string{"GET", "POST", "OPTIONS", "FOO"} {
 			wantError(t, ts.do(t, method, path, "", nil), 404, "not_found")
@@ -153,6 +160,12 @@ func TestOtherPathsAndMethods(t *testing.T) {
 		{"PUT", "/v1/functions/a", "DELETE, GET, HEAD, PATCH, OPTIONS"},
 		{"DELETE", "/v1/sync/functions/a/rpc/", "GET, POST, PUT, OPTIONS"},
 		{"FOO", "/v1/sync/deployments/a/rpc", "GET, POST, PUT, OPTIONS"},
+		{"PUT", "/v1/functions/a/rpc", "GET, POST, OPTIONS"},
+		{"GET", "/v1/deployments/a/bulk_rpc/", "POST, OPTIONS"},
+		{"POST", "/v1/executions/", "GET, HEAD, OPTIONS"},
+		{"PUT", "/v1/executions/bulk/", "DELETE, GET, HEAD, POST, OPTIONS"},
+		{"POST", "/v1/executions/" + testID, "DELETE, GET, HEAD, OPTIONS"},
+		{"DELETE", "/v1/executions/" + testID + "/logs", "GET, HEAD, OPTIONS"},
 		{"POST", "/healthz", "GET, HEAD, OPTIONS"},
 	} {
 		a := ts.do(t, c.method, c.path, "", nil)
@@ -166,8 +179,10 @@ func TestOtherPathsAndMethods(t *testing.T) {
 		}
 	}
 	// A run is no safe method: HEAD must not start one.
-	if a := ts.do(t, "HEAD", "/v1/sync/functions/a/rpc/", "", nil); a.status != 405 {
-		t.Errorf("HEAD of a run: %d", a.status)
+	for _, path := range []string{"/v1/sync/functions/a/rpc/", "/v1/functions/a/rpc/"} {
+		if a := ts.do(t, "HEAD", path, "", nil); a.status != 405 {
+			t.Errorf("HEAD %s: %d", path, a.status)
+		}
 	}
 	if len(ts.fake.ran) > 0 {
 		t.Error("something ran")
@@ -221,8 +236,8 @@ func TestFunctionNames(t *testing.T) {
 		if c.name == "" && len(fake.tenants) > 0 {
 			t.Errorf("%q came through", c.path)
 		}
-		if c.name != "" && (fake.updated[0].Name != c.name || fake.deleted[0] != c.name || fake.ran[0].Function != c.name || fake.ran[1].Function != c.name) {
-			t.Errorf("%q: %+v %q %+v", c.path, fake.updated, fake.deleted, fake.ran)
+		if c.name != "" && (fake.updated[0].Name != c.name || fake.deleted[0].Name != c.name || fake.ran[0].Function != c.name || fake.ran[1].Function != c.name) {
+			t.Errorf("%q: %+v %+v %+v", c.path, fake.updated, fake.deleted, fake.ran)
 		}
 	}
 }

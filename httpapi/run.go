@@ -24,14 +24,47 @@ func (s *Server) runQuery(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 
 // runBody runs a function with the body as args and waits for its end.
 func (s *Server) runBody(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
-	if len(ctx.URI().QueryString()) > 0 {
-		return runtime.Errorf(runtime.CodeInvalidArgument, "the URL has a query, but %s takes the args from the body", ctx.Method()).
-			WithHint("put the args into the JSON body, or use GET")
+	if err := refuseQuery(ctx); err != nil {
+		return err
 	}
 	return s.run(ctx, tenant, bytes.Clone(ctx.Request.Body()))
 }
 
+// runAccepted runs a function in the background and waits for its end.
+func (s *Server) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) error {
+	request, err := submission(ctx, tenant, args)
+	if err != nil {
+		return err
+	}
+	ctx.SetUserValue(keyWriting, true)
+	accepted, err := s.opts.Executions.Submit(s.runs, request)
+	if err != nil {
+		return err
+	}
+	tellReplay(ctx, accepted.Replayed)
+	id := accepted.IDs[0]
+	ctx.Response.Header.SetCanonical(headerExecutionID, []byte(id))
+	x, err := s.await(tenant, id, streamTime)
+	if err != nil {
+		return err
+	}
+	if !x.State.Terminal() {
+		e := runtime.Errorf(runtime.CodeUnavailable, "the run was accepted and is not done yet").
+			WithHint("it goes on: get /v1/executions/" + id + ", or send the request again with the same key")
+		e.RetryAfter = waitingRetry
+		return e
+	}
+	s.writeOutcome(ctx, &x)
+	return nil
+}
+
+// run runs a function and waits for its end. With an idempotency key, or retries,
+// it is a run in the background that is waited for: only such a run can be found
+// again, and tried again.
 func (s *Server) run(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) error {
+	if h := &ctx.Request.Header; h.Peek(headerIdempotencyKey) != nil || h.Peek(headerRetries) != nil {
+		return s.runAccepted(ctx, tenant, args)
+	}
 	name, err := functionName(ctx)
 	if err != nil {
 		return err
@@ -40,16 +73,21 @@ func (s *Server) run(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byt
 	if err != nil {
 		return err
 	}
+	s.writeOutcome(ctx, exec)
+	return nil
+}
+
+// writeOutcome answers with how a run ended.
+func (s *Server) writeOutcome(ctx *fasthttp.RequestCtx, exec *runtime.Execution) {
 	h := &ctx.Response.Header
 	h.SetCanonical(headerExecutionID, []byte(exec.ID))
 	var buf [24]byte
 	h.SetCanonical(headerDuration, appendMillis(buf[:0], exec.Usage.Duration))
 	if exec.State == runtime.StateSucceeded {
 		writeJSON(ctx, fasthttp.StatusOK, exec.Result)
-		return nil
+		return
 	}
 	s.writeFailure(ctx, exec)
-	return nil
 }
 
 var (

@@ -10,7 +10,7 @@ import (
 )
 
 func TestRun(t *testing.T) {
-	fake := &fakeFunctions{exec: succeeded(`{"x": [1, "é"]}`)}
+	fake := &fakeEngine{exec: succeeded(`{"x": [1, "é"]}`)}
 	ts := start(t, fake, nil)
 	for _, c := range []struct {
 		method, query, body string
@@ -44,7 +44,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunRefused(t *testing.T) {
-	fake := &fakeFunctions{exec: succeeded(`1`)}
+	fake := &fakeEngine{exec: succeeded(`1`)}
 	ts := start(t, fake, nil)
 	for _, c := range []struct{ method, query, message string }{
 		{"GET", "?a=1&a=2", `"a" more than once`},
@@ -69,7 +69,7 @@ func TestRunRefused(t *testing.T) {
 
 // TestRunFailures: every class has its status, and tells what its owner needs.
 func TestRunFailures(t *testing.T) {
-	fake := &fakeFunctions{}
+	fake := &fakeEngine{}
 	ts := start(t, fake, nil)
 	for class, want := range map[runtime.Class]struct {
 		status int
@@ -88,7 +88,7 @@ func TestRunFailures(t *testing.T) {
 	} {
 		exec := failed(runtime.Failure{Class: class, Message: "why \"so\" <b>", Traceback: "Traceback\n  line 7", Line: 7})
 		exec.Usage.Duration = 70 * time.Microsecond
-		fake.renew(func(f *fakeFunctions) { f.exec = exec })
+		fake.renew(func(f *fakeEngine) { f.exec = exec })
 		a := ts.do(t, "POST", "/v1/sync/functions/f/rpc/", "{}", nil)
 		m := wantError(t, a, want.status, want.code)
 		if m["message"] != "why \"so\" <b>" || m["server_traceback"] != "Traceback\n  line 7" || m["line"] != 7.0 || m["execution_id"] != testID {
@@ -109,7 +109,7 @@ func TestRunPlatformFailures(t *testing.T) {
 		"no failure": {ID: testID, State: runtime.StateFailed},
 		"no class":   failed(runtime.Failure{Message: "s3cret"}),
 	} {
-		ts := start(t, &fakeFunctions{exec: exec}, nil)
+		ts := start(t, &fakeEngine{exec: exec}, nil)
 		a := ts.do(t, "POST", "/v1/sync/functions/f/rpc/", "{}", nil)
 		m := wantError(t, a, 500, "internal")
 		id, _ := m["error_id"].(string)
@@ -150,7 +150,7 @@ func TestMillis(t *testing.T) {
 // connection brings other requests.
 func TestNothingOutlivesTheRequest(t *testing.T) {
 	var kept []runtime.RunRequest
-	ts := start(t, &fakeFunctions{run: func(_ context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
+	ts := start(t, &fakeEngine{run: func(_ context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
 		kept = append(kept, r)
 		return succeeded("1"), nil
 	}}, nil)

@@ -29,6 +29,11 @@ type Server struct {
 	// reused by the next request and does not end when its client leaves.
 	runs   context.Context
 	cancel context.CancelFunc
+	// waits is the context of requests that only wait for executions. It ends
+	// when a Shutdown begins: they are answered as things stand.
+	waits    context.Context
+	endWaits context.CancelFunc
+	waiting  atomic.Int64 // how many there are
 }
 
 // New makes a Server. It starts nothing.
@@ -39,6 +44,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{opts: o}
 	s.runs, s.cancel = context.WithCancel(context.Background())
+	s.waits, s.endWaits = context.WithCancel(s.runs)
 	s.router = s.newRouter()
 	s.http = &fasthttp.Server{
 		Handler:        s.serve,
@@ -101,6 +107,7 @@ const cutTime = 2 * time.Second
 // of ctx. From the start of Shutdown on, /readyz answers 503.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopAccepting()
+	s.endWaits()
 	defer s.cancel()
 	// The library gives up at the end of the context it is given, and cannot
 	// be asked a second time; so it gets one that ends later.

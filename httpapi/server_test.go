@@ -19,7 +19,10 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-var _ Functions = (*runtime.Engine)(nil)
+var (
+	_ Functions  = (*runtime.Engine)(nil)
+	_ Executions = (*runtime.Engine)(nil)
+)
 
 const (
 	testToken = "test-token-mZ6rW0"
@@ -28,49 +31,52 @@ const (
 
 var testTime = time.Date(2026, 3, 4, 5, 6, 7, 891011000, time.UTC)
 
-// fakeFunctions keeps what it was called with and answers with what its fields
+// fakeEngine keeps what it was called with and answers with what its fields
 // say; err overrides all of them.
-type fakeFunctions struct {
+type fakeEngine struct {
 	mu      sync.Mutex
 	created []runtime.FunctionSpec
 	updated []runtime.FunctionUpdate
-	deleted []string
+	deleted []runtime.FunctionDeletion
 	ran     []runtime.RunRequest
 	pages   []int
 	tenants []runtime.Tenant
 
-	err    error
-	list   []runtime.Function
-	detail runtime.FunctionDetail
-	exec   *runtime.Execution
-	run    func(context.Context, runtime.RunRequest) (*runtime.Execution, error)
+	err      error
+	list     []runtime.Function
+	detail   runtime.FunctionDetail
+	replayed bool
+	exec     *runtime.Execution
+	run      func(context.Context, runtime.RunRequest) (*runtime.Execution, error)
+
+	fakeExecutions
 }
 
-func (f *fakeFunctions) CreateFunction(_ context.Context, s runtime.FunctionSpec) (runtime.Deployment, error) {
+func (f *fakeEngine) CreateFunction(_ context.Context, s runtime.FunctionSpec) (runtime.Deployment, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.created = append(f.created, s)
 	f.tenants = append(f.tenants, s.Tenant)
-	return runtime.Deployment{ExecutionID: testID}, f.err
+	return runtime.Deployment{ExecutionID: testID, Replayed: f.replayed}, f.err
 }
 
-func (f *fakeFunctions) UpdateFunction(_ context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error) {
+func (f *fakeEngine) UpdateFunction(_ context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.updated = append(f.updated, u)
 	f.tenants = append(f.tenants, u.Tenant)
-	return runtime.Deployment{ExecutionID: testID}, f.err
+	return runtime.Deployment{ExecutionID: testID, Replayed: f.replayed}, f.err
 }
 
-func (f *fakeFunctions) DeleteFunction(_ context.Context, tenant runtime.Tenant, name string) (runtime.Deployment, error) {
+func (f *fakeEngine) DeleteFunction(_ context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.deleted = append(f.deleted, name)
-	f.tenants = append(f.tenants, tenant)
-	return runtime.Deployment{ExecutionID: testID}, f.err
+	f.deleted = append(f.deleted, d)
+	f.tenants = append(f.tenants, d.Tenant)
+	return runtime.Deployment{ExecutionID: testID, Replayed: f.replayed}, f.err
 }
 
-func (f *fakeFunctions) Function(_ context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error) {
+func (f *fakeEngine) Function(_ context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tenants = append(f.tenants, tenant)
@@ -79,7 +85,7 @@ func (f *fakeFunctions) Function(_ context.Context, tenant runtime.Tenant, name 
 	return d, f.err
 }
 
-func (f *fakeFunctions) Functions(_ context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error) {
+func (f *fakeEngine) Functions(_ context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pages = append(f.pages, limit)
@@ -94,7 +100,7 @@ func (f *fakeFunctions) Functions(_ context.Context, tenant runtime.Tenant, afte
 	return f.list[from:min(from+limit, len(f.list))], f.err
 }
 
-func (f *fakeFunctions) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
+func (f *fakeEngine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
 	if f.run != nil {
 		return f.run(ctx, r)
 	}
@@ -106,7 +112,7 @@ func (f *fakeFunctions) Run(ctx context.Context, r runtime.RunRequest) (*runtime
 }
 
 // renew forgets the calls and lets change say what to answer from now on.
-func (f *fakeFunctions) renew(change func(*fakeFunctions)) {
+func (f *fakeEngine) renew(change func(*fakeEngine)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.created, f.updated, f.deleted, f.ran, f.pages, f.tenants = nil, nil, nil, nil, nil, nil
@@ -155,19 +161,20 @@ func textLog(w io.Writer) *slog.Logger {
 // testServer is a Server on a listener, with a client and its log.
 type testServer struct {
 	*Server
-	fake   *fakeFunctions
+	fake   *fakeEngine
 	log    *syncBuffer
 	client *http.Client
 	addr   string
 }
 
-func startOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake *fakeFunctions, change func(*Options)) *testServer {
+func startOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake *fakeEngine, change func(*Options)) *testServer {
 	t.Helper()
 	log := &syncBuffer{}
 	o := Options{
-		Functions: fake,
-		Auth:      HashToken(testToken),
-		Log:       textLog(log),
+		Functions:  fake,
+		Executions: fake,
+		Auth:       HashToken(testToken),
+		Log:        textLog(log),
 	}
 	if change != nil {
 		change(&o)
@@ -206,14 +213,14 @@ func startOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 }
 
 // start serves on a listener in memory.
-func start(t *testing.T, fake *fakeFunctions, change func(*Options)) *testServer {
+func start(t *testing.T, fake *fakeEngine, change func(*Options)) *testServer {
 	t.Helper()
 	ln := fasthttputil.NewInmemoryListener()
 	return startOn(t, ln, ln.Dial, fake, change)
 }
 
 // startTCP serves on a port.
-func startTCP(t *testing.T, fake *fakeFunctions, change func(*Options)) *testServer {
+func startTCP(t *testing.T, fake *fakeEngine, change func(*Options)) *testServer {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-func newServer(t *testing.T, f Functions) *Server {
+func newServer(t *testing.T, f *fakeEngine) *Server {
 	t.Helper()
-	s, err := New(Options{Functions: f, Auth: HashToken(testToken), Log: textLog(&syncBuffer{})})
+	s, err := New(Options{Functions: f, Executions: f, Auth: HashToken(testToken), Log: textLog(&syncBuffer{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func newServer(t *testing.T, f Functions) *Server {
 
 func TestShutdownLetsRunsFinish(t *testing.T) {
 	running, finish := make(chan struct{}), make(chan struct{})
-	ts := startTCP(t, &fakeFunctions{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
+	ts := startTCP(t, &fakeEngine{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
 		close(running)
 		<-finish
 		return succeeded("42"), nil
@@ -56,7 +56,7 @@ func TestShutdownLetsRunsFinish(t *testing.T) {
 
 func TestShutdownOutOfTimeCancelsRuns(t *testing.T) {
 	running := make(chan struct{})
-	s := newServer(t, &fakeFunctions{run: func(ctx context.Context, _ runtime.RunRequest) (*runtime.Execution, error) {
+	s := newServer(t, &fakeEngine{run: func(ctx context.Context, _ runtime.RunRequest) (*runtime.Execution, error) {
 		close(running)
 		<-ctx.Done()
 		return nil, runtime.Errorf(runtime.CodeUnavailable, "the server is shutting down")
@@ -86,7 +86,7 @@ func TestShutdownOutOfTimeCancelsRuns(t *testing.T) {
 }
 
 func TestShutdownTwiceAndServeAfterwards(t *testing.T) {
-	s := newServer(t, &fakeFunctions{})
+	s := newServer(t, &fakeEngine{})
 	for range 2 {
 		if err := s.Shutdown(context.Background()); err != nil {
 			t.Error(err)
@@ -102,9 +102,10 @@ func TestShutdownTwiceAndServeAfterwards(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	good := Options{Functions: &fakeFunctions{}, Auth: TokenHash{}}
+	good := Options{Functions: &fakeEngine{}, Executions: &fakeEngine{}, Auth: TokenHash{}}
 	for name, change := range map[string]func(*Options){
 		"no functions":     func(o *Options) { o.Functions = nil },
+		"no executions":    func(o *Options) { o.Executions = nil },
 		"no auth":          func(o *Options) { o.Auth = nil },
 		"negative timeout": func(o *Options) { o.WriteTimeout = -1 },
 		"negative conns":   func(o *Options) { o.MaxConns = -1 },

@@ -43,7 +43,7 @@ func TestSlowClients(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ts := startTCP(t, &fakeFunctions{exec: succeeded("1")}, shortTimeouts)
+			ts := startTCP(t, &fakeEngine{exec: succeeded("1")}, shortTimeouts)
 			conn := dialRaw(t, ts.addr)
 			conn.send(t, c.send)
 			dripped := make(chan struct{})
@@ -75,7 +75,7 @@ func TestSlowClients(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	big := succeeded(`"` + strings.Repeat("x", 64*runtime.MiB) + `"`)
 	began := make(chan struct{})
-	ts := startTCP(t, &fakeFunctions{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
+	ts := startTCP(t, &fakeEngine{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
 		close(began)
 		return big, nil
 	}}, shortTimeouts)
@@ -96,7 +96,7 @@ func TestSlowReader(t *testing.T) {
 // TestTooManyConnections: what is over MaxConns is turned away, and when there
 // is room again the next one is served.
 func TestTooManyConnections(t *testing.T) {
-	ts := startTCP(t, &fakeFunctions{}, func(o *Options) { o.MaxConns = 2 })
+	ts := startTCP(t, &fakeEngine{}, func(o *Options) { o.MaxConns = 2 })
 	first, second := dialRaw(t, ts.addr), dialRaw(t, ts.addr)
 	for _, conn := range []*rawConn{first, second} {
 		conn.send(t, listAll)

@@ -12,8 +12,9 @@ type attempt struct {
 	dispatcher *dispatcher
 	ctx        context.Context // of the run; ends when it is cancelled or handed back
 	cancel     context.CancelFunc
-	version    *loaded // in use until the end is on disk
-	bytes      int64   // that it reserves
+	version    *loaded    // in use until the end is on disk
+	logs       *LogBuffer // nil until it runs; the dispatcher's lock is held
+	bytes      int64      // that it reserves
 	started    time.Time
 	began      time.Time // zero until it runs; the dispatcher's lock is held
 	cancelled  bool      // somebody wants it cancelled; likewise
@@ -42,7 +43,10 @@ func (a *attempt) decided(refused bool) {
 // attempts that are ready or running, so that nothing waits for a goroutine.
 func (d *dispatcher) work() {
 	for a := d.next(); a != nil; a = d.next() {
-		d.hand(a, a.run())
+		d.engine.turns.tell(a.ticket.id)
+		x := a.run()
+		x.Logs = a.logs.End()
+		d.hand(a, x)
 		d.mu.Lock()
 		d.admitted--
 		d.mu.Unlock()
@@ -64,13 +68,14 @@ func (d *dispatcher) next() *attempt {
 	d.ahead--
 	d.begun++
 	a.began = d.engine.now()
+	a.logs = NewLogBuffer(a.version.program.Limits.Logs)
 	if d.ahead <= d.target/2 || d.suspect == a {
 		wake(d.lease)
 	}
 	return a
 }
 
-// run carries the attempt to its end.
+// run carries the attempt to its end, and tells what becomes of it.
 func (a *attempt) run() Execution {
 	if a.ctx.Err() != nil {
 		return a.stopped(Outcome{})
@@ -81,7 +86,7 @@ func (a *attempt) run() Execution {
 		return a.faulted(err)
 	}
 	a.started = a.began.UTC()
-	outcome, err := e.runIn(a.ctx, a.version, args)
+	outcome, err := e.runIn(a.ctx, a.version, args, a.logs)
 	switch {
 	case a.ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == ClassCancelled):
 		return a.stopped(outcome)

@@ -21,7 +21,7 @@ func (e *Engine) Await(ctx context.Context, tenant Tenant, id string) (Execution
 	if err != nil || x.State.Terminal() || ctx.Err() != nil {
 		return x, fault(op, err)
 	}
-	end, leave := e.notices.of(x.ID)
+	end, leave := e.ends.of(x.ID)
 	defer leave()
 	if x, err = e.store.Execution(tenant, id); err != nil || x.State.Terminal() {
 		return x, fault(op, err)
@@ -35,7 +35,7 @@ func (e *Engine) Await(ctx context.Context, tenant Tenant, id string) (Execution
 	return x, fault(op, err)
 }
 
-// notices tells those who wait for the end of an execution.
+// notices tells those who wait for something of an execution, such as its end.
 type notices struct {
 	mu  sync.Mutex
 	all map[string]*notice
@@ -48,8 +48,7 @@ type notice struct {
 
 func newNotices() *notices { return &notices{all: make(map[string]*notice)} }
 
-// of gives a channel that is closed when an execution has ended after of was
-// called. Whoever calls of must call leave.
+// of gives a channel that is closed when it has happened after of was called. Whoever calls of must call leave.
 func (n *notices) of(id string) (told <-chan struct{}, leave func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -68,7 +67,7 @@ func (n *notices) of(id string) (told <-chan struct{}, leave func()) {
 	}
 }
 
-// tell lets those know who wait for an execution that has ended.
+// tell lets those know who wait for it.
 func (n *notices) tell(id string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -129,7 +129,7 @@ func TestSubmit(t *testing.T) {
 	}}
 	e := newEngine(t, runtime.Options{Sandbox: box})
 	d := create(t, e, spec("hello", "[]"))
-	id := submit(t, e, runtime.SubmitRequest{Args: []byte(`{"a":1}`), Retries: 2})
+	id := submit(t, e, runtime.SubmitRequest{Args: []byte(`{"a":1}`), Retries: ptr(2)})
 	x := await(t, e, id)
 	if x.Created.IsZero() || x.Started.Before(x.Created) || x.Finished.Before(x.Started) {
 		t.Errorf("the times are %v, %v, %v", x.Created, x.Started, x.Finished)
@@ -143,9 +143,13 @@ func TestSubmit(t *testing.T) {
 	if diff := cmp.Diff(want, x); diff != "" {
 		t.Error(diff)
 	}
-	logs, err := e.Logs(context.Background(), tenant, id)
-	if err != nil || string(logs.Data) != "log" {
-		t.Errorf("the logs are %+v, %v", logs, err)
+	page, err := e.Logs(context.Background(), tenant, id, runtime.LogPosition{})
+	wantPage := runtime.LogPage{
+		Attempt: 1, Logs: runtime.Logs{Data: []byte("log"), Marks: []runtime.LogMark{{Stream: 1}}},
+		Next: runtime.LogPosition{Attempt: 1, Offset: 3}, State: runtime.StateSucceeded,
+	}
+	if diff := cmp.Diff(wantPage, page); err != nil || diff != "" {
+		t.Errorf("the logs are %v, %s", err, diff)
 	}
 }
 
@@ -165,8 +169,8 @@ func TestSubmitChecksWhatItIsGiven(t *testing.T) {
 		"too many":       {runtime.BulkRequest{Function: "hello", Args: many(runtime.MaxBulk + 1)}, runtime.CodeTooLarge},
 		"one too large":  {runtime.BulkRequest{Function: "hello", Args: [][]byte{make([]byte, runtime.MaxArgs+1)}}, runtime.CodeTooLarge},
 		"sum too large":  {runtime.BulkRequest{Function: "hello", Args: [][]byte{large, large, large, large, large, large, large, large, large, large, large, large, large}}, runtime.CodeTooLarge},
-		"retries":        {runtime.BulkRequest{Function: "hello", Args: many(1), Retries: runtime.MaxRetries + 1}, runtime.CodeInvalidArgument},
-		"retries below":  {runtime.BulkRequest{Function: "hello", Args: many(1), Retries: -1}, runtime.CodeInvalidArgument},
+		"retries":        {runtime.BulkRequest{Function: "hello", Args: many(1), Retries: ptr(runtime.MaxRetries + 1)}, runtime.CodeInvalidArgument},
+		"retries below":  {runtime.BulkRequest{Function: "hello", Args: many(1), Retries: ptr(-1)}, runtime.CodeInvalidArgument},
 		"key too long":   {runtime.BulkRequest{Function: "hello", Args: many(1), IdempotencyKey: strings.Repeat("k", 256)}, runtime.CodeInvalidArgument},
 		"key of control": {runtime.BulkRequest{Function: "hello", Args: many(1), IdempotencyKey: "a\nb"}, runtime.CodeInvalidArgument},
 		"key not ASCII":  {runtime.BulkRequest{Function: "hello", Args: many(1), IdempotencyKey: "ü"}, runtime.CodeInvalidArgument},
@@ -274,9 +278,10 @@ func TestIdempotentRequestsAtOnce(t *testing.T) {
 		t.Errorf("%d requests were first, there were %d runs", first, runs.Load())
 	}
 	for name, change := range map[string]func(*runtime.BulkRequest){
-		"args":     func(r *runtime.BulkRequest) { r.Args = many(4) },
-		"retries":  func(r *runtime.BulkRequest) { r.Retries = 1 },
-		"function": func(r *runtime.BulkRequest) { r.Function = "other" },
+		"args":                 func(r *runtime.BulkRequest) { r.Args = many(4) },
+		"retries":              func(r *runtime.BulkRequest) { r.Retries = ptr(1) },
+		"retries, as they are": func(r *runtime.BulkRequest) { r.Retries = ptr(0) },
+		"function":             func(r *runtime.BulkRequest) { r.Function = "other" },
 	} {
 		other := request
 		change(&other)
@@ -414,11 +419,11 @@ func TestBackgroundFindsItsFunction(t *testing.T) {
 			return err
 		}, "[1]"},
 		"delete": {func(e *runtime.Engine) error {
-			_, err := e.DeleteFunction(context.Background(), tenant, "hello")
+			_, err := remove(e, "hello")
 			return err
 		}, ""},
 		"delete, and another takes the name": {func(e *runtime.Engine) error {
-			_, err := e.DeleteFunction(context.Background(), tenant, "hello")
+			_, err := remove(e, "hello")
 			if err == nil {
 				_, err = e.CreateFunction(context.Background(), spec("hello", "[3]"))
 			}

@@ -22,7 +22,8 @@ func (e *Engine) Cancel(ctx context.Context, tenant Tenant, id string) (x Execut
 	switch {
 	case x.State.Terminal():
 		if changed {
-			e.notices.tell(x.ID)
+			e.ends.tell(x.ID)
+			e.turns.tell(x.ID)
 		}
 	default:
 		e.background.cancel(x.ID)

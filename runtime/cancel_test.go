@@ -56,7 +56,7 @@ func TestCancelOfWhatRuns(t *testing.T) {
 	g := newGated()
 	e := newEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1})
 	create(t, e, spec("hello", "[]"))
-	running := submit(t, e, runtime.SubmitRequest{Retries: 5})
+	running := submit(t, e, runtime.SubmitRequest{Retries: ptr(5)})
 	<-g.began
 	leased := submit(t, e, runtime.SubmitRequest{})
 	for lookUp(t, e, leased).State != runtime.StateRunning {
@@ -92,7 +92,7 @@ func TestCancelOfWhatWaitsForItsRetry(t *testing.T) {
 		}})
 		defer e.Close(context.Background())
 		create(t, e, spec("hello", "[]"))
-		id := submit(t, e, runtime.SubmitRequest{Retries: 3})
+		id := submit(t, e, runtime.SubmitRequest{Retries: ptr(3)})
 		synctest.Wait()
 		if x := lookUp(t, e, id); x.State != runtime.StateQueued || x.FunctionFailures != 1 || x.NotBefore.IsZero() {
 			t.Errorf("after the first attempt: %+v", x)
@@ -121,7 +121,9 @@ func TestCancelOfWhatIsNotThere(t *testing.T) {
 		wantCode(t, err, runtime.CodeNotFound)
 		_, err = e.Execution(context.Background(), what.tenant, what.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = e.Logs(context.Background(), what.tenant, what.id)
+		_, err = e.Logs(context.Background(), what.tenant, what.id, runtime.LogPosition{})
+		wantCode(t, err, runtime.CodeNotFound)
+		_, err = e.FollowLogs(context.Background(), what.tenant, what.id, runtime.LogPosition{})
 		wantCode(t, err, runtime.CodeNotFound)
 	}
 	await(t, e, id)

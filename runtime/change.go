@@ -1,16 +1,49 @@
 package runtime
 
-import "time"
+import (
+	"context"
+	"time"
+)
+
+// requestKey is a tenant's idempotency key.
+type requestKey struct {
+	tenant Tenant
+	key    string
+}
+
+// doOnce makes a change of a function, unless the same request has made it
+// before with the same key. Of those who come with one key at once, one makes it
+// and the others get its answer; if it fails, the next one tries.
+func (e *Engine) doOnce(ctx context.Context, tenant Tenant, key string, hash func() [32]byte, change func(*IdempotencyKey) (Deployment, error)) (Deployment, error) {
+	if key == "" {
+		return change(nil)
+	}
+	if err := checkIdempotencyKey(key); err != nil {
+		return Deployment{}, err
+	}
+	k := IdempotencyKey{Key: key, Hash: hash(), Now: e.now().UTC()}
+	mine := requestKey{tenant, key}
+	if err := e.once.lock(ctx, mine); err != nil {
+		return Deployment{}, gaveUp(err)
+	}
+	defer e.once.unlock(mine)
+	ids, err := e.store.Promised(tenant, k)
+	if err != nil {
+		return Deployment{}, err
+	}
+	if len(ids) > 0 {
+		return Deployment{ExecutionID: ids[0], Replayed: true}, nil
+	}
+	return change(&k)
+}
 
 // newChange is the execution of a change of a function that begins now.
 func newChange(kind Kind, now time.Time) Execution {
 	return Execution{ID: newID(), Kind: kind, State: StateRunning, Created: now, Started: now, Attempt: 1}
 }
 
-// recordChange keeps the execution of a change that was carried out, or of which
-// the code was the failure, and gives its id. The change itself is on disk by
-// now, so what cannot be recorded is for the log alone.
-func (e *Engine) recordChange(x Execution, f Function, o Outcome) string {
+// changed is the execution of a change as it stands after it.
+func (x Execution) changed(f Function, o Outcome, now time.Time) Execution {
 	x.Tenant, x.FunctionID, x.Function, x.Version = f.Tenant, f.ID, f.Name, f.Version
 	x.Outcome = o
 	x.Result = nil
@@ -18,9 +51,19 @@ func (e *Engine) recordChange(x Execution, f Function, o Outcome) string {
 	if o.Failure != nil {
 		x.State = o.Failure.Class.State()
 	}
-	x.Finished = e.now().UTC()
-	if err := e.store.Record(x); err != nil {
-		e.log.Error("engine: a change of a function cannot be recorded", "execution", x.ID, "function", f.ID, "kind", x.Kind, "error", err)
+	x.Finished = now
+	return x
+}
+
+// recordFailed keeps the execution of a change of which the code was the failure.
+// Its caller is told of that in any case, so what cannot be recorded is for the
+// log alone.
+func (e *Engine) recordFailed(change Execution, f Function, o Outcome) {
+	if o.Failure == nil {
+		return
 	}
-	return x.ID
+	x := change.changed(f, o, e.now().UTC())
+	if err := e.store.Record(x); err != nil {
+		e.log.Error("engine: a failed change of a function cannot be recorded", "execution", x.ID, "function", f.ID, "kind", x.Kind, "error", err)
+	}
 }

@@ -13,14 +13,7 @@ const (
 	// maxEndedBytes is how many bytes of results and logs may wait for the disk.
 	// Beyond it runs keep their memory until there is room.
 	maxEndedBytes = 64 * MiB
-	// endedOverhead is what an end takes beside result and logs.
-	endedOverhead = 1 * KiB
 )
-
-// weight is what the end of an attempt takes in memory, in bytes.
-func (a *attempt) weight() int64 {
-	return int64(len(a.end.Result)+len(a.end.Logs.Data)) + endedOverhead
-}
 
 // hand gives the end of an attempt to the committer, when there is room.
 func (d *dispatcher) hand(a *attempt, x Execution) {
@@ -35,7 +28,7 @@ func (d *dispatcher) hand(a *attempt, x Execution) {
 // append gives it at once. The lock is held.
 func (d *dispatcher) append(a *attempt, x Execution) {
 	a.end = x
-	d.bytes += a.weight()
+	d.bytes += a.end.weight()
 	d.ended = append(d.ended, a)
 	wake(d.commit)
 }
@@ -62,7 +55,7 @@ func (d *dispatcher) takeEnded() []*attempt {
 	defer d.mu.Unlock()
 	n, bytes := 0, int64(0)
 	for n < min(len(d.ended), maxCommit) && bytes < maxCommitBytes {
-		bytes += d.ended[n].weight()
+		bytes += d.ended[n].end.weight()
 		n++
 	}
 	batch := d.ended[:n:n]
@@ -142,7 +135,7 @@ func (d *dispatcher) pauseCommit() bool {
 func (d *dispatcher) abandon(batch []*attempt) {
 	d.mu.Lock()
 	for _, a := range batch {
-		d.bytes -= a.weight()
+		d.bytes -= a.end.weight()
 		d.drop(a)
 	}
 	d.room.Broadcast()
@@ -155,25 +148,24 @@ func (d *dispatcher) abandon(batch []*attempt) {
 func (d *dispatcher) settle(batch []*attempt, settled []Settled) {
 	d.mu.Lock()
 	for i, a := range batch {
-		d.bytes -= a.weight()
+		d.bytes -= a.end.weight()
 		d.drop(a)
 		if x := &settled[i].Execution; settled[i].Err == nil && x.State == StateQueued && !d.closing {
-			t := newTicket(a.ticket.origin, x)
-			t.faults = a.ticket.faults
-			d.put(t)
+			d.put(newTicket(a.ticket.origin, x))
 		}
 	}
 	d.room.Broadcast()
 	d.mu.Unlock()
 	wake(d.lease)
 	for i, a := range batch {
+		d.engine.turns.tell(a.ticket.id)
 		switch err := settled[i].Err; {
 		case err != nil:
 			if !errors.Is(err, ErrLease) {
 				d.engine.log.Error("engine: the end of an execution did not count", "execution", a.ticket.id, "error", err)
 			}
 		case settled[i].Execution.State.Terminal():
-			d.engine.notices.tell(a.ticket.id)
+			d.engine.ends.tell(a.ticket.id)
 		}
 		a.end = Execution{}
 	}

@@ -5,36 +5,46 @@ import "context"
 // DeleteFunction removes a function and its versions. Runs under way, or
 // waiting, finish; those that are queued in the background and have not started
 // end as failed. The deletion is an execution of its own.
-func (e *Engine) DeleteFunction(ctx context.Context, tenant Tenant, name string) (Deployment, error) {
+//
+// Errors: CodeNotFound, CodeInvalidArgument, CodeConflict, CodeUnavailable,
+// CodeInternal.
+func (e *Engine) DeleteFunction(ctx context.Context, r FunctionDeletion) (Deployment, error) {
 	const op = "engine.delete"
 	if err := e.enter(); err != nil {
 		return Deployment{}, err
 	}
 	defer e.gate.leave()
-	if err := ValidateName(name); err != nil {
+	if err := ValidateName(r.Name); err != nil {
 		return Deployment{}, fault(op, err)
 	}
-	key := functionKey{tenant, name}
-	if err := e.changes.lock(ctx, key); err != nil {
-		return Deployment{}, fault(op, gaveUp(err))
-	}
-	defer e.changes.unlock(key)
+	d, err := e.doOnce(ctx, r.Tenant, r.IdempotencyKey, r.hash, func(key *IdempotencyKey) (Deployment, error) {
+		return e.remove(ctx, functionKey{r.Tenant, r.Name}, key)
+	})
+	return d, fault(op, err)
+}
 
-	f, err := e.store.FunctionByName(tenant, name)
+func (e *Engine) remove(ctx context.Context, name functionKey, key *IdempotencyKey) (Deployment, error) {
+	if err := e.changes.lock(ctx, name); err != nil {
+		return Deployment{}, gaveUp(err)
+	}
+	defer e.changes.unlock(name)
+
+	f, err := e.store.FunctionByName(name.tenant, name.name)
 	if err != nil {
-		return Deployment{}, fault(op, err)
+		return Deployment{}, err
 	}
-	change := newChange(KindDelete, e.now().UTC())
-	versions, err := e.store.Versions(tenant, f.ID)
+	now := e.now().UTC()
+	versions, err := e.store.Versions(f.Tenant, f.ID)
 	if err != nil {
-		return Deployment{}, fault(op, err)
+		return Deployment{}, err
 	}
-	if err := e.store.DeleteFunction(tenant, f.ID); err != nil {
-		return Deployment{}, fault(op, err)
+	x := newChange(KindDelete, now).changed(f, Outcome{}, now)
+	if err := e.store.DeleteFunction(f.Tenant, f.ID, Change{x, key}); err != nil {
+		return Deployment{}, err
 	}
-	e.current.changed(key)
+	e.current.changed(name)
 	for _, number := range versions {
 		e.retire(f.ID, number)
 	}
-	return Deployment{Function: f, ExecutionID: e.recordChange(change, f, Outcome{})}, nil
+	return Deployment{Function: f, ExecutionID: x.ID}, nil
 }

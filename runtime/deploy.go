@@ -8,8 +8,11 @@ import (
 // CreateFunction deploys a new function: it is checked, its module body is run,
 // and only if that succeeds is it kept. Code that does not deploy is a
 // CodeDeployFailed error with traceback and line; a taken name is
-// CodeAlreadyExists. The deployment is an execution of its own, on disk when
-// CreateFunction returns; one that fails for its code is recorded too.
+// CodeAlreadyExists. The deployment is an execution of its own, on disk with the
+// function; one that fails for its code is recorded too.
+//
+// Other errors: CodeInvalidArgument, CodeTooLarge, CodeConflict, CodeTooBusy,
+// CodeUnavailable, CodeInternal.
 func (e *Engine) CreateFunction(ctx context.Context, s FunctionSpec) (Deployment, error) {
 	const op = "engine.create"
 	if err := e.enter(); err != nil {
@@ -19,13 +22,20 @@ func (e *Engine) CreateFunction(ctx context.Context, s FunctionSpec) (Deployment
 	if err := checkSpec(s); err != nil {
 		return Deployment{}, fault(op, err)
 	}
-	key := functionKey{s.Tenant, s.Name}
-	if err := e.changes.lock(ctx, key); err != nil {
-		return Deployment{}, fault(op, gaveUp(err))
+	d, err := e.doOnce(ctx, s.Tenant, s.IdempotencyKey, s.hash, func(key *IdempotencyKey) (Deployment, error) {
+		return e.create(ctx, s, key)
+	})
+	return d, fault(op, err)
+}
+
+func (e *Engine) create(ctx context.Context, s FunctionSpec, key *IdempotencyKey) (Deployment, error) {
+	name := functionKey{s.Tenant, s.Name}
+	if err := e.changes.lock(ctx, name); err != nil {
+		return Deployment{}, gaveUp(err)
 	}
-	defer e.changes.unlock(key)
-	if err := e.available(key); err != nil {
-		return Deployment{}, fault(op, err)
+	defer e.changes.unlock(name)
+	if err := e.available(name); err != nil {
+		return Deployment{}, err
 	}
 
 	now := e.now().UTC()
@@ -37,22 +47,22 @@ func (e *Engine) CreateFunction(ctx context.Context, s FunctionSpec) (Deployment
 		Source:     bytes.Clone(s.Source),
 		Context:    bytes.Clone(s.Context),
 		Limits:     s.Limits,
+		Retries:    s.Retries,
 		Created:    now,
 	}
 	change := newChange(KindCreate, now)
 	outcome, err := e.deploy(ctx, f, v)
 	if err != nil {
-		if outcome.Failure != nil {
-			e.recordChange(change, f, outcome)
-		}
-		return Deployment{}, fault(op, err)
+		e.recordFailed(change, f, outcome)
+		return Deployment{}, err
 	}
-	if err := e.store.CreateFunction(f, v); err != nil {
+	x := change.changed(f, outcome, e.now().UTC())
+	if err := e.store.CreateFunction(f, v, Change{x, key}); err != nil {
 		e.sandbox.Forget(f.ID, v.Number)
-		return Deployment{}, fault(op, err)
+		return Deployment{}, err
 	}
-	e.current.changed(key)
-	return Deployment{Function: f, ExecutionID: e.recordChange(change, f, outcome), Logs: outcome.Logs}, nil
+	e.current.changed(name)
+	return Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
 }
 
 // checkSpec checks what is asked for, as far as that can be told without
@@ -68,6 +78,9 @@ func checkSpec(s FunctionSpec) error {
 		return err
 	}
 	if err := checkObject("context", s.Context, MaxContext); err != nil {
+		return err
+	}
+	if err := checkRetries(s.Retries); err != nil {
 		return err
 	}
 	return s.Limits.Validate()

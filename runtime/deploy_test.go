@@ -202,20 +202,19 @@ func TestRename(t *testing.T) {
 func TestDelete(t *testing.T) {
 	box := &fakeSandbox{}
 	e := newEngine(t, runtime.Options{Sandbox: box})
-	ctx := context.Background()
 	create(t, e, spec("hello", `"one"`))
 	if _, err := run(e, "hello", ""); err != nil {
 		t.Fatal(err)
 	}
-	d, err := e.DeleteFunction(ctx, tenant, "hello")
+	d, err := remove(e, "hello")
 	if err != nil || d.Function.Name != "hello" || len(d.ExecutionID) != 36 {
 		t.Fatalf("got %+v, %v", d, err)
 	}
 	_, err = run(e, "hello", "")
 	wantCode(t, err, runtime.CodeNotFound)
-	_, err = e.DeleteFunction(ctx, tenant, "hello")
+	_, err = remove(e, "hello")
 	wantCode(t, err, runtime.CodeNotFound)
-	_, err = e.DeleteFunction(ctx, tenant, "../x")
+	_, err = remove(e, "../x")
 	wantCode(t, err, runtime.CodeInvalidArgument)
 	if box.held() != 0 {
 		t.Errorf("%d images are left", box.held())
@@ -227,7 +226,7 @@ func TestDelete(t *testing.T) {
 func TestRunsOutliveTheirVersion(t *testing.T) {
 	for name, change := range map[string]func(e *runtime.Engine) error{
 		"delete": func(e *runtime.Engine) error {
-			_, err := e.DeleteFunction(context.Background(), tenant, "hello")
+			_, err := remove(e, "hello")
 			return err
 		},
 		"update": func(e *runtime.Engine) error {
@@ -285,25 +284,25 @@ type failingStore struct {
 	err error
 }
 
-func (s *failingStore) CreateFunction(f runtime.Function, v runtime.Version) error {
+func (s *failingStore) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.Storage.CreateFunction(f, v)
+	return s.Storage.CreateFunction(f, v, c)
 }
 
-func (s *failingStore) UpdateFunction(f runtime.Function, v *runtime.Version) error {
+func (s *failingStore) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.Storage.UpdateFunction(f, v)
+	return s.Storage.UpdateFunction(f, v, c)
 }
 
-func (s *failingStore) DeleteFunction(t runtime.Tenant, id string) error {
+func (s *failingStore) DeleteFunction(t runtime.Tenant, id string, c runtime.Change) error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.Storage.DeleteFunction(t, id)
+	return s.Storage.DeleteFunction(t, id, c)
 }
 
 func TestAStoreThatFails(t *testing.T) {
@@ -318,7 +317,7 @@ func TestAStoreThatFails(t *testing.T) {
 	wantCode(t, err, runtime.CodeUnavailable)
 	_, err = e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", NewName: ptr("bye")})
 	wantCode(t, err, runtime.CodeUnavailable)
-	_, err = e.DeleteFunction(ctx, tenant, "hello")
+	_, err = remove(e, "hello")
 	wantCode(t, err, runtime.CodeUnavailable)
 	if box.held() != 1 {
 		t.Errorf("%d images are held, want that of the one function", box.held())

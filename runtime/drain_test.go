@@ -58,13 +58,13 @@ func drainLetsRunsEnd(t *testing.T) {
 		if i == 0 {
 			want = runtime.StateSucceeded
 		}
-		if err != nil || x.State != want || x.PlatformFailures != 0 {
+		if err != nil || x.State != want || x.PlatformFailures+x.LostAttempts != 0 {
 			t.Errorf("run %d: %+v, %v", i, x, err)
 		}
 	}
 	e = engineOn(t, d.store, runtime.Options{Sandbox: &fakeSandbox{}})
 	for _, id := range ids {
-		if x := await(t, e, id); x.State != runtime.StateSucceeded || x.PlatformFailures != 0 {
+		if x := await(t, e, id); x.State != runtime.StateSucceeded || x.PlatformFailures+x.LostAttempts != 0 {
 			t.Errorf("got %+v", x)
 		}
 	}
@@ -91,7 +91,7 @@ func TestDrainHandsBackWhatDoesNotEnd(t *testing.T) {
 	started := 0
 	for _, id := range a.IDs {
 		x, err := d.store.Execution(tenant, id)
-		if err != nil || x.State != runtime.StateQueued || x.PlatformFailures+x.FunctionFailures != 0 || !x.NotBefore.IsZero() {
+		if err != nil || x.State != runtime.StateQueued || x.PlatformFailures+x.LostAttempts+x.FunctionFailures != 0 || !x.NotBefore.IsZero() {
 			t.Errorf("got %+v, %v", x, err)
 		}
 		started += x.Attempt

@@ -71,10 +71,12 @@ type Engine struct {
 	admission *admission
 	current   *versionCache
 	changes   *keyedLock[functionKey] // held by whoever changes a function
+	once      *keyedLock[requestKey]  // held before changes by whoever has such a key
 
 	background   *dispatcher
 	backlogLimit int
-	notices      *notices
+	ends         *notices // of executions
+	turns        *notices // of starts and ends of attempts, for those who follow their logs
 	records      *recorder
 
 	retention sync.WaitGroup
@@ -89,6 +91,9 @@ type Deployment struct {
 	Function    Function
 	ExecutionID string
 	Logs        Logs // what the module body wrote
+	// Replayed says that the request came before, by its idempotency key: nothing
+	// was done, the execution is the one of then, and all else is empty.
+	Replayed bool
 }
 
 // FunctionDetail is a function with its current version.
@@ -144,9 +149,11 @@ func New(o Options) (*Engine, error) {
 		admission: newAdmission(o.MemoryBudget, o.MaxRuns, o.QueueLimit),
 		current:   newVersionCache(o.CacheBytes),
 		changes:   newKeyedLock[functionKey](),
+		once:      newKeyedLock[requestKey](),
 
 		backlogLimit: o.BacklogLimit,
-		notices:      newNotices(),
+		ends:         newNotices(),
+		turns:        newNotices(),
 		records:      newRecorder(o.Store.Record, o.Log),
 		stop:         make(chan struct{}),
 		closed:       make(chan struct{}),

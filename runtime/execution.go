@@ -1,6 +1,9 @@
 package runtime
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // State is where an execution stands. Exactly one terminal state is reached,
 // once.
@@ -134,7 +137,8 @@ type Execution struct {
 	Attempt          int
 	Retries          int // how many further attempts the caller asked for after failures of the function
 	FunctionFailures int // attempts that ended in a failure of the function and were followed by another
-	PlatformFailures int // attempts that the platform failed, lost processes included
+	PlatformFailures int // attempts that the platform failed otherwise than by the loss of its process
+	LostAttempts     int // attempts that were lost with their process
 	// NotBefore is when a queued execution may start at the earliest: the
 	// back-off of a retry. Zero: at once.
 	NotBefore time.Time
@@ -159,6 +163,19 @@ func (x Execution) Cancelled(now time.Time) Execution {
 	x.Result, x.ResultSize = nil, 0
 	x.Failure = &Failure{Class: ClassCancelled, Message: message}
 	return x
+}
+
+// executionOverhead is what an execution takes in memory beside what weight
+// counts, in bytes.
+const executionOverhead = 1 * KiB
+
+// weight is what an execution takes in memory, in bytes.
+func (x *Execution) weight() int64 {
+	n := len(x.Result) + len(x.Logs.Data) + len(x.Logs.Marks)*int(unsafe.Sizeof(LogMark{})) + executionOverhead
+	if x.Failure != nil {
+		n += len(x.Failure.Message) + len(x.Failure.Traceback)
+	}
+	return int64(n)
 }
 
 // RunRequest asks for a blocking run.

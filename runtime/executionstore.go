@@ -36,12 +36,15 @@ type ExecutionQueue interface {
 	// request is the same, else the error is CodeConflict. Of those who come with
 	// the same key at once one is first.
 	Accept(batch []Accepted, key *IdempotencyKey) (ids []string, replayed bool, err error)
+	// Promised gives the ids that a key stands for, none if it is new. One that
+	// came with another request is a CodeConflict error.
+	Promised(tenant Tenant, key IdempotencyKey) (ids []string, err error)
 	// Start makes queued executions running. refused tells in order which may not
 	// start, as ErrLease.
 	Start(leases []Lease) (refused []error, err error)
 	// Finish ends attempts. Each execution given is as it shall stand: in a
-	// terminal state with its outcome, or queued again with NotBefore and the
-	// failures counted so far. It counts only if the execution runs and Attempt
+	// terminal state with its outcome, or queued again with NotBefore, the
+	// failures counted so far and the logs of the attempt. It counts only if the execution runs and Attempt
 	// is that of the lease. One that is to be queued again but was asked to cancel
 	// is cancelled as of now.
 	Finish(ended []Execution, now time.Time) ([]Settled, error)
@@ -68,8 +71,9 @@ type ExecutionHistory interface {
 	// Executions gets executions in the order of ids, nil for those that are not
 	// there, without logs and without results above [ListedResult].
 	Executions(tenant Tenant, ids []string) ([]*Execution, error)
-	// Logs gets what an execution wrote. One that is not done has none yet.
-	Logs(tenant Tenant, id string) (Logs, error)
+	// Logs gets what the latest attempt of an execution wrote, nothing while it
+	// runs, and the execution as it was at the same moment, without its result.
+	Logs(tenant Tenant, id string) (Execution, Logs, error)
 	// List gives up to limit executions that pass a filter, newest first, those
 	// accepted before the one with the id cursor, if it is not empty. They come
 	// without logs and without results above [ListedResult]. The next page

@@ -26,6 +26,7 @@ const tenant runtime.Tenant = "a"
 type fakeSandbox struct {
 	deploy func(ctx context.Context, p runtime.Program) (runtime.Outcome, error) // nil: succeeds
 	run    func(ctx context.Context, p runtime.Program, args, fnContext []byte) (runtime.Outcome, error)
+	call   func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) // instead of run
 
 	mu     sync.Mutex
 	images map[string]bool
@@ -58,12 +59,19 @@ func (s *fakeSandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Ou
 
 // Run gives the source as result unless told otherwise: tests write sources
 // that are JSON.
-func (s *fakeSandbox) Run(ctx context.Context, p runtime.Program, args, fnContext []byte) (runtime.Outcome, error) {
-	s.keep(p)
-	if s.run != nil {
-		return s.run(ctx, p, args, fnContext)
+func (s *fakeSandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+	s.keep(c.Program)
+	if s.call != nil {
+		return s.call(ctx, c)
 	}
-	return runtime.Outcome{Result: p.Source}, nil
+	if s.run == nil {
+		return runtime.Outcome{Result: c.Program.Source}, nil
+	}
+	o, err := s.run(ctx, c.Program, c.Args, c.Context)
+	if c.Logs != nil {
+		c.Logs.AppendAll(o.Logs)
+	}
+	return o, err
 }
 
 func (s *fakeSandbox) Forget(functionID string, version uint64) {
@@ -119,6 +127,10 @@ func create(t testing.TB, e *runtime.Engine, s runtime.FunctionSpec) runtime.Dep
 		t.Fatal(err)
 	}
 	return d
+}
+
+func remove(e *runtime.Engine, name string) (runtime.Deployment, error) {
+	return e.DeleteFunction(context.Background(), runtime.FunctionDeletion{Tenant: tenant, Name: name})
 }
 
 func run(e *runtime.Engine, name, args string) (*runtime.Execution, error) {

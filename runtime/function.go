@@ -31,6 +31,7 @@ type Version struct {
 	Source     []byte // Python, UTF-8
 	Context    []byte // JSON object, secrets included; nil means {}
 	Limits     Limits
+	Retries    int // further attempts of runs in the background after failures of the function, 0 to [MaxRetries]
 	Created    time.Time
 }
 
@@ -45,6 +46,9 @@ type FunctionSpec struct {
 	Source  []byte
 	Context json.RawMessage // JSON object; empty means {}
 	Limits  Limits
+	Retries int // see Version
+	// IdempotencyKey is that of [SubmitRequest].
+	IdempotencyKey string
 }
 
 // FunctionUpdate asks for changes to a function. Nil fields stay as they are.
@@ -56,6 +60,17 @@ type FunctionUpdate struct {
 	Context json.RawMessage
 	Timeout *time.Duration
 	Memory  *int64 // bytes
+	Retries *int   // see Version
+	// IdempotencyKey is that of [SubmitRequest].
+	IdempotencyKey string
+}
+
+// FunctionDeletion asks for a function to be removed.
+type FunctionDeletion struct {
+	Tenant Tenant
+	Name   string
+	// IdempotencyKey is that of [SubmitRequest].
+	IdempotencyKey string
 }
 
 // MaxName is the longest function name, in bytes.

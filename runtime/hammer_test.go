@@ -84,7 +84,7 @@ func TestHammer(t *testing.T) {
 				case 2:
 					_, err = e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: name, Source: []byte(`[1]`)})
 				case 3:
-					_, err = e.DeleteFunction(ctx, tenant, name)
+					_, err = remove(e, name)
 				case 4:
 					_, err = e.Function(ctx, tenant, name)
 				default:

@@ -43,16 +43,6 @@ func (e *Engine) List(ctx context.Context, tenant Tenant, filter Filter, cursor 
 	return all, err
 }
 
-// Logs gets what an execution wrote to stdout and stderr. One that is not done
-// has none yet.
-func (e *Engine) Logs(ctx context.Context, tenant Tenant, id string) (logs Logs, err error) {
-	err = e.look("engine.logs", func() error {
-		logs, err = e.store.Logs(tenant, id)
-		return err
-	})
-	return logs, err
-}
-
 // look reads the store once it holds every execution whose caller has its
 // answer.
 func (e *Engine) look(op string, read func() error) error {

@@ -8,20 +8,21 @@ type Storage interface {
 	ExecutionStore
 }
 
-// Store keeps functions. Each write is one durable batch: when it returns nil
-// the change survives a lost machine, when it returns an error nothing changed.
+// Store keeps functions. Each write is one durable batch, that of its [Change]
+// included: when it returns nil the change survives a lost machine, when it
+// returns an error nothing changed.
 // Methods are safe for concurrent use; the Engine serialises writes to one
 // function. Absent things are a CodeNotFound error, taken names
 // CodeAlreadyExists. Returned slices belong to the caller.
 type Store interface {
 	// CreateFunction keeps f and its first version.
-	CreateFunction(f Function, v Version) error
+	CreateFunction(f Function, v Version, c Change) error
 	// UpdateFunction replaces the function with f.ID by f (whose name may be
 	// new) and adds v, if not nil, as its newest version, dropping those beyond
 	// KeptVersions.
-	UpdateFunction(f Function, v *Version) error
+	UpdateFunction(f Function, v *Version, c Change) error
 	// DeleteFunction removes the function and all its versions.
-	DeleteFunction(tenant Tenant, id string) error
+	DeleteFunction(tenant Tenant, id string, c Change) error
 	// FunctionByName finds a function by its present name.
 	FunctionByName(tenant Tenant, name string) (Function, error)
 	// Functions lists up to limit functions by name, after the given name.
@@ -30,6 +31,14 @@ type Store interface {
 	Version(tenant Tenant, functionID string, number uint64) (Version, error)
 	// Versions lists the kept versions' numbers, newest first.
 	Versions(tenant Tenant, functionID string) ([]uint64, error)
+}
+
+// Change is what is kept together with a change of a function.
+type Change struct {
+	Execution Execution // that the change is; in its terminal state
+	// Key is to stand for the execution from then on; nil: there is none. One that
+	// stands for something is a CodeConflict error.
+	Key *IdempotencyKey
 }
 
 // Program is what the sandbox is to know of a function version.
@@ -42,6 +51,16 @@ type Program struct {
 	Limits     Limits
 }
 
+// RunCall is what a run is made of.
+type RunCall struct {
+	Program Program
+	Args    []byte // JSON object
+	Context []byte // JSON object
+	// Logs, if not nil, gets all that the run writes, at the moment at which it
+	// is written. The logs of the outcome are then those that it holds.
+	Logs *LogBuffer
+}
+
 // Sandbox runs programs. Only plain values cross this border, so that a sandbox
 // may live in another process. Safe for concurrent use.
 type Sandbox interface {
@@ -49,10 +68,10 @@ type Sandbox interface {
 	// keeps the image that runs start from. A Failure in the outcome is the
 	// program's fault; an error is the platform's.
 	Deploy(ctx context.Context, p Program) (Outcome, error)
-	// Run calls main(args, context) of p in a pristine interpreter. args and
-	// context are JSON objects. If the program's image is gone it is made again.
-	// The end of ctx cancels the run.
-	Run(ctx context.Context, p Program, args, fnContext []byte) (Outcome, error)
+	// Run calls main(args, context) of a program in a pristine interpreter. If
+	// the program's image is gone it is made again. The end of ctx cancels the
+	// run.
+	Run(ctx context.Context, c RunCall) (Outcome, error)
 	// Forget drops the image of a version that will not run again.
 	Forget(functionID string, version uint64)
 }

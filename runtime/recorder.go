@@ -10,9 +10,6 @@ import (
 // faster than the store.
 const maxRecordBytes = 16 * MiB
 
-// recordOverhead is what an execution takes beside result and logs.
-const recordOverhead = 1 * KiB
-
 // recorder keeps executions that somebody waited for, behind the answer.
 type recorder struct {
 	record func(Execution) error
@@ -40,7 +37,7 @@ func (r *recorder) start() { r.group.Go(r.recordAll) }
 
 // add has an execution recorded. Its slices must not change any more.
 func (r *recorder) add(x *Execution) {
-	weight := int64(len(x.Result)+len(x.Logs.Data)) + recordOverhead
+	weight := x.weight()
 	r.mu.Lock()
 	if r.bytes+weight > maxRecordBytes || r.ending {
 		r.mu.Unlock()

@@ -58,14 +58,14 @@ func (e *Engine) recover() error {
 // afterLoss is how an execution shall stand whose attempt was lost with its
 // process. One that was to be cancelled is cancelled by the store.
 func afterLoss(x Execution, now time.Time) Execution {
-	x.PlatformFailures++
+	x.LostAttempts++
 	x.State = StateQueued
-	if x.PlatformFailures >= maxLost && !x.CancelRequested {
+	if x.LostAttempts >= maxLost && !x.CancelRequested {
 		x.State = StateFailed
 		x.Finished = now
 		x.Failure = &Failure{
-			Class:   ClassCrashed,
-			Message: fmt.Sprintf("the server ended %d times while this ran, so it is not tried again", x.PlatformFailures),
+			Class:   ClassInternal,
+			Message: fmt.Sprintf("the server ended %d times while this ran, so it is not tried again", x.LostAttempts),
 		}
 	}
 	return x

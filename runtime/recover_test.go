@@ -127,12 +127,12 @@ func TestARunThatEndsTheProcess(t *testing.T) {
 	for i, id := range a.IDs {
 		x := await(t, e, id)
 		if i == 7 {
-			if x.State != runtime.StateFailed || x.Failure.Class != runtime.ClassCrashed || x.Attempt != 3 || x.PlatformFailures != 3 {
+			if x.State != runtime.StateFailed || x.Failure.Class != runtime.ClassInternal || x.Attempt != 3 || x.LostAttempts != 3 {
 				t.Errorf("the one that ends the process: %+v, %+v", x, x.Failure)
 			}
 			continue
 		}
-		if x.State != runtime.StateSucceeded || x.PlatformFailures > 1 {
+		if x.State != runtime.StateSucceeded || x.LostAttempts > 1 {
 			t.Errorf("run %d: %+v, %+v", i, x, x.Failure)
 		}
 	}
@@ -166,7 +166,7 @@ func TestSuspectsRunAlone(t *testing.T) {
 		e := engineOn(t, d.store, runtime.Options{Sandbox: &fakeSandbox{run: second.run}, MaxRuns: 3})
 		suspects := 0
 		for _, id := range ids {
-			if lookUp(t, e, id).PlatformFailures == 1 {
+			if lookUp(t, e, id).LostAttempts == 1 {
 				suspects++
 			}
 		}
@@ -184,7 +184,7 @@ func TestSuspectsRunAlone(t *testing.T) {
 		<-second.began
 		close(second.end)
 		for _, id := range ids {
-			if x := await(t, e, id); x.State != runtime.StateSucceeded || x.PlatformFailures > 1 {
+			if x := await(t, e, id); x.State != runtime.StateSucceeded || x.LostAttempts > 1 {
 				t.Errorf("got %+v", x)
 			}
 		}
@@ -213,7 +213,7 @@ func TestOthersPassALongSuspect(t *testing.T) {
 		if waited := time.Since(from); waited != time.Second {
 			t.Errorf("the other began %v after the suspect", waited)
 		}
-		if x := lookUp(t, e, long); x.State != runtime.StateRunning || x.PlatformFailures != 1 {
+		if x := lookUp(t, e, long); x.State != runtime.StateRunning || x.LostAttempts != 1 {
 			t.Errorf("the suspect is %+v", x)
 		}
 		close(second.end)

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -35,7 +37,7 @@ func TestRetriesOfTheFunction(t *testing.T) {
 			{9, 4, runtime.StateSucceeded, 7 * time.Second},
 		} {
 			runs.Store(0)
-			x := await(t, e, submit(t, e, runtime.SubmitRequest{Retries: test.retries}))
+			x := await(t, e, submit(t, e, runtime.SubmitRequest{Retries: ptr(test.retries)}))
 			took := x.Finished.Sub(x.Created)
 			if x.State != test.state || x.Attempt != test.attempts || x.FunctionFailures != min(test.retries, 3) {
 				t.Errorf("with %d retries: %+v", test.retries, x)
@@ -88,4 +90,83 @@ func TestFaultsOfThePlatformAreTriedAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A run that does not say has the retries of its function, as they are when it is
+// accepted.
+func TestRetriesByTheFunction(t *testing.T) {
+	e := newEngine(t, runtime.Options{})
+	ctx := context.Background()
+	s := spec("hello", "[1]")
+	s.Retries = 3
+	create(t, e, s)
+	retries := func(r runtime.SubmitRequest) int { return lookUp(t, e, submit(t, e, r)).Retries }
+	if n := retries(runtime.SubmitRequest{}); n != 3 {
+		t.Errorf("by the function: %d", n)
+	}
+	if n := retries(runtime.SubmitRequest{Retries: ptr(0)}); n != 0 {
+		t.Errorf("none: %d", n)
+	}
+	if n := retries(runtime.SubmitRequest{Retries: ptr(runtime.MaxRetries)}); n != runtime.MaxRetries {
+		t.Errorf("the most: %d", n)
+	}
+	before := submit(t, e, runtime.SubmitRequest{})
+	d, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Retries: ptr(0)})
+	if err != nil || d.Function.Version != 2 {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	if n := retries(runtime.SubmitRequest{}); n != 0 {
+		t.Errorf("after the update: %d", n)
+	}
+	if x := lookUp(t, e, before); x.Retries != 3 {
+		t.Errorf("what was accepted before the update became %+v", x)
+	}
+	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Retries: ptr(runtime.MaxRetries), Source: []byte("[2]")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte("[3]")}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := e.SubmitBulk(ctx, runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range a.IDs {
+		if x := lookUp(t, e, id); x.Retries != runtime.MaxRetries {
+			t.Errorf("in bulk: %+v", x)
+		}
+	}
+	if detail, err := e.Function(ctx, tenant, "hello"); err != nil || detail.Version.Retries != runtime.MaxRetries || detail.Version.Number != 4 {
+		t.Errorf("the function is %+v, %v", detail, err)
+	}
+	for _, n := range []int{-1, runtime.MaxRetries + 1} {
+		s := spec("other", "[1]")
+		s.Retries = n
+		_, err := e.CreateFunction(ctx, s)
+		wantCode(t, err, runtime.CodeInvalidArgument)
+		_, err = e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Retries: &n})
+		wantCode(t, err, runtime.CodeInvalidArgument)
+	}
+}
+
+// The failures of the platform are remembered by the next process.
+func TestFaultsOutliveTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := openDisk(t, vfs.NewCrashableMem())
+		e := engineOn(t, d.store, runtime.Options{Sandbox: &fakeSandbox{
+			run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
+				return runtime.Outcome{}, errors.New("broken")
+			},
+		}})
+		create(t, e, spec("hello", "[1]"))
+		id := submit(t, e, runtime.SubmitRequest{})
+		synctest.Wait()
+		after := d.crash(t)
+		leave(t, e, d)
+		e = engineOn(t, after.store, runtime.Options{Sandbox: &fakeSandbox{}})
+		if x := await(t, e, id); x.State != runtime.StateSucceeded || x.PlatformFailures != 1 || x.LostAttempts != 0 || x.Attempt != 2 {
+			t.Errorf("got %+v", x)
+		}
+		closeAll(t, e, after)
+	})
 }

@@ -23,11 +23,8 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 	defer e.gate.leave()
 	created := e.now()
 
-	version, err := e.current.use(ctx, functionKey{r.Tenant, r.Function}, e.load)
+	version, err := e.currentOf(ctx, r.Tenant, r.Function)
 	if err != nil {
-		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return nil, gaveUp(err)
-		}
 		return nil, fault("engine.run", err)
 	}
 	defer e.current.release(version)
@@ -53,7 +50,7 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 		Started:    e.now(),
 		Attempt:    1,
 	}
-	outcome, err := e.runIn(ctx, version, orNoMembers(r.Args))
+	outcome, err := e.runIn(ctx, version, orNoMembers(r.Args), nil)
 	if err != nil {
 		if ctx.Err() == nil {
 			return nil, fault("engine.run", err)
@@ -68,6 +65,16 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 
 // reservation is what a run may use at most, in bytes.
 func (p *Program) reservation() int64 { return p.Limits.Memory + p.Limits.Tmp }
+
+// currentOf gives the current version of a function, which must be given to
+// release.
+func (e *Engine) currentOf(ctx context.Context, tenant Tenant, name string) (*loaded, error) {
+	l, err := e.current.use(ctx, functionKey{tenant, name}, e.load)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = gaveUp(err)
+	}
+	return l, err
+}
 
 // versionOf gives the version that an execution runs: the current one of its
 // function, whatever that is called by now. It must be given to release.
@@ -99,7 +106,7 @@ func (e *Engine) newest(t *ticket) (*loaded, error) {
 		if err != nil && CodeOf(err) != CodeNotFound {
 			return nil, err
 		}
-		l := &loaded{program: program(Function{ID: t.functionID, Tenant: t.tenant}, v), context: orNoMembers(v.Context)}
+		l := newLoaded(Function{ID: t.functionID, Tenant: t.tenant}, v)
 		if err == nil {
 			e.current.hold(l)
 		}
@@ -128,7 +135,7 @@ func (e *Engine) load(key functionKey) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loaded{program: program(f, v), context: orNoMembers(v.Context)}, nil
+	return newLoaded(f, v), nil
 }
 
 // stored reads a function and its current version. Between the two reads the

@@ -2,10 +2,6 @@ package runtime
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"errors"
-	"io"
 	"strconv"
 )
 
@@ -29,8 +25,8 @@ type SubmitRequest struct {
 	Function string // name
 	Args     []byte // JSON object; empty means {}
 	// Retries is how many further attempts are made after failures of the
-	// function, from 0 to [MaxRetries].
-	Retries int
+	// function, from 0 to [MaxRetries]. Nil: as many as its current version says.
+	Retries *int
 	// IdempotencyKey, if not empty, makes a request that comes again within
 	// [IdempotencyPeriod] stand for the first one: 1 to [MaxIdempotencyKey]
 	// printable ASCII characters. Another request with the same key is a
@@ -43,7 +39,7 @@ type BulkRequest struct {
 	Tenant         Tenant
 	Function       string   // name
 	Args           [][]byte // one to [MaxBulk] JSON objects, [MaxBulkArgs] bytes in all; empty ones mean {}
-	Retries        int      // see SubmitRequest
+	Retries        *int     // see SubmitRequest
 	IdempotencyKey string   // see SubmitRequest
 }
 
@@ -89,14 +85,15 @@ func (e *Engine) accept(ctx context.Context, r BulkRequest) (Acceptance, error) 
 	if err := r.check(); err != nil {
 		return Acceptance{}, err
 	}
-	version, err := e.current.use(ctx, functionKey{r.Tenant, r.Function}, e.load)
+	version, err := e.currentOf(ctx, r.Tenant, r.Function)
 	if err != nil {
-		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			err = gaveUp(err)
-		}
 		return Acceptance{}, err
 	}
 	p := &version.program
+	retries := version.retries
+	if r.Retries != nil {
+		retries = *r.Retries
+	}
 	o := &origin{tenant: r.Tenant, functionID: p.FunctionID, function: r.Function, version: p.Version}
 	err = e.admission.possible(p.reservation())
 	e.current.release(version)
@@ -113,7 +110,7 @@ func (e *Engine) accept(ctx context.Context, r BulkRequest) (Acceptance, error) 
 	for i, args := range r.Args {
 		batch[i] = Accepted{Args: orNoMembers(args), Execution: Execution{
 			ID: newID(), Tenant: o.tenant, Kind: KindRun, FunctionID: o.functionID, Function: o.function, Version: o.version,
-			State: StateQueued, Created: now, Retries: r.Retries,
+			State: StateQueued, Created: now, Retries: retries,
 		}}
 	}
 	var key *IdempotencyKey
@@ -142,9 +139,11 @@ func (r BulkRequest) check() error {
 	case len(r.Args) > MaxBulk:
 		return Errorf(CodeTooLarge, "%d runs are asked for, at most %d can be in one request", len(r.Args), MaxBulk).
 			WithHint("send several requests")
-	case r.Retries < 0 || r.Retries > MaxRetries:
-		return Errorf(CodeInvalidArgument, "%d retries are out of bounds", r.Retries).
-			WithHint("give a number of retries between 0 and 10")
+	}
+	if r.Retries != nil {
+		if err := checkRetries(*r.Retries); err != nil {
+			return err
+		}
 	}
 	if err := checkIdempotencyKey(r.IdempotencyKey); err != nil {
 		return err
@@ -166,6 +165,14 @@ func (r BulkRequest) check() error {
 	return nil
 }
 
+func checkRetries(n int) error {
+	if n < 0 || n > MaxRetries {
+		return Errorf(CodeInvalidArgument, "%d retries are out of bounds", n).
+			WithHint("give a number of retries between 0 and 10")
+	}
+	return nil
+}
+
 func checkIdempotencyKey(key string) error {
 	ok := len(key) <= MaxIdempotencyKey
 	for i := 0; ok && i < len(key); i++ {
@@ -176,26 +183,4 @@ func checkIdempotencyKey(key string) error {
 			WithHint("use 1 to 255 printable ASCII characters, such as a UUID")
 	}
 	return nil
-}
-
-// hash is of all that must be the same in a request that comes again: function,
-// args and options. Lengths come first, so that no two requests look alike.
-func (r BulkRequest) hash() (sum [32]byte) {
-	h := sha256.New()
-	var number [8]byte
-	count := func(n int) {
-		binary.BigEndian.PutUint64(number[:], uint64(n))
-		_, _ = h.Write(number[:])
-	}
-	count(len(r.Function))
-	_, _ = io.WriteString(h, r.Function)
-	count(r.Retries)
-	count(len(r.Args))
-	for _, args := range r.Args {
-		args = orNoMembers(args)
-		count(len(args))
-		_, _ = h.Write(args)
-	}
-	h.Sum(sum[:0])
-	return sum
 }

@@ -25,8 +25,8 @@ type ticket struct {
 	retries   int32
 	attempt   int32 // the latest
 	failures  int32 // of the function
+	faults    int32 // of the platform, but for
 	lost      int32 // attempts that were lost with a process
-	faults    int32 // other failures of the platform since this process began
 }
 
 // newTicket makes the ticket of a queued execution.
@@ -38,7 +38,8 @@ func newTicket(o *origin, x *Execution) *ticket {
 		retries:  int32(x.Retries),
 		attempt:  int32(x.Attempt),
 		failures: int32(x.FunctionFailures),
-		lost:     int32(x.PlatformFailures),
+		faults:   int32(x.PlatformFailures),
+		lost:     int32(x.LostAttempts),
 	}
 	if !x.NotBefore.IsZero() {
 		t.notBefore = x.NotBefore.UnixNano()
@@ -65,7 +66,8 @@ func (t *ticket) execution() Execution {
 		Attempt:          int(t.attempt),
 		Retries:          int(t.retries),
 		FunctionFailures: int(t.failures),
-		PlatformFailures: int(t.lost),
+		PlatformFailures: int(t.faults),
+		LostAttempts:     int(t.lost),
 	}
 }
 

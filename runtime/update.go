@@ -9,9 +9,9 @@ import (
 // and limits make a new version, even if they are what they were; a new name
 // alone does not, and needs no deployment. Runs that have begun, or wait,
 // finish with the version they found; those that come after UpdateFunction has
-// returned find the new one. What is queued in the
-// background runs the version that is current when it starts. The update is an
-// execution of its own, as a creation is.
+// returned find the new one. What is queued in the background runs the version
+// that is current when it starts. The update is an execution of its own, as a
+// creation is, and has the same errors, or CodeNotFound.
 func (e *Engine) UpdateFunction(ctx context.Context, u FunctionUpdate) (Deployment, error) {
 	const op = "engine.update"
 	if err := e.enter(); err != nil {
@@ -21,63 +21,75 @@ func (e *Engine) UpdateFunction(ctx context.Context, u FunctionUpdate) (Deployme
 	if err := checkUpdate(u); err != nil {
 		return Deployment{}, fault(op, err)
 	}
+	d, err := e.doOnce(ctx, u.Tenant, u.IdempotencyKey, u.hash, func(key *IdempotencyKey) (Deployment, error) {
+		return e.update(ctx, u, key)
+	})
+	return d, fault(op, err)
+}
+
+func (e *Engine) update(ctx context.Context, u FunctionUpdate, key *IdempotencyKey) (Deployment, error) {
 	from, to := functionKey{u.Tenant, u.Name}, functionKey{u.Tenant, u.Name}
 	if u.NewName != nil {
 		to.name = *u.NewName
 	}
 	unlock, err := e.lockNames(ctx, from, to)
 	if err != nil {
-		return Deployment{}, fault(op, gaveUp(err))
+		return Deployment{}, gaveUp(err)
 	}
 	defer unlock()
 
 	f, old, err := e.stored(from)
 	if err != nil {
-		return Deployment{}, fault(op, err)
+		return Deployment{}, err
 	}
 	if from != to {
 		if err := e.available(to); err != nil {
-			return Deployment{}, fault(op, err)
+			return Deployment{}, err
 		}
 	}
 	f.Name, f.Updated = to.name, e.now().UTC()
 	change := newChange(KindUpdate, f.Updated)
-	if u.Source == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil {
-		if err := e.store.UpdateFunction(f, nil); err != nil {
-			return Deployment{}, fault(op, err)
+	if u.onlyRenames() {
+		x := change.changed(f, Outcome{}, f.Updated)
+		if err := e.store.UpdateFunction(f, nil, Change{x, key}); err != nil {
+			return Deployment{}, err
 		}
 		e.changed(from, to)
-		return Deployment{Function: f, ExecutionID: e.recordChange(change, f, Outcome{})}, nil
+		return Deployment{Function: f, ExecutionID: x.ID}, nil
 	}
 
 	f.Version = old.Number + 1
 	v := u.version(f, old)
 	if err := v.Limits.Validate(); err != nil {
-		return Deployment{}, fault(op, err)
+		return Deployment{}, err
 	}
 	outcome, err := e.deploy(ctx, f, v)
 	if err != nil {
-		if outcome.Failure != nil {
-			e.recordChange(change, f, outcome)
-		}
-		return Deployment{}, fault(op, err)
+		e.recordFailed(change, f, outcome)
+		return Deployment{}, err
 	}
-	if err := e.store.UpdateFunction(f, &v); err != nil {
+	x := change.changed(f, outcome, e.now().UTC())
+	if err := e.store.UpdateFunction(f, &v, Change{x, key}); err != nil {
 		e.sandbox.Forget(f.ID, v.Number)
-		return Deployment{}, fault(op, err)
+		return Deployment{}, err
 	}
 	e.changed(from, to)
 	e.retire(f.ID, old.Number)
-	return Deployment{Function: f, ExecutionID: e.recordChange(change, f, outcome), Logs: outcome.Logs}, nil
+	return Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
+}
+
+// onlyRenames tells whether nothing changes that a version has.
+func (u FunctionUpdate) onlyRenames() bool {
+	return u.Source == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil
 }
 
 func checkUpdate(u FunctionUpdate) error {
 	if err := ValidateName(u.Name); err != nil {
 		return err
 	}
-	if u.NewName == nil && u.Source == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil {
+	if u.NewName == nil && u.onlyRenames() {
 		return Errorf(CodeInvalidArgument, "the update changes nothing").
-			WithHint("give at least one of code, context, timeout, memory and a new name")
+			WithHint("give at least one of code, context, timeout, memory, retries and a new name")
 	}
 	if u.NewName != nil {
 		if err := ValidateName(*u.NewName); err != nil {
@@ -86,6 +98,11 @@ func checkUpdate(u FunctionUpdate) error {
 	}
 	if u.Source != nil {
 		if err := checkSource(u.Source); err != nil {
+			return err
+		}
+	}
+	if u.Retries != nil {
+		if err := checkRetries(*u.Retries); err != nil {
 			return err
 		}
 	}
@@ -107,6 +124,9 @@ func (u FunctionUpdate) version(f Function, old Version) Version {
 	}
 	if u.Memory != nil {
 		v.Limits.Memory = *u.Memory
+	}
+	if u.Retries != nil {
+		v.Retries = *u.Retries
 	}
 	return v
 }

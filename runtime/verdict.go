@@ -10,8 +10,7 @@ const (
 	// maxLost is how many attempts may be lost with a process. Whoever loses as
 	// many is taken for what ends it.
 	maxLost = 3
-	// maxFaults is how many attempts the platform may fail otherwise, in one life
-	// of the process.
+	// maxFaults is how many attempts the platform may fail otherwise.
 	maxFaults = 10
 	// firstDelay and longestDelay are the bounds of the time before another
 	// attempt. It doubles with each.
@@ -38,7 +37,7 @@ func (a *attempt) ended(o Outcome) Execution {
 	x.end(o, d.engine.now().UTC())
 	switch {
 	case x.Failure == nil || x.Failure.Class == ClassCancelled:
-		return a.final(x)
+		return x
 	case x.Failure.Class == ClassInternal:
 		return a.faulted(errors.New(x.Failure.Message))
 	case x.FunctionFailures < x.Retries:
@@ -47,19 +46,11 @@ func (a *attempt) ended(o Outcome) Execution {
 		x.NotBefore = d.engine.now().Add(delay(x.FunctionFailures)).UTC()
 		return x
 	}
-	return a.final(x)
-}
-
-// final counts in a terminal state all that the platform failed.
-func (a *attempt) final(x Execution) Execution {
-	x.PlatformFailures += int(a.ticket.faults)
 	return x
 }
 
 // faulted tells what becomes of an attempt that the platform failed: it is tried
-// again. While an execution is queued, PlatformFailures tells how many attempts
-// were lost with a process, and nothing else: only of them must the next process
-// know. In a terminal state it tells of all.
+// again.
 func (a *attempt) faulted(cause error) Execution {
 	e := a.dispatcher.engine
 	a.ticket.faults++
@@ -70,16 +61,16 @@ func (a *attempt) faulted(cause error) Execution {
 		x.NotBefore = e.now().Add(delay(int(a.ticket.faults))).UTC()
 		return x
 	}
-	return a.final(a.failed(ClassInternal, "something went wrong inside the server each time that it was tried"))
+	return a.failed(ClassInternal, "something went wrong inside the server each time that it was tried")
 }
 
 // unstarted tells what becomes of an attempt whose version cannot be run.
 func (a *attempt) unstarted(err error) Execution {
 	if CodeOf(err) == CodeNotFound {
-		return a.final(a.failed(ClassRejected, "its function was deleted before it could start"))
+		return a.failed(ClassRejected, "its function was deleted before it could start")
 	}
 	if known, ok := asError(err); ok && a.version != nil { // it is too large for this server
-		return a.final(a.failed(ClassRejected, known.Message))
+		return a.failed(ClassRejected, known.Message)
 	}
 	return a.faulted(err)
 }
@@ -106,7 +97,7 @@ func (a *attempt) stopped(o Outcome) Execution {
 	x.Outcome = o
 	x = x.Cancelled(d.engine.now().UTC())
 	x.CancelRequested = true
-	return a.final(x)
+	return x
 }
 
 // handedBack is the execution queued again, without a charge.

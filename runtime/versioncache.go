@@ -22,6 +22,11 @@ type versionKey struct {
 type loaded struct {
 	program Program
 	context []byte // JSON object, never empty
+	retries int
+}
+
+func newLoaded(f Function, v Version) *loaded {
+	return &loaded{program: program(f, v), context: orNoMembers(v.Context), retries: v.Retries}
 }
 
 // loadedOverhead is what an entry takes beside source and context: structs,

@@ -26,7 +26,7 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 	defer s.life.RUnlock()
 	tenant := batch[0].Execution.Tenant
 	if key != nil {
-		defer s.promises.lock(appendText([]byte(tenant), key.Key))()
+		defer s.lockPromise(tenant, key)()
 		if ids, err := s.promised(tenant, key); err != nil || ids != nil {
 			return ids, ids != nil, fault(op, err)
 		}
@@ -34,8 +34,7 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 	err = s.write(true, func(b *pebble.Batch) error {
 		err := putAccepted(b, batch, parsed)
 		if err == nil && key != nil {
-			promise := idempotencyRecord{at: key.Now, hash: key.Hash, ids: parsed}
-			err = b.Set(keyIdempotency(tenant, dayOf(key.Now), key.Key), promise.encode(), nil)
+			err = putPromise(b, tenant, key, parsed)
 		}
 		return err
 	})
@@ -46,7 +45,7 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 }
 
 // promised gives the ids that a key of idempotency stands for, or none if it is
-// new. Whoever wrote it has held its lock until it was durable.
+// new. Its lock is held; whoever wrote it has held it until it was durable.
 func (s *Store) promised(tenant runtime.Tenant, key *runtime.IdempotencyKey) ([]string, error) {
 	today := dayOf(key.Now)
 	for _, day := range []uint64{today, today - 1} {
@@ -59,12 +58,16 @@ func (s *Store) promised(tenant runtime.Tenant, key *runtime.IdempotencyKey) ([]
 		case key.Now.Sub(r.at) >= runtime.IdempotencyPeriod:
 			continue
 		case r.hash != key.Hash:
-			return nil, runtime.Errorf(runtime.CodeConflict, "the idempotency key %q was given with another request", key.Key).
-				WithHint("take a new key for each new request, and the same one only to send a request again")
+			return nil, keyTaken(key.Key)
 		}
 		return texts(r.ids), nil
 	}
 	return nil, nil
+}
+
+func keyTaken(key string) error {
+	return runtime.Errorf(runtime.CodeConflict, "the idempotency key %q was given with another request", key).
+		WithHint("take a new key for each new request, and the same one only to send a request again")
 }
 
 func texts(ids []executionID) []string {
@@ -92,13 +95,35 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []executionID) e
 	return nil
 }
 
+func putPromise(b *pebble.Batch, tenant runtime.Tenant, key *runtime.IdempotencyKey, ids []executionID) error {
+	promise := idempotencyRecord{at: key.Now, hash: key.Hash, ids: ids}
+	return b.Set(keyIdempotency(tenant, dayOf(key.Now), key.Key), promise.encode(), nil)
+}
+
+func (s *Store) lockPromise(tenant runtime.Tenant, key *runtime.IdempotencyKey) (unlock func()) {
+	return s.promises.lock(appendText([]byte(tenant), key.Key))
+}
+
+// Promised gives the ids that a key of idempotency stands for; see
+// runtime.ExecutionQueue.
+func (s *Store) Promised(tenant runtime.Tenant, key runtime.IdempotencyKey) ([]string, error) {
+	const op = "storage.promised"
+	if err := s.enter(); err != nil {
+		return nil, fault(op, err)
+	}
+	defer s.life.RUnlock()
+	defer s.lockPromise(tenant, &key)()
+	ids, err := s.promised(tenant, &key)
+	return ids, fault(op, err)
+}
+
 // checkAccepted holds callers to the contract of runtime.ExecutionQueue.
 func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]executionID, error) {
 	if len(batch) == 0 {
 		return nil, fmt.Errorf("there is nothing to accept")
 	}
 	if key != nil && key.Key == "" {
-		return nil, fmt.Errorf("an idempotency key is empty")
+		return nil, errNoKey
 	}
 	ids := make([]executionID, len(batch))
 	seen := make(map[executionID]struct{}, len(batch))

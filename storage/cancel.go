@@ -43,7 +43,11 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 		x.CancelRequested = true
 		if before.lease == nil {
 			x = x.Cancelled(now)
-			return errors.Join(dropUndone(b, of, accepted.function, accepted.argsSize, before), putDone(b, &x, id))
+			done := x
+			if done.Logs, err = waitingLogs(s.db, of, before.waiting); err != nil {
+				return err
+			}
+			return errors.Join(dropUndone(b, of, accepted.function, accepted.argsSize, before), putDone(b, &done, id))
 		}
 		x.State = runtime.StateCancelling
 		lease := *before.lease

@@ -87,10 +87,17 @@ func sameVersion(a, b runtime.Version) bool {
 	return same && cmp.Equal(a, b)
 }
 
-// change is a random change and the model after it.
+// change is a random change and the model after it. It leaves changeNumber of its
+// serial, with a key.
 type change struct {
 	do    func(s *Store) error
 	after model
+}
+
+func changeWithKey(serial int) runtime.Change {
+	c := changeNumber(crashTenant, uint64(serial))
+	c.Key = &runtime.IdempotencyKey{Key: fmt.Sprint("key", serial), Hash: [32]byte{byte(serial)}, Now: start}
+	return c
 }
 
 func randomChange(rng *rand.Rand, m model, serial int) change {
@@ -98,15 +105,15 @@ func randomChange(rng *rand.Rand, m model, serial int) change {
 	for i := range source {
 		source[i] = byte(rng.Uint32())
 	}
-	name := fmt.Sprint("name", rng.IntN(8))
+	name, kept := fmt.Sprint("name", rng.IntN(8)), changeWithKey(serial)
 	f, taken := m.byName(name)
 	switch {
 	case !taken:
 		id := fmt.Sprint("id", serial)
 		f, v := function(crashTenant, id, name, 1), version(id, 1, "x"+string(source))
-		return change{func(s *Store) error { return s.CreateFunction(f, v) }, m.with(f, &v)}
+		return change{func(s *Store) error { return s.CreateFunction(f, v, kept) }, m.with(f, &v)}
 	case rng.IntN(6) == 0:
-		return change{func(s *Store) error { return s.DeleteFunction(crashTenant, f.ID) }, m.without(f.ID)}
+		return change{func(s *Store) error { return s.DeleteFunction(crashTenant, f.ID, kept) }, m.without(f.ID)}
 	}
 	if other := fmt.Sprint("name", rng.IntN(8)); rng.IntN(3) == 0 {
 		if _, taken := m.byName(other); !taken {
@@ -114,11 +121,11 @@ func randomChange(rng *rand.Rand, m model, serial int) change {
 		}
 	}
 	if rng.IntN(4) == 0 {
-		return change{func(s *Store) error { return s.UpdateFunction(f.Function, nil) }, m.with(f.Function, nil)}
+		return change{func(s *Store) error { return s.UpdateFunction(f.Function, nil, kept) }, m.with(f.Function, nil)}
 	}
 	f.Version++
 	v := version(f.ID, f.Version, "x"+string(source))
-	return change{func(s *Store) error { return s.UpdateFunction(f.Function, &v) }, m.with(f.Function, &v)}
+	return change{func(s *Store) error { return s.UpdateFunction(f.Function, &v, kept) }, m.with(f.Function, &v)}
 }
 
 // crash is the disk as power was lost, and what may be on it: all that was
@@ -127,6 +134,7 @@ type crash struct {
 	fs            *vfs.MemFS
 	unsynced      int
 	before, after model
+	said          int // how many changes were acknowledged
 }
 
 // Power is lost at random writes of random changes, and right after some of
@@ -138,12 +146,12 @@ func TestLostPower(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			var mu sync.Mutex // Pebble writes in the background, too
 			var crashes []crash
-			before, after := model{}, model{}
+			before, after, said := model{}, model{}, 0
 			mem := vfs.NewCrashableMem()
 			lose := func() {
 				unsynced := []int{0, 10, 50, 100}[rng.IntN(4)]
 				clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
-				crashes = append(crashes, crash{clone, unsynced, before, after})
+				crashes = append(crashes, crash{clone, unsynced, before, after, said})
 			}
 			fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 				if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
@@ -165,7 +173,7 @@ func TestLostPower(t *testing.T) {
 				mu.Unlock()
 				must(t, c.do(s))
 				mu.Lock()
-				before = c.after
+				before, said = c.after, said+1
 				if changes.IntN(8) == 0 { // right after it was acknowledged
 					lose()
 				}
@@ -195,12 +203,39 @@ func survived(t *testing.T, i int, c crash) {
 		t.Fatalf("crash %d (%d %% of unsynced data kept): %v", i, c.unsynced, err)
 	}
 	got := contents(t, s)
+	made := changesLeft(t, s, c.said+1)
+	if slices.Contains(made[:c.said], false) {
+		t.Errorf("crash %d: %d changes were acknowledged, recorded are %v", i, c.said, made)
+	}
+	if last := made[c.said]; !last && !got.equal(c.before) || last && !got.equal(c.after) {
+		t.Errorf("crash %d: the change under way is recorded: %v, but that is not what there is", i, last)
+	}
 	if !got.equal(c.before) && !got.equal(c.after) {
 		t.Errorf("crash %d (%d %% of unsynced data kept) left neither what was acknowledged: %s\nnor that and the change under way: %s",
 			i, c.unsynced, cmp.Diff(c.before.shape(), got.shape()), cmp.Diff(c.after.shape(), got.shape()))
 	}
 	checkInvariants(t, s)
 	must(t, s.Close())
+}
+
+// changesLeft tells which of the first so many changes left a record. Each left
+// what its key stands for too, or neither.
+func changesLeft(t *testing.T, s *Store, most int) (made []bool) {
+	t.Helper()
+	for serial := range most {
+		c := changeWithKey(serial)
+		_, err := s.Execution(crashTenant, c.Execution.ID)
+		if err != nil {
+			wantCode(t, err, runtime.CodeNotFound)
+		}
+		ids, promised := s.Promised(crashTenant, *c.Key)
+		must(t, promised)
+		if (err == nil) != slices.Equal(ids, []string{c.Execution.ID}) {
+			t.Errorf("change %d is recorded: %v; its key stands for %v", serial, err == nil, ids)
+		}
+		made = append(made, err == nil)
+	}
+	return made
 }
 
 // shape is a model without its bytes, for messages.
@@ -216,7 +251,7 @@ func (m model) shape() map[string]string {
 func TestWhatIsWrittenIsACopy(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	v := version("id1", 1, "source")
-	must(t, s.CreateFunction(function("a", "id1", "one", 1), v))
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), v, by("a")))
 	copy(v.Source, "??????")
 	got, err := s.Version("a", "id1", 1)
 	must(t, err)

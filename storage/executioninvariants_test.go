@@ -12,7 +12,7 @@ import (
 )
 
 var executionKinds = []byte{
-	kindAccepted, kindArgs, kindLease, kindWaiting, kindUndone,
+	kindAccepted, kindArgs, kindLease, kindWaiting, kindWaitingLogs, kindUndone,
 	kindDone, kindResult, kindLogs, kindDoneIn, kindDoneOf, kindIdempotency,
 }
 
@@ -63,6 +63,12 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 			}
 			if u.waiting != nil {
 				add(keyOfExecution(kindWaiting, tenant, id))
+				if u.waiting.logsSize > 0 {
+					add(keyOfExecution(kindWaitingLogs, tenant, id))
+				}
+				if _, _, err := s.Logs(tenant, id.String()); err != nil {
+					t.Fatalf("execution %s has no logs of the attempt before: %v", id, err)
+				}
 			}
 			if _, err := readDone(s.db, tenant, id, true); err == nil {
 				t.Fatalf("execution %s is done and is not", id)
@@ -98,7 +104,7 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 	must(t, it.Close())
 	var stored attempts
 	must(t, stored.load(s.db))
-	if diff := cmp.Diff(stored.all, s.attempts.all, cmp.AllowUnexported(attemptOf{}, attempt{}, leaseRecord{}, waitingRecord{})); diff != "" {
+	if diff := cmp.Diff(stored.all, s.attempts.all, cmp.AllowUnexported(attemptOf{}, attempt{}, leaseRecord{}, waitingRecord{}, failures{})); diff != "" {
 		t.Fatalf("what is held of attempts in memory differs from what is stored: %s", diff)
 	}
 	if !maps.Equal(there, should) {

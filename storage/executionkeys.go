@@ -15,6 +15,7 @@ const (
 	kindArgs        = 'g'
 	kindLease       = 'b'
 	kindWaiting     = 'w'
+	kindWaitingLogs = 'o'
 	kindUndone      = 'u'
 	kindDone        = 'x'
 	kindResult      = 'r'

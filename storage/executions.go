@@ -54,29 +54,59 @@ func (s *Store) Args(tenant runtime.Tenant, text string) (args []byte, err error
 	return args, fault("storage.args", err)
 }
 
-// Logs gets what an execution wrote. One that is not done has none yet.
-func (s *Store) Logs(tenant runtime.Tenant, text string) (logs runtime.Logs, err error) {
+// Logs gets what the latest attempt of an execution wrote, and the execution as
+// it was at the same moment; see runtime.ExecutionHistory.
+func (s *Store) Logs(tenant runtime.Tenant, text string) (x runtime.Execution, logs runtime.Logs, err error) {
 	err = s.durably(func(r reader) error {
 		id, ok := parseID(text)
 		if !ok {
 			return noExecution(text)
 		}
-		record, err := readDoneRecord(r, tenant, id)
-		if errors.Is(err, errAbsent) {
-			_, err = read(r, keyOfExecution(kindAccepted, tenant, id), decodeAccepted)
-			return orNoExecution(err, text)
-		}
-		if err != nil {
-			return err
-		}
-		encoded, err := part(r, keyOfExecution(kindLogs, tenant, id), record.logsSize, record.logs, cloned)
-		if err != nil || len(encoded) == 0 {
-			return err
-		}
-		logs, err = decodeLogs(encoded)
-		return err
+		x, logs, err = readLogs(r, tenant, id)
+		return orNoExecution(err, text)
 	})
-	return logs, fault("storage.logs", err)
+	if err != nil {
+		return runtime.Execution{}, runtime.Logs{}, fault("storage.logs", err)
+	}
+	return x, logs, nil
+}
+
+// readLogs fails with errAbsent if there is no such execution.
+func readLogs(r reader, tenant runtime.Tenant, id executionID) (x runtime.Execution, logs runtime.Logs, err error) {
+	record, err := readDoneRecord(r, tenant, id)
+	if errors.Is(err, errAbsent) {
+		u, err := readUndone(r, tenant, id)
+		if err != nil {
+			return x, logs, err
+		}
+		logs, err = waitingLogs(r, attemptOf{tenant, id}, u.waiting)
+		return u.execution(tenant, id), logs, err
+	}
+	if err != nil {
+		return x, logs, err
+	}
+	x = record.Execution
+	x.Result = nil
+	encoded, err := part(r, keyOfExecution(kindLogs, tenant, id), record.logsSize, record.logs, cloned)
+	if err != nil || len(encoded) == 0 {
+		return x, logs, err
+	}
+	logs, err = decodeLogs(encoded)
+	return x, logs, err
+}
+
+// waitingLogs reads what the attempt before wrote of an execution that waits for
+// the next, if it does.
+func waitingLogs(r reader, of attemptOf, waiting *waitingRecord) (runtime.Logs, error) {
+	if waiting == nil || waiting.logsSize == 0 {
+		return runtime.Logs{}, nil
+	}
+	return read(r, keyOfExecution(kindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
+		if uint64(len(value)) != waiting.logsSize {
+			return runtime.Logs{}, damaged("execution %s has logs of %d bytes where %d should be", of.id, len(value), waiting.logsSize)
+		}
+		return decodeLogs(value)
+	})
 }
 
 // readExecution fails with errAbsent if there is no such execution.

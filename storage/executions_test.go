@@ -72,7 +72,7 @@ func TestExecutionsThatAreNotThere(t *testing.T) {
 		wantCode(t, err, runtime.CodeNotFound)
 		_, err = s.Args(who.tenant, who.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = s.Logs(who.tenant, who.id)
+		_, _, err = s.Logs(who.tenant, who.id)
 		wantCode(t, err, runtime.CodeNotFound)
 		_, _, err = s.Cancel(who.tenant, who.id, c.at)
 		wantCode(t, err, runtime.CodeNotFound)
@@ -88,7 +88,7 @@ func TestExecutionsThatAreNotThere(t *testing.T) {
 	}
 	_, err = s.Args("default", done.ID)
 	wantCode(t, err, runtime.CodeNotFound)
-	if logs, err := s.Logs("default", x.ID); err != nil || logs.Data != nil {
+	if _, logs, err := s.Logs("default", x.ID); err != nil || logs.Data != nil {
 		t.Fatalf("one that runs has the logs %v, %v", logs, err)
 	}
 }
@@ -426,7 +426,7 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	for _, read := range []func() error{
 		func() error { _, err := s.Execution(x.Tenant, x.ID); return err },
 		func() error { _, err := s.Executions(x.Tenant, []string{x.ID}); return err },
-		func() error { _, err := s.Logs(x.Tenant, x.ID); return err },
+		func() error { _, _, err := s.Logs(x.Tenant, x.ID); return err },
 		func() error { _, err := s.List(x.Tenant, runtime.Filter{}, "", 1); return err },
 		func() error { _, _, err := s.Cancel(x.Tenant, x.ID, c.at); return err },
 	} {

@@ -50,7 +50,7 @@ type acceptedRecord struct {
 }
 
 func encodeAccepted(x *runtime.Execution, args []byte) []byte {
-	f := newFields(64 + len(x.FunctionID) + len(x.Function) + inlined(args))
+	f := newFields(encodingFields, 64+len(x.FunctionID)+len(x.Function)+inlined(args))
 	f.octet(code(kinds[:], x.Kind))
 	f.text(x.FunctionID)
 	f.text(x.Function)
@@ -65,7 +65,7 @@ func encodeAccepted(x *runtime.Execution, args []byte) []byte {
 }
 
 func decodeAccepted(value []byte) (r acceptedRecord, err error) {
-	f := readFields(value)
+	f := readFields(value, encodingFields)
 	r.kind = word(f, kinds[:])
 	r.functionID = f.text()
 	r.function = f.text()
@@ -77,36 +77,73 @@ func decodeAccepted(value []byte) (r acceptedRecord, err error) {
 	return r, f.end()
 }
 
+// failures counts the attempts of an execution that failed.
+type failures struct {
+	function, platform int
+	lost               int // with their process
+}
+
+func failuresOf(x *runtime.Execution) failures {
+	return failures{x.FunctionFailures, x.PlatformFailures, x.LostAttempts}
+}
+
+func (n failures) tell(x *runtime.Execution) {
+	x.FunctionFailures, x.PlatformFailures, x.LostAttempts = n.function, n.platform, n.lost
+}
+
+func (f *fields) failures(n failures) {
+	f.number(int64(n.function))
+	f.number(int64(n.platform))
+	f.number(int64(n.lost))
+}
+
+// failures reads them. Before encodingFields2 an execution that was done told
+// those of the platform and those that were lost as one number.
+func (f *fieldsOf) failures() failures {
+	n := failures{function: f.int(), platform: f.int()}
+	if f.encoding == encodingFields2 {
+		n.lost = f.int()
+	}
+	return n
+}
+
+// undoneFailures reads those of an execution that is not done, of which that one
+// number told those that were lost alone.
+func (f *fieldsOf) undoneFailures() failures {
+	n := f.failures()
+	if f.encoding == encodingFields {
+		n.platform, n.lost = 0, n.platform
+	}
+	return n
+}
+
 // leaseRecord is what is kept of a running execution beside what was accepted.
 type leaseRecord struct {
-	function         string
-	attempt          int
-	started          time.Time
-	functionFailures int
-	platformFailures int
-	cancel           bool // it is to be cancelled; the record was written a second time then
-	argsSize         uint64
+	function string
+	attempt  int
+	started  time.Time
+	failures failures
+	cancel   bool // it is to be cancelled; the record was written a second time then
+	argsSize uint64
 }
 
 func (r leaseRecord) encode() []byte {
-	f := newFields(32 + len(r.function))
+	f := newFields(encodingFields2, 32+len(r.function))
 	f.text(r.function)
 	f.number(int64(r.attempt))
 	f.time(r.started)
-	f.number(int64(r.functionFailures))
-	f.number(int64(r.platformFailures))
+	f.failures(r.failures)
 	f.flag(r.cancel)
 	f.count(r.argsSize)
 	return f.value
 }
 
 func decodeLease(value []byte) (r leaseRecord, err error) {
-	f := readFields(value)
+	f := readFields(value, encodingFields, encodingFields2)
 	r.function = f.text()
 	r.attempt = f.int()
 	r.started = f.time()
-	r.functionFailures = f.int()
-	r.platformFailures = f.int()
+	r.failures = f.undoneFailures()
 	r.cancel = f.flag()
 	r.argsSize = f.count()
 	return r, f.end()
@@ -114,27 +151,29 @@ func decodeLease(value []byte) (r leaseRecord, err error) {
 
 // waitingRecord is what is kept of a queued execution that ran before.
 type waitingRecord struct {
-	attempt          int
-	functionFailures int
-	platformFailures int
-	notBefore        time.Time
+	attempt   int
+	failures  failures
+	notBefore time.Time
+	logsSize  uint64 // of the latest attempt, as encoded; 0: it wrote nothing
 }
 
 func (r waitingRecord) encode() []byte {
-	f := newFields(16)
+	f := newFields(encodingFields2, 24)
 	f.number(int64(r.attempt))
-	f.number(int64(r.functionFailures))
-	f.number(int64(r.platformFailures))
+	f.failures(r.failures)
 	f.time(r.notBefore)
+	f.count(r.logsSize)
 	return f.value
 }
 
 func decodeWaiting(value []byte) (r waitingRecord, err error) {
-	f := readFields(value)
+	f := readFields(value, encodingFields, encodingFields2)
 	r.attempt = f.int()
-	r.functionFailures = f.int()
-	r.platformFailures = f.int()
+	r.failures = f.undoneFailures()
 	r.notBefore = f.time()
+	if f.encoding == encodingFields2 {
+		r.logsSize = f.count()
+	}
 	return r, f.end()
 }
 
@@ -155,13 +194,13 @@ func (r acceptedRecord) execution(of attemptOf, a attempt) runtime.Execution {
 	case lease != nil:
 		x.State = runtime.StateRunning
 		x.Attempt, x.Started = lease.attempt, lease.started
-		x.FunctionFailures, x.PlatformFailures = lease.functionFailures, lease.platformFailures
+		lease.failures.tell(&x)
 		if lease.cancel {
 			x.State, x.CancelRequested = runtime.StateCancelling, true
 		}
 	case waiting != nil:
 		x.Attempt, x.NotBefore = waiting.attempt, waiting.notBefore
-		x.FunctionFailures, x.PlatformFailures = waiting.functionFailures, waiting.platformFailures
+		waiting.failures.tell(&x)
 	}
 	return x
 }
@@ -179,7 +218,7 @@ type doneRecord struct {
 // encodeDone gives the record of an execution and, encoded, its logs.
 func encodeDone(x *runtime.Execution) (value, logs []byte) {
 	logs = encodeLogs(x.Logs)
-	f := newFields(160 + len(x.FunctionID) + len(x.Function) + inlined(x.Result) + inlined(logs))
+	f := newFields(encodingFields2, 160+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs))
 	f.octet(code(kinds[:], x.Kind))
 	f.octet(code(states[:], x.State))
 	f.text(x.FunctionID)
@@ -190,8 +229,7 @@ func encodeDone(x *runtime.Execution) (value, logs []byte) {
 	f.time(x.Finished)
 	f.number(int64(x.Attempt))
 	f.number(int64(x.Retries))
-	f.number(int64(x.FunctionFailures))
-	f.number(int64(x.PlatformFailures))
+	f.failures(failuresOf(x))
 	f.flag(x.CancelRequested)
 	f.number(int64(x.Usage.Duration))
 	f.number(x.Usage.Memory)
@@ -217,7 +255,7 @@ func encodeDone(x *runtime.Execution) (value, logs []byte) {
 }
 
 func decodeDone(tenant runtime.Tenant, id executionID, value []byte) (r doneRecord, err error) {
-	f := readFields(value)
+	f := readFields(value, encodingFields, encodingFields2)
 	x := &r.Execution
 	x.ID, x.Tenant = id.String(), tenant
 	x.Kind = word(f, kinds[:])
@@ -230,8 +268,7 @@ func decodeDone(tenant runtime.Tenant, id executionID, value []byte) (r doneReco
 	x.Finished = f.time()
 	x.Attempt = f.int()
 	x.Retries = f.int()
-	x.FunctionFailures = f.int()
-	x.PlatformFailures = f.int()
+	f.failures().tell(x)
 	x.CancelRequested = f.flag()
 	x.Usage.Duration = time.Duration(f.number())
 	x.Usage.Memory = f.number()
@@ -266,7 +303,7 @@ func encodeLogs(l runtime.Logs) []byte {
 	if len(l.Data) == 0 && len(l.Marks) == 0 && !l.Truncated {
 		return nil
 	}
-	f := newFields(16 + 4*len(l.Marks) + len(l.Data))
+	f := newFields(encodingFields, 16+4*len(l.Marks)+len(l.Data))
 	f.flag(l.Truncated)
 	f.count(uint64(len(l.Marks)))
 	last := 0
@@ -281,7 +318,7 @@ func encodeLogs(l runtime.Logs) []byte {
 
 // decodeLogs gives a copy of what is in value.
 func decodeLogs(value []byte) (l runtime.Logs, err error) {
-	f := readFields(value)
+	f := readFields(value, encodingFields)
 	l.Truncated = f.flag()
 	marks := f.count()
 	if marks > uint64(len(f.left)) {
@@ -304,7 +341,7 @@ type idempotencyRecord struct {
 }
 
 func (r idempotencyRecord) encode() []byte {
-	f := newFields(48 + len(executionID{})*len(r.ids))
+	f := newFields(encodingFields, 48+len(executionID{})*len(r.ids))
 	f.time(r.at)
 	f.rest(r.hash[:])
 	for _, id := range r.ids {
@@ -314,7 +351,7 @@ func (r idempotencyRecord) encode() []byte {
 }
 
 func decodeIdempotency(value []byte) (r idempotencyRecord, err error) {
-	f := readFields(value)
+	f := readFields(value, encodingFields)
 	r.at = f.time()
 	copy(r.hash[:], f.view(uint64(len(r.hash))))
 	for len(f.left) > 0 {

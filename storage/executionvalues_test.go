@@ -50,6 +50,7 @@ func drawDone(t *rapid.T) runtime.Execution {
 		Retries:          number("retries"),
 		FunctionFailures: number("function failures"),
 		PlatformFailures: number("platform failures"),
+		LostAttempts:     number("lost attempts"),
 		CancelRequested:  rapid.Bool().Draw(t, "cancel"),
 	}
 	x.Result = blob(2*inlineSize).Draw(t, "result")
@@ -122,11 +123,11 @@ func TestUndoneExecutionsAreReadBack(t *testing.T) {
 		if accepted.argsSize != uint64(len(args)) || len(args) <= inlineSize && !bytes.Equal(accepted.args, args) {
 			t.Fatalf("args of %d bytes are told as %d, and %d of them kept", len(args), accepted.argsSize, len(accepted.args))
 		}
-		lease := leaseRecord{x.Function, x.Attempt, x.Started, x.FunctionFailures, x.PlatformFailures, x.CancelRequested, x.Version}
+		lease := leaseRecord{x.Function, x.Attempt, x.Started, failuresOf(&x), x.CancelRequested, x.Version}
 		if got, err := decodeLease(lease.encode()); err != nil || got != lease {
 			t.Fatalf("%+v came back as %+v, %v", lease, got, err)
 		}
-		waiting := waitingRecord{x.Attempt, x.FunctionFailures, x.PlatformFailures, x.Finished}
+		waiting := waitingRecord{x.Attempt, failuresOf(&x), x.Finished, x.Version}
 		if got, err := decodeWaiting(waiting.encode()); err != nil || got != waiting {
 			t.Fatalf("%+v came back as %+v, %v", waiting, got, err)
 		}
@@ -139,7 +140,8 @@ func TestUndoneExecutionsAreReadBack(t *testing.T) {
 		want := runtime.Execution{
 			ID: x.ID, Tenant: x.Tenant, Kind: x.Kind, FunctionID: x.FunctionID, Function: x.Function, Version: x.Version,
 			State: runtime.StateRunning, Created: x.Created, Started: x.Started, Attempt: x.Attempt, Retries: x.Retries,
-			FunctionFailures: x.FunctionFailures, PlatformFailures: x.PlatformFailures, CancelRequested: x.CancelRequested,
+			FunctionFailures: x.FunctionFailures, PlatformFailures: x.PlatformFailures, LostAttempts: x.LostAttempts,
+			CancelRequested: x.CancelRequested,
 		}
 		if x.CancelRequested {
 			want.State = runtime.StateCancelling
@@ -155,7 +157,7 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	at := time.Unix(0, 5).UTC()
 	x := runtime.Execution{
 		Kind: runtime.KindRun, FunctionID: "i", Function: "f", Version: 1, State: runtime.StateFailed, Created: at, Started: at,
-		Attempt: 1, Retries: 2, FunctionFailures: 3, PlatformFailures: 4, CancelRequested: true,
+		Attempt: 1, Retries: 2, FunctionFailures: 3, PlatformFailures: 4, LostAttempts: 10, CancelRequested: true,
 		Outcome: runtime.Outcome{
 			Failure: &runtime.Failure{Class: runtime.ClassError, Type: "T", Message: "M", Traceback: "B", Line: 6, ExitCode: -1},
 			Usage:   runtime.Usage{Duration: 7, Memory: 8, Pages: 9},
@@ -165,15 +167,41 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	done, logs := encodeDone(&x)
 	for _, test := range []struct{ what, got, want string }{
 		{"accepted", string(encodeAccepted(&x, []byte("{}"))), "\x03\x01\x01i\x01f\x01\x0a\x04\x02{}"},
-		{"lease", string(leaseRecord{"f", 1, at, 2, 3, true, 4}.encode()), "\x03\x01f\x02\x0a\x04\x06\x01\x04"},
-		{"waiting", string(waitingRecord{1, 2, 3, at}.encode()), "\x03\x02\x04\x06\x0a"},
+		{"lease", string(leaseRecord{"f", 1, at, failures{2, 3, 4}, true, 5}.encode()), "\x05\x01f\x02\x0a\x04\x06\x08\x01\x05"},
+		{"waiting", string(waitingRecord{1, failures{2, 3, 4}, at, 5}.encode()), "\x05\x02\x04\x06\x08\x0a\x05"},
 		{"logs", string(logs), "\x03\x01\x02\x00\x01\x04\x02out"},
-		{"done", string(done), "\x03\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x01\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
+		{"done", string(done), "\x05\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
 		{"idempotency", string(idempotencyRecord{at: at, ids: []executionID{{1}}}.encode()), "\x03\x0a" + string(make([]byte, 32)) + "\x01" + string(make([]byte, 15))},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s is written as %q, want %q", test.what, test.got, test.want)
 		}
+	}
+}
+
+// What earlier releases have written is read: before attempts that were lost had
+// a number of their own.
+func TestExecutionsOfBeforeAreRead(t *testing.T) {
+	at := time.Unix(0, 5).UTC()
+	lease, err := decodeLease([]byte("\x03\x01f\x02\x0a\x04\x06\x01\x04"))
+	if want := (leaseRecord{"f", 1, at, failures{function: 2, lost: 3}, true, 4}); err != nil || lease != want {
+		t.Errorf("a lease is read as %+v, %v, want %+v", lease, err, want)
+	}
+	waiting, err := decodeWaiting([]byte("\x03\x02\x04\x06\x0a"))
+	if want := (waitingRecord{1, failures{function: 2, lost: 3}, at, 0}); err != nil || waiting != want {
+		t.Errorf("what waits is read as %+v, %v, want %+v", waiting, err, want)
+	}
+	done, err := decodeDone("t", executionID{}, []byte("\x03\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x01\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x00"))
+	want := runtime.Execution{
+		ID: executionID{}.String(), Tenant: "t", Kind: runtime.KindRun, FunctionID: "i", Function: "f", Version: 1,
+		State: runtime.StateFailed, Created: at, Started: at, Attempt: 1, Retries: 2, FunctionFailures: 3, PlatformFailures: 4, CancelRequested: true,
+		Outcome: runtime.Outcome{
+			Failure: &runtime.Failure{Class: runtime.ClassError, Type: "T", Message: "M", Traceback: "B", Line: 6, ExitCode: -1},
+			Usage:   runtime.Usage{Duration: 7, Memory: 8, Pages: 9},
+		},
+	}
+	if diff := cmp.Diff(want, done.Execution); err != nil || diff != "" {
+		t.Errorf("what is done is read as %v, %s", err, diff)
 	}
 }
 

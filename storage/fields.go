@@ -11,8 +11,8 @@ import (
 // follow their length, times are nanoseconds since 1970, 0 for none.
 type fields struct{ value []byte }
 
-func newFields(size int) *fields {
-	return &fields{append(make([]byte, 0, size), encodingFields)}
+func newFields(encoding byte, size int) *fields {
+	return &fields{append(make([]byte, 0, size), encoding)}
 }
 
 func (f *fields) octet(b byte)   { f.value = append(f.value, b) }
@@ -41,13 +41,19 @@ var errFields = errors.New("the value is damaged: its fields are not those of it
 // fieldsOf reads a value. After the first field that is damaged all others are
 // zero, and end fails.
 type fieldsOf struct {
-	left []byte
-	err  error
+	encoding byte
+	left     []byte
+	err      error
 }
 
-func readFields(value []byte) *fieldsOf {
-	left, err := body(value, encodingFields)
-	return &fieldsOf{left, err}
+// readFields begins to read a value of one of some encodings.
+func readFields(value []byte, encodings ...byte) *fieldsOf {
+	left, err := body(value, encodings...)
+	f := &fieldsOf{left: left, err: err}
+	if err == nil {
+		f.encoding = value[0]
+	}
+	return f
 }
 
 func (f *fieldsOf) fail() {

@@ -83,12 +83,17 @@ func (s *Store) settle(b *pebble.Batch, x runtime.Execution, of attemptOf, now t
 		x = x.Cancelled(now)
 	}
 	if x.State == runtime.StateQueued {
-		w := &waitingRecord{x.Attempt, x.FunctionFailures, x.PlatformFailures, x.NotBefore}
+		logs := encodeLogs(x.Logs)
+		w := &waitingRecord{x.Attempt, failuresOf(&x), x.NotBefore, uint64(len(logs))}
 		x.Started, x.Finished, x.Outcome, x.ResultSize = time.Time{}, time.Time{}, runtime.Outcome{}, 0
-		return x, w, errors.Join(
+		err := errors.Join(
 			dropLease(b, of, lease),
 			b.Set(keyOfExecution(kindWaiting, of.tenant, of.id), w.encode(), nil),
 		)
+		if len(logs) > 0 {
+			err = errors.Join(err, b.Set(keyOfExecution(kindWaitingLogs, of.tenant, of.id), logs, nil))
+		}
+		return x, w, err
 	}
 	err := errors.Join(
 		dropUndone(b, of, lease.function, lease.argsSize, attempt{lease: lease}),

@@ -13,7 +13,7 @@ import (
 var _ runtime.Store = (*Store)(nil)
 
 // CreateFunction keeps f and its first version.
-func (s *Store) CreateFunction(f runtime.Function, v runtime.Version) error {
+func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
 	const op = "storage.create"
 	if err := checkPair(f, &v); err != nil {
 		return fault(op, err)
@@ -22,6 +22,11 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
+	change, leave, err := s.beginChange(f.Tenant, c)
+	if err != nil {
+		return fault(op, err)
+	}
+	defer leave()
 	name, function := keyName(f.Tenant, f.Name), keyFunction(f.Tenant, f.ID)
 	defer s.locks.lock(name, function)()
 
@@ -39,13 +44,14 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version) error {
 			b.Set(name, encodeRaw(f.ID), nil),
 			putFunction(b, f),
 			putVersion(b, f.Tenant, v),
+			change.put(b),
 		)
 	}))
 }
 
 // UpdateFunction replaces the function with f.ID by f and adds v, if not nil,
 // as its newest version, dropping those beyond runtime.KeptVersions.
-func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version) error {
+func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
 	const op = "storage.update"
 	if err := checkPair(f, v); err != nil {
 		return fault(op, err)
@@ -54,6 +60,11 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
+	change, leave, err := s.beginChange(f.Tenant, c)
+	if err != nil {
+		return fault(op, err)
+	}
+	defer leave()
 	old, unlock, err := s.lockFunction(f.Tenant, f.ID, f.Name)
 	if err != nil {
 		return fault(op, err)
@@ -77,7 +88,7 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version) error {
 		}
 	}
 	return fault(op, s.write(true, func(b *pebble.Batch) error {
-		errs := []error{putFunction(b, f)}
+		errs := []error{putFunction(b, f), change.put(b)}
 		if f.Name != old.Name {
 			errs = append(errs, b.Delete(keyName(f.Tenant, old.Name), nil), b.Set(name, encodeRaw(f.ID), nil))
 		}
@@ -89,12 +100,17 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version) error {
 }
 
 // DeleteFunction removes the function and all its versions.
-func (s *Store) DeleteFunction(tenant runtime.Tenant, id string) error {
+func (s *Store) DeleteFunction(tenant runtime.Tenant, id string, c runtime.Change) error {
 	const op = "storage.delete"
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
+	change, leave, err := s.beginChange(tenant, c)
+	if err != nil {
+		return fault(op, err)
+	}
+	defer leave()
 	old, unlock, err := s.lockFunction(tenant, id)
 	if err != nil {
 		return fault(op, err)
@@ -105,6 +121,7 @@ func (s *Store) DeleteFunction(tenant runtime.Tenant, id string) error {
 			b.Delete(keyName(tenant, old.Name), nil),
 			b.Delete(keyFunction(tenant, id), nil),
 			s.dropVersions(b, tenant, id, 0),
+			change.put(b),
 		)
 	}))
 }

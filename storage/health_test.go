@@ -29,8 +29,8 @@ func wantRefusedWrites(t *testing.T, s *Store, why string, deletes bool) {
 	t.Helper()
 	v := version("id1", 2, "source")
 	for what, err := range map[string]error{
-		"create":  s.CreateFunction(function("a", "id9", "nine", 1), version("id9", 1, "source")),
-		"update":  s.UpdateFunction(function("a", "id1", "one", 2), &v),
+		"create":  s.CreateFunction(function("a", "id9", "nine", 1), version("id9", 1, "source"), by("a")),
+		"update":  s.UpdateFunction(function("a", "id1", "one", 2), &v, by("a")),
 		"setting": s.PutSetting("x", nil),
 		"health":  s.Health(),
 	} {
@@ -42,7 +42,7 @@ func wantRefusedWrites(t *testing.T, s *Store, why string, deletes bool) {
 	if _, err := s.FunctionByName("a", "one"); err != nil {
 		t.Errorf("a read: %v", err)
 	}
-	if err := s.DeleteFunction("a", "id2"); (err == nil) != deletes {
+	if err := s.DeleteFunction("a", "id2", by("a")); (err == nil) != deletes {
 		t.Errorf("a deletion: %v", err)
 	}
 	checkInvariants(t, s)
@@ -50,8 +50,8 @@ func wantRefusedWrites(t *testing.T, s *Store, why string, deletes bool) {
 
 func two(t *testing.T, s *Store) {
 	t.Helper()
-	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source")))
-	must(t, s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source")))
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
+	must(t, s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source"), by("a")))
 	must(t, s.Health())
 }
 
@@ -63,7 +63,7 @@ func TestANearlyFullDisk(t *testing.T) {
 	wantRefusedWrites(t, s, "nearly full", true)
 	free = DefaultMinFree
 	two2 := version("id1", 2, "source")
-	must(t, s.UpdateFunction(function("a", "id1", "one", 2), &two2))
+	must(t, s.UpdateFunction(function("a", "id1", "one", 2), &two2, by("a")))
 	must(t, s.Health())
 }
 
@@ -101,7 +101,7 @@ func TestASlowDisk(t *testing.T) {
 	s.health.listen().DiskSlow(vfs.DiskSlowInfo{Duration: 10 * time.Second})
 	wantCode(t, s.Health(), runtime.CodeUnavailable)
 	two := version("id1", 1, "source")
-	must(t, s.CreateFunction(function("a", "id1", "one", 1), two)) // slow, but it works
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), two, by("a"))) // slow, but it works
 	now = now.Add(slowFor)
 	must(t, s.Health())
 }
@@ -114,7 +114,7 @@ func TestABadBlock(t *testing.T) {
 	two(t, s)
 	for i := range 200 { // more than a block
 		id := fmt.Sprint("more", i)
-		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, strings.Repeat(id, 200))))
+		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, strings.Repeat(id, 200)), by("a")))
 	}
 	must(t, s.Close())
 	flip(t, mem, largestTable(t, mem))
@@ -131,7 +131,7 @@ func TestABadBlock(t *testing.T) {
 	}
 	wantCode(t, s.Health(), runtime.CodeUnavailable)
 	wantCode(t, s.PutSetting("x", nil), runtime.CodeUnavailable)
-	wantCode(t, s.DeleteFunction("a", "more199"), runtime.CodeUnavailable)
+	wantCode(t, s.DeleteFunction("a", "more199", by("a")), runtime.CodeUnavailable)
 }
 
 func largestTable(t *testing.T, fs vfs.FS) (largest string) {

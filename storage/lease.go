@@ -75,8 +75,8 @@ func (s *Store) lease(b *pebble.Batch, l runtime.Lease, of attemptOf) (*leaseRec
 	}
 	r := leaseRecord{function: accepted.function, attempt: l.Attempt, started: l.Started, argsSize: accepted.argsSize}
 	if w := before.waiting; w != nil {
-		r.functionFailures, r.platformFailures = w.functionFailures, w.platformFailures
-		err = b.SingleDelete(keyOfExecution(kindWaiting, of.tenant, of.id), nil)
+		r.failures = w.failures
+		err = dropWaiting(b, of, w)
 	}
 	return &r, errors.Join(err, b.Set(keyOfExecution(kindLease, of.tenant, of.id), r.encode(), nil))
 }
@@ -132,7 +132,7 @@ func dropUndone(b *pebble.Batch, of attemptOf, function string, argsSize uint64,
 		errs = append(errs, dropLease(b, of, a.lease))
 	}
 	if a.waiting != nil {
-		errs = append(errs, b.SingleDelete(keyOfExecution(kindWaiting, of.tenant, of.id), nil))
+		errs = append(errs, dropWaiting(b, of, a.waiting))
 	}
 	return errors.Join(errs...)
 }
@@ -143,4 +143,12 @@ func dropLease(b *pebble.Batch, of attemptOf, lease *leaseRecord) error {
 		return b.Delete(key, nil)
 	}
 	return b.SingleDelete(key, nil)
+}
+
+func dropWaiting(b *pebble.Batch, of attemptOf, waiting *waitingRecord) error {
+	err := b.SingleDelete(keyOfExecution(kindWaiting, of.tenant, of.id), nil)
+	if waiting.logsSize > 0 {
+		err = errors.Join(err, b.SingleDelete(keyOfExecution(kindWaitingLogs, of.tenant, of.id), nil))
+	}
+	return err
 }

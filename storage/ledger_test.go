@@ -28,8 +28,8 @@ type ledger struct {
 type entry struct {
 	x    runtime.Execution // as a read of it alone gives it
 	args []byte
-	logs runtime.Logs
-	soft bool // recorded, and nothing durable came after it
+	logs runtime.Logs // while it waits for another attempt, of the one before
+	soft bool         // recorded, and nothing durable came after it
 }
 
 type promise struct {
@@ -150,15 +150,18 @@ func (p *player) ended(x runtime.Execution) (runtime.Execution, runtime.Logs) {
 	} else {
 		x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "m", Traceback: "t", Line: 3, ExitCode: -1}
 	}
-	logs := runtime.Logs{Data: p.blob(0, 20, 4000)}
-	if len(logs.Data) > 0 {
-		logs.Marks = []runtime.LogMark{{Offset: 0, Stream: 1}, {Offset: 10, Stream: 2}}
-		logs.Truncated = p.rng.IntN(2) == 0
-	} else {
-		logs.Data = nil
-	}
 	x.ResultSize = len(x.Result)
-	return x, logs
+	return x, p.logs()
+}
+
+func (p *player) logs() runtime.Logs {
+	logs := runtime.Logs{Data: p.blob(0, 20, 4000)}
+	if len(logs.Data) == 0 {
+		return runtime.Logs{}
+	}
+	logs.Marks = []runtime.LogMark{{Offset: 0, Stream: 1}, {Offset: 10, Stream: 2}}
+	logs.Truncated = p.rng.IntN(2) == 0
+	return logs
 }
 
 // pick gives entries that pass, in random order.
@@ -261,6 +264,7 @@ func (p *player) start(l ledger) move {
 			add(e, e.x.Attempt+1, runtime.ErrLease)
 		}
 		e.x.State, e.x.Attempt, e.x.Started, e.x.NotBefore = runtime.StateRunning, e.x.Attempt+1, p.now, time.Time{}
+		e.logs = runtime.Logs{}
 		after.all[e.x.ID] = e
 	}
 	done := len(leases)
@@ -307,8 +311,10 @@ func (p *player) finish(l ledger) move {
 			x.State = runtime.StateQueued
 			x.FunctionFailures += p.rng.IntN(2)
 			x.PlatformFailures += p.rng.IntN(2)
+			x.LostAttempts += p.rng.IntN(2)
 			x.NotBefore = p.now.Add(time.Minute)
 			given := x
+			e.logs = p.logs()
 			if x.CancelRequested {
 				x = x.Cancelled(p.now)
 				e.args = nil
@@ -316,7 +322,7 @@ func (p *player) finish(l ledger) move {
 				x.Started = time.Time{}
 			}
 			e.x = x
-			add(given, runtime.Logs{}, brief(x))
+			add(given, e.logs, brief(x))
 		} else {
 			x, logs := p.ended(x)
 			e = entry{x: x, logs: logs}
@@ -449,8 +455,13 @@ func holding(t testing.TB, s *Store) ledger {
 				if !reflect.DeepEqual(e.listed(), listed) {
 					t.Fatal(cmp.Diff(e.listed(), listed))
 				}
-				e.logs, err = s.Logs(tenant, listed.ID)
+				result := e.x.Result
+				x, logs, err := s.Logs(tenant, listed.ID)
 				must(t, err)
+				if e.logs, e.x.Result = logs, nil; !reflect.DeepEqual(e.x, x) {
+					t.Fatal(cmp.Diff(e.x, x))
+				}
+				e.x.Result = result
 				if !e.x.State.Terminal() {
 					e.args, err = s.Args(tenant, listed.ID)
 					must(t, err)

@@ -31,8 +31,8 @@ func many(t testing.TB, s *Store, n int) {
 func TestListInPages(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	for _, name := range []string{"b", "a", "a.py", "a-b", "B", "a0"} {
-		must(t, s.CreateFunction(function("a", "id "+name, name, 1), version("id "+name, 1, "source")))
-		must(t, s.CreateFunction(function("a\x00", "id "+name, name+"2", 1), version("id "+name, 1, "source")))
+		must(t, s.CreateFunction(function("a", "id "+name, name, 1), version("id "+name, 1, "source"), by("a")))
+		must(t, s.CreateFunction(function("a\x00", "id "+name, name+"2", 1), version("id "+name, 1, "source"), by("a\x00")))
 	}
 	for _, size := range []int{1, 2, 5, 6, 7, 100} {
 		var names []string

@@ -44,7 +44,7 @@ func fill(t *testing.T, dir string) *Store {
 	t.Helper()
 	s := openOn(t, vfs.Default, dir)
 	for _, id := range []string{"id1", "id2", "id3"} {
-		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, strings.Repeat(id, 1000))))
+		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, strings.Repeat(id, 1000)), by("a")))
 	}
 	return s
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -73,6 +74,12 @@ func TestFailingWrites(t *testing.T) {
 		before, after := acknowledged(t, out, failChanges, model{}, func(before model, i int) model {
 			return randomChange(rng, before, i).after
 		})
+		said := strings.Fields(string(out))
+		for i, made := range changesLeft(t, s, failChanges) {
+			if i < len(said) && made != (said[i] == "done") || i > len(said) && made {
+				t.Errorf("write %d failed; change %d is recorded: %v, but told was %q", k, i, made, said)
+			}
+		}
 		if got := contents(t, s); !got.equal(before) && !got.equal(after) {
 			t.Errorf("write %d failed and left neither what was acknowledged: %s\nnor that and the change under way: %s",
 				k, cmp.Diff(before.shape(), got.shape()), cmp.Diff(after.shape(), got.shape()))

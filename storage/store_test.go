@@ -63,6 +63,24 @@ func version(id string, number uint64, source string) runtime.Version {
 	}
 }
 
+var changes atomic.Uint64
+
+// by makes the execution of a change of a function.
+func by(tenant runtime.Tenant) runtime.Change { return changeNumber(tenant, changes.Add(1)) }
+
+func changeNumber(tenant runtime.Tenant, n uint64) runtime.Change {
+	at := start.Add(time.Duration(n) * time.Millisecond)
+	return runtime.Change{Execution: runtime.Execution{
+		ID: testID(rand.New(rand.NewPCG(n, 5)), at), Tenant: tenant, Kind: runtime.KindUpdate, FunctionID: "id", Function: "f", Version: 1,
+		State: runtime.StateSucceeded, Created: at, Started: at, Finished: at, Attempt: 1,
+	}}
+}
+
+func with(c runtime.Change, change func(*runtime.Change)) runtime.Change {
+	change(&c)
+	return c
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -81,11 +99,11 @@ func TestFunctionsOutlastARestart(t *testing.T) {
 	dir := t.TempDir() + "/data/store"
 	s := openOn(t, vfs.Default, dir)
 	f, v1 := function("a", "id1", "hello", 1), version("id1", 1, "source")
-	must(t, s.CreateFunction(f, v1))
+	must(t, s.CreateFunction(f, v1, by(f.Tenant)))
 	f.Version, f.Name = 2, "bye"
 	v2 := version("id1", 2, "other")
 	v2.Context = nil
-	must(t, s.UpdateFunction(f, &v2))
+	must(t, s.UpdateFunction(f, &v2, by(f.Tenant)))
 	must(t, s.PutSetting("token", []byte{1, 0, 2}))
 	must(t, s.Close())
 
@@ -117,7 +135,7 @@ func TestFunctionsOutlastARestart(t *testing.T) {
 
 func TestWhatIsNotThere(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
-	must(t, s.CreateFunction(function("a", "id1", "hello", 1), version("id1", 1, "source")))
+	must(t, s.CreateFunction(function("a", "id1", "hello", 1), version("id1", 1, "source"), by("a")))
 	for what, call := range map[string]func() error{
 		"name":             func() error { _, err := s.FunctionByName("a", "other"); return err },
 		"tenant":           func() error { _, err := s.FunctionByName("b", "hello"); return err },
@@ -126,9 +144,9 @@ func TestWhatIsNotThere(t *testing.T) {
 		"version's tenant": func() error { _, err := s.Version("b", "id1", 1); return err },
 		"versions":         func() error { _, err := s.Versions("a", "id2"); return err },
 		"versions' tenant": func() error { _, err := s.Versions("b", "id1"); return err },
-		"update":           func() error { return s.UpdateFunction(function("b", "id1", "hello", 1), nil) },
-		"delete":           func() error { return s.DeleteFunction("a", "id2") },
-		"delete's tenant":  func() error { return s.DeleteFunction("b", "id1") },
+		"update":           func() error { return s.UpdateFunction(function("b", "id1", "hello", 1), nil, by("b")) },
+		"delete":           func() error { return s.DeleteFunction("a", "id2", by("a")) },
+		"delete's tenant":  func() error { return s.DeleteFunction("b", "id1", by("b")) },
 		"setting":          func() error { _, err := s.Setting("token"); return err },
 	} {
 		if err := call(); runtime.CodeOf(err) != runtime.CodeNotFound {
@@ -139,29 +157,29 @@ func TestWhatIsNotThere(t *testing.T) {
 
 func TestNamesAreTakenOnce(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
-	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source")))
-	must(t, s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source")))
-	must(t, s.CreateFunction(function("b", "id1", "one", 1), version("id1", 1, "source"))) // tenants share nothing
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
+	must(t, s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source"), by("a")))
+	must(t, s.CreateFunction(function("b", "id1", "one", 1), version("id1", 1, "source"), by("b"))) // tenants share nothing
 
-	wantCode(t, s.CreateFunction(function("a", "id3", "one", 1), version("id3", 1, "source")), runtime.CodeAlreadyExists)
-	wantCode(t, s.UpdateFunction(function("a", "id2", "one", 1), nil), runtime.CodeAlreadyExists)
-	wantCode(t, s.CreateFunction(function("a", "id1", "three", 1), version("id1", 1, "source")), runtime.CodeInternal)
+	wantCode(t, s.CreateFunction(function("a", "id3", "one", 1), version("id3", 1, "source"), by("a")), runtime.CodeAlreadyExists)
+	wantCode(t, s.UpdateFunction(function("a", "id2", "one", 1), nil, by("a")), runtime.CodeAlreadyExists)
+	wantCode(t, s.CreateFunction(function("a", "id1", "three", 1), version("id1", 1, "source"), by("a")), runtime.CodeInternal)
 	checkInvariants(t, s)
 
-	must(t, s.UpdateFunction(function("a", "id1", "uno", 1), nil))
-	must(t, s.UpdateFunction(function("a", "id2", "one", 1), nil)) // free again
-	must(t, s.DeleteFunction("a", "id1"))
-	must(t, s.CreateFunction(function("a", "id3", "uno", 1), version("id3", 1, "source")))
+	must(t, s.UpdateFunction(function("a", "id1", "uno", 1), nil, by("a")))
+	must(t, s.UpdateFunction(function("a", "id2", "one", 1), nil, by("a"))) // free again
+	must(t, s.DeleteFunction("a", "id1", by("a")))
+	must(t, s.CreateFunction(function("a", "id3", "uno", 1), version("id3", 1, "source"), by("a")))
 	checkInvariants(t, s)
 }
 
 func TestOnlyTheLastVersionsAreKept(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
-	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source")))
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
 	const last = runtime.KeptVersions + 5
 	for n := uint64(2); n <= last; n++ {
 		v := version("id1", n, fmt.Sprint("source ", n))
-		must(t, s.UpdateFunction(function("a", "id1", "one", n), &v))
+		must(t, s.UpdateFunction(function("a", "id1", "one", n), &v, by("a")))
 	}
 	numbers, err := s.Versions("a", "id1")
 	must(t, err)
@@ -171,8 +189,9 @@ func TestOnlyTheLastVersionsAreKept(t *testing.T) {
 	_, err = s.Version("a", "id1", last-runtime.KeptVersions)
 	wantCode(t, err, runtime.CodeNotFound)
 	checkInvariants(t, s)
-	must(t, s.DeleteFunction("a", "id1"))
+	must(t, s.DeleteFunction("a", "id1", by("a")))
 	checkInvariants(t, s)
+	must(t, s.Expire(start, 0, 0))
 	if n := countKeys(t, s); n != 1 { // the format record
 		t.Fatalf("%d records are left", n)
 	}
@@ -180,22 +199,27 @@ func TestOnlyTheLastVersionsAreKept(t *testing.T) {
 
 func TestCallersAreHeldToTheContract(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
-	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source")))
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
 	skip := version("id1", 3, "source")
 	same := version("id1", 1, "source")
 	none := version("id1", 2, "source")
 	none.Source = nil
 	for what, err := range map[string]error{
-		"no tenant":         s.CreateFunction(function("", "id2", "two", 1), version("id2", 1, "source")),
-		"no id":             s.CreateFunction(function("a", "", "two", 1), version("", 1, "source")),
-		"no name":           s.CreateFunction(function("a", "id2", "", 1), version("id2", 1, "source")),
-		"not UTF-8":         s.CreateFunction(function("a", "id2", "\xff", 1), version("id2", 1, "source")),
-		"other's version":   s.CreateFunction(function("a", "id2", "two", 1), version("id3", 1, "source")),
-		"gap":               s.UpdateFunction(function("a", "id1", "one", 3), &skip),
-		"same number":       s.UpdateFunction(function("a", "id1", "one", 1), &same),
-		"number of no one":  s.UpdateFunction(function("a", "id1", "one", 2), nil),
-		"without a source":  s.UpdateFunction(function("a", "id1", "one", 2), &none),
-		"different numbers": s.UpdateFunction(function("a", "id1", "one", 2), &skip),
+		"no tenant":         s.CreateFunction(function("", "id2", "two", 1), version("id2", 1, "source"), by("")),
+		"no id":             s.CreateFunction(function("a", "", "two", 1), version("", 1, "source"), by("a")),
+		"no name":           s.CreateFunction(function("a", "id2", "", 1), version("id2", 1, "source"), by("a")),
+		"not UTF-8":         s.CreateFunction(function("a", "id2", "\xff", 1), version("id2", 1, "source"), by("a")),
+		"other's version":   s.CreateFunction(function("a", "id2", "two", 1), version("id3", 1, "source"), by("a")),
+		"gap":               s.UpdateFunction(function("a", "id1", "one", 3), &skip, by("a")),
+		"same number":       s.UpdateFunction(function("a", "id1", "one", 1), &same, by("a")),
+		"number of no one":  s.UpdateFunction(function("a", "id1", "one", 2), nil, by("a")),
+		"without a source":  s.UpdateFunction(function("a", "id1", "one", 2), &none, by("a")),
+		"no execution":      s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source"), runtime.Change{}),
+		"other's execution": s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source"), by("b")),
+		"not done":          s.DeleteFunction("a", "id1", with(by("a"), func(c *runtime.Change) { c.Execution.State = runtime.StateRunning })),
+		"a run":             s.DeleteFunction("a", "id1", with(by("a"), func(c *runtime.Change) { c.Execution.Kind = runtime.KindRun })),
+		"an empty key":      s.DeleteFunction("a", "id1", with(by("a"), func(c *runtime.Change) { c.Key = &runtime.IdempotencyKey{} })),
+		"different numbers": s.UpdateFunction(function("a", "id1", "one", 2), &skip, by("a")),
 	} {
 		if runtime.CodeOf(err) != runtime.CodeInternal {
 			t.Errorf("%s: %v, want internal", what, err)
@@ -218,7 +242,7 @@ func TestNamesThatTryToBeMore(t *testing.T) {
 			}
 			id := "id of " + name
 			f := function(runtime.Tenant(tenant), id, name, 1)
-			must(t, s.CreateFunction(f, version(id, 1, "source")))
+			must(t, s.CreateFunction(f, version(id, 1, "source"), by(f.Tenant)))
 			made[owner{f.Tenant, name}] = f
 		}
 	}
@@ -249,7 +273,7 @@ func TestConcurrentCreatesOfOneName(t *testing.T) {
 		for i := range 8 {
 			wg.Go(func() {
 				id := fmt.Sprint("id", round, "-", i)
-				switch err := s.CreateFunction(function("a", id, name, 1), version(id, 1, "source")); runtime.CodeOf(err) {
+				switch err := s.CreateFunction(function("a", id, name, 1), version(id, 1, "source"), by("a")); runtime.CodeOf(err) {
 				case "":
 					made.Add(1)
 				case runtime.CodeAlreadyExists:
@@ -281,16 +305,16 @@ func TestHammer(t *testing.T) {
 				switch {
 				case err != nil:
 					id := fmt.Sprint("id", worker, "-", i)
-					err = s.CreateFunction(function("a", id, name, 1), version(id, 1, "source"))
+					err = s.CreateFunction(function("a", id, name, 1), version(id, 1, "source"), by("a"))
 				case rng.IntN(3) == 0:
 					f.Name = fmt.Sprint("name", rng.IntN(4))
-					err = s.UpdateFunction(f, nil)
+					err = s.UpdateFunction(f, nil, by(f.Tenant))
 				case rng.IntN(2) == 0:
 					f.Version++
 					v := version(f.ID, f.Version, "source")
-					err = s.UpdateFunction(f, &v)
+					err = s.UpdateFunction(f, &v, by(f.Tenant))
 				default:
-					err = s.DeleteFunction("a", f.ID)
+					err = s.DeleteFunction("a", f.ID, by("a"))
 				}
 				// Somebody else may have updated meanwhile: the engine serialises
 				// the changes of a function, this test does not.
@@ -313,15 +337,16 @@ func TestClose(t *testing.T) {
 	must(t, s.Close())
 	f, v := function("a", "id1", "one", 1), version("id1", 1, "source")
 	for what, call := range map[string]func() error{
-		"create":      func() error { return s.CreateFunction(f, v) },
-		"update":      func() error { return s.UpdateFunction(f, &v) },
-		"delete":      func() error { return s.DeleteFunction("a", "id1") },
+		"create":      func() error { return s.CreateFunction(f, v, by(f.Tenant)) },
+		"update":      func() error { return s.UpdateFunction(f, &v, by(f.Tenant)) },
+		"delete":      func() error { return s.DeleteFunction("a", "id1", by("a")) },
 		"function":    func() error { _, err := s.FunctionByName("a", "one"); return err },
 		"functions":   func() error { _, err := s.Functions("a", "", 1); return err },
 		"version":     func() error { _, err := s.Version("a", "id1", 1); return err },
 		"versions":    func() error { _, err := s.Versions("a", "id1"); return err },
 		"setting":     func() error { _, err := s.Setting("token"); return err },
 		"put setting": func() error { return s.PutSetting("token", nil) },
+		"promised":    func() error { _, err := s.Promised("a", runtime.IdempotencyKey{Key: "k"}); return err },
 		"accept":      func() error { return second(s.Accept(newClerk().batch(1), nil)) },
 		"start":       func() error { _, err := s.Start(nil); return err },
 		"finish":      func() error { _, err := s.Finish(nil, start); return err },
@@ -330,7 +355,7 @@ func TestClose(t *testing.T) {
 		"execution":   func() error { _, err := s.Execution("a", ""); return err },
 		"executions":  func() error { _, err := s.Executions("a", nil); return err },
 		"args":        func() error { _, err := s.Args("a", ""); return err },
-		"logs":        func() error { _, err := s.Logs("a", ""); return err },
+		"logs":        func() error { _, _, err := s.Logs("a", ""); return err },
 		"list":        func() error { _, err := s.List("a", runtime.Filter{}, "", 1); return err },
 		"pending":     func() error { return s.Pending(nil) },
 		"expire":      func() error { return s.Expire(start, 0, -1) },
@@ -349,7 +374,7 @@ func TestCloseUnderUse(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				id := fmt.Sprint(worker, "-", i)
-				err := s.CreateFunction(function("a", id, id, 1), version(id, 1, "source"))
+				err := s.CreateFunction(function("a", id, id, 1), version(id, 1, "source"), by("a"))
 				if runtime.CodeOf(err) == runtime.CodeUnavailable {
 					return
 				}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -16,6 +17,11 @@ const (
 	encodingRaw    = 1 // the bytes that follow are the value
 	encodingJSON   = 2 // a JSON object follows
 	encodingFields = 3 // fields follow, see fields.go
+
+	// What is written since its fields have changed. What was written before is
+	// read as ever.
+	encodingJSON2   = 4 // of versions: with retries
+	encodingFields2 = 5 // of attempts and of executions that are done: with attempts that were lost, and logs
 )
 
 // functionRecord is what is kept of a runtime.Function beside what its key
@@ -34,6 +40,7 @@ type versionRecord struct {
 	Limits  limitsRecord `json:"limits"`
 	Source  int          `json:"source"`  // bytes
 	Context int          `json:"context"` // bytes; 0: there is none
+	Retries int          `json:"retries,omitempty"`
 	Created time.Time    `json:"created"`
 }
 
@@ -48,30 +55,30 @@ type limitsRecord struct {
 }
 
 func encodeFunction(f runtime.Function) ([]byte, error) {
-	return encodeJSON(functionRecord{f.Name, f.Version, f.Created.UTC(), f.Updated.UTC()})
+	return encodeJSON(encodingJSON, functionRecord{f.Name, f.Version, f.Created.UTC(), f.Updated.UTC()})
 }
 
 func decodeFunction(tenant runtime.Tenant, id string, value []byte) (runtime.Function, error) {
 	var r functionRecord
-	if err := decodeJSON(value, &r); err != nil {
+	if err := decodeJSON(value, &r, encodingJSON); err != nil {
 		return runtime.Function{}, fmt.Errorf("function %q of tenant %q: %w", id, tenant, err)
 	}
 	return runtime.Function{ID: id, Tenant: tenant, Name: r.Name, Version: r.Version, Created: r.Created, Updated: r.Updated}, nil
 }
 
 func encodeVersion(v runtime.Version) ([]byte, error) {
-	return encodeJSON(versionRecord{v.Name, limitsRecord(v.Limits), len(v.Source), len(v.Context), v.Created.UTC()})
+	return encodeJSON(encodingJSON2, versionRecord{v.Name, limitsRecord(v.Limits), len(v.Source), len(v.Context), v.Retries, v.Created.UTC()})
 }
 
 func decodeVersion(value []byte) (versionRecord, error) {
 	var r versionRecord
-	err := decodeJSON(value, &r)
+	err := decodeJSON(value, &r, encodingJSON, encodingJSON2)
 	return r, err
 }
 
-func encodeJSON(record any) ([]byte, error) {
+func encodeJSON(encoding byte, record any) ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteByte(encodingJSON)
+	b.WriteByte(encoding)
 	if err := json.NewEncoder(&b).Encode(record); err != nil {
 		return nil, err
 	}
@@ -80,8 +87,8 @@ func encodeJSON(record any) ([]byte, error) {
 
 // decodeJSON takes fields that it does not know for damage: a change of the
 // fields is another encoding.
-func decodeJSON(value []byte, record any) error {
-	body, err := body(value, encodingJSON)
+func decodeJSON(value []byte, record any, encodings ...byte) error {
+	body, err := body(value, encodings...)
 	if err != nil {
 		return err
 	}
@@ -104,13 +111,13 @@ func decodeRaw(value []byte) ([]byte, error) {
 	return bytes.Clone(data), err
 }
 
-// body is what follows the encoding byte.
-func body(value []byte, encoding byte) ([]byte, error) {
+// body is what follows the encoding byte, which must be one of those given.
+func body(value []byte, encodings ...byte) ([]byte, error) {
 	switch {
 	case len(value) == 0:
 		return nil, fmt.Errorf("the value is empty")
-	case value[0] != encoding:
-		return nil, fmt.Errorf("the value has encoding %d where %d should be", value[0], encoding)
+	case !slices.Contains(encodings, value[0]):
+		return nil, fmt.Errorf("the value has encoding %d where %d should be", value[0], encodings)
 	}
 	return value[1:], nil
 }

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"testing"
 	"time"
 
@@ -58,6 +57,7 @@ func TestVersionRecordsAreReadBack(t *testing.T) {
 				OpenFiles: rapid.Int().Draw(t, "files"),
 				Tmp:       rapid.Int64().Draw(t, "tmp"),
 			},
+			Retries: rapid.Int().Draw(t, "retries"),
 			Created: instant().Draw(t, "created"),
 		}
 		value, err := encodeVersion(v)
@@ -68,7 +68,7 @@ func TestVersionRecordsAreReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := versionRecord{v.Name, limitsRecord(v.Limits), len(v.Source), len(v.Context), v.Created}
+		want := versionRecord{v.Name, limitsRecord(v.Limits), len(v.Source), len(v.Context), v.Retries, v.Created}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
 		}
@@ -87,20 +87,32 @@ func TestEncodingIsStable(t *testing.T) {
 	}
 	version, err := encodeVersion(runtime.Version{
 		Name: "hello", Source: []byte("abc"), Context: []byte("{}"), Created: at,
-		Limits: runtime.Limits{Timeout: time.Second, Memory: 1, Logs: 2, OpenFiles: 3, Tmp: 4},
+		Limits: runtime.Limits{Timeout: time.Second, Memory: 1, Logs: 2, OpenFiles: 3, Tmp: 4}, Retries: 5,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ what, got, want string }{
 		{"function", string(function), "\x02" + `{"name":"hello","version":7,"created":"2026-02-03T04:05:06.000000789Z","updated":"2026-02-03T04:05:06.000000789Z"}`},
-		{"version", string(version), "\x02" + `{"name":"hello","limits":{"timeout":1000000000,"memory":1,"logs":2,"open_files":3,"tmp":4},"source":3,"context":2,"created":"2026-02-03T04:05:06.000000789Z"}`},
+		{"version", string(version), "\x04" + `{"name":"hello","limits":{"timeout":1000000000,"memory":1,"logs":2,"open_files":3,"tmp":4},"source":3,"context":2,"retries":5,"created":"2026-02-03T04:05:06.000000789Z"}`},
 		{"raw", string(encodeRaw("abc")), "\x01abc"},
 		{"number", string(encodeNumber(258)), "\x01\x00\x00\x00\x00\x00\x00\x01\x02"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s is written as %q, want %q", test.what, test.got, test.want)
 		}
+	}
+}
+
+// What earlier releases have written is read: before versions had retries.
+func TestVersionsOfBeforeAreRead(t *testing.T) {
+	r, err := decodeVersion([]byte("\x02" + `{"name":"hello","limits":{"timeout":1000000000,"memory":1},"source":3,"context":2,"created":"2026-02-03T04:05:06Z"}`))
+	want := versionRecord{
+		Name: "hello", Limits: limitsRecord{Timeout: time.Second, Memory: 1}, Source: 3, Context: 2,
+		Created: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
+	}
+	if diff := cmp.Diff(want, r); err != nil || diff != "" {
+		t.Errorf("%v, %s", err, diff)
 	}
 }
 
@@ -169,7 +181,7 @@ func FuzzDecodeVersion(f *testing.F) {
 	f.Add(value)
 	f.Add([]byte("\x02{}"))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		if _, err := decodeVersion(value); err == nil && !bytes.HasPrefix(value, []byte{encodingJSON}) {
+		if _, err := decodeVersion(value); err == nil && value[0] != encodingJSON && value[0] != encodingJSON2 {
 			t.Fatalf("%q is read", value)
 		}
 	})

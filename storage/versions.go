@@ -34,6 +34,7 @@ func (s *Store) Version(tenant runtime.Tenant, functionID string, number uint64)
 			Source:     source,
 			Context:    fnContext,
 			Limits:     runtime.Limits(record.Limits),
+			Retries:    record.Retries,
 			Created:    record.Created,
 		}
 		return nil

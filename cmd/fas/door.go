@@ -15,7 +15,10 @@ type door struct {
 	engine atomic.Pointer[runtime.Engine]
 }
 
-var _ httpapi.Functions = (*door)(nil)
+var (
+	_ httpapi.Functions  = (*door)(nil)
+	_ httpapi.Executions = (*door)(nil)
+)
 
 // retrySoon is when a caller may find a server that starts ready.
 const retrySoon = time.Second
@@ -38,7 +41,8 @@ func (d *door) enter() (*runtime.Engine, error) {
 	return nil, e
 }
 
-// CreateFunction implements [httpapi.Functions], as the methods below do.
+// CreateFunction implements [httpapi.Functions], as the methods below implement
+// it and [httpapi.Executions].
 func (d *door) CreateFunction(ctx context.Context, s runtime.FunctionSpec) (runtime.Deployment, error) {
 	engine, err := d.enter()
 	if err != nil {
@@ -55,12 +59,12 @@ func (d *door) UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (ru
 	return engine.UpdateFunction(ctx, u)
 }
 
-func (d *door) DeleteFunction(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Deployment, error) {
+func (d *door) DeleteFunction(ctx context.Context, f runtime.FunctionDeletion) (runtime.Deployment, error) {
 	engine, err := d.enter()
 	if err != nil {
 		return runtime.Deployment{}, err
 	}
-	return engine.DeleteFunction(ctx, tenant, name)
+	return engine.DeleteFunction(ctx, f)
 }
 
 func (d *door) Function(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error) {
@@ -85,4 +89,76 @@ func (d *door) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Executio
 		return nil, err
 	}
 	return engine.Run(ctx, r)
+}
+
+func (d *door) Submit(ctx context.Context, r runtime.SubmitRequest) (runtime.Acceptance, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return runtime.Acceptance{}, err
+	}
+	return engine.Submit(ctx, r)
+}
+
+func (d *door) SubmitBulk(ctx context.Context, r runtime.BulkRequest) (runtime.Acceptance, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return runtime.Acceptance{}, err
+	}
+	return engine.SubmitBulk(ctx, r)
+}
+
+func (d *door) Execution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return runtime.Execution{}, err
+	}
+	return engine.Execution(ctx, tenant, id)
+}
+
+func (d *door) Executions(ctx context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return nil, err
+	}
+	return engine.Executions(ctx, tenant, ids)
+}
+
+func (d *door) Await(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return runtime.Execution{}, err
+	}
+	return engine.Await(ctx, tenant, id)
+}
+
+func (d *door) List(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) ([]runtime.Execution, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return nil, err
+	}
+	return engine.List(ctx, tenant, filter, cursor, limit)
+}
+
+func (d *door) Cancel(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error) {
+	engine, err := d.enter()
+	if err != nil {
+		return runtime.Execution{}, false, err
+	}
+	return engine.Cancel(ctx, tenant, id)
+}
+
+func (d *door) Logs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return runtime.LogPage{}, err
+	}
+	return engine.Logs(ctx, tenant, id, from)
+}
+
+func (d *door) FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return runtime.LogPage{}, err
+	}
+	return engine.FollowLogs(ctx, tenant, id, from)
 }

@@ -25,7 +25,7 @@ func (s slowSandbox) Deploy(context.Context, runtime.Program) (runtime.Outcome, 
 	return runtime.Outcome{}, nil
 }
 
-func (s slowSandbox) Run(ctx context.Context, _ runtime.Program, _, _ []byte) (runtime.Outcome, error) {
+func (s slowSandbox) Run(ctx context.Context, _ runtime.RunCall) (runtime.Outcome, error) {
 	s.begun <- struct{}{}
 	select {
 	case <-s.release:

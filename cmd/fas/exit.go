@@ -14,6 +14,7 @@ const (
 	exitAuth        = 3
 	exitNotFound    = 4
 	exitUnavailable = 5
+	exitGoesOn      = 6
 	exitInterrupted = 130
 )
 
@@ -25,6 +26,7 @@ var exitOf = map[runtime.Code]int{
 	runtime.CodeNotFound:        exitNotFound,
 	runtime.CodeTooBusy:         exitUnavailable,
 	runtime.CodeUnavailable:     exitUnavailable,
+	codeStoppedWaiting:          exitGoesOn,
 }
 
 // exitStatus is the status of a process whose command ended with err.

@@ -34,6 +34,8 @@ function was created. What main returns, as JSON, is the result of the run.`,
 		newFunctionsUpdate(a),
 		newFunctionsDelete(a),
 		newFunctionsRun(a),
+		newFunctionsRunBulk(a),
+		newFunctionsSamples(a),
 	)
 	return cmd
 }
@@ -42,13 +44,24 @@ function was created. What main returns, as JSON, is the result of the run.`,
 type limits struct {
 	timeout seconds
 	memory  megabytes
+	retries int
 }
 
-func (l *limits) flags(cmd *cobra.Command, timeout, memory string) {
+func (l *limits) flags(cmd *cobra.Command, timeout, memory, retries string) {
 	cmd.Flags().Var(&l.timeout, "timeout", "`SECONDS` that a run may take, 0.1 to 900 (default "+timeout+")")
 	cmd.Flags().Var(&l.memory, "memory", "`MB` of memory that a run may use, 64 to 1024 (default "+memory+")")
+	cmd.Flags().IntVar(&l.retries, "retries", 0, "`N` further attempts, 0 to 10, of a background run if the function fails (default "+retries+")")
 	_ = cmd.RegisterFlagCompletionFunc("timeout", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("memory", cobra.NoFileCompletions)
+	_ = cmd.RegisterFlagCompletionFunc("retries", cobra.NoFileCompletions)
+}
+
+// givenRetries is what --retries says, nil if it was not given.
+func (l *limits) givenRetries(cmd *cobra.Command) *int {
+	if !cmd.Flags().Changed("retries") {
+		return nil
+	}
+	return &l.retries
 }
 
 // functionName checks a name before it becomes part of an address.

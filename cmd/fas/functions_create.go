@@ -14,7 +14,7 @@ func newFunctionsCreate(a *app) *cobra.Command {
 	var wait bool
 	var bounds limits
 	cmd := &cobra.Command{
-		Use:   "create NAME --file FILE [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB]",
+		Use:   "create NAME --file FILE [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N]",
 		Short: "Deploy a new function",
 		Long: `Deploy a new function from a Python script.
 
@@ -40,7 +40,7 @@ Prints the id of the deployment.`,
 			if file == "-" && contextFile == "-" {
 				return usagef("give one of them as a file", "code and context cannot both come from the standard input")
 			}
-			r := client.CreateRequest{Name: args[0], Timeout: float64(bounds.timeout), Memory: int64(bounds.memory)}
+			r := client.CreateRequest{Name: args[0], Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd)}
 			code, err := a.readText(cmd.Context(), file, "code", runtime.MaxSource)
 			if err != nil {
 				return err
@@ -66,7 +66,7 @@ Prints the id of the deployment.`,
 	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the code, - for the standard input")
 	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - for the standard input")
 	waitFlag(cmd, &wait)
-	bounds.flags(cmd, "60", "128")
+	bounds.flags(cmd, "60", "128", "0")
 	completeFiles(cmd)
 	return cmd
 }

@@ -20,7 +20,7 @@ context (their values are secret), and its code.
 With --json it is an object with the fields
 
   name, runner_url, version, created, updated (RFC 3339), timeout (seconds),
-  memory (MB), context_keys, code
+  memory (MB), retries, context_keys, code
 
 With --code it is the code alone, byte for byte.`,
 		Example: `  fas functions get hello
@@ -58,6 +58,7 @@ With --code it is the code alone, byte for byte.`,
 			fmt.Fprintf(w, "version:\t%d\n", f.Version)
 			fmt.Fprintf(w, "timeout:\t%g s\n", f.Timeout)
 			fmt.Fprintf(w, "memory:\t%g MB\n", f.Memory)
+			fmt.Fprintf(w, "retries:\t%d\n", f.Retries)
 			fmt.Fprintf(w, "context:\t%s\n", strings.Join(f.ContextKeys, ", "))
 			fmt.Fprintf(w, "created:\t%s\n", timestamp(f.Created, people))
 			fmt.Fprintf(w, "updated:\t%s\n", timestamp(f.Updated, people))

@@ -12,9 +12,9 @@ func newFunctionsUpdate(a *app) *cobra.Command {
 	var wait bool
 	var bounds limits
 	cmd := &cobra.Command{
-		Use:   "update NAME [-f FILE] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB]",
+		Use:   "update NAME [-f FILE] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB] [--retries N]",
 		Short: "Change a function",
-		Long: `Change a function's code, context, limits or name. What is not given stays as it
+		Long: `Change a function's code, context, limits, retries or name. What is not given stays as it
 is; a change that does not deploy leaves the function as it was.
 
 Prints the id of the deployment.`,
@@ -34,7 +34,7 @@ Prints the id of the deployment.`,
 			if file == "-" && contextFile == "-" {
 				return usagef("give one of them as a file", "code and context cannot both come from the standard input")
 			}
-			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory)}
+			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd)}
 			var err error
 			if file != "" {
 				if r.Code, err = a.readText(cmd.Context(), file, "code", runtime.MaxSource); err != nil {
@@ -65,7 +65,7 @@ Prints the id of the deployment.`,
 	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the new context, - for the standard input")
 	cmd.Flags().StringVarP(&newName, "new-name", "n", "", "the new `NAME`")
 	waitFlag(cmd, &wait)
-	bounds.flags(cmd, "as it is", "as it is")
+	bounds.flags(cmd, "as it is", "as it is", "as it is")
 	completeFiles(cmd)
 	return cmd
 }

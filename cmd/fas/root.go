@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Groups of commands in the help of the root.
@@ -38,13 +39,21 @@ machine, and the other commands talk to it.`,
 	cmd.PersistentFlags().StringVar(&a.profile, "profile", "", "the profile `NAME` of the server to talk to, see \"fas help environment\"")
 	cmd.PersistentFlags().CountVarP(&a.verbosity, "verbose", "v", "tell what goes over the wire: -v requests, -vv headers, -vvv connections")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
+	// Flags of two words are written with an underscore in FaaSpot's documents,
+	// and with a dash everywhere else.
+	cmd.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+	})
 	cmd.AddGroup(
 		&cobra.Group{ID: groupServer, Title: "Server:"},
 		&cobra.Group{ID: groupFunctions, Title: "Functions:"},
 	)
 	cmd.AddCommand(
 		newServe(a),
+		newInit(a),
 		newFunctions(a),
+		newExecutions(a),
+		newProfiles(a),
 		newAuth(a),
 		newVersion(a),
 		newHelpExitCodes(),

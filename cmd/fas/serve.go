@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 const (
@@ -23,6 +25,8 @@ type serveOptions struct {
 	data            string
 	memoryBudget    byteSize
 	grace           time.Duration
+	retentionAge    span
+	retentionCount  int
 	publicURL       string
 	logLevel        logLevel
 	logFormat       logFormat
@@ -34,17 +38,23 @@ type serveOptions struct {
 // serveEnv names the variable of each flag of `fas serve` that has one. A flag
 // is stronger than its variable.
 var serveEnv = map[string]string{
-	"listen":        "FAASPOT_LISTEN",
-	"data":          "FAASPOT_DATA",
-	"memory-budget": "FAASPOT_MEMORY_BUDGET",
-	"grace":         "FAASPOT_GRACE",
-	"public-url":    "FAASPOT_PUBLIC_URL",
-	"log-level":     "FAASPOT_LOG_LEVEL",
-	"log-format":    "FAASPOT_LOG_FORMAT",
+	"listen":          "FAASPOT_LISTEN",
+	"data":            "FAASPOT_DATA",
+	"memory-budget":   "FAASPOT_MEMORY_BUDGET",
+	"grace":           "FAASPOT_GRACE",
+	"retention-age":   "FAASPOT_RETENTION_AGE",
+	"retention-count": "FAASPOT_RETENTION_COUNT",
+	"public-url":      "FAASPOT_PUBLIC_URL",
+	"log-level":       "FAASPOT_LOG_LEVEL",
+	"log-format":      "FAASPOT_LOG_FORMAT",
 }
 
 func newServe(a *app) *cobra.Command {
-	o := serveOptions{logLevel: logLevel(slog.LevelInfo), logFormat: formatAuto}
+	o := serveOptions{
+		logLevel:     logLevel(slog.LevelInfo),
+		logFormat:    formatAuto,
+		retentionAge: span(runtime.DefaultRetentionAge),
+	}
 	cmd := &cobra.Command{
 		Use:     "serve",
 		GroupID: groupServer,
@@ -63,7 +73,8 @@ TLS in front.
 
 Every flag of the server but --demo, --address-file and --reset-admin-token can be
 set by a variable too: FAASPOT_LISTEN, FAASPOT_DATA, FAASPOT_MEMORY_BUDGET,
-FAASPOT_GRACE, FAASPOT_PUBLIC_URL, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
+FAASPOT_GRACE, FAASPOT_RETENTION_AGE, FAASPOT_RETENTION_COUNT,
+FAASPOT_PUBLIC_URL, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --demo`,
@@ -86,6 +97,9 @@ FAASPOT_GRACE, FAASPOT_PUBLIC_URL, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 			if o.grace < 0 {
 				return usagef("give a duration, such as 30s", "the --grace %v is negative", o.grace)
 			}
+			if o.retentionCount < 1 {
+				return usagef("give a number from 1 on", "the --retention-count %d is not positive", o.retentionCount)
+			}
 			return a.serve(cmd.Context(), o)
 		},
 	}
@@ -94,6 +108,8 @@ FAASPOT_GRACE, FAASPOT_PUBLIC_URL, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 	f.StringVar(&o.data, "data", "", "`FOLDER` to keep functions in (default ~/.faaspot/data)")
 	f.Var(&o.memoryBudget, "memory-budget", "`SIZE` that runs may use together (default half of the machine's memory)")
 	f.DurationVar(&o.grace, "grace", defaultGrace, "`DURATION` that runs may go on after the server is told to stop")
+	f.Var(&o.retentionAge, "retention-age", "`DURATION` for which executions are kept that are done, such as 12h or 7d")
+	f.IntVar(&o.retentionCount, "retention-count", runtime.DefaultRetentionCount, "`N` executions that are done are kept at most, the newest")
 	f.StringVar(&o.publicURL, "public-url", "", "`URL` under which clients reach the server, if behind a proxy")
 	f.Var(&o.logLevel, "log-level", "`LEVEL` from which on to log: debug, info, warn or error")
 	f.Var(&o.logFormat, "log-format", "`FORMAT` of the log: text, json, or auto for text on a terminal and JSON elsewhere")
@@ -104,6 +120,8 @@ FAASPOT_GRACE, FAASPOT_PUBLIC_URL, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 	_ = cmd.RegisterFlagCompletionFunc("listen", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("memory-budget", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("grace", cobra.NoFileCompletions)
+	_ = cmd.RegisterFlagCompletionFunc("retention-age", cobra.NoFileCompletions)
+	_ = cmd.RegisterFlagCompletionFunc("retention-count", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("public-url", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(levelNames, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(formatNames, cobra.ShellCompDirectiveNoFileComp))

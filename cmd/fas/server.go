@@ -100,8 +100,9 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	// From here on callers get answers, if only that the server is starting.
 	entrance := new(door)
 	s.web, err = httpapi.New(httpapi.Options{
-		Functions: entrance,
-		Auth:      s.admin.hash,
+		Functions:  entrance,
+		Executions: entrance,
+		Auth:       s.admin.hash,
 		Ready: func() error {
 			if err := entrance.ready(); err != nil {
 				return err
@@ -125,6 +126,7 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	}
 	s.engine, err = runtime.New(runtime.Options{
 		Store: s.store, Sandbox: s.box, Log: s.log, MemoryBudget: int64(o.memoryBudget),
+		RetentionAge: time.Duration(o.retentionAge), RetentionCount: o.retentionCount,
 	})
 	if err != nil {
 		return err

@@ -27,8 +27,8 @@ type lab struct {
 }
 
 // newLab builds the server and finds the peers.
-func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (l *lab, err error) {
-	l = &lab{quick: quick, python: python, stderr: stderr}
+func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (_ *lab, err error) {
+	l := &lab{quick: quick, python: python, stderr: stderr}
 	root, err := output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
 		return nil, fmt.Errorf("finding the repository: run this inside of it: %w", err)

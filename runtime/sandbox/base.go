@@ -42,7 +42,8 @@ func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable b
 		copy(m.buf[seg.Offset:], seg.Bytes)
 	}
 	s.call = call{ctx: ctx, deadline: time.Now().Add(bootTime)}
-	s.call.logs.reset(runtime.DefaultLogs)
+	s.logs.Reset(runtime.DefaultLogs)
+	s.call.logs = &s.logs
 	s.system.Reset(nil, wasi.Limits{})
 	stack := s.stack.Get()
 
@@ -61,13 +62,13 @@ func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable b
 		_, err = s.boot(exportPregrow, uint64(baseSize-m.size-slack))
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, s.call.logs.take().Data)
+		return fmt.Errorf("%w: %s", err, s.logs.End().Data)
 	}
 	if s.stack.Get() != stack {
 		return errors.New("the guest's stack is not balanced")
 	}
-	if len(s.call.logs.logs.Data) > 0 {
-		return fmt.Errorf("the interpreter complained as it started: %s", s.call.logs.take().Data)
+	if said := s.logs.End().Data; len(said) > 0 {
+		return fmt.Errorf("the interpreter complained as it started: %s", said)
 	}
 	return g.keepBase(m.data(), stack, portable)
 }

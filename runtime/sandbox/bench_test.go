@@ -72,7 +72,7 @@ func BenchmarkRun(b *testing.B) {
 	b.ReportAllocs()
 	pages := 0
 	for b.Loop() {
-		outcome, err := box.Run(context.Background(), p, helloArgs, noContext)
+		outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: helloArgs, Context: noContext})
 		if err != nil || outcome.Failure != nil {
 			b.Fatal(outcome, err)
 		}

@@ -147,7 +147,7 @@ func plant(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, ending 
 		told = "endless"
 	}
 	args := fmt.Sprintf(`{"marker":"%x","ending":"%s","room":%d}`, marker, told, room)
-	outcome, err := box.Run(ctx, p, []byte(args), fmt.Appendf(nil, `{"secret":"%x"}`, marker))
+	outcome, err := box.Run(ctx, runtime.RunCall{Program: p, Args: []byte(args), Context: fmt.Appendf(nil, `{"secret":"%x"}`, marker)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -171,7 +171,7 @@ func TestTheCollectorGetsItsTurn(t *testing.T) {
 	ended := make(chan runtime.Outcome, hogs)
 	for range hogs {
 		go func() {
-			outcome, _ := box.Run(ctx, p, []byte("{}"), []byte("{}"))
+			outcome, _ := box.Run(ctx, runtime.RunCall{Program: p, Args: []byte("{}"), Context: []byte("{}")})
 			ended <- outcome
 		}()
 	}
@@ -205,7 +205,7 @@ func TestRunsAreCancelled(t *testing.T) {
 			p := deployed(t, box, body("print('started')\n"+main), runtime.Limits{})
 			for _, before := range []time.Duration{0, time.Millisecond, 30 * time.Millisecond} {
 				ctx, cancel := context.WithTimeout(context.Background(), before)
-				outcome, err := box.Run(ctx, p, []byte("{}"), []byte("{}"))
+				outcome, err := box.Run(ctx, runtime.RunCall{Program: p, Args: []byte("{}"), Context: []byte("{}")})
 				cancel()
 				if err != nil {
 					t.Fatal(err)

@@ -30,5 +30,5 @@
 //	box, err := sandbox.Open(ctx, sandbox.Options{CacheDir: dir})
 //	...
 //	outcome, err := box.Deploy(ctx, program)         // outcome.Failure: the program's fault
-//	outcome, err = box.Run(ctx, program, args, nil)  // err: the platform's
+//	outcome, err = box.Run(ctx, runtime.RunCall{Program: program, Args: args, Context: noContext}) // err: the platform's
 package sandbox

@@ -188,7 +188,7 @@ func TestTracebackHasNoValues(t *testing.T) {
 	box := boxes["mapped"]
 	const secret = "hunter2-do-not-tell"
 	p := deployed(t, box, "def main(args, context):\n    password = context['password']\n    raise ValueError('no')\n", runtime.Limits{})
-	outcome, err := box.Run(context.Background(), p, []byte("{}"), []byte(`{"password":"`+secret+`"}`))
+	outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte("{}"), Context: []byte(`{"password":"` + secret + `"}`)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ def main(args, context):
 					}
 					args := fmt.Sprintf(`{"what":"%s","n":%d}`, what, n)
 					secret := fmt.Sprintf("%d-%d", h, n)
-					outcome, err := box.Run(ctx, p, []byte(args), fmt.Appendf(nil, `{"secret":"%s"}`, secret))
+					outcome, err := box.Run(ctx, runtime.RunCall{Program: p, Args: []byte(args), Context: fmt.Appendf(nil, `{"secret":"%s"}`, secret)})
 					cancel()
 					if err != nil {
 						t.Errorf("%s: %v", what, err)

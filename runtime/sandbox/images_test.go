@@ -149,7 +149,7 @@ func TestImageIsMadeOnce(t *testing.T) {
 	for i := range callers {
 		wg.Go(func() {
 			<-start
-			outcome, err := box.Run(context.Background(), p, []byte("{}"), []byte("{}"))
+			outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte("{}"), Context: []byte("{}")})
 			if err != nil || outcome.Failure != nil {
 				t.Errorf("%+v, %v", outcome.Failure, err)
 			}
@@ -177,7 +177,7 @@ func TestForgetWhileRunning(t *testing.T) {
 		img := box.images.get(keyOf(p))
 		done := make(chan runtime.Outcome)
 		go func() {
-			outcome, _ := box.Run(context.Background(), p, []byte("{}"), []byte("{}"))
+			outcome, _ := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte("{}"), Context: []byte("{}")})
 			done <- outcome
 		}()
 		for img.holders.Load() < 3 { // the cache, this test, and now the run

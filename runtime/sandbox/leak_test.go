@@ -40,7 +40,7 @@ func storm(t *testing.T, box *Sandbox, rounds int) {
 					if i%5 == 4 {
 						ctx, cancel = context.WithTimeout(ctx, 10*time.Millisecond)
 					}
-					if _, err := box.Run(ctx, p, []byte(args), []byte("{}")); err != nil {
+					if _, err := box.Run(ctx, runtime.RunCall{Program: p, Args: []byte(args), Context: []byte("{}")}); err != nil {
 						t.Errorf("%s: %v", ending, err)
 					}
 					cancel()
@@ -143,7 +143,7 @@ func TestClosedBoxRefuses(t *testing.T) {
 	endless := deployed(t, box, body("print()\nwhile True: pass"), runtime.Limits{Timeout: time.Second})
 	running := make(chan runtime.Outcome)
 	go func() {
-		outcome, _ := box.Run(context.Background(), endless, []byte("{}"), []byte("{}"))
+		outcome, _ := box.Run(context.Background(), runtime.RunCall{Program: endless, Args: []byte("{}"), Context: []byte("{}")})
 		running <- outcome
 	}()
 	closed := make(chan error)
@@ -156,7 +156,7 @@ func TestClosedBoxRefuses(t *testing.T) {
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
-	if _, err := box.Run(context.Background(), p, []byte("{}"), []byte("{}")); err == nil {
+	if _, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte("{}"), Context: []byte("{}")}); err == nil {
 		t.Error("a closed box runs")
 	}
 	if _, err := box.Deploy(context.Background(), p); err == nil {

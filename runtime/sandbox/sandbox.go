@@ -160,18 +160,22 @@ func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcom
 }
 
 // Run implements [runtime.Sandbox].
-func (s *Sandbox) Run(ctx context.Context, p runtime.Program, args, fnContext []byte) (runtime.Outcome, error) {
+func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err
 	}
 	defer s.active.Done()
-	img, outcome, err := s.imageOf(ctx, p)
+	img, outcome, err := s.imageOf(ctx, c.Program)
 	if img == nil {
+		if c.Logs != nil {
+			c.Logs.AppendAll(outcome.Logs)
+			outcome.Logs = c.Logs.End()
+		}
 		return outcome, err
 	}
 	defer img.release()
-	limits := p.Limits.WithDefaults()
-	return s.onSlot(ctx, img, p.Tenant, request{op: opRun, inputs: [3][]byte{args, fnContext}, limits: limits}, nil)
+	r := request{op: opRun, inputs: [3][]byte{c.Args, c.Context}, limits: c.Program.Limits.WithDefaults(), logs: c.Logs}
+	return s.onSlot(ctx, img, c.Program.Tenant, r, nil)
 }
 
 // Forget implements [runtime.Sandbox].

@@ -108,7 +108,7 @@ func deployed(t testing.TB, box *Sandbox, source string, limits runtime.Limits) 
 
 func run(t testing.TB, box *Sandbox, p runtime.Program, args string) runtime.Outcome {
 	t.Helper()
-	outcome, err := box.Run(context.Background(), p, []byte(args), []byte("{}"))
+	outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte(args), Context: []byte("{}")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func runInTime(t testing.TB, box *Sandbox, p runtime.Program, args string) runti
 	}
 	done := make(chan answer, 1)
 	go func() {
-		outcome, err := box.Run(context.Background(), p, []byte(args), []byte("{}"))
+		outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte(args), Context: []byte("{}")})
 		done <- answer{outcome, err}
 	}()
 	select {
@@ -198,7 +198,7 @@ func neighbour(t *testing.T, box *Sandbox) {
 			default:
 			}
 			start := time.Now()
-			outcome, err := box.Run(context.Background(), p, []byte(`{"name":"me"}`), []byte("{}"))
+			outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte(`{"name":"me"}`), Context: []byte("{}")})
 			if err != nil || outcome.Failure != nil || string(outcome.Result) != `"Hello me"` {
 				t.Errorf("the neighbour got %+v, %v", outcome, err)
 				return

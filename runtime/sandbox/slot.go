@@ -34,6 +34,7 @@ type slot struct {
 	image  *image // what the memory is laid out as; nil: must be laid before use
 	tenant runtime.Tenant
 	call   call
+	logs   runtime.LogBuffer // of calls that come without one
 	turn   turn
 	host   hostContext
 
@@ -51,7 +52,7 @@ type call struct {
 	answered bool          // result or failure was given: the first counts
 	ended    runtime.Class // why the host ended the run; empty if it did not
 	exitCode int
-	logs     logBuffer
+	logs     *runtime.LogBuffer
 	hashed   uint32 // bytes, since the last checkpoint for them
 }
 
@@ -111,7 +112,7 @@ func (s *slot) Exit(code uint32) {
 }
 
 // Log implements wasi.Control.
-func (s *slot) Log(stream int, p []byte) { s.call.logs.write(stream, p) }
+func (s *slot) Log(stream int, p []byte) { s.call.logs.Append(uint8(stream), p) }
 
 // Charge implements wasi.Control.
 func (s *slot) Charge(n int64) bool {
@@ -187,6 +188,7 @@ type request struct {
 	inputs   [3][]byte // as many as the operation has
 	deadline time.Time
 	limits   runtime.Limits
+	logs     *runtime.LogBuffer // nil: the slot's own
 }
 
 // prepare makes the slot ready to run from an image, for a tenant. The slot
@@ -233,7 +235,10 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 	start := s.places.now()
 	c := &s.call
 	*c = call{op: r.op, ctx: ctx, deadline: r.deadline}
-	c.logs.reset(int(r.limits.Logs))
+	if c.logs = r.logs; c.logs == nil {
+		s.logs.Reset(r.limits.Logs)
+		c.logs = &s.logs
+	}
 	fn, first, n := s.run, pyguest.OpArgs, 2
 	switch r.op {
 	case opCompile:
@@ -254,13 +259,14 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 	err := fn.CallWithStack(&s.host, params[:n])
 	s.memory.unwatch(true)
 	outcome = s.outcome(int32(params[0]), err)
-	outcome.Logs = c.logs.take()
+	outcome.Logs = c.logs.End()
 	outcome.Usage.Memory = int64(len(s.memory.data()))
 	outcome.Usage.Duration = s.places.now().Sub(start)
 	if outcome.Usage.Duration > longCall {
 		s.bind()
 	}
-	c.ctx, c.input = nil, [len(c.input)][]byte{}
+	c.ctx, c.input, c.logs = nil, [len(c.input)][]byte{}, nil
+	s.logs.Reset(0)
 	return outcome, err == nil
 }
 

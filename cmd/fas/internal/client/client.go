@@ -26,6 +26,13 @@ const (
 	maxAnswer = 64 * runtime.MiB
 )
 
+// Media types of bodies.
+const (
+	mediaJSON   = "application/json"
+	mediaText   = "text/plain"
+	mediaEvents = "text/event-stream"
+)
+
 // Options of a Client. URL must be set.
 type Options struct {
 	URL   string // of the server, such as http://127.0.0.1:8080
@@ -104,6 +111,8 @@ type request struct {
 	method string
 	path   string // from the root, escaped
 	body   []byte
+	accept string            // media type; empty: JSON
+	header map[string]string // beyond what every request has
 }
 
 // answer is what came back with status 200.
@@ -112,46 +121,81 @@ type answer struct {
 	body   []byte
 }
 
-// do carries out an exchange and turns everything but a 200 into an error.
+// do carries out an exchange and turns everything but a 200 with JSON into an
+// error.
 func (c *Client) do(ctx context.Context, r request) (answer, error) {
+	a, resp, err := c.exchange(ctx, r)
+	if err != nil {
+		return answer{}, err
+	}
+	if !json.Valid(a.body) {
+		return answer{}, c.foreign(resp, "it is not JSON")
+	}
+	return a, nil
+}
+
+// exchange carries out an exchange and turns everything but a 200 into an error.
+func (c *Client) exchange(ctx context.Context, r request) (answer, *http.Response, error) {
+	began := time.Now()
+	resp, err := c.open(ctx, r)
+	if err != nil {
+		return answer{}, nil, err
+	}
+	defer resp.Body.Close()
+	data, err := c.readAll(ctx, resp)
+	if err != nil {
+		return answer{}, nil, err
+	}
+	c.traceResponse(resp, len(data), time.Since(began))
+	if resp.StatusCode != http.StatusOK {
+		return answer{}, nil, c.refused(resp, data)
+	}
+	return answer{header: resp.Header, body: data}, resp, nil
+}
+
+// open sends a request and gives the answer as soon as its header is there,
+// whatever its status. The caller closes its body.
+func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	var body io.Reader
 	if r.body != nil {
 		body = bytes.NewReader(r.body)
 	}
 	req, err := http.NewRequestWithContext(c.watch(ctx), r.method, c.base+r.path, body)
 	if err != nil {
-		return answer{}, fmt.Errorf("make the request: %w", err)
+		return nil, fmt.Errorf("make the request: %w", err)
 	}
-	req.Header.Set("Accept", "application/json")
+	if r.accept == "" {
+		r.accept = mediaJSON
+	}
+	req.Header.Set("Accept", r.accept)
 	req.Header.Set("User-Agent", c.userAgent)
 	if r.body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", mediaJSON)
+	}
+	for name, value := range r.header {
+		req.Header.Set(name, value)
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Token "+c.token)
 	}
-	began := time.Now()
 	c.traceRequest(req, len(r.body))
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return nil, c.unreachable(ctx, err)
 	}
-	defer resp.Body.Close()
+	return resp, nil
+}
+
+// readAll reads the whole body of an answer.
+func (c *Client) readAll(ctx context.Context, resp *http.Response) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return nil, c.unreachable(ctx, err)
 	}
-	c.traceResponse(resp, len(data), time.Since(began))
 	if len(data) > maxAnswer {
-		return answer{}, c.foreign(resp, "it is longer than any answer of a faaspot server")
+		return nil, c.foreign(resp, "it is longer than any answer of a faaspot server")
 	}
-	if resp.StatusCode != http.StatusOK {
-		return answer{}, c.refused(resp, data)
-	}
-	if !json.Valid(data) {
-		return answer{}, c.foreign(resp, "it is not JSON")
-	}
-	return answer{header: resp.Header, body: data}, nil
+	return data, nil
 }
 
 // get reads one thing into v.

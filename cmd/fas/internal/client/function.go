@@ -1,7 +1,6 @@
 package client
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -21,12 +20,10 @@ type Function struct {
 	Listed
 	Timeout     float64  `json:"timeout"`      // seconds that a run may take
 	Memory      float64  `json:"memory"`       // MB that a run may use
+	Retries     int      `json:"retries"`      // further attempts of a background run after failures of the function
 	ContextKeys []string `json:"context_keys"` // names in the context; their values are secret
 	Code        string   `json:"code"`         // Python
 }
-
-// serverTime is how the server writes times: 2017-07-21 15:10:52.537686+00:00.
-const serverTime = "2006-01-02 15:04:05.999999999-07:00"
 
 // wireFunction is a function as the server writes it.
 type wireFunction struct {
@@ -37,24 +34,10 @@ type wireFunction struct {
 	Updated     wireTime `json:"updated"`
 	Timeout     float64  `json:"timeout"`
 	Memory      float64  `json:"memory"`
+	Retries     int      `json:"retries"`
 	ContextKeys []string `json:"context_keys"`
 	Code        string   `json:"code"`
 	Encoding    string   `json:"encoding"`
-}
-
-type wireTime struct{ time.Time }
-
-func (t *wireTime) UnmarshalJSON(data []byte) error {
-	var text string
-	if err := json.Unmarshal(data, &text); err != nil {
-		return err
-	}
-	at, err := time.Parse(serverTime, text)
-	if err != nil {
-		return fmt.Errorf("%q is not a time", text)
-	}
-	t.Time = at.UTC()
-	return nil
 }
 
 func (w wireFunction) listed() Listed {
@@ -69,7 +52,7 @@ func (w wireFunction) function() (Function, error) {
 		return Function{}, fmt.Errorf("the code is %q, not %q", w.Encoding, plain)
 	}
 	return Function{
-		Listed: w.listed(), Timeout: w.Timeout, Memory: w.Memory,
+		Listed: w.listed(), Timeout: w.Timeout, Memory: w.Memory, Retries: w.Retries,
 		ContextKeys: append([]string{}, w.ContextKeys...), Code: w.Code,
 	}, nil
 }

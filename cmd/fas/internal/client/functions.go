@@ -34,6 +34,7 @@ type CreateRequest struct {
 	Context *string `json:"context,omitempty"` // key = "value" lines, or a JSON object
 	Timeout float64 `json:"timeout,omitempty"` // seconds
 	Memory  int64   `json:"memory,omitempty"`  // MB
+	Retries *int    `json:"retries,omitempty"` // further attempts after failures of the function
 }
 
 // UpdateRequest asks for changes of a function. Nil and zero fields stay as
@@ -44,6 +45,7 @@ type UpdateRequest struct {
 	Context *string `json:"context,omitempty"`
 	Timeout float64 `json:"timeout,omitempty"` // seconds
 	Memory  int64   `json:"memory,omitempty"`  // MB
+	Retries *int    `json:"retries,omitempty"` // further attempts after failures of the function
 }
 
 // pageSize is how many functions are asked for at once.

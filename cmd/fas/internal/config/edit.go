@@ -56,6 +56,28 @@ func (f *File) SetProfile(name string, p Profile) error {
 	return nil
 }
 
+// RemoveProfile removes a profile, and the choice of it if it is the one in use.
+// It tells whether there was such a profile.
+func (f *File) RemoveProfile(name string) (removed bool, err error) {
+	profiles, err := f.find(keyRoot, keyProfiles)
+	if err != nil || profiles == nil || index(profiles, name) < 0 {
+		return false, err
+	}
+	if profiles, err = f.mapping(keyRoot, keyProfiles); err != nil {
+		return false, err
+	}
+	remove(profiles, name)
+	if f.Active() != name {
+		return true, nil
+	}
+	root, err := f.mapping(keyRoot)
+	if err != nil {
+		return false, err
+	}
+	remove(root, keyActive)
+	return true, nil
+}
+
 // mapping walks down mappings by key and makes those that are absent.
 func (f *File) mapping(keys ...string) (*yaml.Node, error) {
 	if len(f.doc.Content) == 0 {

@@ -11,6 +11,7 @@ const (
 	DefaultHost     = "127.0.0.1"
 	DefaultProtocol = "http"
 	DefaultPort     = 8080
+	DefaultTLSPort  = 443 // with https
 )
 
 // Profile says how to reach one server. A zero field is one that the file does
@@ -32,28 +33,32 @@ type Profile struct {
 	ServerData string
 }
 
+// WithDefaults fills in what is not set of host, protocol and port.
+func (p Profile) WithDefaults() Profile {
+	p.Protocol = strings.ToLower(p.Protocol)
+	if p.Protocol == "" {
+		p.Protocol = DefaultProtocol
+	}
+	if p.SSLEnabled {
+		p.Protocol = "https"
+	}
+	if p.Host == "" {
+		p.Host = DefaultHost
+	}
+	if p.Port == 0 {
+		p.Port = DefaultPort
+		if p.Protocol == "https" {
+			p.Port = DefaultTLSPort
+		}
+	}
+	return p
+}
+
 // URL is the address of the server, with the defaults filled in and without a
 // slash at the end: http://127.0.0.1:8080.
 func (p Profile) URL() string {
-	protocol := strings.ToLower(p.Protocol)
-	if protocol == "" {
-		protocol = DefaultProtocol
-	}
-	if p.SSLEnabled {
-		protocol = "https"
-	}
-	host := p.Host
-	if host == "" {
-		host = DefaultHost
-	}
-	port := p.Port
-	if port == 0 {
-		port = DefaultPort
-		if protocol == "https" {
-			port = 443
-		}
-	}
-	return protocol + "://" + net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port))
+	p = p.WithDefaults()
+	return p.Protocol + "://" + net.JoinHostPort(strings.Trim(p.Host, "[]"), strconv.Itoa(p.Port))
 }
 
 // field ties one key of the file to one field of a Profile.

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+)
+
+// executionFields is what every --json of executions promises.
+const executionFields = `  uuid, name (of the function), kind (run, create, update or delete), version,
+  status (Pending, Started, Success, Failed or Cancelled), output, output_size
+  (bytes), output_omitted, error (null, or message, error_code and as known
+  server_traceback, line, error_type, hint), created, started, finished (RFC 3339,
+  or null), duration_ms (or null), attempts, retries, cancel_requested, logs_url`
+
+func newExecutions(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "executions",
+		Aliases: []string{"execution", "exec"},
+		GroupID: groupFunctions,
+		Short:   "Look at runs, wait for them, read their logs, cancel them",
+		Long: `Look at runs, wait for them, read their logs, cancel them.
+
+Every run of a function is an execution, and so is every create, update and delete
+of one. The server keeps those that are done for 7 days unless told otherwise.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: group,
+	}
+	cmd.AddCommand(
+		newExecutionsList(a),
+		newExecutionsGet(a),
+		newExecutionsGetBulk(a),
+		newExecutionsCancel(a),
+		newExecutionsLogs(a),
+	)
+	return cmd
+}
+
+// executionID checks an id before it becomes part of an address.
+func executionID(id string) error {
+	if _, err := uuid.Parse(id); err != nil || len(id) != len(uuid.Nil.String()) {
+		return usagef("ids look like 019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4; `fas executions list -i` shows those that there are",
+			"%s is not the id of an execution", quoted(id))
+	}
+	return nil
+}
+
+func executionIDs(ids []string) error {
+	for _, id := range ids {
+		if err := executionID(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// executionTable shows executions as a table to people, as lines to programs.
+type executionTable struct {
+	out    io.Writer
+	people bool
+	begun  bool
+}
+
+func (t *executionTable) write(list []client.Execution) error {
+	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	w := t.out
+	if t.people {
+		w = table
+		if !t.begun && len(list) > 0 {
+			fmt.Fprintln(w, "ID\tFUNCTION\tKIND\tSTATUS\tCREATED\tTOOK\tERROR")
+			t.begun = true
+		}
+	}
+	for _, x := range list {
+		took, code := "", ""
+		if x.DurationMS != nil {
+			took = strconv.FormatFloat(*x.DurationMS, 'f', -1, 64)
+			if t.people {
+				took = durationText(milliseconds(*x.DurationMS))
+			}
+		}
+		if x.Failure != nil {
+			code = string(x.Failure.Code)
+		}
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			x.ID, x.Name, x.Kind, x.Status, timestamp(x.Created.Time, t.people), took, code); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}
+
+func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }

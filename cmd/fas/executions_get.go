@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+func newExecutionsGet(a *app) *cobra.Command {
+	var wait, asJSON, output, raw bool
+	var waitTimeout seconds
+	cmd := &cobra.Command{
+		Use:   "get ID [--wait [--wait-timeout SECONDS]] [--json | --output | --raw]",
+		Short: "Show an execution, or wait for its end",
+		Long: `Show an execution: what it is, how it stands, and what came of it.
+
+With --wait it waits for the end first, and then the exit status is that of the
+execution: 0 if it is Success, else 1, with its error on the standard error. Ctrl-C,
+or --wait-timeout, ends the waiting and not the execution. A server that is away,
+such as for a restart, is waited for, too, up to a minute.
+
+With --output it is the output alone, as JSON; --raw prints an output that is a
+string without its quotes. If there is none, the exit status is 1.
+
+With --json it is an object with the fields
+
+` + executionFields,
+		Example: `  fas executions get $UUID
+  fas executions get $UUID --wait --output
+  fas executions get $UUID --json | jq .status`,
+		Args:              arguments("ID"),
+		ValidArgsFunction: a.completeExecutions(client.Filter{Completed: true}, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := exclusive(cmd, "json", "output", "raw"); err != nil {
+				return err
+			}
+			if err := needsWait(cmd, wait, "wait-timeout"); err != nil {
+				return err
+			}
+			if err := executionID(args[0]); err != nil {
+				return err
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			x, err := c.Execution(cmd.Context(), args[0])
+			if err == nil && wait && !x.Status.Done() {
+				x, err = a.awaitExecution(cmd.Context(), c, x.ID, x.Name, waitTimeout)
+			}
+			if err != nil {
+				return err
+			}
+			switch {
+			case output || raw:
+				return a.writeOutput(x, raw)
+			case asJSON:
+				err = a.writeJSON(x)
+			default:
+				err = writeExecution(a.stdout, x, isTerminal(a.stdout), !wait)
+			}
+			if err != nil || !wait {
+				return err
+			}
+			return x.Err()
+		},
+	}
+	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until it is done; the exit status is that of the execution")
+	waitTimeoutFlag(cmd, &waitTimeout)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&output, "output", false, "print the output only")
+	cmd.Flags().BoolVarP(&raw, "raw", "r", false, "print the output only, without the quotes of a string")
+	return cmd
+}
+
+// writeOutput prints what an execution has returned.
+func (a *app) writeOutput(x client.Execution, raw bool) error {
+	if !x.Status.Done() {
+		return runtime.Errorf(runtime.CodeConflict, "the execution is not done: it is %s", x.Status).WithHint("wait for it with --wait")
+	}
+	if err := x.Err(); err != nil {
+		return err
+	}
+	return a.writeResult(x.Output, raw)
+}
+
+// writeExecution shows an execution; its error as well, unless that is told
+// elsewhere.
+func writeExecution(out io.Writer, x client.Execution, people, withError bool) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "id:\t%s\n", x.ID)
+	fmt.Fprintf(w, "function:\t%s\n", x.Name)
+	fmt.Fprintf(w, "kind:\t%s\n", x.Kind)
+	fmt.Fprintf(w, "version:\t%d\n", x.Version)
+	status := string(x.Status)
+	if x.CancelRequested {
+		status += ", being stopped"
+	}
+	fmt.Fprintf(w, "status:\t%s\n", status)
+	fmt.Fprintf(w, "created:\t%s\n", timestamp(x.Created.Time, people))
+	fmt.Fprintf(w, "started:\t%s\n", timestamp(x.Started.Time, people))
+	fmt.Fprintf(w, "finished:\t%s\n", timestamp(x.Finished.Time, people))
+	if x.DurationMS != nil {
+		fmt.Fprintf(w, "took:\t%s\n", durationText(milliseconds(*x.DurationMS)))
+	}
+	fmt.Fprintf(w, "attempts:\t%d\n", x.Attempts)
+	if f := x.Failure; f != nil && withError {
+		fmt.Fprintf(w, "error:\t%s (%s)\n", oneLine(f.Message), f.Code)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	switch {
+	case x.Status == client.StatusSuccess:
+		_, err := fmt.Fprintf(out, "\n%s\n", x.Output)
+		return err
+	case x.Failure != nil && withError && x.Failure.Traceback != "":
+		_, err := fmt.Fprintf(out, "\n%s\n", x.Failure.Traceback)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+)
+
+// defaultListLimit is how many executions are listed unless told otherwise:
+// more than fits on a screen.
+const defaultListLimit = 100
+
+func newExecutionsList(a *app) *cobra.Command {
+	var f client.Filter
+	var deployment, since, until string
+	var limit int
+	var asJSON, quiet bool
+	cmd := &cobra.Command{
+		Use:     "list [-i] [--function NAME] [--status STATUS] [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
+		Aliases: []string{"ls"},
+		Short:   "List executions",
+		Long: `List the executions that are not done, newest first; with -i those that are done,
+too, with --status those of some statuses.
+
+WHEN is a time, such as 2026-01-31T15:04:05Z, or "2026-01-31 15:04" in the local time
+zone, or how long ago, such as 90s, 2h or 7d. It is about when they were accepted.
+
+On a terminal this is a table; elsewhere each execution is a line of fields with
+tabs between them, without a heading: uuid, name, kind, status, created,
+duration_ms, error_code. If there are more than --limit, the standard error says so.
+
+With --json it is an array of objects with the fields
+
+` + executionFields + `
+
+Outputs of more than 1 KiB are left out, and output_omitted is true then.`,
+		Example: `  fas executions list
+  fas executions list -i --function hello --since 2h
+  fas executions list --status failed,cancelled --since 1d --json
+  fas executions list -q --limit 0 | xargs fas executions cancel`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := exclusive(cmd, "json", "quiet"); err != nil {
+				return err
+			}
+			if err := exclusive(cmd, "function", "deployment"); err != nil {
+				return err
+			}
+			if deployment != "" {
+				f.Function = deployment
+			}
+			if f.Function != "" {
+				if err := functionName(f.Function); err != nil {
+					return err
+				}
+			}
+			if limit < 0 {
+				return usagef("give a number, or 0 for all", "the --limit %d is negative", limit)
+			}
+			now := time.Now()
+			var err error
+			if f.After, err = parseWhen("since", since, now); err != nil {
+				return err
+			}
+			if f.Before, err = parseWhen("until", until, now); err != nil {
+				return err
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			return a.listExecutions(cmd, c, f, limit, asJSON, quiet)
+		},
+	}
+	cmd.Flags().BoolVarP(&f.Completed, "include-completed", "i", false, "list those that are done, too")
+	cmd.Flags().StringVar(&f.Function, "function", "", "only those of the function `NAME`")
+	cmd.Flags().StringVarP(&deployment, "deployment", "d", "", "the same, as functions were called once")
+	cmd.Flags().StringSliceVar(&f.Statuses, "status", nil, "only those of a `STATUS`: pending, started, success, failed or cancelled; several with commas")
+	cmd.Flags().StringVar(&since, "since", "", "only those accepted at this time or later (`WHEN`)")
+	cmd.Flags().StringVar(&until, "until", "", "only those accepted before this time (`WHEN`)")
+	cmd.Flags().IntVar(&limit, "limit", defaultListLimit, "`N` executions at most, 0 for all")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print ids only")
+	_ = cmd.RegisterFlagCompletionFunc("function", a.completeFunctions)
+	_ = cmd.RegisterFlagCompletionFunc("deployment", a.completeFunctions)
+	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(
+		[]string{"pending", "started", "success", "failed", "cancelled"}, cobra.ShellCompDirectiveNoFileComp))
+	for _, name := range []string{"since", "until", "limit"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
+	return cmd
+}
+
+// listExecutions prints executions page by page.
+func (a *app) listExecutions(cmd *cobra.Command, c *client.Client, f client.Filter, limit int, asJSON, quiet bool) error {
+	array := jsonArray{out: a.stdout}
+	table := executionTable{out: a.stdout, people: isTerminal(a.stdout)}
+	count := 0
+	more, err := c.ListExecutions(cmd.Context(), f, limit, func(page []client.Execution) error {
+		count += len(page)
+		if !asJSON && !quiet {
+			return table.write(page)
+		}
+		for _, x := range page {
+			var err error
+			if asJSON {
+				err = array.add(x)
+			} else {
+				_, err = fmt.Fprintln(a.stdout, x.ID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if err := array.end(); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout)
+	}
+	switch {
+	case more:
+		fmt.Fprintf(a.stderr, "there are more than these %d: --limit N shows N of them, --limit 0 all\n", limit)
+	case count == 0 && table.people && !asJSON && !quiet && !f.Completed && len(f.Statuses) == 0:
+		fmt.Fprintln(a.stderr, "nothing runs; -i lists what is done")
+	case count == 0 && table.people && !asJSON && !quiet:
+		fmt.Fprintln(a.stderr, "there are no such executions")
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+)
+
+func newExecutionsLogs(a *app) *cobra.Command {
+	var follow, asJSON bool
+	var stream string
+	cmd := &cobra.Command{
+		Use:   "logs ID [-f] [--stream stdout|stderr] [--json]",
+		Short: "Print what an execution has written",
+		Long: `Print what the latest attempt of an execution has written: what it wrote to its
+standard output to the standard output, what it wrote to its standard error to the
+standard error, in order. The server keeps the first MiB.
+
+With --stream it is one of the two, byte for byte; without, bytes that are not
+UTF-8 are shown as U+FFFD.
+
+With -f it goes on while the execution does, also when the connection is lost, and
+then the exit status is that of the execution: 0 if it is Success, else 1, with its
+error on the standard error. Ctrl-C ends the following and not the execution.
+
+With --json it is an object with the fields
+
+  uuid, status, attempt, truncated (whether there was more), entries: stream, text`,
+		Example: `  fas executions logs $UUID
+  fas executions logs $UUID -f
+  fas executions logs $UUID --stream stderr 2> errors.txt`,
+		Args:              arguments("ID"),
+		ValidArgsFunction: a.completeExecutions(client.Filter{Completed: true}, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := exclusive(cmd, "follow", "json"); err != nil {
+				return err
+			}
+			id, only := args[0], client.Stream(stream)
+			if err := executionID(id); err != nil {
+				return err
+			}
+			if only != "" && only != client.Stdout && only != client.Stderr {
+				return usagef("give stdout or stderr, or leave it out for both", "there is no --stream %s", quoted(stream))
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			switch {
+			case follow:
+				return a.followLogs(cmd.Context(), c, id, only)
+			case only != "" && !asJSON:
+				data, err := c.RawLogs(cmd.Context(), id, only)
+				if err != nil {
+					return err
+				}
+				_, err = a.streamOf(only).Write(data)
+				return err
+			}
+			logs, err := c.Logs(cmd.Context(), id, only)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.writeJSON(logs)
+			}
+			for _, entry := range logs.Entries {
+				if err := a.writeEntry(entry); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the execution is done")
+	cmd.Flags().StringVar(&stream, "stream", "", "only `stdout` or stderr")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	_ = cmd.RegisterFlagCompletionFunc("stream", cobra.FixedCompletions(
+		[]string{string(client.Stdout), string(client.Stderr)}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// followLogs prints what an execution writes until it is done, and ends with
+// its error.
+func (a *app) followLogs(ctx context.Context, c *client.Client, id string, only client.Stream) error {
+	people := isTerminal(a.stderr)
+	x, err := c.Follow(ctx, id, only, client.Followed{
+		Entry: a.writeEntry,
+		Attempt: func(number int) error {
+			if people {
+				fmt.Fprintf(a.stderr, "-- attempt %d --\n", number)
+			}
+			return nil
+		},
+		Trouble: func(err error) {
+			if people {
+				fmt.Fprintf(a.stderr, "-- %s; trying again --\n", problem(err))
+			}
+		},
+	})
+	if err != nil {
+		return resumable(err, fmt.Sprintf("%s follows again, %s stops it",
+			a.command("executions logs "+id+" -f"), a.command("executions cancel "+id)))
+	}
+	return x.Err()
+}
+
+// streamOf is where what a function wrote to one of its streams belongs.
+func (a *app) streamOf(s client.Stream) io.Writer {
+	if s == client.Stderr {
+		return a.stderr
+	}
+	return a.stdout
+}
+
+func (a *app) writeEntry(entry client.LogEntry) error {
+	_, err := io.WriteString(a.streamOf(entry.Stream), entry.Text)
+	return err
+}

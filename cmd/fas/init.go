@@ -1,0 +1,122 @@
+package main
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// initial is what `fas init` writes, with FUNCTION and PROGRAM to be filled in.
+//
+//go:embed initial
+var initial embed.FS
+
+// initialFiles are its files, by what they are called for a function of some
+// name.
+var initialFiles = []struct {
+	template string
+	name     func(function string) string
+	mode     fs.FileMode
+}{
+	{"initial/function.py", func(f string) string { return f + ".py" }, 0o644},
+	// It is for secrets.
+	{"initial/function.context", func(f string) string { return f + ".context" }, 0o600},
+	{"initial/try.sh", func(string) string { return "try.sh" }, 0o755},
+}
+
+// initialName is what the function is called if its folder's name does not do.
+const initialName = "hello"
+
+func newInit(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "init [DIR]",
+		GroupID: groupFunctions,
+		Short:   "Begin a function: code, context and a test call",
+		Long: `Write what a new function begins with to a folder, by default the current one, which
+is made if it is not there:
+
+  NAME.py       the code, with its main
+  NAME.context  what it gets as context, such as secrets
+  try.sh        deploys both and runs the function once
+
+NAME is the name of the folder. Files that are there already are left alone, and
+nothing is written then. Prints the names of the files.`,
+		Example: `  fas init greet
+  sh greet/try.sh`,
+		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := "."
+			switch len(args) {
+			case 0:
+			case 1:
+				dir = args[0]
+			default:
+				return usagef("usage: "+cmd.UseLine(), "%q is one argument too many", args[1])
+			}
+			paths, err := a.writeInitial(dir)
+			if err != nil {
+				return err
+			}
+			for _, path := range paths {
+				fmt.Fprintln(a.stdout, path)
+			}
+			fmt.Fprintf(a.stderr, "with a server running, deploy and run it: sh %s\n", shellQuote(paths[len(paths)-1]))
+			return nil
+		},
+	}
+}
+
+// writeInitial writes the files of a new function, all of them or none, and
+// gives their paths.
+func (a *app) writeInitial(dir string) (paths []string, err error) {
+	whole, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	function := filepath.Base(whole)
+	if runtime.ValidateName(function) != nil {
+		function = initialName
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, usagef("", "cannot make the folder: %v", err)
+	}
+	for _, file := range initialFiles {
+		path := filepath.Join(dir, file.name(function))
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return nil, runtime.Errorf(runtime.CodeAlreadyExists, "%s is there already; nothing was written", path).
+				WithHint("choose another folder, such as `fas init my-function`")
+		}
+	}
+	defer func() {
+		if err != nil {
+			for _, path := range paths {
+				os.Remove(path)
+			}
+			paths = nil
+		}
+	}()
+	fill := strings.NewReplacer("FUNCTION", function, "PROGRAM", a.programPath())
+	for _, file := range initialFiles {
+		data, err := initial.ReadFile(file.template)
+		if err != nil {
+			return paths, err
+		}
+		path := filepath.Join(dir, file.name(function))
+		if err := writeNew(path, []byte(fill.Replace(string(data))), file.mode); err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}

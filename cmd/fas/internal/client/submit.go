@@ -1,0 +1,86 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// Headers of requests that accept executions.
+const (
+	headerIdempotencyKey = "Idempotency-Key"
+	headerRetries        = "X-Retries"
+)
+
+// RunOptions say how a run is accepted in the background. The zero value leaves
+// all of it to the function and the server.
+type RunOptions struct {
+	Retries        *int   // further attempts after failures of the function; nil: those of the function
+	IdempotencyKey string // the same request with the same key is accepted once
+	// Patient has SubmitBulk send its request again while the server is away or
+	// busy, for up to a minute. It needs an IdempotencyKey, for an answer that was
+	// lost may have been one of success.
+	Patient bool
+}
+
+func (o RunOptions) header() map[string]string {
+	header := make(map[string]string)
+	if o.Retries != nil {
+		header[headerRetries] = strconv.Itoa(*o.Retries)
+	}
+	if o.IdempotencyKey != "" {
+		header[headerIdempotencyKey] = o.IdempotencyKey
+	}
+	return header
+}
+
+// Submit has a function run in the background with a JSON object of args. When
+// it returns, the execution is on the server's disk.
+func (c *Client) Submit(ctx context.Context, name string, args []byte, o RunOptions) (id string, err error) {
+	a, err := c.do(ctx, request{method: http.MethodPost, path: functionPath(name) + "/rpc/", body: args, header: o.header()})
+	if err != nil {
+		return "", err
+	}
+	err = c.decode(a, &id)
+	return id, err
+}
+
+// SubmitBulk has a function run in the background once for each JSON object of
+// args: all of them are accepted, or none. It takes up to [runtime.MaxBulk] of
+// them and [runtime.MaxBulkArgs] bytes, and gives ids in the same order.
+func (c *Client) SubmitBulk(ctx context.Context, name string, args [][]byte, o RunOptions) (ids []string, err error) {
+	size := len("[]")
+	for _, one := range args {
+		size += len(one) + len(",")
+	}
+	body := append(make([]byte, 0, size), '[')
+	for i, one := range args {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, one...)
+	}
+	body = append(body, ']')
+	var again retrier
+	var a answer
+	for {
+		a, err = c.do(ctx, request{method: http.MethodPost, path: functionPath(name) + "/bulk_rpc/", body: body, header: o.header()})
+		if err == nil {
+			break
+		}
+		if o.Patient {
+			err = again.failed(ctx, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := c.decode(a, &ids); err != nil {
+		return nil, err
+	}
+	if len(ids) != len(args) {
+		return nil, c.unexpected(fmt.Errorf("%d ids for %d runs", len(ids), len(args)))
+	}
+	return ids, nil
+}

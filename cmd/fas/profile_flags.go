@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+)
+
+// profileFlags are the flags that fill a profile.
+type profileFlags struct {
+	host, protocol, username, password, token, certificate string
+
+	port     int
+	trustAll bool
+}
+
+func (p *profileFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&p.host, "host", "", "`HOST` name or address of the server (default "+config.DefaultHost+")")
+	f.IntVar(&p.port, "port", 0, "`PORT` of the server (default 8080, with https 443)")
+	f.StringVar(&p.protocol, "protocol", "", "`http` or https (default http)")
+	f.StringVarP(&p.token, "token", "t", "", "`TOKEN`, or - to read it from the standard input, where no other user can see it")
+	f.StringVarP(&p.username, "username", "u", "", "`NAME` that is kept for other programs")
+	f.StringVarP(&p.password, "password", "p", "", "`PASSWORD` that is kept for other programs, - for the standard input")
+	f.StringVar(&p.certificate, "ssl-certificate", "", "PEM `FILE` with the authorities to trust, instead of the system's")
+	f.BoolVar(&p.trustAll, "ssl-trust-all", false, "do not verify the server's certificate")
+	_ = cmd.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions([]string{"http", "https"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.MarkFlagFilename("ssl-certificate", "pem", "crt")
+	for _, name := range []string{"host", "port", "token", "username", "password"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
+}
+
+// read checks the flags and reads what is not on the command line.
+func (p *profileFlags) read(ctx context.Context, a *app, cmd *cobra.Command) error {
+	given := cmd.Flags().Changed
+	if strings.Contains(p.host, "/") {
+		return usagef("give the name or address alone; there are --protocol and --port beside it", "the --host %s is not a host", quoted(p.host))
+	}
+	if _, _, err := net.SplitHostPort(p.host); err == nil {
+		return usagef("give the port with --port", "the --host %s has a port", quoted(p.host))
+	}
+	if given("port") && (p.port < 1 || p.port >= 1<<16) {
+		return usagef("give a number from 1 to 65535", "the --port %d is out of bounds", p.port)
+	}
+	p.protocol = strings.ToLower(p.protocol)
+	if p.protocol != "" && p.protocol != "http" && p.protocol != "https" {
+		return usagef("give http or https", "the --protocol %s is not known", quoted(p.protocol))
+	}
+	if p.certificate != "" {
+		// What is relative to here is not relative to the profile file.
+		path, err := filepath.Abs(p.certificate)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(path); err != nil {
+			return usagef("", "cannot read the --ssl-certificate: %v", err)
+		}
+		p.certificate = path
+	}
+	if p.token == "-" && p.password == "-" {
+		return usagef("give one of them in another way", "token and password cannot both come from the standard input")
+	}
+	var err error
+	if p.token == "-" {
+		if p.token, err = a.readSecret(ctx, "token"); err != nil {
+			return err
+		}
+	}
+	if p.password == "-" {
+		if p.password, err = a.readSecret(ctx, "password"); err != nil {
+			return err
+		}
+	}
+	if strings.ContainsFunc(p.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return usagef("give it as it was given to you, without quotes or spaces around it", "the token has characters that no token has")
+	}
+	return nil
+}
+
+// profileFlagNames are the flags that change something of a profile.
+var profileFlagNames = []string{"host", "port", "protocol", "token", "username", "password", "ssl-certificate", "ssl-trust-all"}
+
+// given tells whether any of the flags is there.
+func (p *profileFlags) given(cmd *cobra.Command) bool {
+	return slices.ContainsFunc(profileFlagNames, cmd.Flags().Changed)
+}
+
+// apply changes what flags were given for.
+func (p *profileFlags) apply(cmd *cobra.Command, profile *config.Profile) {
+	given := cmd.Flags().Changed
+	for name, pair := range map[string]struct{ to, from *string }{
+		"host":            {&profile.Host, &p.host},
+		"protocol":        {&profile.Protocol, &p.protocol},
+		"username":        {&profile.Username, &p.username},
+		"password":        {&profile.Password, &p.password},
+		"token":           {&profile.Token, &p.token},
+		"ssl-certificate": {&profile.SSLCertificate, &p.certificate},
+	} {
+		if given(name) {
+			*pair.to = *pair.from
+		}
+	}
+	if given("port") {
+		profile.Port = p.port
+	}
+	if given("ssl-trust-all") {
+		profile.SSLTrustAll = p.trustAll
+	}
+	if given("protocol") {
+		profile.SSLEnabled = false // it is stronger than the protocol
+	}
+}

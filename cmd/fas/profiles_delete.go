@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+)
+
+func newProfilesDelete(a *app) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:     "delete NAME [--yes]",
+		Aliases: []string{"rm"},
+		Short:   "Delete a profile",
+		Long: `Delete a profile, with its token. Nothing is asked of its server. If it is the one
+in use, none is then.
+
+On a terminal it asks first; in a script it does not.`,
+		Example:           `  fas profiles delete work`,
+		Args:              arguments("NAME"),
+		ValidArgsFunction: a.completeProfile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := args[0]
+			f, err := a.loadProfiles()
+			if err != nil {
+				return err
+			}
+			if _, ok, err := f.Profile(name); err == nil && !ok { // what is wrong can be deleted
+				return noProfile(f, name)
+			}
+			if !yes && isTerminal(a.stdin) {
+				if err := a.confirm(cmd.Context(), fmt.Sprintf("delete the profile %s and its token?", name)); err != nil {
+					return err
+				}
+			}
+			var inUse string
+			err = a.changeProfiles(func(f *config.File) error {
+				removed, err := f.RemoveProfile(name)
+				if err == nil && !removed {
+					return noProfile(f, name)
+				}
+				inUse = f.Active()
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			a.tellProfile("deleted", name, inUse)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}

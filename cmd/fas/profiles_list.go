@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+func newProfilesList(a *app) *cobra.Command {
+	var asJSON, quiet bool
+	cmd := &cobra.Command{
+		Use:     "list [--json | --quiet]",
+		Aliases: []string{"ls"},
+		Short:   "List the profiles",
+		Long: `List the profiles in the order of the file. Tokens are masked.
+
+On a terminal this is a table; elsewhere each profile is a line of fields with tabs
+between them, without a heading: name, * if it is the one in use, url, token.
+
+With --json it is an array of objects with the fields
+
+` + profileFields,
+		Example: `  fas profiles list
+  fas profiles list -q`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := exclusive(cmd, "json", "quiet"); err != nil {
+				return err
+			}
+			f, err := a.loadProfiles()
+			if err != nil {
+				return err
+			}
+			list := make([]shownProfile, 0, len(f.Names()))
+			for _, name := range f.Names() {
+				p, err := a.showProfile(f, name)
+				if err != nil {
+					return err
+				}
+				list = append(list, p)
+			}
+			switch {
+			case asJSON:
+				return a.writeJSON(list)
+			case quiet:
+				for _, p := range list {
+					fmt.Fprintln(a.stdout, p.Name)
+				}
+				return nil
+			}
+			people := isTerminal(a.stdout)
+			if people && len(list) == 0 {
+				fmt.Fprintf(a.stderr, "no profiles in %s: %s\n", f.Path(), profilesHint(f))
+				return nil
+			}
+			return writeProfiles(a.stdout, list, people)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print names only")
+	return cmd
+}
+
+// writeProfiles shows profiles as a table to people, as lines to programs.
+func writeProfiles(out io.Writer, list []shownProfile, people bool) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := out
+	if people {
+		w = table
+		fmt.Fprintln(w, "NAME\tIN USE\tURL\tTOKEN")
+	}
+	for _, p := range list {
+		mark := ""
+		if p.Active {
+			mark = "*"
+		}
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, mark, p.URL, p.Token); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+)
+
+func newProfilesUpdate(a *app) *cobra.Command {
+	var fill profileFlags
+	cmd := &cobra.Command{
+		Use:   "update NAME [-t TOKEN] [--host HOST] [--port PORT] [--protocol http|https]",
+		Short: "Change a profile",
+		Long: `Change a profile. What is not given stays as it is; comments in the file, and keys
+that this program does not know, stay, too.
+
+Let a token come from the standard input, with -t -, where nobody sees it.`,
+		Example: `  fas profiles update work --port 8443
+  fas auth token --profile local | fas profiles update work -t -`,
+		Args:              arguments("NAME"),
+		ValidArgsFunction: a.completeProfile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := args[0]
+			if err := fill.read(cmd.Context(), a, cmd); err != nil {
+				return err
+			}
+			if !fill.given(cmd) {
+				return usagef("usage: "+cmd.UseLine(), "there is nothing to change")
+			}
+			var inUse, server string
+			err := a.changeProfiles(func(f *config.File) error {
+				p, ok, err := f.Profile(name)
+				if err != nil {
+					return err
+				}
+				if !ok {
+					return noProfile(f, name)
+				}
+				fill.apply(cmd, &p)
+				inUse, server = f.Active(), p.ServerData
+				return f.SetProfile(name, p)
+			})
+			if err != nil {
+				return err
+			}
+			a.tellProfile("changed", name, inUse)
+			if server != "" {
+				fmt.Fprintf(a.stderr, "the server with the data in %s wrote this profile and will write its address again; remove server_data from it to take it over\n", server)
+			}
+			return nil
+		},
+	}
+	fill.flags(cmd)
+	return cmd
+}

@@ -1,0 +1,151 @@
+package runtime
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// streams tells of each byte which stream it is of, as the marks say.
+func streams(l Logs) []byte {
+	all := make([]byte, len(l.Data))
+	for i, m := range l.Marks {
+		end := len(l.Data)
+		if i+1 < len(l.Marks) {
+			end = l.Marks[i+1].Offset
+		}
+		for at := m.Offset; at < end; at++ {
+			all[at] = m.Stream
+		}
+	}
+	return all
+}
+
+// Whatever is written, pages from any position tell what is behind it and of which
+// stream it is, and what a reader was told before does not change.
+func TestLogBuffer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(0, 60).Draw(t, "limit")
+		b := NewLogBuffer(int64(limit))
+		var data, of []byte // as they should be
+		dropped := 0
+		var told []Logs
+		var copies [][]byte
+		look := func(what []byte) {
+			attempt := rapid.IntRange(1, 2).Draw(t, "attempt")
+			from := LogPosition{rapid.IntRange(0, 2).Draw(t, "position's attempt"), rapid.IntRange(-5, len(what)+5).Draw(t, "offset")}
+			p, _ := b.page(attempt, from)
+			at := 0
+			if from.Attempt == attempt {
+				at = min(max(from.Offset, 0), len(what))
+			}
+			if !bytes.Equal(p.Logs.Data, what[at:]) || p.Attempt != attempt || p.Next != (LogPosition{attempt, len(what)}) {
+				t.Fatalf("from %+v of attempt %d: %+v, want %q", from, attempt, p, what[at:])
+			}
+			// The line about what was cut follows the last stream, if there is any.
+			if got := streams(p.Logs); len(of) > at && !bytes.Equal(got[:len(of)-at], of[at:]) {
+				t.Fatalf("from %+v: streams %v, want %v", from, got, of[at:])
+			}
+			told, copies = append(told, p.Logs), append(copies, bytes.Clone(p.Logs.Data))
+		}
+		for range rapid.IntRange(0, 20).Draw(t, "writes") {
+			stream := uint8(rapid.IntRange(1, 2).Draw(t, "stream"))
+			p := []byte(rapid.StringN(0, 8, 8).Draw(t, "text"))
+			b.Append(stream, p)
+			room := min(limit-len(data), len(p))
+			data = append(data, p[:room]...)
+			of = append(of, bytes.Repeat([]byte{stream}, room)...)
+			dropped += len(p) - room
+			clear(p) // it is the guest's memory
+			look(data)
+		}
+		logs := b.End()
+		if dropped > 0 {
+			data = fmt.Appendf(data, "\n[log truncated: %d more bytes were written; the limit is %d]\n", dropped, limit)
+		}
+		if !bytes.Equal(logs.Data, data) || logs.Truncated != (dropped > 0) {
+			t.Fatalf("ended as %+v, want %q", logs, data)
+		}
+		b.Append(1, []byte("late"))
+		if diff := cmp.Diff(logs, b.End()); diff != "" {
+			t.Fatal(diff)
+		}
+		look(data)
+		for i, l := range told {
+			if !bytes.Equal(l.Data, copies[i]) {
+				t.Fatalf("%q was told and became %q", copies[i], l.Data)
+			}
+		}
+
+		again := NewLogBuffer(1 << 10)
+		again.AppendAll(logs)
+		if got := again.End(); len(logs.Marks) > 0 && !cmp.Equal(got, logs) {
+			t.Fatalf("a copy has %+v, want %+v", got, logs)
+		}
+	})
+}
+
+// A buffer that is full of switches between streams takes no more than its limit
+// of marks.
+func TestMarksAreBounded(t *testing.T) {
+	b := NewLogBuffer(1000)
+	for i := range 5000 {
+		b.Append(uint8(1+i%2), []byte("x"))
+	}
+	if l := b.End(); len(l.Marks) != 1000 || !l.Truncated || !strings.HasSuffix(string(l.Data), "[log truncated: 4000 more bytes were written; the limit is 1000]\n") {
+		t.Errorf("%d marks, the end is %q", len(l.Marks), l.Data[1000:])
+	}
+}
+
+// Readers who wait for changes while one writes are told each byte once, and
+// nobody waits for ever.
+func TestReadersOfALogBuffer(t *testing.T) {
+	for round := range 50 {
+		b := NewLogBuffer(20_000)
+		var wg sync.WaitGroup
+		got := make([][]byte, 4)
+		for reader := range got {
+			wg.Go(func() {
+				var from LogPosition
+				for {
+					p, changed := b.page(1, from)
+					got[reader] = append(got[reader], p.Logs.Data...)
+					if from = p.Next; changed == nil {
+						return
+					}
+					<-changed
+				}
+			})
+		}
+		rng := rand.New(rand.NewPCG(uint64(round), 1))
+		for i := range 300 {
+			b.Append(uint8(1+rng.IntN(2)), bytes.Repeat([]byte{byte(i)}, rng.IntN(150)))
+		}
+		logs := b.End()
+		wg.Wait()
+		for reader, data := range got {
+			if !bytes.Equal(data, logs.Data) {
+				t.Fatalf("reader %d was told %d bytes of %d", reader, len(data), len(logs.Data))
+			}
+		}
+	}
+}
+
+func BenchmarkLogBuffer(b *testing.B) {
+	line := []byte("one line of a log, as a function may print it\n")
+	var logs LogBuffer
+	b.ReportAllocs()
+	for b.Loop() {
+		logs.Reset(DefaultLogs)
+		for range 1000 {
+			logs.Append(1, line)
+		}
+		logs.End()
+	}
+}

@@ -1,0 +1,132 @@
+package runtime
+
+import (
+	"context"
+	"sort"
+	"strings"
+)
+
+// LogPosition is a place in the logs of an execution: so many bytes of what an
+// attempt wrote. Zero is the beginning of whatever attempt is the latest.
+type LogPosition struct {
+	Attempt int
+	Offset  int
+}
+
+// LogPage is what an attempt wrote from a position on.
+type LogPage struct {
+	Attempt int // 0 before the first has begun
+	// Logs are what was written, with offsets in Data alone. They must not be
+	// changed. Truncated is told once the attempt has ended.
+	Logs  Logs
+	Next  LogPosition // behind what is told here
+	State State       // of the execution. If it is terminal there is nothing behind Next
+}
+
+// Logs gives what the latest attempt of an execution has written so far, from a
+// position on. If that is of another attempt, or is zero, the page begins where
+// the latest one does. A position behind the end gives an empty page. While an
+// execution waits for its next attempt, its logs are those of the one before.
+//
+// Errors: CodeNotFound, CodeUnavailable, CodeInternal.
+func (e *Engine) Logs(ctx context.Context, tenant Tenant, id string, from LogPosition) (p LogPage, err error) {
+	err = e.look("engine.logs", func() error {
+		p, _, err = e.logsFrom(tenant, strings.ToLower(id), from)
+		return err
+	})
+	return p, err
+}
+
+// FollowLogs gives what Logs does as soon as there is something to tell: more
+// behind the position, another attempt, or the end of the execution. When ctx
+// ends before, or the server begins to shut down, the page is empty, without an
+// error.
+//
+// Whoever asks for Next again and again, and is back before an execution that is
+// tried again begins anew, is told every byte of every attempt once; of the last
+// attempt always. In the end that is what is kept.
+func (e *Engine) FollowLogs(ctx context.Context, tenant Tenant, id string, from LogPosition) (LogPage, error) {
+	const op = "engine.followlogs"
+	if err := e.enter(); err != nil {
+		return LogPage{}, err
+	}
+	defer e.gate.leave()
+	e.records.settle()
+	id = strings.ToLower(id)
+	for waiting := true; ; {
+		turn, leave := e.turns.of(id)
+		p, written, err := e.logsFrom(tenant, id, from)
+		if err != nil || len(p.Logs.Data) > 0 || p.Attempt != from.Attempt || p.State.Terminal() || !waiting {
+			leave()
+			return p, fault(op, err)
+		}
+		select {
+		case <-written:
+		case <-turn:
+		case <-ctx.Done():
+			waiting = false
+		case <-e.background.shutting:
+			waiting = false
+		}
+		leave()
+	}
+}
+
+// logsFrom gives a page from memory, or from the store if the execution has no
+// attempt under way: then the store has what there is, for an attempt is dropped
+// from memory after its end was written. The channel is closed when an attempt
+// that is under way writes something.
+func (e *Engine) logsFrom(tenant Tenant, id string, from LogPosition) (LogPage, <-chan struct{}, error) {
+	if p, written, ok := e.background.logs(tenant, id, from); ok {
+		return p, written, nil
+	}
+	x, logs, err := e.store.Logs(tenant, id)
+	p := pageOf(x.Attempt, logs, from)
+	p.State = x.State
+	return p, nil, err
+}
+
+// logs gives a page of an attempt that has begun and whose end is not written.
+func (d *dispatcher) logs(tenant Tenant, id string, from LogPosition) (LogPage, <-chan struct{}, bool) {
+	d.mu.Lock()
+	a := d.active[id]
+	if a == nil || a.logs == nil || a.ticket.tenant != tenant {
+		d.mu.Unlock()
+		return LogPage{}, nil, false
+	}
+	state := StateRunning
+	if a.cancelled {
+		state = StateCancelling
+	}
+	d.mu.Unlock()
+	p, written := a.logs.page(int(a.ticket.attempt), from)
+	p.State = state
+	return p, written, true
+}
+
+func pageOf(attempt int, logs Logs, from LogPosition) LogPage {
+	if from.Attempt != attempt {
+		from.Offset = 0
+	}
+	at := min(max(from.Offset, 0), len(logs.Data))
+	return LogPage{Attempt: attempt, Logs: logs.from(at), Next: LogPosition{attempt, len(logs.Data)}}
+}
+
+// from is what was written from an offset on, which is one of Data.
+func (l Logs) from(offset int) Logs {
+	rest := Logs{Truncated: l.Truncated}
+	if offset == len(l.Data) {
+		return rest
+	}
+	rest.Data = l.Data[offset:len(l.Data):len(l.Data)]
+	// The mark before the first one behind offset is of what is at offset.
+	behind := sort.Search(len(l.Marks), func(i int) bool { return l.Marks[i].Offset > offset })
+	if behind > 0 {
+		rest.Marks = make([]LogMark, 0, len(l.Marks)-behind+1)
+		rest.Marks = append(rest.Marks, LogMark{Stream: l.Marks[behind-1].Stream})
+	}
+	for _, m := range l.Marks[behind:] {
+		rest.Marks = append(rest.Marks, LogMark{Offset: m.Offset - offset, Stream: m.Stream})
+	}
+	return rest
+}

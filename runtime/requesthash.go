@@ -1,0 +1,100 @@
+package runtime
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+)
+
+// requestHash tells one request from another, for idempotency: it is of all that
+// must be the same in a request that comes again. Texts follow their length and
+// what may be left out a flag, so that no two requests look alike.
+type requestHash struct{ hash hash.Hash }
+
+func newRequestHash(kind Kind) requestHash {
+	h := requestHash{sha256.New()}
+	h.text([]byte(kind))
+	return h
+}
+
+func (h requestHash) number(n int64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(n))
+	_, _ = h.hash.Write(b[:])
+}
+
+func (h requestHash) text(b []byte) {
+	h.number(int64(len(b)))
+	_, _ = h.hash.Write(b)
+}
+
+// has says whether something optional follows.
+func (h requestHash) has(it bool) bool {
+	if it {
+		h.number(1)
+	} else {
+		h.number(0)
+	}
+	return it
+}
+
+func (h requestHash) sum() (sum [sha256.Size]byte) {
+	h.hash.Sum(sum[:0])
+	return sum
+}
+
+// hash is of all that the caller sent but the key.
+func (r BulkRequest) hash() [sha256.Size]byte {
+	h := newRequestHash(KindRun)
+	h.text([]byte(r.Function))
+	if h.has(r.Retries != nil) {
+		h.number(int64(*r.Retries))
+	}
+	h.number(int64(len(r.Args)))
+	for _, args := range r.Args {
+		h.text(orNoMembers(args))
+	}
+	return h.sum()
+}
+
+func (s FunctionSpec) hash() [sha256.Size]byte {
+	h := newRequestHash(KindCreate)
+	h.text([]byte(s.Name))
+	h.text(s.Source)
+	h.text(s.Context)
+	for _, limit := range []int64{int64(s.Limits.Timeout), s.Limits.Memory, s.Limits.Logs, int64(s.Limits.OpenFiles), s.Limits.Tmp} {
+		h.number(limit)
+	}
+	h.number(int64(s.Retries))
+	return h.sum()
+}
+
+func (u FunctionUpdate) hash() [sha256.Size]byte {
+	h := newRequestHash(KindUpdate)
+	h.text([]byte(u.Name))
+	if h.has(u.NewName != nil) {
+		h.text([]byte(*u.NewName))
+	}
+	if h.has(u.Source != nil) {
+		h.text(u.Source)
+	}
+	if h.has(u.Context != nil) {
+		h.text(u.Context)
+	}
+	if h.has(u.Timeout != nil) {
+		h.number(int64(*u.Timeout))
+	}
+	if h.has(u.Memory != nil) {
+		h.number(*u.Memory)
+	}
+	if h.has(u.Retries != nil) {
+		h.number(int64(*u.Retries))
+	}
+	return h.sum()
+}
+
+func (d FunctionDeletion) hash() [sha256.Size]byte {
+	h := newRequestHash(KindDelete)
+	h.text([]byte(d.Name))
+	return h.sum()
+}
