@@ -16,14 +16,13 @@ func (e *Engine) Await(ctx context.Context, tenant Tenant, id string) (Execution
 	}
 	defer e.gate.leave()
 	const op = "engine.await"
-	e.records.settle()
-	x, err := e.store.Execution(tenant, id)
+	x, err := e.stands(tenant, id)
 	if err != nil || x.State.Terminal() || ctx.Err() != nil {
 		return x, fault(op, err)
 	}
 	end, leave := e.ends.of(x.ID)
 	defer leave()
-	if x, err = e.store.Execution(tenant, id); err != nil || x.State.Terminal() {
+	if x, err = e.stands(tenant, id); err != nil || x.State.Terminal() {
 		return x, fault(op, err)
 	}
 	select {
@@ -31,7 +30,7 @@ func (e *Engine) Await(ctx context.Context, tenant Tenant, id string) (Execution
 	case <-ctx.Done():
 	case <-e.background.shutting:
 	}
-	x, err = e.store.Execution(tenant, id)
+	x, err = e.stands(tenant, id)
 	return x, fault(op, err)
 }
 

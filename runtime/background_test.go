@@ -212,11 +212,7 @@ func TestTheBacklogIsBounded(t *testing.T) {
 
 func TestBulkOfTenThousand(t *testing.T) {
 	var runs atomic.Int64
-	box := &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
-		runs.Add(1)
-		return echo(ctx, p, args, c)
-	}}
-	e := newEngine(t, runtime.Options{Sandbox: box})
+	e := newEngine(t, runtime.Options{Sandbox: counted(&runs)})
 	create(t, e, spec("hello", "[]"))
 	args := many(runtime.MaxBulk)
 	a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: args})
@@ -244,11 +240,7 @@ func TestBulkOfTenThousand(t *testing.T) {
 
 func TestIdempotentRequestsAtOnce(t *testing.T) {
 	var runs atomic.Int64
-	box := &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
-		runs.Add(1)
-		return echo(ctx, p, args, c)
-	}}
-	e := newEngine(t, runtime.Options{Sandbox: box})
+	e := newEngine(t, runtime.Options{Sandbox: counted(&runs)})
 	create(t, e, spec("hello", "[]"))
 	request := runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(5), IdempotencyKey: "the key"}
 	answers := make([]runtime.Acceptance, 16)

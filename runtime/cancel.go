@@ -6,7 +6,8 @@ import "context"
 // told to stop and ends as cancelled, unless it ends by itself at the same
 // moment. changed is false if it has ended, or was asked to stop before; it is
 // then as it was. The execution is as it stands when Cancel returns, without its
-// logs; [Engine.Await] waits for its end.
+// logs; [Engine.Await] waits for its end. Runs that callers wait for are stopped
+// likewise.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
 func (e *Engine) Cancel(ctx context.Context, tenant Tenant, id string) (x Execution, changed bool, err error) {
@@ -14,6 +15,9 @@ func (e *Engine) Cancel(ctx context.Context, tenant Tenant, id string) (x Execut
 		return Execution{}, false, err
 	}
 	defer e.gate.leave()
+	if x, changed, running := e.underWay.cancel(tenant, id); running {
+		return x, changed, nil
+	}
 	e.records.settle()
 	x, changed, err = e.store.Cancel(tenant, id, e.now().UTC())
 	if err != nil {

@@ -24,12 +24,7 @@ func cancelled(t testing.TB, e *runtime.Engine, id string) (runtime.Execution, b
 func TestCancelOfWhatIsQueued(t *testing.T) {
 	var runs atomic.Int64
 	store := &heldStore{Storage: newStore(t), hold: make(chan struct{})}
-	e := newEngine(t, runtime.Options{Store: store, Sandbox: &fakeSandbox{
-		run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
-			runs.Add(1)
-			return echo(ctx, p, args, c)
-		},
-	}})
+	e := newEngine(t, runtime.Options{Store: store, Sandbox: counted(&runs)})
 	create(t, e, spec("hello", "[]"))
 	var ids []string
 	for range 5 { // one is about to have a lease, the others are not

@@ -5,8 +5,8 @@
 // each execution to its one terminal state.
 //
 // It refuses to know how anything is kept, transported or isolated. What it
-// needs of others it names as interfaces ([Store], [Sandbox]) and is given at
-// [New]; it imports no other package of this module but strictjson. The name
+// needs of others it names as interfaces ([Store], [ExecutionStore], [Sandbox])
+// and is given at [New]; it imports no other package of this module but strictjson. The name
 // shadows the standard library's package; import that one as goruntime.
 //
 // All methods of Engine may be called concurrently.
@@ -22,4 +22,27 @@
 //		Tenant: runtime.DefaultTenant, Function: "hello", Args: []byte(`{"name":"you"}`),
 //	})
 //	// exec.State == runtime.StateSucceeded, exec.Result is JSON
+//
+// # Executions in the background
+//
+// [Engine.Run] has a caller who waits, and keeps its execution afterwards.
+// [Engine.Submit] has the execution kept before it answers, and from then on the
+// store is what counts: a dispatcher leases what is queued in turns between
+// tenants and functions, a few runs ahead of the memory that they wait for beside
+// the callers of Run, and writes the ends of attempts in batches. The number of an
+// attempt is on disk before it begins, and its end counts only while it holds the
+// lease: at least once is run, exactly once is ended. A next process goes on with
+// what [New] finds; what was running is run again, alone, until it is known not to
+// be what ended the process. Failures of the platform are tried again with
+// back-off, those of the function as often as was asked for. A change of a
+// function, or a run, with an idempotency key is done once.
+//
+//	a, err := engine.Submit(ctx, runtime.SubmitRequest{Tenant: runtime.DefaultTenant, Function: "hello"})
+//	...
+//	exec, err := engine.Await(ctx, runtime.DefaultTenant, a.IDs[0])
+//
+// What a run in the background writes goes into a [LogBuffer] of its attempt, from
+// which [Engine.Logs] and [Engine.FollowLogs] tell it while the attempt goes on.
+// When that ends, the same bytes are kept with the execution: for good, or until
+// the next attempt begins.
 package runtime

@@ -77,6 +77,7 @@ type Engine struct {
 	backlogLimit int
 	ends         *notices // of executions
 	turns        *notices // of starts and ends of attempts, for those who follow their logs
+	underWay     *underWay
 	records      *recorder
 
 	retention sync.WaitGroup
@@ -154,6 +155,7 @@ func New(o Options) (*Engine, error) {
 		backlogLimit: o.BacklogLimit,
 		ends:         newNotices(),
 		turns:        newNotices(),
+		underWay:     newUnderWay(),
 		records:      newRecorder(o.Store.Record, o.Log),
 		stop:         make(chan struct{}),
 		closed:       make(chan struct{}),

@@ -151,11 +151,14 @@ type Execution struct {
 	Outcome
 }
 
+// cancelledRunning says why a run ended that was cancelled after it had begun.
+const cancelledRunning = "it was cancelled while it ran"
+
 // Cancelled is x as it stands when it is cancelled before its end.
 func (x Execution) Cancelled(now time.Time) Execution {
 	message := "it was cancelled before it started"
 	if !x.Started.IsZero() {
-		message = "it was cancelled while it ran"
+		message = cancelledRunning
 	}
 	x.State = StateCancelled
 	x.Finished = now

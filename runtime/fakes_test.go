@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -30,6 +31,14 @@ type fakeSandbox struct {
 
 	mu     sync.Mutex
 	images map[string]bool
+}
+
+// counted echoes, and counts its runs.
+func counted(runs *atomic.Int64) *fakeSandbox {
+	return &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+		runs.Add(1)
+		return echo(ctx, p, args, c)
+	}}
 }
 
 func image(functionID string, version uint64) string { return fmt.Sprint(functionID, " ", version) }
@@ -103,7 +112,9 @@ func newEngine(t testing.TB, o runtime.Options) *runtime.Engine {
 	if o.Sandbox == nil {
 		o.Sandbox = &fakeSandbox{}
 	}
-	o.Log = quiet
+	if o.Log == nil {
+		o.Log = quiet
+	}
 	e, err := runtime.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -179,7 +179,9 @@ func TestLogsAreKeptWhateverTheEnd(t *testing.T) {
 	}{
 		"success": {func() (runtime.Outcome, error) { return runtime.Outcome{Result: []byte("1")}, nil }, 0, false, runtime.StateSucceeded, 1},
 		// The logs of the outcome are not asked for.
-		"forged":    {func() (runtime.Outcome, error) { return runtime.Outcome{Result: []byte("1"), Logs: runtime.Logs{Data: []byte("x")}}, nil }, 0, false, runtime.StateSucceeded, 1},
+		"forged": {func() (runtime.Outcome, error) {
+			return runtime.Outcome{Result: []byte("1"), Logs: runtime.Logs{Data: []byte("x")}}, nil
+		}, 0, false, runtime.StateSucceeded, 1},
 		"failure":   {func() (runtime.Outcome, error) { return failure(runtime.ClassError), nil }, 2, false, runtime.StateFailed, 3},
 		"time-out":  {func() (runtime.Outcome, error) { return failure(runtime.ClassTimeout), nil }, 0, false, runtime.StateTimeout, 1},
 		"result":    {func() (runtime.Outcome, error) { return runtime.Outcome{Result: []byte("{")}, nil }, 0, false, runtime.StateFailed, 1},

@@ -21,8 +21,8 @@ func keyed(name, source, key string) runtime.FunctionSpec {
 	return s
 }
 
-// counting deploys what is not "bad", and counts.
-func counting(deployed *atomic.Int64) *fakeSandbox {
+// countingDeployments deploys what is not "bad", and counts.
+func countingDeployments(deployed *atomic.Int64) *fakeSandbox {
 	return &fakeSandbox{deploy: func(_ context.Context, p runtime.Program) (runtime.Outcome, error) {
 		deployed.Add(1)
 		if string(p.Source) == "bad" {
@@ -36,7 +36,7 @@ func counting(deployed *atomic.Int64) *fakeSandbox {
 // are told of it.
 func TestIdempotentChangesAtOnce(t *testing.T) {
 	var deployed atomic.Int64
-	e := newEngine(t, runtime.Options{Sandbox: counting(&deployed)})
+	e := newEngine(t, runtime.Options{Sandbox: countingDeployments(&deployed)})
 	ctx := context.Background()
 	for _, change := range []struct {
 		name    string
@@ -193,7 +193,7 @@ func TestKeysOfOtherRequests(t *testing.T) {
 // what kept it is gone, nor for others.
 func TestRefusedRequestsLeaveTheirKey(t *testing.T) {
 	var deployed atomic.Int64
-	e := newEngine(t, runtime.Options{Sandbox: counting(&deployed)})
+	e := newEngine(t, runtime.Options{Sandbox: countingDeployments(&deployed)})
 	ctx := context.Background()
 	for range 2 {
 		_, err := e.CreateFunction(ctx, keyed("hello", "bad", "k"))
@@ -230,7 +230,9 @@ func TestRefusedRequestsLeaveTheirKey(t *testing.T) {
 func TestChangesWhoseAnswerWasLost(t *testing.T) {
 	ctx := context.Background()
 	requests := map[string]func(e *runtime.Engine) (runtime.Deployment, error){
-		"create": func(e *runtime.Engine) (runtime.Deployment, error) { return e.CreateFunction(ctx, keyed("new", "[1]", "k")) },
+		"create": func(e *runtime.Engine) (runtime.Deployment, error) {
+			return e.CreateFunction(ctx, keyed("new", "[1]", "k"))
+		},
 		"rename": func(e *runtime.Engine) (runtime.Deployment, error) {
 			return e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "old", NewName: ptr("new"), IdempotencyKey: "k"})
 		},

@@ -3,12 +3,21 @@ package runtime
 import (
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // maxRecordBytes is how many bytes of executions may wait to be recorded.
 // Beyond it their callers record them themselves, which slows down who is
 // faster than the store.
 const maxRecordBytes = 16 * MiB
+
+// A store that does not keep up is waited for, and so are, beyond
+// maxRecordBytes, those who are faster than it. One that has not come back after
+// recordPatience is not waited for again until it works.
+const (
+	recordPatience = 5 * time.Second
+	recordPause    = 5 * time.Millisecond
+)
 
 // recorder keeps executions that somebody waited for, behind the answer.
 type recorder struct {
@@ -71,6 +80,13 @@ func (r *recorder) end() {
 	r.group.Wait()
 }
 
+// patient tells whether to wait for the store.
+func (r *recorder) patient() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.failing && !r.ending
+}
+
 func (r *recorder) recordAll() {
 	var spare []Execution
 	r.mu.Lock()
@@ -100,6 +116,10 @@ func (r *recorder) recordAll() {
 // is told to the log, once until it works again.
 func (r *recorder) write(x *Execution) {
 	err := r.record(*x)
+	for waited := time.Duration(0); CodeOf(err) == CodeUnavailable && waited < recordPatience && r.patient(); waited += recordPause {
+		time.Sleep(recordPause)
+		err = r.record(*x)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil && !r.failing {

@@ -31,7 +31,7 @@ func (e *Engine) recover() error {
 		return nil
 	})
 	if err != nil {
-		return fault("engine.recover", err)
+		return unrecovered(err)
 	}
 	now := e.now().UTC()
 	for i := range lost {
@@ -40,7 +40,7 @@ func (e *Engine) recover() error {
 	for i := 0; i < len(lost); i += maxCommit {
 		settled, err := e.store.Finish(lost[i:min(i+maxCommit, len(lost))], now)
 		if err != nil {
-			return fault("engine.recover", err)
+			return unrecovered(err)
 		}
 		for i := range settled {
 			if x := &settled[i].Execution; settled[i].Err == nil && x.State == StateQueued {
@@ -53,6 +53,26 @@ func (e *Engine) recover() error {
 	}
 	e.background.add(queued)
 	return nil
+}
+
+// unrecovered tells whoever started the server, who may know the cause, why it
+// cannot go on with the executions of before.
+func unrecovered(err error) error {
+	const op = "engine.recover"
+	if CodeOf(err) != CodeInternal {
+		return fault(op, err)
+	}
+	cause := err
+	if known, ok := asError(err); ok && known.Err != nil {
+		cause = known.Err
+	}
+	return &Error{
+		Code:    CodeUnavailable,
+		Op:      op,
+		Message: "the executions that an earlier process has left cannot be gone on with: " + cause.Error(),
+		Hint:    "look at the disk of the data folder; if the folder is damaged, restore it from a backup",
+		Err:     err,
+	}
 }
 
 // afterLoss is how an execution shall stand whose attempt was lost with its

@@ -13,8 +13,9 @@ import (
 // The end of ctx calls the run off: while it waits for a place this is an
 // error, later the execution is cancelled.
 //
-// The execution is recorded behind the answer, and is found by all that look for
-// executions from then on; its slices must not be changed. A process that dies
+// From when it begins the execution is found by all that look for executions,
+// and [Engine.Cancel] stops it. It is recorded behind the answer; its slices must
+// not be changed. A process that dies
 // at once may take the record with it.
 func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 	if err := e.enter(); err != nil {
@@ -50,12 +51,21 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 		Started:    e.now(),
 		Attempt:    1,
 	}
+	ctx, w := e.underWay.begin(ctx, x)
+	defer func() {
+		e.underWay.end(w)
+		e.ends.tell(x.ID)
+		e.turns.tell(x.ID)
+	}()
 	outcome, err := e.runIn(ctx, version, orNoMembers(r.Args), nil)
-	if err != nil {
-		if ctx.Err() == nil {
-			return nil, fault("engine.run", err)
-		}
+	cancelled := e.underWay.ending(w)
+	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == ClassCancelled); {
+	case stopped && cancelled:
+		outcome.Failure = &Failure{Class: ClassCancelled, Message: cancelledRunning}
+	case stopped && err != nil:
 		outcome = Outcome{Failure: &Failure{Class: ClassCancelled, Message: "the run was called off"}}
+	case err != nil:
+		return nil, fault("engine.run", err)
 	}
 	x.end(outcome, e.now())
 	x.ResultSize = len(x.Result)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -160,6 +161,25 @@ func TestOneThatTheStoreFailsWith(t *testing.T) {
 			}
 		}
 	})
+}
+
+// unreadableStore fails to tell what is queued.
+type unreadableStore struct {
+	runtime.Storage
+	err error
+}
+
+func (s unreadableStore) Pending(func(runtime.Execution) error) error { return s.err }
+
+// An engine that cannot read what was accepted does not begin without it, and says
+// so to whoever started it.
+func TestWhatCannotBeGoneOnWith(t *testing.T) {
+	for _, err := range []error{errors.New("bad block"), runtime.Internal("storage.pending", errors.New("bad block"))} {
+		_, err := runtime.New(runtime.Options{Store: unreadableStore{newStore(t), err}, Sandbox: &fakeSandbox{}, Log: quiet})
+		if got := wantCode(t, err, runtime.CodeUnavailable); !strings.Contains(got.Message, "bad block") || got.Hint == "" {
+			t.Errorf("the error is %#v", got)
+		}
+	}
 }
 
 func TestRetention(t *testing.T) {

@@ -115,23 +115,11 @@ func (t *tracker) try() error {
 			return err
 		}
 	}
-	const pages = 8
-	file, err := unix.MemfdCreate("faaspot-trial", unix.MFD_CLOEXEC)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(file)
-	if err := unix.Ftruncate(file, pages*pageSize); err != nil {
-		return err
-	}
-	mem, err := unix.Mmap(file, 0, pages*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	mem, err := t.trialMapping(8)
 	if err != nil {
 		return err
 	}
 	defer unix.Munmap(mem)
-	if err := t.register(mem); err != nil {
-		return err
-	}
 	var s scan
 	s.init(t)
 	for range 2 { // the second time after dropping what was written
@@ -159,26 +147,36 @@ func (t *tracker) try() error {
 	return nil
 }
 
+// trialMapping makes a registered mapping like that of a slot, of so many pages,
+// which the caller unmaps.
+func (t *tracker) trialMapping(pages int) ([]byte, error) {
+	file, err := unix.MemfdCreate("faaspot-trial", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(file)
+	if err := unix.Ftruncate(file, int64(pages)*pageSize); err != nil {
+		return nil, err
+	}
+	mem, err := unix.Mmap(file, 0, pages*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.register(mem); err != nil {
+		unix.Munmap(mem)
+		return nil, err
+	}
+	return mem, nil
+}
+
 // tryCounting tells whether the first write to a page counts as a fault of the
 // thread.
 func (t *tracker) tryCounting() (bool, error) {
-	const pages = 64
-	file, err := unix.MemfdCreate("faaspot-trial", unix.MFD_CLOEXEC)
-	if err != nil {
-		return false, err
-	}
-	defer unix.Close(file)
-	if err := unix.Ftruncate(file, pages*pageSize); err != nil {
-		return false, err
-	}
-	mem, err := unix.Mmap(file, 0, pages*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	mem, err := t.trialMapping(64)
 	if err != nil {
 		return false, err
 	}
 	defer unix.Munmap(mem)
-	if err := t.register(mem); err != nil {
-		return false, err
-	}
 	if err := t.arm(mem); err != nil {
 		return false, err
 	}

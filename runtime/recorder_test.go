@@ -1,0 +1,58 @@
+package runtime
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestRecordsWaitForASlowStore: what the store cannot take for a moment is
+// recorded when it can.
+func TestRecordsWaitForASlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused, kept := 0, make(map[string]bool)
+		r := newRecorder(func(x Execution) error {
+			if refused++; refused%100 != 0 {
+				return Errorf(CodeUnavailable, "the disk does not keep up")
+			}
+			kept[x.ID] = true
+			return nil
+		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		r.start()
+		var ids []string
+		for range 10 {
+			x := Execution{ID: newID()}
+			ids = append(ids, x.ID)
+			r.add(&x)
+		}
+		r.settle()
+		for _, id := range ids {
+			if !kept[id] {
+				t.Errorf("%s is not recorded", id)
+			}
+		}
+		r.end()
+	})
+}
+
+// TestRecordsDoNotWaitForABrokenStore more than once, so that those who want a
+// result alone are not held up.
+func TestRecordsDoNotWaitForABrokenStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecorder(func(Execution) error {
+			return Errorf(CodeUnavailable, "the disk is full")
+		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		r.start()
+		began := time.Now()
+		for range 1000 {
+			r.add(&Execution{ID: newID()})
+		}
+		r.settle()
+		if took := time.Since(began); took > recordPatience+time.Second {
+			t.Errorf("it waited for %v", took)
+		}
+		r.end()
+	})
+}
