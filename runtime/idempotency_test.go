@@ -359,3 +359,41 @@ func TestKeysOfWhatIsUnderWay(t *testing.T) {
 		wantCode(t, err, runtime.CodeNotFound)
 	})
 }
+
+// TestReplaysOfWhatCannotBeAcceptedAnyMore: a request that was accepted has its
+// answer, though its function is gone or the queue is full by now.
+func TestReplaysOfWhatCannotBeAcceptedAnyMore(t *testing.T) {
+	g := newGated()
+	e := newEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: g.run}, BacklogLimit: 1, MaxRuns: 1})
+	create(t, e, spec("hello", "[]"))
+	request := runtime.SubmitRequest{Tenant: tenant, Function: "hello", IdempotencyKey: "k"}
+	first, err := e.Submit(context.Background(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-g.began
+	for full := false; !full; {
+		_, err := e.Submit(context.Background(), runtime.SubmitRequest{Tenant: tenant, Function: "hello"})
+		if full = runtime.CodeOf(err) == runtime.CodeTooBusy; err != nil && !full {
+			t.Fatal(err)
+		}
+	}
+	replay := func(when string) {
+		t.Helper()
+		again, err := e.Submit(context.Background(), request)
+		if err != nil || !again.Replayed || len(again.IDs) != 1 || again.IDs[0] != first.IDs[0] {
+			t.Errorf("%s: %+v, %v", when, again, err)
+		}
+	}
+	replay("with a full queue")
+	if _, err := e.DeleteFunction(context.Background(), runtime.FunctionDeletion{Tenant: tenant, Name: "hello"}); err != nil {
+		t.Fatal(err)
+	}
+	replay("without the function")
+	other := request
+	other.Args = []byte(`{"a":1}`)
+	if _, err := e.Submit(context.Background(), other); runtime.CodeOf(err) != runtime.CodeConflict {
+		t.Errorf("another request: %v", err)
+	}
+	close(g.end)
+}

@@ -85,6 +85,15 @@ func (e *Engine) accept(ctx context.Context, r BulkRequest) (Acceptance, error) 
 	if err := r.check(); err != nil {
 		return Acceptance{}, err
 	}
+	now := e.now().UTC()
+	var key *IdempotencyKey
+	if r.IdempotencyKey != "" {
+		key = &IdempotencyKey{Key: r.IdempotencyKey, Hash: r.hash(), Now: now}
+		// What was accepted before counts, even if it could not be accepted now.
+		if ids, err := e.store.Promised(r.Tenant, *key); err != nil || len(ids) > 0 {
+			return Acceptance{IDs: ids, Replayed: err == nil}, err
+		}
+	}
 	version, err := e.currentOf(ctx, r.Tenant, r.Function)
 	if err != nil {
 		return Acceptance{}, err
@@ -105,17 +114,12 @@ func (e *Engine) accept(ctx context.Context, r BulkRequest) (Acceptance, error) 
 	}
 	defer e.background.unreserve(len(r.Args))
 
-	now := e.now().UTC()
 	batch := make([]Accepted, len(r.Args))
 	for i, args := range r.Args {
 		batch[i] = Accepted{Args: orNoMembers(args), Execution: Execution{
 			ID: newID(), Tenant: o.tenant, Kind: KindRun, FunctionID: o.functionID, Function: o.function, Version: o.version,
 			State: StateQueued, Created: now, Retries: retries,
 		}}
-	}
-	var key *IdempotencyKey
-	if r.IdempotencyKey != "" {
-		key = &IdempotencyKey{Key: r.IdempotencyKey, Hash: r.hash(), Now: now}
 	}
 	ids, replayed, err := e.store.Accept(batch, key)
 	if err != nil {
