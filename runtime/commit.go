@@ -151,7 +151,7 @@ func (d *dispatcher) settle(batch []*attempt, settled []Settled) {
 		d.bytes -= a.end.weight()
 		d.drop(a)
 		if x := &settled[i].Execution; settled[i].Err == nil && x.State == StateQueued && !d.closing {
-			d.put(newTicket(a.ticket.origin, x))
+			d.put(d.ticketOf(a.ticket.origin, x))
 		}
 	}
 	d.room.Broadcast()

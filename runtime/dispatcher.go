@@ -34,6 +34,7 @@ const (
 // The lock of admission is taken before mu, never while mu is held.
 type dispatcher struct {
 	engine *Engine
+	made   time.Time
 
 	mu       sync.Mutex
 	queue    fairQueue // of tickets that may start
@@ -65,6 +66,7 @@ type dispatcher struct {
 func newDispatcher(e *Engine) *dispatcher {
 	d := &dispatcher{
 		engine:   e,
+		made:     time.Now(),
 		queue:    newFairQueue(),
 		active:   make(map[string]*attempt),
 		target:   minAhead,
@@ -82,6 +84,20 @@ func newDispatcher(e *Engine) *dispatcher {
 func (d *dispatcher) start() {
 	d.group.Go(d.leaseAll)
 	d.group.Go(d.commitAll)
+}
+
+// clock counts nanoseconds, from 1 on. The machine's time of day may jump; who
+// waits for a retry is to wait neither an hour longer nor not at all.
+func (d *dispatcher) clock() int64 { return int64(time.Since(d.made)) + 1 }
+
+// ticketOf makes the ticket of a queued execution as the store has it.
+func (d *dispatcher) ticketOf(o *origin, x *Execution) *ticket {
+	t := newTicket(o, x)
+	if !x.NotBefore.IsZero() {
+		wait := min(x.NotBefore.Sub(d.engine.now()), longestDelay+longestDelay/jitter)
+		t.notBefore = d.clock() + int64(max(wait, 0))
+	}
+	return t
 }
 
 // wake lets the owner of a channel look again.
@@ -150,7 +166,7 @@ func (d *dispatcher) choose() (batch []*attempt, wait time.Duration) {
 	}
 	for len(d.delayed) > 0 {
 		var t *ticket
-		if t, wait = d.delayed.due(d.engine.now()); t == nil {
+		if t, wait = d.delayed.due(d.clock()); t == nil {
 			break
 		}
 		d.enter(t)

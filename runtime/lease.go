@@ -121,7 +121,7 @@ func (d *dispatcher) setAside(a *attempt, cause error) {
 	d.ahead--
 	d.drop(a)
 	t := a.ticket
-	t.notBefore = d.engine.now().Add(asideTime).UnixNano()
+	t.notBefore = d.clock() + int64(asideTime)
 	d.put(t)
 }
 

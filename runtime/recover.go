@@ -18,7 +18,7 @@ func (e *Engine) recover() error {
 			o = &key
 			origins[key] = o
 		}
-		return newTicket(o, x)
+		return e.background.ticketOf(o, x)
 	}
 	var queued []*ticket
 	var lost []Execution

@@ -11,8 +11,21 @@ const (
 // retentionPeriod is how often what is too old or too many is dropped.
 const retentionPeriod = time.Minute
 
+// unjumped gives a clock that goes no faster than time does from here on: when the
+// time of day jumps ahead, nothing is to be taken for old.
+func unjumped(now func() time.Time) func() time.Time {
+	from, began := now(), time.Now()
+	return func() time.Time {
+		at, steady := now(), from.Add(time.Since(began))
+		if steady.Before(at) {
+			return steady
+		}
+		return at
+	}
+}
+
 // expireAll drops executions until stop is closed.
-func (e *Engine) expireAll(stop <-chan struct{}, age time.Duration, count int) {
+func (e *Engine) expireAll(stop <-chan struct{}, now func() time.Time, age time.Duration, count int) {
 	ticker := time.NewTicker(retentionPeriod)
 	defer ticker.Stop()
 	for {
@@ -21,7 +34,7 @@ func (e *Engine) expireAll(stop <-chan struct{}, age time.Duration, count int) {
 		case <-stop:
 			return
 		}
-		if err := e.store.Expire(e.now().UTC(), age, count); err != nil {
+		if err := e.store.Expire(now().UTC(), age, count); err != nil {
 			e.log.Error("engine: old executions cannot be dropped", "error", err)
 		}
 	}

@@ -21,7 +21,7 @@ type ticket struct {
 	*origin
 	id        string
 	created   int64 // nanoseconds since 1970
-	notBefore int64 // likewise; 0: at once
+	notBefore int64 // by the dispatcher's clock; 0: at once
 	retries   int32
 	attempt   int32 // the latest
 	failures  int32 // of the function
@@ -40,9 +40,6 @@ func newTicket(o *origin, x *Execution) *ticket {
 		failures: int32(x.FunctionFailures),
 		faults:   int32(x.PlatformFailures),
 		lost:     int32(x.LostAttempts),
-	}
-	if !x.NotBefore.IsZero() {
-		t.notBefore = x.NotBefore.UnixNano()
 	}
 	t.ticket = t
 	return t
@@ -89,11 +86,11 @@ func (d *delays) Pop() any {
 
 // due takes out a ticket whose time has come, or gives nil and how long the
 // first has to wait; 0 if there is none.
-func (d *delays) due(now time.Time) (*ticket, time.Duration) {
+func (d *delays) due(now int64) (*ticket, time.Duration) {
 	if len(*d) == 0 {
 		return nil, 0
 	}
-	if wait := time.Duration((*d)[0].notBefore - now.UnixNano()); wait > 0 {
+	if wait := time.Duration((*d)[0].notBefore - now); wait > 0 {
 		return nil, wait
 	}
 	return heap.Pop(d).(*ticket), 0

@@ -48,7 +48,7 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 // new. Its lock is held; whoever wrote it has held it until it was durable.
 func (s *Store) promised(tenant runtime.Tenant, key *runtime.IdempotencyKey) ([]string, error) {
 	today := dayOf(key.Now)
-	for _, day := range []uint64{today, today - 1} {
+	for _, day := range []uint64{today, today - 1, today + 1} { // tomorrow: clocks are put back, too
 		r, err := read(s.db, keyIdempotency(tenant, day, key.Key), decodeIdempotency)
 		switch {
 		case errors.Is(err, errAbsent):
