@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -79,6 +81,9 @@ func TestDelaysOfAnEarlierProcessAreBounded(t *testing.T) {
 func TestAJumpAheadExpiresNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock jumpyClock
+		// Ids go on from the last one that this process has made, by the machine's clock.
+		newest := time.Unix(uuid.Must(uuid.NewV7()).Time().UnixTime())
+		clock.jump(time.Until(newest))
 		e := newEngine(t, runtime.Options{Now: clock.now, RetentionAge: 2 * time.Hour, Sandbox: &fakeSandbox{run: echo}})
 		create(t, e, spec("hello", "[]"))
 		id := submit(t, e, runtime.SubmitRequest{})

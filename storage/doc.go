@@ -24,13 +24,14 @@
 //	's' text(name)                          a setting's bytes
 //	't' T 'n' text(name)                    id of the function with this name
 //	't' T 'f' text(id)                      function: its name, current version, times
-//	't' T 'v' text(id) number               version: limits, times, sizes of the next two
+//	't' T 'v' text(id) number               version: limits, retries, times, sizes of the next two
 //	't' T 's' text(id) number               source of that version
 //	't' T 'c' text(id) number               context of that version; absent if it has none
 //	't' T 'a' X                             execution that is queued or runs, as it was accepted
 //	't' T 'g' X                             its args, if they are over inlineSize
 //	't' T 'b' X                             its lease, if it runs
 //	't' T 'w' X                             its attempts so far, if it is queued again
+//	't' T 'o' X                             what the latest of them wrote, if it wrote anything
 //	't' T 'u' F X                           nothing; finds it by its function
 //	't' T 'x' X                             execution that is done
 //	't' T 'r' X                             its result, if it is over inlineSize
@@ -41,8 +42,9 @@
 //	'c' X                                   nothing; one in sampleRate of the executions that are done
 //
 // Every value but those of nothing begins with a byte that tells its encoding, so
-// that one record can change without a migration of all. Functions and versions
-// are JSON; sources, contexts, ids, settings, args and results are their own
+// that one record can change without a migration of all: what earlier releases
+// have written is read, and replaced when it changes. Functions and versions are
+// JSON; sources, contexts, ids, settings, args and results are their own
 // bytes; all else of executions is fields (fields.go), whose order and meaning
 // are in executionvalues.go.
 //
@@ -51,8 +53,9 @@
 //
 // # Invariants
 //
-// Each write is one batch, synced before it is acknowledged; but the record of a
-// run that was never queued, which its caller has the result of, is written
+// Each write is one batch, synced before it is acknowledged; a change of a function
+// is one with the execution that it is and with its idempotency key. But the record
+// of a run that was never queued, which its caller has the result of, is written
 // without waiting for the disk. What is read of executions is told when it is
 // durable: Pebble shows a batch before that. At any moment, a lost machine
 // included: a name's id leads to a function with that name and
@@ -72,7 +75,9 @@
 // the disk holds is then unknown, and a restart finds out. Below a floor of free
 // space, while the store cannot keep up, and after corruption was found, new
 // writes are refused with CodeUnavailable, deletions and reads go on, and
-// [Store.Health] says so. A store that is damaged is refused, never wiped.
+// [Store.Health] says so. Tables that cannot be made are tried again with pauses,
+// for as long as it takes; Open and Close do not wait for that. A store that is
+// damaged is refused, never wiped.
 //
 //	store, err := storage.Open(storage.Options{Dir: "/var/lib/faaspot/store"})
 //	...

@@ -21,9 +21,11 @@ func fault(op string, err error) error {
 	return runtime.Internal(op, err)
 }
 
+var errInvariant = errors.New("the store is damaged")
+
 // damaged says that what was read breaks an invariant of the store.
 func damaged(format string, args ...any) error {
-	return fmt.Errorf("the store is damaged: "+format, args...)
+	return fmt.Errorf("%w: %s", errInvariant, fmt.Sprintf(format, args...))
 }
 
 func noSuchID(id string) error {

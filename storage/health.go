@@ -27,10 +27,14 @@ type health struct {
 	minFree uint64 // bytes
 
 	mu         sync.Mutex
-	corruption string    // what was found damaged first
-	stalled    string    // why writes have to wait now
-	background error     // the last flush or compaction failed
-	slow       time.Time // when the disk was slow last
+	corruption string        // what was found damaged first
+	stalled    string        // why writes have to wait now
+	stuck      func(error)   // is told, while the store is opened, of failures that Pebble does not stop at
+	failures   int           // of flushes and compactions, in a row
+	background error         // the last flush or compaction failed
+	failure    error         // the last failure of one
+	failed     chan struct{} // closed at the next failure; nil: nobody waits for it
+	slow       time.Time     // when the disk was slow last
 }
 
 // usage tells the free bytes of the disk; ok is false where that is unknown.
@@ -98,17 +102,15 @@ func unavailable(message, hint string) error {
 // listen gives what Pebble is to tell about.
 func (h *health) listen() *pebble.EventListener {
 	recovered := func(err error) {
-		if err == nil {
-			h.set(func() { h.background = nil })
+		if err == nil && h.failing() {
+			h.log.Info("storage: flushes and compactions work again")
+			h.set(func() { h.background, h.failures = nil, 0 })
 		}
 	}
 	return &pebble.EventListener{
-		BackgroundError: func(err error) {
-			h.log.Error("storage: a flush or compaction failed", "err", err)
-			h.set(func() { h.background = err })
-		},
-		FlushEnd:      func(i pebble.FlushInfo) { recovered(i.Err) },
-		CompactionEnd: func(i pebble.CompactionInfo) { recovered(i.Err) },
+		BackgroundError: h.backgroundFailed,
+		FlushEnd:        func(i pebble.FlushInfo) { recovered(i.Err) },
+		CompactionEnd:   func(i pebble.CompactionInfo) { recovered(i.Err) },
 		// Without this, Pebble would end the process on the first bad block,
 		// though all else can still be read.
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
@@ -126,6 +128,52 @@ func (h *health) listen() *pebble.EventListener {
 		WriteStallEnd: func() { h.set(func() { h.stalled = "" }) },
 		DiskSlow:      h.diskSlow,
 	}
+}
+
+// backgroundFailed is told of a flush or compaction that failed and is tried
+// again. The log is told of the first one.
+func (h *health) backgroundFailed(err error) {
+	first := !h.failing()
+	var stuck func(error)
+	h.set(func() {
+		h.background, h.failure = err, err
+		if h.failures++; h.failures == flushFailures {
+			stuck = h.stuck
+		}
+		if h.failed != nil {
+			close(h.failed)
+			h.failed = nil
+		}
+	})
+	if stuck != nil {
+		stuck(err)
+	}
+	if first {
+		h.log.Error("storage: a flush or compaction failed, it is tried again until it succeeds", "err", err)
+	}
+}
+
+// failing tells whether the last flush or compaction failed.
+func (h *health) failing() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.background != nil
+}
+
+// nextFailure gives a channel that is closed when a flush or compaction fails.
+func (h *health) nextFailure() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failed == nil {
+		h.failed = make(chan struct{})
+	}
+	return h.failed
+}
+
+func (h *health) lastFailure() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failure
 }
 
 // diskSlow must not block: it is called by what watches the disk.

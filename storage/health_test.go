@@ -67,6 +67,44 @@ func TestANearlyFullDisk(t *testing.T) {
 	must(t, s.Health())
 }
 
+// On a disk that is nearly full nothing new is accepted, but what was accepted is
+// carried to its end, and can be cancelled and read.
+func TestExecutionsOnANearlyFullDisk(t *testing.T) {
+	free := uint64(1 << 40)
+	s, c := openOn(t, sizedFS{vfs.NewMem(), &free}, "store"), newClerk()
+	running, queued := begin(t, s, c), c.batch(2)
+	_, _, err := s.Accept(queued, nil)
+	must(t, err)
+	free = DefaultMinFree - 1
+	for what, err := range map[string]error{
+		"accept": second(s.Accept(c.batch(1), nil)),
+		"keyed":  second(s.Accept(c.batch(1), &runtime.IdempotencyKey{Key: "k", Now: start})),
+		"record": s.Record(c.done()),
+	} {
+		if runtime.CodeOf(err) != runtime.CodeUnavailable {
+			t.Errorf("%s: %v, want unavailable", what, err)
+		}
+	}
+	settled, err := s.Finish([]runtime.Execution{ended(running)}, c.at)
+	must(t, errors.Join(err, settled[0].Err))
+	again := startAgain(t, s, queued[0].Execution)
+	settled, err = s.Finish([]runtime.Execution{ended(again)}, c.at)
+	must(t, errors.Join(err, settled[0].Err))
+	if x, changed, err := s.Cancel("default", queued[1].Execution.ID, c.at); err != nil || !changed || x.State != runtime.StateCancelled {
+		t.Errorf("cancelled: %+v, %v, %v", x, changed, err)
+	}
+	if all, err := s.List("default", runtime.Filter{}, "", 10); err != nil || len(all) != 3 {
+		t.Errorf("a list: %v, %v", all, err)
+	}
+	must(t, s.Expire(c.at, 0, 0)) // makes room
+	free = DefaultMinFree
+	_, replayed, err := s.Accept(c.batch(1), &runtime.IdempotencyKey{Key: "k", Now: start})
+	if err != nil || replayed {
+		t.Errorf("once there is room: %v, %v", replayed, err)
+	}
+	checkInvariants(t, s)
+}
+
 func TestStalledWrites(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	two(t, s)

@@ -123,7 +123,7 @@ func open(o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	watched, watcher := vfs.WithDiskHealthChecks(o.FS, slowDisk, nil, s.health.diskSlow)
-	s.fs = watched
+	s.fs = calmFS{watched, &s.health}
 	s.end = []io.Closer{watcher}
 	lock, err := pebble.LockDirectory(o.Dir, o.FS)
 	if err != nil {
@@ -134,9 +134,15 @@ func open(o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
+	// What is in the log is made a table first. Where that fails Pebble tries for
+	// ever, and cannot be called back.
+	s.health.set(func() {
+		s.health.stuck = func(err error) { s.fatal(explained(refusal(o.Dir, err))) }
+	})
 	if s.db, err = openPebble(o.Dir, s.options(lock, fresh)); err != nil {
 		return nil, err
 	}
+	s.health.set(func() { s.health.stuck = nil })
 	s.end = append([]io.Closer{flushed{s}}, s.end...)
 	if err := s.checkFormat(); err != nil {
 		return nil, err
@@ -242,7 +248,7 @@ func (s *Store) checkFormat() error {
 		return fmt.Errorf("%w: it has records, but not the one that tells their format; or it is damaged", errForeign)
 	}
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b), b.Close(), s.guarded(s.db.Flush))
+	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b), b.Close(), s.flush())
 }
 
 // What a directory can be refused for.
@@ -267,9 +273,12 @@ func lockError(err error) error {
 	return err
 }
 
+// explained is what a refusal says.
+func explained(err *runtime.Error) string { return err.Message + "; " + err.Hint }
+
 // refusal says why a store cannot be opened, and what to do.
-func refusal(dir string, err error) error {
-	refused := func(why, hint string) error {
+func refusal(dir string, err error) *runtime.Error {
+	refused := func(why, hint string) *runtime.Error {
 		return &runtime.Error{
 			Code:    runtime.CodeUnavailable,
 			Op:      "storage.open",
@@ -296,7 +305,7 @@ func refusal(dir string, err error) error {
 		return refused("no space is left on the disk", "free some space")
 	case errors.Is(err, syscall.ENOTDIR):
 		return refused("it is not a folder", "choose another folder")
-	case errors.Is(err, errDamaged):
+	case errors.Is(err, errDamaged), errors.Is(err, errInvariant):
 		return refused(err.Error(), restore)
 	case pebble.IsCorruptionError(err):
 		return refused(errDamaged.Error()+": "+err.Error(), restore)

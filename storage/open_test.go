@@ -2,8 +2,10 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,8 +32,8 @@ func wantRefusal(t *testing.T, o Options, why string) {
 	}
 }
 
-// filled makes a store with three functions on the real disk, as a clean stop
-// leaves it.
+// filled makes a store with three functions, and five executions that are not
+// done, on the real disk, as a clean stop leaves it.
 func filled(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(fastDir(t), "store")
@@ -39,18 +41,27 @@ func filled(t *testing.T) (dir string) {
 	return dir
 }
 
-// fill makes three functions in a store that stays open.
+// fill makes three functions in a store that stays open, and accepts five
+// executions, of which one waits for its second attempt and one runs.
 func fill(t *testing.T, dir string) *Store {
 	t.Helper()
 	s := openOn(t, vfs.Default, dir)
 	for _, id := range []string{"id1", "id2", "id3"} {
 		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, strings.Repeat(id, 1000)), by("a")))
 	}
+	c := newClerk()
+	_, _, err := s.Accept(c.batch(3), nil)
+	must(t, err)
+	x := begin(t, s, c)
+	x.State = runtime.StateQueued
+	settled, err := s.Finish([]runtime.Execution{x}, c.at)
+	must(t, errors.Join(err, settled[0].Err))
+	begin(t, s, c)
 	return s
 }
 
-// killed makes the same store, as the end of its process leaves it: with its
-// functions in the log alone.
+// killed makes the same store, as the end of its process leaves it: with all of it
+// in the log alone.
 func killed(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(fastDir(t), "store")
@@ -206,8 +217,8 @@ func TestMissingAndDamagedFiles(t *testing.T) {
 	}
 }
 
-// wantHeldOrRefused opens a store with three functions whose files were harmed.
-// If torn is set, those made last may be missing.
+// wantHeldOrRefused opens a store made by fill whose files were harmed. If torn is
+// set, what was made last may be missing.
 func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 	t.Helper()
 	s, err := Open(onDisk(dir))
@@ -236,5 +247,47 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 	}
 	if len(all) != 3 && !torn {
 		t.Errorf("the store came up with %d of 3 functions", len(all))
+	}
+	var states []string
+	err = s.Pending(func(x runtime.Execution) error {
+		states = append(states, fmt.Sprint(x.State, x.Attempt))
+		return nil
+	})
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	if want := []string{"queued0", "queued0", "queued0", "queued1", "running1"}; !slices.Equal(states, want) && !torn {
+		t.Errorf("the store came up with %v of the executions %v", states, want)
+	}
+}
+
+// A record that is not what it should be is told to whoever starts the server: no
+// execution is passed over.
+func TestDamagedRecordsOfExecutions(t *testing.T) {
+	for name, kind := range map[string]byte{"lease": kindLease, "waiting": kindWaiting, "accepted": kindAccepted} {
+		t.Run(name, func(t *testing.T) {
+			dir := filled(t)
+			s := openOn(t, vfs.Default, dir)
+			var lower executionID
+			found := newSource(s.db, keyKind("default", kind), lower, lastID)
+			found.first()
+			if !found.ok {
+				t.Fatal("there is no such record")
+			}
+			key := slices.Clone(found.it.Key())
+			must(t, found.close())
+			must(t, s.db.Set(key, []byte{encodingFields2, 0xFF}, pebble.Sync))
+			must(t, s.Close())
+			if kind != kindAccepted {
+				wantRefusal(t, onDisk(dir), "the store is damaged: key")
+				return
+			}
+			s = openOn(t, vfs.Default, dir)
+			err := s.Pending(func(runtime.Execution) error { return nil })
+			if !errors.Is(err, errInvariant) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

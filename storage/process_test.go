@@ -126,10 +126,14 @@ func eachFailure(t *testing.T, test string, check func(k int, out []byte, s *Sto
 func onFailingDisk(t *testing.T, at string, steps int, step func(s *Store) error) {
 	k, err := strconv.Atoi(at)
 	must(t, err)
-	failure := []error{syscall.EIO, syscall.ENOSPC}[k%2]
+	// A disk that was mounted anew for reading alone fails all that follows, too.
+	failure := []error{syscall.EIO, syscall.ENOSPC, syscall.EROFS}[k%3]
 	var writes atomic.Int32
 	fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && int(writes.Add(1))-1 == k {
+		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
+			return nil
+		}
+		if at := int(writes.Add(1)) - 1; at == k || at > k && failure == syscall.EROFS {
 			return failure
 		}
 		return nil
@@ -145,7 +149,7 @@ func onFailingDisk(t *testing.T, at string, steps int, step func(s *Store) error
 			fmt.Println("done")
 		}
 		if i == steps/2 {
-			_ = s.guarded(s.db.Flush)
+			_ = s.flush()
 		}
 	}
 	_ = s.Close()

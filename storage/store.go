@@ -55,7 +55,7 @@ func (s *Store) Close() error {
 type flushed struct{ *Store }
 
 func (f flushed) Close() error {
-	return errors.Join(f.guarded(f.db.Flush), f.db.Close())
+	return errors.Join(f.flush(), f.db.Close())
 }
 
 func closeAll(all []io.Closer) error {

@@ -61,7 +61,7 @@ func (a *app) target() (target, error) {
 func profilesHint(file *config.File) string {
 	names := file.Names()
 	if len(names) == 0 {
-		return "it has none; `fas serve` writes one when it starts for the first time"
+		return "it has none: `fas serve` writes one when it starts for the first time, `fas profiles create` makes one"
 	}
 	return "it has " + strings.Join(names, ", ")
 }
@@ -76,7 +76,7 @@ func (s target) requireToken() (string, error) {
 		return "", e.WithHint("start a server on this machine with `fas serve`, which writes a profile to " + s.path +
 			", or set " + envToken)
 	}
-	return "", e.WithHint(fmt.Sprintf("set %s, or the token of the profile %q in %s", envToken, s.name, s.path))
+	return "", e.WithHint(fmt.Sprintf("set %s, or give the profile its token with `fas profiles update %s -t -`", envToken, s.name))
 }
 
 // connect makes a client for the server that the command is for.

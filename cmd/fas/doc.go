@@ -14,4 +14,6 @@
 //	fas serve &
 //	fas functions create hello --file hello.py
 //	fas functions run hello -p name=you --wait
+//	UUID=$(fas functions run hello -p name=you)
+//	fas executions get $UUID --wait
 package main

@@ -78,7 +78,7 @@ Outputs of more than 1 KiB are left out, and output_omitted is true then.`,
 	}
 	cmd.Flags().BoolVarP(&f.Completed, "include-completed", "i", false, "list those that are done, too")
 	cmd.Flags().StringVar(&f.Function, "function", "", "only those of the function `NAME`")
-	cmd.Flags().StringVarP(&deployment, "deployment", "d", "", "the same, as functions were called once")
+	cmd.Flags().StringVarP(&deployment, "deployment", "d", "", "the same for the function `NAME`, as FaaSpot wrote it once")
 	cmd.Flags().StringSliceVar(&f.Statuses, "status", nil, "only those of a `STATUS`: pending, started, success, failed or cancelled; several with commas")
 	cmd.Flags().StringVar(&since, "since", "", "only those accepted at this time or later (`WHEN`)")
 	cmd.Flags().StringVar(&until, "until", "", "only those accepted before this time (`WHEN`)")

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -36,6 +37,9 @@ func exitStatus(err error) int {
 	}
 	if i, ok := errors.AsType[interrupted](err); ok {
 		return i.exit()
+	}
+	if answer, ok := errors.AsType[*client.Error](err); ok && answer.Status == 0 {
+		return exitFailure // the end of an execution, whatever its code
 	}
 	if status, ok := exitOf[runtime.CodeOf(err)]; ok {
 		return status

@@ -12,8 +12,8 @@ func newFunctionsDelete(a *app) *cobra.Command {
 		Use:     "delete NAME [--yes]",
 		Aliases: []string{"rm"},
 		Short:   "Delete a function",
-		Long: `Delete a function with its context and all its versions. Runs that have begun
-are not stopped.
+		Long: `Delete a function with its context and all its versions. Runs that have begun are
+not stopped; those in the background that have not begun fail.
 
 On a terminal it asks first; in a script it does not.
 

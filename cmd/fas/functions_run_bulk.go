@@ -16,9 +16,9 @@ func newFunctionsRunBulk(a *app) *cobra.Command {
 a file, which is a JSON object. Prints the ids of the executions, one a line, in
 order; with --json, as an array.
 
-The server accepts up to 10,000 runs at once, all of them or none. More are sent in
-several requests: if one fails, the error says from which line on nothing was
-accepted.
+The server accepts up to 10,000 runs and 64 MB at once, all of them or none. More
+are sent in several requests; if one of them fails, the error says how many runs are
+accepted, and how to have the others accepted, too, without any twice.
 
 With --wait it waits until all are done and prints how many came to which end; the
 exit status is 1 if any did not succeed. Ctrl-C, or --wait-timeout, ends the waiting

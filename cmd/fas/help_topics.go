@@ -48,7 +48,8 @@ func newHelpEnvironment() *cobra.Command {
                               # profile and keeps it current; remove the line
                               # to take the profile over
 
-"fas serve" writes a profile for itself when it draws its admin token.
+"fas profiles" makes, changes and chooses them. "fas serve" writes a profile for
+itself when it draws its admin token.
 
 Environment variables, each weaker than the flag for the same thing and stronger
 than the file:

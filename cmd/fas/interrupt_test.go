@@ -10,8 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // stubborn is a program that does not end when it is interrupted.
@@ -50,34 +53,100 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// A run that never answers: Ctrl-C stops the waiting.
+// goesOn is a server whose executions never end: it accepts runs, answers that
+// they run, and closes asked as soon as somebody waits for one.
+func goesOn(t *testing.T) (address string, asked chan struct{}) {
+	t.Helper()
+	const id = "019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4"
+	asked = make(chan struct{})
+	var once sync.Once
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // until then a server does not see its client leave
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/bulk_rpc/"):
+			_, _ = io.WriteString(w, `["`+id+`"]`)
+			return
+		case strings.HasPrefix(r.URL.Path, "/v1/functions/"):
+			_, _ = io.WriteString(w, `"`+id+`"`)
+			return
+		case strings.HasSuffix(r.URL.Path, "/logs"):
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = io.WriteString(w, "event: log\nid: 1.3\ndata: {\"stream\":\"stdout\",\"text\":\"hi\\n\"}\n\n")
+			_ = http.NewResponseController(w).Flush()
+		case strings.HasPrefix(r.URL.Path, "/v1/executions/") && !r.URL.Query().Has("wait"):
+			_, _ = io.WriteString(w, `{"uuid":"`+id+`","name":"slow","status":"Started"}`)
+			return
+		}
+		once.Do(func() { close(asked) })
+		<-r.Context().Done()
+	}))
+	t.Cleanup(web.Close)
+	return web.URL, asked
+}
+
+// heard notes what is written and closes first when the first of it is.
+type heard struct {
+	strings.Builder
+	first chan struct{}
+	once  sync.Once
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	n, err := h.Builder.Write(p)
+	h.once.Do(func() { close(h.first) })
+	return n, err
+}
+
+// Ctrl-C stops the waiting, and says how to wait again.
 func TestInterruptStopsWaiting(t *testing.T) {
+	const id = "019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4"
+	const logged = "hi\n"
+	const again = "error: interrupted; it goes on\nhint: `fas executions get " + id + " --wait` waits again, `fas executions cancel " + id + "` stops it\n"
 	for name, tc := range map[string]struct {
-		signal os.Signal
-		status int
+		signal         os.Signal
+		args           string
+		status         int
+		stdout, stderr string
 	}{
-		"Ctrl-C":  {os.Interrupt, 130},
-		"SIGTERM": {syscall.SIGTERM, 143},
+		"a run, by one request": {
+			os.Interrupt, "functions run slow --wait", 130, "",
+			"error: interrupted; it goes on\nhint: `fas executions list -i --function slow` lists it once it is done\n",
+		},
+		"a run":              {os.Interrupt, "functions run slow --wait --wait-timeout 900", 130, "", again},
+		"a run, by SIGTERM":  {syscall.SIGTERM, "functions run slow --wait --retries 0", 143, "", again},
+		"an execution":       {os.Interrupt, "executions get " + id + " --wait", 130, "", again},
+		"of another profile": {os.Interrupt, "executions get " + id + " --wait --profile test", 130, "", strings.ReplaceAll(strings.ReplaceAll(again, "--wait`", "--wait --profile test`"), "cancel "+id, "cancel "+id+" --profile test")},
+		"logs": {
+			os.Interrupt, "executions logs " + id + " -f", 130, logged,
+			"error: interrupted; it goes on\nhint: `fas executions logs " + id + " -f` follows again, `fas executions cancel " + id + "` stops it\n",
+		},
+		"many runs": {
+			os.Interrupt, "functions run_bulk slow -p n=1 --wait", 130, id + "\n",
+			"error: interrupted; it goes on\nhint: 0 of 1 are done; `fas executions list --function slow` shows the others\n",
+		},
+		"many runs, as JSON": {
+			os.Interrupt, "functions run_bulk slow -p n=1 --wait --json", 130, "[\n  \"" + id + "\"\n]\n",
+			"error: interrupted; it goes on\nhint: 0 of 1 are done; `fas executions list --function slow` shows the others\n",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := make(chan struct{})
-			web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body) // until then a server does not see its client leave
-				close(asked)
-				<-r.Context().Done()
-			}))
-			defer web.Close()
+			address, asked := goesOn(t)
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, "fas", "functions", "run", "slow", "--wait")
-			cmd.Env = append(os.Environ(), "FAASPOT_CONFIG="+profileFor(t, web.URL), "FAASPOT_TOKEN=t")
+			cmd := exec.CommandContext(ctx, "fas", strings.Fields(tc.args)...)
+			cmd.Env = append(os.Environ(), "FAASPOT_CONFIG="+profileFor(t, address), "FAASPOT_TOKEN=t")
+			stdout := heard{first: make(chan struct{})}
 			var stderr strings.Builder
-			cmd.Stderr = &stderr
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
+			waits := asked
+			if tc.stdout == logged {
+				waits = stdout.first // what was told is to be printed before
+			}
 			select {
-			case <-asked:
+			case <-waits:
 			case <-ctx.Done():
 				t.Fatal("the command did not ask")
 			}
@@ -88,8 +157,11 @@ func TestInterruptStopsWaiting(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != tc.status {
 				t.Errorf("exit status %d, want %d", got, tc.status)
 			}
-			if stderr.String() != "error: interrupted\n" {
-				t.Errorf("stderr: %q", stderr.String())
+			if diff := cmp.Diff(tc.stdout, stdout.String()); diff != "" {
+				t.Errorf("stdout: %s", diff)
+			}
+			if diff := cmp.Diff(tc.stderr, stderr.String()); diff != "" {
+				t.Errorf("stderr: %s", diff)
 			}
 		})
 	}

@@ -25,7 +25,7 @@ func (p *profileFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&p.host, "host", "", "`HOST` name or address of the server (default "+config.DefaultHost+")")
 	f.IntVar(&p.port, "port", 0, "`PORT` of the server (default 8080, with https 443)")
-	f.StringVar(&p.protocol, "protocol", "", "`http` or https (default http)")
+	f.StringVar(&p.protocol, "protocol", "", "`PROTOCOL`, http or https (default http)")
 	f.StringVarP(&p.token, "token", "t", "", "`TOKEN`, or - to read it from the standard input, where no other user can see it")
 	f.StringVarP(&p.username, "username", "u", "", "`NAME` that is kept for other programs")
 	f.StringVarP(&p.password, "password", "p", "", "`PASSWORD` that is kept for other programs, - for the standard input")

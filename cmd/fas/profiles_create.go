@@ -81,7 +81,7 @@ come from the standard input, with -t -. On a terminal it is asked for and not s
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "the `NAME`, as the argument (default "+defaultProfile+")")
+	cmd.Flags().StringVar(&name, "name", "", "the `NAME`, as the argument (default \""+defaultProfile+"\")")
 	fill.flags(cmd)
 	cmd.Flags().BoolVar(&updateIfExists, "update-if-exist", false, "change the profile if there is one of that name")
 	cmd.Flags().BoolVar(&setActive, "set-as-active-profile", false, "make it the profile in use")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,10 +24,21 @@ import (
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tidy{m}, map[string]func(){
 		"fas":      main,
 		"stubborn": stubborn,
 	})
+}
+
+// tidy runs the tests, and removes behind them what they share.
+type tidy struct{ testscript.TestingM }
+
+func (t tidy) Run() int {
+	status := t.TestingM.Run()
+	if compiled.dir != "" {
+		os.RemoveAll(compiled.dir)
+	}
+	return status
 }
 
 // TestScripts are the stories of people who use fas, told with the real server.
@@ -67,18 +79,30 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// compiled is the folder with what compiling the guest gives, which servers of
+// all tests share.
+var compiled struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
 // warmCache compiles the guest once, so that servers start in no time.
 func warmCache(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "cache")
-	box, err := sandbox.Open(context.Background(), sandbox.Options{CacheDir: dir})
-	if err != nil {
-		t.Fatal(err)
+	compiled.once.Do(func() {
+		if compiled.dir, compiled.err = os.MkdirTemp("", "faaspot-guest-"); compiled.err != nil {
+			return
+		}
+		var box *sandbox.Sandbox
+		if box, compiled.err = sandbox.Open(context.Background(), sandbox.Options{CacheDir: compiled.dir}); compiled.err == nil {
+			compiled.err = box.Close()
+		}
+	})
+	if compiled.err != nil {
+		t.Fatal(compiled.err)
 	}
-	if err := box.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return dir
+	return compiled.dir
 }
 
 func await(ts *testscript.TestScript, neg bool, args []string) {

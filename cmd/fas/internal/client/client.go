@@ -121,36 +121,27 @@ type answer struct {
 	body   []byte
 }
 
-// do carries out an exchange and turns everything but a 200 with JSON into an
-// error.
+// do carries out an exchange and turns everything but a 200 into an error, and
+// what is not JSON unless something else was asked for.
 func (c *Client) do(ctx context.Context, r request) (answer, error) {
-	a, resp, err := c.exchange(ctx, r)
-	if err != nil {
-		return answer{}, err
-	}
-	if !json.Valid(a.body) {
-		return answer{}, c.foreign(resp, "it is not JSON")
-	}
-	return a, nil
-}
-
-// exchange carries out an exchange and turns everything but a 200 into an error.
-func (c *Client) exchange(ctx context.Context, r request) (answer, *http.Response, error) {
 	began := time.Now()
 	resp, err := c.open(ctx, r)
 	if err != nil {
-		return answer{}, nil, err
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 	data, err := c.readAll(ctx, resp)
 	if err != nil {
-		return answer{}, nil, err
+		return answer{}, err
 	}
 	c.traceResponse(resp, len(data), time.Since(began))
 	if resp.StatusCode != http.StatusOK {
-		return answer{}, nil, c.refused(resp, data)
+		return answer{}, c.refused(resp, data)
 	}
-	return answer{header: resp.Header, body: data}, resp, nil
+	if r.accept == "" && !json.Valid(data) {
+		return answer{}, c.foreign(resp, "it is not JSON")
+	}
+	return answer{header: resp.Header, body: data}, nil
 }
 
 // open sends a request and gives the answer as soon as its header is there,

@@ -60,6 +60,7 @@ func newClient(t *testing.T, o Options) *Client {
 
 func TestRequests(t *testing.T) {
 	const auth, asJSON = "Token " + token, "application/json"
+	three := 3
 	secrets, code := "key = \"v\"", "x = '100% <&>'\n"
 	for name, tc := range map[string]struct {
 		do   func(ctx context.Context, c *Client) error
@@ -67,12 +68,12 @@ func TestRequests(t *testing.T) {
 	}{
 		"create": {
 			func(ctx context.Context, c *Client) error {
-				_, err := c.Create(ctx, CreateRequest{Name: "f", Code: code, Context: &secrets, Timeout: 2.5, Memory: 256})
+				_, err := c.Create(ctx, CreateRequest{Name: "f", Code: code, Context: &secrets, Timeout: 2.5, Memory: 256, Retries: &three})
 				return err
 			},
 			seen{
 				"PUT", "/v1/functions/", auth, asJSON,
-				`{"name":"f","code":"x = '100% <&>'\n","context":"key = \"v\"","timeout":2.5,"memory":256,"encoding":"plain"}`,
+				`{"name":"f","code":"x = '100% <&>'\n","context":"key = \"v\"","timeout":2.5,"memory":256,"retries":3,"encoding":"plain"}`,
 			},
 		},
 		"create with defaults": {
@@ -128,7 +129,7 @@ func TestRunGivesResultAsItIs(t *testing.T) {
 func TestFunctionIsRead(t *testing.T) {
 	c, requests := serve(t, 200, nil, `{"name":"f","runner_url":"http://h/v1/functions/f/rpc/","version":3,
 		"created":"2017-07-21 15:10:52.537686+00:00","updated":"2017-07-21 17:10:52.000000+02:00",
-		"code":"x = '%41'","encoding":"plain","timeout":2.5,"memory":128,"context_keys":["a"],"unknown":1}`)
+		"code":"x = '%41'","encoding":"plain","timeout":2.5,"memory":128,"retries":2,"context_keys":["a"],"unknown":1}`)
 	got, err := c.Function(t.Context(), "f")
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +140,7 @@ func TestFunctionIsRead(t *testing.T) {
 			Created: time.Date(2017, 7, 21, 15, 10, 52, 537686000, time.UTC),
 			Updated: time.Date(2017, 7, 21, 15, 10, 52, 0, time.UTC),
 		},
-		Timeout: 2.5, Memory: 128, ContextKeys: []string{"a"}, Code: "x = '%41'",
+		Timeout: 2.5, Memory: 128, Retries: 2, ContextKeys: []string{"a"}, Code: "x = '%41'",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -153,7 +154,7 @@ func TestFunctionIsRead(t *testing.T) {
 	}
 	const promise = `{"name":"f","runner_url":"http://h/v1/functions/f/rpc/","version":3,` +
 		`"created":"2017-07-21T15:10:52.537686Z","updated":"2017-07-21T15:10:52Z",` +
-		`"timeout":2.5,"memory":128,"context_keys":["a"],"code":"x = '%41'"}`
+		`"timeout":2.5,"memory":128,"retries":2,"context_keys":["a"],"code":"x = '%41'"}`
 	if diff := cmp.Diff(promise, string(data)); diff != "" {
 		t.Errorf("the JSON form has changed, which breaks scripts:\n%s", diff)
 	}

@@ -18,10 +18,11 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Error is an answer of the server that is not a success.
+// Error is an answer of the server that is not a success, or the end of an
+// execution that is none.
 type Error struct {
 	Err         *runtime.Error
-	Status      int    // of HTTP
+	Status      int    // of HTTP; 0 if an execution has ended so, see [Execution.Err]
 	ExecutionID string // empty if nothing ran
 	ErrorID     string // of the server's log, for errors that are its own fault
 }

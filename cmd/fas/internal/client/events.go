@@ -25,14 +25,13 @@ func newEventReader(r io.Reader) *eventReader {
 	return &eventReader{lines}
 }
 
-// next reads the next event; alive is called for every line. At the end of the
-// stream it gives io.EOF, also if that cut an event off, and bufio.ErrTooLong if a
-// line has more than maxLine bytes.
-func (r *eventReader) next(alive func()) (event, error) {
+// next reads the next event. At the end of the stream it gives io.EOF, also if
+// that cut an event off, and bufio.ErrTooLong if a line has more than maxLine
+// bytes.
+func (r *eventReader) next() (event, error) {
 	var e event
 	var data []string
 	for r.lines.Scan() {
-		alive()
 		line := r.lines.Text()
 		if line == "" {
 			if data == nil { // as the standard says, what has no data is no event
@@ -57,4 +56,18 @@ func (r *eventReader) next(alive func()) (event, error) {
 		return event{}, err
 	}
 	return event{}, io.EOF
+}
+
+// listener tells of every byte that comes.
+type listener struct {
+	io.Reader
+	heard func()
+}
+
+func (l listener) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if n > 0 {
+		l.heard()
+	}
+	return n, err
 }

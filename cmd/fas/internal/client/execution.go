@@ -83,9 +83,6 @@ type wireExecution struct {
 func (w wireExecution) execution() Execution {
 	x := w.Execution
 	x.Created, x.Started, x.Finished = Moment(w.Created), Moment(w.Started), Moment(w.Finished)
-	if x.Output == nil {
-		x.Output = json.RawMessage("null")
-	}
 	return x
 }
 

@@ -104,14 +104,16 @@ func (s *following) connect(parent context.Context) error {
 		return s.client.foreign(resp, "it is not a stream of events")
 	}
 	s.client.traceResponse(resp, 0, time.Since(began))
-	events := newEventReader(resp.Body)
+	events := newEventReader(listener{resp.Body, func() {
+		s.heard = true
+		watchdog.Reset(silence)
+	}})
 	for {
-		e, err := events.next(func() {
-			s.heard = true
-			watchdog.Reset(silence)
-		})
+		watchdog.Reset(silence)
+		e, err := events.next()
+		watchdog.Stop() // who is told may take time, as a full pipe does
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case errors.Is(err, bufio.ErrTooLong):
 			return s.client.unexpected(fmt.Errorf("a line has more than %d bytes", maxLine))

@@ -42,7 +42,7 @@ func (c *Client) Logs(ctx context.Context, id string, only Stream) (Logs, error)
 // RawLogs gets the bytes that an execution has written so far to one stream, as
 // they were written.
 func (c *Client) RawLogs(ctx context.Context, id string, only Stream) ([]byte, error) {
-	a, _, err := c.exchange(ctx, request{
+	a, err := c.do(ctx, request{
 		method: http.MethodGet, path: logsPath(id, url.Values{"format": {"raw"}}, only), accept: mediaText,
 	})
 	return a.body, err

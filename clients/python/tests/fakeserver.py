@@ -1,0 +1,267 @@
+"""A server that answers what a test tells it to, byte for byte, or does not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import struct
+import threading
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Callable, Dict, List, Optional
+
+
+@dataclass
+class Heard:
+    """A request as it came."""
+
+    method: str
+    target: str
+    headers: Dict[str, str]  # names in small letters
+    body: bytes
+    connection: int  # counts connections, from 0
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Behaviour:
+    """What to do with a request. True: the connection stays open."""
+
+    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+        raise NotImplementedError
+
+
+class Answer(Behaviour):
+    """A whole answer. With close the connection is closed behind it, without a
+    word."""
+
+    def __init__(
+        self,
+        value: Any = None,
+        status: int = 200,
+        headers: Optional[Dict[str, str]] = None,
+        *,
+        body: Optional[bytes] = None,
+        close: bool = False,
+    ) -> None:
+        self.body = json.dumps(value).encode() if body is None else body
+        self.status, self.headers, self.close = status, headers or {}, close
+
+    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+        lines = ["HTTP/1.1 {} Some Reason".format(self.status), "Content-Length: {}".format(len(self.body))]
+        lines += ["{}: {}".format(name, value) for name, value in self.headers.items()]
+        conn.sendall("\r\n".join(lines + ["", ""]).encode() + self.body)
+        return not self.close
+
+
+class Early(Answer):
+    """An answer before the body is read. The body is thrown away then; or, with
+    break_off, the connection is closed, which breaks it."""
+
+    def __init__(self, value: Any, status: int, *, break_off: bool = False) -> None:
+        super().__init__(value, status)
+        self.break_off = break_off
+
+    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+        super().act(server, conn, request)
+        if not self.break_off:
+            conn.shutdown(socket.SHUT_WR)
+            while conn.recv(1 << 20):
+                pass
+        return False
+
+
+class Raw(Behaviour):
+    """Bytes as they are; then the connection is closed."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = pieces
+
+    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+        for piece in self.pieces:
+            conn.sendall(piece)
+        return False
+
+
+class Close(Behaviour):
+    """No answer: the connection is closed, or with reset broken."""
+
+    def __init__(self, reset: bool = False) -> None:
+        self.reset = reset
+
+    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+        if self.reset:
+            reset(conn)
+        return False
+
+
+class Silence(Behaviour):
+    """First some bytes, then nothing until the test is over."""
+
+    def __init__(self, first: bytes = b"") -> None:
+        self.first = first
+
+    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+        conn.sendall(self.first)
+        server.over.wait()
+        return False
+
+
+class Do(Behaviour):
+    """Something, then another behaviour."""
+
+    def __init__(self, what: Callable[[], object], then: Behaviour) -> None:
+        self.what, self.then = what, then
+
+    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+        self.what()
+        return self.then.act(server, conn, request)
+
+
+class Tunnel(Behaviour):
+    """What a proxy does: carries bytes to a port and back until one side ends."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+        with socket.create_connection(("127.0.0.1", self.port)) as far:
+            conn.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_carry, args=(far, conn), daemon=True)
+            back.start()
+            _carry(conn, far)
+            back.join(60)
+        return False
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while True:
+            data = source.recv(1 << 16)
+            if not data:
+                break
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # the other direction has ended
+
+
+def reset(conn: socket.socket) -> None:
+    """Make closing break the connection."""
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+class FakeServer:
+    """Answers each request, over all connections, with the next behaviour. It is a
+    context manager, and stops at its end."""
+
+    def __init__(self, *behaviours: Behaviour, tls: Optional[ssl.SSLContext] = None) -> None:
+        self.heard: List[Heard] = []
+        self.over = threading.Event()
+        self.connections = 0
+        self._behaviours = list(behaviours)
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._open: List[socket.socket] = []
+        self._threads: List[threading.Thread] = []
+        self.port = 0
+        self.listen()
+
+    def listen(self) -> None:
+        """Take connections."""
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
+        self._run(self._accept, self._listener)
+
+    def refuse(self) -> None:
+        """Take no connections until told to listen."""
+        with contextlib.suppress(OSError):  # done already
+            # Wakes the one who accepts; closing does not everywhere.
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def tell(self, *behaviours: Behaviour) -> None:
+        """Add what to do after all that was told before."""
+        with self._lock:
+            self._behaviours.extend(behaviours)
+
+    @property
+    def url(self) -> str:
+        return "{}://127.0.0.1:{}".format("http" if self._tls is None else "https", self.port)
+
+    def __enter__(self) -> FakeServer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.over.set()
+        self.refuse()
+        with self._lock:
+            for conn in self._open:
+                with contextlib.suppress(OSError):  # closed already
+                    conn.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive()
+
+    def _run(self, what: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=what, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                conn, _ = listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                number, self.connections = self.connections, self.connections + 1
+                self._open.append(conn)
+            self._run(self._serve, conn, number)
+
+    def _serve(self, plain: socket.socket, number: int) -> None:
+        conn = plain
+        stream: Optional[BinaryIO] = None
+        try:
+            if self._tls is not None:
+                conn = self._tls.wrap_socket(plain, server_side=True)
+                with self._lock:
+                    self._open[self._open.index(plain)] = conn
+            stream = conn.makefile("rb")
+            while True:
+                request = _read(stream, number)
+                if request is None:
+                    break
+                with self._lock:
+                    self.heard.append(request)
+                    behaviour = self._behaviours.pop(0) if self._behaviours else Answer({"message": "no more"}, 418)
+                if not isinstance(behaviour, Early):
+                    request.body = stream.read(int(request.headers.get("content-length", "0")))
+                if not behaviour.act(self, conn, request):
+                    break
+        except OSError:
+            pass  # clients give up, which tests are about
+        finally:
+            with self._lock:
+                self._open.remove(conn)
+            # While its file is open the socket is, too, and nobody sees it closed.
+            if stream is not None:
+                stream.close()
+            conn.close()
+
+
+def _read(stream: BinaryIO, number: int) -> Optional[Heard]:
+    """A request without its body."""
+    first = stream.readline().decode("latin-1").split()
+    if len(first) < 2:
+        return None
+    headers: Dict[str, str] = {}
+    while True:
+        line = stream.readline().decode("latin-1").rstrip("\r\n")
+        if not line:
+            break
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    return Heard(first[0], first[1], headers, b"", number)

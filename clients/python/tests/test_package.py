@@ -1,0 +1,101 @@
+"""The package as pip installs it, and for which Pythons."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Optional
+
+import faaspot
+
+FOLDER = Path(__file__).resolve().parents[1]
+
+
+_CHECK = """
+import importlib.util, sys
+sys.exit(any(importlib.util.find_spec(name) is None for name in ("pip", "setuptools", "wheel", "venv", "ensurepip")))
+"""
+
+
+def _python() -> Optional[str]:
+    """A Python with what pip needs to install from a folder without a package
+    index: this one, or the system's."""
+    for candidate in (sys.executable, "/usr/bin/python3"):
+        with contextlib.suppress(OSError):
+            if subprocess.run([candidate, "-c", _CHECK]).returncode == 0:
+                return candidate
+    return None
+
+
+class Package(unittest.TestCase):
+    def test_pip_installs_it_from_the_folder(self) -> None:
+        base = _python()
+        if base is None:
+            missing = "no Python here has pip, setuptools, wheel and venv"
+            self.assertFalse(os.environ.get("CI"), missing)
+            self.skipTest(missing)
+        with tempfile.TemporaryDirectory() as folder:
+            # setuptools writes into the folder that it builds from.
+            source = Path(folder) / "source"
+            shutil.copytree(FOLDER, source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*"))
+            target = Path(folder) / "target"
+            environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "HOME": folder}
+            environment.pop("PYTHONPATH", None)
+            subprocess.run([base, "-m", "venv", "--system-site-packages", str(target)], check=True, env=environment)
+            python = str(target / ("Scripts" if os.name == "nt" else "bin") / "python")
+            install = [python, "-m", "pip", "install", "-q", "--no-index", "--no-build-isolation", str(source)]
+            done = subprocess.run(install, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            script = (
+                "import faaspot, importlib.metadata, pathlib\n"
+                "home = pathlib.Path(faaspot.__file__).parent\n"
+                "print(importlib.metadata.version('faaspot'), faaspot.__version__, (home / 'py.typed').exists(), home)\n"
+                "print(importlib.metadata.requires('faaspot'), sorted(path.name for path in home.glob('*.py')))\n"
+            )
+            done = subprocess.run(
+                [python, "-c", script], env=environment, cwd=folder, stdout=subprocess.PIPE, text=True, check=True
+            )
+            first, second = done.stdout.splitlines()
+            version, same, typed, home = first.split(" ", 3)
+            self.assertEqual((version, same, typed), (faaspot.__version__, faaspot.__version__, "True"))
+            self.assertTrue(home.startswith(str(target)), home)
+            modules = sorted(path.name for path in (FOLDER / "faaspot").glob("*.py"))
+            self.assertEqual(second, "None {}".format(modules))
+
+    def test_it_is_python_3_9(self) -> None:
+        for path in sorted(FOLDER.glob("*/*.py")):
+            with self.subTest(path.name):
+                ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 9))
+
+    def test_it_needs_the_standard_library_alone(self) -> None:
+        if sys.version_info < (3, 10):
+            self.skipTest("Python 3.9 does not know the names of its standard library")
+        for path in sorted((FOLDER / "faaspot").glob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names = []
+                if isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                    names = [str(node.module)]
+                for name in names:
+                    self.assertIn(name.split(".")[0], sys.stdlib_module_names, path.name)
+
+    def test_the_version_is_in_one_place(self) -> None:
+        self.assertRegex(faaspot.__version__, r"^\d+\.\d+\.\d+$")
+        for path in FOLDER.glob("**/*"):
+            if path.suffix in (".py", ".toml", ".md") and path.name != "_version.py":
+                self.assertNotIn('"{}"'.format(faaspot.__version__), path.read_text(encoding="utf-8"), path.name)
+
+    def test_what_is_exported_is_there(self) -> None:
+        self.assertEqual(sorted(faaspot.__all__), list(faaspot.__all__))
+        for name in faaspot.__all__:
+            self.assertTrue(hasattr(faaspot, name), name)
+        self.assertIsNone(re.search("^from faaspot", (FOLDER / "faaspot" / "__init__.py").read_text(), re.MULTILINE))

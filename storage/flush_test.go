@@ -1,0 +1,123 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// withoutTables is a disk on which no table can be made while full is set. It
+// counts the attempts.
+func withoutTables(mem vfs.FS, full *atomic.Bool, attempts *atomic.Int64) vfs.FS {
+	return errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") && full.Load() {
+			attempts.Add(1)
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+}
+
+// A disk that takes the log, but no tables, keeps nobody waiting for ever: the
+// store closes and says why it could not do so as it should, and what it had
+// acknowledged is there when the disk works again. It is not tried without a
+// pause, and the log is told once.
+func TestTablesThatCannotBeMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		var full atomic.Bool
+		var attempts atomic.Int64
+		var log bytes.Buffer
+		o := options(withoutTables(mem, &full, &attempts), "store")
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		s, err := Open(o)
+		must(t, err)
+		must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
+		full.Store(true)
+		_, err = s.db.AsyncFlush()
+		must(t, err)
+		time.Sleep(time.Minute)
+		if n := attempts.Load(); n < 2 || n > int64(time.Minute/tablePause)+1 {
+			t.Errorf("in a minute it was tried %d times", n)
+		}
+		wantCode(t, s.Health(), runtime.CodeUnavailable)
+		if err := s.Close(); err == nil || !strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
+			t.Errorf("closed with %v", err)
+		}
+		if n := strings.Count(log.String(), "a flush or compaction failed"); n != 1 {
+			t.Errorf("the log is told %d times:\n%s", n, log.String())
+		}
+		full.Store(false)
+		s, err = Open(o)
+		must(t, err)
+		if _, err := s.FunctionByName("a", "one"); err != nil {
+			t.Error(err)
+		}
+		checkInvariants(t, s)
+		must(t, s.Close())
+	})
+}
+
+// A failure that passes is not told to whoever closes the store.
+func TestATableThatIsMadeInTheEnd(t *testing.T) {
+	var full atomic.Bool
+	var attempts atomic.Int64
+	var log bytes.Buffer
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") && full.CompareAndSwap(true, false) {
+			attempts.Add(1)
+			return syscall.EIO
+		}
+		return nil
+	}))
+	o := options(fs, "store")
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	s, err := Open(o)
+	must(t, err)
+	must(t, s.PutSetting("x", []byte("y")))
+	full.Store(true)
+	must(t, s.Close())
+	if attempts.Load() != 1 || !strings.Contains(log.String(), "work again") {
+		t.Errorf("%d attempts failed, the log says\n%s", attempts.Load(), log.String())
+	}
+}
+
+// What a process has left in the log alone cannot be opened on such a disk: the
+// process ends and says why. This test runs itself as that process.
+func TestALogThatCannotBecomeATable(t *testing.T) {
+	var full atomic.Bool
+	var attempts atomic.Int64
+	full.Store(true)
+	if dir := os.Getenv("FAASPOT_TEST_FULL"); dir != "" {
+		o := Options{Dir: dir, FS: withoutTables(vfs.Default, &full, &attempts), Log: slog.New(slog.NewTextHandler(os.Stdout, nil))}
+		_, err := Open(o)
+		t.Fatalf("the process goes on with %v", err)
+	}
+	dir := killed(t)
+	out, err := runSelf("TestALogThatCannotBecomeATable", "FAASPOT_TEST_FULL="+dir)
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("cannot open the data folder "+dir+": no space is left on the disk; free some space")) {
+		t.Errorf("it ended with %v and said\n%s", err, out)
+	}
+	wantHeldOrRefused(t, dir, false)
+}
+
+func TestAFolderThatCannotBeFilled(t *testing.T) {
+	var full atomic.Bool
+	var attempts atomic.Int64
+	full.Store(true)
+	wantRefusal(t, options(withoutTables(vfs.NewMem(), &full, &attempts), "store"), "no space is left")
+}
