@@ -1,5 +1,6 @@
-# faaspot. `make run` builds and serves; `make test` tests. Both need Go alone
-# and install nothing outside this folder.
+# faaspot. `make run` builds and serves, and needs Go alone. `make test` tests; for
+# the Python client it takes the machine's Python, which as root on Debian it
+# installs if there is none. Nothing else is written outside this folder.
 
 # Versions of tools that are not in go.mod.
 GOLANGCI_LINT = v2.15.0
@@ -19,9 +20,10 @@ run: build ## Build, serve on 127.0.0.1:8080, and run a sample function once.
 	$(BIN)/fas serve --demo
 
 .PHONY: test
-test: ## All tests.
+test: build ## All tests.
 	$(GO) vet ./...
 	$(GO) test -p 1 -timeout 20m ./...
+	FAS_BINARY=$(BIN)/fas clients/python/test.sh
 
 .PHONY: race
 race: ## The tests, shortened, with the race detector; needs a C compiler.
@@ -30,6 +32,7 @@ race: ## The tests, shortened, with the race detector; needs a C compiler.
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## Formatting, imports between rooms, vet and more.
 	$(TOOLS)/golangci-lint-$(GOLANGCI_LINT) run ./...
+	if command -v mypy >/dev/null && command -v black >/dev/null; then cd clients/python && mypy && black --check -q .; fi
 
 .PHONY: fmt
 fmt: $(TOOLS)/gofumpt-$(GOFUMPT) ## Format the Go code.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -80,12 +79,6 @@ func idsIn(body []byte) ([]string, error) {
 	if err := json.Unmarshal(body, &ids); err != nil {
 		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is not a JSON array of strings").
 			WithHint("send an array of execution ids")
-	}
-	for i, id := range ids {
-		if _, err := uuid.Parse(id); err != nil {
-			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "element %d is not an execution id", i).
-				WithHint("execution ids are UUIDs, such as 019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4")
-		}
 	}
 	return ids, nil
 }

@@ -1,0 +1,15 @@
+#!/bin/bash
+# Tests the Python client against the server in FAS_BINARY, or one that the tests build. As root on Debian it installs Python if there is none.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+if ! command -v python3 >/dev/null; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3 python3-venv python3-pip python3-setuptools python3-wheel openssl
+  else
+    echo "skipped: the tests of the Python client need python3 (apt install python3)" >&2
+    exit 0
+  fi
+fi
+exec python3 -B -m unittest "$@"
