@@ -263,7 +263,7 @@ func TestWait(t *testing.T) {
 	ts := start(t, fake, nil)
 	fake.all = map[string]runtime.Execution{testID: execAt(testID, runtime.StateRunning)}
 	var patience time.Duration
-	fake.fakeExecutions.await = func(ctx context.Context, _ string) (runtime.Execution, error) {
+	fake.await = func(ctx context.Context, _ string) (runtime.Execution, error) {
 		if until, ok := ctx.Deadline(); ok {
 			patience = time.Until(until)
 		}
@@ -323,7 +323,7 @@ func TestShutdownEndsWaits(t *testing.T) {
 	ts := start(t, fake, nil)
 	fake.all = map[string]runtime.Execution{testID: execAt(testID, runtime.StateRunning)}
 	waits := make(chan struct{})
-	fake.fakeExecutions.await = func(ctx context.Context, id string) (runtime.Execution, error) {
+	fake.await = func(ctx context.Context, id string) (runtime.Execution, error) {
 		close(waits)
 		<-ctx.Done()
 		return fake.Execution(ctx, "", id)

@@ -27,11 +27,12 @@ func TestSubmit(t *testing.T) {
 		{"POST", "/v1/deployments/f.py/rpc/", ``, nil, runtime.BulkRequest{Args: [][]byte{nil}}},
 		{"GET", "/v1/functions/f.py/rpc/?a=1", ``, nil, runtime.BulkRequest{Args: [][]byte{[]byte(`{"a":"1"}`)}}},
 		{
-			"POST", "/v1/functions/f.py/rpc/", `{}`, header{"Idempotency-Key": "k 1", "X-Retries": "2"},
+			"POST", "/v1/functions/f.py/rpc/", `{}`,
+			header{"Idempotency-Key": "k 1", "X-Retries": "2"},
 			runtime.BulkRequest{Args: [][]byte{[]byte(`{}`)}, Retries: &two, IdempotencyKey: "k 1"},
 		},
 	} {
-		fake.fakeExecutions.submitted = nil
+		fake.submitted = nil
 		a := ts.do(t, c.method, c.path, c.body, c.header)
 		wantHeaders(t, a)
 		if a.status != 200 || a.body != `"`+testID+`"` || a.header.Get("Idempotency-Replayed") != "" {
@@ -105,7 +106,7 @@ func TestSubmitBulk(t *testing.T) {
 		`[{"n":1}, {"n":  2},{"n":3}]`,
 		`{"values":"[{\"n\":1},{\"n\":  2},{\"n\":3}]"}`,
 	} {
-		fake.fakeExecutions.submitted = nil
+		fake.submitted = nil
 		a := ts.do(t, "POST", "/v1/functions/f/bulk_rpc/", body, header{"Idempotency-Key": "k", "X-Retries": "0"})
 		var ids []string
 		if err := json.Unmarshal([]byte(a.body), &ids); err != nil || a.status != 200 || len(ids) != 3 || ids[0] != testID || ids[1] <= ids[0] || ids[2] <= ids[1] {
@@ -121,7 +122,7 @@ func TestSubmitBulk(t *testing.T) {
 		"nothing": "", "object": "{}", "number": "1", "half": `[{"n":1},{"n"`, "two arrays": `[{}][{}]`,
 		"not a text": `{"values":[{}]}`, "no array in text": `{"values":"{}"}`, "twice": `{"values":"[{}]","values":"[{}]"}`,
 	} {
-		fake.fakeExecutions.submitted = nil
+		fake.submitted = nil
 		wantError(t, ts.do(t, "POST", "/v1/functions/f/bulk_rpc", body, nil), 400, "invalid_argument")
 		if len(fake.submitted) > 0 {
 			t.Errorf("%s: accepted %+v", name, fake.submitted)

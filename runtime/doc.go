@@ -6,8 +6,9 @@
 //
 // It refuses to know how anything is kept, transported or isolated. What it
 // needs of others it names as interfaces ([Store], [ExecutionStore], [Sandbox])
-// and is given at [New]; it imports no other package of this module but strictjson. The name
-// shadows the standard library's package; import that one as goruntime.
+// and is given at [New]; it imports no other package of this module but
+// strictjson. The name shadows the standard library's package; import that one as
+// goruntime.
 //
 // All methods of Engine may be called concurrently.
 //

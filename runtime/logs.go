@@ -75,8 +75,8 @@ func (e *Engine) FollowLogs(ctx context.Context, tenant Tenant, id string, from 
 // logsFrom gives a page from memory, or from the store if the execution has no
 // attempt under way: then the store has what there is, for an attempt is dropped
 // from memory after its end was written. What a caller waits for has no page
-// before it has ended. The channel is closed when an attempt
-// that is under way writes something.
+// before it has ended. The channel is closed when an attempt that is under way
+// writes something.
 func (e *Engine) logsFrom(tenant Tenant, id string, from LogPosition) (LogPage, <-chan struct{}, error) {
 	if p, written, ok := e.background.logs(tenant, id, from); ok {
 		return p, written, nil

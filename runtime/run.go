@@ -15,8 +15,7 @@ import (
 //
 // From when it begins the execution is found by all that look for executions,
 // and [Engine.Cancel] stops it. It is recorded behind the answer; its slices must
-// not be changed. A process that dies
-// at once may take the record with it.
+// not be changed. A process that dies at once may take the record with it.
 func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
