@@ -25,13 +25,13 @@ type fakeExecutions struct {
 	cancelled []string
 	called    []runtime.Tenant
 
-	all     map[string]runtime.Execution
-	order   []string // ids, newest first, that List gives
-	ended   map[string]runtime.Execution
-	replay  bool
-	failing error
-	await   func(ctx context.Context, id string) (runtime.Execution, error)
-	pages   func(ctx context.Context, from runtime.LogPosition) (runtime.LogPage, error)
+	all      map[string]runtime.Execution
+	order    []string // ids, newest first, that List gives
+	ended    map[string]runtime.Execution
+	replay   bool
+	failing  error
+	await    func(ctx context.Context, id string) (runtime.Execution, error)
+	logPages func(ctx context.Context, from runtime.LogPosition) (runtime.LogPage, error)
 }
 
 type listCall struct {
@@ -135,14 +135,14 @@ func (f *fakeExecutions) Cancel(_ context.Context, tenant runtime.Tenant, id str
 }
 
 func (f *fakeExecutions) Logs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {
-	if _, err := f.Execution(ctx, tenant, id); err != nil || f.pages == nil {
+	if _, err := f.Execution(ctx, tenant, id); err != nil || f.logPages == nil {
 		return runtime.LogPage{State: runtime.StateSucceeded, Attempt: 1}, err
 	}
-	return f.pages(ctx, from)
+	return f.logPages(ctx, from)
 }
 
 func (f *fakeExecutions) FollowLogs(ctx context.Context, _ runtime.Tenant, _ string, from runtime.LogPosition) (runtime.LogPage, error) {
-	return f.pages(ctx, from)
+	return f.logPages(ctx, from)
 }
 
 // execAt makes an execution in a state.

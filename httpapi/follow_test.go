@@ -135,7 +135,7 @@ func TestFollow(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fake.pages = pagesOf(c.pages...)
+			fake.logPages = pagesOf(c.pages...)
 			var got []event
 			err := readEvents(bufio.NewReader(ts.follow(t, c.query, c.last).Body), func(e event) { got = append(got, e) })
 			if err == nil || len(got) == 0 || got[len(got)-1].name != "end" {
@@ -213,7 +213,7 @@ func TestFollowNoticesThatTheClientIsGone(t *testing.T) {
 	ts := startTCP(t, fake, nil)
 	fake.all = map[string]runtime.Execution{testID: execAt(testID, runtime.StateRunning)}
 	at := 0
-	fake.pages = func(context.Context, runtime.LogPosition) (runtime.LogPage, error) {
+	fake.logPages = func(context.Context, runtime.LogPosition) (runtime.LogPage, error) {
 		at++ // a function that never stops to write
 		return runtime.LogPage{Attempt: 1, State: runtime.StateRunning, Logs: written("x"), Next: runtime.LogPosition{Attempt: 1, Offset: at}}, nil
 	}
@@ -235,7 +235,7 @@ func TestShutdownEndsStreams(t *testing.T) {
 	ts := startTCP(t, fake, nil)
 	fake.all = map[string]runtime.Execution{testID: execAt(testID, runtime.StateRunning)}
 	first := true
-	fake.pages = func(ctx context.Context, _ runtime.LogPosition) (runtime.LogPage, error) {
+	fake.logPages = func(ctx context.Context, _ runtime.LogPosition) (runtime.LogPage, error) {
 		p := runtime.LogPage{Attempt: 1, State: runtime.StateRunning, Next: runtime.LogPosition{Attempt: 1, Offset: 1}}
 		if first {
 			first = false

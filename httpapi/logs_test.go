@@ -28,7 +28,7 @@ func TestLogs(t *testing.T) {
 	ts := start(t, fake, nil)
 	fake.all = map[string]runtime.Execution{testID: execAt(testID, runtime.StateRunning)}
 	page := runtime.LogPage{Attempt: 2, State: runtime.StateRunning, Logs: written("out\n<&>\xff", "err\n", "é")}
-	fake.pages = func(_ context.Context, from runtime.LogPosition) (runtime.LogPage, error) {
+	fake.logPages = func(_ context.Context, from runtime.LogPosition) (runtime.LogPage, error) {
 		if from != (runtime.LogPosition{}) {
 			t.Errorf("asked from %+v", from)
 		}
