@@ -165,4 +165,56 @@ var benches = []bench{
 		},
 		measure: measureMemory,
 	},
+	{
+		name: "accept",
+		how: "`wrk` with one thread and 64 connections has runs accepted, each with its arguments on the disk before it is answered, and by turns one writer " +
+			"writes 4 KiB behind the end of a file on the same file system and syncs it, again and again. Medians of the turns. " +
+			"The function sleeps, so that what is accepted stays queued and only accepting is measured.",
+		rows: []row{{
+			what: "background runs accepted per second, 64 clients, fsynced / the machine's raw rate of 4 KiB write+fsync by one writer",
+			of:   "accepted", peer: "raw", goal: "at least 10x", holds: ratioAtLeast(10),
+		}},
+		measure: measureAccept,
+	},
+	{
+		name: "bulk",
+		how: "One request for 10,000 runs of the trivial function, from sending it until all of them are done, and by turns `wrk` with 8 connections that wait for " +
+			"runs of the same function of the same server. Medians of the turns.",
+		rows: []row{{
+			what: "bulk of 10,000 trivial runs, start to all finished: runs per second / blocking runs per second over HTTP",
+			of:   "bulk", peer: "blocking", goal: "at least 0.8x", holds: ratioAtLeast(0.8),
+		}},
+		measure: measureBulk,
+	},
+	{
+		name: "acceptance",
+		how: "On a server that does nothing else, runs of the trivial function in the background, one after the other. The figure is the time between `created` and " +
+			"`started` of the execution, with both of its ways to the disk (fsync). Median.",
+		rows: []row{{
+			what: "acceptance to start, idle server",
+			of:   "median", goal: "at most 2 ms", holds: timeAtMost(2 * time.Millisecond),
+		}},
+		measure: measureAcceptance,
+	},
+	{
+		name: "list",
+		how: "Two servers, one on a store with 1,000 executions that are done and one with 1,000,000, and 2,000 that are not done in each. For each filter there are at least 100 in both, " +
+			"spread evenly: what is one in ten in one is one in 10,000 in the other. Pages of 100 are asked for over one connection each, by turns. The figures are " +
+			"the medians for the filter with the worst ratio.",
+		rows: []row{{
+			what: "a page of 100 from 1,000,000 executions, any filter / from 1,000",
+			of:   "of 1,000,000", peer: "of 1,000", goal: "at most 3x", holds: ratioAtMost(3),
+		}},
+		measure: measureList,
+	},
+	{
+		name: "backlog",
+		how: "From starting the process of `fas serve` until it is ready, after it was killed (SIGKILL) with 100,000 runs queued, those that memory allows running, and " +
+			"with none. Medians.",
+		rows: []row{{
+			what: "server start with 100,000 executions queued / with none",
+			of:   "queued", peer: "none", goal: "at most 3 s longer", holds: func(m measured) bool { return m.value.n-m.peer.n <= backlogTime.Seconds() },
+		}},
+		measure: measureBacklog,
+	},
 }

@@ -95,7 +95,7 @@ The ratio is the value to the peer's. The machine's other work is in the figures
 		b.WriteString("\n")
 	}
 	b.WriteString("## Again\n\n`make bench` installs the peers, which needs root on Debian 12, measures everything and writes this page. " +
-		"`go run ./cmd/fasbench -quick` takes two minutes, `-only NAME,NAME` measures some of the above.\n")
+		"`go run ./cmd/fasbench -quick` takes three minutes, `-only NAME,NAME` measures some of the above.\n")
 	return b.String()
 }
 

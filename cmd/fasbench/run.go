@@ -14,7 +14,7 @@ import (
 
 // timeLimit bounds everything together, and benchLimit one bench.
 const (
-	timeLimit  = 15 * time.Minute
+	timeLimit  = 20 * time.Minute
 	benchLimit = 6 * time.Minute
 )
 
@@ -24,7 +24,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("fasbench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	only := flags.String("only", "", "comma-separated `NAMES` of what to measure: "+strings.Join(names(), ", "))
-	quick := flags.Bool("quick", false, "fewer and shorter rounds: about two minutes, and noisier")
+	quick := flags.Bool("quick", false, "fewer and shorter rounds: about three minutes, and noisier")
 	write := flags.String("write", "", "`FILE` to write the figures to, as Markdown")
 	python := flags.String("python", "", "native CPython 3.13 to compare with (default the one that peers.sh builds)")
 	if err := flags.Parse(args); err != nil {

@@ -31,6 +31,13 @@ func (s *server) stop() {
 	s.process.stop()
 }
 
+// kill ends the client, and the server as the kernel does when it has to.
+func (s *server) kill() {
+	s.close()
+	_ = s.cmd.Process.Kill()
+	<-s.gone
+}
+
 // serve starts a server that finds the guest compiled, as after its first start,
 // waits until it is ready, and deploys functions.
 func (l *lab) serve(ctx context.Context, functions ...function) (*server, error) {
@@ -48,36 +55,42 @@ func (l *lab) serve(ctx context.Context, functions ...function) (*server, error)
 }
 
 func (l *lab) serveCompiled(ctx context.Context) (*server, error) {
-	data, err := l.newFolder("data")
+	data, err := l.compiledData(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if l.compiled == "" {
-		s, err := l.serveIn(ctx, data)
-		if err != nil {
-			return nil, err
-		}
-		s.stop()
-		l.compiled = filepath.Join(l.tmp, "compiled")
-		if err := os.CopyFS(l.compiled, os.DirFS(filepath.Join(data, "cache"))); err != nil {
-			return nil, err
-		}
-	} else if err := os.CopyFS(filepath.Join(data, "cache"), os.DirFS(l.compiled)); err != nil {
 		return nil, err
 	}
 	return l.serveIn(ctx, data)
 }
 
-// serveIn starts a server on a data folder and waits until it is ready.
-func (l *lab) serveIn(ctx context.Context, data string) (*server, error) {
+// compiledData makes a data folder in which a server finds the guest compiled.
+func (l *lab) compiledData(ctx context.Context) (string, error) {
+	data, err := l.newFolder("data")
+	if err != nil {
+		return "", err
+	}
+	if l.compiled == "" {
+		s, err := l.serveIn(ctx, data)
+		if err != nil {
+			return "", err
+		}
+		s.stop()
+		l.compiled = filepath.Join(l.tmp, "compiled")
+		return data, os.CopyFS(l.compiled, os.DirFS(filepath.Join(data, "cache")))
+	}
+	return data, os.CopyFS(filepath.Join(data, "cache"), os.DirFS(l.compiled))
+}
+
+// serveIn starts a server on a data folder, with further flags, and waits until
+// it is ready.
+func (l *lab) serveIn(ctx context.Context, data string, flags ...string) (*server, error) {
 	s := &server{token: rand.Text()}
 	file := filepath.Join(data, "address")
 	if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
 	var err error
-	s.process, err = l.start(ctx, "", []string{"FAASPOT_ADMIN_TOKEN=" + s.token, "FAASPOT_DIR=" + data}, l.fas,
-		"serve", "--listen", "127.0.0.1:0", "--data", data, "--address-file", file, "--grace", "1s", "--log-level", "warn")
+	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--address-file", file, "--grace", "1s", "--log-level", "warn"}
+	s.process, err = l.start(ctx, "", []string{"FAASPOT_ADMIN_TOKEN=" + s.token, "FAASPOT_DIR=" + data}, l.fas, append(args, flags...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +130,17 @@ func (s *server) create(f function) error {
 // runRequest makes the request of a blocking run.
 func (s *server) runRequest(name, args string) []byte {
 	return s.request("POST", "/v1/sync/functions/"+name+"/rpc/", []byte(args))
+}
+
+// queueRequest makes the request of a run in the background.
+func (s *server) queueRequest(name, args string) []byte {
+	return s.request("POST", "/v1/functions/"+name+"/rpc/", []byte(args))
+}
+
+// bulkRequest makes the request of n runs in the background, all with the same
+// args.
+func (s *server) bulkRequest(name, args string, n int) []byte {
+	return s.request("POST", "/v1/functions/"+name+"/bulk_rpc/", []byte("["+strings.Repeat(args+",", n-1)+args+"]"))
 }
 
 func (s *server) request(method, path string, body []byte) []byte {

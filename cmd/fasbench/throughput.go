@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// blockingConnections is how many callers wait for runs at once.
+const blockingConnections = 8
+
 // measureThroughput lets wrk call the server and gunicorn by turns.
 func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
 	for _, program := range []string{"wrk", "gunicorn"} {
@@ -42,7 +45,7 @@ func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
 	rates := make([][]float64, len(targets))
 	for range l.rounds(5, 3) {
 		for i, t := range targets {
-			rate, err := l.wrk(ctx, t.url, t.token, length)
+			rate, err := l.wrk(ctx, blockingConnections, t.url, t.token, length)
 			if err != nil {
 				return nil, err
 			}
@@ -95,13 +98,14 @@ func (l *lab) gunicorn(ctx context.Context, args ...string) (*gunicorn, error) {
 	return &gunicorn{p, address}, nil
 }
 
-// wrk gives the answers per second. All must be successes.
-func (l *lab) wrk(ctx context.Context, url, token string, length time.Duration) (float64, error) {
+// wrk gives the answers per second over so many connections. All must be
+// successes.
+func (l *lab) wrk(ctx context.Context, connections int, url, token string, length time.Duration) (float64, error) {
 	dir, err := l.peersFolder()
 	if err != nil {
 		return 0, err
 	}
-	args := []string{"--threads", "1", "--connections", "8", "--duration", length.String(), "--script", filepath.Join(dir, "post.lua"), url}
+	args := []string{"--threads", "1", "--connections", strconv.Itoa(connections), "--duration", length.String(), "--script", filepath.Join(dir, "post.lua"), url}
 	if token != "" {
 		args = append(args, "--", token)
 	}

@@ -12,9 +12,11 @@ const (
 	// window is how many executions WaitAll asks about at once.
 	window = 250
 	// firstLook and lastLook bound for how long WaitAll waits for one of them
-	// before it asks about all; it doubles while nothing happens.
+	// before it asks about all; it doubles while nothing happens, unless they are
+	// few, about which it costs little to ask.
 	firstLook = time.Second
-	lastLook  = 2 * time.Second
+	lastLook  = 4 * time.Second
+	few       = 32
 )
 
 // WaitAll waits until executions are done and gives each of them to done, once,
@@ -78,7 +80,7 @@ func (w *waiting) round(ctx context.Context) (got int, err error) {
 		}
 		w.behind = end - got
 	}
-	if w.look = min(2*w.look, lastLook); got > 0 {
+	if w.look = min(2*w.look, lastLook); got > 0 || front <= few {
 		w.look = firstLook
 	}
 	return got, nil

@@ -102,7 +102,8 @@ func TestWaitAll(t *testing.T) {
 	}{
 		"none":                 {many{}, 0, 0, 0},
 		"done before":          {many{doneAt: make([]time.Duration, 10_000)}, 80, 1, 0},
-		"one":                  {many{doneAt: []time.Duration{time.Minute}}, 66, 40, 0},
+		"one":                  {many{doneAt: []time.Duration{time.Minute}}, 121, 61, 0},
+		"a few":                {many{doneAt: []time.Duration{1100 * time.Millisecond, 1200 * time.Millisecond, 20 * time.Second}}, 45, 25, firstLook},
 		"in order":             {many{doneAt: inOrder(10_000, time.Millisecond)}, 200, 2, time.Second},
 		"slow":                 {many{doneAt: inOrder(300, time.Second)}, 700, 300, 2 * lastLook},
 		"in any order":         {many{doneAt: shuffled}, 150, 8, 6 * time.Second},

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// bulkRuns is how many runs one request asks for, the most that it may.
+const bulkRuns = 10_000
+
+// measureBulk has a bulk worked off, and by turns runs that callers wait for.
+func measureBulk(ctx context.Context, l *lab) ([]measured, error) {
+	if err := need("wrk"); err != nil {
+		return nil, err
+	}
+	s, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	length := time.Duration(l.rounds(3, 1)) * time.Second
+	var bulks, blocking []float64
+	var accepted []time.Duration
+	for range l.rounds(7, 3) {
+		took, answer, err := s.workOff(bulkRuns)
+		if err != nil {
+			return nil, err
+		}
+		bulks = append(bulks, bulkRuns/took.Seconds())
+		accepted = append(accepted, answer)
+		rate, err := l.wrk(ctx, blockingConnections, "http://"+s.address+"/v1/sync/functions/hello/rpc/", s.token, length)
+		if err != nil {
+			return nil, err
+		}
+		blocking = append(blocking, rate)
+	}
+	return []measured{{
+		value: quantity{median(bulks), perSecond}, peer: quantity{median(blocking), perSecond},
+		notes: []string{fmt.Sprintf("the answer with the ids came after %v", elapsed(median(accepted)))},
+	}}, nil
+}
+
+// workOff sends a bulk and tells how long it takes from the request to the end
+// of all runs, and to the answer with their ids.
+func (s *server) workOff(n int) (took, answer time.Duration, err error) {
+	request := s.bulkRequest("hello", helloArgs, n)
+	if err := s.connect(); err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	body, err := s.succeed(request)
+	if err != nil {
+		return 0, 0, err
+	}
+	answer = time.Since(began)
+	var ids []string
+	if err := json.Unmarshal(body, &ids); err != nil {
+		return 0, 0, err
+	}
+	if len(ids) != n {
+		return 0, 0, fmt.Errorf("%d ids for %d runs", len(ids), n)
+	}
+	// Runs of a function begin in order, so the last one to end is among the last.
+	for {
+		if _, err := s.succeed(s.request("GET", "/v1/executions/"+ids[n-1]+"?wait=60", nil)); err != nil {
+			return 0, 0, err
+		}
+		took = time.Since(began)
+		if done, err := s.succeeded(body, n); err != nil || done {
+			return took, answer, err
+		}
+	}
+}
+
+// succeeded tells whether n executions, whose ids are in a body, are successes.
+func (s *server) succeeded(ids []byte, n int) (bool, error) {
+	body, err := s.succeed(s.request("POST", "/v1/executions/bulk/", ids))
+	if err != nil {
+		return false, err
+	}
+	var all []execution
+	if err := json.Unmarshal(body, &all); err != nil {
+		return false, err
+	}
+	done := 0
+	for _, x := range all {
+		switch x.Status {
+		case "Success":
+			done++
+		case "Pending", "Started":
+		default:
+			return false, fmt.Errorf("the execution %s is %s", x.ID, x.Status)
+		}
+	}
+	return done == n, nil
+}
+
+// execution is what is read of one.
+type execution struct {
+	ID      string `json:"uuid"`
+	Status  string `json:"status"`
+	Created string `json:"created"`
+	Started string `json:"started"`
+}
+
+// workedOff waits until nothing is queued and nothing runs.
+func (s *server) workedOff() error {
+	for {
+		body, err := s.succeed(s.request("GET", "/v1/executions/?limit=1", nil))
+		if err != nil {
+			return err
+		}
+		var open []execution
+		if err := json.Unmarshal(body, &open); err != nil || len(open) == 0 {
+			return err
+		}
+		if _, err := s.succeed(s.request("GET", "/v1/executions/"+open[0].ID+"?wait=10", nil)); err != nil {
+			return err
+		}
+	}
+}
