@@ -49,6 +49,7 @@ func (d *dispatcher) work() {
 		d.hand(a, x)
 		d.mu.Lock()
 		d.admitted--
+		d.run++
 		d.mu.Unlock()
 		d.engine.admission.release(a.bytes)
 	}
@@ -66,7 +67,6 @@ func (d *dispatcher) next() *attempt {
 	d.ready[0] = nil
 	d.ready = d.ready[1:]
 	d.ahead--
-	d.begun++
 	a.began = d.engine.now()
 	a.logs = NewLogBuffer(a.version.program.Limits.Logs)
 	if d.ahead <= d.target/2 || d.suspect == a {

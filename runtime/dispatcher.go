@@ -10,15 +10,16 @@ import (
 const (
 	// minAhead and maxAhead bound how many runs hold a lease and wait for memory.
 	// A lease must be on disk before its run begins; to have some ahead keeps
-	// runs from waiting for the disk. What holds a lease when the process dies is
-	// suspected, so there are no more of them than begin in a few milliseconds.
+	// runs from waiting for the disk. What holds a lease when the process dies has
+	// lost an attempt, and is told as started all the while, so there are no more
+	// of them than are run in a few milliseconds.
 	minAhead = 2
 	maxAhead = 1024
 	// spareAhead is how much longer than two leases take the runs ahead are to
 	// last.
 	spareAhead = 5 * time.Millisecond
 	// probation is for how long no other run gets a lease beside one that may
-	// have been the end of an earlier process. What kills a process mostly does
+	// have been the end of earlier processes. What kills a process mostly does
 	// so at once; for longer others cannot wait.
 	probation = time.Second
 )
@@ -28,8 +29,8 @@ const (
 // A run takes a ticket while it is queued and an attempt from then on.
 //
 // Tenants take turns, functions of a tenant take turns, runs of a function go in
-// the order in which they came. What was running when an earlier process died
-// goes before all others, one after another.
+// the order in which they came. What was running each time that earlier processes
+// died goes before all others, one after another.
 //
 // The lock of admission is taken before mu, never while mu is held.
 type dispatcher struct {
@@ -45,7 +46,7 @@ type dispatcher struct {
 	suspect  *attempt // the one suspect that is active
 	ahead    int      // attempts that have not begun
 	target   int      // how many that shall be
-	begun    int      // attempts that have begun since the dispatcher was made
+	run      int      // attempts that have been run since the dispatcher was made
 	ready    []*attempt
 	admitted int // attempts ready or running
 	workers  int

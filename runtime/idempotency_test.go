@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,9 @@ func keyed(name, source, key string) runtime.FunctionSpec {
 func countingDeployments(deployed *atomic.Int64) *fakeSandbox {
 	return &fakeSandbox{deploy: func(_ context.Context, p runtime.Program) (runtime.Outcome, error) {
 		deployed.Add(1)
+		for range 1000 { // so that others who ask at once come as far as they can
+			goruntime.Gosched()
+		}
 		if string(p.Source) == "bad" {
 			return failure(runtime.ClassError), nil
 		}

@@ -14,14 +14,14 @@ func (d *dispatcher) leaseAll() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var last time.Time
-	begun := 0
+	run := 0
 	for {
 		batch, wait := d.choose()
 		if len(batch) > 0 {
 			from := d.engine.now()
 			d.leaseBatch(batch)
 			now := d.engine.now()
-			begun = d.aim(begun, now.Sub(last), now.Sub(from))
+			run = d.aim(run, now.Sub(last), now.Sub(from))
 			last = now
 			continue
 		}
@@ -39,17 +39,17 @@ func (d *dispatcher) leaseAll() {
 	}
 }
 
-// aim sets how many runs are to be ahead: twice as many as have begun since the
+// aim sets how many runs are to be ahead: twice as many as were run since the
 // last lease, so that there are more until there are enough; but no more than
-// begin, at that rate, while two leases are taken and a little longer, so that
-// there are few where runs are long. It gives how many have begun by now.
-func (d *dispatcher) aim(before int, since, lease time.Duration) (begun int) {
+// are run, at that rate, while two leases are taken and a little longer, so that
+// there are few where runs are long. It gives how many were run by now.
+func (d *dispatcher) aim(before int, since, lease time.Duration) (now int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	begun = d.begun - before
-	inTime := float64(begun) * (2*lease + spareAhead).Seconds() / max(since, time.Microsecond).Seconds()
-	d.target = min(max(int(min(inTime, float64(2*begun))), minAhead), maxAhead)
-	return d.begun
+	run := d.run - before
+	inTime := float64(run) * (2*lease + spareAhead).Seconds() / max(since, time.Microsecond).Seconds()
+	d.target = min(max(int(min(inTime, float64(2*run))), minAhead), maxAhead)
+	return d.run
 }
 
 // leaseBatch leases attempts and sends those that may start on their way.

@@ -2,13 +2,18 @@ package runtime
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
 // recover queues what the store has queued, and what was running when an
-// earlier process died. That is charged for the lost attempt: any of it may have
-// been the cause. It goes first and one after another, so that what ends the
-// process again is charged alone, and given up after maxLost times.
+// earlier process died, in the order in which it came. What was running is
+// charged for the lost attempt: any of it may have been the cause. That is
+// unlikely after one time, for machines lose their power and servers are killed.
+// What has lost all attempts but the last is suspected, and goes first and one
+// after another: so what ends the process again is charged alone, and given up
+// after maxLost times.
 func (e *Engine) recover() error {
 	origins := make(map[origin]*origin)
 	ticketOf := func(x *Execution) *ticket {
@@ -51,6 +56,7 @@ func (e *Engine) recover() error {
 	if len(queued)+len(lost) > 0 {
 		e.log.Info("engine: executions of before go on", "queued", len(queued), "lost_while_running", len(lost))
 	}
+	slices.SortFunc(queued, func(a, b *ticket) int { return strings.Compare(a.id, b.id) })
 	e.background.add(queued)
 	return nil
 }

@@ -45,9 +45,9 @@ func newTicket(o *origin, x *Execution) *ticket {
 	return t
 }
 
-// suspect tells whether the process ended while the execution ran, which it may
-// have been the cause of.
-func (t *ticket) suspect() bool { return t.lost > 0 }
+// suspect tells whether the process ended again and again while the execution
+// ran, which it may have been the cause of.
+func (t *ticket) suspect() bool { return t.lost >= maxLost-1 }
 
 // execution is the queued execution.
 func (t *ticket) execution() Execution {
