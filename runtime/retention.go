@@ -24,18 +24,18 @@ func unjumped(now func() time.Time) func() time.Time {
 	}
 }
 
-// expireAll drops executions until stop is closed.
+// expireAll drops executions, at once and from then on, until stop is closed.
 func (e *Engine) expireAll(stop <-chan struct{}, now func() time.Time, age time.Duration, count int) {
 	ticker := time.NewTicker(retentionPeriod)
 	defer ticker.Stop()
 	for {
+		if err := e.store.Expire(now().UTC(), age, count); err != nil {
+			e.log.Error("engine: old executions cannot be dropped", "error", err)
+		}
 		select {
 		case <-ticker.C:
 		case <-stop:
 			return
-		}
-		if err := e.store.Expire(now().UTC(), age, count); err != nil {
-			e.log.Error("engine: old executions cannot be dropped", "error", err)
 		}
 	}
 }

@@ -8,8 +8,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // caller asks a server over HTTP and sees its answers as they are, unlike a
@@ -185,6 +188,29 @@ func (c *caller) awaitEnd(t *testing.T, id string) (x seen) {
 		return x.done()
 	})
 	return x
+}
+
+// awaitAll waits until executions are done.
+func (c *caller) awaitAll(t *testing.T, ids []string) (all []seen) {
+	t.Helper()
+	for some := range slices.Chunk(ids, runtime.MaxBulk) {
+		var got []seen
+		for left := len(some); left > 0; {
+			// As long as some end, the others are waited for.
+			until(t, fmt.Sprintf("fewer than %d are not done", left), func() bool {
+				got = c.executions(t, some)
+				open := slices.DeleteFunc(slices.Clone(got), func(x seen) bool { return x.done() })
+				if len(open) < left {
+					left = len(open)
+					return true
+				}
+				c.must(t, "GET", "/v1/executions/"+open[len(open)-1].ID+"?wait=1", "")
+				return false
+			})
+		}
+		all = append(all, got...)
+	}
+	return all
 }
 
 // awaitStatus waits until an execution has a status.

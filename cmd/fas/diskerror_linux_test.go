@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// The disk fails, and the system makes it read-only. The server ends, and does
+// not say that anything was kept which was not: when the disk works again, all
+// is there that was acknowledged.
+func TestDiskThatFails(t *testing.T) {
+	disk := newBrittleDisk(t)
+	s := newSiteIn(t, t.TempDir(), filepath.Join(disk.dir, "data"))
+	server := s.serve(t)
+	server.deploy(t, "echo", echoCode)
+	var ids []string
+	add := func(n int) error {
+		r, err := server.ask(context.Background(), "POST", "/v1/functions/echo/bulk_rpc/", array(numbered(n)))
+		if err == nil && r.status != http.StatusOK {
+			err = fmt.Errorf("%d %s", r.status, r.body)
+		}
+		if err == nil {
+			ids = append(ids, decoded[[]string](t, r)...)
+		}
+		return err
+	}
+	if err := add(100); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, disk.behind, 4<<20) // a few seconds of writing
+	var refused error
+	for refused == nil {
+		refused = add(1_000)
+	}
+	t.Logf("after %d were accepted: %v", len(ids), refused)
+	// Where it is Pebble that ends the process, Go has the last words, and the
+	// status is 2.
+	if status := server.end(t); !status.Exited() || status.ExitStatus() == exitOK {
+		t.Errorf("it ended with %v", server.cmd.ProcessState)
+	}
+	talk, err := os.ReadFile(server.talk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(talk), syscall.EIO.Error()) && !strings.Contains(string(talk), fmt.Sprintf("%T(%d)", syscall.EIO, syscall.EIO)) {
+		t.Errorf("its last words:\n%s", talk)
+	}
+	again := s.launch(t)
+	if again.ready(t, nil) {
+		t.Fatal("it starts on a disk that failed")
+	}
+	again.endsWith(t, exitUnavailable)
+	again.saysSoon(t, "the file system is read-only")
+
+	disk.mend(t)
+	server = s.serve(t)
+	for _, x := range server.awaitAll(t, ids) {
+		if x.Status != success {
+			t.Errorf("got %s", x.text)
+		}
+	}
+	// Of what had no answer all may be there, or nothing.
+	if n := len(server.list(t, url.Values{"function": {"echo"}, "include_completed": {"True"}})) - 1; n != len(ids) && n != len(ids)+1_000 {
+		t.Errorf("%d executions are listed, of %d that were accepted", n, len(ids))
+	}
+}
