@@ -121,3 +121,58 @@ func TestAFolderThatCannotBeFilled(t *testing.T) {
 	full.Store(true)
 	wantRefusal(t, options(withoutTables(vfs.NewMem(), &full, &attempts), "store"), "no space is left")
 }
+
+// While no table can be made, ends of executions are taken as long as there is
+// room for them in memory, then refused. Nothing waits without end: what was
+// accepted can be read all the time, and the ends are taken once the disk works.
+func TestReadsGoOnWhileNoTableCanBeMade(t *testing.T) {
+	var full atomic.Bool
+	var attempts atomic.Int64
+	s, c := openOn(t, withoutTables(vfs.NewMem(), &full, &attempts), "store"), newClerk()
+	const runs = 60
+	var all []runtime.Execution
+	for range runs {
+		all = append(all, begin(t, s, c))
+	}
+	full.Store(true)
+	finish := func(x runtime.Execution) error {
+		x = ended(x)
+		x.State, x.Failure = runtime.StateSucceeded, nil
+		x.Result = bytes.Repeat([]byte("7"), runtime.MiB)
+		settled, err := s.Finish([]runtime.Execution{x}, c.at)
+		if err == nil {
+			err = settled[0].Err
+		}
+		return err
+	}
+	taken := 0
+	for ; taken < runs; taken++ {
+		if err := finish(all[taken]); err != nil {
+			wantCode(t, err, runtime.CodeUnavailable)
+			break
+		}
+	}
+	if taken == 0 || taken == runs {
+		t.Fatalf("%d of %d ends were taken", taken, runs)
+	}
+	for i, x := range all {
+		got, err := s.Execution(x.Tenant, x.ID)
+		must(t, err)
+		if got.State.Terminal() != (i < taken) {
+			t.Errorf("run %d is told as %s", i, got.State)
+		}
+	}
+	_, err := s.List("default", runtime.Filter{}, "", 10)
+	must(t, err)
+	_, _, err = s.Cancel(all[taken].Tenant, all[taken].ID, c.at)
+	wantCode(t, err, runtime.CodeUnavailable)
+
+	full.Store(false)
+	for i := taken; i < runs; i++ {
+		for err := finish(all[i]); err != nil; err = finish(all[i]) {
+			wantCode(t, err, runtime.CodeUnavailable)
+			time.Sleep(time.Millisecond)
+		}
+	}
+	checkInvariants(t, s)
+}

@@ -47,7 +47,7 @@ func (s *Store) Health() error {
 		return err
 	}
 	defer s.life.RUnlock()
-	if err := s.health.writable(true, s.usage); err != nil {
+	if err := s.health.writable(true, s.usage, s.full); err != nil {
 		return err
 	}
 	return s.health.slowness()
@@ -58,8 +58,16 @@ func (s *Store) usage() (free uint64, ok bool) {
 	return u.AvailBytes, err == nil
 }
 
-// writable tells why a write cannot be taken now.
-func (h *health) writable(takesRoom bool, disk usage) error {
+// full tells whether so much waits for a flush that a little more would have to
+// wait, too. While flushes fail that would be without end, and with it would wait
+// whoever reads what is written.
+func (s *Store) full() bool {
+	return s.db.Metrics().MemTable.Size >= (memTables-1)*memTableSize
+}
+
+// writable tells why a write cannot be taken now. full is asked while flushes
+// fail.
+func (h *health) writable(takesRoom bool, disk usage, full func() bool) error {
 	h.mu.Lock()
 	corruption, stalled, background := h.corruption, h.stalled, h.background
 	h.mu.Unlock()
@@ -70,11 +78,11 @@ func (h *health) writable(takesRoom bool, disk usage) error {
 	case stalled != "":
 		return unavailable("the disk does not keep up with what is written: "+stalled,
 			"look at the disk's load and free space")
-	case !takesRoom:
-		return nil
-	case background != nil:
+	case background != nil && (takesRoom || full()):
 		return unavailable("the store cannot put its files in order: "+background.Error(),
 			"look at the disk's state and free space")
+	case !takesRoom:
+		return nil
 	}
 	if free, ok := disk(); ok && free < h.minFree {
 		return unavailable("the disk is nearly full, so nothing new is kept",

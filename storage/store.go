@@ -155,7 +155,7 @@ func (s *Store) writeSoon(takesRoom bool, fill func(b *pebble.Batch) error) erro
 }
 
 func (s *Store) apply(takesRoom bool, commit func(b *pebble.Batch) error, fill func(b *pebble.Batch) error) error {
-	if err := s.health.writable(takesRoom, s.usage); err != nil {
+	if err := s.health.writable(takesRoom, s.usage, s.full); err != nil {
 		return err
 	}
 	b := s.db.NewBatch()
