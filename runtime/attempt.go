@@ -7,14 +7,13 @@ import (
 
 // attempt is an execution that has a lease, or is about to have one.
 type attempt struct {
-	waiter
+	waiter     // for memory
 	ticket     *ticket
 	dispatcher *dispatcher
 	ctx        context.Context // of the run; ends when it is cancelled or handed back
 	cancel     context.CancelFunc
 	version    *loaded    // in use until the end is on disk
 	logs       *LogBuffer // nil until it runs; the dispatcher's lock is held
-	bytes      int64      // that it reserves
 	started    time.Time
 	began      time.Time // zero until it runs; the dispatcher's lock is held
 	cancelled  bool      // somebody wants it cancelled; likewise
@@ -85,6 +84,11 @@ func (a *attempt) run() Execution {
 	if err != nil {
 		return a.faulted(err)
 	}
+	if again, err := a.renew(); err != nil {
+		return a.unstarted(err)
+	} else if again {
+		return a.handedBack()
+	}
 	a.started = a.began.UTC()
 	outcome, err := e.runIn(a.ctx, a.version, args, a.logs)
 	switch {
@@ -94,6 +98,24 @@ func (a *attempt) run() Execution {
 		return a.faulted(err)
 	}
 	return a.ended(outcome)
+}
+
+// renew takes the version that is current now: while the attempt waited its
+// function may have been changed or deleted. If the new one needs more memory
+// than was reserved, the execution is to be queued again.
+func (a *attempt) renew() (again bool, err error) {
+	e := a.dispatcher.engine
+	current, err := e.versionOf(a.ctx, a.ticket)
+	switch {
+	case err != nil:
+		return false, err
+	case current.program.reservation() > a.bytes:
+		e.current.release(current)
+		return true, nil
+	}
+	e.current.release(a.version)
+	a.version = current
+	return false, nil
 }
 
 // execution is the running execution.

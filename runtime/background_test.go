@@ -457,3 +457,113 @@ func (s *heldStore) Start(leases []runtime.Lease) ([]error, error) {
 	<-s.hold
 	return s.Storage.Start(leases)
 }
+
+// TestBackgroundRunsKeepToTheBudget beside those that callers wait for, however
+// many there were before.
+func TestBackgroundRunsKeepToTheBudget(t *testing.T) {
+	const fit = 3
+	var running, most atomic.Int64
+	e := newEngine(t, runtime.Options{
+		MemoryBudget: fit * (runtime.DefaultMemory + runtime.DefaultTmp),
+		Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+			now := running.Add(1)
+			defer running.Add(-1)
+			for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
+			}
+			time.Sleep(100 * time.Microsecond)
+			return echo(ctx, p, args, c)
+		}},
+	})
+	create(t, e, spec("hello", "[]"))
+	for range 5 {
+		a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(100)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var callers sync.WaitGroup
+		for range 10 {
+			callers.Go(func() {
+				if _, err := e.Run(context.Background(), runtime.RunRequest{Tenant: tenant, Function: "hello"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		callers.Wait()
+		for _, id := range a.IDs {
+			await(t, e, id)
+		}
+	}
+	if most.Load() > fit {
+		t.Errorf("%d ran at once, there is memory for %d", most.Load(), fit)
+	}
+}
+
+// TestLeasedRunsFindTheirFunctionAsItIs: what waits with a lease while its
+// function is changed runs the new version, also one that needs more memory, and
+// what waits while it is deleted does not run.
+func TestLeasedRunsFindTheirFunctionAsItIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(e *runtime.Engine) error
+		want   runtime.State
+		result string
+	}{
+		"updated": {func(e *runtime.Engine) error {
+			_, err := e.UpdateFunction(context.Background(), runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte("[2]")})
+			return err
+		}, runtime.StateSucceeded, "[2]"},
+		"needs more memory": {func(e *runtime.Engine) error {
+			_, err := e.UpdateFunction(context.Background(), runtime.FunctionUpdate{
+				Tenant: tenant, Name: "hello", Source: []byte("[2]"), Memory: ptr(int64(2 * runtime.DefaultMemory)),
+			})
+			return err
+		}, runtime.StateSucceeded, "[2]"},
+		"deleted": {func(e *runtime.Engine) error {
+			_, err := e.DeleteFunction(context.Background(), runtime.FunctionDeletion{Tenant: tenant, Name: "hello"})
+			return err
+		}, runtime.StateFailed, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gate := make(chan struct{}) // lets one run end
+			var began atomic.Int64
+			e := newEngine(t, runtime.Options{MaxRuns: 1, Sandbox: &fakeSandbox{
+				run: func(_ context.Context, p runtime.Program, _, _ []byte) (runtime.Outcome, error) {
+					began.Add(1)
+					<-gate
+					return runtime.Outcome{Result: p.Source}, nil
+				},
+			}})
+			create(t, e, spec("hello", "[1]"))
+			a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(1000)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids := a.IDs
+			gate <- struct{}{}
+			changed := make(chan error, 1)
+			go func() { changed <- c.change(e) }()
+			// A deployment waits for a place, in turns with the runs.
+			for done := false; !done; {
+				select {
+				case err := <-changed:
+					if err != nil {
+						t.Fatal(err)
+					}
+					done = true
+				case gate <- struct{}{}:
+				}
+			}
+			before := int(began.Load())
+			close(gate)
+			after := 0
+			for _, id := range ids {
+				x := await(t, e, id)
+				if x.State == c.want && (c.result == "" || string(x.Result) == c.result) {
+					after++
+				}
+			}
+			if after < len(ids)-before || before == len(ids) {
+				t.Errorf("%d of %d began before the change, %d found the function as it is", before, len(ids), after)
+			}
+		})
+	}
+}
