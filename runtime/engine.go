@@ -166,8 +166,8 @@ func New(o Options) (*Engine, error) {
 	}
 	e.records.start()
 	e.background.start()
-	clock := unjumped(o.Now)
-	e.retention.Go(func() { e.expireAll(e.stop, clock, o.RetentionAge, o.RetentionCount) })
+	from := o.Now()
+	e.retention.Go(func() { e.expireAll(e.stop, from, o.RetentionAge, o.RetentionCount) })
 	o.Log.Debug("engine: ready", "memory_budget", o.MemoryBudget, "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
 	return e, nil
 }

@@ -11,31 +11,25 @@ const (
 // retentionPeriod is how often what is too old or too many is dropped.
 const retentionPeriod = time.Minute
 
-// unjumped gives a clock that goes no faster than time does from here on: when the
-// time of day jumps ahead, nothing is to be taken for old.
-func unjumped(now func() time.Time) func() time.Time {
-	from, began := now(), time.Now()
-	return func() time.Time {
-		at, steady := now(), from.Add(time.Since(began))
-		if steady.Before(at) {
-			return steady
-		}
-		return at
-	}
-}
-
-// expireAll drops executions, at once and from then on, until stop is closed.
-func (e *Engine) expireAll(stop <-chan struct{}, now func() time.Time, age time.Duration, count int) {
+// expireAll drops executions, at once and from then on, until stop is closed. It
+// is from as it begins. Later it is no later than the time that has passed since
+// then says: when the time of day jumps ahead, nothing is to be taken for old.
+func (e *Engine) expireAll(stop <-chan struct{}, from time.Time, age time.Duration, count int) {
+	began, now := time.Now(), from
 	ticker := time.NewTicker(retentionPeriod)
 	defer ticker.Stop()
 	for {
-		if err := e.store.Expire(now().UTC(), age, count); err != nil {
+		if err := e.store.Expire(now.UTC(), age, count); err != nil {
 			e.log.Error("engine: old executions cannot be dropped", "error", err)
 		}
 		select {
 		case <-ticker.C:
 		case <-stop:
 			return
+		}
+		now = e.now()
+		if steady := from.Add(time.Since(began)); steady.Before(now) {
+			now = steady
 		}
 	}
 }
