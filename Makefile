@@ -56,6 +56,11 @@ soak: ## Everything random in the sandbox's tests SOAK times; takes hours.
 soak-restore: ## Memory compared after thousands of random runs.
 	$(GO) test -timeout 40m ./runtime/sandbox -run TestSlotsComeBackAsTheyWere/mapped -soak 1000
 
+KILLS = 200
+.PHONY: soak-kill
+soak-kill: ## The server killed KILLS times under load; nothing that was accepted may be lost.
+	$(GO) test -timeout 60m ./cmd/fas -run TestNothingIsLostToKill -kill.rounds $(KILLS)
+
 BENCHFLAGS = -write docs/benchmarks.md
 .PHONY: bench
 bench: ## Speed beside gunicorn, processes and native CPython; as root on Debian 12 it installs those.
@@ -76,7 +81,7 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 	pyguest/build/check.sh
 
 .PHONY: check
-check: lint test race soak-restore clean-tree ## What CI runs.
+check: lint test race soak-restore soak-kill clean-tree ## What CI runs.
 
 .PHONY: clean-tree
 clean-tree: ## Fail if the steps before have changed what is committed.

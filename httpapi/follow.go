@@ -67,7 +67,10 @@ func (s *Server) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id 
 			}
 		}()
 		f.out = w
-		if err := f.stream(waits, page); err != nil && !errors.Is(err, errClientGone) {
+		err := f.stream(waits, page)
+		// When the server shuts down, or cannot go on for a while, the client
+		// connects again.
+		if err != nil && !errors.Is(err, errClientGone) && runtime.CodeOf(err) != runtime.CodeUnavailable {
 			s.opts.Log.Error("a stream of logs broke off", slog.String("execution", id), slog.Any("err", err))
 		}
 	})

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"flag"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var backlogBulks = flag.Int("backlog.bulks", 2, "how many bulks of 10,000 runs are queued when the server is killed")
+
+// The server is killed with many runs queued and some running. All of them end,
+// those that had not begun in the order in which they came.
+func TestBacklogOutlivesTheServer(t *testing.T) {
+	s := newSite(t)
+	server := s.serve(t)
+	// The first version keeps its runs: what begins does not end. An attempt has
+	// the version that is current when it starts.
+	server.deploy(t, "held", "import time\ndef main(args, context): time.sleep(600)", "timeout", 900)
+	before := time.Now()
+	server.kill()
+	server = s.serve(t)
+	without := time.Since(server.began)
+	var ids []string
+	for range *backlogBulks {
+		ids = append(ids, server.submitBulk(t, "held", numbered(runtime.MaxBulk))...)
+	}
+	server.awaitStatus(t, ids[0], started)
+	server.kill()
+	server = s.serve(t)
+	with := time.Since(server.began)
+	t.Logf("start with %d queued: %v, with none: %v", len(ids), with.Round(time.Millisecond), without.Round(time.Millisecond))
+
+	running := map[string]bool{}
+	for _, x := range server.list(t, map[string][]string{"status": {"Started"}}) {
+		running[x.ID] = true
+	}
+	server.must(t, "PATCH", "/v1/functions/held", functionJSON("", echoCode))
+	// Those that had begun by then would take their time.
+	for _, x := range server.list(t, map[string][]string{"status": {"Started"}}) {
+		running[x.ID] = true
+	}
+	for id := range running {
+		server.must(t, "DELETE", "/v1/executions/"+id, "")
+	}
+	all := server.awaitAll(t, ids)
+	t.Logf("all were done %v after they were accepted", time.Since(before).Round(time.Second))
+	last, inOrder := "", 0
+	for i, x := range all {
+		if running[x.ID] {
+			continue // it ended as cancelled, or was quicker
+		}
+		p := promise{n: i % runtime.MaxBulk}
+		if why := p.checkOutput(x.Output); x.Status != success || why != "" {
+			t.Fatalf("%s: %s", why, x.text)
+		}
+		if x.Attempts > 1 {
+			continue // it had begun before
+		}
+		if x.Started < last {
+			t.Errorf("%s began before one that came before it, at %s", x.text, last)
+		}
+		last = x.Started
+		inOrder++
+	}
+	if inOrder < len(ids)/2 {
+		t.Errorf("only %d of %d can be compared", inOrder, len(ids))
+	}
+	if open := server.list(t, nil); len(open) > 0 {
+		t.Errorf("not done: %v", open)
+	}
+	if n := len(server.list(t, map[string][]string{"include_completed": {"1"}})); n != len(ids)+2 { // and two changes of the function
+		t.Errorf("%d executions are listed, of %d", n, len(ids)+2)
+	}
+	slices.Sort(ids)
+	if twice := len(ids) - len(slices.Compact(ids)); twice > 0 {
+		t.Errorf("%d ids were given twice", twice)
+	}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Runs in the background and those that callers wait for share the memory that
+// there is for all: with room for two, no three are under way at any moment.
+func TestRunsShareTheMemory(t *testing.T) {
+	const most = 2
+	server := newSite(t, "--memory-budget", "2400MB").serve(t)
+	server.deploy(t, "stay", stayCode, "memory", 1024)
+	for range 2 { // what the first gave back is what the second has
+		var waiting sync.WaitGroup
+		for n := range 5 {
+			waiting.Go(func() {
+				r, err := server.ask(context.Background(), "POST", "/v1/sync/functions/stay/rpc/", fmt.Sprintf(`{"n":%d,"seconds":0.05}`, n))
+				if err != nil || r.status != http.StatusOK {
+					t.Errorf("a blocking run: %d %s, %v", r.status, r.body, err)
+				}
+			})
+		}
+		server.awaitAll(t, server.submitBulk(t, "stay", stays(20, 0.05)))
+		waiting.Wait()
+	}
+	type moment struct {
+		at    string // sorts as time does
+		begin bool
+		of    string
+	}
+	var moments []moment
+	for _, x := range server.list(t, map[string][]string{"include_completed": {"1"}}) {
+		if x.Kind == "run" {
+			moments = append(moments, moment{x.Started, true, x.text}, moment{x.Finished, false, x.text})
+		}
+	}
+	if want := 2 * 2 * (5 + 20); len(moments) != want {
+		t.Fatalf("%d moments, want %d", len(moments), want)
+	}
+	slices.SortFunc(moments, func(a, b moment) int { return strings.Compare(a.at, b.at) })
+	running := map[string]bool{}
+	for _, m := range moments {
+		if running[m.of] = m.begin; !m.begin {
+			delete(running, m.of)
+		}
+		if len(running) > most {
+			t.Fatalf("%d are under way at %s: %v", len(running), m.at, running)
+		}
+	}
+}
