@@ -201,7 +201,7 @@ func (l *lab) serveHistory(ctx context.Context, n int, now time.Time) (*server, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.create(heldFunction()); err == nil {
+	if err = s.create(heldFunction()); err == nil {
 		_, err = s.succeed(s.bulkRequest("held", "{}", openExecutions))
 	}
 	if err != nil {
