@@ -114,12 +114,20 @@ type follower struct {
 	carryStream stream
 }
 
+// comment is what clients skip.
+const comment = ": \n\n"
+
 // errClientGone says that nobody reads any more.
 var errClientGone = errors.New("the client is gone")
 
 // stream tells what there is from page on, until the execution is done, the
 // client is gone or ctx ends.
 func (f *follower) stream(ctx context.Context, page runtime.LogPage) error {
+	// The answer's header goes with the first bytes: who follows a run that writes
+	// nothing is to know that it is connected.
+	if err := f.send(comment); err != nil {
+		return err
+	}
 	for {
 		if err := f.tell(page); err != nil {
 			return err
@@ -139,7 +147,7 @@ func (f *follower) stream(ctx context.Context, page runtime.LogPage) error {
 		}
 		page = next
 		if silent {
-			if err := f.send(": \n\n"); err != nil {
+			if err := f.send(comment); err != nil {
 				return err
 			}
 		}

@@ -30,7 +30,9 @@ func readEvents(r *bufio.Reader, each func(event)) error {
 		}
 		switch field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": "); {
 		case line == "\n":
-			each(e)
+			if e.data != "" {
+				each(e)
+			}
 			e = event{}
 		case field == "event":
 			e.name = value
