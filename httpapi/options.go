@@ -37,6 +37,55 @@ type Executions interface {
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 }
 
+// Jobs is what this package needs of the engine to keep jobs and to run them;
+// *runtime.Engine is one. All methods may be called concurrently.
+type Jobs interface {
+	// CreateJob keeps a new job. Of j the engine sets ID, Revision, Created and
+	// Updated, and ids and secrets of triggers that have none.
+	CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, error)
+	// UpdateJob gives the job of j's name the names, labels and spec of j, as a new
+	// revision if the spec is another one. CreatedBy and Created stay.
+	UpdateJob(ctx context.Context, j runtime.Job) (runtime.Job, error)
+	// RollbackJob makes the spec of a kept revision the current one, as a new
+	// revision.
+	RollbackJob(ctx context.Context, tenant runtime.Tenant, name string, revision uint64, userID string) (runtime.Job, error)
+	// DeleteJob removes a job and cancels what is under way of it. Its executions
+	// stay as long as others.
+	DeleteJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
+	Job(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
+	Jobs(ctx context.Context, tenant runtime.Tenant, l runtime.JobListing) (runtime.JobPage[runtime.Job], error)
+	// JobRevisions lists the kept revisions, newest first.
+	JobRevisions(ctx context.Context, tenant runtime.Tenant, name string) ([]runtime.JobRevision, error)
+
+	RunJob(ctx context.Context, r runtime.JobRunRequest) (runtime.JobAcceptance, error)
+	// JobExecution finds an execution by its Name within the job, or by its ID.
+	JobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error)
+	JobExecutions(ctx context.Context, tenant runtime.Tenant, job string, l runtime.JobListing) (runtime.JobPage[runtime.JobExecution], error)
+	// JobTasks lists tasks, which are called "task-0" and so on; see
+	// [Executions.Execution] for a single one with its result. Tasks that retention
+	// has dropped are left out.
+	JobTasks(ctx context.Context, tenant runtime.Tenant, job, execution string, l runtime.JobListing) (runtime.JobPage[runtime.Execution], error)
+	// CancelJob lets running tasks end and starts no others. changed is false if
+	// it had ended, or was cancelled before.
+	CancelJob(ctx context.Context, tenant runtime.Tenant, job, execution string) (x runtime.JobExecution, changed bool, err error)
+	// AwaitJob waits until the execution is done, or for the end of ctx, at which
+	// it gives the execution as it stands without an error.
+	AwaitJob(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error)
+}
+
+// DeadLetters is what this package needs of the engine to look after callbacks
+// that nobody took; *runtime.Engine is one.
+type DeadLetters interface {
+	// DeadLetters lists them, newest first, from behind the one with the id after.
+	DeadLetters(ctx context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Delivery, error)
+	DeadLetter(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error)
+	// RedriveDeadLetters has them tried again as if they were new: those with the
+	// ids, or all if ids is nil. It gives how many.
+	RedriveDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error)
+	// PurgeDeadLetters drops them for good, likewise.
+	PurgeDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error)
+}
+
 // Options of a Server. Functions, Executions and Auth must be set; everything
 // else has a default that is safe on an open network.
 type Options struct {

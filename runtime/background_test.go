@@ -129,7 +129,8 @@ func TestSubmit(t *testing.T) {
 	}}
 	e := newEngine(t, runtime.Options{Sandbox: box})
 	d := create(t, e, spec("hello", "[]"))
-	id := submit(t, e, runtime.SubmitRequest{Args: []byte(`{"a":1}`), Retries: ptr(2)})
+	caller := runtime.Caller{UserID: "ada", RID: "ri.jobs.main.job.1", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", TraceOwner: "ri.x"}
+	id := submit(t, e, runtime.SubmitRequest{Args: []byte(`{"a":1}`), Retries: ptr(2), Caller: caller})
 	x := await(t, e, id)
 	if x.Created.IsZero() || x.Started.Before(x.Created) || x.Finished.Before(x.Started) {
 		t.Errorf("the times are %v, %v, %v", x.Created, x.Started, x.Finished)
@@ -137,7 +138,7 @@ func TestSubmit(t *testing.T) {
 	x.Created, x.Started, x.Finished = time.Time{}, time.Time{}, time.Time{}
 	want := runtime.Execution{
 		ID: id, Tenant: tenant, Kind: runtime.KindRun, FunctionID: d.Function.ID, Function: "hello", Version: 1,
-		State: runtime.StateSucceeded, Attempt: 1, Retries: 2, ResultSize: 7,
+		State: runtime.StateSucceeded, Attempt: 1, Retries: 2, ResultSize: 7, Caller: caller,
 		Outcome: runtime.Outcome{Result: []byte(`{"a":1}`), Usage: runtime.Usage{Pages: 7, Duration: 3, Memory: 5}},
 	}
 	if diff := cmp.Diff(want, x); diff != "" {

@@ -145,6 +145,13 @@ type Execution struct {
 	// CancelRequested says that somebody wants it cancelled while it runs.
 	CancelRequested bool
 
+	// Caller is who asked for it. Its TraceID is never empty in what the Engine
+	// gives: an execution without a trace begins one, whose id is its own without
+	// dashes.
+	Caller Caller
+	// Task says which task of which execution of a job it is, nil if it is none.
+	Task *TaskOf
+
 	// ResultSize is the size of the result in bytes, as the store tells it: lists
 	// leave out results above [ListedResult].
 	ResultSize int
@@ -186,4 +193,5 @@ type RunRequest struct {
 	Tenant   Tenant
 	Function string // name
 	Args     []byte // JSON object; empty means {}
+	Caller   Caller
 }

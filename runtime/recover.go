@@ -17,7 +17,7 @@ import (
 func (e *Engine) recover() error {
 	origins := make(map[origin]*origin)
 	ticketOf := func(x *Execution) *ticket {
-		key := origin{tenant: x.Tenant, functionID: x.FunctionID, function: x.Function, version: x.Version}
+		key := origin{tenant: x.Tenant, functionID: x.FunctionID, function: x.Function, version: x.Version, caller: x.Caller}
 		o := origins[key]
 		if o == nil {
 			o = &key

@@ -46,10 +46,12 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 		Function:   r.Function,
 		Version:    p.Version,
 		State:      StateRunning,
+		Caller:     r.Caller,
 		Created:    created,
 		Started:    e.now(),
 		Attempt:    1,
 	}
+	x.Caller.beginTrace(x.ID)
 	ctx, w := e.underWay.begin(ctx, x)
 	defer func() {
 		e.underWay.end(w)

@@ -39,7 +39,7 @@ func TestRun(t *testing.T) {
 	}
 	want := &runtime.Execution{
 		ID: x.ID, Tenant: tenant, Kind: runtime.KindRun, FunctionID: d.Function.ID, Function: "hello.py", Version: 1,
-		State: runtime.StateSucceeded, Attempt: 1, ResultSize: len(`"hello"`),
+		State: runtime.StateSucceeded, Attempt: 1, ResultSize: len(`"hello"`), Caller: runtime.Caller{TraceID: strings.ReplaceAll(x.ID, "-", "")},
 		Created: before.Add(1 * time.Second), Started: before.Add(2 * time.Second), Finished: before.Add(3 * time.Second),
 		Outcome: runtime.Outcome{Result: []byte(`"hello"`), Usage: runtime.Usage{Pages: 7}, Logs: runtime.Logs{Data: []byte("log")}},
 	}

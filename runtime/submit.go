@@ -24,6 +24,7 @@ type SubmitRequest struct {
 	Tenant   Tenant
 	Function string // name
 	Args     []byte // JSON object; empty means {}
+	Caller   Caller
 	// Retries is how many further attempts are made after failures of the
 	// function, from 0 to [MaxRetries]. Nil: as many as its current version says.
 	Retries *int
@@ -37,7 +38,8 @@ type SubmitRequest struct {
 // BulkRequest asks for many runs of one function in the background.
 type BulkRequest struct {
 	Tenant         Tenant
-	Function       string   // name
+	Function       string // name
+	Caller         Caller
 	Args           [][]byte // one to [MaxBulk] JSON objects, [MaxBulkArgs] bytes in all; empty ones mean {}
 	Retries        *int     // see SubmitRequest
 	IdempotencyKey string   // see SubmitRequest
@@ -60,7 +62,7 @@ type Acceptance struct {
 // it is not known; to be sure, send the request again with an idempotency key.
 func (e *Engine) Submit(ctx context.Context, r SubmitRequest) (Acceptance, error) {
 	return e.submit(ctx, "engine.submit", BulkRequest{
-		Tenant: r.Tenant, Function: r.Function, Args: [][]byte{r.Args}, Retries: r.Retries, IdempotencyKey: r.IdempotencyKey,
+		Tenant: r.Tenant, Function: r.Function, Caller: r.Caller, Args: [][]byte{r.Args}, Retries: r.Retries, IdempotencyKey: r.IdempotencyKey,
 	})
 }
 
@@ -103,7 +105,7 @@ func (e *Engine) accept(ctx context.Context, r BulkRequest) (Acceptance, error) 
 	if r.Retries != nil {
 		retries = *r.Retries
 	}
-	o := &origin{tenant: r.Tenant, functionID: p.FunctionID, function: r.Function, version: p.Version}
+	o := &origin{tenant: r.Tenant, functionID: p.FunctionID, function: r.Function, version: p.Version, caller: r.Caller}
 	err = e.admission.possible(p.reservation())
 	e.current.release(version)
 	if err != nil {
@@ -118,7 +120,7 @@ func (e *Engine) accept(ctx context.Context, r BulkRequest) (Acceptance, error) 
 	for i, args := range r.Args {
 		batch[i] = Accepted{Args: orNoMembers(args), Execution: Execution{
 			ID: newID(), Tenant: o.tenant, Kind: KindRun, FunctionID: o.functionID, Function: o.function, Version: o.version,
-			State: StateQueued, Created: now, Retries: retries,
+			State: StateQueued, Created: now, Retries: retries, Caller: r.Caller,
 		}}
 	}
 	ids, replayed, err := e.store.Accept(batch, key)

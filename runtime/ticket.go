@@ -11,6 +11,7 @@ type origin struct {
 	functionID string
 	function   string
 	version    uint64
+	caller     Caller
 }
 
 // ticket is a queued execution, as the dispatcher remembers it: to read 100,000
@@ -27,6 +28,7 @@ type ticket struct {
 	failures  int32 // of the function
 	faults    int32 // of the platform, but for
 	lost      int32 // attempts that were lost with a process
+	task      *TaskOf
 }
 
 // newTicket makes the ticket of a queued execution.
@@ -40,6 +42,7 @@ func newTicket(o *origin, x *Execution) *ticket {
 		failures: int32(x.FunctionFailures),
 		faults:   int32(x.PlatformFailures),
 		lost:     int32(x.LostAttempts),
+		task:     x.Task,
 	}
 	t.ticket = t
 	return t
@@ -65,6 +68,8 @@ func (t *ticket) execution() Execution {
 		FunctionFailures: int(t.failures),
 		PlatformFailures: int(t.faults),
 		LostAttempts:     int(t.lost),
+		Caller:           t.caller,
+		Task:             t.task,
 	}
 }
 

@@ -82,7 +82,7 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []executionID) e
 	for i := range batch {
 		x, args, id := &batch[i].Execution, batch[i].Args, ids[i]
 		errs := []error{
-			b.Set(keyOfExecution(kindAccepted, x.Tenant, id), encodeAccepted(x, args), nil),
+			b.Set(keyOfExecution(kindAccepted, x.Tenant, id), encodeAccepted(x, id, args), nil),
 			b.Set(keyUndone(x.Tenant, x.Function, id), nil, nil),
 		}
 		if len(args) > inlineSize {

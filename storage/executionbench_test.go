@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,8 +29,10 @@ func (c *clerk) queued() runtime.Execution {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(time.Millisecond)
+	id := testID(c.rng, c.at)
 	return runtime.Execution{
-		ID:         testID(c.rng, c.at),
+		ID:         id,
+		Caller:     runtime.Caller{UserID: "admin", TraceID: strings.ReplaceAll(id, "-", "")},
 		Tenant:     "default",
 		Kind:       runtime.KindRun,
 		FunctionID: "0197a1b2-0000-7000-8000-000000000000",

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -45,18 +46,71 @@ type acceptedRecord struct {
 	version    uint64
 	created    time.Time
 	retries    int
+	asked      asked
 	argsSize   uint64
 	args       []byte // if argsSize is at most inlineSize
 }
 
-func encodeAccepted(x *runtime.Execution, args []byte) []byte {
-	f := newFields(encodingFields, 64+len(x.FunctionID)+len(x.Function)+inlined(args))
+// asked is what is kept of who asked for an execution and of what it is a part.
+type asked struct {
+	caller runtime.Caller // its TraceID is empty if that is the execution's own
+	task   *runtime.TaskOf
+}
+
+func askedOf(x *runtime.Execution, id executionID) asked {
+	a := asked{x.Caller, x.Task}
+	if a.caller.TraceID == traceOf(id) {
+		a.caller.TraceID = ""
+	}
+	return a
+}
+
+func (a asked) tell(x *runtime.Execution, id executionID) {
+	x.Caller, x.Task = a.caller, a.task
+	if x.Caller.TraceID == "" {
+		x.Caller.TraceID = traceOf(id)
+	}
+}
+
+// traceOf is the trace that an execution begins: its id without dashes.
+func traceOf(id executionID) string { return hex.EncodeToString(id[:]) }
+
+func (f *fields) asked(a asked) {
+	f.text(a.caller.UserID)
+	f.text(a.caller.RID)
+	f.text(a.caller.TraceID)
+	f.text(a.caller.TraceOwner)
+	f.flag(a.task != nil)
+	if a.task != nil {
+		id, _ := parseID(a.task.JobExecution)
+		f.rest(id[:])
+		f.count(uint64(a.task.Index))
+	}
+}
+
+// asked reads it. Executions of before encodingFields3 tell nothing of it.
+func (f *fieldsOf) asked() (a asked) {
+	if f.encoding != encodingFields3 {
+		return a
+	}
+	a.caller = runtime.Caller{UserID: f.text(), RID: f.text(), TraceID: f.text(), TraceOwner: f.text()}
+	if f.flag() {
+		var id executionID
+		copy(id[:], f.view(uint64(len(id))))
+		a.task = &runtime.TaskOf{JobExecution: id.String(), Index: int(f.count())}
+	}
+	return a
+}
+
+func encodeAccepted(x *runtime.Execution, id executionID, args []byte) []byte {
+	f := newFields(encodingFields3, 96+len(x.FunctionID)+len(x.Function)+inlined(args))
 	f.octet(code(kinds[:], x.Kind))
 	f.text(x.FunctionID)
 	f.text(x.Function)
 	f.count(x.Version)
 	f.time(x.Created)
 	f.number(int64(x.Retries))
+	f.asked(askedOf(x, id))
 	f.count(uint64(len(args)))
 	if len(args) <= inlineSize {
 		f.rest(args)
@@ -65,13 +119,14 @@ func encodeAccepted(x *runtime.Execution, args []byte) []byte {
 }
 
 func decodeAccepted(value []byte) (r acceptedRecord, err error) {
-	f := readFields(value, encodingFields)
+	f := readFields(value, encodingFields, encodingFields3)
 	r.kind = word(f, kinds[:])
 	r.functionID = f.text()
 	r.function = f.text()
 	r.version = f.count()
 	r.created = f.time()
 	r.retries = f.int()
+	r.asked = f.asked()
 	r.argsSize = f.count()
 	r.args = f.inline(r.argsSize)
 	return r, f.end()
@@ -101,7 +156,7 @@ func (f *fields) failures(n failures) {
 // those of the platform and those that were lost as one number.
 func (f *fieldsOf) failures() failures {
 	n := failures{function: f.int(), platform: f.int()}
-	if f.encoding == encodingFields2 {
+	if f.encoding != encodingFields {
 		n.lost = f.int()
 	}
 	return n
@@ -190,6 +245,7 @@ func (r acceptedRecord) execution(of attemptOf, a attempt) runtime.Execution {
 		Created:    r.created,
 		Retries:    r.retries,
 	}
+	r.asked.tell(&x, of.id)
 	switch lease, waiting := a.lease, a.waiting; {
 	case lease != nil:
 		x.State = runtime.StateRunning
@@ -216,9 +272,9 @@ type doneRecord struct {
 }
 
 // encodeDone gives the record of an execution and, encoded, its logs.
-func encodeDone(x *runtime.Execution) (value, logs []byte) {
+func encodeDone(x *runtime.Execution, id executionID) (value, logs []byte) {
 	logs = encodeLogs(x.Logs)
-	f := newFields(encodingFields2, 160+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs))
+	f := newFields(encodingFields3, 192+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs))
 	f.octet(code(kinds[:], x.Kind))
 	f.octet(code(states[:], x.State))
 	f.text(x.FunctionID)
@@ -231,6 +287,7 @@ func encodeDone(x *runtime.Execution) (value, logs []byte) {
 	f.number(int64(x.Retries))
 	f.failures(failuresOf(x))
 	f.flag(x.CancelRequested)
+	f.asked(askedOf(x, id))
 	f.number(int64(x.Usage.Duration))
 	f.number(x.Usage.Memory)
 	f.number(int64(x.Usage.Pages))
@@ -255,7 +312,7 @@ func encodeDone(x *runtime.Execution) (value, logs []byte) {
 }
 
 func decodeDone(tenant runtime.Tenant, id executionID, value []byte) (r doneRecord, err error) {
-	f := readFields(value, encodingFields, encodingFields2)
+	f := readFields(value, encodingFields, encodingFields2, encodingFields3)
 	x := &r.Execution
 	x.ID, x.Tenant = id.String(), tenant
 	x.Kind = word(f, kinds[:])
@@ -270,6 +327,7 @@ func decodeDone(tenant runtime.Tenant, id executionID, value []byte) (r doneReco
 	x.Retries = f.int()
 	f.failures().tell(x)
 	x.CancelRequested = f.flag()
+	f.asked().tell(x, id)
 	x.Usage.Duration = time.Duration(f.number())
 	x.Usage.Memory = f.number()
 	x.Usage.Pages = f.int()

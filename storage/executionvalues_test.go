@@ -53,6 +53,19 @@ func drawDone(t *rapid.T) runtime.Execution {
 		LostAttempts:     number("lost attempts"),
 		CancelRequested:  rapid.Bool().Draw(t, "cancel"),
 	}
+	id, _ := parseID(x.ID)
+	x.Caller = runtime.Caller{
+		UserID:     text().Draw(t, "user"),
+		RID:        text().Draw(t, "caller"),
+		TraceID:    rapid.SampledFrom([]string{traceOf(id), "4bf92f3577b34da6a3ce929d0e0e4736"}).Draw(t, "trace"),
+		TraceOwner: text().Draw(t, "trace owner"),
+	}
+	if rapid.Bool().Draw(t, "task") {
+		x.Task = &runtime.TaskOf{
+			JobExecution: testID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "job execution"), 0)), start),
+			Index:        rapid.IntRange(0, runtime.MaxTasks-1).Draw(t, "index"),
+		}
+	}
 	x.Result = blob(2*inlineSize).Draw(t, "result")
 	x.ResultSize = len(x.Result)
 	x.Usage = runtime.Usage{Duration: time.Duration(number("duration")), Memory: rapid.Int64().Draw(t, "memory"), Pages: number("pages")}
@@ -85,8 +98,8 @@ func TestDoneExecutionsAreReadBack(t *testing.T) {
 		want, logs := drawDone(t), drawLogs(t)
 		given := want
 		given.Logs = logs
-		value, encoded := encodeDone(&given)
 		id, _ := parseID(want.ID)
+		value, encoded := encodeDone(&given, id)
 		got, err := decodeDone(want.Tenant, id, value)
 		if err != nil {
 			t.Fatal(err)
@@ -116,9 +129,18 @@ func TestDoneExecutionsAreReadBack(t *testing.T) {
 func TestUndoneExecutionsAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x, args := drawDone(t), blob(2*inlineSize).Draw(t, "args")
-		accepted, err := decodeAccepted(encodeAccepted(&x, args))
+		id, _ := parseID(x.ID)
+		accepted, err := decodeAccepted(encodeAccepted(&x, id, args))
 		if err != nil {
 			t.Fatal(err)
+		}
+		var told runtime.Execution
+		accepted.asked.tell(&told, id)
+		if diff := cmp.Diff(x.Caller, told.Caller); diff != "" {
+			t.Fatal(diff)
+		}
+		if diff := cmp.Diff(x.Task, told.Task); diff != "" {
+			t.Fatal(diff)
 		}
 		if accepted.argsSize != uint64(len(args)) || len(args) <= inlineSize && !bytes.Equal(accepted.args, args) {
 			t.Fatalf("args of %d bytes are told as %d, and %d of them kept", len(args), accepted.argsSize, len(accepted.args))
@@ -131,7 +153,6 @@ func TestUndoneExecutionsAreReadBack(t *testing.T) {
 		if got, err := decodeWaiting(waiting.encode()); err != nil || got != waiting {
 			t.Fatalf("%+v came back as %+v, %v", waiting, got, err)
 		}
-		id, _ := parseID(x.ID)
 		promise := idempotencyRecord{x.Created, [32]byte{1, 31: 9}, []executionID{id, id}}
 		if got, err := decodeIdempotency(promise.encode()); err != nil || !cmp.Equal(got, promise, cmp.AllowUnexported(idempotencyRecord{})) {
 			t.Fatalf("%+v came back as %+v, %v", promise, got, err)
@@ -141,7 +162,7 @@ func TestUndoneExecutionsAreReadBack(t *testing.T) {
 			ID: x.ID, Tenant: x.Tenant, Kind: x.Kind, FunctionID: x.FunctionID, Function: x.Function, Version: x.Version,
 			State: runtime.StateRunning, Created: x.Created, Started: x.Started, Attempt: x.Attempt, Retries: x.Retries,
 			FunctionFailures: x.FunctionFailures, PlatformFailures: x.PlatformFailures, LostAttempts: x.LostAttempts,
-			CancelRequested: x.CancelRequested,
+			CancelRequested: x.CancelRequested, Caller: x.Caller, Task: x.Task,
 		}
 		if x.CancelRequested {
 			want.State = runtime.StateCancelling
@@ -158,19 +179,21 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	x := runtime.Execution{
 		Kind: runtime.KindRun, FunctionID: "i", Function: "f", Version: 1, State: runtime.StateFailed, Created: at, Started: at,
 		Attempt: 1, Retries: 2, FunctionFailures: 3, PlatformFailures: 4, LostAttempts: 10, CancelRequested: true,
+		Caller: runtime.Caller{UserID: "u", RID: "r", TraceID: "t", TraceOwner: "o"}, Task: &runtime.TaskOf{JobExecution: executionID{1, 6: 0x70, 8: 0x80}.String(), Index: 2},
 		Outcome: runtime.Outcome{
 			Failure: &runtime.Failure{Class: runtime.ClassError, Type: "T", Message: "M", Traceback: "B", Line: 6, ExitCode: -1},
 			Usage:   runtime.Usage{Duration: 7, Memory: 8, Pages: 9},
 			Logs:    runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Offset: 0, Stream: 1}, {Offset: 2, Stream: 2}}, Truncated: true},
 		},
 	}
-	done, logs := encodeDone(&x)
+	done, logs := encodeDone(&x, executionID{})
+	task := "\x01" + string(make([]byte, 5)) + "\x70\x00\x80" + string(make([]byte, 7))
 	for _, test := range []struct{ what, got, want string }{
-		{"accepted", string(encodeAccepted(&x, []byte("{}"))), "\x03\x01\x01i\x01f\x01\x0a\x04\x02{}"},
+		{"accepted", string(encodeAccepted(&x, executionID{}, []byte("{}"))), "\x06\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x02{}"},
 		{"lease", string(leaseRecord{"f", 1, at, failures{2, 3, 4}, true, 5}.encode()), "\x05\x01f\x02\x0a\x04\x06\x08\x01\x05"},
 		{"waiting", string(waitingRecord{1, failures{2, 3, 4}, at, 5}.encode()), "\x05\x02\x04\x06\x08\x0a\x05"},
 		{"logs", string(logs), "\x03\x01\x02\x00\x01\x04\x02out"},
-		{"done", string(done), "\x05\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
+		{"done", string(done), "\x06\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
 		{"idempotency", string(idempotencyRecord{at: at, ids: []executionID{{1}}}.encode()), "\x03\x0a" + string(make([]byte, 32)) + "\x01" + string(make([]byte, 15))},
 	} {
 		if test.got != test.want {
@@ -195,6 +218,7 @@ func TestExecutionsOfBeforeAreRead(t *testing.T) {
 	want := runtime.Execution{
 		ID: executionID{}.String(), Tenant: "t", Kind: runtime.KindRun, FunctionID: "i", Function: "f", Version: 1,
 		State: runtime.StateFailed, Created: at, Started: at, Attempt: 1, Retries: 2, FunctionFailures: 3, PlatformFailures: 4, CancelRequested: true,
+		Caller: runtime.Caller{TraceID: traceOf(executionID{})},
 		Outcome: runtime.Outcome{
 			Failure: &runtime.Failure{Class: runtime.ClassError, Type: "T", Message: "M", Traceback: "B", Line: 6, ExitCode: -1},
 			Usage:   runtime.Usage{Duration: 7, Memory: 8, Pages: 9},
@@ -210,14 +234,14 @@ func TestExecutionsOfBeforeAreRead(t *testing.T) {
 func TestDamagedExecutionsAreRefused(t *testing.T) {
 	x := runtime.Execution{Kind: runtime.KindRun, Function: "f", State: runtime.StateFailed, Outcome: runtime.Outcome{Failure: &runtime.Failure{}}}
 	x.Logs = runtime.Logs{Marks: []runtime.LogMark{{Offset: 1, Stream: 1}}}
-	done, logs := encodeDone(&x)
+	done, logs := encodeDone(&x, executionID{})
 	for what, test := range map[string]struct {
 		value  []byte
 		decode func([]byte) error
 		open   bool // whatever follows is data
 	}{
 		"done":        {done, func(b []byte) error { _, err := decodeDone("t", executionID{}, b); return err }, false},
-		"accepted":    {encodeAccepted(&x, []byte("{}")), func(b []byte) error { _, err := decodeAccepted(b); return err }, false},
+		"accepted":    {encodeAccepted(&x, executionID{}, []byte("{}")), func(b []byte) error { _, err := decodeAccepted(b); return err }, false},
 		"lease":       {leaseRecord{}.encode(), func(b []byte) error { _, err := decodeLease(b); return err }, false},
 		"waiting":     {waitingRecord{}.encode(), func(b []byte) error { _, err := decodeWaiting(b); return err }, false},
 		"logs":        {logs, func(b []byte) error { _, err := decodeLogs(b); return err }, true},
@@ -246,7 +270,7 @@ func FuzzDecodeDone(f *testing.F) {
 	c := newClerk()
 	for range 300 { // successes and failures
 		x := c.done()
-		value, _ := encodeDone(&x)
+		value, _ := encodeDone(&x, executionID{})
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
@@ -254,7 +278,7 @@ func FuzzDecodeDone(f *testing.F) {
 		if err != nil || got.resultSize > inlineSize || got.logsSize > 0 {
 			return
 		}
-		again, _ := encodeDone(&got.Execution)
+		again, _ := encodeDone(&got.Execution, executionID{})
 		back, err := decodeDone("t", executionID{}, again)
 		if err != nil || !cmp.Equal(got.Execution, back.Execution) {
 			t.Fatalf("%+v came back as %+v, %v", got, back, err)

@@ -128,7 +128,7 @@ func (s *Store) Record(x runtime.Execution) error {
 
 // putDone writes all records of an execution that is done.
 func putDone(b *pebble.Batch, x *runtime.Execution, id executionID) error {
-	value, logs := encodeDone(x)
+	value, logs := encodeDone(x, id)
 	state := code(states[:], x.State)
 	errs := []error{
 		b.Set(keyOfExecution(kindDone, x.Tenant, id), value, nil),

@@ -127,8 +127,10 @@ func (p *player) blob(sizes ...int) []byte {
 
 func (p *player) fresh() runtime.Execution {
 	p.now = p.now.Add(time.Duration(p.rng.IntN(2000)) * time.Microsecond)
+	id := testID(p.rng, p.now)
 	return runtime.Execution{
-		ID:         testID(p.rng, p.now),
+		ID:         id,
+		Caller:     runtime.Caller{UserID: "admin", TraceID: strings.ReplaceAll(id, "-", "")},
 		Tenant:     ledgerTenants[p.rng.IntN(len(ledgerTenants))],
 		Kind:       kinds[1+p.rng.IntN(len(kinds)-1)],
 		FunctionID: fmt.Sprint("id", p.rng.IntN(3)),

@@ -1,0 +1,26 @@
+package runtime
+
+import "strings"
+
+// Caller is who asks for an execution, and on whose behalf. The zero value is
+// nobody: a schedule, for one.
+type Caller struct {
+	// UserID names the user behind the token.
+	UserID string
+	// RID is the resource that asks, such as the job whose task an execution is.
+	RID string
+	// TraceID is the trace (W3C Trace Context) that the request belongs to, 32
+	// lower-case hex digits. Empty: the execution begins one of its own.
+	TraceID string
+	// TraceOwner is the resource that the trace began with, if that is not what
+	// is executed.
+	TraceOwner string
+}
+
+// beginTrace gives an execution that belongs to no trace one of its own: its id
+// without dashes.
+func (c *Caller) beginTrace(id string) {
+	if c.TraceID == "" {
+		c.TraceID = strings.ReplaceAll(id, "-", "")
+	}
+}

@@ -1,0 +1,131 @@
+package runtime
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// StatePending is on the way from queued to running: the first tasks of an
+// execution of a job are about to start. No other execution is ever in it.
+const StatePending State = "pending"
+
+// JobExecution is one execution of a job: a list of tasks, each of which is an
+// [Execution] of the job's function.
+type JobExecution struct {
+	ID         string // UUIDv7; its time is when the execution was accepted
+	Name       string // what it is called within its job: the caller's choice, else ID
+	Tenant     Tenant
+	JobID      string
+	Job        string // name
+	Revision   uint64 // of the job, when it was accepted
+	FunctionID string
+	Function   string // name, when it was accepted
+	State      State
+	Created    time.Time
+	Started    time.Time // of its first task; zero before
+	Finished   time.Time
+	Updated    time.Time
+
+	Caller
+	Trigger string // id of the trigger that started it; empty: none did
+
+	Parallelism    int   // how many tasks may run at once; zero: no bound
+	MemoryOverride int64 // bytes; zero: none was asked for
+	// EnvOverride are the environment variables that this execution asked for, by
+	// name; those of the job are beneath them.
+	EnvOverride map[string]string
+	// Memory (bytes), Timeout, MaxRetries and Env are what tasks get, all said and
+	// done.
+	Memory     int64
+	Timeout    time.Duration
+	MaxRetries int
+	Env        map[string]string
+
+	Stats           JobStats
+	CancelRequested bool
+	// Callback is who is told of the end, nil if nobody.
+	Callback *Callback
+}
+
+// JobStats counts the tasks of an execution. What Succeeded, Failed, Cancelled and
+// Running leave of Total has not started, or waits for another attempt.
+type JobStats struct {
+	Total     int
+	Succeeded int
+	Failed    int // timed out ones among them
+	TimedOut  int
+	Cancelled int
+	Running   int
+	Retried   int // tasks that were started more than once after a failure
+}
+
+// Callback is who is told of the end of an execution of a job.
+type Callback struct {
+	URL    string
+	Secret string
+	Retry  int
+}
+
+// TaskOf says which task of which execution of a job an [Execution] is.
+type TaskOf struct {
+	JobExecution string // its ID
+	Index        int    // from 0
+}
+
+// JobRunRequest asks for an execution of a job.
+type JobRunRequest struct {
+	Tenant Tenant
+	Caller Caller
+	Job    string // name
+	// Tasks are the args of the tasks, JSON objects, 1 to [MaxTasks].
+	Tasks       []json.RawMessage
+	Name        string            // see JobExecution; empty: its ID
+	Env         map[string]string // on top of the job's
+	Memory      int64             // bytes, at most the job's; zero: the job's
+	Parallelism int               // at most the job's MaxConcurrentTasks, if it has that; zero: the job's
+	// IdempotencyKey is that of [SubmitRequest].
+	IdempotencyKey string
+	// NoQueue refuses with CodeTooBusy, and keeps nothing, if the first task
+	// cannot start now.
+	NoQueue bool
+	// Trigger is the id of the trigger that asks; empty: none does.
+	Trigger  string
+	Callback *Callback
+}
+
+// JobAcceptance is the answer to a [JobRunRequest].
+type JobAcceptance struct {
+	Execution JobExecution
+	Replayed  bool // the request came before, by its idempotency key
+}
+
+// JobSort is the order of a list of jobs, executions of jobs, or tasks.
+type JobSort string
+
+// The orders.
+const (
+	SortCreatedDesc JobSort = "createdAt:desc"
+	SortCreatedAsc  JobSort = "createdAt:asc"
+	SortNameAsc     JobSort = "name:asc"
+	SortNameDesc    JobSort = "name:desc"
+)
+
+// JobListing asks for a page.
+type JobListing struct {
+	Sort JobSort
+	// Query finds names that contain it, in any case (of jobs also display names
+	// and labels); empty: all.
+	Query string
+	// After is the Position of the last element of the page before; empty: the
+	// first page. It is of use with the same Sort and Query only.
+	After  string
+	Offset int // elements to pass over, instead of After
+	Limit  int // 1 to [MaxPage]
+}
+
+// JobPage is a page of a list.
+type JobPage[T any] struct {
+	Elements []T
+	Next     string // After of the next page; empty: this is the last
+	Total    int    // how many there are, whatever Query says
+}
