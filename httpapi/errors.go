@@ -26,16 +26,17 @@ const (
 // statusOf is the HTTP status of every code, those of failed runs included.
 // A code that is not here is a mistake of the server: 500.
 var statusOf = map[runtime.Code]int{
-	runtime.CodeInvalidArgument: fasthttp.StatusBadRequest,
-	runtime.CodeDeployFailed:    fasthttp.StatusBadRequest,
-	runtime.CodeUnauthenticated: fasthttp.StatusUnauthorized,
-	runtime.CodeNotFound:        fasthttp.StatusNotFound,
-	runtime.CodeAlreadyExists:   fasthttp.StatusConflict,
-	runtime.CodeConflict:        fasthttp.StatusConflict,
-	runtime.CodeTooLarge:        fasthttp.StatusRequestEntityTooLarge,
-	runtime.CodeTooBusy:         fasthttp.StatusTooManyRequests,
-	runtime.CodeUnavailable:     fasthttp.StatusServiceUnavailable,
-	runtime.CodeInternal:        fasthttp.StatusInternalServerError,
+	runtime.CodeInvalidArgument:  fasthttp.StatusBadRequest,
+	runtime.CodeDeployFailed:     fasthttp.StatusBadRequest,
+	runtime.CodeUnauthenticated:  fasthttp.StatusUnauthorized,
+	runtime.CodePermissionDenied: fasthttp.StatusForbidden,
+	runtime.CodeNotFound:         fasthttp.StatusNotFound,
+	runtime.CodeAlreadyExists:    fasthttp.StatusConflict,
+	runtime.CodeConflict:         fasthttp.StatusConflict,
+	runtime.CodeTooLarge:         fasthttp.StatusRequestEntityTooLarge,
+	runtime.CodeTooBusy:          fasthttp.StatusTooManyRequests,
+	runtime.CodeUnavailable:      fasthttp.StatusServiceUnavailable,
+	runtime.CodeInternal:         fasthttp.StatusInternalServerError,
 
 	runtime.ClassError.Code():          fasthttp.StatusInternalServerError,
 	runtime.ClassTimeout.Code():        fasthttp.StatusGatewayTimeout,
@@ -57,8 +58,9 @@ var statusOf = map[runtime.Code]int{
 	codeUnsupportedMedia: fasthttp.StatusUnsupportedMediaType,
 }
 
-// errorBody is what a caller gets of an error. The FaaSpot client reads
-// message, error_code and server_traceback.
+// errorBody is what a caller gets of an error, in the FaaSpot dialect as it is,
+// in others as they write it. The FaaSpot client reads message, error_code and
+// server_traceback.
 type errorBody struct {
 	Message         string       `json:"message"`
 	Code            runtime.Code `json:"error_code"`
@@ -68,6 +70,9 @@ type errorBody struct {
 	ErrorType       string       `json:"error_type,omitempty"`
 	ErrorID         string       `json:"error_id,omitempty"`
 	ExecutionID     string       `json:"execution_id,omitempty"`
+
+	name       string         // of a namedError
+	parameters map[string]any // of a namedError
 }
 
 // writeError answers with err. What is not a *runtime.Error of a known code is
@@ -90,6 +95,8 @@ func (s *Server) writeError(ctx *fasthttp.RequestCtx, err error) {
 		body.Message, body.Hint = internalMessage.Message, internalMessage.Hint
 		body.ServerTraceback, body.Line = "", 0
 		s.logInternal(ctx, body.ErrorID, err)
+	} else if named, ok := errors.AsType[namedError](err); ok {
+		body.name, body.parameters = named.name, named.parameters
 	}
 	h := &ctx.Response.Header
 	switch e.Code {
@@ -113,12 +120,9 @@ func (s *Server) logInternal(ctx *fasthttp.RequestCtx, id string, err error) {
 		slog.Any("err", err))
 }
 
+// writeErrorBody answers in the dialect of the request.
 func writeErrorBody(ctx *fasthttp.RequestCtx, body errorBody) {
-	text, err := encodeJSON(body)
-	if err != nil { // strings and a number: cannot happen
-		text = []byte(`{"message":"something went wrong inside the server","error_code":"internal"}`)
-	}
-	writeJSON(ctx, statusOf[body.Code], text)
+	dialectOf(ctx).write(ctx, statusOf[body.Code], body)
 }
 
 // writeJSON answers with text, which must not be used afterwards.

@@ -14,16 +14,17 @@ type Code string
 // The codes. A failed execution has the code of its [Class] instead, see
 // [Class.Code].
 const (
-	CodeInvalidArgument Code = "invalid_argument" // the request is wrong as it stands
-	CodeDeployFailed    Code = "deploy_failed"    // the code does not deploy; Traceback and Line say where
-	CodeUnauthenticated Code = "unauthenticated"  // no token, or a wrong one
-	CodeNotFound        Code = "not_found"        // no such thing, or not visible to this tenant
-	CodeAlreadyExists   Code = "already_exists"   // the name is taken
-	CodeConflict        Code = "conflict"         // it contradicts an earlier request: an idempotency key seen with another one
-	CodeTooLarge        Code = "too_large"        // over a documented size limit
-	CodeTooBusy         Code = "too_busy"         // try again after RetryAfter
-	CodeUnavailable     Code = "unavailable"      // starting, draining or out of a resource
-	CodeInternal        Code = "internal"         // our fault; the log has the details under the same id
+	CodeInvalidArgument  Code = "invalid_argument"  // the request is wrong as it stands
+	CodeDeployFailed     Code = "deploy_failed"     // the code does not deploy; Traceback and Line say where
+	CodeUnauthenticated  Code = "unauthenticated"   // no token, or a wrong one
+	CodePermissionDenied Code = "permission_denied" // the token is valid, but not for this
+	CodeNotFound         Code = "not_found"         // no such thing, or not visible to this tenant
+	CodeAlreadyExists    Code = "already_exists"    // the name is taken
+	CodeConflict         Code = "conflict"          // it contradicts an earlier request: an idempotency key seen with another one
+	CodeTooLarge         Code = "too_large"         // over a documented size limit
+	CodeTooBusy          Code = "too_busy"          // try again after RetryAfter
+	CodeUnavailable      Code = "unavailable"       // starting, draining or out of a resource
+	CodeInternal         Code = "internal"          // our fault; the log has the details under the same id
 )
 
 // Error is the one error type that crosses package borders. Message and Hint
