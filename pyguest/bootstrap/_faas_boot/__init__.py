@@ -12,7 +12,9 @@ must hold, the host checks.
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 
 from _faas_boot import failure, preload, program, renewal, values
 
@@ -22,6 +24,8 @@ type Outcome = bytes | tuple[bytes]
 # have to look for, rather than to attributes of modules that functions patch.
 _stdout = sys.stdout
 _stderr = sys.stderr
+_environ = os.environ
+_tzset = getattr(time, "tzset", None)
 
 
 def boot() -> None:
@@ -62,6 +66,9 @@ def run(args: bytes, context: bytes) -> Outcome:
         try:
             parameters = values.decode(args)
             secrets = values.decode(context)
+            if type(secrets) is list:
+                secrets, variables = secrets
+                _set_environment(variables)
             renewal.after_restore()
             result = program.main(parameters, secrets)
             return values.encode(result)
@@ -69,6 +76,13 @@ def run(args: bytes, context: bytes) -> Outcome:
             _flush()
     except BaseException as error:
         return (failure.describe(error),)
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    """Give this run variables beside those that every run has."""
+    _environ.update(variables)
+    if _tzset is not None and "TZ" in variables:
+        _tzset()
 
 
 def _flush() -> None:
