@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 from _faas_boot import failure, preload, program, renewal, values
 
@@ -25,7 +24,6 @@ type Outcome = bytes | tuple[bytes]
 _stdout = sys.stdout
 _stderr = sys.stderr
 _environ = os.environ
-_tzset = getattr(time, "tzset", None)
 
 
 def boot() -> None:
@@ -68,7 +66,7 @@ def run(args: bytes, context: bytes) -> Outcome:
             secrets = values.decode(context)
             if type(secrets) is list:
                 secrets, variables = secrets
-                _set_environment(variables)
+                _environ.update(variables)
             renewal.after_restore()
             result = program.main(parameters, secrets)
             return values.encode(result)
@@ -76,13 +74,6 @@ def run(args: bytes, context: bytes) -> Outcome:
             _flush()
     except BaseException as error:
         return (failure.describe(error),)
-
-
-def _set_environment(variables: dict[str, str]) -> None:
-    """Give this run variables beside those that every run has."""
-    _environ.update(variables)
-    if _tzset is not None and "TZ" in variables:
-        _tzset()
 
 
 def _flush() -> None:
