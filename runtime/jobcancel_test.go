@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	goruntime "runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -367,3 +368,70 @@ func TestJobsInACrowd(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// A process that died while it cancelled has its work done by the next: of an
+// execution that was marked, and of those of a job that is gone.
+func TestCancellationsAreGoneOnWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := openDisk(t, vfs.NewCrashableMem())
+		s := newSteps()
+		e := engineOn(t, d.store, runtime.Options{Sandbox: &fakeSandbox{call: s.run}})
+		create(t, e, spec("hello", "[]"))
+		var all []runtime.JobExecution
+		for _, name := range []string{"kept", "gone"} {
+			j := job(runtime.JobSpec{MaxConcurrentTasks: 1})
+			j.Name = name
+			j, err := e.CreateJob(ctx, j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, runJob(t, e, runtime.JobRunRequest{Job: name, Tasks: tasks(5)}))
+			<-s.call
+			if name == "gone" {
+				// The engine would cancel what is under way.
+				if err := d.store.DeleteJob(tenant, j.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		cancelJob(t, e, all[0], runtime.StateCancelling, true)
+		after := d.crash(t)
+		leave(t, e, d)
+		e = engineOn(t, after.store, runtime.Options{Sandbox: &fakeSandbox{call: s.run}})
+		for _, x := range all {
+			got, err := after.store.JobExecutionByID(tenant, x.ID)
+			if err != nil || got.State != runtime.StateCancelled || got.Stats.Cancelled != 5 {
+				t.Errorf("%s is %+v, %v", x.Job, got, err)
+			}
+		}
+		closeAll(t, e, after)
+	})
+}
+
+// A store that says that an execution is not done, and has no tasks left of it,
+// is not gone on with.
+func TestAnExecutionWithoutItsTasks(t *testing.T) {
+	store := lackingStore{newStore(t)}
+	e := engineOn(t, store.Storage, runtime.Options{Sandbox: &fakeSandbox{}, MaxRuns: 1})
+	create(t, e, spec("hello", "[]"))
+	if _, err := e.CreateJob(ctx, job(runtime.JobSpec{})); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	e = engineOn(t, queueStore{store.Storage}, runtime.Options{Sandbox: &fakeSandbox{}})
+	runJob(t, e, runtime.JobRunRequest{Tasks: tasks(3)})
+	if err := e.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_, err := runtime.New(runtime.Options{Store: store, Sandbox: &fakeSandbox{}, Log: quiet})
+	if wantCode(t, err, runtime.CodeUnavailable); !strings.Contains(err.Error(), "3 of its tasks are gone") {
+		t.Error(err)
+	}
+}
+
+// lackingStore has lost what is queued.
+type lackingStore struct{ runtime.Storage }
+
+func (lackingStore) Pending(func(runtime.Execution) error) error { return nil }

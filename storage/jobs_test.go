@@ -157,13 +157,17 @@ func TestMisuseOfJobs(t *testing.T) {
 	task.Task = &runtime.TaskOf{JobExecution: y.ID}
 	y.Stats = runtime.JobStats{Total: 1}
 	for name, change := range map[string]func(x *runtime.JobExecution, task *runtime.Execution){
-		"a state":      func(x *runtime.JobExecution, _ *runtime.Execution) { x.State = runtime.StateRunning },
-		"a count":      func(x *runtime.JobExecution, _ *runtime.Execution) { x.Stats.Succeeded = 1 },
-		"a total":      func(x *runtime.JobExecution, _ *runtime.Execution) { x.Stats.Total = 2 },
-		"no name":      func(x *runtime.JobExecution, _ *runtime.Execution) { x.Name = "" },
-		"an id":        func(_ *runtime.JobExecution, task *runtime.Execution) { task.ID = c.done().ID },
-		"a number":     func(_ *runtime.JobExecution, task *runtime.Execution) { task.Task = &runtime.TaskOf{JobExecution: y.ID, Index: 1} },
-		"another's":    func(_ *runtime.JobExecution, task *runtime.Execution) { task.Task = &runtime.TaskOf{JobExecution: x.ID} },
+		"a state": func(x *runtime.JobExecution, _ *runtime.Execution) { x.State = runtime.StateRunning },
+		"a count": func(x *runtime.JobExecution, _ *runtime.Execution) { x.Stats.Succeeded = 1 },
+		"a total": func(x *runtime.JobExecution, _ *runtime.Execution) { x.Stats.Total = 2 },
+		"no name": func(x *runtime.JobExecution, _ *runtime.Execution) { x.Name = "" },
+		"an id":   func(_ *runtime.JobExecution, task *runtime.Execution) { task.ID = c.done().ID },
+		"a number": func(_ *runtime.JobExecution, task *runtime.Execution) {
+			task.Task = &runtime.TaskOf{JobExecution: y.ID, Index: 1}
+		},
+		"another's": func(_ *runtime.JobExecution, task *runtime.Execution) {
+			task.Task = &runtime.TaskOf{JobExecution: x.ID}
+		},
 		"none":         func(_ *runtime.JobExecution, task *runtime.Execution) { task.Task = nil },
 		"other tenant": func(_ *runtime.JobExecution, task *runtime.Execution) { task.Tenant = "other" },
 	} {
@@ -196,4 +200,17 @@ func TestMisuseOfJobs(t *testing.T) {
 		t.Errorf("%d keys became %d", keys, n)
 	}
 	checkInvariants(t, s)
+}
+
+// No two kinds of records share a byte.
+func TestKindsAreDistinct(t *testing.T) {
+	seen := map[byte]bool{}
+	for _, kinds := range [][]byte{{kindName, kindFunction, kindVersion, kindSource, kindContext}, executionKinds, jobKinds} {
+		for _, kind := range kinds {
+			if seen[kind] {
+				t.Errorf("two kinds are %q", kind)
+			}
+			seen[kind] = true
+		}
+	}
 }
