@@ -435,3 +435,34 @@ func TestAnExecutionWithoutItsTasks(t *testing.T) {
 type lackingStore struct{ runtime.Storage }
 
 func (lackingStore) Pending(func(runtime.Execution) error) error { return nil }
+
+// What is cancelled takes no place in the queue any more.
+func TestACancelledJobLeavesTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSteps()
+		e, _ := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{call: s.run}, MaxRuns: 1, BacklogLimit: 200}, runtime.JobSpec{})
+		blocker := submit(t, e, runtime.SubmitRequest{})
+		<-s.call
+		for _, parallelism := range []int{0, 3} {
+			for range 3 {
+				x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(150), Parallelism: parallelism})
+				synctest.Wait()
+				if _, _, err := e.CancelJob(ctx, tenant, x.Job, x.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		go func() {
+			for range s.call {
+				s.end <- nil
+			}
+		}()
+		s.end <- nil
+		await(t, e, blocker)
+		awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(200)}))
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		close(s.call)
+	})
+}
