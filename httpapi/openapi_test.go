@@ -331,6 +331,17 @@ func tourJobs(t *testing.T, tr *tour) {
 	}
 	tr.visit(t, stop{method: "GET", pattern: executions, params: nightly, query: "limit=101", status: 400})
 	tr.visit(t, stop{method: "DELETE", pattern: execution, params: gated})
+	tr.visit(t, stop{method: "POST", pattern: jobs, body: `{"metadata":{"name":"hooked"},"spec":{"function":"hello.py","triggers":[` +
+		`{"type":"http","configuration":{"path":"now"}},{"type":"http-async","configuration":{"path":"later","tasks":[{"a":1}]}}]}}`})
+	for _, path := range []string{"now", "later"} {
+		trigger := stop{method: "POST", pattern: job + "/triggers/{path}", params: map[string]string{"jobId": "hooked", "path": path}}
+		tr.visit(t, trigger)
+		trigger.body = `{"tasks":[{"a":1},{"do":"fail"},{"do":"large"}]}`
+		tr.visit(t, trigger)
+		trigger.body, trigger.status = `[]`, 400
+		tr.visit(t, trigger)
+	}
+	tr.visit(t, stop{method: "POST", pattern: job + "/triggers/{path}", params: map[string]string{"jobId": "hooked", "path": "none"}, status: 404})
 	close(tr.sandbox.gate)
 	tr.visit(t, stop{method: "GET", pattern: execution, params: gated, query: "wait=60"})
 	tr.visit(t, stop{method: "GET", pattern: execution, params: map[string]string{"jobId": "nightly", "executionId": "none"}, status: 404})

@@ -22,7 +22,7 @@ func everyPath(f func(r route, path string)) {
 
 // somePath is a path in place of the pattern of a route.
 func somePath(pattern string) string {
-	return strings.NewReplacer("{name}", "hello.py", "{id}", testID, "{jobId}", "hello", "{executionId}", testID).Replace(pattern)
+	return strings.NewReplacer("{name}", "hello.py", "{id}", testID, "{jobId}", "hello", "{executionId}", testID, "{path:*}", "in/hook").Replace(pattern)
 }
 
 func fullFake() *fakeEngine {
