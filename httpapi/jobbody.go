@@ -107,6 +107,9 @@ func parseTrigger(f *fields) runtime.Trigger {
 		Tasks:          c.array("tasks"),
 		Timeout:        time.Duration(c.number("timeout", 0, runtime.MaxTimeout.Seconds()) * float64(time.Second)),
 	}
+	if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" && !c.has("retry") {
+		t.Retry = runtime.DefaultCallbackRetry
+	}
 	if auth := c.text("authenticationType"); auth != "" && auth != "private" {
 		c.fail("authenticationType", "of %q is not possible: requests need a token", auth).Hint = `leave it out, or write "private"`
 	}

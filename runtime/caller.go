@@ -21,6 +21,9 @@ type Caller struct {
 // without dashes.
 func (c *Caller) beginTrace(id string) {
 	if c.TraceID == "" {
-		c.TraceID = strings.ReplaceAll(id, "-", "")
+		c.TraceID = traceOf(id)
 	}
 }
+
+// traceOf is the trace that an execution begins.
+func traceOf(id string) string { return strings.ReplaceAll(id, "-", "") }

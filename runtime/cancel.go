@@ -44,7 +44,7 @@ func (e *Engine) taskCancelled(x Execution) {
 	}
 	job, err := e.store.JobExecutionByID(x.Tenant, x.Task.JobExecution)
 	if err == nil && job.State.Terminal() {
-		e.jobDone(job.ID)
+		e.jobDone(x.Tenant, job.ID)
 	}
 }
 

@@ -171,7 +171,7 @@ func (d *dispatcher) settle(batch []*attempt, settled []Settled) {
 			d.engine.ends.tell(a.ticket.id)
 		}
 		if settled[i].JobDone {
-			d.engine.jobDone(a.ticket.job.id)
+			d.engine.jobDone(a.ticket.tenant, a.ticket.job.id)
 		}
 		a.end = Execution{}
 	}

@@ -56,6 +56,11 @@ type Options struct {
 	// RetentionCount is how many executions are kept that are done; the newest
 	// are. Zero: [DefaultRetentionCount].
 	RetentionCount int
+	// Poster sends callbacks. Nil: none are sent, they wait for a process that can.
+	Poster Poster
+	// CallbackBody makes what is told of an execution of a job that has ended, JSON,
+	// with the results of its tasks. It must be set with Poster.
+	CallbackBody func(JobExecution, []Execution) []byte
 	// Now tells the time. Nil: time.Now.
 	Now func() time.Time
 }
@@ -74,9 +79,10 @@ type Engine struct {
 	jobChanges *keyedLock[functionKey] // held by whoever changes a job
 	once       *keyedLock[requestKey]  // held before changes by whoever has such a key
 
-	schedules *scheduler
-	napping   context.CancelFunc // ends schedules
-	asleep    chan struct{}      // closed when they have ended
+	deliveries *deliverer
+	schedules  *scheduler
+	napping    context.CancelFunc // ends schedules
+	asleep     chan struct{}      // closed when they have ended
 
 	background   *dispatcher
 	backlogLimit int
@@ -112,8 +118,8 @@ type FunctionDetail struct {
 // queued. Whoever made the Store and the Sandbox closes them, after
 // [Engine.Close].
 func New(o Options) (*Engine, error) {
-	if o.Store == nil || o.Sandbox == nil {
-		return nil, fmt.Errorf("runtime: an Engine needs a Store and a Sandbox")
+	if o.Store == nil || o.Sandbox == nil || (o.Poster == nil) != (o.CallbackBody == nil) {
+		return nil, fmt.Errorf("runtime: an Engine needs a Store and a Sandbox, and a CallbackBody with a Poster")
 	}
 	if o.MemoryBudget < 0 || o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 || o.BacklogLimit < 0 || o.RetentionAge < 0 || o.RetentionCount < 0 {
 		return nil, fmt.Errorf("runtime: an option of the Engine is negative: memory budget %d, queue limit %d, runs %d, cache %d, backlog %d, retention %v and %d",
@@ -167,12 +173,16 @@ func New(o Options) (*Engine, error) {
 		closed:       make(chan struct{}),
 	}
 	e.background = newDispatcher(e)
+	e.deliveries = newDeliverer(&o)
 	e.schedules = newScheduler(o.Now, o.Log)
 	e.schedules.start, e.schedules.tick = e.startTick, o.Store.Tick
 	if err := e.recover(); err != nil {
 		return nil, err
 	}
 	if err := e.scheduleAll(); err != nil {
+		return nil, unrecovered(err)
+	}
+	if err := e.deliveries.load(); err != nil {
 		return nil, unrecovered(err)
 	}
 	e.records.start()
@@ -192,6 +202,7 @@ func New(o Options) (*Engine, error) {
 // on. From the first call on every other method fails with CodeUnavailable.
 func (e *Engine) Close(ctx context.Context) error {
 	e.napping()
+	e.deliveries.shut()
 	left := e.gate.shut()
 	e.background.shut()
 	e.admission.shut()
@@ -202,6 +213,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	e.background.handBack()
+	e.deliveries.stop()
 	timer := time.NewTimer(handBackTime)
 	defer timer.Stop()
 	select {
@@ -228,6 +240,7 @@ func (e *Engine) end(left <-chan struct{}) {
 	<-left
 	<-e.background.drained
 	e.background.end()
+	e.deliveries.end()
 	e.records.end()
 	close(e.stop)
 	e.retention.Wait()

@@ -41,6 +41,7 @@ type waiter struct {
 	// waits for.
 	background func(refused bool)
 	ticket     *ticket // of what waits in the queue of the dispatcher
+	parcel     *parcel // of what waits in the queue of the deliverer
 
 	queue *functionQueue
 	place *list.Element // nil when it waits no more

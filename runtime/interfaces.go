@@ -7,6 +7,7 @@ type Storage interface {
 	Store
 	ExecutionStore
 	JobStore
+	DeliveryStore
 }
 
 // Store keeps functions. Each write is one durable batch, that of its [Change]

@@ -174,7 +174,7 @@ func (e *Engine) cancelJob(tenant Tenant, id string) (JobExecution, bool, error)
 		e.turns.tell(task)
 	}
 	if x.State.Terminal() {
-		e.jobDone(x.ID)
+		e.jobDone(tenant, x.ID)
 		return x, changed, nil
 	}
 	x, err = e.jobStands(tenant, func() (JobExecution, error) { return e.store.JobExecutionByID(tenant, id) })
@@ -183,9 +183,13 @@ func (e *Engine) cancelJob(tenant Tenant, id string) (JobExecution, bool, error)
 
 // jobDone is called when an execution of a job is done, on disk. It may be called
 // more than once.
-func (e *Engine) jobDone(id string) {
+func (e *Engine) jobDone(tenant Tenant, id string) {
+	told := e.background.tells(id)
 	e.background.dropGroup(id)
 	e.ends.tell(id)
+	if told {
+		e.deliveries.ended(tenant, id)
+	}
 }
 
 // AwaitJob gives an execution of a job as soon as it is done. When ctx ends

@@ -65,7 +65,7 @@ func (e *Engine) recover() error {
 				queued = append(queued, ticketOf(x))
 			}
 			if settled[i].JobDone {
-				e.jobDone(settled[i].Execution.Task.JobExecution)
+				e.jobDone(settled[i].Execution.Tenant, settled[i].Execution.Task.JobExecution)
 			}
 		}
 	}

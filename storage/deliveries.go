@@ -2,14 +2,19 @@ package storage
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// putDelivery keeps a delivery, as a JSON object.
+var _ runtime.DeliveryStore = (*Store)(nil)
+
+// putDelivery keeps a delivery, as a JSON object: among the dead letters if it is
+// one.
 func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 	id, ok := parseID(d.ID)
 	if !ok || d.Tenant == "" {
@@ -19,5 +24,214 @@ func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 	if err != nil {
 		return err
 	}
-	return b.Set(keyOfExecution(kindDelivery, d.Tenant, id), append([]byte{encodingJSON}, value...), nil)
+	kind := byte(kindDelivery)
+	if d.Dead {
+		kind = kindDeadLetter
+	}
+	return b.Set(keyOfExecution(kind, d.Tenant, id), append([]byte{encodingJSON}, value...), nil)
+}
+
+func decodeDelivery(value []byte) (d runtime.Delivery, err error) {
+	text, err := body(value, encodingJSON)
+	if err == nil {
+		err = json.Unmarshal(text, &d)
+	}
+	return d, err
+}
+
+func noDeadLetter(id string) error {
+	return runtime.Errorf(runtime.CodeNotFound, "there is no dead letter with the id %.64q", id).WithHint("list the dead letters to see which there are")
+}
+
+// Deliveries calls visit with each delivery that is not a dead letter; see
+// runtime.DeliveryStore.
+func (s *Store) Deliveries(visit func(runtime.Delivery) error) error {
+	return fault("storage.deliveries", s.snapshot(func(r reader) error {
+		return eachTenant(r, func(tenant runtime.Tenant) error {
+			return eachDelivery(r, kindDelivery, tenant, visit)
+		})
+	}))
+}
+
+func eachDelivery(r reader, kind byte, tenant runtime.Tenant, visit func(runtime.Delivery) error) error {
+	prefix := keyKind(tenant, kind)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		var d runtime.Delivery
+		if d, err = decodeDelivery(it.Value()); err != nil {
+			err = damaged("key %x: %v", it.Key(), err)
+			break
+		}
+		err = visit(d)
+	}
+	return errors.Join(err, it.Error(), it.Close())
+}
+
+// Delivery gets one that is not a dead letter.
+func (s *Store) Delivery(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
+	return s.delivery("storage.delivery", kindDelivery, tenant, id)
+}
+
+// DeadLetter gets a dead letter.
+func (s *Store) DeadLetter(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
+	return s.delivery("storage.deadletter", kindDeadLetter, tenant, id)
+}
+
+func (s *Store) delivery(op string, kind byte, tenant runtime.Tenant, text string) (d runtime.Delivery, err error) {
+	err = s.durably(func(r reader) error {
+		d, err = readDelivery(r, kind, tenant, text)
+		return err
+	})
+	if errors.Is(err, errAbsent) {
+		err = noDeadLetter(text)
+	}
+	return d, fault(op, err)
+}
+
+// readDelivery fails with errAbsent if there is none.
+func readDelivery(r reader, kind byte, tenant runtime.Tenant, text string) (runtime.Delivery, error) {
+	id, ok := parseID(text)
+	if !ok {
+		return runtime.Delivery{}, errAbsent
+	}
+	return read(r, keyOfExecution(kind, tenant, id), decodeDelivery)
+}
+
+// changeDelivery changes one delivery, if it is there.
+func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, change func(b *pebble.Batch, key []byte) error) error {
+	id, ok := parseID(text)
+	if !ok {
+		return fault(op, fmt.Errorf("%q is no UUIDv7, so it cannot be the id of a delivery", text))
+	}
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	key := keyOfExecution(kindDelivery, tenant, id)
+	defer s.leases.lock(key)()
+	return fault(op, s.write(false, func(b *pebble.Batch) error {
+		if _, err := read(s.db, key, decodeDelivery); err != nil {
+			if errors.Is(err, errAbsent) {
+				return nil
+			}
+			return err
+		}
+		return change(b, key)
+	}))
+}
+
+// Attempted keeps how an attempt has left a delivery; see runtime.DeliveryStore.
+func (s *Store) Attempted(d runtime.Delivery) error {
+	return s.changeDelivery("storage.attempted", d.Tenant, d.ID, func(b *pebble.Batch, key []byte) error {
+		if d.Dead {
+			return errors.Join(b.Delete(key, nil), putDelivery(b, d))
+		}
+		return putDelivery(b, d)
+	})
+}
+
+// Delivered drops a delivery that was taken.
+func (s *Store) Delivered(tenant runtime.Tenant, id string) error {
+	return s.changeDelivery("storage.delivered", tenant, id, func(b *pebble.Batch, key []byte) error { return b.Delete(key, nil) })
+}
+
+// DeadLetters lists dead letters, newest first; see runtime.DeliveryStore.
+func (s *Store) DeadLetters(tenant runtime.Tenant, before string, limit int) (all []runtime.Delivery, err error) {
+	const op = "storage.deadletters"
+	_, upper, err := bounds(runtime.Filter{}, before)
+	if err != nil {
+		return nil, fault(op, err)
+	}
+	err = s.durably(func(r reader) error {
+		prefix := keyKind(tenant, kindDeadLetter)
+		it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: append(prefix[:len(prefix):len(prefix)], upper[:]...)})
+		if err != nil {
+			return err
+		}
+		for ok := it.Last(); ok && err == nil && len(all) < limit; ok = it.Prev() {
+			var d runtime.Delivery
+			if d, err = decodeDelivery(it.Value()); err != nil {
+				err = damaged("key %x: %v", it.Key(), err)
+			}
+			all = append(all, d)
+		}
+		return errors.Join(err, it.Error(), it.Close())
+	})
+	if err != nil {
+		return nil, fault(op, err)
+	}
+	return all, nil
+}
+
+// Redrive makes dead letters new deliveries; see runtime.DeliveryStore.
+func (s *Store) Redrive(tenant runtime.Tenant, ids []string, limit int) (driven []runtime.Delivery, err error) {
+	err = s.takeDead("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery) error {
+		d.Dead, d.Attempts, d.NotBefore = false, 0, time.Time{}
+		driven = append(driven, d)
+		return putDelivery(b, d)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return driven, nil
+}
+
+// Purge drops dead letters; see runtime.DeliveryStore.
+func (s *Store) Purge(tenant runtime.Tenant, ids []string, limit int) (n int, err error) {
+	err = s.takeDead("storage.purge", tenant, ids, limit, func(*pebble.Batch, runtime.Delivery) error { n++; return nil })
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// errEnough ends a visit.
+var errEnough = errors.New("enough")
+
+// takeDead drops dead letters, in one batch with what is done with each.
+func (s *Store) takeDead(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, d runtime.Delivery) error) error {
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	// Whoever takes letters of a tenant does so alone: none is taken twice.
+	defer s.leases.lock(keyKind(tenant, kindDeadLetter))()
+	return fault(op, s.write(false, func(b *pebble.Batch) error {
+		taken := make(map[string]bool)
+		take := func(d runtime.Delivery) error {
+			if taken[d.ID] {
+				return nil
+			}
+			if len(taken) >= limit {
+				return errEnough
+			}
+			taken[d.ID] = true
+			id, ok := parseID(d.ID)
+			if !ok {
+				return damaged("a dead letter has the id %q", d.ID)
+			}
+			return errors.Join(b.Delete(keyOfExecution(kindDeadLetter, tenant, id), nil), with(b, d))
+		}
+		err := error(nil)
+		if ids == nil {
+			err = eachDelivery(s.db, kindDeadLetter, tenant, take)
+		}
+		for i := 0; i < len(ids) && err == nil; i++ {
+			d, failed := readDelivery(s.db, kindDeadLetter, tenant, ids[i])
+			if errors.Is(failed, errAbsent) {
+				continue
+			}
+			err = failed
+			if err == nil {
+				err = take(d)
+			}
+		}
+		if errors.Is(err, errEnough) {
+			err = nil
+		}
+		return err
+	}))
 }

@@ -51,7 +51,8 @@
 //	't' T 'D' E                             execution of a job that is done
 //	't' T 'I' J E                           its name, likewise; finds it by its job
 //	't' T 'M' J text(name)                  E, of an execution, done or not, with a name that is not its id
-//	't' T 'Y' E                             who is to be told of its end
+//	't' T 'Y' E                             delivery: who is to be told of its end, and how often that was tried
+//	't' T 'Z' E                             dead letter: a delivery that was given up, with what was to be told
 //	'c' X                                   nothing; one in sampleRate of the executions that are done
 //
 // Every value but those of nothing begins with a byte that tells its encoding, so

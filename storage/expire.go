@@ -51,7 +51,7 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 			if err != nil {
 				return err
 			}
-			d := dropper{batch: b, it: it, oldest: oldest, day: dayOf(now)}
+			d := dropper{batch: b, it: it, oldest: oldest, day: dayOf(now), lastDead: idAt(now.Add(-runtime.DeadLetterAge))}
 			return errors.Join(d.all(s.db), it.Close())
 		})
 	}))
@@ -106,6 +106,8 @@ type dropper struct {
 	it     *pebble.Iterator
 	oldest executionID
 	day    uint64
+	// lastDead is before all dead letters that are to stay.
+	lastDead executionID
 }
 
 func (d *dropper) all(r reader) error {
@@ -127,6 +129,10 @@ func (d *dropper) tenant(tenant runtime.Tenant) error {
 		}
 	}
 	if err := d.functions(tenant); err != nil {
+		return err
+	}
+	dead := keyKind(tenant, kindDeadLetter)
+	if err := d.span(dead, append(dead[:len(dead):len(dead)], d.lastDead[:]...)); err != nil {
 		return err
 	}
 	// A key is valid into the day after its own.

@@ -20,6 +20,7 @@ const (
 	kindJobDoneOf       = 'I'
 	kindJobExecutionAka = 'M'
 	kindDelivery        = 'Y'
+	kindDeadLetter      = 'Z'
 )
 
 func keyJobName(tenant runtime.Tenant, name string) []byte {

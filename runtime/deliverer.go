@@ -1,0 +1,361 @@
+package runtime
+
+import (
+	"container/heap"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// maxPosts is how many deliveries are under way at once, and maxPostsPerHost how
+	// many of one tenant to one host: who is slow holds up nobody else.
+	maxPosts        = 16
+	maxPostsPerHost = 2
+	// firstRedelivery and lastRedelivery are the bounds of the time before another
+	// attempt. It doubles with each.
+	firstRedelivery = time.Second
+	lastRedelivery  = 5 * time.Minute
+	// DefaultCallbackRetry is how many further attempts a callback gets whose trigger
+	// does not say.
+	DefaultCallbackRetry = 5
+	// maxDelivered is how many results of tasks a callback is told with.
+	maxDelivered = 1000
+)
+
+// deliverer carries deliveries out. What it has in memory are their places in the
+// queue; what counts is in the store.
+type deliverer struct {
+	store  Storage
+	poster Poster
+	body   func(JobExecution, []Execution) []byte
+	now    func() time.Time
+	log    *slog.Logger
+	made   time.Time
+
+	ctx  context.Context // ends when attempts under way are to be given up
+	stop context.CancelFunc
+
+	mu      sync.Mutex
+	known   map[string]bool // deliveries that have a place, or are under way
+	queue   fairQueue       // of parcels that may go now
+	held    map[hostOf][]*parcel
+	busy    map[hostOf]int // parcels of a host that are in queue, or under way
+	delayed parcels
+	posting int
+	closing bool
+	timer   *time.Timer
+	group   sync.WaitGroup
+}
+
+type hostOf struct {
+	tenant Tenant
+	host   string
+}
+
+// parcel is the place of a delivery in the queue.
+type parcel struct {
+	waiter
+	id  string
+	to  hostOf
+	due time.Duration // by the deliverer's clock
+}
+
+// parcels orders them by when they are due.
+type parcels []*parcel
+
+func (p parcels) Len() int           { return len(p) }
+func (p parcels) Less(i, j int) bool { return p[i].due < p[j].due }
+func (p parcels) Swap(i, j int)      { p[i], p[j] = p[j], p[i] }
+func (p *parcels) Push(x any)        { *p = append(*p, x.(*parcel)) }
+
+func (p *parcels) Pop() any {
+	last := len(*p) - 1
+	x := (*p)[last]
+	(*p)[last] = nil
+	*p = (*p)[:last]
+	return x
+}
+
+func newDeliverer(o *Options) *deliverer {
+	d := &deliverer{
+		store: o.Store, poster: o.Poster, body: o.CallbackBody, now: o.Now, log: o.Log, made: time.Now(),
+		known: make(map[string]bool), queue: newFairQueue(), held: make(map[hostOf][]*parcel), busy: make(map[hostOf]int),
+	}
+	d.ctx, d.stop = context.WithCancel(context.Background())
+	d.timer = time.AfterFunc(time.Hour, d.ripen)
+	return d
+}
+
+// clock does not jump, as the time of day may.
+func (d *deliverer) clock() time.Duration { return time.Since(d.made) }
+
+// load queues what the store has.
+func (d *deliverer) load() error {
+	return d.store.Deliveries(func(x Delivery) error {
+		d.add(x)
+		return nil
+	})
+}
+
+// ended queues the delivery of an execution of a job that has ended, if there is
+// one.
+func (d *deliverer) ended(tenant Tenant, id string) {
+	x, err := d.store.Delivery(tenant, id)
+	switch CodeOf(err) {
+	case "":
+		d.add(x)
+	case CodeNotFound:
+	default: // the next process finds it
+		d.log.Error("engine: a callback cannot be looked up", "execution", id, "error", err)
+	}
+}
+
+// add gives a delivery its place.
+func (d *deliverer) add(x Delivery) {
+	p := &parcel{id: x.ID, to: hostOf{x.Tenant, hostIn(x.Callback.URL)}}
+	p.background = func(bool) {}
+	if !x.NotBefore.IsZero() {
+		p.due = d.clock() + min(max(x.NotBefore.Sub(d.now()), 0), lastRedelivery*2)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closing || d.known[p.id] {
+		return
+	}
+	d.known[p.id] = true
+	d.put(p)
+}
+
+func hostIn(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// put queues a parcel. The lock is held.
+func (d *deliverer) put(p *parcel) {
+	if wait := p.due - d.clock(); wait > 0 {
+		heap.Push(&d.delayed, p)
+		if d.delayed[0] == p {
+			d.timer.Reset(wait)
+		}
+		return
+	}
+	if d.busy[p.to] >= maxPostsPerHost {
+		d.held[p.to] = append(d.held[p.to], p)
+		return
+	}
+	d.busy[p.to]++
+	d.queue.push(&p.waiter, p.to.tenant, p.to.host)
+	p.parcel = p
+	d.post()
+}
+
+// ripen queues what is due.
+func (d *deliverer) ripen() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.delayed) > 0 && !d.closing {
+		if wait := d.delayed[0].due - d.clock(); wait > 0 {
+			d.timer.Reset(wait)
+			return
+		}
+		p := heap.Pop(&d.delayed).(*parcel)
+		p.due = 0
+		d.put(p)
+	}
+}
+
+// post begins what there is room for. The lock is held.
+func (d *deliverer) post() {
+	for d.posting < maxPosts && !d.closing && d.poster != nil {
+		next := d.queue.first()
+		if next == nil {
+			return
+		}
+		w := next.next()
+		d.queue.serve(w)
+		d.posting++
+		p := w.parcel
+		d.group.Go(func() { d.carry(p) })
+	}
+}
+
+// carry makes an attempt, and gives the parcel its next place if it needs one.
+func (d *deliverer) carry(p *parcel) {
+	again, wait := d.attempt(p)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.posting--
+	if d.busy[p.to]--; d.busy[p.to] == 0 {
+		delete(d.busy, p.to)
+	}
+	if held := d.held[p.to]; len(held) > 0 && d.busy[p.to] < maxPostsPerHost {
+		if d.held[p.to] = held[1:]; len(held) == 1 {
+			delete(d.held, p.to)
+		}
+		d.put(held[0])
+	}
+	if again && !d.closing {
+		p.due = d.clock() + wait
+		d.put(p)
+	} else {
+		delete(d.known, p.id)
+	}
+	d.post()
+}
+
+// attempt tries to deliver, and tells whether, and after what time, it is to be
+// tried again.
+func (d *deliverer) attempt(p *parcel) (again bool, wait time.Duration) {
+	x, err := d.store.Delivery(p.to.tenant, p.id)
+	if CodeOf(err) == CodeNotFound {
+		return false, 0
+	}
+	var post Post
+	if err == nil {
+		post, err = d.postOf(&x)
+	}
+	if err != nil {
+		d.log.Error("engine: a callback cannot be made", "execution", p.id, "error", err)
+		return true, lastRedelivery
+	}
+	status, err := d.poster.Post(d.ctx, post)
+	if d.ctx.Err() != nil {
+		return false, 0 // the next process tries it
+	}
+	if err == nil && status >= 200 && status < 300 {
+		return d.kept(func() error { return d.store.Delivered(x.Tenant, x.ID) })
+	}
+	now := d.now().UTC()
+	x.Attempts++
+	x.LastAttempt, x.LastStatus, x.LastError = now, status, refusalOf(status, err)
+	if x.Dead = x.Attempts > x.Callback.Retry; x.Dead {
+		x.Body = post.Body
+		d.log.Warn("engine: a callback was given up", "execution", x.ID, "job", x.JobID, "attempts", x.Attempts, "status", status)
+		return d.kept(func() error { return d.store.Attempted(x) })
+	}
+	wait = redelivery(x.Attempts)
+	x.NotBefore = now.Add(wait)
+	if again, pause := d.kept(func() error { return d.store.Attempted(x) }); again {
+		return true, max(pause, wait)
+	}
+	return true, wait
+}
+
+// kept keeps how an attempt ended. What the store does not take is tried again as a
+// whole: at least once.
+func (d *deliverer) kept(write func() error) (again bool, wait time.Duration) {
+	if err := write(); err != nil {
+		d.log.Error("engine: how a callback went cannot be kept", "error", err)
+		return true, lastRedelivery
+	}
+	return false, 0
+}
+
+// redelivery is the time before the attempt that follows n.
+func redelivery(n int) time.Duration {
+	wait := lastRedelivery
+	if n < 10 {
+		wait = min(firstRedelivery<<(n-1), lastRedelivery)
+	}
+	return wait + rand.N(wait/jitter)
+}
+
+// refusalOf says why an attempt failed, to the job's owner.
+func refusalOf(status int, err error) string {
+	if known, ok := asError(err); ok {
+		return known.Message
+	}
+	if err != nil {
+		return "the request did not come through"
+	}
+	return "the answer's status was " + strconv.Itoa(status)
+}
+
+// postOf makes the request of a delivery.
+func (d *deliverer) postOf(x *Delivery) (Post, error) {
+	job, err := d.store.JobExecutionByID(x.Tenant, x.JobExecution)
+	switch {
+	case err == nil && len(x.Body) == 0:
+		if x.Body, err = d.told(job); err != nil {
+			return Post{}, err
+		}
+	case CodeOf(err) != CodeNotFound && err != nil:
+		return Post{}, err
+	}
+	trace := job.TraceID
+	if trace == "" { // retention has dropped the execution
+		trace = traceOf(x.JobExecution)
+	}
+	timestamp := strconv.FormatInt(d.now().Unix(), 10)
+	return Post{
+		Tenant: x.Tenant, URL: x.Callback.URL, Body: x.Body,
+		Header: map[string]string{
+			"Idempotency-Key":     x.ID,
+			"Traceparent":         "00-" + trace + "-" + randomHex(8) + "-01",
+			"X-Blaxel-Timestamp":  timestamp,
+			"X-Blaxel-Signature":  "sha256=" + signature(x.Callback.Secret, x.Body),
+			"X-Faaspot-Signature": "t=" + timestamp + ",v1=" + signature(x.Callback.Secret, []byte(timestamp+"."), x.Body),
+		},
+	}, nil
+}
+
+// told is what is told of an execution.
+func (d *deliverer) told(job JobExecution) ([]byte, error) {
+	n := min(job.Stats.Total, maxDelivered)
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = TaskID(job.ID, i)
+	}
+	found, err := d.store.Executions(job.Tenant, ids)
+	if err != nil {
+		return nil, err
+	}
+	left := int(1 * MiB)
+	var tasks []Execution
+	for _, x := range found {
+		if x == nil {
+			continue
+		}
+		task := *x
+		if task.ResultSize > len(task.Result) && task.ResultSize <= left {
+			if whole, err := d.store.Execution(job.Tenant, task.ID); err == nil {
+				task = whole
+			}
+		}
+		left -= len(task.Result)
+		tasks = append(tasks, task)
+	}
+	return d.body(job, tasks), nil
+}
+
+// signature is the HMAC-SHA256 (RFC 2104) of parts, in hex.
+func signature(secret string, parts ...[]byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	for _, part := range parts {
+		_, _ = mac.Write(part)
+	}
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// shut begins nothing any more.
+func (d *deliverer) shut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closing = true
+	d.timer.Stop()
+}
+
+// end returns when nothing is under way any more.
+func (d *deliverer) end() { d.group.Wait() }
