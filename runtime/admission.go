@@ -95,6 +95,19 @@ func (a *admission) possible(bytes int64) error {
 		(bytes+MiB-1)/MiB, a.budget/MiB).WithHint("lower the function's memory, or run the server on a larger machine or with a larger memory budget")
 }
 
+// takeNow reserves bytes for a run that does not wait, if there is as much also
+// for each of some runs that come before it. Else it gives false.
+func (a *admission) takeNow(bytes int64, before int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	runs := int64(before) + 1
+	if a.closed || a.queue.waiting > 0 || bytes*runs > a.free || a.running+int(runs) > a.maxRuns {
+		return false
+	}
+	a.take(bytes)
+	return true
+}
+
 // enqueue lets a run in the background wait, whose bytes are possible. It is
 // told by a call that it may begin, perhaps before enqueue returns; from then on
 // whoever is told must release the bytes. These runs have no share in the bound

@@ -90,7 +90,11 @@ func (a *attempt) run() Execution {
 		return a.handedBack()
 	}
 	a.started = a.began.UTC()
-	outcome, err := e.runIn(a.ctx, a.version, args, a.logs)
+	call := RunCall{Program: a.version.program, Args: args, Context: a.version.context, Logs: a.logs}
+	if g := a.ticket.job; g != nil {
+		call.Env, call.Limits = g.env, a.limitsOf(a.version)
+	}
+	outcome, err := e.runIn(a.ctx, call)
 	switch {
 	case a.ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == ClassCancelled):
 		return a.stopped(outcome)
@@ -109,7 +113,7 @@ func (a *attempt) renew() (again bool, err error) {
 	switch {
 	case err != nil:
 		return false, err
-	case current.program.reservation() > a.bytes:
+	case a.limitsOf(current).reservation() > a.bytes:
 		e.current.release(current)
 		return true, nil
 	}
@@ -117,6 +121,12 @@ func (a *attempt) renew() (again bool, err error) {
 	a.version = current
 	return false, nil
 }
+
+// limitsOf are the limits of the attempt if it runs a version.
+func (a *attempt) limitsOf(v *loaded) Limits { return a.ticket.job.limits(v.program.Limits) }
+
+// reservation is what the attempt may use at most, in bytes.
+func (a *attempt) reservation() int64 { return a.limitsOf(a.version).reservation() }
 
 // execution is the running execution.
 func (a *attempt) execution() Execution {

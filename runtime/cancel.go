@@ -28,11 +28,24 @@ func (e *Engine) Cancel(ctx context.Context, tenant Tenant, id string) (x Execut
 		if changed {
 			e.ends.tell(x.ID)
 			e.turns.tell(x.ID)
+			e.taskCancelled(x)
 		}
 	default:
 		e.background.cancel(x.ID)
 	}
 	return x, changed, nil
+}
+
+// taskCancelled looks whether an execution that was cancelled before it ran was the
+// last task of an execution of a job.
+func (e *Engine) taskCancelled(x Execution) {
+	if x.Task == nil {
+		return
+	}
+	job, err := e.store.JobExecutionByID(x.Tenant, x.Task.JobExecution)
+	if err == nil && job.State.Terminal() {
+		e.jobDone(job.ID)
+	}
 }
 
 // cancel stops the attempt of an execution, if there is one.

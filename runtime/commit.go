@@ -28,6 +28,9 @@ func (d *dispatcher) hand(a *attempt, x Execution) {
 // append gives it at once. The lock is held.
 func (d *dispatcher) append(a *attempt, x Execution) {
 	a.end = x
+	if a.ticket.job != nil {
+		a.ticket.job.running--
+	}
 	d.bytes += a.end.weight()
 	d.ended = append(d.ended, a)
 	wake(d.commit)
@@ -166,6 +169,9 @@ func (d *dispatcher) settle(batch []*attempt, settled []Settled) {
 			}
 		case settled[i].Execution.State.Terminal():
 			d.engine.ends.tell(a.ticket.id)
+		}
+		if settled[i].JobDone {
+			d.engine.jobDone(a.ticket.job.id)
 		}
 		a.end = Execution{}
 	}

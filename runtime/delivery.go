@@ -7,7 +7,7 @@ import "time"
 // is taken or was tried often enough, and is then a dead letter until it is driven
 // again or purged.
 type Delivery struct {
-	ID           string // UUIDv7
+	ID           string // that of the execution of the job
 	Tenant       Tenant
 	JobID        string
 	Job          string // name

@@ -41,7 +41,9 @@ type dispatcher struct {
 	queue    fairQueue // of tickets that may start
 	suspects []*ticket // that may start, likewise
 	delayed  delays    // tickets that may not start yet
-	reserved int       // executions being accepted
+	jobs     map[string]*jobGroup
+	parked   int // tickets that wait in those
+	reserved int // executions being accepted
 	active   map[string]*attempt
 	suspect  *attempt // the one suspect that is active
 	ahead    int      // attempts that have not begun
@@ -69,6 +71,7 @@ func newDispatcher(e *Engine) *dispatcher {
 		engine:   e,
 		made:     time.Now(),
 		queue:    newFairQueue(),
+		jobs:     make(map[string]*jobGroup),
 		active:   make(map[string]*attempt),
 		target:   minAhead,
 		shutting: make(chan struct{}),
@@ -113,7 +116,7 @@ func wake(owner chan struct{}) {
 func (d *dispatcher) reserve(n int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.queue.waiting+len(d.suspects)+len(d.delayed)+d.reserved+n > d.engine.backlogLimit {
+	if d.queue.waiting+len(d.suspects)+len(d.delayed)+d.parked+d.reserved+n > d.engine.backlogLimit {
 		err := Errorf(CodeTooBusy, "too many runs are queued in the background, %d are allowed", d.engine.backlogLimit).
 			WithHint("wait until some of them are done")
 		err.RetryAfter = busyRetry
@@ -150,11 +153,22 @@ func (d *dispatcher) put(t *ticket) {
 
 // enter queues a ticket that may start. The lock is held.
 func (d *dispatcher) enter(t *ticket) {
+	if g := t.job; g != nil {
+		switch {
+		case g.cancelled:
+			return
+		case g.full():
+			g.park(t)
+			d.parked++
+			return
+		}
+		g.places++
+	}
 	if t.suspect() {
 		d.suspects = append(d.suspects, t)
 		return
 	}
-	d.queue.push(&t.waiter, t.tenant, t.functionID)
+	d.queue.push(&t.waiter, t.tenant, t.turn())
 }
 
 // choose takes from the queue what is to be leased now. If that is nothing, it
@@ -194,6 +208,10 @@ func (d *dispatcher) choose() (batch []*attempt, wait time.Duration) {
 	for next := d.queue.first(); next != nil && d.ahead < d.target; next = d.queue.first() {
 		w := next.next()
 		d.queue.serve(w)
+		if g := w.ticket.job; g != nil && g.cancelled {
+			g.places--
+			continue
+		}
 		batch = append(batch, d.activate(w.ticket))
 	}
 	return batch, wait
@@ -206,6 +224,9 @@ func (d *dispatcher) activate(t *ticket) *attempt {
 	a.background = a.decided
 	d.active[t.id] = a
 	d.ahead++
+	if t.job != nil {
+		t.job.pending = true
+	}
 	return a
 }
 
@@ -213,6 +234,7 @@ func (d *dispatcher) activate(t *ticket) *attempt {
 func (d *dispatcher) drop(a *attempt) {
 	a.cancel()
 	delete(d.active, a.ticket.id)
+	d.leavePlace(a.ticket)
 	if d.suspect == a {
 		d.suspect = nil
 		wake(d.lease)

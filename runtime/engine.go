@@ -67,11 +67,12 @@ type Engine struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	gate      *gate
-	admission *admission
-	current   *versionCache
-	changes   *keyedLock[functionKey] // held by whoever changes a function
-	once      *keyedLock[requestKey]  // held before changes by whoever has such a key
+	gate       *gate
+	admission  *admission
+	current    *versionCache
+	changes    *keyedLock[functionKey] // held by whoever changes a function
+	jobChanges *keyedLock[functionKey] // held by whoever changes a job
+	once       *keyedLock[requestKey]  // held before changes by whoever has such a key
 
 	background   *dispatcher
 	backlogLimit int
@@ -142,15 +143,16 @@ func New(o Options) (*Engine, error) {
 		o.Now = time.Now
 	}
 	e := &Engine{
-		store:     o.Store,
-		sandbox:   o.Sandbox,
-		log:       o.Log,
-		now:       o.Now,
-		gate:      newGate(),
-		admission: newAdmission(o.MemoryBudget, o.MaxRuns, o.QueueLimit),
-		current:   newVersionCache(o.CacheBytes),
-		changes:   newKeyedLock[functionKey](),
-		once:      newKeyedLock[requestKey](),
+		store:      o.Store,
+		sandbox:    o.Sandbox,
+		log:        o.Log,
+		now:        o.Now,
+		gate:       newGate(),
+		admission:  newAdmission(o.MemoryBudget, o.MaxRuns, o.QueueLimit),
+		current:    newVersionCache(o.CacheBytes),
+		changes:    newKeyedLock[functionKey](),
+		jobChanges: newKeyedLock[functionKey](),
+		once:       newKeyedLock[requestKey](),
 
 		backlogLimit: o.BacklogLimit,
 		ends:         newNotices(),

@@ -30,7 +30,8 @@ type ExecutionStore interface {
 
 // ExecutionQueue keeps what was accepted and is not done.
 type ExecutionQueue interface {
-	// Accept keeps queued executions of one tenant and gives their ids in order.
+	// Accept keeps queued executions of one tenant, which are no tasks, and gives
+	// their ids in order.
 	// Where a key is given that was seen before, within [IdempotencyPeriod], it
 	// keeps nothing: replayed is true and the ids are those of then if the
 	// request is the same, else the error is CodeConflict. Of those who come with
@@ -46,7 +47,7 @@ type ExecutionQueue interface {
 	// terminal state with its outcome, or queued again with NotBefore, the
 	// failures counted so far and the logs of the attempt. It counts only if the execution runs and Attempt
 	// is that of the lease. One that is to be queued again but was asked to cancel
-	// is cancelled as of now.
+	// is cancelled as of now, and so is a task of an execution of a job that was.
 	Finish(ended []Execution, now time.Time) ([]Settled, error)
 	// Cancel makes a queued execution cancelled as of now, and keeps of a running
 	// one that it is to be. changed is false if it has ended or was asked to
@@ -105,6 +106,9 @@ type Lease struct {
 	ID      string
 	Attempt int // one more than the execution's Attempt
 	Started time.Time
+	// JobExecution is of a task: the id of its execution of a job, if that has not
+	// started yet as far as is known. It starts with the task. Empty else.
+	JobExecution string
 }
 
 // Settled tells what became of an attempt's end: the execution as it stands now,
@@ -112,6 +116,9 @@ type Lease struct {
 type Settled struct {
 	Execution Execution
 	Err       error
+	// JobDone says that it was the last task of its execution of a job, which is
+	// done with it.
+	JobDone bool
 }
 
 // Filter chooses executions; its zero value chooses all. Times are those in the

@@ -6,6 +6,7 @@ import "context"
 type Storage interface {
 	Store
 	ExecutionStore
+	JobStore
 }
 
 // Store keeps functions. Each write is one durable batch, that of its [Change]
@@ -56,6 +57,11 @@ type RunCall struct {
 	Program Program
 	Args    []byte // JSON object
 	Context []byte // JSON object
+	// Env are environment variables that the run sees beside those of all runs, as
+	// a JSON object of strings without space around it; nil: none.
+	Env []byte
+	// Limits bound the run instead of those of the program. Zero: those do.
+	Limits Limits
 	// Logs, if not nil, gets all that the run writes, at the moment at which it
 	// is written. The logs of the outcome are then those that it holds.
 	Logs *LogBuffer

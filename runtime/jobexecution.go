@@ -56,7 +56,38 @@ type JobStats struct {
 	TimedOut  int
 	Cancelled int
 	Running   int
-	Retried   int // tasks that were started more than once after a failure
+	Retried   int // tasks that failed and were queued again
+}
+
+// Ended is how many tasks are done.
+func (s JobStats) Ended() int { return s.Succeeded + s.Failed + s.Cancelled }
+
+// Count counts the end of a task.
+func (s *JobStats) Count(state State) {
+	switch state {
+	case StateSucceeded:
+		s.Succeeded++
+	case StateCancelled:
+		s.Cancelled++
+	case StateTimeout:
+		s.TimedOut++
+		s.Failed++
+	case StateFailed:
+		s.Failed++
+	}
+}
+
+// End is the state in which an execution of a job ends whose tasks are all done.
+func (x *JobExecution) End() State {
+	switch s := x.Stats; {
+	case x.CancelRequested, s.Cancelled == s.Total:
+		return StateCancelled
+	case s.Failed == 0:
+		return StateSucceeded
+	case s.TimedOut == s.Failed:
+		return StateTimeout
+	}
+	return StateFailed
 }
 
 // Callback is who is told of the end of an execution of a job.
@@ -91,6 +122,10 @@ type JobRunRequest struct {
 	// Trigger is the id of the trigger that asks; empty: none does.
 	Trigger  string
 	Callback *Callback
+	// Tick is for which tick of the trigger's schedule it asks, zero if for none.
+	// No tick starts an execution after it, or a later one, has: that is
+	// [ErrTick].
+	Tick time.Time
 }
 
 // JobAcceptance is the answer to a [JobRunRequest].

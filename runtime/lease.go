@@ -58,6 +58,9 @@ func (d *dispatcher) leaseBatch(batch []*attempt) {
 	leases := make([]Lease, len(batch))
 	for i, a := range batch {
 		leases[i] = Lease{Tenant: a.ticket.tenant, ID: a.ticket.id, Attempt: int(a.ticket.attempt) + 1, Started: started}
+		if g := a.ticket.job; g != nil && !d.hasStarted(g) {
+			leases[i].JobExecution = g.id
+		}
 	}
 	refused, err := d.engine.store.Start(leases)
 	for CodeOf(err) == CodeUnavailable {
@@ -79,6 +82,7 @@ func (d *dispatcher) leaseBatch(batch []*attempt) {
 			}
 			a.ticket.attempt++
 			a.started = started
+			d.granted(a)
 			d.proceed(a)
 		}
 	case len(batch) == 1:
@@ -88,6 +92,23 @@ func (d *dispatcher) leaseBatch(batch []*attempt) {
 		for i := range batch {
 			d.leaseBatch(batch[i : i+1])
 		}
+	}
+}
+
+// hasStarted tells whether a task of an execution of a job has got a lease.
+func (d *dispatcher) hasStarted(g *jobGroup) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return g.started
+}
+
+// granted notes that an attempt has got its lease.
+func (d *dispatcher) granted(a *attempt) {
+	if g := a.ticket.job; g != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		g.started = true
+		g.running++
 	}
 }
 
@@ -131,7 +152,7 @@ func (d *dispatcher) proceed(a *attempt) {
 	version, err := e.versionOf(a.ctx, a.ticket)
 	if err == nil {
 		a.version = version
-		a.bytes = version.program.reservation()
+		a.bytes = a.reservation()
 		err = e.admission.possible(a.bytes)
 	}
 	switch {
@@ -142,16 +163,16 @@ func (d *dispatcher) proceed(a *attempt) {
 		d.conclude(a, a.unstarted(err))
 		return
 	}
-	e.admission.enqueue(&a.waiter, a.ticket.tenant, backgroundOf(a.ticket.functionID))
+	e.admission.enqueue(&a.waiter, a.ticket.tenant, backgroundOf(a.ticket.turn()))
 	if a.ctx.Err() != nil {
 		d.withdraw(a)
 	}
 }
 
-// backgroundOf is where runs of a function in the background wait for memory:
-// they take turns with those that callers wait for, instead of being in front of
-// them all.
-func backgroundOf(functionID string) string { return "background " + functionID }
+// backgroundOf is where runs of a function, or of an execution of a job, in the
+// background wait for memory: they take turns with those that callers wait for,
+// instead of being in front of them all.
+func backgroundOf(turn string) string { return "background " + turn }
 
 // withdraw ends an attempt that was cancelled or is handed back, if it has not
 // begun. One that has ends by itself.

@@ -15,9 +15,16 @@ import (
 // after another: so what ends the process again is charged alone, and given up
 // after maxLost times.
 func (e *Engine) recover() error {
+	tasks, err := e.recoverJobs()
+	if err != nil {
+		return unrecovered(err)
+	}
 	origins := make(map[origin]*origin)
 	ticketOf := func(x *Execution) *ticket {
 		key := origin{tenant: x.Tenant, functionID: x.FunctionID, function: x.Function, version: x.Version, caller: x.Caller}
+		if x.Task != nil {
+			key.job = tasks.all[x.Task.JobExecution].group
+		}
 		o := origins[key]
 		if o == nil {
 			o = &key
@@ -27,7 +34,10 @@ func (e *Engine) recover() error {
 	}
 	var queued []*ticket
 	var lost []Execution
-	err := e.store.Pending(func(x Execution) error {
+	err = e.store.Pending(func(x Execution) error {
+		if err := tasks.meet(&x); err != nil {
+			return err
+		}
 		if x.State == StateQueued {
 			queued = append(queued, ticketOf(&x))
 		} else {
@@ -35,6 +45,9 @@ func (e *Engine) recover() error {
 		}
 		return nil
 	})
+	if err == nil {
+		err = tasks.complete()
+	}
 	if err != nil {
 		return unrecovered(err)
 	}
@@ -51,12 +64,24 @@ func (e *Engine) recover() error {
 			if x := &settled[i].Execution; settled[i].Err == nil && x.State == StateQueued {
 				queued = append(queued, ticketOf(x))
 			}
+			if settled[i].JobDone {
+				e.jobDone(settled[i].Execution.Task.JobExecution)
+			}
 		}
 	}
 	if len(queued)+len(lost) > 0 {
 		e.log.Info("engine: executions of before go on", "queued", len(queued), "lost_while_running", len(lost))
 	}
-	slices.SortFunc(queued, func(a, b *ticket) int { return strings.Compare(a.id, b.id) })
+	// Who is suspected goes first also where only some tasks have a place.
+	slices.SortFunc(queued, func(a, b *ticket) int {
+		if a.suspect() != b.suspect() {
+			if a.suspect() {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.id, b.id)
+	})
 	e.background.add(queued)
 	return nil
 }

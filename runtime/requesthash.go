@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"maps"
+	"slices"
 )
 
 // requestHash tells one request from another, for idempotency: it is of all that
@@ -52,6 +54,27 @@ func (r BulkRequest) hash() [sha256.Size]byte {
 	}
 	h.number(int64(len(r.Args)))
 	for _, args := range r.Args {
+		h.text(orNoMembers(args))
+	}
+	return h.sum()
+}
+
+// hash is of all that the caller sent but the key.
+func (r *JobRunRequest) hash() [sha256.Size]byte {
+	h := newRequestHash("job")
+	h.text([]byte(r.Job))
+	h.text([]byte(r.Name))
+	h.number(r.Memory)
+	h.number(int64(r.Parallelism))
+	h.has(r.NoQueue)
+	h.text([]byte(r.Trigger))
+	h.number(int64(len(r.Env)))
+	for _, name := range slices.Sorted(maps.Keys(r.Env)) {
+		h.text([]byte(name))
+		h.text([]byte(r.Env[name]))
+	}
+	h.number(int64(len(r.Tasks)))
+	for _, args := range r.Tasks {
 		h.text(orNoMembers(args))
 	}
 	return h.sum()

@@ -58,7 +58,7 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 		e.ends.tell(x.ID)
 		e.turns.tell(x.ID)
 	}()
-	outcome, err := e.runIn(ctx, version, orNoMembers(r.Args), nil)
+	outcome, err := e.runIn(ctx, RunCall{Program: version.program, Args: orNoMembers(r.Args), Context: version.context})
 	cancelled := e.underWay.ending(w)
 	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == ClassCancelled); {
 	case stopped && cancelled:
@@ -75,7 +75,9 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 }
 
 // reservation is what a run may use at most, in bytes.
-func (p *Program) reservation() int64 { return p.Limits.Memory + p.Limits.Tmp }
+func (p *Program) reservation() int64 { return p.Limits.reservation() }
+
+func (l Limits) reservation() int64 { return l.Memory + l.Tmp }
 
 // currentOf gives the current version of a function, which must be given to
 // release.

@@ -13,9 +13,9 @@ func (e *Engine) deployIn(ctx context.Context, p Program) (o Outcome, err error)
 	return e.sandbox.Deploy(ctx, p)
 }
 
-func (e *Engine) runIn(ctx context.Context, l *loaded, args []byte, logs *LogBuffer) (o Outcome, err error) {
+func (e *Engine) runIn(ctx context.Context, c RunCall) (o Outcome, err error) {
 	defer caught("engine.run", &err)
-	return e.sandbox.Run(ctx, RunCall{Program: l.program, Args: args, Context: l.context, Logs: logs})
+	return e.sandbox.Run(ctx, c)
 }
 
 // caught turns a panic into an error for the log.

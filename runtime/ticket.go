@@ -12,6 +12,16 @@ type origin struct {
 	function   string
 	version    uint64
 	caller     Caller
+	job        *jobGroup // that they are tasks of, nil if they are none
+}
+
+// turn is what the executions take turns by with others of their tenant: each
+// function has its own, and each execution of a job.
+func (o *origin) turn() string {
+	if o.job != nil {
+		return o.job.id
+	}
+	return o.functionID
 }
 
 // ticket is a queued execution, as the dispatcher remembers it: to read 100,000
@@ -28,7 +38,7 @@ type ticket struct {
 	failures  int32 // of the function
 	faults    int32 // of the platform, but for
 	lost      int32 // attempts that were lost with a process
-	task      *TaskOf
+	task      int32 // its number, of a task
 }
 
 // newTicket makes the ticket of a queued execution.
@@ -42,7 +52,9 @@ func newTicket(o *origin, x *Execution) *ticket {
 		failures: int32(x.FunctionFailures),
 		faults:   int32(x.PlatformFailures),
 		lost:     int32(x.LostAttempts),
-		task:     x.Task,
+	}
+	if x.Task != nil {
+		t.task = int32(x.Task.Index)
 	}
 	t.ticket = t
 	return t
@@ -54,7 +66,7 @@ func (t *ticket) suspect() bool { return t.lost >= maxLost-1 }
 
 // execution is the queued execution.
 func (t *ticket) execution() Execution {
-	return Execution{
+	x := Execution{
 		ID:               t.id,
 		Tenant:           t.tenant,
 		Kind:             KindRun,
@@ -69,8 +81,11 @@ func (t *ticket) execution() Execution {
 		PlatformFailures: int(t.faults),
 		LostAttempts:     int(t.lost),
 		Caller:           t.caller,
-		Task:             t.task,
 	}
+	if t.job != nil {
+		x.Task = &TaskOf{JobExecution: t.job.id, Index: int(t.task)}
+	}
+	return x
 }
 
 // delays orders tickets by when they may start.

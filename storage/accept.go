@@ -17,6 +17,11 @@ var _ runtime.ExecutionStore = (*Store)(nil)
 func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (ids []string, replayed bool, err error) {
 	const op = "storage.accept"
 	parsed, err := checkAccepted(batch, key)
+	for i := range batch {
+		if t := batch[i].Execution.Task; t != nil && err == nil {
+			err = fmt.Errorf("execution %s is task %d of execution %s of a job: it is accepted with that", batch[i].Execution.ID, t.Index, t.JobExecution)
+		}
+	}
 	if err != nil {
 		return nil, false, fault(op, err)
 	}

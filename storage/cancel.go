@@ -20,10 +20,8 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 		return x, false, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.horizon.pass(id)()
-	defer s.leases.lock(keyOfExecution(kindAccepted, tenant, id))()
-
-	accepted, err := read(s.db, keyOfExecution(kindAccepted, tenant, id), decodeAccepted)
+	accepted, unlock, err := s.lockAccepted(tenant, id)
+	defer unlock()
 	if errors.Is(err, errAbsent) {
 		// What ended it has held the lock until it was durable.
 		x, err = readDone(s.db, tenant, id, true)
@@ -42,12 +40,16 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 	err = s.write(false, func(b *pebble.Batch) error {
 		x.CancelRequested = true
 		if before.lease == nil {
-			x = x.Cancelled(now)
-			done := x
-			if done.Logs, err = waitingLogs(s.db, of, before.waiting); err != nil {
+			jobs := newJobsUnderWay(s.db, now)
+			j, err := jobs.task(&x)
+			if err != nil {
 				return err
 			}
-			return errors.Join(dropUndone(b, of, accepted.function, accepted.argsSize, before), putDone(b, &done, id))
+			if j != nil {
+				j.count(runtime.StateCancelled)
+			}
+			x = x.Cancelled(now)
+			return errors.Join(s.putCancelled(b, of, accepted, before, now), jobs.put(b))
 		}
 		x.State = runtime.StateCancelling
 		lease := *before.lease
@@ -60,6 +62,29 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 	}
 	s.attempts.set(of, after)
 	return x, true, nil
+}
+
+// lockAccepted locks an execution that is not done, with the execution of a job
+// that it is a task of, and reads what was accepted; or fails with errAbsent.
+func (s *Store) lockAccepted(tenant runtime.Tenant, id executionID) (acceptedRecord, func(), error) {
+	key := keyOfExecution(kindAccepted, tenant, id)
+	keys, oldest := [][]byte{key}, id
+	// What was accepted does not change.
+	accepted, err := read(s.db, key, decodeAccepted)
+	if err == nil && accepted.asked.task != nil {
+		job, of, err := keyOfTasks(tenant, accepted.asked.task.JobExecution)
+		if err != nil {
+			return accepted, func() {}, err
+		}
+		keys = append(keys, job)
+		if of.before(oldest) {
+			oldest = of
+		}
+	}
+	leave := s.horizon.pass(oldest)
+	unlock := s.leases.lock(keys...)
+	accepted, err = read(s.db, key, decodeAccepted)
+	return accepted, func() { unlock(); leave() }, err
 }
 
 func noExecution(id string) error {

@@ -28,7 +28,7 @@ func games(n int) uint64 {
 	return uint64(n * *soak)
 }
 
-func newLedger() ledger { return ledger{map[string]entry{}, map[string]promise{}} }
+func newLedger() ledger { return ledger{map[string]entry{}, map[string]promise{}, newJobBook()} }
 
 func newPlayer(seed uint64) *player {
 	return &player{rng: rand.New(rand.NewPCG(seed, 3)), now: start, soft: true}
@@ -51,6 +51,7 @@ func TestExecutionsAsInTheLedger(t *testing.T) {
 				for range 3 {
 					p.compareList(t, s, l)
 				}
+				p.compareJobs(t, s, l)
 				if p.rng.IntN(20) == 0 {
 					must(t, s.db.Flush())
 				}
@@ -166,7 +167,7 @@ func TestLostPowerAmidExecutions(t *testing.T) {
 				return nil
 			}))
 			s := openOn(t, fs, "store")
-			for i := range 200 {
+			for i := range 300 {
 				m := p.move(before)
 				mu.Lock()
 				after = m.after

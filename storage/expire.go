@@ -16,7 +16,8 @@ const countedKeep = 256 * sampleRate
 
 // Expire drops executions that are done and are too old or too many, and old
 // keys of idempotency; see runtime.ExecutionHistory. What it costs depends on
-// the number of functions that have executions, not on that of executions.
+// the number of functions and jobs that have executions, and on that of the
+// executions of jobs that are dropped, not on that of executions.
 func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 	const op = "storage.expire"
 	if err := s.enter(); err != nil {
@@ -37,7 +38,15 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 		}
 	}
 	return fault(op, s.horizon.drop(oldest, func() error {
+		jobs, err := expiredJobs(s.db, oldest)
+		if err != nil {
+			return err
+		}
+		defer s.lockJobs(jobs)()
 		return s.write(false, func(b *pebble.Batch) error {
+			if err := dropJobs(b, s.db, jobs, oldest); err != nil {
+				return err
+			}
 			it, err := s.db.NewIter(nil)
 			if err != nil {
 				return err
@@ -107,7 +116,7 @@ func (d *dropper) all(r reader) error {
 }
 
 func (d *dropper) tenant(tenant runtime.Tenant) error {
-	for _, kind := range []byte{kindDone, kindResult, kindLogs} {
+	for _, kind := range []byte{kindDone, kindResult, kindLogs, kindJobDone} {
 		if err := d.before(keyKind(tenant, kind)); err != nil {
 			return err
 		}

@@ -15,20 +15,25 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Sett
 	const op = "storage.finish"
 	ids := make([]executionID, len(ended))
 	keys := make([][]byte, len(ended))
-	var oldest executionID
+	oldest := lastID
 	for i := range ended {
 		x := &ended[i]
 		id, err := checkExecution(x)
 		if err == nil && (!x.State.Terminal() && x.State != runtime.StateQueued || x.Attempt < 1) {
 			err = fmt.Errorf("execution %s cannot end as %s at attempt %d", x.ID, x.State, x.Attempt)
 		}
+		if err == nil && x.Task != nil {
+			var job []byte
+			var of executionID
+			job, of, err = keyOfTasks(x.Tenant, x.Task.JobExecution)
+			keys = append(keys, job)
+			oldest = earlier(oldest, of)
+		}
 		if err != nil {
 			return nil, fault(op, err)
 		}
 		ids[i], keys[i] = id, keyOfExecution(kindAccepted, x.Tenant, id)
-		if i == 0 || id.before(oldest) {
-			oldest = id
-		}
+		oldest = earlier(oldest, id)
 	}
 	if err := s.enter(); err != nil {
 		return nil, fault(op, err)
@@ -39,6 +44,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Sett
 
 	settled := make([]runtime.Settled, len(ended))
 	after := make(map[attemptOf]attempt, len(ended))
+	jobs := newJobsUnderWay(s.db, now)
 	err := s.write(false, func(b *pebble.Batch) error {
 		for i := range ended {
 			of := attemptOf{ended[i].Tenant, ids[i]}
@@ -46,17 +52,17 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Sett
 				settled[i].Err = runtime.ErrLease
 				continue
 			}
-			x, waiting, err := s.settle(b, ended[i], of, now)
+			x, waiting, last, err := s.settle(b, ended[i], of, jobs)
 			switch {
 			case err == nil:
-				settled[i].Execution, after[of] = x, attempt{waiting: waiting}
+				settled[i].Execution, settled[i].JobDone, after[of] = x, last, attempt{waiting: waiting}
 			case errors.Is(err, runtime.ErrLease):
 				settled[i].Err = runtime.ErrLease
 			default:
 				return err
 			}
 		}
-		return nil
+		return jobs.put(b)
 	})
 	if err != nil {
 		return nil, fault(op, err)
@@ -67,41 +73,61 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Sett
 	return settled, nil
 }
 
+func earlier(a, b executionID) executionID {
+	if b.before(a) {
+		return b
+	}
+	return a
+}
+
 // settle ends one attempt, or fails with ErrLease. Its lock is held. What it
-// gives for the next attempt is nil if there is to be none.
-func (s *Store) settle(b *pebble.Batch, x runtime.Execution, of attemptOf, now time.Time) (runtime.Execution, *waitingRecord, error) {
+// gives for the next attempt is nil if there is to be none. last says that no
+// other task of its execution of a job is left.
+func (s *Store) settle(b *pebble.Batch, x runtime.Execution, of attemptOf, jobs jobsUnderWay) (_ runtime.Execution, _ *waitingRecord, last bool, err error) {
 	lease := s.attempts.get(of).lease
 	if lease == nil || lease.attempt != x.Attempt {
-		return x, nil, runtime.ErrLease
+		return x, nil, false, runtime.ErrLease
 	}
 	if lease.function != x.Function {
-		return x, nil, fmt.Errorf("execution %s is of function %q, not of %q", x.ID, lease.function, x.Function)
+		return x, nil, false, fmt.Errorf("execution %s is of function %q, not of %q", x.ID, lease.function, x.Function)
+	}
+	job, err := jobs.task(&x)
+	if err != nil {
+		return x, nil, false, err
 	}
 	x.ID, x.CancelRequested = of.id.String(), lease.cancel
-	if x.State == runtime.StateQueued && lease.cancel {
+	if x.State == runtime.StateQueued && (lease.cancel || job != nil && job.CancelRequested) {
+		x.CancelRequested = true
 		x.Started = lease.started
-		x = x.Cancelled(now)
+		x = x.Cancelled(jobs.now)
 	}
 	if x.State == runtime.StateQueued {
 		logs := encodeLogs(x.Logs)
 		w := &waitingRecord{x.Attempt, failuresOf(&x), x.NotBefore, uint64(len(logs))}
+		if job != nil && lease.failures == (failures{}) && w.failures != (failures{}) {
+			job.Stats.Retried++
+			job.changed = true
+		}
 		x.Started, x.Finished, x.Outcome, x.ResultSize = time.Time{}, time.Time{}, runtime.Outcome{}, 0
-		err := errors.Join(
+		err = errors.Join(
 			dropLease(b, of, lease),
 			b.Set(keyOfExecution(kindWaiting, of.tenant, of.id), w.encode(), nil),
 		)
 		if len(logs) > 0 {
 			err = errors.Join(err, b.Set(keyOfExecution(kindWaitingLogs, of.tenant, of.id), logs, nil))
 		}
-		return x, w, err
+		return x, w, false, err
 	}
-	err := errors.Join(
+	if job != nil {
+		last = job.count(x.State)
+	}
+	err = errors.Join(
 		dropUndone(b, of, lease.function, lease.argsSize, attempt{lease: lease}),
 		putDone(b, &x, of.id),
 	)
 	x.ResultSize = len(x.Result)
 	x.Result, x.Logs = nil, runtime.Logs{}
-	return x, nil, err
+	return x, nil, last, err
 }
 
 // Record keeps an execution that was never queued; see runtime.ExecutionHistory.

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -13,6 +14,7 @@ import (
 func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 	const op = "storage.start"
 	ids := make([]executionID, len(leases))
+	jobIDs := make([]executionID, len(leases))
 	keys := make([][]byte, len(leases))
 	for i, l := range leases {
 		var ok bool
@@ -20,6 +22,14 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 			return nil, fault(op, fmt.Errorf("a lease needs tenant, id, attempt and start, not %q, %q, %d, %v", l.Tenant, l.ID, l.Attempt, l.Started))
 		}
 		keys[i] = keyOfExecution(kindAccepted, l.Tenant, ids[i])
+		if l.JobExecution != "" {
+			job, id, err := keyOfTasks(l.Tenant, l.JobExecution)
+			if err != nil {
+				return nil, fault(op, err)
+			}
+			jobIDs[i] = id
+			keys = append(keys, job)
+		}
 	}
 	if err := s.enter(); err != nil {
 		return nil, fault(op, err)
@@ -30,6 +40,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 	refused = make([]error, len(leases))
 	begun := make(map[attemptOf]attempt, len(leases))
 	err = s.write(false, func(b *pebble.Batch) error {
+		jobs := newJobsUnderWay(s.db, time.Time{})
 		for i, l := range leases {
 			of := attemptOf{l.Tenant, ids[i]}
 			if _, twice := begun[of]; twice {
@@ -40,13 +51,17 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 			switch {
 			case err == nil:
 				begun[of] = attempt{lease: lease}
+				if l.JobExecution != "" {
+					err = jobs.start(attemptOf{l.Tenant, jobIDs[i]}, l.Started)
+				}
 			case errors.Is(err, runtime.ErrLease):
-				refused[i] = runtime.ErrLease
-			default:
+				refused[i], err = runtime.ErrLease, nil
+			}
+			if err != nil {
 				return err
 			}
 		}
-		return nil
+		return jobs.put(b)
 	})
 	if err != nil {
 		return nil, fault(op, err)

@@ -23,6 +23,7 @@ type ledger struct {
 	all map[string]entry // by id
 	// promises are the keys of idempotency, by tenant and key.
 	promises map[string]promise
+	jobBook
 }
 
 type entry struct {
@@ -38,7 +39,9 @@ type promise struct {
 	ids  []string
 }
 
-func (l ledger) clone() ledger { return ledger{maps.Clone(l.all), maps.Clone(l.promises)} }
+func (l ledger) clone() ledger {
+	return ledger{maps.Clone(l.all), maps.Clone(l.promises), l.jobBook.clone()}
+}
 
 // hardened is l after a durable write.
 func (l ledger) hardened() ledger {
@@ -181,8 +184,10 @@ func running(e entry) bool {
 func (p *player) move(l ledger) move {
 	p.now = p.now.Add(time.Duration(p.rng.IntN(100)) * time.Millisecond)
 	switch n := p.rng.IntN(20); {
-	case n < 6:
+	case n < 3:
 		return p.accept(l)
+	case n < 6:
+		return p.jobMove(l)
 	case n < 10:
 		return p.start(l)
 	case n < 14:
@@ -253,7 +258,14 @@ func (p *player) start(l ledger) move {
 	var leases []runtime.Lease
 	var refused []error
 	add := func(e entry, attempt int, err error) {
-		leases = append(leases, runtime.Lease{Tenant: e.x.Tenant, ID: e.x.ID, Attempt: attempt, Started: p.now})
+		lease := runtime.Lease{Tenant: e.x.Tenant, ID: e.x.ID, Attempt: attempt, Started: p.now}
+		if t := e.x.Task; t != nil && (l.runs[t.JobExecution].Started.IsZero() || p.rng.IntN(2) == 0) && !e.x.State.Terminal() {
+			lease.JobExecution = t.JobExecution
+			if err == nil {
+				after.started(e.x, p.now)
+			}
+		}
+		leases = append(leases, lease)
 		refused = append(refused, err)
 	}
 	for _, e := range p.pick(l, queued) {
@@ -317,18 +329,26 @@ func (p *player) finish(l ledger) move {
 			x.NotBefore = p.now.Add(time.Minute)
 			given := x
 			e.logs = p.logs()
-			if x.CancelRequested {
+			done := false
+			if x.CancelRequested || after.runOf(x).CancelRequested {
+				x.CancelRequested = true
 				x = x.Cancelled(p.now)
 				e.args = nil
+				done = after.ended(x, p.now)
 			} else {
 				x.Started = time.Time{}
+				after.failed(e.x, x, p.now)
 			}
 			e.x = x
-			add(given, e.logs, brief(x))
+			w := brief(x)
+			w.JobDone = done
+			add(given, e.logs, w)
 		} else {
 			x, logs := p.ended(x)
 			e = entry{x: x, logs: logs}
-			add(x, logs, brief(x))
+			w := brief(x)
+			w.JobDone = after.ended(x, p.now)
+			add(x, logs, w)
 			if p.rng.IntN(8) == 0 {
 				late(x)
 			}
@@ -386,6 +406,9 @@ func (p *player) cancel(l ledger) move {
 	if changes {
 		after = l.hardened()
 		after.all[e.x.ID] = e
+		if e.x.State.Terminal() {
+			after.ended(e.x, p.now)
+		}
 	}
 	now := p.now
 	return move{"cancel " + e.x.ID, func(s *Store) error {
@@ -418,19 +441,24 @@ func (p *player) expire(l ledger) move {
 	if p.rng.IntN(2) == 0 {
 		keep = p.rng.IntN(30)
 	}
+	oldest := ""
+	if age > 0 {
+		oldest = idAt(p.now.Add(-age)).String()
+	}
+	done := slices.DeleteFunc(l.newestFirst(), func(e entry) bool { return !e.x.State.Terminal() })
+	switch {
+	case keep == 0:
+		oldest = lastID.String()
+	case keep > 0 && keep <= len(done):
+		oldest = max(oldest, done[keep-1].x.ID)
+	}
 	after := l.hardened()
-	kept, dropped := 0, false
-	for _, e := range l.newestFirst() {
-		if !e.x.State.Terminal() {
-			continue
-		}
-		old := age > 0 && timeOf(e.x.ID).Before(p.now.Add(-age).Truncate(time.Millisecond))
-		if old || keep >= 0 && kept >= keep {
+	dropped := after.expire(oldest)
+	for _, e := range done {
+		if e.x.ID < oldest {
 			delete(after.all, e.x.ID)
 			dropped = true
-			continue
 		}
-		kept++
 	}
 	if !dropped {
 		after = l
@@ -442,7 +470,7 @@ func (p *player) expire(l ledger) move {
 // holding reads all that a store holds of executions.
 func holding(t testing.TB, s *Store) ledger {
 	t.Helper()
-	l := ledger{all: map[string]entry{}}
+	l := ledger{all: map[string]entry{}, jobBook: holdingJobs(t, s)}
 	for _, tenant := range ledgerTenants {
 		for cursor := ""; ; {
 			page, err := s.List(tenant, runtime.Filter{}, cursor, 7)
@@ -494,6 +522,7 @@ func (l ledger) diff(got ledger, lossy bool) string {
 			lines = append(lines, fmt.Sprintf("%s should not be there, %s", id, e.x.State))
 		}
 	}
+	lines = append(lines, l.jobBook.diff(got.jobBook)...)
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }

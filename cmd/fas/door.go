@@ -18,6 +18,8 @@ type door struct {
 var (
 	_ httpapi.Functions  = (*door)(nil)
 	_ httpapi.Executions = (*door)(nil)
+	_ httpapi.Jobs       = (*door)(nil)
+	_ httpapi.Jobs       = (*runtime.Engine)(nil)
 )
 
 // retrySoon is when a caller may find a server that starts ready.

@@ -174,8 +174,23 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 		return outcome, err
 	}
 	defer img.release()
-	r := request{op: opRun, inputs: [3][]byte{c.Args, c.Context}, limits: c.Program.Limits.WithDefaults(), logs: c.Logs}
+	limits := c.Limits
+	if limits == (runtime.Limits{}) {
+		limits = c.Program.Limits
+	}
+	r := request{op: opRun, inputs: [3][]byte{c.Args, contextOf(c)}, limits: limits.WithDefaults(), logs: c.Logs}
 	return s.onSlot(ctx, img, c.Program.Tenant, r, nil)
+}
+
+// contextOf is what the guest is told as context: with the environment, if the
+// run has one of its own.
+func contextOf(c runtime.RunCall) []byte {
+	if c.Env == nil {
+		return c.Context
+	}
+	pair := make([]byte, 0, len(c.Context)+len(c.Env)+3)
+	pair = append(append(pair, '['), c.Context...)
+	return append(append(append(pair, ','), c.Env...), ']')
 }
 
 // Forget implements [runtime.Sandbox].

@@ -12,6 +12,7 @@ must hold, the host checks.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from _faas_boot import failure, preload, program, renewal, values
@@ -22,6 +23,7 @@ type Outcome = bytes | tuple[bytes]
 # have to look for, rather than to attributes of modules that functions patch.
 _stdout = sys.stdout
 _stderr = sys.stderr
+_environ = os.environ
 
 
 def boot() -> None:
@@ -62,6 +64,9 @@ def run(args: bytes, context: bytes) -> Outcome:
         try:
             parameters = values.decode(args)
             secrets = values.decode(context)
+            if type(secrets) is list:
+                secrets, variables = secrets
+                _environ.update(variables)
             renewal.after_restore()
             result = program.main(parameters, secrets)
             return values.encode(result)

@@ -1,0 +1,127 @@
+package runtime
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of jobs that are not in their types.
+const (
+	// MaxConcurrentTasks is how many tasks at once a job may ask for.
+	MaxConcurrentTasks = 10_000
+	// MaxTriggerTasks is how many bytes the tasks of all triggers of a job may have.
+	MaxTriggerTasks = 1 * MiB
+
+	maxDisplayName = 256 // bytes
+	maxLabels      = 64
+	maxLabel       = 256 // bytes of a key, and of a value
+)
+
+// ValidateJobName checks a job's name; see [MaxJobName].
+func ValidateJobName(name string) error {
+	edge := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+	ok := name != "" && len(name) <= MaxJobName && edge(name[0]) && edge(name[len(name)-1])
+	for i := 0; ok && i < len(name); i++ {
+		ok = edge(name[i]) || name[i] == '-'
+	}
+	if !ok {
+		return Errorf(CodeInvalidArgument, "the job name is not valid").
+			WithHint("use 1 to 49 of the characters a-z 0-9 - and begin and end with a letter or a digit")
+	}
+	return nil
+}
+
+// checkJob checks what is asked for, as far as it can be told without the store.
+func checkJob(j *Job) error {
+	if j.Tenant == "" {
+		return Errorf(CodeInvalidArgument, "the tenant is missing")
+	}
+	if err := ValidateJobName(j.Name); err != nil {
+		return err
+	}
+	if !isText(j.DisplayName, maxDisplayName) {
+		return Errorf(CodeInvalidArgument, "the display name is not valid").WithHint("give text of at most 256 bytes")
+	}
+	if len(j.Labels) > maxLabels {
+		return Errorf(CodeInvalidArgument, "there are %d labels, at most %d are allowed", len(j.Labels), maxLabels)
+	}
+	for key, value := range j.Labels {
+		if key == "" || !isText(key, maxLabel) || !isText(value, maxLabel) {
+			return Errorf(CodeInvalidArgument, "the label %.300q is not valid", key).WithHint("give keys and values that are text of at most 256 bytes")
+		}
+	}
+	return j.Spec.check()
+}
+
+func isText(text string, most int) bool {
+	return len(text) <= most && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
+}
+
+func (s *JobSpec) check() error {
+	if s.Function == "" {
+		return Errorf(CodeInvalidArgument, "spec.function is missing").WithHint("name the function that the job runs")
+	}
+	if err := ValidateName(s.Function); err != nil {
+		return err
+	}
+	if err := (Limits{Timeout: s.Timeout, Memory: s.Memory}).Validate(); err != nil {
+		return err
+	}
+	if err := checkRetries(s.MaxRetries); err != nil {
+		return err
+	}
+	if s.MaxConcurrentTasks < 0 || s.MaxConcurrentTasks > MaxConcurrentTasks {
+		return Errorf(CodeInvalidArgument, "%d concurrent tasks are out of bounds", s.MaxConcurrentTasks).
+			WithHint("give a number between 1 and 10000, or 0 for no bound")
+	}
+	if err := s.checkEnv(); err != nil {
+		return err
+	}
+	return s.checkTriggers()
+}
+
+func (s *JobSpec) checkEnv() error {
+	env := make(map[string]string, len(s.Env))
+	for _, v := range s.Env {
+		if err := checkEnvVar(v.Name, v.Value); err != nil {
+			return err
+		}
+		if _, twice := env[v.Name]; twice {
+			return Errorf(CodeInvalidArgument, "the environment variable %s is there twice", v.Name)
+		}
+		env[v.Name] = v.Value
+	}
+	return checkEnvSize(env)
+}
+
+func (s *JobSpec) checkTriggers() error {
+	if len(s.Triggers) > MaxTriggers {
+		return Errorf(CodeInvalidArgument, "there are %d triggers, at most %d are allowed", len(s.Triggers), MaxTriggers)
+	}
+	ids, paths, sum := make(map[string]bool), make(map[string]bool), 0
+	for _, t := range s.Triggers {
+		if err := checkTrigger(t); err != nil {
+			return err
+		}
+		if ids[t.ID] {
+			return Errorf(CodeInvalidArgument, "two triggers have the id %q", t.ID)
+		}
+		ids[t.ID] = true
+		if t.Type != TriggerCron {
+			if paths[t.Path] {
+				return Errorf(CodeInvalidArgument, "two triggers have the path %q", t.Path)
+			}
+			paths[t.Path] = true
+		}
+		for _, task := range t.Tasks {
+			sum += len(task)
+		}
+		if sum > MaxTriggerTasks {
+			return Errorf(CodeTooLarge, "the tasks of triggers have more than the %d bytes that they may have in all", MaxTriggerTasks)
+		}
+		if err := checkTasks(t.Tasks, MaxTriggerTasks); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+// CreateJob keeps a new job. Of j the Engine sets ID, Revision, Created and
+// Updated, and ids and secrets of triggers that have none.
+//
+// Errors of this and the methods below: CodeInvalidArgument, CodeTooLarge,
+// CodeAlreadyExists, CodeNotFound, CodeUnavailable, CodeInternal.
+func (e *Engine) CreateJob(ctx context.Context, j Job) (Job, error) {
+	const op = "engine.createjob"
+	unlock, err := e.enterJob(ctx, j.Tenant, j.Name)
+	if err != nil {
+		return Job{}, err
+	}
+	defer unlock()
+	j = j.clone()
+	j.Spec.complete(nil)
+	if err := e.checkJob(&j); err != nil {
+		return Job{}, fault(op, err)
+	}
+	j.ID, j.Revision, j.Created = newID(), 1, e.now().UTC()
+	j.Updated, j.UpdatedBy = j.Created, j.CreatedBy
+	if err := e.store.CreateJob(j); err != nil {
+		return Job{}, fault(op, err)
+	}
+	return j, nil
+}
+
+// UpdateJob gives the job of j's name the names, labels and spec of j, as a new
+// revision if the spec is another one. CreatedBy and Created stay.
+func (e *Engine) UpdateJob(ctx context.Context, j Job) (Job, error) {
+	const op = "engine.updatejob"
+	unlock, err := e.enterJob(ctx, j.Tenant, j.Name)
+	if err != nil {
+		return Job{}, err
+	}
+	defer unlock()
+	old, err := e.store.JobByName(j.Tenant, j.Name)
+	if err != nil {
+		return Job{}, fault(op, err)
+	}
+	j = j.clone()
+	j.Spec.complete(old.Spec.Triggers)
+	if err := e.checkJob(&j); err != nil {
+		return Job{}, fault(op, err)
+	}
+	j, err = e.replaceJob(old, j)
+	return j, fault(op, err)
+}
+
+// RollbackJob makes the spec of a kept revision the current one, as a new
+// revision.
+func (e *Engine) RollbackJob(ctx context.Context, tenant Tenant, name string, revision uint64, userID string) (Job, error) {
+	const op = "engine.rollbackjob"
+	unlock, err := e.enterJob(ctx, tenant, name)
+	if err != nil {
+		return Job{}, err
+	}
+	defer unlock()
+	old, err := e.store.JobByName(tenant, name)
+	if err != nil {
+		return Job{}, fault(op, err)
+	}
+	kept, err := e.store.JobRevisions(tenant, old.ID)
+	if err != nil {
+		return Job{}, fault(op, err)
+	}
+	i := slices.IndexFunc(kept, func(r JobRevision) bool { return r.Number == revision })
+	if i < 0 {
+		return Job{}, fault(op, Errorf(CodeNotFound, "the job has no revision %d", revision).
+			WithHint("list its revisions; the last 5 are kept"))
+	}
+	j := old
+	j.Spec, j.UpdatedBy = kept[i].Spec, userID
+	if err := e.checkJob(&j); err != nil {
+		return Job{}, fault(op, err)
+	}
+	j, err = e.replaceJob(old, j)
+	return j, fault(op, err)
+}
+
+// replaceJob keeps j in place of the job that it was. Nothing is kept of what
+// changes nothing. The lock of the job is held.
+func (e *Engine) replaceJob(old, j Job) (Job, error) {
+	j.ID, j.Revision, j.Created, j.CreatedBy = old.ID, old.Revision, old.Created, old.CreatedBy
+	same := j.Spec.equal(&old.Spec)
+	if same && j.DisplayName == old.DisplayName && maps.Equal(j.Labels, old.Labels) {
+		return old, nil
+	}
+	if !same {
+		j.Revision++
+	}
+	j.Updated = e.now().UTC()
+	return j, e.store.UpdateJob(j)
+}
+
+// equal tells whether two specs say the same. Tasks of triggers are compared as
+// they are kept.
+func (s *JobSpec) equal(other *JobSpec) bool {
+	a, failed := json.Marshal(s)
+	b, err := json.Marshal(other)
+	return failed == nil && err == nil && bytes.Equal(a, b)
+}
+
+// DeleteJob removes a job and cancels what is under way of it. Its executions are
+// not found any more; their tasks are, for as long as other executions.
+func (e *Engine) DeleteJob(ctx context.Context, tenant Tenant, name string) (Job, error) {
+	const op = "engine.deletejob"
+	unlock, err := e.enterJob(ctx, tenant, name)
+	if err != nil {
+		return Job{}, err
+	}
+	defer unlock()
+	j, err := e.store.JobByName(tenant, name)
+	if err == nil {
+		err = e.store.DeleteJob(tenant, j.ID)
+	}
+	if err != nil {
+		return Job{}, fault(op, err)
+	}
+	// From here on nothing is accepted of it. What cannot be cancelled now is when
+	// the next process starts.
+	var left []string
+	err = e.store.PendingJobs(func(x JobExecution, deleted bool) error {
+		if deleted && x.Tenant == tenant && x.JobID == j.ID {
+			left = append(left, x.ID)
+		}
+		return nil
+	})
+	for _, id := range left {
+		if err == nil {
+			_, _, err = e.cancelJob(tenant, id)
+		}
+	}
+	if err != nil {
+		e.log.Error("engine: executions of a deleted job cannot be cancelled", "job", j.ID, "error", err)
+	}
+	return j, nil
+}
+
+// Job gets a job.
+func (e *Engine) Job(ctx context.Context, tenant Tenant, name string) (Job, error) {
+	if err := e.enter(); err != nil {
+		return Job{}, err
+	}
+	defer e.gate.leave()
+	j, err := e.store.JobByName(tenant, name)
+	return j, fault("engine.job", err)
+}
+
+// Jobs gives a page of jobs.
+func (e *Engine) Jobs(ctx context.Context, tenant Tenant, l JobListing) (JobPage[Job], error) {
+	if err := e.enter(); err != nil {
+		return JobPage[Job]{}, err
+	}
+	defer e.gate.leave()
+	page, err := e.store.Jobs(tenant, l.bounded())
+	return page, fault("engine.jobs", err)
+}
+
+// JobRevisions lists the kept revisions of a job, newest first.
+func (e *Engine) JobRevisions(ctx context.Context, tenant Tenant, name string) (all []JobRevision, err error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.gate.leave()
+	j, err := e.store.JobByName(tenant, name)
+	if err == nil {
+		all, err = e.store.JobRevisions(tenant, j.ID)
+	}
+	return all, fault("engine.jobrevisions", err)
+}
+
+// enterJob counts in who changes a job, one at a time.
+func (e *Engine) enterJob(ctx context.Context, tenant Tenant, name string) (leave func(), err error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	key := functionKey{tenant, name}
+	if err := e.jobChanges.lock(ctx, key); err != nil {
+		e.gate.leave()
+		return nil, gaveUp(err)
+	}
+	return func() { e.jobChanges.unlock(key); e.gate.leave() }, nil
+}
+
+// checkJob checks a job before it is kept.
+func (e *Engine) checkJob(j *Job) error {
+	if err := checkJob(j); err != nil {
+		return err
+	}
+	_, err := e.store.FunctionByName(j.Tenant, j.Spec.Function)
+	if CodeOf(err) == CodeNotFound {
+		return noFunctionOfJob(j.Spec.Function)
+	}
+	return err
+}
+
+// clone shares nothing with j that the Engine changes, or keeps.
+func (j Job) clone() Job {
+	j.Labels = maps.Clone(j.Labels)
+	j.Spec.Env = slices.Clone(j.Spec.Env)
+	j.Spec.Triggers = slices.Clone(j.Spec.Triggers)
+	return j
+}

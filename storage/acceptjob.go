@@ -1,0 +1,133 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// AcceptJob keeps an execution of a job with its tasks; see runtime.JobStore.
+func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key *runtime.IdempotencyKey, tick *runtime.Tick) (text string, replayed bool, err error) {
+	const op = "storage.acceptjob"
+	id, ids, err := checkAcceptedJob(&x, tasks, key)
+	if err != nil {
+		return "", false, fault(op, err)
+	}
+	if err := s.enter(); err != nil {
+		return "", false, fault(op, err)
+	}
+	defer s.life.RUnlock()
+	if key != nil {
+		defer s.lockPromise(x.Tenant, key)()
+		if ids, err := s.promised(x.Tenant, key); err != nil || ids != nil {
+			return first(ids), ids != nil, fault(op, err)
+		}
+	}
+	defer s.locks.lock(keyJob(x.Tenant, x.JobID))()
+	if _, err := readJobRecord(s.db, x.Tenant, x.JobID); err != nil {
+		return "", false, fault(op, err)
+	}
+	if err := s.nameFree(&x); err != nil {
+		return "", false, fault(op, err)
+	}
+	count, err := optional(s.db, keyJobCount(x.Tenant, x.JobID), decodeNumber)
+	if err != nil {
+		return "", false, fault(op, err)
+	}
+	if count == nil {
+		count = new(uint64)
+	}
+	err = s.write(true, func(b *pebble.Batch) error {
+		err := errors.Join(
+			putJobAccepted(b, &x, id),
+			putAccepted(b, tasks, ids),
+			b.Set(keyJobCount(x.Tenant, x.JobID), encodeNumber(*count+1), nil),
+		)
+		if key != nil {
+			err = errors.Join(err, putPromise(b, x.Tenant, key, []executionID{id}))
+		}
+		if tick != nil {
+			err = errors.Join(err, s.putTick(b, x.Tenant, *tick))
+		}
+		return err
+	})
+	if err != nil {
+		return "", false, fault(op, err)
+	}
+	return x.ID, false, nil
+}
+
+func first(ids []string) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return ids[0]
+}
+
+// nameFree fails if another execution of the job has the name. The job's lock is
+// held.
+func (s *Store) nameFree(x *runtime.JobExecution) error {
+	err := s.absent(keyAka(x.Tenant, x.JobID, x.Name))
+	if id, ok := parseID(x.Name); ok && err == nil && x.Name != x.ID {
+		// The id of another is its name, too.
+		for _, kind := range []byte{kindJobUndone, kindJobDoneOf} {
+			err = errors.Join(err, s.absent(append(keyJobsExecutions(kind, x.Tenant, x.JobID), id[:]...)))
+		}
+	}
+	if errors.Is(err, errPresent) {
+		return runtime.Errorf(runtime.CodeAlreadyExists, "the job has an execution %q already", x.Name).
+			WithHint("choose another executionId, or leave it out")
+	}
+	return err
+}
+
+// putTick keeps a tick, unless it or a later one is kept. The job's lock is held.
+func (s *Store) putTick(b *pebble.Batch, tenant runtime.Tenant, tick runtime.Tick) error {
+	key := keyTick(tenant, tick.JobID, tick.Trigger)
+	last, err := optional(s.db, key, decodeTime)
+	switch {
+	case err != nil:
+		return err
+	case last != nil && !last.Before(tick.At):
+		return runtime.ErrTick
+	}
+	return b.Set(key, encodeTime(tick.At), nil)
+}
+
+// putJobAccepted writes all records of an execution of a job that is new.
+func putJobAccepted(b *pebble.Batch, x *runtime.JobExecution, id executionID) error {
+	value, err := encodeJobExecution(x, id)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		b.Set(keyOfExecution(kindJobAccepted, x.Tenant, id), value, nil),
+		b.Set(append(keyJobsExecutions(kindJobUndone, x.Tenant, x.JobID), id[:]...), encodeAka(x), nil),
+	)
+	if x.Name != x.ID {
+		err = errors.Join(err, b.Set(keyAka(x.Tenant, x.JobID, x.Name), id[:], nil))
+	}
+	return err
+}
+
+// checkAcceptedJob holds callers to the contract of runtime.JobStore.
+func checkAcceptedJob(x *runtime.JobExecution, tasks []runtime.Accepted, key *runtime.IdempotencyKey) (id executionID, ids []executionID, err error) {
+	id, ok := parseID(x.ID)
+	if !ok || x.Tenant == "" || x.JobID == "" || x.Name == "" {
+		return id, nil, fmt.Errorf("an execution of a job needs tenant, job, name and an id that is a UUIDv7, not %q, %q, %q, %q", x.Tenant, x.JobID, x.Name, x.ID)
+	}
+	if want := (runtime.JobStats{Total: len(tasks)}); x.State != runtime.StateQueued || x.Stats != want || x.CancelRequested || !x.Started.IsZero() {
+		return id, nil, fmt.Errorf("execution %s of a job is new as %+v", x.ID, x)
+	}
+	for i := range tasks {
+		t := &tasks[i].Execution
+		if t.Tenant != x.Tenant || t.Task == nil || t.Task.JobExecution != x.ID || t.Task.Index != i || t.ID != runtime.TaskID(x.ID, i) {
+			return id, nil, fmt.Errorf("execution %s is not task %d of execution %s of a job", t.ID, i, x.ID)
+		}
+	}
+	ids, err = checkAccepted(tasks, key)
+	return id, ids, err
+}

@@ -1,0 +1,106 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// jobOf names a job that may be gone.
+type jobOf struct {
+	tenant runtime.Tenant
+	id     string
+}
+
+// expiredJobs finds the jobs that have executions which are done and older than
+// oldest.
+func expiredJobs(r reader, oldest executionID) (all []jobOf, err error) {
+	it, err := r.NewIter(nil)
+	if err != nil {
+		return nil, err
+	}
+	err = eachTenant(r, func(tenant runtime.Tenant) error {
+		prefix := keyKind(tenant, kindJobDoneOf)
+		end := keyEnd(prefix)
+		for ok := it.SeekGE(prefix); ok && bytes.Compare(it.Key(), end) < 0; {
+			id, _, err := cutText(it.Key()[len(prefix):])
+			if err != nil {
+				return damaged("key %x: %v", it.Key(), err)
+			}
+			mine := keyJobsExecutions(kindJobDoneOf, tenant, id)
+			first, err := idOf(mine, it.Key())
+			if err != nil {
+				return damaged("key %x: %v", it.Key(), err)
+			}
+			if first.before(oldest) {
+				all = append(all, jobOf{tenant, id})
+			}
+			ok = it.SeekGE(keyEnd(mine))
+		}
+		return it.Error()
+	})
+	return all, errors.Join(err, it.Close())
+}
+
+// lockJobs locks jobs, of whose executions some are dropped.
+func (s *Store) lockJobs(jobs []jobOf) (unlock func()) {
+	keys := make([][]byte, len(jobs))
+	for i, j := range jobs {
+		keys[i] = keyJob(j.tenant, j.id)
+	}
+	return s.locks.lock(keys...)
+}
+
+// dropJobs puts into a batch what drops the executions of jobs before oldest. It
+// reads their names: each of those is dropped alone.
+func dropJobs(b *pebble.Batch, r reader, jobs []jobOf, oldest executionID) error {
+	for _, j := range jobs {
+		prefix := keyJobsExecutions(kindJobDoneOf, j.tenant, j.id)
+		end := append(prefix[:len(prefix):len(prefix)], oldest[:]...)
+		dropped, err := dropNames(b, r, j, prefix, end)
+		if err == nil {
+			err = errors.Join(b.DeleteRange(prefix, end, nil), uncount(b, r, j, dropped))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropNames drops the names of the executions of a job that are between two keys,
+// and counts those.
+func dropNames(b *pebble.Batch, r reader, j jobOf, prefix, end []byte) (n uint64, err error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: end})
+	if err != nil {
+		return 0, err
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		n++
+		value, failed := it.ValueAndErr()
+		if err = failed; err != nil || len(value) == 0 {
+			continue
+		}
+		var name []byte
+		if name, err = body(value, encodingRaw); err == nil {
+			err = b.Delete(keyAka(j.tenant, j.id, string(name)), nil)
+		}
+	}
+	return n, errors.Join(err, it.Error(), it.Close())
+}
+
+// uncount takes executions of a job, if that is still there, from their number.
+func uncount(b *pebble.Batch, r reader, j jobOf, n uint64) error {
+	key := keyJobCount(j.tenant, j.id)
+	count, err := optional(r, key, decodeNumber)
+	if count == nil || err != nil {
+		return err
+	}
+	if *count < n {
+		return damaged("job %q has %d executions, of which %d are dropped", j.id, *count, n)
+	}
+	return b.Set(key, encodeNumber(*count-n), nil)
+}

@@ -1,0 +1,119 @@
+package storage
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// maxCancelBytes is how much is put into one batch of a cancellation, in bytes.
+// What tasks wrote before they were queued again is moved by it, and may be a lot.
+const maxCancelBytes = 16 << 20
+
+// CancelJob makes cancelled what of an execution of a job is queued; see
+// runtime.JobStore. The first batch marks the execution. Whoever finds it marked
+// goes on where another has stopped.
+func (s *Store) CancelJob(tenant runtime.Tenant, text string, now time.Time) (x runtime.JobExecution, changed bool, ids []string, err error) {
+	const op = "storage.canceljob"
+	id, ok := parseID(text)
+	if !ok {
+		return x, false, nil, fault(op, noJobExecution(text))
+	}
+	if err := s.enter(); err != nil {
+		return x, false, nil, fault(op, err)
+	}
+	defer s.life.RUnlock()
+	tasks, unlock, err := s.lockTasks(tenant, id)
+	if err != nil {
+		return x, false, nil, fault(op, orNoJobExecution(err, text))
+	}
+	defer unlock()
+	// What ended it has held the lock until it was durable.
+	if x, err = readJobExecution(s.db, tenant, id); err != nil || x.State.Terminal() {
+		return x, false, nil, fault(op, orNoJobExecution(err, text))
+	}
+	jobs := newJobsUnderWay(s.db, now)
+	j, err := jobs.of(tenant, id)
+	if err != nil {
+		return x, false, nil, fault(op, err)
+	}
+	changed = !j.CancelRequested
+	j.CancelRequested, j.State, j.changed = true, runtime.StateCancelling, changed
+	for len(tasks) > 0 {
+		var done []attemptOf
+		err := s.write(false, func(b *pebble.Batch) error {
+			var err error
+			for ; len(tasks) > 0 && b.Len() < maxCancelBytes && err == nil; tasks = tasks[1:] {
+				var ended bool
+				if ended, err = s.cancelTask(b, attemptOf{tenant, tasks[0]}, now); ended {
+					j.count(runtime.StateCancelled)
+					done = append(done, attemptOf{tenant, tasks[0]})
+				}
+			}
+			return errors.Join(err, jobs.put(b))
+		})
+		if err != nil {
+			return x, false, nil, fault(op, err)
+		}
+		j.had, j.changed = true, false
+		for _, of := range done {
+			s.attempts.set(of, attempt{})
+			ids = append(ids, of.id.String())
+		}
+	}
+	return j.JobExecution, changed, ids, nil
+}
+
+// cancelTask puts into a batch that a task is cancelled, if it is queued.
+func (s *Store) cancelTask(b *pebble.Batch, of attemptOf, now time.Time) (bool, error) {
+	at := s.attempts.get(of)
+	if at.lease != nil {
+		return false, nil
+	}
+	accepted, err := read(s.db, keyOfExecution(kindAccepted, of.tenant, of.id), decodeAccepted)
+	if errors.Is(err, errAbsent) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, s.putCancelled(b, of, accepted, at, now)
+}
+
+// putCancelled puts into a batch that a queued execution is cancelled.
+func (s *Store) putCancelled(b *pebble.Batch, of attemptOf, accepted acceptedRecord, at attempt, now time.Time) error {
+	x := accepted.execution(of, at)
+	x.CancelRequested = true
+	x = x.Cancelled(now)
+	logs, err := waitingLogs(s.db, of, at.waiting)
+	if err != nil {
+		return err
+	}
+	x.Logs = logs
+	return errors.Join(dropUndone(b, of, accepted.function, accepted.argsSize, at), putDone(b, &x, of.id))
+}
+
+// lockTasks locks an execution of a job and its tasks, whose ids it gives. It
+// fails with errAbsent if there is no such execution.
+func (s *Store) lockTasks(tenant runtime.Tenant, id executionID) ([]executionID, func(), error) {
+	x, err := readJobExecution(s.db, tenant, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	tasks := make([]executionID, x.Stats.Total)
+	keys := [][]byte{keyOfExecution(kindJobAccepted, tenant, id)}
+	oldest := id
+	for i := range tasks {
+		tasks[i], _ = parseID(runtime.TaskID(x.ID, i))
+		keys = append(keys, keyOfExecution(kindAccepted, tenant, tasks[i]))
+		if tasks[i].before(oldest) {
+			oldest = tasks[i]
+		}
+	}
+	leave := s.horizon.pass(oldest)
+	unlock := s.leases.lock(keys...)
+	return tasks, func() { unlock(); leave() }, nil
+}

@@ -1,0 +1,143 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var jobKinds = []byte{
+	kindJobName, kindJob, kindRevision, kindTick, kindJobCount, kindJobAccepted, kindJobProgress, kindJobUndone, kindJobDone, kindJobDoneOf,
+	kindJobExecutionAka, kindDelivery,
+}
+
+// ofJob tells whether a key of the tenants' space is that of a job.
+func ofJob(t testing.TB, key []byte) bool {
+	t.Helper()
+	_, rest, err := cutText(key[1:])
+	must(t, err)
+	return bytes.IndexByte(jobKinds, rest[0]) >= 0
+}
+
+// checkJobInvariants derives, from the records of jobs and of their executions,
+// all keys that there should be, and compares; and counts tasks.
+func checkJobInvariants(t testing.TB, s *Store) {
+	t.Helper()
+	there, should := map[string]bool{}, map[string]bool{}
+	counts := map[jobOf]uint64{}
+	var ticks [][]byte
+	add := func(key []byte) { should[string(key)] = true }
+	must(t, eachKey(s.db, []byte{spaceTenants}, func(key, value []byte) error {
+		if !ofJob(t, key) {
+			return nil
+		}
+		there[string(key)] = true
+		text, rest, err := cutText(key[1:])
+		must(t, err)
+		tenant := runtime.Tenant(text)
+		switch rest[0] {
+		case kindJob:
+			id, _, err := cutText(rest[1:])
+			must(t, err)
+			j, err := readJob(s.db, tenant, id)
+			must(t, err)
+			add(key)
+			add(keyJobName(tenant, j.Name))
+			for n := range min(j.Revision, runtime.KeptRevisions) {
+				add(keyRevision(tenant, id, j.Revision-n))
+			}
+		case kindTick:
+			ticks = append(ticks, slices.Clone(key))
+		case kindDelivery:
+			add(key)
+		case kindJobAccepted, kindJobDone:
+			id, err := idOf(nil, rest[1:])
+			must(t, err)
+			x, err := readJobExecution(s.db, tenant, id)
+			must(t, err)
+			counts[jobOf{tenant, x.JobID}]++
+			add(key)
+			if x.Name != x.ID {
+				add(keyAka(tenant, x.JobID, x.Name))
+			}
+			if rest[0] == kindJobDone {
+				add(append(keyJobsExecutions(kindJobDoneOf, tenant, x.JobID), id[:]...))
+				if _, _, err := readJobUndone(s.db, tenant, id); !errors.Is(err, errAbsent) || !x.State.Terminal() || x.Stats.Ended() != x.Stats.Total {
+					t.Fatalf("execution %s of a job is done and is not, %+v: %v", id, x, err)
+				}
+				return nil
+			}
+			add(append(keyJobsExecutions(kindJobUndone, tenant, x.JobID), id[:]...))
+			if progress := keyOfExecution(kindJobProgress, tenant, id); s.absent(progress) != nil {
+				add(progress)
+			}
+			checkTasks(t, s, x)
+		}
+		return nil
+	}))
+	for of, n := range counts {
+		if _, err := readJobRecord(s.db, of.tenant, of.id); err != nil {
+			continue
+		}
+		if got, err := optional(s.db, keyJobCount(of.tenant, of.id), decodeNumber); err != nil || got == nil || *got != n {
+			t.Fatalf("job %s has %d executions, counted are %v, %v", of.id, n, got, err)
+		}
+	}
+	must(t, eachJobOf(s, func(tenant runtime.Tenant, id string) {
+		if key := keyJobCount(tenant, id); s.absent(key) != nil {
+			add(key) // also when all were dropped
+		}
+		for _, key := range ticks {
+			if bytes.HasPrefix(key, keyTicks(tenant, id)) {
+				add(key)
+			}
+		}
+	}))
+	if maps.Equal(there, should) {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(there)) {
+		if !should[key] {
+			t.Errorf("key %q leads to nothing", key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(should)) {
+		if !there[key] {
+			t.Errorf("there is no key %q", key)
+		}
+	}
+	t.FailNow()
+}
+
+func eachJobOf(s *Store, do func(tenant runtime.Tenant, id string)) error {
+	return s.AllJobs(func(j runtime.Job) error { do(j.Tenant, j.ID); return nil })
+}
+
+// checkTasks holds what an execution of a job that is not done counts against its
+// tasks: those that are not done are all there.
+func checkTasks(t testing.TB, s *Store, x runtime.JobExecution) {
+	t.Helper()
+	left := 0
+	for i := range x.Stats.Total {
+		id, _ := parseID(runtime.TaskID(x.ID, i))
+		u, err := readUndone(s.db, x.Tenant, id)
+		if errors.Is(err, errAbsent) {
+			continue
+		}
+		must(t, err)
+		left++
+		if x.CancelRequested && u.lease == nil {
+			t.Fatalf("execution %s of a job is cancelled, but task %d is queued", x.ID, i)
+		}
+		if u.lease != nil && x.Started.IsZero() {
+			t.Logf("task %d of %s runs although that has not started", i, x.ID)
+		}
+	}
+	if left != x.Stats.Total-x.Stats.Ended() || left == 0 {
+		t.Fatalf("execution %s of a job is %+v, but %d of its tasks are not done", x.ID, x, left)
+	}
+}

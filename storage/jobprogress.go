@@ -1,0 +1,159 @@
+package storage
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// jobsUnderWay are the executions of jobs whose tasks a batch changes, each read
+// once and written once. Their locks, among those of leases, are held.
+type jobsUnderWay struct {
+	r   reader
+	now time.Time // zero where tasks start, whose leases tell the time
+	all map[attemptOf]*jobUnderWay
+}
+
+type jobUnderWay struct {
+	runtime.JobExecution
+	had     bool // progress was kept
+	changed bool
+}
+
+func newJobsUnderWay(r reader, now time.Time) jobsUnderWay {
+	return jobsUnderWay{r, now, make(map[attemptOf]*jobUnderWay)}
+}
+
+// keyOfTasks is the key whose lock is that of the execution of a job which a task
+// is of, and its id.
+func keyOfTasks(tenant runtime.Tenant, execution string) ([]byte, executionID, error) {
+	id, ok := parseID(execution)
+	if !ok {
+		return nil, id, damaged("%q is no UUIDv7, so there are no tasks of it", execution)
+	}
+	return keyOfExecution(kindJobAccepted, tenant, id), id, nil
+}
+
+// of gives an execution of a job that is not done.
+func (u jobsUnderWay) of(tenant runtime.Tenant, id executionID) (*jobUnderWay, error) {
+	key := attemptOf{tenant, id}
+	if j := u.all[key]; j != nil {
+		return j, nil
+	}
+	x, had, err := readJobUndone(u.r, tenant, id)
+	if errors.Is(err, errAbsent) {
+		err = damaged("there are tasks of execution %s of a job, which is done or not there", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	j := &jobUnderWay{JobExecution: x, had: had}
+	u.all[key] = j
+	return j, nil
+}
+
+// task gives the execution of a job that an execution is a task of, nil if it is
+// none.
+func (u jobsUnderWay) task(x *runtime.Execution) (*jobUnderWay, error) {
+	if x.Task == nil {
+		return nil, nil
+	}
+	_, id, err := keyOfTasks(x.Tenant, x.Task.JobExecution)
+	if err != nil {
+		return nil, err
+	}
+	return u.of(x.Tenant, id)
+}
+
+// start notes that the first task of an execution of a job starts.
+func (u jobsUnderWay) start(of attemptOf, at time.Time) error {
+	j, err := u.of(of.tenant, of.id)
+	if err == nil && j.Started.IsZero() {
+		j.Started, j.Updated, j.changed = at, at, true
+	}
+	return err
+}
+
+// count counts the end of a task, and tells whether it was the last.
+func (j *jobUnderWay) count(state runtime.State) (last bool) {
+	j.Stats.Count(state)
+	j.changed = true
+	return j.Stats.Ended() == j.Stats.Total
+}
+
+// put writes what has changed. What has no task left is done.
+func (u jobsUnderWay) put(b *pebble.Batch) error {
+	var errs []error
+	for of, j := range u.all {
+		if !j.changed {
+			continue
+		}
+		if !u.now.IsZero() {
+			j.Updated = u.now
+		}
+		progress := keyOfExecution(kindJobProgress, of.tenant, of.id)
+		if j.Stats.Ended() < j.Stats.Total {
+			errs = append(errs, b.Set(progress, progressOf(&j.JobExecution).encode(), nil))
+			continue
+		}
+		j.State, j.Finished = j.End(), u.now
+		errs = append(errs,
+			b.Delete(keyOfExecution(kindJobAccepted, of.tenant, of.id), nil),
+			b.Delete(append(keyJobsExecutions(kindJobUndone, of.tenant, j.JobID), of.id[:]...), nil),
+			putDoneJob(b, &j.JobExecution, of.id),
+		)
+		if j.had {
+			errs = append(errs, b.Delete(progress, nil))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// putDoneJob writes all records of an execution of a job that is done, and who is
+// to be told.
+func putDoneJob(b *pebble.Batch, x *runtime.JobExecution, id executionID) error {
+	value, err := encodeJobExecution(x, id)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		b.Set(keyOfExecution(kindJobDone, x.Tenant, id), value, nil),
+		b.Set(append(keyJobsExecutions(kindJobDoneOf, x.Tenant, x.JobID), id[:]...), encodeAka(x), nil),
+	)
+	if x.Callback != nil {
+		err = errors.Join(err, putDelivery(b, runtime.Delivery{
+			ID: x.ID, Tenant: x.Tenant, JobID: x.JobID, Job: x.Job, JobExecution: x.ID, Callback: *x.Callback, Created: x.Finished,
+		}))
+	}
+	return err
+}
+
+// readJobUndone fails with errAbsent if there is no such execution of a job, or
+// it is done. had tells whether progress is kept.
+func readJobUndone(r reader, tenant runtime.Tenant, id executionID) (x runtime.JobExecution, had bool, err error) {
+	x, err = read(r, keyOfExecution(kindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+		return decodeJobExecution(tenant, id, value)
+	})
+	if err != nil {
+		return x, false, err
+	}
+	progress, err := optional(r, keyOfExecution(kindJobProgress, tenant, id), decodeProgress)
+	if progress != nil {
+		progress.tell(&x)
+	}
+	return x, progress != nil, err
+}
+
+// readJobExecution fails with errAbsent if there is no such execution of a job.
+func readJobExecution(r reader, tenant runtime.Tenant, id executionID) (runtime.JobExecution, error) {
+	x, err := read(r, keyOfExecution(kindJobDone, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+		return decodeJobExecution(tenant, id, value)
+	})
+	if errors.Is(err, errAbsent) {
+		x, _, err = readJobUndone(r, tenant, id)
+	}
+	return x, err
+}

@@ -1,0 +1,283 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var _ runtime.JobStore = (*Store)(nil)
+
+// CreateJob keeps j and its first revision.
+func (s *Store) CreateJob(j runtime.Job) error {
+	const op = "storage.createjob"
+	err := checkJob(j)
+	if err == nil && j.Revision != 1 {
+		err = fmt.Errorf("job %q is new, at revision %d", j.Name, j.Revision)
+	}
+	if err != nil {
+		return fault(op, err)
+	}
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	name, job := keyJobName(j.Tenant, j.Name), keyJob(j.Tenant, j.ID)
+	defer s.locks.lock(name, job)()
+	if err := s.absent(name); err != nil {
+		if errors.Is(err, errPresent) {
+			err = runtime.JobNameTaken(j.Name)
+		}
+		return fault(op, err)
+	}
+	if err := s.absent(job); err != nil {
+		return fault(op, fmt.Errorf("job id %q: %w", j.ID, err))
+	}
+	return fault(op, s.write(true, func(b *pebble.Batch) error {
+		return errors.Join(b.Set(name, encodeRaw(j.ID), nil), putJob(b, j), putRevision(b, j))
+	}))
+}
+
+// UpdateJob replaces the job with j.ID by j; see runtime.JobStore.
+func (s *Store) UpdateJob(j runtime.Job) error {
+	const op = "storage.updatejob"
+	if err := checkJob(j); err != nil {
+		return fault(op, err)
+	}
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	defer s.locks.lock(keyJob(j.Tenant, j.ID))()
+	old, err := readJobRecord(s.db, j.Tenant, j.ID)
+	if err != nil {
+		return fault(op, err)
+	}
+	if j.Name != old.Name || j.Revision != old.Revision && j.Revision != old.Revision+1 {
+		return fault(op, fmt.Errorf("job %q (%s) is at revision %d, so it cannot become %q at %d", old.Name, j.ID, old.Revision, j.Name, j.Revision))
+	}
+	return fault(op, s.write(true, func(b *pebble.Batch) error {
+		err := putJob(b, j)
+		if j.Revision == old.Revision {
+			return err
+		}
+		return errors.Join(err, putRevision(b, j), s.dropRevisions(b, j.Tenant, j.ID, runtime.KeptRevisions-1))
+	}))
+}
+
+// DeleteJob removes a job, its revisions and its ticks.
+func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
+	const op = "storage.deletejob"
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	// Names are for life, so that this one stays while it is locked.
+	j, err := readJobRecord(s.db, tenant, id)
+	if err != nil {
+		return fault(op, err)
+	}
+	defer s.locks.lock(keyJobName(tenant, j.Name), keyJob(tenant, id))()
+	if _, err := readJobRecord(s.db, tenant, id); err != nil {
+		return fault(op, err)
+	}
+	return fault(op, s.write(false, func(b *pebble.Batch) error {
+		ticks := keyTicks(tenant, id)
+		return errors.Join(
+			b.Delete(keyJobName(tenant, j.Name), nil),
+			b.Delete(keyJob(tenant, id), nil),
+			b.Delete(keyJobCount(tenant, id), nil),
+			s.dropRevisions(b, tenant, id, 0),
+			eachKey(s.db, ticks, func(key, _ []byte) error { return b.Delete(key, nil) }),
+		)
+	}))
+}
+
+// JobByName finds a job by its name.
+func (s *Store) JobByName(tenant runtime.Tenant, name string) (j runtime.Job, err error) {
+	err = s.snapshot(func(r reader) error {
+		id, err := read(r, keyJobName(tenant, name), decodeRaw)
+		if errors.Is(err, errAbsent) {
+			return runtime.NoJob(name)
+		}
+		if err == nil {
+			j, err = namedJob(r, tenant, name, string(id))
+		}
+		return err
+	})
+	return j, fault("storage.job", err)
+}
+
+// JobByID gets the job with an id.
+func (s *Store) JobByID(tenant runtime.Tenant, id string) (j runtime.Job, err error) {
+	err = s.snapshot(func(r reader) error {
+		j, err = readJob(r, tenant, id)
+		return err
+	})
+	return j, fault("storage.job", err)
+}
+
+// AllJobs visits all jobs; see runtime.JobStore.
+func (s *Store) AllJobs(visit func(runtime.Job) error) error {
+	return fault("storage.alljobs", s.snapshot(func(r reader) error {
+		return eachTenant(r, func(tenant runtime.Tenant) error {
+			return eachJob(r, tenant, visit)
+		})
+	}))
+}
+
+// JobRevisions lists the kept revisions, newest first.
+func (s *Store) JobRevisions(tenant runtime.Tenant, id string) (all []runtime.JobRevision, err error) {
+	err = s.snapshot(func(r reader) error {
+		prefix := keyRevisions(tenant, id)
+		err := eachKey(r, prefix, func(key, value []byte) error {
+			number, err := numberOf(prefix, key)
+			if err != nil {
+				return err
+			}
+			v, err := decodeRevision(number, value)
+			all = append(all, v)
+			return err
+		})
+		if err == nil && len(all) == 0 {
+			err = noJobID(id)
+		}
+		return err
+	})
+	slices.Reverse(all)
+	return all, fault("storage.revisions", err)
+}
+
+// Tick is the last tick of a trigger that has started an execution.
+func (s *Store) Tick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
+	err = s.durably(func(r reader) error {
+		at, err = read(r, keyTick(tenant, jobID, trigger), decodeTime)
+		if errors.Is(err, errAbsent) {
+			err = nil
+		}
+		return err
+	})
+	return at, fault("storage.tick", err)
+}
+
+// namedJob reads the job that a name leads to.
+func namedJob(r reader, tenant runtime.Tenant, name, id string) (runtime.Job, error) {
+	j, err := readJob(r, tenant, id)
+	if err == nil && j.Name == name {
+		return j, nil
+	}
+	return runtime.Job{}, damaged("the name %q leads to job %q, which is named %q (%v)", name, id, j.Name, err)
+}
+
+// readJob reads a job with its current spec.
+func readJob(r reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
+	j, err := readJobRecord(r, tenant, id)
+	if err != nil {
+		return j, err
+	}
+	v, err := read(r, keyRevision(tenant, id, j.Revision), func(value []byte) (runtime.JobRevision, error) {
+		return decodeRevision(j.Revision, value)
+	})
+	if errors.Is(err, errAbsent) {
+		err = damaged("job %q has no revision %d", id, j.Revision)
+	}
+	j.Spec = v.Spec
+	return j, err
+}
+
+// readJobRecord reads a job without its spec.
+func readJobRecord(r reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
+	j, err := read(r, keyJob(tenant, id), func(value []byte) (runtime.Job, error) { return decodeJob(tenant, id, value) })
+	if errors.Is(err, errAbsent) {
+		err = noJobID(id)
+	}
+	return j, err
+}
+
+// eachJob visits the jobs of a tenant in the order of their names.
+func eachJob(r reader, tenant runtime.Tenant, visit func(runtime.Job) error) error {
+	prefix := keyKind(tenant, kindJobName)
+	return eachKey(r, prefix, func(key, value []byte) error {
+		name, err := nameOf(prefix, key)
+		if err != nil {
+			return damaged("key %x: %v", key, err)
+		}
+		id, err := decodeRaw(value)
+		if err != nil {
+			return damaged("key %x: %v", key, err)
+		}
+		j, err := namedJob(r, tenant, name, string(id))
+		if err != nil {
+			return err
+		}
+		return visit(j)
+	})
+}
+
+// eachKey calls do with each key of a prefix and its value, valid during the
+// call, until it fails.
+func eachKey(r reader, prefix []byte, do func(key, value []byte) error) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		var value []byte
+		if value, err = it.ValueAndErr(); err == nil {
+			err = do(it.Key(), value)
+		}
+	}
+	return errors.Join(err, it.Error(), it.Close())
+}
+
+func putJob(b *pebble.Batch, j runtime.Job) error {
+	value, err := encodeJob(j)
+	if err != nil {
+		return err
+	}
+	return b.Set(keyJob(j.Tenant, j.ID), value, nil)
+}
+
+// putRevision keeps the spec of a job as its current revision.
+func putRevision(b *pebble.Batch, j runtime.Job) error {
+	value, err := encodeRevision(runtime.JobRevision{Spec: j.Spec, Created: j.Updated, CreatedBy: j.UpdatedBy})
+	if err != nil {
+		return err
+	}
+	return b.Set(keyRevision(j.Tenant, j.ID, j.Revision), value, nil)
+}
+
+// dropRevisions deletes all stored revisions of a job but the newest.
+func (s *Store) dropRevisions(b *pebble.Batch, tenant runtime.Tenant, id string, keep int) error {
+	var keys [][]byte
+	err := eachKey(s.db, keyRevisions(tenant, id), func(key, _ []byte) error {
+		keys = append(keys, slices.Clone(key))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, key := range keys[:max(len(keys)-keep, 0)] {
+		errs = append(errs, b.Delete(key, nil))
+	}
+	return errors.Join(errs...)
+}
+
+// checkJob holds callers to the contract of runtime.JobStore.
+func checkJob(j runtime.Job) error {
+	if _, ok := parseID(j.ID); !ok || j.Tenant == "" || j.Name == "" || !utf8.ValidString(j.Name) {
+		return fmt.Errorf("a job needs tenant, name and an id that is a UUIDv7, not %q, %q, %q", j.Tenant, j.Name, j.ID)
+	}
+	return nil
+}
+
+func noJobID(id string) error {
+	return runtime.Errorf(runtime.CodeNotFound, "there is no job with id %q", id)
+}

@@ -1,0 +1,146 @@
+package storage
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// jobRecord is what is kept of a runtime.Job beside what its key and its current
+// revision say. Field names are part of the format.
+type jobRecord struct {
+	Name        string            `json:"name"`
+	DisplayName string            `json:"display_name,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Revision    uint64            `json:"revision"`
+	Created     time.Time         `json:"created"`
+	Updated     time.Time         `json:"updated"`
+	CreatedBy   string            `json:"created_by,omitempty"`
+	UpdatedBy   string            `json:"updated_by,omitempty"`
+}
+
+type revisionRecord struct {
+	Spec      specRecord `json:"spec"`
+	Created   time.Time  `json:"created"`
+	CreatedBy string     `json:"created_by,omitempty"`
+}
+
+// specRecord is runtime.JobSpec as it is kept.
+type specRecord struct {
+	Function           string          `json:"function"`
+	Disabled           bool            `json:"disabled,omitempty"`
+	Memory             int64           `json:"memory,omitempty"`
+	Timeout            time.Duration   `json:"timeout,omitempty"` // nanoseconds
+	MaxRetries         int             `json:"max_retries,omitempty"`
+	MaxConcurrentTasks int             `json:"max_concurrent_tasks,omitempty"`
+	Env                []envRecord     `json:"env,omitempty"`
+	Triggers           []triggerRecord `json:"triggers,omitempty"`
+}
+
+type envRecord struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Secret bool   `json:"secret,omitempty"`
+}
+
+type triggerRecord struct {
+	ID             string              `json:"id"`
+	Type           runtime.TriggerType `json:"type"`
+	Disabled       bool                `json:"disabled,omitempty"`
+	Path           string              `json:"path,omitempty"`
+	Schedule       string              `json:"schedule,omitempty"`
+	TimeZone       string              `json:"time_zone,omitempty"`
+	Missed         runtime.MissedTicks `json:"missed,omitempty"`
+	CallbackURL    string              `json:"callback_url,omitempty"`
+	CallbackSecret string              `json:"callback_secret,omitempty"`
+	Retry          int                 `json:"retry,omitempty"`
+	Tasks          []json.RawMessage   `json:"tasks,omitempty"`
+	Timeout        time.Duration       `json:"timeout,omitempty"` // nanoseconds
+}
+
+func specOf(s runtime.JobSpec) specRecord {
+	r := specRecord{
+		Function: s.Function, Disabled: s.Disabled, Memory: s.Memory, Timeout: s.Timeout,
+		MaxRetries: s.MaxRetries, MaxConcurrentTasks: s.MaxConcurrentTasks,
+	}
+	for _, v := range s.Env {
+		r.Env = append(r.Env, envRecord(v))
+	}
+	for _, t := range s.Triggers {
+		r.Triggers = append(r.Triggers, triggerRecord(t))
+	}
+	return r
+}
+
+func (r specRecord) spec() runtime.JobSpec {
+	s := runtime.JobSpec{
+		Function: r.Function, Disabled: r.Disabled, Memory: r.Memory, Timeout: r.Timeout,
+		MaxRetries: r.MaxRetries, MaxConcurrentTasks: r.MaxConcurrentTasks,
+	}
+	for _, v := range r.Env {
+		s.Env = append(s.Env, runtime.EnvVar(v))
+	}
+	for _, t := range r.Triggers {
+		s.Triggers = append(s.Triggers, runtime.Trigger(t))
+	}
+	return s
+}
+
+func encodeJob(j runtime.Job) ([]byte, error) {
+	return encodeJSON(encodingJSON, jobRecord{
+		j.Name, j.DisplayName, j.Labels, j.Revision, j.Created.UTC(), j.Updated.UTC(), j.CreatedBy, j.UpdatedBy,
+	})
+}
+
+// decodeJob gives a job without its spec.
+func decodeJob(tenant runtime.Tenant, id string, value []byte) (runtime.Job, error) {
+	var r jobRecord
+	if err := decodeJSON(value, &r, encodingJSON); err != nil {
+		return runtime.Job{}, fmt.Errorf("job %q of tenant %q: %w", id, tenant, err)
+	}
+	return runtime.Job{
+		ID: id, Tenant: tenant, Name: r.Name, DisplayName: r.DisplayName, Labels: r.Labels, Revision: r.Revision,
+		Created: r.Created, Updated: r.Updated, CreatedBy: r.CreatedBy, UpdatedBy: r.UpdatedBy,
+	}, nil
+}
+
+func encodeRevision(v runtime.JobRevision) ([]byte, error) {
+	return encodeJSON(encodingJSON, revisionRecord{specOf(v.Spec), v.Created.UTC(), v.CreatedBy})
+}
+
+func decodeRevision(number uint64, value []byte) (runtime.JobRevision, error) {
+	var r revisionRecord
+	err := decodeJSON(value, &r, encodingJSON)
+	return runtime.JobRevision{Number: number, Spec: r.Spec.spec(), Created: r.Created, CreatedBy: r.CreatedBy}, err
+}
+
+func encodeTime(t time.Time) []byte {
+	f := newFields(encodingFields, 12)
+	f.time(t)
+	return f.value
+}
+
+func decodeTime(value []byte) (time.Time, error) {
+	f := readFields(value, encodingFields)
+	t := f.time()
+	return t, f.end()
+}
+
+// encodeAka is the value of a key that finds an execution of a job: its name, or
+// nothing if that is its id.
+func encodeAka(x *runtime.JobExecution) []byte {
+	if x.Name == x.ID {
+		return nil
+	}
+	return encodeRaw(x.Name)
+}
+
+func decodeAka(id executionID, value []byte) (string, error) {
+	if len(value) == 0 {
+		return id.String(), nil
+	}
+	name, err := body(value, encodingRaw)
+	return string(name), err
+}
