@@ -83,11 +83,7 @@ func tellExecution(base string, x *runtime.Execution) execution {
 		LogsURL:         &logs,
 	}
 	if x.State.Terminal() && !x.Started.IsZero() {
-		took := x.Usage.Duration
-		if took == 0 { // a change of a function that called nothing, or a run that was stopped before its call
-			took = x.Finished.Sub(x.Started)
-		}
-		ms := json.Number(appendMillis(nil, took))
+		ms := json.Number(appendMillis(nil, x.Took()))
 		told.DurationMS = &ms
 	}
 	if x.Failure != nil {
