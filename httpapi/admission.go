@@ -33,10 +33,21 @@ func (s *Server) received(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 // tells.
 func bodyLimit(h *fasthttp.RequestHeader) int {
 	path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
-	if bytes.HasSuffix(bytes.TrimSuffix(path, []byte("/")), []byte(bulkSuffix)) {
+	path = bytes.TrimSuffix(path, []byte("/"))
+	if bytes.HasSuffix(path, []byte(bulkSuffix)) || startsJob(path) {
 		return maxBulkBody
 	}
 	return maxBody
+}
+
+// startsJob tells whether a path is one to which tasks are sent.
+func startsJob(path []byte) bool {
+	at := bytes.Index(path, []byte(jobsPath)) // 0, but in a target that names the host, too
+	if at < 0 {
+		return false
+	}
+	_, below, _ := bytes.Cut(path[at+len(jobsPath):], []byte("/"))
+	return string(below) == "executions" || bytes.HasPrefix(below, []byte("triggers/"))
 }
 
 // expected answers "Expect: 100-continue": may the body come?
@@ -83,8 +94,8 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 // told any more: the library has dropped its header.
 func (s *Server) tooLarge(h *fasthttp.RequestHeader) error {
 	if len(h.RawHeaders()) == 0 {
-		return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes that are taken with a valid token (%d by %s), or the %d without",
-			maxBody, maxBulkBody, bulkSuffix, smallBody)
+		return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes that are taken with a valid token (%d for bulks and executions of jobs), or the %d without",
+			maxBody, maxBulkBody, smallBody)
 	}
 	if err := s.trusted(h); err != nil {
 		return err

@@ -42,12 +42,17 @@ var (
 			WithHint(tokenHint)
 	errWrongToken = runtime.Errorf(runtime.CodeUnauthenticated, "the token is not valid").
 			WithHint("check the token; the server keeps only a hash of it, so it cannot be read back there")
-	errTwoTokens = runtime.Errorf(runtime.CodeInvalidArgument, "the request has more than one Authorization header").
-			WithHint("send exactly one")
+	errTwoTokens = runtime.Errorf(runtime.CodeInvalidArgument, "the request has more than one token").
+			WithHint("send one Authorization header")
 )
 
 // authenticate finds the tenant of a request.
 func (s *Server) authenticate(h *fasthttp.RequestHeader) (runtime.Tenant, error) {
+	if token, there, err := blaxelToken(h); err != nil {
+		return "", err
+	} else if there {
+		return s.opts.Auth.Authenticate(token)
+	}
 	fields := h.PeekAll(fasthttp.HeaderAuthorization)
 	switch {
 	case len(fields) > 1:

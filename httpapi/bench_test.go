@@ -36,6 +36,7 @@ func benchRun(b *testing.B, method, query, body string) {
 	s, err := New(Options{
 		Functions:  ready{exec: succeeded(`{"message":"Hello you"}`)},
 		Executions: &fakeEngine{},
+		Jobs:       &fakeEngine{},
 		Auth:       HashToken(testToken),
 		Log:        slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})

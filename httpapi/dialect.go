@@ -20,6 +20,7 @@ var faaspotDialect = dialect{name: "faaspot", write: writeFaaspotError}
 // dialects are all others.
 var dialects = []dialect{
 	{name: "foundry", prefix: "/api/v2", write: writeFoundryError},
+	{name: "blaxel", prefix: "/v0", write: writeBlaxelError},
 }
 
 // dialectOf finds the dialect of a request by its path. Of one that could not be

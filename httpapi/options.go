@@ -44,7 +44,8 @@ type Jobs interface {
 	// Updated, and ids and secrets of triggers that have none.
 	CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, error)
 	// UpdateJob gives the job of j's name the names, labels and spec of j, as a new
-	// revision if the spec is another one. CreatedBy and Created stay.
+	// revision if the spec is another one. CreatedBy and Created stay, and so do
+	// secrets that are [runtime.Masked].
 	UpdateJob(ctx context.Context, j runtime.Job) (runtime.Job, error)
 	// RollbackJob makes the spec of a kept revision the current one, as a new
 	// revision.
@@ -86,11 +87,12 @@ type DeadLetters interface {
 	PurgeDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error)
 }
 
-// Options of a Server. Functions, Executions and Auth must be set; everything
+// Options of a Server. Functions, Executions, Jobs and Auth must be set; everything
 // else has a default that is safe on an open network.
 type Options struct {
 	Functions  Functions
 	Executions Executions
+	Jobs       Jobs
 	Auth       Authenticator
 	// Version of the server, told by GET /readyz. Empty: not told.
 	Version string
@@ -147,8 +149,8 @@ const (
 
 // withDefaults fills in what is zero and reports what makes no sense.
 func (o Options) withDefaults() (Options, error) {
-	if o.Functions == nil || o.Executions == nil || o.Auth == nil {
-		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Functions, Options.Executions and Options.Auth must be set")
+	if o.Functions == nil || o.Executions == nil || o.Jobs == nil || o.Auth == nil {
+		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Functions, Options.Executions, Options.Jobs and Options.Auth must be set")
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -55,6 +55,24 @@ var routes = []route{
 	{method: "DELETE", path: "/v1/executions/{id}", handle: (*Server).cancelExecution, writes: true, maxBody: noBody},
 	{method: "GET", path: "/v1/executions/{id}/logs", handle: (*Server).getLogs, maxBody: noBody},
 	{method: "HEAD", path: "/v1/executions/{id}/logs", handle: (*Server).getLogs, maxBody: noBody},
+
+	{method: "GET", path: "/v0/jobs", handle: blaxel((*Server).listJobs), maxBody: noBody},
+	{method: "HEAD", path: "/v0/jobs", handle: blaxel((*Server).listJobs), maxBody: noBody},
+	{method: "POST", path: "/v0/jobs", handle: blaxel((*Server).createJob), writes: true, maxBody: maxJobBody},
+	{method: "GET", path: "/v0/jobs/{jobId}", handle: blaxel((*Server).getJob), maxBody: noBody},
+	{method: "HEAD", path: "/v0/jobs/{jobId}", handle: blaxel((*Server).getJob), maxBody: noBody},
+	{method: "PUT", path: "/v0/jobs/{jobId}", handle: blaxel((*Server).updateJob), writes: true, maxBody: maxJobBody},
+	{method: "DELETE", path: "/v0/jobs/{jobId}", handle: blaxel((*Server).deleteJob), writes: true, maxBody: noBody},
+	{method: "GET", path: "/v0/jobs/{jobId}/revisions", handle: blaxel((*Server).listJobRevisions), maxBody: noBody},
+	{method: "HEAD", path: "/v0/jobs/{jobId}/revisions", handle: blaxel((*Server).listJobRevisions), maxBody: noBody},
+	{method: "GET", path: "/v0/jobs/{jobId}/executions", handle: blaxel((*Server).listJobExecutions), maxBody: noBody},
+	{method: "HEAD", path: "/v0/jobs/{jobId}/executions", handle: blaxel((*Server).listJobExecutions), maxBody: noBody},
+	{method: "POST", path: "/v0/jobs/{jobId}/executions", handle: blaxel((*Server).createJobExecution), writes: true, maxBody: maxBulkBody},
+	{method: "GET", path: "/v0/jobs/{jobId}/executions/{executionId}", handle: blaxel((*Server).getJobExecution), maxBody: noBody},
+	{method: "HEAD", path: "/v0/jobs/{jobId}/executions/{executionId}", handle: blaxel((*Server).getJobExecution), maxBody: noBody},
+	{method: "DELETE", path: "/v0/jobs/{jobId}/executions/{executionId}", handle: blaxel((*Server).cancelJobExecution), writes: true, maxBody: noBody},
+	{method: "GET", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
+	{method: "HEAD", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
 }
 
 const (
@@ -69,8 +87,11 @@ const (
 	maxIDsBody = runtime.MaxBulk*48 + noBody
 	// maxBulkBody leaves room for the args of a bulk, commas and spaces.
 	maxBulkBody = runtime.MaxBulkArgs + 1*runtime.MiB
+	// maxJobBody leaves room for the tasks of triggers, and for an environment with
+	// every byte written as \uXXXX, and for the rest.
+	maxJobBody = runtime.MaxTriggerTasks + 6*runtime.MaxEnv + 512*runtime.KiB
 	// maxBody is what any other operation takes.
-	maxBody = max(maxFunctionBody, runtime.MaxArgs, maxIDsBody)
+	maxBody = max(maxFunctionBody, runtime.MaxArgs, maxIDsBody, maxJobBody)
 
 	bulkSuffix = "/bulk_rpc"
 )
@@ -108,7 +129,7 @@ func (s *Server) find(ctx *fasthttp.RequestCtx) {
 	switch {
 	case len(allowed) == 0:
 		s.writeError(ctx, runtime.Errorf(runtime.CodeNotFound, "there is nothing at this path").
-			WithHint("functions are under /v1/functions/, executions under /v1/executions/, blocking runs are /v1/sync/functions/NAME/rpc/"))
+			WithHint("functions are under /v1/functions/, executions under /v1/executions/, jobs under /v0/jobs, blocking runs are /v1/sync/functions/NAME/rpc/; /openapi.json tells all paths"))
 	case ctx.IsOptions():
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.Join(allowed, ", "))
 		writeJSON(ctx, fasthttp.StatusOK, []byte("{}"))

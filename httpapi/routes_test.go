@@ -13,11 +13,16 @@ import (
 func everyPath(f func(r route, path string)) {
 	for _, r := range routes {
 		for _, path := range r.paths() {
-			path = strings.NewReplacer("{name}", "hello.py", "{id}", testID).Replace(path)
+			path = somePath(path)
 			f(r, path)
 			f(r, path+"/")
 		}
 	}
+}
+
+// somePath is a path in place of the pattern of a route.
+func somePath(pattern string) string {
+	return strings.NewReplacer("{name}", "hello.py", "{id}", testID, "{jobId}", "hello", "{executionId}", testID).Replace(pattern)
 }
 
 func fullFake() *fakeEngine {
@@ -37,6 +42,10 @@ func bodyFor(r route) string {
 		return "[{}]"
 	case r.maxBody == maxIDsBody:
 		return `["` + testID + `"]`
+	case r.maxBody == maxJobBody:
+		return `{"metadata":{"name":"hello"},"spec":{"function":"hello.py"}}`
+	case strings.HasPrefix(r.path, jobsPath):
+		return `{"tasks":[{}]}`
 	case r.writes:
 		return `{"name":"hello.py","code":"def main(args, context): pass"}`
 	}

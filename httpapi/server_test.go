@@ -173,6 +173,7 @@ func startOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 	o := Options{
 		Functions:  fake,
 		Executions: fake,
+		Jobs:       fake,
 		Auth:       HashToken(testToken),
 		Log:        textLog(log),
 	}
@@ -282,7 +283,11 @@ func (ts *testServer) do(t *testing.T, method, path, body string, h header) answ
 func wantError(t *testing.T, a answer, status int, code string) map[string]any {
 	t.Helper()
 	m := a.object(t)
-	if a.status != status || m["error_code"] != code {
+	told := m["error_code"]
+	if told == nil && m["code"] == float64(status) { // as it is told below /v0
+		told = m["error"]
+	}
+	if a.status != status || told != code {
 		t.Fatalf("got %d %s, want %d %s", a.status, a.body, status, code)
 	}
 	if m["message"] == "" || m["message"] == nil {

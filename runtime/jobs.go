@@ -22,6 +22,9 @@ func (e *Engine) CreateJob(ctx context.Context, j Job) (Job, error) {
 	defer unlock()
 	j = j.clone()
 	j.Spec.complete(nil)
+	if err := j.Spec.unmask(nil); err != nil {
+		return Job{}, fault(op, err)
+	}
 	if err := e.checkJob(&j); err != nil {
 		return Job{}, fault(op, err)
 	}
@@ -34,7 +37,8 @@ func (e *Engine) CreateJob(ctx context.Context, j Job) (Job, error) {
 }
 
 // UpdateJob gives the job of j's name the names, labels and spec of j, as a new
-// revision if the spec is another one. CreatedBy and Created stay.
+// revision if the spec is another one. CreatedBy and Created stay, and so do
+// secrets that are [Masked].
 func (e *Engine) UpdateJob(ctx context.Context, j Job) (Job, error) {
 	const op = "engine.updatejob"
 	unlock, err := e.enterJob(ctx, j.Tenant, j.Name)
@@ -48,6 +52,9 @@ func (e *Engine) UpdateJob(ctx context.Context, j Job) (Job, error) {
 	}
 	j = j.clone()
 	j.Spec.complete(old.Spec.Triggers)
+	if err := j.Spec.unmask(&old.Spec); err != nil {
+		return Job{}, fault(op, err)
+	}
 	if err := e.checkJob(&j); err != nil {
 		return Job{}, fault(op, err)
 	}

@@ -102,6 +102,7 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	s.web, err = httpapi.New(httpapi.Options{
 		Functions:  entrance,
 		Executions: entrance,
+		Jobs:       entrance,
 		Auth:       s.admin.hash,
 		Ready: func() error {
 			if err := entrance.ready(); err != nil {

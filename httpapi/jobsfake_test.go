@@ -1,0 +1,83 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var _ Jobs = (*runtime.Engine)(nil)
+
+// The jobs of the fake engine: one, with one execution of one task. What jobs do
+// is tried with a real engine.
+func (f *fakeExecutions) job(tenant runtime.Tenant, name string) (runtime.Job, error) {
+	f.call(tenant)
+	return runtime.Job{ID: testID, Tenant: tenant, Name: name, Revision: 1, Created: testTime, Updated: testTime}, f.failing
+}
+
+func (f *fakeExecutions) jobExecution(tenant runtime.Tenant, job string) (runtime.JobExecution, error) {
+	f.call(tenant)
+	return runtime.JobExecution{
+		ID: testID, Name: testID, Tenant: tenant, JobID: testID, Job: job, Revision: 1, State: runtime.StateQueued,
+		Created: testTime, Updated: testTime, Stats: runtime.JobStats{Total: 1},
+	}, f.failing
+}
+
+func (f *fakeExecutions) CreateJob(_ context.Context, j runtime.Job) (runtime.Job, error) {
+	return f.job(j.Tenant, j.Name)
+}
+
+func (f *fakeExecutions) UpdateJob(_ context.Context, j runtime.Job) (runtime.Job, error) {
+	return f.job(j.Tenant, j.Name)
+}
+
+func (f *fakeExecutions) RollbackJob(_ context.Context, tenant runtime.Tenant, name string, _ uint64, _ string) (runtime.Job, error) {
+	return f.job(tenant, name)
+}
+
+func (f *fakeExecutions) DeleteJob(_ context.Context, tenant runtime.Tenant, name string) (runtime.Job, error) {
+	return f.job(tenant, name)
+}
+
+func (f *fakeExecutions) Job(_ context.Context, tenant runtime.Tenant, name string) (runtime.Job, error) {
+	return f.job(tenant, name)
+}
+
+func (f *fakeExecutions) Jobs(_ context.Context, tenant runtime.Tenant, _ runtime.JobListing) (runtime.JobPage[runtime.Job], error) {
+	j, err := f.job(tenant, "hello")
+	return runtime.JobPage[runtime.Job]{Elements: []runtime.Job{j}, Total: 1}, err
+}
+
+func (f *fakeExecutions) JobRevisions(_ context.Context, tenant runtime.Tenant, name string) ([]runtime.JobRevision, error) {
+	_, err := f.job(tenant, name)
+	return []runtime.JobRevision{{Number: 1, Created: testTime}}, err
+}
+
+func (f *fakeExecutions) RunJob(_ context.Context, r runtime.JobRunRequest) (runtime.JobAcceptance, error) {
+	x, err := f.jobExecution(r.Tenant, r.Job)
+	return runtime.JobAcceptance{Execution: x, Replayed: f.replay}, err
+}
+
+func (f *fakeExecutions) JobExecution(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
+	return f.jobExecution(tenant, job)
+}
+
+func (f *fakeExecutions) JobExecutions(_ context.Context, tenant runtime.Tenant, job string, _ runtime.JobListing) (runtime.JobPage[runtime.JobExecution], error) {
+	x, err := f.jobExecution(tenant, job)
+	return runtime.JobPage[runtime.JobExecution]{Elements: []runtime.JobExecution{x}, Total: 1}, err
+}
+
+func (f *fakeExecutions) JobTasks(_ context.Context, tenant runtime.Tenant, _, _ string, _ runtime.JobListing) (runtime.JobPage[runtime.Execution], error) {
+	f.call(tenant)
+	x := runtime.Execution{ID: testID, State: runtime.StateQueued, Created: testTime, Task: &runtime.TaskOf{JobExecution: testID}}
+	return runtime.JobPage[runtime.Execution]{Elements: []runtime.Execution{x}, Total: 1}, f.failing
+}
+
+func (f *fakeExecutions) CancelJob(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, bool, error) {
+	x, err := f.jobExecution(tenant, job)
+	return x, true, err
+}
+
+func (f *fakeExecutions) AwaitJob(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
+	return f.jobExecution(tenant, job)
+}
