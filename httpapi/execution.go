@@ -59,6 +59,8 @@ type execution struct {
 	Retries         *int            `json:"retries"`
 	CancelRequested *bool           `json:"cancel_requested"`
 	LogsURL         *string         `json:"logs_url"`
+	TraceID         *string         `json:"trace_id"`
+	UserID          *string         `json:"user_id"`
 }
 
 // tellExecution tells of x to a caller who reaches the server at base.
@@ -81,6 +83,8 @@ func tellExecution(base string, x *runtime.Execution) execution {
 		Retries:         &x.Retries,
 		CancelRequested: &cancelling,
 		LogsURL:         &logs,
+		TraceID:         orNull(x.Caller.TraceID),
+		UserID:          orNull(x.Caller.UserID),
 	}
 	if x.State.Terminal() && !x.Started.IsZero() {
 		ms := json.Number(appendMillis(nil, x.Took()))
@@ -114,6 +118,14 @@ func tellAbsent(id string) execution {
 		Status: statusNotFound,
 		Error:  &errorBody{Message: "there is no execution with this id", Code: runtime.CodeNotFound},
 	}
+}
+
+// orNull tells of an empty text as of nothing.
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 func tellTime(t time.Time) *string {

@@ -101,7 +101,9 @@ func (f *ObservedFilter) validate(depth int, leaves *int) error {
 	return f.validateLeaf()
 }
 
-func (f *ObservedFilter) validateLeaf() error {
+// Takes tells, as a CodeInvalidArgument error, whether the field of a filter that
+// looks at one takes its operator.
+func (f *ObservedFilter) Takes() error {
 	takes, known := operators[f.Field]
 	switch {
 	case !known:
@@ -114,6 +116,15 @@ func (f *ObservedFilter) validateLeaf() error {
 		}
 		return Errorf(CodeInvalidArgument, "the field %q does not take the filter %q", f.Field, f.Op).
 			WithHint("it takes " + strings.Join(words, ", "))
+	}
+	return nil
+}
+
+func (f *ObservedFilter) validateLeaf() error {
+	if err := f.Takes(); err != nil {
+		return err
+	}
+	switch {
 	case f.Millis < 0:
 		return Errorf(CodeInvalidArgument, "the duration is negative").WithHint("give 0 or more")
 	case f.Op == FilterEq && len(f.Values) != 1 || f.Op == FilterIn && len(f.Values) == 0:
