@@ -48,7 +48,9 @@ func parseJob(body []byte) (b jobBody, err error) {
 	spec.ignore("region")
 	spec.refuse("policies", "cannot be kept to: there are no policies here", "leave it out")
 	spec.refuse("volumes", "cannot be mounted", "use /tmp, which each task has to itself")
-	spec.refuse("githubRunner", "is not there", "leave it out")
+	runner := spec.object("githubRunner")
+	runner.refuse("repositories", "cannot be served: there is no runner here", "leave it out")
+	_ = runner.end()
 	if err := spec.end(); err != nil {
 		return b, err
 	}

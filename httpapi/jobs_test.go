@@ -161,7 +161,7 @@ func TestJobBodiesThatAreRefused(t *testing.T) {
 		spec(`"runtime":{"envs":[{"name":"A"},{"name":"A"}]}`, "twice"),
 		spec(`"policies":["p"]`, "spec.policies cannot be kept to"),
 		spec(`"volumes":[{"name":"v"}]`, "spec.volumes cannot be mounted"),
-		spec(`"githubRunner":{"repositories":["a/b"]}`, "spec.githubRunner is not there"),
+		spec(`"githubRunner":{"repositories":["a/b"]}`, "spec.githubRunner.repositories cannot be served"),
 		spec(`"revision":{"canary":"2"}`, "spec.revision.canary is not possible"),
 		spec(`"revision":{"canaryPercent":10}`, "spec.revision.canaryPercent is not possible"),
 		spec(`"revision":{"traffic":50}`, "spec.revision.traffic is not possible"),

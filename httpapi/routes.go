@@ -32,6 +32,9 @@ var routes = []route{
 	{method: "GET", path: "/readyz", handle: (*Server).ready, open: true, maxBody: noBody},
 	{method: "HEAD", path: "/readyz", handle: (*Server).ready, open: true, maxBody: noBody},
 
+	{method: "GET", path: "/openapi.json", handle: (*Server).openapi, open: true, maxBody: noBody},
+	{method: "HEAD", path: "/openapi.json", handle: (*Server).openapi, open: true, maxBody: noBody},
+
 	{method: "GET", path: "/v1/functions", handle: (*Server).listFunctions, maxBody: noBody},
 	{method: "HEAD", path: "/v1/functions", handle: (*Server).listFunctions, maxBody: noBody},
 	{method: "PUT", path: "/v1/functions", handle: (*Server).createFunction, writes: true, maxBody: maxFunctionBody},

@@ -140,3 +140,18 @@ func BenchmarkStartWithBacklog(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkJob takes an execution of a job with 10,000 tasks from its acceptance to
+// its end, as BenchmarkBulk does a bulk.
+func BenchmarkJob(b *testing.B) {
+	e := diskEngine(b)
+	if _, err := e.CreateJob(context.Background(), job(runtime.JobSpec{})); err != nil {
+		b.Fatal(err)
+	}
+	all := tasks(runtime.MaxTasks)
+	b.ReportAllocs()
+	for b.Loop() {
+		awaitJob(b, e, runJob(b, e, runtime.JobRunRequest{Tasks: all}))
+	}
+	b.ReportMetric(float64(b.N)*runtime.MaxTasks/b.Elapsed().Seconds(), "runs/s")
+}

@@ -208,10 +208,6 @@ func (d *dispatcher) choose() (batch []*attempt, wait time.Duration) {
 	for next := d.queue.first(); next != nil && d.ahead < d.target; next = d.queue.first() {
 		w := next.next()
 		d.queue.serve(w)
-		if g := w.ticket.job; g != nil && g.cancelled {
-			g.places--
-			continue
-		}
 		batch = append(batch, d.activate(w.ticket))
 	}
 	return batch, wait

@@ -46,4 +46,19 @@
 // which [Engine.Logs] and [Engine.FollowLogs] tell it while the attempt goes on.
 // When that ends, the same bytes are kept with the execution: for good, or until
 // the next attempt begins.
+//
+// # Jobs
+//
+// A [Job] names a function and how to run it over many tasks. [Engine.RunJob] keeps
+// a [JobExecution] and all its tasks before it answers. A task is an [Execution] as
+// any other, with Task set: it is started, tried again, followed and cancelled by
+// what does that for all. What an execution of a job is to be told by, the counts
+// of its tasks, is kept in the batch that ends them, so that it adds up whatever
+// happens; only what runs at this moment is told from memory. The dispatcher gives
+// no more of its tasks a place in the queue than may run at once, and executions of
+// jobs take turns as functions do.
+//
+//	a, err := engine.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: "sums", Tasks: tasks})
+//	...
+//	x, err := engine.AwaitJob(ctx, tenant, "sums", a.Execution.ID)
 package runtime

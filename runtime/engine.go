@@ -74,6 +74,10 @@ type Engine struct {
 	jobChanges *keyedLock[functionKey] // held by whoever changes a job
 	once       *keyedLock[requestKey]  // held before changes by whoever has such a key
 
+	schedules *scheduler
+	napping   context.CancelFunc // ends schedules
+	asleep    chan struct{}      // closed when they have ended
+
 	background   *dispatcher
 	backlogLimit int
 	ends         *notices // of executions
@@ -163,11 +167,17 @@ func New(o Options) (*Engine, error) {
 		closed:       make(chan struct{}),
 	}
 	e.background = newDispatcher(e)
+	e.schedules = newScheduler(o.Now, o.Log)
+	e.schedules.start, e.schedules.tick = e.startTick, o.Store.Tick
 	if err := e.recover(); err != nil {
 		return nil, err
 	}
+	if err := e.scheduleAll(); err != nil {
+		return nil, unrecovered(err)
+	}
 	e.records.start()
 	e.background.start()
+	e.beginSchedules()
 	from := o.Now()
 	e.retention.Go(func() { e.expireAll(e.stop, from, o.RetentionAge, o.RetentionCount) })
 	o.Log.Debug("engine: ready", "memory_budget", o.MemoryBudget, "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
@@ -181,6 +191,7 @@ func New(o Options) (*Engine, error) {
 // the store does not write, the error is that of ctx, and a later Close waits
 // on. From the first call on every other method fails with CodeUnavailable.
 func (e *Engine) Close(ctx context.Context) error {
+	e.napping()
 	left := e.gate.shut()
 	e.background.shut()
 	e.admission.shut()
@@ -213,6 +224,7 @@ func (e *Engine) Close(ctx context.Context) error {
 
 // end ends all goroutines once nobody needs them.
 func (e *Engine) end(left <-chan struct{}) {
+	<-e.asleep
 	<-left
 	<-e.background.drained
 	e.background.end()

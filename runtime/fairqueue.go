@@ -119,6 +119,18 @@ func (q *fairQueue) serve(w *waiter) {
 	q.remove(w)
 }
 
+// clear takes out all that waits of a function, and counts it.
+func (q *fairQueue) clear(tenant Tenant, function string) (n int) {
+	t := q.tenants[tenant]
+	if t == nil || t.functions[function] == nil {
+		return 0
+	}
+	for f := t.functions[function]; f.runs.Len() > 0; n++ {
+		q.remove(f.runs.Front().Value.(*waiter))
+	}
+	return n
+}
+
 // callersOf counts the callers of a tenant that wait.
 func (q *fairQueue) callersOf(tenant Tenant) int {
 	if t := q.tenants[tenant]; t != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	goruntime "runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -366,4 +367,102 @@ func TestJobsInACrowd(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// A process that died while it cancelled has its work done by the next: of an
+// execution that was marked, and of those of a job that is gone.
+func TestCancellationsAreGoneOnWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := openDisk(t, vfs.NewCrashableMem())
+		s := newSteps()
+		e := engineOn(t, d.store, runtime.Options{Sandbox: &fakeSandbox{call: s.run}})
+		create(t, e, spec("hello", "[]"))
+		var all []runtime.JobExecution
+		for _, name := range []string{"kept", "gone"} {
+			j := job(runtime.JobSpec{MaxConcurrentTasks: 1})
+			j.Name = name
+			j, err := e.CreateJob(ctx, j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, runJob(t, e, runtime.JobRunRequest{Job: name, Tasks: tasks(5)}))
+			<-s.call
+			if name == "gone" {
+				// The engine would cancel what is under way.
+				if err := d.store.DeleteJob(tenant, j.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		cancelJob(t, e, all[0], runtime.StateCancelling, true)
+		after := d.crash(t)
+		leave(t, e, d)
+		e = engineOn(t, after.store, runtime.Options{Sandbox: &fakeSandbox{call: s.run}})
+		for _, x := range all {
+			got, err := after.store.JobExecutionByID(tenant, x.ID)
+			if err != nil || got.State != runtime.StateCancelled || got.Stats.Cancelled != 5 {
+				t.Errorf("%s is %+v, %v", x.Job, got, err)
+			}
+		}
+		closeAll(t, e, after)
+	})
+}
+
+// A store that says that an execution is not done, and has no tasks left of it,
+// is not gone on with.
+func TestAnExecutionWithoutItsTasks(t *testing.T) {
+	store := lackingStore{newStore(t)}
+	e := engineOn(t, store.Storage, runtime.Options{Sandbox: &fakeSandbox{}, MaxRuns: 1})
+	create(t, e, spec("hello", "[]"))
+	if _, err := e.CreateJob(ctx, job(runtime.JobSpec{})); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	e = engineOn(t, queueStore{store.Storage}, runtime.Options{Sandbox: &fakeSandbox{}})
+	runJob(t, e, runtime.JobRunRequest{Tasks: tasks(3)})
+	if err := e.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_, err := runtime.New(runtime.Options{Store: store, Sandbox: &fakeSandbox{}, Log: quiet})
+	if wantCode(t, err, runtime.CodeUnavailable); !strings.Contains(err.Error(), "3 of its tasks are gone") {
+		t.Error(err)
+	}
+}
+
+// lackingStore has lost what is queued.
+type lackingStore struct{ runtime.Storage }
+
+func (lackingStore) Pending(func(runtime.Execution) error) error { return nil }
+
+// What is cancelled takes no place in the queue any more.
+func TestACancelledJobLeavesTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSteps()
+		e, _ := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{call: s.run}, MaxRuns: 1, BacklogLimit: 200}, runtime.JobSpec{})
+		blocker := submit(t, e, runtime.SubmitRequest{})
+		<-s.call
+		for _, parallelism := range []int{0, 3} {
+			for range 3 {
+				x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(150), Parallelism: parallelism})
+				synctest.Wait()
+				if _, _, err := e.CancelJob(ctx, tenant, x.Job, x.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		go func() {
+			for range s.call {
+				s.end <- nil
+			}
+		}()
+		s.end <- nil
+		await(t, e, blocker)
+		awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(200)}))
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		close(s.call)
+	})
 }

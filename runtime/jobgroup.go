@@ -9,6 +9,7 @@ import (
 // it. Its tasks share it.
 type jobGroup struct {
 	id          string
+	tenant      Tenant
 	parallelism int // how many of its tasks may have a place; 0: no bound
 	// memory, timeout and env are what its tasks get instead of what the function
 	// has; env is a JSON object or nil.
@@ -29,7 +30,7 @@ type jobGroup struct {
 
 func newJobGroup(x *JobExecution) *jobGroup {
 	g := &jobGroup{
-		id: x.ID, parallelism: x.Parallelism, memory: x.Memory, timeout: x.Timeout,
+		id: x.ID, tenant: x.Tenant, parallelism: x.Parallelism, memory: x.Memory, timeout: x.Timeout,
 		started: !x.Started.IsZero(), cancelled: x.CancelRequested,
 	}
 	if len(x.Env) > 0 {
@@ -111,6 +112,7 @@ func (d *dispatcher) cancelGroup(id string) {
 		return
 	}
 	g.cancelled = true
+	g.places -= d.queue.clear(g.tenant, g.id)
 	d.parked -= g.parkedNow()
 	g.parked, g.next = nil, 0
 }

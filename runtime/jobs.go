@@ -33,6 +33,7 @@ func (e *Engine) CreateJob(ctx context.Context, j Job) (Job, error) {
 	if err := e.store.CreateJob(j); err != nil {
 		return Job{}, fault(op, err)
 	}
+	e.schedule(j)
 	return j, nil
 }
 
@@ -105,7 +106,11 @@ func (e *Engine) replaceJob(old, j Job) (Job, error) {
 		j.Revision++
 	}
 	j.Updated = e.now().UTC()
-	return j, e.store.UpdateJob(j)
+	if err := e.store.UpdateJob(j); err != nil {
+		return j, err
+	}
+	e.schedule(j)
+	return j, nil
 }
 
 // equal tells whether two specs say the same. Tasks of triggers are compared as
@@ -132,6 +137,7 @@ func (e *Engine) DeleteJob(ctx context.Context, tenant Tenant, name string) (Job
 	if err != nil {
 		return Job{}, fault(op, err)
 	}
+	e.schedules.drop(j)
 	// From here on nothing is accepted of it. What cannot be cancelled now is when
 	// the next process starts.
 	var left []string

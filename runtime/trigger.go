@@ -55,6 +55,12 @@ func checkTrigger(t Trigger) error {
 	case len(t.Tasks) > MaxTasks:
 		return wrong("it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks)
 	}
+	if t.Type == TriggerCron {
+		if _, err := parseSchedule(t.Schedule, t.TimeZone); err != nil {
+			e, _ := asError(err)
+			return wrong("%s", e.Message).WithHint(e.Hint)
+		}
+	}
 	if t.CallbackURL != "" {
 		if err := checkCallbackURL(t.CallbackURL); err != nil {
 			return wrong("%s", err.Message).WithHint(err.Hint)

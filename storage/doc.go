@@ -1,6 +1,6 @@
 // Package storage owns how faaspot's nouns are kept on disk: it implements
-// runtime.Store and runtime.ExecutionStore, and keeps the few settings of the
-// server, on Pebble.
+// runtime.Store, runtime.ExecutionStore and runtime.JobStore, and keeps the few
+// settings of the server, on Pebble.
 //
 // It refuses to know what functions mean, when executions run and who asks for
 // them. No Pebble type leaves it. Tenants and ids may be any bytes (ids of
@@ -12,12 +12,13 @@
 //
 // # Keys
 //
-// Built and read in keys.go and executionkeys.go alone. A text is escaped so that
+// Built and read in keys.go, executionkeys.go and jobkeys.go alone. A text is escaped so that
 // it sorts as its bytes do and has an end of its own (0x00 becomes 0x00 0xFF, the
 // end is 0x00 0x01); a number is 8 bytes, big endian. T is text(tenant), X the 16
 // bytes of an execution's id, a UUIDv7 (RFC 9562) that sorts by its time; F is
 // text(name) of the execution's function at that time, S its terminal state as a
-// byte.
+// byte; J is text(id) of a job, and E the 16 bytes of the id of an execution of a
+// job, a UUIDv7 too.
 //
 //	key                                     value
 //	'm' "format"                            format of this table (formatVersion), as a number
@@ -39,17 +40,36 @@
 //	't' T 'j' S X                           nothing; finds it by its state
 //	't' T 'k' F S X                         nothing; finds it by its function, and state
 //	't' T 'y' number text(key)              ids that an idempotency key of a day (since 1970) stands for
+//	't' T 'N' text(name)                    id of the job with this name
+//	't' T 'J' J                             job: its names, labels, current revision, times, users
+//	't' T 'R' J number                      revision: spec, time, user
+//	't' T 'Q' J                             how many executions of the job are kept
+//	't' T 'T' J text(trigger)               the last tick of the trigger that has started an execution
+//	't' T 'E' E                             execution of a job that is not done, as it was accepted
+//	't' T 'P' E                             its progress, once there is any: start, counts of tasks, whether to cancel
+//	't' T 'H' J E                           its name, or nothing if that is its id; finds it by its job
+//	't' T 'D' E                             execution of a job that is done
+//	't' T 'I' J E                           its name, likewise; finds it by its job
+//	't' T 'M' J text(name)                  E, of an execution, done or not, with a name that is not its id
+//	't' T 'Y' E                             who is to be told of its end
 //	'c' X                                   nothing; one in sampleRate of the executions that are done
 //
 // Every value but those of nothing begins with a byte that tells its encoding, so
 // that one record can change without a migration of all: what earlier releases
 // have written is read, and replaced when it changes. Functions and versions are
-// JSON; sources, contexts, ids, settings, args and results are their own
+// JSON, and so are jobs, their revisions and executions; sources, contexts, ids, settings, args and results are their own
 // bytes; all else of executions is fields (fields.go), whose order and meaning
 // are in executionvalues.go.
 //
 // What is not done is kept apart from what is: retention drops the latter as
-// ranges of ids, and never meets the former, however old.
+// ranges of ids, and never meets the former, however old. Names of executions of
+// jobs are dropped one by one.
+//
+// A task is an execution, whose id follows from that of its execution of a job and
+// from its number ([runtime.TaskID]): nothing else leads from one to the other. What
+// ends tasks changes the progress in the same batch, and the batch of the last end
+// makes the execution of the job done. What is left of a job that was deleted is
+// dropped by retention, and found by nobody before.
 //
 // # Invariants
 //
@@ -63,7 +83,10 @@
 // its context; no more than runtime.KeptVersions versions of a function exist; an
 // execution is done or not done, and not both; one that is not done has at most
 // one of lease and attempts so far; all that finds an execution or belongs to it
-// is there if and only if the table says so.
+// is there if and only if the table says so; a job's current revision exists, and
+// no more than runtime.KeptRevisions do; an execution of a job is done or not done,
+// and not both, and while it is not, as many of its tasks are not done as its
+// counts leave; while it is cancelled none of them is queued.
 //
 // The keys of what is not done are written once before they are deleted (a lease
 // twice, if it is to be cancelled), so that they may be deleted with single

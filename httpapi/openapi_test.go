@@ -1,0 +1,361 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/google/go-cmp/cmp"
+)
+
+// document is openapi.yaml as it is served, valid and with all its references.
+func document(t *testing.T) *openapi3.T {
+	t.Helper()
+	a := start(t, fullFake(), nil).do(t, "GET", "/openapi.json", "", header{"Authorization": ""})
+	if a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	wantHeaders(t, a)
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(a.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// documentPath is how the document writes the path of a route.
+func documentPath(r route) string { return strings.ReplaceAll(r.path, ":*}", "}") }
+
+// TestDocumentHasEveryRoute and no other. HEAD is there where GET is, except on
+// runs, which the document says of all.
+func TestDocumentHasEveryRoute(t *testing.T) {
+	doc := document(t)
+	want, got := map[string]bool{}, map[string]bool{}
+	heads, gets := map[string]bool{}, map[string]bool{}
+	for _, r := range routes {
+		if r.method == "HEAD" {
+			heads[r.path] = true
+			continue
+		}
+		if r.method == "GET" && !strings.HasSuffix(r.path, "/rpc") {
+			gets[r.path] = true
+		}
+		want[r.method+" "+documentPath(r)] = true
+	}
+	ids := map[string]string{}
+	for path, item := range doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			key := method + " " + path
+			got[key] = true
+			if operation.OperationID == "" || operation.Summary == "" || ids[operation.OperationID] != "" {
+				t.Errorf("%s: operationId %q, summary %q, id of %s", key, operation.OperationID, operation.Summary, ids[operation.OperationID])
+			}
+			ids[operation.OperationID] = key
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes and document: %s", diff)
+	}
+	if diff := cmp.Diff(gets, heads); diff != "" {
+		t.Errorf("GET and HEAD: %s", diff)
+	}
+	// What needs no token says so, and nothing else does.
+	for _, r := range routes {
+		if r.method == "HEAD" {
+			continue
+		}
+		operation := doc.Paths.Value(documentPath(r)).GetOperation(r.method)
+		if open := operation.Security != nil && len(*operation.Security) == 0; open != r.open {
+			t.Errorf("%s %s: open %t, in the document %t", r.method, r.path, r.open, open)
+		}
+		if reads := r.maxBody != noBody; reads != (operation.RequestBody != nil) {
+			t.Errorf("%s %s: reads a body %t", r.method, r.path, reads)
+		}
+	}
+}
+
+// TestDocumentHasEveryCode with its status, and no other.
+func TestDocumentHasEveryCode(t *testing.T) {
+	schema := document(t).Components.Schemas["ErrorCode"].Value
+	want := map[string]int{}
+	for code, status := range statusOf {
+		want[string(code)] = status
+	}
+	got := map[string]int{}
+	for code, status := range schema.Extensions["x-status"].(map[string]any) {
+		got[code] = int(status.(float64))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("code and document: %s", diff)
+	}
+	var listed []string
+	for _, code := range schema.Enum {
+		listed = append(listed, code.(string))
+	}
+	slices.Sort(listed)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), listed); diff != "" {
+		t.Errorf("code and document: %s", diff)
+	}
+}
+
+// A stop is a request of the tour.
+type stop struct {
+	method, pattern string
+	params          map[string]string // of the path
+	query, body     string
+	h               header
+	status          int // 0: 200
+}
+
+// tour holds requests and answers to the document.
+type tour struct {
+	*jobServer
+	doc     *openapi3.T
+	visited map[string]bool // method and pattern
+}
+
+func startTour(t *testing.T) *tour {
+	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.FileBodyDecoder)
+	return &tour{startJobs(t, nil), document(t), map[string]bool{}}
+}
+
+// visit sends a request and gives its answer. Both must be as the document says;
+// the request need not if it is to be refused.
+func (tr *tour) visit(t *testing.T, s stop) answer {
+	t.Helper()
+	path := s.pattern
+	for name, value := range s.params {
+		path = strings.ReplaceAll(path, "{"+name+"}", value)
+	}
+	if s.query != "" {
+		path += "?" + s.query
+	}
+	if s.status == 0 {
+		s.status = 200
+	}
+	a := tr.do(t, s.method, path, s.body, s.h)
+	if a.status != s.status {
+		t.Fatalf("%s %s: %d %s", s.method, path, a.status, a.body)
+	}
+	tr.visited[s.method+" "+s.pattern] = true
+
+	method := s.method
+	if method == "HEAD" {
+		method = "GET"
+	}
+	item := tr.doc.Paths.Value(s.pattern)
+	if item == nil || item.GetOperation(method) == nil {
+		t.Fatalf("%s %s is not in the document", method, s.pattern)
+	}
+	var body io.Reader
+	if s.body != "" {
+		body = strings.NewReader(s.body)
+	}
+	request, err := http.NewRequest(s.method, "http://api.test"+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	for name, value := range s.h {
+		request.Header.Set(name, value)
+	}
+	input := &openapi3filter.RequestValidationInput{
+		Request: request, PathParams: s.params,
+		Route:   &routers.Route{Spec: tr.doc, Path: s.pattern, PathItem: item, Method: method, Operation: item.GetOperation(method)},
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true},
+	}
+	err = openapi3filter.ValidateRequest(context.Background(), input)
+	if s.status == 200 && err != nil {
+		t.Errorf("the request %s %s %.200s: %v", s.method, path, s.body, err)
+	}
+	if s.method == "HEAD" {
+		return a
+	}
+	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: a.status, Header: a.header,
+		Body: io.NopCloser(bytes.NewReader([]byte(a.body))), Options: input.Options,
+	})
+	if err != nil {
+		t.Errorf("the answer to %s %s: %v\n%s", s.method, path, err, a.body)
+	}
+	return a
+}
+
+// TestTour goes over every route with a real engine, in and out of the document.
+func TestTour(t *testing.T) {
+	tr := startTour(t)
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
+		tr.visit(t, stop{method: "GET", pattern: path})
+	}
+	tourFunctions(t, tr)
+	tourExecutions(t, tr)
+	tourJobs(t, tr)
+	for _, r := range routes {
+		if r.method == "HEAD" {
+			params := map[string]string{"name": "hello.py", "id": testID, "jobId": "nightly", "executionId": "first"}
+			status := 200
+			if strings.Contains(r.path, "{id}") {
+				status = 404
+			}
+			tr.visit(t, stop{method: "HEAD", pattern: documentPath(r), params: params, status: status})
+		}
+		if !tr.visited[r.method+" "+documentPath(r)] {
+			t.Errorf("%s %s is not on the tour", r.method, r.path)
+		}
+	}
+}
+
+func tourFunctions(t *testing.T, tr *tour) {
+	f := map[string]string{"name": "f"}
+	const functions, function = "/v1/functions", "/v1/functions/{name}"
+	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"f","code":"def main(args, context): pass","context":"a = 1","timeout":5,"memory":64,"retries":0,"encoding":"plain","requirements":[]}`})
+	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"g","code":"def main(args, context): pass","context":{"a":[]}}`, h: header{"Idempotency-Key": "k"}})
+	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"f","code":"x"}`, status: 409})
+	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"/","code":"x"}`, status: 400})
+	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{`, status: 400})
+	tr.visit(t, stop{method: "GET", pattern: functions})
+	tr.visit(t, stop{method: "GET", pattern: functions, query: "limit=1&after=f"})
+	tr.visit(t, stop{method: "GET", pattern: functions, query: "limit=0", status: 400})
+	tr.visit(t, stop{method: "GET", pattern: functions, h: header{"Authorization": ""}, status: 401})
+	tr.visit(t, stop{method: "GET", pattern: function, params: f})
+	tr.visit(t, stop{method: "GET", pattern: function, params: f, query: "encoding=plain"})
+	tr.visit(t, stop{method: "GET", pattern: function, params: map[string]string{"name": "none"}, status: 404})
+	tr.visit(t, stop{method: "PATCH", pattern: function, params: f, body: `{"timeout":2.5,"code":null}`})
+	for _, rpc := range []string{"/v1/sync/functions/{name}/rpc", "/v1/functions/{name}/rpc"} {
+		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&c=d"})
+		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&a=d", status: 400})
+		tr.visit(t, stop{method: "POST", pattern: rpc, params: f, body: `{"a":[1]}`, h: header{"Idempotency-Key": "of " + rpc, "X-Retries": "2"}})
+		tr.visit(t, stop{method: "POST", pattern: rpc, params: f})
+		tr.visit(t, stop{method: "POST", pattern: rpc, params: f, body: `[]`, status: 400})
+	}
+	tr.visit(t, stop{method: "PUT", pattern: "/v1/sync/functions/{name}/rpc", params: f, body: `{}`})
+	for do, status := range map[string]int{"fail": 500, "timeout": 504} {
+		tr.visit(t, stop{method: "PUT", pattern: "/v1/sync/functions/{name}/rpc", params: f, body: `{"do":"` + do + `"}`, status: status})
+	}
+	bulk := stop{method: "POST", pattern: "/v1/functions/{name}/bulk_rpc", params: f, body: `[{},{"a":1}]`}
+	tr.visit(t, bulk)
+	bulk.body = `{"values":"[{}]"}`
+	tr.visit(t, bulk)
+	bulk.body, bulk.status = `[]`, 400
+	tr.visit(t, bulk)
+	tr.visit(t, stop{method: "DELETE", pattern: function, params: map[string]string{"name": "g"}})
+	tr.visit(t, stop{method: "DELETE", pattern: function, params: map[string]string{"name": "g"}, status: 404})
+}
+
+func tourExecutions(t *testing.T, tr *tour) {
+	const executions, execution = "/v1/executions", "/v1/executions/{id}"
+	submit := func(body string) map[string]string {
+		a := tr.visit(t, stop{method: "POST", pattern: "/v1/functions/{name}/rpc", params: map[string]string{"name": "f"}, body: body})
+		return map[string]string{"id": strings.Trim(a.body, `"`)}
+	}
+	for _, body := range []string{`{"a":1}`, `{"do":"fail"}`, `{"do":"timeout"}`, `{"do":"large"}`} {
+		id := submit(body)
+		tr.visit(t, stop{method: "GET", pattern: execution, params: id, query: "wait=60", status: 200})
+		tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: id})
+		tr.visit(t, stop{method: "DELETE", pattern: execution, params: id})
+		tr.visit(t, stop{method: "POST", pattern: "/v1/executions/bulk", body: `["` + id["id"] + `","` + testID + `","x"]`})
+		tr.visit(t, stop{method: "POST", pattern: "/v1/executions/bulk", body: `{"tasks":"[\"` + id["id"] + `\"]"}`})
+	}
+	gated := submit(`{"do":"gate"}`)
+	tr.visit(t, stop{method: "GET", pattern: execution, params: gated})
+	tr.visit(t, stop{method: "GET", pattern: executions})
+	tr.visit(t, stop{method: "DELETE", pattern: execution, params: gated})
+	tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: gated, query: "format=raw&stream=stdout"})
+	tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: gated, query: "follow=1"})
+	tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: gated, query: "stream=x", status: 400})
+	a := tr.visit(t, stop{method: "GET", pattern: executions, query: "include_completed=True&limit=2"})
+	_, cursor, _ := strings.Cut(a.header.Get("Link"), "cursor=")
+	cursor, _, _ = strings.Cut(cursor, "&")
+	tr.visit(t, stop{method: "GET", pattern: executions, query: "include_completed=True&limit=2&cursor=" + cursor})
+	tr.visit(t, stop{method: "GET", pattern: executions, query: "function=f&status=failed&created_after=2020-01-01T00:00:00Z"})
+	tr.visit(t, stop{method: "GET", pattern: executions, query: "status=x", status: 400})
+	tr.visit(t, stop{method: "GET", pattern: execution, params: map[string]string{"id": testID}, status: 404})
+	tr.visit(t, stop{method: "DELETE", pattern: execution, params: map[string]string{"id": "x"}, status: 404})
+}
+
+func tourJobs(t *testing.T, tr *tour) {
+	const jobs, job, executions, execution = "/v0/jobs", "/v0/jobs/{jobId}", "/v0/jobs/{jobId}/executions", "/v0/jobs/{jobId}/executions/{executionId}"
+	nightly := map[string]string{"jobId": "nightly"}
+	tr.visit(t, stop{method: "POST", pattern: jobs, body: wholeJob})
+	tr.visit(t, stop{method: "POST", pattern: jobs, body: wholeJob, status: 409})
+	tr.visit(t, stop{method: "POST", pattern: jobs, body: `{"metadata":{"name":"x"},"spec":{"function":"hello.py","sepc":1}}`, status: 400})
+	tr.visit(t, stop{method: "POST", pattern: jobs, body: `{"metadata":{"name":"other"},"spec":{"function":"hello.py"}}`})
+	for _, h := range []header{nil, paged} {
+		tr.visit(t, stop{method: "GET", pattern: jobs, h: h})
+		tr.visit(t, stop{method: "GET", pattern: jobs, h: h, query: "limit=1&sort=name:asc&q=nigh&workspace=default"})
+	}
+	tr.visit(t, stop{method: "GET", pattern: jobs, query: "workspace=another", status: 404})
+	tr.visit(t, stop{method: "GET", pattern: jobs, h: header{"Blaxel-Version": "x"}, status: 400})
+	a := tr.visit(t, stop{method: "GET", pattern: job, params: nightly})
+	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: a.body})
+	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: `{"spec":{"function":"hello.py","runtime":{"timeout":3,"maxRetries":1}}}`})
+	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: `{"spec":{"revision":{"active":"1"}}}`})
+	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: `{"spec":{"revision":{"active":"9"}}}`, status: 404})
+	tr.visit(t, stop{method: "GET", pattern: job + "/revisions", params: nightly})
+	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: `{"spec":{"function":"hello.py","runtime":{"timeout":3,"maxRetries":0,"memory":64}}}`})
+
+	created := tr.visit(t, stop{
+		method: "POST", pattern: executions, params: nightly,
+		body: `{"tasks":[{"a":1},{"do":"fail"},{"do":"timeout"}],"env":{"A":"b"},"memory":64,"executionId":"first","id":"once","parallelism":2,"allowQueue":true}`,
+	})
+	again := tr.visit(t, stop{
+		method: "POST", pattern: executions, params: nightly, h: header{"Idempotency-Key": "once"},
+		body: `{"tasks":[{"a":1},{"do":"fail"},{"do":"timeout"}],"env":{"A":"b"},"memory":64,"executionId":"first","parallelism":2}`,
+	})
+	if created.body != again.body {
+		t.Errorf("%s and %s", created.body, again.body)
+	}
+	tr.visit(t, stop{method: "POST", pattern: executions, params: nightly, body: `{"tasks":[]}`, status: 400})
+	gated := map[string]string{"jobId": "nightly", "executionId": "gated"}
+	tr.visit(t, stop{method: "POST", pattern: executions, params: nightly, body: `{"tasks":[{"do":"gate"},{}],"executionId":"gated","parallelism":1}`})
+	first := map[string]string{"jobId": "nightly", "executionId": "first"}
+	tr.visit(t, stop{method: "GET", pattern: execution, params: first, query: "wait=60"})
+	for _, of := range []map[string]string{first, gated} {
+		tr.visit(t, stop{method: "GET", pattern: execution, params: of})
+		tr.visit(t, stop{method: "GET", pattern: execution + "/tasks", params: of})
+		tr.visit(t, stop{method: "GET", pattern: execution + "/tasks", params: of, query: "limit=1&sort=name:desc&q=task", h: paged})
+	}
+	for _, h := range []header{nil, paged} {
+		tr.visit(t, stop{method: "GET", pattern: executions, params: nightly, h: h, query: "limit=1&offset=1"})
+	}
+	tr.visit(t, stop{method: "GET", pattern: executions, params: nightly, query: "limit=101", status: 400})
+	tr.visit(t, stop{method: "DELETE", pattern: execution, params: gated})
+	close(tr.sandbox.gate)
+	tr.visit(t, stop{method: "GET", pattern: execution, params: gated, query: "wait=60"})
+	tr.visit(t, stop{method: "GET", pattern: execution, params: map[string]string{"jobId": "nightly", "executionId": "none"}, status: 404})
+	tr.visit(t, stop{method: "DELETE", pattern: job, params: map[string]string{"jobId": "other"}})
+	tr.visit(t, stop{method: "DELETE", pattern: job, params: map[string]string{"jobId": "other"}, status: 404})
+}
+
+// TestDocumentTellsErrorsApart: the schemas of errors take every code, and refuse
+// what is none.
+func TestDocumentTellsErrorsApart(t *testing.T) {
+	doc := document(t)
+	for name, body := range map[string]map[string]any{
+		"FaaspotError": {"message": "m", "error_code": "not_found"},
+		"BlaxelError":  {"message": "m", "error": "not_found", "code": 404.0},
+	} {
+		schema := doc.Components.Schemas[name].Value
+		if err := schema.VisitJSON(body, openapi3.EnableJSONSchema2020()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for key, wrong := range map[string]any{"error_code": "made_up", "error": "made_up", "more": 1, "message": nil} {
+			changed := maps.Clone(body)
+			changed[key] = wrong
+			if schema.VisitJSON(changed, openapi3.EnableJSONSchema2020()) == nil {
+				t.Errorf("%s takes %v", name, changed)
+			}
+		}
+	}
+}

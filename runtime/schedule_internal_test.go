@@ -1,0 +1,189 @@
+package runtime
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// A plainSchedule says the same as five fields, number by number.
+type plainSchedule struct {
+	minutes, hours, days, months, weekdays []int // nil: all
+	anyHour                                bool
+}
+
+func (p plainSchedule) matches(shown time.Time) bool {
+	in := func(set []int, n int) bool { return set == nil || slices.Contains(set, n) }
+	day, weekday := in(p.days, shown.Day()), in(p.weekdays, int(shown.Weekday()))
+	if p.days != nil && p.weekdays != nil {
+		day = day || weekday
+		weekday = day
+	}
+	return in(p.minutes, shown.Minute()) && in(p.hours, shown.Hour()) && in(p.months, int(shown.Month())) && day && weekday
+}
+
+// ticks goes through all minutes after a time and before another.
+func (p plainSchedule) ticks(zone *time.Location, from, to time.Time) (all []time.Time) {
+	expected := shownAt(from.In(zone).Add(-time.Minute)).Add(time.Minute)
+	seen := expected.Add(-time.Minute) // the latest that was shown
+	for t := from; t.Before(to); t = t.Add(time.Minute) {
+		shown := shownAt(t.In(zone))
+		tick := p.matches(shown) && (p.anyHour || shown.After(seen))
+		if !p.anyHour {
+			for missing := expected; missing.Before(shown); missing = missing.Add(time.Minute) {
+				tick = tick || p.matches(missing)
+			}
+		}
+		if tick && t.After(from) {
+			all = append(all, t)
+		}
+		expected = shown.Add(time.Minute)
+		seen = later(seen, shown)
+	}
+	return all
+}
+
+var zonesWithChanges = []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu", "UTC", "America/Sao_Paulo"}
+
+// drawField draws a field and the numbers that it means.
+func drawField(t *rapid.T, what string, low, high int, names []string) (text string, set []int) {
+	name := func(n int) string {
+		if names != nil && rapid.Bool().Draw(t, what+" by name") {
+			return names[n-low]
+		}
+		return fmt.Sprint(n)
+	}
+	switch rapid.IntRange(0, 4).Draw(t, what) {
+	case 0:
+		return "*", nil
+	case 1:
+		step := rapid.IntRange(1, high-low).Draw(t, what+" step")
+		for n := low; n <= high; n += step {
+			set = append(set, n)
+		}
+		return fmt.Sprint("*/", step), set
+	case 2:
+		a := rapid.IntRange(low, high).Draw(t, what+" from")
+		b := rapid.IntRange(a, high).Draw(t, what+" to")
+		for n := a; n <= b; n++ {
+			set = append(set, n)
+		}
+		return name(a) + "-" + name(b), set
+	default:
+		var words []string
+		for range rapid.IntRange(1, 3).Draw(t, what+" count") {
+			n := rapid.IntRange(low, high).Draw(t, what+" number")
+			set, words = append(set, n), append(words, name(n))
+		}
+		return strings.Join(words, ","), set
+	}
+}
+
+func TestSchedulesMinuteByMinute(t *testing.T) {
+	months := strings.Fields("jan FEB mar apr may jun jul AUG sep oct nov dec")
+	weekdays := strings.Fields("sun MON tue wed THU fri sat")
+	rapid.Check(t, func(t *rapid.T) {
+		var p plainSchedule
+		var fields [5]string
+		fields[0], p.minutes = drawField(t, "minute", 0, 59, nil)
+		fields[1], p.hours = drawField(t, "hour", 0, 23, nil)
+		fields[2], fields[3], fields[4] = "*", "*", "*"
+		if rapid.Bool().Draw(t, "days") {
+			fields[2], p.days = drawField(t, "day", 1, 31, nil)
+			fields[3], p.months = drawField(t, "month", 1, 12, months)
+			fields[4], p.weekdays = drawField(t, "weekday", 0, 6, weekdays)
+			// A step of stars restricts nothing as far as "one of both" is concerned.
+			if strings.HasPrefix(fields[2], "*") || strings.HasPrefix(fields[4], "*") {
+				fields[2], p.days = "*", nil
+			}
+		}
+		p.anyHour = strings.HasPrefix(fields[1], "*")
+		name := rapid.SampledFrom(zonesWithChanges).Draw(t, "zone")
+		text := strings.Join(fields[:], " ")
+		s, err := parseSchedule(text, name)
+		if err != nil {
+			if strings.Contains(err.Error(), "never comes") && fields[2] != "*" {
+				t.Skip(text)
+			}
+			t.Fatal(err)
+		}
+		// A week about a change of the clocks, or of any time.
+		from := time.Date(rapid.IntRange(2016, 2034).Draw(t, "year"), 1, 1, 0, 0, 0, 0, time.UTC).
+			Add(time.Duration(rapid.IntRange(0, 365*24*60).Draw(t, "minute of the year")) * time.Minute)
+		if _, until := from.In(s.zone).ZoneBounds(); !until.IsZero() && rapid.Bool().Draw(t, "at a change") {
+			from = until.UTC().Truncate(time.Minute).Add(-time.Duration(rapid.IntRange(0, 3000).Draw(t, "before")) * time.Minute)
+		}
+		to := from.Add(7 * day)
+		want := p.ticks(s.zone, from, to)
+		var got []time.Time
+		for at := s.next(from); !at.IsZero() && at.Before(to); at = s.next(at) {
+			got = append(got, at.UTC())
+		}
+		if !slices.EqualFunc(want, got, time.Time.Equal) {
+			t.Fatalf("%q in %s from %v ticks at\n%v\nwant\n%v", text, name, from, got, want)
+		}
+		if len(want) > 0 {
+			if last := s.last(from, to.Add(-1)); !last.Equal(want[len(want)-1]) {
+				t.Fatalf("%q in %s: the last tick before %v is %v, want %v", text, name, to, last, want[len(want)-1])
+			}
+		}
+	})
+}
+
+// The words of the documentation.
+func TestSchedulesWhenClocksChange(t *testing.T) {
+	for _, test := range []struct{ schedule, zone, from, want string }{
+		// 2026-03-29 02:00 becomes 03:00, 2026-10-25 03:00 becomes 02:00 again.
+		{"30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "03-29 01:00Z 03-30 00:30Z"},
+		{"30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "10-25 00:30Z 10-26 01:30Z"},
+		{"30 * * * *", "Europe/Berlin", "2026-03-29T00:00:00Z", "03-29 00:30Z 03-29 01:30Z"},
+		{"30 * * * *", "Europe/Berlin", "2026-10-25T00:00:00Z", "10-25 00:30Z 10-25 01:30Z 10-25 02:30Z"},
+		{"0,30 2-3 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "03-29 01:00Z 03-29 01:30Z 03-30 00:00Z"},
+		{"@daily", "America/Sao_Paulo", "2018-11-03T12:00:00Z", "11-04 03:00Z 11-05 02:00Z"}, // midnight was passed over
+		{"15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", "10-03 15:30Z 10-04 15:15Z"},
+		{"45 1 * * *", "America/New_York", "2026-11-01T00:00:00Z", "11-01 05:45Z 11-02 06:45Z"},
+	} {
+		s, err := parseSchedule(test.schedule, test.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := time.Parse(time.RFC3339, test.from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for range strings.Count(test.want, "Z") {
+			at = s.next(at)
+			got = append(got, at.UTC().Format("01-02 15:04Z"))
+		}
+		if text := strings.Join(got, " "); text != test.want {
+			t.Errorf("%s in %s after %s ticks at %s, want %s", test.schedule, test.zone, test.from, text, test.want)
+		}
+	}
+}
+
+func TestSchedulesThatAreRefused(t *testing.T) {
+	for _, text := range []string{
+		"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 9", "a * * * *", "*/0 * * * *", "*/60 * * * *",
+		"@every 5m", "@reboot", "@sometimes", "TZ=UTC * * * * *", "CRON_TZ=UTC @daily", "0 0 30 2 *", "0 0 31 4,6 *", "H * * * *", "? ? ? ? L",
+		"* * * * MON#2", "* * L * *", strings.Repeat("1,", 200) + "1 * * * *", "\x00 * * * *",
+	} {
+		if s, err := parseSchedule(text, ""); CodeOf(err) != CodeInvalidArgument {
+			t.Errorf("%q is read as %+v, %v", text, s, err)
+		}
+	}
+	for _, zone := range []string{"Local", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "UTC+1", strings.Repeat("a", 100)} {
+		if _, err := parseSchedule("@daily", zone); CodeOf(err) != CodeInvalidArgument {
+			t.Errorf("the zone %q is taken: %v", zone, err)
+		}
+	}
+	for _, text := range []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually", "0 0 29 2 *", "0 0 29 2 MON", "0 22-2 * * FRI-MON", " 5  4 * * THU "} {
+		if _, err := parseSchedule(text, "Europe/Berlin"); err != nil {
+			t.Errorf("%q is refused: %v", text, err)
+		}
+	}
+}

@@ -1,0 +1,216 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// newRun makes a job and accepts an execution of it.
+func newRun(t testing.TB, s *Store, c *clerk, tasks int) runtime.JobExecution {
+	t.Helper()
+	j := runtime.Job{
+		ID: c.done().ID, Tenant: "default", Name: fmt.Sprint("job", c.at.UnixNano()), Revision: 1,
+		Spec: runtime.JobSpec{Function: "f"}, Created: c.at, Updated: c.at,
+	}
+	must(t, s.CreateJob(j))
+	x := runtime.JobExecution{
+		ID: c.done().ID, Tenant: j.Tenant, JobID: j.ID, Job: j.Name, Revision: 1, Function: "f", State: runtime.StateQueued,
+		Created: c.at, Updated: c.at, Stats: runtime.JobStats{Total: tasks},
+	}
+	x.Name = x.ID
+	var batch []runtime.Accepted
+	for i := range tasks {
+		task := c.queued()
+		task.ID, task.Tenant, task.Function, task.Task = runtime.TaskID(x.ID, i), x.Tenant, "f", &runtime.TaskOf{JobExecution: x.ID, Index: i}
+		batch = append(batch, runtime.Accepted{Execution: task})
+	}
+	_, _, err := s.AcceptJob(x, batch, nil, nil)
+	must(t, err)
+	return x
+}
+
+// startTasks starts tasks, and gives them as they run.
+func startTasks(t testing.TB, s *Store, x runtime.JobExecution, n int) []runtime.Execution {
+	t.Helper()
+	var all []runtime.Execution
+	var leases []runtime.Lease
+	for i := range n {
+		task, err := s.Execution(x.Tenant, runtime.TaskID(x.ID, i))
+		must(t, err)
+		task.Attempt++
+		all = append(all, task)
+		leases = append(leases, runtime.Lease{Tenant: x.Tenant, ID: task.ID, Attempt: task.Attempt, Started: x.Created, JobExecution: x.ID})
+	}
+	refused, err := s.Start(leases)
+	must(t, errors.Join(append(refused, err)...))
+	return all
+}
+
+// What tasks wrote before they are cancelled may not fit into one batch: then it
+// is several, and who finds the work half done ends it.
+func TestALargeCancellation(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	s, c := openOn(t, fs, "store"), newClerk()
+	const tasks, logs = 40, 1 << 20
+	x := newRun(t, s, c, tasks)
+	waiting := startTasks(t, s, x, tasks)
+	for i := range waiting {
+		waiting[i].State, waiting[i].FunctionFailures, waiting[i].Logs.Data = runtime.StateQueued, 1, make([]byte, logs)
+	}
+	for i := range waiting {
+		settled, err := s.Finish(waiting[i:i+1], c.at)
+		must(t, errors.Join(err, settled[0].Err))
+	}
+	// A process that died behind the first batch has left the mark and a part.
+	of := attemptOf{x.Tenant, mustID(t, x.ID)}
+	jobs := newJobsUnderWay(s.db, c.at)
+	j, err := jobs.of(of.tenant, of.id)
+	must(t, err)
+	first := attemptOf{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
+	must(t, s.write(false, func(b *pebble.Batch) error {
+		j.CancelRequested = true
+		ended, err := s.cancelTask(b, first, c.at)
+		j.count(runtime.StateCancelled)
+		if !ended {
+			t.Error("the task was not queued")
+		}
+		return errors.Join(err, jobs.put(b))
+	}))
+	s2 := openOn(t, fs.CrashClone(vfs.CrashCloneCfg{}), "store")
+	pending := 0
+	must(t, s2.PendingJobs(func(got runtime.JobExecution, deleted bool) error {
+		pending++
+		if got.ID != x.ID || !got.CancelRequested || deleted || got.Stats.Cancelled != 1 {
+			t.Errorf("left is %+v, %v", got, deleted)
+		}
+		return nil
+	}))
+	got, changed, ids, err := s2.CancelJob(x.Tenant, x.ID, c.at)
+	must(t, err)
+	if changed || len(ids) != tasks-1 || got.State != runtime.StateCancelled || got.Stats.Cancelled != tasks || pending != 1 {
+		t.Errorf("cancelled it is %+v, %v, %d tasks", got, changed, len(ids))
+	}
+	checkInvariants(t, s2)
+}
+
+func mustID(t testing.TB, text string) executionID {
+	t.Helper()
+	id, ok := parseID(text)
+	if !ok {
+		t.Fatalf("%q is no id", text)
+	}
+	return id
+}
+
+// An execution of a job ends with its last task and not before, in the same
+// batch as others.
+func TestTheLastTaskEndsItsExecution(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	x, y := newRun(t, s, c, 3), newRun(t, s, c, 1)
+	all := append(startTasks(t, s, x, 3), startTasks(t, s, y, 1)...)
+	for i := range all {
+		all[i] = ended(all[i])
+	}
+	later := c.at.Add(time.Minute)
+	settled, err := s.Finish(all[1:], later)
+	must(t, err)
+	if settled[0].JobDone || settled[1].JobDone || !settled[2].JobDone {
+		t.Errorf("done are %+v", settled)
+	}
+	settled, err = s.Finish([]runtime.Execution{all[0], all[0], all[1]}, later)
+	must(t, err)
+	if !settled[0].JobDone || !errors.Is(settled[1].Err, runtime.ErrLease) || settled[1].JobDone || !errors.Is(settled[2].Err, runtime.ErrLease) {
+		t.Errorf("done are %+v", settled)
+	}
+	got, err := s.JobExecution(x.Tenant, x.JobID, x.ID)
+	must(t, err)
+	x.State, x.Started, x.Finished, x.Updated = got.State, x.Created, later, later
+	x.Stats = got.Stats
+	x.TraceID = got.TraceID
+	if diff := cmp.Diff(x, got); diff != "" || got.Stats.Ended() != 3 || !got.State.Terminal() {
+		t.Errorf("it ended as %+v, %s", got, diff)
+	}
+	checkInvariants(t, s)
+}
+
+// What callers of the store must not do changes nothing.
+func TestMisuseOfJobs(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	x := newRun(t, s, c, 2)
+	keys := countKeys(t, s)
+	task := c.queued()
+	task.Task = &runtime.TaskOf{JobExecution: x.ID}
+	_, _, err := s.Accept([]runtime.Accepted{{Execution: task}}, nil)
+	wantCode(t, err, runtime.CodeInternal)
+	y := x
+	y.ID = c.done().ID
+	y.Name = y.ID
+	task.ID, task.Tenant = runtime.TaskID(y.ID, 0), y.Tenant
+	task.Task = &runtime.TaskOf{JobExecution: y.ID}
+	y.Stats = runtime.JobStats{Total: 1}
+	for name, change := range map[string]func(x *runtime.JobExecution, task *runtime.Execution){
+		"a state": func(x *runtime.JobExecution, _ *runtime.Execution) { x.State = runtime.StateRunning },
+		"a count": func(x *runtime.JobExecution, _ *runtime.Execution) { x.Stats.Succeeded = 1 },
+		"a total": func(x *runtime.JobExecution, _ *runtime.Execution) { x.Stats.Total = 2 },
+		"no name": func(x *runtime.JobExecution, _ *runtime.Execution) { x.Name = "" },
+		"an id":   func(_ *runtime.JobExecution, task *runtime.Execution) { task.ID = c.done().ID },
+		"a number": func(_ *runtime.JobExecution, task *runtime.Execution) {
+			task.Task = &runtime.TaskOf{JobExecution: y.ID, Index: 1}
+		},
+		"another's": func(_ *runtime.JobExecution, task *runtime.Execution) {
+			task.Task = &runtime.TaskOf{JobExecution: x.ID}
+		},
+		"none":         func(_ *runtime.JobExecution, task *runtime.Execution) { task.Task = nil },
+		"other tenant": func(_ *runtime.JobExecution, task *runtime.Execution) { task.Tenant = "other" },
+	} {
+		x, task := y, task
+		change(&x, &task)
+		_, _, err := s.AcceptJob(x, []runtime.Accepted{{Execution: task}}, nil, nil)
+		if runtime.CodeOf(err) != runtime.CodeInternal {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	y.JobID = c.done().ID
+	_, _, err = s.AcceptJob(y, []runtime.Accepted{{Execution: task}}, nil, nil)
+	wantCode(t, err, runtime.CodeNotFound)
+	for _, id := range []string{c.done().ID, "x", ""} {
+		_, _, _, err := s.CancelJob(x.Tenant, id, c.at)
+		wantCode(t, err, runtime.CodeNotFound)
+		_, err = s.JobExecutionByID(x.Tenant, id)
+		wantCode(t, err, runtime.CodeNotFound)
+		_, err = s.JobExecution(x.Tenant, x.JobID, id)
+		wantCode(t, err, runtime.CodeNotFound)
+		wantCode(t, s.DeleteJob(x.Tenant, id), runtime.CodeNotFound)
+		_, err = s.JobByName(x.Tenant, id)
+		wantCode(t, err, runtime.CodeNotFound)
+	}
+	_, _, _, err = s.CancelJob("other", x.ID, c.at)
+	wantCode(t, err, runtime.CodeNotFound)
+	_, err = s.JobByID("other", x.JobID)
+	wantCode(t, err, runtime.CodeNotFound)
+	if n := countKeys(t, s); n != keys {
+		t.Errorf("%d keys became %d", keys, n)
+	}
+	checkInvariants(t, s)
+}
+
+// No two kinds of records share a byte.
+func TestKindsAreDistinct(t *testing.T) {
+	seen := map[byte]bool{}
+	for _, kinds := range [][]byte{{kindName, kindFunction, kindVersion, kindSource, kindContext}, executionKinds, jobKinds} {
+		for _, kind := range kinds {
+			if seen[kind] {
+				t.Errorf("two kinds are %q", kind)
+			}
+			seen[kind] = true
+		}
+	}
+}
