@@ -34,6 +34,7 @@ type Executions interface {
 	List(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) ([]runtime.Execution, error)
 	Cancel(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
 	Logs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
+	ListExecutions(ctx context.Context, tenant runtime.Tenant, q runtime.ObservedQuery) (runtime.ObservedPage, error)
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 }
 

@@ -17,9 +17,10 @@ type route struct {
 	method  string
 	path    string // without a slash at the end
 	handle  handler
-	open    bool // needs no token
-	writes  bool // may write to the store: a panic must end the process
-	maxBody int  // bytes
+	open    bool   // needs no token
+	writes  bool   // may write to the store: a panic must end the process
+	maxBody int    // bytes
+	denied  string // name of the error if the sender may not at all; see namedError
 }
 
 // routes is the whole API. Each path is there with and without a slash at its
@@ -77,9 +78,16 @@ var routes = []route{
 	{method: "GET", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
 	{method: "HEAD", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
 	{method: "POST", path: "/v0/jobs/{jobId}/triggers/{path:*}", handle: blaxel((*Server).triggerJob), writes: true, maxBody: maxBulkBody},
+
+	{
+		method: "POST", path: "/api/v2/observability/resources/{resourceRid}/listExecutions", handle: (*Server).listObserved,
+		maxBody: maxObserveBody, denied: "ListExecutionsPermissionDenied",
+	},
 }
 
 const (
+	// maxObserveBody leaves room for a filter of as many values as it may have.
+	maxObserveBody = 64 * runtime.KiB
 	// maxFunctionBody leaves room for code and context with every byte written
 	// as three (%XX, or \uXXXX for two bytes of UTF-8), and for the rest.
 	maxFunctionBody = 3*(runtime.MaxSource+runtime.MaxContext) + 64*runtime.KiB

@@ -51,7 +51,7 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 			if err != nil {
 				return err
 			}
-			d := dropper{batch: b, it: it, oldest: oldest, day: dayOf(now)}
+			d := dropper{batch: b, it: it, oldest: oldest, day: dayOf(now), postings: s.observed.due(oldest, now)}
 			return errors.Join(d.all(s.db), it.Close())
 		})
 	}))
@@ -106,6 +106,8 @@ type dropper struct {
 	it     *pebble.Iterator
 	oldest executionID
 	day    uint64
+
+	postings bool // they are dropped, too
 }
 
 func (d *dropper) all(r reader) error {
@@ -128,6 +130,11 @@ func (d *dropper) tenant(tenant runtime.Tenant) error {
 	}
 	if err := d.functions(tenant); err != nil {
 		return err
+	}
+	if d.postings {
+		if err := d.observed(tenant); err != nil {
+			return err
+		}
 	}
 	// A key is valid into the day after its own.
 	if d.day == 0 {

@@ -157,6 +157,14 @@ func (d *door) Logs(ctx context.Context, tenant runtime.Tenant, id string, from 
 	return engine.Logs(ctx, tenant, id, from)
 }
 
+func (d *door) ListExecutions(ctx context.Context, tenant runtime.Tenant, q runtime.ObservedQuery) (runtime.ObservedPage, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return runtime.ObservedPage{}, err
+	}
+	return engine.ListExecutions(ctx, tenant, q)
+}
+
 func (d *door) FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {
 	engine, err := d.enter()
 	if err != nil {
