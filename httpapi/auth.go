@@ -10,15 +10,17 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Authenticator tells to which tenant a token belongs. A token of nobody is a
-// CodeUnauthenticated error. The token is valid during the call only and must
+// Authenticator tells to whom a token belongs. A token of nobody is a
+// CodeUnauthenticated error, one that is not good for anything here a
+// CodePermissionDenied error. The token is valid during the call only and must
 // not be logged. It is called once or twice per request, concurrently.
 type Authenticator interface {
-	Authenticate(token []byte) (runtime.Tenant, error)
+	Authenticate(token []byte) (runtime.Identity, error)
 }
 
 // TokenHash is the SHA-256 of a token: all that is kept of it. As an
-// [Authenticator] it lets this one token in, as [runtime.DefaultTenant].
+// [Authenticator] it lets this one token in, as [runtime.AdminUser] of
+// [runtime.DefaultTenant].
 type TokenHash [sha256.Size]byte
 
 // HashToken hashes a token, which should have 256 bits of randomness: nothing
@@ -27,12 +29,12 @@ func HashToken(token string) TokenHash { return sha256.Sum256([]byte(token)) }
 
 // Authenticate implements [Authenticator]. The time it takes says nothing
 // about the right token: hashes are compared, and in constant time.
-func (h TokenHash) Authenticate(token []byte) (runtime.Tenant, error) {
+func (h TokenHash) Authenticate(token []byte) (runtime.Identity, error) {
 	got := sha256.Sum256(token)
 	if subtle.ConstantTimeCompare(got[:], h[:]) != 1 {
-		return "", errWrongToken
+		return runtime.Identity{}, errWrongToken
 	}
-	return runtime.DefaultTenant, nil
+	return runtime.Identity{Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser}, nil
 }
 
 const tokenHint = `send the header "Authorization: Token YOUR-TOKEN" (Bearer works too)`
@@ -46,23 +48,23 @@ var (
 			WithHint("send one Authorization header")
 )
 
-// authenticate finds the tenant of a request.
-func (s *Server) authenticate(h *fasthttp.RequestHeader) (runtime.Tenant, error) {
+// authenticate finds out who sends a request.
+func (s *Server) authenticate(h *fasthttp.RequestHeader) (runtime.Identity, error) {
 	if token, there, err := blaxelToken(h); err != nil {
-		return "", err
+		return runtime.Identity{}, err
 	} else if there {
 		return s.opts.Auth.Authenticate(token)
 	}
 	fields := h.PeekAll(fasthttp.HeaderAuthorization)
 	switch {
 	case len(fields) > 1:
-		return "", errTwoTokens
+		return runtime.Identity{}, errTwoTokens
 	case len(fields) == 0:
-		return "", errNoToken
+		return runtime.Identity{}, errNoToken
 	}
 	token, ok := bearer(fields[0])
 	if !ok {
-		return "", errNoToken
+		return runtime.Identity{}, errNoToken
 	}
 	return s.opts.Auth.Authenticate(token)
 }

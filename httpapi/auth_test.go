@@ -21,12 +21,12 @@ func TestBearer(t *testing.T) {
 
 func TestTokenHash(t *testing.T) {
 	h := HashToken("right")
-	if tenant, err := h.Authenticate([]byte("right")); tenant != runtime.DefaultTenant || err != nil {
-		t.Errorf("right: %q, %v", tenant, err)
+	if who, err := h.Authenticate([]byte("right")); who != (runtime.Identity{Tenant: runtime.DefaultTenant, UserID: "admin"}) || err != nil {
+		t.Errorf("right: %+v, %v", who, err)
 	}
 	for _, wrong := range []string{"", "righ", "rightx", "RIGHT", string(h[:]), "\x00"} {
-		if tenant, err := h.Authenticate([]byte(wrong)); tenant != "" || runtime.CodeOf(err) != runtime.CodeUnauthenticated {
-			t.Errorf("%q: %q, %v", wrong, tenant, err)
+		if who, err := h.Authenticate([]byte(wrong)); who != (runtime.Identity{}) || runtime.CodeOf(err) != runtime.CodeUnauthenticated {
+			t.Errorf("%+v: %q, %v", wrong, who, err)
 		}
 	}
 	if _, err := (TokenHash{}).Authenticate(nil); err == nil {
@@ -37,7 +37,9 @@ func TestTokenHash(t *testing.T) {
 // failingAuth cannot tell whose token it is.
 type failingAuth struct{}
 
-func (failingAuth) Authenticate([]byte) (runtime.Tenant, error) { return "", errors.New("no database") }
+func (failingAuth) Authenticate([]byte) (runtime.Identity, error) {
+	return runtime.Identity{}, errors.New("no database")
+}
 
 func TestAuthenticatorFails(t *testing.T) {
 	ts := start(t, fullFake(), func(o *Options) { o.Auth = failingAuth{} })

@@ -60,9 +60,6 @@ func checkWorkspace(tenant runtime.Tenant, name string) error {
 // isPaged tells whether a list is to be an object with a cursor.
 func isPaged(ctx *fasthttp.RequestCtx) bool { return ctx.UserValue(keyPaged) != nil }
 
-// userID names the user who asks.
-func (s *Server) userID(*fasthttp.RequestCtx) string { return "" }
-
 // blaxelError is how errors are told below /v0. Hint and error_id are ours.
 type blaxelError struct {
 	Error   runtime.Code `json:"error"`

@@ -63,6 +63,9 @@ func sealCursor(tenant runtime.Tenant, filter runtime.Filter, last uuid.UUID) []
 	}
 	text(filter.After.UTC().Format(timeFormat))
 	text(filter.Before.UTC().Format(timeFormat))
+	if filter.TraceID != "" {
+		text(filter.TraceID)
+	}
 	_, _ = h.Write(last[:])
 	sum := h.Sum(nil)
 

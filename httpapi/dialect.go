@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"bytes"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 )
@@ -25,10 +25,11 @@ var dialects = []dialect{
 
 // dialectOf finds the dialect of a request by its path. Of one that could not be
 // read there is no path.
-func dialectOf(ctx *fasthttp.RequestCtx) dialect {
-	path := ctx.URI().PathOriginal()
+func dialectOf(ctx *fasthttp.RequestCtx) dialect { return dialectAt(string(ctx.URI().PathOriginal())) }
+
+func dialectAt(path string) dialect {
 	for _, d := range dialects {
-		rest, ok := bytes.CutPrefix(path, []byte(d.prefix))
+		rest, ok := strings.CutPrefix(path, d.prefix)
 		if ok && (len(rest) == 0 || rest[0] == '/') {
 			return d
 		}

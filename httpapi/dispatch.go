@@ -65,12 +65,16 @@ func (s *Server) dispatch(r route) fasthttp.RequestHandler {
 }
 
 func (s *Server) operate(ctx *fasthttp.RequestCtx, r route) error {
-	var tenant runtime.Tenant
+	var who runtime.Identity
 	if !r.open {
 		var err error
-		if tenant, err = s.authenticate(&ctx.Request.Header); err != nil {
+		if who, err = s.authenticate(&ctx.Request.Header); err != nil {
+			if r.denied != "" && runtime.CodeOf(err) == runtime.CodePermissionDenied {
+				err = namedError{error: err, name: r.denied}
+			}
 			return err
 		}
+		ctx.SetUserValue(keyUser, who.UserID)
 	}
 	if len(ctx.Request.Body()) > r.maxBody {
 		return errBodyTooLarge(r.maxBody)
@@ -79,7 +83,21 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r route) error {
 		return runtime.Errorf(codeUnsupportedMedia, "compressed bodies are not taken").
 			WithHint("send the body as it is, without Content-Encoding")
 	}
-	return r.handle(s, ctx, tenant)
+	return r.handle(s, ctx, who.Tenant)
+}
+
+// keyUser is under what a request has the user who sends it.
+const keyUser = "user"
+
+// userID names the user who asks.
+func userID(ctx *fasthttp.RequestCtx) string {
+	id, _ := ctx.UserValue(keyUser).(string)
+	return id
+}
+
+// callerOf is who asks for an execution by a request, and for what trace.
+func callerOf(ctx *fasthttp.RequestCtx) runtime.Caller {
+	return runtime.Caller{UserID: userID(ctx), TraceID: traceOf(&ctx.Request.Header).id}
 }
 
 func errBodyTooLarge(limit int) error {

@@ -59,6 +59,8 @@ type execution struct {
 	Retries         *int            `json:"retries"`
 	CancelRequested *bool           `json:"cancel_requested"`
 	LogsURL         *string         `json:"logs_url"`
+	TraceID         *string         `json:"trace_id"`
+	UserID          *string         `json:"user_id"`
 }
 
 // tellExecution tells of x to a caller who reaches the server at base.
@@ -81,13 +83,11 @@ func tellExecution(base string, x *runtime.Execution) execution {
 		Retries:         &x.Retries,
 		CancelRequested: &cancelling,
 		LogsURL:         &logs,
+		TraceID:         orNull(x.Caller.TraceID),
+		UserID:          orNull(x.Caller.UserID),
 	}
 	if x.State.Terminal() && !x.Started.IsZero() {
-		took := x.Usage.Duration
-		if took == 0 { // a change of a function that called nothing, or a run that was stopped before its call
-			took = x.Finished.Sub(x.Started)
-		}
-		ms := json.Number(appendMillis(nil, took))
+		ms := json.Number(appendMillis(nil, x.Took()))
 		told.DurationMS = &ms
 	}
 	if x.Failure != nil {
@@ -118,6 +118,14 @@ func tellAbsent(id string) execution {
 		Status: statusNotFound,
 		Error:  &errorBody{Message: "there is no execution with this id", Code: runtime.CodeNotFound},
 	}
+}
+
+// orNull tells of an empty text as of nothing.
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 func tellTime(t time.Time) *string {

@@ -66,6 +66,7 @@ func nextExecutions(query *fasthttp.Args, cursor string) string {
 // parseFilter reads which executions are asked for.
 func parseFilter(query *fasthttp.Args) (runtime.Filter, error) {
 	var f runtime.Filter
+	var err error
 	f.Function = string(query.Peek("function"))
 	if old := string(query.Peek("deployment")); old != "" {
 		if f.Function != "" && f.Function != old {
@@ -78,9 +79,15 @@ func parseFilter(query *fasthttp.Args) (runtime.Filter, error) {
 			return f, err
 		}
 	}
+	if f.TraceID, err = parseTrace(query); err != nil {
+		return f, err
+	}
 	all, err := parseBool(query, "include_completed")
 	if err != nil {
 		return f, err
+	}
+	if f.TraceID != "" && !query.Has("include_completed") {
+		all = true
 	}
 	switch words := string(query.Peek("status")); {
 	case words != "":
@@ -117,6 +124,19 @@ func parseStatuses(words string) ([]runtime.State, error) {
 		}
 	}
 	return states, nil
+}
+
+// parseTrace reads the id of a trace, empty if none is asked for.
+func parseTrace(query *fasthttp.Args) (string, error) {
+	if !query.Has("trace_id") {
+		return "", nil
+	}
+	id := strings.ToLower(string(query.Peek("trace_id")))
+	if !isHexID(id, traceDigits) {
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "trace_id is not the id of a trace").
+			WithHint("give 32 hexadecimal digits that are not all zero, as the header traceparent has them")
+	}
+	return id, nil
 }
 
 // parseBool reads True, true, 1 and their opposites. Absent means false.

@@ -25,6 +25,9 @@ type fakeExecutions struct {
 	cancelled []string
 	called    []runtime.Tenant
 
+	observed     []runtime.ObservedQuery
+	observedPage runtime.ObservedPage
+
 	all      map[string]runtime.Execution
 	order    []string // ids, newest first, that List gives
 	ended    map[string]runtime.Execution
@@ -148,6 +151,7 @@ func (f *fakeExecutions) FollowLogs(ctx context.Context, _ runtime.Tenant, _ str
 // execAt makes an execution in a state.
 func execAt(id string, state runtime.State) runtime.Execution {
 	x := runtime.Execution{ID: id, Kind: runtime.KindRun, Function: "f", Version: 2, State: state, Created: testTime}
+	x.Caller.TraceID = "4bf92f3577b34da6a3ce929d0e0e4736"
 	if state != runtime.StateQueued {
 		x.Started, x.Attempt = testTime.Add(time.Millisecond), 1
 	}
@@ -234,7 +238,7 @@ func TestExecutionIsTold(t *testing.T) {
 		for _, path := range []string{"/v1/executions/" + testID, "/v1/executions/" + testID + "/"} {
 			a := ts.do(t, "GET", path, "", nil)
 			wantHeaders(t, a)
-			want := `{"uuid":"` + testID + `","name":"f","kind":"run","version":2,` + c.want + logsURL + `}`
+			want := `{"uuid":"` + testID + `","name":"f","kind":"run","version":2,` + c.want + logsURL + `,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","user_id":null}`
 			if diff := cmp.Diff(want, a.body); a.status != 200 || diff != "" {
 				t.Errorf("%s: %d\n%s", name, a.status, diff)
 			}

@@ -22,6 +22,7 @@ const timeFormat = "2006-01-02 15:04:05.000000-07:00"
 // listedFunction is a function in a list.
 type listedFunction struct {
 	Name      string `json:"name"`
+	RID       string `json:"rid"`
 	RunnerURL string `json:"runner_url"`
 	Version   uint64 `json:"version"`
 	Created   string `json:"created"`
@@ -236,6 +237,7 @@ func (s *Server) deleteFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant)
 func listed(base string, f runtime.Function) listedFunction {
 	return listedFunction{
 		Name:      f.Name,
+		RID:       f.RID(),
 		RunnerURL: base + "/v1/functions/" + f.Name + "/rpc/",
 		Version:   f.Version,
 		Created:   f.Created.UTC().Format(timeFormat),

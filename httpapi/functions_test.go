@@ -238,7 +238,7 @@ func TestTooLarge(t *testing.T) {
 
 func TestGet(t *testing.T) {
 	fake := &fakeEngine{detail: runtime.FunctionDetail{
-		Function: runtime.Function{Version: 3, Created: testTime, Updated: testTime.Add(time.Hour)},
+		Function: runtime.Function{ID: testID, Version: 3, Created: testTime, Updated: testTime.Add(time.Hour)},
 		Version: runtime.Version{
 			Source:  []byte(source),
 			Context: []byte(`{"token":"s3cret","a":{"b":"s3cret"}}`),
@@ -248,7 +248,7 @@ func TestGet(t *testing.T) {
 	}}
 	ts := start(t, fake, nil)
 	want := map[string]any{
-		"name": "hello.py", "runner_url": "http://api.test/v1/functions/hello.py/rpc/",
+		"name": "hello.py", "rid": "ri.function-registry.main.function." + testID, "runner_url": "http://api.test/v1/functions/hello.py/rpc/",
 		"version": 3.0, "created": "2026-03-04 05:06:07.891011+00:00", "updated": "2026-03-04 06:06:07.891011+00:00",
 		"code": quote([]byte(source)), "encoding": "percent",
 		"timeout": 1.5, "memory": 128.0, "retries": 4.0, "context_keys": []any{"a", "token"},
@@ -335,7 +335,7 @@ func TestList(t *testing.T) {
 		t.Errorf("last page: %v %q", names, link)
 	}
 	a := ts.do(t, "GET", "/v1/deployments?limit=1", "", nil)
-	want := `[{"name":"f00000","runner_url":"https://faas.example.com/v1/functions/f00000/rpc/","version":0,` +
+	want := `[{"name":"f00000","rid":"ri.function-registry.main.function.","runner_url":"https://faas.example.com/v1/functions/f00000/rpc/","version":0,` +
 		`"created":"2026-03-04 05:06:07.891011+00:00","updated":"2026-03-04 05:06:07.891011+00:00"}]`
 	if strings.TrimSpace(a.body) != want {
 		t.Errorf("got %s", a.body)

@@ -51,10 +51,13 @@ func (s *Server) createJobExecution(ctx *fasthttp.RequestCtx, tenant runtime.Ten
 	}
 	r := body.JobRunRequest
 	r.Tenant, r.Job, r.IdempotencyKey = tenant, name, key
-	r.Caller.UserID = s.userID(ctx)
+	r.Caller = callerOf(ctx)
 	accepted, err := s.opts.Jobs.RunJob(s.runs, r)
 	if err != nil {
 		return err
+	}
+	if !accepted.Replayed {
+		tellTrace(ctx, accepted.Execution.TraceID)
 	}
 	return writeCreated(ctx, &accepted, r.Tasks, key)
 }

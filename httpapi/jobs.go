@@ -67,7 +67,7 @@ func (s *Server) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 	if body.job.Name == "" {
 		return runtime.Errorf(runtime.CodeInvalidArgument, "metadata.name is missing")
 	}
-	body.job.Tenant, body.job.CreatedBy = tenant, s.userID(ctx)
+	body.job.Tenant, body.job.CreatedBy = tenant, userID(ctx)
 	j, err := s.opts.Jobs.CreateJob(s.runs, body.job)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (s *Server) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 		return runtime.Errorf(runtime.CodeConflict, "the job is at revision %s, and spec.revision.active is %s", current, body.active).
 			WithHint("get the job and change it as it is by now; to go back to a revision, send spec.revision.active and nothing else in spec")
 	}
-	body.job.Tenant, body.job.Name, body.job.UpdatedBy = tenant, name, s.userID(ctx)
+	body.job.Tenant, body.job.Name, body.job.UpdatedBy = tenant, name, userID(ctx)
 	j, err := s.opts.Jobs.UpdateJob(s.runs, body.job)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func (s *Server) rollbackJob(ctx *fasthttp.RequestCtx, before *runtime.Job, body
 	if err != nil {
 		return err
 	}
-	j, err := s.opts.Jobs.RollbackJob(s.runs, before.Tenant, before.Name, number, s.userID(ctx))
+	j, err := s.opts.Jobs.RollbackJob(s.runs, before.Tenant, before.Name, number, userID(ctx))
 	if err != nil {
 		return err
 	}

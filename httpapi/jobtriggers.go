@@ -36,11 +36,13 @@ func (s *Server) triggerJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 		return err
 	}
 	defer leave()
-	r := runtime.JobRunRequest{Tenant: tenant, Job: name, Tasks: tasks, IdempotencyKey: key}
-	r.Caller.UserID = s.userID(ctx)
+	r := runtime.JobRunRequest{Tenant: tenant, Caller: callerOf(ctx), Job: name, Tasks: tasks, IdempotencyKey: key}
 	accepted, trigger, err := s.opts.Jobs.TriggerJob(s.runs, r, pathText(ctx, "path"))
 	if err != nil {
 		return err
+	}
+	if !accepted.Replayed {
+		tellTrace(ctx, accepted.Execution.TraceID)
 	}
 	if trigger.Type != runtime.TriggerHTTP {
 		if len(tasks) == 0 {

@@ -14,6 +14,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // document is openapi.yaml as it is served, valid and with all its references.
@@ -105,6 +107,39 @@ func TestDocumentHasEveryCode(t *testing.T) {
 	}
 	slices.Sort(listed)
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), listed); diff != "" {
+		t.Errorf("code and document: %s", diff)
+	}
+}
+
+// TestDocumentHasEveryErrorName and errorCode that is told below /api/v2.
+func TestDocumentHasEveryErrorName(t *testing.T) {
+	schema := document(t).Components.Schemas["FoundryError"].Value
+	listed := func(property string) map[string]bool {
+		all := map[string]bool{}
+		for _, name := range schema.Properties[property].Value.Enum {
+			all[name.(string)] = true
+		}
+		return all
+	}
+	names := map[string]bool{
+		nameInvalidFilter: true, nameInvalidPageSize: true, nameInvalidPageToken: true, nameNoResource: true, nameResourceDenied: true, namePreview: true,
+	}
+	codes := map[string]bool{"CUSTOM_CLIENT": true, "CUSTOM_SERVER": true}
+	for code := range statusOf {
+		names[foundryName(code)] = true
+	}
+	for _, code := range foundryCodes {
+		codes[code] = true
+	}
+	for _, r := range routes {
+		if r.denied != "" {
+			names[r.denied] = true
+		}
+	}
+	if diff := cmp.Diff(names, listed("errorName")); diff != "" {
+		t.Errorf("code and document: %s", diff)
+	}
+	if diff := cmp.Diff(codes, listed("errorCode")); diff != "" {
 		t.Errorf("code and document: %s", diff)
 	}
 }
@@ -201,6 +236,7 @@ func TestTour(t *testing.T) {
 	tourFunctions(t, tr)
 	tourExecutions(t, tr)
 	tourJobs(t, tr)
+	tourObservability(t, tr)
 	for _, r := range routes {
 		if r.method == "HEAD" {
 			params := map[string]string{"name": "hello.py", "id": testID, "jobId": "nightly", "executionId": "first"}
@@ -347,6 +383,38 @@ func tourJobs(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: execution, params: map[string]string{"jobId": "nightly", "executionId": "none"}, status: 404})
 	tr.visit(t, stop{method: "DELETE", pattern: job, params: map[string]string{"jobId": "other"}})
 	tr.visit(t, stop{method: "DELETE", pattern: job, params: map[string]string{"jobId": "other"}, status: 404})
+}
+
+func tourObservability(t *testing.T, tr *tour) {
+	f, err := tr.engine.Function(t.Context(), runtime.DefaultTenant, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := tr.engine.Job(t.Context(), runtime.DefaultTenant, "nightly")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rid := range []string{f.Function.RID(), j.RID()} {
+		s := stop{method: "POST", pattern: "/api/v2/observability/resources/{resourceRid}/listExecutions", params: map[string]string{"resourceRid": rid}, query: "preview=true"}
+		tr.visit(t, s)
+		s.body = `{"startTime":"2020-01-31T15:04:05Z","where":{"type":"and","filters":[{"type":"not","filter":{"type":"in","field":"status","value":["FAILED"]}},` +
+			`{"type":"gte","field":"duration","value":{"value":0,"unit":"SECONDS"}}]},"pageSize":1}`
+		a := tr.visit(t, s)
+		if token, more := a.object(t)["nextPageToken"].(string); more {
+			s.body = strings.Replace(s.body, `"pageSize":1`, `"pageSize":1,"pageToken":"`+token+`"`, 1)
+			tr.visit(t, s)
+		}
+		for _, body := range []string{`{"where":{"type":"eq","field":"duration","value":1}}`, `{"pageSize":101}`, `{"pageToken":"x"}`, `{"more":1}`} {
+			s.body, s.status = body, 400
+			tr.visit(t, s)
+		}
+		s.body, s.query = "", ""
+		tr.visit(t, s)
+		s.query, s.status, s.params = "preview=true", 404, map[string]string{"resourceRid": runtime.JobRID(testID)}
+		tr.visit(t, s)
+		s.h, s.status = header{"Authorization": ""}, 401
+		tr.visit(t, s)
+	}
 }
 
 // TestDocumentTellsErrorsApart: the schemas of errors take every code, and refuse

@@ -34,6 +34,7 @@ type Executions interface {
 	List(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) ([]runtime.Execution, error)
 	Cancel(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
 	Logs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
+	ListExecutions(ctx context.Context, tenant runtime.Tenant, q runtime.ObservedQuery) (runtime.ObservedPage, error)
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 }
 
@@ -92,10 +93,11 @@ type DeadLetters interface {
 // Options of a Server. Functions, Executions, Jobs and Auth must be set; everything
 // else has a default that is safe on an open network.
 type Options struct {
-	Functions  Functions
-	Executions Executions
-	Jobs       Jobs
-	Auth       Authenticator
+	Functions   Functions
+	Executions  Executions
+	Jobs        Jobs
+	DeadLetters DeadLetters
+	Auth        Authenticator
 	// Version of the server, told by GET /readyz. Empty: not told.
 	Version string
 

@@ -17,9 +17,10 @@ type route struct {
 	method  string
 	path    string // without a slash at the end
 	handle  handler
-	open    bool // needs no token
-	writes  bool // may write to the store: a panic must end the process
-	maxBody int  // bytes
+	open    bool   // needs no token
+	writes  bool   // may write to the store: a panic must end the process
+	maxBody int    // bytes
+	denied  string // name of the error if the sender may not at all; see namedError
 }
 
 // routes is the whole API. Each path is there with and without a slash at its
@@ -59,6 +60,15 @@ var routes = []route{
 	{method: "GET", path: "/v1/executions/{id}/logs", handle: (*Server).getLogs, maxBody: noBody},
 	{method: "HEAD", path: "/v1/executions/{id}/logs", handle: (*Server).getLogs, maxBody: noBody},
 
+	{method: "GET", path: "/v1/dlq", handle: (*Server).listDeadLetters, maxBody: noBody},
+	{method: "HEAD", path: "/v1/dlq", handle: (*Server).listDeadLetters, maxBody: noBody},
+	{method: "DELETE", path: "/v1/dlq", handle: (*Server).purgeDeadLetters, writes: true, maxBody: noBody},
+	{method: "POST", path: "/v1/dlq/redrive", handle: (*Server).redriveDeadLetters, writes: true, maxBody: maxIDsBody},
+	{method: "GET", path: "/v1/dlq/{id}", handle: (*Server).getDeadLetter, maxBody: noBody},
+	{method: "HEAD", path: "/v1/dlq/{id}", handle: (*Server).getDeadLetter, maxBody: noBody},
+	{method: "POST", path: "/v1/dlq/{id}/redrive", handle: (*Server).redriveDeadLetter, writes: true, maxBody: noBody},
+	{method: "DELETE", path: "/v1/dlq/{id}", handle: (*Server).purgeDeadLetter, writes: true, maxBody: noBody},
+
 	{method: "GET", path: "/v0/jobs", handle: blaxel((*Server).listJobs), maxBody: noBody},
 	{method: "HEAD", path: "/v0/jobs", handle: blaxel((*Server).listJobs), maxBody: noBody},
 	{method: "POST", path: "/v0/jobs", handle: blaxel((*Server).createJob), writes: true, maxBody: maxJobBody},
@@ -77,9 +87,16 @@ var routes = []route{
 	{method: "GET", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
 	{method: "HEAD", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
 	{method: "POST", path: "/v0/jobs/{jobId}/triggers/{path:*}", handle: blaxel((*Server).triggerJob), writes: true, maxBody: maxBulkBody},
+
+	{
+		method: "POST", path: "/api/v2/observability/resources/{resourceRid}/listExecutions", handle: (*Server).listObserved,
+		maxBody: maxObserveBody, denied: "ListExecutionsPermissionDenied",
+	},
 }
 
 const (
+	// maxObserveBody leaves room for a filter of as many values as it may have.
+	maxObserveBody = 64 * runtime.KiB
 	// maxFunctionBody leaves room for code and context with every byte written
 	// as three (%XX, or \uXXXX for two bytes of UTF-8), and for the rest.
 	maxFunctionBody = 3*(runtime.MaxSource+runtime.MaxContext) + 64*runtime.KiB

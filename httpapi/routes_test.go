@@ -14,15 +14,20 @@ func everyPath(f func(r route, path string)) {
 	for _, r := range routes {
 		for _, path := range r.paths() {
 			path = somePath(path)
-			f(r, path)
-			f(r, path+"/")
+			query := ""
+			if dialectAt(path).name == "foundry" {
+				query = "?preview=true"
+			}
+			f(r, path+query)
+			f(r, path+"/"+query)
 		}
 	}
 }
 
 // somePath is a path in place of the pattern of a route.
 func somePath(pattern string) string {
-	return strings.NewReplacer("{name}", "hello.py", "{id}", testID, "{jobId}", "hello", "{executionId}", testID, "{path:*}", "in/hook").Replace(pattern)
+	return strings.NewReplacer("{name}", "hello.py", "{id}", testID, "{jobId}", "hello", "{executionId}", testID, "{path:*}", "in/hook",
+		"{resourceRid}", runtime.FunctionRID(testID)).Replace(pattern)
 }
 
 func fullFake() *fakeEngine {
@@ -105,14 +110,14 @@ func TestTokenInQueryIsNone(t *testing.T) {
 // twoTenants knows a token for each of two tenants.
 type twoTenants struct{}
 
-func (twoTenants) Authenticate(token []byte) (runtime.Tenant, error) {
+func (twoTenants) Authenticate(token []byte) (runtime.Identity, error) {
 	switch string(token) {
 	case "token-a":
-		return "a", nil
+		return runtime.Identity{Tenant: "a", UserID: "ada"}, nil
 	case "token-b":
-		return "b", nil
+		return runtime.Identity{Tenant: "b", UserID: "bob"}, nil
 	}
-	return "", errWrongToken
+	return runtime.Identity{}, errWrongToken
 }
 
 // TestEveryRouteTellsTheTenant: whatever a route asks of the engine, it asks in

@@ -44,6 +44,9 @@ func (s *Server) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, ar
 	tellReplay(ctx, accepted.Replayed)
 	id := accepted.IDs[0]
 	ctx.Response.Header.SetCanonical(headerExecutionID, []byte(id))
+	if !accepted.Replayed {
+		tellTrace(ctx, traceOfAccepted(request.Caller, id))
+	}
 	x, err := s.await(tenant, id, streamTime)
 	if err != nil {
 		return err
@@ -69,7 +72,7 @@ func (s *Server) run(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byt
 	if err != nil {
 		return err
 	}
-	exec, err := s.opts.Functions.Run(s.runs, runtime.RunRequest{Tenant: tenant, Function: name, Args: args})
+	exec, err := s.opts.Functions.Run(s.runs, runtime.RunRequest{Tenant: tenant, Function: name, Args: args, Caller: callerOf(ctx)})
 	if err != nil {
 		return err
 	}
@@ -81,6 +84,7 @@ func (s *Server) run(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byt
 func (s *Server) writeOutcome(ctx *fasthttp.RequestCtx, exec *runtime.Execution) {
 	h := &ctx.Response.Header
 	h.SetCanonical(headerExecutionID, []byte(exec.ID))
+	tellTrace(ctx, exec.Caller.TraceID)
 	var buf [24]byte
 	h.SetCanonical(headerDuration, appendMillis(buf[:0], exec.Usage.Duration))
 	if exec.State == runtime.StateSucceeded {

@@ -287,6 +287,12 @@ func wantError(t *testing.T, a answer, status int, code string) map[string]any {
 	if told == nil && m["code"] == float64(status) { // as it is told below /v0
 		told = m["error"]
 	}
+	if told == nil && m["errorCode"] != nil && len(m["errorInstanceId"].(string)) == 36 { // as it is told below /api/v2
+		told = code
+		if want := foundryCodes[status]; want != "" && m["errorCode"] != want {
+			t.Errorf("got the code %v for %d", m["errorCode"], status)
+		}
+	}
 	if a.status != status || told != code {
 		t.Fatalf("got %d %s, want %d %s", a.status, a.body, status, code)
 	}

@@ -72,13 +72,16 @@ func (s *Server) submit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []
 		return err
 	}
 	tellReplay(ctx, accepted.Replayed)
+	if !accepted.Replayed {
+		tellTrace(ctx, traceOfAccepted(request.Caller, accepted.IDs[0]))
+	}
 	writeJSON(ctx, fasthttp.StatusOK, []byte(strconv.Quote(accepted.IDs[0])))
 	return nil
 }
 
 // submission is what a request asks to be run in the background.
 func submission(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) (r runtime.SubmitRequest, err error) {
-	r.Tenant, r.Args = tenant, args
+	r.Tenant, r.Args, r.Caller = tenant, args, callerOf(ctx)
 	if r.Function, err = functionName(ctx); err != nil {
 		return r, err
 	}
@@ -105,6 +108,7 @@ func (s *Server) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	accepted, err := s.opts.Executions.SubmitBulk(s.runs, runtime.BulkRequest{
 		Tenant:         tenant,
 		Function:       common.Function,
+		Caller:         common.Caller,
 		Args:           args,
 		Retries:        common.Retries,
 		IdempotencyKey: common.IdempotencyKey,
@@ -113,6 +117,9 @@ func (s *Server) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 		return err
 	}
 	tellReplay(ctx, accepted.Replayed)
+	if !accepted.Replayed {
+		tellTrace(ctx, common.Caller.TraceID)
+	}
 	return writeValue(ctx, accepted.IDs)
 }
 

@@ -17,6 +17,15 @@ type Caller struct {
 	TraceOwner string
 }
 
+// Identity is who a token belongs to.
+type Identity struct {
+	Tenant Tenant
+	UserID string // as in [Caller]
+}
+
+// AdminUser is the user behind the token that a server makes for itself.
+const AdminUser = "admin"
+
 // beginTrace gives an execution that belongs to no trace one of its own: its id
 // without dashes.
 func (c *Caller) beginTrace(id string) {

@@ -63,7 +63,7 @@ func (e *Engine) recordFailed(change Execution, f Function, o Outcome) {
 		return
 	}
 	x := change.changed(f, o, e.now().UTC())
-	if err := e.store.Record(x); err != nil {
+	if err := e.store.Record([]Execution{x}); err != nil {
 		e.log.Error("engine: a failed change of a function cannot be recorded", "execution", x.ID, "function", f.ID, "kind", x.Kind, "error", err)
 	}
 }

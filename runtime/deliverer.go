@@ -50,7 +50,7 @@ type deliverer struct {
 	busy    map[hostOf]int // parcels of a host that are in queue, or under way
 	delayed parcels
 	posting int
-	closing bool
+	closing bool // nothing is begun, as before begin
 	timer   *time.Timer
 	group   sync.WaitGroup
 }
@@ -87,7 +87,7 @@ func (p *parcels) Pop() any {
 func newDeliverer(o *Options) *deliverer {
 	d := &deliverer{
 		store: o.Store, poster: o.Poster, body: o.CallbackBody, now: o.Now, log: o.Log, made: time.Now(),
-		known: make(map[string]bool), queue: newFairQueue(), held: make(map[hostOf][]*parcel), busy: make(map[hostOf]int),
+		closing: true, known: make(map[string]bool), queue: newFairQueue(), held: make(map[hostOf][]*parcel), busy: make(map[hostOf]int),
 	}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	d.timer = time.AfterFunc(time.Hour, d.ripen)
@@ -97,8 +97,11 @@ func newDeliverer(o *Options) *deliverer {
 // clock does not jump, as the time of day may.
 func (d *deliverer) clock() time.Duration { return time.Since(d.made) }
 
-// load queues what the store has.
-func (d *deliverer) load() error {
+// begin carries out what the store has.
+func (d *deliverer) begin() error {
+	d.mu.Lock()
+	d.closing = false
+	d.mu.Unlock()
 	return d.store.Deliveries(func(x Delivery) error {
 		d.add(x)
 		return nil

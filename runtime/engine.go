@@ -182,7 +182,7 @@ func New(o Options) (*Engine, error) {
 	if err := e.scheduleAll(); err != nil {
 		return nil, unrecovered(err)
 	}
-	if err := e.deliveries.load(); err != nil {
+	if err := e.deliveries.begin(); err != nil {
 		return nil, unrecovered(err)
 	}
 	e.records.start()

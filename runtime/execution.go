@@ -158,6 +158,19 @@ type Execution struct {
 	Outcome
 }
 
+// Took is how long an execution that is done ran, zero if it never started.
+func (x *Execution) Took() time.Duration {
+	switch {
+	case x.Started.IsZero():
+		return 0
+	case x.Usage.Duration != 0:
+		return x.Usage.Duration
+	}
+	// A change of a function that called nothing, or a run that was stopped before
+	// its call.
+	return x.Finished.Sub(x.Started)
+}
+
 // cancelledRunning says why a run ended that was cancelled after it had begun.
 const cancelledRunning = "it was cancelled while it ran"
 

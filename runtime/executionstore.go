@@ -63,10 +63,10 @@ type ExecutionQueue interface {
 
 // ExecutionHistory keeps what is done, and finds executions.
 type ExecutionHistory interface {
-	// Record keeps an execution in its terminal state that was never queued. One
-	// of KindRun may be lost with the process or the machine: who waited for it
-	// knows its result.
-	Record(x Execution) error
+	// Record keeps executions in their terminal states that were never queued, all
+	// or none. Those of KindRun may be lost with the process or the machine, if no
+	// other is with them: who waited for them knows their results.
+	Record(batch []Execution) error
 	// Execution gets an execution with its result, without its logs.
 	Execution(tenant Tenant, id string) (Execution, error)
 	// Executions gets executions in the order of ids, nil for those that are not
@@ -80,6 +80,11 @@ type ExecutionHistory interface {
 	// without logs and without results above [ListedResult]. The next page
 	// begins at the last id given.
 	List(tenant Tenant, filter Filter, cursor string, limit int) ([]Execution, error)
+	// Observe gives executions of a function or job that are done, those that
+	// started last first, and those that started at once in the order of their IDs,
+	// the greatest first. next is where the next page begins, nil if this is the
+	// last. If there is no such function or job the error is CodeNotFound.
+	Observe(tenant Tenant, o Observation) (found []ObservedExecution, next *ObservedPosition, err error)
 	// Expire drops executions that are done and were accepted more than age ago,
 	// and beyond the newest keep of the server, and idempotency keys whose period
 	// is over. Age 0 is no bound, nor is a negative keep. Of many it keeps keep
@@ -128,4 +133,6 @@ type Filter struct {
 	States   []State   // empty: any
 	After    time.Time // accepted at or after it; zero: any time
 	Before   time.Time // accepted before it; zero: any time
+	// TraceID is the trace that they belong to, see Caller; empty: any.
+	TraceID string
 }

@@ -16,6 +16,7 @@ type jobGroup struct {
 	memory  int64
 	timeout time.Duration
 	env     []byte
+	tells   bool // somebody is told of its end
 
 	// What follows is under the lock of the dispatcher.
 
@@ -31,7 +32,7 @@ type jobGroup struct {
 func newJobGroup(x *JobExecution) *jobGroup {
 	g := &jobGroup{
 		id: x.ID, tenant: x.Tenant, parallelism: x.Parallelism, memory: x.Memory, timeout: x.Timeout,
-		started: !x.Started.IsZero(), cancelled: x.CancelRequested,
+		started: !x.Started.IsZero(), cancelled: x.CancelRequested, tells: x.Callback != nil,
 	}
 	if len(x.Env) > 0 {
 		g.env, _ = json.Marshal(x.Env) // texts can always be encoded
@@ -93,6 +94,15 @@ func (d *dispatcher) addGroup(g *jobGroup) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.jobs[g.id] = g
+}
+
+// tells tells whether somebody may have to be told of the end of an execution of a
+// job.
+func (d *dispatcher) tells(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g := d.jobs[id]
+	return g == nil || g.tells
 }
 
 // dropGroup forgets an execution of a job that is done.

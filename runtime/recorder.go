@@ -11,6 +11,15 @@ import (
 // faster than the store.
 const maxRecordBytes = 16 * MiB
 
+// What is recorded in one go costs the store far less than one by one: its keys
+// are shared. So the recorder waits for recordLinger from the first on, unless
+// there are recordBatch before or somebody wants to read.
+const (
+	recordLinger     = 10 * time.Millisecond
+	recordBatch      = 512
+	recordBatchBytes = 1 * MiB
+)
+
 // A store that does not keep up is waited for, and so are, beyond
 // maxRecordBytes, those who are faster than it. One that has not come back after
 // recordPatience is not waited for again until it works.
@@ -21,7 +30,7 @@ const (
 
 // recorder keeps executions that somebody waited for, behind the answer.
 type recorder struct {
-	record func(Execution) error
+	record func([]Execution) error
 	log    *slog.Logger
 
 	mu      sync.Mutex
@@ -30,12 +39,13 @@ type recorder struct {
 	bytes   int64
 	put     uint64 // how many were added
 	done    uint64 // how many of them are recorded
+	due     bool   // what waits is to be recorded now
 	failing bool   // the last could not be recorded
 	ending  bool
 	group   sync.WaitGroup
 }
 
-func newRecorder(record func(Execution) error, log *slog.Logger) *recorder {
+func newRecorder(record func([]Execution) error, log *slog.Logger) *recorder {
 	r := &recorder{record: record, log: log}
 	r.change.L = &r.mu
 	return r
@@ -50,16 +60,27 @@ func (r *recorder) add(x *Execution) {
 	r.mu.Lock()
 	if r.bytes+weight > maxRecordBytes || r.ending {
 		r.mu.Unlock()
-		r.write(x)
+		r.write([]Execution{*x})
 		return
 	}
 	r.waiting = append(r.waiting, *x)
 	r.bytes += weight
 	r.put++
-	if len(r.waiting) == 1 {
+	if len(r.waiting) == 1 || r.full() {
 		r.change.Broadcast()
 	}
 	r.mu.Unlock()
+}
+
+// full tells whether there is enough for a batch. The lock is held.
+func (r *recorder) full() bool { return len(r.waiting) >= recordBatch || r.bytes >= recordBatchBytes }
+
+// hurry has what waits recorded now. The lock is held.
+func (r *recorder) hurry() {
+	if !r.due {
+		r.due = true
+		r.change.Broadcast()
+	}
 }
 
 // settle returns when all that was added before is recorded.
@@ -67,6 +88,7 @@ func (r *recorder) settle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for all := r.put; r.done < all; {
+		r.hurry()
 		r.change.Wait()
 	}
 }
@@ -98,32 +120,64 @@ func (r *recorder) recordAll() {
 		if len(r.waiting) == 0 {
 			return
 		}
-		batch := r.waiting
-		r.waiting, r.bytes = spare[:0], 0
+		r.linger()
+		all := r.waiting
+		r.waiting, r.bytes, r.due = spare[:0], 0, false
 		r.mu.Unlock()
-		for i := range batch {
-			r.write(&batch[i])
-		}
-		clear(batch)
-		spare = batch
+		r.writeAll(all)
+		clear(all)
+		spare = all
 		r.mu.Lock()
-		r.done += uint64(len(batch))
+		r.done += uint64(len(all))
 		r.change.Broadcast()
 	}
 }
 
-// write records one. Its caller has the answer already: what cannot be recorded
-// is told to the log, once until it works again.
-func (r *recorder) write(x *Execution) {
-	err := r.record(*x)
+// linger waits until what waits is worth a batch. The lock is held.
+func (r *recorder) linger() {
+	timer := time.AfterFunc(recordLinger, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.hurry()
+	})
+	defer timer.Stop()
+	for !r.due && !r.full() && !r.ending {
+		r.change.Wait()
+	}
+}
+
+// writeAll records all in batches.
+func (r *recorder) writeAll(all []Execution) {
+	for len(all) > 0 {
+		n, bytes := 0, int64(0)
+		for n < min(len(all), recordBatch) && bytes < recordBatchBytes {
+			bytes += all[n].weight()
+			n++
+		}
+		r.write(all[:n])
+		all = all[n:]
+	}
+}
+
+// write records some. Their callers have the answers already: what cannot be
+// recorded is told to the log, once until it works again.
+func (r *recorder) write(batch []Execution) {
+	err := r.record(batch)
 	for waited := time.Duration(0); CodeOf(err) == CodeUnavailable && waited < recordPatience && r.patient(); waited += recordPause {
 		time.Sleep(recordPause)
-		err = r.record(*x)
+		err = r.record(batch)
+	}
+	if err != nil && len(batch) > 1 && CodeOf(err) != CodeUnavailable {
+		// One of them may be what the store fails with.
+		for i := range batch {
+			r.write(batch[i : i+1])
+		}
+		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil && !r.failing {
-		r.log.Error("engine: executions cannot be recorded: they will not be found later", "execution", x.ID, "error", err)
+		r.log.Error("engine: executions cannot be recorded: they will not be found later", "execution", batch[0].ID, "executions", len(batch), "error", err)
 	}
 	r.failing = err != nil
 }

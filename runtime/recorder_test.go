@@ -13,11 +13,13 @@ import (
 func TestRecordsWaitForASlowStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused, kept := 0, make(map[string]bool)
-		r := newRecorder(func(x Execution) error {
+		r := newRecorder(func(batch []Execution) error {
 			if refused++; refused%100 != 0 {
 				return Errorf(CodeUnavailable, "the disk does not keep up")
 			}
-			kept[x.ID] = true
+			for _, x := range batch {
+				kept[x.ID] = true
+			}
 			return nil
 		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 		r.start()
@@ -41,7 +43,7 @@ func TestRecordsWaitForASlowStore(t *testing.T) {
 // result alone are not held up.
 func TestRecordsDoNotWaitForABrokenStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRecorder(func(Execution) error {
+		r := newRecorder(func([]Execution) error {
 			return Errorf(CodeUnavailable, "the disk is full")
 		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 		r.start()

@@ -53,13 +53,13 @@ func (s *faultyStore) Finish(ended []runtime.Execution, now time.Time) ([]runtim
 	return s.Storage.Finish(ended, now)
 }
 
-func (s *faultyStore) Record(x runtime.Execution) error {
+func (s *faultyStore) Record(batch []runtime.Execution) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.record != nil {
 		return s.record
 	}
-	return s.Storage.Record(x)
+	return s.Storage.Record(batch)
 }
 
 func (s *faultyStore) Expire(now time.Time, age time.Duration, keep int) error {

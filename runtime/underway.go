@@ -131,6 +131,7 @@ func (u *underWay) list(tenant Tenant, f Filter, cursor string) []Execution {
 // passes tells whether an execution is one that the filter chooses.
 func (f Filter) passes(x *Execution) bool {
 	return (f.Function == "" || f.Function == x.Function) &&
+		(f.TraceID == "" || f.TraceID == x.Caller.TraceID) &&
 		(len(f.States) == 0 || slices.Contains(f.States, x.State)) &&
 		(f.After.IsZero() || !x.Created.Before(f.After)) &&
 		(f.Before.IsZero() || x.Created.Before(f.Before))

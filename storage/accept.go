@@ -84,12 +84,14 @@ func texts(ids []executionID) []string {
 }
 
 func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []executionID) error {
+	found := postings{}
 	for i := range batch {
 		x, args, id := &batch[i].Execution, batch[i].Args, ids[i]
 		errs := []error{
 			b.Set(keyOfExecution(kindAccepted, x.Tenant, id), encodeAccepted(x, id, args), nil),
 			b.Set(keyUndone(x.Tenant, x.Function, id), nil, nil),
 		}
+		found.trace(x, id)
 		if len(args) > inlineSize {
 			errs = append(errs, b.Set(keyOfExecution(kindArgs, x.Tenant, id), encodeRaw(args), nil))
 		}
@@ -97,7 +99,7 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []executionID) e
 			return err
 		}
 	}
-	return nil
+	return found.put(b)
 }
 
 func putPromise(b *pebble.Batch, tenant runtime.Tenant, key *runtime.IdempotencyKey, ids []executionID) error {

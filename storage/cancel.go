@@ -49,7 +49,8 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 				j.count(runtime.StateCancelled)
 			}
 			x = x.Cancelled(now)
-			return errors.Join(s.putCancelled(b, of, accepted, before, now), jobs.put(b))
+			found := postings{}
+			return errors.Join(s.putCancelled(b, found, of, accepted, before, now), jobs.put(b, found), found.put(b))
 		}
 		x.State = runtime.StateCancelling
 		lease := *before.lease

@@ -50,7 +50,7 @@ var errNoKey = errors.New("an idempotency key is empty")
 
 // put writes what is kept with the change.
 func (c keptChange) put(b *pebble.Batch) error {
-	err := putDone(b, &c.Execution, c.id)
+	err := putDone(b, nil, &c.Execution, c.id)
 	if c.Key != nil {
 		err = errors.Join(err, putPromise(b, c.Execution.Tenant, c.Key, []executionID{c.id}))
 	}

@@ -156,7 +156,7 @@ func BenchmarkStartFinish(b *testing.B) {
 func BenchmarkRecord(b *testing.B) {
 	s, c := onRealDisk(b), newClerk()
 	for b.Loop() {
-		must(b, s.Record(c.done()))
+		must(b, s.Record([]runtime.Execution{c.done()}))
 	}
 	perSecond(b, 1, "executions")
 }
@@ -170,7 +170,9 @@ func benchHistory(b *testing.B, n int) (*Store, *clerk) {
 	for range n {
 		x := c.done()
 		id, _ := parseID(x.ID)
-		must(b, putDone(batch, &x, id))
+		found := postings{}
+		must(b, putDone(batch, found, &x, id))
+		must(b, found.put(batch))
 		if batch.Len() > 1<<20 {
 			must(b, batch.Commit(pebble.NoSync))
 			batch = s.db.NewBatch()

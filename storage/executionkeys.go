@@ -91,6 +91,13 @@ func (id executionID) before(other executionID) bool {
 // are random.
 func (id executionID) sampled() bool { return id[15]%sampleRate == 0 }
 
+// time is that of an id, to the millisecond.
+func (id executionID) time() time.Time {
+	var ms [8]byte
+	copy(ms[2:], id[:6])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:])))
+}
+
 // idAt is the least id of a time; what no id can hold is the least or the
 // greatest of all.
 func idAt(t time.Time) (id executionID) {

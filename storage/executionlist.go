@@ -8,7 +8,8 @@ import (
 )
 
 // List gives a page of executions, newest first; see runtime.ExecutionHistory.
-// It reads what it gives, and looks at most at all executions that run.
+// It reads what it gives, and looks at most at all executions that run, or at all
+// of a trace.
 func (s *Store) List(tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) (all []runtime.Execution, err error) {
 	const op = "storage.list"
 	lower, upper, err := bounds(filter, cursor)
@@ -47,6 +48,9 @@ func bounds(filter runtime.Filter, cursor string) (lower, upper executionID, err
 func list(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper executionID, limit int) (all []runtime.Execution, err error) {
 	if limit <= 0 || !lower.before(upper) {
 		return nil, nil
+	}
+	if filter.TraceID != "" {
+		return listTrace(r, tenant, filter, lower, upper, limit)
 	}
 	l := lister{r: r, tenant: tenant, lower: lower, upper: upper}
 	l.open(filter)

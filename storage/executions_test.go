@@ -80,7 +80,7 @@ func TestExecutionsThatAreNotThere(t *testing.T) {
 	_, err := s.List("default", runtime.Filter{}, "no cursor", 10)
 	wantCode(t, err, runtime.CodeInvalidArgument)
 	done := c.done()
-	must(t, s.Record(done))
+	must(t, s.Record([]runtime.Execution{done}))
 	got, err := s.Executions("default", []string{done.ID, "x", c.queued().ID, x.ID, done.ID})
 	must(t, err)
 	if got[1] != nil || got[2] != nil || got[0].ID != done.ID || got[3].ID != x.ID || got[4].ID != done.ID {
@@ -110,7 +110,7 @@ func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
 	} {
 		good := runtime.Accepted{Execution: c.queued()}
 		_, _, err := s.Accept([]runtime.Accepted{good, {Execution: x}}, nil)
-		if wantCode(t, err, runtime.CodeInternal); s.Record(x) == nil {
+		if wantCode(t, err, runtime.CodeInternal); s.Record([]runtime.Execution{x}) == nil {
 			t.Errorf("%s: it is recorded", what)
 		}
 		if _, err := s.Finish([]runtime.Execution{x}, c.at); err == nil {
@@ -123,7 +123,7 @@ func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
 		"twice":   second(s.Accept([]runtime.Accepted{batch[0], batch[0]}, nil)),
 		"key":     second(s.Accept(batch, &runtime.IdempotencyKey{Now: c.at})),
 		"lease":   func() error { _, err := s.Start([]runtime.Lease{{Tenant: "t", ID: batch[0].Execution.ID}}); return err }(),
-		"running": s.Record(fresh(func(x *runtime.Execution) { x.State = runtime.StateRunning })),
+		"running": s.Record([]runtime.Execution{fresh(func(x *runtime.Execution) { x.State = runtime.StateRunning })}),
 	} {
 		if runtime.CodeOf(err) != runtime.CodeInternal {
 			t.Errorf("%s: %v, want internal", what, err)
@@ -322,7 +322,7 @@ func TestDroppingWhileOthersEnd(t *testing.T) {
 			}
 			fresh := c.done()
 			fresh.Function = fmt.Sprint("only ", i) // its index is new to whoever drops
-			if err := s.Record(fresh); err != nil {
+			if err := s.Record([]runtime.Execution{fresh}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -353,13 +353,14 @@ func TestKeepOfMany(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	undone := begin(t, s, c)
 	const all, keep = 60_000, 40_000
-	b := s.db.NewBatch()
+	b, found := s.db.NewBatch(), postings{}
 	for i := range all {
 		x := c.done()
 		x.Tenant = ledgerTenants[i%2]
 		id, _ := parseID(x.ID)
-		must(t, putDone(b, &x, id))
+		must(t, putDone(b, found, &x, id))
 	}
+	must(t, found.put(b))
 	must(t, b.Commit(pebble.NoSync))
 	must(t, b.Close())
 	count := func() (n int) {
@@ -468,7 +469,7 @@ func TestWhatIsOldWaitsForTheDrop(t *testing.T) {
 		for _, write := range []func() error{
 			func() error { _, err := s.Finish([]runtime.Execution{ended(old)}, now); return err },
 			func() error { _, _, err := s.Cancel("default", queued[0].Execution.ID, now); return err },
-			func() error { return s.Record(late) },
+			func() error { return s.Record([]runtime.Execution{late}) },
 		} {
 			wg.Go(func() {
 				if err := write(); err != nil {
@@ -477,7 +478,7 @@ func TestWhatIsOldWaitsForTheDrop(t *testing.T) {
 				went.Add(1)
 			})
 		}
-		must(t, s.Record(c.done()))
+		must(t, s.Record([]runtime.Execution{c.done()}))
 		letRun()
 		if n := went.Load(); n > 0 {
 			t.Errorf("%d did not wait", n)

@@ -51,7 +51,10 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 			if err != nil {
 				return err
 			}
-			d := dropper{batch: b, it: it, oldest: oldest, day: dayOf(now), lastDead: idAt(now.Add(-runtime.DeadLetterAge))}
+			d := dropper{
+				batch: b, it: it, oldest: oldest, day: dayOf(now), postings: s.observed.due(oldest, now),
+				lastDead: idAt(now.Add(-runtime.DeadLetterAge)),
+			}
 			return errors.Join(d.all(s.db), it.Close())
 		})
 	}))
@@ -106,8 +109,9 @@ type dropper struct {
 	it     *pebble.Iterator
 	oldest executionID
 	day    uint64
-	// lastDead is before all dead letters that are to stay.
-	lastDead executionID
+
+	postings bool        // they are dropped, too
+	lastDead executionID // is before all dead letters that are to stay
 }
 
 func (d *dropper) all(r reader) error {
@@ -130,6 +134,11 @@ func (d *dropper) tenant(tenant runtime.Tenant) error {
 	}
 	if err := d.functions(tenant); err != nil {
 		return err
+	}
+	if d.postings {
+		if err := d.observed(tenant); err != nil {
+			return err
+		}
 	}
 	dead := keyKind(tenant, kindDeadLetter)
 	if err := d.span(dead, append(dead[:len(dead):len(dead)], d.lastDead[:]...)); err != nil {

@@ -46,13 +46,14 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Sett
 	after := make(map[attemptOf]attempt, len(ended))
 	jobs := newJobsUnderWay(s.db, now)
 	err := s.write(false, func(b *pebble.Batch) error {
+		found := postings{}
 		for i := range ended {
 			of := attemptOf{ended[i].Tenant, ids[i]}
 			if _, twice := after[of]; twice {
 				settled[i].Err = runtime.ErrLease
 				continue
 			}
-			x, waiting, last, err := s.settle(b, ended[i], of, jobs)
+			x, waiting, last, err := s.settle(b, found, ended[i], of, jobs)
 			switch {
 			case err == nil:
 				settled[i].Execution, settled[i].JobDone, after[of] = x, last, attempt{waiting: waiting}
@@ -62,7 +63,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Sett
 				return err
 			}
 		}
-		return jobs.put(b)
+		return errors.Join(jobs.put(b, found), found.put(b))
 	})
 	if err != nil {
 		return nil, fault(op, err)
@@ -83,7 +84,7 @@ func earlier(a, b executionID) executionID {
 // settle ends one attempt, or fails with ErrLease. Its lock is held. What it
 // gives for the next attempt is nil if there is to be none. last says that no
 // other task of its execution of a job is left.
-func (s *Store) settle(b *pebble.Batch, x runtime.Execution, of attemptOf, jobs jobsUnderWay) (_ runtime.Execution, _ *waitingRecord, last bool, err error) {
+func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of attemptOf, jobs jobsUnderWay) (_ runtime.Execution, _ *waitingRecord, last bool, err error) {
 	lease := s.attempts.get(of).lease
 	if lease == nil || lease.attempt != x.Attempt {
 		return x, nil, false, runtime.ErrLease
@@ -123,37 +124,55 @@ func (s *Store) settle(b *pebble.Batch, x runtime.Execution, of attemptOf, jobs 
 	}
 	err = errors.Join(
 		dropUndone(b, of, lease.function, lease.argsSize, attempt{lease: lease}),
-		putDone(b, &x, of.id),
+		putDone(b, found, &x, of.id),
 	)
 	x.ResultSize = len(x.Result)
 	x.Result, x.Logs = nil, runtime.Logs{}
 	return x, nil, last, err
 }
 
-// Record keeps an execution that was never queued; see runtime.ExecutionHistory.
-func (s *Store) Record(x runtime.Execution) error {
+// Record keeps executions that were never queued; see runtime.ExecutionHistory.
+func (s *Store) Record(batch []runtime.Execution) error {
 	const op = "storage.record"
-	id, err := checkExecution(&x)
-	if err == nil && !x.State.Terminal() {
-		err = fmt.Errorf("execution %s is not done, it is %s", x.ID, x.State)
-	}
-	if err != nil {
-		return fault(op, err)
+	ids := make([]executionID, len(batch))
+	oldest := lastID
+	write := s.writeSoon
+	for i := range batch {
+		x := &batch[i]
+		id, err := checkExecution(x)
+		if err == nil && !x.State.Terminal() {
+			err = fmt.Errorf("execution %s is not done, it is %s", x.ID, x.State)
+		}
+		if err != nil {
+			return fault(op, err)
+		}
+		if x.Kind != runtime.KindRun {
+			write = s.write
+		}
+		ids[i] = id
+		oldest = earlier(oldest, id)
 	}
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.horizon.pass(id)()
-	write := s.write
-	if x.Kind == runtime.KindRun {
-		write = s.writeSoon
-	}
-	return fault(op, write(true, func(b *pebble.Batch) error { return putDone(b, &x, id) }))
+	defer s.horizon.pass(oldest)()
+	return fault(op, write(true, func(b *pebble.Batch) error {
+		found := postings{}
+		for i := range batch {
+			found.trace(&batch[i], ids[i])
+			if err := putDone(b, found, &batch[i], ids[i]); err != nil {
+				return err
+			}
+		}
+		return found.put(b)
+	}))
 }
 
-// putDone writes all records of an execution that is done.
-func putDone(b *pebble.Batch, x *runtime.Execution, id executionID) error {
+// putDone writes all records of an execution that is done. The postings of a run
+// are to be put when the batch is full.
+func putDone(b *pebble.Batch, found postings, x *runtime.Execution, id executionID) error {
+	found.run(x, id)
 	value, logs := encodeDone(x, id)
 	state := code(states[:], x.State)
 	errs := []error{

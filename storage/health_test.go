@@ -79,7 +79,7 @@ func TestExecutionsOnANearlyFullDisk(t *testing.T) {
 	for what, err := range map[string]error{
 		"accept": second(s.Accept(c.batch(1), nil)),
 		"keyed":  second(s.Accept(c.batch(1), &runtime.IdempotencyKey{Key: "k", Now: start})),
-		"record": s.Record(c.done()),
+		"record": s.Record([]runtime.Execution{c.done()}),
 	} {
 		if runtime.CodeOf(err) != runtime.CodeUnavailable {
 			t.Errorf("%s: %v, want unavailable", what, err)

@@ -47,12 +47,13 @@ func checkInvariants(t testing.TB, s *Store) {
 	t.Helper()
 	checkExecutionInvariants(t, s)
 	checkJobInvariants(t, s)
+	checkPostings(t, s)
 	it, err := s.db.NewIter(nil)
 	must(t, err)
 	defer func() { must(t, it.Close()) }()
 	records := map[parsed][]byte{}
 	for ok := it.First(); ok; ok = it.Next() {
-		if it.Key()[0] == spaceTenants && !ofExecution(t, it.Key()) && !ofJob(t, it.Key()) {
+		if it.Key()[0] == spaceTenants && !ofExecution(t, it.Key()) && !ofPostings(t, it.Key()) && !ofJob(t, it.Key()) {
 			records[parse(t, it.Key())] = bytes.Clone(it.Value())
 		}
 	}

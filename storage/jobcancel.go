@@ -46,14 +46,15 @@ func (s *Store) CancelJob(tenant runtime.Tenant, text string, now time.Time) (x 
 		var done []attemptOf
 		err := s.write(false, func(b *pebble.Batch) error {
 			var err error
+			found := postings{}
 			for ; len(tasks) > 0 && b.Len() < maxCancelBytes && err == nil; tasks = tasks[1:] {
 				var ended bool
-				if ended, err = s.cancelTask(b, attemptOf{tenant, tasks[0]}, now); ended {
+				if ended, err = s.cancelTask(b, found, attemptOf{tenant, tasks[0]}, now); ended {
 					j.count(runtime.StateCancelled)
 					done = append(done, attemptOf{tenant, tasks[0]})
 				}
 			}
-			return errors.Join(err, jobs.put(b))
+			return errors.Join(err, jobs.put(b, found), found.put(b))
 		})
 		if err != nil {
 			return x, false, nil, fault(op, err)
@@ -68,7 +69,7 @@ func (s *Store) CancelJob(tenant runtime.Tenant, text string, now time.Time) (x 
 }
 
 // cancelTask puts into a batch that a task is cancelled, if it is queued.
-func (s *Store) cancelTask(b *pebble.Batch, of attemptOf, now time.Time) (bool, error) {
+func (s *Store) cancelTask(b *pebble.Batch, found postings, of attemptOf, now time.Time) (bool, error) {
 	at := s.attempts.get(of)
 	if at.lease != nil {
 		return false, nil
@@ -80,11 +81,11 @@ func (s *Store) cancelTask(b *pebble.Batch, of attemptOf, now time.Time) (bool, 
 	if err != nil {
 		return false, err
 	}
-	return true, s.putCancelled(b, of, accepted, at, now)
+	return true, s.putCancelled(b, found, of, accepted, at, now)
 }
 
 // putCancelled puts into a batch that a queued execution is cancelled.
-func (s *Store) putCancelled(b *pebble.Batch, of attemptOf, accepted acceptedRecord, at attempt, now time.Time) error {
+func (s *Store) putCancelled(b *pebble.Batch, found postings, of attemptOf, accepted acceptedRecord, at attempt, now time.Time) error {
 	x := accepted.execution(of, at)
 	x.CancelRequested = true
 	x = x.Cancelled(now)
@@ -93,7 +94,7 @@ func (s *Store) putCancelled(b *pebble.Batch, of attemptOf, accepted acceptedRec
 		return err
 	}
 	x.Logs = logs
-	return errors.Join(dropUndone(b, of, accepted.function, accepted.argsSize, at), putDone(b, &x, of.id))
+	return errors.Join(dropUndone(b, of, accepted.function, accepted.argsSize, at), putDone(b, found, &x, of.id))
 }
 
 // lockTasks locks an execution of a job and its tasks, whose ids it gives. It

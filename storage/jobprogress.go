@@ -85,7 +85,7 @@ func (j *jobUnderWay) count(state runtime.State) (last bool) {
 }
 
 // put writes what has changed. What has no task left is done.
-func (u jobsUnderWay) put(b *pebble.Batch) error {
+func (u jobsUnderWay) put(b *pebble.Batch, found postings) error {
 	var errs []error
 	for of, j := range u.all {
 		if !j.changed {
@@ -103,7 +103,7 @@ func (u jobsUnderWay) put(b *pebble.Batch) error {
 		errs = append(errs,
 			b.Delete(keyOfExecution(kindJobAccepted, of.tenant, of.id), nil),
 			b.Delete(append(keyJobsExecutions(kindJobUndone, of.tenant, j.JobID), of.id[:]...), nil),
-			putDoneJob(b, &j.JobExecution, of.id),
+			putDoneJob(b, found, &j.JobExecution, of.id),
 		)
 		if j.had {
 			errs = append(errs, b.Delete(progress, nil))
@@ -113,12 +113,13 @@ func (u jobsUnderWay) put(b *pebble.Batch) error {
 }
 
 // putDoneJob writes all records of an execution of a job that is done, and who is
-// to be told.
-func putDoneJob(b *pebble.Batch, x *runtime.JobExecution, id executionID) error {
+// to be told. Its postings are to be put when the batch is full.
+func putDoneJob(b *pebble.Batch, found postings, x *runtime.JobExecution, id executionID) error {
 	value, err := encodeJobExecution(x, id)
 	if err != nil {
 		return err
 	}
+	found.job(x, id)
 	err = errors.Join(
 		b.Set(keyOfExecution(kindJobDone, x.Tenant, id), value, nil),
 		b.Set(append(keyJobsExecutions(kindJobDoneOf, x.Tenant, x.JobID), id[:]...), encodeAka(x), nil),
@@ -149,11 +150,15 @@ func readJobUndone(r reader, tenant runtime.Tenant, id executionID) (x runtime.J
 
 // readJobExecution fails with errAbsent if there is no such execution of a job.
 func readJobExecution(r reader, tenant runtime.Tenant, id executionID) (runtime.JobExecution, error) {
-	x, err := read(r, keyOfExecution(kindJobDone, tenant, id), func(value []byte) (runtime.JobExecution, error) {
-		return decodeJobExecution(tenant, id, value)
-	})
+	x, err := readJobDone(r, tenant, id)
 	if errors.Is(err, errAbsent) {
 		x, _, err = readJobUndone(r, tenant, id)
 	}
 	return x, err
+}
+
+func readJobDone(r reader, tenant runtime.Tenant, id executionID) (runtime.JobExecution, error) {
+	return read(r, keyOfExecution(kindJobDone, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+		return decodeJobExecution(tenant, id, value)
+	})
 }

@@ -77,7 +77,7 @@ func TestALargeCancellation(t *testing.T) {
 	first := attemptOf{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
 	must(t, s.write(false, func(b *pebble.Batch) error {
 		j.CancelRequested = true
-		ended, err := s.cancelTask(b, first, c.at)
+		ended, err := s.cancelTask(b, postings{}, first, c.at)
 		j.count(runtime.StateCancelled)
 		if !ended {
 			t.Error("the task was not queued")

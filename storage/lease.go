@@ -61,7 +61,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 				return err
 			}
 		}
-		return jobs.put(b)
+		return jobs.put(b, nil) // a start ends nothing
 	})
 	if err != nil {
 		return nil, fault(op, err)

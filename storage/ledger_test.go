@@ -430,7 +430,7 @@ func (p *player) record(l ledger) move {
 	after.all[x.ID] = entry{x: x, logs: logs, soft: x.Kind == runtime.KindRun}
 	given := x
 	given.Logs = logs
-	return move{"record " + x.ID, func(s *Store) error { return s.Record(given) }, after}
+	return move{"record " + x.ID, func(s *Store) error { return s.Record([]runtime.Execution{given}) }, after}
 }
 
 func (p *player) expire(l ledger) move {

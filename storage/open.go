@@ -21,7 +21,9 @@ import (
 
 const (
 	// formatVersion is that of the table in doc.go.
-	formatVersion = 1
+	formatVersion = 2
+	// formatUnobserved is that of before there were postings.
+	formatUnobserved = 1
 
 	// pebbleFormat is pinned: Pebble's own default is its oldest, and a newer
 	// one locks out those who go back to an earlier release of faaspot. This
@@ -110,6 +112,7 @@ func open(o Options) (_ *Store, err error) {
 		locks.seed = maphash.MakeSeed()
 	}
 	s.syncing.ended.L = &s.syncing.mu
+	s.observed.maxSteps = maxSteps
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeAll(s.end))
@@ -230,6 +233,9 @@ func (s *Store) checkFormat() error {
 	if err == nil && format == formatVersion {
 		return nil
 	}
+	if err == nil && format == formatUnobserved {
+		return s.observeAll()
+	}
 	if err == nil {
 		return fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, format, formatVersion)
 	}
@@ -247,8 +253,12 @@ func (s *Store) checkFormat() error {
 	if !empty {
 		return fmt.Errorf("%w: it has records, but not the one that tells their format; or it is damaged", errForeign)
 	}
+	return errors.Join(s.putFormat(), s.flush())
+}
+
+func (s *Store) putFormat() error {
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b), b.Close(), s.flush())
+	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b), b.Close())
 }
 
 // What a directory can be refused for.

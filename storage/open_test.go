@@ -150,7 +150,7 @@ func TestFoldersThatAreNotOurs(t *testing.T) {
 		s := openOn(t, vfs.Default, dir)
 		must(t, s.db.Set(keyFormat(), encodeNumber(formatVersion+1), pebble.Sync))
 		must(t, s.Close())
-		wantRefusal(t, onDisk(dir), "a newer release of faaspot has written it: its format is 2, this release reads 1")
+		wantRefusal(t, onDisk(dir), fmt.Sprintf("a newer release of faaspot has written it: its format is %d, this release reads %d", formatVersion+1, formatVersion))
 	})
 }
 

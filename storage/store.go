@@ -29,6 +29,7 @@ type Store struct {
 	promises stripes // of keys of idempotency
 	syncing  syncing
 	horizon  horizon
+	observed observed
 
 	life   sync.RWMutex // read-held by every method while it uses db
 	closed bool

@@ -350,7 +350,7 @@ func TestClose(t *testing.T) {
 		"accept":      func() error { return second(s.Accept(newClerk().batch(1), nil)) },
 		"start":       func() error { _, err := s.Start(nil); return err },
 		"finish":      func() error { _, err := s.Finish(nil, start); return err },
-		"record":      func() error { return s.Record(newClerk().done()) },
+		"record":      func() error { return s.Record([]runtime.Execution{newClerk().done()}) },
 		"cancel":      func() error { _, _, err := s.Cancel("a", newClerk().done().ID, start); return err },
 		"execution":   func() error { _, err := s.Execution("a", ""); return err },
 		"executions":  func() error { _, err := s.Executions("a", nil); return err },

@@ -20,9 +20,10 @@ const (
 
 	// What is written since its fields have changed. What was written before is
 	// read as ever.
-	encodingJSON2   = 4 // of versions: with retries
-	encodingFields3 = 6 // of executions: with who asked for them, and the task that they are
-	encodingFields2 = 5 // of attempts and of executions that are done: with attempts that were lost, and logs
+	encodingJSON2    = 4 // of versions: with retries
+	encodingFields3  = 6 // of executions: with who asked for them, and the task that they are
+	encodingPostings = 7 // postings follow, see postings.go
+	encodingFields2  = 5 // of attempts and of executions that are done: with attempts that were lost, and logs
 )
 
 // functionRecord is what is kept of a runtime.Function beside what its key

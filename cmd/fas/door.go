@@ -16,10 +16,11 @@ type door struct {
 }
 
 var (
-	_ httpapi.Functions  = (*door)(nil)
-	_ httpapi.Executions = (*door)(nil)
-	_ httpapi.Jobs       = (*door)(nil)
-	_ httpapi.Jobs       = (*runtime.Engine)(nil)
+	_ httpapi.Functions   = (*door)(nil)
+	_ httpapi.Executions  = (*door)(nil)
+	_ httpapi.DeadLetters = (*door)(nil)
+	_ httpapi.Jobs        = (*door)(nil)
+	_ httpapi.Jobs        = (*runtime.Engine)(nil)
 )
 
 // retrySoon is when a caller may find a server that starts ready.
@@ -155,6 +156,14 @@ func (d *door) Logs(ctx context.Context, tenant runtime.Tenant, id string, from 
 		return runtime.LogPage{}, err
 	}
 	return engine.Logs(ctx, tenant, id, from)
+}
+
+func (d *door) ListExecutions(ctx context.Context, tenant runtime.Tenant, q runtime.ObservedQuery) (runtime.ObservedPage, error) {
+	engine, err := d.enter()
+	if err != nil {
+		return runtime.ObservedPage{}, err
+	}
+	return engine.ListExecutions(ctx, tenant, q)
 }
 
 func (d *door) FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {

@@ -88,3 +88,20 @@ func (d *door) CancelJob(ctx context.Context, tenant runtime.Tenant, job, execut
 	}
 	return engine.CancelJob(ctx, tenant, job, execution)
 }
+
+// DeadLetters implements [httpapi.DeadLetters], as the methods below do.
+func (d *door) DeadLetters(ctx context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Delivery, error) {
+	return through(d, func(e *runtime.Engine) ([]runtime.Delivery, error) { return e.DeadLetters(ctx, tenant, after, limit) })
+}
+
+func (d *door) DeadLetter(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error) {
+	return through(d, func(e *runtime.Engine) (runtime.Delivery, error) { return e.DeadLetter(ctx, tenant, id) })
+}
+
+func (d *door) RedriveDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error) {
+	return through(d, func(e *runtime.Engine) (int, error) { return e.RedriveDeadLetters(ctx, tenant, ids) })
+}
+
+func (d *door) PurgeDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error) {
+	return through(d, func(e *runtime.Engine) (int, error) { return e.PurgeDeadLetters(ctx, tenant, ids) })
+}

@@ -28,6 +28,7 @@ type serveOptions struct {
 	retentionAge    span
 	retentionCount  int
 	publicURL       string
+	egressAllow     []string
 	logLevel        logLevel
 	logFormat       logFormat
 	addressFile     string
@@ -45,6 +46,7 @@ var serveEnv = map[string]string{
 	"retention-age":   "FAASPOT_RETENTION_AGE",
 	"retention-count": "FAASPOT_RETENTION_COUNT",
 	"public-url":      "FAASPOT_PUBLIC_URL",
+	"egress-allow":    "FAASPOT_EGRESS_ALLOW",
 	"log-level":       "FAASPOT_LOG_LEVEL",
 	"log-format":      "FAASPOT_LOG_FORMAT",
 }
@@ -74,7 +76,7 @@ TLS in front.
 Every flag of the server but --demo, --address-file and --reset-admin-token can be
 set by a variable too: FAASPOT_LISTEN, FAASPOT_DATA, FAASPOT_MEMORY_BUDGET,
 FAASPOT_GRACE, FAASPOT_RETENTION_AGE, FAASPOT_RETENTION_COUNT,
-FAASPOT_PUBLIC_URL, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
+FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --demo`,
@@ -111,6 +113,7 @@ FAASPOT_PUBLIC_URL, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 	f.Var(&o.retentionAge, "retention-age", "`DURATION` for which executions are kept that are done, such as 12h or 7d")
 	f.IntVar(&o.retentionCount, "retention-count", runtime.DefaultRetentionCount, "`N` executions that are done are kept at most, the newest")
 	f.StringVar(&o.publicURL, "public-url", "", "`URL` under which clients reach the server, if behind a proxy")
+	f.StringSliceVar(&o.egressAllow, "egress-allow", nil, "`ADDRESS`, network or host[:port] that callbacks may go to though it is not of the public internet")
 	f.Var(&o.logLevel, "log-level", "`LEVEL` from which on to log: debug, info, warn or error")
 	f.Var(&o.logFormat, "log-format", "`FORMAT` of the log: text, json, or auto for text on a terminal and JSON elsewhere")
 	f.StringVar(&o.addressFile, "address-file", "", "`FILE` to write the address to once the server is ready")
@@ -123,6 +126,7 @@ FAASPOT_PUBLIC_URL, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 	_ = cmd.RegisterFlagCompletionFunc("retention-age", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("retention-count", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("public-url", cobra.NoFileCompletions)
+	_ = cmd.RegisterFlagCompletionFunc("egress-allow", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(levelNames, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(formatNames, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

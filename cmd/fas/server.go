@@ -16,6 +16,7 @@ import (
 
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/storage"
 )
@@ -100,10 +101,11 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	// From here on callers get answers, if only that the server is starting.
 	entrance := new(door)
 	s.web, err = httpapi.New(httpapi.Options{
-		Functions:  entrance,
-		Executions: entrance,
-		Jobs:       entrance,
-		Auth:       s.admin.hash,
+		Functions:   entrance,
+		Executions:  entrance,
+		Jobs:        entrance,
+		DeadLetters: entrance,
+		Auth:        s.admin.hash,
 		Ready: func() error {
 			if err := entrance.ready(); err != nil {
 				return err
@@ -125,7 +127,12 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	}); err != nil {
 		return err
 	}
+	poster, err := egress.New(egress.Options{Allow: o.egressAllow})
+	if err != nil {
+		return err
+	}
 	s.engine, err = runtime.New(runtime.Options{
+		Poster: poster, CallbackBody: httpapi.TellJobExecution,
 		Store: s.store, Sandbox: s.box, Log: s.log, MemoryBudget: int64(o.memoryBudget),
 		RetentionAge: time.Duration(o.retentionAge), RetentionCount: o.retentionCount,
 	})

@@ -186,8 +186,13 @@ func (l *lab) serveHistory(ctx context.Context, n int, now time.Time) (*server, 
 	if err != nil {
 		return nil, err
 	}
-	for i := range n {
-		if err := store.Record(past(i, n, now)); err != nil {
+	const together = 100
+	for from := 0; from < n; from += together {
+		batch := make([]runtime.Execution, min(together, n-from))
+		for i := range batch {
+			batch[i] = past(from+i, n, now)
+		}
+		if err := store.Record(batch); err != nil {
 			return nil, err
 		}
 		if ctx.Err() != nil {

@@ -1,0 +1,165 @@
+package storage
+
+import (
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// maxSteps bounds what one page looks through, in keys passed, to some tenths of
+// a second. A page that needs more is given short.
+const maxSteps = 200_000
+
+// loadCost is what reading a record costs, in steps.
+const loadCost = 10
+
+// Observe gives a page of the executions of a function or job that are done; see
+// runtime.ExecutionHistory. What it costs depends on the page, on the values that
+// its filter names or leaves out, and, for an "and", on what its parts have that
+// the whole has not; not on how many executions there are.
+func (s *Store) Observe(tenant runtime.Tenant, q runtime.Observation) (found []runtime.ObservedExecution, next *runtime.ObservedPosition, err error) {
+	const op = "storage.observe"
+	limit := position{startOf(q.End) - 1, lastID}
+	if q.From != nil {
+		from, err := positionFrom(*q.From)
+		if err != nil {
+			return nil, nil, fault(op, err)
+		}
+		if from.before(limit) {
+			limit = from
+		}
+	}
+	err = s.durably(func(r reader) error {
+		o := &observer{r: r, tenant: tenant, resource: resourceOf(&q), maxSteps: s.observed.maxSteps}
+		if err := o.exists(); err != nil {
+			return err
+		}
+		found, next, err = o.page(&q, limit)
+		return errors.Join(err, o.close())
+	})
+	if err != nil {
+		return nil, nil, fault(op, err)
+	}
+	return found, next, nil
+}
+
+func positionFrom(p runtime.ObservedPosition) (position, error) {
+	raw, err := hex.DecodeString(p.ID)
+	if err != nil || len(raw) != len(executionID{}) {
+		return position{}, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a page has given", p.ID).
+			WithHint("begin at the first page")
+	}
+	return position{startOf(p.Start), executionID(raw)}, nil
+}
+
+func (p position) tell() *runtime.ObservedPosition {
+	return &runtime.ObservedPosition{Start: time.Unix(0, p.start).UTC(), ID: hex.EncodeToString(p.id[:])}
+}
+
+// observer looks for executions of a resource.
+type observer struct {
+	r        reader
+	tenant   runtime.Tenant
+	resource resource
+
+	steps, maxSteps int
+	streams         int
+	iterators       []*pebble.Iterator
+	err             error
+}
+
+// exhausted tells whether enough was looked through.
+func (o *observer) exhausted() bool { return o.steps > o.maxSteps || o.err != nil }
+
+func (o *observer) close() error {
+	var errs []error
+	for _, it := range o.iterators {
+		errs = append(errs, it.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// exists fails if there is no such resource.
+func (o *observer) exists() error {
+	key := keyFunction(o.tenant, o.resource.id)
+	if o.resource.kind == resourceJob {
+		key = keyJob(o.tenant, o.resource.id)
+	}
+	_, err := read(o.r, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
+	if errors.Is(err, errAbsent) {
+		return runtime.NoResource(o.resource.rid())
+	}
+	return err
+}
+
+// page reads the page that begins at limit. Of a next page it gives where that
+// begins.
+func (o *observer) page(q *runtime.Observation, limit position) (found []runtime.ObservedExecution, next *runtime.ObservedPosition, err error) {
+	first := startOf(q.Start)
+	if limit.start < first {
+		return nil, nil, nil
+	}
+	all := o.all
+	if q.Where != nil {
+		all = func() stream { return o.plan(q.Where, false) }
+	}
+	s, begin := all(), limit
+	for o.steps = 0; o.err == nil; {
+		s.seek(limit)
+		at, ok := s.head()
+		if !ok || at.start < first {
+			break
+		}
+		if o.exhausted() {
+			if at != begin || o.err != nil {
+				return found, at.tell(), o.err
+			}
+			o.maxSteps *= 2 // each page gets somewhere
+			continue
+		}
+		x, err := o.load(at.id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if x != nil && (q.Where == nil || q.Where.Matches(x)) {
+			if len(found) == q.Limit {
+				return found, limit.tell(), nil
+			}
+			found = append(found, *x)
+		} else {
+			o.steps += loadCost
+		}
+		limit = at.below()
+	}
+	return found, nil, o.err
+}
+
+// load reads an execution of the resource; nil if there is none that is done.
+func (o *observer) load(id executionID) (*runtime.ObservedExecution, error) {
+	var x runtime.ObservedExecution
+	if o.resource.kind == resourceJob {
+		j, err := readJobDone(o.r, o.tenant, id)
+		if err != nil || j.JobID != o.resource.id {
+			return nil, orNothing(err)
+		}
+		x = j.Observe()
+		return &x, nil
+	}
+	record, err := readDoneRecord(o.r, o.tenant, id)
+	if err != nil || record.Kind != runtime.KindRun || record.FunctionID != o.resource.id {
+		return nil, orNothing(err)
+	}
+	x = record.Observe()
+	return &x, nil
+}
+
+func orNothing(err error) error {
+	if errors.Is(err, errAbsent) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,476 @@
+package storage
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	watchedFunction = "11111111-1111-4111-8111-111111111111"
+	otherFunction   = "22222222-2222-4222-8222-222222222222"
+	watchedJob      = "01930000-3333-7333-8333-333333333333"
+)
+
+// makeWatched makes two functions and a job for two tenants.
+func makeWatched(t testing.TB, s *Store) {
+	t.Helper()
+	c := newClerk()
+	for _, tenant := range ledgerTenants {
+		for i, id := range []string{watchedFunction, otherFunction} {
+			f := runtime.Function{ID: id, Tenant: tenant, Name: fmt.Sprint("watched", i), Version: 1, Created: start, Updated: start}
+			v := runtime.Version{FunctionID: id, Number: 1, Name: f.Name, Source: []byte("x"), Created: start}
+			x := c.done()
+			x.Tenant, x.Kind, x.FunctionID, x.Function, x.State = tenant, runtime.KindCreate, id, f.Name, runtime.StateSucceeded
+			must(t, s.CreateFunction(f, v, runtime.Change{Execution: x}))
+		}
+		must(t, s.CreateJob(runtime.Job{ID: watchedJob, Tenant: tenant, Name: "watched", Revision: 1, Created: start, Updated: start}))
+	}
+}
+
+// history makes up executions that are done, and keeps what is to be observed of
+// them.
+type history struct {
+	rng   *rand.Rand
+	now   time.Time
+	all   map[string]runtime.ObservedExecution // by tenant and id
+	calls int
+}
+
+var (
+	someUsers  = []string{"", "ada", "grace", "a\x00b"}
+	someRIDs   = []string{"", runtime.JobRID(watchedJob), "ri.x"}
+	someTraces = []string{"", strings.Repeat("a1", 16), strings.Repeat("b2", 16), strings.Repeat("0c", 16)}
+	someEnds   = []runtime.Class{"", "", "", runtime.ClassError, runtime.ClassTimeout, runtime.ClassCancelled, runtime.ClassMemory}
+)
+
+func pick[T any](rng *rand.Rand, of []T) T { return of[rng.IntN(len(of))] }
+
+func (h *history) key(tenant runtime.Tenant, id string) string { return string(tenant) + "/" + id }
+
+func (h *history) caller() runtime.Caller {
+	return runtime.Caller{UserID: pick(h.rng, someUsers), RID: pick(h.rng, someRIDs), TraceID: pick(h.rng, someTraces), TraceOwner: pick(h.rng, someRIDs)}
+}
+
+// times of an execution that ends now: most have just begun, some long ago, some
+// never did.
+func (h *history) times() (created, started, finished time.Time) {
+	h.now = h.now.Add(time.Duration(h.rng.IntN(400)) * time.Millisecond)
+	took := time.Duration(h.rng.IntN(40)) * time.Millisecond
+	if h.rng.IntN(6) == 0 {
+		took = time.Duration(h.rng.IntN(90_000)) * time.Millisecond
+	}
+	started = h.now.Add(-took)
+	created = started.Add(-time.Duration(h.rng.IntN(2000)) * time.Millisecond)
+	switch h.rng.IntN(12) {
+	case 0:
+		started = time.Time{}
+	case 1:
+		started = created.Add(-time.Second) // the clock was put back
+	}
+	return created, started, h.now
+}
+
+func (h *history) run() runtime.Execution {
+	created, started, finished := h.times()
+	x := runtime.Execution{
+		ID: testID(h.rng, created), Tenant: pick(h.rng, ledgerTenants), Kind: runtime.KindRun,
+		FunctionID: pick(h.rng, []string{watchedFunction, watchedFunction, otherFunction}), Function: "watched",
+		Version: 1 + h.rng.Uint64N(3), State: runtime.StateSucceeded, Created: created.UTC(), Started: started, Finished: finished, Attempt: 1,
+		Caller: h.caller(),
+	}
+	if !started.IsZero() {
+		x.Usage.Duration = max(0, finished.Sub(started)) + time.Duration(h.rng.IntN(1000))*time.Microsecond
+	}
+	if class := pick(h.rng, someEnds); class != "" {
+		x.State, x.Failure = class.State(), &runtime.Failure{Class: class}
+	}
+	h.all[h.key(x.Tenant, x.ID)] = x.Observe()
+	return x
+}
+
+// record keeps some runs, and now and then an execution of a job.
+func (h *history) record(t testing.TB, s *Store, n int) {
+	t.Helper()
+	var batch []runtime.Execution
+	for range n {
+		batch = append(batch, h.run())
+	}
+	must(t, s.Record(batch))
+	if h.rng.IntN(3) == 0 {
+		created, started, finished := h.times()
+		x := runtime.JobExecution{
+			ID: testID(h.rng, created), Tenant: pick(h.rng, ledgerTenants), JobID: watchedJob, Job: "watched", Revision: 1 + h.rng.Uint64N(2),
+			FunctionID: watchedFunction, Function: "watched",
+			State: pick(h.rng, []runtime.State{runtime.StateSucceeded, runtime.StateFailed, runtime.StateTimeout, runtime.StateCancelled}), Created: created, Started: started, Finished: finished, Caller: h.caller(),
+		}
+		x.Name = x.ID
+		id, _ := parseID(x.ID)
+		must(t, s.write(true, func(b *pebble.Batch) error {
+			found := postings{}
+			must(t, putDoneJob(b, found, &x, id))
+			return found.put(b)
+		}))
+		h.all[h.key(x.Tenant, x.ID)] = x.Observe()
+	}
+}
+
+// expire drops what was accepted longer ago than age.
+func (h *history) expire(t testing.TB, s *Store, age time.Duration) {
+	t.Helper()
+	must(t, s.Expire(h.now, age, -1))
+	oldest := idAt(h.now.Add(-age)).String()
+	for key, x := range h.all {
+		if x.ID < oldest {
+			delete(h.all, key)
+		}
+	}
+}
+
+// scan is what a query should give in all.
+func (h *history) scan(tenant runtime.Tenant, q runtime.Observation) []runtime.ObservedExecution {
+	rid := runtime.FunctionRID(q.ID)
+	if q.Job {
+		rid = runtime.JobRID(q.ID)
+	}
+	var all []runtime.ObservedExecution
+	for key, x := range h.all {
+		if strings.HasPrefix(key, string(tenant)+"/") && x.RID == rid && !x.Started.Before(q.Start) && x.Started.Before(q.End) && (q.Where == nil || plainly(q.Where, &x)) {
+			all = append(all, x)
+		}
+	}
+	slices.SortFunc(all, func(a, b runtime.ObservedExecution) int {
+		return cmp.Or(b.Started.Compare(a.Started), strings.Compare(b.ID, a.ID))
+	})
+	return all
+}
+
+// plainly evaluates a filter as the contract words it.
+func plainly(f *runtime.ObservedFilter, x *runtime.ObservedExecution) bool {
+	switch f.Op {
+	case runtime.FilterAnd:
+		for i := range f.Of {
+			if !plainly(&f.Of[i], x) {
+				return false
+			}
+		}
+		return true
+	case runtime.FilterOr:
+		for i := range f.Of {
+			if plainly(&f.Of[i], x) {
+				return true
+			}
+		}
+		return false
+	case runtime.FilterNot:
+		return !plainly(&f.Of[0], x)
+	}
+	ms := x.Duration.Milliseconds()
+	value := map[runtime.ObservedField]string{
+		runtime.FieldStatus: string(x.Status), runtime.FieldUser: x.UserID, runtime.FieldCaller: x.Caller.RID,
+		runtime.FieldVersion: fmt.Sprint(x.Version), runtime.FieldReason: string(x.Reason),
+		runtime.FieldTrace: x.TraceID, runtime.FieldTraceOwner: x.TraceOwner,
+	}[f.Field]
+	switch f.Op {
+	case runtime.FilterGte:
+		return ms >= f.Millis
+	case runtime.FilterLte:
+		return ms <= f.Millis
+	case runtime.FilterIsNull:
+		return value == ""
+	}
+	return value != "" && slices.Contains(f.Values, value)
+}
+
+// aFilter makes up a valid filter.
+func (h *history) aFilter(depth int) runtime.ObservedFilter {
+	if depth > 0 && h.rng.IntN(2) == 0 {
+		op := pick(h.rng, []runtime.FilterOp{runtime.FilterAnd, runtime.FilterOr, runtime.FilterNot})
+		n := 1
+		if op != runtime.FilterNot {
+			n += h.rng.IntN(3)
+		}
+		f := runtime.ObservedFilter{Op: op}
+		for range n {
+			f.Of = append(f.Of, h.aFilter(depth-1))
+		}
+		return f
+	}
+	if h.rng.IntN(4) == 0 {
+		ms := pick(h.rng, []int64{0, 1, 5, 15, 16, 17, 31, 32, 40, 1000, 45_000, 5_000_000_000, math.MaxInt64})
+		return runtime.ObservedFilter{Op: pick(h.rng, []runtime.FilterOp{runtime.FilterGte, runtime.FilterLte}), Field: runtime.FieldDuration, Millis: ms}
+	}
+	own := "feed"
+	for _, x := range h.all {
+		own = strings.ReplaceAll(x.ID, "-", "")
+		break
+	}
+	values := map[runtime.ObservedField][]string{
+		runtime.FieldStatus:     {"SUCCEEDED", "FAILED"},
+		runtime.FieldUser:       someUsers,
+		runtime.FieldCaller:     someRIDs,
+		runtime.FieldVersion:    {"1", "2", "3", "4", "01"},
+		runtime.FieldReason:     {"error", "timeout", "cancelled", "memory", "none", ""},
+		runtime.FieldTrace:      append([]string{own}, someTraces...),
+		runtime.FieldTraceOwner: append([]string{runtime.FunctionRID(watchedFunction)}, someRIDs...),
+	}
+	fields := []runtime.ObservedField{
+		runtime.FieldStatus, runtime.FieldUser, runtime.FieldCaller, runtime.FieldVersion, runtime.FieldReason, runtime.FieldTrace, runtime.FieldTraceOwner,
+	}
+	f := runtime.ObservedFilter{Op: runtime.FilterEq, Field: pick(h.rng, fields)}
+	switch {
+	case (f.Field == runtime.FieldUser || f.Field == runtime.FieldCaller) && h.rng.IntN(3) == 0:
+		f.Op = runtime.FilterIsNull
+		return f
+	case h.rng.IntN(2) == 0:
+		f.Op = runtime.FilterIn
+		f.Values = append(f.Values, pick(h.rng, values[f.Field]))
+	}
+	f.Values = append(f.Values, pick(h.rng, values[f.Field]))
+	return f
+}
+
+// aQuery makes up a valid query.
+func (h *history) aQuery() runtime.Observation {
+	q := runtime.Observation{ID: pick(h.rng, []string{watchedFunction, otherFunction}), Start: time.Unix(0, 0), End: h.now.Add(time.Hour), Limit: 1 + h.rng.IntN(20)}
+	if h.rng.IntN(5) == 0 {
+		q.ID, q.Job = watchedJob, true
+	}
+	past := func() time.Time { return h.now.Add(-time.Duration(h.rng.IntN(60_000)) * time.Millisecond) }
+	if h.rng.IntN(2) == 0 {
+		q.Start = past()
+	}
+	if h.rng.IntN(2) == 0 {
+		q.End = past()
+	}
+	if h.rng.IntN(8) > 0 {
+		f := h.aFilter(4)
+		q.Where = &f
+	}
+	return q
+}
+
+// collect follows a query to its last page. Between pages it calls meanwhile.
+func collect(t testing.TB, s *Store, tenant runtime.Tenant, q runtime.Observation, meanwhile func()) (all []runtime.ObservedExecution) {
+	t.Helper()
+	for {
+		page, next, err := s.Observe(tenant, q)
+		must(t, err)
+		if len(page) > q.Limit {
+			t.Fatalf("a page of %d has %d", q.Limit, len(page))
+		}
+		all = append(all, page...)
+		if next == nil {
+			return all
+		}
+		q.From = next
+		meanwhile()
+	}
+}
+
+// Whatever is recorded, in whatever order it ends, and whatever is asked for, with
+// pages of whatever size: what is observed is what a scan of all executions gives,
+// also after restarts, after old ones were dropped, and if pages end early.
+func TestObservedIsWhatAScanGives(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := &history{rng: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 5)), now: start, all: map[string]runtime.ObservedExecution{}}
+		fs := vfs.NewMem()
+		s := openOn(t, fs, "store")
+		makeWatched(t, s)
+		steps := pick(h.rng, []int{1, 60, 500, maxSteps})
+		for range rapid.IntRange(3, 25).Draw(rt, "rounds") {
+			h.record(t, s, 1+h.rng.IntN(1+h.rng.IntN(60)))
+			switch h.rng.IntN(12) {
+			case 0:
+				must(t, s.Close())
+				s = openOn(t, fs, "store")
+			case 1:
+				h.expire(t, s, time.Duration(h.rng.IntN(30_000))*time.Millisecond)
+			case 2:
+				must(t, s.db.Flush())
+			}
+			s.observed.maxSteps = steps
+			for range 4 {
+				q, tenant := h.aQuery(), pick(h.rng, ledgerTenants)
+				want := h.scan(tenant, q)
+				if got := collect(t, s, tenant, q, func() {}); !reflect.DeepEqual(got, want) {
+					rt.Fatalf("%+v, where %+v: %s", q, q.Where, gocmp.Diff(want, got))
+				}
+			}
+		}
+		checkExecutionInvariants(t, s)
+		checkPostings(t, s)
+		must(t, s.Close())
+	})
+}
+
+// What was done when the first page was read is on the pages once and in its
+// order, although others end in between, early and late ones.
+func TestPagesAreStable(t *testing.T) {
+	for seed := range games(20) {
+		h := &history{rng: rand.New(rand.NewPCG(seed, 6)), now: start, all: map[string]runtime.ObservedExecution{}}
+		s := openOn(t, vfs.NewMem(), "store")
+		makeWatched(t, s)
+		for range 10 {
+			h.record(t, s, 20)
+		}
+		q, tenant := h.aQuery(), pick(h.rng, ledgerTenants)
+		before := h.scan(tenant, q)
+		got := collect(t, s, tenant, q, func() { h.record(t, s, 1+h.rng.IntN(20)) })
+		known := map[string]bool{}
+		for _, x := range before {
+			known[x.ID] = true
+		}
+		after := h.scan(tenant, q)
+		for i, x := range got {
+			if i > 0 && cmp.Or(got[i-1].Started.Compare(x.Started), strings.Compare(got[i-1].ID, x.ID)) <= 0 {
+				t.Fatalf("%+v comes after %+v", x, got[i-1])
+			}
+			if !slices.Contains(after, x) {
+				t.Fatalf("%+v is not what was asked for", x)
+			}
+		}
+		got = slices.DeleteFunc(got, func(x runtime.ObservedExecution) bool { return !known[x.ID] })
+		if diff := gocmp.Diff(before, got, gocmp.Comparer(func(a, b runtime.ObservedExecution) bool { return a == b })); diff != "" && len(before)+len(got) > 0 {
+			t.Fatal(diff)
+		}
+	}
+}
+
+// A store whose release knew of no postings has them once it is open.
+func TestPostingsOfAnEarlierRelease(t *testing.T) {
+	h := &history{rng: rand.New(rand.NewPCG(1, 7)), now: start, all: map[string]runtime.ObservedExecution{}}
+	fs := vfs.NewMem()
+	s := openOn(t, fs, "store")
+	makeWatched(t, s)
+	for range 20 {
+		h.record(t, s, 30)
+	}
+	forget := func(partly bool) {
+		t.Helper()
+		for _, tenant := range ledgerTenants {
+			prefix := keyKind(tenant, kindObserved)
+			end := keyEnd(prefix)
+			if partly { // as if that was interrupted
+				end = keyPostings(tenant, resource{resourceFunction, watchedFunction}, runtime.FieldCaller)
+			}
+			must(t, s.db.DeleteRange(prefix, end, pebble.NoSync))
+		}
+		must(t, s.db.Set(keyFormat(), encodeNumber(formatUnobserved), pebble.Sync))
+		must(t, s.Close())
+		s = openOn(t, fs, "store")
+	}
+	for _, partly := range []bool{false, true} {
+		forget(partly)
+		checkExecutionInvariants(t, s)
+		checkPostings(t, s)
+		if format, err := read(s.db, keyFormat(), decodeNumber); err != nil || format != formatVersion {
+			t.Errorf("the format is %d, %v", format, err)
+		}
+	}
+	must(t, s.Close())
+}
+
+// What retention drops takes its postings with it, sooner or later.
+func TestPostingsAreDropped(t *testing.T) {
+	h := &history{rng: rand.New(rand.NewPCG(1, 8)), now: start, all: map[string]runtime.ObservedExecution{}}
+	s := openOn(t, vfs.NewMem(), "store")
+	makeWatched(t, s)
+	count := func() (n int) {
+		for _, tenant := range ledgerTenants {
+			it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: keyKind(tenant, kindObserved), UpperBound: keyEnd(keyKind(tenant, kindObserved))})
+			must(t, err)
+			for ok := it.First(); ok; ok = it.Next() {
+				n++
+			}
+			must(t, it.Close())
+		}
+		return n
+	}
+	most := 0
+	for i := range 100 {
+		h.record(t, s, 10)
+		h.expire(t, s, 20*time.Second)
+		if n := count(); i < 30 {
+			most = max(most, n)
+		} else if n > 2*most {
+			t.Fatalf("there are %d keys of postings, and never were more than %d at first", n, most)
+		}
+	}
+	h.expire(t, s, time.Nanosecond)
+	h.now = h.now.Add(time.Hour)
+	h.expire(t, s, time.Nanosecond)
+	if n := count(); n > 0 {
+		t.Errorf("%d keys of postings are left", n)
+	}
+	must(t, s.Close())
+}
+
+// Executions of a trace are listed by it, done or not, those of all functions.
+func TestListByTrace(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	trace := someTraces[1]
+	var want []string
+	for range 5 {
+		queued := c.queued()
+		queued.Caller.TraceID = trace
+		_, _, err := s.Accept([]runtime.Accepted{{Execution: queued, Args: []byte("{}")}}, nil)
+		must(t, err)
+		done := c.done()
+		done.Caller.TraceID = trace
+		must(t, s.Record([]runtime.Execution{done, c.done()}))
+		want = append(want, queued.ID, done.ID)
+	}
+	own := c.done()
+	must(t, s.Record([]runtime.Execution{own}))
+	slices.Sort(want)
+	slices.Reverse(want)
+	for limit := 1; limit <= len(want)+1; limit++ {
+		var got []string
+		for cursor := ""; ; cursor = got[len(got)-1] {
+			page, err := s.List("default", runtime.Filter{TraceID: trace}, cursor, limit)
+			must(t, err)
+			for _, x := range page {
+				got = append(got, x.ID)
+			}
+			if len(page) < limit {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("pages of %d: %v, want %v", limit, got, want)
+		}
+	}
+	page, err := s.List("default", runtime.Filter{TraceID: strings.ReplaceAll(own.ID, "-", "")}, "", 10)
+	if err != nil || len(page) != 1 || page[0].ID != own.ID {
+		t.Errorf("its own trace finds %v, %v", page, err)
+	}
+	for name, f := range map[string]runtime.Filter{
+		"state":    {TraceID: trace, States: []runtime.State{runtime.StateQueued}},
+		"function": {TraceID: trace, Function: "nobody's"},
+		"trace":    {TraceID: someTraces[2]},
+	} {
+		page, err := s.List("default", f, "", 100)
+		must(t, err)
+		if n := map[string]int{"state": 5}[name]; len(page) != n {
+			t.Errorf("%s: %d executions, want %d", name, len(page), n)
+		}
+	}
+	if page, err := s.List(ledgerTenants[0], runtime.Filter{TraceID: trace}, "", 100); err != nil || len(page) > 0 {
+		t.Errorf("another tenant finds %v, %v", page, err)
+	}
+	must(t, s.Close())
+}

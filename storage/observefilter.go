@@ -1,0 +1,214 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	// maxOthers is up to how many values of a field are looked for one by one
+	// where a filter wants all but some.
+	maxOthers = 128
+	// maxStreams is how many streams one query opens. What it asks for beyond that
+	// is found among all executions.
+	maxStreams = 512
+)
+
+var statuses = []string{string(runtime.ObservedSucceeded), string(runtime.ObservedFailed)}
+
+// plan makes the stream of the executions that a filter chooses, or chooses not.
+// It may have some more: what it finds has to be checked. Negations end up at the
+// leaves, so that each stream is of what is wanted.
+func (o *observer) plan(f *runtime.ObservedFilter, not bool) stream {
+	switch f.Op {
+	case runtime.FilterNot:
+		return o.plan(&f.Of[0], !not)
+	case runtime.FilterAnd, runtime.FilterOr:
+		parts := make([]stream, len(f.Of))
+		for i := range f.Of {
+			parts[i] = o.plan(&f.Of[i], not)
+		}
+		if (f.Op == runtime.FilterAnd) != not {
+			return intersection(o, parts)
+		}
+		return union(parts)
+	}
+	if o.streams > maxStreams {
+		return o.all()
+	}
+	switch f.Field {
+	case runtime.FieldDuration:
+		return o.durations(f, not)
+	case runtime.FieldStatus:
+		wanted := slices.DeleteFunc(slices.Clone(statuses), func(s string) bool { return slices.Contains(f.Values, s) == not })
+		return o.equal(f.Field, wanted)
+	case runtime.FieldTrace:
+		if !not {
+			return union(append(o.own(f.Values), o.equal(f.Field, o.posted(f))))
+		}
+	}
+	if not {
+		return o.others(f.Field, o.posted(f))
+	}
+	return o.equal(f.Field, o.posted(f))
+}
+
+// all is the stream of all executions.
+func (o *observer) all() stream { return o.equal(runtime.FieldStatus, statuses) }
+
+// posted are the values under which the executions are found that a leaf wants.
+func (o *observer) posted(f *runtime.ObservedFilter) []string {
+	if f.Op == runtime.FilterIsNull {
+		return []string{""}
+	}
+	var values []string
+	for _, v := range f.Values {
+		if v == "" { // what an execution does not have equals nothing
+			continue
+		}
+		if v = o.resource.posted(f.Field, v, executionID{}); !slices.Contains(values, v) {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+// equal is the stream of the executions that have one of some values in a field.
+func (o *observer) equal(field runtime.ObservedField, values []string) stream {
+	var all []stream
+	for _, v := range values {
+		all = append(all, o.stream(field, v, nil))
+	}
+	return union(all)
+}
+
+// others is the stream of the executions that have none of some values in a
+// field.
+func (o *observer) others(field runtime.ObservedField, values []string) stream {
+	there, complete := o.values(field, "", maxOthers)
+	if !complete {
+		return &allBut{o, o.all(), o.equal(field, values)}
+	}
+	others := slices.DeleteFunc(there, func(v string) bool { return slices.Contains(values, v) })
+	if field == runtime.FieldTrace && !slices.Contains(others, "") {
+		others = append(others, "")
+	}
+	all := []stream{o.equal(field, others)}
+	if field == runtime.FieldReason {
+		all = append(all, o.equal(runtime.FieldStatus, statuses[:1]))
+	}
+	return union(all)
+}
+
+// own are the streams of executions whose own trace is one of some.
+func (o *observer) own(traces []string) (all []stream) {
+	for _, trace := range traces {
+		id, ok := idOfTrace(trace)
+		if !ok {
+			continue
+		}
+		x, err := o.load(id)
+		switch {
+		case err == nil && x != nil:
+			all = append(all, &single{standing{at: position{startOf(x.Started), id}}})
+		case err != nil:
+			o.fail(err)
+		}
+	}
+	return all
+}
+
+// idOfTrace is the id of the execution whose own trace it is.
+func idOfTrace(trace string) (executionID, bool) {
+	if len(trace) != 2*len(executionID{}) {
+		return executionID{}, false
+	}
+	id, ok := parseID(trace[:8] + "-" + trace[8:12] + "-" + trace[12:16] + "-" + trace[16:20] + "-" + trace[20:])
+	return id, ok && traceOf(id) == trace
+}
+
+// durations is the stream of the executions that took so long, or did not.
+func (o *observer) durations(f *runtime.ObservedFilter, not bool) stream {
+	low, high := int64(0), int64(math.MaxInt64)
+	switch {
+	case f.Op == runtime.FilterGte && !not:
+		low = f.Millis
+	case f.Op == runtime.FilterLte && not:
+		if f.Millis == math.MaxInt64 {
+			return nowhere{}
+		}
+		low = f.Millis + 1
+	case f.Op == runtime.FilterLte:
+		high = f.Millis
+	default:
+		high = f.Millis - 1
+	}
+	if high < low {
+		return nowhere{}
+	}
+	from, to := shortened(low), shortened(high)
+	first, last := durationClass(from), durationClass(to)
+	there, _ := o.values(runtime.FieldDuration, first, math.MaxInt)
+	var all []stream
+	for _, class := range there {
+		switch {
+		case class > last:
+		case class == first || class == last:
+			all = append(all, o.stream(runtime.FieldDuration, class, func(ms uint32) bool { return from <= ms && ms <= to }))
+		default:
+			all = append(all, o.stream(runtime.FieldDuration, class, nil))
+		}
+	}
+	return union(all)
+}
+
+// stream opens that of one value.
+func (o *observer) stream(field runtime.ObservedField, value string, keep func(ms uint32) bool) stream {
+	prefix := streamOf{o.tenant, o.resource, field, value}.key()
+	return o.open(prefix, field == runtime.FieldDuration, keep)
+}
+
+func (o *observer) open(prefix []byte, long bool, keep func(ms uint32) bool) stream {
+	o.streams++
+	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	if err != nil {
+		o.fail(err)
+		return nowhere{}
+	}
+	o.iterators = append(o.iterators, it)
+	return &posted{standing: standing{at: ahead}, o: o, it: it, prefix: prefix, long: long, keep: keep}
+}
+
+// values lists those of a field from one on, or as many as most. complete tells
+// that these are all.
+func (o *observer) values(field runtime.ObservedField, from string, most int) (all []string, complete bool) {
+	prefix := keyPostings(o.tenant, o.resource, field)
+	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	if err != nil {
+		o.fail(err)
+		return nil, true
+	}
+	prefix = prefix[:len(prefix):len(prefix)]
+	ok := it.First()
+	if from != "" {
+		ok = it.SeekGE(appendText(prefix, from))
+	}
+	for ok && len(all) < most {
+		value, _, err := cutText(bytes.Clone(it.Key()[len(prefix):]))
+		if err != nil {
+			o.fail(damaged("key %x: %v", it.Key(), err))
+			break
+		}
+		o.steps += jumpCost
+		all = append(all, value)
+		ok = it.SeekGE(keyEnd(appendText(prefix, value)))
+	}
+	o.fail(errors.Join(it.Error(), it.Close()))
+	return all, !ok
+}

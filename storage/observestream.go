@@ -1,0 +1,279 @@
+package storage
+
+import (
+	"errors"
+	"math"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// A stream is executions from those that started last to those that started
+// first. Its head is where it stands, or, once its observer has run out of
+// steps, no further than that.
+type stream interface {
+	// seek goes to the first that is not behind limit; it never goes back.
+	seek(limit position)
+	// head is where it stands; ok is false at its end.
+	head() (at position, ok bool)
+}
+
+// ahead is where every stream begins: before all executions.
+var ahead = position{math.MaxInt64, lastID}
+
+// standing is where a stream stands.
+type standing struct {
+	at    position
+	ended bool
+}
+
+func (s *standing) head() (position, bool) { return s.at, !s.ended }
+
+// nowhere is a stream of nothing.
+type nowhere struct{}
+
+func (nowhere) seek(position)          {}
+func (nowhere) head() (position, bool) { return position{}, false }
+
+// jumpCost is how many keys are passed one by one before they are jumped over, which
+// costs as much as so many.
+const jumpCost = 8
+
+// posted is the stream of postings under a prefix.
+type posted struct {
+	standing
+	o      *observer
+	it     *pebble.Iterator
+	prefix []byte
+	long   bool
+	keep   func(ms uint32) bool // which to stand at; nil: all
+
+	began bool
+	vague bool        // it stands further on, for want of steps
+	open  []openBlock // those that begin before what is unread
+	first position    // of the unread key at the iterator
+	more  bool        // there is one
+}
+
+type openBlock struct {
+	postingsBlock
+	i int
+}
+
+func (s *posted) seek(limit position) {
+	for !s.ended && (!s.began || s.vague || limit.before(s.at)) {
+		if s.vague = s.o.exhausted(); s.vague {
+			if limit.before(s.at) {
+				s.at = limit
+			}
+			return
+		}
+		block := s.advance(limit)
+		if s.ended || block == nil || s.keep == nil || s.keep(block.ms(block.i)) {
+			return
+		}
+		s.o.steps++
+		limit = s.at.below()
+	}
+}
+
+// advance goes to the first that is not behind limit, and gives its block.
+func (s *posted) advance(limit position) *openBlock {
+	s.approach(limit)
+	kept := s.open[:0]
+	for _, b := range s.open {
+		if b.i = b.find(b.i, limit); b.i < b.len() {
+			kept = append(kept, b)
+		}
+	}
+	s.open = kept
+	for {
+		best := s.best()
+		if s.more && (best == nil || s.at.before(s.first)) {
+			s.read(limit)
+			continue
+		}
+		s.ended = best == nil
+		return best
+	}
+}
+
+// best finds the open block with the first posting, and stands there.
+func (s *posted) best() (best *openBlock) {
+	for i := range s.open {
+		b := &s.open[i]
+		if at := b.postingsBlock.at(b.i); best == nil || s.at.before(at) {
+			best, s.at = b, at
+		}
+	}
+	return best
+}
+
+// approach passes unread keys that have nothing but what is behind limit.
+func (s *posted) approach(limit position) {
+	if !s.began {
+		s.began = true
+		s.jump(limit)
+		return
+	}
+	for passed := 0; s.more && s.far(limit); passed++ {
+		if passed == jumpCost {
+			s.jump(limit)
+			return
+		}
+		s.take(s.it.Prev())
+	}
+}
+
+// far tells whether all that the unread key has is behind limit.
+func (s *posted) far(limit position) bool {
+	return s.first.start > limit.start && s.first.start-limit.start > postingsSpan
+}
+
+func (s *posted) jump(limit position) {
+	s.o.steps += jumpCost
+	from := limit.start
+	if from > math.MaxInt64-postingsSpan {
+		from = math.MaxInt64 - postingsSpan
+	}
+	behind := position{from + postingsSpan, lastID}
+	s.take(s.it.SeekLT(behind.appendTo(s.prefix[:len(s.prefix):len(s.prefix)])))
+}
+
+// take notes the key at the iterator.
+func (s *posted) take(there bool) {
+	s.o.steps++
+	s.more = there && s.o.err == nil
+	if !there {
+		s.o.fail(s.it.Error())
+		return
+	}
+	rest := s.it.Key()[len(s.prefix):]
+	if len(rest) != positionSize {
+		s.o.fail(damaged("key %x: %v", s.it.Key(), errKey))
+		s.more = false
+		return
+	}
+	s.first = parsePosition(rest)
+}
+
+// read opens the unread key, if it has something that is not behind limit.
+func (s *posted) read(limit position) {
+	value, err := s.it.ValueAndErr()
+	var b postingsBlock
+	if err == nil {
+		b, err = decodePostings(s.first, value, s.long)
+	}
+	if err != nil {
+		s.o.fail(damaged("key %x: %v", s.it.Key(), err))
+		s.more = false
+		return
+	}
+	if i := b.find(0, limit); i < b.len() {
+		// The value is valid until the next step only.
+		b.data = append([]byte(nil), b.data[i*b.size:]...)
+		s.open = append(s.open, openBlock{b, 0})
+	}
+	s.take(s.it.Prev())
+}
+
+// single is a stream of one execution.
+type single struct{ standing }
+
+func (s *single) seek(limit position) { s.ended = s.ended || limit.before(s.at) }
+
+// anyOf is a stream of what is in one of some streams.
+type anyOf struct {
+	standing
+	of []stream
+}
+
+func union(of []stream) stream {
+	switch len(of) {
+	case 0:
+		return nowhere{}
+	case 1:
+		return of[0]
+	}
+	return &anyOf{standing: standing{at: ahead}, of: of}
+}
+
+func (s *anyOf) seek(limit position) {
+	if s.ended || s.at.before(limit) {
+		return
+	}
+	s.ended = true
+	for _, one := range s.of {
+		one.seek(limit)
+		if at, ok := one.head(); ok && (s.ended || s.at.before(at)) {
+			s.at, s.ended = at, false
+		}
+	}
+}
+
+// allOf is a stream of what is in all of some streams.
+type allOf struct {
+	standing
+	o  *observer
+	of []stream
+}
+
+func intersection(o *observer, of []stream) stream {
+	if len(of) == 1 {
+		return of[0]
+	}
+	return &allOf{standing: standing{at: ahead}, o: o, of: of}
+}
+
+func (s *allOf) seek(limit position) {
+	if s.ended || s.at.before(limit) {
+		return
+	}
+	for agreed := 0; agreed < len(s.of); {
+		agreed = 0
+		for _, one := range s.of {
+			s.o.steps++
+			one.seek(limit)
+			at, ok := one.head()
+			switch {
+			case !ok:
+				s.ended = true
+				return
+			case at == limit:
+				agreed++
+			default:
+				limit, agreed = at, 1
+			}
+		}
+		s.at = limit
+		if s.o.exhausted() {
+			return
+		}
+	}
+}
+
+// allBut is a stream of what is in one stream and not in another.
+type allBut struct {
+	o        *observer
+	of, less stream
+}
+
+func (s *allBut) head() (position, bool) { return s.of.head() }
+
+func (s *allBut) seek(limit position) {
+	for s.of.seek(limit); !s.o.exhausted(); s.of.seek(limit) {
+		at, ok := s.of.head()
+		if !ok {
+			return
+		}
+		s.o.steps++
+		s.less.seek(at)
+		if not, ok := s.less.head(); !ok || not != at || s.o.exhausted() {
+			return
+		}
+		limit = at.below()
+	}
+}
+
+func (o *observer) fail(err error) {
+	o.err = errors.Join(o.err, err)
+}

@@ -1,0 +1,39 @@
+package storage
+
+import (
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// listTrace lists executions of a trace. They are found by it whether they are
+// done or not, and looked at one by one.
+func listTrace(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper executionID, limit int) (all []runtime.Execution, err error) {
+	o := &observer{r: r, tenant: tenant, resource: resource{kind: resourceTenant}, maxSteps: math.MaxInt}
+	found := []stream{o.stream(runtime.FieldTrace, filter.TraceID, nil)}
+	if id, ok := idOfTrace(filter.TraceID); ok {
+		found = append(found, &single{standing{at: acceptedAt(id)}})
+	}
+	s := union(found)
+	for next := acceptedAt(upper).below(); len(all) < limit; {
+		s.seek(next)
+		at, ok := s.head()
+		if !ok || at.id.before(lower) || o.err != nil {
+			break
+		}
+		x, failed := readExecution(r, tenant, at.id.String(), false)
+		switch {
+		case errors.Is(failed, errAbsent):
+		case failed != nil:
+			return nil, errors.Join(failed, o.close())
+		case x.Caller.TraceID == filter.TraceID &&
+			(filter.Function == "" || x.Function == filter.Function) &&
+			(len(filter.States) == 0 || slices.Contains(filter.States, x.State)):
+			all = append(all, x)
+		}
+		next = at.below()
+	}
+	return all, errors.Join(o.err, o.close())
+}
