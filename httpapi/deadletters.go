@@ -123,10 +123,7 @@ func lettersIn(body []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !f.has("ids") {
-		return nil, f.end()
-	}
-	ids := []string{}
+	var ids []string // stays nil if there are none; [] is read as none of them
 	f.read("ids", "an array of ids", &ids)
 	return ids, f.end()
 }

@@ -18,6 +18,7 @@ import (
 // fakeExecutions answers with the executions in all, in the order of order, and
 // keeps what it was called with.
 type fakeExecutions struct {
+	letters   []string // of the last request about dead letters
 	guard     sync.Mutex
 	submitted []runtime.BulkRequest
 	filters   []runtime.Filter

@@ -64,6 +64,13 @@ type jobServer struct {
 	sandbox *taskSandbox
 }
 
+// noPoster reaches nobody.
+type noPoster struct{}
+
+func (noPoster) Post(context.Context, runtime.Post) (int, error) {
+	return 0, runtime.Errorf(runtime.CodeUnavailable, "there was no answer in time")
+}
+
 func startJobs(t *testing.T, change func(*Options)) *jobServer {
 	t.Helper()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -77,7 +84,7 @@ func startJobs(t *testing.T, change func(*Options)) *jobServer {
 		}
 	})
 	box := &taskSandbox{gate: make(chan struct{})}
-	engine, err := runtime.New(runtime.Options{Store: store, Sandbox: box, Log: quiet, MemoryBudget: 512 * runtime.MiB})
+	engine, err := runtime.New(runtime.Options{Store: store, Sandbox: box, Log: quiet, MemoryBudget: 512 * runtime.MiB, Poster: noPoster{}, CallbackBody: TellJobExecution})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +104,7 @@ func startJobs(t *testing.T, change func(*Options)) *jobServer {
 	}
 	ln := fasthttputil.NewInmemoryListener()
 	s := startOn(t, ln, ln.Dial, &fakeEngine{}, func(o *Options) {
-		o.Functions, o.Executions, o.Jobs = engine, engine, engine
+		o.Functions, o.Executions, o.Jobs, o.DeadLetters = engine, engine, engine, engine
 		if change != nil {
 			change(o)
 		}

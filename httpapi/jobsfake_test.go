@@ -86,3 +86,31 @@ func (f *fakeExecutions) CancelJob(_ context.Context, tenant runtime.Tenant, job
 func (f *fakeExecutions) AwaitJob(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
 	return f.jobExecution(tenant, job)
 }
+
+var _ DeadLetters = (*runtime.Engine)(nil)
+
+func (f *fakeExecutions) DeadLetters(_ context.Context, tenant runtime.Tenant, _ string, _ int) ([]runtime.Delivery, error) {
+	d, err := f.DeadLetter(context.Background(), tenant, testID)
+	return []runtime.Delivery{d}, err
+}
+
+func (f *fakeExecutions) DeadLetter(_ context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error) {
+	f.call(tenant)
+	return runtime.Delivery{
+		ID: id, Tenant: tenant, Job: "nightly", JobExecution: id, Created: testTime, LastAttempt: testTime, Attempts: 6, LastError: "there was no answer in time",
+		Callback: runtime.Callback{URL: "https://example.com/hook", Secret: testSecret, Retry: 5}, Body: []byte(`{"status":"failed"}`), Dead: true,
+	}, f.failing
+}
+
+func (f *fakeExecutions) RedriveDeadLetters(_ context.Context, tenant runtime.Tenant, ids []string) (int, error) {
+	f.call(tenant)
+	f.letters = ids
+	return max(len(ids), 1), f.failing
+}
+
+func (f *fakeExecutions) PurgeDeadLetters(_ context.Context, tenant runtime.Tenant, ids []string) (int, error) {
+	return f.RedriveDeadLetters(context.Background(), tenant, ids)
+}
+
+// testSecret is never to be told.
+const testSecret = "secret-of-the-callback"

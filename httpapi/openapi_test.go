@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -237,6 +238,7 @@ func TestTour(t *testing.T) {
 	tourExecutions(t, tr)
 	tourJobs(t, tr)
 	tourObservability(t, tr)
+	tourDeadLetters(t, tr)
 	for _, r := range routes {
 		if r.method == "HEAD" {
 			params := map[string]string{"name": "hello.py", "id": testID, "jobId": "nightly", "executionId": "first"}
@@ -250,6 +252,32 @@ func TestTour(t *testing.T) {
 			t.Errorf("%s %s is not on the tour", r.method, r.path)
 		}
 	}
+}
+
+func tourDeadLetters(t *testing.T, tr *tour) {
+	const letters, letter = "/v1/dlq", "/v1/dlq/{id}"
+	tr.visit(t, stop{method: "POST", pattern: "/v0/jobs", body: `{"metadata":{"name":"telling"},"spec":{"function":"hello.py",
+		"triggers":[{"type":"http-async","configuration":{"path":"go","callbackUrl":"https://example.com/hook","retry":0}}]}}`})
+	fail := func() map[string]string {
+		a := tr.visit(t, stop{method: "POST", pattern: "/v0/jobs/{jobId}/triggers/{path}", params: map[string]string{"jobId": "telling", "path": "go"}, body: `{"a":1}`})
+		id := map[string]string{"id": regexp.MustCompile(`"executionId":"([^"]+)"`).FindStringSubmatch(a.body)[1]}
+		eventually(t, func() bool { return tr.do(t, "GET", letters+"/"+id["id"], "", nil).status == 200 })
+		return id
+	}
+	id := fail()
+	tr.visit(t, stop{method: "GET", pattern: letter, params: id})
+	tr.visit(t, stop{method: "GET", pattern: letters})
+	tr.visit(t, stop{method: "GET", pattern: letters, query: "after=" + id["id"] + "&limit=1"})
+	tr.visit(t, stop{method: "GET", pattern: letters, query: "limit=0", status: 400})
+	tr.visit(t, stop{method: "POST", pattern: letter + "/redrive", params: id})
+	eventually(t, func() bool { return tr.do(t, "GET", letters+"/"+id["id"], "", nil).status == 200 })
+	tr.visit(t, stop{method: "POST", pattern: letters + "/redrive", body: `{"ids":["` + testID + `"]}`})
+	tr.visit(t, stop{method: "POST", pattern: letters + "/redrive", body: `{"ids":1}`, status: 400})
+	tr.visit(t, stop{method: "DELETE", pattern: letter, params: id})
+	tr.visit(t, stop{method: "DELETE", pattern: letter, params: id, status: 404})
+	tr.visit(t, stop{method: "POST", pattern: letter + "/redrive", params: id, status: 404})
+	fail()
+	tr.visit(t, stop{method: "DELETE", pattern: letters})
 }
 
 func tourFunctions(t *testing.T, tr *tour) {

@@ -153,7 +153,7 @@ const (
 
 // withDefaults fills in what is zero and reports what makes no sense.
 func (o Options) withDefaults() (Options, error) {
-	if o.Functions == nil || o.Executions == nil || o.Jobs == nil || o.Auth == nil {
+	if o.Functions == nil || o.Executions == nil || o.Jobs == nil || o.DeadLetters == nil || o.Auth == nil {
 		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Functions, Options.Executions, Options.Jobs and Options.Auth must be set")
 	}
 	if o.Log == nil {

@@ -45,6 +45,8 @@ func bodyFor(r route) string {
 		return ""
 	case strings.HasSuffix(r.path, bulkSuffix):
 		return "[{}]"
+	case strings.HasPrefix(r.path, "/v1/dlq"):
+		return `{"ids":["` + testID + `"]}`
 	case r.maxBody == maxIDsBody:
 		return `["` + testID + `"]`
 	case r.maxBody == maxJobBody:

@@ -171,11 +171,12 @@ func startOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 	t.Helper()
 	log := &syncBuffer{}
 	o := Options{
-		Functions:  fake,
-		Executions: fake,
-		Jobs:       fake,
-		Auth:       HashToken(testToken),
-		Log:        textLog(log),
+		Functions:   fake,
+		Executions:  fake,
+		Jobs:        fake,
+		DeadLetters: fake,
+		Auth:        HashToken(testToken),
+		Log:         textLog(log),
 	}
 	if change != nil {
 		change(&o)

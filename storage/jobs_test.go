@@ -82,7 +82,7 @@ func TestALargeCancellation(t *testing.T) {
 		if !ended {
 			t.Error("the task was not queued")
 		}
-		return errors.Join(err, jobs.put(b))
+		return errors.Join(err, jobs.put(b, postings{}))
 	}))
 	s2 := openOn(t, fs.CrashClone(vfs.CrashCloneCfg{}), "store")
 	pending := 0
