@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -201,6 +202,7 @@ func TestTour(t *testing.T) {
 	tourFunctions(t, tr)
 	tourExecutions(t, tr)
 	tourJobs(t, tr)
+	tourObserved(t, tr)
 	for _, r := range routes {
 		if r.method == "HEAD" {
 			params := map[string]string{"name": "hello.py", "id": testID, "jobId": "nightly", "executionId": "first"}
@@ -282,6 +284,24 @@ func tourExecutions(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: executions, query: "status=x", status: 400})
 	tr.visit(t, stop{method: "GET", pattern: execution, params: map[string]string{"id": testID}, status: 404})
 	tr.visit(t, stop{method: "DELETE", pattern: execution, params: map[string]string{"id": "x"}, status: 404})
+}
+
+func tourObserved(t *testing.T, tr *tour) {
+	const observe = "/api/v2/observability/resources/{resourceRid}/listExecutions"
+	of := map[string]string{"resourceRid": tr.rid(t, "f")}
+	ask := func(body string) answer {
+		t.Helper()
+		return tr.visit(t, stop{method: "POST", pattern: observe, params: of, query: "preview=true", body: body})
+	}
+	ask("")
+	page := ask(`{"pageSize":1,"startTime":"2020-01-01T00:00:00Z","endTime":null}`).object(t)
+	ask(fmt.Sprintf(`{"pageSize":2,"startTime":"2020-01-01T00:00:00Z","pageToken":%q}`, page["nextPageToken"]))
+	ask(`{"where":{"type":"and","filters":[{"type":"not","filter":{"type":"in","field":"failureReason","value":["error"]}},` +
+		`{"type":"or","filters":[{"type":"isNull","field":"callerRid"},{"type":"gte","field":"duration","value":{"value":1,"unit":"HOURS"}}]}]}}`)
+	tr.visit(t, stop{method: "POST", pattern: observe, params: of, body: "{}", status: 400})
+	tr.visit(t, stop{method: "POST", pattern: observe, params: of, query: "preview=true", body: `{"where":{}}`, status: 400})
+	tr.visit(t, stop{method: "POST", pattern: observe, params: map[string]string{"resourceRid": "x"}, query: "preview=true", status: 404})
+	tr.visit(t, stop{method: "GET", pattern: "/v1/executions", query: "trace_id=4bf92f3577b34da6a3ce929d0e0e4736"})
 }
 
 func tourJobs(t *testing.T, tr *tour) {
