@@ -228,7 +228,7 @@ func TestRevisionsAndRollback(t *testing.T) {
 	}
 	for body, want := range map[string]int{
 		`{"spec":{"revision":{"active":"2"}}}`:                                     404, // dropped
-		`{"spec":{"revision":{"active":"9"}}}`:                                     404,
+		`{"spec":{"revision":{"active":"99"}}}`:                                    404,
 		`{"spec":{"revision":{"active":"x"}}}`:                                     400,
 		`{"spec":{"revision":{"active":"03"}}}`:                                    400,
 		`{"spec":{"revision":{"active":"-1"}}}`:                                    400,
