@@ -226,21 +226,24 @@ func TestRevisionsAndRollback(t *testing.T) {
 	if back.Spec.Revision.Active != "8" || back.Spec.Runtime.Timeout != 3 || back.Metadata.DisplayName != "J" {
 		t.Errorf("rolled back: %+v", back)
 	}
-	for body, want := range map[string]int{
-		`{"spec":{"revision":{"active":"2"}}}`:                                     404, // dropped
-		`{"spec":{"revision":{"active":"99"}}}`:                                    404,
-		`{"spec":{"revision":{"active":"x"}}}`:                                     400,
-		`{"spec":{"revision":{"active":"03"}}}`:                                    400,
-		`{"spec":{"revision":{"active":"-1"}}}`:                                    400,
-		`{"spec":{"revision":{"active":7}}}`:                                       400,
-		`{"spec":{"revision":{}}}`:                                                 400, // no function
-		`{"metadata":{"displayName":"K"},"spec":{"revision":{"active":"7"}}}`:      400,
-		`{"metadata":{"labels":{"a":"c"}},"spec":{"revision":{"active":"7"}}}`:     400,
-		`{"spec":{"function":"hello.py","revision":{"active":"7"}}}`:               409, // it is at 8
-		`{"spec":{"function":"hello.py","revision":{"active":"8","traffic":100}}}`: 200,
+	for _, c := range []struct {
+		body string
+		want int
+	}{
+		{`{"spec":{"revision":{"active":"2"}}}`, 404}, // dropped
+		{`{"spec":{"revision":{"active":"9"}}}`, 404},
+		{`{"spec":{"revision":{"active":"x"}}}`, 400},
+		{`{"spec":{"revision":{"active":"03"}}}`, 400},
+		{`{"spec":{"revision":{"active":"-1"}}}`, 400},
+		{`{"spec":{"revision":{"active":7}}}`, 400},
+		{`{"spec":{"revision":{}}}`, 400}, // no function
+		{`{"metadata":{"displayName":"K"},"spec":{"revision":{"active":"7"}}}`, 400},
+		{`{"metadata":{"labels":{"a":"c"}},"spec":{"revision":{"active":"7"}}}`, 400},
+		{`{"spec":{"function":"hello.py","revision":{"active":"7"}}}`, 409}, // it is at 8
+		{`{"spec":{"function":"hello.py","revision":{"active":"8","traffic":100}}}`, 200},
 	} {
-		if a := s.do(t, "PUT", "/v0/jobs/j", body, nil); a.status != want {
-			t.Errorf("%s: %d %s", body, a.status, a.body)
+		if a := s.do(t, "PUT", "/v0/jobs/j", c.body, nil); a.status != c.want {
+			t.Errorf("%s: %d %s", c.body, a.status, a.body)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 
@@ -49,7 +50,7 @@ func (s *taskSandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outco
 			return runtime.Outcome{}, ctx.Err()
 		}
 	case "large":
-		return runtime.Outcome{Result: fmt.Appendf(nil, "%q", make([]byte, 2*runtime.ListedResult))}, nil
+		return runtime.Outcome{Result: fmt.Appendf(nil, "%q", strings.Repeat("x", 2*runtime.ListedResult))}, nil
 	}
 	return runtime.Outcome{Result: c.Args}, nil
 }

@@ -58,6 +58,11 @@ func (f *fakeExecutions) RunJob(_ context.Context, r runtime.JobRunRequest) (run
 	return runtime.JobAcceptance{Execution: x, Replayed: f.replay}, err
 }
 
+func (f *fakeExecutions) TriggerJob(_ context.Context, r runtime.JobRunRequest, _ string) (runtime.JobAcceptance, runtime.Trigger, error) {
+	x, err := f.jobExecution(r.Tenant, r.Job)
+	return runtime.JobAcceptance{Execution: x}, runtime.Trigger{Type: runtime.TriggerHTTP}, err
+}
+
 func (f *fakeExecutions) JobExecution(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
 	return f.jobExecution(tenant, job)
 }

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -15,6 +14,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // document is openapi.yaml as it is served, valid and with all its references.
@@ -106,6 +107,39 @@ func TestDocumentHasEveryCode(t *testing.T) {
 	}
 	slices.Sort(listed)
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), listed); diff != "" {
+		t.Errorf("code and document: %s", diff)
+	}
+}
+
+// TestDocumentHasEveryErrorName and errorCode that is told below /api/v2.
+func TestDocumentHasEveryErrorName(t *testing.T) {
+	schema := document(t).Components.Schemas["FoundryError"].Value
+	listed := func(property string) map[string]bool {
+		all := map[string]bool{}
+		for _, name := range schema.Properties[property].Value.Enum {
+			all[name.(string)] = true
+		}
+		return all
+	}
+	names := map[string]bool{
+		nameInvalidFilter: true, nameInvalidPageSize: true, nameInvalidPageToken: true, nameNoResource: true, nameResourceDenied: true, namePreview: true,
+	}
+	codes := map[string]bool{"CUSTOM_CLIENT": true, "CUSTOM_SERVER": true}
+	for code := range statusOf {
+		names[foundryName(code)] = true
+	}
+	for _, code := range foundryCodes {
+		codes[code] = true
+	}
+	for _, r := range routes {
+		if r.denied != "" {
+			names[r.denied] = true
+		}
+	}
+	if diff := cmp.Diff(names, listed("errorName")); diff != "" {
+		t.Errorf("code and document: %s", diff)
+	}
+	if diff := cmp.Diff(codes, listed("errorCode")); diff != "" {
 		t.Errorf("code and document: %s", diff)
 	}
 }
@@ -202,7 +236,7 @@ func TestTour(t *testing.T) {
 	tourFunctions(t, tr)
 	tourExecutions(t, tr)
 	tourJobs(t, tr)
-	tourObserved(t, tr)
+	tourObservability(t, tr)
 	for _, r := range routes {
 		if r.method == "HEAD" {
 			params := map[string]string{"name": "hello.py", "id": testID, "jobId": "nightly", "executionId": "first"}
@@ -286,24 +320,6 @@ func tourExecutions(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "DELETE", pattern: execution, params: map[string]string{"id": "x"}, status: 404})
 }
 
-func tourObserved(t *testing.T, tr *tour) {
-	const observe = "/api/v2/observability/resources/{resourceRid}/listExecutions"
-	of := map[string]string{"resourceRid": tr.rid(t, "f")}
-	ask := func(body string) answer {
-		t.Helper()
-		return tr.visit(t, stop{method: "POST", pattern: observe, params: of, query: "preview=true", body: body})
-	}
-	ask("")
-	page := ask(`{"pageSize":1,"startTime":"2020-01-01T00:00:00Z","endTime":null}`).object(t)
-	ask(fmt.Sprintf(`{"pageSize":2,"startTime":"2020-01-01T00:00:00Z","pageToken":%q}`, page["nextPageToken"]))
-	ask(`{"where":{"type":"and","filters":[{"type":"not","filter":{"type":"in","field":"failureReason","value":["error"]}},` +
-		`{"type":"or","filters":[{"type":"isNull","field":"callerRid"},{"type":"gte","field":"duration","value":{"value":1,"unit":"HOURS"}}]}]}}`)
-	tr.visit(t, stop{method: "POST", pattern: observe, params: of, body: "{}", status: 400})
-	tr.visit(t, stop{method: "POST", pattern: observe, params: of, query: "preview=true", body: `{"where":{}}`, status: 400})
-	tr.visit(t, stop{method: "POST", pattern: observe, params: map[string]string{"resourceRid": "x"}, query: "preview=true", status: 404})
-	tr.visit(t, stop{method: "GET", pattern: "/v1/executions", query: "trace_id=4bf92f3577b34da6a3ce929d0e0e4736"})
-}
-
 func tourJobs(t *testing.T, tr *tour) {
 	const jobs, job, executions, execution = "/v0/jobs", "/v0/jobs/{jobId}", "/v0/jobs/{jobId}/executions", "/v0/jobs/{jobId}/executions/{executionId}"
 	nightly := map[string]string{"jobId": "nightly"}
@@ -351,11 +367,54 @@ func tourJobs(t *testing.T, tr *tour) {
 	}
 	tr.visit(t, stop{method: "GET", pattern: executions, params: nightly, query: "limit=101", status: 400})
 	tr.visit(t, stop{method: "DELETE", pattern: execution, params: gated})
+	tr.visit(t, stop{method: "POST", pattern: jobs, body: `{"metadata":{"name":"hooked"},"spec":{"function":"hello.py","triggers":[` +
+		`{"type":"http","configuration":{"path":"now"}},{"type":"http-async","configuration":{"path":"later","tasks":[{"a":1}]}}]}}`})
+	for _, path := range []string{"now", "later"} {
+		trigger := stop{method: "POST", pattern: job + "/triggers/{path}", params: map[string]string{"jobId": "hooked", "path": path}}
+		tr.visit(t, trigger)
+		trigger.body = `{"tasks":[{"a":1},{"do":"fail"},{"do":"large"}]}`
+		tr.visit(t, trigger)
+		trigger.body, trigger.status = `[]`, 400
+		tr.visit(t, trigger)
+	}
+	tr.visit(t, stop{method: "POST", pattern: job + "/triggers/{path}", params: map[string]string{"jobId": "hooked", "path": "none"}, status: 404})
 	close(tr.sandbox.gate)
 	tr.visit(t, stop{method: "GET", pattern: execution, params: gated, query: "wait=60"})
 	tr.visit(t, stop{method: "GET", pattern: execution, params: map[string]string{"jobId": "nightly", "executionId": "none"}, status: 404})
 	tr.visit(t, stop{method: "DELETE", pattern: job, params: map[string]string{"jobId": "other"}})
 	tr.visit(t, stop{method: "DELETE", pattern: job, params: map[string]string{"jobId": "other"}, status: 404})
+}
+
+func tourObservability(t *testing.T, tr *tour) {
+	f, err := tr.engine.Function(t.Context(), runtime.DefaultTenant, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := tr.engine.Job(t.Context(), runtime.DefaultTenant, "nightly")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rid := range []string{f.Function.RID(), j.RID()} {
+		s := stop{method: "POST", pattern: "/api/v2/observability/resources/{resourceRid}/listExecutions", params: map[string]string{"resourceRid": rid}, query: "preview=true"}
+		tr.visit(t, s)
+		s.body = `{"startTime":"2020-01-31T15:04:05Z","where":{"type":"and","filters":[{"type":"not","filter":{"type":"in","field":"status","value":["FAILED"]}},` +
+			`{"type":"gte","field":"duration","value":{"value":0,"unit":"SECONDS"}}]},"pageSize":1}`
+		a := tr.visit(t, s)
+		if token, more := a.object(t)["nextPageToken"].(string); more {
+			s.body = strings.Replace(s.body, `"pageSize":1`, `"pageSize":1,"pageToken":"`+token+`"`, 1)
+			tr.visit(t, s)
+		}
+		for _, body := range []string{`{"where":{"type":"eq","field":"duration","value":1}}`, `{"pageSize":101}`, `{"pageToken":"x"}`, `{"more":1}`} {
+			s.body, s.status = body, 400
+			tr.visit(t, s)
+		}
+		s.body, s.query = "", ""
+		tr.visit(t, s)
+		s.query, s.status, s.params = "preview=true", 404, map[string]string{"resourceRid": runtime.JobRID(testID)}
+		tr.visit(t, s)
+		s.h, s.status = header{"Authorization": ""}, 401
+		tr.visit(t, s)
+	}
 }
 
 // TestDocumentTellsErrorsApart: the schemas of errors take every code, and refuse

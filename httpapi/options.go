@@ -60,6 +60,8 @@ type Jobs interface {
 	JobRevisions(ctx context.Context, tenant runtime.Tenant, name string) ([]runtime.JobRevision, error)
 
 	RunJob(ctx context.Context, r runtime.JobRunRequest) (runtime.JobAcceptance, error)
+	// TriggerJob starts an execution by the trigger for requests that has the path.
+	TriggerJob(ctx context.Context, r runtime.JobRunRequest, path string) (runtime.JobAcceptance, runtime.Trigger, error)
 	// JobExecution finds an execution by its Name within the job, or by its ID.
 	JobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error)
 	JobExecutions(ctx context.Context, tenant runtime.Tenant, job string, l runtime.JobListing) (runtime.JobPage[runtime.JobExecution], error)

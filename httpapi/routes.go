@@ -77,6 +77,7 @@ var routes = []route{
 	{method: "DELETE", path: "/v0/jobs/{jobId}/executions/{executionId}", handle: blaxel((*Server).cancelJobExecution), writes: true, maxBody: noBody},
 	{method: "GET", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
 	{method: "HEAD", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
+	{method: "POST", path: "/v0/jobs/{jobId}/triggers/{path:*}", handle: blaxel((*Server).triggerJob), writes: true, maxBody: maxBulkBody},
 
 	{
 		method: "POST", path: "/api/v2/observability/resources/{resourceRid}/listExecutions", handle: (*Server).listObserved,

@@ -26,7 +26,8 @@ func everyPath(f func(r route, path string)) {
 
 // somePath is a path in place of the pattern of a route.
 func somePath(pattern string) string {
-	return strings.NewReplacer("{name}", "hello.py", "{id}", testID, "{jobId}", "hello", "{executionId}", testID, "{resourceRid}", runtime.FunctionRID(testID)).Replace(pattern)
+	return strings.NewReplacer("{name}", "hello.py", "{id}", testID, "{jobId}", "hello", "{executionId}", testID, "{path:*}", "in/hook",
+		"{resourceRid}", runtime.FunctionRID(testID)).Replace(pattern)
 }
 
 func fullFake() *fakeEngine {

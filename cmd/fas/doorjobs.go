@@ -51,6 +51,14 @@ func (d *door) RunJob(ctx context.Context, r runtime.JobRunRequest) (runtime.Job
 	return through(d, func(e *runtime.Engine) (runtime.JobAcceptance, error) { return e.RunJob(ctx, r) })
 }
 
+func (d *door) TriggerJob(ctx context.Context, r runtime.JobRunRequest, path string) (a runtime.JobAcceptance, t runtime.Trigger, err error) {
+	engine, err := d.enter()
+	if err != nil {
+		return a, t, err
+	}
+	return engine.TriggerJob(ctx, r, path)
+}
+
 func (d *door) JobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error) {
 	return through(d, func(e *runtime.Engine) (runtime.JobExecution, error) {
 		return e.JobExecution(ctx, tenant, job, execution)
