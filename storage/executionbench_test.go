@@ -154,11 +154,21 @@ func BenchmarkStartFinish(b *testing.B) {
 }
 
 func BenchmarkRecord(b *testing.B) {
-	s, c := onRealDisk(b), newClerk()
-	for b.Loop() {
-		must(b, s.Record([]runtime.Execution{c.done()}))
+	for _, size := range []int{1, 10, 200} {
+		b.Run(fmt.Sprint("batch=", size), func(b *testing.B) {
+			s, c := onRealDisk(b), newClerk()
+			for b.Loop() {
+				b.StopTimer()
+				batch := make([]runtime.Execution, size)
+				for i := range batch {
+					batch[i] = c.done()
+				}
+				b.StartTimer()
+				must(b, s.Record(batch))
+			}
+			perSecond(b, size, "executions")
+		})
 	}
-	perSecond(b, 1, "executions")
 }
 
 // benchHistory fills a store with n executions that are done, 100 queued and 10

@@ -77,12 +77,13 @@ func TestALargeCancellation(t *testing.T) {
 	first := attemptOf{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
 	must(t, s.write(false, func(b *pebble.Batch) error {
 		j.CancelRequested = true
-		ended, err := s.cancelTask(b, postings{}, first, c.at)
+		found := postings{}
+		ended, err := s.cancelTask(b, found, first, c.at)
 		j.count(runtime.StateCancelled)
 		if !ended {
 			t.Error("the task was not queued")
 		}
-		return errors.Join(err, jobs.put(b, postings{}))
+		return errors.Join(err, jobs.put(b, found), found.put(b))
 	}))
 	s2 := openOn(t, fs.CrashClone(vfs.CrashCloneCfg{}), "store")
 	pending := 0

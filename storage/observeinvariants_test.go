@@ -15,7 +15,9 @@ import (
 func checkPostings(t testing.TB, s *Store) {
 	t.Helper()
 	should, there := map[string]bool{}, map[string]bool{}
-	name := func(prefix []byte, at position, ms uint32) string { return fmt.Sprintf("%q %d %s %d", prefix, at.start, at.id, ms) }
+	name := func(prefix []byte, at position, ms uint32) string {
+		return fmt.Sprintf("%q %d %s %d", prefix, at.start, at.id, ms)
+	}
 	it, err := s.db.NewIter(nil)
 	must(t, err)
 	for ok := it.First(); ok; ok = it.Next() {
@@ -52,12 +54,14 @@ func checkPostings(t testing.TB, s *Store) {
 			prefix, field, _, first, err := postingsOf(tenant, key)
 			must(t, err)
 			long := field == fieldCodes[runtime.FieldDuration]
-			b, err := decodePostings(first, it.Value(), long)
+			of, _, err := cutText(key[len(keyKind(tenant, kindObserved))+1:])
+			must(t, err)
+			kind := key[len(keyKind(tenant, kindObserved))]
+			b, err := readPostings(s.db, tenant, resource{kind, of}, first, it.Value(), long)
 			must(t, err)
 			if b.len() > maxPostings || first.start-b.at(b.len()-1).start > postingsSpan {
 				t.Fatalf("key %q has %d postings from %v to %v", key, b.len(), first, b.at(b.len()-1))
 			}
-			kind := key[len(keyKind(tenant, kindObserved))]
 			for i := range b.len() {
 				at, ms := b.at(i), uint32(0)
 				if i > 0 && !at.before(b.at(i-1)) {

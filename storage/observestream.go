@@ -161,7 +161,7 @@ func (s *posted) read(limit position) {
 	value, err := s.it.ValueAndErr()
 	var b postingsBlock
 	if err == nil {
-		b, err = decodePostings(s.first, value, s.long)
+		b, err = readPostings(s.o.r, s.o.tenant, s.o.resource, s.first, value, s.long)
 	}
 	if err != nil {
 		s.o.fail(damaged("key %x: %v", s.it.Key(), err))

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -20,7 +21,8 @@ const (
 	maxPostings = 512
 )
 
-// A posting is written as the nanoseconds by which it started before the first of
+// A key has postings, or the field and value of a stream that has the same. A posting is
+// written as the nanoseconds by which it started before the first of
 // its key, and its id; that of a duration also with the milliseconds.
 const (
 	postingSize     = 4 + len(executionID{})
@@ -93,24 +95,77 @@ func acceptedAt(id executionID) position {
 
 // put writes all of them.
 func (p postings) put(b *pebble.Batch) error {
-	var errs []error
-	for s, all := range p {
+	for _, all := range p {
 		slices.SortFunc(all, func(a, b posting) int {
 			if a.before(b.position) {
 				return 1
 			}
 			return -1
 		})
-		prefix := s.key()
-		for len(all) > 0 {
-			n := 1
-			for n < min(len(all), maxPostings) && all[0].start-all[n].start <= postingsSpan {
-				n++
+	}
+	var errs []error
+	written := make(map[resourceOfTenant][]streamOf)
+	for _, field := range postedFields {
+		for s, all := range p {
+			if s.field != field {
+				continue
 			}
-			value := encodePostings(all[:n], s.field == runtime.FieldDuration)
-			errs = append(errs, b.Set(all[0].appendTo(prefix[:len(prefix):len(prefix)]), value, nil))
-			all = all[n:]
+			of := resourceOfTenant{s.tenant, s.resource}
+			same := p.same(all, written[of])
+			if len(all) > fewPostings && same == nil && field != runtime.FieldDuration {
+				written[of] = append(written[of], s)
+			}
+			errs = append(errs, putStream(b, s, all, same))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// postedFields are the fields of postings, in the order in which they are written.
+var postedFields = []runtime.ObservedField{
+	runtime.FieldDuration, runtime.FieldStatus, runtime.FieldVersion, runtime.FieldUser, runtime.FieldCaller,
+	runtime.FieldTrace, runtime.FieldTraceOwner, runtime.FieldReason,
+}
+
+type resourceOfTenant struct {
+	tenant runtime.Tenant
+	resource
+}
+
+// fewPostings are written again rather than referred to.
+const fewPostings = 4
+
+// same finds the stream, among some, that has the same postings, nil if there is
+// none: in most batches nearly all streams of a resource have. Their keys then begin
+// and end alike, and that of one is enough to have them all.
+func (p postings) same(all []posting, among []streamOf) *streamOf {
+	if len(all) <= fewPostings {
+		return nil
+	}
+	for i := range among {
+		if slices.Equal(all, p[among[i]]) {
+			return &among[i]
+		}
+	}
+	return nil
+}
+
+func putStream(b *pebble.Batch, s streamOf, all []posting, same *streamOf) error {
+	var errs []error
+	prefix := s.key()
+	for len(all) > 0 {
+		n := 1
+		for n < min(len(all), maxPostings) && all[0].start-all[n].start <= postingsSpan {
+			n++
+		}
+		var value []byte
+		if same != nil && s.field != runtime.FieldDuration {
+			value = append([]byte{encodingSame, fieldCodes[same.field]}, same.value...)
+		} else {
+			value = encodePostings(all[:n], s.field == runtime.FieldDuration)
+		}
+		errs = append(errs, b.Set(all[0].appendTo(prefix[:len(prefix):len(prefix)]), value, nil))
+		all = all[n:]
 	}
 	return errors.Join(errs...)
 }
@@ -125,6 +180,19 @@ func encodePostings(all []posting, long bool) []byte {
 		}
 	}
 	return value
+}
+
+// readPostings reads what a key has, or refers to.
+func readPostings(rd reader, tenant runtime.Tenant, r resource, first position, value []byte, long bool) (postingsBlock, error) {
+	if len(value) < 2 || value[0] != encodingSame {
+		return decodePostings(first, value, long)
+	}
+	key := append(keyKind(tenant, kindObserved), r.kind)
+	key = append(appendText(key, r.id), value[1])
+	key = first.appendTo(appendText(key, string(value[2:])))
+	return read(rd, key, func(value []byte) (postingsBlock, error) {
+		return decodePostings(first, bytes.Clone(value), false)
+	})
 }
 
 // postingsBlock is what one key has.

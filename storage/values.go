@@ -23,6 +23,7 @@ const (
 	encodingJSON2    = 4 // of versions: with retries
 	encodingFields3  = 6 // of executions: with who asked for them, and the task that they are
 	encodingPostings = 7 // postings follow, see postings.go
+	encodingSame     = 8 // the field and value whose postings are the same, see postings.go
 	encodingFields2  = 5 // of attempts and of executions that are done: with attempts that were lost, and logs
 )
 
