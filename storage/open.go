@@ -33,7 +33,12 @@ const (
 	cacheSize    = 64 << 20
 	memTableSize = 4 << 20 // bytes; larger batches are kept beside it
 	// memTables may fill up while a flush is slow before writes wait.
-	memTables    = 4
+	memTables = 4
+	// tableSize, in bytes, is that of the tables that a flush makes; lower ones
+	// are larger. What is accepted goes to the ends of two ranges of keys. A
+	// table that has keys of both spans all that is between, and what it is
+	// compacted into would be written anew.
+	tableSize    = 512 << 10
 	maxOpenFiles = 500
 	// flushDrops is when what Expire drops begins to give back room: on a disk
 	// that is so full that nothing is written, no other flush would come.
@@ -177,6 +182,7 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                maxOpenFiles,
+		TargetFileSizes:             [...]int64{0: tableSize, 6: 0},
 		FlushDelayDeleteRange:       flushDrops,
 	}
 	for i := range o.Levels {
@@ -248,7 +254,7 @@ func (s *Store) checkFormat() error {
 		return fmt.Errorf("%w: it has records, but not the one that tells their format; or it is damaged", errForeign)
 	}
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b), b.Close(), s.flush())
+	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b, false), b.Close(), s.flush())
 }
 
 // What a directory can be refused for.
