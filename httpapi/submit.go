@@ -72,7 +72,7 @@ func (s *Server) submit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []
 		return err
 	}
 	tellReplay(ctx, accepted.Replayed)
-	writeJSON(ctx, fasthttp.StatusOK, []byte(strconv.Quote(accepted.IDs[0])))
+	writeJSON(ctx, fasthttp.StatusOK, appendJSONString(make([]byte, 0, 40), []byte(accepted.IDs[0])))
 	return nil
 }
 
