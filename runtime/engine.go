@@ -234,9 +234,6 @@ func shuttingDown() error {
 	return err
 }
 
-// The kernel is asked for random numbers for 16 ids at once. No id is a secret.
-func init() { uuid.EnableRandPool() }
-
 // newID makes a UUIDv7: ids of later things sort behind those of earlier ones.
 // It panics if the system has no random numbers to give, as crypto/rand does.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
