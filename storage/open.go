@@ -34,11 +34,13 @@ const (
 	memTableSize = 4 << 20 // bytes; larger batches are kept beside it
 	// memTables may fill up while a flush is slow before writes wait.
 	memTables = 4
-	// tableSize, in bytes, is that of the tables that a flush makes; lower ones
-	// are larger. What is accepted goes to the ends of two ranges of keys. A
-	// table that has keys of both spans all that is between, and what it is
-	// compacted into would be written anew.
-	tableSize    = 512 << 10
+	// flushTable and baseTable, in bytes, are the sizes of the tables that a flush
+	// makes and of those on the first level below; deeper ones are larger. What is
+	// accepted goes to the ends of two ranges of keys. A table that has keys of
+	// both spans all that is between, and what it is compacted into would be
+	// written anew.
+	flushTable   = 512 << 10
+	baseTable    = 4 << 20
 	maxOpenFiles = 500
 	// flushDrops is when what Expire drops begins to give back room: on a disk
 	// that is so full that nothing is written, no other flush would come.
@@ -182,7 +184,7 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                maxOpenFiles,
-		TargetFileSizes:             [...]int64{0: tableSize, 6: 0},
+		TargetFileSizes:             [...]int64{0: flushTable, 1: baseTable, 6: 0},
 		FlushDelayDeleteRange:       flushDrops,
 	}
 	for i := range o.Levels {
