@@ -198,3 +198,8 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	return o, nil
 }
+
+// early is by how much any of the timeouts may be over too soon: a hundredth.
+func (o Options) early() time.Duration {
+	return min(o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.IdleTimeout) / 100
+}

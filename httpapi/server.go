@@ -75,7 +75,7 @@ func New(o Options) (*Server, error) {
 // once if that was before. It closes ln. It may be called for more than one
 // listener.
 func (s *Server) Serve(ln net.Listener) error {
-	ours := &lingerListener{Listener: ln}
+	ours := &lingerListener{Listener: ln, early: s.opts.early()}
 	s.mu.Lock()
 	s.listeners = append(s.listeners, ours)
 	closing := s.closing.Load()

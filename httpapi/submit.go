@@ -75,7 +75,7 @@ func (s *Server) submit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []
 	if !accepted.Replayed {
 		tellTrace(ctx, traceOfAccepted(request.Caller, accepted.IDs[0]))
 	}
-	writeJSON(ctx, fasthttp.StatusOK, []byte(strconv.Quote(accepted.IDs[0])))
+	writeJSON(ctx, fasthttp.StatusOK, appendJSONString(make([]byte, 0, 40), []byte(accepted.IDs[0])))
 	return nil
 }
 

@@ -68,7 +68,7 @@ func (d *dispatcher) next() *attempt {
 	d.ahead--
 	a.began = d.engine.now()
 	a.logs = NewLogBuffer(a.version.program.Limits.Logs)
-	if d.ahead <= d.target/2 || d.suspect == a {
+	if !d.enough() || d.suspect == a {
 		wake(d.lease)
 	}
 	return a

@@ -138,9 +138,16 @@ func (d *dispatcher) add(tickets []*ticket) {
 	for _, t := range tickets {
 		d.put(t)
 	}
+	enough := d.enough()
 	d.mu.Unlock()
-	wake(d.lease)
+	if !enough {
+		wake(d.lease)
+	}
 }
+
+// enough tells that so many runs are ahead that to lease more would cost more than
+// it gains. Whoever makes them fewer wakes the leaser. The lock is held.
+func (d *dispatcher) enough() bool { return d.ahead > d.target/2 }
 
 // put queues one. The lock is held.
 func (d *dispatcher) put(t *ticket) {
@@ -201,8 +208,7 @@ func (d *dispatcher) choose() (batch []*attempt, wait time.Duration) {
 			return nil, left
 		}
 	}
-	// To lease few at a time costs more than it gains.
-	if d.ahead > d.target/2 {
+	if d.enough() {
 		return nil, wait
 	}
 	for next := d.queue.first(); next != nil && d.ahead < d.target; next = d.queue.first() {

@@ -87,15 +87,15 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []executionID) e
 	found := postings{}
 	for i := range batch {
 		x, args, id := &batch[i].Execution, batch[i].Args, ids[i]
-		errs := []error{
+		err := errors.Join(
 			b.Set(keyOfExecution(kindAccepted, x.Tenant, id), encodeAccepted(x, id, args), nil),
 			b.Set(keyUndone(x.Tenant, x.Function, id), nil, nil),
-		}
+		)
 		found.trace(x, id)
 		if len(args) > inlineSize {
-			errs = append(errs, b.Set(keyOfExecution(kindArgs, x.Tenant, id), encodeRaw(args), nil))
+			err = errors.Join(err, b.Set(keyOfExecution(kindArgs, x.Tenant, id), encodeRaw(args), nil))
 		}
-		if err := errors.Join(errs...); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -133,7 +133,10 @@ func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]exe
 		return nil, errNoKey
 	}
 	ids := make([]executionID, len(batch))
-	seen := make(map[executionID]struct{}, len(batch))
+	var seen map[executionID]struct{}
+	if len(batch) > 1 {
+		seen = make(map[executionID]struct{}, len(batch))
+	}
 	for i := range batch {
 		x := &batch[i].Execution
 		id, err := checkExecution(x)
@@ -148,7 +151,9 @@ func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]exe
 			return nil, fmt.Errorf("execution %s is in the batch twice", x.ID)
 		}
 		ids[i] = id
-		seen[id] = struct{}{}
+		if seen != nil {
+			seen[id] = struct{}{}
+		}
 	}
 	return ids, nil
 }

@@ -74,20 +74,22 @@
 //
 // # Invariants
 //
-// Each write is one batch, synced before it is acknowledged; a change of a function
-// is one with the execution that it is and with its idempotency key. But the record
-// of a run that was never queued, which its caller has the result of, is written
-// without waiting for the disk. What is read of executions is told when it is
-// durable: Pebble shows a batch before that. At any moment, a lost machine
-// included: a name's id leads to a function with that name and back; a function's
-// current version exists; a version has its source and, if its size is not zero,
-// its context; no more than runtime.KeptVersions versions of a function exist; an
-// execution is done or not done, and not both; one that is not done has at most
-// one of lease and attempts so far; all that finds an execution or belongs to it
-// is there if and only if the table says so; a job's current revision exists, and
-// no more than runtime.KeptRevisions do; an execution of a job is done or not done,
-// and not both, and while it is not, as many of its tasks are not done as its
-// counts leave; while it is cancelled none of them is queued.
+// Each write is one batch, synced before it is acknowledged; batches that come
+// while others are synced are written together, those that are refused for want of
+// room left out. A change of a function is one with the execution that it is and
+// with its idempotency key. But the record of a run that was never queued, which
+// its caller has the result of, is written without waiting for the disk. What is
+// read of executions is told when it is durable: Pebble shows a batch before that.
+// At any moment, a lost machine included: a name's id leads to a function with
+// that name and back; a function's current version exists; a version has its
+// source and, if its size is not zero, its context; no more than
+// runtime.KeptVersions versions of a function exist; an execution is done or not
+// done, and not both; one that is not done has at most one of lease and attempts
+// so far; all that finds an execution or belongs to it is there if and only if the
+// table says so; a job's current revision exists, and no more than
+// runtime.KeptRevisions do; an execution of a job is done or not done, and not
+// both, and while it is not, as many of its tasks are not done as its counts
+// leave; while it is cancelled none of them is queued.
 //
 // The keys of what is not done are written once before they are deleted (a lease
 // twice, if it is to be cancelled), so that they may be deleted with single

@@ -420,7 +420,13 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	})
 	<-syncing
 	id, _ := parseID(x.ID)
-	if _, err := readDone(s.db, x.Tenant, id, true); err != nil {
+	// Pebble begins to sync before it shows a batch.
+	seen := func() error { _, err := readDone(s.db, x.Tenant, id, true); return err }
+	for patience := time.Now().Add(10 * time.Second); seen() != nil && time.Now().Before(patience); {
+		time.Sleep(time.Millisecond)
+	}
+	if err := seen(); err != nil {
+		close(release)
 		t.Fatalf("the end cannot be seen before it is synced, so this test tells nothing: %v", err)
 	}
 	var told atomic.Int32

@@ -47,7 +47,10 @@ func (s *Store) Health() error {
 		return err
 	}
 	defer s.life.RUnlock()
-	if err := s.health.writable(true, s.usage, s.full); err != nil {
+	if err := s.health.writable(true, s.full); err != nil {
+		return err
+	}
+	if err := s.health.roomy(s.usage); err != nil {
 		return err
 	}
 	return s.health.slowness()
@@ -65,9 +68,9 @@ func (s *Store) full() bool {
 	return s.db.Metrics().MemTable.Size >= (memTables-1)*memTableSize
 }
 
-// writable tells why a write cannot be taken now. full is asked while flushes
-// fail.
-func (h *health) writable(takesRoom bool, disk usage, full func() bool) error {
+// writable tells why a write cannot be taken now, whatever room there is. full is
+// asked while flushes fail.
+func (h *health) writable(takesRoom bool, full func() bool) error {
 	h.mu.Lock()
 	corruption, stalled, background := h.corruption, h.stalled, h.background
 	h.mu.Unlock()
@@ -81,9 +84,12 @@ func (h *health) writable(takesRoom bool, disk usage, full func() bool) error {
 	case background != nil && (takesRoom || full()):
 		return unavailable("the store cannot put its files in order: "+background.Error(),
 			"look at the disk's state and free space")
-	case !takesRoom:
-		return nil
 	}
+	return nil
+}
+
+// roomy tells why what takes room cannot be taken, if the disk is nearly full.
+func (h *health) roomy(disk usage) error {
 	if free, ok := disk(); ok && free < h.minFree {
 		return unavailable("the disk is nearly full, so nothing new is kept",
 			"free some space on the disk of the server's data folder, or delete functions")

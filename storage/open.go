@@ -35,7 +35,14 @@ const (
 	cacheSize    = 64 << 20
 	memTableSize = 4 << 20 // bytes; larger batches are kept beside it
 	// memTables may fill up while a flush is slow before writes wait.
-	memTables    = 4
+	memTables = 4
+	// flushTable and baseTable, in bytes, are the sizes of the tables that a flush
+	// makes and of those on the first level below; deeper ones are larger. What is
+	// accepted goes to the ends of two ranges of keys. A table that has keys of
+	// both spans all that is between, and what it is compacted into would be
+	// written anew.
+	flushTable   = 512 << 10
+	baseTable    = 4 << 20
 	maxOpenFiles = 500
 	// flushDrops is when what Expire drops begins to give back room: on a disk
 	// that is so full that nothing is written, no other flush would come.
@@ -180,6 +187,7 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                maxOpenFiles,
+		TargetFileSizes:             [...]int64{0: flushTable, 1: baseTable, 6: 0},
 		FlushDelayDeleteRange:       flushDrops,
 	}
 	for i := range o.Levels {
@@ -258,7 +266,7 @@ func (s *Store) checkFormat() error {
 
 func (s *Store) putFormat() error {
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b), b.Close())
+	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b, false), b.Close())
 }
 
 // What a directory can be refused for.

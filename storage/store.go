@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -27,6 +28,7 @@ type Store struct {
 	leases   stripes // of executions that are not done
 	attempts attempts
 	promises stripes // of keys of idempotency
+	group    group
 	syncing  syncing
 	horizon  horizon
 	observed observed
@@ -123,10 +125,52 @@ func (s *Store) durably(view func(reader) error) error {
 	})
 }
 
-// commit makes a batch durable.
-func (s *Store) commit(b *pebble.Batch) error {
-	defer s.syncing.end(s.syncing.begin())
-	return s.guarded(func() error { return s.db.Apply(b, pebble.Sync) })
+// commit makes a batch durable, unless it takes room and there is none.
+func (s *Store) commit(b *pebble.Batch, takesRoom bool) error {
+	return s.group.write(&member{batch: b, takesRoom: takesRoom}, s.commitAll)
+}
+
+// commitAll makes the batches of members durable: all as one, or none.
+func (s *Store) commitAll(members []*member) {
+	members = s.withRoom(members)
+	if len(members) == 0 {
+		return
+	}
+	err := s.guarded(func() error {
+		all := members[0].batch
+		for _, m := range members[1:] {
+			if err := all.Apply(m.batch, nil); err != nil {
+				return err
+			}
+		}
+		defer s.syncing.end(s.syncing.begin())
+		return s.db.Apply(all, pebble.Sync)
+	})
+	for _, m := range members {
+		m.err = err
+	}
+}
+
+// withRoom gives those members that may be written. If the disk is nearly full,
+// the ones that take room are refused.
+func (s *Store) withRoom(members []*member) []*member {
+	takesRoom := func(m *member) bool { return m.takesRoom }
+	if !slices.ContainsFunc(members, takesRoom) {
+		return members
+	}
+	refusal := s.health.roomy(s.usage)
+	if refusal == nil {
+		return members
+	}
+	var others []*member
+	for _, m := range members {
+		if m.takesRoom {
+			m.err = refusal
+		} else {
+			others = append(others, m)
+		}
+	}
+	return others
 }
 
 // guarded calls what writes to the log. Pebble panics when that fails and leaves
@@ -144,19 +188,24 @@ func (s *Store) guarded(write func() error) error {
 // write commits what fill puts into a batch, if anything. A write that takes
 // room is refused where that would make things worse.
 func (s *Store) write(takesRoom bool, fill func(b *pebble.Batch) error) error {
-	return s.apply(takesRoom, s.commit, fill)
+	return s.apply(takesRoom, func(b *pebble.Batch) error { return s.commit(b, takesRoom) }, fill)
 }
 
 // writeSoon does as write, but returns when the batch can be read: it is on disk
 // when the next batch that is made durable is, or when the log is written.
 func (s *Store) writeSoon(takesRoom bool, fill func(b *pebble.Batch) error) error {
 	return s.apply(takesRoom, func(b *pebble.Batch) error {
+		if takesRoom {
+			if err := s.health.roomy(s.usage); err != nil {
+				return err
+			}
+		}
 		return s.guarded(func() error { return s.db.Apply(b, pebble.NoSync) })
 	}, fill)
 }
 
 func (s *Store) apply(takesRoom bool, commit func(b *pebble.Batch) error, fill func(b *pebble.Batch) error) error {
-	if err := s.health.writable(takesRoom, s.usage, s.full); err != nil {
+	if err := s.health.writable(takesRoom, s.full); err != nil {
 		return err
 	}
 	b := s.db.NewBatch()
