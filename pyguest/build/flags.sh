@@ -14,6 +14,9 @@ target=(--target=wasm32-wasip1 "--sysroot=$work/sysroot/usr" -resource-dir "$wor
 optimise=(-O3 -DNDEBUG)
 optimise_ceval=(-Os -DNDEBUG)
 lto=(-flto=full)
+# What is hot and what is cold (profile/). Not for the main loop, whose frames on the native stack it makes larger.
+profile=("-fprofile-instr-use=$work/python.profdata" -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date)
+profile_ceval=(-fno-profile-instr-use)
 
 # WASI has no signals, process ids or CPU clocks; wasi-libc stands in for them.
 emulation=(-D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_GETPID -D_WASI_EMULATED_PROCESS_CLOCKS)

@@ -11,7 +11,7 @@ initial_memory_bytes=20971520
 # Inlining beyond what the sources ask for makes the code larger and slower (README.md, "Speed"): wazero keeps less in registers.
 # shellcheck disable=SC2054 # commas are part of the options
 link=(-mexec-model=reactor -z "stack-size=$stack_bytes" -Wl,--stack-first "-Wl,--initial-memory=$initial_memory_bytes"
-  -Wl,--lto-O3 -Wl,-mllvm,-inline-threshold=5 -Wl,--strip-debug -Wl,--export=__stack_pointer)
+  -Wl,--lto-O3 -Wl,-mllvm,-inline-threshold=5 -Wl,-mllvm,-hot-callsite-threshold=5 -Wl,--strip-debug -Wl,--export=__stack_pointer)
 
 # The same features as in flags.sh, in wasm-opt's words.
 wasm_opt_features=(--mvp-features --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals)

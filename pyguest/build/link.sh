@@ -12,8 +12,8 @@ rm -rf "$work/guest"
 mkdir "$work/guest"
 # Taken before anything is compiled, for the manifest: relative to the repository, so that a test can tell whether the artefacts are
 # those of the tree that it runs in.
-(cd "$repo" && find pyguest/guest pyguest/build/patches pyguest/instrument pyguest/wasmbin -type f \
-  \( -name '*.[ch]' -o -name '*.patch' -o -name '*.go' ! -name '*_test.go' \) -print0 | sort -z | xargs -0 -r sha256sum) >"$work/guest/own-sources"
+(cd "$repo" && find pyguest/guest pyguest/build/patches pyguest/build/profile pyguest/instrument pyguest/wasmbin -type f \
+  \( -name '*.[ch]' -o -name '*.patch' -o -name '*.profdata.zst' -o -name '*.go' ! -name '*_test.go' \) -print0 | sort -z | xargs -0 -r sha256sum) >"$work/guest/own-sources"
 # Everything is named relative to the work folder, so that no symbol or module name holds a path.
 cd "$work"
 

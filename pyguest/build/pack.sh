@@ -23,6 +23,8 @@ plain() { local text="$*"; text=${text//$work/\/build}; printf '%s' "${text//$re
   printf 'flag\ttarget\t%s\n' "$(plain "${target[@]}")"
   printf 'flag\toptimise\t%s\n' "$(plain "${optimise[@]}")"
   printf 'flag\toptimise ceval\t%s\n' "$(plain "${optimise_ceval[@]}")"
+  printf 'flag\tprofile\t%s\n' "$(plain "${profile[@]}")"
+  printf 'flag\tprofile ceval\t%s\n' "$(plain "${profile_ceval[@]}")"
   printf 'flag\tlto\t%s\n' "$(plain "${lto[@]}")"
   printf 'flag\tlink\t%s\n' "$(plain "${link[@]}")"
   printf 'flag\twasm-opt\t%s\n' "$(plain "${wasm_opt_features[@]}" "${wasm_opt_passes[@]}")"

@@ -8,6 +8,7 @@ set -euo pipefail
 
 rm -rf "$work/python"
 mkdir "$work/python"
+zstd -q -d -f "$build/profile/python.profdata.zst" -o "$work/python.profdata"
 cd "$work/python"
 
 # configure would compile and link all of SQLite for each of these questions.
@@ -23,7 +24,7 @@ cd "$work/python"
 lib=$work/libs/lib include=-I$work/libs/include
 quiet python-configure env CONFIG_SITE="$PWD/config.site" PKG_CONFIG_LIBDIR=/nonexistent \
   CC="$cc ${target[*]}" CPP="$cc ${target[*]} -E" CXX="clang++-19 ${target[*]}" AR="$ar" RANLIB="$ranlib" \
-  OPT="${optimise[*]}" CFLAGS_NODIST="${lto[*]}" \
+  OPT="${optimise[*]}" CFLAGS_NODIST="${lto[*]} ${profile[*]}" \
   ZLIB_CFLAGS="$include" ZLIB_LIBS="-L$lib -lz" BZIP2_CFLAGS="$include" BZIP2_LIBS="-L$lib -lbz2" \
   LIBLZMA_CFLAGS="$include" LIBLZMA_LIBS="-L$lib -llzma" LIBSQLITE3_CFLAGS="$include" LIBSQLITE3_LIBS="-L$lib -lsqlite3" \
   ../source/python/configure --host=wasm32-wasip1 --build=x86_64-linux-gnu --with-build-python="$work/native/python" --prefix=/usr \
@@ -36,7 +37,7 @@ for module in ZLIB _BZ2 _LZMA _SQLITE3 _DECIMAL PYEXPAT _ELEMENTTREE _JSON _PICK
 done
 
 # The interpreter's main loop is faster for being small (README.md, "Speed").
-quiet python-ceval make "OPT=${optimise_ceval[*]}" Python/ceval.o
+quiet python-ceval make "OPT=${optimise_ceval[*]}" "CFLAGS_NODIST=${profile_ceval[*]}" Python/ceval.o
 
 # Not "all": that would also link a command-line interpreter.
 quiet python-make make -j"$(nproc)" libpython3.13.a pybuilddir.txt platform \
