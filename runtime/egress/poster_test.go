@@ -1,0 +1,276 @@
+package egress
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+func newPoster(t *testing.T, o Options) *Poster {
+	t.Helper()
+	p, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// hook is a receiver that counts what reaches it.
+func hook(t *testing.T, answer http.HandlerFunc) (url string, reached *atomic.Int32) {
+	t.Helper()
+	reached = new(atomic.Int32)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached.Add(1)
+		answer(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, reached
+}
+
+func accept(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+
+// No address that is not of the public internet is dialled, however it is written.
+func TestAddressesThatAreDenied(t *testing.T) {
+	url, reached := hook(t, accept)
+	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
+	p := newPoster(t, Options{Timeout: 5 * time.Second})
+	for _, host := range []string{
+		"127.0.0.1", "127.1", "127.255.255.254", "2130706433", "0x7f.1", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]",
+		"169.254.169.254", "[fd00:ec2::254]", "100.100.100.200", "10.0.0.1", "172.16.0.1", "192.168.0.1", "100.64.0.1", "[fe80::1]", "[fc00::1]",
+		"224.0.0.1", "255.255.255.255", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "localhost", "localhost.", "LOCALHOST",
+	} {
+		status, err := p.Post(context.Background(), runtime.Post{URL: "http://" + host + ":" + port + "/"})
+		if err == nil || status != 0 {
+			t.Errorf("%s was reached: %d", host, status)
+		}
+		if strings.Contains(err.Error(), port) && strings.Contains(runtimeMessage(err), port) {
+			t.Errorf("%s: the error tells what is around the server: %v", host, runtimeMessage(err))
+		}
+	}
+	if n := reached.Load(); n != 0 {
+		t.Errorf("the server was reached %d times", n)
+	}
+}
+
+func runtimeMessage(err error) string {
+	if e, ok := err.(*runtime.Error); ok {
+		return e.Message
+	}
+	return "not a *runtime.Error: " + err.Error()
+}
+
+// The machine's own addresses are denied also where they are public.
+func TestOwnAddresses(t *testing.T) {
+	p := newPoster(t, Options{})
+	const own = "203.0.114.7" // public, as far as the registries know
+	if err := p.control("tcp4", own+":80", nil); err != nil {
+		t.Fatalf("%s is denied: %v", own, err)
+	}
+	p.own = func() ([]net.Addr, error) {
+		return []net.Addr{&net.IPNet{IP: net.ParseIP(own), Mask: net.CIDRMask(24, 32)}}, nil
+	}
+	if p.control("tcp4", own+":80", nil) == nil || p.control("tcp4", "203.0.114.8:80", nil) != nil {
+		t.Error("of own and other addresses the wrong ones are denied")
+	}
+	for _, address := range []string{"", "x", "1.2.3.4", "[::1%lo]:80"} {
+		if p.control("tcp", address, nil) == nil {
+			t.Errorf("%q is allowed", address)
+		}
+	}
+}
+
+func TestWhatTheOperatorAllows(t *testing.T) {
+	url, _ := hook(t, accept)
+	host := strings.TrimPrefix(url, "http://")
+	byName := strings.Replace(url, "127.0.0.1", "localhost", 1)
+	for _, test := range []struct {
+		allow, url string
+		reached    bool
+	}{
+		{"127.0.0.1", url, true},
+		{"127.0.0.0/8", url, true},
+		{host, url, true},
+		{"127.0.0.1:1", url, false}, // another port
+		{"10.0.0.0/8", url, false},
+		{strings.TrimPrefix(byName, "http://"), byName, true},
+		{"localhost", strings.Replace(byName, "localhost", "LocalHost", 1), true},
+		{"localhost", url, false}, // a host is meant as it is written
+		{"localhost:1", byName, false},
+	} {
+		status, err := newPoster(t, Options{Allow: []string{test.allow}}).Post(context.Background(), runtime.Post{URL: test.url, Body: []byte("{}")})
+		if (err == nil) != test.reached || test.reached && status != http.StatusNoContent {
+			t.Errorf("with %s allowed, %s: %d, %v", test.allow, test.url, status, err)
+		}
+	}
+	for _, text := range []string{"", "/8", "http://a", "a:b", "a:0", "a:70000", "*.example.com", "a b", "10.0.0.0/33"} {
+		if _, err := New(Options{Allow: []string{text}}); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
+			t.Errorf("%q can be allowed: %v", text, err)
+		}
+	}
+}
+
+// A name that resolves to a public address when it is looked at, and to another one
+// when it is dialled, gains nothing: what is dialled is looked at.
+func TestNamesThatResolveToDeniedAddresses(t *testing.T) {
+	url, reached := hook(t, accept)
+	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
+	var asked atomic.Int32
+	p := newPoster(t, Options{Timeout: 5 * time.Second, Resolver: resolverTo(func() netip.Addr {
+		asked.Add(1)
+		return netip.MustParseAddr("127.0.0.1")
+	})})
+	for range 3 {
+		if _, err := p.Post(context.Background(), runtime.Post{URL: "http://rebinding.example.com:" + port}); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
+			t.Errorf("the error is %v", err)
+		}
+	}
+	if asked.Load() == 0 || reached.Load() != 0 {
+		t.Errorf("resolved %d times, reached %d times", asked.Load(), reached.Load())
+	}
+}
+
+// resolverTo resolves every name to an address.
+func resolverTo(address func() netip.Addr) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() {
+			defer ours.Close()
+			for {
+				var head [2]byte
+				if _, err := readFull(ours, head[:]); err != nil {
+					return
+				}
+				query := make([]byte, int(head[0])<<8|int(head[1]))
+				if _, err := readFull(ours, query); err != nil {
+					return
+				}
+				var m dnsmessage.Message
+				if m.Unpack(query) != nil {
+					return
+				}
+				m.Header.Response, m.Additionals = true, nil
+				if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
+					m.Answers = []dnsmessage.Resource{{
+						Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
+						Body:   &dnsmessage.AResource{A: address().As4()},
+					}}
+				}
+				answer, err := m.Pack()
+				if err != nil {
+					return
+				}
+				if _, err := ours.Write(append([]byte{byte(len(answer) >> 8), byte(len(answer))}, answer...)); err != nil {
+					return
+				}
+			}
+		}()
+		return theirs, nil
+	}}
+}
+
+func readFull(c net.Conn, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = c.Read(b[n:])
+		n += m
+	}
+	return n, err
+}
+
+// Redirects are told, not followed.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	inner, reached := hook(t, accept)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		outer, _ := hook(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inner, status) })
+		got, err := newPoster(t, Options{Allow: []string{"127.0.0.1"}}).Post(context.Background(), runtime.Post{URL: outer})
+		if err != nil || got != status {
+			t.Errorf("%d came as %d, %v", status, got, err)
+		}
+	}
+	if reached.Load() != 0 {
+		t.Error("a redirect was followed")
+	}
+}
+
+func TestURLsThatAreRefused(t *testing.T) {
+	p := newPoster(t, Options{Allow: []string{"127.0.0.1"}})
+	for _, url := range []string{"", "file:///etc/passwd", "gopher://127.0.0.1/", "http://user:password@127.0.0.1/", "http:///path", "//127.0.0.1", "http://127.0.0.1:99999/", "http://a\r\nb/"} {
+		if status, err := p.Post(context.Background(), runtime.Post{URL: url}); err == nil {
+			t.Errorf("%q is posted to: %d", url, status)
+		}
+	}
+}
+
+// What is sent is what was given, no environment has a say, and no connection is
+// used twice.
+func TestWhatIsSent(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	t.Setenv("http_proxy", "http://127.0.0.1:1")
+	from := map[string]bool{}
+	url, reached := hook(t, func(w http.ResponseWriter, r *http.Request) {
+		from[r.RemoteAddr] = true
+		body := make([]byte, 100)
+		n, _ := r.Body.Read(body)
+		if r.Method != "POST" || r.Header.Get("X-Test") != "yes" || r.Header.Get("Cookie") != "" || r.Header.Get("Content-Type") != "application/json" || string(body[:n]) != `{"a":1}` {
+			t.Errorf("%s %v %s", r.Method, r.Header, body[:n])
+		}
+		http.SetCookie(w, &http.Cookie{Name: "c", Value: "v"})
+		w.WriteHeader(http.StatusTeapot)
+	})
+	p := newPoster(t, Options{Allow: []string{"127.0.0.1"}})
+	for range 3 {
+		if status, err := p.Post(context.Background(), runtime.Post{URL: url, Body: []byte(`{"a":1}`), Header: map[string]string{"X-Test": "yes"}}); err != nil || status != http.StatusTeapot {
+			t.Fatal(status, err)
+		}
+	}
+	if reached.Load() != 3 || len(from) != 3 {
+		t.Errorf("reached %d times over %d connections", reached.Load(), len(from))
+	}
+}
+
+// Who answers slowly, for ever or far too much holds nobody up for long.
+func TestHostileAnswers(t *testing.T) {
+	endless, _ := hook(t, func(w http.ResponseWriter, r *http.Request) {
+		chunk := make([]byte, 64<<10)
+		for range 100_000 {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	})
+	p := newPoster(t, Options{Allow: []string{"127.0.0.1"}})
+	if status, err := p.Post(context.Background(), runtime.Post{URL: endless}); err != nil || status != 200 {
+		t.Errorf("an endless answer: %d, %v", status, err)
+	}
+	stop := make(chan struct{})
+	slow, _ := hook(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-stop:
+		case <-r.Context().Done():
+		}
+	})
+	t.Cleanup(func() { close(stop) })
+	p = newPoster(t, Options{Allow: []string{"127.0.0.1"}, Timeout: 50 * time.Millisecond})
+	if _, err := p.Post(context.Background(), runtime.Post{URL: slow}); runtime.CodeOf(err) != runtime.CodeUnavailable || !strings.Contains(runtimeMessage(err), "in time") {
+		t.Errorf("no answer: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := newPoster(t, Options{Allow: []string{"127.0.0.1"}}).Post(ctx, runtime.Post{URL: slow}); err == nil {
+		t.Error("a request that was called off came through")
+	}
+	headers, _ := hook(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) })
+	if _, err := newPoster(t, Options{Allow: []string{"127.0.0.1"}}).Post(context.Background(), runtime.Post{URL: headers}); err == nil {
+		t.Error("a header of a megabyte is taken")
+	}
+}
