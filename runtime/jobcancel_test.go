@@ -466,3 +466,30 @@ func TestACancelledJobLeavesTheQueue(t *testing.T) {
 		close(s.call)
 	})
 }
+
+// A task that has a lease, but no memory yet to begin in, does not begin once its
+// execution is cancelled.
+func TestCancelOfTasksThatWaitForMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGated()
+		e, _ := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
+		x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(20)})
+		<-g.began
+		synctest.Wait() // as many as may have a lease ahead have it
+		if at, err := e.JobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.Stats.Running < 2 {
+			t.Fatalf("no task waits with a lease: %+v, %v", at, err)
+		}
+		cancelJob(t, e, x, runtime.StateCancelling, true)
+		synctest.Wait()
+		if at, err := e.JobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.State != runtime.StateCancelling || at.Stats.Running != 1 || at.Stats.Cancelled != 19 {
+			t.Fatalf("it is %+v, %v", at, err)
+		}
+		close(g.end)
+		if x = awaitJob(t, e, x); x.State != runtime.StateCancelled || x.Stats.Succeeded != 1 || x.Stats.Cancelled != 19 {
+			t.Fatalf("it ended as %+v", x)
+		}
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -113,18 +113,35 @@ func (d *dispatcher) dropGroup(id string) {
 }
 
 // cancelGroup starts no tasks of an execution of a job any more. The store has
-// cancelled what is queued of it.
+// cancelled what is queued of it; what has a lease and has not begun is cancelled
+// here.
 func (d *dispatcher) cancelGroup(id string) {
+	for _, a := range d.cancelWaiting(id) {
+		a.cancel()
+		d.withdraw(a)
+	}
+}
+
+// cancelWaiting marks and gives the attempts of an execution of a job that have not
+// begun.
+func (d *dispatcher) cancelWaiting(id string) (waiting []*attempt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	g := d.jobs[id]
 	if g == nil {
-		return
+		return nil
+	}
+	for _, a := range d.active {
+		if a.ticket.job == g && a.began.IsZero() {
+			a.cancelled = true
+			waiting = append(waiting, a)
+		}
 	}
 	g.cancelled = true
 	g.places -= d.queue.clear(g.tenant, g.id)
 	d.parked -= g.parkedNow()
 	g.parked, g.next = nil, 0
+	return waiting
 }
 
 // overlay tells of an execution of a job that the store has told of what is in
