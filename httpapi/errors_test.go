@@ -131,8 +131,8 @@ func TestPanicOfAWriter(t *testing.T) {
 			t.Errorf("%s %s: log %s", r.method, r.path, log)
 		}
 	}
-	if writers != 13 {
+	if writers != 17 {
 		t.Errorf("%d routes write to the store: create, update and delete, three to run in the background, and cancel do; "+
-			"of jobs create, update and delete, run, trigger, and cancel", writers)
+			"of jobs create, update and delete, run, trigger, and cancel; of dead letters to drive again and to purge, one and many", writers)
 	}
 }

@@ -63,7 +63,7 @@ func (f *fields) read(key, kind string, v any) bool {
 		return false
 	}
 	if json.Unmarshal(raw, v) != nil {
-		f.fail(key, "is not %s", kind)
+		_ = f.fail(key, "is not %s", kind)
 		return false
 	}
 	return true
@@ -94,7 +94,7 @@ func (f *fields) whole(key string, low, high int) int {
 	number := f.number(key, float64(low), float64(high))
 	n := int(number)
 	if float64(n) != number {
-		f.fail(key, "of %g is not a whole number", number)
+		_ = f.fail(key, "of %g is not a whole number", number)
 	}
 	return n
 }
@@ -118,7 +118,7 @@ func (f *fields) objects(key string) []*fields {
 	for i, raw := range f.array(key) {
 		inner := &fields{path: fmt.Sprintf("%s[%d]", f.at(key), i), err: f.err}
 		if isNull(raw) || json.Unmarshal(raw, &inner.left) != nil {
-			f.fail(key, "has something else than objects, at %d", i)
+			_ = f.fail(key, "has something else than objects, at %d", i)
 			return nil
 		}
 		all = append(all, inner)
@@ -134,7 +134,7 @@ func (f *fields) texts(key string) (all map[string]string) {
 			all = make(map[string]string)
 		}
 		if isNull(inner.left[name]) {
-			inner.fail(name, "is not a string")
+			_ = inner.fail(name, "is not a string")
 		}
 		all[name] = inner.text(name)
 	}

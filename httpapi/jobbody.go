@@ -93,6 +93,7 @@ func megabytes(f *fields, key string) int64 {
 
 func parseTrigger(f *fields) runtime.Trigger {
 	c := f.object("configuration")
+	retries := c.has("retry")
 	t := runtime.Trigger{
 		ID:             f.text("id"),
 		Type:           runtime.TriggerType(f.text("type")),
@@ -107,7 +108,7 @@ func parseTrigger(f *fields) runtime.Trigger {
 		Tasks:          c.array("tasks"),
 		Timeout:        time.Duration(c.number("timeout", 0, runtime.MaxTimeout.Seconds()) * float64(time.Second)),
 	}
-	if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" && !c.has("retry") {
+	if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" && !retries {
 		t.Retry = runtime.DefaultCallbackRetry
 	}
 	if auth := c.text("authenticationType"); auth != "" && auth != "private" {

@@ -374,23 +374,28 @@ func TestConditionsTellTheStory(t *testing.T) {
 		{runtime.Execution{State: runtime.StateQueued}, taskPending, []string{scheduled, "Completed CONDITION_PENDING INFO Waiting"}},
 		{runtime.Execution{State: runtime.StateRunning, Attempt: 1}, taskRunning, []string{scheduled, started, "Completed CONDITION_PENDING INFO Running"}},
 		{
-			runtime.Execution{State: runtime.StateQueued, Attempt: 3, FunctionFailures: 1, PlatformFailures: 1, LostAttempts: 1, NotBefore: testTime}, taskReconciling,
+			runtime.Execution{State: runtime.StateQueued, Attempt: 3, FunctionFailures: 1, PlatformFailures: 1, LostAttempts: 1, NotBefore: testTime},
+			taskReconciling,
 			[]string{scheduled, started, retried + "AttemptLost", retried + "PlatformFailed", retried + "FunctionFailed", "Completed CONDITION_PENDING INFO Retrying"},
 		},
 		{
-			runtime.Execution{State: runtime.StateFailed, Attempt: 3, FunctionFailures: 2, Outcome: runtime.Outcome{Failure: failure}}, taskFailed,
+			runtime.Execution{State: runtime.StateFailed, Attempt: 3, FunctionFailures: 2, Outcome: runtime.Outcome{Failure: failure}},
+			taskFailed,
 			[]string{scheduled, started, retried + "FunctionFailed", retried + "FunctionFailed", "Completed CONDITION_FAILED ERROR Failed"},
 		},
 		{ // the third loss was followed by no other attempt
-			runtime.Execution{State: runtime.StateFailed, Attempt: 3, LostAttempts: 3, Outcome: runtime.Outcome{Failure: failure}}, taskFailed,
+			runtime.Execution{State: runtime.StateFailed, Attempt: 3, LostAttempts: 3, Outcome: runtime.Outcome{Failure: failure}},
+			taskFailed,
 			[]string{scheduled, started, retried + "AttemptLost", retried + "AttemptLost", "Completed CONDITION_FAILED ERROR Failed"},
 		},
 		{
-			runtime.Execution{State: runtime.StateTimeout, Attempt: 1, Outcome: runtime.Outcome{Failure: failure}}, taskFailed,
+			runtime.Execution{State: runtime.StateTimeout, Attempt: 1, Outcome: runtime.Outcome{Failure: failure}},
+			taskFailed,
 			[]string{scheduled, started, "Completed CONDITION_FAILED ERROR TimedOut"},
 		},
 		{
-			runtime.Execution{State: runtime.StateCancelled, Outcome: runtime.Outcome{Failure: failure}}, taskCancelled,
+			runtime.Execution{State: runtime.StateCancelled, Outcome: runtime.Outcome{Failure: failure}},
+			taskCancelled,
 			[]string{scheduled, "Cancelled CONDITION_SUCCEEDED WARNING Cancelled"},
 		},
 		{runtime.Execution{State: runtime.StateSucceeded, Attempt: 1}, taskSucceeded, []string{scheduled, started, "Completed CONDITION_SUCCEEDED INFO Succeeded"}},

@@ -90,8 +90,8 @@ type DeadLetters interface {
 	PurgeDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error)
 }
 
-// Options of a Server. Functions, Executions, Jobs and Auth must be set; everything
-// else has a default that is safe on an open network.
+// Options of a Server. Functions, Executions, Jobs, DeadLetters and Auth must be set;
+// everything else has a default that is safe on an open network.
 type Options struct {
 	Functions   Functions
 	Executions  Executions
@@ -154,7 +154,7 @@ const (
 // withDefaults fills in what is zero and reports what makes no sense.
 func (o Options) withDefaults() (Options, error) {
 	if o.Functions == nil || o.Executions == nil || o.Jobs == nil || o.DeadLetters == nil || o.Auth == nil {
-		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Functions, Options.Executions, Options.Jobs and Options.Auth must be set")
+		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Functions, Options.Executions, Options.Jobs, Options.DeadLetters and Options.Auth must be set")
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

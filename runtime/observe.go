@@ -85,7 +85,7 @@ func (o *ObservedExecution) begin(started, created time.Time) {
 		o.Started = accepted
 	}
 	o.Started = o.Started.UTC()
-	o.Caller.beginTrace(o.ID)
+	o.beginTrace(o.ID)
 	if o.TraceOwner == "" {
 		o.TraceOwner = o.RID
 	}

@@ -44,10 +44,9 @@ func makeWatched(t testing.TB, s *Store) {
 // history makes up executions that are done, and keeps what is to be observed of
 // them.
 type history struct {
-	rng   *rand.Rand
-	now   time.Time
-	all   map[string]runtime.ObservedExecution // by tenant and id
-	calls int
+	rng *rand.Rand
+	now time.Time
+	all map[string]runtime.ObservedExecution // by tenant and id
 }
 
 var (

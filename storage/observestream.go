@@ -101,7 +101,7 @@ func (s *posted) advance(limit position) *openBlock {
 func (s *posted) best() (best *openBlock) {
 	for i := range s.open {
 		b := &s.open[i]
-		if at := b.postingsBlock.at(b.i); best == nil || s.at.before(at) {
+		if at := b.at(b.i); best == nil || s.at.before(at) {
 			best, s.at = b, at
 		}
 	}

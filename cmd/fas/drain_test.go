@@ -62,7 +62,7 @@ func newBusyServer(t *testing.T) *busyServer {
 	if s.engine, err = runtime.New(runtime.Options{Store: store, Sandbox: s.box}); err != nil {
 		t.Fatal(err)
 	}
-	if s.web, err = httpapi.New(httpapi.Options{Functions: s.engine, Executions: s.engine, Jobs: s.engine, Auth: httpapi.HashToken("t")}); err != nil {
+	if s.web, err = httpapi.New(httpapi.Options{Functions: s.engine, Executions: s.engine, Jobs: s.engine, DeadLetters: s.engine, Auth: httpapi.HashToken("t")}); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -158,7 +158,7 @@ func resolverTo(address func() netip.Addr) *net.Resolver {
 				if m.Unpack(query) != nil {
 					return
 				}
-				m.Header.Response, m.Additionals = true, nil
+				m.Response, m.Additionals = true, nil
 				if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
 					m.Answers = []dnsmessage.Resource{{
 						Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
