@@ -57,27 +57,20 @@ type posted struct {
 
 // openBlock stands at one of its postings.
 type openBlock struct {
-	postingsBlock // nothing, if there is one posting only
-	i             int
-	now           position
-	ms            uint32 // of a long one
+	postingsBlock
+	i   int
+	now posting
 }
 
 // stand goes to the first posting that is not behind limit, if there is one.
 func (b *openBlock) stand(limit position) bool {
-	if !limit.before(b.now) {
+	if !limit.before(b.now.position) {
 		return true
 	}
-	if b.size == 0 {
-		return false
-	}
-	if b.i = b.find(b.i, limit); b.i == b.len() {
+	if b.i = b.find(b.i+1, limit); b.i == b.len() {
 		return false
 	}
 	b.now = b.at(b.i)
-	if b.size == longPostingSize {
-		b.ms = b.postingsBlock.ms(b.i)
-	}
 	return true
 }
 
@@ -90,7 +83,7 @@ func (s *posted) seek(limit position) {
 			return
 		}
 		block := s.advance(limit)
-		if s.ended || block == nil || s.keep == nil || s.keep(block.ms) {
+		if s.ended || block == nil || s.keep == nil || s.keep(block.now.ms) {
 			return
 		}
 		s.o.steps++
@@ -123,8 +116,8 @@ func (s *posted) advance(limit position) *openBlock {
 func (s *posted) best() (best *openBlock) {
 	for i := range s.open {
 		b := &s.open[i]
-		if best == nil || s.at.before(b.now) {
-			best, s.at = b, b.now
+		if best == nil || s.at.before(b.now.position) {
+			best, s.at = b, b.now.position
 		}
 	}
 	return best
@@ -190,16 +183,10 @@ func (s *posted) read(limit position) {
 		s.more = false
 		return
 	}
-	one := openBlock{now: s.first}
-	if s.long {
-		one.ms = b.ms(0)
-	}
-	if b.len() > 1 {
-		one.postingsBlock = b
-	}
-	if one.stand(limit) {
-		// The value is valid until the next step only.
-		one.data = bytes.Clone(one.data)
+	if one := (openBlock{postingsBlock: b, now: b.first}); one.stand(limit) {
+		if len(b.data) > 0 { // valid until the next step only
+			one.data = bytes.Clone(b.data)
+		}
 		s.open = append(s.open, one)
 	}
 	s.take(s.it.Prev())
