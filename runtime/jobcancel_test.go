@@ -420,7 +420,7 @@ func TestAnExecutionWithoutItsTasks(t *testing.T) {
 	if err := e.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	e = engineOn(t, queueStore{store.Storage}, runtime.Options{Sandbox: &fakeSandbox{}})
+	e = engineOn(t, queueStore(store), runtime.Options{Sandbox: &fakeSandbox{}})
 	runJob(t, e, runtime.JobRunRequest{Tasks: tasks(3)})
 	if err := e.Close(ctx); err != nil {
 		t.Fatal(err)

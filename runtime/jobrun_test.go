@@ -96,7 +96,7 @@ func TestExecutionsOfAJobTakeTurns(t *testing.T) {
 		}
 		g.end <- struct{}{}
 	}
-	small = awaitJob(t, e, small)
+	awaitJob(t, e, small)
 	x, err := e.JobExecution(ctx, tenant, "sums", large.ID)
 	if err != nil || x.Stats.Succeeded > 20 {
 		t.Errorf("while 3 tasks of a small execution ran, %d of the large did, %v", x.Stats.Succeeded, err)

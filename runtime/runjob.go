@@ -246,12 +246,7 @@ func checkTasks(tasks []json.RawMessage, most int) error {
 
 // checkExecutionName checks what an execution of a job is to be called.
 func checkExecutionName(name string) error {
-	ok := len(name) <= MaxName
-	for i := 0; ok && i < len(name); i++ {
-		c := name[i]
-		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
-	}
-	if !ok {
+	if len(name) > MaxName || !isToken(name) {
 		return Errorf(CodeInvalidArgument, "the executionId is not valid").
 			WithHint("use 1 to 128 of the characters A-Z a-z 0-9 - _ .")
 	}

@@ -81,7 +81,7 @@ func checkCallbackURL(text string) *Error {
 func isToken(text string) bool {
 	for i := 0; i < len(text); i++ {
 		c := text[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
+		if ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'; !ok {
 			return false
 		}
 	}

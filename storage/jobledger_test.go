@@ -315,7 +315,7 @@ func (p *player) acceptRun(l ledger) move {
 	return move{"accept run " + x.ID + " as " + x.Name, func(s *Store) error {
 		got, replayed, err := s.AcceptJob(x, batch, key, tick)
 		switch {
-		case want == runtime.ErrTick && errors.Is(err, runtime.ErrTick): //nolint:errorlint // it is made here
+		case want == runtime.ErrTick && errors.Is(err, runtime.ErrTick):
 		case runtime.CodeOf(err) != runtime.CodeOf(want) || replayed != replay || got != id:
 			return fmt.Errorf("accepted %q, %v, %w; want %q, %v, %w", got, replayed, err, id, replay, want)
 		}

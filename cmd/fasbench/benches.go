@@ -187,6 +187,16 @@ var benches = []bench{
 		measure: measureBulk,
 	},
 	{
+		name: "job",
+		how: "One request for an execution of a job with 10,000 tasks of the trivial function, from sending it until it is done, and by turns a bulk of as many " +
+			"runs of the same function of the same server. Medians of the turns.",
+		rows: []row{{
+			what: "job of 10,000 trivial tasks, start to end: tasks per second / runs per second of a bulk",
+			of:   "job", peer: "bulk", goal: "at least 0.8x", holds: ratioAtLeast(0.8),
+		}},
+		measure: measureJob,
+	},
+	{
 		name: "acceptance",
 		how: "On a server that does nothing else, runs of the trivial function in the background, one after the other. The figure is the time between `created` and " +
 			"`started` of the execution, with both of its ways to the disk (fsync). Median.",

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// jobPoll is how often an execution of a job is looked at. The figure is late by
+// that at most.
+const jobPoll = 5 * time.Millisecond
+
+// measureJob has an execution of a job worked off, and by turns a bulk of as many
+// runs of the same function.
+func measureJob(ctx context.Context, l *lab) ([]measured, error) {
+	s, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	if err := s.connect(); err != nil {
+		return nil, err
+	}
+	if _, err := s.succeed(s.jobRequest("POST", "/v0/jobs", `{"metadata":{"name":"hello"},"spec":{"function":"hello"}}`)); err != nil {
+		return nil, err
+	}
+	var jobs, bulks []float64
+	for range l.rounds(7, 3) {
+		took, err := s.workOffJob(bulkRuns)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, bulkRuns/took.Seconds())
+		if took, _, err = s.workOff(bulkRuns); err != nil {
+			return nil, err
+		}
+		bulks = append(bulks, bulkRuns/took.Seconds())
+	}
+	return []measured{{value: quantity{median(jobs), perSecond}, peer: quantity{median(bulks), perSecond}}}, nil
+}
+
+// workOffJob starts an execution of n tasks and tells how long it takes from the
+// request to its end.
+func (s *server) workOffJob(n int) (time.Duration, error) {
+	request := s.jobRequest("POST", "/v0/jobs/hello/executions", `{"tasks":[`+strings.Repeat(helloArgs+",", n-1)+helloArgs+`]}`)
+	if err := s.connect(); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	body, err := s.succeed(request)
+	if err != nil {
+		return 0, err
+	}
+	var accepted struct {
+		ID string `json:"executionId"`
+	}
+	if err := json.Unmarshal(body, &accepted); err != nil {
+		return 0, err
+	}
+	for {
+		body, err := s.succeed(s.jobRequest("GET", "/v0/jobs/hello/executions/"+accepted.ID, ""))
+		if err != nil {
+			return 0, err
+		}
+		var x struct {
+			Status string `json:"status"`
+			Stats  struct {
+				Success int `json:"success"`
+			} `json:"stats"`
+		}
+		switch err := json.Unmarshal(body, &x); {
+		case err != nil:
+			return 0, err
+		case x.Status == "succeeded" && x.Stats.Success == n:
+			return time.Since(began), nil
+		case x.Status != "queued" && x.Status != "pending" && x.Status != "running":
+			return 0, fmt.Errorf("the execution %s is %s with %d of %d tasks done", accepted.ID, x.Status, x.Stats.Success, n)
+		}
+		time.Sleep(jobPoll)
+	}
+}
+
+// jobRequest makes a request of the API of jobs.
+func (s *server) jobRequest(method, path, body string) []byte {
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		method, path, s.address, s.token, len(body), body)
+}
