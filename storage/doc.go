@@ -18,7 +18,9 @@
 // bytes of an execution's id, a UUIDv7 (RFC 9562) that sorts by its time; F is
 // text(name) of the execution's function at that time, S its terminal state as a
 // byte; J is text(id) of a job, and E the 16 bytes of the id of an execution of a
-// job, a UUIDv7 too.
+// job, a UUIDv7 too. O is a kind and the text(id) of a function, of a job, or of
+// nothing, for all of the tenant; V a field and its text(value); start the
+// nanoseconds since 1970.
 //
 //	key                                     value
 //	'm' "format"                            format of this table (formatVersion), as a number
@@ -53,6 +55,7 @@
 //	't' T 'M' J text(name)                  E, of an execution, done or not, with a name that is not its id
 //	't' T 'Y' E                             delivery: who is to be told of its end, and how often that was tried
 //	't' T 'Z' E                             dead letter: a delivery that was given up, with what was to be told
+//	't' T 'i' O V start X                   postings: executions with V, the first of which is X and started then
 //	'c' X                                   nothing; one in sampleRate of the executions that are done
 //
 // Every value but those of nothing begins with a byte that tells its encoding, so
@@ -61,6 +64,10 @@
 // JSON, and so are jobs, their revisions and executions; sources, contexts, ids, settings, args and results are their own
 // bytes; all else of executions is fields (fields.go), whose order and meaning
 // are in executionvalues.go.
+//
+// Postings find what is done by what can be observed of it, and any run by the
+// trace that it was accepted with (postings.go). They are dropped with some delay:
+// until then they lead to nothing.
 //
 // What is not done is kept apart from what is: retention drops the latter as
 // ranges of ids, and never meets the former, however old. Names of executions of

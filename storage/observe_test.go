@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -471,5 +472,49 @@ func TestListByTrace(t *testing.T) {
 	if page, err := s.List(ledgerTenants[0], runtime.Filter{TraceID: trace}, "", 100); err != nil || len(page) > 0 {
 		t.Errorf("another tenant finds %v, %v", page, err)
 	}
+	must(t, s.Close())
+}
+
+// Recording, dropping and observing may go on at once: each page is in order, and
+// of what was asked for.
+func TestObserveWhileRecording(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	makeWatched(t, s)
+	done := make(chan struct{})
+	var writers, readers sync.WaitGroup
+	for seed := range uint64(2) {
+		writers.Go(func() {
+			h := &history{rng: rand.New(rand.NewPCG(seed, 10)), now: start, all: map[string]runtime.ObservedExecution{}}
+			for i := range 40 {
+				h.record(t, s, 1+i)
+				if i%10 == 9 {
+					must(t, s.Expire(h.now, time.Minute, -1))
+				}
+			}
+		})
+		readers.Go(func() {
+			h := &history{rng: rand.New(rand.NewPCG(seed, 11)), now: start.Add(time.Minute), all: map[string]runtime.ObservedExecution{}}
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				q := h.aQuery()
+				all := collect(t, s, pick(h.rng, ledgerTenants), q, func() {})
+				for i, x := range all {
+					if x.Started.Before(q.Start) || !x.Started.Before(q.End) || q.Where != nil && !plainly(q.Where, &x) ||
+						i > 0 && cmp.Or(all[i-1].Started.Compare(x.Started), strings.Compare(all[i-1].ID, x.ID)) <= 0 {
+						t.Errorf("%+v is not what was asked for with %+v", x, q)
+					}
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	readers.Wait()
+	checkExecutionInvariants(t, s)
+	checkPostings(t, s)
 	must(t, s.Close())
 }

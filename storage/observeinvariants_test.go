@@ -63,12 +63,12 @@ func checkPostings(t testing.TB, s *Store) {
 				t.Fatalf("key %q has %d postings from %v to %v", key, b.len(), first, b.at(b.len()-1))
 			}
 			for i := range b.len() {
-				at, ms := b.at(i), uint32(0)
-				if i > 0 && !at.before(b.at(i-1)) {
+				at, ms := b.at(i).position, uint32(0)
+				if i > 0 && !at.before(b.at(i-1).position) {
 					t.Fatalf("key %q: %v comes after %v", key, at, b.at(i-1))
 				}
 				if long {
-					ms = b.ms(i)
+					ms = b.at(i).ms
 				}
 				if leads(t, s, tenant, kind, at.id) {
 					one := name(prefix, at, ms)

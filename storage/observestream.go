@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"math"
 
@@ -54,9 +55,23 @@ type posted struct {
 	more  bool        // there is one
 }
 
+// openBlock stands at one of its postings.
 type openBlock struct {
 	postingsBlock
-	i int
+	i   int
+	now posting
+}
+
+// stand goes to the first posting that is not behind limit, if there is one.
+func (b *openBlock) stand(limit position) bool {
+	if !limit.before(b.now.position) {
+		return true
+	}
+	if b.i = b.find(b.i+1, limit); b.i == b.len() {
+		return false
+	}
+	b.now = b.at(b.i)
+	return true
 }
 
 func (s *posted) seek(limit position) {
@@ -68,7 +83,7 @@ func (s *posted) seek(limit position) {
 			return
 		}
 		block := s.advance(limit)
-		if s.ended || block == nil || s.keep == nil || s.keep(block.ms(block.i)) {
+		if s.ended || block == nil || s.keep == nil || s.keep(block.now.ms) {
 			return
 		}
 		s.o.steps++
@@ -81,7 +96,7 @@ func (s *posted) advance(limit position) *openBlock {
 	s.approach(limit)
 	kept := s.open[:0]
 	for _, b := range s.open {
-		if b.i = b.find(b.i, limit); b.i < b.len() {
+		if b.stand(limit) {
 			kept = append(kept, b)
 		}
 	}
@@ -101,8 +116,8 @@ func (s *posted) advance(limit position) *openBlock {
 func (s *posted) best() (best *openBlock) {
 	for i := range s.open {
 		b := &s.open[i]
-		if at := b.at(b.i); best == nil || s.at.before(at) {
-			best, s.at = b, at
+		if best == nil || s.at.before(b.now.position) {
+			best, s.at = b, b.now.position
 		}
 	}
 	return best
@@ -168,10 +183,11 @@ func (s *posted) read(limit position) {
 		s.more = false
 		return
 	}
-	if i := b.find(0, limit); i < b.len() {
-		// The value is valid until the next step only.
-		b.data = append([]byte(nil), b.data[i*b.size:]...)
-		s.open = append(s.open, openBlock{b, 0})
+	if one := (openBlock{postingsBlock: b, now: b.first}); one.stand(limit) {
+		if len(b.data) > 0 { // valid until the next step only
+			one.data = bytes.Clone(b.data)
+		}
+		s.open = append(s.open, one)
 	}
 	s.take(s.it.Prev())
 }
@@ -210,18 +226,38 @@ func (s *anyOf) seek(limit position) {
 	}
 }
 
-// allOf is a stream of what is in all of some streams.
+// allOf is a stream of what is in all of some streams, and of some more: whoever
+// agrees again and again with what the others stand at is asked now and then only.
+// To check what they find costs less.
 type allOf struct {
 	standing
 	o  *observer
-	of []stream
+	of []member
 }
+
+type member struct {
+	stream
+	agreed int // how often since it was somewhere else than the others
+}
+
+const (
+	// tiredAfter is how often in a row a member agrees before it is not asked
+	// every time, and askedEvery how often it is asked then.
+	tiredAfter = 16
+	askedEvery = 8
+)
+
+func (m *member) tired() bool { return m.agreed >= tiredAfter && m.agreed%askedEvery != 0 }
 
 func intersection(o *observer, of []stream) stream {
 	if len(of) == 1 {
 		return of[0]
 	}
-	return &allOf{standing: standing{at: ahead}, o: o, of: of}
+	s := &allOf{standing: standing{at: ahead}, o: o}
+	for _, one := range of {
+		s.of = append(s.of, member{stream: one})
+	}
+	return s
 }
 
 func (s *allOf) seek(limit position) {
@@ -230,19 +266,28 @@ func (s *allOf) seek(limit position) {
 	}
 	for agreed := 0; agreed < len(s.of); {
 		agreed = 0
-		for _, one := range s.of {
+		for i := range s.of {
+			m := &s.of[i]
 			s.o.steps++
-			one.seek(limit)
-			at, ok := one.head()
-			switch {
-			case !ok:
+			if i > 0 && m.tired() { // the first is always asked: where it stands there is something
+				m.agreed++
+				agreed++
+				continue
+			}
+			m.seek(limit)
+			at, ok := m.head()
+			if !ok {
 				s.ended = true
 				return
-			case at == limit:
-				agreed++
-			default:
-				limit, agreed = at, 1
 			}
+			if at == limit {
+				m.agreed++
+				agreed++
+				continue
+			}
+			limit, agreed, m.agreed = at, 1, 0
+			// The one that has passed over something leads.
+			s.of[0], s.of[i] = s.of[i], s.of[0]
 		}
 		s.at = limit
 		if s.o.exhausted() {

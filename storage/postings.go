@@ -21,12 +21,13 @@ const (
 	maxPostings = 512
 )
 
-// A key has postings, or the field and value of a stream that has the same. A posting is
-// written as the nanoseconds by which it started before the first of
-// its key, and its id; that of a duration also with the milliseconds.
+// A key has postings, or the field and value of a stream that has the same. The
+// first posting is in the key. Another is written as the nanoseconds by which it
+// started before the first, and its id. Each of a duration is followed by its
+// milliseconds.
 const (
-	postingSize     = 4 + len(executionID{})
-	longPostingSize = postingSize + 4
+	postingSize = 4 + len(executionID{})
+	msSize      = 4
 )
 
 // posting is an execution that a stream finds.
@@ -171,10 +172,12 @@ func putStream(b *pebble.Batch, s streamOf, all []posting, same *streamOf) error
 }
 
 func encodePostings(all []posting, long bool) []byte {
-	value := append(make([]byte, 0, 1+len(all)*longPostingSize), encodingPostings)
-	for _, one := range all {
-		value = binary.BigEndian.AppendUint32(value, uint32(all[0].start-one.start))
-		value = append(value, one.id[:]...)
+	value := append(make([]byte, 0, 1+len(all)*(postingSize+msSize)), encodingPostings)
+	for i, one := range all {
+		if i > 0 {
+			value = binary.BigEndian.AppendUint32(value, uint32(all[0].start-one.start))
+			value = append(value, one.id[:]...)
+		}
 		if long {
 			value = binary.BigEndian.AppendUint32(value, one.ms)
 		}
@@ -184,8 +187,11 @@ func encodePostings(all []posting, long bool) []byte {
 
 // readPostings reads what a key has, or refers to.
 func readPostings(rd reader, tenant runtime.Tenant, r resource, first position, value []byte, long bool) (postingsBlock, error) {
-	if len(value) < 2 || value[0] != encodingSame {
+	if len(value) == 0 || value[0] != encodingSame {
 		return decodePostings(first, value, long)
+	}
+	if len(value) < 2 {
+		return postingsBlock{}, errFields
 	}
 	key := append(keyKind(tenant, kindObserved), r.kind)
 	key = append(appendText(key, r.id), value[1])
@@ -195,43 +201,48 @@ func readPostings(rd reader, tenant runtime.Tenant, r resource, first position, 
 	})
 }
 
-// postingsBlock is what one key has.
+// postingsBlock is what one key has: the first posting, and the others.
 type postingsBlock struct {
-	start int64 // of the first
+	first posting
 	data  []byte
-	size  int // of a posting
+	size  int // of one of the others
 }
 
 func decodePostings(first position, value []byte, long bool) (postingsBlock, error) {
 	data, err := body(value, encodingPostings)
-	b := postingsBlock{first.start, data, postingSize}
-	if long {
-		b.size = longPostingSize
+	b := postingsBlock{posting{position: first}, data, postingSize}
+	if err == nil && long {
+		if len(data) < msSize {
+			return b, errFields
+		}
+		b.first.ms, b.data, b.size = binary.BigEndian.Uint32(data), data[msSize:], postingSize+msSize
 	}
-	if err == nil && (len(data) == 0 || len(data)%b.size != 0 || b.at(0) != first) {
+	if err == nil && len(b.data)%b.size != 0 {
 		err = errFields
 	}
 	return b, err
 }
 
-func (b postingsBlock) len() int { return len(b.data) / b.size }
+func (b *postingsBlock) len() int { return 1 + len(b.data)/b.size }
 
-func (b postingsBlock) at(i int) position {
-	one := b.data[i*b.size:]
-	return position{b.start - int64(binary.BigEndian.Uint32(one)), executionID(one[4:postingSize])}
-}
-
-// ms is the duration of a long posting.
-func (b postingsBlock) ms(i int) uint32 {
-	return binary.BigEndian.Uint32(b.data[i*b.size+postingSize:])
+func (b *postingsBlock) at(i int) posting {
+	if i == 0 {
+		return b.first
+	}
+	one := b.data[(i-1)*b.size : i*b.size]
+	p := posting{position: position{b.first.start - int64(binary.BigEndian.Uint32(one)), executionID(one[4:postingSize])}}
+	if b.size > postingSize {
+		p.ms = binary.BigEndian.Uint32(one[postingSize:])
+	}
+	return p
 }
 
 // find gives the first from i on that is not behind a position, or len.
-func (b postingsBlock) find(i int, limit position) int {
+func (b *postingsBlock) find(i int, limit position) int {
 	low, high := i, b.len()
 	for low < high {
 		middle := int(uint(low+high) >> 1)
-		if limit.before(b.at(middle)) {
+		if limit.before(b.at(middle).position) {
 			low = middle + 1
 		} else {
 			high = middle

@@ -218,6 +218,16 @@ var benches = []bench{
 		measure: measureList,
 	},
 	{
+		name: "search",
+		how: "A server on a store with 1,000,000 executions of a function that are done. Pages of 100 of `listExecutions` are asked for over one connection, by turns " +
+			"with a filter that one in 1,000 executions or fewer pass, and without a filter. The figures are the medians for the filter with the worst ratio.",
+		rows: []row{{
+			what: "a page of 100 from 1,000,000 executions with a filter that matches one in 1,000 / without a filter",
+			of:   "with a filter", peer: "without", goal: "at most 5x", holds: ratioAtMost(5),
+		}},
+		measure: measureSearch,
+	},
+	{
 		name: "backlog",
 		how: "From starting the process of `fas serve` until it is ready, after it was killed (SIGKILL) with 100,000 runs queued, those that memory allows running, and " +
 			"with none. Medians.",

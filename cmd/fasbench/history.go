@@ -186,6 +186,9 @@ func (l *lab) serveHistory(ctx context.Context, n int, now time.Time) (*server, 
 	if err != nil {
 		return nil, err
 	}
+	if err := makeHistoryFunction(store, now); err != nil {
+		return nil, err
+	}
 	const together = 100
 	for from := 0; from < n; from += together {
 		batch := make([]runtime.Execution, min(together, n-from))
@@ -221,7 +224,7 @@ func (l *lab) serveHistory(ctx context.Context, n int, now time.Time) (*server, 
 func past(i, n int, now time.Time) runtime.Execution {
 	at := now.Add(-time.Duration(float64(historyTime) * float64(n-i) / float64(n))).UTC().Truncate(time.Millisecond)
 	x := runtime.Execution{
-		ID: idAt(at), Tenant: runtime.DefaultTenant, Kind: runtime.KindRun, FunctionID: uuid.Nil.String(), Function: "common", Version: 3,
+		ID: idAt(at), Tenant: runtime.DefaultTenant, Kind: runtime.KindRun, FunctionID: historyFunction, Function: "common", Version: 3,
 		State: runtime.StateSucceeded, Created: at, Started: at.Add(time.Millisecond), Finished: at.Add(2 * time.Millisecond), Attempt: 1,
 		Outcome: runtime.Outcome{
 			Result: []byte(helloResult),
@@ -229,6 +232,7 @@ func past(i, n int, now time.Time) runtime.Execution {
 			Usage:  runtime.Usage{Duration: time.Millisecond, Memory: 64 * mb, Pages: 50},
 		},
 	}
+	markRare(&x, i)
 	fail := func(class runtime.Class) {
 		x.Result = nil
 		x.State, x.Failure = class.State(), &runtime.Failure{Class: class, Type: "ValueError", Message: "no"}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage"
+)
+
+// historyFunction is the id of the function whose executions a history has.
+const historyFunction = "00000000-0000-4000-8000-000000000000"
+
+// rarely is how many executions there are for one that a filter finds.
+const rarely = 1_000
+
+// makeHistoryFunction makes that function in a store.
+func makeHistoryFunction(store *storage.Store, now time.Time) error {
+	x := past(0, fewExecutions, now)
+	x.Kind = runtime.KindCreate
+	return store.CreateFunction(
+		runtime.Function{ID: historyFunction, Tenant: runtime.DefaultTenant, Name: "common", Version: 1, Created: now, Updated: now},
+		runtime.Version{FunctionID: historyFunction, Number: 1, Name: "common", Source: []byte(helloCode()), Created: now},
+		runtime.Change{Execution: x},
+	)
+}
+
+// markRare gives an execution what filters look for: of each one in rarely has it.
+func markRare(x *runtime.Execution, i int) {
+	x.Caller.UserID = "admin"
+	switch i % rarely {
+	case 1:
+		x.Caller.UserID = "rare"
+	case 2:
+		x.Caller.RID = runtime.JobRID(historyFunction)
+	case 3:
+		x.Version = 2
+	case 4:
+		x.Caller.TraceID = strings.Repeat("4b", 16)
+	case 5:
+		x.Caller.TraceOwner = runtime.JobRID(historyFunction)
+	case 6:
+		x.Usage.Duration = 5 * time.Second
+	}
+	// Two that are common enough, and seldom met.
+	if i%31 == 0 {
+		x.Version = 4
+	}
+	if i%32 == 0 {
+		x.Caller.UserID = "half"
+	}
+}
+
+// searches are filters that find one in a thousand, or fewer.
+var searches = []struct{ name, where string }{
+	{"user", `{"type":"eq","field":"userId","value":"rare"}`},
+	{"caller", `{"type":"not","filter":{"type":"isNull","field":"callerRid"}}`},
+	{"version", `{"type":"in","field":"resourceVersion","value":["2","9"]}`},
+	{"trace", `{"type":"eq","field":"foundryTraceId","value":"` + strings.Repeat("4b", 16) + `"}`},
+	{"trace's owner", `{"type":"not","filter":{"type":"eq","field":"traceOwningRid","value":"` + runtime.FunctionRID(historyFunction) + `"}}`},
+	{"duration", `{"type":"gte","field":"duration","value":{"value":4999,"unit":"MILLISECONDS"}}`},
+	{"status", `{"type":"eq","field":"status","value":"FAILED"}`},
+	{"failure", `{"type":"eq","field":"failureReason","value":"error"}`},
+	{"neither of three users", `{"type":"not","filter":{"type":"in","field":"userId","value":["admin","half","x"]}}`},
+	{"version and user", `{"type":"and","filters":[{"type":"eq","field":"resourceVersion","value":"4"},{"type":"eq","field":"userId","value":"half"}]}`},
+	{"user or caller", `{"type":"or","filters":[{"type":"eq","field":"userId","value":"rare"},{"type":"eq","field":"callerRid","value":"` + runtime.JobRID(historyFunction) + `"}]}`},
+	{"user, and all else common", `{"type":"and","filters":[{"type":"eq","field":"status","value":"SUCCEEDED"},{"type":"lte","field":"duration","value":{"value":1,"unit":"HOURS"}},` +
+		`{"type":"not","filter":{"type":"eq","field":"resourceVersion","value":"2"}},{"type":"eq","field":"userId","value":"rare"}]}`},
+}
+
+// measureSearch asks a server for pages of executions by turns, with filters and
+// without one.
+func measureSearch(ctx context.Context, l *lab) ([]measured, error) {
+	now := time.Now()
+	s, err := l.serveHistory(ctx, manyExecutions, now)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	plain, err := s.searchRequest("", now)
+	if err != nil {
+		return nil, err
+	}
+	type searched struct {
+		name        string
+		plain, rare time.Duration
+	}
+	var all []searched
+	for _, search := range searches {
+		request, err := s.searchRequest(search.where, now)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", search.name, err)
+		}
+		var times [2][]time.Duration
+		for range l.rounds(10, 4) {
+			for i, request := range [][]byte{plain, request} {
+				for range l.rounds(20, 10) {
+					took, err := s.timed(request)
+					if err != nil {
+						return nil, err
+					}
+					times[i] = append(times[i], took)
+				}
+			}
+		}
+		all = append(all, searched{search.name, median(times[0]), median(times[1])})
+	}
+	ratio := func(s searched) float64 { return float64(s.rare) / float64(s.plain) }
+	slices.SortFunc(all, func(a, b searched) int { return cmp.Compare(ratio(b), ratio(a)) })
+	var parts []string
+	for _, one := range all {
+		parts = append(parts, fmt.Sprintf("%s %.2f (%v)", one.name, ratio(one), elapsed(one.rare)))
+	}
+	return []measured{{
+		value: elapsed(all[0].rare), peer: elapsed(all[0].plain),
+		notes: []string{"times as long: " + strings.Join(parts, ", ")},
+	}}, nil
+}
+
+// searchRequest makes the request of a page, and makes sure that the page is full.
+func (s *server) searchRequest(where string, now time.Time) ([]byte, error) {
+	body := fmt.Sprintf(`{"pageSize":%d,"startTime":%q`, pageSize, now.Add(-2*historyTime).UTC().Format(time.RFC3339))
+	if where != "" {
+		body += `,"where":` + where
+	}
+	path := "/api/v2/observability/resources/" + runtime.FunctionRID(historyFunction) + "/listExecutions?preview=true"
+	request := s.request("POST", path, []byte(body+"}"))
+	answer, err := s.succeed(request)
+	if err != nil {
+		return nil, err
+	}
+	var page struct{ Data []json.RawMessage }
+	if err := json.Unmarshal(answer, &page); err != nil {
+		return nil, err
+	}
+	if len(page.Data) != pageSize {
+		return nil, fmt.Errorf("the page has %d executions, want %d", len(page.Data), pageSize)
+	}
+	return request, nil
+}
