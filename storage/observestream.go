@@ -235,19 +235,19 @@ type allOf struct {
 	of []member
 }
 
-type member struct {
+type streamMember struct {
 	stream
 	agreed int // how often since it was somewhere else than the others
 }
 
 const (
-	// tiredAfter is how often in a row a member agrees before it is not asked
+	// tiredAfter is how often in a row a streamMember agrees before it is not asked
 	// every time, and askedEvery how often it is asked then.
 	tiredAfter = 16
 	askedEvery = 8
 )
 
-func (m *member) tired() bool { return m.agreed >= tiredAfter && m.agreed%askedEvery != 0 }
+func (m *streamMember) tired() bool { return m.agreed >= tiredAfter && m.agreed%askedEvery != 0 }
 
 func intersection(o *observer, of []stream) stream {
 	if len(of) == 1 {
@@ -255,7 +255,7 @@ func intersection(o *observer, of []stream) stream {
 	}
 	s := &allOf{standing: standing{at: ahead}, o: o}
 	for _, one := range of {
-		s.of = append(s.of, member{stream: one})
+		s.of = append(s.of, streamMember{stream: one})
 	}
 	return s
 }
