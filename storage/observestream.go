@@ -232,7 +232,7 @@ func (s *anyOf) seek(limit position) {
 type allOf struct {
 	standing
 	o  *observer
-	of []member
+	of []streamMember
 }
 
 type streamMember struct {
@@ -241,7 +241,7 @@ type streamMember struct {
 }
 
 const (
-	// tiredAfter is how often in a row a streamMember agrees before it is not asked
+	// tiredAfter is how often in a row a stream agrees before it is not asked
 	// every time, and askedEvery how often it is asked then.
 	tiredAfter = 16
 	askedEvery = 8
