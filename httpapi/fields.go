@@ -34,13 +34,16 @@ func (f *fields) at(key string) string {
 	return f.path + "." + key
 }
 
-// fail keeps an error about a member.
-func (f *fields) fail(key, format string, args ...any) *runtime.Error {
-	e := runtime.Errorf(runtime.CodeInvalidArgument, "%s %s", f.at(key), fmt.Sprintf(format, args...))
+// fail keeps an error about a member, if it is the first.
+func (f *fields) fail(key, format string, args ...any) {
+	f.failWith("", key, format, args...)
+}
+
+// failWith is fail with a hint.
+func (f *fields) failWith(hint, key, format string, args ...any) {
 	if *f.err == nil {
-		*f.err = e
+		*f.err = runtime.Errorf(runtime.CodeInvalidArgument, "%s %s", f.at(key), fmt.Sprintf(format, args...)).WithHint(hint)
 	}
-	return e
 }
 
 // take gives a member, nil if it is absent.
@@ -63,7 +66,7 @@ func (f *fields) read(key, kind string, v any) bool {
 		return false
 	}
 	if json.Unmarshal(raw, v) != nil {
-		_ = f.fail(key, "is not %s", kind)
+		f.fail(key, "is not %s", kind)
 		return false
 	}
 	return true
@@ -83,7 +86,7 @@ func (f *fields) flag(key string, fallback bool) bool {
 // number gives 0 for what is absent, and otherwise a number from low to high.
 func (f *fields) number(key string, low, high float64) (n float64) {
 	if f.read(key, "a number", &n) && !(n >= low && n <= high) {
-		f.fail(key, "of %g is out of bounds", n).Hint = fmt.Sprintf("give a number between %g and %g", low, high)
+		f.failWith(fmt.Sprintf("give a number between %g and %g", low, high), key, "of %g is out of bounds", n)
 		return 0
 	}
 	return n
@@ -94,7 +97,7 @@ func (f *fields) whole(key string, low, high int) int {
 	number := f.number(key, float64(low), float64(high))
 	n := int(number)
 	if float64(n) != number {
-		_ = f.fail(key, "of %g is not a whole number", number)
+		f.fail(key, "of %g is not a whole number", number)
 	}
 	return n
 }
@@ -118,7 +121,7 @@ func (f *fields) objects(key string) []*fields {
 	for i, raw := range f.array(key) {
 		inner := &fields{path: fmt.Sprintf("%s[%d]", f.at(key), i), err: f.err}
 		if isNull(raw) || json.Unmarshal(raw, &inner.left) != nil {
-			_ = f.fail(key, "has something else than objects, at %d", i)
+			f.fail(key, "has something else than objects, at %d", i)
 			return nil
 		}
 		all = append(all, inner)
@@ -134,7 +137,7 @@ func (f *fields) texts(key string) (all map[string]string) {
 			all = make(map[string]string)
 		}
 		if isNull(inner.left[name]) {
-			_ = inner.fail(name, "is not a string")
+			inner.fail(name, "is not a string")
 		}
 		all[name] = inner.text(name)
 	}
@@ -153,14 +156,14 @@ func (f *fields) refuse(key, why, hint string) {
 	switch string(f.take(key)) {
 	case "", `""`, "0", "false", "[]", "{}":
 	default:
-		f.fail(key, "%s", why).Hint = hint
+		f.failWith(hint, key, "%s", why)
 	}
 }
 
 // end fails if a member was not read.
 func (f *fields) end() error {
 	if *f.err == nil && len(f.left) > 0 {
-		f.fail(slices.Min(slices.Collect(maps.Keys(f.left))), "is not known here").Hint = "check the spelling, or leave it out"
+		f.failWith("check the spelling, or leave it out", slices.Min(slices.Collect(maps.Keys(f.left))), "is not known here")
 	}
 	return *f.err
 }

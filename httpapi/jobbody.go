@@ -64,7 +64,7 @@ func parseActive(revision *fields) string {
 	revision.refuse("canary", one, "leave it out")
 	revision.refuse("canaryPercent", one, "leave it out")
 	if traffic := revision.number("traffic", 0, 100); traffic != 0 && traffic != 100 {
-		revision.fail("traffic", one).Hint = "leave it out"
+		revision.failWith("leave it out", "traffic", one)
 	}
 	revision.ignore("stickySessionTtl")
 	_ = revision.end() // kept for the end of the body
@@ -112,7 +112,7 @@ func parseTrigger(f *fields) runtime.Trigger {
 		t.Retry = runtime.DefaultCallbackRetry
 	}
 	if auth := c.text("authenticationType"); auth != "" && auth != "private" {
-		c.fail("authenticationType", "of %q is not possible: requests need a token", auth).Hint = `leave it out, or write "private"`
+		c.failWith(`leave it out, or write "private"`, "authenticationType", "of %q is not possible: requests need a token", auth)
 	}
 	_, _ = c.end(), f.end()
 	return t

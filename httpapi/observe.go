@@ -157,7 +157,7 @@ func (f *fields) timestamp(key string) (t time.Time) {
 		t, err = time.Parse(time.RFC3339Nano, text)
 	}
 	if err != nil || t.IsZero() {
-		f.fail(key, "is not a time").Hint = "write it in ISO 8601 with a time zone, like 2026-01-31T15:04:05Z"
+		f.failWith("write it in ISO 8601 with a time zone, like 2026-01-31T15:04:05Z", key, "is not a time")
 	}
 	return t
 }

@@ -94,7 +94,7 @@ func (f *fields) millis() int64 {
 	case n < 0:
 		f.fail("value", "of %d is negative", n)
 	case !known:
-		f.fail("unit", "is not a unit of time").Hint = "use MILLISECONDS, SECONDS, MINUTES or HOURS"
+		f.failWith("use MILLISECONDS, SECONDS, MINUTES or HOURS", "unit", "is not a unit of time")
 	case n > math.MaxInt64/scale:
 		f.fail("value", "of %d %s is too long", n, unit)
 	}
