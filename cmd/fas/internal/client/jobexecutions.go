@@ -86,7 +86,8 @@ func (c *Client) Task(ctx context.Context, job, id string, index int) (Task, err
 	if i := slices.IndexFunc(found, func(t Task) bool { return t.Metadata.Name == name }); i >= 0 {
 		return found[i], nil
 	}
-	return Task{}, runtime.Errorf(runtime.CodeNotFound, "the execution has no %s", name)
+	return Task{}, runtime.Errorf(runtime.CodeNotFound, "the execution %s has no %s", id, name).
+		WithHint("its tasks are numbered from 0")
 }
 
 // CancelJobExecution cancels an execution: tasks that run go on to their ends, no
