@@ -54,7 +54,10 @@ With --json it is an object with the fields
 func cancelText(x client.JobExecution) string {
 	switch {
 	case x.Status == client.JobCancelling:
-		return fmt.Sprintf("%s still run, no new ones start", tasksText(x.Stats.Running))
+		if x.Stats.Running == 1 {
+			return "1 task still runs, no new ones start"
+		}
+		return fmt.Sprintf("%d tasks still run, no new ones start", x.Stats.Running)
 	case x.Status == client.JobCancelled:
 		return fmt.Sprintf("%d of %s were cancelled", x.Stats.Cancelled, tasksText(x.Stats.Total))
 	case x.Status.Done():

@@ -72,8 +72,12 @@ func (v jobView) table() string {
 		name  string
 		count int
 	}{
-		{"WAITING", s.Waiting()}, {"RUNNING", s.Running}, {"SUCCEEDED", s.Success},
-		{"FAILED", s.Failure}, {"CANCELLED", s.Cancelled}, {"RETRIED", s.Retried},
+		{"WAITING", s.Waiting()},
+		{"RUNNING", s.Running},
+		{"SUCCEEDED", s.Success},
+		{"FAILED", s.Failure},
+		{"CANCELLED", s.Cancelled},
+		{"RETRIED", s.Retried},
 	}
 	var names, counts strings.Builder
 	for i, c := range columns {

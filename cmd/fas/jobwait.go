@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -143,11 +144,14 @@ func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecut
 			}
 			_, message := t.Failure()
 			fmt.Fprintf(a.stderr, "%s: %s\n", t.Metadata.Name, oneLine(message))
+			if told == x.Stats.Failure {
+				return errEnough
+			}
 		}
 		return nil
 	})
 	// That they cannot be listed is not what is wrong with the execution.
-	if more := x.Stats.Failure - toldFailures; more > 0 && err == errEnough {
+	if more := x.Stats.Failure - toldFailures; more > 0 && errors.Is(err, errEnough) {
 		fmt.Fprintf(a.stderr, "and %d more\n", more)
 	}
 	return runtime.Errorf(codeUnsuccessful, "%d of %s did not succeed", x.Stats.Total-x.Stats.Success, tasksText(x.Stats.Total)).

@@ -95,7 +95,7 @@ func TestTOMLErrors(t *testing.T) {
 		{"name = \"x\nfunction = 'f'", "job.toml:1:", ""},
 		{head + "x = [1,\n", "job.toml:3:", ""},
 		{head + "name = 'y'", "job.toml:3:1: key name is already defined", ""},
-		{head + "nmae = 1", "job.toml:3:1: nmae is not known here", "did you mean name?"},
+		{head + "nname = 1", "job.toml:3:1: nname is not known here", "did you mean name?"},
 		{head + "else = 1", "job.toml:3:1: else is not known here", "there are name, display_name, labels, enabled, function, runtime, env, triggers"},
 		{head + "[runtime]\n  timout = 3\n", "job.toml:4:3: runtime.timout is not known here", "did you mean timeout?"},
 		{head + "runtime.memory = 5", "job.toml:3:9: runtime.memory of 5 MB is out of bounds", "give 64 to 1024 MB"},
