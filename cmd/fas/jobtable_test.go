@@ -96,8 +96,12 @@ func TestJobProgress(t *testing.T) {
 		if text := p.text(); !strings.Contains(text, " 60%  60 of 100, 2.0/s, 20s left\n") {
 			t.Error(text)
 		}
+		time.Sleep(time.Second) // without an answer nothing gets slower
+		if text := p.text(); !strings.Contains(text, "bills runs, 6s\n") || !strings.Contains(text, ", 2.0/s, 20s left\n") {
+			t.Error(text)
+		}
 		p.troubled(fmt.Errorf("no server listens"))
-		if text := p.text(); !strings.HasPrefix(text, "no server listens; trying again, 5s\n[=========       ]") {
+		if text := p.text(); !strings.HasPrefix(text, "no server listens; trying again, 6s\n[=========       ]") {
 			t.Error(text)
 		}
 	})

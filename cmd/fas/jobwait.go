@@ -55,6 +55,10 @@ func (p *jobProgress) told(x client.JobExecution) {
 	}
 	news := p.view.status != x.Status
 	p.view.status, p.view.stats, p.view.trouble = x.Status, x.Stats, nil
+	// Of now, for what has ended since is not known until the next answer.
+	if got, in := x.Stats.Ended()-p.seenDone, now.Sub(p.seen); got > 0 && in > 0 {
+		p.view.perSecond = float64(got) / in.Seconds()
+	}
 	if p.lines == nil || x.Status.Done() {
 		return
 	}
@@ -77,11 +81,8 @@ func (p *jobProgress) troubled(err error) {
 func (p *jobProgress) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v, now := p.view, time.Now()
-	v.elapsed = now.Sub(p.began)
-	if got, in := v.stats.Ended()-p.seenDone, now.Sub(p.seen); got > 0 && in > 0 {
-		v.perSecond = float64(got) / in.Seconds()
-	}
+	v := p.view
+	v.elapsed = time.Since(p.began)
 	return v.table()
 }
 
@@ -90,8 +91,8 @@ func (p *jobProgress) text() string {
 func (a *app) awaitAndTellJob(ctx context.Context, c *client.Client, job, id string, timeout seconds, asJSON bool) error {
 	x, err := a.awaitJob(ctx, c, job, id, timeout)
 	if err != nil {
-		if !isTerminal(a.stdout) && !asJSON {
-			fmt.Fprintln(a.stdout, id) // it is not lost with the waiting
+		if !isTerminal(a.stdout) {
+			_ = a.writeStarted(job, id, asJSON) // it is not lost with the waiting
 		}
 		return err
 	}
