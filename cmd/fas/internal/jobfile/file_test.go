@@ -220,7 +220,7 @@ func TestJSON(t *testing.T) {
 }
 
 // Whatever a file says, it is read, or told why not, and what was read is JSON.
-func FuzzParse(f *testing.F) {
+func FuzzJobFile(f *testing.F) {
 	f.Add("job.toml", whole)
 	f.Add("job.toml", "a.b = [[{c=1}],'x']\n[[a.d]]\n[a.d.e]")
 	f.Add("job.json", `{"metadata":{"name":"x"},"spec":{"runtime":{"envs":[{"name":"A"}]}}}`)

@@ -10,7 +10,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-func TestParse(t *testing.T) {
+func TestWhere(t *testing.T) {
 	for source, want := range map[string]struct{ text, json string }{
 		"status=failed":     {"status = FAILED", `{"type":"eq","field":"status","value":"FAILED"}`},
 		"status == FAILED":  {"status = FAILED", `{"type":"eq","field":"status","value":"FAILED"}`},
@@ -60,7 +60,7 @@ func TestParse(t *testing.T) {
 }
 
 // An error says what is wrong, where, and what to write instead.
-func TestParseErrors(t *testing.T) {
+func TestWhereErrors(t *testing.T) {
 	for source, want := range map[string]struct{ message, hint string }{
 		"":                                    {"a condition begins with a field, and the end is none, at column 1 of\n  \n  ^", "there are status, duration"},
 		"stauts=failed":                       {"there is no field \"stauts\", at column 1 of\n  stauts=failed\n  ^", "did you mean status?"},
@@ -104,7 +104,7 @@ func TestParseErrors(t *testing.T) {
 
 // Whatever is written, it is read or told why not; what was read and is written
 // again is read as the same, which is a filter that the API takes.
-func FuzzParse(f *testing.F) {
+func FuzzWhere(f *testing.F) {
 	for _, source := range []string{
 		"status=failed and (duration >= 30s or not reason in (timeout, memory))", `user = "a \" \\" or caller is not null`,
 		"not not user!=x", "version not in (1,2) and trace==abc", "((", `"`, "user in (", "duration<=99999999h",
