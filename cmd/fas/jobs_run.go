@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,13 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
-	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
 // jobRunFlags are what an execution is asked for with.
 type jobRunFlags struct {
-	tasksFile   string
-	tasks       []string
+	file        string
+	data        []string
 	parallelism int
 	memory      megabytes
 	env         []string
@@ -28,12 +26,14 @@ func newJobsRun(a *app) *cobra.Command {
 	var wait, asJSON bool
 	var waitTimeout seconds
 	cmd := &cobra.Command{
-		Use:     "run NAME [--tasks FILE | --task JSON...] [--parallelism N] [--env KEY=VALUE...] [--wait] [--json]",
+		Use:     "run NAME [--data JSON... | --file FILE] [--parallelism N] [--env KEY=VALUE...] [--wait] [--json]",
 		Aliases: []string{"start"},
 		Short:   "Start an execution of a job",
-		Long: `Start an execution of a job, and print its id. It has a task for each --task, or
-for each line of a file, which is a JSON object: the args of the function. Without
-either it is one task without args. Up to 10,000 tasks can be in one execution.
+		Long: `Start an execution of a job, and print its id. Its tasks are those of each --data,
+or of a file: a JSON object is one task, the args of the function; an array of such
+objects, or {"tasks": [...]}, is many. A file may have one object a line, too.
+Without either it is one task without args. Up to 10,000 tasks can be in one
+execution.
 
 Once the id is printed, the execution is on the server's disk and will be carried
 to an end, whatever happens to the server or to this command.
@@ -54,9 +54,9 @@ fields
 
 and without it one with the field id.`,
 		Example: `  fas jobs run nightly
-  fas jobs run bills --task '{"customer": 7}' --task '{"customer": 8}' --wait
-  fas jobs run bills --tasks customers.jsonl --parallelism 50 -w
-  ID=$(jq -c '.[]' all.json | fas jobs run bills --tasks - --id bills-2026-01)`,
+  fas jobs run bills --data '[{"customer": 7}, {"customer": 8}]' --wait
+  fas jobs run bills --file customers.jsonl --parallelism 50 -w
+  ID=$(jq -c '.[]' all.json | fas jobs run bills --file - --id bills-2026-01)`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: a.completeJobs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,8 +86,8 @@ and without it one with the field id.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVarP(&f.tasksFile, "tasks", "f", "", "`FILE` with a JSON object a line, - for the standard input")
-	fl.StringArrayVarP(&f.tasks, "task", "t", nil, "the args of a task as a `JSON` object, as often as needed")
+	fl.StringArrayVarP(&f.data, "data", "d", nil, "one or more tasks as `JSON`, as often as needed")
+	fl.StringVarP(&f.file, "file", "f", "", "`FILE` with tasks as JSON, or one a line, - for the standard input")
 	fl.IntVar(&f.parallelism, "parallelism", 0, "`N` tasks at once at most (default what the job says)")
 	fl.Var(&f.memory, "memory", "`MB` of memory that a task may use, at most those of the job (default those of the job)")
 	fl.StringArrayVarP(&f.env, "env", "e", nil, "`KEY=VALUE` that tasks find in their environment, as often as needed")
@@ -97,17 +97,17 @@ and without it one with the field id.`,
 	fl.BoolVarP(&wait, "wait", "w", false, "wait until all tasks are done and print a summary")
 	waitTimeoutFlag(cmd, &waitTimeout)
 	fl.BoolVar(&asJSON, "json", false, "print JSON")
-	for _, name := range []string{"task", "parallelism", "memory", "env", "id", "name"} {
+	for _, name := range []string{"data", "parallelism", "memory", "env", "id", "name"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
-	_ = cmd.MarkFlagFilename("tasks", "jsonl", "ndjson")
+	_ = cmd.MarkFlagFilename("file", "json", "jsonl", "ndjson")
 	return cmd
 }
 
 // request makes one of the flags.
 func (f *jobRunFlags) request(cmd *cobra.Command, a *app) (client.JobRun, error) {
 	r := client.JobRun{Name: f.name, ID: f.id, Memory: int64(f.memory), Parallelism: f.parallelism}
-	if err := exclusive(cmd, "tasks", "task"); err != nil {
+	if err := exclusive(cmd, "data", "file"); err != nil {
 		return r, err
 	}
 	for name, value := range map[string]string{"id": f.id, "name": f.name} {
@@ -138,31 +138,15 @@ func (f *jobRunFlags) request(cmd *cobra.Command, a *app) (client.JobRun, error)
 		r.Env[name] = value
 	}
 	var err error
-	r.Tasks, err = f.readTasks(cmd.Context(), a)
+	switch {
+	case f.file != "":
+		r.Tasks, err = a.readTasks(cmd.Context(), f.file)
+	case len(f.data) > 0:
+		r.Tasks, err = parseData(f.data)
+	default:
+		r.Tasks = []json.RawMessage{json.RawMessage("{}")}
+	}
 	return r, err
-}
-
-func (f *jobRunFlags) readTasks(ctx context.Context, a *app) (tasks []json.RawMessage, err error) {
-	if f.tasksFile != "" {
-		lines, err := a.readBulk(ctx, f.tasksFile)
-		if err == nil && len(lines) == 0 {
-			err = usagef("each line is a JSON object, the args of a task", "there are no tasks in %s", quoted(f.tasksFile))
-		}
-		for _, line := range lines {
-			tasks = append(tasks, line)
-		}
-		return tasks, err
-	}
-	for i, task := range f.tasks {
-		if err := strictjson.Check([]byte(task), strictjson.Options{Object: true}); err != nil {
-			return nil, usagef(`give an object, such as {"name": "you", "times": 3}`, "--task number %d is not a JSON object: %v", i+1, err)
-		}
-		tasks = append(tasks, json.RawMessage(task))
-	}
-	if tasks == nil {
-		tasks = []json.RawMessage{json.RawMessage("{}")}
-	}
-	return tasks, nil
 }
 
 // writeStarted prints the id of an execution that was accepted.
