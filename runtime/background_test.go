@@ -553,7 +553,8 @@ func TestLeasedRunsFindTheirFunctionAsItIs(t *testing.T) {
 				case gate <- struct{}{}:
 				}
 			}
-			before := int(began.Load())
+			// One may be between looking its function up and the sandbox.
+			before := int(began.Load()) + 1
 			close(gate)
 			after := 0
 			for _, id := range ids {
@@ -562,8 +563,8 @@ func TestLeasedRunsFindTheirFunctionAsItIs(t *testing.T) {
 					after++
 				}
 			}
-			if after < len(ids)-before || before == len(ids) {
-				t.Errorf("%d of %d began before the change, %d found the function as it is", before, len(ids), after)
+			if after < len(ids)-before || before >= len(ids) {
+				t.Errorf("up to %d of %d began before the change, %d found the function as it is", before, len(ids), after)
 			}
 		})
 	}
