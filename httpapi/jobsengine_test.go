@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/valyala/fasthttp/fasthttputil"
-
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage"
 )
@@ -102,8 +100,8 @@ func startJobs(t *testing.T, change func(*Options)) *jobServer {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	ln := fasthttputil.NewInmemoryListener()
-	s := startOn(t, ln, ln.Dial, &fakeEngine{}, func(o *Options) {
+	ln, dial := listenTCP(t) // logs may be followed, see TestFollow
+	s := startOn(t, ln, dial, &fakeEngine{}, func(o *Options) {
 		o.Functions, o.Executions, o.Jobs, o.DeadLetters = engine, engine, engine, engine
 		if change != nil {
 			change(o)

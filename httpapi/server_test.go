@@ -224,12 +224,18 @@ func start(t *testing.T, fake *fakeEngine, change func(*Options)) *testServer {
 // startTCP serves on a port.
 func startTCP(t *testing.T, fake *fakeEngine, change func(*Options)) *testServer {
 	t.Helper()
+	ln, dial := listenTCP(t)
+	return startOn(t, ln, dial, fake, change)
+}
+
+func listenTCP(t *testing.T) (net.Listener, func() (net.Conn, error)) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	addr := ln.Addr().String()
-	return startOn(t, ln, func() (net.Conn, error) { return net.Dial("tcp", addr) }, fake, change)
+	return ln, func() (net.Conn, error) { return net.Dial("tcp", addr) }
 }
 
 // answer is what came back for a request.

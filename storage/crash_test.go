@@ -218,6 +218,54 @@ func survived(t *testing.T, i int, c crash) {
 	must(t, s.Close())
 }
 
+// A store that was being made when power was lost holds nothing yet: whatever is
+// left of it must not keep a server from starting.
+func TestLostPowerWhileItIsMade(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 3))
+	var mu sync.Mutex
+	var left []*vfs.MemFS
+	mem := vfs.NewCrashableMem()
+	s := openOn(t, errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		unsynced := []int{0, 50, 100}
+		if op.Kind == errorfs.OpFileSync { // of a folder, mostly: each file new in it may be there or not
+			unsynced = slices.Repeat([]int{20, 50, 80}, 10)
+		}
+		for _, unsynced := range unsynced {
+			left = append(left, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng}))
+		}
+		return nil
+	})), "data/store")
+	must(t, s.Close())
+	if len(left) < 100 {
+		t.Fatalf("power was lost only %d times: does making a store write no more?", len(left))
+	}
+	for i, fs := range left {
+		s, err := Open(options(fs, "data/store"))
+		if err != nil {
+			files, _ := fs.List("data/store")
+			t.Errorf("crash %d left %v: %v", i, files, err)
+			continue
+		}
+		survivedEmpty(t, s)
+	}
+}
+
+func survivedEmpty(t *testing.T, s *Store) {
+	t.Helper()
+	checkInvariants(t, s)
+	if got := contents(t, s); len(got) > 0 {
+		t.Errorf("there are %v", got.shape())
+	}
+	f, v := function(crashTenant, "id", "name", 1), version("id", 1, "x")
+	must(t, s.CreateFunction(f, v, changeNumber(crashTenant, 1)))
+	must(t, s.Close())
+}
+
 // changesLeft tells which of the first so many changes left a record. Each left
 // what its key stands for too, or neither.
 func changesLeft(t *testing.T, s *Store, most int) (made []bool) {

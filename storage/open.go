@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -221,6 +222,9 @@ func isFresh(fs vfs.FS, dir string) (bool, error) {
 		}
 	}
 	switch {
+	case desc.Exists && table == "" && log == "" && !slices.Contains(files, desc.ManifestFilename):
+		// Power was lost before the folder was synced. Pebble would miss what the marker names.
+		return true, removeMarkers(fs, dir, files)
 	case desc.Exists && table != "" && log == "":
 		return false, fmt.Errorf("%w: there is data (%s) but no log", errDamaged, table)
 	case desc.Exists:
@@ -231,6 +235,16 @@ func isFresh(fs vfs.FS, dir string) (bool, error) {
 		return false, fmt.Errorf("%w: it holds %s", errForeign, foreign)
 	}
 	return true, nil
+}
+
+func removeMarkers(fs vfs.FS, dir string, files []string) error {
+	var errs []error
+	for _, file := range files {
+		if strings.HasPrefix(file, "marker.") {
+			errs = append(errs, fs.Remove(fs.PathJoin(dir, file)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkFormat reads which format the records have. In a store without any

@@ -38,6 +38,12 @@ func (a *app) readBulk(ctx context.Context, file string) ([][]byte, error) {
 	if file == "-" {
 		file = "the standard input"
 	}
+	return parseLines(data, file)
+}
+
+// parseLines gives the lines that are not blank, each a JSON object. What they are of
+// is for errors.
+func parseLines(data []byte, file string) ([][]byte, error) {
 	var all [][]byte
 	number := 0
 	for line := range bytes.Lines(data) {

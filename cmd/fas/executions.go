@@ -35,6 +35,7 @@ of one. The server keeps those that are done for 7 days unless told otherwise.`,
 	}
 	cmd.AddCommand(
 		newExecutionsList(a),
+		newExecutionsSearch(a),
 		newExecutionsGet(a),
 		newExecutionsGetBulk(a),
 		newExecutionsCancel(a),

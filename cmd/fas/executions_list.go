@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -9,9 +9,8 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 )
 
-// defaultListLimit is how many executions are listed unless told otherwise:
-// more than fits on a screen.
-const defaultListLimit = 100
+// traceID is what the id of a trace looks like (W3C Trace Context).
+var traceID = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
 
 func newExecutionsList(a *app) *cobra.Command {
 	var f client.Filter
@@ -19,11 +18,12 @@ func newExecutionsList(a *app) *cobra.Command {
 	var limit int
 	var asJSON, quiet bool
 	cmd := &cobra.Command{
-		Use:     "list [-i] [--function NAME] [--status STATUS] [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
+		Use:     "list [-i] [--function NAME] [--status STATUS] [--trace ID] [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
 		Aliases: []string{"ls"},
 		Short:   "List executions",
 		Long: `List the executions that are not done, newest first; with -i those that are done,
-too, with --status those of some statuses.
+too, with --status those of some statuses. With --trace they are those of a trace,
+done or not.
 
 WHEN is a time, such as 2026-01-31T15:04:05Z, or "2026-01-31 15:04" in the local time
 zone, or how long ago, such as 90s, 2h or 7d. It is about when they were accepted.
@@ -40,6 +40,7 @@ Outputs of more than 1 KiB are left out, and output_omitted is true then.`,
 		Example: `  fas executions list
   fas executions list -i --function hello --since 2h
   fas executions list --status failed,cancelled --since 1d --json
+  fas executions list --trace $TRACE
   fas executions list -q --limit 0 | xargs fas executions cancel`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,8 +58,11 @@ Outputs of more than 1 KiB are left out, and output_omitted is true then.`,
 					return err
 				}
 			}
-			if limit < 0 {
-				return usagef("give a number, or 0 for all", "the --limit %d is negative", limit)
+			if err := checkLimit(limit); err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("trace") && !traceID.MatchString(f.Trace) {
+				return usagef("give 32 hexadecimal digits, as `fas executions search` shows them", "--trace: %s is not the id of a trace", quoted(f.Trace))
 			}
 			now := time.Now()
 			var err error
@@ -82,14 +86,15 @@ Outputs of more than 1 KiB are left out, and output_omitted is true then.`,
 	cmd.Flags().StringSliceVar(&f.Statuses, "status", nil, "only those of a `STATUS`: pending, started, success, failed or cancelled; several with commas")
 	cmd.Flags().StringVar(&since, "since", "", "only those accepted at this time or later (`WHEN`)")
 	cmd.Flags().StringVar(&until, "until", "", "only those accepted before this time (`WHEN`)")
-	cmd.Flags().IntVar(&limit, "limit", defaultListLimit, "`N` executions at most, 0 for all")
+	cmd.Flags().StringVar(&f.Trace, "trace", "", "only those of the trace with the `ID`, done or not")
+	limitFlag(cmd, &limit, "executions")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print ids only")
 	_ = cmd.RegisterFlagCompletionFunc("function", a.completeFunctions)
 	_ = cmd.RegisterFlagCompletionFunc("deployment", a.completeFunctions)
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(
 		[]string{"pending", "started", "success", "failed", "cancelled"}, cobra.ShellCompDirectiveNoFileComp))
-	for _, name := range []string{"since", "until", "limit"} {
+	for _, name := range []string{"since", "until", "trace"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	return cmd
@@ -97,43 +102,18 @@ Outputs of more than 1 KiB are left out, and output_omitted is true then.`,
 
 // listExecutions prints executions page by page.
 func (a *app) listExecutions(cmd *cobra.Command, c *client.Client, f client.Filter, limit int, asJSON, quiet bool) error {
-	array := jsonArray{out: a.stdout}
 	table := executionTable{out: a.stdout, people: isTerminal(a.stdout)}
-	count := 0
-	more, err := c.ListExecutions(cmd.Context(), f, limit, func(page []client.Execution) error {
-		count += len(page)
-		if !asJSON && !quiet {
-			return table.write(page)
-		}
-		for _, x := range page {
-			var err error
-			if asJSON {
-				err = array.add(x)
-			} else {
-				_, err = fmt.Fprintln(a.stdout, x.ID)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	list := pages[client.Execution]{
+		app: a, asJSON: asJSON, quiet: quiet, table: table.write,
+		id: func(x client.Execution) string { return x.ID },
+	}
+	more, err := c.ListExecutions(cmd.Context(), f, limit, list.page)
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		if err := array.end(); err != nil {
-			return err
-		}
-		fmt.Fprintln(a.stdout)
+	nothing := "there are no such executions"
+	if !f.Completed && len(f.Statuses) == 0 && f.Trace == "" {
+		nothing = "nothing runs; -i lists what is done"
 	}
-	switch {
-	case more:
-		fmt.Fprintf(a.stderr, "there are more than these %d: --limit N shows N of them, --limit 0 all\n", limit)
-	case count == 0 && table.people && !asJSON && !quiet && !f.Completed && len(f.Statuses) == 0:
-		fmt.Fprintln(a.stderr, "nothing runs; -i lists what is done")
-	case count == 0 && table.people && !asJSON && !quiet:
-		fmt.Fprintln(a.stderr, "there are no such executions")
-	}
-	return nil
+	return list.end(more, limit, nothing)
 }

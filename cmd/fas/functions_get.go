@@ -19,8 +19,8 @@ context (their values are secret), and its code.
 
 With --json it is an object with the fields
 
-  name, runner_url, version, created, updated (RFC 3339), timeout (seconds),
-  memory (MB), retries, context_keys, code
+  name, runner_url, version, created, updated (RFC 3339), rid, timeout
+  (seconds), memory (MB), retries, context_keys, code
 
 With --code it is the code alone, byte for byte.`,
 		Example: `  fas functions get hello
@@ -55,6 +55,7 @@ With --code it is the code alone, byte for byte.`,
 			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "name:\t%s\n", f.Name)
 			fmt.Fprintf(w, "url:\t%s\n", f.RunnerURL)
+			fmt.Fprintf(w, "rid:\t%s\n", f.RID)
 			fmt.Fprintf(w, "version:\t%d\n", f.Version)
 			fmt.Fprintf(w, "timeout:\t%g s\n", f.Timeout)
 			fmt.Fprintf(w, "memory:\t%g MB\n", f.Memory)

@@ -23,7 +23,7 @@ tabs between them, without a heading.
 
 With --json it is an array of objects with the fields
 
-  name, runner_url, version, created, updated (RFC 3339)`,
+  name, runner_url, version, created, updated (RFC 3339), rid`,
 		Example: `  fas functions list
   fas functions list --json | jq -r '.[].name'
   for f in $(fas functions list -q); do fas functions get $f --code > $f.py; done`,

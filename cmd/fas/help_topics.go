@@ -10,17 +10,19 @@ func newHelpExitCodes() *cobra.Command {
 
   0    it did what was asked
   1    it failed: the function raised, was stopped at a limit, cancelled or does
-       not deploy, or something else went wrong
+       not deploy, a task of a job did not succeed, or something else went wrong
   2    it was called wrongly: an unknown flag, a missing name, a value out of
        bounds
   3    the server does not accept the token, or there is none
-  4    there is no such function, execution or profile
+  4    there is no such function, job, execution, dead letter or profile
   5    no server answers, or it cannot take more work now: try again later
   6    the time of --wait-timeout was over; what was waited for goes on
   130  Ctrl-C was pressed (143 for a SIGTERM); what was waited for goes on
 
 Commands that wait for an execution, as "fas executions get --wait" and
-"fas executions logs -f", end as the execution does: 0 if it is Success, else 1.
+"fas executions logs -f", end as the execution does: 0 if it is Success, else 1. So do
+"fas jobs run --wait" and "fas jobs executions NAME EXECUTION --wait": 0 if it is
+succeeded, else 1.
 
 What was asked for is on the standard output; everything else, errors included,
 is on the standard error.`,

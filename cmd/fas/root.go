@@ -11,6 +11,7 @@ import (
 const (
 	groupServer    = "server"
 	groupFunctions = "functions"
+	groupJobs      = "jobs"
 )
 
 func newRoot(a *app) *cobra.Command {
@@ -47,12 +48,15 @@ machine, and the other commands talk to it.`,
 	cmd.AddGroup(
 		&cobra.Group{ID: groupServer, Title: "Server:"},
 		&cobra.Group{ID: groupFunctions, Title: "Functions:"},
+		&cobra.Group{ID: groupJobs, Title: "Jobs:"},
 	)
 	cmd.AddCommand(
 		newServe(a),
 		newInit(a),
 		newFunctions(a),
 		newExecutions(a),
+		newJobs(a),
+		newDeadLetters(a),
 		newProfiles(a),
 		newAuth(a),
 		newVersion(a),
@@ -88,14 +92,18 @@ func group(cmd *cobra.Command, args []string) error {
 }
 
 // arguments checks that a command gets exactly the named ones.
-func arguments(names ...string) cobra.PositionalArgs {
+func arguments(names ...string) cobra.PositionalArgs { return argumentsAndMore(0, names...) }
+
+// argumentsAndMore checks that a command gets the named ones, and up to so many
+// more.
+func argumentsAndMore(more int, names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		hint := "usage: " + cmd.UseLine()
 		if len(args) < len(names) {
 			return usagef(hint, "the %s is missing", strings.Join(names[len(args):], " and the "))
 		}
-		if len(args) > len(names) {
-			return usagef(hint, "%q is one argument too many", args[len(names)])
+		if most := len(names) + more; len(args) > most {
+			return usagef(hint, "%q is one argument too many", args[most])
 		}
 		return nil
 	}

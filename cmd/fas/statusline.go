@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,11 +21,12 @@ const (
 	statusWidth = 79
 )
 
-// statusLine is a line at the foot of a terminal that says how it goes, for as
-// long as it goes on. It is for people only: a nil *statusLine shows nothing.
+// statusLine is a line at the foot of a terminal, or some lines, that say how it
+// goes, for as long as it goes on. It is for people only: a nil *statusLine shows nothing.
 type statusLine struct {
 	out   io.Writer
 	width int
+	shown int // lines that are on the terminal
 
 	mu   sync.Mutex
 	text func() string
@@ -55,7 +57,7 @@ func startStatusLine(out io.Writer, width int) *statusLine {
 	return l
 }
 
-// say sets what the line says; text is called anew each time it is written, on
+// say sets what the lines say; text is called anew each time it is written, on
 // another goroutine.
 func (l *statusLine) say(text func() string) {
 	if l == nil {
@@ -79,7 +81,6 @@ func (l *statusLine) show() {
 	defer close(l.gone)
 	ticks := time.NewTimer(statusDelay)
 	defer ticks.Stop()
-	shown := false
 	for {
 		select {
 		case <-ticks.C:
@@ -87,18 +88,42 @@ func (l *statusLine) show() {
 			text := l.text
 			l.mu.Unlock()
 			if text != nil {
-				// To the line's begin, the text, and nothing behind it (ECMA-48 EL).
-				fmt.Fprintf(l.out, "\r%s\x1b[K", cut(text(), l.width))
-				shown = true
+				l.draw(text())
 			}
 			ticks.Reset(statusEvery)
 		case <-l.stop:
-			if shown {
-				fmt.Fprint(l.out, "\r\x1b[K")
+			if l.shown > 0 {
+				fmt.Fprint(l.out, l.home()+"\x1b[K"+l.below(1))
 			}
 			return
 		}
 	}
+}
+
+// draw writes lines in place of those that are shown.
+func (l *statusLine) draw(text string) {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = cut(line, l.width) + "\x1b[K" // and nothing behind it (ECMA-48 EL)
+	}
+	fmt.Fprint(l.out, l.home()+strings.Join(lines, "\r\n")+l.below(len(lines)))
+	l.shown = len(lines)
+}
+
+// home goes to where the lines begin.
+func (l *statusLine) home() string {
+	if l.shown > 1 {
+		return fmt.Sprintf("\x1b[%dA\r", l.shown-1)
+	}
+	return "\r"
+}
+
+// below takes away what was shown below so many lines.
+func (l *statusLine) below(lines int) string {
+	if l.shown > lines {
+		return "\x1b[J"
+	}
+	return ""
 }
 
 // cut is the beginning of a text that fits into so many columns.

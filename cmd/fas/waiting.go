@@ -53,6 +53,11 @@ func resumable(err error, hint string) error {
 	return err
 }
 
+// stillRunning is the end of a wait that the server has ended.
+func stillRunning(hint string) error {
+	return runtime.Errorf(codeStoppedWaiting, "it is not done yet, and goes on").WithHint(hint)
+}
+
 // command is what to type for a command of this program, for the same server.
 func (a *app) command(words string) string {
 	if a.profile != "" {

@@ -28,8 +28,10 @@ const (
 	historyTime = 6 * 24 * time.Hour
 	// pageSize is of a page, and how many there are of what is rare.
 	pageSize = 100
-	// openExecutions is how many are not done: more than a server begins.
+	// openExecutions is how many are not done: more than a server begins, which
+	// has historyBudget for more than a page of them. They sleep, and use little.
 	openExecutions = 2_000
+	historyBudget  = "32GB"
 )
 
 // measureList asks two servers for the same pages.
@@ -205,7 +207,7 @@ func (l *lab) serveHistory(ctx context.Context, n int, now time.Time) (*server, 
 	if err := store.Close(); err != nil {
 		return nil, err
 	}
-	s, err := l.serveIn(ctx, data, "--retention-count", strconv.Itoa(2*manyExecutions))
+	s, err := l.serveIn(ctx, data, "--retention-count", strconv.Itoa(2*manyExecutions), "--memory-budget", historyBudget)
 	if err != nil {
 		return nil, err
 	}

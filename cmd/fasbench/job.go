@@ -8,10 +8,6 @@ import (
 	"time"
 )
 
-// jobPoll is how often an execution of a job is looked at. The figure is late by
-// that at most.
-const jobPoll = 5 * time.Millisecond
-
 // measureJob has an execution of a job worked off, and by turns a bulk of as many
 // runs of the same function.
 func measureJob(ctx context.Context, l *lab) ([]measured, error) {
@@ -60,7 +56,7 @@ func (s *server) workOffJob(n int) (time.Duration, error) {
 		return 0, err
 	}
 	for {
-		body, err := s.succeed(s.jobRequest("GET", "/v0/jobs/hello/executions/"+accepted.ID, ""))
+		body, err := s.succeed(s.jobRequest("GET", "/v0/jobs/hello/executions/"+accepted.ID+"?wait=60", ""))
 		if err != nil {
 			return 0, err
 		}
@@ -75,10 +71,9 @@ func (s *server) workOffJob(n int) (time.Duration, error) {
 			return 0, err
 		case x.Status == "succeeded" && x.Stats.Success == n:
 			return time.Since(began), nil
-		case x.Status != "queued" && x.Status != "pending" && x.Status != "running":
+		case x.Status != "running":
 			return 0, fmt.Errorf("the execution %s is %s with %d of %d tasks done", accepted.ID, x.Status, x.Stats.Success, n)
 		}
-		time.Sleep(jobPoll)
 	}
 }
 

@@ -30,10 +30,11 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # The stages of the guest's build that lead to its native Python, in a work folder of their own.
-export GUEST_WORK=$repo/.cache/native-python GUEST_OUT=$repo/.cache/native-python
+# They need the sources alone: Debian may replace the binary packages that are pinned (tzdata) at any time.
+export GUEST_WORK=$repo/.cache/native-python GUEST_OUT=$repo/.cache/native-python GUEST_KINDS=source
 mkdir -p "$GUEST_WORK"
 # shellcheck source=../../pyguest/build/stages.sh
 . "$repo/pyguest/build/stages.sh"
 stage fetch.sh inputs.txt
-stage unpack.sh patches.txt
+stage unpack.sh patches.txt patches
 stage native.sh

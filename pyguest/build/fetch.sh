@@ -19,17 +19,7 @@ while read -r package version file sha256; do
 done < <(pinned binary)
 
 if [ ${#missing[@]} -gt 0 ]; then
-  # trixie beside the machine's own release, with lists of its own, so that nothing of it is ever installed.
-  mirror=$( (cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null || true) |
-    awk '/^URIs:/ { print $2 } /^deb / { for (i = 2; i <= NF; i++) if ($i ~ /debian\/?$/) print $i }' | grep -E 'debian/?$' | head -n 1 || true)
-  [ -n "$mirror" ] || die "no Debian mirror found in /etc/apt: add one, the sources come from there"
-  key=/usr/share/keyrings/debian-archive-keyring.gpg
-  mkdir -p "$work/apt/lists/partial"
-  for kind in deb deb-src; do
-    printf '%s [signed-by=%s] %s trixie main\n' "$kind" "$key" "$mirror"
-  done >"$work/apt/sources.list"
-  apt=(-q -o "Dir::Etc::sourcelist=$work/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o "Dir::State::Lists=$work/apt/lists" -o APT::Sandbox::User=root)
+  trixie
   quiet fetch-update apt-get "${apt[@]}" update
   while read -r wanted; do
     say "fetching ${wanted#*:}"

@@ -12,10 +12,10 @@ features=(-mcpu=mvp -mbulk-memory -msign-ext -mnontrapping-fptoint -mmutable-glo
 target=(--target=wasm32-wasip1 "--sysroot=$work/sysroot/usr" -resource-dir "$work/resource" "${features[@]}"
   "-ffile-prefix-map=$work=/build")
 optimise=(-O3 -DNDEBUG)
-optimise_ceval=(-Os -DNDEBUG)
+optimise_ceval=(-Os -DNDEBUG -fno-builtin-memset)
 lto=(-flto=full)
 # What is hot and what is cold (profile/). Not for the main loop, whose frames on the native stack it makes larger.
-profile=("-fprofile-instr-use=$work/python.profdata" -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date)
+profile=("-fprofile-instr-use=$work/python.profdata" -mllvm -enable-value-profiling -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date)
 profile_ceval=(-fno-profile-instr-use)
 
 # WASI has no signals, process ids or CPU clocks; wasi-libc stands in for them.

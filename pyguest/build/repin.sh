@@ -1,12 +1,20 @@
 #!/bin/bash
 # Prints what Debian offers now, as lines for inputs.txt: repin.sh [--work DIR]. Changes nothing.
 #
-# Needs a work folder that build.sh has used (it has the lists of trixie); without one, only the tools are looked up.
+# --work DIR   where apt's lists of trixie go, or are already. Default: a temporary folder.
 set -euo pipefail
 
 build=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-work=''
-[ "${1:-}" != --work ] || work=$(cd "$2" && pwd)
+if [ "${1:-}" = --work ]; then
+  mkdir -p "$2"
+  work=$(cd "$2" && pwd)
+else
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+fi
+export GUEST_WORK=$work GUEST_OUT=$work
+# shellcheck source=stages.sh
+. "$build/stages.sh"
 
 each() { awk -v kind="$1" '$1 == kind { print $2 }' "$build/inputs.txt" | uniq; }
 
@@ -14,9 +22,7 @@ apt-get update -q >/dev/null
 each tool | while read -r package; do
   apt-cache show "$package" | awk -v p="$package" '/^Version:/ { v = $2 } /^SHA256:/ { print "tool", p, v, "-", $2; exit }'
 done
-[ -n "$work" ] || exit 0
-apt=(-q -o "Dir::Etc::sourcelist=$work/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State::Lists=$work/apt/lists"
-  -o APT::Sandbox::User=root)
+trixie
 apt-get "${apt[@]}" update >/dev/null
 each source | while read -r package; do
   # The signature and the .dsc file are not unpacked; SQLite's -www archive is its web site.

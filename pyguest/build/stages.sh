@@ -23,8 +23,26 @@ quiet() {
   "$@" >"$log" 2>&1 </dev/null || { tail -n 40 "$log" >&2; die "failed: $1 (all of its output: $log)"; }
 }
 
-# pinned KIND: the lines of inputs.txt of that kind, as "PACKAGE VERSION FILE SHA256".
-pinned() { awk -v kind="$1" '$1 == kind { print $2, $3, $4, $5 }' "$build/inputs.txt"; }
+# pinned KIND: the lines of inputs.txt of that kind, as "PACKAGE VERSION FILE SHA256"; none if GUEST_KINDS leaves that kind out.
+pinned() {
+  [[ " ${GUEST_KINDS:-source binary tool} " == *" $1 "* ]] || return 0
+  awk -v kind="$1" '$1 == kind { print $2, $3, $4, $5 }' "$build/inputs.txt"
+}
+
+# trixie: sets apt to the options with which apt sees trixie beside the machine's own release, from the same mirror, with lists of its own,
+# so that nothing of it is ever installed.
+trixie() {
+  local mirror kind key=/usr/share/keyrings/debian-archive-keyring.gpg
+  mirror=$( (cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null || true) |
+    awk '/^URIs:/ { print $2 } /^deb / { for (i = 2; i <= NF; i++) if ($i ~ /debian\/?$/) print $i }' | grep -E 'debian/?$' | head -n 1 || true)
+  [ -n "$mirror" ] || die "no Debian mirror found in /etc/apt: add one, the sources come from there"
+  mkdir -p "$work/apt/lists/partial"
+  for kind in deb deb-src; do
+    printf '%s [signed-by=%s] %s trixie main\n' "$kind" "$key" "$mirror"
+  done >"$work/apt/sources.list"
+  apt=(-q -o "Dir::Etc::sourcelist=$work/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+    -o "Dir::State::Lists=$work/apt/lists" -o APT::Sandbox::User=root)
+}
 
 # hash_of PATH...: one hash over the contents of files and folders, whatever folder they lie in.
 hash_of() {

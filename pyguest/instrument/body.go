@@ -14,8 +14,10 @@ type rewriter struct {
 	// out is the new code. It holds the old body up to copied, without the local declarations.
 	out    asm
 	copied int
-	// depth holds for every open block of the old body how many of the blocks up to it are loops.
+	// depth holds for every open block of the old body how many of the blocks up to it are loops, bare whether a branch to its
+	// label surely takes no values along.
 	depth []uint32
+	bare  []bool
 	// seen counts the loops met so far.
 	seen int
 	// The counters of loops with calls inside and of those without. Added locals are numbered from nextLocal.
@@ -35,7 +37,7 @@ type counter struct {
 // rewrite returns the function's new body, or the old one if nothing had to be added. The function must have been
 // scanned.
 func (t *ticker) rewrite(f *function, stats *Stats) ([]byte, error) {
-	w := rewriter{ticker: t, function: f, stats: stats, r: f.code.Reader(), depth: []uint32{0}}
+	w := rewriter{ticker: t, function: f, stats: stats, r: f.code.Reader(), depth: []uint32{0}, bare: []bool{f.results == 0}}
 	groups, locals, err := w.r.Locals()
 	if err != nil {
 		return nil, f.wrap(err)
@@ -104,17 +106,21 @@ func (w *rewriter) instr(in wasmbin.Instr) error {
 	loops := w.depth[len(w.depth)-1]
 	switch in.Op {
 	case wasmbin.OpBlock, wasmbin.OpIf:
-		w.depth = append(w.depth, loops)
+		w.depth, w.bare = append(w.depth, loops), append(w.bare, w.takesNothing(in.Op))
 	case wasmbin.OpLoop:
 		w.startLoop(loops == 0)
-		w.depth = append(w.depth, loops+1)
+		w.depth, w.bare = append(w.depth, loops+1), append(w.bare, w.takesNothing(in.Op))
 	case wasmbin.OpEnd:
-		w.depth = w.depth[:len(w.depth)-1]
+		w.depth, w.bare = w.depth[:len(w.depth)-1], w.bare[:len(w.bare)-1]
 		if len(w.depth) > 0 && w.depth[len(w.depth)-1] < loops {
 			w.flush(w.r.Pos())
 			w.out.end() // Of the block around the loop.
 		}
-	case wasmbin.OpBr, wasmbin.OpBrIf:
+	case wasmbin.OpBrIf:
+		w.flush(w.before)
+		w.branchIf(w.label(in.Index), uint64(in.Index) < uint64(len(w.bare)) && w.bare[len(w.bare)-1-int(in.Index)])
+		w.copied = w.r.Pos()
+	case wasmbin.OpBr:
 		if label := w.label(in.Index); label != in.Index {
 			w.flush(w.before)
 			w.out.index(in.Op, label)
@@ -154,6 +160,25 @@ func (w *rewriter) label(old uint32) uint32 {
 	return old + w.depth[len(w.depth)-1] - w.depth[target]
 }
 
+// takesNothing reports whether the present instruction, of the given opcode, starts a block to whose label branches take no values.
+// Of blocks with types by index it does not know.
+func (w *rewriter) takesNothing(op byte) bool {
+	t := w.code.Body[w.before+1]
+	return t == wasmbin.TypeEmpty || op == wasmbin.OpLoop && t > wasmbin.TypeEmpty && t < 0x80
+}
+
+// branchIf writes a conditional branch, if bare as an unconditional one in an if (see the documentation of the package).
+func (w *rewriter) branchIf(label uint32, bare bool) {
+	if !bare {
+		w.out.index(wasmbin.OpBrIf, label)
+		return
+	}
+	w.stats.Branches++
+	w.out.ifThen()
+	w.out.index(wasmbin.OpBr, label+1)
+	w.out.end()
+}
+
 func (w *rewriter) branchTable() error {
 	w.flush(w.before)
 	old := wasmbin.NewReader(w.code.Body[w.before:w.r.Pos()], w.code.Offset+w.before)
@@ -185,7 +210,7 @@ func (w *rewriter) branchTable() error {
 //	  end
 //	  loop                       ; the loop that was
 //	    counter += 1
-//	    br_if counter == stride, outer loop
+//	    if counter == stride, br to the outer loop
 //	    body
 //
 // To start the outer loop again does the same as to start the inner one, since at its head all state is in locals and on
@@ -235,7 +260,7 @@ func (w *rewriter) startLoop(outermost bool) {
 	a.op(wasmbin.OpI32Add)
 	a.set(c.local)
 	w.full(c)
-	a.index(wasmbin.OpBrIf, 1)
+	w.branchIf(1, w.takesNothing(wasmbin.OpLoop))
 }
 
 // full pushes whether the counter has reached its stride.

@@ -33,7 +33,7 @@ func Instrument(module []byte, options Options) ([]byte, Stats, error) {
 		if uint64(typeIndex) >= uint64(len(m.Types)) {
 			return nil, stats, fmt.Errorf("instrument: function %d: no type %d", index, typeIndex)
 		}
-		functions[i] = function{index: index, params: len(m.Types[typeIndex].Params), code: code}
+		functions[i] = function{index: index, params: len(m.Types[typeIndex].Params), results: len(m.Types[typeIndex].Results), code: code}
 		if err := functions[i].scan(options); err != nil {
 			return nil, stats, err
 		}

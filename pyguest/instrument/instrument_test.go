@@ -90,7 +90,7 @@ func TestStats(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := instrument.Stats{
-		Functions: 23, Changed: 17, Loops: 24, LoopEntries: 3, IndirectCalls: 2, Entries: 2,
+		Functions: 23, Changed: 17, Loops: 24, LoopEntries: 3, IndirectCalls: 2, Entries: 2, Branches: 38,
 		BytesIn: len(module), BytesOut: len(out),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -244,6 +244,30 @@ func TestLongEncodings(t *testing.T) {
 	instantiate(t, "compiler", out)
 	if !bytes.Contains(out, []byte{wasmbin.OpI32Const, 0x80, 0x80, 0x00, 0x1a}) {
 		t.Error("the constant was written anew")
+	}
+}
+
+// TestConditionalBranches has a branch in its function's label, and one that takes a value along, which an if could not see.
+func TestConditionalBranches(t *testing.T) {
+	const i32, get, block = wasmbin.TypeI32, wasmbin.OpLocalGet, wasmbin.OpBlock
+	code := []byte{
+		get, 0, wasmbin.OpBrIf, 0,
+		block, wasmbin.TypeEmpty, get, 0, wasmbin.OpBrIf, 0, wasmbin.OpEnd,
+		block, i32, get, 0, get, 0, wasmbin.OpBrIf, 0, wasmbin.OpEnd, 0x1a,
+		wasmbin.OpEnd,
+	}
+	want := []byte{
+		get, 0, wasmbin.OpIf, wasmbin.TypeEmpty, wasmbin.OpBr, 1, wasmbin.OpEnd,
+		block, wasmbin.TypeEmpty, get, 0, wasmbin.OpIf, wasmbin.TypeEmpty, wasmbin.OpBr, 1, wasmbin.OpEnd, wasmbin.OpEnd,
+		block, i32, get, 0, get, 0, wasmbin.OpBrIf, 0, wasmbin.OpEnd, 0x1a,
+		wasmbin.OpEnd,
+	}
+	m := module([]byte{1, 1, i32}, code...)
+	out := mustInstrument(t, m, instrument.Options{})
+	instantiate(t, "compiler", m)
+	instantiate(t, "compiler", out)
+	if !bytes.Contains(out, want) {
+		t.Errorf("% x does not hold % x", out, want)
 	}
 }
 

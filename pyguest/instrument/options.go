@@ -95,6 +95,8 @@ type Stats struct {
 	LoopEntries, IndirectCalls, Entries int
 	// Copies and Fills are the numbers of memory.copy and memory.fill instructions replaced.
 	Copies, Fills int
+	// Branches is the number of conditional branches that became an if, those of the counters included.
+	Branches int
 	// BytesIn and BytesOut are the sizes of the module before and after.
 	BytesIn, BytesOut int
 }

@@ -9,9 +9,9 @@ import (
 // function is one defined function of the module.
 type function struct {
 	// index counts imported functions too.
-	index  uint32
-	params int
-	code   wasmbin.Code
+	index           uint32
+	params, results int
+	code            wasmbin.Code
 
 	// loops says of every loop, in the order of their starts, whether it has a call inside.
 	loops []bool

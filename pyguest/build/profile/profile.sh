@@ -22,15 +22,15 @@ cd "$work/profile"
 source=../source/python
 say "compiling an interpreter that counts"
 quiet profile-configure "$source/configure" --host=i686-linux-gnu --build=x86_64-linux-gnu --with-build-python="$work/native/python" \
-  CC="clang-19 -m32" CXX="clang++-19 -m32" OPT="-O1 -DNDEBUG" \
-  CFLAGS_NODIST=-fprofile-instr-generate LDFLAGS_NODIST=-fprofile-instr-generate \
+  CC="clang-19 -m32" CXX="clang++-19 -m32" OPT="-O1 -DNDEBUG -DFAAS_PROFILE" \
+  CFLAGS_NODIST="-fprofile-instr-generate -mllvm -enable-value-profiling" LDFLAGS_NODIST=-fprofile-instr-generate \
   --with-pymalloc --without-mimalloc --without-doc-strings --without-computed-gotos --disable-test-modules --with-ensurepip=no \
   ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no ac_cv_buggy_getaddrinfo=no
 export LLVM_PROFILE_FILE=/dev/null
 quiet profile-make make -j"$(nproc)" python
 # Modules whose libraries are not there in 32 bits are left out; binascii only wants zlib for its speed.
 make -k -j"$(nproc)" sharedmods >"$work/log/profile-modules" 2>&1 || true
-clang-19 -m32 -fprofile-instr-generate -O1 -DNDEBUG -fPIC -shared -I"$source/Include" -I"$source/Include/internal" -I. \
+clang-19 -m32 -fprofile-instr-generate -mllvm -enable-value-profiling -O1 -DNDEBUG -DFAAS_PROFILE -fPIC -shared -I"$source/Include" -I"$source/Include/internal" -I. \
   -DPy_BUILD_CORE_MODULE "$source/Modules/binascii.c" -o Modules/binascii.so
 for module in _json math _struct _datetime _random _decimal _csv _heapq _bisect _statistics; do
   ls Modules/"$module".*.so >/dev/null || die "$module was not built: see $work/log/profile-modules"

@@ -65,12 +65,18 @@ class Shape(typing.Protocol):
 
 
 @dataclasses.dataclass
-class Point:
-    x: float
-    y: float
+class Span:
+    low: float
+    high: float
 
-    def __add__(self, other):
-        return Point(self.x + other.x, self.y + other.y)
+    def __and__(self, other):
+        return Span(max(self.low, other.low), min(self.high, other.high))
+
+    def __contains__(self, value):
+        return self.low <= value < self.high
+
+    def __bool__(self):
+        return self.low < self.high
 
 
 @dataclasses.dataclass(order=True, frozen=True)
@@ -137,9 +143,11 @@ def objects():
         if isinstance(shape, Circle) and hasattr(shape, "radius"):
             setattr(shape, "last", getattr(shape, "radius", 0))
     len(set(shapes)), shapes.count(shapes[0]), repr(shapes[:20])
-    p = Point(0, 0)
+    span, inside = Span(0, 1000), 0
     for i in range(200):
-        p = p + Point(i, -i)
+        inside += i * 3 in span
+        if narrower := span & Span(i / 2, 900 - i):
+            span = narrower
     sorted(Item(i * 37 % 101, "n") for i in range(150))
     [Colour.RED if i % 2 else Colour["GREEN"] for i in range(60)]
     copy.deepcopy([shapes[0], {"a": [1, 2, (3, 4)]}])
@@ -182,10 +190,10 @@ def calls():
         max(i, 3), min((i, 4), key=lambda v: -v), abs(-i), len("abc"), divmod(i, 7), isinstance(i, int)
 
     @functools.lru_cache(maxsize=64)
-    def fib(n):
-        return n if n < 2 else fib(n - 1) + fib(n - 2)
+    def ways(amount, coins=(50, 20, 10, 5, 2)):
+        return 1 if amount == 0 else sum(ways(amount - c, tuple(x for x in coins if x <= c)) for c in coins if c <= amount)
 
-    fib(60)
+    ways(60)
 
     @contextlib.contextmanager
     def managed():
@@ -313,9 +321,9 @@ def patterns():
     for match in LINE.finditer(LOG):
         match.groupdict(), match.start(), match["status"]
     re.sub(r"\b(\w)(\w*)\b", lambda m: m[1].upper() + m[2], TEXT[:800])
-    re.findall(r"[\w.+-]+@[\w-]+\.[\w.]+", "ada@example.com, bob.b@mail.example.org; nobody@" * 5)
+    re.findall(r"https?://([^\s/:]+)(?::\d+)?(/\S*)?", "see http://a.example/x?y=1 or https://b.example:81; ftp://no " * 5)
     re.split(r"[\s,;]+", TEXT[:600]), re.search(r"(?i)WIZARDS\s+mix", TEXT), re.fullmatch(r"(?:a|b|cd)*e?", "abcdabcde" * 8)
-    re.match(r"\s*(\d{4})-(\d\d)-(\d\d)T", "2024-01-02T03"), re.sub(r"\d+", "#", LOG[:1500]), re.compile(r"(a+)(b*)\1|[^x-z]{2,5}?\d").search("aabaa9" * 10)
+    re.match(r"\s*([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", " 23:59:07"), re.sub(r"\d+", "#", LOG[:1500]), re.compile(r"(a+)(b*)\1|[^x-z]{2,5}?\d").search("aabaa9" * 10)
     tokens = re.compile(r"\s*(?:(?P<num>\d+(?:\.\d*)?)|(?P<name>[A-Za-z_]\w*)|(?P<op>[-+*/()=<>!]=?|.))")
     for m in tokens.finditer("total = (price * 1.25 + tax_7) / count >= 10 - x" * 6):
         m.lastgroup, m.group(m.lastgroup)

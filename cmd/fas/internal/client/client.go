@@ -21,9 +21,10 @@ import (
 const (
 	// connectTimeout bounds finding and greeting a server, not its work.
 	connectTimeout = 10 * time.Second
-	// maxAnswer is far above any result or listing that a server gives, and
-	// keeps a wrong address from filling the memory.
-	maxAnswer = 64 * runtime.MiB
+	// maxAnswer is above any result or listing that a server gives, and above the
+	// tasks that it gives back to who has started an execution of them. It keeps a
+	// wrong address from filling the memory.
+	maxAnswer = runtime.MaxBulkArgs + 1*runtime.MiB
 )
 
 // Media types of bodies.

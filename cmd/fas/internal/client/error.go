@@ -43,6 +43,10 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 		Hint      string `json:"hint"`
 		Line      int    `json:"line"`
 		ErrorID   string `json:"error_id"`
+
+		JobCode      string `json:"error"`           // below /v0, instead of error_code
+		ObservedCode string `json:"errorCode"`       // below /api/v2
+		ObservedID   string `json:"errorInstanceId"` // below /api/v2, instead of error_id
 	}
 	err := json.Unmarshal(data, &body)
 	if body.Message == "" {
@@ -62,7 +66,16 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 		Line:      body.Line,
 	}
 	if coded.Code == "" {
+		coded.Code = runtime.Code(body.JobCode)
+	}
+	if coded.Code == "" {
 		coded.Code = codeOfStatus(resp.StatusCode)
+		if body.ObservedCode == "INVALID_ARGUMENT" {
+			coded.Code = runtime.CodeInvalidArgument
+		}
+	}
+	if body.ObservedCode == "INTERNAL" { // of others it is in no log
+		body.ErrorID = body.ObservedID
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s >= 0 {
 		coded.RetryAfter = time.Duration(s) * time.Second

@@ -13,6 +13,7 @@ type Listed struct {
 	Version   uint64    `json:"version"`    // of its code, context and limits, from 1
 	Created   time.Time `json:"created"`    // RFC 3339, in UTC
 	Updated   time.Time `json:"updated"`
+	RID       string    `json:"rid"` // what it is for life, whatever its name
 }
 
 // Function is a function on its own, in a form for which the same holds.
@@ -32,6 +33,7 @@ type wireFunction struct {
 	Version     uint64   `json:"version"`
 	Created     wireTime `json:"created"`
 	Updated     wireTime `json:"updated"`
+	RID         string   `json:"rid"`
 	Timeout     float64  `json:"timeout"`
 	Memory      float64  `json:"memory"`
 	Retries     int      `json:"retries"`
@@ -44,6 +46,7 @@ func (w wireFunction) listed() Listed {
 	return Listed{
 		Name: w.Name, RunnerURL: w.RunnerURL, Version: w.Version,
 		Created: w.Created.Time, Updated: w.Updated.Time,
+		RID: w.RID,
 	}
 }
 

@@ -22,12 +22,16 @@ type Filter struct {
 	Statuses  []string  // only these; Completed is not looked at then
 	After     time.Time // accepted at this time or later
 	Before    time.Time // accepted before
+	Trace     string    // only those of the trace with this id; unless Statuses are given, done and not
 }
 
 func (f Filter) query(limit int) url.Values {
 	query := url.Values{"limit": {strconv.Itoa(limit)}}
 	if f.Function != "" {
 		query.Set("function", f.Function)
+	}
+	if f.Trace != "" {
+		query.Set("trace_id", f.Trace)
 	}
 	if f.Completed {
 		query.Set("include_completed", "True")
@@ -63,7 +67,7 @@ func (c *Client) ListExecutions(ctx context.Context, f Filter, limit int, page f
 		if err := c.decode(a, &list); err != nil {
 			return false, err
 		}
-		if next, err = c.nextPage(a.header); err != nil {
+		if next, err = c.nextPage(a.header, executionsPath); err != nil {
 			return false, err
 		}
 		if limit > 0 && len(list) >= left {
@@ -78,15 +82,15 @@ func (c *Client) ListExecutions(ctx context.Context, f Filter, limit int, page f
 }
 
 // nextPage finds the path of the next page in the Link header (RFC 8288) of a
-// list, empty if there is none.
-func (c *Client) nextPage(h http.Header) (string, error) {
+// list, empty if there is none. It is below the path of the list.
+func (c *Client) nextPage(h http.Header, path string) (string, error) {
 	for _, link := range h.Values("Link") {
 		target, rest, ok := strings.Cut(strings.TrimPrefix(link, "<"), ">")
 		if !ok || !strings.Contains(rest, `rel="next"`) {
 			continue
 		}
 		// Anywhere else would be another server, and the token is for this one.
-		if !strings.HasPrefix(target, executionsPath) {
+		if !strings.HasPrefix(target, path) {
 			return "", c.unexpected(fmt.Errorf("the next page is at %q", target))
 		}
 		return target, nil

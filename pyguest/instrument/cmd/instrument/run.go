@@ -53,9 +53,9 @@ func run(args []string, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
-	fmt.Fprintf(stderr, "functions %d, changed %d\nloops %d, loop entries %d, indirect calls %d, recursive functions %d\nmemory.copy %d, memory.fill %d\nbytes %d -> %d (%+.1f %%)\n",
+	fmt.Fprintf(stderr, "functions %d, changed %d\nloops %d, loop entries %d, indirect calls %d, recursive functions %d\nmemory.copy %d, memory.fill %d, conditional branches %d\nbytes %d -> %d (%+.1f %%)\n",
 		stats.Functions, stats.Changed, stats.Loops, stats.LoopEntries, stats.IndirectCalls, stats.Entries,
-		stats.Copies, stats.Fills, stats.BytesIn, stats.BytesOut, 100*float64(stats.BytesOut-stats.BytesIn)/float64(stats.BytesIn))
+		stats.Copies, stats.Fills, stats.Branches, stats.BytesIn, stats.BytesOut, 100*float64(stats.BytesOut-stats.BytesIn)/float64(stats.BytesIn))
 	return 0
 }
 

@@ -1,0 +1,124 @@
+package jobfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+)
+
+// parseJSON reads the body of a request to the API as it is.
+func parseJSON(path string, data []byte) (*File, error) {
+	var body struct {
+		Metadata struct {
+			Name string `json:"name"`
+		} `json:"metadata"`
+		Spec struct {
+			Triggers []struct {
+				ID string `json:"id"`
+			} `json:"triggers"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(data, &body); err != nil {
+		at, what := position{}, err.Error()
+		if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+			at = positionAt(data, max(e.Offset-1, 0)) // it counts what was read
+		} else if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			at, what = positionAt(data, max(e.Offset-1, 0)), fmt.Sprintf("%s is a JSON %s", e.Field, e.Value)
+		}
+		return nil, wrong(path, at, `a job is an object such as {"metadata": {"name": "..."}, "spec": {"function": "..."}}`, "%s", what)
+	}
+	f := &File{Name: body.Metadata.Name, Body: data, path: path, places: make(places)}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := f.places.walk(data, decoder, ""); err != nil {
+		return nil, wrong(path, position{}, "", "%v", err)
+	}
+	f.native = func(api string) string { return f.envAt(api) }
+	for _, t := range body.Spec.Triggers {
+		f.triggers = append(f.triggers, t.ID)
+	}
+	if f.Name == "" {
+		return nil, wrong(path, f.places.of("metadata"), `add "metadata": {"name": "..."}`, "metadata.name is missing")
+	}
+	return f, nil
+}
+
+var envMember = regexp.MustCompile(`^spec\.runtime\.envs\.(\w+)$`)
+
+// envAt finds the element of the list of variables that has a name; other paths
+// are as they are.
+func (f *File) envAt(path string) string {
+	m := envMember.FindStringSubmatch(path)
+	if m == nil {
+		return path
+	}
+	var body struct {
+		Spec struct {
+			Runtime struct {
+				Envs []struct {
+					Name string `json:"name"`
+				} `json:"envs"`
+			} `json:"runtime"`
+		} `json:"spec"`
+	}
+	_ = json.Unmarshal(f.Body, &body) // it was read before
+	for i, v := range body.Spec.Runtime.Envs {
+		if v.Name == m[1] {
+			return fmt.Sprintf("spec.runtime.envs[%d]", i)
+		}
+	}
+	return path
+}
+
+// walk notes where the members of the next value are.
+func (p places) walk(data []byte, d *json.Decoder, path string) error {
+	if path != "" {
+		if _, there := p[path]; !there { // else it is where its key is
+			p[path] = positionAt(data, skip(data, d.InputOffset()))
+		}
+	}
+	token, err := d.Token()
+	if err != nil {
+		return err
+	}
+	delim, ok := token.(json.Delim)
+	if !ok {
+		return nil
+	}
+	for i := 0; d.More(); i++ {
+		inner := fmt.Sprintf("%s[%d]", path, i)
+		if delim == '{' {
+			at := positionAt(data, skip(data, d.InputOffset()))
+			key, err := d.Token()
+			if err != nil {
+				return err
+			}
+			inner, _ = key.(string)
+			if path != "" {
+				inner = path + "." + inner
+			}
+			p[inner] = at
+		}
+		if err := p.walk(data, d, inner); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
+}
+
+// skip passes over what stands between two tokens of JSON.
+func skip(data []byte, offset int64) int64 {
+	for offset < int64(len(data)) && bytes.IndexByte([]byte(" \t\r\n,:"), data[offset]) >= 0 {
+		offset++
+	}
+	return offset
+}
+
+// positionAt is where an offset is, its column in bytes.
+func positionAt(data []byte, offset int64) position {
+	before := data[:min(offset, int64(len(data)))]
+	return position{1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')}
+}

@@ -1,0 +1,305 @@
+package jobfile
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/nearest"
+)
+
+// reader reads the tables of a file. The first error is kept; after it nothing
+// else is one.
+type reader struct {
+	file *File
+	env  func(string) (string, bool)
+	err  error
+}
+
+// table is the members of a table that were not read yet. Each is read once, by
+// its name; what is left at the end is unknown, and an error.
+type table struct {
+	*reader
+	path  string // in the file; empty: all of it
+	left  map[string]any
+	known []string // names that were asked for
+}
+
+func (r *reader) table(path string, members map[string]any) *table {
+	return &table{reader: r, path: path, left: members}
+}
+
+func (t *table) at(key string) string {
+	if t.path == "" {
+		return key
+	}
+	return t.path + "." + key
+}
+
+func (t *table) has(key string) bool { _, ok := t.left[key]; return ok }
+
+func (t *table) take(key string) any {
+	t.known = append(t.known, key)
+	v := t.left[key]
+	delete(t.left, key)
+	return v
+}
+
+// fail is an error about a member.
+func (t *table) fail(key, hint, format string, args ...any) {
+	if t.err == nil {
+		t.err = wrong(t.file.path, t.file.places.of(t.at(key)), hint, format, args...)
+	}
+}
+
+// failHere is an error about the table itself.
+func (t *table) failHere(hint, format string, args ...any) {
+	if t.err == nil {
+		t.err = wrong(t.file.path, t.file.places.of(t.path), hint, format, args...)
+	}
+}
+
+// missing is one about a member that is not there, at the table that it should
+// be in.
+func (t *table) missing(key, hint string) {
+	t.failHere(hint, "%s is missing", t.at(key))
+}
+
+// kind is what a value is called in TOML.
+func kind(v any) string {
+	switch v.(type) {
+	case string:
+		return "a string"
+	case int64:
+		return "a whole number"
+	case float64:
+		return "a number"
+	case bool:
+		return "true or false"
+	case []any:
+		return "an array"
+	case map[string]any:
+		return "a table"
+	}
+	return "a date or time"
+}
+
+// get reads a member of a type; false: it is absent, or of another one.
+func get[T any](t *table, key, want string) (v T, ok bool) {
+	raw := t.take(key)
+	if raw == nil {
+		return v, false
+	}
+	if v, ok = raw.(T); !ok {
+		t.fail(key, "give "+want, "%s is %s, not %s", t.at(key), kind(raw), want)
+	}
+	return v, ok
+}
+
+func (t *table) text(key string) string {
+	s, _ := get[string](t, key, "a string")
+	return s
+}
+
+// oneOf reads a text that is one of some; empty if it is absent.
+func (t *table) oneOf(key string, words ...string) string {
+	s := t.text(key)
+	if s != "" && !slices.Contains(words, s) {
+		hint := "use " + strings.Join(words, ", ")
+		if near := nearest.Of(s, words); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		t.fail(key, hint, "%s cannot be %q", t.at(key), s)
+	}
+	return s
+}
+
+// flag gives fallback for what is absent.
+func (t *table) flag(key string, fallback bool) bool {
+	if v, ok := get[bool](t, key, "true or false"); ok {
+		return v
+	}
+	return fallback
+}
+
+// number reads a number from low to high, 0 if it is absent.
+func (t *table) number(key string, low, high float64, unit string) float64 {
+	raw := t.take(key)
+	var n float64
+	switch v := raw.(type) {
+	case nil:
+		return 0
+	case int64:
+		n = float64(v)
+	case float64:
+		n = v
+	default:
+		t.fail(key, fmt.Sprintf("give a number of %s", unit), "%s is %s, not a number", t.at(key), kind(raw))
+		return 0
+	}
+	t.bounds(key, n, low, high, unit)
+	return n
+}
+
+func (t *table) bounds(key string, n, low, high float64, unit string) {
+	if unit != "" {
+		unit = " " + unit
+	}
+	if !(n >= low && n <= high) { // so that NaN is refused, too
+		t.fail(key, fmt.Sprintf("give %g to %g%s", low, high, unit), "%s of %g%s is out of bounds", t.at(key), n, unit)
+	}
+}
+
+// whole reads a whole number from low to high, 0 if it is absent.
+func (t *table) whole(key string, low, high int) int64 {
+	n, ok := get[int64](t, key, "a whole number")
+	if ok {
+		t.bounds(key, float64(n), float64(low), float64(high), "")
+	}
+	return n
+}
+
+// duration reads seconds, as a number or a text such as "2m"; 0 if it is absent.
+func (t *table) duration(key string, low, high float64) float64 {
+	text, ok := t.left[key].(string)
+	if !ok {
+		return t.number(key, low, high, "seconds")
+	}
+	t.take(key)
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.fail(key, `give seconds, such as 90, or a duration, such as "2m"`, "%s of %q is not a duration", t.at(key), text)
+		return 0
+	}
+	t.bounds(key, d.Seconds(), low, high, "seconds")
+	return d.Seconds()
+}
+
+// inner gives the table that a member is: an empty one if it is absent.
+func (t *table) inner(key string) *table {
+	members, _ := get[map[string]any](t, key, "a table")
+	return t.table(t.at(key), members)
+}
+
+// tables gives the tables in an array.
+func (t *table) tables(key string) (all []*table) {
+	elements, _ := get[[]any](t, key, "an array of tables")
+	for i, element := range elements {
+		members, ok := element.(map[string]any)
+		inner := t.table(fmt.Sprintf("%s[%d]", t.at(key), i), members)
+		if !ok {
+			inner.failHere("begin each with [["+t.at(key)+"]]", "%s is %s, not a table", inner.path, kind(element))
+			return nil
+		}
+		all = append(all, inner)
+	}
+	return all
+}
+
+// texts gives a table of strings.
+func (t *table) texts(key string) map[string]string {
+	inner := t.inner(key)
+	var all map[string]string
+	for _, name := range slices.Sorted(maps.Keys(inner.left)) {
+		if all == nil {
+			all = make(map[string]string)
+		}
+		all[name] = inner.text(name)
+	}
+	return all
+}
+
+// secret reads a string, or a table that says more about one: its value or in
+// which variable of the environment it is, and whether it is a secret.
+func (t *table) secret(key string) (value string, secret bool) {
+	members, ok := t.left[key].(map[string]any)
+	if !ok {
+		return t.text(key), false
+	}
+	t.take(key)
+	in := t.table(t.at(key), members)
+	from, has := in.text("from_env"), in.has("value")
+	value = in.text("value")
+	secret = in.flag("secret", from != "")
+	switch {
+	case (from != "") == has:
+		t.fail(key, `write { value = "...", secret = true } or { from_env = "NAME" }`, "%s has to have one of value and from_env", in.path)
+	case from != "":
+		if value, ok = t.env(from); !ok {
+			in.fail("from_env", "set it, and repeat the command", "the variable %s is not set", from)
+		}
+	}
+	in.end()
+	return value, secret
+}
+
+// objects gives the JSON of the objects in an array.
+func (t *table) objects(key string) (all []json.RawMessage) {
+	elements, _ := get[[]any](t, key, "an array of tables")
+	for i, element := range elements {
+		path := fmt.Sprintf("%s[%d]", t.at(key), i)
+		inner := t.table(path, nil)
+		if _, ok := element.(map[string]any); !ok {
+			inner.failHere(`each task is a table, such as { name = "you" }`, "%s is %s, not a table", path, kind(element))
+			return nil
+		}
+		if !t.plain(path, element) {
+			return nil
+		}
+		text, err := json.Marshal(element)
+		if err != nil {
+			inner.failHere("", "%s: %v", path, err)
+			return nil
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// plain tells whether a value can be written as JSON, and fails if it cannot.
+func (t *table) plain(path string, v any) bool {
+	ok := true
+	switch v := v.(type) {
+	case string, bool, int64:
+	case float64:
+		ok = !math.IsNaN(v) && !math.IsInf(v, 0)
+	case []any:
+		for i, element := range v {
+			if !t.plain(fmt.Sprintf("%s[%d]", path, i), element) {
+				return false
+			}
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if !t.plain(path+"."+name, v[name]) {
+				return false
+			}
+		}
+	default:
+		ok = false
+	}
+	if !ok && t.err == nil {
+		t.err = wrong(t.file.path, t.file.places.of(path), "write it as a string", "%s is %s, which JSON does not have", path, kind(v))
+	}
+	return ok
+}
+
+// end fails if a member was not read: the first one in the file.
+func (t *table) end() {
+	if len(t.left) == 0 || t.err != nil {
+		return
+	}
+	unknown := slices.MinFunc(slices.Sorted(maps.Keys(t.left)), func(a, b string) int {
+		x, y := t.file.places.of(t.at(a)), t.file.places.of(t.at(b))
+		return (x.line-y.line)<<16 + x.column - y.column
+	})
+	hint := "there are " + strings.Join(t.known, ", ")
+	if near := nearest.Of(unknown, t.known); near != "" {
+		hint = fmt.Sprintf("did you mean %s?", near)
+	}
+	t.fail(unknown, hint, "%s is not known here", t.at(unknown))
+}

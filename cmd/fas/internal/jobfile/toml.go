@@ -1,0 +1,251 @@
+package jobfile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// body is what the API takes.
+type body struct {
+	Metadata struct {
+		Name        string            `json:"name"`
+		DisplayName string            `json:"displayName,omitempty"`
+		Labels      map[string]string `json:"labels,omitempty"`
+	} `json:"metadata"`
+	Spec struct {
+		Enabled  bool   `json:"enabled"`
+		Function string `json:"function"`
+		Runtime  struct {
+			Memory             float64  `json:"memory,omitempty"`
+			Timeout            float64  `json:"timeout,omitempty"`
+			MaxRetries         int64    `json:"maxRetries,omitempty"`
+			MaxConcurrentTasks int64    `json:"maxConcurrentTasks,omitempty"`
+			Envs               []envVar `json:"envs,omitempty"`
+		} `json:"runtime"`
+		Triggers []trigger `json:"triggers,omitempty"`
+	} `json:"spec"`
+}
+
+type envVar struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Secret bool   `json:"secret,omitempty"`
+}
+
+type trigger struct {
+	ID            string        `json:"id,omitempty"`
+	Type          string        `json:"type"`
+	Enabled       bool          `json:"enabled"`
+	Configuration configuration `json:"configuration"`
+}
+
+type configuration struct {
+	Path           string            `json:"path,omitempty"`
+	Schedule       string            `json:"schedule,omitempty"`
+	TimeZone       string            `json:"timezone,omitempty"`
+	Missed         string            `json:"missed,omitempty"`
+	CallbackURL    string            `json:"callbackUrl,omitempty"`
+	CallbackSecret string            `json:"callbackSecret,omitempty"`
+	Retry          *int64            `json:"retry,omitempty"`
+	Tasks          []json.RawMessage `json:"tasks,omitempty"`
+	Timeout        float64           `json:"timeout,omitempty"`
+}
+
+func parseTOML(path string, data []byte, env func(string) (string, bool)) (*File, error) {
+	var members map[string]any
+	if err := toml.Unmarshal(data, &members); err != nil {
+		at, what := position{}, err.Error()
+		if e, ok := errors.AsType[*toml.DecodeError](err); ok {
+			at.line, at.column = e.Position()
+		}
+		return nil, wrong(path, at, "", "%s", strings.TrimPrefix(what, "toml: "))
+	}
+	f := &File{path: path, places: tomlPlaces(data)}
+	r := reader{file: f, env: env}
+	b := r.job(r.table("", members))
+	if r.err != nil {
+		return nil, r.err
+	}
+	f.Name = b.Metadata.Name
+	names := make([]string, len(b.Spec.Runtime.Envs))
+	for i, v := range b.Spec.Runtime.Envs {
+		names[i] = v.Name
+	}
+	f.native = func(api string) string { return tomlPath(api, names) }
+	for _, t := range b.Spec.Triggers {
+		f.triggers = append(f.triggers, t.ID)
+	}
+	var err error
+	f.Body, err = json.Marshal(b)
+	return f, err
+}
+
+// job reads the whole file.
+func (r *reader) job(t *table) (b body) {
+	b.Metadata.Name = t.text("name")
+	if b.Metadata.Name == "" {
+		t.missing("name", `add name = "nightly"`)
+	} else if err := runtime.ValidateJobName(b.Metadata.Name); err != nil {
+		coded, _ := errors.AsType[*runtime.Error](err)
+		t.fail("name", coded.Hint, "%s", coded.Message)
+	}
+	b.Metadata.DisplayName = t.text("display_name")
+	b.Metadata.Labels = t.texts("labels")
+	b.Spec.Enabled = t.flag("enabled", true)
+	if b.Spec.Function = t.text("function"); b.Spec.Function == "" {
+		t.missing("function", `name the function that the tasks run: function = "hello"`)
+	}
+	in := t.inner("runtime")
+	b.Spec.Runtime.Memory = in.number("memory", 64, 1024, "MB")
+	b.Spec.Runtime.Timeout = in.duration("timeout", runtime.MinTimeout.Seconds(), runtime.MaxTimeout.Seconds())
+	b.Spec.Runtime.MaxRetries = in.whole("max_retries", 0, runtime.MaxRetries)
+	b.Spec.Runtime.MaxConcurrentTasks = in.whole("max_concurrent_tasks", 0, runtime.MaxConcurrentTasks)
+	in.end()
+	env := t.inner("env")
+	for _, name := range slices.Sorted(maps.Keys(env.left)) {
+		value, secret := env.secret(name)
+		b.Spec.Runtime.Envs = append(b.Spec.Runtime.Envs, envVar{name, value, secret})
+	}
+	for _, in := range t.tables("triggers") {
+		b.Spec.Triggers = append(b.Spec.Triggers, in.trigger())
+	}
+	t.end()
+	return b
+}
+
+func (t *table) trigger() trigger {
+	told := trigger{ID: t.text("id"), Type: t.oneOf("type", "http", "http-async", "cron"), Enabled: t.flag("enabled", true)}
+	c := &told.Configuration
+	if told.Type == "" {
+		t.missing("type", `add type = "cron", "http" or "http-async"`)
+	}
+	isHTTP := told.Type != string(runtime.TriggerCron)
+	if isHTTP != t.has("path") {
+		t.needs(isHTTP, "path", `add path = "run", say`, told.Type)
+	}
+	if isHTTP == t.has("schedule") {
+		t.needs(!isHTTP, "schedule", `add schedule = "0 3 * * *", say`, told.Type)
+	}
+	c.Path, c.Schedule = t.text("path"), t.text("schedule")
+	c.TimeZone, c.Missed = t.text("timezone"), t.oneOf("missed", string(runtime.MissedSkip), string(runtime.MissedCatchUp))
+	c.CallbackURL = t.text("callback_url")
+	c.CallbackSecret, _ = t.secret("callback_secret")
+	if t.has("retry") {
+		n := t.whole("retry", 0, runtime.MaxCallbackRetry)
+		c.Retry = &n
+	}
+	c.Tasks = t.objects("tasks")
+	c.Timeout = t.duration("timeout", 0, runtime.MaxTriggerTimeout.Seconds())
+	t.end()
+	return told
+}
+
+// needs fails because a trigger of a type must have a member that it has not, or
+// the other way round.
+func (t *table) needs(must bool, key, hint, kind string) {
+	if must {
+		t.missing(key, hint)
+		return
+	}
+	t.fail(key, "leave it out", "%s is nothing that a trigger of the type %s has", t.at(key), kind)
+}
+
+var (
+	envElement = regexp.MustCompile(`^spec\.runtime\.envs\[(\d+)\].*`)
+	upper      = regexp.MustCompile(`[A-Z]`)
+)
+
+// tomlPath is where the file has what the API has at a path.
+func tomlPath(api string, env []string) string {
+	if m := envElement.FindStringSubmatch(api); m != nil {
+		if i, err := strconv.Atoi(m[1]); err == nil && i < len(env) {
+			return "env." + env[i]
+		}
+	}
+	if rest, ok := strings.CutPrefix(api, "spec.runtime.envs"); ok {
+		return "env" + rest
+	}
+	if rest, ok := strings.CutPrefix(api, "metadata.labels"); ok {
+		return "labels" + rest
+	}
+	api = strings.TrimPrefix(strings.TrimPrefix(api, "spec."), "metadata.")
+	api = strings.ReplaceAll(api, ".configuration", "")
+	return upper.ReplaceAllStringFunc(api, func(letter string) string { return "_" + strings.ToLower(letter) })
+}
+
+// tomlPlaces finds where the members are of a text that is TOML. Values have
+// their key's place, elements of arrays their own.
+func tomlPlaces(data []byte) places {
+	p := make(places)
+	counts := make(map[string]int) // of the tables in an array, by path
+	var parser unstable.Parser
+	parser.Reset(data)
+	prefix := ""
+	for parser.NextExpression() {
+		e := parser.Expression()
+		switch e.Kind {
+		case unstable.Table:
+			prefix = p.keys(data, "", e, counts, false)
+		case unstable.ArrayTable:
+			prefix = p.keys(data, "", e, counts, true)
+		case unstable.KeyValue:
+			p.value(data, p.keys(data, prefix, e, counts, false), e.Value(), counts)
+		}
+	}
+	return p
+}
+
+// keys notes the places of the keys of an expression, and gives the path of what
+// it is about. One that begins a table of an array counts it.
+func (p places) keys(data []byte, path string, e *unstable.Node, counts map[string]int, array bool) string {
+	for it := e.Key(); it.Next(); {
+		if path != "" {
+			path += "."
+		}
+		path += string(it.Node().Data)
+		at := positionAt(data, int64(it.Node().Raw.Offset))
+		if array && it.IsLast() {
+			counts[path]++
+			if counts[path] == 1 {
+				p[path] = at
+			}
+		}
+		if n := counts[path]; n > 0 {
+			path = fmt.Sprintf("%s[%d]", path, n-1)
+		}
+		if _, there := p[path]; !there {
+			p[path] = at
+		}
+	}
+	return path
+}
+
+// value notes the places of what is within a value.
+func (p places) value(data []byte, path string, v *unstable.Node, counts map[string]int) {
+	switch v.Kind {
+	case unstable.InlineTable:
+		for it := v.Children(); it.Next(); {
+			p.value(data, p.keys(data, path, it.Node(), counts, false), it.Node().Value(), counts)
+		}
+	case unstable.Array:
+		i := 0
+		for it := v.Children(); it.Next(); i++ {
+			inner := fmt.Sprintf("%s[%d]", path, i)
+			if raw := it.Node().Raw; raw.Length > 0 {
+				p[inner] = positionAt(data, int64(raw.Offset))
+			}
+			p.value(data, inner, it.Node(), counts)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// What every --json of jobs, of their executions and of tasks promises.
+const (
+	jobFields = `  metadata: name, displayName, labels, createdAt, updatedAt (RFC 3339), createdBy,
+    updatedBy, workspace, url, rid
+  spec: enabled, function, runtime: memory (MB), timeout (seconds), maxRetries,
+      maxConcurrentTasks, envs: name, value, secret
+    triggers: id, type, enabled, configuration: path, schedule, timezone, missed,
+      callbackUrl, callbackSecret, retry, tasks, timeout (seconds)
+    revision: active
+  status`
+	jobExecutionFields = `  metadata: id, job, workspace, cluster, createdAt, startedAt, completedAt,
+    updatedAt (RFC 3339), uuid, rid (of the job), revision, trigger, traceId
+  spec: envOverride, memoryOverride (MB), parallelism, timeout (seconds), tasks
+  stats: total, running, success, failure, cancelled, retried
+  status (queued, pending, running, cancelling, cancelled, failed, succeeded or
+    timeout)`
+	taskFields = `  metadata: name (task-0 is the first), createdAt, scheduledAt, startedAt,
+    completedAt, updatedAt (RFC 3339)
+  spec: maxRetries, timeout
+  status (pending, reconciling, running, succeeded, failed or cancelled)
+  conditions: type, state, severity, reason, executionReason, message
+  execution (its id in "fas executions")`
+)
+
+func newJobs(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "jobs",
+		Aliases: []string{"job"},
+		GroupID: groupJobs,
+		Short:   "Run functions over many tasks, by hand, by request or by schedule",
+		Long: `Run functions over many tasks, by hand, by request or by schedule.
+
+A job names a function and says how to run it. An execution of a job is a list of
+tasks; each task is one run of the function, with its own attempts and time limit,
+and an execution of its own as "fas executions" knows them.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: group,
+	}
+	cmd.AddCommand(
+		newJobsApply(a),
+		newJobsList(a),
+		newJobsGet(a),
+		newJobsDelete(a),
+		newJobsRun(a),
+		newJobsTrigger(a),
+		newJobsExecutions(a),
+		newJobsTasks(a),
+		newJobsLogs(a),
+		newJobsCancel(a),
+		newJobsRevisions(a),
+		newJobsRollback(a),
+	)
+	return cmd
+}
+
+// jobName checks a name before it becomes part of an address.
+func jobName(name string) error {
+	err := runtime.ValidateJobName(name)
+	if e, ok := errors.AsType[*runtime.Error](err); ok {
+		e.Message = "the job name " + quoted(name) + " is not valid"
+	}
+	return err
+}
+
+var executionWord = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// jobExecutionName checks what an execution of a job is called, likewise.
+func jobExecutionName(name string) error {
+	if !executionWord.MatchString(name) || name == "." || name == ".." {
+		return usagef("`fas jobs executions NAME` shows those that there are", "%s is not the id of an execution of a job", quoted(name))
+	}
+	return nil
+}
+
+// jobArguments checks the arguments of a command that begin with the name of a
+// job and an execution of it, as far as they are there.
+func jobArguments(args []string) error {
+	if err := jobName(args[0]); err != nil || len(args) < 2 {
+		return err
+	}
+	return jobExecutionName(args[1])
+}
+
+// triggerText says in a few words what a trigger waits for.
+func triggerText(t client.Trigger) string {
+	c, text := t.Configuration, t.Type+" "
+	switch t.Type {
+	case client.TriggerCron:
+		text += c.Schedule
+		if c.TimeZone != "" {
+			text += " " + c.TimeZone
+		}
+	default:
+		text += c.Path
+	}
+	if c.CallbackURL != "" {
+		text += ", tells " + c.CallbackURL
+	}
+	if !t.Enabled {
+		text += " (disabled)"
+	}
+	return text
+}

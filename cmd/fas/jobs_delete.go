@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newJobsDelete(a *app) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:     "delete NAME [--yes]",
+		Aliases: []string{"rm"},
+		Short:   "Delete a job",
+		Long: `Delete a job with its triggers and revisions, and cancel what is under way of it.
+Its executions are not found any more; the runs that their tasks were still are.
+
+On a terminal it asks first; in a script it does not.`,
+		Example: `  fas jobs delete nightly
+  fas jobs delete nightly --yes`,
+		Args:              arguments("NAME"),
+		ValidArgsFunction: a.completeJobs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := jobArguments(args); err != nil {
+				return err
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			if !yes && isTerminal(a.stdin) {
+				if err := a.confirm(cmd.Context(), fmt.Sprintf("delete the job %s from %s?", args[0], c.URL())); err != nil {
+					return err
+				}
+			}
+			if _, err := c.DeleteJob(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stderr, "deleted %s\n", args[0])
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}

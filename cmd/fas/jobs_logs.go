@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+)
+
+// taskLogs is what a task has written. Its JSON form is a promise of --json.
+type taskLogs struct {
+	Task int `json:"task"`
+	client.Logs
+}
+
+func newJobsLogs(a *app) *cobra.Command {
+	var follow, asJSON bool
+	var stream string
+	cmd := &cobra.Command{
+		Use:   "logs NAME EXECUTION [TASK] [-f] [--stream stdout|stderr] [--json]",
+		Short: "Print what the tasks of an execution have written",
+		Long: `Print what the latest attempt of each task of an execution has written, each line
+with the task's name before it, or what one TASK has, as "fas executions logs" does.
+TASK is its number, from 0.
+
+With -f it goes on while the TASK does, and then the exit status is that of it: 0 if
+it succeeded, else 1, with its error on the standard error.
+
+With --json it is an array of objects, or with TASK one object, with the fields
+
+  task (its number), uuid, status, attempt, truncated (whether there was more),
+  entries: stream, text`,
+		Example: `  fas jobs logs bills $ID
+  fas jobs logs bills $ID 3 -f
+  fas jobs logs bills $ID --stream stderr 2> errors.txt`,
+		Args:              argumentsAndMore(1, "NAME", "EXECUTION"),
+		ValidArgsFunction: a.completeTasks,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := exclusive(cmd, "follow", "json"); err != nil {
+				return err
+			}
+			if err := jobArguments(args); err != nil {
+				return err
+			}
+			only := client.Stream(stream)
+			if only != "" && only != client.Stdout && only != client.Stderr {
+				return usagef("give stdout or stderr, or leave it out for both", "there is no --stream %s", quoted(stream))
+			}
+			if follow && len(args) < 3 {
+				return usagef("usage: "+cmd.UseLine(), "the TASK to --follow is missing")
+			}
+			index := 0
+			if len(args) == 3 {
+				var err error
+				if index, err = client.TaskIndex(args[2]); err != nil {
+					return usagef("tasks are numbered from 0: `fas jobs tasks NAME EXECUTION` lists them", "%v", err)
+				}
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			if len(args) == 2 {
+				return a.allTaskLogs(cmd.Context(), c, args[0], args[1], only, asJSON)
+			}
+			task, err := c.Task(cmd.Context(), args[0], args[1], index)
+			if err != nil {
+				return err
+			}
+			if follow {
+				return a.followLogs(cmd.Context(), c, task.Execution, only)
+			}
+			logs, err := c.Logs(cmd.Context(), task.Execution, only)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.writeJSON(taskLogs{index, logs})
+			}
+			for _, entry := range logs.Entries {
+				if err := a.writeEntry(entry); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the TASK is done")
+	cmd.Flags().StringVar(&stream, "stream", "", "only `stdout` or stderr")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	_ = cmd.RegisterFlagCompletionFunc("stream", cobra.FixedCompletions(
+		[]string{string(client.Stdout), string(client.Stderr)}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// allTaskLogs prints what all tasks of an execution have written, one after the
+// other.
+func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string, only client.Stream, asJSON bool) error {
+	array := jsonArray{out: a.stdout}
+	err := c.Tasks(ctx, job, id, func(page []client.Task) error {
+		for _, task := range page {
+			if task.Metadata.StartedAt == nil {
+				continue // it has written nothing
+			}
+			logs, err := c.Logs(ctx, task.Execution, only)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = array.add(taskLogs{task.Index(), logs})
+			} else {
+				err = a.writePrefixed(task.Metadata.Name+" | ", logs)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || !asJSON {
+		return err
+	}
+	if err := array.end(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.stdout)
+	return err
+}
+
+// writePrefixed writes logs with something before each line. A line that has no
+// end gets one, and one that is in several entries is one for each stream.
+func (a *app) writePrefixed(prefix string, logs client.Logs) error {
+	for _, stream := range []client.Stream{client.Stdout, client.Stderr} {
+		var text strings.Builder
+		for _, entry := range logs.Entries {
+			if entry.Stream == stream {
+				text.WriteString(entry.Text)
+			}
+		}
+		for line := range strings.Lines(text.String()) {
+			if _, err := io.WriteString(a.streamOf(stream), prefix+strings.TrimSuffix(line, "\n")+"\n"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

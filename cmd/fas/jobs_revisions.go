@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+func newJobsRevisions(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "revisions NAME [--json]",
+		Short: "List the revisions of a job",
+		Long: `List the revisions of a job, newest first. Each change of what a job is makes one;
+the last 5 are kept. The newest is the current one.
+
+On a terminal this is a table; elsewhere each revision is a line of fields with tabs
+between them, without a heading: revision, "current" or nothing, created, the user.
+
+With --json it is an array of objects with the fields
+
+  id (its number), active, previousActive, createdAt (RFC 3339), createdBy, status,
+  trafficPercent`,
+		Example:           `  fas jobs revisions nightly`,
+		Args:              arguments("NAME"),
+		ValidArgsFunction: a.completeJobs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := jobArguments(args); err != nil {
+				return err
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			list, err := c.JobRevisions(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.writeJSON(list)
+			}
+			people, w := isTerminal(a.stdout), a.stdout
+			table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			if people {
+				w = table
+				fmt.Fprintln(w, "REVISION\t\tCREATED\tBY")
+			}
+			for _, r := range list {
+				current := ""
+				if r.Active {
+					current = "current"
+				}
+				if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, current, timestamp(r.CreatedAt, people), oneLine(r.CreatedBy)); err != nil {
+					return err
+				}
+			}
+			return table.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newJobsRollback(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "rollback NAME REVISION [--json]",
+		Short: "Make a job what a former revision of it was",
+		Long: `Make a job what a former revision of it was, one that "fas jobs revisions" lists. It
+becomes the newest revision, with a number of its own. Executions that are under way
+go on as they were started.
+
+With --json it is an object with the fields
+
+` + jobFields,
+		Example:           `  fas jobs rollback nightly 3`,
+		Args:              arguments("NAME", "REVISION"),
+		ValidArgsFunction: a.completeRevisions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := jobArguments(args[:1]); err != nil {
+				return err
+			}
+			if n, err := strconv.ParseUint(args[1], 10, 64); err != nil || n == 0 {
+				return usagef("`fas jobs revisions "+args[0]+"` lists those that there are", "%s is not the number of a revision", quoted(args[1]))
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			j, err := c.RollbackJob(cmd.Context(), args[0], args[1])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.writeJSON(j)
+			}
+			_, err = fmt.Fprintf(a.stdout, "%s is what revision %s was (revision %s)\n", args[0], args[1], j.Spec.Revision.Active)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}

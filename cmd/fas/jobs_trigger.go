@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/runtime/strictjson"
+)
+
+func newJobsTrigger(a *app) *cobra.Command {
+	var data string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "trigger NAME TRIGGER [--data JSON] [--json]",
+		Short: "Call a trigger of a job",
+		Long: `Call a trigger of a job, by its id or its path, as a request would: one that is
+"http" or "http-async". --data is one task, or {"tasks": [...]}; without it, the
+tasks are the trigger's own.
+
+One that is "http" is waited for, as long as its timeout says, and the results of
+the tasks are printed, each as a line of JSON. The exit status is 0 if the execution
+succeeded, 6 if it goes on, else 1. Of one that is "http-async" the id of the
+execution is printed.
+
+With --json it is an object, of one that is "http" the execution, with the fields
+
+` + jobExecutionFields + `
+  tasks (the first 200), see "fas jobs tasks --help"
+  results (the first 1000): index, status, output, output_omitted, error
+
+and of others one with the field id.`,
+		Example: `  fas jobs trigger bills now --data '{"customer": 7}'
+  fas jobs trigger bills bills/later`,
+		Args:              arguments("NAME", "TRIGGER"),
+		ValidArgsFunction: a.completeTriggers,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := jobArguments(args[:1]); err != nil {
+				return err
+			}
+			var body []byte
+			if cmd.Flags().Changed("data") {
+				body = []byte(data)
+				if err := strictjson.Check(body, strictjson.Options{Object: true}); err != nil {
+					return usagef(`give an object, such as {"name": "you"} or {"tasks": [{}, {}]}`, "the --data is not a JSON object: %v", err)
+				}
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			j, err := c.Job(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			path, err := triggerPath(j, args[1])
+			if err != nil {
+				return err
+			}
+			t, err := c.TriggerJob(cmd.Context(), args[0], path, body)
+			if err != nil {
+				return resumable(err, a.command("jobs executions "+args[0])+" lists what was started")
+			}
+			if t.Execution == nil {
+				return a.writeStarted(args[0], t.ID, asJSON)
+			}
+			return a.tellTriggered(cmd, c, *t.Execution, asJSON)
+		},
+	}
+	cmd.Flags().StringVarP(&data, "data", "d", "", "the body of the request, a `JSON` object")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	_ = cmd.RegisterFlagCompletionFunc("data", cobra.NoFileCompletions)
+	return cmd
+}
+
+// triggerPath is where the trigger of a job is that has an id; what is no id is a
+// path.
+func triggerPath(j client.Job, word string) (string, error) {
+	for _, t := range j.Spec.Triggers {
+		switch {
+		case t.ID != word:
+		case t.Type == client.TriggerCron:
+			return "", usagef(fmt.Sprintf("`fas jobs run %s` starts an execution by hand", j.Metadata.Name),
+				"the trigger %s is a schedule, which nobody can call", quoted(word))
+		default:
+			return t.Configuration.Path, nil
+		}
+	}
+	return word, nil
+}
+
+// tellTriggered prints the results of an execution that was waited for.
+func (a *app) tellTriggered(cmd *cobra.Command, c *client.Client, x client.JobExecution, asJSON bool) error {
+	job, id := x.Metadata.Job, x.Metadata.ID
+	if asJSON {
+		if err := a.writeJSON(x); err != nil {
+			return err
+		}
+	} else {
+		for _, r := range x.Results {
+			output := r.Output
+			if output == nil {
+				output = json.RawMessage("null") // a line for each task
+			}
+			if _, err := fmt.Fprintf(a.stdout, "%s\n", output); err != nil {
+				return err
+			}
+			if r.OutputOmitted {
+				fmt.Fprintf(a.stderr, "task-%d: its output is left out for its size: %s has it\n", r.Index, a.command("jobs tasks "+job+" "+id))
+			}
+		}
+	}
+	if !x.Status.Done() {
+		return stillRunning(a.command("jobs executions "+job+" "+id+" --wait") + " waits again")
+	}
+	return a.judgeJob(cmd.Context(), c, x)
+}
