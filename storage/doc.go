@@ -102,9 +102,9 @@
 // both, and while it is not, as many of its tasks are not done as its counts
 // leave; while it is cancelled none of them is queued.
 //
-// The keys of what is not done are written once before they are deleted (a lease
-// twice, if it is to be cancelled), so that they may be deleted with single
-// deletions, which leave nothing behind.
+// The keys of executions that are not done, but for those of jobs, are written once
+// before they are deleted (a lease twice, if it is to be cancelled), so that they
+// may be deleted with single deletions, which leave nothing behind.
 //
 // # When the disk fails
 //
