@@ -2,8 +2,8 @@ package runtime
 
 import "time"
 
-// DeadLetterAge is how long a delivery is kept that was given up, from the end of
-// its execution on.
+// DeadLetterAge is how long a delivery is kept that was given up, from when its
+// execution was accepted.
 const DeadLetterAge = 30 * 24 * time.Hour
 
 // Delivery is a callback: what is to be told to somebody elsewhere about the end

@@ -1,13 +1,14 @@
 // Package runtime owns the nouns of faaspot and their life: functions and
-// their versions, executions, limits, failures and the one coded error that
-// every layer speaks. [Engine] is the service over them: it deploys functions,
-// admits runs fairly and within the memory budget of the machine, and carries
-// each execution to its one terminal state.
+// their versions, executions, jobs with their triggers and callbacks, limits,
+// failures and the one coded error that every layer speaks. [Engine] is the
+// service over them: it deploys functions, admits runs fairly and within the
+// memory budget of the machine, carries each execution to its one terminal state,
+// and tells of it.
 //
 // It refuses to know how anything is kept, transported or isolated. What it
-// needs of others it names as interfaces ([Store], [ExecutionStore], [Sandbox])
-// and is given at [New]; it imports no other package of this module but
-// strictjson. The name shadows the standard library's package; import that one as
+// needs of others it names as interfaces ([Store], [ExecutionStore], [JobStore],
+// [DeliveryStore], [Sandbox], [Poster]) and is given at [New]; it imports no other
+// package of this module but strictjson. The name shadows the standard library's package; import that one as
 // goruntime.
 //
 // All methods of Engine may be called concurrently.
@@ -61,4 +62,22 @@
 //	a, err := engine.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: "sums", Tasks: tasks})
 //	...
 //	x, err := engine.AwaitJob(ctx, tenant, "sums", a.Execution.ID)
+//
+// # Triggers and callbacks
+//
+// Besides [Engine.RunJob] a [Trigger] of a job starts its executions: a request, by
+// [Engine.TriggerJob], or a schedule. Which tick of a schedule has started its
+// execution last is kept in the batch that accepts that, so that each starts one,
+// whatever becomes of processes; the scheduler itself may forget everything.
+//
+// A [Delivery] is what somebody elsewhere is to be told of the end of an execution.
+// It is kept in the batch of that end, and carried out by a [Poster] until it is
+// taken or was tried often enough; then it is a dead letter, until it is driven
+// again ([Engine.RedriveDeadLetters]), purged or old.
+//
+// # What was executed
+//
+// [Engine.ListExecutions] tells the executions of a function or job that are done,
+// newest first, by an [ObservedFilter] over what can be observed of them: how they ended,
+// how long they took, who asked for them ([Caller]), which trace they belong to.
 package runtime

@@ -56,7 +56,7 @@ type JobStats struct {
 	TimedOut  int
 	Cancelled int
 	Running   int
-	Retried   int // tasks that failed and were queued again
+	Retried   int // tasks that were queued again after an attempt had failed or was lost: each once
 }
 
 // Ended is how many tasks are done.

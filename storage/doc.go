@@ -1,6 +1,6 @@
 // Package storage owns how faaspot's nouns are kept on disk: it implements
-// runtime.Store, runtime.ExecutionStore and runtime.JobStore, and keeps the few
-// settings of the server, on Pebble.
+// runtime.Store, runtime.ExecutionStore, runtime.JobStore and
+// runtime.DeliveryStore, and keeps the few settings of the server, on Pebble.
 //
 // It refuses to know what functions mean, when executions run and who asks for
 // them. No Pebble type leaves it. Tenants and ids may be any bytes (ids of
@@ -12,9 +12,9 @@
 //
 // # Keys
 //
-// Built and read in keys.go, executionkeys.go and jobkeys.go alone. A text is escaped so that
-// it sorts as its bytes do and has an end of its own (0x00 becomes 0x00 0xFF, the
-// end is 0x00 0x01); a number is 8 bytes, big endian. T is text(tenant), X the 16
+// Built and read in keys.go, executionkeys.go, jobkeys.go and observekeys.go alone.
+// A text is escaped so that it sorts as its bytes do and has an end of its own
+// (0x00 becomes 0x00 0xFF, the end is 0x00 0x01); a number is 8 bytes, big endian. T is text(tenant), X the 16
 // bytes of an execution's id, a UUIDv7 (RFC 9562) that sorts by its time; F is
 // text(name) of the execution's function at that time, S its terminal state as a
 // byte; J is text(id) of a job, and E the 16 bytes of the id of an execution of a
@@ -61,9 +61,10 @@
 // Every value but those of nothing begins with a byte that tells its encoding, so
 // that one record can change without a migration of all: what earlier releases
 // have written is read, and replaced when it changes. Functions and versions are
-// JSON, and so are jobs, their revisions and executions; sources, contexts, ids, settings, args and results are their own
-// bytes; all else of executions is fields (fields.go), whose order and meaning
-// are in executionvalues.go.
+// JSON, and so are jobs, their revisions and executions, and deliveries; sources,
+// contexts, ids, settings, args and results are their own bytes; all else of
+// executions is fields (fields.go), whose order and meaning are in
+// executionvalues.go.
 //
 // Postings find what is done by what can be observed of it, and any run by the
 // trace that it was accepted with (postings.go). They are dropped with some delay:
@@ -71,7 +72,8 @@
 //
 // What is not done is kept apart from what is: retention drops the latter as
 // ranges of ids, and never meets the former, however old. Names of executions of
-// jobs are dropped one by one.
+// jobs are dropped one by one. Deliveries are not dropped, and dead letters after
+// runtime.DeadLetterAge, whatever has become of their executions.
 //
 // A task is an execution, whose id follows from that of its execution of a job and
 // from its number ([runtime.TaskID]): nothing else leads from one to the other. What
@@ -84,9 +86,11 @@
 // Each write is one batch, synced before it is acknowledged; batches that come
 // while others are synced are written together, those that are refused for want of
 // room left out. A change of a function is one with the execution that it is and
-// with its idempotency key. But the record of a run that was never queued, which
-// its caller has the result of, is written without waiting for the disk. What is
-// read of executions is told when it is durable: Pebble shows a batch before that.
+// with its idempotency key; what a tick of a schedule starts is one with that tick,
+// the end of what somebody is to be told of with the delivery. But the record of a
+// run that was never queued, which its caller has the result of, is written without
+// waiting for the disk. What is read of executions is told when it is durable:
+// Pebble shows a batch before that.
 // At any moment, a lost machine included: a name's id leads to a function with
 // that name and back; a function's current version exists; a version has its
 // source and, if its size is not zero, its context; no more than
@@ -98,9 +102,9 @@
 // both, and while it is not, as many of its tasks are not done as its counts
 // leave; while it is cancelled none of them is queued.
 //
-// The keys of what is not done are written once before they are deleted (a lease
-// twice, if it is to be cancelled), so that they may be deleted with single
-// deletions, which leave nothing behind.
+// The keys of executions that are not done, but for those of jobs, are written once
+// before they are deleted (a lease twice, if it is to be cancelled), so that they
+// may be deleted with single deletions, which leave nothing behind.
 //
 // # When the disk fails
 //
