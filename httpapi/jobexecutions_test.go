@@ -185,7 +185,7 @@ func TestCancellingAnExecution(t *testing.T) {
 	s.createJob(t, "j", `,"runtime":{"maxConcurrentTasks":1}`)
 	id := s.run(t, "j", `{"tasks":[{"do":"gate"},{},{}]}`)
 	var x toldJobExecution
-	for x.Stats.Running == 0 {
+	for x.Stats.Running == 0 || x.Status == "pending" {
 		s.ask(t, "GET", "/v0/jobs/j/executions/"+id, "", nil, &x)
 	}
 	if x.Status != "running" || x.Tasks[0].Status != taskRunning || x.Tasks[1].Status != taskPending {

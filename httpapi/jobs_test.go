@@ -24,6 +24,7 @@ const wholeJob = `{
        "configuration": {"schedule": "0 3 * * *", "timezone": "Europe/Rome", "missed": "catchup", "tasks": [{"a": 1}]}},
       {"id": "hook", "type": "http-async",
        "configuration": {"path": "in/hook", "callbackUrl": "https://a.example/b", "callbackSecret": "s3cret", "retry": 3, "authenticationType": "private"}},
+      {"id": "once", "type": "http-async", "configuration": {"path": "once", "callbackUrl": "https://a.example/c", "callbackSecret": "x", "retry": 0}},
       {"id": "now", "type": "http", "configuration": {"path": "now", "timeout": 1.5}}]
   }
 }`
@@ -47,7 +48,8 @@ func TestJobsAsTheyAreTold(t *testing.T) {
 			},
 			Triggers: []toldTrigger{
 				{"night", "cron", false, toldConfiguration{Schedule: "0 3 * * *", TimeZone: "Europe/Rome", Missed: "catchup", Tasks: []json.RawMessage{[]byte(`{"a":1}`)}}},
-				{"hook", "http-async", true, toldConfiguration{Path: "in/hook", CallbackURL: "https://a.example/b", CallbackSecret: "***", Retry: 3}},
+				{"hook", "http-async", true, toldConfiguration{Path: "in/hook", CallbackURL: "https://a.example/b", CallbackSecret: "***", Retry: new(3)}},
+				{"once", "http-async", true, toldConfiguration{Path: "once", CallbackURL: "https://a.example/c", CallbackSecret: "***", Retry: new(0)}},
 				{"now", "http", true, toldConfiguration{Path: "now", Timeout: 1.5}},
 			},
 		},

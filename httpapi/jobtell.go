@@ -72,7 +72,7 @@ type toldConfiguration struct {
 	Missed         runtime.MissedTicks `json:"missed,omitempty"`
 	CallbackURL    string              `json:"callbackUrl,omitempty"`
 	CallbackSecret string              `json:"callbackSecret,omitempty"`
-	Retry          int                 `json:"retry,omitempty"`
+	Retry          *int                `json:"retry,omitempty"` // where there is a callback
 	Tasks          []json.RawMessage   `json:"tasks,omitempty"`
 	Timeout        float64             `json:"timeout,omitempty"` // seconds
 }
@@ -125,6 +125,10 @@ func tellTrigger(t *runtime.Trigger) toldTrigger {
 	if secret != "" {
 		secret = runtime.Masked
 	}
+	var retry *int
+	if t.CallbackURL != "" {
+		retry = &t.Retry
+	}
 	return toldTrigger{
 		ID:      t.ID,
 		Type:    t.Type,
@@ -136,7 +140,7 @@ func tellTrigger(t *runtime.Trigger) toldTrigger {
 			Missed:         t.Missed,
 			CallbackURL:    t.CallbackURL,
 			CallbackSecret: secret,
-			Retry:          t.Retry,
+			Retry:          retry,
 			Tasks:          t.Tasks,
 			Timeout:        t.Timeout.Seconds(),
 		},

@@ -61,6 +61,9 @@ func (s *Server) triggerJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	waiting, cancel := context.WithTimeout(waiting, patience)
 	defer cancel()
 	x, err := s.opts.Jobs.AwaitJob(waiting, tenant, name, accepted.Execution.ID)
+	if accepted.Replayed && runtime.CodeOf(err) == runtime.CodeNotFound {
+		return writeCreated(ctx, &accepted, tasks, key) // it was dropped since
+	}
 	if err != nil {
 		return err
 	}

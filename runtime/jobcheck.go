@@ -99,8 +99,8 @@ func (s *JobSpec) checkTriggers() error {
 		return Errorf(CodeInvalidArgument, "there are %d triggers, at most %d are allowed", len(s.Triggers), MaxTriggers)
 	}
 	ids, paths, sum := make(map[string]bool), make(map[string]bool), 0
-	for _, t := range s.Triggers {
-		if err := checkTrigger(t); err != nil {
+	for i, t := range s.Triggers {
+		if err := checkTrigger(i, t); err != nil {
 			return err
 		}
 		if ids[t.ID] {

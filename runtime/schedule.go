@@ -2,6 +2,8 @@ package runtime
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	_ "time/tzdata" // a binary that runs anywhere knows all zones
@@ -52,8 +54,12 @@ func parseSchedule(text, zone string) (*schedule, error) {
 		return nil, Errorf(CodeInvalidArgument, "the schedule %q is counted from the start of a server", text).WithHint(`use steps, such as "*/15 * * * *"`)
 	}
 	wall, err := scheduleParser.Parse("TZ=UTC " + lower)
-	if err != nil {
-		return nil, Errorf(CodeInvalidArgument, "the schedule %q cannot be read: %s", text, reason(err)).WithHint(hint)
+	why := scheduleFault(lower)
+	if why == "" && err != nil {
+		why = reason(err)
+	}
+	if why != "" {
+		return nil, Errorf(CodeInvalidArgument, "the schedule %q cannot be read: %s", text, why).WithHint(hint)
 	}
 	s := &schedule{wall: wall, zone: time.UTC}
 	if fields := strings.Fields(lower); len(fields) > 1 {
@@ -71,6 +77,36 @@ func parseSchedule(text, zone string) (*schedule, error) {
 	}
 	return s, nil
 }
+
+// scheduleFault says what of a schedule is not of crontab(5), and the library that
+// reads it would take, or refuse in words that are not ours; empty: nothing.
+func scheduleFault(lower string) string {
+	fields := strings.Fields(lower)
+	switch {
+	case strings.HasPrefix(lower, "@") && !scheduleWord.MatchString(lower):
+		return "there is no such word"
+	case strings.HasPrefix(lower, "@"):
+		return ""
+	case len(fields) != 5:
+		return fmt.Sprintf("it has %d fields", len(fields))
+	}
+	for _, field := range fields {
+		for part := range strings.SplitSeq(field, ",") {
+			if !schedulePart.MatchString(part) {
+				return fmt.Sprintf("%q is not a number, a name, a range, or a step", part)
+			}
+		}
+	}
+	return ""
+}
+
+// Words for schedules, and the parts of a field's list (crontab(5)).
+var (
+	scheduleWord = regexp.MustCompile(`^@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)$`)
+	schedulePart = regexp.MustCompile(`^(?:[*?]|` + scheduleValue + `(?:-` + scheduleValue + `)?)(?:/\d{1,4})?$`)
+)
+
+const scheduleValue = `(?:\d{1,4}|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)`
 
 // reason is what a library's error says, without what it says of itself.
 func reason(err error) string {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -18,11 +19,11 @@ const (
 	maxTriggerPath = 200
 )
 
-// checkTrigger checks one trigger by itself.
-func checkTrigger(t Trigger) error {
+// checkTrigger checks trigger number i of a job by itself.
+func checkTrigger(i int, t Trigger) error {
 	wrong := func(format string, args ...any) *Error {
 		err := Errorf(CodeInvalidArgument, format, args...)
-		err.Message = "trigger " + t.ID + ": " + err.Message
+		err.Message = fmt.Sprintf("spec.triggers[%d]: %s", i, err.Message)
 		return err
 	}
 	http := t.Type == TriggerHTTP || t.Type == TriggerHTTPAsync

@@ -35,8 +35,8 @@ func bounds(filter runtime.Filter, cursor string) (lower, upper executionID, err
 	if cursor != "" {
 		id, ok := parseID(cursor)
 		if !ok {
-			return lower, upper, runtime.Errorf(runtime.CodeInvalidArgument, "the cursor %q is not one that a list has given", cursor).
-				WithHint("begin at the first page, without a cursor")
+			return lower, upper, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a list has given", cursor).
+				WithHint("begin at the first page")
 		}
 		if id.before(upper) {
 			upper = id

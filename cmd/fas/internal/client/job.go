@@ -83,7 +83,7 @@ type TriggerConfiguration struct {
 	Missed         string            `json:"missed,omitempty"`
 	CallbackURL    string            `json:"callbackUrl,omitempty"`
 	CallbackSecret string            `json:"callbackSecret,omitempty"`
-	Retry          int               `json:"retry,omitempty"`
+	Retry          *int              `json:"retry,omitempty"`
 	Tasks          []json.RawMessage `json:"tasks,omitempty"`
 	Timeout        float64           `json:"timeout,omitempty"` // seconds
 }

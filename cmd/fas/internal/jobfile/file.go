@@ -20,8 +20,6 @@ type File struct {
 	places places
 	// native is the place in the file of what the API has at a path.
 	native func(path string) string
-	// triggers are the ids of its triggers, in order; empty: it has none.
-	triggers []string
 }
 
 // position is a place in a text; lines and columns count from 1. The zero one is
@@ -87,7 +85,7 @@ var abouts = []struct {
 }
 
 // triggerError is how an error begins that is about a trigger, and what of it.
-var triggerError = regexp.MustCompile(`^trigger ([^ :]*): (?:.*?\b(path|schedule|time zone|missed|callback URL|callbackSecret|retries|timeout|type|tasks)\b)?`)
+var triggerError = regexp.MustCompile(`^(spec\.triggers\[\d+\]): (?:.*?\b(path|schedule|time zone|missed|callback URL|callbackSecret|retries|timeout|type|tasks)\b)?`)
 
 // triggerMembers are where the API has what such an error is about.
 var triggerMembers = map[string]string{
@@ -103,7 +101,7 @@ func (f *File) Locate(err error) error {
 	if !ok || coded.Code != runtime.CodeInvalidArgument && coded.Code != runtime.CodeTooLarge {
 		return err
 	}
-	at := f.places.of(f.native(f.about(coded.Message)))
+	at := f.places.of(f.native(about(coded.Message)))
 	located, _ := errors.AsType[*runtime.Error](wrong(f.path, at, coded.Hint, "%s", coded.Message))
 	located.Code = coded.Code
 	return located
@@ -111,9 +109,9 @@ func (f *File) Locate(err error) error {
 
 // about is the path in the body that a message is about, empty if that cannot be
 // told.
-func (f *File) about(message string) string {
+func about(message string) string {
 	if m := triggerError.FindStringSubmatch(message); m != nil {
-		return f.aboutTrigger(m[1], m[2])
+		return m[1] + triggerMembers[m[2]]
 	}
 	for _, a := range abouts {
 		if m := a.message.FindStringSubmatchIndex(message); m != nil {
@@ -121,25 +119,4 @@ func (f *File) about(message string) string {
 		}
 	}
 	return ""
-}
-
-func (f *File) aboutTrigger(id, member string) string {
-	without := -1
-	for i, has := range f.triggers {
-		if has == id {
-			without = i
-			break
-		}
-		// The server has given ids to those that had none.
-		if has == "" {
-			if without >= 0 {
-				return "spec.triggers"
-			}
-			without = i
-		}
-	}
-	if without < 0 {
-		return "spec.triggers"
-	}
-	return fmt.Sprintf("spec.triggers[%d]%s", without, triggerMembers[member])
 }

@@ -147,8 +147,9 @@ func TestLocate(t *testing.T) {
 		`the environment variable "REGION" has no valid name`:                         "job.toml:18:1: ",
 		"spec.triggers[1].configuration.callbackUrl is not a string":                  "job.toml:34:1: ",
 		"spec.triggers[1].configuration.nothing is not known here":                    "job.toml:30:3: ",
-		`trigger night: the schedule "0 3 * * *" is not valid`:                        "job.toml:25:1: ",
-		"trigger 0123456789abcdef: the callback URL is not valid":                     "job.toml:22:3: ", // either of two
+		`spec.triggers[0]: the schedule "0 3 * * *" is not valid`:                     "job.toml:25:1: ",
+		"spec.triggers[1]: the callback URL is not valid":                             "job.toml:34:1: ",
+		"spec.triggers[1]: its id is not valid":                                       "job.toml:30:3: ",
 		`the label "team" is not valid`:                                               "job.toml:8:1: ",
 		"the display name is not valid":                                               "job.toml:4:1: ",
 		"the moon is in the wrong place":                                              "job.toml: ",
@@ -191,7 +192,7 @@ func TestJSON(t *testing.T) {
 	for message, want := range map[string]string{
 		"memory of 5 MB is out of bounds":             "job.JSON:5:17: ",
 		"the environment variable B is there twice":   "job.JSON:7:7: ",
-		"trigger t: the schedule is not valid":        "job.JSON:9:25: ",
+		"spec.triggers[0]: the schedule is not valid": "job.JSON:9:25: ",
 		"spec.function is not a string":               "job.JSON:4:5: ",
 		"spec.triggers[0].enabled is not a flag":      "job.JSON:8:18: ",
 		"metadata.name is not the name in the path":   "job.JSON:2:16: ",
@@ -203,13 +204,12 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"{\n \"metadata\": }":                    "x.json:2:14: ",
-		"{\n \"metadata\": {\"name\": 3}}":       "x.json:2:23: metadata.name is a JSON number",
-		"{\n \"metadata\": {}}":                  "x.json:2:2: metadata.name is missing",
-		"[]":                                     "x.json:1:1: ",
-		"":                                       "x.json:",
-		`{"metadata": {"name": "x"}} trailing`:   "x.json:1:29: ",
-		"{\"spec\": {\"triggers\": [\n{},3]}}\n": "x.json:2:4: ",
+		"{\n \"metadata\": }":                  "x.json:2:14: ",
+		"{\n \"metadata\": {\"name\": 3}}":     "x.json:2:23: metadata.name is a JSON number",
+		"{\n \"metadata\": {}}":                "x.json:2:2: metadata.name is missing",
+		"[]":                                   "x.json:1:1: ",
+		"":                                     "x.json:",
+		`{"metadata": {"name": "x"}} trailing`: "x.json:1:29: ",
 	} {
 		_, err := Parse("x.json", []byte(text), variables)
 		coded, ok := errors.AsType[*runtime.Error](err)
@@ -235,7 +235,7 @@ func FuzzJobFile(f *testing.F) {
 		if !json.Valid(file.Body) || file.Name == "" {
 			t.Fatalf("%q of %q", file.Body, file.Name)
 		}
-		for _, message := range []string{"spec.runtime.envs[0] x", "trigger x: its schedule", "memory of 3", text} {
+		for _, message := range []string{"spec.runtime.envs[0] x", "spec.triggers[0]: its schedule", "memory of 3", text} {
 			if err := file.Locate(runtime.Errorf(runtime.CodeInvalidArgument, "%s", message)); !strings.HasSuffix(err.Error(), message) {
 				t.Fatalf("%v", err)
 			}

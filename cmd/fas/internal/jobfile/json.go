@@ -14,11 +14,6 @@ func parseJSON(path string, data []byte) (*File, error) {
 		Metadata struct {
 			Name string `json:"name"`
 		} `json:"metadata"`
-		Spec struct {
-			Triggers []struct {
-				ID string `json:"id"`
-			} `json:"triggers"`
-		} `json:"spec"`
 	}
 	if err := json.Unmarshal(data, &body); err != nil {
 		at, what := position{}, err.Error()
@@ -36,9 +31,6 @@ func parseJSON(path string, data []byte) (*File, error) {
 		return nil, wrong(path, position{}, "", "%v", err)
 	}
 	f.native = func(api string) string { return f.envAt(api) }
-	for _, t := range body.Spec.Triggers {
-		f.triggers = append(f.triggers, t.ID)
-	}
 	if f.Name == "" {
 		return nil, wrong(path, f.places.of("metadata"), `add "metadata": {"name": "..."}`, "metadata.name is missing")
 	}

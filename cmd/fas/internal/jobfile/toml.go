@@ -83,9 +83,6 @@ func parseTOML(path string, data []byte, env func(string) (string, bool)) (*File
 		names[i] = v.Name
 	}
 	f.native = func(api string) string { return tomlPath(api, names) }
-	for _, t := range b.Spec.Triggers {
-		f.triggers = append(f.triggers, t.ID)
-	}
 	var err error
 	f.Body, err = json.Marshal(b)
 	return f, err
