@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"errors"
 	"math"
 
@@ -184,9 +183,6 @@ func (s *posted) read(limit position) {
 		return
 	}
 	if one := (openBlock{postingsBlock: b, now: b.first}); one.stand(limit) {
-		if len(b.data) > 0 { // valid until the next step only
-			one.data = bytes.Clone(b.data)
-		}
 		s.open = append(s.open, one)
 	}
 	s.take(s.it.Prev())

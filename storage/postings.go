@@ -197,7 +197,7 @@ func readPostings(rd reader, tenant runtime.Tenant, r resource, first position, 
 	key = append(appendText(key, r.id), value[1])
 	key = first.appendTo(appendText(key, string(value[2:])))
 	return read(rd, key, func(value []byte) (postingsBlock, error) {
-		return decodePostings(first, bytes.Clone(value), false)
+		return decodePostings(first, value, false)
 	})
 }
 
@@ -208,6 +208,8 @@ type postingsBlock struct {
 	size  int // of one of the others
 }
 
+// decodePostings copies what it needs of a value, which is valid until the next
+// step of its iterator only.
 func decodePostings(first position, value []byte, long bool) (postingsBlock, error) {
 	data, err := body(value, encodingPostings)
 	b := postingsBlock{posting{position: first}, data, postingSize}
@@ -220,6 +222,7 @@ func decodePostings(first position, value []byte, long bool) (postingsBlock, err
 	if err == nil && len(b.data)%b.size != 0 {
 		err = errFields
 	}
+	b.data = bytes.Clone(b.data)
 	return b, err
 }
 
