@@ -35,10 +35,15 @@ func (a *app) readBulk(ctx context.Context, file string) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseLines(data, sourceName(file))
+}
+
+// sourceName is what errors call a file.
+func sourceName(file string) string {
 	if file == "-" {
-		file = "the standard input"
+		return "the standard input"
 	}
-	return parseLines(data, file)
+	return file
 }
 
 // parseLines gives the lines that are not blank, each a JSON object. What they are of

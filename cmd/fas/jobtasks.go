@@ -53,10 +53,7 @@ func (a *app) readTasks(ctx context.Context, file string) ([]json.RawMessage, er
 	if err != nil {
 		return nil, err
 	}
-	from := quoted(file)
-	if file == "-" {
-		from = "the standard input"
-	}
+	from := sourceName(file)
 	if json.Valid(data) {
 		return parseTasks(data, from)
 	}
