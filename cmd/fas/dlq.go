@@ -66,7 +66,7 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			defer c.Close()
-			table := deadLetterTable{out: a.stdout, people: isTerminal(a.stdout)}
+			table := deadLetterTable(a.stdout, isTerminal(a.stdout))
 			list := pages[client.DeadLetter]{
 				app: a, asJSON: asJSON, quiet: quiet, table: table.write,
 				id: func(d client.DeadLetter) string { return d.ID },
@@ -84,30 +84,15 @@ With --json it is an array of objects with the fields
 	return cmd
 }
 
-// deadLetterTable shows dead letters as a table to people, as lines to programs.
-type deadLetterTable struct {
-	out    io.Writer
-	people bool
-	begun  bool
-}
-
-func (t *deadLetterTable) write(list []client.DeadLetter) error {
-	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	w := t.out
-	if t.people {
-		w = table
-		if !t.begun && len(list) > 0 {
-			fmt.Fprintln(w, "ID\tJOB\tURL\tCREATED\tATTEMPTS\tSTATUS\tERROR")
-			t.begun = true
-		}
+// deadLetterTable shows dead letters.
+func deadLetterTable(out io.Writer, people bool) *table[client.DeadLetter] {
+	return &table[client.DeadLetter]{
+		out: out, people: people, heading: "ID\tJOB\tURL\tCREATED\tATTEMPTS\tSTATUS\tERROR",
+		row: func(d client.DeadLetter, people bool) string {
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.Job, d.URL,
+				timestamp(d.Created.Time, people), d.Attempts, httpStatus(d.LastStatus), oneLine(d.LastError))
+		},
 	}
-	for _, d := range list {
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, d.Job, d.URL,
-			timestamp(d.Created.Time, t.people), d.Attempts, httpStatus(d.LastStatus), oneLine(d.LastError)); err != nil {
-			return err
-		}
-	}
-	return table.Flush()
 }
 
 func httpStatus(status *int) string {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,40 +61,24 @@ func executionIDs(ids []string) error {
 	return nil
 }
 
-// executionTable shows executions as a table to people, as lines to programs.
-type executionTable struct {
-	out    io.Writer
-	people bool
-	begun  bool
-}
-
-func (t *executionTable) write(list []client.Execution) error {
-	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	w := t.out
-	if t.people {
-		w = table
-		if !t.begun && len(list) > 0 {
-			fmt.Fprintln(w, "ID\tFUNCTION\tKIND\tSTATUS\tCREATED\tTOOK\tERROR")
-			t.begun = true
-		}
-	}
-	for _, x := range list {
-		took, code := "", ""
-		if x.DurationMS != nil {
-			took = strconv.FormatFloat(*x.DurationMS, 'f', -1, 64)
-			if t.people {
-				took = durationText(milliseconds(*x.DurationMS))
+// executionTable shows executions.
+func executionTable(out io.Writer, people bool) *table[client.Execution] {
+	return &table[client.Execution]{
+		out: out, people: people, heading: "ID\tFUNCTION\tKIND\tSTATUS\tCREATED\tTOOK\tERROR",
+		row: func(x client.Execution, people bool) string {
+			took, code := "", ""
+			if x.DurationMS != nil {
+				took = strconv.FormatFloat(*x.DurationMS, 'f', -1, 64)
+				if people {
+					took = durationText(milliseconds(*x.DurationMS))
+				}
 			}
-		}
-		if x.Failure != nil {
-			code = string(x.Failure.Code)
-		}
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			x.ID, x.Name, x.Kind, x.Status, timestamp(x.Created.Time, t.people), took, code); err != nil {
-			return err
-		}
+			if x.Failure != nil {
+				code = string(x.Failure.Code)
+			}
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", x.ID, x.Name, x.Kind, x.Status, timestamp(x.Created.Time, people), took, code)
+		},
 	}
-	return table.Flush()
 }
 
 func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }

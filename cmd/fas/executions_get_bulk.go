@@ -52,7 +52,7 @@ true then.`,
 			}
 			defer c.Close()
 			array := jsonArray{out: a.stdout}
-			table := executionTable{out: a.stdout, people: isTerminal(a.stdout)}
+			table := executionTable(a.stdout, isTerminal(a.stdout))
 			absent := 0
 			for rest := ids; len(rest) > 0; {
 				some := rest[:min(len(rest), lookupAtOnce)]

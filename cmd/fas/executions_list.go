@@ -102,7 +102,7 @@ Outputs of more than 1 KiB are left out, and output_omitted is true then.`,
 
 // listExecutions prints executions page by page.
 func (a *app) listExecutions(cmd *cobra.Command, c *client.Client, f client.Filter, limit int, asJSON, quiet bool) error {
-	table := executionTable{out: a.stdout, people: isTerminal(a.stdout)}
+	table := executionTable(a.stdout, isTerminal(a.stdout))
 	list := pages[client.Execution]{
 		app: a, asJSON: asJSON, quiet: quiet, table: table.write,
 		id: func(x client.Execution) string { return x.ID },

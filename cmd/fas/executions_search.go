@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,7 +83,7 @@ With --json it is an array of objects with the fields
 			if search.RID, err = q.resource(cmd, c); err != nil {
 				return err
 			}
-			table := observedTable{out: a.stdout, people: isTerminal(a.stdout)}
+			table := observedTable(a.stdout, isTerminal(a.stdout))
 			list := pages[client.Observed]{
 				app: a, asJSON: asJSON, quiet: quiet, table: table.write,
 				id: func(x client.Observed) string { return x.TraceID },
@@ -186,34 +185,16 @@ func whereWords() []string {
 	return strings.Fields("status=failed status=succeeded duration>= duration<= user= caller= version= reason= trace= owner=")
 }
 
-// observedTable shows executions as a table to people, as lines to programs.
-type observedTable struct {
-	out    io.Writer
-	people bool
-	begun  bool
-}
-
-func (t *observedTable) write(list []client.Observed) error {
-	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	w := t.out
-	if t.people {
-		w = table
-		if !t.begun && len(list) > 0 {
-			fmt.Fprintln(w, "STARTED\tSTATUS\tTOOK\tREASON\tVERSION\tTRACE\tCALLER")
-			t.begun = true
-		}
+// observedTable shows executions that were found.
+func observedTable(out io.Writer, people bool) *table[client.Observed] {
+	return &table[client.Observed]{
+		out: out, people: people, heading: "STARTED\tSTATUS\tTOOK\tREASON\tVERSION\tTRACE\tCALLER",
+		row: func(x client.Observed, people bool) string {
+			if people {
+				took := durationText(time.Duration(x.Duration.Value) * time.Millisecond)
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", timestamp(x.Start, true), x.Status, took, x.FailureReason, x.ResourceVersion, x.TraceID, x.CallerRID)
+			}
+			return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%s\t%s", timestamp(x.Start, false), x.Status, x.Duration.Value, x.FailureReason, x.ResourceVersion, x.CallerRID, x.TraceID)
+		},
 	}
-	for _, x := range list {
-		var err error
-		if t.people {
-			took := durationText(time.Duration(x.Duration.Value) * time.Millisecond)
-			_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", timestamp(x.Start, true), x.Status, took, x.FailureReason, x.ResourceVersion, x.TraceID, x.CallerRID)
-		} else {
-			_, err = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", timestamp(x.Start, false), x.Status, x.Duration.Value, x.FailureReason, x.ResourceVersion, x.CallerRID, x.TraceID)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return table.Flush()
 }

@@ -34,7 +34,7 @@ func TestExecutionTable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			table := executionTable{out: &out, people: tc.people}
+			table := executionTable(&out, tc.people)
 			if err := table.write(list); err != nil {
 				t.Fatal(err)
 			}

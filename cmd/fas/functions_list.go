@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +54,7 @@ With --json it is an array of objects with the fields
 				fmt.Fprintln(a.stderr, "no functions yet: create one with `fas functions create NAME --file FILE`")
 				return nil
 			}
-			return writeFunctions(a.stdout, list, people)
+			return functionTable(a.stdout, people).write(list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -63,17 +62,12 @@ With --json it is an array of objects with the fields
 	return cmd
 }
 
-// writeFunctions shows functions as a table to people, as lines to programs.
-func writeFunctions(w io.Writer, list []client.Listed, people bool) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if people {
-		w = table
-		fmt.Fprintln(w, "NAME\tVERSION\tUPDATED\tURL")
+// functionTable shows functions.
+func functionTable(out io.Writer, people bool) *table[client.Listed] {
+	return &table[client.Listed]{
+		out: out, people: people, heading: "NAME\tVERSION\tUPDATED\tURL",
+		row: func(f client.Listed, people bool) string {
+			return fmt.Sprintf("%s\t%d\t%s\t%s", f.Name, f.Version, timestamp(f.Updated, people), f.RunnerURL)
+		},
 	}
-	for _, f := range list {
-		if _, err := fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", f.Name, f.Version, timestamp(f.Updated, people), f.RunnerURL); err != nil {
-			return err
-		}
-	}
-	return table.Flush()
 }

@@ -87,7 +87,7 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 
 // listJobExecutions prints executions page by page.
 func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string, limit int, asJSON, quiet bool) error {
-	table := jobExecutionTable{out: a.stdout, people: isTerminal(a.stdout)}
+	table := jobExecutionTable(a.stdout, isTerminal(a.stdout))
 	list := pages[client.JobExecution]{
 		app: a, asJSON: asJSON, quiet: quiet, table: table.write,
 		id: func(x client.JobExecution) string { return x.Metadata.ID },
@@ -99,37 +99,22 @@ func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string
 	return list.end(more, limit, "no execution yet: "+a.command("jobs run "+job)+" starts one")
 }
 
-// jobExecutionTable shows executions as a table to people, as lines to programs.
-type jobExecutionTable struct {
-	out    io.Writer
-	people bool
-	begun  bool
-}
-
-func (t *jobExecutionTable) write(list []client.JobExecution) error {
-	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	w := t.out
-	if t.people {
-		w = table
-		if !t.begun && len(list) > 0 {
-			fmt.Fprintln(w, "ID\tSTATUS\tTASKS\tDONE\tFAILED\tCREATED\tTOOK\tTRIGGER")
-			t.begun = true
-		}
-	}
-	for _, x := range list {
-		m, took := x.Metadata, ""
-		if m.CompletedAt != nil {
-			d := m.CompletedAt.Sub(m.CreatedAt)
-			if took = fmt.Sprint(d.Milliseconds()); t.people {
-				took = durationText(d)
+// jobExecutionTable shows executions of a job.
+func jobExecutionTable(out io.Writer, people bool) *table[client.JobExecution] {
+	return &table[client.JobExecution]{
+		out: out, people: people, heading: "ID\tSTATUS\tTASKS\tDONE\tFAILED\tCREATED\tTOOK\tTRIGGER",
+		row: func(x client.JobExecution, people bool) string {
+			m, took := x.Metadata, ""
+			if m.CompletedAt != nil {
+				d := m.CompletedAt.Sub(m.CreatedAt)
+				if took = fmt.Sprint(d.Milliseconds()); people {
+					took = durationText(d)
+				}
 			}
-		}
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", m.ID, x.Status, x.Stats.Total, x.Stats.Ended(), x.Stats.Failure,
-			timestamp(m.CreatedAt, t.people), took, m.Trigger); err != nil {
-			return err
-		}
+			return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s", m.ID, x.Status, x.Stats.Total, x.Stats.Ended(), x.Stats.Failure,
+				timestamp(m.CreatedAt, people), took, m.Trigger)
+		},
 	}
-	return table.Flush()
 }
 
 func writeJobExecution(out io.Writer, x client.JobExecution, people bool) error {

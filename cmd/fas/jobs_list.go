@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +54,7 @@ With --json it is an array of objects with the fields
 				fmt.Fprintln(a.stderr, "no jobs yet: `fas jobs apply --example` shows what one looks like")
 				return nil
 			}
-			return writeJobs(a.stdout, list, people)
+			return jobTable(a.stdout, people).write(list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -63,18 +62,13 @@ With --json it is an array of objects with the fields
 	return cmd
 }
 
-// writeJobs shows jobs as a table to people, as lines to programs.
-func writeJobs(w io.Writer, list []client.Job, people bool) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if people {
-		w = table
-		fmt.Fprintln(w, "NAME\tFUNCTION\tREVISION\tENABLED\tTRIGGERS\tUPDATED")
+// jobTable shows jobs.
+func jobTable(out io.Writer, people bool) *table[client.Job] {
+	return &table[client.Job]{
+		out: out, people: people, heading: "NAME\tFUNCTION\tREVISION\tENABLED\tTRIGGERS\tUPDATED",
+		row: func(j client.Job, people bool) string {
+			return fmt.Sprintf("%s\t%s\t%s\t%t\t%d\t%s", j.Metadata.Name, j.Spec.Function, j.Spec.Revision.Active,
+				j.Spec.Enabled, len(j.Spec.Triggers), timestamp(j.Metadata.UpdatedAt, people))
+		},
 	}
-	for _, j := range list {
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%d\t%s\n", j.Metadata.Name, j.Spec.Function, j.Spec.Revision.Active,
-			j.Spec.Enabled, len(j.Spec.Triggers), timestamp(j.Metadata.UpdatedAt, people)); err != nil {
-			return err
-		}
-	}
-	return table.Flush()
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 )
 
 func newJobsRevisions(a *app) *cobra.Command {
@@ -42,26 +44,25 @@ With --json it is an array of objects with the fields
 			if asJSON {
 				return a.writeJSON(list)
 			}
-			people, w := isTerminal(a.stdout), a.stdout
-			table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			if people {
-				w = table
-				fmt.Fprintln(w, "REVISION\t\tCREATED\tBY")
-			}
-			for _, r := range list {
-				current := ""
-				if r.Active {
-					current = "current"
-				}
-				if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, current, timestamp(r.CreatedAt, people), oneLine(r.CreatedBy)); err != nil {
-					return err
-				}
-			}
-			return table.Flush()
+			return revisionTable(a.stdout, isTerminal(a.stdout)).write(list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// revisionTable shows revisions.
+func revisionTable(out io.Writer, people bool) *table[client.JobRevision] {
+	return &table[client.JobRevision]{
+		out: out, people: people, heading: "REVISION\t\tCREATED\tBY",
+		row: func(r client.JobRevision, people bool) string {
+			current := ""
+			if r.Active {
+				current = "current"
+			}
+			return fmt.Sprintf("%s\t%s\t%s\t%s", r.ID, current, timestamp(r.CreatedAt, people), oneLine(r.CreatedBy))
+		},
+	}
 }
 
 func newJobsRollback(a *app) *cobra.Command {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,7 +50,7 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			defer c.Close()
-			table := taskTable{out: a.stdout, people: isTerminal(a.stdout)}
+			table := taskTable(a.stdout, isTerminal(a.stdout))
 			list := pages[client.Task]{
 				app: a, asJSON: asJSON, quiet: quiet, table: table.write,
 				id: func(t client.Task) string { return t.Execution },
@@ -75,42 +74,27 @@ With --json it is an array of objects with the fields
 	return cmd
 }
 
-// taskTable shows tasks as a table to people, as lines to programs.
-type taskTable struct {
-	out    io.Writer
-	people bool
-	begun  bool
-}
-
-func (t *taskTable) write(list []client.Task) error {
-	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	w := t.out
-	if t.people {
-		w = table
-		if !t.begun && len(list) > 0 {
-			fmt.Fprintln(w, "TASK\tSTATUS\tATTEMPTS\tSTARTED\tTOOK\tEXECUTION\tERROR")
-			t.begun = true
-		}
-	}
-	for _, task := range list {
-		started, took := "", ""
-		if m := task.Metadata; m.StartedAt != nil {
-			started = timestamp(*m.StartedAt, t.people)
-			if d := task.Duration(); m.CompletedAt != nil {
-				took = fmt.Sprint(float64(d) / float64(time.Millisecond))
-				if t.people {
-					took = durationText(d)
+// taskTable shows tasks.
+func taskTable(out io.Writer, people bool) *table[client.Task] {
+	return &table[client.Task]{
+		out: out, people: people, heading: "TASK\tSTATUS\tATTEMPTS\tSTARTED\tTOOK\tEXECUTION\tERROR",
+		row: func(task client.Task, people bool) string {
+			started, took := "", ""
+			if m := task.Metadata; m.StartedAt != nil {
+				started = timestamp(*m.StartedAt, people)
+				if d := task.Duration(); m.CompletedAt != nil {
+					took = fmt.Sprint(float64(d) / float64(time.Millisecond))
+					if people {
+						took = durationText(d)
+					}
 				}
 			}
-		}
-		code, message := task.Failure()
-		if message = oneLine(message); !t.people {
-			message = code + "\t" + message
-		}
-		if _, err := fmt.Fprintf(w, "%d\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			task.Index(), task.Status, task.Attempts(), started, took, task.Execution, message); err != nil {
-			return err
-		}
+			code, message := task.Failure()
+			if message = oneLine(message); !people {
+				message = code + "\t" + message
+			}
+			return fmt.Sprintf("%d\t%s\t%d\t%s\t%s\t%s\t%s",
+				task.Index(), task.Status, task.Attempts(), started, took, task.Execution, message)
+		},
 	}
-	return table.Flush()
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 )
@@ -55,7 +54,7 @@ With --json it is an array of objects with the fields
 				fmt.Fprintf(a.stderr, "no profiles in %s: %s\n", f.Path(), profilesHint(f))
 				return nil
 			}
-			return writeProfiles(a.stdout, list, people)
+			return profileTable(a.stdout, people).write(list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -63,22 +62,16 @@ With --json it is an array of objects with the fields
 	return cmd
 }
 
-// writeProfiles shows profiles as a table to people, as lines to programs.
-func writeProfiles(out io.Writer, list []shownProfile, people bool) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	w := out
-	if people {
-		w = table
-		fmt.Fprintln(w, "NAME\tIN USE\tURL\tTOKEN")
+// profileTable shows profiles.
+func profileTable(out io.Writer, people bool) *table[shownProfile] {
+	return &table[shownProfile]{
+		out: out, people: people, heading: "NAME\tIN USE\tURL\tTOKEN",
+		row: func(p shownProfile, _ bool) string {
+			mark := ""
+			if p.Active {
+				mark = "*"
+			}
+			return fmt.Sprintf("%s\t%s\t%s\t%s", p.Name, mark, p.URL, p.Token)
+		},
 	}
-	for _, p := range list {
-		mark := ""
-		if p.Active {
-			mark = "*"
-		}
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, mark, p.URL, p.Token); err != nil {
-			return err
-		}
-	}
-	return table.Flush()
 }
