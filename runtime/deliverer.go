@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
-	"math/rand/v2"
 	"net/url"
 	"strconv"
 	"sync"
@@ -19,10 +18,9 @@ const (
 	// many of one tenant to one host: who is slow holds up nobody else.
 	maxPosts        = 16
 	maxPostsPerHost = 2
-	// firstRedelivery and lastRedelivery are the bounds of the time before another
-	// attempt. It doubles with each.
-	firstRedelivery = time.Second
-	lastRedelivery  = 5 * time.Minute
+	// lastRedelivery is the longest time before another attempt. From firstDelay on it
+	// doubles with each.
+	lastRedelivery = 5 * time.Minute
 	// DefaultCallbackRetry is how many further attempts a callback gets whose trigger
 	// does not say.
 	DefaultCallbackRetry = 5
@@ -248,7 +246,7 @@ func (d *deliverer) attempt(p *parcel) (again bool, wait time.Duration) {
 		d.log.Warn("engine: a callback was given up", "execution", x.ID, "job", x.JobID, "attempts", x.Attempts, "status", status)
 		return d.kept(func() error { return d.store.Attempted(x) })
 	}
-	wait = redelivery(x.Attempts)
+	wait = spread(doubled(x.Attempts, lastRedelivery))
 	x.NotBefore = now.Add(wait)
 	if again, pause := d.kept(func() error { return d.store.Attempted(x) }); again {
 		return true, max(pause, wait)
@@ -264,15 +262,6 @@ func (d *deliverer) kept(write func() error) (again bool, wait time.Duration) {
 		return true, lastRedelivery
 	}
 	return false, 0
-}
-
-// redelivery is the time before the attempt that follows n.
-func redelivery(n int) time.Duration {
-	wait := lastRedelivery
-	if n < 10 {
-		wait = min(firstRedelivery<<(n-1), lastRedelivery)
-	}
-	return wait + rand.N(wait/jitter)
 }
 
 // refusalOf says why an attempt failed, to the job's owner.

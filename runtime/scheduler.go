@@ -15,9 +15,8 @@ const (
 	// longestNap is for how long the scheduler sleeps at most: a clock may be put
 	// forward meanwhile.
 	longestNap = 20 * time.Second
-	// firstTickDelay and longestTickDelay are the bounds of the time before a start
-	// that the platform has failed is tried again. It doubles with each.
-	firstTickDelay   = time.Second
+	// longestTickDelay is the longest time before a start that the platform has failed
+	// is tried again. From firstDelay on it doubles with each.
 	longestTickDelay = time.Minute
 )
 
@@ -195,11 +194,7 @@ func (t *scheduledTrigger) upcoming() time.Time {
 // tried again.
 func (s *scheduler) failed(j *Job, t *scheduledTrigger, err error) time.Time {
 	t.failures++
-	delay := longestTickDelay
-	if t.failures < 7 {
-		delay = min(firstTickDelay<<(t.failures-1), longestTickDelay)
-	}
-	t.retry = s.now().Add(delay)
+	t.retry = s.now().Add(doubled(t.failures, longestTickDelay))
 	s.log.Error("engine: a job cannot be started by its schedule yet", "job", j.ID, "trigger", t.ID, "failures", t.failures, "error", err)
 	return t.retry
 }

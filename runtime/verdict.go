@@ -13,7 +13,7 @@ const (
 	// maxFaults is how many attempts the platform may fail otherwise.
 	maxFaults = 10
 	// firstDelay and longestDelay are the bounds of the time before another
-	// attempt. It doubles with each.
+	// attempt of a run. It doubles with each.
 	firstDelay   = time.Second
 	longestDelay = time.Minute
 	// jitter is by which part of itself a delay is longer at most, so that those
@@ -21,14 +21,20 @@ const (
 	jitter = 4
 )
 
-// delay is the time before the attempt that follows n failures.
-func delay(n int) time.Duration {
-	d := longestDelay
-	if n < 10 {
-		d = min(firstDelay<<(n-1), longestDelay)
+// delay is the time before the attempt of a run that follows n failures.
+func delay(n int) time.Duration { return spread(doubled(n, longestDelay)) }
+
+// doubled is firstDelay after one failure and twice as much after each further
+// one, up to longest, which is less than firstDelay<<9.
+func doubled(failures int, longest time.Duration) time.Duration {
+	if failures >= 10 {
+		return longest
 	}
-	return d + rand.N(d/jitter)
+	return min(firstDelay<<(failures-1), longest)
 }
+
+// spread makes a delay longer by chance, see jitter.
+func spread(d time.Duration) time.Duration { return d + rand.N(d/jitter) }
 
 // ended tells what becomes of an attempt that the function carried to its end.
 func (a *attempt) ended(o Outcome) Execution {

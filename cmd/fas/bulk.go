@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -193,6 +195,8 @@ func (b *bulk) judge(bar *progressBar) error {
 	if bad == 0 {
 		return nil
 	}
+	// Found in the order of their ends; ids are in the order of the runs.
+	slices.SortFunc(bar.failed, func(x, y client.Execution) int { return strings.Compare(x.ID, y.ID) })
 	for _, x := range bar.failed {
 		fmt.Fprintf(b.stderr, "%s: %s\n", x.ID, oneLine(problem(x.Err())))
 	}
