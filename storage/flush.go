@@ -20,11 +20,7 @@ const (
 // failed with that again and again.
 func (s *Store) flush() error {
 	failed := s.health.nextFailure()
-	var done <-chan struct{}
-	err := s.guarded(func() (err error) {
-		done, err = s.db.AsyncFlush()
-		return err
-	})
+	done, err := s.db.AsyncFlush()
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type health struct {
 	corruption string        // what was found damaged first
 	stalled    string        // why writes have to wait now
 	stuck      func(error)   // is told, while the store is opened, of failures that Pebble does not stop at
+	broken     func(error)   // is told, once the store is open, of a log that fails
 	failures   int           // of flushes and compactions, in a row
 	background error         // the last flush or compaction failed
 	failure    error         // the last failure of one
@@ -141,6 +142,11 @@ func (h *health) listen() *pebble.EventListener {
 		},
 		WriteStallEnd: func() { h.set(func() { h.stalled = "" }) },
 		DiskSlow:      h.diskSlow,
+		WALCreated: func(i pebble.WALCreateInfo) {
+			if i.Err != nil {
+				h.logFailed(i.Err)
+			}
+		},
 	}
 }
 
@@ -164,6 +170,16 @@ func (h *health) backgroundFailed(err error) {
 	}
 	if first {
 		h.log.Error("storage: a flush or compaction failed, it is tried again until it succeeds", "err", err)
+	}
+}
+
+// logFailed is told what fails with Pebble's log. While the store is opened,
+// Pebble itself gives that as an error.
+func (h *health) logFailed(err error) {
+	var broken func(error)
+	h.set(func() { broken = h.broken })
+	if broken != nil {
+		broken(err)
 	}
 }
 

@@ -134,7 +134,7 @@ func open(o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	watched, watcher := vfs.WithDiskHealthChecks(o.FS, slowDisk, nil, s.health.diskSlow)
-	s.fs = calmFS{watched, &s.health}
+	s.fs = logFS{calmFS{watched, &s.health}, s.health.logFailed}
 	s.end = []io.Closer{watcher}
 	lock, err := pebble.LockDirectory(o.Dir, o.FS)
 	if err != nil {
@@ -153,7 +153,10 @@ func open(o Options) (_ *Store, err error) {
 	if s.db, err = openPebble(o.Dir, s.options(lock, fresh)); err != nil {
 		return nil, err
 	}
-	s.health.set(func() { s.health.stuck = nil })
+	s.health.set(func() {
+		s.health.stuck = nil
+		s.health.broken = func(err error) { s.fatal(explained(unusable("write to", o.Dir, err))) }
+	})
 	s.end = append([]io.Closer{flushed{s}}, s.end...)
 	if err := s.checkFormat(); err != nil {
 		return nil, err
@@ -309,12 +312,15 @@ func lockError(err error) error {
 func explained(err *runtime.Error) string { return err.Message + "; " + err.Hint }
 
 // refusal says why a store cannot be opened, and what to do.
-func refusal(dir string, err error) *runtime.Error {
+func refusal(dir string, err error) *runtime.Error { return unusable("open", dir, err) }
+
+// unusable says why something cannot be done to a store, and what to do.
+func unusable(verb, dir string, err error) *runtime.Error {
 	refused := func(why, hint string) *runtime.Error {
 		return &runtime.Error{
 			Code:    runtime.CodeUnavailable,
 			Op:      "storage.open",
-			Message: fmt.Sprintf("cannot open the data folder %s: %s", dir, why),
+			Message: fmt.Sprintf("cannot %s the data folder %s: %s", verb, dir, why),
 			Hint:    hint,
 			Err:     err,
 		}

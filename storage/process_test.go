@@ -89,8 +89,7 @@ func TestFailingWrites(t *testing.T) {
 }
 
 // eachFailure fails every k-th write of the disk, for all k until a process makes
-// fewer writes than that. A write that fails in the log ends the process, partly
-// by errors of Go that no test can catch: each k has a process of its own, in
+// fewer writes than that. A write that fails in the log ends the process: each k has a process of its own, in
 // which the test calls onFailingDisk. It tells what it acknowledged, and that
 // must be there when the disk works again: check looks, and says how much was
 // made.
@@ -103,6 +102,9 @@ func eachFailure(t *testing.T, test string, check func(k int, out []byte, s *Sto
 		exit, failed := errors.AsType[*exec.ExitError](err)
 		if failed && !exit.Exited() {
 			t.Fatalf("write %d failed and the process hung: %v", k, err)
+		}
+		if failed && exit.ExitCode() != 1 && exit.ExitCode() != exitNoFailure {
+			t.Errorf("write %d failed, and the process ended with %v, not with a reason:\n%.3000s", k, err, exit.Stderr)
 		}
 		s, openErr := Open(onDisk(dir))
 		if openErr != nil {

@@ -136,19 +136,21 @@ func (s *Store) commitAll(members []*member) {
 	if len(members) == 0 {
 		return
 	}
-	err := s.guarded(func() error {
-		all := members[0].batch
-		for _, m := range members[1:] {
-			if err := all.Apply(m.batch, nil); err != nil {
-				return err
-			}
-		}
-		defer s.syncing.end(s.syncing.begin())
-		return s.db.Apply(all, pebble.Sync)
-	})
+	err := s.commitAsOne(members)
 	for _, m := range members {
 		m.err = err
 	}
+}
+
+func (s *Store) commitAsOne(members []*member) error {
+	all := members[0].batch
+	for _, m := range members[1:] {
+		if err := all.Apply(m.batch, nil); err != nil {
+			return err
+		}
+	}
+	defer s.syncing.end(s.syncing.begin())
+	return s.db.Apply(all, pebble.Sync)
 }
 
 // withRoom gives those members that may be written. If the disk is nearly full,
@@ -173,18 +175,6 @@ func (s *Store) withRoom(members []*member) []*member {
 	return others
 }
 
-// guarded calls what writes to the log. Pebble panics when that fails and leaves
-// its locks held; what the disk holds is not known any more. The process ends.
-func (s *Store) guarded(write func() error) error {
-	defer func() {
-		if r := recover(); r != nil {
-			s.fatal(fmt.Sprintf("storage: a write to %s failed: %v", s.dir, r))
-			panic(r)
-		}
-	}()
-	return write()
-}
-
 // write commits what fill puts into a batch, if anything. A write that takes
 // room is refused where that would make things worse.
 func (s *Store) write(takesRoom bool, fill func(b *pebble.Batch) error) error {
@@ -200,7 +190,7 @@ func (s *Store) writeSoon(takesRoom bool, fill func(b *pebble.Batch) error) erro
 				return err
 			}
 		}
-		return s.guarded(func() error { return s.db.Apply(b, pebble.NoSync) })
+		return s.db.Apply(b, pebble.NoSync)
 	}, fill)
 }
 

@@ -153,6 +153,7 @@ func TestDoorBeforeAndAfterOpening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer engine.Close(t.Context())
 	d.open(engine)
 	if err := d.ready(); err != nil {
 		t.Errorf("after: %v", err)
