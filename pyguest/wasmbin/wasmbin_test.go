@@ -183,6 +183,47 @@ func TestCodeThatNamesSegments(t *testing.T) {
 	}
 }
 
+// A hollow module is valid, has everything but code, and differs where the code does.
+func TestHollow(t *testing.T) {
+	module := readFull(t)
+	out, err := wasmbin.Hollow(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _ := wasmbin.Sections(module)
+	after, err := wasmbin.Sections(out)
+	if err != nil || len(after) != len(before)+1 {
+		t.Fatalf("%d sections of %d, %v", len(after), len(before), err)
+	}
+	for i, s := range before {
+		if same := bytes.Equal(s.Body, after[i].Body); after[i].ID != s.ID || same != (s.ID != wasmbin.SectionCode) {
+			t.Errorf("section %d: it has id %d, the same body: %v", s.ID, after[i].ID, same)
+		}
+	}
+	seen := map[string]bool{}
+	for _, code := range [][]byte{{wasmbin.OpEnd}, {0x01, wasmbin.OpEnd}} {
+		out, err := wasmbin.Hollow(withSection(t, code, wasmbin.SectionExport, append(wasmbin.AppendName([]byte{1}, "f"), 0, 0)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[string(out)] = true
+		engine := wazero.NewRuntime(t.Context())
+		instance, err := engine.Instantiate(t.Context(), out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := instance.ExportedFunction("f").Call(t.Context()); err == nil || !strings.Contains(err.Error(), "unreachable") {
+			t.Errorf("calling what has no code: %v", err)
+		}
+		if err := engine.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(seen) != 2 {
+		t.Error("different code gave the same hollow module")
+	}
+}
+
 func TestImmutableTables(t *testing.T) {
 	if err := wasmbin.ImmutableTables(readFull(t)); err != nil {
 		t.Error(err)
@@ -255,6 +296,7 @@ func FuzzParse(f *testing.F) {
 		out, segments, splitErr := wasmbin.SplitData(module)
 		tablesErr := wasmbin.ImmutableTables(module)
 		globals, globalsErr := wasmbin.Globals(module)
+		hollow, hollowErr := wasmbin.Hollow(module)
 		if !bytes.Equal(original, module) {
 			t.Fatal("the module was modified")
 		}
@@ -263,6 +305,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("Parse fails with %v, others do not", err)
 			}
 			return
+		}
+		if h, err := wasmbin.Parse(hollow); err != nil || hollowErr != nil || !cmp.Equal(h.Funcs, m.Funcs) || len(h.Codes) != len(m.Codes) {
+			t.Fatalf("a hollow module: %v, %v", hollowErr, err)
 		}
 		if globalsErr != nil || len(globals) > len(m.Globals) {
 			t.Fatalf("%d of %d globals, %v", len(globals), len(m.Globals), globalsErr)

@@ -1,81 +1,163 @@
 package sandbox
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// TestCacheIsUsedOnlyAsItWasLeft stands for compiled code a file that compile
-// leaves in the cache, and finds out whether it is still there the next time.
+// constant is a module whose function f returns a small number.
+func constant(number byte) []byte {
+	return wasmbin.Join([]wasmbin.Section{
+		{ID: wasmbin.SectionType, Body: []byte{1, wasmbin.FormFunc, 0, 1, wasmbin.TypeI32}},
+		{ID: wasmbin.SectionFunction, Body: []byte{1, 0}},
+		{ID: wasmbin.SectionExport, Body: append(wasmbin.AppendName([]byte{1}, "f"), byte(wasmbin.KindFunc), 0)},
+		{ID: wasmbin.SectionCode, Body: []byte{1, 4, 0, wasmbin.OpI32Const, number, wasmbin.OpEnd}},
+	})
+}
+
+// compiled compiles constant(number) with what lies in dir and runs it. It tells
+// whether the code had to be compiled.
+func compiled(t *testing.T, dir string, number byte) (anew bool) {
+	t.Helper()
+	module := constant(number)
+	made, keep, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(module, func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+		anew = anew || bytes.Equal(m, module)
+		return compileModule(t.Context(), cache, m)
+	})
+	must(t, err)
+	keep()
+	instance, err := made.engine.InstantiateModule(t.Context(), made.module, wazero.NewModuleConfig())
+	must(t, err)
+	results, err := instance.ExportedFunction("f").Call(t.Context())
+	if err != nil || results[0] != uint64(number) {
+		t.Errorf("what was compiled gives %v, %v, want %d", results, err, number)
+	}
+	must(t, made.close())
+	return anew
+}
+
+// codeIn is the file with machine code.
+func codeIn(t *testing.T, dir string) string {
+	t.Helper()
+	file, err := onlyFileIn(filepath.Join(dir, keptDir))
+	must(t, err)
+	return file
+}
+
+// Code is taken from the cache as long as it is there as it was left. Whatever is
+// done to it, what the module says is run, and the next start finds it again.
 func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
 	for name, tamper := range map[string]func(t *testing.T, dir string){
 		"nothing": func(*testing.T, string) {},
-		"a byte":  func(t *testing.T, dir string) { write(t, filepath.Join(dir, "code"), "evil") },
-		"a file":  func(t *testing.T, dir string) { write(t, filepath.Join(dir, "more"), "evil") },
-		"a rename": func(t *testing.T, dir string) {
-			must(t, os.Rename(filepath.Join(dir, "code"), filepath.Join(dir, "kode")))
+		"a byte": func(t *testing.T, dir string) {
+			code, err := os.ReadFile(codeIn(t, dir))
+			must(t, err)
+			code[len(code)/2] ^= 1
+			write(t, codeIn(t, dir), string(code))
 		},
+		"cut":    func(t *testing.T, dir string) { must(t, os.Truncate(codeIn(t, dir), 10)) },
+		"a file": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "more"), "evil") },
+		"a rename": func(t *testing.T, dir string) {
+			must(t, os.Rename(codeIn(t, dir), filepath.Join(dir, keptDir, "kode")))
+		},
+		"no code": func(t *testing.T, dir string) { must(t, os.Remove(codeIn(t, dir))) },
 		"the sum": func(t *testing.T, dir string) { write(t, filepath.Join(dir, sumFile), "evil") },
 		"no sum":  func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, sumFile))) },
 		"a link": func(t *testing.T, dir string) {
-			must(t, os.Remove(filepath.Join(dir, "code")))
-			outside := filepath.Join(t.TempDir(), "code")
-			write(t, outside, "good")
-			must(t, os.Symlink(outside, filepath.Join(dir, "code")))
+			file, outside := codeIn(t, dir), filepath.Join(t.TempDir(), "code")
+			must(t, os.Rename(file, outside))
+			must(t, os.Symlink(outside, file))
+		},
+		"an end on the way": func(t *testing.T, dir string) {
+			must(t, os.Remove(filepath.Join(dir, sumFile)))
+			must(t, os.Mkdir(filepath.Join(dir, newDir), 0o700))
+			write(t, filepath.Join(dir, newDir, "code"), "half")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "cache")
-			compile := func(found *bool) func(wazero.CompilationCache) error {
-				return func(wazero.CompilationCache) error {
-					_, err := os.Lstat(filepath.Join(dir, "code"))
-					*found = err == nil
-					return os.WriteFile(filepath.Join(dir, "code"), []byte("good"), 0o600)
-				}
-			}
-			var found bool
-			must(t, openCompilationCache(dir, log).use(compile(&found)))
-			if found {
-				t.Fatal("a new cache is not empty")
+			if !compiled(t, dir, 42) {
+				t.Fatal("there was code in a new cache")
 			}
 			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 				t.Errorf("the cache's folder: %v, %v", info.Mode(), err)
 			}
 			tamper(t, dir)
-			must(t, openCompilationCache(dir, log).use(compile(&found)))
-			if want := name == "nothing"; found != want {
-				t.Errorf("code from before was there: %v, want %v", found, want)
+			if anew := compiled(t, dir, 42); anew != (name != "nothing") {
+				t.Errorf("compiled anew: %v", anew)
 			}
-			must(t, openCompilationCache(dir, log).use(compile(&found)))
-			if !found {
+			if compiled(t, dir, 42) {
 				t.Error("a cache made anew is not used")
 			}
 		})
 	}
 }
 
-// TestCacheThatIsOfNoUse makes compile fail with a cache that is as it was left.
-func TestCacheThatIsOfNoUse(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
+// A hollow module is the same for modules that differ in nothing but their code,
+// but for its mark: what was kept of another release must not be run.
+func TestCacheOfAnotherRelease(t *testing.T) {
 	dir := t.TempDir()
-	calls := 0
-	compile := func(wazero.CompilationCache) error {
-		if calls++; calls == 2 {
-			return errors.New("header")
+	compiled(t, dir, 1)
+	old := codeIn(t, dir)
+	if !compiled(t, dir, 2) {
+		t.Error("the code of another module was taken")
+	}
+	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the code of another module is still there: %v", err)
+	}
+	if compiled(t, dir, 2) {
+		t.Error("what was compiled instead is not used")
+	}
+}
+
+// A cache that is as it was left, but that compiling fails with, is made anew.
+func TestCacheThatIsOfNoUse(t *testing.T) {
+	dir := t.TempDir()
+	compiled(t, dir, 42)
+	write(t, codeIn(t, dir), "no code")
+	sum, err := hashTree(dir)
+	must(t, err)
+	write(t, filepath.Join(dir, sumFile), sum)
+	if !compiled(t, dir, 42) || compiled(t, dir, 42) {
+		t.Error("it was not made anew once")
+	}
+}
+
+// Where nothing can be written, or nothing is to be kept, all is compiled.
+func TestNoCache(t *testing.T) {
+	for _, dir := range []string{"", filepath.Join(t.TempDir(), "file", "cache")} {
+		if dir != "" {
+			write(t, filepath.Dir(dir), "")
 		}
-		return os.WriteFile(filepath.Join(dir, "code"), []byte("good"), 0o600)
+		for range 2 {
+			if !compiled(t, dir, 42) {
+				t.Errorf("%q: not compiled", dir)
+			}
+		}
 	}
-	for range 2 {
-		must(t, openCompilationCache(dir, log).use(compile))
-	}
-	if calls != 3 {
-		t.Errorf("compiled %d times, want 3: once, in vain, anew", calls)
+	// The disk is full when there is something to be kept.
+	dir := t.TempDir()
+	made, keep, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+		if cache != nil {
+			return compilation{}, errors.New("no space is left")
+		}
+		return compileModule(context.Background(), nil, m)
+	})
+	must(t, err)
+	keep()
+	must(t, made.close())
+	if !compiled(t, dir, 42) {
+		t.Error("there is code")
 	}
 }
 

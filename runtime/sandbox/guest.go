@@ -66,6 +66,7 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 	g := &guest{log: o.Log, clock: hostClock{time.Now()}}
 	var data []wasmbin.Segment
 	var cache *compilationCache
+	var keep func()
 	checked := make(chan struct{})
 	var work errgroup.Group
 	work.Go(func() error {
@@ -89,11 +90,17 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 			return err
 		}
 		<-checked
-		return g.compile(ctx, cache, code)
+		keep, err = g.compile(ctx, cache, code)
+		return err
 	})
 	err := work.Wait()
 	if err == nil {
-		err = g.makeBase(ctx, data, o.Portable)
+		work.Go(func() error {
+			keep()
+			return nil
+		})
+		work.Go(func() error { return g.makeBase(ctx, data, o.Portable) })
+		err = work.Wait()
 	}
 	if err != nil {
 		return nil, errors.Join(err, g.close(ctx))
@@ -118,29 +125,33 @@ func checkGlobals(binary []byte) error {
 	return nil
 }
 
-func (g *guest) compile(ctx context.Context, kept *compilationCache, code []byte) error {
-	return kept.use(func(cache wazero.CompilationCache) error {
-		// The compiler or nothing: wazero's interpreter is slower by an order
-		// of magnitude, and would be taken silently where memory cannot be
-		// made executable.
-		config := wazero.NewRuntimeConfigCompiler().
-			WithCoreFeatures(api.CoreFeaturesV2).
-			WithMemoryLimitPages(runtime.MaxMemory / wasmPage)
-		if cache != nil {
-			config = config.WithCompilationCache(cache)
-		}
-		engine := wazero.NewRuntimeWithConfig(ctx, config)
-		err := g.exportHost(ctx, engine)
-		if err == nil {
-			g.module, err = engine.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), code)
-		}
-		if err != nil {
-			engine.Close(ctx)
-			return fmt.Errorf("compiling the guest: %w", err)
-		}
-		g.engine = engine
-		return nil
+func (g *guest) compile(ctx context.Context, kept *compilationCache, code []byte) (keep func(), err error) {
+	made, keep, err := kept.compile(code, func(cache wazero.CompilationCache, module []byte) (compilation, error) {
+		return compileModule(ctx, cache, module)
 	})
+	if err != nil {
+		return nil, fmt.Errorf("compiling the guest: %w", err)
+	}
+	g.engine, g.module = made.engine, made.module
+	return keep, g.exportHost(ctx, g.engine)
+}
+
+func compileModule(ctx context.Context, cache wazero.CompilationCache, module []byte) (compilation, error) {
+	// The compiler or nothing: wazero's interpreter is slower by an order of
+	// magnitude, and would be taken silently where memory cannot be made
+	// executable.
+	config := wazero.NewRuntimeConfigCompiler().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithMemoryLimitPages(runtime.MaxMemory / wasmPage)
+	if cache != nil {
+		config = config.WithCompilationCache(cache)
+	}
+	engine := wazero.NewRuntimeWithConfig(ctx, config)
+	compiled, err := engine.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), module)
+	if err != nil {
+		return compilation{}, errors.Join(err, engine.Close(ctx))
+	}
+	return compilation{engine, compiled}, nil
 }
 
 // compileWorkers is how many threads compile the guest, once per machine.
