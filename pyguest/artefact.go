@@ -1,10 +1,12 @@
 package pyguest
 
 import (
+	"archive/zip"
 	"bytes"
 	"crypto/sha256"
 	"embed"
 	_ "embed" // for the artefacts below
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -28,7 +30,7 @@ var (
 
 // Where the guest expects its files.
 const (
-	StdlibPath    = "/usr/lib/python313.zip"
+	StdlibPath    = "/usr/lib/python3.13"
 	BootstrapPath = "/usr/lib/faaspot"
 )
 
@@ -42,11 +44,10 @@ func Module() ([]byte, error) { return decompress("guest.wasm.zst", moduleZstd) 
 // the bootstrap is there as bytecode, if that is of the present source, else as
 // source.
 func Files() (map[string][]byte, error) {
-	stdlib, err := decompress("stdlib.zip.zst", stdlibZstd)
+	files, err := stdlib()
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{StdlibPath: stdlib}
 	sources, err := BootstrapSources()
 	if err != nil {
 		return nil, err
@@ -58,6 +59,32 @@ func Files() (map[string][]byte, error) {
 		} else {
 			files[path.Join(BootstrapPath, name)] = source
 		}
+	}
+	return files, nil
+}
+
+// stdlib gives the files of the standard library, which lie in one piece of
+// memory.
+func stdlib() (map[string][]byte, error) {
+	archive, err := decompress("stdlib.zip.zst", stdlibZstd)
+	if err != nil {
+		return nil, err
+	}
+	listing, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		return nil, fmt.Errorf("pyguest: the embedded standard library: %w", err)
+	}
+	files := make(map[string][]byte, len(listing.File))
+	for _, f := range listing.File {
+		at, err := f.DataOffset()
+		if err == nil && f.Method != zip.Store {
+			err = errors.New("it is compressed")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("pyguest: the embedded standard library: %s: %w", f.Name, err)
+		}
+		end := at + int64(f.UncompressedSize64)
+		files[path.Join(StdlibPath, f.Name)] = archive[at:end:end]
 	}
 	return files, nil
 }

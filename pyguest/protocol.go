@@ -3,7 +3,7 @@ package pyguest
 // Protocol is the version of the protocol that this host speaks. It is kept in
 // guest/protocol.h too, which a test compares; the guest tells its own by the
 // export faas_protocol. See PROTOCOL.md.
-const Protocol = 2
+const Protocol = 3
 
 // ImportModule is the module that the guest imports its host functions from,
 // besides WASI.

@@ -63,12 +63,12 @@ EXPORT("faas_init") int32_t guest_init(void) {
         {&config.base_executable, L"/usr/bin/python3"}, {&config.home, L"/usr"},
         {&config.prefix, L"/usr"},                 {&config.exec_prefix, L"/usr"},
         {&config.base_prefix, L"/usr"},            {&config.base_exec_prefix, L"/usr"},
-        {&config.stdlib_dir, L"/usr/lib/python313.zip"},
+        {&config.stdlib_dir, L"/usr/lib/python3.13"},
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings && !PyStatus_Exception(status); i++)
         status = PyConfig_SetString(&config, strings[i].field, strings[i].value);
     if (!PyStatus_Exception(status))
-        status = PyWideStringList_Append(&config.module_search_paths, L"/usr/lib/python313.zip");
+        status = PyWideStringList_Append(&config.module_search_paths, L"/usr/lib/python3.13");
     if (!PyStatus_Exception(status))
         status = PyWideStringList_Append(&config.module_search_paths, L"/usr/lib/faaspot");
     if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);

@@ -4,7 +4,7 @@
 #define FAAS_PROTOCOL_H
 
 /* Raised with every change that makes an older host or guest misunderstand. */
-#define FAAS_PROTOCOL_VERSION 2
+#define FAAS_PROTOCOL_VERSION 3
 
 /* Operations of faas.call. */
 #define FAAS_OP_NAME 1    /* guest reads the function's name */

@@ -27,7 +27,7 @@ def main(args, context):
                  "/usr/lib/faaspot/../../../etc/shadow"):
         refuse("open " + path, open, path)
         refuse("list " + path, os.listdir, path)
-    for path in ("/x", "/usr/x", "/usr/lib/x", "/usr/lib/faaspot/_faas_boot/values.py", "/usr/lib/python313.zip", "/usr/lib/faaspot/x.py"):
+    for path in ("/x", "/usr/x", "/usr/lib/x", "/usr/lib/faaspot/_faas_boot/values.py", "/usr/lib/python3.13", "/usr/lib/python3.13/os.pyc", "/usr/lib/python3.13/json", "/usr/lib/python3.13/x.py", "/usr/lib/faaspot/x.py"):
         refuse("write " + path, open, path, "w")
         refuse("append " + path, open, path, "ab")
         refuse("remove " + path, os.remove, path)
@@ -35,7 +35,7 @@ def main(args, context):
         refuse("move to " + path, os.rename, "/tmp/f", path)
     open("/tmp/f", "w").close()
     refuse("symbolic link", os.symlink, "/etc/passwd", "/tmp/l")
-    refuse("hard link", os.link, "/usr/lib/python313.zip", "/tmp/l")
+    refuse("hard link", os.link, "/usr/lib/python3.13/os.pyc", "/tmp/l")
     for fd in range(4, 200):
         refuse("read %d" % fd, os.read, fd, 1)
         refuse("write %d" % fd, os.write, fd, b"x")
@@ -44,7 +44,7 @@ def main(args, context):
     refuse("write the root", os.write, 3, b"x")
     return [done, sorted(os.listdir("/")), sorted(os.listdir("/usr/lib"))]
 `, runtime.Limits{})
-		if got := result(t, box, p, "{}"); got != `[[],["tmp","usr"],["faaspot","python313.zip"]]` {
+		if got := result(t, box, p, "{}"); got != `[[],["tmp","usr"],["faaspot","python3.13"]]` {
 			t.Errorf("got %s", got)
 		}
 	})

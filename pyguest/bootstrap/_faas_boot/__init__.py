@@ -28,7 +28,7 @@ _environ = os.environ
 
 def boot() -> None:
     """Prepare the interpreter that every function's image is made from."""
-    sys.path[:] = ["/usr/lib/python313.zip"]
+    sys.path[:] = ["/usr/lib/python3.13"]
     _stdout.reconfigure(line_buffering=True)
     preload.import_all()
     _warm_up()

@@ -39,6 +39,6 @@ def test_a_wrapped_main_is_judged_by_what_it_takes():
 
 def test_file_and_lines():
     assert program.filename().startswith("/function/") and program.filename().endswith(".py")
-    assert program.is_own(program.filename()) and not program.is_own("/usr/lib/python313.zip/json/__init__.py")
+    assert program.is_own(program.filename()) and not program.is_own("/usr/lib/python3.13/json/__init__.py")
     assert program.source_line(1).startswith("from _faas_boot import program")
     assert program.source_line(0) == program.source_line(10**9) == ""
