@@ -338,7 +338,7 @@ func TestTellJobExecution(t *testing.T) {
 	if err := json.Unmarshal(text, &told); err != nil {
 		t.Fatal(err)
 	}
-	if len(text) > maxResultOutputs+runtime.MiB || len(told.Tasks) != maxToldTasks || len(told.Results) != maxResults {
+	if len(text) > runtime.MaxJobResultBytes+runtime.MiB || len(told.Tasks) != maxToldTasks || len(told.Results) != runtime.MaxJobResults {
 		t.Errorf("%d bytes, %d tasks, %d results", len(text), len(told.Tasks), len(told.Results))
 	}
 	if r := told.Results[0]; r.Index != 0 || r.Status != taskFailed || r.Error == nil || r.Error.Message != "ValueError: no" || r.Error.Code != "function_error" {
@@ -347,7 +347,7 @@ func TestTellJobExecution(t *testing.T) {
 	if r := told.Results[1]; r.Index != 1 || r.Status != taskSucceeded || string(r.Output) != string(tasks[1].Result) || r.OutputOmitted {
 		t.Errorf("%+v", r)
 	}
-	if r := told.Results[maxResults-1]; r.Output != nil || !r.OutputOmitted {
+	if r := told.Results[runtime.MaxJobResults-1]; r.Output != nil || !r.OutputOmitted {
 		t.Errorf("%d bytes of output", len(r.Output))
 	}
 }

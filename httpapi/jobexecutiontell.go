@@ -246,17 +246,11 @@ type toldResult struct {
 	Error         *errorBody      `json:"error,omitempty"`
 }
 
-const (
-	// maxResults bounds the tasks whose results are told with an execution.
-	maxResults = 1000
-	// maxResultOutputs bounds their outputs and tracebacks, in bytes.
-	maxResultOutputs = 4 * runtime.MiB
-)
-
-// withResults adds the results of tasks, as far as they fit.
+// withResults adds the results of tasks: their outputs and tracebacks have no more
+// than [runtime.MaxJobResultBytes].
 func (t toldJobExecution) withResults(tasks []runtime.Execution) toldJobExecution {
-	left := maxResultOutputs
-	for i := range tasks[:min(len(tasks), maxResults)] {
+	left := runtime.MaxJobResultBytes
+	for i := range tasks[:min(len(tasks), runtime.MaxJobResults)] {
 		x := &tasks[i]
 		r := toldResult{Status: statusOfTask(x)}
 		if x.Task != nil {

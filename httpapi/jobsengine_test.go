@@ -59,6 +59,7 @@ func (*taskSandbox) Forget(string, uint64) {}
 type jobServer struct {
 	*testServer
 	engine  *runtime.Engine
+	store   *storage.Store
 	sandbox *taskSandbox
 }
 
@@ -107,7 +108,7 @@ func startJobs(t *testing.T, change func(*Options)) *jobServer {
 			change(o)
 		}
 	})
-	return &jobServer{s, engine, box}
+	return &jobServer{s, engine, store, box}
 }
 
 // with asks for lists with cursors.

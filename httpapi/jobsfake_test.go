@@ -78,6 +78,11 @@ func (f *fakeExecutions) JobTasks(_ context.Context, tenant runtime.Tenant, _, _
 	return runtime.JobPage[runtime.Execution]{Elements: []runtime.Execution{x}, Total: 1}, f.failing
 }
 
+func (f *fakeExecutions) JobResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error) {
+	page, err := f.JobTasks(ctx, x.Tenant, x.Job, x.ID, runtime.JobListing{})
+	return page.Elements, err
+}
+
 func (f *fakeExecutions) CancelJob(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, bool, error) {
 	x, err := f.jobExecution(tenant, job)
 	return x, true, err

@@ -67,30 +67,9 @@ func (s *Server) triggerJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	if err != nil {
 		return err
 	}
-	done, err := s.results(&x)
+	done, err := s.opts.Jobs.JobResults(s.runs, x)
 	if err != nil {
 		return err
 	}
 	return writeValue(ctx, tellJobExecution(&x).withTasks(&x, done).withResults(done))
-}
-
-// results gets the tasks of an execution whose results are told, with results as
-// far as they fit.
-func (s *Server) results(x *runtime.JobExecution) ([]runtime.Execution, error) {
-	page, err := s.opts.Jobs.JobTasks(s.runs, x.Tenant, x.Job, x.ID, runtime.JobListing{Sort: runtime.SortCreatedAsc, Limit: maxResults})
-	if err != nil {
-		return nil, err
-	}
-	left := maxResultOutputs
-	for i := range page.Elements {
-		task := &page.Elements[i]
-		if task.ResultSize > len(task.Result) && task.ResultSize <= left {
-			// It may have been dropped by now: then it is told as it was.
-			if whole, err := s.opts.Executions.Execution(s.runs, x.Tenant, task.ID); err == nil {
-				*task = whole
-			}
-		}
-		left -= len(task.Result)
-	}
-	return page.Elements, nil
 }

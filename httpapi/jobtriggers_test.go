@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -75,6 +77,36 @@ func TestTriggersForRequests(t *testing.T) {
 	wantError(t, s.do(t, "POST", "/v0/jobs/none/triggers/a/now", "", nil), 404, "not_found")
 	for _, body := range []string{"[]", "1", `{"tasks":[1]}`, `{"a":1,"a":2}`} {
 		wantError(t, s.do(t, "POST", "/v0/jobs/j/triggers/a/now", body, nil), 400, "invalid_argument")
+	}
+}
+
+// TestTriggerAgainOnceItsExecutionIsDropped: the key still finds what it has
+// started, though not how that ended, and nothing is started again.
+func TestTriggerAgainOnceItsExecutionIsDropped(t *testing.T) {
+	s := startJobs(t, nil)
+	s.createJob(t, "j", hooked)
+	trigger := func() answer {
+		return s.ask(t, "POST", "/v0/jobs/j/triggers/a/now", `{"a":1}`, header{"Idempotency-Key": "k"}, nil)
+	}
+	var x toldJobExecution
+	if err := json.Unmarshal([]byte(trigger().body), &x); err != nil || x.Status != "succeeded" {
+		t.Fatal(x, err)
+	}
+	if again := trigger(); again.header.Get(headerReplayed) != "true" || !strings.Contains(again.body, `"succeeded"`) {
+		t.Errorf("again: %s", again.body)
+	}
+	if err := s.store.Expire(time.Now(), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, s.do(t, "GET", "/v0/jobs/j/executions/"+x.Metadata.UUID, "", nil), 404, "not_found")
+	again := trigger()
+	want := fmt.Sprintf(`{"executionId":%q,"id":"k","jobId":"j","tasks":[{"a":1}],"workspaceId":"default"}`, x.Metadata.ID)
+	if again.header.Get(headerReplayed) != "true" || again.body != want {
+		t.Errorf("once it is dropped: %s, want %s", again.body, want)
+	}
+	var list []toldJobExecution
+	if s.ask(t, "GET", "/v0/jobs/j/executions", "", nil, &list); len(list) != 0 {
+		t.Errorf("%d executions", len(list))
 	}
 }
 

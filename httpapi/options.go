@@ -69,6 +69,8 @@ type Jobs interface {
 	// [Executions.Execution] for a single one with its result. Tasks that retention
 	// has dropped are left out.
 	JobTasks(ctx context.Context, tenant runtime.Tenant, job, execution string, l runtime.JobListing) (runtime.JobPage[runtime.Execution], error)
+	// JobResults gives the tasks whose results are told with an execution.
+	JobResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error)
 	// CancelJob lets running tasks end and starts no others. changed is false if
 	// it had ended, or was cancelled before.
 	CancelJob(ctx context.Context, tenant runtime.Tenant, job, execution string) (x runtime.JobExecution, changed bool, err error)

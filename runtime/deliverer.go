@@ -24,8 +24,6 @@ const (
 	// DefaultCallbackRetry is how many further attempts a callback gets whose trigger
 	// does not say.
 	DefaultCallbackRetry = 5
-	// maxDelivered is how many results of tasks a callback is told with.
-	maxDelivered = 1000
 )
 
 // deliverer carries deliveries out. What it has in memory are their places in the
@@ -280,9 +278,11 @@ func (d *deliverer) postOf(x *Delivery) (Post, error) {
 	job, err := d.store.JobExecutionByID(x.Tenant, x.JobExecution)
 	switch {
 	case err == nil && len(x.Body) == 0:
-		if x.Body, err = d.told(job); err != nil {
+		tasks, err := jobResults(d.store, &job)
+		if err != nil {
 			return Post{}, err
 		}
+		x.Body = d.body(job, tasks)
 	case CodeOf(err) != CodeNotFound && err != nil:
 		return Post{}, err
 	}
@@ -301,35 +301,6 @@ func (d *deliverer) postOf(x *Delivery) (Post, error) {
 			"X-Faaspot-Signature": "t=" + timestamp + ",v1=" + signature(x.Callback.Secret, []byte(timestamp+"."), x.Body),
 		},
 	}, nil
-}
-
-// told is what is told of an execution.
-func (d *deliverer) told(job JobExecution) ([]byte, error) {
-	n := min(job.Stats.Total, maxDelivered)
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = TaskID(job.ID, i)
-	}
-	found, err := d.store.Executions(job.Tenant, ids)
-	if err != nil {
-		return nil, err
-	}
-	left := int(1 * MiB)
-	var tasks []Execution
-	for _, x := range found {
-		if x == nil {
-			continue
-		}
-		task := *x
-		if task.ResultSize > len(task.Result) && task.ResultSize <= left {
-			if whole, err := d.store.Execution(job.Tenant, task.ID); err == nil {
-				task = whole
-			}
-		}
-		left -= len(task.Result)
-		tasks = append(tasks, task)
-	}
-	return d.body(job, tasks), nil
 }
 
 // signature is the HMAC-SHA256 (RFC 2104) of parts, in hex.

@@ -77,6 +77,10 @@ func (d *door) JobTasks(ctx context.Context, tenant runtime.Tenant, job, executi
 	})
 }
 
+func (d *door) JobResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error) {
+	return through(d, func(e *runtime.Engine) ([]runtime.Execution, error) { return e.JobResults(ctx, x) })
+}
+
 func (d *door) AwaitJob(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error) {
 	return through(d, func(e *runtime.Engine) (runtime.JobExecution, error) { return e.AwaitJob(ctx, tenant, job, execution) })
 }

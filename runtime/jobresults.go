@@ -1,0 +1,49 @@
+package runtime
+
+import "context"
+
+// With an execution of a job that is done the results of its first tasks are
+// told, in full as far as all of them fit.
+const (
+	MaxJobResults     = 1000    // tasks
+	MaxJobResultBytes = 4 * MiB // of all their results
+)
+
+// JobResults gives the tasks of an execution of a job whose results are told with
+// it, in their order. Results that do not fit are missing, and tasks that
+// retention has dropped are left out.
+func (e *Engine) JobResults(_ context.Context, x JobExecution) ([]Execution, error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.gate.leave()
+	tasks, err := jobResults(e.store, &x)
+	return tasks, fault("engine.jobresults", err)
+}
+
+func jobResults(store Storage, x *JobExecution) ([]Execution, error) {
+	ids := make([]string, min(x.Stats.Total, MaxJobResults))
+	for i := range ids {
+		ids[i] = TaskID(x.ID, i)
+	}
+	found, err := store.Executions(x.Tenant, ids)
+	if err != nil {
+		return nil, err
+	}
+	tasks := make([]Execution, 0, len(found))
+	left := MaxJobResultBytes
+	for _, task := range found {
+		if task == nil {
+			continue
+		}
+		if task.ResultSize > len(task.Result) && task.ResultSize <= left {
+			// It may have been dropped by now: then it is told as it was.
+			if whole, err := store.Execution(x.Tenant, task.ID); err == nil {
+				task = &whole
+			}
+		}
+		left -= len(task.Result)
+		tasks = append(tasks, *task)
+	}
+	return tasks, nil
+}
