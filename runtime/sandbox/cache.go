@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/tetratelabs/wazero"
 
@@ -63,19 +62,13 @@ func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
 		log.Warn("the compilation cache cannot be kept; every start compiles anew", "reason", err)
 		return c
 	}
-	sum, err := hashTree(dir)
-	kept, readErr := os.ReadFile(filepath.Join(dir, sumFile))
-	c.known = err == nil && readErr == nil && string(kept) == sum
-	if !c.known {
-		if readErr == nil {
-			log.Warn("the compilation cache is not as it was left; compiling anew", "dir", dir)
-		}
-		if err := emptyDir(dir); err != nil {
-			log.Warn("the compilation cache cannot be emptied; compiling without it", "reason", err)
-			return c
-		}
-	}
 	c.dir = dir
+	sum, err := hashTree(dir)
+	kept, readErr := os.ReadFile(c.path(sumFile))
+	c.known = err == nil && readErr == nil && string(kept) == sum
+	if !c.known && readErr == nil {
+		log.Warn("the compilation cache is not as it was left; compiling anew", "dir", dir)
+	}
 	return c
 }
 
@@ -92,20 +85,14 @@ func (c *compilationCache) compile(module []byte, compile compiler) (made compil
 			return made, keep, nil
 		}
 		c.log.Info("the compilation cache is of no use; compiling anew", "reason", err)
-		err = emptyDir(c.dir)
 	}
-	if c.dir != "" && err == nil {
-		made, err = compileIn(c.path(newDir), module, compile)
-		keep = func() {
-			if err := c.keep(hollow, compile); err != nil {
-				c.log.Warn("the compilation cache cannot be sealed; the next start compiles anew", "reason", err)
-			}
+	if c.dir != "" {
+		if made, err = c.compileNew(module, compile); err == nil {
+			return made, func() { c.keep(hollow, compile) }, nil
 		}
+		c.log.Warn("the compilation cache cannot be kept; every start compiles anew", "reason", err)
 	}
-	if c.dir == "" || err != nil {
-		made, err = compile(nil, module)
-		keep = func() {}
-	}
+	made, err = compile(nil, module)
 	return made, keep, err
 }
 
@@ -117,7 +104,7 @@ var errMissed = errors.New("it is of another release or another processor")
 // load gives what was kept of a module. What wazero does not find it compiles,
 // and that the hollow module must not be used for.
 func (c *compilationCache) load(hollow []byte, compile compiler) (compilation, error) {
-	before, err := filesIn(c.path(keptDir))
+	before, err := onlyFileIn(c.path(keptDir))
 	if err != nil {
 		return compilation{}, err
 	}
@@ -125,8 +112,9 @@ func (c *compilationCache) load(hollow []byte, compile compiler) (compilation, e
 	if err != nil {
 		return compilation{}, err
 	}
-	after, err := filesIn(c.path(keptDir))
-	if err == nil && !slices.Equal(before, after) {
+	// It would have written a file, be it with the same name.
+	after, err := onlyFileIn(c.path(keptDir))
+	if err != nil || !os.SameFile(before.FileInfo, after.FileInfo) || !before.ModTime().Equal(after.ModTime()) {
 		err = errMissed
 	}
 	if err != nil {
@@ -135,12 +123,26 @@ func (c *compilationCache) load(hollow []byte, compile compiler) (compilation, e
 	return made, nil
 }
 
+// compileNew compiles a module in newDir, and leaves nothing else.
+func (c *compilationCache) compileNew(module []byte, compile compiler) (compilation, error) {
+	if err := emptyDir(c.dir); err != nil {
+		return compilation{}, err
+	}
+	return compileIn(c.path(newDir), module, compile)
+}
+
 // keep puts the code that was compiled in newDir under the key of the hollow
 // module.
-func (c *compilationCache) keep(hollow []byte, compile compiler) error {
-	stand, err := compileIn(c.path(keptDir), hollow, compile)
+func (c *compilationCache) keep(hollow []byte, compile compiler) {
+	if err := c.seal(hollow, compile); err != nil {
+		c.log.Warn("the compilation cache cannot be sealed; the next start compiles anew", "reason", err)
+	}
+}
+
+func (c *compilationCache) seal(hollow []byte, compile compiler) error {
+	standIn, err := compileIn(c.path(keptDir), hollow, compile)
 	if err == nil {
-		err = stand.close()
+		err = standIn.close()
 	}
 	if err != nil {
 		return err
@@ -153,7 +155,7 @@ func (c *compilationCache) keep(hollow []byte, compile compiler) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(os.Rename(from, to), os.RemoveAll(c.path(newDir))); err != nil {
+	if err := errors.Join(os.Rename(from.path, to.path), os.RemoveAll(c.path(newDir))); err != nil {
 		return err
 	}
 	sum, err := hashTree(c.dir)
@@ -175,27 +177,27 @@ func compileIn(dir string, module []byte, compile compiler) (compilation, error)
 	return made, nil
 }
 
-// filesIn gives the paths of all files below dir, in their order.
-func filesIn(dir string) ([]string, error) {
-	var files []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			files = append(files, path)
-		}
-		return err
-	})
-	return files, err
+// cachedFile is a file below a directory of wazero's.
+type cachedFile struct {
+	path string
+	fs.FileInfo
 }
 
-func onlyFileIn(dir string) (string, error) {
-	files, err := filesIn(dir)
-	if err == nil && len(files) != 1 {
-		err = fmt.Errorf("one file was expected, there are %q", files)
+func onlyFileIn(dir string) (only cachedFile, err error) {
+	n := 0
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		n++
+		info, err := d.Info()
+		only = cachedFile{path, info}
+		return err
+	})
+	if err == nil && n != 1 {
+		err = fmt.Errorf("%s has %d files, not one", dir, n)
 	}
-	if err != nil {
-		return "", err
-	}
-	return files[0], nil
+	return only, err
 }
 
 // hashTree hashes the names and contents of all files below dir but the sum.

@@ -51,7 +51,7 @@ func codeIn(t *testing.T, dir string) string {
 	t.Helper()
 	file, err := onlyFileIn(filepath.Join(dir, keptDir))
 	must(t, err)
-	return file
+	return file.path
 }
 
 // Code is taken from the cache as long as it is there as it was left. Whatever is
@@ -125,6 +125,21 @@ func TestCacheThatIsOfNoUse(t *testing.T) {
 	dir := t.TempDir()
 	compiled(t, dir, 42)
 	write(t, codeIn(t, dir), "no code")
+	sum, err := hashTree(dir)
+	must(t, err)
+	write(t, filepath.Join(dir, sumFile), sum)
+	if !compiled(t, dir, 42) || compiled(t, dir, 42) {
+		t.Error("it was not made anew once")
+	}
+}
+
+// What wazero takes for stale it compiles and writes anew, under the same name.
+func TestCacheThatIsStale(t *testing.T) {
+	dir := t.TempDir()
+	compiled(t, dir, 42)
+	code, err := os.ReadFile(codeIn(t, dir))
+	must(t, err)
+	write(t, codeIn(t, dir), string(code[:len(code)-4])) // as before there were tables of what is caught
 	sum, err := hashTree(dir)
 	must(t, err)
 	write(t, filepath.Join(dir, sumFile), sum)
