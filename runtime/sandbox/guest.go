@@ -51,6 +51,10 @@ type guest struct {
 	log    *slog.Logger
 }
 
+// maxCompilers is how many processors at most compile the guest, once per machine.
+// Each takes some 40 MB for it.
+const maxCompilers = 8
+
 // hostClock is the machine's clock as guests see it.
 type hostClock struct{ start time.Time }
 
@@ -90,7 +94,7 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 			return err
 		}
 		<-checked
-		keep, err = g.compile(ctx, cache, code)
+		keep, err = g.compile(experimental.WithCompilationWorkers(ctx, min(o.Places, maxCompilers)), cache, code)
 		return err
 	})
 	err := work.Wait()
@@ -147,15 +151,12 @@ func compileModule(ctx context.Context, cache wazero.CompilationCache, module []
 		config = config.WithCompilationCache(cache)
 	}
 	engine := wazero.NewRuntimeWithConfig(ctx, config)
-	compiled, err := engine.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), module)
+	compiled, err := engine.CompileModule(ctx, module)
 	if err != nil {
 		return compilation{}, errors.Join(err, engine.Close(ctx))
 	}
 	return compilation{engine, compiled}, nil
 }
-
-// compileWorkers is how many threads compile the guest, once per machine.
-const compileWorkers = 4
 
 // exportHost gives the runtime the modules that the guest imports.
 func (g *guest) exportHost(ctx context.Context, engine wazero.Runtime) error {
