@@ -34,7 +34,7 @@ const (
 	// cacheSize, in bytes, holds the blocks that pages of lists are read from;
 	// current versions are cached by the engine.
 	cacheSize    = 64 << 20
-	memTableSize = 4 << 20 // bytes; larger batches are kept beside it
+	memTableSize = 8 << 20 // bytes; larger batches are kept beside it
 	// memTables may fill up while a flush is slow before writes wait.
 	memTables = 4
 	// flushTable and baseTable, in bytes, are the sizes of the tables that a flush
