@@ -89,10 +89,10 @@ func TestFailingWrites(t *testing.T) {
 }
 
 // eachFailure fails every k-th write of the disk, for all k until a process makes
-// fewer writes than that. A write that fails in the log ends the process: each k has a process of its own, in
-// which the test calls onFailingDisk. It tells what it acknowledged, and that
-// must be there when the disk works again: check looks, and says how much was
-// made.
+// fewer writes than that. A write that fails in the log ends the process: each k
+// has a process of its own, in which the test calls onFailingDisk. It tells what it
+// acknowledged, and that must be there when the disk works again: check looks, and
+// says how much was made.
 func eachFailure(t *testing.T, test string, check func(k int, out []byte, s *Store) (made int)) {
 	t.Helper()
 	base := fastDir(t)

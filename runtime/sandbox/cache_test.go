@@ -120,31 +120,24 @@ func TestCacheOfAnotherRelease(t *testing.T) {
 	}
 }
 
-// A cache that is as it was left, but that compiling fails with, is made anew.
+// A cache that is as it was left, but that compiling fails with, is made anew, as
+// is what wazero takes for stale: that it compiles and writes under the same name.
 func TestCacheThatIsOfNoUse(t *testing.T) {
-	dir := t.TempDir()
-	compiled(t, dir, 42)
-	write(t, codeIn(t, dir), "no code")
-	sum, err := hashTree(dir)
-	must(t, err)
-	write(t, filepath.Join(dir, sumFile), sum)
-	if !compiled(t, dir, 42) || compiled(t, dir, 42) {
-		t.Error("it was not made anew once")
-	}
-}
-
-// What wazero takes for stale it compiles and writes anew, under the same name.
-func TestCacheThatIsStale(t *testing.T) {
-	dir := t.TempDir()
-	compiled(t, dir, 42)
-	code, err := os.ReadFile(codeIn(t, dir))
-	must(t, err)
-	write(t, codeIn(t, dir), string(code[:len(code)-4])) // as before there were tables of what is caught
-	sum, err := hashTree(dir)
-	must(t, err)
-	write(t, filepath.Join(dir, sumFile), sum)
-	if !compiled(t, dir, 42) || compiled(t, dir, 42) {
-		t.Error("it was not made anew once")
+	for name, change := range map[string]func(code []byte) []byte{
+		"no code": func([]byte) []byte { return []byte("no code") },
+		"stale":   func(code []byte) []byte { return code[:len(code)-4] }, // as before there were tables of what is caught
+	} {
+		dir := t.TempDir()
+		compiled(t, dir, 42)
+		code, err := os.ReadFile(codeIn(t, dir))
+		must(t, err)
+		write(t, codeIn(t, dir), string(change(code)))
+		sum, err := hashTree(dir)
+		must(t, err)
+		write(t, filepath.Join(dir, sumFile), sum)
+		if !compiled(t, dir, 42) || compiled(t, dir, 42) {
+			t.Errorf("%s: it was not made anew once", name)
+		}
 	}
 }
 
