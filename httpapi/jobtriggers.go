@@ -44,13 +44,13 @@ func (s *Server) triggerJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	if !accepted.Replayed {
 		tellTrace(ctx, accepted.Execution.TraceID)
 	}
+	if len(tasks) == 0 {
+		tasks = trigger.Tasks
+	}
+	if len(tasks) == 0 {
+		tasks = []json.RawMessage{json.RawMessage("{}")}
+	}
 	if trigger.Type != runtime.TriggerHTTP {
-		if len(tasks) == 0 {
-			tasks = trigger.Tasks
-		}
-		if len(tasks) == 0 {
-			tasks = []json.RawMessage{json.RawMessage("{}")}
-		}
 		return writeCreated(ctx, &accepted, tasks, key)
 	}
 	tellReplay(ctx, accepted.Replayed)

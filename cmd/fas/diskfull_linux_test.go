@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -46,6 +47,10 @@ func TestFullDisk(t *testing.T) {
 	case <-server.exited:
 		server.endsWith(t, exitFailure)
 		server.saysSoon(t, "no space")
+		// By the store, or by Pebble.
+		if said := server.said(t); !strings.Contains(said, "no space is left on the disk") && !strings.Contains(said, syscall.ENOSPC.Error()) {
+			t.Errorf("it said %s", said)
+		}
 	default:
 		server.kill()
 	}

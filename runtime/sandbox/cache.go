@@ -115,10 +115,7 @@ func (c *compilationCache) load(hollow []byte, compile compiler) (compilation, e
 	// It would have written a file, be it with the same name.
 	after, err := onlyFileIn(c.path(keptDir))
 	if err != nil || !os.SameFile(before.FileInfo, after.FileInfo) || !before.ModTime().Equal(after.ModTime()) {
-		err = errMissed
-	}
-	if err != nil {
-		return compilation{}, errors.Join(err, made.close())
+		return compilation{}, errors.Join(errMissed, made.close())
 	}
 	return made, nil
 }

@@ -16,7 +16,7 @@
 //
 // A run, seen from the host:
 //
-//	tree, err := wasi.NewTree(map[string][]byte{"/usr/lib/python313.zip": stdlib})
+//	tree, err := wasi.NewTree(map[string][]byte{"/usr/lib/python3.13/os.pyc": code})
 //	...
 //	err = wasi.Instantiate(ctx, runtime, func(ctx context.Context) *wasi.System {
 //		return ctx.Value(slotKey{}).(*slot).system

@@ -31,7 +31,7 @@ type treeNode struct {
 	index    map[string]*treeNode
 }
 
-// NewTree makes a Tree of files, by path ("/usr/lib/python313.zip"; the leading slash may be missing). Directories come about as
+// NewTree makes a Tree of files, by path ("/usr/lib/python3.13/os.pyc"; the leading slash may be missing). Directories come about as
 // needed. The contents are kept, not copied: they must not change any more. Paths must be clean ([fs.ValidPath]), and none may lie at or under
 // /tmp or under another file.
 func NewTree(files map[string][]byte) (*Tree, error) {
