@@ -34,12 +34,9 @@ func readRequest(req *fasthttp.Request, head, body string) error {
 // blocking run: guard, route, token, args, answer.
 func benchRun(b *testing.B, method, query, body string) {
 	s, err := New(Options{
-		Functions:   ready{exec: succeeded(`{"message":"Hello you"}`)},
-		Executions:  &fakeEngine{},
-		Jobs:        &fakeEngine{},
-		DeadLetters: &fakeEngine{},
-		Auth:        HashToken(testToken),
-		Log:         slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Engine: ready{fakeEngine: &fakeEngine{}, exec: succeeded(`{"message":"Hello you"}`)},
+		Auth:   HashToken(testToken),
+		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -253,7 +253,7 @@ func TestCursorsOverHTTP(t *testing.T) {
 	other := get("/v0/jobs/a/executions?limit=2").Data[1]["metadata"].(map[string]any)["id"].(string)
 	refused(fmt.Sprintf("/v0/jobs/a/executions/%s/tasks?limit=1", other), tasks)
 
-	j, err := s.engine.Job(t.Context(), runtime.DefaultTenant, "a")
+	j, err := s.engine.GetJob(t.Context(), runtime.DefaultTenant, "a")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,22 +42,22 @@ func (s *Server) listDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Tenant
 	if err != nil {
 		return err
 	}
-	page, err := s.opts.DeadLetters.DeadLetters(s.runs, tenant, string(query.Peek("after")), limit)
+	page, err := s.engine().ListDeadLetters(s.runs, tenant, runtime.PageRequest{After: string(query.Peek("after")), Limit: limit})
 	if err != nil {
 		return err
 	}
-	if len(page) == limit {
-		ctx.Response.Header.Set(fasthttp.HeaderLink, fmt.Sprintf(`</v1/dlq/?after=%s&limit=%d>; rel="next"`, page[limit-1].ID, limit))
+	if page.Next != "" {
+		ctx.Response.Header.Set(fasthttp.HeaderLink, fmt.Sprintf(`</v1/dlq/?after=%s&limit=%d>; rel="next"`, page.Next, limit))
 	}
-	told := make([]deadLetter, len(page))
-	for i := range page {
-		told[i] = tellDeadLetter(&page[i])
+	told := make([]deadLetter, len(page.Items))
+	for i := range page.Items {
+		told[i] = tellDeadLetter(&page.Items[i])
 	}
 	return writeValue(ctx, told)
 }
 
 func (s *Server) getDeadLetter(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
-	d, err := s.opts.DeadLetters.DeadLetter(s.runs, tenant, executionID(ctx))
+	d, err := s.engine().GetDeadLetter(s.runs, tenant, executionID(ctx))
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ type count struct {
 
 // redriveDeadLetter has one tried again.
 func (s *Server) redriveDeadLetter(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
-	return answerOne(ctx, executionID(ctx), func(ids []string) (int, error) { return s.opts.DeadLetters.RedriveDeadLetters(s.runs, tenant, ids) })
+	return answerOne(ctx, executionID(ctx), func(ids []string) (int, error) { return s.engine().RedriveDeadLetters(s.runs, tenant, ids) })
 }
 
 // redriveDeadLetters has those tried again that the body names, or all.
@@ -82,7 +82,7 @@ func (s *Server) redriveDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Ten
 	if err != nil {
 		return err
 	}
-	n, err := s.opts.DeadLetters.RedriveDeadLetters(s.runs, tenant, ids)
+	n, err := s.engine().RedriveDeadLetters(s.runs, tenant, ids)
 	if err != nil {
 		return err
 	}
@@ -90,12 +90,12 @@ func (s *Server) redriveDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Ten
 }
 
 func (s *Server) purgeDeadLetter(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
-	return answerOne(ctx, executionID(ctx), func(ids []string) (int, error) { return s.opts.DeadLetters.PurgeDeadLetters(s.runs, tenant, ids) })
+	return answerOne(ctx, executionID(ctx), func(ids []string) (int, error) { return s.engine().PurgeDeadLetters(s.runs, tenant, ids) })
 }
 
 // purgeDeadLetters drops all.
 func (s *Server) purgeDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
-	n, err := s.opts.DeadLetters.PurgeDeadLetters(s.runs, tenant, nil)
+	n, err := s.engine().PurgeDeadLetters(s.runs, tenant, nil)
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,11 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r route) error {
 		return runtime.Errorf(codeUnsupportedMedia, "compressed bodies are not taken").
 			WithHint("send the body as it is, without Content-Encoding")
 	}
+	if !r.open {
+		if err := s.checkStarted(); err != nil {
+			return err
+		}
+	}
 	return r.handle(s, ctx, who.Tenant)
 }
 

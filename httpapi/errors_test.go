@@ -109,7 +109,7 @@ func TestPanicOfAWriter(t *testing.T) {
 		writers++
 		log := &syncBuffer{}
 		// Every method of a fake that is nil panics.
-		s, err := New(Options{Functions: (*fakeEngine)(nil), Executions: (*fakeEngine)(nil), Jobs: (*fakeEngine)(nil), DeadLetters: (*fakeEngine)(nil), Auth: HashToken(testToken), Log: textLog(log)})
+		s, err := New(Options{Engine: (*fakeEngine)(nil), Auth: HashToken(testToken), Log: textLog(log)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,21 +33,21 @@ func (s *Server) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant)
 			return err
 		}
 	}
-	page, err := s.opts.Executions.List(s.runs, tenant, filter, from, limit)
+	page, err := s.engine().ListExecutions(s.runs, tenant, filter, runtime.PageRequest{After: from, Limit: limit})
 	if err != nil {
 		return err
 	}
-	if len(page) == limit {
-		cursor, err := makeCursor(tenant, filter, page[limit-1].ID)
+	if page.Next != "" {
+		cursor, err := makeCursor(tenant, filter, page.Next)
 		if err != nil {
 			return err
 		}
 		ctx.Response.Header.Set(fasthttp.HeaderLink, nextExecutions(query, cursor))
 	}
 	base := s.baseURL(ctx)
-	told := make([]execution, len(page))
-	for i := range page {
-		told[i] = tellExecution(base, &page[i])
+	told := make([]execution, len(page.Items))
+	for i := range page.Items {
+		told[i] = tellExecution(base, &page.Items[i])
 	}
 	return writeValue(ctx, told)
 }

@@ -44,7 +44,7 @@ func (s *Server) getExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) 
 	if err != nil {
 		return err
 	}
-	found, err := s.opts.Executions.Executions(s.runs, tenant, ids)
+	found, err := s.engine().GetExecutions(s.runs, tenant, ids)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (s *Server) getExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) 
 		}
 		if x.ResultSize > len(x.Result) && x.ResultSize <= left {
 			// It may have been dropped by now: then it is told as it was.
-			if whole, err := s.opts.Executions.Execution(s.runs, tenant, x.ID); err == nil {
+			if whole, err := s.engine().GetExecution(s.runs, tenant, x.ID); err == nil {
 				x = &whole
 			}
 		}
@@ -110,7 +110,7 @@ type cancelled struct {
 
 // cancelExecution cancels an execution and answers what became of it.
 func (s *Server) cancelExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
-	x, changed, err := s.opts.Executions.Cancel(s.runs, tenant, executionID(ctx))
+	x, changed, err := s.engine().CancelExecution(s.runs, tenant, executionID(ctx))
 	if err != nil {
 		return err
 	}

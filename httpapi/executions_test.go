@@ -26,8 +26,8 @@ type fakeExecutions struct {
 	cancelled []string
 	called    []runtime.Tenant
 
-	observed     []runtime.ObservedQuery
-	observedPage runtime.ObservedPage
+	observed     []runtime.SearchQuery
+	observedPage runtime.Page[runtime.ExecutionSummary]
 
 	all      map[string]runtime.Execution
 	order    []string // ids, newest first, that List gives
@@ -71,7 +71,7 @@ func (f *fakeExecutions) SubmitBulk(_ context.Context, r runtime.BulkRequest) (r
 	return a, nil
 }
 
-func (f *fakeExecutions) Execution(_ context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
+func (f *fakeExecutions) GetExecution(_ context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
 	f.guard.Lock()
 	defer f.guard.Unlock()
 	f.called = append(f.called, tenant)
@@ -82,7 +82,7 @@ func (f *fakeExecutions) Execution(_ context.Context, tenant runtime.Tenant, id 
 	return x, f.failing
 }
 
-func (f *fakeExecutions) Executions(_ context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error) {
+func (f *fakeExecutions) GetExecutions(_ context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error) {
 	f.guard.Lock()
 	defer f.guard.Unlock()
 	f.called = append(f.called, tenant)
@@ -98,7 +98,7 @@ func (f *fakeExecutions) Executions(_ context.Context, tenant runtime.Tenant, id
 	return found, f.failing
 }
 
-func (f *fakeExecutions) Await(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
+func (f *fakeExecutions) AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
 	if f.await != nil || f.ended != nil {
 		f.call(tenant)
 	}
@@ -108,25 +108,27 @@ func (f *fakeExecutions) Await(ctx context.Context, tenant runtime.Tenant, id st
 	if x, ok := f.ended[id]; ok {
 		return x, nil
 	}
-	return f.Execution(ctx, tenant, id)
+	return f.GetExecution(ctx, tenant, id)
 }
 
-func (f *fakeExecutions) List(_ context.Context, tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) ([]runtime.Execution, error) {
+func (f *fakeExecutions) ListExecutions(_ context.Context, tenant runtime.Tenant, filter runtime.Filter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
 	f.guard.Lock()
 	defer f.guard.Unlock()
 	f.called = append(f.called, tenant)
 	f.filters = append(f.filters, filter)
-	f.listed = append(f.listed, listCall{cursor, limit})
-	var page []runtime.Execution
-	for _, id := range f.order[slices.Index(f.order, cursor)+1:] {
-		if len(page) < limit {
-			page = append(page, f.all[id])
+	f.listed = append(f.listed, listCall{r.After, r.Limit})
+	for _, id := range f.order[slices.Index(f.order, r.After)+1:] {
+		if len(page.Items) < r.Limit {
+			page.Items = append(page.Items, f.all[id])
 		}
+	}
+	if len(page.Items) == r.Limit {
+		page.Next = page.Items[r.Limit-1].ID
 	}
 	return page, f.failing
 }
 
-func (f *fakeExecutions) Cancel(_ context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error) {
+func (f *fakeExecutions) CancelExecution(_ context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error) {
 	f.guard.Lock()
 	defer f.guard.Unlock()
 	f.called = append(f.called, tenant)
@@ -138,8 +140,8 @@ func (f *fakeExecutions) Cancel(_ context.Context, tenant runtime.Tenant, id str
 	return x, !x.CancelRequested && x.Finished.IsZero(), f.failing
 }
 
-func (f *fakeExecutions) Logs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {
-	if _, err := f.Execution(ctx, tenant, id); err != nil || f.logPages == nil {
+func (f *fakeExecutions) GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {
+	if _, err := f.GetExecution(ctx, tenant, id); err != nil || f.logPages == nil {
 		return runtime.LogPage{State: runtime.StateSucceeded, Attempt: 1}, err
 	}
 	return f.logPages(ctx, from)
@@ -331,7 +333,7 @@ func TestShutdownEndsWaits(t *testing.T) {
 	fake.await = func(ctx context.Context, id string) (runtime.Execution, error) {
 		close(waits)
 		<-ctx.Done()
-		return fake.Execution(ctx, "", id)
+		return fake.GetExecution(ctx, "", id)
 	}
 	answered := make(chan answer, 1)
 	go func() { answered <- ts.do(t, "GET", "/v1/executions/"+testID+"?wait=280", "", nil) }()

@@ -35,7 +35,7 @@ func (s *Server) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id 
 		return err
 	}
 	// What can be said with a status is said before the stream begins.
-	page, err := s.opts.Executions.Logs(s.runs, tenant, id, from)
+	page, err := s.engine().GetLogs(s.runs, tenant, id, from)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (f *follower) stream(ctx context.Context, page runtime.LogPage) error {
 			return nil
 		}
 		quiet, cancel := context.WithTimeout(ctx, heartbeat)
-		next, err := f.server.opts.Executions.FollowLogs(quiet, f.tenant, f.id, f.from)
+		next, err := f.server.engine().FollowLogs(quiet, f.tenant, f.id, f.from)
 		silent := quiet.Err() != nil && ctx.Err() == nil
 		cancel()
 		if err != nil {
@@ -229,7 +229,7 @@ func (f *follower) entry(s stream, text []byte, behind runtime.LogPosition) erro
 
 // end tells that the execution is done.
 func (f *follower) end() error {
-	x, err := f.server.opts.Executions.Execution(f.server.runs, f.tenant, f.id)
+	x, err := f.server.engine().GetExecution(f.server.runs, f.tenant, f.id)
 	if err != nil {
 		return err
 	}

@@ -46,14 +46,12 @@ func (s *Server) listFunctions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) 
 	if err != nil {
 		return err
 	}
-	// One more than is shown tells whether there is a next page.
-	found, err := s.collect(tenant, after, limit+1)
+	found, next, err := s.collect(tenant, after, limit)
 	if err != nil {
 		return err
 	}
-	if len(found) > limit {
-		found = found[:limit]
-		ctx.Response.Header.Set(fasthttp.HeaderLink, nextPage(found[limit-1].Name, limit))
+	if next != "" {
+		ctx.Response.Header.Set(fasthttp.HeaderLink, nextPage(next, limit))
 	}
 	base := s.baseURL(ctx)
 	list := make([]listedFunction, len(found))
@@ -63,22 +61,19 @@ func (s *Server) listFunctions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) 
 	return writeValue(ctx, list)
 }
 
-// collect gets up to limit functions, page by page.
-func (s *Server) collect(tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error) {
-	var all []runtime.Function
-	for len(all) < limit {
-		size := min(limit-len(all), runtime.MaxPage)
-		page, err := s.opts.Functions.Functions(s.runs, tenant, after, size)
+// collect returns up to limit functions, read page by page, and the name after which the
+// next page begins; empty: there is none.
+func (s *Server) collect(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, next string, err error) {
+	for next = after; ; {
+		page, err := s.engine().ListFunctions(s.runs, tenant, runtime.PageRequest{After: next, Limit: min(limit-len(all), runtime.MaxPage)})
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		all = append(all, page...)
-		if len(page) < size {
-			break
+		all, next = append(all, page.Items...), page.Next
+		if next == "" || len(all) == limit {
+			return all, next, nil
 		}
-		after = page[len(page)-1].Name
 	}
-	return all, nil
 }
 
 // listPage reads ?limit= and ?after=.
@@ -124,7 +119,7 @@ func (s *Server) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant)
 	if spec.IdempotencyKey, err = idempotencyKey(ctx); err != nil {
 		return err
 	}
-	d, err := s.opts.Functions.CreateFunction(s.runs, spec)
+	d, err := s.engine().CreateFunction(s.runs, spec)
 	if err != nil {
 		return err
 	}
@@ -141,7 +136,7 @@ func (s *Server) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if err != nil {
 		return err
 	}
-	d, err := s.opts.Functions.Function(s.runs, tenant, name)
+	d, err := s.engine().GetFunction(s.runs, tenant, name)
 	if err != nil {
 		return err
 	}
@@ -199,7 +194,7 @@ func (s *Server) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant)
 	if err != nil {
 		return err
 	}
-	d, err := s.opts.Functions.UpdateFunction(s.runs, runtime.FunctionUpdate{
+	d, err := s.engine().UpdateFunction(s.runs, runtime.FunctionUpdate{
 		Tenant:         tenant,
 		Name:           name,
 		NewName:        body.name,
@@ -226,7 +221,7 @@ func (s *Server) deleteFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant)
 	if err != nil {
 		return err
 	}
-	d, err := s.opts.Functions.DeleteFunction(s.runs, runtime.FunctionDeletion{Tenant: tenant, Name: name, IdempotencyKey: key})
+	d, err := s.engine().DeleteFunction(s.runs, runtime.FunctionDeletion{Tenant: tenant, Name: name, IdempotencyKey: key})
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,11 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if s.closing.Load() {
 		return runtime.Errorf(runtime.CodeUnavailable, "the server is shutting down")
 	}
-	if err := s.opts.Ready(); err != nil {
+	err := s.checkStarted()
+	if err == nil {
+		err = s.opts.Ready()
+	}
+	if err != nil {
 		e := runtime.Errorf(runtime.CodeUnavailable, "the server is not ready to serve")
 		if known, ok := errors.AsType[*runtime.Error](err); ok && known.Code == runtime.CodeUnavailable {
 			e.Message, e.Hint, e.RetryAfter = known.Message, known.Hint, known.RetryAfter

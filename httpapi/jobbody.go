@@ -120,7 +120,7 @@ func parseTrigger(f *fields) runtime.Trigger {
 
 // jobRun is the body of a request to start an execution of a job.
 type jobRun struct {
-	runtime.JobRunRequest
+	runtime.JobStartRequest
 	id        string // what the request calls itself: its idempotency key
 	job       string // if it is named again
 	workspace string

@@ -49,10 +49,10 @@ func (s *Server) createJobExecution(ctx *fasthttp.RequestCtx, tenant runtime.Ten
 	if key == "" {
 		key = body.id
 	}
-	r := body.JobRunRequest
+	r := body.JobStartRequest
 	r.Tenant, r.Job, r.IdempotencyKey = tenant, name, key
 	r.Caller = callerOf(ctx)
-	accepted, err := s.opts.Jobs.RunJob(s.runs, r)
+	accepted, err := s.engine().StartJob(s.runs, r)
 	if err != nil {
 		return err
 	}
@@ -88,13 +88,13 @@ func (s *Server) listJobExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tena
 		if err != nil {
 			return err
 		}
-		page, err := s.opts.Jobs.JobExecutions(s.runs, tenant, name, runtime.JobListing{Limit: limit, Offset: offset})
+		page, err := s.engine().ListJobExecutions(s.runs, tenant, name, runtime.PageRequest{Limit: limit, Offset: offset})
 		if err != nil {
 			return err
 		}
-		return writeValue(ctx, tellPage(nil, runtime.JobPage[runtime.JobExecution]{Elements: page.Elements}, tellJobExecution).Data)
+		return writeValue(ctx, tellPage(nil, runtime.Page[runtime.JobExecution]{Items: page.Items}, tellJobExecution).Data)
 	}
-	j, err := s.opts.Jobs.Job(s.runs, tenant, name)
+	j, err := s.engine().GetJob(s.runs, tenant, name)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (s *Server) listJobExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tena
 	if err != nil {
 		return err
 	}
-	page, err := s.opts.Jobs.JobExecutions(s.runs, tenant, name, asked)
+	page, err := s.engine().ListJobExecutions(s.runs, tenant, name, asked)
 	if err != nil {
 		return err
 	}
@@ -127,14 +127,14 @@ func (s *Server) getJobExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant
 	id := pathText(ctx, "executionId")
 	var x runtime.JobExecution
 	if limit <= 0 {
-		x, err = s.opts.Jobs.JobExecution(s.runs, tenant, name, id)
+		x, err = s.engine().GetJobExecution(s.runs, tenant, name, id)
 	} else {
 		waiting, leave, full := s.wait(limit)
 		if full != nil {
 			return full
 		}
 		defer leave()
-		x, err = s.opts.Jobs.AwaitJob(waiting, tenant, name, id)
+		x, err = s.engine().AwaitJobExecution(waiting, tenant, name, id)
 	}
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (s *Server) cancelJobExecution(ctx *fasthttp.RequestCtx, tenant runtime.Ten
 	if err != nil {
 		return err
 	}
-	x, _, err := s.opts.Jobs.CancelJob(s.runs, tenant, name, pathText(ctx, "executionId"))
+	x, _, err := s.engine().CancelJobExecution(s.runs, tenant, name, pathText(ctx, "executionId"))
 	if err != nil {
 		return err
 	}
@@ -156,11 +156,11 @@ func (s *Server) cancelJobExecution(ctx *fasthttp.RequestCtx, tenant runtime.Ten
 }
 
 func (s *Server) writeJobExecution(ctx *fasthttp.RequestCtx, x *runtime.JobExecution) error {
-	tasks, err := s.opts.Jobs.JobTasks(s.runs, x.Tenant, x.Job, x.ID, runtime.JobListing{Sort: runtime.SortCreatedAsc, Limit: maxToldTasks})
+	tasks, err := s.engine().ListTasks(s.runs, x.Tenant, x.Job, x.ID, runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: maxToldTasks})
 	if err != nil {
 		return err
 	}
-	return writeValue(ctx, tellJobExecution(x).withTasks(x, tasks.Elements))
+	return writeValue(ctx, tellJobExecution(x).withTasks(x, tasks.Items))
 }
 
 // listJobTasks answers a page of the tasks of an execution, in their own order
@@ -175,7 +175,7 @@ func (s *Server) listJobTasks(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	if err != nil {
 		return err
 	}
-	x, err := s.opts.Jobs.JobExecution(s.runs, tenant, name, pathText(ctx, "executionId"))
+	x, err := s.engine().GetJobExecution(s.runs, tenant, name, pathText(ctx, "executionId"))
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (s *Server) listJobTasks(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	if err != nil {
 		return err
 	}
-	page, err := s.opts.Jobs.JobTasks(s.runs, tenant, name, x.ID, asked)
+	page, err := s.engine().ListTasks(s.runs, tenant, name, x.ID, asked)
 	if err != nil {
 		return err
 	}

@@ -323,7 +323,7 @@ func TestListsOfTasks(t *testing.T) {
 // TestTellJobExecution: what callbacks carry is the execution as it is told, and
 // results within bounds.
 func TestTellJobExecution(t *testing.T) {
-	x := runtime.JobExecution{ID: testID, Name: "x", Job: "j", State: runtime.StateFailed, Stats: runtime.JobStats{Total: 2000}}
+	x := runtime.JobExecution{ID: testID, Name: "x", Job: "j", State: runtime.StateFailed, Stats: runtime.TaskCounts{Total: 2000}}
 	tasks := make([]runtime.Execution, 2000)
 	for i := range tasks {
 		tasks[i] = runtime.Execution{ID: testID, State: runtime.StateSucceeded, Task: &runtime.TaskOf{Index: i}}

@@ -34,7 +34,7 @@ type jobList struct {
 	of        string // "jobs", "executions" or "tasks"
 	job       string // id
 	execution string // id
-	sort      runtime.JobSort
+	sort      runtime.SortOrder
 	query     string // in lower case
 }
 
@@ -48,9 +48,9 @@ const (
 )
 
 // order reads ?sort= and ?q=.
-func (l *jobList) order(query *fasthttp.Args, fallback runtime.JobSort) error {
+func (l *jobList) order(query *fasthttp.Args, fallback runtime.SortOrder) error {
 	l.sort = fallback
-	switch sort := runtime.JobSort(query.Peek("sort")); sort {
+	switch sort := runtime.SortOrder(query.Peek("sort")); sort {
 	case "":
 	case runtime.SortCreatedDesc, runtime.SortCreatedAsc, runtime.SortNameAsc, runtime.SortNameDesc:
 		l.sort = sort
@@ -69,8 +69,8 @@ func (l *jobList) order(query *fasthttp.Args, fallback runtime.JobSort) error {
 }
 
 // listing is what a request asks for of the list.
-func (l *jobList) listing(query *fasthttp.Args, limit int) (runtime.JobListing, error) {
-	asked := runtime.JobListing{Sort: l.sort, Query: l.query, Limit: limit}
+func (l *jobList) listing(query *fasthttp.Args, limit int) (runtime.PageRequest, error) {
+	asked := runtime.PageRequest{Sort: l.sort, Query: l.query, Limit: limit}
 	var err error
 	if cursor := query.Peek("cursor"); len(cursor) > 0 {
 		asked.After, err = l.open(string(cursor), time.Now())
@@ -79,10 +79,10 @@ func (l *jobList) listing(query *fasthttp.Args, limit int) (runtime.JobListing, 
 }
 
 // tellPage tells a page of l.
-func tellPage[T, E any](l *jobList, page runtime.JobPage[E], tell func(*E) T) toldPage[T] {
-	told := toldPage[T]{Data: make([]T, len(page.Elements)), Meta: toldMeta{HasMore: page.Next != "", Total: page.Total}}
-	for i := range page.Elements {
-		told.Data[i] = tell(&page.Elements[i])
+func tellPage[T, E any](l *jobList, page runtime.Page[E], tell func(*E) T) toldPage[T] {
+	told := toldPage[T]{Data: make([]T, len(page.Items)), Meta: toldMeta{HasMore: page.Next != "", Total: page.Total}}
+	for i := range page.Items {
+		told.Data[i] = tell(&page.Items[i])
 	}
 	if page.Next != "" {
 		told.Meta.NextCursor = l.cursor(page.Next, time.Now())

@@ -20,14 +20,14 @@ func (s *Server) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 	tell := func(j *runtime.Job) toldJob { return tellJob(s.baseURL(ctx), j) }
 	if !isPaged(ctx) {
 		all := []toldJob{}
-		asked := runtime.JobListing{Limit: runtime.MaxPage}
+		asked := runtime.PageRequest{Limit: runtime.MaxPage}
 		for {
-			page, err := s.opts.Jobs.Jobs(s.runs, tenant, asked)
+			page, err := s.engine().ListJobs(s.runs, tenant, asked)
 			if err != nil {
 				return err
 			}
-			for i := range page.Elements {
-				all = append(all, tell(&page.Elements[i]))
+			for i := range page.Items {
+				all = append(all, tell(&page.Items[i]))
 			}
 			if asked.After = page.Next; asked.After == "" {
 				return writeValue(ctx, all)
@@ -52,7 +52,7 @@ func (s *Server) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 	if err != nil {
 		return err
 	}
-	page, err := s.opts.Jobs.Jobs(s.runs, tenant, asked)
+	page, err := s.engine().ListJobs(s.runs, tenant, asked)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *Server) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 		return runtime.Errorf(runtime.CodeInvalidArgument, "metadata.name is missing")
 	}
 	body.job.Tenant, body.job.CreatedBy = tenant, userID(ctx)
-	j, err := s.opts.Jobs.CreateJob(s.runs, body.job)
+	j, err := s.engine().CreateJob(s.runs, body.job)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Server) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 		return runtime.Errorf(runtime.CodeInvalidArgument, "metadata.name is not the name in the path").
 			WithHint("a job keeps its name: create another one, or leave metadata.name out")
 	}
-	before, err := s.opts.Jobs.Job(s.runs, tenant, name)
+	before, err := s.engine().GetJob(s.runs, tenant, name)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *Server) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 			WithHint("get the job and change it as it is by now; to go back to a revision, send spec.revision.active and nothing else in spec")
 	}
 	body.job.Tenant, body.job.Name, body.job.UpdatedBy = tenant, name, userID(ctx)
-	j, err := s.opts.Jobs.UpdateJob(s.runs, body.job)
+	j, err := s.engine().UpdateJob(s.runs, body.job)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (s *Server) rollbackJob(ctx *fasthttp.RequestCtx, before *runtime.Job, body
 	if err != nil {
 		return err
 	}
-	j, err := s.opts.Jobs.RollbackJob(s.runs, before.Tenant, before.Name, number, userID(ctx))
+	j, err := s.engine().RollbackJob(s.runs, before.Tenant, before.Name, number, userID(ctx))
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *Server) getJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
-	j, err := s.opts.Jobs.Job(s.runs, tenant, name)
+	j, err := s.engine().GetJob(s.runs, tenant, name)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (s *Server) deleteJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 	if err != nil {
 		return err
 	}
-	j, err := s.opts.Jobs.DeleteJob(s.runs, tenant, name)
+	j, err := s.engine().DeleteJob(s.runs, tenant, name)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (s *Server) listJobRevisions(ctx *fasthttp.RequestCtx, tenant runtime.Tenan
 	if err != nil {
 		return err
 	}
-	all, err := s.opts.Jobs.JobRevisions(s.runs, tenant, name)
+	all, err := s.engine().ListJobRevisions(s.runs, tenant, name)
 	if err != nil {
 		return err
 	}

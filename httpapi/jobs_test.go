@@ -71,7 +71,7 @@ func TestJobsAsTheyAreTold(t *testing.T) {
 	if a.body != back.body || strings.Contains(a.body, "s3cret") {
 		t.Errorf("told %s, and then %s", a.body, back.body)
 	}
-	j, err := s.engine.Job(t.Context(), runtime.DefaultTenant, "nightly")
+	j, err := s.engine.GetJob(t.Context(), runtime.DefaultTenant, "nightly")
 	if err != nil || j.Spec.Env[1].Value != "s3cret" || j.Spec.Triggers[1].CallbackSecret != "s3cret" || j.Revision != 1 {
 		t.Errorf("kept %+v, %v", j, err)
 	}

@@ -103,7 +103,7 @@ func startJobs(t *testing.T, change func(*Options)) *jobServer {
 	}
 	ln, dial := listenTCP(t) // logs may be followed, see TestFollow
 	s := startOn(t, ln, dial, &fakeEngine{}, func(o *Options) {
-		o.Functions, o.Executions, o.Jobs, o.DeadLetters = engine, engine, engine, engine
+		o.Engine = engine
 		if change != nil {
 			change(o)
 		}

@@ -19,7 +19,7 @@ func (f *fakeExecutions) jobExecution(tenant runtime.Tenant, job string) (runtim
 	f.call(tenant)
 	return runtime.JobExecution{
 		ID: testID, Name: testID, Tenant: tenant, JobID: testID, Job: job, Revision: 1, State: runtime.StateQueued,
-		Created: testTime, Updated: testTime, Stats: runtime.JobStats{Total: 1},
+		Created: testTime, Updated: testTime, Stats: runtime.TaskCounts{Total: 1},
 	}, f.failing
 }
 
@@ -39,67 +39,70 @@ func (f *fakeExecutions) DeleteJob(_ context.Context, tenant runtime.Tenant, nam
 	return f.job(tenant, name)
 }
 
-func (f *fakeExecutions) Job(_ context.Context, tenant runtime.Tenant, name string) (runtime.Job, error) {
+func (f *fakeExecutions) GetJob(_ context.Context, tenant runtime.Tenant, name string) (runtime.Job, error) {
 	return f.job(tenant, name)
 }
 
-func (f *fakeExecutions) Jobs(_ context.Context, tenant runtime.Tenant, _ runtime.JobListing) (runtime.JobPage[runtime.Job], error) {
+func (f *fakeExecutions) ListJobs(_ context.Context, tenant runtime.Tenant, _ runtime.PageRequest) (runtime.Page[runtime.Job], error) {
 	j, err := f.job(tenant, "hello")
-	return runtime.JobPage[runtime.Job]{Elements: []runtime.Job{j}, Total: 1}, err
+	return runtime.Page[runtime.Job]{Items: []runtime.Job{j}, Total: 1}, err
 }
 
-func (f *fakeExecutions) JobRevisions(_ context.Context, tenant runtime.Tenant, name string) ([]runtime.JobRevision, error) {
+func (f *fakeExecutions) ListJobRevisions(_ context.Context, tenant runtime.Tenant, name string) ([]runtime.JobRevision, error) {
 	_, err := f.job(tenant, name)
 	return []runtime.JobRevision{{Number: 1, Created: testTime}}, err
 }
 
-func (f *fakeExecutions) RunJob(_ context.Context, r runtime.JobRunRequest) (runtime.JobAcceptance, error) {
+func (f *fakeExecutions) StartJob(_ context.Context, r runtime.JobStartRequest) (runtime.JobAcceptance, error) {
 	x, err := f.jobExecution(r.Tenant, r.Job)
 	return runtime.JobAcceptance{Execution: x, Replayed: f.replay}, err
 }
 
-func (f *fakeExecutions) TriggerJob(_ context.Context, r runtime.JobRunRequest, _ string) (runtime.JobAcceptance, runtime.Trigger, error) {
+func (f *fakeExecutions) TriggerJob(_ context.Context, r runtime.JobStartRequest, _ string) (runtime.JobAcceptance, runtime.Trigger, error) {
 	x, err := f.jobExecution(r.Tenant, r.Job)
 	return runtime.JobAcceptance{Execution: x}, runtime.Trigger{Type: runtime.TriggerHTTP}, err
 }
 
-func (f *fakeExecutions) JobExecution(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
+func (f *fakeExecutions) GetJobExecution(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
 	return f.jobExecution(tenant, job)
 }
 
-func (f *fakeExecutions) JobExecutions(_ context.Context, tenant runtime.Tenant, job string, _ runtime.JobListing) (runtime.JobPage[runtime.JobExecution], error) {
+func (f *fakeExecutions) ListJobExecutions(_ context.Context, tenant runtime.Tenant, job string, _ runtime.PageRequest) (runtime.Page[runtime.JobExecution], error) {
 	x, err := f.jobExecution(tenant, job)
-	return runtime.JobPage[runtime.JobExecution]{Elements: []runtime.JobExecution{x}, Total: 1}, err
+	return runtime.Page[runtime.JobExecution]{Items: []runtime.JobExecution{x}, Total: 1}, err
 }
 
-func (f *fakeExecutions) JobTasks(_ context.Context, tenant runtime.Tenant, _, _ string, _ runtime.JobListing) (runtime.JobPage[runtime.Execution], error) {
+func (f *fakeExecutions) ListTasks(_ context.Context, tenant runtime.Tenant, _, _ string, _ runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
 	f.call(tenant)
 	x := runtime.Execution{ID: testID, State: runtime.StateQueued, Created: testTime, Task: &runtime.TaskOf{JobExecution: testID}}
-	return runtime.JobPage[runtime.Execution]{Elements: []runtime.Execution{x}, Total: 1}, f.failing
+	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{x}, Total: 1}, f.failing
 }
 
-func (f *fakeExecutions) JobResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error) {
-	page, err := f.JobTasks(ctx, x.Tenant, x.Job, x.ID, runtime.JobListing{})
-	return page.Elements, err
+func (f *fakeExecutions) GetTaskResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error) {
+	page, err := f.ListTasks(ctx, x.Tenant, x.Job, x.ID, runtime.PageRequest{})
+	return page.Items, err
 }
 
-func (f *fakeExecutions) CancelJob(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, bool, error) {
+func (f *fakeExecutions) CancelJobExecution(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, bool, error) {
 	x, err := f.jobExecution(tenant, job)
 	return x, true, err
 }
 
-func (f *fakeExecutions) AwaitJob(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
+func (f *fakeExecutions) AwaitJobExecution(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
 	return f.jobExecution(tenant, job)
 }
 
 var _ DeadLetters = (*runtime.Engine)(nil)
 
-func (f *fakeExecutions) DeadLetters(_ context.Context, tenant runtime.Tenant, _ string, _ int) ([]runtime.Delivery, error) {
-	d, err := f.DeadLetter(context.Background(), tenant, testID)
-	return []runtime.Delivery{d}, err
+func (f *fakeExecutions) ListDeadLetters(_ context.Context, tenant runtime.Tenant, r runtime.PageRequest) (page runtime.Page[runtime.Delivery], err error) {
+	d, err := f.GetDeadLetter(context.Background(), tenant, testID)
+	if page.Items = []runtime.Delivery{d}; r.Limit == 1 {
+		page.Next = d.ID
+	}
+	return page, err
 }
 
-func (f *fakeExecutions) DeadLetter(_ context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error) {
+func (f *fakeExecutions) GetDeadLetter(_ context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error) {
 	f.call(tenant)
 	return runtime.Delivery{
 		ID: id, Tenant: tenant, Job: "nightly", JobExecution: id, Created: testTime, LastAttempt: testTime, Attempts: 6, LastError: "there was no answer in time",

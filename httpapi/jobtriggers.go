@@ -36,8 +36,8 @@ func (s *Server) triggerJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 		return err
 	}
 	defer leave()
-	r := runtime.JobRunRequest{Tenant: tenant, Caller: callerOf(ctx), Job: name, Tasks: tasks, IdempotencyKey: key}
-	accepted, trigger, err := s.opts.Jobs.TriggerJob(s.runs, r, pathText(ctx, "path"))
+	r := runtime.JobStartRequest{Tenant: tenant, Caller: callerOf(ctx), Job: name, Tasks: tasks, IdempotencyKey: key}
+	accepted, trigger, err := s.engine().TriggerJob(s.runs, r, pathText(ctx, "path"))
 	if err != nil {
 		return err
 	}
@@ -60,14 +60,14 @@ func (s *Server) triggerJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	}
 	waiting, cancel := context.WithTimeout(waiting, patience)
 	defer cancel()
-	x, err := s.opts.Jobs.AwaitJob(waiting, tenant, name, accepted.Execution.ID)
+	x, err := s.engine().AwaitJobExecution(waiting, tenant, name, accepted.Execution.ID)
 	if accepted.Replayed && runtime.CodeOf(err) == runtime.CodeNotFound {
 		return writeCreated(ctx, &accepted, tasks, key) // it was dropped since
 	}
 	if err != nil {
 		return err
 	}
-	done, err := s.opts.Jobs.JobResults(s.runs, x)
+	done, err := s.engine().GetTaskResults(s.runs, x)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (s *Server) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 		}
 		return s.followLogs(ctx, tenant, id, only)
 	}
-	page, err := s.opts.Executions.Logs(s.runs, tenant, id, runtime.LogPosition{})
+	page, err := s.engine().GetLogs(s.runs, tenant, id, runtime.LogPosition{})
 	if err != nil {
 		return err
 	}

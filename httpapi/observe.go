@@ -12,15 +12,15 @@ import (
 
 // observedExecution is an execution as it is told below /api/v2.
 type observedExecution struct {
-	ResourceRID     string                 `json:"resourceRid"`
-	ResourceVersion string                 `json:"resourceVersion"`
-	FoundryTraceID  string                 `json:"foundryTraceId"`
-	TraceOwningRID  string                 `json:"traceOwningRid"`
-	Status          runtime.ObservedStatus `json:"status"`
-	StartTime       string                 `json:"startTime"`
-	Duration        duration               `json:"duration"`
-	FailureReason   runtime.Class          `json:"failureReason,omitempty"`
-	CallerRID       string                 `json:"callerRid,omitempty"`
+	ResourceRID     string                `json:"resourceRid"`
+	ResourceVersion string                `json:"resourceVersion"`
+	FoundryTraceID  string                `json:"foundryTraceId"`
+	TraceOwningRID  string                `json:"traceOwningRid"`
+	Status          runtime.SummaryStatus `json:"status"`
+	StartTime       string                `json:"startTime"`
+	Duration        duration              `json:"duration"`
+	FailureReason   runtime.Class         `json:"failureReason,omitempty"`
+	CallerRID       string                `json:"callerRid,omitempty"`
 }
 
 // duration is one as it is told, and asked for, below /api/v2.
@@ -38,7 +38,7 @@ type observedPage struct {
 // observeBody is what listExecutions asks for.
 type observeBody struct {
 	start, end time.Time // zero: not said
-	where      *runtime.ObservedFilter
+	where      *runtime.SearchFilter
 	pageSize   int // zero: not said
 	pageToken  string
 }
@@ -65,13 +65,13 @@ func (s *Server) listObserved(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	}
 	rid := pathText(ctx, "resourceRid")
 	token := observeToken{tenant: tenant, rid: rid, start: body.start, end: body.end, where: body.where}
-	query := runtime.ObservedQuery{RID: rid, Start: body.start, End: body.end, Where: body.where, Limit: body.pageSize}
+	query := runtime.SearchQuery{RID: rid, Start: body.start, End: body.end, Where: body.where, Limit: body.pageSize}
 	if body.pageToken != "" {
 		if query.After, err = token.open(body.pageToken); err != nil {
 			return named(nameInvalidPageToken, nil, err)
 		}
 	}
-	page, err := s.opts.Executions.ListExecutions(s.runs, tenant, query)
+	page, err := s.engine().SearchExecutions(s.runs, tenant, query)
 	switch runtime.CodeOf(err) {
 	case "":
 	case runtime.CodeNotFound:
@@ -81,9 +81,9 @@ func (s *Server) listObserved(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	default:
 		return err
 	}
-	told := observedPage{Data: make([]observedExecution, len(page.Executions))}
-	for i := range page.Executions {
-		told.Data[i] = tellObserved(&page.Executions[i])
+	told := observedPage{Data: make([]observedExecution, len(page.Items))}
+	for i := range page.Items {
+		told.Data[i] = tellObserved(&page.Items[i])
 	}
 	if page.Next != "" {
 		told.NextPageToken = token.seal(page.Next)
@@ -95,7 +95,7 @@ func named(name string, parameters map[string]any, err error) error {
 	return namedError{err, name, parameters}
 }
 
-func tellObserved(x *runtime.ObservedExecution) observedExecution {
+func tellObserved(x *runtime.ExecutionSummary) observedExecution {
 	return observedExecution{
 		ResourceRID:     x.RID,
 		ResourceVersion: strconv.FormatUint(x.Version, 10),
@@ -126,7 +126,7 @@ func parseObserveBody(text []byte) (b observeBody, err error) {
 		return b, err
 	}
 	if size != nil {
-		const most = runtime.MaxObservedPage
+		const most = runtime.MaxSearchPage
 		if json.Unmarshal(size, &b.pageSize) != nil || b.pageSize < 1 || b.pageSize > most {
 			return b, named(nameInvalidPageSize, map[string]any{"pageSize": size},
 				runtime.Errorf(runtime.CodeInvalidArgument, "pageSize must be a whole number from 1 to %d", most))

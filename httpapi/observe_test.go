@@ -132,7 +132,7 @@ func TestObservedTasks(t *testing.T) {
 	if !strings.HasPrefix(a.header.Get("traceparent"), "00-"+someTrace+"-") {
 		t.Errorf("traceparent %q", a.header.Get("traceparent"))
 	}
-	if _, err := s.engine.AwaitJob(t.Context(), runtime.DefaultTenant, "nightly", "first"); err != nil {
+	if _, err := s.engine.AwaitJobExecution(t.Context(), runtime.DefaultTenant, "nightly", "first"); err != nil {
 		t.Fatal(err)
 	}
 	fn := s.rid(t, "hello.py")

@@ -6,8 +6,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// ListExecutions gives what is observed, and keeps what it was asked.
-func (f *fakeExecutions) ListExecutions(_ context.Context, tenant runtime.Tenant, q runtime.ObservedQuery) (runtime.ObservedPage, error) {
+// SearchExecutions gives what is observed, and keeps what it was asked.
+func (f *fakeExecutions) SearchExecutions(_ context.Context, tenant runtime.Tenant, q runtime.SearchQuery) (runtime.Page[runtime.ExecutionSummary], error) {
 	f.guard.Lock()
 	defer f.guard.Unlock()
 	f.called = append(f.called, tenant)

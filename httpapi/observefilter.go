@@ -18,7 +18,7 @@ var durationUnits = map[string]int64{unitMilliseconds: 1, "SECONDS": 1000, "MINU
 // parseObservedFilter reads a filter of listExecutions, whose place in the body
 // path says. Members that its type does not have are errors. What the values mean
 // is for the engine to say.
-func parseObservedFilter(path string, raw json.RawMessage, depth int) (filter runtime.ObservedFilter, err error) {
+func parseObservedFilter(path string, raw json.RawMessage, depth int) (filter runtime.SearchFilter, err error) {
 	f := &fields{path: path, err: new(error)}
 	if json.Unmarshal(raw, &f.left) != nil || f.left == nil {
 		return filter, runtime.Errorf(runtime.CodeInvalidArgument, "%s is not an object", path).
@@ -47,7 +47,7 @@ func parseObservedFilter(path string, raw json.RawMessage, depth int) (filter ru
 			filter.Of = append(filter.Of, one)
 		}
 	case runtime.FilterEq, runtime.FilterIn, runtime.FilterIsNull, runtime.FilterGte, runtime.FilterLte:
-		filter.Field = runtime.ObservedField(f.text("field"))
+		filter.Field = runtime.SearchField(f.text("field"))
 		if err := filter.Takes(); err != nil && *f.err == nil {
 			return filter, err
 		}
@@ -59,7 +59,7 @@ func parseObservedFilter(path string, raw json.RawMessage, depth int) (filter ru
 }
 
 // value reads that of a filter that looks at a field.
-func (f *fields) value(filter *runtime.ObservedFilter) {
+func (f *fields) value(filter *runtime.SearchFilter) {
 	if filter.Op != runtime.FilterIsNull && !f.has("value") {
 		f.fail("value", "is missing")
 		return

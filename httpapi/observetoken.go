@@ -18,7 +18,7 @@ type observeToken struct {
 	tenant     runtime.Tenant
 	rid        string
 	start, end time.Time
-	where      *runtime.ObservedFilter
+	where      *runtime.SearchFilter
 }
 
 const (

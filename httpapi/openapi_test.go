@@ -414,11 +414,11 @@ func tourJobs(t *testing.T, tr *tour) {
 }
 
 func tourObservability(t *testing.T, tr *tour) {
-	f, err := tr.engine.Function(t.Context(), runtime.DefaultTenant, "f")
+	f, err := tr.engine.GetFunction(t.Context(), runtime.DefaultTenant, "f")
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := tr.engine.Job(t.Context(), runtime.DefaultTenant, "nightly")
+	j, err := tr.engine.GetJob(t.Context(), runtime.DefaultTenant, "nightly")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ type Functions interface {
 	CreateFunction(ctx context.Context, s runtime.FunctionSpec) (runtime.Deployment, error)
 	UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error)
 	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
-	Function(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error)
-	Functions(ctx context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error)
+	GetFunction(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error)
+	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
 	Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error)
 }
 
@@ -28,13 +28,13 @@ type Functions interface {
 type Executions interface {
 	Submit(ctx context.Context, r runtime.SubmitRequest) (runtime.Acceptance, error)
 	SubmitBulk(ctx context.Context, r runtime.BulkRequest) (runtime.Acceptance, error)
-	Execution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
-	Executions(ctx context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error)
-	Await(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
-	List(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) ([]runtime.Execution, error)
-	Cancel(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
-	Logs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
-	ListExecutions(ctx context.Context, tenant runtime.Tenant, q runtime.ObservedQuery) (runtime.ObservedPage, error)
+	GetExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
+	GetExecutions(ctx context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error)
+	AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
+	ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error)
+	CancelExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
+	GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
+	SearchExecutions(ctx context.Context, tenant runtime.Tenant, q runtime.SearchQuery) (runtime.Page[runtime.ExecutionSummary], error)
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 }
 
@@ -54,37 +54,37 @@ type Jobs interface {
 	// DeleteJob removes a job and cancels what is under way of it. Its executions
 	// stay as long as others.
 	DeleteJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
-	Job(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
-	Jobs(ctx context.Context, tenant runtime.Tenant, l runtime.JobListing) (runtime.JobPage[runtime.Job], error)
-	// JobRevisions lists the kept revisions, newest first.
-	JobRevisions(ctx context.Context, tenant runtime.Tenant, name string) ([]runtime.JobRevision, error)
+	GetJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
+	ListJobs(ctx context.Context, tenant runtime.Tenant, l runtime.PageRequest) (runtime.Page[runtime.Job], error)
+	// ListJobRevisions lists the kept revisions, newest first.
+	ListJobRevisions(ctx context.Context, tenant runtime.Tenant, name string) ([]runtime.JobRevision, error)
 
-	RunJob(ctx context.Context, r runtime.JobRunRequest) (runtime.JobAcceptance, error)
+	StartJob(ctx context.Context, r runtime.JobStartRequest) (runtime.JobAcceptance, error)
 	// TriggerJob starts an execution by the trigger for requests that has the path.
-	TriggerJob(ctx context.Context, r runtime.JobRunRequest, path string) (runtime.JobAcceptance, runtime.Trigger, error)
-	// JobExecution finds an execution by its Name within the job, or by its ID.
-	JobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error)
-	JobExecutions(ctx context.Context, tenant runtime.Tenant, job string, l runtime.JobListing) (runtime.JobPage[runtime.JobExecution], error)
-	// JobTasks lists tasks, which are called "task-0" and so on; see
+	TriggerJob(ctx context.Context, r runtime.JobStartRequest, path string) (runtime.JobAcceptance, runtime.Trigger, error)
+	// GetJobExecution finds an execution by its Name within the job, or by its ID.
+	GetJobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error)
+	ListJobExecutions(ctx context.Context, tenant runtime.Tenant, job string, l runtime.PageRequest) (runtime.Page[runtime.JobExecution], error)
+	// ListTasks lists tasks, which are called "task-0" and so on; see
 	// [Executions.Execution] for a single one with its result. Tasks that retention
 	// has dropped are left out.
-	JobTasks(ctx context.Context, tenant runtime.Tenant, job, execution string, l runtime.JobListing) (runtime.JobPage[runtime.Execution], error)
-	// JobResults gives the tasks whose results are told with an execution.
-	JobResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error)
-	// CancelJob lets running tasks end and starts no others. changed is false if
+	ListTasks(ctx context.Context, tenant runtime.Tenant, job, execution string, l runtime.PageRequest) (runtime.Page[runtime.Execution], error)
+	// GetTaskResults gives the tasks whose results are told with an execution.
+	GetTaskResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error)
+	// CancelJobExecution lets running tasks end and starts no others. changed is false if
 	// it had ended, or was cancelled before.
-	CancelJob(ctx context.Context, tenant runtime.Tenant, job, execution string) (x runtime.JobExecution, changed bool, err error)
-	// AwaitJob waits until the execution is done, or for the end of ctx, at which
+	CancelJobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (x runtime.JobExecution, changed bool, err error)
+	// AwaitJobExecution waits until the execution is done, or for the end of ctx, at which
 	// it gives the execution as it stands without an error.
-	AwaitJob(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error)
+	AwaitJobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error)
 }
 
 // DeadLetters is what this package needs of the engine to look after callbacks
 // that nobody took; *runtime.Engine is one.
 type DeadLetters interface {
-	// DeadLetters lists them, newest first, from behind the one with the id after.
-	DeadLetters(ctx context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Delivery, error)
-	DeadLetter(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error)
+	// ListDeadLetters lists them, newest first, from behind the one with the id after.
+	ListDeadLetters(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Delivery], error)
+	GetDeadLetter(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error)
 	// RedriveDeadLetters has them tried again as if they were new: those with the
 	// ids, or all if ids is nil. It gives how many.
 	RedriveDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error)
@@ -92,15 +92,22 @@ type DeadLetters interface {
 	PurgeDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error)
 }
 
-// Options of a Server. Functions, Executions, Jobs, DeadLetters and Auth must be set;
-// everything else has a default that is safe on an open network.
+// Engine is everything that this package needs of the engine; *engine.Engine is one.
+type Engine interface {
+	Functions
+	Executions
+	Jobs
+	DeadLetters
+}
+
+// Options of a Server. Auth must be set; everything else has a default that is safe on
+// an open network.
 type Options struct {
-	Functions   Functions
-	Executions  Executions
-	Jobs        Jobs
-	DeadLetters DeadLetters
-	Auth        Authenticator
-	// Version of the server, told by GET /readyz. Empty: not told.
+	// Engine runs the requests. Nil: until [Server.SetEngine], requests that need it get
+	// 503.
+	Engine Engine
+	Auth   Authenticator
+	// Version of the server, reported by GET /readyz. Empty: not reported.
 	Version string
 
 	// Ready tells why requests cannot be served yet or any more, nil if they
@@ -155,8 +162,8 @@ const (
 
 // withDefaults fills in what is zero and reports what makes no sense.
 func (o Options) withDefaults() (Options, error) {
-	if o.Functions == nil || o.Executions == nil || o.Jobs == nil || o.DeadLetters == nil || o.Auth == nil {
-		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Functions, Options.Executions, Options.Jobs, Options.DeadLetters and Options.Auth must be set")
+	if o.Auth == nil {
+		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: Options.Auth must be set")
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

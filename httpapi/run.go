@@ -37,7 +37,7 @@ func (s *Server) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, ar
 		return err
 	}
 	ctx.SetUserValue(keyWriting, true)
-	accepted, err := s.opts.Executions.Submit(s.runs, request)
+	accepted, err := s.engine().Submit(s.runs, request)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (s *Server) run(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byt
 	if err != nil {
 		return err
 	}
-	exec, err := s.opts.Functions.Run(s.runs, runtime.RunRequest{Tenant: tenant, Function: name, Args: args, Caller: callerOf(ctx)})
+	exec, err := s.engine().Run(s.runs, runtime.RunRequest{Tenant: tenant, Function: name, Args: args, Caller: callerOf(ctx)})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // Server serves the API on listeners.
@@ -20,6 +22,7 @@ type Server struct {
 	http   *fasthttp.Server
 	router *router.Router
 
+	started   atomic.Pointer[Engine] // nil until there is an engine
 	closing   atomic.Bool
 	mu        sync.Mutex
 	listeners []*lingerListener // those ever served on
@@ -43,6 +46,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: o}
+	if o.Engine != nil {
+		s.SetEngine(o.Engine)
+	}
 	s.runs, s.cancel = context.WithCancel(context.Background())
 	s.waits, s.endWaits = context.WithCancel(s.runs)
 	s.router = s.newRouter()
@@ -70,6 +76,25 @@ func New(o Options) (*Server, error) {
 	}
 	return s, nil
 }
+
+// SetEngine lets requests through to the engine.
+func (s *Server) SetEngine(e Engine) { s.started.Store(&e) }
+
+// engine returns the engine. It panics before SetEngine; operate checks that.
+func (s *Server) engine() Engine { return *s.started.Load() }
+
+// checkStarted returns an error until there is an engine.
+func (s *Server) checkStarted() error {
+	if s.started.Load() != nil {
+		return nil
+	}
+	err := runtime.Errorf(runtime.CodeUnavailable, "the server is starting").WithHint("try again in a moment")
+	err.RetryAfter = startRetry
+	return err
+}
+
+// startRetry is the Retry-After of answers given before there is an engine.
+const startRetry = time.Second
 
 // Serve accepts connections on ln until [Server.Shutdown], then returns nil; at
 // once if that was before. It closes ln. It may be called for more than one

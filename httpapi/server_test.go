@@ -76,7 +76,7 @@ func (f *fakeEngine) DeleteFunction(_ context.Context, d runtime.FunctionDeletio
 	return runtime.Deployment{ExecutionID: testID, Replayed: f.replayed}, f.err
 }
 
-func (f *fakeEngine) Function(_ context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error) {
+func (f *fakeEngine) GetFunction(_ context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tenants = append(f.tenants, tenant)
@@ -85,19 +85,22 @@ func (f *fakeEngine) Function(_ context.Context, tenant runtime.Tenant, name str
 	return d, f.err
 }
 
-func (f *fakeEngine) Functions(_ context.Context, tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error) {
+func (f *fakeEngine) ListFunctions(_ context.Context, tenant runtime.Tenant, r runtime.PageRequest) (page runtime.Page[runtime.Function], err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.pages = append(f.pages, limit)
+	f.pages = append(f.pages, r.Limit)
 	f.tenants = append(f.tenants, tenant)
-	if limit > runtime.MaxPage {
+	if r.Limit > runtime.MaxPage {
 		panic("asked for more than a page")
 	}
-	from := slices.IndexFunc(f.list, func(fn runtime.Function) bool { return fn.Name > after })
+	from := slices.IndexFunc(f.list, func(fn runtime.Function) bool { return fn.Name > r.After })
 	if from < 0 {
-		return nil, f.err
+		return page, f.err
 	}
-	return f.list[from:min(from+limit, len(f.list))], f.err
+	if page.Items = f.list[from:min(from+r.Limit, len(f.list))]; from+r.Limit < len(f.list) {
+		page.Next = page.Items[r.Limit-1].Name
+	}
+	return page, f.err
 }
 
 func (f *fakeEngine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
@@ -171,12 +174,9 @@ func startOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 	t.Helper()
 	log := &syncBuffer{}
 	o := Options{
-		Functions:   fake,
-		Executions:  fake,
-		Jobs:        fake,
-		DeadLetters: fake,
-		Auth:        HashToken(testToken),
-		Log:         textLog(log),
+		Engine: fake,
+		Auth:   HashToken(testToken),
+		Log:    textLog(log),
 	}
 	if change != nil {
 		change(&o)

@@ -15,7 +15,7 @@ import (
 
 func newServer(t *testing.T, f *fakeEngine) *Server {
 	t.Helper()
-	s, err := New(Options{Functions: f, Executions: f, Jobs: f, DeadLetters: f, Auth: HashToken(testToken), Log: textLog(&syncBuffer{})})
+	s, err := New(Options{Engine: f, Auth: HashToken(testToken), Log: textLog(&syncBuffer{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,10 +102,8 @@ func TestShutdownTwiceAndServeAfterwards(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	good := Options{Functions: &fakeEngine{}, Executions: &fakeEngine{}, Jobs: &fakeEngine{}, DeadLetters: &fakeEngine{}, Auth: TokenHash{}}
+	good := Options{Engine: &fakeEngine{}, Auth: TokenHash{}}
 	for name, change := range map[string]func(*Options){
-		"no functions":     func(o *Options) { o.Functions = nil },
-		"no executions":    func(o *Options) { o.Executions = nil },
 		"no auth":          func(o *Options) { o.Auth = nil },
 		"negative timeout": func(o *Options) { o.WriteTimeout = -1 },
 		"negative conns":   func(o *Options) { o.MaxConns = -1 },

@@ -67,7 +67,7 @@ func (s *Server) submit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []
 	if err != nil {
 		return err
 	}
-	accepted, err := s.opts.Executions.Submit(s.runs, request)
+	accepted, err := s.engine().Submit(s.runs, request)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Server) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	if err != nil {
 		return err
 	}
-	accepted, err := s.opts.Executions.SubmitBulk(s.runs, runtime.BulkRequest{
+	accepted, err := s.engine().SubmitBulk(s.runs, runtime.BulkRequest{
 		Tenant:         tenant,
 		Function:       common.Function,
 		Caller:         common.Caller,

@@ -181,7 +181,7 @@ func TestPanicOfAnAcceptingRun(t *testing.T) {
 	for key, ends := range map[string]bool{"k": true, "": false} {
 		fake := &panicking{&fakeEngine{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) { panic("run") }}}
 		log := &syncBuffer{}
-		s, err := New(Options{Functions: fake, Executions: fake, Jobs: fake, DeadLetters: fake, Auth: HashToken(testToken), Log: textLog(log)})
+		s, err := New(Options{Engine: fake, Auth: HashToken(testToken), Log: textLog(log)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,12 +53,12 @@ func (s *Server) wait(limit time.Duration) (ctx context.Context, leave func(), e
 // await gets an execution once it is done, or after limit as it stands.
 func (s *Server) await(tenant runtime.Tenant, id string, limit time.Duration) (runtime.Execution, error) {
 	if limit <= 0 {
-		return s.opts.Executions.Execution(s.runs, tenant, id)
+		return s.engine().GetExecution(s.runs, tenant, id)
 	}
 	ctx, leave, err := s.wait(limit)
 	if err != nil {
 		return runtime.Execution{}, err
 	}
 	defer leave()
-	return s.opts.Executions.Await(ctx, tenant, id)
+	return s.engine().AwaitExecution(ctx, tenant, id)
 }

@@ -80,7 +80,7 @@ func (a *attempt) run() Execution {
 		return a.stopped(Outcome{})
 	}
 	e := a.dispatcher.engine
-	args, err := e.store.Args(a.ticket.tenant, a.ticket.id)
+	args, err := e.store.GetArgs(a.ticket.tenant, a.ticket.id)
 	if err != nil {
 		return a.faulted(err)
 	}

@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// Await gives an execution, without its logs, as soon as it is in a terminal
+// AwaitExecution gives an execution, without its logs, as soon as it is in a terminal
 // state. When ctx ends before, or the server begins to shut down, it gives the
 // execution as it stands, without an error.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
-func (e *Engine) Await(ctx context.Context, tenant Tenant, id string) (Execution, error) {
+func (e *Engine) AwaitExecution(ctx context.Context, tenant Tenant, id string) (Execution, error) {
 	if err := e.enter(); err != nil {
 		return Execution{}, err
 	}

@@ -38,7 +38,7 @@ func submit(t testing.TB, e *runtime.Engine, r runtime.SubmitRequest) string {
 
 func await(t testing.TB, e *runtime.Engine, id string) runtime.Execution {
 	t.Helper()
-	x, err := e.Await(context.Background(), tenant, id)
+	x, err := e.AwaitExecution(context.Background(), tenant, id)
 	if err != nil || !x.State.Terminal() {
 		t.Fatalf("waited for an end and got %+v, %v", x, err)
 	}
@@ -47,7 +47,7 @@ func await(t testing.TB, e *runtime.Engine, id string) runtime.Execution {
 
 func lookUp(t testing.TB, e *runtime.Engine, id string) runtime.Execution {
 	t.Helper()
-	x, err := e.Execution(context.Background(), tenant, id)
+	x, err := e.GetExecution(context.Background(), tenant, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func (d disk) crash(t testing.TB) disk {
 	return openDisk(t, d.fs.CrashClone(vfs.CrashCloneCfg{}))
 }
 
-func engineOn(t testing.TB, store runtime.Storage, o runtime.Options) *runtime.Engine {
+func engineOn(t testing.TB, store runtime.Store, o runtime.Options) *runtime.Engine {
 	t.Helper()
 	o.Store, o.Log = store, quiet
 	e, err := runtime.New(o)
@@ -144,7 +144,7 @@ func TestSubmit(t *testing.T) {
 	if diff := cmp.Diff(want, x); diff != "" {
 		t.Error(diff)
 	}
-	page, err := e.Logs(context.Background(), tenant, id, runtime.LogPosition{})
+	page, err := e.GetLogs(context.Background(), tenant, id, runtime.LogPosition{})
 	wantPage := runtime.LogPage{
 		Attempt: 1, Logs: runtime.Logs{Data: []byte("log"), Marks: []runtime.LogMark{{Stream: 1}}},
 		Next: runtime.LogPosition{Attempt: 1, Offset: 3}, State: runtime.StateSucceeded,
@@ -182,7 +182,7 @@ func TestSubmitChecksWhatItIsGiven(t *testing.T) {
 			wantCode(t, err, test.code)
 		})
 	}
-	all, err := e.List(context.Background(), tenant, runtime.Filter{Function: "hello", States: []runtime.State{runtime.StateQueued, runtime.StateRunning}}, "", 10)
+	all, err := listExecutions(context.Background(), e, tenant, runtime.Filter{Function: "hello", States: []runtime.State{runtime.StateQueued, runtime.StateRunning}}, "", 10)
 	if err != nil || len(all) != 0 {
 		t.Errorf("what was refused is there: %v, %v", all, err)
 	}
@@ -228,7 +228,7 @@ func TestBulkOfTenThousand(t *testing.T) {
 	if runs.Load() != runtime.MaxBulk {
 		t.Errorf("%d runs for %d executions", runs.Load(), runtime.MaxBulk)
 	}
-	all, err := e.Executions(context.Background(), tenant, a.IDs)
+	all, err := e.GetExecutions(context.Background(), tenant, a.IDs)
 	if err != nil || len(all) != len(a.IDs) {
 		t.Fatal(len(all), err)
 	}
@@ -424,7 +424,7 @@ func TestBackgroundFindsItsFunction(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, box := &heldStore{Storage: newStore(t), hold: make(chan struct{})}, &fakeSandbox{}
+			store, box := &heldStore{Store: newStore(t), hold: make(chan struct{})}, &fakeSandbox{}
 			e := newEngine(t, runtime.Options{Store: store, Sandbox: box})
 			create(t, e, spec("hello", "[1]"))
 			id := submit(t, e, runtime.SubmitRequest{})
@@ -440,7 +440,7 @@ func TestBackgroundFindsItsFunction(t *testing.T) {
 			} else if x.State != runtime.StateSucceeded || string(x.Result) != test.result {
 				t.Errorf("got %+v, %+v", x, x.Failure)
 			}
-			all, err := e.Functions(context.Background(), tenant, "", 10)
+			all, err := listFunctions(context.Background(), e, tenant, "", 10)
 			if err != nil || box.held() != len(all) {
 				t.Errorf("%d images are held for %d functions, %v", box.held(), len(all), err)
 			}
@@ -450,13 +450,13 @@ func TestBackgroundFindsItsFunction(t *testing.T) {
 
 // heldStore gives no lease until it is told to.
 type heldStore struct {
-	runtime.Storage
+	runtime.Store
 	hold chan struct{}
 }
 
 func (s *heldStore) Start(leases []runtime.Lease) ([]error, error) {
 	<-s.hold
-	return s.Storage.Start(leases)
+	return s.Store.Start(leases)
 }
 
 // TestBackgroundRunsKeepToTheBudget beside those that callers wait for, however

@@ -54,7 +54,7 @@ func BenchmarkBulk(b *testing.B) {
 			b.Fatal(err)
 		}
 		for _, id := range a.IDs {
-			if _, err := e.Await(context.Background(), tenant, id); err != nil {
+			if _, err := e.AwaitExecution(context.Background(), tenant, id); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -107,7 +107,7 @@ func BenchmarkAcceptanceToStart(b *testing.B) {
 }
 
 // queueStore has nothing start: what is queued stays queued.
-type queueStore struct{ runtime.Storage }
+type queueStore struct{ runtime.Store }
 
 func (queueStore) Start([]runtime.Lease) ([]error, error) {
 	return nil, runtime.Errorf(runtime.CodeUnavailable, "nothing starts")
@@ -151,7 +151,7 @@ func BenchmarkJob(b *testing.B) {
 	all := tasks(runtime.MaxTasks)
 	b.ReportAllocs()
 	for b.Loop() {
-		awaitJob(b, e, runJob(b, e, runtime.JobRunRequest{Tasks: all}))
+		awaitJob(b, e, runJob(b, e, runtime.JobStartRequest{Tasks: all}))
 	}
 	b.ReportMetric(float64(b.N)*runtime.MaxTasks/b.Elapsed().Seconds(), "runs/s")
 }

@@ -70,7 +70,7 @@ func callbackJob(retry int) runtime.JobSpec {
 
 func trigger(t testing.TB, e *runtime.Engine, path string, n int) runtime.JobExecution {
 	t.Helper()
-	a, _, err := e.TriggerJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: "sums", Tasks: tasks(n)}, path)
+	a, _, err := e.TriggerJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: tasks(n)}, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func hmacOf(secret, text string) string {
 
 func deadLetters(t testing.TB, e *runtime.Engine) []runtime.Delivery {
 	t.Helper()
-	all, err := e.DeadLetters(ctx, tenant, "", 0)
+	all, err := listDeadLetters(ctx, e, tenant, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestTheEndIsTold(t *testing.T) {
 		}
 		// What nobody is to be told of is told to nobody.
 		awaitJob(t, e, trigger(t, e, "plain", 0))
-		awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(1)}))
+		awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)}))
 		synctest.Wait()
 		if n := len(box.got()); n != 1 || len(deadLetters(t, e)) != 0 {
 			t.Errorf("%d were told", n)
@@ -127,11 +127,11 @@ func TestTheEndIsTold(t *testing.T) {
 func TestTriggersThatAreNotThere(t *testing.T) {
 	e, _ := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: echo}}, callbackJob(0))
 	for _, path := range []string{"", "a", "a/b/c", "off", "A/B", "\xff"} {
-		if _, _, err := e.TriggerJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: "sums", Tasks: tasks(1)}, path); runtime.CodeOf(err) != runtime.CodeNotFound {
+		if _, _, err := e.TriggerJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: tasks(1)}, path); runtime.CodeOf(err) != runtime.CodeNotFound {
 			t.Errorf("the path %q: %v", path, err)
 		}
 	}
-	for _, r := range []runtime.JobRunRequest{{Tenant: "other", Job: "sums"}, {Tenant: tenant, Job: "none"}} {
+	for _, r := range []runtime.JobStartRequest{{Tenant: "other", Job: "sums"}, {Tenant: tenant, Job: "none"}} {
 		if _, _, err := e.TriggerJob(ctx, r, "plain"); runtime.CodeOf(err) != runtime.CodeNotFound {
 			t.Errorf("%+v: %v", r, err)
 		}
@@ -162,11 +162,11 @@ func TestCallbacksAreGivenUp(t *testing.T) {
 		if len(letters) != 1 || letters[0].ID != x.ID || letters[0].Attempts != 4 || letters[0].LastStatus != 503 || letters[0].LastError != "the answer's status was 503" {
 			t.Fatalf("the dead letters are %+v", letters)
 		}
-		letter, err := e.DeadLetter(ctx, tenant, x.ID)
+		letter, err := e.GetDeadLetter(ctx, tenant, x.ID)
 		if err != nil || !bytes.Equal(letter.Body, box.got()[0].Body) {
 			t.Fatalf("the dead letter holds %s, %v", letter.Body, err)
 		}
-		if _, err := e.DeadLetter(ctx, "other", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
+		if _, err := e.GetDeadLetter(ctx, "other", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 			t.Errorf("another tenant sees it: %v", err)
 		}
 		for _, other := range []func() (int, error){
@@ -301,14 +301,14 @@ func TestJobsRunBySchedule(t *testing.T) {
 		}
 		e = newEngine(t, o) // it has the ticks of before
 		time.Sleep(time.Hour)
-		page, err := e.JobExecutions(ctx, tenant, j.Name, runtime.JobListing{Sort: runtime.SortCreatedAsc, Limit: 100})
+		page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(page.Elements) != 8 {
-			t.Fatalf("there are %d executions, want 8", len(page.Elements))
+		if len(page.Items) != 8 {
+			t.Fatalf("there are %d executions, want 8", len(page.Items))
 		}
-		for _, x := range page.Elements {
+		for _, x := range page.Items {
 			if x.Trigger != "tick" || x.State != runtime.StateSucceeded || x.Stats.Succeeded != 2 || x.Created.Minute()%15 != 0 || x.UserID != "" {
 				t.Errorf("an execution is %+v", x)
 			}
@@ -320,8 +320,8 @@ func TestJobsRunBySchedule(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		if page, err = e.JobExecutions(ctx, tenant, j.Name, runtime.JobListing{Limit: 100}); err != nil || len(page.Elements) != 0 {
-			t.Fatalf("a job that has no schedule has %d executions, %v", len(page.Elements), err)
+		if page, err = e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{Limit: 100}); err != nil || len(page.Items) != 0 {
+			t.Fatalf("a job that has no schedule has %d executions, %v", len(page.Items), err)
 		}
 	})
 }

@@ -2,15 +2,15 @@ package runtime
 
 import "context"
 
-// Cancel stops an execution: one that is queued never starts, one that runs is
+// CancelExecution stops an execution: one that is queued never starts, one that runs is
 // told to stop and ends as cancelled, unless it ends by itself at the same
 // moment. changed is false if it has ended, or was asked to stop before; it is
 // then as it was. The execution is as it stands when Cancel returns, without its
-// logs; [Engine.Await] waits for its end. Runs that callers wait for are stopped
+// logs; [Engine.AwaitExecution] waits for its end. Runs that callers wait for are stopped
 // likewise.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
-func (e *Engine) Cancel(ctx context.Context, tenant Tenant, id string) (x Execution, changed bool, err error) {
+func (e *Engine) CancelExecution(ctx context.Context, tenant Tenant, id string) (x Execution, changed bool, err error) {
 	if err := e.enter(); err != nil {
 		return Execution{}, false, err
 	}
@@ -42,7 +42,7 @@ func (e *Engine) taskCancelled(x Execution) {
 	if x.Task == nil {
 		return
 	}
-	job, err := e.store.JobExecutionByID(x.Tenant, x.Task.JobExecution)
+	job, err := e.store.GetJobExecutionByID(x.Tenant, x.Task.JobExecution)
 	if err == nil && job.State.Terminal() {
 		e.jobDone(x.Tenant, job.ID)
 	}

@@ -14,7 +14,7 @@ import (
 
 func cancelled(t testing.TB, e *runtime.Engine, id string) (runtime.Execution, bool) {
 	t.Helper()
-	x, changed, err := e.Cancel(context.Background(), tenant, id)
+	x, changed, err := e.CancelExecution(context.Background(), tenant, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func cancelled(t testing.TB, e *runtime.Engine, id string) (runtime.Execution, b
 
 func TestCancelOfWhatIsQueued(t *testing.T) {
 	var runs atomic.Int64
-	store := &heldStore{Storage: newStore(t), hold: make(chan struct{})}
+	store := &heldStore{Store: newStore(t), hold: make(chan struct{})}
 	e := newEngine(t, runtime.Options{Store: store, Sandbox: counted(&runs)})
 	create(t, e, spec("hello", "[]"))
 	var ids []string
@@ -110,13 +110,13 @@ func TestCancelOfWhatIsNotThere(t *testing.T) {
 		tenant runtime.Tenant
 		id     string
 	}{{"b", id}, {tenant, "x"}, {tenant, "0197a1b2-0000-7000-8000-000000000000"}} {
-		_, _, err := e.Cancel(context.Background(), what.tenant, what.id)
+		_, _, err := e.CancelExecution(context.Background(), what.tenant, what.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = e.Await(context.Background(), what.tenant, what.id)
+		_, err = e.AwaitExecution(context.Background(), what.tenant, what.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = e.Execution(context.Background(), what.tenant, what.id)
+		_, err = e.GetExecution(context.Background(), what.tenant, what.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = e.Logs(context.Background(), what.tenant, what.id, runtime.LogPosition{})
+		_, err = e.GetLogs(context.Background(), what.tenant, what.id, runtime.LogPosition{})
 		wantCode(t, err, runtime.CodeNotFound)
 		_, err = e.FollowLogs(context.Background(), what.tenant, what.id, runtime.LogPosition{})
 		wantCode(t, err, runtime.CodeNotFound)
@@ -154,7 +154,7 @@ func TestCancelRaces(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(worker), 1))
 			for range len(args) {
 				i := rng.IntN(len(args))
-				x, changed, err := e.Cancel(context.Background(), tenant, a.IDs[i])
+				x, changed, err := e.CancelExecution(context.Background(), tenant, a.IDs[i])
 				if err != nil {
 					t.Error(err)
 				}

@@ -27,7 +27,7 @@ func (e *Engine) doOnce(ctx context.Context, tenant Tenant, key string, hash fun
 		return Deployment{}, gaveUp(err)
 	}
 	defer e.once.unlock(mine)
-	ids, err := e.store.Promised(tenant, k)
+	ids, err := e.store.LookupKey(tenant, k)
 	if err != nil {
 		return Deployment{}, err
 	}

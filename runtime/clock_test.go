@@ -94,7 +94,7 @@ func TestAJumpAheadExpiresNothing(t *testing.T) {
 			t.Errorf("it is %s", x.State)
 		}
 		time.Sleep(2 * time.Hour)
-		if _, err := e.Execution(context.Background(), tenant, id); runtime.CodeOf(err) != runtime.CodeNotFound {
+		if _, err := e.GetExecution(context.Background(), tenant, id); runtime.CodeOf(err) != runtime.CodeNotFound {
 			t.Errorf("after its time it is still there: %v", err)
 		}
 	})

@@ -148,7 +148,7 @@ func (d *dispatcher) abandon(batch []*attempt) {
 }
 
 // settle does what follows from ends that are on disk.
-func (d *dispatcher) settle(batch []*attempt, settled []Settled) {
+func (d *dispatcher) settle(batch []*attempt, settled []FinishResult) {
 	d.mu.Lock()
 	for i, a := range batch {
 		d.bytes -= a.end.weight()

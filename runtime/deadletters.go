@@ -6,31 +6,32 @@ import "context"
 // batch.
 const deadLettersAtOnce = 1000
 
-// DeadLetters lists dead letters, newest first, from behind the one with the id
-// after: up to limit, which is [DefaultPage] if it is not positive and [MaxPage] if
-// it is larger than that. They come without what is told.
+// ListDeadLetters returns a page of dead letters, newest first, without their bodies.
+// Next is the id of the last one on a full page, so the page after it may be empty.
+// Sort, Query and Offset of the request do not apply.
 //
 // Errors of this and the methods below: CodeInvalidArgument, CodeNotFound,
 // CodeUnavailable, CodeInternal. What is of another tenant is not found.
-func (e *Engine) DeadLetters(ctx context.Context, tenant Tenant, after string, limit int) ([]Delivery, error) {
+func (e *Engine) ListDeadLetters(ctx context.Context, tenant Tenant, r PageRequest) (page Page[Delivery], err error) {
 	if err := e.enter(); err != nil {
-		return nil, err
+		return page, err
 	}
 	defer e.gate.leave()
-	if limit <= 0 {
-		limit = DefaultPage
+	r = r.bounded()
+	page.Items, err = e.store.ListDeadLetters(tenant, r.After, r.Limit)
+	if n := len(page.Items); n == r.Limit {
+		page.Next = page.Items[n-1].ID
 	}
-	all, err := e.store.DeadLetters(tenant, after, min(limit, MaxPage))
-	return all, fault("engine.deadletters", err)
+	return page, fault("engine.deadletters", err)
 }
 
-// DeadLetter gets a dead letter.
-func (e *Engine) DeadLetter(ctx context.Context, tenant Tenant, id string) (Delivery, error) {
+// GetDeadLetter gets a dead letter.
+func (e *Engine) GetDeadLetter(ctx context.Context, tenant Tenant, id string) (Delivery, error) {
 	if err := e.enter(); err != nil {
 		return Delivery{}, err
 	}
 	defer e.gate.leave()
-	d, err := e.store.DeadLetter(tenant, id)
+	d, err := e.store.GetDeadLetter(tenant, id)
 	return d, fault("engine.deadletter", err)
 }
 
@@ -38,7 +39,7 @@ func (e *Engine) DeadLetter(ctx context.Context, tenant Tenant, id string) (Deli
 // the ids, or all if ids is nil. It gives how many; ids of none are passed over.
 func (e *Engine) RedriveDeadLetters(ctx context.Context, tenant Tenant, ids []string) (int, error) {
 	return e.takeDead(ctx, "engine.redrive", ids, func(ids []string) (int, error) {
-		driven, err := e.store.Redrive(tenant, ids, deadLettersAtOnce)
+		driven, err := e.store.RedriveDeadLetters(tenant, ids, deadLettersAtOnce)
 		for _, d := range driven {
 			e.deliveries.add(d)
 		}
@@ -49,7 +50,7 @@ func (e *Engine) RedriveDeadLetters(ctx context.Context, tenant Tenant, ids []st
 // PurgeDeadLetters drops dead letters for good, likewise.
 func (e *Engine) PurgeDeadLetters(ctx context.Context, tenant Tenant, ids []string) (int, error) {
 	return e.takeDead(ctx, "engine.purge", ids, func(ids []string) (int, error) {
-		return e.store.Purge(tenant, ids, deadLettersAtOnce)
+		return e.store.PurgeDeadLetters(tenant, ids, deadLettersAtOnce)
 	})
 }
 

@@ -29,12 +29,12 @@ func (e *Engine) remove(ctx context.Context, name functionKey, key *IdempotencyK
 	}
 	defer e.changes.unlock(name)
 
-	f, err := e.store.FunctionByName(name.tenant, name.name)
+	f, err := e.store.GetFunctionByName(name.tenant, name.name)
 	if err != nil {
 		return Deployment{}, err
 	}
 	now := e.now().UTC()
-	versions, err := e.store.Versions(f.Tenant, f.ID)
+	versions, err := e.store.ListVersions(f.Tenant, f.ID)
 	if err != nil {
 		return Deployment{}, err
 	}

@@ -29,7 +29,7 @@ const (
 // deliverer carries deliveries out. What it has in memory are their places in the
 // queue; what counts is in the store.
 type deliverer struct {
-	store  Storage
+	store  Store
 	poster Poster
 	body   func(JobExecution, []Execution) []byte
 	now    func() time.Time
@@ -98,7 +98,7 @@ func (d *deliverer) begin() error {
 	d.mu.Lock()
 	d.closing = false
 	d.mu.Unlock()
-	return d.store.Deliveries(func(x Delivery) error {
+	return d.store.EachDelivery(func(x Delivery) error {
 		d.add(x)
 		return nil
 	})
@@ -107,7 +107,7 @@ func (d *deliverer) begin() error {
 // ended queues the delivery of an execution of a job that has ended, if there is
 // one.
 func (d *deliverer) ended(tenant Tenant, id string) {
-	x, err := d.store.Delivery(tenant, id)
+	x, err := d.store.GetDelivery(tenant, id)
 	switch CodeOf(err) {
 	case "":
 		d.add(x)
@@ -217,7 +217,7 @@ func (d *deliverer) carry(p *parcel) {
 // attempt tries to deliver, and tells whether, and after what time, it is to be
 // tried again.
 func (d *deliverer) attempt(p *parcel) (again bool, wait time.Duration) {
-	x, err := d.store.Delivery(p.to.tenant, p.id)
+	x, err := d.store.GetDelivery(p.to.tenant, p.id)
 	if CodeOf(err) == CodeNotFound {
 		return false, 0
 	}
@@ -234,7 +234,7 @@ func (d *deliverer) attempt(p *parcel) (again bool, wait time.Duration) {
 		return false, 0 // the next process tries it
 	}
 	if err == nil && status >= 200 && status < 300 {
-		return d.kept(func() error { return d.store.Delivered(x.Tenant, x.ID) })
+		return d.kept(func() error { return d.store.DeleteDelivery(x.Tenant, x.ID) })
 	}
 	now := d.now().UTC()
 	x.Attempts++
@@ -242,11 +242,11 @@ func (d *deliverer) attempt(p *parcel) (again bool, wait time.Duration) {
 	if x.Dead = x.Attempts > x.Callback.Retry; x.Dead {
 		x.Body = post.Body
 		d.log.Warn("engine: a callback was given up", "execution", x.ID, "job", x.JobID, "attempts", x.Attempts, "status", status)
-		return d.kept(func() error { return d.store.Attempted(x) })
+		return d.kept(func() error { return d.store.SaveAttempt(x) })
 	}
 	wait = spread(doubled(x.Attempts, lastRedelivery))
 	x.NotBefore = now.Add(wait)
-	if again, pause := d.kept(func() error { return d.store.Attempted(x) }); again {
+	if again, pause := d.kept(func() error { return d.store.SaveAttempt(x) }); again {
 		return true, max(pause, wait)
 	}
 	return true, wait
@@ -275,7 +275,7 @@ func refusalOf(status int, err error) string {
 
 // postOf makes the request of a delivery.
 func (d *deliverer) postOf(x *Delivery) (Post, error) {
-	job, err := d.store.JobExecutionByID(x.Tenant, x.JobExecution)
+	job, err := d.store.GetJobExecutionByID(x.Tenant, x.JobExecution)
 	switch {
 	case err == nil && len(x.Body) == 0:
 		tasks, err := jobResults(d.store, &job)

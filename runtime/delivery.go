@@ -27,27 +27,27 @@ type Delivery struct {
 	LastError    string // why the last attempt failed, in words for the job's owner
 }
 
-// DeliveryStore keeps deliveries. It is held to what [Store] is held to. That of
+// DeliveryStore keeps deliveries. It is held to what [FunctionStore] is held to. That of
 // an execution of a job is kept in the batch in which the execution ends.
 type DeliveryStore interface {
-	// Deliveries calls visit with each delivery that is not a dead letter, until it
+	// EachDelivery calls visit with each delivery that is not a dead letter, until it
 	// fails. It must not call the store.
-	Deliveries(visit func(Delivery) error) error
-	// Delivery gets one that is not a dead letter.
-	Delivery(tenant Tenant, id string) (Delivery, error)
-	// Attempted keeps how an attempt has left a delivery that is not a dead letter,
+	EachDelivery(visit func(Delivery) error) error
+	// GetDelivery gets one that is not a dead letter.
+	GetDelivery(tenant Tenant, id string) (Delivery, error)
+	// SaveAttempt keeps how an attempt has left a delivery that is not a dead letter,
 	// which it may be from then on. One that is not there any more stays so.
-	Attempted(d Delivery) error
-	// Delivered drops one that was taken.
-	Delivered(tenant Tenant, id string) error
+	SaveAttempt(d Delivery) error
+	// DeleteDelivery drops one that was taken.
+	DeleteDelivery(tenant Tenant, id string) error
 
-	// DeadLetters lists up to limit dead letters, newest first, those before the one
+	// ListDeadLetters lists up to limit dead letters, newest first, those before the one
 	// with the id before, if it is not empty.
-	DeadLetters(tenant Tenant, before string, limit int) ([]Delivery, error)
-	DeadLetter(tenant Tenant, id string) (Delivery, error)
-	// Redrive makes dead letters new deliveries and gives them: those with the ids,
+	ListDeadLetters(tenant Tenant, before string, limit int) ([]Delivery, error)
+	GetDeadLetter(tenant Tenant, id string) (Delivery, error)
+	// RedriveDeadLetters makes dead letters new deliveries and gives them: those with the ids,
 	// or up to limit of all if ids is nil. Ids of none are passed over.
-	Redrive(tenant Tenant, ids []string, limit int) ([]Delivery, error)
-	// Purge drops dead letters, likewise, and gives how many.
-	Purge(tenant Tenant, ids []string, limit int) (int, error)
+	RedriveDeadLetters(tenant Tenant, ids []string, limit int) ([]Delivery, error)
+	// PurgeDeadLetters drops dead letters, likewise, and gives how many.
+	PurgeDeadLetters(tenant Tenant, ids []string, limit int) (int, error)
 }

@@ -89,10 +89,10 @@ func checkSpec(s FunctionSpec) error {
 // available tells whether a name can be given to a function. It spares a
 // deployment in vain; the store has the last word.
 func (e *Engine) available(key functionKey) error {
-	_, err := e.store.FunctionByName(key.tenant, key.name)
+	_, err := e.store.GetFunctionByName(key.tenant, key.name)
 	switch {
 	case err == nil:
-		return NameTaken(key.name)
+		return FunctionNameTakenError(key.name)
 	case CodeOf(err) == CodeNotFound:
 		return nil
 	}

@@ -76,7 +76,7 @@ func TestWhatDoesNotDeployIsNotKept(t *testing.T) {
 			if box.held() != 0 {
 				t.Errorf("%d images are left", box.held())
 			}
-			all, err := e.Functions(context.Background(), tenant, "", 0)
+			all, err := listFunctions(context.Background(), e, tenant, "", 0)
 			if err != nil || len(all) != 0 {
 				t.Errorf("kept: %v, %v", all, err)
 			}
@@ -106,7 +106,7 @@ func TestUpdate(t *testing.T) {
 	if _, err = e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Memory: &memory, Context: []byte(`{}`)}); err != nil {
 		t.Fatal(err)
 	}
-	detail, err := e.Function(ctx, tenant, "hello")
+	detail, err := e.GetFunction(ctx, tenant, "hello")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestRunsOutliveTheirVersion(t *testing.T) {
 
 // failingStore fails the writes of a real store.
 type failingStore struct {
-	runtime.Storage
+	runtime.Store
 	err error
 }
 
@@ -288,25 +288,25 @@ func (s *failingStore) CreateFunction(f runtime.Function, v runtime.Version, c r
 	if s.err != nil {
 		return s.err
 	}
-	return s.Storage.CreateFunction(f, v, c)
+	return s.Store.CreateFunction(f, v, c)
 }
 
 func (s *failingStore) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.Storage.UpdateFunction(f, v, c)
+	return s.Store.UpdateFunction(f, v, c)
 }
 
 func (s *failingStore) DeleteFunction(t runtime.Tenant, id string, c runtime.Change) error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.Storage.DeleteFunction(t, id, c)
+	return s.Store.DeleteFunction(t, id, c)
 }
 
 func TestAStoreThatFails(t *testing.T) {
-	store, box := &failingStore{Storage: newStore(t)}, &fakeSandbox{}
+	store, box := &failingStore{Store: newStore(t)}, &fakeSandbox{}
 	e := newEngine(t, runtime.Options{Store: store, Sandbox: box})
 	ctx := context.Background()
 	create(t, e, spec("hello", "[1]"))
@@ -358,15 +358,15 @@ func TestPages(t *testing.T) {
 		create(t, e, spec(fmt.Sprintf("f%03d", i), "[]"))
 	}
 	ctx := context.Background()
-	all, err := e.Functions(ctx, tenant, "", 0)
+	all, err := listFunctions(ctx, e, tenant, "", 0)
 	if err != nil || len(all) != runtime.DefaultPage || all[0].Name != "f000" {
 		t.Fatalf("the first page has %d functions, %v", len(all), err)
 	}
-	all, err = e.Functions(ctx, tenant, all[len(all)-1].Name, 1<<30)
+	all, err = listFunctions(ctx, e, tenant, all[len(all)-1].Name, 1<<30)
 	if err != nil || len(all) != 20 || all[0].Name != "f100" {
 		t.Fatalf("the second page has %d functions, %v", len(all), err)
 	}
-	if all, err = e.Functions(ctx, "b", "", 10); err != nil || len(all) != 0 {
+	if all, err = listFunctions(ctx, e, "b", "", 10); err != nil || len(all) != 0 {
 		t.Fatalf("another tenant sees %v, %v", all, err)
 	}
 }

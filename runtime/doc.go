@@ -6,7 +6,7 @@
 // and tells of it.
 //
 // It refuses to know how anything is kept, transported or isolated. What it
-// needs of others it names as interfaces ([Store], [ExecutionStore], [JobStore],
+// needs of others it names as interfaces ([FunctionStore], [ExecutionStore], [JobStore],
 // [DeliveryStore], [Sandbox], [Poster]) and is given at [New]; it imports no other
 // package of this module but strictjson. The name shadows the standard library's package; import that one as
 // goruntime.
@@ -44,13 +44,13 @@
 //	exec, err := engine.Await(ctx, runtime.DefaultTenant, a.IDs[0])
 //
 // What a run in the background writes goes into a [LogBuffer] of its attempt, from
-// which [Engine.Logs] and [Engine.FollowLogs] tell it while the attempt goes on.
+// which [Engine.GetLogs] and [Engine.FollowLogs] tell it while the attempt goes on.
 // When that ends, the same bytes are kept with the execution: for good, or until
 // the next attempt begins.
 //
 // # Jobs
 //
-// A [Job] names a function and how to run it over many tasks. [Engine.RunJob] keeps
+// A [Job] names a function and how to run it over many tasks. [Engine.StartJob] keeps
 // a [JobExecution] and all its tasks before it answers. A task is an [Execution] as
 // any other, with Task set: it is started, tried again, followed and cancelled by
 // what does that for all. What an execution of a job is to be told by, the counts
@@ -59,13 +59,13 @@
 // no more of its tasks a place in the queue than may run at once, and executions of
 // jobs take turns as functions do.
 //
-//	a, err := engine.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: "sums", Tasks: tasks})
+//	a, err := engine.RunJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: tasks})
 //	...
 //	x, err := engine.AwaitJob(ctx, tenant, "sums", a.Execution.ID)
 //
 // # Triggers and callbacks
 //
-// Besides [Engine.RunJob] a [Trigger] of a job starts its executions: a request, by
+// Besides [Engine.StartJob] a [Trigger] of a job starts its executions: a request, by
 // [Engine.TriggerJob], or a schedule. Which tick of a schedule has started its
 // execution last is kept in the batch that accepts that, so that each starts one,
 // whatever becomes of processes; the scheduler itself may forget everything.
@@ -77,7 +77,7 @@
 //
 // # What was executed
 //
-// [Engine.ListExecutions] tells the executions of a function or job that are done,
-// newest first, by an [ObservedFilter] over what can be observed of them: how they ended,
+// [Engine.SearchExecutions] tells the executions of a function or job that are done,
+// newest first, by an [SearchFilter] over what can be observed of them: how they ended,
 // how long they took, who asked for them ([Caller]), which trace they belong to.
 package runtime

@@ -26,7 +26,7 @@ func drainLetsRunsEnd(t *testing.T) {
 	<-g.began
 	waiting := make(chan runtime.Execution)
 	go func() {
-		x, err := e.Await(context.Background(), tenant, ids[1])
+		x, err := e.AwaitExecution(context.Background(), tenant, ids[1])
 		if err != nil {
 			t.Error(err)
 		}
@@ -39,7 +39,7 @@ func drainLetsRunsEnd(t *testing.T) {
 	closed := make(chan error)
 	go func() { closed <- e.Close(context.Background()) }()
 	synctest.Wait()
-	_, err := e.Execution(context.Background(), tenant, ids[0])
+	_, err := e.GetExecution(context.Background(), tenant, ids[0])
 	wantCode(t, err, runtime.CodeUnavailable)
 	close(g.end)
 	if err := <-closed; err != nil {
@@ -53,7 +53,7 @@ func drainLetsRunsEnd(t *testing.T) {
 		return err
 	}(), runtime.CodeUnavailable)
 	for i, id := range ids {
-		x, err := d.store.Execution(tenant, id)
+		x, err := d.store.GetExecution(tenant, id)
 		want := runtime.StateQueued
 		if i == 0 {
 			want = runtime.StateSucceeded
@@ -90,7 +90,7 @@ func TestDrainHandsBackWhatDoesNotEnd(t *testing.T) {
 	}
 	started := 0
 	for _, id := range a.IDs {
-		x, err := d.store.Execution(tenant, id)
+		x, err := d.store.GetExecution(tenant, id)
 		if err != nil || x.State != runtime.StateQueued || x.PlatformFailures+x.LostAttempts+x.FunctionFailures != 0 || !x.NotBefore.IsZero() {
 			t.Errorf("got %+v, %v", x, err)
 		}

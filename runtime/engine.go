@@ -30,7 +30,7 @@ const handBackTime = 5 * time.Second
 
 // Options of an Engine. Store and Sandbox must be set.
 type Options struct {
-	Store   Storage
+	Store   Store
 	Sandbox Sandbox
 	Log     *slog.Logger // nil: slog.Default
 
@@ -67,7 +67,7 @@ type Options struct {
 
 // Engine is the service over functions and executions.
 type Engine struct {
-	store   Storage
+	store   Store
 	sandbox Sandbox
 	log     *slog.Logger
 	now     func() time.Time
@@ -175,7 +175,7 @@ func New(o Options) (*Engine, error) {
 	e.background = newDispatcher(e)
 	e.deliveries = newDeliverer(&o)
 	e.schedules = newScheduler(o.Now, o.Log)
-	e.schedules.start, e.schedules.tick = e.startTick, o.Store.Tick
+	e.schedules.start, e.schedules.tick = e.startTick, o.Store.LastTick
 	if err := e.recover(); err != nil {
 		return nil, err
 	}

@@ -79,14 +79,14 @@ func Internal(op string, err error) *Error {
 	}
 }
 
-// NameTaken is the error for a function name that is in use.
-func NameTaken(name string) *Error {
+// FunctionNameTakenError is the error for a function name that is in use.
+func FunctionNameTakenError(name string) *Error {
 	return Errorf(CodeAlreadyExists, "a function named %q exists already", name).
 		WithHint("update that function, or take another name")
 }
 
-// NoFunction is the error for a function name that is not in use.
-func NoFunction(name string) *Error {
+// NoFunctionError is the error for a function name that is not in use.
+func NoFunctionError(name string) *Error {
 	return Errorf(CodeNotFound, "there is no function named %q", name).
 		WithHint("list the functions to see which there are")
 }

@@ -37,9 +37,9 @@ type ExecutionQueue interface {
 	// request is the same, else the error is CodeConflict. Of those who come with
 	// the same key at once one is first.
 	Accept(batch []Accepted, key *IdempotencyKey) (ids []string, replayed bool, err error)
-	// Promised gives the ids that a key stands for, none if it is new. One that
+	// LookupKey gives the ids that a key stands for, none if it is new. One that
 	// came with another request is a CodeConflict error.
-	Promised(tenant Tenant, key IdempotencyKey) (ids []string, err error)
+	LookupKey(tenant Tenant, key IdempotencyKey) (ids []string, err error)
 	// Start makes queued executions running. refused tells in order which may not
 	// start, as ErrLease.
 	Start(leases []Lease) (refused []error, err error)
@@ -48,17 +48,17 @@ type ExecutionQueue interface {
 	// failures counted so far and the logs of the attempt. It counts only if the execution runs and Attempt
 	// is that of the lease. One that is to be queued again but was asked to cancel
 	// is cancelled as of now, and so is a task of an execution of a job that was.
-	Finish(ended []Execution, now time.Time) ([]Settled, error)
+	Finish(ended []Execution, now time.Time) ([]FinishResult, error)
 	// Cancel makes a queued execution cancelled as of now, and keeps of a running
 	// one that it is to be. changed is false if it has ended or was asked to
 	// before. The execution is as it stands afterwards, without its logs.
 	Cancel(tenant Tenant, id string, now time.Time) (x Execution, changed bool, err error)
-	// Pending calls visit with each execution that is queued or running, per
+	// EachUnfinished calls visit with each execution that is queued or running, per
 	// tenant in order of their ids, until visit fails, which must not
 	// call the store.
-	Pending(visit func(Execution) error) error
-	// Args gets the args of an execution that is not done.
-	Args(tenant Tenant, id string) ([]byte, error)
+	EachUnfinished(visit func(Execution) error) error
+	// GetArgs gets the args of an execution that is not done.
+	GetArgs(tenant Tenant, id string) ([]byte, error)
 }
 
 // ExecutionHistory keeps what is done, and finds executions.
@@ -67,24 +67,24 @@ type ExecutionHistory interface {
 	// or none. Those of KindRun may be lost with the process or the machine, if no
 	// other is with them: who waited for them knows their results.
 	Record(batch []Execution) error
-	// Execution gets an execution with its result, without its logs.
-	Execution(tenant Tenant, id string) (Execution, error)
-	// Executions gets executions in the order of ids, nil for those that are not
+	// GetExecution gets an execution with its result, without its logs.
+	GetExecution(tenant Tenant, id string) (Execution, error)
+	// GetExecutions gets executions in the order of ids, nil for those that are not
 	// there, without logs and without results above [ListedResult].
-	Executions(tenant Tenant, ids []string) ([]*Execution, error)
-	// Logs gets what the latest attempt of an execution wrote, nothing while it
+	GetExecutions(tenant Tenant, ids []string) ([]*Execution, error)
+	// GetLogs gets what the latest attempt of an execution wrote, nothing while it
 	// runs, and the execution as it was at the same moment, without its result.
-	Logs(tenant Tenant, id string) (Execution, Logs, error)
-	// List gives up to limit executions that pass a filter, newest first, those
+	GetLogs(tenant Tenant, id string) (Execution, Logs, error)
+	// ListExecutions gives up to limit executions that pass a filter, newest first, those
 	// accepted before the one with the id cursor, if it is not empty. They come
 	// without logs and without results above [ListedResult]. The next page
 	// begins at the last id given.
-	List(tenant Tenant, filter Filter, cursor string, limit int) ([]Execution, error)
-	// Observe gives executions of a function or job that are done, those that
+	ListExecutions(tenant Tenant, filter Filter, cursor string, limit int) ([]Execution, error)
+	// SearchExecutions gives executions of a function or job that are done, those that
 	// started last first, and those that started at once in the order of their IDs,
 	// the greatest first. next is where the next page begins, nil if this is the
 	// last. If there is no such function or job the error is CodeNotFound.
-	Observe(tenant Tenant, o Observation) (found []ObservedExecution, next *ObservedPosition, err error)
+	SearchExecutions(tenant Tenant, o SearchScan) (found []ExecutionSummary, next *SearchPosition, err error)
 	// Expire drops executions that are done and were accepted more than age ago,
 	// and beyond the newest keep of the server, and idempotency keys whose period
 	// is over. Age 0 is no bound, nor is a negative keep. Of many it keeps keep
@@ -116,9 +116,9 @@ type Lease struct {
 	JobExecution string
 }
 
-// Settled tells what became of an attempt's end: the execution as it stands now,
+// FinishResult tells what became of an attempt's end: the execution as it stands now,
 // without result and logs, or ErrLease if it did not count.
-type Settled struct {
+type FinishResult struct {
 	Execution Execution
 	Err       error
 	// JobDone says that it was the last task of its execution of a job, which is

@@ -174,3 +174,21 @@ func (g *gated) run(ctx context.Context, p runtime.Program, _, _ []byte) (runtim
 		return runtime.Outcome{}, ctx.Err()
 	}
 }
+
+// listFunctions returns the functions of one page.
+func listFunctions(ctx context.Context, e *runtime.Engine, tenant runtime.Tenant, after string, limit int) ([]runtime.Function, error) {
+	page, err := e.ListFunctions(ctx, tenant, runtime.PageRequest{After: after, Limit: limit})
+	return page.Items, err
+}
+
+// listExecutions returns the executions of one page.
+func listExecutions(ctx context.Context, e *runtime.Engine, tenant runtime.Tenant, f runtime.Filter, after string, limit int) ([]runtime.Execution, error) {
+	page, err := e.ListExecutions(ctx, tenant, f, runtime.PageRequest{After: after, Limit: limit})
+	return page.Items, err
+}
+
+// listDeadLetters returns the dead letters of one page.
+func listDeadLetters(ctx context.Context, e *runtime.Engine, tenant runtime.Tenant, after string, limit int) ([]runtime.Delivery, error) {
+	page, err := e.ListDeadLetters(ctx, tenant, runtime.PageRequest{After: after, Limit: limit})
+	return page.Items, err
+}

@@ -41,7 +41,7 @@ func follow(t testing.TB, e *runtime.Engine, id string) told {
 
 func logsOf(t testing.TB, e *runtime.Engine, id string, from runtime.LogPosition) runtime.LogPage {
 	t.Helper()
-	p, err := e.Logs(context.Background(), tenant, id, from)
+	p, err := e.GetLogs(context.Background(), tenant, id, from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func (s *steps) run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, er
 func TestLogsOfARunInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
-		store := &heldStore{Storage: newStore(t), hold: make(chan struct{})}
+		store := &heldStore{Store: newStore(t), hold: make(chan struct{})}
 		e := newEngine(t, runtime.Options{Store: store, Sandbox: &fakeSandbox{call: s.run}})
 		defer e.Close(context.Background())
 		create(t, e, spec("hello", "[]"))
@@ -140,7 +140,7 @@ func TestLogsOfARunInTheBackground(t *testing.T) {
 		want("behind the end", logsOf(t, e, id, at(1, 1<<40)), runtime.LogPage{Attempt: 1, Next: at(1, 6), State: runtime.StateRunning})
 		want("before the beginning", logsOf(t, e, id, at(1, -1)), logsOf(t, e, id, at(1, 0)))
 		want("of an attempt to come", logsOf(t, e, id, at(5, 2)), logsOf(t, e, id, at(1, 0)))
-		_, err := e.Logs(context.Background(), "b", id, at(0, 0))
+		_, err := e.GetLogs(context.Background(), "b", id, at(0, 0))
 		wantCode(t, err, runtime.CodeNotFound)
 		_, err = e.FollowLogs(context.Background(), "b", id, at(0, 0))
 		wantCode(t, err, runtime.CodeNotFound)
@@ -368,7 +368,7 @@ func TestLogsOfWhatIsHandedBack(t *testing.T) {
 	if err := d.store.Close(); err != nil {
 		t.Error(err)
 	}
-	x, logs, err := after.store.Logs(tenant, id)
+	x, logs, err := after.store.GetLogs(tenant, id)
 	if err != nil || x.State != runtime.StateQueued || x.Attempt != 1 || string(logs.Data) != "half of the work is done" {
 		t.Errorf("%+v wrote %q, %v", x, logs.Data, err)
 	}

@@ -2,14 +2,8 @@ package runtime
 
 import "context"
 
-// Bounds of a page of [Engine.Functions].
-const (
-	DefaultPage = 100
-	MaxPage     = 1000
-)
-
-// Function gets a function and its current version.
-func (e *Engine) Function(ctx context.Context, tenant Tenant, name string) (FunctionDetail, error) {
+// GetFunction gets a function and its current version.
+func (e *Engine) GetFunction(ctx context.Context, tenant Tenant, name string) (FunctionDetail, error) {
 	if err := e.enter(); err != nil {
 		return FunctionDetail{}, err
 	}
@@ -24,20 +18,23 @@ func (e *Engine) Function(ctx context.Context, tenant Tenant, name string) (Func
 	return FunctionDetail{Function: f, Version: v}, nil
 }
 
-// Functions lists functions by name, in the order of their bytes, after the
-// given name: up to limit, which is [DefaultPage] if it is not positive and
-// [MaxPage] if it is larger than that.
-func (e *Engine) Functions(ctx context.Context, tenant Tenant, after string, limit int) ([]Function, error) {
+// ListFunctions returns a page of functions in the byte order of their names. Next
+// is the name of the last function of the page. Sort, Query and Offset of the
+// request do not apply.
+func (e *Engine) ListFunctions(ctx context.Context, tenant Tenant, r PageRequest) (page Page[Function], err error) {
 	if err := e.enter(); err != nil {
-		return nil, err
+		return page, err
 	}
 	defer e.gate.leave()
-	if limit <= 0 {
-		limit = DefaultPage
-	}
-	functions, err := e.store.Functions(tenant, after, min(limit, MaxPage))
+	r = r.bounded()
+	// One more than the page holds shows whether there is a next page.
+	found, err := e.store.ListFunctions(tenant, r.After, r.Limit+1)
 	if err != nil {
-		return nil, fault("engine.functions", err)
+		return page, fault("engine.functions", err)
 	}
-	return functions, nil
+	if page.Items = found; len(found) > r.Limit {
+		page.Items = found[:r.Limit]
+		page.Next = found[r.Limit-1].Name
+	}
+	return page, nil
 }

@@ -86,7 +86,7 @@ func TestHammer(t *testing.T) {
 				case 3:
 					_, err = remove(e, name)
 				case 4:
-					_, err = e.Function(ctx, tenant, name)
+					_, err = e.GetFunction(ctx, tenant, name)
 				default:
 					_, err = run(e, name, "")
 				}
@@ -97,7 +97,7 @@ func TestHammer(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	all, err := e.Functions(context.Background(), tenant, "", 10)
+	all, err := listFunctions(context.Background(), e, tenant, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestCloseWaitsForRuns(t *testing.T) {
 	wantCode(t, <-refused, runtime.CodeUnavailable)
 	_, err := e.CreateFunction(context.Background(), spec("other", "[]"))
 	wantCode(t, err, runtime.CodeUnavailable)
-	_, err = e.Functions(context.Background(), tenant, "", 1)
+	_, err = listFunctions(context.Background(), e, tenant, "", 1)
 	wantCode(t, err, runtime.CodeUnavailable)
 	close(g.end)
 	if err := e.Close(context.Background()); err != nil {

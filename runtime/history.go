@@ -2,9 +2,9 @@ package runtime
 
 import "context"
 
-// Execution gets an execution with its result, without its logs. Those of
+// GetExecution gets an execution with its result, without its logs. Those of
 // another tenant are not found.
-func (e *Engine) Execution(ctx context.Context, tenant Tenant, id string) (x Execution, err error) {
+func (e *Engine) GetExecution(ctx context.Context, tenant Tenant, id string) (x Execution, err error) {
 	if err := e.enter(); err != nil {
 		return Execution{}, err
 	}
@@ -13,10 +13,10 @@ func (e *Engine) Execution(ctx context.Context, tenant Tenant, id string) (x Exe
 	return x, fault("engine.execution", err)
 }
 
-// Executions gets executions in the order of ids, nil for those that are not
+// GetExecutions gets executions in the order of ids, nil for those that are not
 // there. They come without logs and without results above [ListedResult]. More
 // than [MaxBulk] ids are CodeTooLarge.
-func (e *Engine) Executions(ctx context.Context, tenant Tenant, ids []string) (all []*Execution, err error) {
+func (e *Engine) GetExecutions(ctx context.Context, tenant Tenant, ids []string) (all []*Execution, err error) {
 	running := make(map[int]*Execution)
 	for i, id := range ids[:min(len(ids), MaxBulk)] {
 		if x, ok := e.underWay.find(tenant, id); ok {
@@ -28,7 +28,7 @@ func (e *Engine) Executions(ctx context.Context, tenant Tenant, ids []string) (a
 			return Errorf(CodeTooLarge, "%d executions are asked for, at most %d can be in one request", len(ids), MaxBulk).
 				WithHint("send several requests")
 		}
-		all, err = e.store.Executions(tenant, ids)
+		all, err = e.store.GetExecutions(tenant, ids)
 		return err
 	})
 	for i, x := range running {
@@ -39,23 +39,22 @@ func (e *Engine) Executions(ctx context.Context, tenant Tenant, ids []string) (a
 	return all, err
 }
 
-// List gives a page of the executions that pass a filter, newest first: up to
-// limit, which is [DefaultPage] if it is not positive and [MaxPage] if it is
-// larger than that. cursor is empty for the first page, then the id of the last
-// execution of the page before. They come without logs and without results above
-// [ListedResult].
-func (e *Engine) List(ctx context.Context, tenant Tenant, filter Filter, cursor string, limit int) (all []Execution, err error) {
-	if limit <= 0 {
-		limit = DefaultPage
-	}
-	limit = min(limit, MaxPage)
-	running := e.underWay.list(tenant, filter, cursor)
+// ListExecutions returns a page of the executions that a filter selects, newest first,
+// without logs and without results above [ListedResult]. Next is the id of the last
+// execution on a full page, so the page after it may be empty. Sort, Query and Offset
+// of the request do not apply.
+func (e *Engine) ListExecutions(ctx context.Context, tenant Tenant, filter Filter, r PageRequest) (page Page[Execution], err error) {
+	r = r.bounded()
+	running := e.underWay.list(tenant, filter, r.After)
 	err = e.look("engine.list", func() error {
-		all, err = e.store.List(tenant, filter, cursor, limit)
-		all = merge(all, running, limit)
+		found, err := e.store.ListExecutions(tenant, filter, r.After, r.Limit)
+		page.Items = merge(found, running, r.Limit)
+		if n := len(page.Items); n == r.Limit {
+			page.Next = page.Items[n-1].ID
+		}
 		return err
 	})
-	return all, err
+	return page, err
 }
 
 // stands gives an execution as it stands, without its logs.
@@ -64,7 +63,7 @@ func (e *Engine) stands(tenant Tenant, id string) (Execution, error) {
 		return x, nil
 	}
 	e.records.settle()
-	return e.store.Execution(tenant, id)
+	return e.store.GetExecution(tenant, id)
 }
 
 // look reads the store once it holds every execution whose caller has its

@@ -91,7 +91,7 @@ func TestIdempotentChangesAtOnce(t *testing.T) {
 			}
 		})
 	}
-	all, err := e.List(ctx, tenant, runtime.Filter{}, "", 10)
+	all, err := listExecutions(ctx, e, tenant, runtime.Filter{}, "", 10)
 	if err != nil || len(all) != 4 {
 		t.Errorf("4 changes left %d executions, %v", len(all), err)
 	}
@@ -182,7 +182,7 @@ func TestKeysOfOtherRequests(t *testing.T) {
 			}
 		}
 	}
-	if detail, err := e.Function(ctx, tenant, "hello"); err != nil || detail.Version.Number != 2 {
+	if detail, err := e.GetFunction(ctx, tenant, "hello"); err != nil || detail.Version.Number != 2 {
 		t.Errorf("a refused request changed something: %+v, %v", detail, err)
 	}
 	// Another tenant's key is another key.
@@ -247,7 +247,7 @@ func TestChangesWhoseAnswerWasLost(t *testing.T) {
 	for name, request := range requests {
 		t.Run(name, func(t *testing.T) {
 			d := openDisk(t, vfs.NewCrashableMem())
-			store := &forgetfulStore{Storage: d.store}
+			store := &forgetfulStore{Store: d.store}
 			e := engineOn(t, store, runtime.Options{Sandbox: &fakeSandbox{}})
 			create(t, e, spec("old", "[0]"))
 			store.forget = true
@@ -281,7 +281,7 @@ func TestChangesWhoseAnswerWasLost(t *testing.T) {
 
 // forgetfulStore makes changes of functions and says that they failed.
 type forgetfulStore struct {
-	runtime.Storage
+	runtime.Store
 	forget bool
 }
 
@@ -293,15 +293,15 @@ func (s *forgetfulStore) lost(err error) error {
 }
 
 func (s *forgetfulStore) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
-	return s.lost(s.Storage.CreateFunction(f, v, c))
+	return s.lost(s.Store.CreateFunction(f, v, c))
 }
 
 func (s *forgetfulStore) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
-	return s.lost(s.Storage.UpdateFunction(f, v, c))
+	return s.lost(s.Store.UpdateFunction(f, v, c))
 }
 
 func (s *forgetfulStore) DeleteFunction(t runtime.Tenant, id string, c runtime.Change) error {
-	return s.lost(s.Storage.DeleteFunction(t, id, c))
+	return s.lost(s.Store.DeleteFunction(t, id, c))
 }
 
 func TestKeysAreForgottenAfterTheirPeriod(t *testing.T) {
@@ -359,7 +359,7 @@ func TestKeysOfWhatIsUnderWay(t *testing.T) {
 		submit(t, e, runtime.SubmitRequest{IdempotencyKey: "k"})
 		close(proceed)
 		wantCode(t, <-first, runtime.CodeConflict)
-		_, err := e.Function(context.Background(), tenant, "slow")
+		_, err := e.GetFunction(context.Background(), tenant, "slow")
 		wantCode(t, err, runtime.CodeNotFound)
 	})
 }

@@ -2,21 +2,21 @@ package runtime
 
 import "context"
 
-// Storage is all that the Engine needs of a store.
-type Storage interface {
-	Store
+// Store is all that the Engine needs of a store.
+type Store interface {
+	FunctionStore
 	ExecutionStore
 	JobStore
 	DeliveryStore
 }
 
-// Store keeps functions. Each write is one durable batch, that of its [Change]
+// FunctionStore keeps functions. Each write is one durable batch, that of its [Change]
 // included: when it returns nil the change survives a lost machine, when it
 // returns an error nothing changed.
 // Methods are safe for concurrent use; the Engine serialises writes to one
 // function. Absent things are a CodeNotFound error, taken names
 // CodeAlreadyExists. Returned slices belong to the caller.
-type Store interface {
+type FunctionStore interface {
 	// CreateFunction keeps f and its first version.
 	CreateFunction(f Function, v Version, c Change) error
 	// UpdateFunction replaces the function with f.ID by f (whose name may be
@@ -25,14 +25,14 @@ type Store interface {
 	UpdateFunction(f Function, v *Version, c Change) error
 	// DeleteFunction removes the function and all its versions.
 	DeleteFunction(tenant Tenant, id string, c Change) error
-	// FunctionByName finds a function by its present name.
-	FunctionByName(tenant Tenant, name string) (Function, error)
-	// Functions lists up to limit functions by name, after the given name.
-	Functions(tenant Tenant, after string, limit int) ([]Function, error)
-	// Version gets one version with its source and context.
-	Version(tenant Tenant, functionID string, number uint64) (Version, error)
-	// Versions lists the kept versions' numbers, newest first.
-	Versions(tenant Tenant, functionID string) ([]uint64, error)
+	// GetFunctionByName finds a function by its present name.
+	GetFunctionByName(tenant Tenant, name string) (Function, error)
+	// ListFunctions lists up to limit functions by name, after the given name.
+	ListFunctions(tenant Tenant, after string, limit int) ([]Function, error)
+	// GetVersion gets one version with its source and context.
+	GetVersion(tenant Tenant, functionID string, number uint64) (Version, error)
+	// ListVersions lists the kept versions' numbers, newest first.
+	ListVersions(tenant Tenant, functionID string) ([]uint64, error)
 }
 
 // Change is what is kept together with a change of a function.

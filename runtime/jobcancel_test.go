@@ -21,12 +21,12 @@ import (
 // taskStates counts the tasks of an execution by their states.
 func taskStates(t testing.TB, e *runtime.Engine, x runtime.JobExecution) map[runtime.State]int {
 	t.Helper()
-	page, err := e.JobTasks(ctx, tenant, x.Job, x.ID, runtime.JobListing{Limit: runtime.MaxPage})
+	page, err := e.ListTasks(ctx, tenant, x.Job, x.ID, runtime.PageRequest{Limit: runtime.MaxPage})
 	if err != nil {
 		t.Fatal(err)
 	}
 	states := map[runtime.State]int{}
-	for _, task := range page.Elements {
+	for _, task := range page.Items {
 		states[task.State]++
 	}
 	return states
@@ -34,7 +34,7 @@ func taskStates(t testing.TB, e *runtime.Engine, x runtime.JobExecution) map[run
 
 func cancelJob(t testing.TB, e *runtime.Engine, x runtime.JobExecution, want runtime.State, changes bool) runtime.JobExecution {
 	t.Helper()
-	x, changed, err := e.CancelJob(ctx, tenant, x.Job, x.Name)
+	x, changed, err := e.CancelJobExecution(ctx, tenant, x.Job, x.Name)
 	if err != nil || x.State != want || changed != changes {
 		t.Fatalf("cancelled it is %+v, %v, %v; want %s", x, changed, err, want)
 	}
@@ -46,17 +46,17 @@ func TestCancelOfAQueuedJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e, _ := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
-		first := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(20)})
+		first := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
 		<-g.began
 		synctest.Wait() // as many as may have a lease ahead have it
-		x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(100), Parallelism: 3})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Parallelism: 3})
 		done := make(chan runtime.JobExecution)
 		go func() {
-			x, _ := e.AwaitJob(ctx, tenant, x.Job, x.ID)
+			x, _ := e.AwaitJobExecution(ctx, tenant, x.Job, x.ID)
 			done <- x
 		}()
 		synctest.Wait()
-		if at, err := e.JobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.State != runtime.StateQueued || at.Stats.Running != 0 {
+		if at, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.State != runtime.StateQueued || at.Stats.Running != 0 {
 			t.Fatalf("it is %+v, %v", at, err)
 		}
 		x = cancelJob(t, e, x, runtime.StateCancelled, true)
@@ -80,19 +80,19 @@ func TestCancelOfARunningJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, _ := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 4, MaxRetries: 3})
-		x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(100), Name: "n"})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Name: "n"})
 		<-s.call
 		s.end <- errRaised // this one waits for another attempt
 		for range 4 {
 			<-s.call
 		}
 		synctest.Wait()
-		got, err := e.JobExecution(ctx, tenant, x.Job, "n")
-		if want := (runtime.JobStats{Total: 100, Running: 4, Retried: 1}); err != nil || got.Stats != want || got.State != runtime.StateRunning {
+		got, err := e.GetJobExecution(ctx, tenant, x.Job, "n")
+		if want := (runtime.TaskCounts{Total: 100, Running: 4, Retried: 1}); err != nil || got.Stats != want || got.State != runtime.StateRunning {
 			t.Fatalf("it is %+v, %v", got, err)
 		}
 		got = cancelJob(t, e, got, runtime.StateCancelling, true)
-		if want := (runtime.JobStats{Total: 100, Running: 4, Retried: 1, Cancelled: 96}); got.Stats != want {
+		if want := (runtime.TaskCounts{Total: 100, Running: 4, Retried: 1, Cancelled: 96}); got.Stats != want {
 			t.Fatalf("it is %+v", got.Stats)
 		}
 		cancelJob(t, e, got, runtime.StateCancelling, false)
@@ -100,7 +100,7 @@ func TestCancelOfARunningJob(t *testing.T) {
 			s.end <- end
 		}
 		got = awaitJob(t, e, got)
-		if want := (runtime.JobStats{Total: 100, Succeeded: 2, Retried: 1, Cancelled: 98}); got.Stats != want || got.State != runtime.StateCancelled {
+		if want := (runtime.TaskCounts{Total: 100, Succeeded: 2, Retried: 1, Cancelled: 98}); got.Stats != want || got.State != runtime.StateCancelled {
 			t.Errorf("it ended as %+v", got)
 		}
 		if states := taskStates(t, e, got); states[runtime.StateSucceeded] != 2 || states[runtime.StateCancelled] != 98 {
@@ -120,12 +120,12 @@ func TestCancelOfTasks(t *testing.T) {
 		e, _ := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 2})
 		cancel := func(x runtime.JobExecution, task int, want runtime.State) {
 			t.Helper()
-			got, changed, err := e.Cancel(ctx, tenant, runtime.TaskID(x.ID, task))
+			got, changed, err := e.CancelExecution(ctx, tenant, runtime.TaskID(x.ID, task))
 			if err != nil || !changed || got.State != want {
 				t.Fatalf("task %d is %+v, %v, %v", task, got, changed, err)
 			}
 		}
-		x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(6)})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(6)})
 		<-s.call
 		<-s.call
 		cancel(x, 4, runtime.StateCancelled)
@@ -136,16 +136,16 @@ func TestCancelOfTasks(t *testing.T) {
 		}
 		s.end <- nil
 		x = awaitJob(t, e, x)
-		if want := (runtime.JobStats{Total: 6, Succeeded: 4, Cancelled: 2}); x.Stats != want || x.State != runtime.StateSucceeded {
+		if want := (runtime.TaskCounts{Total: 6, Succeeded: 4, Cancelled: 2}); x.Stats != want || x.State != runtime.StateSucceeded {
 			t.Errorf("it ended as %+v", x)
 		}
 
 		// The last of them, and all of them.
-		blocker := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(2), Parallelism: 1})
+		blocker := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(2), Parallelism: 1})
 		<-s.call
 		done := make(chan runtime.JobExecution)
 		go func() {
-			x, _ := e.AwaitJob(ctx, tenant, blocker.Job, blocker.ID)
+			x, _ := e.AwaitJobExecution(ctx, tenant, blocker.Job, blocker.ID)
 			done <- x
 		}()
 		s.end <- nil
@@ -166,7 +166,7 @@ func TestDeleteJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, j := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 1})
-		x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(10), Name: "n"})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(10), Name: "n"})
 		<-s.call
 		if _, err := e.DeleteJob(ctx, tenant, j.Name); err != nil {
 			t.Fatal(err)
@@ -176,7 +176,7 @@ func TestDeleteJob(t *testing.T) {
 		}
 		s.end <- nil
 		for i := range 10 {
-			task, err := e.Await(ctx, tenant, runtime.TaskID(x.ID, i))
+			task, err := e.AwaitExecution(ctx, tenant, runtime.TaskID(x.ID, i))
 			want := runtime.StateCancelled
 			if i == 0 {
 				want = runtime.StateSucceeded
@@ -186,10 +186,10 @@ func TestDeleteJob(t *testing.T) {
 			}
 		}
 		for name, err := range map[string]error{
-			"execution": ignored(e.JobExecution(ctx, tenant, j.Name, "n")),
-			"job":       ignored(e.Job(ctx, tenant, j.Name)),
-			"run":       ignored(e.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1)})),
-			"list":      ignored(e.JobExecutions(ctx, tenant, j.Name, runtime.JobListing{})),
+			"execution": ignored(e.GetJobExecution(ctx, tenant, j.Name, "n")),
+			"job":       ignored(e.GetJob(ctx, tenant, j.Name)),
+			"run":       ignored(e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1)})),
+			"list":      ignored(e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{})),
 		} {
 			if runtime.CodeOf(err) != runtime.CodeNotFound {
 				t.Errorf("%s: %v", name, err)
@@ -199,10 +199,10 @@ func TestDeleteJob(t *testing.T) {
 		if err != nil || again.ID == j.ID {
 			t.Fatalf("made again it is %+v, %v", again, err)
 		}
-		if page, err := e.JobExecutions(ctx, tenant, j.Name, runtime.JobListing{}); err != nil || page.Total != 0 || len(page.Elements) != 0 {
+		if page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{}); err != nil || page.Total != 0 || len(page.Items) != 0 {
 			t.Errorf("it has %+v, %v", page, err)
 		}
-		if err := ignored(e.JobExecution(ctx, tenant, j.Name, x.ID)); runtime.CodeOf(err) != runtime.CodeNotFound {
+		if err := ignored(e.GetJobExecution(ctx, tenant, j.Name, x.ID)); runtime.CodeOf(err) != runtime.CodeNotFound {
 			t.Errorf("it has the execution of the other: %v", err)
 		}
 		if err := e.Close(ctx); err != nil {
@@ -260,7 +260,7 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 	look := func() {
 		t.Helper()
 		for _, x := range all {
-			got, err := e.JobExecution(ctx, tenant, x.Job, x.ID)
+			got, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -286,10 +286,10 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 		for n := range 5 + rng.IntN(40) {
 			args = append(args, fmt.Appendf(nil, `{"round":%d,"n":%d}`, round, n))
 		}
-		all = append(all, runJob(t, e, runtime.JobRunRequest{Tasks: args}))
+		all = append(all, runJob(t, e, runtime.JobStartRequest{Tasks: args}))
 		look()
 		if rng.IntN(3) == 0 {
-			if _, _, err := e.CancelJob(ctx, tenant, "sums", all[rng.IntN(len(all))].ID); err != nil {
+			if _, _, err := e.CancelJobExecution(ctx, tenant, "sums", all[rng.IntN(len(all))].ID); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -330,10 +330,10 @@ func TestJobsInACrowd(t *testing.T) {
 		group.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(worker), 1))
 			for range 15 {
-				x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(1 + rng.IntN(60)), Parallelism: rng.IntN(4)})
+				x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1 + rng.IntN(60)), Parallelism: rng.IntN(4)})
 				for at := x; !at.State.Terminal(); {
 					var err error
-					if at, err = e.JobExecution(ctx, tenant, j.Name, x.ID); err != nil {
+					if at, err = e.GetJobExecution(ctx, tenant, j.Name, x.ID); err != nil {
 						t.Error(err)
 						return
 					}
@@ -343,15 +343,15 @@ func TestJobsInACrowd(t *testing.T) {
 					}
 					switch rng.IntN(200) {
 					case 0:
-						if _, _, err := e.CancelJob(ctx, tenant, j.Name, x.ID); err != nil {
+						if _, _, err := e.CancelJobExecution(ctx, tenant, j.Name, x.ID); err != nil {
 							t.Error(err)
 						}
 					case 1, 2, 3:
-						if _, _, err := e.Cancel(ctx, tenant, runtime.TaskID(x.ID, rng.IntN(x.Stats.Total))); err != nil {
+						if _, _, err := e.CancelExecution(ctx, tenant, runtime.TaskID(x.ID, rng.IntN(x.Stats.Total))); err != nil {
 							t.Error(err)
 						}
 					case 4:
-						if _, err := e.JobExecutions(ctx, tenant, j.Name, runtime.JobListing{Limit: 5}); err != nil {
+						if _, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{Limit: 5}); err != nil {
 							t.Error(err)
 						}
 					case 5:
@@ -385,7 +385,7 @@ func TestCancellationsAreGoneOnWith(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, runJob(t, e, runtime.JobRunRequest{Job: name, Tasks: tasks(5)}))
+			all = append(all, runJob(t, e, runtime.JobStartRequest{Job: name, Tasks: tasks(5)}))
 			<-s.call
 			if name == "gone" {
 				// The engine would cancel what is under way.
@@ -399,7 +399,7 @@ func TestCancellationsAreGoneOnWith(t *testing.T) {
 		leave(t, e, d)
 		e = engineOn(t, after.store, runtime.Options{Sandbox: &fakeSandbox{call: s.run}})
 		for _, x := range all {
-			got, err := after.store.JobExecutionByID(tenant, x.ID)
+			got, err := after.store.GetJobExecutionByID(tenant, x.ID)
 			if err != nil || got.State != runtime.StateCancelled || got.Stats.Cancelled != 5 {
 				t.Errorf("%s is %+v, %v", x.Job, got, err)
 			}
@@ -412,7 +412,7 @@ func TestCancellationsAreGoneOnWith(t *testing.T) {
 // is not gone on with.
 func TestAnExecutionWithoutItsTasks(t *testing.T) {
 	store := lackingStore{newStore(t)}
-	e := engineOn(t, store.Storage, runtime.Options{Sandbox: &fakeSandbox{}, MaxRuns: 1})
+	e := engineOn(t, store.Store, runtime.Options{Sandbox: &fakeSandbox{}, MaxRuns: 1})
 	create(t, e, spec("hello", "[]"))
 	if _, err := e.CreateJob(ctx, job(runtime.JobSpec{})); err != nil {
 		t.Fatal(err)
@@ -421,7 +421,7 @@ func TestAnExecutionWithoutItsTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	e = engineOn(t, queueStore(store), runtime.Options{Sandbox: &fakeSandbox{}})
-	runJob(t, e, runtime.JobRunRequest{Tasks: tasks(3)})
+	runJob(t, e, runtime.JobStartRequest{Tasks: tasks(3)})
 	if err := e.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -432,9 +432,9 @@ func TestAnExecutionWithoutItsTasks(t *testing.T) {
 }
 
 // lackingStore has lost what is queued.
-type lackingStore struct{ runtime.Storage }
+type lackingStore struct{ runtime.Store }
 
-func (lackingStore) Pending(func(runtime.Execution) error) error { return nil }
+func (lackingStore) EachUnfinished(func(runtime.Execution) error) error { return nil }
 
 // What is cancelled takes no place in the queue any more.
 func TestACancelledJobLeavesTheQueue(t *testing.T) {
@@ -445,9 +445,9 @@ func TestACancelledJobLeavesTheQueue(t *testing.T) {
 		<-s.call
 		for _, parallelism := range []int{0, 3} {
 			for range 3 {
-				x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(150), Parallelism: parallelism})
+				x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(150), Parallelism: parallelism})
 				synctest.Wait()
-				if _, _, err := e.CancelJob(ctx, tenant, x.Job, x.ID); err != nil {
+				if _, _, err := e.CancelJobExecution(ctx, tenant, x.Job, x.ID); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -459,7 +459,7 @@ func TestACancelledJobLeavesTheQueue(t *testing.T) {
 		}()
 		s.end <- nil
 		await(t, e, blocker)
-		awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(200)}))
+		awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(200)}))
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
 		}
@@ -473,15 +473,15 @@ func TestCancelOfTasksThatWaitForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e, _ := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
-		x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(20)})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
 		<-g.began
 		synctest.Wait() // as many as may have a lease ahead have it
-		if at, err := e.JobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.Stats.Running < 2 {
+		if at, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.Stats.Running < 2 {
 			t.Fatalf("no task waits with a lease: %+v, %v", at, err)
 		}
 		cancelJob(t, e, x, runtime.StateCancelling, true)
 		synctest.Wait()
-		if at, err := e.JobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.State != runtime.StateCancelling || at.Stats.Running != 1 || at.Stats.Cancelled != 19 {
+		if at, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.State != runtime.StateCancelling || at.Stats.Running != 1 || at.Stats.Cancelled != 19 {
 			t.Fatalf("it is %+v, %v", at, err)
 		}
 		close(g.end)

@@ -41,15 +41,15 @@ type JobExecution struct {
 	MaxRetries int
 	Env        map[string]string
 
-	Stats           JobStats
+	Stats           TaskCounts
 	CancelRequested bool
 	// Callback is who is told of the end, nil if nobody.
 	Callback *Callback
 }
 
-// JobStats counts the tasks of an execution. What Succeeded, Failed, Cancelled and
+// TaskCounts counts the tasks of an execution. What Succeeded, Failed, Cancelled and
 // Running leave of Total has not started, or waits for another attempt.
-type JobStats struct {
+type TaskCounts struct {
 	Total     int
 	Succeeded int
 	Failed    int // timed out ones among them
@@ -60,10 +60,10 @@ type JobStats struct {
 }
 
 // Ended is how many tasks are done.
-func (s JobStats) Ended() int { return s.Succeeded + s.Failed + s.Cancelled }
+func (s TaskCounts) Ended() int { return s.Succeeded + s.Failed + s.Cancelled }
 
 // Count counts the end of a task.
-func (s *JobStats) Count(state State) {
+func (s *TaskCounts) Count(state State) {
 	switch state {
 	case StateSucceeded:
 		s.Succeeded++
@@ -103,8 +103,8 @@ type TaskOf struct {
 	Index        int    // from 0
 }
 
-// JobRunRequest asks for an execution of a job.
-type JobRunRequest struct {
+// JobStartRequest asks for an execution of a job.
+type JobStartRequest struct {
 	Tenant Tenant
 	Caller Caller
 	Job    string // name
@@ -128,39 +128,8 @@ type JobRunRequest struct {
 	Tick time.Time
 }
 
-// JobAcceptance is the answer to a [JobRunRequest].
+// JobAcceptance is the answer to a [JobStartRequest].
 type JobAcceptance struct {
 	Execution JobExecution
 	Replayed  bool // the request came before, by its idempotency key
-}
-
-// JobSort is the order of a list of jobs, executions of jobs, or tasks.
-type JobSort string
-
-// The orders.
-const (
-	SortCreatedDesc JobSort = "createdAt:desc"
-	SortCreatedAsc  JobSort = "createdAt:asc"
-	SortNameAsc     JobSort = "name:asc"
-	SortNameDesc    JobSort = "name:desc"
-)
-
-// JobListing asks for a page.
-type JobListing struct {
-	Sort JobSort
-	// Query finds names that contain it, in any case (of jobs also display names
-	// and labels); empty: all.
-	Query string
-	// After is the Position of the last element of the page before; empty: the
-	// first page. It is of use with the same Sort and Query only.
-	After  string
-	Offset int // elements to pass over, instead of After
-	Limit  int // 1 to [MaxPage]
-}
-
-// JobPage is a page of a list.
-type JobPage[T any] struct {
-	Elements []T
-	Next     string // After of the next page; empty: this is the last
-	Total    int    // how many there are, whatever Query says
 }

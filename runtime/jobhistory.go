@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// JobExecution finds an execution of a job by its name or id.
+// GetJobExecution finds an execution of a job by its name or id.
 //
 // Errors of this and the methods below: CodeNotFound, CodeInvalidArgument,
 // CodeUnavailable, CodeInternal.
-func (e *Engine) JobExecution(ctx context.Context, tenant Tenant, job, execution string) (x JobExecution, err error) {
+func (e *Engine) GetJobExecution(ctx context.Context, tenant Tenant, job, execution string) (x JobExecution, err error) {
 	if err := e.enter(); err != nil {
 		return JobExecution{}, err
 	}
@@ -21,11 +21,11 @@ func (e *Engine) JobExecution(ctx context.Context, tenant Tenant, job, execution
 }
 
 func (e *Engine) jobExecution(tenant Tenant, job, execution string) (JobExecution, error) {
-	j, err := e.store.JobByName(tenant, job)
+	j, err := e.store.GetJobByName(tenant, job)
 	if err != nil {
 		return JobExecution{}, err
 	}
-	return e.jobStands(tenant, func() (JobExecution, error) { return e.store.JobExecution(tenant, j.ID, execution) })
+	return e.jobStands(tenant, func() (JobExecution, error) { return e.store.GetJobExecution(tenant, j.ID, execution) })
 }
 
 // jobStands reads an execution of a job, as it stands.
@@ -38,59 +38,46 @@ func (e *Engine) jobStands(tenant Tenant, read func() (JobExecution, error)) (Jo
 	return x, err
 }
 
-// JobExecutions gives a page of the executions of a job.
-func (e *Engine) JobExecutions(ctx context.Context, tenant Tenant, job string, l JobListing) (page JobPage[JobExecution], err error) {
+// ListJobExecutions gives a page of the executions of a job.
+func (e *Engine) ListJobExecutions(ctx context.Context, tenant Tenant, job string, l PageRequest) (page Page[JobExecution], err error) {
 	const op = "engine.jobexecutions"
 	if err := e.enter(); err != nil {
 		return page, err
 	}
 	defer e.gate.leave()
-	j, err := e.store.JobByName(tenant, job)
+	j, err := e.store.GetJobByName(tenant, job)
 	if err == nil {
-		page, err = e.store.JobExecutions(tenant, j.ID, l.bounded())
+		page, err = e.store.ListJobExecutions(tenant, j.ID, l.bounded())
 	}
-	for i := range page.Elements {
-		x := &page.Elements[i]
+	for i := range page.Items {
+		x := &page.Items[i]
 		if e.background.overlay(x) {
 			continue
 		}
-		if done, err := e.store.JobExecutionByID(tenant, x.ID); err == nil {
+		if done, err := e.store.GetJobExecutionByID(tenant, x.ID); err == nil {
 			*x = done
 		}
 	}
 	return page, fault(op, err)
 }
 
-// bounded brings what makes no sense within bounds.
-func (l JobListing) bounded() JobListing {
-	if l.Limit <= 0 {
-		l.Limit = DefaultPage
-	}
-	l.Limit = min(l.Limit, MaxPage)
-	l.Offset = max(l.Offset, 0)
-	if l.Sort == "" {
-		l.Sort = SortCreatedDesc
-	}
-	return l
-}
-
 // taskPrefix and a number are the name of a task.
 const taskPrefix = "task-"
 
-// JobTasks gives a page of the tasks of an execution of a job. In the order of
+// ListTasks gives a page of the tasks of an execution of a job. In the order of
 // their names "task-10" comes before "task-2". Tasks that retention has dropped
 // are left out, so that there may be fewer than were asked for.
-func (e *Engine) JobTasks(ctx context.Context, tenant Tenant, job, execution string, l JobListing) (page JobPage[Execution], err error) {
+func (e *Engine) ListTasks(ctx context.Context, tenant Tenant, job, execution string, l PageRequest) (page Page[Execution], err error) {
 	const op = "engine.jobtasks"
 	if err := e.enter(); err != nil {
 		return page, err
 	}
 	defer e.gate.leave()
-	j, err := e.store.JobByName(tenant, job)
+	j, err := e.store.GetJobByName(tenant, job)
 	if err != nil {
 		return page, fault(op, err)
 	}
-	x, err := e.store.JobExecution(tenant, j.ID, execution)
+	x, err := e.store.GetJobExecution(tenant, j.ID, execution)
 	if err != nil {
 		return page, fault(op, err)
 	}
@@ -104,20 +91,20 @@ func (e *Engine) JobTasks(ctx context.Context, tenant Tenant, job, execution str
 	for i, n := range numbers {
 		ids[i] = TaskID(x.ID, n)
 	}
-	found, err := e.store.Executions(tenant, ids)
+	found, err := e.store.GetExecutions(tenant, ids)
 	if err != nil {
 		return page, fault(op, err)
 	}
 	for _, x := range found {
 		if x != nil {
-			page.Elements = append(page.Elements, *x)
+			page.Items = append(page.Items, *x)
 		}
 	}
 	return page, nil
 }
 
 // tasks gives the numbers of the tasks of a page.
-func (l JobListing) tasks(total int) (page []int, next string, err error) {
+func (l PageRequest) tasks(total int) (page []int, next string, err error) {
 	query := strings.ToLower(l.Query)
 	var all []int
 	for n := range total {
@@ -146,11 +133,11 @@ func (l JobListing) tasks(total int) (page []int, next string, err error) {
 	return page, next, nil
 }
 
-// CancelJob cancels an execution of a job: tasks that run go on to their ends, no
+// CancelJobExecution cancels an execution of a job: tasks that run go on to their ends, no
 // other task starts or is tried again. It is cancelled once none runs. changed is
 // false if it had ended, or was cancelled before. When CancelJob returns what was
 // queued is cancelled on disk.
-func (e *Engine) CancelJob(ctx context.Context, tenant Tenant, job, execution string) (x JobExecution, changed bool, err error) {
+func (e *Engine) CancelJobExecution(ctx context.Context, tenant Tenant, job, execution string) (x JobExecution, changed bool, err error) {
 	const op = "engine.canceljob"
 	if err := e.enter(); err != nil {
 		return JobExecution{}, false, err
@@ -164,7 +151,7 @@ func (e *Engine) CancelJob(ctx context.Context, tenant Tenant, job, execution st
 }
 
 func (e *Engine) cancelJob(tenant Tenant, id string) (JobExecution, bool, error) {
-	x, changed, cancelled, err := e.store.CancelJob(tenant, id, e.now().UTC())
+	x, changed, cancelled, err := e.store.CancelJobExecution(tenant, id, e.now().UTC())
 	if err != nil {
 		return JobExecution{}, false, err
 	}
@@ -177,7 +164,7 @@ func (e *Engine) cancelJob(tenant Tenant, id string) (JobExecution, bool, error)
 		e.jobDone(tenant, x.ID)
 		return x, changed, nil
 	}
-	x, err = e.jobStands(tenant, func() (JobExecution, error) { return e.store.JobExecutionByID(tenant, id) })
+	x, err = e.jobStands(tenant, func() (JobExecution, error) { return e.store.GetJobExecutionByID(tenant, id) })
 	return x, changed, err
 }
 
@@ -192,10 +179,10 @@ func (e *Engine) jobDone(tenant Tenant, id string) {
 	}
 }
 
-// AwaitJob gives an execution of a job as soon as it is done. When ctx ends
+// AwaitJobExecution gives an execution of a job as soon as it is done. When ctx ends
 // before, or the server begins to shut down, it gives it as it stands, without an
 // error.
-func (e *Engine) AwaitJob(ctx context.Context, tenant Tenant, job, execution string) (JobExecution, error) {
+func (e *Engine) AwaitJobExecution(ctx context.Context, tenant Tenant, job, execution string) (JobExecution, error) {
 	const op = "engine.awaitjob"
 	if err := e.enter(); err != nil {
 		return JobExecution{}, err
@@ -207,7 +194,7 @@ func (e *Engine) AwaitJob(ctx context.Context, tenant Tenant, job, execution str
 	}
 	id := x.ID
 	stands := func() (JobExecution, error) {
-		return e.jobStands(tenant, func() (JobExecution, error) { return e.store.JobExecutionByID(tenant, id) })
+		return e.jobStands(tenant, func() (JobExecution, error) { return e.store.GetJobExecutionByID(tenant, id) })
 	}
 	end, leave := e.ends.of(id)
 	defer leave()

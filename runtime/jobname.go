@@ -1,13 +1,13 @@
 package runtime
 
-// NoJob is the error of a name under which there is no job.
-func NoJob(name string) error {
+// NoJobError is the error of a name under which there is no job.
+func NoJobError(name string) error {
 	return Errorf(CodeNotFound, "there is no job named %q", name).
 		WithHint("check the name; list the jobs to see which there are")
 }
 
-// JobNameTaken is the error of a name that another job has.
-func JobNameTaken(name string) error {
+// JobNameTakenError is the error of a name that another job has.
+func JobNameTakenError(name string) error {
 	return Errorf(CodeAlreadyExists, "there is a job named %q already", name).
 		WithHint("choose another name, or update that job")
 }

@@ -9,10 +9,10 @@ const (
 	MaxJobResultBytes = 4 * MiB // of all their results
 )
 
-// JobResults gives the tasks of an execution of a job whose results are told with
+// GetTaskResults gives the tasks of an execution of a job whose results are told with
 // it, in their order. Results that do not fit are missing, and tasks that
 // retention has dropped are left out.
-func (e *Engine) JobResults(_ context.Context, x JobExecution) ([]Execution, error) {
+func (e *Engine) GetTaskResults(_ context.Context, x JobExecution) ([]Execution, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
@@ -21,12 +21,12 @@ func (e *Engine) JobResults(_ context.Context, x JobExecution) ([]Execution, err
 	return tasks, fault("engine.jobresults", err)
 }
 
-func jobResults(store Storage, x *JobExecution) ([]Execution, error) {
+func jobResults(store Store, x *JobExecution) ([]Execution, error) {
 	ids := make([]string, min(x.Stats.Total, MaxJobResults))
 	for i := range ids {
 		ids[i] = TaskID(x.ID, i)
 	}
-	found, err := store.Executions(x.Tenant, ids)
+	found, err := store.GetExecutions(x.Tenant, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func jobResults(store Storage, x *JobExecution) ([]Execution, error) {
 		}
 		if task.ResultSize > len(task.Result) && task.ResultSize <= left {
 			// It may have been dropped by now: then it is told as it was.
-			if whole, err := store.Execution(x.Tenant, task.ID); err == nil {
+			if whole, err := store.GetExecution(x.Tenant, task.ID); err == nil {
 				task = &whole
 			}
 		}

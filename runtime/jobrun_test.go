@@ -45,26 +45,26 @@ func TestParallelismIsKept(t *testing.T) {
 			}
 			return runtime.Outcome{Result: []byte("1")}, nil
 		}}}, runtime.JobSpec{MaxConcurrentTasks: 7, MaxRetries: 3})
-		x := awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(300)}))
+		x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(300)}))
 		if c.most.Load() != 7 {
 			t.Errorf("%d tasks ran at once", c.most.Load())
 		}
 		c.most.Store(0)
-		x = awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(20), Parallelism: 2}))
+		x = awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20), Parallelism: 2}))
 		if c.most.Load() != 2 || x.Parallelism != 2 {
 			t.Errorf("%d tasks ran at once of %+v", c.most.Load(), x)
 		}
 		c.most.Store(0)
-		all := []runtime.JobExecution{runJob(t, e, runtime.JobRunRequest{Tasks: tasks(50)}), runJob(t, e, runtime.JobRunRequest{Tasks: tasks(50)})}
+		all := []runtime.JobExecution{runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}), runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)})}
 		for _, x := range all {
 			awaitJob(t, e, x)
 		}
 		if c.most.Load() != 14 {
 			t.Errorf("%d tasks of two executions ran at once", c.most.Load())
 		}
-		page, err := e.JobExecutions(ctx, tenant, j.Name, runtime.JobListing{})
-		if err != nil || len(page.Elements) != 4 || page.Total != 4 {
-			t.Errorf("there are %d executions of %d, %v", len(page.Elements), page.Total, err)
+		page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{})
+		if err != nil || len(page.Items) != 4 || page.Total != 4 {
+			t.Errorf("there are %d executions of %d, %v", len(page.Items), page.Total, err)
 		}
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
@@ -82,9 +82,9 @@ func TestExecutionsOfAJobTakeTurns(t *testing.T) {
 			return g.run(ctx, p, args, c)
 		},
 	}}, runtime.JobSpec{})
-	large := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(2000)})
+	large := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(2000)})
 	<-g.began
-	small := runJob(t, e, runtime.JobRunRequest{Tasks: []json.RawMessage{[]byte(`{"s":1}`), []byte(`{"s":1}`), []byte(`{"s":1}`)}})
+	small := runJob(t, e, runtime.JobStartRequest{Tasks: []json.RawMessage{[]byte(`{"s":1}`), []byte(`{"s":1}`), []byte(`{"s":1}`)}})
 	g.end <- struct{}{}
 	for done := 0; done < 3; {
 		<-g.began
@@ -97,7 +97,7 @@ func TestExecutionsOfAJobTakeTurns(t *testing.T) {
 		g.end <- struct{}{}
 	}
 	awaitJob(t, e, small)
-	x, err := e.JobExecution(ctx, tenant, "sums", large.ID)
+	x, err := e.GetJobExecution(ctx, tenant, "sums", large.ID)
 	if err != nil || x.Stats.Succeeded > 20 {
 		t.Errorf("while 3 tasks of a small execution ran, %d of the large did, %v", x.Stats.Succeeded, err)
 	}
@@ -126,19 +126,19 @@ func TestEndsOfJobs(t *testing.T) {
 	for _, c := range []struct {
 		ends  []runtime.Class
 		state runtime.State
-		stats runtime.JobStats
+		stats runtime.TaskCounts
 	}{
-		{[]runtime.Class{"", ""}, runtime.StateSucceeded, runtime.JobStats{Total: 2, Succeeded: 2}},
-		{[]runtime.Class{"", runtime.ClassError}, runtime.StateFailed, runtime.JobStats{Total: 2, Succeeded: 1, Failed: 1}},
-		{[]runtime.Class{"", runtime.ClassTimeout}, runtime.StateTimeout, runtime.JobStats{Total: 2, Succeeded: 1, Failed: 1, TimedOut: 1}},
-		{[]runtime.Class{runtime.ClassTimeout, runtime.ClassMemory}, runtime.StateFailed, runtime.JobStats{Total: 2, Failed: 2, TimedOut: 1}},
-		{[]runtime.Class{runtime.ClassTimeout}, runtime.StateTimeout, runtime.JobStats{Total: 1, Failed: 1, TimedOut: 1}},
+		{[]runtime.Class{"", ""}, runtime.StateSucceeded, runtime.TaskCounts{Total: 2, Succeeded: 2}},
+		{[]runtime.Class{"", runtime.ClassError}, runtime.StateFailed, runtime.TaskCounts{Total: 2, Succeeded: 1, Failed: 1}},
+		{[]runtime.Class{"", runtime.ClassTimeout}, runtime.StateTimeout, runtime.TaskCounts{Total: 2, Succeeded: 1, Failed: 1, TimedOut: 1}},
+		{[]runtime.Class{runtime.ClassTimeout, runtime.ClassMemory}, runtime.StateFailed, runtime.TaskCounts{Total: 2, Failed: 2, TimedOut: 1}},
+		{[]runtime.Class{runtime.ClassTimeout}, runtime.StateTimeout, runtime.TaskCounts{Total: 1, Failed: 1, TimedOut: 1}},
 	} {
 		var all []json.RawMessage
 		for _, class := range c.ends {
 			all = append(all, fmt.Appendf(nil, `{"class":%q}`, class))
 		}
-		if x := awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: all})); x.State != c.state || x.Stats != c.stats {
+		if x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: all})); x.State != c.state || x.Stats != c.stats {
 			t.Errorf("tasks that end as %q make %s, %+v", c.ends, x.State, x.Stats)
 		}
 	}
@@ -166,11 +166,11 @@ func TestTasksAreTriedAgain(t *testing.T) {
 			return runtime.Outcome{Result: []byte("1")}, nil
 		}}
 		e, _ := jobEngine(t, runtime.Options{Sandbox: box}, runtime.JobSpec{MaxRetries: 2})
-		x := awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(5)}))
+		x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)}))
 		if diff := cmp.Diff(map[int]int{0: 2, 1: 2, 2: 3, 3: 3, 4: 3}, tried); diff != "" {
 			t.Error(diff)
 		}
-		if want := (runtime.JobStats{Total: 5, Succeeded: 3, Failed: 2, Retried: 5}); x.Stats != want || x.State != runtime.StateFailed {
+		if want := (runtime.TaskCounts{Total: 5, Succeeded: 3, Failed: 2, Retried: 5}); x.Stats != want || x.State != runtime.StateFailed {
 			t.Errorf("they ended as %s, %+v", x.State, x.Stats)
 		}
 		if err := e.Close(ctx); err != nil {
@@ -192,7 +192,7 @@ func TestWhatTasksGet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	get := func(r runtime.JobRunRequest) (runtime.Limits, map[string]string, runtime.JobExecution) {
+	get := func(r runtime.JobStartRequest) (runtime.Limits, map[string]string, runtime.JobExecution) {
 		t.Helper()
 		r.Tasks = tasks(1)
 		x := awaitJob(t, e, runJob(t, e, r))
@@ -211,17 +211,17 @@ func TestWhatTasksGet(t *testing.T) {
 		}
 		return c.Limits, env, x
 	}
-	if l, env, _ := get(runtime.JobRunRequest{}); l.Memory != runtime.DefaultMemory || l.Timeout != runtime.DefaultTimeout || len(env) > 0 {
+	if l, env, _ := get(runtime.JobStartRequest{}); l.Memory != runtime.DefaultMemory || l.Timeout != runtime.DefaultTimeout || len(env) > 0 {
 		t.Errorf("of the function it got %+v, %v", l, env)
 	}
 	update(runtime.JobSpec{
 		Memory: 256 * runtime.MiB, Timeout: time.Minute / 2, MaxRetries: 2,
 		Env: []runtime.EnvVar{{Name: "A", Value: "job"}, {Name: "B", Value: "job", Secret: true}},
 	})
-	if l, env, x := get(runtime.JobRunRequest{}); l.Memory != 256*runtime.MiB || l.Timeout != time.Minute/2 || env["A"] != "job" || env["B"] != "job" || x.MaxRetries != 2 {
+	if l, env, x := get(runtime.JobStartRequest{}); l.Memory != 256*runtime.MiB || l.Timeout != time.Minute/2 || env["A"] != "job" || env["B"] != "job" || x.MaxRetries != 2 {
 		t.Errorf("of the job it got %+v, %v", l, env)
 	}
-	l, env, x := get(runtime.JobRunRequest{Memory: 64 * runtime.MiB, Env: map[string]string{"B": "run", "C": "run"}})
+	l, env, x := get(runtime.JobStartRequest{Memory: 64 * runtime.MiB, Env: map[string]string{"B": "run", "C": "run"}})
 	if l.Memory != 64*runtime.MiB || !maps.Equal(env, map[string]string{"A": "job", "B": "run", "C": "run"}) || x.MemoryOverride != 64*runtime.MiB {
 		t.Errorf("of the execution it got %+v, %v", l, env)
 	}
@@ -237,26 +237,26 @@ func TestRunJobRefuses(t *testing.T) {
 		long[i] = 'x'
 	}
 	for name, c := range map[string]struct {
-		r    runtime.JobRunRequest
+		r    runtime.JobStartRequest
 		code runtime.Code
 	}{
-		"no tasks":             {runtime.JobRunRequest{}, runtime.CodeInvalidArgument},
-		"too many":             {runtime.JobRunRequest{Tasks: tasks(runtime.MaxTasks + 1)}, runtime.CodeTooLarge},
-		"no object":            {runtime.JobRunRequest{Tasks: []json.RawMessage{[]byte(`{}`), []byte(`[]`)}}, runtime.CodeInvalidArgument},
-		"no JSON":              {runtime.JobRunRequest{Tasks: []json.RawMessage{[]byte(`{`)}}, runtime.CodeInvalidArgument},
-		"memory":               {runtime.JobRunRequest{Tasks: one, Memory: 129 * runtime.MiB}, runtime.CodeInvalidArgument},
-		"little memory":        {runtime.JobRunRequest{Tasks: one, Memory: 1 * runtime.MiB}, runtime.CodeInvalidArgument},
-		"parallelism":          {runtime.JobRunRequest{Tasks: one, Parallelism: 3}, runtime.CodeInvalidArgument},
-		"negative parallelism": {runtime.JobRunRequest{Tasks: one, Parallelism: -1}, runtime.CodeInvalidArgument},
-		"variable":             {runtime.JobRunRequest{Tasks: one, Env: map[string]string{"A=B": ""}}, runtime.CodeInvalidArgument},
-		"value":                {runtime.JobRunRequest{Tasks: one, Env: map[string]string{"A": "\xff"}}, runtime.CodeInvalidArgument},
-		"NUL":                  {runtime.JobRunRequest{Tasks: one, Env: map[string]string{"A": "\x00"}}, runtime.CodeInvalidArgument},
-		"environment":          {runtime.JobRunRequest{Tasks: one, Env: map[string]string{"AB": string(long)}}, runtime.CodeTooLarge},
-		"name":                 {runtime.JobRunRequest{Tasks: one, Name: "a/b"}, runtime.CodeInvalidArgument},
-		"long name":            {runtime.JobRunRequest{Tasks: one, Name: string(long[:129])}, runtime.CodeInvalidArgument},
-		"key":                  {runtime.JobRunRequest{Tasks: one, IdempotencyKey: "\n"}, runtime.CodeInvalidArgument},
-		"job":                  {runtime.JobRunRequest{Tasks: one, Job: "none"}, runtime.CodeNotFound},
-		"tenant":               {runtime.JobRunRequest{Tasks: one, Tenant: "other"}, runtime.CodeNotFound},
+		"no tasks":             {runtime.JobStartRequest{}, runtime.CodeInvalidArgument},
+		"too many":             {runtime.JobStartRequest{Tasks: tasks(runtime.MaxTasks + 1)}, runtime.CodeTooLarge},
+		"no object":            {runtime.JobStartRequest{Tasks: []json.RawMessage{[]byte(`{}`), []byte(`[]`)}}, runtime.CodeInvalidArgument},
+		"no JSON":              {runtime.JobStartRequest{Tasks: []json.RawMessage{[]byte(`{`)}}, runtime.CodeInvalidArgument},
+		"memory":               {runtime.JobStartRequest{Tasks: one, Memory: 129 * runtime.MiB}, runtime.CodeInvalidArgument},
+		"little memory":        {runtime.JobStartRequest{Tasks: one, Memory: 1 * runtime.MiB}, runtime.CodeInvalidArgument},
+		"parallelism":          {runtime.JobStartRequest{Tasks: one, Parallelism: 3}, runtime.CodeInvalidArgument},
+		"negative parallelism": {runtime.JobStartRequest{Tasks: one, Parallelism: -1}, runtime.CodeInvalidArgument},
+		"variable":             {runtime.JobStartRequest{Tasks: one, Env: map[string]string{"A=B": ""}}, runtime.CodeInvalidArgument},
+		"value":                {runtime.JobStartRequest{Tasks: one, Env: map[string]string{"A": "\xff"}}, runtime.CodeInvalidArgument},
+		"NUL":                  {runtime.JobStartRequest{Tasks: one, Env: map[string]string{"A": "\x00"}}, runtime.CodeInvalidArgument},
+		"environment":          {runtime.JobStartRequest{Tasks: one, Env: map[string]string{"AB": string(long)}}, runtime.CodeTooLarge},
+		"name":                 {runtime.JobStartRequest{Tasks: one, Name: "a/b"}, runtime.CodeInvalidArgument},
+		"long name":            {runtime.JobStartRequest{Tasks: one, Name: string(long[:129])}, runtime.CodeInvalidArgument},
+		"key":                  {runtime.JobStartRequest{Tasks: one, IdempotencyKey: "\n"}, runtime.CodeInvalidArgument},
+		"job":                  {runtime.JobStartRequest{Tasks: one, Job: "none"}, runtime.CodeNotFound},
+		"tenant":               {runtime.JobStartRequest{Tasks: one, Tenant: "other"}, runtime.CodeNotFound},
 	} {
 		if c.r.Tenant == "" {
 			c.r.Tenant = tenant
@@ -264,11 +264,11 @@ func TestRunJobRefuses(t *testing.T) {
 		if c.r.Job == "" {
 			c.r.Job = "sums"
 		}
-		if _, err := e.RunJob(ctx, c.r); runtime.CodeOf(err) != c.code {
+		if _, err := e.StartJob(ctx, c.r); runtime.CodeOf(err) != c.code {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	page, err := e.JobExecutions(ctx, tenant, "sums", runtime.JobListing{})
+	page, err := e.ListJobExecutions(ctx, tenant, "sums", runtime.PageRequest{})
 	if err != nil || page.Total != 0 {
 		t.Errorf("something was kept: %+v, %v", page, err)
 	}
@@ -277,13 +277,13 @@ func TestRunJobRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, noQueue := range []bool{true, false} {
-		_, err := e.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: "sums", Tasks: one, NoQueue: noQueue})
+		_, err := e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: one, NoQueue: noQueue})
 		wantCode(t, err, runtime.CodeInvalidArgument)
 	}
 	if _, err := e.UpdateJob(ctx, job(runtime.JobSpec{Disabled: true})); err != nil {
 		t.Fatal(err)
 	}
-	_, err = e.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: "sums", Tasks: one})
+	_, err = e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: one})
 	wantCode(t, err, runtime.CodeInvalidArgument)
 }
 
@@ -291,13 +291,13 @@ func TestRunJobRefuses(t *testing.T) {
 func TestAJobIsRunOncePerKey(t *testing.T) {
 	var runs atomic.Int64
 	e, _ := jobEngine(t, runtime.Options{Sandbox: counted(&runs)}, runtime.JobSpec{})
-	r := runtime.JobRunRequest{Tenant: tenant, Job: "sums", Tasks: tasks(3), IdempotencyKey: "k"}
+	r := runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: tasks(3), IdempotencyKey: "k"}
 	var group sync.WaitGroup
 	ids := make([]string, 8)
 	var first atomic.Int64
 	for i := range ids {
 		group.Go(func() {
-			a, err := e.RunJob(ctx, r)
+			a, err := e.StartJob(ctx, r)
 			if err != nil {
 				t.Error(err)
 			}
@@ -314,19 +314,19 @@ func TestAJobIsRunOncePerKey(t *testing.T) {
 		}
 	}
 	x := awaitJob(t, e, runtime.JobExecution{Job: "sums", ID: ids[0]})
-	a, err := e.RunJob(ctx, r)
+	a, err := e.StartJob(ctx, r)
 	if diff := cmp.Diff(x, a.Execution); err != nil || !a.Replayed || diff != "" || first.Load() != 1 || runs.Load() != 3 {
 		t.Errorf("%d were first, %d runs; the replay is %+v, %v, %s", first.Load(), runs.Load(), a, err, diff)
 	}
-	for _, change := range []func(*runtime.JobRunRequest){
-		func(r *runtime.JobRunRequest) { r.Tasks = tasks(2) },
-		func(r *runtime.JobRunRequest) { r.Env = map[string]string{"A": "1"} },
-		func(r *runtime.JobRunRequest) { r.Name = "x" },
-		func(r *runtime.JobRunRequest) { r.Memory = 64 * runtime.MiB },
+	for _, change := range []func(*runtime.JobStartRequest){
+		func(r *runtime.JobStartRequest) { r.Tasks = tasks(2) },
+		func(r *runtime.JobStartRequest) { r.Env = map[string]string{"A": "1"} },
+		func(r *runtime.JobStartRequest) { r.Name = "x" },
+		func(r *runtime.JobStartRequest) { r.Memory = 64 * runtime.MiB },
 	} {
 		other := r
 		change(&other)
-		_, err := e.RunJob(ctx, other)
+		_, err := e.StartJob(ctx, other)
 		wantCode(t, err, runtime.CodeConflict)
 	}
 	if _, err := e.Submit(ctx, runtime.SubmitRequest{Tenant: tenant, Function: "hello", IdempotencyKey: "k"}); runtime.CodeOf(err) != runtime.CodeConflict {
@@ -337,13 +337,13 @@ func TestAJobIsRunOncePerKey(t *testing.T) {
 // A name stands for one execution of a job.
 func TestNamesOfExecutions(t *testing.T) {
 	e, j := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{})
-	x := awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(1), Name: "nightly"}))
+	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), Name: "nightly"}))
 	for _, name := range []string{"nightly", x.ID} {
-		got, err := e.JobExecution(ctx, tenant, j.Name, name)
+		got, err := e.GetJobExecution(ctx, tenant, j.Name, name)
 		if err != nil || got.ID != x.ID || got.Name != "nightly" {
 			t.Errorf("%s is %+v, %v", name, got, err)
 		}
-		_, err = e.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), Name: name})
+		_, err = e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), Name: name})
 		wantCode(t, err, runtime.CodeAlreadyExists)
 	}
 	other := job(runtime.JobSpec{})
@@ -351,10 +351,10 @@ func TestNamesOfExecutions(t *testing.T) {
 	if _, err := e.CreateJob(ctx, other); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.JobExecution(ctx, tenant, "other", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
+	if _, err := e.GetJobExecution(ctx, tenant, "other", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("another job has it: %v", err)
 	}
-	if y := runJob(t, e, runtime.JobRunRequest{Job: "other", Tasks: tasks(1), Name: "nightly"}); y.ID == x.ID {
+	if y := runJob(t, e, runtime.JobStartRequest{Job: "other", Tasks: tasks(1), Name: "nightly"}); y.ID == x.ID {
 		t.Error("another job's execution is the same")
 	}
 }
@@ -365,27 +365,27 @@ func TestNoQueue(t *testing.T) {
 	e, j := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: g.run}, MemoryBudget: 2 * (128 + 64) * runtime.MiB}, runtime.JobSpec{MaxConcurrentTasks: 1})
 	var running []runtime.JobExecution
 	for range 2 {
-		running = append(running, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(1), NoQueue: true}))
+		running = append(running, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
 		<-g.began
 	}
-	_, err := e.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), NoQueue: true, IdempotencyKey: "k", Name: "n"})
+	_, err := e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), NoQueue: true, IdempotencyKey: "k", Name: "n"})
 	if wantCode(t, err, runtime.CodeTooBusy).RetryAfter == 0 {
 		t.Error("it is not told when to come again")
 	}
-	if page, err := e.JobExecutions(ctx, tenant, j.Name, runtime.JobListing{}); err != nil || page.Total != 2 {
+	if page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{}); err != nil || page.Total != 2 {
 		t.Errorf("there are %d executions, %v", page.Total, err)
 	}
-	queued := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(5)})
+	queued := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)})
 	g.end <- struct{}{}
 	<-g.began
 	// One place is free for nobody: the queue is before.
-	_, err = e.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), NoQueue: true})
+	_, err = e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), NoQueue: true})
 	wantCode(t, err, runtime.CodeTooBusy)
 	close(g.end)
 	for _, x := range append(running, queued) {
 		awaitJob(t, e, x)
 	}
-	awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(1), NoQueue: true}))
+	awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
 }
 
 // Each tick of a schedule starts one execution, whoever asks, whenever.
@@ -399,7 +399,7 @@ func TestTicks(t *testing.T) {
 	}
 	at := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 	tick := func(e *runtime.Engine, at time.Time) error {
-		_, err := e.RunJob(ctx, runtime.JobRunRequest{Tenant: tenant, Job: "sums", Tasks: tasks(1), Trigger: "t", Tick: at})
+		_, err := e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: tasks(1), Trigger: "t", Tick: at})
 		return err
 	}
 	var group sync.WaitGroup
@@ -428,7 +428,7 @@ func TestTicks(t *testing.T) {
 	if err := tick(e, at.Add(time.Minute)); err != nil {
 		t.Error(err)
 	}
-	if last, err := after.store.Tick(tenant, j.ID, "t"); err != nil || !last.Equal(at.Add(time.Minute)) {
+	if last, err := after.store.LastTick(tenant, j.ID, "t"); err != nil || !last.Equal(at.Add(time.Minute)) {
 		t.Errorf("the last tick is %v, %v", last, err)
 	}
 	closeAll(t, e, after)

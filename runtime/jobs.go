@@ -47,7 +47,7 @@ func (e *Engine) UpdateJob(ctx context.Context, j Job) (Job, error) {
 		return Job{}, err
 	}
 	defer unlock()
-	old, err := e.store.JobByName(j.Tenant, j.Name)
+	old, err := e.store.GetJobByName(j.Tenant, j.Name)
 	if err != nil {
 		return Job{}, fault(op, err)
 	}
@@ -72,11 +72,11 @@ func (e *Engine) RollbackJob(ctx context.Context, tenant Tenant, name string, re
 		return Job{}, err
 	}
 	defer unlock()
-	old, err := e.store.JobByName(tenant, name)
+	old, err := e.store.GetJobByName(tenant, name)
 	if err != nil {
 		return Job{}, fault(op, err)
 	}
-	kept, err := e.store.JobRevisions(tenant, old.ID)
+	kept, err := e.store.ListJobRevisions(tenant, old.ID)
 	if err != nil {
 		return Job{}, fault(op, err)
 	}
@@ -130,7 +130,7 @@ func (e *Engine) DeleteJob(ctx context.Context, tenant Tenant, name string) (Job
 		return Job{}, err
 	}
 	defer unlock()
-	j, err := e.store.JobByName(tenant, name)
+	j, err := e.store.GetJobByName(tenant, name)
 	if err == nil {
 		err = e.store.DeleteJob(tenant, j.ID)
 	}
@@ -141,7 +141,7 @@ func (e *Engine) DeleteJob(ctx context.Context, tenant Tenant, name string) (Job
 	// From here on nothing is accepted of it. What cannot be cancelled now is when
 	// the next process starts.
 	var left []string
-	err = e.store.PendingJobs(func(x JobExecution, deleted bool) error {
+	err = e.store.EachUnfinishedJobExecution(func(x JobExecution, deleted bool) error {
 		if deleted && x.Tenant == tenant && x.JobID == j.ID {
 			left = append(left, x.ID)
 		}
@@ -158,35 +158,35 @@ func (e *Engine) DeleteJob(ctx context.Context, tenant Tenant, name string) (Job
 	return j, nil
 }
 
-// Job gets a job.
-func (e *Engine) Job(ctx context.Context, tenant Tenant, name string) (Job, error) {
+// GetJob gets a job.
+func (e *Engine) GetJob(ctx context.Context, tenant Tenant, name string) (Job, error) {
 	if err := e.enter(); err != nil {
 		return Job{}, err
 	}
 	defer e.gate.leave()
-	j, err := e.store.JobByName(tenant, name)
+	j, err := e.store.GetJobByName(tenant, name)
 	return j, fault("engine.job", err)
 }
 
-// Jobs gives a page of jobs.
-func (e *Engine) Jobs(ctx context.Context, tenant Tenant, l JobListing) (JobPage[Job], error) {
+// ListJobs gives a page of jobs.
+func (e *Engine) ListJobs(ctx context.Context, tenant Tenant, l PageRequest) (Page[Job], error) {
 	if err := e.enter(); err != nil {
-		return JobPage[Job]{}, err
+		return Page[Job]{}, err
 	}
 	defer e.gate.leave()
-	page, err := e.store.Jobs(tenant, l.bounded())
+	page, err := e.store.ListJobs(tenant, l.bounded())
 	return page, fault("engine.jobs", err)
 }
 
-// JobRevisions lists the kept revisions of a job, newest first.
-func (e *Engine) JobRevisions(ctx context.Context, tenant Tenant, name string) (all []JobRevision, err error) {
+// ListJobRevisions lists the kept revisions of a job, newest first.
+func (e *Engine) ListJobRevisions(ctx context.Context, tenant Tenant, name string) (all []JobRevision, err error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
 	defer e.gate.leave()
-	j, err := e.store.JobByName(tenant, name)
+	j, err := e.store.GetJobByName(tenant, name)
 	if err == nil {
-		all, err = e.store.JobRevisions(tenant, j.ID)
+		all, err = e.store.ListJobRevisions(tenant, j.ID)
 	}
 	return all, fault("engine.jobrevisions", err)
 }
@@ -209,7 +209,7 @@ func (e *Engine) checkJob(j *Job) error {
 	if err := checkJob(j); err != nil {
 		return err
 	}
-	_, err := e.store.FunctionByName(j.Tenant, j.Spec.Function)
+	_, err := e.store.GetFunctionByName(j.Tenant, j.Spec.Function)
 	if CodeOf(err) == CodeNotFound {
 		return noFunctionOfJob(j.Spec.Function)
 	}

@@ -44,7 +44,7 @@ func tasks(n int) []json.RawMessage {
 	return all
 }
 
-func runJob(t testing.TB, e *runtime.Engine, r runtime.JobRunRequest) runtime.JobExecution {
+func runJob(t testing.TB, e *runtime.Engine, r runtime.JobStartRequest) runtime.JobExecution {
 	t.Helper()
 	if r.Tenant == "" {
 		r.Tenant = tenant
@@ -52,7 +52,7 @@ func runJob(t testing.TB, e *runtime.Engine, r runtime.JobRunRequest) runtime.Jo
 	if r.Job == "" {
 		r.Job = "sums"
 	}
-	a, err := e.RunJob(ctx, r)
+	a, err := e.StartJob(ctx, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func runJob(t testing.TB, e *runtime.Engine, r runtime.JobRunRequest) runtime.Jo
 
 func awaitJob(t testing.TB, e *runtime.Engine, x runtime.JobExecution) runtime.JobExecution {
 	t.Helper()
-	x, err := e.AwaitJob(ctx, tenant, x.Job, x.ID)
+	x, err := e.AwaitJobExecution(ctx, tenant, x.Job, x.ID)
 	if err != nil || !x.State.Terminal() {
 		t.Fatalf("waited for an end and got %+v, %v", x, err)
 	}
@@ -70,16 +70,16 @@ func awaitJob(t testing.TB, e *runtime.Engine, x runtime.JobExecution) runtime.J
 
 func TestRunJob(t *testing.T) {
 	e, j := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{MaxConcurrentTasks: 3})
-	x := awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(50)}))
-	want := runtime.JobStats{Total: 50, Succeeded: 50}
+	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}))
+	want := runtime.TaskCounts{Total: 50, Succeeded: 50}
 	if x.State != runtime.StateSucceeded || x.Stats != want || x.Started.Before(x.Created) || x.Finished.Before(x.Started) {
 		t.Fatalf("it ended as %+v", x)
 	}
-	page, err := e.JobTasks(ctx, tenant, j.Name, x.ID, runtime.JobListing{Sort: runtime.SortCreatedAsc})
-	if err != nil || len(page.Elements) != 50 || page.Total != 50 {
-		t.Fatalf("the tasks are %d of %d, %v", len(page.Elements), page.Total, err)
+	page, err := e.ListTasks(ctx, tenant, j.Name, x.ID, runtime.PageRequest{Sort: runtime.SortCreatedAsc})
+	if err != nil || len(page.Items) != 50 || page.Total != 50 {
+		t.Fatalf("the tasks are %d of %d, %v", len(page.Items), page.Total, err)
 	}
-	for i, task := range page.Elements {
+	for i, task := range page.Items {
 		if string(task.Result) != fmt.Sprintf(`{"n":%d}`, i) || *task.Task != (runtime.TaskOf{JobExecution: x.ID, Index: i}) ||
 			task.Caller.RID != runtime.JobRID(j.ID) || task.Caller.TraceID != x.TraceID {
 			t.Fatalf("task %d is %+v", i, task)
@@ -89,13 +89,13 @@ func TestRunJob(t *testing.T) {
 
 // startHeld is a store that starts nothing until it is told to.
 type startHeld struct {
-	runtime.Storage
+	runtime.Store
 	begin chan struct{}
 }
 
 func (s startHeld) Start(leases []runtime.Lease) ([]error, error) {
 	<-s.begin
-	return s.Storage.Start(leases)
+	return s.Store.Start(leases)
 }
 
 // An execution is queued, then pending, then running.
@@ -104,19 +104,19 @@ func TestStatesOfAJobThatStarts(t *testing.T) {
 		s := newSteps()
 		held := startHeld{newStore(t), make(chan struct{})}
 		e, j := jobEngine(t, runtime.Options{Store: held, Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{})
-		x := runJob(t, e, runtime.JobRunRequest{Tasks: tasks(1)})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)})
 		if x.State != runtime.StateQueued {
 			t.Errorf("accepted it is %s", x.State)
 		}
 		stands := func(want runtime.State, running int) {
 			t.Helper()
 			synctest.Wait()
-			got, err := e.JobExecution(ctx, tenant, j.Name, x.ID)
-			page, failed := e.JobExecutions(ctx, tenant, j.Name, runtime.JobListing{})
+			got, err := e.GetJobExecution(ctx, tenant, j.Name, x.ID)
+			page, failed := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{})
 			if err != nil || failed != nil || got.State != want || got.Stats.Running != running || got.Started.IsZero() != (running == 0) {
 				t.Fatalf("it is %+v, %v, %v, want %s", got, err, failed, want)
 			}
-			if diff := cmp.Diff([]runtime.JobExecution{got}, page.Elements); diff != "" {
+			if diff := cmp.Diff([]runtime.JobExecution{got}, page.Items); diff != "" {
 				t.Error(diff)
 			}
 		}
@@ -156,7 +156,7 @@ func TestRevisionsOfAJob(t *testing.T) {
 			}
 		}
 	}
-	kept, err := e.JobRevisions(ctx, tenant, "sums")
+	kept, err := e.ListJobRevisions(ctx, tenant, "sums")
 	var numbers []uint64
 	for _, r := range kept {
 		numbers = append(numbers, r.Number)
@@ -173,7 +173,7 @@ func TestRevisionsOfAJob(t *testing.T) {
 	if err != nil || j.Revision != 8 || j.Spec.MaxConcurrentTasks != 3 || j.UpdatedBy != "eve" {
 		t.Errorf("rolled back it is %+v, %v", j, err)
 	}
-	if got, err := e.Job(ctx, tenant, "sums"); err != nil || cmp.Diff(j, got) != "" {
+	if got, err := e.GetJob(ctx, tenant, "sums"); err != nil || cmp.Diff(j, got) != "" {
 		t.Errorf("it is %+v, %v", got, err)
 	}
 	_, err = e.UpdateJob(ctx, runtime.Job{Tenant: tenant, Name: "other", Spec: runtime.JobSpec{Function: "hello"}})
@@ -261,7 +261,7 @@ func TestJobsThatAreRefused(t *testing.T) {
 			t.Errorf("the name %q: %v", name, err)
 		}
 	}
-	if page, err := e.Jobs(ctx, tenant, runtime.JobListing{}); err != nil || page.Total != 1 || page.Elements[0].Revision != 1 {
+	if page, err := e.ListJobs(ctx, tenant, runtime.PageRequest{}); err != nil || page.Total != 1 || page.Items[0].Revision != 1 {
 		t.Errorf("there are %+v, %v", page, err)
 	}
 }
@@ -269,26 +269,26 @@ func TestJobsThatAreRefused(t *testing.T) {
 // Tasks are listed in each order, from page to page.
 func TestPagesOfTasks(t *testing.T) {
 	e, j := jobEngine(t, runtime.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{})
-	x := awaitJob(t, e, runJob(t, e, runtime.JobRunRequest{Tasks: tasks(12)}))
+	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(12)}))
 	for _, c := range []struct {
-		l    runtime.JobListing
+		l    runtime.PageRequest
 		want string
 	}{
-		{runtime.JobListing{Sort: runtime.SortCreatedAsc, Limit: 5}, "0 1 2 3 4|5 6 7 8 9|10 11"},
-		{runtime.JobListing{Sort: runtime.SortCreatedDesc, Limit: 6}, "11 10 9 8 7 6|5 4 3 2 1 0"},
-		{runtime.JobListing{Sort: runtime.SortNameAsc, Limit: 5}, "0 1 10 11 2|3 4 5 6 7|8 9"},
-		{runtime.JobListing{Sort: runtime.SortNameDesc, Limit: 5, Query: "TASK-1"}, "11 10 1"},
-		{runtime.JobListing{Sort: runtime.SortCreatedAsc, Limit: 2, Offset: 9}, "9 10|11"},
-		{runtime.JobListing{Sort: runtime.SortCreatedAsc, Limit: 2, Offset: 50}, ""},
+		{runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: 5}, "0 1 2 3 4|5 6 7 8 9|10 11"},
+		{runtime.PageRequest{Sort: runtime.SortCreatedDesc, Limit: 6}, "11 10 9 8 7 6|5 4 3 2 1 0"},
+		{runtime.PageRequest{Sort: runtime.SortNameAsc, Limit: 5}, "0 1 10 11 2|3 4 5 6 7|8 9"},
+		{runtime.PageRequest{Sort: runtime.SortNameDesc, Limit: 5, Query: "TASK-1"}, "11 10 1"},
+		{runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: 2, Offset: 9}, "9 10|11"},
+		{runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: 2, Offset: 50}, ""},
 	} {
 		var pages []string
 		for {
-			page, err := e.JobTasks(ctx, tenant, j.Name, x.Name, c.l)
+			page, err := e.ListTasks(ctx, tenant, j.Name, x.Name, c.l)
 			if err != nil || page.Total != 12 {
 				t.Fatalf("%+v, %v", page, err)
 			}
 			var numbers []string
-			for _, task := range page.Elements {
+			for _, task := range page.Items {
 				numbers = append(numbers, fmt.Sprint(task.Task.Index))
 			}
 			pages = append(pages, strings.Join(numbers, " "))
@@ -301,10 +301,10 @@ func TestPagesOfTasks(t *testing.T) {
 		}
 	}
 	for _, after := range []string{"x", "12", "-1"} {
-		_, err := e.JobTasks(ctx, tenant, j.Name, x.ID, runtime.JobListing{After: after})
+		_, err := e.ListTasks(ctx, tenant, j.Name, x.ID, runtime.PageRequest{After: after})
 		wantCode(t, err, runtime.CodeInvalidArgument)
 	}
-	_, err := e.JobExecutions(ctx, tenant, j.Name, runtime.JobListing{After: "x"})
+	_, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{After: "x"})
 	wantCode(t, err, runtime.CodeInvalidArgument)
 }
 

@@ -16,7 +16,7 @@ type Tick struct {
 	At      time.Time
 }
 
-// JobStore keeps jobs and their executions. It is held to what [Store] and
+// JobStore keeps jobs and their executions. It is held to what [FunctionStore] and
 // [ExecutionStore] are held to. Tasks are executions: they are started, ended and
 // found by the methods for those, which keep the execution of their job up to
 // date in the same batch.
@@ -29,13 +29,13 @@ type JobStore interface {
 	UpdateJob(j Job) error
 	// DeleteJob removes a job, its revisions and its ticks.
 	DeleteJob(tenant Tenant, id string) error
-	JobByName(tenant Tenant, name string) (Job, error)
-	JobByID(tenant Tenant, id string) (Job, error)
-	Jobs(tenant Tenant, l JobListing) (JobPage[Job], error)
-	// AllJobs calls visit with each job of each tenant until it fails.
-	AllJobs(visit func(Job) error) error
-	// JobRevisions lists the kept revisions, newest first.
-	JobRevisions(tenant Tenant, id string) ([]JobRevision, error)
+	GetJobByName(tenant Tenant, name string) (Job, error)
+	GetJobByID(tenant Tenant, id string) (Job, error)
+	ListJobs(tenant Tenant, l PageRequest) (Page[Job], error)
+	// EachJob calls visit with each job of each tenant until it fails.
+	EachJob(visit func(Job) error) error
+	// ListJobRevisions lists the kept revisions, newest first.
+	ListJobRevisions(tenant Tenant, id string) ([]JobRevision, error)
 
 	// AcceptJob keeps an execution of a job with all its tasks, whose ids are those
 	// of [TaskID], and gives its id. A key does what it does in
@@ -44,22 +44,22 @@ type JobStore interface {
 	// CodeNotFound. If the tick has been started, nothing is kept and the error is
 	// ErrTick.
 	AcceptJob(x JobExecution, tasks []Accepted, key *IdempotencyKey, tick *Tick) (id string, replayed bool, err error)
-	// Tick is the last tick of a trigger that has started an execution; zero: none
+	// LastTick is the last tick of a trigger that has started an execution; zero: none
 	// has.
-	Tick(tenant Tenant, jobID, trigger string) (time.Time, error)
-	// JobExecution finds an execution of a job by its name or id. While it is not
+	LastTick(tenant Tenant, jobID, trigger string) (time.Time, error)
+	// GetJobExecution finds an execution of a job by its name or id. While it is not
 	// done it is queued, running or cancelling, and its Running is 0.
-	JobExecution(tenant Tenant, jobID, execution string) (JobExecution, error)
-	// JobExecutionByID finds an execution of whatever job, also of one that is gone.
-	JobExecutionByID(tenant Tenant, id string) (JobExecution, error)
-	JobExecutions(tenant Tenant, jobID string, l JobListing) (JobPage[JobExecution], error)
-	// CancelJob makes cancelled what of an execution is queued, and lets no task be
+	GetJobExecution(tenant Tenant, jobID, execution string) (JobExecution, error)
+	// GetJobExecutionByID finds an execution of whatever job, also of one that is gone.
+	GetJobExecutionByID(tenant Tenant, id string) (JobExecution, error)
+	ListJobExecutions(tenant Tenant, jobID string, l PageRequest) (Page[JobExecution], error)
+	// CancelJobExecution makes cancelled what of an execution is queued, and lets no task be
 	// tried again. changed is false if it was done, or was cancelled before; what
 	// a process before has left queued of it becomes cancelled in any case. ids are
 	// those of the tasks that became cancelled.
-	CancelJob(tenant Tenant, id string, now time.Time) (x JobExecution, changed bool, ids []string, err error)
-	// PendingJobs calls visit with each execution of a job that is not done, per
+	CancelJobExecution(tenant Tenant, id string, now time.Time) (x JobExecution, changed bool, ids []string, err error)
+	// EachUnfinishedJobExecution calls visit with each execution of a job that is not done, per
 	// tenant in order of their ids, until visit fails, which must not call the
 	// store. deleted says that the job is gone.
-	PendingJobs(visit func(x JobExecution, deleted bool) error) error
+	EachUnfinishedJobExecution(visit func(x JobExecution, deleted bool) error) error
 }

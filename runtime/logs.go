@@ -23,13 +23,13 @@ type LogPage struct {
 	State State       // of the execution. If it is terminal there is nothing behind Next
 }
 
-// Logs gives what the latest attempt of an execution has written so far, from a
+// GetLogs gives what the latest attempt of an execution has written so far, from a
 // position on. If that is of another attempt, or is zero, the page begins where
 // the latest one does. A position behind the end gives an empty page. While an
 // execution waits for its next attempt, its logs are those of the one before.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
-func (e *Engine) Logs(ctx context.Context, tenant Tenant, id string, from LogPosition) (p LogPage, err error) {
+func (e *Engine) GetLogs(ctx context.Context, tenant Tenant, id string, from LogPosition) (p LogPage, err error) {
 	err = e.look("engine.logs", func() error {
 		p, _, err = e.logsFrom(tenant, strings.ToLower(id), from)
 		return err
@@ -85,7 +85,7 @@ func (e *Engine) logsFrom(tenant Tenant, id string, from LogPosition) (LogPage, 
 		return LogPage{Attempt: x.Attempt, State: x.State, Next: LogPosition{Attempt: x.Attempt}}, nil, nil
 	}
 	e.records.settle()
-	x, logs, err := e.store.Logs(tenant, id)
+	x, logs, err := e.store.GetLogs(tenant, id)
 	p := pageOf(x.Attempt, logs, from)
 	p.State = x.State
 	return p, nil, err

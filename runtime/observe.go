@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// ObservedStatus is how an execution that is done is told to those who observe a
+// SummaryStatus is how an execution that is done is told to those who observe a
 // resource: what did not succeed has failed, and its failure reason says how.
-type ObservedStatus string
+type SummaryStatus string
 
 // The statuses.
 const (
-	ObservedSucceeded ObservedStatus = "SUCCEEDED"
-	ObservedFailed    ObservedStatus = "FAILED"
+	SummarySucceeded SummaryStatus = "SUCCEEDED"
+	SummaryFailed    SummaryStatus = "FAILED"
 )
 
-// ObservedExecution is what can be observed of an execution that is done: a run
+// ExecutionSummary is what can be observed of an execution that is done: a run
 // of a function, or an execution of a job.
-type ObservedExecution struct {
+type ExecutionSummary struct {
 	ID string
 	// RID is the resource that was executed, Version the version of the function
 	// or the revision of the job.
 	RID     string
 	Version uint64
-	Status  ObservedStatus
+	Status  SummaryStatus
 	// Reason is the class of the failure, empty if there was none.
 	Reason Class
 	// Started is when it started, or was accepted if it never did. It is not before
@@ -37,11 +37,11 @@ type ObservedExecution struct {
 
 // Millis is the duration as it is told and searched: in whole milliseconds,
 // rounded down.
-func (x *ObservedExecution) Millis() int64 { return max(0, x.Duration.Milliseconds()) }
+func (x *ExecutionSummary) Millis() int64 { return max(0, x.Duration.Milliseconds()) }
 
-// Observe tells what can be observed of a run that is done.
-func (x *Execution) Observe() ObservedExecution {
-	o := ObservedExecution{
+// Summary tells what can be observed of a run that is done.
+func (x *Execution) Summary() ExecutionSummary {
+	o := ExecutionSummary{
 		ID: x.ID, RID: FunctionRID(x.FunctionID), Version: x.Version, Duration: x.Took(), Caller: x.Caller,
 	}
 	o.end(x.State, x.Failure)
@@ -49,9 +49,9 @@ func (x *Execution) Observe() ObservedExecution {
 	return o
 }
 
-// Observe tells what can be observed of an execution that is done.
-func (x *JobExecution) Observe() ObservedExecution {
-	o := ObservedExecution{ID: x.ID, RID: JobRID(x.JobID), Version: x.Revision, Caller: x.Caller}
+// Summary tells what can be observed of an execution that is done.
+func (x *JobExecution) Summary() ExecutionSummary {
+	o := ExecutionSummary{ID: x.ID, RID: JobRID(x.JobID), Version: x.Revision, Caller: x.Caller}
 	if !x.Started.IsZero() {
 		o.Duration = x.Finished.Sub(x.Started)
 	}
@@ -60,11 +60,11 @@ func (x *JobExecution) Observe() ObservedExecution {
 	return o
 }
 
-func (o *ObservedExecution) end(state State, failure *Failure) {
-	o.Status = ObservedFailed
+func (o *ExecutionSummary) end(state State, failure *Failure) {
+	o.Status = SummaryFailed
 	switch {
 	case state == StateSucceeded:
-		o.Status = ObservedSucceeded
+		o.Status = SummarySucceeded
 	case failure != nil && failure.Class != "":
 		o.Reason = failure.Class
 	case state == StateTimeout:
@@ -76,7 +76,7 @@ func (o *ObservedExecution) end(state State, failure *Failure) {
 	}
 }
 
-func (o *ObservedExecution) begin(started, created time.Time) {
+func (o *ExecutionSummary) begin(started, created time.Time) {
 	o.Started = started
 	if o.Started.IsZero() {
 		o.Started = created
@@ -103,68 +103,59 @@ func idTime(id string) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// ObservedWindow is how far back executions are observed if nobody says.
-const ObservedWindow = 24 * time.Hour
+// DefaultSearchWindow is how far back executions are observed if nobody says.
+const DefaultSearchWindow = 24 * time.Hour
 
-// ObservedQuery asks for executions of a resource that are done.
-type ObservedQuery struct {
+// SearchQuery asks for executions of a resource that are done.
+type SearchQuery struct {
 	RID string
 	// Start and End bound when the executions started: at or after Start, before
-	// End. Zero: [ObservedWindow] ago, and now.
+	// End. Zero: [DefaultSearchWindow] ago, and now.
 	Start, End time.Time
 	// Where chooses among them. Nil: all.
-	Where *ObservedFilter
-	Limit int // 1 to [MaxObservedPage]; anything else is that
+	Where *SearchFilter
+	Limit int // 1 to [MaxSearchPage]; anything else is that
 	// After is the Next of the page before, which was asked for with the same RID,
 	// Start, End and Where. Empty: the first page.
 	After string
 }
 
-// MaxObservedPage is how many executions are observed at once.
-const MaxObservedPage = 100
+// MaxSearchPage is how many executions are observed at once.
+const MaxSearchPage = 100
 
-// ObservedPage is a page of executions, those that started last first.
-type ObservedPage struct {
-	Executions []ObservedExecution
-	// Next is the After of the next page; empty: this is the last. A page may be
-	// short, or empty, and yet have a next: a filter that is expensive is looked
-	// through in steps.
-	Next string
-}
-
-// Observation is an [ObservedQuery] to a store.
-type Observation struct {
+// SearchScan is an [SearchQuery] to a store.
+type SearchScan struct {
 	ID         string // of the function or job
 	Job        bool
 	Start, End time.Time // at or after Start, before End
-	Where      *ObservedFilter
+	Where      *SearchFilter
 	Limit      int
 	// From is where the page begins. Nil: at its End.
-	From *ObservedPosition
+	From *SearchPosition
 }
 
-// ObservedPosition is a place among the executions of a resource: what started
+// SearchPosition is a place among the executions of a resource: what started
 // before Start, and what started then with an ID that is not greater.
-type ObservedPosition struct {
+type SearchPosition struct {
 	Start time.Time
 	ID    string
 }
 
-// ListExecutions gives a page of the executions of a function or job that are
+// SearchExecutions gives a page of the executions of a function or job that are
 // done, those that started last first. What is done when the first page is asked
 // for is on exactly one page, whatever happens meanwhile, unless retention drops
 // it; what ends later is on the pages to come if it started early enough.
 //
 // Errors: CodeNotFound if there is no such resource, CodeInvalidArgument if
 // After or Where are not valid.
-func (e *Engine) ListExecutions(ctx context.Context, tenant Tenant, q ObservedQuery) (page ObservedPage, err error) {
+func (e *Engine) SearchExecutions(ctx context.Context, tenant Tenant, q SearchQuery) (page Page[ExecutionSummary], err error) {
 	id, job, ok := ParseRID(q.RID)
 	if !ok {
-		return page, NoResource(q.RID)
+		return page, NoResourceError(q.RID)
 	}
-	o := Observation{ID: id, Job: job, Start: q.Start, End: q.End, Where: q.Where, Limit: q.Limit}
-	if o.Limit < 1 || o.Limit > MaxObservedPage {
-		o.Limit = MaxObservedPage
+	o := SearchScan{ID: id, Job: job, Start: q.Start, End: q.End, Where: q.Where, Limit: q.Limit}
+	if o.Limit < 1 || o.Limit > MaxSearchPage {
+		o.Limit = MaxSearchPage
 	}
 	if o.Where != nil {
 		if err := o.Where.Validate(); err != nil {
@@ -173,7 +164,7 @@ func (e *Engine) ListExecutions(ctx context.Context, tenant Tenant, q ObservedQu
 	}
 	now := e.now()
 	if o.Start.IsZero() {
-		o.Start = now.Add(-ObservedWindow)
+		o.Start = now.Add(-DefaultSearchWindow)
 	}
 	if o.End.IsZero() {
 		o.End = now
@@ -184,8 +175,8 @@ func (e *Engine) ListExecutions(ctx context.Context, tenant Tenant, q ObservedQu
 		}
 	}
 	err = e.look("engine.listexecutions", func() error {
-		found, next, err := e.store.Observe(tenant, o)
-		page.Executions = found
+		found, next, err := e.store.SearchExecutions(tenant, o)
+		page.Items = found
 		if next != nil {
 			page.Next = o.next(*next)
 		}
@@ -194,8 +185,8 @@ func (e *Engine) ListExecutions(ctx context.Context, tenant Tenant, q ObservedQu
 	return page, err
 }
 
-// NoResource is the error for a resource identifier that names nothing.
-func NoResource(rid string) *Error {
+// NoResourceError is the error for a resource identifier that names nothing.
+func NoResourceError(rid string) *Error {
 	return Errorf(CodeNotFound, "there is no function and no job with the resource identifier %q", rid).
 		WithHint("functions and jobs show theirs as rid")
 }

@@ -10,13 +10,13 @@ import (
 // what it was for the first page, and a position: START.END.START.ID, times in
 // nanoseconds since 1970.
 
-func (o *Observation) next(p ObservedPosition) string {
+func (o *SearchScan) next(p SearchPosition) string {
 	number := func(t time.Time) string { return strconv.FormatInt(nanos(t), 10) }
 	return strings.Join([]string{number(o.Start), number(o.End), number(p.Start), p.ID}, ".")
 }
 
 // goOn has the observation begin at the Next of a page.
-func (o *Observation) goOn(next string) error {
+func (o *SearchScan) goOn(next string) error {
 	parts := strings.Split(next, ".")
 	var times [3]time.Time
 	ok := len(parts) == len(times)+1
@@ -30,7 +30,7 @@ func (o *Observation) goOn(next string) error {
 			WithHint("begin at the first page")
 	}
 	o.Start, o.End = times[0], times[1]
-	o.From = &ObservedPosition{times[2], parts[len(times)]}
+	o.From = &SearchPosition{times[2], parts[len(times)]}
 	return nil
 }
 

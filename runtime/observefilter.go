@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// FilterOp is what an [ObservedFilter] does.
+// FilterOp is what an [SearchFilter] does.
 type FilterOp string
 
 // The operators. The first five look at one field, the others put filters
@@ -22,23 +22,23 @@ const (
 	FilterNot    FilterOp = "not"
 )
 
-// ObservedField is a field that a filter looks at.
-type ObservedField string
+// SearchField is a field that a filter looks at.
+type SearchField string
 
 // The fields.
 const (
-	FieldStatus     ObservedField = "status"
-	FieldDuration   ObservedField = "duration"
-	FieldUser       ObservedField = "userId"
-	FieldCaller     ObservedField = "callerRid"
-	FieldVersion    ObservedField = "resourceVersion"
-	FieldReason     ObservedField = "failureReason"
-	FieldTrace      ObservedField = "foundryTraceId"
-	FieldTraceOwner ObservedField = "traceOwningRid"
+	FieldStatus     SearchField = "status"
+	FieldDuration   SearchField = "duration"
+	FieldUser       SearchField = "userId"
+	FieldCaller     SearchField = "callerRid"
+	FieldVersion    SearchField = "resourceVersion"
+	FieldReason     SearchField = "failureReason"
+	FieldTrace      SearchField = "foundryTraceId"
+	FieldTraceOwner SearchField = "traceOwningRid"
 )
 
 // operators are those that a field takes.
-var operators = map[ObservedField][]FilterOp{
+var operators = map[SearchField][]FilterOp{
 	FieldStatus:     {FilterEq, FilterIn},
 	FieldDuration:   {FilterGte, FilterLte},
 	FieldUser:       {FilterEq, FilterIn, FilterIsNull},
@@ -56,23 +56,23 @@ const (
 	MaxFilterValues = 100 // of one FilterIn
 )
 
-// ObservedFilter chooses executions. A field that an execution does not have is
+// SearchFilter chooses executions. A field that an execution does not have is
 // equal to no value; not is true of whatever its filter is not true of.
-type ObservedFilter struct {
+type SearchFilter struct {
 	Op     FilterOp
-	Field  ObservedField    // of eq, in, isNull, gte and lte
-	Values []string         // of eq, which has one, and in
-	Millis int64            // of gte and lte: the duration, inclusive
-	Of     []ObservedFilter // of and, or, and of not, which has one
+	Field  SearchField    // of eq, in, isNull, gte and lte
+	Values []string       // of eq, which has one, and in
+	Millis int64          // of gte and lte: the duration, inclusive
+	Of     []SearchFilter // of and, or, and of not, which has one
 }
 
 // Validate tells what is wrong with a filter, as a CodeInvalidArgument error.
-func (f *ObservedFilter) Validate() error {
+func (f *SearchFilter) Validate() error {
 	leaves := 0
 	return f.validate(1, &leaves)
 }
 
-func (f *ObservedFilter) validate(depth int, leaves *int) error {
+func (f *SearchFilter) validate(depth int, leaves *int) error {
 	if depth > MaxFilterDepth {
 		return Errorf(CodeInvalidArgument, "the filter has more than %d levels", MaxFilterDepth).
 			WithHint("write it with fewer filters within filters")
@@ -103,7 +103,7 @@ func (f *ObservedFilter) validate(depth int, leaves *int) error {
 
 // Takes tells, as a CodeInvalidArgument error, whether the field of a filter that
 // looks at one takes its operator.
-func (f *ObservedFilter) Takes() error {
+func (f *SearchFilter) Takes() error {
 	takes, known := operators[f.Field]
 	switch {
 	case !known:
@@ -120,7 +120,7 @@ func (f *ObservedFilter) Takes() error {
 	return nil
 }
 
-func (f *ObservedFilter) validateLeaf() error {
+func (f *SearchFilter) validateLeaf() error {
 	if err := f.Takes(); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (f *ObservedFilter) validateLeaf() error {
 	}
 	if f.Field == FieldStatus {
 		for _, v := range f.Values {
-			if s := ObservedStatus(v); s != ObservedSucceeded && s != ObservedFailed {
+			if s := SummaryStatus(v); s != SummarySucceeded && s != SummaryFailed {
 				return Errorf(CodeInvalidArgument, "there is no status %q", v).WithHint("use SUCCEEDED or FAILED")
 			}
 		}
@@ -146,7 +146,7 @@ func (f *ObservedFilter) validateLeaf() error {
 
 // Value is what an execution has in a field that is compared with texts; empty:
 // nothing.
-func (x *ObservedExecution) Value(f ObservedField) string {
+func (x *ExecutionSummary) Value(f SearchField) string {
 	switch f {
 	case FieldStatus:
 		return string(x.Status)
@@ -167,11 +167,11 @@ func (x *ObservedExecution) Value(f ObservedField) string {
 }
 
 // Matches tells whether a valid filter chooses an execution.
-func (f *ObservedFilter) Matches(x *ObservedExecution) bool {
-	matches := func(f ObservedFilter) bool { return f.Matches(x) }
+func (f *SearchFilter) Matches(x *ExecutionSummary) bool {
+	matches := func(f SearchFilter) bool { return f.Matches(x) }
 	switch f.Op {
 	case FilterAnd:
-		return !slices.ContainsFunc(f.Of, func(f ObservedFilter) bool { return !f.Matches(x) })
+		return !slices.ContainsFunc(f.Of, func(f SearchFilter) bool { return !f.Matches(x) })
 	case FilterOr:
 		return slices.ContainsFunc(f.Of, matches)
 	case FilterNot:

@@ -34,7 +34,7 @@ func (e *Engine) recover() error {
 	}
 	var queued []*ticket
 	var lost []Execution
-	err = e.store.Pending(func(x Execution) error {
+	err = e.store.EachUnfinished(func(x Execution) error {
 		if err := tasks.meet(&x); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ type unfinishedJob struct {
 func (e *Engine) recoverJobs() (unfinishedJobs, error) {
 	jobs := unfinishedJobs{make(map[string]*unfinishedJob)}
 	var cancel []JobExecution
-	err := e.store.PendingJobs(func(x JobExecution, deleted bool) error {
+	err := e.store.EachUnfinishedJobExecution(func(x JobExecution, deleted bool) error {
 		if x.CancelRequested || deleted {
 			cancel = append(cancel, x)
 			return nil
@@ -25,7 +25,7 @@ func (e *Engine) recoverJobs() (unfinishedJobs, error) {
 	})
 	for _, x := range cancel {
 		if err == nil {
-			x, _, _, err = e.store.CancelJob(x.Tenant, x.ID, e.now().UTC())
+			x, _, _, err = e.store.CancelJobExecution(x.Tenant, x.ID, e.now().UTC())
 		}
 		if err == nil && !x.State.Terminal() {
 			jobs.add(e, &x)

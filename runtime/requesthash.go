@@ -60,7 +60,7 @@ func (r BulkRequest) hash() [sha256.Size]byte {
 }
 
 // hash is of all that the caller sent but the key.
-func (r *JobRunRequest) hash() [sha256.Size]byte {
+func (r *JobStartRequest) hash() [sha256.Size]byte {
 	h := newRequestHash("job")
 	h.text([]byte(r.Job))
 	h.text([]byte(r.Name))

@@ -38,7 +38,7 @@ func TestAttemptsAreOnDiskBeforeTheyBegin(t *testing.T) {
 	closeAll(t, e, d)
 	for i, fs := range clones {
 		d := openDisk(t, fs)
-		x, err := d.store.Execution(tenant, ids[i])
+		x, err := d.store.GetExecution(tenant, ids[i])
 		if err != nil || x.State != runtime.StateRunning || x.Attempt != 1 {
 			t.Errorf("as run %d began the disk had %+v, %v", i, x, err)
 		}
@@ -95,7 +95,7 @@ func TestRestartWithABacklog(t *testing.T) {
 		j.add(args)
 		return echo(ctx, p, args, c)
 	}}
-	store := &leaseCounter{Storage: after.store}
+	store := &leaseCounter{Store: after.store}
 	e = engineOn(t, store, options)
 	await(t, e, ids[len(ids)-1])
 	began := j.take()
@@ -107,7 +107,7 @@ func TestRestartWithABacklog(t *testing.T) {
 			t.Fatalf("run %d was that of %s", i, began[i])
 		}
 	}
-	found, err := e.Executions(context.Background(), tenant, ids[:runtime.MaxBulk])
+	found, err := e.GetExecutions(context.Background(), tenant, ids[:runtime.MaxBulk])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,13 +132,13 @@ func TestRestartWithABacklog(t *testing.T) {
 
 // leaseCounter remembers the largest batch of leases.
 type leaseCounter struct {
-	runtime.Storage
+	runtime.Store
 	most atomic.Int64
 }
 
 func (s *leaseCounter) Start(leases []runtime.Lease) ([]error, error) {
 	s.most.Store(max(s.most.Load(), int64(len(leases))))
-	return s.Storage.Start(leases)
+	return s.Store.Start(leases)
 }
 
 // A delay that began in one process ends in the next, neither sooner nor anew, and

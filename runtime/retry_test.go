@@ -136,7 +136,7 @@ func TestRetriesByTheFunction(t *testing.T) {
 			t.Errorf("in bulk: %+v", x)
 		}
 	}
-	if detail, err := e.Function(ctx, tenant, "hello"); err != nil || detail.Version.Retries != runtime.MaxRetries || detail.Version.Number != 4 {
+	if detail, err := e.GetFunction(ctx, tenant, "hello"); err != nil || detail.Version.Retries != runtime.MaxRetries || detail.Version.Number != 4 {
 		t.Errorf("the function is %+v, %v", detail, err)
 	}
 	for _, n := range []int{-1, runtime.MaxRetries + 1} {

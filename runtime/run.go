@@ -14,7 +14,7 @@ import (
 // error, later the execution is cancelled.
 //
 // From when it begins the execution is found by all that look for executions,
-// and [Engine.Cancel] stops it. It is recorded behind the answer; its slices must
+// and [Engine.CancelExecution] stops it. It is recorded behind the answer; its slices must
 // not be changed. A process that dies at once may take the record with it.
 func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 	if err := e.enter(); err != nil {
@@ -108,14 +108,14 @@ func (e *Engine) versionOf(ctx context.Context, t *ticket) (*loaded, error) {
 // more under which it was asked to run.
 func (e *Engine) newest(t *ticket) (*loaded, error) {
 	for {
-		numbers, err := e.store.Versions(t.tenant, t.functionID)
+		numbers, err := e.store.ListVersions(t.tenant, t.functionID)
 		if err != nil {
 			return nil, err
 		}
 		if len(numbers) == 0 {
-			return nil, NoFunction(t.function)
+			return nil, NoFunctionError(t.function)
 		}
-		v, err := e.store.Version(t.tenant, t.functionID, numbers[0])
+		v, err := e.store.GetVersion(t.tenant, t.functionID, numbers[0])
 		if err != nil && CodeOf(err) != CodeNotFound {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func (e *Engine) newest(t *ticket) (*loaded, error) {
 			e.current.hold(l)
 		}
 		// If it was retired before it was held, nobody would forget its image.
-		again, failed := e.store.Versions(t.tenant, t.functionID)
+		again, failed := e.store.ListVersions(t.tenant, t.functionID)
 		same := failed == nil && len(again) > 0 && again[0] == numbers[0]
 		switch {
 		case err == nil && same:
@@ -156,15 +156,15 @@ func (e *Engine) load(key functionKey) (*loaded, error) {
 // then read again.
 func (e *Engine) stored(key functionKey) (Function, Version, error) {
 	for {
-		f, err := e.store.FunctionByName(key.tenant, key.name)
+		f, err := e.store.GetFunctionByName(key.tenant, key.name)
 		if err != nil {
 			return Function{}, Version{}, err
 		}
-		v, err := e.store.Version(key.tenant, f.ID, f.Version)
+		v, err := e.store.GetVersion(key.tenant, f.ID, f.Version)
 		if CodeOf(err) != CodeNotFound {
 			return f, v, err
 		}
-		again, err := e.store.FunctionByName(key.tenant, key.name)
+		again, err := e.store.GetFunctionByName(key.tenant, key.name)
 		if err != nil {
 			return Function{}, Version{}, err
 		}

@@ -194,7 +194,7 @@ func TestASandboxThatMisbehaves(t *testing.T) {
 			if box.held() != 1 {
 				t.Errorf("%d images are held, want that of one function", box.held())
 			}
-			_, err = e.Function(context.Background(), tenant, "other")
+			_, err = e.GetFunction(context.Background(), tenant, "other")
 			wantCode(t, err, runtime.CodeNotFound)
 		})
 	}

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// RunJob accepts an execution of a job. When it returns without an error the
+// StartJob accepts an execution of a job. When it returns without an error the
 // execution and all its tasks are on disk and will be carried to their ends, as
 // those of [Engine.SubmitBulk] are. What tasks get of memory, time, retries and
 // environment is that of the job, and where it says nothing of its function, at
@@ -19,7 +19,7 @@ import (
 // Errors mean that nothing was accepted: CodeNotFound, CodeInvalidArgument,
 // CodeTooLarge, CodeAlreadyExists (the name), CodeConflict (the key), CodeTooBusy,
 // CodeUnavailable, and [ErrTick]. After CodeInternal it is not known.
-func (e *Engine) RunJob(ctx context.Context, r JobRunRequest) (JobAcceptance, error) {
+func (e *Engine) StartJob(ctx context.Context, r JobStartRequest) (JobAcceptance, error) {
 	if err := e.enter(); err != nil {
 		return JobAcceptance{}, err
 	}
@@ -31,7 +31,7 @@ func (e *Engine) RunJob(ctx context.Context, r JobRunRequest) (JobAcceptance, er
 	return a, nil
 }
 
-func (e *Engine) acceptJob(ctx context.Context, r JobRunRequest) (JobAcceptance, error) {
+func (e *Engine) acceptJob(ctx context.Context, r JobStartRequest) (JobAcceptance, error) {
 	if err := r.check(); err != nil {
 		return JobAcceptance{}, err
 	}
@@ -40,11 +40,11 @@ func (e *Engine) acceptJob(ctx context.Context, r JobRunRequest) (JobAcceptance,
 	if r.IdempotencyKey != "" {
 		key = &IdempotencyKey{Key: r.IdempotencyKey, Hash: r.hash(), Now: now}
 		// What was accepted before counts, even if it could not be accepted now.
-		if ids, err := e.store.Promised(r.Tenant, *key); err != nil || len(ids) > 0 {
+		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
 			return e.replayed(r, ids, err)
 		}
 	}
-	job, err := e.store.JobByName(r.Tenant, r.Job)
+	job, err := e.store.GetJobByName(r.Tenant, r.Job)
 	if err != nil {
 		return JobAcceptance{}, err
 	}
@@ -109,21 +109,21 @@ func (e *Engine) acceptJob(ctx context.Context, r JobRunRequest) (JobAcceptance,
 }
 
 // replayed is the answer to a request that came before.
-func (e *Engine) replayed(r JobRunRequest, ids []string, err error) (JobAcceptance, error) {
+func (e *Engine) replayed(r JobStartRequest, ids []string, err error) (JobAcceptance, error) {
 	if err != nil {
 		return JobAcceptance{}, err
 	}
-	x, err := e.jobStands(r.Tenant, func() (JobExecution, error) { return e.store.JobExecutionByID(r.Tenant, ids[0]) })
+	x, err := e.jobStands(r.Tenant, func() (JobExecution, error) { return e.store.GetJobExecutionByID(r.Tenant, ids[0]) })
 	if CodeOf(err) == CodeNotFound {
 		// It is done and was dropped since, or the key is that of other executions.
-		x, err = JobExecution{ID: ids[0], Name: ids[0], Tenant: r.Tenant, Job: r.Job, Stats: JobStats{Total: len(r.Tasks)}}, nil
+		x, err = JobExecution{ID: ids[0], Name: ids[0], Tenant: r.Tenant, Job: r.Job, Stats: TaskCounts{Total: len(r.Tasks)}}, nil
 	}
 	return JobAcceptance{Execution: x, Replayed: true}, err
 }
 
 // newJobExecution is what a request asks of a job, whose function runs a program
 // by now.
-func newJobExecution(job Job, r JobRunRequest, p *Program) JobExecution {
+func newJobExecution(job Job, r JobStartRequest, p *Program) JobExecution {
 	s := &job.Spec
 	limits := p.Limits.WithDefaults()
 	x := JobExecution{
@@ -131,7 +131,7 @@ func newJobExecution(job Job, r JobRunRequest, p *Program) JobExecution {
 		FunctionID: p.FunctionID, Function: s.Function, State: StateQueued, Caller: r.Caller, Trigger: r.Trigger,
 		Parallelism: s.MaxConcurrentTasks, MemoryOverride: r.Memory, EnvOverride: r.Env,
 		Memory: limits.Memory, Timeout: limits.Timeout, MaxRetries: s.MaxRetries,
-		Stats: JobStats{Total: len(r.Tasks)}, Callback: r.Callback,
+		Stats: TaskCounts{Total: len(r.Tasks)}, Callback: r.Callback,
 	}
 	if x.Name == "" {
 		x.Name = x.ID
@@ -182,7 +182,7 @@ func (x *JobExecution) tasks(o *origin, args []json.RawMessage) []Accepted {
 }
 
 // check checks what can be told from the request alone.
-func (r *JobRunRequest) check() error {
+func (r *JobStartRequest) check() error {
 	switch n := len(r.Tasks); {
 	case n == 0:
 		return Errorf(CodeInvalidArgument, "there are no tasks").WithHint("give an array of at least one JSON object")
@@ -213,7 +213,7 @@ func (r *JobRunRequest) check() error {
 }
 
 // checkAgainst checks what is asked of a job whose function has so much memory.
-func (r *JobRunRequest) checkAgainst(s *JobSpec, memory int64) error {
+func (r *JobStartRequest) checkAgainst(s *JobSpec, memory int64) error {
 	most := s.Memory
 	if most == 0 {
 		most = memory

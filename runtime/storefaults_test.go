@@ -15,7 +15,7 @@ import (
 
 // faultyStore fails what it is told to fail.
 type faultyStore struct {
-	runtime.Storage
+	runtime.Store
 
 	mu     sync.Mutex
 	start  func(id string) error // of each lease
@@ -39,10 +39,10 @@ func (s *faultyStore) Start(leases []runtime.Lease) ([]error, error) {
 			return nil, s.start(l.ID)
 		}
 	}
-	return s.Storage.Start(leases)
+	return s.Store.Start(leases)
 }
 
-func (s *faultyStore) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Settled, error) {
+func (s *faultyStore) Finish(ended []runtime.Execution, now time.Time) ([]runtime.FinishResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range ended {
@@ -50,7 +50,7 @@ func (s *faultyStore) Finish(ended []runtime.Execution, now time.Time) ([]runtim
 			return nil, s.finish(x.ID)
 		}
 	}
-	return s.Storage.Finish(ended, now)
+	return s.Store.Finish(ended, now)
 }
 
 func (s *faultyStore) Record(batch []runtime.Execution) error {
@@ -59,14 +59,14 @@ func (s *faultyStore) Record(batch []runtime.Execution) error {
 	if s.record != nil {
 		return s.record
 	}
-	return s.Storage.Record(batch)
+	return s.Store.Record(batch)
 }
 
 func (s *faultyStore) Expire(now time.Time, age time.Duration, keep int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire, s.keep = append(s.expire, age), keep
-	return errors.Join(errors.New("broken"), s.Storage.Expire(now, age, keep))
+	return errors.Join(errors.New("broken"), s.Store.Expire(now, age, keep))
 }
 
 // A disk that is full for a while delays runs; none is lost, none runs twice.
@@ -76,7 +76,7 @@ func TestAStoreThatFailsForAWhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var j journal
-				store := &faultyStore{Storage: newStore(t)}
+				store := &faultyStore{Store: newStore(t)}
 				e := newEngine(t, runtime.Options{Store: store, Sandbox: &fakeSandbox{
 					run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
 						j.add(args)
@@ -121,7 +121,7 @@ func TestAStoreThatFailsForAWhile(t *testing.T) {
 // An execution that the store fails with keeps no other from running.
 func TestOneThatTheStoreFailsWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &faultyStore{Storage: newStore(t)}
+		store := &faultyStore{Store: newStore(t)}
 		e := newEngine(t, runtime.Options{Store: store})
 		defer e.Close(context.Background())
 		create(t, e, spec("hello", "[]"))
@@ -165,11 +165,11 @@ func TestOneThatTheStoreFailsWith(t *testing.T) {
 
 // unreadableStore fails to tell what is queued.
 type unreadableStore struct {
-	runtime.Storage
+	runtime.Store
 	err error
 }
 
-func (s unreadableStore) Pending(func(runtime.Execution) error) error { return s.err }
+func (s unreadableStore) EachUnfinished(func(runtime.Execution) error) error { return s.err }
 
 // An engine that cannot read what was accepted does not begin without it, and says
 // so to whoever started it.
@@ -184,7 +184,7 @@ func TestWhatCannotBeGoneOnWith(t *testing.T) {
 
 func TestRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &faultyStore{Storage: newStore(t)}
+		store := &faultyStore{Store: newStore(t)}
 		e := newEngine(t, runtime.Options{Store: store, RetentionAge: 2 * time.Hour, RetentionCount: 3})
 		time.Sleep(5*time.Minute + time.Second)
 		if err := e.Close(context.Background()); err != nil {
@@ -216,7 +216,7 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 	}
 	d := create(t, e, spec("hello", "[1]"))
 	look(d.ExecutionID, runtime.KindCreate, 1)
-	if page, err := e.Logs(ctx, tenant, d.ExecutionID, runtime.LogPosition{}); err != nil || string(page.Logs.Data) != "deployed" {
+	if page, err := e.GetLogs(ctx, tenant, d.ExecutionID, runtime.LogPosition{}); err != nil || string(page.Logs.Data) != "deployed" {
 		t.Errorf("the logs of the deployment: %+v, %v", page, err)
 	}
 	for range 100 {
@@ -244,7 +244,7 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 	var kinds []runtime.Kind
 	var states []runtime.State
 	for cursor := ""; ; {
-		page, err := e.List(ctx, tenant, runtime.Filter{Function: "hello"}, cursor, 7)
+		page, err := listExecutions(ctx, e, tenant, runtime.Filter{Function: "hello"}, cursor, 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,14 +264,14 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 // What cannot be recorded has been answered, and keeps nobody from going on. A
 // change is recorded with itself.
 func TestRecordsThatFail(t *testing.T) {
-	store := &faultyStore{Storage: newStore(t), record: errors.New("broken")}
+	store := &faultyStore{Store: newStore(t), record: errors.New("broken")}
 	e := newEngine(t, runtime.Options{Store: store})
 	d := create(t, e, spec("hello", "[1]"))
 	x, err := run(e, "hello", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = e.Execution(context.Background(), tenant, x.ID)
+	_, err = e.GetExecution(context.Background(), tenant, x.ID)
 	wantCode(t, err, runtime.CodeNotFound)
 	lookUp(t, e, d.ExecutionID)
 	store.set(func() { store.record = nil })
@@ -291,7 +291,7 @@ func TestAwaitIsGivenUp(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		from := time.Now()
-		if x, err := e.Await(ctx, tenant, id); err != nil || x.State != runtime.StateRunning || time.Since(from) != time.Minute {
+		if x, err := e.AwaitExecution(ctx, tenant, id); err != nil || x.State != runtime.StateRunning || time.Since(from) != time.Minute {
 			t.Errorf("after %v: %+v, %v", time.Since(from), x, err)
 		}
 		var wg sync.WaitGroup

@@ -92,7 +92,7 @@ func (e *Engine) accept(ctx context.Context, r BulkRequest) (Acceptance, error) 
 	if r.IdempotencyKey != "" {
 		key = &IdempotencyKey{Key: r.IdempotencyKey, Hash: r.hash(), Now: now}
 		// What was accepted before counts, even if it could not be accepted now.
-		if ids, err := e.store.Promised(r.Tenant, *key); err != nil || len(ids) > 0 {
+		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
 			return Acceptance{IDs: ids, Replayed: err == nil}, err
 		}
 	}

@@ -11,11 +11,11 @@ import (
 // which has the path. The tasks are those given, or if there are none those of the
 // trigger. The end of what [TriggerHTTPAsync] starts is told to its callback.
 //
-// Errors are those of [Engine.RunJob]; a path that no enabled trigger has is
+// Errors are those of [Engine.StartJob]; a path that no enabled trigger has is
 // CodeNotFound.
-func (e *Engine) TriggerJob(ctx context.Context, r JobRunRequest, path string) (JobAcceptance, Trigger, error) {
+func (e *Engine) TriggerJob(ctx context.Context, r JobStartRequest, path string) (JobAcceptance, Trigger, error) {
 	const op = "engine.triggerjob"
-	j, err := e.Job(ctx, r.Tenant, r.Job)
+	j, err := e.GetJob(ctx, r.Tenant, r.Job)
 	if err != nil {
 		return JobAcceptance{}, Trigger{}, err
 	}
@@ -33,7 +33,7 @@ func (e *Engine) TriggerJob(ctx context.Context, r JobRunRequest, path string) (
 		if t.Type == TriggerHTTPAsync && t.CallbackURL != "" {
 			r.Callback = &Callback{URL: t.CallbackURL, Secret: t.CallbackSecret, Retry: t.Retry}
 		}
-		a, err := e.RunJob(ctx, r)
+		a, err := e.StartJob(ctx, r)
 		return a, t, err
 	}
 	return JobAcceptance{}, Trigger{}, fault(op, Errorf(CodeNotFound, "the job has no trigger with the path %q", strings.ToValidUTF8(path, "\uFFFD")).
@@ -51,7 +51,7 @@ func (e *Engine) startTick(ctx context.Context, j *Job, t *Trigger, tick time.Ti
 	if !e.schedules.current(j) {
 		return nil
 	}
-	_, err = e.RunJob(ctx, JobRunRequest{Tenant: j.Tenant, Job: j.Name, Tasks: t.Tasks, Trigger: t.ID, Tick: tick})
+	_, err = e.StartJob(ctx, JobStartRequest{Tenant: j.Tenant, Job: j.Name, Tasks: t.Tasks, Trigger: t.ID, Tick: tick})
 	return err
 }
 
@@ -61,7 +61,7 @@ func (e *Engine) schedule(j Job) { e.schedules.set(j.clone()) }
 
 // scheduleAll knows the schedules of all jobs.
 func (e *Engine) scheduleAll() error {
-	return e.store.AllJobs(func(j Job) error {
+	return e.store.EachJob(func(j Job) error {
 		e.schedules.set(j)
 		return nil
 	})

@@ -22,7 +22,7 @@ func running(t *testing.T, e *runtime.Engine, g *gated) (runtime.Execution, <-ch
 		ended <- x
 	}()
 	<-g.began
-	listed, err := e.List(context.Background(), tenant, runtime.Filter{States: []runtime.State{runtime.StateRunning}}, "", 0)
+	listed, err := listExecutions(context.Background(), e, tenant, runtime.Filter{States: []runtime.State{runtime.StateRunning}}, "", 0)
 	if err != nil || len(listed) != 1 {
 		t.Fatalf("%d runs are listed: %v", len(listed), err)
 	}
@@ -41,39 +41,39 @@ func TestWhatCallersWaitForIsSeen(t *testing.T) {
 		t.Errorf("it is listed as %+v", x)
 	}
 	for _, id := range []string{x.ID, strings.ToUpper(x.ID)} {
-		if got, err := e.Execution(ctx, tenant, id); err != nil || got.ID != x.ID || got.State != runtime.StateRunning {
+		if got, err := e.GetExecution(ctx, tenant, id); err != nil || got.ID != x.ID || got.State != runtime.StateRunning {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
-	many, err := e.Executions(ctx, tenant, []string{x.ID, "x", x.ID})
+	many, err := e.GetExecutions(ctx, tenant, []string{x.ID, "x", x.ID})
 	if err != nil || many[0] == nil || many[0].ID != x.ID || many[1] != nil || many[2] == nil {
 		t.Errorf("%v, %v", many, err)
 	}
-	if p, err := e.Logs(ctx, tenant, x.ID, runtime.LogPosition{}); err != nil || p.State != runtime.StateRunning {
+	if p, err := e.GetLogs(ctx, tenant, x.ID, runtime.LogPosition{}); err != nil || p.State != runtime.StateRunning {
 		t.Errorf("%+v, %v", p, err)
 	}
 	for name, f := range map[string]runtime.Filter{
 		"function": {Function: "other"}, "state": {States: []runtime.State{runtime.StateQueued}},
 		"before": {Before: x.Created}, "after": {After: x.Created.AddDate(1, 0, 0)},
 	} {
-		if all, err := e.List(ctx, tenant, f, "", 0); err != nil || hasID(all, x.ID) {
+		if all, err := listExecutions(ctx, e, tenant, f, "", 0); err != nil || hasID(all, x.ID) {
 			t.Errorf("filter %s: %+v, %v", name, all, err)
 		}
 	}
-	if _, err := e.Execution(ctx, "b", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
+	if _, err := e.GetExecution(ctx, "b", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("another tenant: %v", err)
 	}
-	if _, _, err := e.Cancel(ctx, "b", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
+	if _, _, err := e.CancelExecution(ctx, "b", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("another tenant: %v", err)
 	}
-	if all, err := e.List(ctx, "b", runtime.Filter{}, "", 0); err != nil || len(all) != 0 {
+	if all, err := listExecutions(ctx, e, "b", runtime.Filter{}, "", 0); err != nil || len(all) != 0 {
 		t.Errorf("another tenant: %v, %v", all, err)
 	}
 
 	awaited := make(chan runtime.Execution, 2)
 	for range cap(awaited) {
 		go func() {
-			got, err := e.Await(ctx, tenant, x.ID)
+			got, err := e.AwaitExecution(ctx, tenant, x.ID)
 			if err != nil {
 				t.Error(err)
 			}
@@ -87,7 +87,7 @@ func TestWhatCallersWaitForIsSeen(t *testing.T) {
 			t.Errorf("who waited got %+v", got)
 		}
 	}
-	if all, err := e.List(ctx, tenant, runtime.Filter{Function: "hello"}, "", 0); err != nil || count(all, x.ID) != 1 {
+	if all, err := listExecutions(ctx, e, tenant, runtime.Filter{Function: "hello"}, "", 0); err != nil || count(all, x.ID) != 1 {
 		t.Errorf("it is listed %d times: %v", count(all, x.ID), err)
 	}
 }
@@ -140,7 +140,7 @@ func TestRunsAreAlwaysSeen(t *testing.T) {
 			last = true
 		default:
 		}
-		all, err := e.List(ctx, tenant, runtime.Filter{}, "", 20)
+		all, err := listExecutions(ctx, e, tenant, runtime.Filter{}, "", 20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestRunsAreAlwaysSeen(t *testing.T) {
 				t.Fatalf("%s is listed before %s", all[i-1].ID, x.ID)
 			}
 			seen[x.ID] = true
-			if got, err := e.Execution(ctx, tenant, x.ID); err != nil || x.State.Terminal() && got.State != x.State {
+			if got, err := e.GetExecution(ctx, tenant, x.ID); err != nil || x.State.Terminal() && got.State != x.State {
 				t.Fatalf("%s was listed as %s, then %s: %v", x.ID, x.State, got.State, err)
 			}
 		}

@@ -111,9 +111,9 @@ func (s *Store) lockPromise(tenant runtime.Tenant, key *runtime.IdempotencyKey) 
 	return s.promises.lock(appendText([]byte(tenant), key.Key))
 }
 
-// Promised gives the ids that a key of idempotency stands for; see
+// LookupKey gives the ids that a key of idempotency stands for; see
 // runtime.ExecutionQueue.
-func (s *Store) Promised(tenant runtime.Tenant, key runtime.IdempotencyKey) ([]string, error) {
+func (s *Store) LookupKey(tenant runtime.Tenant, key runtime.IdempotencyKey) ([]string, error) {
 	const op = "storage.promised"
 	if err := s.enter(); err != nil {
 		return nil, fault(op, err)

@@ -119,7 +119,7 @@ func checkAcceptedJob(x *runtime.JobExecution, tasks []runtime.Accepted, key *ru
 	if !ok || x.Tenant == "" || x.JobID == "" || x.Name == "" {
 		return id, nil, fmt.Errorf("an execution of a job needs tenant, job, name and an id that is a UUIDv7, not %q, %q, %q, %q", x.Tenant, x.JobID, x.Name, x.ID)
 	}
-	if want := (runtime.JobStats{Total: len(tasks)}); x.State != runtime.StateQueued || x.Stats != want || x.CancelRequested || !x.Started.IsZero() {
+	if want := (runtime.TaskCounts{Total: len(tasks)}); x.State != runtime.StateQueued || x.Stats != want || x.CancelRequested || !x.Started.IsZero() {
 		return id, nil, fmt.Errorf("execution %s of a job is new as %+v", x.ID, x)
 	}
 	for i := range tasks {

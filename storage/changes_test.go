@@ -28,14 +28,14 @@ func TestKeysOfChanges(t *testing.T) {
 	must(t, s.CreateFunction(function("default", "id1", "one", 1), version("id1", 1, "source"), made))
 	accepted, _, err := s.Accept(c.batch(2), key("run", start))
 	must(t, err)
-	x, err := s.Execution("default", made.Execution.ID)
+	x, err := s.GetExecution("default", made.Execution.ID)
 	if err != nil || x.Kind != runtime.KindUpdate || x.State != runtime.StateSucceeded {
 		t.Fatalf("the change is %+v, %v", x, err)
 	}
 	keys := countKeys(t, s)
 	for range 2 {
 		for name, want := range map[string][]string{"change": {made.Execution.ID}, "run": accepted, "new": nil} {
-			if ids, err := s.Promised("default", *key(name, start)); err != nil || !slices.Equal(ids, want) {
+			if ids, err := s.LookupKey("default", *key(name, start)); err != nil || !slices.Equal(ids, want) {
 				t.Errorf("the key %q stands for %v, %v, want %v", name, ids, err, want)
 			}
 			if want == nil {
@@ -43,9 +43,9 @@ func TestKeysOfChanges(t *testing.T) {
 			}
 			other := *key(name, start)
 			other.Hash = [32]byte{2}
-			_, err := s.Promised("default", other)
+			_, err := s.LookupKey("default", other)
 			wantCode(t, err, runtime.CodeConflict)
-			if ids, err := s.Promised("other", *key(name, start)); err != nil || ids != nil {
+			if ids, err := s.LookupKey("other", *key(name, start)); err != nil || ids != nil {
 				t.Errorf("another tenant's key stands for %v, %v", ids, err)
 			}
 			k := key(name, start)
@@ -62,7 +62,7 @@ func TestKeysOfChanges(t *testing.T) {
 	// What fails for another reason leaves its key as well.
 	wantCode(t, s.CreateFunction(function("default", "id2", "one", 1), version("id2", 1, "source"), under("default", key("new", start))), runtime.CodeAlreadyExists)
 	wantCode(t, s.DeleteFunction("default", "id2", under("default", key("new", start))), runtime.CodeNotFound)
-	if ids, err := s.Promised("default", *key("new", start)); err != nil || ids != nil {
+	if ids, err := s.LookupKey("default", *key("new", start)); err != nil || ids != nil {
 		t.Errorf("the key of what failed stands for %v, %v", ids, err)
 	}
 	later := start.Add(runtime.IdempotencyPeriod)
@@ -104,9 +104,9 @@ func TestOneKeyForRunsAndChanges(t *testing.T) {
 			t.Fatalf("round %d: %d were made with one key", round, n)
 		}
 	}
-	functions, err := s.Functions("default", "", 1000)
+	functions, err := s.ListFunctions("default", "", 1000)
 	must(t, err)
-	all, err := s.List("default", runtime.Filter{}, "", 1000)
+	all, err := s.ListExecutions("default", runtime.Filter{}, "", 1000)
 	must(t, err)
 	if len(all) != 30 {
 		t.Errorf("%d functions and %d executions of 30 requests", len(functions), len(all))
@@ -121,7 +121,7 @@ func TestLogsBetweenAttempts(t *testing.T) {
 	logs := runtime.Logs{Data: []byte("half"), Marks: []runtime.LogMark{{Stream: 2}}}
 	wrote := func(when string, x runtime.Execution, state runtime.State, want string) {
 		t.Helper()
-		got, logs, err := s.Logs(x.Tenant, x.ID)
+		got, logs, err := s.GetLogs(x.Tenant, x.ID)
 		if err != nil || got.State != state || string(logs.Data) != want {
 			t.Errorf("%s: %s, logs %q, %v", when, got.State, logs.Data, err)
 		}

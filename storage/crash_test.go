@@ -60,14 +60,14 @@ const crashTenant runtime.Tenant = "a"
 func contents(t testing.TB, s *Store) model {
 	t.Helper()
 	m := model{}
-	all, err := s.Functions(crashTenant, "", 1000)
+	all, err := s.ListFunctions(crashTenant, "", 1000)
 	must(t, err)
 	for _, f := range all {
-		numbers, err := s.Versions(crashTenant, f.ID)
+		numbers, err := s.ListVersions(crashTenant, f.ID)
 		must(t, err)
 		versions := map[uint64]runtime.Version{}
 		for _, n := range numbers {
-			versions[n], err = s.Version(crashTenant, f.ID, n)
+			versions[n], err = s.GetVersion(crashTenant, f.ID, n)
 			must(t, err)
 		}
 		m[f.ID] = modelFunction{f, versions}
@@ -272,11 +272,11 @@ func changesLeft(t *testing.T, s *Store, most int) (made []bool) {
 	t.Helper()
 	for serial := range most {
 		c := changeWithKey(serial)
-		_, err := s.Execution(crashTenant, c.Execution.ID)
+		_, err := s.GetExecution(crashTenant, c.Execution.ID)
 		if err != nil {
 			wantCode(t, err, runtime.CodeNotFound)
 		}
-		ids, promised := s.Promised(crashTenant, *c.Key)
+		ids, promised := s.LookupKey(crashTenant, *c.Key)
 		must(t, promised)
 		if (err == nil) != slices.Equal(ids, []string{c.Execution.ID}) {
 			t.Errorf("change %d is recorded: %v; its key stands for %v", serial, err == nil, ids)
@@ -301,7 +301,7 @@ func TestWhatIsWrittenIsACopy(t *testing.T) {
 	v := version("id1", 1, "source")
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), v, by("a")))
 	copy(v.Source, "??????")
-	got, err := s.Version("a", "id1", 1)
+	got, err := s.GetVersion("a", "id1", 1)
 	must(t, err)
 	if !bytes.Equal(got.Source, []byte("source")) {
 		t.Fatalf("the source became %q", got.Source)

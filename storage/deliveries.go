@@ -43,9 +43,9 @@ func noDeadLetter(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no dead letter with the id %.64q", id).WithHint("list the dead letters to see which there are")
 }
 
-// Deliveries calls visit with each delivery that is not a dead letter; see
+// EachDelivery calls visit with each delivery that is not a dead letter; see
 // runtime.DeliveryStore.
-func (s *Store) Deliveries(visit func(runtime.Delivery) error) error {
+func (s *Store) EachDelivery(visit func(runtime.Delivery) error) error {
 	return fault("storage.deliveries", s.snapshot(func(r reader) error {
 		return eachTenant(r, func(tenant runtime.Tenant) error {
 			return eachDelivery(r, kindDelivery, tenant, visit)
@@ -70,13 +70,13 @@ func eachDelivery(r reader, kind byte, tenant runtime.Tenant, visit func(runtime
 	return errors.Join(err, it.Error(), it.Close())
 }
 
-// Delivery gets one that is not a dead letter.
-func (s *Store) Delivery(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
+// GetDelivery gets one that is not a dead letter.
+func (s *Store) GetDelivery(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
 	return s.delivery("storage.delivery", kindDelivery, tenant, id)
 }
 
-// DeadLetter gets a dead letter.
-func (s *Store) DeadLetter(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
+// GetDeadLetter gets a dead letter.
+func (s *Store) GetDeadLetter(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
 	return s.delivery("storage.deadletter", kindDeadLetter, tenant, id)
 }
 
@@ -123,8 +123,8 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 	}))
 }
 
-// Attempted keeps how an attempt has left a delivery; see runtime.DeliveryStore.
-func (s *Store) Attempted(d runtime.Delivery) error {
+// SaveAttempt keeps how an attempt has left a delivery; see runtime.DeliveryStore.
+func (s *Store) SaveAttempt(d runtime.Delivery) error {
 	return s.changeDelivery("storage.attempted", d.Tenant, d.ID, func(b *pebble.Batch, key []byte) error {
 		if d.Dead {
 			return errors.Join(b.Delete(key, nil), putDelivery(b, d))
@@ -133,13 +133,13 @@ func (s *Store) Attempted(d runtime.Delivery) error {
 	})
 }
 
-// Delivered drops a delivery that was taken.
-func (s *Store) Delivered(tenant runtime.Tenant, id string) error {
+// DeleteDelivery drops a delivery that was taken.
+func (s *Store) DeleteDelivery(tenant runtime.Tenant, id string) error {
 	return s.changeDelivery("storage.delivered", tenant, id, func(b *pebble.Batch, key []byte) error { return b.Delete(key, nil) })
 }
 
-// DeadLetters lists dead letters, newest first; see runtime.DeliveryStore.
-func (s *Store) DeadLetters(tenant runtime.Tenant, before string, limit int) (all []runtime.Delivery, err error) {
+// ListDeadLetters lists dead letters, newest first; see runtime.DeliveryStore.
+func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int) (all []runtime.Delivery, err error) {
 	const op = "storage.deadletters"
 	_, upper, err := bounds(runtime.Filter{}, before)
 	if err != nil {
@@ -166,8 +166,8 @@ func (s *Store) DeadLetters(tenant runtime.Tenant, before string, limit int) (al
 	return all, nil
 }
 
-// Redrive makes dead letters new deliveries; see runtime.DeliveryStore.
-func (s *Store) Redrive(tenant runtime.Tenant, ids []string, limit int) (driven []runtime.Delivery, err error) {
+// RedriveDeadLetters makes dead letters new deliveries; see runtime.DeliveryStore.
+func (s *Store) RedriveDeadLetters(tenant runtime.Tenant, ids []string, limit int) (driven []runtime.Delivery, err error) {
 	err = s.takeDead("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery) error {
 		d.Dead, d.Attempts, d.NotBefore = false, 0, time.Time{}
 		driven = append(driven, d)
@@ -179,8 +179,8 @@ func (s *Store) Redrive(tenant runtime.Tenant, ids []string, limit int) (driven 
 	return driven, nil
 }
 
-// Purge drops dead letters; see runtime.DeliveryStore.
-func (s *Store) Purge(tenant runtime.Tenant, ids []string, limit int) (n int, err error) {
+// PurgeDeadLetters drops dead letters; see runtime.DeliveryStore.
+func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int) (n int, err error) {
 	err = s.takeDead("storage.purge", tenant, ids, limit, func(*pebble.Batch, runtime.Delivery) error { n++; return nil })
 	if err != nil {
 		return 0, err

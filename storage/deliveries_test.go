@@ -76,7 +76,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 					if d.Dead = rng.IntN(2) == 0; d.Dead {
 						d.Body = []byte(`{"a":1}`)
 					}
-					must(t, s.Attempted(d))
+					must(t, s.SaveAttempt(d))
 					switch {
 					case there && d.Dead:
 						delete(pending, p)
@@ -86,12 +86,12 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 					}
 				case 5:
 					p, _ := anyOf(pending)
-					must(t, s.Delivered(p.tenant, p.id))
+					must(t, s.DeleteDelivery(p.tenant, p.id))
 					delete(pending, p)
 				case 6:
 					ids := chosen(tenant)
 					want := taken(tenant, ids)
-					driven, err := s.Redrive(tenant, ids, 1000)
+					driven, err := s.RedriveDeadLetters(tenant, ids, 1000)
 					if err != nil || len(driven) != len(want) {
 						t.Fatalf("%d of %d were driven again, %v", len(driven), len(want), err)
 					}
@@ -104,7 +104,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 				case 7:
 					ids := chosen(tenant)
 					want := taken(tenant, ids)
-					if n, err := s.Purge(tenant, ids, 1000); err != nil || n != len(want) {
+					if n, err := s.PurgeDeadLetters(tenant, ids, 1000); err != nil || n != len(want) {
 						t.Fatalf("%d of %d were purged, %v", n, len(want), err)
 					}
 					for _, p := range want {
@@ -117,7 +117,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 					s = openOn(t, fs, "store")
 				}
 				got := map[place]runtime.Delivery{}
-				must(t, s.Deliveries(func(d runtime.Delivery) error {
+				must(t, s.EachDelivery(func(d runtime.Delivery) error {
 					got[place{d.Tenant, d.ID}] = d
 					return nil
 				}))
@@ -128,7 +128,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 				for _, tenant := range tenants {
 					before := ""
 					for {
-						page, err := s.DeadLetters(tenant, before, 3)
+						page, err := s.ListDeadLetters(tenant, before, 3)
 						must(t, err)
 						for _, d := range page {
 							if before != "" && d.ID >= before {
@@ -163,13 +163,13 @@ func TestOldDeadLettersAreDropped(t *testing.T) {
 		}
 	}
 	must(t, s.Expire(start, 0, -1))
-	letters, err := s.DeadLetters("t", "", 10)
+	letters, err := s.ListDeadLetters("t", "", 10)
 	must(t, err)
 	if len(letters) != 2 || letters[0].ID != ids[6] || letters[1].ID != ids[4] {
 		t.Errorf("what is kept is %+v", letters)
 	}
 	n := 0
-	must(t, s.Deliveries(func(runtime.Delivery) error { n++; return nil }))
+	must(t, s.EachDelivery(func(runtime.Delivery) error { n++; return nil }))
 	if n != 4 {
 		t.Errorf("%d deliveries go on, want 4", n)
 	}

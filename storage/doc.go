@@ -1,5 +1,5 @@
 // Package storage owns how faaspot's nouns are kept on disk: it implements
-// runtime.Store, runtime.ExecutionStore, runtime.JobStore and
+// runtime.FunctionStore, runtime.ExecutionStore, runtime.JobStore and
 // runtime.DeliveryStore, and keeps the few settings of the server, on Pebble.
 //
 // It refuses to know what functions mean, when executions run and who asks for

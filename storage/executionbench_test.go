@@ -223,7 +223,7 @@ func BenchmarkList100(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/n=%d", filter.name, n), func(b *testing.B) {
 				given := 0
 				for b.Loop() {
-					page, err := s.List("default", filter.f, filter.from, 100)
+					page, err := s.ListExecutions("default", filter.f, filter.from, 100)
 					must(b, err)
 					given = len(page)
 				}
@@ -246,7 +246,7 @@ func BenchmarkListAfterBulk(b *testing.B) {
 				workOff(b, s, batch, c.at)
 			}
 			for b.Loop() {
-				_, err := s.List("default", runtime.Filter{States: allStates[:3]}, "", 100)
+				_, err := s.ListExecutions("default", runtime.Filter{States: allStates[:3]}, "", 100)
 				must(b, err)
 			}
 		})
@@ -261,7 +261,7 @@ func BenchmarkPending100000(b *testing.B) {
 	}
 	for b.Loop() {
 		n := 0
-		must(b, s.Pending(func(runtime.Execution) error { n++; return nil }))
+		must(b, s.EachUnfinished(func(runtime.Execution) error { n++; return nil }))
 		if n != 100_000 {
 			b.Fatalf("%d are pending", n)
 		}

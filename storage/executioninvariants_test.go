@@ -66,14 +66,14 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 				if u.waiting.logsSize > 0 {
 					add(keyOfExecution(kindWaitingLogs, tenant, id))
 				}
-				if _, _, err := s.Logs(tenant, id.String()); err != nil {
+				if _, _, err := s.GetLogs(tenant, id.String()); err != nil {
 					t.Fatalf("execution %s has no logs of the attempt before: %v", id, err)
 				}
 			}
 			if _, err := readDone(s.db, tenant, id, true); err == nil {
 				t.Fatalf("execution %s is done and is not", id)
 			}
-			if args, err := s.Args(tenant, id.String()); err != nil || uint64(len(args)) != u.accepted.argsSize {
+			if args, err := s.GetArgs(tenant, id.String()); err != nil || uint64(len(args)) != u.accepted.argsSize {
 				t.Fatalf("execution %s has args of %d bytes, want %d: %v", id, len(args), u.accepted.argsSize, err)
 			}
 		case kindDone:

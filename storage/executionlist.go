@@ -7,10 +7,10 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// List gives a page of executions, newest first; see runtime.ExecutionHistory.
+// ListExecutions gives a page of executions, newest first; see runtime.ExecutionHistory.
 // It reads what it gives, and looks at most at all executions that run, or at all
 // of a trace.
-func (s *Store) List(tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) (all []runtime.Execution, err error) {
+func (s *Store) ListExecutions(tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) (all []runtime.Execution, err error) {
 	const op = "storage.list"
 	lower, upper, err := bounds(filter, cursor)
 	if err != nil {

@@ -98,7 +98,7 @@ func (p *player) compareList(t *testing.T, s *Store, l ledger) {
 		cursor = testID(p.rng, past())
 	}
 	tenant, limit := ledgerTenants[p.rng.IntN(len(ledgerTenants))], p.rng.IntN(20)
-	got, err := s.List(tenant, f, cursor, limit)
+	got, err := s.ListExecutions(tenant, f, cursor, limit)
 	must(t, err)
 	if want := l.list(tenant, f, cursor, limit); !reflect.DeepEqual(got, want) {
 		t.Fatalf("a list of %d with %+v from %q: %s", limit, f, cursor, cmp.Diff(want, got))
@@ -109,7 +109,7 @@ func comparePending(t *testing.T, s *Store, l ledger) {
 	t.Helper()
 	pending := map[string]runtime.Execution{}
 	last := runtime.Execution{}
-	must(t, s.Pending(func(x runtime.Execution) error {
+	must(t, s.EachUnfinished(func(x runtime.Execution) error {
 		if x.Tenant == last.Tenant && x.ID <= last.ID {
 			t.Errorf("%s comes after %s", x.ID, last.ID)
 		}
@@ -127,7 +127,7 @@ func comparePending(t *testing.T, s *Store, l ledger) {
 		t.Fatal(diff)
 	}
 	stop := errors.New("stop")
-	if err := s.Pending(func(runtime.Execution) error { return stop }); len(want) > 0 && !errors.Is(err, stop) {
+	if err := s.EachUnfinished(func(runtime.Execution) error { return stop }); len(want) > 0 && !errors.Is(err, stop) {
 		t.Errorf("a visit that failed gave %v", err)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Execution gets an execution with its result, without its logs.
-func (s *Store) Execution(tenant runtime.Tenant, text string) (x runtime.Execution, err error) {
+// GetExecution gets an execution with its result, without its logs.
+func (s *Store) GetExecution(tenant runtime.Tenant, text string) (x runtime.Execution, err error) {
 	err = s.durably(func(r reader) error {
 		x, err = readExecution(r, tenant, text, true)
 		return orNoExecution(err, text)
@@ -15,9 +15,9 @@ func (s *Store) Execution(tenant runtime.Tenant, text string) (x runtime.Executi
 	return x, fault("storage.execution", err)
 }
 
-// Executions gets executions in the order of ids, nil for those that are not
+// GetExecutions gets executions in the order of ids, nil for those that are not
 // there, without logs and without results above runtime.ListedResult.
-func (s *Store) Executions(tenant runtime.Tenant, ids []string) (all []*runtime.Execution, err error) {
+func (s *Store) GetExecutions(tenant runtime.Tenant, ids []string) (all []*runtime.Execution, err error) {
 	all = make([]*runtime.Execution, len(ids))
 	err = s.durably(func(r reader) error {
 		for i, text := range ids {
@@ -37,8 +37,8 @@ func (s *Store) Executions(tenant runtime.Tenant, ids []string) (all []*runtime.
 	return all, nil
 }
 
-// Args gets the args of an execution that is not done.
-func (s *Store) Args(tenant runtime.Tenant, text string) (args []byte, err error) {
+// GetArgs gets the args of an execution that is not done.
+func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err error) {
 	err = s.snapshot(func(r reader) error {
 		id, ok := parseID(text)
 		if !ok {
@@ -54,9 +54,9 @@ func (s *Store) Args(tenant runtime.Tenant, text string) (args []byte, err error
 	return args, fault("storage.args", err)
 }
 
-// Logs gets what the latest attempt of an execution wrote, and the execution as
+// GetLogs gets what the latest attempt of an execution wrote, and the execution as
 // it was at the same moment; see runtime.ExecutionHistory.
-func (s *Store) Logs(tenant runtime.Tenant, text string) (x runtime.Execution, logs runtime.Logs, err error) {
+func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution, logs runtime.Logs, err error) {
 	err = s.durably(func(r reader) error {
 		id, ok := parseID(text)
 		if !ok {

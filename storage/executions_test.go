@@ -53,7 +53,7 @@ func TestALateResultDoesNotCount(t *testing.T) {
 	if !errors.Is(settled[0].Err, runtime.ErrLease) || settled[1].Err != nil {
 		t.Fatalf("the late result gave %v, the other %v", settled[0].Err, settled[1].Err)
 	}
-	x, err := s.Execution(first.Tenant, first.ID)
+	x, err := s.GetExecution(first.Tenant, first.ID)
 	must(t, err)
 	if x.Attempt != 2 || !x.State.Terminal() || x.PlatformFailures != 1 {
 		t.Fatalf("it ended as %+v", x)
@@ -68,27 +68,27 @@ func TestExecutionsThatAreNotThere(t *testing.T) {
 		tenant runtime.Tenant
 		id     string
 	}{{"other", x.ID}, {x.Tenant, c.done().ID}, {x.Tenant, "../x"}, {x.Tenant, ""}, {"", x.ID}} {
-		_, err := s.Execution(who.tenant, who.id)
+		_, err := s.GetExecution(who.tenant, who.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = s.Args(who.tenant, who.id)
+		_, err = s.GetArgs(who.tenant, who.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, _, err = s.Logs(who.tenant, who.id)
+		_, _, err = s.GetLogs(who.tenant, who.id)
 		wantCode(t, err, runtime.CodeNotFound)
 		_, _, err = s.Cancel(who.tenant, who.id, c.at)
 		wantCode(t, err, runtime.CodeNotFound)
 	}
-	_, err := s.List("default", runtime.Filter{}, "no cursor", 10)
+	_, err := s.ListExecutions("default", runtime.Filter{}, "no cursor", 10)
 	wantCode(t, err, runtime.CodeInvalidArgument)
 	done := c.done()
 	must(t, s.Record([]runtime.Execution{done}))
-	got, err := s.Executions("default", []string{done.ID, "x", c.queued().ID, x.ID, done.ID})
+	got, err := s.GetExecutions("default", []string{done.ID, "x", c.queued().ID, x.ID, done.ID})
 	must(t, err)
 	if got[1] != nil || got[2] != nil || got[0].ID != done.ID || got[3].ID != x.ID || got[4].ID != done.ID {
 		t.Fatalf("in bulk: %v", got)
 	}
-	_, err = s.Args("default", done.ID)
+	_, err = s.GetArgs("default", done.ID)
 	wantCode(t, err, runtime.CodeNotFound)
-	if _, logs, err := s.Logs("default", x.ID); err != nil || logs.Data != nil {
+	if _, logs, err := s.GetLogs("default", x.ID); err != nil || logs.Data != nil {
 		t.Fatalf("one that runs has the logs %v, %v", logs, err)
 	}
 }
@@ -134,7 +134,7 @@ func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
 	if _, err := s.Finish([]runtime.Execution{ended(x)}, c.at); runtime.CodeOf(err) != runtime.CodeInternal {
 		t.Errorf("an execution of another function is finished: %v", err)
 	}
-	if n, err := s.List("default", runtime.Filter{}, "", 10); err != nil || len(n) != 1 {
+	if n, err := s.ListExecutions("default", runtime.Filter{}, "", 10); err != nil || len(n) != 1 {
 		t.Fatalf("there are %v, %v", n, err)
 	}
 	checkInvariants(t, s)
@@ -194,7 +194,7 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 			t.Fatalf("answers are %v and %v", ids, again)
 		}
 	}
-	all, err := s.List("default", runtime.Filter{}, "", 2*rounds*size)
+	all, err := s.ListExecutions("default", runtime.Filter{}, "", 2*rounds*size)
 	must(t, err)
 	if first.Load() != 1 || !replayed || len(all) != rounds*size+3 {
 		t.Fatalf("%d were first, %d executions were made", first.Load(), len(all))
@@ -244,7 +244,7 @@ func TestHammerOnExecutions(t *testing.T) {
 			wg.Go(func() {
 				rng := rand.New(rand.NewPCG(uint64(worker), uint64(round)))
 				for range 15 {
-					x, err := s.Execution("default", batch[rng.IntN(len(batch))].Execution.ID)
+					x, err := s.GetExecution("default", batch[rng.IntN(len(batch))].Execution.ID)
 					if err != nil {
 						t.Error(err)
 						return
@@ -293,7 +293,7 @@ func TestHammerOnExecutions(t *testing.T) {
 			})
 		}
 		for _, a := range batch {
-			x, err := s.Execution("default", a.Execution.ID)
+			x, err := s.GetExecution("default", a.Execution.ID)
 			must(t, err)
 			if _, told := ends.Load(x.ID); told != x.State.Terminal() {
 				t.Errorf("%s is %s, somebody was told of its end: %v", x.ID, x.State, told)
@@ -339,7 +339,7 @@ func TestDroppingWhileOthersEnd(t *testing.T) {
 	wg.Wait()
 	checkInvariants(t, s)
 	must(t, s.Expire(start, 0, 0))
-	if n, err := s.List("default", runtime.Filter{}, "", 10); err != nil || len(n) != 0 {
+	if n, err := s.ListExecutions("default", runtime.Filter{}, "", 10); err != nil || len(n) != 0 {
 		t.Fatalf("%d are left, %v", len(n), err)
 	}
 	if n := countKeys(t, s); n != 1 { // the format record
@@ -390,7 +390,7 @@ func TestKeepOfMany(t *testing.T) {
 	if n := count(); n != 10_001 { // one each millisecond
 		t.Fatalf("%d are left of ten seconds", n)
 	}
-	x, err := s.Execution(undone.Tenant, undone.ID)
+	x, err := s.GetExecution(undone.Tenant, undone.ID)
 	if err != nil || x.State != runtime.StateRunning {
 		t.Fatalf("the one that runs is %+v, %v", x, err)
 	}
@@ -431,10 +431,10 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	}
 	var told atomic.Int32
 	for _, read := range []func() error{
-		func() error { _, err := s.Execution(x.Tenant, x.ID); return err },
-		func() error { _, err := s.Executions(x.Tenant, []string{x.ID}); return err },
-		func() error { _, _, err := s.Logs(x.Tenant, x.ID); return err },
-		func() error { _, err := s.List(x.Tenant, runtime.Filter{}, "", 1); return err },
+		func() error { _, err := s.GetExecution(x.Tenant, x.ID); return err },
+		func() error { _, err := s.GetExecutions(x.Tenant, []string{x.ID}); return err },
+		func() error { _, _, err := s.GetLogs(x.Tenant, x.ID); return err },
+		func() error { _, err := s.ListExecutions(x.Tenant, runtime.Filter{}, "", 1); return err },
 		func() error { _, _, err := s.Cancel(x.Tenant, x.ID, c.at); return err },
 	} {
 		wg.Go(func() {

@@ -11,7 +11,7 @@ import (
 )
 
 // Finish ends attempts; see runtime.ExecutionQueue.
-func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Settled, error) {
+func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.FinishResult, error) {
 	const op = "storage.finish"
 	ids := make([]executionID, len(ended))
 	keys := make([][]byte, len(ended))
@@ -42,7 +42,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Sett
 	defer s.horizon.pass(oldest)()
 	defer s.leases.lock(keys...)()
 
-	settled := make([]runtime.Settled, len(ended))
+	settled := make([]runtime.FinishResult, len(ended))
 	after := make(map[attemptOf]attempt, len(ended))
 	jobs := newJobsUnderWay(s.db, now)
 	err := s.write(false, func(b *pebble.Batch) error {

@@ -63,7 +63,7 @@ func TestTablesThatCannotBeMade(t *testing.T) {
 		full.Store(false)
 		s, err = Open(o)
 		must(t, err)
-		if _, err := s.FunctionByName("a", "one"); err != nil {
+		if _, err := s.GetFunctionByName("a", "one"); err != nil {
 			t.Error(err)
 		}
 		checkInvariants(t, s)
@@ -156,13 +156,13 @@ func TestReadsGoOnWhileNoTableCanBeMade(t *testing.T) {
 		t.Fatalf("%d of %d ends were taken", taken, runs)
 	}
 	for i, x := range all {
-		got, err := s.Execution(x.Tenant, x.ID)
+		got, err := s.GetExecution(x.Tenant, x.ID)
 		must(t, err)
 		if got.State.Terminal() != (i < taken) {
 			t.Errorf("run %d is told as %s", i, got.State)
 		}
 	}
-	_, err := s.List("default", runtime.Filter{}, "", 10)
+	_, err := s.ListExecutions("default", runtime.Filter{}, "", 10)
 	must(t, err)
 	_, _, err = s.Cancel(all[taken].Tenant, all[taken].ID, c.at)
 	wantCode(t, err, runtime.CodeUnavailable)

@@ -10,7 +10,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-var _ runtime.Store = (*Store)(nil)
+var _ runtime.FunctionStore = (*Store)(nil)
 
 // CreateFunction keeps f and its first version.
 func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
@@ -32,7 +32,7 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 
 	if err := s.absent(name); err != nil {
 		if errors.Is(err, errPresent) {
-			err = runtime.NameTaken(f.Name)
+			err = runtime.FunctionNameTakenError(f.Name)
 		}
 		return fault(op, err)
 	}
@@ -82,7 +82,7 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 	if f.Name != old.Name {
 		if err := s.absent(name); err != nil {
 			if errors.Is(err, errPresent) {
-				err = runtime.NameTaken(f.Name)
+				err = runtime.FunctionNameTakenError(f.Name)
 			}
 			return fault(op, err)
 		}
@@ -150,12 +150,12 @@ func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) 
 	}
 }
 
-// FunctionByName finds a function by its present name.
-func (s *Store) FunctionByName(tenant runtime.Tenant, name string) (f runtime.Function, err error) {
+// GetFunctionByName finds a function by its present name.
+func (s *Store) GetFunctionByName(tenant runtime.Tenant, name string) (f runtime.Function, err error) {
 	err = s.snapshot(func(r reader) error {
 		id, err := read(r, keyName(tenant, name), decodeRaw)
 		if errors.Is(err, errAbsent) {
-			return runtime.NoFunction(name)
+			return runtime.NoFunctionError(name)
 		}
 		if err != nil {
 			return err
@@ -175,8 +175,8 @@ func named(r reader, tenant runtime.Tenant, name, id string) (runtime.Function, 
 	return runtime.Function{}, damaged("the name %q leads to function %q, which is named %q (%v)", name, id, f.Name, err)
 }
 
-// Functions lists up to limit functions by name, after the given name.
-func (s *Store) Functions(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
+// ListFunctions lists up to limit functions by name, after the given name.
+func (s *Store) ListFunctions(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
 	err = s.snapshot(func(r reader) error {
 		all, err = page(r, tenant, after, limit)
 		return err
@@ -254,7 +254,7 @@ func (s *Store) absent(key []byte) error {
 	return err
 }
 
-// checkPair holds callers to the contract of runtime.Store.
+// checkPair holds callers to the contract of runtime.FunctionStore.
 func checkPair(f runtime.Function, v *runtime.Version) error {
 	if f.Tenant == "" || f.ID == "" || f.Name == "" {
 		return fmt.Errorf("a function needs tenant, id and name, not %q, %q, %q", f.Tenant, f.ID, f.Name)

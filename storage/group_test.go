@@ -181,9 +181,9 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 			t.Errorf("%d syncs", n)
 		}
 		for i := range refused {
-			_, err := s.Execution("default", refused[i].Execution.ID)
+			_, err := s.GetExecution("default", refused[i].Execution.ID)
 			wantCode(t, err, runtime.CodeNotFound)
-			x, err := s.Execution("default", queued[i].Execution.ID)
+			x, err := s.GetExecution("default", queued[i].Execution.ID)
 			must(t, err)
 			if x.State != runtime.StateCancelled {
 				t.Errorf("%s is %s", x.ID, x.State)
@@ -299,7 +299,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 			checkInvariants(t, s)
 			for _, a := range crash.said {
 				for j := range a.batch {
-					x, err := s.Execution("default", a.batch[j].Execution.ID)
+					x, err := s.GetExecution("default", a.batch[j].Execution.ID)
 					if err != nil || j == 0 && a.begun && x.State != runtime.StateRunning {
 						t.Errorf("crash %d: what was acknowledged is %+v, %v", i, x.State, err)
 					}
@@ -310,7 +310,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 				for _, one := range a.batch {
 					ids = append(ids, one.Execution.ID)
 				}
-				found, err := s.Executions("default", ids)
+				found, err := s.GetExecutions("default", ids)
 				must(t, err)
 				there := len(found) - len(slices.DeleteFunc(found, func(x *runtime.Execution) bool { return x != nil }))
 				if there != 0 && there != len(ids) {
@@ -319,7 +319,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 				if a.key == nil {
 					continue
 				}
-				promised, err := s.Promised("default", *a.key)
+				promised, err := s.LookupKey("default", *a.key)
 				must(t, err)
 				if (there > 0) != slices.Equal(promised, ids) || there == 0 && promised != nil {
 					t.Errorf("crash %d: %d of %v are there, the key stands for %v", i, there, ids, promised)

@@ -39,7 +39,7 @@ func wantRefusedWrites(t *testing.T, s *Store, why string, deletes bool) {
 			t.Errorf("%s: %#v, want unavailable because of %q", what, err, why)
 		}
 	}
-	if _, err := s.FunctionByName("a", "one"); err != nil {
+	if _, err := s.GetFunctionByName("a", "one"); err != nil {
 		t.Errorf("a read: %v", err)
 	}
 	if err := s.DeleteFunction("a", "id2", by("a")); (err == nil) != deletes {
@@ -93,7 +93,7 @@ func TestExecutionsOnANearlyFullDisk(t *testing.T) {
 	if x, changed, err := s.Cancel("default", queued[1].Execution.ID, c.at); err != nil || !changed || x.State != runtime.StateCancelled {
 		t.Errorf("cancelled: %+v, %v, %v", x, changed, err)
 	}
-	if all, err := s.List("default", runtime.Filter{}, "", 10); err != nil || len(all) != 3 {
+	if all, err := s.ListExecutions("default", runtime.Filter{}, "", 10); err != nil || len(all) != 3 {
 		t.Errorf("a list: %v, %v", all, err)
 	}
 	must(t, s.Expire(c.at, 0, 0)) // makes room
@@ -159,7 +159,7 @@ func TestABadBlock(t *testing.T) {
 	s = openOn(t, mem, "store")
 	bad := 0
 	for i := range 200 {
-		if _, err := s.Version("a", fmt.Sprint("more", i), 1); err != nil {
+		if _, err := s.GetVersion("a", fmt.Sprint("more", i), 1); err != nil {
 			wantCode(t, err, runtime.CodeInternal)
 			bad++
 		}

@@ -13,10 +13,10 @@ import (
 // What tasks wrote before they were queued again is moved by it, and may be a lot.
 const maxCancelBytes = 16 << 20
 
-// CancelJob makes cancelled what of an execution of a job is queued; see
+// CancelJobExecution makes cancelled what of an execution of a job is queued; see
 // runtime.JobStore. The first batch marks the execution. Whoever finds it marked
 // goes on where another has stopped.
-func (s *Store) CancelJob(tenant runtime.Tenant, text string, now time.Time) (x runtime.JobExecution, changed bool, ids []string, err error) {
+func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.Time) (x runtime.JobExecution, changed bool, ids []string, err error) {
 	const op = "storage.canceljob"
 	id, ok := parseID(text)
 	if !ok {

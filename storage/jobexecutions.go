@@ -7,8 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// JobExecution finds an execution of a job by its name or id.
-func (s *Store) JobExecution(tenant runtime.Tenant, jobID, execution string) (x runtime.JobExecution, err error) {
+// GetJobExecution finds an execution of a job by its name or id.
+func (s *Store) GetJobExecution(tenant runtime.Tenant, jobID, execution string) (x runtime.JobExecution, err error) {
 	err = s.durably(func(r reader) error {
 		id, err := findJobExecution(r, tenant, jobID, execution)
 		if err == nil {
@@ -41,8 +41,8 @@ func findJobExecution(r reader, tenant runtime.Tenant, jobID, execution string) 
 	return id, nil
 }
 
-// JobExecutionByID finds an execution of whatever job.
-func (s *Store) JobExecutionByID(tenant runtime.Tenant, text string) (x runtime.JobExecution, err error) {
+// GetJobExecutionByID finds an execution of whatever job.
+func (s *Store) GetJobExecutionByID(tenant runtime.Tenant, text string) (x runtime.JobExecution, err error) {
 	err = s.durably(func(r reader) error {
 		id, ok := parseID(text)
 		if !ok {
@@ -54,10 +54,10 @@ func (s *Store) JobExecutionByID(tenant runtime.Tenant, text string) (x runtime.
 	return x, fault("storage.jobexecution", err)
 }
 
-// JobExecutions gives a page of the executions of a job. In the order of their
+// ListJobExecutions gives a page of the executions of a job. In the order of their
 // times it costs what it passes over and gives; in that of their names it reads
 // the names of all.
-func (s *Store) JobExecutions(tenant runtime.Tenant, jobID string, l runtime.JobListing) (page runtime.JobPage[runtime.JobExecution], err error) {
+func (s *Store) ListJobExecutions(tenant runtime.Tenant, jobID string, l runtime.PageRequest) (page runtime.Page[runtime.JobExecution], err error) {
 	err = s.durably(func(r reader) error {
 		count, err := optional(r, keyJobCount(tenant, jobID), decodeNumber)
 		if count == nil || err != nil {
@@ -77,12 +77,12 @@ func (s *Store) JobExecutions(tenant runtime.Tenant, jobID string, l runtime.Job
 				failed = damaged("execution %s of job %q is listed, but not there", id, jobID)
 			}
 			err = errors.Join(err, failed)
-			page.Elements = append(page.Elements, x)
+			page.Items = append(page.Items, x)
 		}
 		return err
 	})
 	if err != nil {
-		return runtime.JobPage[runtime.JobExecution]{}, fault("storage.jobexecutions", err)
+		return runtime.Page[runtime.JobExecution]{}, fault("storage.jobexecutions", err)
 	}
 	return page, nil
 }
@@ -92,7 +92,7 @@ type jobPage struct {
 	r       reader
 	tenant  runtime.Tenant
 	jobID   string
-	listing runtime.JobListing
+	listing runtime.PageRequest
 	query   string // in lower case
 }
 
@@ -210,9 +210,9 @@ func wrongPosition(after string) error {
 		WithHint("begin at the first page")
 }
 
-// PendingJobs visits the executions of jobs that are not done; see
+// EachUnfinishedJobExecution visits the executions of jobs that are not done; see
 // runtime.JobStore.
-func (s *Store) PendingJobs(visit func(x runtime.JobExecution, deleted bool) error) error {
+func (s *Store) EachUnfinishedJobExecution(visit func(x runtime.JobExecution, deleted bool) error) error {
 	return fault("storage.pendingjobs", s.durably(func(r reader) error {
 		return eachTenant(r, func(tenant runtime.Tenant) error {
 			prefix := keyKind(tenant, kindJobAccepted)

@@ -96,7 +96,7 @@ func decodeJobExecution(tenant runtime.Tenant, id executionID, value []byte) (ru
 		FunctionID: r.FunctionID, Function: r.Function, State: runtime.StateQueued, Created: r.Created, Updated: r.Created,
 		Caller:  runtime.Caller{UserID: r.UserID, RID: r.RID, TraceID: r.TraceID, TraceOwner: r.TraceOwner},
 		Trigger: r.Trigger, Parallelism: r.Parallelism, MemoryOverride: r.MemoryOverride, EnvOverride: r.EnvOverride,
-		Memory: r.Memory, Timeout: r.Timeout, MaxRetries: r.MaxRetries, Env: r.Env, Stats: runtime.JobStats{Total: r.Total},
+		Memory: r.Memory, Timeout: r.Timeout, MaxRetries: r.MaxRetries, Env: r.Env, Stats: runtime.TaskCounts{Total: r.Total},
 	}
 	if x.Name == "" {
 		x.Name = x.ID
@@ -111,7 +111,7 @@ func decodeJobExecution(tenant runtime.Tenant, id executionID, value []byte) (ru
 	if e := r.End; e != nil {
 		s := e.Stats
 		x.State, x.Started, x.Finished, x.Updated, x.CancelRequested = e.State, e.Started, e.Finished, e.Finished, e.Cancelled
-		x.Stats = runtime.JobStats{
+		x.Stats = runtime.TaskCounts{
 			Total: r.Total, Succeeded: s.Succeeded, Failed: s.Failed, TimedOut: s.TimedOut, Cancelled: s.Cancelled, Retried: s.Retried,
 		}
 	}
@@ -134,7 +134,7 @@ func progressOf(x *runtime.JobExecution) progressRecord {
 func (r progressRecord) tell(x *runtime.JobExecution) {
 	x.Started, x.Updated, x.CancelRequested = r.started, r.updated, r.cancel
 	s := r.stats
-	x.Stats = runtime.JobStats{
+	x.Stats = runtime.TaskCounts{
 		Total: x.Stats.Total, Succeeded: s.Succeeded, Failed: s.Failed, TimedOut: s.TimedOut, Cancelled: s.Cancelled, Retried: s.Retried,
 	}
 	switch {

@@ -114,7 +114,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 }
 
 func eachJobOf(s *Store, do func(tenant runtime.Tenant, id string)) error {
-	return s.AllJobs(func(j runtime.Job) error { do(j.Tenant, j.ID); return nil })
+	return s.EachJob(func(j runtime.Job) error { do(j.Tenant, j.ID); return nil })
 }
 
 // checkTasks holds what an execution of a job that is not done counts against its

@@ -119,7 +119,7 @@ func (b jobBook) expire(oldest string) (dropped bool) {
 	return dropped
 }
 
-// find is runtime.JobStore.JobExecution.
+// find is runtime.JobStore.GetJobExecution.
 func (b jobBook) find(jobID, name string) (runtime.JobExecution, bool) {
 	for _, r := range b.runs {
 		if r.JobID == jobID && (r.Name == name || r.ID == name) {
@@ -250,7 +250,7 @@ func (p *player) acceptRun(l ledger) move {
 		ID: testID(p.rng, p.now), Tenant: j.Tenant, JobID: j.ID, Job: j.Name, Revision: j.Revision, FunctionID: "id0", Function: "f0",
 		State: runtime.StateQueued, Created: p.now, Updated: p.now, Caller: runtime.Caller{UserID: "ada", TraceID: "t"},
 		Parallelism: 2, Memory: 1 << 27, Timeout: time.Minute, MaxRetries: 1, Env: map[string]string{"A": "1"},
-		Stats: runtime.JobStats{Total: 1 + p.rng.IntN(4)},
+		Stats: runtime.TaskCounts{Total: 1 + p.rng.IntN(4)},
 	}
 	x.Name = x.ID
 	if p.rng.IntN(2) == 0 {
@@ -352,7 +352,7 @@ func (p *player) cancelRun(l ledger) move {
 	}
 	now, want := p.now, after.runs[r.ID]
 	return move{"cancel run " + r.ID, func(s *Store) error {
-		x, changed, cancelled, err := s.CancelJob(r.Tenant, r.ID, now)
+		x, changed, cancelled, err := s.CancelJobExecution(r.Tenant, r.ID, now)
 		if err != nil || changed != changes || !cmp.Equal(x, want) || !slices.Equal(cancelled, ids) {
 			return fmt.Errorf("cancelled %v, %v, %w: %s", changed, cancelled, err, cmp.Diff(want, x))
 		}
@@ -364,13 +364,13 @@ func (p *player) cancelRun(l ledger) move {
 func holdingJobs(t testing.TB, s *Store) jobBook {
 	t.Helper()
 	b := newJobBook()
-	must(t, s.AllJobs(func(j runtime.Job) error {
+	must(t, s.EachJob(func(j runtime.Job) error {
 		e := jobEntry{j: j, ticks: map[string]time.Time{}}
 		var err error
-		e.revisions, err = s.JobRevisions(j.Tenant, j.ID)
+		e.revisions, err = s.ListJobRevisions(j.Tenant, j.ID)
 		must(t, err)
 		for _, trigger := range []string{"t0", "t1"} {
-			at, err := s.Tick(j.Tenant, j.ID, trigger)
+			at, err := s.LastTick(j.Tenant, j.ID, trigger)
 			must(t, err)
 			if !at.IsZero() {
 				e.ticks[trigger] = at
@@ -386,7 +386,7 @@ func holdingJobs(t testing.TB, s *Store) jobBook {
 					b.deliveries[at.id.String()] = true
 					return
 				}
-				x, err := s.JobExecutionByID(tenant, at.id.String())
+				x, err := s.GetJobExecutionByID(tenant, at.id.String())
 				must(t, err)
 				b.runs[x.ID] = x
 			}))
@@ -406,10 +406,10 @@ func (b jobBook) diff(got jobBook) []string {
 	return lines
 }
 
-var jobSorts = []runtime.JobSort{runtime.SortCreatedAsc, runtime.SortCreatedDesc, runtime.SortNameAsc, runtime.SortNameDesc}
+var jobSorts = []runtime.SortOrder{runtime.SortCreatedAsc, runtime.SortCreatedDesc, runtime.SortNameAsc, runtime.SortNameDesc}
 
 // plainPage is a page of all as plainly as can be.
-func plainPage[T any](all []T, l runtime.JobListing, id, name func(T) string) (page []T, next string) {
+func plainPage[T any](all []T, l runtime.PageRequest, id, name func(T) string) (page []T, next string) {
 	position := id
 	if l.Sort == runtime.SortNameAsc || l.Sort == runtime.SortNameDesc {
 		position = name
@@ -433,7 +433,7 @@ func plainPage[T any](all []T, l runtime.JobListing, id, name func(T) string) (p
 // compareJobs compares lists.
 func (p *player) compareJobs(t *testing.T, s *Store, l ledger) {
 	t.Helper()
-	listing := runtime.JobListing{Sort: jobSorts[p.rng.IntN(len(jobSorts))], Limit: 1 + p.rng.IntN(4)}
+	listing := runtime.PageRequest{Sort: jobSorts[p.rng.IntN(len(jobSorts))], Limit: 1 + p.rng.IntN(4)}
 	tenant := ledgerTenants[p.rng.IntN(len(ledgerTenants))]
 	var jobs []runtime.Job
 	for _, e := range sorted(l.jobs) {
@@ -441,10 +441,10 @@ func (p *player) compareJobs(t *testing.T, s *Store, l ledger) {
 			jobs = append(jobs, e.j)
 		}
 	}
-	page, err := s.Jobs(tenant, listing)
+	page, err := s.ListJobs(tenant, listing)
 	must(t, err)
 	want, next := plainPage(slices.Clone(jobs), listing, func(j runtime.Job) string { return j.ID }, func(j runtime.Job) string { return j.Name })
-	if diff := cmp.Diff(want, page.Elements); diff != "" || next != page.Next || page.Total != len(jobs) {
+	if diff := cmp.Diff(want, page.Items); diff != "" || next != page.Next || page.Total != len(jobs) {
 		t.Fatalf("jobs with %+v: %s, next %q, want %q, %d in all, want %d", listing, diff, page.Next, next, page.Total, len(jobs))
 	}
 	if len(jobs) == 0 {
@@ -461,7 +461,7 @@ func (p *player) compareJobs(t *testing.T, s *Store, l ledger) {
 		if strings.Contains(strings.ToLower(r.Name), strings.ToLower(listing.Query)) {
 			found = append(found, r)
 		}
-		got, err := s.JobExecution(tenant, j.ID, r.Name)
+		got, err := s.GetJobExecution(tenant, j.ID, r.Name)
 		if diff := cmp.Diff(r, got); err != nil || diff != "" {
 			t.Fatalf("%s by its name: %v, %s", r.Name, err, diff)
 		}
@@ -471,10 +471,10 @@ func (p *player) compareJobs(t *testing.T, s *Store, l ledger) {
 		listing.Offset = p.rng.IntN(3)
 	}
 	for {
-		page, err := s.JobExecutions(tenant, j.ID, listing)
+		page, err := s.ListJobExecutions(tenant, j.ID, listing)
 		must(t, err)
 		want, next := plainPage(slices.Clone(found), listing, id, name)
-		if diff := cmp.Diff(want, page.Elements); diff != "" && len(want)+len(page.Elements) > 0 || next != page.Next || page.Total != len(all) {
+		if diff := cmp.Diff(want, page.Items); diff != "" && len(want)+len(page.Items) > 0 || next != page.Next || page.Total != len(all) {
 			t.Fatalf("executions of a job with %+v: %s, next %q, want %q, %d in all, want %d", listing, diff, page.Next, next, page.Total, len(all))
 		}
 		if listing.After = next; next == "" {

@@ -7,9 +7,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Jobs gives a page of jobs. It reads all jobs of the tenant, of which there are
+// ListJobs gives a page of jobs. It reads all jobs of the tenant, of which there are
 // few beside what they run.
-func (s *Store) Jobs(tenant runtime.Tenant, l runtime.JobListing) (page runtime.JobPage[runtime.Job], err error) {
+func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page runtime.Page[runtime.Job], err error) {
 	err = s.snapshot(func(r reader) error {
 		var all []runtime.Job
 		query := strings.ToLower(l.Query)
@@ -27,7 +27,7 @@ func (s *Store) Jobs(tenant runtime.Tenant, l runtime.JobListing) (page runtime.
 		if byName(l.Sort) {
 			position = func(j runtime.Job) string { return j.Name }
 		}
-		page.Elements, page.Next = cut(all, l, position)
+		page.Items, page.Next = cut(all, l, position)
 		return nil
 	})
 	return page, fault("storage.jobs", err)
@@ -47,16 +47,16 @@ func found(j runtime.Job, query string) bool {
 	return false
 }
 
-func byName(sort runtime.JobSort) bool {
+func byName(sort runtime.SortOrder) bool {
 	return sort == runtime.SortNameAsc || sort == runtime.SortNameDesc
 }
 
-func descending(sort runtime.JobSort) bool {
+func descending(sort runtime.SortOrder) bool {
 	return sort != runtime.SortNameAsc && sort != runtime.SortCreatedAsc
 }
 
 // cut sorts all by their positions and gives the page that is asked for.
-func cut[T any](all []T, l runtime.JobListing, position func(T) string) (page []T, next string) {
+func cut[T any](all []T, l runtime.PageRequest, position func(T) string) (page []T, next string) {
 	sign := 1
 	if descending(l.Sort) {
 		sign = -1

@@ -32,7 +32,7 @@ func (s *Store) CreateJob(j runtime.Job) error {
 	defer s.locks.lock(name, job)()
 	if err := s.absent(name); err != nil {
 		if errors.Is(err, errPresent) {
-			err = runtime.JobNameTaken(j.Name)
+			err = runtime.JobNameTakenError(j.Name)
 		}
 		return fault(op, err)
 	}
@@ -99,12 +99,12 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 	}))
 }
 
-// JobByName finds a job by its name.
-func (s *Store) JobByName(tenant runtime.Tenant, name string) (j runtime.Job, err error) {
+// GetJobByName finds a job by its name.
+func (s *Store) GetJobByName(tenant runtime.Tenant, name string) (j runtime.Job, err error) {
 	err = s.snapshot(func(r reader) error {
 		id, err := read(r, keyJobName(tenant, name), decodeRaw)
 		if errors.Is(err, errAbsent) {
-			return runtime.NoJob(name)
+			return runtime.NoJobError(name)
 		}
 		if err == nil {
 			j, err = namedJob(r, tenant, name, string(id))
@@ -114,8 +114,8 @@ func (s *Store) JobByName(tenant runtime.Tenant, name string) (j runtime.Job, er
 	return j, fault("storage.job", err)
 }
 
-// JobByID gets the job with an id.
-func (s *Store) JobByID(tenant runtime.Tenant, id string) (j runtime.Job, err error) {
+// GetJobByID gets the job with an id.
+func (s *Store) GetJobByID(tenant runtime.Tenant, id string) (j runtime.Job, err error) {
 	err = s.snapshot(func(r reader) error {
 		j, err = readJob(r, tenant, id)
 		return err
@@ -123,8 +123,8 @@ func (s *Store) JobByID(tenant runtime.Tenant, id string) (j runtime.Job, err er
 	return j, fault("storage.job", err)
 }
 
-// AllJobs visits all jobs; see runtime.JobStore.
-func (s *Store) AllJobs(visit func(runtime.Job) error) error {
+// EachJob visits all jobs; see runtime.JobStore.
+func (s *Store) EachJob(visit func(runtime.Job) error) error {
 	return fault("storage.alljobs", s.snapshot(func(r reader) error {
 		return eachTenant(r, func(tenant runtime.Tenant) error {
 			return eachJob(r, tenant, visit)
@@ -132,8 +132,8 @@ func (s *Store) AllJobs(visit func(runtime.Job) error) error {
 	}))
 }
 
-// JobRevisions lists the kept revisions, newest first.
-func (s *Store) JobRevisions(tenant runtime.Tenant, id string) (all []runtime.JobRevision, err error) {
+// ListJobRevisions lists the kept revisions, newest first.
+func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtime.JobRevision, err error) {
 	err = s.snapshot(func(r reader) error {
 		prefix := keyRevisions(tenant, id)
 		err := eachKey(r, prefix, func(key, value []byte) error {
@@ -154,8 +154,8 @@ func (s *Store) JobRevisions(tenant runtime.Tenant, id string) (all []runtime.Jo
 	return all, fault("storage.revisions", err)
 }
 
-// Tick is the last tick of a trigger that has started an execution.
-func (s *Store) Tick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
+// LastTick is the last tick of a trigger that has started an execution.
+func (s *Store) LastTick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
 	err = s.durably(func(r reader) error {
 		at, err = read(r, keyTick(tenant, jobID, trigger), decodeTime)
 		if errors.Is(err, errAbsent) {

@@ -23,7 +23,7 @@ func newRun(t testing.TB, s *Store, c *clerk, tasks int) runtime.JobExecution {
 	must(t, s.CreateJob(j))
 	x := runtime.JobExecution{
 		ID: c.done().ID, Tenant: j.Tenant, JobID: j.ID, Job: j.Name, Revision: 1, Function: "f", State: runtime.StateQueued,
-		Created: c.at, Updated: c.at, Stats: runtime.JobStats{Total: tasks},
+		Created: c.at, Updated: c.at, Stats: runtime.TaskCounts{Total: tasks},
 	}
 	x.Name = x.ID
 	var batch []runtime.Accepted
@@ -43,7 +43,7 @@ func startTasks(t testing.TB, s *Store, x runtime.JobExecution, n int) []runtime
 	var all []runtime.Execution
 	var leases []runtime.Lease
 	for i := range n {
-		task, err := s.Execution(x.Tenant, runtime.TaskID(x.ID, i))
+		task, err := s.GetExecution(x.Tenant, runtime.TaskID(x.ID, i))
 		must(t, err)
 		task.Attempt++
 		all = append(all, task)
@@ -87,14 +87,14 @@ func TestALargeCancellation(t *testing.T) {
 	}))
 	s2 := openOn(t, fs.CrashClone(vfs.CrashCloneCfg{}), "store")
 	pending := 0
-	must(t, s2.PendingJobs(func(got runtime.JobExecution, deleted bool) error {
+	must(t, s2.EachUnfinishedJobExecution(func(got runtime.JobExecution, deleted bool) error {
 		pending++
 		if got.ID != x.ID || !got.CancelRequested || deleted || got.Stats.Cancelled != 1 {
 			t.Errorf("left is %+v, %v", got, deleted)
 		}
 		return nil
 	}))
-	got, changed, ids, err := s2.CancelJob(x.Tenant, x.ID, c.at)
+	got, changed, ids, err := s2.CancelJobExecution(x.Tenant, x.ID, c.at)
 	must(t, err)
 	if changed || len(ids) != tasks-1 || got.State != runtime.StateCancelled || got.Stats.Cancelled != tasks || pending != 1 {
 		t.Errorf("cancelled it is %+v, %v, %d tasks", got, changed, len(ids))
@@ -131,7 +131,7 @@ func TestTheLastTaskEndsItsExecution(t *testing.T) {
 	if !settled[0].JobDone || !errors.Is(settled[1].Err, runtime.ErrLease) || settled[1].JobDone || !errors.Is(settled[2].Err, runtime.ErrLease) {
 		t.Errorf("done are %+v", settled)
 	}
-	got, err := s.JobExecution(x.Tenant, x.JobID, x.ID)
+	got, err := s.GetJobExecution(x.Tenant, x.JobID, x.ID)
 	must(t, err)
 	x.State, x.Started, x.Finished, x.Updated = got.State, x.Created, later, later
 	x.Stats = got.Stats
@@ -156,7 +156,7 @@ func TestMisuseOfJobs(t *testing.T) {
 	y.Name = y.ID
 	task.ID, task.Tenant = runtime.TaskID(y.ID, 0), y.Tenant
 	task.Task = &runtime.TaskOf{JobExecution: y.ID}
-	y.Stats = runtime.JobStats{Total: 1}
+	y.Stats = runtime.TaskCounts{Total: 1}
 	for name, change := range map[string]func(x *runtime.JobExecution, task *runtime.Execution){
 		"a state": func(x *runtime.JobExecution, _ *runtime.Execution) { x.State = runtime.StateRunning },
 		"a count": func(x *runtime.JobExecution, _ *runtime.Execution) { x.Stats.Succeeded = 1 },
@@ -183,19 +183,19 @@ func TestMisuseOfJobs(t *testing.T) {
 	_, _, err = s.AcceptJob(y, []runtime.Accepted{{Execution: task}}, nil, nil)
 	wantCode(t, err, runtime.CodeNotFound)
 	for _, id := range []string{c.done().ID, "x", ""} {
-		_, _, _, err := s.CancelJob(x.Tenant, id, c.at)
+		_, _, _, err := s.CancelJobExecution(x.Tenant, id, c.at)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = s.JobExecutionByID(x.Tenant, id)
+		_, err = s.GetJobExecutionByID(x.Tenant, id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = s.JobExecution(x.Tenant, x.JobID, id)
+		_, err = s.GetJobExecution(x.Tenant, x.JobID, id)
 		wantCode(t, err, runtime.CodeNotFound)
 		wantCode(t, s.DeleteJob(x.Tenant, id), runtime.CodeNotFound)
-		_, err = s.JobByName(x.Tenant, id)
+		_, err = s.GetJobByName(x.Tenant, id)
 		wantCode(t, err, runtime.CodeNotFound)
 	}
-	_, _, _, err = s.CancelJob("other", x.ID, c.at)
+	_, _, _, err = s.CancelJobExecution("other", x.ID, c.at)
 	wantCode(t, err, runtime.CodeNotFound)
-	_, err = s.JobByID("other", x.JobID)
+	_, err = s.GetJobByID("other", x.JobID)
 	wantCode(t, err, runtime.CodeNotFound)
 	if n := countKeys(t, s); n != keys {
 		t.Errorf("%d keys became %d", keys, n)

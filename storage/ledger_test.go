@@ -66,7 +66,7 @@ func (l ledger) newestFirst() []entry {
 	return slices.SortedFunc(maps.Values(l.all), func(a, b entry) int { return strings.Compare(b.x.ID, a.x.ID) })
 }
 
-// list is runtime.ExecutionHistory.List in its plainest form.
+// list is runtime.ExecutionHistory.ListExecutions in its plainest form.
 func (l ledger) list(tenant runtime.Tenant, f runtime.Filter, cursor string, limit int) (all []runtime.Execution) {
 	for _, e := range l.newestFirst() {
 		at := timeOf(e.x.ID)
@@ -297,19 +297,19 @@ func (p *player) start(l ledger) move {
 func (p *player) finish(l ledger) move {
 	after := l.hardened()
 	var ended []runtime.Execution
-	want := []runtime.Settled{}
-	add := func(x runtime.Execution, logs runtime.Logs, w runtime.Settled) {
+	want := []runtime.FinishResult{}
+	add := func(x runtime.Execution, logs runtime.Logs, w runtime.FinishResult) {
 		x.Logs = logs
 		ended = append(ended, x)
 		want = append(want, w)
 	}
 	late := func(x runtime.Execution) {
 		x, logs := p.ended(x)
-		add(x, logs, runtime.Settled{Err: runtime.ErrLease})
+		add(x, logs, runtime.FinishResult{Err: runtime.ErrLease})
 	}
-	brief := func(x runtime.Execution) runtime.Settled {
+	brief := func(x runtime.Execution) runtime.FinishResult {
 		x.Result = nil
-		return runtime.Settled{Execution: x}
+		return runtime.FinishResult{Execution: x}
 	}
 	for _, e := range p.pick(l, running) {
 		x := e.x
@@ -355,7 +355,7 @@ func (p *player) finish(l ledger) move {
 		}
 		after.all[e.x.ID] = e
 	}
-	if len(ended) == 0 || !slices.ContainsFunc(want, func(s runtime.Settled) bool { return s.Err == nil }) {
+	if len(ended) == 0 || !slices.ContainsFunc(want, func(s runtime.FinishResult) bool { return s.Err == nil }) {
 		after = l
 	}
 	for _, e := range p.pick(l, func(e entry) bool { return !running(e) }) {
@@ -473,27 +473,27 @@ func holding(t testing.TB, s *Store) ledger {
 	l := ledger{all: map[string]entry{}, jobBook: holdingJobs(t, s)}
 	for _, tenant := range ledgerTenants {
 		for cursor := ""; ; {
-			page, err := s.List(tenant, runtime.Filter{}, cursor, 7)
+			page, err := s.ListExecutions(tenant, runtime.Filter{}, cursor, 7)
 			must(t, err)
 			if len(page) == 0 {
 				break
 			}
 			for _, listed := range page {
 				e := entry{}
-				e.x, err = s.Execution(tenant, listed.ID)
+				e.x, err = s.GetExecution(tenant, listed.ID)
 				must(t, err)
 				if !reflect.DeepEqual(e.listed(), listed) {
 					t.Fatal(cmp.Diff(e.listed(), listed))
 				}
 				result := e.x.Result
-				x, logs, err := s.Logs(tenant, listed.ID)
+				x, logs, err := s.GetLogs(tenant, listed.ID)
 				must(t, err)
 				if e.logs, e.x.Result = logs, nil; !reflect.DeepEqual(e.x, x) {
 					t.Fatal(cmp.Diff(e.x, x))
 				}
 				e.x.Result = result
 				if !e.x.State.Terminal() {
-					e.args, err = s.Args(tenant, listed.ID)
+					e.args, err = s.GetArgs(tenant, listed.ID)
 					must(t, err)
 				}
 				l.all[listed.ID] = e

@@ -37,7 +37,7 @@ func TestListInPages(t *testing.T) {
 	for _, size := range []int{1, 2, 5, 6, 7, 100} {
 		var names []string
 		for after := ""; ; {
-			page, err := s.Functions("a", after, size)
+			page, err := s.ListFunctions("a", after, size)
 			must(t, err)
 			if len(page) == 0 {
 				break
@@ -54,13 +54,13 @@ func TestListInPages(t *testing.T) {
 			t.Fatalf("in pages of %d: %q, want %q", size, names, want)
 		}
 	}
-	page, err := s.Functions("a", "a-", 1) // a name that does not exist
+	page, err := s.ListFunctions("a", "a-", 1) // a name that does not exist
 	must(t, err)
 	if len(page) != 1 || page[0].Name != "a-b" {
 		t.Fatalf("after a-: %v", page)
 	}
 	for _, limit := range []int{0, -1} {
-		if page, err := s.Functions("a", "", limit); err != nil || len(page) != 0 {
+		if page, err := s.ListFunctions("a", "", limit); err != nil || len(page) != 0 {
 			t.Fatalf("limit %d: %v, %v", limit, page, err)
 		}
 	}
@@ -96,7 +96,7 @@ func TestPagesOfManyFunctions(t *testing.T) {
 			t.Errorf("after %q: %d functions cost %d reads and %d iterators", after, len(got), c.gets, c.iterators)
 		}
 	}
-	first, err := all.Functions("a", "name099949", size)
+	first, err := all.ListFunctions("a", "name099949", size)
 	must(t, err)
 	if len(first) != size || first[0].Name != "name099950" {
 		t.Errorf("the last page begins with %v", first[0])
@@ -107,7 +107,7 @@ func BenchmarkFunctionByName(b *testing.B) {
 	s := openOn(b, vfs.NewMem(), "store")
 	many(b, s, 100_000)
 	for i := 0; b.Loop(); i++ {
-		if _, err := s.FunctionByName("a", fmt.Sprintf("name%06d", i*7919%100_000)); err != nil {
+		if _, err := s.GetFunctionByName("a", fmt.Sprintf("name%06d", i*7919%100_000)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -117,7 +117,7 @@ func BenchmarkFunctions100(b *testing.B) {
 	s := openOn(b, vfs.NewMem(), "store")
 	many(b, s, 100_000)
 	for b.Loop() {
-		if _, err := s.Functions("a", "name050000", 100); err != nil {
+		if _, err := s.ListFunctions("a", "name050000", 100); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -17,11 +17,11 @@ const maxSteps = 200_000
 // loadCost is what reading a record costs, in steps.
 const loadCost = 10
 
-// Observe gives a page of the executions of a function or job that are done; see
+// SearchExecutions gives a page of the executions of a function or job that are done; see
 // runtime.ExecutionHistory. What it costs depends on the page, on the values that
 // its filter names or leaves out, and, for an "and", on what its parts have that
 // the whole has not; not on how many executions there are.
-func (s *Store) Observe(tenant runtime.Tenant, q runtime.Observation) (found []runtime.ObservedExecution, next *runtime.ObservedPosition, err error) {
+func (s *Store) SearchExecutions(tenant runtime.Tenant, q runtime.SearchScan) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
 	const op = "storage.observe"
 	limit := position{startOf(q.End) - 1, lastID}
 	if q.From != nil {
@@ -47,7 +47,7 @@ func (s *Store) Observe(tenant runtime.Tenant, q runtime.Observation) (found []r
 	return found, next, nil
 }
 
-func positionFrom(p runtime.ObservedPosition) (position, error) {
+func positionFrom(p runtime.SearchPosition) (position, error) {
 	raw, err := hex.DecodeString(p.ID)
 	if err != nil || len(raw) != len(executionID{}) {
 		return position{}, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a page has given", p.ID).
@@ -56,8 +56,8 @@ func positionFrom(p runtime.ObservedPosition) (position, error) {
 	return position{startOf(p.Start), executionID(raw)}, nil
 }
 
-func (p position) tell() *runtime.ObservedPosition {
-	return &runtime.ObservedPosition{Start: time.Unix(0, p.start).UTC(), ID: hex.EncodeToString(p.id[:])}
+func (p position) tell() *runtime.SearchPosition {
+	return &runtime.SearchPosition{Start: time.Unix(0, p.start).UTC(), ID: hex.EncodeToString(p.id[:])}
 }
 
 // observer looks for executions of a resource.
@@ -91,14 +91,14 @@ func (o *observer) exists() error {
 	}
 	_, err := read(o.r, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
 	if errors.Is(err, errAbsent) {
-		return runtime.NoResource(o.resource.rid())
+		return runtime.NoResourceError(o.resource.rid())
 	}
 	return err
 }
 
 // page reads the page that begins at limit. Of a next page it gives where that
 // begins.
-func (o *observer) page(q *runtime.Observation, limit position) (found []runtime.ObservedExecution, next *runtime.ObservedPosition, err error) {
+func (o *observer) page(q *runtime.SearchScan, limit position) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
 	first := startOf(q.Start)
 	if limit.start < first {
 		return nil, nil, nil
@@ -139,21 +139,21 @@ func (o *observer) page(q *runtime.Observation, limit position) (found []runtime
 }
 
 // load reads an execution of the resource; nil if there is none that is done.
-func (o *observer) load(id executionID) (*runtime.ObservedExecution, error) {
-	var x runtime.ObservedExecution
+func (o *observer) load(id executionID) (*runtime.ExecutionSummary, error) {
+	var x runtime.ExecutionSummary
 	if o.resource.kind == resourceJob {
 		j, err := readJobDone(o.r, o.tenant, id)
 		if err != nil || j.JobID != o.resource.id {
 			return nil, orNothing(err)
 		}
-		x = j.Observe()
+		x = j.Summary()
 		return &x, nil
 	}
 	record, err := readDoneRecord(o.r, o.tenant, id)
 	if err != nil || record.Kind != runtime.KindRun || record.FunctionID != o.resource.id {
 		return nil, orNothing(err)
 	}
-	x = record.Observe()
+	x = record.Summary()
 	return &x, nil
 }
 

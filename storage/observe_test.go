@@ -47,7 +47,7 @@ func makeWatched(t testing.TB, s *Store) {
 type history struct {
 	rng *rand.Rand
 	now time.Time
-	all map[string]runtime.ObservedExecution // by tenant and id
+	all map[string]runtime.ExecutionSummary // by tenant and id
 }
 
 var (
@@ -98,7 +98,7 @@ func (h *history) run() runtime.Execution {
 	if class := pick(h.rng, someEnds); class != "" {
 		x.State, x.Failure = class.State(), &runtime.Failure{Class: class}
 	}
-	h.all[h.key(x.Tenant, x.ID)] = x.Observe()
+	h.all[h.key(x.Tenant, x.ID)] = x.Summary()
 	return x
 }
 
@@ -124,7 +124,7 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 			must(t, putDoneJob(b, found, &x, id))
 			return found.put(b)
 		}))
-		h.all[h.key(x.Tenant, x.ID)] = x.Observe()
+		h.all[h.key(x.Tenant, x.ID)] = x.Summary()
 	}
 }
 
@@ -141,25 +141,25 @@ func (h *history) expire(t testing.TB, s *Store, age time.Duration) {
 }
 
 // scan is what a query should give in all.
-func (h *history) scan(tenant runtime.Tenant, q runtime.Observation) []runtime.ObservedExecution {
+func (h *history) scan(tenant runtime.Tenant, q runtime.SearchScan) []runtime.ExecutionSummary {
 	rid := runtime.FunctionRID(q.ID)
 	if q.Job {
 		rid = runtime.JobRID(q.ID)
 	}
-	var all []runtime.ObservedExecution
+	var all []runtime.ExecutionSummary
 	for key, x := range h.all {
 		if strings.HasPrefix(key, string(tenant)+"/") && x.RID == rid && !x.Started.Before(q.Start) && x.Started.Before(q.End) && (q.Where == nil || plainly(q.Where, &x)) {
 			all = append(all, x)
 		}
 	}
-	slices.SortFunc(all, func(a, b runtime.ObservedExecution) int {
+	slices.SortFunc(all, func(a, b runtime.ExecutionSummary) int {
 		return cmp.Or(b.Started.Compare(a.Started), strings.Compare(b.ID, a.ID))
 	})
 	return all
 }
 
 // plainly evaluates a filter as the contract words it.
-func plainly(f *runtime.ObservedFilter, x *runtime.ObservedExecution) bool {
+func plainly(f *runtime.SearchFilter, x *runtime.ExecutionSummary) bool {
 	switch f.Op {
 	case runtime.FilterAnd:
 		for i := range f.Of {
@@ -179,7 +179,7 @@ func plainly(f *runtime.ObservedFilter, x *runtime.ObservedExecution) bool {
 		return !plainly(&f.Of[0], x)
 	}
 	ms := x.Duration.Milliseconds()
-	value := map[runtime.ObservedField]string{
+	value := map[runtime.SearchField]string{
 		runtime.FieldStatus: string(x.Status), runtime.FieldUser: x.UserID, runtime.FieldCaller: x.Caller.RID,
 		runtime.FieldVersion: fmt.Sprint(x.Version), runtime.FieldReason: string(x.Reason),
 		runtime.FieldTrace: x.TraceID, runtime.FieldTraceOwner: x.TraceOwner,
@@ -196,14 +196,14 @@ func plainly(f *runtime.ObservedFilter, x *runtime.ObservedExecution) bool {
 }
 
 // aFilter makes up a valid filter.
-func (h *history) aFilter(depth int) runtime.ObservedFilter {
+func (h *history) aFilter(depth int) runtime.SearchFilter {
 	if depth > 0 && h.rng.IntN(2) == 0 {
 		op := pick(h.rng, []runtime.FilterOp{runtime.FilterAnd, runtime.FilterOr, runtime.FilterNot})
 		n := 1
 		if op != runtime.FilterNot {
 			n += h.rng.IntN(3)
 		}
-		f := runtime.ObservedFilter{Op: op}
+		f := runtime.SearchFilter{Op: op}
 		for range n {
 			f.Of = append(f.Of, h.aFilter(depth-1))
 		}
@@ -211,14 +211,14 @@ func (h *history) aFilter(depth int) runtime.ObservedFilter {
 	}
 	if h.rng.IntN(4) == 0 {
 		ms := pick(h.rng, []int64{0, 1, 5, 15, 16, 17, 31, 32, 40, 1000, 45_000, 5_000_000_000, math.MaxInt64})
-		return runtime.ObservedFilter{Op: pick(h.rng, []runtime.FilterOp{runtime.FilterGte, runtime.FilterLte}), Field: runtime.FieldDuration, Millis: ms}
+		return runtime.SearchFilter{Op: pick(h.rng, []runtime.FilterOp{runtime.FilterGte, runtime.FilterLte}), Field: runtime.FieldDuration, Millis: ms}
 	}
 	own := "feed"
 	for _, x := range h.all {
 		own = strings.ReplaceAll(x.ID, "-", "")
 		break
 	}
-	values := map[runtime.ObservedField][]string{
+	values := map[runtime.SearchField][]string{
 		runtime.FieldStatus:     {"SUCCEEDED", "FAILED"},
 		runtime.FieldUser:       someUsers,
 		runtime.FieldCaller:     someRIDs,
@@ -227,10 +227,10 @@ func (h *history) aFilter(depth int) runtime.ObservedFilter {
 		runtime.FieldTrace:      append([]string{own}, someTraces...),
 		runtime.FieldTraceOwner: append([]string{runtime.FunctionRID(watchedFunction)}, someRIDs...),
 	}
-	fields := []runtime.ObservedField{
+	fields := []runtime.SearchField{
 		runtime.FieldStatus, runtime.FieldUser, runtime.FieldCaller, runtime.FieldVersion, runtime.FieldReason, runtime.FieldTrace, runtime.FieldTraceOwner,
 	}
-	f := runtime.ObservedFilter{Op: runtime.FilterEq, Field: pick(h.rng, fields)}
+	f := runtime.SearchFilter{Op: runtime.FilterEq, Field: pick(h.rng, fields)}
 	switch {
 	case (f.Field == runtime.FieldUser || f.Field == runtime.FieldCaller) && h.rng.IntN(3) == 0:
 		f.Op = runtime.FilterIsNull
@@ -244,8 +244,8 @@ func (h *history) aFilter(depth int) runtime.ObservedFilter {
 }
 
 // aQuery makes up a valid query.
-func (h *history) aQuery() runtime.Observation {
-	q := runtime.Observation{ID: pick(h.rng, []string{watchedFunction, otherFunction}), Start: time.Unix(0, 0), End: h.now.Add(time.Hour), Limit: 1 + h.rng.IntN(20)}
+func (h *history) aQuery() runtime.SearchScan {
+	q := runtime.SearchScan{ID: pick(h.rng, []string{watchedFunction, otherFunction}), Start: time.Unix(0, 0), End: h.now.Add(time.Hour), Limit: 1 + h.rng.IntN(20)}
 	if h.rng.IntN(5) == 0 {
 		q.ID, q.Job = watchedJob, true
 	}
@@ -264,10 +264,10 @@ func (h *history) aQuery() runtime.Observation {
 }
 
 // collect follows a query to its last page. Between pages it calls meanwhile.
-func collect(t testing.TB, s *Store, tenant runtime.Tenant, q runtime.Observation, meanwhile func()) (all []runtime.ObservedExecution) {
+func collect(t testing.TB, s *Store, tenant runtime.Tenant, q runtime.SearchScan, meanwhile func()) (all []runtime.ExecutionSummary) {
 	t.Helper()
 	for {
-		page, next, err := s.Observe(tenant, q)
+		page, next, err := s.SearchExecutions(tenant, q)
 		must(t, err)
 		if len(page) > q.Limit {
 			t.Fatalf("a page of %d has %d", q.Limit, len(page))
@@ -286,7 +286,7 @@ func collect(t testing.TB, s *Store, tenant runtime.Tenant, q runtime.Observatio
 // also after restarts, after old ones were dropped, and if pages end early.
 func TestObservedIsWhatAScanGives(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := &history{rng: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 5)), now: start, all: map[string]runtime.ObservedExecution{}}
+		h := &history{rng: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 5)), now: start, all: map[string]runtime.ExecutionSummary{}}
 		fs := vfs.NewMem()
 		s := openOn(t, fs, "store")
 		makeWatched(t, s)
@@ -321,7 +321,7 @@ func TestObservedIsWhatAScanGives(t *testing.T) {
 // order, although others end in between, early and late ones.
 func TestPagesAreStable(t *testing.T) {
 	for seed := range games(20) {
-		h := &history{rng: rand.New(rand.NewPCG(seed, 6)), now: start, all: map[string]runtime.ObservedExecution{}}
+		h := &history{rng: rand.New(rand.NewPCG(seed, 6)), now: start, all: map[string]runtime.ExecutionSummary{}}
 		s := openOn(t, vfs.NewMem(), "store")
 		makeWatched(t, s)
 		for range 10 {
@@ -343,8 +343,8 @@ func TestPagesAreStable(t *testing.T) {
 				t.Fatalf("%+v is not what was asked for", x)
 			}
 		}
-		got = slices.DeleteFunc(got, func(x runtime.ObservedExecution) bool { return !known[x.ID] })
-		if diff := gocmp.Diff(before, got, gocmp.Comparer(func(a, b runtime.ObservedExecution) bool { return a == b })); diff != "" && len(before)+len(got) > 0 {
+		got = slices.DeleteFunc(got, func(x runtime.ExecutionSummary) bool { return !known[x.ID] })
+		if diff := gocmp.Diff(before, got, gocmp.Comparer(func(a, b runtime.ExecutionSummary) bool { return a == b })); diff != "" && len(before)+len(got) > 0 {
 			t.Fatal(diff)
 		}
 	}
@@ -352,7 +352,7 @@ func TestPagesAreStable(t *testing.T) {
 
 // A store whose release knew of no postings has them once it is open.
 func TestPostingsOfAnEarlierRelease(t *testing.T) {
-	h := &history{rng: rand.New(rand.NewPCG(1, 7)), now: start, all: map[string]runtime.ObservedExecution{}}
+	h := &history{rng: rand.New(rand.NewPCG(1, 7)), now: start, all: map[string]runtime.ExecutionSummary{}}
 	fs := vfs.NewMem()
 	s := openOn(t, fs, "store")
 	makeWatched(t, s)
@@ -386,7 +386,7 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 
 // What retention drops takes its postings with it, sooner or later.
 func TestPostingsAreDropped(t *testing.T) {
-	h := &history{rng: rand.New(rand.NewPCG(1, 8)), now: start, all: map[string]runtime.ObservedExecution{}}
+	h := &history{rng: rand.New(rand.NewPCG(1, 8)), now: start, all: map[string]runtime.ExecutionSummary{}}
 	s := openOn(t, vfs.NewMem(), "store")
 	makeWatched(t, s)
 	count := func() (n int) {
@@ -441,7 +441,7 @@ func TestListByTrace(t *testing.T) {
 	for limit := 1; limit <= len(want)+1; limit++ {
 		var got []string
 		for cursor := ""; ; cursor = got[len(got)-1] {
-			page, err := s.List("default", runtime.Filter{TraceID: trace}, cursor, limit)
+			page, err := s.ListExecutions("default", runtime.Filter{TraceID: trace}, cursor, limit)
 			must(t, err)
 			for _, x := range page {
 				got = append(got, x.ID)
@@ -454,7 +454,7 @@ func TestListByTrace(t *testing.T) {
 			t.Fatalf("pages of %d: %v, want %v", limit, got, want)
 		}
 	}
-	page, err := s.List("default", runtime.Filter{TraceID: strings.ReplaceAll(own.ID, "-", "")}, "", 10)
+	page, err := s.ListExecutions("default", runtime.Filter{TraceID: strings.ReplaceAll(own.ID, "-", "")}, "", 10)
 	if err != nil || len(page) != 1 || page[0].ID != own.ID {
 		t.Errorf("its own trace finds %v, %v", page, err)
 	}
@@ -463,13 +463,13 @@ func TestListByTrace(t *testing.T) {
 		"function": {TraceID: trace, Function: "nobody's"},
 		"trace":    {TraceID: someTraces[2]},
 	} {
-		page, err := s.List("default", f, "", 100)
+		page, err := s.ListExecutions("default", f, "", 100)
 		must(t, err)
 		if n := map[string]int{"state": 5}[name]; len(page) != n {
 			t.Errorf("%s: %d executions, want %d", name, len(page), n)
 		}
 	}
-	if page, err := s.List(ledgerTenants[0], runtime.Filter{TraceID: trace}, "", 100); err != nil || len(page) > 0 {
+	if page, err := s.ListExecutions(ledgerTenants[0], runtime.Filter{TraceID: trace}, "", 100); err != nil || len(page) > 0 {
 		t.Errorf("another tenant finds %v, %v", page, err)
 	}
 	must(t, s.Close())
@@ -484,7 +484,7 @@ func TestObserveWhileRecording(t *testing.T) {
 	var writers, readers sync.WaitGroup
 	for seed := range uint64(2) {
 		writers.Go(func() {
-			h := &history{rng: rand.New(rand.NewPCG(seed, 10)), now: start, all: map[string]runtime.ObservedExecution{}}
+			h := &history{rng: rand.New(rand.NewPCG(seed, 10)), now: start, all: map[string]runtime.ExecutionSummary{}}
 			for i := range 40 {
 				h.record(t, s, 1+i)
 				if i%10 == 9 {
@@ -493,7 +493,7 @@ func TestObserveWhileRecording(t *testing.T) {
 			}
 		})
 		readers.Go(func() {
-			h := &history{rng: rand.New(rand.NewPCG(seed, 11)), now: start.Add(time.Minute), all: map[string]runtime.ObservedExecution{}}
+			h := &history{rng: rand.New(rand.NewPCG(seed, 11)), now: start.Add(time.Minute), all: map[string]runtime.ExecutionSummary{}}
 			for {
 				select {
 				case <-done:

@@ -35,25 +35,25 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	}
 	must(b, s.flush())
-	eq := func(field runtime.ObservedField, value string) runtime.ObservedFilter {
-		return runtime.ObservedFilter{Op: runtime.FilterEq, Field: field, Values: []string{value}}
+	eq := func(field runtime.SearchField, value string) runtime.SearchFilter {
+		return runtime.SearchFilter{Op: runtime.FilterEq, Field: field, Values: []string{value}}
 	}
-	and := func(of ...runtime.ObservedFilter) *runtime.ObservedFilter {
-		return &runtime.ObservedFilter{Op: runtime.FilterAnd, Of: of}
+	and := func(of ...runtime.SearchFilter) *runtime.SearchFilter {
+		return &runtime.SearchFilter{Op: runtime.FilterAnd, Of: of}
 	}
 	for _, f := range []struct {
 		name  string
-		where *runtime.ObservedFilter
+		where *runtime.SearchFilter
 	}{
 		{"all", nil},
 		{"rare", and(eq(runtime.FieldUser, "rare"))},
 		{"rare and common", and(eq(runtime.FieldUser, "rare"), eq(runtime.FieldStatus, "SUCCEEDED"),
-			runtime.ObservedFilter{Op: runtime.FilterNot, Of: []runtime.ObservedFilter{eq(runtime.FieldVersion, "2")}})},
+			runtime.SearchFilter{Op: runtime.FilterNot, Of: []runtime.SearchFilter{eq(runtime.FieldVersion, "2")}})},
 		{"seldom together", and(eq(runtime.FieldUser, "half"), eq(runtime.FieldVersion, "4"))},
 	} {
 		b.Run(f.name, func(b *testing.B) {
 			for b.Loop() {
-				page, _, err := s.Observe(ledgerTenants[0], runtime.Observation{ID: watchedFunction, Start: start, End: start.Add(365 * 24 * time.Hour), Where: f.where, Limit: 100})
+				page, _, err := s.SearchExecutions(ledgerTenants[0], runtime.SearchScan{ID: watchedFunction, Start: start, End: start.Add(365 * 24 * time.Hour), Where: f.where, Limit: 100})
 				if err != nil || len(page) != 100 {
 					b.Fatal(len(page), err)
 				}

@@ -20,12 +20,12 @@ const (
 	maxStreams = 512
 )
 
-var statuses = []string{string(runtime.ObservedSucceeded), string(runtime.ObservedFailed)}
+var statuses = []string{string(runtime.SummarySucceeded), string(runtime.SummaryFailed)}
 
 // plan makes the stream of the executions that a filter chooses, or chooses not.
 // It may have some more: what it finds has to be checked. Negations end up at the
 // leaves, so that each stream is of what is wanted.
-func (o *observer) plan(f *runtime.ObservedFilter, not bool) stream {
+func (o *observer) plan(f *runtime.SearchFilter, not bool) stream {
 	switch f.Op {
 	case runtime.FilterNot:
 		return o.plan(&f.Of[0], !not)
@@ -63,7 +63,7 @@ func (o *observer) plan(f *runtime.ObservedFilter, not bool) stream {
 func (o *observer) all() stream { return o.equal(runtime.FieldStatus, statuses) }
 
 // posted are the values under which the executions are found that a leaf wants.
-func (o *observer) posted(f *runtime.ObservedFilter) []string {
+func (o *observer) posted(f *runtime.SearchFilter) []string {
 	if f.Op == runtime.FilterIsNull {
 		return []string{""}
 	}
@@ -80,7 +80,7 @@ func (o *observer) posted(f *runtime.ObservedFilter) []string {
 }
 
 // equal is the stream of the executions that have one of some values in a field.
-func (o *observer) equal(field runtime.ObservedField, values []string) stream {
+func (o *observer) equal(field runtime.SearchField, values []string) stream {
 	var all []stream
 	for _, v := range values {
 		all = append(all, o.stream(field, v, nil))
@@ -90,7 +90,7 @@ func (o *observer) equal(field runtime.ObservedField, values []string) stream {
 
 // others is the stream of the executions that have none of some values in a
 // field.
-func (o *observer) others(field runtime.ObservedField, values []string) stream {
+func (o *observer) others(field runtime.SearchField, values []string) stream {
 	there, complete := o.values(field, "", maxOthers)
 	if !complete {
 		return &allBut{o, o.all(), o.equal(field, values)}
@@ -134,7 +134,7 @@ func idOfTrace(trace string) (executionID, bool) {
 }
 
 // durations is the stream of the executions that took so long, or did not.
-func (o *observer) durations(f *runtime.ObservedFilter, not bool) stream {
+func (o *observer) durations(f *runtime.SearchFilter, not bool) stream {
 	low, high := int64(0), int64(math.MaxInt64)
 	switch {
 	case f.Op == runtime.FilterGte && !not:
@@ -169,7 +169,7 @@ func (o *observer) durations(f *runtime.ObservedFilter, not bool) stream {
 }
 
 // stream opens that of one value.
-func (o *observer) stream(field runtime.ObservedField, value string, keep func(ms uint32) bool) stream {
+func (o *observer) stream(field runtime.SearchField, value string, keep func(ms uint32) bool) stream {
 	prefix := streamOf{o.tenant, o.resource, field, value}.key()
 	return o.open(prefix, field == runtime.FieldDuration, keep)
 }
@@ -187,7 +187,7 @@ func (o *observer) open(prefix []byte, long bool, keep func(ms uint32) bool) str
 
 // values lists those of a field from one on, or as many as most. complete tells
 // that these are all.
-func (o *observer) values(field runtime.ObservedField, from string, most int) (all []string, complete bool) {
+func (o *observer) values(field runtime.SearchField, from string, most int) (all []string, complete bool) {
 	prefix := keyPostings(o.tenant, o.resource, field)
 	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
 	if err != nil {

@@ -26,7 +26,7 @@ const (
 	resourceJob      = 3
 )
 
-func resourceOf(o *runtime.Observation) resource {
+func resourceOf(o *runtime.SearchScan) resource {
 	if o.Job {
 		return resource{resourceJob, o.ID}
 	}
@@ -41,7 +41,7 @@ func (r resource) rid() string {
 }
 
 // fieldCodes are how fields are written in keys; they are part of the format.
-var fieldCodes = map[runtime.ObservedField]byte{
+var fieldCodes = map[runtime.SearchField]byte{
 	runtime.FieldStatus:     1,
 	runtime.FieldDuration:   2,
 	runtime.FieldUser:       3,
@@ -58,7 +58,7 @@ var fieldCodes = map[runtime.ObservedField]byte{
 type streamOf struct {
 	tenant   runtime.Tenant
 	resource resource
-	field    runtime.ObservedField
+	field    runtime.SearchField
 	value    string
 }
 
@@ -68,7 +68,7 @@ func (s streamOf) key() []byte {
 }
 
 // keyPostings is the prefix of the postings of a field.
-func keyPostings(tenant runtime.Tenant, r resource, field runtime.ObservedField) []byte {
+func keyPostings(tenant runtime.Tenant, r resource, field runtime.SearchField) []byte {
 	key := append(keyKind(tenant, kindObserved), r.kind)
 	return append(appendText(key, r.id), fieldCodes[field])
 }

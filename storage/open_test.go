@@ -231,13 +231,13 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 		return
 	}
 	defer s.Close()
-	all, err := s.Functions("a", "", 10)
+	all, err := s.ListFunctions("a", "", 10)
 	if err != nil {
 		t.Log(err) // a damaged table is found when it is read
 		return
 	}
 	for i, f := range all {
-		if _, err := s.Version("a", f.ID, 1); err != nil {
+		if _, err := s.GetVersion("a", f.ID, 1); err != nil {
 			t.Log(err)
 			return
 		}
@@ -249,7 +249,7 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 		t.Errorf("the store came up with %d of 3 functions", len(all))
 	}
 	var states []string
-	err = s.Pending(func(x runtime.Execution) error {
+	err = s.EachUnfinished(func(x runtime.Execution) error {
 		states = append(states, fmt.Sprint(x.State, x.Attempt))
 		return nil
 	})
@@ -284,7 +284,7 @@ func TestDamagedRecordsOfExecutions(t *testing.T) {
 				return
 			}
 			s = openOn(t, vfs.Default, dir)
-			err := s.Pending(func(runtime.Execution) error { return nil })
+			err := s.EachUnfinished(func(runtime.Execution) error { return nil })
 			if !errors.Is(err, errInvariant) {
 				t.Errorf("got %v", err)
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Pending visits what is queued or running; see runtime.ExecutionQueue.
-func (s *Store) Pending(visit func(runtime.Execution) error) error {
+// EachUnfinished visits what is queued or running; see runtime.ExecutionQueue.
+func (s *Store) EachUnfinished(visit func(runtime.Execution) error) error {
 	return fault("storage.pending", s.durably(func(r reader) error {
 		return eachTenant(r, func(tenant runtime.Tenant) error {
 			return pending(r, tenant, visit)

@@ -43,24 +43,24 @@ type postings map[streamOf][]posting
 // run adds a run that is done.
 func (p postings) run(x *runtime.Execution, id executionID) {
 	if x.Kind == runtime.KindRun {
-		o := x.Observe()
+		o := x.Summary()
 		p.add(x.Tenant, resource{resourceFunction, x.FunctionID}, &o, id)
 	}
 }
 
 // job adds an execution of a job that is done.
 func (p postings) job(x *runtime.JobExecution, id executionID) {
-	o := x.Observe()
+	o := x.Summary()
 	p.add(x.Tenant, resource{resourceJob, x.JobID}, &o, id)
 }
 
-func (p postings) add(tenant runtime.Tenant, r resource, x *runtime.ObservedExecution, id executionID) {
+func (p postings) add(tenant runtime.Tenant, r resource, x *runtime.ExecutionSummary, id executionID) {
 	one := posting{position{startOf(x.Started), id}, shortened(x.Millis())}
-	put := func(field runtime.ObservedField, value string) {
+	put := func(field runtime.SearchField, value string) {
 		s := streamOf{tenant, r, field, value}
 		p[s] = append(p[s], one)
 	}
-	for _, field := range []runtime.ObservedField{
+	for _, field := range []runtime.SearchField{
 		runtime.FieldStatus, runtime.FieldUser, runtime.FieldCaller, runtime.FieldVersion, runtime.FieldTrace, runtime.FieldTraceOwner,
 	} {
 		put(field, r.posted(field, x.Value(field), id))
@@ -72,7 +72,7 @@ func (p postings) add(tenant runtime.Tenant, r resource, x *runtime.ObservedExec
 }
 
 // posted is the value under which an execution is found that has one in a field.
-func (r resource) posted(field runtime.ObservedField, value string, id executionID) string {
+func (r resource) posted(field runtime.SearchField, value string, id executionID) string {
 	if field == runtime.FieldTrace && value == traceOf(id) || field == runtime.FieldTraceOwner && value == r.rid() {
 		return ""
 	}
@@ -123,7 +123,7 @@ func (p postings) put(b *pebble.Batch) error {
 }
 
 // postedFields are the fields of postings, in the order in which they are written.
-var postedFields = []runtime.ObservedField{
+var postedFields = []runtime.SearchField{
 	runtime.FieldDuration, runtime.FieldStatus, runtime.FieldVersion, runtime.FieldUser, runtime.FieldCaller,
 	runtime.FieldTrace, runtime.FieldTraceOwner, runtime.FieldReason,
 }

@@ -108,19 +108,19 @@ func TestFunctionsOutlastARestart(t *testing.T) {
 	must(t, s.Close())
 
 	s = openOn(t, vfs.Default, dir)
-	got, err := s.FunctionByName("a", "bye")
+	got, err := s.GetFunctionByName("a", "bye")
 	must(t, err)
 	if diff := cmp.Diff(f, got); diff != "" {
 		t.Error(diff)
 	}
 	for _, want := range []runtime.Version{v1, v2} {
-		got, err := s.Version("a", "id1", want.Number)
+		got, err := s.GetVersion("a", "id1", want.Number)
 		must(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
 	}
-	numbers, err := s.Versions("a", "id1")
+	numbers, err := s.ListVersions("a", "id1")
 	must(t, err)
 	if diff := cmp.Diff([]uint64{2, 1}, numbers); diff != "" {
 		t.Error(diff)
@@ -137,13 +137,13 @@ func TestWhatIsNotThere(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	must(t, s.CreateFunction(function("a", "id1", "hello", 1), version("id1", 1, "source"), by("a")))
 	for what, call := range map[string]func() error{
-		"name":             func() error { _, err := s.FunctionByName("a", "other"); return err },
-		"tenant":           func() error { _, err := s.FunctionByName("b", "hello"); return err },
-		"version":          func() error { _, err := s.Version("a", "id1", 2); return err },
-		"version's id":     func() error { _, err := s.Version("a", "id2", 1); return err },
-		"version's tenant": func() error { _, err := s.Version("b", "id1", 1); return err },
-		"versions":         func() error { _, err := s.Versions("a", "id2"); return err },
-		"versions' tenant": func() error { _, err := s.Versions("b", "id1"); return err },
+		"name":             func() error { _, err := s.GetFunctionByName("a", "other"); return err },
+		"tenant":           func() error { _, err := s.GetFunctionByName("b", "hello"); return err },
+		"version":          func() error { _, err := s.GetVersion("a", "id1", 2); return err },
+		"version's id":     func() error { _, err := s.GetVersion("a", "id2", 1); return err },
+		"version's tenant": func() error { _, err := s.GetVersion("b", "id1", 1); return err },
+		"versions":         func() error { _, err := s.ListVersions("a", "id2"); return err },
+		"versions' tenant": func() error { _, err := s.ListVersions("b", "id1"); return err },
 		"update":           func() error { return s.UpdateFunction(function("b", "id1", "hello", 1), nil, by("b")) },
 		"delete":           func() error { return s.DeleteFunction("a", "id2", by("a")) },
 		"delete's tenant":  func() error { return s.DeleteFunction("b", "id1", by("b")) },
@@ -181,12 +181,12 @@ func TestOnlyTheLastVersionsAreKept(t *testing.T) {
 		v := version("id1", n, fmt.Sprint("source ", n))
 		must(t, s.UpdateFunction(function("a", "id1", "one", n), &v, by("a")))
 	}
-	numbers, err := s.Versions("a", "id1")
+	numbers, err := s.ListVersions("a", "id1")
 	must(t, err)
 	if len(numbers) != runtime.KeptVersions || numbers[0] != last || numbers[len(numbers)-1] != last-runtime.KeptVersions+1 {
 		t.Fatalf("kept versions are %v", numbers)
 	}
-	_, err = s.Version("a", "id1", last-runtime.KeptVersions)
+	_, err = s.GetVersion("a", "id1", last-runtime.KeptVersions)
 	wantCode(t, err, runtime.CodeNotFound)
 	checkInvariants(t, s)
 	must(t, s.DeleteFunction("a", "id1", by("a")))
@@ -247,7 +247,7 @@ func TestNamesThatTryToBeMore(t *testing.T) {
 		}
 	}
 	for who, want := range made {
-		got, err := s.FunctionByName(who.tenant, who.name)
+		got, err := s.GetFunctionByName(who.tenant, who.name)
 		must(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
@@ -255,7 +255,7 @@ func TestNamesThatTryToBeMore(t *testing.T) {
 	}
 	names := len(made) / (len(hostileTexts) - 1)
 	for _, tenant := range hostileTexts {
-		all, err := s.Functions(runtime.Tenant(tenant), "", 100)
+		all, err := s.ListFunctions(runtime.Tenant(tenant), "", 100)
 		must(t, err)
 		if tenant != "" && len(all) != names {
 			t.Fatalf("tenant %q has %d functions, want %d", tenant, len(all), names)
@@ -301,7 +301,7 @@ func TestHammer(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(worker), 1))
 			for i := range 300 {
 				name := fmt.Sprint("name", rng.IntN(4))
-				f, err := s.FunctionByName("a", name)
+				f, err := s.GetFunctionByName("a", name)
 				switch {
 				case err != nil:
 					id := fmt.Sprint("id", worker, "-", i)
@@ -321,7 +321,7 @@ func TestHammer(t *testing.T) {
 				if code := runtime.CodeOf(err); !expected[code] && code != runtime.CodeInternal {
 					t.Error(err)
 				}
-				if all, err := s.Functions("a", "", 10); err != nil || len(all) > 4 {
+				if all, err := s.ListFunctions("a", "", 10); err != nil || len(all) > 4 {
 					t.Errorf("the list has %d functions, %v", len(all), err)
 				}
 			}
@@ -340,24 +340,24 @@ func TestClose(t *testing.T) {
 		"create":      func() error { return s.CreateFunction(f, v, by(f.Tenant)) },
 		"update":      func() error { return s.UpdateFunction(f, &v, by(f.Tenant)) },
 		"delete":      func() error { return s.DeleteFunction("a", "id1", by("a")) },
-		"function":    func() error { _, err := s.FunctionByName("a", "one"); return err },
-		"functions":   func() error { _, err := s.Functions("a", "", 1); return err },
-		"version":     func() error { _, err := s.Version("a", "id1", 1); return err },
-		"versions":    func() error { _, err := s.Versions("a", "id1"); return err },
+		"function":    func() error { _, err := s.GetFunctionByName("a", "one"); return err },
+		"functions":   func() error { _, err := s.ListFunctions("a", "", 1); return err },
+		"version":     func() error { _, err := s.GetVersion("a", "id1", 1); return err },
+		"versions":    func() error { _, err := s.ListVersions("a", "id1"); return err },
 		"setting":     func() error { _, err := s.Setting("token"); return err },
 		"put setting": func() error { return s.PutSetting("token", nil) },
-		"promised":    func() error { _, err := s.Promised("a", runtime.IdempotencyKey{Key: "k"}); return err },
+		"promised":    func() error { _, err := s.LookupKey("a", runtime.IdempotencyKey{Key: "k"}); return err },
 		"accept":      func() error { return second(s.Accept(newClerk().batch(1), nil)) },
 		"start":       func() error { _, err := s.Start(nil); return err },
 		"finish":      func() error { _, err := s.Finish(nil, start); return err },
 		"record":      func() error { return s.Record([]runtime.Execution{newClerk().done()}) },
 		"cancel":      func() error { _, _, err := s.Cancel("a", newClerk().done().ID, start); return err },
-		"execution":   func() error { _, err := s.Execution("a", ""); return err },
-		"executions":  func() error { _, err := s.Executions("a", nil); return err },
-		"args":        func() error { _, err := s.Args("a", ""); return err },
-		"logs":        func() error { _, _, err := s.Logs("a", ""); return err },
-		"list":        func() error { _, err := s.List("a", runtime.Filter{}, "", 1); return err },
-		"pending":     func() error { return s.Pending(nil) },
+		"execution":   func() error { _, err := s.GetExecution("a", ""); return err },
+		"executions":  func() error { _, err := s.GetExecutions("a", nil); return err },
+		"args":        func() error { _, err := s.GetArgs("a", ""); return err },
+		"logs":        func() error { _, _, err := s.GetLogs("a", ""); return err },
+		"list":        func() error { _, err := s.ListExecutions("a", runtime.Filter{}, "", 1); return err },
+		"pending":     func() error { return s.EachUnfinished(nil) },
 		"expire":      func() error { return s.Expire(start, 0, -1) },
 		"health":      s.Health,
 	} {
@@ -385,7 +385,7 @@ func TestCloseUnderUse(t *testing.T) {
 		})
 	}
 	for {
-		if all, err := s.Functions("a", "", 20); err != nil || len(all) == 20 {
+		if all, err := s.ListFunctions("a", "", 20); err != nil || len(all) == 20 {
 			break
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Version gets one version with its source and context.
-func (s *Store) Version(tenant runtime.Tenant, functionID string, number uint64) (v runtime.Version, err error) {
+// GetVersion gets one version with its source and context.
+func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint64) (v runtime.Version, err error) {
 	err = s.snapshot(func(r reader) error {
 		record, err := read(r, keyOfVersion(kindVersion, tenant, functionID, number), decodeVersion)
 		if errors.Is(err, errAbsent) {
@@ -57,8 +57,8 @@ func readPart(r reader, key []byte, size int) ([]byte, error) {
 	return data, nil
 }
 
-// Versions lists the kept versions' numbers, newest first.
-func (s *Store) Versions(tenant runtime.Tenant, functionID string) (numbers []uint64, err error) {
+// ListVersions lists the kept versions' numbers, newest first.
+func (s *Store) ListVersions(tenant runtime.Tenant, functionID string) (numbers []uint64, err error) {
 	err = s.snapshot(func(r reader) error {
 		if numbers, err = readVersions(r, tenant, functionID); err == nil && len(numbers) == 0 {
 			err = noSuchID(functionID)

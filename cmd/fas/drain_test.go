@@ -62,7 +62,7 @@ func newBusyServer(t *testing.T) *busyServer {
 	if s.engine, err = runtime.New(runtime.Options{Store: store, Sandbox: s.box}); err != nil {
 		t.Fatal(err)
 	}
-	if s.web, err = httpapi.New(httpapi.Options{Functions: s.engine, Executions: s.engine, Jobs: s.engine, DeadLetters: s.engine, Auth: httpapi.HashToken("t")}); err != nil {
+	if s.web, err = httpapi.New(httpapi.Options{Engine: s.engine, Auth: httpapi.HashToken("t")}); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -133,33 +133,5 @@ func TestDrainStopsRunsAtTheEnd(t *testing.T) {
 func TestDrainWithoutParts(t *testing.T) {
 	if err := drain(nil, nil, time.Hour, slog.Default()); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestDoorBeforeAndAfterOpening(t *testing.T) {
-	d := new(door)
-	if err := d.ready(); runtime.CodeOf(err) != runtime.CodeUnavailable {
-		t.Errorf("before: %v", err)
-	}
-	if _, err := d.Run(t.Context(), runtime.RunRequest{}); runtime.CodeOf(err) != runtime.CodeUnavailable {
-		t.Errorf("a run before: %v", err)
-	}
-	store, err := storage.Open(storage.Options{Dir: filepath.Join(t.TempDir(), "store")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	engine, err := runtime.New(runtime.Options{Store: store, Sandbox: slowSandbox{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer engine.Close(t.Context())
-	d.open(engine)
-	if err := d.ready(); err != nil {
-		t.Errorf("after: %v", err)
-	}
-	_, err = d.Run(t.Context(), runtime.RunRequest{Tenant: runtime.DefaultTenant, Function: "f"})
-	if runtime.CodeOf(err) != runtime.CodeNotFound {
-		t.Errorf("a run after: %v", err)
 	}
 }

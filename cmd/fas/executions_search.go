@@ -148,7 +148,7 @@ func (q *searchFlags) search(cmd *cobra.Command, now time.Time) (s client.Search
 	if s.End, err = parseWhen("until", q.until, now); err != nil {
 		return s, err
 	}
-	var filters []runtime.ObservedFilter
+	var filters []runtime.SearchFilter
 	for _, expression := range q.where {
 		f, err := where.Parse(expression)
 		if err != nil {

@@ -88,7 +88,7 @@ func TestAJobOutlivesAKill(t *testing.T) {
 	began := time.Now().UTC()
 	e, end := jobEngine(t, dir, cache)
 	defer end()
-	x, err := e.AwaitJob(ctx, runtime.DefaultTenant, "sums", "nightly")
+	x, err := e.AwaitJobExecution(ctx, runtime.DefaultTenant, "sums", "nightly")
 	if err != nil || x.State != runtime.StateSucceeded || x.Stats.Succeeded != killedTasks || x.Stats.Total != killedTasks {
 		t.Fatalf("it ended as %+v, %v", x, err)
 	}
@@ -97,7 +97,7 @@ func TestAJobOutlivesAKill(t *testing.T) {
 	}
 	before, lost := 0, 0
 	for i := range killedTasks {
-		task, err := e.Execution(ctx, runtime.DefaultTenant, runtime.TaskID(x.ID, i))
+		task, err := e.GetExecution(ctx, runtime.DefaultTenant, runtime.TaskID(x.ID, i))
 		if err != nil || string(task.Result) != fmt.Sprintf(`["job",%d]`, i) {
 			t.Fatalf("task %d is %+v, %v", i, task, err)
 		}
@@ -110,7 +110,7 @@ func TestAJobOutlivesAKill(t *testing.T) {
 		lost += task.LostAttempts
 	}
 	for _, id := range done {
-		if task, err := e.Execution(ctx, runtime.DefaultTenant, id); err != nil || task.Attempt != 1 || task.Finished.After(began) {
+		if task, err := e.GetExecution(ctx, runtime.DefaultTenant, id); err != nil || task.Attempt != 1 || task.Finished.After(began) {
 			t.Errorf("a task that was told as done is %+v, %v", task, err)
 		}
 	}
@@ -139,13 +139,13 @@ func runJobUntilKilled(t *testing.T, dir, cache string) {
 	for i := range tasks {
 		tasks[i] = fmt.Appendf(nil, `{"n":%d}`, i)
 	}
-	a, err := e.RunJob(ctx, runtime.JobRunRequest{Tenant: runtime.DefaultTenant, Job: "sums", Name: "nightly", Tasks: tasks})
+	a, err := e.StartJob(ctx, runtime.JobStartRequest{Tenant: runtime.DefaultTenant, Job: "sums", Name: "nightly", Tasks: tasks})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range killedTasks {
 		id := runtime.TaskID(a.Execution.ID, i)
-		if _, err := e.Await(ctx, runtime.DefaultTenant, id); err != nil {
+		if _, err := e.AwaitExecution(ctx, runtime.DefaultTenant, id); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("done", id)

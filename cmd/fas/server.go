@@ -99,19 +99,9 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	}
 
 	// From here on callers get answers, if only that the server is starting.
-	entrance := new(door)
 	s.web, err = httpapi.New(httpapi.Options{
-		Functions:   entrance,
-		Executions:  entrance,
-		Jobs:        entrance,
-		DeadLetters: entrance,
-		Auth:        s.admin.hash,
-		Ready: func() error {
-			if err := entrance.ready(); err != nil {
-				return err
-			}
-			return s.store.Health()
-		},
+		Auth:    s.admin.hash,
+		Ready:   s.store.Health,
 		Log:     s.log,
 		BaseURL: o.publicURL,
 		Version: version(),
@@ -139,7 +129,7 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	if err != nil {
 		return err
 	}
-	entrance.open(s.engine)
+	s.web.SetEngine(s.engine)
 	// Compiling or loading the guest leaves many times the memory behind that
 	// an idle server needs.
 	debug.FreeOSMemory()

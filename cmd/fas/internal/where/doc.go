@@ -1,5 +1,5 @@
 // Package where owns the language of --where: how people write which executions
-// to find. It is a way to write a [runtime.ObservedFilter], and can say no more
+// to find. It is a way to write a [runtime.SearchFilter], and can say no more
 // and no less than that.
 //
 //	expression = term { "or" term }

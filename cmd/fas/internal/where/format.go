@@ -9,7 +9,7 @@ import (
 )
 
 // Format writes a filter so that [Parse] reads the same.
-func Format(f runtime.ObservedFilter) string {
+func Format(f runtime.SearchFilter) string {
 	var b strings.Builder
 	write(&b, f, 0)
 	return b.String()
@@ -23,7 +23,7 @@ const (
 	rankNot
 )
 
-func write(b *strings.Builder, f runtime.ObservedFilter, within int) {
+func write(b *strings.Builder, f runtime.SearchFilter, within int) {
 	switch f.Op {
 	case runtime.FilterOr:
 		writeList(b, f.Of, " or ", rankOr, within)
@@ -37,7 +37,7 @@ func write(b *strings.Builder, f runtime.ObservedFilter, within int) {
 	}
 }
 
-func writeList(b *strings.Builder, of []runtime.ObservedFilter, between string, rank, within int) {
+func writeList(b *strings.Builder, of []runtime.SearchFilter, between string, rank, within int) {
 	if within >= rank {
 		b.WriteByte('(')
 		defer b.WriteByte(')')
@@ -50,7 +50,7 @@ func writeList(b *strings.Builder, of []runtime.ObservedFilter, between string, 
 	}
 }
 
-func writeLeaf(b *strings.Builder, f runtime.ObservedFilter) {
+func writeLeaf(b *strings.Builder, f runtime.SearchFilter) {
 	for _, known := range fields {
 		if known.field == f.Field {
 			b.WriteString(known.name)
@@ -86,18 +86,18 @@ func value(s string) string {
 }
 
 // JSON is a filter as the API takes it.
-func JSON(f runtime.ObservedFilter) (json.RawMessage, error) { return json.Marshal(tell(f)) }
+func JSON(f runtime.SearchFilter) (json.RawMessage, error) { return json.Marshal(tell(f)) }
 
 // filter is the form of one in JSON.
 type filter struct {
-	Type    runtime.FilterOp      `json:"type"`
-	Field   runtime.ObservedField `json:"field,omitempty"`
-	Value   any                   `json:"value,omitempty"`
-	Filters []filter              `json:"filters,omitempty"`
-	Filter  *filter               `json:"filter,omitempty"`
+	Type    runtime.FilterOp    `json:"type"`
+	Field   runtime.SearchField `json:"field,omitempty"`
+	Value   any                 `json:"value,omitempty"`
+	Filters []filter            `json:"filters,omitempty"`
+	Filter  *filter             `json:"filter,omitempty"`
 }
 
-func tell(f runtime.ObservedFilter) filter {
+func tell(f runtime.SearchFilter) filter {
 	told := filter{Type: f.Op, Field: f.Field}
 	switch f.Op {
 	case runtime.FilterAnd, runtime.FilterOr:
@@ -118,9 +118,9 @@ func tell(f runtime.ObservedFilter) filter {
 }
 
 // And is the filter of which all of some are true.
-func And(all []runtime.ObservedFilter) runtime.ObservedFilter {
+func And(all []runtime.SearchFilter) runtime.SearchFilter {
 	if len(all) == 1 {
 		return all[0]
 	}
-	return runtime.ObservedFilter{Op: runtime.FilterAnd, Of: all}
+	return runtime.SearchFilter{Op: runtime.FilterAnd, Of: all}
 }

@@ -14,7 +14,7 @@ import (
 // named is a field with its name here, and the conditions that it takes.
 type named struct {
 	name  string
-	field runtime.ObservedField // as the API calls it, which is a name, too
+	field runtime.SearchField // as the API calls it, which is a name, too
 	takes string
 }
 
@@ -51,10 +51,10 @@ type parser struct {
 const maxDepth = 4 * runtime.MaxFilterDepth
 
 // Parse reads an expression. The error says where in it something is wrong.
-func Parse(source string) (runtime.ObservedFilter, error) {
+func Parse(source string) (runtime.SearchFilter, error) {
 	p := parser{source: source}
 	if !utf8.ValidString(source) {
-		return runtime.ObservedFilter{}, runtime.Errorf(runtime.CodeInvalidArgument, "the expression is not UTF-8")
+		return runtime.SearchFilter{}, runtime.Errorf(runtime.CodeInvalidArgument, "the expression is not UTF-8")
 	}
 	p.advance()
 	filter := p.expression()
@@ -63,7 +63,7 @@ func Parse(source string) (runtime.ObservedFilter, error) {
 			"%v is one too many", p.token)
 	}
 	if p.err != nil {
-		return runtime.ObservedFilter{}, p.err
+		return runtime.SearchFilter{}, p.err
 	}
 	return filter, filter.Validate()
 }
@@ -79,24 +79,24 @@ func (p *parser) take(what string) bool {
 	return true
 }
 
-func (p *parser) expression() runtime.ObservedFilter {
-	return p.list("or", runtime.FilterOr, func() runtime.ObservedFilter { return p.list("and", runtime.FilterAnd, p.factor) })
+func (p *parser) expression() runtime.SearchFilter {
+	return p.list("or", runtime.FilterOr, func() runtime.SearchFilter { return p.list("and", runtime.FilterAnd, p.factor) })
 }
 
 // list reads filters with a word between them.
-func (p *parser) list(between string, op runtime.FilterOp, one func() runtime.ObservedFilter) runtime.ObservedFilter {
+func (p *parser) list(between string, op runtime.FilterOp, one func() runtime.SearchFilter) runtime.SearchFilter {
 	first := one()
 	if !p.token.is(between) || p.err != nil {
 		return first
 	}
-	all := runtime.ObservedFilter{Op: op, Of: []runtime.ObservedFilter{first}}
+	all := runtime.SearchFilter{Op: op, Of: []runtime.SearchFilter{first}}
 	for p.take(between) {
 		all.Of = append(all.Of, one())
 	}
 	return all
 }
 
-func (p *parser) factor() (filter runtime.ObservedFilter) {
+func (p *parser) factor() (filter runtime.SearchFilter) {
 	if p.depth++; p.depth > maxDepth {
 		p.fail(p.token.at, "write it with fewer parentheses", "it is too deep")
 	}
@@ -117,12 +117,12 @@ func (p *parser) factor() (filter runtime.ObservedFilter) {
 	return p.condition()
 }
 
-func not(f runtime.ObservedFilter) runtime.ObservedFilter {
-	return runtime.ObservedFilter{Op: runtime.FilterNot, Of: []runtime.ObservedFilter{f}}
+func not(f runtime.SearchFilter) runtime.SearchFilter {
+	return runtime.SearchFilter{Op: runtime.FilterNot, Of: []runtime.SearchFilter{f}}
 }
 
 // condition reads a field and what is asked of it.
-func (p *parser) condition() (filter runtime.ObservedFilter) {
+func (p *parser) condition() (filter runtime.SearchFilter) {
 	name := p.token
 	i := slices.IndexFunc(fields, func(f named) bool {
 		return strings.EqualFold(name.text, f.name) || strings.EqualFold(name.text, string(f.field))
@@ -191,7 +191,7 @@ func (p *parser) unknown(name token) {
 }
 
 // values reads what a condition compares its field with.
-func (p *parser) values(filter *runtime.ObservedFilter) {
+func (p *parser) values(filter *runtime.SearchFilter) {
 	if p.err != nil {
 		return
 	}
@@ -218,7 +218,7 @@ func (p *parser) values(filter *runtime.ObservedFilter) {
 }
 
 // value reads one value of a field.
-func (p *parser) value(field runtime.ObservedField) string {
+func (p *parser) value(field runtime.SearchField) string {
 	t := p.token
 	if t.kind != word && t.kind != text {
 		p.fail(t.at, `give a value; put one with other characters than letters, digits and -_.:/@*~+% in double quotes`, "%v is no value", t)
@@ -228,7 +228,7 @@ func (p *parser) value(field runtime.ObservedField) string {
 	if field == runtime.FieldStatus {
 		value = strings.ToUpper(value)
 	}
-	one := runtime.ObservedFilter{Op: runtime.FilterEq, Field: field, Values: []string{value}}
+	one := runtime.SearchFilter{Op: runtime.FilterEq, Field: field, Values: []string{value}}
 	if err := one.Validate(); err != nil {
 		hint := ""
 		if coded, ok := errors.AsType[*runtime.Error](err); ok {

@@ -1,0 +1,56 @@
+package runtime
+
+// Bounds of a page.
+const (
+	// DefaultPage is the number of items on a page whose request sets no limit.
+	DefaultPage = 100
+	// MaxPage is the largest number of items on a page.
+	MaxPage = 1000
+)
+
+// SortOrder is the order of a list of jobs, executions of jobs, or tasks.
+type SortOrder string
+
+// The orders.
+const (
+	SortCreatedDesc SortOrder = "createdAt:desc"
+	SortCreatedAsc  SortOrder = "createdAt:asc"
+	SortNameAsc     SortOrder = "name:asc"
+	SortNameDesc    SortOrder = "name:desc"
+)
+
+// PageRequest selects a page of a list. Sort, Query and Offset apply to lists of jobs,
+// of their executions and of tasks; every other list has one order and ignores them.
+type PageRequest struct {
+	Sort SortOrder // empty: SortCreatedDesc
+	// Query selects the items whose name contains it, ignoring case; for jobs the
+	// display name and the labels count too. Empty: all items.
+	Query string
+	// After is the Next of the previous page, which must have been requested with
+	// the same Sort and Query. Empty: the first page.
+	After  string
+	Offset int // number of items to skip; ignored if After is set
+	Limit  int // 1 to [MaxPage]; not positive: [DefaultPage]; larger: MaxPage
+}
+
+// Page is a page of a list.
+type Page[T any] struct {
+	Items []T
+	Next  string // the After of the next page; empty: this is the last page
+	// Total is the number of items in the whole list, whatever Query selects. Only
+	// lists of jobs, of their executions and of tasks count it.
+	Total int
+}
+
+// bounded returns the request with defaults filled in and all numbers within bounds.
+func (r PageRequest) bounded() PageRequest {
+	if r.Limit <= 0 {
+		r.Limit = DefaultPage
+	}
+	r.Limit = min(r.Limit, MaxPage)
+	r.Offset = max(r.Offset, 0)
+	if r.Sort == "" {
+		r.Sort = SortCreatedDesc
+	}
+	return r
+}
