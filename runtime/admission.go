@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -16,8 +15,8 @@ const (
 	// maxPassedOver bounds how many tenants one search passes over because
 	// their next run is too large, and with it what a search costs.
 	maxPassedOver = 16
-	// busyRetry is what callers are told to wait when the queue is full.
-	busyRetry = time.Second
+	// BusyRetry is what callers are told to wait when the queue is full.
+	BusyRetry = time.Second
 )
 
 // admission lets runs begin while there is memory for them. Each reserves what
@@ -52,7 +51,7 @@ func (a *admission) acquire(ctx context.Context, tenant Tenant, function string,
 	switch {
 	case a.closed:
 		a.mu.Unlock()
-		return shuttingDown()
+		return ShuttingDownError()
 	case a.queue.waiting == 0 && a.fits(bytes):
 		a.take(bytes)
 		a.mu.Unlock()
@@ -60,7 +59,7 @@ func (a *admission) acquire(ctx context.Context, tenant Tenant, function string,
 	case a.full(tenant):
 		a.mu.Unlock()
 		err := Errorf(CodeTooBusy, "the server is busy and too many runs are waiting").WithHint("try again in a moment")
-		err.RetryAfter = busyRetry
+		err.RetryAfter = BusyRetry
 		return err
 	}
 	w := &waiter{bytes: bytes, decided: make(chan struct{})}
@@ -76,12 +75,12 @@ func (a *admission) acquire(ctx context.Context, tenant Tenant, function string,
 			a.queue.remove(w)
 			a.admit() // it may have been what others waited behind
 			a.mu.Unlock()
-			return gaveUp(ctx.Err())
+			return AbandonedError(ctx.Err())
 		}
 		a.mu.Unlock() // the decision came first: it stands
 	}
 	if w.refused {
-		return shuttingDown()
+		return ShuttingDownError()
 	}
 	return nil
 }
@@ -134,20 +133,6 @@ func (a *admission) withdraw(w *waiter) bool {
 	a.queue.remove(w)
 	a.admit()
 	return true
-}
-
-// gaveUp is the error of a caller whose patience ended before the run began.
-func gaveUp(cause error) error {
-	var err *Error
-	if errors.Is(cause, context.DeadlineExceeded) {
-		err = Errorf(CodeTooBusy, "the server is busy: the run did not get a place in the time that its caller gave it").
-			WithHint("try again in a moment")
-		err.RetryAfter = busyRetry
-	} else {
-		err = Errorf(CodeUnavailable, "the run was called off before it began")
-	}
-	err.Err = cause
-	return err
 }
 
 // release gives back what acquire reserved.

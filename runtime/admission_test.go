@@ -279,7 +279,7 @@ func TestAFloodOfOneTenant(t *testing.T) {
 				case "":
 					admitted <- "flood"
 				case CodeTooBusy:
-					if e, _ := asError(err); e.RetryAfter <= 0 {
+					if e, _ := AsError(err); e.RetryAfter <= 0 {
 						t.Error("there is no Retry-After")
 					}
 					refused.Add(1)

@@ -113,7 +113,7 @@ func (a *attempt) renew() (again bool, err error) {
 	switch {
 	case err != nil:
 		return false, err
-	case a.limitsOf(current).reservation() > a.bytes:
+	case a.limitsOf(current).Reservation() > a.bytes:
 		e.current.release(current)
 		return true, nil
 	}
@@ -126,7 +126,7 @@ func (a *attempt) renew() (again bool, err error) {
 func (a *attempt) limitsOf(v *loaded) Limits { return a.ticket.job.limits(v.program.Limits) }
 
 // reservation is what the attempt may use at most, in bytes.
-func (a *attempt) reservation() int64 { return a.limitsOf(a.version).reservation() }
+func (a *attempt) reservation() int64 { return a.limitsOf(a.version).Reservation() }
 
 // execution is the running execution.
 func (a *attempt) execution() Execution {

@@ -26,13 +26,13 @@ type Identity struct {
 // AdminUser is the user behind the token that a server makes for itself.
 const AdminUser = "admin"
 
-// beginTrace gives an execution that belongs to no trace one of its own: its id
+// BeginTrace gives an execution that belongs to no trace one of its own: its id
 // without dashes.
-func (c *Caller) beginTrace(id string) {
+func (c *Caller) BeginTrace(id string) {
 	if c.TraceID == "" {
-		c.TraceID = traceOf(id)
+		c.TraceID = TraceOf(id)
 	}
 }
 
-// traceOf is the trace that an execution begins.
-func traceOf(id string) string { return strings.ReplaceAll(id, "-", "") }
+// TraceOf is the trace that an execution begins.
+func TraceOf(id string) string { return strings.ReplaceAll(id, "-", "") }

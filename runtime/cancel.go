@@ -47,17 +47,3 @@ func (e *Engine) taskCancelled(x Execution) {
 		e.jobDone(x.Tenant, job.ID)
 	}
 }
-
-// cancel stops the attempt of an execution, if there is one.
-func (d *dispatcher) cancel(id string) {
-	d.mu.Lock()
-	a := d.active[id]
-	if a == nil {
-		d.mu.Unlock()
-		return
-	}
-	a.cancelled = true
-	d.mu.Unlock()
-	a.cancel()
-	d.withdraw(a)
-}

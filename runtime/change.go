@@ -18,13 +18,13 @@ func (e *Engine) doOnce(ctx context.Context, tenant Tenant, key string, hash fun
 	if key == "" {
 		return change(nil)
 	}
-	if err := checkIdempotencyKey(key); err != nil {
+	if err := ValidateIdempotencyKey(key); err != nil {
 		return Deployment{}, err
 	}
 	k := IdempotencyKey{Key: key, Hash: hash(), Now: e.now().UTC()}
 	mine := requestKey{tenant, key}
 	if err := e.once.lock(ctx, mine); err != nil {
-		return Deployment{}, gaveUp(err)
+		return Deployment{}, AbandonedError(err)
 	}
 	defer e.once.unlock(mine)
 	ids, err := e.store.LookupKey(tenant, k)
@@ -39,20 +39,7 @@ func (e *Engine) doOnce(ctx context.Context, tenant Tenant, key string, hash fun
 
 // newChange is the execution of a change of a function that begins now.
 func newChange(kind Kind, now time.Time) Execution {
-	return Execution{ID: newID(), Kind: kind, State: StateRunning, Created: now, Started: now, Attempt: 1}
-}
-
-// changed is the execution of a change as it stands after it.
-func (x Execution) changed(f Function, o Outcome, now time.Time) Execution {
-	x.Tenant, x.FunctionID, x.Function, x.Version = f.Tenant, f.ID, f.Name, f.Version
-	x.Outcome = o
-	x.Result = nil
-	x.State = StateSucceeded
-	if o.Failure != nil {
-		x.State = o.Failure.Class.State()
-	}
-	x.Finished = now
-	return x
+	return Execution{ID: NewID(), Kind: kind, State: StateRunning, Created: now, Started: now, Attempt: 1}
 }
 
 // recordFailed keeps the execution of a change of which the code was the failure.
@@ -62,7 +49,7 @@ func (e *Engine) recordFailed(change Execution, f Function, o Outcome) {
 	if o.Failure == nil {
 		return
 	}
-	x := change.changed(f, o, e.now().UTC())
+	x := change.AfterChange(f, o, e.now().UTC())
 	if err := e.store.Record([]Execution{x}); err != nil {
 		e.log.Error("engine: a failed change of a function cannot be recorded", "execution", x.ID, "function", f.ID, "kind", x.Kind, "error", err)
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// noMembers is what empty args and an empty context mean.
-var noMembers = []byte("{}")
+// EmptyObject is what empty args and an empty context mean.
+var EmptyObject = []byte("{}")
 
 // checkSource checks a function's code as text; Python has its say at deploy.
 func checkSource(source []byte) error {
@@ -48,9 +48,9 @@ func firstInvalid(text []byte) int {
 	return at
 }
 
-// checkObject checks args or a context, which what says: a JSON object of at
+// ValidateObject checks args or a context, which what says: a JSON object of at
 // most limit bytes, or nothing.
-func checkObject(what string, data []byte, limit int) error {
+func ValidateObject(what string, data []byte, limit int) error {
 	if len(data) == 0 {
 		return nil
 	}
@@ -63,10 +63,10 @@ func checkObject(what string, data []byte, limit int) error {
 	return nil
 }
 
-// orNoMembers is the object that data means.
-func orNoMembers(data []byte) []byte {
+// ObjectOrEmpty is the object that data means.
+func ObjectOrEmpty(data []byte) []byte {
 	if len(data) == 0 {
-		return noMembers
+		return EmptyObject
 	}
 	return data
 }

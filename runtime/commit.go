@@ -31,7 +31,7 @@ func (d *dispatcher) append(a *attempt, x Execution) {
 	if a.ticket.job != nil {
 		a.ticket.job.running--
 	}
-	d.bytes += a.end.weight()
+	d.bytes += a.end.Weight()
 	d.ended = append(d.ended, a)
 	wake(d.commit)
 }
@@ -58,7 +58,7 @@ func (d *dispatcher) takeEnded() []*attempt {
 	defer d.mu.Unlock()
 	n, bytes := 0, int64(0)
 	for n < min(len(d.ended), maxCommit) && bytes < maxCommitBytes {
-		bytes += d.ended[n].end.weight()
+		bytes += d.ended[n].end.Weight()
 		n++
 	}
 	batch := d.ended[:n:n]
@@ -138,7 +138,7 @@ func (d *dispatcher) pauseCommit() bool {
 func (d *dispatcher) abandon(batch []*attempt) {
 	d.mu.Lock()
 	for _, a := range batch {
-		d.bytes -= a.end.weight()
+		d.bytes -= a.end.Weight()
 		d.drop(a)
 	}
 	d.room.Broadcast()
@@ -151,7 +151,7 @@ func (d *dispatcher) abandon(batch []*attempt) {
 func (d *dispatcher) settle(batch []*attempt, settled []FinishResult) {
 	d.mu.Lock()
 	for i, a := range batch {
-		d.bytes -= a.end.weight()
+		d.bytes -= a.end.Weight()
 		d.drop(a)
 		if x := &settled[i].Execution; settled[i].Err == nil && x.State == StateQueued && !d.closing {
 			d.put(d.ticketOf(a.ticket.origin, x))

@@ -17,7 +17,7 @@ func (e *Engine) ListDeadLetters(ctx context.Context, tenant Tenant, r PageReque
 		return page, err
 	}
 	defer e.gate.leave()
-	r = r.bounded()
+	r = r.Bounded()
 	page.Items, err = e.store.ListDeadLetters(tenant, r.After, r.Limit)
 	if n := len(page.Items); n == r.Limit {
 		page.Next = page.Items[n-1].ID

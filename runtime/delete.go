@@ -17,7 +17,7 @@ func (e *Engine) DeleteFunction(ctx context.Context, r FunctionDeletion) (Deploy
 	if err := ValidateName(r.Name); err != nil {
 		return Deployment{}, fault(op, err)
 	}
-	d, err := e.doOnce(ctx, r.Tenant, r.IdempotencyKey, r.hash, func(key *IdempotencyKey) (Deployment, error) {
+	d, err := e.doOnce(ctx, r.Tenant, r.IdempotencyKey, r.Hash, func(key *IdempotencyKey) (Deployment, error) {
 		return e.remove(ctx, functionKey{r.Tenant, r.Name}, key)
 	})
 	return d, fault(op, err)
@@ -25,7 +25,7 @@ func (e *Engine) DeleteFunction(ctx context.Context, r FunctionDeletion) (Deploy
 
 func (e *Engine) remove(ctx context.Context, name functionKey, key *IdempotencyKey) (Deployment, error) {
 	if err := e.changes.lock(ctx, name); err != nil {
-		return Deployment{}, gaveUp(err)
+		return Deployment{}, AbandonedError(err)
 	}
 	defer e.changes.unlock(name)
 
@@ -38,7 +38,7 @@ func (e *Engine) remove(ctx context.Context, name functionKey, key *IdempotencyK
 	if err != nil {
 		return Deployment{}, err
 	}
-	x := newChange(KindDelete, now).changed(f, Outcome{}, now)
+	x := newChange(KindDelete, now).AfterChange(f, Outcome{}, now)
 	if err := e.store.DeleteFunction(f.Tenant, f.ID, Change{x, key}); err != nil {
 		return Deployment{}, err
 	}

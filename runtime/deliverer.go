@@ -264,7 +264,7 @@ func (d *deliverer) kept(write func() error) (again bool, wait time.Duration) {
 
 // refusalOf says why an attempt failed, to the job's owner.
 func refusalOf(status int, err error) string {
-	if known, ok := asError(err); ok {
+	if known, ok := AsError(err); ok {
 		return known.Message
 	}
 	if err != nil {
@@ -288,14 +288,14 @@ func (d *deliverer) postOf(x *Delivery) (Post, error) {
 	}
 	trace := job.TraceID
 	if trace == "" { // retention has dropped the execution
-		trace = traceOf(x.JobExecution)
+		trace = TraceOf(x.JobExecution)
 	}
 	timestamp := strconv.FormatInt(d.now().Unix(), 10)
 	return Post{
 		Tenant: x.Tenant, URL: x.Callback.URL, Body: x.Body,
 		Header: map[string]string{
 			"Idempotency-Key":     x.ID,
-			"Traceparent":         "00-" + trace + "-" + randomHex(8) + "-01",
+			"Traceparent":         "00-" + trace + "-" + RandomHex(8) + "-01",
 			"X-Blaxel-Timestamp":  timestamp,
 			"X-Blaxel-Signature":  "sha256=" + signature(x.Callback.Secret, x.Body),
 			"X-Faaspot-Signature": "t=" + timestamp + ",v1=" + signature(x.Callback.Secret, []byte(timestamp+"."), x.Body),

@@ -19,10 +19,10 @@ func (e *Engine) CreateFunction(ctx context.Context, s FunctionSpec) (Deployment
 		return Deployment{}, err
 	}
 	defer e.gate.leave()
-	if err := checkSpec(s); err != nil {
+	if err := s.Validate(); err != nil {
 		return Deployment{}, fault(op, err)
 	}
-	d, err := e.doOnce(ctx, s.Tenant, s.IdempotencyKey, s.hash, func(key *IdempotencyKey) (Deployment, error) {
+	d, err := e.doOnce(ctx, s.Tenant, s.IdempotencyKey, s.Hash, func(key *IdempotencyKey) (Deployment, error) {
 		return e.create(ctx, s, key)
 	})
 	return d, fault(op, err)
@@ -31,7 +31,7 @@ func (e *Engine) CreateFunction(ctx context.Context, s FunctionSpec) (Deployment
 func (e *Engine) create(ctx context.Context, s FunctionSpec, key *IdempotencyKey) (Deployment, error) {
 	name := functionKey{s.Tenant, s.Name}
 	if err := e.changes.lock(ctx, name); err != nil {
-		return Deployment{}, gaveUp(err)
+		return Deployment{}, AbandonedError(err)
 	}
 	defer e.changes.unlock(name)
 	if err := e.available(name); err != nil {
@@ -39,7 +39,7 @@ func (e *Engine) create(ctx context.Context, s FunctionSpec, key *IdempotencyKey
 	}
 
 	now := e.now().UTC()
-	f := Function{ID: newID(), Tenant: s.Tenant, Name: s.Name, Version: 1, Created: now, Updated: now}
+	f := Function{ID: NewID(), Tenant: s.Tenant, Name: s.Name, Version: 1, Created: now, Updated: now}
 	v := Version{
 		FunctionID: f.ID,
 		Number:     1,
@@ -56,34 +56,13 @@ func (e *Engine) create(ctx context.Context, s FunctionSpec, key *IdempotencyKey
 		e.recordFailed(change, f, outcome)
 		return Deployment{}, err
 	}
-	x := change.changed(f, outcome, e.now().UTC())
+	x := change.AfterChange(f, outcome, e.now().UTC())
 	if err := e.store.CreateFunction(f, v, Change{x, key}); err != nil {
 		e.sandbox.Forget(f.ID, v.Number)
 		return Deployment{}, err
 	}
 	e.current.changed(name)
 	return Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
-}
-
-// checkSpec checks what is asked for, as far as that can be told without
-// running it.
-func checkSpec(s FunctionSpec) error {
-	if s.Tenant == "" {
-		return Errorf(CodeInvalidArgument, "the tenant is missing")
-	}
-	if err := ValidateName(s.Name); err != nil {
-		return err
-	}
-	if err := checkSource(s.Source); err != nil {
-		return err
-	}
-	if err := checkObject("context", s.Context, MaxContext); err != nil {
-		return err
-	}
-	if err := checkRetries(s.Retries); err != nil {
-		return err
-	}
-	return s.Limits.Validate()
 }
 
 // available tells whether a name can be given to a function. It spares a
@@ -103,15 +82,15 @@ func (e *Engine) available(key functionKey) error {
 // waits its turn as a run does. If it fails, nothing of it is left; the outcome tells of
 // a failure that is the program's.
 func (e *Engine) deploy(ctx context.Context, f Function, v Version) (Outcome, error) {
-	p := program(f, v)
-	if err := e.admission.acquire(ctx, p.Tenant, p.FunctionID, p.reservation()); err != nil {
+	p := NewProgram(f, v)
+	if err := e.admission.acquire(ctx, p.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
 		return Outcome{}, err
 	}
-	defer e.admission.release(p.reservation())
+	defer e.admission.release(p.Limits.Reservation())
 	outcome, err := e.deployIn(ctx, p)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		err = gaveUp(ctx.Err())
+		err = AbandonedError(ctx.Err())
 	case err == nil && outcome.Failure != nil:
 		err = deployError(outcome.Failure, p.Limits)
 	}

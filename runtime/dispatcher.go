@@ -119,7 +119,7 @@ func (d *dispatcher) reserve(n int) error {
 	if d.queue.waiting+len(d.suspects)+len(d.delayed)+d.parked+d.reserved+n > d.engine.backlogLimit {
 		err := Errorf(CodeTooBusy, "too many runs are queued in the background, %d are allowed", d.engine.backlogLimit).
 			WithHint("wait until some of them are done")
-		err.RetryAfter = busyRetry
+		err.RetryAfter = BusyRetry
 		return err
 	}
 	d.reserved += n

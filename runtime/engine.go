@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Defaults of [Options].
@@ -95,23 +93,6 @@ type Engine struct {
 	closing   sync.Once
 	stop      chan struct{} // ends retention
 	closed    chan struct{} // everything has ended
-}
-
-// Deployment is the answer to a change of a function: the function as it is
-// now (as it was, if it was deleted) and the id of the execution that did it.
-type Deployment struct {
-	Function    Function
-	ExecutionID string
-	Logs        Logs // what the module body wrote
-	// Replayed says that the request came before, by its idempotency key: nothing
-	// was done, the execution is the one of then, and all else is empty.
-	Replayed bool
-}
-
-// FunctionDetail is a function with its current version.
-type FunctionDetail struct {
-	Function Function
-	Version  Version
 }
 
 // New makes an Engine, and goes on with the executions that the store has
@@ -250,20 +231,10 @@ func (e *Engine) end(left <-chan struct{}) {
 // enter counts the caller in; it must leave the gate afterwards.
 func (e *Engine) enter() error {
 	if !e.gate.enter() {
-		return shuttingDown()
+		return ShuttingDownError()
 	}
 	return nil
 }
-
-func shuttingDown() error {
-	err := Errorf(CodeUnavailable, "the server is shutting down").WithHint("try again in a moment")
-	err.RetryAfter = time.Second
-	return err
-}
-
-// newID makes a UUIDv7: ids of later things sort behind those of earlier ones.
-// It panics if the system has no random numbers to give, as crypto/rand does.
-func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // fault gives an error of the store or the sandbox its place: an *Error passes
 // as it is, anything else is internal. No error stays none.
@@ -271,7 +242,7 @@ func fault(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := asError(err); ok {
+	if e, ok := AsError(err); ok {
 		if e.Op == "" {
 			named := *e
 			named.Op = op

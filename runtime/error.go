@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -97,10 +98,30 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return ""
 	}
-	if e, ok := asError(err); ok {
+	if e, ok := AsError(err); ok {
 		return e.Code
 	}
 	return CodeInternal
 }
 
-func asError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
+func AsError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
+
+func ShuttingDownError() error {
+	err := Errorf(CodeUnavailable, "the server is shutting down").WithHint("try again in a moment")
+	err.RetryAfter = time.Second
+	return err
+}
+
+// AbandonedError is the error of a caller whose patience ended before the run began.
+func AbandonedError(cause error) error {
+	var err *Error
+	if errors.Is(cause, context.DeadlineExceeded) {
+		err = Errorf(CodeTooBusy, "the server is busy: the run did not get a place in the time that its caller gave it").
+			WithHint("try again in a moment")
+		err.RetryAfter = BusyRetry
+	} else {
+		err = Errorf(CodeUnavailable, "the run was called off before it began")
+	}
+	err.Err = cause
+	return err
+}

@@ -171,14 +171,14 @@ func (x *Execution) Took() time.Duration {
 	return x.Finished.Sub(x.Started)
 }
 
-// cancelledRunning says why a run ended that was cancelled after it had begun.
-const cancelledRunning = "it was cancelled while it ran"
+// CancelledWhileRunning says why a run ended that was cancelled after it had begun.
+const CancelledWhileRunning = "it was cancelled while it ran"
 
 // Cancelled is x as it stands when it is cancelled before its end.
 func (x Execution) Cancelled(now time.Time) Execution {
 	message := "it was cancelled before it started"
 	if !x.Started.IsZero() {
-		message = cancelledRunning
+		message = CancelledWhileRunning
 	}
 	x.State = StateCancelled
 	x.Finished = now
@@ -192,8 +192,8 @@ func (x Execution) Cancelled(now time.Time) Execution {
 // counts, in bytes.
 const executionOverhead = 1 * KiB
 
-// weight is what an execution takes in memory, in bytes.
-func (x *Execution) weight() int64 {
+// Weight is what an execution takes in memory, in bytes.
+func (x *Execution) Weight() int64 {
 	n := len(x.Result) + len(x.Logs.Data) + len(x.Logs.Marks)*int(unsafe.Sizeof(LogMark{})) + executionOverhead
 	if x.Failure != nil {
 		n += len(x.Failure.Message) + len(x.Failure.Traceback)
@@ -207,4 +207,19 @@ type RunRequest struct {
 	Function string // name
 	Args     []byte // JSON object; empty means {}
 	Caller   Caller
+}
+
+func (l Limits) Reservation() int64 { return l.Memory + l.Tmp }
+
+// AfterChange is the execution of a change as it stands after it.
+func (x Execution) AfterChange(f Function, o Outcome, now time.Time) Execution {
+	x.Tenant, x.FunctionID, x.Function, x.Version = f.Tenant, f.ID, f.Name, f.Version
+	x.Outcome = o
+	x.Result = nil
+	x.State = StateSucceeded
+	if o.Failure != nil {
+		x.State = o.Failure.Class.State()
+	}
+	x.Finished = now
+	return x
 }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -135,4 +136,13 @@ type Filter struct {
 	Before   time.Time // accepted before it; zero: any time
 	// TraceID is the trace that they belong to, see Caller; empty: any.
 	TraceID string
+}
+
+// Matches tells whether an execution is one that the filter chooses.
+func (f Filter) Matches(x *Execution) bool {
+	return (f.Function == "" || f.Function == x.Function) &&
+		(f.TraceID == "" || f.TraceID == x.Caller.TraceID) &&
+		(len(f.States) == 0 || slices.Contains(f.States, x.State)) &&
+		(f.After.IsZero() || !x.Created.Before(f.After)) &&
+		(f.Before.IsZero() || x.Created.Before(f.Before))
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -89,4 +90,78 @@ func ValidateName(name string) error {
 			WithHint("use 1 to 128 of the characters A-Z a-z 0-9 - _ . and do not start with a dot or a dash")
 	}
 	return nil
+}
+
+// OnlyRenames tells whether nothing changes that a version has.
+func (u FunctionUpdate) OnlyRenames() bool {
+	return u.Source == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil
+}
+
+// NextVersion is the version that the update makes of the old one.
+func (u FunctionUpdate) NextVersion(f Function, old Version) Version {
+	v := old
+	v.Number, v.Name, v.Created = f.Version, f.Name, f.Updated
+	if u.Source != nil {
+		v.Source = bytes.Clone(u.Source)
+	}
+	if u.Context != nil {
+		v.Context = bytes.Clone(u.Context)
+	}
+	if u.Timeout != nil {
+		v.Limits.Timeout = *u.Timeout
+	}
+	if u.Memory != nil {
+		v.Limits.Memory = *u.Memory
+	}
+	if u.Retries != nil {
+		v.Retries = *u.Retries
+	}
+	return v
+}
+
+// Validate checks the request as far as that is possible without running the code.
+func (s FunctionSpec) Validate() error {
+	if s.Tenant == "" {
+		return Errorf(CodeInvalidArgument, "the tenant is missing")
+	}
+	if err := ValidateName(s.Name); err != nil {
+		return err
+	}
+	if err := checkSource(s.Source); err != nil {
+		return err
+	}
+	if err := ValidateObject("context", s.Context, MaxContext); err != nil {
+		return err
+	}
+	if err := checkRetries(s.Retries); err != nil {
+		return err
+	}
+	return s.Limits.Validate()
+}
+
+// Validate checks the request as far as that is possible without running the code.
+func (u FunctionUpdate) Validate() error {
+	if err := ValidateName(u.Name); err != nil {
+		return err
+	}
+	if u.NewName == nil && u.OnlyRenames() {
+		return Errorf(CodeInvalidArgument, "the update changes nothing").
+			WithHint("give at least one of code, context, timeout, memory, retries and a new name")
+	}
+	if u.NewName != nil {
+		if err := ValidateName(*u.NewName); err != nil {
+			return err
+		}
+	}
+	if u.Source != nil {
+		if err := checkSource(u.Source); err != nil {
+			return err
+		}
+	}
+	if u.Retries != nil {
+		if err := checkRetries(*u.Retries); err != nil {
+			return err
+		}
+	}
+	return ValidateObject("context", u.Context, MaxContext)
 }

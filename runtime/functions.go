@@ -26,7 +26,7 @@ func (e *Engine) ListFunctions(ctx context.Context, tenant Tenant, r PageRequest
 		return page, err
 	}
 	defer e.gate.leave()
-	r = r.bounded()
+	r = r.Bounded()
 	// One more than the page holds shows whether there is a next page.
 	found, err := e.store.ListFunctions(tenant, r.After, r.Limit+1)
 	if err != nil {

@@ -44,7 +44,7 @@ func (e *Engine) GetExecutions(ctx context.Context, tenant Tenant, ids []string)
 // execution on a full page, so the page after it may be empty. Sort, Query and Offset
 // of the request do not apply.
 func (e *Engine) ListExecutions(ctx context.Context, tenant Tenant, filter Filter, r PageRequest) (page Page[Execution], err error) {
-	r = r.bounded()
+	r = r.Bounded()
 	running := e.underWay.list(tenant, filter, r.After)
 	err = e.look("engine.list", func() error {
 		found, err := e.store.ListExecutions(tenant, filter, r.After, r.Limit)

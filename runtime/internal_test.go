@@ -137,7 +137,7 @@ func TestGate(t *testing.T) {
 }
 
 func version(id string, number uint64, source string) *loaded {
-	return &loaded{program: Program{FunctionID: id, Version: number, Source: []byte(source)}, context: noMembers}
+	return &loaded{program: Program{FunctionID: id, Version: number, Source: []byte(source)}, context: EmptyObject}
 }
 
 func TestCacheIsBounded(t *testing.T) {
@@ -248,12 +248,12 @@ func TestWaitingForALoadIsGivenUp(t *testing.T) {
 func TestFaultKeepsWhatIsForCallers(t *testing.T) {
 	known := Errorf(CodeNotFound, "no").WithHint("look")
 	err := fault("op", known)
-	if e, ok := asError(err); !ok || e.Op != "op" || e.Message != "no" || e.Hint != "look" || known.Op != "" {
+	if e, ok := AsError(err); !ok || e.Op != "op" || e.Message != "no" || e.Hint != "look" || known.Op != "" {
 		t.Errorf("got %#v, and the original %#v", err, known)
 	}
 	cause := errors.New("secret")
 	err = fault("op", cause)
-	if e, ok := asError(err); !ok || e.Code != CodeInternal || strings.Contains(e.Message, "secret") || !errors.Is(err, cause) {
+	if e, ok := AsError(err); !ok || e.Code != CodeInternal || strings.Contains(e.Message, "secret") || !errors.Is(err, cause) {
 		t.Errorf("got %#v", err)
 	}
 }

@@ -1,7 +1,10 @@
 package runtime
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -110,4 +113,20 @@ type Trigger struct {
 	Retry          int
 	Tasks          []json.RawMessage // what a schedule runs, and a request that brings no tasks of its own
 	Timeout        time.Duration     // how long a request of TriggerHTTP waits for the end; zero: the default
+}
+
+// Equal tells whether two specs say the same. Tasks of triggers are compared as
+// they are kept.
+func (s *JobSpec) Equal(other *JobSpec) bool {
+	a, failed := json.Marshal(s)
+	b, err := json.Marshal(other)
+	return failed == nil && err == nil && bytes.Equal(a, b)
+}
+
+// Clone shares nothing with j that the Engine changes, or keeps.
+func (j Job) Clone() Job {
+	j.Labels = maps.Clone(j.Labels)
+	j.Spec.Env = slices.Clone(j.Spec.Env)
+	j.Spec.Triggers = slices.Clone(j.Spec.Triggers)
+	return j
 }

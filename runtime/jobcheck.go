@@ -31,8 +31,8 @@ func ValidateJobName(name string) error {
 	return nil
 }
 
-// checkJob checks what is asked for, as far as it can be told without the store.
-func checkJob(j *Job) error {
+// ValidateJob checks what is asked for, as far as it can be told without the store.
+func ValidateJob(j *Job) error {
 	if j.Tenant == "" {
 		return Errorf(CodeInvalidArgument, "the tenant is missing")
 	}
@@ -91,7 +91,7 @@ func (s *JobSpec) checkEnv() error {
 		}
 		env[v.Name] = v.Value
 	}
-	return checkEnvSize(env)
+	return ValidateEnvSize(env)
 }
 
 func (s *JobSpec) checkTriggers() error {

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 )
 
@@ -133,3 +134,71 @@ type JobAcceptance struct {
 	Execution JobExecution
 	Replayed  bool // the request came before, by its idempotency key
 }
+
+// NewJobExecution is what a request asks of a job, whose function runs a program
+// by now.
+func NewJobExecution(job Job, r JobStartRequest, p *Program) JobExecution {
+	s := &job.Spec
+	limits := p.Limits.WithDefaults()
+	x := JobExecution{
+		ID: NewID(), Name: r.Name, Tenant: r.Tenant, JobID: job.ID, Job: job.Name, Revision: job.Revision,
+		FunctionID: p.FunctionID, Function: s.Function, State: StateQueued, Caller: r.Caller, Trigger: r.Trigger,
+		Parallelism: s.MaxConcurrentTasks, MemoryOverride: r.Memory, EnvOverride: r.Env,
+		Memory: limits.Memory, Timeout: limits.Timeout, MaxRetries: s.MaxRetries,
+		Stats: TaskCounts{Total: len(r.Tasks)}, Callback: r.Callback,
+	}
+	if x.Name == "" {
+		x.Name = x.ID
+	}
+	x.BeginTrace(x.ID)
+	if s.Memory != 0 {
+		x.Memory = s.Memory
+	}
+	if r.Memory != 0 {
+		x.Memory = r.Memory
+	}
+	if s.Timeout != 0 {
+		x.Timeout = s.Timeout
+	}
+	if r.Parallelism != 0 {
+		x.Parallelism = r.Parallelism
+	}
+	if len(s.Env)+len(r.Env) > 0 {
+		x.Env = make(map[string]string, len(s.Env)+len(r.Env))
+		for _, v := range s.Env {
+			x.Env[v.Name] = v.Value
+		}
+		maps.Copy(x.Env, r.Env)
+	}
+	return x
+}
+
+// TaskCaller is who asks for the tasks: the job does.
+func (x *JobExecution) TaskCaller() Caller {
+	c := x.Caller
+	c.RID = JobRID(x.JobID)
+	if c.TraceOwner == "" {
+		c.TraceOwner = c.RID
+	}
+	return c
+}
+
+// Tasks are the executions that it is made of.
+func (x *JobExecution) Tasks(version uint64, args []json.RawMessage) []Accepted {
+	caller := x.TaskCaller()
+	all := make([]Accepted, len(args))
+	for i, args := range args {
+		all[i] = Accepted{Args: ObjectOrEmpty(args), Execution: Execution{
+			ID: TaskID(x.ID, i), Tenant: x.Tenant, Kind: KindRun, FunctionID: x.FunctionID, Function: x.Function, Version: version,
+			State: StateQueued, Created: x.Created, Retries: x.MaxRetries, Caller: caller, Task: &TaskOf{JobExecution: x.ID, Index: i},
+		}}
+	}
+	return all
+}
+
+// With an execution of a job that is done the results of its first tasks are
+// told, in full as far as all of them fit.
+const (
+	MaxJobResults     = 1000    // tasks
+	MaxJobResultBytes = 4 * MiB // of all their results
+)

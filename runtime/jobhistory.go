@@ -2,9 +2,6 @@ package runtime
 
 import (
 	"context"
-	"slices"
-	"strconv"
-	"strings"
 )
 
 // GetJobExecution finds an execution of a job by its name or id.
@@ -47,7 +44,7 @@ func (e *Engine) ListJobExecutions(ctx context.Context, tenant Tenant, job strin
 	defer e.gate.leave()
 	j, err := e.store.GetJobByName(tenant, job)
 	if err == nil {
-		page, err = e.store.ListJobExecutions(tenant, j.ID, l.bounded())
+		page, err = e.store.ListJobExecutions(tenant, j.ID, l.Bounded())
 	}
 	for i := range page.Items {
 		x := &page.Items[i]
@@ -60,9 +57,6 @@ func (e *Engine) ListJobExecutions(ctx context.Context, tenant Tenant, job strin
 	}
 	return page, fault(op, err)
 }
-
-// taskPrefix and a number are the name of a task.
-const taskPrefix = "task-"
 
 // ListTasks gives a page of the tasks of an execution of a job. In the order of
 // their names "task-10" comes before "task-2". Tasks that retention has dropped
@@ -82,7 +76,7 @@ func (e *Engine) ListTasks(ctx context.Context, tenant Tenant, job, execution st
 		return page, fault(op, err)
 	}
 	page.Total = x.Stats.Total
-	numbers, next, err := l.bounded().tasks(page.Total)
+	numbers, next, err := l.Bounded().TaskNumbers(page.Total)
 	if err != nil {
 		return page, fault(op, err)
 	}
@@ -101,36 +95,6 @@ func (e *Engine) ListTasks(ctx context.Context, tenant Tenant, job, execution st
 		}
 	}
 	return page, nil
-}
-
-// tasks gives the numbers of the tasks of a page.
-func (l PageRequest) tasks(total int) (page []int, next string, err error) {
-	query := strings.ToLower(l.Query)
-	var all []int
-	for n := range total {
-		if query == "" || strings.Contains(taskPrefix+strconv.Itoa(n), query) {
-			all = append(all, n)
-		}
-	}
-	if l.Sort == SortNameAsc || l.Sort == SortNameDesc {
-		slices.SortFunc(all, func(a, b int) int { return strings.Compare(strconv.Itoa(a), strconv.Itoa(b)) })
-	}
-	if l.Sort == SortNameDesc || l.Sort == SortCreatedDesc {
-		slices.Reverse(all)
-	}
-	from := min(l.Offset, len(all))
-	if l.After != "" {
-		n, failed := strconv.Atoi(l.After)
-		if from = slices.Index(all, n) + 1; failed != nil || from == 0 {
-			return nil, "", Errorf(CodeInvalidArgument, "the position %q is not one that a list has given", l.After).
-				WithHint("begin at the first page")
-		}
-	}
-	page = all[from:min(from+l.Limit, len(all))]
-	if from+len(page) < len(all) && len(page) > 0 {
-		next = strconv.Itoa(page[len(page)-1])
-	}
-	return page, next, nil
 }
 
 // CancelJobExecution cancels an execution of a job: tasks that run go on to their ends, no

@@ -4,10 +4,10 @@ package runtime
 // stands for the secret that is kept.
 const Masked = "***"
 
-// unmask puts kept secrets in place of those that are masked: values of
+// Unmask puts kept secrets in place of those that are masked: values of
 // environment variables of the same name, and secrets of triggers with the same
 // id.
-func (s *JobSpec) unmask(kept *JobSpec) error {
+func (s *JobSpec) Unmask(kept *JobSpec) error {
 	values, secrets := make(map[string]string), make(map[string]string)
 	if kept != nil {
 		for _, v := range kept.Env {

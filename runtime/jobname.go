@@ -11,3 +11,8 @@ func JobNameTakenError(name string) error {
 	return Errorf(CodeAlreadyExists, "there is a job named %q already", name).
 		WithHint("choose another name, or update that job")
 }
+
+func NoFunctionOfJobError(name string) error {
+	return Errorf(CodeInvalidArgument, "the job's function %q does not exist", name).
+		WithHint("create the function, or change the job's spec.function")
+}

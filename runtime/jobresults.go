@@ -2,13 +2,6 @@ package runtime
 
 import "context"
 
-// With an execution of a job that is done the results of its first tasks are
-// told, in full as far as all of them fit.
-const (
-	MaxJobResults     = 1000    // tasks
-	MaxJobResultBytes = 4 * MiB // of all their results
-)
-
 // GetTaskResults gives the tasks of an execution of a job whose results are told with
 // it, in their order. Results that do not fit are missing, and tasks that
 // retention has dropped are left out.

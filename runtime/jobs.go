@@ -1,9 +1,7 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 )
@@ -20,15 +18,15 @@ func (e *Engine) CreateJob(ctx context.Context, j Job) (Job, error) {
 		return Job{}, err
 	}
 	defer unlock()
-	j = j.clone()
-	j.Spec.complete(nil)
-	if err := j.Spec.unmask(nil); err != nil {
+	j = j.Clone()
+	j.Spec.Complete(nil)
+	if err := j.Spec.Unmask(nil); err != nil {
 		return Job{}, fault(op, err)
 	}
 	if err := e.checkJob(&j); err != nil {
 		return Job{}, fault(op, err)
 	}
-	j.ID, j.Revision, j.Created = newID(), 1, e.now().UTC()
+	j.ID, j.Revision, j.Created = NewID(), 1, e.now().UTC()
 	j.Updated, j.UpdatedBy = j.Created, j.CreatedBy
 	if err := e.store.CreateJob(j); err != nil {
 		return Job{}, fault(op, err)
@@ -51,9 +49,9 @@ func (e *Engine) UpdateJob(ctx context.Context, j Job) (Job, error) {
 	if err != nil {
 		return Job{}, fault(op, err)
 	}
-	j = j.clone()
-	j.Spec.complete(old.Spec.Triggers)
-	if err := j.Spec.unmask(&old.Spec); err != nil {
+	j = j.Clone()
+	j.Spec.Complete(old.Spec.Triggers)
+	if err := j.Spec.Unmask(&old.Spec); err != nil {
 		return Job{}, fault(op, err)
 	}
 	if err := e.checkJob(&j); err != nil {
@@ -98,7 +96,7 @@ func (e *Engine) RollbackJob(ctx context.Context, tenant Tenant, name string, re
 // changes nothing. The lock of the job is held.
 func (e *Engine) replaceJob(old, j Job) (Job, error) {
 	j.ID, j.Revision, j.Created, j.CreatedBy = old.ID, old.Revision, old.Created, old.CreatedBy
-	same := j.Spec.equal(&old.Spec)
+	same := j.Spec.Equal(&old.Spec)
 	if same && j.DisplayName == old.DisplayName && maps.Equal(j.Labels, old.Labels) {
 		return old, nil
 	}
@@ -111,14 +109,6 @@ func (e *Engine) replaceJob(old, j Job) (Job, error) {
 	}
 	e.schedule(j)
 	return j, nil
-}
-
-// equal tells whether two specs say the same. Tasks of triggers are compared as
-// they are kept.
-func (s *JobSpec) equal(other *JobSpec) bool {
-	a, failed := json.Marshal(s)
-	b, err := json.Marshal(other)
-	return failed == nil && err == nil && bytes.Equal(a, b)
 }
 
 // DeleteJob removes a job and cancels what is under way of it. Its executions are
@@ -174,7 +164,7 @@ func (e *Engine) ListJobs(ctx context.Context, tenant Tenant, l PageRequest) (Pa
 		return Page[Job]{}, err
 	}
 	defer e.gate.leave()
-	page, err := e.store.ListJobs(tenant, l.bounded())
+	page, err := e.store.ListJobs(tenant, l.Bounded())
 	return page, fault("engine.jobs", err)
 }
 
@@ -199,27 +189,19 @@ func (e *Engine) enterJob(ctx context.Context, tenant Tenant, name string) (leav
 	key := functionKey{tenant, name}
 	if err := e.jobChanges.lock(ctx, key); err != nil {
 		e.gate.leave()
-		return nil, gaveUp(err)
+		return nil, AbandonedError(err)
 	}
 	return func() { e.jobChanges.unlock(key); e.gate.leave() }, nil
 }
 
 // checkJob checks a job before it is kept.
 func (e *Engine) checkJob(j *Job) error {
-	if err := checkJob(j); err != nil {
+	if err := ValidateJob(j); err != nil {
 		return err
 	}
 	_, err := e.store.GetFunctionByName(j.Tenant, j.Spec.Function)
 	if CodeOf(err) == CodeNotFound {
-		return noFunctionOfJob(j.Spec.Function)
+		return NoFunctionOfJobError(j.Spec.Function)
 	}
 	return err
-}
-
-// clone shares nothing with j that the Engine changes, or keeps.
-func (j Job) clone() Job {
-	j.Labels = maps.Clone(j.Labels)
-	j.Spec.Env = slices.Clone(j.Spec.Env)
-	j.Spec.Triggers = slices.Clone(j.Spec.Triggers)
-	return j
 }

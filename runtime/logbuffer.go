@@ -84,13 +84,13 @@ func (b *LogBuffer) tell() {
 	}
 }
 
-// page gives what was collected so far, from a position on, and a channel that is
+// Page gives what was collected so far, from a position on, and a channel that is
 // closed when that changes; nil if it does not.
-func (b *LogBuffer) page(attempt int, from LogPosition) (LogPage, <-chan struct{}) {
+func (b *LogBuffer) Page(attempt int, from LogPosition) (LogPage, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	// What is added goes behind what is given here, and does not change it.
-	p := pageOf(attempt, b.logs, from)
+	p := NewLogPage(attempt, b.logs, from)
 	if b.ended {
 		return p, nil
 	}

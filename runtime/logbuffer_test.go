@@ -40,7 +40,7 @@ func TestLogBuffer(t *testing.T) {
 		look := func(what []byte) {
 			attempt := rapid.IntRange(1, 2).Draw(t, "attempt")
 			from := LogPosition{rapid.IntRange(0, 2).Draw(t, "position's attempt"), rapid.IntRange(-5, len(what)+5).Draw(t, "offset")}
-			p, _ := b.page(attempt, from)
+			p, _ := b.Page(attempt, from)
 			at := 0
 			if from.Attempt == attempt {
 				at = min(max(from.Offset, 0), len(what))
@@ -114,7 +114,7 @@ func TestReadersOfALogBuffer(t *testing.T) {
 			wg.Go(func() {
 				var from LogPosition
 				for {
-					p, changed := b.page(1, from)
+					p, changed := b.Page(1, from)
 					got[reader] = append(got[reader], p.Logs.Data...)
 					if from = p.Next; changed == nil {
 						return

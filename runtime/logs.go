@@ -2,26 +2,8 @@ package runtime
 
 import (
 	"context"
-	"sort"
 	"strings"
 )
-
-// LogPosition is a place in the logs of an execution: so many bytes of what an
-// attempt wrote. Zero is the beginning of whatever attempt is the latest.
-type LogPosition struct {
-	Attempt int
-	Offset  int
-}
-
-// LogPage is what an attempt wrote from a position on.
-type LogPage struct {
-	Attempt int // 0 before the first has begun
-	// Logs are what was written, with offsets in Data alone. They must not be
-	// changed. Truncated is told once the attempt has ended.
-	Logs  Logs
-	Next  LogPosition // behind what is told here
-	State State       // of the execution. If it is terminal there is nothing behind Next
-}
 
 // GetLogs gives what the latest attempt of an execution has written so far, from a
 // position on. If that is of another attempt, or is zero, the page begins where
@@ -86,52 +68,7 @@ func (e *Engine) logsFrom(tenant Tenant, id string, from LogPosition) (LogPage, 
 	}
 	e.records.settle()
 	x, logs, err := e.store.GetLogs(tenant, id)
-	p := pageOf(x.Attempt, logs, from)
+	p := NewLogPage(x.Attempt, logs, from)
 	p.State = x.State
 	return p, nil, err
-}
-
-// logs gives a page of an attempt that has begun and whose end is not written.
-func (d *dispatcher) logs(tenant Tenant, id string, from LogPosition) (LogPage, <-chan struct{}, bool) {
-	d.mu.Lock()
-	a := d.active[id]
-	if a == nil || a.logs == nil || a.ticket.tenant != tenant {
-		d.mu.Unlock()
-		return LogPage{}, nil, false
-	}
-	state := StateRunning
-	if a.cancelled {
-		state = StateCancelling
-	}
-	d.mu.Unlock()
-	p, written := a.logs.page(int(a.ticket.attempt), from)
-	p.State = state
-	return p, written, true
-}
-
-func pageOf(attempt int, logs Logs, from LogPosition) LogPage {
-	if from.Attempt != attempt {
-		from.Offset = 0
-	}
-	at := min(max(from.Offset, 0), len(logs.Data))
-	return LogPage{Attempt: attempt, Logs: logs.from(at), Next: LogPosition{attempt, len(logs.Data)}}
-}
-
-// from is what was written from an offset on, which is one of Data.
-func (l Logs) from(offset int) Logs {
-	rest := Logs{Truncated: l.Truncated}
-	if offset == len(l.Data) {
-		return rest
-	}
-	rest.Data = l.Data[offset:len(l.Data):len(l.Data)]
-	// The mark before the first one behind offset is of what is at offset.
-	behind := sort.Search(len(l.Marks), func(i int) bool { return l.Marks[i].Offset > offset })
-	if behind > 0 {
-		rest.Marks = make([]LogMark, 0, len(l.Marks)-behind+1)
-		rest.Marks = append(rest.Marks, LogMark{Stream: l.Marks[behind-1].Stream})
-	}
-	for _, m := range l.Marks[behind:] {
-		rest.Marks = append(rest.Marks, LogMark{Offset: m.Offset - offset, Stream: m.Stream})
-	}
-	return rest
 }

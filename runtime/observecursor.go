@@ -10,13 +10,13 @@ import (
 // what it was for the first page, and a position: START.END.START.ID, times in
 // nanoseconds since 1970.
 
-func (o *SearchScan) next(p SearchPosition) string {
+func (o *SearchScan) Cursor(p SearchPosition) string {
 	number := func(t time.Time) string { return strconv.FormatInt(nanos(t), 10) }
 	return strings.Join([]string{number(o.Start), number(o.End), number(p.Start), p.ID}, ".")
 }
 
-// goOn has the observation begin at the Next of a page.
-func (o *SearchScan) goOn(next string) error {
+// Resume has the observation begin at the Next of a page.
+func (o *SearchScan) Resume(next string) error {
 	parts := strings.Split(next, ".")
 	var times [3]time.Time
 	ok := len(parts) == len(times)+1

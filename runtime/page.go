@@ -1,5 +1,11 @@
 package runtime
 
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Bounds of a page.
 const (
 	// DefaultPage is the number of items on a page whose request sets no limit.
@@ -42,8 +48,8 @@ type Page[T any] struct {
 	Total int
 }
 
-// bounded returns the request with defaults filled in and all numbers within bounds.
-func (r PageRequest) bounded() PageRequest {
+// Bounded returns the request with defaults filled in and all numbers within bounds.
+func (r PageRequest) Bounded() PageRequest {
 	if r.Limit <= 0 {
 		r.Limit = DefaultPage
 	}
@@ -53,4 +59,37 @@ func (r PageRequest) bounded() PageRequest {
 		r.Sort = SortCreatedDesc
 	}
 	return r
+}
+
+// taskPrefix and a number are the name of a task.
+const taskPrefix = "task-"
+
+// TaskNumbers gives the numbers of the tasks of a page.
+func (l PageRequest) TaskNumbers(total int) (page []int, next string, err error) {
+	query := strings.ToLower(l.Query)
+	var all []int
+	for n := range total {
+		if query == "" || strings.Contains(taskPrefix+strconv.Itoa(n), query) {
+			all = append(all, n)
+		}
+	}
+	if l.Sort == SortNameAsc || l.Sort == SortNameDesc {
+		slices.SortFunc(all, func(a, b int) int { return strings.Compare(strconv.Itoa(a), strconv.Itoa(b)) })
+	}
+	if l.Sort == SortNameDesc || l.Sort == SortCreatedDesc {
+		slices.Reverse(all)
+	}
+	from := min(l.Offset, len(all))
+	if l.After != "" {
+		n, failed := strconv.Atoi(l.After)
+		if from = slices.Index(all, n) + 1; failed != nil || from == 0 {
+			return nil, "", Errorf(CodeInvalidArgument, "the position %q is not one that a list has given", l.After).
+				WithHint("begin at the first page")
+		}
+	}
+	page = all[from:min(from+l.Limit, len(all))]
+	if from+len(page) < len(all) && len(page) > 0 {
+		next = strconv.Itoa(page[len(page)-1])
+	}
+	return page, next, nil
 }

@@ -56,7 +56,7 @@ func (r *recorder) start() { r.group.Go(r.recordAll) }
 
 // add has an execution recorded. Its slices must not change any more.
 func (r *recorder) add(x *Execution) {
-	weight := x.weight()
+	weight := x.Weight()
 	r.mu.Lock()
 	if r.bytes+weight > maxRecordBytes || r.ending {
 		r.mu.Unlock()
@@ -151,7 +151,7 @@ func (r *recorder) writeAll(all []Execution) {
 	for len(all) > 0 {
 		n, bytes := 0, int64(0)
 		for n < min(len(all), recordBatch) && bytes < recordBatchBytes {
-			bytes += all[n].weight()
+			bytes += all[n].Weight()
 			n++
 		}
 		r.write(all[:n])

@@ -25,7 +25,7 @@ func TestRecordsWaitForASlowStore(t *testing.T) {
 		r.start()
 		var ids []string
 		for range 10 {
-			x := Execution{ID: newID()}
+			x := Execution{ID: NewID()}
 			ids = append(ids, x.ID)
 			r.add(&x)
 		}
@@ -49,7 +49,7 @@ func TestRecordsDoNotWaitForABrokenStore(t *testing.T) {
 		r.start()
 		began := time.Now()
 		for range 1000 {
-			r.add(&Execution{ID: newID()})
+			r.add(&Execution{ID: NewID()})
 		}
 		r.settle()
 		if took := time.Since(began); took > recordPatience+time.Second {

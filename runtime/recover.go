@@ -94,7 +94,7 @@ func unrecovered(err error) error {
 		return fault(op, err)
 	}
 	cause := err
-	if known, ok := asError(err); ok && known.Err != nil {
+	if known, ok := AsError(err); ok && known.Err != nil {
 		cause = known.Err
 	}
 	return &Error{

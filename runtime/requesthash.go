@@ -45,8 +45,8 @@ func (h requestHash) sum() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// hash is of all that the caller sent but the key.
-func (r BulkRequest) hash() [sha256.Size]byte {
+// Hash is of all that the caller sent but the key.
+func (r BulkRequest) Hash() [sha256.Size]byte {
 	h := newRequestHash(KindRun)
 	h.text([]byte(r.Function))
 	if h.has(r.Retries != nil) {
@@ -54,13 +54,13 @@ func (r BulkRequest) hash() [sha256.Size]byte {
 	}
 	h.number(int64(len(r.Args)))
 	for _, args := range r.Args {
-		h.text(orNoMembers(args))
+		h.text(ObjectOrEmpty(args))
 	}
 	return h.sum()
 }
 
-// hash is of all that the caller sent but the key.
-func (r *JobStartRequest) hash() [sha256.Size]byte {
+// Hash is of all that the caller sent but the key.
+func (r *JobStartRequest) Hash() [sha256.Size]byte {
 	h := newRequestHash("job")
 	h.text([]byte(r.Job))
 	h.text([]byte(r.Name))
@@ -75,12 +75,12 @@ func (r *JobStartRequest) hash() [sha256.Size]byte {
 	}
 	h.number(int64(len(r.Tasks)))
 	for _, args := range r.Tasks {
-		h.text(orNoMembers(args))
+		h.text(ObjectOrEmpty(args))
 	}
 	return h.sum()
 }
 
-func (s FunctionSpec) hash() [sha256.Size]byte {
+func (s FunctionSpec) Hash() [sha256.Size]byte {
 	h := newRequestHash(KindCreate)
 	h.text([]byte(s.Name))
 	h.text(s.Source)
@@ -92,7 +92,7 @@ func (s FunctionSpec) hash() [sha256.Size]byte {
 	return h.sum()
 }
 
-func (u FunctionUpdate) hash() [sha256.Size]byte {
+func (u FunctionUpdate) Hash() [sha256.Size]byte {
 	h := newRequestHash(KindUpdate)
 	h.text([]byte(u.Name))
 	if h.has(u.NewName != nil) {
@@ -116,7 +116,7 @@ func (u FunctionUpdate) hash() [sha256.Size]byte {
 	return h.sum()
 }
 
-func (d FunctionDeletion) hash() [sha256.Size]byte {
+func (d FunctionDeletion) Hash() [sha256.Size]byte {
 	h := newRequestHash(KindDelete)
 	h.text([]byte(d.Name))
 	return h.sum()

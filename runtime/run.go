@@ -28,18 +28,18 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 		return nil, fault("engine.run", err)
 	}
 	defer e.current.release(version)
-	if err := checkObject("args", r.Args, MaxArgs); err != nil {
+	if err := ValidateObject("args", r.Args, MaxArgs); err != nil {
 		return nil, fault("engine.run", err)
 	}
 
 	p := &version.program
-	if err := e.admission.acquire(ctx, r.Tenant, p.FunctionID, p.reservation()); err != nil {
+	if err := e.admission.acquire(ctx, r.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
 		return nil, fault("engine.run", err)
 	}
-	defer e.admission.release(p.reservation())
+	defer e.admission.release(p.Limits.Reservation())
 
 	x := &Execution{
-		ID:         newID(),
+		ID:         NewID(),
 		Tenant:     r.Tenant,
 		Kind:       KindRun,
 		FunctionID: p.FunctionID,
@@ -51,40 +51,35 @@ func (e *Engine) Run(ctx context.Context, r RunRequest) (*Execution, error) {
 		Started:    e.now(),
 		Attempt:    1,
 	}
-	x.Caller.beginTrace(x.ID)
+	x.Caller.BeginTrace(x.ID)
 	ctx, w := e.underWay.begin(ctx, x)
 	defer func() {
 		e.underWay.end(w)
 		e.ends.tell(x.ID)
 		e.turns.tell(x.ID)
 	}()
-	outcome, err := e.runIn(ctx, RunCall{Program: version.program, Args: orNoMembers(r.Args), Context: version.context})
+	outcome, err := e.runIn(ctx, RunCall{Program: version.program, Args: ObjectOrEmpty(r.Args), Context: version.context})
 	cancelled := e.underWay.ending(w)
 	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == ClassCancelled); {
 	case stopped && cancelled:
-		outcome.Failure = &Failure{Class: ClassCancelled, Message: cancelledRunning}
+		outcome.Failure = &Failure{Class: ClassCancelled, Message: CancelledWhileRunning}
 	case stopped && err != nil:
 		outcome = Outcome{Failure: &Failure{Class: ClassCancelled, Message: "the run was called off"}}
 	case err != nil:
 		return nil, fault("engine.run", err)
 	}
-	x.end(outcome, e.now())
+	x.Finish(outcome, e.now())
 	x.ResultSize = len(x.Result)
 	e.records.add(x)
 	return x, nil
 }
-
-// reservation is what a run may use at most, in bytes.
-func (p *Program) reservation() int64 { return p.Limits.reservation() }
-
-func (l Limits) reservation() int64 { return l.Memory + l.Tmp }
 
 // currentOf gives the current version of a function, which must be given to
 // release.
 func (e *Engine) currentOf(ctx context.Context, tenant Tenant, name string) (*loaded, error) {
 	l, err := e.current.use(ctx, functionKey{tenant, name}, e.load)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		err = gaveUp(err)
+		err = AbandonedError(err)
 	}
 	return l, err
 }
@@ -172,17 +167,5 @@ func (e *Engine) stored(key functionKey) (Function, Version, error) {
 			return Function{}, Version{}, Internal("engine.load",
 				Errorf(CodeInternal, "version %d of function %s is missing in the store", f.Version, f.ID))
 		}
-	}
-}
-
-// program is what the sandbox is to know of a version.
-func program(f Function, v Version) Program {
-	return Program{
-		Tenant:     f.Tenant,
-		FunctionID: f.ID,
-		Version:    v.Number,
-		Name:       v.Name,
-		Source:     v.Source,
-		Limits:     v.Limits.WithDefaults(),
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/netresearch/go-cron"
 )
 
-// schedule tells the ticks of a trigger: the minutes at which its five fields
+// Schedule tells the ticks of a trigger: the minutes at which its five fields
 // match what a clock on a wall of its zone shows. Fields are those of crontab(5),
 // with names, lists, ranges and steps; where both days are restricted, one of them
 // is enough.
@@ -21,7 +21,7 @@ import (
 // it shows twice are two. Any other is meant for a time of day: what the clock
 // passes over is made up for, once, at the first moment after it, and what it
 // shows twice counts the first time.
-type schedule struct {
+type Schedule struct {
 	wall    cron.Schedule // in UTC, in which no clock is changed
 	zone    *time.Location
 	anyHour bool
@@ -40,8 +40,8 @@ const (
 	maxZone = 64
 )
 
-// parseSchedule reads the schedule of a trigger. A zone without a name is UTC.
-func parseSchedule(text, zone string) (*schedule, error) {
+// ParseSchedule reads the schedule of a trigger. A zone without a name is UTC.
+func ParseSchedule(text, zone string) (*Schedule, error) {
 	const hint = `give five fields (minute, hour, day of the month, month, day of the week), such as "30 3 * * MON-FRI", or @hourly, @daily, @weekly, @monthly, @yearly`
 	text = strings.TrimSpace(text)
 	lower := strings.ToLower(text)
@@ -61,7 +61,7 @@ func parseSchedule(text, zone string) (*schedule, error) {
 	if why != "" {
 		return nil, Errorf(CodeInvalidArgument, "the schedule %q cannot be read: %s", text, why).WithHint(hint)
 	}
-	s := &schedule{wall: wall, zone: time.UTC}
+	s := &Schedule{wall: wall, zone: time.UTC}
 	if fields := strings.Fields(lower); len(fields) > 1 {
 		s.anyHour = strings.HasPrefix(fields[1], "*")
 	} else {
@@ -128,8 +128,8 @@ func loadZone(name string) (*time.Location, error) {
 	return zone, nil
 }
 
-// next is the first tick after t, zero if there is none any more.
-func (s *schedule) next(t time.Time) time.Time {
+// Next is the first tick after t, zero if there is none any more.
+func (s *Schedule) Next(t time.Time) time.Time {
 	t = t.In(s.zone)
 	shown := shownAt(t)
 	for {
@@ -156,9 +156,9 @@ func (s *schedule) next(t time.Time) time.Time {
 	}
 }
 
-// last is the last tick after one time and not after another, zero if there is
+// Last is the last tick after one time and not after another, zero if there is
 // none.
-func (s *schedule) last(after, until time.Time) (tick time.Time) {
+func (s *Schedule) Last(after, until time.Time) (tick time.Time) {
 	// Most schedules have one in the last hour or day.
 	for _, span := range []time.Duration{time.Hour, day, 31 * day, 366 * day} {
 		if from := until.Add(-span); from.After(after) {
@@ -170,8 +170,8 @@ func (s *schedule) last(after, until time.Time) (tick time.Time) {
 	return s.lastFrom(after, until)
 }
 
-func (s *schedule) lastFrom(after, until time.Time) (last time.Time) {
-	for t := s.next(after); !t.IsZero() && !t.After(until); t = s.next(t) {
+func (s *Schedule) lastFrom(after, until time.Time) (last time.Time) {
+	for t := s.Next(after); !t.IsZero() && !t.After(until); t = s.Next(t) {
 		last = t
 	}
 	return last

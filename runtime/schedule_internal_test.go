@@ -103,7 +103,7 @@ func TestSchedulesMinuteByMinute(t *testing.T) {
 		p.anyHour = strings.HasPrefix(fields[1], "*")
 		name := rapid.SampledFrom(zonesWithChanges).Draw(t, "zone")
 		text := strings.Join(fields[:], " ")
-		s, err := parseSchedule(text, name)
+		s, err := ParseSchedule(text, name)
 		if err != nil {
 			if strings.Contains(err.Error(), "never comes") && fields[2] != "*" {
 				t.Skip(text)
@@ -119,14 +119,14 @@ func TestSchedulesMinuteByMinute(t *testing.T) {
 		to := from.Add(7 * day)
 		want := p.ticks(s.zone, from, to)
 		var got []time.Time
-		for at := s.next(from); !at.IsZero() && at.Before(to); at = s.next(at) {
+		for at := s.Next(from); !at.IsZero() && at.Before(to); at = s.Next(at) {
 			got = append(got, at.UTC())
 		}
 		if !slices.EqualFunc(want, got, time.Time.Equal) {
 			t.Fatalf("%q in %s from %v ticks at\n%v\nwant\n%v", text, name, from, got, want)
 		}
 		if len(want) > 0 {
-			if last := s.last(from, to.Add(-1)); !last.Equal(want[len(want)-1]) {
+			if last := s.Last(from, to.Add(-1)); !last.Equal(want[len(want)-1]) {
 				t.Fatalf("%q in %s: the last tick before %v is %v, want %v", text, name, to, last, want[len(want)-1])
 			}
 		}
@@ -146,7 +146,7 @@ func TestSchedulesWhenClocksChange(t *testing.T) {
 		{"15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", "10-03 15:30Z 10-04 15:15Z"},
 		{"45 1 * * *", "America/New_York", "2026-11-01T00:00:00Z", "11-01 05:45Z 11-02 06:45Z"},
 	} {
-		s, err := parseSchedule(test.schedule, test.zone)
+		s, err := ParseSchedule(test.schedule, test.zone)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func TestSchedulesWhenClocksChange(t *testing.T) {
 		}
 		var got []string
 		for range strings.Count(test.want, "Z") {
-			at = s.next(at)
+			at = s.Next(at)
 			got = append(got, at.UTC().Format("01-02 15:04Z"))
 		}
 		if text := strings.Join(got, " "); text != test.want {
@@ -171,7 +171,7 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		"@every 5m", "@reboot", "@sometimes", "TZ=UTC * * * * *", "CRON_TZ=UTC @daily", "0 0 30 2 *", "0 0 31 4,6 *", "H * * * *", "? ? ? ? L", "* * 15W * *", "1,,2 * * * *", "0 0 * * 5L",
 		"* * * * MON#2", "* * L * *", strings.Repeat("1,", 200) + "1 * * * *", "\x00 * * * *",
 	} {
-		s, err := parseSchedule(text, "")
+		s, err := ParseSchedule(text, "")
 		if CodeOf(err) != CodeInvalidArgument {
 			t.Errorf("%q is read as %+v, %v", text, s, err)
 		} else if strings.Contains(err.Error(), "option") || strings.Contains(err.Error(), "strconv") {
@@ -179,12 +179,12 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		}
 	}
 	for _, zone := range []string{"Local", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "UTC+1", strings.Repeat("a", 100)} {
-		if _, err := parseSchedule("@daily", zone); CodeOf(err) != CodeInvalidArgument {
+		if _, err := ParseSchedule("@daily", zone); CodeOf(err) != CodeInvalidArgument {
 			t.Errorf("the zone %q is taken: %v", zone, err)
 		}
 	}
 	for _, text := range []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually", "0 0 29 2 *", "0 0 29 2 MON", "0 22-2 * * FRI-MON", " 5  4 * * THU "} {
-		if _, err := parseSchedule(text, "Europe/Berlin"); err != nil {
+		if _, err := ParseSchedule(text, "Europe/Berlin"); err != nil {
 			t.Errorf("%q is refused: %v", text, err)
 		}
 	}

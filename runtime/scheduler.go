@@ -50,7 +50,7 @@ type scheduledJob struct {
 // scheduledTrigger is a trigger that waits for its next tick.
 type scheduledTrigger struct {
 	*Trigger
-	schedule *schedule
+	schedule *Schedule
 	since    time.Time // all ticks until then are settled; zero: it is not known yet
 	next     time.Time // the tick after since, zero if it is not known yet
 	never    bool      // there is none
@@ -70,7 +70,7 @@ func (s *scheduler) set(j Job) {
 		if t.Type != TriggerCron || t.Disabled || j.Spec.Disabled {
 			continue
 		}
-		schedule, err := parseSchedule(t.Schedule, t.TimeZone)
+		schedule, err := ParseSchedule(t.Schedule, t.TimeZone)
 		if err != nil { // it was checked; a release of before may have known more
 			s.log.Error("engine: a schedule cannot be kept", "job", j.ID, "trigger", t.ID, "error", err)
 			continue
@@ -151,7 +151,7 @@ func (s *scheduler) startTrigger(ctx context.Context, j *Job, t *scheduledTrigge
 			return s.failed(j, t, err)
 		}
 		// A schedule has no ticks before it was made.
-		t.since = later(last, j.Updated)
+		t.since = laterOf(last, j.Updated)
 	}
 	for {
 		tick := t.upcoming()
@@ -159,7 +159,7 @@ func (s *scheduler) startTrigger(ctx context.Context, j *Job, t *scheduledTrigge
 			return tick
 		}
 		if now.Sub(tick) > lateTick {
-			t.next, t.since = time.Time{}, t.schedule.last(t.since, now.Add(-lateTick))
+			t.next, t.since = time.Time{}, t.schedule.Last(t.since, now.Add(-lateTick))
 			s.log.Warn("engine: ticks of a schedule were missed", "job", j.ID, "trigger", t.ID, "last", t.since, "policy", t.Missed)
 			if t.Missed != MissedCatchUp {
 				continue
@@ -184,7 +184,7 @@ func (s *scheduler) startTrigger(ctx context.Context, j *Job, t *scheduledTrigge
 // upcoming is the first tick that is not settled.
 func (t *scheduledTrigger) upcoming() time.Time {
 	if t.next.IsZero() && !t.never {
-		t.next = t.schedule.next(t.since)
+		t.next = t.schedule.Next(t.since)
 		t.never = t.next.IsZero()
 	}
 	return t.next
@@ -197,4 +197,12 @@ func (s *scheduler) failed(j *Job, t *scheduledTrigger, err error) time.Time {
 	t.retry = s.now().Add(doubled(t.failures, longestTickDelay))
 	s.log.Error("engine: a job cannot be started by its schedule yet", "job", j.ID, "trigger", t.ID, "failures", t.failures, "error", err)
 	return t.retry
+}
+
+// laterOf returns the later of two times.
+func laterOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -22,6 +22,8 @@ type tickBook struct {
 	sound  bool // nothing fails
 }
 
+const oneDay = 24 * time.Hour
+
 func newTickBook(seed uint64) *tickBook {
 	return &tickBook{last: map[string]time.Time{}, starts: map[string]map[time.Time]time.Time{}, rng: rand.New(rand.NewPCG(seed, 1))}
 }
@@ -75,8 +77,8 @@ func (b *tickBook) failNow() bool {
 	return false
 }
 
-func cronTriggers(created time.Time) (jobs []Job, triggers map[string]*schedule) {
-	triggers = make(map[string]*schedule)
+func cronTriggers(created time.Time) (jobs []Job, triggers map[string]*Schedule) {
+	triggers = make(map[string]*Schedule)
 	for i, t := range []Trigger{
 		{Schedule: "*/5 * * * *"},
 		{Schedule: "0 * * * *", TimeZone: "Europe/Berlin", Missed: MissedCatchUp},
@@ -92,7 +94,7 @@ func cronTriggers(created time.Time) (jobs []Job, triggers map[string]*schedule)
 		{Schedule: "59 4,16 13 * FRI", Missed: MissedCatchUp},
 	} {
 		t.ID, t.Type = fmt.Sprint("trigger", i), TriggerCron
-		s, err := parseSchedule(t.Schedule, t.TimeZone)
+		s, err := ParseSchedule(t.Schedule, t.TimeZone)
 		if err != nil {
 			panic(err)
 		}
@@ -118,7 +120,7 @@ func TestAYearOfSchedules(t *testing.T) {
 				jobs, triggers := cronTriggers(began)
 				type span struct{ from, to time.Time }
 				var ups []span
-				for time.Since(began) < 366*day {
+				for time.Since(began) < 366*oneDay {
 					s := b.scheduler(t, jobs)
 					ctx, stop := context.WithCancel(context.Background())
 					ended := make(chan struct{})
@@ -127,11 +129,11 @@ func TestAYearOfSchedules(t *testing.T) {
 						s.run(ctx)
 					}()
 					from := time.Now()
-					time.Sleep(time.Duration(life.Int64N(int64(9 * day))))
+					time.Sleep(time.Duration(life.Int64N(int64(9 * oneDay))))
 					stop()
 					<-ended
 					ups = append(ups, span{from, time.Now()})
-					time.Sleep([]time.Duration{0, time.Second, 50 * time.Second, 3 * time.Minute, 5 * time.Hour, 2 * day}[life.IntN(6)])
+					time.Sleep([]time.Duration{0, time.Second, 50 * time.Second, 3 * time.Minute, 5 * time.Hour, 2 * oneDay}[life.IntN(6)])
 				}
 				// settled is how long what fails is tried again, at most.
 				const settled = 10 * time.Second
@@ -140,7 +142,7 @@ func TestAYearOfSchedules(t *testing.T) {
 					starts := b.starts[trigger.ID]
 					up := 0
 					var missed []time.Time // since the last that somebody was there for
-					for tick := triggers[trigger.ID].next(began); tick.Before(ups[len(ups)-1].to.Add(-settled)); tick = triggers[trigger.ID].next(tick) {
+					for tick := triggers[trigger.ID].Next(began); tick.Before(ups[len(ups)-1].to.Add(-settled)); tick = triggers[trigger.ID].Next(tick) {
 						for up < len(ups) && ups[up].to.Before(tick.Add(settled)) && up+1 < len(ups) {
 							up++
 						}
@@ -161,7 +163,7 @@ func TestAYearOfSchedules(t *testing.T) {
 						default:
 							missed = append(missed, tick)
 						}
-						if next := triggers[trigger.ID].next(tick); len(missed) > 0 && trigger.Missed == MissedCatchUp && next.After(ups[up].from) &&
+						if next := triggers[trigger.ID].Next(tick); len(missed) > 0 && trigger.Missed == MissedCatchUp && next.After(ups[up].from) &&
 							ups[up].from.Sub(tick) > lateTick+settled {
 							t.Fatalf("%+v: nothing was started for %v", trigger, missed)
 						}
@@ -190,17 +192,17 @@ func TestSchedulesFollowTheirJobs(t *testing.T) {
 		s.set(job)
 		time.Sleep(150 * time.Minute)
 		wantStarts(t, b, 2)
-		job = job.clone()
+		job = job.Clone()
 		job.Spec.Triggers[0].Schedule, job.Updated = "*/10 * * * *", time.Now() // at half past
 		s.set(job)
 		time.Sleep(35 * time.Minute)
 		wantStarts(t, b, 5)
-		job = job.clone()
+		job = job.Clone()
 		job.Spec.Triggers[0].Disabled = true
 		s.set(job)
 		time.Sleep(2 * time.Hour)
 		wantStarts(t, b, 5)
-		job = job.clone()
+		job = job.Clone()
 		job.Spec.Triggers[0].Disabled, job.Updated = false, time.Now()
 		s.set(job)
 		time.Sleep(11 * time.Minute)

@@ -10,14 +10,6 @@ func (e *Engine) startNow(bytes int64) (release func(), err error) {
 	}
 	busy := Errorf(CodeTooBusy, "the execution cannot start now: other runs wait, or use the memory").
 		WithHint("try again in a moment, or allow it to be queued")
-	busy.RetryAfter = busyRetry
+	busy.RetryAfter = BusyRetry
 	return nil, busy
-}
-
-// idle tells whether nothing waits for its turn, and how many runs have had it
-// and not begun.
-func (d *dispatcher) idle() (ahead int, idle bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.ahead, !d.closing && d.queue.waiting+len(d.suspects) == 0 && d.suspect == nil
 }

@@ -57,8 +57,8 @@ func checkTrigger(i int, t Trigger) error {
 		return wrong("it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks)
 	}
 	if t.Type == TriggerCron {
-		if _, err := parseSchedule(t.Schedule, t.TimeZone); err != nil {
-			e, _ := asError(err)
+		if _, err := ParseSchedule(t.Schedule, t.TimeZone); err != nil {
+			e, _ := AsError(err)
 			return wrong("%s", e.Message).WithHint(e.Hint)
 		}
 	}
@@ -98,10 +98,10 @@ func isTriggerPath(path string) bool {
 	return len(path) <= maxTriggerPath
 }
 
-// complete gives the triggers of a spec what they lack: ids and secrets. A trigger
+// Complete gives the triggers of a spec what they lack: ids and secrets. A trigger
 // without an id is taken for the one of before that it looks like, if that is
 // there, so that whoever applies a file again changes nothing.
-func (s *JobSpec) complete(before []Trigger) {
+func (s *JobSpec) Complete(before []Trigger) {
 	taken := make(map[string]bool)
 	for i := range s.Triggers {
 		t := &s.Triggers[i]
@@ -120,11 +120,11 @@ func (s *JobSpec) complete(before []Trigger) {
 			}
 		}
 		if t.ID == "" {
-			t.ID = randomHex(8)
+			t.ID = RandomHex(8)
 			taken[t.ID] = true
 		}
 		if t.CallbackURL != "" && t.CallbackSecret == "" {
-			t.CallbackSecret = randomHex(32)
+			t.CallbackSecret = RandomHex(32)
 		}
 	}
 }
@@ -134,8 +134,8 @@ func (t *Trigger) looksLike(old *Trigger) bool {
 	return t.Type == old.Type && t.Path == old.Path && t.Schedule == old.Schedule && t.TimeZone == old.TimeZone
 }
 
-// randomHex gives n random bytes as text.
-func randomHex(n int) string {
+// RandomHex gives n random bytes as text.
+func RandomHex(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)

@@ -57,7 +57,7 @@ func (e *Engine) startTick(ctx context.Context, j *Job, t *Trigger, tick time.Ti
 
 // schedule makes the schedules of a job those that it has now. The lock of the job
 // is held.
-func (e *Engine) schedule(j Job) { e.schedules.set(j.clone()) }
+func (e *Engine) schedule(j Job) { e.schedules.set(j.Clone()) }
 
 // scheduleAll knows the schedules of all jobs.
 func (e *Engine) scheduleAll() error {

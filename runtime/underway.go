@@ -115,7 +115,7 @@ func (u *underWay) list(tenant Tenant, f Filter, cursor string) []Execution {
 	for id, w := range u.runs {
 		x := &w.execution
 		switch {
-		case x.Tenant != tenant || cursor != "" && id >= cursor || !f.passes(x):
+		case x.Tenant != tenant || cursor != "" && id >= cursor || !f.Matches(x):
 		case w.ending:
 			ending = append(ending, w)
 		default:
@@ -126,15 +126,6 @@ func (u *underWay) list(tenant Tenant, f Filter, cursor string) []Execution {
 		u.over(w)
 	}
 	return all
-}
-
-// passes tells whether an execution is one that the filter chooses.
-func (f Filter) passes(x *Execution) bool {
-	return (f.Function == "" || f.Function == x.Function) &&
-		(f.TraceID == "" || f.TraceID == x.Caller.TraceID) &&
-		(len(f.States) == 0 || slices.Contains(f.States, x.State)) &&
-		(f.After.IsZero() || !x.Created.Before(f.After)) &&
-		(f.Before.IsZero() || x.Created.Before(f.Before))
 }
 
 // merge puts runs that are under way among those that are recorded, newest

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
 )
 
@@ -18,10 +17,10 @@ func (e *Engine) UpdateFunction(ctx context.Context, u FunctionUpdate) (Deployme
 		return Deployment{}, err
 	}
 	defer e.gate.leave()
-	if err := checkUpdate(u); err != nil {
+	if err := u.Validate(); err != nil {
 		return Deployment{}, fault(op, err)
 	}
-	d, err := e.doOnce(ctx, u.Tenant, u.IdempotencyKey, u.hash, func(key *IdempotencyKey) (Deployment, error) {
+	d, err := e.doOnce(ctx, u.Tenant, u.IdempotencyKey, u.Hash, func(key *IdempotencyKey) (Deployment, error) {
 		return e.update(ctx, u, key)
 	})
 	return d, fault(op, err)
@@ -34,7 +33,7 @@ func (e *Engine) update(ctx context.Context, u FunctionUpdate, key *IdempotencyK
 	}
 	unlock, err := e.lockNames(ctx, from, to)
 	if err != nil {
-		return Deployment{}, gaveUp(err)
+		return Deployment{}, AbandonedError(err)
 	}
 	defer unlock()
 
@@ -49,8 +48,8 @@ func (e *Engine) update(ctx context.Context, u FunctionUpdate, key *IdempotencyK
 	}
 	f.Name, f.Updated = to.name, e.now().UTC()
 	change := newChange(KindUpdate, f.Updated)
-	if u.onlyRenames() {
-		x := change.changed(f, Outcome{}, f.Updated)
+	if u.OnlyRenames() {
+		x := change.AfterChange(f, Outcome{}, f.Updated)
 		if err := e.store.UpdateFunction(f, nil, Change{x, key}); err != nil {
 			return Deployment{}, err
 		}
@@ -59,7 +58,7 @@ func (e *Engine) update(ctx context.Context, u FunctionUpdate, key *IdempotencyK
 	}
 
 	f.Version = old.Number + 1
-	v := u.version(f, old)
+	v := u.NextVersion(f, old)
 	if err := v.Limits.Validate(); err != nil {
 		return Deployment{}, err
 	}
@@ -68,7 +67,7 @@ func (e *Engine) update(ctx context.Context, u FunctionUpdate, key *IdempotencyK
 		e.recordFailed(change, f, outcome)
 		return Deployment{}, err
 	}
-	x := change.changed(f, outcome, e.now().UTC())
+	x := change.AfterChange(f, outcome, e.now().UTC())
 	if err := e.store.UpdateFunction(f, &v, Change{x, key}); err != nil {
 		e.sandbox.Forget(f.ID, v.Number)
 		return Deployment{}, err
@@ -76,59 +75,6 @@ func (e *Engine) update(ctx context.Context, u FunctionUpdate, key *IdempotencyK
 	e.changed(from, to)
 	e.retire(f.ID, old.Number)
 	return Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
-}
-
-// onlyRenames tells whether nothing changes that a version has.
-func (u FunctionUpdate) onlyRenames() bool {
-	return u.Source == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil
-}
-
-func checkUpdate(u FunctionUpdate) error {
-	if err := ValidateName(u.Name); err != nil {
-		return err
-	}
-	if u.NewName == nil && u.onlyRenames() {
-		return Errorf(CodeInvalidArgument, "the update changes nothing").
-			WithHint("give at least one of code, context, timeout, memory, retries and a new name")
-	}
-	if u.NewName != nil {
-		if err := ValidateName(*u.NewName); err != nil {
-			return err
-		}
-	}
-	if u.Source != nil {
-		if err := checkSource(u.Source); err != nil {
-			return err
-		}
-	}
-	if u.Retries != nil {
-		if err := checkRetries(*u.Retries); err != nil {
-			return err
-		}
-	}
-	return checkObject("context", u.Context, MaxContext)
-}
-
-// version is the version that the update makes of the old one.
-func (u FunctionUpdate) version(f Function, old Version) Version {
-	v := old
-	v.Number, v.Name, v.Created = f.Version, f.Name, f.Updated
-	if u.Source != nil {
-		v.Source = bytes.Clone(u.Source)
-	}
-	if u.Context != nil {
-		v.Context = bytes.Clone(u.Context)
-	}
-	if u.Timeout != nil {
-		v.Limits.Timeout = *u.Timeout
-	}
-	if u.Memory != nil {
-		v.Limits.Memory = *u.Memory
-	}
-	if u.Retries != nil {
-		v.Retries = *u.Retries
-	}
-	return v
 }
 
 // lockNames locks the names that a change touches, in one order for all.

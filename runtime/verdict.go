@@ -40,7 +40,7 @@ func spread(d time.Duration) time.Duration { return d + rand.N(d/jitter) }
 func (a *attempt) ended(o Outcome) Execution {
 	d := a.dispatcher
 	x := a.execution()
-	x.end(o, d.engine.now().UTC())
+	x.Finish(o, d.engine.now().UTC())
 	switch {
 	case x.Failure == nil || x.Failure.Class == ClassCancelled:
 		return x
@@ -75,7 +75,7 @@ func (a *attempt) unstarted(err error) Execution {
 	if CodeOf(err) == CodeNotFound {
 		return a.failed(ClassRejected, "its function was deleted before it could start")
 	}
-	if known, ok := asError(err); ok && a.version != nil { // it is too large for this server
+	if known, ok := AsError(err); ok && a.version != nil { // it is too large for this server
 		return a.failed(ClassRejected, known.Message)
 	}
 	return a.faulted(err)

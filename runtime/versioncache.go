@@ -26,7 +26,7 @@ type loaded struct {
 }
 
 func newLoaded(f Function, v Version) *loaded {
-	return &loaded{program: program(f, v), context: orNoMembers(v.Context), retries: v.Retries}
+	return &loaded{program: NewProgram(f, v), context: ObjectOrEmpty(v.Context), retries: v.Retries}
 }
 
 // loadedOverhead is what an entry takes beside source and context: structs,

@@ -1,0 +1,19 @@
+package runtime
+
+// logs gives a page of an attempt that has begun and whose end is not written.
+func (d *dispatcher) logs(tenant Tenant, id string, from LogPosition) (LogPage, <-chan struct{}, bool) {
+	d.mu.Lock()
+	a := d.active[id]
+	if a == nil || a.logs == nil || a.ticket.tenant != tenant {
+		d.mu.Unlock()
+		return LogPage{}, nil, false
+	}
+	state := StateRunning
+	if a.cancelled {
+		state = StateCancelling
+	}
+	d.mu.Unlock()
+	p, written := a.logs.Page(int(a.ticket.attempt), from)
+	p.State = state
+	return p, written, true
+}
