@@ -13,6 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage"
+
+	"github.com/faaspot/faaspot/runtime/engine"
 )
 
 // taskSandbox runs what its args ask for: {"do": "fail"}, "sleep" until it is
@@ -58,7 +60,7 @@ func (*taskSandbox) Forget(string, uint64) {}
 // jobServer is a server over a real engine and store, with a function "hello.py".
 type jobServer struct {
 	*testServer
-	engine  *runtime.Engine
+	engine  *engine.Engine
 	store   *storage.Store
 	sandbox *taskSandbox
 }
@@ -83,7 +85,7 @@ func startJobs(t *testing.T, change func(*Options)) *jobServer {
 		}
 	})
 	box := &taskSandbox{gate: make(chan struct{})}
-	engine, err := runtime.New(runtime.Options{Store: store, Sandbox: box, Log: quiet, MemoryBudget: 512 * runtime.MiB, Poster: noPoster{}, CallbackBody: TellJobExecution})
+	engine, err := engine.New(engine.Options{Store: store, Sandbox: box, Log: quiet, MemoryBudget: 512 * runtime.MiB, Poster: noPoster{}, CallbackBody: TellJobExecution})
 	if err != nil {
 		t.Fatal(err)
 	}

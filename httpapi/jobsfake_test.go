@@ -4,9 +4,11 @@ import (
 	"context"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-var _ Jobs = (*runtime.Engine)(nil)
+var _ Jobs = (*engine.Engine)(nil)
 
 // The jobs of the fake engine: one, with one execution of one task. What jobs do
 // is tried with a real engine.
@@ -92,7 +94,7 @@ func (f *fakeExecutions) AwaitJobExecution(_ context.Context, tenant runtime.Ten
 	return f.jobExecution(tenant, job)
 }
 
-var _ DeadLetters = (*runtime.Engine)(nil)
+var _ DeadLetters = (*engine.Engine)(nil)
 
 func (f *fakeExecutions) ListDeadLetters(_ context.Context, tenant runtime.Tenant, r runtime.PageRequest) (page runtime.Page[runtime.Delivery], err error) {
 	d, err := f.GetDeadLetter(context.Background(), tenant, testID)

@@ -17,11 +17,13 @@ import (
 	"github.com/valyala/fasthttp/fasthttputil"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/runtime/engine"
 )
 
 var (
-	_ Functions  = (*runtime.Engine)(nil)
-	_ Executions = (*runtime.Engine)(nil)
+	_ Functions  = (*engine.Engine)(nil)
+	_ Executions = (*engine.Engine)(nil)
 )
 
 const (

@@ -125,3 +125,6 @@ func AbandonedError(cause error) error {
 	err.Err = cause
 	return err
 }
+
+// BusyRetry is the RetryAfter of CodeTooBusy errors.
+const BusyRetry = time.Second

@@ -13,6 +13,8 @@ import (
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage"
+
+	"github.com/faaspot/faaspot/runtime/engine"
 )
 
 // slowSandbox runs nothing: a run lasts until it is released or cancelled.
@@ -39,7 +41,7 @@ func (slowSandbox) Forget(string, uint64) {}
 
 // busyServer is a server with one run under way, whose end is sent to ended.
 type busyServer struct {
-	engine *runtime.Engine
+	engine *engine.Engine
 	web    *httpapi.Server
 	box    slowSandbox
 	ended  chan error
@@ -59,7 +61,7 @@ func newBusyServer(t *testing.T) *busyServer {
 			t.Error(err)
 		}
 	})
-	if s.engine, err = runtime.New(runtime.Options{Store: store, Sandbox: s.box}); err != nil {
+	if s.engine, err = engine.New(engine.Options{Store: store, Sandbox: s.box}); err != nil {
 		t.Fatal(err)
 	}
 	if s.web, err = httpapi.New(httpapi.Options{Engine: s.engine, Auth: httpapi.HashToken("t")}); err != nil {

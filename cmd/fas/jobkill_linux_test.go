@@ -16,6 +16,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/storage"
+
+	"github.com/faaspot/faaspot/runtime/engine"
 )
 
 const (
@@ -27,7 +29,7 @@ const (
 )
 
 // jobEngine opens an engine, with a real sandbox, over a folder.
-func jobEngine(t *testing.T, dir, cache string) (e *runtime.Engine, end func()) {
+func jobEngine(t *testing.T, dir, cache string) (e *engine.Engine, end func()) {
 	t.Helper()
 	ctx := context.Background()
 	box, err := sandbox.Open(ctx, sandbox.Options{CacheDir: cache})
@@ -38,7 +40,7 @@ func jobEngine(t *testing.T, dir, cache string) (e *runtime.Engine, end func()) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e, err = runtime.New(runtime.Options{Store: store, Sandbox: box}); err != nil {
+	if e, err = engine.New(engine.Options{Store: store, Sandbox: box}); err != nil {
 		t.Fatal(err)
 	}
 	return e, func() {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/engine"
 )
 
 const (
@@ -55,7 +55,7 @@ func newServe(a *app) *cobra.Command {
 	o := serveOptions{
 		logLevel:     logLevel(slog.LevelInfo),
 		logFormat:    formatAuto,
-		retentionAge: span(runtime.DefaultRetentionAge),
+		retentionAge: span(engine.DefaultRetentionAge),
 	}
 	cmd := &cobra.Command{
 		Use:     "serve",
@@ -111,7 +111,7 @@ FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.
 	f.Var(&o.memoryBudget, "memory-budget", "`SIZE` that runs may use together (default half of the machine's memory)")
 	f.DurationVar(&o.grace, "grace", defaultGrace, "`DURATION` that runs may go on after the server is told to stop")
 	f.Var(&o.retentionAge, "retention-age", "`DURATION` for which executions are kept that are done, such as 12h or 7d")
-	f.IntVar(&o.retentionCount, "retention-count", runtime.DefaultRetentionCount, "`N` executions that are done are kept at most, the newest")
+	f.IntVar(&o.retentionCount, "retention-count", engine.DefaultRetentionCount, "`N` executions that are done are kept at most, the newest")
 	f.StringVar(&o.publicURL, "public-url", "", "`URL` under which clients reach the server, if behind a proxy")
 	f.StringSliceVar(&o.egressAllow, "egress-allow", nil, "`ADDRESS`, network or host[:port] that callbacks may go to though it is not of the public internet")
 	f.Var(&o.logLevel, "log-level", "`LEVEL` from which on to log: debug, info, warn or error")

@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/httpapi"
-	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/storage"
+
+	"github.com/faaspot/faaspot/runtime/engine"
 )
 
 const (
@@ -41,7 +42,7 @@ type server struct {
 	web      *httpapi.Server
 	served   chan error // gets the error with which web stops by itself
 	box      *sandbox.Sandbox
-	engine   *runtime.Engine
+	engine   *engine.Engine
 }
 
 // serve runs the server until ctx ends, which is how it is told to stop, and
@@ -121,7 +122,7 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 	if err != nil {
 		return err
 	}
-	s.engine, err = runtime.New(runtime.Options{
+	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: httpapi.TellJobExecution,
 		Store: s.store, Sandbox: s.box, Log: s.log, MemoryBudget: int64(o.memoryBudget),
 		RetentionAge: time.Duration(o.retentionAge), RetentionCount: o.retentionCount,
@@ -188,7 +189,7 @@ func (s *server) stop(grace time.Duration) error {
 
 // drain stops accepting and lets what is under way end within the grace period;
 // what has not ended by then is stopped. Parts that are nil have not started.
-func drain(engine *runtime.Engine, web *httpapi.Server, grace time.Duration, log *slog.Logger) error {
+func drain(engine *engine.Engine, web *httpapi.Server, grace time.Duration, log *slog.Logger) error {
 	patient, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	final, cancel := context.WithTimeout(context.Background(), grace+cutTime)

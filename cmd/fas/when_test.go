@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/runtime/engine"
 )
 
 func TestParseWhen(t *testing.T) {
@@ -51,7 +53,7 @@ func TestSpan(t *testing.T) {
 			t.Errorf("%q: %s", text, &s)
 		}
 	}
-	if s := span(runtime.DefaultRetentionAge); s.String() != "7d" {
+	if s := span(engine.DefaultRetentionAge); s.String() != "7d" {
 		t.Errorf("the default of --retention-age is shown as %s", &s)
 	}
 }

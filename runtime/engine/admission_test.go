@@ -1,0 +1,509 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// mirror is admission done slowly: one list of what waits, in order of arrival,
+// and the order of turns of tenants and functions, searched anew each time.
+type mirror struct {
+	free, budget  int64
+	running, max  int
+	waiting       []*mirrored
+	tenants       []runtime.Tenant            // whose turn is next first
+	functions     map[runtime.Tenant][]string // likewise
+	admittedNow   []int                       // ids, in order
+	mostOvertaken int
+}
+
+type mirrored struct {
+	id        int
+	tenant    runtime.Tenant
+	function  string
+	bytes     int64
+	overtaken int
+}
+
+func (m *mirror) next(t runtime.Tenant) *mirrored {
+	for _, f := range m.functions[t] {
+		for _, w := range m.waiting {
+			if w.tenant == t && w.function == f {
+				return w
+			}
+		}
+	}
+	return nil
+}
+
+// tidy lets go of turns of those that have nothing waiting, and gives the last
+// turn to those that are new.
+func (m *mirror) tidy() {
+	has := func(t runtime.Tenant, f string) bool {
+		for _, w := range m.waiting {
+			if w.tenant == t && (f == "" || w.function == f) {
+				return true
+			}
+		}
+		return false
+	}
+	var tenants []runtime.Tenant
+	for _, t := range m.tenants {
+		if has(t, "") {
+			tenants = append(tenants, t)
+			var functions []string
+			for _, f := range m.functions[t] {
+				if has(t, f) {
+					functions = append(functions, f)
+				}
+			}
+			m.functions[t] = functions
+		} else {
+			delete(m.functions, t)
+		}
+	}
+	m.tenants = tenants
+}
+
+func (m *mirror) arrive(w *mirrored) {
+	m.waiting = append(m.waiting, w)
+	known := false
+	for _, t := range m.tenants {
+		known = known || t == w.tenant
+	}
+	if !known {
+		m.tenants = append(m.tenants, w.tenant)
+	}
+	known = false
+	for _, f := range m.functions[w.tenant] {
+		known = known || f == w.function
+	}
+	if !known {
+		m.functions[w.tenant] = append(m.functions[w.tenant], w.function)
+	}
+	m.admit()
+}
+
+func (m *mirror) leave(id int) {
+	for i, w := range m.waiting {
+		if w.id == id {
+			m.waiting = append(m.waiting[:i:i], m.waiting[i+1:]...)
+			break
+		}
+	}
+	m.tidy()
+	m.admit()
+}
+
+func (m *mirror) admit() {
+search:
+	for m.running < m.max {
+		var passed []*mirrored
+		for _, t := range m.tenants {
+			w := m.next(t)
+			if w.bytes > m.free {
+				if w.overtaken >= maxOvertaken {
+					return
+				}
+				passed = append(passed, w)
+				continue
+			}
+			for _, p := range passed {
+				p.overtaken++
+				m.mostOvertaken = max(m.mostOvertaken, p.overtaken)
+			}
+			m.free -= w.bytes
+			m.running++
+			m.admittedNow = append(m.admittedNow, w.id)
+			m.tenants = append(remove(m.tenants, t), t)
+			m.functions[t] = append(remove(m.functions[t], w.function), w.function)
+			m.waiting = remove(m.waiting, w)
+			m.tidy()
+			continue search
+		}
+		return
+	}
+}
+
+func remove[T comparable](from []T, x T) []T {
+	var rest []T
+	for _, y := range from {
+		if y != x {
+			rest = append(rest, y)
+		}
+	}
+	return rest
+}
+
+// Random arrivals, ends and departures of runs: who is admitted, and when, is
+// what the mirror says. Everything waits for a bubble of goroutines to settle,
+// so each step is seen whole.
+func TestAdmissionIsItsMirror(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		budget := rapid.Int64Range(1, 20).Draw(rt, "budget")
+		maxRuns := rapid.IntRange(1, 6).Draw(rt, "max runs")
+		type step struct {
+			kind, pick, tenant, function int
+			bytes                        int64
+		}
+		steps := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
+			return step{
+				rapid.IntRange(0, 5).Draw(t, "kind"), rapid.IntRange(0, 1000).Draw(t, "pick"),
+				rapid.IntRange(0, 3).Draw(t, "tenant"), rapid.IntRange(0, 2).Draw(t, "function"),
+				rapid.Int64Range(1, budget).Draw(t, "bytes"),
+			}
+		}), 0, 60).Draw(rt, "steps")
+		synctest.Test(t, func(t *testing.T) {
+			a := newAdmission(budget, maxRuns, 1000)
+			m := &mirror{free: budget, budget: budget, max: maxRuns, functions: map[runtime.Tenant][]string{}}
+			var mu sync.Mutex
+			admitted := map[int]int64{} // bytes of what runs
+			cancels := map[int]context.CancelFunc{}
+			for id, s := range steps {
+				var running []int
+				for r := range id {
+					if _, ok := admitted[r]; ok {
+						running = append(running, r)
+					}
+				}
+				switch {
+				case s.kind == 0 && len(m.waiting) > 0:
+					w := m.waiting[s.pick%len(m.waiting)]
+					m.leave(w.id)
+					cancels[w.id]()
+				case s.kind <= 2 && len(running) > 0:
+					r := running[s.pick%len(running)]
+					m.free += admitted[r]
+					m.running--
+					m.admit()
+					a.release(admitted[r])
+					mu.Lock()
+					delete(admitted, r)
+					mu.Unlock()
+				default:
+					w := &mirrored{id: id, tenant: runtime.Tenant(fmt.Sprint(s.tenant)), function: fmt.Sprint(s.function), bytes: s.bytes}
+					ctx, cancel := context.WithCancel(context.Background())
+					cancels[id] = cancel
+					m.arrive(w)
+					go func() {
+						if a.acquire(ctx, w.tenant, w.function, w.bytes) == nil {
+							mu.Lock()
+							admitted[id] = w.bytes
+							mu.Unlock()
+						}
+					}()
+				}
+				synctest.Wait()
+				mu.Lock()
+				for _, id := range m.admittedNow {
+					if _, ok := admitted[id]; !ok {
+						t.Fatalf("run %d should have been admitted", id)
+					}
+				}
+				if len(admitted) != m.running || a.free != m.free || a.running != m.running || a.queue.waiting != len(m.waiting) {
+					t.Fatalf("%d runs, %d bytes free and %d waiting, want %d, %d and %d",
+						len(admitted), a.free, a.queue.waiting, m.running, m.free, len(m.waiting))
+				}
+				m.admittedNow = nil
+				mu.Unlock()
+			}
+			a.shut()
+			synctest.Wait()
+			if a.queue.waiting != 0 || len(a.queue.tenants) != 0 || a.queue.order.Len() != 0 {
+				t.Fatalf("the queue keeps %+v", a.queue)
+			}
+			for _, cancel := range cancels {
+				cancel()
+			}
+		})
+	})
+}
+
+// wait begins a run in the background and tells its id once it is admitted.
+func wait(a *admission, admitted chan<- string, id string, tenant runtime.Tenant, function string, bytes int64) {
+	go func() {
+		if a.acquire(context.Background(), tenant, function, bytes) == nil {
+			admitted <- id
+		}
+	}()
+	synctest.Wait()
+}
+
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdmission(1, 10, 1000)
+		if err := a.acquire(context.Background(), "x", "f", 1); err != nil {
+			t.Fatal(err)
+		}
+		admitted := make(chan string, 100)
+		for i := range 3 {
+			wait(a, admitted, fmt.Sprint("a.f", i), "a", "f", 1)
+		}
+		for i := range 2 {
+			wait(a, admitted, fmt.Sprint("a.g", i), "a", "g", 1)
+		}
+		for i := range 2 {
+			wait(a, admitted, fmt.Sprint("b.f", i), "b", "f", 1)
+		}
+		for _, want := range []string{"a.f0", "b.f0", "a.g0", "b.f1", "a.f1", "a.g1", "a.f2"} {
+			a.release(1)
+			if got := <-admitted; got != want {
+				t.Fatalf("%s has its turn, want %s", got, want)
+			}
+		}
+	})
+}
+
+// A tenant with ten thousand runs waiting does not keep another one from its
+// next turn, nor out of the queue.
+func TestAFloodOfOneTenant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdmission(1, 10, 10_000)
+		if err := a.acquire(context.Background(), "flood", "f", 1); err != nil {
+			t.Fatal(err)
+		}
+		var refused atomic.Int32
+		admitted := make(chan string, 20_000)
+		for range 12_000 {
+			go func() {
+				switch err := a.acquire(context.Background(), "flood", "f", 1); runtime.CodeOf(err) {
+				case "":
+					admitted <- "flood"
+				case runtime.CodeTooBusy:
+					if e, _ := runtime.AsError(err); e.RetryAfter <= 0 {
+						t.Error("there is no Retry-After")
+					}
+					refused.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		if refused.Load() != 12_000-8_750 {
+			t.Fatalf("%d of 12,000 were refused, want all beyond seven eighths of the queue", refused.Load())
+		}
+		for range 100 {
+			wait(a, admitted, "other", "other", "f", 1)
+			a.release(1)
+			if <-admitted == "other" {
+				continue
+			}
+			a.release(1)
+			if got := <-admitted; got != "other" {
+				t.Fatalf("%s had two turns before the other tenant had one", got)
+			}
+		}
+		a.shut()
+	})
+}
+
+// A run that needs the whole budget gets it in bounded time though smaller ones
+// of another tenant keep coming, and those are not held up at once.
+func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdmission(10, 100, 100_000)
+		for range 10 {
+			if err := a.acquire(context.Background(), "small", "f", 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		admitted := make(chan string, 1000)
+		wait(a, admitted, "large", "large", "f", 10)
+		overtaken := 0
+		for {
+			wait(a, admitted, "small", "small", "f", 1)
+			a.release(1)
+			synctest.Wait()
+			if len(admitted) == 0 {
+				break
+			}
+			if got := <-admitted; got != "small" {
+				t.Fatalf("%s run was admitted", got)
+			}
+			overtaken++
+		}
+		if overtaken != maxOvertaken {
+			t.Fatalf("%d small runs passed the large one, want %d", overtaken, maxOvertaken)
+		}
+		for range 9 {
+			a.release(1)
+		}
+		if got := <-admitted; got != "large" {
+			t.Fatalf("%s run was admitted after all small ones ended", got)
+		}
+		a.release(10)
+		if got := <-admitted; got != "small" {
+			t.Fatalf("%s run was admitted", got)
+		}
+		a.shut()
+	})
+}
+
+func TestAWaiterWhoLeaves(t *testing.T) {
+	for cause, code := range map[error]runtime.Code{context.Canceled: runtime.CodeUnavailable, context.DeadlineExceeded: runtime.CodeTooBusy} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAdmission(10, 10, 10)
+			if err := a.acquire(context.Background(), "a", "f", 5); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			if cause == context.DeadlineExceeded {
+				ctx, cancel = context.WithTimeout(context.Background(), time.Minute)
+			}
+			defer cancel()
+			left := make(chan error, 1)
+			go func() { left <- a.acquire(ctx, "a", "f", 10) }() // holds up its tenant
+			synctest.Wait()
+			admitted := make(chan string, 1)
+			wait(a, admitted, "next", "a", "g", 5)
+			if len(admitted) != 0 {
+				t.Fatal("a run of the same tenant passed")
+			}
+			if cause == context.Canceled {
+				cancel()
+			}
+			err := <-left
+			if runtime.CodeOf(err) != code || !errors.Is(err, cause) {
+				t.Fatalf("got %v, want %s", err, code)
+			}
+			if got := <-admitted; got != "next" {
+				t.Fatal(got)
+			}
+		})
+	}
+}
+
+func TestMaxRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdmission(1000, 2, 10)
+		admitted := make(chan string, 10)
+		for i := range 4 {
+			wait(a, admitted, fmt.Sprint(i), "a", "f", 1)
+		}
+		if len(admitted) != 2 {
+			t.Fatalf("%d runs at once, want 2", len(admitted))
+		}
+		a.release(1)
+		synctest.Wait()
+		if len(admitted) != 3 {
+			t.Fatalf("%d runs admitted after the first ended, want 3", len(admitted))
+		}
+		a.shut()
+	})
+}
+
+func TestNothingIsAdmittedOnceShut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdmission(1, 10, 10)
+		if err := a.acquire(context.Background(), "a", "f", 1); err != nil {
+			t.Fatal(err)
+		}
+		refused := make(chan error, 1)
+		go func() { refused <- a.acquire(context.Background(), "a", "f", 1) }()
+		synctest.Wait()
+		a.shut()
+		if err := <-refused; runtime.CodeOf(err) != runtime.CodeUnavailable {
+			t.Fatal(err)
+		}
+		a.release(1)
+		if err := a.acquire(context.Background(), "a", "f", 1); runtime.CodeOf(err) != runtime.CodeUnavailable {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Many tenants at once, some of them impatient: never more than the budget is
+// out, and all of it comes back.
+func TestAdmissionHammer(t *testing.T) {
+	const budget, maxRuns = 50, 7
+	a := newAdmission(budget, maxRuns, 20)
+	var out, runs, served atomic.Int64
+	var wg sync.WaitGroup
+	for worker := range 16 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(worker), 1))
+			for range 400 {
+				bytes := 1 + rng.Int64N(budget)
+				ctx, cancel := context.WithCancel(context.Background())
+				if rng.IntN(3) == 0 {
+					go cancel()
+				}
+				err := a.acquire(ctx, runtime.Tenant(fmt.Sprint(rng.IntN(4))), fmt.Sprint(rng.IntN(3)), bytes)
+				if err == nil {
+					if out.Add(bytes) > budget || runs.Add(1) > maxRuns {
+						t.Error("more is out than there is")
+					}
+					served.Add(1)
+					out.Add(-bytes)
+					runs.Add(-1)
+					a.release(bytes)
+				} else if code := runtime.CodeOf(err); code != runtime.CodeTooBusy && code != runtime.CodeUnavailable {
+					t.Error(err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	if a.free != budget || a.running != 0 || a.queue.waiting != 0 || len(a.queue.tenants) != 0 || served.Load() == 0 {
+		t.Fatalf("afterwards: %+v, %d served", a, served.Load())
+	}
+}
+
+func TestAnUncontendedRunDoesNotAllocate(t *testing.T) {
+	a := newAdmission(10, 10, 10)
+	ctx := context.Background()
+	if n := testing.AllocsPerRun(100, func() {
+		if err := a.acquire(ctx, "a", "f", 1); err != nil {
+			t.Fatal(err)
+		}
+		a.release(1)
+	}); n != 0 {
+		t.Fatalf("%v allocations", n)
+	}
+}
+
+func BenchmarkAdmission(b *testing.B) {
+	a := newAdmission(1<<40, 1000, 1000)
+	ctx := context.Background()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := a.acquire(ctx, "a", "f", 1); err != nil {
+			b.Fatal(err)
+		}
+		a.release(1)
+	}
+}
+
+// BenchmarkAdmissionQueued is a run that waits, while a thousand wait before it.
+func BenchmarkAdmissionQueued(b *testing.B) {
+	a := newAdmission(1, 1000, 100_000)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for i := range 1000 {
+		wg.Go(func() {
+			for a.acquire(ctx, runtime.Tenant(fmt.Sprint(i%10)), fmt.Sprint(i%100), 1) == nil {
+				a.release(1)
+			}
+		})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if a.acquire(ctx, "a", "f", 1) == nil {
+			a.release(1)
+		}
+	}
+	cancel()
+	a.shut()
+	wg.Wait()
+}

@@ -1,0 +1,191 @@
+package engine_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/runtime/engine"
+)
+
+func cancelled(t testing.TB, e *engine.Engine, id string) (runtime.Execution, bool) {
+	t.Helper()
+	x, changed, err := e.CancelExecution(context.Background(), tenant, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x, changed
+}
+
+func TestCancelOfWhatIsQueued(t *testing.T) {
+	var runs atomic.Int64
+	store := &heldStore{Store: newStore(t), hold: make(chan struct{})}
+	e := newEngine(t, engine.Options{Store: store, Sandbox: counted(&runs)})
+	create(t, e, spec("hello", "[]"))
+	var ids []string
+	for range 5 { // one is about to have a lease, the others are not
+		ids = append(ids, submit(t, e, runtime.SubmitRequest{}))
+	}
+	for _, id := range ids {
+		x, changed := cancelled(t, e, id)
+		if !changed || x.State != runtime.StateCancelled || !x.Started.IsZero() {
+			t.Errorf("got %+v, changed %v", x, changed)
+		}
+		again, changed := cancelled(t, e, id)
+		if changed || again.State != runtime.StateCancelled || !again.Finished.Equal(x.Finished) {
+			t.Errorf("the second time: %+v, changed %v", again, changed)
+		}
+	}
+	close(store.hold)
+	await(t, e, submit(t, e, runtime.SubmitRequest{}))
+	if runs.Load() != 1 {
+		t.Errorf("%d runs, want that of the one that was not cancelled", runs.Load())
+	}
+}
+
+func TestCancelOfWhatRuns(t *testing.T) {
+	g := newGated()
+	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1})
+	create(t, e, spec("hello", "[]"))
+	running := submit(t, e, runtime.SubmitRequest{Retries: ptr(5)})
+	<-g.began
+	leased := submit(t, e, runtime.SubmitRequest{})
+	for lookUp(t, e, leased).State != runtime.StateRunning {
+	}
+	// It has a lease, but no place: it ends although the other goes on.
+	cancelled(t, e, leased)
+	if x := await(t, e, leased); x.State != runtime.StateCancelled {
+		t.Errorf("got %+v", x)
+	}
+	x, changed := cancelled(t, e, running)
+	if !changed || x.State != runtime.StateCancelling && x.State != runtime.StateCancelled {
+		t.Errorf("got %+v, changed %v", x, changed)
+	}
+	if x := await(t, e, running); x.State != runtime.StateCancelled || x.Failure.Class != runtime.ClassCancelled || x.Attempt != 1 {
+		t.Errorf("got %+v", x)
+	}
+	close(g.end)
+	done := submit(t, e, runtime.SubmitRequest{})
+	await(t, e, done)
+	if x, changed := cancelled(t, e, done); changed || x.State != runtime.StateSucceeded || x.CancelRequested {
+		t.Errorf("what is done: %+v, changed %v", x, changed)
+	}
+}
+
+func TestCancelOfWhatWaitsForItsRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int64
+		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{
+			run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
+				runs.Add(1)
+				return failure(runtime.ClassError), nil
+			},
+		}})
+		defer e.Close(context.Background())
+		create(t, e, spec("hello", "[]"))
+		id := submit(t, e, runtime.SubmitRequest{Retries: ptr(3)})
+		synctest.Wait()
+		if x := lookUp(t, e, id); x.State != runtime.StateQueued || x.FunctionFailures != 1 || x.NotBefore.IsZero() {
+			t.Errorf("after the first attempt: %+v", x)
+		}
+		if x, changed := cancelled(t, e, id); !changed || x.State != runtime.StateCancelled {
+			t.Errorf("got %+v, changed %v", x, changed)
+		}
+		time.Sleep(time.Minute)
+		if runs.Load() != 1 {
+			t.Errorf("%d runs", runs.Load())
+		}
+	})
+}
+
+func TestCancelOfWhatIsNotThere(t *testing.T) {
+	e := newEngine(t, engine.Options{})
+	create(t, e, spec("hello", "[]"))
+	id := submit(t, e, runtime.SubmitRequest{})
+	for _, what := range []struct {
+		tenant runtime.Tenant
+		id     string
+	}{{"b", id}, {tenant, "x"}, {tenant, "0197a1b2-0000-7000-8000-000000000000"}} {
+		_, _, err := e.CancelExecution(context.Background(), what.tenant, what.id)
+		wantCode(t, err, runtime.CodeNotFound)
+		_, err = e.AwaitExecution(context.Background(), what.tenant, what.id)
+		wantCode(t, err, runtime.CodeNotFound)
+		_, err = e.GetExecution(context.Background(), what.tenant, what.id)
+		wantCode(t, err, runtime.CodeNotFound)
+		_, err = e.GetLogs(context.Background(), what.tenant, what.id, runtime.LogPosition{})
+		wantCode(t, err, runtime.CodeNotFound)
+		_, err = e.FollowLogs(context.Background(), what.tenant, what.id, runtime.LogPosition{})
+		wantCode(t, err, runtime.CodeNotFound)
+	}
+	await(t, e, id)
+}
+
+// Cancels race with starts and ends. Each execution ends once, and what it was
+// told at its end stays true.
+func TestCancelRaces(t *testing.T) {
+	var mu sync.Mutex
+	runs := map[string]int{}
+	e := newEngine(t, engine.Options{MaxRuns: 4, Sandbox: &fakeSandbox{
+		run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+			mu.Lock()
+			runs[string(args)]++
+			mu.Unlock()
+			if len(args)%2 == 0 && ctx.Err() != nil {
+				return runtime.Outcome{}, ctx.Err()
+			}
+			return echo(ctx, p, args, c)
+		},
+	}})
+	create(t, e, spec("hello", "[]"))
+	args := many(1500)
+	a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: args})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make([]runtime.Execution, len(args))
+	changes := make([]atomic.Int64, len(args))
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(worker), 1))
+			for range len(args) {
+				i := rng.IntN(len(args))
+				x, changed, err := e.CancelExecution(context.Background(), tenant, a.IDs[i])
+				if err != nil {
+					t.Error(err)
+				}
+				if changed {
+					changes[i].Add(1)
+				}
+				if x.State.Terminal() {
+					mu.Lock()
+					told[i] = x
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i, id := range a.IDs {
+		x := await(t, e, id)
+		if n := changes[i].Load(); n > 1 || n == 1 && !x.CancelRequested {
+			t.Errorf("run %d was cancelled %d times: %+v", i, n, x)
+		}
+		if told[i].ID != "" && (told[i].State != x.State || !told[i].Finished.Equal(x.Finished)) {
+			t.Errorf("run %d ended twice: %+v, then %+v", i, told[i], x)
+		}
+		n := runs[string(args[i])]
+		switch {
+		case n > 1, x.State == runtime.StateSucceeded && n != 1, x.Started.IsZero() && n != 0:
+			t.Errorf("run %d began %d times and is %+v", i, n, x)
+		case x.State == runtime.StateCancelled && changes[i].Load() != 1:
+			t.Errorf("run %d is cancelled, but nobody did it: %+v", i, x)
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// requestKey is a tenant's idempotency key.
+type requestKey struct {
+	tenant runtime.Tenant
+	key    string
+}
+
+// doOnce makes a change of a function, unless the same request has made it
+// before with the same key. Of those who come with one key at once, one makes it
+// and the others get its answer; if it fails, the next one tries.
+func (e *Engine) doOnce(ctx context.Context, tenant runtime.Tenant, key string, hash func() [32]byte, change func(*runtime.IdempotencyKey) (runtime.Deployment, error)) (runtime.Deployment, error) {
+	if key == "" {
+		return change(nil)
+	}
+	if err := runtime.ValidateIdempotencyKey(key); err != nil {
+		return runtime.Deployment{}, err
+	}
+	k := runtime.IdempotencyKey{Key: key, Hash: hash(), Now: e.now().UTC()}
+	mine := requestKey{tenant, key}
+	if err := e.once.lock(ctx, mine); err != nil {
+		return runtime.Deployment{}, runtime.AbandonedError(err)
+	}
+	defer e.once.unlock(mine)
+	ids, err := e.store.LookupKey(tenant, k)
+	if err != nil {
+		return runtime.Deployment{}, err
+	}
+	if len(ids) > 0 {
+		return runtime.Deployment{ExecutionID: ids[0], Replayed: true}, nil
+	}
+	return change(&k)
+}
+
+// newChange is the execution of a change of a function that begins now.
+func newChange(kind runtime.Kind, now time.Time) runtime.Execution {
+	return runtime.Execution{ID: runtime.NewID(), Kind: kind, State: runtime.StateRunning, Created: now, Started: now, Attempt: 1}
+}
+
+// recordFailed keeps the execution of a change of which the code was the failure.
+// Its caller is told of that in any case, so what cannot be recorded is for the
+// log alone.
+func (e *Engine) recordFailed(change runtime.Execution, f runtime.Function, o runtime.Outcome) {
+	if o.Failure == nil {
+		return
+	}
+	x := change.AfterChange(f, o, e.now().UTC())
+	if err := e.store.Record([]runtime.Execution{x}); err != nil {
+		e.log.Error("engine: a failed change of a function cannot be recorded", "execution", x.ID, "function", f.ID, "kind", x.Kind, "error", err)
+	}
+}

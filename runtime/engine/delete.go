@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// DeleteFunction removes a function and its versions. Runs under way, or
+// waiting, finish; those that are queued in the background and have not started
+// end as failed. The deletion is an execution of its own.
+//
+// Errors: CodeNotFound, CodeInvalidArgument, CodeConflict, CodeUnavailable,
+// CodeInternal.
+func (e *Engine) DeleteFunction(ctx context.Context, r runtime.FunctionDeletion) (runtime.Deployment, error) {
+	const op = "engine.delete"
+	if err := e.enter(); err != nil {
+		return runtime.Deployment{}, err
+	}
+	defer e.gate.leave()
+	if err := runtime.ValidateName(r.Name); err != nil {
+		return runtime.Deployment{}, fault(op, err)
+	}
+	d, err := e.doOnce(ctx, r.Tenant, r.IdempotencyKey, r.Hash, func(key *runtime.IdempotencyKey) (runtime.Deployment, error) {
+		return e.remove(ctx, functionKey{r.Tenant, r.Name}, key)
+	})
+	return d, fault(op, err)
+}
+
+func (e *Engine) remove(ctx context.Context, name functionKey, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
+	if err := e.changes.lock(ctx, name); err != nil {
+		return runtime.Deployment{}, runtime.AbandonedError(err)
+	}
+	defer e.changes.unlock(name)
+
+	f, err := e.store.GetFunctionByName(name.tenant, name.name)
+	if err != nil {
+		return runtime.Deployment{}, err
+	}
+	now := e.now().UTC()
+	versions, err := e.store.ListVersions(f.Tenant, f.ID)
+	if err != nil {
+		return runtime.Deployment{}, err
+	}
+	x := newChange(runtime.KindDelete, now).AfterChange(f, runtime.Outcome{}, now)
+	if err := e.store.DeleteFunction(f.Tenant, f.ID, runtime.Change{Execution: x, Key: key}); err != nil {
+		return runtime.Deployment{}, err
+	}
+	e.current.changed(name)
+	for _, number := range versions {
+		e.retire(f.ID, number)
+	}
+	return runtime.Deployment{Function: f, ExecutionID: x.ID}, nil
+}

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// CreateFunction deploys a new function: it is checked, its module body is run,
+// and only if that succeeds is it kept. Code that does not deploy is a
+// CodeDeployFailed error with traceback and line; a taken name is
+// CodeAlreadyExists. The deployment is an execution of its own, on disk with the
+// function; one that fails for its code is recorded too.
+//
+// Other errors: CodeInvalidArgument, CodeTooLarge, CodeConflict, CodeTooBusy,
+// CodeUnavailable, CodeInternal.
+func (e *Engine) CreateFunction(ctx context.Context, s runtime.FunctionSpec) (runtime.Deployment, error) {
+	const op = "engine.create"
+	if err := e.enter(); err != nil {
+		return runtime.Deployment{}, err
+	}
+	defer e.gate.leave()
+	if err := s.Validate(); err != nil {
+		return runtime.Deployment{}, fault(op, err)
+	}
+	d, err := e.doOnce(ctx, s.Tenant, s.IdempotencyKey, s.Hash, func(key *runtime.IdempotencyKey) (runtime.Deployment, error) {
+		return e.create(ctx, s, key)
+	})
+	return d, fault(op, err)
+}
+
+func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
+	name := functionKey{s.Tenant, s.Name}
+	if err := e.changes.lock(ctx, name); err != nil {
+		return runtime.Deployment{}, runtime.AbandonedError(err)
+	}
+	defer e.changes.unlock(name)
+	if err := e.available(name); err != nil {
+		return runtime.Deployment{}, err
+	}
+
+	now := e.now().UTC()
+	f := runtime.Function{ID: runtime.NewID(), Tenant: s.Tenant, Name: s.Name, Version: 1, Created: now, Updated: now}
+	v := runtime.Version{
+		FunctionID: f.ID,
+		Number:     1,
+		Name:       s.Name,
+		Source:     bytes.Clone(s.Source),
+		Context:    bytes.Clone(s.Context),
+		Limits:     s.Limits,
+		Retries:    s.Retries,
+		Created:    now,
+	}
+	change := newChange(runtime.KindCreate, now)
+	outcome, err := e.deploy(ctx, f, v)
+	if err != nil {
+		e.recordFailed(change, f, outcome)
+		return runtime.Deployment{}, err
+	}
+	x := change.AfterChange(f, outcome, e.now().UTC())
+	if err := e.store.CreateFunction(f, v, runtime.Change{Execution: x, Key: key}); err != nil {
+		e.sandbox.Forget(f.ID, v.Number)
+		return runtime.Deployment{}, err
+	}
+	e.current.changed(name)
+	return runtime.Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
+}
+
+// available tells whether a name can be given to a function. It spares a
+// deployment in vain; the store has the last word.
+func (e *Engine) available(key functionKey) error {
+	_, err := e.store.GetFunctionByName(key.tenant, key.name)
+	switch {
+	case err == nil:
+		return runtime.FunctionNameTakenError(key.name)
+	case runtime.CodeOf(err) == runtime.CodeNotFound:
+		return nil
+	}
+	return err
+}
+
+// deploy makes the image of a version, whose module body reserves memory and
+// waits its turn as a run does. If it fails, nothing of it is left; the outcome tells of
+// a failure that is the program's.
+func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Version) (runtime.Outcome, error) {
+	p := runtime.NewProgram(f, v)
+	if err := e.admission.acquire(ctx, p.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
+		return runtime.Outcome{}, err
+	}
+	defer e.admission.release(p.Limits.Reservation())
+	outcome, err := e.deployIn(ctx, p)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = runtime.AbandonedError(ctx.Err())
+	case err == nil && outcome.Failure != nil:
+		err = deployError(outcome.Failure, p.Limits)
+	}
+	if err != nil {
+		e.sandbox.Forget(p.FunctionID, p.Version)
+	}
+	return outcome, err
+}

@@ -1,0 +1,374 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/runtime/engine"
+)
+
+func TestCreateChecksWhatItIsGiven(t *testing.T) {
+	box := &fakeSandbox{deploy: func(context.Context, runtime.Program) (runtime.Outcome, error) {
+		return runtime.Outcome{}, errors.New("this must not be deployed")
+	}}
+	e := newEngine(t, engine.Options{Sandbox: box})
+	with := func(change func(*runtime.FunctionSpec)) runtime.FunctionSpec {
+		s := spec("hello", "source")
+		change(&s)
+		return s
+	}
+	for name, test := range map[string]struct {
+		spec runtime.FunctionSpec
+		code runtime.Code
+		says string
+	}{
+		"no tenant":     {with(func(s *runtime.FunctionSpec) { s.Tenant = "" }), runtime.CodeInvalidArgument, "tenant"},
+		"name":          {spec("../x", "source"), runtime.CodeInvalidArgument, "name"},
+		"no source":     {spec("hello", ""), runtime.CodeInvalidArgument, "empty"},
+		"blank source":  {spec("hello", " \n\t"), runtime.CodeInvalidArgument, "empty"},
+		"NUL":           {spec("hello", "a\nb\x00"), runtime.CodeInvalidArgument, "NUL byte at line 2 (byte 3)"},
+		"not UTF-8":     {spec("hello", "a\n\nü\xff"), runtime.CodeInvalidArgument, "not valid UTF-8 at line 3 (byte 5)"},
+		"10 MB":         {spec("hello", strings.Repeat("x", 10<<20)), runtime.CodeTooLarge, "1048576 are allowed"},
+		"context":       {with(func(s *runtime.FunctionSpec) { s.Context = []byte(`[]`) }), runtime.CodeInvalidArgument, "context"},
+		"large context": {with(func(s *runtime.FunctionSpec) { s.Context = make([]byte, runtime.MaxContext+1) }), runtime.CodeTooLarge, "context"},
+		"timeout":       {with(func(s *runtime.FunctionSpec) { s.Limits.Timeout = time.Hour }), runtime.CodeInvalidArgument, "timeout"},
+		"memory":        {with(func(s *runtime.FunctionSpec) { s.Limits.Memory = 1 }), runtime.CodeInvalidArgument, "memory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := e.CreateFunction(context.Background(), test.spec)
+			if got := wantCode(t, err, test.code); !strings.Contains(got.Message, test.says) {
+				t.Errorf("the message %q does not say %q", got.Message, test.says)
+			}
+		})
+	}
+}
+
+func TestWhatDoesNotDeployIsNotKept(t *testing.T) {
+	for _, class := range []runtime.Class{
+		runtime.ClassError, runtime.ClassTimeout, runtime.ClassMemory, runtime.ClassStack, runtime.ClassExited,
+		runtime.ClassCrashed, runtime.ClassResultInvalid, runtime.ClassCancelled, runtime.ClassInternal, "",
+	} {
+		t.Run(string(class), func(t *testing.T) {
+			box := &fakeSandbox{deploy: func(context.Context, runtime.Program) (runtime.Outcome, error) {
+				return runtime.Outcome{Failure: &runtime.Failure{Class: class, Type: "SyntaxError", Message: "invalid syntax", Traceback: "tb", Line: 3, ExitCode: 7}}, nil
+			}}
+			e := newEngine(t, engine.Options{Sandbox: box})
+			_, err := e.CreateFunction(context.Background(), spec("hello", "source"))
+			switch class {
+			case runtime.ClassCancelled:
+				wantCode(t, err, runtime.CodeUnavailable)
+			case runtime.ClassInternal, "":
+				wantCode(t, err, runtime.CodeInternal)
+			default:
+				got := wantCode(t, err, runtime.CodeDeployFailed)
+				if got.Line != 3 || got.Traceback != "tb" || got.Message == "" {
+					t.Errorf("the error is %#v", got)
+				}
+				if class == runtime.ClassError && got.Message != "SyntaxError: invalid syntax" {
+					t.Errorf("the message is %q", got.Message)
+				}
+			}
+			if box.held() != 0 {
+				t.Errorf("%d images are left", box.held())
+			}
+			all, err := listFunctions(context.Background(), e, tenant, "", 0)
+			if err != nil || len(all) != 0 {
+				t.Errorf("kept: %v, %v", all, err)
+			}
+		})
+	}
+}
+
+func TestUpdate(t *testing.T) {
+	box := &fakeSandbox{}
+	e := newEngine(t, engine.Options{Sandbox: box})
+	ctx := context.Background()
+	s := spec("hello", `"one"`)
+	s.Context = []byte(`{"a":1}`)
+	first := create(t, e, s)
+	if string(first.Logs.Data) != "deployed" || len(first.ExecutionID) != 36 {
+		t.Errorf("the deployment is %+v", first)
+	}
+
+	timeout, memory := 2*time.Second, int64(256*runtime.MiB)
+	d, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte(`"two"`), Timeout: &timeout})
+	if err != nil || d.Function.Version != 2 || d.Function.ID != first.Function.ID {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	if x, err := run(e, "hello", ""); err != nil || string(x.Result) != `"two"` || x.Version != 2 {
+		t.Fatalf("got %+v, %v", x, err)
+	}
+	if _, err = e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Memory: &memory, Context: []byte(`{}`)}); err != nil {
+		t.Fatal(err)
+	}
+	detail, err := e.GetFunction(ctx, tenant, "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := detail.Version; v.Number != 3 || string(v.Source) != `"two"` || string(v.Context) != `{}` || v.Limits.Timeout != timeout || v.Limits.Memory != memory {
+		t.Errorf("the version is %+v", v)
+	}
+	if box.held() != 1 {
+		t.Errorf("%d images are held of one function", box.held())
+	}
+
+	for name, test := range map[string]struct {
+		update runtime.FunctionUpdate
+		code   runtime.Code
+	}{
+		"nothing":      {runtime.FunctionUpdate{Name: "hello"}, runtime.CodeInvalidArgument},
+		"no such":      {runtime.FunctionUpdate{Name: "other", Source: []byte("x")}, runtime.CodeNotFound},
+		"name":         {runtime.FunctionUpdate{Name: "../x", Source: []byte("x")}, runtime.CodeInvalidArgument},
+		"new name":     {runtime.FunctionUpdate{Name: "hello", NewName: ptr("../x")}, runtime.CodeInvalidArgument},
+		"empty source": {runtime.FunctionUpdate{Name: "hello", Source: []byte{}}, runtime.CodeInvalidArgument},
+		"context":      {runtime.FunctionUpdate{Name: "hello", Context: []byte("1")}, runtime.CodeInvalidArgument},
+		"memory":       {runtime.FunctionUpdate{Name: "hello", Memory: ptr(int64(1))}, runtime.CodeInvalidArgument},
+	} {
+		test.update.Tenant = tenant
+		if _, err := e.UpdateFunction(ctx, test.update); runtime.CodeOf(err) != test.code {
+			t.Errorf("%s: %v, want %s", name, err, test.code)
+		}
+	}
+
+	box.deploy = func(context.Context, runtime.Program) (runtime.Outcome, error) {
+		return failure(runtime.ClassError), nil
+	}
+	_, err = e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte("bad")})
+	wantCode(t, err, runtime.CodeDeployFailed)
+	if x, err := run(e, "hello", ""); err != nil || x.Version != 3 {
+		t.Fatalf("after a failed update: %+v, %v", x, err)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestRename(t *testing.T) {
+	deployed := 0
+	box := &fakeSandbox{deploy: func(context.Context, runtime.Program) (runtime.Outcome, error) {
+		deployed++
+		return runtime.Outcome{}, nil
+	}}
+	var name string
+	box.run = func(_ context.Context, p runtime.Program, _, _ []byte) (runtime.Outcome, error) {
+		name = p.Name
+		return runtime.Outcome{Result: p.Source}, nil
+	}
+	e := newEngine(t, engine.Options{Sandbox: box})
+	ctx := context.Background()
+	create(t, e, spec("one", `"one"`))
+	create(t, e, spec("two", `"two"`))
+	rename := func(from, to string) error {
+		_, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: from, NewName: &to})
+		return err
+	}
+	wantCode(t, rename("one", "two"), runtime.CodeAlreadyExists)
+	if _, err := run(e, "one", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := rename("one", "three"); err != nil {
+		t.Fatal(err)
+	}
+	if err := rename("three", "three"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := run(e, "one", "")
+	wantCode(t, err, runtime.CodeNotFound)
+	x, err := run(e, "three", "")
+	if err != nil || string(x.Result) != `"one"` || x.Version != 1 || x.Function != "three" {
+		t.Fatalf("got %+v, %v", x, err)
+	}
+	if deployed != 2 {
+		t.Errorf("renaming deployed again: %d deployments", deployed)
+	}
+	if name != "one" {
+		t.Errorf("the file in tracebacks became %q: it is fixed for a version", name)
+	}
+	if box.held() != 2 {
+		t.Errorf("%d images are held of 2 functions", box.held())
+	}
+	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "three", NewName: ptr("one"), Source: []byte(`"new"`)}); err != nil {
+		t.Fatal(err)
+	}
+	if x, err := run(e, "one", ""); err != nil || string(x.Result) != `"new"` || x.Version != 2 {
+		t.Fatalf("got %+v, %v", x, err)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	box := &fakeSandbox{}
+	e := newEngine(t, engine.Options{Sandbox: box})
+	create(t, e, spec("hello", `"one"`))
+	if _, err := run(e, "hello", ""); err != nil {
+		t.Fatal(err)
+	}
+	d, err := remove(e, "hello")
+	if err != nil || d.Function.Name != "hello" || len(d.ExecutionID) != 36 {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	_, err = run(e, "hello", "")
+	wantCode(t, err, runtime.CodeNotFound)
+	_, err = remove(e, "hello")
+	wantCode(t, err, runtime.CodeNotFound)
+	_, err = remove(e, "../x")
+	wantCode(t, err, runtime.CodeInvalidArgument)
+	if box.held() != 0 {
+		t.Errorf("%d images are left", box.held())
+	}
+}
+
+// Runs that have begun finish when their function is deleted or updated; the
+// image they use goes after them, not before.
+func TestRunsOutliveTheirVersion(t *testing.T) {
+	for name, change := range map[string]func(e *engine.Engine) error{
+		"delete": func(e *engine.Engine) error {
+			_, err := remove(e, "hello")
+			return err
+		},
+		"update": func(e *engine.Engine) error {
+			_, err := e.UpdateFunction(context.Background(), runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte("[2]")})
+			return err
+		},
+		"rename and update": func(e *engine.Engine) error {
+			_, err := e.UpdateFunction(context.Background(), runtime.FunctionUpdate{Tenant: tenant, Name: "hello", NewName: ptr("bye")})
+			if err == nil {
+				_, err = e.UpdateFunction(context.Background(), runtime.FunctionUpdate{Tenant: tenant, Name: "bye", Source: []byte("[2]")})
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGated()
+			box := &fakeSandbox{run: g.run}
+			e := newEngine(t, engine.Options{Sandbox: box})
+			d := create(t, e, spec("hello", "[1]"))
+			var wg sync.WaitGroup
+			for range 2 {
+				wg.Go(func() {
+					x, err := run(e, "hello", "")
+					if err != nil || x.Version != 1 || string(x.Result) != "[1]" {
+						t.Errorf("got %+v, %v", x, err)
+					}
+				})
+			}
+			<-g.began
+			<-g.began
+			if err := change(e); err != nil {
+				t.Fatal(err)
+			}
+			box.mu.Lock()
+			held := box.images[image(d.Function.ID, 1)]
+			box.mu.Unlock()
+			if !held {
+				t.Error("the image was forgotten under the runs")
+			}
+			close(g.end)
+			wg.Wait()
+			box.mu.Lock()
+			held = box.images[image(d.Function.ID, 1)]
+			box.mu.Unlock()
+			if held {
+				t.Error("the image is kept after the last run")
+			}
+		})
+	}
+}
+
+// failingStore fails the writes of a real store.
+type failingStore struct {
+	runtime.Store
+	err error
+}
+
+func (s *failingStore) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
+	if s.err != nil {
+		return s.err
+	}
+	return s.Store.CreateFunction(f, v, c)
+}
+
+func (s *failingStore) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
+	if s.err != nil {
+		return s.err
+	}
+	return s.Store.UpdateFunction(f, v, c)
+}
+
+func (s *failingStore) DeleteFunction(t runtime.Tenant, id string, c runtime.Change) error {
+	if s.err != nil {
+		return s.err
+	}
+	return s.Store.DeleteFunction(t, id, c)
+}
+
+func TestAStoreThatFails(t *testing.T) {
+	store, box := &failingStore{Store: newStore(t)}, &fakeSandbox{}
+	e := newEngine(t, engine.Options{Store: store, Sandbox: box})
+	ctx := context.Background()
+	create(t, e, spec("hello", "[1]"))
+	store.err = runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
+	_, err := e.CreateFunction(ctx, spec("other", "[1]"))
+	wantCode(t, err, runtime.CodeUnavailable)
+	_, err = e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte("[2]")})
+	wantCode(t, err, runtime.CodeUnavailable)
+	_, err = e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", NewName: ptr("bye")})
+	wantCode(t, err, runtime.CodeUnavailable)
+	_, err = remove(e, "hello")
+	wantCode(t, err, runtime.CodeUnavailable)
+	if box.held() != 1 {
+		t.Errorf("%d images are held, want that of the one function", box.held())
+	}
+	if x, err := run(e, "hello", ""); err != nil || string(x.Result) != "[1]" {
+		t.Fatalf("got %+v, %v", x, err)
+	}
+}
+
+func TestConcurrentCreatesDeployOnce(t *testing.T) {
+	var mu sync.Mutex
+	deployed := 0
+	box := &fakeSandbox{deploy: func(context.Context, runtime.Program) (runtime.Outcome, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		deployed++
+		return runtime.Outcome{}, nil
+	}}
+	e := newEngine(t, engine.Options{Sandbox: box})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			_, err := e.CreateFunction(context.Background(), spec("hello", "[]"))
+			if code := runtime.CodeOf(err); code != "" && code != runtime.CodeAlreadyExists {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if deployed != 1 || box.held() != 1 {
+		t.Errorf("%d deployments and %d images for one function", deployed, box.held())
+	}
+}
+
+func TestPages(t *testing.T) {
+	e := newEngine(t, engine.Options{})
+	for i := range 120 {
+		create(t, e, spec(fmt.Sprintf("f%03d", i), "[]"))
+	}
+	ctx := context.Background()
+	all, err := listFunctions(ctx, e, tenant, "", 0)
+	if err != nil || len(all) != runtime.DefaultPage || all[0].Name != "f000" {
+		t.Fatalf("the first page has %d functions, %v", len(all), err)
+	}
+	all, err = listFunctions(ctx, e, tenant, all[len(all)-1].Name, 1<<30)
+	if err != nil || len(all) != 20 || all[0].Name != "f100" {
+		t.Fatalf("the second page has %d functions, %v", len(all), err)
+	}
+	if all, err = listFunctions(ctx, e, "b", "", 10); err != nil || len(all) != 0 {
+		t.Fatalf("another tenant sees %v, %v", all, err)
+	}
+}

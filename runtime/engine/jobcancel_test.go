@@ -1,0 +1,497 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	goruntime "runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/runtime/engine"
+)
+
+// taskStates counts the tasks of an execution by their states.
+func taskStates(t testing.TB, e *engine.Engine, x runtime.JobExecution) map[runtime.State]int {
+	t.Helper()
+	page, err := e.ListTasks(ctx, tenant, x.Job, x.ID, runtime.PageRequest{Limit: runtime.MaxPage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[runtime.State]int{}
+	for _, task := range page.Items {
+		states[task.State]++
+	}
+	return states
+}
+
+func cancelJob(t testing.TB, e *engine.Engine, x runtime.JobExecution, want runtime.State, changes bool) runtime.JobExecution {
+	t.Helper()
+	x, changed, err := e.CancelJobExecution(ctx, tenant, x.Job, x.Name)
+	if err != nil || x.State != want || changed != changes {
+		t.Fatalf("cancelled it is %+v, %v, %v; want %s", x, changed, err, want)
+	}
+	return x
+}
+
+// Before anything of it has a lease, an execution is cancelled at once.
+func TestCancelOfAQueuedJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGated()
+		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
+		first := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
+		<-g.began
+		synctest.Wait() // as many as may have a lease ahead have it
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Parallelism: 3})
+		done := make(chan runtime.JobExecution)
+		go func() {
+			x, _ := e.AwaitJobExecution(ctx, tenant, x.Job, x.ID)
+			done <- x
+		}()
+		synctest.Wait()
+		if at, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.State != runtime.StateQueued || at.Stats.Running != 0 {
+			t.Fatalf("it is %+v, %v", at, err)
+		}
+		x = cancelJob(t, e, x, runtime.StateCancelled, true)
+		cancelJob(t, e, x, runtime.StateCancelled, false)
+		if x := <-done; x.State != runtime.StateCancelled || x.Stats.Cancelled != 100 || !x.Started.IsZero() {
+			t.Errorf("who waited got %+v", x)
+		}
+		close(g.end)
+		if x := awaitJob(t, e, first); x.State != runtime.StateSucceeded || x.Stats.Succeeded != 20 {
+			t.Errorf("another is %+v", x)
+		}
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Tasks that run go on to their ends, which count; what would be tried again is
+// cancelled, and nothing else starts.
+func TestCancelOfARunningJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSteps()
+		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 4, MaxRetries: 3})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Name: "n"})
+		<-s.call
+		s.end <- errRaised // this one waits for another attempt
+		for range 4 {
+			<-s.call
+		}
+		synctest.Wait()
+		got, err := e.GetJobExecution(ctx, tenant, x.Job, "n")
+		if want := (runtime.TaskCounts{Total: 100, Running: 4, Retried: 1}); err != nil || got.Stats != want || got.State != runtime.StateRunning {
+			t.Fatalf("it is %+v, %v", got, err)
+		}
+		got = cancelJob(t, e, got, runtime.StateCancelling, true)
+		if want := (runtime.TaskCounts{Total: 100, Running: 4, Retried: 1, Cancelled: 96}); got.Stats != want {
+			t.Fatalf("it is %+v", got.Stats)
+		}
+		cancelJob(t, e, got, runtime.StateCancelling, false)
+		for _, end := range []error{nil, errRaised, errors.New("broken"), nil} {
+			s.end <- end
+		}
+		got = awaitJob(t, e, got)
+		if want := (runtime.TaskCounts{Total: 100, Succeeded: 2, Retried: 1, Cancelled: 98}); got.Stats != want || got.State != runtime.StateCancelled {
+			t.Errorf("it ended as %+v", got)
+		}
+		if states := taskStates(t, e, got); states[runtime.StateSucceeded] != 2 || states[runtime.StateCancelled] != 98 {
+			t.Errorf("its tasks are %v", states)
+		}
+		cancelJob(t, e, got, runtime.StateCancelled, false)
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Tasks are cancelled one by one like any execution: theirs goes on without them.
+func TestCancelOfTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSteps()
+		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 2})
+		cancel := func(x runtime.JobExecution, task int, want runtime.State) {
+			t.Helper()
+			got, changed, err := e.CancelExecution(ctx, tenant, runtime.TaskID(x.ID, task))
+			if err != nil || !changed || got.State != want {
+				t.Fatalf("task %d is %+v, %v, %v", task, got, changed, err)
+			}
+		}
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(6)})
+		<-s.call
+		<-s.call
+		cancel(x, 4, runtime.StateCancelled)
+		cancel(x, 0, runtime.StateCancelling)
+		for range 3 {
+			<-s.call
+			s.end <- nil
+		}
+		s.end <- nil
+		x = awaitJob(t, e, x)
+		if want := (runtime.TaskCounts{Total: 6, Succeeded: 4, Cancelled: 2}); x.Stats != want || x.State != runtime.StateSucceeded {
+			t.Errorf("it ended as %+v", x)
+		}
+
+		// The last of them, and all of them.
+		blocker := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(2), Parallelism: 1})
+		<-s.call
+		done := make(chan runtime.JobExecution)
+		go func() {
+			x, _ := e.AwaitJobExecution(ctx, tenant, blocker.Job, blocker.ID)
+			done <- x
+		}()
+		s.end <- nil
+		<-s.call
+		cancel(blocker, 1, runtime.StateCancelling)
+		if x := <-done; x.State != runtime.StateSucceeded || x.Stats.Cancelled != 1 {
+			t.Errorf("it ended as %+v", x)
+		}
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A job that is deleted takes what is under way with it; a new one of its name has
+// nothing of it.
+func TestDeleteJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSteps()
+		e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 1})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(10), Name: "n"})
+		<-s.call
+		if _, err := e.DeleteJob(ctx, tenant, j.Name); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.DeleteJob(ctx, tenant, j.Name); runtime.CodeOf(err) != runtime.CodeNotFound {
+			t.Errorf("deleted again: %v", err)
+		}
+		s.end <- nil
+		for i := range 10 {
+			task, err := e.AwaitExecution(ctx, tenant, runtime.TaskID(x.ID, i))
+			want := runtime.StateCancelled
+			if i == 0 {
+				want = runtime.StateSucceeded
+			}
+			if err != nil || task.State != want {
+				t.Errorf("task %d is %+v, %v", i, task, err)
+			}
+		}
+		for name, err := range map[string]error{
+			"execution": ignored(e.GetJobExecution(ctx, tenant, j.Name, "n")),
+			"job":       ignored(e.GetJob(ctx, tenant, j.Name)),
+			"run":       ignored(e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1)})),
+			"list":      ignored(e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{})),
+		} {
+			if runtime.CodeOf(err) != runtime.CodeNotFound {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		again, err := e.CreateJob(ctx, job(runtime.JobSpec{}))
+		if err != nil || again.ID == j.ID {
+			t.Fatalf("made again it is %+v, %v", again, err)
+		}
+		if page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{}); err != nil || page.Total != 0 || len(page.Items) != 0 {
+			t.Errorf("it has %+v, %v", page, err)
+		}
+		if err := ignored(e.GetJobExecution(ctx, tenant, j.Name, x.ID)); runtime.CodeOf(err) != runtime.CodeNotFound {
+			t.Errorf("it has the execution of the other: %v", err)
+		}
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func ignored[T any](_ T, err error) error { return err }
+
+// The power is lost again and again while executions of jobs are run and
+// cancelled. What has ended stays ended and is not run again; all counts add up;
+// no state goes back; no more run at once than may.
+func TestJobsOutliveTheProcess(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	var mu sync.Mutex
+	runs := map[string]int{} // begun, by args
+	// Each engine has a sandbox of its own: one that was left may still run.
+	newBox := func() *fakeSandbox {
+		crowds := map[int]int{} // running, by execution
+		return &fakeSandbox{run: func(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
+			var a struct{ Round int }
+			if err := json.Unmarshal(args, &a); err != nil {
+				return runtime.Outcome{}, err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			runs[string(args)]++
+			if crowds[a.Round]++; crowds[a.Round] > 3 {
+				t.Errorf("%d tasks run at once", crowds[a.Round])
+			}
+			mu.Unlock()
+			goruntime.Gosched()
+			mu.Lock()
+			crowds[a.Round]--
+			if runs[string(args)] == 1 && len(runs)%5 == 0 {
+				return failure(runtime.ClassError), nil
+			}
+			return runtime.Outcome{Result: args}, nil
+		}}
+	}
+	d := openDisk(t, vfs.NewCrashableMem())
+	e := engineOn(t, d.store, engine.Options{Sandbox: newBox()})
+	create(t, e, spec("hello", "[]"))
+	if _, err := e.CreateJob(ctx, job(runtime.JobSpec{MaxConcurrentTasks: 3})); err != nil {
+		t.Fatal(err)
+	}
+	order := map[runtime.State]int{
+		runtime.StateQueued: 0, runtime.StatePending: 1, runtime.StateRunning: 2, runtime.StateCancelling: 3,
+		runtime.StateCancelled: 4, runtime.StateFailed: 4, runtime.StateSucceeded: 4, runtime.StateTimeout: 4,
+	}
+	var all []runtime.JobExecution
+	seen := map[string]runtime.JobExecution{}
+	ended := map[string]runtime.Execution{}
+	look := func() {
+		t.Helper()
+		for _, x := range all {
+			got, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, s := seen[x.ID], got.Stats
+			if s.Ended()+s.Running > s.Total || s.Running > 3 || order[got.State] < order[before.State] || s.Ended() < before.Stats.Ended() ||
+				got.State.Terminal() != (s.Ended() == s.Total) || order[before.State] == 4 && got.State != before.State {
+				t.Fatalf("it is %+v, was %+v", got, before)
+			}
+			seen[x.ID] = got
+			for i := range s.Total {
+				task := lookUp(t, e, runtime.TaskID(x.ID, i))
+				if old, there := ended[task.ID]; there && (old.State != task.State || old.Attempt != task.Attempt) {
+					t.Fatalf("a task that ended as %+v is %+v", old, task)
+				}
+				if task.State.Terminal() {
+					ended[task.ID] = task
+				}
+			}
+		}
+	}
+	for round := range 12 {
+		var args []json.RawMessage
+		for n := range 5 + rng.IntN(40) {
+			args = append(args, fmt.Appendf(nil, `{"round":%d,"n":%d}`, round, n))
+		}
+		all = append(all, runJob(t, e, runtime.JobStartRequest{Tasks: args}))
+		look()
+		if rng.IntN(3) == 0 {
+			if _, _, err := e.CancelJobExecution(ctx, tenant, "sums", all[rng.IntN(len(all))].ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		look()
+		after := d.crash(t)
+		leave(t, e, d)
+		d = after
+		e = engineOn(t, d.store, engine.Options{Sandbox: newBox()})
+		look()
+	}
+	for _, x := range all {
+		awaitJob(t, e, x)
+	}
+	look()
+	total, reruns := 0, 0
+	for _, task := range ended {
+		total++
+		if task.Attempt > 1 {
+			reruns++
+		}
+	}
+	t.Logf("%d tasks, %d of them started more than once", total, reruns)
+	closeAll(t, e, d)
+}
+
+// All at once, also under the race detector: executions are started, looked at,
+// cancelled as a whole and in part. Counts always add up.
+func TestJobsInACrowd(t *testing.T) {
+	var failed atomic.Int64
+	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
+		if failed.Add(1)%7 == 0 {
+			return failure(runtime.ClassError), nil
+		}
+		return runtime.Outcome{Result: args}, nil
+	}}}, runtime.JobSpec{MaxConcurrentTasks: 5})
+	var group sync.WaitGroup
+	for worker := range 4 {
+		group.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(worker), 1))
+			for range 15 {
+				x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1 + rng.IntN(60)), Parallelism: rng.IntN(4)})
+				for at := x; !at.State.Terminal(); {
+					var err error
+					if at, err = e.GetJobExecution(ctx, tenant, j.Name, x.ID); err != nil {
+						t.Error(err)
+						return
+					}
+					if s := at.Stats; s.Ended()+s.Running > s.Total || s.Running > 5 || at.State.Terminal() && s.Running > 0 {
+						t.Errorf("it is %+v", at)
+						return
+					}
+					switch rng.IntN(200) {
+					case 0:
+						if _, _, err := e.CancelJobExecution(ctx, tenant, j.Name, x.ID); err != nil {
+							t.Error(err)
+						}
+					case 1, 2, 3:
+						if _, _, err := e.CancelExecution(ctx, tenant, runtime.TaskID(x.ID, rng.IntN(x.Stats.Total))); err != nil {
+							t.Error(err)
+						}
+					case 4:
+						if _, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{Limit: 5}); err != nil {
+							t.Error(err)
+						}
+					case 5:
+						awaitJob(t, e, x)
+					}
+				}
+				x = awaitJob(t, e, x)
+				states := taskStates(t, e, x)
+				if s := x.Stats; s.Succeeded != states[runtime.StateSucceeded] || s.Failed != states[runtime.StateFailed] || s.Cancelled != states[runtime.StateCancelled] {
+					t.Errorf("its tasks are %v, counted are %+v", states, s)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// A process that died while it cancelled has its work done by the next: of an
+// execution that was marked, and of those of a job that is gone.
+func TestCancellationsAreGoneOnWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := openDisk(t, vfs.NewCrashableMem())
+		s := newSteps()
+		e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{call: s.run}})
+		create(t, e, spec("hello", "[]"))
+		var all []runtime.JobExecution
+		for _, name := range []string{"kept", "gone"} {
+			j := job(runtime.JobSpec{MaxConcurrentTasks: 1})
+			j.Name = name
+			j, err := e.CreateJob(ctx, j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, runJob(t, e, runtime.JobStartRequest{Job: name, Tasks: tasks(5)}))
+			<-s.call
+			if name == "gone" {
+				// The engine would cancel what is under way.
+				if err := d.store.DeleteJob(tenant, j.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		cancelJob(t, e, all[0], runtime.StateCancelling, true)
+		after := d.crash(t)
+		leave(t, e, d)
+		e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{call: s.run}})
+		for _, x := range all {
+			got, err := after.store.GetJobExecutionByID(tenant, x.ID)
+			if err != nil || got.State != runtime.StateCancelled || got.Stats.Cancelled != 5 {
+				t.Errorf("%s is %+v, %v", x.Job, got, err)
+			}
+		}
+		closeAll(t, e, after)
+	})
+}
+
+// A store that says that an execution is not done, and has no tasks left of it,
+// is not gone on with.
+func TestAnExecutionWithoutItsTasks(t *testing.T) {
+	store := lackingStore{newStore(t)}
+	e := engineOn(t, store.Store, engine.Options{Sandbox: &fakeSandbox{}, MaxRuns: 1})
+	create(t, e, spec("hello", "[]"))
+	if _, err := e.CreateJob(ctx, job(runtime.JobSpec{})); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	e = engineOn(t, queueStore(store), engine.Options{Sandbox: &fakeSandbox{}})
+	runJob(t, e, runtime.JobStartRequest{Tasks: tasks(3)})
+	if err := e.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_, err := engine.New(engine.Options{Store: store, Sandbox: &fakeSandbox{}, Log: quiet})
+	if wantCode(t, err, runtime.CodeUnavailable); !strings.Contains(err.Error(), "3 of its tasks are gone") {
+		t.Error(err)
+	}
+}
+
+// lackingStore has lost what is queued.
+type lackingStore struct{ runtime.Store }
+
+func (lackingStore) EachUnfinished(func(runtime.Execution) error) error { return nil }
+
+// What is cancelled takes no place in the queue any more.
+func TestACancelledJobLeavesTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSteps()
+		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}, MaxRuns: 1, BacklogLimit: 200}, runtime.JobSpec{})
+		blocker := submit(t, e, runtime.SubmitRequest{})
+		<-s.call
+		for _, parallelism := range []int{0, 3} {
+			for range 3 {
+				x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(150), Parallelism: parallelism})
+				synctest.Wait()
+				if _, _, err := e.CancelJobExecution(ctx, tenant, x.Job, x.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		go func() {
+			for range s.call {
+				s.end <- nil
+			}
+		}()
+		s.end <- nil
+		await(t, e, blocker)
+		awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(200)}))
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		close(s.call)
+	})
+}
+
+// A task that has a lease, but no memory yet to begin in, does not begin once its
+// execution is cancelled.
+func TestCancelOfTasksThatWaitForMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGated()
+		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
+		<-g.began
+		synctest.Wait() // as many as may have a lease ahead have it
+		if at, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.Stats.Running < 2 {
+			t.Fatalf("no task waits with a lease: %+v, %v", at, err)
+		}
+		cancelJob(t, e, x, runtime.StateCancelling, true)
+		synctest.Wait()
+		if at, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.State != runtime.StateCancelling || at.Stats.Running != 1 || at.Stats.Cancelled != 19 {
+			t.Fatalf("it is %+v, %v", at, err)
+		}
+		close(g.end)
+		if x = awaitJob(t, e, x); x.State != runtime.StateCancelled || x.Stats.Succeeded != 1 || x.Stats.Cancelled != 19 {
+			t.Fatalf("it ended as %+v", x)
+		}
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}

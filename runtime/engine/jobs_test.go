@@ -1,0 +1,337 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/runtime/engine"
+)
+
+var ctx = context.Background()
+
+func job(s runtime.JobSpec) runtime.Job {
+	if s.Function == "" {
+		s.Function = "hello"
+	}
+	return runtime.Job{Tenant: tenant, Name: "sums", Spec: s, CreatedBy: "ada", UpdatedBy: "ada"}
+}
+
+// jobEngine is an engine with the function hello and the job sums.
+func jobEngine(t testing.TB, o engine.Options, s runtime.JobSpec) (*engine.Engine, runtime.Job) {
+	t.Helper()
+	e := newEngine(t, o)
+	create(t, e, spec("hello", "[]"))
+	j, err := e.CreateJob(ctx, job(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, j
+}
+
+// tasks are args {"n":0}, {"n":1} and so on.
+func tasks(n int) []json.RawMessage {
+	all := make([]json.RawMessage, n)
+	for i := range all {
+		all[i] = fmt.Appendf(nil, `{"n":%d}`, i)
+	}
+	return all
+}
+
+func runJob(t testing.TB, e *engine.Engine, r runtime.JobStartRequest) runtime.JobExecution {
+	t.Helper()
+	if r.Tenant == "" {
+		r.Tenant = tenant
+	}
+	if r.Job == "" {
+		r.Job = "sums"
+	}
+	a, err := e.StartJob(ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Execution
+}
+
+func awaitJob(t testing.TB, e *engine.Engine, x runtime.JobExecution) runtime.JobExecution {
+	t.Helper()
+	x, err := e.AwaitJobExecution(ctx, tenant, x.Job, x.ID)
+	if err != nil || !x.State.Terminal() {
+		t.Fatalf("waited for an end and got %+v, %v", x, err)
+	}
+	return x
+}
+
+func TestRunJob(t *testing.T) {
+	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{MaxConcurrentTasks: 3})
+	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}))
+	want := runtime.TaskCounts{Total: 50, Succeeded: 50}
+	if x.State != runtime.StateSucceeded || x.Stats != want || x.Started.Before(x.Created) || x.Finished.Before(x.Started) {
+		t.Fatalf("it ended as %+v", x)
+	}
+	page, err := e.ListTasks(ctx, tenant, j.Name, x.ID, runtime.PageRequest{Sort: runtime.SortCreatedAsc})
+	if err != nil || len(page.Items) != 50 || page.Total != 50 {
+		t.Fatalf("the tasks are %d of %d, %v", len(page.Items), page.Total, err)
+	}
+	for i, task := range page.Items {
+		if string(task.Result) != fmt.Sprintf(`{"n":%d}`, i) || *task.Task != (runtime.TaskOf{JobExecution: x.ID, Index: i}) ||
+			task.Caller.RID != runtime.JobRID(j.ID) || task.Caller.TraceID != x.TraceID {
+			t.Fatalf("task %d is %+v", i, task)
+		}
+	}
+}
+
+// startHeld is a store that starts nothing until it is told to.
+type startHeld struct {
+	runtime.Store
+	begin chan struct{}
+}
+
+func (s startHeld) Start(leases []runtime.Lease) ([]error, error) {
+	<-s.begin
+	return s.Store.Start(leases)
+}
+
+// An execution is queued, then pending, then running.
+func TestStatesOfAJobThatStarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSteps()
+		held := startHeld{newStore(t), make(chan struct{})}
+		e, j := jobEngine(t, engine.Options{Store: held, Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{})
+		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)})
+		if x.State != runtime.StateQueued {
+			t.Errorf("accepted it is %s", x.State)
+		}
+		stands := func(want runtime.State, running int) {
+			t.Helper()
+			synctest.Wait()
+			got, err := e.GetJobExecution(ctx, tenant, j.Name, x.ID)
+			page, failed := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{})
+			if err != nil || failed != nil || got.State != want || got.Stats.Running != running || got.Started.IsZero() != (running == 0) {
+				t.Fatalf("it is %+v, %v, %v, want %s", got, err, failed, want)
+			}
+			if diff := cmp.Diff([]runtime.JobExecution{got}, page.Items); diff != "" {
+				t.Error(diff)
+			}
+		}
+		stands(runtime.StatePending, 0)
+		close(held.begin)
+		<-s.call
+		stands(runtime.StateRunning, 1)
+		s.end <- nil
+		awaitJob(t, e, x)
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Revisions: each change of the spec is one, the last are kept, and an old one can
+// be made the current one.
+func TestRevisionsOfAJob(t *testing.T) {
+	e, first := jobEngine(t, engine.Options{}, runtime.JobSpec{})
+	if first.Revision != 1 || first.ID == "" || first.Created.IsZero() {
+		t.Fatalf("it was made as %+v", first)
+	}
+	if _, err := e.CreateJob(ctx, job(runtime.JobSpec{})); runtime.CodeOf(err) != runtime.CodeAlreadyExists {
+		t.Errorf("made again: %v", err)
+	}
+	j := job(runtime.JobSpec{})
+	j.DisplayName, j.UpdatedBy = "Sums", "bob"
+	j, err := e.UpdateJob(ctx, j)
+	if err != nil || j.Revision != 1 || j.DisplayName != "Sums" || j.CreatedBy != "ada" || j.UpdatedBy != "bob" || j.ID != first.ID {
+		t.Fatalf("with another display name it is %+v, %v", j, err)
+	}
+	for n := 2; n <= 7; n++ {
+		for range 2 { // the second time nothing changes
+			j, err = e.UpdateJob(ctx, job(runtime.JobSpec{MaxConcurrentTasks: n}))
+			if err != nil || j.Revision != uint64(n) {
+				t.Fatalf("update %d made %+v, %v", n, j, err)
+			}
+		}
+	}
+	kept, err := e.ListJobRevisions(ctx, tenant, "sums")
+	var numbers []uint64
+	for _, r := range kept {
+		numbers = append(numbers, r.Number)
+		if r.Spec.MaxConcurrentTasks != int(r.Number) {
+			t.Errorf("revision %d is %+v", r.Number, r)
+		}
+	}
+	if err != nil || !slices.Equal(numbers, []uint64{7, 6, 5, 4, 3}) {
+		t.Errorf("kept are %d, %v", numbers, err)
+	}
+	_, err = e.RollbackJob(ctx, tenant, "sums", 2, "ada")
+	wantCode(t, err, runtime.CodeNotFound)
+	j, err = e.RollbackJob(ctx, tenant, "sums", 3, "eve")
+	if err != nil || j.Revision != 8 || j.Spec.MaxConcurrentTasks != 3 || j.UpdatedBy != "eve" {
+		t.Errorf("rolled back it is %+v, %v", j, err)
+	}
+	if got, err := e.GetJob(ctx, tenant, "sums"); err != nil || cmp.Diff(j, got) != "" {
+		t.Errorf("it is %+v, %v", got, err)
+	}
+	_, err = e.UpdateJob(ctx, runtime.Job{Tenant: tenant, Name: "other", Spec: runtime.JobSpec{Function: "hello"}})
+	wantCode(t, err, runtime.CodeNotFound)
+}
+
+// Who applies the same triggers again, without ids and secrets, changes nothing.
+func TestTriggersKeepTheirIDs(t *testing.T) {
+	triggers := func() []runtime.Trigger {
+		return []runtime.Trigger{
+			{Type: runtime.TriggerCron, Schedule: "* * * * *", Tasks: tasks(1)},
+			{Type: runtime.TriggerHTTP, Path: "/a/b/"},
+			{Type: runtime.TriggerHTTPAsync, Path: "c", CallbackURL: "https://example.com/x", Tasks: []json.RawMessage{[]byte(`{"a": "<>"}`)}},
+		}
+	}
+	e, j := jobEngine(t, engine.Options{}, runtime.JobSpec{Triggers: triggers()})
+	got := j.Spec.Triggers
+	if got[0].ID == "" || got[0].ID == got[1].ID || got[1].Path != "a/b" || len(got[2].CallbackSecret) < 32 || got[1].CallbackSecret != "" {
+		t.Fatalf("they were made as %+v", got)
+	}
+	again, err := e.UpdateJob(ctx, job(runtime.JobSpec{Triggers: triggers()}))
+	if err != nil || again.Revision != 1 || again.Spec.Triggers[2].CallbackSecret != got[2].CallbackSecret {
+		t.Fatalf("applied again they are %+v, %v", again, err)
+	}
+	moved := triggers()
+	moved[0], moved[2] = moved[2], moved[0]
+	moved[1].Path = "d"
+	again, err = e.UpdateJob(ctx, job(runtime.JobSpec{Triggers: moved}))
+	if now := again.Spec.Triggers; err != nil || again.Revision != 2 || now[0].ID != got[2].ID || now[2].ID != got[0].ID || now[1].ID == got[1].ID {
+		t.Errorf("in another order they are %+v, %v", again.Spec.Triggers, err)
+	}
+}
+
+func TestJobsThatAreRefused(t *testing.T) {
+	e, _ := jobEngine(t, engine.Options{}, runtime.JobSpec{})
+	cron := runtime.Trigger{Type: runtime.TriggerCron, Schedule: "* * * * *", Tasks: tasks(1)}
+	with := func(change func(*runtime.Trigger)) runtime.JobSpec {
+		t := cron
+		change(&t)
+		return runtime.JobSpec{Triggers: []runtime.Trigger{t}}
+	}
+	http := func(path string) runtime.Trigger { return runtime.Trigger{Type: runtime.TriggerHTTP, Path: path} }
+	for name, s := range map[string]runtime.JobSpec{
+		"function":        {Function: "none"},
+		"function's name": {Function: "../x"},
+		"memory":          {Memory: 63 * runtime.MiB},
+		"much memory":     {Memory: 1025 * runtime.MiB},
+		"timeout":         {Timeout: runtime.MinTimeout - 1},
+		"long timeout":    {Timeout: runtime.MaxTimeout + 1},
+		"retries":         {MaxRetries: 11},
+		"tasks at once":   {MaxConcurrentTasks: 10_001},
+		"variable":        {Env: []runtime.EnvVar{{Name: "1"}}},
+		"twice":           {Env: []runtime.EnvVar{{Name: "A"}, {Name: "A"}}},
+		"type":            with(func(t *runtime.Trigger) { t.Type = "x" }),
+		"schedule":        with(func(t *runtime.Trigger) { t.Schedule = "" }),
+		"no tasks":        with(func(t *runtime.Trigger) { t.Tasks = nil }),
+		"task":            with(func(t *runtime.Trigger) { t.Tasks = []json.RawMessage{[]byte("1")} }),
+		"missed":          with(func(t *runtime.Trigger) { t.Missed = "x" }),
+		"callback":        with(func(t *runtime.Trigger) { t.CallbackURL = "https://example.com" }),
+		"cron's path":     with(func(t *runtime.Trigger) { t.Path = "a" }),
+		"id":              with(func(t *runtime.Trigger) { t.ID = "a b" }),
+		"path":            {Triggers: []runtime.Trigger{http("a//b")}},
+		"parent":          {Triggers: []runtime.Trigger{http("../b")}},
+		"no path":         {Triggers: []runtime.Trigger{http("")}},
+		"same path":       {Triggers: []runtime.Trigger{http("a"), http("/a")}},
+		"same id":         {Triggers: []runtime.Trigger{{ID: "x", Type: runtime.TriggerHTTP, Path: "a"}, {ID: "x", Type: runtime.TriggerHTTP, Path: "b"}}},
+		"many":            {Triggers: slices.Repeat([]runtime.Trigger{cron}, runtime.MaxTriggers+1)},
+		"URL":             {Triggers: []runtime.Trigger{{Type: runtime.TriggerHTTPAsync, Path: "a", CallbackURL: "file:///etc/passwd"}}},
+		"waits long":      {Triggers: []runtime.Trigger{{Type: runtime.TriggerHTTP, Path: "a", Timeout: runtime.MaxTriggerTimeout + 1}}},
+	} {
+		j := job(s)
+		j.Name = "other"
+		if _, err := e.CreateJob(ctx, j); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
+			t.Errorf("%s: %v", name, err)
+		}
+		j.Name = "sums"
+		if _, err := e.UpdateJob(ctx, j); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
+			t.Errorf("%s, as an update: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", "-a", "a-", "A", "a_b", strings.Repeat("a", 50)} {
+		j := job(runtime.JobSpec{})
+		j.Name = name
+		if _, err := e.CreateJob(ctx, j); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
+			t.Errorf("the name %q: %v", name, err)
+		}
+	}
+	if page, err := e.ListJobs(ctx, tenant, runtime.PageRequest{}); err != nil || page.Total != 1 || page.Items[0].Revision != 1 {
+		t.Errorf("there are %+v, %v", page, err)
+	}
+}
+
+// Tasks are listed in each order, from page to page.
+func TestPagesOfTasks(t *testing.T) {
+	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{})
+	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(12)}))
+	for _, c := range []struct {
+		l    runtime.PageRequest
+		want string
+	}{
+		{runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: 5}, "0 1 2 3 4|5 6 7 8 9|10 11"},
+		{runtime.PageRequest{Sort: runtime.SortCreatedDesc, Limit: 6}, "11 10 9 8 7 6|5 4 3 2 1 0"},
+		{runtime.PageRequest{Sort: runtime.SortNameAsc, Limit: 5}, "0 1 10 11 2|3 4 5 6 7|8 9"},
+		{runtime.PageRequest{Sort: runtime.SortNameDesc, Limit: 5, Query: "TASK-1"}, "11 10 1"},
+		{runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: 2, Offset: 9}, "9 10|11"},
+		{runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: 2, Offset: 50}, ""},
+	} {
+		var pages []string
+		for {
+			page, err := e.ListTasks(ctx, tenant, j.Name, x.Name, c.l)
+			if err != nil || page.Total != 12 {
+				t.Fatalf("%+v, %v", page, err)
+			}
+			var numbers []string
+			for _, task := range page.Items {
+				numbers = append(numbers, fmt.Sprint(task.Task.Index))
+			}
+			pages = append(pages, strings.Join(numbers, " "))
+			if c.l.After = page.Next; page.Next == "" {
+				break
+			}
+		}
+		if got := strings.Join(pages, "|"); got != c.want {
+			t.Errorf("%+v gives %s, want %s", c.l, got, c.want)
+		}
+	}
+	for _, after := range []string{"x", "12", "-1"} {
+		_, err := e.ListTasks(ctx, tenant, j.Name, x.ID, runtime.PageRequest{After: after})
+		wantCode(t, err, runtime.CodeInvalidArgument)
+	}
+	_, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{After: "x"})
+	wantCode(t, err, runtime.CodeInvalidArgument)
+}
+
+// The id of a task says which it is, and nothing else does.
+func TestTaskIDs(t *testing.T) {
+	const x, y = "01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058"
+	seen, last := map[string]bool{}, ""
+	for i := range runtime.MaxTasks {
+		id := runtime.TaskID(x, i)
+		if id <= last || len(id) != 36 || id[:13] != x[:13] || id[14] != '7' || strings.IndexByte("89ab", id[19]) < 0 {
+			t.Fatalf("task %d is %s, behind %s", i, id, last)
+		}
+		seen[id], last = true, id
+	}
+	for i := range runtime.MaxTasks {
+		if seen[runtime.TaskID(y, i)] {
+			t.Fatalf("two executions have task %s", runtime.TaskID(y, i))
+		}
+	}
+	for _, id := range []string{runtime.TaskID(x, -1), runtime.TaskID(x, runtime.MaxTasks), runtime.TaskID("x", 0)} {
+		if id != "" {
+			t.Errorf("what has no tasks has %s", id)
+		}
+	}
+	if id := runtime.TaskID(x, 0); id != runtime.TaskID(strings.ToUpper(x), 0) || id[15:18] != "000" {
+		t.Errorf("the first is %s", id)
+	}
+}

@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// TestRecordsWaitForASlowStore: what the store cannot take for a moment is
+// recorded when it can.
+func TestRecordsWaitForASlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused, kept := 0, make(map[string]bool)
+		r := newRecorder(func(batch []runtime.Execution) error {
+			if refused++; refused%100 != 0 {
+				return runtime.Errorf(runtime.CodeUnavailable, "the disk does not keep up")
+			}
+			for _, x := range batch {
+				kept[x.ID] = true
+			}
+			return nil
+		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		r.start()
+		var ids []string
+		for range 10 {
+			x := runtime.Execution{ID: runtime.NewID()}
+			ids = append(ids, x.ID)
+			r.add(&x)
+		}
+		r.settle()
+		for _, id := range ids {
+			if !kept[id] {
+				t.Errorf("%s is not recorded", id)
+			}
+		}
+		r.end()
+	})
+}
+
+// TestRecordsDoNotWaitForABrokenStore more than once, so that those who want a
+// result alone are not held up.
+func TestRecordsDoNotWaitForABrokenStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecorder(func([]runtime.Execution) error {
+			return runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
+		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		r.start()
+		began := time.Now()
+		for range 1000 {
+			r.add(&runtime.Execution{ID: runtime.NewID()})
+		}
+		r.settle()
+		if took := time.Since(began); took > recordPatience+time.Second {
+			t.Errorf("it waited for %v", took)
+		}
+		r.end()
+	})
+}

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Run runs a function and waits for its end. An error means that it did not
+// start (CodeNotFound, CodeInvalidArgument, CodeTooLarge, CodeTooBusy,
+// CodeUnavailable) or that the platform failed; however the function itself
+// ended is told by the Execution.
+//
+// The end of ctx calls the run off: while it waits for a place this is an
+// error, later the execution is cancelled.
+//
+// From when it begins the execution is found by all that look for executions,
+// and [Engine.CancelExecution] stops it. It is recorded behind the answer; its slices must
+// not be changed. A process that dies at once may take the record with it.
+func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.gate.leave()
+	created := e.now()
+
+	version, err := e.currentOf(ctx, r.Tenant, r.Function)
+	if err != nil {
+		return nil, fault("engine.run", err)
+	}
+	defer e.current.release(version)
+	if err := runtime.ValidateObject("args", r.Args, runtime.MaxArgs); err != nil {
+		return nil, fault("engine.run", err)
+	}
+
+	p := &version.program
+	if err := e.admission.acquire(ctx, r.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
+		return nil, fault("engine.run", err)
+	}
+	defer e.admission.release(p.Limits.Reservation())
+
+	x := &runtime.Execution{
+		ID:         runtime.NewID(),
+		Tenant:     r.Tenant,
+		Kind:       runtime.KindRun,
+		FunctionID: p.FunctionID,
+		Function:   r.Function,
+		Version:    p.Version,
+		State:      runtime.StateRunning,
+		Caller:     r.Caller,
+		Created:    created,
+		Started:    e.now(),
+		Attempt:    1,
+	}
+	x.Caller.BeginTrace(x.ID)
+	ctx, w := e.underWay.begin(ctx, x)
+	defer func() {
+		e.underWay.end(w)
+		e.ends.tell(x.ID)
+		e.turns.tell(x.ID)
+	}()
+	outcome, err := e.runIn(ctx, runtime.RunCall{Program: version.program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.context})
+	cancelled := e.underWay.ending(w)
+	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled); {
+	case stopped && cancelled:
+		outcome.Failure = &runtime.Failure{Class: runtime.ClassCancelled, Message: runtime.CancelledWhileRunning}
+	case stopped && err != nil:
+		outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCancelled, Message: "the run was called off"}}
+	case err != nil:
+		return nil, fault("engine.run", err)
+	}
+	x.Finish(outcome, e.now())
+	x.ResultSize = len(x.Result)
+	e.records.add(x)
+	return x, nil
+}
+
+// currentOf gives the current version of a function, which must be given to
+// release.
+func (e *Engine) currentOf(ctx context.Context, tenant runtime.Tenant, name string) (*loaded, error) {
+	l, err := e.current.use(ctx, functionKey{tenant, name}, e.load)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = runtime.AbandonedError(err)
+	}
+	return l, err
+}
+
+// versionOf gives the version that an execution runs: the current one of its
+// function, whatever that is called by now. It must be given to release.
+func (e *Engine) versionOf(ctx context.Context, t *ticket) (*loaded, error) {
+	l, err := e.current.use(ctx, functionKey{t.tenant, t.function}, e.load)
+	switch {
+	case err == nil && l.program.FunctionID == t.functionID:
+		return l, nil
+	case err == nil:
+		e.current.release(l)
+	case runtime.CodeOf(err) != runtime.CodeNotFound:
+		return nil, err
+	}
+	return e.newest(t)
+}
+
+// newest reads the newest version of a function that does not have the name any
+// more under which it was asked to run.
+func (e *Engine) newest(t *ticket) (*loaded, error) {
+	for {
+		numbers, err := e.store.ListVersions(t.tenant, t.functionID)
+		if err != nil {
+			return nil, err
+		}
+		if len(numbers) == 0 {
+			return nil, runtime.NoFunctionError(t.function)
+		}
+		v, err := e.store.GetVersion(t.tenant, t.functionID, numbers[0])
+		if err != nil && runtime.CodeOf(err) != runtime.CodeNotFound {
+			return nil, err
+		}
+		l := newLoaded(runtime.Function{ID: t.functionID, Tenant: t.tenant}, v)
+		if err == nil {
+			e.current.hold(l)
+		}
+		// If it was retired before it was held, nobody would forget its image.
+		again, failed := e.store.ListVersions(t.tenant, t.functionID)
+		same := failed == nil && len(again) > 0 && again[0] == numbers[0]
+		switch {
+		case err == nil && same:
+			return l, nil
+		case err == nil:
+			e.current.release(l)
+		case same:
+			return nil, runtime.Internal("engine.load",
+				runtime.Errorf(runtime.CodeInternal, "version %d of function %s is missing in the store", numbers[0], t.functionID))
+		}
+	}
+}
+
+// load reads the current version of a function from the store.
+func (e *Engine) load(key functionKey) (*loaded, error) {
+	// What is no name cannot be stored: the caller shall know why.
+	if err := runtime.ValidateName(key.name); err != nil {
+		return nil, err
+	}
+	f, v, err := e.stored(key)
+	if err != nil {
+		return nil, err
+	}
+	return newLoaded(f, v), nil
+}
+
+// stored reads a function and its current version. Between the two reads the
+// function may be changed often enough for that version to be dropped; it is
+// then read again.
+func (e *Engine) stored(key functionKey) (runtime.Function, runtime.Version, error) {
+	for {
+		f, err := e.store.GetFunctionByName(key.tenant, key.name)
+		if err != nil {
+			return runtime.Function{}, runtime.Version{}, err
+		}
+		v, err := e.store.GetVersion(key.tenant, f.ID, f.Version)
+		if runtime.CodeOf(err) != runtime.CodeNotFound {
+			return f, v, err
+		}
+		again, err := e.store.GetFunctionByName(key.tenant, key.name)
+		if err != nil {
+			return runtime.Function{}, runtime.Version{}, err
+		}
+		if again.ID == f.ID && again.Version == f.Version {
+			return runtime.Function{}, runtime.Version{}, runtime.Internal("engine.load",
+				runtime.Errorf(runtime.CodeInternal, "version %d of function %s is missing in the store", f.Version, f.ID))
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// StartJob accepts an execution of a job. When it returns without an error the
+// execution and all its tasks are on disk and will be carried to their ends, as
+// those of [Engine.SubmitBulk] are. What tasks get of memory, time, retries and
+// environment is that of the job, and where it says nothing of its function, at
+// this moment; they run the version of the function that is current when they
+// start.
+//
+// Errors mean that nothing was accepted: CodeNotFound, CodeInvalidArgument,
+// CodeTooLarge, CodeAlreadyExists (the name), CodeConflict (the key), CodeTooBusy,
+// CodeUnavailable, and [ErrTick]. After CodeInternal it is not known.
+func (e *Engine) StartJob(ctx context.Context, r runtime.JobStartRequest) (runtime.JobAcceptance, error) {
+	if err := e.enter(); err != nil {
+		return runtime.JobAcceptance{}, err
+	}
+	defer e.gate.leave()
+	a, err := e.acceptJob(ctx, r)
+	if err != nil {
+		return runtime.JobAcceptance{}, fault("engine.runjob", err)
+	}
+	return a, nil
+}
+
+func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runtime.JobAcceptance, error) {
+	if err := r.Validate(); err != nil {
+		return runtime.JobAcceptance{}, err
+	}
+	now := e.now().UTC()
+	var key *runtime.IdempotencyKey
+	if r.IdempotencyKey != "" {
+		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: now}
+		// What was accepted before counts, even if it could not be accepted now.
+		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
+			return e.replayed(r, ids, err)
+		}
+	}
+	job, err := e.store.GetJobByName(r.Tenant, r.Job)
+	if err != nil {
+		return runtime.JobAcceptance{}, err
+	}
+	if job.Spec.Disabled {
+		return runtime.JobAcceptance{}, runtime.Errorf(runtime.CodeInvalidArgument, "the job %q is disabled", job.Name).
+			WithHint("enable it to have it run")
+	}
+	version, err := e.currentOf(ctx, r.Tenant, job.Spec.Function)
+	if runtime.CodeOf(err) == runtime.CodeNotFound {
+		err = runtime.NoFunctionOfJobError(job.Spec.Function)
+	}
+	if err != nil {
+		return runtime.JobAcceptance{}, err
+	}
+	p := version.program
+	e.current.release(version)
+	x := runtime.NewJobExecution(job, r, &p)
+	x.Created, x.Updated = now, now
+	if err := r.ValidateAgainst(&job.Spec, p.Limits.WithDefaults().Memory); err != nil {
+		return runtime.JobAcceptance{}, err
+	}
+	if err := runtime.ValidateEnvSize(x.Env); err != nil {
+		return runtime.JobAcceptance{}, err
+	}
+
+	g := newJobGroup(&x)
+	bytes := g.limits(p.Limits).Reservation()
+	if err := e.admission.possible(bytes); err != nil {
+		return runtime.JobAcceptance{}, runtime.Errorf(runtime.CodeInvalidArgument, "a task may use %d MB (memory and /tmp), more than the %d MB that this server has for all runs",
+			(bytes+runtime.MiB-1)/runtime.MiB, e.admission.budget/runtime.MiB).WithHint("ask for less memory")
+	}
+	if r.NoQueue {
+		release, err := e.startNow(bytes)
+		if err != nil {
+			return runtime.JobAcceptance{}, err
+		}
+		defer release()
+	}
+	if err := e.background.reserve(len(r.Tasks)); err != nil {
+		return runtime.JobAcceptance{}, err
+	}
+	defer e.background.unreserve(len(r.Tasks))
+	o := &origin{tenant: x.Tenant, functionID: x.FunctionID, function: x.Function, version: p.Version, caller: x.TaskCaller(), job: g}
+	tasks := x.Tasks(p.Version, r.Tasks)
+	var tick *runtime.Tick
+	if !r.Tick.IsZero() {
+		tick = &runtime.Tick{JobID: x.JobID, Trigger: x.Trigger, At: r.Tick.UTC()}
+	}
+	// Whoever cancels it finds it here from when it is in the store.
+	e.background.addGroup(g)
+	id, replayed, err := e.store.AcceptJob(x, tasks, key, tick)
+	if err != nil || replayed {
+		e.background.dropGroup(g.id)
+		return e.replayed(r, []string{id}, err)
+	}
+	tickets := make([]*ticket, len(tasks))
+	for i := range tasks {
+		tickets[i] = newTicket(o, &tasks[i].Execution)
+	}
+	e.background.add(tickets)
+	return runtime.JobAcceptance{Execution: x}, nil
+}
+
+// replayed is the answer to a request that came before.
+func (e *Engine) replayed(r runtime.JobStartRequest, ids []string, err error) (runtime.JobAcceptance, error) {
+	if err != nil {
+		return runtime.JobAcceptance{}, err
+	}
+	x, err := e.jobStands(r.Tenant, func() (runtime.JobExecution, error) { return e.store.GetJobExecutionByID(r.Tenant, ids[0]) })
+	if runtime.CodeOf(err) == runtime.CodeNotFound {
+		// It is done and was dropped since, or the key is that of other executions.
+		x, err = runtime.JobExecution{ID: ids[0], Name: ids[0], Tenant: r.Tenant, Job: r.Job, Stats: runtime.TaskCounts{Total: len(r.Tasks)}}, nil
+	}
+	return runtime.JobAcceptance{Execution: x, Replayed: true}, err
+}

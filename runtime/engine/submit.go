@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Submit accepts a run in the background. When it returns without an error the
+// execution is on disk and will be carried to a terminal state, whatever happens
+// to this process or machine. Each run is begun at least once, and exactly one
+// attempt has its outcome kept. It runs the version of the function that is
+// current when an attempt starts.
+//
+// Errors mean that nothing was accepted: CodeNotFound, CodeInvalidArgument,
+// CodeTooLarge, CodeConflict, CodeTooBusy, CodeUnavailable. After CodeInternal
+// it is not known; to be sure, send the request again with an idempotency key.
+func (e *Engine) Submit(ctx context.Context, r runtime.SubmitRequest) (runtime.Acceptance, error) {
+	return e.submit(ctx, "engine.submit", runtime.BulkRequest{
+		Tenant: r.Tenant, Function: r.Function, Caller: r.Caller, Args: [][]byte{r.Args}, Retries: r.Retries, IdempotencyKey: r.IdempotencyKey,
+	})
+}
+
+// SubmitBulk accepts many runs as Submit does: all of them or none.
+func (e *Engine) SubmitBulk(ctx context.Context, r runtime.BulkRequest) (runtime.Acceptance, error) {
+	return e.submit(ctx, "engine.submitbulk", r)
+}
+
+func (e *Engine) submit(ctx context.Context, op string, r runtime.BulkRequest) (runtime.Acceptance, error) {
+	if err := e.enter(); err != nil {
+		return runtime.Acceptance{}, err
+	}
+	defer e.gate.leave()
+	a, err := e.accept(ctx, r)
+	if err != nil {
+		return runtime.Acceptance{}, fault(op, err)
+	}
+	return a, nil
+}
+
+func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acceptance, error) {
+	if err := r.Validate(); err != nil {
+		return runtime.Acceptance{}, err
+	}
+	now := e.now().UTC()
+	var key *runtime.IdempotencyKey
+	if r.IdempotencyKey != "" {
+		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: now}
+		// What was accepted before counts, even if it could not be accepted now.
+		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
+			return runtime.Acceptance{IDs: ids, Replayed: err == nil}, err
+		}
+	}
+	version, err := e.currentOf(ctx, r.Tenant, r.Function)
+	if err != nil {
+		return runtime.Acceptance{}, err
+	}
+	p := &version.program
+	retries := version.retries
+	if r.Retries != nil {
+		retries = *r.Retries
+	}
+	o := &origin{tenant: r.Tenant, functionID: p.FunctionID, function: r.Function, version: p.Version, caller: r.Caller}
+	err = e.admission.possible(p.Limits.Reservation())
+	e.current.release(version)
+	if err != nil {
+		return runtime.Acceptance{}, err
+	}
+	if err := e.background.reserve(len(r.Args)); err != nil {
+		return runtime.Acceptance{}, err
+	}
+	defer e.background.unreserve(len(r.Args))
+
+	batch := make([]runtime.Accepted, len(r.Args))
+	for i, args := range r.Args {
+		batch[i] = runtime.Accepted{Args: runtime.ObjectOrEmpty(args), Execution: runtime.Execution{
+			ID: runtime.NewID(), Tenant: o.tenant, Kind: runtime.KindRun, FunctionID: o.functionID, Function: o.function, Version: o.version,
+			State: runtime.StateQueued, Created: now, Retries: retries, Caller: r.Caller,
+		}}
+	}
+	ids, replayed, err := e.store.Accept(batch, key)
+	if err != nil {
+		return runtime.Acceptance{}, err
+	}
+	if !replayed {
+		tickets := make([]*ticket, len(batch))
+		for i := range batch {
+			tickets[i] = newTicket(o, &batch[i].Execution)
+		}
+		e.background.add(tickets)
+	}
+	return runtime.Acceptance{IDs: ids, Replayed: replayed}, nil
+}

@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// UpdateFunction deploys a change as a new version, or renames. Code, context
+// and limits make a new version, even if they are what they were; a new name
+// alone does not, and needs no deployment. Runs that have begun, or wait,
+// finish with the version they found; those that come after UpdateFunction has
+// returned find the new one. What is queued in the background runs the version
+// that is current when it starts. The update is an execution of its own, as a
+// creation is, and has the same errors, or CodeNotFound.
+func (e *Engine) UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error) {
+	const op = "engine.update"
+	if err := e.enter(); err != nil {
+		return runtime.Deployment{}, err
+	}
+	defer e.gate.leave()
+	if err := u.Validate(); err != nil {
+		return runtime.Deployment{}, fault(op, err)
+	}
+	d, err := e.doOnce(ctx, u.Tenant, u.IdempotencyKey, u.Hash, func(key *runtime.IdempotencyKey) (runtime.Deployment, error) {
+		return e.update(ctx, u, key)
+	})
+	return d, fault(op, err)
+}
+
+func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
+	from, to := functionKey{u.Tenant, u.Name}, functionKey{u.Tenant, u.Name}
+	if u.NewName != nil {
+		to.name = *u.NewName
+	}
+	unlock, err := e.lockNames(ctx, from, to)
+	if err != nil {
+		return runtime.Deployment{}, runtime.AbandonedError(err)
+	}
+	defer unlock()
+
+	f, old, err := e.stored(from)
+	if err != nil {
+		return runtime.Deployment{}, err
+	}
+	if from != to {
+		if err := e.available(to); err != nil {
+			return runtime.Deployment{}, err
+		}
+	}
+	f.Name, f.Updated = to.name, e.now().UTC()
+	change := newChange(runtime.KindUpdate, f.Updated)
+	if u.OnlyRenames() {
+		x := change.AfterChange(f, runtime.Outcome{}, f.Updated)
+		if err := e.store.UpdateFunction(f, nil, runtime.Change{Execution: x, Key: key}); err != nil {
+			return runtime.Deployment{}, err
+		}
+		e.changed(from, to)
+		return runtime.Deployment{Function: f, ExecutionID: x.ID}, nil
+	}
+
+	f.Version = old.Number + 1
+	v := u.NextVersion(f, old)
+	if err := v.Limits.Validate(); err != nil {
+		return runtime.Deployment{}, err
+	}
+	outcome, err := e.deploy(ctx, f, v)
+	if err != nil {
+		e.recordFailed(change, f, outcome)
+		return runtime.Deployment{}, err
+	}
+	x := change.AfterChange(f, outcome, e.now().UTC())
+	if err := e.store.UpdateFunction(f, &v, runtime.Change{Execution: x, Key: key}); err != nil {
+		e.sandbox.Forget(f.ID, v.Number)
+		return runtime.Deployment{}, err
+	}
+	e.changed(from, to)
+	e.retire(f.ID, old.Number)
+	return runtime.Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
+}
+
+// lockNames locks the names that a change touches, in one order for all.
+func (e *Engine) lockNames(ctx context.Context, a, b functionKey) (unlock func(), err error) {
+	if b.name < a.name {
+		a, b = b, a
+	}
+	if err := e.changes.lock(ctx, a); err != nil {
+		return nil, err
+	}
+	if a == b {
+		return func() { e.changes.unlock(a) }, nil
+	}
+	if err := e.changes.lock(ctx, b); err != nil {
+		e.changes.unlock(a)
+		return nil, err
+	}
+	return func() { e.changes.unlock(b); e.changes.unlock(a) }, nil
+}
+
+// changed lets the cache know that what the names stand for was changed.
+func (e *Engine) changed(a, b functionKey) {
+	e.current.changed(a)
+	e.current.changed(b)
+}
+
+// retire drops the image of a version that is not current any more, after the
+// last run that uses it.
+func (e *Engine) retire(functionID string, number uint64) {
+	e.current.retire(versionKey{functionID, number}, func() { e.sandbox.Forget(functionID, number) })
+}
