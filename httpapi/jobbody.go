@@ -8,7 +8,6 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 
-	"github.com/faaspot/faaspot/runtime/engine"
 )
 
 // jobBody is the body of a request to create or to update a job.
@@ -111,7 +110,7 @@ func parseTrigger(f *fields) runtime.Trigger {
 		Timeout:        time.Duration(c.number("timeout", 0, runtime.MaxTimeout.Seconds()) * float64(time.Second)),
 	}
 	if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" && !retries {
-		t.Retry = engine.DefaultCallbackRetry
+		t.Retry = runtime.DefaultCallbackRetry
 	}
 	if auth := c.text("authenticationType"); auth != "" && auth != "private" {
 		c.failWith(`leave it out, or write "private"`, "authenticationType", "of %q is not possible: requests need a token", auth)

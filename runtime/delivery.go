@@ -6,6 +6,10 @@ import "time"
 // execution was accepted.
 const DeadLetterAge = 30 * 24 * time.Hour
 
+// DefaultCallbackRetry is the number of further attempts of a callback whose trigger sets
+// none.
+const DefaultCallbackRetry = 5
+
 // Delivery is a callback: what is to be told to somebody elsewhere about the end
 // of an execution of a job. It is kept in one batch with that end, tried until it
 // is taken or was tried often enough, and is then a dead letter until it is driven

@@ -161,7 +161,7 @@ func TestCallbacksAreGivenUp(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		letters := deadLetters(t, e)
-		if len(letters) != 1 || letters[0].ID != x.ID || letters[0].Attempts != 4 || letters[0].LastStatus != 503 || letters[0].LastError != "the answer's status was 503" {
+		if len(letters) != 1 || letters[0].ID != x.ID || letters[0].Attempts != 4 || letters[0].LastStatus != 503 || letters[0].LastError != "the response status was 503" {
 			t.Fatalf("the dead letters are %+v", letters)
 		}
 		letter, err := e.GetDeadLetter(ctx, tenant, x.ID)

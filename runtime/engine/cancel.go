@@ -19,7 +19,7 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 		return runtime.Execution{}, false, err
 	}
 	defer e.gate.leave()
-	if x, changed, running := e.underWay.cancel(tenant, id); running {
+	if x, changed, running := e.blocking.cancel(tenant, id); running {
 		return x, changed, nil
 	}
 	e.records.settle()
@@ -30,12 +30,12 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 	switch {
 	case x.State.Terminal():
 		if changed {
-			e.ends.tell(x.ID)
-			e.turns.tell(x.ID)
+			e.completions.Notify(x.ID)
+			e.attempts.Notify(x.ID)
 			e.taskCancelled(x)
 		}
 	default:
-		e.background.cancel(x.ID)
+		e.background.Cancel(x.ID)
 	}
 	return x, changed, nil
 }
@@ -48,6 +48,6 @@ func (e *Engine) taskCancelled(x runtime.Execution) {
 	}
 	job, err := e.store.GetJobExecutionByID(x.Tenant, x.Task.JobExecution)
 	if err == nil && job.State.Terminal() {
-		e.jobDone(x.Tenant, job.ID)
+		e.JobDone(x.Tenant, job.ID)
 	}
 }

@@ -45,7 +45,7 @@ func (e *Engine) RedriveDeadLetters(ctx context.Context, tenant runtime.Tenant, 
 	return e.takeDead(ctx, "engine.redrive", ids, func(ids []string) (int, error) {
 		driven, err := e.store.RedriveDeadLetters(tenant, ids, deadLettersAtOnce)
 		for _, d := range driven {
-			e.deliveries.add(d)
+			e.deliveries.Add(d)
 		}
 		return len(driven), err
 	})

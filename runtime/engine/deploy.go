@@ -85,11 +85,11 @@ func (e *Engine) available(key functionKey) error {
 // a failure that is the program's.
 func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Version) (runtime.Outcome, error) {
 	p := runtime.NewProgram(f, v)
-	if err := e.admission.acquire(ctx, p.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
+	if err := e.admission.Acquire(ctx, p.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
 		return runtime.Outcome{}, err
 	}
-	defer e.admission.release(p.Limits.Reservation())
-	outcome, err := e.deployIn(ctx, p)
+	defer e.admission.Release(p.Limits.Reservation())
+	outcome, err := e.sandbox.Deploy(ctx, p)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		err = runtime.AbandonedError(ctx.Err())

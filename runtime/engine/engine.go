@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,11 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/callback"
+	"github.com/faaspot/faaspot/runtime/cron"
+	"github.com/faaspot/faaspot/runtime/dispatch"
+	"github.com/faaspot/faaspot/runtime/internal/notify"
+	"github.com/faaspot/faaspot/runtime/queue"
 )
 
 // Defaults of [Options].
@@ -25,8 +31,8 @@ const (
 	DefaultBacklogLimit = 1_000_000
 )
 
-// handBackTime is for how long Close waits for what it has stopped.
-const handBackTime = 5 * time.Second
+// abortTime is how long Close waits for the runs that it has stopped.
+const abortTime = 5 * time.Second
 
 // Options of an Engine. Store and Sandbox must be set.
 type Options struct {
@@ -73,134 +79,135 @@ type Engine struct {
 	now     func() time.Time
 
 	gate       *gate
-	admission  *admission
+	admission  *queue.Admission
 	current    *versionCache
-	changes    *keyedLock[functionKey] // held by whoever changes a function
-	jobChanges *keyedLock[functionKey] // held by whoever changes a job
-	once       *keyedLock[requestKey]  // held before changes by whoever has such a key
+	changes    *keyedLock[functionKey] // held while a function changes
+	jobChanges *keyedLock[functionKey] // held while a job changes
+	once       *keyedLock[requestKey]  // held, before changes, by a request with an idempotency key
 
-	deliveries *deliverer
-	schedules  *scheduler
-	napping    context.CancelFunc // ends schedules
-	asleep     chan struct{}      // closed when they have ended
-
-	background   *dispatcher
-	backlogLimit int
-	ends         *notices // of executions
-	turns        *notices // of starts and ends of attempts, for those who follow their logs
-	underWay     *underWay
-	records      *recorder
+	background  *dispatch.Dispatcher
+	deliveries  *callback.Deliverer
+	schedules   *cron.Scheduler
+	blocking    *blockingRuns
+	records     *recorder
+	completions *notify.Hub // final states of executions
+	attempts    *notify.Hub // starts and ends of attempts, for those that follow logs
 
 	retention sync.WaitGroup
 	closing   sync.Once
-	stop      chan struct{} // ends retention
-	closed    chan struct{} // everything has ended
+	stop      chan struct{} // closed to end retention
+	closed    chan struct{} // closed when everything has ended
 }
 
-// New makes an Engine, and goes on with the executions that the store has
-// queued. Whoever made the Store and the Sandbox closes them, after
-// [Engine.Close].
+// New returns an Engine that continues the executions that the store holds as queued. The
+// caller closes the Store and the Sandbox, after [Engine.Close].
 func New(o Options) (*Engine, error) {
-	if o.Store == nil || o.Sandbox == nil || (o.Poster == nil) != (o.CallbackBody == nil) {
-		return nil, fmt.Errorf("runtime: an Engine needs a Store and a Sandbox, and a CallbackBody with a Poster")
-	}
-	if o.MemoryBudget < 0 || o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 || o.BacklogLimit < 0 || o.RetentionAge < 0 || o.RetentionCount < 0 {
-		return nil, fmt.Errorf("runtime: an option of the Engine is negative: memory budget %d, queue limit %d, runs %d, cache %d, backlog %d, retention %v and %d",
-			o.MemoryBudget, o.QueueLimit, o.MaxRuns, o.CacheBytes, o.BacklogLimit, o.RetentionAge, o.RetentionCount)
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	if o.MemoryBudget == 0 {
-		o.MemoryBudget = machineMemory() / 2
-	}
-	if o.QueueLimit == 0 {
-		o.QueueLimit = DefaultQueueLimit
-	}
-	if o.MaxRuns == 0 {
-		o.MaxRuns = DefaultMaxRuns
-	}
-	if o.CacheBytes == 0 {
-		o.CacheBytes = DefaultCacheBytes
-	}
-	if o.BacklogLimit == 0 {
-		o.BacklogLimit = DefaultBacklogLimit
-	}
-	if o.RetentionAge == 0 {
-		o.RetentionAge = DefaultRetentionAge
-	}
-	if o.RetentionCount == 0 {
-		o.RetentionCount = DefaultRetentionCount
-	}
-	if o.Now == nil {
-		o.Now = time.Now
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
 	}
 	e := &Engine{
-		store:      o.Store,
-		sandbox:    o.Sandbox,
-		log:        o.Log,
-		now:        o.Now,
-		gate:       newGate(),
-		admission:  newAdmission(o.MemoryBudget, o.MaxRuns, o.QueueLimit),
-		current:    newVersionCache(o.CacheBytes),
-		changes:    newKeyedLock[functionKey](),
-		jobChanges: newKeyedLock[functionKey](),
-		once:       newKeyedLock[requestKey](),
-
-		backlogLimit: o.BacklogLimit,
-		ends:         newNotices(),
-		turns:        newNotices(),
-		underWay:     newUnderWay(),
-		records:      newRecorder(o.Store.Record, o.Log),
-		stop:         make(chan struct{}),
-		closed:       make(chan struct{}),
+		store:       o.Store,
+		sandbox:     guardedSandbox{o.Sandbox},
+		log:         o.Log,
+		now:         o.Now,
+		gate:        newGate(),
+		admission:   queue.NewAdmission(o.MemoryBudget, o.MaxRuns, o.QueueLimit),
+		current:     newVersionCache(o.CacheBytes),
+		changes:     newKeyedLock[functionKey](),
+		jobChanges:  newKeyedLock[functionKey](),
+		once:        newKeyedLock[requestKey](),
+		blocking:    newBlockingRuns(),
+		records:     newRecorder(o.Store.Record, o.Log),
+		completions: notify.NewHub(),
+		attempts:    notify.NewHub(),
+		stop:        make(chan struct{}),
+		closed:      make(chan struct{}),
 	}
-	e.background = newDispatcher(e)
-	e.deliveries = newDeliverer(&o)
-	e.schedules = newScheduler(o.Now, o.Log)
-	e.schedules.start, e.schedules.tick = e.startTick, o.Store.LastTick
+	e.background = dispatch.New(dispatch.Options{
+		Engine: e, Store: o.Store, Sandbox: e.sandbox, Admission: e.admission, Attempts: e.attempts, Completions: e.completions,
+		BacklogLimit: o.BacklogLimit, Now: o.Now, Log: o.Log,
+	})
+	e.deliveries = callback.New(callback.Options{
+		Store: o.Store, Poster: o.Poster, Now: o.Now, Log: o.Log,
+		Body: func(x *runtime.JobExecution) ([]byte, error) {
+			tasks, err := e.taskResults(x)
+			if err != nil {
+				return nil, err
+			}
+			return o.CallbackBody(*x, tasks), nil
+		},
+	})
+	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: o.Now, Log: o.Log})
 	if err := e.recover(); err != nil {
 		return nil, err
 	}
 	if err := e.scheduleAll(); err != nil {
 		return nil, unrecovered(err)
 	}
-	if err := e.deliveries.begin(); err != nil {
+	if err := e.deliveries.Start(); err != nil {
 		return nil, unrecovered(err)
 	}
 	e.records.start()
-	e.background.start()
-	e.beginSchedules()
+	e.background.Start()
+	e.schedules.Start()
 	from := o.Now()
 	e.retention.Go(func() { e.expireAll(e.stop, from, o.RetentionAge, o.RetentionCount) })
 	o.Log.Debug("engine: ready", "memory_budget", o.MemoryBudget, "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
 	return e, nil
 }
 
-// Close stops admitting and leasing, turns away the callers that wait, and waits
-// until what was begun has ended. What is queued in the background stays queued
-// for the next process. When ctx ends before, runs in the background are stopped
-// and queued again without a charge; if then callers are still waited for, or
-// the store does not write, the error is that of ctx, and a later Close waits
-// on. From the first call on every other method fails with CodeUnavailable.
+// withDefaults checks the options and fills in defaults.
+func (o Options) withDefaults() (Options, error) {
+	if o.Store == nil || o.Sandbox == nil || (o.Poster == nil) != (o.CallbackBody == nil) {
+		return o, fmt.Errorf("engine: Options.Store and Options.Sandbox must be set, and CallbackBody with Poster")
+	}
+	if o.MemoryBudget < 0 || o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 || o.BacklogLimit < 0 || o.RetentionAge < 0 || o.RetentionCount < 0 {
+		return o, fmt.Errorf("engine: an option is negative: memory budget %d, queue limit %d, runs %d, cache %d, backlog %d, retention %v and %d",
+			o.MemoryBudget, o.QueueLimit, o.MaxRuns, o.CacheBytes, o.BacklogLimit, o.RetentionAge, o.RetentionCount)
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MemoryBudget == 0 {
+		o.MemoryBudget = machineMemory() / 2
+	}
+	o.QueueLimit = cmp.Or(o.QueueLimit, DefaultQueueLimit)
+	o.MaxRuns = cmp.Or(o.MaxRuns, DefaultMaxRuns)
+	o.CacheBytes = cmp.Or(o.CacheBytes, DefaultCacheBytes)
+	o.BacklogLimit = cmp.Or(o.BacklogLimit, DefaultBacklogLimit)
+	o.RetentionAge = cmp.Or(o.RetentionAge, DefaultRetentionAge)
+	o.RetentionCount = cmp.Or(o.RetentionCount, DefaultRetentionCount)
+	return o, nil
+}
+
+// Close stops accepting and leasing, refuses the callers that wait for a place, and waits
+// until everything under way has ended. What is queued in the background stays queued for
+// the next process. If ctx ends first, background runs are stopped and queued again without
+// counting a failure; if callers still wait then, or the store does not write, Close returns
+// the error of ctx, and a later Close waits further. From the first call on, every other
+// method fails with CodeUnavailable.
 func (e *Engine) Close(ctx context.Context) error {
-	e.napping()
-	e.deliveries.shut()
+	e.schedules.Stop()
+	e.deliveries.Stop()
 	left := e.gate.shut()
-	e.background.shut()
-	e.admission.shut()
-	e.closing.Do(func() { go e.end(left) })
+	e.background.Stop()
+	e.admission.Stop()
+	e.closing.Do(func() { go e.wait(left) })
 	select {
 	case <-e.closed:
 		return nil
 	case <-ctx.Done():
 	}
-	e.background.handBack()
-	e.deliveries.stop()
-	timer := time.NewTimer(handBackTime)
+	e.background.Abort()
+	e.deliveries.Abort()
+	timer := time.NewTimer(abortTime)
 	defer timer.Stop()
 	select {
-	case <-e.background.drained:
+	case <-e.background.Drained():
 	case <-timer.C:
 		return ctx.Err()
 	}
@@ -217,20 +224,20 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 }
 
-// end ends all goroutines once nobody needs them.
-func (e *Engine) end(left <-chan struct{}) {
-	<-e.asleep
+// wait waits for the parts of the Engine, in the order in which they need each other.
+func (e *Engine) wait(left <-chan struct{}) {
+	e.schedules.Wait()
 	<-left
-	<-e.background.drained
-	e.background.end()
-	e.deliveries.end()
+	e.background.Wait()
+	e.deliveries.Wait()
 	e.records.end()
 	close(e.stop)
 	e.retention.Wait()
 	close(e.closed)
 }
 
-// enter counts the caller in; it must leave the gate afterwards.
+// enter counts a caller in, unless the Engine is closed. After nil the caller must leave the
+// gate.
 func (e *Engine) enter() error {
 	if !e.gate.enter() {
 		return runtime.ShuttingDownError()

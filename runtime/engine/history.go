@@ -23,7 +23,7 @@ func (e *Engine) GetExecution(ctx context.Context, tenant runtime.Tenant, id str
 func (e *Engine) GetExecutions(ctx context.Context, tenant runtime.Tenant, ids []string) (all []*runtime.Execution, err error) {
 	running := make(map[int]*runtime.Execution)
 	for i, id := range ids[:min(len(ids), runtime.MaxBulk)] {
-		if x, ok := e.underWay.find(tenant, id); ok {
+		if x, ok := e.blocking.find(tenant, id); ok {
 			running[i] = &x
 		}
 	}
@@ -49,7 +49,7 @@ func (e *Engine) GetExecutions(ctx context.Context, tenant runtime.Tenant, ids [
 // of the request do not apply.
 func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
 	r = r.Bounded()
-	running := e.underWay.list(tenant, filter, r.After)
+	running := e.blocking.list(tenant, filter, r.After)
 	err = e.look("engine.list", func() error {
 		found, err := e.store.ListExecutions(tenant, filter, r.After, r.Limit)
 		page.Items = merge(found, running, r.Limit)
@@ -63,7 +63,7 @@ func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filt
 
 // stands gives an execution as it stands, without its logs.
 func (e *Engine) stands(tenant runtime.Tenant, id string) (runtime.Execution, error) {
-	if x, running := e.underWay.find(tenant, id); running {
+	if x, running := e.blocking.find(tenant, id); running {
 		return x, nil
 	}
 	e.records.settle()

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
 func TestMemoryOfTheMachine(t *testing.T) {
@@ -138,15 +139,15 @@ func TestGate(t *testing.T) {
 	inside.Wait()
 }
 
-func version(id string, number uint64, source string) *loaded {
-	return &loaded{program: runtime.Program{FunctionID: id, Version: number, Source: []byte(source)}, context: runtime.EmptyObject}
+func version(id string, number uint64, source string) *dispatch.Version {
+	return &dispatch.Version{Program: runtime.Program{FunctionID: id, Version: number, Source: []byte(source)}, Context: runtime.EmptyObject}
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	c := newVersionCache(10 * (loadedOverhead + 100))
+	c := newVersionCache(10 * (versionOverhead + 100))
 	loads := map[string]int{}
 	use := func(name string) {
-		l, err := c.use(context.Background(), functionKey{"a", name}, func(functionKey) (*loaded, error) {
+		l, err := c.use(context.Background(), functionKey{"a", name}, func(functionKey) (*dispatch.Version, error) {
 			loads[name]++
 			return version(name, 1, strings.Repeat("x", 98)), nil
 		})
@@ -174,7 +175,7 @@ func TestChangeDuringALoad(t *testing.T) {
 		c := newVersionCache(runtime.MiB)
 		key := functionKey{"a", "hello"}
 		loads, proceed := 0, make(chan struct{})
-		load := func(functionKey) (*loaded, error) {
+		load := func(functionKey) (*dispatch.Version, error) {
 			loads++
 			number := uint64(loads)
 			if number == 1 {
@@ -190,7 +191,7 @@ func TestChangeDuringALoad(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				got <- l.program.Version
+				got <- l.Program.Version
 			}()
 		}
 		synctest.Wait()
@@ -211,7 +212,7 @@ func TestLoadsThatFail(t *testing.T) {
 	c := newVersionCache(runtime.MiB)
 	key := functionKey{"a", "hello"}
 	broken := errors.New("broken")
-	if _, err := c.use(context.Background(), key, func(functionKey) (*loaded, error) { return nil, broken }); err != broken {
+	if _, err := c.use(context.Background(), key, func(functionKey) (*dispatch.Version, error) { return nil, broken }); err != broken {
 		t.Fatal(err)
 	}
 	func() {
@@ -220,9 +221,9 @@ func TestLoadsThatFail(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		_, _ = c.use(context.Background(), key, func(functionKey) (*loaded, error) { panic(broken) })
+		_, _ = c.use(context.Background(), key, func(functionKey) (*dispatch.Version, error) { panic(broken) })
 	}()
-	if _, err := c.use(context.Background(), key, func(functionKey) (*loaded, error) { return version("id", 1, "x"), nil }); err != nil {
+	if _, err := c.use(context.Background(), key, func(functionKey) (*dispatch.Version, error) { return version("id", 1, "x"), nil }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -232,7 +233,7 @@ func TestWaitingForALoadIsGivenUp(t *testing.T) {
 		c := newVersionCache(runtime.MiB)
 		key := functionKey{"a", "hello"}
 		proceed := make(chan struct{})
-		load := func(functionKey) (*loaded, error) {
+		load := func(functionKey) (*dispatch.Version, error) {
 			<-proceed
 			return version("id", 1, "x"), nil
 		}

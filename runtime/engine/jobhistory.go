@@ -30,7 +30,7 @@ func (e *Engine) jobExecution(tenant runtime.Tenant, job, execution string) (run
 // jobStands reads an execution of a job, as it stands.
 func (e *Engine) jobStands(tenant runtime.Tenant, read func() (runtime.JobExecution, error)) (runtime.JobExecution, error) {
 	x, err := read()
-	if err == nil && !e.background.overlay(&x) {
+	if err == nil && !e.background.Overlay(&x) {
 		// It is done by now.
 		x, err = read()
 	}
@@ -50,7 +50,7 @@ func (e *Engine) ListJobExecutions(ctx context.Context, tenant runtime.Tenant, j
 	}
 	for i := range page.Items {
 		x := &page.Items[i]
-		if e.background.overlay(x) {
+		if e.background.Overlay(x) {
 			continue
 		}
 		if done, err := e.store.GetJobExecutionByID(tenant, x.ID); err == nil {
@@ -121,27 +121,27 @@ func (e *Engine) cancelJob(tenant runtime.Tenant, id string) (runtime.JobExecuti
 	if err != nil {
 		return runtime.JobExecution{}, false, err
 	}
-	e.background.cancelGroup(id)
+	e.background.CancelGroup(id)
 	for _, task := range cancelled {
-		e.ends.tell(task)
-		e.turns.tell(task)
+		e.completions.Notify(task)
+		e.attempts.Notify(task)
 	}
 	if x.State.Terminal() {
-		e.jobDone(tenant, x.ID)
+		e.JobDone(tenant, x.ID)
 		return x, changed, nil
 	}
 	x, err = e.jobStands(tenant, func() (runtime.JobExecution, error) { return e.store.GetJobExecutionByID(tenant, id) })
 	return x, changed, err
 }
 
-// jobDone is called when an execution of a job is done, on disk. It may be called
-// more than once.
-func (e *Engine) jobDone(tenant runtime.Tenant, id string) {
-	told := e.background.tells(id)
-	e.background.dropGroup(id)
-	e.ends.tell(id)
-	if told {
-		e.deliveries.ended(tenant, id)
+// JobDone implements [dispatch.Engine]: it notifies the callers and the callback that wait for
+// an execution of a job.
+func (e *Engine) JobDone(tenant runtime.Tenant, id string) {
+	callback := e.background.HasCallback(id)
+	e.background.DropGroup(id)
+	e.completions.Notify(id)
+	if callback {
+		e.deliveries.JobDone(tenant, id)
 	}
 }
 
@@ -162,7 +162,7 @@ func (e *Engine) AwaitJobExecution(ctx context.Context, tenant runtime.Tenant, j
 	stands := func() (runtime.JobExecution, error) {
 		return e.jobStands(tenant, func() (runtime.JobExecution, error) { return e.store.GetJobExecutionByID(tenant, id) })
 	}
-	end, leave := e.ends.of(id)
+	end, leave := e.completions.Wait(id)
 	defer leave()
 	if x, err = stands(); err != nil || x.State.Terminal() {
 		return x, fault(op, err)
@@ -170,7 +170,7 @@ func (e *Engine) AwaitJobExecution(ctx context.Context, tenant runtime.Tenant, j
 	select {
 	case <-end:
 	case <-ctx.Done():
-	case <-e.background.shutting:
+	case <-e.background.Stopping():
 	}
 	x, err = stands()
 	return x, fault(op, err)

@@ -14,16 +14,17 @@ func (e *Engine) GetTaskResults(_ context.Context, x runtime.JobExecution) ([]ru
 		return nil, err
 	}
 	defer e.gate.leave()
-	tasks, err := jobResults(e.store, &x)
+	tasks, err := e.taskResults(&x)
 	return tasks, fault("engine.jobresults", err)
 }
 
-func jobResults(store runtime.Store, x *runtime.JobExecution) ([]runtime.Execution, error) {
+// taskResults reads the tasks that [Engine.GetTaskResults] returns.
+func (e *Engine) taskResults(x *runtime.JobExecution) ([]runtime.Execution, error) {
 	ids := make([]string, min(x.Stats.Total, runtime.MaxJobResults))
 	for i := range ids {
 		ids[i] = runtime.TaskID(x.ID, i)
 	}
-	found, err := store.GetExecutions(x.Tenant, ids)
+	found, err := e.store.GetExecutions(x.Tenant, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +36,7 @@ func jobResults(store runtime.Store, x *runtime.JobExecution) ([]runtime.Executi
 		}
 		if task.ResultSize > len(task.Result) && task.ResultSize <= left {
 			// It may have been dropped by now: then it is told as it was.
-			if whole, err := store.GetExecution(x.Tenant, task.ID); err == nil {
+			if whole, err := e.store.GetExecution(x.Tenant, task.ID); err == nil {
 				task = &whole
 			}
 		}

@@ -129,7 +129,7 @@ func (e *Engine) DeleteJob(ctx context.Context, tenant runtime.Tenant, name stri
 	if err != nil {
 		return runtime.Job{}, fault(op, err)
 	}
-	e.schedules.drop(j)
+	e.schedules.Drop(j)
 	// From here on nothing is accepted of it. What cannot be cancelled now is when
 	// the next process starts.
 	var left []string

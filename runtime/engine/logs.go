@@ -38,7 +38,7 @@ func (e *Engine) FollowLogs(ctx context.Context, tenant runtime.Tenant, id strin
 	e.records.settle()
 	id = strings.ToLower(id)
 	for waiting := true; ; {
-		turn, leave := e.turns.of(id)
+		turn, leave := e.attempts.Wait(id)
 		p, written, err := e.logsFrom(tenant, id, from)
 		if err != nil || len(p.Logs.Data) > 0 || p.Attempt != from.Attempt || p.State.Terminal() || !waiting {
 			leave()
@@ -49,7 +49,7 @@ func (e *Engine) FollowLogs(ctx context.Context, tenant runtime.Tenant, id strin
 		case <-turn:
 		case <-ctx.Done():
 			waiting = false
-		case <-e.background.shutting:
+		case <-e.background.Stopping():
 			waiting = false
 		}
 		leave()
@@ -62,10 +62,10 @@ func (e *Engine) FollowLogs(ctx context.Context, tenant runtime.Tenant, id strin
 // before it has ended. The channel is closed when an attempt that is under way
 // writes something.
 func (e *Engine) logsFrom(tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, <-chan struct{}, error) {
-	if p, written, ok := e.background.logs(tenant, id, from); ok {
+	if p, written, ok := e.background.Logs(tenant, id, from); ok {
 		return p, written, nil
 	}
-	if x, running := e.underWay.find(tenant, id); running {
+	if x, running := e.blocking.find(tenant, id); running {
 		return runtime.LogPage{Attempt: x.Attempt, State: x.State, Next: runtime.LogPosition{Attempt: x.Attempt}}, nil, nil
 	}
 	e.records.settle()

@@ -1,12 +1,10 @@
 package engine
 
 import (
-	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
 // recover queues what the store has queued, and what was running when an
@@ -21,20 +19,20 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return unrecovered(err)
 	}
-	origins := make(map[origin]*origin)
-	ticketOf := func(x *runtime.Execution) *ticket {
-		key := origin{tenant: x.Tenant, functionID: x.FunctionID, function: x.Function, version: x.Version, caller: x.Caller}
+	origins := make(map[dispatch.Origin]*dispatch.Origin)
+	ticketOf := func(x *runtime.Execution) *dispatch.QueuedRun {
+		key := dispatch.Origin{Tenant: x.Tenant, FunctionID: x.FunctionID, Function: x.Function, Version: x.Version, Caller: x.Caller}
 		if x.Task != nil {
-			key.job = tasks.all[x.Task.JobExecution].group
+			key.Job = tasks.all[x.Task.JobExecution].group
 		}
 		o := origins[key]
 		if o == nil {
 			o = &key
 			origins[key] = o
 		}
-		return e.background.ticketOf(o, x)
+		return e.background.QueuedRun(o, x)
 	}
-	var queued []*ticket
+	var queued []*dispatch.QueuedRun
 	var lost []runtime.Execution
 	err = e.store.EachUnfinished(func(x runtime.Execution) error {
 		if err := tasks.meet(&x); err != nil {
@@ -55,10 +53,10 @@ func (e *Engine) recover() error {
 	}
 	now := e.now().UTC()
 	for i := range lost {
-		lost[i] = afterLoss(lost[i], now)
+		lost[i] = dispatch.AfterLoss(lost[i], now)
 	}
-	for i := 0; i < len(lost); i += maxCommit {
-		settled, err := e.store.Finish(lost[i:min(i+maxCommit, len(lost))], now)
+	for i := 0; i < len(lost); i += dispatch.MaxCommit {
+		settled, err := e.store.Finish(lost[i:min(i+dispatch.MaxCommit, len(lost))], now)
 		if err != nil {
 			return unrecovered(err)
 		}
@@ -67,24 +65,21 @@ func (e *Engine) recover() error {
 				queued = append(queued, ticketOf(x))
 			}
 			if settled[i].JobDone {
-				e.jobDone(settled[i].Execution.Tenant, settled[i].Execution.Task.JobExecution)
+				e.JobDone(settled[i].Execution.Tenant, settled[i].Execution.Task.JobExecution)
 			}
 		}
 	}
 	if len(queued)+len(lost) > 0 {
 		e.log.Info("engine: executions of before go on", "queued", len(queued), "lost_while_running", len(lost))
 	}
-	// Who is suspected goes first also where only some tasks have a place.
-	slices.SortFunc(queued, func(a, b *ticket) int {
-		if a.suspect() != b.suspect() {
-			if a.suspect() {
-				return -1
-			}
-			return 1
+	// Isolated runs go first, also where only some tasks of a job get a place.
+	slices.SortFunc(queued, func(a, b *dispatch.QueuedRun) int {
+		if a.Before(b) {
+			return -1
 		}
-		return strings.Compare(a.id, b.id)
+		return 1
 	})
-	e.background.add(queued)
+	e.background.Add(queued)
 	return nil
 }
 
@@ -106,20 +101,4 @@ func unrecovered(err error) error {
 		Hint:    "look at the disk of the data folder; if the folder is damaged, restore it from a backup",
 		Err:     err,
 	}
-}
-
-// afterLoss is how an execution shall stand whose attempt was lost with its
-// process. One that was to be cancelled is cancelled by the store.
-func afterLoss(x runtime.Execution, now time.Time) runtime.Execution {
-	x.LostAttempts++
-	x.State = runtime.StateQueued
-	if x.LostAttempts >= maxLost && !x.CancelRequested {
-		x.State = runtime.StateFailed
-		x.Finished = now
-		x.Failure = &runtime.Failure{
-			Class:   runtime.ClassInternal,
-			Message: fmt.Sprintf("the server ended %d times while this ran, so it is not tried again", x.LostAttempts),
-		}
-	}
-	return x
 }

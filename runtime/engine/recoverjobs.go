@@ -4,13 +4,14 @@ import (
 	"fmt"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
 // unfinishedJobs are the executions of jobs that an earlier process has left.
 type unfinishedJobs struct{ all map[string]*unfinishedJob }
 
 type unfinishedJob struct {
-	group *jobGroup
+	group *dispatch.TaskGroup
 	left  int // tasks that are not done and were not met
 }
 
@@ -39,11 +40,9 @@ func (e *Engine) recoverJobs() (unfinishedJobs, error) {
 }
 
 func (u unfinishedJobs) add(e *Engine, x *runtime.JobExecution) {
-	g := newJobGroup(x)
-	// The earlier process may have told that it was about to start.
-	g.pending = true
+	g := dispatch.RestoredTaskGroup(x)
 	u.all[x.ID] = &unfinishedJob{g, x.Stats.Total - x.Stats.Ended()}
-	e.background.addGroup(g)
+	e.background.AddGroup(g)
 }
 
 // meet notes that an execution is not done. It fails if that is a task of which

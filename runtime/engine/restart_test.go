@@ -14,6 +14,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 
+	"github.com/faaspot/faaspot/runtime/dispatch"
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
@@ -120,13 +121,13 @@ func TestRestartWithABacklog(t *testing.T) {
 			t.Fatalf("got %+v", x)
 		}
 	}
-	if lost < running || lost > running+engine.MaxAhead {
+	if lost < running || lost > running+dispatch.MaxAhead {
 		t.Errorf("%d attempts were lost, %d ran", lost, running)
 	}
 	if crowded.Load() {
 		t.Error("more than one ran at once")
 	}
-	if store.most.Load() > engine.MaxAhead {
+	if store.most.Load() > dispatch.MaxAhead {
 		t.Errorf("%d were leased at once", store.most.Load())
 	}
 	closeAll(t, e, after)

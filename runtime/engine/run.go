@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
 // Run runs a function and waits for its end. An error means that it did not
@@ -34,11 +35,11 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 		return nil, fault("engine.run", err)
 	}
 
-	p := &version.program
-	if err := e.admission.acquire(ctx, r.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
+	p := &version.Program
+	if err := e.admission.Acquire(ctx, r.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
 		return nil, fault("engine.run", err)
 	}
-	defer e.admission.release(p.Limits.Reservation())
+	defer e.admission.Release(p.Limits.Reservation())
 
 	x := &runtime.Execution{
 		ID:         runtime.NewID(),
@@ -54,14 +55,14 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 		Attempt:    1,
 	}
 	x.Caller.BeginTrace(x.ID)
-	ctx, w := e.underWay.begin(ctx, x)
+	ctx, w := e.blocking.begin(ctx, x)
 	defer func() {
-		e.underWay.end(w)
-		e.ends.tell(x.ID)
-		e.turns.tell(x.ID)
+		e.blocking.end(w)
+		e.completions.Notify(x.ID)
+		e.attempts.Notify(x.ID)
 	}()
-	outcome, err := e.runIn(ctx, runtime.RunCall{Program: version.program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.context})
-	cancelled := e.underWay.ending(w)
+	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context})
+	cancelled := e.blocking.ending(w)
 	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled); {
 	case stopped && cancelled:
 		outcome.Failure = &runtime.Failure{Class: runtime.ClassCancelled, Message: runtime.CancelledWhileRunning}
@@ -78,7 +79,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 
 // currentOf gives the current version of a function, which must be given to
 // release.
-func (e *Engine) currentOf(ctx context.Context, tenant runtime.Tenant, name string) (*loaded, error) {
+func (e *Engine) currentOf(ctx context.Context, tenant runtime.Tenant, name string) (*dispatch.Version, error) {
 	l, err := e.current.use(ctx, functionKey{tenant, name}, e.load)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = runtime.AbandonedError(err)
@@ -86,42 +87,45 @@ func (e *Engine) currentOf(ctx context.Context, tenant runtime.Tenant, name stri
 	return l, err
 }
 
-// versionOf gives the version that an execution runs: the current one of its
-// function, whatever that is called by now. It must be given to release.
-func (e *Engine) versionOf(ctx context.Context, t *ticket) (*loaded, error) {
-	l, err := e.current.use(ctx, functionKey{t.tenant, t.function}, e.load)
+// AcquireVersion implements [dispatch.Engine]: it returns the current version of a function,
+// also if the function was renamed since the request.
+func (e *Engine) AcquireVersion(ctx context.Context, o *dispatch.Origin) (*dispatch.Version, error) {
+	l, err := e.current.use(ctx, functionKey{o.Tenant, o.Function}, e.load)
 	switch {
-	case err == nil && l.program.FunctionID == t.functionID:
+	case err == nil && l.Program.FunctionID == o.FunctionID:
 		return l, nil
 	case err == nil:
 		e.current.release(l)
 	case runtime.CodeOf(err) != runtime.CodeNotFound:
 		return nil, err
 	}
-	return e.newest(t)
+	return e.newest(o)
 }
+
+// ReleaseVersion implements [dispatch.Engine].
+func (e *Engine) ReleaseVersion(v *dispatch.Version) { e.current.release(v) }
 
 // newest reads the newest version of a function that does not have the name any
 // more under which it was asked to run.
-func (e *Engine) newest(t *ticket) (*loaded, error) {
+func (e *Engine) newest(o *dispatch.Origin) (*dispatch.Version, error) {
 	for {
-		numbers, err := e.store.ListVersions(t.tenant, t.functionID)
+		numbers, err := e.store.ListVersions(o.Tenant, o.FunctionID)
 		if err != nil {
 			return nil, err
 		}
 		if len(numbers) == 0 {
-			return nil, runtime.NoFunctionError(t.function)
+			return nil, runtime.NoFunctionError(o.Function)
 		}
-		v, err := e.store.GetVersion(t.tenant, t.functionID, numbers[0])
+		v, err := e.store.GetVersion(o.Tenant, o.FunctionID, numbers[0])
 		if err != nil && runtime.CodeOf(err) != runtime.CodeNotFound {
 			return nil, err
 		}
-		l := newLoaded(runtime.Function{ID: t.functionID, Tenant: t.tenant}, v)
+		l := newVersion(runtime.Function{ID: o.FunctionID, Tenant: o.Tenant}, v)
 		if err == nil {
 			e.current.hold(l)
 		}
 		// If it was retired before it was held, nobody would forget its image.
-		again, failed := e.store.ListVersions(t.tenant, t.functionID)
+		again, failed := e.store.ListVersions(o.Tenant, o.FunctionID)
 		same := failed == nil && len(again) > 0 && again[0] == numbers[0]
 		switch {
 		case err == nil && same:
@@ -130,13 +134,13 @@ func (e *Engine) newest(t *ticket) (*loaded, error) {
 			e.current.release(l)
 		case same:
 			return nil, runtime.Internal("engine.load",
-				runtime.Errorf(runtime.CodeInternal, "version %d of function %s is missing in the store", numbers[0], t.functionID))
+				runtime.Errorf(runtime.CodeInternal, "version %d of function %s is missing in the store", numbers[0], o.FunctionID))
 		}
 	}
 }
 
 // load reads the current version of a function from the store.
-func (e *Engine) load(key functionKey) (*loaded, error) {
+func (e *Engine) load(key functionKey) (*dispatch.Version, error) {
 	// What is no name cannot be stored: the caller shall know why.
 	if err := runtime.ValidateName(key.name); err != nil {
 		return nil, err
@@ -145,7 +149,7 @@ func (e *Engine) load(key functionKey) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newLoaded(f, v), nil
+	return newVersion(f, v), nil
 }
 
 // stored reads a function and its current version. Between the two reads the

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
 // StartJob accepts an execution of a job. When it returns without an error the
@@ -56,7 +57,7 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	if err != nil {
 		return runtime.JobAcceptance{}, err
 	}
-	p := version.program
+	p := version.Program
 	e.current.release(version)
 	x := runtime.NewJobExecution(job, r, &p)
 	x.Created, x.Updated = now, now
@@ -67,11 +68,11 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 		return runtime.JobAcceptance{}, err
 	}
 
-	g := newJobGroup(&x)
-	bytes := g.limits(p.Limits).Reservation()
-	if err := e.admission.possible(bytes); err != nil {
+	g := dispatch.NewTaskGroup(&x)
+	bytes := g.Limits(p.Limits).Reservation()
+	if err := e.admission.Possible(bytes); err != nil {
 		return runtime.JobAcceptance{}, runtime.Errorf(runtime.CodeInvalidArgument, "a task may use %d MB (memory and /tmp), more than the %d MB that this server has for all runs",
-			(bytes+runtime.MiB-1)/runtime.MiB, e.admission.budget/runtime.MiB).WithHint("ask for less memory")
+			(bytes+runtime.MiB-1)/runtime.MiB, e.admission.Budget()/runtime.MiB).WithHint("ask for less memory")
 	}
 	if r.NoQueue {
 		release, err := e.startNow(bytes)
@@ -80,28 +81,28 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 		}
 		defer release()
 	}
-	if err := e.background.reserve(len(r.Tasks)); err != nil {
+	if err := e.background.Reserve(len(r.Tasks)); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
-	defer e.background.unreserve(len(r.Tasks))
-	o := &origin{tenant: x.Tenant, functionID: x.FunctionID, function: x.Function, version: p.Version, caller: x.TaskCaller(), job: g}
+	defer e.background.Unreserve(len(r.Tasks))
+	o := &dispatch.Origin{Tenant: x.Tenant, FunctionID: x.FunctionID, Function: x.Function, Version: p.Version, Caller: x.TaskCaller(), Job: g}
 	tasks := x.Tasks(p.Version, r.Tasks)
 	var tick *runtime.Tick
 	if !r.Tick.IsZero() {
 		tick = &runtime.Tick{JobID: x.JobID, Trigger: x.Trigger, At: r.Tick.UTC()}
 	}
 	// Whoever cancels it finds it here from when it is in the store.
-	e.background.addGroup(g)
+	e.background.AddGroup(g)
 	id, replayed, err := e.store.AcceptJob(x, tasks, key, tick)
 	if err != nil || replayed {
-		e.background.dropGroup(g.id)
+		e.background.DropGroup(x.ID)
 		return e.replayed(r, []string{id}, err)
 	}
-	tickets := make([]*ticket, len(tasks))
+	tickets := make([]*dispatch.QueuedRun, len(tasks))
 	for i := range tasks {
-		tickets[i] = newTicket(o, &tasks[i].Execution)
+		tickets[i] = dispatch.NewQueuedRun(o, &tasks[i].Execution)
 	}
-	e.background.add(tickets)
+	e.background.Add(tickets)
 	return runtime.JobAcceptance{Execution: x}, nil
 }
 
@@ -116,4 +117,18 @@ func (e *Engine) replayed(r runtime.JobStartRequest, ids []string, err error) (r
 		x, err = runtime.JobExecution{ID: ids[0], Name: ids[0], Tenant: r.Tenant, Job: r.Job, Stats: runtime.TaskCounts{Total: len(r.Tasks)}}, nil
 	}
 	return runtime.JobAcceptance{Execution: x, Replayed: true}, err
+}
+
+// startNow reserves memory for a background run that is to start at once, until release is
+// called; by then the run must be next in the queue. It fails if other runs wait or there is
+// not enough memory, so of several requests at the same time no more are accepted than there
+// is room for.
+func (e *Engine) startNow(bytes int64) (release func(), err error) {
+	if ahead, idle := e.background.Idle(); idle && e.admission.TryAcquire(bytes, ahead) {
+		return func() { e.admission.Release(bytes) }, nil
+	}
+	busy := runtime.Errorf(runtime.CodeTooBusy, "the execution cannot start now: other runs wait, or use the memory").
+		WithHint("try again in a moment, or allow it to be queued")
+	busy.RetryAfter = runtime.BusyRetry
+	return nil, busy
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
 // Submit accepts a run in the background. When it returns without an error the
@@ -55,26 +56,26 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	if err != nil {
 		return runtime.Acceptance{}, err
 	}
-	p := &version.program
-	retries := version.retries
+	p := &version.Program
+	retries := version.Retries
 	if r.Retries != nil {
 		retries = *r.Retries
 	}
-	o := &origin{tenant: r.Tenant, functionID: p.FunctionID, function: r.Function, version: p.Version, caller: r.Caller}
-	err = e.admission.possible(p.Limits.Reservation())
+	o := &dispatch.Origin{Tenant: r.Tenant, FunctionID: p.FunctionID, Function: r.Function, Version: p.Version, Caller: r.Caller}
+	err = e.admission.Possible(p.Limits.Reservation())
 	e.current.release(version)
 	if err != nil {
 		return runtime.Acceptance{}, err
 	}
-	if err := e.background.reserve(len(r.Args)); err != nil {
+	if err := e.background.Reserve(len(r.Args)); err != nil {
 		return runtime.Acceptance{}, err
 	}
-	defer e.background.unreserve(len(r.Args))
+	defer e.background.Unreserve(len(r.Args))
 
 	batch := make([]runtime.Accepted, len(r.Args))
 	for i, args := range r.Args {
 		batch[i] = runtime.Accepted{Args: runtime.ObjectOrEmpty(args), Execution: runtime.Execution{
-			ID: runtime.NewID(), Tenant: o.tenant, Kind: runtime.KindRun, FunctionID: o.functionID, Function: o.function, Version: o.version,
+			ID: runtime.NewID(), Tenant: o.Tenant, Kind: runtime.KindRun, FunctionID: o.FunctionID, Function: o.Function, Version: o.Version,
 			State: runtime.StateQueued, Created: now, Retries: retries, Caller: r.Caller,
 		}}
 	}
@@ -83,11 +84,11 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 		return runtime.Acceptance{}, err
 	}
 	if !replayed {
-		tickets := make([]*ticket, len(batch))
+		tickets := make([]*dispatch.QueuedRun, len(batch))
 		for i := range batch {
-			tickets[i] = newTicket(o, &batch[i].Execution)
+			tickets[i] = dispatch.NewQueuedRun(o, &batch[i].Execution)
 		}
-		e.background.add(tickets)
+		e.background.Add(tickets)
 	}
 	return runtime.Acceptance{IDs: ids, Replayed: replayed}, nil
 }

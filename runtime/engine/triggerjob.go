@@ -50,7 +50,7 @@ func (e *Engine) startTick(ctx context.Context, j *runtime.Job, t *runtime.Trigg
 		return err
 	}
 	defer leave()
-	if !e.schedules.current(j) {
+	if !e.schedules.Current(j) {
 		return nil
 	}
 	_, err = e.StartJob(ctx, runtime.JobStartRequest{Tenant: j.Tenant, Job: j.Name, Tasks: t.Tasks, Trigger: t.ID, Tick: tick})
@@ -59,22 +59,12 @@ func (e *Engine) startTick(ctx context.Context, j *runtime.Job, t *runtime.Trigg
 
 // schedule makes the schedules of a job those that it has now. The lock of the job
 // is held.
-func (e *Engine) schedule(j runtime.Job) { e.schedules.set(j.Clone()) }
+func (e *Engine) schedule(j runtime.Job) { e.schedules.Set(j.Clone()) }
 
 // scheduleAll knows the schedules of all jobs.
 func (e *Engine) scheduleAll() error {
 	return e.store.EachJob(func(j runtime.Job) error {
-		e.schedules.set(j)
+		e.schedules.Set(j)
 		return nil
 	})
-}
-
-// beginSchedules lets schedules start their jobs.
-func (e *Engine) beginSchedules() {
-	ctx, cancel := context.WithCancel(context.Background())
-	e.napping, e.asleep = cancel, make(chan struct{})
-	go func() {
-		defer close(e.asleep)
-		e.schedules.run(ctx)
-	}()
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
 // functionKey names a function as callers do.
@@ -20,26 +21,23 @@ type versionKey struct {
 	number     uint64
 }
 
-// loaded is a version, ready to be run. It is not changed any more.
-type loaded struct {
-	program runtime.Program
-	context []byte // JSON object, never empty
-	retries int
+// newVersion returns a version that is ready to run.
+func newVersion(f runtime.Function, v runtime.Version) *dispatch.Version {
+	return &dispatch.Version{Program: runtime.NewProgram(f, v), Context: runtime.ObjectOrEmpty(v.Context), Retries: v.Retries}
 }
 
-func newLoaded(f runtime.Function, v runtime.Version) *loaded {
-	return &loaded{program: runtime.NewProgram(f, v), context: runtime.ObjectOrEmpty(v.Context), retries: v.Retries}
+// versionOverhead is the memory of a cache entry in bytes, source and context excluded:
+// structs, strings, its places in the maps and in the list.
+const versionOverhead = 1 * runtime.KiB
+
+// sizeOf returns the memory that a version takes in the cache, in bytes.
+func sizeOf(v *dispatch.Version) int64 {
+	return int64(len(v.Program.Source)+len(v.Context)) + versionOverhead
 }
 
-// loadedOverhead is what an entry takes beside source and context: structs,
-// strings, its places in the maps and in the list.
-const loadedOverhead = 1 * runtime.KiB
-
-func (l *loaded) bytes() int64 {
-	return int64(len(l.program.Source)+len(l.context)) + loadedOverhead
+func keyOf(v *dispatch.Version) versionKey {
+	return versionKey{v.Program.FunctionID, v.Program.Version}
 }
-
-func (l *loaded) key() versionKey { return versionKey{l.program.FunctionID, l.program.Version} }
 
 // versionCache keeps current versions in memory, those used last, and counts
 // the uses of every version, so that the image of one that is no longer current
@@ -58,8 +56,8 @@ type versionCache struct {
 }
 
 type cacheEntry struct {
-	key functionKey
-	*loaded
+	key     functionKey
+	version *dispatch.Version
 }
 
 // fill is a version being read from the store; others who want it wait.
@@ -85,12 +83,12 @@ func newVersionCache(capacity int64) *versionCache {
 
 // use gives the current version of a function, from memory or by load, and
 // counts a use of it: the caller must give it to release.
-func (c *versionCache) use(ctx context.Context, key functionKey, load func(functionKey) (*loaded, error)) (*loaded, error) {
+func (c *versionCache) use(ctx context.Context, key functionKey, load func(functionKey) (*dispatch.Version, error)) (*dispatch.Version, error) {
 	for {
 		c.mu.Lock()
 		if element, ok := c.entries[key]; ok {
 			c.order.MoveToFront(element)
-			l := element.Value.(*cacheEntry).loaded
+			l := element.Value.(*cacheEntry).version
 			c.count(l)
 			c.mu.Unlock()
 			return l, nil
@@ -118,7 +116,7 @@ func (c *versionCache) use(ctx context.Context, key functionKey, load func(funct
 
 // fill loads a version, keeps it and counts a use of it. It gives nothing if
 // the function was changed meanwhile.
-func (c *versionCache) fill(key functionKey, f *fill, load func(functionKey) (*loaded, error)) (l *loaded, err error) {
+func (c *versionCache) fill(key functionKey, f *fill, load func(functionKey) (*dispatch.Version, error)) (l *dispatch.Version, err error) {
 	defer func() { // a panic in load must not leave others waiting
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -136,27 +134,27 @@ func (c *versionCache) fill(key functionKey, f *fill, load func(functionKey) (*l
 }
 
 // hold counts a use of a version that was not read through the cache.
-func (c *versionCache) hold(l *loaded) {
+func (c *versionCache) hold(l *dispatch.Version) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count(l)
 }
 
 // count counts a use. The lock is held.
-func (c *versionCache) count(l *loaded) {
-	use := c.uses[l.key()]
+func (c *versionCache) count(l *dispatch.Version) {
+	use := c.uses[keyOf(l)]
 	use.count++
-	c.uses[l.key()] = use
+	c.uses[keyOf(l)] = use
 }
 
 // insert keeps l as the entry of key and drops what was not used for the
 // longest time. The lock is held.
-func (c *versionCache) insert(key functionKey, l *loaded) {
-	if l.bytes() > c.capacity {
+func (c *versionCache) insert(key functionKey, l *dispatch.Version) {
+	if sizeOf(l) > c.capacity {
 		return
 	}
 	c.entries[key] = c.order.PushFront(&cacheEntry{key, l})
-	for c.bytes += l.bytes(); c.bytes > c.capacity; {
+	for c.bytes += sizeOf(l); c.bytes > c.capacity; {
 		c.remove(c.order.Back().Value.(*cacheEntry).key)
 	}
 }
@@ -166,18 +164,18 @@ func (c *versionCache) remove(key functionKey) {
 	if element, ok := c.entries[key]; ok {
 		delete(c.entries, key)
 		c.order.Remove(element)
-		c.bytes -= element.Value.(*cacheEntry).bytes()
+		c.bytes -= sizeOf(element.Value.(*cacheEntry).version)
 	}
 }
 
 // release ends a use.
-func (c *versionCache) release(l *loaded) {
+func (c *versionCache) release(l *dispatch.Version) {
 	c.mu.Lock()
-	use := c.uses[l.key()]
+	use := c.uses[keyOf(l)]
 	if use.count--; use.count == 0 {
-		delete(c.uses, l.key())
+		delete(c.uses, keyOf(l))
 	} else {
-		c.uses[l.key()] = use
+		c.uses[keyOf(l)] = use
 	}
 	c.mu.Unlock()
 	if use.count == 0 && use.forget != nil {

@@ -1,4 +1,4 @@
-package engine
+package cron
 
 import (
 	"context"
@@ -31,9 +31,9 @@ func newTickBook(seed uint64) *tickBook {
 }
 
 // scheduler is what a process has that begins now.
-func (b *tickBook) scheduler(t *testing.T, jobs []runtime.Job) *scheduler {
-	s := newScheduler(time.Now, slog.New(slog.DiscardHandler))
-	s.tick = func(_ runtime.Tenant, _, trigger string) (time.Time, error) {
+func (b *tickBook) scheduler(t *testing.T, jobs []runtime.Job) *Scheduler {
+	s := New(Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	s.o.LastTick = func(_ runtime.Tenant, _, trigger string) (time.Time, error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.failNow() {
@@ -41,10 +41,10 @@ func (b *tickBook) scheduler(t *testing.T, jobs []runtime.Job) *scheduler {
 		}
 		return b.last[trigger], nil
 	}
-	s.start = func(_ context.Context, j *runtime.Job, trigger *runtime.Trigger, tick time.Time) error {
+	s.o.Start = func(_ context.Context, j *runtime.Job, trigger *runtime.Trigger, tick time.Time) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if !s.current(j) {
+		if !s.Current(j) {
 			t.Errorf("%s starts for a job of before", trigger.ID)
 		}
 		if b.failNow() {
@@ -64,7 +64,7 @@ func (b *tickBook) scheduler(t *testing.T, jobs []runtime.Job) *scheduler {
 		return nil
 	}
 	for _, j := range jobs {
-		s.set(j)
+		s.Set(j)
 	}
 	return s
 }
@@ -191,25 +191,25 @@ func TestSchedulesFollowTheirJobs(t *testing.T) {
 		defer stop()
 		go s.run(ctx)
 		job := runtime.Job{ID: "job", Tenant: "t", Updated: time.Now(), Spec: runtime.JobSpec{Triggers: []runtime.Trigger{{ID: "x", Type: runtime.TriggerCron, Schedule: "0 * * * *", Missed: runtime.MissedCatchUp}}}}
-		s.set(job)
+		s.Set(job)
 		time.Sleep(150 * time.Minute)
 		wantStarts(t, b, 2)
 		job = job.Clone()
 		job.Spec.Triggers[0].Schedule, job.Updated = "*/10 * * * *", time.Now() // at half past
-		s.set(job)
+		s.Set(job)
 		time.Sleep(35 * time.Minute)
 		wantStarts(t, b, 5)
 		job = job.Clone()
 		job.Spec.Triggers[0].Disabled = true
-		s.set(job)
+		s.Set(job)
 		time.Sleep(2 * time.Hour)
 		wantStarts(t, b, 5)
 		job = job.Clone()
 		job.Spec.Triggers[0].Disabled, job.Updated = false, time.Now()
-		s.set(job)
+		s.Set(job)
 		time.Sleep(11 * time.Minute)
 		wantStarts(t, b, 6)
-		s.drop(job)
+		s.Drop(job)
 		time.Sleep(2 * time.Hour)
 		wantStarts(t, b, 6)
 	})
@@ -233,11 +233,11 @@ func TestSchedulesWhenTheClockJumps(t *testing.T) {
 		b.sound = true
 		s := b.scheduler(t, nil)
 		var jump atomic.Int64
-		s.now = func() time.Time { return time.Now().Add(time.Duration(jump.Load())) }
+		s.o.Now = func() time.Time { return time.Now().Add(time.Duration(jump.Load())) }
 		ctx, stop := context.WithCancel(context.Background())
 		defer stop()
 		go s.run(ctx)
-		s.set(runtime.Job{ID: "job", Tenant: "t", Updated: time.Now(), Spec: runtime.JobSpec{Triggers: []runtime.Trigger{{ID: "x", Type: runtime.TriggerCron, Schedule: "0 * * * *"}}}})
+		s.Set(runtime.Job{ID: "job", Tenant: "t", Updated: time.Now(), Spec: runtime.JobSpec{Triggers: []runtime.Trigger{{ID: "x", Type: runtime.TriggerCron, Schedule: "0 * * * *"}}}})
 		time.Sleep(61 * time.Minute)
 		wantStarts(t, b, 1)
 		jump.Store(int64(-30 * time.Minute))

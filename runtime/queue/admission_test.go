@@ -1,4 +1,4 @@
-package engine
+package queue
 
 import (
 	"context"
@@ -165,7 +165,7 @@ func TestAdmissionIsItsMirror(t *testing.T) {
 			}
 		}), 0, 60).Draw(rt, "steps")
 		synctest.Test(t, func(t *testing.T) {
-			a := newAdmission(budget, maxRuns, 1000)
+			a := NewAdmission(budget, maxRuns, 1000)
 			m := &mirror{free: budget, budget: budget, max: maxRuns, functions: map[runtime.Tenant][]string{}}
 			var mu sync.Mutex
 			admitted := map[int]int64{} // bytes of what runs
@@ -187,7 +187,7 @@ func TestAdmissionIsItsMirror(t *testing.T) {
 					m.free += admitted[r]
 					m.running--
 					m.admit()
-					a.release(admitted[r])
+					a.Release(admitted[r])
 					mu.Lock()
 					delete(admitted, r)
 					mu.Unlock()
@@ -197,7 +197,7 @@ func TestAdmissionIsItsMirror(t *testing.T) {
 					cancels[id] = cancel
 					m.arrive(w)
 					go func() {
-						if a.acquire(ctx, w.tenant, w.function, w.bytes) == nil {
+						if a.Acquire(ctx, w.tenant, w.function, w.bytes) == nil {
 							mu.Lock()
 							admitted[id] = w.bytes
 							mu.Unlock()
@@ -211,16 +211,16 @@ func TestAdmissionIsItsMirror(t *testing.T) {
 						t.Fatalf("run %d should have been admitted", id)
 					}
 				}
-				if len(admitted) != m.running || a.free != m.free || a.running != m.running || a.queue.waiting != len(m.waiting) {
+				if len(admitted) != m.running || a.free != m.free || a.running != m.running || a.queue.Len() != len(m.waiting) {
 					t.Fatalf("%d runs, %d bytes free and %d waiting, want %d, %d and %d",
-						len(admitted), a.free, a.queue.waiting, m.running, m.free, len(m.waiting))
+						len(admitted), a.free, a.queue.Len(), m.running, m.free, len(m.waiting))
 				}
 				m.admittedNow = nil
 				mu.Unlock()
 			}
-			a.shut()
+			a.Stop()
 			synctest.Wait()
-			if a.queue.waiting != 0 || len(a.queue.tenants) != 0 || a.queue.order.Len() != 0 {
+			if a.queue.Len() != 0 || len(a.queue.tenants) != 0 || a.queue.order.Len() != 0 {
 				t.Fatalf("the queue keeps %+v", a.queue)
 			}
 			for _, cancel := range cancels {
@@ -231,9 +231,9 @@ func TestAdmissionIsItsMirror(t *testing.T) {
 }
 
 // wait begins a run in the background and tells its id once it is admitted.
-func wait(a *admission, admitted chan<- string, id string, tenant runtime.Tenant, function string, bytes int64) {
+func wait(a *Admission, admitted chan<- string, id string, tenant runtime.Tenant, function string, bytes int64) {
 	go func() {
-		if a.acquire(context.Background(), tenant, function, bytes) == nil {
+		if a.Acquire(context.Background(), tenant, function, bytes) == nil {
 			admitted <- id
 		}
 	}()
@@ -242,8 +242,8 @@ func wait(a *admission, admitted chan<- string, id string, tenant runtime.Tenant
 
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAdmission(1, 10, 1000)
-		if err := a.acquire(context.Background(), "x", "f", 1); err != nil {
+		a := NewAdmission(1, 10, 1000)
+		if err := a.Acquire(context.Background(), "x", "f", 1); err != nil {
 			t.Fatal(err)
 		}
 		admitted := make(chan string, 100)
@@ -257,7 +257,7 @@ func TestTurns(t *testing.T) {
 			wait(a, admitted, fmt.Sprint("b.f", i), "b", "f", 1)
 		}
 		for _, want := range []string{"a.f0", "b.f0", "a.g0", "b.f1", "a.f1", "a.g1", "a.f2"} {
-			a.release(1)
+			a.Release(1)
 			if got := <-admitted; got != want {
 				t.Fatalf("%s has its turn, want %s", got, want)
 			}
@@ -269,15 +269,15 @@ func TestTurns(t *testing.T) {
 // next turn, nor out of the queue.
 func TestAFloodOfOneTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAdmission(1, 10, 10_000)
-		if err := a.acquire(context.Background(), "flood", "f", 1); err != nil {
+		a := NewAdmission(1, 10, 10_000)
+		if err := a.Acquire(context.Background(), "flood", "f", 1); err != nil {
 			t.Fatal(err)
 		}
 		var refused atomic.Int32
 		admitted := make(chan string, 20_000)
 		for range 12_000 {
 			go func() {
-				switch err := a.acquire(context.Background(), "flood", "f", 1); runtime.CodeOf(err) {
+				switch err := a.Acquire(context.Background(), "flood", "f", 1); runtime.CodeOf(err) {
 				case "":
 					admitted <- "flood"
 				case runtime.CodeTooBusy:
@@ -294,16 +294,16 @@ func TestAFloodOfOneTenant(t *testing.T) {
 		}
 		for range 100 {
 			wait(a, admitted, "other", "other", "f", 1)
-			a.release(1)
+			a.Release(1)
 			if <-admitted == "other" {
 				continue
 			}
-			a.release(1)
+			a.Release(1)
 			if got := <-admitted; got != "other" {
 				t.Fatalf("%s had two turns before the other tenant had one", got)
 			}
 		}
-		a.shut()
+		a.Stop()
 	})
 }
 
@@ -311,9 +311,9 @@ func TestAFloodOfOneTenant(t *testing.T) {
 // of another tenant keep coming, and those are not held up at once.
 func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAdmission(10, 100, 100_000)
+		a := NewAdmission(10, 100, 100_000)
 		for range 10 {
-			if err := a.acquire(context.Background(), "small", "f", 1); err != nil {
+			if err := a.Acquire(context.Background(), "small", "f", 1); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -322,7 +322,7 @@ func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 		overtaken := 0
 		for {
 			wait(a, admitted, "small", "small", "f", 1)
-			a.release(1)
+			a.Release(1)
 			synctest.Wait()
 			if len(admitted) == 0 {
 				break
@@ -336,24 +336,24 @@ func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 			t.Fatalf("%d small runs passed the large one, want %d", overtaken, maxOvertaken)
 		}
 		for range 9 {
-			a.release(1)
+			a.Release(1)
 		}
 		if got := <-admitted; got != "large" {
 			t.Fatalf("%s run was admitted after all small ones ended", got)
 		}
-		a.release(10)
+		a.Release(10)
 		if got := <-admitted; got != "small" {
 			t.Fatalf("%s run was admitted", got)
 		}
-		a.shut()
+		a.Stop()
 	})
 }
 
 func TestAWaiterWhoLeaves(t *testing.T) {
 	for cause, code := range map[error]runtime.Code{context.Canceled: runtime.CodeUnavailable, context.DeadlineExceeded: runtime.CodeTooBusy} {
 		synctest.Test(t, func(t *testing.T) {
-			a := newAdmission(10, 10, 10)
-			if err := a.acquire(context.Background(), "a", "f", 5); err != nil {
+			a := NewAdmission(10, 10, 10)
+			if err := a.Acquire(context.Background(), "a", "f", 5); err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithCancel(context.Background())
@@ -362,7 +362,7 @@ func TestAWaiterWhoLeaves(t *testing.T) {
 			}
 			defer cancel()
 			left := make(chan error, 1)
-			go func() { left <- a.acquire(ctx, "a", "f", 10) }() // holds up its tenant
+			go func() { left <- a.Acquire(ctx, "a", "f", 10) }() // holds up its tenant
 			synctest.Wait()
 			admitted := make(chan string, 1)
 			wait(a, admitted, "next", "a", "g", 5)
@@ -385,7 +385,7 @@ func TestAWaiterWhoLeaves(t *testing.T) {
 
 func TestMaxRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAdmission(1000, 2, 10)
+		a := NewAdmission(1000, 2, 10)
 		admitted := make(chan string, 10)
 		for i := range 4 {
 			wait(a, admitted, fmt.Sprint(i), "a", "f", 1)
@@ -393,30 +393,30 @@ func TestMaxRuns(t *testing.T) {
 		if len(admitted) != 2 {
 			t.Fatalf("%d runs at once, want 2", len(admitted))
 		}
-		a.release(1)
+		a.Release(1)
 		synctest.Wait()
 		if len(admitted) != 3 {
 			t.Fatalf("%d runs admitted after the first ended, want 3", len(admitted))
 		}
-		a.shut()
+		a.Stop()
 	})
 }
 
 func TestNothingIsAdmittedOnceShut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAdmission(1, 10, 10)
-		if err := a.acquire(context.Background(), "a", "f", 1); err != nil {
+		a := NewAdmission(1, 10, 10)
+		if err := a.Acquire(context.Background(), "a", "f", 1); err != nil {
 			t.Fatal(err)
 		}
 		refused := make(chan error, 1)
-		go func() { refused <- a.acquire(context.Background(), "a", "f", 1) }()
+		go func() { refused <- a.Acquire(context.Background(), "a", "f", 1) }()
 		synctest.Wait()
-		a.shut()
+		a.Stop()
 		if err := <-refused; runtime.CodeOf(err) != runtime.CodeUnavailable {
 			t.Fatal(err)
 		}
-		a.release(1)
-		if err := a.acquire(context.Background(), "a", "f", 1); runtime.CodeOf(err) != runtime.CodeUnavailable {
+		a.Release(1)
+		if err := a.Acquire(context.Background(), "a", "f", 1); runtime.CodeOf(err) != runtime.CodeUnavailable {
 			t.Fatal(err)
 		}
 	})
@@ -426,7 +426,7 @@ func TestNothingIsAdmittedOnceShut(t *testing.T) {
 // out, and all of it comes back.
 func TestAdmissionHammer(t *testing.T) {
 	const budget, maxRuns = 50, 7
-	a := newAdmission(budget, maxRuns, 20)
+	a := NewAdmission(budget, maxRuns, 20)
 	var out, runs, served atomic.Int64
 	var wg sync.WaitGroup
 	for worker := range 16 {
@@ -438,7 +438,7 @@ func TestAdmissionHammer(t *testing.T) {
 				if rng.IntN(3) == 0 {
 					go cancel()
 				}
-				err := a.acquire(ctx, runtime.Tenant(fmt.Sprint(rng.IntN(4))), fmt.Sprint(rng.IntN(3)), bytes)
+				err := a.Acquire(ctx, runtime.Tenant(fmt.Sprint(rng.IntN(4))), fmt.Sprint(rng.IntN(3)), bytes)
 				if err == nil {
 					if out.Add(bytes) > budget || runs.Add(1) > maxRuns {
 						t.Error("more is out than there is")
@@ -446,7 +446,7 @@ func TestAdmissionHammer(t *testing.T) {
 					served.Add(1)
 					out.Add(-bytes)
 					runs.Add(-1)
-					a.release(bytes)
+					a.Release(bytes)
 				} else if code := runtime.CodeOf(err); code != runtime.CodeTooBusy && code != runtime.CodeUnavailable {
 					t.Error(err)
 				}
@@ -455,55 +455,55 @@ func TestAdmissionHammer(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if a.free != budget || a.running != 0 || a.queue.waiting != 0 || len(a.queue.tenants) != 0 || served.Load() == 0 {
+	if a.free != budget || a.running != 0 || a.queue.Len() != 0 || len(a.queue.tenants) != 0 || served.Load() == 0 {
 		t.Fatalf("afterwards: %+v, %d served", a, served.Load())
 	}
 }
 
 func TestAnUncontendedRunDoesNotAllocate(t *testing.T) {
-	a := newAdmission(10, 10, 10)
+	a := NewAdmission(10, 10, 10)
 	ctx := context.Background()
 	if n := testing.AllocsPerRun(100, func() {
-		if err := a.acquire(ctx, "a", "f", 1); err != nil {
+		if err := a.Acquire(ctx, "a", "f", 1); err != nil {
 			t.Fatal(err)
 		}
-		a.release(1)
+		a.Release(1)
 	}); n != 0 {
 		t.Fatalf("%v allocations", n)
 	}
 }
 
 func BenchmarkAdmission(b *testing.B) {
-	a := newAdmission(1<<40, 1000, 1000)
+	a := NewAdmission(1<<40, 1000, 1000)
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := a.acquire(ctx, "a", "f", 1); err != nil {
+		if err := a.Acquire(ctx, "a", "f", 1); err != nil {
 			b.Fatal(err)
 		}
-		a.release(1)
+		a.Release(1)
 	}
 }
 
 // BenchmarkAdmissionQueued is a run that waits, while a thousand wait before it.
 func BenchmarkAdmissionQueued(b *testing.B) {
-	a := newAdmission(1, 1000, 100_000)
+	a := NewAdmission(1, 1000, 100_000)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for i := range 1000 {
 		wg.Go(func() {
-			for a.acquire(ctx, runtime.Tenant(fmt.Sprint(i%10)), fmt.Sprint(i%100), 1) == nil {
-				a.release(1)
+			for a.Acquire(ctx, runtime.Tenant(fmt.Sprint(i%10)), fmt.Sprint(i%100), 1) == nil {
+				a.Release(1)
 			}
 		})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if a.acquire(ctx, "a", "f", 1) == nil {
-			a.release(1)
+		if a.Acquire(ctx, "a", "f", 1) == nil {
+			a.Release(1)
 		}
 	}
 	cancel()
-	a.shut()
+	a.Stop()
 	wg.Wait()
 }

@@ -9,20 +9,20 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// underWay knows the runs that callers wait for while they run. No store has
+// blockingRuns knows the runs that callers wait for while they run. No store has
 // them before they have ended; whoever looks for executions is to see them all
 // the same, and can cancel them.
 //
 // A run is recorded before it is taken out here. So who looks here first, and
 // then at what is recorded, finds every run at one of the two.
-type underWay struct {
+type blockingRuns struct {
 	mu    sync.Mutex
-	runs  map[string]*waitedFor
+	runs  map[string]*blockingRun
 	ended sync.Cond // some are not in runs any more; L is mu
 }
 
-// waitedFor is a run that a caller waits for. Its execution has no slices.
-type waitedFor struct {
+// blockingRun is a run that a caller waits for. Its execution has no slices.
+type blockingRun struct {
 	execution runtime.Execution
 	cancel    context.CancelFunc
 	// ending says that it is about to be recorded. Whoever looks for it waits for
@@ -30,16 +30,16 @@ type waitedFor struct {
 	ending bool
 }
 
-func newUnderWay() *underWay {
-	u := &underWay{runs: make(map[string]*waitedFor)}
+func newBlockingRuns() *blockingRuns {
+	u := &blockingRuns{runs: make(map[string]*blockingRun)}
 	u.ended.L = &u.mu
 	return u
 }
 
 // begin counts a run in. The context is for the run, and ends when it is
 // cancelled. Whoever calls begin must call end.
-func (u *underWay) begin(ctx context.Context, x *runtime.Execution) (context.Context, *waitedFor) {
-	w := &waitedFor{execution: *x}
+func (u *blockingRuns) begin(ctx context.Context, x *runtime.Execution) (context.Context, *blockingRun) {
+	w := &blockingRun{execution: *x}
 	ctx, w.cancel = context.WithCancel(ctx)
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -48,7 +48,7 @@ func (u *underWay) begin(ctx context.Context, x *runtime.Execution) (context.Con
 }
 
 // ending marks a run that has ended, and tells whether somebody has cancelled it.
-func (u *underWay) ending(w *waitedFor) (cancelled bool) {
+func (u *blockingRuns) ending(w *blockingRun) (cancelled bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	w.ending = true
@@ -56,7 +56,7 @@ func (u *underWay) ending(w *waitedFor) (cancelled bool) {
 }
 
 // end counts a run out.
-func (u *underWay) end(w *waitedFor) {
+func (u *blockingRuns) end(w *blockingRun) {
 	w.cancel()
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -65,7 +65,7 @@ func (u *underWay) end(w *waitedFor) {
 }
 
 // of gives a run of a tenant that has not ended, or nil. The lock is held.
-func (u *underWay) of(tenant runtime.Tenant, id string) *waitedFor {
+func (u *blockingRuns) of(tenant runtime.Tenant, id string) *blockingRun {
 	id = strings.ToLower(id)
 	w := u.runs[id]
 	if w == nil || w.execution.Tenant != tenant || u.over(w) {
@@ -75,7 +75,7 @@ func (u *underWay) of(tenant runtime.Tenant, id string) *waitedFor {
 }
 
 // over tells whether a run has ended, and by then is recorded. The lock is held.
-func (u *underWay) over(w *waitedFor) bool {
+func (u *blockingRuns) over(w *blockingRun) bool {
 	for w.ending && u.runs[w.execution.ID] == w {
 		u.ended.Wait()
 	}
@@ -83,7 +83,7 @@ func (u *underWay) over(w *waitedFor) bool {
 }
 
 // find gives a run as it stands.
-func (u *underWay) find(tenant runtime.Tenant, id string) (runtime.Execution, bool) {
+func (u *blockingRuns) find(tenant runtime.Tenant, id string) (runtime.Execution, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if w := u.of(tenant, id); w != nil {
@@ -93,7 +93,7 @@ func (u *underWay) find(tenant runtime.Tenant, id string) (runtime.Execution, bo
 }
 
 // cancel tells a run to stop. changed is false if it was told before.
-func (u *underWay) cancel(tenant runtime.Tenant, id string) (x runtime.Execution, changed, found bool) {
+func (u *blockingRuns) cancel(tenant runtime.Tenant, id string) (x runtime.Execution, changed, found bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	w := u.of(tenant, id)
@@ -109,11 +109,11 @@ func (u *underWay) cancel(tenant runtime.Tenant, id string) (x runtime.Execution
 
 // list gives the runs that pass a filter and were accepted before the execution
 // with the id cursor, if it is not empty.
-func (u *underWay) list(tenant runtime.Tenant, f runtime.Filter, cursor string) []runtime.Execution {
+func (u *blockingRuns) list(tenant runtime.Tenant, f runtime.Filter, cursor string) []runtime.Execution {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var all []runtime.Execution
-	var ending []*waitedFor
+	var ending []*blockingRun
 	for id, w := range u.runs {
 		x := &w.execution
 		switch {

@@ -1,0 +1,145 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/queue"
+)
+
+// attempt is a queued run that has a lease or is about to get one.
+type attempt struct {
+	run        *QueuedRun
+	dispatcher *Dispatcher
+	waiter     queue.Waiter // its place in the queue for memory
+	bytes      int64        // memory to reserve
+	// ctx is the lifetime of the attempt, which several goroutines serve one after the
+	// other; it ends when the run is cancelled or aborted.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	version *Version // in use until the end is on disk
+	started time.Time
+	result  runtime.Execution // the execution as it is to be stored, once the attempt has ended
+
+	// The Dispatcher's mutex guards these.
+	logs      *runtime.LogBuffer // nil until it runs
+	began     time.Time          // zero until it runs
+	cancelled bool               // a cancellation was requested
+}
+
+func (d *Dispatcher) newAttempt(r *QueuedRun) *attempt {
+	a := &attempt{run: r, dispatcher: d}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	return a
+}
+
+// onDecision is called by the Admission when the attempt may begin or is refused.
+func (a *attempt) onDecision(refused bool) {
+	d := a.dispatcher
+	if refused {
+		d.mu.Lock()
+		d.plan.ahead--
+		d.mu.Unlock()
+		d.endNow(a, a.requeued())
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.ready = append(d.plan.ready, a)
+	if d.plan.admitted++; d.plan.workers < d.plan.admitted {
+		d.plan.workers++
+		go d.work()
+	}
+}
+
+// work runs attempts until none is ready. There are as many workers as attempts that are
+// ready or running, so that no attempt waits for a goroutine.
+func (d *Dispatcher) work() {
+	for a := d.begin(); a != nil; a = d.begin() {
+		d.o.Attempts.Notify(a.run.id)
+		x := a.execute()
+		x.Logs = a.logs.End()
+		d.end(a, x)
+		d.mu.Lock()
+		d.plan.admitted--
+		d.plan.ran++
+		d.mu.Unlock()
+		d.o.Admission.Release(a.bytes)
+	}
+}
+
+func (d *Dispatcher) begin() *attempt {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.plan.begin(d.o.Now())
+}
+
+// execute runs the attempt and returns the execution as it is to be stored.
+func (a *attempt) execute() runtime.Execution {
+	if a.ctx.Err() != nil {
+		return a.onStopped(runtime.Outcome{})
+	}
+	o := &a.dispatcher.o
+	args, err := o.Store.GetArgs(a.run.Tenant, a.run.id)
+	if err != nil {
+		return a.onPlatformError(err)
+	}
+	if again, err := a.renewVersion(); err != nil {
+		return a.onNotStarted(err)
+	} else if again {
+		return a.requeued()
+	}
+	a.started = a.began.UTC()
+	call := runtime.RunCall{Program: a.version.Program, Args: args, Context: a.version.Context, Logs: a.logs}
+	if g := a.run.Job; g != nil {
+		call.Env, call.Limits = g.env, a.limitsOf(a.version)
+	}
+	outcome, err := o.Sandbox.Run(a.ctx, call)
+	switch {
+	case a.ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled):
+		return a.onStopped(outcome)
+	case err != nil:
+		return a.onPlatformError(err)
+	}
+	return a.onReturn(outcome)
+}
+
+// renewVersion takes the version that is current now: the function may have been changed or
+// deleted while the attempt waited. again is true if the new version needs more memory than
+// was reserved; the run must then be queued again.
+func (a *attempt) renewVersion() (again bool, err error) {
+	engine := a.dispatcher.o.Engine
+	current, err := engine.AcquireVersion(a.ctx, a.run.Origin)
+	switch {
+	case err != nil:
+		return false, err
+	case a.limitsOf(current).Reservation() > a.bytes:
+		engine.ReleaseVersion(current)
+		return true, nil
+	}
+	engine.ReleaseVersion(a.version)
+	a.version = current
+	return false, nil
+}
+
+// limitsOf returns the limits of the attempt if it runs version v.
+func (a *attempt) limitsOf(v *Version) runtime.Limits { return a.run.Job.Limits(v.Program.Limits) }
+
+// execution returns the execution, running.
+func (a *attempt) execution() runtime.Execution {
+	x := a.run.execution()
+	x.State = runtime.StateRunning
+	x.Started = a.started
+	if a.version != nil {
+		x.Version = a.version.Program.Version
+	}
+	return x
+}
+
+// isCancelled reports whether a cancellation of the execution was requested.
+func (a *attempt) isCancelled() bool {
+	a.dispatcher.mu.Lock()
+	defer a.dispatcher.mu.Unlock()
+	return a.cancelled
+}

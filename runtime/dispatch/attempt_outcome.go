@@ -1,0 +1,111 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/internal/backoff"
+)
+
+const (
+	// maxLost is the number of attempts that may be lost with the server process. A run that
+	// loses that many is treated as the cause of the crashes.
+	maxLost = 3
+	// maxFaults is the number of attempts that may fail for other reasons of the platform.
+	maxFaults = 10
+	// longestDelay bounds the delay before the next attempt of a run.
+	longestDelay = time.Minute
+)
+
+// retryDelay returns the delay before the attempt that follows n failures.
+func retryDelay(n int) time.Duration { return backoff.Jitter(backoff.Delay(n, longestDelay)) }
+
+// The methods below return the execution as it is to be stored after an attempt: in a final
+// state, or queued again.
+
+// onReturn handles an attempt whose function has ended.
+func (a *attempt) onReturn(o runtime.Outcome) runtime.Execution {
+	now := a.dispatcher.o.Now()
+	x := a.execution()
+	x.Finish(o, now.UTC())
+	switch {
+	case x.Failure == nil || x.Failure.Class == runtime.ClassCancelled:
+		return x
+	case x.Failure.Class == runtime.ClassInternal:
+		return a.onPlatformError(errors.New(x.Failure.Message))
+	case x.FunctionFailures < x.Retries:
+		x = a.requeued()
+		x.FunctionFailures++
+		x.NotBefore = a.dispatcher.o.Now().Add(retryDelay(x.FunctionFailures)).UTC()
+		return x
+	}
+	return x
+}
+
+// onPlatformError handles an attempt that failed for no fault of the function: it is retried.
+func (a *attempt) onPlatformError(cause error) runtime.Execution {
+	o := &a.dispatcher.o
+	a.run.faults++
+	o.Log.Warn("engine: a background run failed for no fault of its own",
+		"execution", a.run.id, "function", a.run.FunctionID, "failures", a.run.faults, "error", cause)
+	if a.run.faults < maxFaults {
+		x := a.requeued()
+		x.NotBefore = o.Now().Add(retryDelay(int(a.run.faults))).UTC()
+		return x
+	}
+	return a.failed(runtime.ClassInternal, "something went wrong inside the server on every attempt")
+}
+
+// onNotStarted handles an attempt whose version cannot be run.
+func (a *attempt) onNotStarted(err error) runtime.Execution {
+	if runtime.CodeOf(err) == runtime.CodeNotFound {
+		return a.failed(runtime.ClassRejected, "its function was deleted before it could start")
+	}
+	if known, ok := runtime.AsError(err); ok && a.version != nil { // too large for this server
+		return a.failed(runtime.ClassRejected, known.Message)
+	}
+	return a.onPlatformError(err)
+}
+
+func (a *attempt) failed(class runtime.Class, message string) runtime.Execution {
+	x := a.execution()
+	x.State = runtime.StateFailed
+	x.Finished = a.dispatcher.o.Now().UTC()
+	x.Failure = &runtime.Failure{Class: class, Message: message}
+	return x
+}
+
+// onStopped handles an attempt whose context has ended: a cancelled one keeps what it wrote,
+// an aborted one is queued again.
+func (a *attempt) onStopped(o runtime.Outcome) runtime.Execution {
+	if !a.isCancelled() {
+		return a.requeued()
+	}
+	x := a.execution()
+	x.Outcome = o
+	x = x.Cancelled(a.dispatcher.o.Now().UTC())
+	x.CancelRequested = true
+	return x
+}
+
+// requeued returns the execution queued again, without counting a failure.
+func (a *attempt) requeued() runtime.Execution { return a.run.execution() }
+
+// AfterLoss returns the execution as it is to be stored after its attempt was lost with the
+// server process: queued again, or failed if it has lost maxLost attempts. The store cancels
+// it if a cancellation was requested.
+func AfterLoss(x runtime.Execution, now time.Time) runtime.Execution {
+	x.LostAttempts++
+	x.State = runtime.StateQueued
+	if x.LostAttempts >= maxLost && !x.CancelRequested {
+		x.State = runtime.StateFailed
+		x.Finished = now
+		x.Failure = &runtime.Failure{
+			Class:   runtime.ClassInternal,
+			Message: fmt.Sprintf("the server ended %d times while this ran, so it is not tried again", x.LostAttempts),
+		}
+	}
+	return x
+}

@@ -1,0 +1,155 @@
+package dispatch
+
+import (
+	"errors"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// end hands the end of an attempt to the committer, when there is room.
+func (d *Dispatcher) end(a *attempt, x runtime.Execution) {
+	a.result = x
+	d.outbox.reserve(x.Weight())
+	d.handOver(a)
+}
+
+// endNow hands over an end without waiting for room.
+func (d *Dispatcher) endNow(a *attempt, x runtime.Execution) {
+	a.result = x
+	d.outbox.reserveNow(x.Weight())
+	d.handOver(a)
+}
+
+func (d *Dispatcher) handOver(a *attempt) {
+	if g := a.run.Job; g != nil {
+		d.mu.Lock()
+		g.state.running--
+		d.mu.Unlock()
+	}
+	d.outbox.put(a)
+}
+
+// commitAll writes the ends of attempts, until the Dispatcher ends. Attempts that end while
+// a batch is written form the next one.
+func (d *Dispatcher) commitAll() {
+	for {
+		if batch := d.outbox.take(); len(batch) > 0 {
+			d.commitBatch(batch)
+			continue
+		}
+		select {
+		case <-d.outbox.changed:
+		case <-d.stop:
+			return
+		}
+	}
+}
+
+// commitBatch writes ends until it succeeds: a run that has ended is not repeated because a
+// disk was full.
+func (d *Dispatcher) commitBatch(batch []*attempt) {
+	ends := make([]runtime.Execution, len(batch))
+	for i, a := range batch {
+		ends[i] = a.result
+	}
+	for {
+		results, err := d.o.Store.Finish(ends, d.o.Now().UTC())
+		if err == nil {
+			d.afterCommit(batch, results)
+			return
+		}
+		d.o.Log.Error("engine: the ends of executions cannot be written", "executions", len(batch), "error", err)
+		switch {
+		case len(batch) > 1 && runtime.CodeOf(err) != runtime.CodeUnavailable:
+			// One of them may be the cause of the failure.
+			for i := range batch {
+				d.commitBatch(batch[i : i+1])
+			}
+			return
+		case len(batch) == 1 && runtime.CodeOf(err) != runtime.CodeUnavailable && d.retryCommit(batch[0]):
+			return
+		case !d.pauseCommit():
+			d.abandon(batch)
+			return
+		}
+	}
+}
+
+// retryCommit puts an end that the store fails with behind all others, after a pause. It
+// returns false if the server is being aborted.
+func (d *Dispatcher) retryCommit(a *attempt) bool {
+	if d.outbox.isAborted() {
+		return false
+	}
+	time.AfterFunc(storePatience, func() { d.outbox.put(a) })
+	return true
+}
+
+// pauseCommit waits before the store is tried again. It returns false if the server is being
+// aborted: the next process then repeats the runs.
+func (d *Dispatcher) pauseCommit() bool {
+	timer := time.NewTimer(storePatience)
+	defer timer.Stop()
+	for {
+		if d.outbox.isAborted() {
+			return false
+		}
+		select {
+		case <-timer.C:
+			return true
+		case <-d.outbox.changed:
+		}
+	}
+}
+
+// abandon gives up ends that cannot be written. The store holds the executions as running;
+// the next process runs them again.
+func (d *Dispatcher) abandon(batch []*attempt) {
+	d.outbox.free(batch)
+	d.mu.Lock()
+	for _, a := range batch {
+		d.plan.drop(a)
+	}
+	d.mu.Unlock()
+	d.releaseVersions(batch)
+	d.outbox.changed.Set()
+}
+
+// afterCommit updates the plan and notifies waiting callers once ends are on disk.
+func (d *Dispatcher) afterCommit(batch []*attempt, results []runtime.FinishResult) {
+	d.outbox.free(batch)
+	d.mu.Lock()
+	for i, a := range batch {
+		d.plan.drop(a)
+		if x := &results[i].Execution; results[i].Err == nil && x.State == runtime.StateQueued && !d.plan.closing {
+			d.plan.put(d.QueuedRun(a.run.Origin, x))
+		}
+	}
+	d.mu.Unlock()
+	d.leaser.Set()
+	for i, a := range batch {
+		d.o.Attempts.Notify(a.run.id)
+		switch err := results[i].Err; {
+		case err != nil:
+			if !errors.Is(err, runtime.ErrLease) {
+				d.o.Log.Error("engine: the end of an execution did not count", "execution", a.run.id, "error", err)
+			}
+		case results[i].Execution.State.Terminal():
+			d.o.Completions.Notify(a.run.id)
+		}
+		if results[i].JobDone {
+			d.o.Engine.JobDone(a.run.Tenant, a.run.Job.id)
+		}
+		a.result = runtime.Execution{}
+	}
+	d.releaseVersions(batch)
+}
+
+func (d *Dispatcher) releaseVersions(batch []*attempt) {
+	for _, a := range batch {
+		if a.version != nil {
+			d.o.Engine.ReleaseVersion(a.version)
+		}
+	}
+}

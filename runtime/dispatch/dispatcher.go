@@ -1,0 +1,217 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/internal/backoff"
+	"github.com/faaspot/faaspot/runtime/internal/notify"
+	"github.com/faaspot/faaspot/runtime/queue"
+)
+
+// Engine is what a Dispatcher needs of the service that it belongs to. Methods are called
+// concurrently, and without any lock of the Dispatcher.
+type Engine interface {
+	// AcquireVersion returns the current version of the function of a queued run. The
+	// version must be released. If the function was deleted, the error is CodeNotFound.
+	AcquireVersion(ctx context.Context, o *Origin) (*Version, error)
+	// ReleaseVersion ends the use of a version.
+	ReleaseVersion(v *Version)
+	// JobDone is called once an execution of a job has ended and its end is on disk. It
+	// may be called more than once for the same execution.
+	JobDone(tenant runtime.Tenant, id string)
+}
+
+// Version is a version of a function that is ready to run. It never changes.
+type Version struct {
+	Program runtime.Program
+	Context []byte // JSON object, never empty
+	Retries int    // see runtime.Version
+}
+
+// Store is the part of [runtime.Store] that a Dispatcher uses.
+type Store interface {
+	Start(leases []runtime.Lease) (refused []error, err error)
+	Finish(ended []runtime.Execution, now time.Time) ([]runtime.FinishResult, error)
+	GetArgs(tenant runtime.Tenant, id string) ([]byte, error)
+}
+
+// Options of a Dispatcher. All must be set.
+type Options struct {
+	Engine    Engine
+	Store     Store
+	Sandbox   runtime.Sandbox
+	Admission *queue.Admission
+	// Attempts is notified when an attempt of an execution begins and when its end is on
+	// disk, Completions when an execution has reached its final state.
+	Attempts, Completions *notify.Hub
+	// BacklogLimit bounds the executions that are queued.
+	BacklogLimit int
+	Now          func() time.Time
+	Log          *slog.Logger
+}
+
+// Dispatcher executes queued runs. All methods may be called concurrently.
+type Dispatcher struct {
+	o    Options
+	made time.Time
+
+	mu     sync.Mutex
+	plan   plan // guarded by mu
+	outbox outbox
+
+	shutting chan struct{}  // closed by Stop
+	leaser   notify.Signal  // there may be something to lease
+	stop     chan struct{}  // closed when leaser and committer are to end
+	group    sync.WaitGroup // of leaser and committer
+}
+
+// New returns a Dispatcher without queued runs. Runs may be added before [Dispatcher.Start].
+func New(o Options) *Dispatcher {
+	d := &Dispatcher{
+		o:        o,
+		made:     time.Now(),
+		shutting: make(chan struct{}),
+		leaser:   notify.NewSignal(),
+		stop:     make(chan struct{}),
+	}
+	d.plan = newPlan(d.leaser)
+	d.outbox = newOutbox()
+	d.outbox.room.L = &d.outbox.mu
+	return d
+}
+
+// Start begins to execute what is queued.
+func (d *Dispatcher) Start() {
+	d.group.Go(d.leaseAll)
+	d.group.Go(d.commitAll)
+}
+
+// clock returns nanoseconds since the Dispatcher was made, counted from 1. Unlike the time
+// of day it never jumps, so retries are neither late nor early when the clock is set.
+func (d *Dispatcher) clock() int64 { return int64(time.Since(d.made)) + 1 }
+
+// QueuedRun returns the queued run of an execution as the store holds it.
+func (d *Dispatcher) QueuedRun(o *Origin, x *runtime.Execution) *QueuedRun {
+	r := NewQueuedRun(o, x)
+	if !x.NotBefore.IsZero() {
+		wait := min(x.NotBefore.Sub(d.o.Now()), longestDelay+longestDelay/backoff.JitterFraction)
+		r.notBefore = d.clock() + int64(max(wait, 0))
+	}
+	return r
+}
+
+// Reserve reserves places in the backlog for n executions that are about to be accepted.
+// After nil, the caller must call [Dispatcher.Unreserve]. The error is CodeTooBusy.
+func (d *Dispatcher) Reserve(n int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.plan.size()+n > d.o.BacklogLimit {
+		err := runtime.Errorf(runtime.CodeTooBusy, "too many runs are queued in the background, %d are allowed", d.o.BacklogLimit).
+			WithHint("wait until some of them are done")
+		err.RetryAfter = runtime.BusyRetry
+		return err
+	}
+	d.plan.reserved += n
+	return nil
+}
+
+// Unreserve returns reserved places.
+func (d *Dispatcher) Unreserve(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.reserved -= n
+}
+
+// Add queues runs that the store holds as queued.
+func (d *Dispatcher) Add(runs []*QueuedRun) {
+	d.mu.Lock()
+	for _, r := range runs {
+		d.plan.put(r)
+	}
+	enough := d.plan.enough()
+	d.mu.Unlock()
+	if !enough {
+		d.leaser.Set()
+	}
+}
+
+// Idle reports whether no run waits for its turn, and how many runs have a lease and have
+// not begun.
+func (d *Dispatcher) Idle() (ahead int, idle bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.plan.ahead, d.plan.idle()
+}
+
+// Cancel stops the attempt of an execution, if there is one. The store must have noted the
+// cancellation already.
+func (d *Dispatcher) Cancel(id string) {
+	d.mu.Lock()
+	a := d.plan.active[id]
+	if a != nil {
+		a.cancelled = true
+	}
+	d.mu.Unlock()
+	if a != nil {
+		a.cancel()
+		d.withdraw(a)
+	}
+}
+
+// Logs returns a page of the logs of an execution that has an attempt which has begun and
+// whose end is not on disk; else ok is false. written is closed when the attempt writes more.
+func (d *Dispatcher) Logs(tenant runtime.Tenant, id string, from runtime.LogPosition) (p runtime.LogPage, written <-chan struct{}, ok bool) {
+	d.mu.Lock()
+	a := d.plan.active[id]
+	if a == nil || a.logs == nil || a.run.Tenant != tenant {
+		d.mu.Unlock()
+		return runtime.LogPage{}, nil, false
+	}
+	state := runtime.StateRunning
+	if a.cancelled {
+		state = runtime.StateCancelling
+	}
+	logs := a.logs
+	d.mu.Unlock()
+	p, written = logs.Page(int(a.run.attempt), from)
+	p.State = state
+	return p, written, true
+}
+
+// Stop ends leasing. What has a lease runs to its end.
+func (d *Dispatcher) Stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.plan.closing {
+		close(d.shutting)
+		d.plan.close()
+	}
+}
+
+// Stopping returns a channel that [Dispatcher.Stop] closes.
+func (d *Dispatcher) Stopping() <-chan struct{} { return d.shutting }
+
+// Abort stops all runs so that they are queued again. It is called after Stop.
+func (d *Dispatcher) Abort() {
+	d.mu.Lock()
+	for _, a := range d.plan.active {
+		a.cancel()
+	}
+	d.mu.Unlock()
+	d.outbox.abort()
+}
+
+// Drained returns a channel that is closed after Stop, once no run has a lease any more.
+func (d *Dispatcher) Drained() <-chan struct{} { return d.plan.drained }
+
+// Wait waits until the Dispatcher is drained and its goroutines have ended. It is called
+// once, after Stop.
+func (d *Dispatcher) Wait() {
+	<-d.plan.drained
+	close(d.stop)
+	d.group.Wait()
+}

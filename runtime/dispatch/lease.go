@@ -1,0 +1,197 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	// spareAhead is added to the time of two leases when the number of runs ahead is
+	// computed.
+	spareAhead = 5 * time.Millisecond
+	// storePatience is the pause after the store has failed.
+	storePatience = time.Second
+	// setAsideTime is the time for which a run is set aside that the store cannot start, so
+	// that other runs do not wait for it.
+	setAsideTime = time.Minute
+)
+
+// leaseAll leases what is queued, until the Dispatcher ends.
+func (d *Dispatcher) leaseAll() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var last time.Time
+	ran := 0
+	for {
+		batch, wait := d.choose()
+		if len(batch) > 0 {
+			from := d.o.Now()
+			d.leaseBatch(batch)
+			now := d.o.Now()
+			ran = d.aim(ran, now.Sub(last), now.Sub(from))
+			last = now
+			continue
+		}
+		var due <-chan time.Time
+		if wait > 0 {
+			timer.Reset(wait)
+			due = timer.C
+		}
+		select {
+		case <-d.leaser:
+		case <-due:
+		case <-d.stop:
+			return
+		}
+	}
+}
+
+func (d *Dispatcher) choose() (batch []*attempt, wait time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.plan.choose(d.clock(), d.o.Now(), d.newAttempt)
+}
+
+func (d *Dispatcher) aim(before int, since, lease time.Duration) (ran int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.plan.aim(before, since, lease)
+}
+
+// leaseBatch leases attempts and lets those that got a lease wait for memory.
+func (d *Dispatcher) leaseBatch(batch []*attempt) {
+	started := d.o.Now().UTC()
+	leases := d.leases(batch, started)
+	refused, err := d.o.Store.Start(leases)
+	for runtime.CodeOf(err) == runtime.CodeUnavailable {
+		d.o.Log.Error("engine: queued executions cannot be started yet", "executions", len(batch), "error", err)
+		if !d.pauseLeasing() {
+			for _, a := range batch {
+				d.dropUnstarted(a)
+			}
+			return
+		}
+		refused, err = d.o.Store.Start(leases)
+	}
+	switch {
+	case err == nil:
+		for i, a := range batch {
+			if refused[i] != nil { // it was cancelled
+				d.dropUnstarted(a)
+				continue
+			}
+			a.run.attempt++
+			a.started = started
+			d.noteLease(a)
+			d.admit(a)
+		}
+	case len(batch) == 1:
+		d.setAside(batch[0], err)
+	default:
+		// One of them may be the cause of the failure.
+		for i := range batch {
+			d.leaseBatch(batch[i : i+1])
+		}
+	}
+}
+
+// leases returns the leases of attempts that start now.
+func (d *Dispatcher) leases(batch []*attempt, started time.Time) []runtime.Lease {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	leases := make([]runtime.Lease, len(batch))
+	for i, a := range batch {
+		leases[i] = runtime.Lease{Tenant: a.run.Tenant, ID: a.run.id, Attempt: int(a.run.attempt) + 1, Started: started}
+		if g := a.run.Job; g != nil && !g.state.started {
+			leases[i].JobExecution = g.id
+		}
+	}
+	return leases
+}
+
+// noteLease counts an attempt of a task that has got its lease as running.
+func (d *Dispatcher) noteLease(a *attempt) {
+	if g := a.run.Job; g != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		g.state.started = true
+		g.state.running++
+	}
+}
+
+// pauseLeasing waits before the store is tried again. It returns false if nothing is to be
+// leased any more.
+func (d *Dispatcher) pauseLeasing() bool {
+	timer := time.NewTimer(storePatience)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-d.shutting:
+		return false
+	}
+}
+
+// dropUnstarted forgets an attempt that has not begun and will not.
+func (d *Dispatcher) dropUnstarted(a *attempt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.ahead--
+	d.plan.drop(a)
+}
+
+// setAside queues a run for later to which the store gives no lease.
+func (d *Dispatcher) setAside(a *attempt, cause error) {
+	d.o.Log.Error("engine: a queued execution cannot be started", "execution", a.run.id, "error", cause)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.ahead--
+	d.plan.drop(a)
+	a.run.notBefore = d.clock() + int64(setAsideTime)
+	d.plan.put(a.run)
+}
+
+// admit lets an attempt that has its lease wait for memory.
+func (d *Dispatcher) admit(a *attempt) {
+	version, err := d.o.Engine.AcquireVersion(a.ctx, a.run.Origin)
+	if err == nil {
+		a.version = version
+		a.bytes = a.limitsOf(version).Reservation()
+		err = d.o.Admission.Possible(a.bytes)
+	}
+	switch {
+	case a.ctx.Err() != nil:
+		d.endUnstarted(a, a.onStopped(runtime.Outcome{}))
+		return
+	case err != nil:
+		d.endUnstarted(a, a.onNotStarted(err))
+		return
+	}
+	d.o.Admission.Enqueue(&a.waiter, a.run.Tenant, admissionGroup(a.run.turn()), a.bytes, a.onDecision)
+	if a.ctx.Err() != nil {
+		d.withdraw(a)
+	}
+}
+
+// admissionGroup returns the group in which background runs wait for memory: it takes turns
+// with the group of the callers that wait for the same function, so that neither goes in
+// front of the other.
+func admissionGroup(turn string) string { return "background " + turn }
+
+// withdraw ends an attempt that was cancelled or aborted while it waits for memory. An
+// attempt that has begun ends by itself.
+func (d *Dispatcher) withdraw(a *attempt) {
+	if d.o.Admission.Withdraw(&a.waiter) {
+		d.endUnstarted(a, a.onStopped(runtime.Outcome{}))
+	}
+}
+
+// endUnstarted ends an attempt that has a lease and has not begun.
+func (d *Dispatcher) endUnstarted(a *attempt, x runtime.Execution) {
+	d.mu.Lock()
+	d.plan.ahead--
+	d.mu.Unlock()
+	d.end(a, x)
+	d.leaser.Set()
+}

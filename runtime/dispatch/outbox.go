@@ -1,0 +1,95 @@
+package dispatch
+
+import (
+	"sync"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/internal/notify"
+)
+
+const (
+	// MaxCommit and maxCommitBytes bound the ends that one batch writes. The last one may
+	// exceed the bytes.
+	MaxCommit      = 1024
+	maxCommitBytes = 8 * runtime.MiB
+	// maxOutboxBytes bounds the results and logs that wait for the disk. Beyond it, runs keep
+	// their memory until there is room.
+	maxOutboxBytes = 64 * runtime.MiB
+)
+
+// outbox holds the attempts that have ended and whose ends are not on disk yet. Its methods
+// may be called concurrently.
+type outbox struct {
+	mu      sync.Mutex
+	room    sync.Cond // bytes has become less, or aborted is true; L is mu
+	ended   []*attempt
+	bytes   int64
+	aborted bool // ends need not be written any more
+	changed notify.Signal
+}
+
+func newOutbox() outbox { return outbox{changed: notify.NewSignal()} }
+
+// reserve waits until there is room for an end of this size, and counts it.
+func (o *outbox) reserve(bytes int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.bytes > maxOutboxBytes && !o.aborted {
+		o.room.Wait()
+	}
+	o.bytes += bytes
+}
+
+// reserveNow counts an end without waiting.
+func (o *outbox) reserveNow(bytes int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bytes += bytes
+}
+
+// put adds an end whose size was reserved.
+func (o *outbox) put(a *attempt) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = append(o.ended, a)
+	o.changed.Set()
+}
+
+// take removes the ends of the next batch.
+func (o *outbox) take() []*attempt {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, bytes := 0, int64(0)
+	for n < min(len(o.ended), MaxCommit) && bytes < maxCommitBytes {
+		bytes += o.ended[n].result.Weight()
+		n++
+	}
+	batch := o.ended[:n:n]
+	o.ended = o.ended[n:]
+	return batch
+}
+
+// free returns the room of ends that were written or given up.
+func (o *outbox) free(batch []*attempt) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, a := range batch {
+		o.bytes -= a.result.Weight()
+	}
+	o.room.Broadcast()
+}
+
+// abort lets ends that cannot be written be given up.
+func (o *outbox) abort() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.aborted = true
+	o.room.Broadcast()
+	o.changed.Set()
+}
+
+func (o *outbox) isAborted() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.aborted
+}

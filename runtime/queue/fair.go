@@ -1,0 +1,127 @@
+package queue
+
+import (
+	"container/list"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Fair is a queue in which tenants take turns, the groups of a tenant take turns, and the
+// items of a group go in the order of their arrival. All operations take constant time. It
+// holds nothing for tenants and groups without waiting items.
+type Fair[T any] struct {
+	waiting int
+	tenants map[runtime.Tenant]*Turn[T]
+	order   list.List // of *Turn[T], next in turn first
+}
+
+// Turn is a tenant with waiting items.
+type Turn[T any] struct {
+	tenant  runtime.Tenant
+	waiting int
+	groups  map[string]*group[T]
+	order   list.List // of *group[T], next in turn first
+	place   *list.Element
+}
+
+// group holds the waiting items of one group, such as a function.
+type group[T any] struct {
+	turn  *Turn[T]
+	name  string
+	items list.List // of *Item[T], in the order of arrival
+	place *list.Element
+}
+
+// Item is an entry of a [Fair]. Embed it in what waits, so that queueing allocates little.
+type Item[T any] struct {
+	Value T
+
+	group *group[T]
+	place *list.Element // nil unless it is in a queue
+}
+
+// Queued reports whether the item is in a queue.
+func (it *Item[T]) Queued() bool { return it.place != nil }
+
+// NewFair returns an empty queue.
+func NewFair[T any]() *Fair[T] {
+	return &Fair[T]{tenants: make(map[runtime.Tenant]*Turn[T])}
+}
+
+// Len returns the number of waiting items.
+func (q *Fair[T]) Len() int { return q.waiting }
+
+// Push adds an item behind those of its group.
+func (q *Fair[T]) Push(it *Item[T], tenant runtime.Tenant, name string) {
+	t := q.tenants[tenant]
+	if t == nil {
+		t = &Turn[T]{tenant: tenant, groups: make(map[string]*group[T])}
+		t.place = q.order.PushBack(t)
+		q.tenants[tenant] = t
+	}
+	g := t.groups[name]
+	if g == nil {
+		g = &group[T]{turn: t, name: name}
+		g.place = t.order.PushBack(g)
+		t.groups[name] = g
+	}
+	it.group = g
+	it.place = g.items.PushBack(it)
+	t.waiting++
+	q.waiting++
+}
+
+// Remove takes an item out of the queue. The order of turns does not change.
+func (q *Fair[T]) Remove(it *Item[T]) {
+	g, t := it.group, it.group.turn
+	g.items.Remove(it.place)
+	it.place = nil
+	t.waiting--
+	q.waiting--
+	if g.items.Len() == 0 {
+		t.order.Remove(g.place)
+		delete(t.groups, g.name)
+	}
+	if t.waiting == 0 {
+		q.order.Remove(t.place)
+		delete(q.tenants, t.tenant)
+	}
+}
+
+// Serve takes an item out of the queue and moves its group and its tenant to the back.
+func (q *Fair[T]) Serve(it *Item[T]) {
+	g, t := it.group, it.group.turn
+	t.order.MoveToBack(g.place)
+	q.order.MoveToBack(t.place)
+	q.Remove(it)
+}
+
+// Clear removes all items of a group and returns how many there were.
+func (q *Fair[T]) Clear(tenant runtime.Tenant, name string) (n int) {
+	t := q.tenants[tenant]
+	if t == nil || t.groups[name] == nil {
+		return 0
+	}
+	for g := t.groups[name]; g.items.Len() > 0; n++ {
+		q.Remove(g.items.Front().Value.(*Item[T]))
+	}
+	return n
+}
+
+// First returns the tenant whose turn it is, or nil if nothing waits.
+func (q *Fair[T]) First() *Turn[T] { return turnAt[T](q.order.Front()) }
+
+// After returns the tenant whose turn follows, or nil if this is the last one.
+func (t *Turn[T]) After() *Turn[T] { return turnAt[T](t.place.Next()) }
+
+func turnAt[T any](place *list.Element) *Turn[T] {
+	if place == nil {
+		return nil
+	}
+	return place.Value.(*Turn[T])
+}
+
+// Next returns the tenant's item that is next in turn.
+func (t *Turn[T]) Next() *Item[T] {
+	return t.order.Front().Value.(*group[T]).items.Front().Value.(*Item[T])
+}
