@@ -1,5 +1,6 @@
 #!/bin/bash
-# Tests the Python client against the server in FAS_BINARY, or one that the tests build. As root on Debian it installs Python if there is none.
+# Tests the Python client with the server in FAS_BINARY, or with one that the tests build. If Python is
+# missing and this runs as root on Debian, it installs Python.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -1,4 +1,4 @@
-"""Client of FaaSpot servers: deploy Python functions, run them, look up runs.
+"""Client for faaspot servers: deploy Python functions, run them, look up executions.
 
     from faaspot import Faaspot
 
@@ -6,11 +6,19 @@
     f.functions.create("hello", "hello.py", wait=True)
     f.functions.run("hello", {"name": "you"}, wait=True)
 
-The package owns talking to a server and the profile file that says which. It needs
-Python 3.9 and the standard library, and knows nothing of how a server works. All of
-it may be used from several threads at once; what an iterator gives belongs to the
-thread that asks for it. Requests are logged as "faaspot" at level DEBUG, without
-tokens, code and parameters.
+The package sends requests to one server and reads the profile file that names it. It does not know
+how a server works. It covers functions, executions and profiles; for jobs, dead letters and searches
+use the HTTP API or the command line `fas`.
+
+It needs Python 3.9 or later and no other packages. A client is installed into the environments of
+other programs, and without dependencies it can neither conflict with theirs nor break when a package
+index is out of reach. The price is small: the retry rules are those of this
+API (a blocking run must never be sent twice), so they would be written here even on top of a general
+HTTP library, and http.client, ssl and a pool of some 90 lines provide the rest; the profile file uses
+so little of YAML that a strict reader of that subset suffices.
+
+Any thread may use any of it concurrently; an iterator belongs to the thread that iterates over it.
+The logger "faaspot" records requests at level DEBUG, without tokens, code and parameters.
 """
 
 from ._version import __version__
@@ -35,9 +43,7 @@ from .errors import (
 )
 from .executions import Executions
 from .functions import Functions
-from .profiles import Profile, Profiles, ProfileSummary
-from .retry import Retry
-from .shapes import (
+from .models import (
     CancelledExecution,
     Execution,
     ExecutionError,
@@ -47,6 +53,8 @@ from .shapes import (
     LogEntry,
     Logs,
 )
+from .profiles import Profile, Profiles, ProfileSummary
+from .retry import Retry
 
 __all__ = [
     "AlreadyExists",

@@ -1,4 +1,4 @@
-"""The client as a whole."""
+"""The class Faaspot, which connects the parts of the client."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Dict, Optional
 from . import arguments, settings
 from ._version import __version__
 from .connection import Dialer, tls_context
+from .endpoint import parse_url
 from .executions import Executions
 from .functions import Functions
 from .pool import Pool
@@ -21,25 +22,24 @@ from .transport import Transport
 
 
 class Faaspot:
-    """A client of one server. Any thread may use it, also in forked processes.
+    """A client for one server. Any thread may use it, and so may forked processes.
 
-    profile          name of the profile in ~/.faaspot/fasconf.yaml that says
-                     which server; default FAASPOT_PROFILE, else the one in use
-    url              the server instead, such as "https://faas.example.com"; no
-                     profile is looked at then
-    token            default FAASPOT_TOKEN, else the profile's
-    ssl_certificate  PEM file with the authorities to trust, instead of the
-                     profile's or the system's
-    ssl_trust_all    True: do not verify the server's certificate; anybody on
-                     the way can then read and change what is sent
-    connect_timeout  seconds in which a connection must be there
-    read_timeout     seconds for which a server may be silent; calls that wait
-                     for a function take their own
-    retry            when requests are sent again
-    pool_size        connections that are kept for later requests
+    profile          name of the profile in the profile file that names the server; default
+                     FAASPOT_PROFILE, else the active profile
+    url              server such as "https://faas.example.com"; then no profile is read
+    token            default FAASPOT_TOKEN, else the token of the profile
+    ssl_certificate  path of a PEM file with the authorities to trust, instead of those of the
+                     profile or the system
+    ssl_trust_all    True: do not verify the server's certificate; anyone between client and server
+                     can then read and change the traffic
+    connect_timeout  seconds to wait for a connection, above 0 and at most 86,400
+    read_timeout     seconds for which a server may be silent, above 0 and at most 86,400; calls that
+                     wait for a function use their own timeout
+    retry            how often and for how long failed requests are retried
+    pool_size        maximum number of idle connections kept for later requests
 
-    The file and the environment are read when the first request is made, and not
-    again. Raises nothing but TypeError and ValueError before.
+    The profile file and the environment are read once, before the first request. The constructor
+    raises TypeError or ValueError for arguments that are not valid, and nothing else.
     """
 
     functions: Functions
@@ -62,8 +62,8 @@ class Faaspot:
         if profile is not None and url is not None:
             raise ValueError("give either profile or url: each names a server")
         if url is not None:
-            settings.parse_url(url)
-        self._which: Dict[str, Any] = dict(
+            parse_url(url)
+        self._target: Dict[str, Any] = dict(
             profile=profile,
             url=url,
             token=token,
@@ -83,12 +83,11 @@ class Faaspot:
 
     @property
     def deployments(self) -> Functions:
-        """What functions were called before July 2017."""
+        """The former name of functions, until July 2017."""
         return self.functions
 
     def close(self) -> None:
-        """Close the connections that rest. What is under way goes on, and the
-        client can still be used."""
+        """Close the idle connections. Requests in progress continue, and the client stays usable."""
         if self._pool is not None:
             self._pool.close()
 
@@ -101,11 +100,11 @@ class Faaspot:
     def _connect(self) -> Transport:
         with self._lock:
             if self._transport is None:
-                self._transport = self._make()
+                self._transport = self._new_transport()
             return self._transport
 
-    def _make(self) -> Transport:
-        target = settings.resolve(settings.config_path(os.environ), os.environ, **self._which)
+    def _new_transport(self) -> Transport:
+        target = settings.resolve(settings.config_path(os.environ), os.environ, **self._target)
         at = target.endpoint
         dialer = Dialer(
             at,
@@ -114,7 +113,7 @@ class Faaspot:
             connect_timeout=self._connect_timeout,
         )
         self._pool = Pool(dialer, self._pool_size)
-        # A client that nobody has any more leaves no connection open.
+        # Close the connections when the client is garbage collected.
         weakref.finalize(self, self._pool.close)
         headers = {
             "Accept": "application/json",

@@ -1,7 +1,6 @@
-"""One connection to a server, and how it is made.
+"""Opens connections to one server and sends requests on them.
 
-A Connection belongs to one thread at a time; a Dialer makes them for any
-thread.
+A Connection belongs to one thread at a time; any thread may use a Dialer.
 """
 
 from __future__ import annotations
@@ -9,42 +8,24 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
-from . import trouble
+from . import network_errors
+from .endpoint import Endpoint
 from .errors import FaaspotException
 from .proxy import Proxy
 
-# A connection on which a run is waited for may be silent for minutes. Gateways
-# forget silent ones, some after little more than that.
+# A connection that waits for a run may be silent for minutes. Some gateways drop connections that are
+# silent for little more than this time; TCP keep-alive packets prevent that.
 _KEEPALIVE_AFTER = 60  # seconds
-_PIECE = 1 << 20  # bytes of a body that are read at once
+_CHUNK = 1 << 20  # bytes of a body per read
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a server listens: scheme is http or https, host without brackets."""
+class _CountingConnection(http.client.HTTPConnection):
+    """Counts the bytes of a request that the operating system accepted: if it accepted none, the
+    server has not seen the request."""
 
-    scheme: str
-    host: str
-    port: int
-
-    @property
-    def authority(self) -> str:
-        host = "[{}]".format(self.host) if ":" in self.host else self.host
-        return "{}:{}".format(host, self.port)
-
-    @property
-    def url(self) -> str:
-        return "{}://{}".format(self.scheme, self.authority)
-
-
-class _Counting(http.client.HTTPConnection):
-    """Counts what the system has taken of a request, for a request of which it
-    took nothing was not seen by anybody."""
-
-    sent = 0
+    sent = 0  # bytes
 
     def send(self, data: Any) -> None:
         rest = memoryview(data).cast("B")
@@ -54,29 +35,29 @@ class _Counting(http.client.HTTPConnection):
             rest = rest[count:]
 
 
-class _Secure(http.client.HTTPSConnection, _Counting):
+class _CountingTLSConnection(http.client.HTTPSConnection, _CountingConnection):
     """The same with TLS."""
 
 
 class Connection:
-    """A connection that is open."""
+    """An open connection."""
 
-    def __init__(self, wire: _Counting, endpoint: Endpoint, prefix: str, extra: Mapping[str, str]) -> None:
+    def __init__(self, wire: _CountingConnection, endpoint: Endpoint, prefix: str, extra: Mapping[str, str]) -> None:
         self._wire = wire
         self._endpoint = endpoint
-        self._prefix = prefix  # of targets: proxies want whole URLs
-        self._extra = extra
-        self.reused = False  # it has carried a request before
-        self.idle_since = 0.0
+        self._prefix = prefix  # of request targets: a proxy expects whole URLs
+        self._extra = extra  # headers of every request
+        self.reused = False  # it has served a request before
+        self.idle_since = 0.0  # time of the pool's clock
 
     def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: Optional[bytes], silence: float
+        self, method: str, path: str, headers: Mapping[str, str], body: Optional[bytes], read_timeout: float
     ) -> http.client.HTTPResponse:
-        """Send a request and read the answer's header. silence is for how many
-        seconds nothing may come. If this fails the connection is of no use."""
+        """Send a request and read the header of the answer. read_timeout is for how many seconds
+        the server may be silent. Raises NoAnswer or ForeignAnswer; the connection is unusable then."""
         wire = self._wire
         wire.sent = 0
-        wire.sock.settimeout(silence)
+        wire.sock.settimeout(read_timeout)
         try:
             wire.putrequest(method, self._prefix + path, skip_accept_encoding=True)
             for name, value in headers.items():
@@ -88,42 +69,41 @@ class Connection:
             try:
                 wire.endheaders(body)
             except OSError as err:
-                # A server that refuses a request may answer before all of it is
-                # there, and close; the answer may have got here.
+                # A server that refuses a request may answer and close before it has read all of it;
+                # the answer may have arrived.
                 if wire.sent == 0 or isinstance(err, socket.timeout):
                     raise
             return wire.getresponse()
         except (OSError, http.client.HTTPException) as err:
-            raise trouble.lost(self._endpoint, err, sent=wire.sent > 0) from err
+            raise network_errors.connection_lost(self._endpoint, err, sent=wire.sent > 0) from err
 
-    def body(self, response: http.client.HTTPResponse, limit: int) -> bytes:
-        """Read an answer's body to its end, or until it is longer than limit."""
-        pieces: List[bytes] = []
+    def read_body(self, response: http.client.HTTPResponse, limit: int) -> bytes:
+        """Read the body of an answer to its end, or until it is longer than limit bytes."""
+        chunks: List[bytes] = []
         size = 0
         try:
             while size <= limit:
-                piece = response.read(_PIECE)
-                if not piece:
+                chunk = response.read(_CHUNK)
+                if not chunk:
                     break
-                pieces.append(piece)
-                size += len(piece)
+                chunks.append(chunk)
+                size += len(chunk)
             if response.length and size <= limit:
-                # The library does not mind an answer that is cut off.
+                # http.client does not report a body that is cut off.
                 raise http.client.IncompleteRead(b"", response.length)
         except (OSError, http.client.HTTPException) as err:
-            raise trouble.lost(self._endpoint, err, sent=True) from err
-        return b"".join(pieces)
+            raise network_errors.connection_lost(self._endpoint, err, sent=True) from err
+        return b"".join(chunks)
 
-    def line(self, response: http.client.HTTPResponse, limit: int) -> bytes:
-        """Read a line of an answer's body, of at most limit bytes; empty at the
-        end."""
+    def read_line(self, response: http.client.HTTPResponse, limit: int) -> bytes:
+        """Read a line of the body, of at most limit bytes; empty at the end of the body."""
         try:
             return response.readline(limit)
         except (OSError, http.client.HTTPException) as err:
-            raise trouble.lost(self._endpoint, err, sent=True) from err
+            raise network_errors.connection_lost(self._endpoint, err, sent=True) from err
 
     def fileno(self) -> int:
-        """Descriptor of the socket; -1 if it is closed."""
+        """The descriptor of the socket; -1 if it is closed."""
         sock = self._wire.sock
         return -1 if sock is None else int(sock.fileno())
 
@@ -132,7 +112,7 @@ class Connection:
 
 
 class Dialer:
-    """Makes connections to one server. Any thread may use it."""
+    """Opens connections to one server."""
 
     def __init__(
         self,
@@ -148,29 +128,29 @@ class Dialer:
         self._timeout = connect_timeout
 
     def dial(self) -> Connection:
-        """Connect; a NoAnswer says why that fails."""
+        """Open a connection. Raises NoAnswer."""
         at, proxy = self.endpoint, self._proxy
-        near = (proxy.host, proxy.port) if proxy is not None else (at.host, at.port)
+        address = (proxy.host, proxy.port) if proxy is not None else (at.host, at.port)
         credentials: Dict[str, str] = {}
         if proxy is not None and proxy.authorization is not None:
             credentials["Proxy-Authorization"] = proxy.authorization
-        wire: _Counting
+        wire: _CountingConnection
         prefix = ""
         if at.scheme == "https":
-            wire = _Secure(*near, timeout=self._timeout, context=self._tls)
+            wire = _CountingTLSConnection(*address, timeout=self._timeout, context=self._tls)
             if proxy is not None:
                 wire.set_tunnel(at.host, at.port, credentials)
             credentials = {}
         else:
-            wire = _Counting(*near, timeout=self._timeout)
+            wire = _CountingConnection(*address, timeout=self._timeout)
             if proxy is not None:
                 prefix = at.url
         try:
             wire.connect()
             _keep_alive(wire.sock)
         except (OSError, UnicodeError, http.client.HTTPException) as err:
-            wire.close()  # UnicodeError: no host can have such a name
-            raise trouble.unreachable(at, proxy, err) from err
+            wire.close()  # UnicodeError: the name is not one that a host can have
+            raise network_errors.connect_error(at, proxy, err) from err
         return Connection(wire, at, prefix, credentials)
 
 
@@ -182,13 +162,13 @@ def _keep_alive(sock: socket.socket) -> None:
 
 
 def tls_context(certificate: Optional[str], trust_all: bool) -> ssl.SSLContext:
-    """How servers are recognised: by the authorities in a PEM file, else by
-    those of the system; or, with trust_all, not at all."""
+    """The TLS settings. Server certificates are verified by the authorities in a PEM file, else by those
+    of the system; with trust_all they are not verified. Raises FaaspotException if the file cannot be used."""
     try:
         context = ssl.create_default_context(cafile=certificate or None)
     except ssl.SSLError as err:
         raise FaaspotException(
-            "ssl_certificate {} holds no certificate".format(certificate),
+            "ssl_certificate {} contains no certificate".format(certificate),
             hint="give a PEM file with the certificates of the authorities to trust",
         ) from err
     except OSError as err:

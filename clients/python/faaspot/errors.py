@@ -1,8 +1,7 @@
-"""What can go wrong, as exceptions.
+"""The exceptions of this package.
 
-Everything that this package raises by itself is a FaaspotException. Arguments
-of a wrong type, or such as no server would take, are a TypeError or ValueError
-as everywhere in Python.
+All are subclasses of FaaspotException. An argument of the wrong type raises TypeError, and one that
+no server would accept raises ValueError.
 """
 
 from __future__ import annotations
@@ -11,23 +10,22 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
 
 
 class FaaspotException(Exception):
-    """Something did not work. It prints as "{status} ({reason}): {message}".
+    """A call failed. It prints as "{status} ({reason}): {message}".
 
-    message           what went wrong and why
-    reason            the words that belong to the status, such as "Not Found"
+    message           what failed and why
+    reason            reason phrase of the HTTP status, such as "Not Found"
     server_traceback  traceback of the function's own code, if that failed
-    status_code       status of HTTP; None if there was no answer
-    error_code        one word for programs, such as "not_found"; the API
-                      documentation lists them
-    hint              what to do about it
-    line              line of the code, context or body to blame, from 1
+    status_code       HTTP status; None if there was no answer
+    error_code        identifier for programs, such as "not_found"; docs/http-api.md lists them
+    hint              what to do
+    line              line of the code, context or request body that is wrong, from 1
     error_type        type of the exception that the function raised
-    execution_id      the execution that it is about, if one began
-    error_id          under which the server's log has the cause
-    retry_after       seconds after which the server asks to try again
+    execution_id      id of the execution, if one was created
+    error_id          id by which the server's log records the cause
+    retry_after       seconds after which the server asks to retry
 
-    What is not known is None. Tracebacks show hint and server_traceback, too,
-    from Python 3.11 on.
+    Every attribute but message is None if it is not known. From Python 3.11 on, tracebacks also show
+    server_traceback, hint and error_id.
     """
 
     def __init__(
@@ -65,7 +63,7 @@ class FaaspotException(Exception):
         if error_id:
             notes.append("error id: " + error_id)
         if notes:
-            # What add_note of Python 3.11 fills; of no effect before.
+            # The attribute that add_note of Python 3.11 sets; earlier versions ignore it.
             self.__notes__ = notes
 
     def __str__(self) -> str:
@@ -74,32 +72,31 @@ class FaaspotException(Exception):
         return "{} ({}): {}".format(self.status_code, self.reason, self.message)
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        # Subclasses differ in what they are made of; programs with several
-        # processes send exceptions from one to another.
+        # Processes exchange exceptions by pickle, and the constructors of the subclasses differ.
         return _restore, (type(self), self.args, self.__dict__.copy())
 
 
 def _restore(kind: Type[FaaspotException], args: Tuple[Any, ...], state: Dict[str, Any]) -> FaaspotException:
-    made = kind.__new__(kind, *args)
-    made.__dict__.update(state)
-    return made
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidRequest(FaaspotException):
-    """The server does not take the request as it stands (400 and the like)."""
+    """The server rejects the request as not valid (400 and other 4xx)."""
 
 
 class DeployFailed(InvalidRequest):
-    """The code does not deploy: see line and server_traceback."""
+    """The code cannot be deployed; line and server_traceback say why (400)."""
 
 
 class RunFailed(FaaspotException):
-    """The function ran and did not come to a result: it raised, met a limit or
-    was stopped. error_code says which."""
+    """A run ended without a result: the function raised, exceeded a limit or was cancelled.
+    error_code says which."""
 
 
 class Unauthenticated(FaaspotException):
-    """There is no token, or the server does not accept it (401, 403)."""
+    """There is no token, or the server rejects it (401, 403)."""
 
 
 class NotFound(FaaspotException):
@@ -107,39 +104,37 @@ class NotFound(FaaspotException):
 
 
 class Conflict(FaaspotException):
-    """It contradicts what was done before, such as an idempotency key that was
-    used for another request (409)."""
+    """The request contradicts an earlier one, such as an idempotency key that was used for another
+    request (409)."""
 
 
 class AlreadyExists(Conflict):
-    """The name is taken (409)."""
+    """There is a function or profile of that name (409)."""
 
 
 class TooLarge(FaaspotException):
-    """The code, the context, the parameters or their number are over a limit
-    (413)."""
+    """The code, the context, the parameters or their number exceed a limit (413)."""
 
 
 class TooBusy(FaaspotException):
-    """Too much is waiting on the server, also after all attempts (429)."""
+    """Too many requests wait on the server, even after all attempts (429)."""
 
 
 class Unavailable(FaaspotException):
-    """The server is starting, stopping or out of a resource, or a proxy does not
-    reach it, also after all attempts (502, 503, 504)."""
+    """The server is starting, stopping or out of a resource, or a proxy cannot reach it, even after
+    all attempts (502, 503, 504)."""
 
 
 class ServerError(FaaspotException):
-    """Something went wrong inside the server (500); its log has the cause under
-    error_id."""
+    """The server failed internally (500). Its log records the cause by error_id."""
 
 
 class NoAnswer(FaaspotException):
     """The server was not reached, or the connection was lost.
 
-    sent       whether the server may have got the request; if so it is not
-               known whether what was asked has happened
-    timed_out  whether it was given up because nothing came for too long
+    sent       whether the server may have received the request; if so, it is not known whether the
+               request took effect
+    timed_out  whether the client gave up because the server was silent for too long
     """
 
     def __init__(
@@ -151,15 +146,15 @@ class NoAnswer(FaaspotException):
 
 
 class ForeignAnswer(FaaspotException):
-    """The answer is not one of a faaspot server: something else listens there,
-    or stands between."""
+    """The answer is not from a faaspot server: another program listens there, or a proxy in between
+    answered."""
 
 
 class WaitTimeout(FaaspotException):
-    """The time to wait is over; what was waited for goes on.
+    """The execution was not done within the timeout. It continues.
 
-    execution   the execution as it was when it was last looked at; None after a
-                blocking run, which tells nothing before its end
+    execution  the execution as the server last returned it; None for a blocking run, about which
+               the server returns nothing before its end
     """
 
     def __init__(
@@ -175,7 +170,7 @@ class WaitTimeout(FaaspotException):
 
 
 class ProfileError(FaaspotException):
-    """The profile file cannot be used as it is, or a profile in it."""
+    """The profile file cannot be read or changed, or a profile in it is not usable."""
 
 
 _BY_CODE: Dict[str, Type[FaaspotException]] = {
@@ -214,8 +209,8 @@ _BY_STATUS: Dict[int, Type[FaaspotException]] = {
 }
 
 
-def kind_of(status: Optional[int], code: Optional[str]) -> Type[FaaspotException]:
-    """The exception for an error of the server, by its word or else its status."""
+def error_class(status: Optional[int], code: Optional[str]) -> Type[FaaspotException]:
+    """The exception class for an error of the server, by its error code or else its status."""
     kind = _BY_CODE.get(code or "")
     if kind is None and status is not None:
         kind = _BY_STATUS.get(status)
@@ -235,12 +230,12 @@ def from_fields(
     execution_id: Optional[str] = None,
     hint: Optional[str] = None,
 ) -> FaaspotException:
-    """Make the exception for an error object as the API writes it: the body of
-    a refusal, or the member error of an execution."""
+    """The exception for an error object of the API: the body of an error answer, or the member error
+    of an execution."""
     message = _text(fields, "message") or _text(fields, "detail") or "there is no message"
     code = _text(fields, "error_code")
     line = fields.get("line")
-    return kind_of(status, code)(
+    return error_class(status, code)(
         message,
         reason,
         _text(fields, "server_traceback"),

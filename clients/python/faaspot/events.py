@@ -1,7 +1,7 @@
-"""Server-sent events, as in the HTML standard, "Interpreting an event stream".
+"""Parses server-sent events, see "Interpreting an event stream" in the HTML standard.
 
-Lines end in LF or CRLF here; a CR alone, which the standard knows too, is part of
-its line: servers of this API do not write it.
+Lines end in LF or CRLF. A CR alone, which the standard allows as well, does not end a line: servers
+of this API do not write it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Iterable, Iterator, List, Optional
 
 @dataclass(frozen=True)
 class Event:
-    """name is "message" if the server gave none; id is the last one that the
-    stream had, None before the first."""
+    """name is "message" if the server sent none; id is the last one in the stream so far, None before
+    the first."""
 
     name: str
     data: str
@@ -21,10 +21,10 @@ class Event:
 
 
 def parse(lines: Iterable[bytes]) -> Iterator[Event]:
-    """The events in a stream. One that the stream breaks off in is dropped."""
+    """The events in a stream. An event that is not complete when the stream ends is dropped."""
     name = ""
     data: List[str] = []
-    last: Optional[str] = None
+    last_id: Optional[str] = None
     first = True
     for raw in lines:
         if not raw.endswith(b"\n"):
@@ -37,7 +37,7 @@ def parse(lines: Iterable[bytes]) -> Iterator[Event]:
             first = False
         if not text:
             if data:
-                yield Event(name or "message", "\n".join(data), last)
+                yield Event(name or "message", "\n".join(data), last_id)
             name, data = "", []
             continue
         field, _, value = text.partition(":")
@@ -48,6 +48,5 @@ def parse(lines: Iterable[bytes]) -> Iterator[Event]:
         elif field == "data":
             data.append(value)
         elif field == "id" and "\0" not in value:
-            last = value
-        # A line that begins with a colon is a comment; other fields are for
-        # browsers.
+            last_id = value
+        # A line that begins with a colon is a comment; browsers use other fields.

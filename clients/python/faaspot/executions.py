@@ -1,4 +1,4 @@
-"""f.executions: looking up runs, waiting for them, cancelling them."""
+"""f.executions: looks up executions, waits for them and cancels them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from urllib.parse import urlencode
 from . import arguments, pages
 from .errors import TooBusy, WaitTimeout
 from .follow import follow
-from .shapes import CancelledExecution, Execution, FollowedLogEntry, Logs
+from .models import CancelledExecution, Execution, FollowedLogEntry, Logs
 from .transport import Request, Transport
 
 DONE = frozenset({"Success", "Failed", "Cancelled"})
 
-# How long one request waits for an execution: proxies commonly give up after 60 s
-# in which nothing comes.
+# How long one request waits for an execution. Proxies commonly close connections that are silent for
+# 60 s.
 _LONG_POLL = 50.0  # seconds
-# How much later than asked an answer may come.
-_MARGIN = 30.0  # seconds
-# Between two looks at an execution that cannot be waited for.
-_POLL = 1.0  # seconds
-_SHORTEST = 0.001  # seconds; what is left of a time that is over
+_MARGIN = 30.0  # seconds that an answer may be late after the time that the request waits
+_POLL = 1.0  # seconds between two requests if the server does not wait
+_SHORTEST = 0.001  # seconds; a timeout must be above zero, so this replaces a remaining time of zero
 
-# Ids in one request. The server takes ten times as many, but answers only so many
-# bytes of outputs at once.
+# Ids in one request. The server accepts ten times as many, but limits the bytes of outputs in one
+# answer.
 _MAX_BULK = 1000
-_MAX_PAGE = 1000  # executions that the server gives in one answer
+_MAX_PAGE = 1000  # executions in one answer of the server
 
 Time = Union[str, datetime.datetime]
 Ids = Union[List[str], Tuple[str, ...]]
@@ -35,14 +33,15 @@ Ids = Union[List[str], Tuple[str, ...]]
 class Executions:
     """The executions of a server. Any thread may use it.
 
-    Everything here may raise a FaaspotException.
+    Every method may raise the FaaspotExceptions of its request, such as NotFound, Unauthenticated,
+    TooBusy, Unavailable and NoAnswer, and TypeError or ValueError for arguments that are not valid.
     """
 
     def __init__(self, transport: Callable[[], Transport]) -> None:
         self._transport = transport
 
     def __call__(self) -> Executions:
-        """f.executions() is f.executions."""
+        """Return self: f.executions() is f.executions."""
         return self
 
     def list(
@@ -56,20 +55,19 @@ class Executions:
         created_before: Optional[Time] = None,
         limit: Optional[int] = None,
     ) -> List[Execution]:
-        """Executions that are Pending or Started, newest first.
+        """Return the executions that are Pending or Started, newest first.
 
-        include_completed  also those that are done
-        function           only of the function of this name; deployment is the
-                           old word for it
-        status             only these: "Pending", "Started", "Success", "Failed",
-                           "Cancelled", one or a list; include_completed does not
-                           matter then
-        created_after      accepted at this time or later: a datetime with a time
-                           zone, or text as answers have it
+        include_completed  True: also those that are done
+        function           name of a function: only its executions; deployment is the former name of
+                           this argument
+        status             one status or a list of them: "Pending", "Started", "Success", "Failed",
+                           "Cancelled"; include_completed is ignored then
+        created_after      accepted at this time or later: a datetime with a time zone, or text in
+                           the format of the answers
         created_before     accepted before this time
-        limit              how many at most; default all there are
+        limit              maximum number of executions, at least 0; default no limit
 
-        Outputs of more than 1 KiB are left out: see output_omitted.
+        Outputs of more than 1 KiB are omitted; output_omitted is True then.
         """
         return list(
             self.iterate(
@@ -94,7 +92,7 @@ class Executions:
         created_before: Optional[Time] = None,
         limit: Optional[int] = None,
     ) -> Iterator[Execution]:
-        """What list gives, one by one, without having all in memory."""
+        """Iterate over the executions that list returns, without having all of them in memory."""
         query: Dict[str, str] = {"include_completed": str(bool(include_completed))}
         for name, value in (("deployment", deployment), ("function", function)):
             if value is not None:
@@ -131,11 +129,15 @@ class Executions:
     def get(
         self, uuid: Union[str, Ids], wait: bool = False, *, wait_timeout: Optional[float] = None
     ) -> Union[Execution, List[Execution]]:
-        """An execution; of a list of ids, a list of executions in order.
+        """Return one execution, or for a list of ids a list of executions in the same order.
 
-        wait          return when it is done, however it ended; a list, when all
-                      are. A server that restarts meanwhile is waited for, too
-        wait_timeout  seconds after which WaitTimeout is raised; default never
+        wait          True: return when the execution is done, whatever its final status; for a list,
+                      when all are. The call survives restarts of the server
+        wait_timeout  seconds after which WaitTimeout is raised, above 0 and at most 86,400; default
+                      never
+
+        A failed execution raises nothing: its error is in the dict. Raises NotFound for one unknown
+        id; in a list, an unknown id has the status "NotFound".
         """
         if wait_timeout is not None:
             arguments.check_seconds(wait_timeout, "wait_timeout")
@@ -146,8 +148,10 @@ class Executions:
         return self._wait_all(uuid, wait_timeout)
 
     def get_bulk(self, uuids: Sequence[str]) -> List[Execution]:
-        """Executions, in the order of the ids. One that is not there has the
-        status "NotFound". Large outputs may be left out: see output_omitted."""
+        """Return the executions with these ids, in the same order. One request has at most 1,000 ids.
+
+        An unknown id has the status "NotFound". Large outputs may be omitted; output_omitted is True
+        then."""
         uuids = _ids(uuids)
         found: List[Execution] = []
         for start in range(0, len(uuids), _MAX_BULK):
@@ -157,36 +161,37 @@ class Executions:
         return found
 
     def cancel(self, uuid: str) -> CancelledExecution:
-        """Cancel an execution and return it as it stands then, with changed and
-        message. One that is done stays as it is; that is no error."""
+        """Cancel an execution and return it, with changed and message. One that is done is returned
+        unchanged, without an error."""
         answer = self._transport().call(Request("DELETE", _path(uuid), repeatable=True))
         return cast(CancelledExecution, answer.expect(dict))
 
     def logs(self, uuid: str, *, stream: Optional[str] = None) -> Logs:
-        """What the latest attempt wrote so far; only to one stream, if that is
-        "stdout" or "stderr"."""
+        """Return the text that the latest attempt has written so far. stream is "stdout" or "stderr";
+        default both."""
         path = _path(uuid) + "/logs" + _query(stream=stream)
         return cast(Logs, self._transport().call(Request("GET", path, repeatable=True)).expect(dict))
 
     def follow_logs(self, uuid: str, *, stream: Optional[str] = None) -> Generator[FollowedLogEntry, None, None]:
-        """What an execution writes, from its beginning on and as it writes it,
-        until it is done. A lost connection is made again and nothing is told
-        twice; if another attempt begins, its first entry has restarted set.
+        """Iterate over the text that an execution writes, from its start, as it is written, until
+        the execution is done.
 
-        Closing the iterator, or the end of the program, ends only the following.
+        The client reconnects after a lost connection, and neither skips nor repeats text. When a
+        further attempt starts, restarted is True in its first entry. Closing the iterator does not
+        affect the execution. Raises NotFound if the execution is unknown.
         """
         return follow(self._transport(), _path(uuid) + "/logs" + _query(follow="1", stream=stream))
 
     def _get(
-        self, uuid: str, wait: Optional[float] = None, *, patient: bool = False, deadline: Optional[float] = None
+        self, uuid: str, wait: Optional[float] = None, *, reached: bool = False, deadline: Optional[float] = None
     ) -> Execution:
         query = "" if wait is None else "?wait={:.3f}".format(wait)
         request = Request(
             "GET",
             _path(uuid) + query,
             repeatable=True,
-            silence=None if wait is None else wait + _MARGIN,
-            patient=patient,
+            read_timeout=None if wait is None else wait + _MARGIN,
+            reached=reached,
             retry_busy=wait is None,
             deadline=deadline,
         )
@@ -195,23 +200,25 @@ class Executions:
     def _wait(self, uuid: str, wait_timeout: Optional[float]) -> Execution:
         transport = self._transport()
         deadline = None if wait_timeout is None else transport.clock() + wait_timeout
-        patient = False
+        reached = False
         while True:
-            asked = transport.clock()
-            left = _LONG_POLL if deadline is None else min(_LONG_POLL, max(0.0, deadline - asked))
+            start = transport.clock()
+            left = _LONG_POLL if deadline is None else min(_LONG_POLL, max(0.0, deadline - start))
             try:
-                execution = self._get(uuid, left, patient=patient, deadline=deadline)
+                execution = self._get(uuid, left, reached=reached, deadline=deadline)
             except TooBusy:
-                # Too many wait already; to look is not to wait.
-                execution = self._get(uuid, patient=patient, deadline=deadline)
+                # Too many requests wait already; get it without waiting.
+                execution = self._get(uuid, reached=reached, deadline=deadline)
             if execution["status"] in DONE:
                 return execution
-            patient = True
+            reached = True
             now = transport.clock()
             if deadline is not None and now >= deadline:
-                raise _late("{} is {} after {} s".format(uuid, execution["status"], wait_timeout), uuid, execution)
-            if now - asked < min(left, _POLL):
-                # Not waited for: too many wait, or the server is about to stop.
+                raise _wait_timeout(
+                    "{} is {} after {} s".format(uuid, execution["status"], wait_timeout), uuid, execution
+                )
+            if now - start < min(left, _POLL):
+                # The server did not wait: too many requests do, or it is about to stop.
                 transport.sleep(_POLL if deadline is None else min(_POLL, deadline - now))
 
     def _wait_all(self, uuids: Sequence[str], wait_timeout: Optional[float]) -> List[Execution]:
@@ -219,24 +226,23 @@ class Executions:
         deadline = None if wait_timeout is None else clock() + wait_timeout
         left = _ids(uuids)
         while True:
-            # One that is not there will not come to be.
+            # An unknown id stays unknown.
             found = self.get_bulk(left)
             left = [each["uuid"] for each in found if each["status"] in ("Pending", "Started")]
             if not left:
                 return found if len(found) == len(uuids) else self.get_bulk(uuids)
-            # Runs begin in their order, so that when the last one is done hardly
-            # any other is not.
+            # Runs start in order, so when the last one is done, nearly all others are.
             try:
                 self._wait(left[-1], None if deadline is None else max(deadline - clock(), _SHORTEST))
             except WaitTimeout as err:
                 text = "{} of {} executions are not done after {} s".format(len(left), len(uuids), wait_timeout)
-                raise _late(text, left[-1], err.execution) from None
+                raise _wait_timeout(text, left[-1], err.execution) from None
 
 
-def _late(message: str, uuid: str, execution: Optional[Execution]) -> WaitTimeout:
+def _wait_timeout(message: str, uuid: str, execution: Optional[Execution]) -> WaitTimeout:
     return WaitTimeout(
         message,
-        hint="it goes on; executions.get({!r}, wait=True) waits for it again".format(uuid),
+        hint="it continues; executions.get({!r}, wait=True) waits for it again".format(uuid),
         execution_id=uuid,
         execution=execution,
     )

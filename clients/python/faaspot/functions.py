@@ -1,25 +1,26 @@
-"""f.functions: deploying functions and running them."""
+"""f.functions: deploys functions and runs them."""
 
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Sequence, cast, overload
 
 from . import arguments, pages
+from .code_input import CodeInput, read_code
 from .errors import NoAnswer, Unavailable, WaitTimeout, from_fields
 from .executions import Executions
-from .shapes import Execution, Function, FunctionSummary
-from .sources import Source, read_source
+from .models import Execution, Function, FunctionSummary
 from .transport import Answer, Request, Transport
 
-# A run lasts up to 900 s, may have to wait for a place before, and nothing comes
-# until it is over. Deploying runs the code outside main, with the same limit.
-_WORK_SILENCE = 1200.0  # seconds
+# A run takes up to 900 s and may wait for a free slot before, and the server is silent until it ends.
+# A deploy runs the code outside main, with the same limit.
+_RUN_TIMEOUT = 1200.0  # seconds
 
 
 class Functions:
     """The functions of a server. Any thread may use it.
 
-    Everything here may raise a FaaspotException.
+    Every method may raise the FaaspotExceptions of its request, such as NotFound, Unauthenticated,
+    TooBusy, Unavailable and NoAnswer, and TypeError or ValueError for arguments that are not valid.
     """
 
     def __init__(self, transport: Callable[[], Transport], executions: Executions) -> None:
@@ -27,15 +28,15 @@ class Functions:
         self._executions = executions
 
     def __call__(self) -> Functions:
-        """f.functions() is f.functions."""
+        """Return self: f.functions() is f.functions."""
         return self
 
     def list(self) -> List[FunctionSummary]:
-        """All functions, by name."""
+        """Return all functions, ordered by name."""
         return list(pages.items(self._transport(), "/v1/functions/"))
 
     def get(self, name: str) -> Function:
-        """A function with its code. Values of its context are never told."""
+        """Return one function with its code. The values of its context are never returned."""
         path = _path(name) + "?encoding=plain"
         answer = self._transport().call(Request("GET", path, repeatable=True))
         return cast(Function, answer.expect(dict))
@@ -43,29 +44,30 @@ class Functions:
     def create(
         self,
         name: str,
-        file: Source,
-        context_file: Optional[Source] = None,
+        file: CodeInput,
+        context_file: Optional[CodeInput] = None,
         wait: bool = False,
         *,
         timeout: Optional[float] = None,
         memory: Optional[float] = None,
         retries: Optional[int] = None,
     ) -> str:
-        """Deploy a new function and return the id of that execution.
+        """Deploy a new function and return the id of the deploy's execution.
 
-        file          Python that defines main(args, context): a path, or an
-                      object whose read() gives text or UTF-8 bytes
-        context_file  what main gets as context: lines of key = "value" (TOML),
-                      or a JSON object; a path or object as well
-        wait          return when it is deployed. A server of today answers not
-                      before that anyway
+        file          Python source that defines main(args, context): a path, or an object whose
+                      read() returns text or UTF-8 bytes
+        context_file  the context that main receives, as lines of key = "value" (TOML) or a JSON
+                      object; a path or an object like file
+        wait          True: return when the function is deployed; current servers never answer
+                      earlier
         timeout       seconds that a run may take, 0.1 to 900; default 60
         memory        MB that a run may use, 64 to 1024; default 128
-        retries       further attempts that a background run gets after the
-                      function failed, 0 to 10; default 0
+        retries       further attempts of a background run after the function failed, 0 to 10;
+                      default 0
 
-        Raises DeployFailed if the code does not deploy, with line and
-        server_traceback, and AlreadyExists if there is a function of that name.
+        Raises DeployFailed, with line and server_traceback, if the code cannot be deployed,
+        AlreadyExists if there is a function of that name, TooLarge if code or context exceed a
+        limit, OSError if a path cannot be read, and ValueError if the text is not UTF-8.
         """
         body = _definition(file, context_file, timeout, memory, retries)
         return self._change("PUT", "/v1/functions/", {"name": name, **body}, wait)
@@ -73,8 +75,8 @@ class Functions:
     def update(
         self,
         name: str,
-        file: Optional[Source] = None,
-        context_file: Optional[Source] = None,
+        file: Optional[CodeInput] = None,
+        context_file: Optional[CodeInput] = None,
         new_name: Optional[str] = None,
         wait: bool = False,
         *,
@@ -82,16 +84,17 @@ class Functions:
         memory: Optional[float] = None,
         retries: Optional[int] = None,
     ) -> str:
-        """Change what is given of a function and return the id of that
-        execution. Arguments are as for create; if what results does not deploy,
-        nothing is changed."""
+        """Change the given parts of a function and return the id of the deploy's execution.
+
+        Arguments and errors are those of create; new_name renames the function. If the result
+        cannot be deployed, nothing changes."""
         body = _definition(file, context_file, timeout, memory, retries)
         if new_name is not None:
             body["name"] = new_name
         return self._change("PATCH", _path(name), body, wait)
 
     def delete(self, name: str, wait: bool = False) -> str:
-        """Delete a function and return the id of that execution."""
+        """Delete a function and return the id of the deletion's execution."""
         return self._change("DELETE", _path(name), None, wait)
 
     @overload
@@ -132,48 +135,47 @@ class Functions:
     ) -> Any:
         """Run a function.
 
-        parameters       what main gets as args: a dict of what JSON can express
-        wait             False: return the id of the execution once the server
-                         has it on disk. True: return what main returned
-        retries          further attempts after failures of the function, 0 to
-                         10; default what the function says. With wait, 0
-        idempotency_key  within 24 hours the server does the same call with the
-                         same key once, however often it is made: 1 to 255
-                         printable ASCII characters
-        timeout          seconds to wait for the server's answer; default 1200
-                         with wait, which is longer than any run
+        parameters       the args that main receives: a dict of JSON values; default {}
+        wait             False: return the id of the execution once the server has written it to
+                         disk. True: return the return value of main
+        retries          further attempts after the function failed, 0 to 10; default the retries of
+                         the function, with wait 0
+        idempotency_key  1 to 255 printable ASCII characters; within 24 hours the server accepts the
+                         same call with the same key once, however often it is sent
+        timeout          seconds to wait for the server's answer, above 0 and at most 86,400; default
+                         1200 with wait, which is longer than any run, else the client's read_timeout
 
-        With wait, RunFailed is raised if the function raised or met a limit. With
-        wait and neither retries nor idempotency_key, a run whose connection is
-        lost is not repeated, as it may have happened: NoAnswer is raised.
+        With wait, raises RunFailed if the function raised or exceeded a limit, and WaitTimeout if a
+        given timeout ends first. With wait and neither retries nor idempotency_key, a run whose
+        connection is lost is not sent again, because it may have happened: NoAnswer is raised.
         """
         body = arguments.encode_parameters(parameters)
         if not wait:
-            return self._accept(name, "/rpc/", body, retries, idempotency_key, timeout).expect(str)
-        # A key makes a background run of it that is waited for, which costs more.
+            return self._submit(name, "/rpc/", body, retries, idempotency_key, timeout).expect(str)
+        # With a key the server makes it a background run and waits for it, which costs more.
         keyed = retries is not None or idempotency_key is not None
         request = Request(
             "POST",
             "/v1/sync/functions/{}/rpc/".format(arguments.segment(name, "name")),
             body,
-            arguments.accepting(idempotency_key, retries) if keyed else {},
+            arguments.idempotency_headers(idempotency_key, retries) if keyed else {},
             repeatable=keyed,
-            silence=_WORK_SILENCE if timeout is None else arguments.check_seconds(timeout, "timeout"),
+            read_timeout=_RUN_TIMEOUT if timeout is None else arguments.check_seconds(timeout, "timeout"),
         )
         try:
             return self._transport().call(request).value
         except NoAnswer as err:
             if not err.timed_out or not err.sent or timeout is None:
                 raise
-            hint = "it goes on: see executions.list(function={!r})".format(name)
+            hint = "the run continues: see executions.list(function={!r})".format(name)
             if idempotency_key is not None:
-                hint = "it goes on: the same call with the same idempotency_key waits for it again"
+                hint = "the run continues: the same call with the same idempotency_key waits for it again"
             raise WaitTimeout("{} is not done after {:g} s".format(name, timeout), hint=hint) from err
         except Unavailable as err:
             if not keyed or err.execution_id is None:
                 raise
-            # It was accepted, and takes longer than the server lets one request
-            # wait, or than the server stayed.
+            # The run was accepted and takes longer than the server lets one request wait, or the
+            # server stopped meanwhile.
             return _output(self._executions.get(err.execution_id, wait=True, wait_timeout=timeout))
 
     def run_bulk(
@@ -185,19 +187,21 @@ class Functions:
         idempotency_key: Optional[str] = None,
         timeout: Optional[float] = None,
     ) -> List[str]:
-        """Run a function in the background once for each dict, 1 to 10,000 of
-        them. Returns the ids of the executions in order once all are on disk; if
-        one cannot be accepted, none is. The other arguments are as for run."""
+        """Run a function in the background once for each of 1 to 10,000 dicts.
+
+        Returns the ids of the executions, in order, once the server has written all of them to disk.
+        If one cannot be accepted, none is. The other arguments are those of run. Raises TooLarge if
+        there are too many."""
         if isinstance(parameters, (str, bytes, Mapping)):
             raise TypeError("parameters must be a list of dicts, not {}".format(type(parameters).__name__))
         each = [arguments.check_parameters(one, "parameters[{}]".format(i)) for i, one in enumerate(parameters)]
         body = arguments.encode(each, "parameters")
-        return self._accept(name, "/bulk_rpc/", body, retries, idempotency_key, timeout).expect(list)
+        return self._submit(name, "/bulk_rpc/", body, retries, idempotency_key, timeout).expect(list)
 
-    def _accept(
+    def _submit(
         self,
         name: str,
-        end: str,
+        suffix: str,
         body: bytes,
         retries: Optional[int],
         idempotency_key: Optional[str],
@@ -206,11 +210,11 @@ class Functions:
         return self._transport().call(
             Request(
                 "POST",
-                _path(name) + end,
+                _path(name) + suffix,
                 body,
-                arguments.accepting(idempotency_key, retries),
+                arguments.idempotency_headers(idempotency_key, retries),
                 repeatable=True,
-                silence=None if timeout is None else arguments.check_seconds(timeout, "timeout"),
+                read_timeout=None if timeout is None else arguments.check_seconds(timeout, "timeout"),
             )
         )
 
@@ -219,9 +223,9 @@ class Functions:
             method,
             path,
             None if body is None else arguments.encode(body, "the function"),
-            arguments.accepting(),
+            arguments.idempotency_headers(),
             repeatable=True,
-            silence=_WORK_SILENCE,
+            read_timeout=_RUN_TIMEOUT,
         )
         uuid = self._transport().call(request).expect(str)
         if wait:
@@ -230,7 +234,7 @@ class Functions:
 
 
 def _output(execution: Execution) -> Any:
-    """What came of an execution that is done."""
+    """The output of an execution that is done. Raises the exception for its error."""
     if execution["status"] != "Success":
         raise from_fields(cast(Mapping[str, Any], execution["error"] or {}), execution_id=execution["uuid"])
     return execution["output"]
@@ -241,19 +245,19 @@ def _path(name: str) -> str:
 
 
 def _definition(
-    file: Optional[Source],
-    context_file: Optional[Source],
+    file: Optional[CodeInput],
+    context_file: Optional[CodeInput],
     timeout: Optional[float],
     memory: Optional[float],
     retries: Optional[int],
 ) -> Dict[str, Any]:
     body: Dict[str, Any] = {}
     if file is not None:
-        body["code"] = read_source(file, "file")
+        body["code"] = read_code(file, "file")
     if context_file is not None:
-        body["context"] = read_source(context_file, "context_file")
+        body["context"] = read_code(context_file, "context_file")
     if body:
-        body["encoding"] = "plain"  # texts are sent as they are; else the server would have to guess
+        body["encoding"] = "plain"  # the text is sent as it is; without this the server would guess
     for name, value in (("timeout", timeout), ("memory", memory), ("retries", retries)):
         if value is not None:
             body[name] = value

@@ -1,4 +1,4 @@
-"""Lists that come in pages: the header Link has the next one (RFC 8288)."""
+"""Lists in pages: the header Link names the next page (RFC 8288)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next)(?=\s|
 
 
 def items(transport: Transport, path: str) -> Iterator[Any]:
-    """Everything that the list at path has, page by page as it is asked for."""
+    """All items of the list at path. A page is requested when its first item is needed."""
     at: Optional[str] = path
     while at is not None:
         answer = transport.call(Request("GET", at, repeatable=True))
@@ -25,8 +25,8 @@ def items(transport: Transport, path: str) -> Iterator[Any]:
 
 
 def next_path(link: Optional[str]) -> Optional[str]:
-    """The path and query of the next page that a header Link names. Its scheme
-    and host, if any, are not looked at: the token is for one server."""
+    """The path and query of the next page that a header Link names; None if there is none. Scheme
+    and host are ignored: the token is for one server."""
     for found in _LINK.finditer(link or ""):
         if _NEXT.search(found.group(2)):
             url = urllib.parse.urlsplit(found.group(1))

@@ -1,7 +1,7 @@
-"""Open connections, kept for the next request.
+"""Keeps idle connections for the next request.
 
-Any thread may use a Pool. A connection that is taken belongs to the thread that
-took it until it is given back.
+Any thread may use a Pool. A connection belongs to the thread that acquired it until that thread
+releases it.
 """
 
 from __future__ import annotations
@@ -14,26 +14,25 @@ from typing import Callable, List, Optional
 
 from .connection import Connection, Dialer
 
-# Servers close connections that rest, ours after 60 s. One that rested for half
-# of that is not relied on: it could be closed just when it is used again.
+# Servers close idle connections; a faaspot server does after 60 s. A connection that was idle for
+# half of that is not used: the server could close it just when a request is sent.
 _IDLE_SECONDS = 30.0
 
 
 class Pool:
-    """Keeps up to limit connections to one server, and makes new ones."""
+    """Keeps at most limit idle connections to one server, and opens new ones."""
 
     def __init__(self, dialer: Dialer, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._dialer = dialer
         self._limit = limit
         self._clock = clock
         self._lock = threading.Lock()
-        self._idle: List[Connection] = []  # the one used last is at the end
+        self._idle: List[Connection] = []  # the most recently used one is last
         self._pid = os.getpid()
 
-    def take(self) -> Connection:
-        """A connection that rests and seems alive, else a new one. NoAnswer if
-        there can be none."""
-        self._leave_to_parent()
+    def acquire(self) -> Connection:
+        """An idle connection that seems usable, else a new one. Raises NoAnswer."""
+        self._forget_after_fork()
         while True:
             with self._lock:
                 if not self._idle:
@@ -45,35 +44,34 @@ class Pool:
             connection.close()
         return self._dialer.dial()
 
-    def fresh(self) -> Connection:
-        """A new connection."""
+    def open(self) -> Connection:
+        """A new connection. Raises NoAnswer."""
         return self._dialer.dial()
 
-    def give(self, connection: Connection) -> None:
-        """Give back a connection whose answer was read to its end."""
-        self._leave_to_parent()
+    def release(self, connection: Connection) -> None:
+        """Return a connection whose answer was read to its end."""
+        self._forget_after_fork()
         surplus: Optional[Connection] = connection
         if connection.fileno() >= 0:
             connection.idle_since = self._clock()
             with self._lock:
                 self._idle.append(connection)
-                # The one that rests for longest is the first to be of no use.
+                # The one that has been idle for longest is the first to expire.
                 surplus = self._idle.pop(0) if len(self._idle) > self._limit else None
         if surplus is not None:
             surplus.close()
 
     def close(self) -> None:
-        """Close what rests. What is under way goes on, and later requests make
-        new connections."""
+        """Close the idle connections. Requests in progress continue, and later ones open new
+        connections."""
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
 
-    def _leave_to_parent(self) -> None:
-        # After a fork both processes have the same sockets; two that write to one
-        # connection read each other's answers. The lock may be held by a thread
-        # that does not exist here.
+    def _forget_after_fork(self) -> None:
+        # After a fork both processes share the sockets, and two that write to one connection read
+        # each other's answers. A thread that does not exist in the child may hold the lock.
         if self._pid != os.getpid():
             self._lock = threading.Lock()
             self._pid = os.getpid()
@@ -81,8 +79,8 @@ class Pool:
 
 
 def _readable(connection: Connection) -> bool:
-    """Whether there is something to read though nothing was asked: the server
-    has closed the connection, or answered what nobody asked."""
+    """Whether an idle connection has something to read: the server has closed it, or sent an answer
+    without a request."""
     number = connection.fileno()
     if number < 0:
         return True

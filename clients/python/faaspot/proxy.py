@@ -1,8 +1,7 @@
-"""Which proxy a server is reached through, as the environment says.
+"""Chooses the proxy for a server from the environment.
 
-HTTP_PROXY, HTTPS_PROXY and NO_PROXY mean what they mean for the command line
-`fas`, in capitals or small letters; this machine's own addresses are always
-reached directly.
+HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in upper or lower case, mean what they mean for the command
+line `fas`. Loopback addresses are always reached directly.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ _Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy that speaks HTTP. authorization is the value of the header
-    Proxy-Authorization, if it wants one."""
+    """An HTTP proxy. authorization is the value of the header Proxy-Authorization; None if the proxy
+    requires none."""
 
     host: str
     port: int
@@ -33,13 +32,14 @@ class Proxy:
 
 
 def proxy_for(scheme: str, host: str, port: int, environ: Optional[Mapping[str, str]] = None) -> Optional[Proxy]:
-    """The proxy for a server; None: reach it directly."""
+    """The proxy for a server; None: connect to it directly. Raises FaaspotException if the variable
+    does not name a usable proxy."""
     if environ is None:
         environ = os.environ
     name = scheme.upper() + "_PROXY"
     value = environ.get(name) or environ.get(name.lower())
     if name == "HTTP_PROXY" and environ.get("REQUEST_METHOD"):
-        value = None  # a CGI script: the variable may be a request's header "Proxy"
+        value = None  # in a CGI script the variable may come from the request header "Proxy"
     if not value or _excluded(host.lower(), port, environ):
         return None
     return _parse(value, name)
@@ -53,7 +53,7 @@ def _parse(value: str, name: str) -> Proxy:
         port = 0
     if url.scheme.lower() != "http" or not url.hostname or port == 0:
         raise FaaspotException(
-            "the variable {} does not name a proxy that this client can use".format(name),
+            "the variable {} does not name an HTTP proxy".format(name),
             hint="give http://HOST:PORT, or name the server in NO_PROXY",
         )
     authorization = None
@@ -76,9 +76,9 @@ def _excluded(host: str, port: int, environ: Mapping[str, str]) -> bool:
 
 
 def _covers(entry: str, host: str, port: int, address: Optional[_Address]) -> bool:
-    """Whether an entry of NO_PROXY is about a host: `*`, an address, a network
-    in CIDR notation, a domain with all below it, or .domain for only what is
-    below it; all but a network may end in :port."""
+    """Whether an entry of NO_PROXY matches a host: `*`, an address, a network in CIDR notation, a
+    domain with its subdomains, or .domain for the subdomains alone. All but a network may end in
+    :port."""
     if not entry:
         return False
     if entry == "*":
@@ -89,7 +89,7 @@ def _covers(entry: str, host: str, port: int, address: Optional[_Address]) -> bo
         except ValueError:
             return False
     name, colon, digits = entry.rpartition(":")
-    # An IPv6 address has colons of its own; with a port it is in brackets.
+    # An IPv6 address contains colons; with a port it is in brackets.
     if colon and digits.isdigit() and (":" not in name or name.endswith("]")):
         if int(digits) != port:
             return False

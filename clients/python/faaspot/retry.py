@@ -1,4 +1,4 @@
-"""When a request is sent again."""
+"""Decides when a failed request is sent again."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from typing import Optional
 class Retry:
     """How often a request is sent, and for how long.
 
-    A request is sent again after 429 and 503, with which a server says that it
-    did nothing, and after a lost connection if doing it twice does no harm. In
-    between is the time that the server asks for by Retry-After, else one that
-    doubles from first_delay to longest_delay. Either varies at random, so that
-    clients that failed together do not come again together.
+    A request is retried after status 429 or 503, by which a server reports that it did nothing, and
+    after a lost connection if sending it twice does no harm. The client waits for as long as the
+    server asks in Retry-After, else for a delay that doubles from first_delay to longest_delay.
+    Both vary at random, so that clients that failed together do not retry together.
 
-    attempts       requests in all, the first one included; 1: never again
-    total          seconds after the first failure within which the last request
-                   is begun; a longer wait is not begun
-    first_delay    seconds
-    longest_delay  seconds; what the server asks for is not cut to it
+    attempts       maximum number of requests, including the first; 1: never retry
+    total          seconds after the first failure within which the last attempt starts; a delay
+                   that would end later is not waited for
+    first_delay    seconds, above 0
+    longest_delay  seconds, at least first_delay; it does not bound Retry-After
+
+    Raises ValueError if a value is out of bounds.
     """
 
     attempts: int = 16
@@ -37,26 +38,23 @@ class Retry:
             raise ValueError("total must not be negative, and first_delay not above longest_delay")
 
     def delay(self, attempt: int, retry_after: Optional[float], chance: float) -> float:
-        """Seconds to wait after the attempt of this number, from 1. chance is
-        random, from 0 to 1. What the server asks for is a minimum."""
-        # The exponent is bounded: attempts may be many, and floats end at 2**1024.
+        """Seconds to wait after attempt number attempt, from 1. retry_after is the minimum that the
+        server asks for, in seconds; chance is a random number from 0 to 1."""
+        # The exponent is bounded because attempts may be many and floats end at 2**1024.
         doubled = min(self.first_delay * 2.0 ** min(attempt - 1, 60), self.longest_delay)
         if retry_after is not None:
             return retry_after + self.first_delay * chance
         return doubled * (1 - chance / 2)
 
 
-NEVER = Retry(attempts=1)
-
-
 def parse_retry_after(value: Optional[str], now: Optional[float] = None) -> Optional[float]:
-    """Seconds that the header Retry-After asks for: a number, or a date as in
-    RFC 9110. None if it is absent or neither. now is in seconds since 1970."""
+    """Seconds that a header Retry-After asks for: a number, or a date as in RFC 9110. None if the
+    header is absent or neither. now is in seconds since 1970."""
     if value is None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
-        # Longer numbers mean nothing, and floats of them do not exist.
+        # Nine digits are 31 years; a float of thousands of digits does not exist.
         return float(value[:9])
     try:
         date = email.utils.parsedate_to_datetime(value)

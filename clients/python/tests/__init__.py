@@ -1,5 +1,5 @@
-"""Tests of the client: `python3 -m unittest` in the folder above.
+"""Tests of the client: run `python3 -m unittest` in the folder above.
 
-Most talk to a real server, which is built from this repository, or to the binary
-that FAS_BINARY names; the others to one that misbehaves on purpose.
+Most tests use a real server: the binary that FAS_BINARY names, else one built from this repository.
+The others use a fake server that misbehaves on purpose.
 """

@@ -1,4 +1,4 @@
-"""A server that answers what a test tells it to, byte for byte, or does not."""
+"""A server that answers each request as a test specifies, byte for byte."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
 
 @dataclass
-class Heard:
-    """A request as it came."""
+class ReceivedRequest:
+    """A request as the server received it."""
 
     method: str
     target: str
-    headers: Dict[str, str]  # names in small letters
+    headers: Dict[str, str]  # names in lower case
     body: bytes
-    connection: int  # counts connections, from 0
+    connection: int  # number of its connection, from 0
 
     def json(self) -> Any:
         return json.loads(self.body)
 
 
 class Behaviour:
-    """What to do with a request. True: the connection stays open."""
+    """How the server reacts to a request. act returns whether the connection stays open."""
 
-    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+    def act(self, server: FakeServer, conn: socket.socket, request: ReceivedRequest) -> bool:
         raise NotImplementedError
 
 
 class Answer(Behaviour):
-    """A whole answer. With close the connection is closed behind it, without a
-    word."""
+    """A complete answer. With close, the server closes the connection after it without announcing
+    that in a header."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Answer(Behaviour):
         self.body = json.dumps(value).encode() if body is None else body
         self.status, self.headers, self.close = status, headers or {}, close
 
-    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+    def act(self, server: FakeServer, conn: socket.socket, request: ReceivedRequest) -> bool:
         lines = ["HTTP/1.1 {} Some Reason".format(self.status), "Content-Length: {}".format(len(self.body))]
         lines += ["{}: {}".format(name, value) for name, value in self.headers.items()]
         conn.sendall("\r\n".join(lines + ["", ""]).encode() + self.body)
@@ -57,16 +57,16 @@ class Answer(Behaviour):
 
 
 class Early(Answer):
-    """An answer before the body is read. The body is thrown away then; or, with
-    break_off, the connection is closed, which breaks it."""
+    """An answer that is sent before the body is read. The body is then read and discarded; with
+    abort, the server closes the connection instead, which resets it."""
 
-    def __init__(self, value: Any, status: int, *, break_off: bool = False) -> None:
+    def __init__(self, value: Any, status: int, *, abort: bool = False) -> None:
         super().__init__(value, status)
-        self.break_off = break_off
+        self.abort = abort
 
-    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+    def act(self, server: FakeServer, conn: socket.socket, request: ReceivedRequest) -> bool:
         super().act(server, conn, request)
-        if not self.break_off:
+        if not self.abort:
             conn.shutdown(socket.SHUT_WR)
             while conn.recv(1 << 20):
                 pass
@@ -74,69 +74,69 @@ class Early(Answer):
 
 
 class Raw(Behaviour):
-    """Bytes as they are; then the connection is closed."""
+    """Sends bytes unchanged, then closes the connection."""
 
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = pieces
 
-    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+    def act(self, server: FakeServer, conn: socket.socket, request: ReceivedRequest) -> bool:
         for piece in self.pieces:
             conn.sendall(piece)
         return False
 
 
 class Close(Behaviour):
-    """No answer: the connection is closed, or with reset broken."""
+    """Closes the connection without an answer; with reset, resets it."""
 
     def __init__(self, reset: bool = False) -> None:
         self.reset = reset
 
-    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+    def act(self, server: FakeServer, conn: socket.socket, request: ReceivedRequest) -> bool:
         if self.reset:
             reset(conn)
         return False
 
 
 class Silence(Behaviour):
-    """First some bytes, then nothing until the test is over."""
+    """Sends some bytes, then nothing until the test ends."""
 
     def __init__(self, first: bytes = b"") -> None:
         self.first = first
 
-    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+    def act(self, server: FakeServer, conn: socket.socket, request: ReceivedRequest) -> bool:
         conn.sendall(self.first)
-        server.over.wait()
+        server.stopped.wait()
         return False
 
 
 class Do(Behaviour):
-    """Something, then another behaviour."""
+    """Calls a function, then acts as another behaviour."""
 
-    def __init__(self, what: Callable[[], object], then: Behaviour) -> None:
-        self.what, self.then = what, then
+    def __init__(self, function: Callable[[], object], then: Behaviour) -> None:
+        self.function, self.then = function, then
 
-    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
-        self.what()
+    def act(self, server: FakeServer, conn: socket.socket, request: ReceivedRequest) -> bool:
+        self.function()
         return self.then.act(server, conn, request)
 
 
 class Tunnel(Behaviour):
-    """What a proxy does: carries bytes to a port and back until one side ends."""
+    """Acts as a proxy: copies bytes to a port and back until one side closes."""
 
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+    def act(self, server: FakeServer, conn: socket.socket, request: ReceivedRequest) -> bool:
         with socket.create_connection(("127.0.0.1", self.port)) as far:
             conn.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=_carry, args=(far, conn), daemon=True)
+            back = threading.Thread(target=_copy, args=(far, conn), daemon=True)
             back.start()
-            _carry(conn, far)
+            _copy(conn, far)
             back.join(60)
         return False
 
 
-def _carry(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket) -> None:
     try:
         while True:
             data = source.recv(1 << 16)
@@ -145,21 +145,21 @@ def _carry(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
     except OSError:
-        pass  # the other direction has ended
+        pass  # the other direction has closed the sockets
 
 
 def reset(conn: socket.socket) -> None:
-    """Make closing break the connection."""
+    """Make the next close reset the connection."""
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class FakeServer:
-    """Answers each request, over all connections, with the next behaviour. It is a
-    context manager, and stops at its end."""
+    """Answers each request, on any connection, with the next behaviour. It is a context manager and
+    stops on exit."""
 
     def __init__(self, *behaviours: Behaviour, tls: Optional[ssl.SSLContext] = None) -> None:
-        self.heard: List[Heard] = []
-        self.over = threading.Event()
+        self.requests: List[ReceivedRequest] = []
+        self.stopped = threading.Event()
         self.connections = 0
         self._behaviours = list(behaviours)
         self._tls = tls
@@ -170,20 +170,20 @@ class FakeServer:
         self.listen()
 
     def listen(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         self._run(self._accept, self._listener)
 
     def refuse(self) -> None:
-        """Take no connections until told to listen."""
-        with contextlib.suppress(OSError):  # done already
-            # Wakes the one who accepts; closing does not everywhere.
+        """Accept no connections until the next call of listen."""
+        with contextlib.suppress(OSError):  # it is shut down already
+            # Wakes the thread in accept; on some systems close does not.
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def tell(self, *behaviours: Behaviour) -> None:
-        """Add what to do after all that was told before."""
+    def add(self, *behaviours: Behaviour) -> None:
+        """Append behaviours for later requests."""
         with self._lock:
             self._behaviours.extend(behaviours)
 
@@ -195,18 +195,18 @@ class FakeServer:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.over.set()
+        self.stopped.set()
         self.refuse()
         with self._lock:
             for conn in self._open:
-                with contextlib.suppress(OSError):  # closed already
+                with contextlib.suppress(OSError):  # it is closed already
                     conn.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(60)
             assert not thread.is_alive()
 
-    def _run(self, what: Callable[..., None], *arguments: Any) -> None:
-        thread = threading.Thread(target=what, args=arguments, daemon=True)
+    def _run(self, function: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -235,25 +235,25 @@ class FakeServer:
                 if request is None:
                     break
                 with self._lock:
-                    self.heard.append(request)
+                    self.requests.append(request)
                     behaviour = self._behaviours.pop(0) if self._behaviours else Answer({"message": "no more"}, 418)
                 if not isinstance(behaviour, Early):
                     request.body = stream.read(int(request.headers.get("content-length", "0")))
                 if not behaviour.act(self, conn, request):
                     break
         except OSError:
-            pass  # clients give up, which tests are about
+            pass  # some tests are about clients that give up
         finally:
             with self._lock:
                 self._open.remove(conn)
-            # While its file is open the socket is, too, and nobody sees it closed.
+            # The socket stays open as long as the file made from it.
             if stream is not None:
                 stream.close()
             conn.close()
 
 
-def _read(stream: BinaryIO, number: int) -> Optional[Heard]:
-    """A request without its body."""
+def _read(stream: BinaryIO, number: int) -> Optional[ReceivedRequest]:
+    """Read the header of a request; None at the end of the connection."""
     first = stream.readline().decode("latin-1").split()
     if len(first) < 2:
         return None
@@ -264,4 +264,4 @@ def _read(stream: BinaryIO, number: int) -> Optional[Heard]:
             break
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    return Heard(first[0], first[1], headers, b"", number)
+    return ReceivedRequest(first[0], first[1], headers, b"", number)

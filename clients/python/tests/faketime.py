@@ -1,4 +1,4 @@
-"""A clock that stands still unless somebody sleeps."""
+"""A clock that only advances when a test or the client sleeps, and a client that uses it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 from typing import Callable, List, Optional
 
 from faaspot.connection import Dialer
+from faaspot.endpoint import parse_url
 from faaspot.executions import Executions
 from faaspot.functions import Functions
 from faaspot.pool import Pool
 from faaspot.retry import Retry
-from faaspot.settings import parse_url
 from faaspot.transport import Transport
 
 from .fakeserver import FakeServer
@@ -35,8 +35,8 @@ class FakeTime:
 
 
 class Client:
-    """A client of a fake server with a fake clock. Chance always takes nothing
-    off."""
+    """A client of a fake server with a fake clock. Its random numbers are always 0, so that delays are
+    exact."""
 
     def __init__(
         self,

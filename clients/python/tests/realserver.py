@@ -1,4 +1,4 @@
-"""A real server for tests: `fas serve` with a folder of its own."""
+"""A real server for tests: `fas serve` with its own folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unittest import mock
 from faaspot import Faaspot, Retry
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PATIENCE = 120.0  # seconds; nothing takes that long unless it is broken
+PATIENCE = 120.0  # seconds; what takes longer is broken
 
 TOKEN = "a-token-for-tests"
 
@@ -29,7 +29,7 @@ _running: List[RealServer] = []
 
 
 def binary() -> str:
-    """The path of `fas`: FAS_BINARY, else built once."""
+    """Return the path of `fas`: FAS_BINARY, else a binary that is built once."""
     global _binary
     if _binary is None:
         _binary = os.environ.get("FAS_BINARY")
@@ -40,7 +40,7 @@ def binary() -> str:
 
 
 def shared() -> RealServer:
-    """The server that most tests share."""
+    """Return the server that most tests share."""
     global _shared
     if _shared is None:
         _shared = RealServer(Path(_folder.name) / "shared")
@@ -49,9 +49,8 @@ def shared() -> RealServer:
 
 
 class RealServer:
-    """A server that keeps its data in a folder, and can be started again on it at
-    the same port. Unless token is None that is its admin token; else it draws one
-    and writes a profile."""
+    """A server whose data is in a folder; it can be restarted with the same data and port. token is
+    its admin token; with None, the server generates one and writes a profile."""
 
     def __init__(self, folder: Path, token: Optional[str] = TOKEN) -> None:
         self.folder = folder
@@ -68,17 +67,17 @@ class RealServer:
         return str(self.folder / "fasconf.yaml")
 
     def environment(self) -> Dict[str, str]:
-        """The environment of programs that belong to this server."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("FAASPOT_")}
-        kept.update(HOME=str(self.folder), FAASPOT_DIR=str(self.folder))
-        return kept
+        """Return the environment of programs that use this server's folder."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FAASPOT_")}
+        environment.update(HOME=str(self.folder), FAASPOT_DIR=str(self.folder), FAASPOT_FAS=binary())
+        return environment
 
     def start(self) -> None:
         environment = self.environment()
         if self.token is not None:
             environment["FAASPOT_ADMIN_TOKEN"] = self.token
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._borrow_cache()
+        self._share_cache()
         address = self.folder / "address"
         with contextlib.suppress(FileNotFoundError):
             address.unlink()
@@ -97,25 +96,25 @@ class RealServer:
 
     def _alive(self) -> bool:
         if self._process is None or self._process.poll() is not None:
-            raise AssertionError("the server ended: " + (self.folder / "log").read_text())
+            raise AssertionError("the server exited: " + (self.folder / "log").read_text())
         return True
 
-    def _borrow_cache(self) -> None:
-        """Share what compiling the interpreter gave the first server."""
+    def _share_cache(self) -> None:
+        """Share the shared server's cache of the compiled interpreter."""
         cache = self.folder / "data" / "cache"
         if _shared is not None and _shared is not self and not cache.exists():
             cache.parent.mkdir(mode=0o700, exist_ok=True)
             cache.symlink_to(_shared.folder / "data" / "cache")
 
     def stop(self) -> None:
-        """Stop it as administrators do."""
-        self._end(signal.SIGTERM)
+        """Shut it down gracefully."""
+        self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Stop it as a lost machine does."""
-        self._end(signal.SIGKILL)
+        """Kill it, as a machine that fails does."""
+        self._signal(signal.SIGKILL)
 
-    def _end(self, number: int) -> None:
+    def _signal(self, number: int) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -129,14 +128,13 @@ class RealServer:
             raise
 
     def client(self, **options: Any) -> Faaspot:
-        """A client for it, which the environment does not matter to."""
+        """Return a client of it that does not depend on the environment."""
         settings: Dict[str, Any] = {"url": self.url, "token": self.token, "retry": Retry(attempts=1), **options}
         return Faaspot(**settings)
 
     @contextlib.contextmanager
     def around(self, **variables: str) -> Iterator[None]:
-        """An environment of this process in which the server is the one that
-        clients find by themselves."""
+        """Set the environment of this process so that Faaspot() uses this server."""
         environment = self.environment()
         if self.token is not None:
             environment["FAASPOT_TOKEN"] = self.token
@@ -151,7 +149,7 @@ class RealServer:
             yield
 
     def fas(self, *arguments: str, stdin: str = "", **variables: str) -> str:
-        """Run the command line with this server's folder, and give its output."""
+        """Run the command line with this server's folder and return its output."""
         done = subprocess.run(
             [binary(), *arguments],
             input=stdin,
@@ -167,17 +165,16 @@ class RealServer:
 
 
 def await_true(condition: Callable[[], bool]) -> None:
-    """Wait for what another process does; between processes there is nothing to
-    wait on but looking again."""
+    """Wait until condition holds. It depends on another process, so it is polled."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError("it did not come to be")
+            raise AssertionError("the condition did not hold within {:g} s".format(PATIENCE))
         time.sleep(0.005)
 
 
 def _die_with_parent() -> None:
-    """No server outlives tests that are killed (Linux)."""
+    """Let the kernel kill the server if the tests are killed (Linux)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
 
 

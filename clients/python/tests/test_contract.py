@@ -1,4 +1,4 @@
-"""What the documents of FaaSpot promised of the client, word for word."""
+"""The client's behaviour as its first documentation promised it, call by call."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Contract(unittest.TestCase):
         self.addCleanup(self.f.functions.delete, name)
         return name
 
-    def test_groups(self) -> None:
+    def test_groups_are_attributes_and_callable(self) -> None:
         f = self.f
         self.assertIs(f.deployments, f.functions)
         self.assertIs(f.functions(), f.functions)
@@ -77,7 +77,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(f.functions.run("contract-2b", parameters={}, wait=True), ["Ho", {}])
         f.functions.delete("contract-2b", wait=True)
 
-    def test_names_with_and_without_ending(self) -> None:
+    def test_a_name_may_end_in_py(self) -> None:
         self.deployed("contract-3.py")
         self.assertEqual(self.f.functions.run("contract-3.py", {"name": "you"}, wait=True), "Hello you")
 
@@ -98,15 +98,15 @@ class Contract(unittest.TestCase):
     def test_waiting_for_a_run_is_one_request_to_the_blocking_url(self) -> None:
         with FakeServer(Answer({"sum": 3})) as server, Client(server) as f:
             self.assertEqual(f.functions.run("add", {"numbers": [1, 2]}, wait=True), {"sum": 3})
-            (heard,) = server.heard
-        self.assertEqual((heard.method, heard.target), ("POST", "/v1/sync/functions/add/rpc/"))
-        self.assertEqual(heard.json(), {"numbers": [1, 2]})
-        self.assertEqual(heard.headers["content-type"], "application/json")
+            (request,) = server.requests
+        self.assertEqual((request.method, request.target), ("POST", "/v1/sync/functions/add/rpc/"))
+        self.assertEqual(request.json(), {"numbers": [1, 2]})
+        self.assertEqual(request.headers["content-type"], "application/json")
 
-    def test_requests_carry_the_token(self) -> None:
+    def test_requests_have_the_token(self) -> None:
         with FakeServer(Answer([])) as server, Faaspot(url=server.url, token="sesame") as f:
             f.functions.list()
-            self.assertEqual(server.heard[0].headers["authorization"], "Token sesame")
+            self.assertEqual(server.requests[0].headers["authorization"], "Token sesame")
 
     def test_run_bulk_and_get_bulk(self) -> None:
         f = self.f
@@ -120,7 +120,7 @@ class Contract(unittest.TestCase):
         self.assertEqual([each["output"] for each in f.executions.get([uuids[0], uuids[1]])], want[:2])
         self.assertEqual([each["output"] for each in f.executions().get(uuids[::-1])], want[::-1])
 
-    def test_both_ways_to_look_up(self) -> None:
+    def test_executions_may_be_called(self) -> None:
         f = self.f
         self.deployed("contract-6")
         uuid = f.functions.run("contract-6")
@@ -143,12 +143,12 @@ class Contract(unittest.TestCase):
             f.executions.cancel(running)
         self.assertEqual(f.executions.get(running, wait=True)["status"], "Cancelled")
 
-    def test_booleans_are_written_as_python_writes_them(self) -> None:
+    def test_booleans_are_encoded_as_python_prints_them(self) -> None:
         with FakeServer(Answer([]), Answer([])) as server, Client(server) as f:
             f.executions.list()
             f.executions.list(include_completed=True, deployment="hello")
             self.assertEqual(
-                [each.target for each in server.heard],
+                [each.target for each in server.requests],
                 [
                     "/v1/executions/?include_completed=False",
                     "/v1/executions/?include_completed=True&deployment=hello",
@@ -166,7 +166,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(error.message, 'there is no function named "contract-absent"')
         self.assertIsNone(error.server_traceback)
 
-    def test_errors_have_the_function_s_traceback(self) -> None:
+    def test_errors_have_the_traceback_of_the_function(self) -> None:
         self.deployed("contract-8", "def main(args, context):\n    return args['absent']\n")
         with self.assertRaises(FaaspotException) as caught:
             self.f.functions.run("contract-8", wait=True)
@@ -176,7 +176,7 @@ class Contract(unittest.TestCase):
 
 class Configuration(unittest.TestCase):
     def test_the_profile_that_the_server_writes(self) -> None:
-        """`fas serve` and then Faaspot(), with nothing in between."""
+        """After `fas serve`, Faaspot() needs no configuration."""
         with tempfile.TemporaryDirectory() as folder:
             realserver.shared()
             server = realserver.RealServer(Path(folder) / "home", token=None)
@@ -201,7 +201,7 @@ class Configuration(unittest.TestCase):
                     FAASPOT_CONFIG=str(elsewhere), FAASPOT_PROFILE="q", FAASPOT_TOKEN=token
                 ), Faaspot() as f:
                     self.assertEqual(f.functions.list(), [])
-                # A change by this client is one that the server understands.
+                # The server accepts a file that this client changed.
                 with server.around(), Faaspot() as f:
                     f.profiles.update("local", username="me")
                 server.stop()

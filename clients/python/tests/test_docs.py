@@ -1,4 +1,4 @@
-"""What the documentation shows works as it is shown."""
+"""The examples of the documentation work as shown."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FILE = re.compile(r"# (\w+\.py)\n")
 
 
 class Pages(unittest.TestCase):
-    def play(self, page: Path) -> str:
-        """Do what the blocks of a page say, in their order, in a folder of its
-        own. One that begins with the name of a file is that file."""
+    def run_page(self, page: Path) -> str:
+        """Run the code blocks of a page in order, in their own folder. A block that begins with a
+        comment that names a file is written to that file instead. Return the output."""
         blocks: List[str] = _BLOCK.findall(page.read_text(encoding="utf-8"))
         namespace: Dict[str, Any] = {"__name__": page.stem}
         output = io.StringIO()
@@ -44,17 +44,17 @@ class Pages(unittest.TestCase):
         self.assertGreater(len(blocks), 0)
         return output.getvalue()
 
-    def test_the_page(self) -> None:
-        output = self.play(realserver.REPOSITORY / "docs" / "python.md")
+    def test_python_md(self) -> None:
+        output = self.run_page(realserver.REPOSITORY / "docs" / "python.md")
         for line in ("Success Hello, Grace!\n", "greeting Ada\n", "in main\n", "404 (Not Found): there is no function"):
             self.assertIn(line, output)
 
-    def test_the_readme(self) -> None:
-        output = self.play(realserver.REPOSITORY / "clients" / "python" / "README.md")
+    def test_readme(self) -> None:
+        output = self.run_page(realserver.REPOSITORY / "clients" / "python" / "README.md")
         self.assertRegex(output, r"[0-9a-f-]{36} Success Hello a\n[0-9a-f-]{36} Success Hello b\n")
 
-    def test_every_exception_and_call_is_there(self) -> None:
-        """What there is for users is on the page."""
+    def test_every_exception_and_method_is_documented(self) -> None:
+        """docs/python.md names every exception and every public method."""
         import faaspot
 
         text = (realserver.REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Exceptions: what they say and what kind they are of."""
+"""Exceptions: their texts, attributes and classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import unittest
 
 import faaspot
 from faaspot import FaaspotException, NoAnswer, RunFailed, WaitTimeout
-from faaspot.errors import from_fields, kind_of
+from faaspot.errors import error_class, from_fields
 
 
 class Exceptions(unittest.TestCase):
@@ -20,7 +20,7 @@ class Exceptions(unittest.TestCase):
         self.assertEqual(error.args[0], "no such function")
 
     def test_prints_the_message_if_there_was_no_answer(self) -> None:
-        self.assertEqual(str(FaaspotException("nobody there")), "nobody there")
+        self.assertEqual(str(FaaspotException("no server")), "no server")
 
     def test_arguments_have_the_names_of_the_contract(self) -> None:
         error = FaaspotException(message="m", reason="r", server_traceback="t", status_code=500, error_code="c")
@@ -48,12 +48,12 @@ class Exceptions(unittest.TestCase):
         self.assertEqual((error.line, error.error_type, error.execution_id), (2, "KeyError", "id"))
         self.assertEqual((error.hint, error.server_traceback), ("give a name", "Traceback ...\n"))
 
-    def test_fields_of_wrong_types_are_not_believed(self) -> None:
+    def test_fields_of_wrong_types_are_ignored(self) -> None:
         error = from_fields({"message": 3, "error_code": [], "line": "2", "hint": {}}, status=400, reason="Bad")
         self.assertEqual(str(error), "400 (Bad): there is no message")
         self.assertEqual((error.error_code, error.line, error.hint), (None, None, None))
 
-    def test_kinds(self) -> None:
+    def test_classes_by_code_and_status(self) -> None:
         for code, status, kind in [
             ("invalid_argument", 400, "InvalidRequest"),
             ("deploy_failed", 400, "DeployFailed"),
@@ -73,26 +73,26 @@ class Exceptions(unittest.TestCase):
             ("timeout", 504, "RunFailed"),
             (None, 403, "Unauthenticated"),
             (None, 504, "Unavailable"),
-            ("a word of tomorrow", 418, "InvalidRequest"),
-            ("a word of tomorrow", 507, "ServerError"),
-            ("a word of tomorrow", None, "FaaspotException"),
+            ("a future code", 418, "InvalidRequest"),
+            ("a future code", 507, "ServerError"),
+            ("a future code", None, "FaaspotException"),
         ]:
             with self.subTest(code=code, status=status):
-                self.assertIs(kind_of(status, code), getattr(faaspot, kind))
+                self.assertIs(error_class(status, code), getattr(faaspot, kind))
 
-    def test_travel_between_processes(self) -> None:
+    def test_pickle_and_copy(self) -> None:
         for error in (
             FaaspotException("m", "r", "t", 500, "c", hint="h", line=3),
             NoAnswer("m", hint="h", sent=True, timed_out=True),
             WaitTimeout("m", execution_id="id", execution={"uuid": "id"}),
         ):
-            for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
-                self.assertIs(type(twin), type(error))
-                self.assertEqual(vars(twin), vars(error))
-                self.assertEqual((str(twin), twin.args), (str(error), error.args))
+            for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+                self.assertIs(type(copied), type(error))
+                self.assertEqual(vars(copied), vars(error))
+                self.assertEqual((str(copied), copied.args), (str(error), error.args))
 
     @unittest.skipIf(sys.version_info < (3, 11), "tracebacks have no notes before Python 3.11")
-    def test_tracebacks_say_what_to_do(self) -> None:
+    def test_tracebacks_show_the_hint(self) -> None:
         error = FaaspotException("m", server_traceback="File hello\n", hint="do this", error_id="e-1")
         text = "".join(traceback.format_exception(type(error), error, None))
         self.assertEqual(text, "faaspot.errors.FaaspotException: m\nFile hello\nhint: do this\nerror id: e-1\n")

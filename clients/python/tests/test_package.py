@@ -1,4 +1,4 @@
-"""The package as pip installs it, and for which Pythons."""
+"""The package as pip installs it, and the Python versions that it supports."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ sys.exit(any(importlib.util.find_spec(name) is None for name in ("pip", "setupto
 
 
 def _python() -> Optional[str]:
-    """A Python with what pip needs to install from a folder without a package
-    index: this one, or the system's."""
+    """Return a Python that can install from a folder without a package index: this one or the
+    system's; None if neither can."""
     for candidate in (sys.executable, "/usr/bin/python3"):
         with contextlib.suppress(OSError):
             if subprocess.run([candidate, "-c", _CHECK]).returncode == 0:
@@ -39,11 +39,11 @@ class Package(unittest.TestCase):
     def test_pip_installs_it_from_the_folder(self) -> None:
         base = _python()
         if base is None:
-            missing = "no Python here has pip, setuptools, wheel and venv"
+            missing = "no Python on this machine has pip, setuptools, wheel and venv"
             self.assertFalse(os.environ.get("CI"), missing)
             self.skipTest(missing)
         with tempfile.TemporaryDirectory() as folder:
-            # setuptools writes into the folder that it builds from.
+            # setuptools writes into its source folder.
             source = Path(folder) / "source"
             shutil.copytree(FOLDER, source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*"))
             target = Path(folder) / "target"
@@ -70,12 +70,12 @@ class Package(unittest.TestCase):
             modules = sorted(path.name for path in (FOLDER / "faaspot").glob("*.py"))
             self.assertEqual(second, "None {}".format(modules))
 
-    def test_it_is_python_3_9(self) -> None:
+    def test_the_syntax_is_that_of_python_3_9(self) -> None:
         for path in sorted(FOLDER.glob("*/*.py")):
             with self.subTest(path.name):
                 ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 9))
 
-    def test_it_needs_the_standard_library_alone(self) -> None:
+    def test_only_the_standard_library_is_imported(self) -> None:
         if sys.version_info < (3, 10):
             self.skipTest("Python 3.9 does not know the names of its standard library")
         for path in sorted((FOLDER / "faaspot").glob("*.py")):
@@ -94,7 +94,7 @@ class Package(unittest.TestCase):
             if path.suffix in (".py", ".toml", ".md") and path.name != "_version.py":
                 self.assertNotIn('"{}"'.format(faaspot.__version__), path.read_text(encoding="utf-8"), path.name)
 
-    def test_what_is_exported_is_there(self) -> None:
+    def test_exported_names_exist(self) -> None:
         self.assertEqual(sorted(faaspot.__all__), list(faaspot.__all__))
         for name in faaspot.__all__:
             self.assertTrue(hasattr(faaspot, name), name)

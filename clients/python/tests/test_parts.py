@@ -1,4 +1,4 @@
-"""The small parts: times between attempts, events, pages, sources, arguments."""
+"""The small modules: retry, events, pages, code_input and arguments."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, List
 
 from faaspot import Retry, arguments
+from faaspot.code_input import read_code
 from faaspot.events import Event, parse
 from faaspot.pages import next_path
 from faaspot.retry import parse_retry_after
-from faaspot.sources import read_source
 
 from .fakeserver import Answer, FakeServer
 from .faketime import Client
@@ -38,11 +38,13 @@ class RetryAfter(unittest.TestCase):
             with self.subTest(value=value):
                 self.assertEqual(parse_retry_after(value, now), want)
 
-    def test_chance_spreads_clients(self) -> None:
+    def test_random_numbers_spread_clients(self) -> None:
         retry = Retry(first_delay=1, longest_delay=8)
         self.assertEqual([retry.delay(n, None, 0.0) for n in (1, 2, 3, 4, 5)], [1, 2, 4, 8, 8])
         self.assertEqual([retry.delay(n, None, 1.0) for n in (1, 2, 3, 4, 5)], [0.5, 1, 2, 4, 4])
-        self.assertEqual([retry.delay(1, 5, chance) for chance in (0.0, 1.0)], [5, 6], "not before the server asks")
+        self.assertEqual(
+            [retry.delay(1, 5, chance) for chance in (0.0, 1.0)], [5, 6], "never earlier than the server asks"
+        )
         self.assertEqual(retry.delay(100_000, None, 0.0), 8)
 
     def test_bounds(self) -> None:
@@ -55,7 +57,7 @@ class Events(unittest.TestCase):
     def events(self, text: bytes) -> List[Event]:
         return list(parse(io.BytesIO(text)))
 
-    def test_standard(self) -> None:
+    def test_examples_of_the_standard(self) -> None:
         """The examples of the HTML standard, section 9.2.6."""
         self.assertEqual(self.events(b"data: YHOO\ndata: +2\ndata: 10\n\n"), [Event("message", "YHOO\n+2\n10", None)])
         self.assertEqual(
@@ -72,18 +74,18 @@ class Events(unittest.TestCase):
             self.events(b"data\n\ndata\ndata\n\ndata:"), [Event("message", "", None), Event("message", "\n", None)]
         )
 
-    def test_lines(self) -> None:
+    def test_line_ends(self) -> None:
         want = [Event("log", "a", "1"), Event("message", "b", "1")]
         self.assertEqual(self.events(b"\xef\xbb\xbfevent: log\r\nid: 1\r\ndata: a\r\n\r\nretry: 5\ndata: b\n\n"), want)
 
-    def test_what_is_cut_off_is_dropped(self) -> None:
+    def test_an_incomplete_event_is_dropped(self) -> None:
         self.assertEqual(self.events(b"data: a\n\ndata: b\n"), [Event("message", "a", None)])
         self.assertEqual(self.events(b"data: a\n\ndata: b\n\r"), [Event("message", "a", None)])
 
-    def test_an_event_without_data_is_none(self) -> None:
+    def test_an_event_without_data_is_dropped(self) -> None:
         self.assertEqual(self.events(b"event: log\nid: 4\n\ndata: x\n\n"), [Event("message", "x", "4")])
 
-    def test_an_id_with_a_zero_is_none(self) -> None:
+    def test_an_id_with_nul_is_ignored(self) -> None:
         self.assertEqual(self.events(b"id: 1\0\ndata: x\n\n"), [Event("message", "x", None)])
 
 
@@ -104,7 +106,7 @@ class Pages(unittest.TestCase):
             with self.subTest(link):
                 self.assertEqual(next_path(link), want)
 
-    def test_follows_them_to_the_end(self) -> None:
+    def test_all_pages_are_read(self) -> None:
         server = FakeServer(
             Answer([1, 2], headers={"Link": '</v1/functions/?after=2>; rel="next"'}),
             Answer([], headers={"Link": '<http://elsewhere/v1/functions/?after=3>; rel="next"'}),
@@ -113,55 +115,55 @@ class Pages(unittest.TestCase):
         with server, Client(server) as f:
             self.assertEqual(f.functions.list(), [1, 2, 3])
             self.assertEqual(
-                [each.target for each in server.heard][1:], ["/v1/functions/?after=2", "/v1/functions/?after=3"]
+                [each.target for each in server.requests][1:], ["/v1/functions/?after=2", "/v1/functions/?after=3"]
             )
 
-    def test_asks_for_no_page_that_nobody_wants(self) -> None:
+    def test_a_page_that_is_not_needed_is_not_requested(self) -> None:
         server = FakeServer(Answer([1, 2], headers={"Link": '</v1/executions/?cursor=2>; rel="next"'}))
         with server, Client(server) as f:
             self.assertEqual(f.executions.list(limit=2), [1, 2])
             self.assertEqual(f.executions.list(limit=0), [])
-            self.assertEqual(len(server.heard), 1)
+            self.assertEqual(len(server.requests), 1)
 
-    def test_a_page_that_names_itself_is_refused(self) -> None:
+    def test_a_page_that_names_itself_as_the_next_is_an_error(self) -> None:
         link = {"Link": '</v1/functions/>; rel="next"'}
         with FakeServer(*[Answer([1], headers=link)] * 3) as server, Client(server) as f:
             with self.assertRaisesRegex(Exception, "names itself"):
                 f.functions.list()
-            self.assertEqual(len(server.heard), 1)
+            self.assertEqual(len(server.requests), 1)
 
 
-class Sources(unittest.TestCase):
-    def test_kinds(self) -> None:
+class CodeInputs(unittest.TestCase):
+    def test_paths_and_files(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "hello.py"
             path.write_bytes("é = 1\r\n".encode())
             want = "é = 1\r\n"
-            self.assertEqual(read_source(str(path), "file"), want)
-            self.assertEqual(read_source(path, "file"), want)
+            self.assertEqual(read_code(str(path), "file"), want)
+            self.assertEqual(read_code(path, "file"), want)
             with open(path, "rb") as binary, open(path, encoding="utf-8", newline="") as text:
-                self.assertEqual(read_source(binary, "file"), want)
-                self.assertEqual(read_source(text, "file"), want)
-            self.assertEqual(read_source(io.StringIO("x"), "file"), "x")
+                self.assertEqual(read_code(binary, "file"), want)
+                self.assertEqual(read_code(text, "file"), want)
+            self.assertEqual(read_code(io.StringIO("x"), "file"), "x")
 
             path.write_bytes(b"# coding: latin-1\n\xe9 = 1\n")
             with self.assertRaisesRegex(ValueError, "hello.py is not UTF-8"):
-                read_source(path, "file")
+                read_code(path, "file")
             with self.assertRaises(FileNotFoundError):
-                read_source(Path(folder) / "absent", "file")
+                read_code(Path(folder) / "absent", "file")
 
-    def test_what_is_neither(self) -> None:
+    def test_neither_a_path_nor_a_file(self) -> None:
         wrong: Any = 3
         with self.assertRaisesRegex(TypeError, "file must be a path or an open file, not int"):
-            read_source(wrong, "file")
+            read_code(wrong, "file")
 
         class Odd:
             def read(self) -> int:
                 return 3
 
         odd: Any = Odd()
-        with self.assertRaisesRegex(TypeError, "must give text or bytes, not int"):
-            read_source(odd, "file")
+        with self.assertRaisesRegex(TypeError, "must return text or bytes, not int"):
+            read_code(odd, "file")
 
 
 class Arguments(unittest.TestCase):
@@ -172,7 +174,7 @@ class Arguments(unittest.TestCase):
             f.functions.update("a", timeout=2)
             f.functions.delete("a")
             self.assertEqual(
-                [(each.method, each.target, each.json() if each.body else None) for each in server.heard],
+                [(each.method, each.target, each.json() if each.body else None) for each in server.requests],
                 [
                     (
                         "PUT",
@@ -193,12 +195,12 @@ class Arguments(unittest.TestCase):
                 ],
             )
 
-    def test_names_stay_one_part_of_the_path(self) -> None:
+    def test_names_are_escaped_in_paths(self) -> None:
         with FakeServer(Answer({}), Answer({})) as server, Client(server) as f:
             f.functions.get("a/b?c#d é%")
             f.executions.get("../functions")
             self.assertEqual(
-                [each.target for each in server.heard],
+                [each.target for each in server.requests],
                 ["/v1/functions/a%2Fb%3Fc%23d%20%C3%A9%25?encoding=plain", "/v1/executions/..%2Ffunctions"],
             )
             for wrong in ("", ".", ".."):
@@ -206,7 +208,7 @@ class Arguments(unittest.TestCase):
                     f.functions.delete(wrong)
             with self.assertRaises(TypeError):
                 f.functions.get(None)  # type: ignore[arg-type]
-            self.assertEqual(len(server.heard), 2)
+            self.assertEqual(len(server.requests), 2)
 
     def test_parameters(self) -> None:
         self.assertEqual(arguments.encode_parameters(None), b"{}")
@@ -226,20 +228,20 @@ class Arguments(unittest.TestCase):
                 arguments.encode_parameters(wrong)  # type: ignore[arg-type]
             self.assertIn("parameters", str(caught.exception))
 
-    def test_many_parameters(self) -> None:
+    def test_parameters_of_a_bulk(self) -> None:
         with FakeServer() as server, Client(server) as f:
             for wrong in ({"a": 1}, "[]", [{"a": 1}, 3], [{2: 3}]):
                 with self.subTest(wrong), self.assertRaises(TypeError):
                     f.functions.run_bulk("hello", wrong)  # type: ignore[arg-type]
-            self.assertEqual(server.heard, [])
+            self.assertEqual(server.requests, [])
 
-    def test_keys(self) -> None:
+    def test_idempotency_keys(self) -> None:
         for wrong in ("", "a\nb", "é", "x" * 256):
             with self.subTest(wrong), self.assertRaises(ValueError):
                 arguments.check_key(wrong)
         self.assertEqual(arguments.check_key("x" * 255), "x" * 255)
 
-    def test_times(self) -> None:
+    def test_timeouts(self) -> None:
         for wrong in (0, -1, float("nan"), float("inf"), 86401):
             with self.subTest(wrong), self.assertRaises(ValueError):
                 arguments.check_seconds(wrong, "timeout")
@@ -252,7 +254,7 @@ class Arguments(unittest.TestCase):
             with self.subTest(wrong), self.assertRaises(TypeError):
                 arguments.check_retries(wrong)  # type: ignore[arg-type]
 
-    def test_lists(self) -> None:
+    def test_lists_of_ids_and_filters(self) -> None:
         with FakeServer() as server, Client(server) as f:
             with self.assertRaises(TypeError):
                 f.executions.get_bulk("one id")
@@ -261,4 +263,4 @@ class Arguments(unittest.TestCase):
             with self.assertRaises(ValueError):
                 f.executions.list(limit=-1)
             self.assertEqual(f.executions.get_bulk([]), [])
-            self.assertEqual(server.heard, [])
+            self.assertEqual(server.requests, [])

@@ -1,4 +1,4 @@
-"""Connections are shared between threads, and not between processes."""
+"""Threads share connections, processes do not."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import unittest
 import warnings
 from typing import Callable, List
 
-from .fakeserver import Answer, Behaviour, Do, FakeServer, Heard
+from .fakeserver import Answer, Behaviour, Do, FakeServer, ReceivedRequest
 from .faketime import Client
 
 
 class Threads(unittest.TestCase):
-    def test_each_gets_its_own_answers(self) -> None:
-        """Many threads, few connections kept: an answer that reaches the wrong
-        thread shows."""
-        threads, rounds, kept = 16, 40, 4
+    def test_each_thread_gets_its_own_answers(self) -> None:
+        """Many threads with few idle connections: the test fails if an answer reaches the wrong
+        thread."""
+        threads, rounds, limit = 16, 40, 4
 
-        with FakeServer(*[_Echo()] * (threads * rounds)) as server, Client(server, pool_size=kept) as f:
+        with FakeServer(*[_Echo()] * (threads * rounds)) as server, Client(server, pool_size=limit) as f:
             wrong: List[object] = []
 
             def work(number: int) -> None:
@@ -35,28 +35,28 @@ class Threads(unittest.TestCase):
 
             _in_threads(threads, work)
             self.assertEqual(wrong, [])
-            self.assertEqual(len(server.heard), threads * rounds)
-            self.assertLessEqual(len(f.pool._idle), kept)
+            self.assertEqual(len(server.requests), threads * rounds)
+            self.assertLessEqual(len(f.pool._idle), limit)
 
-    def test_no_more_connections_are_kept_than_said(self) -> None:
-        count, kept = 6, 2
+    def test_the_number_of_idle_connections_is_bounded(self) -> None:
+        count, limit = 6, 2
         meeting = threading.Barrier(count)
         together = [Do(lambda: meeting.wait(60), Answer([]))] * count
-        with FakeServer(*together) as server, Client(server, pool_size=kept) as f:
+        with FakeServer(*together) as server, Client(server, pool_size=limit) as f:
             _in_threads(count, lambda _: f.functions.list())
             self.assertEqual(server.connections, count)
-            self.assertEqual(len(f.pool._idle), kept)
+            self.assertEqual(len(f.pool._idle), limit)
 
-    def test_the_one_used_last_is_used_first(self) -> None:
+    def test_the_most_recently_used_connection_is_used_first(self) -> None:
         meeting = threading.Barrier(2)
         together = [Do(lambda: meeting.wait(60), Answer([]))] * 2
         with FakeServer(*together, Answer([]), Answer([])) as server, Client(server) as f:
             _in_threads(2, lambda _: f.functions.list())
             f.functions.list()
             f.functions.list()
-            self.assertEqual(server.heard[2].connection, server.heard[3].connection)
+            self.assertEqual(server.requests[2].connection, server.requests[3].connection)
 
-    def test_closing_lets_go_of_what_rests(self) -> None:
+    def test_close_closes_idle_connections(self) -> None:
         with FakeServer(Answer([]), Answer([])) as server, Client(server) as f:
             f.functions.list()
             f.pool.close()
@@ -66,13 +66,13 @@ class Threads(unittest.TestCase):
             self.assertEqual(server.connections, 2)
 
 
-@unittest.skipUnless(hasattr(os, "fork"), "there is no fork here")
+@unittest.skipUnless(hasattr(os, "fork"), "this system has no fork")
 class Processes(unittest.TestCase):
-    def test_a_child_makes_connections_of_its_own(self) -> None:
+    def test_a_forked_process_opens_its_own_connections(self) -> None:
         with FakeServer(Answer(["parent"]), Answer(["child"]), Answer(["parent"])) as server, Client(server) as f:
             f.functions.list()
             with warnings.catch_warnings():
-                # The server's threads are not needed in the child.
+                # Python warns that the child lacks the threads of the server; it does not need them.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 child = os.fork()
             if child == 0:
@@ -83,11 +83,11 @@ class Processes(unittest.TestCase):
                     os._exit(status)
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
             self.assertEqual(list(map(str, f.functions.list())), ["parent"])
-            self.assertEqual([each.connection for each in server.heard], [0, 1, 0])
+            self.assertEqual([each.connection for each in server.requests], [0, 1, 0])
 
 
 class _Echo(Behaviour):
-    def act(self, server: FakeServer, conn: socket.socket, request: Heard) -> bool:
+    def act(self, server: FakeServer, conn: socket.socket, request: ReceivedRequest) -> bool:
         return Answer(request.json()).act(server, conn, request)
 
 

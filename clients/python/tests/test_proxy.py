@@ -1,4 +1,4 @@
-"""Proxies: which one, and talking through it."""
+"""Choosing a proxy and sending requests through it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Choice(unittest.TestCase):
             with self.subTest(environ=environ, url=url):
                 self.assertEqual(self.choose(url, **environ), want)
 
-    def test_own_addresses(self) -> None:
+    def test_loopback_addresses_need_no_proxy(self) -> None:
         for url in ("http://localhost:80", "http://127.0.0.1:80", "http://127.9.9.9:80", "http://[::1]:80"):
             self.assertIsNone(self.choose(url, HTTP_PROXY="http://p:1"), url)
 
@@ -69,8 +69,8 @@ class Choice(unittest.TestCase):
                 chosen = self.choose(url, HTTP_PROXY="http://p:1", NO_PROXY=no_proxy)
                 self.assertEqual(chosen is None, direct)
 
-    def test_what_cannot_be_used_is_refused(self) -> None:
-        """To go directly instead would be against what somebody wanted."""
+    def test_a_proxy_that_is_not_usable_is_an_error(self) -> None:
+        """A direct connection instead would bypass the proxy that the user configured."""
         for value in ("socks5://p:1080", "https://p:443", "http://", "http://p:x", "http://p:0"):
             with self.subTest(value), self.assertRaisesRegex(FaaspotException, "HTTP_PROXY"):
                 self.choose("http://h:80", HTTP_PROXY=value)
@@ -79,7 +79,7 @@ class Choice(unittest.TestCase):
         self.assertNotIn("Basic", repr(self.choose("http://h:80", HTTP_PROXY="http://u:p@p:1")))
 
 
-class Talking(unittest.TestCase):
+class Requests(unittest.TestCase):
     def client(self, url: str, proxy: FakeServer) -> Faaspot:
         value = "http://user:secret@127.0.0.1:{}".format(proxy.port)
         variables: Dict[str, str] = {"HTTP_PROXY": value, "HTTPS_PROXY": value, "NO_PROXY": "", "no_proxy": ""}
@@ -91,20 +91,20 @@ class Talking(unittest.TestCase):
     def test_http(self) -> None:
         with FakeServer(Answer([1])) as proxy, self.client("http://faas.example.com:8080", proxy) as f:
             self.assertEqual(f.functions.list(), [1])
-            heard = proxy.heard[0]
-            self.assertEqual(heard.target, "http://faas.example.com:8080/v1/functions/")
-            self.assertEqual(heard.headers["host"], "faas.example.com:8080")
-            self.assertEqual(heard.headers["proxy-authorization"], "Basic dXNlcjpzZWNyZXQ=")
-            self.assertEqual(heard.headers["authorization"], "Token t")
+            request = proxy.requests[0]
+            self.assertEqual(request.target, "http://faas.example.com:8080/v1/functions/")
+            self.assertEqual(request.headers["host"], "faas.example.com:8080")
+            self.assertEqual(request.headers["proxy-authorization"], "Basic dXNlcjpzZWNyZXQ=")
+            self.assertEqual(request.headers["authorization"], "Token t")
 
-    def test_https_asks_for_a_tunnel_and_shows_no_token(self) -> None:
+    def test_https_uses_a_tunnel_and_sends_the_proxy_no_token(self) -> None:
         with FakeServer(Raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")) as proxy:
             with self.client("https://faas.example.com", proxy) as f, self.assertRaises(NoAnswer) as caught:
                 f.functions.list()
-            heard = proxy.heard[0]
-        self.assertEqual((heard.method, heard.target), ("CONNECT", "faas.example.com:443"))
-        self.assertEqual(heard.headers["proxy-authorization"], "Basic dXNlcjpzZWNyZXQ=")
-        self.assertNotIn("authorization", heard.headers)
+            request = proxy.requests[0]
+        self.assertEqual((request.method, request.target), ("CONNECT", "faas.example.com:443"))
+        self.assertEqual(request.headers["proxy-authorization"], "Basic dXNlcjpzZWNyZXQ=")
+        self.assertNotIn("authorization", request.headers)
         self.assertIn("407", str(caught.exception))
         self.assertNotIn("secret", str(caught.exception))
         self.assertFalse(caught.exception.sent)

@@ -1,4 +1,4 @@
-"""The client and a real server, beyond the contract."""
+"""The client with a real server, beyond what test_contract covers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from faaspot import (
 from . import realserver
 
 ECHO = "def main(args, context):\n    return args\n"
-SLEEPER = "import time\ndef main(args, context):\n    time.sleep(args.get('seconds', 600))\n    return 'rested'\n"
+SLEEPER = "import time\ndef main(args, context):\n    time.sleep(args.get('seconds', 600))\n    return 'slept'\n"
 
 
 class WithServer(unittest.TestCase):
@@ -42,7 +42,7 @@ class WithServer(unittest.TestCase):
         cls.addClassCleanup(cls.f.close)
 
     def deploy(self, code: str, **options: Any) -> str:
-        """A function with a name of its own, until the test ends."""
+        """Deploy a function under a unique name and delete it when the test ends. Return the name."""
         name = "f-" + uuid.uuid4().hex
         self.f.functions.create(name, io.StringIO(code), **options)
         self.addCleanup(self.f.functions.delete, name)
@@ -53,7 +53,7 @@ class WithServer(unittest.TestCase):
 
 
 class Functions(WithServer):
-    def test_limits(self) -> None:
+    def test_limits_of_a_function(self) -> None:
         name = self.deploy(ECHO, timeout=1.5, memory=256, retries=2)
         got = self.f.functions.get(name)
         self.assertEqual((got["timeout"], got["memory"], got["retries"]), (1.5, 256, 2))
@@ -64,7 +64,7 @@ class Functions(WithServer):
         with self.assertRaises(InvalidRequest):
             self.f.functions.update(name, memory=1)
 
-    def test_context_is_not_told(self) -> None:
+    def test_context_values_are_not_returned(self) -> None:
         name = "f-" + uuid.uuid4().hex
         self.f.functions.create(name, io.StringIO(ECHO), io.BytesIO(b"key = 'sesame'\n[t]\nx = 1"))
         self.addCleanup(self.f.functions.delete, name)
@@ -72,8 +72,8 @@ class Functions(WithServer):
         self.assertEqual(got["context_keys"], ["key", "t"])
         self.assertNotIn("sesame", repr(got))
 
-    def test_code_arrives_as_it_is(self) -> None:
-        """What looks as if it were percent-encoded, too."""
+    def test_code_is_deployed_unchanged(self) -> None:
+        """Code that looks percent-encoded is not decoded."""
         for code in (
             "main=lambda args,context:'%41'\n",
             "def main(args, context):\r\n    return '%s %20 é \U0001f600' % 1\r\n",
@@ -83,7 +83,7 @@ class Functions(WithServer):
                 name = self.deploy(code)
                 self.assertEqual(self.f.functions.get(name)["code"], code)
 
-    def test_values_survive(self) -> None:
+    def test_values_are_returned_unchanged(self) -> None:
         name = self.deploy(ECHO)
         value: Dict[str, Any] = {
             "list": [1, -2.5, True, None, "", [], {}],
@@ -101,7 +101,7 @@ class Functions(WithServer):
         with self.assertRaises(TooLarge):
             self.f.functions.run(name, {"text": "x" * (16 << 20)}, wait=True)
 
-    def test_code_that_does_not_deploy(self) -> None:
+    def test_code_that_cannot_be_deployed(self) -> None:
         name = self.deploy(ECHO)
         calls: List[Callable[[], object]] = [
             lambda: self.f.functions.create(name + "-2", io.StringIO("def main(args, context)\n    return 1\n")),
@@ -146,7 +146,7 @@ class Functions(WithServer):
                 assert execution["error"] is not None
                 self.assertEqual(execution["error"]["error_code"], word)
 
-    def test_keys(self) -> None:
+    def test_idempotency_keys(self) -> None:
         name = self.deploy(ECHO)
         key = uuid.uuid4().hex
         first = self.f.functions.run(name, {"n": 1}, idempotency_key=key)
@@ -165,7 +165,7 @@ class Functions(WithServer):
         execution = self.f.executions.get(self.f.functions.run(name, retries=1), wait=True)
         self.assertEqual((execution["status"], execution["attempts"], execution["retries"]), ("Failed", 2, 1))
 
-    def test_a_bulk_is_taken_as_a_whole(self) -> None:
+    def test_a_bulk_is_accepted_completely_or_not_at_all(self) -> None:
         name = self.deploy(ECHO)
         bulks: List[List[Dict[str, Any]]] = [[], [{"n": 1}] * 10_001]
         for wrong in bulks:
@@ -238,7 +238,7 @@ class Executions(WithServer):
         with self.assertRaises(InvalidRequest):
             ids(status="Done")
 
-    def test_ids_that_are_not_there(self) -> None:
+    def test_unknown_ids(self) -> None:
         absent = "019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4"
         name = self.deploy(ECHO)
         there = self.f.functions.run(name)
@@ -277,16 +277,16 @@ class Executions(WithServer):
         self.assertEqual((got["status"], got["changed"]), ("Cancelled", False))
         self.assertEqual(self.f.executions.get(running, wait=True)["status"], "Cancelled")
 
-    def test_waiting_ends_when_somebody_cancels(self) -> None:
+    def test_waiting_ends_when_the_execution_is_cancelled(self) -> None:
         name = self.deploy(SLEEPER)
         running = self.f.functions.run(name)
         self.await_started(running)
-        ended: List[Any] = []
-        waiter = threading.Thread(target=lambda: ended.append(self.f.executions.get(running, wait=True)["status"]))
+        results: List[Any] = []
+        waiter = threading.Thread(target=lambda: results.append(self.f.executions.get(running, wait=True)["status"]))
         waiter.start()
         self.f.executions.cancel(running)
         waiter.join(realserver.PATIENCE)
-        self.assertEqual(ended, ["Cancelled"])
+        self.assertEqual(results, ["Cancelled"])
 
     def test_logs(self) -> None:
         name = self.deploy(
@@ -312,8 +312,8 @@ class Executions(WithServer):
         followed = "".join(each["text"] for each in self.f.executions.follow_logs(done))
         self.assertEqual(followed, "öut\nerr\nmore\n")
 
-    def test_logs_come_while_it_runs(self) -> None:
-        """What is written can be seen before the end: the end waits for that."""
+    def test_logs_are_received_during_the_run(self) -> None:
+        """The run ends only after the client has received its first output."""
         name = self.deploy(
             "import time\ndef main(args, context):\n    print('begun', flush=True)\n    time.sleep(600)\n"
         )
@@ -325,7 +325,7 @@ class Executions(WithServer):
 
 
 class Restarts(unittest.TestCase):
-    """A server that dies in the middle, and comes back."""
+    """A server that is killed and started again."""
 
     def setUp(self) -> None:
         realserver.shared()
@@ -337,24 +337,24 @@ class Restarts(unittest.TestCase):
         self.f = self.server.client(retry=Retry())
         self.addCleanup(self.f.close)
 
-    def test_waiting_goes_on(self) -> None:
-        """What was accepted is done, and who waits for it learns of it."""
+    def test_waiting_survives_a_restart(self) -> None:
+        """A run that was accepted ends, and the waiting client receives its result."""
         self.f.functions.create("slow", io.StringIO(SLEEPER))
         running = self.f.functions.run("slow", {"seconds": 1})
         realserver.await_true(lambda: self.f.executions.get(running)["status"] == "Started")
-        ended: List[Any] = []
-        waiter = threading.Thread(target=lambda: ended.append(self.f.executions.get(running, wait=True)))
-        with mock.patch("faaspot.executions._LONG_POLL", 0.1), _Answered("?wait=0.100: 200") as answered:
+        results: List[Any] = []
+        waiter = threading.Thread(target=lambda: results.append(self.f.executions.get(running, wait=True)))
+        with mock.patch("faaspot.executions._LONG_POLL", 0.1), _Logged("?wait=0.100: 200") as answered:
             waiter.start()
             self.assertTrue(answered.wait(realserver.PATIENCE))
             self.server.kill()
             self.server.start()
             waiter.join(realserver.PATIENCE)
         self.assertEqual(
-            [(each["status"], each["output"], each["attempts"]) for each in ended], [("Success", "rested", 2)]
+            [(each["status"], each["output"], each["attempts"]) for each in results], [("Success", "slept", 2)]
         )
 
-    def test_following_goes_on(self) -> None:
+    def test_following_survives_a_restart(self) -> None:
         self.f.functions.create(
             "talker",
             io.StringIO(
@@ -369,15 +369,15 @@ class Restarts(unittest.TestCase):
         self.assertEqual("".join(each["text"] for each in again), "a\nb\n")
         self.assertEqual([each["restarted"] for each in again], [True] + [False] * (len(again) - 1))
 
-    def test_kept_connections_are_replaced(self) -> None:
+    def test_idle_connections_are_replaced_after_a_restart(self) -> None:
         self.f.functions.create("echo", io.StringIO(ECHO))
         self.server.stop()
         self.server.start()
         self.assertEqual(self.f.functions.run("echo", {"n": 1}, wait=True), {"n": 1})
 
 
-class _Answered(logging.Handler):
-    """Tells when the client's log has a text."""
+class _Logged(logging.Handler):
+    """Sets an event when the client logs a text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""TLS: servers are recognised, unless somebody says that it does not matter."""
+"""TLS: the client verifies the certificates of servers unless ssl_trust_all is set."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Verification(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         if shutil.which("openssl") is None:
-            missing = "certificates are made with openssl, which is not here"
+            missing = "openssl, which creates the certificates, is not installed"
             assert not os.environ.get("CI"), missing
             raise unittest.SkipTest(missing)
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
-        cls.certificate = cls.make("right", "IP:127.0.0.1,DNS:localhost")
-        cls.other = cls.make("other", "DNS:elsewhere.example.com")
+        cls.certificate = cls.create_certificate("right", "IP:127.0.0.1,DNS:localhost")
+        cls.other = cls.create_certificate("other", "DNS:elsewhere.example.com")
 
     @classmethod
-    def make(cls, name: str, names: str) -> Path:
-        """A certificate that is its own authority, with its key in one file."""
+    def create_certificate(cls, name: str, names: str) -> Path:
+        """Create a self-signed certificate, with its key beside it. Return the path of the certificate."""
         path = Path(cls.folder.name) / (name + ".pem")
         key = path.with_suffix(".key")
         subprocess.run(
@@ -63,29 +63,28 @@ class Verification(unittest.TestCase):
             with self.assertRaisesRegex(NoAnswer, "signed by an authority that is not trusted") as caught:
                 f.functions.list()
             self.assertIn("ssl_certificate", caught.exception.hint or "")
-            self.assertEqual(server.heard, [], "the token stays here")
+            self.assertEqual(server.requests, [], "the token is not sent")
 
-    def test_an_authority_that_is(self) -> None:
+    def test_an_authority_that_is_trusted(self) -> None:
         with self.serve(self.certificate, Answer([]), Answer([1])) as server:
             with self.client(server.url, ssl_certificate=str(self.certificate)) as f:
                 self.assertEqual(f.functions.list(), [])
                 self.assertEqual(f.functions.list(), [1])
                 self.assertEqual(server.connections, 1)
 
-    def test_another_name(self) -> None:
+    def test_a_certificate_for_another_name(self) -> None:
         with self.serve(self.other, Answer([])) as server:
             with self.client(server.url, ssl_certificate=str(self.other)) as f:
-                with self.assertRaisesRegex(NoAnswer, "is not accepted.*127.0.0.1"):
+                with self.assertRaisesRegex(NoAnswer, "is not valid for it.*127.0.0.1"):
                     f.functions.list()
-            self.assertEqual(server.heard, [])
+            self.assertEqual(server.requests, [])
 
     def test_trust_all(self) -> None:
         with self.serve(self.other, Answer([1])) as server, self.client(server.url, ssl_trust_all=True) as f:
             self.assertEqual(f.functions.list(), [1])
 
     def test_through_a_proxy(self) -> None:
-        """The proxy carries what it cannot read, and the server is recognised by
-        its own name."""
+        """The proxy cannot read the traffic, and the certificate is verified for the server's name."""
         with self.serve(self.other, Answer([1]), Answer([2])) as server, FakeServer(Tunnel(server.port)) as proxy:
             variables = {"HTTPS_PROXY": "http://u:p@127.0.0.1:{}".format(proxy.port), "NO_PROXY": "", "no_proxy": ""}
             with mock.patch.dict("os.environ", variables):
@@ -93,19 +92,19 @@ class Verification(unittest.TestCase):
                 with self.client(url, ssl_certificate=str(self.other)) as f:
                     self.assertEqual(f.functions.list(), [1])
                     self.assertEqual(f.functions.list(), [2])
-            self.assertEqual([each.target for each in proxy.heard], ["elsewhere.example.com:443"])
-            self.assertEqual([each.headers["host"] for each in server.heard], ["elsewhere.example.com"] * 2)
-            self.assertEqual([each.target for each in server.heard], ["/v1/functions/"] * 2)
-            self.assertIn("proxy-authorization", proxy.heard[0].headers)
-            self.assertNotIn("proxy-authorization", server.heard[0].headers)
+            self.assertEqual([each.target for each in proxy.requests], ["elsewhere.example.com:443"])
+            self.assertEqual([each.headers["host"] for each in server.requests], ["elsewhere.example.com"] * 2)
+            self.assertEqual([each.target for each in server.requests], ["/v1/functions/"] * 2)
+            self.assertIn("proxy-authorization", proxy.requests[0].headers)
+            self.assertNotIn("proxy-authorization", server.requests[0].headers)
 
-    def test_a_kept_connection_that_was_closed(self) -> None:
+    def test_an_idle_connection_that_was_closed(self) -> None:
         with self.serve(self.certificate, Answer([], close=True), Answer([1])) as server:
             with self.client(server.url, ssl_certificate=str(self.certificate)) as f:
                 f.functions.list()
                 self.assertEqual(f.functions.list(), [1])
 
-    def test_a_server_that_speaks_none(self) -> None:
+    def test_a_server_without_tls(self) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
 
         def answer() -> None:
@@ -117,19 +116,19 @@ class Verification(unittest.TestCase):
         with listener, self.client("https://127.0.0.1:{}".format(listener.getsockname()[1])) as f:
             thread = threading.Thread(target=answer)
             thread.start()
-            with self.assertRaisesRegex(NoAnswer, "does not speak TLS") as caught:
+            with self.assertRaisesRegex(NoAnswer, "the TLS handshake with .* failed") as caught:
                 f.functions.list()
             thread.join()
         self.assertIn("ssl_enabled", caught.exception.hint or "")
 
-    def test_a_server_that_speaks_nothing_else(self) -> None:
+    def test_a_server_with_tls_only(self) -> None:
         with self.serve(self.certificate) as server, self.client(server.url.replace("https:", "http:")) as f:
             with self.assertRaises(FaaspotException):
                 f.functions.list()
 
     def test_a_file_without_certificates(self) -> None:
         for path, want in (
-            ("/dev/null", "holds no certificate"),
+            ("/dev/null", "contains no certificate"),
             ("/nonexistent/ca.pem", "cannot read ssl_certificate"),
         ):
             with self.client("https://127.0.0.1:1", ssl_certificate=path) as f:

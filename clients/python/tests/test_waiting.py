@@ -1,4 +1,4 @@
-"""Waiting for executions and following logs, with a server that misbehaves."""
+"""Waiting for executions and following logs, with a fake server that misbehaves."""
 
 from __future__ import annotations
 
@@ -25,81 +25,81 @@ def execution(status: str, uuid: str = ID) -> Answer:
 
 
 class Waiting(unittest.TestCase):
-    def test_asks_again_until_it_is_done(self) -> None:
+    def test_repeats_the_request_until_the_execution_is_done(self) -> None:
         server = FakeServer()
         with server, Client(server) as f:
-            # As long as it was asked to wait, the server did.
+            # The server waits for as long as the request asks.
             for status in ("Pending", "Started"):
-                server.tell(Do(lambda: f.time.sleep(50), execution(status)))
-            server.tell(execution("Success"))
+                server.add(Do(lambda: f.time.sleep(50), execution(status)))
+            server.add(execution("Success"))
             self.assertEqual(f.executions.get(ID, wait=True)["status"], "Success")
-            self.assertEqual([each.target for each in server.heard], ["/v1/executions/" + ID + "?wait=50.000"] * 3)
-            self.assertEqual(f.time.slept, [50, 50], "nothing is waited for beside that")
+            self.assertEqual([each.target for each in server.requests], ["/v1/executions/" + ID + "?wait=50.000"] * 3)
+            self.assertEqual(f.time.slept, [50, 50], "the client itself does not wait")
 
-    def test_every_end_is_an_end(self) -> None:
+    def test_every_final_status_ends_the_wait(self) -> None:
         for status in ("Success", "Failed", "Cancelled"):
             with FakeServer(execution(status)) as server, Client(server) as f:
                 self.assertEqual(f.executions.get(ID, wait=True)["status"], status)
 
-    def test_a_server_that_does_not_wait_is_not_asked_without_end(self) -> None:
+    def test_the_client_pauses_if_the_server_does_not_wait(self) -> None:
         with FakeServer(execution("Started"), execution("Started"), execution("Failed")) as server, Client(server) as f:
             f.executions.get(ID, wait=True)
             self.assertEqual(f.time.slept, [1, 1])
 
-    def test_ends_when_the_time_is_up(self) -> None:
+    def test_wait_timeout(self) -> None:
         server = FakeServer()
         with server, Client(server) as f:
-            server.tell(
+            server.add(
                 Do(lambda: f.time.sleep(50), execution("Pending")), Do(lambda: f.time.sleep(20), execution("Started"))
             )
             with self.assertRaises(WaitTimeout) as caught:
                 f.executions.get(ID, wait=True, wait_timeout=70)
-            self.assertEqual([each.target[-11:] for each in server.heard], ["wait=50.000", "wait=20.000"])
+            self.assertEqual([each.target[-11:] for each in server.requests], ["wait=50.000", "wait=20.000"])
             self.assertEqual(caught.exception.execution_id, ID)
             self.assertEqual(caught.exception.execution, {"uuid": ID, "status": "Started"})
             self.assertIn("wait=True", caught.exception.hint or "")
 
-    def test_looks_if_too_many_wait(self) -> None:
+    def test_polls_if_too_many_requests_wait(self) -> None:
         server = FakeServer(Answer(BUSY, 429), execution("Started"), Answer(BUSY, 429), execution("Success"))
         with server, Client(server) as f:
             self.assertEqual(f.executions.get(ID, wait=True)["status"], "Success")
-            self.assertEqual([("wait" in each.target) for each in server.heard], [True, False, True, False])
+            self.assertEqual([("wait" in each.target) for each in server.requests], [True, False, True, False])
             self.assertEqual(f.time.slept, [1])
 
-    def test_a_restart_is_waited_for(self) -> None:
+    def test_waiting_survives_a_restart(self) -> None:
         server = FakeServer(
             execution("Started"), Close(), Answer(STOPPING, 503), Close(), Close(), execution("Success")
         )
         with server, Client(server) as f:
             self.assertEqual(f.executions.get(ID, wait=True)["status"], "Success")
 
-    def test_a_restart_between_two_requests_is_waited_for(self) -> None:
+    def test_waiting_survives_a_restart_between_two_requests(self) -> None:
         with FakeServer() as server, Client(server) as f:
-            server.tell(Do(server.refuse, Answer({"uuid": ID, "status": "Started"}, close=True)), execution("Success"))
+            server.add(Do(server.refuse, Answer({"uuid": ID, "status": "Started"}, close=True)), execution("Success"))
             f.time.on_sleep = lambda: server.listen() if len(f.time.slept) == 3 else None
             self.assertEqual(f.executions.get(ID, wait=True)["status"], "Success")
 
-    def test_a_restart_during_the_first_request_is_waited_for(self) -> None:
+    def test_waiting_survives_a_restart_during_the_first_request(self) -> None:
         with FakeServer() as server, Client(server) as f:
-            server.tell(Do(server.refuse, Close()), execution("Success"))
+            server.add(Do(server.refuse, Close()), execution("Success"))
             f.time.on_sleep = lambda: server.listen() if len(f.time.slept) == 3 else None
             self.assertEqual(f.executions.get(ID, wait=True)["status"], "Success")
 
-    def test_a_server_that_never_was_there_is_not_waited_for(self) -> None:
+    def test_the_client_does_not_wait_for_a_server_that_it_never_reached(self) -> None:
         with FakeServer() as server, Client(server) as f:
             pass
         with self.assertRaises(NoAnswer):
             f.executions.get(ID, wait=True)
         self.assertEqual(f.time.slept, [])
 
-    def test_a_server_that_stays_away_is_not_waited_for_longer_than_asked(self) -> None:
+    def test_wait_timeout_bounds_the_wait_for_an_absent_server(self) -> None:
         with FakeServer(execution("Started"), *[Answer(STOPPING, 503)] * 20) as server, Client(server) as f:
-            began = f.time.now
+            start = f.time.now
             with self.assertRaises(Unavailable):
                 f.executions.get(ID, wait=True, wait_timeout=4)
-            self.assertLessEqual(f.time.now - began, 4)
+            self.assertLessEqual(f.time.now - start, 4)
 
-    def test_many(self) -> None:
+    def test_several_executions(self) -> None:
         ids = ["a", "b", "c"]
         server = FakeServer(
             Answer(
@@ -117,19 +117,19 @@ class Waiting(unittest.TestCase):
         )
         with server, Client(server) as f:
             self.assertEqual([each["uuid"] for each in f.executions.get(ids, wait=True)], ids)
-            self.assertEqual([each.json() for each in server.heard if each.body], [ids, ["b", "c"], ["b"], ids])
-            waited = [each.target for each in server.heard if not each.body]
+            self.assertEqual([each.json() for each in server.requests if each.body], [ids, ["b", "c"], ["b"], ids])
+            waited = [each.target for each in server.requests if not each.body]
             self.assertEqual(waited, ["/v1/executions/c?wait=50.000", "/v1/executions/b?wait=50.000"])
 
-    def test_many_of_which_one_is_not_there(self) -> None:
+    def test_several_executions_with_an_unknown_id(self) -> None:
         answer = [{"uuid": "a", "status": "NotFound"}, {"uuid": "b", "status": "Success"}]
         with FakeServer(Answer(answer)) as server, Client(server) as f:
             self.assertEqual(f.executions.get(["a", "b"], wait=True), answer)
 
-    def test_many_in_time(self) -> None:
+    def test_wait_timeout_for_several_executions(self) -> None:
         server = FakeServer()
         with server, Client(server) as f:
-            server.tell(
+            server.add(
                 Answer([{"uuid": "a", "status": "Started"}]), Do(lambda: f.time.sleep(5), execution("Started", "a"))
             )
             with self.assertRaises(WaitTimeout) as caught:
@@ -138,7 +138,7 @@ class Waiting(unittest.TestCase):
 
 
 class Stream(Behaviour):
-    """Server-sent events, and then what comes behind them."""
+    """Sends server-sent events, then acts as another behaviour."""
 
     def __init__(self, *events: bytes, end: Optional[Behaviour] = None) -> None:
         self.events, self.end = events, end
@@ -172,15 +172,15 @@ class Following(unittest.TestCase):
         server = FakeServer(*behaviours)
         with server, Client(server, retry) as f:
             self.slept = f.time.slept
-            self.heard = server.heard
+            self.requests = server.requests
             for entry in f.executions.follow_logs(ID):
                 self.got.append(entry)
         return self.got
 
     def positions(self) -> List[Optional[str]]:
-        return [each.headers.get("last-event-id") for each in self.heard]
+        return [each.headers.get("last-event-id") for each in self.requests]
 
-    def test_to_the_end(self) -> None:
+    def test_all_entries_until_the_end(self) -> None:
         self.assertEqual(
             self.follow(Stream(log("a\n", "1.2"), HEARTBEAT, log("é\u2028", "1.6", "stderr"), END)),
             [
@@ -188,14 +188,14 @@ class Following(unittest.TestCase):
                 {"stream": "stderr", "text": "é\u2028", "restarted": False},
             ],
         )
-        self.assertEqual(self.heard[0].target, "/v1/executions/" + ID + "/logs?follow=1")
-        self.assertEqual(self.heard[0].headers["accept"], "text/event-stream")
+        self.assertEqual(self.requests[0].target, "/v1/executions/" + ID + "/logs?follow=1")
+        self.assertEqual(self.requests[0].headers["accept"], "text/event-stream")
 
-    def test_goes_on_where_it_was(self) -> None:
+    def test_reconnects_at_the_last_position(self) -> None:
         entries = self.follow(
             Stream(log("a", "1.1"), log("b", "1.2"), end=Close()),
             Stream(end=Close(reset=True)),
-            Stream(log("c", "1.3")),  # as after 15 minutes
+            Stream(log("c", "1.3")),  # the server ends long streams
             Stream(HEARTBEAT, end=Close()),
             Stream(END),
         )
@@ -203,57 +203,57 @@ class Following(unittest.TestCase):
         self.assertEqual(self.positions(), [None, "1.2", "1.2", "1.3", "1.3"])
         self.assertEqual(self.slept, [0.25] * 4)
 
-    def test_an_event_that_is_cut_off_is_told_once(self) -> None:
+    def test_an_event_that_was_cut_off_is_returned_once(self) -> None:
         whole = log("abc", "1.3")
         entries = self.follow(Stream(log("x", "1.0"), whole[:-1], end=Close()), Stream(whole, END))
         self.assertEqual([each["text"] for each in entries], ["x", "abc"])
         self.assertEqual(self.positions(), [None, "1.0"])
 
-    def test_another_attempt_is_told(self) -> None:
+    def test_a_further_attempt_is_marked(self) -> None:
         entries = self.follow(Stream(log("a", "1.1"), attempt(2), log("b", "2.1"), log("c", "2.2"), END))
         self.assertEqual(
             [(each["text"], each["restarted"]) for each in entries], [("a", False), ("b", True), ("c", False)]
         )
 
-    def test_another_attempt_is_told_over_a_lost_connection(self) -> None:
+    def test_a_further_attempt_is_marked_after_a_lost_connection(self) -> None:
         entries = self.follow(
             Stream(log("a", "1.1"), attempt(2), end=Close()), Stream(attempt(2), log("b", "2.1"), END)
         )
         self.assertEqual([(each["text"], each["restarted"]) for each in entries], [("a", False), ("b", True)])
 
-    def test_silence_is_a_lost_connection(self) -> None:
-        with mock.patch("faaspot.follow._SILENCE", 0.05):
+    def test_a_silent_connection_counts_as_lost(self) -> None:
+        with mock.patch("faaspot.follow._READ_TIMEOUT", 0.05):
             entries = self.follow(Stream(log("a", "1.1"), end=Silence()), Stream(END))
         self.assertEqual([each["text"] for each in entries], ["a"])
 
-    def test_a_restart_is_waited_for(self) -> None:
+    def test_following_survives_a_restart(self) -> None:
         self.follow(Stream(HEARTBEAT, end=Close()), Close(), Answer(STOPPING, 503, {"Retry-After": "3"}), Stream(END))
         self.assertEqual(self.slept, [0.25, 0.25, 3])
 
-    def test_too_many_follow(self) -> None:
+    def test_too_many_requests_follow(self) -> None:
         with self.assertRaises(TooBusy):
             self.follow(*[Answer(BUSY, 429, {"Retry-After": "5"})] * 9, retry=Retry(attempts=3))
         self.assertEqual(self.slept, [5, 5])
 
-    def test_gives_up_if_nothing_comes_any_more(self) -> None:
+    def test_gives_up_without_new_lines(self) -> None:
         with self.assertRaises(NoAnswer):
             self.follow(Stream(log("a", "1.1"), end=Close()), *[Close()] * 9, retry=Retry(attempts=4))
-        self.assertEqual(len(self.heard), 1 + 4)
+        self.assertEqual(len(self.requests), 1 + 4)
         with self.assertRaises(ForeignAnswer):
             self.follow(*[Stream()] * 9, retry=Retry(attempts=4))
-        self.assertEqual(len(self.heard), 4)
+        self.assertEqual(len(self.requests), 4)
 
-    def test_what_is_gone_is_told(self) -> None:
+    def test_an_execution_that_disappears_is_an_error(self) -> None:
         with self.assertRaises(NotFound):
             self.follow(Stream(log("a", "1.1"), end=Close()), Answer(MISSING, 404))
         self.assertEqual(len(self.got), 1)
 
-    def test_events_that_are_none(self) -> None:
+    def test_events_that_are_not_valid(self) -> None:
         for data in (b"[]", b"{}", b"x", b'"stream"', b"1"):
             with self.assertRaises(ForeignAnswer):
                 self.follow(Stream(b"event: log\ndata: " + data + b"\n\n"))
 
-    def test_a_line_without_end(self) -> None:
+    def test_a_line_that_is_too_long(self) -> None:
         with self.assertRaises(ForeignAnswer):
             self.follow(Raw(b"HTTP/1.1 200 OK\r\n\r\ndata: " + b"x" * (1 << 20)))
 
@@ -267,7 +267,7 @@ class Following(unittest.TestCase):
 
 
 class _AwaitClose(Behaviour):
-    """Waits until the client closes."""
+    """Waits until the client closes the connection."""
 
     def __init__(self) -> None:
         self.seen = threading.Event()
