@@ -1,0 +1,220 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/internal/notify"
+)
+
+// The tests of plan need neither a store nor a goroutine: plan only decides.
+
+func testPlan() *plan {
+	p := newPlan(notify.NewSignal())
+	return &p
+}
+
+func queued(tenant runtime.Tenant, function, id string) *QueuedRun {
+	return NewQueuedRun(&Origin{Tenant: tenant, FunctionID: function}, &runtime.Execution{ID: id})
+}
+
+func bareAttempt(r *QueuedRun) *attempt {
+	a := &attempt{run: r, version: &Version{}}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	return a
+}
+
+// chosen returns the ids of the runs that the plan leases next.
+func chosen(p *plan, clock int64, now time.Time) (ids []string) {
+	batch, _ := p.choose(clock, now, bareAttempt)
+	for _, a := range batch {
+		ids = append(ids, a.run.id)
+	}
+	return ids
+}
+
+// start lets the plan begin an attempt that has memory.
+func start(t *testing.T, p *plan, id string, now time.Time) *attempt {
+	t.Helper()
+	a := p.active[id]
+	p.ready = append(p.ready, a)
+	p.admitted++
+	if got := p.begin(now); got != a {
+		t.Fatalf("%v began, want the attempt of %s", got, id)
+	}
+	return a
+}
+
+func TestPlanTakesTurns(t *testing.T) {
+	p := testPlan()
+	for i := range 3 {
+		p.put(queued("a", "f", fmt.Sprint("af", i)))
+	}
+	p.put(queued("a", "g", "ag0"))
+	p.put(queued("b", "f", "bf0"))
+	p.target = 10
+	if got := fmt.Sprint(chosen(p, 1, time.Now())); got != "[af0 bf0 ag0 af1 af2]" {
+		t.Errorf("the order is %s", got)
+	}
+}
+
+func TestPlanLeasesNoMoreThanItsTarget(t *testing.T) {
+	p := testPlan()
+	for i := range 10 {
+		p.put(queued("a", "f", fmt.Sprint(i)))
+	}
+	if got := chosen(p, 1, time.Now()); len(got) != minAhead {
+		t.Errorf("%d are leased, want %d", len(got), minAhead)
+	}
+	if got := chosen(p, 1, time.Now()); len(got) != 0 {
+		t.Errorf("%v are leased beyond the target", got)
+	}
+	// Runs that are short let the number of leases ahead grow, long ones let it shrink.
+	ran := p.aim(0, time.Second, time.Millisecond)
+	p.ran += 1000
+	ran = p.aim(ran, 10*time.Millisecond, time.Millisecond)
+	if p.target < 100 || p.target > MaxAhead {
+		t.Errorf("1,000 runs in 10 ms give a target of %d", p.target)
+	}
+	p.ran++
+	p.aim(ran, time.Minute, time.Millisecond)
+	if p.target != minAhead {
+		t.Errorf("one run in a minute gives a target of %d", p.target)
+	}
+}
+
+func TestPlanIsolatesWhatWasLost(t *testing.T) {
+	p, now := testPlan(), time.Now()
+	p.put(queued("a", "f", "innocent"))
+	for _, id := range []string{"suspect0", "suspect1"} {
+		r := queued("a", "f", id)
+		r.lost = maxLost - 1
+		p.put(r)
+	}
+	if got := fmt.Sprint(chosen(p, 1, now)); got != "[suspect0]" {
+		t.Fatalf("leased %s", got)
+	}
+	if got := chosen(p, 1, now); got != nil {
+		t.Fatalf("%v are leased before the isolated run has begun", got)
+	}
+	a := start(t, p, "suspect0", now)
+	if _, wait := p.choose(1, now.Add(isolationPeriod/4), bareAttempt); wait != isolationPeriod*3/4 {
+		t.Fatalf("the isolation lasts another %v", wait)
+	}
+	if got := fmt.Sprint(chosen(p, 1, now.Add(isolationPeriod))); got != "[innocent]" {
+		t.Fatalf("after the isolation period %s are leased", got)
+	}
+	p.drop(a)
+	if got := fmt.Sprint(chosen(p, 1, now)); got != "[suspect1]" {
+		t.Fatalf("after the first isolated run %s are leased", got)
+	}
+}
+
+func TestPlanDelaysRetries(t *testing.T) {
+	p := testPlan()
+	late, soon := queued("a", "f", "late"), queued("a", "f", "soon")
+	late.notBefore, soon.notBefore = 500, 300
+	p.put(late)
+	p.put(soon)
+	if _, wait := p.choose(100, time.Now(), bareAttempt); wait != 200 {
+		t.Fatalf("the first is due after %d ns, want 200", wait)
+	}
+	if got := fmt.Sprint(chosen(p, 300, time.Now())); got != "[soon]" {
+		t.Fatalf("leased %s", got)
+	}
+	if got := fmt.Sprint(chosen(p, 900, time.Now())); got != "[late]" {
+		t.Fatalf("leased %s", got)
+	}
+}
+
+// tasksOf queues n tasks of an execution of a job.
+func tasksOf(p *plan, g *TaskGroup, n int) {
+	p.groups[g.id] = g
+	for i := range n {
+		p.put(NewQueuedRun(&Origin{Tenant: g.tenant, FunctionID: "f", Job: g}, &runtime.Execution{
+			ID: fmt.Sprint(g.id, i), Task: &runtime.TaskOf{JobExecution: g.id, Index: i},
+		}))
+	}
+}
+
+func TestPlanKeepsToTheParallelismOfAJob(t *testing.T) {
+	p, now := testPlan(), time.Now()
+	p.target = 100
+	g := NewTaskGroup(&runtime.JobExecution{ID: "x", Tenant: "a", Parallelism: 3})
+	tasksOf(p, g, 200)
+	if p.held != 197 || p.size() != 200 {
+		t.Fatalf("%d tasks wait in the group, the backlog has %d", p.held, p.size())
+	}
+	ended := 0
+	for running := chosen(p, 1, now); len(running) > 0; running = chosen(p, 1, now) {
+		if len(p.active) > 3 || g.state.places > 3 {
+			t.Fatalf("%d tasks at once, %d places", len(p.active), g.state.places)
+		}
+		for _, id := range running {
+			p.drop(p.active[id])
+			p.ahead--
+			ended++
+		}
+	}
+	if ended != 200 || p.held != 0 || g.state.places != 0 || p.size() != 0 {
+		t.Errorf("%d tasks ended, %d are held, %d places are taken, the backlog has %d", ended, p.held, g.state.places, p.size())
+	}
+}
+
+func TestPlanCancelsAGroup(t *testing.T) {
+	p, now := testPlan(), time.Now()
+	p.target = 2
+	g := NewTaskGroup(&runtime.JobExecution{ID: "x", Tenant: "a", Parallelism: 5})
+	tasksOf(p, g, 9)
+	if got := chosen(p, 1, now); len(got) != 2 {
+		t.Fatalf("leased %v", got)
+	}
+	begun := start(t, p, "x0", now)
+	waiting := p.cancelGroup("x")
+	if len(waiting) != 1 || waiting[0].run.id != "x1" || !waiting[0].cancelled || begun.cancelled {
+		t.Errorf("attempts to withdraw: %v", waiting)
+	}
+	if p.size() != 0 || p.held != 0 {
+		t.Errorf("the backlog has %d runs, %d of them held", p.size(), p.held)
+	}
+	p.put(queuedTask(g, "x9"))
+	if p.size() != 0 {
+		t.Error("a task of a cancelled execution is queued")
+	}
+	p.drop(begun)
+	p.drop(waiting[0])
+	if g.state.places != 0 {
+		t.Errorf("%d places are still taken", g.state.places)
+	}
+}
+
+func queuedTask(g *TaskGroup, id string) *QueuedRun {
+	return NewQueuedRun(&Origin{Tenant: g.tenant, FunctionID: "f", Job: g}, &runtime.Execution{ID: id})
+}
+
+func TestPlanDrains(t *testing.T) {
+	p := testPlan()
+	p.put(queued("a", "f", "1"))
+	p.put(queued("a", "f", "2"))
+	p.target = 1
+	ids := chosen(p, 1, time.Now())
+	p.close()
+	select {
+	case <-p.drained:
+		t.Fatal("drained while an attempt is active")
+	default:
+	}
+	if got := chosen(p, 1, time.Now()); got != nil {
+		t.Fatalf("%v are leased while closing", got)
+	}
+	p.drop(p.active[ids[0]])
+	select {
+	case <-p.drained:
+	default:
+		t.Fatal("not drained")
+	}
+	p.close() // again
+}
