@@ -50,7 +50,7 @@ func (d *Dispatcher) leaseAll() {
 func (d *Dispatcher) choose() (batch []*attempt, wait time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.plan.choose(d.clock(), d.o.Now(), d.newAttempt)
+	return d.plan.choose(d.clock(), d.o.Now, d.newAttempt)
 }
 
 func (d *Dispatcher) aim(before int, since, lease time.Duration) (ran int) {

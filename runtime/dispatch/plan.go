@@ -104,7 +104,7 @@ func (p *plan) enter(r *QueuedRun) {
 
 // choose takes the runs out of the queue that are to be leased now. If there are none it
 // returns the time after which there may be some, 0 if time alone changes nothing.
-func (p *plan) choose(clock int64, now time.Time, newAttempt func(*QueuedRun) *attempt) (batch []*attempt, wait time.Duration) {
+func (p *plan) choose(clock int64, now func() time.Time, newAttempt func(*QueuedRun) *attempt) (batch []*attempt, wait time.Duration) {
 	if p.closing {
 		return nil, 0
 	}
@@ -126,7 +126,7 @@ func (p *plan) choose(clock int64, now time.Time, newAttempt func(*QueuedRun) *a
 		if a.began.IsZero() {
 			return nil, 0
 		}
-		if left := isolationPeriod - now.Sub(a.began); left > 0 {
+		if left := isolationPeriod - now().Sub(a.began); left > 0 {
 			return nil, left
 		}
 	}

@@ -29,7 +29,7 @@ func bareAttempt(r *QueuedRun) *attempt {
 
 // chosen returns the ids of the runs that the plan leases next.
 func chosen(p *plan, clock int64, now time.Time) (ids []string) {
-	batch, _ := p.choose(clock, now, bareAttempt)
+	batch, _ := p.choose(clock, func() time.Time { return now }, bareAttempt)
 	for _, a := range batch {
 		ids = append(ids, a.run.id)
 	}
@@ -101,7 +101,7 @@ func TestPlanIsolatesWhatWasLost(t *testing.T) {
 		t.Fatalf("%v are leased before the isolated run has begun", got)
 	}
 	a := start(t, p, "suspect0", now)
-	if _, wait := p.choose(1, now.Add(isolationPeriod/4), bareAttempt); wait != isolationPeriod*3/4 {
+	if _, wait := p.choose(1, func() time.Time { return now.Add(isolationPeriod / 4) }, bareAttempt); wait != isolationPeriod*3/4 {
 		t.Fatalf("the isolation lasts another %v", wait)
 	}
 	if got := fmt.Sprint(chosen(p, 1, now.Add(isolationPeriod))); got != "[innocent]" {
@@ -119,7 +119,7 @@ func TestPlanDelaysRetries(t *testing.T) {
 	late.notBefore, soon.notBefore = 500, 300
 	p.put(late)
 	p.put(soon)
-	if _, wait := p.choose(100, time.Now(), bareAttempt); wait != 200 {
+	if _, wait := p.choose(100, time.Now, bareAttempt); wait != 200 {
 		t.Fatalf("the first is due after %d ns, want 200", wait)
 	}
 	if got := fmt.Sprint(chosen(p, 300, time.Now())); got != "[soon]" {
