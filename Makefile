@@ -68,6 +68,10 @@ bench: ## Speed beside gunicorn, processes and native CPython; as root on Debian
 	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
 	$(BIN)/fasbench $(BENCHFLAGS)
 
+.PHONY: release
+release: ## Build the release archives of fas, with checksums, into dist/.
+	cmd/fas/release.sh $(VERSION)
+
 .PHONY: bootstrap
 bootstrap: ## Compile the guest's own Python anew, after a change of it.
 	$(GO) test ./runtime/sandbox -run TestBootstrapIsCompiled -update
@@ -89,7 +93,7 @@ clean-tree: ## Fail if the steps before have changed what is committed.
 
 .PHONY: help
 help: ## This list.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 $(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
 	@mkdir -p $(TOOLS)
