@@ -72,6 +72,14 @@ bench: ## Speed beside gunicorn, processes and native CPython; as root on Debian
 release: ## Build the release archives of fas, with checksums, into dist/.
 	cmd/fas/release.sh $(VERSION)
 
+.PHONY: test-arm64
+test-arm64: ## The linux/arm64 binary serves, and tests of the sandbox pass, under qemu; as root on Debian it installs qemu.
+	test/release/arm64.sh
+
+.PHONY: soak-arm64
+soak-arm64: ## The same, and all tests of the sandbox under qemu; takes an hour or more.
+	test/release/arm64.sh soak
+
 .PHONY: bootstrap
 bootstrap: ## Compile the guest's own Python anew, after a change of it.
 	$(GO) test ./runtime/sandbox -run TestBootstrapIsCompiled -update
