@@ -68,6 +68,13 @@ bench: ## Speed beside gunicorn, processes and native CPython; as root on Debian
 	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
 	$(BIN)/fasbench $(BENCHFLAGS)
 
+ROUNDS = 10
+.PHONY: bench-compare
+bench-compare: ## Server CPU per run of this tree against the revision BASE, over ROUNDS rounds.
+	@test -n "$(BASE)" || { echo "which revision? make bench-compare BASE=REVISION"; exit 2; }
+	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
+	$(BIN)/fasbench compare -base $(BASE) -rounds $(ROUNDS)
+
 .PHONY: release
 release: ## Build the release archives of fas, with checksums, into dist/.
 	cmd/fas/release.sh $(VERSION)

@@ -26,17 +26,35 @@ type lab struct {
 	sandbox  string // test binary of runtime/sandbox; empty until it is built
 }
 
-// newLab builds the server and finds the peers.
-func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (_ *lab, err error) {
-	l := &lab{quick: quick, python: python, stderr: stderr}
-	root, err := output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}")
+// newLab builds the server of this repository and finds the peers.
+func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (*lab, error) {
+	root, err := findRepository(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("finding the repository: run this inside of it: %w", err)
+		return nil, err
 	}
-	l.root = strings.TrimSpace(string(root))
+	l, err := openLab(ctx, root, stderr)
+	if err != nil {
+		return nil, err
+	}
+	l.quick, l.python = quick, python
 	if l.python == "" {
 		l.python = filepath.Join(l.root, ".cache", "native-python", "native", "python")
 	}
+	return l, nil
+}
+
+// findRepository returns the folder of the repository that the program runs in.
+func findRepository(ctx context.Context) (string, error) {
+	root, err := output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}")
+	if err != nil {
+		return "", fmt.Errorf("finding the repository: run this inside it: %w", err)
+	}
+	return strings.TrimSpace(string(root)), nil
+}
+
+// openLab makes a lab for the source tree in root and builds the server from it.
+func openLab(ctx context.Context, root string, stderr io.Writer) (_ *lab, err error) {
+	l := &lab{root: root, stderr: stderr}
 	if l.tmp, err = os.MkdirTemp("", "fasbench-"); err != nil {
 		return nil, err
 	}
@@ -46,7 +64,7 @@ func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (_
 		}
 	}()
 	l.fas = filepath.Join(l.tmp, "fas")
-	if _, err := output(ctx, l.root, "go", "build", "-o", l.fas, "./cmd/fas"); err != nil {
+	if _, err := output(ctx, l.root, "go", "build", "-trimpath", "-o", l.fas, "./cmd/fas"); err != nil {
 		return nil, err
 	}
 	return l, nil

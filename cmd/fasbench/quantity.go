@@ -67,10 +67,10 @@ func percentile[T ~int64 | ~float64](list []T, p float64) T {
 	return sorted[max(int(math.Ceil(p*float64(len(sorted))))-1, 0)]
 }
 
-func geometricMean(list []float64) float64 {
+func geometricMean[T ~int64 | ~float64](list []T) T {
 	sum := 0.0
 	for _, x := range list {
-		sum += math.Log(x)
+		sum += math.Log(float64(x))
 	}
-	return math.Exp(sum / float64(len(list)))
+	return T(math.Exp(sum / float64(len(list))))
 }

@@ -21,6 +21,9 @@ const (
 // run measures and prints. The status is 0 if everything that was asked for
 // could be measured, 1 if not, 2 if what was asked for makes no sense.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "compare" {
+		return runCompare(ctx, args[1:], stdout, stderr)
+	}
 	flags := flag.NewFlagSet("fasbench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	only := flags.String("only", "", "comma-separated `NAMES` of what to measure: "+strings.Join(names(), ", "))
