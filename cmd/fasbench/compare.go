@@ -54,7 +54,7 @@ var comparisons = []comparison{
 		return s.flood(blockingClients, blockingRuns, s.runRequest("hello", helloArgs))
 	}},
 	{"bulk runs", func(s *server, _ int) (int, error) {
-		_, _, err := s.workOff(comparedBulk)
+		_, _, err := s.executeBulk(comparedBulk)
 		return comparedBulk, err
 	}},
 	{"deployments", func(s *server, pass int) (int, error) {
@@ -183,10 +183,10 @@ func (c *comparer) close() {
 	}
 }
 
-// round starts a server of each side on an empty data folder, measures all rows and stops them.
-// New processes every round make the interval cover what differs from one process to the next,
-// such as the layout of memory. Each row puts load on the servers in the order A B B A, which cancels
-// a steady drift of the machine; the base is A in even rounds, and B in odd ones.
+// round starts a server of each side on an empty data folder, measures all rows and stops them. New
+// processes every round make the interval cover what differs from one process to the next, such as
+// the layout of memory. Each row puts load on the servers in the order A B B A, which cancels a
+// steady drift of the machine; the base is A in even rounds, and B in odd ones.
 func (c *comparer) round(ctx context.Context, round int) error {
 	var servers [2]*server
 	defer func() {
