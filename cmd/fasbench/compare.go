@@ -70,8 +70,8 @@ var comparisons = []comparison{
 	}},
 }
 
-// runCompare implements "fasbench compare". It returns the exit status: 0 if every row has a
-// figure, 1 if not, 2 for invalid arguments.
+// runCompare implements "fasbench compare". It returns the exit status: 0 if the comparison was
+// made, whatever its figures are, 1 if it failed, 2 for invalid arguments.
 func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("fasbench compare", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -110,7 +110,8 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) in
 			return 1
 		}
 	}
-	if !c.print(stdout, *rounds) {
+	c.print(stdout, *rounds)
+	if c.failed {
 		return 1
 	}
 	return 0
@@ -119,11 +120,12 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) in
 // comparer compares the servers built from two source trees.
 type comparer struct {
 	base, change *lab
-	revision     string // of the base, as Git describes it
-	repository   string // folder of the working tree
-	worktree     string // folder of the base's source tree
-	samples      [2]map[string][]time.Duration
-	problems     map[string]error // by row
+	revision     string                        // of the base, as Git describes it
+	repository   string                        // folder of the working tree
+	worktree     string                        // folder of the base's source tree
+	samples      [2]map[string][]time.Duration // of the base and the change: CPU time per run, by row
+	problems     map[string]error              // by row; nil if the row could be measured so far
+	failed       bool                          // the working tree could not be measured
 }
 
 // newComparer checks the base revision out and builds both servers.
@@ -222,8 +224,7 @@ func (c *comparer) round(ctx context.Context, round int) error {
 				return context.Cause(ctx)
 			}
 			if err != nil {
-				c.problems[row.name] = fmt.Errorf("%s: %w", [2]string{"base", "change"}[side], err)
-				c.change.say("cannot measure %s: %v", row.name, c.problems[row.name])
+				c.fail(row, side, err)
 				break
 			}
 			used[side] += cpu / 2
@@ -235,16 +236,22 @@ func (c *comparer) round(ctx context.Context, round int) error {
 	return nil
 }
 
-// print writes the table and how to read it. It reports whether every row has a figure.
-func (c *comparer) print(w io.Writer, rounds int) (complete bool) {
+// fail records that a row cannot be measured. A base that lacks what the row needs is no failure of
+// the comparison; a working tree that does is.
+func (c *comparer) fail(row comparison, side int, err error) {
+	c.problems[row.name] = fmt.Errorf("%s: %w", [2]string{"base", "change"}[side], err)
+	c.failed = c.failed || side == 1
+	c.change.say("cannot measure %s: %v", row.name, c.problems[row.name])
+}
+
+// print writes the table and how to read it.
+func (c *comparer) print(w io.Writer, rounds int) {
 	fmt.Fprintf(w, "Server CPU time per run, user and system: working tree against %.12s.\n%s. %d rounds.\n\n", c.revision, machine(), rounds)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "row\tbase\tchange\tratio\t95 % interval\t")
-	complete = true
 	for _, row := range comparisons {
-		if err := c.problems[row.name]; err != nil {
-			complete = false
-			fmt.Fprintf(table, "%s\tnot measured: %v\n", row.name, err)
+		if c.problems[row.name] != nil {
+			fmt.Fprintf(table, "%s\tnot measured, see above\n", row.name)
 			continue
 		}
 		base, change := c.samples[0][row.name], c.samples[1][row.name]
@@ -271,7 +278,6 @@ Times include what a server does after its last response until it is idle again.
   deployments    %d new functions, one after the other
   accepted runs  %d background runs accepted and stored, %d clients; they stay queued
 `, blockingRuns, blockingClients, comparedBulk, deployments, acceptedRuns, acceptClients)
-	return complete
 }
 
 // warm deploys the functions and serves some runs of each kind, so that what a server does only

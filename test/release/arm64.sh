@@ -150,7 +150,8 @@ for test in "${tests[@]}"; do
 done
 say "passed in $(($(date +%s) - began)) s"
 
+# TestCraftedBytecode deploys with a time limit that emulation exceeds on a busy machine.
 if [ "${1:-}" = soak ]; then
   cd runtime/sandbox
-  $qemu "$work/sandbox.test" -test.v -test.timeout 0
+  $qemu "$work/sandbox.test" -test.v -test.timeout 0 -test.skip '^TestCraftedBytecode$'
 fi
