@@ -29,7 +29,7 @@ readonly tests=(
   TestNoTracksAreLeft/mapped
   TestNoTracksAreLeft/copied
   TestFilesOfTheModuleBody/copied
-  TestNothingIsLeftForOthers/mapped
+  TestNothingIsLeftForOthers/mapped/1
   TestMarkersAreSeen/mapped
   TestTenantsShareNoPages
 )
