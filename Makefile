@@ -68,6 +68,25 @@ bench: ## Speed beside gunicorn, processes and native CPython; as root on Debian
 	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
 	$(BIN)/fasbench $(BENCHFLAGS)
 
+ROUNDS = 10
+.PHONY: bench-compare
+bench-compare: ## Server CPU per run of this tree against the revision BASE, over ROUNDS rounds.
+	@test -n "$(BASE)" || { echo "which revision? make bench-compare BASE=REVISION"; exit 2; }
+	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
+	$(BIN)/fasbench compare -base $(BASE) -rounds $(ROUNDS)
+
+.PHONY: release
+release: ## Build the release archives of fas, with checksums, into dist/.
+	cmd/fas/release.sh $(VERSION)
+
+.PHONY: test-arm64
+test-arm64: ## The linux/arm64 binary serves, and tests of the sandbox pass, under qemu; as root on Debian it installs qemu.
+	test/release/arm64.sh
+
+.PHONY: soak-arm64
+soak-arm64: ## The same, and all tests of the sandbox under qemu; takes an hour or more.
+	test/release/arm64.sh soak
+
 .PHONY: bootstrap
 bootstrap: ## Compile the guest's own Python anew, after a change of it.
 	$(GO) test ./runtime/sandbox -run TestBootstrapIsCompiled -update
@@ -89,7 +108,7 @@ clean-tree: ## Fail if the steps before have changed what is committed.
 
 .PHONY: help
 help: ## This list.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 $(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
 	@mkdir -p $(TOOLS)

@@ -10,22 +10,23 @@ import (
 )
 
 const (
-	// acceptClients is how many callers have runs accepted at once.
+	// acceptClients is the number of clients that submit background runs at once.
 	acceptClients = 64
-	// heldCode is a function that keeps its runs from coming to an end: as many
-	// begin as there is memory for, and all others stay queued.
+	// heldCode is a function whose runs sleep: as many start as memory allows, and all others
+	// stay queued.
 	heldCode    = "import time\n\n\ndef main(args, context):\n    time.sleep(900)\n"
 	heldTimeout = 900 // seconds
-	// syncSize is what is written at once before each sync of the raw disk, and
-	// syncBlocks how many of those the file that is written over has.
+	// syncSize is the number of bytes written before each sync, and syncBlocks the number of
+	// blocks of that size in the file that is overwritten.
 	syncSize, syncBlocks = 4096, 256
 )
 
+// heldFunction is the function whose runs sleep for 15 minutes.
 func heldFunction() function { return function{Name: "held", Code: heldCode, Timeout: heldTimeout} }
 
-// measureAccept lets wrk have runs accepted that stay queued, and by turns
-// writes to the same file system and syncs. Runs that are worked off meanwhile
-// are measured beside that.
+// measureAccept alternates between wrk, which submits background runs that stay queued, and writing
+// and syncing a file on the same file system. It also measures the acceptance of runs that are
+// executed meanwhile.
 func measureAccept(ctx context.Context, l *lab) ([]measured, error) {
 	if err := need("wrk"); err != nil {
 		return nil, err
@@ -35,25 +36,25 @@ func measureAccept(ctx context.Context, l *lab) ([]measured, error) {
 		return nil, err
 	}
 	defer held.stop()
-	worked, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
+	busy, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
 	if err != nil {
 		return nil, err
 	}
-	defer worked.stop()
+	defer busy.stop()
 	length := time.Duration(l.rounds(3, 1)) * time.Second
-	var kept, done, growing, over []float64
+	var queued, executed, appended, overwritten []float64
 	for range l.rounds(5, 3) {
 		for _, turn := range []struct {
 			rates   *[]float64
 			measure func() (float64, error)
 		}{
-			{&growing, func() (float64, error) { return l.syncRate(ctx, length/2, false) }},
-			{&kept, func() (float64, error) {
+			{&appended, func() (float64, error) { return l.syncRate(ctx, length/2, false) }},
+			{&queued, func() (float64, error) {
 				return l.wrk(ctx, acceptClients, "http://"+held.address+"/v1/functions/held/rpc/", held.token, length)
 			}},
-			{&over, func() (float64, error) { return l.syncRate(ctx, length/2, true) }},
-			{&done, func() (float64, error) {
-				return l.wrk(ctx, acceptClients, "http://"+worked.address+"/v1/functions/hello/rpc/", worked.token, length)
+			{&overwritten, func() (float64, error) { return l.syncRate(ctx, length/2, true) }},
+			{&executed, func() (float64, error) {
+				return l.wrk(ctx, acceptClients, "http://"+busy.address+"/v1/functions/hello/rpc/", busy.token, length)
 			}},
 		} {
 			rate, err := turn.measure()
@@ -62,23 +63,22 @@ func measureAccept(ctx context.Context, l *lab) ([]measured, error) {
 			}
 			*turn.rates = append(*turn.rates, rate)
 		}
-		if err := worked.workedOff(); err != nil {
+		if err := busy.drain(); err != nil {
 			return nil, err
 		}
 	}
 	return []measured{{
-		value: quantity{median(kept), perSecond}, peer: quantity{median(growing), perSecond},
+		value: quantity{median(queued), perSecond}, peer: quantity{median(appended), perSecond},
 		notes: []string{
-			fmt.Sprintf("of runs that are worked off meanwhile: %.0f/s accepted", median(done)),
-			fmt.Sprintf("the raw rate over what a file has already: %.0f/s", median(over)),
+			fmt.Sprintf("with runs that are executed meanwhile: %.0f/s accepted", median(executed)),
+			fmt.Sprintf("raw rate when overwriting an existing file: %.0f/s", median(overwritten)),
 		},
 	}}, nil
 }
 
-// syncRate writes syncSize bytes and syncs, again and again, in the folder in
-// which servers have their data, and gives how often per second: behind the end
-// of a file, or over what the file has.
-func (l *lab) syncRate(ctx context.Context, length time.Duration, over bool) (rate float64, err error) {
+// syncRate writes syncSize bytes and syncs repeatedly, on the file system of the servers' data, and
+// returns the rate per second. It either appends to a file or overwrites an existing one.
+func (l *lab) syncRate(ctx context.Context, length time.Duration, overwrite bool) (rate float64, err error) {
 	f, err := os.Create(filepath.Join(l.tmp, "sync"))
 	if err != nil {
 		return 0, err
@@ -89,7 +89,7 @@ func (l *lab) syncRate(ctx context.Context, length time.Duration, over bool) (ra
 		_, err := f.Write(block)
 		return err
 	}
-	if over {
+	if overwrite {
 		if _, err := f.Write(make([]byte, syncBlocks*syncSize)); err != nil {
 			return 0, err
 		}

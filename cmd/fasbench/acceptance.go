@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// measureAcceptance has one run accepted after the other and reads how long
-// each waited for its start.
+// measureAcceptance submits one background run after the other and reads how long each waited
+// before it started.
 func measureAcceptance(ctx context.Context, l *lab) ([]measured, error) {
 	s, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
 	if err != nil {
@@ -46,12 +46,12 @@ func measureAcceptance(ctx context.Context, l *lab) ([]measured, error) {
 	}
 	return []measured{{
 		value: elapsed(median(waits)),
-		notes: []string{fmt.Sprintf("%d runs; p90 %v, longest %v; from the request to the answer that it is done, median %v", len(waits),
+		notes: []string{fmt.Sprintf("%d runs; p90 %v, longest %v; from the request to the response that the run is finished, median %v", len(waits),
 			elapsed(percentile(waits, 0.9)), elapsed(percentile(waits, 1)), elapsed(median(ends)))},
 	}}, nil
 }
 
-// wait is how long an execution that is done waited for its start.
+// wait returns how long a finished execution waited before it started.
 func (x execution) wait() (time.Duration, error) {
 	const layout = "2006-01-02 15:04:05.999999-07:00"
 	created, err := time.Parse(layout, x.Created)
@@ -63,7 +63,7 @@ func (x execution) wait() (time.Duration, error) {
 		return 0, err
 	}
 	if x.Status != "Success" {
-		return 0, fmt.Errorf("the execution %s is %s", x.ID, x.Status)
+		return 0, fmt.Errorf("execution %s has the status %s", x.ID, x.Status)
 	}
 	return started.Sub(created), nil
 }

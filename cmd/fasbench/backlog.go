@@ -7,14 +7,13 @@ import (
 )
 
 const (
-	// backlogRuns is how many runs are queued when a server starts again.
+	// backlogRuns is the number of queued runs when the server restarts.
 	backlogRuns = 100_000
-	// backlogTime is how much longer the start may take then.
+	// backlogTime is how much longer that restart may take than one with an empty queue.
 	backlogTime = 3 * time.Second
 )
 
-// measureBacklog kills a server with many runs queued, and one without any, and
-// starts it again.
+// measureBacklog kills and restarts a server with many queued runs, and a server with none.
 func measureBacklog(ctx context.Context, l *lab) ([]measured, error) {
 	var with, without []time.Duration
 	for _, of := range []struct {

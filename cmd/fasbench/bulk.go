@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// bulkRuns is how many runs one request asks for, the most that it may.
+// bulkRuns is the number of runs in one request, the most that the API allows.
 const bulkRuns = 10_000
 
-// measureBulk has a bulk worked off, and by turns runs that callers wait for.
+// measureBulk alternates between bulks of background runs and blocking runs.
 func measureBulk(ctx context.Context, l *lab) ([]measured, error) {
 	if err := need("wrk"); err != nil {
 		return nil, err
@@ -24,12 +24,12 @@ func measureBulk(ctx context.Context, l *lab) ([]measured, error) {
 	var bulks, blocking []float64
 	var accepted []time.Duration
 	for range l.rounds(7, 3) {
-		took, answer, err := s.workOff(bulkRuns)
+		took, answered, err := s.executeBulk(bulkRuns)
 		if err != nil {
 			return nil, err
 		}
 		bulks = append(bulks, bulkRuns/took.Seconds())
-		accepted = append(accepted, answer)
+		accepted = append(accepted, answered)
 		rate, err := l.wrk(ctx, blockingConnections, "http://"+s.address+"/v1/sync/functions/hello/rpc/", s.token, length)
 		if err != nil {
 			return nil, err
@@ -38,13 +38,13 @@ func measureBulk(ctx context.Context, l *lab) ([]measured, error) {
 	}
 	return []measured{{
 		value: quantity{median(bulks), perSecond}, peer: quantity{median(blocking), perSecond},
-		notes: []string{fmt.Sprintf("the answer with the ids came after %v", elapsed(median(accepted)))},
+		notes: []string{fmt.Sprintf("the response with the ids took %v", elapsed(median(accepted)))},
 	}}, nil
 }
 
-// workOff sends a bulk and tells how long it takes from the request to the end
-// of all runs, and to the answer with their ids.
-func (s *server) workOff(n int) (took, answer time.Duration, err error) {
+// executeBulk submits a bulk of n runs and waits until all of them have succeeded. It returns how
+// long that took, and how long the response with their ids took.
+func (s *server) executeBulk(n int) (took, answered time.Duration, err error) {
 	request := s.bulkRequest("hello", helloArgs, n)
 	if err := s.connect(); err != nil {
 		return 0, 0, err
@@ -54,27 +54,27 @@ func (s *server) workOff(n int) (took, answer time.Duration, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	answer = time.Since(began)
+	answered = time.Since(began)
 	var ids []string
 	if err := json.Unmarshal(body, &ids); err != nil {
 		return 0, 0, err
 	}
 	if len(ids) != n {
-		return 0, 0, fmt.Errorf("%d ids for %d runs", len(ids), n)
+		return 0, 0, fmt.Errorf("got %d ids for %d runs", len(ids), n)
 	}
-	// Runs of a function begin in order, so the last one to end is among the last.
+	// Runs of a function start in order, so the last one to finish is among the last ones.
 	for {
 		if _, err := s.succeed(s.request("GET", "/v1/executions/"+ids[n-1]+"?wait=60", nil)); err != nil {
 			return 0, 0, err
 		}
 		took = time.Since(began)
 		if done, err := s.succeeded(body, n); err != nil || done {
-			return took, answer, err
+			return took, answered, err
 		}
 	}
 }
 
-// succeeded tells whether n executions, whose ids are in a body, are successes.
+// succeeded reports whether n executions have all succeeded. Their ids are a JSON array.
 func (s *server) succeeded(ids []byte, n int) (bool, error) {
 	body, err := s.succeed(s.request("POST", "/v1/executions/bulk/", ids))
 	if err != nil {
@@ -91,13 +91,13 @@ func (s *server) succeeded(ids []byte, n int) (bool, error) {
 			done++
 		case "Pending", "Started":
 		default:
-			return false, fmt.Errorf("the execution %s is %s", x.ID, x.Status)
+			return false, fmt.Errorf("execution %s has the status %s", x.ID, x.Status)
 		}
 	}
 	return done == n, nil
 }
 
-// execution is what is read of one.
+// execution holds the fields of an execution's record that are read here.
 type execution struct {
 	ID      string `json:"uuid"`
 	Status  string `json:"status"`
@@ -105,8 +105,8 @@ type execution struct {
 	Started string `json:"started"`
 }
 
-// workedOff waits until nothing is queued and nothing runs.
-func (s *server) workedOff() error {
+// drain waits until no run is queued or executing.
+func (s *server) drain() error {
 	for {
 		body, err := s.succeed(s.request("GET", "/v1/executions/?limit=1", nil))
 		if err != nil {

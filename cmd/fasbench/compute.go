@@ -15,10 +15,10 @@ import (
 // suiteTimeout bounds one pass of the suite as a function.
 const suiteTimeout = 2 * time.Minute
 
-// measureCompute runs the suite as a function and natively, by turns.
+// measureCompute alternates between the suite as a function and the suite in a native CPython.
 func measureCompute(ctx context.Context, l *lab) ([]measured, error) {
 	if _, err := os.Stat(l.python); err != nil {
-		return nil, fmt.Errorf("there is no native CPython 3.13 to compare with: run cmd/fasbench/peers.sh as root, or name one with -python: %w", err)
+		return nil, fmt.Errorf("cannot find the native CPython 3.13 to compare with: run cmd/fasbench/peers.sh as root, or set its path with -python: %w", err)
 	}
 	version, err := output(ctx, "", l.python, "-I", "-S", "-c", "import sys, hashlib, _hashlib; print(sys.version)")
 	if err != nil {
@@ -56,11 +56,11 @@ func measureCompute(ctx context.Context, l *lab) ([]measured, error) {
 	return []measured{compareSuites(ours, natives, strings.TrimSpace(string(version)))}, nil
 }
 
-// addTimes adds what the suite printed.
+// addTimes adds the times that the suite printed, in seconds by part.
 func addTimes(times map[string][]float64, text []byte) error {
 	var pass map[string]float64
 	if err := json.Unmarshal(text, &pass); err != nil {
-		return fmt.Errorf("the suite answers %q: %w", tail(text), err)
+		return fmt.Errorf("the suite printed %q: %w", tail(text), err)
 	}
 	for part, t := range pass {
 		times[part] = append(times[part], t)
@@ -68,6 +68,7 @@ func addTimes(times map[string][]float64, text []byte) error {
 	return nil
 }
 
+// compareSuites compares the medians of each part.
 func compareSuites(ours, natives map[string][]float64, version string) measured {
 	var guest, native []float64
 	var parts []string
@@ -78,6 +79,6 @@ func compareSuites(ours, natives map[string][]float64, version string) measured 
 	}
 	return measured{
 		value: quantity{geometricMean(guest), inSeconds}, peer: quantity{geometricMean(native), inSeconds},
-		notes: []string{"times as long: " + strings.Join(parts, ", "), "native: CPython " + strings.Join(strings.Fields(version), " ")},
+		notes: []string{"ratio by part: " + strings.Join(parts, ", "), "native: CPython " + strings.Join(strings.Fields(version), " ")},
 	}
 }

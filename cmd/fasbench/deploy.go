@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// measureDeploy creates functions.
+// measureDeploy deploys new functions, one after the other.
 func measureDeploy(ctx context.Context, l *lab) ([]measured, error) {
 	s, err := l.serve(ctx)
 	if err != nil {

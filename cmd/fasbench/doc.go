@@ -1,18 +1,20 @@
-// Fasbench measures what faaspot promises about speed, beside what people would
-// use instead, in one run on one machine, and prints the ratios.
+// Fasbench measures the speed that faaspot promises next to the programs that people would use
+// instead, in one run on one machine, and prints the ratios. It also compares the CPU time of two
+// revisions of the server.
 //
-// It owns the promises (benches.go lists them with their targets), how each is
-// measured (one file each), and the peers: gunicorn with Flask, a process per
-// call, a native CPython. It refuses to judge: a target that is missed is shown
-// as missed, and the exit status is 0 as long as everything could be measured.
+// It owns the promises (benches.go lists them with their targets), the measurement of each (one
+// file per measurement), and the peers: gunicorn with Flask, a process per call, a native CPython.
+// It does not enforce the targets: a missed target is reported as missed, and the exit status is 0
+// as long as everything could be measured.
 //
-// Server and peers are processes of their own that listen on 127.0.0.1, on any
-// free port, with data in a temporary folder; all are ended and removed at the
-// end, also if something fails or the program is interrupted. Nothing here is
-// called concurrently but what the clients in http.go say.
+// The server and the peers are separate processes that listen on a free port of 127.0.0.1 and store
+// their data in a temporary folder. Fasbench stops the processes and removes the folder before it
+// exits, even if a measurement fails or the program is interrupted. Only the clients in client.go
+// are used concurrently, one per goroutine.
 //
 //	cmd/fasbench/peers.sh                        # once, as root: installs the peers
-//	go run ./cmd/fasbench                        # everything
+//	go run ./cmd/fasbench                        # measures everything
 //	go run ./cmd/fasbench -quick -only engine,deploy
 //	go run ./cmd/fasbench -write docs/benchmarks.md
+//	go run ./cmd/fasbench compare -base main     # server CPU per run, against another revision
 package main

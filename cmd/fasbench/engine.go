@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// measureEngine runs BenchmarkTurns of runtime/sandbox.
+// measureEngine runs BenchmarkTurns of runtime/sandbox, which alternates between its parts.
 func measureEngine(ctx context.Context, l *lab) ([]measured, error) {
 	length := "500ms"
 	if l.quick {
@@ -25,17 +25,17 @@ func measureEngine(ctx context.Context, l *lab) ([]measured, error) {
 	}
 	for _, part := range []string{"Warm", "Pristine", "Run"} {
 		if len(times[part]) == 0 {
-			return nil, fmt.Errorf("BenchmarkTurns has no %s", part)
+			return nil, fmt.Errorf("BenchmarkTurns has no part %s", part)
 		}
 	}
 	return []measured{{
 		value: quantity{median(times["Pristine"]), inSeconds},
 		peer:  quantity{median(times["Warm"]), inSeconds},
-		notes: []string{fmt.Sprintf("the same through `Sandbox.Run`, with taking a slot and a place: %v", quantity{median(times["Run"]), inSeconds})},
+		notes: []string{fmt.Sprintf("the same call through `Sandbox.Run`, which also acquires a slot and a processor: %v", quantity{median(times["Run"]), inSeconds})},
 	}}, nil
 }
 
-// goBench runs benchmarks of runtime/sandbox.
+// goBench runs the benchmarks of runtime/sandbox whose names match a pattern.
 func (l *lab) goBench(ctx context.Context, pattern string, args ...string) ([]benchLine, error) {
 	binary, dir, err := l.sandboxTests(ctx)
 	if err != nil {
@@ -48,14 +48,13 @@ func (l *lab) goBench(ctx context.Context, pattern string, args ...string) ([]be
 	return parseBench(text)
 }
 
-// benchLine is a result line of a Go benchmark.
+// benchLine is one result of a Go benchmark.
 type benchLine struct {
-	part    string // of the name, behind the slash, without the number that tells runs of the same name apart
-	metrics map[string]float64
+	part    string             // name after the slash, without the suffixes for GOMAXPROCS and repeated names
+	metrics map[string]float64 // by unit
 }
 
-// parseBench reads the benchmark format,
-// https://go.dev/design/14313-benchmark-format.
+// parseBench parses Go's benchmark format, https://go.dev/design/14313-benchmark-format.
 func parseBench(text []byte) ([]benchLine, error) {
 	var lines []benchLine
 	for scan := bufio.NewScanner(bytes.NewReader(text)); scan.Scan(); {
@@ -72,7 +71,7 @@ func parseBench(text []byte) ([]benchLine, error) {
 		for i := 2; i+1 < len(fields); i += 2 {
 			n, err := strconv.ParseFloat(fields[i], 64)
 			if err != nil {
-				return nil, fmt.Errorf("the benchmark's line %q cannot be read: %w", scan.Text(), err)
+				return nil, fmt.Errorf("cannot parse the benchmark result %q: %w", scan.Text(), err)
 			}
 			line.metrics[fields[i+1]] = n
 		}

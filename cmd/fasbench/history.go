@@ -23,18 +23,17 @@ import (
 
 const (
 	fewExecutions, manyExecutions = 1_000, 1_000_000
-	// historyTime is how long ago the first of them was: less than what they are
-	// kept for.
+	// historyTime is the age of the oldest execution: less than the retention age.
 	historyTime = 6 * 24 * time.Hour
-	// pageSize is of a page, and how many there are of what is rare.
+	// pageSize is the number of executions on a page, and of each rare kind in the history.
 	pageSize = 100
-	// openExecutions is how many are not done: more than a server begins, which
-	// has historyBudget for more than a page of them. They sleep, and use little.
+	// openExecutions is the number of unfinished executions: more than a server starts, which
+	// with historyBudget starts more than a page of them. They sleep, and use little memory.
 	openExecutions = 2_000
 	historyBudget  = "32GB"
 )
 
-// measureList asks two servers for the same pages.
+// measureList requests the same pages from a server with few and a server with many executions.
 func measureList(ctx context.Context, l *lab) ([]measured, error) {
 	now := time.Now()
 	few, err := l.serveHistory(ctx, fewExecutions, now)
@@ -62,18 +61,18 @@ func measureList(ctx context.Context, l *lab) ([]measured, error) {
 	}
 	return []measured{{
 		value: elapsed(all[0].many), peer: elapsed(all[0].few),
-		notes: []string{"times as long, and from 1,000,000: " + strings.Join(parts, ", ")},
+		notes: []string{"ratio, and time from 1,000,000 executions: " + strings.Join(parts, ", ")},
 	}}, nil
 }
 
-// historyPage is what is asked for.
+// historyPage is a page of a list of executions.
 type historyPage struct {
 	name  string
 	query url.Values
-	next  bool // the page behind the first one
+	next  bool // the second page instead of the first
 }
 
-// historyPages are those of all filters, of a history that ends now.
+// historyPages returns the pages of all filters, for a history that ends now.
 func historyPages(now time.Time) []historyPage {
 	at := func(part float64) string {
 		return now.Add(-time.Duration((1 - part) * float64(historyTime))).UTC().Format(time.RFC3339Nano)
@@ -107,15 +106,16 @@ func historyPages(now time.Time) []historyPage {
 	}
 }
 
-// listed is how long a page takes of both servers.
+// listed holds the times of a page from both servers.
 type listed struct {
 	name      string
 	few, many time.Duration
 }
 
+// ratio returns how many times as long the page takes with many executions.
 func (p listed) ratio() float64 { return float64(p.many) / float64(p.few) }
 
-// compareLists asks both servers for a page, by turns.
+// compareLists requests a page from both servers alternately and returns the medians.
 func (l *lab) compareLists(p historyPage, few, many *server) (listed, error) {
 	one := listed{name: p.name}
 	var times [2][]time.Duration
@@ -138,7 +138,7 @@ func (l *lab) compareLists(p historyPage, few, many *server) (listed, error) {
 	return one, nil
 }
 
-// pageRequest makes the request of a page, and makes sure that the page is full.
+// pageRequest returns the request for a page. It fails unless the page is full.
 func (s *server) pageRequest(p historyPage) ([]byte, error) {
 	p.query.Set("limit", strconv.Itoa(pageSize))
 	path := "/v1/executions/?" + p.query.Encode()
@@ -161,7 +161,7 @@ func (s *server) pageRequest(p historyPage) ([]byte, error) {
 	}
 }
 
-// fetch reads one answer with its header.
+// fetch sends a GET request and returns the response's body and header.
 func (s *server) fetch(path string) ([]byte, http.Header, error) {
 	request, err := http.NewRequest("GET", "http://"+s.address+path, nil)
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *server) fetch(path string) ([]byte, http.Header, error) {
 	return body, response.Header, err
 }
 
-// serveHistory starts a server on a store with n executions that are done.
+// serveHistory starts a server on a store with n finished executions.
 func (l *lab) serveHistory(ctx context.Context, n int, now time.Time) (*server, error) {
 	data, err := l.compiledData(ctx)
 	if err != nil {
@@ -191,9 +191,9 @@ func (l *lab) serveHistory(ctx context.Context, n int, now time.Time) (*server, 
 	if err := makeHistoryFunction(store, now); err != nil {
 		return nil, err
 	}
-	const together = 100
-	for from := 0; from < n; from += together {
-		batch := make([]runtime.Execution, min(together, n-from))
+	const batchSize = 100
+	for from := 0; from < n; from += batchSize {
+		batch := make([]runtime.Execution, min(batchSize, n-from))
 		for i := range batch {
 			batch[i] = past(from+i, n, now)
 		}
@@ -221,8 +221,8 @@ func (l *lab) serveHistory(ctx context.Context, n int, now time.Time) (*server, 
 	return s, nil
 }
 
-// past is the execution with an index of n that are done: most are successes of
-// one function, and some of the others are rare, 100 of a kind in all.
+// past returns finished execution i of n. Most executions are successes of one function; of each
+// rare kind there are pageSize.
 func past(i, n int, now time.Time) runtime.Execution {
 	at := now.Add(-time.Duration(float64(historyTime) * float64(n-i) / float64(n))).UTC().Truncate(time.Millisecond)
 	x := runtime.Execution{
@@ -250,7 +250,7 @@ func past(i, n int, now time.Time) runtime.Execution {
 	return x
 }
 
-// idAt makes a UUIDv7 (RFC 9562) of a time.
+// idAt returns a UUIDv7 (RFC 9562) for a time.
 func idAt(at time.Time) string {
 	id := uuid.New()
 	ms := uint64(at.UnixMilli())

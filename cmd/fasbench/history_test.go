@@ -7,7 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// What is rare has one page, however long the history; the rest has several.
+// TestPastHasAPageOfEverything checks that each rare kind of execution fills exactly one page,
+// however long the history is.
 func TestPastHasAPageOfEverything(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, n := range []int{fewExecutions, 100 * fewExecutions} {
@@ -17,10 +18,10 @@ func TestPastHasAPageOfEverything(t *testing.T) {
 			x := past(i, n, now)
 			count[x.Function+" "+string(x.State)]++
 			if at := x.Created; at.Before(now.Add(-historyTime)) || at.After(now) {
-				t.Fatalf("execution %d of %d is of %v", i, n, at)
+				t.Fatalf("execution %d of %d was created at %v", i, n, at)
 			}
 			if stamp := x.ID[:13]; stamp < last {
-				t.Fatalf("execution %d of %d has the id %s, behind %s", i, n, x.ID, last)
+				t.Fatalf("execution %d of %d has the id %s, which sorts before %s", i, n, x.ID, last)
 			} else {
 				last = stamp
 			}
@@ -45,6 +46,6 @@ func TestWaitOfAnExecution(t *testing.T) {
 	}
 	x.Status = "Failed"
 	if _, err := x.wait(); err == nil {
-		t.Error("a failure is measured")
+		t.Error("the wait of a failed execution is accepted")
 	}
 }

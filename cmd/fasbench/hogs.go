@@ -16,23 +16,23 @@ import (
 const (
 	hogTimeout = time.Second
 	hogMemory  = 512 // MB
-	// shownHogs is how many of the worst are named.
+	// shownHogs is the number of hogs named in the notes, the worst first.
 	shownHogs = 5
-	// suspicious is from when on a hog is run again, and the median counts.
+	// suspicious is the overshoot from which on a hog is run twice more and the median counts.
 	suspicious = 25 * time.Millisecond
 )
 
-// quickHogs are of every kind: bytecode, loops in C, big integers, regular
-// expressions, memory, the garbage collector, the compiler.
+// quickHogs are the hogs of a quick run. They cover every kind: bytecode, loops in C, big integers,
+// regular expressions, memory, the garbage collector, the compiler.
 var quickHogs = []string{
 	"while True", "except hog", "sum(range)", "islice", "regex", "bigmul odd", "str(10**1e6)", "decimal 1e6", "bytes(1e8)", "list ops",
 	"sort", "dict 1e7", "find 100MB", "sha256", "gc", "recursion", "compile big", "memory",
 }
 
-// hog is a program that runs away.
+// hog is a program that does not yield or does not end.
 type hog struct{ name, code string }
 
-// hogs reads the table of them.
+// hogs reads the table of hogs of runtime/sandbox.
 func (l *lab) hogs() ([]hog, error) {
 	file := filepath.Join(l.root, "runtime", "sandbox", "testdata", "hogs.txtar")
 	archive, err := txtar.ParseFile(file)
@@ -40,7 +40,7 @@ func (l *lab) hogs() ([]hog, error) {
 		return nil, err
 	}
 	if len(archive.Files) < 2 || archive.Files[0].Name != "module" {
-		return nil, fmt.Errorf("%s does not begin with a section module", file)
+		return nil, fmt.Errorf("%s does not start with a section named module", file)
 	}
 	var all []hog
 	for _, f := range archive.Files[1:] {
@@ -53,13 +53,13 @@ func (l *lab) hogs() ([]hog, error) {
 	return all, nil
 }
 
-// ranked is a hog with its figure.
+// ranked is a hog with its measured time.
 type ranked struct {
 	name string
 	took time.Duration
 }
 
-// worst sorts hogs, worst first, and names some.
+// worst sorts hogs, the worst first, and returns a note that names the first few.
 func worst(hogs []ranked) (note string) {
 	slices.SortFunc(hogs, func(a, b ranked) int { return cmp.Compare(b.took, a.took) })
 	var names []string
@@ -69,7 +69,7 @@ func worst(hogs []ranked) (note string) {
 	return "the worst: " + strings.Join(names, ", ")
 }
 
-// measureOvershoot runs each hog into its timeout.
+// measureOvershoot runs each hog until it is stopped at its timeout.
 func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 	hogs, err := l.hogs()
 	if err != nil {
@@ -89,7 +89,7 @@ func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 		}
 		over, status, err := s.overshoot(name)
 		if over > suspicious {
-			// Once more, twice: a machine that pauses is not the server's doing.
+			// Two more runs: a pause of the machine is not the server's fault.
 			late := []time.Duration{over}
 			for range 2 {
 				if err == nil {
@@ -102,7 +102,7 @@ func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", h.name, err)
 		}
-		// However it ended: if it was late, it was late.
+		// A late response counts whatever its status is.
 		if status == http.StatusGatewayTimeout || over > 0 {
 			stopped = append(stopped, ranked{h.name, over})
 		} else {
@@ -110,20 +110,20 @@ func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 		}
 	}
 	if len(stopped) == 0 {
-		return nil, fmt.Errorf("none of %d hogs ran into its timeout", len(hogs))
+		return nil, fmt.Errorf("none of %d hogs was stopped at its timeout", len(hogs))
 	}
 	note := worst(stopped)
 	return []measured{{
 		value: elapsed(stopped[0].took),
 		notes: []string{
-			fmt.Sprintf("%d hogs were stopped, median %v; %d ended before, out of memory or stack", len(stopped), elapsed(stopped[len(stopped)/2].took), early),
+			fmt.Sprintf("%d hogs were stopped, median %v; %d ended earlier because they ran out of memory or stack", len(stopped), elapsed(stopped[len(stopped)/2].took), early),
 			note,
 		},
 	}}, nil
 }
 
-// overshoot runs a function and tells how much longer than its timeout the
-// answer took, and the answer's status.
+// overshoot runs a function and returns how much longer than its timeout the response took, and the
+// response's status.
 func (s *server) overshoot(name string) (time.Duration, int, error) {
 	if err := s.connect(); err != nil {
 		return 0, 0, err
@@ -133,7 +133,7 @@ func (s *server) overshoot(name string) (time.Duration, int, error) {
 	return time.Since(began) - hogTimeout, status, err
 }
 
-// measureGaps runs BenchmarkHogs of runtime/sandbox.
+// measureGaps runs BenchmarkHogs of runtime/sandbox, which measures the time between yields.
 func measureGaps(ctx context.Context, l *lab) ([]measured, error) {
 	args := []string{"-test.benchtime", "1x", "-hogtime", hogTimeout.String()}
 	if l.quick {
@@ -153,7 +153,7 @@ func measureGaps(ctx context.Context, l *lab) ([]measured, error) {
 	return []measured{{
 		value: elapsed(gaps[0].took),
 		notes: []string{
-			fmt.Sprintf("%d hogs, median %v; by the clock the longest was %.3g ms", len(gaps), elapsed(gaps[len(gaps)/2].took), wall),
+			fmt.Sprintf("%d hogs, median %v; in elapsed time the longest was %.3g ms", len(gaps), elapsed(gaps[len(gaps)/2].took), wall),
 			note,
 		},
 	}}, nil

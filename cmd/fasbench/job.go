@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// measureJob has an execution of a job worked off, and by turns a bulk of as many
-// runs of the same function.
+// measureJob alternates between executions of a job and bulks of as many runs of the same function.
 func measureJob(ctx context.Context, l *lab) ([]measured, error) {
 	s, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
 	if err != nil {
@@ -24,12 +23,12 @@ func measureJob(ctx context.Context, l *lab) ([]measured, error) {
 	}
 	var jobs, bulks []float64
 	for range l.rounds(7, 3) {
-		took, err := s.workOffJob(bulkRuns)
+		took, err := s.executeJob(bulkRuns)
 		if err != nil {
 			return nil, err
 		}
 		jobs = append(jobs, bulkRuns/took.Seconds())
-		if took, _, err = s.workOff(bulkRuns); err != nil {
+		if took, _, err = s.executeBulk(bulkRuns); err != nil {
 			return nil, err
 		}
 		bulks = append(bulks, bulkRuns/took.Seconds())
@@ -37,9 +36,9 @@ func measureJob(ctx context.Context, l *lab) ([]measured, error) {
 	return []measured{{value: quantity{median(jobs), perSecond}, peer: quantity{median(bulks), perSecond}}}, nil
 }
 
-// workOffJob starts an execution of n tasks and tells how long it takes from the
-// request to its end.
-func (s *server) workOffJob(n int) (time.Duration, error) {
+// executeJob starts a job execution of n tasks and returns the time from the request until it has
+// succeeded.
+func (s *server) executeJob(n int) (time.Duration, error) {
 	request := s.jobRequest("POST", "/v0/jobs/hello/executions", `{"tasks":[`+strings.Repeat(helloArgs+",", n-1)+helloArgs+`]}`)
 	if err := s.connect(); err != nil {
 		return 0, err
@@ -72,12 +71,12 @@ func (s *server) workOffJob(n int) (time.Duration, error) {
 		case x.Status == "succeeded" && x.Stats.Success == n:
 			return time.Since(began), nil
 		case x.Status != "running":
-			return 0, fmt.Errorf("the execution %s is %s with %d of %d tasks done", accepted.ID, x.Status, x.Stats.Success, n)
+			return 0, fmt.Errorf("execution %s has the status %s with %d of %d tasks succeeded", accepted.ID, x.Status, x.Stats.Success, n)
 		}
 	}
 }
 
-// jobRequest makes a request of the API of jobs.
+// jobRequest returns a request to the jobs API.
 func (s *server) jobRequest(method, path, body string) []byte {
 	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		method, path, s.address, s.token, len(body), body)

@@ -12,31 +12,49 @@ import (
 	"strings"
 )
 
-// lab is where things are measured: the repository, a temporary folder, and the
-// programs built from the repository.
+// lab is the environment of the measurements: a source tree, a temporary folder, and the programs
+// built from the tree. It must not be used concurrently.
 type lab struct {
 	quick  bool
-	root   string // of the repository
-	tmp    string
-	python string // native CPython 3.13
+	root   string // folder of the source tree
+	tmp    string // temporary folder
+	python string // path of the native CPython 3.13
 	stderr io.Writer
 
-	fas      string // the server's binary
-	compiled string // a data folder's compiled guest, for servers that are to find one; empty until there is one
-	sandbox  string // test binary of runtime/sandbox; empty until it is built
+	fas      string // path of the server's binary
+	compiled string // folder with the compiled guest, copied into data folders; empty until the first server has compiled it
+	sandbox  string // path of the test binary of runtime/sandbox; empty until it is built
 }
 
-// newLab builds the server and finds the peers.
-func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (_ *lab, err error) {
-	l := &lab{quick: quick, python: python, stderr: stderr}
-	root, err := output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}")
+// newLab builds the server of this repository and finds the peers.
+func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (*lab, error) {
+	root, err := findRepository(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("finding the repository: run this inside of it: %w", err)
+		return nil, err
 	}
-	l.root = strings.TrimSpace(string(root))
+	l, err := openLab(ctx, root, stderr)
+	if err != nil {
+		return nil, err
+	}
+	l.quick, l.python = quick, python
 	if l.python == "" {
 		l.python = filepath.Join(l.root, ".cache", "native-python", "native", "python")
 	}
+	return l, nil
+}
+
+// findRepository returns the folder of the repository that the program runs in.
+func findRepository(ctx context.Context) (string, error) {
+	root, err := output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}")
+	if err != nil {
+		return "", fmt.Errorf("finding the repository: run this inside it: %w", err)
+	}
+	return strings.TrimSpace(string(root)), nil
+}
+
+// openLab makes a lab for the source tree in root and builds the server from it.
+func openLab(ctx context.Context, root string, stderr io.Writer) (_ *lab, err error) {
+	l := &lab{root: root, stderr: stderr}
 	if l.tmp, err = os.MkdirTemp("", "fasbench-"); err != nil {
 		return nil, err
 	}
@@ -46,23 +64,25 @@ func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (_
 		}
 	}()
 	l.fas = filepath.Join(l.tmp, "fas")
-	if _, err := output(ctx, l.root, "go", "build", "-o", l.fas, "./cmd/fas"); err != nil {
+	if _, err := output(ctx, l.root, "go", "build", "-trimpath", "-o", l.fas, "./cmd/fas"); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
+// close removes the temporary folder.
 func (l *lab) close() {
 	if err := os.RemoveAll(l.tmp); err != nil {
-		l.say("removing %s: %v", l.tmp, err)
+		l.say("cannot remove %s: %v", l.tmp, err)
 	}
 }
 
+// say reports progress on the standard error.
 func (l *lab) say(format string, args ...any) {
 	fmt.Fprintf(l.stderr, "fasbench: "+format+"\n", args...)
 }
 
-// rounds gives how often to repeat: all, or the few of a quick run.
+// rounds returns how often to repeat a measurement: all times, or a few times in a quick run.
 func (l *lab) rounds(all, few int) int {
 	if l.quick {
 		return few
@@ -70,11 +90,12 @@ func (l *lab) rounds(all, few int) int {
 	return all
 }
 
-// newFolder makes a folder that is removed with the lab.
+// newFolder creates a folder that is removed with the lab.
 func (l *lab) newFolder(pattern string) (string, error) { return os.MkdirTemp(l.tmp, pattern+"-") }
 
-// sandboxTests builds the test binary of runtime/sandbox once. It is started as
-// it is, not by go test, so that ending it ends all of it.
+// sandboxTests builds the test binary of runtime/sandbox on the first call and returns its path and
+// the folder to run it in. Callers run it directly instead of through go test, so that killing the
+// process kills the whole test.
 func (l *lab) sandboxTests(ctx context.Context) (binary, dir string, err error) {
 	dir = filepath.Join(l.root, "runtime", "sandbox")
 	if l.sandbox == "" {
@@ -87,26 +108,25 @@ func (l *lab) sandboxTests(ctx context.Context) (binary, dir string, err error) 
 	return l.sandbox, dir, nil
 }
 
-// output runs a program to its end and gives what it wrote to its standard
-// output.
+// output runs a program until it exits and returns its standard output.
 func output(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.WaitDelay = stopTime
-	var out, talk bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &talk
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(err, context.Cause(ctx))
 		}
-		return nil, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, tail(append(out.Bytes(), talk.Bytes()...)))
+		return nil, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, tail(append(out.Bytes(), log.Bytes()...)))
 	}
 	return out.Bytes(), nil
 }
 
-// tail gives the end of what a program wrote, for an error's text.
+// tail returns the end of a program's output, at most 2,000 bytes, for an error message.
 func tail(text []byte) []byte {
-	const most = 2000
+	const limit = 2000
 	text = bytes.TrimSpace(text)
-	return text[max(len(text)-most, 0):]
+	return text[max(len(text)-limit, 0):]
 }

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// processMain makes a program of a function: args in argv, result on stdout.
+// processMain turns a function into a program: args in argv, result on the standard output.
 const processMain = `
 import json, sys
 print(json.dumps(main(json.loads(sys.argv[1]), {}), separators=(",", ":")))
 `
 
-// measureLatency compares a run over HTTP with a process per run.
+// measureLatency alternates between runs over HTTP and a process per run.
 func measureLatency(ctx context.Context, l *lab) ([]measured, error) {
 	if err := need(debianPython); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func measureLatency(ctx context.Context, l *lab) ([]measured, error) {
 			}
 			times = append(times, time.Since(began))
 			if strings.TrimSpace(string(text)) != helloResult {
-				return nil, fmt.Errorf("the process answers %q", text)
+				return nil, fmt.Errorf("the process printed %q", text)
 			}
 		}
 		processes = append(processes, median(times))

@@ -7,14 +7,13 @@ import (
 )
 
 const (
-	// restTime is how long a server is left alone before it counts as idle.
+	// restTime is how long a server gets no requests before it counts as idle.
 	restTime = 5 * time.Second
-	// manyFunctions is how many functions a busy server has.
+	// manyFunctions is the number of functions of a busy server.
 	manyFunctions = 1000
 )
 
-// measureMemory looks at a server that has just started, and at one that has
-// run many functions.
+// measureMemory measures the memory of an idle server, and again after it has run many functions.
 func measureMemory(ctx context.Context, l *lab) ([]measured, error) {
 	s, err := l.serve(ctx)
 	if err != nil {
@@ -51,6 +50,7 @@ func measureMemory(ctx context.Context, l *lab) ([]measured, error) {
 	}, nil
 }
 
+// String formats the parts of the memory, in MiB.
 func (m memory) String() string {
-	return fmt.Sprintf("anonymous %.0f, of files %.0f, shared (the base image) %.0f, swapped out %.0f MB", m.anonymous/mb, m.file/mb, m.shared/mb, m.swapped/mb)
+	return fmt.Sprintf("anonymous %.0f, files %.0f, shared (the base image) %.0f, swapped out %.0f MB", m.anonymous/mb, m.file/mb, m.shared/mb, m.swapped/mb)
 }

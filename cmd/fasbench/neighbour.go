@@ -11,12 +11,12 @@ import (
 const (
 	endlessLoops = 4
 	loopCode     = "def main(args, context):\n    while True: pass\n"
-	// settleTime is how long the neighbour calls before it counts: until the
-	// loops have begun and have used up what they get for being new.
+	// settleTime is how long the neighbour calls before its times count: until the loops have
+	// started and have used up the priority of new runs.
 	settleTime = time.Second
 )
 
-// measureNeighbour calls a function while loops keep the processors busy.
+// measureNeighbour calls a function while endless loops occupy the processors.
 func measureNeighbour(ctx context.Context, l *lab) ([]measured, error) {
 	s, err := l.serve(ctx)
 	if err != nil {
@@ -24,7 +24,7 @@ func measureNeighbour(ctx context.Context, l *lab) ([]measured, error) {
 	}
 	defer s.stop()
 	length := time.Duration(l.rounds(10, 4)) * time.Second
-	// The loops go on for longer than is measured, so that none is missing.
+	// The loops outlast the measurement, so that all of them run throughout.
 	timeout := length + settleTime + 2*time.Second
 	if err := s.create(function{Name: "loop", Code: loopCode, Timeout: timeout.Seconds()}); err != nil {
 		return nil, err
@@ -64,9 +64,9 @@ func measureNeighbour(ctx context.Context, l *lab) ([]measured, error) {
 	}}, nil
 }
 
-// loop runs the endless loop until its time is up.
+// loop runs the endless loop until its timeout stops it.
 func (s *server) loop(timeout time.Duration) error {
-	c := newClient(s.address) // beside the other loops
+	c := newClient(s.address) // one connection per loop
 	defer c.close()
 	c.timeout += timeout
 	began := time.Now()

@@ -33,7 +33,7 @@ PASS
 		t.Errorf("got a gap of %v ms", got)
 	}
 	if _, err := parseBench([]byte("PASS\n")); err == nil {
-		t.Error("nothing measured passes for measured")
+		t.Error("output without results is accepted")
 	}
 }
 
@@ -43,10 +43,10 @@ func TestParseWrk(t *testing.T) {
 		t.Errorf("got %v, %v", rate, err)
 	}
 	if _, err := parseWrk("  Non-2xx or 3xx responses: 7\n" + good); err == nil {
-		t.Error("failures count as answers")
+		t.Error("failed responses are counted")
 	}
 	if _, err := parseWrk("unable to connect\n"); err == nil {
-		t.Error("no rate passes for a rate")
+		t.Error("output without a rate is accepted")
 	}
 }
 
@@ -80,9 +80,9 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// A bound that is reached is held, one that is missed is shown as missed.
+// TestVerdict checks that reaching a target exactly counts as held and missing it as not held.
 func TestVerdict(t *testing.T) {
-	r := row{what: "it", of: "we", peer: "they", goal: "at least 3x", holds: ratioAtLeast(3)}
+	r := row{what: "row", of: "ours", peer: "theirs", goal: "at least 3x", holds: ratioAtLeast(3)}
 	for rate, want := range map[float64]string{300: "held", 299: "not held"} {
 		m := measured{value: quantity{rate, perSecond}, peer: quantity{100, perSecond}}
 		if got := (result{row: r, measured: m}).cells().verdict; got != want {
@@ -92,7 +92,7 @@ func TestVerdict(t *testing.T) {
 	var table strings.Builder
 	printTable(&table, []result{{bench: "b", row: r, err: errNothing}})
 	if !strings.Contains(table.String(), "not measured: "+errNothing.Error()) {
-		t.Errorf("the reason is not shown:\n%s", &table)
+		t.Errorf("the table lacks the reason:\n%s", &table)
 	}
 }
 
@@ -114,8 +114,8 @@ func TestChoose(t *testing.T) {
 		t.Errorf("got %v, %v", chosen, err)
 	}
 	if _, err := choose("depoly"); err == nil {
-		t.Error("an unknown name is taken")
+		t.Error("an unknown name is accepted")
 	}
 }
 
-var errNothing = errors.New("nobody was there")
+var errNothing = errors.New("no such peer")

@@ -9,25 +9,24 @@ import (
 	"path/filepath"
 )
 
-// peersFS has the function that everything but the compute suite runs, that
-// suite, and what gunicorn and wrk need.
+// peersFS holds the function that all benches but the compute suite run, the compute suite, and the
+// files that gunicorn and wrk need.
 //
 //go:embed peers
 var peersFS embed.FS
 
 const (
-	// debianPython is the Python that Debian's gunicorn runs with.
+	// debianPython is the interpreter that Debian's gunicorn uses.
 	debianPython = "/usr/bin/python3"
-	// helloArgs are the args of every run of hello.py, and helloResult what it
-	// answers to them.
+	// helloArgs are the args of every run of hello.py, and helloResult is its result.
 	helloArgs   = `{"name": "user1"}`
 	helloResult = `{"output":"Hello user1"}`
 )
 
-// helloCode is the trivial function.
+// helloCode returns the source of the trivial function.
 func helloCode() string { return peerFile("hello.py") }
 
-// peerFile reads one of the embedded files.
+// peerFile returns the content of an embedded file.
 func peerFile(name string) string {
 	text, err := peersFS.ReadFile("peers/" + name)
 	if err != nil {
@@ -36,7 +35,7 @@ func peerFile(name string) string {
 	return string(text)
 }
 
-// peersFolder writes the embedded files to a folder.
+// peersFolder returns a folder with the embedded files. The first call creates it.
 func (l *lab) peersFolder() (string, error) {
 	dir := filepath.Join(l.tmp, "peers")
 	if _, err := os.Stat(dir); err == nil {
@@ -49,7 +48,7 @@ func (l *lab) peersFolder() (string, error) {
 	return dir, os.CopyFS(dir, files)
 }
 
-// need says how to get a program that is not there.
+// need returns an error that says how to install a program if it is missing.
 func need(program string) error {
 	if _, err := exec.LookPath(program); err != nil {
 		return fmt.Errorf("%w: run cmd/fasbench/peers.sh as root", err)

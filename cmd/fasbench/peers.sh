@@ -1,15 +1,15 @@
 #!/bin/bash
-# Installs what fasbench compares faaspot with: gunicorn, Flask and wrk as Debian has them, and a native CPython of the guest's version.
+# Installs the peers that fasbench compares faaspot with: gunicorn, Flask and wrk from Debian, and a native CPython of the guest's version.
 #
 #   cmd/fasbench/peers.sh
 #
-# Runs as root on Debian 12; does nothing if all is there. The native CPython is built once, from the sources that the guest is built
-# from (pyguest/build), into .cache/native-python of the repository: two minutes, and 400 MB.
+# Runs as root on Debian 12; does nothing if everything is installed. The native CPython is built once, from the guest's sources
+# (pyguest/build), into .cache/native-python of the repository. This takes two minutes and 400 MB.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-# The second line is what the build of CPython takes; libssl-dev gives it the hashes that every native Python has.
+# The second line lists the packages for building CPython; libssl-dev provides the hashes that every native Python has.
 packages=(gunicorn python3 python3-flask wrk
   gcc libc6-dev make patch pkg-config xz-utils bzip2 libssl-dev)
 
@@ -29,8 +29,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# The stages of the guest's build that lead to its native Python, in a work folder of their own.
-# They need the sources alone: Debian may replace the binary packages that are pinned (tzdata) at any time.
+# The stages of the guest's build up to its native Python, in a separate work folder. They need only the sources: Debian may replace
+# the pinned binary packages (tzdata) at any time.
 export GUEST_WORK=$repo/.cache/native-python GUEST_OUT=$repo/.cache/native-python GUEST_KINDS=source
 mkdir -p "$GUEST_WORK"
 # shellcheck source=../../pyguest/build/stages.sh

@@ -11,18 +11,17 @@ import (
 	"time"
 )
 
-// stopTime is how long a process gets to end after it was asked to. Then it is
-// killed.
+// stopTime is how long a process may take to exit after SIGTERM before it is killed.
 const stopTime = 10 * time.Second
 
-// process is a server that runs beside the measurements.
+// process is a server process.
 type process struct {
 	cmd  *exec.Cmd
-	log  string // file of what it writes
-	gone chan struct{}
+	log  string        // path of the file with its standard output and error
+	gone chan struct{} // closed when the process has exited
 }
 
-// start starts a program. It is ended by stop, or with ctx.
+// start starts a program, which runs until stop is called or ctx is cancelled.
 func (l *lab) start(ctx context.Context, dir string, env []string, name string, args ...string) (*process, error) {
 	log, err := os.CreateTemp(l.tmp, filepath.Base(name)+"-*.log")
 	if err != nil {
@@ -39,13 +38,13 @@ func (l *lab) start(ctx context.Context, dir string, env []string, name string, 
 	}
 	p := &process{cmd: cmd, log: log.Name(), gone: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // await reports the log of a process that exits early
 		close(p.gone)
 	}()
 	return p, nil
 }
 
-// stop ends the process and waits until it is gone.
+// stop asks the process to exit, kills it after stopTime, and returns when it has exited.
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -56,7 +55,7 @@ func (p *process) stop() {
 	}
 }
 
-// await tries until ok answers nil, or the process is gone or ctx is over.
+// await polls ok until it returns nil. It fails if the process exits or ctx is cancelled.
 func (p *process) await(ctx context.Context, ok func() error) error {
 	poll := time.NewTicker(time.Millisecond)
 	defer poll.Stop()
@@ -69,16 +68,16 @@ func (p *process) await(ctx context.Context, ok func() error) error {
 		case <-poll.C:
 		case <-p.gone:
 			text, _ := os.ReadFile(p.log)
-			return fmt.Errorf("%s ended: %s", filepath.Base(p.cmd.Path), tail(text))
+			return fmt.Errorf("%s exited: %s", filepath.Base(p.cmd.Path), tail(text))
 		case <-ctx.Done():
 			text, _ := os.ReadFile(p.log)
-			return fmt.Errorf("%s does not answer (%w): %s", filepath.Base(p.cmd.Path), err, tail(text))
+			return fmt.Errorf("%s is not ready (%w): %s", filepath.Base(p.cmd.Path), err, tail(text))
 		}
 	}
 }
 
-// freePort finds a port that nobody listens at, for programs that cannot choose
-// one and tell.
+// freePort returns an unused address on 127.0.0.1, for programs that cannot choose a port and
+// report it.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -7,23 +7,26 @@ import (
 	"time"
 )
 
-// quantity is a number of some unit.
+// quantity is a number with its unit.
 type quantity struct {
 	n    float64
 	unit unit
 }
 
+// unit is the unit of a quantity.
 type unit int
 
 const (
-	none unit = iota // there is no such figure
+	none unit = iota // no figure
 	inSeconds
 	perSecond
 	inBytes
 )
 
+// elapsed returns a length of time as a quantity.
 func elapsed(d time.Duration) quantity { return quantity{d.Seconds(), inSeconds} }
 
+// String formats the quantity for people, with three digits or so.
 func (q quantity) String() string {
 	switch q.unit {
 	case inSeconds:
@@ -42,7 +45,7 @@ func (q quantity) String() string {
 	return ""
 }
 
-// ratioText writes a ratio as people say it: 3.1x, or 1/80 if it is small.
+// ratioText formats a ratio the way people say it: 3.10x, or 1/80 if it is below 0.1.
 func ratioText(r float64) string {
 	if r < 0.1 {
 		return fmt.Sprintf("1/%.0f", 1/r)
@@ -50,7 +53,7 @@ func ratioText(r float64) string {
 	return fmt.Sprintf("%.2fx", r)
 }
 
-// median of a list that is not empty.
+// median returns the median of a non-empty list.
 func median[T ~int64 | ~float64](list []T) T {
 	sorted := slices.Sorted(slices.Values(list))
 	mid := len(sorted) / 2
@@ -60,17 +63,18 @@ func median[T ~int64 | ~float64](list []T) T {
 	return (sorted[mid-1] + sorted[mid]) / 2
 }
 
-// percentile gives the smallest value that p of the list, from 0 to 1, do not
-// exceed.
+// percentile returns the smallest value of the list that is at least as large as the fraction p,
+// from 0 to 1, of all values.
 func percentile[T ~int64 | ~float64](list []T, p float64) T {
 	sorted := slices.Sorted(slices.Values(list))
 	return sorted[max(int(math.Ceil(p*float64(len(sorted))))-1, 0)]
 }
 
-func geometricMean(list []float64) float64 {
+// geometricMean returns the geometric mean of a non-empty list of positive numbers.
+func geometricMean[T ~int64 | ~float64](list []T) T {
 	sum := 0.0
 	for _, x := range list {
-		sum += math.Log(x)
+		sum += math.Log(float64(x))
 	}
-	return math.Exp(sum / float64(len(list)))
+	return T(math.Exp(sum / float64(len(list))))
 }

@@ -13,9 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cells are a result's columns.
+// cells are the columns of a result, as text.
 type cells struct{ what, value, peer, ratio, goal, verdict string }
 
+// cells formats a result.
 func (r result) cells() cells {
 	c := cells{what: r.row.what, goal: r.row.goal, value: "-", peer: "-", ratio: "-"}
 	if r.err != nil {
@@ -33,7 +34,7 @@ func (r result) cells() cells {
 	return c
 }
 
-// printTable prints results for people at a terminal.
+// printTable prints results for a terminal.
 func printTable(w io.Writer, results []result) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "what\tvalue\tpeer\tratio\ttarget\t")
@@ -54,7 +55,7 @@ func printTable(w io.Writer, results []result) {
 	}
 }
 
-// name is short for the row.
+// name returns a short name of the row.
 func (r result) name() string {
 	if r.row.part != "" {
 		return r.bench + ": " + r.row.part
@@ -62,14 +63,14 @@ func (r result) name() string {
 	return r.bench
 }
 
-// page makes docs/benchmarks.md.
+// page returns the content of docs/benchmarks.md.
 func page(l *lab, results []result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Benchmarks
 
 Written by %s on %s. Every row was measured side by side, in one run, on one machine: %s.
 %s
-The ratio is the value to the peer's. The machine's other work is in the figures; a row that is not held is shown as it is.
+The ratio is the value divided by the peer's. Other work on the machine affects the figures; a target that is missed is shown as "not held".
 
 | what | value | peer | ratio | target | |
 |---|---|---|---|---|---|
@@ -94,19 +95,20 @@ The ratio is the value to the peer's. The machine's other work is in the figures
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("## Again\n\n`make bench` installs the peers, which needs root on Debian 12, measures everything and writes this page. " +
-		"`go run ./cmd/fasbench -quick` takes three minutes, `-only NAME,NAME` measures some of the above.\n")
+	b.WriteString("## Repeat it\n\n`make bench` installs the peers, which needs root on Debian 12, measures everything and writes this page. " +
+		"`go run ./cmd/fasbench -quick` takes three minutes, and `-only NAME,NAME` measures only some of the above.\n")
 	return b.String()
 }
 
+// quickWarning returns the paragraph that marks the figures of a quick run.
 func quickWarning(quick bool) string {
 	if !quick {
 		return ""
 	}
-	return "\nThis was a quick run: fewer and shorter rounds, and noisier.\n"
+	return "\nThis was a quick run: fewer and shorter rounds, and noisier figures.\n"
 }
 
-// machine tells what was measured on, without its name.
+// machine describes the machine and the toolchain, without the machine's name.
 func machine() string {
 	facts := []string{fmt.Sprintf("%d processors", goruntime.NumCPU())}
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -122,14 +124,14 @@ func machine() string {
 	}
 	var name unix.Utsname
 	if err := unix.Uname(&name); err == nil {
-		// What follows the version's numbers may tell whose machine it is.
+		// The part after the version's numbers may identify the machine's owner.
 		release, _, _ := strings.Cut(unix.ByteSliceToString(name.Release[:]), "-")
 		facts = append(facts, fmt.Sprintf("%s %s on %s", unix.ByteSliceToString(name.Sysname[:]), release, unix.ByteSliceToString(name.Machine[:])))
 	}
 	return strings.Join(append(facts, goruntime.Version()), ", ")
 }
 
-// field finds a value in a list of "name: value" lines.
+// field returns the value of a name in text with "name: value" lines, or "".
 func field(text, name string) string {
 	for line := range strings.Lines(text) {
 		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {

@@ -12,21 +12,24 @@ import (
 	"time"
 )
 
-// timeLimit bounds everything together, and benchLimit one bench.
+// timeLimit bounds all measurements together, and benchLimit a single bench.
 const (
 	timeLimit  = 20 * time.Minute
 	benchLimit = 6 * time.Minute
 )
 
-// run measures and prints. The status is 0 if everything that was asked for
-// could be measured, 1 if not, 2 if what was asked for makes no sense.
+// run measures the chosen benches and prints the results. It returns the exit status: 0 if every
+// chosen bench could be measured, 1 if not, 2 for invalid arguments.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "compare" {
+		return runCompare(ctx, args[1:], stdout, stderr)
+	}
 	flags := flag.NewFlagSet("fasbench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", "", "comma-separated `NAMES` of what to measure: "+strings.Join(names(), ", "))
+	only := flags.String("only", "", "comma-separated `NAMES` of the benches to measure: "+strings.Join(names(), ", "))
 	quick := flags.Bool("quick", false, "fewer and shorter rounds: about three minutes, and noisier")
-	write := flags.String("write", "", "`FILE` to write the figures to, as Markdown")
-	python := flags.String("python", "", "native CPython 3.13 to compare with (default the one that peers.sh builds)")
+	write := flags.String("write", "", "`FILE` to write the figures to, in Markdown")
+	python := flags.String("python", "", "`PATH` of the native CPython 3.13 to compare with (default: the one that peers.sh builds)")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -63,7 +66,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// choose finds benches by their names; without any it is all of them.
+// choose returns the benches with the given comma-separated names, or all benches for an empty
+// list.
 func choose(only string) ([]bench, error) {
 	if only == "" {
 		return benches, nil
@@ -72,13 +76,14 @@ func choose(only string) ([]bench, error) {
 	for _, name := range strings.Split(only, ",") {
 		i := slices.IndexFunc(benches, func(b bench) bool { return b.name == strings.TrimSpace(name) })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no %q to measure; there are %s", name, strings.Join(names(), ", "))
+			return nil, fmt.Errorf("there is no bench %q; the benches are %s", name, strings.Join(names(), ", "))
 		}
 		chosen = append(chosen, benches[i])
 	}
 	return chosen, nil
 }
 
+// names returns the names of all benches.
 func names() []string {
 	var all []string
 	for _, b := range benches {
@@ -87,8 +92,8 @@ func names() []string {
 	return all
 }
 
-// measureAll measures one bench after the other. One that fails does not keep
-// the others from being measured.
+// measureAll measures one bench after the other. If a bench fails, the remaining ones are measured
+// nevertheless.
 func measureAll(ctx context.Context, l *lab, chosen []bench) []result {
 	var results []result
 	for _, b := range chosen {
@@ -101,7 +106,7 @@ func measureAll(ctx context.Context, l *lab, chosen []bench) []result {
 			err = fmt.Errorf("%d figures for %d rows", len(measured), len(b.rows))
 		}
 		if err != nil {
-			l.say("%s could not be measured: %v", b.name, err)
+			l.say("cannot measure %s: %v", b.name, err)
 		}
 		for i, row := range b.rows {
 			r := result{bench: b.name, row: row, err: err}

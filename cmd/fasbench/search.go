@@ -13,13 +13,13 @@ import (
 	"github.com/faaspot/faaspot/storage"
 )
 
-// historyFunction is the id of the function whose executions a history has.
+// historyFunction is the id of the function whose executions make up the history.
 const historyFunction = "00000000-0000-4000-8000-000000000000"
 
-// rarely is how many executions there are for one that a filter finds.
+// rarely is the number of executions per execution that a filter matches.
 const rarely = 1_000
 
-// makeHistoryFunction makes that function in a store.
+// makeHistoryFunction creates that function in a store.
 func makeHistoryFunction(store *storage.Store, now time.Time) error {
 	x := past(0, fewExecutions, now)
 	x.Kind = runtime.KindCreate
@@ -30,7 +30,8 @@ func makeHistoryFunction(store *storage.Store, now time.Time) error {
 	)
 }
 
-// markRare gives an execution what filters look for: of each one in rarely has it.
+// markRare sets the fields that filters match in execution i. One in rarely executions matches each
+// filter.
 func markRare(x *runtime.Execution, i int) {
 	x.Caller.UserID = "admin"
 	switch i % rarely {
@@ -47,7 +48,7 @@ func markRare(x *runtime.Execution, i int) {
 	case 6:
 		x.Usage.Duration = 5 * time.Second
 	}
-	// Two that are common enough, and seldom met.
+	// Two values that are common, but rarely occur together.
 	if i%31 == 0 {
 		x.Version = 4
 	}
@@ -56,7 +57,7 @@ func markRare(x *runtime.Execution, i int) {
 	}
 }
 
-// searches are filters that find one in a thousand, or fewer.
+// searches are filters that match one in rarely executions, or fewer.
 var searches = []struct{ name, where string }{
 	{"user", `{"type":"eq","field":"userId","value":"rare"}`},
 	{"caller", `{"type":"not","filter":{"type":"isNull","field":"callerRid"}}`},
@@ -73,8 +74,7 @@ var searches = []struct{ name, where string }{
 		`{"type":"not","filter":{"type":"eq","field":"resourceVersion","value":"2"}},{"type":"eq","field":"userId","value":"rare"}]}`},
 }
 
-// measureSearch asks a server for pages of executions by turns, with filters and
-// without one.
+// measureSearch requests pages of executions with a filter and without one alternately.
 func measureSearch(ctx context.Context, l *lab) ([]measured, error) {
 	now := time.Now()
 	s, err := l.serveHistory(ctx, manyExecutions, now)
@@ -118,11 +118,11 @@ func measureSearch(ctx context.Context, l *lab) ([]measured, error) {
 	}
 	return []measured{{
 		value: elapsed(all[0].rare), peer: elapsed(all[0].plain),
-		notes: []string{"times as long: " + strings.Join(parts, ", ")},
+		notes: []string{"ratio: " + strings.Join(parts, ", ")},
 	}}, nil
 }
 
-// searchRequest makes the request of a page, and makes sure that the page is full.
+// searchRequest returns the request for a page. It fails unless the page is full.
 func (s *server) searchRequest(where string, now time.Time) ([]byte, error) {
 	body := fmt.Sprintf(`{"pageSize":%d,"startTime":%q`, pageSize, now.Add(-2*historyTime).UTC().Format(time.RFC3339))
 	if where != "" {

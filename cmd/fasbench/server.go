@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// readyTime is how long a server may take to start before it is given up: many
-// times what even a first start takes on a busy machine.
+// readyTime is how long a server may take to become ready: many times what a first start takes on a
+// busy machine.
 const readyTime = 2 * time.Minute
 
-// server is a `fas serve`, and a client of it.
+// server is a running `fas serve` with a client connected to it.
 type server struct {
 	*process
 	*client
-	address string
-	token   string
+	address string // HOST:PORT
+	token   string // admin token
 }
 
-// stop ends the client and the server.
+// stop closes the client and stops the server.
 func (s *server) stop() {
 	if s.client != nil {
 		s.close()
@@ -31,15 +31,16 @@ func (s *server) stop() {
 	s.process.stop()
 }
 
-// kill ends the client, and the server as the kernel does when it has to.
+// kill closes the client and kills the server with SIGKILL, as the kernel does when memory runs
+// out.
 func (s *server) kill() {
 	s.close()
 	_ = s.cmd.Process.Kill()
 	<-s.gone
 }
 
-// serve starts a server that finds the guest compiled, as after its first start,
-// waits until it is ready, and deploys functions.
+// serve starts a server that finds the guest compiled, as on any start but the first, waits until
+// it is ready, and deploys functions.
 func (l *lab) serve(ctx context.Context, functions ...function) (*server, error) {
 	s, err := l.serveCompiled(ctx)
 	if err != nil {
@@ -54,6 +55,7 @@ func (l *lab) serve(ctx context.Context, functions ...function) (*server, error)
 	return s, nil
 }
 
+// serveCompiled starts a server on a new data folder that holds the compiled guest.
 func (l *lab) serveCompiled(ctx context.Context) (*server, error) {
 	data, err := l.compiledData(ctx)
 	if err != nil {
@@ -62,7 +64,7 @@ func (l *lab) serveCompiled(ctx context.Context) (*server, error) {
 	return l.serveIn(ctx, data)
 }
 
-// compiledData makes a data folder in which a server finds the guest compiled.
+// compiledData creates a data folder that holds the compiled guest.
 func (l *lab) compiledData(ctx context.Context) (string, error) {
 	data, err := l.newFolder("data")
 	if err != nil {
@@ -80,8 +82,7 @@ func (l *lab) compiledData(ctx context.Context) (string, error) {
 	return data, os.CopyFS(filepath.Join(data, "cache"), os.DirFS(l.compiled))
 }
 
-// serveIn starts a server on a data folder, with further flags, and waits until
-// it is ready.
+// serveIn starts a server on a data folder, with additional flags, and waits until it is ready.
 func (l *lab) serveIn(ctx context.Context, data string, flags ...string) (*server, error) {
 	s := &server{token: rand.Text()}
 	file := filepath.Join(data, "address")
@@ -109,12 +110,12 @@ func (l *lab) serveIn(ctx context.Context, data string, flags ...string) (*serve
 	return s, nil
 }
 
-// function is what create takes.
+// function is the request body of a deployment.
 type function struct {
 	Name    string  `json:"name"`
 	Code    string  `json:"code"`
 	Timeout float64 `json:"timeout,omitempty"` // seconds
-	Memory  int     `json:"memory,omitempty"`  // MB
+	Memory  int     `json:"memory,omitempty"`  // MiB
 }
 
 // create deploys a function.
@@ -127,35 +128,35 @@ func (s *server) create(f function) error {
 	return err
 }
 
-// runRequest makes the request of a blocking run.
+// runRequest returns the request for a blocking run.
 func (s *server) runRequest(name, args string) []byte {
 	return s.request("POST", "/v1/sync/functions/"+name+"/rpc/", []byte(args))
 }
 
-// queueRequest makes the request of a run in the background.
+// queueRequest returns the request for a background run.
 func (s *server) queueRequest(name, args string) []byte {
 	return s.request("POST", "/v1/functions/"+name+"/rpc/", []byte(args))
 }
 
-// bulkRequest makes the request of n runs in the background, all with the same
-// args.
+// bulkRequest returns the request for n background runs, all with the same args.
 func (s *server) bulkRequest(name, args string, n int) []byte {
 	return s.request("POST", "/v1/functions/"+name+"/bulk_rpc/", []byte("["+strings.Repeat(args+",", n-1)+args+"]"))
 }
 
+// request returns an HTTP request with the admin token.
 func (s *server) request(method, path string, body []byte) []byte {
 	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Token %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		method, path, s.address, s.token, len(body), body)
 }
 
-// memory is what the server takes of the machine's memory.
+// memory is the server's use of the machine's memory.
 type memory struct {
 	anonymous, file, shared, swapped float64 // bytes
 }
 
 func (m memory) total() float64 { return m.anonymous + m.file + m.shared + m.swapped }
 
-// memory reads /proc/PID/status, see proc_pid_status(5).
+// memory reads the server's memory use from /proc/PID/status, see proc_pid_status(5).
 func (s *server) memory() (memory, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
@@ -168,14 +169,14 @@ func (s *server) memory() (memory, error) {
 		if into := fields[name]; into != nil {
 			var kib float64
 			if _, err := fmt.Sscanf(strings.TrimSpace(rest), "%g kB", &kib); err != nil {
-				return memory{}, fmt.Errorf("reading %s of the server's status: %w", name, err)
+				return memory{}, fmt.Errorf("cannot read %s in /proc/PID/status: %w", name, err)
 			}
 			*into = kib * 1024
 			delete(fields, name)
 		}
 	}
 	if len(fields) > 0 {
-		return memory{}, fmt.Errorf("the kernel does not tell all of RssAnon, RssFile, RssShmem and VmSwap")
+		return memory{}, fmt.Errorf("/proc/PID/status lacks some of RssAnon, RssFile, RssShmem and VmSwap")
 	}
 	return m, nil
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// measureStart starts servers on an empty data folder, and again on the same.
+// measureStart starts a server on an empty data folder, and then again on the same folder.
 func measureStart(ctx context.Context, l *lab) ([]measured, error) {
 	var first, later []time.Duration
 	for range l.rounds(3, 1) {
@@ -29,8 +29,7 @@ func measureStart(ctx context.Context, l *lab) ([]measured, error) {
 	return []measured{{value: elapsed(median(first))}, {value: elapsed(median(later))}}, nil
 }
 
-// firstRun tells how long it takes from starting a server to the answer of a
-// run.
+// firstRun returns the time from starting a server to the response of its first run.
 func (l *lab) firstRun(ctx context.Context, data string, create bool) (time.Duration, error) {
 	began := time.Now()
 	s, err := l.serveIn(ctx, data)

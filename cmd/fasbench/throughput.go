@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// blockingConnections is how many callers wait for runs at once.
+// blockingConnections is the number of clients that wait for runs at once.
 const blockingConnections = 8
 
-// measureThroughput lets wrk call the server and gunicorn by turns.
+// measureThroughput runs wrk against the server and gunicorn alternately.
 func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
 	for _, program := range []string{"wrk", "gunicorn"} {
 		if err := need(program); err != nil {
@@ -24,7 +24,7 @@ func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
 		return nil, err
 	}
 	defer s.stop()
-	// The peer as it is by default, and at its best: connections kept open.
+	// The peer with its default workers, and with threads that keep connections open.
 	plain, err := l.gunicorn(ctx, "--workers", "2")
 	if err != nil {
 		return nil, err
@@ -59,13 +59,13 @@ func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
 	}}, nil
 }
 
-// gunicorn is a server of the Flask app.
+// gunicorn is a gunicorn process that serves the Flask app.
 type gunicorn struct {
 	*process
 	address string
 }
 
-// gunicorn starts one and waits until it answers.
+// gunicorn starts a gunicorn and waits until it responds.
 func (l *lab) gunicorn(ctx context.Context, args ...string) (*gunicorn, error) {
 	dir, err := l.peersFolder()
 	if err != nil {
@@ -87,7 +87,7 @@ func (l *lab) gunicorn(ctx context.Context, args ...string) (*gunicorn, error) {
 	err = p.await(limited, func() error {
 		body, err := c.succeed(request)
 		if err == nil && strings.TrimSpace(string(body)) != helloResult {
-			err = fmt.Errorf("gunicorn answers %q", body)
+			err = fmt.Errorf("gunicorn responded %q", body)
 		}
 		return err
 	})
@@ -98,8 +98,8 @@ func (l *lab) gunicorn(ctx context.Context, args ...string) (*gunicorn, error) {
 	return &gunicorn{p, address}, nil
 }
 
-// wrk gives the answers per second over so many connections. All must be
-// successes.
+// wrk returns the number of responses per second over the given number of connections. All of them
+// must be successful.
 func (l *lab) wrk(ctx context.Context, connections int, url, token string, length time.Duration) (float64, error) {
 	dir, err := l.peersFolder()
 	if err != nil {
@@ -116,15 +116,16 @@ func (l *lab) wrk(ctx context.Context, connections int, url, token string, lengt
 	return parseWrk(string(text))
 }
 
+// parseWrk returns the rate in wrk's output.
 func parseWrk(text string) (float64, error) {
 	if strings.Contains(text, "Non-2xx") {
-		return 0, fmt.Errorf("not all was answered with success: %s", tail([]byte(text)))
+		return 0, fmt.Errorf("wrk got responses that were not successful: %s", tail([]byte(text)))
 	}
 	_, rest, _ := strings.Cut(text, "Requests/sec:")
 	line, _, _ := strings.Cut(rest, "\n")
 	rate, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
 	if err != nil || rate <= 0 {
-		return 0, fmt.Errorf("wrk tells no rate: %s", tail([]byte(text)))
+		return 0, fmt.Errorf("wrk printed no rate: %s", tail([]byte(text)))
 	}
 	return rate, nil
 }

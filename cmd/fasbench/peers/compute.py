@@ -1,6 +1,6 @@
-"""A small suite of what Python programs do. As a function: args {"repeat": n} to seconds by name; natively: the same, args in argv.
+"""A small suite of typical Python work. As a function it takes {"repeat": n} and returns seconds by part; as a program it takes the args in argv.
 
-Each part prepares what it works on and returns what is timed, some ten milliseconds of it natively.
+Each part prepares its data and returns the function to time, which takes some ten milliseconds natively.
 """
 
 import hashlib

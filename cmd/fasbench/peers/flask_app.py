@@ -1,4 +1,4 @@
-"""The trivial function in a warm, shared process: what gunicorn serves."""
+"""The app that gunicorn serves: the trivial function in a warm, shared process."""
 
 from flask import Flask, jsonify, request
 

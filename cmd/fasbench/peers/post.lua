@@ -1,4 +1,4 @@
--- Tells wrk what to send: post.lua [TOKEN].
+-- Sets the request that wrk sends: post.lua [TOKEN].
 wrk.method = "POST"
 wrk.body = '{"name": "user1"}'
 wrk.headers["Content-Type"] = "application/json"

@@ -13,8 +13,8 @@ import (
 // callTime bounds one request.
 const callTime = time.Minute
 
-// client sends requests over one connection, one after the other. It is as thin
-// as it can be: what it costs counts as the server's. One goroutine at a time.
+// client sends requests over one connection, one after the other. It does as little as possible,
+// because its own time counts as the server's. It must not be used concurrently.
 type client struct {
 	address string
 	conn    net.Conn
@@ -22,8 +22,10 @@ type client struct {
 	timeout time.Duration
 }
 
+// newClient returns a client of the server at an address. It connects on first use.
 func newClient(address string) *client { return &client{address: address, timeout: callTime} }
 
+// close closes the connection. The next request opens a new one.
 func (c *client) close() {
 	if c.conn != nil {
 		_ = c.conn.Close()
@@ -31,7 +33,7 @@ func (c *client) close() {
 	}
 }
 
-// connect opens the connection if it is not open.
+// connect opens the connection unless it is open.
 func (c *client) connect() (err error) {
 	if c.conn != nil {
 		return nil
@@ -46,8 +48,8 @@ func (c *client) connect() (err error) {
 	return nil
 }
 
-// do sends a request and reads its answer. A server that closes connections now
-// and then is followed.
+// do sends a request and reads the response. If the server closes the connection after it, the next
+// request opens a new one.
 func (c *client) do(request []byte) (status int, body []byte, err error) {
 	if err := c.connect(); err != nil {
 		return 0, nil, err
@@ -77,7 +79,7 @@ func (c *client) do(request []byte) (status int, body []byte, err error) {
 	return response.StatusCode, body, nil
 }
 
-// succeed is do for a request that is to be answered with 200.
+// succeed sends a request and returns the response's body. Any status but 200 is an error.
 func (c *client) succeed(request []byte) ([]byte, error) {
 	status, body, err := c.do(request)
 	if err == nil && status != http.StatusOK {
@@ -86,8 +88,8 @@ func (c *client) succeed(request []byte) ([]byte, error) {
 	return body, err
 }
 
-// timed sends a request that is to succeed and tells how long it took, with the
-// connection open before.
+// timed sends a request that must succeed and returns how long the response took, without the time
+// to connect.
 func (c *client) timed(request []byte) (time.Duration, error) {
 	if err := c.connect(); err != nil {
 		return 0, err
@@ -97,8 +99,8 @@ func (c *client) timed(request []byte) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// repeat sends a request again and again until the time is over, and gives how
-// long each took.
+// repeat sends a request repeatedly for the given length of time and returns how long each response
+// took.
 func (c *client) repeat(ctx context.Context, request []byte, length time.Duration) ([]time.Duration, error) {
 	var times []time.Duration
 	for end := time.Now().Add(length); time.Now().Before(end) && ctx.Err() == nil; {
@@ -109,7 +111,7 @@ func (c *client) repeat(ctx context.Context, request []byte, length time.Duratio
 		times = append(times, took)
 	}
 	if len(times) == 0 {
-		return nil, fmt.Errorf("nothing was measured: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("no request was completed: %w", context.Cause(ctx))
 	}
 	return times, nil
 }

@@ -1,0 +1,100 @@
+#!/bin/bash
+# Builds the release archives of fas into dist/, with their checksums.
+#
+#   cmd/fas/release.sh [VERSION]     # default: git describe --tags --always --dirty
+#
+# Each archive fas_VERSION_OS_ARCH.tar.gz holds the binary, README.md, LICENSE, and in licenses/ the licences of the
+# third-party code in the binary: of the guest (licenses/guest), of the linked Go modules and of Go itself (licenses/go).
+#
+# Archives are reproducible: the same commit, version and Go release give the same bytes, on any machine and in any folder. Needs
+# Go, git, GNU tar, gzip, readelf and sha256sum; uses the network only for Go modules that are not in the module cache.
+set -euo pipefail
+
+platforms=(linux/amd64 linux/arm64 darwin/arm64)
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+say() { printf 'release: %s\n' "$*"; }
+fail() {
+  printf 'release: %s\n' "$*" >&2
+  exit 1
+}
+
+[ -s LICENSE ] || fail "there is no LICENSE at the root of the repository; a release must include one"
+[[ $(tar --version 2>/dev/null) == *"GNU tar"* ]] || fail "needs GNU tar"
+for tool in git gzip readelf sha256sum; do
+  command -v "$tool" >/dev/null || fail "needs $tool"
+done
+
+version=${1:-$(git describe --tags --always --dirty)}
+[[ $version =~ ^[A-Za-z0-9][A-Za-z0-9.+_-]*$ ]] || fail "the version \"$version\" has characters that a file name must not have"
+
+# Nothing of the caller's environment may change the bytes. Go's own stamp of the commit (-buildvcs) depends on which tags a
+# clone has, so the version that is set below replaces it.
+export CGO_ENABLED=0 GOFLAGS='' GOEXPERIMENT='' GOAMD64=v1 GOARM64=v8.0 LC_ALL=C TZ=UTC
+umask 022
+mtime=@$(git log -1 --format=%ct)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# build OS ARCH FILE builds the binary.
+build() {
+  GOOS=$1 GOARCH=$2 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.release=$version" -o "$3" ./cmd/fas
+}
+
+# check OS ARCH FILE fails unless the binary is for its platform and, for Linux, is static.
+check() {
+  local info
+  info=$(go version -m "$3")
+  grep -q "GOOS=$1\$" <<<"$info" && grep -q "GOARCH=$2\$" <<<"$info" || fail "the binary for $1/$2 is for another platform"
+  grep -q 'CGO_ENABLED=0$' <<<"$info" || fail "the binary for $1/$2 is built with cgo"
+  if [ "$1" = linux ]; then
+    info=$(readelf -lW "$3")
+    ! grep -qE '^ *(INTERP|DYNAMIC) ' <<<"$info" || fail "the binary for $1/$2 is not static"
+  fi
+  if [ "$1/$2" = "$(go env GOHOSTOS)/$(go env GOHOSTARCH)" ]; then
+    [ "$("$3" --version)" = "fas $version" ] || fail "the binary reports $("$3" --version), not the version $version"
+  fi
+}
+
+# licences OS ARCH FOLDER copies the licences of the code that the binary links. A package may have a licence of its own, so the
+# function searches the folder of each linked package and its parents up to the module's folder.
+licences() {
+  local goroot list module root dir files
+  goroot=$(go env GOROOT)
+  mkdir -p "$3/guest" "$3/go/std"
+  install -m 644 pyguest/licenses/* "$3/guest"
+  install -m 644 "$goroot/LICENSE" "$3/go/std" || fail "Go's own LICENSE is not in $goroot"
+  list=$(GOOS=$1 GOARCH=$2 go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}}@{{.Version}}	{{.Dir}}	{{$.Dir}}{{end}}{{end}}' ./cmd/fas)
+  while IFS=$'\t' read -r module root dir; do
+    [ -n "$module" ] || continue
+    while :; do
+      files=$(find "$dir" -maxdepth 2 -type f -iregex "$dir/\(licen[cs]es/.*\|\(licen[cs]e\|copying\|notice\|patents\|copyright\|authors\)[^/]*\)" ! -name '*.go')
+      if [ -n "$files" ]; then
+        mkdir -p "$3/go/$module${dir#"$root"}"
+        xargs -d '\n' install -m 644 -t "$3/go/$module${dir#"$root"}" <<<"$files"
+      fi
+      [ "$dir" != "$root" ] || break
+      dir=$(dirname "$dir")
+    done
+    files=$(find "$3/go/$module" -iname '*licen[cs]e*' -o -iname 'copying*')
+    [ -n "$files" ] || fail "the module $module has no licence"
+  done <<<"$list"
+}
+
+rm -rf dist
+mkdir dist
+for platform in "${platforms[@]}"; do
+  os=${platform%/*} arch=${platform#*/}
+  archive=fas_${version}_${os}_${arch}.tar.gz
+  content=$work/$os-$arch
+  mkdir "$content"
+  build "$os" "$arch" "$content/fas"
+  check "$os" "$arch" "$content/fas"
+  install -m 644 README.md LICENSE "$content"
+  licences "$os" "$arch" "$content/licenses"
+  tar --create --format=ustar --sort=name --mtime="$mtime" --owner=0 --group=0 --numeric-owner --mode='u+rw,go+r,a-s' \
+    --directory "$content" --transform 's,^\./,,' README.md LICENSE fas licenses | gzip -9 -n >"dist/$archive"
+  say "dist/$archive"
+done
+(cd dist && sha256sum fas_* >SHA256SUMS)
+say "dist/SHA256SUMS"
