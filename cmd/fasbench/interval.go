@@ -38,6 +38,8 @@ func tQuantile(degrees int) float64 {
 	}
 	const z = 1.959964
 	v := float64(degrees)
-	z3, z5, z7 := math.Pow(z, 3), math.Pow(z, 5), math.Pow(z, 7)
+	z3 := z * z * z
+	z5 := z3 * z * z
+	z7 := z5 * z * z
 	return z + (z3+z)/(4*v) + (5*z5+16*z3+3*z)/(96*v*v) + (3*z7+19*z5+17*z3-15*z)/(384*v*v*v)
 }
