@@ -15,7 +15,7 @@ import (
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// constant is a module whose function f returns a small number.
+// constant returns a module whose function f returns a small number.
 func constant(number byte) []byte {
 	return wasmbin.Join([]wasmbin.Section{
 		{ID: wasmbin.SectionType, Body: []byte{1, wasmbin.FormFunc, 0, 1, wasmbin.TypeI32}},
@@ -25,8 +25,8 @@ func constant(number byte) []byte {
 	})
 }
 
-// compiled compiles constant(number) with what lies in dir and runs it. It tells
-// whether the code had to be compiled.
+// compiled compiles constant(number) with the cache in dir and runs it. It reports whether the code
+// had to be compiled.
 func compiled(t *testing.T, dir string, number byte) (anew bool) {
 	t.Helper()
 	module := constant(number)
@@ -46,16 +46,17 @@ func compiled(t *testing.T, dir string, number byte) (anew bool) {
 	return anew
 }
 
-// codeIn is the file with machine code.
+// codeIn returns the path of the file with machine code.
 func codeIn(t *testing.T, dir string) string {
 	t.Helper()
-	file, err := onlyFileIn(filepath.Join(dir, keptDir))
+	file, err := onlyFileIn(filepath.Join(dir, codeDir))
 	must(t, err)
 	return file.path
 }
 
-// Code is taken from the cache as long as it is there as it was left. Whatever is
-// done to it, what the module says is run, and the next start finds it again.
+// TestCacheIsUsedOnlyAsItWasLeft damages the cache in many ways. Code is taken from the cache only
+// if it is exactly as it was left. After any damage the module's own code runs, and the next start
+// finds it in the cache.
 func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
 	for name, tamper := range map[string]func(t *testing.T, dir string){
 		"nothing": func(*testing.T, string) {},
@@ -68,7 +69,7 @@ func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
 		"cut":    func(t *testing.T, dir string) { must(t, os.Truncate(codeIn(t, dir), 10)) },
 		"a file": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "more"), "evil") },
 		"a rename": func(t *testing.T, dir string) {
-			must(t, os.Rename(codeIn(t, dir), filepath.Join(dir, keptDir, "kode")))
+			must(t, os.Rename(codeIn(t, dir), filepath.Join(dir, codeDir, "kode")))
 		},
 		"no code": func(t *testing.T, dir string) { must(t, os.Remove(codeIn(t, dir))) },
 		"the sum": func(t *testing.T, dir string) { write(t, filepath.Join(dir, sumFile), "evil") },
@@ -103,8 +104,8 @@ func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
 	}
 }
 
-// A hollow module is the same for modules that differ in nothing but their code,
-// but for its mark: what was kept of another release must not be run.
+// TestCacheOfAnotherRelease changes the code of a module. The hollow modules of two such modules
+// differ only in their mark, which must prevent that the code of another release is run.
 func TestCacheOfAnotherRelease(t *testing.T) {
 	dir := t.TempDir()
 	compiled(t, dir, 1)
@@ -120,12 +121,12 @@ func TestCacheOfAnotherRelease(t *testing.T) {
 	}
 }
 
-// A cache that is as it was left, but that compiling fails with, is made anew, as
-// is what wazero takes for stale: that it compiles and writes under the same name.
+// TestCacheThatIsOfNoUse covers caches that are intact but that cannot be loaded. They are compiled
+// again, as are entries that wazero considers stale, which it writes under the same name.
 func TestCacheThatIsOfNoUse(t *testing.T) {
 	for name, change := range map[string]func(code []byte) []byte{
 		"no code": func([]byte) []byte { return []byte("no code") },
-		"stale":   func(code []byte) []byte { return code[:len(code)-4] }, // as before there were tables of what is caught
+		"stale":   func(code []byte) []byte { return code[:len(code)-4] }, // from a wazero release before the table of caught exceptions
 	} {
 		dir := t.TempDir()
 		compiled(t, dir, 42)
@@ -141,7 +142,7 @@ func TestCacheThatIsOfNoUse(t *testing.T) {
 	}
 }
 
-// Where nothing can be written, or nothing is to be kept, all is compiled.
+// TestNoCache compiles everything where nothing can be written, or nothing should be stored.
 func TestNoCache(t *testing.T) {
 	for _, dir := range []string{"", filepath.Join(t.TempDir(), "file", "cache")} {
 		if dir != "" {
@@ -153,7 +154,7 @@ func TestNoCache(t *testing.T) {
 			}
 		}
 	}
-	// The disk is full when there is something to be kept.
+	// Compiling works; storing fails because the disk is full.
 	dir := t.TempDir()
 	made, keep, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
 		if cache != nil {

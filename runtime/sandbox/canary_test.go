@@ -12,8 +12,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// planter fills all memory that it can get with the marker in its args, leaves
-// it on the stack, in files and in what the interpreter keeps, and ends.
+// planter fills all memory that it can get with the marker in its args, leaves it on the stack, in
+// files and in the interpreter's own objects, and ends.
 const planter = `
 import os, sys
 keep = []
@@ -61,8 +61,7 @@ def main(args, context):
         while True: pass
 `
 
-// finder grows its memory to its limit, if told to, without writing to what it
-// gets.
+// finder grows its memory to its limit if its args ask for it, without writing to the new memory.
 const finder = `
 import os
 def main(args, context):
@@ -76,12 +75,12 @@ def main(args, context):
     return [dirty, os.path.exists("/tmp/planted"), "PLANTED" in os.environ]
 `
 
-// plantings is how often a marker is planted and looked for, for each kind of
-// memory: once for each way to end and each amount of memory that is filled.
+// plantings is the number of markers that are planted and searched for on each kind of memory: one
+// for each way to end and each amount of memory to fill.
 const plantings = 30
 
-// fillings are how much memory is filled: some of what the image has free, all
-// of that, and what can be had beyond.
+// fillings are the amounts of memory to fill: part of the image's free heap, all of it, and
+// everything up to a higher limit.
 var fillings = []struct{ limit, room int64 }{
 	{runtime.MinMemory, 32 * runtime.MiB},
 	{runtime.MinMemory, runtime.MaxMemory},
@@ -102,7 +101,7 @@ func TestNothingIsLeftForOthers(t *testing.T) {
 				other := deployed(t, box, finder, runtime.Limits{Memory: runtime.DefaultMemory})
 				spy.Tenant, other.Tenant = "spy", "spy"
 				checked, reused := 0, 0
-				// More slots are but another way to share them out.
+				// More slots only change how the plantings are distributed.
 				for i := range times(plantings / slots) {
 					ending := endings[i%len(endings)]
 					filling := fillings[i/len(endings)%len(fillings)]
@@ -116,7 +115,7 @@ func TestNothingIsLeftForOthers(t *testing.T) {
 						reused++
 					}
 
-					// The victim's own function, as another tenant; and another.
+					// The victim's own function run by another tenant, and another function.
 					hits, grown := look(t, box, spy, marker, i%5 == 0)
 					hits2, _ := look(t, box, other, marker, false)
 					if hits+hits2 > 0 {
@@ -157,22 +156,21 @@ func plant(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, ending 
 		"memory": {runtime.ClassMemory}, "endless": {runtime.ClassTimeout}, "cancelled": {runtime.ClassCancelled},
 		"crash": {"", runtime.ClassCrashed, runtime.ClassError, runtime.ClassStack, runtime.ClassMemory},
 	}[ending]
-	// With memory used up, any ending may become this.
+	// With its memory used up, a run may end in this way whatever it was asked to do.
 	checkClass(t, outcome, append(want, runtime.ClassMemory)...)
 }
 
-// look runs a program and counts the markers in all of its memory, as it is
-// before anything is put back.
+// look runs a program and counts the markers in all of its memory before anything is restored.
 func look(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, grow bool) (hits int, grown bool) {
 	t.Helper()
-	img, outcome, err := box.imageOf(context.Background(), p)
+	img, outcome, err := box.acquireImage(context.Background(), p)
 	if err != nil || img == nil {
 		t.Fatal(outcome, err)
 	}
 	defer img.release()
 	r := request{op: opRun, limits: p.Limits.WithDefaults()}
 	r.inputs[0], r.inputs[1] = fmt.Appendf(nil, `{"grow":%v}`, grow), []byte("{}")
-	outcome, err = box.onSlot(context.Background(), img, p.Tenant, r, func(s *slot) error {
+	outcome, err = box.callOnSlot(context.Background(), img, p.Tenant, r, func(s *slot) error {
 		mem := s.memory.data()
 		hits = bytes.Count(mem, marker) + bytes.Count(mem, []byte(hex.EncodeToString(marker)))
 		grown = len(mem) > box.guest.base.size
@@ -194,8 +192,8 @@ func look(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, grow boo
 	return hits, grown
 }
 
-// TestMarkersAreSeen: what TestNothingIsLeftForOthers looks for is there in the
-// run that plants it.
+// TestMarkersAreSeen verifies that the marker that TestNothingIsLeftForOthers searches for is
+// present in the run that plants it.
 func TestMarkersAreSeen(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, planter, runtime.Limits{})
@@ -205,7 +203,7 @@ func TestMarkersAreSeen(t *testing.T) {
 		r := request{op: opRun, limits: p.Limits.WithDefaults()}
 		r.inputs[0], r.inputs[1] = fmt.Appendf(nil, `{"marker":"%x","ending":"return","room":%d}`, marker, runtime.MaxMemory), []byte("{}")
 		hits := 0
-		outcome, err := box.onSlot(context.Background(), img, p.Tenant, r, func(s *slot) error {
+		outcome, err := box.callOnSlot(context.Background(), img, p.Tenant, r, func(s *slot) error {
 			hits = bytes.Count(s.memory.data(), marker)
 			return nil
 		})

@@ -16,7 +16,7 @@ var rejectedPrograms = []struct {
 	name, source string
 	class        runtime.Class
 	line         int
-	message      string // part of type or message
+	message      string // part of the type or the message
 }{
 	{"nothing", "", runtime.ClassError, 0, "no function main"},
 	{"no main", "x = 1\n", runtime.ClassError, 0, "no function main"},
@@ -71,7 +71,7 @@ func TestRejectedPrograms(t *testing.T) {
 				if box.images.get(keyOf(p)) != nil {
 					t.Error("an image is kept")
 				}
-				// Asked to run, it says the same.
+				// A run reports the same failure.
 				checkClass(t, runInTime(t, box, p, "{}"), r.class)
 			})
 		}

@@ -14,14 +14,14 @@ import (
 
 const (
 	hammerers = 8
-	// hammerBlows is how many operations each does.
+	// hammerBlows is the number of operations of each goroutine.
 	hammerBlows = 30
-	// hammerFunctions is more than the box has slots or room for images.
+	// hammerFunctions is larger than the number of slots, and of images that fit the cache.
 	hammerFunctions = 12
 )
 
-// TestHammer deploys, runs, forgets and cancels from many goroutines at once, in
-// a box that is too small for all of it. Every answer must be the right one.
+// TestHammer deploys, runs, forgets and cancels from many goroutines at once, in a box that is too
+// small for all of it. Every outcome must be correct.
 func TestHammer(t *testing.T) {
 	const seed = 7
 	t.Logf("seed %d", seed)
@@ -73,7 +73,7 @@ def main(args, context):
 					what := whats[rng.IntN(len(whats))]
 					ctx, cancel := context.WithCancel(context.Background())
 					if what == "loop" {
-						// The image may have to be made first, which cannot be called off.
+						// The image may have to be rebuilt first, which cannot be cancelled.
 						ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(40))*time.Millisecond)
 					}
 					args := fmt.Sprintf(`{"what":"%s","n":%d}`, what, n)
@@ -103,10 +103,10 @@ def main(args, context):
 		if done.Load() == 0 {
 			t.Error("nothing ran")
 		}
-		if box.places.free != 2 || box.places.wanted.Load() != 0 || box.places.wantedFresh.Load() != 0 {
-			t.Errorf("%d places are free, %d runs wait for one", box.places.free, box.places.wanted.Load())
+		if box.processors.free != 2 || box.processors.wanted.Load() != 0 || box.processors.wantedFresh.Load() != 0 {
+			t.Errorf("%d places are free, %d runs wait for one", box.processors.free, box.processors.wanted.Load())
 		}
-		if got := box.tmp.Load(); got != 64*runtime.MiB {
+		if got := box.tmpBudget.Load(); got != 64*runtime.MiB {
 			t.Errorf("%d bytes of /tmp are not given back", 64*runtime.MiB-got)
 		}
 		if len(box.pool.idle) > 3 {

@@ -9,7 +9,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// testImage makes an image that costs about n pages.
+// testImage returns an image that costs about n pages.
 func testImage(t *testing.T, n int) *image {
 	t.Helper()
 	data, err := newPages(n)
@@ -38,7 +38,7 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 	}
 	kept := func() (which string) {
 		for e := c.order.Front(); e != nil; e = e.Next() {
-			which += e.Value.(*keptImage).key.function
+			which += e.Value.(*cachedImage).key.function
 		}
 		return which
 	}
@@ -57,7 +57,7 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 	if all[keys[1]].data != nil || all[keys[0]].data == nil {
 		t.Error("the wrong image was freed")
 	}
-	// One that is in use lives on, though it is kept no more.
+	// An image in use stays valid after it is dropped from the cache.
 	held := c.get(keys[2])
 	put(keys[4])
 	put(keys[1])
@@ -68,7 +68,7 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 	if held.release(); held.data != nil {
 		t.Error("an image that nobody holds was not freed")
 	}
-	// Put again, it replaces the one before.
+	// An image that is put again replaces the previous one.
 	before := all[keys[1]]
 	put(keys[1])
 	if before.data != nil || c.order.Len() != 3 {
@@ -87,8 +87,8 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 	}
 }
 
-// TestLargestImageIsKept: one over the limit must still be there for the run
-// that it was made for.
+// TestLargestImageIsKept verifies that an image over the limit stays for the run that it was built
+// for.
 func TestLargestImageIsKept(t *testing.T) {
 	c := newImages(1)
 	for i := range 3 {
@@ -102,8 +102,8 @@ func TestLargestImageIsKept(t *testing.T) {
 	c.clear()
 }
 
-// TestImageCostCountsFiles: what a module body leaves in /tmp lies in memory as
-// long as the image does.
+// TestImageCostCountsFiles verifies that files of the module body in /tmp count, because they take
+// memory as long as the image does.
 func TestImageCostCountsFiles(t *testing.T) {
 	box := boxes["mapped"]
 	const size = 8 * runtime.MiB
@@ -138,7 +138,7 @@ func TestImagesAreMadeAgain(t *testing.T) {
 	}
 }
 
-// TestImageIsMadeOnce: however many ask for it at the same time.
+// TestImageIsMadeOnce requests one image from many goroutines at once; it must be built once.
 func TestImageIsMadeOnce(t *testing.T) {
 	box := openBox(t, Options{})
 	const callers = 12
@@ -170,7 +170,8 @@ func TestImageIsMadeOnce(t *testing.T) {
 	}
 }
 
-// TestForgetWhileRunning: the run goes on, and what it holds is freed after it.
+// TestForgetWhileRunning forgets an image during a run: the run continues, and the image is freed
+// after it.
 func TestForgetWhileRunning(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, "import time\ndef main(args, context):\n    time.sleep(0.05)\n    return 1\n", runtime.Limits{})
@@ -180,7 +181,7 @@ func TestForgetWhileRunning(t *testing.T) {
 			outcome, _ := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte("{}"), Context: []byte("{}")})
 			done <- outcome
 		}()
-		for img.holders.Load() < 3 { // the cache, this test, and now the run
+		for img.holders.Load() < 3 { // the cache, this test, and the run
 			select {
 			case <-done:
 				t.Skip("the run was over before it could be seen")
@@ -193,7 +194,7 @@ func TestForgetWhileRunning(t *testing.T) {
 		if string(outcome.Result) != "1" {
 			t.Errorf("got %s", outcome.Result)
 		}
-		box.pool.forget(img)
+		box.pool.unload(img)
 		if img.release(); img.data != nil {
 			t.Errorf("%d still hold the image", img.holders.Load())
 		}

@@ -6,8 +6,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// tracks are left by a run wherever it can reach; the program then reports
-// which it finds when it starts.
+// tracks is a program that leaves tracks of a run wherever it can, and reports which of them it
+// finds at its start.
 const tracks = `
 import builtins, decimal, gc, json, locale, os, random, re, signal, sqlite3, sys, tempfile, time, types, warnings
 module = {"n": 0}
@@ -88,7 +88,7 @@ def main(args, context):
 keep = []
 `
 
-// tracksLeft is at least how many of the tracks the run itself must find.
+// tracksLeft is the least number of tracks that the run itself must find.
 const tracksLeft = 22
 
 func TestNoTracksAreLeft(t *testing.T) {
@@ -124,8 +124,8 @@ func TestNoTracksAreLeft(t *testing.T) {
 	})
 }
 
-// TestFilesOfTheModuleBody: what it leaves in /tmp and open is there for every
-// run, as it left it.
+// TestFilesOfTheModuleBody verifies that every run finds the files and descriptors of the module
+// body as the module body left them.
 func TestFilesOfTheModuleBody(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, `

@@ -9,7 +9,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// logSlack is what the mark of a cut log takes.
+// logSlack is the number of bytes by which the mark of a truncated log exceeds the limit.
 const logSlack = 200
 
 func TestOutputFloods(t *testing.T) {
@@ -92,8 +92,8 @@ func TestOutputAtTheLimit(t *testing.T) {
 	}
 }
 
-// TestOutputOfFailures: what was written before the end is there, whatever the
-// end is.
+// TestOutputOfFailures verifies that everything written before a failure is in the log, however the
+// run ends.
 func TestOutputOfFailures(t *testing.T) {
 	box := boxes["mapped"]
 	for _, end := range []string{"1 / 0", "import os; os._exit(0)", "import os; os.abort()", "while True: pass", "import sys; sys.exit()", "bytearray(10**9)"} {
@@ -104,7 +104,7 @@ func TestOutputOfFailures(t *testing.T) {
 	}
 }
 
-// TestClosedStreams: a function may close or replace its streams without harm to
+// TestClosedStreams verifies that a function may close or replace its streams without any effect on
 // its result.
 func TestClosedStreams(t *testing.T) {
 	box := boxes["mapped"]

@@ -6,7 +6,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// poolSlot makes a slot as the pool sees it.
+// poolSlot returns a slot with the fields that the pool uses.
 func poolSlot(img *image, tenant runtime.Tenant, size int) *slot {
 	return &slot{image: img, tenant: tenant, memory: newCopiedMemory(size, size)}
 }
@@ -28,7 +28,8 @@ func TestPoolGivesTheBestSlot(t *testing.T) {
 	if got := p.take(a, "x"); got != bare {
 		t.Error("not the one with nothing laid")
 	}
-	// What is there is laid for others, who will come again; there is room for more.
+	// The idle slots have other images loaded, which will be used again, and there is room for more
+	// slots.
 	if got := p.take(a, "x"); got != nil {
 		t.Errorf("took another's: %v", got.tenant)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// countingMemory counts in which ways it is made another image's.
+// countingMemory counts how often an image is loaded or swapped.
 type countingMemory struct {
 	copiedMemory
 	laid, swapped int
@@ -22,8 +22,8 @@ func (m *countingMemory) swap(*image) error {
 	return nil
 }
 
-// TestTenantsShareNoPages: whatever restoring puts back, a slot that goes to
-// another tenant, or of which nobody knows what is laid, gets its memory anew.
+// TestTenantsShareNoPages verifies that a slot gets a fresh memory, whatever restoring would do,
+// when it moves to another tenant or when no image is known to be loaded.
 func TestTenantsShareNoPages(t *testing.T) {
 	const size = 4 * pageSize
 	g := &guest{base: &baseImage{size: size}}
@@ -36,7 +36,7 @@ func TestTenantsShareNoPages(t *testing.T) {
 	for i, step := range []struct {
 		image         int
 		tenant        runtime.Tenant
-		laid, swapped int // by now
+		laid, swapped int // totals so far
 	}{
 		{0, "a", 1, 0},
 		{0, "a", 1, 0},
@@ -52,11 +52,11 @@ func TestTenantsShareNoPages(t *testing.T) {
 			t.Errorf("step %d: laid %d times, swapped %d times; want %d and %d", i, m.laid, m.swapped, step.laid, step.swapped)
 		}
 	}
-	s.forget()
+	s.unload()
 	if err := s.prepare(images[0], "b"); err != nil || m.laid != 5 {
 		t.Errorf("what was forgotten is not laid anew: %d, %v", m.laid, err)
 	}
-	s.forget()
+	s.unload()
 	for i, img := range images {
 		if n := img.holders.Load(); n != 1 {
 			t.Errorf("image %d has %d holders", i, n)

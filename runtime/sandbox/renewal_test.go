@@ -8,8 +8,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// draws is what must differ from run to run, each drawn at deployment too, so
-// that all runs start from a memory in which it has been used.
+// draws returns the values that must differ from run to run. The module body draws each of them
+// too, so that all runs start from generators that have been used.
 const draws = `
 import os, random, secrets, tempfile, time, uuid
 own = random.SystemRandom()
@@ -27,7 +27,7 @@ def main(args, context):
     return draw() if not args else at_deployment
 `
 
-// clones is how many runs are compared.
+// clones is the number of runs that are compared.
 const clones = 200
 
 func TestClonesAreUnlike(t *testing.T) {
@@ -54,8 +54,8 @@ func TestClonesAreUnlike(t *testing.T) {
 	})
 }
 
-// TestHashSeedIsTheServers: it is the same in all runs, and another with every
-// start.
+// TestHashSeedIsTheServers verifies that the hash seed is the same in all runs and changes with
+// every start.
 func TestHashSeedIsTheServers(t *testing.T) {
 	const source = "def main(args, context): return [hash('x'), hash(b'yz'), hash('z' * 100)]\n"
 	hashes := map[string]bool{}

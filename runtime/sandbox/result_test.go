@@ -9,8 +9,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// badResults cannot be told as JSON. where is the place in the value that the
-// message must name.
+// badResults cannot be encoded as JSON. where is the path in the value that the message must
+// contain.
 var badResults = []struct {
 	name, main, where string
 	class             runtime.Class
@@ -94,7 +94,7 @@ func TestGoodResults(t *testing.T) {
 	}
 }
 
-// TestArgsArriveAsTheyAre hands over what is valid but unusual.
+// TestArgsArriveAsTheyAre passes args that are valid but unusual.
 func TestArgsArriveAsTheyAre(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, body("return args"), runtime.Limits{})
@@ -122,8 +122,8 @@ func TestArgsArriveAsTheyAre(t *testing.T) {
 	})
 }
 
-// TestArgsThatNobodyChecked: the engine lets only strict JSON through. Should it
-// not, the run fails, and that is all.
+// TestArgsThatNobodyChecked passes args that the engine would refuse, because it accepts only
+// strict JSON. The run may fail, but nothing else may happen.
 func TestArgsThatNobodyChecked(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, body("return 'ran'"), runtime.Limits{Timeout: 30 * time.Second})

@@ -14,11 +14,11 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// soak makes the tests that repeat something do so for many more times.
+// soak is the number of repetitions of the tests that repeat something random.
 var soak = flag.Int("soak", 0, "repeat what is random this many times instead of some hundreds")
 
-// times is how often a test repeats something: the default, less under -short,
-// more under -soak.
+// times returns how often a test repeats something: n by default, less under -short, and the number
+// given to -soak.
 func times(n int) int {
 	switch {
 	case *soak > 0:
@@ -29,10 +29,10 @@ func times(n int) int {
 	return n
 }
 
-// boxes are shared by the tests: opening one starts an interpreter.
+// boxes are shared by the tests, because opening one starts an interpreter.
 var boxes = map[string]*Sandbox{}
 
-// cacheDir keeps the compiled guest for all boxes of a test process.
+// cacheDir stores the compiled guest for all boxes of a test process.
 var cacheDir string
 
 func TestMain(m *testing.M) {
@@ -66,7 +66,7 @@ func eachBox(t *testing.T, f func(t *testing.T, box *Sandbox)) {
 	}
 }
 
-// openBox opens a box for one test alone.
+// openBox opens a box for a single test.
 func openBox(t testing.TB, o Options) *Sandbox {
 	t.Helper()
 	o.CacheDir = cacheDir
@@ -84,7 +84,7 @@ func openBox(t testing.TB, o Options) *Sandbox {
 
 var programs atomic.Int64
 
-// program makes a program that no other test has.
+// program returns a program that no other test has.
 func program(source string, limits runtime.Limits) runtime.Program {
 	n := programs.Add(1)
 	return runtime.Program{
@@ -92,7 +92,7 @@ func program(source string, limits runtime.Limits) runtime.Program {
 	}
 }
 
-// deployed deploys a program that is to be valid.
+// deployed deploys a program, which must succeed.
 func deployed(t testing.TB, box *Sandbox, source string, limits runtime.Limits) runtime.Program {
 	t.Helper()
 	p := program(source, limits)
@@ -115,7 +115,7 @@ func run(t testing.TB, box *Sandbox, p runtime.Program, args string) runtime.Out
 	return outcome
 }
 
-// result runs a program that is to succeed.
+// result runs a program, which must succeed, and returns its result.
 func result(t testing.TB, box *Sandbox, p runtime.Program, args string) string {
 	t.Helper()
 	outcome := run(t, box, p, args)
@@ -125,11 +125,11 @@ func result(t testing.TB, box *Sandbox, p runtime.Program, args string) string {
 	return string(outcome.Result)
 }
 
-// grace is how long after its deadline a run may still be under way before a
-// test calls it endless. How soon runs are really stopped is for benchmarks.
+// grace is how long after its deadline a run may continue before a test considers it endless.
+// Benchmarks measure how soon runs are really stopped.
 const grace = 20 * time.Second
 
-// runInTime is run, for programs that may try not to end.
+// runInTime is run for programs that may try not to end.
 func runInTime(t testing.TB, box *Sandbox, p runtime.Program, args string) runtime.Outcome {
 	t.Helper()
 	type answer struct {
@@ -153,7 +153,7 @@ func runInTime(t testing.TB, box *Sandbox, p runtime.Program, args string) runti
 	}
 }
 
-// fails runs a program that is to fail in one of the given ways.
+// fails runs a program, which must fail in one of the given classes.
 func fails(t testing.TB, box *Sandbox, p runtime.Program, args string, classes ...runtime.Class) *runtime.Failure {
 	t.Helper()
 	outcome := runInTime(t, box, p, args)
@@ -161,7 +161,7 @@ func fails(t testing.TB, box *Sandbox, p runtime.Program, args string, classes .
 	return outcome.Failure
 }
 
-// checkClass checks in which way a call ended; no class stands for success.
+// checkClass verifies the class of an outcome; the empty class means success.
 func checkClass(t testing.TB, outcome runtime.Outcome, classes ...runtime.Class) {
 	t.Helper()
 	class, message := runtime.Class(""), string(outcome.Result)
@@ -176,13 +176,13 @@ func checkClass(t testing.TB, outcome runtime.Outcome, classes ...runtime.Class)
 	}
 }
 
-// body makes a program of the statements of main.
+// body returns a program whose main has the given statements.
 func body(statements string) string {
 	return "def main(args, context):\n    " + strings.ReplaceAll(strings.TrimSpace(statements), "\n", "\n    ") + "\n"
 }
 
-// neighbour runs a function of another tenant again and again until the test
-// ends: whatever the others do, it must succeed.
+// neighbour runs a function of another tenant repeatedly until the test ends. It must succeed
+// whatever other runs do.
 func neighbour(t *testing.T, box *Sandbox) {
 	t.Helper()
 	p := program(hello, runtime.Limits{})
@@ -205,7 +205,7 @@ func neighbour(t *testing.T, box *Sandbox) {
 			}
 			runs++
 			worst = max(worst, int64(time.Since(start)))
-			// As the neighbour of somebody, not as another hog.
+			// Pause, so that the neighbour is not another hog.
 			time.Sleep(time.Millisecond)
 		}
 	}()

@@ -12,19 +12,20 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// doorSlot makes a slot over a small memory and no instance, with a call under
-// way: all that faas.call looks at.
-func doorSlot(input []byte) *slot {
+// transferSlot returns a slot with a small memory, no instance and a call in progress: everything
+// that faas.call uses.
+func transferSlot(input []byte) *slot {
 	m := newCopiedMemory(64*runtime.KiB, 64*runtime.KiB)
-	s := &slot{memory: m, places: newPlaces(1, time.Now)}
-	s.call = call{ctx: context.Background(), deadline: time.Now().Add(time.Hour)}
+	s := &slot{memory: m, processors: newProcessors(1, time.Now)}
+	s.host = hostContext{noCall, s}
+	s.call = call{deadline: time.Now().Add(time.Hour)}
 	for op := range s.call.input {
 		s.call.input[op] = input
 	}
 	return s
 }
 
-// checkTransfer makes one call through the door and checks all that it may do.
+// checkTransfer makes one call of transfer and checks everything that it may do.
 func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, response, responseCap uint32) {
 	t.Helper()
 	mem := s.memory.data()
@@ -72,16 +73,16 @@ func FuzzTransfer(f *testing.F) {
 		f.Add(op, uint32(1<<31), uint32(1<<31), uint32(1<<31), uint32(1<<31), []byte("x"))
 	}
 	f.Fuzz(func(t *testing.T, op int32, request, requestLen, response, responseCap uint32, input []byte) {
-		s := doorSlot(input)
+		s := transferSlot(input)
 		copy(s.memory.data(), "some content of the memory")
 		checkTransfer(t, s, op, request, requestLen, response, responseCap)
-		// And once more: what counts is the first answer.
+		// Repeat it: only the first answer counts.
 		checkTransfer(t, s, op, request, requestLen, response, responseCap)
 	})
 }
 
-// doorKnocks is how many random calls are made through the door.
-const doorKnocks = 3000
+// randomTransfers is the number of random calls of transfer.
+const randomTransfers = 3000
 
 func TestDoorWithstandsAnything(t *testing.T) {
 	const seed = 28
@@ -96,8 +97,8 @@ func TestDoorWithstandsAnything(t *testing.T) {
 		}
 		return rng.Uint32()
 	}
-	s := doorSlot([]byte("what the guest may read"))
-	for i := range times(doorKnocks) {
+	s := transferSlot([]byte("what the guest may read"))
+	for i := range times(randomTransfers) {
 		if i%10 == 0 {
 			s.call.answered, s.call.result, s.call.failure = false, nil, nil
 		}
@@ -110,10 +111,10 @@ func TestDoorWithstandsAnything(t *testing.T) {
 	}
 }
 
-// TestAnswerIsCopied: what the guest does to its memory after it has answered
-// changes nothing.
+// TestAnswerIsCopied verifies that memory which the guest changes after its answer does not change
+// the answer.
 func TestAnswerIsCopied(t *testing.T) {
-	s := doorSlot(nil)
+	s := transferSlot(nil)
 	copy(s.memory.data()[100:], "true")
 	if s.transfer(pyguest.OpResult, 100, 4, 0, 0) != 0 {
 		t.Fatal("refused")
@@ -129,9 +130,9 @@ func TestAnswerIsCopied(t *testing.T) {
 	}
 }
 
-// TestAnswersAreBounded: however much the guest gives, so much is taken.
+// TestAnswersAreBounded verifies that the host reads a bounded part of an answer of any size.
 func TestAnswersAreBounded(t *testing.T) {
-	s := doorSlot(nil)
+	s := transferSlot(nil)
 	s.memory = newCopiedMemory(64*runtime.MiB, 64*runtime.MiB)
 	s.transfer(pyguest.OpFailure, 0, 64*runtime.MiB, 0, 0)
 	if len(s.call.failure) > maxFailure {
