@@ -57,7 +57,7 @@ func TestBootstrapIsCompiled(t *testing.T) {
 			continue
 		}
 		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not of the present source: run 'make bootstrap' and commit the result", file)
+			t.Errorf("%s was not compiled from the present source: run 'make bootstrap' and commit the result", file)
 		}
 	}
 }

@@ -27,23 +27,23 @@ func constant(number byte) []byte {
 
 // compiled compiles constant(number) with the cache in dir and runs it. It reports whether the code
 // had to be compiled.
-func compiled(t *testing.T, dir string, number byte) (anew bool) {
+func compiled(t *testing.T, dir string, number byte) (fresh bool) {
 	t.Helper()
 	module := constant(number)
-	made, keep, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(module, func(cache wazero.CompilationCache, m []byte) (compilation, error) {
-		anew = anew || bytes.Equal(m, module)
+	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(module, func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+		fresh = fresh || bytes.Equal(m, module)
 		return compileModule(t.Context(), cache, m)
 	})
 	must(t, err)
-	keep()
+	store()
 	instance, err := made.engine.InstantiateModule(t.Context(), made.module, wazero.NewModuleConfig())
 	must(t, err)
 	results, err := instance.ExportedFunction("f").Call(t.Context())
 	if err != nil || results[0] != uint64(number) {
-		t.Errorf("what was compiled gives %v, %v, want %d", results, err, number)
+		t.Errorf("the compiled code returns %v, %v, want %d", results, err, number)
 	}
 	must(t, made.close())
-	return anew
+	return fresh
 }
 
 // codeIn returns the path of the file with machine code.
@@ -88,17 +88,17 @@ func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "cache")
 			if !compiled(t, dir, 42) {
-				t.Fatal("there was code in a new cache")
+				t.Fatal("a new cache had code")
 			}
 			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 				t.Errorf("the cache's folder: %v, %v", info.Mode(), err)
 			}
 			tamper(t, dir)
-			if anew := compiled(t, dir, 42); anew != (name != "nothing") {
-				t.Errorf("compiled anew: %v", anew)
+			if fresh := compiled(t, dir, 42); fresh != (name != "nothing") {
+				t.Errorf("compiled: %v", fresh)
 			}
 			if compiled(t, dir, 42) {
-				t.Error("a cache made anew is not used")
+				t.Error("the rewritten cache is not used")
 			}
 		})
 	}
@@ -111,13 +111,13 @@ func TestCacheOfAnotherRelease(t *testing.T) {
 	compiled(t, dir, 1)
 	old := codeIn(t, dir)
 	if !compiled(t, dir, 2) {
-		t.Error("the code of another module was taken")
+		t.Error("the code of another module was used")
 	}
 	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the code of another module is still there: %v", err)
 	}
 	if compiled(t, dir, 2) {
-		t.Error("what was compiled instead is not used")
+		t.Error("the code compiled instead is not used")
 	}
 }
 
@@ -137,7 +137,7 @@ func TestCacheThatIsOfNoUse(t *testing.T) {
 		must(t, err)
 		write(t, filepath.Join(dir, sumFile), sum)
 		if !compiled(t, dir, 42) || compiled(t, dir, 42) {
-			t.Errorf("%s: it was not made anew once", name)
+			t.Errorf("%s: the cache was not rewritten exactly once", name)
 		}
 	}
 }
@@ -156,17 +156,17 @@ func TestNoCache(t *testing.T) {
 	}
 	// Compiling works; storing fails because the disk is full.
 	dir := t.TempDir()
-	made, keep, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
 		if cache != nil {
 			return compilation{}, errors.New("no space is left")
 		}
 		return compileModule(context.Background(), nil, m)
 	})
 	must(t, err)
-	keep()
+	store()
 	must(t, made.close())
 	if !compiled(t, dir, 42) {
-		t.Error("there is code")
+		t.Error("code was stored")
 	}
 }
 

@@ -125,7 +125,7 @@ func TestNothingIsLeftForOthers(t *testing.T) {
 					checked++
 				}
 				if checked == 0 || slots == 1 && reused == 0 {
-					t.Errorf("%d checked, %d slots used again: the test shows nothing", checked, reused)
+					t.Errorf("%d checked, %d slots reused: the test is not meaningful", checked, reused)
 				}
 			})
 		}
@@ -181,13 +181,13 @@ func look(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, grow boo
 	}
 	checkClass(t, outcome, "")
 	if got := string(outcome.Result); got != "[0,false,false]" {
-		t.Fatalf("found something left: %s", got)
+		t.Fatalf("found leftovers: %s", got)
 	}
 	if len(outcome.Logs.Data) > 0 {
-		t.Fatalf("has logs of another: %q", outcome.Logs.Data)
+		t.Fatalf("the log has bytes of another run: %q", outcome.Logs.Data)
 	}
 	if grow && !grown {
-		t.Fatal("the memory was to grow")
+		t.Fatal("the memory did not grow")
 	}
 	return hits, grown
 }

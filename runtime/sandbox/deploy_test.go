@@ -66,10 +66,10 @@ func TestRejectedPrograms(t *testing.T) {
 					t.Errorf("line %d, want %d: %+v", f.Line, r.line, *f)
 				}
 				if !strings.Contains(f.Type+": "+f.Message, r.message) {
-					t.Errorf("says %s: %s, want %q in it", f.Type, f.Message, r.message)
+					t.Errorf("got %s: %s, want %q in it", f.Type, f.Message, r.message)
 				}
 				if box.images.get(keyOf(p)) != nil {
-					t.Error("an image is kept")
+					t.Error("an image is cached")
 				}
 				// A run reports the same failure.
 				checkClass(t, runInTime(t, box, p, "{}"), r.class)

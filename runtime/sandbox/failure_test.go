@@ -194,10 +194,10 @@ func TestTracebackHasNoValues(t *testing.T) {
 	}
 	told, _ := json.Marshal(outcome)
 	if strings.Contains(string(told), secret) {
-		t.Errorf("told: %s", told)
+		t.Errorf("the traceback contains values: %s", told)
 	}
 	if strings.Contains(string(box.images.get(keyOf(p)).data), secret) {
-		t.Error("the image has the context in it")
+		t.Error("the image contains the context")
 	}
 }
 

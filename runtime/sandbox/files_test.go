@@ -94,7 +94,7 @@ except OSError as e: return errno.errorcode[e.errno]`, `"ENAMETOOLONG"`},
 			})
 		}
 		if got := box.tmpBudget.Load(); got != 1024*runtime.MiB {
-			t.Errorf("%d bytes of /tmp are not given back", 1024*runtime.MiB-got)
+			t.Errorf("%d bytes of /tmp are not released", 1024*runtime.MiB-got)
 		}
 	})
 }
@@ -109,17 +109,17 @@ except OSError: return "full"
 return "fits"`), runtime.Limits{})
 	for range 3 {
 		if got := result(t, box, p, `{"n":5000000}`); got != `"full"` {
-			t.Errorf("too much %s", got)
+			t.Errorf("writing too much returned %s", got)
 		}
 		if got := result(t, box, p, `{"n":3000000}`); got != `"fits"` {
-			t.Errorf("little is %s", got)
+			t.Errorf("writing little returned %s", got)
 		}
 	}
 }
 
-// TestClosedDescriptorsComeBack verifies that a run which closes stdio and the root does not affect
+// TestClosedDescriptorsAreRestored verifies that a run which closes stdio and the root does not affect
 // the next run.
-func TestClosedDescriptorsComeBack(t *testing.T) {
+func TestClosedDescriptorsAreRestored(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, body("import os\nprint('x')\nn = len(os.listdir('/'))\nos.closerange(0, 10)\nreturn n"), runtime.Limits{})
 		for range 3 {

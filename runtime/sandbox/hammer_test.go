@@ -103,11 +103,11 @@ def main(args, context):
 		if done.Load() == 0 {
 			t.Error("nothing ran")
 		}
-		if box.processors.free != 2 || box.processors.wanted.Load() != 0 || box.processors.wantedFresh.Load() != 0 {
-			t.Errorf("%d places are free, %d runs wait for one", box.processors.free, box.processors.wanted.Load())
+		if box.processors.free != 2 || box.processors.waiting.Load() != 0 || box.processors.waitingFresh.Load() != 0 {
+			t.Errorf("%d permits are free, %d runs wait for one", box.processors.free, box.processors.waiting.Load())
 		}
 		if got := box.tmpBudget.Load(); got != 64*runtime.MiB {
-			t.Errorf("%d bytes of /tmp are not given back", 64*runtime.MiB-got)
+			t.Errorf("%d bytes of /tmp are not released", 64*runtime.MiB-got)
 		}
 		if len(box.pool.idle) > 3 {
 			t.Errorf("%d slots are idle, 3 are allowed", len(box.pool.idle))

@@ -90,13 +90,13 @@ func FuzzHashBlocks(f *testing.F) {
 		before := append([]byte(nil), mem...)
 		answer := s.hashBlocks(algorithm, state, blocks, n)
 		if answer != 0 && answer != -1 {
-			t.Fatalf("answers %d", answer)
+			t.Fatalf("returned %d", answer)
 		}
 		if answer == 0 {
 			copy(before[state:], mem[state:][:s.hashers.get(algorithm).size()])
 		}
 		if string(mem) != string(before) {
-			t.Fatalf("algorithm %d, state %d, blocks %d+%d, answer %d: wrote elsewhere", algorithm, state, blocks, n, answer)
+			t.Fatalf("algorithm %d, state %d, blocks %d+%d, answer %d: wrote outside the state", algorithm, state, blocks, n, answer)
 		}
 	})
 }

@@ -21,7 +21,7 @@ func testImage(t *testing.T, n int) *image {
 	return img
 }
 
-func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
+func TestImagesDropLeastRecentlyUsed(t *testing.T) {
 	const size = 10
 	one := testImage(t, size)
 	c := newImages(3 * one.cost())
@@ -52,7 +52,7 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 	}
 	put(keys[3])
 	if got := kept(); got != "302" {
-		t.Errorf("kept %s", got)
+		t.Errorf("cached %s", got)
 	}
 	if all[keys[1]].data != nil || all[keys[0]].data == nil {
 		t.Error("the wrong image was freed")
@@ -63,22 +63,22 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 	put(keys[1])
 	put(keys[0])
 	if c.get(keys[2]) != nil || held.data == nil {
-		t.Error("an image in use was kept or freed")
+		t.Error("an image in use is still cached or was freed")
 	}
 	if held.release(); held.data != nil {
-		t.Error("an image that nobody holds was not freed")
+		t.Error("an image without holders was not freed")
 	}
 	// An image that is put again replaces the previous one.
 	before := all[keys[1]]
 	put(keys[1])
 	if before.data != nil || c.order.Len() != 3 {
-		t.Error("the one before is kept")
+		t.Error("the previous image is still cached")
 	}
 	c.drop(keys[1])
 	c.drop(keys[1])
 	c.clear()
 	if c.cost != 0 || len(c.byKey) != 0 || c.order.Len() != 0 {
-		t.Errorf("empty, it costs %d", c.cost)
+		t.Errorf("the empty cache costs %d", c.cost)
 	}
 	for key, img := range all {
 		if img.data != nil {
@@ -87,16 +87,16 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 	}
 }
 
-// TestLargestImageIsKept verifies that an image over the limit stays for the run that it was built
+// TestLargestImageStaysCached verifies that an image over the limit stays for the run that it was built
 // for.
-func TestLargestImageIsKept(t *testing.T) {
+func TestLargestImageStaysCached(t *testing.T) {
 	c := newImages(1)
 	for i := range 3 {
 		img := testImage(t, 5)
 		c.put(imageKey{"f", uint64(i)}, img)
 		img.release()
 		if c.order.Len() != 1 {
-			t.Fatalf("%d images are kept", c.order.Len())
+			t.Fatalf("%d images are cached", c.order.Len())
 		}
 	}
 	c.clear()
@@ -112,7 +112,7 @@ func TestImageCostCountsFiles(t *testing.T) {
 	img := box.images.get(keyOf(p))
 	defer img.release()
 	if img.cost() < size {
-		t.Errorf("an image with a file of %d bytes is said to cost %d", size, img.cost())
+		t.Errorf("an image with a file of %d bytes costs %d", size, img.cost())
 	}
 }
 
@@ -130,7 +130,7 @@ func TestImagesAreMadeAgain(t *testing.T) {
 						t.Fatalf("function %d returned %s", i, got)
 					}
 					if box.images.order.Len() > 1 {
-						t.Fatalf("%d images are kept, none has room", box.images.order.Len())
+						t.Fatalf("%d images are cached, none fits", box.images.order.Len())
 					}
 				}
 			}
@@ -160,13 +160,13 @@ func TestImageIsMadeOnce(t *testing.T) {
 	wg.Wait()
 	for _, r := range results {
 		if r != results[0] {
-			t.Errorf("made more than once: %v", results)
+			t.Errorf("built more than once: %v", results)
 			break
 		}
 	}
 	box.Forget(p.FunctionID, p.Version)
 	if got := result(t, box, p, "{}"); got == results[0] {
-		t.Error("forgotten, it is still there")
+		t.Error("a forgotten image is still cached")
 	}
 }
 
@@ -196,7 +196,7 @@ func TestForgetWhileRunning(t *testing.T) {
 		}
 		box.pool.unload(img)
 		if img.release(); img.data != nil {
-			t.Errorf("%d still hold the image", img.holders.Load())
+			t.Errorf("the image still has %d holders", img.holders.Load())
 		}
 	})
 }

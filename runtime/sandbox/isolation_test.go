@@ -99,7 +99,7 @@ func TestNoTracksAreLeft(t *testing.T) {
 		stranger := same
 		stranger.Tenant = "stranger"
 		if got := result(t, box, same, `{"look":true}`); got != "[]" {
-			t.Fatalf("at first there is %s", got)
+			t.Fatalf("the first run finds %s", got)
 		}
 		for _, args := range []string{`{}`, `{"raise":true}`} {
 			for name, next := range map[string]runtime.Program{"the same": same, "another function": other, "another tenant": stranger} {
@@ -113,7 +113,7 @@ func TestNoTracksAreLeft(t *testing.T) {
 						}
 					}
 					if left < tracksLeft {
-						t.Errorf("only %d tracks are left for the test to find: %s", left, outcome.Result)
+						t.Errorf("only %d tracks are found by the run itself: %s", left, outcome.Result)
 					}
 				}
 				if got := result(t, box, next, `{"look":true}`); got != "[]" {

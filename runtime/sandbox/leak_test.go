@@ -96,21 +96,21 @@ func TestNothingLeaks(t *testing.T) {
 			t.Errorf("%d open files after %d more rounds, %d before", after.files, stormRounds, open.files)
 		}
 		if got := box.tmpBudget.Load(); got != 512*runtime.MiB {
-			t.Errorf("%d bytes of /tmp are not given back", 512*runtime.MiB-got)
+			t.Errorf("%d bytes of /tmp are not released", 512*runtime.MiB-got)
 		}
 		if box.processors.free != free {
-			t.Errorf("%d places are free, there were %d", box.processors.free, free)
+			t.Errorf("%d permits are free, there were %d", box.processors.free, free)
 		}
 		for _, s := range box.pool.idle {
 			// The bare image is the guest's own.
 			if s.image != nil && s.image != box.guest.bare {
 				if held := s.image.holders.Load(); held > int32(len(box.pool.idle)) {
-					t.Errorf("an image that was forgotten has %d holders", held)
+					t.Errorf("a forgotten image has %d holders", held)
 				}
 			}
 		}
 		if box.images.order.Len() != 0 || box.images.cost != 0 {
-			t.Errorf("%d images of %d bytes are kept, all were forgotten", box.images.order.Len(), box.images.cost)
+			t.Errorf("%d images of %d bytes are cached, all were forgotten", box.images.order.Len(), box.images.cost)
 		}
 		if err := box.Close(); err != nil {
 			t.Error(err)
@@ -137,7 +137,7 @@ func TestNothingLeaks(t *testing.T) {
 	})
 }
 
-func TestClosedBoxRefuses(t *testing.T) {
+func TestClosedSandboxRefusesCalls(t *testing.T) {
 	box := openBox(t, Options{})
 	p := deployed(t, box, hello, runtime.Limits{})
 	endless := deployed(t, box, body("print()\nwhile True: pass"), runtime.Limits{Timeout: time.Second})

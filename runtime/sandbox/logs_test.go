@@ -65,9 +65,9 @@ def main(args, context):
 	})
 }
 
-// TestLogsOfAnImageThatIsGone verifies that the log of a run whose image cannot be rebuilt is the
+// TestLogsWhenTheImageCannotBeRebuilt verifies that the log of a run whose image cannot be rebuilt is the
 // log of the module body.
-func TestLogsOfAnImageThatIsGone(t *testing.T) {
+func TestLogsWhenTheImageCannotBeRebuilt(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		c := runtime.RunCall{
 			Program: program("print('loading')\nraise ValueError\n", runtime.Limits{}),

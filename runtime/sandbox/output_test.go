@@ -33,7 +33,7 @@ func TestOutputFloods(t *testing.T) {
 				t.Errorf("got %s, truncated: %v", outcome.Result, logs.Truncated)
 			}
 			if n := len(logs.Data); n < runtime.DefaultLogs || n > runtime.DefaultLogs+logSlack {
-				t.Errorf("%d bytes are kept", n)
+				t.Errorf("%d bytes are stored", n)
 			}
 			if !bytes.Contains(logs.Data[runtime.DefaultLogs:], []byte("truncated")) {
 				t.Errorf("the end is %q", logs.Data[runtime.DefaultLogs:])
@@ -54,7 +54,7 @@ func checkMarks(t *testing.T, logs runtime.Logs) {
 	}
 }
 
-func TestOutputIsKeptAsWritten(t *testing.T) {
+func TestOutputIsStoredAsWritten(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, body(`
 import os, sys

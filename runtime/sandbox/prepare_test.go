@@ -9,11 +9,11 @@ import (
 // countingMemory counts how often an image is loaded or swapped.
 type countingMemory struct {
 	copiedMemory
-	laid, swapped int
+	loaded, swapped int
 }
 
 func (m *countingMemory) lay(*image) error {
-	m.laid++
+	m.loaded++
 	return nil
 }
 
@@ -34,9 +34,9 @@ func TestTenantsShareNoPages(t *testing.T) {
 	m := &countingMemory{copiedMemory: *newCopiedMemory(size, size)}
 	s := &slot{guest: g, memory: m}
 	for i, step := range []struct {
-		image         int
-		tenant        runtime.Tenant
-		laid, swapped int // totals so far
+		image           int
+		tenant          runtime.Tenant
+		loaded, swapped int // totals so far
 	}{
 		{0, "a", 1, 0},
 		{0, "a", 1, 0},
@@ -48,13 +48,13 @@ func TestTenantsShareNoPages(t *testing.T) {
 		if err := s.prepare(images[step.image], step.tenant); err != nil {
 			t.Fatal(err)
 		}
-		if m.laid != step.laid || m.swapped != step.swapped || s.image != images[step.image] || s.tenant != step.tenant {
-			t.Errorf("step %d: laid %d times, swapped %d times; want %d and %d", i, m.laid, m.swapped, step.laid, step.swapped)
+		if m.loaded != step.loaded || m.swapped != step.swapped || s.image != images[step.image] || s.tenant != step.tenant {
+			t.Errorf("step %d: loaded %d times, swapped %d times; want %d and %d", i, m.loaded, m.swapped, step.loaded, step.swapped)
 		}
 	}
 	s.unload()
-	if err := s.prepare(images[0], "b"); err != nil || m.laid != 5 {
-		t.Errorf("what was forgotten is not laid anew: %d, %v", m.laid, err)
+	if err := s.prepare(images[0], "b"); err != nil || m.loaded != 5 {
+		t.Errorf("an unloaded image is not loaded again: %d, %v", m.loaded, err)
 	}
 	s.unload()
 	for i, img := range images {

@@ -169,7 +169,7 @@ func TestNobodyWaitsForEver(t *testing.T) {
 			switch {
 			case int(most.Load()) > capacity:
 				problem = "more compute at once than there are places"
-			case p.free != capacity || p.fresh.Len()+p.worn.Len() != 0 || p.wanted.Load() != 0 || p.wantedFresh.Load() != 0:
+			case p.free != capacity || p.fresh.Len()+p.worn.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0:
 				problem = "places or waiting runs are left over"
 			case time.Duration(longest.Load()) > total:
 				problem = "a run waited for longer than all work takes"
@@ -181,7 +181,7 @@ func TestNobodyWaitsForEver(t *testing.T) {
 	})
 }
 
-func TestCheckpointTellsTheTime(t *testing.T) {
+func TestCheckpointReturnsTheTime(t *testing.T) {
 	at := time.Unix(1000, 0)
 	p := newProcessors(1, func() time.Time { return at })
 	var turn claim

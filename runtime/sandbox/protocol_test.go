@@ -76,7 +76,7 @@ func TestBootstrapCanOnlyBeHarmedByItsOwnFunction(t *testing.T) {
 			p := deployed(t, box, body(c.main), runtime.Limits{})
 			f := fails(t, box, p, "{}", c.classes...)
 			if f != nil && strings.Contains(f.Message, "timeout") {
-				t.Errorf("%s: says %s", c.main, f.Message)
+				t.Errorf("%s: got %s", c.main, f.Message)
 			}
 			box.Forget(p.FunctionID, p.Version)
 		}

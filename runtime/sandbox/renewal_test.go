@@ -54,9 +54,9 @@ func TestClonesAreUnlike(t *testing.T) {
 	})
 }
 
-// TestHashSeedIsTheServers verifies that the hash seed is the same in all runs and changes with
+// TestHashSeedBelongsToTheServer verifies that the hash seed is the same in all runs and changes with
 // every start.
-func TestHashSeedIsTheServers(t *testing.T) {
+func TestHashSeedBelongsToTheServer(t *testing.T) {
 	const source = "def main(args, context): return [hash('x'), hash(b'yz'), hash('z' * 100)]\n"
 	hashes := map[string]bool{}
 	for _, box := range boxes {
@@ -68,7 +68,7 @@ func TestHashSeedIsTheServers(t *testing.T) {
 		hashes[first] = true
 	}
 	if len(hashes) != len(boxes) {
-		t.Errorf("servers hash alike: %v", hashes)
+		t.Errorf("two servers have the same hash seed: %v", hashes)
 	}
 }
 
@@ -94,7 +94,7 @@ def main(args, context):
 				t.Fatal(err)
 			}
 			if wall := got.Now[0]; wall < float64(before.UnixMicro()-1)/1e6 || wall > float64(time.Now().UnixMicro()+1)/1e6 {
-				t.Fatalf("the time is told as %f, it is %v", wall, before)
+				t.Fatalf("the time is %f, want %v", wall, before)
 			}
 			for i, now := range got.Now[1:] {
 				if now < got.Deployed[i+1] || last != nil && now < last[i+1] {

@@ -63,14 +63,14 @@ func TestTrackersTellWhatWasWritten(t *testing.T) {
 			}
 			for at := int(sum) % pageSize; at < len(mem); at += step {
 				if !told[at/pageSize] {
-					t.Fatalf("page %d of %d was written, and is not told", at/pageSize, len(mem)/pageSize)
+					t.Fatalf("page %d of %d was written but not reported", at/pageSize, len(mem)/pageSize)
 				}
 			}
 			if _, err := s.memory.restore(); err != nil {
 				t.Fatal(err)
 			}
 			if at := unequal(s); at >= 0 {
-				t.Errorf("restored, it differs at %d", at)
+				t.Errorf("the restored memory differs at %d", at)
 			}
 		})
 	}
@@ -130,7 +130,7 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 			}
 			// The comparison reads all pages, which the last kind cannot distinguish from writing.
 			if most := times(400) * 9 / 10; kind != trackEntries && scans > most {
-				t.Errorf("the kernel was asked after %d runs: too few had no page fault", scans)
+				t.Errorf("%d runs needed a scan: too few had no page fault", scans)
 			}
 		})
 	}
@@ -150,7 +150,7 @@ func TestFaultsAreMissedByNobody(t *testing.T) {
 	m.unwatch(false)
 	m.unwatch(true)
 	if m.writtenKnown {
-		t.Error("a run that may have changed its thread counts as watched")
+		t.Error("a run that may have changed its thread was counted as watched")
 	}
 	for at := 0; at < m.size; at += 61 * pageSize {
 		if err := m.dirty(func(int, int) {}); err != nil { // the written ranges are known from here on
@@ -164,13 +164,13 @@ func TestFaultsAreMissedByNobody(t *testing.T) {
 			fresh = fresh && (at < w.start || at >= w.end)
 		}
 		if fresh && m.writtenKnown {
-			t.Fatalf("the first write to page %d is not noticed", at/pageSize)
+			t.Fatalf("the first write to page %d was not detected", at/pageSize)
 		}
 	}
 	if _, err := m.restore(); err != nil {
 		t.Fatal(err)
 	}
 	if at := unequal(newest(box)); at >= 0 {
-		t.Errorf("restored, it differs at %d", at)
+		t.Errorf("the restored memory differs at %d", at)
 	}
 }

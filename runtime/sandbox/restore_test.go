@@ -146,7 +146,7 @@ func TestUnequalSees(t *testing.T) {
 		} {
 			s.memory.data()[at] ^= 1
 			if got := unequal(s); got < 0 {
-				t.Errorf("a flipped bit at %d goes unseen", at)
+				t.Errorf("a flipped bit at %d is not detected", at)
 			}
 			s.memory.data()[at] ^= 1
 		}
@@ -232,7 +232,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 			}
 		}
 	}
-	t.Logf("%d slots compared, %d came back; endings: %v", compared, kept, seen)
+	t.Logf("%d slots compared, %d restored; endings: %v", compared, kept, seen)
 	if compared == 0 || len(seen) < 5 && !testing.Short() {
 		t.Error("the test has compared nothing")
 	}
@@ -242,7 +242,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 	for i, p := range functions {
 		img := box.images.get(keyOf(p))
 		if img == nil {
-			t.Fatal("an image is gone")
+			t.Fatal("an image is missing")
 		}
 		if sha256.Sum256(img.data) != imageSums[i] {
 			t.Errorf("the image of function %d has changed", i)
@@ -306,10 +306,10 @@ func TestEveryEndingIsRestored(t *testing.T) {
 				s := newest(box)
 				grown := outcome.Usage.Memory > int64(box.guest.base.size)
 				if s != nil && (grown || slices.Contains(dropped, ending)) {
-					t.Errorf("%s: the slot was given back (memory %d)", ending, outcome.Usage.Memory)
+					t.Errorf("%s: the slot was returned to the pool (memory %d)", ending, outcome.Usage.Memory)
 				}
 				if s == nil && !grown && !slices.Contains(dropped, ending) && ending != "end_crash" {
-					t.Errorf("%s: the slot was not given back", ending)
+					t.Errorf("%s: the slot was not returned to the pool", ending)
 				}
 				if s != nil {
 					if at := unequal(s); at >= 0 {

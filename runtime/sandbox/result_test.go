@@ -59,7 +59,7 @@ func TestBadResults(t *testing.T) {
 				}
 				f := fails(t, box, p, "{}", classes...)
 				if !strings.Contains(f.Message, bad.where) || f.Message == "" {
-					t.Errorf("says %q, want %q in it", f.Message, bad.where)
+					t.Errorf("got %q, want %q in it", f.Message, bad.where)
 				}
 			})
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 // soak is the number of repetitions of the tests that repeat something random.
-var soak = flag.Int("soak", 0, "repeat what is random this many times instead of some hundreds")
+var soak = flag.Int("soak", 0, "repeat random tests this many times instead of some hundreds")
 
 // times returns how often a test repeats something: n by default, less under -short, and the number
 // given to -soak.
@@ -172,7 +172,7 @@ func checkClass(t testing.TB, outcome runtime.Outcome, classes ...runtime.Class)
 		t.Fatalf("ended as %q (%.200s), want one of %q", class, message, classes)
 	}
 	if len(message) > maxFailure {
-		t.Fatalf("tells %d bytes", len(message))
+		t.Fatalf("the message has %d bytes", len(message))
 	}
 }
 
@@ -213,7 +213,7 @@ func neighbour(t *testing.T, box *Sandbox) {
 		close(stop)
 		<-stopped
 		if runs == 0 {
-			t.Error("the neighbour never had its turn")
+			t.Error("the neighbour never ran")
 		}
 		if time.Duration(worst) > grace {
 			t.Errorf("the neighbour waited for %v", time.Duration(worst))
@@ -237,7 +237,7 @@ func TestModuleStateIsThatOfDeployment(t *testing.T) {
 		p := deployed(t, box, "n = [0]\ndef main(args, context):\n    n[0] += 1\n    return n\n", runtime.Limits{})
 		for range 5 {
 			if got := result(t, box, p, "{}"); got != "[1]" {
-				t.Fatalf("got %s: something of a run before is left", got)
+				t.Fatalf("got %s: state of a previous run is left", got)
 			}
 		}
 	})

@@ -89,7 +89,7 @@ func TestDeepRecursion(t *testing.T) {
 				outcome := runInTime(t, box, p, "{}")
 				checkClass(t, outcome, "", runtime.ClassError, runtime.ClassMemory, runtime.ClassStack, runtime.ClassTimeout, runtime.ClassResultInvalid)
 				if f := outcome.Failure; f != nil && strings.Contains(f.Message+f.Traceback, "goroutine") {
-					t.Errorf("tells of the server: %s", f.Message)
+					t.Errorf("the message contains details of the server: %s", f.Message)
 				}
 				if got := result(t, box, hi, `{"name":"next"}`); got != `"Hello next"` {
 					t.Errorf("the next run got %s", got)

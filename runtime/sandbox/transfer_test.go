@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"bytes"
-	"context"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -38,28 +37,28 @@ func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, respons
 	writes := op == pyguest.OpResult || op == pyguest.OpFailure
 	switch {
 	case n < -1 || !reads && !writes && n != -1:
-		t.Fatalf("operation %d answers %d", op, n)
+		t.Fatalf("operation %d returned %d", op, n)
 	case reads && n >= 0:
 		if !within(response, responseCap) || uint32(n) > responseCap || !bytes.Equal(mem[response:][:n], s.call.input[op]) {
-			t.Fatalf("operation %d to %d+%d answers %d", op, response, responseCap, n)
+			t.Fatalf("operation %d to %d+%d returned %d", op, response, responseCap, n)
 		}
 		copy(before[response:], mem[response:][:n])
 	case writes && n >= 0:
 		if answered || !within(request, requestLen) || !s.call.answered {
-			t.Fatalf("operation %d from %d+%d answers %d", op, request, requestLen, n)
+			t.Fatalf("operation %d from %d+%d returned %d", op, request, requestLen, n)
 		}
 		got := s.call.result
 		if op == pyguest.OpFailure {
 			got = s.call.failure
 		}
 		if !bytes.Equal(got, mem[request:][:requestLen]) && len(got) < maxFailure {
-			t.Fatalf("operation %d keeps %d bytes of %d", op, len(got), requestLen)
+			t.Fatalf("operation %d stored %d bytes of %d", op, len(got), requestLen)
 		}
 	case writes && s.call.answered != answered:
-		t.Fatal("a refused answer counts")
+		t.Fatal("a refused answer was stored")
 	}
 	if !bytes.Equal(mem, before) {
-		t.Fatalf("operation %d, response %d+%d, answer %d: wrote elsewhere", op, response, responseCap, n)
+		t.Fatalf("operation %d, response %d+%d, answer %d: wrote outside the response", op, response, responseCap, n)
 	}
 }
 
@@ -122,11 +121,11 @@ func TestAnswerIsCopied(t *testing.T) {
 	copy(s.memory.data()[100:], "evil")
 	for _, op := range []int32{pyguest.OpResult, pyguest.OpFailure} {
 		if s.transfer(op, 100, 4, 0, 0) >= 0 {
-			t.Error("a second answer counts")
+			t.Error("a second answer was accepted")
 		}
 	}
 	if string(s.call.result) != "true" || s.call.failure != nil {
-		t.Errorf("kept %q, %q", s.call.result, s.call.failure)
+		t.Errorf("stored %q, %q", s.call.result, s.call.failure)
 	}
 }
 
@@ -136,11 +135,11 @@ func TestAnswersAreBounded(t *testing.T) {
 	s.memory = newCopiedMemory(64*runtime.MiB, 64*runtime.MiB)
 	s.transfer(pyguest.OpFailure, 0, 64*runtime.MiB, 0, 0)
 	if len(s.call.failure) > maxFailure {
-		t.Errorf("a failure of %d bytes is kept", len(s.call.failure))
+		t.Errorf("a failure of %d bytes is stored", len(s.call.failure))
 	}
 	s.call.answered = false
 	s.transfer(pyguest.OpResult, 0, 64*runtime.MiB, 0, 0)
 	if n := len(s.call.result); n <= runtime.MaxResult || n > runtime.MaxResult+1 {
-		t.Errorf("a result of %d bytes is kept", n)
+		t.Errorf("a result of %d bytes is stored", n)
 	}
 }
