@@ -117,8 +117,8 @@ return "fits"`), runtime.Limits{})
 	}
 }
 
-// TestClosedDescriptorsAreRestored verifies that a run which closes stdio and the root does not affect
-// the next run.
+// TestClosedDescriptorsAreRestored verifies that a run which closes stdio and the root does not
+// affect the next run.
 func TestClosedDescriptorsAreRestored(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, body("import os\nprint('x')\nn = len(os.listdir('/'))\nos.closerange(0, 10)\nreturn n"), runtime.Limits{})

@@ -87,8 +87,8 @@ func TestImagesDropLeastRecentlyUsed(t *testing.T) {
 	}
 }
 
-// TestLargestImageStaysCached verifies that an image over the limit stays for the run that it was built
-// for.
+// TestLargestImageStaysCached verifies that an image over the limit stays for the run that it was
+// built for.
 func TestLargestImageStaysCached(t *testing.T) {
 	c := newImages(1)
 	for i := range 3 {

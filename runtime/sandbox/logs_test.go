@@ -65,8 +65,8 @@ def main(args, context):
 	})
 }
 
-// TestLogsWhenTheImageCannotBeRebuilt verifies that the log of a run whose image cannot be rebuilt is the
-// log of the module body.
+// TestLogsWhenTheImageCannotBeRebuilt verifies that the log of a run whose image cannot be rebuilt
+// is the log of the module body.
 func TestLogsWhenTheImageCannotBeRebuilt(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		c := runtime.RunCall{

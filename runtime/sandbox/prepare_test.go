@@ -12,7 +12,7 @@ type countingMemory struct {
 	loaded, swapped int
 }
 
-func (m *countingMemory) lay(*image) error {
+func (m *countingMemory) load(*image) error {
 	m.loaded++
 	return nil
 }

@@ -36,7 +36,8 @@ const (
 	// minSlice is how long a worn run computes undisturbed once it has a permit, even if fresh runs
 	// wait.
 	minSlice = defaultSlice / 8
-	// maxSlicesWaited is the number of slices that a worn run waits before it goes ahead of fresh ones.
+	// maxSlicesWaited is the number of slices that a worn run waits before it goes ahead of fresh
+	// ones.
 	maxSlicesWaited = 4
 )
 

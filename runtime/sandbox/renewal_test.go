@@ -54,8 +54,8 @@ func TestClonesAreUnlike(t *testing.T) {
 	})
 }
 
-// TestHashSeedBelongsToTheServer verifies that the hash seed is the same in all runs and changes with
-// every start.
+// TestHashSeedBelongsToTheServer verifies that the hash seed is the same in all runs and changes
+// with every start.
 func TestHashSeedBelongsToTheServer(t *testing.T) {
 	const source = "def main(args, context): return [hash('x'), hash(b'yz'), hash('z' * 100)]\n"
 	hashes := map[string]bool{}

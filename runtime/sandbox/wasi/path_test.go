@@ -69,7 +69,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestOutsideTmp shows that nothing but /tmp can be changed.
+// TestOutsideTmp verifies that nothing outside /tmp can be changed.
 func TestOutsideTmp(t *testing.T) {
 	r := newRig(t)
 	r.store("tmp/f", "")
