@@ -60,8 +60,8 @@ func TestArtefactsMatchTheManifest(t *testing.T) {
 	}
 }
 
-// TestSourcesMatchTheManifest finds a change of the guest's own sources after
-// which nobody has rebuilt it.
+// TestSourcesMatchTheManifest fails if the guest's own sources have changed since the guest was
+// built.
 func TestSourcesMatchTheManifest(t *testing.T) {
 	text, err := os.ReadFile("MANIFEST.json")
 	if err != nil {

@@ -47,7 +47,7 @@ func TestForgeries(t *testing.T) {
 
 // TestBootstrapCanOnlyBeHarmedByItsOwnFunction modifies the bootstrap's modules from a function.
 // The function can then falsify only its own outcome, within the classes that a function can have,
-// and the host still bounds its answers.
+// and its result is still checked.
 func TestBootstrapCanOnlyBeHarmedByItsOwnFunction(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		neighbour(t, box)

@@ -148,7 +148,8 @@ func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcom
 	return outcome, err
 }
 
-// Run implements [runtime.Sandbox].
+// Run implements [runtime.Sandbox]. The result has at most [runtime.MaxResult] bytes, but is whatever
+// the guest has sent: the caller must check that it is JSON.
 func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
 // soak is the number of repetitions of the tests that repeat something random.
@@ -153,10 +154,22 @@ func runInTime(t testing.TB, box *Sandbox, p runtime.Program, args string) runti
 	}
 }
 
-// fails runs a program, which must fail in one of the given classes.
+// engineCheck applies the check of the engine: a result that is not strict JSON is a failure. The
+// sandbox does not check that.
+func engineCheck(outcome *runtime.Outcome) {
+	if outcome.Failure != nil {
+		return
+	}
+	if err := strictjson.Check(outcome.Result, strictjson.Options{}); err != nil {
+		outcome.Failure = &runtime.Failure{Class: runtime.ClassResultInvalid, Message: err.Error()}
+	}
+}
+
+// fails runs a program, which must fail in one of the given classes after the engine's check.
 func fails(t testing.TB, box *Sandbox, p runtime.Program, args string, classes ...runtime.Class) *runtime.Failure {
 	t.Helper()
 	outcome := runInTime(t, box, p, args)
+	engineCheck(&outcome)
 	checkClass(t, outcome, classes...)
 	return outcome.Failure
 }
