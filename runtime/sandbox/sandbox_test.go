@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -47,9 +48,10 @@ func testMain(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	cacheDir = dir
+	cacheDir = filepath.Join(dir, "guest")
+	publish := fetchCompiledGuest(cacheDir)
 	for name, o := range map[string]Options{"mapped": {}, "copied": {Portable: true}} {
-		o.CacheDir = dir
+		o.CacheDir = cacheDir
 		box, err := Open(context.Background(), o)
 		if err != nil {
 			panic(err)
@@ -57,6 +59,7 @@ func testMain(m *testing.M) int {
 		defer box.Close()
 		boxes[name] = box
 	}
+	publish()
 	return m.Run()
 }
 
