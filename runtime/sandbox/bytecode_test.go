@@ -44,7 +44,7 @@ def main(args, context):
 
 // craftedSeeds is the number of broken pieces of bytecode that run on each kind of memory. About a
 // third of them crash the interpreter.
-const craftedSeeds = 120
+const craftedSeeds = 48
 
 func TestCraftedBytecode(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {

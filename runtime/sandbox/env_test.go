@@ -86,7 +86,11 @@ func TestARunSeesItsEnvironmentAlone(t *testing.T) {
 		env := map[string]string{"MODE": "fast", "SECRET": "s3cret \"x\"\n\u00fc", "EMPTY": "", "BIG": strings.Repeat("v", 60_000)}
 		for _, args := range []string{`{}`, `{"raise":1}`, `{"exit":1}`, `{"loop":1}`, `{"fill":1}`} {
 			for name, next := range map[string]runtime.Program{"the same": same, "another function": other, "another tenant": stranger} {
-				o := runWith(t, box, same, args, `{"key":"value"}`, env)
+				limited := same
+				if args != "{}" {
+					limited.Limits.Timeout = 300 * time.Millisecond
+				}
+				o := runWith(t, box, limited, args, `{"key":"value"}`, env)
 				if args == "{}" {
 					sees(t, o, map[string]string{"key": "value"}, env)
 				} else if o.Failure == nil {

@@ -15,7 +15,7 @@ import (
 const (
 	hammerers = 8
 	// hammerBlows is the number of operations of each goroutine.
-	hammerBlows = 30
+	hammerBlows = 12
 	// hammerFunctions is larger than the number of slots, and of images that fit the cache.
 	hammerFunctions = 12
 )
@@ -26,6 +26,7 @@ func TestHammer(t *testing.T) {
 	const seed = 7
 	t.Logf("seed %d", seed)
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		t.Parallel()
 		box := openBox(t, Options{
 			IdleSlots: 3, Places: 2, ImageBytes: 4 * runtime.MiB, TmpBytes: 64 * runtime.MiB, Portable: !shared.guest.mapped,
 		})

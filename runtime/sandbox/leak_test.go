@@ -84,16 +84,20 @@ func TestNothingLeaks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		rounds := stormRounds
+		if !box.guest.mapped {
+			rounds = 1 // copied memory lies in the Go heap and leaves no mappings behind
+		}
 		free := box.processors.free
 		storm(t, box, 1)
 		open := processCounts(t)
-		storm(t, box, stormRounds)
+		storm(t, box, rounds)
 		after := processCounts(t)
 		if grew := after.mappings - open.mappings; grew > mappingSlack {
-			t.Errorf("%d more mappings after %d more rounds (%d before)", grew, stormRounds, open.mappings)
+			t.Errorf("%d more mappings after %d more rounds (%d before)", grew, rounds, open.mappings)
 		}
 		if after.files > open.files {
-			t.Errorf("%d open files after %d more rounds, %d before", after.files, stormRounds, open.files)
+			t.Errorf("%d open files after %d more rounds, %d before", after.files, rounds, open.files)
 		}
 		if got := box.tmpBudget.Load(); got != 512*runtime.MiB {
 			t.Errorf("%d bytes of /tmp are not released", 512*runtime.MiB-got)

@@ -30,7 +30,10 @@ func trackedBox(t *testing.T, kind trackerKind) *Sandbox {
 // TestSlotsComeBackByEachTracker restores with all kinds of trackers, the oldest last.
 func TestSlotsComeBackByEachTracker(t *testing.T) {
 	for kind := trackFile; kind < trackerKinds; kind++ { // boxes use the first kind already
-		t.Run(fmt.Sprint(kind), func(t *testing.T) { restores(t, trackedBox(t, kind), 2+uint64(kind)) })
+		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+			t.Parallel()
+			restores(t, trackedBox(t, kind), 2+uint64(kind))
+		})
 	}
 }
 
@@ -76,6 +79,9 @@ func TestTrackersTellWhatWasWritten(t *testing.T) {
 	}
 }
 
+// faultRuns is the number of runs with each kind of tracker whose memory is compared.
+const faultRuns = 160
+
 // touches writes to the pages named in its args: of the image's data, of new memory, and of the C
 // stack.
 const touches = `
@@ -94,6 +100,7 @@ def main(args, context):
 func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 	for kind := range trackerKinds {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+			t.Parallel()
 			box := trackedBox(t, kind)
 			if !box.guest.base.tracker.countsFaults {
 				t.Skip("this system does not count page faults by thread")
@@ -101,7 +108,7 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(kind), 7))
 			p, other := deployed(t, box, touches, runtime.Limits{}), deployed(t, box, touches, runtime.Limits{})
 			scans := 0
-			for i := range times(400) {
+			for i := range times(faultRuns) {
 				pages := make([]int, 0, 4)
 				size, depth := 0, 0
 				switch kind := rng.IntN(40); {
@@ -129,7 +136,7 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 				}
 			}
 			// The comparison reads all pages, which the last kind cannot distinguish from writing.
-			if most := times(400) * 9 / 10; kind != trackEntries && scans > most {
+			if most := times(faultRuns) * 9 / 10; kind != trackEntries && scans > most {
 				t.Errorf("%d runs needed a scan: too few had no page fault", scans)
 			}
 		})

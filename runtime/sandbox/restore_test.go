@@ -156,7 +156,7 @@ func TestUnequalSees(t *testing.T) {
 const (
 	// restoreRuns is the number of random programs on each kind of memory. An error in restoring
 	// shows within some tens of them.
-	restoreRuns = 60
+	restoreRuns = 30
 	// comparedEvery is the average number of runs between two comparisons. A comparison reads all
 	// pages and so maps them, which does not happen in production; the other runs are not observed.
 	comparedEvery = 3
@@ -253,6 +253,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 
 func TestSlotsComeBackAsTheyWere(t *testing.T) {
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		t.Parallel()
 		restores(t, openBox(t, Options{IdleSlots: 2, Portable: !shared.guest.mapped}), 1)
 	})
 }
