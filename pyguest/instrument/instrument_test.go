@@ -192,7 +192,7 @@ func TestRefuses(t *testing.T) {
 		"second memory":        {module(noLocals, 0x20, 0, 0x28, 0x42, 1, 0, wasmbin.OpEnd), instrument.Options{}, "unknown alignment or memory flags 66"},
 		"no end":               {module(noLocals, 0x01), instrument.Options{}, "unexpected end"},
 		"open loop":            {module(noLocals, wasmbin.OpLoop, 0x40, wasmbin.OpEnd), instrument.Options{}, "unexpected end"},
-		"code behind the end":  {module(noLocals, wasmbin.OpEnd, 0x01), instrument.Options{}, "1 bytes behind the end"},
+		"code after the end":   {module(noLocals, wasmbin.OpEnd, 0x01), instrument.Options{}, "1 bytes after the end"},
 		"too many locals":      {module([]byte{1, 0xd0, 0x86, 0x03, wasmbin.TypeI32}, wasmbin.OpLoop, 0x40, wasmbin.OpEnd, wasmbin.OpEnd), instrument.Options{}, "50000 parameters and locals and 1 added ones are more than 50000"},
 		"far too many locals":  {module([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f, wasmbin.TypeI32}, wasmbin.OpEnd), instrument.Options{}, "4294967295 locals are more than 50000"},
 		"table.set":            {module(noLocals, 0x41, 0, 0xd0, 0x70, 0x26, 0, wasmbin.OpEnd), instrument.Options{}, "function 1, offset 0x36: opcode 0x26 0 writes a table"},

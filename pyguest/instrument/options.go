@@ -1,6 +1,7 @@
 package instrument
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 )
@@ -57,18 +58,10 @@ type Options struct {
 
 // WithDefaults returns the options with zeros replaced by the defaults.
 func (o Options) WithDefaults() Options {
-	if o.Budget == 0 {
-		o.Budget = DefaultBudget
-	}
-	if o.LoopStride == 0 {
-		o.LoopStride = DefaultLoopStride
-	}
-	if o.LeafStride == 0 {
-		o.LeafStride = DefaultLeafStride
-	}
-	if o.CopyChunk == 0 {
-		o.CopyChunk = DefaultCopyChunk
-	}
+	o.Budget = cmp.Or(o.Budget, DefaultBudget)
+	o.LoopStride = cmp.Or(o.LoopStride, DefaultLoopStride)
+	o.LeafStride = cmp.Or(o.LeafStride, DefaultLeafStride)
+	o.CopyChunk = cmp.Or(o.CopyChunk, DefaultCopyChunk)
 	return o
 }
 

@@ -82,7 +82,7 @@ func (f *function) scan(options Options) error {
 		}
 	}
 	if r.Len() != 0 {
-		return f.errorf(r.Offset(), "%d bytes behind the end of the body", r.Len())
+		return f.errorf(r.Offset(), "%d bytes after the end of the body", r.Len())
 	}
 	return nil
 }

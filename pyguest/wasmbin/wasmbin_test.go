@@ -282,7 +282,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-func TestErrorsSayWhere(t *testing.T) {
+func TestErrorsHaveAPosition(t *testing.T) {
 	module := readFull(t)
 	_, err := wasmbin.Parse(append(bytes.Clone(module), 13, 0))
 	var format *wasmbin.FormatError

@@ -15,8 +15,8 @@
 //     with the slot.
 //   - The kernel reports which pages were written; see mappedMemory. Where it cannot, all of the
 //     memory is copied; see copiedMemory.
-//   - A slot that moves to another tenant gets a memory of which every page is new; one that moves
-//     to another function of the same tenant has every differing page replaced. A slot whose memory
+//   - A slot that moves to another tenant gets a memory with only fresh pages; one that moves to
+//     another function of the same tenant has every differing page replaced. A slot whose memory
 //     has grown, or whose run did not end by returning, is closed.
 //
 // Guests are machine code that the Go scheduler cannot preempt. The guest is instrumented to call

@@ -18,7 +18,7 @@ import (
 )
 
 // GCPercent is the value that a server sets GOGC to, see debug.SetGCPercent. A guest that recurses
-// deeply makes wazero allocate its native stack anew, several megabytes at once. If that starts a
+// deeply makes wazero reallocate its native stack, several megabytes at once. If that starts a
 // collection, the guest pays for it and does not yield for 10 ms. Most of the memory is outside the
 // Go heap, so rare collections cost little of it.
 const GCPercent = 400
@@ -148,8 +148,8 @@ func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcom
 	return outcome, err
 }
 
-// Run implements [runtime.Sandbox]. The result has at most [runtime.MaxResult] bytes, but is whatever
-// the guest has sent: the caller must check that it is JSON.
+// Run implements [runtime.Sandbox]. The result has at most [runtime.MaxResult] bytes, but is
+// whatever the guest has sent: the caller must check that it is JSON.
 func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err

@@ -194,7 +194,7 @@ type request struct {
 
 // prepare makes the slot ready to run from an image, for a tenant. The slot becomes a holder of the
 // image. Another image of the same tenant replaces the present one page by page; another tenant
-// gets a memory of which every page is new.
+// gets a memory with only fresh pages.
 func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 	if s.image == img && s.tenant == tenant {
 		return nil

@@ -42,7 +42,7 @@ func accepted(t *testing.T, doc []byte) {
 	d.UseNumber()
 	var value any
 	if err := d.Decode(&value); err != nil {
-		t.Fatalf("%q: encoding/json says %v", doc, err)
+		t.Fatalf("%q: encoding/json returned %v", doc, err)
 	}
 	if stricter(doc) {
 		t.Fatalf("%q is accepted", doc)

@@ -9,7 +9,7 @@ func (r *rig) check() {
 		r.t.Fatal(err)
 	}
 	if r.sys.charged != r.control.charged {
-		r.t.Fatalf("the System says %d bytes are charged, the Control %d", r.sys.charged, r.control.charged)
+		r.t.Fatalf("the System counts %d charged bytes, the Control %d", r.sys.charged, r.control.charged)
 	}
 }
 

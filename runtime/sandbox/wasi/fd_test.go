@@ -11,7 +11,7 @@ import (
 func TestStdio(t *testing.T) {
 	r := newRig(t)
 	if s, err := r.read(0, 100); s != "" || err != success {
-		t.Errorf("stdin gives %q, errno %d", s, err)
+		t.Errorf("stdin returned %q, errno %d", s, err)
 	}
 	for stream := uint32(1); stream <= 2; stream++ {
 		n, err := r.write(stream, "some text")
@@ -205,7 +205,7 @@ type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, errors.New("no entropy") }
 
-func TestWhatDoesNotExist(t *testing.T) {
+func TestUnsupportedFunctions(t *testing.T) {
 	r := newRig(t)
 	r.want("proc_raise", r.call("proc_raise", 9), eNOSYS)
 	r.want("set_rights", r.call("fd_fdstat_set_rights", 1, 0, 0), eNOSYS)

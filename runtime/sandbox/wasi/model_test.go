@@ -54,11 +54,11 @@ func (m *model) agree(what string, got errno, machine error) bool {
 	if machine != nil {
 		var ok bool
 		if want, ok = errnoOf[machine]; !ok {
-			m.t.Fatalf("%s: the machine says %v", what, machine)
+			m.t.Fatalf("%s: the machine returned %v", what, machine)
 		}
 	}
 	if got != want {
-		m.t.Fatalf("%s: errno %d, the machine says %d (%v)", what, got, want, machine)
+		m.t.Fatalf("%s: errno %d, the machine returned %d (%v)", what, got, want, machine)
 	}
 	return got == success
 }

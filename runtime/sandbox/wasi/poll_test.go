@@ -129,7 +129,7 @@ func TestPollAtTheCap(t *testing.T) {
 	got, err := r.poll(atBuffer, 0x100000, subs...)
 	r.want("poll", err, success)
 	if len(got) != len(subs) || got[500].user != 500 {
-		t.Errorf("%d answers", len(got))
+		t.Errorf("%d events", len(got))
 	}
 	// 2^28 * 48 is 3 * 2^32, which overflows to 0 in 32 bits.
 	for _, count := range []uint64{1 << 28, 1<<32 - 1, maxSubscriptions + 1} {

@@ -75,7 +75,7 @@ func TestCaptureKeepsEverything(t *testing.T) {
 	state := r.deploy()
 	before := dump(r.sys)
 	if got, most := state.Size(), int64(700_000); got < 300_000 || got > most {
-		t.Errorf("a State of 300 kB says %d bytes", got)
+		t.Errorf("a State of 300 kB reports %d bytes", got)
 	}
 	r.reset(nil)
 	if names := r.names("tmp"); len(names) != 0 || r.control.charged != 0 {
@@ -265,7 +265,7 @@ func TestMonotonicFloor(t *testing.T) {
 	r.clock.monotonic = 2000e9
 	for id := uint64(clockMonotonic); id <= clockThreadCPU; id++ {
 		if got := now(id); got != 2000e9 {
-			t.Errorf("clock %d says %d", id, got)
+			t.Errorf("clock %d returned %d", id, got)
 		}
 	}
 	r.clock.monotonic = 1
