@@ -141,7 +141,7 @@ func TestNothingIsLeftForOthers(t *testing.T) {
 func plant(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, ending string, room int64) {
 	t.Helper()
 	ctx := context.Background()
-	told := ending
+	inGuest := ending
 	switch ending {
 	case "endless":
 		p.Limits.Timeout = 5 * runtime.MinTimeout
@@ -149,9 +149,9 @@ func plant(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, ending 
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, 300*time.Millisecond)
 		defer cancel()
-		told = "endless"
+		inGuest = "endless"
 	}
-	args := fmt.Sprintf(`{"marker":"%x","ending":"%s","room":%d}`, marker, told, room)
+	args := fmt.Sprintf(`{"marker":"%x","ending":"%s","room":%d}`, marker, inGuest, room)
 	outcome, err := box.Run(ctx, runtime.RunCall{Program: p, Args: []byte(args), Context: fmt.Appendf(nil, `{"secret":"%x"}`, marker)})
 	if err != nil {
 		t.Fatal(err)

@@ -195,9 +195,9 @@ func TestTracebackHasNoValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told, _ := json.Marshal(outcome)
-	if strings.Contains(string(told), secret) {
-		t.Errorf("the traceback contains values: %s", told)
+	encoded, _ := json.Marshal(outcome)
+	if strings.Contains(string(encoded), secret) {
+		t.Errorf("the outcome contains values: %s", encoded)
 	}
 	if strings.Contains(string(box.images.get(keyOf(p)).data), secret) {
 		t.Error("the image contains the context")

@@ -36,7 +36,7 @@ func TestImagesDropLeastRecentlyUsed(t *testing.T) {
 		c.put(key, all[key])
 		all[key].release()
 	}
-	kept := func() (which string) {
+	cached := func() (which string) {
 		for e := c.order.Front(); e != nil; e = e.Next() {
 			which += e.Value.(*cachedImage).key.function
 		}
@@ -51,7 +51,7 @@ func TestImagesDropLeastRecentlyUsed(t *testing.T) {
 		img.release()
 	}
 	put(keys[3])
-	if got := kept(); got != "302" {
+	if got := cached(); got != "302" {
 		t.Errorf("cached %s", got)
 	}
 	if all[keys[1]].data != nil || all[keys[0]].data == nil {

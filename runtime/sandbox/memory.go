@@ -26,7 +26,7 @@ type memory interface {
 	// until unwatch. A run that takes long, or waits, is not watched to its end and calls
 	// unwatch(false) earlier. Further calls of unwatch do nothing.
 	watch()
-	unwatch(ended bool)
+	unwatch(finished bool)
 	// dirty calls f with every range that may differ from the loaded image.
 	dirty(f func(start, end int)) error
 	// setLimit sets the largest size in bytes to which the guest may grow the memory.

@@ -149,8 +149,8 @@ func (m *mappedMemory) watch() {
 	}
 }
 
-func (m *mappedMemory) unwatch(ended bool) {
-	if m.faults.on && (!m.faults.stop() || !ended) {
+func (m *mappedMemory) unwatch(finished bool) {
+	if m.faults.on && (!m.faults.stop() || !finished) {
 		m.writtenKnown = false
 	}
 }

@@ -15,11 +15,11 @@ func trackedBox(t *testing.T, kind trackerKind) *Sandbox {
 	t.Helper()
 	box := openBox(t, Options{IdleSlots: 2})
 	if !box.guest.mapped {
-		t.Skip("this system does not tell written pages")
+		t.Skip("this system does not report written pages")
 	}
 	tr := box.guest.base.tracker
 	if kind < tr.kind {
-		t.Skip("this system does not have it")
+		t.Skip("this system does not support this tracker")
 	}
 	tr.kind = kind
 	// The slot that Open has created still uses the previous kind.
@@ -56,16 +56,16 @@ func TestTrackersTellWhatWasWritten(t *testing.T) {
 				mem[at]++
 			}
 			s.memory.unwatch(true)
-			told := map[int]bool{}
+			reported := map[int]bool{}
 			if err := s.memory.dirty(func(start, end int) {
 				for at := start; at < end; at += pageSize {
-					told[at/pageSize] = true
+					reported[at/pageSize] = true
 				}
 			}); err != nil {
 				t.Fatal(err)
 			}
 			for at := int(sum) % pageSize; at < len(mem); at += step {
-				if !told[at/pageSize] {
+				if !reported[at/pageSize] {
 					t.Fatalf("page %d of %d was written but not reported", at/pageSize, len(mem)/pageSize)
 				}
 			}
@@ -103,7 +103,7 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 			t.Parallel()
 			box := trackedBox(t, kind)
 			if !box.guest.base.tracker.countsFaults {
-				t.Skip("this system does not count page faults by thread")
+				t.Skip("this system does not count page faults per thread")
 			}
 			rng := rand.New(rand.NewPCG(uint64(kind), 7))
 			p, other := deployed(t, box, touches, runtime.Limits{}), deployed(t, box, touches, runtime.Limits{})
@@ -148,7 +148,7 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 func TestFaultsAreMissedByNobody(t *testing.T) {
 	box := trackedBox(t, trackWritten)
 	if !box.guest.base.tracker.countsFaults {
-		t.Skip("this system does not count page faults by thread")
+		t.Skip("this system does not count page faults per thread")
 	}
 	p := planned(t, box, "t", 100, 1<<20, "")
 	run(t, box, p, `{"plan":[]}`)

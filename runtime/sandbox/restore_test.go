@@ -188,7 +188,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 	}
 
 	seen := map[string]int{}
-	compared, kept := 0, 0
+	compared, restored := 0, 0
 	runs := times(restoreRuns)
 	for i := range runs {
 		// A few runs in a row use the same function before the next switch.
@@ -215,7 +215,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 			if s == nil || s.image == nil {
 				continue
 			}
-			kept++
+			restored++
 			if rng.IntN(comparedEvery) != 0 {
 				continue
 			}
@@ -232,7 +232,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 			}
 		}
 	}
-	t.Logf("%d slots compared, %d restored; endings: %v", compared, kept, seen)
+	t.Logf("%d slots compared, %d restored; endings: %v", compared, restored, seen)
 	if compared == 0 || len(seen) < 5 && !testing.Short() {
 		t.Error("the test has compared nothing")
 	}
@@ -260,7 +260,7 @@ func TestSlotsComeBackAsTheyWere(t *testing.T) {
 
 // TestEveryEndingIsRestored goes through all endings in turn, so that none depends on chance.
 func TestEveryEndingIsRestored(t *testing.T) {
-	ended := map[string][]runtime.Class{
+	classesOf := map[string][]runtime.Class{
 		"end_return":       {""},
 		"end_raise":        {runtime.ClassError},
 		"end_chain":        {runtime.ClassError},
@@ -287,7 +287,7 @@ func TestEveryEndingIsRestored(t *testing.T) {
 				continue // copying that much takes long
 			}
 			for i, ending := range endings {
-				classes, ok := ended[ending]
+				classes, ok := classesOf[ending]
 				if !ok {
 					t.Errorf("no class is known for %s", ending)
 				}
@@ -317,7 +317,7 @@ func TestEveryEndingIsRestored(t *testing.T) {
 						t.Errorf("%s: differs at %d", ending, at)
 					}
 				}
-				if got := result(t, box, p, `{"plan":[["end_return",1]]}`); got != `{"n":1,"kept":[]}` {
+				if got := result(t, box, p, `{"plan":[["end_return",1]]}`); got != `{"n":1,"restored":[]}` {
 					t.Errorf("after %s: got %s", ending, got)
 				}
 				box.Forget(p.FunctionID, p.Version)
