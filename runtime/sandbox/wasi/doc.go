@@ -20,19 +20,7 @@
 //     runtime; the functions have no state of their own and look up the System of the calling run
 //     each time.
 //
-// A run, seen from the host:
-//
-//	tree, err := wasi.NewTree(map[string][]byte{"/usr/lib/python3.13/os.pyc": code})
-//	...
-//	err = wasi.Instantiate(ctx, runtime, func(ctx context.Context) *wasi.System {
-//		return ctx.Value(slotKey{}).(*slot).system
-//	})
-//	...
-//	system, err := wasi.New(wasi.Config{Tree: tree, Clock: clock, Random: rand.Reader, Control: slot})
-//	...
-//	system.Reset(function.files, wasi.Limits{})
-//	_, err = call(context.WithValue(ctx, slotKey{}, slot))
-//	system.Reset(nil, wasi.Limits{}) // frees the memory now, not when the next run starts
+// The example of [Instantiate] shows a run as the host sees it.
 //
 // # The guest is hostile
 //
