@@ -40,7 +40,12 @@ func storm(t *testing.T, box *Sandbox, rounds int) {
 					if i%5 == 4 {
 						ctx, cancel = context.WithTimeout(ctx, 10*time.Millisecond)
 					}
-					if _, err := box.Run(ctx, runtime.RunCall{Program: p, Args: []byte(args), Context: []byte("{}")}); err != nil {
+					limits := p.Limits
+					if ending == "end_endless" || ending == "end_crash" {
+						limits.Timeout = runtime.MinTimeout // they may use it up
+					}
+					call := runtime.RunCall{Program: p, Args: []byte(args), Context: []byte("{}"), Limits: limits}
+					if _, err := box.Run(ctx, call); err != nil {
 						t.Errorf("%s: %v", ending, err)
 					}
 					cancel()

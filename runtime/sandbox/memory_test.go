@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -53,7 +54,11 @@ func TestMemoryLimit(t *testing.T) {
 					continue // takes long
 				}
 				t.Run(hoarder.name, func(t *testing.T) {
-					p := deployed(t, box, body(hoarder.main), runtime.Limits{Memory: limit, Timeout: 10 * runtime.MinTimeout})
+					limits := runtime.Limits{Memory: limit, Timeout: 10 * runtime.MinTimeout}
+					if slices.Contains(hoarder.classes, runtime.ClassTimeout) {
+						limits.Timeout = 4 * runtime.MinTimeout
+					}
+					p := deployed(t, box, body(hoarder.main), limits)
 					defer box.Forget(p.FunctionID, p.Version)
 					outcome := runInTime(t, box, p, "{}")
 					// On a busy machine the deadline may pass first.
@@ -104,8 +109,11 @@ return block[-4096 - len(block) % 4096] or len(block)`), runtime.Limits{Memory: 
 
 // TestFragmentationLeavesNothing grows to the limit and frees the memory, many times.
 func TestFragmentationLeavesNothing(t *testing.T) {
-	rounds := times(12)
 	eachBox(t, func(t *testing.T, box *Sandbox) {
+		rounds := times(12)
+		if !box.guest.mapped && *soak == 0 {
+			rounds = 3 // copying that much takes long
+		}
 		p := deployed(t, box, body(`
 blocks = [bytearray(1 << 20) for _ in range(90)]
 del blocks[::2]

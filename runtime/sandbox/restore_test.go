@@ -317,7 +317,7 @@ func TestEveryEndingIsRestored(t *testing.T) {
 						t.Errorf("%s: differs at %d", ending, at)
 					}
 				}
-				if got := result(t, box, p, `{"plan":[["end_return",1]]}`); got != `{"n":1,"restored":[]}` {
+				if got := result(t, box, p, `{"plan":[["end_return",1]]}`); got != `{"n":1,"kept":[]}` {
 					t.Errorf("after %s: got %s", ending, got)
 				}
 				box.Forget(p.FunctionID, p.Version)
