@@ -13,13 +13,14 @@ import (
 
 // sharedGuest is the folder in which test processes share the compiled guest, below the root of
 // the module and keyed by the guest. Compiling takes a test process longer than most of its tests.
-// It is empty if the guest cannot be read.
+// It is empty if the guest cannot be read, or if the test runs outside the module.
 func sharedGuest() string {
+	root := filepath.Join("..", "..")
 	module, err := pyguest.Module()
-	if err != nil {
+	if _, statErr := os.Stat(filepath.Join(root, "go.mod")); err != nil || statErr != nil {
 		return ""
 	}
-	return filepath.Join("..", "..", ".cache", "guest", fmt.Sprintf("%s-%.8x", goruntime.GOARCH, sha256.Sum256(module)))
+	return filepath.Join(root, ".cache", "guest", fmt.Sprintf("%s-%.8x", goruntime.GOARCH, sha256.Sum256(module)))
 }
 
 // fetchCompiledGuest copies the shared compilation cache to dir, so that no test can damage the
@@ -48,7 +49,7 @@ func fetchCompiledGuest(dir string) (publish func()) {
 		defer os.RemoveAll(scratch)
 		if os.CopyFS(filepath.Join(scratch, "guest"), os.DirFS(dir)) == nil {
 			os.RemoveAll(shared)
-			os.Rename(filepath.Join(scratch, "guest"), shared)
+			_ = os.Rename(filepath.Join(scratch, "guest"), shared)
 		}
 	}
 }
