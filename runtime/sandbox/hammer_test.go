@@ -52,12 +52,16 @@ def main(args, context):
 			functions[i].Tenant = runtime.Tenant(fmt.Sprint("tenant", i%3))
 		}
 		whats := []string{"", "", "", "raise", "exit", "loop", "sleep", "grow"}
+		blows := times(hammerBlows)
+		if !box.guest.mapped && *soak == 0 {
+			blows = max(blows/3, 1) // copying takes long
+		}
 		var done atomic.Int64
 		var wg sync.WaitGroup
 		for h := range hammerers {
 			wg.Go(func() {
 				rng := rand.New(rand.NewPCG(seed, uint64(h)))
-				for n := range times(hammerBlows) {
+				for n := range blows {
 					i := rng.IntN(len(functions))
 					p := functions[i]
 					switch rng.IntN(12) {

@@ -80,7 +80,7 @@ func TestTrackersTellWhatWasWritten(t *testing.T) {
 }
 
 // faultRuns is the number of runs with each kind of tracker whose memory is compared.
-const faultRuns = 160
+const faultRuns = 100
 
 // touches writes to the pages named in its args: of the image's data, of new memory, and of the C
 // stack.
