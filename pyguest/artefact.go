@@ -15,34 +15,33 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// The built artefacts. MANIFEST.json tells what they were built from; a test
-// compares them with it.
+// The built artefacts. MANIFEST.json describes what they were built from; a test compares them with
+// it.
 var (
 	//go:embed guest.wasm.zst
 	moduleZstd []byte
 	//go:embed stdlib.zip.zst
 	stdlibZstd []byte
-	// The bootstrap as source and, to save the server's start from compiling it,
-	// as bytecode, which a test makes: see Files.
+	// The bootstrap as source and as bytecode, which saves compiling it at every start of the
+	// server; see Files. A test writes the bytecode.
 	//go:embed bootstrap/_faas_boot/*.py bootstrap/faas/*.py bootstrap/_faas_boot/*.pyc bootstrap/faas/*.pyc
 	bootstrap embed.FS
 )
 
-// Where the guest expects its files.
+// Folders in which the guest expects its files.
 const (
 	StdlibPath    = "/usr/lib/python3.13"
 	BootstrapPath = "/usr/lib/faaspot"
 )
 
-// maxArtefact bounds what decompressing an artefact may yield, in bytes.
+// maxArtefact is the largest decompressed size of an artefact, in bytes.
 const maxArtefact = 64 << 20
 
-// Module gives the guest as WebAssembly.
+// Module returns the guest as WebAssembly.
 func Module() ([]byte, error) { return decompress("guest.wasm.zst", moduleZstd) }
 
-// Files gives the read-only files of the guest by absolute path. A module of
-// the bootstrap is there as bytecode, if that is of the present source, else as
-// source.
+// Files returns the read-only files of the guest by absolute path. Modules of the bootstrap are
+// included as bytecode if that was compiled from the present source, else as source.
 func Files() (map[string][]byte, error) {
 	files, err := stdlib()
 	if err != nil {
@@ -63,8 +62,7 @@ func Files() (map[string][]byte, error) {
 	return files, nil
 }
 
-// stdlib gives the files of the standard library, which lie in one piece of
-// memory.
+// stdlib returns the files of the standard library, which share one piece of memory.
 func stdlib() (map[string][]byte, error) {
 	archive, err := decompress("stdlib.zip.zst", stdlibZstd)
 	if err != nil {
@@ -89,7 +87,7 @@ func stdlib() (map[string][]byte, error) {
 	return files, nil
 }
 
-// BootstrapSources gives the guest's own Python by path below BootstrapPath.
+// BootstrapSources returns the guest's own Python by path below BootstrapPath.
 func BootstrapSources() (map[string][]byte, error) {
 	sources := map[string][]byte{}
 	err := fs.WalkDir(bootstrap, "bootstrap", func(name string, d fs.DirEntry, err error) error {
@@ -103,24 +101,22 @@ func BootstrapSources() (map[string][]byte, error) {
 	return sources, err
 }
 
-// bytecodeMagic is how CPython 3.13 starts a .pyc file.
+// bytecodeMagic is the start of a .pyc file of CPython 3.13.
 const bytecodeMagic = "\xf3\x0d\x0d\x0a"
 
-// bytecodeMark is what stands behind the magic: flags that say "hash of the
-// source, which is not to be checked", and the hash, which is ours. The layout is
-// that of PEP 552.
+// bytecodeMark returns the bytes after the magic: flags that mean "hash of the source, which should
+// not be checked", and the hash, which is ours. The layout is that of PEP 552.
 func bytecodeMark(source []byte) []byte {
 	sum := sha256.Sum256(source)
 	return append([]byte{1, 0, 0, 0}, sum[:8]...)
 }
 
-// Bytecode makes the .pyc file of a module from its source and its marshalled
-// code object.
+// Bytecode returns the .pyc file of a module from its source and its marshalled code object.
 func Bytecode(source, code []byte) []byte {
 	return slices.Concat([]byte(bytecodeMagic), bytecodeMark(source), code)
 }
 
-// decompress checks the frame's checksum on the way.
+// decompress returns the content of a zstd frame, whose checksum it verifies.
 func decompress(name string, compressed []byte) ([]byte, error) {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxArtefact), zstd.WithDecoderConcurrency(1))
 	if err != nil {

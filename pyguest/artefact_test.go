@@ -47,7 +47,7 @@ func TestArtefactsMatchTheManifest(t *testing.T) {
 	check := func(name, want string) {
 		sum := sha256.Sum256(contents[name])
 		if got := hex.EncodeToString(sum[:]); got != want {
-			t.Errorf("%s has SHA-256 %s; the manifest says %s", name, got, want)
+			t.Errorf("%s has SHA-256 %s; want %s as in the manifest", name, got, want)
 		}
 		delete(contents, name)
 	}
@@ -60,8 +60,8 @@ func TestArtefactsMatchTheManifest(t *testing.T) {
 	}
 }
 
-// TestSourcesMatchTheManifest finds a change of the guest's own sources after
-// which nobody has rebuilt it.
+// TestSourcesMatchTheManifest fails if the guest's own sources have changed since the guest was
+// built.
 func TestSourcesMatchTheManifest(t *testing.T) {
 	text, err := os.ReadFile("MANIFEST.json")
 	if err != nil {
@@ -74,7 +74,7 @@ func TestSourcesMatchTheManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(manifest.OwnSources) == 0 {
-		t.Fatal("the manifest names no sources of ours")
+		t.Fatal("the manifest lists no own sources")
 	}
 	for _, s := range manifest.OwnSources {
 		content, err := os.ReadFile("../" + s.File)

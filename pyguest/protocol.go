@@ -1,23 +1,22 @@
 package pyguest
 
-// Protocol is the version of the protocol that this host speaks. It is kept in
-// guest/protocol.h too, which a test compares; the guest tells its own by the
-// export faas_protocol. See PROTOCOL.md.
+// Protocol is the version of the protocol that this host speaks. guest/protocol.h has the same
+// number, which a test compares; the guest reports its own with the export faas_protocol. See
+// PROTOCOL.md.
 const Protocol = 3
 
-// ImportModule is the module that the guest imports its host functions from,
-// besides WASI.
+// ImportModule is the module from which the guest imports its host functions, besides WASI.
 const ImportModule = "faas"
 
 // Operations of faas.call.
 const (
 	OpName    = 1 // guest reads the function's name
 	OpSource  = 2 // guest reads the function's source
-	OpCode    = 3 // guest reads the function's code, as faas_compile gave it
+	OpCode    = 3 // guest reads the function's code, the result of faas_compile
 	OpArgs    = 4 // guest reads the run's args, JSON
 	OpContext = 5 // guest reads the function's context, JSON
-	OpResult  = 6 // guest gives the result: JSON, or code
-	OpFailure = 7 // guest gives the failure, JSON
+	OpResult  = 6 // guest sends the result: JSON, or code
+	OpFailure = 7 // guest sends the failure, JSON
 )
 
 // Algorithms of faas.hash.
@@ -28,7 +27,7 @@ const (
 	HashSHA512 = 4 // and SHA-384
 )
 
-// Failure is what the guest gives with OpFailure, as JSON.
+// Failure is the JSON that the guest sends with OpFailure.
 type Failure struct {
 	Class     string `json:"class"` // a runtime.Class
 	Type      string `json:"type"`  // of the exception

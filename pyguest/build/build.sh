@@ -3,9 +3,9 @@
 #
 #   build.sh [--work DIR] [--out DIR]
 #
-# --work DIR   where sources and objects live. Kept between calls: a stage whose inputs have not changed is skipped.
+# --work DIR   folder for sources and objects. Reused between calls: a stage whose inputs have not changed is skipped.
 #              Default: a temporary folder that is removed at the end.
-# --out DIR    where guest.wasm.zst, stdlib.zip.zst, MANIFEST.json and licenses/ go. Default: the pyguest folder.
+# --out DIR    folder for guest.wasm.zst, stdlib.zip.zst, MANIFEST.json and licenses/. Default: the pyguest folder.
 #
 # Runs as root on Debian 12 with Go. The bytes do not depend on the folders, the time or the user; see README.md.
 set -euo pipefail
@@ -15,7 +15,7 @@ work='' out=$(dirname "$build")
 while [ $# -gt 0 ]; do
   case $1 in
     --work | --out)
-      [ $# -ge 2 ] || { echo "build.sh: $1 wants a folder" >&2; exit 2; }
+      [ $# -ge 2 ] || { echo "build.sh: $1 needs a folder" >&2; exit 2; }
       mkdir -p "$2"
       if [ "$1" = --work ]; then work=$(cd "$2" && pwd -P); else out=$(cd "$2" && pwd -P); fi
       shift 2 ;;

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Rebuilds the guest in a fresh temporary folder and compares it with what is committed.
+# Rebuilds the guest in a fresh temporary folder and compares it with the committed files.
 #
 #   check.sh        as root on Debian 12 with Go; takes as long as a first build
 #
@@ -14,19 +14,19 @@ say() { printf 'guest-check: %s\n' "$*"; }
 
 "$build/build.sh" --work "$scratch/work" --out "$scratch/out"
 
-# The manifest goes last: it differs whenever anything else does, and says least about why.
+# The manifest is compared last: it differs whenever anything else does, and explains the least.
 differ() {
   say "DIFFERENT: $1"
   case $1 in
     MANIFEST.json) diff "$committed/$1" "$scratch/out/$1" | head -n 20 || true ;;
     *.zst)
-      # Compressed bytes differ from the first changed byte on; the content tells more.
+      # Compressed bytes differ from the first changed byte on; the content is more informative.
       zstd -q -d "$committed/$1" -o "$scratch/committed"
       zstd -q -d "$scratch/out/$1" -o "$scratch/rebuilt"
       cmp "$scratch/committed" "$scratch/rebuilt" || true ;;
     *) cmp "$committed/$1" "$scratch/out/$1" || true ;;
   esac
-  say "what is committed was not built from this tree by this toolchain: run 'make guest' and commit the result, or find out who changed it"
+  say "the committed files were not built from this tree with this toolchain: run 'make guest' and commit the result, or find the change that caused this"
   exit 1
 }
 

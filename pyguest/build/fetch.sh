@@ -7,7 +7,7 @@ set -euo pipefail
 mkdir -p "$work/download"
 cd "$work/download"
 
-# right FILE SHA256: it is here and is what was pinned.
+# right FILE SHA256: succeeds if the file exists and has the pinned checksum.
 right() { [ -e "$1" ] && [ "$(sha256sum <"$1" | cut -d' ' -f1)" = "$2" ]; }
 
 missing=()

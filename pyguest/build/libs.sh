@@ -24,7 +24,7 @@ archive() {
   "$ar" rcsD "$work/libs/lib/lib$name.a" "${objects[@]}"
 }
 
-# Only what Python's zlib module calls. The gz* file functions stay out: gzip is written in Python.
+# Only the parts that Python's zlib module calls. The gz* file functions are omitted: gzip is written in Python.
 mkdir zlib && cd zlib
 source=../../source/zlib
 quiet zlib archive z -I"$source" -- "$source"/{adler32,compress,crc32,deflate,inffast,inflate,inftrees,trees,uncompr,zutil}.c
@@ -33,7 +33,7 @@ cd ..
 
 mkdir bzip2 && cd bzip2
 source=../../source/bzip2
-# bzlib.c has file functions too, which nobody calls: the link drops them.
+# bzlib.c has file functions too, which are never called: the link drops them.
 quiet bzip2 archive bz2 -- "$source"/{blocksort,huffman,crctable,randtable,compress,decompress,bzlib}.c
 cp "$source/bzlib.h" ../include/
 cd ..

@@ -9,7 +9,7 @@ mkdir "$work/licenses"
 cd "$work/licenses"
 source=$work/source
 
-# whole NAME FILE...: the files as they are. heading NAME FILE: the comment that the file begins with.
+# whole NAME FILE...: copies the files. heading NAME FILE: copies the comment at the start of the file.
 whole() { local name=$1; shift; cat "$@" >"$name.txt"; }
 heading() { sed -n '1,/\*\//p' "$2" >"$1.txt"; }
 
@@ -25,7 +25,7 @@ whole bzip2 "$source/bzip2/LICENSE"
 # Of xz-utils only liblzma is used, all of it under 0BSD.
 whole xz "$source/xz/COPYING.0BSD"
 whole sqlite "$source/sqlite3/LICENSE.md"
-# With musl, cloudlibc and dlmalloc, which it is made of.
+# With its parts musl, cloudlibc and dlmalloc.
 whole wasi-libc "$work/sysroot/usr/share/doc/wasi-libc/copyright"
 whole compiler-rt /usr/share/doc/libclang-rt-19-dev-wasm32/copyright
 whole tzdata "$work/zoneinfo/usr/share/doc/tzdata/copyright"

@@ -1,4 +1,4 @@
-# How the guest is linked and optimised. Sourced by the stages; MANIFEST.json repeats it.
+# Flags for linking and optimising the guest. Sourced by the stages; MANIFEST.json repeats them.
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # read by the scripts that source this file
 
@@ -8,12 +8,12 @@ emulation_libs=(-lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-pr
 stack_bytes=4194304
 # Static data and stack, and enough beyond them that the interpreter starts without memory.grow.
 initial_memory_bytes=20971520
-# Inlining beyond what the sources ask for makes the code larger and slower (README.md, "Speed"): wazero keeps less in registers.
+# Inlining beyond the requests of the sources makes the code larger and slower (README.md, "Speed"): wazero keeps less in registers.
 # shellcheck disable=SC2054 # commas are part of the options
 link=(-mexec-model=reactor -z "stack-size=$stack_bytes" -Wl,--stack-first "-Wl,--initial-memory=$initial_memory_bytes"
   -Wl,--lto-O3 -Wl,-mllvm,-inline-threshold=5 -Wl,-mllvm,-hot-callsite-threshold=5 -Wl,--strip-debug -Wl,--export=__stack_pointer)
 
-# The same features as in flags.sh, in wasm-opt's words.
+# The same features as in flags.sh, as wasm-opt names them.
 wasm_opt_features=(--mvp-features --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals)
 wasm_opt_passes=(-O3 --one-caller-inline-max-function-size=0 --always-inline-max-function-size=0 --flexible-inline-max-function-size=0
   --strip-producers --strip-target-features)

@@ -10,11 +10,11 @@ set -euo pipefail
 
 rm -rf "$work/guest"
 mkdir "$work/guest"
-# Taken before anything is compiled, for the manifest: relative to the repository, so that a test can tell whether the artefacts are
-# those of the tree that it runs in.
+# Computed before anything is compiled, for the manifest: relative to the repository, so that a test can check whether the artefacts
+# were built from its own tree.
 (cd "$repo" && find pyguest/guest pyguest/build/patches pyguest/build/profile pyguest/instrument pyguest/wasmbin -type f \
   \( -name '*.[ch]' -o -name '*.patch' -o -name '*.profdata.zst' -o -name '*.go' ! -name '*_test.go' \) -print0 | sort -z | xargs -0 -r sha256sum) >"$work/guest/own-sources"
-# Everything is named relative to the work folder, so that no symbol or module name holds a path.
+# All names are relative to the work folder, so that no symbol or module name contains a path.
 cd "$work"
 
 objects=()
@@ -27,14 +27,14 @@ for file in "$repo"/pyguest/guest/*.c; do
   objects+=("$object")
 done
 
-# No -O here: it would make clang run wasm-opt on its own terms. The optimisation level of the link is in $link.
+# No -O here: it would make clang run wasm-opt with its own options. The optimisation level of the link is in $link.
 say "linking with ${lto[*]}"
 "$cc" "${target[@]}" "${lto[@]}" "${link[@]}" -o guest/linked.wasm "${objects[@]}" \
   python/libpython3.13.a python/Modules/_hacl/libHacl_Hash_SHA2.a python/Modules/_decimal/libmpdec/libmpdec.a python/Modules/expat/libexpat.a \
   -Llibs/lib -lsqlite3 -llzma -lbz2 -lz -ldl "${emulation_libs[@]}" -lm
 
 say "wasm-opt ${wasm_opt_passes[*]}"
-# -g keeps the names for guest/named.wasm, which has the same functions at the same indices as what ships.
+# -g keeps the names for guest/named.wasm, which has the same functions at the same indices as the released guest.
 wasm-opt "${wasm_opt_features[@]}" "${wasm_opt_passes[@]}" -g guest/linked.wasm -o guest/named.wasm
 "$strip" --strip-all guest/named.wasm -o guest/stripped.wasm
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# a native Python of the same source, which the cross build, the zip and the manifest are made with
+# a native Python from the same source, used for the cross build, the zip and the manifest
 set -euo pipefail
 # shellcheck source=stages.sh
 . "$(dirname "$0")/stages.sh"

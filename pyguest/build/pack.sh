@@ -1,5 +1,5 @@
 #!/bin/bash
-# what is committed: both artefacts compressed, the manifest, the licences
+# the files to commit: both artefacts compressed, the manifest, the licences
 set -euo pipefail
 # shellcheck source=stages.sh
 . "$(dirname "$0")/stages.sh"
@@ -11,12 +11,12 @@ set -euo pipefail
 mkdir -p "$out/licenses" "$work/pack"
 cp "$work/guest/guest.wasm" "$work/stdlib.zip" "$work/pack/"
 cd "$work/pack"
-# One thread: what several threads write depends on how many they are.
+# One thread: the output of several threads depends on their number.
 for artefact in guest.wasm stdlib.zip; do
   zstd -q -f -19 --single-thread --no-progress "$artefact" -o "$artefact.zst"
 done
 
-# manifest.py is told what only the shell knows: the flags as they were used, without the build's folders.
+# Pass to manifest.py the facts that only the shell knows: the flags as they were used, without the build's folders.
 plain() { local text="$*"; text=${text//$work/\/build}; printf '%s' "${text//$repo/\/build}"; }
 {
   printf 'epoch\t%s\n' "$SOURCE_DATE_EPOCH"

@@ -11,7 +11,7 @@ mkdir "$work/python"
 zstd -q -d -f "$build/profile/python.profdata.zst" -o "$work/python.profdata"
 cd "$work/python"
 
-# configure would compile and link all of SQLite for each of these questions.
+# configure would compile and link all of SQLite for each of these checks.
 {
   cat ../source/python/Tools/wasm/config.site-wasm32-wasi
   for function in bind_double column_decltype column_double complete progress_handler result_double set_authorizer trace_v2 \
@@ -30,13 +30,13 @@ quiet python-configure env CONFIG_SITE="$PWD/config.site" PKG_CONFIG_LIBDIR=/non
   ../source/python/configure --host=wasm32-wasip1 --build=x86_64-linux-gnu --with-build-python="$work/native/python" --prefix=/usr \
   --with-pymalloc --without-mimalloc --without-doc-strings --disable-test-modules --with-ensurepip=no
 
-# A module that configure silently left out would only be missed by a user.
+# configure omits modules silently; without this check only a user would notice.
 for module in ZLIB _BZ2 _LZMA _SQLITE3 _DECIMAL PYEXPAT _ELEMENTTREE _JSON _PICKLE _DATETIME _ZONEINFO _ASYNCIO _SOCKET SELECT \
   _SHA2 _BLAKE2 _STATISTICS UNICODEDATA; do
   grep -qx "MODULE_${module}_STATE=yes" Makefile || die "configure left out $(grep "^MODULE_${module}_STATE" Makefile): see $work/python/config.log"
 done
 
-# The interpreter's main loop is faster for being small (README.md, "Speed").
+# The interpreter's main loop is faster if it is small (README.md, "Speed").
 quiet python-ceval make "OPT=${optimise_ceval[*]}" "CFLAGS_NODIST=${profile_ceval[*]}" Python/ceval.o
 
 # Not "all": that would also link a command-line interpreter.

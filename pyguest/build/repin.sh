@@ -1,7 +1,7 @@
 #!/bin/bash
-# Prints what Debian offers now, as lines for inputs.txt: repin.sh [--work DIR]. Changes nothing.
+# Prints the versions that Debian offers now, as lines for inputs.txt: repin.sh [--work DIR]. Changes nothing.
 #
-# --work DIR   where apt's lists of trixie go, or are already. Default: a temporary folder.
+# --work DIR   folder for apt's lists of trixie, which may exist already. Default: a temporary folder.
 set -euo pipefail
 
 build=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

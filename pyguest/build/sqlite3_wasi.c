@@ -1,7 +1,7 @@
-/* SQLite for one process that has its file system to itself.
+/* SQLite for one process that alone uses its file system.
  *
- * WASI knows no advisory locks, so wasi-libc's fcntl refuses them and SQLite's own answer is to lock with folders, which
- * makes even two readers of one database shut each other out. But SQLite already settles locks among the connections
+ * WASI has no advisory locks, so wasi-libc's fcntl refuses them and SQLite falls back to locking with folders, which
+ * makes even two readers of one database exclude each other. But SQLite already resolves locks among the connections
  * of one process in its own tables and asks the kernel only on behalf of other processes. Here there are none: every
  * lock is granted. */
 #include <errno.h>

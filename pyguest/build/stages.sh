@@ -1,4 +1,4 @@
-# Shared by build.sh and its stages: where things are, how to talk, when to skip.
+# Shared by build.sh and its stages: folders, messages, and the rule for skipping a stage.
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # read by the scripts that source this file
 
@@ -7,7 +7,7 @@ repo=$(cd "$build/../.." && pwd)
 work=${GUEST_WORK:?run build.sh, not its stages}
 out=${GUEST_OUT:?run build.sh, not its stages}
 
-# Nothing of the caller's locale, time zone, umask or flags may reach the bytes.
+# The caller's locale, time zone, umask and flags must not affect the bytes.
 export LC_ALL=C TZ=UTC
 umask 022
 unset CFLAGS CPPFLAGS CXXFLAGS LDFLAGS LIBS CC CXX CPP AR RANLIB MAKEFLAGS PYTHONPATH PYTHONHOME CPATH C_INCLUDE_PATH LIBRARY_PATH
@@ -15,7 +15,7 @@ unset CFLAGS CPPFLAGS CXXFLAGS LDFLAGS LIBS CC CXX CPP AR RANLIB MAKEFLAGS PYTHO
 say() { printf 'guest: %s\n' "$*"; }
 die() { printf 'guest: %s\n' "$*" >&2; exit 1; }
 
-# quiet LOG COMMAND...: runs it with its output in a log, of which the end is shown only if it fails.
+# quiet LOG COMMAND...: runs a command with its output in a log, whose end is shown only if the command fails.
 quiet() {
   local log=$work/log/$1
   shift
@@ -23,14 +23,14 @@ quiet() {
   "$@" >"$log" 2>&1 </dev/null || { tail -n 40 "$log" >&2; die "failed: $1 (all of its output: $log)"; }
 }
 
-# pinned KIND: the lines of inputs.txt of that kind, as "PACKAGE VERSION FILE SHA256"; none if GUEST_KINDS leaves that kind out.
+# pinned KIND: prints the lines of inputs.txt of that kind, as "PACKAGE VERSION FILE SHA256"; none if GUEST_KINDS excludes that kind.
 pinned() {
   [[ " ${GUEST_KINDS:-source binary tool} " == *" $1 "* ]] || return 0
   awk -v kind="$1" '$1 == kind { print $2, $3, $4, $5 }' "$build/inputs.txt"
 }
 
-# trixie: sets apt to the options with which apt sees trixie beside the machine's own release, from the same mirror, with lists of its own,
-# so that nothing of it is ever installed.
+# trixie: sets apt to the options with which apt reads trixie from the mirror of the machine's own release, with separate lists,
+# so that nothing of trixie is ever installed.
 trixie() {
   local mirror kind key=/usr/share/keyrings/debian-archive-keyring.gpg
   mirror=$( (cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null || true) |
@@ -44,7 +44,7 @@ trixie() {
     -o "Dir::State::Lists=$work/apt/lists" -o APT::Sandbox::User=root)
 }
 
-# hash_of PATH...: one hash over the contents of files and folders, whatever folder they lie in.
+# hash_of PATH...: prints one hash of the contents of files and folders, independent of their location.
 hash_of() {
   local path
   for path in "$@"; do
@@ -57,7 +57,7 @@ hash_of() {
 }
 
 # stage SCRIPT INPUT...: runs a stage unless neither it, its inputs, nor the stages before it have changed.
-# after=SCRIPT names the stage that it follows, if that is not simply the one before.
+# after=SCRIPT names the stage that it follows, if that is not the previous one.
 previous_stage=''
 stage() {
   local script=$1 input paths=() stamp

@@ -13,17 +13,17 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Where tracebacks say that a module comes from; no such folder exists in the guest.
+# The folder of modules in tracebacks; no such folder exists in the guest.
 SHOWN_AT = "/usr/lib/python3.13"
 BUILD_FOLDER = "/build"
-# PEP 552: the header's flags for a file that is named by a hash which nobody checks.
+# PEP 552: the header's flags for a file with a hash that is not checked.
 UNCHECKED_HASH = (1).to_bytes(4, "little")
 
 
 def bytecode(name: str, source: bytes) -> bytes:
     code = compile(source, f"{SHOWN_AT}/{name}", "exec", dont_inherit=True, optimize=0)
-    # Version 2 knows no references to what was written before. Later versions do, and one module came out different in
-    # another folder; most likely because they look at reference counts to decide where to use them.
+    # Version 2 has no references to values written before. Later versions have, and one module was different in
+    # another folder; most likely because they use reference counts to decide where to write references.
     return importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(source) + marshal.dumps(code, 2)
 
 
@@ -73,7 +73,7 @@ def tzdata(zoneinfo: Path) -> Iterator[tuple[str, bytes]]:
     packages = {"tzdata/", "tzdata/zoneinfo/"}
     keys = []
     for folder, folders, files in os.walk(zoneinfo):
-        # Two more copies of everything: with leap seconds, and by the name of the default.
+        # Two more copies of everything: with leap seconds, and under the name of the default.
         folders[:] = sorted(name for name in folders if name not in ("right", "posix"))
         for name in sorted(files):
             data = (Path(folder) / name).read_bytes()
@@ -92,7 +92,7 @@ def tzdata(zoneinfo: Path) -> Iterator[tuple[str, bytes]]:
 def main(lib: str, sysconfig: str, zoneinfo: str, omit_list: str, work: str, out: str) -> None:
     omit = {line for line in Path(omit_list).read_text().splitlines() if line and not line.startswith("#")}
     entries: dict[str, bytes] = {}
-    # Each part compiles in sorted order: what marshal writes depends on which strings the process has met before.
+    # Each part compiles in sorted order: the output of marshal depends on the strings that the process has seen before.
     for part in (library(Path(lib), omit), sysconfigdata(Path(sysconfig), work), tzdata(Path(zoneinfo))):
         entries.update(part)
     date = time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"]))[:6]

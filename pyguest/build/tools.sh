@@ -1,5 +1,5 @@
 #!/bin/bash
-# the compilers, as pinned, from this machine's own Debian 12
+# the compilers at their pinned versions, from this machine's own Debian 12
 set -euo pipefail
 # shellcheck source=stages.sh
 . "$(dirname "$0")/stages.sh"
@@ -8,12 +8,12 @@ set -euo pipefail
 grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release || die "needs Debian 12 (bookworm): the pinned compilers are its packages"
 command -v go >/dev/null || die "needs Go in PATH: the instrumenter is a Go program"
 
-# Their versions decide no byte of the result, so these are not pinned.
+# The versions of these do not affect the result, so they are not pinned.
 helpers=(gcc libc6-dev make patch pkg-config tcl xz-utils bzip2 gzip)
 
 mapfile -t pins < <(pinned tool)
 
-# What apt offers, as "PACKAGE VERSION SHA256" lines, in one call, because reading the index takes a second.
+# The packages that apt offers, as "PACKAGE VERSION SHA256" lines, in one call, because reading the index takes a second.
 offered() {
   local names=() pin
   for pin in "${pins[@]}"; do names+=("${pin%% *}"); done
@@ -48,13 +48,13 @@ if [ ${#want[@]} -gt 0 ]; then
   say "installing ${want[*]}"
   quiet apt-install env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends --allow-downgrades "${want[@]}"
 fi
-# The index vouches for what would be downloaded, this for what lies on the disk.
+# The index verifies a download; this verifies the installed files.
 for pin in "${pins[@]}"; do
   changed=$(dpkg --verify "${pin%% *}" | grep -v ' /usr/share/' || true)
   [ -z "$changed" ] || die "${pin%% *} was changed after it was installed: $changed"
 done
 
-# clang looks for its builtins under the triple's name, the package has them under another.
+# clang searches for its builtins under the triple's name, but the package has them under another.
 rm -rf "$work/resource"
 mkdir -p "$work/resource/lib/wasm32-unknown-wasip1"
 system=$(clang-19 --print-resource-dir)

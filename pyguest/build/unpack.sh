@@ -8,7 +8,7 @@ rm -rf "$work/source" "$work/debian" "$work/sysroot" "$work/zoneinfo"
 mkdir -p "$work/source" "$work/debian"
 : >"$work/patches-applied"
 
-# source package -> short name of its folder, the same whatever the version.
+# source package -> short name of its folder, independent of the version.
 declare -A folder=([python3.13]=python [zlib]=zlib [bzip2]=bzip2 [xz-utils]=xz [sqlite3]=sqlite3)
 
 while read -r package _ file _; do

@@ -1,8 +1,8 @@
 /* The exported functions of the guest: everything that the host calls.
  *
- * The host and this file speak the protocol of ../PROTOCOL.md. All state that
+ * The host and this file use the protocol of ../PROTOCOL.md. All state that
  * lives between two calls is in linear memory, so that the host can copy and
- * restore it; see the sandbox for how.
+ * restore it; package sandbox does that.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -77,9 +77,9 @@ EXPORT("faas_init") int32_t guest_init(void) {
 }
 
 /* Imports the bootstrap package and lets it prepare the interpreter that all
- * functions start from. Returns 0, or an FAAS_E code after printing why. */
+ * functions start from. Returns 0, or an FAAS_E code after printing the reason. */
 EXPORT("faas_boot") int32_t guest_boot(void) {
-    PyGC_Disable(); /* what is imported stays: collecting in between finds next to nothing */
+    PyGC_Disable(); /* imported modules stay: collecting in between would free almost nothing */
     PyObject *boot = PyImport_ImportModule("_faas_boot");
     PyObject *done = boot ? PyObject_CallMethod(boot, "boot", NULL) : NULL;
     if (done) {
@@ -97,8 +97,8 @@ EXPORT("faas_boot") int32_t guest_boot(void) {
     return 0;
 }
 
-/* Makes room in the heap: the memory grows by n bytes and malloc keeps them as
- * one free chunk, without a page of it being touched. A memory that has grown
+/* Adds room to the heap: the memory grows by n bytes, which become one free
+ * chunk of malloc, without a page of it being touched. A memory that has grown
  * during a run cannot shrink, so this is done before the image is taken.
  * Returns 0, or FAAS_E_MEMORY. */
 EXPORT("faas_pregrow") int32_t guest_pregrow(int32_t n) {
@@ -108,7 +108,7 @@ EXPORT("faas_pregrow") int32_t guest_pregrow(int32_t n) {
     return 0;
 }
 
-/* Asks the host for an input of a known length. */
+/* Requests an input of a known length from the host. */
 static PyObject *input(int32_t op, int32_t len) {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, len);
     if (!bytes) return NULL;
@@ -125,9 +125,9 @@ static int32_t send(int32_t op, const char *p, Py_ssize_t n) {
     return faas_call(op, p, (int32_t)n, NULL, 0) < 0 ? FAAS_E_HOST : 0;
 }
 
-/* Tells the host what a call came to. The bootstrap returns bytes for a result
- * and a tuple of one bytes for a failure. If it could not even do that, the
- * exception that escaped it is told as well as it can be without allocating. */
+/* Sends the outcome of a call to the host. The bootstrap returns bytes for a
+ * result and a tuple of one bytes for a failure. If it could not even do that,
+ * this reports the escaped exception as well as it can without allocating. */
 static int32_t deliver(PyObject *outcome) {
     int32_t rc;
     if (outcome && PyBytes_CheckExact(outcome)) {
@@ -164,7 +164,7 @@ static PyObject *call_boot(PyObject *callable, int32_t first_op, const int32_t *
 }
 
 /* Compiles the function's source. The result is code for faas_deploy. The
- * memory afterwards is full of what the compiler has left, and of no use. */
+ * memory afterwards is full of the compiler's leftovers and must not be used. */
 EXPORT("faas_compile") int32_t guest_compile(int32_t name_len, int32_t source_len) {
     const int32_t len[] = {name_len, source_len};
     return deliver(call_boot(boot_compile, FAAS_OP_NAME, len, 2));
@@ -176,7 +176,7 @@ EXPORT("faas_deploy") int32_t guest_deploy(int32_t name_len, int32_t source_len,
     const int32_t len[] = {name_len, source_len, code_len};
     PyObject *outcome = call_boot(boot_deploy, FAAS_OP_NAME, len, 3);
     if (outcome && faas_settle(0) < 0) Py_CLEAR(outcome);
-    /* A generator that the module body has used is seeded anew when a run uses it. */
+    /* If the module body has used SQLite's generator, runs seed it again on use. */
     sqlite3_randomness(0, NULL);
     return deliver(outcome);
 }

@@ -1,19 +1,19 @@
-/* What host and guest agree on. The host's side of these numbers is
- * pyguest/protocol.go; the document is pyguest/PROTOCOL.md. */
+/* The numbers of the protocol between host and guest. The host defines the same
+ * numbers in pyguest/protocol.go; pyguest/PROTOCOL.md describes the protocol. */
 #ifndef FAAS_PROTOCOL_H
 #define FAAS_PROTOCOL_H
 
-/* Raised with every change that makes an older host or guest misunderstand. */
+/* Increased with every change that an older host or guest would misunderstand. */
 #define FAAS_PROTOCOL_VERSION 3
 
 /* Operations of faas.call. */
 #define FAAS_OP_NAME 1    /* guest reads the function's name */
 #define FAAS_OP_SOURCE 2  /* guest reads the function's source */
-#define FAAS_OP_CODE 3    /* guest reads the function's code, as faas_compile gave it */
+#define FAAS_OP_CODE 3    /* guest reads the function's code, the result of faas_compile */
 #define FAAS_OP_ARGS 4    /* guest reads the run's args, JSON */
 #define FAAS_OP_CONTEXT 5 /* guest reads the function's context, JSON */
-#define FAAS_OP_RESULT 6  /* guest gives the result: JSON, or code */
-#define FAAS_OP_FAILURE 7 /* guest gives the failure, JSON */
+#define FAAS_OP_RESULT 6  /* guest sends the result: JSON, or code */
+#define FAAS_OP_FAILURE 7 /* guest sends the failure, JSON */
 
 /* Algorithms of faas.hash. */
 #define FAAS_HASH_MD5 1
@@ -21,8 +21,8 @@
 #define FAAS_HASH_SHA256 3 /* and SHA-224 */
 #define FAAS_HASH_SHA512 4 /* and SHA-384 */
 
-/* What exported functions return when they fail. */
-#define FAAS_E_PYTHON (-1) /* Python could not start; stderr says why */
+/* Return values of exported functions that fail. */
+#define FAAS_E_PYTHON (-1) /* Python could not start; stderr has the reason */
 #define FAAS_E_MEMORY (-2) /* no memory */
 #define FAAS_E_HOST (-3)   /* the host refused an operation */
 

@@ -1,11 +1,11 @@
-/* The module _faas: what of a run's renewal needs C.
+/* The module _faas: the part of a run's renewal that needs C.
  *
- * Python's shared random generator starts each run from the image's state, so
- * it gets a fresh one. Seeding it the usual way, and drawing all of its 624 words
+ * Python's shared random generator would start each run with the image's state,
+ * so it gets a fresh one. Seeding it the usual way, and drawing all of its 624 words
  * from the host, both cost more than the rest of a trivial run's renewal: 256
  * bits from the host are expanded by xoshiro256** (Blackman and Vigna,
- * https://prng.di.unimi.it/xoshiro256starstar.c). The Mersenne Twister is no
- * secret generator either; os.urandom, and secrets with it, ask the host.
+ * https://prng.di.unimi.it/xoshiro256starstar.c). The Mersenne Twister is not
+ * a secret generator either; os.urandom, and so secrets, call the host.
  */
 #define PY_SSIZE_T_CLEAN
 #include "renewal.h"
@@ -23,7 +23,7 @@ typedef struct {
 
 static Generator *shared;
 
-/* Compares the layout above with what the generator says of itself. */
+/* Compares the layout above with the state that the generator reports. */
 static int laid_out_as_known(PyObject *generator, PyObject *state) {
     if (Py_TYPE(generator)->tp_basicsize < (Py_ssize_t)sizeof(Generator) || PyTuple_GET_SIZE(state) != WORDS + 1) return 0;
     const Generator *g = (const Generator *)generator;

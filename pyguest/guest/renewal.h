@@ -5,8 +5,8 @@
 
 PyMODINIT_FUNC PyInit__faas(void);
 
-/* Gives Python's shared random generator a fresh state. Called at the start of
- * each run, after _faas.share. Returns 0, or -1 if the host has no randomness. */
+/* Draws a fresh state for Python's shared random generator. Called at the start
+ * of each run, after _faas.share. Returns 0, or -1 if the host has no randomness. */
 int faas_renew(void);
 
 #endif

@@ -1,10 +1,10 @@
 /* Arranges the heap of an interpreter that is about to become an image.
  *
- * After a run, every page that it wrote is put back. What a run costs beyond
- * its own work is therefore counted in pages written, and CPython writes to many
- * pages without need: it counts references to objects that will never go away,
- * and it allocates from whatever holes the work so far has left all over the
- * heap. Both are mended here, once, before an image is taken.
+ * After a run, every page that it wrote is restored. The cost of a run beyond
+ * its own work is therefore proportional to the pages written, and CPython writes
+ * to many pages without need: it counts references to objects that are never
+ * freed, and it allocates from holes that earlier work has left all over the
+ * heap. This file avoids both, once, before an image is taken.
  */
 #define PY_SSIZE_T_CLEAN
 #include "settle.h"
@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* A stack of objects still to be looked into. */
+/* A stack of objects still to be visited. */
 typedef struct {
     PyObject **items;
     size_t len, cap;
@@ -41,8 +41,8 @@ static int visit(PyObject *op, void *arg) {
     return 0;
 }
 
-/* Code objects hold objects but do not take part in garbage collection, so
- * there is no tp_traverse to ask. */
+/* Code objects refer to objects but do not take part in garbage collection, so
+ * they have no tp_traverse. */
 static void visit_code(PyCodeObject *code, Stack *s) {
     PyObject *held[] = {code->co_consts,   code->co_names,     code->co_exceptiontable,
                         code->co_filename, code->co_name,      code->co_qualname,
@@ -50,8 +50,8 @@ static void visit_code(PyCodeObject *code, Stack *s) {
     for (size_t i = 0; i < sizeof held / sizeof *held; i++) visit(held[i], s);
 }
 
-/* Makes all objects that the collector knows, and all they refer to, immortal
- * (PEP 683): references to them are not counted any more. */
+/* Makes all objects that the collector tracks, and all objects that they refer
+ * to, immortal (PEP 683): references to them are no longer counted. */
 static int immortalize(void) {
     PyObject *gc = PyImport_ImportModule("gc");
     PyObject *objects = gc ? PyObject_CallMethod(gc, "get_objects", NULL) : NULL;
@@ -65,7 +65,7 @@ static int immortalize(void) {
         else if (Py_TYPE(op)->tp_traverse) Py_TYPE(op)->tp_traverse(op, visit, &stack);
     }
     free(stack.items);
-    Py_DECREF(objects); /* frees the list alone: what is in it is immortal now */
+    Py_DECREF(objects); /* frees only the list: its items are immortal now */
     if (stack.failed) {
         PyErr_NoMemory();
         return -1;
@@ -74,17 +74,17 @@ static int immortalize(void) {
 }
 
 /* pymalloc serves sizes up to SMALL_MAX, in steps, from pools of one size each.
- * A pool starts with its header; its first block lies right behind. From
+ * A pool starts with its header, directly followed by its first block. From
  * CPython's pycore_obmalloc.h, for 32 bits. */
 enum { SMALL_MAX = 512, SMALL_STEP = 16, POOL = 16 * 1024, POOL_HEADER = 32 };
 
-/* More than the holes per size that any heap of ours has. */
+/* More than the number of holes of one size in any of our heaps. */
 enum { MAX_HOLES = 200000 };
 
-/* Takes every free block of the pools in use, for good: what is allocated next
- * comes from new pools, side by side, instead of from holes all over the heap.
- * A pool's first block is handed out when the pool is taken into use, and by
- * then there is no hole left; it is given back. */
+/* Takes every free block of the pools in use, for good: later allocations come
+ * from new pools, side by side, instead of from holes all over the heap.
+ * A pool hands out its first block when it comes into use. When that happens,
+ * no hole of this size is left, and the block is freed again. */
 static void fill_holes(void) {
     for (size_t size = SMALL_STEP; size <= SMALL_MAX; size += SMALL_STEP) {
         for (int n = 0; n < MAX_HOLES; n++) {
@@ -107,13 +107,13 @@ static int call_gc(const char *name) {
 }
 
 int faas_settle(int for_good) {
-    /* A full collection also empties the free lists of the types. What remains
-     * is left out of all collections to come. */
+    /* A full collection also empties the free lists of the types. All later
+     * collections skip the remaining objects. */
     if (call_gc("collect") < 0) return -1;
     if (for_good && immortalize() < 0) return -1;
     if (call_gc("freeze") < 0) return -1;
-    /* Filling a pool writes to all of it. That is right once, for the holes of
-     * the whole standard library; a function's own are few and close together. */
+    /* Filling a pool writes to all of it. That pays once, for the holes of the
+     * whole standard library; a function's own are few and close together. */
     if (for_good) fill_holes();
     return 0;
 }

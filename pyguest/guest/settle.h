@@ -3,10 +3,10 @@
 
 #include <Python.h>
 
-/* Arranges the heap so that what comes next writes to few pages: see settle.c.
- * for_good: all objects that exist now are never to be freed. Right for the
- * standard library; not for a function's own objects, as their owner may want
- * them to go. Returns 0, or -1 with an exception set. */
+/* Arranges the heap so that later code writes to few pages: see settle.c.
+ * for_good: never free any object that exists now. Right for the standard
+ * library; not for a function's own objects, which the function may want to
+ * free. Returns 0, or -1 with an exception set. */
 int faas_settle(int for_good);
 
 #endif

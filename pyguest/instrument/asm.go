@@ -22,7 +22,7 @@ func (a *asm) i64(v int64) {
 	*a = wasmbin.AppendInt64(*a, v)
 }
 
-// access appends a load or store at an offset, without a promise of alignment.
+// access appends a load or store at an offset, without a hint about alignment.
 func (a *asm) access(op byte, offset uint32) {
 	a.op(op, 0)
 	a.uint32(offset)
@@ -38,7 +38,8 @@ func (a *asm) end()               { a.op(wasmbin.OpEnd) }
 func (a *asm) memoryCopy()        { a.op(wasmbin.OpMiscPrefix, wasmbin.MiscMemoryCopy, 0, 0) }
 func (a *asm) memoryFill()        { a.op(wasmbin.OpMiscPrefix, wasmbin.MiscMemoryFill, 0) }
 
-// body wraps code into a function body: its size, its local declarations (count, type pairs) and the final end.
+// body returns the code as a function body: its size, its local declarations (count, type pairs),
+// the code and the final end.
 func (a asm) body(locals ...byte) []byte {
 	var b asm
 	b.op(byte(len(locals) / 2))

@@ -7,7 +7,7 @@ import (
 	"github.com/faaspot/faaspot/pyguest/instrument"
 )
 
-// TestSameBehaviour runs every function of the control flow module before and after.
+// TestSameBehaviour runs every function of the control flow module before and after instrumenting.
 func TestSameBehaviour(t *testing.T) {
 	module := readFile(t, "control.wasm")
 	numbers := []uint64{1, 2, 3, 7, 16, 40, 301}
@@ -49,7 +49,7 @@ func TestSameBehaviour(t *testing.T) {
 	}
 }
 
-// TestTrapAtTheSamePlace makes sure that the comparison above saw a trap, and where.
+// TestTrapAtTheSamePlace verifies that the comparison above includes a trap, and where.
 func TestTrapAtTheSamePlace(t *testing.T) {
 	g := instantiate(t, "compiler", mustInstrument(t, readFile(t, "control.wasm"), settings["small"]))
 	o := g.call("trap", 100)
@@ -58,8 +58,8 @@ func TestTrapAtTheSamePlace(t *testing.T) {
 	}
 }
 
-// TestGapBetweenYields counts the work that is done between two yields: iterations of leaf loops and calls of recursive
-// functions, which the guest adds up in an exported global.
+// TestGapBetweenYields measures the work between two yields: iterations of leaf loops and calls of
+// recursive functions, which the guest counts in an exported global.
 func TestGapBetweenYields(t *testing.T) {
 	module := readFile(t, "control.wasm")
 	o := instrument.Options{Budget: 1000, LoopStride: 16, LeafStride: 64}
@@ -67,20 +67,22 @@ func TestGapBetweenYields(t *testing.T) {
 	tests := []struct {
 		function string
 		n, m     uint64
-		// most is the longest gap allowed, least the shortest mean: yields come neither too late nor too often.
+		// most is the longest gap allowed, least the shortest mean: yields must be neither too late
+		// nor too frequent.
 		most, least float64
 	}{
 		// A leaf loop is charged in full strides, of which one iteration is counted twice.
 		{"plain", 100_000, 0, budget + leaf, budget - leaf},
-		// Each of n rounds runs m iterations that are too few for a stride: rounds are charged, leaf iterations are not.
+		// Each of n rounds runs m iterations, fewer than a stride: rounds are charged, leaf
+		// iterations are not.
 		{"across", 20_000, 10, (budget + stride) * 10 * stride / (stride - 1), budget * 9},
 		{"across", 20_000, leaf - 2, (budget + stride) * (leaf - 2) * stride / (stride - 1), budget * (leaf - 10)},
 		// Leaf iterations beyond a stride are charged.
 		{"across", 1000, 1000, budget * 2, budget / 2},
-		// Three levels, none of which reaches its stride: the middle one is charged when entered.
+		// Three levels, none of which reaches its stride: the middle one is charged on entry.
 		{"across3", 100_000, 3, 2 * budget, budget},
 		{"across3", 5_000, stride - 1, 20 * budget, budget},
-		// Recursion: at most the two calls of an activation go without a tick of their own.
+		// Recursion: at most the two calls of an activation have no tick of their own.
 		{"recursive", 22, 0, 3*budget + 10, budget / 2},
 		{"mutual", 15, 0, 3*budget + 10, budget / 2},
 		{"indirect", 15, 0, 3 * budget, budget / 3},
@@ -111,7 +113,7 @@ func TestGapBetweenYields(t *testing.T) {
 	}
 }
 
-// TestPanicInYield ends a run from the host. The instance is usable afterwards, and its budget is full.
+// TestPanicInYield ends a run from the host. The instance is usable afterwards, with a full budget.
 func TestPanicInYield(t *testing.T) {
 	for engine := range engines {
 		t.Run(engine, func(t *testing.T) {

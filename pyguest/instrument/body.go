@@ -8,19 +8,20 @@ type rewriter struct {
 	*function
 	stats *Stats
 
-	// r reads the old body; the present instruction starts at before.
+	// r reads the old body; the current instruction starts at before.
 	r      *wasmbin.Reader
 	before int
-	// out is the new code. It holds the old body up to copied, without the local declarations.
+	// out is the new code. It contains the old body up to copied, without the local declarations.
 	out    asm
 	copied int
-	// depth holds for every open block of the old body how many of the blocks up to it are loops, bare whether a branch to its
-	// label surely takes no values along.
+	// depth holds for every open block of the old body the number of loops among the blocks up to
+	// it. bare holds whether a branch to its label certainly takes no values.
 	depth []uint32
 	bare  []bool
-	// seen counts the loops met so far.
+	// seen is the number of loops read so far.
 	seen int
-	// The counters of loops with calls inside and of those without. Added locals are numbered from nextLocal.
+	// calling and leaf are the counters of loops with calls and of those without. Added locals are
+	// numbered from nextLocal.
 	calling, leaf counter
 	nextLocal     uint32
 }
@@ -34,8 +35,8 @@ type counter struct {
 	spend uint32
 }
 
-// rewrite returns the function's new body, or the old one if nothing had to be added. The function must have been
-// scanned.
+// rewrite returns the function's new body, or the old one if nothing had to be added. The function
+// must have been scanned.
 func (t *ticker) rewrite(f *function, stats *Stats) ([]byte, error) {
 	w := rewriter{ticker: t, function: f, stats: stats, r: f.code.Reader(), depth: []uint32{0}, bare: []bool{f.results == 0}}
 	groups, locals, err := w.r.Locals()
@@ -81,7 +82,7 @@ func withLocals(declarations []byte, groups, n uint32, code []byte) []byte {
 	}
 	count := wasmbin.NewReader(declarations, 0)
 	if _, err := count.Uint32(); err != nil {
-		panic(err) // The declarations have been read before.
+		panic(err) // the declarations have been read before
 	}
 	body := wasmbin.AppendUint32(nil, groups+1)
 	body = append(body, declarations[count.Pos():]...)
@@ -95,7 +96,7 @@ func (w *rewriter) flush(to int) {
 	w.copied = to
 }
 
-// replace puts a call in place of the present instruction.
+// replace writes a call instead of the current instruction.
 func (w *rewriter) replace(function uint32) {
 	w.flush(w.before)
 	w.out.call(function)
@@ -114,7 +115,7 @@ func (w *rewriter) instr(in wasmbin.Instr) error {
 		w.depth, w.bare = w.depth[:len(w.depth)-1], w.bare[:len(w.bare)-1]
 		if len(w.depth) > 0 && w.depth[len(w.depth)-1] < loops {
 			w.flush(w.r.Pos())
-			w.out.end() // Of the block around the loop.
+			w.out.end() // of the block around the loop
 		}
 	case wasmbin.OpBrIf:
 		w.flush(w.before)
@@ -149,9 +150,9 @@ func (w *rewriter) instr(in wasmbin.Instr) error {
 	return nil
 }
 
-// label translates a branch label. Each loop has got a block around it, so a branch that leaves loops counts one more
-// label for every one of them; a branch back to the start of a loop does not leave that loop. A label beyond the
-// function, which no valid module has, stays beyond it.
+// label translates a branch label. Each loop has a block around it, so a branch that leaves loops
+// counts one more label for each of them; a branch back to the start of a loop does not leave that
+// loop. A label beyond the function, which no valid module has, stays beyond it.
 func (w *rewriter) label(old uint32) uint32 {
 	if uint64(old) >= uint64(len(w.depth)) {
 		return old + w.depth[len(w.depth)-1]
@@ -160,14 +161,15 @@ func (w *rewriter) label(old uint32) uint32 {
 	return old + w.depth[len(w.depth)-1] - w.depth[target]
 }
 
-// takesNothing reports whether the present instruction, of the given opcode, starts a block to whose label branches take no values.
-// Of blocks with types by index it does not know.
+// takesNothing reports whether the current instruction, of the given opcode, starts a block to
+// whose label branches take no values. It returns false for blocks with types by index.
 func (w *rewriter) takesNothing(op byte) bool {
 	t := w.code.Body[w.before+1]
 	return t == wasmbin.TypeEmpty || op == wasmbin.OpLoop && t > wasmbin.TypeEmpty && t < 0x80
 }
 
-// branchIf writes a conditional branch, if bare as an unconditional one in an if (see the documentation of the package).
+// branchIf writes a conditional branch; if bare, as an unconditional one in an if (see the
+// documentation of the package).
 func (w *rewriter) branchIf(label uint32, bare bool) {
 	if !bare {
 		w.out.index(wasmbin.OpBrIf, label)
@@ -201,21 +203,23 @@ func (w *rewriter) branchTable() error {
 	return nil
 }
 
-// startLoop writes the present instruction, a loop, as two loops of the same type, the inner of which holds the body:
+// startLoop writes the current instruction, a loop, as two nested loops of the same type. The inner
+// one contains the body:
 //
 //	loop                         ; once per stride
 //	  if counter == stride
 //	    spend a stride of ticks
 //	    counter = 0
 //	  end
-//	  loop                       ; the loop that was
+//	  loop                       ; the original loop
 //	    counter += 1
 //	    if counter == stride, br to the outer loop
 //	    body
 //
-// To start the outer loop again does the same as to start the inner one, since at its head all state is in locals and on
-// the stack, whose top are the parameters of both. The call is outside of the loop that matters: there a full stride
-// costs an addition and a branch that is not taken, and no register has to survive a call.
+// Starting the outer loop again has the same effect as starting the inner one, since at its head
+// all state is in locals and on the stack, whose top are the parameters of both. The call is
+// outside the inner loop: there a full stride costs an addition and a branch that is not taken, and
+// no register has to survive a call.
 func (w *rewriter) startLoop(outermost bool) {
 	calls := w.loops[w.seen]
 	w.seen++
@@ -235,8 +239,9 @@ func (w *rewriter) startLoop(outermost bool) {
 	case outermost && calls:
 		w.spendOne(a)
 		w.stats.LoopEntries++
-		// The counter starts at what is left of the ticks rather than at 0: a loop that is entered often and left after
-		// a few iterations then spends a stride as often as one that runs on, as if it had kept its counter.
+		// The counter starts at the low bits of the remaining ticks, not at 0. A loop that is
+		// entered often and left after a few iterations then spends a stride as often as one that
+		// runs on, as if it had kept its counter.
 		a.getGlobal(w.ticks)
 		a.i32(int32(c.stride - 1))
 		a.op(wasmbin.OpI32And)

@@ -2,26 +2,29 @@ package instrument
 
 import "github.com/faaspot/faaspot/pyguest/wasmbin"
 
-// What bulk operations cost.
+// Costs and sizes of bulk operations.
 const (
-	// freeBytes is the size up to which a copy or fill spends nothing: it counts as part of the iteration around it.
+	// freeBytes is the size up to which a copy or fill spends nothing: it counts as part of the
+	// iteration around it.
 	freeBytes = 256
-	// smallBytes is the size up to which loads and stores stand in for the instruction: wazero calls a function of Go's for each
-	// copy, and several for each fill. Most are this small: fields of new objects, short strings.
+	// smallBytes is the size up to which loads and stores replace the instruction: wazero calls a
+	// Go function for each copy, and several for each fill. Most are this small: fields of new
+	// objects, short strings.
 	smallBytes = 32
-	// bytesPerTickLog is the logarithm of how many bytes cost a tick: 64, so that the default budget lasts for 512 KiB,
-	// or 128 pages that are touched for the first time.
+	// bytesPerTickLog is the logarithm of the number of bytes per tick: 64, so that the default
+	// budget lasts for 512 KiB, or 128 pages that are touched for the first time.
 	bytesPerTickLog = 6
 )
 
-// copyBody is the function that stands in for memory.copy.
+// copyBody returns the function that replaces memory.copy.
 func (t *ticker) copyBody() []byte {
 	const dst, src, n = 0, 1, 2
 	b := bulk{ticker: t, n: n, starts: []uint32{dst, src}}
 	b.operate = func() { b.memoryCopy() }
 	b.small = func() { b.smallCopy(dst, src, 3) }
 	b.whole(func() {
-		// As unsigned numbers, dst-src < n means that dst lies inside of the source: the last chunk goes first.
+		// As unsigned numbers, dst-src < n means that dst lies inside the source: the last chunk
+		// goes first.
 		b.get(dst)
 		b.get(src)
 		b.op(wasmbin.OpI32Sub)
@@ -36,7 +39,7 @@ func (t *ticker) copyBody() []byte {
 	return b.body(4, wasmbin.TypeI64)
 }
 
-// fillBody is the function that stands in for memory.fill.
+// fillBody returns the function that replaces memory.fill.
 func (t *ticker) fillBody() []byte {
 	const dst, value, n = 0, 1, 2
 	b := bulk{ticker: t, n: n, starts: []uint32{dst}}
@@ -47,22 +50,25 @@ func (t *ticker) fillBody() []byte {
 	return b.body(1, wasmbin.TypeI64)
 }
 
-// bulk writes the body of copy or fill. Both have three parameters, the last of which is the length.
+// bulk writes the body of copy or fill. Both have three parameters, the last of which is the
+// length.
 type bulk struct {
 	asm
 	*ticker
 	n uint32
 	// starts are the parameters that are addresses.
 	starts []uint32
-	// value pushes the second operand where that is no address.
+	// value pushes the second operand if that is not an address.
 	value func()
-	// operate appends the instruction that the function stands in for.
+	// operate appends the instruction that the function replaces.
 	operate func()
-	// small appends what moves up to smallBytes bytes, at least one, that are known to lie within memory, and returns.
+	// small appends code that moves from 1 to smallBytes bytes, which are known to lie within
+	// memory, and returns.
 	small func()
 }
 
-// apply appends the original instruction for length bytes that start offset bytes behind the start addresses.
+// apply appends the original instruction for length bytes that start offset bytes after the start
+// addresses.
 func (b *bulk) apply(offset, length func()) {
 	for _, s := range b.starts {
 		b.get(s)
@@ -81,10 +87,10 @@ func (b *bulk) apply(offset, length func()) {
 func (b *bulk) pushN()     { b.get(b.n) }
 func (b *bulk) pushChunk() { b.i32(int32(b.options.CopyChunk)) }
 
-// whole appends the function: the smallest lengths by loads and stores, small ones at once, large ones by way of chunks,
-// which leaves the last of them, and lengths between at once too.
+// whole appends the function. The smallest lengths use loads and stores. Large lengths use chunks,
+// which leaves the last chunk; that one, and lengths in between, use the instruction once.
 func (b *bulk) whole(chunks func()) {
-	// n-1 < smallBytes: as an unsigned number, zero is among the large ones here.
+	// n-1 < smallBytes: as an unsigned number, zero counts as large here.
 	b.get(b.n)
 	b.i32(1)
 	b.op(wasmbin.OpI32Sub)
@@ -115,8 +121,8 @@ func (b *bulk) whole(chunks func()) {
 	b.apply(nil, b.pushN)
 }
 
-// trapOutOfBounds runs the original instruction if it is about to trap, so that it does so before anything is written
-// and with the trap that belongs to it. Sums are taken in 64 bits; they cannot wrap.
+// trapOutOfBounds runs the original instruction if it is about to trap, so that it traps before
+// anything is written and with its own trap. Sums are computed in 64 bits and cannot wrap.
 func (b *bulk) trapOutOfBounds() {
 	for i, s := range b.starts {
 		b.get(s)
@@ -136,10 +142,11 @@ func (b *bulk) trapOutOfBounds() {
 	b.end()
 }
 
-// smallCopy copies up to smallBytes bytes: everything is loaded before anything is stored, so that ranges may overlap. Two
-// accesses, one at each end, cover any length from their width to twice that. The four locals from temp on are i64.
+// smallCopy copies up to smallBytes bytes: everything is loaded before anything is stored, so that
+// ranges may overlap. Two accesses, one at each end, cover any length from their width to twice
+// that. The four locals from temp on are i64.
 func (b *bulk) smallCopy(dst, src, temp uint32) {
-	move := func(load, store byte, narrow bool, places ...place) {
+	move := func(load, store byte, narrow bool, places ...position) {
 		for i, p := range places {
 			b.address(src, p)
 			b.access(load, p.at)
@@ -177,7 +184,7 @@ func (b *bulk) smallFill(dst, value, temp uint32) {
 	b.i64(0x0101010101010101)
 	b.op(wasmbin.OpI64Mul)
 	b.set(temp)
-	store := func(op byte, narrow bool, places ...place) {
+	store := func(op byte, narrow bool, places ...position) {
 		for _, p := range places {
 			b.address(dst, p)
 			b.get(temp)
@@ -196,7 +203,7 @@ func (b *bulk) smallFill(dst, value, temp uint32) {
 	)
 }
 
-// byLength chooses by the length: more than 16 bytes, 8 and more, 4 and more, fewer.
+// byLength chooses by the length: more than 16 bytes, 8 or more, 4 or more, fewer.
 func (b *bulk) byLength(over16, from8, from4, below4 func()) {
 	for _, c := range []struct {
 		least int32
@@ -212,13 +219,14 @@ func (b *bulk) byLength(over16, from8, from4, below4 func()) {
 	below4()
 }
 
-// A place is where in the range to access: a constant offset behind what push pushes, if anything.
-type place struct {
+// position is a position to access within the range: a constant offset after the address that push
+// pushes, if any.
+type position struct {
 	push func()
 	at   uint32
 }
 
-func (b *bulk) address(start uint32, p place) {
+func (b *bulk) address(start uint32, p position) {
 	b.get(start)
 	if p.push != nil {
 		p.push()
@@ -226,18 +234,18 @@ func (b *bulk) address(start uint32, p place) {
 	}
 }
 
-func (b *bulk) at(offset uint32) place { return place{at: offset} }
+func (b *bulk) at(offset uint32) position { return position{at: offset} }
 
-func (b *bulk) fromEnd(bytes int32) place {
-	return place{push: func() {
+func (b *bulk) fromEnd(bytes int32) position {
+	return position{push: func() {
 		b.get(b.n)
 		b.i32(bytes)
 		b.op(wasmbin.OpI32Sub)
 	}}
 }
 
-func (b *bulk) middle() place {
-	return place{push: func() {
+func (b *bulk) middle() position {
+	return position{push: func() {
 		b.get(b.n)
 		b.i32(1)
 		b.op(wasmbin.OpI32ShrU)
@@ -255,7 +263,7 @@ func (b *bulk) spendBytes(bytes func()) {
 	})
 }
 
-// forward appends the loop over all chunks but the last, from the start on.
+// forward appends the loop over all chunks but the last, beginning at the start.
 func (b *bulk) forward() {
 	b.loop()
 	b.apply(nil, b.pushChunk)
@@ -269,7 +277,7 @@ func (b *bulk) forward() {
 	b.again()
 }
 
-// backward appends the loop over all chunks but the first, from the end on.
+// backward appends the loop over all chunks but the first, beginning at the end.
 func (b *bulk) backward() {
 	b.loop()
 	b.shorten()

@@ -10,7 +10,8 @@ import (
 
 const bulkMemory = 48 << 16
 
-// pattern fills memory with bytes that tell every offset from its neighbours, also a chunk away.
+// pattern fills memory with bytes that distinguish every offset from its neighbours, also a chunk
+// away.
 func pattern(g *guest) {
 	view, _ := g.Memory().Read(0, bulkMemory)
 	x := uint32(1)
@@ -53,7 +54,8 @@ func TestBulkOperations(t *testing.T) {
 		{"copy", 1, 0, end - 1},
 		{"copy", 0, 1, end - 1},
 		{"copy", 0, 0, end},
-		// Out of bounds, by little and by much, by source, destination, and by sums that wrap at 32 bits.
+		// Out of bounds, by little and by much, by source, destination, and by sums that wrap at 32
+		// bits.
 		{"copy", end, 0, 0},
 		{"copy", end + 1, 0, 0},
 		{"copy", end - 255, 0, 256},
@@ -101,7 +103,7 @@ func TestBulkOperations(t *testing.T) {
 				if got.trap != "" && after.yields > 0 {
 					t.Errorf("%+v: %d yields before a trap", op, after.yields)
 				}
-				// 1 MiB costs more ticks than the budget holds: bytes that are moved make for yields by themselves.
+				// 1 MiB costs more ticks than the budget: the bytes alone cause yields.
 				if least := int(op.n >> 20); got.trap == "" && after.yields < least {
 					t.Errorf("%+v: %d yields, want %d", op, after.yields, least)
 				}
@@ -110,14 +112,14 @@ func TestBulkOperations(t *testing.T) {
 	}
 }
 
-// TestSmallBulkOperations tries every small length, with ranges apart and overlapping by any amount, inside of memory and
-// across its end, with addresses that wrap.
+// TestSmallBulkOperations tries every small length, with ranges that are apart or overlap by any
+// amount, inside memory and across its end, with addresses that wrap.
 func TestSmallBulkOperations(t *testing.T) {
 	const end, window, most = bulkMemory, 256, 40
 	module := readFile(t, "bulk.wasm")
 	before := instantiate(t, "compiler", module)
 	after := instantiate(t, "compiler", mustInstrument(t, module, instrument.Options{}))
-	// Both ends of memory: nothing else is near what is accessed.
+	// Both ends of memory: no access is near anything else.
 	run := func(g *guest, function string, dst, x, n uint64) (trap string, ends [2 * window]byte) {
 		low, _ := g.Memory().Read(0, window)
 		high, _ := g.Memory().Read(end-window, window)
@@ -152,7 +154,8 @@ func TestSmallBulkOperations(t *testing.T) {
 	}
 }
 
-// TestCopyAfterGrowth copies to the end of a memory that has grown: its size is asked for, not remembered.
+// TestCopyAfterGrowth copies to the end of a memory that has grown: its size must be read, not
+// remembered.
 func TestCopyAfterGrowth(t *testing.T) {
 	g := instantiate(t, "compiler", mustInstrument(t, readFile(t, "bulk.wasm"), instrument.Options{}))
 	if o := g.call("grow", 16); o.trap != "" || o.results[0] != 48 {
@@ -166,7 +169,8 @@ func TestCopyAfterGrowth(t *testing.T) {
 	}
 }
 
-// TestManySmallCopies makes copies that are too small for a chunk, in calls without loops: the bytes add up.
+// TestManySmallCopies makes copies that are too small for a chunk, in calls without loops: the
+// bytes add up.
 func TestManySmallCopies(t *testing.T) {
 	g := instantiate(t, "compiler", mustInstrument(t, readFile(t, "bulk.wasm"), instrument.Options{}))
 	const n, times = 4 << 10, 2000

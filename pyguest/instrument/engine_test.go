@@ -14,13 +14,14 @@ import (
 	"github.com/faaspot/faaspot/pyguest/instrument"
 )
 
-// engines are the ways to run a module; the product uses the first, the second is there to tell its bugs from ours.
+// engines are the ways to run a module. The product uses the first; the second helps to distinguish
+// its bugs from ours.
 var engines = map[string]func() wazero.RuntimeConfig{
 	"compiler":    wazero.NewRuntimeConfigCompiler,
 	"interpreter": wazero.NewRuntimeConfigInterpreter,
 }
 
-// guest is one instance and what its host saw.
+// guest is one instance and the observations of its host.
 type guest struct {
 	api.Module
 	ctx    context.Context
@@ -38,7 +39,7 @@ func runtimeConfig(engine string) wazero.RuntimeConfig {
 	return engines[engine]().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(256)
 }
 
-// instantiate makes an instance of a module that imports from faas and env what the modules of the tests do.
+// instantiate instantiates a module, with the imports from faas and env that the test modules need.
 func instantiate(tb testing.TB, engine string, module []byte) *guest {
 	tb.Helper()
 	ctx := context.Background()
@@ -79,7 +80,7 @@ func instantiate(tb testing.TB, engine string, module []byte) *guest {
 	return g
 }
 
-// outcome is all that a call leaves behind, but for the yields.
+// outcome is everything that a call leaves behind, except for the yields.
 type outcome struct {
 	results []uint64
 	trap    string
@@ -129,8 +130,8 @@ func mustInstrument(tb testing.TB, module []byte, o instrument.Options) []byte {
 	return out
 }
 
-// settings are the options that behaviour is compared under: those of the product, and small ones so that short runs
-// come across every branch of the added code.
+// settings are the options under which behaviour is compared: those of the product, and small ones
+// so that short runs reach every branch of the added code.
 var settings = map[string]instrument.Options{
 	"product": {},
 	"small":   {Budget: 10, LoopStride: 2, LeafStride: 3, CopyChunk: 4 << 10},

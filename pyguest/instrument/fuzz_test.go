@@ -14,10 +14,11 @@ import (
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// maxFuzzInput keeps the time for one input, above all that of compiling it, short.
+// maxFuzzInput limits the size of one input in bytes, and so the time to compile it.
 const maxFuzzInput = 16 << 10
 
-// FuzzInstrument feeds arbitrary bytes: no panic, and from a valid module comes a valid module.
+// FuzzInstrument instruments arbitrary bytes: it must not panic, and a valid module must stay
+// valid.
 func FuzzInstrument(f *testing.F) {
 	names, err := filepath.Glob("testdata/*.wasm")
 	if err != nil || len(names) == 0 {
@@ -39,14 +40,15 @@ func FuzzInstrument(f *testing.F) {
 			}
 			return
 		}
-		// wazero reads on behind the end of a malformed name section, so that its verdict depends on what comes there.
+		// wazero reads beyond the end of a malformed name section, so that its verdict depends on
+		// the bytes there.
 		sections = slices.DeleteFunc(sections, func(s wasmbin.Section) bool { return s.ID == wasmbin.SectionCustom })
 		module = wasmbin.Join(sections)
 		out, stats, err := instrument.Instrument(module, instrument.Options{AllowTableWrites: true})
 		if err != nil {
 			return
 		}
-		// Each loop, entry and call makes for a few dozen bytes.
+		// Each loop, entry and call adds a few dozen bytes.
 		if most := len(module)*40 + 1000; len(out) > most || stats.BytesOut != len(out) {
 			t.Fatalf("%d bytes became %d, stats say %d", len(module), len(out), stats.BytesOut)
 		}
@@ -64,7 +66,8 @@ func FuzzInstrument(f *testing.F) {
 	})
 }
 
-// FuzzPrograms runs generated programs before and after. The program traps at the same point, if it does.
+// FuzzPrograms runs generated programs before and after instrumenting. If the program traps, it
+// must trap at the same point.
 func FuzzPrograms(f *testing.F) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 8 {
@@ -89,7 +92,7 @@ func FuzzPrograms(f *testing.F) {
 	})
 }
 
-// TestGeneratedPrograms makes sure that the generator does what it is for: programs that end in many ways.
+// TestGeneratedPrograms verifies that the generator creates programs that end in many ways.
 func TestGeneratedPrograms(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	ends := map[string]int{}

@@ -5,19 +5,20 @@ import (
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// generator turns bytes into a valid module of structured programs. Whatever the bytes, the program ends: every loop
-// iteration and every call burns fuel, and without fuel the program traps. There is too little fuel for the call stack
-// of any engine to overflow.
+// generator turns bytes into a valid module of structured programs. Whatever the bytes, the program
+// ends: every loop iteration and every call burns fuel, and without fuel the program traps. There
+// is too little fuel for the call stack of any engine to overflow.
 type generator struct {
 	data []byte
 	code []byte
 	// labels holds for every open block whether a branch to it takes an i32.
 	labels []bool
-	// size bounds the code that is still to come.
+	// size limits the amount of code still to be generated.
 	size int
 }
 
-// What the generated module holds. Functions have one i32 parameter, one i32 result and three more i32 locals.
+// Content of the generated module. Functions have one i32 parameter, one i32 result and three more
+// i32 locals.
 const (
 	genFunctions = 4
 	genLocals    = 4
@@ -120,7 +121,7 @@ func (g *generator) block(depth int, op byte) {
 	g.emit(wasmbin.OpEnd)
 }
 
-// address leaves an address that is mostly within the one page of memory.
+// address leaves an address that is mostly within the single page of memory.
 func (g *generator) address(depth int) {
 	g.push(depth + 1)
 	if g.below(30) > 0 {
@@ -142,7 +143,7 @@ func (g *generator) statements(depth int) {
 	}
 }
 
-// statement emits code that leaves the stack as it is.
+// statement emits code that leaves the stack unchanged.
 func (g *generator) statement(depth int) {
 	g.size--
 	kind := g.below(14)
@@ -157,7 +158,7 @@ func (g *generator) statement(depth int) {
 		g.address(depth)
 		g.push(depth + 1)
 		g.emit(0x36, 2, byte(g.below(100)))
-	case 3, 4, 5: // A loop without values, which often goes round.
+	case 3, 4, 5: // a loop without values, with many iterations
 		g.emit(wasmbin.OpLoop, []byte{wasmbin.TypeEmpty, genVoid}[g.below(2)])
 		g.labels = append(g.labels, false)
 		g.burn()
@@ -214,13 +215,13 @@ func (g *generator) statement(depth int) {
 	}
 }
 
-// label picks the target of a branch and says whether that takes a value.
+// label returns the target of a branch and whether it takes a value.
 func (g *generator) label() (uint32, bool) {
 	n := g.below(len(g.labels))
 	return uint32(n), g.labels[len(g.labels)-1-n]
 }
 
-// branchTable emits a br_table whose targets all take, or all do not take, a value.
+// branchTable emits a br_table whose targets all take a value, or all take none.
 func (g *generator) branchTable(depth int) {
 	first, value := g.label()
 	targets := []uint32{first}
@@ -240,7 +241,7 @@ func (g *generator) branchTable(depth int) {
 	g.statements(depth + 1)
 }
 
-// generate makes the module. It exports the function "run" and the memory.
+// generate returns the module. It exports the function "run" and the memory.
 func generate(data []byte) []byte {
 	g := generator{data: data}
 	codes := []byte{genFunctions}

@@ -6,12 +6,12 @@ import (
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// Instrument returns a copy of module that calls the yield import now and then wherever it is busy. The module is not
-// modified; untouched parts of the result are byte for byte those of the module.
+// Instrument returns a copy of module that calls the yield import regularly, whatever it computes.
+// The module is not modified; untouched parts of the result are byte for byte those of the module.
 //
-// It fails on modules that it does not fully understand, that have been instrumented already, that do not import the
-// yield function, and, unless allowed, on modules that write tables. Whether the module is valid it does not check:
-// from an invalid module comes an error or an invalid module.
+// It fails on modules that it does not fully understand, that are instrumented already, that do not
+// import the yield function, and, unless allowed, on modules that write tables. It does not
+// validate: for an invalid module it returns an error or an invalid module.
 func Instrument(module []byte, options Options) ([]byte, Stats, error) {
 	stats := Stats{BytesIn: len(module)}
 	options = options.WithDefaults()

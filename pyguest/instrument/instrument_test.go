@@ -21,12 +21,12 @@ func parse(t *testing.T, module []byte) *wasmbin.Module {
 	return m
 }
 
-// TestUntouched compares what must stay byte for byte: custom sections and functions without loops, copies, indirect calls
-// and recursion.
+// TestUntouched compares the parts that must stay byte for byte: custom sections and functions
+// without loops, copies, indirect calls and recursion.
 func TestUntouched(t *testing.T) {
 	for _, name := range []string{"control.wasm", "bulk.wasm", "sections.wasm", "noloop.wasm"} {
 		t.Run(name, func(t *testing.T) {
-			// A custom section at the start, one in the midst, one at the end.
+			// A custom section at the start, one in the middle, one at the end.
 			sections, err := wasmbin.Sections(readFile(t, name))
 			if err != nil {
 				t.Fatal(err)
@@ -70,7 +70,8 @@ func TestUntouched(t *testing.T) {
 	}
 }
 
-// TestSections runs a module with a start function, passive data, a data count and all kinds of element segments.
+// TestSections runs a module with a start function, passive data, a data count and all kinds of
+// element segments.
 func TestSections(t *testing.T) {
 	module := readFile(t, "sections.wasm")
 	for engine := range engines {
@@ -102,7 +103,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestDeterministic makes sure that the guest build gives the same bytes each time.
+// TestDeterministic verifies that the guest build gives the same bytes each time.
 func TestDeterministic(t *testing.T) {
 	module := readFile(t, "control.wasm")
 	original := bytes.Clone(module)
@@ -117,7 +118,7 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// TestMutableState pins what the documentation of the package promises: one more mutable global, and no other state.
+// TestMutableState verifies that the instrumenter adds one mutable global, and no other state.
 func TestMutableState(t *testing.T) {
 	module := readFile(t, "control.wasm")
 	before, err := wasmbin.Globals(module)
@@ -140,7 +141,8 @@ func TestMutableState(t *testing.T) {
 	}
 }
 
-// module builds a small module around one function of type () -> (), which is function 1, behind the import.
+// module builds a small module around one function of type () -> (), which is function 1, after the
+// import.
 func module(locals []byte, code ...byte) []byte {
 	body := append(append([]byte{}, locals...), code...)
 	return wasmbin.Join([]wasmbin.Section{
@@ -190,7 +192,7 @@ func TestRefuses(t *testing.T) {
 		"second memory":        {module(noLocals, 0x20, 0, 0x28, 0x42, 1, 0, wasmbin.OpEnd), instrument.Options{}, "unknown alignment or memory flags 66"},
 		"no end":               {module(noLocals, 0x01), instrument.Options{}, "unexpected end"},
 		"open loop":            {module(noLocals, wasmbin.OpLoop, 0x40, wasmbin.OpEnd), instrument.Options{}, "unexpected end"},
-		"code behind the end":  {module(noLocals, wasmbin.OpEnd, 0x01), instrument.Options{}, "1 bytes behind the end"},
+		"code after the end":   {module(noLocals, wasmbin.OpEnd, 0x01), instrument.Options{}, "1 bytes after the end"},
 		"too many locals":      {module([]byte{1, 0xd0, 0x86, 0x03, wasmbin.TypeI32}, wasmbin.OpLoop, 0x40, wasmbin.OpEnd, wasmbin.OpEnd), instrument.Options{}, "50000 parameters and locals and 1 added ones are more than 50000"},
 		"far too many locals":  {module([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f, wasmbin.TypeI32}, wasmbin.OpEnd), instrument.Options{}, "4294967295 locals are more than 50000"},
 		"table.set":            {module(noLocals, 0x41, 0, 0xd0, 0x70, 0x26, 0, wasmbin.OpEnd), instrument.Options{}, "function 1, offset 0x36: opcode 0x26 0 writes a table"},
@@ -228,12 +230,12 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// TestLongEncodings has indices, counts and block types in more bytes than needed.
+// TestLongEncodings uses indices, counts and block types in more bytes than needed.
 func TestLongEncodings(t *testing.T) {
 	code := []byte{
-		wasmbin.OpBlock, 0xc0, 0x7f, // Empty, in two bytes.
-		wasmbin.OpLoop, 0x80, 0x80, 0x00, // Type 0, in three bytes.
-		wasmbin.OpBrIf - 1, 0x81, 0x80, 0x80, 0x80, 0x00, // br 1, in five bytes.
+		wasmbin.OpBlock, 0xc0, 0x7f, // empty, in two bytes
+		wasmbin.OpLoop, 0x80, 0x80, 0x00, // type 0, in three bytes
+		wasmbin.OpBrIf - 1, 0x81, 0x80, 0x80, 0x80, 0x00, // br 1, in five bytes
 		wasmbin.OpEnd, wasmbin.OpEnd,
 		wasmbin.OpI32Const, 0x80, 0x80, 0x00, 0x1a,
 		wasmbin.OpEnd,
@@ -247,7 +249,8 @@ func TestLongEncodings(t *testing.T) {
 	}
 }
 
-// TestConditionalBranches has a branch in its function's label, and one that takes a value along, which an if could not see.
+// TestConditionalBranches covers a branch to its function's label, and one that takes a value,
+// which an if could not see.
 func TestConditionalBranches(t *testing.T) {
 	const i32, get, block = wasmbin.TypeI32, wasmbin.OpLocalGet, wasmbin.OpBlock
 	code := []byte{
@@ -271,7 +274,7 @@ func TestConditionalBranches(t *testing.T) {
 	}
 }
 
-// TestTableWritesAllowed is the other side of the option.
+// TestTableWritesAllowed verifies that the option accepts modules that write tables.
 func TestTableWritesAllowed(t *testing.T) {
 	m := module([]byte{0}, 0x41, 0, 0xd0, 0x70, 0x26, 0, wasmbin.OpEnd)
 	instantiate(t, "compiler", mustInstrument(t, m, instrument.Options{AllowTableWrites: true}))

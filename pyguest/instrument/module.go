@@ -6,8 +6,9 @@ import (
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// newTicker finds the yield import and gives indices to what will be added, behind everything that the module has, so that
-// no index of the module changes. The second result is the type index of functions without parameters and results.
+// newTicker finds the yield import and assigns indices to everything that will be added, after
+// everything that the module has, so that no index of the module changes. The second result is the
+// type index of functions without parameters and results.
 func newTicker(m *wasmbin.Module, options Options) (*ticker, uint32, error) {
 	if m.Memories > 1 {
 		return nil, 0, fmt.Errorf("instrument: %d memories, only one is supported", m.Memories)
@@ -43,7 +44,8 @@ func newTicker(m *wasmbin.Module, options Options) (*ticker, uint32, error) {
 // bulkType is the signature of memory.copy and memory.fill.
 var bulkType = wasmbin.FuncType{Params: []byte{wasmbin.TypeI32, wasmbin.TypeI32, wasmbin.TypeI32}}
 
-// addedFunctions is the number of functions added: without a memory there is nothing to copy or fill.
+// addedFunctions returns the number of functions to add: without a memory there is nothing to copy
+// or fill.
 func addedFunctions(m *wasmbin.Module) int {
 	if m.Memories == 0 {
 		return 3
@@ -51,7 +53,8 @@ func addedFunctions(m *wasmbin.Module) int {
 	return 5
 }
 
-// assemble writes the module. codes holds the count of all functions and the bodies of those that the module had.
+// assemble returns the new module. codes holds the number of all functions and the bodies of those
+// that the module had.
 func (t *ticker) assemble(m *wasmbin.Module, yieldType uint32, codes []byte) ([]byte, error) {
 	codes = append(codes, t.pauseBody()...)
 	codes = append(codes, t.strideBody(t.options.LoopStride)...)

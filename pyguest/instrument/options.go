@@ -1,11 +1,12 @@
 package instrument
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 )
 
-// TicksGlobal is the name under which the remaining ticks are exported: a mutable i32.
+// TicksGlobal is the export name of the global with the remaining ticks, a mutable i32.
 const TicksGlobal = "faas_ticks"
 
 // The import that is called when the ticks are used up: a function without parameters and results.
@@ -14,62 +15,57 @@ const (
 	YieldName   = "yield"
 )
 
-// The defaults of Options.
+// Defaults of Options.
 const (
-	// DefaultBudget bounds how many pages a loop can touch for the first time between two yields, and is large enough for
-	// a yield to cost little beside it.
+	// DefaultBudget limits the number of pages that a loop can touch for the first time between two
+	// yields, and is so large that the cost of a yield hardly matters.
 	DefaultBudget = 8192
-	// DefaultLoopStride keeps what goes unseen small where loops with calls are nested.
+	// DefaultLoopStride is small, so that few iterations are not counted where loops with calls are
+	// nested.
 	DefaultLoopStride = 32
-	// DefaultLeafStride makes what happens once per stride small beside a stride of the tightest loops.
+	// DefaultLeafStride is so large that the code that runs once per stride hardly matters beside a
+	// stride of the tightest loops.
 	DefaultLeafStride = 256
-	// DefaultCopyChunk is small enough to be moved far within 10 ms, with all its pages touched for the first time.
+	// DefaultCopyChunk is small enough to be moved in far less than 10 ms, with all its pages
+	// touched for the first time.
 	DefaultCopyChunk = 256 << 10
 )
 
-// The limits of strides. A loop counts the iteration in which a stride ends twice, so with a stride of 1 it would never
-// get on.
+// Limits of strides. A loop counts the iteration in which a stride ends twice, so with a stride of
+// 1 it would make no progress.
 const (
 	minStride = 2
 	maxStride = 1 << 16
 )
 
-// Options are the knobs. The zero value holds the settings of the product.
+// Options configure Instrument. The zero value has the settings of the product.
 type Options struct {
 	// Budget is the number of ticks between two yields, at most 1<<30; 0 means DefaultBudget.
 	Budget uint32
-	// LoopStride is how many iterations a loop makes before it accounts for them, a power of two from 2 to 1<<16;
-	// 0 means DefaultLoopStride. A larger stride is cheaper and less exact.
+	// LoopStride is the number of iterations that a loop books at once, a power of two from 2 to
+	// 1<<16; 0 means DefaultLoopStride. A larger stride is cheaper and less exact.
 	LoopStride uint32
-	// LeafStride is the same for loops without calls inside, from 2 to 1<<16; 0 means DefaultLeafStride. They are the
-	// tightest, and gain the most from a large stride.
+	// LeafStride is the same for loops without calls inside, from 2 to 1<<16; 0 means
+	// DefaultLeafStride. They are the tightest, and gain the most from a large stride.
 	LeafStride uint32
-	// CopyChunk is how many bytes a memory.copy or memory.fill moves in one piece, from 4 KiB to 1 GiB; 0 means
-	// DefaultCopyChunk.
+	// CopyChunk is the number of bytes that a memory.copy or memory.fill moves at once, from 4 KiB
+	// to 1 GiB; 0 means DefaultCopyChunk.
 	CopyChunk uint32
-	// AllowTableWrites accepts modules that hold table.set, table.grow, table.fill, table.copy or table.init. The
-	// sandbox never restores tables, so it needs modules that do not write them.
+	// AllowTableWrites accepts modules that contain table.set, table.grow, table.fill, table.copy
+	// or table.init. The sandbox never restores tables, so it needs modules that do not write them.
 	AllowTableWrites bool
 }
 
-// WithDefaults returns the options with the defaults in place of zeros.
+// WithDefaults returns the options with zeros replaced by the defaults.
 func (o Options) WithDefaults() Options {
-	if o.Budget == 0 {
-		o.Budget = DefaultBudget
-	}
-	if o.LoopStride == 0 {
-		o.LoopStride = DefaultLoopStride
-	}
-	if o.LeafStride == 0 {
-		o.LeafStride = DefaultLeafStride
-	}
-	if o.CopyChunk == 0 {
-		o.CopyChunk = DefaultCopyChunk
-	}
+	o.Budget = cmp.Or(o.Budget, DefaultBudget)
+	o.LoopStride = cmp.Or(o.LoopStride, DefaultLoopStride)
+	o.LeafStride = cmp.Or(o.LeafStride, DefaultLeafStride)
+	o.CopyChunk = cmp.Or(o.CopyChunk, DefaultCopyChunk)
 	return o
 }
 
-// validate checks options that have their defaults.
+// validate checks options after WithDefaults.
 func (o Options) validate() error {
 	switch {
 	case o.Budget > 1<<30:
@@ -84,18 +80,21 @@ func (o Options) validate() error {
 	return nil
 }
 
-// Stats says what Instrument did.
+// Stats reports what Instrument has changed.
 type Stats struct {
-	// Functions is the number of functions that the module defines, Changed how many of them got new code.
+	// Functions is the number of functions that the module defines, Changed the number of those
+	// with new code.
 	Functions, Changed int
 	// Loops is the number of loops, each of which counts its iterations.
 	Loops int
-	// LoopEntries, IndirectCalls and Entries are the numbers of places that use up one tick: before an outermost
-	// loop, before an indirect call outside of loops, and at the start of a function that directly recurses.
+	// LoopEntries, IndirectCalls and Entries are the numbers of places that spend one tick: before
+	// an outermost loop, before an indirect call outside of loops, and at the start of a function
+	// that directly recurses.
 	LoopEntries, IndirectCalls, Entries int
 	// Copies and Fills are the numbers of memory.copy and memory.fill instructions replaced.
 	Copies, Fills int
-	// Branches is the number of conditional branches that became an if, those of the counters included.
+	// Branches is the number of conditional branches that became an if, including those of the
+	// counters.
 	Branches int
 	// BytesIn and BytesOut are the sizes of the module before and after.
 	BytesIn, BytesOut int

@@ -1,8 +1,9 @@
 package instrument
 
-// tickRecursion picks functions to tick on entry so that no cycle of direct calls goes without: the targets of all back
-// edges in a depth-first search of the call graph. Calls inside of loops are no edges, because the way to them leads
-// through a loop entry that ticks; nor are indirect calls, which tick themselves.
+// tickRecursion chooses the functions that tick on entry, so that no cycle of direct calls is
+// without a tick: the targets of all back edges in a depth-first search of the call graph. Calls
+// inside of loops are not edges, because the path to them leads through a loop entry that ticks;
+// nor are indirect calls, which tick themselves.
 func tickRecursion(functions []function, imported int) {
 	calls := make([][]int, len(functions))
 	for i, f := range functions {

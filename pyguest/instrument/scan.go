@@ -8,16 +8,16 @@ import (
 
 // function is one defined function of the module.
 type function struct {
-	// index counts imported functions too.
+	// index is the function index, which counts imported functions too.
 	index           uint32
 	params, results int
 	code            wasmbin.Code
 
-	// loops says of every loop, in the order of their starts, whether it has a call inside.
+	// loops holds for every loop, in the order of their starts, whether it has a call inside.
 	loops []bool
 	// calls are the functions that are called directly and outside of loops.
 	calls []uint32
-	// tickOnEntry asks for a tick at the start.
+	// tickOnEntry requests a tick at the start.
 	tickOnEntry bool
 }
 
@@ -29,11 +29,13 @@ func (f *function) errorf(offset int, format string, args ...any) error {
 	return fmt.Errorf("instrument: function %d, offset 0x%x: %s", f.index, offset, fmt.Sprintf(format, args...))
 }
 
-// maxLocals is how many locals a function may have, parameters included: the limit of the engines in browsers, and far
-// below the 2^32-1 of the specification, which adding some could exceed.
+// maxLocals is the largest number of locals of a function, parameters included: the limit of the
+// engines in browsers. It is far below the 2^32-1 of the specification, which adding some could
+// exceed.
 const maxLocals = 50_000
 
-// scan reads the function once, to find its loops and calls and to refuse what the instrumenter must not let pass.
+// scan reads the function once, to find its loops and calls and to refuse code that the
+// instrumenter does not support.
 func (f *function) scan(options Options) error {
 	r := f.code.Reader()
 	_, locals, err := r.Locals()
@@ -43,8 +45,8 @@ func (f *function) scan(options Options) error {
 	if locals > maxLocals {
 		return f.errorf(f.code.Offset, "%d locals are more than %d", locals, maxLocals)
 	}
-	blocks := []bool{false} // For every open block whether it is a loop; the function itself is the first.
-	var open []int          // The numbers of the open loops.
+	blocks := []bool{false} // whether each open block is a loop; the first entry is the function itself
+	var open []int          // indices of the open loops
 	for len(blocks) > 0 {
 		in, err := r.Instr()
 		if err != nil {
@@ -80,7 +82,7 @@ func (f *function) scan(options Options) error {
 		}
 	}
 	if r.Len() != 0 {
-		return f.errorf(r.Offset(), "%d bytes behind the end of the body", r.Len())
+		return f.errorf(r.Offset(), "%d bytes after the end of the body", r.Len())
 	}
 	return nil
 }

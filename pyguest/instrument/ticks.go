@@ -2,7 +2,8 @@ package instrument
 
 import "github.com/faaspot/faaspot/pyguest/wasmbin"
 
-// ticker knows the indices of what the instrumenter adds and writes the code that spends ticks.
+// ticker holds the indices of everything that the instrumenter adds, and writes the code that
+// spends ticks.
 type ticker struct {
 	options Options
 	// ticks is the added global, yield the imported function, the others are added functions.
@@ -10,8 +11,8 @@ type ticker struct {
 	yield, pause, stride, leafStride, copy, fill uint32
 }
 
-// pauseBody is the function pause: a fresh budget, then the host. The budget comes first, so that the global is in
-// order again should the host end the run by a panic.
+// pauseBody returns the function pause: it refills the budget, then calls the host. The budget
+// comes first, so that the global is correct if the host ends the run with a panic.
 func (t *ticker) pauseBody() []byte {
 	var a asm
 	a.i32(int32(t.options.Budget))
@@ -20,14 +21,15 @@ func (t *ticker) pauseBody() []byte {
 	return a.body()
 }
 
-// strideBody is the function that a loop calls once per stride of iterations.
+// strideBody returns the function that a loop calls once per stride of iterations.
 func (t *ticker) strideBody(stride uint32) []byte {
 	var a asm
 	t.spend(&a, func() { a.i32(int32(stride)) })
 	return a.body()
 }
 
-// spend takes ticks, which amount pushes, off the global and pauses when none are left. It leaves the stack as it is.
+// spend subtracts ticks, which amount pushes, from the global and pauses when none are left. It
+// leaves the stack unchanged.
 func (t *ticker) spend(a *asm, amount func()) {
 	a.getGlobal(t.ticks)
 	amount()

@@ -2,15 +2,15 @@ package wasmbin
 
 import "encoding/binary"
 
-// AppendUint32 appends v as unsigned LEB128, in as few bytes as it takes.
+// AppendUint32 appends v as unsigned LEB128, in the fewest bytes.
 func AppendUint32(dst []byte, v uint32) []byte {
 	return binary.AppendUvarint(dst, uint64(v))
 }
 
-// AppendInt32 appends v as signed LEB128, in as few bytes as it takes.
+// AppendInt32 appends v as signed LEB128, in the fewest bytes.
 func AppendInt32(dst []byte, v int32) []byte { return AppendInt64(dst, int64(v)) }
 
-// AppendInt64 is AppendInt32 for 64 bits.
+// AppendInt64 appends v as signed LEB128, in the fewest bytes.
 func AppendInt64(dst []byte, v int64) []byte {
 	for {
 		b := byte(v & 0x7f)
@@ -22,13 +22,13 @@ func AppendInt64(dst []byte, v int64) []byte {
 	}
 }
 
-// AppendName appends s with its length in front.
+// AppendName appends the length of s and s.
 func AppendName(dst []byte, s string) []byte {
 	return append(AppendUint32(dst, uint32(len(s))), s...)
 }
 
-// AppendElements returns the body of a section that is one vector with n more elements at its end, which elements holds.
-// An empty body stands for a section that is not there.
+// AppendElements returns the body of a section that is one vector, with n more elements at its end,
+// whose encodings are in elements. An empty body means that the section is missing.
 func AppendElements(body []byte, n uint32, elements []byte) ([]byte, error) {
 	if len(body) == 0 {
 		return append(AppendUint32(nil, n), elements...), nil

@@ -10,13 +10,15 @@ type Segment struct {
 	Bytes []byte
 }
 
-// SplitData returns the module without its data and data count sections, and the data segments that it had, in order. An
-// instance of the former leaves its memory as it finds it, so that it can be made over a memory which holds an image
-// already. Custom sections are left out too: they are of no use to an instance.
+// SplitData returns the module without its data and data count sections, and the data segments that
+// it had, in order. An instance of the returned module does not write its memory at instantiation,
+// so it can be created over a memory that already holds an image. Custom sections are dropped too,
+// because an instance does not need them.
 //
-// It fails on passive segments and on offsets that are no constant, as neither can be written beforehand. Code is not
-// looked into: if it names segments (memory.init, data.drop), the module without them is not valid, as these instructions
-// need a data count section, and no engine compiles it.
+// It fails on passive segments and on offsets that are not constant, because neither can be written
+// beforehand. It does not read the code: if the code names segments (memory.init, data.drop), the
+// returned module is not valid, because these instructions need a data count section, and no engine
+// compiles it.
 func SplitData(module []byte) (withoutData []byte, segments []Segment, err error) {
 	m, err := Parse(module)
 	if err != nil {
@@ -42,7 +44,7 @@ func SplitData(module []byte) (withoutData []byte, segments []Segment, err error
 	return Join(kept), segments, nil
 }
 
-// The leading numbers of data segments.
+// The kinds of data segments.
 const (
 	segmentActive       = 0
 	segmentActiveMemory = 2

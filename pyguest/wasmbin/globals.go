@@ -1,7 +1,8 @@
 package wasmbin
 
-// Globals returns the mutable globals of a module, in the order of their indices, with the names under which they are
-// exported. Together with the memory and the tables they are all the state that an instance has between two calls.
+// Globals returns the mutable globals of a module, in the order of their indices, with the names
+// under which they are exported. Together with the memory and the tables they are all the state
+// that an instance has between two calls.
 func Globals(module []byte) ([]Global, error) {
 	m, err := Parse(module)
 	if err != nil {

@@ -5,17 +5,18 @@ import (
 	"crypto/sha256"
 )
 
-// hollowName is the custom section that tells of what code a hollow module is.
+// hollowName is the custom section that identifies the code of the original of a hollow module.
 const hollowName = "hollow.code.sha256"
 
-// hollowBody is a function body, with its length in front, that is valid whatever the function's type: no locals, and
-// unreachable.
+// hollowBody is a function body, preceded by its length, that is valid whatever the function's
+// type: no locals, and unreachable.
 var hollowBody = []byte{3, 0, OpUnreachable, OpEnd}
 
-// Hollow returns a module that has all of the module's functions but not their code: each traps when it is called. It
-// stands for the module where the code was compiled before, as reading and validating code takes time in proportion to
-// its size. A custom section at its end holds the SHA-256 of the code section, so that modules which differ in their code
-// alone do not have the same hollow module.
+// Hollow returns a module that has all of the module's functions but not their code: each traps
+// when it is called. It replaces the module where the code has been compiled before, because
+// reading and validating code takes time in proportion to its size. A custom section at its end
+// holds the SHA-256 of the code section, so that modules with different code have different hollow
+// modules.
 func Hollow(module []byte) ([]byte, error) {
 	sections, err := Sections(module)
 	if err != nil {

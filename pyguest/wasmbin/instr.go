@@ -1,6 +1,7 @@
 package wasmbin
 
-// The opcodes that users of this package look for or write; the decoder knows all others by their immediates alone.
+// The opcodes that users of this package search for or write. The decoder knows all others only by
+// their immediates.
 const (
 	OpUnreachable   = 0x00
 	OpBlock         = 0x02
@@ -59,7 +60,7 @@ const (
 	OpVecPrefix     = 0xfd
 )
 
-// The second opcodes behind OpMiscPrefix.
+// The second opcodes after OpMiscPrefix.
 const (
 	MiscMemoryInit = 8
 	MiscDataDrop   = 9
@@ -73,7 +74,7 @@ const (
 	MiscTableFill  = 17
 )
 
-// Value types, and the block type of blocks that neither take nor leave values.
+// Value types, and the type of blocks that neither take nor leave values.
 const (
 	TypeI32       = 0x7f
 	TypeI64       = 0x7e
@@ -87,20 +88,21 @@ const (
 	FormFunc = 0x60
 )
 
-// Instr is one decoded instruction. Of the immediates only indices are kept.
+// Instr is one decoded instruction. Of its immediates only an index is stored.
 type Instr struct {
 	// Op is the first byte.
 	Op byte
-	// Sub is the second opcode where Op is OpMiscPrefix or OpVecPrefix.
+	// Sub is the second opcode if Op is OpMiscPrefix or OpVecPrefix.
 	Sub uint32
-	// Index is the first index among the immediates (function, type, local, global, table, segment, label), or
-	// the value of an i32.const.
+	// Index is the first index among the immediates (function, type, local, global, table, segment,
+	// label), or the value of an i32.const.
 	Index uint32
-	// Offset is where in the module the instruction starts, in bytes.
+	// Offset is the position in the module where the instruction starts, in bytes.
 	Offset int
 }
 
-// Instr reads the next instruction. It knows those of the core specification 2.0 and refuses any other.
+// Instr reads the next instruction. It accepts the instructions of the core specification 2.0 and
+// refuses all others.
 func (r *Reader) Instr() (Instr, error) {
 	in := Instr{Offset: r.Offset()}
 	var err error
@@ -182,7 +184,7 @@ func (r *Reader) misc(in *Instr) (err error) {
 	return formatErrorf(in.Offset, "unknown opcode 0x%02x %d", in.Op, in.Sub)
 }
 
-// vectorGaps are the second opcodes up to 255 that the vector instructions leave unassigned.
+// vectorGaps are the second opcodes up to 255 that are not assigned to vector instructions.
 var vectorGaps = [...]byte{
 	0x9a, 0xa2, 0xa5, 0xa6, 0xaf, 0xb0, 0xb2, 0xb3, 0xb4, 0xbb, 0xc2, 0xc5, 0xc6, 0xcf, 0xd0, 0xd2, 0xd3, 0xd4, 0xe2, 0xee,
 }
@@ -192,8 +194,9 @@ func (r *Reader) vector(in *Instr) (err error) {
 	if in.Sub, err = r.Uint32(); err != nil {
 		return err
 	}
-	// wazero takes the second opcode for one byte, and what follows 128 and above for a nop, which is right for the
-	// shortest encoding only: anything else would mean one thing here and another there.
+	// wazero reads the second opcode as one byte, and the byte after one of 128 and above as a nop,
+	// which is correct only for the shortest encoding. Any other encoding would be read differently
+	// here and there.
 	if wide := in.Sub > 0x7f; in.Sub > 0xff || (r.pos-start == 2) != wide {
 		return formatErrorf(in.Offset, "unknown opcode 0x%02x %d in %d bytes", in.Op, in.Sub, r.pos-start)
 	}
@@ -246,8 +249,8 @@ func (r *Reader) branchTable() error {
 	return nil
 }
 
-// memArg reads alignment and offset. An alignment of 64 and more would announce a memory index, which a module of
-// one memory has no use for.
+// memArg reads alignment and offset. An alignment of 64 or more would announce a memory index,
+// which a module with one memory does not need.
 func (r *Reader) memArg() error {
 	start := r.Offset()
 	align, err := r.Uint32()
@@ -261,7 +264,7 @@ func (r *Reader) memArg() error {
 	return err
 }
 
-// zeroByte reads the place where an index of the one memory stands.
+// zeroByte reads the byte at the position of a memory index, which must be 0.
 func (r *Reader) zeroByte() error {
 	start := r.Offset()
 	b, err := r.Byte()

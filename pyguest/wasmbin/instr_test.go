@@ -10,7 +10,8 @@ import (
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// around builds a module that has one of everything an instruction can name by index 0, and a function of the given code.
+// around builds a module that has one of everything that an instruction can name by index 0, and a
+// function of the given code.
 func around(code []byte) []byte {
 	body := append([]byte{1, 1, wasmbin.TypeI32}, code...)
 	return wasmbin.Join([]wasmbin.Section{
@@ -26,14 +27,15 @@ func around(code []byte) []byte {
 	})
 }
 
-// TestInstrAgainstCompiler holds the decoder against wazero: for every opcode, both know it or both do not, and they agree
-// on where it ends.
+// TestInstrAgainstCompiler compares the decoder with wazero: for every opcode, both accept it or
+// both refuse it, and they agree on its end.
 func TestInstrAgainstCompiler(t *testing.T) {
 	ctx := context.Background()
 	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
 	defer rt.Close(ctx)
 	valid := func(code ...byte) bool {
-		// Behind unreachable, the operands are whatever they have to be, and in front of it nobody asks for the results.
+		// After unreachable, the operands may have any type, and before it the results are not
+		// used.
 		code = append(append([]byte{wasmbin.OpUnreachable}, code...), wasmbin.OpUnreachable, wasmbin.OpEnd)
 		compiled, err := rt.CompileModule(ctx, around(code))
 		if err != nil {
@@ -92,7 +94,7 @@ func TestInstrAgainstCompiler(t *testing.T) {
 		if n == len(opcode) {
 			continue
 		}
-		// One byte less, and the end of the function is taken for an immediate.
+		// With one byte less, the end of the function becomes an immediate.
 		short := append([]byte{wasmbin.OpUnreachable}, code[:n-1]...)
 		if _, err := rt.CompileModule(ctx, around(append(short, wasmbin.OpEnd))); err == nil {
 			t.Errorf("% x ends before %d bytes", opcode, n)
@@ -104,7 +106,8 @@ func TestInstrAgainstCompiler(t *testing.T) {
 	}
 }
 
-// TestLongVectorOpcodes are refused: wazero would read them as something else.
+// TestLongVectorOpcodes verifies that long encodings are refused: wazero would read them as other
+// instructions.
 func TestLongVectorOpcodes(t *testing.T) {
 	for _, code := range [][]byte{{0xfd, 0x8c, 0x00}, {0xfd, 0x80, 0x81, 0x00}, {0xfd, 0xff, 0x03}} {
 		if in, err := wasmbin.NewReader(append(code, make([]byte, 20)...), 0).Instr(); err == nil {
@@ -113,7 +116,7 @@ func TestLongVectorOpcodes(t *testing.T) {
 	}
 }
 
-// TestBlockTypes has all forms, and what lies beside them.
+// TestBlockTypes covers all forms of block types and invalid ones next to them.
 func TestBlockTypes(t *testing.T) {
 	for _, b := range []byte{0x40, 0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f, 0x00, 0x3f} {
 		if _, err := wasmbin.NewReader([]byte{wasmbin.OpLoop, b}, 0).Instr(); err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// FuncType is a function signature: value types in, value types out.
+// FuncType is a function signature: the types of parameters and results.
 type FuncType struct {
 	Params, Results []byte
 }
@@ -15,7 +15,7 @@ func (t FuncType) Equal(u FuncType) bool {
 	return bytes.Equal(t.Params, u.Params) && bytes.Equal(t.Results, u.Results)
 }
 
-// ExternKind says what an import or export is.
+// ExternKind is the kind of an import or export.
 type ExternKind byte
 
 // The kinds of imports and exports.
@@ -26,7 +26,7 @@ const (
 	KindGlobal ExternKind = 3
 )
 
-// Import is one import.
+// Import is an import of a module.
 type Import struct {
 	Module, Name string
 	Kind         ExternKind
@@ -34,20 +34,20 @@ type Import struct {
 	Type uint32
 }
 
-// Export is one export.
+// Export is an export of a module.
 type Export struct {
 	Name  string
 	Kind  ExternKind
 	Index uint32
 }
 
-// Global is one global, imported or defined.
+// Global is a global of a module, imported or defined.
 type Global struct {
 	// Index counts imported globals first.
 	Index   uint32
 	Type    byte
 	Mutable bool
-	// Imported says that the value lives outside of the instance.
+	// Imported reports whether the value lives outside the instance.
 	Imported bool
 	// Exports are the names under which the host can reach the global.
 	Exports []string
@@ -55,17 +55,17 @@ type Global struct {
 
 // Code is the body of one defined function.
 type Code struct {
-	// Offset is where Body starts in the module, in bytes.
+	// Offset is the position in the module where Body starts, in bytes.
 	Offset int
-	// Body holds the local declarations and the instructions; it shares memory with the module.
+	// Body holds the local declarations and the instructions. It shares memory with the module.
 	Body []byte
 }
 
-// Reader reads the function body from its local declarations on.
+// Reader returns a reader of the function body, starting at its local declarations.
 func (c Code) Reader() *Reader { return NewReader(c.Body, c.Offset) }
 
-// Module is what the sections of a module say, as far as the callers of this package need it. Everything in it shares
-// memory with the module that was parsed.
+// Module is the content of a module's sections, as far as callers of this package need it.
+// Everything in it shares memory with the parsed module.
 type Module struct {
 	Sections []Section
 	Types    []FuncType
@@ -77,14 +77,15 @@ type Module struct {
 	Memories      int
 	Globals       []Global
 	Exports       []Export
-	// Referenced holds the indices of the functions that element segments and global initialisers name: those that an
-	// indirect call can reach.
+	// Referenced holds the indices of the functions that element segments and global initialisers
+	// name: those that an indirect call can reach.
 	Referenced []uint32
 	Codes      []Code
 }
 
-// Parse reads a module. It rejects shared memories and whatever else lies outside of the core specification 2.0, but
-// it does not validate: types and indices are not checked against each other.
+// Parse reads a module. It refuses shared memories and everything else outside the core
+// specification 2.0, but it does not validate: types and indices are not checked against each
+// other.
 func Parse(module []byte) (*Module, error) {
 	sections, err := Sections(module)
 	if err != nil {
@@ -273,7 +274,7 @@ func (m *Module) readGlobal(r *Reader) error {
 	return m.constExpr(r)
 }
 
-// constExpr reads an initialiser and notes the functions that it names.
+// constExpr reads an initialiser and records the functions that it names.
 func (m *Module) constExpr(r *Reader) error {
 	for {
 		in, err := r.Instr()
@@ -314,8 +315,9 @@ func (m *Module) readExport(r *Reader) (err error) {
 	return err
 }
 
-// readElement reads an element segment. Bit 0 of its flags says passive or declarative, bit 1 that a table index (or, with
-// bit 0, declarative), bit 2 that expressions stand in place of function indices.
+// readElement reads an element segment. Bit 0 of its flags means passive or declarative, bit 1 that
+// a table index follows (or, with bit 0, declarative), bit 2 that it has expressions instead of
+// function indices.
 func (m *Module) readElement(r *Reader) error {
 	start := r.Offset()
 	flags, err := r.Uint32()
@@ -336,7 +338,7 @@ func (m *Module) readElement(r *Reader) error {
 			return err
 		}
 	}
-	if flags&3 != 0 { // An element kind or a reference type.
+	if flags&3 != 0 { // an element kind or a reference type
 		if _, err = r.Byte(); err != nil {
 			return err
 		}
@@ -365,8 +367,8 @@ func (m *Module) readCode(r *Reader) error {
 	return err
 }
 
-// Locals reads the local declarations of a function body. It returns how many declarations there are and how many
-// locals they make, parameters not counted.
+// Locals reads the local declarations of a function body. It returns the number of declarations and
+// the number of locals they declare, parameters not included.
 func (r *Reader) Locals() (groups uint32, locals uint64, err error) {
 	n, err := r.count()
 	for i := 0; err == nil && i < n; i++ {

@@ -2,11 +2,11 @@ package wasmbin
 
 import "fmt"
 
-// FormatError reports bytes that are not a WebAssembly module this package understands.
+// FormatError reports bytes that are not a WebAssembly module that this package understands.
 type FormatError struct {
-	// Offset is where in the module the offending item starts, in bytes.
+	// Offset is the position in the module where the offending item starts, in bytes.
 	Offset int
-	// Reason says what is wrong there.
+	// Reason describes the error.
 	Reason string
 }
 
@@ -18,24 +18,24 @@ func formatErrorf(offset int, format string, args ...any) error {
 	return &FormatError{Offset: offset, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Reader reads the primitive encodings of the binary format from a slice. Offsets in its errors count from the
-// start of the module, whatever part of it the reader was made for.
+// Reader reads the primitive encodings of the binary format from a slice. Offsets in its errors
+// count from the start of the module, whatever part of the module it reads.
 type Reader struct {
 	data []byte
 	pos  int
 	base int
 }
 
-// NewReader reads data, which starts base bytes into the module.
+// NewReader returns a reader of data, which starts base bytes into the module.
 func NewReader(data []byte, base int) *Reader { return &Reader{data: data, base: base} }
 
-// Len is the number of bytes left.
+// Len returns the number of bytes left.
 func (r *Reader) Len() int { return len(r.data) - r.pos }
 
-// Pos is the number of bytes already read, so that data[:Pos()] is what was read.
+// Pos returns the number of bytes already read, so that data[:Pos()] is what was read.
 func (r *Reader) Pos() int { return r.pos }
 
-// Offset is the position counted from the start of the module.
+// Offset returns the position counted from the start of the module.
 func (r *Reader) Offset() int { return r.base + r.pos }
 
 // Byte reads one byte.
@@ -48,7 +48,7 @@ func (r *Reader) Byte() (byte, error) {
 	return b, nil
 }
 
-// Bytes reads n bytes; the result shares memory with the module.
+// Bytes reads n bytes. The result shares memory with the module.
 func (r *Reader) Bytes(n uint32) ([]byte, error) {
 	if uint64(n) > uint64(r.Len()) {
 		return nil, formatErrorf(r.Offset(), "%d bytes announced, %d left", n, r.Len())
@@ -58,8 +58,8 @@ func (r *Reader) Bytes(n uint32) ([]byte, error) {
 	return b, nil
 }
 
-// Uint32 reads an unsigned LEB128 number of at most 32 bits. Encodings longer than needed are accepted up to the
-// five bytes that the specification allows.
+// Uint32 reads an unsigned LEB128 number of at most 32 bits. Longer encodings than necessary are
+// accepted up to the five bytes that the specification allows.
 func (r *Reader) Uint32() (uint32, error) {
 	start := r.Offset()
 	var v uint64
@@ -113,8 +113,8 @@ func (r *Reader) signed(width uint) (int64, error) {
 	return 0, formatErrorf(start, "integer longer than %d bytes", (width+6)/7)
 }
 
-// count reads the length of a vector whose elements take at least one byte each, so that a forged length cannot
-// make the caller allocate more than the module is long.
+// count reads the length of a vector whose elements take at least one byte each, so that a forged
+// length cannot make the caller allocate more than the size of the module.
 func (r *Reader) count() (int, error) {
 	start := r.Offset()
 	n, err := r.Uint32()
@@ -127,7 +127,7 @@ func (r *Reader) count() (int, error) {
 	return int(n), nil
 }
 
-// name reads a length-prefixed string.
+// name reads a string that follows its length.
 func (r *Reader) name() (string, error) {
 	n, err := r.Uint32()
 	if err != nil {

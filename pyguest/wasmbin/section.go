@@ -2,7 +2,7 @@ package wasmbin
 
 import "fmt"
 
-// SectionID tells sections apart.
+// SectionID is the kind of a section.
 type SectionID byte
 
 // The sections of the core specification 2.0.
@@ -22,11 +22,11 @@ const (
 	SectionDataCount SectionID = 12
 )
 
-// header is the magic number and version that every module starts with.
+// header is the magic number and version at the start of every module.
 const header = "\x00asm\x01\x00\x00\x00"
 
-// rank gives the order in which the specification wants non-custom sections: by id, but the data count comes
-// before the code.
+// rank returns the position of a non-custom section in the order of the specification: by id, but
+// the data count comes before the code.
 func (id SectionID) rank() int {
 	if id == SectionDataCount {
 		return int(SectionElement)*2 + 1
@@ -37,16 +37,17 @@ func (id SectionID) rank() int {
 // Section is one section of a module.
 type Section struct {
 	ID SectionID
-	// Offset is where Body starts in the module, in bytes.
+	// Offset is the position in the module where Body starts, in bytes.
 	Offset int
-	// Body is the content without id and size; it shares memory with the module.
+	// Body is the content without id and size. It shares memory with the module.
 	Body []byte
 }
 
-// Reader reads the section's body.
+// Reader returns a reader of the section's body.
 func (s Section) Reader() *Reader { return NewReader(s.Body, s.Offset) }
 
-// Sections splits a module. Non-custom sections must come in the specified order and at most once each.
+// Sections splits a module into its sections. Non-custom sections must come in the specified order
+// and at most once each.
 func Sections(module []byte) ([]Section, error) {
 	if len(module) < len(header) || string(module[:len(header)]) != header {
 		return nil, formatErrorf(0, "not a WebAssembly module of version 1")
@@ -85,7 +86,7 @@ func Sections(module []byte) ([]Section, error) {
 	return sections, nil
 }
 
-// Join is the inverse of Sections: it writes a module from its sections.
+// Join returns a module that consists of the sections. It is the inverse of Sections.
 func Join(sections []Section) []byte {
 	size := len(header)
 	for _, s := range sections {
@@ -100,7 +101,7 @@ func Join(sections []Section) []byte {
 	return out
 }
 
-// Replace puts body in place of section id, or inserts the section where the specification wants it.
+// Replace replaces the body of section id, or inserts the section at its specified position.
 // Offsets of inserted sections are zero.
 func Replace(sections []Section, id SectionID, body []byte) []Section {
 	for i := range sections {

@@ -2,9 +2,9 @@ package wasmbin
 
 import "fmt"
 
-// ImmutableTables fails if an instance of the module could change a table after its instantiation: if code holds
-// table.set, table.grow, table.fill, table.copy or table.init, or if a table is imported or exported, so that others
-// could.
+// ImmutableTables returns an error if an instance of the module could change a table after its
+// instantiation: if code contains table.set, table.grow, table.fill, table.copy or table.init, or
+// if a table is imported or exported, so that other code could write it.
 func ImmutableTables(module []byte) error {
 	m, err := Parse(module)
 	if err != nil {

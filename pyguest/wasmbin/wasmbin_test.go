@@ -122,7 +122,8 @@ func TestSplitData(t *testing.T) {
 	}
 }
 
-// sections builds a module with one function () -> () of the given code and replaces one of its sections.
+// withSection builds a module with one function () -> () of the given code and replaces one of its
+// sections.
 func withSection(t *testing.T, code []byte, id wasmbin.SectionID, body ...byte) []byte {
 	t.Helper()
 	function := append(wasmbin.AppendUint32([]byte{1}, uint32(len(code)+1)), 0)
@@ -163,7 +164,8 @@ func TestSplitDataRefuses(t *testing.T) {
 	}
 }
 
-// TestCodeThatNamesSegments holds an engine to what SplitData leaves to it.
+// TestCodeThatNamesSegments verifies that an engine refuses the invalid modules that SplitData can
+// return.
 func TestCodeThatNamesSegments(t *testing.T) {
 	for name, code := range map[string][]byte{
 		"data.drop":   {0xfc, 9, 0, wasmbin.OpEnd},
@@ -183,7 +185,8 @@ func TestCodeThatNamesSegments(t *testing.T) {
 	}
 }
 
-// A hollow module is valid, has everything but code, and differs where the code does.
+// TestHollow verifies that a hollow module is valid, has everything but code, and differs if the
+// code does.
 func TestHollow(t *testing.T) {
 	module := readFull(t)
 	out, err := wasmbin.Hollow(module)
@@ -279,7 +282,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-func TestErrorsSayWhere(t *testing.T) {
+func TestErrorsHaveAPosition(t *testing.T) {
 	module := readFull(t)
 	_, err := wasmbin.Parse(append(bytes.Clone(module), 13, 0))
 	var format *wasmbin.FormatError

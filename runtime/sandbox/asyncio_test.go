@@ -6,7 +6,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// eventLoop uses what asyncio can do on one thread without a network.
+// eventLoop uses the parts of asyncio that work on one thread without a network.
 const eventLoop = `
 import asyncio
 async def produce(queue):

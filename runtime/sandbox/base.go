@@ -16,21 +16,20 @@ import (
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
-// baseSize is the size of the base image, in bytes. What Python does not use of
-// it yet is free heap: a run that stays within it does not grow the memory, and
-// a memory that has not grown can be restored. It is all there is to a function
-// that asks for the least.
+// baseSize is the size of the base image in bytes. The part that Python does not use yet is free
+// heap: a run that stays within it does not grow the memory, and only a memory that has not grown
+// can be restored. A function with the smallest memory limit has nothing beyond it.
 const baseSize = runtime.MinMemory
 
-// bootTime bounds how long the interpreter may take to start.
+// bootTime is the longest time that the interpreter may take to start.
 const bootTime = time.Minute
 
-// makeBase starts an interpreter and keeps its memory as the base image.
+// makeBase starts an interpreter and stores its memory as the base image.
 func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable bool) error {
 	m := newCopiedMemory(0, baseSize)
 	m.buf = make([]byte, 0, baseSize)
 	var tmp atomic.Int64
-	s, err := g.instantiate(ctx, m, newPlaces(1, time.Now), &tmp)
+	s, err := g.instantiate(ctx, m, newProcessors(1, time.Now), &tmp)
 	if err != nil {
 		return err
 	}
@@ -41,7 +40,8 @@ func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable b
 		}
 		copy(m.buf[seg.Offset:], seg.Bytes)
 	}
-	s.call = call{ctx: ctx, deadline: time.Now().Add(bootTime)}
+	s.host.Context = ctx
+	s.call = call{deadline: time.Now().Add(bootTime)}
 	s.logs.Reset(runtime.DefaultLogs)
 	s.call.logs = &s.logs
 	s.system.Reset(nil, wasi.Limits{})
@@ -57,7 +57,7 @@ func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable b
 		}
 	}
 	if err == nil {
-		// malloc takes a little more than it is asked for.
+		// malloc needs a little more than the size that is requested.
 		const slack = 2 * wasmPage
 		_, err = s.boot(exportPregrow, uint64(baseSize-m.size-slack))
 	}
@@ -67,13 +67,13 @@ func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable b
 	if s.stack.Get() != stack {
 		return errors.New("the guest's stack is not balanced")
 	}
-	if said := s.logs.End().Data; len(said) > 0 {
-		return fmt.Errorf("the interpreter complained as it started: %s", said)
+	if output := s.logs.End().Data; len(output) > 0 {
+		return fmt.Errorf("the interpreter printed while it started: %s", output)
 	}
-	return g.keepBase(m.data(), stack, portable)
+	return g.setBase(m.data(), stack, portable)
 }
 
-// boot calls an exported function of the interpreter that is being started.
+// boot calls an exported function of the interpreter that is starting.
 func (s *slot) boot(name string, params ...uint64) (int32, error) {
 	fn := s.instance.ExportedFunction(name)
 	if fn == nil {
@@ -93,13 +93,13 @@ func (s *slot) boot(name string, params ...uint64) (int32, error) {
 	return status, nil
 }
 
-// keepBase makes the base image of a memory.
-func (g *guest) keepBase(mem []byte, stack uint64, portable bool) error {
+// setBase creates the base image and the bare image from the memory of a started interpreter.
+func (g *guest) setBase(mem []byte, stack uint64, portable bool) error {
 	if len(mem) == 0 || len(mem) > math.MaxInt32 || stack >= uint64(len(mem)) {
 		return errors.New("the guest's memory is empty or too large")
 	}
-	// The C stack grows down from the stack pointer to address 0. What calls
-	// that have returned left there is of no use to anyone.
+	// The C stack grows down from the stack pointer to address 0. Clear what returned calls left
+	// there: nothing reads it any more.
 	clear(mem[:stack])
 	start := int(stack) / pageSize * pageSize
 	free, end := freeHeap(mem, start)
@@ -118,23 +118,23 @@ func (g *guest) keepBase(mem []byte, stack uint64, portable bool) error {
 		base.view = slices.Clone(content)
 	}
 	var err error
-	g.bare, err = newImage(base, nil, &tailOf{copiedMemory{buf: mem}, end}, nil)
+	g.bare, err = newImage(base, nil, &tailMemory{copiedMemory{buf: mem}, end}, nil)
 	return err
 }
 
-// tailOf is a memory that has been written to from an offset on alone.
-type tailOf struct {
+// tailMemory is a memory that was written only from one offset on.
+type tailMemory struct {
 	copiedMemory
 	from int
 }
 
-func (m *tailOf) dirty(f func(start, end int)) error {
+func (m *tailMemory) dirty(f func(start, end int)) error {
 	f(m.from, len(m.buf))
 	return nil
 }
 
-// freeHeap finds the free heap: the longest stretch of zero pages behind from.
-// Behind it there is only the mark that malloc keeps at the heap's end.
+// freeHeap returns the bounds of the free heap: the longest stretch of zero pages after from. Only
+// the marker that malloc places at the end of the heap follows it.
 func freeHeap(mem []byte, from int) (start, end int) {
 	start, end = len(mem), len(mem)
 	for at := from; at < len(mem); {

@@ -8,11 +8,11 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// helloArgs are the args that the benchmarks call hello with.
+// helloArgs are the args with which the benchmarks call hello.
 var helloArgs, noContext = []byte(`{"name":"user1"}`), []byte("{}")
 
-// BenchmarkWarm calls a function again and again in one interpreter that nobody
-// puts back: what a call costs without isolation.
+// BenchmarkWarm calls a function repeatedly in one interpreter that is never restored: the cost of
+// a call without isolation.
 func BenchmarkWarm(b *testing.B) { benchSlot(b, func(*testing.B, *slot) {}) }
 
 // BenchmarkPristine makes the same calls, each in a restored interpreter.
@@ -24,8 +24,7 @@ func BenchmarkPristine(b *testing.B) {
 	})
 }
 
-// benchSlot calls a function on a slot of its own, and after on the slot after
-// each call.
+// benchSlot calls a function on a slot of its own, and calls after with the slot after each call.
 func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
 	box := boxes["mapped"]
 	s, r, done := preparedSlot(b, box, deployed(b, box, hello, runtime.Limits{}))
@@ -41,17 +40,17 @@ func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
 	}
 }
 
-// preparedSlot makes a slot that is laid out for a program and holds a place
-// until done is called, and the request that its runs have in common.
+// preparedSlot returns a slot that is prepared for a program and holds a permit to compute until
+// done is called, and the request that its runs have in common.
 func preparedSlot(t testing.TB, box *Sandbox, p runtime.Program) (s *slot, r request, done func()) {
 	t.Helper()
-	s, err := box.guest.newSlot(context.Background(), box.places, &box.tmp)
+	s, err := box.guest.newSlot(context.Background(), box.processors, &box.tmpBudget)
 	if err != nil {
 		t.Fatal(err)
 	}
-	box.places.take(&s.turn)
+	box.processors.acquire(&s.claim)
 	done = func() {
-		box.places.give()
+		box.processors.release()
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
@@ -81,9 +80,8 @@ func BenchmarkRun(b *testing.B) {
 	b.ReportMetric(float64(pages), "pages")
 }
 
-// BenchmarkTurns measures the calls above by turns, so that what else the
-// machine does hits all of them alike. go test's own -count does not: it
-// repeats one benchmark before it goes on to the next.
+// BenchmarkTurns alternates between the benchmarks above, so that other work of the machine affects
+// all of them alike. The -count flag does not: it repeats one benchmark before it starts the next.
 func BenchmarkTurns(b *testing.B) {
 	for range 6 {
 		b.Run("Warm", BenchmarkWarm)

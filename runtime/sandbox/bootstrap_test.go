@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the bootstrap's bytecode instead of comparing it")
 
-// compileSource compiles modules in the guest, for the guest. Version 2 of the
-// marshal format does not depend on reference counts, as later ones do.
+// compileSource compiles modules in the guest, for the guest. Version 2 of the marshal format does
+// not depend on reference counts, as later versions do.
 const compileSource = `
 import base64, marshal
 def main(args, context):
@@ -27,8 +27,8 @@ def main(args, context):
     }
 `
 
-// TestBootstrapIsCompiled compares the bytecode that servers start with with the
-// source. After a change of either, -update makes it anew.
+// TestBootstrapIsCompiled compares the bytecode that servers start with to its source. After a
+// change of the source, -update compiles it again.
 func TestBootstrapIsCompiled(t *testing.T) {
 	box := boxes["mapped"]
 	sources, err := pyguest.BootstrapSources()
@@ -57,19 +57,18 @@ func TestBootstrapIsCompiled(t *testing.T) {
 			continue
 		}
 		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not of the present source: run 'make bootstrap' and commit the result", file)
+			t.Errorf("%s was not compiled from the present source: run 'make bootstrap' and commit the result", file)
 		}
 	}
 }
 
-// bootstrapTests are tests of the guest's own Python, one file for each of its
-// modules.
+// bootstrapTests are the tests of the guest's own Python, one file for each of its modules.
 //
 //go:embed testdata/bootstrap/*.py
 var bootstrapTests embed.FS
 
-// testMainSource makes a file of tests a function that runs one of them, each
-// in an interpreter that the others have not touched.
+// testMainSource adds to a file of tests a main function that runs one of them, each in a fresh
+// interpreter.
 const testMainSource = `
 def main(args, context):
     if not args:

@@ -7,8 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// crafted runs code that no compiler makes, and pokes at what Python lets
-// nobody touch. Nothing protects the interpreter from it.
+// crafted runs bytecode that no compiler produces, and modifies internals that Python protects from
+// nobody.
 const crafted = `
 import gc, marshal, random, sys, types
 def template(a, b, *c, d=1):
@@ -42,9 +42,9 @@ def main(args, context):
     return 1
 `
 
-// craftedSeeds is how many pieces of broken bytecode are run, for each kind of
-// memory. About a third of them crash the interpreter.
-const craftedSeeds = 120
+// craftedSeeds is the number of broken pieces of bytecode that run on each kind of memory. About a
+// third of them crash the interpreter.
+const craftedSeeds = 48
 
 func TestCraftedBytecode(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
@@ -68,7 +68,7 @@ func TestCraftedBytecode(t *testing.T) {
 		}
 		t.Logf("ended: %v", ends)
 		if ends[runtime.ClassCrashed] == 0 && !testing.Short() {
-			t.Error("no seed has crashed the interpreter: the test shows nothing")
+			t.Error("no seed has crashed the interpreter: the test is not meaningful")
 		}
 	})
 }

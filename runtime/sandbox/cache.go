@@ -17,31 +17,30 @@ import (
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// What a compilation cache consists of.
+// Files and folders of a compilation cache.
 const (
-	sumFile = "SHA256" // the hash of all else
-	keptDir = "kept"   // wazero's cache, which has the code under the key of the hollow module
-	newDir  = "new"    // another one, in which code is compiled
+	sumFile = "SHA256" // hash of all other files
+	codeDir = "kept"   // wazero cache that holds the code under the key of the hollow module
+	newDir  = "new"    // wazero cache that new code is compiled into
 )
 
-// A compilationCache keeps machine code in a directory. What lies there will be
-// executed, and wazero guards it by a CRC of parts only, so it is used only as
-// it was left: it has a hash of its own. Code that does not match it, or that
-// compiling fails with, is removed and made anew. Without a directory, or with
-// one that cannot be written, nothing is kept.
+// compilationCache stores machine code in a directory. The files there will be executed, and wazero
+// protects only parts of them with a CRC, so the cache is used only if it is exactly as it was
+// left: it has a hash of its own. Code that does not match the hash, or that fails to load, is
+// removed and compiled again. Without a directory, or with one that cannot be written, nothing is
+// stored.
 //
-// Before wazero looks into its cache it reads and validates the module, which
-// takes longer than all else there is to do with code that is compiled. Its key
-// is a hash of the module and of the processor's features; what it finds is not
-// compared with the module. So what is kept of a module stands under the key of
-// its hollow one, which is validated in no time.
+// Before wazero searches its cache it reads and validates the module, which takes longer than
+// everything else that is left to do for compiled code. Its key is a hash of the module and of the
+// processor's features; it does not compare the code it finds with the module. So the code of a
+// module is stored under the key of its hollow module, which wazero validates in almost no time.
 type compilationCache struct {
-	dir   string // empty: keep nothing
-	known bool   // the directory is as it was left
-	log   *slog.Logger
+	dir    string // empty: store nothing
+	intact bool   // the directory is exactly as it was left
+	log    *slog.Logger
 }
 
-// compilation is a module compiled by an engine of its own.
+// compilation is a compiled module with the engine that compiled it.
 type compilation struct {
 	engine wazero.Runtime
 	module wazero.CompiledModule
@@ -49,78 +48,78 @@ type compilation struct {
 
 func (c compilation) close() error { return c.engine.Close(context.Background()) }
 
-// compiler compiles a module with a cache, if it is not nil.
+// compiler compiles a module, with the cache unless it is nil.
 type compiler func(cache wazero.CompilationCache, module []byte) (compilation, error)
 
-// openCompilationCache makes dir if need be and checks what is in it.
+// openCompilationCache creates dir if it does not exist and verifies its content.
 func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
 	c := &compilationCache{log: log}
 	if dir == "" {
 		return c
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		log.Warn("the compilation cache cannot be kept; every start compiles anew", "reason", err)
+		log.Warn("the compilation cache cannot be written; every start compiles again", "reason", err)
 		return c
 	}
 	c.dir = dir
 	sum, err := hashTree(dir)
-	kept, readErr := os.ReadFile(c.path(sumFile))
-	c.known = err == nil && readErr == nil && string(kept) == sum
-	if !c.known && readErr == nil {
+	stored, readErr := os.ReadFile(c.path(sumFile))
+	c.intact = err == nil && readErr == nil && string(stored) == sum
+	if !c.intact && readErr == nil {
 		log.Warn("the compilation cache is not as it was left; compiling anew", "dir", dir)
 	}
 	return c
 }
 
-// compile gives a compiled module, from the cache if it is there. If it is not,
-// keep puts it there, which takes a little while; it is never nil.
-func (c *compilationCache) compile(module []byte, compile compiler) (made compilation, keep func(), err error) {
-	keep = func() {}
+// compile returns the compiled module, from the cache if it is there. Otherwise the returned store
+// writes it to the cache, which takes a little while. store is never nil if err is nil.
+func (c *compilationCache) compile(module []byte, compile compiler) (made compilation, store func(), err error) {
+	store = func() {}
 	hollow, err := wasmbin.Hollow(module)
 	if err != nil {
 		return compilation{}, nil, err
 	}
-	if c.known {
+	if c.intact {
 		if made, err = c.load(hollow, compile); err == nil {
-			return made, keep, nil
+			return made, store, nil
 		}
-		c.log.Info("the compilation cache is of no use; compiling anew", "reason", err)
+		c.log.Info("the compilation cache cannot be used; compiling again", "reason", err)
 	}
 	if c.dir != "" {
 		if made, err = c.compileNew(module, compile); err == nil {
-			return made, func() { c.keep(hollow, compile) }, nil
+			return made, func() { c.store(hollow, compile) }, nil
 		}
-		c.log.Warn("the compilation cache cannot be kept; every start compiles anew", "reason", err)
+		c.log.Warn("the compilation cache cannot be written; every start compiles again", "reason", err)
 	}
 	made, err = compile(nil, module)
-	return made, keep, err
+	return made, store, err
 }
 
 func (c *compilationCache) path(name string) string { return filepath.Join(c.dir, name) }
 
-// errMissed says that wazero has not found what it looked for.
-var errMissed = errors.New("it is of another release or another processor")
+// errMissed reports that wazero did not find the code in its cache.
+var errMissed = errors.New("it belongs to another release or another processor")
 
-// load gives what was kept of a module. What wazero does not find it compiles,
-// and that the hollow module must not be used for.
+// load returns the cached code of a module. If wazero does not find the code, it compiles the
+// module that it was given; the result for a hollow module must not be used.
 func (c *compilationCache) load(hollow []byte, compile compiler) (compilation, error) {
-	before, err := onlyFileIn(c.path(keptDir))
+	before, err := onlyFileIn(c.path(codeDir))
 	if err != nil {
 		return compilation{}, err
 	}
-	made, err := compileIn(c.path(keptDir), hollow, compile)
+	made, err := compileIn(c.path(codeDir), hollow, compile)
 	if err != nil {
 		return compilation{}, err
 	}
-	// It would have written a file, be it with the same name.
-	after, err := onlyFileIn(c.path(keptDir))
+	// A miss would have written a file, perhaps with the same name.
+	after, err := onlyFileIn(c.path(codeDir))
 	if err != nil || !os.SameFile(before.FileInfo, after.FileInfo) || !before.ModTime().Equal(after.ModTime()) {
 		return compilation{}, errors.Join(errMissed, made.close())
 	}
 	return made, nil
 }
 
-// compileNew compiles a module in newDir, and leaves nothing else.
+// compileNew compiles a module into newDir and removes everything else in the cache.
 func (c *compilationCache) compileNew(module []byte, compile compiler) (compilation, error) {
 	if err := emptyDir(c.dir); err != nil {
 		return compilation{}, err
@@ -128,16 +127,15 @@ func (c *compilationCache) compileNew(module []byte, compile compiler) (compilat
 	return compileIn(c.path(newDir), module, compile)
 }
 
-// keep puts the code that was compiled in newDir under the key of the hollow
-// module.
-func (c *compilationCache) keep(hollow []byte, compile compiler) {
+// store moves the code compiled in newDir to the key of the hollow module.
+func (c *compilationCache) store(hollow []byte, compile compiler) {
 	if err := c.seal(hollow, compile); err != nil {
-		c.log.Warn("the compilation cache cannot be sealed; the next start compiles anew", "reason", err)
+		c.log.Warn("the compilation cache cannot be sealed; the next start compiles again", "reason", err)
 	}
 }
 
 func (c *compilationCache) seal(hollow []byte, compile compiler) error {
-	standIn, err := compileIn(c.path(keptDir), hollow, compile)
+	standIn, err := compileIn(c.path(codeDir), hollow, compile)
 	if err == nil {
 		err = standIn.close()
 	}
@@ -148,7 +146,7 @@ func (c *compilationCache) seal(hollow []byte, compile compiler) error {
 	if err != nil {
 		return err
 	}
-	to, err := onlyFileIn(c.path(keptDir))
+	to, err := onlyFileIn(c.path(codeDir))
 	if err != nil {
 		return err
 	}
@@ -174,7 +172,7 @@ func compileIn(dir string, module []byte, compile compiler) (compilation, error)
 	return made, nil
 }
 
-// cachedFile is a file below a directory of wazero's.
+// cachedFile is a file in one of wazero's cache directories.
 type cachedFile struct {
 	path string
 	fs.FileInfo
@@ -197,7 +195,7 @@ func onlyFileIn(dir string) (only cachedFile, err error) {
 	return only, err
 }
 
-// hashTree hashes the names and contents of all files below dir but the sum.
+// hashTree returns a hash of the names and contents of all files below dir except sumFile.
 func hashTree(dir string) (string, error) {
 	h := sha256.New()
 	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {

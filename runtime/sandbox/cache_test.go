@@ -15,7 +15,7 @@ import (
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// constant is a module whose function f returns a small number.
+// constant returns a module whose function f returns a small number.
 func constant(number byte) []byte {
 	return wasmbin.Join([]wasmbin.Section{
 		{ID: wasmbin.SectionType, Body: []byte{1, wasmbin.FormFunc, 0, 1, wasmbin.TypeI32}},
@@ -25,37 +25,38 @@ func constant(number byte) []byte {
 	})
 }
 
-// compiled compiles constant(number) with what lies in dir and runs it. It tells
-// whether the code had to be compiled.
-func compiled(t *testing.T, dir string, number byte) (anew bool) {
+// compiled compiles constant(number) with the cache in dir and runs it. It reports whether the code
+// had to be compiled.
+func compiled(t *testing.T, dir string, number byte) (fresh bool) {
 	t.Helper()
 	module := constant(number)
-	made, keep, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(module, func(cache wazero.CompilationCache, m []byte) (compilation, error) {
-		anew = anew || bytes.Equal(m, module)
+	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(module, func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+		fresh = fresh || bytes.Equal(m, module)
 		return compileModule(t.Context(), cache, m)
 	})
 	must(t, err)
-	keep()
+	store()
 	instance, err := made.engine.InstantiateModule(t.Context(), made.module, wazero.NewModuleConfig())
 	must(t, err)
 	results, err := instance.ExportedFunction("f").Call(t.Context())
 	if err != nil || results[0] != uint64(number) {
-		t.Errorf("what was compiled gives %v, %v, want %d", results, err, number)
+		t.Errorf("the compiled code returns %v, %v, want %d", results, err, number)
 	}
 	must(t, made.close())
-	return anew
+	return fresh
 }
 
-// codeIn is the file with machine code.
+// codeIn returns the path of the file with machine code.
 func codeIn(t *testing.T, dir string) string {
 	t.Helper()
-	file, err := onlyFileIn(filepath.Join(dir, keptDir))
+	file, err := onlyFileIn(filepath.Join(dir, codeDir))
 	must(t, err)
 	return file.path
 }
 
-// Code is taken from the cache as long as it is there as it was left. Whatever is
-// done to it, what the module says is run, and the next start finds it again.
+// TestCacheIsUsedOnlyAsItWasLeft damages the cache in many ways. Code is taken from the cache only
+// if it is exactly as it was left. After any damage the module's own code runs, and the next start
+// finds it in the cache.
 func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
 	for name, tamper := range map[string]func(t *testing.T, dir string){
 		"nothing": func(*testing.T, string) {},
@@ -68,7 +69,7 @@ func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
 		"cut":    func(t *testing.T, dir string) { must(t, os.Truncate(codeIn(t, dir), 10)) },
 		"a file": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "more"), "evil") },
 		"a rename": func(t *testing.T, dir string) {
-			must(t, os.Rename(codeIn(t, dir), filepath.Join(dir, keptDir, "kode")))
+			must(t, os.Rename(codeIn(t, dir), filepath.Join(dir, codeDir, "kode")))
 		},
 		"no code": func(t *testing.T, dir string) { must(t, os.Remove(codeIn(t, dir))) },
 		"the sum": func(t *testing.T, dir string) { write(t, filepath.Join(dir, sumFile), "evil") },
@@ -87,45 +88,45 @@ func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "cache")
 			if !compiled(t, dir, 42) {
-				t.Fatal("there was code in a new cache")
+				t.Fatal("a new cache had code")
 			}
 			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 				t.Errorf("the cache's folder: %v, %v", info.Mode(), err)
 			}
 			tamper(t, dir)
-			if anew := compiled(t, dir, 42); anew != (name != "nothing") {
-				t.Errorf("compiled anew: %v", anew)
+			if fresh := compiled(t, dir, 42); fresh != (name != "nothing") {
+				t.Errorf("compiled: %v", fresh)
 			}
 			if compiled(t, dir, 42) {
-				t.Error("a cache made anew is not used")
+				t.Error("the rewritten cache is not used")
 			}
 		})
 	}
 }
 
-// A hollow module is the same for modules that differ in nothing but their code,
-// but for its mark: what was kept of another release must not be run.
+// TestCacheOfAnotherRelease changes the code of a module. The hollow modules of two such modules
+// differ only in their mark, which must prevent that the code of another release is run.
 func TestCacheOfAnotherRelease(t *testing.T) {
 	dir := t.TempDir()
 	compiled(t, dir, 1)
 	old := codeIn(t, dir)
 	if !compiled(t, dir, 2) {
-		t.Error("the code of another module was taken")
+		t.Error("the code of another module was used")
 	}
 	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the code of another module is still there: %v", err)
 	}
 	if compiled(t, dir, 2) {
-		t.Error("what was compiled instead is not used")
+		t.Error("the code compiled instead is not used")
 	}
 }
 
-// A cache that is as it was left, but that compiling fails with, is made anew, as
-// is what wazero takes for stale: that it compiles and writes under the same name.
+// TestCacheThatIsOfNoUse covers caches that are intact but that cannot be loaded. They are compiled
+// again, as are entries that wazero considers stale, which it writes under the same name.
 func TestCacheThatIsOfNoUse(t *testing.T) {
 	for name, change := range map[string]func(code []byte) []byte{
 		"no code": func([]byte) []byte { return []byte("no code") },
-		"stale":   func(code []byte) []byte { return code[:len(code)-4] }, // as before there were tables of what is caught
+		"stale":   func(code []byte) []byte { return code[:len(code)-4] }, // from a wazero release before the table of caught exceptions
 	} {
 		dir := t.TempDir()
 		compiled(t, dir, 42)
@@ -136,12 +137,12 @@ func TestCacheThatIsOfNoUse(t *testing.T) {
 		must(t, err)
 		write(t, filepath.Join(dir, sumFile), sum)
 		if !compiled(t, dir, 42) || compiled(t, dir, 42) {
-			t.Errorf("%s: it was not made anew once", name)
+			t.Errorf("%s: the cache was not rewritten exactly once", name)
 		}
 	}
 }
 
-// Where nothing can be written, or nothing is to be kept, all is compiled.
+// TestNoCache compiles everything where nothing can be written, or nothing should be stored.
 func TestNoCache(t *testing.T) {
 	for _, dir := range []string{"", filepath.Join(t.TempDir(), "file", "cache")} {
 		if dir != "" {
@@ -153,19 +154,19 @@ func TestNoCache(t *testing.T) {
 			}
 		}
 	}
-	// The disk is full when there is something to be kept.
+	// Compiling works; storing fails because the disk is full.
 	dir := t.TempDir()
-	made, keep, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
 		if cache != nil {
 			return compilation{}, errors.New("no space is left")
 		}
 		return compileModule(context.Background(), nil, m)
 	})
 	must(t, err)
-	keep()
+	store()
 	must(t, made.close())
 	if !compiled(t, dir, 42) {
-		t.Error("there is code")
+		t.Error("code was stored")
 	}
 }
 

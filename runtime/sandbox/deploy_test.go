@@ -16,7 +16,7 @@ var rejectedPrograms = []struct {
 	name, source string
 	class        runtime.Class
 	line         int
-	message      string // part of type or message
+	message      string // part of the type or the message
 }{
 	{"nothing", "", runtime.ClassError, 0, "no function main"},
 	{"no main", "x = 1\n", runtime.ClassError, 0, "no function main"},
@@ -66,12 +66,12 @@ func TestRejectedPrograms(t *testing.T) {
 					t.Errorf("line %d, want %d: %+v", f.Line, r.line, *f)
 				}
 				if !strings.Contains(f.Type+": "+f.Message, r.message) {
-					t.Errorf("says %s: %s, want %q in it", f.Type, f.Message, r.message)
+					t.Errorf("got %s: %s, want %q in it", f.Type, f.Message, r.message)
 				}
 				if box.images.get(keyOf(p)) != nil {
-					t.Error("an image is kept")
+					t.Error("an image is cached")
 				}
-				// Asked to run, it says the same.
+				// A run reports the same failure.
 				checkClass(t, runInTime(t, box, p, "{}"), r.class)
 			})
 		}

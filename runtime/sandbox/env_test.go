@@ -11,8 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// environment tells what a run sees of its environment, in whatever way, and
-// leaves what the args say.
+// environment returns what a run sees of its environment in every way that Python offers, and
+// changes the environment as the args say.
 const environment = `
 import os
 at_deployment = dict(os.environ)
@@ -72,7 +72,8 @@ func sees(t *testing.T, o runtime.Outcome, context map[string]string, want map[s
 	}
 }
 
-// A run sees its environment, and no other run does, however it ended.
+// TestARunSeesItsEnvironmentAlone verifies that a run sees its own environment and that no other
+// run does, however the run ended.
 func TestARunSeesItsEnvironmentAlone(t *testing.T) {
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
 		box := openBox(t, Options{IdleSlots: 1, Portable: !shared.guest.mapped})
@@ -85,7 +86,11 @@ func TestARunSeesItsEnvironmentAlone(t *testing.T) {
 		env := map[string]string{"MODE": "fast", "SECRET": "s3cret \"x\"\n\u00fc", "EMPTY": "", "BIG": strings.Repeat("v", 60_000)}
 		for _, args := range []string{`{}`, `{"raise":1}`, `{"exit":1}`, `{"loop":1}`, `{"fill":1}`} {
 			for name, next := range map[string]runtime.Program{"the same": same, "another function": other, "another tenant": stranger} {
-				o := runWith(t, box, same, args, `{"key":"value"}`, env)
+				limited := same
+				if args != "{}" {
+					limited.Limits.Timeout = 300 * time.Millisecond
+				}
+				o := runWith(t, box, limited, args, `{"key":"value"}`, env)
 				if args == "{}" {
 					sees(t, o, map[string]string{"key": "value"}, env)
 				} else if o.Failure == nil {
@@ -108,8 +113,8 @@ func TestARunSeesItsEnvironmentAlone(t *testing.T) {
 	})
 }
 
-// A context that holds an array, or looks like the pair that the guest is told,
-// stays what it is.
+// TestAContextIsNotTakenForAnEnvironment passes contexts that are arrays, or that look like the
+// pair of context and environment. The function must receive them unchanged.
 func TestAContextIsNotTakenForAnEnvironment(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, "import os\ndef main(args, context): return [context, os.environ.get('A')]\n", runtime.Limits{})
@@ -124,8 +129,8 @@ func TestAContextIsNotTakenForAnEnvironment(t *testing.T) {
 	})
 }
 
-// Limits of a call bound that run alone: the image is made within those of the
-// program, also if it is gone.
+// TestLimitsOfACall verifies that the limits of a call apply to that run only: the image is built
+// within the limits of the program, also if it has to be rebuilt.
 func TestLimitsOfACall(t *testing.T) {
 	const source = "data = bytearray(80 << 20)\ndef main(args, context):\n    b = bytearray(args['n'] << 20)\n    while args.get('loop'): pass\n    return len(b) + len(data)\n"
 	eachBox(t, func(t *testing.T, box *Sandbox) {

@@ -7,7 +7,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestFilesOutsideAreOutOfReach tries to get at what the machine has.
+// TestFilesOutsideAreOutOfReach tries to reach files of the machine.
 func TestFilesOutsideAreOutOfReach(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, `
@@ -85,7 +85,7 @@ except OSError as e: return errno.errorcode[e.errno]`, `"ENAMETOOLONG"`},
 		} {
 			t.Run(name, func(t *testing.T) {
 				p := deployed(t, box, body("import os\nos.chdir('/tmp')\n"+c.main), runtime.Limits{OpenFiles: 64, Tmp: 8 * runtime.MiB, Timeout: time.Minute})
-				// And again: what one run has used up is there for the next.
+				// Twice: what one run has used up is available to the next.
 				for range 2 {
 					if got := result(t, box, p, "{}"); got != c.want {
 						t.Errorf("got %s, want %s", got, c.want)
@@ -93,14 +93,14 @@ except OSError as e: return errno.errorcode[e.errno]`, `"ENAMETOOLONG"`},
 				}
 			})
 		}
-		if got := box.tmp.Load(); got != 1024*runtime.MiB {
-			t.Errorf("%d bytes of /tmp are not given back", 1024*runtime.MiB-got)
+		if got := box.tmpBudget.Load(); got != 1024*runtime.MiB {
+			t.Errorf("%d bytes of /tmp are not released", 1024*runtime.MiB-got)
 		}
 	})
 }
 
-// TestAllOfTmpIsShared: all runs together have a limit too, and a run that meets
-// it is told that the disk is full.
+// TestAllOfTmpIsShared verifies that all runs together have a limit, and that a run which reaches
+// it gets an error that the disk is full.
 func TestAllOfTmpIsShared(t *testing.T) {
 	box := openBox(t, Options{TmpBytes: 4 * runtime.MiB})
 	p := deployed(t, box, body(`
@@ -109,17 +109,17 @@ except OSError: return "full"
 return "fits"`), runtime.Limits{})
 	for range 3 {
 		if got := result(t, box, p, `{"n":5000000}`); got != `"full"` {
-			t.Errorf("too much %s", got)
+			t.Errorf("writing too much returned %s", got)
 		}
 		if got := result(t, box, p, `{"n":3000000}`); got != `"fits"` {
-			t.Errorf("little is %s", got)
+			t.Errorf("writing little returned %s", got)
 		}
 	}
 }
 
-// TestClosedDescriptorsComeBack: closing stdio and the root is each run's own
-// affair.
-func TestClosedDescriptorsComeBack(t *testing.T) {
+// TestClosedDescriptorsAreRestored verifies that a run which closes stdio and the root does not
+// affect the next run.
+func TestClosedDescriptorsAreRestored(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, body("import os\nprint('x')\nn = len(os.listdir('/'))\nos.closerange(0, 10)\nreturn n"), runtime.Limits{})
 		for range 3 {

@@ -22,10 +22,10 @@ import (
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
-// wasmPage is the unit in which linear memory grows.
+// wasmPage is the unit in which linear memory grows, in bytes.
 const wasmPage = 64 * runtime.KiB
 
-// Names of what the guest exports.
+// Names of the guest's exports.
 const (
 	exportStack   = "__stack_pointer"
 	exportTicks   = instrument.TicksGlobal
@@ -42,20 +42,20 @@ const (
 // guest is the compiled guest and the base image made with it.
 type guest struct {
 	engine wazero.Runtime
-	module wazero.CompiledModule // without data segments: memory is laid as an image
+	module wazero.CompiledModule // without data segments: the memory is loaded from an image
 	base   *baseImage
-	bare   *image // the base image itself: what deployments start from
+	bare   *image // the base image itself; deployments start from it
 	mapped bool   // slots use mappedMemory
 	tree   *wasi.Tree
 	clock  hostClock
 	log    *slog.Logger
 }
 
-// maxCompilers is how many processors at most compile the guest, once per machine.
-// Each takes some 40 MB for it.
+// maxCompilers is the largest number of processors that compile the guest, once per machine. Each
+// needs some 40 MB for it.
 const maxCompilers = 8
 
-// hostClock is the machine's clock as guests see it.
+// hostClock is the machine's clock as the guests see it.
 type hostClock struct{ start time.Time }
 
 // Now implements wasi.Clock.
@@ -64,17 +64,17 @@ func (c hostClock) Now() (wall, monotonic int64) {
 	return now.UnixNano(), int64(now.Sub(c.start))
 }
 
-// openGuest compiles the guest, or finds it compiled in the cache. What does not
-// wait for each other is done at the same time: servers start in half a second.
+// openGuest compiles the guest, or loads the compiled code from the cache. Steps that do not depend
+// on each other run at the same time, so that a server starts in half a second.
 func openGuest(ctx context.Context, o Options) (*guest, error) {
 	g := &guest{log: o.Log, clock: hostClock{time.Now()}}
 	var data []wasmbin.Segment
 	var cache *compilationCache
-	var keep func()
+	var storeCode func()
 	checked := make(chan struct{})
 	var work errgroup.Group
 	work.Go(func() error {
-		// What compiling waits for comes first.
+		// This comes first because compiling waits for it.
 		cache = openCompilationCache(o.CacheDir, o.Log)
 		close(checked)
 		files, err := pyguest.Files()
@@ -94,13 +94,13 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 			return err
 		}
 		<-checked
-		keep, err = g.compile(experimental.WithCompilationWorkers(ctx, min(o.Places, maxCompilers)), cache, code)
+		storeCode, err = g.compile(experimental.WithCompilationWorkers(ctx, min(o.Places, maxCompilers)), cache, code)
 		return err
 	})
 	err := work.Wait()
 	if err == nil {
 		work.Go(func() error {
-			keep()
+			storeCode()
 			return nil
 		})
 		work.Go(func() error { return g.makeBase(ctx, data, o.Portable) })
@@ -112,10 +112,10 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 	return g, nil
 }
 
-// checkGlobals checks what slots build on: that all state of an instance is its
-// memory, which is restored, its tables, which no instruction of the guest
-// changes, and the globals that are set back. That of the tables takes reading
-// all of the code: the instrumenter does it, and a test.
+// checkGlobals verifies what slots rely on: all state of an instance is its memory, which is
+// restored, its tables, which no instruction of the guest changes, and the globals that slots
+// reset. Verifying the tables takes reading all of the code, so the instrumenter and a test do
+// that.
 func checkGlobals(binary []byte) error {
 	globals, err := wasmbin.Globals(binary)
 	if err != nil {
@@ -123,27 +123,26 @@ func checkGlobals(binary []byte) error {
 	}
 	for _, g := range globals {
 		if !slices.Contains(g.Exports, exportStack) && !slices.Contains(g.Exports, exportTicks) {
-			return fmt.Errorf("the guest has a mutable global %d %q that slots do not set back", g.Index, g.Exports)
+			return fmt.Errorf("the guest has a mutable global %d %q that slots do not reset", g.Index, g.Exports)
 		}
 	}
 	return nil
 }
 
-func (g *guest) compile(ctx context.Context, kept *compilationCache, code []byte) (keep func(), err error) {
-	made, keep, err := kept.compile(code, func(cache wazero.CompilationCache, module []byte) (compilation, error) {
+func (g *guest) compile(ctx context.Context, cache *compilationCache, code []byte) (store func(), err error) {
+	made, store, err := cache.compile(code, func(cache wazero.CompilationCache, module []byte) (compilation, error) {
 		return compileModule(ctx, cache, module)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("compiling the guest: %w", err)
 	}
 	g.engine, g.module = made.engine, made.module
-	return keep, g.exportHost(ctx, g.engine)
+	return store, g.exportHost(ctx, g.engine)
 }
 
 func compileModule(ctx context.Context, cache wazero.CompilationCache, module []byte) (compilation, error) {
-	// The compiler or nothing: wazero's interpreter is slower by an order of
-	// magnitude, and would be taken silently where memory cannot be made
-	// executable.
+	// Require the compiler. wazero would silently fall back to its interpreter where memory cannot
+	// be made executable, and that is slower by an order of magnitude.
 	config := wazero.NewRuntimeConfigCompiler().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithMemoryLimitPages(runtime.MaxMemory / wasmPage)
@@ -158,7 +157,7 @@ func compileModule(ctx context.Context, cache wazero.CompilationCache, module []
 	return compilation{engine, compiled}, nil
 }
 
-// exportHost gives the runtime the modules that the guest imports.
+// exportHost adds to the engine the modules that the guest imports.
 func (g *guest) exportHost(ctx context.Context, engine wazero.Runtime) error {
 	if err := wasi.Instantiate(ctx, engine, func(ctx context.Context) *wasi.System { return slotOf(ctx).system }); err != nil {
 		return err
@@ -183,10 +182,10 @@ func (g *guest) exportHost(ctx context.Context, engine wazero.Runtime) error {
 	return err
 }
 
-// instantiate makes a slot over a memory. The memory is not laid yet.
-func (g *guest) instantiate(ctx context.Context, m memory, places *places, tmp *atomic.Int64) (*slot, error) {
-	s := &slot{guest: g, places: places, tmp: tmp, memory: m}
-	s.host = hostContext{context.Background(), s}
+// instantiate creates a slot over a memory into which no image has been loaded yet.
+func (g *guest) instantiate(ctx context.Context, m memory, p *processors, tmpBudget *atomic.Int64) (*slot, error) {
+	s := &slot{guest: g, processors: p, tmpBudget: tmpBudget, memory: m}
+	s.host = hostContext{noCall, s}
 	var err error
 	s.system, err = wasi.New(wasi.Config{
 		Tree: g.tree, Clock: g.clock, Random: rand.Reader, Control: s,
@@ -208,13 +207,13 @@ func (g *guest) instantiate(ctx context.Context, m memory, places *places, tmp *
 		s.instance.Close(ctx)
 		return nil, fmt.Errorf("the guest does not export %s and %s", exportStack, exportTicks)
 	}
-	s.ticks0 = s.ticks.Get()
+	s.initialTicks = s.ticks.Get()
 	s.bind()
 	return s, nil
 }
 
-// newSlot makes a slot to run images in.
-func (g *guest) newSlot(ctx context.Context, places *places, tmp *atomic.Int64) (*slot, error) {
+// newSlot creates a slot for running images.
+func (g *guest) newSlot(ctx context.Context, p *processors, tmpBudget *atomic.Int64) (*slot, error) {
 	var m memory
 	if g.mapped {
 		mapped, err := newMappedMemory(g.base, runtime.MaxMemory)
@@ -225,7 +224,7 @@ func (g *guest) newSlot(ctx context.Context, places *places, tmp *atomic.Int64) 
 	} else {
 		m = newCopiedMemory(g.base.size, runtime.MaxMemory)
 	}
-	s, err := g.instantiate(ctx, m, places, tmp)
+	s, err := g.instantiate(ctx, m, p, tmpBudget)
 	if err != nil {
 		m.close()
 	}

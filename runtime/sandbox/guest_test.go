@@ -7,8 +7,8 @@ import (
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 )
 
-// TestStateOfTheGuestIsKnown holds the embedded guest to what restoring a slot
-// builds on.
+// TestStateOfTheGuestIsKnown verifies that the embedded guest has only the state that slots
+// restore.
 func TestStateOfTheGuestIsKnown(t *testing.T) {
 	binary, err := pyguest.Module()
 	if err != nil {

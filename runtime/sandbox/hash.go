@@ -12,23 +12,22 @@ import (
 	"github.com/faaspot/faaspot/pyguest"
 )
 
-// A hasher computes the block function of one algorithm with the processor's
-// instructions, by way of a hash of Go's whose state is set and read again. The
-// guest keeps the state in words of its own byte order, little-endian; Go
-// marshals it big-endian, behind a mark of its own.
+// hasher computes the block function of one algorithm with the processor's instructions. It sets
+// the state of a Go hash, writes blocks, and reads the state back. The guest stores the state as
+// little-endian words; Go marshals it big-endian, after a marker of its own.
 type hasher struct {
 	hash      hash.Hash
-	words     int // of the state
+	words     int // number of words in the state
 	wordBytes int
-	before    []byte // a state as Go marshals it: stateMark, the words, and an unfinished block, which is empty
-	after     []byte // likewise
+	before    []byte // marshalled state: stateMark bytes, the words, and an unfinished block, which is empty
+	after     []byte // marshalled state after the blocks, laid out like before
 }
 
-// stateMark is the length of what stands in front of the words, in bytes.
+// stateMark is the number of bytes before the words of a marshalled state.
 const stateMark = 4
 
-// hashers are the algorithms that guests may use, made on first use. They hold
-// nothing between two calls that matters.
+// hashers holds the algorithms that guests may use, created on first use. They have no state that
+// matters between two calls.
 type hashers [pyguest.HashSHA512 + 1]*hasher
 
 func (h *hashers) get(algorithm int32) *hasher {
@@ -51,7 +50,7 @@ func (h *hashers) get(algorithm int32) *hasher {
 }
 
 func newHasher(h hash.Hash, words, wordBytes int) *hasher {
-	// A hash without input marshals to what is right in all but the words.
+	// The marshalled state of a hash without input is correct except for the words.
 	fresh, err := h.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
 		return nil
@@ -59,10 +58,10 @@ func newHasher(h hash.Hash, words, wordBytes int) *hasher {
 	return &hasher{hash: h, words: words, wordBytes: wordBytes, before: fresh}
 }
 
-// size gives the length of the state in the guest's memory, in bytes.
+// size returns the length in bytes of the state in the guest's memory.
 func (h *hasher) size() int { return h.words * h.wordBytes }
 
-// update runs whole blocks through the state. It reports whether it could.
+// update runs whole blocks through the state. It reports whether it succeeded.
 func (h *hasher) update(state, blocks []byte) bool {
 	if len(state) != h.size() || len(blocks)%h.hash.BlockSize() != 0 {
 		return false
@@ -90,8 +89,8 @@ func (h *hasher) reverseWords(dst, src []byte) {
 	}
 }
 
-// hashBlocks is the host's side of faas.hash(algorithm, state, blocks, len). It
-// answers 0, or -1 if it is asked for what it cannot do.
+// hashBlocks is the host side of faas.hash(algorithm, state, blocks, len). It returns 0, or -1 if
+// it refuses the request.
 func (s *slot) hashBlocks(algorithm int32, state, blocks, n uint32) int32 {
 	const refused = -1
 	h := s.hashers.get(algorithm)
@@ -106,7 +105,7 @@ func (s *slot) hashBlocks(algorithm int32, state, blocks, n uint32) int32 {
 	if !ok || !h.update(stateBytes, data) {
 		return refused
 	}
-	// The guest counts the call, not what it takes.
+	// The instrumented guest counts the call but not the work that the host does in it.
 	if s.call.hashed += n; s.call.hashed >= hashedPerCheckpoint {
 		s.call.hashed = 0
 		s.Checkpoint()
@@ -114,9 +113,10 @@ func (s *slot) hashBlocks(algorithm int32, state, blocks, n uint32) int32 {
 	return 0
 }
 
-// hashedPerCheckpoint is after how many bytes a run gives others their turn:
-// half a millisecond or so.
+// hashedPerCheckpoint is the number of hashed bytes after which a run reaches a checkpoint: about
+// half a millisecond of work.
 const hashedPerCheckpoint = 256 << 10
 
-// maxHash is what one call may hash, in bytes: a run cannot be ended within.
+// maxHash is the largest number of bytes that one call may hash. A run cannot be ended within a
+// call.
 const maxHash = 64 << 10

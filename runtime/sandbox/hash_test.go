@@ -15,8 +15,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// digestSource hashes a pattern in pieces, going on from a copy in the middle,
-// so that states are saved, taken up and mixed among algorithms.
+// digestSource hashes a pattern in pieces and continues from a copy in the middle, so that states
+// of several algorithms are saved, restored and interleaved.
 const digestSource = `
 import hashlib
 def main(args, context):
@@ -69,8 +69,7 @@ func TestHashesAreRight(t *testing.T) {
 	}
 }
 
-// FuzzHashBlocks passes anything to faas.hash: it writes to the state alone, if
-// at all.
+// FuzzHashBlocks passes arbitrary arguments to faas.hash, which may write only to the state.
 func FuzzHashBlocks(f *testing.F) {
 	const end = 64 * runtime.KiB
 	for algorithm := int32(-1); algorithm <= pyguest.HashSHA512+1; algorithm++ {
@@ -83,7 +82,7 @@ func FuzzHashBlocks(f *testing.F) {
 		f.Add(algorithm, uint32(0), uint32(0), uint32(end))
 	}
 	f.Fuzz(func(t *testing.T, algorithm int32, state, blocks, n uint32) {
-		s := doorSlot(nil)
+		s := transferSlot(nil)
 		mem := s.memory.data()
 		for i := range mem {
 			mem[i] = byte(i * 7)
@@ -91,13 +90,13 @@ func FuzzHashBlocks(f *testing.F) {
 		before := append([]byte(nil), mem...)
 		answer := s.hashBlocks(algorithm, state, blocks, n)
 		if answer != 0 && answer != -1 {
-			t.Fatalf("answers %d", answer)
+			t.Fatalf("returned %d", answer)
 		}
 		if answer == 0 {
 			copy(before[state:], mem[state:][:s.hashers.get(algorithm).size()])
 		}
 		if string(mem) != string(before) {
-			t.Fatalf("algorithm %d, state %d, blocks %d+%d, answer %d: wrote elsewhere", algorithm, state, blocks, n, answer)
+			t.Fatalf("algorithm %d, state %d, blocks %d+%d, answer %d: wrote outside the state", algorithm, state, blocks, n, answer)
 		}
 	})
 }

@@ -20,26 +20,26 @@ var (
 	hogOnly = flag.String("hogs", "", "comma-separated names of the programs that BenchmarkHogs runs; empty: all")
 )
 
-// hogMemory is what each program may use: enough that most of them work on data
+// hogMemory is the memory limit of each program in bytes: enough that most of them work on data
 // that no cache holds.
 const hogMemory = 512 * runtime.MiB
 
-// BenchmarkHogs runs each program of testdata/hogs.txtar until its time is up,
-// and reports the longest stretch between two of its yields: by the processor
-// time of its thread (gap-cpu-ms), which is what the instrumenter answers for,
-// and by the clock (gap-ms), which has in it what else the machine does.
+// BenchmarkHogs runs each program of testdata/hogs.txtar until its deadline, and reports the
+// longest stretch between two of its yields: in processor time of its thread (gap-cpu-ms), which
+// the instrumenter is responsible for, and in wall time (gap-ms), which includes other work of the
+// machine.
 //
 //	go test -run '^$' -bench Hogs -benchtime 1x
 func BenchmarkHogs(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(GCPercent)) // as in a server
-	// One that nothing shares: the clock of its places is exchanged.
+	// Open a box of its own, because the benchmark replaces the clock of its processors.
 	box, err := Open(context.Background(), Options{Places: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer box.Close()
 	var gaps gapMeter
-	box.places.now = gaps.now
+	box.processors.now = gaps.now
 
 	archive, err := txtar.ParseFile("testdata/hogs.txtar")
 	if err != nil {
@@ -61,7 +61,7 @@ func indent(text string) string {
 
 // bench runs a program once per iteration.
 func (m *gapMeter) bench(b *testing.B, box *Sandbox, source string) {
-	// Processor time is counted by thread.
+	// The kernel counts processor time per thread.
 	goruntime.LockOSThread()
 	defer goruntime.UnlockOSThread()
 	p := deployed(b, box, source, runtime.Limits{Memory: hogMemory})
@@ -83,8 +83,7 @@ func (m *gapMeter) bench(b *testing.B, box *Sandbox, source string) {
 	b.ReportMetric(float64(yields)/float64(b.N), "yields")
 }
 
-// gapMeter is a clock that notes how long it was not asked: a checkpoint asks it
-// once.
+// gapMeter is a clock that measures the time between its readings; each checkpoint reads it once.
 type gapMeter struct {
 	on        bool
 	marks     int
@@ -113,7 +112,7 @@ func (m *gapMeter) now() time.Time {
 	return now
 }
 
-// threadTime is the processor time that the calling thread has used.
+// threadTime returns the processor time that the calling thread has used.
 func threadTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {

@@ -8,21 +8,21 @@ import (
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
-// baseImage is the memory of an interpreter that has started and has imported
-// what most functions want, but runs no function yet. Made once per server
-// start, never written again.
+// baseImage is the memory of an interpreter that has started and has imported the modules that most
+// functions need, but runs no function yet. It is created once per server start and never written
+// again.
 type baseImage struct {
-	view  []byte // the memory from its offset start on, read-only; all else is zero
-	start int    // before it lies the C stack, which is empty
-	size  int    // of the whole memory; behind view lies the free heap
-	stack uint64 // __stack_pointer
+	view  []byte // memory from offset start on, read-only; all other bytes are zero
+	start int    // offset of view; the C stack, which is empty, lies before it
+	size  int    // bytes of the whole memory; the free heap lies after view
+	stack uint64 // initial __stack_pointer
 	platform
 }
 
-// zeroPage is what the memory outside baseImage.view counts as.
+// zeroPage is the content of every page outside baseImage.view.
 var zeroPage [pageSize]byte
 
-// page gives a page by its offset.
+// page returns the page at an offset.
 func (b *baseImage) page(at int) []byte {
 	if i := at - b.start; i >= 0 && i < len(b.view) {
 		return b.view[i : i+pageSize]
@@ -30,28 +30,26 @@ func (b *baseImage) page(at int) []byte {
 	return zeroPage[:]
 }
 
-// copyTo puts mem[start:end], which are whole pages, back to what the image has
-// there.
+// copyTo copies the image's content over mem[start:end], which are whole pages.
 func (b *baseImage) copyTo(mem []byte, start, end int) {
 	for at := start; at < end; at += pageSize {
 		copy(mem[at:at+pageSize], b.page(at))
 	}
 }
 
-// image is the memory that a function's runs start from: the base image but for
-// the pages that loading the function has changed. It never changes. It is
-// freed when the last of its holders releases it.
+// image is the memory that a function's runs start from: the base image with the pages that loading
+// the function has changed. It is immutable, and freed when the last holder releases it.
 type image struct {
 	base    *baseImage
-	size    int         // of the whole memory; more than the base's if it has grown
-	pages   []uint32    // page numbers that differ from the base, ascending
-	data    []byte      // their contents, one after the other, outside the Go heap
+	size    int         // bytes of the whole memory; more than the base's if it has grown
+	pages   []uint32    // numbers of the pages that differ from the base, ascending
+	data    []byte      // contents of pages, one after the other, outside the Go heap
 	files   *wasi.State // what the module body left in /tmp and open; nil if nothing
 	holders atomic.Int32
 }
 
-// newImage makes the image of a memory in which from was laid: what of it now
-// differs from the base image.
+// newImage returns the image of a memory into which from was loaded: the pages that now differ from
+// the base image.
 func newImage(base *baseImage, from *image, m memory, files *wasi.State) (*image, error) {
 	mem := m.data()
 	img := &image{base: base, size: len(mem), files: files}
@@ -82,10 +80,10 @@ func newImage(base *baseImage, from *image, m memory, files *wasi.State) (*image
 	return img, nil
 }
 
-// own gives the contents of the i-th page that is the image's own.
+// own returns the content of the i-th page that differs from the base.
 func (img *image) own(i int) []byte { return img.data[i*pageSize : (i+1)*pageSize] }
 
-// cost tells how many bytes of memory keeping the image takes.
+// cost returns the number of bytes of memory that the image takes.
 func (img *image) cost() int64 {
 	n := int64(len(img.data) + 4*len(img.pages))
 	if img.files != nil {
@@ -100,7 +98,7 @@ func (img *image) retain() *image {
 	return img
 }
 
-// release gives up being a holder.
+// release drops one holder.
 func (img *image) release() {
 	if img.holders.Add(-1) == 0 {
 		freePages(img.data)
@@ -108,19 +106,18 @@ func (img *image) release() {
 	}
 }
 
-// apply writes the image's own pages over a memory laid out as the base image.
+// apply writes the image's own pages over a memory that holds the base image.
 func (img *image) apply(mem []byte) {
 	for i, p := range img.pages {
 		copy(mem[int(p)*pageSize:], img.own(i))
 	}
 }
 
-// copyTo puts mem[start:end], which are whole pages, back to what the image has
-// there.
+// copyTo copies the image's content over mem[start:end], which are whole pages.
 func (img *image) copyTo(mem []byte, start, end int) {
 	i, _ := slices.BinarySearch(img.pages, uint32(start/pageSize))
 	for start < end {
-		// Up to the image's next own page it is the base's.
+		// Up to the image's next own page the content is the base's.
 		next := end
 		if i < len(img.pages) {
 			next = min(end, int(img.pages[i])*pageSize)

@@ -5,24 +5,24 @@ import (
 	"sync"
 )
 
-// imageKey names a function version.
+// imageKey identifies a function version.
 type imageKey struct {
 	function string
 	version  uint64
 }
 
-// images keeps the images used last, up to a bound on what they cost. Those
-// dropped are made again when they are asked for.
+// images is a cache of the most recently used images, bounded by their cost. An image that was
+// dropped is rebuilt on the next use.
 type images struct {
 	limit int64
 
 	mu    sync.Mutex
 	cost  int64
-	order list.List // of *keptImage, used last first
+	order list.List // of *cachedImage, most recently used first
 	byKey map[imageKey]*list.Element
 }
 
-type keptImage struct {
+type cachedImage struct {
 	key   imageKey
 	image *image
 }
@@ -31,7 +31,7 @@ func newImages(limit int64) *images {
 	return &images{limit: limit, byKey: make(map[imageKey]*list.Element)}
 }
 
-// get gives an image that the caller must release, or nil.
+// get returns the image, which the caller must release, or nil.
 func (c *images) get(key imageKey) *image {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,30 +40,30 @@ func (c *images) get(key imageKey) *image {
 		return nil
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(*keptImage).image.retain()
+	return e.Value.(*cachedImage).image.retain()
 }
 
-// put keeps an image, instead of one with the same key if there is one.
+// put stores an image and replaces the one with the same key, if any.
 func (c *images) put(key imageKey, img *image) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(c.byKey[key])
-	c.byKey[key] = c.order.PushFront(&keptImage{key, img.retain()})
+	c.byKey[key] = c.order.PushFront(&cachedImage{key, img.retain()})
 	c.cost += img.cost()
-	// The one just put stays even if it alone is over the limit.
+	// The new image stays even if it alone is over the limit.
 	for c.cost > c.limit && c.order.Len() > 1 {
 		c.remove(c.order.Back())
 	}
 }
 
-// drop forgets an image.
+// drop removes an image.
 func (c *images) drop(key imageKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(c.byKey[key])
 }
 
-// clear forgets all images.
+// clear removes all images.
 func (c *images) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +76,7 @@ func (c *images) remove(e *list.Element) {
 	if e == nil {
 		return
 	}
-	k := c.order.Remove(e).(*keptImage)
+	k := c.order.Remove(e).(*cachedImage)
 	delete(c.byKey, k.key)
 	c.cost -= k.image.cost()
 	k.image.release()

@@ -9,7 +9,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// testImage makes an image that costs about n pages.
+// testImage returns an image that costs about n pages.
 func testImage(t *testing.T, n int) *image {
 	t.Helper()
 	data, err := newPages(n)
@@ -21,7 +21,7 @@ func testImage(t *testing.T, n int) *image {
 	return img
 }
 
-func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
+func TestImagesDropLeastRecentlyUsed(t *testing.T) {
 	const size = 10
 	one := testImage(t, size)
 	c := newImages(3 * one.cost())
@@ -36,9 +36,9 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 		c.put(key, all[key])
 		all[key].release()
 	}
-	kept := func() (which string) {
+	cached := func() (which string) {
 		for e := c.order.Front(); e != nil; e = e.Next() {
-			which += e.Value.(*keptImage).key.function
+			which += e.Value.(*cachedImage).key.function
 		}
 		return which
 	}
@@ -51,34 +51,34 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 		img.release()
 	}
 	put(keys[3])
-	if got := kept(); got != "302" {
-		t.Errorf("kept %s", got)
+	if got := cached(); got != "302" {
+		t.Errorf("cached %s", got)
 	}
 	if all[keys[1]].data != nil || all[keys[0]].data == nil {
 		t.Error("the wrong image was freed")
 	}
-	// One that is in use lives on, though it is kept no more.
+	// An image in use stays valid after it is dropped from the cache.
 	held := c.get(keys[2])
 	put(keys[4])
 	put(keys[1])
 	put(keys[0])
 	if c.get(keys[2]) != nil || held.data == nil {
-		t.Error("an image in use was kept or freed")
+		t.Error("an image in use is still cached or was freed")
 	}
 	if held.release(); held.data != nil {
-		t.Error("an image that nobody holds was not freed")
+		t.Error("an image without holders was not freed")
 	}
-	// Put again, it replaces the one before.
+	// An image that is put again replaces the previous one.
 	before := all[keys[1]]
 	put(keys[1])
 	if before.data != nil || c.order.Len() != 3 {
-		t.Error("the one before is kept")
+		t.Error("the previous image is still cached")
 	}
 	c.drop(keys[1])
 	c.drop(keys[1])
 	c.clear()
 	if c.cost != 0 || len(c.byKey) != 0 || c.order.Len() != 0 {
-		t.Errorf("empty, it costs %d", c.cost)
+		t.Errorf("the empty cache costs %d", c.cost)
 	}
 	for key, img := range all {
 		if img.data != nil {
@@ -87,23 +87,23 @@ func TestImagesDropThoseUsedLongestAgo(t *testing.T) {
 	}
 }
 
-// TestLargestImageIsKept: one over the limit must still be there for the run
-// that it was made for.
-func TestLargestImageIsKept(t *testing.T) {
+// TestLargestImageStaysCached verifies that an image over the limit stays for the run that it was
+// built for.
+func TestLargestImageStaysCached(t *testing.T) {
 	c := newImages(1)
 	for i := range 3 {
 		img := testImage(t, 5)
 		c.put(imageKey{"f", uint64(i)}, img)
 		img.release()
 		if c.order.Len() != 1 {
-			t.Fatalf("%d images are kept", c.order.Len())
+			t.Fatalf("%d images are cached", c.order.Len())
 		}
 	}
 	c.clear()
 }
 
-// TestImageCostCountsFiles: what a module body leaves in /tmp lies in memory as
-// long as the image does.
+// TestImageCostCountsFiles verifies that files of the module body in /tmp count, because they take
+// memory as long as the image does.
 func TestImageCostCountsFiles(t *testing.T) {
 	box := boxes["mapped"]
 	const size = 8 * runtime.MiB
@@ -112,7 +112,7 @@ func TestImageCostCountsFiles(t *testing.T) {
 	img := box.images.get(keyOf(p))
 	defer img.release()
 	if img.cost() < size {
-		t.Errorf("an image with a file of %d bytes is said to cost %d", size, img.cost())
+		t.Errorf("an image with a file of %d bytes costs %d", size, img.cost())
 	}
 }
 
@@ -130,7 +130,7 @@ func TestImagesAreMadeAgain(t *testing.T) {
 						t.Fatalf("function %d returned %s", i, got)
 					}
 					if box.images.order.Len() > 1 {
-						t.Fatalf("%d images are kept, none has room", box.images.order.Len())
+						t.Fatalf("%d images are cached, none fits", box.images.order.Len())
 					}
 				}
 			}
@@ -138,7 +138,7 @@ func TestImagesAreMadeAgain(t *testing.T) {
 	}
 }
 
-// TestImageIsMadeOnce: however many ask for it at the same time.
+// TestImageIsMadeOnce requests one image from many goroutines at once; it must be built once.
 func TestImageIsMadeOnce(t *testing.T) {
 	box := openBox(t, Options{})
 	const callers = 12
@@ -160,17 +160,18 @@ func TestImageIsMadeOnce(t *testing.T) {
 	wg.Wait()
 	for _, r := range results {
 		if r != results[0] {
-			t.Errorf("made more than once: %v", results)
+			t.Errorf("built more than once: %v", results)
 			break
 		}
 	}
 	box.Forget(p.FunctionID, p.Version)
 	if got := result(t, box, p, "{}"); got == results[0] {
-		t.Error("forgotten, it is still there")
+		t.Error("a forgotten image is still cached")
 	}
 }
 
-// TestForgetWhileRunning: the run goes on, and what it holds is freed after it.
+// TestForgetWhileRunning forgets an image during a run: the run continues, and the image is freed
+// after it.
 func TestForgetWhileRunning(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, "import time\ndef main(args, context):\n    time.sleep(0.05)\n    return 1\n", runtime.Limits{})
@@ -180,7 +181,7 @@ func TestForgetWhileRunning(t *testing.T) {
 			outcome, _ := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte("{}"), Context: []byte("{}")})
 			done <- outcome
 		}()
-		for img.holders.Load() < 3 { // the cache, this test, and now the run
+		for img.holders.Load() < 3 { // the cache, this test, and the run
 			select {
 			case <-done:
 				t.Skip("the run was over before it could be seen")
@@ -193,9 +194,9 @@ func TestForgetWhileRunning(t *testing.T) {
 		if string(outcome.Result) != "1" {
 			t.Errorf("got %s", outcome.Result)
 		}
-		box.pool.forget(img)
+		box.pool.unload(img)
 		if img.release(); img.data != nil {
-			t.Errorf("%d still hold the image", img.holders.Load())
+			t.Errorf("the image still has %d holders", img.holders.Load())
 		}
 	})
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// tracks are left by a run wherever it can reach; the program then reports
-// which it finds when it starts.
+// tracks is a program that leaves tracks of a run wherever it can, and reports which of them it
+// finds at its start.
 const tracks = `
 import builtins, decimal, gc, json, locale, os, random, re, signal, sqlite3, sys, tempfile, time, types, warnings
 module = {"n": 0}
@@ -88,7 +88,7 @@ def main(args, context):
 keep = []
 `
 
-// tracksLeft is at least how many of the tracks the run itself must find.
+// tracksLeft is the least number of tracks that the run itself must find.
 const tracksLeft = 22
 
 func TestNoTracksAreLeft(t *testing.T) {
@@ -99,7 +99,7 @@ func TestNoTracksAreLeft(t *testing.T) {
 		stranger := same
 		stranger.Tenant = "stranger"
 		if got := result(t, box, same, `{"look":true}`); got != "[]" {
-			t.Fatalf("at first there is %s", got)
+			t.Fatalf("the first run finds %s", got)
 		}
 		for _, args := range []string{`{}`, `{"raise":true}`} {
 			for name, next := range map[string]runtime.Program{"the same": same, "another function": other, "another tenant": stranger} {
@@ -113,7 +113,7 @@ func TestNoTracksAreLeft(t *testing.T) {
 						}
 					}
 					if left < tracksLeft {
-						t.Errorf("only %d tracks are left for the test to find: %s", left, outcome.Result)
+						t.Errorf("only %d tracks are found by the run itself: %s", left, outcome.Result)
 					}
 				}
 				if got := result(t, box, next, `{"look":true}`); got != "[]" {
@@ -124,8 +124,8 @@ func TestNoTracksAreLeft(t *testing.T) {
 	})
 }
 
-// TestFilesOfTheModuleBody: what it leaves in /tmp and open is there for every
-// run, as it left it.
+// TestFilesOfTheModuleBody verifies that every run finds the files and descriptors of the module
+// body as the module body left them.
 func TestFilesOfTheModuleBody(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, `

@@ -9,11 +9,11 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// counts are what a process holds of the kernel.
+// counts holds the numbers of kernel resources of a process.
 type counts struct {
 	mappings int // all
 	images   int // of base images
-	reserved int // whole slots' ranges of addresses, counted by their size
+	reserved int // address ranges of whole slots, counted by their size
 	files    int // open
 }
 
@@ -31,7 +31,7 @@ func processCounts(t *testing.T) counts {
 		}
 		var start, end uint64
 		if _, err := fmt.Sscanf(line, "%x-%x rw-p", &start, &end); err == nil && !strings.Contains(line, "/") {
-			// A range less the image at its start; neighbours may be merged.
+			// A range lacks the image at its start, and neighbouring ranges may be merged.
 			c.reserved += int((end - start + runtime.MaxMemory/8) / runtime.MaxMemory)
 		}
 	}

@@ -4,7 +4,8 @@ package sandbox
 
 import "testing"
 
-// counts are what a process holds of the kernel; not told here.
+// counts holds the numbers of kernel resources of a process, which are not available on this
+// system.
 type counts struct{ mappings, images, reserved, files int }
 
 func processCounts(*testing.T) counts { return counts{} }

@@ -10,8 +10,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// A run writes into the buffer that it is given just what it writes without one,
-// however it ends.
+// TestLogsOfTheCaller verifies that a run writes the same log into the caller's buffer as into its
+// own, however it ends.
 func TestLogsOfTheCaller(t *testing.T) {
 	const source = `
 import os, sys, time
@@ -65,9 +65,9 @@ def main(args, context):
 	})
 }
 
-// If the image is gone and cannot be made again, the run wrote what its module
-// body did.
-func TestLogsOfAnImageThatIsGone(t *testing.T) {
+// TestLogsWhenTheImageCannotBeRebuilt verifies that the log of a run whose image cannot be rebuilt
+// is the log of the module body.
+func TestLogsWhenTheImageCannotBeRebuilt(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		c := runtime.RunCall{
 			Program: program("print('loading')\nraise ValueError\n", runtime.Limits{}),

@@ -2,43 +2,42 @@ package sandbox
 
 import "github.com/tetratelabs/wazero/experimental"
 
-// pageSize is the granularity at which memory is compared and restored. It is
-// the size of a kernel page on the systems that have the fast path.
+// pageSize is the unit in bytes in which memory is compared and restored. It is the kernel's page
+// size on the systems that support mappedMemory.
 const pageSize = 4096
 
-// memory is the linear memory of one slot: it can be laid out as an image and
-// put back to it after a run. One goroutine at a time.
+// memory is the linear memory of one slot: an image can be loaded into it, and restored after a
+// run. One goroutine at a time.
 type memory interface {
 	experimental.LinearMemory
 
-	// data is all of the memory at its present size.
+	// data returns all of the memory at its present size.
 	data() []byte
-	// lay makes the memory a fresh copy of the image: nothing of what was in
-	// it before remains.
-	lay(img *image) error
-	// swap makes the memory a copy of another image of the same size. It must
-	// be as its present image has it: just laid, or restored.
+	// load makes the memory a fresh copy of the image. Nothing of the previous content remains.
+	load(img *image) error
+	// swap makes the memory a copy of another image of the same size. The memory must equal its
+	// present image: just loaded, or restored.
 	swap(img *image) error
-	// restore puts the memory back to the image that was laid, which the
-	// memory must not have outgrown, and counts the pages put back.
+	// restore puts the memory back to the loaded image, which the memory must not have outgrown,
+	// and returns the number of pages that it copied.
 	restore() (pages int, err error)
-	// watch is called before the guest runs, and unwatch when it has ended: a run
-	// that writes nowhere new in between is restored at less cost. The goroutine
-	// keeps its thread until unwatch. A run that goes on for long, or waits, is
-	// not watched to its end: unwatch(false). What is over is not ended again.
+	// watch is called before the guest runs, and unwatch when it has ended: a run that writes no
+	// page that was not written before costs less to restore. The goroutine is locked to its thread
+	// until unwatch. A run that takes long, or waits, is not watched to its end and calls
+	// unwatch(false) earlier. Further calls of unwatch do nothing.
 	watch()
-	unwatch(ended bool)
-	// dirty calls f with every stretch that may differ from the image laid.
+	unwatch(finished bool)
+	// dirty calls f with every range that may differ from the loaded image.
 	dirty(f func(start, end int)) error
-	// setLimit sets how large the guest may grow the memory, in bytes.
+	// setLimit sets the largest size in bytes to which the guest may grow the memory.
 	setLimit(n int)
-	// denied says whether the guest was refused growth since setLimit.
+	// denied reports whether the guest was refused growth since setLimit.
 	denied() bool
 	// close frees the memory. No guest code may run in it any more.
 	close()
 }
 
-// growth is what the kinds of memory have in common: size and limit.
+// growth is what all kinds of memory have in common: size and limit.
 type growth struct {
 	size, limit int
 	refused     bool
@@ -48,8 +47,8 @@ func (g *growth) setLimit(n int) { g.limit, g.refused = n, false }
 
 func (g *growth) denied() bool { return g.refused }
 
-// grow answers whether the memory may have size bytes, and takes note. The size
-// that an instance starts with is that of the image, whatever the module says.
+// grow reports whether the memory may have size bytes, and records the new size. An instance starts
+// with the size of the image, whatever the module declares.
 func (g *growth) grow(size uint64, max int) bool {
 	if size <= uint64(g.size) {
 		return true

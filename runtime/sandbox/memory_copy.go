@@ -1,16 +1,16 @@
 package sandbox
 
-// copiedMemory is linear memory that asks nothing of the kernel: a plain slice
-// that is copied over as a whole. It serves where mappedMemory cannot, at the
-// price of copying the image for every run.
+// copiedMemory is linear memory that needs nothing from the kernel: a plain slice that is
+// overwritten as a whole. It is the fallback where mappedMemory does not work, at the cost of
+// copying the image for every run.
 type copiedMemory struct {
 	growth
-	buf  []byte
-	laid *image
-	max  int
+	buf    []byte
+	loaded *image
+	max    int
 }
 
-// newCopiedMemory makes memory of size bytes that can grow up to max.
+// newCopiedMemory returns memory of size bytes that can grow to max bytes.
 func newCopiedMemory(size, max int) *copiedMemory {
 	return &copiedMemory{growth: growth{size: size, limit: max}, buf: make([]byte, size), max: max}
 }
@@ -21,7 +21,7 @@ func (m *copiedMemory) Reallocate(size uint64) []byte {
 		return nil
 	}
 	if m.size > cap(m.buf) {
-		// With room to spare: Python grows in small steps.
+		// Leave room: Python grows in small steps.
 		buf := make([]byte, m.size, min(2*m.size, max(m.limit, m.size)))
 		copy(buf, m.buf)
 		m.buf = buf
@@ -35,17 +35,17 @@ func (m *copiedMemory) Free() {}
 
 func (m *copiedMemory) data() []byte { return m.buf }
 
-func (m *copiedMemory) lay(img *image) error {
-	m.laid = img
+func (m *copiedMemory) load(img *image) error {
+	m.loaded = img
 	_, err := m.restore()
 	return err
 }
 
-func (m *copiedMemory) swap(img *image) error { return m.lay(img) }
+func (m *copiedMemory) swap(img *image) error { return m.load(img) }
 
 func (m *copiedMemory) restore() (int, error) {
-	m.laid.base.copyTo(m.buf, 0, len(m.buf))
-	m.laid.apply(m.buf)
+	m.loaded.base.copyTo(m.buf, 0, len(m.buf))
+	m.loaded.apply(m.buf)
 	return len(m.buf) / pageSize, nil
 }
 

@@ -9,42 +9,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// platform is what a base image keeps for mapped memories.
+// platform is the part of a base image that mapped memories need.
 type platform struct {
 	file    int // sealed memfd with the bytes of baseImage.view
 	tracker *tracker
 }
 
-// mappedMemory is linear memory over an address range reserved once. The image
-// is mapped over its start copy-on-write, so that laying it costs a system call
-// and no copying, and the kernel knows which pages a run has written: those that
-// are no longer the image file's.
+// mappedMemory is linear memory over an address range that is reserved once. The image file is
+// mapped copy-on-write over its start. Loading an image therefore costs a system call and no
+// copying, and the kernel knows which pages a run has written: those that no longer belong to the
+// file.
 type mappedMemory struct {
 	growth
 	region []byte // all of the reserved range
 	base   *baseImage
-	laid   *image // nil before the first lay
+	loaded *image // nil before the first load
 	scan   scan
 
-	// What was written since the image was laid, as the last scan told it. It
-	// is still all if the runs since have not had a page fault: a page that
-	// nobody has written to takes one when it is first written.
-	written      []stretch
+	// Ranges written since the image was loaded, as of the last scan. The list stays complete while
+	// runs have no page fault: the first write to a page that was not written before causes one.
+	written      []byteRange
 	writtenKnown bool
-	scans        int // how often the kernel was asked
+	scans        int // number of scans by the kernel
 	faults       faultCounter
 }
 
-// stretch is a part of the memory, as offsets.
-type stretch struct{ start, end int }
+// byteRange is a part of the memory, as offsets.
+type byteRange struct{ start, end int }
 
-// restoreLimit is how many pages are copied back one by one. Beyond it, a fresh
-// mapping is the cheaper way, though the next run then takes a page fault for
-// each page it writes; and the slot gives back the memory it has no use for.
+// restoreLimit is the largest number of pages that are copied back one by one. Beyond it a fresh
+// mapping is cheaper, although the next run then takes a page fault for each page it writes; it
+// also returns unused memory to the system.
 const restoreLimit = 1024
 
-// newMappedMemory reserves max bytes of addresses. The memory has the base
-// image's size from the start.
+// newMappedMemory reserves max bytes of address space. The memory has the base image's size from
+// the start.
 func newMappedMemory(base *baseImage, max int) (*mappedMemory, error) {
 	region, err := unix.Mmap(-1, 0, max, unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
@@ -61,11 +60,11 @@ func newMappedMemory(base *baseImage, max int) (*mappedMemory, error) {
 	return m, nil
 }
 
-// avoidHugePages keeps huge pages out of a mapping: one fault makes all of such
-// a page writable. Kernels that have none refuse the advice.
+// avoidHugePages disables huge pages for a mapping, because one fault makes all of a huge page
+// writable. Kernels without huge pages refuse the advice, which is no error.
 func avoidHugePages(mem []byte) error {
 	if err := unix.Madvise(mem, unix.MADV_NOHUGEPAGE); err != nil && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("keeping huge pages away: %w", err)
+		return fmt.Errorf("disabling huge pages: %w", err)
 	}
 	return nil
 }
@@ -78,18 +77,18 @@ func (m *mappedMemory) Reallocate(size uint64) []byte {
 	return m.region[:m.size:len(m.region)]
 }
 
-// Free implements experimental.LinearMemory. wazero calls it at a time of its
-// own choosing; the mapping is freed by close alone.
+// Free implements experimental.LinearMemory. wazero calls it at a time of its own choosing, so it
+// does nothing; close frees the mapping.
 func (m *mappedMemory) Free() {}
 
 func (m *mappedMemory) data() []byte { return m.region[:m.size] }
 
-// file is the part of the memory that the base image's file is mapped over.
+// file returns the part of the memory over which the base image's file is mapped.
 func (m *mappedMemory) file() []byte { return m.region[m.base.start:][:len(m.base.view)] }
 
-func (m *mappedMemory) lay(img *image) error {
+func (m *mappedMemory) load(img *image) error {
 	file := m.file()
-	if m.laid == nil {
+	if m.loaded == nil {
 		_, err := unix.MmapPtr(m.base.file, 0, unsafe.Pointer(&file[0]), uintptr(len(file)),
 			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
 		if err != nil {
@@ -102,29 +101,29 @@ func (m *mappedMemory) lay(img *image) error {
 			return err
 		}
 	} else if err := unix.Madvise(m.data(), unix.MADV_DONTNEED); err != nil {
-		// Every page goes: over the file, the next access gets the file's
-		// page again, and elsewhere one of zeros.
+		// Drop every page. Where the file is mapped, the next access reads the file's page again;
+		// elsewhere it reads zeros.
 		return fmt.Errorf("dropping the memory of a slot: %w", err)
 	}
-	return m.become(img)
+	return m.finishLoad(img)
 }
 
 func (m *mappedMemory) swap(img *image) error {
 	if err := m.dirty(func(start, end int) { img.copyTo(m.region, start, end) }); err != nil {
 		return err
 	}
-	for _, p := range m.laid.pages {
+	for _, p := range m.loaded.pages {
 		at := int(p) * pageSize
 		img.copyTo(m.region, at, at+pageSize)
 	}
-	return m.become(img)
+	return m.finishLoad(img)
 }
 
-// become takes the last step to being a copy of an image. The image's own pages
-// count as unwritten afterwards where the tracker can tell, so that a run has
-// only what it writes itself put back.
-func (m *mappedMemory) become(img *image) error {
-	m.laid, m.writtenKnown = img, false
+// finishLoad applies the image's own pages over the base. Where the tracker allows it, these pages
+// count as unwritten afterwards, so that restoring a run copies only the pages that the run itself
+// has written.
+func (m *mappedMemory) finishLoad(img *image) error {
+	m.loaded, m.writtenKnown = img, false
 	img.apply(m.region)
 	return m.base.tracker.arm(m.file())
 }
@@ -133,25 +132,25 @@ func (m *mappedMemory) restore() (int, error) {
 	pages := 0
 	err := m.dirty(func(start, end int) {
 		if pages += (end - start) / pageSize; pages <= restoreLimit {
-			m.laid.copyTo(m.region, start, end)
+			m.loaded.copyTo(m.region, start, end)
 		}
 	})
 	if err == nil && pages > restoreLimit {
-		err = m.lay(m.laid)
+		err = m.load(m.loaded)
 	}
 	return pages, err
 }
 
 func (m *mappedMemory) watch() {
-	if m.base.tracker.counted {
+	if m.base.tracker.countsFaults {
 		m.faults.start()
 	} else {
 		m.writtenKnown = false
 	}
 }
 
-func (m *mappedMemory) unwatch(ended bool) {
-	if m.faults.on && (!m.faults.stop() || !ended) {
+func (m *mappedMemory) unwatch(finished bool) {
+	if m.faults.on && (!m.faults.stop() || !finished) {
 		m.writtenKnown = false
 	}
 }
@@ -160,7 +159,7 @@ func (m *mappedMemory) dirty(f func(start, end int)) error {
 	if !m.writtenKnown {
 		m.written = m.written[:0]
 		m.scans++
-		if err := m.scanAll(func(start, end int) { m.written = append(m.written, stretch{start, end}) }); err != nil {
+		if err := m.scanAll(func(start, end int) { m.written = append(m.written, byteRange{start, end}) }); err != nil {
 			return err
 		}
 		m.writtenKnown = true
@@ -171,13 +170,13 @@ func (m *mappedMemory) dirty(f func(start, end int)) error {
 	return nil
 }
 
-// scanAll calls f with every stretch that was written since the image was laid.
+// scanAll calls f with every range written since the image was loaded.
 func (m *mappedMemory) scanAll(f func(start, end int)) error {
 	start, end := m.base.start, m.base.start+len(m.base.view)
 	if m.base.tracker.kind != trackWritten {
 		return m.scan.each(m.region, 0, m.size, false, f)
 	}
-	// The C stack, the file, the heap beyond it.
+	// The C stack, the file, and the heap beyond it.
 	return errors.Join(
 		m.scan.each(m.region, 0, start, false, f),
 		m.scan.each(m.region, start, end, true, f),
@@ -191,11 +190,11 @@ func (m *mappedMemory) close() {
 	}
 }
 
-// prepareMapping makes a base image fit for mapped memories: its bytes go into
-// a sealed memfd. It fails where the kernel offers too little.
+// prepareMapping prepares a base image for mapped memories: it copies the bytes into a sealed
+// memfd. It fails where the kernel lacks a feature.
 func (b *baseImage) prepareMapping(content []byte) (err error) {
 	if os.Getpagesize() != pageSize {
-		return fmt.Errorf("pages are %d bytes here", os.Getpagesize())
+		return fmt.Errorf("the kernel's pages are %d bytes, want 4096", os.Getpagesize())
 	}
 	b.file, err = unix.MemfdCreate("faaspot-base-image", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
@@ -239,15 +238,15 @@ func (b *baseImage) closeMapping() {
 	}
 }
 
-// newPages gives memory outside the Go heap, so that keeping many images does
-// not make the garbage collector let as much garbage pile up.
+// newPages returns memory outside the Go heap, so that cached images do not raise the heap size at
+// which the garbage collector starts.
 func newPages(n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
 	p, err := unix.Mmap(-1, 0, n*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
-		return nil, fmt.Errorf("getting memory for an image: %w", err)
+		return nil, fmt.Errorf("allocating memory for an image: %w", err)
 	}
 	return p, nil
 }

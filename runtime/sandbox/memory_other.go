@@ -8,7 +8,7 @@ type platform struct{}
 
 type mappedMemory struct{ copiedMemory }
 
-var errNoMapping = errors.New("this system does not tell written pages")
+var errNoMapping = errors.New("this system does not report written pages")
 
 func newMappedMemory(*baseImage, int) (*mappedMemory, error) { return nil, errNoMapping }
 

@@ -1,18 +1,19 @@
 package sandbox
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// hoarders want more memory than there is.
+// hoarders need more memory than there is.
 var hoarders = []struct {
 	name    string
 	main    string
 	classes []runtime.Class
 }{
-	{"bytearray", "bytearray(10**10)", []runtime.Class{runtime.ClassMemory, runtime.ClassError}}, // over what 32 bits can say
+	{"bytearray", "bytearray(10**10)", []runtime.Class{runtime.ClassMemory, runtime.ClassError}}, // beyond 32 bits
 	{"bytearray below 2 GiB", "bytearray(2 * 10**9)", []runtime.Class{runtime.ClassMemory}},
 	{"just over", "bytearray(200 << 20)", []runtime.Class{runtime.ClassMemory}},
 	{"list", "[0] * 10**9", []runtime.Class{runtime.ClassMemory}},
@@ -48,15 +49,19 @@ func TestMemoryLimit(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		neighbour(t, box)
 		for _, limit := range []int64{runtime.MinMemory, runtime.DefaultMemory} {
-			for _, hoarder := range hoarders {
-				if limit != runtime.MinMemory && *soak == 0 {
+			for i, hoarder := range hoarders {
+				if limit != runtime.MinMemory && *soak == 0 || !sampled(box, i) {
 					continue // takes long
 				}
 				t.Run(hoarder.name, func(t *testing.T) {
-					p := deployed(t, box, body(hoarder.main), runtime.Limits{Memory: limit, Timeout: 10 * runtime.MinTimeout})
+					limits := runtime.Limits{Memory: limit, Timeout: 10 * runtime.MinTimeout}
+					if slices.Contains(hoarder.classes, runtime.ClassTimeout) {
+						limits.Timeout = 4 * runtime.MinTimeout
+					}
+					p := deployed(t, box, body(hoarder.main), limits)
 					defer box.Forget(p.FunctionID, p.Version)
 					outcome := runInTime(t, box, p, "{}")
-					// On a busy machine time may be up first.
+					// On a busy machine the deadline may pass first.
 					checkClass(t, outcome, append(hoarder.classes, runtime.ClassTimeout)...)
 					if outcome.Usage.Memory > limit {
 						t.Errorf("the memory grew to %d, the limit is %d", outcome.Usage.Memory, limit)
@@ -88,8 +93,8 @@ return caught`), runtime.Limits{})
 	})
 }
 
-// TestMemoryUpToTheLimit: what a limit promises can be had, but for what the
-// interpreter itself takes.
+// TestMemoryUpToTheLimit verifies that a function can use its memory limit, less the interpreter's
+// own share.
 func TestMemoryUpToTheLimit(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		const limit = 256 * runtime.MiB
@@ -102,10 +107,13 @@ return block[-4096 - len(block) % 4096] or len(block)`), runtime.Limits{Memory: 
 	})
 }
 
-// TestFragmentationLeavesNothing: growing to the limit and freeing, many times.
+// TestFragmentationLeavesNothing grows to the limit and frees the memory, many times.
 func TestFragmentationLeavesNothing(t *testing.T) {
-	const rounds = 30
 	eachBox(t, func(t *testing.T, box *Sandbox) {
+		rounds := times(12)
+		if !box.guest.mapped && *soak == 0 {
+			rounds = 3 // copying that much takes long
+		}
 		p := deployed(t, box, body(`
 blocks = [bytearray(1 << 20) for _ in range(90)]
 del blocks[::2]

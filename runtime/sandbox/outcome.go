@@ -7,58 +7,52 @@ import (
 
 	"github.com/faaspot/faaspot/pyguest"
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// maxFailure is how many bytes of a failure's JSON are taken from the guest. Its
-// own bounds on messages and tracebacks stay well below.
+// maxFailure is the largest number of bytes of a failure's JSON that the host reads from the guest.
+// The guest's own bounds on messages and tracebacks stay well below.
 const maxFailure = 256 * runtime.KiB
 
-// outcome tells how a call ended: by what the guest gave if it returned, by
-// what the host knows if it did not. Nothing of an error's text is for a
-// tenant, as wazero puts stack traces of the server into it.
+// outcome returns how a call ended: from the guest's answer if it returned, otherwise from what the
+// host recorded. The text of err must not reach a tenant, because wazero includes stack traces of
+// the server in it.
 func (s *slot) outcome(status int32, err error) runtime.Outcome {
 	c := &s.call
 	switch {
 	case err == nil && status == 0 && c.failure != nil:
 		f := readFailure(c.failure)
-		// CPython forgets to say MemoryError where it cannot grow its stack
-		// of frames (_PyThreadState_PushFrame).
+		// CPython does not raise MemoryError where it cannot grow its stack of frames
+		// (_PyThreadState_PushFrame).
 		if f.Type == "SystemError" && s.memory.denied() {
 			f.Class, f.Message = runtime.ClassMemory, "the function ran out of memory"
 		}
 		return runtime.Outcome{Failure: f}
 	case err == nil && status == 0 && c.result != nil:
-		if f := checkResult(c.op, c.result); f != nil {
+		if f := checkResultSize(c.op, len(c.result)); f != nil {
 			return runtime.Outcome{Failure: f}
 		}
-		return runtime.Outcome{Result: c.result}
-	case c.ended != "":
-		return runtime.Outcome{Failure: endedFailure(c)}
+		return runtime.Outcome{Result: c.result} // not known to be JSON: the engine checks that
+	case c.endClass != "":
+		return runtime.Outcome{Failure: endFailure(c)}
 	}
 	return runtime.Outcome{Failure: s.crash(err)}
 }
 
-func checkResult(op operation, result []byte) *runtime.Failure {
+// checkResultSize returns a failure if a result of n bytes is too large.
+func checkResultSize(op operation, n int) *runtime.Failure {
 	switch {
-	case op == opCompile && len(result) > maxCode:
+	case op == opCompile && n > maxCode:
 		return &runtime.Failure{Class: runtime.ClassResultTooLarge, Message: fmt.Sprintf("the code compiles to more than %d bytes", maxCode)}
-	case op == opCompile:
-		return nil // code is for the guest alone
-	case len(result) > runtime.MaxResult:
+	case op != opCompile && n > runtime.MaxResult:
 		return &runtime.Failure{
 			Class:   runtime.ClassResultTooLarge,
 			Message: fmt.Sprintf("the result is larger than %d bytes of JSON", runtime.MaxResult),
 		}
 	}
-	if err := strictjson.Check(result, strictjson.Options{}); err != nil {
-		return &runtime.Failure{Class: runtime.ClassResultInvalid, Message: "the result is not valid JSON: " + err.Error()}
-	}
 	return nil
 }
 
-// guestClasses are the classes that the guest may claim. The others are the
-// host's to tell.
+// guestClasses holds the classes that the guest may report. Only the host reports the others.
 var guestClasses = map[runtime.Class]bool{
 	runtime.ClassError: true, runtime.ClassMemory: true, runtime.ClassExited: true,
 	runtime.ClassResultInvalid: true, runtime.ClassResultTooLarge: true,
@@ -83,9 +77,9 @@ func readFailure(p []byte) *runtime.Failure {
 	}
 }
 
-func endedFailure(c *call) *runtime.Failure {
-	f := &runtime.Failure{Class: c.ended}
-	switch c.ended {
+func endFailure(c *call) *runtime.Failure {
+	f := &runtime.Failure{Class: c.endClass}
+	switch c.endClass {
 	case runtime.ClassTimeout:
 		f.Message = "the function did not end within its time limit"
 	case runtime.ClassCancelled:
@@ -97,14 +91,14 @@ func endedFailure(c *call) *runtime.Failure {
 	return f
 }
 
-// Traps are told apart by their texts, which are part of the WebAssembly test
-// suite and stable; wazero exports no values for them.
+// Traps are distinguished by their texts, which are part of the WebAssembly test suite and stable;
+// wazero exports no values for them.
 const (
 	trapStackOverflow = "stack overflow"
 	trapOutOfBounds   = "out of bounds memory access"
 )
 
-// crash classes a call that ended in a trap, or returned without an answer.
+// crash classifies a call that ended in a trap, or returned without an answer.
 func (s *slot) crash(err error) *runtime.Failure {
 	text := ""
 	if err != nil {
@@ -127,12 +121,12 @@ func (s *slot) crash(err error) *runtime.Failure {
 	}
 }
 
-// stackMargin is how close to its end the C stack counts as used up: the
-// largest frame of the guest is smaller.
+// stackMargin is the distance in bytes from its end at which the C stack counts as exhausted. It is
+// larger than the guest's largest frame.
 const stackMargin = 64 * runtime.KiB
 
-// stackExhausted says whether the C stack, which grows down to address 0, is at
-// its end or, wrapped around, beyond it.
+// stackExhausted reports whether the C stack, which grows down to address 0, has reached its end or
+// has wrapped around beyond it.
 func (s *slot) stackExhausted() bool {
 	sp := s.stack.Get()
 	return sp < stackMargin || sp > s.guest.base.stack

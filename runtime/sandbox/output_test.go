@@ -9,18 +9,18 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// logSlack is what the mark of a cut log takes.
+// logSlack is the number of bytes by which the mark of a truncated log exceeds the limit.
 const logSlack = 200
 
 func TestOutputFloods(t *testing.T) {
 	for name, main := range map[string]string{
-		"many large":    "for _ in range(1000): print('x' * 10**6)",
-		"many small":    "import sys\nfor _ in range(2 * 10**6): sys.stdout.write('x\\n')",
+		"many large":    "for _ in range(200): print('x' * 10**6)",
+		"many small":    "import sys\nfor _ in range(600_000): sys.stdout.write('x\\n')",
 		"unbuffered":    "import os\nfor _ in range(10**5): os.write(2, b'0123456789abcdef')",
 		"no line end":   "import sys\nfor _ in range(100): sys.stdout.write('x' * 10**6)",
 		"one line":      "print('x' * 50_000_000)",
 		"NULs":          "import os\nfor _ in range(300): os.write(1, bytes(10000))",
-		"both in turns": "import os\nfor i in range(10**6): os.write(1 + i % 2, b'ab')",
+		"both in turns": "import os\nfor i in range(600_000): os.write(1 + i % 2, b'ab')",
 	} {
 		t.Run(name, func(t *testing.T) {
 			box := boxes["mapped"]
@@ -33,7 +33,7 @@ func TestOutputFloods(t *testing.T) {
 				t.Errorf("got %s, truncated: %v", outcome.Result, logs.Truncated)
 			}
 			if n := len(logs.Data); n < runtime.DefaultLogs || n > runtime.DefaultLogs+logSlack {
-				t.Errorf("%d bytes are kept", n)
+				t.Errorf("%d bytes are stored", n)
 			}
 			if !bytes.Contains(logs.Data[runtime.DefaultLogs:], []byte("truncated")) {
 				t.Errorf("the end is %q", logs.Data[runtime.DefaultLogs:])
@@ -54,7 +54,7 @@ func checkMarks(t *testing.T, logs runtime.Logs) {
 	}
 }
 
-func TestOutputIsKeptAsWritten(t *testing.T) {
+func TestOutputIsStoredAsWritten(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, body(`
 import os, sys
@@ -92,8 +92,8 @@ func TestOutputAtTheLimit(t *testing.T) {
 	}
 }
 
-// TestOutputOfFailures: what was written before the end is there, whatever the
-// end is.
+// TestOutputOfFailures verifies that everything written before a failure is in the log, however the
+// run ends.
 func TestOutputOfFailures(t *testing.T) {
 	box := boxes["mapped"]
 	for _, end := range []string{"1 / 0", "import os; os._exit(0)", "import os; os.abort()", "while True: pass", "import sys; sys.exit()", "bytearray(10**9)"} {
@@ -104,7 +104,7 @@ func TestOutputOfFailures(t *testing.T) {
 	}
 }
 
-// TestClosedStreams: a function may close or replace its streams without harm to
+// TestClosedStreams verifies that a function may close or replace its streams without any effect on
 // its result.
 func TestClosedStreams(t *testing.T) {
 	box := boxes["mapped"]

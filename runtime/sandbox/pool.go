@@ -7,19 +7,18 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// pool keeps slots that no run is using.
+// pool holds the idle slots.
 type pool struct {
 	limit int
 
 	mu     sync.Mutex
-	idle   []*slot // used last at the end
+	idle   []*slot // most recently used last
 	closed bool
 }
 
-// take gives an idle slot, or nil if a new one is to be made. One that the
-// image is laid in already is best, then one with nothing laid. Another is taken
-// only when the pool is full, so that a few functions in turn each keep slots of
-// their own.
+// take returns an idle slot, or nil if the caller should create one. It prefers a slot that has the
+// image loaded, then one with nothing loaded. It takes any other only if the pool is full, so that
+// a few functions that alternate each retain slots of their own.
 func (p *pool) take(img *image, tenant runtime.Tenant) *slot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,7 +42,8 @@ func (p *pool) remove(i int) *slot {
 	return s
 }
 
-// put gives a slot back. It answers with a slot to be closed, if one is too many.
+// put returns a slot to the pool. If the pool is full, it returns another slot, which the caller
+// must close.
 func (p *pool) put(s *slot) (surplus *slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,18 +57,18 @@ func (p *pool) put(s *slot) (surplus *slot) {
 	return surplus
 }
 
-// forget makes idle slots let go of an image.
-func (p *pool) forget(img *image) {
+// unload makes idle slots release an image.
+func (p *pool) unload(img *image) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.idle {
 		if s.image == img {
-			s.forget()
+			s.unload()
 		}
 	}
 }
 
-// close refuses further slots and answers with those that were idle.
+// close returns the idle slots and makes the pool refuse further ones.
 func (p *pool) close() []*slot {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,12 +6,12 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// poolSlot makes a slot as the pool sees it.
+// poolSlot returns a slot with the fields that the pool uses.
 func poolSlot(img *image, tenant runtime.Tenant, size int) *slot {
 	return &slot{image: img, tenant: tenant, memory: newCopiedMemory(size, size)}
 }
 
-func TestPoolGivesTheBestSlot(t *testing.T) {
+func TestPoolTakesTheBestSlot(t *testing.T) {
 	const size = 4 * pageSize
 	a, b := &image{size: size}, &image{size: size}
 	mine, theirs, bare := poolSlot(a, "x", size), poolSlot(a, "y", size), poolSlot(nil, "", size)
@@ -23,26 +23,27 @@ func TestPoolGivesTheBestSlot(t *testing.T) {
 		}
 	}
 	if got := p.take(a, "x"); got != mine {
-		t.Error("not the one that has the image laid for this tenant")
+		t.Error("not the slot that has the image loaded for this tenant")
 	}
 	if got := p.take(a, "x"); got != bare {
-		t.Error("not the one with nothing laid")
+		t.Error("not the slot with nothing loaded")
 	}
-	// What is there is laid for others, who will come again; there is room for more.
+	// The idle slots have other images loaded, which will be used again, and there is room for more
+	// slots.
 	if got := p.take(a, "x"); got != nil {
-		t.Errorf("took another's: %v", got.tenant)
+		t.Errorf("took a slot of another tenant: %v", got.tenant)
 	}
 	p.limit = 3
 	if got := p.take(a, "x"); got != theirs {
-		t.Error("a full pool does not give the one used longest ago")
+		t.Error("a full pool does not return the least recently used slot")
 	}
 	p.limit = 2
 	if got := p.take(a, "z"); got != other {
-		t.Error("a full pool gives none")
+		t.Error("a full pool returns no slot")
 	}
 	p.limit = 1
 	if got := p.take(a, "z"); got != nil {
-		t.Error("one that is too large was taken")
+		t.Error("a slot that is too large was taken")
 	}
 }
 
@@ -52,15 +53,15 @@ func TestPoolIsBounded(t *testing.T) {
 	p.put(slots[0])
 	p.put(slots[1])
 	if got := p.put(slots[2]); got != slots[0] {
-		t.Error("the surplus is not the one used longest ago")
+		t.Error("the surplus is not the least recently used slot")
 	}
 	if idle := p.close(); len(idle) != 2 {
 		t.Errorf("%d were idle", len(idle))
 	}
 	if got := p.put(slots[0]); got != slots[0] {
-		t.Error("a closed pool keeps slots")
+		t.Error("a closed pool accepts slots")
 	}
 	if p.take(&image{}, "a") != nil {
-		t.Error("a closed pool gives slots")
+		t.Error("a closed pool returns slots")
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// countingMemory counts in which ways it is made another image's.
+// countingMemory counts how often an image is loaded or swapped.
 type countingMemory struct {
 	copiedMemory
-	laid, swapped int
+	loaded, swapped int
 }
 
-func (m *countingMemory) lay(*image) error {
-	m.laid++
+func (m *countingMemory) load(*image) error {
+	m.loaded++
 	return nil
 }
 
@@ -22,8 +22,8 @@ func (m *countingMemory) swap(*image) error {
 	return nil
 }
 
-// TestTenantsShareNoPages: whatever restoring puts back, a slot that goes to
-// another tenant, or of which nobody knows what is laid, gets its memory anew.
+// TestTenantsShareNoPages verifies that a slot gets a fresh memory, whatever restoring would do,
+// when it moves to another tenant or when no image is known to be loaded.
 func TestTenantsShareNoPages(t *testing.T) {
 	const size = 4 * pageSize
 	g := &guest{base: &baseImage{size: size}}
@@ -34,9 +34,9 @@ func TestTenantsShareNoPages(t *testing.T) {
 	m := &countingMemory{copiedMemory: *newCopiedMemory(size, size)}
 	s := &slot{guest: g, memory: m}
 	for i, step := range []struct {
-		image         int
-		tenant        runtime.Tenant
-		laid, swapped int // by now
+		image           int
+		tenant          runtime.Tenant
+		loaded, swapped int // totals so far
 	}{
 		{0, "a", 1, 0},
 		{0, "a", 1, 0},
@@ -48,15 +48,15 @@ func TestTenantsShareNoPages(t *testing.T) {
 		if err := s.prepare(images[step.image], step.tenant); err != nil {
 			t.Fatal(err)
 		}
-		if m.laid != step.laid || m.swapped != step.swapped || s.image != images[step.image] || s.tenant != step.tenant {
-			t.Errorf("step %d: laid %d times, swapped %d times; want %d and %d", i, m.laid, m.swapped, step.laid, step.swapped)
+		if m.loaded != step.loaded || m.swapped != step.swapped || s.image != images[step.image] || s.tenant != step.tenant {
+			t.Errorf("step %d: loaded %d times, swapped %d times; want %d and %d", i, m.loaded, m.swapped, step.loaded, step.swapped)
 		}
 	}
-	s.forget()
-	if err := s.prepare(images[0], "b"); err != nil || m.laid != 5 {
-		t.Errorf("what was forgotten is not laid anew: %d, %v", m.laid, err)
+	s.unload()
+	if err := s.prepare(images[0], "b"); err != nil || m.loaded != 5 {
+		t.Errorf("an unloaded image is not loaded again: %d, %v", m.loaded, err)
 	}
-	s.forget()
+	s.unload()
 	for i, img := range images {
 		if n := img.holders.Load(); n != 1 {
 			t.Errorf("image %d has %d holders", i, n)

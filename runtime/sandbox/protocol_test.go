@@ -7,9 +7,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// forgeries try to say something in the platform's name, or to keep it from
-// hearing the truth. want is the result, or empty if the run is to fail, or
-// "hurt" if it may do either: it has broken what it runs on itself.
+// forgeries try to speak in the platform's name, or to hide the truth from it. want is the result,
+// empty if the run must fail, or "hurt" if it may do either because it has damaged its own
+// interpreter.
 var forgeries = []struct{ name, main, want string }{
 	{"prints", "print('{\"class\":\"timeout\"}'); import os; os.write(1, b'null')\nreturn 1", "1"},
 	{"patches json", "import json\njson.dumps = json.loads = lambda *a, **k: 1 / 0\njson.JSONEncoder = json.JSONDecoder = None\nreturn {'a': [1]}", `{"a":[1]}`},
@@ -45,9 +45,9 @@ func TestForgeries(t *testing.T) {
 	})
 }
 
-// TestBootstrapCanOnlyBeHarmedByItsOwnFunction: a function can reach the
-// bootstrap's modules and make them lie. It then lies about itself, in classes
-// that a function can have, and what it hands over is still checked.
+// TestBootstrapCanOnlyBeHarmedByItsOwnFunction modifies the bootstrap's modules from a function.
+// The function can then falsify only its own outcome, within the classes that a function can have,
+// and its result is still checked.
 func TestBootstrapCanOnlyBeHarmedByItsOwnFunction(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		neighbour(t, box)
@@ -76,7 +76,7 @@ func TestBootstrapCanOnlyBeHarmedByItsOwnFunction(t *testing.T) {
 			p := deployed(t, box, body(c.main), runtime.Limits{})
 			f := fails(t, box, p, "{}", c.classes...)
 			if f != nil && strings.Contains(f.Message, "timeout") {
-				t.Errorf("%s: says %s", c.main, f.Message)
+				t.Errorf("%s: got %s", c.main, f.Message)
 			}
 			box.Forget(p.FunctionID, p.Version)
 		}

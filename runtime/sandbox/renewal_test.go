@@ -8,8 +8,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// draws is what must differ from run to run, each drawn at deployment too, so
-// that all runs start from a memory in which it has been used.
+// draws returns the values that must differ from run to run. The module body draws each of them
+// too, so that all runs start from generators that have been used.
 const draws = `
 import os, random, secrets, tempfile, time, uuid
 own = random.SystemRandom()
@@ -27,7 +27,7 @@ def main(args, context):
     return draw() if not args else at_deployment
 `
 
-// clones is how many runs are compared.
+// clones is the number of runs that are compared.
 const clones = 200
 
 func TestClonesAreUnlike(t *testing.T) {
@@ -54,9 +54,9 @@ func TestClonesAreUnlike(t *testing.T) {
 	})
 }
 
-// TestHashSeedIsTheServers: it is the same in all runs, and another with every
-// start.
-func TestHashSeedIsTheServers(t *testing.T) {
+// TestHashSeedBelongsToTheServer verifies that the hash seed is the same in all runs and changes
+// with every start.
+func TestHashSeedBelongsToTheServer(t *testing.T) {
 	const source = "def main(args, context): return [hash('x'), hash(b'yz'), hash('z' * 100)]\n"
 	hashes := map[string]bool{}
 	for _, box := range boxes {
@@ -68,7 +68,7 @@ func TestHashSeedIsTheServers(t *testing.T) {
 		hashes[first] = true
 	}
 	if len(hashes) != len(boxes) {
-		t.Errorf("servers hash alike: %v", hashes)
+		t.Errorf("two servers have the same hash seed: %v", hashes)
 	}
 }
 
@@ -94,7 +94,7 @@ def main(args, context):
 				t.Fatal(err)
 			}
 			if wall := got.Now[0]; wall < float64(before.UnixMicro()-1)/1e6 || wall > float64(time.Now().UnixMicro()+1)/1e6 {
-				t.Fatalf("the time is told as %f, it is %v", wall, before)
+				t.Fatalf("the time is %f, want %v", wall, before)
 			}
 			for i, now := range got.Now[1:] {
 				if now < got.Deployed[i+1] || last != nil && now < last[i+1] {

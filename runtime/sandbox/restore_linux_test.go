@@ -9,34 +9,35 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// trackedBox opens a box whose slots tell written pages in the given way. It
-// skips the test where that way does not work.
+// trackedBox opens a box whose slots use the given kind of tracker. It skips the test where that
+// kind does not work.
 func trackedBox(t *testing.T, kind trackerKind) *Sandbox {
 	t.Helper()
 	box := openBox(t, Options{IdleSlots: 2})
 	if !box.guest.mapped {
-		t.Skip("this system does not tell written pages")
+		t.Skip("this system does not report written pages")
 	}
 	tr := box.guest.base.tracker
 	if kind < tr.kind {
-		t.Skip("this system does not have it")
+		t.Skip("this system does not support this tracker")
 	}
 	tr.kind = kind
-	// The one that Open has made still asks in its own way.
+	// The slot that Open has created still uses the previous kind.
 	dropNewest(t, box)
 	return box
 }
 
-// TestSlotsComeBackByEachTracker restores by all the ways in which kernels tell
-// written pages, the oldest last.
+// TestSlotsComeBackByEachTracker restores with all kinds of trackers, the oldest last.
 func TestSlotsComeBackByEachTracker(t *testing.T) {
-	for kind := trackFile; kind < trackerKinds; kind++ { // the first is what boxes have anyway
-		t.Run(fmt.Sprint(kind), func(t *testing.T) { restores(t, trackedBox(t, kind), 2+uint64(kind)) })
+	for kind := trackFile; kind < trackerKinds; kind++ { // boxes use the first kind already
+		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+			t.Parallel()
+			restores(t, trackedBox(t, kind), 2+uint64(kind))
+		})
 	}
 }
 
-// TestTrackersTellWhatWasWritten writes to pages spread over all of a memory,
-// some of which were read before.
+// TestTrackersTellWhatWasWritten writes to pages all over a memory, some of which were read before.
 func TestTrackersTellWhatWasWritten(t *testing.T) {
 	const step = 97 * pageSize
 	for kind := range trackerKinds {
@@ -55,31 +56,34 @@ func TestTrackersTellWhatWasWritten(t *testing.T) {
 				mem[at]++
 			}
 			s.memory.unwatch(true)
-			told := map[int]bool{}
+			reported := map[int]bool{}
 			if err := s.memory.dirty(func(start, end int) {
 				for at := start; at < end; at += pageSize {
-					told[at/pageSize] = true
+					reported[at/pageSize] = true
 				}
 			}); err != nil {
 				t.Fatal(err)
 			}
 			for at := int(sum) % pageSize; at < len(mem); at += step {
-				if !told[at/pageSize] {
-					t.Fatalf("page %d of %d was written, and is not told", at/pageSize, len(mem)/pageSize)
+				if !reported[at/pageSize] {
+					t.Fatalf("page %d of %d was written but not reported", at/pageSize, len(mem)/pageSize)
 				}
 			}
 			if _, err := s.memory.restore(); err != nil {
 				t.Fatal(err)
 			}
 			if at := unequal(s); at >= 0 {
-				t.Errorf("restored, it differs at %d", at)
+				t.Errorf("the restored memory differs at %d", at)
 			}
 		})
 	}
 }
 
-// touches writes to the pages it is told to: of data that the image has, of new
-// memory, and of the C stack.
+// faultRuns is the number of runs with each kind of tracker whose memory is compared.
+const faultRuns = 100
+
+// touches writes to the pages named in its args: of the image's data, of new memory, and of the C
+// stack.
 const touches = `
 import json
 data = bytearray(4 << 20)
@@ -90,20 +94,21 @@ def main(args, context):
     return json.loads("[" * args["deep"] + "0" + "]" * args["deep"])
 `
 
-// TestRunsWithoutPageFaultsAreRestored mixes runs that write nowhere new, whose
-// memory is put back without asking the kernel what was written, with runs that
-// do, on one slot, and compares all of its memory after each.
+// TestRunsWithoutPageFaultsAreRestored mixes two sorts of runs on one slot and compares all of its
+// memory after each: runs that write to no new page, which are restored without a scan by the
+// kernel, and runs that do.
 func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 	for kind := range trackerKinds {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+			t.Parallel()
 			box := trackedBox(t, kind)
-			if !box.guest.base.tracker.counted {
-				t.Skip("this system does not count page faults by thread")
+			if !box.guest.base.tracker.countsFaults {
+				t.Skip("this system does not count page faults per thread")
 			}
 			rng := rand.New(rand.NewPCG(uint64(kind), 7))
 			p, other := deployed(t, box, touches, runtime.Limits{}), deployed(t, box, touches, runtime.Limits{})
 			scans := 0
-			for i := range times(400) {
+			for i := range times(faultRuns) {
 				pages := make([]int, 0, 4)
 				size, depth := 0, 0
 				switch kind := rng.IntN(40); {
@@ -114,7 +119,7 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 				case kind < 13:
 					depth = rng.IntN(150)
 				case kind == 13:
-					for range 1100 { // more than are put back one by one
+					for range 1100 { // more than restoreLimit
 						pages = append(pages, rng.IntN(1024))
 					}
 				}
@@ -130,20 +135,20 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 					t.Fatalf("after run %d with %s the memory differs at %d", i, args, at)
 				}
 			}
-			// Comparing reads all pages, which the last kind cannot tell from writing.
-			if most := times(400) * 9 / 10; kind != trackEntries && scans > most {
-				t.Errorf("the kernel was asked after %d runs: too few had no page fault", scans)
+			// The comparison reads all pages, which the last kind cannot distinguish from writing.
+			if most := times(faultRuns) * 9 / 10; kind != trackEntries && scans > most {
+				t.Errorf("%d runs needed a scan: too few had no page fault", scans)
 			}
 		})
 	}
 }
 
-// TestFaultsAreMissedByNobody writes to a page for the first time wherever a
-// run might: the counter must see each.
+// TestFaultsAreMissedByNobody makes the first write to a page in every way in which a run might:
+// the counter must detect each.
 func TestFaultsAreMissedByNobody(t *testing.T) {
 	box := trackedBox(t, trackWritten)
-	if !box.guest.base.tracker.counted {
-		t.Skip("this system does not count page faults by thread")
+	if !box.guest.base.tracker.countsFaults {
+		t.Skip("this system does not count page faults per thread")
 	}
 	p := planned(t, box, "t", 100, 1<<20, "")
 	run(t, box, p, `{"plan":[]}`)
@@ -152,10 +157,10 @@ func TestFaultsAreMissedByNobody(t *testing.T) {
 	m.unwatch(false)
 	m.unwatch(true)
 	if m.writtenKnown {
-		t.Error("a run that may have changed its thread counts as watched")
+		t.Error("a run that may have changed its thread was counted as watched")
 	}
 	for at := 0; at < m.size; at += 61 * pageSize {
-		if err := m.dirty(func(int, int) {}); err != nil { // from here on what was written is known
+		if err := m.dirty(func(int, int) {}); err != nil { // the written ranges are known from here on
 			t.Fatal(err)
 		}
 		m.watch()
@@ -166,13 +171,13 @@ func TestFaultsAreMissedByNobody(t *testing.T) {
 			fresh = fresh && (at < w.start || at >= w.end)
 		}
 		if fresh && m.writtenKnown {
-			t.Fatalf("the first write to page %d is not noticed", at/pageSize)
+			t.Fatalf("the first write to page %d was not detected", at/pageSize)
 		}
 	}
 	if _, err := m.restore(); err != nil {
 		t.Fatal(err)
 	}
 	if at := unequal(newest(box)); at >= 0 {
-		t.Errorf("restored, it differs at %d", at)
+		t.Errorf("the restored memory differs at %d", at)
 	}
 }

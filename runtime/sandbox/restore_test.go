@@ -21,8 +21,8 @@ import (
 //go:embed testdata/actions.py
 var actionsSource string
 
-// actionNames gives the names in testdata/actions.py that a plan can use, those
-// that may end a run apart.
+// actionNames returns the names in testdata/actions.py that a plan can use; endings are those that
+// may end a run.
 func actionNames() (actions, endings []string) {
 	for _, m := range regexp.MustCompile(`(?m)^def (\w+)\(n\):$`).FindAllStringSubmatch(actionsSource, -1) {
 		if strings.HasPrefix(m[1], "end_") {
@@ -34,8 +34,8 @@ func actionNames() (actions, endings []string) {
 	return actions, endings
 }
 
-// planned is a program with testdata/actions.py as its source, and what its
-// module body leaves behind.
+// planned deploys testdata/actions.py; the other arguments decide what its module body leaves
+// behind.
 func planned(t testing.TB, box *Sandbox, tenant runtime.Tenant, ballast, fixed int, more string) runtime.Program {
 	t.Helper()
 	source := strings.NewReplacer("BALLAST", strconv.Itoa(ballast), "FIXED", strconv.Itoa(fixed)).Replace(actionsSource) + more
@@ -51,7 +51,7 @@ func planned(t testing.TB, box *Sandbox, tenant runtime.Tenant, ballast, fixed i
 	return p
 }
 
-// plan makes the args of a random program.
+// plan returns the args of a random program.
 func plan(rng *rand.Rand, actions, endings []string) (args []byte, ending string) {
 	var steps [][2]any
 	for range rng.IntN(6) {
@@ -68,9 +68,9 @@ func plan(rng *rand.Rand, actions, endings []string) (args []byte, ending string
 
 var zeros [1 << 20]byte
 
-// unequal finds the first byte in which a slot's memory differs from the image
-// that it is laid out as, by reading all of it; -1 if there is none. It works
-// out what should be there in its own way.
+// unequal returns the offset of the first byte in which a slot's memory differs from its loaded
+// image, or -1. It reads all of the memory and computes the expected content independently of the
+// code under test.
 func unequal(s *slot) int {
 	mem, base := s.memory.data(), s.image.base
 	if len(mem) != s.image.size {
@@ -113,7 +113,7 @@ func unequal(s *slot) int {
 	return check(at, len(mem))
 }
 
-// newest gives the slot that was given back last, or nil.
+// newest returns the slot that was returned last, or nil.
 func newest(box *Sandbox) *slot {
 	if n := len(box.pool.idle); n > 0 {
 		return box.pool.idle[n-1]
@@ -121,7 +121,7 @@ func newest(box *Sandbox) *slot {
 	return nil
 }
 
-// dropNewest closes the slot that was given back last.
+// dropNewest closes the slot that was returned last.
 func dropNewest(t testing.TB, box *Sandbox) {
 	s := newest(box)
 	box.pool.idle = box.pool.idle[:len(box.pool.idle)-1]
@@ -146,7 +146,7 @@ func TestUnequalSees(t *testing.T) {
 		} {
 			s.memory.data()[at] ^= 1
 			if got := unequal(s); got < 0 {
-				t.Errorf("a flipped bit at %d goes unseen", at)
+				t.Errorf("a flipped bit at %d is not detected", at)
 			}
 			s.memory.data()[at] ^= 1
 		}
@@ -154,17 +154,16 @@ func TestUnequalSees(t *testing.T) {
 }
 
 const (
-	// restoreRuns is how many random programs run on each kind of memory. An
-	// error in restoring shows within some tens.
-	restoreRuns = 60
-	// comparedEvery: comparing reads all pages, which maps them, and that is
-	// not how slots live. So runs of this many go by unobserved in between,
-	// on average.
+	// restoreRuns is the number of random programs on each kind of memory. An error in restoring
+	// shows within some tens of them.
+	restoreRuns = 30
+	// comparedEvery is the average number of runs between two comparisons. A comparison reads all
+	// pages and so maps them, which does not happen in production; the other runs are not observed.
 	comparedEvery = 3
 )
 
-// restores runs random programs of several functions and tenants on few slots
-// and checks that those come back as they were.
+// restores runs random programs of several functions and tenants on few slots and verifies that the
+// slots are restored exactly.
 func restores(t *testing.T, box *Sandbox, seed uint64) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -189,17 +188,20 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 	}
 
 	seen := map[string]int{}
-	compared, kept := 0, 0
+	compared, restored := 0, 0
 	runs := times(restoreRuns)
+	if !box.guest.mapped && *soak == 0 {
+		runs = max(runs/3, 1) // copying takes long
+	}
 	for i := range runs {
-		// Some runs in a row of the same function, then a switch.
+		// A few runs in a row use the same function before the next switch.
 		p := functions[rng.IntN(len(functions))]
 		for range 1 + rng.IntN(3) {
 			args, ending := plan(rng, actions, endings)
 			p := p
 			if ending == "end_endless" || ending == "end_crash" {
 				if rng.IntN(4) != 0 {
-					continue // these take their time
+					continue // these take long
 				}
 				p.Limits.Timeout = runtime.MinTimeout
 			}
@@ -216,7 +218,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 			if s == nil || s.image == nil {
 				continue
 			}
-			kept++
+			restored++
 			if rng.IntN(comparedEvery) != 0 {
 				continue
 			}
@@ -233,7 +235,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 			}
 		}
 	}
-	t.Logf("%d slots compared, %d came back; endings: %v", compared, kept, seen)
+	t.Logf("%d slots compared, %d restored; endings: %v", compared, restored, seen)
 	if compared == 0 || len(seen) < 5 && !testing.Short() {
 		t.Error("the test has compared nothing")
 	}
@@ -243,7 +245,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 	for i, p := range functions {
 		img := box.images.get(keyOf(p))
 		if img == nil {
-			t.Fatal("an image is gone")
+			t.Fatal("an image is missing")
 		}
 		if sha256.Sum256(img.data) != imageSums[i] {
 			t.Errorf("the image of function %d has changed", i)
@@ -254,14 +256,14 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 
 func TestSlotsComeBackAsTheyWere(t *testing.T) {
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		t.Parallel()
 		restores(t, openBox(t, Options{IdleSlots: 2, Portable: !shared.guest.mapped}), 1)
 	})
 }
 
-// TestEveryEndingIsRestored goes through all endings in turn, so that none
-// depends on luck.
+// TestEveryEndingIsRestored goes through all endings in turn, so that none depends on chance.
 func TestEveryEndingIsRestored(t *testing.T) {
-	ended := map[string][]runtime.Class{
+	classesOf := map[string][]runtime.Class{
 		"end_return":       {""},
 		"end_raise":        {runtime.ClassError},
 		"end_chain":        {runtime.ClassError},
@@ -277,8 +279,8 @@ func TestEveryEndingIsRestored(t *testing.T) {
 		"end_too_large":    {runtime.ClassResultTooLarge},
 		"end_crash":        {"", runtime.ClassCrashed, runtime.ClassError, runtime.ClassTimeout, runtime.ClassMemory, runtime.ClassStack},
 	}
-	// Where the interpreter did not return, or memory has grown, the slot is
-	// not given back at all.
+	// A slot whose interpreter did not return, or whose memory has grown, is not returned to the
+	// pool.
 	dropped := []string{"end_hard_exit", "end_abort", "end_endless"}
 	_, endings := actionNames()
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
@@ -288,7 +290,7 @@ func TestEveryEndingIsRestored(t *testing.T) {
 				continue // copying that much takes long
 			}
 			for i, ending := range endings {
-				classes, ok := ended[ending]
+				classes, ok := classesOf[ending]
 				if !ok {
 					t.Errorf("no class is known for %s", ending)
 				}
@@ -308,10 +310,10 @@ func TestEveryEndingIsRestored(t *testing.T) {
 				s := newest(box)
 				grown := outcome.Usage.Memory > int64(box.guest.base.size)
 				if s != nil && (grown || slices.Contains(dropped, ending)) {
-					t.Errorf("%s: the slot was given back (memory %d)", ending, outcome.Usage.Memory)
+					t.Errorf("%s: the slot was returned to the pool (memory %d)", ending, outcome.Usage.Memory)
 				}
 				if s == nil && !grown && !slices.Contains(dropped, ending) && ending != "end_crash" {
-					t.Errorf("%s: the slot was not given back", ending)
+					t.Errorf("%s: the slot was not returned to the pool", ending)
 				}
 				if s != nil {
 					if at := unequal(s); at >= 0 {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,67 +17,55 @@ import (
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
-// GCPercent is what a server sets Go's GOGC to, see debug.SetGCPercent. A guest
-// that recurses deeply makes wazero allocate its native stack anew, some
-// megabytes at once. If that is what starts a collection, the guest pays for it
-// and does not yield for 10 ms. Most of the memory is not Go's, so that collecting
-// seldom costs little of it.
+// GCPercent is the value that a server sets GOGC to, see debug.SetGCPercent. A guest that recurses
+// deeply makes wazero reallocate its native stack, several megabytes at once. If that starts a
+// collection, the guest pays for it and does not yield for 10 ms. Most of the memory is outside the
+// Go heap, so rare collections cost little of it.
 const GCPercent = 400
 
-// Options of a Sandbox. The zero value works.
+// Options configures a Sandbox. The zero value works.
 type Options struct {
-	// CacheDir keeps the compiled guest between starts; made with mode 0700.
-	// Empty: the guest is compiled at every start, which takes seconds.
+	// CacheDir is the folder that stores the compiled guest between starts, created with mode 0700.
+	// Empty: every start compiles the guest, which takes seconds.
 	CacheDir string
 	Log      *slog.Logger // nil: slog.Default
 
-	// Places is how many guests may compute at once. Zero: GOMAXPROCS, as it
-	// is when the sandbox is opened.
+	// Places is the largest number of guests that compute at once. Zero: the value of GOMAXPROCS
+	// when the sandbox is opened.
 	Places int
-	// IdleSlots is how many instances are kept ready between runs, at some
-	// hundred KiB each. Zero: 8 per place.
+	// IdleSlots is the largest number of instances that stay ready between runs, at some hundred
+	// KiB each. Zero: 8 per place.
 	IdleSlots int
-	// ImageBytes bounds what the images of functions may take. Those used
-	// longest ago are dropped, and made again on demand. Zero: 512 MiB.
+	// ImageBytes is the largest size in bytes of all cached images of functions. The least recently
+	// used are dropped, and rebuilt on demand. Zero: 512 MiB.
 	ImageBytes int64
-	// TmpBytes bounds what all runs together may keep in /tmp. Zero: 1 GiB.
+	// TmpBytes is the largest number of bytes that all runs together may have in /tmp. Zero: 1 GiB.
 	TmpBytes int64
-	// Portable makes slots copy all of their memory for every run, as on
-	// systems that do not tell which pages were written.
+	// Portable makes slots copy all of their memory for every run, as on systems that do not report
+	// which pages were written.
 	Portable bool
 }
 
 func (o Options) withDefaults() Options {
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	if o.Places <= 0 {
-		o.Places = goruntime.GOMAXPROCS(0)
-	}
-	if o.IdleSlots <= 0 {
-		o.IdleSlots = 8 * o.Places
-	}
-	if o.ImageBytes <= 0 {
-		o.ImageBytes = 512 * runtime.MiB
-	}
-	if o.TmpBytes <= 0 {
-		o.TmpBytes = 1024 * runtime.MiB
-	}
+	o.Log = cmp.Or(o.Log, slog.Default())
+	o.Places = cmp.Or(max(o.Places, 0), goruntime.GOMAXPROCS(0))
+	o.IdleSlots = cmp.Or(max(o.IdleSlots, 0), 8*o.Places)
+	o.ImageBytes = cmp.Or(max(o.ImageBytes, 0), 512*runtime.MiB)
+	o.TmpBytes = cmp.Or(max(o.TmpBytes, 0), 1024*runtime.MiB)
 	return o
 }
 
-// Sandbox runs functions, each in an interpreter of its own. It implements
-// [runtime.Sandbox].
+// Sandbox runs functions, each in an interpreter of its own. It implements [runtime.Sandbox].
 type Sandbox struct {
-	guest   *guest
-	places  *places
-	images  *images
-	pool    *pool
-	tmp     atomic.Int64
-	remakes singleflight.Group
-	log     *slog.Logger
+	guest      *guest
+	processors *processors
+	images     *images
+	pool       *pool
+	tmpBudget  atomic.Int64
+	rebuilds   singleflight.Group
+	log        *slog.Logger
 
-	discards chan struct{} // a token for each slot that is being closed
+	discards chan struct{} // one token for each slot that is being closed
 
 	mu     sync.Mutex
 	active sync.WaitGroup
@@ -85,8 +74,8 @@ type Sandbox struct {
 
 var _ runtime.Sandbox = (*Sandbox)(nil)
 
-// Open compiles the guest, unless the cache has it, and starts the interpreter
-// that all others are copies of.
+// Open compiles the guest, unless the cache has it, and starts the interpreter that all others are
+// copies of.
 func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	o = o.withDefaults()
 	g, err := openGuest(ctx, o)
@@ -94,18 +83,18 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	s := &Sandbox{
-		guest:  g,
-		places: newPlaces(o.Places, time.Now),
-		images: newImages(o.ImageBytes),
-		pool:   &pool{limit: o.IdleSlots},
-		log:    o.Log,
+		guest:      g,
+		processors: newProcessors(o.Places, time.Now),
+		images:     newImages(o.ImageBytes),
+		pool:       &pool{limit: o.IdleSlots},
+		log:        o.Log,
 
 		discards: make(chan struct{}, maxDiscards),
 	}
-	s.tmp.Store(o.TmpBytes)
-	// One instance is made before any others can be made at the same time:
-	// the first fills in what the compiled module computes lazily, and unguarded.
-	first, err := g.newSlot(ctx, s.places, &s.tmp)
+	s.tmpBudget.Store(o.TmpBytes)
+	// Create one instance before any others can be created concurrently: the first fills in values
+	// that the compiled module computes lazily and without a lock.
+	first, err := g.newSlot(ctx, s.processors, &s.tmpBudget)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), g.close(ctx))
 	}
@@ -113,10 +102,10 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	return s, nil
 }
 
-// errClosed is what calls after Close get.
+// errClosed is returned by calls after Close.
 var errClosed = errors.New("sandbox: closed")
 
-// enter takes note of a call, so that Close waits for it.
+// enter registers a call, so that Close waits for it.
 func (s *Sandbox) enter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +116,7 @@ func (s *Sandbox) enter() error {
 	return nil
 }
 
-// Close waits for the calls under way and frees everything. Idempotent.
+// Close waits for the calls in progress and frees everything. It is idempotent.
 func (s *Sandbox) Close() error {
 	s.mu.Lock()
 	closed := s.closed
@@ -151,7 +140,7 @@ func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcom
 		return runtime.Outcome{}, err
 	}
 	defer s.active.Done()
-	img, outcome, err := s.load(ctx, p)
+	img, outcome, err := s.buildImage(ctx, p)
 	if img != nil {
 		s.images.put(keyOf(p), img)
 		img.release()
@@ -159,13 +148,14 @@ func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcom
 	return outcome, err
 }
 
-// Run implements [runtime.Sandbox].
+// Run implements [runtime.Sandbox]. The result has at most [runtime.MaxResult] bytes, but is
+// whatever the guest has sent: the caller must check that it is JSON.
 func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err
 	}
 	defer s.active.Done()
-	img, outcome, err := s.imageOf(ctx, c.Program)
+	img, outcome, err := s.acquireImage(ctx, c.Program)
 	if img == nil {
 		if c.Logs != nil {
 			c.Logs.AppendAll(outcome.Logs)
@@ -179,11 +169,11 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 		limits = c.Program.Limits
 	}
 	r := request{op: opRun, inputs: [3][]byte{c.Args, contextOf(c)}, limits: limits.WithDefaults(), logs: c.Logs}
-	return s.onSlot(ctx, img, c.Program.Tenant, r, nil)
+	return s.callOnSlot(ctx, img, c.Program.Tenant, r, nil)
 }
 
-// contextOf is what the guest is told as context: with the environment, if the
-// run has one of its own.
+// contextOf returns the context that the guest receives: a pair with the environment, if the run
+// has one of its own.
 func contextOf(c runtime.RunCall) []byte {
 	if c.Env == nil {
 		return c.Context
@@ -198,25 +188,25 @@ func (s *Sandbox) Forget(functionID string, version uint64) {
 	key := imageKey{functionID, version}
 	if img := s.images.get(key); img != nil {
 		s.images.drop(key)
-		s.pool.forget(img)
+		s.pool.unload(img)
 		img.release()
 	}
 }
 
 func keyOf(p runtime.Program) imageKey { return imageKey{p.FunctionID, p.Version} }
 
-// imageOf gives the program's image, which the caller must release. If it is
-// gone it is made again, once for all who ask at the same time; the outcome
-// says why there is none if the program does not load any more.
-func (s *Sandbox) imageOf(ctx context.Context, p runtime.Program) (*image, runtime.Outcome, error) {
+// acquireImage returns the program's image, which the caller must release. An image that was
+// dropped is rebuilt, once for all callers that wait for it. The image is nil if the program no
+// longer loads; then the outcome has the reason.
+func (s *Sandbox) acquireImage(ctx context.Context, p runtime.Program) (*image, runtime.Outcome, error) {
 	key := keyOf(p)
 	for {
 		if img := s.images.get(key); img != nil {
 			return img, runtime.Outcome{}, nil
 		}
-		// Whoever asks first may go away; the others still wait.
+		// The first caller may go away while others still wait.
 		ctx := context.WithoutCancel(ctx)
-		outcome, err, _ := s.remakes.Do(fmt.Sprintf("%s/%d", key.function, key.version), func() (any, error) {
+		outcome, err, _ := s.rebuilds.Do(fmt.Sprintf("%s/%d", key.function, key.version), func() (any, error) {
 			return s.Deploy(ctx, p)
 		})
 		if err != nil {
@@ -225,22 +215,22 @@ func (s *Sandbox) imageOf(ctx context.Context, p runtime.Program) (*image, runti
 		if outcome := outcome.(runtime.Outcome); outcome.Failure != nil {
 			return nil, outcome, nil
 		}
-		// It is there now, but for a Forget in between: then once more.
+		// The image is cached now, unless Forget has dropped it in between: then try again.
 	}
 }
 
-// load makes the program's image, which the caller must release. Without one the
-// outcome says why.
-func (s *Sandbox) load(ctx context.Context, p runtime.Program) (*image, runtime.Outcome, error) {
-	// Two interpreters: what the compiler leaves behind would swell the image.
+// buildImage builds the program's image, which the caller must release. The image is nil if the
+// program does not load; then the outcome has the reason.
+func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (*image, runtime.Outcome, error) {
+	// Use two interpreters: what the compiler leaves in memory would enlarge the image.
 	r := request{op: opCompile, inputs: [3][]byte{[]byte(p.Name), p.Source}, limits: p.Limits.WithDefaults()}
-	outcome, err := s.onSlot(ctx, s.guest.bare, p.Tenant, r, nil)
+	outcome, err := s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, nil)
 	if err != nil || outcome.Failure != nil {
 		return nil, outcome, err
 	}
 	var img *image
 	r.op, r.inputs[2] = opDeploy, outcome.Result
-	outcome, err = s.onSlot(ctx, s.guest.bare, p.Tenant, r, func(slot *slot) (err error) {
+	outcome, err = s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, func(slot *slot) (err error) {
 		img, err = newImage(s.guest.base, slot.image, slot.memory, slot.system.Capture())
 		return err
 	})
@@ -253,39 +243,40 @@ func (s *Sandbox) load(ctx context.Context, p runtime.Program) (*image, runtime.
 	return img, outcome, nil
 }
 
-// onSlot makes a call on some slot. keep, if not nil, is called with the slot as
-// the call left it, if it succeeded.
-func (s *Sandbox) onSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, keep func(*slot) error) (runtime.Outcome, error) {
-	var t turn
-	s.places.take(&t)
-	defer s.places.give()
+// callOnSlot makes a call on any slot. If the call succeeds, inspect, unless nil, is called with
+// the slot as the call left it.
+func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, inspect func(*slot) error) (runtime.Outcome, error) {
+	var c claim
+	s.processors.acquire(&c)
+	defer s.processors.release()
 	slot := s.pool.take(img, tenant)
 	if slot == nil {
 		var err error
-		if slot, err = s.guest.newSlot(ctx, s.places, &s.tmp); err != nil {
+		if slot, err = s.guest.newSlot(ctx, s.processors, &s.tmpBudget); err != nil {
 			return runtime.Outcome{}, err
 		}
 	}
-	slot.turn = t
-	return s.onThis(ctx, slot, img, tenant, r, keep)
+	slot.claim = c
+	return s.callSlot(ctx, slot, img, tenant, r, inspect)
 }
 
-func (s *Sandbox) onThis(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, keep func(*slot) error) (runtime.Outcome, error) {
+// callSlot prepares the slot, makes the call, restores the slot and returns it to the pool.
+func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, inspect func(*slot) error) (runtime.Outcome, error) {
 	if err := slot.prepare(img, tenant); err != nil {
 		s.discard(slot)
 		return runtime.Outcome{}, err
 	}
-	r.deadline = s.places.now().Add(r.limits.Timeout)
+	r.deadline = s.processors.now().Add(r.limits.Timeout)
 	outcome, usable := slot.invoke(ctx, r)
 	var err error
-	if keep != nil && outcome.Failure == nil {
-		err = keep(slot)
+	if inspect != nil && outcome.Failure == nil {
+		err = inspect(slot)
 	}
 	if usable {
 		var restoreErr error
 		outcome.Usage.Pages, usable, restoreErr = slot.restore()
 		if restoreErr != nil {
-			s.log.Error("a slot could not be restored and is dropped", "error", restoreErr)
+			s.log.Error("cannot restore a slot; it is closed", "error", restoreErr)
 		}
 	}
 	if !usable {
@@ -296,14 +287,16 @@ func (s *Sandbox) onThis(ctx context.Context, slot *slot, img *image, tenant run
 	return outcome, err
 }
 
-// maxDiscards is how many slots are closed behind the backs of those who wait
-// for an answer. Each may still hold all of its run's memory, which the run no
-// longer answers for, so there are few; what is beyond is closed at once.
+// maxDiscards is the largest number of slots that are closed in the background while callers
+// already have their answer. Each may still hold all of its run's memory, which no longer counts
+// against any limit, so there are few; further slots are closed at once.
 const maxDiscards = 4
 
-// discard closes a slot. To unmap half a gigabyte takes tens of milliseconds.
+// discard closes a slot, in the background if possible: unmapping half a gigabyte takes tens of
+// milliseconds.
 func (s *Sandbox) discard(slot *slot) {
-	slot.system.Reset(nil, wasi.Limits{}) // What its run had in /tmp is free at once.
+	// Free at once what the run had in /tmp.
+	slot.system.Reset(nil, wasi.Limits{})
 	select {
 	case s.discards <- struct{}{}:
 		s.active.Add(1)
@@ -319,6 +312,6 @@ func (s *Sandbox) discard(slot *slot) {
 
 func (s *Sandbox) closeSlot(slot *slot) {
 	if err := slot.close(); err != nil {
-		s.log.Error("closing a slot", "error", err)
+		s.log.Error("cannot close a slot", "error", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,13 +13,14 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// soak makes the tests that repeat something do so for many more times.
-var soak = flag.Int("soak", 0, "repeat what is random this many times instead of some hundreds")
+// soak is the number of repetitions of the tests that repeat something random.
+var soak = flag.Int("soak", 0, "repeat random tests this many times instead of some hundreds")
 
-// times is how often a test repeats something: the default, less under -short,
-// more under -soak.
+// times returns how often a test repeats something: n by default, less under -short, and the number
+// given to -soak.
 func times(n int) int {
 	switch {
 	case *soak > 0:
@@ -29,10 +31,10 @@ func times(n int) int {
 	return n
 }
 
-// boxes are shared by the tests: opening one starts an interpreter.
+// boxes are shared by the tests, because opening one starts an interpreter.
 var boxes = map[string]*Sandbox{}
 
-// cacheDir keeps the compiled guest for all boxes of a test process.
+// cacheDir stores the compiled guest for all boxes of a test process.
 var cacheDir string
 
 func TestMain(m *testing.M) {
@@ -46,9 +48,10 @@ func testMain(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	cacheDir = dir
+	cacheDir = filepath.Join(dir, "guest")
+	publish := fetchCompiledGuest(cacheDir)
 	for name, o := range map[string]Options{"mapped": {}, "copied": {Portable: true}} {
-		o.CacheDir = dir
+		o.CacheDir = cacheDir
 		box, err := Open(context.Background(), o)
 		if err != nil {
 			panic(err)
@@ -56,6 +59,7 @@ func testMain(m *testing.M) int {
 		defer box.Close()
 		boxes[name] = box
 	}
+	publish()
 	return m.Run()
 }
 
@@ -66,7 +70,12 @@ func eachBox(t *testing.T, f func(t *testing.T, box *Sandbox)) {
 	}
 }
 
-// openBox opens a box for one test alone.
+// sampled reports whether case number i of a test runs on the box. The subject of such a test does
+// not depend on the kind of memory, so only every fourth case runs on copied memory, which is slow;
+// -soak runs all.
+func sampled(box *Sandbox, i int) bool { return box.guest.mapped || *soak > 0 || i%4 == 0 }
+
+// openBox opens a box for a single test.
 func openBox(t testing.TB, o Options) *Sandbox {
 	t.Helper()
 	o.CacheDir = cacheDir
@@ -84,7 +93,7 @@ func openBox(t testing.TB, o Options) *Sandbox {
 
 var programs atomic.Int64
 
-// program makes a program that no other test has.
+// program returns a program that no other test has.
 func program(source string, limits runtime.Limits) runtime.Program {
 	n := programs.Add(1)
 	return runtime.Program{
@@ -92,7 +101,7 @@ func program(source string, limits runtime.Limits) runtime.Program {
 	}
 }
 
-// deployed deploys a program that is to be valid.
+// deployed deploys a program, which must succeed.
 func deployed(t testing.TB, box *Sandbox, source string, limits runtime.Limits) runtime.Program {
 	t.Helper()
 	p := program(source, limits)
@@ -115,7 +124,7 @@ func run(t testing.TB, box *Sandbox, p runtime.Program, args string) runtime.Out
 	return outcome
 }
 
-// result runs a program that is to succeed.
+// result runs a program, which must succeed, and returns its result.
 func result(t testing.TB, box *Sandbox, p runtime.Program, args string) string {
 	t.Helper()
 	outcome := run(t, box, p, args)
@@ -125,11 +134,11 @@ func result(t testing.TB, box *Sandbox, p runtime.Program, args string) string {
 	return string(outcome.Result)
 }
 
-// grace is how long after its deadline a run may still be under way before a
-// test calls it endless. How soon runs are really stopped is for benchmarks.
+// grace is how long after its deadline a run may continue before a test considers it endless.
+// Benchmarks measure how soon runs are really stopped.
 const grace = 20 * time.Second
 
-// runInTime is run, for programs that may try not to end.
+// runInTime is run for programs that may try not to end.
 func runInTime(t testing.TB, box *Sandbox, p runtime.Program, args string) runtime.Outcome {
 	t.Helper()
 	type answer struct {
@@ -153,15 +162,27 @@ func runInTime(t testing.TB, box *Sandbox, p runtime.Program, args string) runti
 	}
 }
 
-// fails runs a program that is to fail in one of the given ways.
+// engineCheck applies the check of the engine: a result that is not strict JSON is a failure. The
+// sandbox does not check that.
+func engineCheck(outcome *runtime.Outcome) {
+	if outcome.Failure != nil {
+		return
+	}
+	if err := strictjson.Check(outcome.Result, strictjson.Options{}); err != nil {
+		outcome.Failure = &runtime.Failure{Class: runtime.ClassResultInvalid, Message: err.Error()}
+	}
+}
+
+// fails runs a program, which must fail in one of the given classes after the engine's check.
 func fails(t testing.TB, box *Sandbox, p runtime.Program, args string, classes ...runtime.Class) *runtime.Failure {
 	t.Helper()
 	outcome := runInTime(t, box, p, args)
+	engineCheck(&outcome)
 	checkClass(t, outcome, classes...)
 	return outcome.Failure
 }
 
-// checkClass checks in which way a call ended; no class stands for success.
+// checkClass verifies the class of an outcome; the empty class means success.
 func checkClass(t testing.TB, outcome runtime.Outcome, classes ...runtime.Class) {
 	t.Helper()
 	class, message := runtime.Class(""), string(outcome.Result)
@@ -172,17 +193,17 @@ func checkClass(t testing.TB, outcome runtime.Outcome, classes ...runtime.Class)
 		t.Fatalf("ended as %q (%.200s), want one of %q", class, message, classes)
 	}
 	if len(message) > maxFailure {
-		t.Fatalf("tells %d bytes", len(message))
+		t.Fatalf("the message has %d bytes", len(message))
 	}
 }
 
-// body makes a program of the statements of main.
+// body returns a program whose main has the given statements.
 func body(statements string) string {
 	return "def main(args, context):\n    " + strings.ReplaceAll(strings.TrimSpace(statements), "\n", "\n    ") + "\n"
 }
 
-// neighbour runs a function of another tenant again and again until the test
-// ends: whatever the others do, it must succeed.
+// neighbour runs a function of another tenant repeatedly until the test ends. It must succeed
+// whatever other runs do.
 func neighbour(t *testing.T, box *Sandbox) {
 	t.Helper()
 	p := program(hello, runtime.Limits{})
@@ -205,15 +226,15 @@ func neighbour(t *testing.T, box *Sandbox) {
 			}
 			runs++
 			worst = max(worst, int64(time.Since(start)))
-			// As the neighbour of somebody, not as another hog.
-			time.Sleep(time.Millisecond)
+			// Pause, so that the neighbour is not another hog: copying an image takes milliseconds.
+			time.Sleep(10 * time.Millisecond)
 		}
 	}()
 	t.Cleanup(func() {
 		close(stop)
 		<-stopped
 		if runs == 0 {
-			t.Error("the neighbour never had its turn")
+			t.Error("the neighbour never ran")
 		}
 		if time.Duration(worst) > grace {
 			t.Errorf("the neighbour waited for %v", time.Duration(worst))
@@ -237,7 +258,7 @@ func TestModuleStateIsThatOfDeployment(t *testing.T) {
 		p := deployed(t, box, "n = [0]\ndef main(args, context):\n    n[0] += 1\n    return n\n", runtime.Limits{})
 		for range 5 {
 			if got := result(t, box, p, "{}"); got != "[1]" {
-				t.Fatalf("got %s: something of a run before is left", got)
+				t.Fatalf("got %s: state of a previous run is left", got)
 			}
 		}
 	})

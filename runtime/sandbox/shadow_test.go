@@ -7,8 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestNamesShadowNothing: functions named as modules are, and what they put
-// where modules come from.
+// TestNamesShadowNothing deploys functions with the names of modules, and functions that place
+// modules where imports search.
 func TestNamesShadowNothing(t *testing.T) {
 	box := boxes["mapped"]
 	for _, name := range []string{

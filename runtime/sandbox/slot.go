@@ -13,95 +13,96 @@ import (
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
-// slot is an instance of the guest that serves one run after the other. Its
-// memory is put back to the image after each, and laid anew when the image
-// changes. One goroutine at a time.
+// slot is an instance of the guest that serves one run after the other. Its memory is restored to
+// the image after each run, and reloaded when the image changes. One goroutine at a time.
 type slot struct {
-	guest  *guest
-	places *places
-	tmp    *atomic.Int64 // bytes that /tmp of all slots may still take
+	guest      *guest
+	processors *processors
+	tmpBudget  *atomic.Int64 // bytes that all slots together may still add to /tmp
 
-	instance api.Module
-	memory   memory
-	system   *wasi.System
-	stack    api.MutableGlobal
-	ticks    api.MutableGlobal // the instrumenter's
-	ticks0   uint64            // what ticks is at first
-	compile  api.Function
-	deploy   api.Function
-	run      api.Function
+	instance     api.Module
+	memory       memory
+	system       *wasi.System
+	stack        api.MutableGlobal
+	ticks        api.MutableGlobal // the instrumenter's counter
+	initialTicks uint64            // value of ticks after instantiation
+	compile      api.Function
+	deploy       api.Function
+	run          api.Function
 
-	image  *image // what the memory is laid out as; nil: must be laid before use
+	image  *image // loaded image; nil: an image must be loaded before use
 	tenant runtime.Tenant
 	call   call
-	logs   runtime.LogBuffer // of calls that come without one
-	turn   turn
+	logs   runtime.LogBuffer // for calls that bring no buffer
+	claim  claim
 	host   hostContext
 
 	hashers hashers
 }
 
-// call is what one call into the guest has and leaves.
+// call is the state of one call into the guest.
 type call struct {
 	op       operation
-	ctx      context.Context
 	deadline time.Time
 	input    [pyguest.OpContext + 1][]byte // by operation
 	result   []byte
 	failure  []byte
-	answered bool          // result or failure was given: the first counts
-	ended    runtime.Class // why the host ended the run; empty if it did not
+	answered bool          // the guest has sent a result or a failure; only the first counts
+	endClass runtime.Class // why the host ended the run; empty if it did not
 	exitCode int
 	logs     *runtime.LogBuffer
-	hashed   uint32 // bytes, since the last checkpoint for them
+	hashed   uint32 // bytes hashed since the last checkpoint
 }
 
-// ended is what the host panics with to end a run; wazero turns it into the
-// call's error. Why is in call.ended.
-type ended struct{}
+// endOfRun is the value that the host panics with to end a run; wazero returns it as the call's
+// error. The reason is call.endClass.
+type endOfRun struct{}
 
-func (ended) Error() string { return "the run was ended" }
+func (endOfRun) Error() string { return "the run was ended" }
 
-// hostContext tells host functions which slot calls them. It is a context
-// because that is what wazero hands from a call to host functions.
+// hostContext is the context of the call in progress, extended by the slot that makes it. wazero
+// passes it from the call to the host functions.
 type hostContext struct {
 	context.Context
 	slot *slot
 }
 
-// slotOf gives the slot that a host function was called by.
+// noCall is the context of a slot without a call in progress.
+var noCall = context.Background()
+
+// slotOf returns the slot that called a host function.
 func slotOf(ctx context.Context) *slot { return ctx.(*hostContext).slot }
 
 func (s *slot) end(class runtime.Class) {
-	s.call.ended = class
-	panic(ended{})
+	s.call.endClass = class
+	panic(endOfRun{})
 }
 
-// Checkpoint ends the run if its time is up or it was cancelled, and lets
-// others have their turn. It implements wasi.Control.
+// Checkpoint ends the run if its deadline has passed or it was cancelled, and lets other runs
+// compute. It implements wasi.Control.
 func (s *slot) Checkpoint() {
-	s.memory.unwatch(false) // it may go on on another thread
-	now := s.places.checkpoint(&s.turn)
+	s.memory.unwatch(false) // the run may continue on another thread
+	now := s.processors.checkpoint(&s.claim)
 	if !now.Before(s.call.deadline) {
 		s.end(runtime.ClassTimeout)
 	}
-	if s.call.ctx.Err() != nil {
+	if s.host.Err() != nil {
 		s.end(runtime.ClassCancelled)
 	}
 }
 
-// Sleep implements wasi.Control. A run that sleeps gives its place to others.
+// Sleep implements wasi.Control. A sleeping run releases its permit to compute.
 func (s *slot) Sleep(d time.Duration) {
 	s.memory.unwatch(false)
 	left := time.Until(s.call.deadline)
 	timer := time.NewTimer(min(d, max(left, 0)))
 	defer timer.Stop()
-	s.places.give()
+	s.processors.release()
 	select {
 	case <-timer.C:
-	case <-s.call.ctx.Done():
+	case <-s.host.Done():
 	}
-	s.places.take(&s.turn)
+	s.processors.acquire(&s.claim)
 	s.Checkpoint()
 }
 
@@ -116,16 +117,16 @@ func (s *slot) Log(stream int, p []byte) { s.call.logs.Append(uint8(stream), p) 
 
 // Charge implements wasi.Control.
 func (s *slot) Charge(n int64) bool {
-	if s.tmp.Add(-n) < 0 && n > 0 {
-		s.tmp.Add(n)
+	if s.tmpBudget.Add(-n) < 0 && n > 0 {
+		s.tmpBudget.Add(n)
 		return false
 	}
 	return true
 }
 
-// transfer is the host's side of faas.call(op, request, request_len, response,
-// response_cap): the one door besides WASI. It answers the number of bytes it
-// wrote, or -1. Everything the guest passes is taken for hostile.
+// transfer is the host side of faas.call(op, request, request_len, response, response_cap), the
+// only host function besides WASI, yield and hash. It returns the number of bytes that it wrote, or
+// -1. It treats every value from the guest as hostile.
 func (s *slot) transfer(op int32, request, requestLen, response, responseCap uint32) int32 {
 	const refused = -1
 	c := &s.call
@@ -144,7 +145,7 @@ func (s *slot) transfer(op int32, request, requestLen, response, responseCap uin
 		}
 		c.answered = true
 		if op == pyguest.OpResult {
-			// One byte over the limit is enough to know that it is over.
+			// One byte over the limit is enough to detect that the result is too large.
 			c.result = append([]byte(nil), p[:min(len(p), c.op.maxResult()+1)]...)
 		} else {
 			c.failure = append([]byte(nil), p[:min(len(p), maxFailure)]...)
@@ -154,7 +155,7 @@ func (s *slot) transfer(op int32, request, requestLen, response, responseCap uin
 	return refused
 }
 
-// slice gives a range of the guest's memory, if it is one.
+// slice returns a range of the guest's memory, and whether the range lies within it.
 func (s *slot) slice(at, n uint32) ([]byte, bool) {
 	mem := s.memory.data()
 	if end := uint64(at) + uint64(n); end > uint64(len(mem)) {
@@ -163,7 +164,7 @@ func (s *slot) slice(at, n uint32) ([]byte, bool) {
 	return mem[at : uint64(at)+uint64(n)], true
 }
 
-// operation is what a slot is asked to do.
+// operation is the kind of a call into the guest.
 type operation uint8
 
 const (
@@ -172,7 +173,7 @@ const (
 	opDeploy                   // inputs: name, source, code; result: null
 )
 
-// maxCode is how many bytes of code a function's source may compile to.
+// maxCode is the largest compiled size of a function's source, in bytes.
 const maxCode = 32 * runtime.MiB
 
 func (op operation) maxResult() int {
@@ -182,19 +183,18 @@ func (op operation) maxResult() int {
 	return runtime.MaxResult
 }
 
-// request is a call to be made.
+// request describes a call to make.
 type request struct {
 	op       operation
 	inputs   [3][]byte // as many as the operation has
 	deadline time.Time
 	limits   runtime.Limits
-	logs     *runtime.LogBuffer // nil: the slot's own
+	logs     *runtime.LogBuffer // nil: the slot's own buffer
 }
 
-// prepare makes the slot ready to run from an image, for a tenant. The slot
-// becomes a holder of the image. Another image of the same tenant takes the
-// place of the one before page by page; another tenant gets a memory of which
-// every page is new.
+// prepare makes the slot ready to run from an image, for a tenant. The slot becomes a holder of the
+// image. Another image of the same tenant replaces the present one page by page; another tenant
+// gets a memory with only fresh pages.
 func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 	if s.image == img && s.tenant == tenant {
 		return nil
@@ -207,34 +207,35 @@ func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 		s.image = img.retain()
 		return nil
 	}
-	s.forget()
+	s.unload()
 	if grow := img.size - len(s.memory.data()); grow > 0 {
 		s.memory.setLimit(img.size)
 		if _, ok := s.instance.Memory().Grow(uint32(grow / wasmPage)); !ok {
 			return fmt.Errorf("growing a slot's memory to %d bytes", img.size)
 		}
 	}
-	if err := s.memory.lay(img); err != nil {
+	if err := s.memory.load(img); err != nil {
 		return err
 	}
 	s.image, s.tenant = img.retain(), tenant
 	return nil
 }
 
-// forget makes the slot lay its next image anew.
-func (s *slot) forget() {
+// unload releases the image, so that the next one is loaded afresh.
+func (s *slot) unload() {
 	if s.image != nil {
 		s.image.release()
 		s.image = nil
 	}
 }
 
-// invoke makes a call from the image that the slot was prepared for. The caller
-// holds a place. Afterwards the memory is as the call left it.
+// invoke makes a call from the image that the slot was prepared for. The caller holds a permit to
+// compute. Afterwards the memory is as the call left it.
 func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, usable bool) {
-	start := s.places.now()
+	start := s.processors.now()
+	s.host.Context = ctx
 	c := &s.call
-	*c = call{op: r.op, ctx: ctx, deadline: r.deadline}
+	*c = call{op: r.op, deadline: r.deadline}
 	if c.logs = r.logs; c.logs == nil {
 		s.logs.Reset(r.limits.Logs)
 		c.logs = &s.logs
@@ -255,52 +256,53 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 	s.system.Reset(s.image.files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
 
 	s.memory.watch()
-	defer s.memory.unwatch(false) // in case of a panic; else it is over by then
+	defer s.memory.unwatch(false) // for a panic; otherwise this does nothing
 	err := fn.CallWithStack(&s.host, params[:n])
 	s.memory.unwatch(true)
 	outcome = s.outcome(int32(params[0]), err)
 	outcome.Logs = c.logs.End()
 	outcome.Usage.Memory = int64(len(s.memory.data()))
-	outcome.Usage.Duration = s.places.now().Sub(start)
+	outcome.Usage.Duration = s.processors.now().Sub(start)
 	if outcome.Usage.Duration > longCall {
 		s.bind()
 	}
-	c.ctx, c.input, c.logs = nil, [len(c.input)][]byte{}, nil
+	s.host.Context = noCall
+	c.input, c.logs = [len(c.input)][]byte{}, nil
 	s.logs.Reset(0)
 	return outcome, err == nil
 }
 
-// longCall is how long a call may take before its native stack, which grows to
-// up to 84 MB and never shrinks, is not kept for the next one. What returns
-// sooner has had no time to grow it beyond some hundred KiB.
+// longCall is the duration after which a call's native stack, which grows to up to 84 MB and never
+// shrinks, is not reused for the next call. A shorter call has no time to grow it beyond some
+// hundred KiB.
 const longCall = 5 * time.Millisecond
 
-// bind makes the functions that calls go through, each with a new native stack.
+// bind looks up the functions that calls use. Each lookup brings a new native stack.
 func (s *slot) bind() {
 	s.compile = s.instance.ExportedFunction(exportCompile)
 	s.deploy = s.instance.ExportedFunction(exportDeploy)
 	s.run = s.instance.ExportedFunction(exportRun)
 }
 
-// restore puts the slot back to its image. A slot that cannot be put back
-// exactly, as its memory has grown, is not usable any more.
+// restore puts the slot back to its image. A slot that cannot be restored exactly, because its
+// memory has grown, is no longer usable.
 func (s *slot) restore() (pages int, usable bool, err error) {
 	s.system.Reset(nil, wasi.Limits{})
 	if len(s.memory.data()) != s.image.size {
 		return 0, false, nil
 	}
 	s.stack.Set(s.guest.base.stack)
-	s.ticks.Set(s.ticks0)
+	s.ticks.Set(s.initialTicks)
 	if s.image.size != s.guest.base.size {
-		return 0, true, s.memory.lay(s.image)
+		return 0, true, s.memory.load(s.image)
 	}
 	pages, err = s.memory.restore()
 	return pages, err == nil, err
 }
 
-// close frees the slot. No call may be under way in it.
+// close frees the slot. No call may be in progress in it.
 func (s *slot) close() error {
-	s.forget()
+	s.unload()
 	s.system.Reset(nil, wasi.Limits{})
 	err := s.instance.Close(context.Background())
 	s.memory.close()

@@ -9,7 +9,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// deep recurses as deep as it can: in Python, in C, and in C by way of Python.
+// deep recurses as deeply as it can: in Python, in C, and in C by way of Python.
 var deep = []struct{ name, main string }{
 	{"function", "def f(): return f()\nf()"},
 	{"mutual", "def f(): return g()\ndef g(): return f()\nf()"},
@@ -82,14 +82,14 @@ func TestDeepRecursion(t *testing.T) {
 		hi := deployed(t, box, hello, runtime.Limits{})
 		for _, d := range deep {
 			t.Run(d.name, func(t *testing.T) {
-				// How it ends is for CPython to say; that it ends, and alone, for
-				// us. Some do what is asked without any recursion.
+				// CPython decides how the run ends; this test verifies that it ends, and affects
+				// nothing else. Some programs succeed without any recursion.
 				p := deployed(t, box, body(d.main), runtime.Limits{Timeout: 500 * time.Millisecond})
 				defer box.Forget(p.FunctionID, p.Version)
 				outcome := runInTime(t, box, p, "{}")
 				checkClass(t, outcome, "", runtime.ClassError, runtime.ClassMemory, runtime.ClassStack, runtime.ClassTimeout, runtime.ClassResultInvalid)
 				if f := outcome.Failure; f != nil && strings.Contains(f.Message+f.Traceback, "goroutine") {
-					t.Errorf("tells of the server: %s", f.Message)
+					t.Errorf("the message contains details of the server: %s", f.Message)
 				}
 				if got := result(t, box, hi, `{"name":"next"}`); got != `"Hello next"` {
 					t.Errorf("the next run got %s", got)
@@ -99,7 +99,8 @@ func TestDeepRecursion(t *testing.T) {
 	})
 }
 
-// TestRecursionErrorCanBeCaught: within the interpreter's own limit, and again.
+// TestRecursionErrorCanBeCaught verifies that recursion within the interpreter's own limit can be
+// caught, repeatedly.
 func TestRecursionErrorCanBeCaught(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, body(`
@@ -117,8 +118,8 @@ return caught`), runtime.Limits{})
 	})
 }
 
-// TestReasonableDepth: programs that are correct elsewhere do not run out of
-// stack here.
+// TestReasonableDepth verifies that programs that are correct elsewhere do not run out of stack
+// here.
 func TestReasonableDepth(t *testing.T) {
 	box := boxes["mapped"]
 	for _, main := range []string{

@@ -10,37 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tracker knows how this kernel tells which pages of a private mapping were
-// written. Shared by all memories.
+// tracker finds the written pages of private mappings in the cheapest way that this kernel offers.
+// It is shared by all memories.
 type tracker struct {
-	kind    trackerKind
-	pagemap *os.File
-	fd      uintptr // of pagemap
-	faults  int     // userfaultfd, for trackWritten
-	counted bool    // page faults are counted per thread
+	kind         trackerKind
+	pagemap      *os.File
+	fd           uintptr // of pagemap
+	uffd         int     // userfaultfd, for trackWritten; -1 if not open
+	countsFaults bool    // page faults are counted per thread
 }
 
-// trackerKind is a way to tell written pages. All tell the same; they differ in
-// what asking costs. Figures are for the 14 MiB of a base image of which some
-// hundred pages were written.
+// trackerKind is a way to find written pages. All kinds find the same pages; they differ in the
+// cost of a scan. The figures are for the 14 MiB of a base image of which some hundred pages were
+// written.
 type trackerKind uint8
 
 const (
-	// trackWritten: pages are marked as unwritten with userfaultfd, in its
-	// asynchronous mode, in which the kernel itself takes the mark away at the
-	// first write; PAGEMAP_SCAN then looks at page table entries alone
-	// (Linux 6.7, if userfaultfd is permitted). About 10 µs.
+	// trackWritten marks pages as unwritten with userfaultfd, in its asynchronous mode, in which
+	// the kernel itself removes the mark at the first write; PAGEMAP_SCAN then reads only page
+	// table entries (Linux 6.7, if userfaultfd is permitted). About 10 µs.
 	trackWritten trackerKind = iota
-	// trackFile: PAGEMAP_SCAN tells pages that are no longer the file's, which
-	// makes it look up each page that is present (Linux 6.7). About 30 µs.
+	// trackFile lets PAGEMAP_SCAN find the pages that no longer belong to the file, for which it
+	// looks up each present page (Linux 6.7). About 30 µs.
 	trackFile
-	// trackEntries: the same from the entries of /proc/self/pagemap. About 80 µs.
+	// trackEntries finds the same pages in the entries of /proc/self/pagemap. About 80 µs.
 	trackEntries
 	trackerKinds
 )
 
-// The kernel's interfaces, from linux/fs.h and linux/userfaultfd.h; see the
-// kernel's Documentation/admin-guide/mm/pagemap.rst and userfaultfd.rst.
+// Kernel interfaces, from linux/fs.h and linux/userfaultfd.h; see the kernel's
+// Documentation/admin-guide/mm/pagemap.rst and userfaultfd.rst.
 const (
 	pagemapScan = 0xc0606610 // _IOWR('f', 16, struct pm_scan_arg)
 
@@ -55,43 +54,43 @@ const (
 	entrySwapped = 1 << 62
 	entryPresent = 1 << 63
 
-	faultAPI          = 0xaa
-	faultUserModeOnly = 1
-	faultSetup        = 0xc018aa3f // UFFDIO_API
-	faultRegister     = 0xc020aa00 // UFFDIO_REGISTER
-	faultWriteProtect = 0xc018aa06 // UFFDIO_WRITEPROTECT
-	faultModeWP       = 1 << 1     // UFFDIO_REGISTER_MODE_WP
-	faultProtect      = 1 << 0     // UFFDIO_WRITEPROTECT_MODE_WP
-	// Write-protection of shared memory files, of pages not yet there, and
-	// resolved without asking anybody.
-	faultFeatures = 1<<12 | 1<<13 | 1<<15
+	uffdAPI            = 0xaa
+	uffdUserModeOnly   = 1
+	uffdioAPI          = 0xc018aa3f // UFFDIO_API
+	uffdioRegister     = 0xc020aa00 // UFFDIO_REGISTER
+	uffdioWriteProtect = 0xc018aa06 // UFFDIO_WRITEPROTECT
+	uffdModeWP         = 1 << 1     // UFFDIO_REGISTER_MODE_WP
+	uffdProtect        = 1 << 0     // UFFDIO_WRITEPROTECT_MODE_WP
+	// Write protection of shared memory files, write protection of pages that are not present, and
+	// faults that the kernel resolves itself.
+	uffdFeatures = 1<<12 | 1<<13 | 1<<15
 
-	// scanRegions is how many stretches one ioctl can return. A trivial run
-	// leaves about 50; more are fetched by another call.
+	// scanRegions is the largest number of ranges that one ioctl returns. A trivial run leaves
+	// about 50; further calls fetch the rest.
 	scanRegions = 512
-	// scanEntries is how many pages one read of the pagemap covers.
+	// scanEntries is the number of pages that one read of the pagemap covers.
 	scanEntries = 8192
 )
 
-// struct pm_scan_arg of linux/fs.h.
+// scanArg is struct pm_scan_arg of linux/fs.h.
 type scanArg struct {
 	size, flags, start, end, walkEnd, vec, vecLen, maxPages uint64
 	inverted, mask, anyOf, returned                         uint64
 }
 
-// struct page_region of linux/fs.h.
+// scanRegion is struct page_region of linux/fs.h.
 type scanRegion struct{ start, end, categories uint64 }
 
-// openTracker finds by a trial which is the cheapest way that works here.
+// openTracker finds the cheapest kind that works on this kernel by trying each.
 func openTracker() (*tracker, error) {
 	f, err := os.Open("/proc/self/pagemap")
 	if err != nil {
 		return nil, err
 	}
-	t := &tracker{pagemap: f, fd: f.Fd(), faults: -1}
+	t := &tracker{pagemap: f, fd: f.Fd(), uffd: -1}
 	for ; t.kind < trackerKinds; t.kind++ {
 		if err = t.try(); err == nil {
-			t.counted, err = t.tryCounting()
+			t.countsFaults, err = t.tryCounting()
 			return t, err
 		}
 	}
@@ -101,17 +100,17 @@ func openTracker() (*tracker, error) {
 
 func (t *tracker) close() {
 	t.pagemap.Close()
-	if t.faults >= 0 {
-		unix.Close(t.faults)
-		t.faults = -1
+	if t.uffd >= 0 {
+		unix.Close(t.uffd)
+		t.uffd = -1
 	}
 }
 
-// try tells whether the tracker's kind works: written pages must be told, be
-// they read before or not, and no others.
+// try returns nil if the tracker's kind works: it must find written pages, whether read before or
+// not, and no others.
 func (t *tracker) try() error {
 	if t.kind == trackWritten {
-		if err := t.openFaults(); err != nil {
+		if err := t.openUserfaultfd(); err != nil {
 			return err
 		}
 	}
@@ -122,7 +121,7 @@ func (t *tracker) try() error {
 	defer unix.Munmap(mem)
 	var s scan
 	s.init(t)
-	for range 2 { // the second time after dropping what was written
+	for range 2 { // the second time after the written pages were dropped
 		if err := t.arm(mem); err != nil {
 			return err
 		}
@@ -138,7 +137,7 @@ func (t *tracker) try() error {
 			return err
 		}
 		if len(got) != 2 || got[0] != 2 || got[1] != 5 {
-			return fmt.Errorf("the kernel does not tell written pages (told %v)", got)
+			return fmt.Errorf("the kernel does not report written pages correctly: it reports %v, want [2 5]", got)
 		}
 		if err := unix.Madvise(mem, unix.MADV_DONTNEED); err != nil {
 			return err
@@ -147,8 +146,8 @@ func (t *tracker) try() error {
 	return nil
 }
 
-// trialMapping makes a registered mapping like that of a slot, of so many pages,
-// which the caller unmaps.
+// trialMapping returns a registered mapping of the given number of pages, similar to a slot's. The
+// caller unmaps it.
 func (t *tracker) trialMapping(pages int) ([]byte, error) {
 	file, err := unix.MemfdCreate("faaspot-trial", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -169,8 +168,7 @@ func (t *tracker) trialMapping(pages int) ([]byte, error) {
 	return mem, nil
 }
 
-// tryCounting tells whether the first write to a page counts as a fault of the
-// thread.
+// tryCounting reports whether the first write to a page counts as a page fault of the thread.
 func (t *tracker) tryCounting() (bool, error) {
 	mem, err := t.trialMapping(64)
 	if err != nil {
@@ -184,7 +182,7 @@ func (t *tracker) tryCounting() (bool, error) {
 	var read byte
 	for at := 0; at < len(mem); at += pageSize {
 		if at/pageSize%2 == 1 {
-			read += mem[at] // before it is written
+			read += mem[at] // read before it is written
 		}
 		counter.start()
 		mem[at] = read + 1
@@ -195,8 +193,8 @@ func (t *tracker) tryCounting() (bool, error) {
 	return true, nil
 }
 
-// A faultCounter tells whether a goroutine has had a page fault. From start to
-// stop the goroutine keeps its thread, for the kernel counts by thread.
+// faultCounter detects whether a goroutine has had a page fault. The goroutine is locked to its
+// thread from start to stop, because the kernel counts per thread.
 type faultCounter struct {
 	on     bool
 	known  bool
@@ -209,7 +207,7 @@ func (c *faultCounter) start() {
 	c.before, c.known = threadFaults()
 }
 
-// stop reports whether there has surely been no fault since start.
+// stop reports whether there has certainly been no fault since start.
 func (c *faultCounter) stop() (none bool) {
 	c.on = false
 	after, known := threadFaults()
@@ -217,7 +215,7 @@ func (c *faultCounter) stop() (none bool) {
 	return c.known && known && after == c.before
 }
 
-// threadFaults counts the page faults of this thread, see getrusage(2).
+// threadFaults returns the number of page faults of this thread, see getrusage(2).
 func threadFaults() (n int64, known bool) {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_THREAD, &usage); err != nil {
@@ -226,45 +224,45 @@ func threadFaults() (n int64, known bool) {
 	return usage.Minflt + usage.Majflt, true
 }
 
-func (t *tracker) openFaults() error {
-	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, faultUserModeOnly|unix.O_CLOEXEC, 0, 0)
+func (t *tracker) openUserfaultfd() error {
+	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, uffdUserModeOnly|unix.O_CLOEXEC, 0, 0)
 	if errno != 0 {
 		return fmt.Errorf("userfaultfd: %w", errno)
 	}
-	t.faults = int(fd)
+	t.uffd = int(fd)
 	// struct uffdio_api: api, features, ioctls.
-	setup := [3]uint64{faultAPI, faultFeatures, 0}
-	return t.fault(faultSetup, unsafe.Pointer(&setup))
+	setup := [3]uint64{uffdAPI, uffdFeatures, 0}
+	return t.ioctl(uffdioAPI, unsafe.Pointer(&setup))
 }
 
-func (t *tracker) fault(request uintptr, arg unsafe.Pointer) error {
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(t.faults), request, uintptr(arg)); errno != 0 {
+func (t *tracker) ioctl(request uintptr, arg unsafe.Pointer) error {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(t.uffd), request, uintptr(arg)); errno != 0 {
 		return fmt.Errorf("userfaultfd request %#x: %w", request, errno)
 	}
 	return nil
 }
 
-// register makes a new mapping known. It ends with the mapping.
+// register registers a new mapping with userfaultfd, until the mapping is removed.
 func (t *tracker) register(mem []byte) error {
 	if t.kind != trackWritten {
 		return nil
 	}
 	// struct uffdio_register: start, len, mode, ioctls.
-	arg := [4]uint64{uint64(uintptr(unsafe.Pointer(&mem[0]))), uint64(len(mem)), faultModeWP, 0}
-	return t.fault(faultRegister, unsafe.Pointer(&arg))
+	arg := [4]uint64{uint64(uintptr(unsafe.Pointer(&mem[0]))), uint64(len(mem)), uffdModeWP, 0}
+	return t.ioctl(uffdioRegister, unsafe.Pointer(&arg))
 }
 
-// arm marks all of a registered mapping as unwritten.
+// arm marks all pages of a registered mapping as unwritten.
 func (t *tracker) arm(mem []byte) error {
 	if t.kind != trackWritten {
 		return nil
 	}
 	// struct uffdio_writeprotect: start, len, mode.
-	arg := [3]uint64{uint64(uintptr(unsafe.Pointer(&mem[0]))), uint64(len(mem)), faultProtect}
-	return t.fault(faultWriteProtect, unsafe.Pointer(&arg))
+	arg := [3]uint64{uint64(uintptr(unsafe.Pointer(&mem[0]))), uint64(len(mem)), uffdProtect}
+	return t.ioctl(uffdioWriteProtect, unsafe.Pointer(&arg))
 }
 
-// scan asks a tracker. One goroutine at a time.
+// scan holds the buffers for queries of a tracker. One goroutine at a time.
 type scan struct {
 	tracker *tracker
 	arg     *scanArg
@@ -282,10 +280,9 @@ func (s *scan) init(t *tracker) {
 	}
 }
 
-// each calls f with every stretch of region[start:end] that was written, as
-// offsets into region. armed says that all of it is a mapping that was armed;
-// else it is anonymous memory, where every page that is there was written, or,
-// for the kinds that do not arm, either.
+// each calls f with every range of region[start:end] that was written, as offsets into region.
+// armed means that the range is a mapping that was armed. Otherwise it is anonymous memory, in
+// which every present page counts as written; kinds that do not arm accept both.
 func (s *scan) each(region []byte, start, end int, armed bool, f func(start, end int)) error {
 	switch {
 	case start == end:
@@ -306,7 +303,7 @@ func (s *scan) eachScanned(region []byte, from, to int, armed bool, f func(start
 		}
 		switch {
 		case s.tracker.kind == trackWritten && armed:
-			// In just this form the kernel looks at one bit per page.
+			// With exactly these fields the kernel tests a single bit per page.
 			s.arg.mask, s.arg.returned = pageIsWritten, pageIsWritten
 		case s.tracker.kind == trackWritten:
 			s.arg.mask, s.arg.inverted, s.arg.returned = pageIsZero, pageIsZero, pageIsWritten
@@ -331,7 +328,7 @@ var errShortPagemap = errors.New("the kernel's page map ends early")
 
 func (s *scan) eachEntry(region []byte, start, end int, f func(start, end int)) error {
 	first := uint64(uintptr(unsafe.Pointer(&region[0]))) / pageSize
-	from := -1 // start of the stretch that is open
+	from := -1 // start of the range being built, or -1
 	for done := start / pageSize; done < end/pageSize; {
 		n := min(end/pageSize-done, len(s.entries))
 		buf := unsafe.Slice((*byte)(unsafe.Pointer(&s.entries[0])), n*8)

@@ -12,8 +12,8 @@ import (
 
 const small = `{"name":"user1","count":42,"ratio":0.25,"tags":["a","b"],"nested":{"ok":true,"none":null},"q":"text"}`
 
-// documents are what the benchmarks read: what is usual, what is as large as
-// args can be, and what is as unpleasant as it can be at that size.
+// documents returns the documents of the benchmarks: usual ones, one as large as args can be, and
+// the slowest ones of that size.
 func documents() map[string][]byte {
 	const size = 6 << 20
 	repeat := func(item string) []byte {

@@ -7,33 +7,31 @@ import (
 )
 
 const (
-	// DefaultMaxDepth is how deep arrays and objects may nest unless
-	// [Options.MaxDepth] says otherwise. CPython's decoder recurses in C, and
-	// nobody writes such a document by hand.
+	// DefaultMaxDepth is the nesting of arrays and objects allowed if [Options.MaxDepth] is zero.
+	// CPython's decoder recurses in C, and no document written by hand is nested this deeply.
 	DefaultMaxDepth = 200
-	// MaxDepth is the largest depth that can be asked for: the deepest that
-	// encoding/json reads.
+	// MaxDepth is the largest value of [Options.MaxDepth]: the deepest nesting that encoding/json
+	// reads.
 	MaxDepth = 10_000
-	// MaxDigits is the largest number of digits in one number. It is
-	// CPython's default for int(str), sys.int_info.default_max_str_digits.
+	// MaxDigits is the largest number of digits in one number. It is CPython's default for
+	// int(str), sys.int_info.default_max_str_digits.
 	MaxDigits = 4300
-	// maxLength keeps positions, those in the buffer of unescaped names
-	// included, within 32 bits.
+	// maxLength is the largest length of a document in bytes. It ensures that positions, including
+	// those in the buffer of unescaped names, fit 32 bits.
 	maxLength = math.MaxInt32
 )
 
-// Options say what is asked of a document beyond being strict JSON.
+// Options are requirements on a document beyond being strict JSON.
 type Options struct {
-	// Object demands an object at the top level.
+	// Object requires an object at the top level.
 	Object bool
-	// MaxDepth bounds the nesting of arrays and objects, from 1 to [MaxDepth].
-	// A scalar has depth 0. Zero: [DefaultMaxDepth].
+	// MaxDepth is the deepest nesting of arrays and objects, from 1 to the constant [MaxDepth]. A
+	// scalar has depth 0. Zero: [DefaultMaxDepth].
 	MaxDepth int
 }
 
-// Check reports whether data is one strict JSON document. If not, the error is
-// an [*Error] for the first place that is wrong. An object is searched for
-// names that appear twice when its end is reached.
+// Check returns nil if data is one strict JSON document, else an [*Error] for the first violation.
+// Duplicate names of an object are searched for at the object's end.
 func Check(data []byte, o Options) error {
 	if len(data) > maxLength {
 		return &Error{Path: "$", Reason: "the document is longer than 2 GiB"}
@@ -49,19 +47,19 @@ func Check(data []byte, o Options) error {
 	return nil
 }
 
-// checker walks over data. Its methods take the position where they begin and
-// return the one behind what they consumed.
+// checker walks over data. Its methods take the position where they start and return the position
+// after the bytes they consumed.
 type checker struct {
 	data     []byte
 	maxDepth int
 
-	names nameStack    // of the objects that are open, outermost first
-	plain []byte       // unescaped text of those names that have escapes
-	seed  maphash.Seed // drawn when distinct first needs it
+	names nameStack    // of the open objects, outermost first
+	plain []byte       // unescaped text of names with escapes
+	seed  maphash.Seed // created when distinct first needs it
 	drawn bool
 
-	// The tables of distinct: a checker lives on its caller's stack, and small
-	// objects get by with that.
+	// The hash tables of distinct. A checker lives on its caller's stack, where the small table
+	// suffices for small objects.
 	smallTable [2 * roomForNames]uint64
 	largeTable []uint64
 }
@@ -75,7 +73,7 @@ func (c *checker) document(object bool) *failure {
 		return fail(i, "the document is empty")
 	}
 	if object && c.data[i] != '{' {
-		// What is no JSON at all is told as such.
+		// Report invalid JSON as such, not as a missing object.
 		if _, f := c.value(i, 0); f != nil {
 			return f
 		}

@@ -197,7 +197,8 @@ func TestPathsAreShort(t *testing.T) {
 	}
 }
 
-// Small documents, those of 32 names included, cost no allocation.
+// TestNoAllocations verifies that small documents, including those with 32 names, cause no
+// allocation.
 func TestNoAllocations(t *testing.T) {
 	for _, doc := range []string{small, manyNames(32), `{"a":"\u00e9\ud83d\ude00"}`, strings.Repeat("[", 100) + strings.Repeat("]", 100)} {
 		data := []byte(doc)
@@ -211,8 +212,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// Every duplicate is found, wherever the two stand and however many names are
-// around and inside.
+// TestDuplicatesAmongMany verifies that a duplicate is found wherever the two names are and however
+// many names are around and between them.
 func TestDuplicatesAmongMany(t *testing.T) {
 	for _, n := range []int{2, 8, 9, 10, 31, 32, 33, 34, 100} {
 		for first := range n {

@@ -7,27 +7,27 @@ import (
 )
 
 const (
-	// maxNameShown bounds, in bytes, what is shown of one member name, and
-	// maxPathShown each of the two ends of a path.
+	// maxNameShown is the largest number of bytes shown of one member name, and maxPathShown of
+	// each of the two ends of a path.
 	maxNameShown = 40
 	maxPathShown = 120
 )
 
-// Error says where a document is wrong, and why. Its texts are fit for whoever
-// wrote the document.
+// Error reports where and why a document is not strict JSON. Its texts are suitable for the author
+// of the document.
 type Error struct {
 	Offset int    // in bytes, from 0
-	Path   string // such as $.items[3]["first name"]; long names and paths are cut with an ellipsis
+	Path   string // such as $.items[3]["first name"]; long names and paths are shortened with an ellipsis
 	Reason string // such as "a digit should be here"
 }
 
-// Error gives path, reason and offset.
+// Error returns path, reason and offset.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (byte %d)", e.Path, e.Reason, e.Offset)
 }
 
-// failure is an Error in the making: on the way out of the recursion every
-// array and object adds its step of the path, the innermost first.
+// failure is an Error under construction: while the recursion returns, every array and object adds
+// its step of the path, innermost first.
 type failure struct {
 	offset int
 	reason string
@@ -56,8 +56,7 @@ func (f *failure) export() *Error {
 	return &Error{Offset: f.offset, Path: shorten(string(path)), Reason: f.reason}
 }
 
-// shorten cuts the middle out of a long path: where it begins and where it
-// ends tell most.
+// shorten removes the middle of a long path, because its ends are the most useful.
 func shorten(path string) string {
 	if len(path) <= 2*maxPathShown {
 		return path
@@ -72,8 +71,7 @@ func shorten(path string) string {
 	return path[:head] + "…" + path[tail:]
 }
 
-// step is a member name as a step of a path: .name if it reads as a word, else
-// quoted.
+// step returns a member name as a step of a path: .name if it reads as a word, else quoted.
 func step(name []byte) string {
 	more := ""
 	if len(name) > maxNameShown {

@@ -11,9 +11,9 @@ import (
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// FuzzCheck holds Check to encoding/json: what Check accepts, that accepts and
-// reads without loss; what that accepts and Check does not is one of the few
-// things that doc.go lists.
+// FuzzCheck compares Check with encoding/json. A document that Check accepts must be accepted and
+// read without loss. A document that only encoding/json accepts must violate one of the rules in
+// the documentation of the package.
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{
 		small, manyNames(12), `{"a":1,"\u0061":2}`, `[1e400,"\ud800",01]`, "\xef\xbb\xbf{}", `"\ud83d\ude00"`, "\"\xff\"", "[[[[]]]]",
@@ -42,7 +42,7 @@ func accepted(t *testing.T, doc []byte) {
 	d.UseNumber()
 	var value any
 	if err := d.Decode(&value); err != nil {
-		t.Fatalf("%q: encoding/json says %v", doc, err)
+		t.Fatalf("%q: encoding/json returned %v", doc, err)
 	}
 	if stricter(doc) {
 		t.Fatalf("%q is accepted", doc)
@@ -56,8 +56,8 @@ func accepted(t *testing.T, doc []byte) {
 	}
 }
 
-// stricter tells in another way than Check whether doc, which encoding/json
-// accepts, has something that Check is to refuse.
+// stricter reports, independently of Check, whether doc, which encoding/json accepts, breaks a rule
+// of Check.
 func stricter(doc []byte) bool {
 	if !utf8.Valid(doc) || loneSurrogate(doc) {
 		return true
@@ -67,8 +67,8 @@ func stricter(doc []byte) bool {
 	return odd(d, 0)
 }
 
-// odd reads one value and tells whether it is too deep, has a name twice or a
-// number that is too large.
+// odd reads one value and reports whether it is too deep, has a duplicate name or has a number that
+// is too large.
 func odd(d *json.Decoder, depth int) bool {
 	token, err := d.Token()
 	if err != nil {
@@ -109,8 +109,8 @@ func odd(d *json.Decoder, depth int) bool {
 	return false
 }
 
-// loneSurrogate looks for a \u escape of half a pair. A backslash stands only
-// inside strings, and escapes what follows it.
+// loneSurrogate searches for a \u escape of half a pair. A backslash appears only inside strings,
+// and escapes the character after it.
 func loneSurrogate(doc []byte) bool {
 	for i := 0; i < len(doc); i++ {
 		if doc[i] != '\\' {

@@ -6,11 +6,11 @@ import (
 	"strconv"
 )
 
-// maxSafeMagnitude is up to how many digits before the decimal point a number
-// is surely within float64, whose largest is 1.8e308.
+// maxSafeMagnitude is the number of digits before the decimal point up to which a number certainly
+// fits a float64, whose largest value is 1.8e308.
 const maxSafeMagnitude = 308
 
-// number consumes the number that begins at i.
+// number consumes the number that starts at i.
 func (c *checker) number(i int) (int, *failure) {
 	d, start := c.data, i
 	if d[i] == '-' {
@@ -61,7 +61,7 @@ func (c *checker) number(i int) (int, *failure) {
 	return i, nil
 }
 
-// digits gives the end of the digits that begin at i.
+// digits returns the end of the digits that start at i.
 func (c *checker) digits(i int) int {
 	for i < len(c.data) && c.data[i]-'0' <= 9 {
 		i++
@@ -69,7 +69,7 @@ func (c *checker) digits(i int) int {
 	return i
 }
 
-// exponent is the value of digits, or, if that is large, some large value.
+// exponent returns the value of digits, or some large value if it is large.
 func exponent(digits []byte) int {
 	n := 0
 	for _, b := range digits {

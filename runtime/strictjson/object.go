@@ -6,22 +6,21 @@ import (
 	"math/bits"
 )
 
-// fewNames is up to how many names of an object are compared each with each.
-// Beyond it a hash table is faster, and n² would be a gift to an attacker.
+// fewNames is the largest number of names of an object that are compared pairwise. Beyond it a hash
+// table is faster, and an attacker could exploit the quadratic time.
 const fewNames = 8
 
-// roomForNames is how many names can be open at once before the heap is
-// needed.
+// roomForNames is the number of names that can be open at once without using the heap.
 const roomForNames = 32
 
-// name is a member name of an object that is open.
+// name is a member name of an open object.
 type name struct {
-	at       uint32 // of its opening quote in data
-	from, to uint32 // its text: in data, or beyond len(data) in plain
+	at       uint32 // offset of its opening quote in data
+	from, to uint32 // its text: in data, or at an offset beyond len(data) in plain
 }
 
-// nameStack holds names: the first ones in place, the others on the heap. A
-// slice of the array kept in the same struct would move all of it there.
+// nameStack is a stack of names: the first ones in place, the others on the heap. A slice of an
+// array in the same struct would move all of it to the heap.
 type nameStack struct {
 	size  int
 	first [roomForNames]name
@@ -101,7 +100,7 @@ func (c *checker) object(i, depth int) (int, *failure) {
 	}
 }
 
-// text gives the unescaped text of a name.
+// text returns the unescaped text of a name.
 func (c *checker) text(n name) []byte {
 	if size := uint32(len(c.data)); n.from >= size {
 		return c.plain[n.from-size : n.to-size]
@@ -113,10 +112,9 @@ func (c *checker) twice(n name) *failure {
 	return fail(int(n.at), "the name appears twice in the object").inMember(c.text(n))
 }
 
-// distinct fails if two of the names from the given index on are the same.
-// Objects inside one another end one after the other, so all share the tables.
-// An entry holds the upper half of a name's hash and, plus one, its index. The
-// hash is keyed with a seed of this check alone: nobody can send names that
+// distinct fails if two of the names from index from on are equal. Nested objects end one after the
+// other, so all share the tables. An entry holds the upper half of a name's hash and the name's
+// index plus one. The hash has a random seed for each check, so a client cannot send names that
 // collide.
 func (c *checker) distinct(from int) *failure {
 	if !c.drawn {

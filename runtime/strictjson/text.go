@@ -12,17 +12,16 @@ const (
 	topBits  = 0x8080808080808080
 )
 
-// stops has the top bit set in the lowest byte of w that ends a run of plain
-// ASCII text: a quote, a backslash, a control character or a byte of more than
-// 7 bits. Bytes above that one may be marked wrongly.
+// stops returns a word with the top bit set in the lowest byte of w that ends a run of plain ASCII
+// text: a quote, a backslash, a control character or a byte above 0x7f. Higher bytes may be marked
+// wrongly.
 func stops(w uint64) uint64 {
 	quote := w ^ eachByte*'"'
 	slash := w ^ eachByte*'\\'
 	return (w | (w-eachByte*0x20)&^w | (quote-eachByte)&^quote | (slash-eachByte)&^slash) & topBits
 }
 
-// str consumes the string whose opening quote is at i, and tells whether it
-// has escapes.
+// str consumes the string whose opening quote is at i. escaped reports whether it has escapes.
 func (c *checker) str(i int) (end int, escaped bool, f *failure) {
 	d := c.data
 	start := i
@@ -64,8 +63,8 @@ func (c *checker) str(i int) (end int, escaped bool, f *failure) {
 	}
 }
 
-// escape decodes the escape that s begins with and gives its rune and its size
-// in bytes, or the reason why it is wrong.
+// escape decodes the escape at the start of s. It returns the rune and the size in bytes, or the
+// reason why the escape is invalid.
 func escape(s []byte) (r rune, size int, reason string) {
 	if len(s) < 2 {
 		return 0, 0, "the document ends inside a string"
@@ -99,7 +98,7 @@ func escape(s []byte) (r rune, size int, reason string) {
 	return 0, 0, `a backslash must be followed by one of " \ / b f n r t u`
 }
 
-// unit is the UTF-16 code unit of the \uXXXX that s begins with, or -1.
+// unit returns the UTF-16 code unit of the \uXXXX at the start of s, or -1.
 func unit(s []byte) rune {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return -1
@@ -121,7 +120,7 @@ func unit(s []byte) rune {
 	return r
 }
 
-// unescape appends the text of a string that was found to be right.
+// unescape appends the text of a valid string.
 func unescape(dst, s []byte) []byte {
 	for len(s) > 0 {
 		if s[0] != '\\' {

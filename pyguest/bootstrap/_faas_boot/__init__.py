@@ -1,13 +1,13 @@
 """The guest's own Python: prepares the interpreter and runs functions in it.
 
-The host calls four things here, through guest.c: `boot` once per server start,
+The host calls four functions here, through guest.c: `boot` once per server start,
 `compile_source` and `deploy` once per function version, each in an interpreter
-of its own so that the image has nothing of what compiling leaves behind, and
+of its own so that the image has no leftovers of the compiler, and
 `run` once per run. They return bytes (a result, JSON) or a tuple of one bytes (a failure, JSON), and
-raise only if memory is too short even to say so.
+raise only if there is too little memory even to report a failure.
 
-Nothing here protects the host: code in this interpreter can corrupt it. What
-must hold, the host checks.
+Nothing here protects the host: code in this interpreter can corrupt it. The
+host checks everything that it relies on.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from _faas_boot import failure, preload, program, renewal, values
 
 type Outcome = bytes | tuple[bytes]
 
-# What a program needs is bound to names of this module, which a function would
-# have to look for, rather than to attributes of modules that functions patch.
+# Objects that runs need are bound to names of this module, which a function is
+# unlikely to modify, and not to attributes of modules that functions patch.
 _stdout = sys.stdout
 _stderr = sys.stderr
 _environ = os.environ
 
 
 def boot() -> None:
-    """Prepare the interpreter that every function's image is made from."""
+    """Prepare the interpreter from which every function's image is built."""
     sys.path[:] = ["/usr/lib/python3.13"]
     _stdout.reconfigure(line_buffering=True)
     preload.import_all()
@@ -81,14 +81,14 @@ def _flush() -> None:
         try:
             stream.flush()
         except Exception:
-            pass  # the function closed it or made it something else: its own loss
+            pass  # the function closed or replaced it and loses its own output
 
 
 def _warm_up() -> None:
-    """Go once through what every run does.
+    """Execute the steps of a run in advance.
 
-    What CPython fills on first use (caches, inline specialisation, free lists)
-    is then part of the image and not work that each run does again.
+    The state that CPython fills on first use (caches, inline specialisation, free
+    lists) is then part of the image and not work that each run repeats.
     """
     for text in (_SAMPLE, _FAILING_SAMPLE):
         for _ in range(3):

@@ -1,7 +1,7 @@
-"""Exceptions told as failures: class, type, message, the user's own frames.
+"""Failures from exceptions: class, type, message, the user's own frames.
 
-Whatever the exception is, telling it is bounded: a hostile __str__ may loop
-until the run's deadline, but nothing here grows with the length of a chain of
+Describing an exception is bounded, whatever it is: a hostile __str__ may loop
+until the run's deadline, but no cost here grows with the length of a chain of
 causes, the depth of a traceback or the size of a message.
 """
 
@@ -13,21 +13,21 @@ from _faas_boot import program, values
 
 MAX_MESSAGE = 4096  # characters of an exception's message
 MAX_LINE = 400  # characters of a source line
-HEAD_FRAMES = 12  # of a deep traceback, these first frames are kept ...
-TAIL_FRAMES = 20  # ... and these last
-MAX_FRAMES = 100_000  # walked at the most
-MAX_CHAIN = 4  # exceptions told of a chain of causes
-# Characters of a whole traceback. The host takes 256 KiB of JSON in all, and a
-# character takes up to 6 bytes there.
+HEAD_FRAMES = 12  # the first frames of a deep traceback that are shown
+TAIL_FRAMES = 20  # the last frames of a deep traceback that are shown
+MAX_FRAMES = 100_000  # visited at most
+MAX_CHAIN = 4  # exceptions shown of a chain of causes
+# Characters of a whole traceback. The host accepts 256 KiB of JSON in all, in
+# which a character takes up to 6 bytes.
 MAX_TRACEBACK = 32_000
-MAX_NUMBER = 2**31 - 1  # of a line, which a SyntaxError of the function's making can say anything about
+MAX_NUMBER = 2**31 - 1  # of a line; a SyntaxError raised by the function may have any number
 
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 
 def describe(error: BaseException) -> bytes:
-    """Tell an exception that ended a deployment or a run, as JSON."""
+    """Return the exception that ended a deployment or a run, as JSON."""
     if isinstance(error, values.InvalidResult):
         return _pack("result_invalid", "", str(error))
     if isinstance(error, values.ResultTooLarge):
@@ -59,7 +59,7 @@ def _pack(kind: str, name: str, message: str, traceback: str = "", line: int = 0
 
 
 def _exit(error: SystemExit) -> bytes:
-    """Tell sys.exit as the interpreter itself would take its argument."""
+    """Describe sys.exit as the interpreter itself would treat its argument."""
     code = error.code
     if code is None:
         number, message = 0, ""
@@ -72,7 +72,7 @@ def _exit(error: SystemExit) -> bytes:
 
 
 def type_name(error: BaseException) -> str:
-    """Give the name of an exception's type as a traceback shows it."""
+    """Return the name of an exception's type as a traceback shows it."""
     kind = type(error)
     module, name = kind.__module__, kind.__qualname__
     if not isinstance(module, str) or not isinstance(name, str):
@@ -99,7 +99,7 @@ def _text(value: object) -> str:
 
 
 def _shortened(text: str) -> str:
-    """Cut a traceback that is too long in the middle: it tells most at its ends."""
+    """Shorten a long traceback in the middle, because its ends are the most useful."""
     if len(text) <= MAX_TRACEBACK:
         return text
     half = MAX_TRACEBACK // 2

@@ -1,8 +1,8 @@
-"""What of the standard library is imported before any function is.
+"""The modules of the standard library that are imported before any function.
 
 A preloaded module costs a run nothing: its pages are shared by all runs until
-one writes to them. Importing it costs the server's start a few milliseconds
-each time, so what few functions use is left out: a function that imports another
+one writes to them. Importing it costs a few milliseconds at every start of the
+server, so rarely used modules are omitted: a function that imports another
 module pays for it once, when it is deployed.
 """
 
@@ -42,6 +42,6 @@ MODULES = (
 
 
 def import_all() -> None:
-    """Import all of MODULES. One that this build lacks is a bug and raises."""
+    """Import all MODULES. A module that this build lacks is a bug and raises."""
     for name in MODULES:
         importlib.import_module(name)

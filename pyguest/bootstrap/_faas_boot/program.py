@@ -1,4 +1,4 @@
-"""The one program of this interpreter: loading it, and what is known of it."""
+"""The single program of this interpreter: loading it, and its properties."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import sys
 import types
 from collections.abc import Callable
 
-# The name that the user's module has in sys.modules and as __name__. Fixed, so
-# that no function's name can stand in for a module of the standard library.
+# The name of the user's module in sys.modules and as __name__. It is fixed, so
+# that no function's name can replace a module of the standard library.
 MODULE = "function"
 
 type Main = Callable[[object, object], object]
 
 
 class Rejected(Exception):
-    """The program runs but cannot be a function. `line` says where, 0 if nowhere."""
+    """The program runs but cannot be a function. `line` is its line, 0 if unknown."""
 
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ _source = b""
 
 
 def compile_source(name: str, source: bytes) -> bytes:
-    """Compile `source` to code for `load`. Raises what compiling raises."""
+    """Compile `source` to code for `load`. Raises the compiler's exceptions."""
     _enter(name, source)
     return marshal.dumps(compile(source, _filename, "exec", dont_inherit=True))
 
@@ -43,8 +43,8 @@ def compile_source(name: str, source: bytes) -> bytes:
 def load(name: str, source: bytes, code: bytes) -> None:
     """Make compiled code the program: run its module body, find its main.
 
-    Raises what running raises, and Rejected for a main that cannot be called as
-    main(args, context).
+    Raises the exceptions of the module body, and Rejected for a main that cannot
+    be called as main(args, context).
     """
     global main
     _enter(name, source)
@@ -74,17 +74,17 @@ def _enter(name: str, source: bytes) -> None:
 
 
 def filename() -> str:
-    """Give the program's file name as tracebacks show it."""
+    """Return the program's file name as tracebacks show it."""
     return _filename
 
 
 def is_own(path: object) -> bool:
-    """Say whether a code object's file name is the program's."""
+    """Return whether a code object's file name is the program's."""
     return path == _filename
 
 
 def source_line(number: int) -> str:
-    """Give a line of the program's source, 1-based; empty if there is none."""
+    """Return a line of the program's source, 1-based; empty if there is none."""
     lines = _source.decode("utf-8", "replace").splitlines()
     return lines[number - 1] if 0 < number <= len(lines) else ""
 
@@ -102,11 +102,11 @@ def _checked(candidate: object) -> Main:
     if _has_flag(candidate, inspect.CO_GENERATOR):
         raise Rejected("main is a generator (it has a yield); it must return its result", line)
     if type(candidate) is types.FunctionType and _takes_two(candidate):
-        return candidate  # the usual case, told without building a signature
+        return candidate  # the usual case, recognised without building a signature
     try:
         signature = inspect.signature(candidate)
     except (TypeError, ValueError):
-        return candidate  # a builtin without a signature: the call will tell
+        return candidate  # a builtin without a signature: the call will show
     try:
         signature.bind(None, None)
     except TypeError:

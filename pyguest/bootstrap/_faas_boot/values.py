@@ -1,7 +1,7 @@
-"""JSON in and out, with errors that say where.
+"""Decoding and encoding of JSON, with errors that have the path of the value.
 
-The host has checked what comes in, and checks again what goes out; here values
-are only made and named.
+The host has checked the input, and checks the output again; this module only
+converts values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json.encoder
 import json.scanner
 import math
 
-# Nesting that the host accepts in a result. Kept equal to strictjson's default.
+# Nesting that the host accepts in a result. Equal to strictjson's default.
 MAX_DEPTH = 200
 
 # Bytes of a result that the host accepts.
@@ -19,11 +19,11 @@ MAX_RESULT = 6 * 1024 * 1024
 
 
 class InvalidResult(Exception):
-    """What main returned is not JSON. `str()` of it says where and why."""
+    """The result of main is not JSON. `str()` of it has the place and the reason."""
 
 
 class ResultTooLarge(Exception):
-    """What main returned is over MAX_RESULT bytes as JSON."""
+    """The result of main has more than MAX_RESULT bytes as JSON."""
 
 
 def _refuse(value: object) -> object:
@@ -37,13 +37,13 @@ _encoder = json.encoder.c_make_encoder(
 
 
 def decode(text: bytes) -> object:
-    """Make a value of JSON that the host has checked, without surrounding space."""
+    """Decode JSON that the host has checked, without surrounding space."""
     value, _ = _scan(text.decode(), 0)
     return value
 
 
 def encode(value: object) -> bytes:
-    """Make JSON of a value. Raises InvalidResult or ResultTooLarge."""
+    """Encode a value as JSON. Raises InvalidResult or ResultTooLarge."""
     try:
         text = "".join(_encoder(value, 0)).encode()
     except MemoryError:
@@ -56,22 +56,22 @@ def encode(value: object) -> bytes:
 
 
 def encode_text(value: object) -> bytes:
-    """Make JSON of a value of ours, whatever its strings hold.
+    """Encode a value of the bootstrap as JSON, whatever its strings contain.
 
-    A character takes 6 bytes at most: one that UTF-8 has no place for, which is
-    a lone surrogate, becomes the escape that Python and JSON both have for it.
+    A character takes at most 6 bytes: a lone surrogate, which UTF-8 cannot
+    encode, becomes the escape that Python and JSON share.
     """
     return "".join(_encoder(value, 0)).encode("utf-8", "backslashreplace")
 
 
 def _explain(value: object) -> str:
-    """Say where a value stops being JSON."""
+    """Return where and why a value is not JSON."""
     try:
         found = _find(value, "$", 0, set())
     except MemoryError:
         raise
     except BaseException:
-        found = None  # a hostile subclass; nothing better can be said
+        found = None  # a hostile subclass; no better message is possible
     return found or "the result cannot be encoded as JSON"
 
 

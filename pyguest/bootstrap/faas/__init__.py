@@ -1,9 +1,9 @@
-"""For function authors: what a function can ask of the platform.
+"""For function authors: the services of the platform.
 
 A function's module body runs once, when it is deployed. Every run starts from
-the memory as it was then, so module-level state is the same for every run:
-good for imports and tables, wrong for anything that must be fresh, such as a
-timestamp or a generator that was seeded. Register a hook to renew such things:
+the memory after that, so module-level state is the same for every run: good
+for imports and tables, wrong for anything that must be fresh, such as a
+timestamp or a seeded generator. Register a hook to renew such state:
 
     import faas
 
@@ -23,12 +23,12 @@ _after_restore: list[Callable[[], object]] = []
 
 
 def register_after_restore(hook: Callable[[], object]) -> Callable[[], object]:
-    """Have `hook()` called at the start of every run, before `main`.
+    """Register `hook()` to be called at the start of every run, before `main`.
 
     Hooks run in the order of registration and within the run's time and memory
     limits; one that raises fails the run. Returns `hook`, so that it can be
-    used as a decorator. Only hooks registered while the module body runs, that
-    is at deployment, count.
+    used as a decorator. Only hooks that the module body registers, at
+    deployment, are called.
 
     Raises TypeError if hook is not callable.
     """

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Profiles CPython anew: profile.sh WORK, after build.sh --work WORK. Writes python.profdata.zst beside itself.
+# Creates the profile of CPython: profile.sh WORK, after build.sh --work WORK. Writes python.profdata.zst next to itself.
 #
-# The profile is an input of the build, and committed: counts depend on addresses and clocks a little, and with them would the guest's
-# bytes. It wants to be made anew with a new CPython; functions that have changed since are compiled without one.
+# The profile is an input of the build, and committed: counts depend a little on addresses and clocks, and so would the guest's
+# bytes. Create it again for a new CPython; functions that have changed since are compiled without a profile.
 #
-# As root on Debian 12. The interpreter that is profiled is one of 32 bits, like the guest, so that both take the same ways through the
-# sources; counts are those of the sources' branches and not of what a compiler has made of them.
+# As root on Debian 12. The profiled interpreter has 32 bits, like the guest, so that both take the same paths through the
+# sources. The counts are those of branches in the sources, not of compiled code.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# = 1 ] || { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
@@ -28,7 +28,7 @@ quiet profile-configure "$source/configure" --host=i686-linux-gnu --build=x86_64
   ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no ac_cv_buggy_getaddrinfo=no
 export LLVM_PROFILE_FILE=/dev/null
 quiet profile-make make -j"$(nproc)" python
-# Modules whose libraries are not there in 32 bits are left out; binascii only wants zlib for its speed.
+# Modules whose libraries are not available in 32 bits are omitted; binascii uses zlib only for speed.
 make -k -j"$(nproc)" sharedmods >"$work/log/profile-modules" 2>&1 || true
 clang-19 -m32 -fprofile-instr-generate -mllvm -enable-value-profiling -O1 -DNDEBUG -DFAAS_PROFILE -fPIC -shared -I"$source/Include" -I"$source/Include/internal" -I. \
   -DPy_BUILD_CORE_MODULE "$source/Modules/binascii.c" -o Modules/binascii.so

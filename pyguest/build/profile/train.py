@@ -1,4 +1,4 @@
-"""What the interpreter is profiled with: everyday programs, each for a moment.
+"""The programs with which the interpreter is profiled: everyday programs, each for a moment.
 
 They are written for this and are in no benchmark. What they compute does not matter; that they do what functions do, does.
 """

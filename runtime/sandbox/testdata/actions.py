@@ -1,5 +1,5 @@
-# What random programs are made of. main does what args["plan"] says: a list of
-# pairs, the name of an action and a number that makes it small or large.
+# The actions of random programs. main executes args["plan"]: a list of pairs,
+# the name of an action and a number that makes it small or large.
 
 import builtins
 import collections

@@ -2,24 +2,24 @@ package wasi
 
 import "fmt"
 
-// check verifies that what is counted is what is there.
+// check verifies all counters of the System.
 func (r *rig) check() {
 	r.t.Helper()
 	if err := r.sys.audit(r.kept); err != nil {
 		r.t.Fatal(err)
 	}
 	if r.sys.charged != r.control.charged {
-		r.t.Fatalf("the System says %d bytes are charged, the Control %d", r.sys.charged, r.control.charged)
+		r.t.Fatalf("the System counts %d charged bytes, the Control %d", r.sys.charged, r.control.charged)
 	}
 }
 
-// reset begins a run.
+// reset starts a run.
 func (r *rig) reset(state *State) {
 	r.sys.Reset(state, Limits{})
 	r.kept = 0
 }
 
-// capture makes a State; the run goes on.
+// capture returns a State; the run continues.
 func (r *rig) capture() *State {
 	state := r.sys.Capture()
 	if state != nil {
@@ -28,7 +28,7 @@ func (r *rig) capture() *State {
 	return state
 }
 
-// audit recounts all that the System keeps count of. Of what is charged, kept bytes belong to States.
+// audit recounts everything that the System counts. Of the charged bytes, kept belong to States.
 func (s *System) audit(kept int64) error {
 	var charged, size int64
 	files := -1 // /tmp itself does not count

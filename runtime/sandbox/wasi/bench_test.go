@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkReset is what every run pays: with nothing touched, with a State, and after a run that changed a file of it.
+// BenchmarkReset measures the reset before every run: with nothing touched, with a State, and after
+// a run that changed a file of it.
 func BenchmarkReset(b *testing.B) {
 	r := newRig(b)
 	state := r.deploy()
@@ -33,7 +34,7 @@ func BenchmarkReset(b *testing.B) {
 	})
 }
 
-// BenchmarkFile is the life of a small file of a run's own, through the functions but without wazero.
+// BenchmarkFile measures the life of a small file, through the functions but without wazero.
 func BenchmarkFile(b *testing.B) {
 	r := newRig(b)
 	b.ReportAllocs()
@@ -47,7 +48,7 @@ func BenchmarkFile(b *testing.B) {
 	}
 }
 
-// BenchmarkCall is one call from compiled guest code, wazero's share included.
+// BenchmarkCall measures one call from compiled guest code, including wazero's share.
 func BenchmarkCall(b *testing.B) {
 	r := newRig(b)
 	m, _ := hosted(b)

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// Rights as wasi-libc asks for them.
+// Rights as wasi-libc requests them.
 const (
 	forReading = uint64(rightRead)
 	forWriting = uint64(rightWrite)
@@ -92,7 +92,7 @@ func (r *rig) renameAt(dir uint32, from string, dir2 uint32, to string) errno {
 	return r.call("path_rename", uint64(dir), at, n, uint64(dir2), at2, n2)
 }
 
-// stat decodes what path_filestat_get tells.
+// statAt decodes the result of path_filestat_get.
 func (r *rig) statAt(dir uint32, path string) (filestat, errno) {
 	at, n := r.put(atPath, path)
 	err := r.call("path_filestat_get", uint64(dir), 1, at, n, atResult)
@@ -138,7 +138,7 @@ func (r *rig) readdir(fd uint32, size uint32, cookie uint64) ([]dirent, errno) {
 	return list, success
 }
 
-// names lists a directory, without "." and "..".
+// names lists a directory without "." and "..".
 func (r *rig) names(path string) []string {
 	r.t.Helper()
 	fd := r.mustOpen(path, openDirectory, forReading)
@@ -160,7 +160,7 @@ func (r *rig) names(path string) []string {
 	}
 }
 
-// store makes a file with that content.
+// store creates a file with that content.
 func (r *rig) store(path, content string) {
 	r.t.Helper()
 	fd := r.mustOpen(path, openCreate|openTruncate, forWriting)

@@ -12,16 +12,17 @@ const (
 const clockResolution = 1
 
 // instant is one reading of both clocks.
-type instant struct{ wall, monotonic int64 } // nanoseconds, none negative
+type instant struct{ wall, monotonic int64 } // nanoseconds, never negative
 
-// instant reads the clocks. Monotonic time never goes back within a run, nor behind what the run's State has seen.
+// instant reads the clocks. Monotonic time never goes back within a run, nor behind the latest time
+// in the run's State.
 func (s *System) instant() instant {
 	wall, monotonic := s.clock.Now()
 	s.monotonic = max(s.monotonic, monotonic)
 	return instant{max(wall, 0), s.monotonic}
 }
 
-// now is the wall time in nanoseconds since 1970.
+// now returns the wall time in nanoseconds since 1970.
 func (s *System) now() int64 { return s.instant().wall }
 
 // time reads one clock.

@@ -2,17 +2,18 @@ package wasi
 
 import "math"
 
-// blockSize is how much of a file is copied when a run changes one byte of what it shares. Small enough to take some microseconds,
-// great enough that the largest file has a short list.
+// blockSize is the number of bytes that are copied when a run changes one byte of a shared file. It
+// is small enough to copy in some microseconds, and large enough that the largest file has a short
+// list of blocks.
 const blockSize = 64 << 10
 
-// block is blockSize bytes of a file, of which those beyond len(data) are zero and take no memory.
+// block is blockSize bytes of a file. The bytes beyond len(data) are zero and take no memory.
 type block struct {
 	owner *token
 	data  []byte
 }
 
-// readAt copies from the file into p and returns how much there was.
+// readAt copies from the file into p and returns the number of bytes copied.
 func (s *System) readAt(n *inode, p []byte, offset int64) int {
 	if offset >= n.size {
 		return 0
@@ -34,8 +35,8 @@ func (s *System) readAt(n *inode, p []byte, offset int64) int {
 	return total
 }
 
-// writeAt copies p into the file, which is this run's own, as far as the limits allow. It answers an errno only if nothing
-// could be written.
+// writeAt copies p into the file, which belongs to this run, as far as the limits allow. It returns
+// an errno only if it could write nothing.
 func (s *System) writeAt(n *inode, p []byte, offset int64) (int, errno) {
 	if offset > math.MaxInt64-int64(len(p)) {
 		return 0, eFBIG
@@ -75,12 +76,13 @@ func (s *System) writeAt(n *inode, p []byte, offset int64) (int, errno) {
 	return written, success
 }
 
-// room is how many more bytes /tmp may hold.
+// room returns the number of bytes by which /tmp may still grow.
 func (s *System) room() int64 {
 	return max(s.limits.TmpBytes-s.tmp.bytes, 0)
 }
 
-// ownBlock returns the i-th block of the file with at least need bytes, this run's own. It says false if memory is refused.
+// ownBlock returns the i-th block of the file, with at least need bytes and belonging to this run.
+// It returns false if the memory is refused.
 func (s *System) ownBlock(n *inode, i, need int) ([]byte, bool) {
 	if more := i + 1 - len(n.blocks); more > 0 {
 		cost := int64(more) * blockCost
@@ -115,7 +117,7 @@ func (s *System) ownBlock(n *inode, i, need int) ([]byte, bool) {
 	return grown, true
 }
 
-// resize cuts the file, which is this run's own, or grows it by a hole.
+// resize truncates the file, which belongs to this run, or extends it by a hole.
 func (s *System) resize(n *inode, size int64) errno {
 	switch {
 	case size > n.size:
@@ -132,7 +134,7 @@ func (s *System) resize(n *inode, size int64) errno {
 	return success
 }
 
-// cut drops all content from size on.
+// cut drops all content from offset size on.
 func (s *System) cut(n *inode, size int64) {
 	keep := int((size + blockSize - 1) / blockSize)
 	if keep < len(n.blocks) {

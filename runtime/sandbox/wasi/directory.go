@@ -10,26 +10,27 @@ import (
 type directory struct {
 	list  []entry
 	index map[string]uint64 // cookie by name; nil while the list is short
-	last  uint64            // the cookie given out last
+	last  uint64            // the highest cookie assigned so far
 }
 
 // entry is one name in a directory.
 type entry struct {
 	name   string
-	cookie uint64 // ascending along the list, never given out twice: what makes a listing survive changes
+	cookie uint64 // ascending along the list and never reused, so that a listing survives changes
 	slot   uint32
 }
 
 const (
-	// Cookies of the two entries that every directory has; those of real entries follow.
+	// Cookies of "." and "..", which every directory has; real entries follow.
 	cookieDot    = 1
 	cookieDotDot = 2
 
-	// indexFrom is the length from which a list is searched by map: below it, comparing names is as fast.
+	// indexFrom is the length from which a list is searched by map. Below it, comparing names is as
+	// fast.
 	indexFrom = 16
 )
 
-// find returns the place of a name in the list.
+// find returns the index of a name in the list.
 func (d *directory) find(name []byte) (int, bool) {
 	if d.index == nil {
 		for i := range d.list {
@@ -61,7 +62,7 @@ func (d *directory) add(name string, slot uint32) {
 	}
 }
 
-// remove takes the i-th entry away.
+// remove deletes the i-th entry.
 func (d *directory) remove(i int) {
 	delete(d.index, d.list[i].name)
 	d.list = slices.Delete(d.list, i, i+1)

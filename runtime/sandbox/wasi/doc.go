@@ -1,81 +1,82 @@
-// Package wasi is the operating system that a guest sees: WASI preview 1, whole, for code that nobody trusts.
+// Package wasi is the operating system that a guest sees: all of WASI preview 1, for untrusted
+// code.
 //
-// It owns what a run can observe through WASI: the table of file descriptors, a read-only tree of files, a private
-// /tmp in memory, clocks, randomness, arguments and environment. It refuses to know what a run is: how long it may take,
-// what its log is kept for, which budget its memory comes from and how it is ended. It asks its [Control] for all of that.
+// It owns everything that a run can observe through WASI: the table of file descriptors, a
+// read-only tree of files, a private /tmp in memory, clocks, randomness, arguments and environment.
+// It does not know what a run is: how long it may take, where its log goes, which budget its memory
+// comes from and how it is ended. For all of that it calls its [Control].
 //
 // # The parts
 //
-//   - A [Tree] is the read-only part of the file system, shared by all runs. Immutable, safe for concurrent use.
-//   - A [System] is the state of one run at a time. It belongs to one instance, is used by one goroutine at a time, and
-//     goes back to its beginning by [System.Reset], which costs some tens of nanoseconds when the run touched no file.
-//   - A [State] is what [System.Capture] keeps of a run: /tmp, and the descriptors that are open. Immutable, safe for concurrent
-//     use by any number of Systems: a run that writes to a directory or to 64 KiB of a file of its State copies that much first.
-//   - [Instantiate] gives a wazero runtime the module that guests import. It is called once per runtime; the functions keep
-//     nothing of their own and ask for the System of the calling run each time.
+//   - A [Tree] is the read-only part of the file system, shared by all runs. Immutable, safe for
+//     concurrent use.
+//   - A [System] is the state of one run at a time. It belongs to one instance, is used by one
+//     goroutine at a time, and returns to its initial state by [System.Reset], which costs some
+//     tens of nanoseconds if the run touched no file.
+//   - A [State] is the part of a run's state that [System.Capture] stores: /tmp, and the open
+//     descriptors. Immutable, safe for concurrent use by any number of Systems: a run that writes
+//     to a directory or to 64 KiB of a file of its State copies that much first.
+//   - [Instantiate] adds to a wazero runtime the module that guests import. It is called once per
+//     runtime; the functions have no state of their own and look up the System of the calling run
+//     each time.
 //
-// A run, seen from the host:
-//
-//	tree, err := wasi.NewTree(map[string][]byte{"/usr/lib/python3.13/os.pyc": code})
-//	...
-//	err = wasi.Instantiate(ctx, runtime, func(ctx context.Context) *wasi.System {
-//		return ctx.Value(slotKey{}).(*slot).system
-//	})
-//	...
-//	system, err := wasi.New(wasi.Config{Tree: tree, Clock: clock, Random: rand.Reader, Control: slot})
-//	...
-//	system.Reset(function.files, wasi.Limits{})
-//	_, err = call(context.WithValue(ctx, slotKey{}, slot))
-//	system.Reset(nil, wasi.Limits{}) // gives the memory back at once, not only when the next run begins
+// The example of [Instantiate] shows a run as the host sees it.
 //
 // # The guest is hostile
 //
-// Every pointer, length, count and flag is checked before anything is done; sums are made in 64 bits. What a guest can make the
-// host allocate is bounded by [Limits] and asked for through [Control].Charge beforehand. One read or write names at most 1,024
-// buffers, one poll_oneoff at most 1,024 events. Work that takes longer than about 100 µs is interrupted by Control.Checkpoint.
-// The guest learns an errno and nothing else. A run ends when a Control method panics; no function here recovers, and a System is
-// fit for Reset after it.
+// Every pointer, length, count and flag is checked before a call has any effect; sums are computed
+// in 64 bits. The memory that a guest can make the host allocate is bounded by [Limits] and
+// requested through [Control].Charge beforehand. One read or write names at most 1,024 buffers, one
+// poll_oneoff at most 1,024 events. Work that takes longer than about 100 µs is interrupted by
+// Control.Checkpoint. The guest learns an errno and nothing else. A run ends when a Control method
+// panics; no function here recovers, and Reset works on a System after a panic.
 //
 // # The file system
 //
-// One preopened directory, descriptor 3, is "/". Below it lie the Tree, which answers EROFS to every change, and /tmp, which is
-// writable. Nothing else exists: no /etc, no /proc, no /dev. A path is UTF-8 without NUL (else EILSEQ, EINVAL) and relative to a
-// directory descriptor (else EPERM); ".." goes to the parent, and at the root it stays there. As the root is all there is to
-// see, ".." may leave the directory that a descriptor stands for. There are no links of either kind. Reading does not change access
-// times. Files of the Tree are as of 1 January 1980. A file that is removed while open lives, and counts against the limits,
-// until it is closed. Where two refusals are possible, the answer is the one that Linux gives.
+// There is one preopened directory: descriptor 3 is "/". Below it are the Tree, which returns EROFS
+// for every change, and /tmp, which is writable. Nothing else exists: no /etc, no /proc, no /dev. A
+// path is UTF-8 without NUL (else EILSEQ, EINVAL) and relative to a directory descriptor (else
+// EPERM); ".." leads to the parent, and at the root to the root itself. Because everything visible
+// lies under the root, ".." may leave the directory of a descriptor. There are no links of either
+// kind. Reading does not change access times. Files of the Tree are dated 1 January 1980. A file
+// that is removed while open lives, and counts against the limits, until it is closed. If several
+// errnos are possible, the result is the one that Linux returns.
 //
 // # The functions
 //
-// An answer not named here is the errno that POSIX has for the case.
+// A result not named here is the errno that POSIX defines for the case.
 //
 //	args_get, args_sizes_get        Config.Args
 //	environ_get, environ_sizes_get  Config.Env
 //	clock_res_get                   1 ns
-//	clock_time_get                  Config.Clock; the CPU clocks (2, 3) answer as the monotonic one (1), which never goes back
-//	fd_advise                       success for files (the advice is checked, then ignored); ESPIPE for stdio
+//	clock_time_get                  Config.Clock; the CPU clocks (2, 3) equal the monotonic one (1),
+//	                                which never goes back
+//	fd_advise                       success for files (the advice is checked, then ignored);
+//	                                ESPIPE for stdio
 //	fd_allocate                     grows the file if it is shorter
 //	fd_close                        any open descriptor, stdio and the preopen too
 //	fd_datasync, fd_sync            success for every open descriptor
-//	fd_fdstat_get                   rights tell how it was opened; directories have all rights
-//	fd_fdstat_set_flags             kept; only APPEND means something
+//	fd_fdstat_get                   rights report how it was opened; directories have all rights
+//	fd_fdstat_set_flags             stored; only APPEND has an effect
 //	fd_fdstat_set_rights            ENOSYS
-//	fd_filestat_get                 device 1 is the Tree, 2 is /tmp, 3 is stdio; stdio are character devices but no terminals
+//	fd_filestat_get                 device 1 is the Tree, 2 is /tmp, 3 is stdio;
+//	                                stdio are character devices but not terminals
 //	fd_filestat_set_size            files open for writing; EINVAL otherwise
 //	fd_filestat_set_times           /tmp; EROFS for the Tree
 //	fd_pread, fd_pwrite             files; ESPIPE for stdio; fd_pwrite honours the offset even under APPEND
 //	fd_prestat_get, _dir_name       descriptor 3 is "/"; EBADF for all others
 //	fd_read                         files; stdin is at its end
-//	fd_readdir                      ".", "..", then entries in order of creation (Tree: of name); cookies stay valid under changes
+//	fd_readdir                      ".", "..", then entries in order of creation (Tree: of name);
+//	                                cookies stay valid under changes
 //	fd_renumber                     both must be open; the target is closed first
 //	fd_seek, fd_tell                files; ESPIPE for stdio, EISDIR for directories
 //	fd_write                        files; stdout and stderr go to Control.Log
 //	path_create_directory           /tmp; EROFS elsewhere
 //	path_filestat_get               any path
 //	path_filestat_set_times         /tmp; EROFS elsewhere
-//	path_link, path_symlink         EPERM, as Linux answers for a file system that has no links
+//	path_link, path_symlink         EPERM, as on Linux for a file system without links
 //	path_open                       the Tree for reading, /tmp for everything
-//	path_readlink                   EINVAL for what exists (it is no link), else ENOENT
+//	path_readlink                   EINVAL for an existing path (it is no link), else ENOENT
 //	path_remove_directory           /tmp; EBUSY for /tmp itself
 //	path_rename                     within /tmp; EROFS if either end lies elsewhere
 //	path_unlink_file                /tmp; EISDIR for directories

@@ -1,6 +1,6 @@
 package wasi
 
-// errno is what every function but proc_exit answers, as preview 1 numbers it.
+// errno is the return value of every function except proc_exit, with the numbers of preview 1.
 type errno uint32
 
 const (

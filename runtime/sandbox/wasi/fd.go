@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// kind is what a descriptor stands for.
+// kind is the kind of object that a descriptor refers to.
 type kind uint8
 
 const (
@@ -20,18 +20,18 @@ const (
 // The flags of a descriptor.
 const (
 	flagAppend = 1 << 0
-	flagsAll   = 1<<5 - 1 // with DSYNC, NONBLOCK, RSYNC and SYNC, which mean nothing to memory
+	flagsAll   = 1<<5 - 1 // with DSYNC, NONBLOCK, RSYNC and SYNC, which have no effect on memory
 )
 
-// descriptor is one entry of the table.
+// descriptor is one entry of the descriptor table.
 type descriptor struct {
 	kind     kind
 	readable bool
 	writable bool
 	preopen  bool
 	flags    uint16
-	at       place // of a file or directory
-	offset   int64 // of a file
+	at       nodeRef // of a file or directory
+	offset   int64   // of a file
 }
 
 // open returns an open descriptor. The pointer is valid until the table changes.
@@ -42,7 +42,7 @@ func (s *System) open(fd uint32) (*descriptor, errno) {
 	return &s.table[fd], success
 }
 
-// openFile returns a descriptor of a file; whatever else is open has no position and no size.
+// openFile returns the descriptor of a file. Other descriptors have no position and no size.
 func (s *System) openFile(fd uint32) (*descriptor, errno) {
 	d, err := s.open(fd)
 	switch {
@@ -56,7 +56,7 @@ func (s *System) openFile(fd uint32) (*descriptor, errno) {
 	return d, success
 }
 
-// vacant returns the lowest free descriptor. The table has a place for it.
+// vacant returns the lowest free descriptor number, for which the table has an entry.
 func (s *System) vacant() (uint32, errno) {
 	for i := range s.table {
 		if s.table[i].kind == kindClosed && i < s.limits.OpenFiles {
@@ -70,18 +70,18 @@ func (s *System) vacant() (uint32, errno) {
 	return uint32(len(s.table) - 1), success
 }
 
-// isOpen tells whether a descriptor holds the inode in that slot.
+// isOpen reports whether a descriptor refers to the inode in the slot.
 func (s *System) isOpen(slot uint32) bool {
 	for i := range s.table {
 		d := &s.table[i]
-		if d.kind >= kindFile && d.at == (place{slot: slot}) {
+		if d.kind >= kindFile && d.at == (nodeRef{slot: slot}) {
 			return true
 		}
 	}
 	return false
 }
 
-// release closes a descriptor and frees what only it held.
+// release closes a descriptor and frees what no other descriptor or name refers to.
 func (s *System) release(d *descriptor) {
 	at, wasTmp := d.at, d.kind >= kindFile && !d.at.isReadOnly()
 	*d = descriptor{}
@@ -159,7 +159,7 @@ func fdAllocate(s *System, _ guest, p []uint64) errno {
 	return s.resize(n, int64(offset+length))
 }
 
-// size is the length of the file that a descriptor of a file holds.
+// size returns the length of the file to which a file descriptor refers.
 func (s *System) size(d *descriptor) int64 {
 	if d.at.tree != nil {
 		return int64(len(d.at.tree.data))

@@ -11,7 +11,7 @@ import (
 func TestStdio(t *testing.T) {
 	r := newRig(t)
 	if s, err := r.read(0, 100); s != "" || err != success {
-		t.Errorf("stdin gives %q, errno %d", s, err)
+		t.Errorf("stdin returned %q, errno %d", s, err)
 	}
 	for stream := uint32(1); stream <= 2; stream++ {
 		n, err := r.write(stream, "some text")
@@ -58,7 +58,8 @@ func TestManyVectors(t *testing.T) {
 	}
 	r.want("too many", vectors(maxVectors+1), eINVAL)
 	r.want("far too many", r.call("fd_write", uint64(fd), atVector, 1<<29, atResult), eINVAL)
-	// Buffers that overlap add up to more than the memory, and to more than can be reported.
+	// Overlapping buffers whose sum is larger than the memory, and than the largest size that can
+	// be returned.
 	for i := range uint32(maxVectors) {
 		r.mem.WriteUint32Le(atVector+8*i, 0)
 		r.mem.WriteUint32Le(atVector+8*i+4, r.mem.Size())
@@ -67,7 +68,7 @@ func TestManyVectors(t *testing.T) {
 	r.want("2 GiB", r.call("fd_pread", uint64(fd), atVector, maxVectors, 0, atResult), eINVAL)
 }
 
-// TestVectorsReadOnce reads over the array of buffers itself.
+// TestVectorsReadOnce reads into the array of buffers itself.
 func TestVectorsReadOnce(t *testing.T) {
 	r := newRig(t)
 	r.store("tmp/f", strings.Repeat("\xff", 16)+"tail")
@@ -118,7 +119,7 @@ func TestRenumberAndClose(t *testing.T) {
 	}
 }
 
-// fdBeyond is a descriptor right behind the table.
+// fdBeyond is a descriptor number just beyond the table.
 const fdBeyond = 5
 
 func TestPrestat(t *testing.T) {
@@ -204,7 +205,7 @@ type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, errors.New("no entropy") }
 
-func TestWhatDoesNotExist(t *testing.T) {
+func TestUnsupportedFunctions(t *testing.T) {
 	r := newRig(t)
 	r.want("proc_raise", r.call("proc_raise", 9), eNOSYS)
 	r.want("set_rights", r.call("fd_fdstat_set_rights", 1, 0, 0), eNOSYS)
@@ -223,14 +224,14 @@ func TestWhatDoesNotExist(t *testing.T) {
 	}
 }
 
-// TestCheckpoints counts the looks that the Control gets during long work.
+// TestCheckpoints counts the checkpoints during long work.
 func TestCheckpoints(t *testing.T) {
 	r := newRig(t)
 	fd := r.mustOpen("tmp/f", openCreate, forBoth)
 	work := func(what string, bytes int, f func()) {
 		before := r.control.checkpoints
 		f()
-		// Each look comes up to one block late.
+		// Each checkpoint may be one block late.
 		if got, want := r.control.checkpoints-before, bytes/(workPerCheckpoint+blockSize); got < want {
 			t.Errorf("%s: %d checkpoints for %d bytes, want %d", what, got, bytes, want)
 		}

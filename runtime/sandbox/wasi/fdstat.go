@@ -2,14 +2,15 @@ package wasi
 
 import "encoding/binary"
 
-// The types of files.
+// File types.
 const (
 	typeCharacterDevice = 2
 	typeDirectory       = 3
 	typeRegular         = 4
 )
 
-// The rights that wasi-libc looks at. They tell how a descriptor was opened; what is allowed is decided without them.
+// The rights that wasi-libc examines. They report how a descriptor was opened; access is decided
+// without them.
 const (
 	rightDatasync      = 1 << 0
 	rightRead          = 1 << 1
@@ -31,9 +32,10 @@ const (
 	rightsOfWritingFile = rightWrite | rightAllocate | rightFilestatSize
 )
 
-// rights of a descriptor. wasi-libc opens a file with those of the rights inherited from the directory that the mode asks for, so
-// directories need all. Stdio has the right to seek, although that fails, because wasi-libc takes a character device
-// without it for a terminal.
+// rights returns the rights of a descriptor. wasi-libc opens a file with the rights that its mode
+// needs, out of those inherited from the directory, so directories have all rights. Stdio has the
+// right to seek, although seeking fails, because wasi-libc treats a character device without it as
+// a terminal.
 func (d *descriptor) rights() (base, inheriting uint64) {
 	if d.kind == kindDirectory {
 		return rightsAll, rightsAll

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestUnlinkedButOpen shows that a file without a name lives, and counts, until it is closed.
+// TestUnlinkedButOpen verifies that a file without a name lives, and counts, until it is closed.
 func TestUnlinkedButOpen(t *testing.T) {
 	r := newRig(t)
 	r.sys.Reset(nil, Limits{TmpFiles: 2, TmpBytes: 1000})
@@ -35,7 +35,7 @@ func TestUnlinkedButOpen(t *testing.T) {
 	r.want("a second file", r.mkdir("tmp/d"), success)
 }
 
-// TestRemovedDirectory works in a directory that has lost its name.
+// TestRemovedDirectory works in a directory that has no name any more.
 func TestRemovedDirectory(t *testing.T) {
 	r := newRig(t)
 	r.want("mkdir", r.mkdir("tmp/a"), success)
@@ -101,7 +101,8 @@ func TestSeek(t *testing.T) {
 	r.check()
 }
 
-// TestReaddirUnderChange removes what it lists and adds more, with buffers of every small size.
+// TestReaddirUnderChange removes the entries that it lists and adds more, with buffers of every
+// small size.
 func TestReaddirUnderChange(t *testing.T) {
 	for size := uint32(40); size < 120; size += 7 {
 		r := newRig(t)
@@ -186,7 +187,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestOldContentStaysGone cuts files and grows them again in every way.
+// TestOldContentStaysGone truncates files and grows them again in every way.
 func TestOldContentStaysGone(t *testing.T) {
 	const old, keep = 70_000, 100
 	for name, grow := range map[string]func(r *rig, fd uint32) errno{

@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// The devices that filestat names.
+// Device numbers in a filestat.
 const (
 	deviceTree  = 1
 	deviceTmp   = 2
 	deviceStdio = 3
 )
 
-// filestat is what the guest can ask about a file.
+// filestat holds the attributes of a file that the guest can query.
 type filestat struct {
 	device, number              uint64
 	fileType                    uint8
@@ -20,7 +20,7 @@ type filestat struct {
 	accessed, modified, changed int64
 }
 
-func (s *System) stat(p place) filestat {
+func (s *System) stat(p nodeRef) filestat {
 	if t := p.tree; t != nil {
 		st := filestat{
 			device: deviceTree, number: t.number, fileType: typeRegular, links: 1,
@@ -45,7 +45,7 @@ func (s *System) stat(p place) filestat {
 	return st
 }
 
-// filestatSize is the size of a filestat in guest memory.
+// filestatSize is the size in bytes of a filestat in guest memory.
 const filestatSize = 64
 
 func (g guest) writeFilestat(at uint32, st filestat) errno {
@@ -75,7 +75,7 @@ func fdFilestatGet(s *System, g guest, p []uint64) errno {
 }
 
 func pathFilestatGet(s *System, g guest, p []uint64) errno {
-	t, err := s.find(g, p[0], p[2], p[3])
+	t, err := s.resolveExisting(g, p[0], p[2], p[3])
 	if err != success {
 		return err
 	}
@@ -99,8 +99,8 @@ func fdFilestatSetSize(s *System, _ guest, p []uint64) errno {
 	return s.resize(n, int64(p[1]))
 }
 
-// setTimes changes the times of what lies at a place, as the flags say.
-func (s *System) setTimes(at place, accessed, modified uint64, flags uint32) errno {
+// setTimes changes the times of a file or directory as the flags say.
+func (s *System) setTimes(at nodeRef, accessed, modified uint64, flags uint32) errno {
 	const setAccessed, setAccessedNow, setModified, setModifiedNow, all = 1, 2, 4, 8, 15
 	switch {
 	case flags&^all != 0,
@@ -144,7 +144,7 @@ func fdFilestatSetTimes(s *System, _ guest, p []uint64) errno {
 }
 
 func pathFilestatSetTimes(s *System, g guest, p []uint64) errno {
-	t, err := s.find(g, p[0], p[2], p[3])
+	t, err := s.resolveExisting(g, p[0], p[2], p[3])
 	if err != success {
 		return err
 	}

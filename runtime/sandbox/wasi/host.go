@@ -8,11 +8,11 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// ModuleName is what guests import the functions from.
+// ModuleName is the name of the module from which guests import the functions.
 const ModuleName = "wasi_snapshot_preview1"
 
-// function is one function of preview 1. Its parameters are written as one letter each, i for i32 and I for i64. All but proc_exit
-// return an errno.
+// function is one function of preview 1. Its params have one letter each, i for i32 and I for i64.
+// All functions except proc_exit return an errno.
 type function struct {
 	name   string
 	params string
@@ -68,9 +68,10 @@ var functions = []function{
 	{"sock_shutdown", "ii", notASocket},
 }
 
-// Instantiate gives the runtime the module wasi_snapshot_preview1. It may be called once per runtime. find is called by each host
-// function with the context of the guest call, on its goroutine; it returns the run's System, never nil, and should take some
-// nanoseconds. The guests must have a memory.
+// Instantiate adds the module wasi_snapshot_preview1 to the runtime. It may be called once per
+// runtime. Each host function calls find with the context of the guest call, on the guest's
+// goroutine; find returns the run's System, never nil, and should take only some nanoseconds. The
+// guests must have a memory.
 func Instantiate(ctx context.Context, rt wazero.Runtime, find func(ctx context.Context) *System) error {
 	builder := rt.NewHostModuleBuilder(ModuleName)
 	for _, f := range functions {

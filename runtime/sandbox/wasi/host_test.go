@@ -16,7 +16,7 @@ type systemKey struct{}
 
 func find(ctx context.Context) *System { return ctx.Value(systemKey{}).(*System) }
 
-// hosted instantiates the functions and a guest that imports them all.
+// hosted instantiates the functions and a guest that imports all of them.
 func hosted(t testing.TB) (api.Module, wazero.Runtime) {
 	ctx := context.Background()
 	rt := wazero.NewRuntime(ctx)
@@ -58,7 +58,8 @@ func TestAllFunctions(t *testing.T) {
 	}
 }
 
-// TestThroughWazero calls every function from compiled guest code, with parameters that none accepts, and a few that mean something.
+// TestThroughWazero calls every function from compiled guest code, with parameters that no function
+// accepts, and a few valid ones.
 func TestThroughWazero(t *testing.T) {
 	r := newRig(t)
 	m, _ := hosted(t)
@@ -108,7 +109,8 @@ func TestThroughWazero(t *testing.T) {
 	}
 }
 
-// TestEndings shows that what the Control panics with ends the guest's call, and that the System serves the next run.
+// TestEndings verifies that a panic of the Control ends the guest's call with the panic value, and
+// that the System serves the next run.
 func TestEndings(t *testing.T) {
 	r := newRig(t)
 	m, _ := hosted(t)

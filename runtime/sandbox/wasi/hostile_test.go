@@ -12,12 +12,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// hostilePages is the memory of a hostile guest: small, so that comparing all of it after each call is cheap.
+// hostilePages is the memory of a hostile guest in pages: small, so that comparing all of it after
+// each call is cheap.
 const hostilePages = 2
 
 const hostileMemory = hostilePages << 16
 
-// Where a hostile guest keeps paths of five bytes each.
+// hostilePaths are the paths of a hostile guest, five bytes each.
 const hostilePaths = "tmp/a" + "tmp/b" + "tmp/d" + "d/../" + "./tmp" + "tmp/." + "../.." + "roots" + "usr/x" + "\xff\xff/\x00x"
 
 const (
@@ -33,7 +34,7 @@ var (
 			math.MaxInt32, math.MaxUint32 - 7, math.MaxUint32 - 4, math.MaxUint32,
 		}),
 		rapid.Uint64Range(0, hostileMemory),
-		rapid.Uint64(), // the upper half of an i32 is anything
+		rapid.Uint64(), // the upper half of an i32 is arbitrary
 	)
 	anyLength = rapid.OneOf(
 		rapid.Uint64Range(0, 10),
@@ -53,13 +54,14 @@ var (
 	anyI32 = rapid.OneOf(rapid.Uint64Range(0, 8), anyPointer, anyLength)
 )
 
-// pathParams tells where a function takes the address of a path, so that some calls get further than that.
+// pathParams holds the parameters in which a function takes the address of a path, so that some
+// calls get past the path.
 var pathParams = map[string][]int{
 	"path_create_directory": {1}, "path_filestat_get": {2}, "path_filestat_set_times": {2}, "path_link": {2, 5}, "path_open": {2},
 	"path_readlink": {1}, "path_remove_directory": {1}, "path_rename": {1, 4}, "path_symlink": {0, 3}, "path_unlink_file": {1},
 }
 
-// sane replaces some parameters by ones that are likely to be accepted.
+// sane replaces some parameters by others that are likely to be accepted.
 func sane(t *rapid.T, f function, p []uint64) {
 	if f.params != "" && f.params[0] == 'i' {
 		p[0] = rapid.Uint64Range(0, 9).Draw(t, "fd")
@@ -85,7 +87,7 @@ func sane(t *rapid.T, f function, p []uint64) {
 	}
 }
 
-// writes lists what a call may write to: address and length in pairs.
+// writes lists the memory to which a call may write, as pairs of address and length.
 func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 	at := func(i int, n uint64) [2]uint64 { return [2]uint64{uint64(uint32(p[i])), n} }
 	list := func(pointers, data int, l stringList) [][2]uint64 {
@@ -135,8 +137,9 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 	return nil
 }
 
-// hostile calls random functions with random parameters. Nothing but exit may panic, a call that fails writes nothing, one that
-// succeeds writes where it should, the limits hold, and the books are right.
+// hostile calls random functions with random parameters. Nothing but exit may panic, a call that
+// fails writes nothing, one that succeeds writes only where it should, the limits hold, and the
+// counters are correct.
 func hostile(t *rapid.T, r *rig, state *State) {
 	limits := Limits{OpenFiles: 12, TmpFiles: 5, TmpBytes: 200_000}
 	r.sys.Reset(state, limits)
@@ -209,8 +212,9 @@ func hostile(t *rapid.T, r *rig, state *State) {
 	}
 }
 
-// hostileRig is a rig, and a State with something of each kind to go wrong with: descriptor 4 is a shared file, 5 a removed one,
-// 6 /tmp, 7 a file of the Tree, 8 a removed directory.
+// hostileRig returns a rig, and a State with one of each kind of object that may go wrong:
+// descriptor 4 is a shared file, 5 a removed one, 6 /tmp, 7 a file of the Tree, 8 a removed
+// directory.
 func hostileRig(t testing.TB) (*rig, *State) {
 	tree := mustTree(t)
 	maker := newRigOn(t, tree, testPages)

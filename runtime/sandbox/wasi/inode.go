@@ -5,14 +5,16 @@ import (
 	"slices"
 )
 
-// token marks inodes and blocks as one run's own. Whatever carries another token is shared with other runs and never changed.
+// token marks inodes and blocks that belong to one run. Those with another token are shared with
+// other runs and never changed.
 type token struct{ _ byte }
 
-// tmpfs is the content of /tmp. Copying the struct shares the content; System.own says when that must end.
+// tmpfs is the content of /tmp. Copying the struct shares the content; System.own copies what a run
+// is about to change.
 type tmpfs struct {
-	nodes  []*inode // by slot; slot 0 is /tmp itself; nil is a free slot
+	nodes  []*inode // by slot; slot 0 is /tmp itself; nil marks a free slot
 	free   []uint32 // the free slots
-	number uint64   // the inode number given out last
+	number uint64   // the highest inode number assigned so far
 	files  int      // files and directories, without /tmp itself
 	bytes  int64    // the sum of all sizes
 }
@@ -20,8 +22,8 @@ type tmpfs struct {
 // inode is a file or directory of /tmp.
 type inode struct {
 	owner   *token
-	number  uint64 // what the guest sees; never given out twice in a run
-	charged int64  // bytes of host memory, if this run's own
+	number  uint64 // as the guest sees it; never reused within a run
+	charged int64  // bytes of host memory, if it belongs to this run
 
 	isDir  bool
 	linked bool // has a name; without one it lives until its last descriptor is closed
@@ -31,20 +33,23 @@ type inode struct {
 	size   int64 // of a file
 	blocks []block
 
-	parent  uint32 // slot, of a directory
+	parent  uint32 // slot; of a directory
 	entries directory
 }
 
 const (
-	// inodeCost is what the Control is charged for an inode: the struct and its places in the tables, as Go's allocator rounds them.
+	// inodeCost is the charge in bytes for an inode: the struct and its entries in the tables, as
+	// Go's allocator rounds them.
 	inodeCost = 320
-	// entryCost is what it is charged for an entry of a directory, besides the name: struct and index, half of each unused.
+	// entryCost is the charge in bytes for a directory entry, in addition to the name: struct and
+	// index, half of each unused.
 	entryCost = 144
-	// blockCost is what it is charged for a place in a file's list of blocks, half of them unused.
+	// blockCost is the charge in bytes for an entry in a file's list of blocks, half of them
+	// unused.
 	blockCost = 64
 )
 
-// cost is what the inode takes by itself, blocks' content aside.
+// cost returns the bytes of host memory that the inode takes, without the content of its blocks.
 func (n *inode) cost() int64 {
 	c := int64(inodeCost) + int64(len(n.blocks))*blockCost
 	for i := range n.entries.list {
@@ -53,7 +58,7 @@ func (n *inode) cost() int64 {
 	return c
 }
 
-// own makes the inode in the slot this run's alone, so that it can be changed, and returns it.
+// own makes the inode in the slot belong to this run, so that it can be changed, and returns it.
 func (s *System) own(slot uint32) (*inode, errno) {
 	n := s.tmp.nodes[slot]
 	if s.token != nil && n.owner == s.token {
@@ -74,8 +79,8 @@ func (s *System) own(slot uint32) (*inode, errno) {
 	return &c, success
 }
 
-// ownTables makes the tables of slots this run's alone. They are not charged: Limits.TmpFiles bounds them well below 1 MiB
-// by default.
+// ownTables makes the tables of slots belong to this run. They are not charged: Limits.TmpFiles
+// keeps them well below 1 MiB by default.
 func (s *System) ownTables() {
 	if s.token == nil {
 		s.token = new(token)
@@ -87,7 +92,8 @@ func (s *System) ownTables() {
 	}
 }
 
-// create makes an empty file or directory under that name in a directory that has none so named.
+// create adds an empty file or directory to a directory that has no entry with that name, and
+// returns its slot.
 func (s *System) create(dir uint32, name []byte, isDir bool) (uint32, errno) {
 	if !s.tmp.nodes[dir].linked {
 		return 0, eNOENT
@@ -130,7 +136,8 @@ func (s *System) create(dir uint32, name []byte, isDir bool) (uint32, errno) {
 	return slot, success
 }
 
-// remove takes the name from what lies in the slot, and frees it unless a descriptor holds it.
+// remove deletes the name of the inode in the slot, and frees the inode unless a descriptor refers
+// to it.
 func (s *System) remove(dir uint32, name []byte, slot uint32) errno {
 	parent, err := s.own(dir)
 	if err != success {
@@ -145,8 +152,8 @@ func (s *System) remove(dir uint32, name []byte, slot uint32) errno {
 	return success
 }
 
-// orphan marks what lies in the slot as nameless, and frees it unless a descriptor holds it. The caller takes the entry away, which
-// cannot fail.
+// orphan marks the inode in the slot as nameless, and frees it unless a descriptor refers to it.
+// The caller then removes the entry, which cannot fail.
 func (s *System) orphan(slot uint32) errno {
 	if !s.isOpen(slot) {
 		s.freeSlot(slot)
@@ -160,7 +167,7 @@ func (s *System) orphan(slot uint32) errno {
 	return success
 }
 
-// freeSlot gives back what lies in the slot.
+// freeSlot frees the inode in the slot.
 func (s *System) freeSlot(slot uint32) {
 	s.ownTables()
 	n := s.tmp.nodes[slot]
@@ -173,7 +180,7 @@ func (s *System) freeSlot(slot uint32) {
 	s.tmp.free = append(s.tmp.free, slot)
 }
 
-// chargeEntry asks for the memory of one more entry.
+// chargeEntry requests the memory of one more entry. It reports whether the memory is granted.
 func (s *System) chargeEntry(dir *inode, name []byte) bool {
 	cost := entryCost + int64(len(name))
 	if !s.charge(cost) {
@@ -183,7 +190,7 @@ func (s *System) chargeEntry(dir *inode, name []byte) bool {
 	return true
 }
 
-// dropEntry removes the entry of that name from a directory of this run's own.
+// dropEntry removes the entry with that name from a directory that belongs to this run.
 func (s *System) dropEntry(dir *inode, name []byte) {
 	i, ok := dir.entries.find(name)
 	if !ok {
@@ -195,7 +202,7 @@ func (s *System) dropEntry(dir *inode, name []byte) {
 	dir.entries.remove(i)
 }
 
-// depth counts the directories from /tmp, which has 0, to this one.
+// depth returns the number of directories from /tmp, which has depth 0, to this one.
 func (s *System) depth(slot uint32) int {
 	d := 0
 	for ; slot != 0; slot = s.tmp.nodes[slot].parent {
@@ -204,7 +211,7 @@ func (s *System) depth(slot uint32) int {
 	return d
 }
 
-// height counts the levels of directories below this one.
+// height returns the number of levels of directories below this one.
 func (s *System) height(slot uint32) int {
 	type visit struct {
 		slot  uint32
@@ -226,7 +233,8 @@ func (s *System) height(slot uint32) int {
 	return highest
 }
 
-// class is the capacity that a block of need bytes is given: a power of two from 512 to blockSize.
+// class returns the capacity of a block that needs need bytes: a power of two from 512 to
+// blockSize.
 func class(need int) int {
 	const least = 512
 	if need <= least {

@@ -7,8 +7,8 @@ func fdRead(s *System, g guest, p []uint64) errno {
 	if err != success {
 		return err
 	}
-	var few [fewVectors]span
-	spans, err := g.transfer(p[1], p[2], p[3], &few)
+	var few [fewVectors]iovec
+	buffers, err := g.transfer(p[1], p[2], p[3], &few)
 	switch {
 	case err != success:
 		return err
@@ -19,7 +19,7 @@ func fdRead(s *System, g guest, p []uint64) errno {
 	}
 	n := 0
 	if d.kind == kindFile {
-		n = s.readVectors(g, d, spans, d.offset)
+		n = s.readVectors(g, d, buffers, d.offset)
 		d.offset += int64(n)
 	}
 	g.WriteUint32Le(uint32(p[3]), uint32(n))
@@ -31,8 +31,8 @@ func fdPread(s *System, g guest, p []uint64) errno {
 	if err != success {
 		return err
 	}
-	var few [fewVectors]span
-	spans, err := g.transfer(p[1], p[2], p[4], &few)
+	var few [fewVectors]iovec
+	buffers, err := g.transfer(p[1], p[2], p[4], &few)
 	switch {
 	case err != success:
 		return err
@@ -41,7 +41,7 @@ func fdPread(s *System, g guest, p []uint64) errno {
 	case p[3] > math.MaxInt64:
 		return eINVAL
 	}
-	n := s.readVectors(g, d, spans, int64(p[3]))
+	n := s.readVectors(g, d, buffers, int64(p[3]))
 	g.WriteUint32Le(uint32(p[4]), uint32(n))
 	return success
 }
@@ -51,8 +51,8 @@ func fdWrite(s *System, g guest, p []uint64) errno {
 	if err != success {
 		return err
 	}
-	var few [fewVectors]span
-	spans, err := g.transfer(p[1], p[2], p[3], &few)
+	var few [fewVectors]iovec
+	buffers, err := g.transfer(p[1], p[2], p[3], &few)
 	switch {
 	case err != success:
 		return err
@@ -65,14 +65,14 @@ func fdWrite(s *System, g guest, p []uint64) errno {
 		if d.flags&flagAppend != 0 {
 			offset = s.size(d)
 		}
-		if n, err = s.writeVectors(g, d, spans, offset); err != success {
+		if n, err = s.writeVectors(g, d, buffers, offset); err != success {
 			return err
 		}
 		if n > 0 {
 			d.offset = offset + int64(n)
 		}
 	} else {
-		n = s.log(g, d.kind, spans)
+		n = s.log(g, d.kind, buffers)
 	}
 	g.WriteUint32Le(uint32(p[3]), uint32(n))
 	return success
@@ -83,8 +83,8 @@ func fdPwrite(s *System, g guest, p []uint64) errno {
 	if err != success {
 		return err
 	}
-	var few [fewVectors]span
-	spans, err := g.transfer(p[1], p[2], p[4], &few)
+	var few [fewVectors]iovec
+	buffers, err := g.transfer(p[1], p[2], p[4], &few)
 	switch {
 	case err != success:
 		return err
@@ -93,7 +93,7 @@ func fdPwrite(s *System, g guest, p []uint64) errno {
 	case p[3] > math.MaxInt64:
 		return eINVAL
 	}
-	n, err := s.writeVectors(g, d, spans, int64(p[3]))
+	n, err := s.writeVectors(g, d, buffers, int64(p[3]))
 	if err != success {
 		return err
 	}
@@ -101,18 +101,19 @@ func fdPwrite(s *System, g guest, p []uint64) errno {
 	return success
 }
 
-// transfer reads the parameters that all of the above share: the buffers, and where the count of bytes goes.
-func (g guest) transfer(array, count, result uint64, few *[fewVectors]span) ([]span, errno) {
+// transfer reads the parameters that the functions above share: the buffers, and the address for
+// the count of bytes.
+func (g guest) transfer(array, count, result uint64, few *[fewVectors]iovec) ([]iovec, errno) {
 	if !g.writable(uint32(result), 4) {
 		return nil, eFAULT
 	}
 	return g.vectors(uint32(array), uint32(count), few)
 }
 
-// readVectors fills the buffers from a file.
-func (s *System) readVectors(g guest, d *descriptor, spans []span, offset int64) int {
+// readVectors fills the buffers from a file and returns the number of bytes read.
+func (s *System) readVectors(g guest, d *descriptor, buffers []iovec, offset int64) int {
 	total := 0
-	for _, v := range spans {
+	for _, v := range buffers {
 		p := g.bytes(v)
 		n := 0
 		if d.at.tree != nil {
@@ -142,9 +143,10 @@ func (s *System) readTree(t *treeNode, p []byte, offset int64) int {
 	return total
 }
 
-// writeVectors writes the buffers to a file of /tmp, as far as the limits allow.
-func (s *System) writeVectors(g guest, d *descriptor, spans []span, offset int64) (int, errno) {
-	if len(spans) == 0 {
+// writeVectors writes the buffers to a file of /tmp, as far as the limits allow, and returns the
+// number of bytes written.
+func (s *System) writeVectors(g guest, d *descriptor, buffers []iovec, offset int64) (int, errno) {
+	if len(buffers) == 0 {
 		return 0, success
 	}
 	n, err := s.own(d.at.slot)
@@ -152,7 +154,7 @@ func (s *System) writeVectors(g guest, d *descriptor, spans []span, offset int64
 		return 0, err
 	}
 	total := 0
-	for _, v := range spans {
+	for _, v := range buffers {
 		p := g.bytes(v)
 		k, err := s.writeAt(n, p, offset)
 		total += k
@@ -167,11 +169,11 @@ func (s *System) writeVectors(g guest, d *descriptor, spans []span, offset int64
 	return total, success
 }
 
-// log hands the buffers to the Control.
-func (s *System) log(g guest, k kind, spans []span) int {
+// log passes the buffers to the Control.
+func (s *System) log(g guest, k kind, buffers []iovec) int {
 	stream := int(k - kindStdin)
 	total := 0
-	for _, v := range spans {
+	for _, v := range buffers {
 		s.control.Log(stream, g.bytes(v))
 		total += int(v.length)
 		s.spend(int(v.length))

@@ -1,32 +1,37 @@
 package wasi
 
-// Limits bound what one run may hold. A zero field means its default; a negative one allows none at all.
+// Limits bound the resources of one run. A zero field means its default; a negative one allows none
+// at all.
 type Limits struct {
-	// OpenFiles is how many descriptors the table has, stdin, stdout, stderr and the preopen among them; opening one more
-	// answers EMFILE. Default 256, at most 65,536.
+	// OpenFiles is the size of the descriptor table, including stdin, stdout, stderr and the
+	// preopen. Opening one more returns EMFILE. Default 256, at most 65,536.
 	OpenFiles int
-	// TmpFiles is how many files and directories /tmp holds, counting those that are removed but still open; creating one
-	// more answers ENOSPC. Default 10,000, at most 1,000,000.
+	// TmpFiles is the largest number of files and directories in /tmp, including those that are
+	// removed but still open. Creating one more returns ENOSPC. Default 10,000, at most 1,000,000.
 	TmpFiles int
-	// TmpBytes is the sum of the sizes of all files in /tmp, holes counted as if they were written; growing beyond it
-	// answers ENOSPC. Default 64 MiB.
+	// TmpBytes is the largest sum of the sizes of all files in /tmp, in bytes, with holes counted
+	// as if they were written. Growing beyond it returns ENOSPC. Default 64 MiB.
 	TmpBytes int64
-	// PathLength is the longest path, in bytes; beyond it ENAMETOOLONG. Default 4,096, at most 65,536.
+	// PathLength is the longest path, in bytes; a longer one returns ENAMETOOLONG. Default 4,096,
+	// at most 65,536.
 	PathLength int
-	// Depth is how deep directories nest below /tmp; beyond it ENAMETOOLONG. Default 128, at most 1,024.
+	// Depth is the deepest nesting of directories below /tmp; beyond it ENAMETOOLONG. Default 128,
+	// at most 1,024.
 	Depth int
 }
 
 const (
-	// maxName is the longest name of one file, in bytes: what every common file system has.
+	// maxName is the longest name of one file, in bytes, as in every common file system.
 	maxName = 255
-	// maxVectors is how many buffers one read or write may name: IOV_MAX of Linux and of wasi-libc.
+	// maxVectors is the largest number of buffers of one read or write: IOV_MAX of Linux and of
+	// wasi-libc.
 	maxVectors = 1024
-	// maxSubscriptions is how many events one poll_oneoff may wait for.
+	// maxSubscriptions is the largest number of events of one poll_oneoff.
 	maxSubscriptions = 1024
 )
 
-// orDefault resolves one limit: zero is the default, negative is none, and nothing exceeds most.
+// orDefault resolves one limit: zero means fallback, a negative value means none, and nothing
+// exceeds most.
 func orDefault[N int | int64](n, fallback, most N) N {
 	switch {
 	case n == 0:

@@ -136,11 +136,12 @@ func TestPathLengthLimit(t *testing.T) {
 	r.want("ten bytes", err, success)
 	_, err = r.open("./././././.", 0, forReading)
 	r.want("eleven bytes", err, eNAMETOOLONG)
-	// A length that does not even lie in memory is refused the same way.
+	// A length beyond the memory is refused in the same way.
 	r.want("all of memory", r.call("path_unlink_file", 3, 0, 1<<32-1), eNAMETOOLONG)
 }
 
-// TestChargeRefused lets the memory run out at every possible point of some scripts, and demands consistent books each time.
+// TestChargeRefused refuses memory at every possible point of some scripts, and verifies the
+// counters each time.
 func TestChargeRefused(t *testing.T) {
 	r := newRig(t)
 	for _, dir := range []string{"tmp/s", "tmp/s/empty"} {
@@ -187,7 +188,7 @@ func TestChargeRefused(t *testing.T) {
 				r.check()
 				if err != success {
 					r.want(name, err, eNOSPC)
-					return true // what follows would fail in its own ways
+					return true // later calls would fail in other ways
 				}
 			}
 			return false

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// check compares the whole trees and verifies the books.
+// check compares the whole trees and verifies the counters.
 func (m *model) check(*rapid.T) {
 	if err := m.r.sys.audit(m.r.kept); err != nil {
 		m.t.Fatal(err)
@@ -60,7 +60,8 @@ func walkMachine(t *rapid.T, dir int, at string, all map[string]string) {
 	}
 }
 
-// TestAgainstTheMachine does the same random things to /tmp and to a directory of this machine, and sees the same.
+// TestAgainstTheMachine applies the same random operations to /tmp and to a directory of this
+// machine, and compares the results.
 func TestAgainstTheMachine(t *testing.T) {
 	r := newRig(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -84,7 +85,7 @@ func TestAgainstTheMachine(t *testing.T) {
 			}
 		}()
 		recapture := func(*rapid.T) {
-			// A snapshot in the middle changes nothing for the run.
+			// A capture in the middle must not affect the run.
 			state := r.capture()
 			if rapid.Bool().Draw(t, "reset") {
 				r.reset(state)

@@ -7,24 +7,28 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// guest is the memory of the calling guest. All its methods answer false for what does not lie within the memory.
+// guest is the memory of the calling guest. All its methods return false for addresses outside the
+// memory.
 type guest struct{ api.Memory }
 
-// writable tells whether n bytes at p can be written, so that a result can be refused before anything is done for it.
+// writable reports whether n bytes at p can be written, so that a call can be refused before it has
+// any effect.
 func (g guest) writable(p, n uint32) bool {
 	_, ok := g.Read(p, n)
 	return ok
 }
 
-// span is a piece of guest memory.
-type span struct{ at, length uint32 }
+// iovec is a buffer in guest memory.
+type iovec struct{ at, length uint32 }
 
-// fewVectors is how many buffers most calls name at most: the spans of so many need no allocation.
+// fewVectors is the largest number of buffers in most calls; a list of this length needs no
+// allocation.
 const fewVectors = 8
 
-// vectors reads an array of count buffers, each an address and a length, and checks that all lie within the memory. The array is
-// read once, so that buffers which overlap it change nothing. Empty buffers are left out, wherever they point.
-func (g guest) vectors(array, count uint32, few *[fewVectors]span) ([]span, errno) {
+// vectors reads an array of count buffers, each an address and a length, and checks that all lie
+// within the memory. The array is read once, so that buffers which overlap it change nothing. Empty
+// buffers are skipped, wherever they point.
+func (g guest) vectors(array, count uint32, few *[fewVectors]iovec) ([]iovec, errno) {
 	if count > maxVectors {
 		return nil, eINVAL
 	}
@@ -32,13 +36,13 @@ func (g guest) vectors(array, count uint32, few *[fewVectors]span) ([]span, errn
 	if !ok {
 		return nil, eFAULT
 	}
-	spans := few[:0]
+	buffers := few[:0]
 	if count > fewVectors {
-		spans = make([]span, 0, count)
+		buffers = make([]iovec, 0, count)
 	}
 	total := uint64(0)
 	for ; len(raw) > 0; raw = raw[8:] {
-		v := span{binary.LittleEndian.Uint32(raw), binary.LittleEndian.Uint32(raw[4:])}
+		v := iovec{binary.LittleEndian.Uint32(raw), binary.LittleEndian.Uint32(raw[4:])}
 		if v.length == 0 {
 			continue
 		}
@@ -46,16 +50,16 @@ func (g guest) vectors(array, count uint32, few *[fewVectors]span) ([]span, errn
 			return nil, eFAULT
 		}
 		total += uint64(v.length)
-		spans = append(spans, v)
+		buffers = append(buffers, v)
 	}
 	if total > math.MaxInt32 {
 		return nil, eINVAL // more than wasi-libc's ssize_t can report
 	}
-	return spans, success
+	return buffers, success
 }
 
-// bytes returns a span that vectors has checked.
-func (g guest) bytes(v span) []byte {
+// bytes returns the content of a buffer that vectors has checked.
+func (g guest) bytes(v iovec) []byte {
 	p, _ := g.Read(v.at, v.length)
 	return p
 }

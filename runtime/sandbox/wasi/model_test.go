@@ -13,23 +13,23 @@ import (
 	"pgregory.net/rapid"
 )
 
-// errnoOf translates Linux's errno for the cases that both systems can come to.
+// errnoOf translates the errnos of Linux that both systems can return.
 var errnoOf = map[error]errno{
 	unix.EBADF: eBADF, unix.EBUSY: eBUSY, unix.EEXIST: eEXIST, unix.EINVAL: eINVAL, unix.EISDIR: eISDIR,
 	unix.ENOENT: eNOENT, unix.ENOTDIR: eNOTDIR, unix.ENOTEMPTY: eNOTEMPTY, unix.EFBIG: eFBIG,
 }
 
-// model does to a directory of the machine what the guest does to /tmp.
+// model applies to a directory of the machine the operations that the guest applies to /tmp.
 type model struct {
 	t    *rapid.T
 	r    *rig
-	root int            // descriptor of the directory that stands for /tmp
+	root int            // descriptor of the directory that models /tmp
 	tmp  uint32         // the guest's descriptor of /tmp
 	fds  map[uint32]int // the guest's descriptors and the machine's
 	dirs map[uint32]int
 }
 
-// anyPath draws a path below /tmp that may or may not lead somewhere, and does not leave it.
+// anyPath draws a path below /tmp that does not leave it and may not exist.
 var anyPath = rapid.Custom(func(t *rapid.T) string {
 	names := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "a", "b", "b", "c", "dd", ".", ".."}), 1, 5).Draw(t, "names")
 	for i := range names {
@@ -54,11 +54,11 @@ func (m *model) agree(what string, got errno, machine error) bool {
 	if machine != nil {
 		var ok bool
 		if want, ok = errnoOf[machine]; !ok {
-			m.t.Fatalf("%s: the machine says %v", what, machine)
+			m.t.Fatalf("%s: the machine returned %v", what, machine)
 		}
 	}
 	if got != want {
-		m.t.Fatalf("%s: errno %d, the machine says %d (%v)", what, got, want, machine)
+		m.t.Fatalf("%s: errno %d, the machine returned %d (%v)", what, got, want, machine)
 	}
 	return got == success
 }
@@ -76,7 +76,8 @@ func (m *model) anyFd() (uint32, int) {
 	return fd, m.fds[fd]
 }
 
-// anyDir draws a directory descriptor to start from: mostly /tmp, sometimes one that was opened, and perhaps removed or moved since.
+// anyDir draws a directory descriptor to start from: mostly /tmp, sometimes one that was opened,
+// and perhaps removed or moved since.
 func (m *model) anyDir() (uint32, int) {
 	open := []uint32{m.tmp, m.tmp, m.tmp}
 	for fd := range m.dirs {
@@ -87,7 +88,7 @@ func (m *model) anyDir() (uint32, int) {
 	return fd, m.dirs[fd]
 }
 
-// place draws a directory and a path that does not climb out of it: above /tmp the two systems differ.
+// place draws a directory and a path that does not climb above /tmp, where the two systems differ.
 func (m *model) place() (dir uint32, machine int, path string) {
 	dir, machine = m.anyDir()
 	return dir, machine, anyPath.Draw(m.t, "path")

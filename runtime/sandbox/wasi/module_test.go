@@ -7,7 +7,8 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// guestModule is a module with a memory of so many pages (below 128) that imports the given functions and exports each under its own name.
+// guestModule returns a module with a memory of the given number of pages (below 128) that imports
+// the given functions and exports each under its own name.
 func guestModule(pages byte, imports []function) []byte {
 	section := func(id byte, items [][]byte) []byte {
 		body := binary.AppendUvarint(nil, uint64(len(items)))

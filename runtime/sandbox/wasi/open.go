@@ -1,6 +1,6 @@
 package wasi
 
-// The flags of path_open.
+// Flags of path_open.
 const (
 	openCreate    = 1 << 0
 	openDirectory = 1 << 1
@@ -17,7 +17,7 @@ func pathOpen(s *System, g guest, p []uint64) errno {
 	if !g.writable(result, 4) {
 		return eFAULT
 	}
-	t, err := s.target(g, p[0], p[2], p[3])
+	t, err := s.resolve(g, p[0], p[2], p[3])
 	if err != success {
 		return err
 	}
@@ -36,7 +36,7 @@ func pathOpen(s *System, g guest, p []uint64) errno {
 	}
 	switch {
 	case !t.found:
-		t.at = place{}
+		t.at = nodeRef{}
 		if t.at.slot, err = s.create(t.dir.slot, t.name, false); err != success {
 			return err
 		}
@@ -55,7 +55,8 @@ func pathOpen(s *System, g guest, p []uint64) errno {
 	return success
 }
 
-// mayOpen tells why a path cannot be opened in that way, if it cannot, and makes d the descriptor of a directory if that is what is there.
+// mayOpen returns the reason if a path cannot be opened in that way. It makes d the descriptor of a
+// directory if the path leads to one.
 func (s *System) mayOpen(t target, d *descriptor, flags uint32) errno {
 	if flags&openCreate != 0 && t.slash && t.dots == 0 {
 		return eISDIR

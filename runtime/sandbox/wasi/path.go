@@ -1,7 +1,8 @@
 package wasi
 
-// target follows a path of the guest, given by its address and length, from a directory descriptor.
-func (s *System) target(g guest, fd, at, length uint64) (target, errno) {
+// resolve follows a path of the guest, given by its address and length, from a directory
+// descriptor.
+func (s *System) resolve(g guest, fd, at, length uint64) (target, errno) {
 	d, err := s.open(uint32(fd))
 	if err != success {
 		return target{}, err
@@ -19,9 +20,9 @@ func (s *System) target(g guest, fd, at, length uint64) (target, errno) {
 	return s.walk(d.at, path)
 }
 
-// find follows a path that must lead to something.
-func (s *System) find(g guest, fd, at, length uint64) (target, errno) {
-	t, err := s.target(g, fd, at, length)
+// resolveExisting follows a path that must lead to a file or directory.
+func (s *System) resolveExisting(g guest, fd, at, length uint64) (target, errno) {
+	t, err := s.resolve(g, fd, at, length)
 	switch {
 	case err != success:
 	case !t.found:
@@ -33,7 +34,7 @@ func (s *System) find(g guest, fd, at, length uint64) (target, errno) {
 }
 
 func pathCreateDirectory(s *System, g guest, p []uint64) errno {
-	t, err := s.target(g, p[0], p[1], p[2])
+	t, err := s.resolve(g, p[0], p[1], p[2])
 	switch {
 	case err != success:
 		return err
@@ -47,7 +48,7 @@ func pathCreateDirectory(s *System, g guest, p []uint64) errno {
 }
 
 func pathRemoveDirectory(s *System, g guest, p []uint64) errno {
-	t, err := s.find(g, p[0], p[1], p[2])
+	t, err := s.resolveExisting(g, p[0], p[1], p[2])
 	switch {
 	case err != success:
 		return err
@@ -68,7 +69,7 @@ func pathRemoveDirectory(s *System, g guest, p []uint64) errno {
 }
 
 func pathUnlinkFile(s *System, g guest, p []uint64) errno {
-	t, err := s.find(g, p[0], p[1], p[2])
+	t, err := s.resolveExisting(g, p[0], p[1], p[2])
 	switch {
 	case err != success:
 		return err
@@ -81,11 +82,11 @@ func pathUnlinkFile(s *System, g guest, p []uint64) errno {
 }
 
 func pathRename(s *System, g guest, p []uint64) errno {
-	from, err := s.target(g, p[0], p[1], p[2])
+	from, err := s.resolve(g, p[0], p[1], p[2])
 	if err != success {
 		return err
 	}
-	to, err := s.target(g, p[3], p[4], p[5])
+	to, err := s.resolve(g, p[3], p[4], p[5])
 	if err != success {
 		return err
 	}
@@ -98,7 +99,7 @@ func pathRename(s *System, g guest, p []uint64) errno {
 	return s.rename(from, to)
 }
 
-// mayRename tells why from cannot become to, if it cannot.
+// mayRename returns the reason if from cannot be renamed to to.
 func (s *System) mayRename(from, to target) errno {
 	switch {
 	case from.dots > 0 || to.dots > 0:
@@ -136,7 +137,7 @@ func (s *System) mayRename(from, to target) errno {
 	return success
 }
 
-// within tells whether a directory that has a name is another one, or lies below it.
+// within reports whether dir, a directory that has a name, is other or lies below it.
 func (s *System) within(dir, other uint32) bool {
 	for dir != other && dir != 0 {
 		dir = s.tmp.nodes[dir].parent
@@ -144,7 +145,8 @@ func (s *System) within(dir, other uint32) bool {
 	return dir == other
 }
 
-// rename moves the entry, replacing what is there. All that can fail comes before anything changes.
+// rename moves the entry and replaces an existing target. Everything that can fail comes before the
+// first change.
 func (s *System) rename(from, to target) errno {
 	moved, err := s.own(from.at.slot)
 	if err != success {
@@ -181,9 +183,10 @@ func (s *System) rename(from, to target) errno {
 	return success
 }
 
-// refuseLink refuses a link at the path in the way that Linux does for a file system without links.
+// refuseLink returns the errno with which Linux refuses a link at the path on a file system without
+// links.
 func (s *System) refuseLink(g guest, fd, at, length uint64) errno {
-	t, err := s.target(g, fd, at, length)
+	t, err := s.resolve(g, fd, at, length)
 	switch {
 	case err != success:
 		return err
@@ -196,7 +199,7 @@ func (s *System) refuseLink(g guest, fd, at, length uint64) errno {
 }
 
 func pathLink(s *System, g guest, p []uint64) errno {
-	if _, err := s.find(g, p[0], p[2], p[3]); err != success {
+	if _, err := s.resolveExisting(g, p[0], p[2], p[3]); err != success {
 		return err
 	}
 	return s.refuseLink(g, p[4], p[5], p[6])
@@ -207,7 +210,7 @@ func pathSymlink(s *System, g guest, p []uint64) errno {
 }
 
 func pathReadlink(s *System, g guest, p []uint64) errno {
-	if _, err := s.find(g, p[0], p[1], p[2]); err != success {
+	if _, err := s.resolveExisting(g, p[0], p[1], p[2]); err != success {
 		return err
 	}
 	return eINVAL

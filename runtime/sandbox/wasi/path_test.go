@@ -69,7 +69,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestOutsideTmp shows that nothing but /tmp can be changed.
+// TestOutsideTmp verifies that nothing outside /tmp can be changed.
 func TestOutsideTmp(t *testing.T) {
 	r := newRig(t)
 	r.store("tmp/f", "")
@@ -179,7 +179,7 @@ func TestRename(t *testing.T) {
 			r.want("rename", r.rename("tmp/"+c.from, "tmp/"+c.to), c.err)
 			r.check()
 			if is, _ := r.stat("tmp/" + c.to); c.err == success && is.number != was.number {
-				t.Error("something else is there now")
+				t.Error("another file has the new name")
 			}
 			if c.err != success && !maps.Equal(dump(r.sys), before) {
 				t.Error("refused, yet something has changed")

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The layout of subscriptions and events.
+// Layout of subscriptions and events.
 const (
 	subscriptionSize = 48
 	eventSize        = 32
@@ -16,14 +16,16 @@ const (
 	eventFdWrite = 2
 )
 
-// fewSubscriptions is how many subscriptions most calls have at most: a copy of so many needs no allocation.
+// fewSubscriptions is the largest number of subscriptions in most calls; a copy of this many needs
+// no allocation.
 const fewSubscriptions = 4
 
-// writeRoom is how many bytes a descriptor says it can take. Any number would do: writing never waits.
+// writeRoom is the number of bytes that a descriptor reports as writable. Any number would do,
+// because writing never blocks.
 const writeRoom = 64 << 10
 
-// pollOneoff answers for descriptors at once, since all are always ready. Only if none is asked about does it sleep, until the
-// soonest clock.
+// pollOneoff reports all descriptors at once, since all are always ready. Only if the subscriptions
+// have no descriptor does it sleep, until the soonest clock.
 func pollOneoff(s *System, g guest, p []uint64) errno {
 	in, out, count, result := uint32(p[0]), uint32(p[1]), uint32(p[2]), uint32(p[3])
 	if count == 0 || count > maxSubscriptions {
@@ -33,7 +35,7 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 	if !ok || !g.writable(out, count*eventSize) || !g.writable(result, 4) {
 		return eFAULT
 	}
-	// Events may lie over subscriptions.
+	// Copy the subscriptions, because the events may overlap them.
 	var few [fewSubscriptions * subscriptionSize]byte
 	subscriptions := append(few[:0], raw...)
 
@@ -78,7 +80,8 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 	return success
 }
 
-// until returns how long after the instant a clock subscription is due; 0 if it is so already or makes no sense.
+// until returns the time from the instant until a clock subscription is due: 0 if it already is, or
+// if the subscription is invalid.
 func (now instant) until(sub []byte) (time.Duration, errno) {
 	const absolute = 1
 	timeout, flags := binary.LittleEndian.Uint64(sub[24:]), binary.LittleEndian.Uint16(sub[40:])
@@ -101,7 +104,7 @@ func (now instant) until(sub []byte) (time.Duration, errno) {
 	return time.Duration(wait), success
 }
 
-// pollFd returns how many bytes a descriptor has to read, or can take.
+// pollFd returns the number of bytes that can be read from a descriptor, or written to it.
 func (s *System) pollFd(fd uint32, kind uint8) (uint64, errno) {
 	d, err := s.open(fd)
 	switch {
@@ -115,7 +118,7 @@ func (s *System) pollFd(fd uint32, kind uint8) (uint64, errno) {
 	return 0, success
 }
 
-// event is one answer.
+// event is the result for one subscription.
 type event struct {
 	kind  uint8
 	err   errno

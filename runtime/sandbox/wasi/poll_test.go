@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// subscription is one question to poll_oneoff.
+// subscription is one subscription of poll_oneoff.
 type subscription struct {
 	user    uint64
 	kind    uint8
@@ -50,7 +50,7 @@ func (r *rig) poll(in, out uint32, subs ...subscription) ([]answer, errno) {
 }
 
 func TestPoll(t *testing.T) {
-	const wall, mono = 1_700_000_000e9, 5e9 // as the rig's clocks stand
+	const wall, mono = 1_700_000_000e9, 5e9 // the initial readings of the rig's clocks
 	clock := func(user uint64, id uint32, timeout uint64, flags uint16) subscription {
 		return subscription{user, eventClock, id, timeout, flags}
 	}
@@ -104,7 +104,7 @@ func TestPoll(t *testing.T) {
 		{"too much", make([]subscription, maxSubscriptions+1), nil, nil, eINVAL},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, out := range []uint32{atPath2, atBuffer, atBuffer + 16} { // the last two lie over the questions
+			for _, out := range []uint32{atPath2, atBuffer, atBuffer + 16} { // the last two overlap the subscriptions
 				r := newRig(t)
 				r.mustOpen("root", 0, forReading)
 				got, err := r.poll(atBuffer, out, c.subs...)
@@ -129,9 +129,9 @@ func TestPollAtTheCap(t *testing.T) {
 	got, err := r.poll(atBuffer, 0x100000, subs...)
 	r.want("poll", err, success)
 	if len(got) != len(subs) || got[500].user != 500 {
-		t.Errorf("%d answers", len(got))
+		t.Errorf("%d events", len(got))
 	}
-	// 2^28 * 48 is 3 * 2^32, which a 32-bit product takes for 0.
+	// 2^28 * 48 is 3 * 2^32, which overflows to 0 in 32 bits.
 	for _, count := range []uint64{1 << 28, 1<<32 - 1, maxSubscriptions + 1} {
 		r.want("wrapping count", r.call("poll_oneoff", 0, 0, count, 0), eINVAL)
 	}

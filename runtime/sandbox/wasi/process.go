@@ -5,10 +5,10 @@ import (
 	"io"
 )
 
-// stringList is argv or environ, ready to be copied to a guest.
+// stringList is argv or environ, in the form in which it is copied to a guest.
 type stringList struct {
-	offsets []uint32 // where each string begins in data
-	data    []byte   // the strings, each ended by NUL
+	offsets []uint32 // start of each string in data
+	data    []byte   // the strings, each terminated by NUL
 }
 
 func newStringList(values []string) stringList {
@@ -20,7 +20,7 @@ func newStringList(values []string) stringList {
 	return l
 }
 
-// sizes writes the number of strings and of bytes.
+// sizes writes the number of strings and their total size in bytes.
 func (l stringList) sizes(g guest, count, size uint32) errno {
 	if !g.writable(count, 4) || !g.writable(size, 4) {
 		return eFAULT
@@ -59,7 +59,8 @@ func environSizesGet(s *System, g guest, p []uint64) errno {
 	return s.env.sizes(g, uint32(p[0]), uint32(p[1]))
 }
 
-// procExit does not return if the Control keeps its word. Its answer goes nowhere: proc_exit has no result.
+// procExit does not return, because Control.Exit does not. Its errno goes nowhere: proc_exit has no
+// result.
 func procExit(s *System, _ guest, p []uint64) errno {
 	s.control.Exit(uint32(p[0]))
 	return success
@@ -71,7 +72,8 @@ func schedYield(s *System, _ guest, _ []uint64) errno {
 	return success
 }
 
-// randomPiece is how much randomness is drawn between two checkpoints: 64 KiB take crypto/rand about 100 µs.
+// randomPiece is the number of random bytes read between two checkpoints: crypto/rand takes about
+// 100 µs for 64 KiB.
 const randomPiece = 64 << 10
 
 func randomGet(s *System, g guest, p []uint64) errno {
@@ -92,7 +94,7 @@ func randomGet(s *System, g guest, p []uint64) errno {
 
 func noSuchFunction(*System, guest, []uint64) errno { return eNOSYS }
 
-// notASocket serves all of sock_*: no descriptor is ever a socket.
+// notASocket implements all sock_* functions: no descriptor is ever a socket.
 func notASocket(s *System, _ guest, p []uint64) errno {
 	if _, err := s.open(uint32(p[0])); err != success {
 		return err

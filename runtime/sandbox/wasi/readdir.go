@@ -2,16 +2,17 @@ package wasi
 
 import "encoding/binary"
 
-// direntSize is the size of what precedes each name in a listing.
+// direntSize is the number of bytes before each name in a listing.
 const direntSize = 24
 
-// listing fills a buffer of the guest with directory entries, the last one cut off where the buffer ends.
+// listing fills a buffer of the guest with directory entries. The last one is truncated at the end
+// of the buffer.
 type listing struct {
 	buf  []byte
 	used int
 }
 
-// add says false when the buffer is full.
+// add returns false when the buffer is full.
 func (l *listing) add(cookie, number uint64, fileType uint8, name string) bool {
 	var head [direntSize]byte
 	binary.LittleEndian.PutUint64(head[:], cookie)
@@ -42,7 +43,7 @@ func fdReaddir(s *System, g guest, p []uint64) errno {
 }
 
 // list adds the entries that follow a cookie.
-func (s *System) list(l *listing, dir place, cookie uint64) {
+func (s *System) list(l *listing, dir nodeRef, cookie uint64) {
 	if len(l.buf) == 0 {
 		return
 	}
@@ -63,7 +64,7 @@ func (s *System) list(l *listing, dir place, cookie uint64) {
 		return
 	}
 	for _, e := range s.tmp.nodes[dir.slot].entries.after(cookie) {
-		st := s.stat(place{slot: e.slot})
+		st := s.stat(nodeRef{slot: e.slot})
 		s.spend(direntSize + len(e.name))
 		if !l.add(e.cookie, st.number, st.fileType, e.name) {
 			return
@@ -71,13 +72,13 @@ func (s *System) list(l *listing, dir place, cookie uint64) {
 	}
 }
 
-// listTree adds the children of a directory of the Tree, without the first few.
+// listTree adds the children of a directory of the Tree, except the first skip ones.
 func (s *System) listTree(l *listing, dir *treeNode, skip uint64) {
 	for i := skip; i < uint64(len(dir.children)); i++ {
 		c := dir.children[i]
-		at := place{tree: c}
+		at := nodeRef{tree: c}
 		if c.isMount() {
-			at = place{}
+			at = nodeRef{}
 		}
 		st := s.stat(at)
 		s.spend(direntSize + len(c.name))

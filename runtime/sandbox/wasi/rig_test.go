@@ -12,15 +12,15 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// exit is what the fake control panics with when the guest exits.
+// exit is the panic value of the fake control when the guest exits.
 type exit struct{ code uint32 }
 
-// fakeControl is a run that grants and notes everything, until told otherwise.
+// fakeControl is a run that grants and records everything by default.
 type fakeControl struct {
 	clock       *fakeClock
 	logged      [3]bytes.Buffer
 	charged     int64
-	most        int64 // refuse to charge beyond this
+	most        int64 // refuse charges beyond this
 	peak        int64
 	slept       []time.Duration
 	checkpoints int
@@ -57,22 +57,22 @@ func (c *fakeControl) Checkpoint() {
 	}
 }
 
-// fakeClock stands still unless moved.
+// fakeClock moves only when a test moves it.
 type fakeClock struct{ wall, monotonic int64 }
 
 func (c *fakeClock) Now() (int64, int64) { return c.wall, c.monotonic }
 
-// rig is a System and a guest's memory to call its functions with.
+// rig is a System and a guest's memory, with methods to call the System's functions.
 type rig struct {
 	t       testing.TB
 	sys     *System
 	control *fakeControl
 	clock   *fakeClock
 	mem     guest
-	kept    int64 // charged for what went into a State since the last reset
+	kept    int64 // bytes charged for content of a State since the last reset
 }
 
-// testTree is what the rigs see besides /tmp.
+// testTree is the Tree of the rigs.
 var testTree = map[string][]byte{
 	"/usr/lib/python313.zip": bytes.Repeat([]byte("0123456789abcdef"), 10_000),
 	"/usr/lib/empty":         nil,
@@ -90,7 +90,7 @@ func mustTree(t testing.TB) *Tree {
 
 const testPages = 32
 
-// Where the rig puts things in guest memory.
+// Addresses in guest memory that the rig uses.
 const (
 	atPath   = 0x1000
 	atPath2  = 0x12000
@@ -130,7 +130,7 @@ func (r randomReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// functionNamed finds a function in the table.
+// functionNamed returns a function of the table.
 func functionNamed(name string) function {
 	for _, f := range functions {
 		if f.name == name {
@@ -166,7 +166,7 @@ func (r *rig) result64() uint64 {
 	return v
 }
 
-// recovered runs f and returns what it panicked with.
+// recovered runs f and returns the value of its panic.
 func recovered(f func()) (v any) {
 	defer func() { v = recover() }()
 	f()

@@ -2,8 +2,8 @@ package wasi
 
 import "slices"
 
-// State is what a run left behind: its /tmp and its table of descriptors. It is immutable; any number of Systems may begin runs
-// from it at the same time. Make one with [System.Capture].
+// State is what a run has left behind: its /tmp and its descriptor table. It is immutable; any
+// number of Systems may start runs from it at the same time. [System.Capture] creates it.
 type State struct {
 	table     []descriptor
 	tmp       tmpfs
@@ -11,7 +11,8 @@ type State struct {
 	size      int64
 }
 
-// newEmptyState is what a run without a State begins with: stdio, the preopen, and an empty /tmp made at wall time now.
+// newEmptyState returns the State of a run without one: stdio, the preopen, and an empty /tmp
+// created at wall time now.
 func newEmptyState(tree *Tree, now int64) State {
 	root := &inode{number: 1, isDir: true, linked: true, accessed: now, modified: now, changed: now}
 	return State{
@@ -19,15 +20,16 @@ func newEmptyState(tree *Tree, now int64) State {
 			{kind: kindStdin, readable: true},
 			{kind: kindStdout, writable: true},
 			{kind: kindStderr, writable: true},
-			{kind: kindDirectory, preopen: true, at: place{tree: tree.root}},
+			{kind: kindDirectory, preopen: true, at: nodeRef{tree: tree.root}},
 		},
 		tmp: tmpfs{nodes: []*inode{root}, number: 1},
 	}
 }
 
-// Capture keeps what the run has made of its file system so far. The System goes on with the same content, copying what it
-// changes from now on; what was charged stays so until Reset. Capture returns nil, which Reset takes as well, if there is nothing
-// to keep: nothing in /tmp, and no descriptor opened or closed.
+// Capture returns the file system of the run as it is now. The System continues with the same
+// content and copies what it changes from now on; charged bytes stay charged until Reset. Capture
+// returns nil, which Reset accepts as well, if /tmp is empty and no descriptor was opened or
+// closed.
 func (s *System) Capture() *State {
 	open := len(s.table)
 	for open > 0 && s.table[open-1].kind == kindClosed {
@@ -51,7 +53,8 @@ func (s *System) Capture() *State {
 	return c
 }
 
-// Size is about how many bytes of host memory the State takes, at least 1. Blocks that it shares with another State count in both.
+// Size returns the approximate number of bytes of host memory that the State takes, at least 1.
+// Blocks that it shares with another State count in both.
 func (st *State) Size() int64 {
 	return st.size + int64(len(st.table))*64 + int64(len(st.tmp.nodes))*8
 }

@@ -31,7 +31,8 @@ func dump(s *System) map[string]string {
 	return all
 }
 
-// deploy makes a State: files of several sizes, a deep directory, a removed file that is open as descriptor 4, and stdin closed.
+// deploy returns a State: files of several sizes, a deep directory, a removed file that is open as
+// descriptor 4, and stdin closed.
 func (r *rig) deploy() *State {
 	r.t.Helper()
 	r.reset(nil)
@@ -74,7 +75,7 @@ func TestCaptureKeepsEverything(t *testing.T) {
 	state := r.deploy()
 	before := dump(r.sys)
 	if got, most := state.Size(), int64(700_000); got < 300_000 || got > most {
-		t.Errorf("a State of 300 kB says %d bytes", got)
+		t.Errorf("a State of 300 kB reports %d bytes", got)
 	}
 	r.reset(nil)
 	if names := r.names("tmp"); len(names) != 0 || r.control.charged != 0 {
@@ -100,7 +101,8 @@ func TestCaptureKeepsEverything(t *testing.T) {
 	}
 }
 
-// TestFreeSlotsAreNotShared has runs of one State use up and give back slots that the State left free.
+// TestFreeSlotsAreNotShared lets runs of one State use up and release slots that the State left
+// free.
 func TestFreeSlotsAreNotShared(t *testing.T) {
 	r := newRig(t)
 	state := r.deploy()
@@ -136,7 +138,7 @@ func TestCopyIsSmall(t *testing.T) {
 	}
 }
 
-// vandal does random things to /tmp.
+// vandal applies random operations to /tmp.
 func vandal(t *rapid.T, r *rig, mark string, steps int) {
 	paths := []string{"tmp/big", "tmp/f7", "tmp/f8", "tmp/d", "tmp/d/e", "tmp/d/e/f", "tmp/d/e/f/deep", "tmp/new", "tmp/d/new"}
 	path := rapid.SampledFrom(paths)
@@ -169,8 +171,8 @@ func vandal(t *rapid.T, r *rig, mark string, steps int) {
 	}
 }
 
-// TestStateIsImmutable lets random runs loose on a State and demands that the next run begins as the first did. Then it makes
-// a State of what such a run left, and demands the same of that one.
+// TestStateIsImmutable applies random runs to a State and verifies that the next run starts exactly
+// as the first. Then it captures a State from such a run, and verifies the same for that one.
 func TestStateIsImmutable(t *testing.T) {
 	r := newRig(t)
 	first := r.deploy()
@@ -180,7 +182,7 @@ func TestStateIsImmutable(t *testing.T) {
 		vandal(t, r, "A", 15)
 		second := r.capture()
 		wantSecond := dump(r.sys)
-		vandal(t, r, "B", 15) // goes on where it was captured
+		vandal(t, r, "B", 15) // continues where it was captured
 		for _, c := range []struct {
 			state *State
 			want  map[string]string
@@ -198,7 +200,8 @@ func TestStateIsImmutable(t *testing.T) {
 	})
 }
 
-// TestSharedByManySystems has several Systems read and write what comes from one State, at once. The race detector watches.
+// TestSharedByManySystems lets several Systems read and write the content of one State
+// concurrently, for the race detector.
 func TestSharedByManySystems(t *testing.T) {
 	tree := mustTree(t)
 	maker := newRigOn(t, tree, testPages)
@@ -242,7 +245,7 @@ func TestSharedByManySystems(t *testing.T) {
 	wg.Wait()
 }
 
-// TestMonotonicFloor takes a State to a System whose clock is behind.
+// TestMonotonicFloor moves a State to a System whose clock is behind.
 func TestMonotonicFloor(t *testing.T) {
 	r := newRig(t)
 	now := func(id uint64) uint64 {
@@ -262,7 +265,7 @@ func TestMonotonicFloor(t *testing.T) {
 	r.clock.monotonic = 2000e9
 	for id := uint64(clockMonotonic); id <= clockThreadCPU; id++ {
 		if got := now(id); got != 2000e9 {
-			t.Errorf("clock %d says %d", id, got)
+			t.Errorf("clock %d returned %d", id, got)
 		}
 	}
 	r.clock.monotonic = 1

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// treeTime is the time of every file in a Tree, in nanoseconds since 1970: 1 January 1980, the earliest that a zip archive can
-// express, so that archiving such a file does not fail.
+// treeTime is the time of every file in a Tree, in nanoseconds since 1970: 1 January 1980, the
+// earliest that a zip archive can express, so that archiving such a file does not fail.
 const treeTime = 315532800 * 1e9
 
-// mountPoint is the directory of the root where /tmp lies.
+// mountPoint is the name in the root directory under which /tmp lies.
 const mountPoint = "tmp"
 
 // Tree is a read-only file system. It is immutable and safe for concurrent use.
@@ -27,13 +27,14 @@ type treeNode struct {
 	parent   *treeNode // the root is its own parent
 	isDir    bool
 	data     []byte
-	children []*treeNode // by name
+	children []*treeNode // sorted by name
 	index    map[string]*treeNode
 }
 
-// NewTree makes a Tree of files, by path ("/usr/lib/python3.13/os.pyc"; the leading slash may be missing). Directories come about as
-// needed. The contents are kept, not copied: they must not change any more. Paths must be clean ([fs.ValidPath]), and none may lie at or under
-// /tmp or under another file.
+// NewTree returns a Tree of files by path ("/usr/lib/python3.13/os.pyc"; the leading slash is
+// optional). Directories are created as needed. The Tree references the contents without copying
+// them, so they must not change any more. Paths must be clean ([fs.ValidPath]), and none may lie at
+// or under /tmp or under another file.
 func NewTree(files map[string][]byte) (*Tree, error) {
 	root := &treeNode{isDir: true}
 	root.parent = root
@@ -55,16 +56,16 @@ func (n *treeNode) insert(path string, data []byte) error {
 		return fmt.Errorf("not a clean path of UTF-8 without NUL")
 	}
 	if path == mountPoint || strings.HasPrefix(path, mountPoint+"/") {
-		return fmt.Errorf("/%s is the run's own", mountPoint)
+		return fmt.Errorf("/%s belongs to the run", mountPoint)
 	}
 	names := strings.Split(path, "/")
 	for i, name := range names {
 		if len(name) > maxName {
-			return fmt.Errorf("a name is %d bytes long, at most %d are possible", len(name), maxName)
+			return fmt.Errorf("a name has %d bytes, at most %d are possible", len(name), maxName)
 		}
 		last := i == len(names)-1
 		if last && n.index[name] != nil {
-			return fmt.Errorf("is there twice, or is a directory as well")
+			return fmt.Errorf("exists twice, or is also a directory")
 		}
 		var err error
 		if n, err = n.child(name, !last); err != nil {
@@ -75,7 +76,7 @@ func (n *treeNode) insert(path string, data []byte) error {
 	return nil
 }
 
-// child returns the child of that name, made if it is missing.
+// child returns the child with that name and creates it if it is missing.
 func (n *treeNode) child(name string, isDir bool) (*treeNode, error) {
 	if !n.isDir {
 		return nil, fmt.Errorf("lies under %q, which is a file", n.name)
@@ -92,7 +93,7 @@ func (n *treeNode) child(name string, isDir bool) (*treeNode, error) {
 	return c, nil
 }
 
-// seal orders the children and numbers all nodes, so that equal files give equal Trees.
+// seal sorts the children and numbers all nodes, so that equal files give equal Trees.
 func (n *treeNode) seal(number *uint64) {
 	*number++
 	n.number = *number
@@ -102,7 +103,7 @@ func (n *treeNode) seal(number *uint64) {
 	}
 }
 
-// isMount tells whether this is the place of /tmp.
+// isMount reports whether this is the directory over which /tmp lies.
 func (n *treeNode) isMount() bool {
 	return n.name == mountPoint && n.parent.parent == n.parent && n.parent != n
 }

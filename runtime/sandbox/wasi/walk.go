@@ -5,27 +5,29 @@ import (
 	"unicode/utf8"
 )
 
-// place is a file or directory: of the Tree if tree is set, else the inode of /tmp in that slot.
-type place struct {
+// nodeRef refers to a file or directory: of the Tree if tree is set, else the inode of /tmp in the
+// slot.
+type nodeRef struct {
 	tree *treeNode
 	slot uint32
 }
 
-// target is what a path leads to, or could.
+// target is the result of following a path, which may lead to nothing.
 type target struct {
-	at    place
-	found bool   // something is at the path; at is set
-	dir   place  // the directory that has, or would have, the last name
-	name  []byte // the last name; a view of guest memory; nil after dots
-	dots  int    // how many dots, if the path ends in "." or "..", so that it names no entry
-	slash bool   // the path ends in "/", so that only a directory will do
+	at    nodeRef
+	found bool    // a file or directory exists at the path; at is set
+	dir   nodeRef // the directory that contains, or would contain, the last name
+	name  []byte  // the last name, a view of guest memory; nil after dots
+	dots  int     // the number of dots if the path ends in "." or "..", which name no entry
+	slash bool    // the path ends in "/", so that only a directory is accepted
 }
 
-// stepCost is what looking up one name counts as work.
+// stepCost is the work of looking up one name, in units of System.spend.
 const stepCost = 64
 
-// walk follows a path from a directory. It fails if the path is malformed or anything but its last name is missing.
-func (s *System) walk(from place, path []byte) (target, errno) {
+// walk follows a path from a directory. It fails if the path is malformed, or if any name but the
+// last is missing.
+func (s *System) walk(from nodeRef, path []byte) (target, errno) {
 	switch {
 	case len(path) == 0:
 		return target{}, eNOENT
@@ -65,7 +67,7 @@ func (s *System) walk(from place, path []byte) (target, errno) {
 	return t, success
 }
 
-// step goes from the directory that t is at to one of its entries.
+// step moves from the directory at t.at to one of its entries.
 func (s *System) step(t *target, name []byte) errno {
 	t.dir, t.name = t.at, nil
 	switch string(name) {
@@ -97,35 +99,35 @@ func (s *System) step(t *target, name []byte) errno {
 	return success
 }
 
-// lookup finds an entry of a directory.
-func (s *System) lookup(dir place, name []byte) (place, bool) {
+// lookup returns an entry of a directory, and whether it exists.
+func (s *System) lookup(dir nodeRef, name []byte) (nodeRef, bool) {
 	if dir.tree != nil {
 		c := dir.tree.index[string(name)]
 		switch {
 		case c == nil:
-			return place{}, false
+			return nodeRef{}, false
 		case c.isMount():
-			return place{}, true
+			return nodeRef{}, true
 		}
-		return place{tree: c}, true
+		return nodeRef{tree: c}, true
 	}
 	entries := &s.tmp.nodes[dir.slot].entries
 	i, ok := entries.find(name)
 	if !ok {
-		return place{}, false
+		return nodeRef{}, false
 	}
-	return place{slot: entries.list[i].slot}, true
+	return nodeRef{slot: entries.list[i].slot}, true
 }
 
-func (s *System) isDir(p place) bool {
+func (s *System) isDir(p nodeRef) bool {
 	if p.tree != nil {
 		return p.tree.isDir
 	}
 	return s.tmp.nodes[p.slot].isDir
 }
 
-// isTmp tells whether p is /tmp itself.
-func (p place) isTmp() bool { return p == place{} }
+// isTmp reports whether p is /tmp itself.
+func (p nodeRef) isTmp() bool { return p == nodeRef{} }
 
-// isReadOnly tells whether p lies outside /tmp.
-func (p place) isReadOnly() bool { return p.tree != nil }
+// isReadOnly reports whether p lies outside /tmp.
+func (p nodeRef) isReadOnly() bool { return p.tree != nil }

@@ -1,4 +1,4 @@
-// Command instrument makes a WebAssembly module call its host now and then.
+// Command instrument rewrites a WebAssembly module so that it calls its host regularly.
 package main
 
 import (

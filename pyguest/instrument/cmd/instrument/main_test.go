@@ -53,7 +53,8 @@ func TestRunFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A function that leaves nothing where its type wants a number: the instrumenter does not see it, the compiler does.
+	// A function that leaves nothing where its type requires a number: the instrumenter accepts it,
+	// the compiler does not.
 	sections, err := wasmbin.Sections(selftest)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +97,8 @@ func TestRunFails(t *testing.T) {
 	}
 }
 
-// TestSelfTest makes sure that the self-test passes under all kinds of options, and fails when there are too few yields.
+// TestSelfTest verifies that the self-test passes under all kinds of options, and fails when there
+// are too few yields.
 func TestSelfTest(t *testing.T) {
 	ctx := context.Background()
 	for _, o := range []instrument.Options{

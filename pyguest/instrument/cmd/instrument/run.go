@@ -13,12 +13,13 @@ import (
 
 const usage = `usage: instrument [flags] IN.wasm OUT.wasm
 
-Adds yield calls to a WebAssembly module, so that compiled guest code lets its host run now and then.
-IN.wasm must import the function faas.yield. The result is compiled, and a small module that was treated likewise is run,
-before OUT.wasm is written. Prints what it did to stderr. Flags:
+Adds yield calls to a WebAssembly module, so that compiled guest code calls its host regularly.
+IN.wasm must import the function faas.yield. Before it writes OUT.wasm, it compiles the result,
+and instruments and runs a small module in the same way. Prints statistics to stderr. Flags:
 `
 
-// run is main with everything passed in. It returns 0, 1 if the module cannot be instrumented, 2 on wrong usage.
+// run is main with its arguments and streams passed in. It returns 0, 1 if the module cannot be
+// instrumented, 2 for wrong usage.
 func run(args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("instrument", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -27,9 +28,9 @@ func run(args []string, stderr io.Writer) int {
 		flags.PrintDefaults()
 	}
 	budget := flags.Uint("budget", instrument.DefaultBudget, "ticks between two yields, at most 1<<30")
-	stride := flags.Uint("stride", instrument.DefaultLoopStride, "loop iterations that are counted at once, a power of two from 2 to 1<<16")
+	stride := flags.Uint("stride", instrument.DefaultLoopStride, "loop iterations that are booked at once, a power of two from 2 to 1<<16")
 	leaf := flags.Uint("leaf-stride", instrument.DefaultLeafStride, "the same for loops without calls inside, from 2 to 1<<16")
-	chunk := flags.Uint("chunk", instrument.DefaultCopyChunk, "bytes that memory.copy and memory.fill move in one piece, 4 KiB to 1 GiB")
+	chunk := flags.Uint("chunk", instrument.DefaultCopyChunk, "bytes that memory.copy and memory.fill move at once, 4 KiB to 1 GiB")
 	tables := flags.Bool("allow-table-writes", false, "accept modules that write tables")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -59,7 +60,7 @@ func run(args []string, stderr io.Writer) int {
 	return 0
 }
 
-// convert instruments in to out. Nothing is written before the result has been verified.
+// convert instruments in to out. It writes nothing before the result has been verified.
 func convert(ctx context.Context, in, out string, options instrument.Options) (instrument.Stats, error) {
 	module, err := os.ReadFile(in)
 	if err != nil {

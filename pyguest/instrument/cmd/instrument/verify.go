@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	_ "embed" // For the self-test module.
+	_ "embed" // for the self-test module
 	"fmt"
 
 	"github.com/tetratelabs/wazero"
@@ -28,9 +28,10 @@ func newRuntime(ctx context.Context) wazero.Runtime {
 	return wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(api.CoreFeaturesV2))
 }
 
-// selftestTicks are, per export of the self-test module, how many ticks a unit of its argument costs at least and at
-// most. A loop that calls another is charged for itself, for the other only if that reaches its stride; of a recursion not
-// every call is charged; with the least stride, each iteration is charged twice.
+// selftestTicks are, per export of the self-test module, the least and the largest number of ticks
+// that a unit of its argument costs. A loop that calls another is charged for itself, and for the
+// other only if that reaches its stride; not every call of a recursion is charged; with the
+// smallest stride, each iteration is charged twice.
 var selftestTicks = []struct {
 	function    string
 	least, most float64
@@ -41,15 +42,15 @@ var selftestTicks = []struct {
 	{"bulk", 2.9, 3.1},
 }
 
-// selfTest instruments the self-test module under the options, runs it before and after, and fails unless the results are
-// the same and the yields as many as the options ask for.
+// selfTest instruments the self-test module under the options, runs it before and after, and fails
+// unless the results are equal and the number of yields matches the options.
 func selfTest(ctx context.Context, options instrument.Options) error {
 	instrumented, _, err := instrument.Instrument(selftest, options)
 	if err != nil {
 		return err
 	}
 	options = options.WithDefaults()
-	// Work enough for some yields, and less than fills the module's memory.
+	// Enough work for some yields, and too little to fill the module's memory.
 	n := uint32(min(4*uint64(max(options.Budget, options.LoopStride, options.LeafStride)), 60_000))
 	for _, tt := range selftestTicks {
 		want, before, err := runExport(ctx, selftest, tt.function, n)
@@ -63,7 +64,7 @@ func selfTest(ctx context.Context, options instrument.Options) error {
 		if got != want {
 			return fmt.Errorf("self-test: %s(%d) is %d, and was %d before", tt.function, n, got, want)
 		}
-		// A yield comes when the ticks fall below zero, at the latest a stride or a chunk after that.
+		// A yield comes when the ticks fall below zero, or at most a stride or a chunk later.
 		slack := float64(max(options.LoopStride, options.LeafStride, options.CopyChunk/64))
 		least := int(float64(n)*tt.least/(float64(options.Budget)+1+slack)) - 1
 		most := int(float64(n)*tt.most/float64(options.Budget)) + 1
@@ -74,7 +75,8 @@ func selfTest(ctx context.Context, options instrument.Options) error {
 	return nil
 }
 
-// runExport calls an export of a self-test module with one number. It returns the result and the number of yields.
+// runExport calls an export of a self-test module with one number. It returns the result and the
+// number of yields.
 func runExport(ctx context.Context, module []byte, function string, n uint32) (result uint64, yields int, err error) {
 	rt := newRuntime(ctx)
 	defer rt.Close(ctx)

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"bytes"
-	"context"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -12,19 +11,20 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// doorSlot makes a slot over a small memory and no instance, with a call under
-// way: all that faas.call looks at.
-func doorSlot(input []byte) *slot {
+// transferSlot returns a slot with a small memory, no instance and a call in progress: everything
+// that faas.call uses.
+func transferSlot(input []byte) *slot {
 	m := newCopiedMemory(64*runtime.KiB, 64*runtime.KiB)
-	s := &slot{memory: m, places: newPlaces(1, time.Now)}
-	s.call = call{ctx: context.Background(), deadline: time.Now().Add(time.Hour)}
+	s := &slot{memory: m, processors: newProcessors(1, time.Now)}
+	s.host = hostContext{noCall, s}
+	s.call = call{deadline: time.Now().Add(time.Hour)}
 	for op := range s.call.input {
 		s.call.input[op] = input
 	}
 	return s
 }
 
-// checkTransfer makes one call through the door and checks all that it may do.
+// checkTransfer makes one call of transfer and checks everything that it may do.
 func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, response, responseCap uint32) {
 	t.Helper()
 	mem := s.memory.data()
@@ -37,28 +37,28 @@ func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, respons
 	writes := op == pyguest.OpResult || op == pyguest.OpFailure
 	switch {
 	case n < -1 || !reads && !writes && n != -1:
-		t.Fatalf("operation %d answers %d", op, n)
+		t.Fatalf("operation %d returned %d", op, n)
 	case reads && n >= 0:
 		if !within(response, responseCap) || uint32(n) > responseCap || !bytes.Equal(mem[response:][:n], s.call.input[op]) {
-			t.Fatalf("operation %d to %d+%d answers %d", op, response, responseCap, n)
+			t.Fatalf("operation %d to %d+%d returned %d", op, response, responseCap, n)
 		}
 		copy(before[response:], mem[response:][:n])
 	case writes && n >= 0:
 		if answered || !within(request, requestLen) || !s.call.answered {
-			t.Fatalf("operation %d from %d+%d answers %d", op, request, requestLen, n)
+			t.Fatalf("operation %d from %d+%d returned %d", op, request, requestLen, n)
 		}
 		got := s.call.result
 		if op == pyguest.OpFailure {
 			got = s.call.failure
 		}
 		if !bytes.Equal(got, mem[request:][:requestLen]) && len(got) < maxFailure {
-			t.Fatalf("operation %d keeps %d bytes of %d", op, len(got), requestLen)
+			t.Fatalf("operation %d stored %d bytes of %d", op, len(got), requestLen)
 		}
 	case writes && s.call.answered != answered:
-		t.Fatal("a refused answer counts")
+		t.Fatal("a refused answer was stored")
 	}
 	if !bytes.Equal(mem, before) {
-		t.Fatalf("operation %d, response %d+%d, answer %d: wrote elsewhere", op, response, responseCap, n)
+		t.Fatalf("operation %d, response %d+%d, answer %d: wrote outside the response", op, response, responseCap, n)
 	}
 }
 
@@ -72,16 +72,16 @@ func FuzzTransfer(f *testing.F) {
 		f.Add(op, uint32(1<<31), uint32(1<<31), uint32(1<<31), uint32(1<<31), []byte("x"))
 	}
 	f.Fuzz(func(t *testing.T, op int32, request, requestLen, response, responseCap uint32, input []byte) {
-		s := doorSlot(input)
+		s := transferSlot(input)
 		copy(s.memory.data(), "some content of the memory")
 		checkTransfer(t, s, op, request, requestLen, response, responseCap)
-		// And once more: what counts is the first answer.
+		// Repeat it: only the first answer counts.
 		checkTransfer(t, s, op, request, requestLen, response, responseCap)
 	})
 }
 
-// doorKnocks is how many random calls are made through the door.
-const doorKnocks = 3000
+// randomTransfers is the number of random calls of transfer.
+const randomTransfers = 3000
 
 func TestDoorWithstandsAnything(t *testing.T) {
 	const seed = 28
@@ -96,8 +96,8 @@ func TestDoorWithstandsAnything(t *testing.T) {
 		}
 		return rng.Uint32()
 	}
-	s := doorSlot([]byte("what the guest may read"))
-	for i := range times(doorKnocks) {
+	s := transferSlot([]byte("what the guest may read"))
+	for i := range times(randomTransfers) {
 		if i%10 == 0 {
 			s.call.answered, s.call.result, s.call.failure = false, nil, nil
 		}
@@ -110,10 +110,10 @@ func TestDoorWithstandsAnything(t *testing.T) {
 	}
 }
 
-// TestAnswerIsCopied: what the guest does to its memory after it has answered
-// changes nothing.
+// TestAnswerIsCopied verifies that memory which the guest changes after its answer does not change
+// the answer.
 func TestAnswerIsCopied(t *testing.T) {
-	s := doorSlot(nil)
+	s := transferSlot(nil)
 	copy(s.memory.data()[100:], "true")
 	if s.transfer(pyguest.OpResult, 100, 4, 0, 0) != 0 {
 		t.Fatal("refused")
@@ -121,25 +121,25 @@ func TestAnswerIsCopied(t *testing.T) {
 	copy(s.memory.data()[100:], "evil")
 	for _, op := range []int32{pyguest.OpResult, pyguest.OpFailure} {
 		if s.transfer(op, 100, 4, 0, 0) >= 0 {
-			t.Error("a second answer counts")
+			t.Error("a second answer was accepted")
 		}
 	}
 	if string(s.call.result) != "true" || s.call.failure != nil {
-		t.Errorf("kept %q, %q", s.call.result, s.call.failure)
+		t.Errorf("stored %q, %q", s.call.result, s.call.failure)
 	}
 }
 
-// TestAnswersAreBounded: however much the guest gives, so much is taken.
+// TestAnswersAreBounded verifies that the host reads a bounded part of an answer of any size.
 func TestAnswersAreBounded(t *testing.T) {
-	s := doorSlot(nil)
+	s := transferSlot(nil)
 	s.memory = newCopiedMemory(64*runtime.MiB, 64*runtime.MiB)
 	s.transfer(pyguest.OpFailure, 0, 64*runtime.MiB, 0, 0)
 	if len(s.call.failure) > maxFailure {
-		t.Errorf("a failure of %d bytes is kept", len(s.call.failure))
+		t.Errorf("a failure of %d bytes is stored", len(s.call.failure))
 	}
 	s.call.answered = false
 	s.transfer(pyguest.OpResult, 0, 64*runtime.MiB, 0, 0)
 	if n := len(s.call.result); n <= runtime.MaxResult || n > runtime.MaxResult+1 {
-		t.Errorf("a result of %d bytes is kept", n)
+		t.Errorf("a result of %d bytes is stored", n)
 	}
 }

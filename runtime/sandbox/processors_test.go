@@ -10,11 +10,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Times in these tests pass as the runs say: each computes by sleeping in the
-// bubble's clock, and holds its place meanwhile.
+// In these tests time is simulated: a run computes by sleeping on the synctest clock and holds its
+// permit meanwhile.
 
-// compute uses a place for d, passing a checkpoint every step.
-func compute(p *places, t *turn, d, step time.Duration) {
+// compute uses a permit for d, with a checkpoint every step.
+func compute(p *processors, t *claim, d, step time.Duration) {
 	for d > 0 {
 		time.Sleep(min(step, d))
 		d -= step
@@ -26,27 +26,27 @@ const checkStep = 100 * time.Microsecond
 
 func TestFreshRunsGoBeforeWornOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(1, time.Now)
+		p := newProcessors(1, time.Now)
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		for range 3 {
 			wg.Go(func() {
-				var hog turn
-				p.take(&hog)
+				var hog claim
+				p.acquire(&hog)
 				compute(p, &hog, time.Second, checkStep)
-				p.give()
+				p.release()
 			})
 		}
 		time.Sleep(100 * time.Millisecond) // all are worn by now
 		for range 10 {
-			var fresh turn
+			var fresh claim
 			start := time.Now()
-			p.take(&fresh)
+			p.acquire(&fresh)
 			if waited := time.Since(start); waited > minSlice+2*checkStep {
 				t.Errorf("a fresh run waited for %v while worn ones computed", waited)
 			}
 			compute(p, &fresh, checkStep, checkStep)
-			p.give()
+			p.release()
 			time.Sleep(20 * time.Millisecond)
 		}
 	})
@@ -55,21 +55,21 @@ func TestFreshRunsGoBeforeWornOnes(t *testing.T) {
 func TestWornRunsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const hogs = 4
-		p := newPlaces(2, time.Now)
+		p := newProcessors(2, time.Now)
 		var ends [hogs]time.Duration
 		var wg sync.WaitGroup
 		start := time.Now()
 		for i := range hogs {
 			wg.Go(func() {
-				var hog turn
-				p.take(&hog)
+				var hog claim
+				p.acquire(&hog)
 				compute(p, &hog, 200*time.Millisecond, checkStep)
-				p.give()
+				p.release()
 				ends[i] = time.Since(start)
 			})
 		}
 		wg.Wait()
-		// Two places, four times the same work: all end at about 400 ms.
+		// Two permits and four equal runs: all end at about 400 ms.
 		for i, end := range ends {
 			if end < 350*time.Millisecond || end > 450*time.Millisecond {
 				t.Errorf("run %d ended after %v", i, end)
@@ -78,31 +78,31 @@ func TestWornRunsTakeTurns(t *testing.T) {
 	})
 }
 
-// TestWornRunsAreNotStarved: however many fresh runs keep coming.
+// TestWornRunsAreNotStarved runs a worn run while fresh runs keep arriving.
 func TestWornRunsAreNotStarved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(1, time.Now)
+		p := newProcessors(1, time.Now)
 		var stop atomic.Bool
-		// A worn run that starves shall fail the test, not hang it.
+		// A worn run that starves should fail the test, not block it.
 		end := time.Now().Add(time.Minute)
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
 				for !stop.Load() && time.Now().Before(end) {
-					var fresh turn
-					p.take(&fresh)
+					var fresh claim
+					p.acquire(&fresh)
 					compute(p, &fresh, time.Millisecond, checkStep)
-					p.give()
+					p.release()
 				}
 			})
 		}
-		var hog turn
-		p.take(&hog)
+		var hog claim
+		p.acquire(&hog)
 		const work = 50 * time.Millisecond // many slices: worn from the second on
 		start := time.Now()
 		compute(p, &hog, work, checkStep)
 		took := time.Since(start)
-		p.give()
+		p.release()
 		stop.Store(true)
 		wg.Wait()
 		if took > 40*work {
@@ -111,8 +111,8 @@ func TestWornRunsAreNotStarved(t *testing.T) {
 	})
 }
 
-// TestNobodyWaitsForEver draws runs of all kinds and counts that all end, that
-// no more than allowed compute at once, and that nobody waits beyond reason.
+// TestNobodyWaitsForEver starts random runs of all kinds. It verifies that all end, that no more
+// than the allowed number compute at once, and that no wait is longer than its bound.
 func TestNobodyWaitsForEver(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		capacity := rapid.IntRange(1, 4).Draw(rt, "places")
@@ -133,7 +133,7 @@ func TestNobodyWaitsForEver(t *testing.T) {
 
 		problem := ""
 		synctest.Test(t, func(*testing.T) {
-			p := newPlaces(capacity, time.Now)
+			p := newProcessors(capacity, time.Now)
 			var computing, most atomic.Int32
 			var longest atomic.Int64
 			holds := func(f func()) {
@@ -150,26 +150,26 @@ func TestNobodyWaitsForEver(t *testing.T) {
 			for _, j := range jobs {
 				wg.Go(func() {
 					time.Sleep(j.begin)
-					var turn turn
-					waits(func() { p.take(&turn) })
+					var turn claim
+					waits(func() { p.acquire(&turn) })
 					for left := j.work; left > 0; left -= j.step {
 						holds(func() { time.Sleep(j.step) })
 						if j.sleeps {
-							p.give()
+							p.release()
 							time.Sleep(time.Millisecond)
-							waits(func() { p.take(&turn) })
+							waits(func() { p.acquire(&turn) })
 						} else {
 							waits(func() { p.checkpoint(&turn) })
 						}
 					}
-					p.give()
+					p.release()
 				})
 			}
 			wg.Wait()
 			switch {
 			case int(most.Load()) > capacity:
 				problem = "more compute at once than there are places"
-			case p.free != capacity || p.fresh.Len()+p.worn.Len() != 0 || p.wanted.Load() != 0 || p.wantedFresh.Load() != 0:
+			case p.free != capacity || p.fresh.Len()+p.worn.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0:
 				problem = "places or waiting runs are left over"
 			case time.Duration(longest.Load()) > total:
 				problem = "a run waited for longer than all work takes"
@@ -181,14 +181,14 @@ func TestNobodyWaitsForEver(t *testing.T) {
 	})
 }
 
-func TestCheckpointTellsTheTime(t *testing.T) {
+func TestCheckpointReturnsTheTime(t *testing.T) {
 	at := time.Unix(1000, 0)
-	p := newPlaces(1, func() time.Time { return at })
-	var turn turn
-	p.take(&turn)
+	p := newProcessors(1, func() time.Time { return at })
+	var turn claim
+	p.acquire(&turn)
 	at = at.Add(time.Hour)
 	if got := p.checkpoint(&turn); !got.Equal(at) {
 		t.Errorf("got %v", got)
 	}
-	p.give()
+	p.release()
 }

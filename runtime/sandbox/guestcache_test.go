@@ -1,0 +1,55 @@
+package sandbox
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+
+	"github.com/faaspot/faaspot/pyguest"
+)
+
+// sharedGuest is the folder in which test processes share the compiled guest, below the root of
+// the module and keyed by the guest. Compiling takes a test process longer than most of its tests.
+// It is empty if the guest cannot be read, or if the test runs outside the module.
+func sharedGuest() string {
+	root := filepath.Join("..", "..")
+	module, err := pyguest.Module()
+	if _, statErr := os.Stat(filepath.Join(root, "go.mod")); err != nil || statErr != nil {
+		return ""
+	}
+	return filepath.Join(root, ".cache", "guest", fmt.Sprintf("%s-%.8x", goruntime.GOARCH, sha256.Sum256(module)))
+}
+
+// fetchCompiledGuest copies the shared compilation cache to dir, so that no test can damage the
+// shared one. The sandbox verifies the copy like any other cache and compiles the guest if it does
+// not match. The returned function stores the cache of dir as the shared one if it has changed. All
+// errors are ignored: without a shared cache each test process compiles the guest.
+func fetchCompiledGuest(dir string) (publish func()) {
+	shared := sharedGuest()
+	if shared == "" {
+		return func() {}
+	}
+	if os.CopyFS(dir, os.DirFS(shared)) != nil {
+		os.RemoveAll(dir)
+	}
+	before, _ := os.ReadFile(filepath.Join(dir, sumFile))
+	return func() {
+		after, err := os.ReadFile(filepath.Join(dir, sumFile))
+		if err != nil || bytes.Equal(before, after) || os.MkdirAll(filepath.Dir(shared), 0o755) != nil {
+			return
+		}
+		// A rename makes the copy appear at once, for test processes that read it meanwhile.
+		scratch, err := os.MkdirTemp(filepath.Dir(shared), "new-")
+		if err != nil {
+			return
+		}
+		defer os.RemoveAll(scratch)
+		if os.CopyFS(filepath.Join(scratch, "guest"), os.DirFS(dir)) == nil {
+			os.RemoveAll(shared)
+			_ = os.Rename(filepath.Join(scratch, "guest"), shared)
+		}
+	}
+}
