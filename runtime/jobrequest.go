@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -106,4 +107,35 @@ func ValidateEnvSize(env map[string]string) error {
 			WithHint("pass data as the args of tasks")
 	}
 	return nil
+}
+
+// JobStartRequest asks for an execution of a job.
+type JobStartRequest struct {
+	Tenant Tenant
+	Caller Caller
+	Job    string // name
+	// Tasks are the args of the tasks, JSON objects, 1 to [MaxTasks].
+	Tasks       []json.RawMessage
+	Name        string            // see JobExecution; empty: its ID
+	Env         map[string]string // on top of the job's
+	Memory      int64             // bytes, at most the job's; zero: the job's
+	Parallelism int               // at most the job's MaxConcurrentTasks, if it has that; zero: the job's
+	// IdempotencyKey is that of [SubmitRequest].
+	IdempotencyKey string
+	// NoQueue refuses with CodeTooBusy, and keeps nothing, if the first task
+	// cannot start now.
+	NoQueue bool
+	// Trigger is the id of the trigger that asks; empty: none does.
+	Trigger  string
+	Callback *Callback
+	// Tick is for which tick of the trigger's schedule it asks, zero if for none.
+	// No tick starts an execution after it, or a later one, has: that is
+	// [ErrTick].
+	Tick time.Time
+}
+
+// JobAcceptance is the answer to a [JobStartRequest].
+type JobAcceptance struct {
+	Execution JobExecution
+	Replayed  bool // the request came before, by its idempotency key
 }

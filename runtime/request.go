@@ -103,3 +103,11 @@ func ValidateIdempotencyKey(key string) error {
 	}
 	return nil
 }
+
+// RunRequest asks for a blocking run.
+type RunRequest struct {
+	Tenant   Tenant
+	Function string // name
+	Args     []byte // JSON object; empty means {}
+	Caller   Caller
+}

@@ -3,10 +3,51 @@ package runtime
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
+)
+
+// Trigger starts executions of a job.
+type Trigger struct {
+	ID       string // unique in the job
+	Type     TriggerType
+	Disabled bool
+	Path     string // of TriggerHTTP and TriggerHTTPAsync: below the job's triggers, without slashes around it
+	// Schedule, TimeZone (IANA; empty: UTC) and Missed are of TriggerCron. Schedule
+	// has five fields or is one of @hourly, @daily and so on.
+	Schedule string
+	TimeZone string
+	Missed   MissedTicks
+	// CallbackURL and CallbackSecret are of TriggerHTTPAsync, Retry is how often a
+	// callback that failed is tried again.
+	CallbackURL    string
+	CallbackSecret string
+	Retry          int
+	Tasks          []json.RawMessage // what a schedule runs, and a request that brings no tasks of its own
+	Timeout        time.Duration     // how long a request of TriggerHTTP waits for the end; zero: the default
+}
+
+// TriggerType says what starts executions of a job.
+type TriggerType string
+
+// The types of triggers.
+const (
+	TriggerHTTP      TriggerType = "http"       // a request, which waits for the end
+	TriggerHTTPAsync TriggerType = "http-async" // a request; the end is told to CallbackURL
+	TriggerCron      TriggerType = "cron"       // a schedule
+)
+
+// MissedTicks says what becomes of ticks of a schedule at which no server was
+// running.
+type MissedTicks string
+
+// The policies for missed ticks.
+const (
+	MissedSkip    MissedTicks = "skip"    // nothing
+	MissedCatchUp MissedTicks = "catchup" // one start for all of them
 )
 
 // Bounds of triggers.

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"strconv"
 	"time"
 )
 
@@ -88,18 +87,6 @@ func (o *ExecutionSummary) begin(started, created time.Time) {
 	if o.TraceOwner == "" {
 		o.TraceOwner = o.RID
 	}
-}
-
-// idTime is the time in a UUIDv7, to the millisecond.
-func idTime(id string) time.Time {
-	if len(id) < len("01935f9e-7d5c") {
-		return time.Time{}
-	}
-	ms, err := strconv.ParseInt(id[:8]+id[9:13], 16, 64)
-	if err != nil {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
 }
 
 // DefaultSearchWindow is how far back executions are observed if nobody says.
