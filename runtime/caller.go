@@ -5,7 +5,7 @@ import "strings"
 // Caller is the user or resource that requests an execution. Its zero value is no caller: a
 // schedule starts executions without one.
 type Caller struct {
-	// UserID names the user behind the token.
+	// UserID is the name of the user that the token belongs to.
 	UserID string
 	// RID is the resource that sends the request. For a task it is the job.
 	RID string

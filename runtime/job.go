@@ -74,7 +74,7 @@ type EnvVar struct {
 	Secret bool // the value is never shown
 }
 
-// Equal reports whether two specs are the same. Tasks of triggers are compared byte by byte.
+// Equal reports whether two specs have the same JSON encoding.
 func (s *JobSpec) Equal(other *JobSpec) bool {
 	a, failed := json.Marshal(s)
 	b, err := json.Marshal(other)

@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// SummaryStatus is how an execution that is done is told to those who observe a
-// resource: what did not succeed has failed, and its failure reason says how.
+// SummaryStatus is the status of an execution that is done, as a search reports it: every
+// execution that did not succeed has failed, with a failure reason.
 type SummaryStatus string
 
 // The statuses.
@@ -14,121 +14,124 @@ const (
 	SummaryFailed    SummaryStatus = "FAILED"
 )
 
-// ExecutionSummary is what can be observed of an execution that is done: a run
-// of a function, or an execution of a job.
+// ExecutionSummary is what a search returns of an execution that is done: a run of a function, or
+// an execution of a job.
 type ExecutionSummary struct {
 	ID string
-	// RID is the resource that was executed, Version the version of the function
-	// or the revision of the job.
+	// RID is the resource that was executed, Version the version of the function or the revision
+	// of the job.
 	RID     string
 	Version uint64
 	Status  SummaryStatus
 	// Reason is the class of the failure, empty if there was none.
 	Reason Class
-	// Started is when it started, or was accepted if it never did. It is not before
-	// the time in its ID, whatever the clock said.
+	// Started is the start, or the time of acceptance if the execution never started. It is never
+	// before the time in the ID, even if the clock was set back.
 	Started  time.Time
 	Duration time.Duration // zero if it never started
-	// Caller is who asked for it, with TraceID and TraceOwner always set.
+	// Caller requested the execution. TraceID and TraceOwner are always set.
 	Caller
 }
 
-// Millis is the duration as it is told and searched: in whole milliseconds,
-// rounded down.
+// Millis returns the duration in whole milliseconds, rounded down, as it is reported and
+// searched.
 func (x *ExecutionSummary) Millis() int64 { return max(0, x.Duration.Milliseconds()) }
 
-// Summary tells what can be observed of a run that is done.
+// Summary returns the summary of a run that is done.
 func (x *Execution) Summary() ExecutionSummary {
-	o := ExecutionSummary{
+	s := ExecutionSummary{
 		ID: x.ID, RID: FunctionRID(x.FunctionID), Version: x.Version, Duration: x.Took(), Caller: x.Caller,
 	}
-	o.end(x.State, x.Failure)
-	o.begin(x.Started, x.Created)
-	return o
+	s.setEnd(x.State, x.Failure)
+	s.setStart(x.Started, x.Created)
+	return s
 }
 
-// Summary tells what can be observed of an execution that is done.
+// Summary returns the summary of an execution of a job that is done.
 func (x *JobExecution) Summary() ExecutionSummary {
-	o := ExecutionSummary{ID: x.ID, RID: JobRID(x.JobID), Version: x.Revision, Caller: x.Caller}
+	s := ExecutionSummary{ID: x.ID, RID: JobRID(x.JobID), Version: x.Revision, Caller: x.Caller}
 	if !x.Started.IsZero() {
-		o.Duration = x.Finished.Sub(x.Started)
+		s.Duration = x.Finished.Sub(x.Started)
 	}
-	o.end(x.State, nil)
-	o.begin(x.Started, x.Created)
-	return o
+	s.setEnd(x.State, nil)
+	s.setStart(x.Started, x.Created)
+	return s
 }
 
-func (o *ExecutionSummary) end(state State, failure *Failure) {
-	o.Status = SummaryFailed
+// setEnd sets Status and Reason.
+func (x *ExecutionSummary) setEnd(state State, failure *Failure) {
+	x.Status = SummaryFailed
 	switch {
 	case state == StateSucceeded:
-		o.Status = SummarySucceeded
+		x.Status = SummarySucceeded
 	case failure != nil && failure.Class != "":
-		o.Reason = failure.Class
+		x.Reason = failure.Class
 	case state == StateTimeout:
-		o.Reason = ClassTimeout
+		x.Reason = ClassTimeout
 	case state == StateCancelled:
-		o.Reason = ClassCancelled
+		x.Reason = ClassCancelled
 	default:
-		o.Reason = ClassError
+		x.Reason = ClassError
 	}
 }
 
-func (o *ExecutionSummary) begin(started, created time.Time) {
-	o.Started = started
-	if o.Started.IsZero() {
-		o.Started = created
+// setStart sets Started, and the trace if there is none.
+func (x *ExecutionSummary) setStart(started, created time.Time) {
+	x.Started = started
+	if x.Started.IsZero() {
+		x.Started = created
 	}
-	if accepted := idTime(o.ID); o.Started.Before(accepted) {
-		o.Started = accepted
+	if accepted := idTime(x.ID); x.Started.Before(accepted) {
+		x.Started = accepted
 	}
-	o.Started = o.Started.UTC()
-	o.BeginTrace(o.ID)
-	if o.TraceOwner == "" {
-		o.TraceOwner = o.RID
+	x.Started = x.Started.UTC()
+	x.BeginTrace(x.ID)
+	if x.TraceOwner == "" {
+		x.TraceOwner = x.RID
 	}
 }
 
-// DefaultSearchWindow is how far back executions are observed if nobody says.
+// DefaultSearchWindow is how far back a search without a start goes.
 const DefaultSearchWindow = 24 * time.Hour
 
-// SearchQuery asks for executions of a resource that are done.
+// SearchQuery is a search for executions of a function or job that are done.
 type SearchQuery struct {
 	RID string
-	// Start and End bound when the executions started: at or after Start, before
-	// End. Zero: [DefaultSearchWindow] ago, and now.
+	// Start and End bound the start of the executions: at or after Start, before End. Zero:
+	// [DefaultSearchWindow] ago, and now.
 	Start, End time.Time
-	// Where chooses among them. Nil: all.
+	// Where selects executions. Nil: all.
 	Where *SearchFilter
-	Limit int // 1 to [MaxSearchPage]; anything else is that
-	// After is the Next of the page before, which was asked for with the same RID,
+	Limit int // 1 to [MaxSearchPage]; any other value means MaxSearchPage
+	// After is the Next of the previous page, which must have been requested with the same RID,
 	// Start, End and Where. Empty: the first page.
 	After string
 }
 
-// MaxSearchPage is how many executions are observed at once.
+// MaxSearchPage is the largest number of executions on a page of a search.
 const MaxSearchPage = 100
 
-// SearchScan is an [SearchQuery] to a store.
+// SearchScan is a [SearchQuery] to a store.
 type SearchScan struct {
 	ID         string // of the function or job
 	Job        bool
 	Start, End time.Time // at or after Start, before End
 	Where      *SearchFilter
 	Limit      int
-	// From is where the page begins. Nil: at its End.
+	// From is the start of the page. Nil: the page starts at End.
 	From *SearchPosition
 }
 
-// SearchPosition is a place among the executions of a resource: what started
-// before Start, and what started then with an ID that is not greater.
+// SearchPosition is a position among the executions of a function or job, in descending order of
+// start and ID. It is followed by the executions that started before Start, and those that
+// started at Start with an ID that is not greater than ID.
 type SearchPosition struct {
 	Start time.Time
 	ID    string
 }
 
-// NoResourceError is the error for a resource identifier that names nothing.
+// NoResourceError returns the error for a resource identifier that names nothing.
 func NoResourceError(rid string) *Error {
 	return Errorf(CodeNotFound, "there is no function and no job with the resource identifier %q", rid).
-		WithHint("functions and jobs show theirs as rid")
+		WithHint("functions and jobs show their identifier as rid")
 }

@@ -6,17 +6,16 @@ import (
 	"time"
 )
 
-// The Next of a page is the window that its query had, so that what is now stays
-// what it was for the first page, and a position: START.END.START.ID, times in
-// nanoseconds since 1970.
-
-func (o *SearchScan) Cursor(p SearchPosition) string {
+// Cursor returns the Next of a page that ends at a position: START.END.START.ID, with times in
+// nanoseconds since 1970. The first two are the window of the scan, so that "now" means the same
+// on every page as on the first.
+func (s *SearchScan) Cursor(p SearchPosition) string {
 	number := func(t time.Time) string { return strconv.FormatInt(nanos(t), 10) }
-	return strings.Join([]string{number(o.Start), number(o.End), number(p.Start), p.ID}, ".")
+	return strings.Join([]string{number(s.Start), number(s.End), number(p.Start), p.ID}, ".")
 }
 
-// Resume has the observation begin at the Next of a page.
-func (o *SearchScan) Resume(next string) error {
+// Resume continues the scan at the Next of a page.
+func (s *SearchScan) Resume(next string) error {
 	parts := strings.Split(next, ".")
 	var times [3]time.Time
 	ok := len(parts) == len(times)+1
@@ -26,15 +25,15 @@ func (o *SearchScan) Resume(next string) error {
 		times[i] = time.Unix(0, ns).UTC()
 	}
 	if !ok || idTime(parts[len(times)]).IsZero() {
-		return Errorf(CodeInvalidArgument, "the position %q is not one that a page has given", next).
-			WithHint("begin at the first page")
+		return Errorf(CodeInvalidArgument, "the position %q was not returned with a page", next).
+			WithHint("start from the first page")
 	}
-	o.Start, o.End = times[0], times[1]
-	o.From = &SearchPosition{times[2], parts[len(times)]}
+	s.Start, s.End = times[0], times[1]
+	s.From = &SearchPosition{times[2], parts[len(times)]}
 	return nil
 }
 
-// nanos is the time since 1970, or the first or last time that can be told so.
+// nanos returns the nanoseconds since 1970, bounded to what an int64 can hold.
 func nanos(t time.Time) int64 {
 	const first, last = -1 << 63, 1<<63 - 1
 	switch {
