@@ -122,20 +122,21 @@ func TestGate(t *testing.T) {
 		})
 	}
 	if !g.enter() {
-		t.Fatal("the gate is shut")
+		t.Fatal("the gate is stopped")
 	}
-	ended := g.shut()
+	g.stop()
 	select {
-	case <-ended:
-		t.Fatal("ended while somebody is inside")
+	case <-g.drained:
+		t.Fatal("drained while a caller is inside")
 	default:
 	}
 	if g.enter() {
-		t.Fatal("entered a gate that is shut")
+		t.Fatal("entered a gate that is stopped")
 	}
 	g.leave()
-	<-ended
-	<-g.shut()
+	<-g.drained
+	g.stop()
+	<-g.drained
 	inside.Wait()
 }
 
@@ -147,7 +148,7 @@ func TestCacheIsBounded(t *testing.T) {
 	c := newVersionCache(10 * (versionOverhead + 100))
 	loads := map[string]int{}
 	use := func(name string) {
-		l, err := c.use(context.Background(), functionKey{"a", name}, func(functionKey) (*dispatch.Version, error) {
+		l, err := c.acquire(context.Background(), functionKey{"a", name}, func(functionKey) (*dispatch.Version, error) {
 			loads[name]++
 			return version(name, 1, strings.Repeat("x", 98)), nil
 		})
@@ -163,8 +164,8 @@ func TestCacheIsBounded(t *testing.T) {
 	if loads["hot"] != 1 {
 		t.Errorf("what is used all the time was loaded %d times", loads["hot"])
 	}
-	if len(c.entries) != 10 || c.order.Len() != 10 || c.bytes != c.capacity || len(c.uses) != 0 || len(c.fills) != 0 {
-		t.Errorf("the cache holds %d entries of %d bytes, %d uses, %d fills", len(c.entries), c.bytes, len(c.uses), len(c.fills))
+	if r := &c.recent; len(r.entries) != 10 || r.order.Len() != 10 || r.bytes != r.capacity || len(c.uses) != 0 || len(c.loading) != 0 {
+		t.Errorf("the cache holds %d versions of %d bytes, %d uses, %d loads", len(r.entries), r.bytes, len(c.uses), len(c.loading))
 	}
 }
 
@@ -186,7 +187,7 @@ func TestChangeDuringALoad(t *testing.T) {
 		got := make(chan uint64, 3)
 		for range 3 {
 			go func() {
-				l, err := c.use(context.Background(), key, load)
+				l, err := c.acquire(context.Background(), key, load)
 				if err != nil {
 					t.Error(err)
 					return
@@ -195,7 +196,7 @@ func TestChangeDuringALoad(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		c.changed(key)
+		c.invalidate(key)
 		close(proceed)
 		for range 3 {
 			if v := <-got; v != 2 {
@@ -212,7 +213,7 @@ func TestLoadsThatFail(t *testing.T) {
 	c := newVersionCache(runtime.MiB)
 	key := functionKey{"a", "hello"}
 	broken := errors.New("broken")
-	if _, err := c.use(context.Background(), key, func(functionKey) (*dispatch.Version, error) { return nil, broken }); err != broken {
+	if _, err := c.acquire(context.Background(), key, func(functionKey) (*dispatch.Version, error) { return nil, broken }); err != broken {
 		t.Fatal(err)
 	}
 	func() {
@@ -221,9 +222,9 @@ func TestLoadsThatFail(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		_, _ = c.use(context.Background(), key, func(functionKey) (*dispatch.Version, error) { panic(broken) })
+		_, _ = c.acquire(context.Background(), key, func(functionKey) (*dispatch.Version, error) { panic(broken) })
 	}()
-	if _, err := c.use(context.Background(), key, func(functionKey) (*dispatch.Version, error) { return version("id", 1, "x"), nil }); err != nil {
+	if _, err := c.acquire(context.Background(), key, func(functionKey) (*dispatch.Version, error) { return version("id", 1, "x"), nil }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -237,11 +238,11 @@ func TestWaitingForALoadIsGivenUp(t *testing.T) {
 			<-proceed
 			return version("id", 1, "x"), nil
 		}
-		go func() { _, _ = c.use(context.Background(), key, load) }()
+		go func() { _, _ = c.acquire(context.Background(), key, load) }()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if _, err := c.use(ctx, key, load); err != context.Canceled {
+		if _, err := c.acquire(ctx, key, load); err != context.Canceled {
 			t.Error(err)
 		}
 		close(proceed)
@@ -250,12 +251,12 @@ func TestWaitingForALoadIsGivenUp(t *testing.T) {
 
 func TestFaultKeepsWhatIsForCallers(t *testing.T) {
 	known := runtime.Errorf(runtime.CodeNotFound, "no").WithHint("look")
-	err := fault("op", known)
+	err := withOp("op", known)
 	if e, ok := runtime.AsError(err); !ok || e.Op != "op" || e.Message != "no" || e.Hint != "look" || known.Op != "" {
 		t.Errorf("got %#v, and the original %#v", err, known)
 	}
 	cause := errors.New("secret")
-	err = fault("op", cause)
+	err = withOp("op", cause)
 	if e, ok := runtime.AsError(err); !ok || e.Code != runtime.CodeInternal || strings.Contains(e.Message, "secret") || !errors.Is(err, cause) {
 		t.Errorf("got %#v", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// GetJobExecution finds an execution of a job by its name or id.
+// GetJobExecution returns the execution of a job with a name or id.
 //
 // Errors of this and the methods below: CodeNotFound, CodeInvalidArgument,
 // CodeUnavailable, CodeInternal.
@@ -16,29 +16,11 @@ func (e *Engine) GetJobExecution(ctx context.Context, tenant runtime.Tenant, job
 	}
 	defer e.gate.leave()
 	x, err = e.jobExecution(tenant, job, execution)
-	return x, fault("engine.jobexecution", err)
+	return x, withOp("engine.jobexecution", err)
 }
 
-func (e *Engine) jobExecution(tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error) {
-	j, err := e.store.GetJobByName(tenant, job)
-	if err != nil {
-		return runtime.JobExecution{}, err
-	}
-	return e.jobStands(tenant, func() (runtime.JobExecution, error) { return e.store.GetJobExecution(tenant, j.ID, execution) })
-}
-
-// jobStands reads an execution of a job, as it stands.
-func (e *Engine) jobStands(tenant runtime.Tenant, read func() (runtime.JobExecution, error)) (runtime.JobExecution, error) {
-	x, err := read()
-	if err == nil && !e.background.Overlay(&x) {
-		// It is done by now.
-		x, err = read()
-	}
-	return x, err
-}
-
-// ListJobExecutions gives a page of the executions of a job.
-func (e *Engine) ListJobExecutions(ctx context.Context, tenant runtime.Tenant, job string, l runtime.PageRequest) (page runtime.Page[runtime.JobExecution], err error) {
+// ListJobExecutions returns a page of the executions of a job.
+func (e *Engine) ListJobExecutions(ctx context.Context, tenant runtime.Tenant, job string, r runtime.PageRequest) (page runtime.Page[runtime.JobExecution], err error) {
 	const op = "engine.jobexecutions"
 	if err := e.enter(); err != nil {
 		return page, err
@@ -46,7 +28,7 @@ func (e *Engine) ListJobExecutions(ctx context.Context, tenant runtime.Tenant, j
 	defer e.gate.leave()
 	j, err := e.store.GetJobByName(tenant, job)
 	if err == nil {
-		page, err = e.store.ListJobExecutions(tenant, j.ID, l.Bounded())
+		page, err = e.store.ListJobExecutions(tenant, j.ID, r.Bounded())
 	}
 	for i := range page.Items {
 		x := &page.Items[i]
@@ -57,52 +39,42 @@ func (e *Engine) ListJobExecutions(ctx context.Context, tenant runtime.Tenant, j
 			*x = done
 		}
 	}
-	return page, fault(op, err)
+	return page, withOp(op, err)
 }
 
-// ListTasks gives a page of the tasks of an execution of a job. In the order of
-// their names "task-10" comes before "task-2". Tasks that retention has dropped
-// are left out, so that there may be fewer than were asked for.
-func (e *Engine) ListTasks(ctx context.Context, tenant runtime.Tenant, job, execution string, l runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
-	const op = "engine.jobtasks"
+// AwaitJobExecution returns an execution of a job as soon as it is done. If ctx ends first, or
+// the server begins to shut down, it returns the execution in its current state, without an
+// error.
+func (e *Engine) AwaitJobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error) {
+	const op = "engine.awaitjob"
 	if err := e.enter(); err != nil {
-		return page, err
+		return runtime.JobExecution{}, err
 	}
 	defer e.gate.leave()
-	j, err := e.store.GetJobByName(tenant, job)
-	if err != nil {
-		return page, fault(op, err)
+	x, err := e.jobExecution(tenant, job, execution)
+	if err != nil || x.State.Terminal() || ctx.Err() != nil {
+		return x, withOp(op, err)
 	}
-	x, err := e.store.GetJobExecution(tenant, j.ID, execution)
-	if err != nil {
-		return page, fault(op, err)
+	id := x.ID
+	completed, leave := e.completions.Wait(id)
+	defer leave()
+	// It may have ended before the wait began.
+	if x, err = e.jobExecutionByID(tenant, id); err != nil || x.State.Terminal() {
+		return x, withOp(op, err)
 	}
-	page.Total = x.Stats.Total
-	numbers, next, err := l.Bounded().TaskNumbers(page.Total)
-	if err != nil {
-		return page, fault(op, err)
+	select {
+	case <-completed:
+	case <-ctx.Done():
+	case <-e.background.Stopping():
 	}
-	page.Next = next
-	ids := make([]string, len(numbers))
-	for i, n := range numbers {
-		ids[i] = runtime.TaskID(x.ID, n)
-	}
-	found, err := e.store.GetExecutions(tenant, ids)
-	if err != nil {
-		return page, fault(op, err)
-	}
-	for _, x := range found {
-		if x != nil {
-			page.Items = append(page.Items, *x)
-		}
-	}
-	return page, nil
+	x, err = e.jobExecutionByID(tenant, id)
+	return x, withOp(op, err)
 }
 
-// CancelJobExecution cancels an execution of a job: tasks that run go on to their ends, no
-// other task starts or is tried again. It is cancelled once none runs. changed is
-// false if it had ended, or was cancelled before. When CancelJob returns what was
-// queued is cancelled on disk.
+// CancelJobExecution cancels an execution of a job: running tasks continue to their ends, no
+// other task starts or is retried. The execution is cancelled once no task runs. changed is
+// false if it has ended or was cancelled before. When CancelJobExecution returns, the queued
+// tasks are cancelled on disk.
 func (e *Engine) CancelJobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (x runtime.JobExecution, changed bool, err error) {
 	const op = "engine.canceljob"
 	if err := e.enter(); err != nil {
@@ -110,13 +82,13 @@ func (e *Engine) CancelJobExecution(ctx context.Context, tenant runtime.Tenant, 
 	}
 	defer e.gate.leave()
 	if x, err = e.jobExecution(tenant, job, execution); err != nil {
-		return runtime.JobExecution{}, false, fault(op, err)
+		return runtime.JobExecution{}, false, withOp(op, err)
 	}
-	x, changed, err = e.cancelJob(tenant, x.ID)
-	return x, changed, fault(op, err)
+	x, changed, err = e.cancelJobExecution(tenant, x.ID)
+	return x, changed, withOp(op, err)
 }
 
-func (e *Engine) cancelJob(tenant runtime.Tenant, id string) (runtime.JobExecution, bool, error) {
+func (e *Engine) cancelJobExecution(tenant runtime.Tenant, id string) (runtime.JobExecution, bool, error) {
 	x, changed, cancelled, err := e.store.CancelJobExecution(tenant, id, e.now().UTC())
 	if err != nil {
 		return runtime.JobExecution{}, false, err
@@ -130,7 +102,7 @@ func (e *Engine) cancelJob(tenant runtime.Tenant, id string) (runtime.JobExecuti
 		e.JobDone(tenant, x.ID)
 		return x, changed, nil
 	}
-	x, err = e.jobStands(tenant, func() (runtime.JobExecution, error) { return e.store.GetJobExecutionByID(tenant, id) })
+	x, err = e.jobExecutionByID(tenant, id)
 	return x, changed, err
 }
 
@@ -145,33 +117,27 @@ func (e *Engine) JobDone(tenant runtime.Tenant, id string) {
 	}
 }
 
-// AwaitJobExecution gives an execution of a job as soon as it is done. When ctx ends
-// before, or the server begins to shut down, it gives it as it stands, without an
-// error.
-func (e *Engine) AwaitJobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error) {
-	const op = "engine.awaitjob"
-	if err := e.enter(); err != nil {
+// jobExecution returns the execution of a job with a name or id, in its current state.
+func (e *Engine) jobExecution(tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error) {
+	j, err := e.store.GetJobByName(tenant, job)
+	if err != nil {
 		return runtime.JobExecution{}, err
 	}
-	defer e.gate.leave()
-	x, err := e.jobExecution(tenant, job, execution)
-	if err != nil || x.State.Terminal() || ctx.Err() != nil {
-		return x, fault(op, err)
+	return e.overlaid(func() (runtime.JobExecution, error) { return e.store.GetJobExecution(tenant, j.ID, execution) })
+}
+
+// jobExecutionByID returns an execution of a job in its current state.
+func (e *Engine) jobExecutionByID(tenant runtime.Tenant, id string) (runtime.JobExecution, error) {
+	return e.overlaid(func() (runtime.JobExecution, error) { return e.store.GetJobExecutionByID(tenant, id) })
+}
+
+// overlaid reads an execution of a job from the store and adds what only the dispatcher knows:
+// how many tasks run.
+func (e *Engine) overlaid(read func() (runtime.JobExecution, error)) (runtime.JobExecution, error) {
+	x, err := read()
+	if err == nil && !e.background.Overlay(&x) {
+		// It has ended since it was read.
+		x, err = read()
 	}
-	id := x.ID
-	stands := func() (runtime.JobExecution, error) {
-		return e.jobStands(tenant, func() (runtime.JobExecution, error) { return e.store.GetJobExecutionByID(tenant, id) })
-	}
-	end, leave := e.completions.Wait(id)
-	defer leave()
-	if x, err = stands(); err != nil || x.State.Terminal() {
-		return x, fault(op, err)
-	}
-	select {
-	case <-end:
-	case <-ctx.Done():
-	case <-e.background.Stopping():
-	}
-	x, err = stands()
-	return x, fault(op, err)
+	return x, err
 }

@@ -31,13 +31,14 @@ func TestRecordsWaitForASlowStore(t *testing.T) {
 			ids = append(ids, x.ID)
 			r.add(&x)
 		}
-		r.settle()
+		r.flush()
 		for _, id := range ids {
 			if !kept[id] {
 				t.Errorf("%s is not recorded", id)
 			}
 		}
-		r.end()
+		r.stop()
+		r.wait()
 	})
 }
 
@@ -53,10 +54,11 @@ func TestRecordsDoNotWaitForABrokenStore(t *testing.T) {
 		for range 1000 {
 			r.add(&runtime.Execution{ID: runtime.NewID()})
 		}
-		r.settle()
+		r.flush()
 		if took := time.Since(began); took > recordPatience+time.Second {
 			t.Errorf("it waited for %v", took)
 		}
-		r.end()
+		r.stop()
+		r.wait()
 	})
 }

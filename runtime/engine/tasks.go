@@ -6,16 +6,55 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// GetTaskResults gives the tasks of an execution of a job whose results are told with
-// it, in their order. Results that do not fit are missing, and tasks that
-// retention has dropped are left out.
+// ListTasks returns a page of the tasks of an execution of a job. In the order of names
+// "task-10" comes before "task-2". Tasks that retention has dropped are missing, so a page may
+// be shorter than requested.
+func (e *Engine) ListTasks(ctx context.Context, tenant runtime.Tenant, job, execution string, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
+	const op = "engine.jobtasks"
+	if err := e.enter(); err != nil {
+		return page, err
+	}
+	defer e.gate.leave()
+	j, err := e.store.GetJobByName(tenant, job)
+	if err != nil {
+		return page, withOp(op, err)
+	}
+	x, err := e.store.GetJobExecution(tenant, j.ID, execution)
+	if err != nil {
+		return page, withOp(op, err)
+	}
+	page.Total = x.Stats.Total
+	numbers, next, err := r.Bounded().TaskNumbers(page.Total)
+	if err != nil {
+		return page, withOp(op, err)
+	}
+	page.Next = next
+	ids := make([]string, len(numbers))
+	for i, n := range numbers {
+		ids[i] = runtime.TaskID(x.ID, n)
+	}
+	found, err := e.store.GetExecutions(tenant, ids)
+	if err != nil {
+		return page, withOp(op, err)
+	}
+	for _, x := range found {
+		if x != nil {
+			page.Items = append(page.Items, *x)
+		}
+	}
+	return page, nil
+}
+
+// GetTaskResults returns the tasks of an execution of a job whose results are part of its
+// report, in order: the first [runtime.MaxJobResults]. Results beyond
+// [runtime.MaxJobResultBytes] are missing, and so are tasks that retention has dropped.
 func (e *Engine) GetTaskResults(_ context.Context, x runtime.JobExecution) ([]runtime.Execution, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
 	defer e.gate.leave()
 	tasks, err := e.taskResults(&x)
-	return tasks, fault("engine.jobresults", err)
+	return tasks, withOp("engine.jobresults", err)
 }
 
 // taskResults reads the tasks that [Engine.GetTaskResults] returns.
@@ -29,18 +68,18 @@ func (e *Engine) taskResults(x *runtime.JobExecution) ([]runtime.Execution, erro
 		return nil, err
 	}
 	tasks := make([]runtime.Execution, 0, len(found))
-	left := runtime.MaxJobResultBytes
+	room := runtime.MaxJobResultBytes
 	for _, task := range found {
 		if task == nil {
 			continue
 		}
-		if task.ResultSize > len(task.Result) && task.ResultSize <= left {
-			// It may have been dropped by now: then it is told as it was.
+		if task.ResultSize > len(task.Result) && task.ResultSize <= room {
+			// If retention has dropped it since, it is returned as it was read.
 			if whole, err := e.store.GetExecution(x.Tenant, task.ID); err == nil {
 				task = &whole
 			}
 		}
-		left -= len(task.Result)
+		room -= len(task.Result)
 		tasks = append(tasks, *task)
 	}
 	return tasks, nil

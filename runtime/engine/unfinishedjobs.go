@@ -7,18 +7,19 @@ import (
 	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
-// unfinishedJobs are the executions of jobs that an earlier process has left.
-type unfinishedJobs struct{ all map[string]*unfinishedJob }
+// unfinishedJobs holds the executions of jobs that the previous process left, by id, while the
+// engine recovers.
+type unfinishedJobs map[string]*unfinishedJob
 
 type unfinishedJob struct {
-	group *dispatch.TaskGroup
-	left  int // tasks that are not done and were not met
+	group     *dispatch.TaskGroup
+	remaining int // tasks that are not done and were not counted yet
 }
 
-// recoverJobs remembers the executions of jobs that are not done, and goes on
-// with cancelling where an earlier process did not get to the end of it.
-func (e *Engine) recoverJobs() (unfinishedJobs, error) {
-	jobs := unfinishedJobs{make(map[string]*unfinishedJob)}
+// unfinishedJobs returns the executions of jobs that are not done. It completes cancellations
+// that the previous process did not complete.
+func (e *Engine) unfinishedJobs() (unfinishedJobs, error) {
+	jobs := make(unfinishedJobs)
 	var cancel []runtime.JobExecution
 	err := e.store.EachUnfinishedJobExecution(func(x runtime.JobExecution, deleted bool) error {
 		if x.CancelRequested || deleted {
@@ -41,29 +42,29 @@ func (e *Engine) recoverJobs() (unfinishedJobs, error) {
 
 func (u unfinishedJobs) add(e *Engine, x *runtime.JobExecution) {
 	g := dispatch.RestoredTaskGroup(x)
-	u.all[x.ID] = &unfinishedJob{g, x.Stats.Total - x.Stats.Ended()}
+	u[x.ID] = &unfinishedJob{g, x.Stats.Total - x.Stats.Ended()}
 	e.background.AddGroup(g)
 }
 
-// meet notes that an execution is not done. It fails if that is a task of which
-// the store holds the rest as done.
-func (u unfinishedJobs) meet(x *runtime.Execution) error {
+// countTask counts an execution that is not done, if it is a task. It returns an error if the
+// store holds the execution of its job as done, or as having fewer unfinished tasks.
+func (u unfinishedJobs) countTask(x *runtime.Execution) error {
 	if x.Task == nil {
 		return nil
 	}
-	j := u.all[x.Task.JobExecution]
-	if j == nil || j.left == 0 {
-		return fmt.Errorf("the store is damaged: task %d of execution %s of a job is not done, but that is", x.Task.Index, x.Task.JobExecution)
+	j := u[x.Task.JobExecution]
+	if j == nil || j.remaining == 0 {
+		return fmt.Errorf("the store is damaged: task %d is not done, but its execution %s of a job is", x.Task.Index, x.Task.JobExecution)
 	}
-	j.left--
+	j.remaining--
 	return nil
 }
 
-// complete fails if tasks of an execution are missing that is not done.
-func (u unfinishedJobs) complete() error {
-	for id, j := range u.all {
-		if j.left > 0 {
-			return fmt.Errorf("the store is damaged: execution %s of a job is not done, but %d of its tasks are gone", id, j.left)
+// checkComplete returns an error if an unfinished execution of a job lacks tasks.
+func (u unfinishedJobs) checkComplete() error {
+	for id, j := range u {
+		if j.remaining > 0 {
+			return fmt.Errorf("the store is damaged: execution %s of a job is not done, but %d of its tasks are gone", id, j.remaining)
 		}
 	}
 	return nil
