@@ -14,7 +14,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
-func TestMemoryOfTheMachine(t *testing.T) {
+func TestMachineMemory(t *testing.T) {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	meminfo := file("MemTotal:       16384 kB\nMemFree:  1 kB\n")
 	const total = 16384 * runtime.KiB
@@ -95,7 +95,7 @@ func TestKeyedLock(t *testing.T) {
 	}
 }
 
-func TestKeyedLockIsGivenUp(t *testing.T) {
+func TestKeyedLockWaitIsCancelled(t *testing.T) {
 	l := newKeyedLock[string]()
 	if err := l.lock(context.Background(), "a"); err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func TestChangeDuringALoad(t *testing.T) {
 	})
 }
 
-func TestLoadsThatFail(t *testing.T) {
+func TestFailingLoads(t *testing.T) {
 	c := newVersionCache(runtime.MiB)
 	key := functionKey{"a", "hello"}
 	broken := errors.New("broken")
@@ -229,7 +229,7 @@ func TestLoadsThatFail(t *testing.T) {
 	}
 }
 
-func TestWaitingForALoadIsGivenUp(t *testing.T) {
+func TestWaitForALoadIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newVersionCache(runtime.MiB)
 		key := functionKey{"a", "hello"}
@@ -249,7 +249,7 @@ func TestWaitingForALoadIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestFaultKeepsWhatIsForCallers(t *testing.T) {
+func TestWithOp(t *testing.T) {
 	known := runtime.Errorf(runtime.CodeNotFound, "no").WithHint("look")
 	err := withOp("op", known)
 	if e, ok := runtime.AsError(err); !ok || e.Op != "op" || e.Message != "no" || e.Hint != "look" || known.Op != "" {

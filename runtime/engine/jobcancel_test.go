@@ -44,14 +44,14 @@ func cancelJob(t testing.TB, e *engine.Engine, x runtime.JobExecution, want runt
 }
 
 // Before anything of it has a lease, an execution is cancelled at once.
-func TestCancelOfAQueuedJob(t *testing.T) {
+func TestCancelQueuedJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
-		first := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
+		first := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
 		<-g.began
 		synctest.Wait() // as many as may have a lease ahead have it
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Parallelism: 3})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Parallelism: 3})
 		done := make(chan runtime.JobExecution)
 		go func() {
 			x, _ := e.AwaitJobExecution(ctx, tenant, x.Job, x.ID)
@@ -78,11 +78,11 @@ func TestCancelOfAQueuedJob(t *testing.T) {
 
 // Tasks that run go on to their ends, which count; what would be tried again is
 // cancelled, and nothing else starts.
-func TestCancelOfARunningJob(t *testing.T) {
+func TestCancelRunningJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 4, MaxRetries: 3})
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Name: "n"})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Name: "n"})
 		<-s.call
 		s.end <- errRaised // this one waits for another attempt
 		for range 4 {
@@ -116,7 +116,7 @@ func TestCancelOfARunningJob(t *testing.T) {
 }
 
 // Tasks are cancelled one by one like any execution: theirs goes on without them.
-func TestCancelOfTasks(t *testing.T) {
+func TestCancelTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 2})
@@ -127,7 +127,7 @@ func TestCancelOfTasks(t *testing.T) {
 				t.Fatalf("task %d is %+v, %v, %v", task, got, changed, err)
 			}
 		}
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(6)})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(6)})
 		<-s.call
 		<-s.call
 		cancel(x, 4, runtime.StateCancelled)
@@ -143,7 +143,7 @@ func TestCancelOfTasks(t *testing.T) {
 		}
 
 		// The last of them, and all of them.
-		blocker := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(2), Parallelism: 1})
+		blocker := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(2), Parallelism: 1})
 		<-s.call
 		done := make(chan runtime.JobExecution)
 		go func() {
@@ -168,7 +168,7 @@ func TestDeleteJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 1})
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(10), Name: "n"})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(10), Name: "n"})
 		<-s.call
 		if _, err := e.DeleteJob(ctx, tenant, j.Name); err != nil {
 			t.Fatal(err)
@@ -218,7 +218,7 @@ func ignored[T any](_ T, err error) error { return err }
 // The power is lost again and again while executions of jobs are run and
 // cancelled. What has ended stays ended and is not run again; all counts add up;
 // no state goes back; no more run at once than may.
-func TestJobsOutliveTheProcess(t *testing.T) {
+func TestJobsSurviveARestart(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	var mu sync.Mutex
 	runs := map[string]int{} // begun, by args
@@ -273,7 +273,7 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 			}
 			seen[x.ID] = got
 			for i := range s.Total {
-				task := lookUp(t, e, runtime.TaskID(x.ID, i))
+				task := getExecution(t, e, runtime.TaskID(x.ID, i))
 				if old, there := ended[task.ID]; there && (old.State != task.State || old.Attempt != task.Attempt) {
 					t.Fatalf("a task that ended as %+v is %+v", old, task)
 				}
@@ -288,7 +288,7 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 		for n := range 5 + rng.IntN(40) {
 			args = append(args, fmt.Appendf(nil, `{"round":%d,"n":%d}`, round, n))
 		}
-		all = append(all, runJob(t, e, runtime.JobStartRequest{Tasks: args}))
+		all = append(all, startJob(t, e, runtime.JobStartRequest{Tasks: args}))
 		look()
 		if rng.IntN(3) == 0 {
 			if _, _, err := e.CancelJobExecution(ctx, tenant, "sums", all[rng.IntN(len(all))].ID); err != nil {
@@ -297,7 +297,7 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 		}
 		look()
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		d = after
 		e = engineOn(t, d.store, engine.Options{Sandbox: newBox()})
 		look()
@@ -332,7 +332,7 @@ func TestJobsInACrowd(t *testing.T) {
 		group.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(worker), 1))
 			for range 15 {
-				x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1 + rng.IntN(60)), Parallelism: rng.IntN(4)})
+				x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1 + rng.IntN(60)), Parallelism: rng.IntN(4)})
 				for at := x; !at.State.Terminal(); {
 					var err error
 					if at, err = e.GetJobExecution(ctx, tenant, j.Name, x.ID); err != nil {
@@ -373,7 +373,7 @@ func TestJobsInACrowd(t *testing.T) {
 
 // A process that died while it cancelled has its work done by the next: of an
 // execution that was marked, and of those of a job that is gone.
-func TestCancellationsAreGoneOnWith(t *testing.T) {
+func TestCancellationsAreResumed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := openDisk(t, vfs.NewCrashableMem())
 		s := newSteps()
@@ -387,7 +387,7 @@ func TestCancellationsAreGoneOnWith(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, runJob(t, e, runtime.JobStartRequest{Job: name, Tasks: tasks(5)}))
+			all = append(all, startJob(t, e, runtime.JobStartRequest{Job: name, Tasks: tasks(5)}))
 			<-s.call
 			if name == "gone" {
 				// The engine would cancel what is under way.
@@ -398,7 +398,7 @@ func TestCancellationsAreGoneOnWith(t *testing.T) {
 		}
 		cancelJob(t, e, all[0], runtime.StateCancelling, true)
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{call: s.run}})
 		for _, x := range all {
 			got, err := after.store.GetJobExecutionByID(tenant, x.ID)
@@ -412,7 +412,7 @@ func TestCancellationsAreGoneOnWith(t *testing.T) {
 
 // A store that says that an execution is not done, and has no tasks left of it,
 // is not gone on with.
-func TestAnExecutionWithoutItsTasks(t *testing.T) {
+func TestMissingTasksAreReported(t *testing.T) {
 	store := lackingStore{newStore(t)}
 	e := engineOn(t, store.Store, engine.Options{Sandbox: &fakeSandbox{}, MaxRuns: 1})
 	create(t, e, spec("hello", "[]"))
@@ -423,7 +423,7 @@ func TestAnExecutionWithoutItsTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	e = engineOn(t, queueStore(store), engine.Options{Sandbox: &fakeSandbox{}})
-	runJob(t, e, runtime.JobStartRequest{Tasks: tasks(3)})
+	startJob(t, e, runtime.JobStartRequest{Tasks: tasks(3)})
 	if err := e.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -439,7 +439,7 @@ type lackingStore struct{ runtime.Store }
 func (lackingStore) EachUnfinished(func(runtime.Execution) error) error { return nil }
 
 // What is cancelled takes no place in the queue any more.
-func TestACancelledJobLeavesTheQueue(t *testing.T) {
+func TestCancelledJobLeavesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}, MaxRuns: 1, BacklogLimit: 200}, runtime.JobSpec{})
@@ -447,7 +447,7 @@ func TestACancelledJobLeavesTheQueue(t *testing.T) {
 		<-s.call
 		for _, parallelism := range []int{0, 3} {
 			for range 3 {
-				x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(150), Parallelism: parallelism})
+				x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(150), Parallelism: parallelism})
 				synctest.Wait()
 				if _, _, err := e.CancelJobExecution(ctx, tenant, x.Job, x.ID); err != nil {
 					t.Fatal(err)
@@ -461,7 +461,7 @@ func TestACancelledJobLeavesTheQueue(t *testing.T) {
 		}()
 		s.end <- nil
 		await(t, e, blocker)
-		awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(200)}))
+		awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(200)}))
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
 		}
@@ -471,11 +471,11 @@ func TestACancelledJobLeavesTheQueue(t *testing.T) {
 
 // A task that has a lease, but no memory yet to begin in, does not begin once its
 // execution is cancelled.
-func TestCancelOfTasksThatWaitForMemory(t *testing.T) {
+func TestCancelTasksThatWaitForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
 		<-g.began
 		synctest.Wait() // as many as may have a lease ahead have it
 		if at, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.Stats.Running < 2 {

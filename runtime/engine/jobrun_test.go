@@ -20,10 +20,10 @@ import (
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// crowd counts how many runs there are at once.
-type crowd struct{ now, most atomic.Int64 }
+// concurrency counts how many runs there are at once.
+type concurrency struct{ now, most atomic.Int64 }
 
-func (c *crowd) enter() (leave func()) {
+func (c *concurrency) enter() (leave func()) {
 	n := c.now.Add(1)
 	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
 	}
@@ -32,9 +32,9 @@ func (c *crowd) enter() (leave func()) {
 
 // Tasks that fail and are tried again leave their place to others meanwhile, and
 // never are there more at once than the parallelism says.
-func TestParallelismIsKept(t *testing.T) {
+func TestParallelismIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c crowd
+		var c concurrency
 		var mu sync.Mutex
 		tried := map[string]int{}
 		e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
@@ -47,17 +47,17 @@ func TestParallelismIsKept(t *testing.T) {
 			}
 			return runtime.Outcome{Result: []byte("1")}, nil
 		}}}, runtime.JobSpec{MaxConcurrentTasks: 7, MaxRetries: 3})
-		x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(300)}))
+		x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(300)}))
 		if c.most.Load() != 7 {
 			t.Errorf("%d tasks ran at once", c.most.Load())
 		}
 		c.most.Store(0)
-		x = awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20), Parallelism: 2}))
+		x = awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(20), Parallelism: 2}))
 		if c.most.Load() != 2 || x.Parallelism != 2 {
 			t.Errorf("%d tasks ran at once of %+v", c.most.Load(), x)
 		}
 		c.most.Store(0)
-		all := []runtime.JobExecution{runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}), runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)})}
+		all := []runtime.JobExecution{startJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}), startJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)})}
 		for _, x := range all {
 			awaitJob(t, e, x)
 		}
@@ -84,9 +84,9 @@ func TestExecutionsOfAJobTakeTurns(t *testing.T) {
 			return g.run(ctx, p, args, c)
 		},
 	}}, runtime.JobSpec{})
-	large := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(2000)})
+	large := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(2000)})
 	<-g.began
-	small := runJob(t, e, runtime.JobStartRequest{Tasks: []json.RawMessage{[]byte(`{"s":1}`), []byte(`{"s":1}`), []byte(`{"s":1}`)}})
+	small := startJob(t, e, runtime.JobStartRequest{Tasks: []json.RawMessage{[]byte(`{"s":1}`), []byte(`{"s":1}`), []byte(`{"s":1}`)}})
 	g.end <- struct{}{}
 	for done := 0; done < 3; {
 		<-g.began
@@ -140,14 +140,14 @@ func TestEndsOfJobs(t *testing.T) {
 		for _, class := range c.ends {
 			all = append(all, fmt.Appendf(nil, `{"class":%q}`, class))
 		}
-		if x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: all})); x.State != c.state || x.Stats != c.stats {
+		if x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: all})); x.State != c.state || x.Stats != c.stats {
 			t.Errorf("tasks that end as %q make %s, %+v", c.ends, x.State, x.Stats)
 		}
 	}
 }
 
 // Each task is tried as often as the job says, and counted once however often.
-func TestTasksAreTriedAgain(t *testing.T) {
+func TestTaskRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		tried := map[int]int{}
@@ -168,7 +168,7 @@ func TestTasksAreTriedAgain(t *testing.T) {
 			return runtime.Outcome{Result: []byte("1")}, nil
 		}}
 		e, _ := jobEngine(t, engine.Options{Sandbox: box}, runtime.JobSpec{MaxRetries: 2})
-		x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)}))
+		x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)}))
 		if diff := cmp.Diff(map[int]int{0: 2, 1: 2, 2: 3, 3: 3, 4: 3}, tried); diff != "" {
 			t.Error(diff)
 		}
@@ -182,7 +182,7 @@ func TestTasksAreTriedAgain(t *testing.T) {
 }
 
 // Tasks get what their execution, their job, and last their function says.
-func TestWhatTasksGet(t *testing.T) {
+func TestTaskLimitsAndEnvironment(t *testing.T) {
 	calls := make(chan runtime.RunCall, 1)
 	e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: func(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 		calls <- c
@@ -197,7 +197,7 @@ func TestWhatTasksGet(t *testing.T) {
 	get := func(r runtime.JobStartRequest) (runtime.Limits, map[string]string, runtime.JobExecution) {
 		t.Helper()
 		r.Tasks = tasks(1)
-		x := awaitJob(t, e, runJob(t, e, r))
+		x := awaitJob(t, e, startJob(t, e, r))
 		c := <-calls
 		if c.Program.Limits.Memory != runtime.DefaultMemory || c.Program.Limits.Timeout != runtime.DefaultTimeout {
 			t.Errorf("the program was changed: %+v", c.Program.Limits)
@@ -229,7 +229,7 @@ func TestWhatTasksGet(t *testing.T) {
 	}
 }
 
-func TestRunJobRefuses(t *testing.T) {
+func TestStartJobValidates(t *testing.T) {
 	e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, MemoryBudget: 256 * runtime.MiB}, runtime.JobSpec{
 		Memory: 128 * runtime.MiB, MaxConcurrentTasks: 2, Env: []runtime.EnvVar{{Name: "A", Value: ""}},
 	})
@@ -290,7 +290,7 @@ func TestRunJobRefuses(t *testing.T) {
 }
 
 // Of those who come with one id at once one starts an execution, and all get it.
-func TestAJobIsRunOncePerKey(t *testing.T) {
+func TestStartJobIsIdempotent(t *testing.T) {
 	var runs atomic.Int64
 	e, _ := jobEngine(t, engine.Options{Sandbox: counted(&runs)}, runtime.JobSpec{})
 	r := runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: tasks(3), IdempotencyKey: "k"}
@@ -339,7 +339,7 @@ func TestAJobIsRunOncePerKey(t *testing.T) {
 // A name stands for one execution of a job.
 func TestNamesOfExecutions(t *testing.T) {
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{})
-	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), Name: "nightly"}))
+	x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), Name: "nightly"}))
 	for _, name := range []string{"nightly", x.ID} {
 		got, err := e.GetJobExecution(ctx, tenant, j.Name, name)
 		if err != nil || got.ID != x.ID || got.Name != "nightly" {
@@ -356,7 +356,7 @@ func TestNamesOfExecutions(t *testing.T) {
 	if _, err := e.GetJobExecution(ctx, tenant, "other", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("another job has it: %v", err)
 	}
-	if y := runJob(t, e, runtime.JobStartRequest{Job: "other", Tasks: tasks(1), Name: "nightly"}); y.ID == x.ID {
+	if y := startJob(t, e, runtime.JobStartRequest{Job: "other", Tasks: tasks(1), Name: "nightly"}); y.ID == x.ID {
 		t.Error("another job's execution is the same")
 	}
 }
@@ -367,7 +367,7 @@ func TestNoQueue(t *testing.T) {
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MemoryBudget: 2 * (128 + 64) * runtime.MiB}, runtime.JobSpec{MaxConcurrentTasks: 1})
 	var running []runtime.JobExecution
 	for range 2 {
-		running = append(running, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
+		running = append(running, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
 		<-g.began
 	}
 	_, err := e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), NoQueue: true, IdempotencyKey: "k", Name: "n"})
@@ -377,7 +377,7 @@ func TestNoQueue(t *testing.T) {
 	if page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{}); err != nil || page.Total != 2 {
 		t.Errorf("there are %d executions, %v", page.Total, err)
 	}
-	queued := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)})
+	queued := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)})
 	g.end <- struct{}{}
 	<-g.began
 	// One place is free for nobody: the queue is before.
@@ -387,7 +387,7 @@ func TestNoQueue(t *testing.T) {
 	for _, x := range append(running, queued) {
 		awaitJob(t, e, x)
 	}
-	awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
+	awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
 }
 
 // Each tick of a schedule starts one execution, whoever asks, whenever.
@@ -420,7 +420,7 @@ func TestTicks(t *testing.T) {
 		t.Errorf("the tick has started %d", started.Load())
 	}
 	after := d.crash(t)
-	leave(t, e, d)
+	abandon(t, e, d)
 	e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{run: echo}})
 	for _, again := range []time.Time{at, at.Add(-time.Minute)} {
 		if err := tick(e, again); !errors.Is(err, runtime.ErrTick) {

@@ -46,7 +46,7 @@ func tasks(n int) []json.RawMessage {
 	return all
 }
 
-func runJob(t testing.TB, e *engine.Engine, r runtime.JobStartRequest) runtime.JobExecution {
+func startJob(t testing.TB, e *engine.Engine, r runtime.JobStartRequest) runtime.JobExecution {
 	t.Helper()
 	if r.Tenant == "" {
 		r.Tenant = tenant
@@ -70,9 +70,9 @@ func awaitJob(t testing.TB, e *engine.Engine, x runtime.JobExecution) runtime.Jo
 	return x
 }
 
-func TestRunJob(t *testing.T) {
+func TestStartJob(t *testing.T) {
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{MaxConcurrentTasks: 3})
-	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}))
+	x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}))
 	want := runtime.TaskCounts{Total: 50, Succeeded: 50}
 	if x.State != runtime.StateSucceeded || x.Stats != want || x.Started.Before(x.Created) || x.Finished.Before(x.Started) {
 		t.Fatalf("it ended as %+v", x)
@@ -101,12 +101,12 @@ func (s startHeld) Start(leases []runtime.Lease) ([]error, error) {
 }
 
 // An execution is queued, then pending, then running.
-func TestStatesOfAJobThatStarts(t *testing.T) {
+func TestStatesOfAStartingJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		held := startHeld{newStore(t), make(chan struct{})}
 		e, j := jobEngine(t, engine.Options{Store: held, Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{})
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)})
 		if x.State != runtime.StateQueued {
 			t.Errorf("accepted it is %s", x.State)
 		}
@@ -209,7 +209,7 @@ func TestTriggersKeepTheirIDs(t *testing.T) {
 	}
 }
 
-func TestJobsThatAreRefused(t *testing.T) {
+func TestInvalidJobs(t *testing.T) {
 	e, _ := jobEngine(t, engine.Options{}, runtime.JobSpec{})
 	cron := runtime.Trigger{Type: runtime.TriggerCron, Schedule: "* * * * *", Tasks: tasks(1)}
 	with := func(change func(*runtime.Trigger)) runtime.JobSpec {
@@ -271,7 +271,7 @@ func TestJobsThatAreRefused(t *testing.T) {
 // Tasks are listed in each order, from page to page.
 func TestPagesOfTasks(t *testing.T) {
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{})
-	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(12)}))
+	x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(12)}))
 	for _, c := range []struct {
 		l    runtime.PageRequest
 		want string

@@ -10,9 +10,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestRecordsWaitForASlowStore: what the store cannot take for a moment is
+// TestRecorderWaitsForASlowStore: what the store cannot take for a moment is
 // recorded when it can.
-func TestRecordsWaitForASlowStore(t *testing.T) {
+func TestRecorderWaitsForASlowStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused, kept := 0, make(map[string]bool)
 		r := newRecorder(func(batch []runtime.Execution) error {
@@ -42,9 +42,9 @@ func TestRecordsWaitForASlowStore(t *testing.T) {
 	})
 }
 
-// TestRecordsDoNotWaitForABrokenStore more than once, so that those who want a
+// TestRecorderDoesNotWaitForABrokenStore more than once, so that those who want a
 // result alone are not held up.
-func TestRecordsDoNotWaitForABrokenStore(t *testing.T) {
+func TestRecorderDoesNotWaitForABrokenStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder(func([]runtime.Execution) error {
 			return runtime.Errorf(runtime.CodeUnavailable, "the disk is full")

@@ -39,7 +39,7 @@ func (j *journal) take() []string {
 // The power is lost at random points, again and again, while runs are submitted
 // and worked off. Whatever was accepted ends, with the result of its own args,
 // and an end that was told stays as it was told.
-func TestNothingIsLostWithTheProcess(t *testing.T) {
+func TestNothingIsLostInACrash(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	d := openDisk(t, vfs.NewCrashableMem())
 	box := &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
@@ -70,11 +70,11 @@ func TestNothingIsLostWithTheProcess(t *testing.T) {
 			}
 		}
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		d = after
 		e = engineOn(t, d.store, options)
 		for id, before := range told {
-			if x := lookUp(t, e, id); x.State != before.State || x.Attempt != before.Attempt || !x.Finished.Equal(before.Finished) {
+			if x := getExecution(t, e, id); x.State != before.State || x.Attempt != before.Attempt || !x.Finished.Equal(before.Finished) {
 				t.Fatalf("round %d: %+v was told, now it is %+v", round, before, x)
 			}
 		}
@@ -90,7 +90,7 @@ func TestNothingIsLostWithTheProcess(t *testing.T) {
 
 // One run ends the process whenever it runs. It is tried 3 times; nothing else
 // is charged for the third time, and all else ends well.
-func TestARunThatEndsTheProcess(t *testing.T) {
+func TestRunThatKillsTheProcess(t *testing.T) {
 	d := openDisk(t, vfs.NewCrashableMem())
 	var lives int
 	died := make(chan struct{}, 100)
@@ -122,7 +122,7 @@ func TestARunThatEndsTheProcess(t *testing.T) {
 		}
 		j.take()
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		d = after
 		e = engineOn(t, d.store, options)
 	}
@@ -155,14 +155,14 @@ func crashBeside(t *testing.T, d disk, n int, begin func(e *engine.Engine)) disk
 		<-g.began
 	}
 	after := d.crash(t)
-	leave(t, e, d)
+	abandon(t, e, d)
 	return after
 }
 
 // What was running when one process died is not suspected: it goes on, all of it
 // beside each other, before what came later. What was running twice runs before
 // all else, one after another.
-func TestSuspectsRunAlone(t *testing.T) {
+func TestIsolatedRunsRunAlone(t *testing.T) {
 	var ids []string
 	d := crashBeside(t, openDisk(t, vfs.NewCrashableMem()), 3, func(e *engine.Engine) {
 		create(t, e, spec("hello", "[]"))
@@ -183,7 +183,7 @@ func TestSuspectsRunAlone(t *testing.T) {
 		e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: second.run}, MaxRuns: 3})
 		lost := make(map[int]int)
 		for _, id := range ids {
-			lost[lookUp(t, e, id).LostAttempts]++
+			lost[getExecution(t, e, id).LostAttempts]++
 		}
 		if lost[2] < 3 || lost[1]+lost[2] > 3+4 || lost[3] != 0 {
 			t.Errorf("so many have lost so many attempts: %v", lost)
@@ -208,7 +208,7 @@ func TestSuspectsRunAlone(t *testing.T) {
 }
 
 // Whoever is suspected and runs for long keeps the others waiting for a second.
-func TestOthersPassALongSuspect(t *testing.T) {
+func TestOtherRunsOvertakeALongIsolatedRun(t *testing.T) {
 	var long string
 	d := crashBeside(t, openDisk(t, vfs.NewCrashableMem()), 1, func(e *engine.Engine) {
 		create(t, e, spec("hello", "[]"))
@@ -230,7 +230,7 @@ func TestOthersPassALongSuspect(t *testing.T) {
 		if waited := time.Since(from); waited != time.Second {
 			t.Errorf("the other began %v after the suspect", waited)
 		}
-		if x := lookUp(t, e, long); x.State != runtime.StateRunning || x.LostAttempts != 2 {
+		if x := getExecution(t, e, long); x.State != runtime.StateRunning || x.LostAttempts != 2 {
 			t.Errorf("the suspect is %+v", x)
 		}
 		close(second.end)
@@ -239,9 +239,9 @@ func TestOthersPassALongSuspect(t *testing.T) {
 	})
 }
 
-// TestLongRunsAreNotLeasedInAdvance: beside those that run for long, few hold a
+// TestLongRunsAreNotLeasedAhead: beside those that run for long, few hold a
 // lease and wait, as they would be told as started and charged for a crash.
-func TestLongRunsAreNotLeasedInAdvance(t *testing.T) {
+func TestLongRunsAreNotLeasedAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 50})
@@ -259,7 +259,7 @@ func TestLongRunsAreNotLeasedInAdvance(t *testing.T) {
 }
 
 // A cancel that was acknowledged holds after the process is lost.
-func TestACancelOutlivesTheProcess(t *testing.T) {
+func TestCancelSurvivesARestart(t *testing.T) {
 	d := openDisk(t, vfs.NewCrashableMem())
 	began := make(chan struct{})
 	ignoring := make(chan struct{})
@@ -277,7 +277,7 @@ func TestACancelOutlivesTheProcess(t *testing.T) {
 	}
 	after := d.crash(t)
 	close(ignoring)
-	leave(t, e, d)
+	abandon(t, e, d)
 	e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{}})
 	if x := await(t, e, id); x.State != runtime.StateCancelled || x.Attempt != 1 {
 		t.Errorf("got %+v", x)

@@ -84,7 +84,7 @@ func TestRestartWithABacklog(t *testing.T) {
 		<-g.began
 	}
 	after := d.crash(t)
-	leave(t, e, d)
+	abandon(t, e, d)
 
 	var j journal
 	var under atomic.Int64
@@ -146,7 +146,7 @@ func (s *leaseCounter) Start(leases []runtime.Lease) ([]error, error) {
 
 // A delay that began in one process ends in the next, neither sooner nor anew, and
 // holds up nobody else.
-func TestDelaysOutliveTheProcess(t *testing.T) {
+func TestDelaysSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := openDisk(t, vfs.NewCrashableMem())
 		failing := &fakeSandbox{run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
@@ -159,14 +159,14 @@ func TestDelaysOutliveTheProcess(t *testing.T) {
 		for i := range 5 {
 			ids = append(ids, submit(t, e, runtime.SubmitRequest{Retries: ptr(1), Args: fmt.Appendf(nil, `{"n":%d}`, i)}))
 			time.Sleep(100 * time.Millisecond)
-			x := lookUp(t, e, ids[i])
+			x := getExecution(t, e, ids[i])
 			if x.State != runtime.StateQueued || x.NotBefore.Before(time.Now()) {
 				t.Fatalf("it does not wait: %+v", x)
 			}
 			due = append(due, x.NotBefore)
 		}
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		var j journal
 		e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{
 			run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
@@ -189,7 +189,7 @@ func TestDelaysOutliveTheProcess(t *testing.T) {
 
 // A function is deleted while its runs go on: those end as they would, but have no
 // next attempt.
-func TestDeleteWhileRunsGoOn(t *testing.T) {
+func TestDeleteDuringRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		box := &fakeSandbox{call: s.run}

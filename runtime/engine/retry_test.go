@@ -51,7 +51,7 @@ func TestRetriesOfTheFunction(t *testing.T) {
 	})
 }
 
-func TestFaultsOfThePlatformAreTriedAgain(t *testing.T) {
+func TestPlatformFailuresAreRetried(t *testing.T) {
 	broken := errors.New("broken")
 	for name, fault := range map[string]func() (runtime.Outcome, error){
 		"error":    func() (runtime.Outcome, error) { return runtime.Outcome{}, broken },
@@ -102,7 +102,7 @@ func TestRetriesByTheFunction(t *testing.T) {
 	s := spec("hello", "[1]")
 	s.Retries = 3
 	create(t, e, s)
-	retries := func(r runtime.SubmitRequest) int { return lookUp(t, e, submit(t, e, r)).Retries }
+	retries := func(r runtime.SubmitRequest) int { return getExecution(t, e, submit(t, e, r)).Retries }
 	if n := retries(runtime.SubmitRequest{}); n != 3 {
 		t.Errorf("by the function: %d", n)
 	}
@@ -120,7 +120,7 @@ func TestRetriesByTheFunction(t *testing.T) {
 	if n := retries(runtime.SubmitRequest{}); n != 0 {
 		t.Errorf("after the update: %d", n)
 	}
-	if x := lookUp(t, e, before); x.Retries != 3 {
+	if x := getExecution(t, e, before); x.Retries != 3 {
 		t.Errorf("what was accepted before the update became %+v", x)
 	}
 	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Retries: ptr(runtime.MaxRetries), Source: []byte("[2]")}); err != nil {
@@ -134,7 +134,7 @@ func TestRetriesByTheFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range a.IDs {
-		if x := lookUp(t, e, id); x.Retries != runtime.MaxRetries {
+		if x := getExecution(t, e, id); x.Retries != runtime.MaxRetries {
 			t.Errorf("in bulk: %+v", x)
 		}
 	}
@@ -152,7 +152,7 @@ func TestRetriesByTheFunction(t *testing.T) {
 }
 
 // The failures of the platform are remembered by the next process.
-func TestFaultsOutliveTheProcess(t *testing.T) {
+func TestFailureCountsSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := openDisk(t, vfs.NewCrashableMem())
 		e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{
@@ -164,7 +164,7 @@ func TestFaultsOutliveTheProcess(t *testing.T) {
 		id := submit(t, e, runtime.SubmitRequest{})
 		synctest.Wait()
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{}})
 		if x := await(t, e, id); x.State != runtime.StateSucceeded || x.PlatformFailures != 1 || x.LostAttempts != 0 || x.Attempt != 2 {
 			t.Errorf("got %+v", x)

@@ -106,7 +106,7 @@ func TestArgsAreCheckedBeforeTheRun(t *testing.T) {
 	}
 }
 
-func TestArgsOfTheLargestSize(t *testing.T) {
+func TestLargestArgs(t *testing.T) {
 	e := newEngine(t, engine.Options{})
 	create(t, e, spec("hello", "[]"))
 	if _, err := run(e, "hello", `{"a":"`+strings.Repeat("x", runtime.MaxArgs-8)+`"}`); err != nil {
@@ -114,7 +114,7 @@ func TestArgsOfTheLargestSize(t *testing.T) {
 	}
 }
 
-func TestEveryEndHasItsState(t *testing.T) {
+func TestStateOfEveryOutcome(t *testing.T) {
 	long := []byte(`"` + strings.Repeat("x", runtime.MaxResult-1) + `"`)
 	for name, test := range map[string]struct {
 		outcome runtime.Outcome
@@ -160,7 +160,7 @@ func failure(class runtime.Class) runtime.Outcome {
 	return runtime.Outcome{Failure: &runtime.Failure{Class: class, Message: "why"}}
 }
 
-func TestASandboxThatMisbehaves(t *testing.T) {
+func TestMisbehavingSandbox(t *testing.T) {
 	broken := errors.New("broken")
 	unavailable := runtime.Errorf(runtime.CodeUnavailable, "no slot")
 	for name, test := range map[string]struct {
@@ -202,7 +202,7 @@ func TestASandboxThatMisbehaves(t *testing.T) {
 	}
 }
 
-func TestTheEndOfTheCallerCancelsTheRun(t *testing.T) {
+func TestCallerContextCancelsTheRun(t *testing.T) {
 	g := newGated()
 	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1})
 	create(t, e, spec("hello", "[]"))
@@ -221,7 +221,7 @@ func TestTheEndOfTheCallerCancelsTheRun(t *testing.T) {
 	}
 }
 
-func TestFunctionsThatAreNotThere(t *testing.T) {
+func TestUnknownFunctions(t *testing.T) {
 	e := newEngine(t, engine.Options{})
 	create(t, e, spec("hello", "[]"))
 	_, err := run(e, "other", "")
@@ -248,7 +248,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestOptionsAreValidated(t *testing.T) {
 	store, sandbox := newStore(t), &fakeSandbox{}
 	for name, o := range map[string]engine.Options{
 		"no store":   {Sandbox: sandbox},

@@ -12,7 +12,7 @@ import (
 
 // In a real interpreter: what a run prints is seen while it runs, and an attempt
 // that follows another is followed in turn.
-func TestPrintsAreSeenWhileTheRunGoesOn(t *testing.T) {
+func TestOutputIsVisibleDuringTheRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiling the guest takes long")
 	}
@@ -33,7 +33,7 @@ func TestPrintsAreSeenWhileTheRunGoesOn(t *testing.T) {
 	create(t, e, s)
 	id := submit(t, e, runtime.SubmitRequest{Retries: ptr(runtime.MaxRetries)})
 	ctx := context.Background()
-	seen := told{}
+	seen := followed{}
 	var p runtime.LogPage
 	followUntil := func(text string) {
 		for string(seen[p.Attempt]) != text {
@@ -49,7 +49,7 @@ func TestPrintsAreSeenWhileTheRunGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	followUntil("two\n")
-	if x := lookUp(t, e, id); x.State != runtime.StateRunning || x.Attempt != p.Attempt || x.Attempt < 2 {
+	if x := getExecution(t, e, id); x.State != runtime.StateRunning || x.Attempt != p.Attempt || x.Attempt < 2 {
 		t.Errorf("while it runs: %+v", x)
 	}
 	for attempt := 1; attempt < p.Attempt; attempt++ {

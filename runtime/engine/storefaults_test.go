@@ -72,7 +72,7 @@ func (s *faultyStore) Expire(now time.Time, age time.Duration, keep int) error {
 }
 
 // A disk that is full for a while delays runs; none is lost, none runs twice.
-func TestAStoreThatFailsForAWhile(t *testing.T) {
+func TestStoreThatFailsForAWhile(t *testing.T) {
 	full := runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
 	for name, cause := range map[string]error{"full": full, "unknown": errors.New("broken")} {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestAStoreThatFailsForAWhile(t *testing.T) {
 				store.set(func() { store.start = nil })
 				time.Sleep(2 * time.Minute)
 				for _, id := range a.IDs {
-					if x := lookUp(t, e, id); x.State != runtime.StateRunning {
+					if x := getExecution(t, e, id); x.State != runtime.StateRunning {
 						t.Errorf("without an end on disk: %+v", x)
 					}
 				}
@@ -121,7 +121,7 @@ func TestAStoreThatFailsForAWhile(t *testing.T) {
 }
 
 // An execution that the store fails with keeps no other from running.
-func TestOneThatTheStoreFailsWith(t *testing.T) {
+func TestExecutionThatTheStoreRejects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &faultyStore{Store: newStore(t)}
 		e := newEngine(t, engine.Options{Store: store})
@@ -150,10 +150,10 @@ func TestOneThatTheStoreFailsWith(t *testing.T) {
 				await(t, e, id)
 			}
 		}
-		if x := lookUp(t, e, bad[0]); x.State != runtime.StateQueued {
+		if x := getExecution(t, e, bad[0]); x.State != runtime.StateQueued {
 			t.Errorf("the one that cannot start: %+v", x)
 		}
-		if x := lookUp(t, e, bad[1]); x.State != runtime.StateRunning {
+		if x := getExecution(t, e, bad[1]); x.State != runtime.StateRunning {
 			t.Errorf("the one that cannot end: %+v", x)
 		}
 		store.set(func() { bad = [2]string{} })
@@ -175,7 +175,7 @@ func (s unreadableStore) EachUnfinished(func(runtime.Execution) error) error { r
 
 // An engine that cannot read what was accepted does not begin without it, and says
 // so to whoever started it.
-func TestWhatCannotBeGoneOnWith(t *testing.T) {
+func TestExecutionsThatCannotBeResumed(t *testing.T) {
 	for _, err := range []error{errors.New("bad block"), runtime.Internal("storage.pending", errors.New("bad block"))} {
 		_, err := engine.New(engine.Options{Store: unreadableStore{newStore(t), err}, Sandbox: &fakeSandbox{}, Log: quiet})
 		if got := wantCode(t, err, runtime.CodeUnavailable); !strings.Contains(got.Message, "bad block") || got.Hint == "" {
@@ -210,7 +210,7 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 	}})
 	ctx := context.Background()
 	look := func(id string, kind runtime.Kind, version uint64) runtime.Execution {
-		x := lookUp(t, e, id)
+		x := getExecution(t, e, id)
 		if x.Kind != kind || x.Version != version || x.State != runtime.StateSucceeded || x.Attempt != 1 || x.Finished.Before(x.Started) {
 			t.Errorf("the execution of a %s is %+v", kind, x)
 		}
@@ -265,7 +265,7 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 
 // What cannot be recorded has been answered, and keeps nobody from going on. A
 // change is recorded with itself.
-func TestRecordsThatFail(t *testing.T) {
+func TestFailingRecords(t *testing.T) {
 	store := &faultyStore{Store: newStore(t), record: errors.New("broken")}
 	e := newEngine(t, engine.Options{Store: store})
 	d := create(t, e, spec("hello", "[1]"))
@@ -275,15 +275,15 @@ func TestRecordsThatFail(t *testing.T) {
 	}
 	_, err = e.GetExecution(context.Background(), tenant, x.ID)
 	wantCode(t, err, runtime.CodeNotFound)
-	lookUp(t, e, d.ExecutionID)
+	getExecution(t, e, d.ExecutionID)
 	store.set(func() { store.record = nil })
 	if x, err = run(e, "hello", ""); err != nil {
 		t.Fatal(err)
 	}
-	lookUp(t, e, x.ID)
+	getExecution(t, e, x.ID)
 }
 
-func TestAwaitIsGivenUp(t *testing.T) {
+func TestAwaitEndsEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}})
