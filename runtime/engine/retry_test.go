@@ -53,7 +53,7 @@ func TestRetriesOfTheFunction(t *testing.T) {
 
 func TestPlatformFailuresAreRetried(t *testing.T) {
 	broken := errors.New("broken")
-	for name, fault := range map[string]func() (runtime.Outcome, error){
+	for name, fail := range map[string]func() (runtime.Outcome, error){
 		"error":    func() (runtime.Outcome, error) { return runtime.Outcome{}, broken },
 		"panic":    func() (runtime.Outcome, error) { panic(broken) },
 		"internal": func() (runtime.Outcome, error) { return failure(runtime.ClassInternal), nil },
@@ -63,10 +63,10 @@ func TestPlatformFailuresAreRetried(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				runs, faults := 0, 4
+				runs, failures := 0, 4
 				box := &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
-					if runs++; runs <= faults {
-						return fault()
+					if runs++; runs <= failures {
+						return fail()
 					}
 					return echo(ctx, p, args, c)
 				}}
@@ -81,22 +81,22 @@ func TestPlatformFailuresAreRetried(t *testing.T) {
 				if least := 15 * time.Second; took < least || took > least*5/4+time.Millisecond {
 					t.Errorf("it took %v", took)
 				}
-				runs, faults = 0, 1000
+				runs, failures = 0, 1000
 				x = await(t, e, submit(t, e, runtime.SubmitRequest{}))
 				if x.State != runtime.StateFailed || x.Failure.Class != runtime.ClassInternal || x.Attempt != 10 || x.PlatformFailures != 10 {
 					t.Errorf("got %+v, failure %+v", x, x.Failure)
 				}
 				if strings.Contains(x.Failure.Message, "broken") {
-					t.Errorf("the caller is shown %q", x.Failure.Message)
+					t.Errorf("the caller sees %q", x.Failure.Message)
 				}
 			})
 		})
 	}
 }
 
-// A run that does not say has the retries of its function, as they are when it is
-// accepted.
-func TestRetriesByTheFunction(t *testing.T) {
+// TestDefaultRetries checks that a run without a number of retries has that of its function at
+// the time of acceptance.
+func TestDefaultRetries(t *testing.T) {
 	e := newEngine(t, engine.Options{})
 	ctx := context.Background()
 	s := spec("hello", "[1]")
@@ -104,7 +104,7 @@ func TestRetriesByTheFunction(t *testing.T) {
 	create(t, e, s)
 	retries := func(r runtime.SubmitRequest) int { return getExecution(t, e, submit(t, e, r)).Retries }
 	if n := retries(runtime.SubmitRequest{}); n != 3 {
-		t.Errorf("by the function: %d", n)
+		t.Errorf("those of the function: %d", n)
 	}
 	if n := retries(runtime.SubmitRequest{Retries: ptr(0)}); n != 0 {
 		t.Errorf("none: %d", n)
@@ -121,7 +121,7 @@ func TestRetriesByTheFunction(t *testing.T) {
 		t.Errorf("after the update: %d", n)
 	}
 	if x := getExecution(t, e, before); x.Retries != 3 {
-		t.Errorf("what was accepted before the update became %+v", x)
+		t.Errorf("a run that was accepted before the update is %+v", x)
 	}
 	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Retries: ptr(runtime.MaxRetries), Source: []byte("[2]")}); err != nil {
 		t.Fatal(err)
@@ -151,7 +151,8 @@ func TestRetriesByTheFunction(t *testing.T) {
 	}
 }
 
-// The failures of the platform are remembered by the next process.
+// TestFailureCountsSurviveARestart checks that the next process continues the count of platform
+// failures.
 func TestFailureCountsSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := openDisk(t, vfs.NewCrashableMem())

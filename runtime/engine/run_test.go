@@ -79,7 +79,7 @@ func TestArgsAreCheckedBeforeTheRun(t *testing.T) {
 	e := newEngine(t, engine.Options{Sandbox: sandbox})
 	create(t, e, spec("hello", "source"))
 	for name, test := range map[string]struct {
-		args, says string
+		args, want string
 		code       runtime.Code
 	}{
 		"null":           {"null", "must be an object", runtime.CodeInvalidArgument},
@@ -99,8 +99,8 @@ func TestArgsAreCheckedBeforeTheRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := run(e, "hello", test.args)
-			if e := wantCode(t, err, test.code); !strings.Contains(e.Message, test.says) {
-				t.Errorf("the message %q does not say %q", e.Message, test.says)
+			if e := wantCode(t, err, test.code); !strings.Contains(e.Message, test.want) {
+				t.Errorf("the message %q does not contain %q", e.Message, test.want)
 			}
 		})
 	}
@@ -173,18 +173,18 @@ func TestMisbehavingSandbox(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			box := &fakeSandbox{}
-			// One run at a time: what a broken one does not give back, the next
-			// one waits for in vain.
+			// One run at a time: if a failed run did not release its memory, the next one
+			// would wait for ever.
 			e := newEngine(t, engine.Options{Sandbox: box, MaxRuns: 1})
 			create(t, e, spec("hello", "[]"))
 			box.run = func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) { return test.do() }
 			_, err := run(e, "hello", "")
 			got := wantCode(t, err, test.code)
 			if strings.Contains(got.Message+got.Hint, "broken") {
-				t.Errorf("the caller is shown %q", got.Message)
+				t.Errorf("the caller sees %q", got.Message)
 			}
 			if test.code == runtime.CodeInternal && !strings.Contains(got.Error(), "broken") {
-				t.Errorf("the log is not shown what happened: %v", got)
+				t.Errorf("the log lacks the cause: %v", got)
 			}
 			box.run = nil
 			if _, err := run(e, "hello", ""); err != nil {
@@ -194,7 +194,7 @@ func TestMisbehavingSandbox(t *testing.T) {
 			_, err = e.CreateFunction(context.Background(), spec("other", "[]"))
 			wantCode(t, err, test.code)
 			if box.held() != 1 {
-				t.Errorf("%d images are held, want that of one function", box.held())
+				t.Errorf("the sandbox holds %d images of one function", box.held())
 			}
 			_, err = e.GetFunction(context.Background(), tenant, "other")
 			wantCode(t, err, runtime.CodeNotFound)

@@ -15,7 +15,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// faultyStore fails what it is told to fail.
+// faultyStore fails the operations that a test selects.
 type faultyStore struct {
 	runtime.Store
 
@@ -23,7 +23,7 @@ type faultyStore struct {
 	start  func(id string) error // of each lease
 	finish func(id string) error // of each end
 	record error
-	expire []time.Duration // ages it was asked for
+	expire []time.Duration // ages of the calls
 	keep   int
 }
 
@@ -71,7 +71,8 @@ func (s *faultyStore) Expire(now time.Time, age time.Duration, keep int) error {
 	return errors.Join(errors.New("broken"), s.Store.Expire(now, age, keep))
 }
 
-// A disk that is full for a while delays runs; none is lost, none runs twice.
+// TestStoreThatFailsForAWhile checks that a disk that is full for a while delays runs: none is
+// lost, none runs twice.
 func TestStoreThatFailsForAWhile(t *testing.T) {
 	full := runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
 	for name, cause := range map[string]error{"full": full, "unknown": errors.New("broken")} {
@@ -95,7 +96,7 @@ func TestStoreThatFailsForAWhile(t *testing.T) {
 				}
 				time.Sleep(10 * time.Second)
 				if began := j.take(); len(began) != 0 {
-					t.Errorf("without a lease on disk began %v", began)
+					t.Errorf("these runs began without a lease on disk: %v", began)
 				}
 				store.set(func() { store.start = nil })
 				time.Sleep(2 * time.Minute)
@@ -120,7 +121,8 @@ func TestStoreThatFailsForAWhile(t *testing.T) {
 	}
 }
 
-// An execution that the store fails with keeps no other from running.
+// TestExecutionThatTheStoreRejects checks that an execution that the store fails with delays no
+// other.
 func TestExecutionThatTheStoreRejects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &faultyStore{Store: newStore(t)}
@@ -165,7 +167,7 @@ func TestExecutionThatTheStoreRejects(t *testing.T) {
 	})
 }
 
-// unreadableStore fails to tell what is queued.
+// unreadableStore fails to read unfinished executions.
 type unreadableStore struct {
 	runtime.Store
 	err error
@@ -173,8 +175,8 @@ type unreadableStore struct {
 
 func (s unreadableStore) EachUnfinished(func(runtime.Execution) error) error { return s.err }
 
-// An engine that cannot read what was accepted does not begin without it, and says
-// so to whoever started it.
+// TestExecutionsThatCannotBeResumed checks that New returns an error that names the cause if it
+// cannot read the accepted executions.
 func TestExecutionsThatCannotBeResumed(t *testing.T) {
 	for _, err := range []error{errors.New("bad block"), runtime.Internal("storage.pending", errors.New("bad block"))} {
 		_, err := engine.New(engine.Options{Store: unreadableStore{newStore(t), err}, Sandbox: &fakeSandbox{}, Log: quiet})
@@ -194,7 +196,7 @@ func TestRetention(t *testing.T) {
 		}
 		// At once, and every minute.
 		if want := slices.Repeat([]time.Duration{2 * time.Hour}, 6); !slices.Equal(store.expire, want) || store.keep != 3 {
-			t.Errorf("it was asked to drop what is older than %v and beyond %d", store.expire, store.keep)
+			t.Errorf("Expire was called with the ages %v and the count %d", store.expire, store.keep)
 		}
 	})
 }
@@ -209,7 +211,7 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 		},
 	}})
 	ctx := context.Background()
-	look := func(id string, kind runtime.Kind, version uint64) runtime.Execution {
+	check := func(id string, kind runtime.Kind, version uint64) runtime.Execution {
 		x := getExecution(t, e, id)
 		if x.Kind != kind || x.Version != version || x.State != runtime.StateSucceeded || x.Attempt != 1 || x.Finished.Before(x.Started) {
 			t.Errorf("the execution of a %s is %+v", kind, x)
@@ -217,7 +219,7 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 		return x
 	}
 	d := create(t, e, spec("hello", "[1]"))
-	look(d.ExecutionID, runtime.KindCreate, 1)
+	check(d.ExecutionID, runtime.KindCreate, 1)
 	if page, err := e.GetLogs(ctx, tenant, d.ExecutionID, runtime.LogPosition{}); err != nil || string(page.Logs.Data) != "deployed" {
 		t.Errorf("the logs of the deployment: %+v, %v", page, err)
 	}
@@ -226,8 +228,8 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kept := look(x.ID, runtime.KindRun, 1); string(kept.Result) != "[1]" {
-			t.Errorf("the result kept is %s", kept.Result)
+		if stored := check(x.ID, runtime.KindRun, 1); string(stored.Result) != "[1]" {
+			t.Errorf("the stored result is %s", stored.Result)
 		}
 	}
 	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte("bad")}); err == nil {
@@ -237,11 +239,11 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	look(d.ExecutionID, runtime.KindUpdate, 2)
+	check(d.ExecutionID, runtime.KindUpdate, 2)
 	if d, err = remove(e, "hello"); err != nil {
 		t.Fatal(err)
 	}
-	look(d.ExecutionID, runtime.KindDelete, 2)
+	check(d.ExecutionID, runtime.KindDelete, 2)
 
 	var kinds []runtime.Kind
 	var states []runtime.State
@@ -263,8 +265,8 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 	}
 }
 
-// What cannot be recorded has been answered, and keeps nobody from going on. A
-// change is recorded with itself.
+// TestFailingRecords checks that a run succeeds even if it cannot be recorded. A change is
+// recorded in one batch with its effect.
 func TestFailingRecords(t *testing.T) {
 	store := &faultyStore{Store: newStore(t), record: errors.New("broken")}
 	e := newEngine(t, engine.Options{Store: store})

@@ -20,7 +20,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// taskStates counts the tasks of an execution by their states.
+// taskStates counts the tasks of an execution by state.
 func taskStates(t testing.TB, e *engine.Engine, x runtime.JobExecution) map[runtime.State]int {
 	t.Helper()
 	page, err := e.ListTasks(ctx, tenant, x.Job, x.ID, runtime.PageRequest{Limit: runtime.MaxPage})
@@ -38,19 +38,19 @@ func cancelJob(t testing.TB, e *engine.Engine, x runtime.JobExecution, want runt
 	t.Helper()
 	x, changed, err := e.CancelJobExecution(ctx, tenant, x.Job, x.Name)
 	if err != nil || x.State != want || changed != changes {
-		t.Fatalf("cancelled it is %+v, %v, %v; want %s", x, changed, err, want)
+		t.Fatalf("after the cancellation it is %+v, %v, %v; want %s", x, changed, err, want)
 	}
 	return x
 }
 
-// Before anything of it has a lease, an execution is cancelled at once.
+// TestCancelQueuedJob cancels an execution before any of its tasks has a lease: it ends at once.
 func TestCancelQueuedJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
 		first := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
 		<-g.began
-		synctest.Wait() // as many as may have a lease ahead have it
+		synctest.Wait() // until the allowed number of leases ahead is granted
 		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Parallelism: 3})
 		done := make(chan runtime.JobExecution)
 		go func() {
@@ -64,11 +64,11 @@ func TestCancelQueuedJob(t *testing.T) {
 		x = cancelJob(t, e, x, runtime.StateCancelled, true)
 		cancelJob(t, e, x, runtime.StateCancelled, false)
 		if x := <-done; x.State != runtime.StateCancelled || x.Stats.Cancelled != 100 || !x.Started.IsZero() {
-			t.Errorf("who waited got %+v", x)
+			t.Errorf("AwaitJobExecution returned %+v", x)
 		}
 		close(g.end)
 		if x := awaitJob(t, e, first); x.State != runtime.StateSucceeded || x.Stats.Succeeded != 20 {
-			t.Errorf("another is %+v", x)
+			t.Errorf("the other execution is %+v", x)
 		}
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
@@ -76,8 +76,8 @@ func TestCancelQueuedJob(t *testing.T) {
 	})
 }
 
-// Tasks that run go on to their ends, which count; what would be tried again is
-// cancelled, and nothing else starts.
+// TestCancelRunningJob checks that running tasks continue to their ends, which count, that a task
+// that would be retried is cancelled, and that no other task starts.
 func TestCancelRunningJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
@@ -115,7 +115,8 @@ func TestCancelRunningJob(t *testing.T) {
 	})
 }
 
-// Tasks are cancelled one by one like any execution: theirs goes on without them.
+// TestCancelTasks cancels single tasks like any execution: their execution continues without
+// them.
 func TestCancelTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
@@ -142,7 +143,7 @@ func TestCancelTasks(t *testing.T) {
 			t.Errorf("it ended as %+v", x)
 		}
 
-		// The last of them, and all of them.
+		// The last task.
 		blocker := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(2), Parallelism: 1})
 		<-s.call
 		done := make(chan runtime.JobExecution)
@@ -162,8 +163,8 @@ func TestCancelTasks(t *testing.T) {
 	})
 }
 
-// A job that is deleted takes what is under way with it; a new one of its name has
-// nothing of it.
+// TestDeleteJob checks that deleting a job cancels its executions, and that a new job with the
+// name has none of them.
 func TestDeleteJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
@@ -199,13 +200,13 @@ func TestDeleteJob(t *testing.T) {
 		}
 		again, err := e.CreateJob(ctx, job(runtime.JobSpec{}))
 		if err != nil || again.ID == j.ID {
-			t.Fatalf("made again it is %+v, %v", again, err)
+			t.Fatalf("created again it is %+v, %v", again, err)
 		}
 		if page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{}); err != nil || page.Total != 0 || len(page.Items) != 0 {
 			t.Errorf("it has %+v, %v", page, err)
 		}
 		if err := ignored(e.GetJobExecution(ctx, tenant, j.Name, x.ID)); runtime.CodeOf(err) != runtime.CodeNotFound {
-			t.Errorf("it has the execution of the other: %v", err)
+			t.Errorf("it has the execution of the deleted job: %v", err)
 		}
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
@@ -215,16 +216,16 @@ func TestDeleteJob(t *testing.T) {
 
 func ignored[T any](_ T, err error) error { return err }
 
-// The power is lost again and again while executions of jobs are run and
-// cancelled. What has ended stays ended and is not run again; all counts add up;
-// no state goes back; no more run at once than may.
+// TestJobsSurviveARestart loses power again and again while executions of jobs run and are
+// cancelled. A task that has ended stays ended and does not run again, counts add up, no state
+// goes back, and no more tasks run at once than allowed.
 func TestJobsSurviveARestart(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	var mu sync.Mutex
 	runs := map[string]int{} // begun, by args
-	// Each engine has a sandbox of its own: one that was left may still run.
+	// Each engine has its own sandbox: that of an abandoned engine may still run.
 	newBox := func() *fakeSandbox {
-		crowds := map[int]int{} // running, by execution
+		running := map[int]int{} // tasks, by round
 		return &fakeSandbox{run: func(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
 			var a struct{ Round int }
 			if err := json.Unmarshal(args, &a); err != nil {
@@ -233,13 +234,13 @@ func TestJobsSurviveARestart(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			runs[string(args)]++
-			if crowds[a.Round]++; crowds[a.Round] > 3 {
-				t.Errorf("%d tasks run at once", crowds[a.Round])
+			if running[a.Round]++; running[a.Round] > 3 {
+				t.Errorf("%d tasks run at once", running[a.Round])
 			}
 			mu.Unlock()
 			goruntime.Gosched()
 			mu.Lock()
-			crowds[a.Round]--
+			running[a.Round]--
 			if runs[string(args)] == 1 && len(runs)%5 == 0 {
 				return failure(runtime.ClassError), nil
 			}
@@ -259,7 +260,7 @@ func TestJobsSurviveARestart(t *testing.T) {
 	var all []runtime.JobExecution
 	seen := map[string]runtime.JobExecution{}
 	ended := map[string]runtime.Execution{}
-	look := func() {
+	check := func() {
 		t.Helper()
 		for _, x := range all {
 			got, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID)
@@ -274,7 +275,7 @@ func TestJobsSurviveARestart(t *testing.T) {
 			seen[x.ID] = got
 			for i := range s.Total {
 				task := getExecution(t, e, runtime.TaskID(x.ID, i))
-				if old, there := ended[task.ID]; there && (old.State != task.State || old.Attempt != task.Attempt) {
+				if old, known := ended[task.ID]; known && (old.State != task.State || old.Attempt != task.Attempt) {
 					t.Fatalf("a task that ended as %+v is %+v", old, task)
 				}
 				if task.State.Terminal() {
@@ -289,23 +290,23 @@ func TestJobsSurviveARestart(t *testing.T) {
 			args = append(args, fmt.Appendf(nil, `{"round":%d,"n":%d}`, round, n))
 		}
 		all = append(all, startJob(t, e, runtime.JobStartRequest{Tasks: args}))
-		look()
+		check()
 		if rng.IntN(3) == 0 {
 			if _, _, err := e.CancelJobExecution(ctx, tenant, "sums", all[rng.IntN(len(all))].ID); err != nil {
 				t.Fatal(err)
 			}
 		}
-		look()
+		check()
 		after := d.crash(t)
 		abandon(t, e, d)
 		d = after
 		e = engineOn(t, d.store, engine.Options{Sandbox: newBox()})
-		look()
+		check()
 	}
 	for _, x := range all {
 		awaitJob(t, e, x)
 	}
-	look()
+	check()
 	total, reruns := 0, 0
 	for _, task := range ended {
 		total++
@@ -317,9 +318,9 @@ func TestJobsSurviveARestart(t *testing.T) {
 	closeAll(t, e, d)
 }
 
-// All at once, also under the race detector: executions are started, looked at,
-// cancelled as a whole and in part. Counts always add up.
-func TestJobsInACrowd(t *testing.T) {
+// TestConcurrentJobs starts, reads and cancels executions and single tasks concurrently. The
+// counts always add up.
+func TestConcurrentJobs(t *testing.T) {
 	var failed atomic.Int64
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
 		if failed.Add(1)%7 == 0 {
@@ -363,7 +364,7 @@ func TestJobsInACrowd(t *testing.T) {
 				x = awaitJob(t, e, x)
 				states := taskStates(t, e, x)
 				if s := x.Stats; s.Succeeded != states[runtime.StateSucceeded] || s.Failed != states[runtime.StateFailed] || s.Cancelled != states[runtime.StateCancelled] {
-					t.Errorf("its tasks are %v, counted are %+v", states, s)
+					t.Errorf("its tasks are %v, its counts %+v", states, s)
 				}
 			}
 		})
@@ -371,8 +372,8 @@ func TestJobsInACrowd(t *testing.T) {
 	group.Wait()
 }
 
-// A process that died while it cancelled has its work done by the next: of an
-// execution that was marked, and of those of a job that is gone.
+// TestCancellationsAreResumed checks that the next process completes the cancellations of a
+// process that died meanwhile: of an execution that was marked, and of those of a deleted job.
 func TestCancellationsAreResumed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := openDisk(t, vfs.NewCrashableMem())
@@ -390,7 +391,7 @@ func TestCancellationsAreResumed(t *testing.T) {
 			all = append(all, startJob(t, e, runtime.JobStartRequest{Job: name, Tasks: tasks(5)}))
 			<-s.call
 			if name == "gone" {
-				// The engine would cancel what is under way.
+				// Engine.DeleteJob would cancel the execution.
 				if err := d.store.DeleteJob(tenant, j.ID); err != nil {
 					t.Fatal(err)
 				}
@@ -410,8 +411,8 @@ func TestCancellationsAreResumed(t *testing.T) {
 	})
 }
 
-// A store that says that an execution is not done, and has no tasks left of it,
-// is not gone on with.
+// TestMissingTasksAreReported starts an engine over a store that holds an unfinished execution
+// without its queued tasks: New returns an error.
 func TestMissingTasksAreReported(t *testing.T) {
 	store := lackingStore{newStore(t)}
 	e := engineOn(t, store.Store, engine.Options{Sandbox: &fakeSandbox{}, MaxRuns: 1})
@@ -433,12 +434,12 @@ func TestMissingTasksAreReported(t *testing.T) {
 	}
 }
 
-// lackingStore has lost what is queued.
+// lackingStore has lost its queued executions.
 type lackingStore struct{ runtime.Store }
 
 func (lackingStore) EachUnfinished(func(runtime.Execution) error) error { return nil }
 
-// What is cancelled takes no place in the queue any more.
+// TestCancelledJobLeavesTheQueue checks that cancelled tasks take no place in the backlog.
 func TestCancelledJobLeavesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
@@ -469,15 +470,15 @@ func TestCancelledJobLeavesTheQueue(t *testing.T) {
 	})
 }
 
-// A task that has a lease, but no memory yet to begin in, does not begin once its
-// execution is cancelled.
+// TestCancelTasksThatWaitForMemory checks that a task with a lease that waits for memory does not
+// begin once its execution is cancelled.
 func TestCancelTasksThatWaitForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
 		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
 		<-g.began
-		synctest.Wait() // as many as may have a lease ahead have it
+		synctest.Wait() // until the allowed number of leases ahead is granted
 		if at, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.Stats.Running < 2 {
 			t.Fatalf("no task waits with a lease: %+v, %v", at, err)
 		}
