@@ -88,7 +88,7 @@ func checkEnvVar(name, value string) error {
 		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
 	}
 	if !ok {
-		return Errorf(CodeInvalidArgument, "the name of the environment variable %.140q is not valid", name).
+		return Errorf(CodeInvalidArgument, "the environment variable %.140q has no valid name", name).
 			WithHint("use 1 to 128 of the characters A-Z a-z 0-9 _ and do not start with a digit")
 	}
 	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
