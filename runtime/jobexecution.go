@@ -152,7 +152,8 @@ func (x *JobExecution) TaskCaller() Caller {
 	return c
 }
 
-// Tasks returns the executions of the tasks. They start with a version of the function.
+// Tasks returns the queued executions of the tasks, where version is the current version of the
+// function.
 func (x *JobExecution) Tasks(version uint64, args []json.RawMessage) []Accepted {
 	caller := x.TaskCaller()
 	all := make([]Accepted, len(args))

@@ -1,8 +1,19 @@
 package runtime
 
-import (
-	"sort"
-)
+import "sort"
+
+// Logs is the output of a run to stdout and stderr, in the order in which it was written.
+type Logs struct {
+	Data      []byte    // bytes of both streams
+	Marks     []LogMark // where the stream changes in Data
+	Truncated bool      // the limit was reached; Data ends with a line that says so
+}
+
+// LogMark says that Data belongs to Stream (1 stdout, 2 stderr) from Offset on.
+type LogMark struct {
+	Offset int
+	Stream uint8
+}
 
 // LogPosition is a position in the logs of an execution: an offset in bytes into the logs of an
 // attempt. Zero is the start of the logs of the latest attempt.
@@ -48,17 +59,4 @@ func (l Logs) from(offset int) Logs {
 		rest.Marks = append(rest.Marks, LogMark{Offset: m.Offset - offset, Stream: m.Stream})
 	}
 	return rest
-}
-
-// Logs is the output of a run to stdout and stderr, in the order in which it was written.
-type Logs struct {
-	Data      []byte    // bytes of both streams
-	Marks     []LogMark // where the stream changes in Data
-	Truncated bool      // the limit was reached; Data ends with a line that says so
-}
-
-// LogMark says that Data belongs to Stream (1 stdout, 2 stderr) from Offset on.
-type LogMark struct {
-	Offset int
-	Stream uint8
 }

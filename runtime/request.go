@@ -1,8 +1,6 @@
 package runtime
 
-import (
-	"strconv"
-)
+import "strconv"
 
 // Bounds of submitted runs.
 const (

@@ -1,8 +1,6 @@
 package runtime
 
-import (
-	"time"
-)
+import "time"
 
 // SummaryStatus is the status of an execution that is done, as a search reports it: every
 // execution that did not succeed has failed, with a failure reason.

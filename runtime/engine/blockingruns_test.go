@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 

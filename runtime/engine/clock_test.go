@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 

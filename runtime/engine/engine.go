@@ -100,8 +100,8 @@ type Engine struct {
 	closed        chan struct{} // closed when everything has ended
 }
 
-// New returns an Engine that continues the executions that the store holds as queued. The caller
-// closes the Store and the Sandbox after [Engine.Close].
+// New returns an Engine that continues the unfinished executions in the store. The caller closes
+// the Store and the Sandbox after [Engine.Close].
 func New(o Options) (*Engine, error) {
 	o, err := o.withDefaults()
 	if err != nil {

@@ -13,9 +13,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage"
-
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/storage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 

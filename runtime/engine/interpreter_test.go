@@ -5,9 +5,8 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/runtime/sandbox"
-
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/sandbox"
 )
 
 // TestOutputIsVisibleDuringTheRun runs a real interpreter: clients see its output while it runs,

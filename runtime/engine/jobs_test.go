@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 

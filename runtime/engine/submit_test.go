@@ -15,9 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage"
-
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/storage"
 )
 
 func submit(t testing.TB, e *engine.Engine, r runtime.SubmitRequest) string {

@@ -7,9 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage"
-
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/storage"
 )
 
 func diskEngine(b *testing.B) *engine.Engine {
