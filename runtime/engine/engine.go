@@ -67,7 +67,7 @@ type Options struct {
 	// CallbackBody renders the JSON body of a callback from an execution of a job that has ended
 	// and its tasks, with their results. It must be set together with Poster.
 	CallbackBody func(runtime.JobExecution, []runtime.Execution) []byte
-	// Now returns the time of day. Nil: time.Now.
+	// Now returns the time of day. It is called concurrently. Nil: time.Now.
 	Now func() time.Time
 }
 

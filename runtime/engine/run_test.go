@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,7 +15,9 @@ import (
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-func TestRun(t *testing.T) {
+func TestRun(t *testing.T) { synctest.Test(t, testRun) }
+
+func testRun(t *testing.T) {
 	var got struct {
 		program       runtime.Program
 		args, context string
@@ -22,14 +26,18 @@ func TestRun(t *testing.T) {
 		got.program, got.args, got.context = p, string(args), string(fnContext)
 		return runtime.Outcome{Result: []byte(`"hello"`), Usage: runtime.Usage{Pages: 7}, Logs: runtime.Logs{Data: []byte("log")}}, nil
 	}}
+	var mu sync.Mutex
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	e := newEngine(t, engine.Options{Sandbox: sandbox, Now: func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
 		now = now.Add(time.Second)
 		return now
 	}})
 	s := spec("hello.py", "source")
 	s.Context = []byte(`{"key":"secret"}`)
 	d := create(t, e, s)
+	synctest.Wait() // the goroutines of the Engine read the clock too
 	before := now
 	x, err := run(e, "hello.py", `{"name":"you"}`)
 	if err != nil {
