@@ -2,37 +2,35 @@ package runtime
 
 import "strings"
 
-// Caller is who asks for an execution, and on whose behalf. The zero value is
-// nobody: a schedule, for one.
+// Caller is the user or resource that requests an execution. Its zero value is no caller: a
+// schedule starts executions without one.
 type Caller struct {
-	// UserID names the user behind the token.
+	// UserID is the name of the user that the token belongs to.
 	UserID string
-	// RID is the resource that asks, such as the job whose task an execution is.
+	// RID is the resource that sends the request. For a task it is the job.
 	RID string
-	// TraceID is the trace (W3C Trace Context) that the request belongs to, 32
-	// lower-case hex digits. Empty: the execution begins one of its own.
+	// TraceID is the trace (W3C Trace Context) that the request belongs to, 32 lower-case hex
+	// digits. Empty: the execution starts a new trace.
 	TraceID string
-	// TraceOwner is the resource that the trace began with, if that is not what
-	// is executed.
+	// TraceOwner is the resource that started the trace. Empty: the resource that is executed.
 	TraceOwner string
 }
 
-// Identity is who a token belongs to.
+// Identity is the owner of a token.
 type Identity struct {
 	Tenant Tenant
-	UserID string // as in [Caller]
+	UserID string // see [Caller]
 }
 
-// AdminUser is the user behind the token that a server makes for itself.
+// AdminUser is the user of the token that a server creates for itself.
 const AdminUser = "admin"
 
-// BeginTrace gives an execution that belongs to no trace one of its own: its id
-// without dashes.
+// BeginTrace sets the trace of an execution that belongs to none: [TraceOf] its id.
 func (c *Caller) BeginTrace(id string) {
 	if c.TraceID == "" {
 		c.TraceID = TraceOf(id)
 	}
 }
 
-// TraceOf is the trace that an execution begins.
+// TraceOf returns the trace that an execution with this id starts: the id without dashes.
 func TraceOf(id string) string { return strings.ReplaceAll(id, "-", "") }

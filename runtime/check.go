@@ -7,10 +7,10 @@ import (
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// EmptyObject is what empty args and an empty context mean.
+// EmptyObject is the JSON object that stands in for empty args and an empty context.
 var EmptyObject = []byte("{}")
 
-// checkSource checks a function's code as text; Python has its say at deploy.
+// checkSource checks the code of a function as text. Python checks the syntax during the deploy.
 func checkSource(source []byte) error {
 	switch {
 	case len(source) > MaxSource:
@@ -18,24 +18,25 @@ func checkSource(source []byte) error {
 			WithHint("keep data out of the code: pass it as args, or keep it in the context")
 	case len(bytes.TrimSpace(source)) == 0:
 		return Errorf(CodeInvalidArgument, "the code is empty").
-			WithHint("give Python code that defines main(args, context)")
+			WithHint("send Python code that defines main(args, context)")
 	case !utf8.Valid(source):
-		return wrongSource(source, firstInvalid(source), "is not valid UTF-8", "save the file as UTF-8")
+		return sourceError(source, firstInvalid(source), "is not valid UTF-8", "save the file as UTF-8")
 	}
 	if i := bytes.IndexByte(source, 0); i >= 0 {
-		return wrongSource(source, i, "has a NUL byte", "is it Python source? Compiled code cannot be deployed")
+		return sourceError(source, i, "has a NUL byte", "is it Python source? Compiled code cannot be deployed")
 	}
 	return nil
 }
 
-func wrongSource(source []byte, at int, what, hint string) error {
+// sourceError returns the error for code that is wrong at an offset, with the line.
+func sourceError(source []byte, at int, problem, hint string) error {
 	line := 1 + bytes.Count(source[:at], []byte("\n"))
-	err := Errorf(CodeInvalidArgument, "the code %s at line %d (byte %d)", what, line, at).WithHint(hint)
+	err := Errorf(CodeInvalidArgument, "the code %s at line %d (byte %d)", problem, line, at).WithHint(hint)
 	err.Line = line
 	return err
 }
 
-// firstInvalid is the offset of the first byte of text that is not UTF-8.
+// firstInvalid returns the offset of the first byte of text that is not UTF-8.
 func firstInvalid(text []byte) int {
 	at := 0
 	for at < len(text) {
@@ -48,8 +49,8 @@ func firstInvalid(text []byte) int {
 	return at
 }
 
-// ValidateObject checks args or a context, which what says: a JSON object of at
-// most limit bytes, or nothing.
+// ValidateObject checks args or a context, named by what: data must be empty or a JSON object of
+// at most limit bytes.
 func ValidateObject(what string, data []byte, limit int) error {
 	if len(data) == 0 {
 		return nil
@@ -63,7 +64,7 @@ func ValidateObject(what string, data []byte, limit int) error {
 	return nil
 }
 
-// ObjectOrEmpty is the object that data means.
+// ObjectOrEmpty returns data, or an empty JSON object if data is empty.
 func ObjectOrEmpty(data []byte) []byte {
 	if len(data) == 0 {
 		return EmptyObject

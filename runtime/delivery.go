@@ -2,56 +2,57 @@ package runtime
 
 import "time"
 
-// DeadLetterAge is how long a delivery is kept that was given up, from when its
-// execution was accepted.
+// DeadLetterAge is how long a dead letter is stored, counted from when its execution was
+// accepted.
 const DeadLetterAge = 30 * 24 * time.Hour
 
-// DefaultCallbackRetry is the number of further attempts of a callback whose trigger sets
-// none.
+// DefaultCallbackRetry is the number of further attempts of a callback whose trigger sets none.
 const DefaultCallbackRetry = 5
 
-// Delivery is a callback: what is to be told to somebody elsewhere about the end
-// of an execution of a job. It is kept in one batch with that end, tried until it
-// is taken or was tried often enough, and is then a dead letter until it is driven
-// again or purged. What is told is made of the execution at each attempt.
+// Delivery is a callback: the report to a URL that an execution of a job has ended. It is stored
+// in one batch with that end and attempted until the receiver accepts it or no attempt is left.
+// Then it is a dead letter, until it is redriven or purged. Each attempt renders the body from
+// the execution anew.
 type Delivery struct {
-	ID           string // that of the execution of the job
+	ID           string // the id of the execution of the job
 	Tenant       Tenant
 	JobID        string
 	Job          string // name
-	JobExecution string // ID
+	JobExecution string // id
 	Callback     Callback
-	Body         []byte `json:",omitempty"` // what was told, JSON; of a dead letter, and one that is driven again
+	Body         []byte `json:",omitempty"` // JSON; set only for a dead letter, or a delivery that was redriven
 	Created      time.Time
-	Attempts     int       // since it was kept, or driven again
-	NotBefore    time.Time // of the next attempt; zero: at once
+	Attempts     int       // since it was stored or redriven
+	NotBefore    time.Time // time of the next attempt; zero: at once
 	Dead         bool
 	LastAttempt  time.Time
-	LastStatus   int    // of the answer; 0: there was none
-	LastError    string // why the last attempt failed, in words for the job's owner
+	LastStatus   int    // status of the response; 0: there was none
+	LastError    string // why the last attempt failed, as text for the owner of the job
 }
 
-// DeliveryStore keeps deliveries. It is held to what [FunctionStore] is held to. That of
-// an execution of a job is kept in the batch in which the execution ends.
+// DeliveryStore stores deliveries, with the guarantees of [FunctionStore]. The delivery of an
+// execution of a job is stored in the batch that ends the execution.
 type DeliveryStore interface {
-	// EachDelivery calls visit with each delivery that is not a dead letter, until it
-	// fails. It must not call the store.
+	// EachDelivery calls visit with each delivery that is not a dead letter, until visit fails.
+	// visit must not call the store.
 	EachDelivery(visit func(Delivery) error) error
-	// GetDelivery gets one that is not a dead letter.
+	// GetDelivery returns a delivery that is not a dead letter.
 	GetDelivery(tenant Tenant, id string) (Delivery, error)
-	// SaveAttempt keeps how an attempt has left a delivery that is not a dead letter,
-	// which it may be from then on. One that is not there any more stays so.
+	// SaveAttempt stores a delivery after an attempt. If d.Dead is set it is a dead letter from
+	// then on. It does nothing if the delivery is gone or is a dead letter already.
 	SaveAttempt(d Delivery) error
-	// DeleteDelivery drops one that was taken.
+	// DeleteDelivery drops a delivery that was accepted by its receiver.
 	DeleteDelivery(tenant Tenant, id string) error
 
-	// ListDeadLetters lists up to limit dead letters, newest first, those before the one
-	// with the id before, if it is not empty.
+	// ListDeadLetters returns up to limit dead letters, newest first. If before is not empty, it
+	// starts after the one with that id.
 	ListDeadLetters(tenant Tenant, before string, limit int) ([]Delivery, error)
+	// GetDeadLetter returns a dead letter.
 	GetDeadLetter(tenant Tenant, id string) (Delivery, error)
-	// RedriveDeadLetters makes dead letters new deliveries and gives them: those with the ids,
-	// or up to limit of all if ids is nil. Ids of none are passed over.
+	// RedriveDeadLetters turns dead letters into new deliveries and returns them: those with the
+	// ids or, if ids is nil, up to limit of all. It skips ids of no dead letter.
 	RedriveDeadLetters(tenant Tenant, ids []string, limit int) ([]Delivery, error)
-	// PurgeDeadLetters drops dead letters, likewise, and gives how many.
+	// PurgeDeadLetters drops dead letters, selected as by RedriveDeadLetters, and returns their
+	// number.
 	PurgeDeadLetters(tenant Tenant, ids []string, limit int) (int, error)
 }

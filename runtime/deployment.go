@@ -1,18 +1,12 @@
 package runtime
 
-// Deployment is the answer to a change of a function: the function as it is
-// now (as it was, if it was deleted) and the id of the execution that did it.
+// Deployment is the response to a change of a function: the function after the change (before it,
+// if it was deleted) and the id of the execution that is the change.
 type Deployment struct {
 	Function    Function
 	ExecutionID string
-	Logs        Logs // what the module body wrote
-	// Replayed says that the request came before, by its idempotency key: nothing
-	// was done, the execution is the one of then, and all else is empty.
+	Logs        Logs // output of the module body
+	// Replayed reports that an earlier request with the same idempotency key made the change.
+	// ExecutionID is that of the earlier request, and all other fields are empty.
 	Replayed bool
-}
-
-// FunctionDetail is a function with its current version.
-type FunctionDetail struct {
-	Function Function
-	Version  Version
 }

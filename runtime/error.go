@@ -7,42 +7,40 @@ import (
 	"time"
 )
 
-// Code says what kind of error happened. It is the same word in the engine, in
-// logs and in every API dialect (as error_code). One table in httpapi maps it
-// to an HTTP status, one in cmd/fas to an exit status.
+// Code is the kind of an error. The engine, the logs and every API dialect (as error_code) use
+// the same word. One table in httpapi maps it to an HTTP status, one in cmd/fas to an exit
+// status.
 type Code string
 
-// The codes. A failed execution has the code of its [Class] instead, see
-// [Class.Code].
+// The codes. A failed execution has a code that follows from its [Class], see [Class.Code].
 const (
-	CodeInvalidArgument  Code = "invalid_argument"  // the request is wrong as it stands
-	CodeDeployFailed     Code = "deploy_failed"     // the code does not deploy; Traceback and Line say where
-	CodeUnauthenticated  Code = "unauthenticated"   // no token, or a wrong one
-	CodePermissionDenied Code = "permission_denied" // the token is valid, but not for this
-	CodeNotFound         Code = "not_found"         // no such thing, or not visible to this tenant
+	CodeInvalidArgument  Code = "invalid_argument"  // the request is not valid
+	CodeDeployFailed     Code = "deploy_failed"     // the code cannot be deployed; Traceback and Line show the place
+	CodeUnauthenticated  Code = "unauthenticated"   // the token is missing or wrong
+	CodePermissionDenied Code = "permission_denied" // the token is valid but does not permit this
+	CodeNotFound         Code = "not_found"         // does not exist, or is not visible to this tenant
 	CodeAlreadyExists    Code = "already_exists"    // the name is taken
-	CodeConflict         Code = "conflict"          // it contradicts an earlier request: an idempotency key seen with another one
-	CodeTooLarge         Code = "too_large"         // over a documented size limit
-	CodeTooBusy          Code = "too_busy"          // try again after RetryAfter
-	CodeUnavailable      Code = "unavailable"       // starting, draining or out of a resource
-	CodeInternal         Code = "internal"          // our fault; the log has the details under the same id
+	CodeConflict         Code = "conflict"          // contradicts an earlier request: the idempotency key was used for a different one
+	CodeTooLarge         Code = "too_large"         // exceeds a documented size limit
+	CodeTooBusy          Code = "too_busy"          // retry after RetryAfter
+	CodeUnavailable      Code = "unavailable"       // the server is starting, shutting down or out of a resource
+	CodeInternal         Code = "internal"          // a fault of the server; the log has the details under the same id
 )
 
-// Error is the one error type that crosses package borders. Message and Hint
-// are written for the caller and never hold anything internal; Err is for the
-// log only.
+// Error is the one error type that crosses package borders. Message and Hint are written for the
+// client and never contain internals; Err is for the log only.
 type Error struct {
 	Code       Code
-	Op         string        // what was being done, for the log: "engine.create"
-	Message    string        // what went wrong and why
-	Hint       string        // what to do about it; may be empty
-	Traceback  string        // the user's own Python frames, for deploy failures
-	Line       int           // line in the user's code, 1-based; 0 if unknown
+	Op         string        // the operation that failed, for the log: "engine.create"
+	Message    string        // what failed and why
+	Hint       string        // how to fix it; may be empty
+	Traceback  string        // frames of the user's own Python code, for a failed deploy
+	Line       int           // line in the user's code, from 1; 0 if unknown
 	RetryAfter time.Duration // for CodeTooBusy and CodeUnavailable
-	Err        error         // the cause; never shown to a client
+	Err        error         // cause; never shown to a client
 }
 
-// Error gives the whole story, for logs.
+// Error returns all fields that identify the failure, for logs.
 func (e *Error) Error() string {
 	s := string(e.Code) + ": " + e.Message
 	if e.Op != "" {
@@ -54,46 +52,46 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error of a code with a message for the caller.
+// Errorf returns an Error with a code and a message for the client.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// WithHint adds what to do about it and returns e.
+// WithHint sets the hint and returns e.
 func (e *Error) WithHint(hint string) *Error {
 	e.Hint = hint
 	return e
 }
 
-// Internal wraps an unexpected error. The caller sees only that something went
-// wrong here; err is for the log.
+// Internal wraps an unexpected error. The client sees only that the server failed; err is for the
+// log.
 func Internal(op string, err error) *Error {
 	return &Error{
 		Code:    CodeInternal,
 		Op:      op,
 		Message: "something went wrong inside the server",
-		Hint:    "try again; if it persists, give the error id to whoever operates the server",
+		Hint:    "try again; if the error persists, report its id to the operator of the server",
 		Err:     err,
 	}
 }
 
-// FunctionNameTakenError is the error for a function name that is in use.
+// FunctionNameTakenError returns the error for a function name that is in use.
 func FunctionNameTakenError(name string) *Error {
-	return Errorf(CodeAlreadyExists, "a function named %q exists already", name).
-		WithHint("update that function, or take another name")
+	return Errorf(CodeAlreadyExists, "a function named %q already exists", name).
+		WithHint("update that function, or choose another name")
 }
 
-// NoFunctionError is the error for a function name that is not in use.
+// NoFunctionError returns the error for a function name that is not in use.
 func NoFunctionError(name string) *Error {
 	return Errorf(CodeNotFound, "there is no function named %q", name).
-		WithHint("list the functions to see which there are")
+		WithHint("list the functions to see their names")
 }
 
-// CodeOf tells the code of err: that of the *Error in its chain, else
-// CodeInternal. It is empty for nil.
+// CodeOf returns the code of the *Error in the chain of err, or CodeInternal if there is none. It
+// is empty for nil.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
@@ -104,23 +102,26 @@ func CodeOf(err error) Code {
 	return CodeInternal
 }
 
+// AsError returns the first *Error in the chain of err.
 func AsError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
 
+// ShuttingDownError returns the error for a request that arrives while the server shuts down.
 func ShuttingDownError() error {
 	err := Errorf(CodeUnavailable, "the server is shutting down").WithHint("try again in a moment")
 	err.RetryAfter = time.Second
 	return err
 }
 
-// AbandonedError is the error of a caller whose patience ended before the run began.
+// AbandonedError returns the error for a run whose caller's context ended, for cause, before the
+// run began.
 func AbandonedError(cause error) error {
 	var err *Error
 	if errors.Is(cause, context.DeadlineExceeded) {
-		err = Errorf(CodeTooBusy, "the server is busy: the run did not get a place in the time that its caller gave it").
+		err = Errorf(CodeTooBusy, "the server is busy: the run could not start before the deadline of its caller").
 			WithHint("try again in a moment")
 		err.RetryAfter = BusyRetry
 	} else {
-		err = Errorf(CodeUnavailable, "the run was called off before it began")
+		err = Errorf(CodeUnavailable, "the run was cancelled before it started")
 	}
 	err.Err = cause
 	return err
@@ -128,3 +129,21 @@ func AbandonedError(cause error) error {
 
 // BusyRetry is the RetryAfter of CodeTooBusy errors.
 const BusyRetry = time.Second
+
+// NoJobError returns the error for a job name that is not in use.
+func NoJobError(name string) error {
+	return Errorf(CodeNotFound, "there is no job named %q", name).
+		WithHint("check the name; list the jobs to see their names")
+}
+
+// JobNameTakenError returns the error for a job name that is in use.
+func JobNameTakenError(name string) error {
+	return Errorf(CodeAlreadyExists, "a job named %q already exists", name).
+		WithHint("choose another name, or update that job")
+}
+
+// NoFunctionOfJobError returns the error for a job whose function does not exist.
+func NoFunctionOfJobError(name string) error {
+	return Errorf(CodeInvalidArgument, "the job's function %q does not exist", name).
+		WithHint("create the function, or change the job's spec.function")
+}

@@ -7,89 +7,83 @@ import (
 )
 
 const (
-	// IdempotencyPeriod is how long an idempotency key is remembered.
+	// IdempotencyPeriod is the time for which the store remembers an idempotency key.
 	IdempotencyPeriod = 24 * time.Hour
-	// ListedResult is the size in bytes up to which a result is told in a list;
-	// a page of large ones would not fit into memory.
+	// ListedResult is the size in bytes of the largest result that lists contain. A page of large
+	// results would not fit into memory.
 	ListedResult = 1 * KiB
 )
 
-// ErrLease says that an attempt is not, or no more, the one that may change an
-// execution: it was cancelled, has ended, or has been started anew.
-var ErrLease = errors.New("the execution is not held by this attempt")
+// ErrLease is the error for an attempt that does not hold the lease of its execution: the
+// execution was cancelled, has ended, or has a later attempt.
+var ErrLease = errors.New("the attempt does not hold the lease of the execution")
 
-// ExecutionStore keeps executions: those to be done, and those done. Writes are
-// one batch each, all or none, and durable when they return nil, but for those
-// of Record. What reads tell of an execution that was accepted is durable, too.
-// Methods are safe for concurrent use. Absent things, those of other tenants and
-// malformed ids are CodeNotFound errors. Slices given in must not change before
-// the call returns; slices returned belong to the caller.
+// ExecutionStore stores executions: those that are queued or running, and those that are done.
+// Each write is one batch, applied as a whole or not at all, and durable when it returns nil;
+// Record alone promises less. Reads return only durable states of accepted executions. Methods
+// may be called concurrently. For ids that are unknown, malformed or of another tenant the error
+// is CodeNotFound. Slices that are passed in must not change before the call returns; the caller
+// owns the slices that are returned.
 type ExecutionStore interface {
 	ExecutionQueue
 	ExecutionHistory
 }
 
-// ExecutionQueue keeps what was accepted and is not done.
+// ExecutionQueue stores executions that were accepted and are not done.
 type ExecutionQueue interface {
-	// Accept keeps queued executions of one tenant, which are no tasks, and gives
-	// their ids in order.
-	// Where a key is given that was seen before, within [IdempotencyPeriod], it
-	// keeps nothing: replayed is true and the ids are those of then if the
-	// request is the same, else the error is CodeConflict. Of those who come with
-	// the same key at once one is first.
+	// Accept stores queued executions of one tenant that are no tasks, and returns their ids in
+	// order. If key was used before, within [IdempotencyPeriod], nothing is stored: for the same
+	// request replayed is true and the ids are those of the first one, for a different request
+	// the error is CodeConflict. Of concurrent requests with the same key one is the first.
 	Accept(batch []Accepted, key *IdempotencyKey) (ids []string, replayed bool, err error)
-	// LookupKey gives the ids that a key stands for, none if it is new. One that
-	// came with another request is a CodeConflict error.
+	// LookupKey returns the ids that a key refers to, none if the key is new. For a key that was
+	// used with a different request the error is CodeConflict.
 	LookupKey(tenant Tenant, key IdempotencyKey) (ids []string, err error)
-	// Start makes queued executions running. refused tells in order which may not
-	// start, as ErrLease.
+	// Start changes queued executions to running. refused holds ErrLease, in order, for each
+	// execution that must not start.
 	Start(leases []Lease) (refused []error, err error)
-	// Finish ends attempts. Each execution given is as it shall stand: in a
-	// terminal state with its outcome, or queued again with NotBefore, the
-	// failures counted so far and the logs of the attempt. It counts only if the execution runs and Attempt
-	// is that of the lease. One that is to be queued again but was asked to cancel
-	// is cancelled as of now, and so is a task of an execution of a job that was.
+	// Finish ends attempts. Each execution is passed in its new state: terminal with its outcome,
+	// or queued again with NotBefore, the counts of failures so far and the logs of the attempt.
+	// It is stored only if the execution is running and Attempt is that of the lease. An
+	// execution that would be queued again is cancelled as of now if its cancellation was
+	// requested, or that of the execution of a job whose task it is.
 	Finish(ended []Execution, now time.Time) ([]FinishResult, error)
-	// Cancel makes a queued execution cancelled as of now, and keeps of a running
-	// one that it is to be. changed is false if it has ended or was asked to
-	// before. The execution is as it stands afterwards, without its logs.
+	// Cancel changes a queued execution to cancelled as of now, and stores the request to cancel
+	// a running one. changed is false if the execution has ended or its cancellation was
+	// requested before. The returned execution is in its new state, without logs.
 	Cancel(tenant Tenant, id string, now time.Time) (x Execution, changed bool, err error)
-	// EachUnfinished calls visit with each execution that is queued or running, per
-	// tenant in order of their ids, until visit fails, which must not
-	// call the store.
+	// EachUnfinished calls visit with each execution that is queued or running, for each tenant
+	// in the order of ids, until visit fails. visit must not call the store.
 	EachUnfinished(visit func(Execution) error) error
-	// GetArgs gets the args of an execution that is not done.
+	// GetArgs returns the args of an execution that is not done.
 	GetArgs(tenant Tenant, id string) ([]byte, error)
 }
 
-// ExecutionHistory keeps what is done, and finds executions.
+// ExecutionHistory stores executions that are done, and finds executions.
 type ExecutionHistory interface {
-	// Record keeps executions in their terminal states that were never queued, all
-	// or none. Those of KindRun may be lost with the process or the machine, if no
-	// other is with them: who waited for them knows their results.
+	// Record stores executions in their terminal states that were never queued, as a whole or not
+	// at all. A batch that holds only executions of KindRun may be lost with the process or the
+	// machine: the callers that waited for them have their results.
 	Record(batch []Execution) error
-	// GetExecution gets an execution with its result, without its logs.
+	// GetExecution returns an execution with its result, without its logs.
 	GetExecution(tenant Tenant, id string) (Execution, error)
-	// GetExecutions gets executions in the order of ids, nil for those that are not
-	// there, without logs and without results above [ListedResult].
+	// GetExecutions returns executions in the order of ids, nil for unknown ones, without logs
+	// and without results larger than [ListedResult].
 	GetExecutions(tenant Tenant, ids []string) ([]*Execution, error)
-	// GetLogs gets what the latest attempt of an execution wrote, nothing while it
-	// runs, and the execution as it was at the same moment, without its result.
+	// GetLogs returns the output of the latest attempt of an execution, none while the attempt
+	// runs, and the execution at the same moment, without its result.
 	GetLogs(tenant Tenant, id string) (Execution, Logs, error)
-	// ListExecutions gives up to limit executions that pass a filter, newest first, those
-	// accepted before the one with the id cursor, if it is not empty. They come
-	// without logs and without results above [ListedResult]. The next page
-	// begins at the last id given.
+	// ListExecutions returns up to limit executions that pass a filter, newest first, without
+	// logs and without results larger than [ListedResult]. If cursor is not empty, it starts
+	// after the execution with that id; so the last id of a page is the cursor of the next.
 	ListExecutions(tenant Tenant, filter Filter, cursor string, limit int) ([]Execution, error)
-	// SearchExecutions gives executions of a function or job that are done, those that
-	// started last first, and those that started at once in the order of their IDs,
-	// the greatest first. next is where the next page begins, nil if this is the
-	// last. If there is no such function or job the error is CodeNotFound.
+	// SearchExecutions returns executions of a function or job that are done, in descending order
+	// of their start and then of their ids. next is the start of the next page, nil on the last
+	// page. If there is no such function or job the error is CodeNotFound.
 	SearchExecutions(tenant Tenant, o SearchScan) (found []ExecutionSummary, next *SearchPosition, err error)
-	// Expire drops executions that are done and were accepted more than age ago,
-	// and beyond the newest keep of the server, and idempotency keys whose period
-	// is over. Age 0 is no bound, nor is a negative keep. Of many it keeps keep
-	// within a few per cent.
+	// Expire drops executions that are done and were accepted more than age ago, then the oldest
+	// beyond keep on the whole server, and idempotency keys whose period is over. An age of 0 and
+	// a negative keep are no bound. A large keep is exact to a few per cent.
 	Expire(now time.Time, age time.Duration, keep int) error
 }
 
@@ -99,11 +93,11 @@ type Accepted struct {
 	Args      []byte // JSON object
 }
 
-// IdempotencyKey marks requests of a tenant that are to be done once.
+// IdempotencyKey identifies requests of a tenant that must have an effect only once.
 type IdempotencyKey struct {
 	Key  string
-	Hash [32]byte  // of all of the request that must be the same
-	Now  time.Time // when the request came
+	Hash [32]byte  // of all that must be the same in a repeated request
+	Now  time.Time // time of the request
 }
 
 // Lease is an attempt that starts.
@@ -112,33 +106,33 @@ type Lease struct {
 	ID      string
 	Attempt int // one more than the execution's Attempt
 	Started time.Time
-	// JobExecution is of a task: the id of its execution of a job, if that has not
-	// started yet as far as is known. It starts with the task. Empty else.
+	// JobExecution is set only for a task: the id of its execution of a job, unless that is known
+	// to have started. That execution starts together with the task.
 	JobExecution string
 }
 
-// FinishResult tells what became of an attempt's end: the execution as it stands now,
-// without result and logs, or ErrLease if it did not count.
+// FinishResult is the result of Finish for one attempt: the execution in its new state, without
+// result and logs, or ErrLease if the end was not stored.
 type FinishResult struct {
 	Execution Execution
 	Err       error
-	// JobDone says that it was the last task of its execution of a job, which is
-	// done with it.
+	// JobDone reports that the task was the last of its execution of a job, which has therefore
+	// ended.
 	JobDone bool
 }
 
-// Filter chooses executions; its zero value chooses all. Times are those in the
-// ids, to the millisecond.
+// Filter selects executions; its zero value selects all. It compares the times in the ids, which
+// have a precision of a millisecond.
 type Filter struct {
-	Function string    // its name at the time; empty: any
+	Function string    // its name at the time of acceptance; empty: any
 	States   []State   // empty: any
-	After    time.Time // accepted at or after it; zero: any time
-	Before   time.Time // accepted before it; zero: any time
-	// TraceID is the trace that they belong to, see Caller; empty: any.
+	After    time.Time // accepted at or after this time; zero: any time
+	Before   time.Time // accepted before this time; zero: any time
+	// TraceID is the trace that the executions belong to, see [Caller]. Empty: any.
 	TraceID string
 }
 
-// Matches tells whether an execution is one that the filter chooses.
+// Matches reports whether the filter selects an execution.
 func (f Filter) Matches(x *Execution) bool {
 	return (f.Function == "" || f.Function == x.Function) &&
 		(f.TraceID == "" || f.TraceID == x.Caller.TraceID) &&

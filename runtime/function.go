@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Tenant names who a thing belongs to. Tenants see nothing of each other.
+// Tenant names the owner of functions, executions and jobs. A tenant sees nothing of other
+// tenants.
 type Tenant string
 
-// DefaultTenant owns everything on a server without tenants of its own.
+// DefaultTenant owns everything on a server that defines no tenants.
 const DefaultTenant Tenant = "default"
 
-// Function is a name under which code can be run. What is run is its current
-// [Version].
+// Function is a name under which code can be run. A run executes its current [Version].
 type Function struct {
-	ID      string // UUID, for life; names may change
+	ID      string // UUID; stays the same when the function is renamed
 	Tenant  Tenant
 	Name    string
 	Version uint64 // number of the current version, from 1
@@ -23,62 +23,62 @@ type Function struct {
 	Updated time.Time
 }
 
-// Version is one state of a function's code, context and limits. Versions
-// never change; the last [KeptVersions] are kept.
+// Version is one state of a function's code, context and limits. A version never changes; the
+// store holds the last [KeptVersions].
 type Version struct {
 	FunctionID string
 	Number     uint64 // from 1, without gaps, per function
-	Name       string // the function's name when this was deployed; names the file in tracebacks
+	Name       string // name of the function when the version was deployed; the file name in tracebacks
 	Source     []byte // Python, UTF-8
-	Context    []byte // JSON object, secrets included; nil means {}
+	Context    []byte // JSON object, including secrets; nil means {}
 	Limits     Limits
-	Retries    int // further attempts of runs in the background after failures of the function, 0 to [MaxRetries]
+	Retries    int // further attempts of background runs after failures of the function, 0 to [MaxRetries]
 	Created    time.Time
 }
 
-// KeptVersions is how many versions of a function are kept, the current one
-// included.
+// KeptVersions is the number of versions of a function that are stored, including the current
+// one.
 const KeptVersions = 10
 
-// FunctionSpec asks for a function to be created.
+// FunctionSpec is a request to create a function.
 type FunctionSpec struct {
 	Tenant  Tenant
 	Name    string
 	Source  []byte
 	Context json.RawMessage // JSON object; empty means {}
 	Limits  Limits
-	Retries int // see Version
-	// IdempotencyKey is that of [SubmitRequest].
+	Retries int // see [Version]
+	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
 
-// FunctionUpdate asks for changes to a function. Nil fields stay as they are.
+// FunctionUpdate is a request to change a function. Nil fields stay unchanged.
 type FunctionUpdate struct {
 	Tenant  Tenant
-	Name    string // the function's present name
+	Name    string // current name
 	NewName *string
 	Source  []byte
 	Context json.RawMessage
 	Timeout *time.Duration
 	Memory  *int64 // bytes
-	Retries *int   // see Version
-	// IdempotencyKey is that of [SubmitRequest].
+	Retries *int   // see [Version]
+	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
 
-// FunctionDeletion asks for a function to be removed.
+// FunctionDeletion is a request to delete a function.
 type FunctionDeletion struct {
 	Tenant Tenant
 	Name   string
-	// IdempotencyKey is that of [SubmitRequest].
+	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
 
-// MaxName is the longest function name, in bytes.
+// MaxName is the maximum length of a function name, in bytes.
 const MaxName = 128
 
-// ValidateName checks a function name: 1 to [MaxName] of A-Z a-z 0-9 - _ . and
-// not starting with a dot or a dash.
+// ValidateName checks a function name: 1 to [MaxName] characters of A-Z a-z 0-9 - _ . that do not
+// start with a dot or a dash.
 func ValidateName(name string) error {
 	ok := name != "" && len(name) <= MaxName && name[0] != '.' && name[0] != '-'
 	for i := 0; ok && i < len(name); i++ {
@@ -92,12 +92,13 @@ func ValidateName(name string) error {
 	return nil
 }
 
-// OnlyRenames tells whether nothing changes that a version has.
+// OnlyRenames reports whether the update changes nothing that is part of a version.
 func (u FunctionUpdate) OnlyRenames() bool {
 	return u.Source == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil
 }
 
-// NextVersion is the version that the update makes of the old one.
+// NextVersion returns the version after the update, where f is the updated function and old is
+// its version before.
 func (u FunctionUpdate) NextVersion(f Function, old Version) Version {
 	v := old
 	v.Number, v.Name, v.Created = f.Version, f.Name, f.Updated
@@ -119,7 +120,7 @@ func (u FunctionUpdate) NextVersion(f Function, old Version) Version {
 	return v
 }
 
-// Validate checks the request as far as that is possible without running the code.
+// Validate checks all of the request that can be checked without running the code.
 func (s FunctionSpec) Validate() error {
 	if s.Tenant == "" {
 		return Errorf(CodeInvalidArgument, "the tenant is missing")
@@ -139,14 +140,14 @@ func (s FunctionSpec) Validate() error {
 	return s.Limits.Validate()
 }
 
-// Validate checks the request as far as that is possible without running the code.
+// Validate checks all of the request that can be checked without running the code.
 func (u FunctionUpdate) Validate() error {
 	if err := ValidateName(u.Name); err != nil {
 		return err
 	}
 	if u.NewName == nil && u.OnlyRenames() {
 		return Errorf(CodeInvalidArgument, "the update changes nothing").
-			WithHint("give at least one of code, context, timeout, memory, retries and a new name")
+			WithHint("set at least one of code, context, timeout, memory, retries and a new name")
 	}
 	if u.NewName != nil {
 		if err := ValidateName(*u.NewName); err != nil {
@@ -164,4 +165,10 @@ func (u FunctionUpdate) Validate() error {
 		}
 	}
 	return ValidateObject("context", u.Context, MaxContext)
+}
+
+// FunctionDetail is a function with its current version.
+type FunctionDetail struct {
+	Function Function
+	Version  Version
 }

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// Job names a function and how to run it over many tasks. Its current
-// [JobSpec] is that of its newest revision.
+// Job names a function and how to run it over many tasks. Its Spec is that of its newest
+// revision.
 type Job struct {
-	ID          string // UUID, for life
+	ID          string // UUID
 	Tenant      Tenant
-	Name        string // unique in the tenant, for life
+	Name        string // unique within the tenant; never changes
 	DisplayName string
 	Labels      map[string]string
 	Revision    uint64 // number of the current revision, from 1 without gaps
@@ -24,8 +24,8 @@ type Job struct {
 	UpdatedBy   string
 }
 
-// JobRevision is one state of a job's spec. Revisions never change; the last
-// [KeptRevisions] are kept.
+// JobRevision is one state of a job's spec. A revision never changes; the store holds the last
+// [KeptRevisions].
 type JobRevision struct {
 	Number    uint64
 	Spec      JobSpec
@@ -35,98 +35,97 @@ type JobRevision struct {
 
 // Bounds of jobs.
 const (
-	// KeptRevisions is how many revisions of a job are kept, the current one
-	// included.
+	// KeptRevisions is the number of revisions of a job that are stored, including the current
+	// one.
 	KeptRevisions = 5
-	// MaxTasks is how many tasks one execution of a job may have. Their args have
-	// [MaxBulkArgs] bytes at most in all.
+	// MaxTasks is the maximum number of tasks in one execution of a job. Their args have at most
+	// [MaxBulkArgs] bytes in total.
 	MaxTasks = MaxBulk
-	// MaxJobName is the longest name of a job, in bytes: lower-case letters,
-	// digits and hyphens, beginning and ending with a letter or a digit.
+	// MaxJobName is the maximum length of a job name in bytes. A name consists of lower-case
+	// letters, digits and hyphens, and starts and ends with a letter or a digit.
 	MaxJobName = 49
-	// MaxEnv is how many bytes the names and values of the environment of a run
-	// may have in all.
+	// MaxEnv is the maximum size of all names and values of the environment of a run, in bytes.
 	MaxEnv = 64 * KiB
-	// MaxTriggers is how many triggers a job may have.
+	// MaxTriggers is the maximum number of triggers of a job.
 	MaxTriggers = 20
 )
 
-// JobSpec says what a job runs and how.
+// JobSpec defines what a job runs and how.
 type JobSpec struct {
 	Function string // name
 	Disabled bool   // no execution can be started
-	// Memory, in bytes, and Timeout are those of a task; zero: the function's own.
+	// Memory (bytes) and Timeout are the limits of a task. Zero: those of the function.
 	Memory  int64
 	Timeout time.Duration
-	// MaxRetries is how many further attempts a task gets after the function
-	// failed, 0 to [MaxRetries].
+	// MaxRetries is the number of further attempts of a task after failures of the function, 0 to
+	// [MaxRetries].
 	MaxRetries int
-	// MaxConcurrentTasks is how many tasks of one execution run at once; zero: as
-	// many as there is room for.
+	// MaxConcurrentTasks is the maximum number of tasks of one execution that run at once. Zero:
+	// no bound.
 	MaxConcurrentTasks int
 	Env                []EnvVar
 	Triggers           []Trigger
 }
 
-// EnvVar is an environment variable that a run sees.
+// EnvVar is an environment variable of a run.
 type EnvVar struct {
 	Name   string
 	Value  string
 	Secret bool // the value is never shown
 }
 
-// TriggerType says what starts executions of a job.
-type TriggerType string
-
-// The types of triggers.
-const (
-	TriggerHTTP      TriggerType = "http"       // a request, which waits for the end
-	TriggerHTTPAsync TriggerType = "http-async" // a request; the end is told to CallbackURL
-	TriggerCron      TriggerType = "cron"       // a schedule
-)
-
-// MissedTicks says what becomes of ticks of a schedule at which no server was
-// running.
-type MissedTicks string
-
-// The policies for missed ticks.
-const (
-	MissedSkip    MissedTicks = "skip"    // nothing
-	MissedCatchUp MissedTicks = "catchup" // one start for all of them
-)
-
-// Trigger starts executions of a job.
-type Trigger struct {
-	ID       string // unique in the job
-	Type     TriggerType
-	Disabled bool
-	Path     string // of TriggerHTTP and TriggerHTTPAsync: below the job's triggers, without slashes around it
-	// Schedule, TimeZone (IANA; empty: UTC) and Missed are of TriggerCron. Schedule
-	// has five fields or is one of @hourly, @daily and so on.
-	Schedule string
-	TimeZone string
-	Missed   MissedTicks
-	// CallbackURL and CallbackSecret are of TriggerHTTPAsync, Retry is how often a
-	// callback that failed is tried again.
-	CallbackURL    string
-	CallbackSecret string
-	Retry          int
-	Tasks          []json.RawMessage // what a schedule runs, and a request that brings no tasks of its own
-	Timeout        time.Duration     // how long a request of TriggerHTTP waits for the end; zero: the default
-}
-
-// Equal tells whether two specs say the same. Tasks of triggers are compared as
-// they are kept.
+// Equal reports whether two specs have the same JSON encoding.
 func (s *JobSpec) Equal(other *JobSpec) bool {
 	a, failed := json.Marshal(s)
 	b, err := json.Marshal(other)
 	return failed == nil && err == nil && bytes.Equal(a, b)
 }
 
-// Clone shares nothing with j that the Engine changes, or keeps.
+// Clone returns a copy that shares with j no map or slice that the Engine changes or stores.
 func (j Job) Clone() Job {
 	j.Labels = maps.Clone(j.Labels)
 	j.Spec.Env = slices.Clone(j.Spec.Env)
 	j.Spec.Triggers = slices.Clone(j.Spec.Triggers)
 	return j
+}
+
+// Masked replaces a secret wherever a job is shown. In an update it means the stored secret.
+const Masked = "***"
+
+// Unmask replaces masked secrets by those in stored: values of environment variables by the name
+// of the variable, and secrets of triggers by the id of the trigger.
+func (s *JobSpec) Unmask(stored *JobSpec) error {
+	values, secrets := make(map[string]string), make(map[string]string)
+	if stored != nil {
+		for _, v := range stored.Env {
+			values[v.Name] = v.Value
+		}
+		for _, t := range stored.Triggers {
+			secrets[t.ID] = t.CallbackSecret
+		}
+	}
+	for i := range s.Env {
+		v := &s.Env[i]
+		if !v.Secret || v.Value != Masked {
+			continue
+		}
+		value, known := values[v.Name]
+		if !known {
+			return Errorf(CodeInvalidArgument, "the value of the environment variable %s is %s, but no value is stored for it", v.Name, Masked).
+				WithHint("send its value")
+		}
+		v.Value = value
+	}
+	for i := range s.Triggers {
+		t := &s.Triggers[i]
+		if t.CallbackSecret != Masked {
+			continue
+		}
+		if secrets[t.ID] == "" {
+			return Errorf(CodeInvalidArgument, "trigger %s: its callbackSecret is %s, but no secret is stored for it", t.ID, Masked).
+				WithHint("send a secret, or leave it out to have one generated")
+		}
+		t.CallbackSecret = secrets[t.ID]
+	}
+	return nil
 }

@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of jobs that are not in their types.
+// Further bounds of jobs.
 const (
-	// MaxConcurrentTasks is how many tasks at once a job may ask for.
+	// MaxConcurrentTasks is the maximum value of [JobSpec.MaxConcurrentTasks].
 	MaxConcurrentTasks = 10_000
-	// MaxTriggerTasks is how many bytes the tasks of all triggers of a job may have.
+	// MaxTriggerTasks is the maximum size of the tasks of all triggers of a job, in bytes.
 	MaxTriggerTasks = 1 * MiB
 
 	maxDisplayName = 256 // bytes
@@ -17,7 +17,7 @@ const (
 	maxLabel       = 256 // bytes of a key, and of a value
 )
 
-// ValidateJobName checks a job's name; see [MaxJobName].
+// ValidateJobName checks the name of a job; see [MaxJobName].
 func ValidateJobName(name string) error {
 	edge := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
 	ok := name != "" && len(name) <= MaxJobName && edge(name[0]) && edge(name[len(name)-1])
@@ -26,12 +26,12 @@ func ValidateJobName(name string) error {
 	}
 	if !ok {
 		return Errorf(CodeInvalidArgument, "the job name is not valid").
-			WithHint("use 1 to 49 of the characters a-z 0-9 - and begin and end with a letter or a digit")
+			WithHint("use 1 to 49 of the characters a-z 0-9 - and start and end with a letter or a digit")
 	}
 	return nil
 }
 
-// ValidateJob checks what is asked for, as far as it can be told without the store.
+// ValidateJob checks all of a job that can be checked without the store.
 func ValidateJob(j *Job) error {
 	if j.Tenant == "" {
 		return Errorf(CodeInvalidArgument, "the tenant is missing")
@@ -40,21 +40,22 @@ func ValidateJob(j *Job) error {
 		return err
 	}
 	if !isText(j.DisplayName, maxDisplayName) {
-		return Errorf(CodeInvalidArgument, "the display name is not valid").WithHint("give text of at most 256 bytes")
+		return Errorf(CodeInvalidArgument, "the display name is not valid").WithHint("use text of at most 256 bytes")
 	}
 	if len(j.Labels) > maxLabels {
 		return Errorf(CodeInvalidArgument, "there are %d labels, at most %d are allowed", len(j.Labels), maxLabels)
 	}
 	for key, value := range j.Labels {
 		if key == "" || !isText(key, maxLabel) || !isText(value, maxLabel) {
-			return Errorf(CodeInvalidArgument, "the label %.300q is not valid", key).WithHint("give keys and values that are text of at most 256 bytes")
+			return Errorf(CodeInvalidArgument, "the label %.300q is not valid", key).WithHint("use keys and values that are text of at most 256 bytes")
 		}
 	}
 	return j.Spec.check()
 }
 
-func isText(text string, most int) bool {
-	return len(text) <= most && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
+// isText reports whether text is UTF-8 without NUL characters and has at most limit bytes.
+func isText(text string, limit int) bool {
+	return len(text) <= limit && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
 }
 
 func (s *JobSpec) check() error {
@@ -72,7 +73,7 @@ func (s *JobSpec) check() error {
 	}
 	if s.MaxConcurrentTasks < 0 || s.MaxConcurrentTasks > MaxConcurrentTasks {
 		return Errorf(CodeInvalidArgument, "%d concurrent tasks are out of bounds", s.MaxConcurrentTasks).
-			WithHint("give a number between 1 and 10000, or 0 for no bound")
+			WithHint("use a number between 1 and 10000, or 0 for no bound")
 	}
 	if err := s.checkEnv(); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (s *JobSpec) checkEnv() error {
 			return err
 		}
 		if _, twice := env[v.Name]; twice {
-			return Errorf(CodeInvalidArgument, "the environment variable %s is there twice", v.Name)
+			return Errorf(CodeInvalidArgument, "the environment variable %s is set twice", v.Name)
 		}
 		env[v.Name] = v.Value
 	}
@@ -98,7 +99,7 @@ func (s *JobSpec) checkTriggers() error {
 	if len(s.Triggers) > MaxTriggers {
 		return Errorf(CodeInvalidArgument, "there are %d triggers, at most %d are allowed", len(s.Triggers), MaxTriggers)
 	}
-	ids, paths, sum := make(map[string]bool), make(map[string]bool), 0
+	ids, paths, total := make(map[string]bool), make(map[string]bool), 0
 	for i, t := range s.Triggers {
 		if err := checkTrigger(i, t); err != nil {
 			return err
@@ -114,10 +115,10 @@ func (s *JobSpec) checkTriggers() error {
 			paths[t.Path] = true
 		}
 		for _, task := range t.Tasks {
-			sum += len(task)
+			total += len(task)
 		}
-		if sum > MaxTriggerTasks {
-			return Errorf(CodeTooLarge, "the tasks of triggers have more than the %d bytes that they may have in all", MaxTriggerTasks)
+		if total > MaxTriggerTasks {
+			return Errorf(CodeTooLarge, "the tasks of all triggers exceed %d bytes in total", MaxTriggerTasks)
 		}
 		if err := checkTasks(t.Tasks, MaxTriggerTasks); err != nil {
 			return err

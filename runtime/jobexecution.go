@@ -6,37 +6,37 @@ import (
 	"time"
 )
 
-// StatePending is on the way from queued to running: the first tasks of an
-// execution of a job are about to start. No other execution is ever in it.
+// StatePending lies between queued and running: the first tasks of an execution of a job are
+// about to start. No other execution is ever in this state.
 const StatePending State = "pending"
 
-// JobExecution is one execution of a job: a list of tasks, each of which is an
-// [Execution] of the job's function.
+// JobExecution is one execution of a job: a list of tasks, each of which is an [Execution] of the
+// job's function.
 type JobExecution struct {
-	ID         string // UUIDv7; its time is when the execution was accepted
-	Name       string // what it is called within its job: the caller's choice, else ID
+	ID         string // UUIDv7; its time is the time of acceptance
+	Name       string // unique within the job: chosen by the caller, else ID
 	Tenant     Tenant
 	JobID      string
 	Job        string // name
-	Revision   uint64 // of the job, when it was accepted
+	Revision   uint64 // of the job, at the time of acceptance
 	FunctionID string
-	Function   string // name, when it was accepted
+	Function   string // name at the time of acceptance
 	State      State
 	Created    time.Time
-	Started    time.Time // of its first task; zero before
+	Started    time.Time // start of the first task; zero before
 	Finished   time.Time
 	Updated    time.Time
 
 	Caller
-	Trigger string // id of the trigger that started it; empty: none did
+	Trigger string // id of the trigger that started it; empty: none
 
-	Parallelism    int   // how many tasks may run at once; zero: no bound
-	MemoryOverride int64 // bytes; zero: none was asked for
-	// EnvOverride are the environment variables that this execution asked for, by
-	// name; those of the job are beneath them.
+	Parallelism    int   // maximum number of tasks that run at once; 0: no bound
+	MemoryOverride int64 // bytes that the caller requested; 0: none
+	// EnvOverride holds the environment variables that the caller requested, by name. They take
+	// precedence over those of the job.
 	EnvOverride map[string]string
-	// Memory (bytes), Timeout, MaxRetries and Env are what tasks get, all said and
-	// done.
+	// Memory (bytes), Timeout, MaxRetries and Env are what each task gets, with all overrides
+	// applied.
 	Memory     int64
 	Timeout    time.Duration
 	MaxRetries int
@@ -44,26 +44,26 @@ type JobExecution struct {
 
 	Stats           TaskCounts
 	CancelRequested bool
-	// Callback is who is told of the end, nil if nobody.
+	// Callback is notified of the end; nil: there is none.
 	Callback *Callback
 }
 
-// TaskCounts counts the tasks of an execution. What Succeeded, Failed, Cancelled and
-// Running leave of Total has not started, or waits for another attempt.
+// TaskCounts counts the tasks of an execution. The tasks in Total that are not in Succeeded,
+// Failed, Cancelled or Running have not started, or wait for another attempt.
 type TaskCounts struct {
 	Total     int
 	Succeeded int
-	Failed    int // timed out ones among them
+	Failed    int // includes TimedOut
 	TimedOut  int
 	Cancelled int
 	Running   int
-	Retried   int // tasks that were queued again after an attempt had failed or was lost: each once
+	Retried   int // tasks that were queued again after an attempt failed or was lost; each counts once
 }
 
-// Ended is how many tasks are done.
+// Ended returns the number of tasks that are done.
 func (s TaskCounts) Ended() int { return s.Succeeded + s.Failed + s.Cancelled }
 
-// Count counts the end of a task.
+// Count counts a task that has ended in a state.
 func (s *TaskCounts) Count(state State) {
 	switch state {
 	case StateSucceeded:
@@ -78,7 +78,7 @@ func (s *TaskCounts) Count(state State) {
 	}
 }
 
-// End is the state in which an execution of a job ends whose tasks are all done.
+// End returns the terminal state of an execution of a job whose tasks are all done.
 func (x *JobExecution) End() State {
 	switch s := x.Stats; {
 	case x.CancelRequested, s.Cancelled == s.Total:
@@ -91,52 +91,21 @@ func (x *JobExecution) End() State {
 	return StateFailed
 }
 
-// Callback is who is told of the end of an execution of a job.
+// Callback is the receiver that a job notifies of the end of an execution.
 type Callback struct {
 	URL    string
 	Secret string
-	Retry  int
+	Retry  int // further attempts after the first has failed
 }
 
-// TaskOf says which task of which execution of a job an [Execution] is.
+// TaskOf identifies a task of an execution of a job.
 type TaskOf struct {
-	JobExecution string // its ID
+	JobExecution string // ID of the execution of the job
 	Index        int    // from 0
 }
 
-// JobStartRequest asks for an execution of a job.
-type JobStartRequest struct {
-	Tenant Tenant
-	Caller Caller
-	Job    string // name
-	// Tasks are the args of the tasks, JSON objects, 1 to [MaxTasks].
-	Tasks       []json.RawMessage
-	Name        string            // see JobExecution; empty: its ID
-	Env         map[string]string // on top of the job's
-	Memory      int64             // bytes, at most the job's; zero: the job's
-	Parallelism int               // at most the job's MaxConcurrentTasks, if it has that; zero: the job's
-	// IdempotencyKey is that of [SubmitRequest].
-	IdempotencyKey string
-	// NoQueue refuses with CodeTooBusy, and keeps nothing, if the first task
-	// cannot start now.
-	NoQueue bool
-	// Trigger is the id of the trigger that asks; empty: none does.
-	Trigger  string
-	Callback *Callback
-	// Tick is for which tick of the trigger's schedule it asks, zero if for none.
-	// No tick starts an execution after it, or a later one, has: that is
-	// [ErrTick].
-	Tick time.Time
-}
-
-// JobAcceptance is the answer to a [JobStartRequest].
-type JobAcceptance struct {
-	Execution JobExecution
-	Replayed  bool // the request came before, by its idempotency key
-}
-
-// NewJobExecution is what a request asks of a job, whose function runs a program
-// by now.
+// NewJobExecution returns the queued execution that a request starts of a job whose function
+// currently runs program p.
 func NewJobExecution(job Job, r JobStartRequest, p *Program) JobExecution {
 	s := &job.Spec
 	limits := p.Limits.WithDefaults()
@@ -173,7 +142,7 @@ func NewJobExecution(job Job, r JobStartRequest, p *Program) JobExecution {
 	return x
 }
 
-// TaskCaller is who asks for the tasks: the job does.
+// TaskCaller returns the caller of the tasks, which is the job.
 func (x *JobExecution) TaskCaller() Caller {
 	c := x.Caller
 	c.RID = JobRID(x.JobID)
@@ -183,7 +152,8 @@ func (x *JobExecution) TaskCaller() Caller {
 	return c
 }
 
-// Tasks are the executions that it is made of.
+// Tasks returns the queued executions of the tasks, where version is the current version of the
+// function.
 func (x *JobExecution) Tasks(version uint64, args []json.RawMessage) []Accepted {
 	caller := x.TaskCaller()
 	all := make([]Accepted, len(args))
@@ -196,9 +166,9 @@ func (x *JobExecution) Tasks(version uint64, args []json.RawMessage) []Accepted 
 	return all
 }
 
-// With an execution of a job that is done the results of its first tasks are
-// told, in full as far as all of them fit.
+// The response for an execution of a job that is done contains the results of its first tasks,
+// within these bounds.
 const (
 	MaxJobResults     = 1000    // tasks
-	MaxJobResultBytes = 4 * MiB // of all their results
+	MaxJobResultBytes = 4 * MiB // of all these results together
 )

@@ -4,16 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
-// Validate checks what can be told from the request alone.
+// Validate checks all of the request that can be checked without the store.
 func (r *JobStartRequest) Validate() error {
 	switch n := len(r.Tasks); {
 	case n == 0:
-		return Errorf(CodeInvalidArgument, "there are no tasks").WithHint("give an array of at least one JSON object")
+		return Errorf(CodeInvalidArgument, "there are no tasks").WithHint("send an array of at least one JSON object")
 	case n > MaxTasks:
-		return Errorf(CodeTooLarge, "%d tasks are asked for, at most %d can be in one execution", n, MaxTasks).
+		return Errorf(CodeTooLarge, "%d tasks were requested, at most %d are allowed in one execution", n, MaxTasks).
 			WithHint("start several executions")
 	}
 	if err := ValidateIdempotencyKey(r.IdempotencyKey); err != nil {
@@ -28,7 +29,7 @@ func (r *JobStartRequest) Validate() error {
 		return err
 	}
 	if r.Parallelism < 0 {
-		return Errorf(CodeInvalidArgument, "a parallelism of %d is out of bounds", r.Parallelism).WithHint("give a positive number of tasks")
+		return Errorf(CodeInvalidArgument, "a parallelism of %d is out of bounds", r.Parallelism).WithHint("use a positive number of tasks")
 	}
 	for name, value := range r.Env {
 		if err := checkEnvVar(name, value); err != nil {
@@ -38,30 +39,31 @@ func (r *JobStartRequest) Validate() error {
 	return Limits{Memory: r.Memory}.Validate()
 }
 
-// ValidateAgainst checks what is asked of a job whose function has so much memory.
+// ValidateAgainst checks the request against the spec of the job and the memory of its function
+// in bytes.
 func (r *JobStartRequest) ValidateAgainst(s *JobSpec, memory int64) error {
-	most := s.Memory
-	if most == 0 {
-		most = memory
+	limit := s.Memory
+	if limit == 0 {
+		limit = memory
 	}
-	if r.Memory > most {
-		return Errorf(CodeInvalidArgument, "memory of %d MB is more than the %d MB of the job", r.Memory/MiB, most/MiB).
+	if r.Memory > limit {
+		return Errorf(CodeInvalidArgument, "memory of %d MB is more than the %d MB of the job", r.Memory/MiB, limit/MiB).
 			WithHint("ask for less, or give the job more memory")
 	}
-	if most := s.MaxConcurrentTasks; most != 0 && r.Parallelism > most {
-		return Errorf(CodeInvalidArgument, "a parallelism of %d is more than the %d concurrent tasks of the job", r.Parallelism, most).
+	if limit := s.MaxConcurrentTasks; limit != 0 && r.Parallelism > limit {
+		return Errorf(CodeInvalidArgument, "a parallelism of %d is more than the %d concurrent tasks of the job", r.Parallelism, limit).
 			WithHint("ask for less, or let the job run more tasks at once")
 	}
 	return nil
 }
 
-// checkTasks checks the args of tasks: JSON objects, with so many bytes in all.
-func checkTasks(tasks []json.RawMessage, most int) error {
-	sum := 0
+// checkTasks checks the args of tasks: JSON objects of at most limit bytes in total.
+func checkTasks(tasks []json.RawMessage, limit int) error {
+	total := 0
 	for i, args := range tasks {
-		if sum += len(args); sum > most {
-			return Errorf(CodeTooLarge, "the tasks have more than the %d bytes that they may have in all", most).
-				WithHint("start several executions, or let tasks fetch what is large")
+		if total += len(args); total > limit {
+			return Errorf(CodeTooLarge, "the tasks exceed %d bytes in total", limit).
+				WithHint("start several executions, or let tasks fetch large data themselves")
 		}
 		if err := ValidateObject(fmt.Sprintf("task %d", i), args, MaxArgs); err != nil {
 			return err
@@ -70,7 +72,7 @@ func checkTasks(tasks []json.RawMessage, most int) error {
 	return nil
 }
 
-// checkExecutionName checks what an execution of a job is to be called.
+// checkExecutionName checks the name of an execution of a job.
 func checkExecutionName(name string) error {
 	if len(name) > MaxName || !isToken(name) {
 		return Errorf(CodeInvalidArgument, "the executionId is not valid").
@@ -91,19 +93,49 @@ func checkEnvVar(name, value string) error {
 	}
 	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
 		return Errorf(CodeInvalidArgument, "the value of the environment variable %s is not text", name).
-			WithHint("give UTF-8 without NUL characters")
+			WithHint("use UTF-8 without NUL characters")
 	}
 	return nil
 }
 
+// ValidateEnvSize checks the size of an environment; see [MaxEnv].
 func ValidateEnvSize(env map[string]string) error {
-	sum := 0
+	size := 0
 	for name, value := range env {
-		sum += len(name) + len(value)
+		size += len(name) + len(value)
 	}
-	if sum > MaxEnv {
-		return Errorf(CodeTooLarge, "the environment has %d bytes, %d are allowed", sum, MaxEnv).
+	if size > MaxEnv {
+		return Errorf(CodeTooLarge, "the environment has %d bytes, %d are allowed", size, MaxEnv).
 			WithHint("pass data as the args of tasks")
 	}
 	return nil
+}
+
+// JobStartRequest is a request to start an execution of a job.
+type JobStartRequest struct {
+	Tenant Tenant
+	Caller Caller
+	Job    string // name
+	// Tasks holds the args of each task: 1 to [MaxTasks] JSON objects.
+	Tasks       []json.RawMessage
+	Name        string            // see [JobExecution]; empty: its ID
+	Env         map[string]string // added to those of the job
+	Memory      int64             // bytes, at most the job's; 0: the job's
+	Parallelism int               // at most the job's MaxConcurrentTasks, if set; 0: the job's
+	// IdempotencyKey: see [SubmitRequest].
+	IdempotencyKey string
+	// NoQueue returns CodeTooBusy, and stores nothing, if the first task cannot start now.
+	NoQueue bool
+	// Trigger is the id of the trigger that sends the request. Empty: none does.
+	Trigger  string
+	Callback *Callback
+	// Tick is the tick of the trigger's schedule that the request starts. Zero: none. Once a tick
+	// has started its execution, a request for the same or an earlier tick returns [ErrTick].
+	Tick time.Time
+}
+
+// JobAcceptance is the response to a [JobStartRequest].
+type JobAcceptance struct {
+	Execution JobExecution
+	Replayed  bool // an earlier request with the same idempotency key started it
 }

@@ -5,26 +5,25 @@ import (
 	"sync"
 )
 
-// LogBuffer collects what one run writes to stdout and stderr, up to a limit.
-// One goroutine writes; any number may read along. The zero value keeps nothing:
-// see NewLogBuffer and Reset.
+// LogBuffer collects the output of one run to stdout and stderr, up to a limit. One goroutine
+// writes; any number may read at the same time. The zero value has a limit of 0: see
+// [NewLogBuffer] and [LogBuffer.Reset].
 type LogBuffer struct {
 	mu      sync.Mutex
 	limit   int
 	logs    Logs
-	dropped int64         // bytes beyond the limit
-	ended   bool          // nothing is added any more
-	changed chan struct{} // closed at the next change; nil: nobody waits for it
+	dropped int64 // bytes beyond the limit
+	ended   bool  // nothing is added any more
+	changed nextChange
 }
 
-// NewLogBuffer makes a buffer that keeps so many bytes.
+// NewLogBuffer returns a buffer with a limit in bytes.
 func NewLogBuffer(limit int64) *LogBuffer { return &LogBuffer{limit: int(limit)} }
 
-// Reset makes the buffer a new one. Nobody may read it any more.
+// Reset empties the buffer for another run. No goroutine may read it any more.
 func (b *LogBuffer) Reset(limit int64) { *b = LogBuffer{limit: int(limit)} }
 
-// Append keeps of what was written to a stream (1 stdout, 2 stderr) what the
-// limit has room for.
+// Append adds output to a stream (1 stdout, 2 stderr), as far as the limit allows.
 func (b *LogBuffer) Append(stream uint8, p []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -39,14 +38,14 @@ func (b *LogBuffer) Append(stream uint8, p []byte) {
 		return
 	}
 	if n := len(b.logs.Marks); n == 0 || b.logs.Marks[n-1].Stream != stream {
-		// Every mark comes with a byte at least, so the limit bounds them too.
+		// Every mark belongs to at least one byte, so the limit bounds the marks too.
 		b.logs.Marks = append(b.logs.Marks, LogMark{Offset: len(b.logs.Data), Stream: stream})
 	}
 	b.logs.Data = append(b.logs.Data, p...)
-	b.tell()
+	b.changed.notify()
 }
 
-// AppendAll adds what was collected elsewhere.
+// AppendAll adds output that was collected elsewhere.
 func (b *LogBuffer) AppendAll(logs Logs) {
 	b.mu.Lock()
 	b.logs.Truncated = b.logs.Truncated || logs.Truncated
@@ -60,8 +59,7 @@ func (b *LogBuffer) AppendAll(logs Logs) {
 	}
 }
 
-// End gives what was collected, with a line where it was cut. Nothing is added
-// any more.
+// End returns the output, with a line that reports a cut. Nothing is added after it.
 func (b *LogBuffer) End() Logs {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,31 +69,38 @@ func (b *LogBuffer) End() Logs {
 			b.logs.Truncated = true
 			b.logs.Data = fmt.Appendf(b.logs.Data, "\n[log truncated: %d more bytes were written; the limit is %d]\n", b.dropped, b.limit)
 		}
-		b.tell()
+		b.changed.notify()
 	}
 	return b.logs
 }
 
-// tell lets those know who wait for a change. The lock is held.
-func (b *LogBuffer) tell() {
-	if b.changed != nil {
-		close(b.changed)
-		b.changed = nil
+// nextChange is a channel that is closed at the next change of a state. It exists only while a
+// reader waits for it. The mutex of the state guards it.
+type nextChange struct{ c chan struct{} }
+
+func (n *nextChange) wait() <-chan struct{} {
+	if n.c == nil {
+		n.c = make(chan struct{})
+	}
+	return n.c
+}
+
+func (n *nextChange) notify() {
+	if n.c != nil {
+		close(n.c)
+		n.c = nil
 	}
 }
 
-// Page gives what was collected so far, from a position on, and a channel that is
-// closed when that changes; nil if it does not.
+// Page returns the output so far, from a position on, and a channel that is closed at the next
+// change, nil if there will be none.
 func (b *LogBuffer) Page(attempt int, from LogPosition) (LogPage, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// What is added goes behind what is given here, and does not change it.
+	// Later output is appended after the slices returned here and does not change them.
 	p := NewLogPage(attempt, b.logs, from)
 	if b.ended {
 		return p, nil
 	}
-	if b.changed == nil {
-		b.changed = make(chan struct{})
-	}
-	return p, b.changed
+	return p, b.changed.wait()
 }

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// streams tells of each byte which stream it is of, as the marks say.
+// streams returns the stream of each byte of the logs, according to the marks.
 func streams(l Logs) []byte {
 	all := make([]byte, len(l.Data))
 	for i, m := range l.Marks {
@@ -27,32 +27,32 @@ func streams(l Logs) []byte {
 	return all
 }
 
-// Whatever is written, pages from any position tell what is behind it and of which
-// stream it is, and what a reader was told before does not change.
+// TestLogBuffer writes at random. Pages from any position contain what follows it, with the right
+// streams, and a page that a reader has does not change.
 func TestLogBuffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(0, 60).Draw(t, "limit")
 		b := NewLogBuffer(int64(limit))
-		var data, of []byte // as they should be
+		var data, of []byte // the expected bytes and their streams
 		dropped := 0
-		var told []Logs
+		var pages []Logs
 		var copies [][]byte
-		look := func(what []byte) {
+		readPage := func(data []byte) {
 			attempt := rapid.IntRange(1, 2).Draw(t, "attempt")
-			from := LogPosition{rapid.IntRange(0, 2).Draw(t, "position's attempt"), rapid.IntRange(-5, len(what)+5).Draw(t, "offset")}
+			from := LogPosition{rapid.IntRange(0, 2).Draw(t, "position's attempt"), rapid.IntRange(-5, len(data)+5).Draw(t, "offset")}
 			p, _ := b.Page(attempt, from)
 			at := 0
 			if from.Attempt == attempt {
-				at = min(max(from.Offset, 0), len(what))
+				at = min(max(from.Offset, 0), len(data))
 			}
-			if !bytes.Equal(p.Logs.Data, what[at:]) || p.Attempt != attempt || p.Next != (LogPosition{attempt, len(what)}) {
-				t.Fatalf("from %+v of attempt %d: %+v, want %q", from, attempt, p, what[at:])
+			if !bytes.Equal(p.Logs.Data, data[at:]) || p.Attempt != attempt || p.Next != (LogPosition{attempt, len(data)}) {
+				t.Fatalf("from %+v of attempt %d: %+v, want %q", from, attempt, p, data[at:])
 			}
-			// The line about what was cut follows the last stream, if there is any.
+			// The line that reports a cut belongs to the last stream, if there is any.
 			if got := streams(p.Logs); len(of) > at && !bytes.Equal(got[:len(of)-at], of[at:]) {
 				t.Fatalf("from %+v: streams %v, want %v", from, got, of[at:])
 			}
-			told, copies = append(told, p.Logs), append(copies, bytes.Clone(p.Logs.Data))
+			pages, copies = append(pages, p.Logs), append(copies, bytes.Clone(p.Logs.Data))
 		}
 		for range rapid.IntRange(0, 20).Draw(t, "writes") {
 			stream := uint8(rapid.IntRange(1, 2).Draw(t, "stream"))
@@ -62,37 +62,36 @@ func TestLogBuffer(t *testing.T) {
 			data = append(data, p[:room]...)
 			of = append(of, bytes.Repeat([]byte{stream}, room)...)
 			dropped += len(p) - room
-			clear(p) // it is the guest's memory
-			look(data)
+			clear(p) // the guest reuses its memory
+			readPage(data)
 		}
 		logs := b.End()
 		if dropped > 0 {
 			data = fmt.Appendf(data, "\n[log truncated: %d more bytes were written; the limit is %d]\n", dropped, limit)
 		}
 		if !bytes.Equal(logs.Data, data) || logs.Truncated != (dropped > 0) {
-			t.Fatalf("ended as %+v, want %q", logs, data)
+			t.Fatalf("End returned %+v, want %q", logs, data)
 		}
 		b.Append(1, []byte("late"))
 		if diff := cmp.Diff(logs, b.End()); diff != "" {
 			t.Fatal(diff)
 		}
-		look(data)
-		for i, l := range told {
+		readPage(data)
+		for i, l := range pages {
 			if !bytes.Equal(l.Data, copies[i]) {
-				t.Fatalf("%q was told and became %q", copies[i], l.Data)
+				t.Fatalf("a page contained %q and changed to %q", copies[i], l.Data)
 			}
 		}
 
 		again := NewLogBuffer(1 << 10)
 		again.AppendAll(logs)
 		if got := again.End(); len(logs.Marks) > 0 && !cmp.Equal(got, logs) {
-			t.Fatalf("a copy has %+v, want %+v", got, logs)
+			t.Fatalf("the copy contains %+v, want %+v", got, logs)
 		}
 	})
 }
 
-// A buffer that is full of switches between streams takes no more than its limit
-// of marks.
+// TestMarksAreBounded switches the stream with each byte: the limit bounds the marks too.
 func TestMarksAreBounded(t *testing.T) {
 	b := NewLogBuffer(1000)
 	for i := range 5000 {
@@ -103,8 +102,8 @@ func TestMarksAreBounded(t *testing.T) {
 	}
 }
 
-// Readers who wait for changes while one writes are told each byte once, and
-// nobody waits for ever.
+// TestReadersOfALogBuffer has readers wait for changes while one goroutine writes: each gets
+// every byte once, and none waits for ever.
 func TestReadersOfALogBuffer(t *testing.T) {
 	for round := range 50 {
 		b := NewLogBuffer(20_000)
@@ -131,7 +130,7 @@ func TestReadersOfALogBuffer(t *testing.T) {
 		wg.Wait()
 		for reader, data := range got {
 			if !bytes.Equal(data, logs.Data) {
-				t.Fatalf("reader %d was told %d bytes of %d", reader, len(data), len(logs.Data))
+				t.Fatalf("reader %d got %d bytes of %d", reader, len(data), len(logs.Data))
 			}
 		}
 	}

@@ -7,9 +7,72 @@ import (
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// Finish carries an execution to its terminal state. It is the one place that
-// does. The sandbox is not trusted with the promise that a result is JSON
-// within bounds.
+// Outcome is the end of a call into the sandbox: it has either a Result or a Failure.
+type Outcome struct {
+	Result  []byte // JSON; nil if Failure is set
+	Failure *Failure
+	Logs    Logs
+	Usage   Usage
+}
+
+// Failure is the reason why a run did not succeed, as text for the owner of the function.
+type Failure struct {
+	Class     Class
+	Type      string // type of the exception, such as "ValueError"; for ClassError
+	Message   string
+	Traceback string // frames of the user's own code
+	Line      int    // innermost line in the user's code, from 1; 0 if unknown
+	ExitCode  int    // for ClassExited
+}
+
+// Class is the kind of a run's failure.
+type Class string
+
+// The classes. ClassRejected is a run that never started; ClassInternal is a failure of the
+// platform, not of the function.
+const (
+	ClassError          Class = "error"            // the function raised an exception
+	ClassTimeout        Class = "timeout"          // it exceeded its timeout
+	ClassCancelled      Class = "cancelled"        // a client or the server cancelled it
+	ClassMemory         Class = "memory"           // it exceeded its memory limit
+	ClassStack          Class = "stack"            // it recursed deeper than the stack allows
+	ClassExited         Class = "exited"           // it called sys.exit or os._exit
+	ClassCrashed        Class = "crashed"          // the interpreter itself failed (abort, crafted bytecode)
+	ClassResultInvalid  Class = "result_invalid"   // the returned value is not JSON
+	ClassResultTooLarge Class = "result_too_large" // the returned value is larger than MaxResult
+	ClassRejected       Class = "rejected"
+	ClassInternal       Class = "internal"
+)
+
+// Code returns the error code that reports a failure of this class: "function_error" for
+// ClassError, else the class itself.
+func (c Class) Code() Code {
+	if c == ClassError {
+		return "function_error"
+	}
+	return Code(c)
+}
+
+// State returns the terminal state of a run of this class.
+func (c Class) State() State {
+	switch c {
+	case ClassTimeout:
+		return StateTimeout
+	case ClassCancelled:
+		return StateCancelled
+	}
+	return StateFailed
+}
+
+// Usage is what a run consumed.
+type Usage struct {
+	Duration time.Duration // from taking a slot to the end of the call
+	Memory   int64         // bytes of linear memory at the end, which is its maximum
+	Pages    int           // 4 KiB pages that were written, and restored afterwards
+}
+
+// Finish moves an execution to its terminal state. No other code does that after a run. It checks
+// that the result is JSON within bounds, because the sandbox is not trusted with that promise.
 func (x *Execution) Finish(o Outcome, now time.Time) {
 	if o.Failure == nil {
 		o.Failure = checkResult(o.Result)
@@ -29,7 +92,7 @@ func (x *Execution) Finish(o Outcome, now time.Time) {
 	x.State = x.Failure.Class.State()
 }
 
-// checkResult tells what is wrong with a result, if anything.
+// checkResult returns the failure of a result that is too large or not JSON, else nil.
 func checkResult(result []byte) *Failure {
 	if len(result) > MaxResult {
 		return &Failure{

@@ -61,33 +61,34 @@ func (r PageRequest) Bounded() PageRequest {
 	return r
 }
 
-// taskPrefix and a number are the name of a task.
+// taskPrefix followed by a number is the name of a task.
 const taskPrefix = "task-"
 
-// TaskNumbers gives the numbers of the tasks of a page.
-func (l PageRequest) TaskNumbers(total int) (page []int, next string, err error) {
-	query := strings.ToLower(l.Query)
+// TaskNumbers returns the numbers of the tasks on a page, out of total, and the After of the next
+// page.
+func (r PageRequest) TaskNumbers(total int) (page []int, next string, err error) {
+	query := strings.ToLower(r.Query)
 	var all []int
 	for n := range total {
 		if query == "" || strings.Contains(taskPrefix+strconv.Itoa(n), query) {
 			all = append(all, n)
 		}
 	}
-	if l.Sort == SortNameAsc || l.Sort == SortNameDesc {
+	if r.Sort == SortNameAsc || r.Sort == SortNameDesc {
 		slices.SortFunc(all, func(a, b int) int { return strings.Compare(strconv.Itoa(a), strconv.Itoa(b)) })
 	}
-	if l.Sort == SortNameDesc || l.Sort == SortCreatedDesc {
+	if r.Sort == SortNameDesc || r.Sort == SortCreatedDesc {
 		slices.Reverse(all)
 	}
-	from := min(l.Offset, len(all))
-	if l.After != "" {
-		n, failed := strconv.Atoi(l.After)
+	from := min(r.Offset, len(all))
+	if r.After != "" {
+		n, failed := strconv.Atoi(r.After)
 		if from = slices.Index(all, n) + 1; failed != nil || from == 0 {
-			return nil, "", Errorf(CodeInvalidArgument, "the position %q is not one that a list has given", l.After).
-				WithHint("begin at the first page")
+			return nil, "", Errorf(CodeInvalidArgument, "the position %q was not returned with a page", r.After).
+				WithHint("start from the first page")
 		}
 	}
-	page = all[from:min(from+l.Limit, len(all))]
+	page = all[from:min(from+r.Limit, len(all))]
 	if from+len(page) < len(all) && len(page) > 0 {
 		next = strconv.Itoa(page[len(page)-1])
 	}

@@ -2,19 +2,19 @@ package runtime
 
 import "context"
 
-// Post is a request to an address elsewhere.
+// Post is an HTTP POST request to an address outside of the server.
 type Post struct {
-	Tenant Tenant // whose request it is
+	Tenant Tenant // the tenant that the request belongs to
 	URL    string // http or https
 	Header map[string]string
 	Body   []byte
 }
 
-// Poster sends requests to addresses that tenants choose, as far as the operator
-// allows it. Safe for concurrent use.
+// Poster sends requests to addresses that tenants choose, within the bounds that the operator
+// sets. It may be called concurrently.
 type Poster interface {
-	// Post sends a request and gives the status of the answer. What goes wrong is an
-	// error of a code whose message is for the tenant: CodeInvalidArgument if the
-	// address is one that may not be reached, CodeUnavailable else.
+	// Post sends a request and returns the status of the response. The message of an error is for
+	// the tenant. Its code is CodeInvalidArgument for an address that may not be reached, else
+	// CodeUnavailable.
 	Post(ctx context.Context, p Post) (status int, err error)
 }

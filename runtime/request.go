@@ -1,62 +1,60 @@
 package runtime
 
-import (
-	"strconv"
-)
+import "strconv"
 
-// Bounds of what can be submitted.
+// Bounds of submitted runs.
 const (
-	// MaxBulk is how many runs one request may ask for, and how many executions
-	// one request may look up.
+	// MaxBulk is the maximum number of runs that one request submits, and of executions that one
+	// request reads.
 	MaxBulk = 10_000
-	// MaxBulkArgs is how many bytes the args of all runs of one request may have
-	// in all. They are held in memory a few times over until they are on disk.
+	// MaxBulkArgs is the maximum size of the args of all runs of one request, in bytes. Until
+	// they are on disk they are in memory a few times.
 	MaxBulkArgs = 64 * MiB
-	// MaxRetries is how many further attempts a caller may ask for.
+	// MaxRetries is the maximum number of further attempts.
 	MaxRetries = 10
-	// MaxIdempotencyKey is how many characters an idempotency key may have.
+	// MaxIdempotencyKey is the maximum length of an idempotency key, in characters.
 	MaxIdempotencyKey = 255
 )
 
-// SubmitRequest asks for a run in the background.
+// SubmitRequest is a request for a run in the background.
 type SubmitRequest struct {
 	Tenant   Tenant
 	Function string // name
 	Args     []byte // JSON object; empty means {}
 	Caller   Caller
-	// Retries is how many further attempts are made after failures of the
-	// function, from 0 to [MaxRetries]. Nil: as many as its current version says.
+	// Retries is the number of further attempts after failures of the function, 0 to
+	// [MaxRetries]. Nil: that of the current version.
 	Retries *int
-	// IdempotencyKey, if not empty, makes a request that comes again within
-	// [IdempotencyPeriod] stand for the first one: 1 to [MaxIdempotencyKey]
-	// printable ASCII characters. Another request with the same key is a
-	// CodeConflict error.
+	// IdempotencyKey, if not empty, makes a repeated request within [IdempotencyPeriod] return
+	// the executions of the first one. It has 1 to [MaxIdempotencyKey] printable ASCII
+	// characters. For a different request with the same key the error is CodeConflict.
 	IdempotencyKey string
 }
 
-// BulkRequest asks for many runs of one function in the background.
+// BulkRequest is a request for many runs of one function in the background.
 type BulkRequest struct {
 	Tenant         Tenant
 	Function       string // name
 	Caller         Caller
-	Args           [][]byte // one to [MaxBulk] JSON objects, [MaxBulkArgs] bytes in all; empty ones mean {}
-	Retries        *int     // see SubmitRequest
-	IdempotencyKey string   // see SubmitRequest
+	Args           [][]byte // one to [MaxBulk] JSON objects, in total [MaxBulkArgs] bytes; an empty one means {}
+	Retries        *int     // see [SubmitRequest]
+	IdempotencyKey string   // see [SubmitRequest]
 }
 
-// Acceptance is the answer to what was submitted.
+// Acceptance is the response to submitted runs.
 type Acceptance struct {
 	IDs      []string // of the executions, in the order of the request
-	Replayed bool     // the request came before: the executions are those of then
+	Replayed bool     // an earlier request with the same idempotency key submitted them
 }
 
+// Validate checks all of the request that can be checked without the store.
 func (r BulkRequest) Validate() error {
 	switch {
 	case len(r.Args) == 0:
 		return Errorf(CodeInvalidArgument, "there are no args to run the function with").
-			WithHint("give an array of at least one JSON object")
+			WithHint("send an array of at least one JSON object")
 	case len(r.Args) > MaxBulk:
-		return Errorf(CodeTooLarge, "%d runs are asked for, at most %d can be in one request", len(r.Args), MaxBulk).
+		return Errorf(CodeTooLarge, "%d runs were requested, at most %d are allowed in one request", len(r.Args), MaxBulk).
 			WithHint("send several requests")
 	}
 	if r.Retries != nil {
@@ -67,10 +65,10 @@ func (r BulkRequest) Validate() error {
 	if err := ValidateIdempotencyKey(r.IdempotencyKey); err != nil {
 		return err
 	}
-	sum := 0
+	total := 0
 	for i, args := range r.Args {
-		if sum += len(args); sum > MaxBulkArgs {
-			return Errorf(CodeTooLarge, "the args of all runs have more than the %d bytes that one request may have", MaxBulkArgs).
+		if total += len(args); total > MaxBulkArgs {
+			return Errorf(CodeTooLarge, "the args of all runs exceed %d bytes in total", MaxBulkArgs).
 				WithHint("send several requests")
 		}
 		what := "args"
@@ -87,11 +85,12 @@ func (r BulkRequest) Validate() error {
 func checkRetries(n int) error {
 	if n < 0 || n > MaxRetries {
 		return Errorf(CodeInvalidArgument, "%d retries are out of bounds", n).
-			WithHint("give a number of retries between 0 and 10")
+			WithHint("use a number of retries between 0 and 10")
 	}
 	return nil
 }
 
+// ValidateIdempotencyKey checks an idempotency key; see [SubmitRequest]. An empty one is valid.
 func ValidateIdempotencyKey(key string) error {
 	ok := len(key) <= MaxIdempotencyKey
 	for i := 0; ok && i < len(key); i++ {
@@ -102,4 +101,12 @@ func ValidateIdempotencyKey(key string) error {
 			WithHint("use 1 to 255 printable ASCII characters, such as a UUID")
 	}
 	return nil
+}
+
+// RunRequest is a request for a blocking run.
+type RunRequest struct {
+	Tenant   Tenant
+	Function string // name
+	Args     []byte // JSON object; empty means {}
+	Caller   Caller
 }

@@ -8,9 +8,10 @@ import (
 	"slices"
 )
 
-// requestHash tells one request from another, for idempotency: it is of all that
-// must be the same in a request that comes again. Texts follow their length and
-// what may be left out a flag, so that no two requests look alike.
+// requestHash computes the hash by which the store distinguishes requests with the same
+// idempotency key. It covers everything that must be the same in a repeated request. A text is
+// preceded by its length and an optional value by a flag, so different requests have different
+// inputs.
 type requestHash struct{ hash hash.Hash }
 
 func newRequestHash(kind Kind) requestHash {
@@ -30,14 +31,14 @@ func (h requestHash) text(b []byte) {
 	_, _ = h.hash.Write(b)
 }
 
-// has says whether something optional follows.
-func (h requestHash) has(it bool) bool {
-	if it {
+// has adds the flag of an optional value, and returns it.
+func (h requestHash) has(present bool) bool {
+	if present {
 		h.number(1)
 	} else {
 		h.number(0)
 	}
-	return it
+	return present
 }
 
 func (h requestHash) sum() (sum [sha256.Size]byte) {
@@ -45,7 +46,7 @@ func (h requestHash) sum() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// Hash is of all that the caller sent but the key.
+// Hash covers everything that the caller sent, except for the key.
 func (r BulkRequest) Hash() [sha256.Size]byte {
 	h := newRequestHash(KindRun)
 	h.text([]byte(r.Function))
@@ -59,7 +60,7 @@ func (r BulkRequest) Hash() [sha256.Size]byte {
 	return h.sum()
 }
 
-// Hash is of all that the caller sent but the key.
+// Hash covers everything that the caller sent, except for the key.
 func (r *JobStartRequest) Hash() [sha256.Size]byte {
 	h := newRequestHash("job")
 	h.text([]byte(r.Job))
@@ -80,6 +81,7 @@ func (r *JobStartRequest) Hash() [sha256.Size]byte {
 	return h.sum()
 }
 
+// Hash covers everything that the caller sent, except for the key.
 func (s FunctionSpec) Hash() [sha256.Size]byte {
 	h := newRequestHash(KindCreate)
 	h.text([]byte(s.Name))
@@ -92,6 +94,7 @@ func (s FunctionSpec) Hash() [sha256.Size]byte {
 	return h.sum()
 }
 
+// Hash covers everything that the caller sent, except for the key.
 func (u FunctionUpdate) Hash() [sha256.Size]byte {
 	h := newRequestHash(KindUpdate)
 	h.text([]byte(u.Name))
@@ -116,6 +119,7 @@ func (u FunctionUpdate) Hash() [sha256.Size]byte {
 	return h.sum()
 }
 
+// Hash covers everything that the caller sent, except for the key.
 func (d FunctionDeletion) Hash() [sha256.Size]byte {
 	h := newRequestHash(KindDelete)
 	h.text([]byte(d.Name))

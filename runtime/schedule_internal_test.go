@@ -10,58 +10,58 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A plainSchedule says the same as five fields, number by number.
+// plainSchedule is a schedule as lists of the matching numbers, one list for each field.
 type plainSchedule struct {
 	minutes, hours, days, months, weekdays []int // nil: all
 	anyHour                                bool
 }
 
-func (p plainSchedule) matches(shown time.Time) bool {
+func (p plainSchedule) matches(local time.Time) bool {
 	in := func(set []int, n int) bool { return set == nil || slices.Contains(set, n) }
-	day, weekday := in(p.days, shown.Day()), in(p.weekdays, int(shown.Weekday()))
+	day, weekday := in(p.days, local.Day()), in(p.weekdays, int(local.Weekday()))
 	if p.days != nil && p.weekdays != nil {
 		day = day || weekday
 		weekday = day
 	}
-	return in(p.minutes, shown.Minute()) && in(p.hours, shown.Hour()) && in(p.months, int(shown.Month())) && day && weekday
+	return in(p.minutes, local.Minute()) && in(p.hours, local.Hour()) && in(p.months, int(local.Month())) && day && weekday
 }
 
-// ticks goes through all minutes after a time and before another.
+// ticks returns the ticks after one time and before another, by testing each minute.
 func (p plainSchedule) ticks(zone *time.Location, from, to time.Time) (all []time.Time) {
-	expected := shownAt(from.In(zone).Add(-time.Minute)).Add(time.Minute)
-	seen := expected.Add(-time.Minute) // the latest that was shown
+	expected := localTime(from.In(zone).Add(-time.Minute)).Add(time.Minute)
+	latest := expected.Add(-time.Minute) // latest local time so far
 	for t := from; t.Before(to); t = t.Add(time.Minute) {
-		shown := shownAt(t.In(zone))
-		tick := p.matches(shown) && (p.anyHour || shown.After(seen))
+		local := localTime(t.In(zone))
+		tick := p.matches(local) && (p.anyHour || local.After(latest))
 		if !p.anyHour {
-			for missing := expected; missing.Before(shown); missing = missing.Add(time.Minute) {
+			for missing := expected; missing.Before(local); missing = missing.Add(time.Minute) {
 				tick = tick || p.matches(missing)
 			}
 		}
 		if tick && t.After(from) {
 			all = append(all, t)
 		}
-		expected = shown.Add(time.Minute)
-		seen = later(seen, shown)
+		expected = local.Add(time.Minute)
+		latest = later(latest, local)
 	}
 	return all
 }
 
 var zonesWithChanges = []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu", "UTC", "America/Sao_Paulo"}
 
-// drawField draws a field and the numbers that it means.
-func drawField(t *rapid.T, what string, low, high int, names []string) (text string, set []int) {
+// drawField draws a field and the numbers that match it.
+func drawField(t *rapid.T, label string, low, high int, names []string) (text string, set []int) {
 	name := func(n int) string {
-		if names != nil && rapid.Bool().Draw(t, what+" by name") {
+		if names != nil && rapid.Bool().Draw(t, label+" by name") {
 			return names[n-low]
 		}
 		return fmt.Sprint(n)
 	}
-	switch rapid.IntRange(0, 4).Draw(t, what) {
+	switch rapid.IntRange(0, 4).Draw(t, label) {
 	case 0:
 		return "*", nil
 	case 1:
-		step := rapid.IntRange(1, high-low).Draw(t, what+" step")
+		step := rapid.IntRange(1, high-low).Draw(t, label+" step")
 		if step == 1 { // restricts nothing
 			return "*/1", nil
 		}
@@ -70,22 +70,23 @@ func drawField(t *rapid.T, what string, low, high int, names []string) (text str
 		}
 		return fmt.Sprint("*/", step), set
 	case 2:
-		a := rapid.IntRange(low, high).Draw(t, what+" from")
-		b := rapid.IntRange(a, high).Draw(t, what+" to")
+		a := rapid.IntRange(low, high).Draw(t, label+" from")
+		b := rapid.IntRange(a, high).Draw(t, label+" to")
 		for n := a; n <= b; n++ {
 			set = append(set, n)
 		}
 		return name(a) + "-" + name(b), set
 	default:
 		var words []string
-		for range rapid.IntRange(1, 3).Draw(t, what+" count") {
-			n := rapid.IntRange(low, high).Draw(t, what+" number")
+		for range rapid.IntRange(1, 3).Draw(t, label+" count") {
+			n := rapid.IntRange(low, high).Draw(t, label+" number")
 			set, words = append(set, n), append(words, name(n))
 		}
 		return strings.Join(words, ","), set
 	}
 }
 
+// TestSchedulesMinuteByMinute compares random schedules with a search of every minute.
 func TestSchedulesMinuteByMinute(t *testing.T) {
 	months := strings.Fields("jan FEB mar apr may jun jul AUG sep oct nov dec")
 	weekdays := strings.Fields("sun MON tue wed THU fri sat")
@@ -105,12 +106,12 @@ func TestSchedulesMinuteByMinute(t *testing.T) {
 		text := strings.Join(fields[:], " ")
 		s, err := ParseSchedule(text, name)
 		if err != nil {
-			if strings.Contains(err.Error(), "never comes") && fields[2] != "*" {
+			if strings.Contains(err.Error(), "never matches") && fields[2] != "*" {
 				t.Skip(text)
 			}
 			t.Fatal(err)
 		}
-		// A week about a change of the clocks, or of any time.
+		// A week around a change of the local time, or any other week.
 		from := time.Date(rapid.IntRange(2016, 2034).Draw(t, "year"), 1, 1, 0, 0, 0, 0, time.UTC).
 			Add(time.Duration(rapid.IntRange(0, 365*24*60).Draw(t, "minute of the year")) * time.Minute)
 		if _, until := from.In(s.zone).ZoneBounds(); !until.IsZero() && rapid.Bool().Draw(t, "at a change") {
@@ -133,8 +134,8 @@ func TestSchedulesMinuteByMinute(t *testing.T) {
 	})
 }
 
-// The words of the documentation.
-func TestSchedulesWhenClocksChange(t *testing.T) {
+// TestSchedulesWhenLocalTimeChanges checks the rules of the documentation.
+func TestSchedulesWhenLocalTimeChanges(t *testing.T) {
 	for _, test := range []struct{ schedule, zone, from, want string }{
 		// 2026-03-29 02:00 becomes 03:00, 2026-10-25 03:00 becomes 02:00 again.
 		{"30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "03-29 01:00Z 03-30 00:30Z"},
@@ -142,7 +143,7 @@ func TestSchedulesWhenClocksChange(t *testing.T) {
 		{"30 * * * *", "Europe/Berlin", "2026-03-29T00:00:00Z", "03-29 00:30Z 03-29 01:30Z"},
 		{"30 * * * *", "Europe/Berlin", "2026-10-25T00:00:00Z", "10-25 00:30Z 10-25 01:30Z 10-25 02:30Z"},
 		{"0,30 2-3 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "03-29 01:00Z 03-29 01:30Z 03-30 00:00Z"},
-		{"@daily", "America/Sao_Paulo", "2018-11-03T12:00:00Z", "11-04 03:00Z 11-05 02:00Z"}, // midnight was passed over
+		{"@daily", "America/Sao_Paulo", "2018-11-03T12:00:00Z", "11-04 03:00Z 11-05 02:00Z"}, // the local time skips midnight
 		{"15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", "10-03 15:30Z 10-04 15:15Z"},
 		{"45 1 * * *", "America/New_York", "2026-11-01T00:00:00Z", "11-01 05:45Z 11-02 06:45Z"},
 	} {
@@ -165,7 +166,7 @@ func TestSchedulesWhenClocksChange(t *testing.T) {
 	}
 }
 
-func TestSchedulesThatAreRefused(t *testing.T) {
+func TestInvalidSchedules(t *testing.T) {
 	for _, text := range []string{
 		"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 9", "a * * * *", "*/0 * * * *", "*/60 * * * *",
 		"@every 5m", "@reboot", "@sometimes", "TZ=UTC * * * * *", "CRON_TZ=UTC @daily", "0 0 30 2 *", "0 0 31 4,6 *", "H * * * *", "? ? ? ? L", "* * 15W * *", "1,,2 * * * *", "0 0 * * 5L",
@@ -173,19 +174,19 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 	} {
 		s, err := ParseSchedule(text, "")
 		if CodeOf(err) != CodeInvalidArgument {
-			t.Errorf("%q is read as %+v, %v", text, s, err)
+			t.Errorf("%q is parsed as %+v, %v", text, s, err)
 		} else if strings.Contains(err.Error(), "option") || strings.Contains(err.Error(), "strconv") {
-			t.Errorf("%q is told in the words of a library: %v", text, err)
+			t.Errorf("the error for %q is worded by the library: %v", text, err)
 		}
 	}
 	for _, zone := range []string{"Local", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "UTC+1", strings.Repeat("a", 100)} {
 		if _, err := ParseSchedule("@daily", zone); CodeOf(err) != CodeInvalidArgument {
-			t.Errorf("the zone %q is taken: %v", zone, err)
+			t.Errorf("the zone %q is accepted: %v", zone, err)
 		}
 	}
 	for _, text := range []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually", "0 0 29 2 *", "0 0 29 2 MON", "0 22-2 * * FRI-MON", " 5  4 * * THU "} {
 		if _, err := ParseSchedule(text, "Europe/Berlin"); err != nil {
-			t.Errorf("%q is refused: %v", text, err)
+			t.Errorf("%q is rejected: %v", text, err)
 		}
 	}
 }

@@ -3,25 +3,65 @@ package runtime
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
 )
 
+// Trigger starts executions of a job.
+type Trigger struct {
+	ID       string // unique within the job
+	Type     TriggerType
+	Disabled bool
+	Path     string // of TriggerHTTP and TriggerHTTPAsync: below the job's triggers, without a leading or trailing slash
+	// Schedule, TimeZone (IANA; empty: UTC) and Missed belong to TriggerCron. Schedule has five
+	// fields or is a keyword such as @hourly or @daily.
+	Schedule string
+	TimeZone string
+	Missed   MissedTicks
+	// CallbackURL, CallbackSecret and Retry, the number of further attempts of a callback, belong
+	// to TriggerHTTPAsync.
+	CallbackURL    string
+	CallbackSecret string
+	Retry          int
+	Tasks          []json.RawMessage // tasks of a schedule, and of a request without tasks
+	Timeout        time.Duration     // how long a request of TriggerHTTP waits for the end; zero: the default
+}
+
+// TriggerType is the source of a trigger's starts.
+type TriggerType string
+
+// The types of triggers.
+const (
+	TriggerHTTP      TriggerType = "http"       // a request that waits for the end
+	TriggerHTTPAsync TriggerType = "http-async" // a request that does not wait; CallbackURL is notified of the end
+	TriggerCron      TriggerType = "cron"       // a schedule
+)
+
+// MissedTicks is the policy for ticks of a schedule at which no server was running.
+type MissedTicks string
+
+// The policies for missed ticks.
+const (
+	MissedSkip    MissedTicks = "skip"    // start nothing
+	MissedCatchUp MissedTicks = "catchup" // start one execution for all of them
+)
+
 // Bounds of triggers.
 const (
-	// MaxTriggerTimeout is for how long a request of [TriggerHTTP] may wait.
+	// MaxTriggerTimeout is the longest time that a request of [TriggerHTTP] may wait.
 	MaxTriggerTimeout = 280 * time.Second
-	// MaxCallbackRetry is how often a callback may be tried again.
+	// MaxCallbackRetry is the maximum number of further attempts of a callback.
 	MaxCallbackRetry = 20
-	// maxTriggerPath is the longest path of a trigger, in bytes.
+	// maxTriggerPath is the maximum length of a trigger's path, in bytes.
 	maxTriggerPath = 200
 )
 
-// checkTrigger checks trigger number i of a job by itself.
+// checkTrigger checks the trigger at index i of a job, without regard to other triggers.
 func checkTrigger(i int, t Trigger) error {
-	wrong := func(format string, args ...any) *Error {
+	invalid := func(format string, args ...any) *Error {
 		err := Errorf(CodeInvalidArgument, format, args...)
 		err.Message = fmt.Sprintf("spec.triggers[%d]: %s", i, err.Message)
 		return err
@@ -29,42 +69,42 @@ func checkTrigger(i int, t Trigger) error {
 	http := t.Type == TriggerHTTP || t.Type == TriggerHTTPAsync
 	switch {
 	case !http && t.Type != TriggerCron:
-		return wrong("there is no type %q", t.Type).WithHint("use http, http-async or cron")
+		return invalid("there is no type %q", t.Type).WithHint("use http, http-async or cron")
 	case len(t.ID) > MaxName || !isToken(t.ID):
-		return wrong("its id is not valid").WithHint("use 1 to 128 of the characters A-Z a-z 0-9 - _ ., or leave it out")
+		return invalid("its id is not valid").WithHint("use 1 to 128 of the characters A-Z a-z 0-9 - _ ., or leave it out")
 	case http && !isTriggerPath(t.Path):
-		return wrong("the path %q is not valid", t.Path).
+		return invalid("the path %q is not valid", t.Path).
 			WithHint("use segments of the characters A-Z a-z 0-9 - _ . ~ with single slashes between them, 200 characters at most")
 	case !http && t.Path != "":
-		return wrong("a schedule has no path").WithHint("leave the path out")
+		return invalid("a schedule has no path").WithHint("leave the path out")
 	case t.Type == TriggerCron && strings.TrimSpace(t.Schedule) == "":
-		return wrong("its schedule is missing").WithHint(`give five fields, such as "0 3 * * *", or @daily`)
+		return invalid("its schedule is missing").WithHint(`use five fields, such as "0 3 * * *", or @daily`)
 	case t.Type != TriggerCron && (t.Schedule != "" || t.TimeZone != "" || t.Missed != ""):
-		return wrong("only cron has a schedule").WithHint("leave out schedule, time zone and missed ticks")
+		return invalid("only cron has a schedule").WithHint("leave out schedule, time zone and missed ticks")
 	case t.Type == TriggerCron && t.Missed != "" && t.Missed != MissedSkip && t.Missed != MissedCatchUp:
-		return wrong("there is no policy %q for missed ticks", t.Missed).WithHint("use skip or catchup")
+		return invalid("there is no policy %q for missed ticks", t.Missed).WithHint("use skip or catchup")
 	case t.Type != TriggerHTTPAsync && (t.CallbackURL != "" || t.CallbackSecret != "" || t.Retry != 0):
-		return wrong("only http-async has a callback").WithHint("leave out the URL, the secret and the retries of a callback")
+		return invalid("only http-async has a callback").WithHint("leave out the URL, the secret and the retries of a callback")
 	case t.Retry < 0 || t.Retry > MaxCallbackRetry:
-		return wrong("%d retries are out of bounds", t.Retry).WithHint("give a number of retries between 0 and 20")
+		return invalid("%d retries are out of bounds", t.Retry).WithHint("use a number of retries between 0 and 20")
 	case t.Timeout < 0 || t.Timeout > MaxTriggerTimeout:
-		return wrong("a timeout of %g seconds is out of bounds", t.Timeout.Seconds()).WithHint("give a timeout of at most 280 seconds")
+		return invalid("a timeout of %g seconds is out of bounds", t.Timeout.Seconds()).WithHint("set a timeout of at most 280 seconds")
 	case t.Type != TriggerHTTP && t.Timeout != 0:
-		return wrong("only http has a timeout").WithHint("leave the trigger's timeout out; the job's is that of tasks")
+		return invalid("only http has a timeout").WithHint("leave out the timeout of the trigger; the timeout of the job applies to its tasks")
 	case t.Type == TriggerCron && len(t.Tasks) == 0:
-		return wrong("it has no tasks").WithHint("give the tasks that the schedule runs; [{}] is one without args")
+		return invalid("it has no tasks").WithHint("list the tasks that the schedule runs; [{}] is one task without args")
 	case len(t.Tasks) > MaxTasks:
-		return wrong("it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks)
+		return invalid("it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks)
 	}
 	if t.Type == TriggerCron {
 		if _, err := ParseSchedule(t.Schedule, t.TimeZone); err != nil {
 			e, _ := AsError(err)
-			return wrong("%s", e.Message).WithHint(e.Hint)
+			return invalid("%s", e.Message).WithHint(e.Hint)
 		}
 	}
 	if t.CallbackURL != "" {
 		if err := checkCallbackURL(t.CallbackURL); err != nil {
-			return wrong("%s", err.Message).WithHint(err.Hint)
+			return invalid("%s", err.Message).WithHint(err.Hint)
 		}
 	}
 	return nil
@@ -74,11 +114,12 @@ func checkCallbackURL(text string) *Error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > 2000 {
 		return Errorf(CodeInvalidArgument, "the callback URL is not valid").
-			WithHint("give an absolute http or https URL without user and fragment, 2000 characters at most")
+			WithHint("use an absolute http or https URL without user and fragment, 2000 characters at most")
 	}
 	return nil
 }
 
+// isToken reports whether text consists of at least one of the characters A-Z a-z 0-9 - _ .
 func isToken(text string) bool {
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -98,10 +139,10 @@ func isTriggerPath(path string) bool {
 	return len(path) <= maxTriggerPath
 }
 
-// Complete gives the triggers of a spec what they lack: ids and secrets. A trigger
-// without an id is taken for the one of before that it looks like, if that is
-// there, so that whoever applies a file again changes nothing.
-func (s *JobSpec) Complete(before []Trigger) {
+// Complete adds missing ids and secrets to the triggers of a spec. A trigger without an id gets
+// that of the trigger in previous that it resembles, if there is one, so that applying the same
+// file again changes nothing.
+func (s *JobSpec) Complete(previous []Trigger) {
 	taken := make(map[string]bool)
 	for i := range s.Triggers {
 		t := &s.Triggers[i]
@@ -110,8 +151,8 @@ func (s *JobSpec) Complete(before []Trigger) {
 	}
 	for i := range s.Triggers {
 		t := &s.Triggers[i]
-		for _, old := range before {
-			if t.ID == "" && !taken[old.ID] && t.looksLike(&old) {
+		for _, old := range previous {
+			if t.ID == "" && !taken[old.ID] && t.resembles(&old) {
 				t.ID = old.ID
 				taken[old.ID] = true
 			}
@@ -129,12 +170,12 @@ func (s *JobSpec) Complete(before []Trigger) {
 	}
 }
 
-// looksLike tells whether two triggers are started by the same.
-func (t *Trigger) looksLike(old *Trigger) bool {
+// resembles reports whether two triggers have the same path or schedule.
+func (t *Trigger) resembles(old *Trigger) bool {
 	return t.Type == old.Type && t.Path == old.Path && t.Schedule == old.Schedule && t.TimeZone == old.TimeZone
 }
 
-// RandomHex gives n random bytes as text.
+// RandomHex returns n random bytes in hexadecimal.
 func RandomHex(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails

@@ -1,17 +1,18 @@
-// Package egress owns which addresses elsewhere the server reaches on behalf of
-// its tenants, and how: it implements runtime.Poster over net/http.
+// Package egress owns the decision which addresses the server connects to on behalf of its
+// tenants, and how: it implements [runtime.Poster] over net/http.
 //
-// Nobody may use the server to reach what only the server can reach. Addresses
-// that are not of the public internet (loopback, private, link-local, carriers',
-// multicast, translated, documentation), and the machine's own, are denied unless
-// the operator allows them. What counts is the address of each dial, after the name was
-// resolved: a name that resolves to another address a moment later gains nothing.
-// The list is that of the IANA special-purpose registries, as package
-// code.dny.dev/ssrf has it.
+// No tenant may use the server to reach what only the server can reach. Addresses outside of
+// the public internet (loopback, private, link-local, carrier-grade NAT, multicast, translated,
+// documentation) and the addresses of the machine itself are denied unless the operator's allow
+// list contains them. The check applies to the address of each dial, after the name was
+// resolved: a name that resolves to another address a moment later gains nothing. The denied
+// networks are those of the IANA special-purpose registries, as package code.dny.dev/ssrf has
+// them.
 //
-// Redirects are not followed, proxies of the environment and cookies are not used,
-// no connection is used twice, and of an answer nothing but its status is of
-// interest.
+// A [Poster] follows no redirects, ignores the proxies of the environment and all cookies, uses
+// no connection twice, and returns nothing of a response but its status. It may be used
+// concurrently.
 //
-//	poster, err := egress.New(egress.Options{Allow: []string{"10.1.0.0/16", "hooks.internal:8443"}})
+// The package refuses to know what a request means, and whether to retry it: package callback
+// decides that.
 package egress

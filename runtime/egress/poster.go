@@ -21,40 +21,41 @@ import (
 )
 
 const (
-	// DefaultTimeout bounds a request as a whole, its dial and its answer.
+	// DefaultTimeout bounds a whole request, from the dial to the end of the response.
 	DefaultTimeout = 10 * time.Second
-	// maxAnswer is how many bytes of an answer's body are read, so that who answers
-	// is not cut off for no reason.
-	maxAnswer = 64 * runtime.KiB
-	// maxAnswerHeader bounds the header of an answer, in bytes.
-	maxAnswerHeader = 64 * runtime.KiB
+	// maxResponse is the number of bytes of a response body that are read, so that a receiver
+	// can finish a small response before the connection is closed.
+	maxResponse = 64 * runtime.KiB
+	// maxResponseHeader bounds the header of a response, in bytes.
+	maxResponseHeader = 64 * runtime.KiB
 )
 
 // Options of a Poster.
 type Options struct {
-	// Allow lists what may be reached though it is not of the public internet: an
-	// address or a network ("10.0.0.7", "10.0.0.0/8"), or a host as it stands in a
-	// URL, with or without a port ("localhost:9000", "hooks.internal").
+	// Allow is the allow list: what may be reached outside of the public internet. An entry is
+	// an address or a network ("10.0.0.7", "10.0.0.0/8"), or a host as written in a URL, with or
+	// without a port ("localhost:9000", "hooks.internal").
 	Allow []string
-	// Timeout bounds a request as a whole. Zero: [DefaultTimeout].
+	// Timeout bounds a whole request. Zero: [DefaultTimeout].
 	Timeout time.Duration
 	// Resolver resolves names. Nil: net.DefaultResolver.
 	Resolver *net.Resolver
 }
 
-// Poster sends requests to where the operator allows it.
+// Poster sends requests to addresses that are public or on the allow list.
 type Poster struct {
 	client   *http.Client
 	guard    *ssrf.Guardian
 	networks []netip.Prefix
 	hosts    map[string]bool
 	resolver *net.Resolver
-	own      func() ([]net.Addr, error)
+	own      func() ([]net.Addr, error) // addresses of the machine
 }
 
 var _ runtime.Poster = (*Poster)(nil)
 
-// New makes a Poster. It fails on what is no address, network or host.
+// New returns a Poster. It returns an error if an entry of the allow list is no address, network
+// or host.
 func New(o Options) (*Poster, error) {
 	p := &Poster{hosts: make(map[string]bool), resolver: o.Resolver, own: net.InterfaceAddrs}
 	for _, text := range o.Allow {
@@ -71,9 +72,9 @@ func New(o Options) (*Poster, error) {
 		Transport: &http.Transport{
 			Proxy:                  nil,
 			DialContext:            p.dial,
-			DisableKeepAlives:      true, // a connection is one tenant's
+			DisableKeepAlives:      true, // tenants share no connection
 			DisableCompression:     true,
-			MaxResponseHeaderBytes: maxAnswerHeader,
+			MaxResponseHeaderBytes: maxResponseHeader,
 			TLSHandshakeTimeout:    o.Timeout,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -81,6 +82,7 @@ func New(o Options) (*Poster, error) {
 	return p, nil
 }
 
+// allow adds an entry to the allow list.
 func (p *Poster) allow(text string) error {
 	if network, err := netip.ParsePrefix(text); err == nil {
 		p.networks = append(p.networks, network.Masked())
@@ -94,26 +96,27 @@ func (p *Poster) allow(text string) error {
 	if h, n, err := net.SplitHostPort(text); err == nil {
 		host, port = h, n
 		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
-			return notAllowable(text)
+			return allowListError(text)
 		}
 	}
 	if host == "" || strings.ContainsAny(host, "/:@ \t*") {
-		return notAllowable(text)
+		return allowListError(text)
 	}
 	p.hosts[hostKey(host, port)] = true
 	return nil
 }
 
-func notAllowable(text string) error {
+func allowListError(text string) error {
 	return runtime.Errorf(runtime.CodeInvalidArgument, "%q cannot be allowed: it is neither an address, nor a network, nor a host", text).
 		WithHint("write it like 10.0.0.7, 10.0.0.0/8, hooks.internal or localhost:9000")
 }
 
+// hostKey returns the key of a host in the allow list; port may be empty.
 func hostKey(host, port string) string {
 	return strings.ToLower(strings.TrimSuffix(host, ".")) + " " + port
 }
 
-// dial connects to where a request goes.
+// dial connects to the address of a request. A host on the allow list may have any address.
 func (p *Poster) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := net.Dialer{Resolver: p.resolver, Control: p.control}
 	host, port, err := net.SplitHostPort(address)
@@ -126,10 +129,10 @@ func (p *Poster) dial(ctx context.Context, network, address string) (net.Conn, e
 	return d.DialContext(ctx, network, address)
 }
 
-// errDenied says that an address may not be reached.
+// errDenied is the error for an address that may not be reached.
 var errDenied = errors.New("the address is not allowed")
 
-// control is asked about each address before it is dialled.
+// control returns errDenied for an address that may not be reached. It is called before each dial.
 func (p *Poster) control(network, address string, raw syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -160,25 +163,26 @@ func (p *Poster) control(network, address string, raw syscall.RawConn) error {
 func (p *Poster) Post(ctx context.Context, post runtime.Post) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, post.URL, bytes.NewReader(post.Body))
 	if err != nil || request.URL.Scheme != "http" && request.URL.Scheme != "https" || request.URL.User != nil || request.URL.Hostname() == "" {
-		return 0, runtime.Errorf(runtime.CodeInvalidArgument, "the URL is not valid").WithHint("give an absolute http or https URL without a user")
+		return 0, runtime.Errorf(runtime.CodeInvalidArgument, "the URL is not valid").WithHint("use an absolute http or https URL without a user")
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "faaspot")
 	for name, value := range post.Header {
 		request.Header.Set(name, value)
 	}
-	answer, err := p.client.Do(request)
+	response, err := p.client.Do(request)
 	if err != nil {
-		return 0, told(err)
+		return 0, tenantError(err)
 	}
-	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer)
-	_ = answer.Body.Close()
-	return answer.StatusCode, nil
+	_, _ = io.CopyN(io.Discard, response.Body, maxResponse)
+	_ = response.Body.Close()
+	return response.StatusCode, nil
 }
 
-// told is what the tenant is told of an error: nothing of what is around the server.
-func told(err error) error {
-	say := func(code runtime.Code, format string, args ...any) error {
+// tenantError returns the error for the tenant. It reveals nothing of the network around the
+// server.
+func tenantError(err error) error {
+	newError := func(code runtime.Code, format string, args ...any) error {
 		e := runtime.Errorf(code, format, args...)
 		e.Err = err
 		return e
@@ -187,15 +191,15 @@ func told(err error) error {
 	var asURL *url.Error
 	switch {
 	case errors.Is(err, errDenied):
-		return say(runtime.CodeInvalidArgument, "the host has an address that this server may not reach")
+		return newError(runtime.CodeInvalidArgument, "the host has an address that this server may not reach")
 	case errors.As(err, &dns):
-		return say(runtime.CodeUnavailable, "the host's name cannot be resolved")
+		return newError(runtime.CodeUnavailable, "the host's name cannot be resolved")
 	case errors.As(err, &asURL) && asURL.Timeout():
-		return say(runtime.CodeUnavailable, "there was no answer in time")
+		return newError(runtime.CodeUnavailable, "no response arrived in time")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return say(runtime.CodeUnavailable, "the connection was refused")
+		return newError(runtime.CodeUnavailable, "the connection was refused")
 	case strings.Contains(fmt.Sprint(err), "tls: ") || strings.Contains(fmt.Sprint(err), "x509: "):
-		return say(runtime.CodeUnavailable, "no secure connection can be made: its certificate or its protocol is not accepted")
+		return newError(runtime.CodeUnavailable, "no secure connection can be established: the certificate or the protocol is not accepted")
 	}
-	return say(runtime.CodeUnavailable, "the request did not come through")
+	return newError(runtime.CodeUnavailable, "the request failed")
 }

@@ -25,13 +25,13 @@ func newPoster(t *testing.T, o Options) *Poster {
 	return p
 }
 
-// hook is a receiver that counts what reaches it.
-func hook(t *testing.T, answer http.HandlerFunc) (url string, reached *atomic.Int32) {
+// hook starts a receiver that counts the requests that reach it.
+func hook(t *testing.T, handler http.HandlerFunc) (url string, reached *atomic.Int32) {
 	t.Helper()
 	reached = new(atomic.Int32)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reached.Add(1)
-		answer(w, r)
+		handler(w, r)
 	}))
 	t.Cleanup(s.Close)
 	return s.URL, reached
@@ -39,8 +39,9 @@ func hook(t *testing.T, answer http.HandlerFunc) (url string, reached *atomic.In
 
 func accept(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
-// No address that is not of the public internet is dialled, however it is written.
-func TestAddressesThatAreDenied(t *testing.T) {
+// TestDeniedAddresses writes addresses outside of the public internet in many ways: none is
+// dialled.
+func TestDeniedAddresses(t *testing.T) {
 	url, reached := hook(t, accept)
 	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
 	p := newPoster(t, Options{Timeout: 5 * time.Second})
@@ -54,7 +55,7 @@ func TestAddressesThatAreDenied(t *testing.T) {
 			t.Errorf("%s was reached: %d", host, status)
 		}
 		if strings.Contains(err.Error(), port) && strings.Contains(runtimeMessage(err), port) {
-			t.Errorf("%s: the error tells what is around the server: %v", host, runtimeMessage(err))
+			t.Errorf("%s: the error reveals the network around the server: %v", host, runtimeMessage(err))
 		}
 	}
 	if n := reached.Load(); n != 0 {
@@ -69,7 +70,8 @@ func runtimeMessage(err error) string {
 	return "not a *runtime.Error: " + err.Error()
 }
 
-// The machine's own addresses are denied also where they are public.
+// TestOwnAddresses checks that the addresses of the machine itself are denied even if they are
+// public.
 func TestOwnAddresses(t *testing.T) {
 	p := newPoster(t, Options{})
 	const own = "203.0.114.7" // public, as far as the registries know
@@ -80,7 +82,7 @@ func TestOwnAddresses(t *testing.T) {
 		return []net.Addr{&net.IPNet{IP: net.ParseIP(own), Mask: net.CIDRMask(24, 32)}}, nil
 	}
 	if p.control("tcp4", own+":80", nil) == nil || p.control("tcp4", "203.0.114.8:80", nil) != nil {
-		t.Error("of own and other addresses the wrong ones are denied")
+		t.Error("only the machine's own address must be denied")
 	}
 	for _, address := range []string{"", "x", "1.2.3.4", "[::1%lo]:80"} {
 		if p.control("tcp", address, nil) == nil {
@@ -89,7 +91,7 @@ func TestOwnAddresses(t *testing.T) {
 	}
 }
 
-func TestWhatTheOperatorAllows(t *testing.T) {
+func TestAllowList(t *testing.T) {
 	url, _ := hook(t, accept)
 	host := strings.TrimPrefix(url, "http://")
 	byName := strings.Replace(url, "127.0.0.1", "localhost", 1)
@@ -104,7 +106,7 @@ func TestWhatTheOperatorAllows(t *testing.T) {
 		{"10.0.0.0/8", url, false},
 		{strings.TrimPrefix(byName, "http://"), byName, true},
 		{"localhost", strings.Replace(byName, "localhost", "LocalHost", 1), true},
-		{"localhost", url, false}, // a host is meant as it is written
+		{"localhost", url, false}, // a host matches only as it is written
 		{"localhost:1", byName, false},
 	} {
 		status, err := newPoster(t, Options{Allow: []string{test.allow}}).Post(context.Background(), runtime.Post{URL: test.url, Body: []byte("{}")})
@@ -119,14 +121,14 @@ func TestWhatTheOperatorAllows(t *testing.T) {
 	}
 }
 
-// A name that resolves to a public address when it is looked at, and to another one
-// when it is dialled, gains nothing: what is dialled is looked at.
+// TestNamesThatResolveToDeniedAddresses uses a name that resolves to a denied address at the time
+// of the dial: the check applies to the address that is dialled.
 func TestNamesThatResolveToDeniedAddresses(t *testing.T) {
 	url, reached := hook(t, accept)
 	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
-	var asked atomic.Int32
+	var resolved atomic.Int32
 	p := newPoster(t, Options{Timeout: 5 * time.Second, Resolver: resolverTo(func() netip.Addr {
-		asked.Add(1)
+		resolved.Add(1)
 		return netip.MustParseAddr("127.0.0.1")
 	})})
 	for range 3 {
@@ -134,12 +136,12 @@ func TestNamesThatResolveToDeniedAddresses(t *testing.T) {
 			t.Errorf("the error is %v", err)
 		}
 	}
-	if asked.Load() == 0 || reached.Load() != 0 {
-		t.Errorf("resolved %d times, reached %d times", asked.Load(), reached.Load())
+	if resolved.Load() == 0 || reached.Load() != 0 {
+		t.Errorf("resolved %d times, reached %d times", resolved.Load(), reached.Load())
 	}
 }
 
-// resolverTo resolves every name to an address.
+// resolverTo returns a resolver that resolves every name to an address.
 func resolverTo(address func() netip.Addr) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -187,14 +189,14 @@ func readFull(c net.Conn, b []byte) (n int, err error) {
 	return n, err
 }
 
-// Redirects are told, not followed.
+// TestRedirectsAreNotFollowed checks that the status of a redirect is returned.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	inner, reached := hook(t, accept)
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		outer, _ := hook(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inner, status) })
 		got, err := newPoster(t, Options{Allow: []string{"127.0.0.1"}}).Post(context.Background(), runtime.Post{URL: outer})
 		if err != nil || got != status {
-			t.Errorf("%d came as %d, %v", status, got, err)
+			t.Errorf("the status %d was returned as %d, %v", status, got, err)
 		}
 	}
 	if reached.Load() != 0 {
@@ -202,18 +204,18 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestURLsThatAreRefused(t *testing.T) {
+func TestInvalidURLs(t *testing.T) {
 	p := newPoster(t, Options{Allow: []string{"127.0.0.1"}})
 	for _, url := range []string{"", "file:///etc/passwd", "gopher://127.0.0.1/", "http://user:password@127.0.0.1/", "http:///path", "//127.0.0.1", "http://127.0.0.1:99999/", "http://a\r\nb/"} {
 		if status, err := p.Post(context.Background(), runtime.Post{URL: url}); err == nil {
-			t.Errorf("%q is posted to: %d", url, status)
+			t.Errorf("a request to %q was sent: %d", url, status)
 		}
 	}
 }
 
-// What is sent is what was given, no environment has a say, and no connection is
-// used twice.
-func TestWhatIsSent(t *testing.T) {
+// TestRequestIsSentUnchanged checks the request on the wire. Proxies of the environment are
+// ignored, and no connection is used twice.
+func TestRequestIsSentUnchanged(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	t.Setenv("http_proxy", "http://127.0.0.1:1")
 	from := map[string]bool{}
@@ -238,8 +240,8 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
-// Who answers slowly, for ever or far too much holds nobody up for long.
-func TestHostileAnswers(t *testing.T) {
+// TestHostileResponses checks that slow, endless and very large responses end soon.
+func TestHostileResponses(t *testing.T) {
 	endless, _ := hook(t, func(w http.ResponseWriter, r *http.Request) {
 		chunk := make([]byte, 64<<10)
 		for range 100_000 {
@@ -250,7 +252,7 @@ func TestHostileAnswers(t *testing.T) {
 	})
 	p := newPoster(t, Options{Allow: []string{"127.0.0.1"}})
 	if status, err := p.Post(context.Background(), runtime.Post{URL: endless}); err != nil || status != 200 {
-		t.Errorf("an endless answer: %d, %v", status, err)
+		t.Errorf("an endless response: %d, %v", status, err)
 	}
 	stop := make(chan struct{})
 	slow, _ := hook(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -262,15 +264,15 @@ func TestHostileAnswers(t *testing.T) {
 	t.Cleanup(func() { close(stop) })
 	p = newPoster(t, Options{Allow: []string{"127.0.0.1"}, Timeout: 50 * time.Millisecond})
 	if _, err := p.Post(context.Background(), runtime.Post{URL: slow}); runtime.CodeOf(err) != runtime.CodeUnavailable || !strings.Contains(runtimeMessage(err), "in time") {
-		t.Errorf("no answer: %v", err)
+		t.Errorf("no response: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := newPoster(t, Options{Allow: []string{"127.0.0.1"}}).Post(ctx, runtime.Post{URL: slow}); err == nil {
-		t.Error("a request that was called off came through")
+		t.Error("a cancelled request succeeded")
 	}
 	headers, _ := hook(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) })
 	if _, err := newPoster(t, Options{Allow: []string{"127.0.0.1"}}).Post(context.Background(), runtime.Post{URL: headers}); err == nil {
-		t.Error("a header of a megabyte is taken")
+		t.Error("a header of a megabyte is accepted")
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// AwaitExecution gives an execution, without its logs, as soon as it is in a terminal
-// state. When ctx ends before, or the server begins to shut down, it gives the
-// execution as it stands, without an error.
+// AwaitExecution returns an execution, without its logs, as soon as it is in a terminal state.
+// If ctx ends first, or the server begins to shut down, it returns the execution in its current
+// state, without an error.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
 func (e *Engine) AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
@@ -17,20 +17,21 @@ func (e *Engine) AwaitExecution(ctx context.Context, tenant runtime.Tenant, id s
 	}
 	defer e.gate.leave()
 	const op = "engine.await"
-	x, err := e.stands(tenant, id)
+	x, err := e.execution(tenant, id)
 	if err != nil || x.State.Terminal() || ctx.Err() != nil {
-		return x, fault(op, err)
+		return x, withOp(op, err)
 	}
-	end, leave := e.completions.Wait(x.ID)
+	completed, leave := e.completions.Wait(x.ID)
 	defer leave()
-	if x, err = e.stands(tenant, id); err != nil || x.State.Terminal() {
-		return x, fault(op, err)
+	// It may have ended before the wait began.
+	if x, err = e.execution(tenant, id); err != nil || x.State.Terminal() {
+		return x, withOp(op, err)
 	}
 	select {
-	case <-end:
+	case <-completed:
 	case <-ctx.Done():
 	case <-e.background.Stopping():
 	}
-	x, err = e.stands(tenant, id)
-	return x, fault(op, err)
+	x, err = e.execution(tenant, id)
+	return x, withOp(op, err)
 }

@@ -9,129 +9,140 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// blockingRuns knows the runs that callers wait for while they run. No store has
-// them before they have ended; whoever looks for executions is to see them all
-// the same, and can cancel them.
+// blockingRuns holds the runs whose callers wait for them, while they run. The store does not
+// hold them before they have ended; clients that read or cancel executions find them here.
 //
-// A run is recorded before it is taken out here. So who looks here first, and
-// then at what is recorded, finds every run at one of the two.
+// A run is recorded before it is removed here. So a client that reads here first, and then what
+// is recorded, finds every run in at least one of the two.
 type blockingRuns struct {
 	mu    sync.Mutex
-	runs  map[string]*blockingRun
-	ended sync.Cond // some are not in runs any more; L is mu
+	table runTable // guarded by mu
 }
 
-// blockingRun is a run that a caller waits for. Its execution has no slices.
+// blockingRun is a run whose caller waits for it. Its execution contains no slices.
 type blockingRun struct {
 	execution runtime.Execution
 	cancel    context.CancelFunc
-	// ending says that it is about to be recorded. Whoever looks for it waits for
-	// that, so that nobody sees it run after its end.
-	ending bool
+	// returned reports that the sandbox has returned and the run is about to be recorded.
+	// Readers wait for that, so that no client sees it run after its end.
+	returned bool
 }
 
 func newBlockingRuns() *blockingRuns {
-	u := &blockingRuns{runs: make(map[string]*blockingRun)}
-	u.ended.L = &u.mu
-	return u
+	b := &blockingRuns{table: runTable{runs: make(map[string]*blockingRun)}}
+	b.table.removed.L = &b.mu
+	return b
 }
 
-// begin counts a run in. The context is for the run, and ends when it is
-// cancelled. Whoever calls begin must call end.
-func (u *blockingRuns) begin(ctx context.Context, x *runtime.Execution) (context.Context, *blockingRun) {
-	w := &blockingRun{execution: *x}
-	ctx, w.cancel = context.WithCancel(ctx)
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.runs[x.ID] = w
-	return ctx, w
+// add adds a run. It returns the context of the run, which ends when the run is cancelled. The
+// caller must remove the run when it is recorded.
+func (b *blockingRuns) add(ctx context.Context, x *runtime.Execution) (context.Context, *blockingRun) {
+	run := &blockingRun{execution: *x}
+	ctx, run.cancel = context.WithCancel(ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.table.runs[x.ID] = run
+	return ctx, run
 }
 
-// ending marks a run that has ended, and tells whether somebody has cancelled it.
-func (u *blockingRuns) ending(w *blockingRun) (cancelled bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	w.ending = true
-	return w.execution.CancelRequested
+// markReturned marks a run as returned from the sandbox, and reports whether a client has
+// cancelled it.
+func (b *blockingRuns) markReturned(run *blockingRun) (cancelled bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	run.returned = true
+	return run.execution.CancelRequested
 }
 
-// end counts a run out.
-func (u *blockingRuns) end(w *blockingRun) {
-	w.cancel()
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.runs, w.execution.ID)
-	u.ended.Broadcast()
+// remove removes a run.
+func (b *blockingRuns) remove(run *blockingRun) {
+	run.cancel()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.table.remove(run)
 }
 
-// of gives a run of a tenant that has not ended, or nil. The lock is held.
-func (u *blockingRuns) of(tenant runtime.Tenant, id string) *blockingRun {
-	id = strings.ToLower(id)
-	w := u.runs[id]
-	if w == nil || w.execution.Tenant != tenant || u.over(w) {
-		return nil
-	}
-	return w
-}
-
-// over tells whether a run has ended, and by then is recorded. The lock is held.
-func (u *blockingRuns) over(w *blockingRun) bool {
-	for w.ending && u.runs[w.execution.ID] == w {
-		u.ended.Wait()
-	}
-	return w.ending
-}
-
-// find gives a run as it stands.
-func (u *blockingRuns) find(tenant runtime.Tenant, id string) (runtime.Execution, bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if w := u.of(tenant, id); w != nil {
-		return w.execution, true
+// find returns the execution of a run that has not returned, in its current state.
+func (b *blockingRuns) find(tenant runtime.Tenant, id string) (runtime.Execution, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if run := b.table.find(tenant, id); run != nil {
+		return run.execution, true
 	}
 	return runtime.Execution{}, false
 }
 
-// cancel tells a run to stop. changed is false if it was told before.
-func (u *blockingRuns) cancel(tenant runtime.Tenant, id string) (x runtime.Execution, changed, found bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	w := u.of(tenant, id)
-	if w == nil {
+// cancel cancels a run. changed is false if it was cancelled before.
+func (b *blockingRuns) cancel(tenant runtime.Tenant, id string) (x runtime.Execution, changed, found bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	run := b.table.find(tenant, id)
+	if run == nil {
 		return runtime.Execution{}, false, false
 	}
-	changed = !w.execution.CancelRequested
-	w.execution.CancelRequested = true
-	w.execution.State = runtime.StateCancelling
-	w.cancel()
-	return w.execution, changed, true
+	changed = !run.execution.CancelRequested
+	run.execution.CancelRequested = true
+	run.execution.State = runtime.StateCancelling
+	run.cancel()
+	return run.execution, changed, true
 }
 
-// list gives the runs that pass a filter and were accepted before the execution
-// with the id cursor, if it is not empty.
-func (u *blockingRuns) list(tenant runtime.Tenant, f runtime.Filter, cursor string) []runtime.Execution {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+// list returns the runs that pass a filter. If cursor is not empty, they were accepted before
+// the execution with that id.
+func (b *blockingRuns) list(tenant runtime.Tenant, f runtime.Filter, cursor string) []runtime.Execution {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var all []runtime.Execution
-	var ending []*blockingRun
-	for id, w := range u.runs {
-		x := &w.execution
+	var returned []*blockingRun
+	for id, run := range b.table.runs {
+		x := &run.execution
 		switch {
 		case x.Tenant != tenant || cursor != "" && id >= cursor || !f.Matches(x):
-		case w.ending:
-			ending = append(ending, w)
+		case run.returned:
+			returned = append(returned, run)
 		default:
 			all = append(all, *x)
 		}
 	}
-	for _, w := range ending {
-		u.over(w)
+	for _, run := range returned {
+		b.table.awaitRecord(run)
 	}
 	return all
 }
 
-// merge puts runs that are under way among those that are recorded, newest
-// first. Of one that has ended in between the record counts.
+// runTable holds runs by id. Its methods take no lock; the mutex of the blockingRuns guards it.
+type runTable struct {
+	runs    map[string]*blockingRun
+	removed sync.Cond // a run was removed; L is the mutex, which awaitRecord releases meanwhile
+}
+
+// find returns a run of a tenant that has not returned, or nil. For a run that has returned it
+// waits until it is recorded.
+func (t *runTable) find(tenant runtime.Tenant, id string) *blockingRun {
+	run := t.runs[strings.ToLower(id)]
+	if run == nil || run.execution.Tenant != tenant {
+		return nil
+	}
+	if t.awaitRecord(run); run.returned {
+		return nil
+	}
+	return run
+}
+
+// awaitRecord waits until a run, if it has returned, is recorded and removed.
+func (t *runTable) awaitRecord(run *blockingRun) {
+	for run.returned && t.runs[run.execution.ID] == run {
+		t.removed.Wait()
+	}
+}
+
+func (t *runTable) remove(run *blockingRun) {
+	delete(t.runs, run.execution.ID)
+	t.removed.Broadcast()
+}
+
+// merge adds the runs that have not ended to a page of recorded executions, newest first. If a
+// run was recorded meanwhile, merge returns the record.
 func merge(recorded, running []runtime.Execution, limit int) []runtime.Execution {
 	if len(running) == 0 {
 		return recorded

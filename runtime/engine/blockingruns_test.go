@@ -7,12 +7,10 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// running begins a run that a caller waits for, and gives it as the list tells
-// it, and a channel with how it ended.
+// running starts a blocking run. It returns the run as listed, and a channel with its end.
 func running(t *testing.T, e *engine.Engine, g *gated) (runtime.Execution, <-chan *runtime.Execution) {
 	t.Helper()
 	ended := make(chan *runtime.Execution, 1)
@@ -31,9 +29,9 @@ func running(t *testing.T, e *engine.Engine, g *gated) (runtime.Execution, <-cha
 	return listed[0], ended
 }
 
-// TestWhatCallersWaitForIsSeen while it runs, by every way to look, and by its
-// own tenant alone.
-func TestWhatCallersWaitForIsSeen(t *testing.T) {
+// TestBlockingRunsAreVisible checks that every method that reads executions finds a blocking run
+// while it runs, for its own tenant only.
+func TestBlockingRunsAreVisible(t *testing.T) {
 	g := newGated()
 	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}})
 	create(t, e, spec("hello", "[]"))
@@ -86,15 +84,15 @@ func TestWhatCallersWaitForIsSeen(t *testing.T) {
 	<-ended
 	for range cap(awaited) {
 		if got := <-awaited; got.State != runtime.StateSucceeded {
-			t.Errorf("who waited got %+v", got)
+			t.Errorf("AwaitExecution returned %+v", got)
 		}
 	}
-	if all, err := listExecutions(ctx, e, tenant, runtime.Filter{Function: "hello"}, "", 0); err != nil || count(all, x.ID) != 1 {
-		t.Errorf("it is listed %d times: %v", count(all, x.ID), err)
+	if all, err := listExecutions(ctx, e, tenant, runtime.Filter{Function: "hello"}, "", 0); err != nil || countID(all, x.ID) != 1 {
+		t.Errorf("it is listed %d times: %v", countID(all, x.ID), err)
 	}
 }
 
-func TestCancelOfWhatACallerWaitsFor(t *testing.T) {
+func TestCancelBlockingRun(t *testing.T) {
 	g := newGated()
 	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}})
 	create(t, e, spec("hello", "[]"))
@@ -112,9 +110,9 @@ func TestCancelOfWhatACallerWaitsFor(t *testing.T) {
 	}
 }
 
-// TestRunsAreAlwaysSeen: at no moment between a run's begin and its record it is
-// nowhere.
-func TestRunsAreAlwaysSeen(t *testing.T) {
+// TestRunsAreAlwaysVisible checks that there is no moment between the begin of a run and its
+// record at which it cannot be found.
+func TestRunsAreAlwaysVisible(t *testing.T) {
 	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}})
 	create(t, e, spec("hello", "[]"))
 	ctx := context.Background()
@@ -161,9 +159,9 @@ func TestRunsAreAlwaysSeen(t *testing.T) {
 	}
 }
 
-func hasID(all []runtime.Execution, id string) bool { return count(all, id) > 0 }
+func hasID(all []runtime.Execution, id string) bool { return countID(all, id) > 0 }
 
-func count(all []runtime.Execution, id string) int {
+func countID(all []runtime.Execution, id string) int {
 	n := 0
 	for _, x := range all {
 		if x.ID == id {

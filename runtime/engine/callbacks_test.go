@@ -15,18 +15,17 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// A postBox is who is told, whatever is at the address.
-type postBox struct {
+// fakePoster records all posts and answers them without a network.
+type fakePoster struct {
 	mu     sync.Mutex
 	posts  []runtime.Post
 	answer func(ctx context.Context, p runtime.Post) (int, error)
 }
 
-func (b *postBox) Post(ctx context.Context, p runtime.Post) (int, error) {
+func (b *fakePoster) Post(ctx context.Context, p runtime.Post) (int, error) {
 	b.mu.Lock()
 	b.posts = append(b.posts, p)
 	answer := b.answer
@@ -37,20 +36,20 @@ func (b *postBox) Post(ctx context.Context, p runtime.Post) (int, error) {
 	return answer(ctx, p)
 }
 
-func (b *postBox) got() []runtime.Post {
+func (b *fakePoster) got() []runtime.Post {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append([]runtime.Post(nil), b.posts...)
 }
 
-func (b *postBox) answers(answer func(ctx context.Context, p runtime.Post) (int, error)) {
+func (b *fakePoster) answers(answer func(ctx context.Context, p runtime.Post) (int, error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.answer = answer
 }
 
-// toldPlainly is what callbacks say here.
-func toldPlainly(x runtime.JobExecution, tasks []runtime.Execution) []byte {
+// plainBody renders the body of callbacks in these tests.
+func plainBody(x runtime.JobExecution, tasks []runtime.Execution) []byte {
 	results := make([]json.RawMessage, len(tasks))
 	for i := range tasks {
 		results[i] = tasks[i].Result
@@ -94,19 +93,19 @@ func deadLetters(t testing.TB, e *engine.Engine) []runtime.Delivery {
 	return all
 }
 
-func TestTheEndIsTold(t *testing.T) {
+func TestCallbackIsPosted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &postBox{}
-		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, Poster: box, CallbackBody: toldPlainly}, callbackJob(5))
+		box := &fakePoster{}
+		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, Poster: box, CallbackBody: plainBody}, callbackJob(5))
 		x := awaitJob(t, e, trigger(t, e, "a/b", 2))
 		synctest.Wait()
 		posts := box.got()
 		if len(posts) != 1 {
-			t.Fatalf("it was told %d times", len(posts))
+			t.Fatalf("there are %d posts", len(posts))
 		}
 		p := posts[0]
 		if want := fmt.Sprintf(`{"id":%q,"results":[{"n":0},{"n":1}],"state":"succeeded"}`, x.ID); string(p.Body) != want || p.URL != "https://example.com/hook" || p.Tenant != tenant {
-			t.Errorf("%s was told %s, want %s", p.URL, p.Body, want)
+			t.Errorf("%s got %s, want %s", p.URL, p.Body, want)
 		}
 		stamp := p.Header["X-Blaxel-Timestamp"]
 		if stamp != fmt.Sprint(time.Now().Unix()) || p.Header["X-Blaxel-Signature"] != "sha256="+hmacOf("s3cret", string(p.Body)) ||
@@ -116,17 +115,17 @@ func TestTheEndIsTold(t *testing.T) {
 		if p.Header["Idempotency-Key"] != x.ID || !strings.HasPrefix(p.Header["Traceparent"], "00-"+x.TraceID+"-") {
 			t.Errorf("it is sent with %v", p.Header)
 		}
-		// What nobody is to be told of is told to nobody.
+		// Executions without a callback post nothing.
 		awaitJob(t, e, trigger(t, e, "plain", 0))
-		awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)}))
+		awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)}))
 		synctest.Wait()
 		if n := len(box.got()); n != 1 || len(deadLetters(t, e)) != 0 {
-			t.Errorf("%d were told", n)
+			t.Errorf("there are %d posts", n)
 		}
 	})
 }
 
-func TestTriggersThatAreNotThere(t *testing.T) {
+func TestUnknownTriggers(t *testing.T) {
 	e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, callbackJob(0))
 	for _, path := range []string{"", "a", "a/b/c", "off", "A/B", "\xff"} {
 		if _, _, err := e.TriggerJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: tasks(1)}, path); runtime.CodeOf(err) != runtime.CodeNotFound {
@@ -143,13 +142,13 @@ func TestTriggersThatAreNotThere(t *testing.T) {
 	}
 }
 
-// Who does not take it is told again, at growing intervals, until it is given up;
-// and once more from the beginning if somebody wants that.
-func TestCallbacksAreGivenUp(t *testing.T) {
+// TestCallbacksBecomeDeadLetters checks that a callback is retried at growing intervals, becomes
+// a dead letter, and starts again when it is redriven.
+func TestCallbacksBecomeDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &postBox{}
+		box := &fakePoster{}
 		box.answers(func(context.Context, runtime.Post) (int, error) { return 503, nil })
-		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, Poster: box, CallbackBody: toldPlainly}, callbackJob(3))
+		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, Poster: box, CallbackBody: plainBody}, callbackJob(3))
 		began := time.Now()
 		x := awaitJob(t, e, trigger(t, e, "a/b", 1))
 		for i := range 4 {
@@ -178,7 +177,7 @@ func TestCallbacksAreGivenUp(t *testing.T) {
 			func() (int, error) { return e.PurgeDeadLetters(ctx, tenant, []string{"none", runtime.TaskID(x.ID, 0)}) },
 		} {
 			if n, err := other(); n != 0 || err != nil {
-				t.Errorf("%d were taken, %v", n, err)
+				t.Errorf("%d dead letters were changed, %v", n, err)
 			}
 		}
 
@@ -204,21 +203,22 @@ func TestCallbacksAreGivenUp(t *testing.T) {
 	})
 }
 
-// What an engine could not tell the next one tells, also if it was about to.
-func TestCallbacksOutliveTheProcess(t *testing.T) {
+// TestCallbacksSurviveARestart checks that the next engine posts what the previous one could not,
+// including an attempt that was under way.
+func TestCallbacksSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore(t)
-		box := &postBox{}
+		box := &fakePoster{}
 		box.answers(func(ctx context.Context, _ runtime.Post) (int, error) {
 			<-ctx.Done()
 			return 0, ctx.Err()
 		})
-		o := engine.Options{Store: store, Sandbox: &fakeSandbox{run: echo}, Poster: box, CallbackBody: toldPlainly}
+		o := engine.Options{Store: store, Sandbox: &fakeSandbox{run: echo}, Poster: box, CallbackBody: plainBody}
 		e, _ := jobEngine(t, o, callbackJob(1))
 		x := awaitJob(t, e, trigger(t, e, "a/b", 1))
 		synctest.Wait()
 		if len(box.got()) != 1 {
-			t.Fatal("it is not under way")
+			t.Fatal("no attempt is under way")
 		}
 		now, cancel := context.WithCancel(ctx)
 		cancel()
@@ -231,10 +231,10 @@ func TestCallbacksOutliveTheProcess(t *testing.T) {
 		synctest.Wait()
 		posts := box.got()
 		if len(posts) != 2 || posts[1].Header["Idempotency-Key"] != x.ID {
-			t.Fatalf("it was told %d times", len(posts))
+			t.Fatalf("there are %d posts", len(posts))
 		}
 		if len(deadLetters(t, e)) != 0 {
-			t.Fatal("an attempt that was called off is charged")
+			t.Fatal("an aborted attempt was counted")
 		}
 		if err := e.Close(ctx); err != nil {
 			t.Fatal(err)
@@ -242,15 +242,15 @@ func TestCallbacksOutliveTheProcess(t *testing.T) {
 		newEngine(t, o)
 		synctest.Wait()
 		if n := len(box.got()); n != 2 {
-			t.Fatalf("what was taken is told again: %d", n)
+			t.Fatalf("an accepted callback was posted again: %d posts", n)
 		}
 	})
 }
 
-// Who does not answer holds up nobody else.
+// TestASlowReceiver checks that a slow receiver delays no other.
 func TestASlowReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &postBox{}
+		box := &fakePoster{}
 		open := make(chan struct{})
 		box.answers(func(ctx context.Context, p runtime.Post) (int, error) {
 			if strings.Contains(p.URL, "slow") {
@@ -264,7 +264,7 @@ func TestASlowReceiver(t *testing.T) {
 		})
 		s := callbackJob(0)
 		s.Triggers = append(s.Triggers, runtime.Trigger{ID: "slow", Type: runtime.TriggerHTTPAsync, Path: "slow", CallbackURL: "http://slow.example.com/", CallbackSecret: "x"})
-		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, Poster: box, CallbackBody: toldPlainly}, s)
+		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, Poster: box, CallbackBody: plainBody}, s)
 		for range 40 {
 			awaitJob(t, e, trigger(t, e, "slow", 1))
 		}
@@ -286,12 +286,12 @@ func TestASlowReceiver(t *testing.T) {
 			seen[p.Header["Idempotency-Key"]] = true
 		}
 		if len(seen) != 45 || len(box.got()) != 45 {
-			t.Fatalf("%d of 45 were told, in %d posts", len(seen), len(box.got()))
+			t.Fatalf("%d of 45 executions were posted, in %d posts", len(seen), len(box.got()))
 		}
 	})
 }
 
-// Ticks start executions of jobs, each of them one.
+// TestJobsRunBySchedule checks that each tick starts one execution.
 func TestJobsRunBySchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore(t)
@@ -301,7 +301,7 @@ func TestJobsRunBySchedule(t *testing.T) {
 		if err := e.Close(ctx); err != nil {
 			t.Fatal(err)
 		}
-		e = newEngine(t, o) // it has the ticks of before
+		e = newEngine(t, o) // continues with the ticks
 		time.Sleep(time.Hour)
 		page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: 100})
 		if err != nil {

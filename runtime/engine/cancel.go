@@ -6,12 +6,11 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// CancelExecution stops an execution: one that is queued never starts, one that runs is
-// told to stop and ends as cancelled, unless it ends by itself at the same
-// moment. changed is false if it has ended, or was asked to stop before; it is
-// then as it was. The execution is as it stands when Cancel returns, without its
-// logs; [Engine.AwaitExecution] waits for its end. Runs that callers wait for are stopped
-// likewise.
+// CancelExecution cancels an execution: a queued one never starts, a running one is stopped and
+// ends as cancelled unless it ends by itself at the same moment. Blocking runs are stopped in the
+// same way. changed is false, and nothing changes, if it has ended or its cancellation was
+// requested before. The returned execution is in its new state, without its logs;
+// [Engine.AwaitExecution] waits for its end.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
 func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error) {
@@ -22,17 +21,17 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 	if x, changed, running := e.blocking.cancel(tenant, id); running {
 		return x, changed, nil
 	}
-	e.records.settle()
+	e.records.flush()
 	x, changed, err = e.store.Cancel(tenant, id, e.now().UTC())
 	if err != nil {
-		return runtime.Execution{}, false, fault("engine.cancel", err)
+		return runtime.Execution{}, false, withOp("engine.cancel", err)
 	}
 	switch {
 	case x.State.Terminal():
 		if changed {
 			e.completions.Notify(x.ID)
 			e.attempts.Notify(x.ID)
-			e.taskCancelled(x)
+			e.onTaskCancelled(x)
 		}
 	default:
 		e.background.Cancel(x.ID)
@@ -40,9 +39,9 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 	return x, changed, nil
 }
 
-// taskCancelled looks whether an execution that was cancelled before it ran was the
-// last task of an execution of a job.
-func (e *Engine) taskCancelled(x runtime.Execution) {
+// onTaskCancelled notifies the callers that wait for an execution of a job if its last task was
+// cancelled before it started.
+func (e *Engine) onTaskCancelled(x runtime.Execution) {
 	if x.Task == nil {
 		return
 	}

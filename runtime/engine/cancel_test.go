@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
@@ -23,13 +22,13 @@ func cancelled(t testing.TB, e *engine.Engine, id string) (runtime.Execution, bo
 	return x, changed
 }
 
-func TestCancelOfWhatIsQueued(t *testing.T) {
+func TestCancelQueuedRun(t *testing.T) {
 	var runs atomic.Int64
 	store := &heldStore{Store: newStore(t), hold: make(chan struct{})}
 	e := newEngine(t, engine.Options{Store: store, Sandbox: counted(&runs)})
 	create(t, e, spec("hello", "[]"))
 	var ids []string
-	for range 5 { // one is about to have a lease, the others are not
+	for range 5 { // one is about to get a lease, the others are not
 		ids = append(ids, submit(t, e, runtime.SubmitRequest{}))
 	}
 	for _, id := range ids {
@@ -39,26 +38,26 @@ func TestCancelOfWhatIsQueued(t *testing.T) {
 		}
 		again, changed := cancelled(t, e, id)
 		if changed || again.State != runtime.StateCancelled || !again.Finished.Equal(x.Finished) {
-			t.Errorf("the second time: %+v, changed %v", again, changed)
+			t.Errorf("cancelled again: %+v, changed %v", again, changed)
 		}
 	}
 	close(store.hold)
 	await(t, e, submit(t, e, runtime.SubmitRequest{}))
 	if runs.Load() != 1 {
-		t.Errorf("%d runs, want that of the one that was not cancelled", runs.Load())
+		t.Errorf("%d runs, want one: the run that was not cancelled", runs.Load())
 	}
 }
 
-func TestCancelOfWhatRuns(t *testing.T) {
+func TestCancelBackgroundRun(t *testing.T) {
 	g := newGated()
 	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1})
 	create(t, e, spec("hello", "[]"))
 	running := submit(t, e, runtime.SubmitRequest{Retries: ptr(5)})
 	<-g.began
 	leased := submit(t, e, runtime.SubmitRequest{})
-	for lookUp(t, e, leased).State != runtime.StateRunning {
+	for getExecution(t, e, leased).State != runtime.StateRunning {
 	}
-	// It has a lease, but no place: it ends although the other goes on.
+	// It has a lease but no memory: it ends while the other still runs.
 	cancelled(t, e, leased)
 	if x := await(t, e, leased); x.State != runtime.StateCancelled {
 		t.Errorf("got %+v", x)
@@ -74,11 +73,11 @@ func TestCancelOfWhatRuns(t *testing.T) {
 	done := submit(t, e, runtime.SubmitRequest{})
 	await(t, e, done)
 	if x, changed := cancelled(t, e, done); changed || x.State != runtime.StateSucceeded || x.CancelRequested {
-		t.Errorf("what is done: %+v, changed %v", x, changed)
+		t.Errorf("cancelled after its end: %+v, changed %v", x, changed)
 	}
 }
 
-func TestCancelOfWhatWaitsForItsRetry(t *testing.T) {
+func TestCancelBeforeRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
 		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{
@@ -91,7 +90,7 @@ func TestCancelOfWhatWaitsForItsRetry(t *testing.T) {
 		create(t, e, spec("hello", "[]"))
 		id := submit(t, e, runtime.SubmitRequest{Retries: ptr(3)})
 		synctest.Wait()
-		if x := lookUp(t, e, id); x.State != runtime.StateQueued || x.FunctionFailures != 1 || x.NotBefore.IsZero() {
+		if x := getExecution(t, e, id); x.State != runtime.StateQueued || x.FunctionFailures != 1 || x.NotBefore.IsZero() {
 			t.Errorf("after the first attempt: %+v", x)
 		}
 		if x, changed := cancelled(t, e, id); !changed || x.State != runtime.StateCancelled {
@@ -104,30 +103,30 @@ func TestCancelOfWhatWaitsForItsRetry(t *testing.T) {
 	})
 }
 
-func TestCancelOfWhatIsNotThere(t *testing.T) {
+func TestUnknownExecutions(t *testing.T) {
 	e := newEngine(t, engine.Options{})
 	create(t, e, spec("hello", "[]"))
 	id := submit(t, e, runtime.SubmitRequest{})
-	for _, what := range []struct {
+	for _, unknown := range []struct {
 		tenant runtime.Tenant
 		id     string
 	}{{"b", id}, {tenant, "x"}, {tenant, "0197a1b2-0000-7000-8000-000000000000"}} {
-		_, _, err := e.CancelExecution(context.Background(), what.tenant, what.id)
+		_, _, err := e.CancelExecution(context.Background(), unknown.tenant, unknown.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = e.AwaitExecution(context.Background(), what.tenant, what.id)
+		_, err = e.AwaitExecution(context.Background(), unknown.tenant, unknown.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = e.GetExecution(context.Background(), what.tenant, what.id)
+		_, err = e.GetExecution(context.Background(), unknown.tenant, unknown.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = e.GetLogs(context.Background(), what.tenant, what.id, runtime.LogPosition{})
+		_, err = e.GetLogs(context.Background(), unknown.tenant, unknown.id, runtime.LogPosition{})
 		wantCode(t, err, runtime.CodeNotFound)
-		_, err = e.FollowLogs(context.Background(), what.tenant, what.id, runtime.LogPosition{})
+		_, err = e.FollowLogs(context.Background(), unknown.tenant, unknown.id, runtime.LogPosition{})
 		wantCode(t, err, runtime.CodeNotFound)
 	}
 	await(t, e, id)
 }
 
-// Cancels race with starts and ends. Each execution ends once, and what it was
-// told at its end stays true.
+// TestCancelRaces cancels runs while they start and end. Each execution ends once, and the final
+// state that a caller got stays the same.
 func TestCancelRaces(t *testing.T) {
 	var mu sync.Mutex
 	runs := map[string]int{}
@@ -148,7 +147,7 @@ func TestCancelRaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make([]runtime.Execution, len(args))
+	final := make([]runtime.Execution, len(args))
 	changes := make([]atomic.Int64, len(args))
 	var wg sync.WaitGroup
 	for worker := range 4 {
@@ -165,7 +164,7 @@ func TestCancelRaces(t *testing.T) {
 				}
 				if x.State.Terminal() {
 					mu.Lock()
-					told[i] = x
+					final[i] = x
 					mu.Unlock()
 				}
 			}
@@ -177,15 +176,15 @@ func TestCancelRaces(t *testing.T) {
 		if n := changes[i].Load(); n > 1 || n == 1 && !x.CancelRequested {
 			t.Errorf("run %d was cancelled %d times: %+v", i, n, x)
 		}
-		if told[i].ID != "" && (told[i].State != x.State || !told[i].Finished.Equal(x.Finished)) {
-			t.Errorf("run %d ended twice: %+v, then %+v", i, told[i], x)
+		if final[i].ID != "" && (final[i].State != x.State || !final[i].Finished.Equal(x.Finished)) {
+			t.Errorf("run %d ended twice: %+v, then %+v", i, final[i], x)
 		}
 		n := runs[string(args[i])]
 		switch {
 		case n > 1, x.State == runtime.StateSucceeded && n != 1, x.Started.IsZero() && n != 0:
 			t.Errorf("run %d began %d times and is %+v", i, n, x)
 		case x.State == runtime.StateCancelled && changes[i].Load() != 1:
-			t.Errorf("run %d is cancelled, but nobody did it: %+v", i, x)
+			t.Errorf("run %d is cancelled, but no caller did it: %+v", i, x)
 		}
 	}
 }

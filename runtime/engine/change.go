@@ -7,15 +7,15 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// requestKey is a tenant's idempotency key.
+// requestKey identifies an idempotency key of a tenant.
 type requestKey struct {
 	tenant runtime.Tenant
 	key    string
 }
 
-// doOnce makes a change of a function, unless the same request has made it
-// before with the same key. Of those who come with one key at once, one makes it
-// and the others get its answer; if it fails, the next one tries.
+// doOnce changes a function, unless the same request with the same key has changed it before. Of
+// concurrent requests with one key the first makes the change and the others get its response; if
+// it fails, the next one tries.
 func (e *Engine) doOnce(ctx context.Context, tenant runtime.Tenant, key string, hash func() [32]byte, change func(*runtime.IdempotencyKey) (runtime.Deployment, error)) (runtime.Deployment, error) {
 	if key == "" {
 		return change(nil)
@@ -24,11 +24,11 @@ func (e *Engine) doOnce(ctx context.Context, tenant runtime.Tenant, key string, 
 		return runtime.Deployment{}, err
 	}
 	k := runtime.IdempotencyKey{Key: key, Hash: hash(), Now: e.now().UTC()}
-	mine := requestKey{tenant, key}
-	if err := e.once.lock(ctx, mine); err != nil {
+	request := requestKey{tenant, key}
+	if err := e.once.lock(ctx, request); err != nil {
 		return runtime.Deployment{}, runtime.AbandonedError(err)
 	}
-	defer e.once.unlock(mine)
+	defer e.once.unlock(request)
 	ids, err := e.store.LookupKey(tenant, k)
 	if err != nil {
 		return runtime.Deployment{}, err
@@ -39,14 +39,13 @@ func (e *Engine) doOnce(ctx context.Context, tenant runtime.Tenant, key string, 
 	return change(&k)
 }
 
-// newChange is the execution of a change of a function that begins now.
+// newChange returns the execution of a change of a function that begins now.
 func newChange(kind runtime.Kind, now time.Time) runtime.Execution {
 	return runtime.Execution{ID: runtime.NewID(), Kind: kind, State: runtime.StateRunning, Created: now, Started: now, Attempt: 1}
 }
 
-// recordFailed keeps the execution of a change of which the code was the failure.
-// Its caller is told of that in any case, so what cannot be recorded is for the
-// log alone.
+// recordFailed records the execution of a change that failed because of the code. The caller gets
+// the failure in any case, so an error here is only logged.
 func (e *Engine) recordFailed(change runtime.Execution, f runtime.Function, o runtime.Outcome) {
 	if o.Failure == nil {
 		return

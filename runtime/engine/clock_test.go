@@ -10,20 +10,18 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// jumpyClock is the time of day on a machine that is told another one.
+// jumpyClock is a time of day that can be set forward and back.
 type jumpyClock struct{ ahead atomic.Int64 }
 
 func (c *jumpyClock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())).Round(0) }
 
 func (c *jumpyClock) jump(d time.Duration) { c.ahead.Add(int64(d)) }
 
-// TestRetriesAreOnTimeWhateverTheClockSays: an hour back or ahead makes a retry
-// neither late nor early.
-func TestRetriesAreOnTimeWhateverTheClockSays(t *testing.T) {
+// TestRetriesIgnoreClockJumps sets the clock back or forward: a retry is neither late nor early.
+func TestRetriesIgnoreClockJumps(t *testing.T) {
 	for _, jump := range []time.Duration{-time.Hour, time.Hour, -time.Minute, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			var clock jumpyClock
@@ -51,9 +49,9 @@ func TestRetriesAreOnTimeWhateverTheClockSays(t *testing.T) {
 	}
 }
 
-// TestDelaysOfAnEarlierProcessAreBounded: if the clock was put back while no
-// process ran, what waits for a retry does not wait for the clock.
-func TestDelaysOfAnEarlierProcessAreBounded(t *testing.T) {
+// TestDelaysAfterARestartAreBounded sets the clock back while no process runs: a retry does not
+// wait for the clock.
+func TestDelaysAfterARestartAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore(t)
 		failing := &fakeSandbox{run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
@@ -79,11 +77,12 @@ func TestDelaysOfAnEarlierProcessAreBounded(t *testing.T) {
 	})
 }
 
-// TestAJumpAheadExpiresNothing that the time which has passed does not.
-func TestAJumpAheadExpiresNothing(t *testing.T) {
+// TestClockJumpExpiresNothing sets the clock forward: only the time that has really passed
+// expires executions.
+func TestClockJumpExpiresNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock jumpyClock
-		// Ids go on from the last one that this process has made, by the machine's clock.
+		// Ids follow the last one of this process, which has the time of the machine's clock.
 		newest := time.Unix(uuid.Must(uuid.NewV7()).Time().UnixTime())
 		clock.jump(time.Until(newest))
 		e := newEngine(t, engine.Options{Now: clock.now, RetentionAge: 2 * time.Hour, Sandbox: &fakeSandbox{run: echo}})
@@ -92,18 +91,18 @@ func TestAJumpAheadExpiresNothing(t *testing.T) {
 		await(t, e, id)
 		clock.jump(365 * 24 * time.Hour)
 		time.Sleep(time.Hour)
-		if x := lookUp(t, e, id); x.State != runtime.StateSucceeded {
+		if x := getExecution(t, e, id); x.State != runtime.StateSucceeded {
 			t.Errorf("it is %s", x.State)
 		}
 		time.Sleep(2 * time.Hour)
 		if _, err := e.GetExecution(context.Background(), tenant, id); runtime.CodeOf(err) != runtime.CodeNotFound {
-			t.Errorf("after its time it is still there: %v", err)
+			t.Errorf("it did not expire: %v", err)
 		}
 	})
 }
 
-// TestKeysHoldWhenTheClockIsPutBack, into the day before, too.
-func TestKeysHoldWhenTheClockIsPutBack(t *testing.T) {
+// TestKeysSurviveAClockSetBack also sets the clock back to the previous day.
+func TestKeysSurviveAClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // begins at midnight
 		var clock jumpyClock
 		e := newEngine(t, engine.Options{Now: clock.now, Sandbox: &fakeSandbox{run: echo}})

@@ -6,12 +6,11 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// DeleteFunction removes a function and its versions. Runs under way, or
-// waiting, finish; those that are queued in the background and have not started
-// end as failed. The deletion is an execution of its own.
+// DeleteFunction deletes a function and its versions. Runs that have begun or wait for memory
+// continue to their ends; background runs that are queued and have not started fail. The deletion
+// is an execution of its own.
 //
-// Errors: CodeNotFound, CodeInvalidArgument, CodeConflict, CodeUnavailable,
-// CodeInternal.
+// Errors: CodeNotFound, CodeInvalidArgument, CodeConflict, CodeUnavailable, CodeInternal.
 func (e *Engine) DeleteFunction(ctx context.Context, r runtime.FunctionDeletion) (runtime.Deployment, error) {
 	const op = "engine.delete"
 	if err := e.enter(); err != nil {
@@ -19,12 +18,12 @@ func (e *Engine) DeleteFunction(ctx context.Context, r runtime.FunctionDeletion)
 	}
 	defer e.gate.leave()
 	if err := runtime.ValidateName(r.Name); err != nil {
-		return runtime.Deployment{}, fault(op, err)
+		return runtime.Deployment{}, withOp(op, err)
 	}
 	d, err := e.doOnce(ctx, r.Tenant, r.IdempotencyKey, r.Hash, func(key *runtime.IdempotencyKey) (runtime.Deployment, error) {
 		return e.remove(ctx, functionKey{r.Tenant, r.Name}, key)
 	})
-	return d, fault(op, err)
+	return d, withOp(op, err)
 }
 
 func (e *Engine) remove(ctx context.Context, name functionKey, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
@@ -46,7 +45,7 @@ func (e *Engine) remove(ctx context.Context, name functionKey, key *runtime.Idem
 	if err := e.store.DeleteFunction(f.Tenant, f.ID, runtime.Change{Execution: x, Key: key}); err != nil {
 		return runtime.Deployment{}, err
 	}
-	e.current.changed(name)
+	e.current.invalidate(name)
 	for _, number := range versions {
 		e.retire(f.ID, number)
 	}

@@ -7,14 +7,13 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// CreateFunction deploys a new function: it is checked, its module body is run,
-// and only if that succeeds is it kept. Code that does not deploy is a
-// CodeDeployFailed error with traceback and line; a taken name is
-// CodeAlreadyExists. The deployment is an execution of its own, on disk with the
-// function; one that fails for its code is recorded too.
+// CreateFunction deploys a new function: it checks the function, runs its module body, and stores
+// it only if that succeeds. For code that does not deploy the error is CodeDeployFailed with
+// traceback and line, for a taken name CodeAlreadyExists. The deploy is an execution of its own,
+// stored in one batch with the function; a deploy that fails because of the code is recorded too.
 //
-// Other errors: CodeInvalidArgument, CodeTooLarge, CodeConflict, CodeTooBusy,
-// CodeUnavailable, CodeInternal.
+// Other errors: CodeInvalidArgument, CodeTooLarge, CodeConflict, CodeTooBusy, CodeUnavailable,
+// CodeInternal.
 func (e *Engine) CreateFunction(ctx context.Context, s runtime.FunctionSpec) (runtime.Deployment, error) {
 	const op = "engine.create"
 	if err := e.enter(); err != nil {
@@ -22,12 +21,12 @@ func (e *Engine) CreateFunction(ctx context.Context, s runtime.FunctionSpec) (ru
 	}
 	defer e.gate.leave()
 	if err := s.Validate(); err != nil {
-		return runtime.Deployment{}, fault(op, err)
+		return runtime.Deployment{}, withOp(op, err)
 	}
 	d, err := e.doOnce(ctx, s.Tenant, s.IdempotencyKey, s.Hash, func(key *runtime.IdempotencyKey) (runtime.Deployment, error) {
 		return e.create(ctx, s, key)
 	})
-	return d, fault(op, err)
+	return d, withOp(op, err)
 }
 
 func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
@@ -36,7 +35,7 @@ func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtim
 		return runtime.Deployment{}, runtime.AbandonedError(err)
 	}
 	defer e.changes.unlock(name)
-	if err := e.available(name); err != nil {
+	if err := e.checkNameFree(name); err != nil {
 		return runtime.Deployment{}, err
 	}
 
@@ -63,13 +62,13 @@ func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtim
 		e.sandbox.Forget(f.ID, v.Number)
 		return runtime.Deployment{}, err
 	}
-	e.current.changed(name)
+	e.current.invalidate(name)
 	return runtime.Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
 }
 
-// available tells whether a name can be given to a function. It spares a
-// deployment in vain; the store has the last word.
-func (e *Engine) available(key functionKey) error {
+// checkNameFree returns an error if a function has the name. It avoids a deploy in vain; the
+// store checks again.
+func (e *Engine) checkNameFree(key functionKey) error {
 	_, err := e.store.GetFunctionByName(key.tenant, key.name)
 	switch {
 	case err == nil:
@@ -80,9 +79,9 @@ func (e *Engine) available(key functionKey) error {
 	return err
 }
 
-// deploy makes the image of a version, whose module body reserves memory and
-// waits its turn as a run does. If it fails, nothing of it is left; the outcome tells of
-// a failure that is the program's.
+// deploy creates the image of a version. The run of the module body reserves memory, and waits
+// for it, as any run does. If deploy fails it leaves no image; a failure of the program is also
+// in the outcome.
 func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Version) (runtime.Outcome, error) {
 	p := runtime.NewProgram(f, v)
 	if err := e.admission.Acquire(ctx, p.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {

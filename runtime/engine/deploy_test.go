@@ -10,11 +10,10 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-func TestCreateChecksWhatItIsGiven(t *testing.T) {
+func TestCreateValidates(t *testing.T) {
 	box := &fakeSandbox{deploy: func(context.Context, runtime.Program) (runtime.Outcome, error) {
 		return runtime.Outcome{}, errors.New("this must not be deployed")
 	}}
@@ -27,7 +26,7 @@ func TestCreateChecksWhatItIsGiven(t *testing.T) {
 	for name, test := range map[string]struct {
 		spec runtime.FunctionSpec
 		code runtime.Code
-		says string
+		want string
 	}{
 		"no tenant":     {with(func(s *runtime.FunctionSpec) { s.Tenant = "" }), runtime.CodeInvalidArgument, "tenant"},
 		"name":          {spec("../x", "source"), runtime.CodeInvalidArgument, "name"},
@@ -43,14 +42,14 @@ func TestCreateChecksWhatItIsGiven(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := e.CreateFunction(context.Background(), test.spec)
-			if got := wantCode(t, err, test.code); !strings.Contains(got.Message, test.says) {
-				t.Errorf("the message %q does not say %q", got.Message, test.says)
+			if got := wantCode(t, err, test.code); !strings.Contains(got.Message, test.want) {
+				t.Errorf("the message %q does not contain %q", got.Message, test.want)
 			}
 		})
 	}
 }
 
-func TestWhatDoesNotDeployIsNotKept(t *testing.T) {
+func TestFailedDeployIsNotStored(t *testing.T) {
 	for _, class := range []runtime.Class{
 		runtime.ClassError, runtime.ClassTimeout, runtime.ClassMemory, runtime.ClassStack, runtime.ClassExited,
 		runtime.ClassCrashed, runtime.ClassResultInvalid, runtime.ClassCancelled, runtime.ClassInternal, "",
@@ -76,11 +75,11 @@ func TestWhatDoesNotDeployIsNotKept(t *testing.T) {
 				}
 			}
 			if box.held() != 0 {
-				t.Errorf("%d images are left", box.held())
+				t.Errorf("the sandbox holds %d images", box.held())
 			}
 			all, err := listFunctions(context.Background(), e, tenant, "", 0)
 			if err != nil || len(all) != 0 {
-				t.Errorf("kept: %v, %v", all, err)
+				t.Errorf("the functions are %v, %v", all, err)
 			}
 		})
 	}
@@ -116,7 +115,7 @@ func TestUpdate(t *testing.T) {
 		t.Errorf("the version is %+v", v)
 	}
 	if box.held() != 1 {
-		t.Errorf("%d images are held of one function", box.held())
+		t.Errorf("the sandbox holds %d images of one function", box.held())
 	}
 
 	for name, test := range map[string]struct {
@@ -188,10 +187,10 @@ func TestRename(t *testing.T) {
 		t.Errorf("renaming deployed again: %d deployments", deployed)
 	}
 	if name != "one" {
-		t.Errorf("the file in tracebacks became %q: it is fixed for a version", name)
+		t.Errorf("the file name in tracebacks changed to %q, want that of the version", name)
 	}
 	if box.held() != 2 {
-		t.Errorf("%d images are held of 2 functions", box.held())
+		t.Errorf("the sandbox holds %d images of 2 functions", box.held())
 	}
 	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "three", NewName: ptr("one"), Source: []byte(`"new"`)}); err != nil {
 		t.Fatal(err)
@@ -219,12 +218,12 @@ func TestDelete(t *testing.T) {
 	_, err = remove(e, "../x")
 	wantCode(t, err, runtime.CodeInvalidArgument)
 	if box.held() != 0 {
-		t.Errorf("%d images are left", box.held())
+		t.Errorf("the sandbox holds %d images", box.held())
 	}
 }
 
-// Runs that have begun finish when their function is deleted or updated; the
-// image they use goes after them, not before.
+// TestRunsOutliveTheirVersion deletes or updates a function during its runs: they finish, and
+// their image is forgotten after them and not before.
 func TestRunsOutliveTheirVersion(t *testing.T) {
 	for name, change := range map[string]func(e *engine.Engine) error{
 		"delete": func(e *engine.Engine) error {
@@ -266,7 +265,7 @@ func TestRunsOutliveTheirVersion(t *testing.T) {
 			held := box.images[image(d.Function.ID, 1)]
 			box.mu.Unlock()
 			if !held {
-				t.Error("the image was forgotten under the runs")
+				t.Error("the image was forgotten during the runs")
 			}
 			close(g.end)
 			wg.Wait()
@@ -274,13 +273,13 @@ func TestRunsOutliveTheirVersion(t *testing.T) {
 			held = box.images[image(d.Function.ID, 1)]
 			box.mu.Unlock()
 			if held {
-				t.Error("the image is kept after the last run")
+				t.Error("the image was not forgotten after the last run")
 			}
 		})
 	}
 }
 
-// failingStore fails the writes of a real store.
+// failingStore fails the writes of functions to a real store.
 type failingStore struct {
 	runtime.Store
 	err error
@@ -307,7 +306,7 @@ func (s *failingStore) DeleteFunction(t runtime.Tenant, id string, c runtime.Cha
 	return s.Store.DeleteFunction(t, id, c)
 }
 
-func TestAStoreThatFails(t *testing.T) {
+func TestFailingStore(t *testing.T) {
 	store, box := &failingStore{Store: newStore(t)}, &fakeSandbox{}
 	e := newEngine(t, engine.Options{Store: store, Sandbox: box})
 	ctx := context.Background()
@@ -322,7 +321,7 @@ func TestAStoreThatFails(t *testing.T) {
 	_, err = remove(e, "hello")
 	wantCode(t, err, runtime.CodeUnavailable)
 	if box.held() != 1 {
-		t.Errorf("%d images are held, want that of the one function", box.held())
+		t.Errorf("the sandbox holds %d images of one function", box.held())
 	}
 	if x, err := run(e, "hello", ""); err != nil || string(x.Result) != "[1]" {
 		t.Fatalf("got %+v, %v", x, err)

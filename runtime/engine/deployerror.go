@@ -6,7 +6,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// deployError tells why a function did not deploy.
+// deployError returns the error for code that did not deploy.
 func deployError(f *runtime.Failure, limits runtime.Limits) error {
 	err := &runtime.Error{Code: runtime.CodeDeployFailed, Op: "engine.deploy", Message: f.Message, Traceback: f.Traceback, Line: f.Line}
 	switch f.Class {
@@ -23,13 +23,13 @@ func deployError(f *runtime.Failure, limits runtime.Limits) error {
 		err.Hint = "load large data in main, or give the function more memory"
 	case runtime.ClassStack:
 		err.Message = "the code is nested or recurses too deeply"
-		err.Hint = "make recursion a loop, and split very long expressions"
+		err.Hint = "turn recursion into a loop, and split very long expressions"
 	case runtime.ClassExited:
 		err.Message = fmt.Sprintf("the code ended the interpreter with exit code %d while it was loaded", f.ExitCode)
-		err.Hint = `call sys.exit and the like in no function that runs at import, and keep scripts under if __name__ == "__main__"`
+		err.Hint = `do not call sys.exit or similar functions at import, and put scripts under if __name__ == "__main__"`
 	case runtime.ClassCrashed:
 		err.Message = "the interpreter crashed while the code was loaded"
-		err.Hint = "look for what works below Python: crafted bytecode, ctypes, os.abort"
+		err.Hint = "check for code that works below Python: crafted bytecode, ctypes, os.abort"
 	case runtime.ClassCancelled:
 		return runtime.AbandonedError(nil)
 	case runtime.ClassInternal, "":

@@ -18,20 +18,20 @@ import (
 
 // Defaults of [Options].
 const (
-	// DefaultQueueLimit is how many runs may wait. A waiting run costs about a
-	// kilobyte and its args.
+	// DefaultQueueLimit is the number of blocking runs that may wait. A waiting run takes about a
+	// kilobyte of memory and its args.
 	DefaultQueueLimit = 10_000
-	// DefaultMaxRuns is how many runs may be under way at once. Runs that wait
-	// for something cost memory alone; that has a budget of its own.
+	// DefaultMaxRuns is the number of runs that may run at once. Runs that wait for something
+	// cost only memory, which has its own budget.
 	DefaultMaxRuns = 1_000
-	// DefaultCacheBytes is what current versions may take in memory.
+	// DefaultCacheBytes is the memory for current versions, in bytes.
 	DefaultCacheBytes = 64 * runtime.MiB
-	// DefaultBacklogLimit is how many executions may be queued in the background.
-	// One takes at most 400 bytes of memory; its args are on the disk alone.
+	// DefaultBacklogLimit is the number of executions that may be queued in the background. An
+	// execution takes at most 400 bytes of memory; its args are only on disk.
 	DefaultBacklogLimit = 1_000_000
 )
 
-// abortTime is how long Close waits for the runs that it has stopped.
+// abortTime is how long Close waits for the runs that it has aborted.
 const abortTime = 5 * time.Second
 
 // Options of an Engine. Store and Sandbox must be set.
@@ -40,38 +40,39 @@ type Options struct {
 	Sandbox runtime.Sandbox
 	Log     *slog.Logger // nil: slog.Default
 
-	// MemoryBudget bounds, in bytes, what all admitted runs together may
-	// reserve: each reserves its memory and /tmp limits while it runs.
-	// Zero: half of the machine's (or its cgroup's) memory.
+	// MemoryBudget bounds the memory in bytes that all admitted runs together reserve: each
+	// reserves its memory and /tmp limits while it runs. Zero: half of the machine's (or its
+	// cgroup's) memory.
 	MemoryBudget int64
-	// QueueLimit bounds the runs waiting to be admitted. Beyond it callers are
-	// told CodeTooBusy. The last eighth is kept for tenants that have few runs
-	// waiting. Zero: [DefaultQueueLimit].
+	// QueueLimit bounds the blocking runs that wait for memory. Beyond it callers get
+	// CodeTooBusy. The last eighth is reserved for tenants that have few runs waiting. Zero:
+	// [DefaultQueueLimit].
 	QueueLimit int
-	// MaxRuns bounds the runs under way at once. Zero: [DefaultMaxRuns].
+	// MaxRuns bounds the runs that run at once. Zero: [DefaultMaxRuns].
 	MaxRuns int
-	// CacheBytes bounds the sources and contexts kept in memory so that a run
+	// CacheBytes bounds the sources and contexts in memory, in bytes. A run of a cached version
 	// need not read the store. Zero: [DefaultCacheBytes].
 	CacheBytes int64
-	// BacklogLimit bounds the executions queued in the background. Beyond it
-	// callers are told CodeTooBusy. Zero: [DefaultBacklogLimit].
+	// BacklogLimit bounds the executions that are queued in the background. Beyond it callers get
+	// CodeTooBusy. Zero: [DefaultBacklogLimit].
 	BacklogLimit int
-	// RetentionAge is how long executions are kept that are done, counted from
-	// when they were accepted. Zero: [DefaultRetentionAge].
+	// RetentionAge is how long executions that are done are stored, counted from their
+	// acceptance. Zero: [DefaultRetentionAge].
 	RetentionAge time.Duration
-	// RetentionCount is how many executions are kept that are done; the newest
-	// are. Zero: [DefaultRetentionCount].
+	// RetentionCount is how many executions that are done are stored; the oldest are dropped.
+	// Zero: [DefaultRetentionCount].
 	RetentionCount int
-	// Poster sends callbacks. Nil: none are sent, they wait for a process that can.
+	// Poster sends callbacks. Nil: none are sent; they wait for a process that has a Poster.
 	Poster runtime.Poster
-	// CallbackBody makes what is told of an execution of a job that has ended, JSON,
-	// with the results of its tasks. It must be set with Poster.
+	// CallbackBody renders the JSON body of a callback from an execution of a job that has ended
+	// and its tasks, with their results. It must be set together with Poster.
 	CallbackBody func(runtime.JobExecution, []runtime.Execution) []byte
-	// Now tells the time. Nil: time.Now.
+	// Now returns the time of day. It is called concurrently. Nil: time.Now.
 	Now func() time.Time
 }
 
-// Engine is the service over functions and executions.
+// Engine is the service over functions, executions and jobs. All methods may be called
+// concurrently.
 type Engine struct {
 	store   runtime.Store
 	sandbox runtime.Sandbox
@@ -81,48 +82,48 @@ type Engine struct {
 	gate       *gate
 	admission  *queue.Admission
 	current    *versionCache
-	changes    *keyedLock[functionKey] // held while a function changes
-	jobChanges *keyedLock[functionKey] // held while a job changes
-	once       *keyedLock[requestKey]  // held, before changes, by a request with an idempotency key
+	changes    *keyedLock[functionKey] // by name of a function; held while it changes
+	jobChanges *keyedLock[functionKey] // by name of a job; held while it changes
+	once       *keyedLock[requestKey]  // by idempotency key of a change; held, before changes, by the request
 
 	background  *dispatch.Dispatcher
 	deliveries  *callback.Deliverer
 	schedules   *cron.Scheduler
 	blocking    *blockingRuns
 	records     *recorder
-	completions *notify.Hub // final states of executions
-	attempts    *notify.Hub // starts and ends of attempts, for those that follow logs
+	completions *notify.Hub // notified of final states of executions
+	attempts    *notify.Hub // notified of starts and ends of attempts, for followers of logs
 
-	retention sync.WaitGroup
-	closing   sync.Once
-	stop      chan struct{} // closed to end retention
-	closed    chan struct{} // closed when everything has ended
+	retention     sync.WaitGroup // of expireAll
+	stopRetention chan struct{}
+	closing       sync.Once
+	closed        chan struct{} // closed when everything has ended
 }
 
-// New returns an Engine that continues the executions that the store holds as queued. The
-// caller closes the Store and the Sandbox, after [Engine.Close].
+// New returns an Engine that continues the unfinished executions in the store. The caller closes
+// the Store and the Sandbox after [Engine.Close].
 func New(o Options) (*Engine, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		store:       o.Store,
-		sandbox:     guardedSandbox{o.Sandbox},
-		log:         o.Log,
-		now:         o.Now,
-		gate:        newGate(),
-		admission:   queue.NewAdmission(o.MemoryBudget, o.MaxRuns, o.QueueLimit),
-		current:     newVersionCache(o.CacheBytes),
-		changes:     newKeyedLock[functionKey](),
-		jobChanges:  newKeyedLock[functionKey](),
-		once:        newKeyedLock[requestKey](),
-		blocking:    newBlockingRuns(),
-		records:     newRecorder(o.Store.Record, o.Log),
-		completions: notify.NewHub(),
-		attempts:    notify.NewHub(),
-		stop:        make(chan struct{}),
-		closed:      make(chan struct{}),
+		store:         o.Store,
+		sandbox:       guardedSandbox{o.Sandbox},
+		log:           o.Log,
+		now:           o.Now,
+		gate:          newGate(),
+		admission:     queue.NewAdmission(o.MemoryBudget, o.MaxRuns, o.QueueLimit),
+		current:       newVersionCache(o.CacheBytes),
+		changes:       newKeyedLock[functionKey](),
+		jobChanges:    newKeyedLock[functionKey](),
+		once:          newKeyedLock[requestKey](),
+		blocking:      newBlockingRuns(),
+		records:       newRecorder(o.Store.Record, o.Log),
+		completions:   notify.NewHub(),
+		attempts:      notify.NewHub(),
+		stopRetention: make(chan struct{}),
+		closed:        make(chan struct{}),
 	}
 	e.background = dispatch.New(dispatch.Options{
 		Engine: e, Store: o.Store, Sandbox: e.sandbox, Admission: e.admission, Attempts: e.attempts, Completions: e.completions,
@@ -143,21 +144,21 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	if err := e.scheduleAll(); err != nil {
-		return nil, unrecovered(err)
+		return nil, recoverError(err)
 	}
 	if err := e.deliveries.Start(); err != nil {
-		return nil, unrecovered(err)
+		return nil, recoverError(err)
 	}
 	e.records.start()
 	e.background.Start()
 	e.schedules.Start()
-	from := o.Now()
-	e.retention.Go(func() { e.expireAll(e.stop, from, o.RetentionAge, o.RetentionCount) })
+	start := o.Now()
+	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.RetentionAge, o.RetentionCount) })
 	o.Log.Debug("engine: ready", "memory_budget", o.MemoryBudget, "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
 	return e, nil
 }
 
-// withDefaults checks the options and fills in defaults.
+// withDefaults validates the options and fills in defaults.
 func (o Options) withDefaults() (Options, error) {
 	if o.Store == nil || o.Sandbox == nil || (o.Poster == nil) != (o.CallbackBody == nil) {
 		return o, fmt.Errorf("engine: Options.Store and Options.Sandbox must be set, and CallbackBody with Poster")
@@ -184,19 +185,19 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Close stops accepting and leasing, refuses the callers that wait for a place, and waits
-// until everything under way has ended. What is queued in the background stays queued for
-// the next process. If ctx ends first, background runs are stopped and queued again without
-// counting a failure; if callers still wait then, or the store does not write, Close returns
-// the error of ctx, and a later Close waits further. From the first call on, every other
-// method fails with CodeUnavailable.
+// Close stops accepting and leasing, refuses the callers that wait for memory, and waits until
+// everything has ended. Background runs that are queued stay queued for the next process. If ctx
+// ends first, running background runs are aborted and queued again without counting a failure; if
+// callers still wait then, or the store does not write, Close returns the error of ctx, and a
+// later Close continues to wait. From the first call on, every other method returns
+// CodeUnavailable.
 func (e *Engine) Close(ctx context.Context) error {
 	e.schedules.Stop()
 	e.deliveries.Stop()
-	left := e.gate.shut()
+	e.gate.stop()
 	e.background.Stop()
 	e.admission.Stop()
-	e.closing.Do(func() { go e.wait(left) })
+	e.closing.Do(func() { go e.wait() })
 	select {
 	case <-e.closed:
 		return nil
@@ -212,7 +213,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		return ctx.Err()
 	}
 	select {
-	case <-left:
+	case <-e.gate.drained:
 	default:
 		return ctx.Err()
 	}
@@ -224,20 +225,20 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 }
 
-// wait waits for the parts of the Engine, in the order in which they need each other.
-func (e *Engine) wait(left <-chan struct{}) {
+// wait waits for the parts of the Engine, in the order in which they depend on each other.
+func (e *Engine) wait() {
 	e.schedules.Wait()
-	<-left
+	<-e.gate.drained
 	e.background.Wait()
 	e.deliveries.Wait()
-	e.records.end()
-	close(e.stop)
+	e.records.stop()
+	e.records.wait()
+	close(e.stopRetention)
 	e.retention.Wait()
 	close(e.closed)
 }
 
-// enter counts a caller in, unless the Engine is closed. After nil the caller must leave the
-// gate.
+// enter admits a caller, unless the Engine is closed. After nil the caller must leave the gate.
 func (e *Engine) enter() error {
 	if !e.gate.enter() {
 		return runtime.ShuttingDownError()
@@ -245,9 +246,9 @@ func (e *Engine) enter() error {
 	return nil
 }
 
-// fault gives an error of the store or the sandbox its place: an *Error passes
-// as it is, anything else is internal. No error stays none.
-func fault(op string, err error) error {
+// withOp returns err as a *runtime.Error that names the operation: an *Error without an operation
+// gets op, any other error becomes internal. It returns nil for nil.
+func withOp(op string, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -13,9 +13,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage"
-
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/storage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,8 +23,8 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 const tenant runtime.Tenant = "a"
 
-// fakeSandbox is a sandbox as told. It remembers which images it holds, as the
-// real one does: Run makes an image again that is gone.
+// fakeSandbox is a sandbox whose behaviour a test defines. It remembers which images it holds;
+// like the real one, Run creates an image that is missing.
 type fakeSandbox struct {
 	deploy func(ctx context.Context, p runtime.Program) (runtime.Outcome, error) // nil: succeeds
 	run    func(ctx context.Context, p runtime.Program, args, fnContext []byte) (runtime.Outcome, error)
@@ -35,7 +34,7 @@ type fakeSandbox struct {
 	images map[string]bool
 }
 
-// counted echoes, and counts its runs.
+// counted returns a sandbox that echoes args and counts its runs.
 func counted(runs *atomic.Int64) *fakeSandbox {
 	return &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
 		runs.Add(1)
@@ -45,7 +44,7 @@ func counted(runs *atomic.Int64) *fakeSandbox {
 
 func image(functionID string, version uint64) string { return fmt.Sprint(functionID, " ", version) }
 
-func (s *fakeSandbox) keep(p runtime.Program) {
+func (s *fakeSandbox) hold(p runtime.Program) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.images == nil {
@@ -61,17 +60,17 @@ func (s *fakeSandbox) held() int {
 }
 
 func (s *fakeSandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcome, error) {
-	s.keep(p)
+	s.hold(p)
 	if s.deploy != nil {
 		return s.deploy(ctx, p)
 	}
 	return runtime.Outcome{Logs: runtime.Logs{Data: []byte("deployed")}}, nil
 }
 
-// Run gives the source as result unless told otherwise: tests write sources
-// that are JSON.
+// Run returns the source as the result unless the test defines a run: tests write sources that
+// are JSON.
 func (s *fakeSandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
-	s.keep(c.Program)
+	s.hold(c.Program)
 	if s.call != nil {
 		return s.call(ctx, c)
 	}
@@ -105,7 +104,7 @@ func newStore(t testing.TB) *storage.Store {
 	return store
 }
 
-// newEngine makes an engine over a real store in memory, unless o has another.
+// newEngine returns an engine over a real store in memory, unless o has another.
 func newEngine(t testing.TB, o engine.Options) *engine.Engine {
 	t.Helper()
 	if o.Store == nil {
@@ -159,7 +158,7 @@ func wantCode(t testing.TB, err error, code runtime.Code) *runtime.Error {
 	return e
 }
 
-// gated is a run that tells that it began and ends when it is told to.
+// gated is a run that reports its begin and ends when end is closed or gets an element.
 type gated struct {
 	began chan struct{}
 	end   chan struct{}

@@ -6,18 +6,18 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// GetFunction gets a function and its current version.
+// GetFunction returns a function and its current version.
 func (e *Engine) GetFunction(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error) {
 	if err := e.enter(); err != nil {
 		return runtime.FunctionDetail{}, err
 	}
 	defer e.gate.leave()
 	if err := runtime.ValidateName(name); err != nil {
-		return runtime.FunctionDetail{}, fault("engine.function", err)
+		return runtime.FunctionDetail{}, withOp("engine.function", err)
 	}
-	f, v, err := e.stored(functionKey{tenant, name})
+	f, v, err := e.readFunction(functionKey{tenant, name})
 	if err != nil {
-		return runtime.FunctionDetail{}, fault("engine.function", err)
+		return runtime.FunctionDetail{}, withOp("engine.function", err)
 	}
 	return runtime.FunctionDetail{Function: f, Version: v}, nil
 }
@@ -34,7 +34,7 @@ func (e *Engine) ListFunctions(ctx context.Context, tenant runtime.Tenant, r run
 	// One more than the page holds shows whether there is a next page.
 	found, err := e.store.ListFunctions(tenant, r.After, r.Limit+1)
 	if err != nil {
-		return page, fault("engine.functions", err)
+		return page, withOp("engine.functions", err)
 	}
 	if page.Items = found; len(found) > r.Limit {
 		page.Items = found[:r.Limit]

@@ -5,45 +5,44 @@ import (
 	"sync/atomic"
 )
 
-// shutBit is set in a gate's state once it is shut; the bits below count who is
+// stoppedBit is set in the state of a gate that is stopped; the bits below it count the callers
 // inside.
-const shutBit = 1 << 62
+const stoppedBit = 1 << 62
 
-// gate lets callers in until it is shut, and tells when the last has left.
+// gate admits callers until it is stopped, and reports when the last one has left.
 type gate struct {
-	state atomic.Int64
-	once  sync.Once
-	ended chan struct{}
+	state   atomic.Int64
+	once    sync.Once
+	drained chan struct{} // closed when the gate is stopped and no caller is inside
 }
 
-func newGate() *gate { return &gate{ended: make(chan struct{})} }
+func newGate() *gate { return &gate{drained: make(chan struct{})} }
 
-// enter counts a caller in, unless the gate is shut.
+// enter admits a caller, unless the gate is stopped. After true the caller must leave.
 func (g *gate) enter() bool {
-	if g.state.Add(1)&shutBit == 0 {
+	if g.state.Add(1)&stoppedBit == 0 {
 		return true
 	}
 	g.leave()
 	return false
 }
 
-// leave counts out a caller that entered.
+// leave ends the stay of a caller.
 func (g *gate) leave() {
-	if g.state.Add(-1) == shutBit {
-		g.once.Do(func() { close(g.ended) })
+	if g.state.Add(-1) == stoppedBit {
+		g.once.Do(func() { close(g.drained) })
 	}
 }
 
-// shut lets nobody in any more. The channel it gives is closed when nobody is
-// inside.
-func (g *gate) shut() <-chan struct{} {
+// stop admits no further caller.
+func (g *gate) stop() {
 	for {
 		old := g.state.Load()
-		if g.state.CompareAndSwap(old, old|shutBit) {
-			if old&^shutBit == 0 {
-				g.once.Do(func() { close(g.ended) })
+		if g.state.CompareAndSwap(old, old|stoppedBit) {
+			if old&^stoppedBit == 0 {
+				g.once.Do(func() { close(g.drained) })
 			}
-			return g.ended
+			return
 		}
 	}
 }

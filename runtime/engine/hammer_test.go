@@ -11,14 +11,12 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// Once an update has returned, no run that begins afterwards may see what was
-// before. Each name has a writer that counts up and readers that remember what
-// was acknowledged before they began. The cache is so small that versions are
-// loaded all the time.
+// TestNoStaleVersionIsRun checks that no run that begins after an update has returned uses an
+// earlier version. Each name has a writer that counts up, and readers that remember what was
+// acknowledged before they begin. With the small caches, versions are loaded all the time.
 func TestNoStaleVersionIsRun(t *testing.T) {
 	for _, cache := range []int64{1, 3 * runtime.KiB, engine.DefaultCacheBytes} {
 		t.Run(fmt.Sprint("cache", cache), func(t *testing.T) {
@@ -64,8 +62,8 @@ func TestNoStaleVersionIsRun(t *testing.T) {
 	}
 }
 
-// Everybody creates, renames, updates, deletes and runs the same few names at
-// once. Afterwards the sandbox holds the images of what exists, and no more.
+// TestHammer creates, renames, updates, deletes and runs the same few names concurrently.
+// Afterwards the sandbox holds the images of the current versions, and no more.
 func TestHammer(t *testing.T) {
 	box := &fakeSandbox{}
 	e := newEngine(t, engine.Options{Sandbox: box, CacheBytes: 4 * runtime.KiB, MemoryBudget: 600 * runtime.MiB, QueueLimit: 6, MaxRuns: 3})
@@ -126,14 +124,14 @@ func TestCloseWaitsForRuns(t *testing.T) {
 	})
 	<-g.began
 	refused := make(chan error)
-	go func() { // waits for the place of the first, or comes too late for that
+	go func() { // waits for memory, or arrives after Close has begun
 		_, err := run(e, "hello", "")
 		refused <- err
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	if err := e.Close(ctx); err != context.DeadlineExceeded {
-		t.Fatalf("close under a run: %v", err)
+		t.Fatalf("Close during a run: %v", err)
 	}
 	wantCode(t, <-refused, runtime.CodeUnavailable)
 	_, err := e.CreateFunction(context.Background(), spec("other", "[]"))

@@ -14,7 +14,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
@@ -24,11 +23,11 @@ func keyed(name, source, key string) runtime.FunctionSpec {
 	return s
 }
 
-// countingDeployments deploys what is not "bad", and counts.
-func countingDeployments(deployed *atomic.Int64) *fakeSandbox {
+// countingDeploys counts deploys. Source "bad" fails.
+func countingDeploys(deployed *atomic.Int64) *fakeSandbox {
 	return &fakeSandbox{deploy: func(_ context.Context, p runtime.Program) (runtime.Outcome, error) {
 		deployed.Add(1)
-		for range 1000 { // so that others who ask at once come as far as they can
+		for range 1000 { // let concurrent requests proceed as far as they can
 			goruntime.Gosched()
 		}
 		if string(p.Source) == "bad" {
@@ -38,11 +37,11 @@ func countingDeployments(deployed *atomic.Int64) *fakeSandbox {
 	}}
 }
 
-// Of many who ask at once for the same change with one key, one makes it and all
-// are told of it.
-func TestIdempotentChangesAtOnce(t *testing.T) {
+// TestConcurrentIdempotentChanges sends the same change with one key many times at once: one
+// request makes the change, and all get its execution.
+func TestConcurrentIdempotentChanges(t *testing.T) {
 	var deployed atomic.Int64
-	e := newEngine(t, engine.Options{Sandbox: countingDeployments(&deployed)})
+	e := newEngine(t, engine.Options{Sandbox: countingDeploys(&deployed)})
 	ctx := context.Background()
 	for _, change := range []struct {
 		name    string
@@ -78,17 +77,17 @@ func TestIdempotentChangesAtOnce(t *testing.T) {
 			for _, d := range answers {
 				switch {
 				case d.ExecutionID == "" || d.ExecutionID != answers[0].ExecutionID:
-					t.Errorf("some are told of %q, others of %q", answers[0].ExecutionID, d.ExecutionID)
+					t.Errorf("the requests got the executions %q and %q", answers[0].ExecutionID, d.ExecutionID)
 				case !d.Replayed:
 					first++
 				case d.Function != (runtime.Function{}):
-					t.Errorf("a repetition tells more than the execution: %+v", d)
+					t.Errorf("a replay contains more than the execution: %+v", d)
 				}
 			}
 			if first != 1 || deployed.Load() != change.deploys {
-				t.Errorf("%d were first, there were %d deployments", first, deployed.Load())
+				t.Errorf("%d requests were first, there were %d deploys", first, deployed.Load())
 			}
-			if x := lookUp(t, e, answers[0].ExecutionID); x.Kind != change.kind || x.State != runtime.StateSucceeded {
+			if x := getExecution(t, e, answers[0].ExecutionID); x.Kind != change.kind || x.State != runtime.StateSucceeded {
 				t.Errorf("the execution is %+v", x)
 			}
 		})
@@ -99,9 +98,9 @@ func TestIdempotentChangesAtOnce(t *testing.T) {
 	}
 }
 
-// A key is good for one request, whatever kind of request it is. Another one is
-// told so and changes nothing.
-func TestKeysOfOtherRequests(t *testing.T) {
+// TestKeyConflicts checks that a key belongs to one request of any kind. A different request with
+// the key is rejected and changes nothing.
+func TestKeyConflicts(t *testing.T) {
 	e := newEngine(t, engine.Options{})
 	ctx := context.Background()
 	timeout, memory := time.Second, int64(256*runtime.MiB)
@@ -110,7 +109,7 @@ func TestKeysOfOtherRequests(t *testing.T) {
 		Limits: runtime.Limits{Timeout: timeout, Memory: memory}, IdempotencyKey: "create",
 	}
 	create(t, e, base)
-	for what, change := range map[string]func(*runtime.FunctionSpec){
+	for field, change := range map[string]func(*runtime.FunctionSpec){
 		"name":    func(s *runtime.FunctionSpec) { s.Name = "hell" },
 		"shifted": func(s *runtime.FunctionSpec) { s.Name, s.Source = "hell", []byte("o[1]") },
 		"source":  func(s *runtime.FunctionSpec) { s.Source = []byte("[2]") },
@@ -125,7 +124,7 @@ func TestKeysOfOtherRequests(t *testing.T) {
 		other := base
 		change(&other)
 		if _, err := e.CreateFunction(ctx, other); runtime.CodeOf(err) != runtime.CodeConflict {
-			t.Errorf("a create with another %s: %v", what, err)
+			t.Errorf("a create with another %s: %v", field, err)
 		}
 	}
 	update := runtime.FunctionUpdate{
@@ -135,7 +134,7 @@ func TestKeysOfOtherRequests(t *testing.T) {
 	if _, err := e.UpdateFunction(ctx, update); err != nil {
 		t.Fatal(err)
 	}
-	for what, change := range map[string]func(*runtime.FunctionUpdate){
+	for field, change := range map[string]func(*runtime.FunctionUpdate){
 		"name":     func(u *runtime.FunctionUpdate) { u.Name = "bye" },
 		"new name": func(u *runtime.FunctionUpdate) { u.NewName = nil },
 		"source":   func(u *runtime.FunctionUpdate) { u.Source = nil },
@@ -147,7 +146,7 @@ func TestKeysOfOtherRequests(t *testing.T) {
 		other := update
 		change(&other)
 		if _, err := e.UpdateFunction(ctx, other); runtime.CodeOf(err) != runtime.CodeConflict {
-			t.Errorf("an update with another %s: %v", what, err)
+			t.Errorf("an update with another %s: %v", field, err)
 		}
 	}
 	submit(t, e, runtime.SubmitRequest{IdempotencyKey: "run"})
@@ -171,23 +170,23 @@ func TestKeysOfOtherRequests(t *testing.T) {
 		},
 	}
 	for _, key := range []string{"create", "update", "run"} {
-		for what, request := range requests {
+		for kind, request := range requests {
 			if err := request(key); runtime.CodeOf(err) != runtime.CodeConflict {
-				t.Errorf("a %s with the key of a %s: %v", what, key, err)
+				t.Errorf("a %s with the key of a %s: %v", kind, key, err)
 			}
 		}
 	}
 	for _, key := range []string{strings.Repeat("k", runtime.MaxIdempotencyKey+1), "a\nb", "ü"} {
-		for what, request := range requests {
+		for kind, request := range requests {
 			if err := request(key); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
-				t.Errorf("a %s with the key %q: %v", what, key, err)
+				t.Errorf("a %s with the key %q: %v", kind, key, err)
 			}
 		}
 	}
 	if detail, err := e.GetFunction(ctx, tenant, "hello"); err != nil || detail.Version.Number != 2 {
-		t.Errorf("a refused request changed something: %+v, %v", detail, err)
+		t.Errorf("a rejected request changed something: %+v, %v", detail, err)
 	}
-	// Another tenant's key is another key.
+	// Tenants do not share keys.
 	s := base
 	s.Tenant = "b"
 	if d, err := e.CreateFunction(ctx, s); err != nil || d.Replayed {
@@ -195,18 +194,18 @@ func TestKeysOfOtherRequests(t *testing.T) {
 	}
 }
 
-// A request that was refused does not use up its key: neither for itself, when
-// what kept it is gone, nor for others.
-func TestRefusedRequestsLeaveTheirKey(t *testing.T) {
+// TestRejectedRequestsDoNotUseTheirKey checks that the key of a rejected request is still free,
+// for the same request once its obstacle is gone and for other requests.
+func TestRejectedRequestsDoNotUseTheirKey(t *testing.T) {
 	var deployed atomic.Int64
-	e := newEngine(t, engine.Options{Sandbox: countingDeployments(&deployed)})
+	e := newEngine(t, engine.Options{Sandbox: countingDeploys(&deployed)})
 	ctx := context.Background()
 	for range 2 {
 		_, err := e.CreateFunction(ctx, keyed("hello", "bad", "k"))
 		wantCode(t, err, runtime.CodeDeployFailed)
 	}
 	if deployed.Load() != 2 {
-		t.Errorf("code that does not deploy was tried %d times for 2 requests", deployed.Load())
+		t.Errorf("2 requests with bad code made %d deploys", deployed.Load())
 	}
 	_, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte("[2]"), IdempotencyKey: "k"})
 	wantCode(t, err, runtime.CodeNotFound)
@@ -222,18 +221,17 @@ func TestRefusedRequestsLeaveTheirKey(t *testing.T) {
 	}
 	d, err := e.CreateFunction(ctx, keyed("hello", "[1]", "k"))
 	if err != nil || d.Replayed {
-		t.Errorf("when nothing is in the way: %+v, %v", d, err)
+		t.Errorf("without an obstacle: %+v, %v", d, err)
 	}
 	again, err := e.CreateFunction(ctx, keyed("hello", "[1]", "k"))
 	if err != nil || !again.Replayed || again.ExecutionID != d.ExecutionID {
-		t.Errorf("once more: %+v, %v", again, err)
+		t.Errorf("repeated: %+v, %v", again, err)
 	}
 }
 
-// The answer to a change was lost, with its process or without. Whoever sends the
-// request again is told of the change that was made, and not that it is impossible
-// by now.
-func TestChangesWhoseAnswerWasLost(t *testing.T) {
+// TestChangesWhoseResponseWasLost repeats a request whose response was lost, with its process or
+// without: the response names the change that was made, although the change is impossible by now.
+func TestChangesWhoseResponseWasLost(t *testing.T) {
 	ctx := context.Background()
 	requests := map[string]func(e *engine.Engine) (runtime.Deployment, error){
 		"create": func(e *engine.Engine) (runtime.Deployment, error) {
@@ -254,7 +252,7 @@ func TestChangesWhoseAnswerWasLost(t *testing.T) {
 			create(t, e, spec("old", "[0]"))
 			store.forget = true
 			if _, err := request(e); err == nil {
-				t.Fatal("the answer was not lost")
+				t.Fatal("the response was not lost")
 			}
 			store.forget = false
 			first, err := request(e)
@@ -262,13 +260,13 @@ func TestChangesWhoseAnswerWasLost(t *testing.T) {
 				t.Errorf("in the same process: %+v, %v", first, err)
 			}
 			after := d.crash(t)
-			leave(t, e, d)
+			abandon(t, e, d)
 			e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{}})
 			again, err := request(e)
 			if err != nil || !again.Replayed || again.ExecutionID != first.ExecutionID {
 				t.Errorf("in the next process: %+v, %v", again, err)
 			}
-			if x := lookUp(t, e, again.ExecutionID); x.State != runtime.StateSucceeded {
+			if x := getExecution(t, e, again.ExecutionID); x.State != runtime.StateSucceeded {
 				t.Errorf("the execution is %+v", x)
 			}
 			if name != "delete" {
@@ -281,13 +279,13 @@ func TestChangesWhoseAnswerWasLost(t *testing.T) {
 	}
 }
 
-// forgetfulStore makes changes of functions and says that they failed.
+// forgetfulStore changes functions and, while forget is set, reports that it failed.
 type forgetfulStore struct {
 	runtime.Store
 	forget bool
 }
 
-func (s *forgetfulStore) lost(err error) error {
+func (s *forgetfulStore) result(err error) error {
 	if s.forget {
 		return errors.Join(err, errors.New("lost"))
 	}
@@ -295,18 +293,18 @@ func (s *forgetfulStore) lost(err error) error {
 }
 
 func (s *forgetfulStore) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
-	return s.lost(s.Store.CreateFunction(f, v, c))
+	return s.result(s.Store.CreateFunction(f, v, c))
 }
 
 func (s *forgetfulStore) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
-	return s.lost(s.Store.UpdateFunction(f, v, c))
+	return s.result(s.Store.UpdateFunction(f, v, c))
 }
 
 func (s *forgetfulStore) DeleteFunction(t runtime.Tenant, id string, c runtime.Change) error {
-	return s.lost(s.Store.DeleteFunction(t, id, c))
+	return s.result(s.Store.DeleteFunction(t, id, c))
 }
 
-func TestKeysAreForgottenAfterTheirPeriod(t *testing.T) {
+func TestKeysExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(t, engine.Options{})
 		defer e.Close(context.Background())
@@ -324,14 +322,15 @@ func TestKeysAreForgottenAfterTheirPeriod(t *testing.T) {
 		_, err = e.CreateFunction(context.Background(), keyed("hello", "[1]", "k"))
 		wantCode(t, err, runtime.CodeAlreadyExists)
 		if id := submit(t, e, runtime.SubmitRequest{IdempotencyKey: "run"}); id == run {
-			t.Error("after the period the key still stands for its run")
+			t.Error("after the period the key still refers to its run")
 		}
 	})
 }
 
-// A create that takes long has its key: who comes with it waits for its answer,
-// or goes; a run with it meanwhile is first, as it is on disk first.
-func TestKeysOfWhatIsUnderWay(t *testing.T) {
+// TestKeyOfAChangeInProgress sends requests with the key of a create that takes long: a second
+// create waits for the response of the first, or gives up with its ctx; a run with the key is
+// stored first and wins.
+func TestKeyOfAChangeInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		deploying, proceed := make(chan struct{}, 1), make(chan struct{})
 		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{deploy: func(_ context.Context, p runtime.Program) (runtime.Outcome, error) {
@@ -366,9 +365,9 @@ func TestKeysOfWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-// TestReplaysOfWhatCannotBeAcceptedAnyMore: a request that was accepted has its
-// answer, though its function is gone or the queue is full by now.
-func TestReplaysOfWhatCannotBeAcceptedAnyMore(t *testing.T) {
+// TestReplayOfARequestThatIsNoLongerValid repeats an accepted request after its function was
+// deleted, or with a full queue: it gets its response.
+func TestReplayOfARequestThatIsNoLongerValid(t *testing.T) {
 	g := newGated()
 	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, BacklogLimit: 1, MaxRuns: 1})
 	create(t, e, spec("hello", "[]"))

@@ -8,14 +8,14 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// CreateJob keeps a new job. Of j the Engine sets ID, Revision, Created and
-// Updated, and ids and secrets of triggers that have none.
+// CreateJob stores a new job. The Engine sets ID, Revision, Created and Updated of j, and ids and
+// secrets of its triggers that have none.
 //
-// Errors of this and the methods below: CodeInvalidArgument, CodeTooLarge,
-// CodeAlreadyExists, CodeNotFound, CodeUnavailable, CodeInternal.
+// Errors of this and the methods below: CodeInvalidArgument, CodeTooLarge, CodeAlreadyExists,
+// CodeNotFound, CodeUnavailable, CodeInternal.
 func (e *Engine) CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, error) {
 	const op = "engine.createjob"
-	unlock, err := e.enterJob(ctx, j.Tenant, j.Name)
+	unlock, err := e.lockJob(ctx, j.Tenant, j.Name)
 	if err != nil {
 		return runtime.Job{}, err
 	}
@@ -23,79 +23,77 @@ func (e *Engine) CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 	j = j.Clone()
 	j.Spec.Complete(nil)
 	if err := j.Spec.Unmask(nil); err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
 	if err := e.checkJob(&j); err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
 	j.ID, j.Revision, j.Created = runtime.NewID(), 1, e.now().UTC()
 	j.Updated, j.UpdatedBy = j.Created, j.CreatedBy
 	if err := e.store.CreateJob(j); err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
 	e.schedule(j)
 	return j, nil
 }
 
-// UpdateJob gives the job of j's name the names, labels and spec of j, as a new
-// revision if the spec is another one. CreatedBy and Created stay, and so do
-// secrets that are [Masked].
+// UpdateJob replaces the display name, the labels and the spec of the job that has j's name. A
+// different spec makes a new revision. Created and CreatedBy stay, and so do secrets that are
+// [runtime.Masked] in j.
 func (e *Engine) UpdateJob(ctx context.Context, j runtime.Job) (runtime.Job, error) {
 	const op = "engine.updatejob"
-	unlock, err := e.enterJob(ctx, j.Tenant, j.Name)
+	unlock, err := e.lockJob(ctx, j.Tenant, j.Name)
 	if err != nil {
 		return runtime.Job{}, err
 	}
 	defer unlock()
 	old, err := e.store.GetJobByName(j.Tenant, j.Name)
 	if err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
 	j = j.Clone()
 	j.Spec.Complete(old.Spec.Triggers)
 	if err := j.Spec.Unmask(&old.Spec); err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
 	if err := e.checkJob(&j); err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
 	j, err = e.replaceJob(old, j)
-	return j, fault(op, err)
+	return j, withOp(op, err)
 }
 
-// RollbackJob makes the spec of a kept revision the current one, as a new
-// revision.
+// RollbackJob makes the spec of a stored revision the current one, as a new revision.
 func (e *Engine) RollbackJob(ctx context.Context, tenant runtime.Tenant, name string, revision uint64, userID string) (runtime.Job, error) {
 	const op = "engine.rollbackjob"
-	unlock, err := e.enterJob(ctx, tenant, name)
+	unlock, err := e.lockJob(ctx, tenant, name)
 	if err != nil {
 		return runtime.Job{}, err
 	}
 	defer unlock()
 	old, err := e.store.GetJobByName(tenant, name)
 	if err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
-	kept, err := e.store.ListJobRevisions(tenant, old.ID)
+	revisions, err := e.store.ListJobRevisions(tenant, old.ID)
 	if err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
-	i := slices.IndexFunc(kept, func(r runtime.JobRevision) bool { return r.Number == revision })
+	i := slices.IndexFunc(revisions, func(r runtime.JobRevision) bool { return r.Number == revision })
 	if i < 0 {
-		return runtime.Job{}, fault(op, runtime.Errorf(runtime.CodeNotFound, "the job has no revision %d", revision).
+		return runtime.Job{}, withOp(op, runtime.Errorf(runtime.CodeNotFound, "the job has no revision %d", revision).
 			WithHint("list its revisions; the last 5 are kept"))
 	}
 	j := old
-	j.Spec, j.UpdatedBy = kept[i].Spec, userID
+	j.Spec, j.UpdatedBy = revisions[i].Spec, userID
 	if err := e.checkJob(&j); err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
 	j, err = e.replaceJob(old, j)
-	return j, fault(op, err)
+	return j, withOp(op, err)
 }
 
-// replaceJob keeps j in place of the job that it was. Nothing is kept of what
-// changes nothing. The lock of the job is held.
+// replaceJob stores j in place of old, unless nothing has changed. The caller has locked the job.
 func (e *Engine) replaceJob(old, j runtime.Job) (runtime.Job, error) {
 	j.ID, j.Revision, j.Created, j.CreatedBy = old.ID, old.Revision, old.Created, old.CreatedBy
 	same := j.Spec.Equal(&old.Spec)
@@ -113,11 +111,11 @@ func (e *Engine) replaceJob(old, j runtime.Job) (runtime.Job, error) {
 	return j, nil
 }
 
-// DeleteJob removes a job and cancels what is under way of it. Its executions are
-// not found any more; their tasks are, for as long as other executions.
+// DeleteJob deletes a job and cancels its executions. They are not found any more; their tasks
+// are, for as long as other executions.
 func (e *Engine) DeleteJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error) {
 	const op = "engine.deletejob"
-	unlock, err := e.enterJob(ctx, tenant, name)
+	unlock, err := e.lockJob(ctx, tenant, name)
 	if err != nil {
 		return runtime.Job{}, err
 	}
@@ -127,21 +125,21 @@ func (e *Engine) DeleteJob(ctx context.Context, tenant runtime.Tenant, name stri
 		err = e.store.DeleteJob(tenant, j.ID)
 	}
 	if err != nil {
-		return runtime.Job{}, fault(op, err)
+		return runtime.Job{}, withOp(op, err)
 	}
 	e.schedules.Drop(j)
-	// From here on nothing is accepted of it. What cannot be cancelled now is when
-	// the next process starts.
-	var left []string
+	// From here on no execution of it is accepted. If one cannot be cancelled now, the next
+	// process cancels it when it starts.
+	var unfinished []string
 	err = e.store.EachUnfinishedJobExecution(func(x runtime.JobExecution, deleted bool) error {
 		if deleted && x.Tenant == tenant && x.JobID == j.ID {
-			left = append(left, x.ID)
+			unfinished = append(unfinished, x.ID)
 		}
 		return nil
 	})
-	for _, id := range left {
+	for _, id := range unfinished {
 		if err == nil {
-			_, _, err = e.cancelJob(tenant, id)
+			_, _, err = e.cancelJobExecution(tenant, id)
 		}
 	}
 	if err != nil {
@@ -150,27 +148,27 @@ func (e *Engine) DeleteJob(ctx context.Context, tenant runtime.Tenant, name stri
 	return j, nil
 }
 
-// GetJob gets a job.
+// GetJob returns a job.
 func (e *Engine) GetJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error) {
 	if err := e.enter(); err != nil {
 		return runtime.Job{}, err
 	}
 	defer e.gate.leave()
 	j, err := e.store.GetJobByName(tenant, name)
-	return j, fault("engine.job", err)
+	return j, withOp("engine.job", err)
 }
 
-// ListJobs gives a page of jobs.
-func (e *Engine) ListJobs(ctx context.Context, tenant runtime.Tenant, l runtime.PageRequest) (runtime.Page[runtime.Job], error) {
+// ListJobs returns a page of jobs.
+func (e *Engine) ListJobs(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Job], error) {
 	if err := e.enter(); err != nil {
 		return runtime.Page[runtime.Job]{}, err
 	}
 	defer e.gate.leave()
-	page, err := e.store.ListJobs(tenant, l.Bounded())
-	return page, fault("engine.jobs", err)
+	page, err := e.store.ListJobs(tenant, r.Bounded())
+	return page, withOp("engine.jobs", err)
 }
 
-// ListJobRevisions lists the kept revisions of a job, newest first.
+// ListJobRevisions returns the stored revisions of a job, newest first.
 func (e *Engine) ListJobRevisions(ctx context.Context, tenant runtime.Tenant, name string) (all []runtime.JobRevision, err error) {
 	if err := e.enter(); err != nil {
 		return nil, err
@@ -180,11 +178,12 @@ func (e *Engine) ListJobRevisions(ctx context.Context, tenant runtime.Tenant, na
 	if err == nil {
 		all, err = e.store.ListJobRevisions(tenant, j.ID)
 	}
-	return all, fault("engine.jobrevisions", err)
+	return all, withOp("engine.jobrevisions", err)
 }
 
-// enterJob counts in who changes a job, one at a time.
-func (e *Engine) enterJob(ctx context.Context, tenant runtime.Tenant, name string) (leave func(), err error) {
+// lockJob enters the Engine and locks the name of a job, so that one goroutine at a time
+// changes the job.
+func (e *Engine) lockJob(ctx context.Context, tenant runtime.Tenant, name string) (unlock func(), err error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
@@ -196,7 +195,7 @@ func (e *Engine) enterJob(ctx context.Context, tenant runtime.Tenant, name strin
 	return func() { e.jobChanges.unlock(key); e.gate.leave() }, nil
 }
 
-// checkJob checks a job before it is kept.
+// checkJob validates a job before it is stored, and checks that its function exists.
 func (e *Engine) checkJob(j *runtime.Job) error {
 	if err := runtime.ValidateJob(j); err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
@@ -25,7 +24,7 @@ func job(s runtime.JobSpec) runtime.Job {
 	return runtime.Job{Tenant: tenant, Name: "sums", Spec: s, CreatedBy: "ada", UpdatedBy: "ada"}
 }
 
-// jobEngine is an engine with the function hello and the job sums.
+// jobEngine returns an engine with the function hello and the job sums.
 func jobEngine(t testing.TB, o engine.Options, s runtime.JobSpec) (*engine.Engine, runtime.Job) {
 	t.Helper()
 	e := newEngine(t, o)
@@ -37,7 +36,7 @@ func jobEngine(t testing.TB, o engine.Options, s runtime.JobSpec) (*engine.Engin
 	return e, j
 }
 
-// tasks are args {"n":0}, {"n":1} and so on.
+// tasks returns the args of n tasks: {"n":0}, {"n":1} and so on.
 func tasks(n int) []json.RawMessage {
 	all := make([]json.RawMessage, n)
 	for i := range all {
@@ -46,7 +45,7 @@ func tasks(n int) []json.RawMessage {
 	return all
 }
 
-func runJob(t testing.TB, e *engine.Engine, r runtime.JobStartRequest) runtime.JobExecution {
+func startJob(t testing.TB, e *engine.Engine, r runtime.JobStartRequest) runtime.JobExecution {
 	t.Helper()
 	if r.Tenant == "" {
 		r.Tenant = tenant
@@ -65,14 +64,14 @@ func awaitJob(t testing.TB, e *engine.Engine, x runtime.JobExecution) runtime.Jo
 	t.Helper()
 	x, err := e.AwaitJobExecution(ctx, tenant, x.Job, x.ID)
 	if err != nil || !x.State.Terminal() {
-		t.Fatalf("waited for an end and got %+v, %v", x, err)
+		t.Fatalf("AwaitJobExecution returned %+v, %v", x, err)
 	}
 	return x
 }
 
-func TestRunJob(t *testing.T) {
+func TestStartJob(t *testing.T) {
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{MaxConcurrentTasks: 3})
-	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}))
+	x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}))
 	want := runtime.TaskCounts{Total: 50, Succeeded: 50}
 	if x.State != runtime.StateSucceeded || x.Stats != want || x.Started.Before(x.Created) || x.Finished.Before(x.Started) {
 		t.Fatalf("it ended as %+v", x)
@@ -89,28 +88,17 @@ func TestRunJob(t *testing.T) {
 	}
 }
 
-// startHeld is a store that starts nothing until it is told to.
-type startHeld struct {
-	runtime.Store
-	begin chan struct{}
-}
-
-func (s startHeld) Start(leases []runtime.Lease) ([]error, error) {
-	<-s.begin
-	return s.Store.Start(leases)
-}
-
-// An execution is queued, then pending, then running.
-func TestStatesOfAJobThatStarts(t *testing.T) {
+// TestStatesOfAStartingJob checks that an execution is queued, then pending, then running.
+func TestStatesOfAStartingJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
-		held := startHeld{newStore(t), make(chan struct{})}
+		held := &heldStore{Store: newStore(t), hold: make(chan struct{})}
 		e, j := jobEngine(t, engine.Options{Store: held, Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{})
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)})
 		if x.State != runtime.StateQueued {
-			t.Errorf("accepted it is %s", x.State)
+			t.Errorf("after acceptance it is %s", x.State)
 		}
-		stands := func(want runtime.State, running int) {
+		wantState := func(want runtime.State, running int) {
 			t.Helper()
 			synctest.Wait()
 			got, err := e.GetJobExecution(ctx, tenant, j.Name, x.ID)
@@ -122,10 +110,10 @@ func TestStatesOfAJobThatStarts(t *testing.T) {
 				t.Error(diff)
 			}
 		}
-		stands(runtime.StatePending, 0)
-		close(held.begin)
+		wantState(runtime.StatePending, 0)
+		close(held.hold)
 		<-s.call
-		stands(runtime.StateRunning, 1)
+		wantState(runtime.StateRunning, 1)
 		s.end <- nil
 		awaitJob(t, e, x)
 		if err := e.Close(ctx); err != nil {
@@ -134,15 +122,15 @@ func TestStatesOfAJobThatStarts(t *testing.T) {
 	})
 }
 
-// Revisions: each change of the spec is one, the last are kept, and an old one can
-// be made the current one.
+// TestRevisionsOfAJob checks that each change of the spec makes a revision, that the last ones
+// are stored, and that a rollback makes a stored one current.
 func TestRevisionsOfAJob(t *testing.T) {
 	e, first := jobEngine(t, engine.Options{}, runtime.JobSpec{})
 	if first.Revision != 1 || first.ID == "" || first.Created.IsZero() {
-		t.Fatalf("it was made as %+v", first)
+		t.Fatalf("it was created as %+v", first)
 	}
 	if _, err := e.CreateJob(ctx, job(runtime.JobSpec{})); runtime.CodeOf(err) != runtime.CodeAlreadyExists {
-		t.Errorf("made again: %v", err)
+		t.Errorf("created again: %v", err)
 	}
 	j := job(runtime.JobSpec{})
 	j.DisplayName, j.UpdatedBy = "Sums", "bob"
@@ -154,20 +142,20 @@ func TestRevisionsOfAJob(t *testing.T) {
 		for range 2 { // the second time nothing changes
 			j, err = e.UpdateJob(ctx, job(runtime.JobSpec{MaxConcurrentTasks: n}))
 			if err != nil || j.Revision != uint64(n) {
-				t.Fatalf("update %d made %+v, %v", n, j, err)
+				t.Fatalf("update %d returned %+v, %v", n, j, err)
 			}
 		}
 	}
-	kept, err := e.ListJobRevisions(ctx, tenant, "sums")
+	revisions, err := e.ListJobRevisions(ctx, tenant, "sums")
 	var numbers []uint64
-	for _, r := range kept {
+	for _, r := range revisions {
 		numbers = append(numbers, r.Number)
 		if r.Spec.MaxConcurrentTasks != int(r.Number) {
 			t.Errorf("revision %d is %+v", r.Number, r)
 		}
 	}
 	if err != nil || !slices.Equal(numbers, []uint64{7, 6, 5, 4, 3}) {
-		t.Errorf("kept are %d, %v", numbers, err)
+		t.Errorf("the stored revisions are %d, %v", numbers, err)
 	}
 	_, err = e.RollbackJob(ctx, tenant, "sums", 2, "ada")
 	wantCode(t, err, runtime.CodeNotFound)
@@ -182,7 +170,8 @@ func TestRevisionsOfAJob(t *testing.T) {
 	wantCode(t, err, runtime.CodeNotFound)
 }
 
-// Who applies the same triggers again, without ids and secrets, changes nothing.
+// TestTriggersKeepTheirIDs checks that applying the same triggers again, without ids and secrets,
+// changes nothing.
 func TestTriggersKeepTheirIDs(t *testing.T) {
 	triggers := func() []runtime.Trigger {
 		return []runtime.Trigger{
@@ -194,7 +183,7 @@ func TestTriggersKeepTheirIDs(t *testing.T) {
 	e, j := jobEngine(t, engine.Options{}, runtime.JobSpec{Triggers: triggers()})
 	got := j.Spec.Triggers
 	if got[0].ID == "" || got[0].ID == got[1].ID || got[1].Path != "a/b" || len(got[2].CallbackSecret) < 32 || got[1].CallbackSecret != "" {
-		t.Fatalf("they were made as %+v", got)
+		t.Fatalf("they were created as %+v", got)
 	}
 	again, err := e.UpdateJob(ctx, job(runtime.JobSpec{Triggers: triggers()}))
 	if err != nil || again.Revision != 1 || again.Spec.Triggers[2].CallbackSecret != got[2].CallbackSecret {
@@ -209,7 +198,7 @@ func TestTriggersKeepTheirIDs(t *testing.T) {
 	}
 }
 
-func TestJobsThatAreRefused(t *testing.T) {
+func TestInvalidJobs(t *testing.T) {
 	e, _ := jobEngine(t, engine.Options{}, runtime.JobSpec{})
 	cron := runtime.Trigger{Type: runtime.TriggerCron, Schedule: "* * * * *", Tasks: tasks(1)}
 	with := func(change func(*runtime.Trigger)) runtime.JobSpec {
@@ -268,13 +257,13 @@ func TestJobsThatAreRefused(t *testing.T) {
 	}
 }
 
-// Tasks are listed in each order, from page to page.
+// TestPagesOfTasks lists tasks in each order, page by page.
 func TestPagesOfTasks(t *testing.T) {
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{})
-	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(12)}))
+	x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(12)}))
 	for _, c := range []struct {
-		l    runtime.PageRequest
-		want string
+		request runtime.PageRequest
+		want    string
 	}{
 		{runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: 5}, "0 1 2 3 4|5 6 7 8 9|10 11"},
 		{runtime.PageRequest{Sort: runtime.SortCreatedDesc, Limit: 6}, "11 10 9 8 7 6|5 4 3 2 1 0"},
@@ -285,7 +274,7 @@ func TestPagesOfTasks(t *testing.T) {
 	} {
 		var pages []string
 		for {
-			page, err := e.ListTasks(ctx, tenant, j.Name, x.Name, c.l)
+			page, err := e.ListTasks(ctx, tenant, j.Name, x.Name, c.request)
 			if err != nil || page.Total != 12 {
 				t.Fatalf("%+v, %v", page, err)
 			}
@@ -294,12 +283,12 @@ func TestPagesOfTasks(t *testing.T) {
 				numbers = append(numbers, fmt.Sprint(task.Task.Index))
 			}
 			pages = append(pages, strings.Join(numbers, " "))
-			if c.l.After = page.Next; page.Next == "" {
+			if c.request.After = page.Next; page.Next == "" {
 				break
 			}
 		}
 		if got := strings.Join(pages, "|"); got != c.want {
-			t.Errorf("%+v gives %s, want %s", c.l, got, c.want)
+			t.Errorf("%+v lists %s, want %s", c.request, got, c.want)
 		}
 	}
 	for _, after := range []string{"x", "12", "-1"} {
@@ -310,14 +299,15 @@ func TestPagesOfTasks(t *testing.T) {
 	wantCode(t, err, runtime.CodeInvalidArgument)
 }
 
-// The id of a task says which it is, and nothing else does.
+// TestTaskIDs checks that the id of a task follows from its execution and number alone, and is
+// unique.
 func TestTaskIDs(t *testing.T) {
 	const x, y = "01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058"
 	seen, last := map[string]bool{}, ""
 	for i := range runtime.MaxTasks {
 		id := runtime.TaskID(x, i)
 		if id <= last || len(id) != 36 || id[:13] != x[:13] || id[14] != '7' || strings.IndexByte("89ab", id[19]) < 0 {
-			t.Fatalf("task %d is %s, behind %s", i, id, last)
+			t.Fatalf("task %d has the id %s, after %s", i, id, last)
 		}
 		seen[id], last = true, id
 	}
@@ -328,7 +318,7 @@ func TestTaskIDs(t *testing.T) {
 	}
 	for _, id := range []string{runtime.TaskID(x, -1), runtime.TaskID(x, runtime.MaxTasks), runtime.TaskID("x", 0)} {
 		if id != "" {
-			t.Errorf("what has no tasks has %s", id)
+			t.Errorf("a task that cannot exist has the id %s", id)
 		}
 	}
 	if id := runtime.TaskID(x, 0); id != runtime.TaskID(strings.ToUpper(x), 0) || id[15:18] != "000" {

@@ -5,24 +5,24 @@ import (
 	"sync"
 )
 
-// keyedLock is a lock for each key. Keys that nobody holds or waits for take
-// no memory.
+// keyedLock is one lock for each key. A key that no goroutine holds or waits for takes no
+// memory.
 type keyedLock[K comparable] struct {
 	mu    sync.Mutex
 	locks map[K]*lockEntry
 }
 
 type lockEntry struct {
-	users int           // holder and waiters
-	held  chan struct{} // has an element while held
+	users int           // the holder and the goroutines that wait
+	held  chan struct{} // contains one element while the lock is held
 }
 
 func newKeyedLock[K comparable]() *keyedLock[K] {
 	return &keyedLock[K]{locks: make(map[K]*lockEntry)}
 }
 
-// lock waits for the key or the end of ctx. Whoever takes several keys takes
-// them in one order that all agree on.
+// lock waits for the lock of a key or the end of ctx. For the order of locks see the package
+// documentation.
 func (l *keyedLock[K]) lock(ctx context.Context, key K) error {
 	l.mu.Lock()
 	entry := l.locks[key]
@@ -42,7 +42,7 @@ func (l *keyedLock[K]) lock(ctx context.Context, key K) error {
 	}
 }
 
-// unlock releases a key that is held.
+// unlock releases the lock of a key.
 func (l *keyedLock[K]) unlock(key K) {
 	l.mu.Lock()
 	entry := l.locks[key]
@@ -51,6 +51,7 @@ func (l *keyedLock[K]) unlock(key K) {
 	l.drop(key, entry)
 }
 
+// drop ends the use of an entry, and deletes the entry after its last use.
 func (l *keyedLock[K]) drop(key K, entry *lockEntry) {
 	l.mu.Lock()
 	if entry.users--; entry.users == 0 {

@@ -7,46 +7,45 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// GetLogs gives what the latest attempt of an execution has written so far, from a
-// position on. If that is of another attempt, or is zero, the page begins where
-// the latest one does. A position behind the end gives an empty page. While an
-// execution waits for its next attempt, its logs are those of the one before.
+// GetLogs returns the output of the latest attempt of an execution so far, from a position on. If
+// the position is zero or belongs to another attempt, the page starts at the start of the latest
+// attempt. If it is beyond the end, the page is empty. While an execution waits for its next
+// attempt, its logs are those of the previous one.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
 func (e *Engine) GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (p runtime.LogPage, err error) {
-	err = e.look("engine.logs", func() error {
+	err = e.read("engine.logs", func() error {
 		p, _, err = e.logsFrom(tenant, strings.ToLower(id), from)
 		return err
 	})
 	return p, err
 }
 
-// FollowLogs gives what Logs does as soon as there is something to tell: more
-// behind the position, another attempt, or the end of the execution. When ctx
-// ends before, or the server begins to shut down, the page is empty, without an
-// error.
+// FollowLogs returns the page of GetLogs as soon as it contains something new: output after the
+// position, another attempt, or the end of the execution. If ctx ends first, or the server begins
+// to shut down, the page is empty, without an error.
 //
-// Whoever asks for Next again and again, and is back before an execution that is
-// tried again begins anew, is told every byte of every attempt once; of the last
-// attempt always. In the end that is what is kept.
+// A client that calls FollowLogs with each Next, and does so again before a retry begins, gets
+// every byte of every attempt once; of the last attempt in any case. In the end it has the same
+// bytes as the store.
 func (e *Engine) FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {
 	const op = "engine.followlogs"
 	if err := e.enter(); err != nil {
 		return runtime.LogPage{}, err
 	}
 	defer e.gate.leave()
-	e.records.settle()
+	e.records.flush()
 	id = strings.ToLower(id)
 	for waiting := true; ; {
-		turn, leave := e.attempts.Wait(id)
+		event, leave := e.attempts.Wait(id)
 		p, written, err := e.logsFrom(tenant, id, from)
 		if err != nil || len(p.Logs.Data) > 0 || p.Attempt != from.Attempt || p.State.Terminal() || !waiting {
 			leave()
-			return p, fault(op, err)
+			return p, withOp(op, err)
 		}
 		select {
 		case <-written:
-		case <-turn:
+		case <-event:
 		case <-ctx.Done():
 			waiting = false
 		case <-e.background.Stopping():
@@ -56,21 +55,20 @@ func (e *Engine) FollowLogs(ctx context.Context, tenant runtime.Tenant, id strin
 	}
 }
 
-// logsFrom gives a page from memory, or from the store if the execution has no
-// attempt under way: then the store has what there is, for an attempt is dropped
-// from memory after its end was written. What a caller waits for has no page
-// before it has ended. The channel is closed when an attempt that is under way
-// writes something.
-func (e *Engine) logsFrom(tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, <-chan struct{}, error) {
+// logsFrom returns a page from memory or, if no attempt of the execution is in memory, from the
+// store, which then has all the output: an attempt leaves memory after its end was written. A
+// blocking run has no output before it has ended. written is closed when the attempt writes more;
+// it is nil if no attempt is in memory.
+func (e *Engine) logsFrom(tenant runtime.Tenant, id string, from runtime.LogPosition) (p runtime.LogPage, written <-chan struct{}, err error) {
 	if p, written, ok := e.background.Logs(tenant, id, from); ok {
 		return p, written, nil
 	}
 	if x, running := e.blocking.find(tenant, id); running {
 		return runtime.LogPage{Attempt: x.Attempt, State: x.State, Next: runtime.LogPosition{Attempt: x.Attempt}}, nil, nil
 	}
-	e.records.settle()
+	e.records.flush()
 	x, logs, err := e.store.GetLogs(tenant, id)
-	p := runtime.NewLogPage(x.Attempt, logs, from)
+	p = runtime.NewLogPage(x.Attempt, logs, from)
 	p.State = x.State
 	return p, nil, err
 }

@@ -8,147 +8,180 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// maxRecordBytes is how many bytes of executions may wait to be recorded.
-// Beyond it their callers record them themselves, which slows down who is
-// faster than the store.
+// maxRecordBytes bounds the executions that wait to be recorded, in bytes. Beyond it callers
+// record their executions themselves, which slows down callers that are faster than the store.
 const maxRecordBytes = 16 * runtime.MiB
 
-// What is recorded in one go costs the store far less than one by one: its keys
-// are shared. So the recorder waits for recordLinger from the first on, unless
-// there are recordBatch before or somebody wants to read.
+// Recording a batch costs the store far less than recording one by one, because the executions
+// of a batch share keys. So the recorder waits for recordLinger after the first execution,
+// unless a batch is full before, or a reader needs the executions.
 const (
 	recordLinger     = 10 * time.Millisecond
-	recordBatch      = 512
+	recordBatch      = 512 // executions
 	recordBatchBytes = 1 * runtime.MiB
 )
 
-// A store that does not keep up is waited for, and so are, beyond
-// maxRecordBytes, those who are faster than it. One that has not come back after
-// recordPatience is not waited for again until it works.
+// If the store cannot write for the moment, the recorder retries every recordPause. After
+// recordPatience it drops the executions, and does not retry again until a write succeeds.
 const (
 	recordPatience = 5 * time.Second
 	recordPause    = 5 * time.Millisecond
 )
 
-// recorder keeps executions that somebody waited for, behind the answer.
+// recorder stores executions after their callers have received the results. All methods may be
+// called concurrently.
 type recorder struct {
 	record func([]runtime.Execution) error
 	log    *slog.Logger
 
-	mu      sync.Mutex
-	change  sync.Cond // of what is below; L is mu
-	waiting []runtime.Execution
-	bytes   int64
-	put     uint64 // how many were added
-	done    uint64 // how many of them are recorded
-	due     bool   // what waits is to be recorded now
-	failing bool   // the last could not be recorded
-	ending  bool
-	group   sync.WaitGroup
+	mu    sync.Mutex
+	queue recordQueue    // guarded by mu
+	group sync.WaitGroup // of recordAll
 }
 
 func newRecorder(record func([]runtime.Execution) error, log *slog.Logger) *recorder {
 	r := &recorder{record: record, log: log}
-	r.change.L = &r.mu
+	r.queue.changed.L = &r.mu
 	return r
+}
+
+// recordQueue holds the executions that wait to be recorded. Its methods take no lock; the
+// recorder's mutex guards it.
+type recordQueue struct {
+	waiting  []runtime.Execution
+	bytes    int64  // their size
+	added    uint64 // executions added so far
+	recorded uint64 // executions recorded so far
+	due      bool   // waiting is to be recorded now
+	failing  bool   // the last write failed
+	stopped  bool
+	changed  sync.Cond // one of the fields above has changed; L is the recorder's mutex
+}
+
+// add adds an execution, and returns false if there is no room.
+func (q *recordQueue) add(x *runtime.Execution) bool {
+	weight := x.Weight()
+	if q.bytes+weight > maxRecordBytes || q.stopped {
+		return false
+	}
+	q.waiting = append(q.waiting, *x)
+	q.bytes += weight
+	q.added++
+	if len(q.waiting) == 1 || q.full() {
+		q.changed.Broadcast()
+	}
+	return true
+}
+
+// full reports whether a batch waits.
+func (q *recordQueue) full() bool {
+	return len(q.waiting) >= recordBatch || q.bytes >= recordBatchBytes
+}
+
+// flushSoon ends the wait for a full batch.
+func (q *recordQueue) flushSoon() {
+	if !q.due {
+		q.due = true
+		q.changed.Broadcast()
+	}
+}
+
+// take removes what waits, and reuses the memory of spare for the executions to come.
+func (q *recordQueue) take(spare []runtime.Execution) []runtime.Execution {
+	all := q.waiting
+	q.waiting, q.bytes, q.due = spare[:0], 0, false
+	return all
+}
+
+// done counts n executions as recorded.
+func (q *recordQueue) done(n int) {
+	q.recorded += uint64(n)
+	q.changed.Broadcast()
+}
+
+// stop ends the queue.
+func (q *recordQueue) stop() {
+	q.stopped = true
+	q.changed.Broadcast()
 }
 
 // start begins to record.
 func (r *recorder) start() { r.group.Go(r.recordAll) }
 
-// add has an execution recorded. Its slices must not change any more.
+// add records an execution, now or soon. Its slices must not change any more.
 func (r *recorder) add(x *runtime.Execution) {
-	weight := x.Weight()
 	r.mu.Lock()
-	if r.bytes+weight > maxRecordBytes || r.ending {
-		r.mu.Unlock()
+	queued := r.queue.add(x)
+	r.mu.Unlock()
+	if !queued {
 		r.write([]runtime.Execution{*x})
-		return
-	}
-	r.waiting = append(r.waiting, *x)
-	r.bytes += weight
-	r.put++
-	if len(r.waiting) == 1 || r.full() {
-		r.change.Broadcast()
-	}
-	r.mu.Unlock()
-}
-
-// full tells whether there is enough for a batch. The lock is held.
-func (r *recorder) full() bool { return len(r.waiting) >= recordBatch || r.bytes >= recordBatchBytes }
-
-// hurry has what waits recorded now. The lock is held.
-func (r *recorder) hurry() {
-	if !r.due {
-		r.due = true
-		r.change.Broadcast()
 	}
 }
 
-// settle returns when all that was added before is recorded.
-func (r *recorder) settle() {
+// flush waits until all executions that were added before are recorded.
+func (r *recorder) flush() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for all := r.put; r.done < all; {
-		r.hurry()
-		r.change.Wait()
+	for all := r.queue.added; r.queue.recorded < all; {
+		r.queue.flushSoon()
+		r.queue.changed.Wait()
 	}
 }
 
-// end records what was added and stops.
-func (r *recorder) end() {
-	r.mu.Lock()
-	r.ending = true
-	r.change.Broadcast()
-	r.mu.Unlock()
-	r.group.Wait()
-}
-
-// patient tells whether to wait for the store.
-func (r *recorder) patient() bool {
+// stop records what waits, and ends the recorder.
+func (r *recorder) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.failing && !r.ending
+	r.queue.stop()
 }
 
+// wait waits until the recorder has ended. It is called after stop.
+func (r *recorder) wait() { r.group.Wait() }
+
+// isPatient reports whether to retry a write that the store refuses.
+func (r *recorder) isPatient() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.queue.failing && !r.queue.stopped
+}
+
+// recordAll records until the recorder ends.
 func (r *recorder) recordAll() {
 	var spare []runtime.Execution
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for {
-		for len(r.waiting) == 0 && !r.ending {
-			r.change.Wait()
-		}
-		if len(r.waiting) == 0 {
-			return
-		}
-		r.linger()
-		all := r.waiting
-		r.waiting, r.bytes, r.due = spare[:0], 0, false
-		r.mu.Unlock()
+	for all := r.next(spare); len(all) > 0; all = r.next(spare) {
 		r.writeAll(all)
+		r.mu.Lock()
+		r.queue.done(len(all))
+		r.mu.Unlock()
 		clear(all)
 		spare = all
-		r.mu.Lock()
-		r.done += uint64(len(all))
-		r.change.Broadcast()
 	}
 }
 
-// linger waits until what waits is worth a batch. The lock is held.
-func (r *recorder) linger() {
+// next waits until a batch is full, due, or has waited for recordLinger, and returns what waits
+// then. It returns nothing after the end of the recorder.
+func (r *recorder) next(spare []runtime.Execution) []runtime.Execution {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.queue.waiting) == 0 {
+		if r.queue.stopped {
+			return nil
+		}
+		r.queue.changed.Wait()
+	}
 	timer := time.AfterFunc(recordLinger, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.hurry()
+		r.queue.flushSoon()
 	})
 	defer timer.Stop()
-	for !r.due && !r.full() && !r.ending {
-		r.change.Wait()
+	for !r.queue.due && !r.queue.full() && !r.queue.stopped {
+		r.queue.changed.Wait()
 	}
+	return r.queue.take(spare)
 }
 
-// writeAll records all in batches.
+// writeAll records executions in batches.
 func (r *recorder) writeAll(all []runtime.Execution) {
 	for len(all) > 0 {
 		n, bytes := 0, int64(0)
@@ -161,16 +194,16 @@ func (r *recorder) writeAll(all []runtime.Execution) {
 	}
 }
 
-// write records some. Their callers have the answers already: what cannot be
-// recorded is told to the log, once until it works again.
+// write records a batch. The callers have their results already, so a failure is only logged:
+// the first one, until a write succeeds.
 func (r *recorder) write(batch []runtime.Execution) {
 	err := r.record(batch)
-	for waited := time.Duration(0); runtime.CodeOf(err) == runtime.CodeUnavailable && waited < recordPatience && r.patient(); waited += recordPause {
+	for waited := time.Duration(0); runtime.CodeOf(err) == runtime.CodeUnavailable && waited < recordPatience && r.isPatient(); waited += recordPause {
 		time.Sleep(recordPause)
 		err = r.record(batch)
 	}
 	if err != nil && len(batch) > 1 && runtime.CodeOf(err) != runtime.CodeUnavailable {
-		// One of them may be what the store fails with.
+		// One of them may be the cause of the failure.
 		for i := range batch {
 			r.write(batch[i : i+1])
 		}
@@ -178,8 +211,8 @@ func (r *recorder) write(batch []runtime.Execution) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err != nil && !r.failing {
+	if err != nil && !r.queue.failing {
 		r.log.Error("engine: executions cannot be recorded: they will not be found later", "execution", batch[0].ID, "executions", len(batch), "error", err)
 	}
-	r.failing = err != nil
+	r.queue.failing = err != nil
 }

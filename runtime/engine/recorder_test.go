@@ -10,17 +10,17 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestRecordsWaitForASlowStore: what the store cannot take for a moment is
-// recorded when it can.
-func TestRecordsWaitForASlowStore(t *testing.T) {
+// TestRecorderWaitsForASlowStore checks that executions are recorded later if the store cannot
+// write for the moment.
+func TestRecorderWaitsForASlowStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		refused, kept := 0, make(map[string]bool)
+		calls, stored := 0, make(map[string]bool)
 		r := newRecorder(func(batch []runtime.Execution) error {
-			if refused++; refused%100 != 0 {
+			if calls++; calls%100 != 0 {
 				return runtime.Errorf(runtime.CodeUnavailable, "the disk does not keep up")
 			}
 			for _, x := range batch {
-				kept[x.ID] = true
+				stored[x.ID] = true
 			}
 			return nil
 		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
@@ -31,19 +31,20 @@ func TestRecordsWaitForASlowStore(t *testing.T) {
 			ids = append(ids, x.ID)
 			r.add(&x)
 		}
-		r.settle()
+		r.flush()
 		for _, id := range ids {
-			if !kept[id] {
+			if !stored[id] {
 				t.Errorf("%s is not recorded", id)
 			}
 		}
-		r.end()
+		r.stop()
+		r.wait()
 	})
 }
 
-// TestRecordsDoNotWaitForABrokenStore more than once, so that those who want a
-// result alone are not held up.
-func TestRecordsDoNotWaitForABrokenStore(t *testing.T) {
+// TestRecorderDoesNotWaitForABrokenStore checks that the recorder waits for a broken store only
+// once, so that it does not delay callers.
+func TestRecorderDoesNotWaitForABrokenStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder(func([]runtime.Execution) error {
 			return runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
@@ -53,10 +54,11 @@ func TestRecordsDoNotWaitForABrokenStore(t *testing.T) {
 		for range 1000 {
 			r.add(&runtime.Execution{ID: runtime.NewID()})
 		}
-		r.settle()
+		r.flush()
 		if took := time.Since(began); took > recordPatience+time.Second {
 			t.Errorf("it waited for %v", took)
 		}
-		r.end()
+		r.stop()
+		r.wait()
 	})
 }

@@ -7,23 +7,22 @@ import (
 	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
-// recover queues what the store has queued, and what was running when an
-// earlier process died, in the order in which it came. What was running is
-// charged for the lost attempt: any of it may have been the cause. That is
-// unlikely after one time, for machines lose their power and servers are killed.
-// What has lost all attempts but the last is suspected, and goes first and one
-// after another: so what ends the process again is charged alone, and given up
-// after maxLost times.
+// recover queues, in the order of acceptance, the executions that the store holds as queued,
+// and those that ran when the previous process ended. Each of the latter has lost an attempt,
+// since any of them may be the cause. After one loss that is unlikely: machines lose power, and
+// servers are killed. An execution that has lost all attempts but the last is isolated: such
+// executions run first and one after another, so the one that ends the process again loses an
+// attempt alone. An execution that has lost its last attempt is failed ([dispatch.AfterLoss]).
 func (e *Engine) recover() error {
-	tasks, err := e.recoverJobs()
+	jobs, err := e.unfinishedJobs()
 	if err != nil {
-		return unrecovered(err)
+		return recoverError(err)
 	}
 	origins := make(map[dispatch.Origin]*dispatch.Origin)
-	ticketOf := func(x *runtime.Execution) *dispatch.QueuedRun {
+	newQueuedRun := func(x *runtime.Execution) *dispatch.QueuedRun {
 		key := dispatch.Origin{Tenant: x.Tenant, FunctionID: x.FunctionID, Function: x.Function, Version: x.Version, Caller: x.Caller}
 		if x.Task != nil {
-			key.Job = tasks.all[x.Task.JobExecution].group
+			key.Job = jobs[x.Task.JobExecution].group
 		}
 		o := origins[key]
 		if o == nil {
@@ -33,46 +32,46 @@ func (e *Engine) recover() error {
 		return e.background.QueuedRun(o, x)
 	}
 	var queued []*dispatch.QueuedRun
-	var lost []runtime.Execution
+	var interrupted []runtime.Execution
 	err = e.store.EachUnfinished(func(x runtime.Execution) error {
-		if err := tasks.meet(&x); err != nil {
+		if err := jobs.countTask(&x); err != nil {
 			return err
 		}
 		if x.State == runtime.StateQueued {
-			queued = append(queued, ticketOf(&x))
+			queued = append(queued, newQueuedRun(&x))
 		} else {
-			lost = append(lost, x)
+			interrupted = append(interrupted, x)
 		}
 		return nil
 	})
 	if err == nil {
-		err = tasks.complete()
+		err = jobs.checkComplete()
 	}
 	if err != nil {
-		return unrecovered(err)
+		return recoverError(err)
 	}
 	now := e.now().UTC()
-	for i := range lost {
-		lost[i] = dispatch.AfterLoss(lost[i], now)
+	for i := range interrupted {
+		interrupted[i] = dispatch.AfterLoss(interrupted[i], now)
 	}
-	for i := 0; i < len(lost); i += dispatch.MaxCommit {
-		settled, err := e.store.Finish(lost[i:min(i+dispatch.MaxCommit, len(lost))], now)
+	for batch := range slices.Chunk(interrupted, dispatch.MaxCommit) {
+		results, err := e.store.Finish(batch, now)
 		if err != nil {
-			return unrecovered(err)
+			return recoverError(err)
 		}
-		for i := range settled {
-			if x := &settled[i].Execution; settled[i].Err == nil && x.State == runtime.StateQueued {
-				queued = append(queued, ticketOf(x))
+		for i := range results {
+			if x := &results[i].Execution; results[i].Err == nil && x.State == runtime.StateQueued {
+				queued = append(queued, newQueuedRun(x))
 			}
-			if settled[i].JobDone {
-				e.JobDone(settled[i].Execution.Tenant, settled[i].Execution.Task.JobExecution)
+			if results[i].JobDone {
+				e.JobDone(results[i].Execution.Tenant, results[i].Execution.Task.JobExecution)
 			}
 		}
 	}
-	if len(queued)+len(lost) > 0 {
-		e.log.Info("engine: executions of before go on", "queued", len(queued), "lost_while_running", len(lost))
+	if len(queued)+len(interrupted) > 0 {
+		e.log.Info("engine: resuming executions of the previous process", "queued", len(queued), "lost_while_running", len(interrupted))
 	}
-	// Isolated runs go first, also where only some tasks of a job get a place.
+	// Isolated runs go first, also among the tasks of a job of which only some get a place.
 	slices.SortFunc(queued, func(a, b *dispatch.QueuedRun) int {
 		if a.Before(b) {
 			return -1
@@ -83,12 +82,12 @@ func (e *Engine) recover() error {
 	return nil
 }
 
-// unrecovered tells whoever started the server, who may know the cause, why it
-// cannot go on with the executions of before.
-func unrecovered(err error) error {
+// recoverError returns the error of a server that cannot start because of err. Its message
+// contains the cause, which the operator may know.
+func recoverError(err error) error {
 	const op = "engine.recover"
 	if runtime.CodeOf(err) != runtime.CodeInternal {
-		return fault(op, err)
+		return withOp(op, err)
 	}
 	cause := err
 	if known, ok := runtime.AsError(err); ok && known.Err != nil {
@@ -97,8 +96,8 @@ func unrecovered(err error) error {
 	return &runtime.Error{
 		Code:    runtime.CodeUnavailable,
 		Op:      op,
-		Message: "the executions that an earlier process has left cannot be gone on with: " + cause.Error(),
-		Hint:    "look at the disk of the data folder; if the folder is damaged, restore it from a backup",
+		Message: "cannot resume executions left by the previous process: " + cause.Error(),
+		Hint:    "check the disk of the data folder; if the folder is damaged, restore it from a backup",
 		Err:     err,
 	}
 }

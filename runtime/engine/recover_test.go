@@ -12,11 +12,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// journal remembers which runs began in which life of the server.
+// journal records the args of the runs that began.
 type journal struct {
 	mu    sync.Mutex
 	began []string
@@ -36,10 +35,10 @@ func (j *journal) take() []string {
 	return began
 }
 
-// The power is lost at random points, again and again, while runs are submitted
-// and worked off. Whatever was accepted ends, with the result of its own args,
-// and an end that was told stays as it was told.
-func TestNothingIsLostWithTheProcess(t *testing.T) {
+// TestNothingIsLostInACrash loses power at random points, again and again, while runs are
+// submitted and executed. Every accepted run ends with the result of its own args, and an end
+// that a caller got stays the same.
+func TestNothingIsLostInACrash(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	d := openDisk(t, vfs.NewCrashableMem())
 	box := &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
@@ -48,8 +47,8 @@ func TestNothingIsLostWithTheProcess(t *testing.T) {
 	options := engine.Options{Sandbox: box, MaxRuns: 3}
 	e := engineOn(t, d.store, options)
 	create(t, e, spec("hello", "[]"))
-	accepted := map[string]string{} // args by id
-	told := map[string]runtime.Execution{}
+	accepted := map[string]string{}         // args by id
+	final := map[string]runtime.Execution{} // ends that a caller got
 	next := 0
 	for round := range 25 {
 		for range 1 + rng.IntN(4) {
@@ -66,16 +65,16 @@ func TestNothingIsLostWithTheProcess(t *testing.T) {
 				accepted[id] = string(args[i])
 			}
 			if id := a.IDs[rng.IntN(len(a.IDs))]; rng.IntN(2) == 0 {
-				told[id] = await(t, e, id)
+				final[id] = await(t, e, id)
 			}
 		}
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		d = after
 		e = engineOn(t, d.store, options)
-		for id, before := range told {
-			if x := lookUp(t, e, id); x.State != before.State || x.Attempt != before.Attempt || !x.Finished.Equal(before.Finished) {
-				t.Fatalf("round %d: %+v was told, now it is %+v", round, before, x)
+		for id, before := range final {
+			if x := getExecution(t, e, id); x.State != before.State || x.Attempt != before.Attempt || !x.Finished.Equal(before.Finished) {
+				t.Fatalf("round %d: %+v was returned, now it is %+v", round, before, x)
 			}
 		}
 	}
@@ -88,9 +87,9 @@ func TestNothingIsLostWithTheProcess(t *testing.T) {
 	closeAll(t, e, d)
 }
 
-// One run ends the process whenever it runs. It is tried 3 times; nothing else
-// is charged for the third time, and all else ends well.
-func TestARunThatEndsTheProcess(t *testing.T) {
+// TestRunThatKillsTheProcess has one run that ends the process whenever it runs. It runs 3 times.
+// No other run loses an attempt at the third time, and all others succeed.
+func TestRunThatKillsTheProcess(t *testing.T) {
 	d := openDisk(t, vfs.NewCrashableMem())
 	var lives int
 	died := make(chan struct{}, 100)
@@ -114,15 +113,15 @@ func TestARunThatEndsTheProcess(t *testing.T) {
 	for lives = 1; lives <= 3; lives++ {
 		<-died
 		if lives == 3 {
-			// It is suspected, and alone: what began after it would be charged.
+			// It is isolated: a run that began after it would lose an attempt.
 			began := j.take()
 			if began[len(began)-1] != `{"n":7}` {
-				t.Errorf("life %d: beside a suspect ran %v", lives, began)
+				t.Errorf("process %d: beside an isolated run ran %v", lives, began)
 			}
 		}
 		j.take()
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		d = after
 		e = engineOn(t, d.store, options)
 	}
@@ -144,9 +143,9 @@ func TestARunThatEndsTheProcess(t *testing.T) {
 	closeAll(t, e, d)
 }
 
-// crashBeside begins runs on a store, n at a time, and gives the disk as it is
-// when the power is lost while they run.
-func crashBeside(t *testing.T, d disk, n int, begin func(e *engine.Engine)) disk {
+// crashDuring begins runs on a store, n at a time, and returns the disk after a loss of power
+// while they run.
+func crashDuring(t *testing.T, d disk, n int, begin func(e *engine.Engine)) disk {
 	t.Helper()
 	g := newGated()
 	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: n})
@@ -155,16 +154,16 @@ func crashBeside(t *testing.T, d disk, n int, begin func(e *engine.Engine)) disk
 		<-g.began
 	}
 	after := d.crash(t)
-	leave(t, e, d)
+	abandon(t, e, d)
 	return after
 }
 
-// What was running when one process died is not suspected: it goes on, all of it
-// beside each other, before what came later. What was running twice runs before
-// all else, one after another.
-func TestSuspectsRunAlone(t *testing.T) {
+// TestIsolatedRunsRunAlone checks that runs that were under way when one process died are not
+// isolated: they run side by side, before later ones. Runs that were under way twice run before
+// all others, one after another.
+func TestIsolatedRunsRunAlone(t *testing.T) {
 	var ids []string
-	d := crashBeside(t, openDisk(t, vfs.NewCrashableMem()), 3, func(e *engine.Engine) {
+	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 3, func(e *engine.Engine) {
 		create(t, e, spec("hello", "[]"))
 		a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(20)})
 		if err != nil {
@@ -172,27 +171,27 @@ func TestSuspectsRunAlone(t *testing.T) {
 		}
 		ids = a.IDs
 	})
-	d = crashBeside(t, d, 3, func(*engine.Engine) {})
-	left := d.fs.CrashClone(vfs.CrashCloneCfg{})
+	d = crashDuring(t, d, 3, func(*engine.Engine) {})
+	remaining := d.fs.CrashClone(vfs.CrashCloneCfg{})
 	if err := d.store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		second := newGated()
-		d := openDisk(t, left)
+		d := openDisk(t, remaining)
 		e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: second.run}, MaxRuns: 3})
 		lost := make(map[int]int)
 		for _, id := range ids {
-			lost[lookUp(t, e, id).LostAttempts]++
+			lost[getExecution(t, e, id).LostAttempts]++
 		}
 		if lost[2] < 3 || lost[1]+lost[2] > 3+4 || lost[3] != 0 {
-			t.Errorf("so many have lost so many attempts: %v", lost)
+			t.Errorf("numbers of runs by lost attempts: %v", lost)
 		}
 		for range lost[2] {
 			<-second.began
 			synctest.Wait()
 			if len(second.began) != 0 {
-				t.Errorf("%d run beside a suspect", len(second.began))
+				t.Errorf("%d runs run beside an isolated one", len(second.began))
 			}
 			second.end <- struct{}{}
 		}
@@ -207,31 +206,32 @@ func TestSuspectsRunAlone(t *testing.T) {
 	})
 }
 
-// Whoever is suspected and runs for long keeps the others waiting for a second.
-func TestOthersPassALongSuspect(t *testing.T) {
+// TestOtherRunsOvertakeALongIsolatedRun checks that a long isolated run delays the others for one
+// second only.
+func TestOtherRunsOvertakeALongIsolatedRun(t *testing.T) {
 	var long string
-	d := crashBeside(t, openDisk(t, vfs.NewCrashableMem()), 1, func(e *engine.Engine) {
+	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 1, func(e *engine.Engine) {
 		create(t, e, spec("hello", "[]"))
 		long = submit(t, e, runtime.SubmitRequest{})
 	})
-	d = crashBeside(t, d, 1, func(*engine.Engine) {})
-	left := d.fs.CrashClone(vfs.CrashCloneCfg{})
+	d = crashDuring(t, d, 1, func(*engine.Engine) {})
+	remaining := d.fs.CrashClone(vfs.CrashCloneCfg{})
 	if err := d.store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		second := newGated()
-		d := openDisk(t, left)
+		d := openDisk(t, remaining)
 		e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: second.run}})
 		<-second.began
 		from := time.Now()
 		submit(t, e, runtime.SubmitRequest{})
 		<-second.began
 		if waited := time.Since(from); waited != time.Second {
-			t.Errorf("the other began %v after the suspect", waited)
+			t.Errorf("the other run began %v after the isolated one", waited)
 		}
-		if x := lookUp(t, e, long); x.State != runtime.StateRunning || x.LostAttempts != 2 {
-			t.Errorf("the suspect is %+v", x)
+		if x := getExecution(t, e, long); x.State != runtime.StateRunning || x.LostAttempts != 2 {
+			t.Errorf("the isolated run is %+v", x)
 		}
 		close(second.end)
 		await(t, e, long)
@@ -239,9 +239,9 @@ func TestOthersPassALongSuspect(t *testing.T) {
 	})
 }
 
-// TestLongRunsAreNotLeasedInAdvance: beside those that run for long, few hold a
-// lease and wait, as they would be told as started and charged for a crash.
-func TestLongRunsAreNotLeasedInAdvance(t *testing.T) {
+// TestLongRunsAreNotLeasedAhead checks that few runs wait with a lease beside long ones: they are
+// reported as running, and a crash costs them an attempt.
+func TestLongRunsAreNotLeasedAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 50})
@@ -252,14 +252,15 @@ func TestLongRunsAreNotLeasedInAdvance(t *testing.T) {
 		synctest.Wait()
 		started, err := listExecutions(context.Background(), e, tenant, runtime.Filter{States: []runtime.State{runtime.StateRunning}}, "", runtime.MaxPage)
 		if err != nil || len(g.began) != 50 || len(started) > 50+4 {
-			t.Errorf("%d run, %d are told to: %v", len(g.began), len(started), err)
+			t.Errorf("%d run, %d are reported as running: %v", len(g.began), len(started), err)
 		}
 		close(g.end)
 	})
 }
 
-// A cancel that was acknowledged holds after the process is lost.
-func TestACancelOutlivesTheProcess(t *testing.T) {
+// TestCancelSurvivesARestart checks that an acknowledged cancellation holds after a loss of
+// power.
+func TestCancelSurvivesARestart(t *testing.T) {
 	d := openDisk(t, vfs.NewCrashableMem())
 	began := make(chan struct{})
 	ignoring := make(chan struct{})
@@ -277,7 +278,7 @@ func TestACancelOutlivesTheProcess(t *testing.T) {
 	}
 	after := d.crash(t)
 	close(ignoring)
-	leave(t, e, d)
+	abandon(t, e, d)
 	e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{}})
 	if x := await(t, e, id); x.State != runtime.StateCancelled || x.Attempt != 1 {
 		t.Errorf("got %+v", x)

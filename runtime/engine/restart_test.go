@@ -13,13 +13,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/dispatch"
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// Before an attempt begins, the disk knows of it: whatever it does to the process
-// is charged.
+// TestAttemptsAreOnDiskBeforeTheyBegin checks that an attempt is counted, whatever it does to the
+// process.
 func TestAttemptsAreOnDiskBeforeTheyBegin(t *testing.T) {
 	d := openDisk(t, vfs.NewCrashableMem())
 	var mu sync.Mutex
@@ -43,7 +42,7 @@ func TestAttemptsAreOnDiskBeforeTheyBegin(t *testing.T) {
 		d := openDisk(t, fs)
 		x, err := d.store.GetExecution(tenant, ids[i])
 		if err != nil || x.State != runtime.StateRunning || x.Attempt != 1 {
-			t.Errorf("as run %d began the disk had %+v, %v", i, x, err)
+			t.Errorf("when run %d began the disk held %+v, %v", i, x, err)
 		}
 		if err := d.store.Close(); err != nil {
 			t.Error(err)
@@ -51,8 +50,8 @@ func TestAttemptsAreOnDiskBeforeTheyBegin(t *testing.T) {
 	}
 }
 
-// backlog is how many executions are queued when the process of
-// TestRestartWithABacklog is lost.
+// backlog returns the number of executions that are queued when TestRestartWithABacklog loses
+// power.
 func backlog() int {
 	if testing.Short() {
 		return 10_000
@@ -60,9 +59,9 @@ func backlog() int {
 	return 100_000
 }
 
-// The process is lost with 100 runs under way and very many queued. The next one,
-// which may run one at a time, runs what was under way first and once more, and the
-// others once, all in their order.
+// TestRestartWithABacklog loses power with 100 runs under way and very many queued. The next
+// engine, which runs one at a time, runs those that were under way first and a second time, and
+// the others once, all in order.
 func TestRestartWithABacklog(t *testing.T) {
 	const running = 100
 	d := openDisk(t, vfs.NewCrashableMem())
@@ -84,17 +83,17 @@ func TestRestartWithABacklog(t *testing.T) {
 		<-g.began
 	}
 	after := d.crash(t)
-	leave(t, e, d)
+	abandon(t, e, d)
 
 	var j journal
-	var under atomic.Int64
-	var crowded atomic.Bool
+	var now atomic.Int64
+	var concurrent atomic.Bool
 	options.MaxRuns = 1
 	options.Sandbox = &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
-		if under.Add(1) > 1 {
-			crowded.Store(true)
+		if now.Add(1) > 1 {
+			concurrent.Store(true)
 		}
-		defer under.Add(-1)
+		defer now.Add(-1)
 		j.add(args)
 		return echo(ctx, p, args, c)
 	}}
@@ -124,16 +123,16 @@ func TestRestartWithABacklog(t *testing.T) {
 	if lost < running || lost > running+dispatch.MaxAhead {
 		t.Errorf("%d attempts were lost, %d ran", lost, running)
 	}
-	if crowded.Load() {
-		t.Error("more than one ran at once")
+	if concurrent.Load() {
+		t.Error("more than one run ran at once")
 	}
 	if store.most.Load() > dispatch.MaxAhead {
-		t.Errorf("%d were leased at once", store.most.Load())
+		t.Errorf("%d runs were leased at once", store.most.Load())
 	}
 	closeAll(t, e, after)
 }
 
-// leaseCounter remembers the largest batch of leases.
+// leaseCounter records the size of the largest batch of leases.
 type leaseCounter struct {
 	runtime.Store
 	most atomic.Int64
@@ -144,9 +143,9 @@ func (s *leaseCounter) Start(leases []runtime.Lease) ([]error, error) {
 	return s.Store.Start(leases)
 }
 
-// A delay that began in one process ends in the next, neither sooner nor anew, and
-// holds up nobody else.
-func TestDelaysOutliveTheProcess(t *testing.T) {
+// TestDelaysSurviveARestart checks that a delay that began in one process ends in the next at the
+// same time, and delays no other run.
+func TestDelaysSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := openDisk(t, vfs.NewCrashableMem())
 		failing := &fakeSandbox{run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
@@ -159,14 +158,14 @@ func TestDelaysOutliveTheProcess(t *testing.T) {
 		for i := range 5 {
 			ids = append(ids, submit(t, e, runtime.SubmitRequest{Retries: ptr(1), Args: fmt.Appendf(nil, `{"n":%d}`, i)}))
 			time.Sleep(100 * time.Millisecond)
-			x := lookUp(t, e, ids[i])
+			x := getExecution(t, e, ids[i])
 			if x.State != runtime.StateQueued || x.NotBefore.Before(time.Now()) {
 				t.Fatalf("it does not wait: %+v", x)
 			}
 			due = append(due, x.NotBefore)
 		}
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		var j journal
 		e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{
 			run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
@@ -187,9 +186,9 @@ func TestDelaysOutliveTheProcess(t *testing.T) {
 	})
 }
 
-// A function is deleted while its runs go on: those end as they would, but have no
-// next attempt.
-func TestDeleteWhileRunsGoOn(t *testing.T) {
+// TestDeleteDuringRuns deletes a function during its runs: they end as usual, but are not
+// retried.
+func TestDeleteDuringRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		box := &fakeSandbox{call: s.run}
@@ -205,7 +204,7 @@ func TestDeleteWhileRunsGoOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		if box.held() != 1 {
-			t.Errorf("%d images are held under the runs", box.held())
+			t.Errorf("the sandbox holds %d images during the runs", box.held())
 		}
 		for _, end := range []error{nil, errRaised, errors.New("broken")} {
 			s.end <- end
@@ -222,7 +221,7 @@ func TestDeleteWhileRunsGoOn(t *testing.T) {
 			t.Errorf("they ended as %v", ends)
 		}
 		if box.held() != 0 {
-			t.Errorf("%d images are left", box.held())
+			t.Errorf("the sandbox holds %d images", box.held())
 		}
 	})
 }

@@ -2,20 +2,20 @@ package engine
 
 import "time"
 
-// Defaults of how long executions are kept once they are done.
+// Defaults of how long, and how many, executions that are done are stored.
 const (
 	DefaultRetentionAge   = 7 * 24 * time.Hour
 	DefaultRetentionCount = 1_000_000
 )
 
-// retentionPeriod is how often what is too old or too many is dropped.
+// retentionPeriod is the time between two drops of old executions.
 const retentionPeriod = time.Minute
 
-// expireAll drops executions, at once and from then on, until stop is closed. It
-// is from as it begins. Later it is no later than the time that has passed since
-// then says: when the time of day jumps ahead, nothing is to be taken for old.
-func (e *Engine) expireAll(stop <-chan struct{}, from time.Time, age time.Duration, count int) {
-	began, now := time.Now(), from
+// expireAll drops old executions, at once and then every retentionPeriod, until stop is closed.
+// start is the time of day now. The time of day that it compares with never runs ahead of start
+// plus the time that has passed since: if the clock jumps ahead, no execution becomes old.
+func (e *Engine) expireAll(stop <-chan struct{}, start time.Time, age time.Duration, count int) {
+	began, now := time.Now(), start
 	ticker := time.NewTicker(retentionPeriod)
 	defer ticker.Stop()
 	for {
@@ -28,7 +28,7 @@ func (e *Engine) expireAll(stop <-chan struct{}, from time.Time, age time.Durati
 			return
 		}
 		now = e.now()
-		if steady := from.Add(time.Since(began)); steady.Before(now) {
+		if steady := start.Add(time.Since(began)); steady.Before(now) {
 			now = steady
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
@@ -51,9 +50,9 @@ func TestRetriesOfTheFunction(t *testing.T) {
 	})
 }
 
-func TestFaultsOfThePlatformAreTriedAgain(t *testing.T) {
+func TestPlatformFailuresAreRetried(t *testing.T) {
 	broken := errors.New("broken")
-	for name, fault := range map[string]func() (runtime.Outcome, error){
+	for name, fail := range map[string]func() (runtime.Outcome, error){
 		"error":    func() (runtime.Outcome, error) { return runtime.Outcome{}, broken },
 		"panic":    func() (runtime.Outcome, error) { panic(broken) },
 		"internal": func() (runtime.Outcome, error) { return failure(runtime.ClassInternal), nil },
@@ -63,10 +62,10 @@ func TestFaultsOfThePlatformAreTriedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				runs, faults := 0, 4
+				runs, failures := 0, 4
 				box := &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
-					if runs++; runs <= faults {
-						return fault()
+					if runs++; runs <= failures {
+						return fail()
 					}
 					return echo(ctx, p, args, c)
 				}}
@@ -81,30 +80,30 @@ func TestFaultsOfThePlatformAreTriedAgain(t *testing.T) {
 				if least := 15 * time.Second; took < least || took > least*5/4+time.Millisecond {
 					t.Errorf("it took %v", took)
 				}
-				runs, faults = 0, 1000
+				runs, failures = 0, 1000
 				x = await(t, e, submit(t, e, runtime.SubmitRequest{}))
 				if x.State != runtime.StateFailed || x.Failure.Class != runtime.ClassInternal || x.Attempt != 10 || x.PlatformFailures != 10 {
 					t.Errorf("got %+v, failure %+v", x, x.Failure)
 				}
 				if strings.Contains(x.Failure.Message, "broken") {
-					t.Errorf("the caller is shown %q", x.Failure.Message)
+					t.Errorf("the caller sees %q", x.Failure.Message)
 				}
 			})
 		})
 	}
 }
 
-// A run that does not say has the retries of its function, as they are when it is
-// accepted.
-func TestRetriesByTheFunction(t *testing.T) {
+// TestDefaultRetries checks that a run without a number of retries has that of its function at
+// the time of acceptance.
+func TestDefaultRetries(t *testing.T) {
 	e := newEngine(t, engine.Options{})
 	ctx := context.Background()
 	s := spec("hello", "[1]")
 	s.Retries = 3
 	create(t, e, s)
-	retries := func(r runtime.SubmitRequest) int { return lookUp(t, e, submit(t, e, r)).Retries }
+	retries := func(r runtime.SubmitRequest) int { return getExecution(t, e, submit(t, e, r)).Retries }
 	if n := retries(runtime.SubmitRequest{}); n != 3 {
-		t.Errorf("by the function: %d", n)
+		t.Errorf("those of the function: %d", n)
 	}
 	if n := retries(runtime.SubmitRequest{Retries: ptr(0)}); n != 0 {
 		t.Errorf("none: %d", n)
@@ -120,8 +119,8 @@ func TestRetriesByTheFunction(t *testing.T) {
 	if n := retries(runtime.SubmitRequest{}); n != 0 {
 		t.Errorf("after the update: %d", n)
 	}
-	if x := lookUp(t, e, before); x.Retries != 3 {
-		t.Errorf("what was accepted before the update became %+v", x)
+	if x := getExecution(t, e, before); x.Retries != 3 {
+		t.Errorf("a run that was accepted before the update is %+v", x)
 	}
 	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Retries: ptr(runtime.MaxRetries), Source: []byte("[2]")}); err != nil {
 		t.Fatal(err)
@@ -134,7 +133,7 @@ func TestRetriesByTheFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range a.IDs {
-		if x := lookUp(t, e, id); x.Retries != runtime.MaxRetries {
+		if x := getExecution(t, e, id); x.Retries != runtime.MaxRetries {
 			t.Errorf("in bulk: %+v", x)
 		}
 	}
@@ -151,8 +150,9 @@ func TestRetriesByTheFunction(t *testing.T) {
 	}
 }
 
-// The failures of the platform are remembered by the next process.
-func TestFaultsOutliveTheProcess(t *testing.T) {
+// TestFailureCountsSurviveARestart checks that the next process continues the count of platform
+// failures.
+func TestFailureCountsSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := openDisk(t, vfs.NewCrashableMem())
 		e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{
@@ -164,7 +164,7 @@ func TestFaultsOutliveTheProcess(t *testing.T) {
 		id := submit(t, e, runtime.SubmitRequest{})
 		synctest.Wait()
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{}})
 		if x := await(t, e, id); x.State != runtime.StateSucceeded || x.PlatformFailures != 1 || x.LostAttempts != 0 || x.Attempt != 2 {
 			t.Errorf("got %+v", x)

@@ -8,17 +8,16 @@ import (
 	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
-// Run runs a function and waits for its end. An error means that it did not
-// start (CodeNotFound, CodeInvalidArgument, CodeTooLarge, CodeTooBusy,
-// CodeUnavailable) or that the platform failed; however the function itself
-// ended is told by the Execution.
+// Run runs a function and waits for its end. An error means that the run did not start
+// (CodeNotFound, CodeInvalidArgument, CodeTooLarge, CodeTooBusy, CodeUnavailable) or that the
+// platform failed. A failure of the function is part of the Execution, not an error.
 //
-// The end of ctx calls the run off: while it waits for a place this is an
-// error, later the execution is cancelled.
+// The end of ctx cancels the run: while it waits for memory Run returns an error, later the
+// execution ends as cancelled.
 //
-// From when it begins the execution is found by all that look for executions,
-// and [Engine.CancelExecution] stops it. It is recorded behind the answer; its slices must
-// not be changed. A process that dies at once may take the record with it.
+// As soon as it begins, the execution is found by all methods that read executions, and
+// [Engine.CancelExecution] stops it. It is recorded after Run has returned, so its slices must
+// not be changed, and it may be lost if the process ends right then.
 func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
@@ -26,18 +25,18 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	defer e.gate.leave()
 	created := e.now()
 
-	version, err := e.currentOf(ctx, r.Tenant, r.Function)
+	version, err := e.currentVersion(ctx, r.Tenant, r.Function)
 	if err != nil {
-		return nil, fault("engine.run", err)
+		return nil, withOp("engine.run", err)
 	}
 	defer e.current.release(version)
 	if err := runtime.ValidateObject("args", r.Args, runtime.MaxArgs); err != nil {
-		return nil, fault("engine.run", err)
+		return nil, withOp("engine.run", err)
 	}
 
 	p := &version.Program
 	if err := e.admission.Acquire(ctx, r.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
-		return nil, fault("engine.run", err)
+		return nil, withOp("engine.run", err)
 	}
 	defer e.admission.Release(p.Limits.Reservation())
 
@@ -55,21 +54,21 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 		Attempt:    1,
 	}
 	x.Caller.BeginTrace(x.ID)
-	ctx, w := e.blocking.begin(ctx, x)
+	ctx, blocking := e.blocking.add(ctx, x)
 	defer func() {
-		e.blocking.end(w)
+		e.blocking.remove(blocking)
 		e.completions.Notify(x.ID)
 		e.attempts.Notify(x.ID)
 	}()
 	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context})
-	cancelled := e.blocking.ending(w)
+	cancelled := e.blocking.markReturned(blocking)
 	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled); {
 	case stopped && cancelled:
 		outcome.Failure = &runtime.Failure{Class: runtime.ClassCancelled, Message: runtime.CancelledWhileRunning}
 	case stopped && err != nil:
-		outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCancelled, Message: "the run was called off"}}
+		outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCancelled, Message: "the run was cancelled by its caller"}}
 	case err != nil:
-		return nil, fault("engine.run", err)
+		return nil, withOp("engine.run", err)
 	}
 	x.Finish(outcome, e.now())
 	x.ResultSize = len(x.Result)
@@ -77,37 +76,36 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	return x, nil
 }
 
-// currentOf gives the current version of a function, which must be given to
-// release.
-func (e *Engine) currentOf(ctx context.Context, tenant runtime.Tenant, name string) (*dispatch.Version, error) {
-	l, err := e.current.use(ctx, functionKey{tenant, name}, e.load)
+// currentVersion returns the current version of a function. The caller must release it.
+func (e *Engine) currentVersion(ctx context.Context, tenant runtime.Tenant, name string) (*dispatch.Version, error) {
+	v, err := e.current.acquire(ctx, functionKey{tenant, name}, e.readVersion)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = runtime.AbandonedError(err)
 	}
-	return l, err
+	return v, err
 }
 
-// AcquireVersion implements [dispatch.Engine]: it returns the current version of a function,
-// also if the function was renamed since the request.
+// AcquireVersion implements [dispatch.Engine]: it returns the current version of a function, even
+// if the function was renamed since the run was accepted.
 func (e *Engine) AcquireVersion(ctx context.Context, o *dispatch.Origin) (*dispatch.Version, error) {
-	l, err := e.current.use(ctx, functionKey{o.Tenant, o.Function}, e.load)
+	v, err := e.current.acquire(ctx, functionKey{o.Tenant, o.Function}, e.readVersion)
 	switch {
-	case err == nil && l.Program.FunctionID == o.FunctionID:
-		return l, nil
+	case err == nil && v.Program.FunctionID == o.FunctionID:
+		return v, nil
 	case err == nil:
-		e.current.release(l)
+		e.current.release(v)
 	case runtime.CodeOf(err) != runtime.CodeNotFound:
 		return nil, err
 	}
-	return e.newest(o)
+	return e.newestVersion(o)
 }
 
 // ReleaseVersion implements [dispatch.Engine].
 func (e *Engine) ReleaseVersion(v *dispatch.Version) { e.current.release(v) }
 
-// newest reads the newest version of a function that does not have the name any
-// more under which it was asked to run.
-func (e *Engine) newest(o *dispatch.Origin) (*dispatch.Version, error) {
+// newestVersion reads the newest version of a function that was renamed since the run was
+// accepted. The caller must release it.
+func (e *Engine) newestVersion(o *dispatch.Origin) (*dispatch.Version, error) {
 	for {
 		numbers, err := e.store.ListVersions(o.Tenant, o.FunctionID)
 		if err != nil {
@@ -116,22 +114,22 @@ func (e *Engine) newest(o *dispatch.Origin) (*dispatch.Version, error) {
 		if len(numbers) == 0 {
 			return nil, runtime.NoFunctionError(o.Function)
 		}
-		v, err := e.store.GetVersion(o.Tenant, o.FunctionID, numbers[0])
+		stored, err := e.store.GetVersion(o.Tenant, o.FunctionID, numbers[0])
 		if err != nil && runtime.CodeOf(err) != runtime.CodeNotFound {
 			return nil, err
 		}
-		l := newVersion(runtime.Function{ID: o.FunctionID, Tenant: o.Tenant}, v)
+		v := newVersion(runtime.Function{ID: o.FunctionID, Tenant: o.Tenant}, stored)
 		if err == nil {
-			e.current.hold(l)
+			e.current.hold(v)
 		}
-		// If it was retired before it was held, nobody would forget its image.
+		// If it was retired before it was held, its image would never be forgotten.
 		again, failed := e.store.ListVersions(o.Tenant, o.FunctionID)
 		same := failed == nil && len(again) > 0 && again[0] == numbers[0]
 		switch {
 		case err == nil && same:
-			return l, nil
+			return v, nil
 		case err == nil:
-			e.current.release(l)
+			e.current.release(v)
 		case same:
 			return nil, runtime.Internal("engine.load",
 				runtime.Errorf(runtime.CodeInternal, "version %d of function %s is missing in the store", numbers[0], o.FunctionID))
@@ -139,23 +137,22 @@ func (e *Engine) newest(o *dispatch.Origin) (*dispatch.Version, error) {
 	}
 }
 
-// load reads the current version of a function from the store.
-func (e *Engine) load(key functionKey) (*dispatch.Version, error) {
-	// What is no name cannot be stored: the caller shall know why.
+// readVersion reads the current version of a function from the store.
+func (e *Engine) readVersion(key functionKey) (*dispatch.Version, error) {
+	// No function has an invalid name, but the caller gets the reason.
 	if err := runtime.ValidateName(key.name); err != nil {
 		return nil, err
 	}
-	f, v, err := e.stored(key)
+	f, v, err := e.readFunction(key)
 	if err != nil {
 		return nil, err
 	}
 	return newVersion(f, v), nil
 }
 
-// stored reads a function and its current version. Between the two reads the
-// function may be changed often enough for that version to be dropped; it is
-// then read again.
-func (e *Engine) stored(key functionKey) (runtime.Function, runtime.Version, error) {
+// readFunction reads a function and its current version from the store. If the function changes
+// so often between the two reads that the version is dropped, it reads both again.
+func (e *Engine) readFunction(key functionKey) (runtime.Function, runtime.Version, error) {
 	for {
 		f, err := e.store.GetFunctionByName(key.tenant, key.name)
 		if err != nil {

@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-func TestRun(t *testing.T) {
+func TestRun(t *testing.T) { synctest.Test(t, testRun) }
+
+func testRun(t *testing.T) {
 	var got struct {
 		program       runtime.Program
 		args, context string
@@ -23,14 +26,18 @@ func TestRun(t *testing.T) {
 		got.program, got.args, got.context = p, string(args), string(fnContext)
 		return runtime.Outcome{Result: []byte(`"hello"`), Usage: runtime.Usage{Pages: 7}, Logs: runtime.Logs{Data: []byte("log")}}, nil
 	}}
+	var mu sync.Mutex
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	e := newEngine(t, engine.Options{Sandbox: sandbox, Now: func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
 		now = now.Add(time.Second)
 		return now
 	}})
 	s := spec("hello.py", "source")
 	s.Context = []byte(`{"key":"secret"}`)
 	d := create(t, e, s)
+	synctest.Wait() // the goroutines of the Engine read the clock too
 	before := now
 	x, err := run(e, "hello.py", `{"name":"you"}`)
 	if err != nil {
@@ -79,7 +86,7 @@ func TestArgsAreCheckedBeforeTheRun(t *testing.T) {
 	e := newEngine(t, engine.Options{Sandbox: sandbox})
 	create(t, e, spec("hello", "source"))
 	for name, test := range map[string]struct {
-		args, says string
+		args, want string
 		code       runtime.Code
 	}{
 		"null":           {"null", "must be an object", runtime.CodeInvalidArgument},
@@ -99,14 +106,14 @@ func TestArgsAreCheckedBeforeTheRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := run(e, "hello", test.args)
-			if e := wantCode(t, err, test.code); !strings.Contains(e.Message, test.says) {
-				t.Errorf("the message %q does not say %q", e.Message, test.says)
+			if e := wantCode(t, err, test.code); !strings.Contains(e.Message, test.want) {
+				t.Errorf("the message %q does not contain %q", e.Message, test.want)
 			}
 		})
 	}
 }
 
-func TestArgsOfTheLargestSize(t *testing.T) {
+func TestLargestArgs(t *testing.T) {
 	e := newEngine(t, engine.Options{})
 	create(t, e, spec("hello", "[]"))
 	if _, err := run(e, "hello", `{"a":"`+strings.Repeat("x", runtime.MaxArgs-8)+`"}`); err != nil {
@@ -114,7 +121,7 @@ func TestArgsOfTheLargestSize(t *testing.T) {
 	}
 }
 
-func TestEveryEndHasItsState(t *testing.T) {
+func TestStateOfEveryOutcome(t *testing.T) {
 	long := []byte(`"` + strings.Repeat("x", runtime.MaxResult-1) + `"`)
 	for name, test := range map[string]struct {
 		outcome runtime.Outcome
@@ -160,7 +167,7 @@ func failure(class runtime.Class) runtime.Outcome {
 	return runtime.Outcome{Failure: &runtime.Failure{Class: class, Message: "why"}}
 }
 
-func TestASandboxThatMisbehaves(t *testing.T) {
+func TestMisbehavingSandbox(t *testing.T) {
 	broken := errors.New("broken")
 	unavailable := runtime.Errorf(runtime.CodeUnavailable, "no slot")
 	for name, test := range map[string]struct {
@@ -173,18 +180,18 @@ func TestASandboxThatMisbehaves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			box := &fakeSandbox{}
-			// One run at a time: what a broken one does not give back, the next
-			// one waits for in vain.
+			// One run at a time: if a failed run did not release its memory, the next one
+			// would wait for ever.
 			e := newEngine(t, engine.Options{Sandbox: box, MaxRuns: 1})
 			create(t, e, spec("hello", "[]"))
 			box.run = func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) { return test.do() }
 			_, err := run(e, "hello", "")
 			got := wantCode(t, err, test.code)
 			if strings.Contains(got.Message+got.Hint, "broken") {
-				t.Errorf("the caller is shown %q", got.Message)
+				t.Errorf("the caller sees %q", got.Message)
 			}
 			if test.code == runtime.CodeInternal && !strings.Contains(got.Error(), "broken") {
-				t.Errorf("the log is not shown what happened: %v", got)
+				t.Errorf("the log lacks the cause: %v", got)
 			}
 			box.run = nil
 			if _, err := run(e, "hello", ""); err != nil {
@@ -194,7 +201,7 @@ func TestASandboxThatMisbehaves(t *testing.T) {
 			_, err = e.CreateFunction(context.Background(), spec("other", "[]"))
 			wantCode(t, err, test.code)
 			if box.held() != 1 {
-				t.Errorf("%d images are held, want that of one function", box.held())
+				t.Errorf("the sandbox holds %d images of one function", box.held())
 			}
 			_, err = e.GetFunction(context.Background(), tenant, "other")
 			wantCode(t, err, runtime.CodeNotFound)
@@ -202,7 +209,7 @@ func TestASandboxThatMisbehaves(t *testing.T) {
 	}
 }
 
-func TestTheEndOfTheCallerCancelsTheRun(t *testing.T) {
+func TestCallerContextCancelsTheRun(t *testing.T) {
 	g := newGated()
 	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1})
 	create(t, e, spec("hello", "[]"))
@@ -221,7 +228,7 @@ func TestTheEndOfTheCallerCancelsTheRun(t *testing.T) {
 	}
 }
 
-func TestFunctionsThatAreNotThere(t *testing.T) {
+func TestUnknownFunctions(t *testing.T) {
 	e := newEngine(t, engine.Options{})
 	create(t, e, spec("hello", "[]"))
 	_, err := run(e, "other", "")
@@ -248,7 +255,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestOptionsAreValidated(t *testing.T) {
 	store, sandbox := newStore(t), &fakeSandbox{}
 	for name, o := range map[string]engine.Options{
 		"no store":   {Sandbox: sandbox},

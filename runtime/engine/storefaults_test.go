@@ -11,11 +11,10 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// faultyStore fails what it is told to fail.
+// faultyStore fails the operations that a test selects.
 type faultyStore struct {
 	runtime.Store
 
@@ -23,7 +22,7 @@ type faultyStore struct {
 	start  func(id string) error // of each lease
 	finish func(id string) error // of each end
 	record error
-	expire []time.Duration // ages it was asked for
+	expire []time.Duration // ages of the calls
 	keep   int
 }
 
@@ -71,8 +70,9 @@ func (s *faultyStore) Expire(now time.Time, age time.Duration, keep int) error {
 	return errors.Join(errors.New("broken"), s.Store.Expire(now, age, keep))
 }
 
-// A disk that is full for a while delays runs; none is lost, none runs twice.
-func TestAStoreThatFailsForAWhile(t *testing.T) {
+// TestStoreThatFailsForAWhile checks that a disk that is full for a while delays runs: none is
+// lost, none runs twice.
+func TestStoreThatFailsForAWhile(t *testing.T) {
 	full := runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
 	for name, cause := range map[string]error{"full": full, "unknown": errors.New("broken")} {
 		t.Run(name, func(t *testing.T) {
@@ -95,12 +95,12 @@ func TestAStoreThatFailsForAWhile(t *testing.T) {
 				}
 				time.Sleep(10 * time.Second)
 				if began := j.take(); len(began) != 0 {
-					t.Errorf("without a lease on disk began %v", began)
+					t.Errorf("these runs began without a lease on disk: %v", began)
 				}
 				store.set(func() { store.start = nil })
 				time.Sleep(2 * time.Minute)
 				for _, id := range a.IDs {
-					if x := lookUp(t, e, id); x.State != runtime.StateRunning {
+					if x := getExecution(t, e, id); x.State != runtime.StateRunning {
 						t.Errorf("without an end on disk: %+v", x)
 					}
 				}
@@ -120,8 +120,9 @@ func TestAStoreThatFailsForAWhile(t *testing.T) {
 	}
 }
 
-// An execution that the store fails with keeps no other from running.
-func TestOneThatTheStoreFailsWith(t *testing.T) {
+// TestExecutionThatTheStoreRejects checks that an execution that the store fails with delays no
+// other.
+func TestExecutionThatTheStoreRejects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &faultyStore{Store: newStore(t)}
 		e := newEngine(t, engine.Options{Store: store})
@@ -150,10 +151,10 @@ func TestOneThatTheStoreFailsWith(t *testing.T) {
 				await(t, e, id)
 			}
 		}
-		if x := lookUp(t, e, bad[0]); x.State != runtime.StateQueued {
+		if x := getExecution(t, e, bad[0]); x.State != runtime.StateQueued {
 			t.Errorf("the one that cannot start: %+v", x)
 		}
-		if x := lookUp(t, e, bad[1]); x.State != runtime.StateRunning {
+		if x := getExecution(t, e, bad[1]); x.State != runtime.StateRunning {
 			t.Errorf("the one that cannot end: %+v", x)
 		}
 		store.set(func() { bad = [2]string{} })
@@ -165,7 +166,7 @@ func TestOneThatTheStoreFailsWith(t *testing.T) {
 	})
 }
 
-// unreadableStore fails to tell what is queued.
+// unreadableStore fails to read unfinished executions.
 type unreadableStore struct {
 	runtime.Store
 	err error
@@ -173,9 +174,9 @@ type unreadableStore struct {
 
 func (s unreadableStore) EachUnfinished(func(runtime.Execution) error) error { return s.err }
 
-// An engine that cannot read what was accepted does not begin without it, and says
-// so to whoever started it.
-func TestWhatCannotBeGoneOnWith(t *testing.T) {
+// TestExecutionsThatCannotBeResumed checks that New returns an error that names the cause if it
+// cannot read the accepted executions.
+func TestExecutionsThatCannotBeResumed(t *testing.T) {
 	for _, err := range []error{errors.New("bad block"), runtime.Internal("storage.pending", errors.New("bad block"))} {
 		_, err := engine.New(engine.Options{Store: unreadableStore{newStore(t), err}, Sandbox: &fakeSandbox{}, Log: quiet})
 		if got := wantCode(t, err, runtime.CodeUnavailable); !strings.Contains(got.Message, "bad block") || got.Hint == "" {
@@ -194,7 +195,7 @@ func TestRetention(t *testing.T) {
 		}
 		// At once, and every minute.
 		if want := slices.Repeat([]time.Duration{2 * time.Hour}, 6); !slices.Equal(store.expire, want) || store.keep != 3 {
-			t.Errorf("it was asked to drop what is older than %v and beyond %d", store.expire, store.keep)
+			t.Errorf("Expire was called with the ages %v and the count %d", store.expire, store.keep)
 		}
 	})
 }
@@ -209,15 +210,15 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 		},
 	}})
 	ctx := context.Background()
-	look := func(id string, kind runtime.Kind, version uint64) runtime.Execution {
-		x := lookUp(t, e, id)
+	check := func(id string, kind runtime.Kind, version uint64) runtime.Execution {
+		x := getExecution(t, e, id)
 		if x.Kind != kind || x.Version != version || x.State != runtime.StateSucceeded || x.Attempt != 1 || x.Finished.Before(x.Started) {
 			t.Errorf("the execution of a %s is %+v", kind, x)
 		}
 		return x
 	}
 	d := create(t, e, spec("hello", "[1]"))
-	look(d.ExecutionID, runtime.KindCreate, 1)
+	check(d.ExecutionID, runtime.KindCreate, 1)
 	if page, err := e.GetLogs(ctx, tenant, d.ExecutionID, runtime.LogPosition{}); err != nil || string(page.Logs.Data) != "deployed" {
 		t.Errorf("the logs of the deployment: %+v, %v", page, err)
 	}
@@ -226,8 +227,8 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kept := look(x.ID, runtime.KindRun, 1); string(kept.Result) != "[1]" {
-			t.Errorf("the result kept is %s", kept.Result)
+		if stored := check(x.ID, runtime.KindRun, 1); string(stored.Result) != "[1]" {
+			t.Errorf("the stored result is %s", stored.Result)
 		}
 	}
 	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte("bad")}); err == nil {
@@ -237,11 +238,11 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	look(d.ExecutionID, runtime.KindUpdate, 2)
+	check(d.ExecutionID, runtime.KindUpdate, 2)
 	if d, err = remove(e, "hello"); err != nil {
 		t.Fatal(err)
 	}
-	look(d.ExecutionID, runtime.KindDelete, 2)
+	check(d.ExecutionID, runtime.KindDelete, 2)
 
 	var kinds []runtime.Kind
 	var states []runtime.State
@@ -263,9 +264,9 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 	}
 }
 
-// What cannot be recorded has been answered, and keeps nobody from going on. A
-// change is recorded with itself.
-func TestRecordsThatFail(t *testing.T) {
+// TestFailingRecords checks that a run succeeds even if it cannot be recorded. A change is
+// recorded in one batch with its effect.
+func TestFailingRecords(t *testing.T) {
 	store := &faultyStore{Store: newStore(t), record: errors.New("broken")}
 	e := newEngine(t, engine.Options{Store: store})
 	d := create(t, e, spec("hello", "[1]"))
@@ -275,15 +276,15 @@ func TestRecordsThatFail(t *testing.T) {
 	}
 	_, err = e.GetExecution(context.Background(), tenant, x.ID)
 	wantCode(t, err, runtime.CodeNotFound)
-	lookUp(t, e, d.ExecutionID)
+	getExecution(t, e, d.ExecutionID)
 	store.set(func() { store.record = nil })
 	if x, err = run(e, "hello", ""); err != nil {
 		t.Fatal(err)
 	}
-	lookUp(t, e, x.ID)
+	getExecution(t, e, x.ID)
 }
 
-func TestAwaitIsGivenUp(t *testing.T) {
+func TestAwaitEndsEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}})

@@ -7,15 +7,14 @@ import (
 	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
-// Submit accepts a run in the background. When it returns without an error the
-// execution is on disk and will be carried to a terminal state, whatever happens
-// to this process or machine. Each run is begun at least once, and exactly one
-// attempt has its outcome kept. It runs the version of the function that is
-// current when an attempt starts.
+// Submit accepts a run in the background. When it returns without an error, the execution is on
+// disk and will reach a terminal state, even if this process or machine fails. The run starts at
+// least once, and exactly one attempt determines the outcome. An attempt runs the version of the
+// function that is current when the attempt starts.
 //
-// Errors mean that nothing was accepted: CodeNotFound, CodeInvalidArgument,
-// CodeTooLarge, CodeConflict, CodeTooBusy, CodeUnavailable. After CodeInternal
-// it is not known; to be sure, send the request again with an idempotency key.
+// After these errors nothing was accepted: CodeNotFound, CodeInvalidArgument, CodeTooLarge,
+// CodeConflict, CodeTooBusy, CodeUnavailable. After CodeInternal that is unknown; to be sure,
+// repeat the request with an idempotency key.
 func (e *Engine) Submit(ctx context.Context, r runtime.SubmitRequest) (runtime.Acceptance, error) {
 	return e.submit(ctx, "engine.submit", runtime.BulkRequest{
 		Tenant: r.Tenant, Function: r.Function, Caller: r.Caller, Args: [][]byte{r.Args}, Retries: r.Retries, IdempotencyKey: r.IdempotencyKey,
@@ -34,7 +33,7 @@ func (e *Engine) submit(ctx context.Context, op string, r runtime.BulkRequest) (
 	defer e.gate.leave()
 	a, err := e.accept(ctx, r)
 	if err != nil {
-		return runtime.Acceptance{}, fault(op, err)
+		return runtime.Acceptance{}, withOp(op, err)
 	}
 	return a, nil
 }
@@ -47,12 +46,12 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	var key *runtime.IdempotencyKey
 	if r.IdempotencyKey != "" {
 		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: now}
-		// What was accepted before counts, even if it could not be accepted now.
+		// A repeated request succeeds, even if it could not be accepted now.
 		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
 			return runtime.Acceptance{IDs: ids, Replayed: err == nil}, err
 		}
 	}
-	version, err := e.currentOf(ctx, r.Tenant, r.Function)
+	version, err := e.currentVersion(ctx, r.Tenant, r.Function)
 	if err != nil {
 		return runtime.Acceptance{}, err
 	}
@@ -84,11 +83,11 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 		return runtime.Acceptance{}, err
 	}
 	if !replayed {
-		tickets := make([]*dispatch.QueuedRun, len(batch))
+		runs := make([]*dispatch.QueuedRun, len(batch))
 		for i := range batch {
-			tickets[i] = dispatch.NewQueuedRun(o, &batch[i].Execution)
+			runs[i] = dispatch.NewQueuedRun(o, &batch[i].Execution)
 		}
-		e.background.Add(tickets)
+		e.background.Add(runs)
 	}
 	return runtime.Acceptance{IDs: ids, Replayed: replayed}, nil
 }

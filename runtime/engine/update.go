@@ -6,13 +6,12 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// UpdateFunction deploys a change as a new version, or renames. Code, context
-// and limits make a new version, even if they are what they were; a new name
-// alone does not, and needs no deployment. Runs that have begun, or wait,
-// finish with the version they found; those that come after UpdateFunction has
-// returned find the new one. What is queued in the background runs the version
-// that is current when it starts. The update is an execution of its own, as a
-// creation is, and has the same errors, or CodeNotFound.
+// UpdateFunction deploys a new version of a function, or renames it. Setting code, context or
+// limits makes a new version, even if they stay the same; a new name alone does not, and needs no
+// deploy. Blocking runs that have begun, or wait for memory, keep the version that was current
+// when they arrived; runs that arrive after UpdateFunction has returned use the new one. A
+// background run uses the version that is current when it starts. The update is an execution of
+// its own, like a creation. The errors are those of CreateFunction, or CodeNotFound.
 func (e *Engine) UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error) {
 	const op = "engine.update"
 	if err := e.enter(); err != nil {
@@ -20,12 +19,12 @@ func (e *Engine) UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (
 	}
 	defer e.gate.leave()
 	if err := u.Validate(); err != nil {
-		return runtime.Deployment{}, fault(op, err)
+		return runtime.Deployment{}, withOp(op, err)
 	}
 	d, err := e.doOnce(ctx, u.Tenant, u.IdempotencyKey, u.Hash, func(key *runtime.IdempotencyKey) (runtime.Deployment, error) {
 		return e.update(ctx, u, key)
 	})
-	return d, fault(op, err)
+	return d, withOp(op, err)
 }
 
 func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
@@ -39,12 +38,12 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 	}
 	defer unlock()
 
-	f, old, err := e.stored(from)
+	f, old, err := e.readFunction(from)
 	if err != nil {
 		return runtime.Deployment{}, err
 	}
 	if from != to {
-		if err := e.available(to); err != nil {
+		if err := e.checkNameFree(to); err != nil {
 			return runtime.Deployment{}, err
 		}
 	}
@@ -55,7 +54,7 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 		if err := e.store.UpdateFunction(f, nil, runtime.Change{Execution: x, Key: key}); err != nil {
 			return runtime.Deployment{}, err
 		}
-		e.changed(from, to)
+		e.invalidate(from, to)
 		return runtime.Deployment{Function: f, ExecutionID: x.ID}, nil
 	}
 
@@ -74,12 +73,13 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 		e.sandbox.Forget(f.ID, v.Number)
 		return runtime.Deployment{}, err
 	}
-	e.changed(from, to)
+	e.invalidate(from, to)
 	e.retire(f.ID, old.Number)
 	return runtime.Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
 }
 
-// lockNames locks the names that a change touches, in one order for all.
+// lockNames locks two names, which may be the same, in byte order, so that concurrent updates do
+// not block each other for ever.
 func (e *Engine) lockNames(ctx context.Context, a, b functionKey) (unlock func(), err error) {
 	if b.name < a.name {
 		a, b = b, a
@@ -97,14 +97,13 @@ func (e *Engine) lockNames(ctx context.Context, a, b functionKey) (unlock func()
 	return func() { e.changes.unlock(b); e.changes.unlock(a) }, nil
 }
 
-// changed lets the cache know that what the names stand for was changed.
-func (e *Engine) changed(a, b functionKey) {
-	e.current.changed(a)
-	e.current.changed(b)
+// invalidate drops the functions with these names from the cache.
+func (e *Engine) invalidate(a, b functionKey) {
+	e.current.invalidate(a)
+	e.current.invalidate(b)
 }
 
-// retire drops the image of a version that is not current any more, after the
-// last run that uses it.
+// retire drops the image of a version that is no longer current, after its last run has ended.
 func (e *Engine) retire(functionID string, number uint64) {
 	e.current.retire(versionKey{functionID, number}, func() { e.sandbox.Forget(functionID, number) })
 }

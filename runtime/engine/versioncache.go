@@ -9,13 +9,13 @@ import (
 	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
-// functionKey names a function as callers do.
+// functionKey identifies a function, or a job, by its name.
 type functionKey struct {
 	tenant runtime.Tenant
 	name   string
 }
 
-// versionKey names a version for life.
+// versionKey identifies a version for life.
 type versionKey struct {
 	functionID string
 	number     uint64
@@ -39,20 +39,131 @@ func keyOf(v *dispatch.Version) versionKey {
 	return versionKey{v.Program.FunctionID, v.Program.Version}
 }
 
-// versionCache keeps current versions in memory, those used last, and counts
-// the uses of every version, so that the image of one that is no longer current
-// is forgotten when its last run has ended and not before.
+// versionCache holds current versions in memory and evicts the least recently used. It also
+// counts the uses of every version, so that the image of a version that is no longer current
+// is forgotten when its last run has ended, and not before.
 //
-// Once changed has returned, use gives nothing that was read from the store
-// before changed was called.
+// Once invalidate has returned, acquire returns nothing that was read from the store before
+// invalidate was called.
 type versionCache struct {
-	mu       sync.Mutex
+	mu      sync.Mutex // guards the fields below
+	recent  versionLRU
+	loading map[functionKey]*load
+	uses    versionUses
+}
+
+// load is a version that is being read from the store. Other goroutines that need it wait.
+type load struct {
+	stale bool // the function was changed meanwhile
+	done  chan struct{}
+}
+
+func newVersionCache(capacity int64) *versionCache {
+	return &versionCache{
+		recent:  versionLRU{capacity: capacity, entries: make(map[functionKey]*list.Element)},
+		loading: make(map[functionKey]*load),
+		uses:    make(versionUses),
+	}
+}
+
+// acquire returns the current version of a function, from memory or by read. The caller must
+// release it.
+func (c *versionCache) acquire(ctx context.Context, key functionKey, read func(functionKey) (*dispatch.Version, error)) (*dispatch.Version, error) {
+	for {
+		c.mu.Lock()
+		if v := c.recent.get(key); v != nil {
+			c.uses.add(v)
+			c.mu.Unlock()
+			return v, nil
+		}
+		l, waiting := c.loading[key]
+		if !waiting {
+			l = &load{done: make(chan struct{})}
+			c.loading[key] = l
+		}
+		c.mu.Unlock()
+
+		if waiting {
+			select {
+			case <-l.done:
+				continue
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		if v, err := c.load(key, l, read); v != nil || err != nil {
+			return v, err
+		}
+	}
+}
+
+// load reads a version, caches it and counts a use. It returns nothing if the function was
+// changed meanwhile.
+func (c *versionCache) load(key functionKey, l *load, read func(functionKey) (*dispatch.Version, error)) (v *dispatch.Version, err error) {
+	defer func() { // also after a panic of read, so that no goroutine waits for ever
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.loading, key)
+		close(l.done)
+		switch {
+		case l.stale:
+			v, err = nil, nil
+		case v != nil:
+			c.recent.add(key, v)
+			c.uses.add(v)
+		}
+	}()
+	return read(key)
+}
+
+// hold counts a use of a version that was not read through the cache. The caller must release
+// it.
+func (c *versionCache) hold(v *dispatch.Version) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uses.add(v)
+}
+
+// release ends a use.
+func (c *versionCache) release(v *dispatch.Version) {
+	c.mu.Lock()
+	forget := c.uses.remove(v)
+	c.mu.Unlock()
+	if forget != nil {
+		forget()
+	}
+}
+
+// invalidate is called after a function was changed in the store: what was read before is not
+// returned any more.
+func (c *versionCache) invalidate(key functionKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recent.remove(key)
+	if l, ok := c.loading[key]; ok {
+		l.stale = true
+	}
+}
+
+// retire calls forget when no use of a version is left: at once, or after the last use. It is
+// called after invalidate, so that no new use can begin.
+func (c *versionCache) retire(version versionKey, forget func()) {
+	c.mu.Lock()
+	used := c.uses.retire(version, forget)
+	c.mu.Unlock()
+	if !used {
+		forget()
+	}
+}
+
+// The methods of the types below take no lock; the mutex of the versionCache guards them.
+
+// versionLRU holds the versions that were used most recently, within a capacity in bytes.
+type versionLRU struct {
 	capacity int64
 	bytes    int64
 	entries  map[functionKey]*list.Element // of *cacheEntry
-	order    list.List                     // used last first
-	fills    map[functionKey]*fill
-	uses     map[versionKey]versionUse
+	order    list.List                     // most recently used first
 }
 
 type cacheEntry struct {
@@ -60,151 +171,70 @@ type cacheEntry struct {
 	version *dispatch.Version
 }
 
-// fill is a version being read from the store; others who want it wait.
-type fill struct {
-	stale bool // the function was changed meanwhile
-	done  chan struct{}
-}
-
-// versionUse counts who uses a version.
-type versionUse struct {
-	count  int
-	forget func() // what is to be done after the last, if the version is retired
-}
-
-func newVersionCache(capacity int64) *versionCache {
-	return &versionCache{
-		capacity: capacity,
-		entries:  make(map[functionKey]*list.Element),
-		fills:    make(map[functionKey]*fill),
-		uses:     make(map[versionKey]versionUse),
+// get returns the version of a key, or nil.
+func (r *versionLRU) get(key functionKey) *dispatch.Version {
+	element, ok := r.entries[key]
+	if !ok {
+		return nil
 	}
+	r.order.MoveToFront(element)
+	return element.Value.(*cacheEntry).version
 }
 
-// use gives the current version of a function, from memory or by load, and
-// counts a use of it: the caller must give it to release.
-func (c *versionCache) use(ctx context.Context, key functionKey, load func(functionKey) (*dispatch.Version, error)) (*dispatch.Version, error) {
-	for {
-		c.mu.Lock()
-		if element, ok := c.entries[key]; ok {
-			c.order.MoveToFront(element)
-			l := element.Value.(*cacheEntry).version
-			c.count(l)
-			c.mu.Unlock()
-			return l, nil
-		}
-		f, waiting := c.fills[key]
-		if !waiting {
-			f = &fill{done: make(chan struct{})}
-			c.fills[key] = f
-		}
-		c.mu.Unlock()
-
-		if waiting {
-			select {
-			case <-f.done:
-				continue
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-		if l, err := c.fill(key, f, load); l != nil || err != nil {
-			return l, err
-		}
-	}
-}
-
-// fill loads a version, keeps it and counts a use of it. It gives nothing if
-// the function was changed meanwhile.
-func (c *versionCache) fill(key functionKey, f *fill, load func(functionKey) (*dispatch.Version, error)) (l *dispatch.Version, err error) {
-	defer func() { // a panic in load must not leave others waiting
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.fills, key)
-		close(f.done)
-		switch {
-		case f.stale:
-			l, err = nil, nil
-		case l != nil:
-			c.insert(key, l)
-			c.count(l)
-		}
-	}()
-	return load(key)
-}
-
-// hold counts a use of a version that was not read through the cache.
-func (c *versionCache) hold(l *dispatch.Version) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.count(l)
-}
-
-// count counts a use. The lock is held.
-func (c *versionCache) count(l *dispatch.Version) {
-	use := c.uses[keyOf(l)]
-	use.count++
-	c.uses[keyOf(l)] = use
-}
-
-// insert keeps l as the entry of key and drops what was not used for the
-// longest time. The lock is held.
-func (c *versionCache) insert(key functionKey, l *dispatch.Version) {
-	if sizeOf(l) > c.capacity {
+// add adds the version of a key that has none, and evicts the least recently used. It ignores a
+// version that is larger than the capacity.
+func (r *versionLRU) add(key functionKey, v *dispatch.Version) {
+	if sizeOf(v) > r.capacity {
 		return
 	}
-	c.entries[key] = c.order.PushFront(&cacheEntry{key, l})
-	for c.bytes += sizeOf(l); c.bytes > c.capacity; {
-		c.remove(c.order.Back().Value.(*cacheEntry).key)
+	r.entries[key] = r.order.PushFront(&cacheEntry{key, v})
+	for r.bytes += sizeOf(v); r.bytes > r.capacity; {
+		r.remove(r.order.Back().Value.(*cacheEntry).key)
 	}
 }
 
-// remove drops an entry, if it is there. The lock is held.
-func (c *versionCache) remove(key functionKey) {
-	if element, ok := c.entries[key]; ok {
-		delete(c.entries, key)
-		c.order.Remove(element)
-		c.bytes -= sizeOf(element.Value.(*cacheEntry).version)
+// remove drops the version of a key, if there is one.
+func (r *versionLRU) remove(key functionKey) {
+	if element, ok := r.entries[key]; ok {
+		delete(r.entries, key)
+		r.order.Remove(element)
+		r.bytes -= sizeOf(element.Value.(*cacheEntry).version)
 	}
 }
 
-// release ends a use.
-func (c *versionCache) release(l *dispatch.Version) {
-	c.mu.Lock()
-	use := c.uses[keyOf(l)]
+// versionUses counts the uses of each version that is in use.
+type versionUses map[versionKey]versionUse
+
+type versionUse struct {
+	count  int
+	forget func() // called after the last use, if the version is retired
+}
+
+func (u versionUses) add(v *dispatch.Version) {
+	use := u[keyOf(v)]
+	use.count++
+	u[keyOf(v)] = use
+}
+
+// remove ends a use. It returns the function to call if it was the last use of a retired
+// version, else nil.
+func (u versionUses) remove(v *dispatch.Version) (forget func()) {
+	use := u[keyOf(v)]
 	if use.count--; use.count == 0 {
-		delete(c.uses, keyOf(l))
-	} else {
-		c.uses[keyOf(l)] = use
+		delete(u, keyOf(v))
+		return use.forget
 	}
-	c.mu.Unlock()
-	if use.count == 0 && use.forget != nil {
-		use.forget()
-	}
+	u[keyOf(v)] = use
+	return nil
 }
 
-// changed is called after the function of a key was changed in the store:
-// nothing read before is given out any more.
-func (c *versionCache) changed(key functionKey) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.remove(key)
-	if f, ok := c.fills[key]; ok {
-		f.stale = true
-	}
-}
-
-// retire calls forget as soon as nobody uses a version: at once, or after the
-// last use. It is called after changed, so that no new use can begin.
-func (c *versionCache) retire(version versionKey, forget func()) {
-	c.mu.Lock()
-	use, used := c.uses[version]
+// retire sets the function to call after the last use of a version, and reports whether the
+// version is in use.
+func (u versionUses) retire(version versionKey, forget func()) (used bool) {
+	use, used := u[version]
 	if used {
 		use.forget = forget
-		c.uses[version] = use
+		u[version] = use
 	}
-	c.mu.Unlock()
-	if !used {
-		forget()
-	}
+	return used
 }

@@ -7,16 +7,15 @@ import (
 	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
-// StartJob accepts an execution of a job. When it returns without an error the
-// execution and all its tasks are on disk and will be carried to their ends, as
-// those of [Engine.SubmitBulk] are. What tasks get of memory, time, retries and
-// environment is that of the job, and where it says nothing of its function, at
-// this moment; they run the version of the function that is current when they
-// start.
+// StartJob accepts an execution of a job. When it returns without an error, the execution and all
+// its tasks are on disk and will reach terminal states, like those of [Engine.SubmitBulk].
+// Memory, timeout, retries and environment of the tasks are now those of the job and, where it
+// sets none, those of the function. A task runs the version of the function that is current when
+// the task starts.
 //
-// Errors mean that nothing was accepted: CodeNotFound, CodeInvalidArgument,
-// CodeTooLarge, CodeAlreadyExists (the name), CodeConflict (the key), CodeTooBusy,
-// CodeUnavailable, and [ErrTick]. After CodeInternal it is not known.
+// After these errors nothing was accepted: CodeNotFound, CodeInvalidArgument, CodeTooLarge,
+// CodeAlreadyExists (the name), CodeConflict (the key), CodeTooBusy, CodeUnavailable, and
+// [runtime.ErrTick]. After CodeInternal that is unknown.
 func (e *Engine) StartJob(ctx context.Context, r runtime.JobStartRequest) (runtime.JobAcceptance, error) {
 	if err := e.enter(); err != nil {
 		return runtime.JobAcceptance{}, err
@@ -24,7 +23,7 @@ func (e *Engine) StartJob(ctx context.Context, r runtime.JobStartRequest) (runti
 	defer e.gate.leave()
 	a, err := e.acceptJob(ctx, r)
 	if err != nil {
-		return runtime.JobAcceptance{}, fault("engine.runjob", err)
+		return runtime.JobAcceptance{}, withOp("engine.runjob", err)
 	}
 	return a, nil
 }
@@ -37,7 +36,7 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	var key *runtime.IdempotencyKey
 	if r.IdempotencyKey != "" {
 		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: now}
-		// What was accepted before counts, even if it could not be accepted now.
+		// A repeated request succeeds, even if it could not be accepted now.
 		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
 			return e.replayed(r, ids, err)
 		}
@@ -48,9 +47,9 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	}
 	if job.Spec.Disabled {
 		return runtime.JobAcceptance{}, runtime.Errorf(runtime.CodeInvalidArgument, "the job %q is disabled", job.Name).
-			WithHint("enable it to have it run")
+			WithHint("enable the job to run it")
 	}
-	version, err := e.currentOf(ctx, r.Tenant, job.Spec.Function)
+	version, err := e.currentVersion(ctx, r.Tenant, job.Spec.Function)
 	if runtime.CodeOf(err) == runtime.CodeNotFound {
 		err = runtime.NoFunctionOfJobError(job.Spec.Function)
 	}
@@ -68,8 +67,8 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 		return runtime.JobAcceptance{}, err
 	}
 
-	g := dispatch.NewTaskGroup(&x)
-	bytes := g.Limits(p.Limits).Reservation()
+	group := dispatch.NewTaskGroup(&x)
+	bytes := group.Limits(p.Limits).Reservation()
 	if err := e.admission.Possible(bytes); err != nil {
 		return runtime.JobAcceptance{}, runtime.Errorf(runtime.CodeInvalidArgument, "a task may use %d MB (memory and /tmp), more than the %d MB that this server has for all runs",
 			(bytes+runtime.MiB-1)/runtime.MiB, e.admission.Budget()/runtime.MiB).WithHint("ask for less memory")
@@ -85,44 +84,43 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 		return runtime.JobAcceptance{}, err
 	}
 	defer e.background.Unreserve(len(r.Tasks))
-	o := &dispatch.Origin{Tenant: x.Tenant, FunctionID: x.FunctionID, Function: x.Function, Version: p.Version, Caller: x.TaskCaller(), Job: g}
+	o := &dispatch.Origin{Tenant: x.Tenant, FunctionID: x.FunctionID, Function: x.Function, Version: p.Version, Caller: x.TaskCaller(), Job: group}
 	tasks := x.Tasks(p.Version, r.Tasks)
 	var tick *runtime.Tick
 	if !r.Tick.IsZero() {
 		tick = &runtime.Tick{JobID: x.JobID, Trigger: x.Trigger, At: r.Tick.UTC()}
 	}
-	// Whoever cancels it finds it here from when it is in the store.
-	e.background.AddGroup(g)
+	// A cancellation must find the group as soon as the execution is in the store.
+	e.background.AddGroup(group)
 	id, replayed, err := e.store.AcceptJob(x, tasks, key, tick)
 	if err != nil || replayed {
 		e.background.DropGroup(x.ID)
 		return e.replayed(r, []string{id}, err)
 	}
-	tickets := make([]*dispatch.QueuedRun, len(tasks))
+	runs := make([]*dispatch.QueuedRun, len(tasks))
 	for i := range tasks {
-		tickets[i] = dispatch.NewQueuedRun(o, &tasks[i].Execution)
+		runs[i] = dispatch.NewQueuedRun(o, &tasks[i].Execution)
 	}
-	e.background.Add(tickets)
+	e.background.Add(runs)
 	return runtime.JobAcceptance{Execution: x}, nil
 }
 
-// replayed is the answer to a request that came before.
+// replayed returns the response to a repeated request.
 func (e *Engine) replayed(r runtime.JobStartRequest, ids []string, err error) (runtime.JobAcceptance, error) {
 	if err != nil {
 		return runtime.JobAcceptance{}, err
 	}
-	x, err := e.jobStands(r.Tenant, func() (runtime.JobExecution, error) { return e.store.GetJobExecutionByID(r.Tenant, ids[0]) })
+	x, err := e.jobExecutionByID(r.Tenant, ids[0])
 	if runtime.CodeOf(err) == runtime.CodeNotFound {
-		// It is done and was dropped since, or the key is that of other executions.
+		// It is done and was dropped since, or the key refers to executions of a function.
 		x, err = runtime.JobExecution{ID: ids[0], Name: ids[0], Tenant: r.Tenant, Job: r.Job, Stats: runtime.TaskCounts{Total: len(r.Tasks)}}, nil
 	}
 	return runtime.JobAcceptance{Execution: x, Replayed: true}, err
 }
 
-// startNow reserves memory for a background run that is to start at once, until release is
-// called; by then the run must be next in the queue. It fails if other runs wait or there is
-// not enough memory, so of several requests at the same time no more are accepted than there
-// is room for.
+// startNow reserves memory for a background run that must start at once, until release is called;
+// by then the run must be next in the queue. It fails if other runs wait or there is not enough
+// memory, so no more concurrent requests are accepted than there is room for.
 func (e *Engine) startNow(bytes int64) (release func(), err error) {
 	if ahead, idle := e.background.Idle(); idle && e.admission.TryAcquire(bytes, ahead) {
 		return func() { e.admission.Release(bytes) }, nil

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io/fs"
 	"math"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -12,13 +13,17 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// unknownMemory is taken for the machine's memory where the system does not
-// tell: that of a small server.
+// unknownMemory is the memory that is assumed where the system does not report it, as on other
+// systems than Linux: that of a small server.
 const unknownMemory = 2048 * runtime.MiB
 
-// memoryIn gives, in bytes, the memory that this process may use, as told by
-// the proc and sys trees of a Linux root: the machine's memory or the smallest
-// limit of a cgroup (version 2 or 1) that the process is in, whichever is less.
+// machineMemory returns the memory that this process may use, in bytes. On systems other than
+// Linux it is [unknownMemory]; an operator with a larger machine sets Options.MemoryBudget.
+func machineMemory() int64 { return memoryIn(os.DirFS("/")) }
+
+// memoryIn returns the memory that the proc and sys trees of a Linux root allow this process, in
+// bytes: the machine's memory, or the smallest limit of the cgroups (version 2 or 1) around the
+// process if that is less.
 func memoryIn(root fs.FS) int64 {
 	memory := int64(math.MaxInt64)
 	if total, ok := machineTotal(root); ok {
@@ -29,7 +34,7 @@ func memoryIn(root fs.FS) int64 {
 		if err != nil {
 			continue
 		}
-		// "max" stands for no limit, as does a number beyond all memory.
+		// "max" and numbers larger than the memory mean no limit.
 		if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && limit > 0 {
 			memory = min(memory, limit)
 		}
@@ -40,7 +45,7 @@ func memoryIn(root fs.FS) int64 {
 	return memory
 }
 
-// machineTotal reads MemTotal of /proc/meminfo, see proc_meminfo(5).
+// machineTotal returns MemTotal of /proc/meminfo in bytes, see proc_meminfo(5).
 func machineTotal(root fs.FS) (int64, bool) {
 	text, err := fs.ReadFile(root, "proc/meminfo")
 	if err != nil {
@@ -57,11 +62,10 @@ func machineTotal(root fs.FS) (int64, bool) {
 	return 0, false
 }
 
-// limitFiles names the files that may hold a memory limit of this process: its
-// cgroup's and those of the cgroups around it. Lines of /proc/self/cgroup are
-// hierarchy:controllers:path, see cgroups(7). In a container the path may be
-// that of the host, under which nothing is found; the mount's own root is then
-// the container's cgroup.
+// limitFiles returns the files that may hold a memory limit of this process: those of its cgroup
+// and of all cgroups above it. Lines of /proc/self/cgroup have the form
+// hierarchy:controllers:path, see cgroups(7). In a container the path may be that of the host,
+// under which no file exists; the root of the mount is then the container's cgroup.
 func limitFiles(root fs.FS) []string {
 	text, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {

@@ -6,20 +6,19 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// GetExecution gets an execution with its result, without its logs. Those of
-// another tenant are not found.
+// GetExecution returns an execution with its result, without its logs.
 func (e *Engine) GetExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, err error) {
 	if err := e.enter(); err != nil {
 		return runtime.Execution{}, err
 	}
 	defer e.gate.leave()
-	x, err = e.stands(tenant, id)
-	return x, fault("engine.execution", err)
+	x, err = e.execution(tenant, id)
+	return x, withOp("engine.execution", err)
 }
 
-// GetExecutions gets executions in the order of ids, nil for those that are not
-// there. They come without logs and without results above [ListedResult]. More
-// than [MaxBulk] ids are CodeTooLarge.
+// GetExecutions returns executions in the order of ids, nil for unknown ones, without logs and
+// without results larger than [runtime.ListedResult]. For more than [runtime.MaxBulk] ids the
+// error is CodeTooLarge.
 func (e *Engine) GetExecutions(ctx context.Context, tenant runtime.Tenant, ids []string) (all []*runtime.Execution, err error) {
 	running := make(map[int]*runtime.Execution)
 	for i, id := range ids[:min(len(ids), runtime.MaxBulk)] {
@@ -27,9 +26,9 @@ func (e *Engine) GetExecutions(ctx context.Context, tenant runtime.Tenant, ids [
 			running[i] = &x
 		}
 	}
-	err = e.look("engine.executions", func() error {
+	err = e.read("engine.executions", func() error {
 		if len(ids) > runtime.MaxBulk {
-			return runtime.Errorf(runtime.CodeTooLarge, "%d executions are asked for, at most %d can be in one request", len(ids), runtime.MaxBulk).
+			return runtime.Errorf(runtime.CodeTooLarge, "%d executions were requested, at most %d are allowed in one request", len(ids), runtime.MaxBulk).
 				WithHint("send several requests")
 		}
 		all, err = e.store.GetExecutions(tenant, ids)
@@ -44,13 +43,13 @@ func (e *Engine) GetExecutions(ctx context.Context, tenant runtime.Tenant, ids [
 }
 
 // ListExecutions returns a page of the executions that a filter selects, newest first,
-// without logs and without results above [ListedResult]. Next is the id of the last
-// execution on a full page, so the page after it may be empty. Sort, Query and Offset
+// without logs and without results larger than [runtime.ListedResult]. Next is the id of the
+// last execution on a full page, so the page after it may be empty. Sort, Query and Offset
 // of the request do not apply.
 func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
 	r = r.Bounded()
 	running := e.blocking.list(tenant, filter, r.After)
-	err = e.look("engine.list", func() error {
+	err = e.read("engine.list", func() error {
 		found, err := e.store.ListExecutions(tenant, filter, r.After, r.Limit)
 		page.Items = merge(found, running, r.Limit)
 		if n := len(page.Items); n == r.Limit {
@@ -61,25 +60,25 @@ func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filt
 	return page, err
 }
 
-// stands gives an execution as it stands, without its logs.
-func (e *Engine) stands(tenant runtime.Tenant, id string) (runtime.Execution, error) {
+// execution returns an execution in its current state, without its logs.
+func (e *Engine) execution(tenant runtime.Tenant, id string) (runtime.Execution, error) {
 	if x, running := e.blocking.find(tenant, id); running {
 		return x, nil
 	}
-	e.records.settle()
+	e.records.flush()
 	return e.store.GetExecution(tenant, id)
 }
 
-// look reads the store once it holds every execution whose caller has its
-// answer.
-func (e *Engine) look(op string, read func() error) error {
+// read calls a function that reads the store, once the store holds every execution whose caller
+// has its result.
+func (e *Engine) read(op string, read func() error) error {
 	if err := e.enter(); err != nil {
 		return err
 	}
 	defer e.gate.leave()
-	e.records.settle()
+	e.records.flush()
 	if err := read(); err != nil {
-		return fault(op, err)
+		return withOp(op, err)
 	}
 	return nil
 }

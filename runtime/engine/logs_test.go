@@ -16,16 +16,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// told is what a follower was told of each attempt.
-type told map[int][]byte
+// followed is the output that a follower got, by attempt.
+type followed map[int][]byte
 
-// follow asks for what comes next until the execution is done.
-func follow(t testing.TB, e *engine.Engine, id string) told {
-	all := told{}
+// follow follows the logs of an execution until it is done.
+func follow(t testing.TB, e *engine.Engine, id string) followed {
+	all := followed{}
 	var from runtime.LogPosition
 	for {
 		p, err := e.FollowLogs(context.Background(), tenant, id, from)
@@ -54,10 +53,10 @@ func at(attempt, offset int) runtime.LogPosition {
 	return runtime.LogPosition{Attempt: attempt, Offset: offset}
 }
 
-// steps is a run that does one step of its own at a time.
+// steps is a run that sends its call to the test and ends as the test decides.
 type steps struct {
 	call chan runtime.RunCall
-	end  chan error // what the run ends with; nil: succeeds
+	end  chan error // how the run ends; nil: it succeeds
 }
 
 func newSteps() *steps { return &steps{make(chan runtime.RunCall), make(chan error)} }
@@ -80,9 +79,9 @@ func (s *steps) run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, er
 	}
 }
 
-// What the logs of an execution are at each stage of its life, and when those who
-// follow them are told.
-func TestLogsOfARunInTheBackground(t *testing.T) {
+// TestLogsOfABackgroundRun checks the logs of an execution at each stage of its life, and when
+// followers get a page.
+func TestLogsOfABackgroundRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		store := &heldStore{Store: newStore(t), hold: make(chan struct{})}
@@ -112,7 +111,7 @@ func TestLogsOfARunInTheBackground(t *testing.T) {
 			synctest.Wait()
 			select {
 			case p := <-pages:
-				t.Errorf("%s a follower is told %+v", when, p)
+				t.Errorf("%s: a follower got %+v", when, p)
 			default:
 			}
 		}
@@ -155,7 +154,7 @@ func TestLogsOfARunInTheBackground(t *testing.T) {
 			Attempt: 1, Logs: text("three", runtime.LogMark{Stream: 2}), Next: at(1, 11), State: runtime.StateQueued,
 		}
 		synctest.Wait()
-		last.State = first.State // it may be told on either side of the end
+		last.State = first.State // the page may have been read before or after the end
 		want("it wrote and ended", last, first)
 		want("between attempts", logsOf(t, e, id, at(1, 6)), first)
 		follow(at(1, 11))
@@ -170,17 +169,18 @@ func TestLogsOfARunInTheBackground(t *testing.T) {
 	})
 }
 
-// However an attempt ends, what it wrote is kept with its execution.
-func TestLogsAreKeptWhateverTheEnd(t *testing.T) {
+// TestLogsAreStoredForEveryOutcome checks that the output of an attempt is stored with its
+// execution, for every outcome.
+func TestLogsAreStoredForEveryOutcome(t *testing.T) {
 	for name, test := range map[string]struct {
 		end     func() (runtime.Outcome, error)
 		retries int
-		cancel  bool // when it waits for its next attempt
+		cancel  bool // while it waits for its next attempt
 		state   runtime.State
 		attempt int
 	}{
 		"success": {func() (runtime.Outcome, error) { return runtime.Outcome{Result: []byte("1")}, nil }, 0, false, runtime.StateSucceeded, 1},
-		// The logs of the outcome are not asked for.
+		// The logs of the outcome are ignored.
 		"forged": {func() (runtime.Outcome, error) {
 			return runtime.Outcome{Result: []byte("1"), Logs: runtime.Logs{Data: []byte("x")}}, nil
 		}, 0, false, runtime.StateSucceeded, 1},
@@ -202,11 +202,11 @@ func TestLogsAreKeptWhateverTheEnd(t *testing.T) {
 				}}})
 				create(t, e, spec("hello", "[]"))
 				id := submit(t, e, runtime.SubmitRequest{Retries: &test.retries})
-				followed := make(chan told)
+				followed := make(chan followed)
 				go func() { followed <- follow(t, e, id) }()
 				if test.cancel {
 					synctest.Wait()
-					if x := lookUp(t, e, id); x.State != runtime.StateQueued {
+					if x := getExecution(t, e, id); x.State != runtime.StateQueued {
 						t.Fatalf("it does not wait for its next attempt: %+v", x)
 					}
 					cancelled(t, e, id)
@@ -217,13 +217,13 @@ func TestLogsAreKeptWhateverTheEnd(t *testing.T) {
 				}
 				for i := range test.attempt {
 					if want := fmt.Sprintf("attempt %d\n%s", i+1, strings.Repeat("x", 2000)); string(seen[i+1]) != want {
-						t.Errorf("of attempt %d the follower was told %q", i+1, seen[i+1])
+						t.Errorf("the follower got %q of attempt %d", seen[i+1], i+1)
 					}
 				}
 				x := await(t, e, id)
 				p := logsOf(t, e, id, at(0, 0))
 				if x.State != test.state || x.Attempt != test.attempt || p.Attempt != x.Attempt || p.State != x.State || !bytes.Equal(p.Logs.Data, seen[x.Attempt]) {
-					t.Errorf("it ended as %+v; kept is %q, told was %q", x, p.Logs.Data, seen[x.Attempt])
+					t.Errorf("it ended as %+v; stored is %q, the follower got %q", x, p.Logs.Data, seen[x.Attempt])
 				}
 				closeAll(t, e, d)
 			})
@@ -231,9 +231,9 @@ func TestLogsAreKeptWhateverTheEnd(t *testing.T) {
 	}
 }
 
-// Many executions write, some of them in two attempts, while others follow them
-// from various moments on. Each is told every byte of the last attempt once, as
-// it is kept then, and nothing of another that was not written.
+// TestFollowersMissNothing has many executions write, some of them in two attempts, while
+// followers start at various moments. Each follower gets every byte of the last attempt once, as
+// it is stored later, and of other attempts only what they wrote.
 func TestFollowersMissNothing(t *testing.T) {
 	const runs, followers = 60, 3
 	var mu sync.Mutex
@@ -269,10 +269,10 @@ func TestFollowersMissNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
-	seen := make([]told, runs*followers)
+	seen := make([]followed, runs*followers)
 	for i := range seen {
 		wg.Go(func() {
-			if i >= runs { // somewhat later
+			if i >= runs { // starts later
 				if _, err := e.FollowLogs(context.Background(), tenant, a.IDs[(i*7)%runs], at(0, 0)); err != nil {
 					t.Error(err)
 				}
@@ -285,20 +285,20 @@ func TestFollowersMissNothing(t *testing.T) {
 		args := string(many(runs)[i%runs])
 		p := logsOf(t, e, a.IDs[i%runs], at(0, 0))
 		if p.Attempt != len(written[args]) || string(p.Logs.Data) != written[args][p.Attempt] {
-			t.Fatalf("run %s: kept is %q of attempt %d", args, p.Logs.Data, p.Attempt)
+			t.Fatalf("run %s: stored is %q of attempt %d", args, p.Logs.Data, p.Attempt)
 		}
 		for attempt, data := range all {
 			if wrote := written[args][attempt]; attempt == p.Attempt && string(data) != wrote || !strings.HasPrefix(wrote, string(data)) {
-				t.Errorf("follower %d of %s was told %q of attempt %d, which wrote %q", i, args, data, attempt, written[args][attempt])
+				t.Errorf("follower %d of %s got %q of attempt %d, which wrote %q", i, args, data, attempt, written[args][attempt])
 			}
 		}
 		if all[p.Attempt] == nil {
-			t.Errorf("follower %d of %s was not told of the last attempt", i, args)
+			t.Errorf("follower %d of %s got no page of the last attempt", i, args)
 		}
 	}
 }
 
-func TestFollowingIsGivenUp(t *testing.T) {
+func TestFollowLogsEndsEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		d := openDisk(t, vfs.NewMem())
@@ -315,7 +315,7 @@ func TestFollowingIsGivenUp(t *testing.T) {
 		if diff := cmp.Diff(empty, p); err != nil || diff != "" || time.Since(from) != time.Minute {
 			t.Errorf("after %v: %v, %s", time.Since(from), err, diff)
 		}
-		// What there is is told even to those who have given up.
+		// Output that exists is returned even after the end of ctx.
 		if p, err = e.FollowLogs(ctx, tenant, id, at(1, 0)); err != nil || string(p.Logs.Data) != "one" {
 			t.Errorf("got %+v, %v", p, err)
 		}
@@ -328,15 +328,15 @@ func TestFollowingIsGivenUp(t *testing.T) {
 			pages <- p
 		}()
 		synctest.Wait()
-		over, stop := context.WithCancel(context.Background())
+		closing, stop := context.WithCancel(context.Background())
 		closed := make(chan error)
-		go func() { closed <- e.Close(over) }()
+		go func() { closed <- e.Close(closing) }()
 		if diff := cmp.Diff(empty, <-pages); diff != "" {
-			t.Errorf("as the server ends: %s", diff)
+			t.Errorf("at the shutdown: %s", diff)
 		}
 		_, err = e.FollowLogs(context.Background(), tenant, id, at(0, 0))
 		wantCode(t, err, runtime.CodeUnavailable)
-		stop() // it is handed back
+		stop() // the run is queued again
 		if err := <-closed; err != nil {
 			t.Fatal(err)
 		}
@@ -345,7 +345,7 @@ func TestFollowingIsGivenUp(t *testing.T) {
 		call = <-s.call
 		call.Logs.Append(1, []byte("again"))
 		if p := logsOf(t, e, id, at(1, 2)); string(p.Logs.Data) != "again" || p.Attempt != 2 {
-			t.Errorf("of the next attempt: %+v", p)
+			t.Errorf("logs of the next attempt: %+v", p)
 		}
 		s.end <- nil
 		await(t, e, id)
@@ -353,17 +353,18 @@ func TestFollowingIsGivenUp(t *testing.T) {
 	})
 }
 
-// What an attempt wrote that is handed back outlives its process.
-func TestLogsOfWhatIsHandedBack(t *testing.T) {
+// TestLogsOfARequeuedRun checks that the output of a run that is queued again at a shutdown is on
+// disk.
+func TestLogsOfARequeuedRun(t *testing.T) {
 	s := newSteps()
 	d := openDisk(t, vfs.NewCrashableMem())
 	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{call: s.run}})
 	create(t, e, spec("hello", "[]"))
 	id := submit(t, e, runtime.SubmitRequest{})
 	(<-s.call).Logs.Append(2, []byte("half of the work is done"))
-	over, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := e.Close(over); err != nil {
+	if err := e.Close(ended); err != nil {
 		t.Fatal(err)
 	}
 	after := d.crash(t)

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// FilterOp is what an [SearchFilter] does.
+// FilterOp is the operator of a [SearchFilter].
 type FilterOp string
 
-// The operators. The first five look at one field, the others put filters
-// together.
+// The operators. The first five test one field, the others combine filters.
 const (
 	FilterEq     FilterOp = "eq"
 	FilterIn     FilterOp = "in"
@@ -22,7 +21,7 @@ const (
 	FilterNot    FilterOp = "not"
 )
 
-// SearchField is a field that a filter looks at.
+// SearchField is a field that a filter tests.
 type SearchField string
 
 // The fields.
@@ -37,7 +36,7 @@ const (
 	FieldTraceOwner SearchField = "traceOwningRid"
 )
 
-// operators are those that a field takes.
+// operators holds the operators that each field supports.
 var operators = map[SearchField][]FilterOp{
 	FieldStatus:     {FilterEq, FilterIn},
 	FieldDuration:   {FilterGte, FilterLte},
@@ -51,22 +50,22 @@ var operators = map[SearchField][]FilterOp{
 
 // Bounds of a filter.
 const (
-	MaxFilterDepth  = 10  // filters within filters
-	MaxFilterLeaves = 100 // filters that look at a field
-	MaxFilterValues = 100 // of one FilterIn
+	MaxFilterDepth  = 10  // nested filters
+	MaxFilterLeaves = 100 // filters that test a field
+	MaxFilterValues = 100 // values of one FilterIn
 )
 
-// SearchFilter chooses executions. A field that an execution does not have is
-// equal to no value; not is true of whatever its filter is not true of.
+// SearchFilter selects executions. A field that an execution does not have equals no value;
+// FilterNot selects every execution that its filter does not select.
 type SearchFilter struct {
 	Op     FilterOp
-	Field  SearchField    // of eq, in, isNull, gte and lte
-	Values []string       // of eq, which has one, and in
-	Millis int64          // of gte and lte: the duration, inclusive
-	Of     []SearchFilter // of and, or, and of not, which has one
+	Field  SearchField    // of FilterEq, FilterIn, FilterIsNull, FilterGte and FilterLte
+	Values []string       // of FilterEq, which has one, and FilterIn
+	Millis int64          // of FilterGte and FilterLte: the duration in milliseconds, inclusive
+	Of     []SearchFilter // of FilterAnd, FilterOr, and FilterNot, which has one
 }
 
-// Validate tells what is wrong with a filter, as a CodeInvalidArgument error.
+// Validate returns a CodeInvalidArgument error if the filter is not valid.
 func (f *SearchFilter) Validate() error {
 	leaves := 0
 	return f.validate(1, &leaves)
@@ -75,12 +74,12 @@ func (f *SearchFilter) Validate() error {
 func (f *SearchFilter) validate(depth int, leaves *int) error {
 	if depth > MaxFilterDepth {
 		return Errorf(CodeInvalidArgument, "the filter has more than %d levels", MaxFilterDepth).
-			WithHint("write it with fewer filters within filters")
+			WithHint("nest fewer filters")
 	}
 	switch f.Op {
 	case FilterAnd, FilterOr, FilterNot:
 		if len(f.Of) == 0 || f.Op == FilterNot && len(f.Of) != 1 {
-			return Errorf(CodeInvalidArgument, "the filter %q is of %d filters", f.Op, len(f.Of)).
+			return Errorf(CodeInvalidArgument, "the filter %q contains %d filters", f.Op, len(f.Of)).
 				WithHint(`"and" and "or" take at least one filter, "not" takes exactly one`)
 		}
 		for i := range f.Of {
@@ -95,23 +94,23 @@ func (f *SearchFilter) validate(depth int, leaves *int) error {
 			WithHint(`use one of "eq", "in", "isNull", "gte", "lte", "and", "or" and "not"`)
 	}
 	if *leaves++; *leaves > MaxFilterLeaves {
-		return Errorf(CodeInvalidArgument, "the filter looks at more than %d fields", MaxFilterLeaves).
+		return Errorf(CodeInvalidArgument, "the filter tests more than %d fields", MaxFilterLeaves).
 			WithHint(`use "in" for many values of one field`)
 	}
 	return f.validateLeaf()
 }
 
-// Takes tells, as a CodeInvalidArgument error, whether the field of a filter that
-// looks at one takes its operator.
+// Takes returns a CodeInvalidArgument error if the field of a filter that tests one does not
+// support the operator.
 func (f *SearchFilter) Takes() error {
-	takes, known := operators[f.Field]
+	supported, known := operators[f.Field]
 	switch {
 	case !known:
 		return Errorf(CodeInvalidArgument, "there is no field %q to filter by", f.Field).
 			WithHint("use one of status, duration, userId, callerRid, resourceVersion, failureReason, foundryTraceId and traceOwningRid")
-	case !slices.Contains(takes, f.Op):
-		words := make([]string, len(takes))
-		for i, op := range takes {
+	case !slices.Contains(supported, f.Op):
+		words := make([]string, len(supported))
+		for i, op := range supported {
 			words[i] = string(op)
 		}
 		return Errorf(CodeInvalidArgument, "the field %q does not take the filter %q", f.Field, f.Op).
@@ -126,13 +125,13 @@ func (f *SearchFilter) validateLeaf() error {
 	}
 	switch {
 	case f.Millis < 0:
-		return Errorf(CodeInvalidArgument, "the duration is negative").WithHint("give 0 or more")
+		return Errorf(CodeInvalidArgument, "the duration is negative").WithHint("use 0 or more")
 	case f.Op == FilterEq && len(f.Values) != 1 || f.Op == FilterIn && len(f.Values) == 0:
 		return Errorf(CodeInvalidArgument, "the filter %q has %d values", f.Op, len(f.Values)).
 			WithHint(`"eq" takes one value, "in" at least one`)
 	case len(f.Values) > MaxFilterValues:
 		return Errorf(CodeInvalidArgument, "the filter %q has %d values, at most %d are allowed", f.Op, len(f.Values), MaxFilterValues).
-			WithHint(`put several of them into an "or"`)
+			WithHint(`split the values over several filters in an "or"`)
 	}
 	if f.Field == FieldStatus {
 		for _, v := range f.Values {
@@ -144,8 +143,7 @@ func (f *SearchFilter) validateLeaf() error {
 	return nil
 }
 
-// Value is what an execution has in a field that is compared with texts; empty:
-// nothing.
+// Value returns the text that an execution has in a field, empty if it has none.
 func (x *ExecutionSummary) Value(f SearchField) string {
 	switch f {
 	case FieldStatus:
@@ -166,7 +164,7 @@ func (x *ExecutionSummary) Value(f SearchField) string {
 	return ""
 }
 
-// Matches tells whether a valid filter chooses an execution.
+// Matches reports whether a valid filter selects an execution.
 func (f *SearchFilter) Matches(x *ExecutionSummary) bool {
 	matches := func(f SearchFilter) bool { return f.Matches(x) }
 	switch f.Op {

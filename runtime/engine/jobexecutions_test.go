@@ -16,11 +16,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// taskStates counts the tasks of an execution by their states.
+// taskStates counts the tasks of an execution by state.
 func taskStates(t testing.TB, e *engine.Engine, x runtime.JobExecution) map[runtime.State]int {
 	t.Helper()
 	page, err := e.ListTasks(ctx, tenant, x.Job, x.ID, runtime.PageRequest{Limit: runtime.MaxPage})
@@ -38,20 +37,20 @@ func cancelJob(t testing.TB, e *engine.Engine, x runtime.JobExecution, want runt
 	t.Helper()
 	x, changed, err := e.CancelJobExecution(ctx, tenant, x.Job, x.Name)
 	if err != nil || x.State != want || changed != changes {
-		t.Fatalf("cancelled it is %+v, %v, %v; want %s", x, changed, err, want)
+		t.Fatalf("after the cancellation it is %+v, %v, %v; want %s", x, changed, err, want)
 	}
 	return x
 }
 
-// Before anything of it has a lease, an execution is cancelled at once.
-func TestCancelOfAQueuedJob(t *testing.T) {
+// TestCancelQueuedJob cancels an execution before any of its tasks has a lease: it ends at once.
+func TestCancelQueuedJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
-		first := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
+		first := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
 		<-g.began
-		synctest.Wait() // as many as may have a lease ahead have it
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Parallelism: 3})
+		synctest.Wait() // until the allowed number of leases ahead is granted
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Parallelism: 3})
 		done := make(chan runtime.JobExecution)
 		go func() {
 			x, _ := e.AwaitJobExecution(ctx, tenant, x.Job, x.ID)
@@ -64,11 +63,11 @@ func TestCancelOfAQueuedJob(t *testing.T) {
 		x = cancelJob(t, e, x, runtime.StateCancelled, true)
 		cancelJob(t, e, x, runtime.StateCancelled, false)
 		if x := <-done; x.State != runtime.StateCancelled || x.Stats.Cancelled != 100 || !x.Started.IsZero() {
-			t.Errorf("who waited got %+v", x)
+			t.Errorf("AwaitJobExecution returned %+v", x)
 		}
 		close(g.end)
 		if x := awaitJob(t, e, first); x.State != runtime.StateSucceeded || x.Stats.Succeeded != 20 {
-			t.Errorf("another is %+v", x)
+			t.Errorf("the other execution is %+v", x)
 		}
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
@@ -76,13 +75,13 @@ func TestCancelOfAQueuedJob(t *testing.T) {
 	})
 }
 
-// Tasks that run go on to their ends, which count; what would be tried again is
-// cancelled, and nothing else starts.
-func TestCancelOfARunningJob(t *testing.T) {
+// TestCancelRunningJob checks that running tasks continue to their ends, which count, that a task
+// that would be retried is cancelled, and that no other task starts.
+func TestCancelRunningJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 4, MaxRetries: 3})
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Name: "n"})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(100), Name: "n"})
 		<-s.call
 		s.end <- errRaised // this one waits for another attempt
 		for range 4 {
@@ -115,8 +114,9 @@ func TestCancelOfARunningJob(t *testing.T) {
 	})
 }
 
-// Tasks are cancelled one by one like any execution: theirs goes on without them.
-func TestCancelOfTasks(t *testing.T) {
+// TestCancelTasks cancels single tasks like any execution: their execution continues without
+// them.
+func TestCancelTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 2})
@@ -127,7 +127,7 @@ func TestCancelOfTasks(t *testing.T) {
 				t.Fatalf("task %d is %+v, %v, %v", task, got, changed, err)
 			}
 		}
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(6)})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(6)})
 		<-s.call
 		<-s.call
 		cancel(x, 4, runtime.StateCancelled)
@@ -142,8 +142,8 @@ func TestCancelOfTasks(t *testing.T) {
 			t.Errorf("it ended as %+v", x)
 		}
 
-		// The last of them, and all of them.
-		blocker := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(2), Parallelism: 1})
+		// The last task.
+		blocker := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(2), Parallelism: 1})
 		<-s.call
 		done := make(chan runtime.JobExecution)
 		go func() {
@@ -162,13 +162,13 @@ func TestCancelOfTasks(t *testing.T) {
 	})
 }
 
-// A job that is deleted takes what is under way with it; a new one of its name has
-// nothing of it.
+// TestDeleteJob checks that deleting a job cancels its executions, and that a new job with the
+// name has none of them.
 func TestDeleteJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}}, runtime.JobSpec{MaxConcurrentTasks: 1})
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(10), Name: "n"})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(10), Name: "n"})
 		<-s.call
 		if _, err := e.DeleteJob(ctx, tenant, j.Name); err != nil {
 			t.Fatal(err)
@@ -199,13 +199,13 @@ func TestDeleteJob(t *testing.T) {
 		}
 		again, err := e.CreateJob(ctx, job(runtime.JobSpec{}))
 		if err != nil || again.ID == j.ID {
-			t.Fatalf("made again it is %+v, %v", again, err)
+			t.Fatalf("created again it is %+v, %v", again, err)
 		}
 		if page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{}); err != nil || page.Total != 0 || len(page.Items) != 0 {
 			t.Errorf("it has %+v, %v", page, err)
 		}
 		if err := ignored(e.GetJobExecution(ctx, tenant, j.Name, x.ID)); runtime.CodeOf(err) != runtime.CodeNotFound {
-			t.Errorf("it has the execution of the other: %v", err)
+			t.Errorf("it has the execution of the deleted job: %v", err)
 		}
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
@@ -215,16 +215,16 @@ func TestDeleteJob(t *testing.T) {
 
 func ignored[T any](_ T, err error) error { return err }
 
-// The power is lost again and again while executions of jobs are run and
-// cancelled. What has ended stays ended and is not run again; all counts add up;
-// no state goes back; no more run at once than may.
-func TestJobsOutliveTheProcess(t *testing.T) {
+// TestJobsSurviveARestart loses power again and again while executions of jobs run and are
+// cancelled. A task that has ended stays ended and does not run again, counts add up, no state
+// goes back, and no more tasks run at once than allowed.
+func TestJobsSurviveARestart(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	var mu sync.Mutex
 	runs := map[string]int{} // begun, by args
-	// Each engine has a sandbox of its own: one that was left may still run.
+	// Each engine has its own sandbox: that of an abandoned engine may still run.
 	newBox := func() *fakeSandbox {
-		crowds := map[int]int{} // running, by execution
+		running := map[int]int{} // tasks, by round
 		return &fakeSandbox{run: func(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
 			var a struct{ Round int }
 			if err := json.Unmarshal(args, &a); err != nil {
@@ -233,13 +233,13 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			runs[string(args)]++
-			if crowds[a.Round]++; crowds[a.Round] > 3 {
-				t.Errorf("%d tasks run at once", crowds[a.Round])
+			if running[a.Round]++; running[a.Round] > 3 {
+				t.Errorf("%d tasks run at once", running[a.Round])
 			}
 			mu.Unlock()
 			goruntime.Gosched()
 			mu.Lock()
-			crowds[a.Round]--
+			running[a.Round]--
 			if runs[string(args)] == 1 && len(runs)%5 == 0 {
 				return failure(runtime.ClassError), nil
 			}
@@ -259,7 +259,7 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 	var all []runtime.JobExecution
 	seen := map[string]runtime.JobExecution{}
 	ended := map[string]runtime.Execution{}
-	look := func() {
+	check := func() {
 		t.Helper()
 		for _, x := range all {
 			got, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID)
@@ -273,8 +273,8 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 			}
 			seen[x.ID] = got
 			for i := range s.Total {
-				task := lookUp(t, e, runtime.TaskID(x.ID, i))
-				if old, there := ended[task.ID]; there && (old.State != task.State || old.Attempt != task.Attempt) {
+				task := getExecution(t, e, runtime.TaskID(x.ID, i))
+				if old, known := ended[task.ID]; known && (old.State != task.State || old.Attempt != task.Attempt) {
 					t.Fatalf("a task that ended as %+v is %+v", old, task)
 				}
 				if task.State.Terminal() {
@@ -288,24 +288,24 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 		for n := range 5 + rng.IntN(40) {
 			args = append(args, fmt.Appendf(nil, `{"round":%d,"n":%d}`, round, n))
 		}
-		all = append(all, runJob(t, e, runtime.JobStartRequest{Tasks: args}))
-		look()
+		all = append(all, startJob(t, e, runtime.JobStartRequest{Tasks: args}))
+		check()
 		if rng.IntN(3) == 0 {
 			if _, _, err := e.CancelJobExecution(ctx, tenant, "sums", all[rng.IntN(len(all))].ID); err != nil {
 				t.Fatal(err)
 			}
 		}
-		look()
+		check()
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		d = after
 		e = engineOn(t, d.store, engine.Options{Sandbox: newBox()})
-		look()
+		check()
 	}
 	for _, x := range all {
 		awaitJob(t, e, x)
 	}
-	look()
+	check()
 	total, reruns := 0, 0
 	for _, task := range ended {
 		total++
@@ -317,9 +317,9 @@ func TestJobsOutliveTheProcess(t *testing.T) {
 	closeAll(t, e, d)
 }
 
-// All at once, also under the race detector: executions are started, looked at,
-// cancelled as a whole and in part. Counts always add up.
-func TestJobsInACrowd(t *testing.T) {
+// TestConcurrentJobs starts, reads and cancels executions and single tasks concurrently. The
+// counts always add up.
+func TestConcurrentJobs(t *testing.T) {
 	var failed atomic.Int64
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
 		if failed.Add(1)%7 == 0 {
@@ -332,7 +332,7 @@ func TestJobsInACrowd(t *testing.T) {
 		group.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(worker), 1))
 			for range 15 {
-				x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1 + rng.IntN(60)), Parallelism: rng.IntN(4)})
+				x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1 + rng.IntN(60)), Parallelism: rng.IntN(4)})
 				for at := x; !at.State.Terminal(); {
 					var err error
 					if at, err = e.GetJobExecution(ctx, tenant, j.Name, x.ID); err != nil {
@@ -363,7 +363,7 @@ func TestJobsInACrowd(t *testing.T) {
 				x = awaitJob(t, e, x)
 				states := taskStates(t, e, x)
 				if s := x.Stats; s.Succeeded != states[runtime.StateSucceeded] || s.Failed != states[runtime.StateFailed] || s.Cancelled != states[runtime.StateCancelled] {
-					t.Errorf("its tasks are %v, counted are %+v", states, s)
+					t.Errorf("its tasks are %v, its counts %+v", states, s)
 				}
 			}
 		})
@@ -371,9 +371,9 @@ func TestJobsInACrowd(t *testing.T) {
 	group.Wait()
 }
 
-// A process that died while it cancelled has its work done by the next: of an
-// execution that was marked, and of those of a job that is gone.
-func TestCancellationsAreGoneOnWith(t *testing.T) {
+// TestCancellationsAreResumed checks that the next process completes the cancellations of a
+// process that died meanwhile: of an execution that was marked, and of those of a deleted job.
+func TestCancellationsAreResumed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := openDisk(t, vfs.NewCrashableMem())
 		s := newSteps()
@@ -387,10 +387,10 @@ func TestCancellationsAreGoneOnWith(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, runJob(t, e, runtime.JobStartRequest{Job: name, Tasks: tasks(5)}))
+			all = append(all, startJob(t, e, runtime.JobStartRequest{Job: name, Tasks: tasks(5)}))
 			<-s.call
 			if name == "gone" {
-				// The engine would cancel what is under way.
+				// Engine.DeleteJob would cancel the execution.
 				if err := d.store.DeleteJob(tenant, j.ID); err != nil {
 					t.Fatal(err)
 				}
@@ -398,7 +398,7 @@ func TestCancellationsAreGoneOnWith(t *testing.T) {
 		}
 		cancelJob(t, e, all[0], runtime.StateCancelling, true)
 		after := d.crash(t)
-		leave(t, e, d)
+		abandon(t, e, d)
 		e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{call: s.run}})
 		for _, x := range all {
 			got, err := after.store.GetJobExecutionByID(tenant, x.ID)
@@ -410,9 +410,9 @@ func TestCancellationsAreGoneOnWith(t *testing.T) {
 	})
 }
 
-// A store that says that an execution is not done, and has no tasks left of it,
-// is not gone on with.
-func TestAnExecutionWithoutItsTasks(t *testing.T) {
+// TestMissingTasksAreReported starts an engine over a store that holds an unfinished execution
+// without its queued tasks: New returns an error.
+func TestMissingTasksAreReported(t *testing.T) {
 	store := lackingStore{newStore(t)}
 	e := engineOn(t, store.Store, engine.Options{Sandbox: &fakeSandbox{}, MaxRuns: 1})
 	create(t, e, spec("hello", "[]"))
@@ -423,7 +423,7 @@ func TestAnExecutionWithoutItsTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	e = engineOn(t, queueStore(store), engine.Options{Sandbox: &fakeSandbox{}})
-	runJob(t, e, runtime.JobStartRequest{Tasks: tasks(3)})
+	startJob(t, e, runtime.JobStartRequest{Tasks: tasks(3)})
 	if err := e.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -433,13 +433,13 @@ func TestAnExecutionWithoutItsTasks(t *testing.T) {
 	}
 }
 
-// lackingStore has lost what is queued.
+// lackingStore has lost its queued executions.
 type lackingStore struct{ runtime.Store }
 
 func (lackingStore) EachUnfinished(func(runtime.Execution) error) error { return nil }
 
-// What is cancelled takes no place in the queue any more.
-func TestACancelledJobLeavesTheQueue(t *testing.T) {
+// TestCancelledJobLeavesTheQueue checks that cancelled tasks take no place in the backlog.
+func TestCancelledJobLeavesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSteps()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: s.run}, MaxRuns: 1, BacklogLimit: 200}, runtime.JobSpec{})
@@ -447,7 +447,7 @@ func TestACancelledJobLeavesTheQueue(t *testing.T) {
 		<-s.call
 		for _, parallelism := range []int{0, 3} {
 			for range 3 {
-				x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(150), Parallelism: parallelism})
+				x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(150), Parallelism: parallelism})
 				synctest.Wait()
 				if _, _, err := e.CancelJobExecution(ctx, tenant, x.Job, x.ID); err != nil {
 					t.Fatal(err)
@@ -461,7 +461,7 @@ func TestACancelledJobLeavesTheQueue(t *testing.T) {
 		}()
 		s.end <- nil
 		await(t, e, blocker)
-		awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(200)}))
+		awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(200)}))
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
 		}
@@ -469,15 +469,15 @@ func TestACancelledJobLeavesTheQueue(t *testing.T) {
 	})
 }
 
-// A task that has a lease, but no memory yet to begin in, does not begin once its
-// execution is cancelled.
-func TestCancelOfTasksThatWaitForMemory(t *testing.T) {
+// TestCancelTasksThatWaitForMemory checks that a task with a lease that waits for memory does not
+// begin once its execution is cancelled.
+func TestCancelTasksThatWaitForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1}, runtime.JobSpec{})
-		x := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
+		x := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(20)})
 		<-g.began
-		synctest.Wait() // as many as may have a lease ahead have it
+		synctest.Wait() // until the allowed number of leases ahead is granted
 		if at, err := e.GetJobExecution(ctx, tenant, x.Job, x.ID); err != nil || at.Stats.Running < 2 {
 			t.Fatalf("no task waits with a lease: %+v, %v", at, err)
 		}

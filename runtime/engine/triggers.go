@@ -9,11 +9,11 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TriggerJob starts an execution of a job by one of its triggers for requests,
-// which has the path. The tasks are those given, or if there are none those of the
-// trigger. The end of what [TriggerHTTPAsync] starts is told to its callback.
+// TriggerJob starts an execution of a job by the trigger for requests that has the path. The
+// tasks are those of the request or, if it has none, those of the trigger. For a trigger of
+// [runtime.TriggerHTTPAsync] the callback is notified of the end.
 //
-// Errors are those of [Engine.StartJob]; a path that no enabled trigger has is
+// The errors are those of [Engine.StartJob]. If no enabled trigger has the path, the error is
 // CodeNotFound.
 func (e *Engine) TriggerJob(ctx context.Context, r runtime.JobStartRequest, path string) (runtime.JobAcceptance, runtime.Trigger, error) {
 	const op = "engine.triggerjob"
@@ -38,18 +38,17 @@ func (e *Engine) TriggerJob(ctx context.Context, r runtime.JobStartRequest, path
 		a, err := e.StartJob(ctx, r)
 		return a, t, err
 	}
-	return runtime.JobAcceptance{}, runtime.Trigger{}, fault(op, runtime.Errorf(runtime.CodeNotFound, "the job has no trigger with the path %q", strings.ToValidUTF8(path, "\uFFFD")).
-		WithHint("look at spec.triggers of the job; a trigger that is not enabled is as good as none"))
+	return runtime.JobAcceptance{}, runtime.Trigger{}, withOp(op, runtime.Errorf(runtime.CodeNotFound, "the job has no trigger with the path %q", strings.ToValidUTF8(path, "\uFFFD")).
+		WithHint("check spec.triggers of the job; a disabled trigger starts nothing"))
 }
 
-// startTick starts what a schedule has for a tick, unless the job is another one by
-// now.
+// startTick starts the execution of a tick of a schedule, unless the job was changed since.
 func (e *Engine) startTick(ctx context.Context, j *runtime.Job, t *runtime.Trigger, tick time.Time) error {
-	leave, err := e.enterJob(ctx, j.Tenant, j.Name)
+	unlock, err := e.lockJob(ctx, j.Tenant, j.Name)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer unlock()
 	if !e.schedules.Current(j) {
 		return nil
 	}
@@ -57,11 +56,10 @@ func (e *Engine) startTick(ctx context.Context, j *runtime.Job, t *runtime.Trigg
 	return err
 }
 
-// schedule makes the schedules of a job those that it has now. The lock of the job
-// is held.
+// schedule replaces the schedules of a job by its current ones. The caller has locked the job.
 func (e *Engine) schedule(j runtime.Job) { e.schedules.Set(j.Clone()) }
 
-// scheduleAll knows the schedules of all jobs.
+// scheduleAll sets the schedules of all jobs in the store.
 func (e *Engine) scheduleAll() error {
 	return e.store.EachJob(func(j runtime.Job) error {
 		e.schedules.Set(j)

@@ -5,14 +5,13 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/runtime/sandbox"
-
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/sandbox"
 )
 
-// In a real interpreter: what a run prints is seen while it runs, and an attempt
-// that follows another is followed in turn.
-func TestPrintsAreSeenWhileTheRunGoesOn(t *testing.T) {
+// TestOutputIsVisibleDuringTheRun runs a real interpreter: clients see its output while it runs,
+// and followers continue with the next attempt.
+func TestOutputIsVisibleDuringTheRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiling the guest takes long")
 	}
@@ -33,27 +32,27 @@ func TestPrintsAreSeenWhileTheRunGoesOn(t *testing.T) {
 	create(t, e, s)
 	id := submit(t, e, runtime.SubmitRequest{Retries: ptr(runtime.MaxRetries)})
 	ctx := context.Background()
-	seen := told{}
+	seen := followed{}
 	var p runtime.LogPage
 	followUntil := func(text string) {
 		for string(seen[p.Attempt]) != text {
 			if p, err = e.FollowLogs(ctx, tenant, id, p.Next); err != nil || p.State.Terminal() {
-				t.Fatalf("it ended before it was seen: %+v, %v; seen was %v", p, err, seen)
+				t.Fatalf("it ended before its output was seen: %+v, %v; seen so far: %v", p, err, seen)
 			}
 			seen[p.Attempt] = append(seen[p.Attempt], p.Logs.Data...)
 		}
 	}
 	followUntil("one\noh\n")
-	// An attempt runs the version that is current by then.
+	// The next attempt runs the new version.
 	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte(second)}); err != nil {
 		t.Fatal(err)
 	}
 	followUntil("two\n")
-	if x := lookUp(t, e, id); x.State != runtime.StateRunning || x.Attempt != p.Attempt || x.Attempt < 2 {
+	if x := getExecution(t, e, id); x.State != runtime.StateRunning || x.Attempt != p.Attempt || x.Attempt < 2 {
 		t.Errorf("while it runs: %+v", x)
 	}
 	for attempt := 1; attempt < p.Attempt; attempt++ {
-		// One may come and go unseen while the update takes its time.
+		// An attempt may begin and end unseen during the update.
 		if text := string(seen[attempt]); text != "" && text != "one\noh\n" {
 			t.Errorf("attempt %d wrote %q", attempt, seen[attempt])
 		}
@@ -63,9 +62,9 @@ func TestPrintsAreSeenWhileTheRunGoesOn(t *testing.T) {
 		t.Errorf("got %+v", x)
 	}
 	if p := logsOf(t, e, id, at(0, 0)); string(p.Logs.Data) != "two\n" || len(p.Logs.Marks) != 1 || p.Logs.Marks[0].Stream != 1 {
-		t.Errorf("kept is %+v", p)
+		t.Errorf("the stored logs are %+v", p)
 	}
-	// Blocking runs have their logs too, once they are done.
+	// Blocking runs have logs too, once they are done.
 	if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte(first)}); err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +73,6 @@ func TestPrintsAreSeenWhileTheRunGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p := logsOf(t, e, x.ID, at(0, 0)); string(p.Logs.Data) != "one\noh\n" || len(p.Logs.Marks) != 2 {
-		t.Errorf("of a blocking run is kept %+v", p)
+		t.Errorf("the stored logs of a blocking run are %+v", p)
 	}
 }

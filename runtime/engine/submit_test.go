@@ -15,9 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage"
-
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/storage"
 )
 
 func submit(t testing.TB, e *engine.Engine, r runtime.SubmitRequest) string {
@@ -33,7 +32,7 @@ func submit(t testing.TB, e *engine.Engine, r runtime.SubmitRequest) string {
 		t.Fatal(err)
 	}
 	if len(a.IDs) != 1 {
-		t.Fatalf("one run got the ids %v", a.IDs)
+		t.Fatalf("the ids of one run are %v", a.IDs)
 	}
 	return a.IDs[0]
 }
@@ -42,12 +41,12 @@ func await(t testing.TB, e *engine.Engine, id string) runtime.Execution {
 	t.Helper()
 	x, err := e.AwaitExecution(context.Background(), tenant, id)
 	if err != nil || !x.State.Terminal() {
-		t.Fatalf("waited for an end and got %+v, %v", x, err)
+		t.Fatalf("AwaitExecution returned %+v, %v", x, err)
 	}
 	return x
 }
 
-func lookUp(t testing.TB, e *engine.Engine, id string) runtime.Execution {
+func getExecution(t testing.TB, e *engine.Engine, id string) runtime.Execution {
 	t.Helper()
 	x, err := e.GetExecution(context.Background(), tenant, id)
 	if err != nil {
@@ -56,7 +55,7 @@ func lookUp(t testing.TB, e *engine.Engine, id string) runtime.Execution {
 	return x
 }
 
-// many are args {"n":0}, {"n":1} and so on.
+// many returns n args: {"n":0}, {"n":1} and so on.
 func many(n int) [][]byte {
 	all := make([][]byte, n)
 	for i := range all {
@@ -65,7 +64,7 @@ func many(n int) [][]byte {
 	return all
 }
 
-// echo gives the args as result.
+// echo returns the args as the result.
 func echo(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
 	return runtime.Outcome{Result: append([]byte(nil), args...)}, nil
 }
@@ -85,7 +84,7 @@ func openDisk(t testing.TB, fs *vfs.MemFS) disk {
 	return disk{fs, store}
 }
 
-// crash is what is left after the power was lost.
+// crash returns the disk after a loss of power.
 func (d disk) crash(t testing.TB) disk {
 	t.Helper()
 	return openDisk(t, d.fs.CrashClone(vfs.CrashCloneCfg{}))
@@ -101,17 +100,17 @@ func engineOn(t testing.TB, store runtime.Store, o engine.Options) *engine.Engin
 	return e
 }
 
-// leave ends an engine whose world has moved on without it: its store is closed
-// under it, so nothing it does counts.
-func leave(t testing.TB, e *engine.Engine, d disk) {
+// abandon closes the store of an engine and then the engine, which cannot store anything any
+// more. The test continues on a copy of the disk.
+func abandon(t testing.TB, e *engine.Engine, d disk) {
 	t.Helper()
 	if err := d.store.Close(); err != nil {
 		t.Error(err)
 	}
-	over, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := e.Close(over); err != nil {
-		t.Errorf("an engine without a store does not end: %v", err)
+	if err := e.Close(ended); err != nil {
+		t.Errorf("an engine without a store does not close: %v", err)
 	}
 }
 
@@ -156,7 +155,7 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
-func TestSubmitChecksWhatItIsGiven(t *testing.T) {
+func TestSubmitValidates(t *testing.T) {
 	e := newEngine(t, engine.Options{MemoryBudget: 256 * runtime.MiB})
 	create(t, e, spec("hello", "[]"))
 	large := []byte(`{"a":"` + strings.Repeat("x", 5<<20) + `"}`)
@@ -186,18 +185,18 @@ func TestSubmitChecksWhatItIsGiven(t *testing.T) {
 	}
 	all, err := listExecutions(context.Background(), e, tenant, runtime.Filter{Function: "hello", States: []runtime.State{runtime.StateQueued, runtime.StateRunning}}, "", 10)
 	if err != nil || len(all) != 0 {
-		t.Errorf("what was refused is there: %v, %v", all, err)
+		t.Errorf("rejected runs were stored: %v, %v", all, err)
 	}
 }
 
-func TestTheBacklogIsBounded(t *testing.T) {
+func TestBacklogIsBounded(t *testing.T) {
 	g := newGated()
 	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, BacklogLimit: 10, MaxRuns: 1})
 	create(t, e, spec("hello", "[1]"))
 	request := runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(11)}
 	_, err := e.SubmitBulk(context.Background(), request)
 	if busy := wantCode(t, err, runtime.CodeTooBusy); busy.RetryAfter == 0 {
-		t.Error("the caller is not told when to come again")
+		t.Error("the error has no RetryAfter")
 	}
 	request.Args = many(10)
 	a, err := e.SubmitBulk(context.Background(), request)
@@ -224,7 +223,7 @@ func TestBulkOfTenThousand(t *testing.T) {
 	}
 	for i, id := range a.IDs {
 		if x := await(t, e, id); string(x.Result) != string(args[i]) || x.Attempt != 1 {
-			t.Fatalf("run %d of %s gave %s at attempt %d", i, args[i], x.Result, x.Attempt)
+			t.Fatalf("run %d of %s returned %s at attempt %d", i, args[i], x.Result, x.Attempt)
 		}
 	}
 	if runs.Load() != runtime.MaxBulk {
@@ -236,12 +235,12 @@ func TestBulkOfTenThousand(t *testing.T) {
 	}
 	for i, x := range all {
 		if x == nil || x.ID != a.IDs[i] {
-			t.Fatalf("place %d has %+v", i, x)
+			t.Fatalf("execution %d is %+v", i, x)
 		}
 	}
 }
 
-func TestIdempotentRequestsAtOnce(t *testing.T) {
+func TestConcurrentIdempotentSubmits(t *testing.T) {
 	var runs atomic.Int64
 	e := newEngine(t, engine.Options{Sandbox: counted(&runs)})
 	create(t, e, spec("hello", "[]"))
@@ -273,10 +272,10 @@ func TestIdempotentRequestsAtOnce(t *testing.T) {
 		t.Errorf("%d requests were first, there were %d runs", first, runs.Load())
 	}
 	for name, change := range map[string]func(*runtime.BulkRequest){
-		"args":                 func(r *runtime.BulkRequest) { r.Args = many(4) },
-		"retries":              func(r *runtime.BulkRequest) { r.Retries = ptr(1) },
-		"retries, as they are": func(r *runtime.BulkRequest) { r.Retries = ptr(0) },
-		"function":             func(r *runtime.BulkRequest) { r.Function = "other" },
+		"args":                     func(r *runtime.BulkRequest) { r.Args = many(4) },
+		"retries":                  func(r *runtime.BulkRequest) { r.Retries = ptr(1) },
+		"explicit default retries": func(r *runtime.BulkRequest) { r.Retries = ptr(0) },
+		"function":                 func(r *runtime.BulkRequest) { r.Function = "other" },
 	} {
 		other := request
 		change(&other)
@@ -289,9 +288,9 @@ func TestIdempotentRequestsAtOnce(t *testing.T) {
 	}
 }
 
-// Two tenants, one with a flood, take turns; so do the functions of a tenant;
-// runs of a function go in order.
-func TestTheQueueIsFair(t *testing.T) {
+// TestQueueIsFair checks that tenants take turns, even if one has far more runs, that the
+// functions of a tenant take turns, and that the runs of a function stay in order.
+func TestQueueIsFair(t *testing.T) {
 	store := newStore(t)
 	g := newGated()
 	var mu sync.Mutex
@@ -331,26 +330,27 @@ func TestTheQueueIsFair(t *testing.T) {
 	defer mu.Unlock()
 	last := map[string]int{}
 	next := map[string]int{}
-	for at, what := range order {
-		name, n, _ := strings.Cut(what, "{")
+	for at, call := range order {
+		name, n, _ := strings.Cut(call, "{")
 		last[name] = at
 		if name != "a/first" {
 			if want := fmt.Sprintf(`"n":%d}`, next[name]); n != want {
-				t.Fatalf("%s ran out of order: %s where %s should be", name, n, want)
+				t.Fatalf("%s ran out of order: %s, want %s", name, n, want)
 			}
 			next[name]++
 		}
 	}
-	// A few runs of the flood hold leases by then.
+	// A few runs of the flood hold leases already.
 	if last["b/small"] > 20 || last["a/other"] > 30 {
-		t.Errorf("others wait for the flood: %v", last)
+		t.Errorf("other runs wait for the flood: %v", last)
 	}
 	if next["a/flood"] != 500 || next["a/other"] != 3 || next["b/small"] != 3 {
 		t.Errorf("runs: %v", next)
 	}
 }
 
-func TestCallersAreServedBesideABulk(t *testing.T) {
+// TestBlockingRunsBesideABulk checks that a blocking run takes turns with a large bulk.
+func TestBlockingRunsBesideABulk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e := newEngine(t, engine.Options{MaxRuns: 1, QueueLimit: 1, Sandbox: &fakeSandbox{
@@ -374,7 +374,7 @@ func TestCallersAreServedBesideABulk(t *testing.T) {
 			answered <- err
 		}()
 		synctest.Wait()
-		for range 2 { // one runs, one may be in turn before the caller
+		for range 2 { // one runs, one may be next before the blocking run
 			g.end <- struct{}{}
 			synctest.Wait()
 		}
@@ -393,7 +393,9 @@ func TestCallersAreServedBesideABulk(t *testing.T) {
 	})
 }
 
-func TestBackgroundFindsItsFunction(t *testing.T) {
+// TestBackgroundRunAfterAFunctionChange changes a function while a run is queued: the run uses
+// the version that is current when it starts.
+func TestBackgroundRunAfterAFunctionChange(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(e *engine.Engine) error
 		result string // empty: rejected
@@ -450,7 +452,7 @@ func TestBackgroundFindsItsFunction(t *testing.T) {
 	}
 }
 
-// heldStore gives no lease until it is told to.
+// heldStore starts nothing until hold is closed.
 type heldStore struct {
 	runtime.Store
 	hold chan struct{}
@@ -461,9 +463,8 @@ func (s *heldStore) Start(leases []runtime.Lease) ([]error, error) {
 	return s.Store.Start(leases)
 }
 
-// TestBackgroundRunsKeepToTheBudget beside those that callers wait for, however
-// many there were before.
-func TestBackgroundRunsKeepToTheBudget(t *testing.T) {
+// TestBackgroundRunsStayWithinTheBudget runs them beside blocking runs, again and again.
+func TestBackgroundRunsStayWithinTheBudget(t *testing.T) {
 	const fit = 3
 	var running, most atomic.Int64
 	e := newEngine(t, engine.Options{
@@ -497,14 +498,13 @@ func TestBackgroundRunsKeepToTheBudget(t *testing.T) {
 		}
 	}
 	if most.Load() > fit {
-		t.Errorf("%d ran at once, there is memory for %d", most.Load(), fit)
+		t.Errorf("%d runs ran at once, there is memory for %d", most.Load(), fit)
 	}
 }
 
-// TestLeasedRunsFindTheirFunctionAsItIs: what waits with a lease while its
-// function is changed runs the new version, also one that needs more memory, and
-// what waits while it is deleted does not run.
-func TestLeasedRunsFindTheirFunctionAsItIs(t *testing.T) {
+// TestLeasedRunsUseTheCurrentVersion changes a function while runs wait with a lease: they run
+// the new version, even if it needs more memory. If it is deleted they do not run.
+func TestLeasedRunsUseTheCurrentVersion(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(e *engine.Engine) error
 		want   runtime.State
@@ -526,7 +526,7 @@ func TestLeasedRunsFindTheirFunctionAsItIs(t *testing.T) {
 		}, runtime.StateFailed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			gate := make(chan struct{}) // lets one run end
+			gate := make(chan struct{}) // each element ends one run
 			var began atomic.Int64
 			e := newEngine(t, engine.Options{MaxRuns: 1, Sandbox: &fakeSandbox{
 				run: func(_ context.Context, p runtime.Program, _, _ []byte) (runtime.Outcome, error) {
@@ -544,7 +544,7 @@ func TestLeasedRunsFindTheirFunctionAsItIs(t *testing.T) {
 			gate <- struct{}{}
 			changed := make(chan error, 1)
 			go func() { changed <- c.change(e) }()
-			// A deployment waits for a place, in turns with the runs.
+			// A deploy waits for memory and takes turns with the runs.
 			for done := false; !done; {
 				select {
 				case err := <-changed:
@@ -555,7 +555,7 @@ func TestLeasedRunsFindTheirFunctionAsItIs(t *testing.T) {
 				case gate <- struct{}{}:
 				}
 			}
-			// One may be between looking its function up and the sandbox.
+			// One run may have its version and not have reached the sandbox.
 			before := int(began.Load()) + 1
 			close(gate)
 			after := 0
@@ -566,7 +566,7 @@ func TestLeasedRunsFindTheirFunctionAsItIs(t *testing.T) {
 				}
 			}
 			if after < len(ids)-before || before >= len(ids) {
-				t.Errorf("up to %d of %d began before the change, %d found the function as it is", before, len(ids), after)
+				t.Errorf("up to %d of %d began before the change, %d used the changed function", before, len(ids), after)
 			}
 		})
 	}

@@ -8,15 +8,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-func TestDrainLetsRunsInTheBackgroundEnd(t *testing.T) {
-	synctest.Test(t, drainLetsRunsEnd)
+func TestCloseWaitsForBackgroundRuns(t *testing.T) {
+	synctest.Test(t, closeWaitsForBackgroundRuns)
 }
 
-func drainLetsRunsEnd(t *testing.T) {
+func closeWaitsForBackgroundRuns(t *testing.T) {
 	d := openDisk(t, vfs.NewMem())
 	g := newGated()
 	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 1})
@@ -35,8 +34,8 @@ func drainLetsRunsEnd(t *testing.T) {
 		waiting <- x
 	}()
 	synctest.Wait()
-	if x := lookUp(t, e, ids[1]); x.State != runtime.StateRunning {
-		t.Errorf("it should have a lease, but no place: %+v", x)
+	if x := getExecution(t, e, ids[1]); x.State != runtime.StateRunning {
+		t.Errorf("it should have a lease and wait for memory: %+v", x)
 	}
 	closed := make(chan error)
 	go func() { closed <- e.Close(context.Background()) }()
@@ -48,7 +47,7 @@ func drainLetsRunsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	if x := <-waiting; x.State.Terminal() {
-		t.Errorf("what was not begun ended: %+v", x)
+		t.Errorf("a run that had not begun ended: %+v", x)
 	}
 	wantCode(t, func() error {
 		_, err := e.Submit(context.Background(), runtime.SubmitRequest{Tenant: tenant, Function: "hello"})
@@ -73,7 +72,7 @@ func drainLetsRunsEnd(t *testing.T) {
 	closeAll(t, e, d)
 }
 
-func TestDrainHandsBackWhatDoesNotEnd(t *testing.T) {
+func TestCloseRequeuesRunsThatDoNotEnd(t *testing.T) {
 	d := openDisk(t, vfs.NewMem())
 	g := newGated()
 	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 5})
@@ -85,10 +84,10 @@ func TestDrainHandsBackWhatDoesNotEnd(t *testing.T) {
 	for range 5 {
 		<-g.began
 	}
-	over, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := e.Close(over); err != nil {
-		t.Fatalf("what can be handed back does not keep the engine open: %v", err)
+	if err := e.Close(ended); err != nil {
+		t.Fatalf("runs that can be queued again do not delay Close: %v", err)
 	}
 	started := 0
 	for _, id := range a.IDs {
@@ -99,9 +98,9 @@ func TestDrainHandsBackWhatDoesNotEnd(t *testing.T) {
 		started += x.Attempt
 	}
 	if started < 5 {
-		t.Errorf("%d attempts are known, 5 began", started)
+		t.Errorf("%d attempts are stored, 5 began", started)
 	}
-	// Handed back is not suspected: they run side by side.
+	// They are not isolated and run side by side.
 	close(g.end)
 	e = engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{}})
 	for _, id := range a.IDs {

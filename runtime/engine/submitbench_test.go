@@ -7,9 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage"
-
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/storage"
 )
 
 func diskEngine(b *testing.B) *engine.Engine {
@@ -28,8 +27,8 @@ func diskEngine(b *testing.B) *engine.Engine {
 	return e
 }
 
-// BenchmarkRunRecorded is a blocking run with its record on a real disk, without
-// a sandbox to speak of.
+// BenchmarkRunRecorded measures a blocking run with its record on a real disk; the sandbox takes
+// no time.
 func BenchmarkRunRecorded(b *testing.B) {
 	e := diskEngine(b)
 	r := runtime.RunRequest{Tenant: tenant, Function: "hello", Args: []byte(`{"name":"you"}`)}
@@ -44,8 +43,8 @@ func BenchmarkRunRecorded(b *testing.B) {
 	})
 }
 
-// BenchmarkBulk takes 10,000 runs from their acceptance to the last end, on a
-// real disk, without a sandbox to speak of.
+// BenchmarkBulk measures 10,000 runs from their acceptance to the last end, on a real disk; the
+// sandbox takes no time.
 func BenchmarkBulk(b *testing.B) {
 	e := diskEngine(b)
 	args := many(runtime.MaxBulk)
@@ -64,7 +63,7 @@ func BenchmarkBulk(b *testing.B) {
 	b.ReportMetric(float64(b.N)*runtime.MaxBulk/b.Elapsed().Seconds(), "runs/s")
 }
 
-// BenchmarkSubmit64 is acceptance by 64 callers at once, on a real disk.
+// BenchmarkSubmit64 measures acceptance by 64 concurrent callers, on a real disk.
 func BenchmarkSubmit64(b *testing.B) {
 	e := diskEngine(b)
 	r := runtime.SubmitRequest{Tenant: tenant, Function: "hello", Args: []byte(`{"name":"you"}`)}
@@ -80,8 +79,8 @@ func BenchmarkSubmit64(b *testing.B) {
 	})
 }
 
-// BenchmarkAcceptanceToStart is one run at a time on a server that is idle: from
-// the moment at which it is on disk to the moment at which it begins.
+// BenchmarkAcceptanceToStart measures one run at a time on an idle server, from the moment when
+// it is on disk to its begin.
 func BenchmarkAcceptanceToStart(b *testing.B) {
 	began := make(chan struct{}, 1)
 	store, err := storage.Open(storage.Options{Dir: b.TempDir() + "/store", FS: vfs.Default, Log: quiet})
@@ -108,15 +107,14 @@ func BenchmarkAcceptanceToStart(b *testing.B) {
 	}
 }
 
-// queueStore has nothing start: what is queued stays queued.
+// queueStore starts nothing: queued executions stay queued.
 type queueStore struct{ runtime.Store }
 
 func (queueStore) Start([]runtime.Lease) ([]error, error) {
 	return nil, runtime.Errorf(runtime.CodeUnavailable, "nothing starts")
 }
 
-// BenchmarkStartWithBacklog opens and closes an engine over 100,000 queued
-// executions.
+// BenchmarkStartWithBacklog opens and closes an engine with 100,000 queued executions.
 func BenchmarkStartWithBacklog(b *testing.B) {
 	store, err := storage.Open(storage.Options{Dir: b.TempDir() + "/store", FS: vfs.Default, Log: quiet})
 	if err != nil {
@@ -143,8 +141,8 @@ func BenchmarkStartWithBacklog(b *testing.B) {
 	}
 }
 
-// BenchmarkJob takes an execution of a job with 10,000 tasks from its acceptance to
-// its end, as BenchmarkBulk does a bulk.
+// BenchmarkJob measures an execution of a job with 10,000 tasks from its acceptance to its end,
+// as BenchmarkBulk does for a bulk.
 func BenchmarkJob(b *testing.B) {
 	e := diskEngine(b)
 	if _, err := e.CreateJob(context.Background(), job(runtime.JobSpec{})); err != nil {
@@ -153,7 +151,7 @@ func BenchmarkJob(b *testing.B) {
 	all := tasks(runtime.MaxTasks)
 	b.ReportAllocs()
 	for b.Loop() {
-		awaitJob(b, e, runJob(b, e, runtime.JobStartRequest{Tasks: all}))
+		awaitJob(b, e, startJob(b, e, runtime.JobStartRequest{Tasks: all}))
 	}
 	b.ReportMetric(float64(b.N)*runtime.MaxTasks/b.Elapsed().Seconds(), "runs/s")
 }

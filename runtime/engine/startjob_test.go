@@ -16,25 +16,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// crowd counts how many runs there are at once.
-type crowd struct{ now, most atomic.Int64 }
+// concurrency counts the runs at once, and their maximum.
+type concurrency struct{ now, most atomic.Int64 }
 
-func (c *crowd) enter() (leave func()) {
+func (c *concurrency) enter() (leave func()) {
 	n := c.now.Add(1)
 	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
 	}
 	return func() { c.now.Add(-1) }
 }
 
-// Tasks that fail and are tried again leave their place to others meanwhile, and
-// never are there more at once than the parallelism says.
-func TestParallelismIsKept(t *testing.T) {
+// TestParallelismIsBounded checks that tasks that wait for a retry leave their place to others,
+// and that never more tasks run at once than the parallelism allows.
+func TestParallelismIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c crowd
+		var c concurrency
 		var mu sync.Mutex
 		tried := map[string]int{}
 		e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
@@ -47,17 +46,17 @@ func TestParallelismIsKept(t *testing.T) {
 			}
 			return runtime.Outcome{Result: []byte("1")}, nil
 		}}}, runtime.JobSpec{MaxConcurrentTasks: 7, MaxRetries: 3})
-		x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(300)}))
+		x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(300)}))
 		if c.most.Load() != 7 {
 			t.Errorf("%d tasks ran at once", c.most.Load())
 		}
 		c.most.Store(0)
-		x = awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(20), Parallelism: 2}))
+		x = awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(20), Parallelism: 2}))
 		if c.most.Load() != 2 || x.Parallelism != 2 {
 			t.Errorf("%d tasks ran at once of %+v", c.most.Load(), x)
 		}
 		c.most.Store(0)
-		all := []runtime.JobExecution{runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}), runJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)})}
+		all := []runtime.JobExecution{startJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)}), startJob(t, e, runtime.JobStartRequest{Tasks: tasks(50)})}
 		for _, x := range all {
 			awaitJob(t, e, x)
 		}
@@ -74,7 +73,8 @@ func TestParallelismIsKept(t *testing.T) {
 	})
 }
 
-// A large execution does not keep a small one of the same function waiting.
+// TestExecutionsOfAJobTakeTurns checks that a large execution does not delay a small one of the
+// same function.
 func TestExecutionsOfAJobTakeTurns(t *testing.T) {
 	g := newGated()
 	var j journal
@@ -84,9 +84,9 @@ func TestExecutionsOfAJobTakeTurns(t *testing.T) {
 			return g.run(ctx, p, args, c)
 		},
 	}}, runtime.JobSpec{})
-	large := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(2000)})
+	large := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(2000)})
 	<-g.began
-	small := runJob(t, e, runtime.JobStartRequest{Tasks: []json.RawMessage{[]byte(`{"s":1}`), []byte(`{"s":1}`), []byte(`{"s":1}`)}})
+	small := startJob(t, e, runtime.JobStartRequest{Tasks: []json.RawMessage{[]byte(`{"s":1}`), []byte(`{"s":1}`), []byte(`{"s":1}`)}})
 	g.end <- struct{}{}
 	for done := 0; done < 3; {
 		<-g.began
@@ -101,7 +101,7 @@ func TestExecutionsOfAJobTakeTurns(t *testing.T) {
 	awaitJob(t, e, small)
 	x, err := e.GetJobExecution(ctx, tenant, "sums", large.ID)
 	if err != nil || x.Stats.Succeeded > 20 {
-		t.Errorf("while 3 tasks of a small execution ran, %d of the large did, %v", x.Stats.Succeeded, err)
+		t.Errorf("while 3 tasks of the small execution ran, %d of the large one did, %v", x.Stats.Succeeded, err)
 	}
 	go func() {
 		for range g.began {
@@ -115,7 +115,7 @@ func TestExecutionsOfAJobTakeTurns(t *testing.T) {
 	close(g.began)
 }
 
-// How tasks end decides how their execution does.
+// TestEndsOfJobs checks how the ends of tasks determine the end of their execution.
 func TestEndsOfJobs(t *testing.T) {
 	box := &fakeSandbox{run: func(_ context.Context, _ runtime.Program, args, _ []byte) (runtime.Outcome, error) {
 		var a struct{ Class runtime.Class }
@@ -140,14 +140,14 @@ func TestEndsOfJobs(t *testing.T) {
 		for _, class := range c.ends {
 			all = append(all, fmt.Appendf(nil, `{"class":%q}`, class))
 		}
-		if x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: all})); x.State != c.state || x.Stats != c.stats {
-			t.Errorf("tasks that end as %q make %s, %+v", c.ends, x.State, x.Stats)
+		if x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: all})); x.State != c.state || x.Stats != c.stats {
+			t.Errorf("tasks that end as %q result in %s, %+v", c.ends, x.State, x.Stats)
 		}
 	}
 }
 
-// Each task is tried as often as the job says, and counted once however often.
-func TestTasksAreTriedAgain(t *testing.T) {
+// TestTaskRetries checks that each task has the retries of its job, and counts as retried once.
+func TestTaskRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		tried := map[int]int{}
@@ -168,7 +168,7 @@ func TestTasksAreTriedAgain(t *testing.T) {
 			return runtime.Outcome{Result: []byte("1")}, nil
 		}}
 		e, _ := jobEngine(t, engine.Options{Sandbox: box}, runtime.JobSpec{MaxRetries: 2})
-		x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)}))
+		x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)}))
 		if diff := cmp.Diff(map[int]int{0: 2, 1: 2, 2: 3, 3: 3, 4: 3}, tried); diff != "" {
 			t.Error(diff)
 		}
@@ -181,8 +181,9 @@ func TestTasksAreTriedAgain(t *testing.T) {
 	})
 }
 
-// Tasks get what their execution, their job, and last their function says.
-func TestWhatTasksGet(t *testing.T) {
+// TestTaskLimitsAndEnvironment checks that tasks use the settings of their execution, else of
+// their job, else of their function.
+func TestTaskLimitsAndEnvironment(t *testing.T) {
 	calls := make(chan runtime.RunCall, 1)
 	e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{call: func(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 		calls <- c
@@ -197,7 +198,7 @@ func TestWhatTasksGet(t *testing.T) {
 	get := func(r runtime.JobStartRequest) (runtime.Limits, map[string]string, runtime.JobExecution) {
 		t.Helper()
 		r.Tasks = tasks(1)
-		x := awaitJob(t, e, runJob(t, e, r))
+		x := awaitJob(t, e, startJob(t, e, r))
 		c := <-calls
 		if c.Program.Limits.Memory != runtime.DefaultMemory || c.Program.Limits.Timeout != runtime.DefaultTimeout {
 			t.Errorf("the program was changed: %+v", c.Program.Limits)
@@ -209,27 +210,27 @@ func TestWhatTasksGet(t *testing.T) {
 			}
 		}
 		if x.Memory != c.Limits.Memory || x.Timeout != c.Limits.Timeout || !maps.Equal(x.Env, env) {
-			t.Errorf("it got %+v and %v, told is %+v", c.Limits, env, x)
+			t.Errorf("the run has %+v and %v, the execution is %+v", c.Limits, env, x)
 		}
 		return c.Limits, env, x
 	}
 	if l, env, _ := get(runtime.JobStartRequest{}); l.Memory != runtime.DefaultMemory || l.Timeout != runtime.DefaultTimeout || len(env) > 0 {
-		t.Errorf("of the function it got %+v, %v", l, env)
+		t.Errorf("with the settings of the function: %+v, %v", l, env)
 	}
 	update(runtime.JobSpec{
 		Memory: 256 * runtime.MiB, Timeout: time.Minute / 2, MaxRetries: 2,
 		Env: []runtime.EnvVar{{Name: "A", Value: "job"}, {Name: "B", Value: "job", Secret: true}},
 	})
 	if l, env, x := get(runtime.JobStartRequest{}); l.Memory != 256*runtime.MiB || l.Timeout != time.Minute/2 || env["A"] != "job" || env["B"] != "job" || x.MaxRetries != 2 {
-		t.Errorf("of the job it got %+v, %v", l, env)
+		t.Errorf("with the settings of the job: %+v, %v", l, env)
 	}
 	l, env, x := get(runtime.JobStartRequest{Memory: 64 * runtime.MiB, Env: map[string]string{"B": "run", "C": "run"}})
 	if l.Memory != 64*runtime.MiB || !maps.Equal(env, map[string]string{"A": "job", "B": "run", "C": "run"}) || x.MemoryOverride != 64*runtime.MiB {
-		t.Errorf("of the execution it got %+v, %v", l, env)
+		t.Errorf("with the settings of the execution: %+v, %v", l, env)
 	}
 }
 
-func TestRunJobRefuses(t *testing.T) {
+func TestStartJobValidates(t *testing.T) {
 	e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, MemoryBudget: 256 * runtime.MiB}, runtime.JobSpec{
 		Memory: 128 * runtime.MiB, MaxConcurrentTasks: 2, Env: []runtime.EnvVar{{Name: "A", Value: ""}},
 	})
@@ -272,9 +273,9 @@ func TestRunJobRefuses(t *testing.T) {
 	}
 	page, err := e.ListJobExecutions(ctx, tenant, "sums", runtime.PageRequest{})
 	if err != nil || page.Total != 0 {
-		t.Errorf("something was kept: %+v, %v", page, err)
+		t.Errorf("a rejected execution was stored: %+v, %v", page, err)
 	}
-	// What has no room on this server can never run.
+	// A task that needs more memory than the server has can never run.
 	if _, err := e.UpdateJob(ctx, job(runtime.JobSpec{Memory: 512 * runtime.MiB})); err != nil {
 		t.Fatal(err)
 	}
@@ -289,8 +290,9 @@ func TestRunJobRefuses(t *testing.T) {
 	wantCode(t, err, runtime.CodeInvalidArgument)
 }
 
-// Of those who come with one id at once one starts an execution, and all get it.
-func TestAJobIsRunOncePerKey(t *testing.T) {
+// TestStartJobIsIdempotent sends concurrent requests with one key: one starts an execution, and
+// all get it.
+func TestStartJobIsIdempotent(t *testing.T) {
 	var runs atomic.Int64
 	e, _ := jobEngine(t, engine.Options{Sandbox: counted(&runs)}, runtime.JobSpec{})
 	r := runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: tasks(3), IdempotencyKey: "k"}
@@ -312,13 +314,13 @@ func TestAJobIsRunOncePerKey(t *testing.T) {
 	group.Wait()
 	for _, id := range ids {
 		if id != ids[0] {
-			t.Fatalf("they got %v", ids)
+			t.Fatalf("the requests got %v", ids)
 		}
 	}
 	x := awaitJob(t, e, runtime.JobExecution{Job: "sums", ID: ids[0]})
 	a, err := e.StartJob(ctx, r)
 	if diff := cmp.Diff(x, a.Execution); err != nil || !a.Replayed || diff != "" || first.Load() != 1 || runs.Load() != 3 {
-		t.Errorf("%d were first, %d runs; the replay is %+v, %v, %s", first.Load(), runs.Load(), a, err, diff)
+		t.Errorf("%d requests were first, %d runs; the replay is %+v, %v, %s", first.Load(), runs.Load(), a, err, diff)
 	}
 	for _, change := range []func(*runtime.JobStartRequest){
 		func(r *runtime.JobStartRequest) { r.Tasks = tasks(2) },
@@ -336,10 +338,10 @@ func TestAJobIsRunOncePerKey(t *testing.T) {
 	}
 }
 
-// A name stands for one execution of a job.
+// TestNamesOfExecutions checks that a name identifies one execution of a job.
 func TestNamesOfExecutions(t *testing.T) {
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{})
-	x := awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), Name: "nightly"}))
+	x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), Name: "nightly"}))
 	for _, name := range []string{"nightly", x.ID} {
 		got, err := e.GetJobExecution(ctx, tenant, j.Name, name)
 		if err != nil || got.ID != x.ID || got.Name != "nightly" {
@@ -356,41 +358,42 @@ func TestNamesOfExecutions(t *testing.T) {
 	if _, err := e.GetJobExecution(ctx, tenant, "other", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("another job has it: %v", err)
 	}
-	if y := runJob(t, e, runtime.JobStartRequest{Job: "other", Tasks: tasks(1), Name: "nightly"}); y.ID == x.ID {
+	if y := startJob(t, e, runtime.JobStartRequest{Job: "other", Tasks: tasks(1), Name: "nightly"}); y.ID == x.ID {
 		t.Error("another job's execution is the same")
 	}
 }
 
-// Where it must not be queued, an execution starts at once or leaves nothing.
+// TestNoQueue checks that an execution that must not be queued starts at once or stores nothing.
 func TestNoQueue(t *testing.T) {
 	g := newGated()
 	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MemoryBudget: 2 * (128 + 64) * runtime.MiB}, runtime.JobSpec{MaxConcurrentTasks: 1})
 	var running []runtime.JobExecution
 	for range 2 {
-		running = append(running, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
+		running = append(running, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
 		<-g.began
 	}
 	_, err := e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), NoQueue: true, IdempotencyKey: "k", Name: "n"})
 	if wantCode(t, err, runtime.CodeTooBusy).RetryAfter == 0 {
-		t.Error("it is not told when to come again")
+		t.Error("the error has no RetryAfter")
 	}
 	if page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{}); err != nil || page.Total != 2 {
 		t.Errorf("there are %d executions, %v", page.Total, err)
 	}
-	queued := runJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)})
+	queued := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(5)})
 	g.end <- struct{}{}
 	<-g.began
-	// One place is free for nobody: the queue is before.
+	// There is memory for one run, but queued tasks are first.
 	_, err = e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), NoQueue: true})
 	wantCode(t, err, runtime.CodeTooBusy)
 	close(g.end)
 	for _, x := range append(running, queued) {
 		awaitJob(t, e, x)
 	}
-	awaitJob(t, e, runJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
+	awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))
 }
 
-// Each tick of a schedule starts one execution, whoever asks, whenever.
+// TestTicks checks that each tick of a schedule starts one execution, at concurrent requests and
+// after a restart.
 func TestTicks(t *testing.T) {
 	d := openDisk(t, vfs.NewCrashableMem())
 	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: echo}})
@@ -417,10 +420,10 @@ func TestTicks(t *testing.T) {
 	}
 	group.Wait()
 	if started.Load() != 1 {
-		t.Errorf("the tick has started %d", started.Load())
+		t.Errorf("the tick has started %d executions", started.Load())
 	}
 	after := d.crash(t)
-	leave(t, e, d)
+	abandon(t, e, d)
 	e = engineOn(t, after.store, engine.Options{Sandbox: &fakeSandbox{run: echo}})
 	for _, again := range []time.Time{at, at.Add(-time.Minute)} {
 		if err := tick(e, again); !errors.Is(err, runtime.ErrTick) {

@@ -1,0 +1,54 @@
+package runtime
+
+import "context"
+
+// Sandbox runs programs. Only plain values cross this interface, so a sandbox may run in another
+// process. Its methods may be called concurrently.
+type Sandbox interface {
+	// Deploy compiles the program, runs its module body, checks its main function and stores the
+	// image that runs start from. A Failure in the outcome is a failure of the program; an error
+	// is a failure of the platform.
+	Deploy(ctx context.Context, p Program) (Outcome, error)
+	// Run calls main(args, context) of a program in a pristine interpreter. If the program has no
+	// image any more, Run creates it again. The end of ctx cancels the run.
+	Run(ctx context.Context, c RunCall) (Outcome, error)
+	// Forget drops the image of a version that will not run again.
+	Forget(functionID string, version uint64)
+}
+
+// Program is the part of a function version that the sandbox needs.
+type Program struct {
+	Tenant     Tenant
+	FunctionID string
+	Version    uint64
+	Name       string // file name in tracebacks
+	Source     []byte
+	Limits     Limits
+}
+
+// NewProgram returns the program of a version.
+func NewProgram(f Function, v Version) Program {
+	return Program{
+		Tenant:     f.Tenant,
+		FunctionID: f.ID,
+		Version:    v.Number,
+		Name:       v.Name,
+		Source:     v.Source,
+		Limits:     v.Limits.WithDefaults(),
+	}
+}
+
+// RunCall is the input of a run.
+type RunCall struct {
+	Program Program
+	Args    []byte // JSON object
+	Context []byte // JSON object
+	// Env holds environment variables that the run sees besides those of all runs: a JSON object
+	// of strings, without white space around it. Nil: none.
+	Env []byte
+	// Limits apply to the run instead of those of the program. Zero: those of the program apply.
+	Limits Limits
+	// Logs, if not nil, receives all output of the run at the moment when it is written. The logs
+	// of the outcome are then the content of the buffer.
+	Logs *LogBuffer
+}
