@@ -12,7 +12,7 @@ import (
 
 var jobKinds = []byte{
 	kindJobName, kindJob, kindRevision, kindTick, kindJobCount, kindJobAccepted, kindJobProgress, kindJobUndone, kindJobDone, kindJobDoneOf,
-	kindJobExecutionAka, kindDelivery,
+	kindJobExecutionAka, kindDelivery, kindDeadLetter,
 }
 
 // ofJob tells whether a key of the tenants' space is that of a job.
@@ -52,7 +52,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 			}
 		case kindTick:
 			ticks = append(ticks, slices.Clone(key))
-		case kindDelivery:
+		case kindDelivery, kindDeadLetter:
 			add(key)
 		case kindJobAccepted, kindJobDone:
 			id, err := idOf(nil, rest[1:])
