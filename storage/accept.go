@@ -8,6 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 var _ runtime.ExecutionStore = (*Store)(nil)
@@ -52,9 +54,9 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 // promised gives the ids that a key of idempotency stands for, or none if it is
 // new. Its lock is held; whoever wrote it has held it until it was durable.
 func (s *Store) promised(tenant runtime.Tenant, key *runtime.IdempotencyKey) ([]string, error) {
-	today := dayOf(key.Now)
+	today := keys.DayOf(key.Now)
 	for _, day := range []uint64{today, today - 1, today + 1} { // tomorrow: clocks are put back, too
-		r, err := read(s.db, keyIdempotency(tenant, day, key.Key), decodeIdempotency)
+		r, err := read(s.db, keys.Idempotency(tenant, day, key.Key), decodeIdempotency)
 		switch {
 		case errors.Is(err, errAbsent):
 			continue
@@ -75,7 +77,7 @@ func keyTaken(key string) error {
 		WithHint("take a new key for each new request, and the same one only to send a request again")
 }
 
-func texts(ids []executionID) []string {
+func texts(ids []keys.ID) []string {
 	all := make([]string, len(ids))
 	for i, id := range ids {
 		all[i] = id.String()
@@ -83,17 +85,17 @@ func texts(ids []executionID) []string {
 	return all
 }
 
-func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []executionID) error {
+func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error {
 	found := postings{}
 	for i := range batch {
 		x, args, id := &batch[i].Execution, batch[i].Args, ids[i]
 		err := errors.Join(
-			b.Set(keyOfExecution(kindAccepted, x.Tenant, id), encodeAccepted(x, id, args), nil),
-			b.Set(keyUndone(x.Tenant, x.Function, id), nil, nil),
+			b.Set(keys.Execution(keys.KindAccepted, x.Tenant, id), encodeAccepted(x, id, args), nil),
+			b.Set(keys.UnfinishedOfFunction(x.Tenant, x.Function, id), nil, nil),
 		)
 		found.trace(x, id)
 		if len(args) > inlineSize {
-			err = errors.Join(err, b.Set(keyOfExecution(kindArgs, x.Tenant, id), encodeRaw(args), nil))
+			err = errors.Join(err, b.Set(keys.Execution(keys.KindArgs, x.Tenant, id), encodeRaw(args), nil))
 		}
 		if err != nil {
 			return err
@@ -102,13 +104,13 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []executionID) e
 	return found.put(b)
 }
 
-func putPromise(b *pebble.Batch, tenant runtime.Tenant, key *runtime.IdempotencyKey, ids []executionID) error {
+func putPromise(b *pebble.Batch, tenant runtime.Tenant, key *runtime.IdempotencyKey, ids []keys.ID) error {
 	promise := idempotencyRecord{at: key.Now, hash: key.Hash, ids: ids}
-	return b.Set(keyIdempotency(tenant, dayOf(key.Now), key.Key), promise.encode(), nil)
+	return b.Set(keys.Idempotency(tenant, keys.DayOf(key.Now), key.Key), promise.encode(), nil)
 }
 
 func (s *Store) lockPromise(tenant runtime.Tenant, key *runtime.IdempotencyKey) (unlock func()) {
-	return s.promises.lock(appendText([]byte(tenant), key.Key))
+	return s.promises.lock(keys.AppendText([]byte(tenant), key.Key))
 }
 
 // LookupKey gives the ids that a key of idempotency stands for; see
@@ -125,17 +127,17 @@ func (s *Store) LookupKey(tenant runtime.Tenant, key runtime.IdempotencyKey) ([]
 }
 
 // checkAccepted holds callers to the contract of runtime.ExecutionQueue.
-func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]executionID, error) {
+func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]keys.ID, error) {
 	if len(batch) == 0 {
 		return nil, fmt.Errorf("there is nothing to accept")
 	}
 	if key != nil && key.Key == "" {
 		return nil, errNoKey
 	}
-	ids := make([]executionID, len(batch))
-	var seen map[executionID]struct{}
+	ids := make([]keys.ID, len(batch))
+	var seen map[keys.ID]struct{}
 	if len(batch) > 1 {
-		seen = make(map[executionID]struct{}, len(batch))
+		seen = make(map[keys.ID]struct{}, len(batch))
 	}
 	for i := range batch {
 		x := &batch[i].Execution
@@ -159,8 +161,8 @@ func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]exe
 }
 
 // checkExecution gives the id of an execution that can be kept.
-func checkExecution(x *runtime.Execution) (executionID, error) {
-	id, ok := parseID(x.ID)
+func checkExecution(x *runtime.Execution) (keys.ID, error) {
+	id, ok := keys.ParseID(x.ID)
 	switch {
 	case !ok:
 		return id, fmt.Errorf("%q is no UUIDv7, so it cannot be the id of an execution", x.ID)

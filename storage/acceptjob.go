@@ -7,6 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // AcceptJob keeps an execution of a job with its tasks; see runtime.JobStore.
@@ -26,14 +28,14 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 			return first(ids), ids != nil, fault(op, err)
 		}
 	}
-	defer s.locks.lock(keyJob(x.Tenant, x.JobID))()
+	defer s.locks.lock(keys.Job(x.Tenant, x.JobID))()
 	if _, err := readJobRecord(s.db, x.Tenant, x.JobID); err != nil {
 		return "", false, fault(op, err)
 	}
 	if err := s.nameFree(&x); err != nil {
 		return "", false, fault(op, err)
 	}
-	count, err := optional(s.db, keyJobCount(x.Tenant, x.JobID), decodeNumber)
+	count, err := optional(s.db, keys.JobCount(x.Tenant, x.JobID), decodeNumber)
 	if err != nil {
 		return "", false, fault(op, err)
 	}
@@ -44,10 +46,10 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 		err := errors.Join(
 			putJobAccepted(b, &x, id),
 			putAccepted(b, tasks, ids),
-			b.Set(keyJobCount(x.Tenant, x.JobID), encodeNumber(*count+1), nil),
+			b.Set(keys.JobCount(x.Tenant, x.JobID), encodeNumber(*count+1), nil),
 		)
 		if key != nil {
-			err = errors.Join(err, putPromise(b, x.Tenant, key, []executionID{id}))
+			err = errors.Join(err, putPromise(b, x.Tenant, key, []keys.ID{id}))
 		}
 		if tick != nil {
 			err = errors.Join(err, s.putTick(b, x.Tenant, *tick))
@@ -70,11 +72,11 @@ func first(ids []string) string {
 // nameFree fails if another execution of the job has the name. The job's lock is
 // held.
 func (s *Store) nameFree(x *runtime.JobExecution) error {
-	err := s.absent(keyAka(x.Tenant, x.JobID, x.Name))
-	if id, ok := parseID(x.Name); ok && err == nil && x.Name != x.ID {
+	err := s.absent(keys.JobExecutionName(x.Tenant, x.JobID, x.Name))
+	if id, ok := keys.ParseID(x.Name); ok && err == nil && x.Name != x.ID {
 		// The id of another is its name, too.
-		for _, kind := range []byte{kindJobUndone, kindJobDoneOf} {
-			err = errors.Join(err, s.absent(append(keyJobsExecutions(kind, x.Tenant, x.JobID), id[:]...)))
+		for _, kind := range []byte{keys.KindUnfinishedByJob, keys.KindDoneByJob} {
+			err = errors.Join(err, s.absent(append(keys.ExecutionsByJob(kind, x.Tenant, x.JobID), id[:]...)))
 		}
 	}
 	if errors.Is(err, errPresent) {
@@ -86,7 +88,7 @@ func (s *Store) nameFree(x *runtime.JobExecution) error {
 
 // putTick keeps a tick, unless it or a later one is kept. The job's lock is held.
 func (s *Store) putTick(b *pebble.Batch, tenant runtime.Tenant, tick runtime.Tick) error {
-	key := keyTick(tenant, tick.JobID, tick.Trigger)
+	key := keys.Tick(tenant, tick.JobID, tick.Trigger)
 	last, err := optional(s.db, key, decodeTime)
 	switch {
 	case err != nil:
@@ -98,24 +100,24 @@ func (s *Store) putTick(b *pebble.Batch, tenant runtime.Tenant, tick runtime.Tic
 }
 
 // putJobAccepted writes all records of an execution of a job that is new.
-func putJobAccepted(b *pebble.Batch, x *runtime.JobExecution, id executionID) error {
+func putJobAccepted(b *pebble.Batch, x *runtime.JobExecution, id keys.ID) error {
 	value, err := encodeJobExecution(x, id)
 	if err != nil {
 		return err
 	}
 	err = errors.Join(
-		b.Set(keyOfExecution(kindJobAccepted, x.Tenant, id), value, nil),
-		b.Set(append(keyJobsExecutions(kindJobUndone, x.Tenant, x.JobID), id[:]...), encodeAka(x), nil),
+		b.Set(keys.Execution(keys.KindJobAccepted, x.Tenant, id), value, nil),
+		b.Set(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, x.Tenant, x.JobID), id[:]...), encodeAka(x), nil),
 	)
 	if x.Name != x.ID {
-		err = errors.Join(err, b.Set(keyAka(x.Tenant, x.JobID, x.Name), id[:], nil))
+		err = errors.Join(err, b.Set(keys.JobExecutionName(x.Tenant, x.JobID, x.Name), id[:], nil))
 	}
 	return err
 }
 
 // checkAcceptedJob holds callers to the contract of runtime.JobStore.
-func checkAcceptedJob(x *runtime.JobExecution, tasks []runtime.Accepted, key *runtime.IdempotencyKey) (id executionID, ids []executionID, err error) {
-	id, ok := parseID(x.ID)
+func checkAcceptedJob(x *runtime.JobExecution, tasks []runtime.Accepted, key *runtime.IdempotencyKey) (id keys.ID, ids []keys.ID, err error) {
+	id, ok := keys.ParseID(x.ID)
 	if !ok || x.Tenant == "" || x.JobID == "" || x.Name == "" {
 		return id, nil, fmt.Errorf("an execution of a job needs tenant, job, name and an id that is a UUIDv7, not %q, %q, %q, %q", x.Tenant, x.JobID, x.Name, x.ID)
 	}

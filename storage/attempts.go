@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // attempts holds in memory the leases and what is kept of executions that wait
@@ -19,7 +21,7 @@ type attempts struct {
 
 type attemptOf struct {
 	tenant runtime.Tenant
-	id     executionID
+	id     keys.ID
 }
 
 // attempt has a lease while it is under way, and waiting between attempts.
@@ -50,11 +52,11 @@ func (a *attempts) load(r reader) error {
 	a.all = map[attemptOf]attempt{}
 	return eachTenant(r, func(tenant runtime.Tenant) error {
 		return errors.Join(
-			eachOf(r, tenant, kindLease, func(s *source) {
+			eachOf(r, tenant, keys.KindLease, func(s *source) {
 				lease := s.lease()
 				a.all[attemptOf{tenant, s.id}] = attempt{lease: &lease}
 			}),
-			eachOf(r, tenant, kindWaiting, func(s *source) {
+			eachOf(r, tenant, keys.KindWaiting, func(s *source) {
 				waiting := decoded(s, decodeWaiting)
 				a.all[attemptOf{tenant, s.id}] = attempt{waiting: &waiting}
 			}),
@@ -64,8 +66,8 @@ func (a *attempts) load(r reader) error {
 
 // eachOf calls do with a source at each record of a kind that a tenant has.
 func eachOf(r reader, tenant runtime.Tenant, kind byte, do func(*source)) error {
-	var lower executionID
-	s := newSource(r, keyKind(tenant, kind), lower, lastID)
+	var lower keys.ID
+	s := newSource(r, keys.OfKind(tenant, kind), lower, keys.LastID)
 	for s.first(); s.ok; s.next() {
 		do(s)
 	}

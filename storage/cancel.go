@@ -7,12 +7,14 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // Cancel cancels what is queued and marks what runs; see runtime.ExecutionQueue.
 func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x runtime.Execution, changed bool, err error) {
 	const op = "storage.cancel"
-	id, ok := parseID(text)
+	id, ok := keys.ParseID(text)
 	if !ok {
 		return x, false, fault(op, noExecution(text))
 	}
@@ -56,7 +58,7 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 		lease := *before.lease
 		lease.cancel = true
 		after.lease = &lease
-		return b.Set(keyOfExecution(kindLease, tenant, id), lease.encode(), nil)
+		return b.Set(keys.Execution(keys.KindLease, tenant, id), lease.encode(), nil)
 	})
 	if err != nil {
 		return runtime.Execution{}, false, fault(op, err)
@@ -67,9 +69,9 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 
 // lockAccepted locks an execution that is not done, with the execution of a job
 // that it is a task of, and reads what was accepted; or fails with errAbsent.
-func (s *Store) lockAccepted(tenant runtime.Tenant, id executionID) (acceptedRecord, func(), error) {
-	key := keyOfExecution(kindAccepted, tenant, id)
-	keys, oldest := [][]byte{key}, id
+func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (acceptedRecord, func(), error) {
+	key := keys.Execution(keys.KindAccepted, tenant, id)
+	locks, oldest := [][]byte{key}, id
 	// What was accepted does not change.
 	accepted, err := read(s.db, key, decodeAccepted)
 	if err == nil && accepted.asked.task != nil {
@@ -77,13 +79,13 @@ func (s *Store) lockAccepted(tenant runtime.Tenant, id executionID) (acceptedRec
 		if err != nil {
 			return accepted, func() {}, err
 		}
-		keys = append(keys, job)
-		if of.before(oldest) {
+		locks = append(locks, job)
+		if of.Before(oldest) {
 			oldest = of
 		}
 	}
 	leave := s.horizon.pass(oldest)
-	unlock := s.leases.lock(keys...)
+	unlock := s.leases.lock(locks...)
 	accepted, err = read(s.db, key, decodeAccepted)
 	return accepted, func() { unlock(); leave() }, err
 }

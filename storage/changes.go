@@ -7,13 +7,15 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // keptChange is a runtime.Change that is about to be kept with a change of a
 // function of a tenant.
 type keptChange struct {
 	runtime.Change
-	id executionID
+	id keys.ID
 }
 
 // beginChange checks a change, and that its key is free. Until leave is called
@@ -52,7 +54,7 @@ var errNoKey = errors.New("an idempotency key is empty")
 func (c keptChange) put(b *pebble.Batch) error {
 	err := putDone(b, nil, &c.Execution, c.id)
 	if c.Key != nil {
-		err = errors.Join(err, putPromise(b, c.Execution.Tenant, c.Key, []executionID{c.id}))
+		err = errors.Join(err, putPromise(b, c.Execution.Tenant, c.Key, []keys.ID{c.id}))
 	}
 	return err
 }

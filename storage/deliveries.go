@@ -9,6 +9,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 var _ runtime.DeliveryStore = (*Store)(nil)
@@ -16,7 +18,7 @@ var _ runtime.DeliveryStore = (*Store)(nil)
 // putDelivery keeps a delivery, as a JSON object: among the dead letters if it is
 // one.
 func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
-	id, ok := parseID(d.ID)
+	id, ok := keys.ParseID(d.ID)
 	if !ok || d.Tenant == "" {
 		return fmt.Errorf("a delivery needs a tenant and a UUIDv7, not %q, %q", d.Tenant, d.ID)
 	}
@@ -24,11 +26,11 @@ func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 	if err != nil {
 		return err
 	}
-	kind := byte(kindDelivery)
+	kind := byte(keys.KindDelivery)
 	if d.Dead {
-		kind = kindDeadLetter
+		kind = keys.KindDeadLetter
 	}
-	return b.Set(keyOfExecution(kind, d.Tenant, id), append([]byte{encodingJSON}, value...), nil)
+	return b.Set(keys.Execution(kind, d.Tenant, id), append([]byte{encodingJSON}, value...), nil)
 }
 
 func decodeDelivery(value []byte) (d runtime.Delivery, err error) {
@@ -48,14 +50,14 @@ func noDeadLetter(id string) error {
 func (s *Store) EachDelivery(visit func(runtime.Delivery) error) error {
 	return fault("storage.deliveries", s.snapshot(func(r reader) error {
 		return eachTenant(r, func(tenant runtime.Tenant) error {
-			return eachDelivery(r, kindDelivery, tenant, visit)
+			return eachDelivery(r, keys.KindDelivery, tenant, visit)
 		})
 	}))
 }
 
 func eachDelivery(r reader, kind byte, tenant runtime.Tenant, visit func(runtime.Delivery) error) error {
-	prefix := keyKind(tenant, kind)
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	prefix := keys.OfKind(tenant, kind)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		return err
 	}
@@ -72,12 +74,12 @@ func eachDelivery(r reader, kind byte, tenant runtime.Tenant, visit func(runtime
 
 // GetDelivery gets one that is not a dead letter.
 func (s *Store) GetDelivery(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
-	return s.delivery("storage.delivery", kindDelivery, tenant, id)
+	return s.delivery("storage.delivery", keys.KindDelivery, tenant, id)
 }
 
 // GetDeadLetter gets a dead letter.
 func (s *Store) GetDeadLetter(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
-	return s.delivery("storage.deadletter", kindDeadLetter, tenant, id)
+	return s.delivery("storage.deadletter", keys.KindDeadLetter, tenant, id)
 }
 
 func (s *Store) delivery(op string, kind byte, tenant runtime.Tenant, text string) (d runtime.Delivery, err error) {
@@ -93,16 +95,16 @@ func (s *Store) delivery(op string, kind byte, tenant runtime.Tenant, text strin
 
 // readDelivery fails with errAbsent if there is none.
 func readDelivery(r reader, kind byte, tenant runtime.Tenant, text string) (runtime.Delivery, error) {
-	id, ok := parseID(text)
+	id, ok := keys.ParseID(text)
 	if !ok {
 		return runtime.Delivery{}, errAbsent
 	}
-	return read(r, keyOfExecution(kind, tenant, id), decodeDelivery)
+	return read(r, keys.Execution(kind, tenant, id), decodeDelivery)
 }
 
 // changeDelivery changes one delivery, if it is there.
 func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, change func(b *pebble.Batch, key []byte) error) error {
-	id, ok := parseID(text)
+	id, ok := keys.ParseID(text)
 	if !ok {
 		return fault(op, fmt.Errorf("%q is no UUIDv7, so it cannot be the id of a delivery", text))
 	}
@@ -110,7 +112,7 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	key := keyOfExecution(kindDelivery, tenant, id)
+	key := keys.Execution(keys.KindDelivery, tenant, id)
 	defer s.leases.lock(key)()
 	return fault(op, s.write(false, func(b *pebble.Batch) error {
 		if _, err := read(s.db, key, decodeDelivery); err != nil {
@@ -146,7 +148,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 		return nil, fault(op, err)
 	}
 	err = s.durably(func(r reader) error {
-		prefix := keyKind(tenant, kindDeadLetter)
+		prefix := keys.OfKind(tenant, keys.KindDeadLetter)
 		it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: append(prefix[:len(prefix):len(prefix)], upper[:]...)})
 		if err != nil {
 			return err
@@ -198,7 +200,7 @@ func (s *Store) takeDead(op string, tenant runtime.Tenant, ids []string, limit i
 	}
 	defer s.life.RUnlock()
 	// Whoever takes letters of a tenant does so alone: none is taken twice.
-	defer s.leases.lock(keyKind(tenant, kindDeadLetter))()
+	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
 	return fault(op, s.write(false, func(b *pebble.Batch) error {
 		taken := make(map[string]bool)
 		take := func(d runtime.Delivery) error {
@@ -209,18 +211,18 @@ func (s *Store) takeDead(op string, tenant runtime.Tenant, ids []string, limit i
 				return errEnough
 			}
 			taken[d.ID] = true
-			id, ok := parseID(d.ID)
+			id, ok := keys.ParseID(d.ID)
 			if !ok {
 				return damaged("a dead letter has the id %q", d.ID)
 			}
-			return errors.Join(b.Delete(keyOfExecution(kindDeadLetter, tenant, id), nil), with(b, d))
+			return errors.Join(b.Delete(keys.Execution(keys.KindDeadLetter, tenant, id), nil), with(b, d))
 		}
 		err := error(nil)
 		if ids == nil {
-			err = eachDelivery(s.db, kindDeadLetter, tenant, take)
+			err = eachDelivery(s.db, keys.KindDeadLetter, tenant, take)
 		}
 		for i := 0; i < len(ids) && err == nil; i++ {
-			d, failed := readDelivery(s.db, kindDeadLetter, tenant, ids[i])
+			d, failed := readDelivery(s.db, keys.KindDeadLetter, tenant, ids[i])
 			if errors.Is(failed, errAbsent) {
 				continue
 			}

@@ -14,6 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // A random walk over deliveries, whose store is lost with its machine every now
@@ -33,17 +36,17 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 			pending, dead := map[place]runtime.Delivery{}, map[place]runtime.Delivery{}
 			at := start
 			anyOf := func(all map[place]runtime.Delivery) (place, bool) {
-				keys := slices.SortedFunc(maps.Keys(all), func(a, b place) int { return strings.Compare(string(a.tenant)+a.id, string(b.tenant)+b.id) })
-				if len(keys) == 0 || rng.IntN(8) == 0 { // or what is not there
-					return place{tenants[rng.IntN(len(tenants))], testID(rng, at)}, false
+				places := slices.SortedFunc(maps.Keys(all), func(a, b place) int { return strings.Compare(string(a.tenant)+a.id, string(b.tenant)+b.id) })
+				if len(places) == 0 || rng.IntN(8) == 0 { // or what is not there
+					return place{tenants[rng.IntN(len(tenants))], storetest.ID(rng, at)}, false
 				}
-				return keys[rng.IntN(len(keys))], true
+				return places[rng.IntN(len(places))], true
 			}
 			chosen := func(tenant runtime.Tenant) (ids []string) {
 				if rng.IntN(3) == 0 {
 					return nil
 				}
-				ids = []string{"no id", testID(rng, at)}
+				ids = []string{"no id", storetest.ID(rng, at)}
 				for p := range dead {
 					if p.tenant == tenant || rng.IntN(2) == 0 {
 						ids = append(ids, p.id, p.id)
@@ -64,7 +67,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 				tenant := tenants[rng.IntN(len(tenants))]
 				switch rng.IntN(9) {
 				case 0, 1, 2:
-					d := runtime.Delivery{ID: testID(rng, at), Tenant: tenant, Job: "j", Created: at, Callback: runtime.Callback{URL: "https://example.com", Secret: "s", Retry: rng.IntN(5)}}
+					d := runtime.Delivery{ID: storetest.ID(rng, at), Tenant: tenant, Job: "j", Created: at, Callback: runtime.Callback{URL: "https://example.com", Secret: "s", Retry: rng.IntN(5)}}
 					must(t, s.write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 					pending[place{tenant, d.ID}] = d
 				case 3, 4:
@@ -155,9 +158,9 @@ func TestOldDeadLettersAreDropped(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	rng := rand.New(rand.NewPCG(1, 1))
 	var ids []string
-	for _, age := range []time.Duration{40 * day, 31 * day, 29 * day, 0} {
+	for _, age := range []time.Duration{40 * keys.Day, 31 * keys.Day, 29 * keys.Day, 0} {
 		for _, dead := range []bool{true, false} {
-			d := runtime.Delivery{ID: testID(rng, start.Add(-age)), Tenant: "t", Dead: dead}
+			d := runtime.Delivery{ID: storetest.ID(rng, start.Add(-age)), Tenant: "t", Dead: dead}
 			ids = append(ids, d.ID)
 			must(t, s.write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 		}

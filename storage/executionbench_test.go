@@ -14,6 +14,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // clerk makes executions one millisecond apart, as those of a real server look.
@@ -29,7 +32,7 @@ func (c *clerk) queued() runtime.Execution {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(time.Millisecond)
-	id := testID(c.rng, c.at)
+	id := storetest.ID(c.rng, c.at)
 	return runtime.Execution{
 		ID:         id,
 		Caller:     runtime.Caller{UserID: "admin", TraceID: strings.ReplaceAll(id, "-", "")},
@@ -179,7 +182,7 @@ func benchHistory(b *testing.B, n int) (*Store, *clerk) {
 	batch := s.db.NewBatch()
 	for range n {
 		x := c.done()
-		id, _ := parseID(x.ID)
+		id, _ := keys.ParseID(x.ID)
 		found := postings{}
 		must(b, putDone(batch, found, &x, id))
 		must(b, found.put(batch))
@@ -209,7 +212,7 @@ func BenchmarkList100(b *testing.B) {
 			from string
 		}{
 			{"all", runtime.Filter{}, ""},
-			{"from the middle", runtime.Filter{}, testID(c.rng, middle)},
+			{"from the middle", runtime.Filter{}, storetest.ID(c.rng, middle)},
 			{"not done", runtime.Filter{States: allStates[:3]}, ""},
 			{"queued", runtime.Filter{States: allStates[:1]}, ""},
 			{"running", runtime.Filter{States: allStates[1:3]}, ""},

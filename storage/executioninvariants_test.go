@@ -9,17 +9,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 var executionKinds = []byte{
-	kindAccepted, kindArgs, kindLease, kindWaiting, kindWaitingLogs, kindUndone,
-	kindDone, kindResult, kindLogs, kindDoneIn, kindDoneOf, kindIdempotency,
+	keys.KindAccepted, keys.KindArgs, keys.KindLease, keys.KindWaiting, keys.KindWaitingLogs, keys.KindUnfinishedByFunction,
+	keys.KindDone, keys.KindResult, keys.KindLogs, keys.KindDoneByState, keys.KindDoneByFunction, keys.KindIdempotency,
 }
 
 // ofExecution tells whether a key of the tenants' space is that of an execution.
 func ofExecution(t testing.TB, key []byte) bool {
 	t.Helper()
-	_, rest, err := cutText(key[1:])
+	_, rest, err := keys.CutText(key[1:])
 	must(t, err)
 	return bytes.IndexByte(executionKinds, rest[0]) >= 0
 }
@@ -34,37 +36,37 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 	must(t, err)
 	for ok := it.First(); ok; ok = it.Next() {
 		key := it.Key()
-		if key[0] == spaceSample || key[0] == spaceTenants && ofExecution(t, key) {
+		if key[0] == keys.SpaceSample || key[0] == keys.SpaceTenants && ofExecution(t, key) {
 			there[string(key)] = true
 		}
-		if key[0] != spaceTenants || !ofExecution(t, key) {
+		if key[0] != keys.SpaceTenants || !ofExecution(t, key) {
 			continue
 		}
-		text, rest, err := cutText(key[1:])
+		text, rest, err := keys.CutText(key[1:])
 		must(t, err)
 		tenant := runtime.Tenant(text)
 		add := func(key []byte) { should[string(key)] = true }
 		switch rest[0] {
-		case kindAccepted:
-			id, err := idOf(nil, rest[1:])
+		case keys.KindAccepted:
+			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
 			u, err := readUndone(s.db, tenant, id)
 			must(t, err)
 			add(key)
-			add(keyUndone(tenant, u.accepted.function, id))
+			add(keys.UnfinishedOfFunction(tenant, u.accepted.function, id))
 			if u.accepted.argsSize > inlineSize {
-				add(keyOfExecution(kindArgs, tenant, id))
+				add(keys.Execution(keys.KindArgs, tenant, id))
 			}
 			if u.lease != nil {
-				add(keyOfExecution(kindLease, tenant, id))
+				add(keys.Execution(keys.KindLease, tenant, id))
 				if u.lease.function != u.accepted.function || u.lease.argsSize != u.accepted.argsSize || u.lease.attempt < 1 {
 					t.Fatalf("execution %s has the lease %+v, but was accepted as %+v", id, *u.lease, u.accepted)
 				}
 			}
 			if u.waiting != nil {
-				add(keyOfExecution(kindWaiting, tenant, id))
+				add(keys.Execution(keys.KindWaiting, tenant, id))
 				if u.waiting.logsSize > 0 {
-					add(keyOfExecution(kindWaitingLogs, tenant, id))
+					add(keys.Execution(keys.KindWaitingLogs, tenant, id))
 				}
 				if _, _, err := s.GetLogs(tenant, id.String()); err != nil {
 					t.Fatalf("execution %s has no logs of the attempt before: %v", id, err)
@@ -76,25 +78,25 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 			if args, err := s.GetArgs(tenant, id.String()); err != nil || uint64(len(args)) != u.accepted.argsSize {
 				t.Fatalf("execution %s has args of %d bytes, want %d: %v", id, len(args), u.accepted.argsSize, err)
 			}
-		case kindDone:
-			id, err := idOf(nil, rest[1:])
+		case keys.KindDone:
+			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
 			r, err := decodeDone(tenant, id, it.Value())
 			must(t, err)
 			state := code(states[:], r.State)
 			add(key)
-			add(append(keyDoneIn(tenant, state), id[:]...))
-			add(append(keyDoneOf(tenant, r.Function, state), id[:]...))
+			add(append(keys.DoneByState(tenant, state), id[:]...))
+			add(append(keys.DoneByFunction(tenant, r.Function, state), id[:]...))
 			if r.resultSize > inlineSize {
-				add(keyOfExecution(kindResult, tenant, id))
+				add(keys.Execution(keys.KindResult, tenant, id))
 			}
 			if r.logsSize > inlineSize {
-				add(keyOfExecution(kindLogs, tenant, id))
+				add(keys.Execution(keys.KindLogs, tenant, id))
 			}
-			if id.sampled() {
-				add(keySample(id))
+			if id.Sampled() {
+				add(keys.Sample(id))
 			}
-		case kindIdempotency:
+		case keys.KindIdempotency:
 			_, err := decodeIdempotency(it.Value())
 			must(t, err)
 			add(key)

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // ListExecutions gives a page of executions, newest first; see runtime.ExecutionHistory.
@@ -24,29 +26,29 @@ func (s *Store) ListExecutions(tenant runtime.Tenant, filter runtime.Filter, cur
 }
 
 // bounds of a page: from lower on, before upper.
-func bounds(filter runtime.Filter, cursor string) (lower, upper executionID, err error) {
-	upper = lastID
+func bounds(filter runtime.Filter, cursor string) (lower, upper keys.ID, err error) {
+	upper = keys.LastID
 	if !filter.After.IsZero() {
-		lower = idAt(filter.After)
+		lower = keys.FirstIDAt(filter.After)
 	}
 	if !filter.Before.IsZero() {
-		upper = idAt(filter.Before)
+		upper = keys.FirstIDAt(filter.Before)
 	}
 	if cursor != "" {
-		id, ok := parseID(cursor)
+		id, ok := keys.ParseID(cursor)
 		if !ok {
 			return lower, upper, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a list has given", cursor).
 				WithHint("begin at the first page")
 		}
-		if id.before(upper) {
+		if id.Before(upper) {
 			upper = id
 		}
 	}
 	return lower, upper, nil
 }
 
-func list(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper executionID, limit int) (all []runtime.Execution, err error) {
-	if limit <= 0 || !lower.before(upper) {
+func list(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
+	if limit <= 0 || !lower.Before(upper) {
 		return nil, nil
 	}
 	if filter.TraceID != "" {
@@ -76,7 +78,7 @@ func list(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper e
 type lister struct {
 	r            reader
 	tenant       runtime.Tenant
-	lower, upper executionID
+	lower, upper keys.ID
 
 	sources         []*source
 	leases, waiting *source // follow the sources of what is not done
@@ -95,7 +97,7 @@ func newestOf(sources []*source) (newest *source, err error) {
 		if s.err != nil {
 			return nil, s.err
 		}
-		if s.ok && (newest == nil || newest.id.before(s.id)) {
+		if s.ok && (newest == nil || newest.id.Before(s.id)) {
 			newest = s
 		}
 	}
@@ -119,7 +121,7 @@ func (l *lister) load(s *source) (x runtime.Execution, err error) {
 			u.accepted = decoded(s, decodeAccepted)
 			err = s.err
 		} else {
-			u.accepted, err = read(l.r, keyOfExecution(kindAccepted, l.tenant, s.id), decodeAccepted)
+			u.accepted, err = read(l.r, keys.Execution(keys.KindAccepted, l.tenant, s.id), decodeAccepted)
 		}
 		u.attempt = attemptAt(s, l.leases, l.waiting)
 		x = u.execution(l.tenant, s.id)
@@ -148,27 +150,27 @@ func (l *lister) openUndone(function string, queued, running, cancelling bool) {
 		return
 	}
 	side := func(kind byte) *source {
-		s := newSource(l.r, keyKind(l.tenant, kind), l.lower, l.upper)
+		s := newSource(l.r, keys.OfKind(l.tenant, kind), l.lower, l.upper)
 		s.last()
 		return s
 	}
-	l.leases, l.waiting = side(kindLease), side(kindWaiting)
+	l.leases, l.waiting = side(keys.KindLease), side(keys.KindWaiting)
 
-	every := keyKind(l.tenant, kindAccepted)
+	every := keys.OfKind(l.tenant, keys.KindAccepted)
 	if function != "" {
-		every = keyUndoneOf(l.tenant, function)
+		every = keys.UnfinishedByFunction(l.tenant, function)
 	}
 	switch {
 	case queued && running && cancelling:
 		l.source(every, nil).whole = function == ""
 		return
 	case queued:
-		running := side(kindLease)
+		running := side(keys.KindLease)
 		s := l.source(every, running.lacks)
 		s.other, s.whole = running, function == ""
 	}
 	if running || cancelling {
-		l.source(keyKind(l.tenant, kindLease), func(s *source) bool {
+		l.source(keys.OfKind(l.tenant, keys.KindLease), func(s *source) bool {
 			lease := s.lease()
 			return (function == "" || lease.function == function) && (lease.cancel && cancelling || !lease.cancel && running)
 		})
@@ -178,7 +180,7 @@ func (l *lister) openUndone(function string, queued, running, cancelling bool) {
 func (l *lister) openDone(function string, wants func(runtime.State) bool) {
 	unwanted := func(state runtime.State) bool { return !wants(state) }
 	if function == "" && !slices.ContainsFunc(states[1:], unwanted) {
-		s := l.source(keyKind(l.tenant, kindDone), nil)
+		s := l.source(keys.OfKind(l.tenant, keys.KindDone), nil)
 		s.done, s.whole = true, true
 		return
 	}
@@ -186,9 +188,9 @@ func (l *lister) openDone(function string, wants func(runtime.State) bool) {
 		if unwanted(state) {
 			continue
 		}
-		prefix := keyDoneIn(l.tenant, byte(i+1))
+		prefix := keys.DoneByState(l.tenant, byte(i+1))
 		if function != "" {
-			prefix = keyDoneOf(l.tenant, function, byte(i+1))
+			prefix = keys.DoneByFunction(l.tenant, function, byte(i+1))
 		}
 		l.source(prefix, nil).done = true
 	}

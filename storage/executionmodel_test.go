@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 // soak multiplies how many random games the tests of executions play.
@@ -95,7 +96,7 @@ func (p *player) compareList(t *testing.T, s *Store, l ledger) {
 	}
 	cursor := ""
 	if p.rng.IntN(4) == 0 {
-		cursor = testID(p.rng, past())
+		cursor = storetest.ID(p.rng, past())
 	}
 	tenant, limit := ledgerTenants[p.rng.IntN(len(ledgerTenants))], p.rng.IntN(20)
 	got, err := s.ListExecutions(tenant, f, cursor, limit)

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // GetExecution gets an execution with its result, without its logs.
@@ -40,15 +42,15 @@ func (s *Store) GetExecutions(tenant runtime.Tenant, ids []string) (all []*runti
 // GetArgs gets the args of an execution that is not done.
 func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err error) {
 	err = s.snapshot(func(r reader) error {
-		id, ok := parseID(text)
+		id, ok := keys.ParseID(text)
 		if !ok {
 			return noExecution(text)
 		}
-		record, err := read(r, keyOfExecution(kindAccepted, tenant, id), decodeAccepted)
+		record, err := read(r, keys.Execution(keys.KindAccepted, tenant, id), decodeAccepted)
 		if err != nil {
 			return orNoExecution(err, text)
 		}
-		args, err = part(r, keyOfExecution(kindArgs, tenant, id), record.argsSize, record.args, decodeRaw)
+		args, err = part(r, keys.Execution(keys.KindArgs, tenant, id), record.argsSize, record.args, decodeRaw)
 		return err
 	})
 	return args, fault("storage.args", err)
@@ -58,7 +60,7 @@ func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err er
 // it was at the same moment; see runtime.ExecutionHistory.
 func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution, logs runtime.Logs, err error) {
 	err = s.durably(func(r reader) error {
-		id, ok := parseID(text)
+		id, ok := keys.ParseID(text)
 		if !ok {
 			return noExecution(text)
 		}
@@ -72,7 +74,7 @@ func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution
 }
 
 // readLogs fails with errAbsent if there is no such execution.
-func readLogs(r reader, tenant runtime.Tenant, id executionID) (x runtime.Execution, logs runtime.Logs, err error) {
+func readLogs(r reader, tenant runtime.Tenant, id keys.ID) (x runtime.Execution, logs runtime.Logs, err error) {
 	record, err := readDoneRecord(r, tenant, id)
 	if errors.Is(err, errAbsent) {
 		u, err := readUndone(r, tenant, id)
@@ -87,7 +89,7 @@ func readLogs(r reader, tenant runtime.Tenant, id executionID) (x runtime.Execut
 	}
 	x = record.Execution
 	x.Result = nil
-	encoded, err := part(r, keyOfExecution(kindLogs, tenant, id), record.logsSize, record.logs, cloned)
+	encoded, err := part(r, keys.Execution(keys.KindLogs, tenant, id), record.logsSize, record.logs, cloned)
 	if err != nil || len(encoded) == 0 {
 		return x, logs, err
 	}
@@ -101,7 +103,7 @@ func waitingLogs(r reader, of attemptOf, waiting *waitingRecord) (runtime.Logs, 
 	if waiting == nil || waiting.logsSize == 0 {
 		return runtime.Logs{}, nil
 	}
-	return read(r, keyOfExecution(kindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
+	return read(r, keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
 		if uint64(len(value)) != waiting.logsSize {
 			return runtime.Logs{}, damaged("execution %s has logs of %d bytes where %d should be", of.id, len(value), waiting.logsSize)
 		}
@@ -111,7 +113,7 @@ func waitingLogs(r reader, of attemptOf, waiting *waitingRecord) (runtime.Logs, 
 
 // readExecution fails with errAbsent if there is no such execution.
 func readExecution(r reader, tenant runtime.Tenant, text string, whole bool) (runtime.Execution, error) {
-	id, ok := parseID(text)
+	id, ok := keys.ParseID(text)
 	if !ok {
 		return runtime.Execution{}, errAbsent
 	}
@@ -128,19 +130,19 @@ func readExecution(r reader, tenant runtime.Tenant, text string, whole bool) (ru
 
 // readDone reads an execution that is done. Its result is left out if it is not
 // wanted whole and has a record of its own.
-func readDone(r reader, tenant runtime.Tenant, id executionID, whole bool) (runtime.Execution, error) {
+func readDone(r reader, tenant runtime.Tenant, id keys.ID, whole bool) (runtime.Execution, error) {
 	record, err := readDoneRecord(r, tenant, id)
 	if err != nil {
 		return runtime.Execution{}, err
 	}
 	if whole {
-		record.Result, err = part(r, keyOfExecution(kindResult, tenant, id), record.resultSize, record.result, decodeRaw)
+		record.Result, err = part(r, keys.Execution(keys.KindResult, tenant, id), record.resultSize, record.result, decodeRaw)
 	}
 	return record.Execution, err
 }
 
-func readDoneRecord(r reader, tenant runtime.Tenant, id executionID) (doneRecord, error) {
-	return read(r, keyOfExecution(kindDone, tenant, id), func(value []byte) (doneRecord, error) {
+func readDoneRecord(r reader, tenant runtime.Tenant, id keys.ID) (doneRecord, error) {
+	return read(r, keys.Execution(keys.KindDone, tenant, id), func(value []byte) (doneRecord, error) {
 		return decodeDone(tenant, id, value)
 	})
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // begin accepts and starts one execution.
@@ -216,8 +218,8 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 		}
 	}
 	must(t, s.Expire(start.Add(102*runtime.IdempotencyPeriod), 0, -1))
-	prefix := keyKind("default", kindIdempotency)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	prefix := keys.OfKind("default", keys.KindIdempotency)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	must(t, err)
 	if it.First() {
 		t.Errorf("key %q is left", it.Key())
@@ -357,7 +359,7 @@ func TestKeepOfMany(t *testing.T) {
 	for i := range all {
 		x := c.done()
 		x.Tenant = ledgerTenants[i%2]
-		id, _ := parseID(x.ID)
+		id, _ := keys.ParseID(x.ID)
 		must(t, putDone(b, found, &x, id))
 	}
 	must(t, found.put(b))
@@ -365,8 +367,8 @@ func TestKeepOfMany(t *testing.T) {
 	must(t, b.Close())
 	count := func() (n int) {
 		for _, tenant := range ledgerTenants {
-			var lower executionID
-			src := newSource(s.db, keyKind(tenant, kindDone), lower, lastID)
+			var lower keys.ID
+			src := newSource(s.db, keys.OfKind(tenant, keys.KindDone), lower, keys.LastID)
 			for src.first(); src.ok; src.next() {
 				n++
 			}
@@ -419,7 +421,7 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 		}
 	})
 	<-syncing
-	id, _ := parseID(x.ID)
+	id, _ := keys.ParseID(x.ID)
 	// Pebble begins to sync before it shows a batch.
 	seen := func() error { _, err := readDone(s.db, x.Tenant, id, true); return err }
 	for patience := time.Now().Add(10 * time.Second); seen() != nil && time.Now().Before(patience); {
@@ -468,7 +470,7 @@ func TestWhatIsOldWaitsForTheDrop(t *testing.T) {
 	_, _, err := s.Accept(queued, nil)
 	must(t, err)
 	late, now := c.done(), c.at
-	border, _ := parseID(c.queued().ID)
+	border, _ := keys.ParseID(c.queued().ID)
 	var wg sync.WaitGroup
 	var went atomic.Int32
 	must(t, s.horizon.drop(border, func() error {

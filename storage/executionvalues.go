@@ -2,13 +2,14 @@ package storage
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // inlineSize is up to how many bytes args, a result or logs are kept in the
@@ -57,23 +58,20 @@ type asked struct {
 	task   *runtime.TaskOf
 }
 
-func askedOf(x *runtime.Execution, id executionID) asked {
+func askedOf(x *runtime.Execution, id keys.ID) asked {
 	a := asked{x.Caller, x.Task}
-	if a.caller.TraceID == traceOf(id) {
+	if a.caller.TraceID == keys.OwnTrace(id) {
 		a.caller.TraceID = ""
 	}
 	return a
 }
 
-func (a asked) tell(x *runtime.Execution, id executionID) {
+func (a asked) tell(x *runtime.Execution, id keys.ID) {
 	x.Caller, x.Task = a.caller, a.task
 	if x.Caller.TraceID == "" {
-		x.Caller.TraceID = traceOf(id)
+		x.Caller.TraceID = keys.OwnTrace(id)
 	}
 }
-
-// traceOf is the trace that an execution begins: its id without dashes.
-func traceOf(id executionID) string { return hex.EncodeToString(id[:]) }
 
 func (f *fields) asked(a asked) {
 	f.text(a.caller.UserID)
@@ -82,7 +80,7 @@ func (f *fields) asked(a asked) {
 	f.text(a.caller.TraceOwner)
 	f.flag(a.task != nil)
 	if a.task != nil {
-		id, _ := parseID(a.task.JobExecution)
+		id, _ := keys.ParseID(a.task.JobExecution)
 		f.rest(id[:])
 		f.count(uint64(a.task.Index))
 	}
@@ -95,14 +93,14 @@ func (f *fieldsOf) asked() (a asked) {
 	}
 	a.caller = runtime.Caller{UserID: f.text(), RID: f.text(), TraceID: f.text(), TraceOwner: f.text()}
 	if f.flag() {
-		var id executionID
+		var id keys.ID
 		copy(id[:], f.view(uint64(len(id))))
 		a.task = &runtime.TaskOf{JobExecution: id.String(), Index: int(f.count())}
 	}
 	return a
 }
 
-func encodeAccepted(x *runtime.Execution, id executionID, args []byte) []byte {
+func encodeAccepted(x *runtime.Execution, id keys.ID, args []byte) []byte {
 	f := newFields(encodingFields3, 96+len(x.FunctionID)+len(x.Function)+inlined(args))
 	f.octet(code(kinds[:], x.Kind))
 	f.text(x.FunctionID)
@@ -272,7 +270,7 @@ type doneRecord struct {
 }
 
 // encodeDone gives the record of an execution and, encoded, its logs.
-func encodeDone(x *runtime.Execution, id executionID) (value, logs []byte) {
+func encodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 	logs = encodeLogs(x.Logs)
 	f := newFields(encodingFields3, 192+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs))
 	f.octet(code(kinds[:], x.Kind))
@@ -311,7 +309,7 @@ func encodeDone(x *runtime.Execution, id executionID) (value, logs []byte) {
 	return f.value, logs
 }
 
-func decodeDone(tenant runtime.Tenant, id executionID, value []byte) (r doneRecord, err error) {
+func decodeDone(tenant runtime.Tenant, id keys.ID, value []byte) (r doneRecord, err error) {
 	f := readFields(value, encodingFields, encodingFields2, encodingFields3)
 	x := &r.Execution
 	x.ID, x.Tenant = id.String(), tenant
@@ -395,11 +393,11 @@ func decodeLogs(value []byte) (l runtime.Logs, err error) {
 type idempotencyRecord struct {
 	at   time.Time
 	hash [32]byte
-	ids  []executionID
+	ids  []keys.ID
 }
 
 func (r idempotencyRecord) encode() []byte {
-	f := newFields(encodingFields, 48+len(executionID{})*len(r.ids))
+	f := newFields(encodingFields, 48+len(keys.ID{})*len(r.ids))
 	f.time(r.at)
 	f.rest(r.hash[:])
 	for _, id := range r.ids {
@@ -413,7 +411,7 @@ func decodeIdempotency(value []byte) (r idempotencyRecord, err error) {
 	r.at = f.time()
 	copy(r.hash[:], f.view(uint64(len(r.hash))))
 	for len(f.left) > 0 {
-		var id executionID
+		var id keys.ID
 		copy(id[:], f.view(uint64(len(id))))
 		r.ids = append(r.ids, id)
 	}

@@ -10,6 +10,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // instantOrNone is a time that is kept, to the nanosecond, or none.
@@ -36,11 +39,11 @@ func blob(most int) *rapid.Generator[[]byte] {
 func drawDone(t *rapid.T) runtime.Execution {
 	number := func(label string) int { return rapid.Int().Draw(t, label) }
 	x := runtime.Execution{
-		ID:               testID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "id"), 0)), start),
-		Tenant:           runtime.Tenant(text().Draw(t, "tenant")),
+		ID:               storetest.ID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "id"), 0)), start),
+		Tenant:           runtime.Tenant(storetest.Text().Draw(t, "tenant")),
 		Kind:             rapid.SampledFrom(kinds[1:]).Draw(t, "kind"),
-		FunctionID:       text().Draw(t, "function id"),
-		Function:         text().Draw(t, "function"),
+		FunctionID:       storetest.Text().Draw(t, "function id"),
+		Function:         storetest.Text().Draw(t, "function"),
 		Version:          rapid.Uint64().Draw(t, "version"),
 		State:            rapid.SampledFrom(states[1:]).Draw(t, "state"),
 		Created:          instantOrNone().Draw(t, "created"),
@@ -53,16 +56,16 @@ func drawDone(t *rapid.T) runtime.Execution {
 		LostAttempts:     number("lost attempts"),
 		CancelRequested:  rapid.Bool().Draw(t, "cancel"),
 	}
-	id, _ := parseID(x.ID)
+	id, _ := keys.ParseID(x.ID)
 	x.Caller = runtime.Caller{
-		UserID:     text().Draw(t, "user"),
-		RID:        text().Draw(t, "caller"),
-		TraceID:    rapid.SampledFrom([]string{traceOf(id), "4bf92f3577b34da6a3ce929d0e0e4736"}).Draw(t, "trace"),
-		TraceOwner: text().Draw(t, "trace owner"),
+		UserID:     storetest.Text().Draw(t, "user"),
+		RID:        storetest.Text().Draw(t, "caller"),
+		TraceID:    rapid.SampledFrom([]string{keys.OwnTrace(id), "4bf92f3577b34da6a3ce929d0e0e4736"}).Draw(t, "trace"),
+		TraceOwner: storetest.Text().Draw(t, "trace owner"),
 	}
 	if rapid.Bool().Draw(t, "task") {
 		x.Task = &runtime.TaskOf{
-			JobExecution: testID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "job execution"), 0)), start),
+			JobExecution: storetest.ID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "job execution"), 0)), start),
 			Index:        rapid.IntRange(0, runtime.MaxTasks-1).Draw(t, "index"),
 		}
 	}
@@ -71,10 +74,10 @@ func drawDone(t *rapid.T) runtime.Execution {
 	x.Usage = runtime.Usage{Duration: time.Duration(number("duration")), Memory: rapid.Int64().Draw(t, "memory"), Pages: number("pages")}
 	if rapid.Bool().Draw(t, "failed") {
 		x.Failure = &runtime.Failure{
-			Class:     runtime.Class(text().Draw(t, "class")),
-			Type:      text().Draw(t, "type"),
-			Message:   text().Draw(t, "message"),
-			Traceback: text().Draw(t, "traceback"),
+			Class:     runtime.Class(storetest.Text().Draw(t, "class")),
+			Type:      storetest.Text().Draw(t, "type"),
+			Message:   storetest.Text().Draw(t, "message"),
+			Traceback: storetest.Text().Draw(t, "traceback"),
 			Line:      number("line"),
 			ExitCode:  number("exit code"),
 		}
@@ -98,7 +101,7 @@ func TestDoneExecutionsAreReadBack(t *testing.T) {
 		want, logs := drawDone(t), drawLogs(t)
 		given := want
 		given.Logs = logs
-		id, _ := parseID(want.ID)
+		id, _ := keys.ParseID(want.ID)
 		value, encoded := encodeDone(&given, id)
 		got, err := decodeDone(want.Tenant, id, value)
 		if err != nil {
@@ -129,7 +132,7 @@ func TestDoneExecutionsAreReadBack(t *testing.T) {
 func TestUndoneExecutionsAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x, args := drawDone(t), blob(2*inlineSize).Draw(t, "args")
-		id, _ := parseID(x.ID)
+		id, _ := keys.ParseID(x.ID)
 		accepted, err := decodeAccepted(encodeAccepted(&x, id, args))
 		if err != nil {
 			t.Fatal(err)
@@ -153,7 +156,7 @@ func TestUndoneExecutionsAreReadBack(t *testing.T) {
 		if got, err := decodeWaiting(waiting.encode()); err != nil || got != waiting {
 			t.Fatalf("%+v came back as %+v, %v", waiting, got, err)
 		}
-		promise := idempotencyRecord{x.Created, [32]byte{1, 31: 9}, []executionID{id, id}}
+		promise := idempotencyRecord{x.Created, [32]byte{1, 31: 9}, []keys.ID{id, id}}
 		if got, err := decodeIdempotency(promise.encode()); err != nil || !cmp.Equal(got, promise, cmp.AllowUnexported(idempotencyRecord{})) {
 			t.Fatalf("%+v came back as %+v, %v", promise, got, err)
 		}
@@ -179,22 +182,22 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	x := runtime.Execution{
 		Kind: runtime.KindRun, FunctionID: "i", Function: "f", Version: 1, State: runtime.StateFailed, Created: at, Started: at,
 		Attempt: 1, Retries: 2, FunctionFailures: 3, PlatformFailures: 4, LostAttempts: 10, CancelRequested: true,
-		Caller: runtime.Caller{UserID: "u", RID: "r", TraceID: "t", TraceOwner: "o"}, Task: &runtime.TaskOf{JobExecution: executionID{1, 6: 0x70, 8: 0x80}.String(), Index: 2},
+		Caller: runtime.Caller{UserID: "u", RID: "r", TraceID: "t", TraceOwner: "o"}, Task: &runtime.TaskOf{JobExecution: keys.ID{1, 6: 0x70, 8: 0x80}.String(), Index: 2},
 		Outcome: runtime.Outcome{
 			Failure: &runtime.Failure{Class: runtime.ClassError, Type: "T", Message: "M", Traceback: "B", Line: 6, ExitCode: -1},
 			Usage:   runtime.Usage{Duration: 7, Memory: 8, Pages: 9},
 			Logs:    runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Offset: 0, Stream: 1}, {Offset: 2, Stream: 2}}, Truncated: true},
 		},
 	}
-	done, logs := encodeDone(&x, executionID{})
+	done, logs := encodeDone(&x, keys.ID{})
 	task := "\x01" + string(make([]byte, 5)) + "\x70\x00\x80" + string(make([]byte, 7))
 	for _, test := range []struct{ what, got, want string }{
-		{"accepted", string(encodeAccepted(&x, executionID{}, []byte("{}"))), "\x06\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x02{}"},
+		{"accepted", string(encodeAccepted(&x, keys.ID{}, []byte("{}"))), "\x06\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x02{}"},
 		{"lease", string(leaseRecord{"f", 1, at, failures{2, 3, 4}, true, 5}.encode()), "\x05\x01f\x02\x0a\x04\x06\x08\x01\x05"},
 		{"waiting", string(waitingRecord{1, failures{2, 3, 4}, at, 5}.encode()), "\x05\x02\x04\x06\x08\x0a\x05"},
 		{"logs", string(logs), "\x03\x01\x02\x00\x01\x04\x02out"},
 		{"done", string(done), "\x06\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
-		{"idempotency", string(idempotencyRecord{at: at, ids: []executionID{{1}}}.encode()), "\x03\x0a" + string(make([]byte, 32)) + "\x01" + string(make([]byte, 15))},
+		{"idempotency", string(idempotencyRecord{at: at, ids: []keys.ID{{1}}}.encode()), "\x03\x0a" + string(make([]byte, 32)) + "\x01" + string(make([]byte, 15))},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s is written as %q, want %q", test.what, test.got, test.want)
@@ -214,11 +217,11 @@ func TestExecutionsOfBeforeAreRead(t *testing.T) {
 	if want := (waitingRecord{1, failures{function: 2, lost: 3}, at, 0}); err != nil || waiting != want {
 		t.Errorf("what waits is read as %+v, %v, want %+v", waiting, err, want)
 	}
-	done, err := decodeDone("t", executionID{}, []byte("\x03\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x01\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x00"))
+	done, err := decodeDone("t", keys.ID{}, []byte("\x03\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x01\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x00"))
 	want := runtime.Execution{
-		ID: executionID{}.String(), Tenant: "t", Kind: runtime.KindRun, FunctionID: "i", Function: "f", Version: 1,
+		ID: keys.ID{}.String(), Tenant: "t", Kind: runtime.KindRun, FunctionID: "i", Function: "f", Version: 1,
 		State: runtime.StateFailed, Created: at, Started: at, Attempt: 1, Retries: 2, FunctionFailures: 3, PlatformFailures: 4, CancelRequested: true,
-		Caller: runtime.Caller{TraceID: traceOf(executionID{})},
+		Caller: runtime.Caller{TraceID: keys.OwnTrace(keys.ID{})},
 		Outcome: runtime.Outcome{
 			Failure: &runtime.Failure{Class: runtime.ClassError, Type: "T", Message: "M", Traceback: "B", Line: 6, ExitCode: -1},
 			Usage:   runtime.Usage{Duration: 7, Memory: 8, Pages: 9},
@@ -234,14 +237,14 @@ func TestExecutionsOfBeforeAreRead(t *testing.T) {
 func TestDamagedExecutionsAreRefused(t *testing.T) {
 	x := runtime.Execution{Kind: runtime.KindRun, Function: "f", State: runtime.StateFailed, Outcome: runtime.Outcome{Failure: &runtime.Failure{}}}
 	x.Logs = runtime.Logs{Marks: []runtime.LogMark{{Offset: 1, Stream: 1}}}
-	done, logs := encodeDone(&x, executionID{})
+	done, logs := encodeDone(&x, keys.ID{})
 	for what, test := range map[string]struct {
 		value  []byte
 		decode func([]byte) error
 		open   bool // whatever follows is data
 	}{
-		"done":        {done, func(b []byte) error { _, err := decodeDone("t", executionID{}, b); return err }, false},
-		"accepted":    {encodeAccepted(&x, executionID{}, []byte("{}")), func(b []byte) error { _, err := decodeAccepted(b); return err }, false},
+		"done":        {done, func(b []byte) error { _, err := decodeDone("t", keys.ID{}, b); return err }, false},
+		"accepted":    {encodeAccepted(&x, keys.ID{}, []byte("{}")), func(b []byte) error { _, err := decodeAccepted(b); return err }, false},
 		"lease":       {leaseRecord{}.encode(), func(b []byte) error { _, err := decodeLease(b); return err }, false},
 		"waiting":     {waitingRecord{}.encode(), func(b []byte) error { _, err := decodeWaiting(b); return err }, false},
 		"logs":        {logs, func(b []byte) error { _, err := decodeLogs(b); return err }, true},
@@ -260,7 +263,7 @@ func TestDamagedExecutionsAreRefused(t *testing.T) {
 	for i, bad := range []byte{encodingJSON, 0, byte(len(states))} { // encoding, kind, state
 		value := bytes.Clone(done)
 		value[i] = bad
-		if _, err := decodeDone("t", executionID{}, value); err == nil {
+		if _, err := decodeDone("t", keys.ID{}, value); err == nil {
 			t.Errorf("byte %d is read as %d", i, bad)
 		}
 	}
@@ -270,16 +273,16 @@ func FuzzDecodeDone(f *testing.F) {
 	c := newClerk()
 	for range 300 { // successes and failures
 		x := c.done()
-		value, _ := encodeDone(&x, executionID{})
+		value, _ := encodeDone(&x, keys.ID{})
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
-		got, err := decodeDone("t", executionID{}, value)
+		got, err := decodeDone("t", keys.ID{}, value)
 		if err != nil || got.resultSize > inlineSize || got.logsSize > 0 {
 			return
 		}
-		again, _ := encodeDone(&got.Execution, executionID{})
-		back, err := decodeDone("t", executionID{}, again)
+		again, _ := encodeDone(&got.Execution, keys.ID{})
+		back, err := decodeDone("t", keys.ID{}, again)
 		if err != nil || !cmp.Equal(got.Execution, back.Execution) {
 			t.Fatalf("%+v came back as %+v, %v", got, back, err)
 		}

@@ -8,11 +8,13 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // countedKeep is up to how many executions to be kept are counted one by one.
 // Of more the sample tells the number, to a few per cent.
-const countedKeep = 256 * sampleRate
+const countedKeep = 256 * keys.SampleRate
 
 // Expire drops executions that are done and are too old or too many, and old
 // keys of idempotency; see runtime.ExecutionHistory. What it costs depends on
@@ -24,16 +26,16 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	var oldest executionID
+	var oldest keys.ID
 	if age > 0 {
-		oldest = idAt(now.Add(-age))
+		oldest = keys.FirstIDAt(now.Add(-age))
 	}
 	if keep >= 0 {
 		beyond, err := oldestOf(s.db, keep)
 		if err != nil {
 			return fault(op, err)
 		}
-		if oldest.before(beyond) {
+		if oldest.Before(beyond) {
 			oldest = beyond
 		}
 	}
@@ -52,8 +54,8 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 				return err
 			}
 			d := dropper{
-				batch: b, it: it, oldest: oldest, day: dayOf(now), postings: s.observed.due(oldest, now),
-				lastDead: idAt(now.Add(-runtime.DeadLetterAge)),
+				batch: b, it: it, oldest: oldest, day: keys.DayOf(now), postings: s.observed.due(oldest, now),
+				lastDead: keys.FirstIDAt(now.Add(-runtime.DeadLetterAge)),
 			}
 			return errors.Join(d.all(s.db), it.Close())
 		})
@@ -61,32 +63,32 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 }
 
 // oldestOf gives the id from which on there are keep executions that are done.
-func oldestOf(r reader, keep int) (executionID, error) {
+func oldestOf(r reader, keep int) (keys.ID, error) {
 	if keep == 0 {
-		return lastID, nil
+		return keys.LastID, nil
 	}
 	var sources []*source
 	open := func(prefix []byte) {
-		var lower executionID
-		s := newSource(r, prefix, lower, lastID)
+		var lower keys.ID
+		s := newSource(r, prefix, lower, keys.LastID)
 		s.last()
 		sources = append(sources, s)
 	}
 	var err error
 	if keep > countedKeep {
-		keep /= sampleRate
-		open([]byte{spaceSample})
+		keep /= keys.SampleRate
+		open([]byte{keys.SpaceSample})
 	} else {
 		err = eachTenant(r, func(tenant runtime.Tenant) error {
-			open(keyKind(tenant, kindDone))
+			open(keys.OfKind(tenant, keys.KindDone))
 			return nil
 		})
 	}
-	var oldest executionID
+	var oldest keys.ID
 	for n := 0; err == nil; n++ {
 		newest, failed := newestOf(sources)
 		if err = failed; newest == nil || err != nil {
-			oldest = executionID{} // there are fewer
+			oldest = keys.ID{} // there are fewer
 			break
 		}
 		oldest = newest.id
@@ -107,28 +109,28 @@ func oldestOf(r reader, keep int) (executionID, error) {
 type dropper struct {
 	batch  *pebble.Batch
 	it     *pebble.Iterator
-	oldest executionID
+	oldest keys.ID
 	day    uint64
 
-	postings bool        // they are dropped, too
-	lastDead executionID // is before all dead letters that are to stay
+	postings bool    // they are dropped, too
+	lastDead keys.ID // is before all dead letters that are to stay
 }
 
 func (d *dropper) all(r reader) error {
-	if err := d.before([]byte{spaceSample}); err != nil {
+	if err := d.before([]byte{keys.SpaceSample}); err != nil {
 		return err
 	}
 	return eachTenant(r, d.tenant)
 }
 
 func (d *dropper) tenant(tenant runtime.Tenant) error {
-	for _, kind := range []byte{kindDone, kindResult, kindLogs, kindJobDone} {
-		if err := d.before(keyKind(tenant, kind)); err != nil {
+	for _, kind := range []byte{keys.KindDone, keys.KindResult, keys.KindLogs, keys.KindJobDone} {
+		if err := d.before(keys.OfKind(tenant, kind)); err != nil {
 			return err
 		}
 	}
 	for state := 1; state < len(states); state++ {
-		if err := d.before(keyDoneIn(tenant, byte(state))); err != nil {
+		if err := d.before(keys.DoneByState(tenant, byte(state))); err != nil {
 			return err
 		}
 	}
@@ -140,7 +142,7 @@ func (d *dropper) tenant(tenant runtime.Tenant) error {
 			return err
 		}
 	}
-	dead := keyKind(tenant, kindDeadLetter)
+	dead := keys.OfKind(tenant, keys.KindDeadLetter)
 	if err := d.span(dead, append(dead[:len(dead):len(dead)], d.lastDead[:]...)); err != nil {
 		return err
 	}
@@ -148,24 +150,24 @@ func (d *dropper) tenant(tenant runtime.Tenant) error {
 	if d.day == 0 {
 		return nil
 	}
-	return d.span(keyKind(tenant, kindIdempotency), keyIdempotencyDay(tenant, d.day-1))
+	return d.span(keys.OfKind(tenant, keys.KindIdempotency), keys.IdempotencyDay(tenant, d.day-1))
 }
 
 // functions drops what finds the executions of each function.
 func (d *dropper) functions(tenant runtime.Tenant) error {
-	prefix := keyKind(tenant, kindDoneOf)
-	end := keyEnd(prefix)
+	prefix := keys.OfKind(tenant, keys.KindDoneByFunction)
+	end := keys.PrefixEnd(prefix)
 	for ok := d.it.SeekGE(prefix); ok && bytes.Compare(d.it.Key(), end) < 0; {
-		function, _, err := cutText(d.it.Key()[len(prefix):])
+		function, _, err := keys.CutText(d.it.Key()[len(prefix):])
 		if err != nil {
 			return damaged("key %x: %v", d.it.Key(), err)
 		}
 		for state := 1; state < len(states); state++ {
-			if err := d.before(keyDoneOf(tenant, function, byte(state))); err != nil {
+			if err := d.before(keys.DoneByFunction(tenant, function, byte(state))); err != nil {
 				return err
 			}
 		}
-		ok = d.it.SeekGE(keyEnd(appendText(prefix[:len(prefix):len(prefix)], function)))
+		ok = d.it.SeekGE(keys.PrefixEnd(keys.AppendText(prefix[:len(prefix):len(prefix)], function)))
 	}
 	return d.it.Error()
 }

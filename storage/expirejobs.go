@@ -7,6 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // jobOf names a job that may be gone.
@@ -17,28 +19,28 @@ type jobOf struct {
 
 // expiredJobs finds the jobs that have executions which are done and older than
 // oldest.
-func expiredJobs(r reader, oldest executionID) (all []jobOf, err error) {
+func expiredJobs(r reader, oldest keys.ID) (all []jobOf, err error) {
 	it, err := r.NewIter(nil)
 	if err != nil {
 		return nil, err
 	}
 	err = eachTenant(r, func(tenant runtime.Tenant) error {
-		prefix := keyKind(tenant, kindJobDoneOf)
-		end := keyEnd(prefix)
+		prefix := keys.OfKind(tenant, keys.KindDoneByJob)
+		end := keys.PrefixEnd(prefix)
 		for ok := it.SeekGE(prefix); ok && bytes.Compare(it.Key(), end) < 0; {
-			id, _, err := cutText(it.Key()[len(prefix):])
+			id, _, err := keys.CutText(it.Key()[len(prefix):])
 			if err != nil {
 				return damaged("key %x: %v", it.Key(), err)
 			}
-			mine := keyJobsExecutions(kindJobDoneOf, tenant, id)
-			first, err := idOf(mine, it.Key())
+			mine := keys.ExecutionsByJob(keys.KindDoneByJob, tenant, id)
+			first, err := keys.DecodeID(mine, it.Key())
 			if err != nil {
 				return damaged("key %x: %v", it.Key(), err)
 			}
-			if first.before(oldest) {
+			if first.Before(oldest) {
 				all = append(all, jobOf{tenant, id})
 			}
-			ok = it.SeekGE(keyEnd(mine))
+			ok = it.SeekGE(keys.PrefixEnd(mine))
 		}
 		return it.Error()
 	})
@@ -47,18 +49,18 @@ func expiredJobs(r reader, oldest executionID) (all []jobOf, err error) {
 
 // lockJobs locks jobs, of whose executions some are dropped.
 func (s *Store) lockJobs(jobs []jobOf) (unlock func()) {
-	keys := make([][]byte, len(jobs))
+	locks := make([][]byte, len(jobs))
 	for i, j := range jobs {
-		keys[i] = keyJob(j.tenant, j.id)
+		locks[i] = keys.Job(j.tenant, j.id)
 	}
-	return s.locks.lock(keys...)
+	return s.locks.lock(locks...)
 }
 
 // dropJobs puts into a batch what drops the executions of jobs before oldest. It
 // reads their names: each of those is dropped alone.
-func dropJobs(b *pebble.Batch, r reader, jobs []jobOf, oldest executionID) error {
+func dropJobs(b *pebble.Batch, r reader, jobs []jobOf, oldest keys.ID) error {
 	for _, j := range jobs {
-		prefix := keyJobsExecutions(kindJobDoneOf, j.tenant, j.id)
+		prefix := keys.ExecutionsByJob(keys.KindDoneByJob, j.tenant, j.id)
 		end := append(prefix[:len(prefix):len(prefix)], oldest[:]...)
 		dropped, err := dropNames(b, r, j, prefix, end)
 		if err == nil {
@@ -86,7 +88,7 @@ func dropNames(b *pebble.Batch, r reader, j jobOf, prefix, end []byte) (n uint64
 		}
 		var name []byte
 		if name, err = body(value, encodingRaw); err == nil {
-			err = b.Delete(keyAka(j.tenant, j.id, string(name)), nil)
+			err = b.Delete(keys.JobExecutionName(j.tenant, j.id, string(name)), nil)
 		}
 	}
 	return n, errors.Join(err, it.Error(), it.Close())
@@ -94,7 +96,7 @@ func dropNames(b *pebble.Batch, r reader, j jobOf, prefix, end []byte) (n uint64
 
 // uncount takes executions of a job, if that is still there, from their number.
 func uncount(b *pebble.Batch, r reader, j jobOf, n uint64) error {
-	key := keyJobCount(j.tenant, j.id)
+	key := keys.JobCount(j.tenant, j.id)
 	count, err := optional(r, key, decodeNumber)
 	if count == nil || err != nil {
 		return err

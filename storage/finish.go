@@ -8,14 +8,16 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // Finish ends attempts; see runtime.ExecutionQueue.
 func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.FinishResult, error) {
 	const op = "storage.finish"
-	ids := make([]executionID, len(ended))
-	keys := make([][]byte, len(ended))
-	oldest := lastID
+	ids := make([]keys.ID, len(ended))
+	locks := make([][]byte, len(ended))
+	oldest := keys.LastID
 	for i := range ended {
 		x := &ended[i]
 		id, err := checkExecution(x)
@@ -24,15 +26,15 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 		}
 		if err == nil && x.Task != nil {
 			var job []byte
-			var of executionID
+			var of keys.ID
 			job, of, err = keyOfTasks(x.Tenant, x.Task.JobExecution)
-			keys = append(keys, job)
+			locks = append(locks, job)
 			oldest = earlier(oldest, of)
 		}
 		if err != nil {
 			return nil, fault(op, err)
 		}
-		ids[i], keys[i] = id, keyOfExecution(kindAccepted, x.Tenant, id)
+		ids[i], locks[i] = id, keys.Execution(keys.KindAccepted, x.Tenant, id)
 		oldest = earlier(oldest, id)
 	}
 	if err := s.enter(); err != nil {
@@ -40,7 +42,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 	}
 	defer s.life.RUnlock()
 	defer s.horizon.pass(oldest)()
-	defer s.leases.lock(keys...)()
+	defer s.leases.lock(locks...)()
 
 	settled := make([]runtime.FinishResult, len(ended))
 	after := make(map[attemptOf]attempt, len(ended))
@@ -74,8 +76,8 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 	return settled, nil
 }
 
-func earlier(a, b executionID) executionID {
-	if b.before(a) {
+func earlier(a, b keys.ID) keys.ID {
+	if b.Before(a) {
 		return b
 	}
 	return a
@@ -112,10 +114,10 @@ func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of 
 		x.Started, x.Finished, x.Outcome, x.ResultSize = time.Time{}, time.Time{}, runtime.Outcome{}, 0
 		err = errors.Join(
 			dropLease(b, of, lease),
-			b.Set(keyOfExecution(kindWaiting, of.tenant, of.id), w.encode(), nil),
+			b.Set(keys.Execution(keys.KindWaiting, of.tenant, of.id), w.encode(), nil),
 		)
 		if len(logs) > 0 {
-			err = errors.Join(err, b.Set(keyOfExecution(kindWaitingLogs, of.tenant, of.id), logs, nil))
+			err = errors.Join(err, b.Set(keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), logs, nil))
 		}
 		return x, w, false, err
 	}
@@ -134,8 +136,8 @@ func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of 
 // Record keeps executions that were never queued; see runtime.ExecutionHistory.
 func (s *Store) Record(batch []runtime.Execution) error {
 	const op = "storage.record"
-	ids := make([]executionID, len(batch))
-	oldest := lastID
+	ids := make([]keys.ID, len(batch))
+	oldest := keys.LastID
 	write := s.writeSoon
 	for i := range batch {
 		x := &batch[i]
@@ -171,23 +173,23 @@ func (s *Store) Record(batch []runtime.Execution) error {
 
 // putDone writes all records of an execution that is done. The postings of a run
 // are to be put when the batch is full.
-func putDone(b *pebble.Batch, found postings, x *runtime.Execution, id executionID) error {
+func putDone(b *pebble.Batch, found postings, x *runtime.Execution, id keys.ID) error {
 	found.run(x, id)
 	value, logs := encodeDone(x, id)
 	state := code(states[:], x.State)
 	errs := []error{
-		b.Set(keyOfExecution(kindDone, x.Tenant, id), value, nil),
-		b.Set(append(keyDoneIn(x.Tenant, state), id[:]...), nil, nil),
-		b.Set(append(keyDoneOf(x.Tenant, x.Function, state), id[:]...), nil, nil),
+		b.Set(keys.Execution(keys.KindDone, x.Tenant, id), value, nil),
+		b.Set(append(keys.DoneByState(x.Tenant, state), id[:]...), nil, nil),
+		b.Set(append(keys.DoneByFunction(x.Tenant, x.Function, state), id[:]...), nil, nil),
 	}
 	if len(x.Result) > inlineSize {
-		errs = append(errs, b.Set(keyOfExecution(kindResult, x.Tenant, id), encodeRaw(x.Result), nil))
+		errs = append(errs, b.Set(keys.Execution(keys.KindResult, x.Tenant, id), encodeRaw(x.Result), nil))
 	}
 	if len(logs) > inlineSize {
-		errs = append(errs, b.Set(keyOfExecution(kindLogs, x.Tenant, id), logs, nil))
+		errs = append(errs, b.Set(keys.Execution(keys.KindLogs, x.Tenant, id), logs, nil))
 	}
-	if id.sampled() {
-		errs = append(errs, b.Set(keySample(id), nil, nil))
+	if id.Sampled() {
+		errs = append(errs, b.Set(keys.Sample(id), nil, nil))
 	}
 	return errors.Join(errs...)
 }

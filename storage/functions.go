@@ -8,6 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 var _ runtime.FunctionStore = (*Store)(nil)
@@ -27,7 +29,7 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 		return fault(op, err)
 	}
 	defer leave()
-	name, function := keyName(f.Tenant, f.Name), keyFunction(f.Tenant, f.ID)
+	name, function := keys.FunctionName(f.Tenant, f.Name), keys.Function(f.Tenant, f.ID)
 	defer s.locks.lock(name, function)()
 
 	if err := s.absent(name); err != nil {
@@ -78,7 +80,7 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 	if f.Version != next {
 		return fault(op, fmt.Errorf("function %q is at version %d, its next cannot be %d", f.ID, old.Version, f.Version))
 	}
-	name := keyName(f.Tenant, f.Name)
+	name := keys.FunctionName(f.Tenant, f.Name)
 	if f.Name != old.Name {
 		if err := s.absent(name); err != nil {
 			if errors.Is(err, errPresent) {
@@ -90,7 +92,7 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 	return fault(op, s.write(true, func(b *pebble.Batch) error {
 		errs := []error{putFunction(b, f), change.put(b)}
 		if f.Name != old.Name {
-			errs = append(errs, b.Delete(keyName(f.Tenant, old.Name), nil), b.Set(name, encodeRaw(f.ID), nil))
+			errs = append(errs, b.Delete(keys.FunctionName(f.Tenant, old.Name), nil), b.Set(name, encodeRaw(f.ID), nil))
 		}
 		if v != nil {
 			errs = append(errs, putVersion(b, f.Tenant, *v), s.dropVersions(b, f.Tenant, f.ID, runtime.KeptVersions-1))
@@ -118,8 +120,8 @@ func (s *Store) DeleteFunction(tenant runtime.Tenant, id string, c runtime.Chang
 	defer unlock()
 	return fault(op, s.write(false, func(b *pebble.Batch) error {
 		return errors.Join(
-			b.Delete(keyName(tenant, old.Name), nil),
-			b.Delete(keyFunction(tenant, id), nil),
+			b.Delete(keys.FunctionName(tenant, old.Name), nil),
+			b.Delete(keys.Function(tenant, id), nil),
 			s.dropVersions(b, tenant, id, 0),
 			change.put(b),
 		)
@@ -134,11 +136,11 @@ func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) 
 		if err != nil {
 			return f, nil, err
 		}
-		keys := [][]byte{keyFunction(tenant, id), keyName(tenant, f.Name)}
+		locks := [][]byte{keys.Function(tenant, id), keys.FunctionName(tenant, f.Name)}
 		for _, name := range names {
-			keys = append(keys, keyName(tenant, name))
+			locks = append(locks, keys.FunctionName(tenant, name))
 		}
-		unlock := s.locks.lock(keys...)
+		unlock := s.locks.lock(locks...)
 		now, err := readFunction(s.db, tenant, id)
 		if err == nil && now.Name == f.Name {
 			return now, unlock, nil
@@ -153,7 +155,7 @@ func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) 
 // GetFunctionByName finds a function by its present name.
 func (s *Store) GetFunctionByName(tenant runtime.Tenant, name string) (f runtime.Function, err error) {
 	err = s.snapshot(func(r reader) error {
-		id, err := read(r, keyName(tenant, name), decodeRaw)
+		id, err := read(r, keys.FunctionName(tenant, name), decodeRaw)
 		if errors.Is(err, errAbsent) {
 			return runtime.NoFunctionError(name)
 		}
@@ -186,12 +188,12 @@ func (s *Store) ListFunctions(tenant runtime.Tenant, after string, limit int) (a
 
 // page reads no more names and functions than it gives.
 func page(r reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
-	prefix := keyNames(tenant)
+	prefix := keys.FunctionNames(tenant)
 	lower := prefix
 	if after != "" {
-		lower = append(keyName(tenant, after), 0) // the next key after it
+		lower = append(keys.FunctionName(tenant, after), 0) // the next key after it
 	}
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: keyEnd(prefix)})
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +208,7 @@ func page(r reader, tenant runtime.Tenant, after string, limit int) (all []runti
 
 // listed reads the function that an iterator over names stands at.
 func listed(r reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator) (runtime.Function, error) {
-	name, err := nameOf(prefix, it.Key())
+	name, err := keys.DecodeText(prefix, it.Key())
 	if err != nil {
 		return runtime.Function{}, damaged("key %x: %v", it.Key(), err)
 	}
@@ -222,7 +224,7 @@ func listed(r reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator)
 }
 
 func readFunction(r reader, tenant runtime.Tenant, id string) (runtime.Function, error) {
-	f, err := read(r, keyFunction(tenant, id), func(value []byte) (runtime.Function, error) {
+	f, err := read(r, keys.Function(tenant, id), func(value []byte) (runtime.Function, error) {
 		return decodeFunction(tenant, id, value)
 	})
 	if errors.Is(err, errAbsent) {
@@ -236,7 +238,7 @@ func putFunction(b *pebble.Batch, f runtime.Function) error {
 	if err != nil {
 		return err
 	}
-	return b.Set(keyFunction(f.Tenant, f.ID), value, nil)
+	return b.Set(keys.Function(f.Tenant, f.ID), value, nil)
 }
 
 // errPresent says that there is such a key.

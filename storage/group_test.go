@@ -17,6 +17,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // batchOf makes a batch of about so many bytes.
@@ -152,8 +154,8 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 		// Cancels that share a lock would wait for each other.
 		stripes := map[uint64]bool{}
 		queued = slices.DeleteFunc(queued, func(a runtime.Accepted) bool {
-			id, _ := parseID(a.Execution.ID)
-			stripe := maphash.Bytes(s.leases.seed, keyOfExecution(kindAccepted, "default", id)) % uint64(len(s.leases.locks))
+			id, _ := keys.ParseID(a.Execution.ID)
+			stripe := maphash.Bytes(s.leases.seed, keys.Execution(keys.KindAccepted, "default", id)) % uint64(len(s.leases.locks))
 			taken := stripes[stripe]
 			stripes[stripe] = true
 			return taken

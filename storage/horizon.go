@@ -1,6 +1,10 @@
 package storage
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
+)
 
 // horizon keeps apart what drops executions and what writes them. Which records
 // an old execution has is found out before they are dropped, so nothing as old
@@ -9,16 +13,16 @@ type horizon struct {
 	dropping sync.Mutex // held by the one who drops
 
 	mu      sync.RWMutex // read-held while a record of an execution that is done is written
-	oldest  executionID  // what is before it is being dropped
+	oldest  keys.ID      // what is before it is being dropped
 	dropped chan struct{}
 }
 
 // pass returns when executions from oldest on may be written, and until leave is
 // called.
-func (h *horizon) pass(oldest executionID) (leave func()) {
+func (h *horizon) pass(oldest keys.ID) (leave func()) {
 	for {
 		h.mu.RLock()
-		if !oldest.before(h.oldest) {
+		if !oldest.Before(h.oldest) {
 			return h.mu.RUnlock
 		}
 		dropped := h.dropped
@@ -28,17 +32,17 @@ func (h *horizon) pass(oldest executionID) (leave func()) {
 }
 
 // drop calls do while nothing before oldest is written.
-func (h *horizon) drop(oldest executionID, do func() error) error {
+func (h *horizon) drop(oldest keys.ID, do func() error) error {
 	h.dropping.Lock()
 	defer h.dropping.Unlock()
 	dropped := make(chan struct{})
 	h.set(oldest, dropped)
 	defer close(dropped)
-	defer h.set(executionID{}, nil)
+	defer h.set(keys.ID{}, nil)
 	return do()
 }
 
-func (h *horizon) set(oldest executionID, dropped chan struct{}) {
+func (h *horizon) set(oldest keys.ID, dropped chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.oldest, h.dropped = oldest, dropped

@@ -7,6 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // maxCancelBytes is how much is put into one batch of a cancellation, in bytes.
@@ -18,7 +20,7 @@ const maxCancelBytes = 16 << 20
 // goes on where another has stopped.
 func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.Time) (x runtime.JobExecution, changed bool, ids []string, err error) {
 	const op = "storage.canceljob"
-	id, ok := parseID(text)
+	id, ok := keys.ParseID(text)
 	if !ok {
 		return x, false, nil, fault(op, noJobExecution(text))
 	}
@@ -74,7 +76,7 @@ func (s *Store) cancelTask(b *pebble.Batch, found postings, of attemptOf, now ti
 	if at.lease != nil {
 		return false, nil
 	}
-	accepted, err := read(s.db, keyOfExecution(kindAccepted, of.tenant, of.id), decodeAccepted)
+	accepted, err := read(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), decodeAccepted)
 	if errors.Is(err, errAbsent) {
 		return false, nil
 	}
@@ -99,22 +101,22 @@ func (s *Store) putCancelled(b *pebble.Batch, found postings, of attemptOf, acce
 
 // lockTasks locks an execution of a job and its tasks, whose ids it gives. It
 // fails with errAbsent if there is no such execution.
-func (s *Store) lockTasks(tenant runtime.Tenant, id executionID) ([]executionID, func(), error) {
+func (s *Store) lockTasks(tenant runtime.Tenant, id keys.ID) ([]keys.ID, func(), error) {
 	x, err := readJobExecution(s.db, tenant, id)
 	if err != nil {
 		return nil, nil, err
 	}
-	tasks := make([]executionID, x.Stats.Total)
-	keys := [][]byte{keyOfExecution(kindJobAccepted, tenant, id)}
+	tasks := make([]keys.ID, x.Stats.Total)
+	locks := [][]byte{keys.Execution(keys.KindJobAccepted, tenant, id)}
 	oldest := id
 	for i := range tasks {
-		tasks[i], _ = parseID(runtime.TaskID(x.ID, i))
-		keys = append(keys, keyOfExecution(kindAccepted, tenant, tasks[i]))
-		if tasks[i].before(oldest) {
+		tasks[i], _ = keys.ParseID(runtime.TaskID(x.ID, i))
+		locks = append(locks, keys.Execution(keys.KindAccepted, tenant, tasks[i]))
+		if tasks[i].Before(oldest) {
 			oldest = tasks[i]
 		}
 	}
 	leave := s.horizon.pass(oldest)
-	unlock := s.leases.lock(keys...)
+	unlock := s.leases.lock(locks...)
 	return tasks, func() { unlock(); leave() }, nil
 }

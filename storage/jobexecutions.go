@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // GetJobExecution finds an execution of a job by its name or id.
@@ -26,15 +28,15 @@ func (s *Store) GetJobExecution(tenant runtime.Tenant, jobID, execution string) 
 }
 
 // findJobExecution gives the id of what has a name or is an id.
-func findJobExecution(r reader, tenant runtime.Tenant, jobID, execution string) (id executionID, err error) {
-	named, err := optional(r, keyAka(tenant, jobID, execution), func(value []byte) (executionID, error) { return idOf(nil, value) })
+func findJobExecution(r reader, tenant runtime.Tenant, jobID, execution string) (id keys.ID, err error) {
+	named, err := optional(r, keys.JobExecutionName(tenant, jobID, execution), func(value []byte) (keys.ID, error) { return keys.DecodeID(nil, value) })
 	switch {
 	case err != nil:
 		return id, err
 	case named != nil:
 		return *named, nil
 	}
-	id, ok := parseID(execution)
+	id, ok := keys.ParseID(execution)
 	if !ok {
 		return id, errAbsent
 	}
@@ -44,7 +46,7 @@ func findJobExecution(r reader, tenant runtime.Tenant, jobID, execution string) 
 // GetJobExecutionByID finds an execution of whatever job.
 func (s *Store) GetJobExecutionByID(tenant runtime.Tenant, text string) (x runtime.JobExecution, err error) {
 	err = s.durably(func(r reader) error {
-		id, ok := parseID(text)
+		id, ok := keys.ParseID(text)
 		if !ok {
 			return orNoJobExecution(errAbsent, text)
 		}
@@ -59,13 +61,13 @@ func (s *Store) GetJobExecutionByID(tenant runtime.Tenant, text string) (x runti
 // the names of all.
 func (s *Store) ListJobExecutions(tenant runtime.Tenant, jobID string, l runtime.PageRequest) (page runtime.Page[runtime.JobExecution], err error) {
 	err = s.durably(func(r reader) error {
-		count, err := optional(r, keyJobCount(tenant, jobID), decodeNumber)
+		count, err := optional(r, keys.JobCount(tenant, jobID), decodeNumber)
 		if count == nil || err != nil {
 			return err
 		}
 		page.Total = int(*count)
 		p := jobPage{r: r, tenant: tenant, jobID: jobID, listing: l, query: strings.ToLower(l.Query)}
-		var ids []executionID
+		var ids []keys.ID
 		if byName(l.Sort) {
 			ids, page.Next, err = p.byName()
 		} else {
@@ -97,10 +99,10 @@ type jobPage struct {
 }
 
 // sources are where the executions are found: each in one of them.
-func (p jobPage) sources(lower, upper executionID) []*source {
+func (p jobPage) sources(lower, upper keys.ID) []*source {
 	var all []*source
-	for _, kind := range []byte{kindJobUndone, kindJobDoneOf} {
-		s := newSource(p.r, keyJobsExecutions(kind, p.tenant, p.jobID), lower, upper)
+	for _, kind := range []byte{keys.KindUnfinishedByJob, keys.KindDoneByJob} {
+		s := newSource(p.r, keys.ExecutionsByJob(kind, p.tenant, p.jobID), lower, upper)
 		s.wanted = func(s *source) bool { return p.query == "" || strings.Contains(strings.ToLower(p.name(s)), p.query) }
 		all = append(all, s)
 	}
@@ -112,19 +114,19 @@ func (p jobPage) name(s *source) string {
 	return decoded(s, func(value []byte) (string, error) { return decodeAka(s.id, value) })
 }
 
-func (p jobPage) byTime() (ids []executionID, next string, err error) {
-	var lower executionID
-	upper := lastID
+func (p jobPage) byTime() (ids []keys.ID, next string, err error) {
+	var lower keys.ID
+	upper := keys.LastID
 	back := descending(p.listing.Sort)
 	if p.listing.After != "" {
-		after, ok := parseID(p.listing.After)
+		after, ok := keys.ParseID(p.listing.After)
 		if !ok {
 			return nil, "", wrongPosition(p.listing.After)
 		}
 		if back {
 			upper = after
 		} else {
-			lower = after.next()
+			lower = after.Next()
 		}
 	}
 	sources := p.sources(lower, upper)
@@ -161,14 +163,14 @@ func (p jobPage) byTime() (ids []executionID, next string, err error) {
 	return ids, next, err
 }
 
-func (p jobPage) byName() (ids []executionID, next string, err error) {
+func (p jobPage) byName() (ids []keys.ID, next string, err error) {
 	type named struct {
 		name string
-		id   executionID
+		id   keys.ID
 	}
 	var all []named
-	var lower executionID
-	for _, s := range p.sources(lower, lastID) {
+	var lower keys.ID
+	for _, s := range p.sources(lower, keys.LastID) {
 		for s.first(); s.ok; s.next() {
 			all = append(all, named{p.name(s), s.id})
 		}
@@ -188,21 +190,11 @@ func firstOf(sources []*source, back bool) (first *source, err error) {
 		if s.err != nil {
 			return nil, s.err
 		}
-		if s.ok && (first == nil || first.id.before(s.id) == back) {
+		if s.ok && (first == nil || first.id.Before(s.id) == back) {
 			first = s
 		}
 	}
 	return first, nil
-}
-
-// next is the least id behind id.
-func (id executionID) next() executionID {
-	for i := len(id) - 1; i >= 0; i-- {
-		if id[i]++; id[i] != 0 {
-			return id
-		}
-	}
-	return lastID
 }
 
 func wrongPosition(after string) error {
@@ -215,9 +207,9 @@ func wrongPosition(after string) error {
 func (s *Store) EachUnfinishedJobExecution(visit func(x runtime.JobExecution, deleted bool) error) error {
 	return fault("storage.pendingjobs", s.durably(func(r reader) error {
 		return eachTenant(r, func(tenant runtime.Tenant) error {
-			prefix := keyKind(tenant, kindJobAccepted)
+			prefix := keys.OfKind(tenant, keys.KindJobAccepted)
 			return eachKey(r, prefix, func(key, _ []byte) error {
-				id, err := idOf(prefix, key)
+				id, err := keys.DecodeID(prefix, key)
 				if err != nil {
 					return damaged("key %x: %v", key, err)
 				}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // jobExecutionRecord is what is kept of a runtime.JobExecution when it is
@@ -57,7 +59,7 @@ type statsRecord struct {
 	Retried   int `json:"retried,omitempty"`
 }
 
-func encodeJobExecution(x *runtime.JobExecution, id executionID) ([]byte, error) {
+func encodeJobExecution(x *runtime.JobExecution, id keys.ID) ([]byte, error) {
 	r := jobExecutionRecord{
 		JobID: x.JobID, Job: x.Job, Revision: x.Revision, FunctionID: x.FunctionID, Function: x.Function, Created: x.Created.UTC(),
 		UserID: x.UserID, RID: x.RID, TraceID: x.TraceID, TraceOwner: x.TraceOwner, Trigger: x.Trigger,
@@ -67,7 +69,7 @@ func encodeJobExecution(x *runtime.JobExecution, id executionID) ([]byte, error)
 	if x.Name != x.ID {
 		r.Name = x.Name
 	}
-	if r.TraceID == traceOf(id) {
+	if r.TraceID == keys.OwnTrace(id) {
 		r.TraceID = ""
 	}
 	if x.Callback != nil {
@@ -86,7 +88,7 @@ func encodeJobExecution(x *runtime.JobExecution, id executionID) ([]byte, error)
 
 // decodeJobExecution reads an execution that is done, or one that is not as it
 // was accepted.
-func decodeJobExecution(tenant runtime.Tenant, id executionID, value []byte) (runtime.JobExecution, error) {
+func decodeJobExecution(tenant runtime.Tenant, id keys.ID, value []byte) (runtime.JobExecution, error) {
 	var r jobExecutionRecord
 	if err := decodeJSON(value, &r, encodingJSON); err != nil {
 		return runtime.JobExecution{}, fmt.Errorf("execution %s of a job of tenant %q: %w", id, tenant, err)
@@ -102,7 +104,7 @@ func decodeJobExecution(tenant runtime.Tenant, id executionID, value []byte) (ru
 		x.Name = x.ID
 	}
 	if x.TraceID == "" {
-		x.TraceID = traceOf(id)
+		x.TraceID = keys.OwnTrace(id)
 	}
 	if r.Callback != nil {
 		c := runtime.Callback(*r.Callback)

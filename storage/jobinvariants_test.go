@@ -8,17 +8,19 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 var jobKinds = []byte{
-	kindJobName, kindJob, kindRevision, kindTick, kindJobCount, kindJobAccepted, kindJobProgress, kindJobUndone, kindJobDone, kindJobDoneOf,
-	kindJobExecutionAka, kindDelivery, kindDeadLetter,
+	keys.KindJobName, keys.KindJob, keys.KindRevision, keys.KindTick, keys.KindJobCount, keys.KindJobAccepted, keys.KindJobProgress, keys.KindUnfinishedByJob, keys.KindJobDone, keys.KindDoneByJob,
+	keys.KindJobExecutionName, keys.KindDelivery, keys.KindDeadLetter,
 }
 
 // ofJob tells whether a key of the tenants' space is that of a job.
 func ofJob(t testing.TB, key []byte) bool {
 	t.Helper()
-	_, rest, err := cutText(key[1:])
+	_, rest, err := keys.CutText(key[1:])
 	must(t, err)
 	return bytes.IndexByte(jobKinds, rest[0]) >= 0
 }
@@ -31,48 +33,48 @@ func checkJobInvariants(t testing.TB, s *Store) {
 	counts := map[jobOf]uint64{}
 	var ticks [][]byte
 	add := func(key []byte) { should[string(key)] = true }
-	must(t, eachKey(s.db, []byte{spaceTenants}, func(key, value []byte) error {
+	must(t, eachKey(s.db, []byte{keys.SpaceTenants}, func(key, value []byte) error {
 		if !ofJob(t, key) {
 			return nil
 		}
 		there[string(key)] = true
-		text, rest, err := cutText(key[1:])
+		text, rest, err := keys.CutText(key[1:])
 		must(t, err)
 		tenant := runtime.Tenant(text)
 		switch rest[0] {
-		case kindJob:
-			id, _, err := cutText(rest[1:])
+		case keys.KindJob:
+			id, _, err := keys.CutText(rest[1:])
 			must(t, err)
 			j, err := readJob(s.db, tenant, id)
 			must(t, err)
 			add(key)
-			add(keyJobName(tenant, j.Name))
+			add(keys.JobName(tenant, j.Name))
 			for n := range min(j.Revision, runtime.KeptRevisions) {
-				add(keyRevision(tenant, id, j.Revision-n))
+				add(keys.Revision(tenant, id, j.Revision-n))
 			}
-		case kindTick:
+		case keys.KindTick:
 			ticks = append(ticks, slices.Clone(key))
-		case kindDelivery, kindDeadLetter:
+		case keys.KindDelivery, keys.KindDeadLetter:
 			add(key)
-		case kindJobAccepted, kindJobDone:
-			id, err := idOf(nil, rest[1:])
+		case keys.KindJobAccepted, keys.KindJobDone:
+			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
 			x, err := readJobExecution(s.db, tenant, id)
 			must(t, err)
 			counts[jobOf{tenant, x.JobID}]++
 			add(key)
 			if x.Name != x.ID {
-				add(keyAka(tenant, x.JobID, x.Name))
+				add(keys.JobExecutionName(tenant, x.JobID, x.Name))
 			}
-			if rest[0] == kindJobDone {
-				add(append(keyJobsExecutions(kindJobDoneOf, tenant, x.JobID), id[:]...))
+			if rest[0] == keys.KindJobDone {
+				add(append(keys.ExecutionsByJob(keys.KindDoneByJob, tenant, x.JobID), id[:]...))
 				if _, _, err := readJobUndone(s.db, tenant, id); !errors.Is(err, errAbsent) || !x.State.Terminal() || x.Stats.Ended() != x.Stats.Total {
 					t.Fatalf("execution %s of a job is done and is not, %+v: %v", id, x, err)
 				}
 				return nil
 			}
-			add(append(keyJobsExecutions(kindJobUndone, tenant, x.JobID), id[:]...))
-			if progress := keyOfExecution(kindJobProgress, tenant, id); s.absent(progress) != nil {
+			add(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, tenant, x.JobID), id[:]...))
+			if progress := keys.Execution(keys.KindJobProgress, tenant, id); s.absent(progress) != nil {
 				add(progress)
 			}
 			checkTasks(t, s, x)
@@ -83,16 +85,16 @@ func checkJobInvariants(t testing.TB, s *Store) {
 		if _, err := readJobRecord(s.db, of.tenant, of.id); err != nil {
 			continue
 		}
-		if got, err := optional(s.db, keyJobCount(of.tenant, of.id), decodeNumber); err != nil || got == nil || *got != n {
+		if got, err := optional(s.db, keys.JobCount(of.tenant, of.id), decodeNumber); err != nil || got == nil || *got != n {
 			t.Fatalf("job %s has %d executions, counted are %v, %v", of.id, n, got, err)
 		}
 	}
 	must(t, eachJobOf(s, func(tenant runtime.Tenant, id string) {
-		if key := keyJobCount(tenant, id); s.absent(key) != nil {
+		if key := keys.JobCount(tenant, id); s.absent(key) != nil {
 			add(key) // also when all were dropped
 		}
 		for _, key := range ticks {
-			if bytes.HasPrefix(key, keyTicks(tenant, id)) {
+			if bytes.HasPrefix(key, keys.Ticks(tenant, id)) {
 				add(key)
 			}
 		}
@@ -123,7 +125,7 @@ func checkTasks(t testing.TB, s *Store, x runtime.JobExecution) {
 	t.Helper()
 	left := 0
 	for i := range x.Stats.Total {
-		id, _ := parseID(runtime.TaskID(x.ID, i))
+		id, _ := keys.ParseID(runtime.TaskID(x.ID, i))
 		u, err := readUndone(s.db, x.Tenant, id)
 		if errors.Is(err, errAbsent) {
 			continue

@@ -13,6 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // jobBook is what a store should hold of jobs. Values that were put in are never
@@ -186,7 +189,7 @@ func (p *player) pickJob(l ledger) (jobEntry, bool) {
 func (p *player) createJob(l ledger) move {
 	p.now = p.now.Add(time.Millisecond)
 	j := runtime.Job{
-		ID: testID(p.rng, p.now), Tenant: ledgerTenants[p.rng.IntN(len(ledgerTenants))], Name: fmt.Sprint("job", p.rng.IntN(3)),
+		ID: storetest.ID(p.rng, p.now), Tenant: ledgerTenants[p.rng.IntN(len(ledgerTenants))], Name: fmt.Sprint("job", p.rng.IntN(3)),
 		DisplayName: "Job", Labels: map[string]string{"k": "v"}, Revision: 1, Spec: p.jobSpec(), Created: p.now, Updated: p.now, CreatedBy: "ada", UpdatedBy: "ada",
 	}
 	after, code := l, runtime.CodeAlreadyExists
@@ -247,7 +250,7 @@ func (p *player) acceptRun(l ledger) move {
 	p.now = p.now.Add(time.Millisecond)
 	j := e.j
 	x := runtime.JobExecution{
-		ID: testID(p.rng, p.now), Tenant: j.Tenant, JobID: j.ID, Job: j.Name, Revision: j.Revision, FunctionID: "id0", Function: "f0",
+		ID: storetest.ID(p.rng, p.now), Tenant: j.Tenant, JobID: j.ID, Job: j.Name, Revision: j.Revision, FunctionID: "id0", Function: "f0",
 		State: runtime.StateQueued, Created: p.now, Updated: p.now, Caller: runtime.Caller{UserID: "ada", TraceID: "t"},
 		Parallelism: 2, Memory: 1 << 27, Timeout: time.Minute, MaxRetries: 1, Env: map[string]string{"A": "1"},
 		Stats: runtime.TaskCounts{Total: 1 + p.rng.IntN(4)},
@@ -380,9 +383,9 @@ func holdingJobs(t testing.TB, s *Store) jobBook {
 		return nil
 	}))
 	for _, tenant := range ledgerTenants {
-		for _, kind := range []byte{kindJobAccepted, kindJobDone, kindDelivery} {
+		for _, kind := range []byte{keys.KindJobAccepted, keys.KindJobDone, keys.KindDelivery} {
 			must(t, eachOf(s.db, tenant, kind, func(at *source) {
-				if kind == kindDelivery {
+				if kind == keys.KindDelivery {
 					b.deliveries[at.id.String()] = true
 					return
 				}

@@ -7,6 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // jobsUnderWay are the executions of jobs whose tasks a batch changes, each read
@@ -29,16 +31,16 @@ func newJobsUnderWay(r reader, now time.Time) jobsUnderWay {
 
 // keyOfTasks is the key whose lock is that of the execution of a job which a task
 // is of, and its id.
-func keyOfTasks(tenant runtime.Tenant, execution string) ([]byte, executionID, error) {
-	id, ok := parseID(execution)
+func keyOfTasks(tenant runtime.Tenant, execution string) ([]byte, keys.ID, error) {
+	id, ok := keys.ParseID(execution)
 	if !ok {
 		return nil, id, damaged("%q is no UUIDv7, so there are no tasks of it", execution)
 	}
-	return keyOfExecution(kindJobAccepted, tenant, id), id, nil
+	return keys.Execution(keys.KindJobAccepted, tenant, id), id, nil
 }
 
 // of gives an execution of a job that is not done.
-func (u jobsUnderWay) of(tenant runtime.Tenant, id executionID) (*jobUnderWay, error) {
+func (u jobsUnderWay) of(tenant runtime.Tenant, id keys.ID) (*jobUnderWay, error) {
 	key := attemptOf{tenant, id}
 	if j := u.all[key]; j != nil {
 		return j, nil
@@ -94,15 +96,15 @@ func (u jobsUnderWay) put(b *pebble.Batch, found postings) error {
 		if !u.now.IsZero() {
 			j.Updated = u.now
 		}
-		progress := keyOfExecution(kindJobProgress, of.tenant, of.id)
+		progress := keys.Execution(keys.KindJobProgress, of.tenant, of.id)
 		if j.Stats.Ended() < j.Stats.Total {
 			errs = append(errs, b.Set(progress, progressOf(&j.JobExecution).encode(), nil))
 			continue
 		}
 		j.State, j.Finished = j.End(), u.now
 		errs = append(errs,
-			b.Delete(keyOfExecution(kindJobAccepted, of.tenant, of.id), nil),
-			b.Delete(append(keyJobsExecutions(kindJobUndone, of.tenant, j.JobID), of.id[:]...), nil),
+			b.Delete(keys.Execution(keys.KindJobAccepted, of.tenant, of.id), nil),
+			b.Delete(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, of.tenant, j.JobID), of.id[:]...), nil),
 			putDoneJob(b, found, &j.JobExecution, of.id),
 		)
 		if j.had {
@@ -114,15 +116,15 @@ func (u jobsUnderWay) put(b *pebble.Batch, found postings) error {
 
 // putDoneJob writes all records of an execution of a job that is done, and who is
 // to be told. Its postings are to be put when the batch is full.
-func putDoneJob(b *pebble.Batch, found postings, x *runtime.JobExecution, id executionID) error {
+func putDoneJob(b *pebble.Batch, found postings, x *runtime.JobExecution, id keys.ID) error {
 	value, err := encodeJobExecution(x, id)
 	if err != nil {
 		return err
 	}
 	found.job(x, id)
 	err = errors.Join(
-		b.Set(keyOfExecution(kindJobDone, x.Tenant, id), value, nil),
-		b.Set(append(keyJobsExecutions(kindJobDoneOf, x.Tenant, x.JobID), id[:]...), encodeAka(x), nil),
+		b.Set(keys.Execution(keys.KindJobDone, x.Tenant, id), value, nil),
+		b.Set(append(keys.ExecutionsByJob(keys.KindDoneByJob, x.Tenant, x.JobID), id[:]...), encodeAka(x), nil),
 	)
 	if x.Callback != nil {
 		err = errors.Join(err, putDelivery(b, runtime.Delivery{
@@ -134,14 +136,14 @@ func putDoneJob(b *pebble.Batch, found postings, x *runtime.JobExecution, id exe
 
 // readJobUndone fails with errAbsent if there is no such execution of a job, or
 // it is done. had tells whether progress is kept.
-func readJobUndone(r reader, tenant runtime.Tenant, id executionID) (x runtime.JobExecution, had bool, err error) {
-	x, err = read(r, keyOfExecution(kindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+func readJobUndone(r reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, had bool, err error) {
+	x, err = read(r, keys.Execution(keys.KindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
 		return decodeJobExecution(tenant, id, value)
 	})
 	if err != nil {
 		return x, false, err
 	}
-	progress, err := optional(r, keyOfExecution(kindJobProgress, tenant, id), decodeProgress)
+	progress, err := optional(r, keys.Execution(keys.KindJobProgress, tenant, id), decodeProgress)
 	if progress != nil {
 		progress.tell(&x)
 	}
@@ -149,7 +151,7 @@ func readJobUndone(r reader, tenant runtime.Tenant, id executionID) (x runtime.J
 }
 
 // readJobExecution fails with errAbsent if there is no such execution of a job.
-func readJobExecution(r reader, tenant runtime.Tenant, id executionID) (runtime.JobExecution, error) {
+func readJobExecution(r reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
 	x, err := readJobDone(r, tenant, id)
 	if errors.Is(err, errAbsent) {
 		x, _, err = readJobUndone(r, tenant, id)
@@ -157,8 +159,8 @@ func readJobExecution(r reader, tenant runtime.Tenant, id executionID) (runtime.
 	return x, err
 }
 
-func readJobDone(r reader, tenant runtime.Tenant, id executionID) (runtime.JobExecution, error) {
-	return read(r, keyOfExecution(kindJobDone, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+func readJobDone(r reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
+	return read(r, keys.Execution(keys.KindJobDone, tenant, id), func(value []byte) (runtime.JobExecution, error) {
 		return decodeJobExecution(tenant, id, value)
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 var _ runtime.JobStore = (*Store)(nil)
@@ -28,7 +30,7 @@ func (s *Store) CreateJob(j runtime.Job) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	name, job := keyJobName(j.Tenant, j.Name), keyJob(j.Tenant, j.ID)
+	name, job := keys.JobName(j.Tenant, j.Name), keys.Job(j.Tenant, j.ID)
 	defer s.locks.lock(name, job)()
 	if err := s.absent(name); err != nil {
 		if errors.Is(err, errPresent) {
@@ -54,7 +56,7 @@ func (s *Store) UpdateJob(j runtime.Job) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.locks.lock(keyJob(j.Tenant, j.ID))()
+	defer s.locks.lock(keys.Job(j.Tenant, j.ID))()
 	old, err := readJobRecord(s.db, j.Tenant, j.ID)
 	if err != nil {
 		return fault(op, err)
@@ -83,16 +85,16 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 	if err != nil {
 		return fault(op, err)
 	}
-	defer s.locks.lock(keyJobName(tenant, j.Name), keyJob(tenant, id))()
+	defer s.locks.lock(keys.JobName(tenant, j.Name), keys.Job(tenant, id))()
 	if _, err := readJobRecord(s.db, tenant, id); err != nil {
 		return fault(op, err)
 	}
 	return fault(op, s.write(false, func(b *pebble.Batch) error {
-		ticks := keyTicks(tenant, id)
+		ticks := keys.Ticks(tenant, id)
 		return errors.Join(
-			b.Delete(keyJobName(tenant, j.Name), nil),
-			b.Delete(keyJob(tenant, id), nil),
-			b.Delete(keyJobCount(tenant, id), nil),
+			b.Delete(keys.JobName(tenant, j.Name), nil),
+			b.Delete(keys.Job(tenant, id), nil),
+			b.Delete(keys.JobCount(tenant, id), nil),
 			s.dropRevisions(b, tenant, id, 0),
 			eachKey(s.db, ticks, func(key, _ []byte) error { return b.Delete(key, nil) }),
 		)
@@ -102,7 +104,7 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 // GetJobByName finds a job by its name.
 func (s *Store) GetJobByName(tenant runtime.Tenant, name string) (j runtime.Job, err error) {
 	err = s.snapshot(func(r reader) error {
-		id, err := read(r, keyJobName(tenant, name), decodeRaw)
+		id, err := read(r, keys.JobName(tenant, name), decodeRaw)
 		if errors.Is(err, errAbsent) {
 			return runtime.NoJobError(name)
 		}
@@ -135,9 +137,9 @@ func (s *Store) EachJob(visit func(runtime.Job) error) error {
 // ListJobRevisions lists the kept revisions, newest first.
 func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtime.JobRevision, err error) {
 	err = s.snapshot(func(r reader) error {
-		prefix := keyRevisions(tenant, id)
+		prefix := keys.Revisions(tenant, id)
 		err := eachKey(r, prefix, func(key, value []byte) error {
-			number, err := numberOf(prefix, key)
+			number, err := keys.DecodeNumberIn(prefix, key)
 			if err != nil {
 				return err
 			}
@@ -157,7 +159,7 @@ func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtim
 // LastTick is the last tick of a trigger that has started an execution.
 func (s *Store) LastTick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
 	err = s.durably(func(r reader) error {
-		at, err = read(r, keyTick(tenant, jobID, trigger), decodeTime)
+		at, err = read(r, keys.Tick(tenant, jobID, trigger), decodeTime)
 		if errors.Is(err, errAbsent) {
 			err = nil
 		}
@@ -181,7 +183,7 @@ func readJob(r reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
 	if err != nil {
 		return j, err
 	}
-	v, err := read(r, keyRevision(tenant, id, j.Revision), func(value []byte) (runtime.JobRevision, error) {
+	v, err := read(r, keys.Revision(tenant, id, j.Revision), func(value []byte) (runtime.JobRevision, error) {
 		return decodeRevision(j.Revision, value)
 	})
 	if errors.Is(err, errAbsent) {
@@ -193,7 +195,7 @@ func readJob(r reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
 
 // readJobRecord reads a job without its spec.
 func readJobRecord(r reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
-	j, err := read(r, keyJob(tenant, id), func(value []byte) (runtime.Job, error) { return decodeJob(tenant, id, value) })
+	j, err := read(r, keys.Job(tenant, id), func(value []byte) (runtime.Job, error) { return decodeJob(tenant, id, value) })
 	if errors.Is(err, errAbsent) {
 		err = noJobID(id)
 	}
@@ -202,9 +204,9 @@ func readJobRecord(r reader, tenant runtime.Tenant, id string) (runtime.Job, err
 
 // eachJob visits the jobs of a tenant in the order of their names.
 func eachJob(r reader, tenant runtime.Tenant, visit func(runtime.Job) error) error {
-	prefix := keyKind(tenant, kindJobName)
+	prefix := keys.OfKind(tenant, keys.KindJobName)
 	return eachKey(r, prefix, func(key, value []byte) error {
-		name, err := nameOf(prefix, key)
+		name, err := keys.DecodeText(prefix, key)
 		if err != nil {
 			return damaged("key %x: %v", key, err)
 		}
@@ -223,7 +225,7 @@ func eachJob(r reader, tenant runtime.Tenant, visit func(runtime.Job) error) err
 // eachKey calls do with each key of a prefix and its value, valid during the
 // call, until it fails.
 func eachKey(r reader, prefix []byte, do func(key, value []byte) error) error {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		return err
 	}
@@ -241,7 +243,7 @@ func putJob(b *pebble.Batch, j runtime.Job) error {
 	if err != nil {
 		return err
 	}
-	return b.Set(keyJob(j.Tenant, j.ID), value, nil)
+	return b.Set(keys.Job(j.Tenant, j.ID), value, nil)
 }
 
 // putRevision keeps the spec of a job as its current revision.
@@ -250,21 +252,21 @@ func putRevision(b *pebble.Batch, j runtime.Job) error {
 	if err != nil {
 		return err
 	}
-	return b.Set(keyRevision(j.Tenant, j.ID, j.Revision), value, nil)
+	return b.Set(keys.Revision(j.Tenant, j.ID, j.Revision), value, nil)
 }
 
 // dropRevisions deletes all stored revisions of a job but the newest.
 func (s *Store) dropRevisions(b *pebble.Batch, tenant runtime.Tenant, id string, keep int) error {
-	var keys [][]byte
-	err := eachKey(s.db, keyRevisions(tenant, id), func(key, _ []byte) error {
-		keys = append(keys, slices.Clone(key))
+	var stored [][]byte
+	err := eachKey(s.db, keys.Revisions(tenant, id), func(key, _ []byte) error {
+		stored = append(stored, slices.Clone(key))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, key := range keys[:max(len(keys)-keep, 0)] {
+	for _, key := range stored[:max(len(stored)-keep, 0)] {
 		errs = append(errs, b.Delete(key, nil))
 	}
 	return errors.Join(errs...)
@@ -272,7 +274,7 @@ func (s *Store) dropRevisions(b *pebble.Batch, tenant runtime.Tenant, id string,
 
 // checkJob holds callers to the contract of runtime.JobStore.
 func checkJob(j runtime.Job) error {
-	if _, ok := parseID(j.ID); !ok || j.Tenant == "" || j.Name == "" || !utf8.ValidString(j.Name) {
+	if _, ok := keys.ParseID(j.ID); !ok || j.Tenant == "" || j.Name == "" || !utf8.ValidString(j.Name) {
 		return fmt.Errorf("a job needs tenant, name and an id that is a UUIDv7, not %q, %q, %q", j.Tenant, j.Name, j.ID)
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // newRun makes a job and accepts an execution of it.
@@ -102,9 +104,9 @@ func TestALargeCancellation(t *testing.T) {
 	checkInvariants(t, s2)
 }
 
-func mustID(t testing.TB, text string) executionID {
+func mustID(t testing.TB, text string) keys.ID {
 	t.Helper()
-	id, ok := parseID(text)
+	id, ok := keys.ParseID(text)
 	if !ok {
 		t.Fatalf("%q is no id", text)
 	}
@@ -146,7 +148,7 @@ func TestTheLastTaskEndsItsExecution(t *testing.T) {
 func TestMisuseOfJobs(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	x := newRun(t, s, c, 2)
-	keys := countKeys(t, s)
+	before := countKeys(t, s)
 	task := c.queued()
 	task.Task = &runtime.TaskOf{JobExecution: x.ID}
 	_, _, err := s.Accept([]runtime.Accepted{{Execution: task}}, nil)
@@ -197,21 +199,8 @@ func TestMisuseOfJobs(t *testing.T) {
 	wantCode(t, err, runtime.CodeNotFound)
 	_, err = s.GetJobByID("other", x.JobID)
 	wantCode(t, err, runtime.CodeNotFound)
-	if n := countKeys(t, s); n != keys {
-		t.Errorf("%d keys became %d", keys, n)
+	if n := countKeys(t, s); n != before {
+		t.Errorf("%d keys became %d", before, n)
 	}
 	checkInvariants(t, s)
-}
-
-// No two kinds of records share a byte.
-func TestKindsAreDistinct(t *testing.T) {
-	seen := map[byte]bool{}
-	for _, kinds := range [][]byte{{kindName, kindFunction, kindVersion, kindSource, kindContext}, executionKinds, jobKinds} {
-		for _, kind := range kinds {
-			if seen[kind] {
-				t.Errorf("two kinds are %q", kind)
-			}
-			seen[kind] = true
-		}
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // jobRecord is what is kept of a runtime.Job beside what its key and its current
@@ -137,7 +139,7 @@ func encodeAka(x *runtime.JobExecution) []byte {
 	return encodeRaw(x.Name)
 }
 
-func decodeAka(id executionID, value []byte) (string, error) {
+func decodeAka(id keys.ID, value []byte) (string, error) {
 	if len(value) == 0 {
 		return id.String(), nil
 	}

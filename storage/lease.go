@@ -8,34 +8,36 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // Start makes queued executions running; see runtime.ExecutionQueue.
 func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 	const op = "storage.start"
-	ids := make([]executionID, len(leases))
-	jobIDs := make([]executionID, len(leases))
-	keys := make([][]byte, len(leases))
+	ids := make([]keys.ID, len(leases))
+	jobIDs := make([]keys.ID, len(leases))
+	locks := make([][]byte, len(leases))
 	for i, l := range leases {
 		var ok bool
-		if ids[i], ok = parseID(l.ID); !ok || l.Tenant == "" || l.Attempt < 1 || l.Started.IsZero() {
+		if ids[i], ok = keys.ParseID(l.ID); !ok || l.Tenant == "" || l.Attempt < 1 || l.Started.IsZero() {
 			return nil, fault(op, fmt.Errorf("a lease needs tenant, id, attempt and start, not %q, %q, %d, %v", l.Tenant, l.ID, l.Attempt, l.Started))
 		}
-		keys[i] = keyOfExecution(kindAccepted, l.Tenant, ids[i])
+		locks[i] = keys.Execution(keys.KindAccepted, l.Tenant, ids[i])
 		if l.JobExecution != "" {
 			job, id, err := keyOfTasks(l.Tenant, l.JobExecution)
 			if err != nil {
 				return nil, fault(op, err)
 			}
 			jobIDs[i] = id
-			keys = append(keys, job)
+			locks = append(locks, job)
 		}
 	}
 	if err := s.enter(); err != nil {
 		return nil, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.leases.lock(keys...)()
+	defer s.leases.lock(locks...)()
 
 	refused = make([]error, len(leases))
 	begun := make(map[attemptOf]attempt, len(leases))
@@ -81,7 +83,7 @@ func (s *Store) lease(b *pebble.Batch, l runtime.Lease, of attemptOf) (*leaseRec
 	if before.lease != nil || l.Attempt != last+1 {
 		return nil, runtime.ErrLease
 	}
-	accepted, err := read(s.db, keyOfExecution(kindAccepted, of.tenant, of.id), decodeAccepted)
+	accepted, err := read(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), decodeAccepted)
 	if errors.Is(err, errAbsent) {
 		return nil, runtime.ErrLease
 	}
@@ -93,7 +95,7 @@ func (s *Store) lease(b *pebble.Batch, l runtime.Lease, of attemptOf) (*leaseRec
 		r.failures = w.failures
 		err = dropWaiting(b, of, w)
 	}
-	return &r, errors.Join(err, b.Set(keyOfExecution(kindLease, of.tenant, of.id), r.encode(), nil))
+	return &r, errors.Join(err, b.Set(keys.Execution(keys.KindLease, of.tenant, of.id), r.encode(), nil))
 }
 
 // undone is what is kept of an execution that is not done.
@@ -102,19 +104,19 @@ type undone struct {
 	attempt
 }
 
-func (u undone) execution(tenant runtime.Tenant, id executionID) runtime.Execution {
+func (u undone) execution(tenant runtime.Tenant, id keys.ID) runtime.Execution {
 	return u.accepted.execution(attemptOf{tenant, id}, u.attempt)
 }
 
 // readUndone fails with errAbsent if there is no such execution, or it is done.
-func readUndone(r reader, tenant runtime.Tenant, id executionID) (u undone, err error) {
-	if u.accepted, err = read(r, keyOfExecution(kindAccepted, tenant, id), decodeAccepted); err != nil {
+func readUndone(r reader, tenant runtime.Tenant, id keys.ID) (u undone, err error) {
+	if u.accepted, err = read(r, keys.Execution(keys.KindAccepted, tenant, id), decodeAccepted); err != nil {
 		return u, err
 	}
-	if u.lease, err = optional(r, keyOfExecution(kindLease, tenant, id), decodeLease); u.lease != nil || err != nil {
+	if u.lease, err = optional(r, keys.Execution(keys.KindLease, tenant, id), decodeLease); u.lease != nil || err != nil {
 		return u, err
 	}
-	u.waiting, err = optional(r, keyOfExecution(kindWaiting, tenant, id), decodeWaiting)
+	u.waiting, err = optional(r, keys.Execution(keys.KindWaiting, tenant, id), decodeWaiting)
 	return u, err
 }
 
@@ -137,11 +139,11 @@ func optional[T any](r reader, key []byte, decode func(value []byte) (T, error))
 // it is to be cancelled.
 func dropUndone(b *pebble.Batch, of attemptOf, function string, argsSize uint64, a attempt) error {
 	errs := []error{
-		b.SingleDelete(keyOfExecution(kindAccepted, of.tenant, of.id), nil),
-		b.SingleDelete(keyUndone(of.tenant, function, of.id), nil),
+		b.SingleDelete(keys.Execution(keys.KindAccepted, of.tenant, of.id), nil),
+		b.SingleDelete(keys.UnfinishedOfFunction(of.tenant, function, of.id), nil),
 	}
 	if argsSize > inlineSize {
-		errs = append(errs, b.SingleDelete(keyOfExecution(kindArgs, of.tenant, of.id), nil))
+		errs = append(errs, b.SingleDelete(keys.Execution(keys.KindArgs, of.tenant, of.id), nil))
 	}
 	if a.lease != nil {
 		errs = append(errs, dropLease(b, of, a.lease))
@@ -153,7 +155,7 @@ func dropUndone(b *pebble.Batch, of attemptOf, function string, argsSize uint64,
 }
 
 func dropLease(b *pebble.Batch, of attemptOf, lease *leaseRecord) error {
-	key := keyOfExecution(kindLease, of.tenant, of.id)
+	key := keys.Execution(keys.KindLease, of.tenant, of.id)
 	if lease.cancel {
 		return b.Delete(key, nil)
 	}
@@ -161,9 +163,9 @@ func dropLease(b *pebble.Batch, of attemptOf, lease *leaseRecord) error {
 }
 
 func dropWaiting(b *pebble.Batch, of attemptOf, waiting *waitingRecord) error {
-	err := b.SingleDelete(keyOfExecution(kindWaiting, of.tenant, of.id), nil)
+	err := b.SingleDelete(keys.Execution(keys.KindWaiting, of.tenant, of.id), nil)
 	if waiting.logsSize > 0 {
-		err = errors.Join(err, b.SingleDelete(keyOfExecution(kindWaitingLogs, of.tenant, of.id), nil))
+		err = errors.Join(err, b.SingleDelete(keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), nil))
 	}
 	return err
 }

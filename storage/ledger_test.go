@@ -15,6 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // ledger is what a store should hold of executions. Values that were put in are
@@ -69,7 +72,7 @@ func (l ledger) newestFirst() []entry {
 // list is runtime.ExecutionHistory.ListExecutions in its plainest form.
 func (l ledger) list(tenant runtime.Tenant, f runtime.Filter, cursor string, limit int) (all []runtime.Execution) {
 	for _, e := range l.newestFirst() {
-		at := timeOf(e.x.ID)
+		at := storetest.TimeOf(e.x.ID)
 		switch {
 		case len(all) >= limit, e.x.Tenant != tenant,
 			f.Function != "" && e.x.Function != f.Function,
@@ -82,25 +85,6 @@ func (l ledger) list(tenant runtime.Tenant, f runtime.Filter, cursor string, lim
 		all = append(all, e.listed())
 	}
 	return all
-}
-
-func timeOf(text string) time.Time {
-	id, _ := parseID(text)
-	var ms int64
-	for _, b := range id[:6] {
-		ms = ms<<8 | int64(b)
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
-// testID is a UUIDv7 of a time.
-func testID(rng *rand.Rand, at time.Time) string {
-	id := idAt(at)
-	for i := 6; i < len(id); i++ {
-		id[i] = byte(rng.Uint32())
-	}
-	id[6], id[8] = 0x70|id[6]&0xF, 0x80|id[8]&0x3F
-	return id.String()
 }
 
 var ledgerTenants = []runtime.Tenant{"a", "a\x00"}
@@ -130,7 +114,7 @@ func (p *player) blob(sizes ...int) []byte {
 
 func (p *player) fresh() runtime.Execution {
 	p.now = p.now.Add(time.Duration(p.rng.IntN(2000)) * time.Microsecond)
-	id := testID(p.rng, p.now)
+	id := storetest.ID(p.rng, p.now)
 	return runtime.Execution{
 		ID:         id,
 		Caller:     runtime.Caller{UserID: "admin", TraceID: strings.ReplaceAll(id, "-", "")},
@@ -384,7 +368,7 @@ func (p *player) cancel(l ledger) move {
 	}
 	all := p.pick(l, passes)
 	if len(all) == 0 {
-		id := testID(p.rng, p.now)
+		id := storetest.ID(p.rng, p.now)
 		return move{"cancel nothing", func(s *Store) error {
 			if _, _, err := s.Cancel("a", id, p.now); runtime.CodeOf(err) != runtime.CodeNotFound {
 				return fmt.Errorf("cancelled what is not there: %w", err)
@@ -443,12 +427,12 @@ func (p *player) expire(l ledger) move {
 	}
 	oldest := ""
 	if age > 0 {
-		oldest = idAt(p.now.Add(-age)).String()
+		oldest = keys.FirstIDAt(p.now.Add(-age)).String()
 	}
 	done := slices.DeleteFunc(l.newestFirst(), func(e entry) bool { return !e.x.State.Terminal() })
 	switch {
 	case keep == 0:
-		oldest = lastID.String()
+		oldest = keys.LastID.String()
 	case keep > 0 && keep <= len(done):
 		oldest = max(oldest, done[keep-1].x.ID)
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // many makes functions in few batches, as far as lists show them.
@@ -16,7 +18,7 @@ func many(t testing.TB, s *Store, n int) {
 	b := s.db.NewBatch()
 	for i := range n {
 		f := function("a", fmt.Sprintf("id%06d", i), fmt.Sprintf("name%06d", i), 1)
-		must(t, b.Set(keyName(f.Tenant, f.Name), encodeRaw(f.ID), nil))
+		must(t, b.Set(keys.FunctionName(f.Tenant, f.Name), encodeRaw(f.ID), nil))
 		must(t, putFunction(b, f))
 		if b.Len() > 1<<20 || i == n-1 {
 			must(t, b.Commit(pebble.NoSync))

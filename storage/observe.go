@@ -8,6 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // maxSteps bounds what one page looks through, in keys passed, to some tenths of
@@ -23,13 +25,13 @@ const loadCost = 10
 // the whole has not; not on how many executions there are.
 func (s *Store) SearchExecutions(tenant runtime.Tenant, q runtime.SearchScan) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
 	const op = "storage.observe"
-	limit := position{startOf(q.End) - 1, lastID}
+	limit := keys.Position{Start: keys.StartOf(q.End) - 1, ID: keys.LastID}
 	if q.From != nil {
 		from, err := positionFrom(*q.From)
 		if err != nil {
 			return nil, nil, fault(op, err)
 		}
-		if from.before(limit) {
+		if from.Before(limit) {
 			limit = from
 		}
 	}
@@ -47,24 +49,24 @@ func (s *Store) SearchExecutions(tenant runtime.Tenant, q runtime.SearchScan) (f
 	return found, next, nil
 }
 
-func positionFrom(p runtime.SearchPosition) (position, error) {
+func positionFrom(p runtime.SearchPosition) (keys.Position, error) {
 	raw, err := hex.DecodeString(p.ID)
-	if err != nil || len(raw) != len(executionID{}) {
-		return position{}, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a page has given", p.ID).
+	if err != nil || len(raw) != len(keys.ID{}) {
+		return keys.Position{}, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a page has given", p.ID).
 			WithHint("begin at the first page")
 	}
-	return position{startOf(p.Start), executionID(raw)}, nil
+	return keys.Position{Start: keys.StartOf(p.Start), ID: keys.ID(raw)}, nil
 }
 
-func (p position) tell() *runtime.SearchPosition {
-	return &runtime.SearchPosition{Start: time.Unix(0, p.start).UTC(), ID: hex.EncodeToString(p.id[:])}
+func searchPosition(p keys.Position) *runtime.SearchPosition {
+	return &runtime.SearchPosition{Start: time.Unix(0, p.Start).UTC(), ID: hex.EncodeToString(p.ID[:])}
 }
 
 // observer looks for executions of a resource.
 type observer struct {
 	r        reader
 	tenant   runtime.Tenant
-	resource resource
+	resource keys.Resource
 
 	steps, maxSteps int
 	streams         int
@@ -85,22 +87,22 @@ func (o *observer) close() error {
 
 // exists fails if there is no such resource.
 func (o *observer) exists() error {
-	key := keyFunction(o.tenant, o.resource.id)
-	if o.resource.kind == resourceJob {
-		key = keyJob(o.tenant, o.resource.id)
+	key := keys.Function(o.tenant, o.resource.ID)
+	if o.resource.Kind == keys.ResourceJob {
+		key = keys.Job(o.tenant, o.resource.ID)
 	}
 	_, err := read(o.r, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
 	if errors.Is(err, errAbsent) {
-		return runtime.NoResourceError(o.resource.rid())
+		return runtime.NoResourceError(o.resource.RID())
 	}
 	return err
 }
 
 // page reads the page that begins at limit. Of a next page it gives where that
 // begins.
-func (o *observer) page(q *runtime.SearchScan, limit position) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
-	first := startOf(q.Start)
-	if limit.start < first {
+func (o *observer) page(q *runtime.SearchScan, limit keys.Position) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
+	first := keys.StartOf(q.Start)
+	if limit.Start < first {
 		return nil, nil, nil
 	}
 	all := o.all
@@ -111,46 +113,46 @@ func (o *observer) page(q *runtime.SearchScan, limit position) (found []runtime.
 	for o.steps = 0; o.err == nil; {
 		s.seek(limit)
 		at, ok := s.head()
-		if !ok || at.start < first {
+		if !ok || at.Start < first {
 			break
 		}
 		if o.exhausted() {
 			if at != begin || o.err != nil {
-				return found, at.tell(), o.err
+				return found, searchPosition(at), o.err
 			}
 			o.maxSteps *= 2 // each page gets somewhere
 			continue
 		}
-		x, err := o.load(at.id)
+		x, err := o.load(at.ID)
 		if err != nil {
 			return nil, nil, err
 		}
 		if x != nil && (q.Where == nil || q.Where.Matches(x)) {
 			if len(found) == q.Limit {
-				return found, limit.tell(), nil
+				return found, searchPosition(limit), nil
 			}
 			found = append(found, *x)
 		} else {
 			o.steps += loadCost
 		}
-		limit = at.below()
+		limit = at.Prev()
 	}
 	return found, nil, o.err
 }
 
 // load reads an execution of the resource; nil if there is none that is done.
-func (o *observer) load(id executionID) (*runtime.ExecutionSummary, error) {
+func (o *observer) load(id keys.ID) (*runtime.ExecutionSummary, error) {
 	var x runtime.ExecutionSummary
-	if o.resource.kind == resourceJob {
+	if o.resource.Kind == keys.ResourceJob {
 		j, err := readJobDone(o.r, o.tenant, id)
-		if err != nil || j.JobID != o.resource.id {
+		if err != nil || j.JobID != o.resource.ID {
 			return nil, orNothing(err)
 		}
 		x = j.Summary()
 		return &x, nil
 	}
 	record, err := readDoneRecord(o.r, o.tenant, id)
-	if err != nil || record.Kind != runtime.KindRun || record.FunctionID != o.resource.id {
+	if err != nil || record.Kind != runtime.KindRun || record.FunctionID != o.resource.ID {
 		return nil, orNothing(err)
 	}
 	x = record.Summary()
@@ -162,4 +164,11 @@ func orNothing(err error) error {
 		return nil
 	}
 	return err
+}
+
+func resourceOf(o *runtime.SearchScan) keys.Resource {
+	if o.Job {
+		return keys.Resource{Kind: keys.ResourceJob, ID: o.ID}
+	}
+	return keys.Resource{Kind: keys.ResourceFunction, ID: o.ID}
 }

@@ -18,6 +18,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 const (
@@ -87,7 +90,7 @@ func (h *history) times() (created, started, finished time.Time) {
 func (h *history) run() runtime.Execution {
 	created, started, finished := h.times()
 	x := runtime.Execution{
-		ID: testID(h.rng, created), Tenant: pick(h.rng, ledgerTenants), Kind: runtime.KindRun,
+		ID: storetest.ID(h.rng, created), Tenant: pick(h.rng, ledgerTenants), Kind: runtime.KindRun,
 		FunctionID: pick(h.rng, []string{watchedFunction, watchedFunction, otherFunction}), Function: "watched",
 		Version: 1 + h.rng.Uint64N(3), State: runtime.StateSucceeded, Created: created.UTC(), Started: started, Finished: finished, Attempt: 1,
 		Caller: h.caller(),
@@ -113,12 +116,12 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 	if h.rng.IntN(3) == 0 {
 		created, started, finished := h.times()
 		x := runtime.JobExecution{
-			ID: testID(h.rng, created), Tenant: pick(h.rng, ledgerTenants), JobID: watchedJob, Job: "watched", Revision: 1 + h.rng.Uint64N(2),
+			ID: storetest.ID(h.rng, created), Tenant: pick(h.rng, ledgerTenants), JobID: watchedJob, Job: "watched", Revision: 1 + h.rng.Uint64N(2),
 			FunctionID: watchedFunction, Function: "watched",
 			State: pick(h.rng, []runtime.State{runtime.StateSucceeded, runtime.StateFailed, runtime.StateTimeout, runtime.StateCancelled}), Created: created, Started: started, Finished: finished, Caller: h.caller(),
 		}
 		x.Name = x.ID
-		id, _ := parseID(x.ID)
+		id, _ := keys.ParseID(x.ID)
 		must(t, s.write(true, func(b *pebble.Batch) error {
 			found := postings{}
 			must(t, putDoneJob(b, found, &x, id))
@@ -132,7 +135,7 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 func (h *history) expire(t testing.TB, s *Store, age time.Duration) {
 	t.Helper()
 	must(t, s.Expire(h.now, age, -1))
-	oldest := idAt(h.now.Add(-age)).String()
+	oldest := keys.FirstIDAt(h.now.Add(-age)).String()
 	for key, x := range h.all {
 		if x.ID < oldest {
 			delete(h.all, key)
@@ -362,14 +365,14 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 	forget := func(partly bool) {
 		t.Helper()
 		for _, tenant := range ledgerTenants {
-			prefix := keyKind(tenant, kindObserved)
-			end := keyEnd(prefix)
+			prefix := keys.OfKind(tenant, keys.KindPostings)
+			end := keys.PrefixEnd(prefix)
 			if partly { // as if that was interrupted
-				end = keyPostings(tenant, resource{resourceFunction, watchedFunction}, runtime.FieldCaller)
+				end = keys.PostingsOfField(tenant, keys.Resource{Kind: keys.ResourceFunction, ID: watchedFunction}, runtime.FieldCaller)
 			}
 			must(t, s.db.DeleteRange(prefix, end, pebble.NoSync))
 		}
-		must(t, s.db.Set(keyFormat(), encodeNumber(formatUnobserved), pebble.Sync))
+		must(t, s.db.Set(keys.Format(), encodeNumber(formatUnobserved), pebble.Sync))
 		must(t, s.Close())
 		s = openOn(t, fs, "store")
 	}
@@ -377,7 +380,7 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 		forget(partly)
 		checkExecutionInvariants(t, s)
 		checkPostings(t, s)
-		if format, err := read(s.db, keyFormat(), decodeNumber); err != nil || format != formatVersion {
+		if format, err := read(s.db, keys.Format(), decodeNumber); err != nil || format != formatVersion {
 			t.Errorf("the format is %d, %v", format, err)
 		}
 	}
@@ -391,7 +394,7 @@ func TestPostingsAreDropped(t *testing.T) {
 	makeWatched(t, s)
 	count := func() (n int) {
 		for _, tenant := range ledgerTenants {
-			it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: keyKind(tenant, kindObserved), UpperBound: keyEnd(keyKind(tenant, kindObserved))})
+			it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: keys.OfKind(tenant, keys.KindPostings), UpperBound: keys.PrefixEnd(keys.OfKind(tenant, keys.KindPostings))})
 			must(t, err)
 			for ok := it.First(); ok; ok = it.Next() {
 				n++

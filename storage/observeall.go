@@ -7,6 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // observeBatch is how many executions are read before their postings are written.
@@ -18,8 +20,8 @@ const observeBatch = 10_000
 func (s *Store) observeAll() error {
 	began, n := time.Now(), 0
 	err := eachTenant(s.db, func(tenant runtime.Tenant) error {
-		prefix := keyKind(tenant, kindObserved)
-		if err := s.writeSoon(false, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keyEnd(prefix), nil) }); err != nil {
+		prefix := keys.OfKind(tenant, keys.KindPostings)
+		if err := s.writeSoon(false, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) }); err != nil {
 			return err
 		}
 		found, waiting := postings{}, 0
@@ -36,8 +38,8 @@ func (s *Store) observeAll() error {
 			}
 			return put()
 		}
-		var first executionID
-		runs := newSource(s.db, keyKind(tenant, kindDone), first, lastID)
+		var first keys.ID
+		runs := newSource(s.db, keys.OfKind(tenant, keys.KindDone), first, keys.LastID)
 		for runs.first(); runs.ok && runs.err == nil; runs.next() {
 			x := decoded(runs, func(value []byte) (doneRecord, error) { return decodeDone(tenant, runs.id, value) })
 			if runs.err == nil {
@@ -47,7 +49,7 @@ func (s *Store) observeAll() error {
 				})
 			}
 		}
-		jobs := newSource(s.db, keyKind(tenant, kindJobDone), first, lastID)
+		jobs := newSource(s.db, keys.OfKind(tenant, keys.KindJobDone), first, keys.LastID)
 		for jobs.first(); jobs.ok && jobs.err == nil; jobs.next() {
 			x := decoded(jobs, func(value []byte) (runtime.JobExecution, error) { return decodeJobExecution(tenant, jobs.id, value) })
 			if jobs.err == nil {

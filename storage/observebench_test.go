@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 // BenchmarkObserve reads a page of 100 of what one in about 1,000 executions has,
@@ -18,7 +19,7 @@ func BenchmarkObserve(b *testing.B) {
 		x := c.done()
 		x.Tenant, x.FunctionID, x.State, x.Failure, x.Version = ledgerTenants[0], watchedFunction, runtime.StateSucceeded, nil, 1
 		at := start.Add(time.Duration(i) * 500 * time.Millisecond)
-		x.ID, x.Created, x.Started, x.Finished = testID(c.rng, at), at, at, at.Add(time.Millisecond)
+		x.ID, x.Created, x.Started, x.Finished = storetest.ID(c.rng, at), at, at, at.Add(time.Millisecond)
 		x.Caller.UserID = "admin"
 		if i%1000 == 1 {
 			x.Caller.UserID = "rare"

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // observed is what is known of postings beside what is kept.
@@ -21,8 +23,8 @@ type observed struct {
 const droppedParts = 64
 
 // due tells whether postings are to be dropped, too. The caller drops them then.
-func (o *observed) due(oldest executionID, now time.Time) bool {
-	at := oldest.time()
+func (o *observed) due(oldest keys.ID, now time.Time) bool {
+	at := oldest.Time()
 	if at.After(now) {
 		at = now
 	}
@@ -40,9 +42,9 @@ const nextTries = 4
 // observed drops the postings of executions that started before the oldest was
 // accepted. Nothing starts before it was accepted, so those lead to nothing.
 func (d *dropper) observed(tenant runtime.Tenant) error {
-	all := keyKind(tenant, kindObserved)
-	end := keyEnd(all)
-	done := position{start: startOf(d.oldest.time())}
+	all := keys.OfKind(tenant, keys.KindPostings)
+	end := keys.PrefixEnd(all)
+	done := keys.Position{Start: keys.StartOf(d.oldest.Time())}
 	undone, err := d.undone(tenant)
 	if err != nil {
 		return err
@@ -58,28 +60,28 @@ func (d *dropper) observed(tenant runtime.Tenant) error {
 	}
 	inside := func(there bool) bool { return there && bytes.Compare(d.it.Key(), end) < 0 }
 	for ok := inside(d.it.SeekGE(all)); ok; {
-		prefix, _, _, first, err := postingsOf(tenant, d.it.Key())
+		prefix, _, _, first, err := keys.ParsePostings(tenant, d.it.Key())
 		if err != nil {
 			return damaged("key %x: %v", d.it.Key(), err)
 		}
 		prefix = bytes.Clone(prefix)
 		var next []byte
 		oldest := done
-		if prefix[len(all)] == resourceTenant && undone.before(done) {
+		if prefix[len(all)] == keys.ResourceTenant && undone.Before(done) {
 			oldest = undone // traces lead to what is not done, too
 		}
-		if first.before(oldest) {
+		if first.Before(oldest) {
 			if from == nil {
 				from = bytes.Clone(d.it.Key())
 			}
 			// What is dropped of one stream after the other is one range.
-			to = oldest.appendTo(prefix[:len(prefix):len(prefix)])
+			to = oldest.AppendTo(prefix[:len(prefix):len(prefix)])
 			next = to
 		} else {
 			if err := flush(); err != nil {
 				return err
 			}
-			next = keyEnd(prefix)
+			next = keys.PrefixEnd(prefix)
 		}
 		ok = inside(d.forward(next))
 	}
@@ -87,16 +89,16 @@ func (d *dropper) observed(tenant runtime.Tenant) error {
 }
 
 // undone is when the oldest execution of a tenant was accepted that is not done.
-func (d *dropper) undone(tenant runtime.Tenant) (position, error) {
-	prefix := keyKind(tenant, kindAccepted)
+func (d *dropper) undone(tenant runtime.Tenant) (keys.Position, error) {
+	prefix := keys.OfKind(tenant, keys.KindAccepted)
 	if !d.it.SeekGE(prefix) || !bytes.HasPrefix(d.it.Key(), prefix) {
 		return ahead, d.it.Error()
 	}
-	id, err := idOf(prefix, d.it.Key())
+	id, err := keys.DecodeID(prefix, d.it.Key())
 	if err != nil {
 		err = damaged("key %x: %v", d.it.Key(), err)
 	}
-	return position{start: startOf(id.time())}, err
+	return keys.Position{Start: keys.StartOf(id.Time())}, err
 }
 
 // forward goes to the first key from one on.

@@ -9,6 +9,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 const (
@@ -72,7 +74,7 @@ func (o *observer) posted(f *runtime.SearchFilter) []string {
 		if v == "" { // what an execution does not have equals nothing
 			continue
 		}
-		if v = o.resource.posted(f.Field, v, executionID{}); !slices.Contains(values, v) {
+		if v = postedValue(o.resource, f.Field, v, keys.ID{}); !slices.Contains(values, v) {
 			values = append(values, v)
 		}
 	}
@@ -109,28 +111,19 @@ func (o *observer) others(field runtime.SearchField, values []string) stream {
 // own are the streams of executions whose own trace is one of some.
 func (o *observer) own(traces []string) (all []stream) {
 	for _, trace := range traces {
-		id, ok := idOfTrace(trace)
+		id, ok := keys.ParseOwnTrace(trace)
 		if !ok {
 			continue
 		}
 		x, err := o.load(id)
 		switch {
 		case err == nil && x != nil:
-			all = append(all, &single{standing{at: position{startOf(x.Started), id}}})
+			all = append(all, &single{standing{at: keys.Position{Start: keys.StartOf(x.Started), ID: id}}})
 		case err != nil:
 			o.fail(err)
 		}
 	}
 	return all
-}
-
-// idOfTrace is the id of the execution whose own trace it is.
-func idOfTrace(trace string) (executionID, bool) {
-	if len(trace) != 2*len(executionID{}) {
-		return executionID{}, false
-	}
-	id, ok := parseID(trace[:8] + "-" + trace[8:12] + "-" + trace[12:16] + "-" + trace[16:20] + "-" + trace[20:])
-	return id, ok && traceOf(id) == trace
 }
 
 // durations is the stream of the executions that took so long, or did not.
@@ -152,8 +145,8 @@ func (o *observer) durations(f *runtime.SearchFilter, not bool) stream {
 	if high < low {
 		return nowhere{}
 	}
-	from, to := shortened(low), shortened(high)
-	first, last := durationClass(from), durationClass(to)
+	from, to := keys.ClampMillis(low), keys.ClampMillis(high)
+	first, last := keys.DurationClass(from), keys.DurationClass(to)
 	there, _ := o.values(runtime.FieldDuration, first, math.MaxInt)
 	var all []stream
 	for _, class := range there {
@@ -170,13 +163,13 @@ func (o *observer) durations(f *runtime.SearchFilter, not bool) stream {
 
 // stream opens that of one value.
 func (o *observer) stream(field runtime.SearchField, value string, keep func(ms uint32) bool) stream {
-	prefix := streamOf{o.tenant, o.resource, field, value}.key()
+	prefix := keys.Stream{Tenant: o.tenant, Resource: o.resource, Field: field, Value: value}.Prefix()
 	return o.open(prefix, field == runtime.FieldDuration, keep)
 }
 
 func (o *observer) open(prefix []byte, long bool, keep func(ms uint32) bool) stream {
 	o.streams++
-	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		o.fail(err)
 		return nowhere{}
@@ -188,8 +181,8 @@ func (o *observer) open(prefix []byte, long bool, keep func(ms uint32) bool) str
 // values lists those of a field from one on, or as many as most. complete tells
 // that these are all.
 func (o *observer) values(field runtime.SearchField, from string, most int) (all []string, complete bool) {
-	prefix := keyPostings(o.tenant, o.resource, field)
-	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	prefix := keys.PostingsOfField(o.tenant, o.resource, field)
+	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		o.fail(err)
 		return nil, true
@@ -197,17 +190,17 @@ func (o *observer) values(field runtime.SearchField, from string, most int) (all
 	prefix = prefix[:len(prefix):len(prefix)]
 	ok := it.First()
 	if from != "" {
-		ok = it.SeekGE(appendText(prefix, from))
+		ok = it.SeekGE(keys.AppendText(prefix, from))
 	}
 	for ok && len(all) < most {
-		value, _, err := cutText(bytes.Clone(it.Key()[len(prefix):]))
+		value, _, err := keys.CutText(bytes.Clone(it.Key()[len(prefix):]))
 		if err != nil {
 			o.fail(damaged("key %x: %v", it.Key(), err))
 			break
 		}
 		o.steps += jumpCost
 		all = append(all, value)
-		ok = it.SeekGE(keyEnd(appendText(prefix, value)))
+		ok = it.SeekGE(keys.PrefixEnd(keys.AppendText(prefix, value)))
 	}
 	o.fail(errors.Join(it.Error(), it.Close()))
 	return all, !ok

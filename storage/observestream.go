@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // A stream is executions from those that started last to those that started
@@ -12,27 +14,27 @@ import (
 // steps, no further than that.
 type stream interface {
 	// seek goes to the first that is not behind limit; it never goes back.
-	seek(limit position)
+	seek(limit keys.Position)
 	// head is where it stands; ok is false at its end.
-	head() (at position, ok bool)
+	head() (at keys.Position, ok bool)
 }
 
 // ahead is where every stream begins: before all executions.
-var ahead = position{math.MaxInt64, lastID}
+var ahead = keys.Position{Start: math.MaxInt64, ID: keys.LastID}
 
 // standing is where a stream stands.
 type standing struct {
-	at    position
+	at    keys.Position
 	ended bool
 }
 
-func (s *standing) head() (position, bool) { return s.at, !s.ended }
+func (s *standing) head() (keys.Position, bool) { return s.at, !s.ended }
 
 // nowhere is a stream of nothing.
 type nowhere struct{}
 
-func (nowhere) seek(position)          {}
-func (nowhere) head() (position, bool) { return position{}, false }
+func (nowhere) seek(keys.Position)          {}
+func (nowhere) head() (keys.Position, bool) { return keys.Position{}, false }
 
 // jumpCost is how many keys are passed one by one before they are jumped over, which
 // costs as much as so many.
@@ -48,10 +50,10 @@ type posted struct {
 	keep   func(ms uint32) bool // which to stand at; nil: all
 
 	began bool
-	vague bool        // it stands further on, for want of steps
-	open  []openBlock // those that begin before what is unread
-	first position    // of the unread key at the iterator
-	more  bool        // there is one
+	vague bool          // it stands further on, for want of steps
+	open  []openBlock   // those that begin before what is unread
+	first keys.Position // of the unread key at the iterator
+	more  bool          // there is one
 }
 
 // openBlock stands at one of its postings.
@@ -62,8 +64,8 @@ type openBlock struct {
 }
 
 // stand goes to the first posting that is not behind limit, if there is one.
-func (b *openBlock) stand(limit position) bool {
-	if !limit.before(b.now.position) {
+func (b *openBlock) stand(limit keys.Position) bool {
+	if !limit.Before(b.now.Position) {
 		return true
 	}
 	if b.i = b.find(b.i+1, limit); b.i == b.len() {
@@ -73,10 +75,10 @@ func (b *openBlock) stand(limit position) bool {
 	return true
 }
 
-func (s *posted) seek(limit position) {
-	for !s.ended && (!s.began || s.vague || limit.before(s.at)) {
+func (s *posted) seek(limit keys.Position) {
+	for !s.ended && (!s.began || s.vague || limit.Before(s.at)) {
 		if s.vague = s.o.exhausted(); s.vague {
-			if limit.before(s.at) {
+			if limit.Before(s.at) {
 				s.at = limit
 			}
 			return
@@ -86,12 +88,12 @@ func (s *posted) seek(limit position) {
 			return
 		}
 		s.o.steps++
-		limit = s.at.below()
+		limit = s.at.Prev()
 	}
 }
 
 // advance goes to the first that is not behind limit, and gives its block.
-func (s *posted) advance(limit position) *openBlock {
+func (s *posted) advance(limit keys.Position) *openBlock {
 	s.approach(limit)
 	kept := s.open[:0]
 	for _, b := range s.open {
@@ -102,7 +104,7 @@ func (s *posted) advance(limit position) *openBlock {
 	s.open = kept
 	for {
 		best := s.best()
-		if s.more && (best == nil || s.at.before(s.first)) {
+		if s.more && (best == nil || s.at.Before(s.first)) {
 			s.read(limit)
 			continue
 		}
@@ -115,15 +117,15 @@ func (s *posted) advance(limit position) *openBlock {
 func (s *posted) best() (best *openBlock) {
 	for i := range s.open {
 		b := &s.open[i]
-		if best == nil || s.at.before(b.now.position) {
-			best, s.at = b, b.now.position
+		if best == nil || s.at.Before(b.now.Position) {
+			best, s.at = b, b.now.Position
 		}
 	}
 	return best
 }
 
 // approach passes unread keys that have nothing but what is behind limit.
-func (s *posted) approach(limit position) {
+func (s *posted) approach(limit keys.Position) {
 	if !s.began {
 		s.began = true
 		s.jump(limit)
@@ -139,18 +141,18 @@ func (s *posted) approach(limit position) {
 }
 
 // far tells whether all that the unread key has is behind limit.
-func (s *posted) far(limit position) bool {
-	return s.first.start > limit.start && s.first.start-limit.start > postingsSpan
+func (s *posted) far(limit keys.Position) bool {
+	return s.first.Start > limit.Start && s.first.Start-limit.Start > postingsSpan
 }
 
-func (s *posted) jump(limit position) {
+func (s *posted) jump(limit keys.Position) {
 	s.o.steps += jumpCost
-	from := limit.start
+	from := limit.Start
 	if from > math.MaxInt64-postingsSpan {
 		from = math.MaxInt64 - postingsSpan
 	}
-	behind := position{from + postingsSpan, lastID}
-	s.take(s.it.SeekLT(behind.appendTo(s.prefix[:len(s.prefix):len(s.prefix)])))
+	behind := keys.Position{Start: from + postingsSpan, ID: keys.LastID}
+	s.take(s.it.SeekLT(behind.AppendTo(s.prefix[:len(s.prefix):len(s.prefix)])))
 }
 
 // take notes the key at the iterator.
@@ -162,16 +164,16 @@ func (s *posted) take(there bool) {
 		return
 	}
 	rest := s.it.Key()[len(s.prefix):]
-	if len(rest) != positionSize {
-		s.o.fail(damaged("key %x: %v", s.it.Key(), errKey))
+	if len(rest) != keys.PositionSize {
+		s.o.fail(damaged("key %x: %v", s.it.Key(), keys.ErrKey))
 		s.more = false
 		return
 	}
-	s.first = parsePosition(rest)
+	s.first = keys.ParsePosition(rest)
 }
 
 // read opens the unread key, if it has something that is not behind limit.
-func (s *posted) read(limit position) {
+func (s *posted) read(limit keys.Position) {
 	value, err := s.it.ValueAndErr()
 	var b postingsBlock
 	if err == nil {
@@ -191,7 +193,7 @@ func (s *posted) read(limit position) {
 // single is a stream of one execution.
 type single struct{ standing }
 
-func (s *single) seek(limit position) { s.ended = s.ended || limit.before(s.at) }
+func (s *single) seek(limit keys.Position) { s.ended = s.ended || limit.Before(s.at) }
 
 // anyOf is a stream of what is in one of some streams.
 type anyOf struct {
@@ -209,14 +211,14 @@ func union(of []stream) stream {
 	return &anyOf{standing: standing{at: ahead}, of: of}
 }
 
-func (s *anyOf) seek(limit position) {
-	if s.ended || s.at.before(limit) {
+func (s *anyOf) seek(limit keys.Position) {
+	if s.ended || s.at.Before(limit) {
 		return
 	}
 	s.ended = true
 	for _, one := range s.of {
 		one.seek(limit)
-		if at, ok := one.head(); ok && (s.ended || s.at.before(at)) {
+		if at, ok := one.head(); ok && (s.ended || s.at.Before(at)) {
 			s.at, s.ended = at, false
 		}
 	}
@@ -256,8 +258,8 @@ func intersection(o *observer, of []stream) stream {
 	return s
 }
 
-func (s *allOf) seek(limit position) {
-	if s.ended || s.at.before(limit) {
+func (s *allOf) seek(limit keys.Position) {
+	if s.ended || s.at.Before(limit) {
 		return
 	}
 	for agreed := 0; agreed < len(s.of); {
@@ -298,9 +300,9 @@ type allBut struct {
 	of, less stream
 }
 
-func (s *allBut) head() (position, bool) { return s.of.head() }
+func (s *allBut) head() (keys.Position, bool) { return s.of.head() }
 
-func (s *allBut) seek(limit position) {
+func (s *allBut) seek(limit keys.Position) {
 	for s.of.seek(limit); !s.o.exhausted(); s.of.seek(limit) {
 		at, ok := s.of.head()
 		if !ok {
@@ -311,7 +313,7 @@ func (s *allBut) seek(limit position) {
 		if not, ok := s.less.head(); !ok || not != at || s.o.exhausted() {
 			return
 		}
-		limit = at.below()
+		limit = at.Prev()
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 const (
@@ -254,7 +256,7 @@ func removeMarkers(fs vfs.FS, dir string, files []string) error {
 // record it writes ours, into a table of its own: one that has lost its log is
 // then not taken for new.
 func (s *Store) checkFormat() error {
-	format, err := read(s.db, keyFormat(), decodeNumber)
+	format, err := read(s.db, keys.Format(), decodeNumber)
 	if err == nil && format == formatVersion {
 		return nil
 	}
@@ -283,7 +285,7 @@ func (s *Store) checkFormat() error {
 
 func (s *Store) putFormat() error {
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b, false), b.Close())
+	return errors.Join(b.Set(keys.Format(), encodeNumber(formatVersion), nil), s.commit(b, false), b.Close())
 }
 
 // What a directory can be refused for.

@@ -15,6 +15,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // wantRefusal opens and expects a message and a hint for whoever started the
@@ -148,7 +150,7 @@ func TestFoldersThatAreNotOurs(t *testing.T) {
 	t.Run("newer", func(t *testing.T) {
 		dir := filled(t)
 		s := openOn(t, vfs.Default, dir)
-		must(t, s.db.Set(keyFormat(), encodeNumber(formatVersion+1), pebble.Sync))
+		must(t, s.db.Set(keys.Format(), encodeNumber(formatVersion+1), pebble.Sync))
 		must(t, s.Close())
 		wantRefusal(t, onDisk(dir), fmt.Sprintf("a newer release of faaspot has written it: its format is %d, this release reads %d", formatVersion+1, formatVersion))
 	})
@@ -265,12 +267,12 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 // A record that is not what it should be is told to whoever starts the server: no
 // execution is passed over.
 func TestDamagedRecordsOfExecutions(t *testing.T) {
-	for name, kind := range map[string]byte{"lease": kindLease, "waiting": kindWaiting, "accepted": kindAccepted} {
+	for name, kind := range map[string]byte{"lease": keys.KindLease, "waiting": keys.KindWaiting, "accepted": keys.KindAccepted} {
 		t.Run(name, func(t *testing.T) {
 			dir := filled(t)
 			s := openOn(t, vfs.Default, dir)
-			var lower executionID
-			found := newSource(s.db, keyKind("default", kind), lower, lastID)
+			var lower keys.ID
+			found := newSource(s.db, keys.OfKind("default", kind), lower, keys.LastID)
 			found.first()
 			if !found.ok {
 				t.Fatal("there is no such record")
@@ -279,7 +281,7 @@ func TestDamagedRecordsOfExecutions(t *testing.T) {
 			must(t, found.close())
 			must(t, s.db.Set(key, []byte{encodingFields2, 0xFF}, pebble.Sync))
 			must(t, s.Close())
-			if kind != kindAccepted {
+			if kind != keys.KindAccepted {
 				wantRefusal(t, onDisk(dir), "the store is damaged: key")
 				return
 			}

@@ -6,6 +6,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // EachUnfinished visits what is queued or running; see runtime.ExecutionQueue.
@@ -21,12 +23,12 @@ func (s *Store) EachUnfinished(visit func(runtime.Execution) error) error {
 // side: to look up each lease would cost more than all else.
 func pending(r reader, tenant runtime.Tenant, visit func(runtime.Execution) error) error {
 	open := func(kind byte) *source {
-		var lower executionID
-		s := newSource(r, keyKind(tenant, kind), lower, lastID)
+		var lower keys.ID
+		s := newSource(r, keys.OfKind(tenant, kind), lower, keys.LastID)
 		s.first()
 		return s
 	}
-	accepted, leases, waiting := open(kindAccepted), open(kindLease), open(kindWaiting)
+	accepted, leases, waiting := open(keys.KindAccepted), open(keys.KindLease), open(keys.KindWaiting)
 	var err error
 	for ; accepted.ok && err == nil; accepted.next() {
 		u := undone{decoded(accepted, decodeAccepted), attemptAt(accepted, leases, waiting)}
@@ -45,19 +47,19 @@ func pending(r reader, tenant runtime.Tenant, visit func(runtime.Execution) erro
 
 // eachTenant calls do with each tenant that has a record of any kind.
 func eachTenant(r reader, do func(runtime.Tenant) error) error {
-	prefix := []byte{spaceTenants}
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	prefix := []byte{keys.SpaceTenants}
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		return err
 	}
 	for ok := it.First(); ok && err == nil; {
 		var tenant string
-		if tenant, _, err = cutText(it.Key()[len(prefix):]); err != nil {
+		if tenant, _, err = keys.CutText(it.Key()[len(prefix):]); err != nil {
 			err = damaged("key %x: %v", it.Key(), err)
 			break
 		}
 		if err = do(runtime.Tenant(tenant)); err == nil {
-			ok = it.SeekGE(keyEnd(appendText(prefix, tenant)))
+			ok = it.SeekGE(keys.PrefixEnd(keys.AppendText(prefix, tenant)))
 		}
 	}
 	return errors.Join(err, it.Error(), it.Close())

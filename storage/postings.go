@@ -10,6 +10,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 const (
@@ -26,54 +28,54 @@ const (
 // started before the first, and its id. Each of a duration is followed by its
 // milliseconds.
 const (
-	postingSize = 4 + len(executionID{})
+	postingSize = 4 + len(keys.ID{})
 	msSize      = 4
 )
 
 // posting is an execution that a stream finds.
 type posting struct {
-	position
+	keys.Position
 	ms uint32
 }
 
 // postings are those of what a batch writes. All that have something in common
 // take one key together.
-type postings map[streamOf][]posting
+type postings map[keys.Stream][]posting
 
 // run adds a run that is done.
-func (p postings) run(x *runtime.Execution, id executionID) {
+func (p postings) run(x *runtime.Execution, id keys.ID) {
 	if x.Kind == runtime.KindRun {
 		o := x.Summary()
-		p.add(x.Tenant, resource{resourceFunction, x.FunctionID}, &o, id)
+		p.add(x.Tenant, keys.Resource{Kind: keys.ResourceFunction, ID: x.FunctionID}, &o, id)
 	}
 }
 
 // job adds an execution of a job that is done.
-func (p postings) job(x *runtime.JobExecution, id executionID) {
+func (p postings) job(x *runtime.JobExecution, id keys.ID) {
 	o := x.Summary()
-	p.add(x.Tenant, resource{resourceJob, x.JobID}, &o, id)
+	p.add(x.Tenant, keys.Resource{Kind: keys.ResourceJob, ID: x.JobID}, &o, id)
 }
 
-func (p postings) add(tenant runtime.Tenant, r resource, x *runtime.ExecutionSummary, id executionID) {
-	one := posting{position{startOf(x.Started), id}, shortened(x.Millis())}
+func (p postings) add(tenant runtime.Tenant, r keys.Resource, x *runtime.ExecutionSummary, id keys.ID) {
+	one := posting{keys.Position{Start: keys.StartOf(x.Started), ID: id}, keys.ClampMillis(x.Millis())}
 	put := func(field runtime.SearchField, value string) {
-		s := streamOf{tenant, r, field, value}
+		s := keys.Stream{Tenant: tenant, Resource: r, Field: field, Value: value}
 		p[s] = append(p[s], one)
 	}
 	for _, field := range []runtime.SearchField{
 		runtime.FieldStatus, runtime.FieldUser, runtime.FieldCaller, runtime.FieldVersion, runtime.FieldTrace, runtime.FieldTraceOwner,
 	} {
-		put(field, r.posted(field, x.Value(field), id))
+		put(field, postedValue(r, field, x.Value(field), id))
 	}
-	put(runtime.FieldDuration, durationClass(one.ms))
+	put(runtime.FieldDuration, keys.DurationClass(one.ms))
 	if x.Reason != "" { // what has none has succeeded
 		put(runtime.FieldReason, string(x.Reason))
 	}
 }
 
 // posted is the value under which an execution is found that has one in a field.
-func (r resource) posted(field runtime.SearchField, value string, id executionID) string {
-	if field == runtime.FieldTrace && value == traceOf(id) || field == runtime.FieldTraceOwner && value == r.rid() {
+func postedValue(r keys.Resource, field runtime.SearchField, value string, id keys.ID) string {
+	if field == runtime.FieldTrace && value == keys.OwnTrace(id) || field == runtime.FieldTraceOwner && value == r.RID() {
 		return ""
 	}
 	return value
@@ -81,37 +83,37 @@ func (r resource) posted(field runtime.SearchField, value string, id executionID
 
 // trace has a run found by its trace, whatever becomes of it, if that is not its
 // own.
-func (p postings) trace(x *runtime.Execution, id executionID) {
-	if t := x.Caller.TraceID; t != "" && t != traceOf(id) {
-		s := streamOf{x.Tenant, resource{kind: resourceTenant}, runtime.FieldTrace, t}
-		p[s] = append(p[s], posting{position: acceptedAt(id)})
+func (p postings) trace(x *runtime.Execution, id keys.ID) {
+	if t := x.Caller.TraceID; t != "" && t != keys.OwnTrace(id) {
+		s := keys.Stream{Tenant: x.Tenant, Resource: keys.Resource{Kind: keys.ResourceTenant}, Field: runtime.FieldTrace, Value: t}
+		p[s] = append(p[s], posting{Position: acceptedAt(id)})
 	}
 }
 
 // acceptedAt is the position of an execution among those of a trace, which are in
 // the order of their ids.
-func acceptedAt(id executionID) position {
-	return position{startOf(id.time()), id}
+func acceptedAt(id keys.ID) keys.Position {
+	return keys.Position{Start: keys.StartOf(id.Time()), ID: id}
 }
 
 // put writes all of them.
 func (p postings) put(b *pebble.Batch) error {
 	for _, all := range p {
 		slices.SortFunc(all, func(a, b posting) int {
-			if a.before(b.position) {
+			if a.Before(b.Position) {
 				return 1
 			}
 			return -1
 		})
 	}
 	var errs []error
-	written := make(map[resourceOfTenant][]streamOf)
+	written := make(map[resourceOfTenant][]keys.Stream)
 	for _, field := range postedFields {
 		for s, all := range p {
-			if s.field != field {
+			if s.Field != field {
 				continue
 			}
-			of := resourceOfTenant{s.tenant, s.resource}
+			of := resourceOfTenant{s.Tenant, s.Resource}
 			same := p.same(all, written[of])
 			if len(all) > fewPostings && same == nil && field != runtime.FieldDuration {
 				written[of] = append(written[of], s)
@@ -130,7 +132,7 @@ var postedFields = []runtime.SearchField{
 
 type resourceOfTenant struct {
 	tenant runtime.Tenant
-	resource
+	keys.Resource
 }
 
 // fewPostings are written again rather than referred to.
@@ -139,7 +141,7 @@ const fewPostings = 4
 // same finds the stream, among some, that has the same postings, nil if there is
 // none: in most batches nearly all streams of a resource have. Their keys then begin
 // and end alike, and that of one is enough to have them all.
-func (p postings) same(all []posting, among []streamOf) *streamOf {
+func (p postings) same(all []posting, among []keys.Stream) *keys.Stream {
 	if len(all) <= fewPostings {
 		return nil
 	}
@@ -151,21 +153,21 @@ func (p postings) same(all []posting, among []streamOf) *streamOf {
 	return nil
 }
 
-func putStream(b *pebble.Batch, s streamOf, all []posting, same *streamOf) error {
+func putStream(b *pebble.Batch, s keys.Stream, all []posting, same *keys.Stream) error {
 	var errs []error
-	prefix := s.key()
+	prefix := s.Prefix()
 	for len(all) > 0 {
 		n := 1
-		for n < min(len(all), maxPostings) && all[0].start-all[n].start <= postingsSpan {
+		for n < min(len(all), maxPostings) && all[0].Start-all[n].Start <= postingsSpan {
 			n++
 		}
 		var value []byte
-		if same != nil && s.field != runtime.FieldDuration {
-			value = append([]byte{encodingSame, fieldCodes[same.field]}, same.value...)
+		if same != nil && s.Field != runtime.FieldDuration {
+			value = append([]byte{encodingSame, keys.FieldCode(same.Field)}, same.Value...)
 		} else {
-			value = encodePostings(all[:n], s.field == runtime.FieldDuration)
+			value = encodePostings(all[:n], s.Field == runtime.FieldDuration)
 		}
-		errs = append(errs, b.Set(all[0].appendTo(prefix[:len(prefix):len(prefix)]), value, nil))
+		errs = append(errs, b.Set(all[0].AppendTo(prefix[:len(prefix):len(prefix)]), value, nil))
 		all = all[n:]
 	}
 	return errors.Join(errs...)
@@ -175,8 +177,8 @@ func encodePostings(all []posting, long bool) []byte {
 	value := append(make([]byte, 0, 1+len(all)*(postingSize+msSize)), encodingPostings)
 	for i, one := range all {
 		if i > 0 {
-			value = binary.BigEndian.AppendUint32(value, uint32(all[0].start-one.start))
-			value = append(value, one.id[:]...)
+			value = binary.BigEndian.AppendUint32(value, uint32(all[0].Start-one.Start))
+			value = append(value, one.ID[:]...)
 		}
 		if long {
 			value = binary.BigEndian.AppendUint32(value, one.ms)
@@ -186,16 +188,14 @@ func encodePostings(all []posting, long bool) []byte {
 }
 
 // readPostings reads what a key has, or refers to.
-func readPostings(rd reader, tenant runtime.Tenant, r resource, first position, value []byte, long bool) (postingsBlock, error) {
+func readPostings(rd reader, tenant runtime.Tenant, r keys.Resource, first keys.Position, value []byte, long bool) (postingsBlock, error) {
 	if len(value) == 0 || value[0] != encodingSame {
 		return decodePostings(first, value, long)
 	}
 	if len(value) < 2 {
 		return postingsBlock{}, errFields
 	}
-	key := append(keyKind(tenant, kindObserved), r.kind)
-	key = append(appendText(key, r.id), value[1])
-	key = first.appendTo(appendText(key, string(value[2:])))
+	key := first.AppendTo(keys.AppendText(append(keys.PostingsOfResource(tenant, r), value[1]), string(value[2:])))
 	return read(rd, key, func(value []byte) (postingsBlock, error) {
 		return decodePostings(first, value, false)
 	})
@@ -210,9 +210,9 @@ type postingsBlock struct {
 
 // decodePostings copies what it needs of a value, which is valid until the next
 // step of its iterator only.
-func decodePostings(first position, value []byte, long bool) (postingsBlock, error) {
+func decodePostings(first keys.Position, value []byte, long bool) (postingsBlock, error) {
 	data, err := body(value, encodingPostings)
-	b := postingsBlock{posting{position: first}, data, postingSize}
+	b := postingsBlock{posting{Position: first}, data, postingSize}
 	if err == nil && long {
 		if len(data) < msSize {
 			return b, errFields
@@ -233,7 +233,7 @@ func (b *postingsBlock) at(i int) posting {
 		return b.first
 	}
 	one := b.data[(i-1)*b.size : i*b.size]
-	p := posting{position: position{b.first.start - int64(binary.BigEndian.Uint32(one)), executionID(one[4:postingSize])}}
+	p := posting{Position: keys.Position{Start: b.first.Start - int64(binary.BigEndian.Uint32(one)), ID: keys.ID(one[4:postingSize])}}
 	if b.size > postingSize {
 		p.ms = binary.BigEndian.Uint32(one[postingSize:])
 	}
@@ -241,11 +241,11 @@ func (b *postingsBlock) at(i int) posting {
 }
 
 // find gives the first from i on that is not behind a position, or len.
-func (b *postingsBlock) find(i int, limit position) int {
+func (b *postingsBlock) find(i int, limit keys.Position) int {
 	low, high := i, b.len()
 	for low < high {
 		middle := int(uint(low+high) >> 1)
-		if limit.before(b.at(middle).position) {
+		if limit.Before(b.at(middle).Position) {
 			low = middle + 1
 		} else {
 			high = middle

@@ -6,6 +6,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // Setting gets a setting of the server. One that was never put is a
@@ -16,7 +18,7 @@ func (s *Store) Setting(name string) ([]byte, error) {
 		return nil, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	value, err := read(s.db, keySetting(name), decodeRaw)
+	value, err := read(s.db, keys.Setting(name), decodeRaw)
 	if errors.Is(err, errAbsent) {
 		err = runtime.Errorf(runtime.CodeNotFound, "there is no setting %q", name)
 	}
@@ -31,6 +33,6 @@ func (s *Store) PutSetting(name string, value []byte) error {
 	}
 	defer s.life.RUnlock()
 	return fault(op, s.write(true, func(b *pebble.Batch) error {
-		return b.Set(keySetting(name), encodeRaw(value), nil)
+		return b.Set(keys.Setting(name), encodeRaw(value), nil)
 	}))
 }

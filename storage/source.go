@@ -4,13 +4,15 @@ import (
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // source walks over keys that end in the id of an execution. Once it failed it
 // stands nowhere.
 type source struct {
-	id  executionID // where it stands
-	ok  bool        // it stands somewhere
+	id  keys.ID // where it stands
+	ok  bool    // it stands somewhere
 	err error
 
 	prefix []byte
@@ -25,7 +27,7 @@ type source struct {
 
 // newSource finds the ids behind a prefix, from lower on, before upper. First or
 // last is to be called next, and close in the end.
-func newSource(r reader, prefix []byte, lower, upper executionID) *source {
+func newSource(r reader, prefix []byte, lower, upper keys.ID) *source {
 	s := &source{prefix: prefix[:len(prefix):len(prefix)]}
 	s.it, s.err = r.NewIter(&pebble.IterOptions{
 		LowerBound: append(s.prefix, lower[:]...),
@@ -58,7 +60,7 @@ func (s *source) step() bool {
 // stand takes the id at the iterator, or the next one that is wanted.
 func (s *source) stand(there bool) {
 	for s.ok = false; there && s.err == nil; there = s.step() {
-		if s.id, s.err = idOf(s.prefix, s.it.Key()); s.err != nil {
+		if s.id, s.err = keys.DecodeID(s.prefix, s.it.Key()); s.err != nil {
 			s.err = damaged("key %x: %v", s.it.Key(), s.err)
 			return
 		}
@@ -75,7 +77,7 @@ func (s *source) stand(there bool) {
 // lacks tells whether another source stands at an id that s, which goes the same
 // way, does not have. It follows the other.
 func (s *source) lacks(other *source) bool {
-	for s.ok && s.id != other.id && s.back == other.id.before(s.id) {
+	for s.ok && s.id != other.id && s.back == other.id.Before(s.id) {
 		s.next()
 	}
 	if s.err != nil {

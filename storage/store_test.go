@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -71,7 +72,7 @@ func by(tenant runtime.Tenant) runtime.Change { return changeNumber(tenant, chan
 func changeNumber(tenant runtime.Tenant, n uint64) runtime.Change {
 	at := start.Add(time.Duration(n) * time.Millisecond)
 	return runtime.Change{Execution: runtime.Execution{
-		ID: testID(rand.New(rand.NewPCG(n, 5)), at), Tenant: tenant, Kind: runtime.KindUpdate, FunctionID: "id", Function: "f", Version: 1,
+		ID: storetest.ID(rand.New(rand.NewPCG(n, 5)), at), Tenant: tenant, Kind: runtime.KindUpdate, FunctionID: "id", Function: "f", Version: 1,
 		State: runtime.StateSucceeded, Created: at, Started: at, Finished: at, Attempt: 1,
 	}}
 }
@@ -235,8 +236,8 @@ func TestNamesThatTryToBeMore(t *testing.T) {
 		name   string
 	}
 	made := map[owner]runtime.Function{}
-	for _, tenant := range hostileTexts {
-		for _, name := range hostileTexts {
+	for _, tenant := range storetest.HostileTexts {
+		for _, name := range storetest.HostileTexts {
 			if tenant == "" || !utf8.ValidString(name) || name == "" {
 				continue
 			}
@@ -253,8 +254,8 @@ func TestNamesThatTryToBeMore(t *testing.T) {
 			t.Fatal(diff)
 		}
 	}
-	names := len(made) / (len(hostileTexts) - 1)
-	for _, tenant := range hostileTexts {
+	names := len(made) / (len(storetest.HostileTexts) - 1)
+	for _, tenant := range storetest.HostileTexts {
 		all, err := s.ListFunctions(runtime.Tenant(tenant), "", 100)
 		must(t, err)
 		if tenant != "" && len(all) != names {

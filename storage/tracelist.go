@@ -6,24 +6,26 @@ import (
 	"slices"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // listTrace lists executions of a trace. They are found by it whether they are
 // done or not, and looked at one by one.
-func listTrace(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper executionID, limit int) (all []runtime.Execution, err error) {
-	o := &observer{r: r, tenant: tenant, resource: resource{kind: resourceTenant}, maxSteps: math.MaxInt}
+func listTrace(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
+	o := &observer{r: r, tenant: tenant, resource: keys.Resource{Kind: keys.ResourceTenant}, maxSteps: math.MaxInt}
 	found := []stream{o.stream(runtime.FieldTrace, filter.TraceID, nil)}
-	if id, ok := idOfTrace(filter.TraceID); ok {
+	if id, ok := keys.ParseOwnTrace(filter.TraceID); ok {
 		found = append(found, &single{standing{at: acceptedAt(id)}})
 	}
 	s := union(found)
-	for next := acceptedAt(upper).below(); len(all) < limit; {
+	for next := acceptedAt(upper).Prev(); len(all) < limit; {
 		s.seek(next)
 		at, ok := s.head()
-		if !ok || at.id.before(lower) || o.err != nil {
+		if !ok || at.ID.Before(lower) || o.err != nil {
 			break
 		}
-		x, failed := readExecution(r, tenant, at.id.String(), false)
+		x, failed := readExecution(r, tenant, at.ID.String(), false)
 		switch {
 		case errors.Is(failed, errAbsent):
 		case failed != nil:
@@ -33,7 +35,7 @@ func listTrace(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, up
 			(len(filter.States) == 0 || slices.Contains(filter.States, x.State)):
 			all = append(all, x)
 		}
-		next = at.below()
+		next = at.Prev()
 	}
 	return all, errors.Join(o.err, o.close())
 }

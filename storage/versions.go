@@ -7,23 +7,25 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // GetVersion gets one version with its source and context.
 func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint64) (v runtime.Version, err error) {
 	err = s.snapshot(func(r reader) error {
-		record, err := read(r, keyOfVersion(kindVersion, tenant, functionID, number), decodeVersion)
+		record, err := read(r, keys.VersionPart(keys.KindVersion, tenant, functionID, number), decodeVersion)
 		if errors.Is(err, errAbsent) {
 			return runtime.Errorf(runtime.CodeNotFound, "function %q has no version %d", functionID, number)
 		}
 		if err != nil {
 			return err
 		}
-		source, err := readPart(r, keyOfVersion(kindSource, tenant, functionID, number), record.Source)
+		source, err := readPart(r, keys.VersionPart(keys.KindSource, tenant, functionID, number), record.Source)
 		if err != nil {
 			return err
 		}
-		fnContext, err := readPart(r, keyOfVersion(kindContext, tenant, functionID, number), record.Context)
+		fnContext, err := readPart(r, keys.VersionPart(keys.KindContext, tenant, functionID, number), record.Context)
 		if err != nil {
 			return err
 		}
@@ -70,15 +72,15 @@ func (s *Store) ListVersions(tenant runtime.Tenant, functionID string) (numbers 
 
 // readVersions reads the numbers of a function's versions, newest first.
 func readVersions(r reader, tenant runtime.Tenant, functionID string) ([]uint64, error) {
-	prefix := keyVersions(tenant, functionID)
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	prefix := keys.Versions(tenant, functionID)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		return nil, err
 	}
 	var numbers []uint64
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		var number uint64
-		if number, err = numberOf(prefix, it.Key()); err != nil {
+		if number, err = keys.DecodeNumberIn(prefix, it.Key()); err != nil {
 			err = damaged("key %x: %v", it.Key(), err)
 		}
 		numbers = append(numbers, number)
@@ -93,11 +95,11 @@ func putVersion(b *pebble.Batch, tenant runtime.Tenant, v runtime.Version) error
 		return err
 	}
 	errs := []error{
-		b.Set(keyOfVersion(kindVersion, tenant, v.FunctionID, v.Number), value, nil),
-		b.Set(keyOfVersion(kindSource, tenant, v.FunctionID, v.Number), encodeRaw(v.Source), nil),
+		b.Set(keys.VersionPart(keys.KindVersion, tenant, v.FunctionID, v.Number), value, nil),
+		b.Set(keys.VersionPart(keys.KindSource, tenant, v.FunctionID, v.Number), encodeRaw(v.Source), nil),
 	}
 	if len(v.Context) > 0 {
-		errs = append(errs, b.Set(keyOfVersion(kindContext, tenant, v.FunctionID, v.Number), encodeRaw(v.Context), nil))
+		errs = append(errs, b.Set(keys.VersionPart(keys.KindContext, tenant, v.FunctionID, v.Number), encodeRaw(v.Context), nil))
 	}
 	return errors.Join(errs...)
 }
@@ -110,8 +112,8 @@ func (s *Store) dropVersions(b *pebble.Batch, tenant runtime.Tenant, functionID 
 	}
 	var errs []error
 	for _, number := range numbers[keep:] {
-		for _, kind := range []byte{kindVersion, kindSource, kindContext} {
-			errs = append(errs, b.Delete(keyOfVersion(kind, tenant, functionID, number), nil))
+		for _, kind := range []byte{keys.KindVersion, keys.KindSource, keys.KindContext} {
+			errs = append(errs, b.Delete(keys.VersionPart(kind, tenant, functionID, number), nil))
 		}
 	}
 	return errors.Join(errs...)

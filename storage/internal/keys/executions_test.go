@@ -1,4 +1,4 @@
-package storage
+package keys
 
 import (
 	"bytes"
@@ -10,55 +10,61 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
+
+var kindsOfExecutions = []byte{
+	KindAccepted, KindArgs, KindLease, KindWaiting, KindWaitingLogs, KindUnfinishedByFunction,
+	KindDone, KindResult, KindLogs, KindDoneByState, KindDoneByFunction, KindIdempotency,
+}
 
 func anID() *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
 		at := time.UnixMilli(rapid.Int64Range(0, 1<<48-2).Draw(t, "ms"))
-		return testID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), at)
+		return storetest.ID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), at)
 	})
 }
 
 func TestIDsSortAsTheirTexts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := anID().Draw(t, "a"), anID().Draw(t, "b")
-		idA, okA := parseID(a)
-		idB, okB := parseID(strings.ToUpper(b))
+		idA, okA := ParseID(a)
+		idB, okB := ParseID(strings.ToUpper(b))
 		if !okA || !okB || idA.String() != a || idB.String() != b {
 			t.Fatalf("%s and %s came back as %s and %s", a, b, idA, idB)
 		}
-		if idA.before(idB) != (a < b) || idA.before(idB) != (bytes.Compare(keyOfExecution('x', "t", idA), keyOfExecution('x', "t", idB)) < 0) {
+		if idA.Before(idB) != (a < b) || idA.Before(idB) != (bytes.Compare(Execution('x', "t", idA), Execution('x', "t", idB)) < 0) {
 			t.Fatalf("%s and %s sort in different ways", a, b)
 		}
-		at := timeOf(a)
-		if idA.before(idAt(at)) || !idA.before(idAt(at.Add(time.Millisecond))) {
+		at := storetest.TimeOf(a)
+		if idA.Before(FirstIDAt(at)) || !idA.Before(FirstIDAt(at.Add(time.Millisecond))) {
 			t.Fatalf("%s is not between the bounds of its time %v", a, at)
 		}
-		if !idA.before(lastID) {
+		if !idA.Before(LastID) {
 			t.Fatalf("%s is behind the last", a)
 		}
 	})
 }
 
 func TestTimesThatNoIDHolds(t *testing.T) {
-	if id := idAt(time.Unix(-1, 0)); id != (executionID{}) {
+	if id := FirstIDAt(time.Unix(-1, 0)); id != (ID{}) {
 		t.Errorf("before 1970: %s", id)
 	}
-	if id := idAt(time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)); !strings.HasPrefix(id.String(), "ffffffff-ffff-") {
+	if id := FirstIDAt(time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)); !strings.HasPrefix(id.String(), "ffffffff-ffff-") {
 		t.Errorf("after all: %s", id)
 	}
 }
 
 func TestIDsThatAreNone(t *testing.T) {
-	good := testID(rand.New(rand.NewPCG(1, 1)), start)
-	if _, ok := parseID(good); !ok {
+	good := storetest.ID(rand.New(rand.NewPCG(1, 1)), time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC))
+	if _, ok := ParseID(good); !ok {
 		t.Fatalf("%s is refused", good)
 	}
 	for _, text := range append([]string{
 		good + "0", good[:35], "{" + good + "}", "urn:uuid:" + good, strings.ReplaceAll(good, "-", ""),
 		good[:14] + "4" + good[15:], good[:8] + "0" + good[9:], good[:35] + "g", good[:35] + "-", strings.Repeat("\x00", 36),
-	}, hostileTexts...) {
-		if id, ok := parseID(text); ok {
+	}, storetest.HostileTexts...) {
+		if id, ok := ParseID(text); ok {
 			t.Errorf("%q is read as %s", text, id)
 		}
 	}
@@ -78,43 +84,43 @@ func TestExecutionKeysDoNotCollide(t *testing.T) {
 	prefix := func(r record) []byte {
 		tenant := runtime.Tenant(r.tenant)
 		switch r.kind {
-		case spaceSample:
-			return []byte{spaceSample}
-		case kindUndone:
-			return keyUndoneOf(tenant, r.function)
-		case kindDoneIn:
-			return keyDoneIn(tenant, r.state)
-		case kindDoneOf:
-			return keyDoneOf(tenant, r.function, r.state)
-		case kindIdempotency:
-			return keyIdempotencyDay(tenant, r.day)
+		case SpaceSample:
+			return []byte{SpaceSample}
+		case KindUnfinishedByFunction:
+			return UnfinishedByFunction(tenant, r.function)
+		case KindDoneByState:
+			return DoneByState(tenant, r.state)
+		case KindDoneByFunction:
+			return DoneByFunction(tenant, r.function, r.state)
+		case KindIdempotency:
+			return IdempotencyDay(tenant, r.day)
 		}
-		return keyKind(tenant, r.kind)
+		return OfKind(tenant, r.kind)
 	}
 	key := func(r record) []byte {
-		if r.kind == kindIdempotency {
-			return keyIdempotency(runtime.Tenant(r.tenant), r.day, r.function)
+		if r.kind == KindIdempotency {
+			return Idempotency(runtime.Tenant(r.tenant), r.day, r.function)
 		}
-		id, _ := parseID(r.id)
+		id, _ := ParseID(r.id)
 		return append(prefix(r), id[:]...)
 	}
 	draw := func(t *rapid.T, label string) record {
-		r := record{kind: rapid.SampledFrom(append([]byte{spaceSample}, executionKinds...)).Draw(t, label)}
-		if r.kind != kindIdempotency {
+		r := record{kind: rapid.SampledFrom(append([]byte{SpaceSample}, kindsOfExecutions...)).Draw(t, label)}
+		if r.kind != KindIdempotency {
 			r.id = rapid.SampledFrom([]string{"01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002"}).Draw(t, label+" id")
 		}
-		if r.kind == spaceSample {
+		if r.kind == SpaceSample {
 			return r
 		}
-		r.tenant = text().Draw(t, label+" tenant")
+		r.tenant = storetest.Text().Draw(t, label+" tenant")
 		switch r.kind {
-		case kindUndone, kindDoneOf, kindIdempotency:
-			r.function = text().Draw(t, label+" function")
+		case KindUnfinishedByFunction, KindDoneByFunction, KindIdempotency:
+			r.function = storetest.Text().Draw(t, label+" function")
 		}
 		switch r.kind {
-		case kindDoneIn, kindDoneOf:
+		case KindDoneByState, KindDoneByFunction:
 			r.state = rapid.ByteRange(1, 4).Draw(t, label+" state")
-		case kindIdempotency:
+		case KindIdempotency:
 			r.day = rapid.Uint64Range(0, 2).Draw(t, label+" day")
 		}
 		return r
@@ -126,19 +132,19 @@ func TestExecutionKeysDoNotCollide(t *testing.T) {
 		}
 		alike := a
 		alike.id = b.id
-		if a.kind == kindIdempotency {
+		if a.kind == KindIdempotency {
 			alike.function = b.function
 		}
 		if bytes.HasPrefix(key(b), prefix(a)) != (alike == b) {
 			t.Fatalf("prefix of %+v and key of %+v", a, b)
 		}
-		if a.kind != kindIdempotency {
-			id, _ := parseID(a.id)
-			if got, err := idOf(prefix(a), key(a)); err != nil || got != id {
+		if a.kind != KindIdempotency {
+			id, _ := ParseID(a.id)
+			if got, err := DecodeID(prefix(a), key(a)); err != nil || got != id {
 				t.Fatalf("%s came back as %s, %v", id, got, err)
 			}
 		}
-		for _, functions := range [][]byte{keyNames(runtime.Tenant(a.tenant)), keyVersions(runtime.Tenant(a.tenant), "id")} {
+		for _, functions := range [][]byte{FunctionNames(runtime.Tenant(a.tenant)), Versions(runtime.Tenant(a.tenant), "id")} {
 			if bytes.HasPrefix(key(b), functions) {
 				t.Fatalf("key of %+v is among those of functions", b)
 			}

@@ -1,0 +1,110 @@
+package keys
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"time"
+)
+
+// SampleRate is how many executions there are for one in the sample: with a
+// million executions it has 15,600, which tell their number to 1 % and are read
+// in a few milliseconds.
+const SampleRate = 64
+
+// ID is a UUIDv7 (RFC 9562): 48 bits of milliseconds since 1970, 74
+// random ones, and 6 that say what it is.
+type ID [16]byte
+
+// LastID is behind all ids: no UUIDv7 is that.
+var LastID = ID(bytes.Repeat([]byte{0xFF}, len(ID{})))
+
+// dashes are where the text of an id has them.
+var dashes = [...]int{8, 13, 18, 23}
+
+// ParseID reads an id as it is written, with dashes and in letters of either
+// case.
+func ParseID(text string) (id ID, ok bool) {
+	if len(text) != 36 {
+		return id, false
+	}
+	var digits [32]byte
+	n := 0
+	for i := range len(text) {
+		if i == dashes[0] || i == dashes[1] || i == dashes[2] || i == dashes[3] {
+			if text[i] != '-' {
+				return id, false
+			}
+			continue
+		}
+		digits[n] = text[i]
+		n++
+	}
+	_, err := hex.Decode(id[:], digits[:])
+	return id, err == nil && id[6]>>4 == 7
+}
+
+func (id ID) String() string {
+	var text [36]byte
+	from := 0
+	at := 0
+	for _, length := range [...]int{4, 2, 2, 2, 6} {
+		if at > 0 {
+			text[at] = '-'
+			at++
+		}
+		hex.Encode(text[at:], id[from:from+length])
+		from += length
+		at += 2 * length
+	}
+	return string(text[:])
+}
+
+// Before tells whether id is older than other. Ids of one millisecond are in
+// the order in which they were made if one process made them.
+func (id ID) Before(other ID) bool {
+	return bytes.Compare(id[:], other[:]) < 0
+}
+
+// Sampled tells whether an execution is in the sample. The last bits of an id
+// are random.
+func (id ID) Sampled() bool { return id[15]%SampleRate == 0 }
+
+// Time is that of an id, to the millisecond.
+func (id ID) Time() time.Time {
+	var ms [8]byte
+	copy(ms[2:], id[:6])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:])))
+}
+
+// FirstIDAt is the least id of a time; what no id can hold is the least or the
+// greatest of all.
+func FirstIDAt(t time.Time) (id ID) {
+	const last = 1<<48 - 1
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(min(max(t.UnixMilli(), 0), last)))
+	copy(id[:], ms[2:])
+	return id
+}
+
+// Next is the least id behind id.
+func (id ID) Next() ID {
+	for i := len(id) - 1; i >= 0; i-- {
+		if id[i]++; id[i] != 0 {
+			return id
+		}
+	}
+	return LastID
+}
+
+// OwnTrace is the trace that an execution begins: its id without dashes.
+func OwnTrace(id ID) string { return hex.EncodeToString(id[:]) }
+
+// ParseOwnTrace is the id of the execution whose own trace it is.
+func ParseOwnTrace(trace string) (ID, bool) {
+	if len(trace) != 2*len(ID{}) {
+		return ID{}, false
+	}
+	id, ok := ParseID(trace[:8] + "-" + trace[8:12] + "-" + trace[12:16] + "-" + trace[16:20] + "-" + trace[20:])
+	return id, ok && OwnTrace(id) == trace
+}

@@ -1,0 +1,65 @@
+package keys
+
+import (
+	"encoding/binary"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// The byte behind a tenant, for jobs and their executions.
+const (
+	KindJobName          = 'N'
+	KindJob              = 'J'
+	KindRevision         = 'R'
+	KindTick             = 'T'
+	KindJobCount         = 'Q'
+	KindJobAccepted      = 'E'
+	KindJobProgress      = 'P'
+	KindUnfinishedByJob  = 'H'
+	KindJobDone          = 'D'
+	KindDoneByJob        = 'I'
+	KindJobExecutionName = 'M'
+	KindDelivery         = 'Y'
+	KindDeadLetter       = 'Z'
+)
+
+func JobName(tenant runtime.Tenant, name string) []byte {
+	return AppendText(OfKind(tenant, KindJobName), name)
+}
+
+func Job(tenant runtime.Tenant, id string) []byte {
+	return AppendText(OfKind(tenant, KindJob), id)
+}
+
+func JobCount(tenant runtime.Tenant, id string) []byte {
+	return AppendText(OfKind(tenant, KindJobCount), id)
+}
+
+// Revisions is the prefix of all revisions of a job.
+func Revisions(tenant runtime.Tenant, id string) []byte {
+	return AppendText(OfKind(tenant, KindRevision), id)
+}
+
+func Revision(tenant runtime.Tenant, id string, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(Revisions(tenant, id), number)
+}
+
+// Ticks is the prefix of the ticks of all triggers of a job.
+func Ticks(tenant runtime.Tenant, jobID string) []byte {
+	return AppendText(OfKind(tenant, KindTick), jobID)
+}
+
+func Tick(tenant runtime.Tenant, jobID, trigger string) []byte {
+	return AppendText(Ticks(tenant, jobID), trigger)
+}
+
+// ExecutionsByJob is the prefix under which executions of a job are found, of
+// kindJobUndone or kindJobDoneOf.
+func ExecutionsByJob(kind byte, tenant runtime.Tenant, jobID string) []byte {
+	return AppendText(OfKind(tenant, kind), jobID)
+}
+
+// JobExecutionName is where an execution of a job is found by a name that is not its id.
+func JobExecutionName(tenant runtime.Tenant, jobID, name string) []byte {
+	return AppendText(AppendText(OfKind(tenant, KindJobExecutionName), jobID), name)
+}

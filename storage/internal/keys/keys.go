@@ -1,0 +1,135 @@
+package keys
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// The first byte of a key.
+const (
+	SpaceMeta     = 'm'
+	SpaceSettings = 's'
+	SpaceTenants  = 't'
+)
+
+// The byte behind a tenant.
+const (
+	KindFunctionName = 'n'
+	KindFunction     = 'f'
+	KindVersion      = 'v'
+	KindSource       = 's'
+	KindContext      = 'c'
+)
+
+// Escapes of texts: 0x00 is written as escape, escapedZero; the end of the
+// text is escape, endOfText. A text thus sorts before all that it is a prefix
+// of.
+const (
+	escape      = 0x00
+	escapedZero = 0xFF
+	endOfText   = 0x01
+)
+
+// keySize is room for most keys, in bytes.
+const keySize = 80
+
+var ErrKey = errors.New("the key is not one of ours")
+
+// Format is the key of the record that tells the format of all others.
+func Format() []byte { return []byte("mformat") }
+
+func Setting(name string) []byte { return AppendText([]byte{SpaceSettings}, name) }
+
+func FunctionName(tenant runtime.Tenant, name string) []byte {
+	return AppendText(FunctionNames(tenant), name)
+}
+
+// FunctionNames is the prefix of all names of a tenant.
+func FunctionNames(tenant runtime.Tenant) []byte { return OfKind(tenant, KindFunctionName) }
+
+func Function(tenant runtime.Tenant, id string) []byte {
+	return AppendText(OfKind(tenant, KindFunction), id)
+}
+
+// Versions is the prefix of all versions of a function.
+func Versions(tenant runtime.Tenant, id string) []byte {
+	return AppendText(OfKind(tenant, KindVersion), id)
+}
+
+// VersionPart is the key of one of the three records of a version.
+func VersionPart(kind byte, tenant runtime.Tenant, id string, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(AppendText(OfKind(tenant, kind), id), number)
+}
+
+func OfKind(tenant runtime.Tenant, kind byte) []byte {
+	key := append(make([]byte, 0, keySize), SpaceTenants)
+	return append(AppendText(key, string(tenant)), kind)
+}
+
+// PrefixEnd is the least key behind all that have the prefix.
+func PrefixEnd(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
+
+// DecodeText reads the name out of a key that has the prefix given by keyNames.
+func DecodeText(prefix, key []byte) (string, error) {
+	rest, ok := bytes.CutPrefix(key, prefix)
+	if !ok {
+		return "", ErrKey
+	}
+	name, rest, err := CutText(rest)
+	if err != nil || len(rest) > 0 {
+		return "", ErrKey
+	}
+	return name, nil
+}
+
+// DecodeNumberIn reads the number out of a key that has the prefix given by
+// keyVersions.
+func DecodeNumberIn(prefix, key []byte) (uint64, error) {
+	rest, ok := bytes.CutPrefix(key, prefix)
+	if !ok || len(rest) != 8 {
+		return 0, ErrKey
+	}
+	return binary.BigEndian.Uint64(rest), nil
+}
+
+func AppendText(key []byte, text string) []byte {
+	for i := 0; i < len(text); i++ {
+		key = append(key, text[i])
+		if text[i] == escape {
+			key = append(key, escapedZero)
+		}
+	}
+	return append(key, escape, endOfText)
+}
+
+// CutText reads the text that key begins with and gives what follows it.
+func CutText(key []byte) (text string, rest []byte, err error) {
+	var plain []byte
+	for {
+		i := bytes.IndexByte(key, escape)
+		if i < 0 || i+1 == len(key) {
+			return "", nil, ErrKey
+		}
+		plain = append(plain, key[:i]...)
+		switch key[i+1] {
+		case endOfText:
+			return string(plain), key[i+2:], nil
+		case escapedZero:
+			plain = append(plain, escape)
+		default:
+			return "", nil, ErrKey
+		}
+		key = key[i+2:]
+	}
+}
