@@ -10,6 +10,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 var _ runtime.ExecutionStore = (*Store)(nil)
@@ -56,9 +58,9 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 func (s *Store) promised(tenant runtime.Tenant, key *runtime.IdempotencyKey) ([]string, error) {
 	today := keys.DayOf(key.Now)
 	for _, day := range []uint64{today, today - 1, today + 1} { // tomorrow: clocks are put back, too
-		r, err := read(s.db, keys.Idempotency(tenant, day, key.Key), decodeIdempotency)
+		r, err := kv.Get(s.db, keys.Idempotency(tenant, day, key.Key), decodeIdempotency)
 		switch {
-		case errors.Is(err, errAbsent):
+		case errors.Is(err, kv.ErrAbsent):
 			continue
 		case err != nil:
 			return nil, err

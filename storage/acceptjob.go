@@ -9,6 +9,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // AcceptJob keeps an execution of a job with its tasks; see runtime.JobStore.
@@ -35,7 +37,7 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 	if err := s.nameFree(&x); err != nil {
 		return "", false, fault(op, err)
 	}
-	count, err := optional(s.db, keys.JobCount(x.Tenant, x.JobID), decodeNumber)
+	count, err := kv.Find(s.db, keys.JobCount(x.Tenant, x.JobID), decodeNumber)
 	if err != nil {
 		return "", false, fault(op, err)
 	}
@@ -89,7 +91,7 @@ func (s *Store) nameFree(x *runtime.JobExecution) error {
 // putTick keeps a tick, unless it or a later one is kept. The job's lock is held.
 func (s *Store) putTick(b *pebble.Batch, tenant runtime.Tenant, tick runtime.Tick) error {
 	key := keys.Tick(tenant, tick.JobID, tick.Trigger)
-	last, err := optional(s.db, key, decodeTime)
+	last, err := kv.Find(s.db, key, decodeTime)
 	switch {
 	case err != nil:
 		return err

@@ -7,6 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // attempts holds in memory the leases and what is kept of executions that wait
@@ -48,28 +50,32 @@ func (a *attempts) set(of attemptOf, now attempt) {
 }
 
 // load reads what a store holds.
-func (a *attempts) load(r reader) error {
+func (a *attempts) load(r kv.Reader) error {
 	a.all = map[attemptOf]attempt{}
-	return eachTenant(r, func(tenant runtime.Tenant) error {
+	return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 		return errors.Join(
-			eachOf(r, tenant, keys.KindLease, func(s *source) {
-				lease := s.lease()
-				a.all[attemptOf{tenant, s.id}] = attempt{lease: &lease}
+			kv.EachID(r, tenant, keys.KindLease, func(s *kv.IDIterator) {
+				lease := kv.Decode(s, decodeLease)
+				a.all[attemptOf{tenant, s.ID}] = attempt{lease: &lease}
 			}),
-			eachOf(r, tenant, keys.KindWaiting, func(s *source) {
-				waiting := decoded(s, decodeWaiting)
-				a.all[attemptOf{tenant, s.id}] = attempt{waiting: &waiting}
+			kv.EachID(r, tenant, keys.KindWaiting, func(s *kv.IDIterator) {
+				waiting := kv.Decode(s, decodeWaiting)
+				a.all[attemptOf{tenant, s.ID}] = attempt{waiting: &waiting}
 			}),
 		)
 	})
 }
 
-// eachOf calls do with a source at each record of a kind that a tenant has.
-func eachOf(r reader, tenant runtime.Tenant, kind byte, do func(*source)) error {
-	var lower keys.ID
-	s := newSource(r, keys.OfKind(tenant, kind), lower, keys.LastID)
-	for s.first(); s.ok; s.next() {
-		do(s)
+// attemptAt reads the attempt of the execution at which a source stands from
+// those of leases and of waiting ones, which follow it.
+func attemptAt(s, leases, waiting *kv.IDIterator) (a attempt) {
+	if !leases.Lacks(s) {
+		lease := kv.Decode(leases, decodeLease)
+		a.lease = &lease
 	}
-	return errors.Join(s.err, s.close())
+	if !waiting.Lacks(s) {
+		w := kv.Decode(waiting, decodeWaiting)
+		a.waiting = &w
+	}
+	return a
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // Cancel cancels what is queued and marks what runs; see runtime.ExecutionQueue.
@@ -24,7 +26,7 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 	defer s.life.RUnlock()
 	accepted, unlock, err := s.lockAccepted(tenant, id)
 	defer unlock()
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		// What ended it has held the lock until it was durable.
 		x, err = readDone(s.db, tenant, id, true)
 		return x, false, fault(op, orNoExecution(err, text))
@@ -73,7 +75,7 @@ func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (acceptedRecord,
 	key := keys.Execution(keys.KindAccepted, tenant, id)
 	locks, oldest := [][]byte{key}, id
 	// What was accepted does not change.
-	accepted, err := read(s.db, key, decodeAccepted)
+	accepted, err := kv.Get(s.db, key, decodeAccepted)
 	if err == nil && accepted.asked.task != nil {
 		job, of, err := keyOfTasks(tenant, accepted.asked.task.JobExecution)
 		if err != nil {
@@ -86,7 +88,7 @@ func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (acceptedRecord,
 	}
 	leave := s.horizon.pass(oldest)
 	unlock := s.leases.lock(locks...)
-	accepted, err = read(s.db, key, decodeAccepted)
+	accepted, err = kv.Get(s.db, key, decodeAccepted)
 	return accepted, func() { unlock(); leave() }, err
 }
 
@@ -97,7 +99,7 @@ func noExecution(id string) error {
 
 // orNoExecution tells callers what errAbsent means.
 func orNoExecution(err error, id string) error {
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		return noExecution(id)
 	}
 	return err

@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 var _ runtime.DeliveryStore = (*Store)(nil)
@@ -48,14 +50,14 @@ func noDeadLetter(id string) error {
 // EachDelivery calls visit with each delivery that is not a dead letter; see
 // runtime.DeliveryStore.
 func (s *Store) EachDelivery(visit func(runtime.Delivery) error) error {
-	return fault("storage.deliveries", s.snapshot(func(r reader) error {
-		return eachTenant(r, func(tenant runtime.Tenant) error {
+	return fault("storage.deliveries", s.snapshot(func(r kv.Reader) error {
+		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 			return eachDelivery(r, keys.KindDelivery, tenant, visit)
 		})
 	}))
 }
 
-func eachDelivery(r reader, kind byte, tenant runtime.Tenant, visit func(runtime.Delivery) error) error {
+func eachDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, visit func(runtime.Delivery) error) error {
 	prefix := keys.OfKind(tenant, kind)
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
@@ -64,7 +66,7 @@ func eachDelivery(r reader, kind byte, tenant runtime.Tenant, visit func(runtime
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		var d runtime.Delivery
 		if d, err = decodeDelivery(it.Value()); err != nil {
-			err = damaged("key %x: %v", it.Key(), err)
+			err = kv.Damaged("key %x: %v", it.Key(), err)
 			break
 		}
 		err = visit(d)
@@ -83,23 +85,23 @@ func (s *Store) GetDeadLetter(tenant runtime.Tenant, id string) (runtime.Deliver
 }
 
 func (s *Store) delivery(op string, kind byte, tenant runtime.Tenant, text string) (d runtime.Delivery, err error) {
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		d, err = readDelivery(r, kind, tenant, text)
 		return err
 	})
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		err = noDeadLetter(text)
 	}
 	return d, fault(op, err)
 }
 
 // readDelivery fails with errAbsent if there is none.
-func readDelivery(r reader, kind byte, tenant runtime.Tenant, text string) (runtime.Delivery, error) {
+func readDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, text string) (runtime.Delivery, error) {
 	id, ok := keys.ParseID(text)
 	if !ok {
-		return runtime.Delivery{}, errAbsent
+		return runtime.Delivery{}, kv.ErrAbsent
 	}
-	return read(r, keys.Execution(kind, tenant, id), decodeDelivery)
+	return kv.Get(r, keys.Execution(kind, tenant, id), decodeDelivery)
 }
 
 // changeDelivery changes one delivery, if it is there.
@@ -115,8 +117,8 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 	key := keys.Execution(keys.KindDelivery, tenant, id)
 	defer s.leases.lock(key)()
 	return fault(op, s.write(false, func(b *pebble.Batch) error {
-		if _, err := read(s.db, key, decodeDelivery); err != nil {
-			if errors.Is(err, errAbsent) {
+		if _, err := kv.Get(s.db, key, decodeDelivery); err != nil {
+			if errors.Is(err, kv.ErrAbsent) {
 				return nil
 			}
 			return err
@@ -147,7 +149,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 	if err != nil {
 		return nil, fault(op, err)
 	}
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		prefix := keys.OfKind(tenant, keys.KindDeadLetter)
 		it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: append(prefix[:len(prefix):len(prefix)], upper[:]...)})
 		if err != nil {
@@ -156,7 +158,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 		for ok := it.Last(); ok && err == nil && len(all) < limit; ok = it.Prev() {
 			var d runtime.Delivery
 			if d, err = decodeDelivery(it.Value()); err != nil {
-				err = damaged("key %x: %v", it.Key(), err)
+				err = kv.Damaged("key %x: %v", it.Key(), err)
 			}
 			all = append(all, d)
 		}
@@ -213,7 +215,7 @@ func (s *Store) takeDead(op string, tenant runtime.Tenant, ids []string, limit i
 			taken[d.ID] = true
 			id, ok := keys.ParseID(d.ID)
 			if !ok {
-				return damaged("a dead letter has the id %q", d.ID)
+				return kv.Damaged("a dead letter has the id %q", d.ID)
 			}
 			return errors.Join(b.Delete(keys.Execution(keys.KindDeadLetter, tenant, id), nil), with(b, d))
 		}
@@ -223,7 +225,7 @@ func (s *Store) takeDead(op string, tenant runtime.Tenant, ids []string, limit i
 		}
 		for i := 0; i < len(ids) && err == nil; i++ {
 			d, failed := readDelivery(s.db, keys.KindDeadLetter, tenant, ids[i])
-			if errors.Is(failed, errAbsent) {
+			if errors.Is(failed, kv.ErrAbsent) {
 				continue
 			}
 			err = failed

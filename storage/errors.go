@@ -2,7 +2,6 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -19,13 +18,6 @@ func fault(op string, err error) error {
 		return &named
 	}
 	return runtime.Internal(op, err)
-}
-
-var errInvariant = errors.New("the store is damaged")
-
-// damaged says that what was read breaks an invariant of the store.
-func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errInvariant, fmt.Sprintf(format, args...))
 }
 
 func noSuchID(id string) error {

@@ -7,6 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // ListExecutions gives a page of executions, newest first; see runtime.ExecutionHistory.
@@ -18,7 +20,7 @@ func (s *Store) ListExecutions(tenant runtime.Tenant, filter runtime.Filter, cur
 	if err != nil {
 		return nil, fault(op, err)
 	}
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		all, err = list(r, tenant, filter, lower, upper, limit)
 		return err
 	})
@@ -47,7 +49,7 @@ func bounds(filter runtime.Filter, cursor string) (lower, upper keys.ID, err err
 	return lower, upper, nil
 }
 
-func list(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
+func list(r kv.Reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
 	if limit <= 0 || !lower.Before(upper) {
 		return nil, nil
 	}
@@ -57,14 +59,14 @@ func list(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper k
 	l := lister{r: r, tenant: tenant, lower: lower, upper: upper}
 	l.open(filter)
 	for err == nil && len(all) < limit {
-		newest, failed := newestOf(l.sources)
+		newest, failed := l.newest()
 		if err = failed; newest == nil || err != nil {
 			break
 		}
 		var x runtime.Execution
 		if x, err = l.load(newest); err == nil {
 			all = append(all, x)
-			newest.next()
+			newest.Next()
 		}
 	}
 	if err = errors.Join(err, l.close()); err != nil {
@@ -76,28 +78,39 @@ func list(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper k
 // lister finds the executions of a page. Each that passes the filter is in
 // exactly one of its sources.
 type lister struct {
-	r            reader
+	r            kv.Reader
 	tenant       runtime.Tenant
 	lower, upper keys.ID
 
-	sources         []*source
-	leases, waiting *source // follow the sources of what is not done
+	sources         []listSource
+	leases, waiting *kv.IDIterator // follow the sources of what is not done
 }
 
-// source adds one.
-func (l *lister) source(prefix []byte, wanted func(*source) bool) *source {
-	s := newSource(l.r, prefix, l.lower, l.upper)
-	s.wanted = wanted
+// listSource finds some of the executions of a page.
+type listSource struct {
+	*kv.IDIterator
+	done  bool // its executions are done
+	whole bool // its values are the records of the executions themselves
+}
+
+// add adds what s finds to the page.
+func (l *lister) add(s listSource) {
+	s.Last()
 	l.sources = append(l.sources, s)
-	return s
 }
 
-func newestOf(sources []*source) (newest *source, err error) {
-	for _, s := range sources {
-		if s.err != nil {
-			return nil, s.err
+func (l *lister) iterate(prefix []byte) *kv.IDIterator {
+	return kv.NewIDIterator(l.r, prefix, l.lower, l.upper)
+}
+
+// newest returns the source at the newest execution, nil if no source has any left.
+func (l *lister) newest() (newest *listSource, err error) {
+	for i := range l.sources {
+		s := &l.sources[i]
+		if s.Err != nil {
+			return nil, s.Err
 		}
-		if s.ok && (newest == nil || newest.id.Before(s.id)) {
+		if s.Valid && (newest == nil || newest.ID.Before(s.ID)) {
 			newest = s
 		}
 	}
@@ -105,30 +118,30 @@ func newestOf(sources []*source) (newest *source, err error) {
 }
 
 // load reads the execution at which a source stands.
-func (l *lister) load(s *source) (x runtime.Execution, err error) {
+func (l *lister) load(s *listSource) (x runtime.Execution, err error) {
 	switch {
 	case s.done && s.whole:
-		x = decoded(s, func(value []byte) (runtime.Execution, error) {
-			r, err := decodeDone(l.tenant, s.id, value)
+		x = kv.Decode(s.IDIterator, func(value []byte) (runtime.Execution, error) {
+			r, err := decodeDone(l.tenant, s.ID, value)
 			return r.Execution, err
 		})
-		return x, s.err
+		return x, s.Err
 	case s.done:
-		x, err = readDone(l.r, l.tenant, s.id, false)
+		x, err = readDone(l.r, l.tenant, s.ID, false)
 	default:
 		var u undone
 		if s.whole {
-			u.accepted = decoded(s, decodeAccepted)
-			err = s.err
+			u.accepted = kv.Decode(s.IDIterator, decodeAccepted)
+			err = s.Err
 		} else {
-			u.accepted, err = read(l.r, keys.Execution(keys.KindAccepted, l.tenant, s.id), decodeAccepted)
+			u.accepted, err = kv.Get(l.r, keys.Execution(keys.KindAccepted, l.tenant, s.ID), decodeAccepted)
 		}
-		u.attempt = attemptAt(s, l.leases, l.waiting)
-		x = u.execution(l.tenant, s.id)
-		err = errors.Join(err, l.leases.err, l.waiting.err)
+		u.attempt = attemptAt(s.IDIterator, l.leases, l.waiting)
+		x = u.execution(l.tenant, s.ID)
+		err = errors.Join(err, l.leases.Err, l.waiting.Err)
 	}
-	if errors.Is(err, errAbsent) {
-		err = damaged("key %x leads to no execution", s.it.Key())
+	if errors.Is(err, kv.ErrAbsent) {
+		err = kv.Damaged("key %x leads to no execution", s.Key())
 	}
 	return x, err
 }
@@ -140,18 +153,15 @@ func (l *lister) open(filter runtime.Filter) {
 	}
 	l.openUndone(filter.Function, wants(runtime.StateQueued), wants(runtime.StateRunning), wants(runtime.StateCancelling))
 	l.openDone(filter.Function, wants)
-	for _, s := range l.sources {
-		s.last()
-	}
 }
 
 func (l *lister) openUndone(function string, queued, running, cancelling bool) {
 	if !queued && !running && !cancelling {
 		return
 	}
-	side := func(kind byte) *source {
-		s := newSource(l.r, keys.OfKind(l.tenant, kind), l.lower, l.upper)
-		s.last()
+	side := func(kind byte) *kv.IDIterator {
+		s := l.iterate(keys.OfKind(l.tenant, kind))
+		s.Last()
 		return s
 	}
 	l.leases, l.waiting = side(keys.KindLease), side(keys.KindWaiting)
@@ -162,26 +172,28 @@ func (l *lister) openUndone(function string, queued, running, cancelling bool) {
 	}
 	switch {
 	case queued && running && cancelling:
-		l.source(every, nil).whole = function == ""
+		l.add(listSource{IDIterator: l.iterate(every), whole: function == ""})
 		return
 	case queued:
-		running := side(keys.KindLease)
-		s := l.source(every, running.lacks)
-		s.other, s.whole = running, function == ""
+		leased := side(keys.KindLease)
+		s := listSource{IDIterator: l.iterate(every), whole: function == ""}
+		s.Wanted, s.Other = leased.Lacks, leased
+		l.add(s)
 	}
 	if running || cancelling {
-		l.source(keys.OfKind(l.tenant, keys.KindLease), func(s *source) bool {
-			lease := s.lease()
+		s := listSource{IDIterator: l.iterate(keys.OfKind(l.tenant, keys.KindLease))}
+		s.Wanted = func(s *kv.IDIterator) bool {
+			lease := kv.Decode(s, decodeLease)
 			return (function == "" || lease.function == function) && (lease.cancel && cancelling || !lease.cancel && running)
-		})
+		}
+		l.add(s)
 	}
 }
 
 func (l *lister) openDone(function string, wants func(runtime.State) bool) {
 	unwanted := func(state runtime.State) bool { return !wants(state) }
 	if function == "" && !slices.ContainsFunc(states[1:], unwanted) {
-		s := l.source(keys.OfKind(l.tenant, keys.KindDone), nil)
-		s.done, s.whole = true, true
+		l.add(listSource{IDIterator: l.iterate(keys.OfKind(l.tenant, keys.KindDone)), done: true, whole: true})
 		return
 	}
 	for i, state := range states[1:] {
@@ -192,15 +204,18 @@ func (l *lister) openDone(function string, wants func(runtime.State) bool) {
 		if function != "" {
 			prefix = keys.DoneByFunction(l.tenant, function, byte(i+1))
 		}
-		l.source(prefix, nil).done = true
+		l.add(listSource{IDIterator: l.iterate(prefix), done: true})
 	}
 }
 
 func (l *lister) close() error {
 	var errs []error
-	for _, s := range append(l.sources, l.leases, l.waiting) {
+	for _, s := range l.sources {
+		errs = append(errs, s.Close())
+	}
+	for _, s := range []*kv.IDIterator{l.leases, l.waiting} {
 		if s != nil {
-			errs = append(errs, s.close())
+			errs = append(errs, s.Close())
 		}
 	}
 	return errors.Join(errs...)

@@ -6,11 +6,13 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // GetExecution gets an execution with its result, without its logs.
 func (s *Store) GetExecution(tenant runtime.Tenant, text string) (x runtime.Execution, err error) {
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		x, err = readExecution(r, tenant, text, true)
 		return orNoExecution(err, text)
 	})
@@ -21,13 +23,13 @@ func (s *Store) GetExecution(tenant runtime.Tenant, text string) (x runtime.Exec
 // there, without logs and without results above runtime.ListedResult.
 func (s *Store) GetExecutions(tenant runtime.Tenant, ids []string) (all []*runtime.Execution, err error) {
 	all = make([]*runtime.Execution, len(ids))
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		for i, text := range ids {
 			x, err := readExecution(r, tenant, text, false)
 			switch {
 			case err == nil:
 				all[i] = &x
-			case !errors.Is(err, errAbsent):
+			case !errors.Is(err, kv.ErrAbsent):
 				return err
 			}
 		}
@@ -41,12 +43,12 @@ func (s *Store) GetExecutions(tenant runtime.Tenant, ids []string) (all []*runti
 
 // GetArgs gets the args of an execution that is not done.
 func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err error) {
-	err = s.snapshot(func(r reader) error {
+	err = s.snapshot(func(r kv.Reader) error {
 		id, ok := keys.ParseID(text)
 		if !ok {
 			return noExecution(text)
 		}
-		record, err := read(r, keys.Execution(keys.KindAccepted, tenant, id), decodeAccepted)
+		record, err := kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), decodeAccepted)
 		if err != nil {
 			return orNoExecution(err, text)
 		}
@@ -59,7 +61,7 @@ func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err er
 // GetLogs gets what the latest attempt of an execution wrote, and the execution as
 // it was at the same moment; see runtime.ExecutionHistory.
 func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution, logs runtime.Logs, err error) {
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		id, ok := keys.ParseID(text)
 		if !ok {
 			return noExecution(text)
@@ -74,9 +76,9 @@ func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution
 }
 
 // readLogs fails with errAbsent if there is no such execution.
-func readLogs(r reader, tenant runtime.Tenant, id keys.ID) (x runtime.Execution, logs runtime.Logs, err error) {
+func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Execution, logs runtime.Logs, err error) {
 	record, err := readDoneRecord(r, tenant, id)
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		u, err := readUndone(r, tenant, id)
 		if err != nil {
 			return x, logs, err
@@ -99,26 +101,26 @@ func readLogs(r reader, tenant runtime.Tenant, id keys.ID) (x runtime.Execution,
 
 // waitingLogs reads what the attempt before wrote of an execution that waits for
 // the next, if it does.
-func waitingLogs(r reader, of attemptOf, waiting *waitingRecord) (runtime.Logs, error) {
+func waitingLogs(r kv.Reader, of attemptOf, waiting *waitingRecord) (runtime.Logs, error) {
 	if waiting == nil || waiting.logsSize == 0 {
 		return runtime.Logs{}, nil
 	}
-	return read(r, keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
+	return kv.Get(r, keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
 		if uint64(len(value)) != waiting.logsSize {
-			return runtime.Logs{}, damaged("execution %s has logs of %d bytes where %d should be", of.id, len(value), waiting.logsSize)
+			return runtime.Logs{}, kv.Damaged("execution %s has logs of %d bytes where %d should be", of.id, len(value), waiting.logsSize)
 		}
 		return decodeLogs(value)
 	})
 }
 
 // readExecution fails with errAbsent if there is no such execution.
-func readExecution(r reader, tenant runtime.Tenant, text string, whole bool) (runtime.Execution, error) {
+func readExecution(r kv.Reader, tenant runtime.Tenant, text string, whole bool) (runtime.Execution, error) {
 	id, ok := keys.ParseID(text)
 	if !ok {
-		return runtime.Execution{}, errAbsent
+		return runtime.Execution{}, kv.ErrAbsent
 	}
 	x, err := readDone(r, tenant, id, whole)
-	if !errors.Is(err, errAbsent) {
+	if !errors.Is(err, kv.ErrAbsent) {
 		return x, err
 	}
 	u, err := readUndone(r, tenant, id)
@@ -130,7 +132,7 @@ func readExecution(r reader, tenant runtime.Tenant, text string, whole bool) (ru
 
 // readDone reads an execution that is done. Its result is left out if it is not
 // wanted whole and has a record of its own.
-func readDone(r reader, tenant runtime.Tenant, id keys.ID, whole bool) (runtime.Execution, error) {
+func readDone(r kv.Reader, tenant runtime.Tenant, id keys.ID, whole bool) (runtime.Execution, error) {
 	record, err := readDoneRecord(r, tenant, id)
 	if err != nil {
 		return runtime.Execution{}, err
@@ -141,23 +143,23 @@ func readDone(r reader, tenant runtime.Tenant, id keys.ID, whole bool) (runtime.
 	return record.Execution, err
 }
 
-func readDoneRecord(r reader, tenant runtime.Tenant, id keys.ID) (doneRecord, error) {
-	return read(r, keys.Execution(keys.KindDone, tenant, id), func(value []byte) (doneRecord, error) {
+func readDoneRecord(r kv.Reader, tenant runtime.Tenant, id keys.ID) (doneRecord, error) {
+	return kv.Get(r, keys.Execution(keys.KindDone, tenant, id), func(value []byte) (doneRecord, error) {
 		return decodeDone(tenant, id, value)
 	})
 }
 
 // part gives what is inline, or the record that holds what is larger than that.
-func part(r reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
+func part(r kv.Reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
 	if size <= inlineSize {
 		return inline, nil
 	}
-	data, err := read(r, key, decode)
+	data, err := kv.Get(r, key, decode)
 	if err == nil && uint64(len(data)) != size {
-		err = damaged("%d bytes where %d should be", len(data), size)
+		err = kv.Damaged("%d bytes where %d should be", len(data), size)
 	}
 	if err != nil {
-		return nil, damaged("key %x: %v", key, err)
+		return nil, kv.Damaged("key %x: %v", key, err)
 	}
 	return data, nil
 }

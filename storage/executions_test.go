@@ -18,6 +18,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // begin accepts and starts one execution.
@@ -368,11 +370,11 @@ func TestKeepOfMany(t *testing.T) {
 	count := func() (n int) {
 		for _, tenant := range ledgerTenants {
 			var lower keys.ID
-			src := newSource(s.db, keys.OfKind(tenant, keys.KindDone), lower, keys.LastID)
-			for src.first(); src.ok; src.next() {
+			src := kv.NewIDIterator(s.db, keys.OfKind(tenant, keys.KindDone), lower, keys.LastID)
+			for src.First(); src.Valid; src.Next() {
 				n++
 			}
-			must(t, errors.Join(src.err, src.close()))
+			must(t, errors.Join(src.Err, src.Close()))
 		}
 		return n
 	}

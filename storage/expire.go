@@ -10,6 +10,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // countedKeep is up to how many executions to be kept are counted one by one.
@@ -63,15 +65,14 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 }
 
 // oldestOf gives the id from which on there are keep executions that are done.
-func oldestOf(r reader, keep int) (keys.ID, error) {
+func oldestOf(r kv.Reader, keep int) (keys.ID, error) {
 	if keep == 0 {
 		return keys.LastID, nil
 	}
-	var sources []*source
+	var sources []*kv.IDIterator
 	open := func(prefix []byte) {
-		var lower keys.ID
-		s := newSource(r, prefix, lower, keys.LastID)
-		s.last()
+		s := kv.NewIDIterator(r, prefix, keys.ID{}, keys.LastID)
+		s.Last()
 		sources = append(sources, s)
 	}
 	var err error
@@ -79,26 +80,26 @@ func oldestOf(r reader, keep int) (keys.ID, error) {
 		keep /= keys.SampleRate
 		open([]byte{keys.SpaceSample})
 	} else {
-		err = eachTenant(r, func(tenant runtime.Tenant) error {
+		err = kv.EachTenant(r, func(tenant runtime.Tenant) error {
 			open(keys.OfKind(tenant, keys.KindDone))
 			return nil
 		})
 	}
 	var oldest keys.ID
 	for n := 0; err == nil; n++ {
-		newest, failed := newestOf(sources)
+		newest, failed := kv.First(sources, true)
 		if err = failed; newest == nil || err != nil {
 			oldest = keys.ID{} // there are fewer
 			break
 		}
-		oldest = newest.id
+		oldest = newest.ID
 		if n+1 == keep {
 			break
 		}
-		newest.next()
+		newest.Next()
 	}
 	for _, s := range sources {
-		err = errors.Join(err, s.close())
+		err = errors.Join(err, s.Close())
 	}
 	return oldest, err
 }
@@ -116,11 +117,11 @@ type dropper struct {
 	lastDead keys.ID // is before all dead letters that are to stay
 }
 
-func (d *dropper) all(r reader) error {
+func (d *dropper) all(r kv.Reader) error {
 	if err := d.before([]byte{keys.SpaceSample}); err != nil {
 		return err
 	}
-	return eachTenant(r, d.tenant)
+	return kv.EachTenant(r, d.tenant)
 }
 
 func (d *dropper) tenant(tenant runtime.Tenant) error {
@@ -160,7 +161,7 @@ func (d *dropper) functions(tenant runtime.Tenant) error {
 	for ok := d.it.SeekGE(prefix); ok && bytes.Compare(d.it.Key(), end) < 0; {
 		function, _, err := keys.CutText(d.it.Key()[len(prefix):])
 		if err != nil {
-			return damaged("key %x: %v", d.it.Key(), err)
+			return kv.Damaged("key %x: %v", d.it.Key(), err)
 		}
 		for state := 1; state < len(states); state++ {
 			if err := d.before(keys.DoneByFunction(tenant, function, byte(state))); err != nil {

@@ -9,6 +9,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // jobOf names a job that may be gone.
@@ -19,23 +21,23 @@ type jobOf struct {
 
 // expiredJobs finds the jobs that have executions which are done and older than
 // oldest.
-func expiredJobs(r reader, oldest keys.ID) (all []jobOf, err error) {
+func expiredJobs(r kv.Reader, oldest keys.ID) (all []jobOf, err error) {
 	it, err := r.NewIter(nil)
 	if err != nil {
 		return nil, err
 	}
-	err = eachTenant(r, func(tenant runtime.Tenant) error {
+	err = kv.EachTenant(r, func(tenant runtime.Tenant) error {
 		prefix := keys.OfKind(tenant, keys.KindDoneByJob)
 		end := keys.PrefixEnd(prefix)
 		for ok := it.SeekGE(prefix); ok && bytes.Compare(it.Key(), end) < 0; {
 			id, _, err := keys.CutText(it.Key()[len(prefix):])
 			if err != nil {
-				return damaged("key %x: %v", it.Key(), err)
+				return kv.Damaged("key %x: %v", it.Key(), err)
 			}
 			mine := keys.ExecutionsByJob(keys.KindDoneByJob, tenant, id)
 			first, err := keys.DecodeID(mine, it.Key())
 			if err != nil {
-				return damaged("key %x: %v", it.Key(), err)
+				return kv.Damaged("key %x: %v", it.Key(), err)
 			}
 			if first.Before(oldest) {
 				all = append(all, jobOf{tenant, id})
@@ -58,7 +60,7 @@ func (s *Store) lockJobs(jobs []jobOf) (unlock func()) {
 
 // dropJobs puts into a batch what drops the executions of jobs before oldest. It
 // reads their names: each of those is dropped alone.
-func dropJobs(b *pebble.Batch, r reader, jobs []jobOf, oldest keys.ID) error {
+func dropJobs(b *pebble.Batch, r kv.Reader, jobs []jobOf, oldest keys.ID) error {
 	for _, j := range jobs {
 		prefix := keys.ExecutionsByJob(keys.KindDoneByJob, j.tenant, j.id)
 		end := append(prefix[:len(prefix):len(prefix)], oldest[:]...)
@@ -75,7 +77,7 @@ func dropJobs(b *pebble.Batch, r reader, jobs []jobOf, oldest keys.ID) error {
 
 // dropNames drops the names of the executions of a job that are between two keys,
 // and counts those.
-func dropNames(b *pebble.Batch, r reader, j jobOf, prefix, end []byte) (n uint64, err error) {
+func dropNames(b *pebble.Batch, r kv.Reader, j jobOf, prefix, end []byte) (n uint64, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: end})
 	if err != nil {
 		return 0, err
@@ -95,14 +97,14 @@ func dropNames(b *pebble.Batch, r reader, j jobOf, prefix, end []byte) (n uint64
 }
 
 // uncount takes executions of a job, if that is still there, from their number.
-func uncount(b *pebble.Batch, r reader, j jobOf, n uint64) error {
+func uncount(b *pebble.Batch, r kv.Reader, j jobOf, n uint64) error {
 	key := keys.JobCount(j.tenant, j.id)
-	count, err := optional(r, key, decodeNumber)
+	count, err := kv.Find(r, key, decodeNumber)
 	if count == nil || err != nil {
 		return err
 	}
 	if *count < n {
-		return damaged("job %q has %d executions, of which %d are dropped", j.id, *count, n)
+		return kv.Damaged("job %q has %d executions, of which %d are dropped", j.id, *count, n)
 	}
 	return b.Set(key, encodeNumber(*count-n), nil)
 }

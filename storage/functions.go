@@ -10,6 +10,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 var _ runtime.FunctionStore = (*Store)(nil)
@@ -154,9 +156,9 @@ func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) 
 
 // GetFunctionByName finds a function by its present name.
 func (s *Store) GetFunctionByName(tenant runtime.Tenant, name string) (f runtime.Function, err error) {
-	err = s.snapshot(func(r reader) error {
-		id, err := read(r, keys.FunctionName(tenant, name), decodeRaw)
-		if errors.Is(err, errAbsent) {
+	err = s.snapshot(func(r kv.Reader) error {
+		id, err := kv.Get(r, keys.FunctionName(tenant, name), decodeRaw)
+		if errors.Is(err, kv.ErrAbsent) {
 			return runtime.NoFunctionError(name)
 		}
 		if err != nil {
@@ -169,17 +171,17 @@ func (s *Store) GetFunctionByName(tenant runtime.Tenant, name string) (f runtime
 }
 
 // named reads the function that a name leads to.
-func named(r reader, tenant runtime.Tenant, name, id string) (runtime.Function, error) {
+func named(r kv.Reader, tenant runtime.Tenant, name, id string) (runtime.Function, error) {
 	f, err := readFunction(r, tenant, id)
 	if err == nil && f.Name == name {
 		return f, nil
 	}
-	return runtime.Function{}, damaged("the name %q leads to function %q, which is named %q (%v)", name, id, f.Name, err)
+	return runtime.Function{}, kv.Damaged("the name %q leads to function %q, which is named %q (%v)", name, id, f.Name, err)
 }
 
 // ListFunctions lists up to limit functions by name, after the given name.
 func (s *Store) ListFunctions(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
-	err = s.snapshot(func(r reader) error {
+	err = s.snapshot(func(r kv.Reader) error {
 		all, err = page(r, tenant, after, limit)
 		return err
 	})
@@ -187,7 +189,7 @@ func (s *Store) ListFunctions(tenant runtime.Tenant, after string, limit int) (a
 }
 
 // page reads no more names and functions than it gives.
-func page(r reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
+func page(r kv.Reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
 	prefix := keys.FunctionNames(tenant)
 	lower := prefix
 	if after != "" {
@@ -207,10 +209,10 @@ func page(r reader, tenant runtime.Tenant, after string, limit int) (all []runti
 }
 
 // listed reads the function that an iterator over names stands at.
-func listed(r reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator) (runtime.Function, error) {
+func listed(r kv.Reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator) (runtime.Function, error) {
 	name, err := keys.DecodeText(prefix, it.Key())
 	if err != nil {
-		return runtime.Function{}, damaged("key %x: %v", it.Key(), err)
+		return runtime.Function{}, kv.Damaged("key %x: %v", it.Key(), err)
 	}
 	value, err := it.ValueAndErr()
 	if err != nil {
@@ -218,16 +220,16 @@ func listed(r reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator)
 	}
 	id, err := decodeRaw(value)
 	if err != nil {
-		return runtime.Function{}, damaged("key %x: %v", it.Key(), err)
+		return runtime.Function{}, kv.Damaged("key %x: %v", it.Key(), err)
 	}
 	return named(r, tenant, name, string(id))
 }
 
-func readFunction(r reader, tenant runtime.Tenant, id string) (runtime.Function, error) {
-	f, err := read(r, keys.Function(tenant, id), func(value []byte) (runtime.Function, error) {
+func readFunction(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Function, error) {
+	f, err := kv.Get(r, keys.Function(tenant, id), func(value []byte) (runtime.Function, error) {
 		return decodeFunction(tenant, id, value)
 	})
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		return f, noSuchID(id)
 	}
 	return f, err
@@ -246,11 +248,11 @@ var errPresent = errors.New("exists already")
 
 // absent fails with errPresent if there is such a key.
 func (s *Store) absent(key []byte) error {
-	_, err := read(s.db, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
+	_, err := kv.Get(s.db, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
 	switch {
 	case err == nil:
 		return errPresent
-	case errors.Is(err, errAbsent):
+	case errors.Is(err, kv.ErrAbsent):
 		return nil
 	}
 	return err

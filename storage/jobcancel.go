@@ -9,6 +9,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // maxCancelBytes is how much is put into one batch of a cancellation, in bytes.
@@ -76,8 +78,8 @@ func (s *Store) cancelTask(b *pebble.Batch, found postings, of attemptOf, now ti
 	if at.lease != nil {
 		return false, nil
 	}
-	accepted, err := read(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), decodeAccepted)
-	if errors.Is(err, errAbsent) {
+	accepted, err := kv.Get(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), decodeAccepted)
+	if errors.Is(err, kv.ErrAbsent) {
 		return false, nil
 	}
 	if err != nil {

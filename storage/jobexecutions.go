@@ -7,17 +7,19 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // GetJobExecution finds an execution of a job by its name or id.
 func (s *Store) GetJobExecution(tenant runtime.Tenant, jobID, execution string) (x runtime.JobExecution, err error) {
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		id, err := findJobExecution(r, tenant, jobID, execution)
 		if err == nil {
 			x, err = readJobExecution(r, tenant, id)
 		}
 		if err == nil && x.JobID != jobID {
-			err = errAbsent
+			err = kv.ErrAbsent
 		}
 		return orNoJobExecution(err, execution)
 	})
@@ -28,8 +30,8 @@ func (s *Store) GetJobExecution(tenant runtime.Tenant, jobID, execution string) 
 }
 
 // findJobExecution gives the id of what has a name or is an id.
-func findJobExecution(r reader, tenant runtime.Tenant, jobID, execution string) (id keys.ID, err error) {
-	named, err := optional(r, keys.JobExecutionName(tenant, jobID, execution), func(value []byte) (keys.ID, error) { return keys.DecodeID(nil, value) })
+func findJobExecution(r kv.Reader, tenant runtime.Tenant, jobID, execution string) (id keys.ID, err error) {
+	named, err := kv.Find(r, keys.JobExecutionName(tenant, jobID, execution), func(value []byte) (keys.ID, error) { return keys.DecodeID(nil, value) })
 	switch {
 	case err != nil:
 		return id, err
@@ -38,17 +40,17 @@ func findJobExecution(r reader, tenant runtime.Tenant, jobID, execution string) 
 	}
 	id, ok := keys.ParseID(execution)
 	if !ok {
-		return id, errAbsent
+		return id, kv.ErrAbsent
 	}
 	return id, nil
 }
 
 // GetJobExecutionByID finds an execution of whatever job.
 func (s *Store) GetJobExecutionByID(tenant runtime.Tenant, text string) (x runtime.JobExecution, err error) {
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		id, ok := keys.ParseID(text)
 		if !ok {
-			return orNoJobExecution(errAbsent, text)
+			return orNoJobExecution(kv.ErrAbsent, text)
 		}
 		x, err = readJobExecution(r, tenant, id)
 		return orNoJobExecution(err, text)
@@ -60,8 +62,8 @@ func (s *Store) GetJobExecutionByID(tenant runtime.Tenant, text string) (x runti
 // times it costs what it passes over and gives; in that of their names it reads
 // the names of all.
 func (s *Store) ListJobExecutions(tenant runtime.Tenant, jobID string, l runtime.PageRequest) (page runtime.Page[runtime.JobExecution], err error) {
-	err = s.durably(func(r reader) error {
-		count, err := optional(r, keys.JobCount(tenant, jobID), decodeNumber)
+	err = s.durably(func(r kv.Reader) error {
+		count, err := kv.Find(r, keys.JobCount(tenant, jobID), decodeNumber)
 		if count == nil || err != nil {
 			return err
 		}
@@ -75,8 +77,8 @@ func (s *Store) ListJobExecutions(tenant runtime.Tenant, jobID string, l runtime
 		}
 		for _, id := range ids {
 			x, failed := readJobExecution(r, tenant, id)
-			if errors.Is(failed, errAbsent) {
-				failed = damaged("execution %s of job %q is listed, but not there", id, jobID)
+			if errors.Is(failed, kv.ErrAbsent) {
+				failed = kv.Damaged("execution %s of job %q is listed, but not there", id, jobID)
 			}
 			err = errors.Join(err, failed)
 			page.Items = append(page.Items, x)
@@ -91,7 +93,7 @@ func (s *Store) ListJobExecutions(tenant runtime.Tenant, jobID string, l runtime
 
 // jobPage finds the executions of a page.
 type jobPage struct {
-	r       reader
+	r       kv.Reader
 	tenant  runtime.Tenant
 	jobID   string
 	listing runtime.PageRequest
@@ -99,24 +101,25 @@ type jobPage struct {
 }
 
 // sources are where the executions are found: each in one of them.
-func (p jobPage) sources(lower, upper keys.ID) []*source {
-	var all []*source
+func (p jobPage) sources(lower, upper keys.ID) []*kv.IDIterator {
+	var all []*kv.IDIterator
 	for _, kind := range []byte{keys.KindUnfinishedByJob, keys.KindDoneByJob} {
-		s := newSource(p.r, keys.ExecutionsByJob(kind, p.tenant, p.jobID), lower, upper)
-		s.wanted = func(s *source) bool { return p.query == "" || strings.Contains(strings.ToLower(p.name(s)), p.query) }
+		s := kv.NewIDIterator(p.r, keys.ExecutionsByJob(kind, p.tenant, p.jobID), lower, upper)
+		s.Wanted = func(s *kv.IDIterator) bool {
+			return p.query == "" || strings.Contains(strings.ToLower(p.name(s)), p.query)
+		}
 		all = append(all, s)
 	}
 	return all
 }
 
 // name is that of the execution at which a source stands.
-func (p jobPage) name(s *source) string {
-	return decoded(s, func(value []byte) (string, error) { return decodeAka(s.id, value) })
+func (p jobPage) name(s *kv.IDIterator) string {
+	return kv.Decode(s, func(value []byte) (string, error) { return decodeAka(s.ID, value) })
 }
 
 func (p jobPage) byTime() (ids []keys.ID, next string, err error) {
-	var lower keys.ID
-	upper := keys.LastID
+	lower, upper := keys.ID{}, keys.LastID
 	back := descending(p.listing.Sort)
 	if p.listing.After != "" {
 		after, ok := keys.ParseID(p.listing.After)
@@ -132,9 +135,9 @@ func (p jobPage) byTime() (ids []keys.ID, next string, err error) {
 	sources := p.sources(lower, upper)
 	for _, s := range sources {
 		if back {
-			s.last()
+			s.Last()
 		} else {
-			s.first()
+			s.First()
 		}
 	}
 	skip := p.listing.Offset
@@ -142,7 +145,7 @@ func (p jobPage) byTime() (ids []keys.ID, next string, err error) {
 		skip = 0
 	}
 	for {
-		s, failed := firstOf(sources, back)
+		s, failed := kv.First(sources, back)
 		if err = failed; s == nil || err != nil {
 			break
 		}
@@ -153,12 +156,12 @@ func (p jobPage) byTime() (ids []keys.ID, next string, err error) {
 		if skip > 0 {
 			skip--
 		} else {
-			ids = append(ids, s.id)
+			ids = append(ids, s.ID)
 		}
-		s.next()
+		s.Next()
 	}
 	for _, s := range sources {
-		err = errors.Join(err, s.close())
+		err = errors.Join(err, s.Close())
 	}
 	return ids, next, err
 }
@@ -169,32 +172,17 @@ func (p jobPage) byName() (ids []keys.ID, next string, err error) {
 		id   keys.ID
 	}
 	var all []named
-	var lower keys.ID
-	for _, s := range p.sources(lower, keys.LastID) {
-		for s.first(); s.ok; s.next() {
-			all = append(all, named{p.name(s), s.id})
+	for _, s := range p.sources(keys.ID{}, keys.LastID) {
+		for s.First(); s.Valid; s.Next() {
+			all = append(all, named{p.name(s), s.ID})
 		}
-		err = errors.Join(err, s.err, s.close())
+		err = errors.Join(err, s.Err, s.Close())
 	}
 	page, next := cut(all, p.listing, func(n named) string { return n.name })
 	for _, n := range page {
 		ids = append(ids, n.id)
 	}
 	return ids, next, err
-}
-
-// firstOf gives the source that stands at the first id of all, nil if none
-// stands anywhere.
-func firstOf(sources []*source, back bool) (first *source, err error) {
-	for _, s := range sources {
-		if s.err != nil {
-			return nil, s.err
-		}
-		if s.ok && (first == nil || first.id.Before(s.id) == back) {
-			first = s
-		}
-	}
-	return first, nil
 }
 
 func wrongPosition(after string) error {
@@ -205,13 +193,13 @@ func wrongPosition(after string) error {
 // EachUnfinishedJobExecution visits the executions of jobs that are not done; see
 // runtime.JobStore.
 func (s *Store) EachUnfinishedJobExecution(visit func(x runtime.JobExecution, deleted bool) error) error {
-	return fault("storage.pendingjobs", s.durably(func(r reader) error {
-		return eachTenant(r, func(tenant runtime.Tenant) error {
+	return fault("storage.pendingjobs", s.durably(func(r kv.Reader) error {
+		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 			prefix := keys.OfKind(tenant, keys.KindJobAccepted)
-			return eachKey(r, prefix, func(key, _ []byte) error {
+			return kv.EachKey(r, prefix, func(key, _ []byte) error {
 				id, err := keys.DecodeID(prefix, key)
 				if err != nil {
-					return damaged("key %x: %v", key, err)
+					return kv.Damaged("key %x: %v", key, err)
 				}
 				x, _, err := readJobUndone(r, tenant, id)
 				if err != nil {
@@ -233,7 +221,7 @@ func noJobExecution(execution string) error {
 }
 
 func orNoJobExecution(err error, execution string) error {
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		return noJobExecution(execution)
 	}
 	return err

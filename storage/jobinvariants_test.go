@@ -10,6 +10,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 var jobKinds = []byte{
@@ -33,7 +35,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 	counts := map[jobOf]uint64{}
 	var ticks [][]byte
 	add := func(key []byte) { should[string(key)] = true }
-	must(t, eachKey(s.db, []byte{keys.SpaceTenants}, func(key, value []byte) error {
+	must(t, kv.EachKey(s.db, []byte{keys.SpaceTenants}, func(key, value []byte) error {
 		if !ofJob(t, key) {
 			return nil
 		}
@@ -68,7 +70,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 			}
 			if rest[0] == keys.KindJobDone {
 				add(append(keys.ExecutionsByJob(keys.KindDoneByJob, tenant, x.JobID), id[:]...))
-				if _, _, err := readJobUndone(s.db, tenant, id); !errors.Is(err, errAbsent) || !x.State.Terminal() || x.Stats.Ended() != x.Stats.Total {
+				if _, _, err := readJobUndone(s.db, tenant, id); !errors.Is(err, kv.ErrAbsent) || !x.State.Terminal() || x.Stats.Ended() != x.Stats.Total {
 					t.Fatalf("execution %s of a job is done and is not, %+v: %v", id, x, err)
 				}
 				return nil
@@ -85,7 +87,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 		if _, err := readJobRecord(s.db, of.tenant, of.id); err != nil {
 			continue
 		}
-		if got, err := optional(s.db, keys.JobCount(of.tenant, of.id), decodeNumber); err != nil || got == nil || *got != n {
+		if got, err := kv.Find(s.db, keys.JobCount(of.tenant, of.id), decodeNumber); err != nil || got == nil || *got != n {
 			t.Fatalf("job %s has %d executions, counted are %v, %v", of.id, n, got, err)
 		}
 	}
@@ -127,7 +129,7 @@ func checkTasks(t testing.TB, s *Store, x runtime.JobExecution) {
 	for i := range x.Stats.Total {
 		id, _ := keys.ParseID(runtime.TaskID(x.ID, i))
 		u, err := readUndone(s.db, x.Tenant, id)
-		if errors.Is(err, errAbsent) {
+		if errors.Is(err, kv.ErrAbsent) {
 			continue
 		}
 		must(t, err)

@@ -16,6 +16,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // jobBook is what a store should hold of jobs. Values that were put in are never
@@ -384,12 +386,12 @@ func holdingJobs(t testing.TB, s *Store) jobBook {
 	}))
 	for _, tenant := range ledgerTenants {
 		for _, kind := range []byte{keys.KindJobAccepted, keys.KindJobDone, keys.KindDelivery} {
-			must(t, eachOf(s.db, tenant, kind, func(at *source) {
+			must(t, kv.EachID(s.db, tenant, kind, func(at *kv.IDIterator) {
 				if kind == keys.KindDelivery {
-					b.deliveries[at.id.String()] = true
+					b.deliveries[at.ID.String()] = true
 					return
 				}
-				x, err := s.GetJobExecutionByID(tenant, at.id.String())
+				x, err := s.GetJobExecutionByID(tenant, at.ID.String())
 				must(t, err)
 				b.runs[x.ID] = x
 			}))

@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // ListJobs gives a page of jobs. It reads all jobs of the tenant, of which there are
 // few beside what they run.
 func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page runtime.Page[runtime.Job], err error) {
-	err = s.snapshot(func(r reader) error {
+	err = s.snapshot(func(r kv.Reader) error {
 		var all []runtime.Job
 		query := strings.ToLower(l.Query)
 		err := eachJob(r, tenant, func(j runtime.Job) error {

@@ -9,12 +9,14 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // jobsUnderWay are the executions of jobs whose tasks a batch changes, each read
 // once and written once. Their locks, among those of leases, are held.
 type jobsUnderWay struct {
-	r   reader
+	r   kv.Reader
 	now time.Time // zero where tasks start, whose leases tell the time
 	all map[attemptOf]*jobUnderWay
 }
@@ -25,7 +27,7 @@ type jobUnderWay struct {
 	changed bool
 }
 
-func newJobsUnderWay(r reader, now time.Time) jobsUnderWay {
+func newJobsUnderWay(r kv.Reader, now time.Time) jobsUnderWay {
 	return jobsUnderWay{r, now, make(map[attemptOf]*jobUnderWay)}
 }
 
@@ -34,7 +36,7 @@ func newJobsUnderWay(r reader, now time.Time) jobsUnderWay {
 func keyOfTasks(tenant runtime.Tenant, execution string) ([]byte, keys.ID, error) {
 	id, ok := keys.ParseID(execution)
 	if !ok {
-		return nil, id, damaged("%q is no UUIDv7, so there are no tasks of it", execution)
+		return nil, id, kv.Damaged("%q is no UUIDv7, so there are no tasks of it", execution)
 	}
 	return keys.Execution(keys.KindJobAccepted, tenant, id), id, nil
 }
@@ -46,8 +48,8 @@ func (u jobsUnderWay) of(tenant runtime.Tenant, id keys.ID) (*jobUnderWay, error
 		return j, nil
 	}
 	x, had, err := readJobUndone(u.r, tenant, id)
-	if errors.Is(err, errAbsent) {
-		err = damaged("there are tasks of execution %s of a job, which is done or not there", id)
+	if errors.Is(err, kv.ErrAbsent) {
+		err = kv.Damaged("there are tasks of execution %s of a job, which is done or not there", id)
 	}
 	if err != nil {
 		return nil, err
@@ -136,14 +138,14 @@ func putDoneJob(b *pebble.Batch, found postings, x *runtime.JobExecution, id key
 
 // readJobUndone fails with errAbsent if there is no such execution of a job, or
 // it is done. had tells whether progress is kept.
-func readJobUndone(r reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, had bool, err error) {
-	x, err = read(r, keys.Execution(keys.KindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+func readJobUndone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, had bool, err error) {
+	x, err = kv.Get(r, keys.Execution(keys.KindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
 		return decodeJobExecution(tenant, id, value)
 	})
 	if err != nil {
 		return x, false, err
 	}
-	progress, err := optional(r, keys.Execution(keys.KindJobProgress, tenant, id), decodeProgress)
+	progress, err := kv.Find(r, keys.Execution(keys.KindJobProgress, tenant, id), decodeProgress)
 	if progress != nil {
 		progress.tell(&x)
 	}
@@ -151,16 +153,16 @@ func readJobUndone(r reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobEx
 }
 
 // readJobExecution fails with errAbsent if there is no such execution of a job.
-func readJobExecution(r reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
+func readJobExecution(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
 	x, err := readJobDone(r, tenant, id)
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		x, _, err = readJobUndone(r, tenant, id)
 	}
 	return x, err
 }
 
-func readJobDone(r reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
-	return read(r, keys.Execution(keys.KindJobDone, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+func readJobDone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
+	return kv.Get(r, keys.Execution(keys.KindJobDone, tenant, id), func(value []byte) (runtime.JobExecution, error) {
 		return decodeJobExecution(tenant, id, value)
 	})
 }

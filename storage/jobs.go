@@ -12,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 var _ runtime.JobStore = (*Store)(nil)
@@ -96,16 +98,16 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 			b.Delete(keys.Job(tenant, id), nil),
 			b.Delete(keys.JobCount(tenant, id), nil),
 			s.dropRevisions(b, tenant, id, 0),
-			eachKey(s.db, ticks, func(key, _ []byte) error { return b.Delete(key, nil) }),
+			kv.EachKey(s.db, ticks, func(key, _ []byte) error { return b.Delete(key, nil) }),
 		)
 	}))
 }
 
 // GetJobByName finds a job by its name.
 func (s *Store) GetJobByName(tenant runtime.Tenant, name string) (j runtime.Job, err error) {
-	err = s.snapshot(func(r reader) error {
-		id, err := read(r, keys.JobName(tenant, name), decodeRaw)
-		if errors.Is(err, errAbsent) {
+	err = s.snapshot(func(r kv.Reader) error {
+		id, err := kv.Get(r, keys.JobName(tenant, name), decodeRaw)
+		if errors.Is(err, kv.ErrAbsent) {
 			return runtime.NoJobError(name)
 		}
 		if err == nil {
@@ -118,7 +120,7 @@ func (s *Store) GetJobByName(tenant runtime.Tenant, name string) (j runtime.Job,
 
 // GetJobByID gets the job with an id.
 func (s *Store) GetJobByID(tenant runtime.Tenant, id string) (j runtime.Job, err error) {
-	err = s.snapshot(func(r reader) error {
+	err = s.snapshot(func(r kv.Reader) error {
 		j, err = readJob(r, tenant, id)
 		return err
 	})
@@ -127,8 +129,8 @@ func (s *Store) GetJobByID(tenant runtime.Tenant, id string) (j runtime.Job, err
 
 // EachJob visits all jobs; see runtime.JobStore.
 func (s *Store) EachJob(visit func(runtime.Job) error) error {
-	return fault("storage.alljobs", s.snapshot(func(r reader) error {
-		return eachTenant(r, func(tenant runtime.Tenant) error {
+	return fault("storage.alljobs", s.snapshot(func(r kv.Reader) error {
+		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 			return eachJob(r, tenant, visit)
 		})
 	}))
@@ -136,9 +138,9 @@ func (s *Store) EachJob(visit func(runtime.Job) error) error {
 
 // ListJobRevisions lists the kept revisions, newest first.
 func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtime.JobRevision, err error) {
-	err = s.snapshot(func(r reader) error {
+	err = s.snapshot(func(r kv.Reader) error {
 		prefix := keys.Revisions(tenant, id)
-		err := eachKey(r, prefix, func(key, value []byte) error {
+		err := kv.EachKey(r, prefix, func(key, value []byte) error {
 			number, err := keys.DecodeNumberIn(prefix, key)
 			if err != nil {
 				return err
@@ -158,9 +160,9 @@ func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtim
 
 // LastTick is the last tick of a trigger that has started an execution.
 func (s *Store) LastTick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
-	err = s.durably(func(r reader) error {
-		at, err = read(r, keys.Tick(tenant, jobID, trigger), decodeTime)
-		if errors.Is(err, errAbsent) {
+	err = s.durably(func(r kv.Reader) error {
+		at, err = kv.Get(r, keys.Tick(tenant, jobID, trigger), decodeTime)
+		if errors.Is(err, kv.ErrAbsent) {
 			err = nil
 		}
 		return err
@@ -169,50 +171,50 @@ func (s *Store) LastTick(tenant runtime.Tenant, jobID, trigger string) (at time.
 }
 
 // namedJob reads the job that a name leads to.
-func namedJob(r reader, tenant runtime.Tenant, name, id string) (runtime.Job, error) {
+func namedJob(r kv.Reader, tenant runtime.Tenant, name, id string) (runtime.Job, error) {
 	j, err := readJob(r, tenant, id)
 	if err == nil && j.Name == name {
 		return j, nil
 	}
-	return runtime.Job{}, damaged("the name %q leads to job %q, which is named %q (%v)", name, id, j.Name, err)
+	return runtime.Job{}, kv.Damaged("the name %q leads to job %q, which is named %q (%v)", name, id, j.Name, err)
 }
 
 // readJob reads a job with its current spec.
-func readJob(r reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
+func readJob(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
 	j, err := readJobRecord(r, tenant, id)
 	if err != nil {
 		return j, err
 	}
-	v, err := read(r, keys.Revision(tenant, id, j.Revision), func(value []byte) (runtime.JobRevision, error) {
+	v, err := kv.Get(r, keys.Revision(tenant, id, j.Revision), func(value []byte) (runtime.JobRevision, error) {
 		return decodeRevision(j.Revision, value)
 	})
-	if errors.Is(err, errAbsent) {
-		err = damaged("job %q has no revision %d", id, j.Revision)
+	if errors.Is(err, kv.ErrAbsent) {
+		err = kv.Damaged("job %q has no revision %d", id, j.Revision)
 	}
 	j.Spec = v.Spec
 	return j, err
 }
 
 // readJobRecord reads a job without its spec.
-func readJobRecord(r reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
-	j, err := read(r, keys.Job(tenant, id), func(value []byte) (runtime.Job, error) { return decodeJob(tenant, id, value) })
-	if errors.Is(err, errAbsent) {
+func readJobRecord(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
+	j, err := kv.Get(r, keys.Job(tenant, id), func(value []byte) (runtime.Job, error) { return decodeJob(tenant, id, value) })
+	if errors.Is(err, kv.ErrAbsent) {
 		err = noJobID(id)
 	}
 	return j, err
 }
 
 // eachJob visits the jobs of a tenant in the order of their names.
-func eachJob(r reader, tenant runtime.Tenant, visit func(runtime.Job) error) error {
+func eachJob(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Job) error) error {
 	prefix := keys.OfKind(tenant, keys.KindJobName)
-	return eachKey(r, prefix, func(key, value []byte) error {
+	return kv.EachKey(r, prefix, func(key, value []byte) error {
 		name, err := keys.DecodeText(prefix, key)
 		if err != nil {
-			return damaged("key %x: %v", key, err)
+			return kv.Damaged("key %x: %v", key, err)
 		}
 		id, err := decodeRaw(value)
 		if err != nil {
-			return damaged("key %x: %v", key, err)
+			return kv.Damaged("key %x: %v", key, err)
 		}
 		j, err := namedJob(r, tenant, name, string(id))
 		if err != nil {
@@ -220,22 +222,6 @@ func eachJob(r reader, tenant runtime.Tenant, visit func(runtime.Job) error) err
 		}
 		return visit(j)
 	})
-}
-
-// eachKey calls do with each key of a prefix and its value, valid during the
-// call, until it fails.
-func eachKey(r reader, prefix []byte, do func(key, value []byte) error) error {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
-	if err != nil {
-		return err
-	}
-	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		var value []byte
-		if value, err = it.ValueAndErr(); err == nil {
-			err = do(it.Key(), value)
-		}
-	}
-	return errors.Join(err, it.Error(), it.Close())
 }
 
 func putJob(b *pebble.Batch, j runtime.Job) error {
@@ -258,7 +244,7 @@ func putRevision(b *pebble.Batch, j runtime.Job) error {
 // dropRevisions deletes all stored revisions of a job but the newest.
 func (s *Store) dropRevisions(b *pebble.Batch, tenant runtime.Tenant, id string, keep int) error {
 	var stored [][]byte
-	err := eachKey(s.db, keys.Revisions(tenant, id), func(key, _ []byte) error {
+	err := kv.EachKey(s.db, keys.Revisions(tenant, id), func(key, _ []byte) error {
 		stored = append(stored, slices.Clone(key))
 		return nil
 	})

@@ -10,6 +10,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // Start makes queued executions running; see runtime.ExecutionQueue.
@@ -83,8 +85,8 @@ func (s *Store) lease(b *pebble.Batch, l runtime.Lease, of attemptOf) (*leaseRec
 	if before.lease != nil || l.Attempt != last+1 {
 		return nil, runtime.ErrLease
 	}
-	accepted, err := read(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), decodeAccepted)
-	if errors.Is(err, errAbsent) {
+	accepted, err := kv.Get(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), decodeAccepted)
+	if errors.Is(err, kv.ErrAbsent) {
 		return nil, runtime.ErrLease
 	}
 	if err != nil {
@@ -109,27 +111,15 @@ func (u undone) execution(tenant runtime.Tenant, id keys.ID) runtime.Execution {
 }
 
 // readUndone fails with errAbsent if there is no such execution, or it is done.
-func readUndone(r reader, tenant runtime.Tenant, id keys.ID) (u undone, err error) {
-	if u.accepted, err = read(r, keys.Execution(keys.KindAccepted, tenant, id), decodeAccepted); err != nil {
+func readUndone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u undone, err error) {
+	if u.accepted, err = kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), decodeAccepted); err != nil {
 		return u, err
 	}
-	if u.lease, err = optional(r, keys.Execution(keys.KindLease, tenant, id), decodeLease); u.lease != nil || err != nil {
+	if u.lease, err = kv.Find(r, keys.Execution(keys.KindLease, tenant, id), decodeLease); u.lease != nil || err != nil {
 		return u, err
 	}
-	u.waiting, err = optional(r, keys.Execution(keys.KindWaiting, tenant, id), decodeWaiting)
+	u.waiting, err = kv.Find(r, keys.Execution(keys.KindWaiting, tenant, id), decodeWaiting)
 	return u, err
-}
-
-// optional gives nil where there is no such key.
-func optional[T any](r reader, key []byte, decode func(value []byte) (T, error)) (*T, error) {
-	value, err := read(r, key, decode)
-	if errors.Is(err, errAbsent) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &value, nil
 }
 
 // dropUndone removes what is kept of an execution until it is done. These keys

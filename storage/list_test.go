@@ -10,6 +10,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // many makes functions in few batches, as far as lists show them.
@@ -70,18 +72,18 @@ func TestListInPages(t *testing.T) {
 
 // counting counts what is read.
 type counting struct {
-	reader
+	kv.Reader
 	gets, iterators int
 }
 
 func (c *counting) Get(key []byte) ([]byte, io.Closer, error) {
 	c.gets++
-	return c.reader.Get(key)
+	return c.Reader.Get(key)
 }
 
 func (c *counting) NewIter(o *pebble.IterOptions) (*pebble.Iterator, error) {
 	c.iterators++
-	return c.reader.NewIter(o)
+	return c.Reader.NewIter(o)
 }
 
 // A page costs the same wherever it is and however many functions there are:
@@ -91,7 +93,7 @@ func TestPagesOfManyFunctions(t *testing.T) {
 	all := openOn(t, vfs.NewMem(), "store")
 	many(t, all, 100_000)
 	for _, after := range []string{"", "name050000", "name099900"} {
-		c := &counting{reader: all.db}
+		c := &counting{Reader: all.db}
 		got, err := page(c, "a", after, size)
 		must(t, err)
 		if len(got) != size || c.gets != size || c.iterators != 1 {

@@ -10,6 +10,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // maxSteps bounds what one page looks through, in keys passed, to some tenths of
@@ -35,7 +37,7 @@ func (s *Store) SearchExecutions(tenant runtime.Tenant, q runtime.SearchScan) (f
 			limit = from
 		}
 	}
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		o := &observer{r: r, tenant: tenant, resource: resourceOf(&q), maxSteps: s.observed.maxSteps}
 		if err := o.exists(); err != nil {
 			return err
@@ -64,7 +66,7 @@ func searchPosition(p keys.Position) *runtime.SearchPosition {
 
 // observer looks for executions of a resource.
 type observer struct {
-	r        reader
+	r        kv.Reader
 	tenant   runtime.Tenant
 	resource keys.Resource
 
@@ -91,8 +93,8 @@ func (o *observer) exists() error {
 	if o.resource.Kind == keys.ResourceJob {
 		key = keys.Job(o.tenant, o.resource.ID)
 	}
-	_, err := read(o.r, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
-	if errors.Is(err, errAbsent) {
+	_, err := kv.Get(o.r, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
+	if errors.Is(err, kv.ErrAbsent) {
 		return runtime.NoResourceError(o.resource.RID())
 	}
 	return err
@@ -160,7 +162,7 @@ func (o *observer) load(id keys.ID) (*runtime.ExecutionSummary, error) {
 }
 
 func orNothing(err error) error {
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		return nil
 	}
 	return err

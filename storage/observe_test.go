@@ -21,6 +21,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 const (
@@ -380,7 +382,7 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 		forget(partly)
 		checkExecutionInvariants(t, s)
 		checkPostings(t, s)
-		if format, err := read(s.db, keys.Format(), decodeNumber); err != nil || format != formatVersion {
+		if format, err := kv.Get(s.db, keys.Format(), decodeNumber); err != nil || format != formatVersion {
 			t.Errorf("the format is %d, %v", format, err)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // observeBatch is how many executions are read before their postings are written.
@@ -19,7 +21,7 @@ const observeBatch = 10_000
 // once more from the beginning.
 func (s *Store) observeAll() error {
 	began, n := time.Now(), 0
-	err := eachTenant(s.db, func(tenant runtime.Tenant) error {
+	err := kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
 		prefix := keys.OfKind(tenant, keys.KindPostings)
 		if err := s.writeSoon(false, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) }); err != nil {
 			return err
@@ -39,24 +41,24 @@ func (s *Store) observeAll() error {
 			return put()
 		}
 		var first keys.ID
-		runs := newSource(s.db, keys.OfKind(tenant, keys.KindDone), first, keys.LastID)
-		for runs.first(); runs.ok && runs.err == nil; runs.next() {
-			x := decoded(runs, func(value []byte) (doneRecord, error) { return decodeDone(tenant, runs.id, value) })
-			if runs.err == nil {
-				runs.err = add(func() {
-					found.run(&x.Execution, runs.id)
-					found.trace(&x.Execution, runs.id)
+		runs := kv.NewIDIterator(s.db, keys.OfKind(tenant, keys.KindDone), first, keys.LastID)
+		for runs.First(); runs.Valid && runs.Err == nil; runs.Next() {
+			x := kv.Decode(runs, func(value []byte) (doneRecord, error) { return decodeDone(tenant, runs.ID, value) })
+			if runs.Err == nil {
+				runs.Err = add(func() {
+					found.run(&x.Execution, runs.ID)
+					found.trace(&x.Execution, runs.ID)
 				})
 			}
 		}
-		jobs := newSource(s.db, keys.OfKind(tenant, keys.KindJobDone), first, keys.LastID)
-		for jobs.first(); jobs.ok && jobs.err == nil; jobs.next() {
-			x := decoded(jobs, func(value []byte) (runtime.JobExecution, error) { return decodeJobExecution(tenant, jobs.id, value) })
-			if jobs.err == nil {
-				jobs.err = add(func() { found.job(&x, jobs.id) })
+		jobs := kv.NewIDIterator(s.db, keys.OfKind(tenant, keys.KindJobDone), first, keys.LastID)
+		for jobs.First(); jobs.Valid && jobs.Err == nil; jobs.Next() {
+			x := kv.Decode(jobs, func(value []byte) (runtime.JobExecution, error) { return decodeJobExecution(tenant, jobs.ID, value) })
+			if jobs.Err == nil {
+				jobs.Err = add(func() { found.job(&x, jobs.ID) })
 			}
 		}
-		return errors.Join(runs.err, runs.close(), jobs.err, jobs.close(), put())
+		return errors.Join(runs.Err, runs.Close(), jobs.Err, jobs.Close(), put())
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // observed is what is known of postings beside what is kept.
@@ -62,7 +64,7 @@ func (d *dropper) observed(tenant runtime.Tenant) error {
 	for ok := inside(d.it.SeekGE(all)); ok; {
 		prefix, _, _, first, err := keys.ParsePostings(tenant, d.it.Key())
 		if err != nil {
-			return damaged("key %x: %v", d.it.Key(), err)
+			return kv.Damaged("key %x: %v", d.it.Key(), err)
 		}
 		prefix = bytes.Clone(prefix)
 		var next []byte
@@ -96,7 +98,7 @@ func (d *dropper) undone(tenant runtime.Tenant) (keys.Position, error) {
 	}
 	id, err := keys.DecodeID(prefix, d.it.Key())
 	if err != nil {
-		err = damaged("key %x: %v", d.it.Key(), err)
+		err = kv.Damaged("key %x: %v", d.it.Key(), err)
 	}
 	return keys.Position{Start: keys.StartOf(id.Time())}, err
 }

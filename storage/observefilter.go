@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 const (
@@ -195,7 +197,7 @@ func (o *observer) values(field runtime.SearchField, from string, most int) (all
 	for ok && len(all) < most {
 		value, _, err := keys.CutText(bytes.Clone(it.Key()[len(prefix):]))
 		if err != nil {
-			o.fail(damaged("key %x: %v", it.Key(), err))
+			o.fail(kv.Damaged("key %x: %v", it.Key(), err))
 			break
 		}
 		o.steps += jumpCost

@@ -9,6 +9,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // checkPostings derives from the records of what is done, and of what was accepted,
@@ -119,7 +121,7 @@ func leads(t testing.TB, s *Store, tenant runtime.Tenant, kind byte, id keys.ID)
 	default:
 		_, err = readExecution(s.db, tenant, id.String(), false)
 	}
-	if err != nil && !errors.Is(err, errAbsent) {
+	if err != nil && !errors.Is(err, kv.ErrAbsent) {
 		t.Fatal(err)
 	}
 	return err == nil

@@ -7,6 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // A stream is executions from those that started last to those that started
@@ -165,7 +167,7 @@ func (s *posted) take(there bool) {
 	}
 	rest := s.it.Key()[len(s.prefix):]
 	if len(rest) != keys.PositionSize {
-		s.o.fail(damaged("key %x: %v", s.it.Key(), keys.ErrKey))
+		s.o.fail(kv.Damaged("key %x: %v", s.it.Key(), keys.ErrKey))
 		s.more = false
 		return
 	}
@@ -180,7 +182,7 @@ func (s *posted) read(limit keys.Position) {
 		b, err = readPostings(s.o.r, s.o.tenant, s.o.resource, s.first, value, s.long)
 	}
 	if err != nil {
-		s.o.fail(damaged("key %x: %v", s.it.Key(), err))
+		s.o.fail(kv.Damaged("key %x: %v", s.it.Key(), err))
 		s.more = false
 		return
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 const (
@@ -256,7 +258,7 @@ func removeMarkers(fs vfs.FS, dir string, files []string) error {
 // record it writes ours, into a table of its own: one that has lost its log is
 // then not taken for new.
 func (s *Store) checkFormat() error {
-	format, err := read(s.db, keys.Format(), decodeNumber)
+	format, err := kv.Get(s.db, keys.Format(), decodeNumber)
 	if err == nil && format == formatVersion {
 		return nil
 	}
@@ -266,7 +268,7 @@ func (s *Store) checkFormat() error {
 	if err == nil {
 		return fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, format, formatVersion)
 	}
-	if !errors.Is(err, errAbsent) {
+	if !errors.Is(err, kv.ErrAbsent) {
 		return err
 	}
 	it, err := s.db.NewIter(nil)
@@ -345,7 +347,7 @@ func unusable(verb, dir string, err error) *runtime.Error {
 		return refused("no space is left on the disk", "free some space")
 	case errors.Is(err, syscall.ENOTDIR):
 		return refused("it is not a folder", "choose another folder")
-	case errors.Is(err, errDamaged), errors.Is(err, errInvariant):
+	case errors.Is(err, errDamaged), errors.Is(err, kv.ErrDamaged):
 		return refused(err.Error(), restore)
 	case pebble.IsCorruptionError(err):
 		return refused(errDamaged.Error()+": "+err.Error(), restore)

@@ -17,6 +17,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // wantRefusal opens and expects a message and a hint for whoever started the
@@ -272,13 +274,13 @@ func TestDamagedRecordsOfExecutions(t *testing.T) {
 			dir := filled(t)
 			s := openOn(t, vfs.Default, dir)
 			var lower keys.ID
-			found := newSource(s.db, keys.OfKind("default", kind), lower, keys.LastID)
-			found.first()
-			if !found.ok {
+			found := kv.NewIDIterator(s.db, keys.OfKind("default", kind), lower, keys.LastID)
+			found.First()
+			if !found.Valid {
 				t.Fatal("there is no such record")
 			}
-			key := slices.Clone(found.it.Key())
-			must(t, found.close())
+			key := slices.Clone(found.Key())
+			must(t, found.Close())
 			must(t, s.db.Set(key, []byte{encodingFields2, 0xFF}, pebble.Sync))
 			must(t, s.Close())
 			if kind != keys.KindAccepted {
@@ -287,7 +289,7 @@ func TestDamagedRecordsOfExecutions(t *testing.T) {
 			}
 			s = openOn(t, vfs.Default, dir)
 			err := s.EachUnfinished(func(runtime.Execution) error { return nil })
-			if !errors.Is(err, errInvariant) {
+			if !errors.Is(err, kv.ErrDamaged) {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -12,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 const (
@@ -188,7 +190,7 @@ func encodePostings(all []posting, long bool) []byte {
 }
 
 // readPostings reads what a key has, or refers to.
-func readPostings(rd reader, tenant runtime.Tenant, r keys.Resource, first keys.Position, value []byte, long bool) (postingsBlock, error) {
+func readPostings(rd kv.Reader, tenant runtime.Tenant, r keys.Resource, first keys.Position, value []byte, long bool) (postingsBlock, error) {
 	if len(value) == 0 || value[0] != encodingSame {
 		return decodePostings(first, value, long)
 	}
@@ -196,7 +198,7 @@ func readPostings(rd reader, tenant runtime.Tenant, r keys.Resource, first keys.
 		return postingsBlock{}, errFields
 	}
 	key := first.AppendTo(keys.AppendText(append(keys.PostingsOfResource(tenant, r), value[1]), string(value[2:])))
-	return read(rd, key, func(value []byte) (postingsBlock, error) {
+	return kv.Get(rd, key, func(value []byte) (postingsBlock, error) {
 		return decodePostings(first, value, false)
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // Setting gets a setting of the server. One that was never put is a
@@ -18,8 +20,8 @@ func (s *Store) Setting(name string) ([]byte, error) {
 		return nil, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	value, err := read(s.db, keys.Setting(name), decodeRaw)
-	if errors.Is(err, errAbsent) {
+	value, err := kv.Get(s.db, keys.Setting(name), decodeRaw)
+	if errors.Is(err, kv.ErrAbsent) {
 		err = runtime.Errorf(runtime.CodeNotFound, "there is no setting %q", name)
 	}
 	return value, fault(op, err)

@@ -12,6 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // Store keeps functions, executions and settings in one directory.
@@ -79,32 +81,9 @@ func (s *Store) enter() error {
 	return nil
 }
 
-// reader is the database or a snapshot of it.
-type reader interface {
-	Get(key []byte) ([]byte, io.Closer, error)
-	NewIter(o *pebble.IterOptions) (*pebble.Iterator, error)
-}
-
-// errAbsent says that there is no such key.
-var errAbsent = errors.New("absent")
-
-// read gives decode the value of a key, which is valid only during that call.
-func read[T any](r reader, key []byte, decode func(value []byte) (T, error)) (T, error) {
-	value, closer, err := r.Get(key)
-	if err != nil {
-		var none T
-		if errors.Is(err, pebble.ErrNotFound) {
-			err = errAbsent
-		}
-		return none, err
-	}
-	result, err := decode(value)
-	return result, errors.Join(err, closer.Close())
-}
-
 // snapshot calls view with the store as it is now, whatever is written
 // meanwhile.
-func (s *Store) snapshot(view func(reader) error) error {
+func (s *Store) snapshot(view func(kv.Reader) error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -116,8 +95,8 @@ func (s *Store) snapshot(view func(reader) error) error {
 // durably calls view with the store as it is now, and returns when all that
 // view could see is durable: Pebble shows a batch before it is on disk, and what
 // somebody was told must not be undone by a lost machine.
-func (s *Store) durably(view func(reader) error) error {
-	return s.snapshot(func(r reader) error {
+func (s *Store) durably(view func(kv.Reader) error) error {
+	return s.snapshot(func(r kv.Reader) error {
 		seen := s.syncing.begun()
 		err := view(r)
 		s.syncing.wait(seen)

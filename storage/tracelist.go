@@ -8,11 +8,13 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // listTrace lists executions of a trace. They are found by it whether they are
 // done or not, and looked at one by one.
-func listTrace(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
+func listTrace(r kv.Reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
 	o := &observer{r: r, tenant: tenant, resource: keys.Resource{Kind: keys.ResourceTenant}, maxSteps: math.MaxInt}
 	found := []stream{o.stream(runtime.FieldTrace, filter.TraceID, nil)}
 	if id, ok := keys.ParseOwnTrace(filter.TraceID); ok {
@@ -27,7 +29,7 @@ func listTrace(r reader, tenant runtime.Tenant, filter runtime.Filter, lower, up
 		}
 		x, failed := readExecution(r, tenant, at.ID.String(), false)
 		switch {
-		case errors.Is(failed, errAbsent):
+		case errors.Is(failed, kv.ErrAbsent):
 		case failed != nil:
 			return nil, errors.Join(failed, o.close())
 		case x.Caller.TraceID == filter.TraceID &&

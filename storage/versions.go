@@ -9,13 +9,15 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
 // GetVersion gets one version with its source and context.
 func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint64) (v runtime.Version, err error) {
-	err = s.snapshot(func(r reader) error {
-		record, err := read(r, keys.VersionPart(keys.KindVersion, tenant, functionID, number), decodeVersion)
-		if errors.Is(err, errAbsent) {
+	err = s.snapshot(func(r kv.Reader) error {
+		record, err := kv.Get(r, keys.VersionPart(keys.KindVersion, tenant, functionID, number), decodeVersion)
+		if errors.Is(err, kv.ErrAbsent) {
 			return runtime.Errorf(runtime.CodeNotFound, "function %q has no version %d", functionID, number)
 		}
 		if err != nil {
@@ -45,23 +47,23 @@ func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint
 }
 
 // readPart reads a source or context whose size is known; size 0 is no record.
-func readPart(r reader, key []byte, size int) ([]byte, error) {
+func readPart(r kv.Reader, key []byte, size int) ([]byte, error) {
 	if size == 0 {
 		return nil, nil
 	}
-	data, err := read(r, key, decodeRaw)
+	data, err := kv.Get(r, key, decodeRaw)
 	if err == nil && len(data) != size {
-		err = damaged("%d bytes where %d should be", len(data), size)
+		err = kv.Damaged("%d bytes where %d should be", len(data), size)
 	}
 	if err != nil {
-		return nil, damaged("key %x: %v", key, err)
+		return nil, kv.Damaged("key %x: %v", key, err)
 	}
 	return data, nil
 }
 
 // ListVersions lists the kept versions' numbers, newest first.
 func (s *Store) ListVersions(tenant runtime.Tenant, functionID string) (numbers []uint64, err error) {
-	err = s.snapshot(func(r reader) error {
+	err = s.snapshot(func(r kv.Reader) error {
 		if numbers, err = readVersions(r, tenant, functionID); err == nil && len(numbers) == 0 {
 			err = noSuchID(functionID)
 		}
@@ -71,7 +73,7 @@ func (s *Store) ListVersions(tenant runtime.Tenant, functionID string) (numbers 
 }
 
 // readVersions reads the numbers of a function's versions, newest first.
-func readVersions(r reader, tenant runtime.Tenant, functionID string) ([]uint64, error) {
+func readVersions(r kv.Reader, tenant runtime.Tenant, functionID string) ([]uint64, error) {
 	prefix := keys.Versions(tenant, functionID)
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
@@ -81,7 +83,7 @@ func readVersions(r reader, tenant runtime.Tenant, functionID string) ([]uint64,
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		var number uint64
 		if number, err = keys.DecodeNumberIn(prefix, it.Key()); err != nil {
-			err = damaged("key %x: %v", it.Key(), err)
+			err = kv.Damaged("key %x: %v", it.Key(), err)
 		}
 		numbers = append(numbers, number)
 	}

@@ -1,0 +1,51 @@
+package kv
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Reader is the database or a snapshot of it.
+type Reader interface {
+	Get(key []byte) ([]byte, io.Closer, error)
+	NewIter(o *pebble.IterOptions) (*pebble.Iterator, error)
+}
+
+// ErrAbsent says that there is no such key.
+var ErrAbsent = errors.New("absent")
+
+// Get gives decode the value of a key, which is valid only during that call.
+func Get[T any](r Reader, key []byte, decode func(value []byte) (T, error)) (T, error) {
+	value, closer, err := r.Get(key)
+	if err != nil {
+		var none T
+		if errors.Is(err, pebble.ErrNotFound) {
+			err = ErrAbsent
+		}
+		return none, err
+	}
+	result, err := decode(value)
+	return result, errors.Join(err, closer.Close())
+}
+
+// Find gives nil where there is no such key.
+func Find[T any](r Reader, key []byte, decode func(value []byte) (T, error)) (*T, error) {
+	value, err := Get(r, key, decode)
+	if errors.Is(err, ErrAbsent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &value, nil
+}
+
+var ErrDamaged = errors.New("the store is damaged")
+
+// Damaged says that what was read breaks an invariant of the store.
+func Damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
+}
