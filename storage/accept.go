@@ -12,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 var _ runtime.ExecutionStore = (*Store)(nil)
@@ -58,18 +60,18 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 func (s *Store) promised(tenant runtime.Tenant, key *runtime.IdempotencyKey) ([]string, error) {
 	today := keys.DayOf(key.Now)
 	for _, day := range []uint64{today, today - 1, today + 1} { // tomorrow: clocks are put back, too
-		r, err := kv.Get(s.db, keys.Idempotency(tenant, day, key.Key), decodeIdempotency)
+		r, err := kv.Get(s.db, keys.Idempotency(tenant, day, key.Key), record.DecodeIdempotency)
 		switch {
 		case errors.Is(err, kv.ErrAbsent):
 			continue
 		case err != nil:
 			return nil, err
-		case key.Now.Sub(r.at) >= runtime.IdempotencyPeriod:
+		case key.Now.Sub(r.At) >= runtime.IdempotencyPeriod:
 			continue
-		case r.hash != key.Hash:
+		case r.Hash != key.Hash:
 			return nil, keyTaken(key.Key)
 		}
-		return texts(r.ids), nil
+		return texts(r.IDs), nil
 	}
 	return nil, nil
 }
@@ -92,12 +94,12 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error
 	for i := range batch {
 		x, args, id := &batch[i].Execution, batch[i].Args, ids[i]
 		err := errors.Join(
-			b.Set(keys.Execution(keys.KindAccepted, x.Tenant, id), encodeAccepted(x, id, args), nil),
+			b.Set(keys.Execution(keys.KindAccepted, x.Tenant, id), record.EncodeAccepted(x, id, args), nil),
 			b.Set(keys.UnfinishedOfFunction(x.Tenant, x.Function, id), nil, nil),
 		)
 		found.trace(x, id)
-		if len(args) > inlineSize {
-			err = errors.Join(err, b.Set(keys.Execution(keys.KindArgs, x.Tenant, id), encodeRaw(args), nil))
+		if len(args) > record.InlineSize {
+			err = errors.Join(err, b.Set(keys.Execution(keys.KindArgs, x.Tenant, id), record.EncodeRaw(args), nil))
 		}
 		if err != nil {
 			return err
@@ -107,8 +109,8 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error
 }
 
 func putPromise(b *pebble.Batch, tenant runtime.Tenant, key *runtime.IdempotencyKey, ids []keys.ID) error {
-	promise := idempotencyRecord{at: key.Now, hash: key.Hash, ids: ids}
-	return b.Set(keys.Idempotency(tenant, keys.DayOf(key.Now), key.Key), promise.encode(), nil)
+	promise := record.Idempotency{At: key.Now, Hash: key.Hash, IDs: ids}
+	return b.Set(keys.Idempotency(tenant, keys.DayOf(key.Now), key.Key), promise.Encode(), nil)
 }
 
 func (s *Store) lockPromise(tenant runtime.Tenant, key *runtime.IdempotencyKey) (unlock func()) {
@@ -170,7 +172,7 @@ func checkExecution(x *runtime.Execution) (keys.ID, error) {
 		return id, fmt.Errorf("%q is no UUIDv7, so it cannot be the id of an execution", x.ID)
 	case x.Tenant == "" || x.Function == "":
 		return id, fmt.Errorf("execution %s needs a tenant and a function, not %q, %q", x.ID, x.Tenant, x.Function)
-	case code(kinds[:], x.Kind) == 0:
+	case record.KindCode(x.Kind) == 0:
 		return id, fmt.Errorf("execution %s is of the kind %q, which is none", x.ID, x.Kind)
 	case !utf8.ValidString(x.Function):
 		return id, fmt.Errorf("execution %s is of a function whose name %q is not UTF-8", x.ID, x.Function)

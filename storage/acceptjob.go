@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // AcceptJob keeps an execution of a job with its tasks; see runtime.JobStore.
@@ -37,7 +39,7 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 	if err := s.nameFree(&x); err != nil {
 		return "", false, fault(op, err)
 	}
-	count, err := kv.Find(s.db, keys.JobCount(x.Tenant, x.JobID), decodeNumber)
+	count, err := kv.Find(s.db, keys.JobCount(x.Tenant, x.JobID), record.DecodeNumber)
 	if err != nil {
 		return "", false, fault(op, err)
 	}
@@ -48,7 +50,7 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 		err := errors.Join(
 			putJobAccepted(b, &x, id),
 			putAccepted(b, tasks, ids),
-			b.Set(keys.JobCount(x.Tenant, x.JobID), encodeNumber(*count+1), nil),
+			b.Set(keys.JobCount(x.Tenant, x.JobID), record.EncodeNumber(*count+1), nil),
 		)
 		if key != nil {
 			err = errors.Join(err, putPromise(b, x.Tenant, key, []keys.ID{id}))
@@ -91,25 +93,25 @@ func (s *Store) nameFree(x *runtime.JobExecution) error {
 // putTick keeps a tick, unless it or a later one is kept. The job's lock is held.
 func (s *Store) putTick(b *pebble.Batch, tenant runtime.Tenant, tick runtime.Tick) error {
 	key := keys.Tick(tenant, tick.JobID, tick.Trigger)
-	last, err := kv.Find(s.db, key, decodeTime)
+	last, err := kv.Find(s.db, key, record.DecodeTime)
 	switch {
 	case err != nil:
 		return err
 	case last != nil && !last.Before(tick.At):
 		return runtime.ErrTick
 	}
-	return b.Set(key, encodeTime(tick.At), nil)
+	return b.Set(key, record.EncodeTime(tick.At), nil)
 }
 
 // putJobAccepted writes all records of an execution of a job that is new.
 func putJobAccepted(b *pebble.Batch, x *runtime.JobExecution, id keys.ID) error {
-	value, err := encodeJobExecution(x, id)
+	value, err := record.EncodeJobExecution(x, id)
 	if err != nil {
 		return err
 	}
 	err = errors.Join(
 		b.Set(keys.Execution(keys.KindJobAccepted, x.Tenant, id), value, nil),
-		b.Set(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, x.Tenant, x.JobID), id[:]...), encodeAka(x), nil),
+		b.Set(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, x.Tenant, x.JobID), id[:]...), record.EncodeJobExecutionName(x), nil),
 	)
 	if x.Name != x.ID {
 		err = errors.Join(err, b.Set(keys.JobExecutionName(x.Tenant, x.JobID, x.Name), id[:], nil))

@@ -9,6 +9,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // attempts holds in memory the leases and what is kept of executions that wait
@@ -18,7 +20,7 @@ import (
 // has.
 type attempts struct {
 	mu  sync.Mutex
-	all map[attemptOf]attempt
+	all map[attemptOf]record.Attempt
 }
 
 type attemptOf struct {
@@ -26,23 +28,17 @@ type attemptOf struct {
 	id     keys.ID
 }
 
-// attempt has a lease while it is under way, and waiting between attempts.
-type attempt struct {
-	lease   *leaseRecord
-	waiting *waitingRecord
-}
-
-func (a *attempts) get(of attemptOf) attempt {
+func (a *attempts) get(of attemptOf) record.Attempt {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.all[of]
 }
 
 // set keeps an attempt, or forgets that of an execution that is done.
-func (a *attempts) set(of attemptOf, now attempt) {
+func (a *attempts) set(of attemptOf, now record.Attempt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now == (attempt{}) {
+	if now == (record.Attempt{}) {
 		delete(a.all, of)
 		return
 	}
@@ -51,16 +47,16 @@ func (a *attempts) set(of attemptOf, now attempt) {
 
 // load reads what a store holds.
 func (a *attempts) load(r kv.Reader) error {
-	a.all = map[attemptOf]attempt{}
+	a.all = map[attemptOf]record.Attempt{}
 	return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 		return errors.Join(
 			kv.EachID(r, tenant, keys.KindLease, func(s *kv.IDIterator) {
-				lease := kv.Decode(s, decodeLease)
-				a.all[attemptOf{tenant, s.ID}] = attempt{lease: &lease}
+				lease := kv.Decode(s, record.DecodeLease)
+				a.all[attemptOf{tenant, s.ID}] = record.Attempt{Lease: &lease}
 			}),
 			kv.EachID(r, tenant, keys.KindWaiting, func(s *kv.IDIterator) {
-				waiting := kv.Decode(s, decodeWaiting)
-				a.all[attemptOf{tenant, s.ID}] = attempt{waiting: &waiting}
+				waiting := kv.Decode(s, record.DecodeWaiting)
+				a.all[attemptOf{tenant, s.ID}] = record.Attempt{Waiting: &waiting}
 			}),
 		)
 	})
@@ -68,14 +64,14 @@ func (a *attempts) load(r kv.Reader) error {
 
 // attemptAt reads the attempt of the execution at which a source stands from
 // those of leases and of waiting ones, which follow it.
-func attemptAt(s, leases, waiting *kv.IDIterator) (a attempt) {
+func attemptAt(s, leases, waiting *kv.IDIterator) (a record.Attempt) {
 	if !leases.Lacks(s) {
-		lease := kv.Decode(leases, decodeLease)
-		a.lease = &lease
+		lease := kv.Decode(leases, record.DecodeLease)
+		a.Lease = &lease
 	}
 	if !waiting.Lacks(s) {
-		w := kv.Decode(waiting, decodeWaiting)
-		a.waiting = &w
+		w := kv.Decode(waiting, record.DecodeWaiting)
+		a.Waiting = &w
 	}
 	return a
 }

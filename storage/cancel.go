@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // Cancel cancels what is queued and marks what runs; see runtime.ExecutionQueue.
@@ -36,14 +38,14 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 	}
 	of := attemptOf{tenant, id}
 	before := s.attempts.get(of)
-	x = accepted.execution(of, before)
+	x = accepted.Execution(tenant, id, before)
 	if x.CancelRequested {
 		return x, false, nil
 	}
-	var after attempt
+	var after record.Attempt
 	err = s.write(false, func(b *pebble.Batch) error {
 		x.CancelRequested = true
-		if before.lease == nil {
+		if before.Lease == nil {
 			jobs := newJobsUnderWay(s.db, now)
 			j, err := jobs.task(&x)
 			if err != nil {
@@ -57,10 +59,10 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 			return errors.Join(s.putCancelled(b, found, of, accepted, before, now), jobs.put(b, found), found.put(b))
 		}
 		x.State = runtime.StateCancelling
-		lease := *before.lease
-		lease.cancel = true
-		after.lease = &lease
-		return b.Set(keys.Execution(keys.KindLease, tenant, id), lease.encode(), nil)
+		lease := *before.Lease
+		lease.Cancel = true
+		after.Lease = &lease
+		return b.Set(keys.Execution(keys.KindLease, tenant, id), lease.Encode(), nil)
 	})
 	if err != nil {
 		return runtime.Execution{}, false, fault(op, err)
@@ -71,13 +73,13 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 
 // lockAccepted locks an execution that is not done, with the execution of a job
 // that it is a task of, and reads what was accepted; or fails with errAbsent.
-func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (acceptedRecord, func(), error) {
+func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (record.Accepted, func(), error) {
 	key := keys.Execution(keys.KindAccepted, tenant, id)
 	locks, oldest := [][]byte{key}, id
 	// What was accepted does not change.
-	accepted, err := kv.Get(s.db, key, decodeAccepted)
-	if err == nil && accepted.asked.task != nil {
-		job, of, err := keyOfTasks(tenant, accepted.asked.task.JobExecution)
+	accepted, err := kv.Get(s.db, key, record.DecodeAccepted)
+	if err == nil && accepted.Task() != nil {
+		job, of, err := keyOfTasks(tenant, accepted.Task().JobExecution)
 		if err != nil {
 			return accepted, func() {}, err
 		}
@@ -88,7 +90,7 @@ func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (acceptedRecord,
 	}
 	leave := s.horizon.pass(oldest)
 	unlock := s.leases.lock(locks...)
-	accepted, err = kv.Get(s.db, key, decodeAccepted)
+	accepted, err = kv.Get(s.db, key, record.DecodeAccepted)
 	return accepted, func() { unlock(); leave() }, err
 }
 

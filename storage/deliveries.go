@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -13,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 var _ runtime.DeliveryStore = (*Store)(nil)
@@ -24,7 +25,7 @@ func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 	if !ok || d.Tenant == "" {
 		return fmt.Errorf("a delivery needs a tenant and a UUIDv7, not %q, %q", d.Tenant, d.ID)
 	}
-	value, err := json.Marshal(d)
+	value, err := record.EncodeDelivery(d)
 	if err != nil {
 		return err
 	}
@@ -32,15 +33,7 @@ func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 	if d.Dead {
 		kind = keys.KindDeadLetter
 	}
-	return b.Set(keys.Execution(kind, d.Tenant, id), append([]byte{encodingJSON}, value...), nil)
-}
-
-func decodeDelivery(value []byte) (d runtime.Delivery, err error) {
-	text, err := body(value, encodingJSON)
-	if err == nil {
-		err = json.Unmarshal(text, &d)
-	}
-	return d, err
+	return b.Set(keys.Execution(kind, d.Tenant, id), value, nil)
 }
 
 func noDeadLetter(id string) error {
@@ -65,7 +58,7 @@ func eachDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, visit func(runt
 	}
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		var d runtime.Delivery
-		if d, err = decodeDelivery(it.Value()); err != nil {
+		if d, err = record.DecodeDelivery(it.Value()); err != nil {
 			err = kv.Damaged("key %x: %v", it.Key(), err)
 			break
 		}
@@ -101,7 +94,7 @@ func readDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, text string) (r
 	if !ok {
 		return runtime.Delivery{}, kv.ErrAbsent
 	}
-	return kv.Get(r, keys.Execution(kind, tenant, id), decodeDelivery)
+	return kv.Get(r, keys.Execution(kind, tenant, id), record.DecodeDelivery)
 }
 
 // changeDelivery changes one delivery, if it is there.
@@ -117,7 +110,7 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 	key := keys.Execution(keys.KindDelivery, tenant, id)
 	defer s.leases.lock(key)()
 	return fault(op, s.write(false, func(b *pebble.Batch) error {
-		if _, err := kv.Get(s.db, key, decodeDelivery); err != nil {
+		if _, err := kv.Get(s.db, key, record.DecodeDelivery); err != nil {
 			if errors.Is(err, kv.ErrAbsent) {
 				return nil
 			}
@@ -157,7 +150,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 		}
 		for ok := it.Last(); ok && err == nil && len(all) < limit; ok = it.Prev() {
 			var d runtime.Delivery
-			if d, err = decodeDelivery(it.Value()); err != nil {
+			if d, err = record.DecodeDelivery(it.Value()); err != nil {
 				err = kv.Damaged("key %x: %v", it.Key(), err)
 			}
 			all = append(all, d)

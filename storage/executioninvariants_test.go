@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 var executionKinds = []byte{
@@ -53,19 +55,19 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 			u, err := readUndone(s.db, tenant, id)
 			must(t, err)
 			add(key)
-			add(keys.UnfinishedOfFunction(tenant, u.accepted.function, id))
-			if u.accepted.argsSize > inlineSize {
+			add(keys.UnfinishedOfFunction(tenant, u.accepted.Function, id))
+			if u.accepted.ArgsSize > record.InlineSize {
 				add(keys.Execution(keys.KindArgs, tenant, id))
 			}
-			if u.lease != nil {
+			if u.Lease != nil {
 				add(keys.Execution(keys.KindLease, tenant, id))
-				if u.lease.function != u.accepted.function || u.lease.argsSize != u.accepted.argsSize || u.lease.attempt < 1 {
-					t.Fatalf("execution %s has the lease %+v, but was accepted as %+v", id, *u.lease, u.accepted)
+				if u.Lease.Function != u.accepted.Function || u.Lease.ArgsSize != u.accepted.ArgsSize || u.Lease.Attempt < 1 {
+					t.Fatalf("execution %s has the lease %+v, but was accepted as %+v", id, *u.Lease, u.accepted)
 				}
 			}
-			if u.waiting != nil {
+			if u.Waiting != nil {
 				add(keys.Execution(keys.KindWaiting, tenant, id))
-				if u.waiting.logsSize > 0 {
+				if u.Waiting.LogsSize > 0 {
 					add(keys.Execution(keys.KindWaitingLogs, tenant, id))
 				}
 				if _, _, err := s.GetLogs(tenant, id.String()); err != nil {
@@ -75,29 +77,29 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 			if _, err := readDone(s.db, tenant, id, true); err == nil {
 				t.Fatalf("execution %s is done and is not", id)
 			}
-			if args, err := s.GetArgs(tenant, id.String()); err != nil || uint64(len(args)) != u.accepted.argsSize {
-				t.Fatalf("execution %s has args of %d bytes, want %d: %v", id, len(args), u.accepted.argsSize, err)
+			if args, err := s.GetArgs(tenant, id.String()); err != nil || uint64(len(args)) != u.accepted.ArgsSize {
+				t.Fatalf("execution %s has args of %d bytes, want %d: %v", id, len(args), u.accepted.ArgsSize, err)
 			}
 		case keys.KindDone:
 			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
-			r, err := decodeDone(tenant, id, it.Value())
+			r, err := record.DecodeDone(tenant, id, it.Value())
 			must(t, err)
-			state := code(states[:], r.State)
+			state := record.StateCode(r.State)
 			add(key)
 			add(append(keys.DoneByState(tenant, state), id[:]...))
 			add(append(keys.DoneByFunction(tenant, r.Function, state), id[:]...))
-			if r.resultSize > inlineSize {
+			if r.ResultBytes > record.InlineSize {
 				add(keys.Execution(keys.KindResult, tenant, id))
 			}
-			if r.logsSize > inlineSize {
+			if r.LogsBytes > record.InlineSize {
 				add(keys.Execution(keys.KindLogs, tenant, id))
 			}
 			if id.Sampled() {
 				add(keys.Sample(id))
 			}
 		case keys.KindIdempotency:
-			_, err := decodeIdempotency(it.Value())
+			_, err := record.DecodeIdempotency(it.Value())
 			must(t, err)
 			add(key)
 		}
@@ -106,7 +108,7 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 	must(t, it.Close())
 	var stored attempts
 	must(t, stored.load(s.db))
-	if diff := cmp.Diff(stored.all, s.attempts.all, cmp.AllowUnexported(attemptOf{}, attempt{}, leaseRecord{}, waitingRecord{}, failures{})); diff != "" {
+	if diff := cmp.Diff(stored.all, s.attempts.all, cmp.AllowUnexported(attemptOf{}, record.Attempt{}, record.Lease{}, record.Waiting{}, record.Failures{})); diff != "" {
 		t.Fatalf("what is held of attempts in memory differs from what is stored: %s", diff)
 	}
 	if !maps.Equal(there, should) {

@@ -9,6 +9,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // ListExecutions gives a page of executions, newest first; see runtime.ExecutionHistory.
@@ -122,7 +124,7 @@ func (l *lister) load(s *listSource) (x runtime.Execution, err error) {
 	switch {
 	case s.done && s.whole:
 		x = kv.Decode(s.IDIterator, func(value []byte) (runtime.Execution, error) {
-			r, err := decodeDone(l.tenant, s.ID, value)
+			r, err := record.DecodeDone(l.tenant, s.ID, value)
 			return r.Execution, err
 		})
 		return x, s.Err
@@ -131,12 +133,12 @@ func (l *lister) load(s *listSource) (x runtime.Execution, err error) {
 	default:
 		var u undone
 		if s.whole {
-			u.accepted = kv.Decode(s.IDIterator, decodeAccepted)
+			u.accepted = kv.Decode(s.IDIterator, record.DecodeAccepted)
 			err = s.Err
 		} else {
-			u.accepted, err = kv.Get(l.r, keys.Execution(keys.KindAccepted, l.tenant, s.ID), decodeAccepted)
+			u.accepted, err = kv.Get(l.r, keys.Execution(keys.KindAccepted, l.tenant, s.ID), record.DecodeAccepted)
 		}
-		u.attempt = attemptAt(s.IDIterator, l.leases, l.waiting)
+		u.Attempt = attemptAt(s.IDIterator, l.leases, l.waiting)
 		x = u.execution(l.tenant, s.ID)
 		err = errors.Join(err, l.leases.Err, l.waiting.Err)
 	}
@@ -183,8 +185,8 @@ func (l *lister) openUndone(function string, queued, running, cancelling bool) {
 	if running || cancelling {
 		s := listSource{IDIterator: l.iterate(keys.OfKind(l.tenant, keys.KindLease))}
 		s.Wanted = func(s *kv.IDIterator) bool {
-			lease := kv.Decode(s, decodeLease)
-			return (function == "" || lease.function == function) && (lease.cancel && cancelling || !lease.cancel && running)
+			lease := kv.Decode(s, record.DecodeLease)
+			return (function == "" || lease.Function == function) && (lease.Cancel && cancelling || !lease.Cancel && running)
 		}
 		l.add(s)
 	}
@@ -192,11 +194,11 @@ func (l *lister) openUndone(function string, queued, running, cancelling bool) {
 
 func (l *lister) openDone(function string, wants func(runtime.State) bool) {
 	unwanted := func(state runtime.State) bool { return !wants(state) }
-	if function == "" && !slices.ContainsFunc(states[1:], unwanted) {
+	if function == "" && !slices.ContainsFunc(record.States[1:], unwanted) {
 		l.add(listSource{IDIterator: l.iterate(keys.OfKind(l.tenant, keys.KindDone)), done: true, whole: true})
 		return
 	}
-	for i, state := range states[1:] {
+	for i, state := range record.States[1:] {
 		if unwanted(state) {
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // GetExecution gets an execution with its result, without its logs.
@@ -48,11 +50,11 @@ func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err er
 		if !ok {
 			return noExecution(text)
 		}
-		record, err := kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), decodeAccepted)
+		accepted, err := kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), record.DecodeAccepted)
 		if err != nil {
 			return orNoExecution(err, text)
 		}
-		args, err = part(r, keys.Execution(keys.KindArgs, tenant, id), record.argsSize, record.args, decodeRaw)
+		args, err = part(r, keys.Execution(keys.KindArgs, tenant, id), accepted.ArgsSize, accepted.InlineArgs, record.DecodeRaw)
 		return err
 	})
 	return args, fault("storage.args", err)
@@ -77,39 +79,39 @@ func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution
 
 // readLogs fails with errAbsent if there is no such execution.
 func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Execution, logs runtime.Logs, err error) {
-	record, err := readDoneRecord(r, tenant, id)
+	done, err := readDoneRecord(r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
 		u, err := readUndone(r, tenant, id)
 		if err != nil {
 			return x, logs, err
 		}
-		logs, err = waitingLogs(r, attemptOf{tenant, id}, u.waiting)
+		logs, err = waitingLogs(r, attemptOf{tenant, id}, u.Waiting)
 		return u.execution(tenant, id), logs, err
 	}
 	if err != nil {
 		return x, logs, err
 	}
-	x = record.Execution
+	x = done.Execution
 	x.Result = nil
-	encoded, err := part(r, keys.Execution(keys.KindLogs, tenant, id), record.logsSize, record.logs, cloned)
+	encoded, err := part(r, keys.Execution(keys.KindLogs, tenant, id), done.LogsBytes, done.InlineLogs, cloned)
 	if err != nil || len(encoded) == 0 {
 		return x, logs, err
 	}
-	logs, err = decodeLogs(encoded)
+	logs, err = record.DecodeLogs(encoded)
 	return x, logs, err
 }
 
 // waitingLogs reads what the attempt before wrote of an execution that waits for
 // the next, if it does.
-func waitingLogs(r kv.Reader, of attemptOf, waiting *waitingRecord) (runtime.Logs, error) {
-	if waiting == nil || waiting.logsSize == 0 {
+func waitingLogs(r kv.Reader, of attemptOf, waiting *record.Waiting) (runtime.Logs, error) {
+	if waiting == nil || waiting.LogsSize == 0 {
 		return runtime.Logs{}, nil
 	}
 	return kv.Get(r, keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
-		if uint64(len(value)) != waiting.logsSize {
-			return runtime.Logs{}, kv.Damaged("execution %s has logs of %d bytes where %d should be", of.id, len(value), waiting.logsSize)
+		if uint64(len(value)) != waiting.LogsSize {
+			return runtime.Logs{}, kv.Damaged("execution %s has logs of %d bytes where %d should be", of.id, len(value), waiting.LogsSize)
 		}
-		return decodeLogs(value)
+		return record.DecodeLogs(value)
 	})
 }
 
@@ -133,25 +135,25 @@ func readExecution(r kv.Reader, tenant runtime.Tenant, text string, whole bool) 
 // readDone reads an execution that is done. Its result is left out if it is not
 // wanted whole and has a record of its own.
 func readDone(r kv.Reader, tenant runtime.Tenant, id keys.ID, whole bool) (runtime.Execution, error) {
-	record, err := readDoneRecord(r, tenant, id)
+	done, err := readDoneRecord(r, tenant, id)
 	if err != nil {
 		return runtime.Execution{}, err
 	}
 	if whole {
-		record.Result, err = part(r, keys.Execution(keys.KindResult, tenant, id), record.resultSize, record.result, decodeRaw)
+		done.Result, err = part(r, keys.Execution(keys.KindResult, tenant, id), done.ResultBytes, done.InlineResult, record.DecodeRaw)
 	}
-	return record.Execution, err
+	return done.Execution, err
 }
 
-func readDoneRecord(r kv.Reader, tenant runtime.Tenant, id keys.ID) (doneRecord, error) {
-	return kv.Get(r, keys.Execution(keys.KindDone, tenant, id), func(value []byte) (doneRecord, error) {
-		return decodeDone(tenant, id, value)
+func readDoneRecord(r kv.Reader, tenant runtime.Tenant, id keys.ID) (record.Done, error) {
+	return kv.Get(r, keys.Execution(keys.KindDone, tenant, id), func(value []byte) (record.Done, error) {
+		return record.DecodeDone(tenant, id, value)
 	})
 }
 
 // part gives what is inline, or the record that holds what is larger than that.
 func part(r kv.Reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
-	if size <= inlineSize {
+	if size <= record.InlineSize {
 		return inline, nil
 	}
 	data, err := kv.Get(r, key, decode)

@@ -12,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // countedKeep is up to how many executions to be kept are counted one by one.
@@ -130,7 +132,7 @@ func (d *dropper) tenant(tenant runtime.Tenant) error {
 			return err
 		}
 	}
-	for state := 1; state < len(states); state++ {
+	for state := 1; state < len(record.States); state++ {
 		if err := d.before(keys.DoneByState(tenant, byte(state))); err != nil {
 			return err
 		}
@@ -163,7 +165,7 @@ func (d *dropper) functions(tenant runtime.Tenant) error {
 		if err != nil {
 			return kv.Damaged("key %x: %v", d.it.Key(), err)
 		}
-		for state := 1; state < len(states); state++ {
+		for state := 1; state < len(record.States); state++ {
 			if err := d.before(keys.DoneByFunction(tenant, function, byte(state))); err != nil {
 				return err
 			}

@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // jobOf names a job that may be gone.
@@ -89,7 +91,7 @@ func dropNames(b *pebble.Batch, r kv.Reader, j jobOf, prefix, end []byte) (n uin
 			continue
 		}
 		var name []byte
-		if name, err = body(value, encodingRaw); err == nil {
+		if name, err = record.DecodeRaw(value); err == nil {
 			err = b.Delete(keys.JobExecutionName(j.tenant, j.id, string(name)), nil)
 		}
 	}
@@ -99,12 +101,12 @@ func dropNames(b *pebble.Batch, r kv.Reader, j jobOf, prefix, end []byte) (n uin
 // uncount takes executions of a job, if that is still there, from their number.
 func uncount(b *pebble.Batch, r kv.Reader, j jobOf, n uint64) error {
 	key := keys.JobCount(j.tenant, j.id)
-	count, err := kv.Find(r, key, decodeNumber)
+	count, err := kv.Find(r, key, record.DecodeNumber)
 	if count == nil || err != nil {
 		return err
 	}
 	if *count < n {
 		return kv.Damaged("job %q has %d executions, of which %d are dropped", j.id, *count, n)
 	}
-	return b.Set(key, encodeNumber(*count-n), nil)
+	return b.Set(key, record.EncodeNumber(*count-n), nil)
 }

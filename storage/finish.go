@@ -10,6 +10,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // Finish ends attempts; see runtime.ExecutionQueue.
@@ -45,7 +47,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 	defer s.leases.lock(locks...)()
 
 	settled := make([]runtime.FinishResult, len(ended))
-	after := make(map[attemptOf]attempt, len(ended))
+	after := make(map[attemptOf]record.Attempt, len(ended))
 	jobs := newJobsUnderWay(s.db, now)
 	err := s.write(false, func(b *pebble.Batch) error {
 		found := postings{}
@@ -58,7 +60,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 			x, waiting, last, err := s.settle(b, found, ended[i], of, jobs)
 			switch {
 			case err == nil:
-				settled[i].Execution, settled[i].JobDone, after[of] = x, last, attempt{waiting: waiting}
+				settled[i].Execution, settled[i].JobDone, after[of] = x, last, record.Attempt{Waiting: waiting}
 			case errors.Is(err, runtime.ErrLease):
 				settled[i].Err = runtime.ErrLease
 			default:
@@ -86,35 +88,35 @@ func earlier(a, b keys.ID) keys.ID {
 // settle ends one attempt, or fails with ErrLease. Its lock is held. What it
 // gives for the next attempt is nil if there is to be none. last says that no
 // other task of its execution of a job is left.
-func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of attemptOf, jobs jobsUnderWay) (_ runtime.Execution, _ *waitingRecord, last bool, err error) {
-	lease := s.attempts.get(of).lease
-	if lease == nil || lease.attempt != x.Attempt {
+func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of attemptOf, jobs jobsUnderWay) (_ runtime.Execution, _ *record.Waiting, last bool, err error) {
+	lease := s.attempts.get(of).Lease
+	if lease == nil || lease.Attempt != x.Attempt {
 		return x, nil, false, runtime.ErrLease
 	}
-	if lease.function != x.Function {
-		return x, nil, false, fmt.Errorf("execution %s is of function %q, not of %q", x.ID, lease.function, x.Function)
+	if lease.Function != x.Function {
+		return x, nil, false, fmt.Errorf("execution %s is of function %q, not of %q", x.ID, lease.Function, x.Function)
 	}
 	job, err := jobs.task(&x)
 	if err != nil {
 		return x, nil, false, err
 	}
-	x.ID, x.CancelRequested = of.id.String(), lease.cancel
-	if x.State == runtime.StateQueued && (lease.cancel || job != nil && job.CancelRequested) {
+	x.ID, x.CancelRequested = of.id.String(), lease.Cancel
+	if x.State == runtime.StateQueued && (lease.Cancel || job != nil && job.CancelRequested) {
 		x.CancelRequested = true
-		x.Started = lease.started
+		x.Started = lease.Started
 		x = x.Cancelled(jobs.now)
 	}
 	if x.State == runtime.StateQueued {
-		logs := encodeLogs(x.Logs)
-		w := &waitingRecord{x.Attempt, failuresOf(&x), x.NotBefore, uint64(len(logs))}
-		if job != nil && lease.failures == (failures{}) && w.failures != (failures{}) {
+		logs := record.EncodeLogs(x.Logs)
+		w := &record.Waiting{Attempt: x.Attempt, Failures: record.FailuresOf(&x), NotBefore: x.NotBefore, LogsSize: uint64(len(logs))}
+		if job != nil && lease.Failures == (record.Failures{}) && w.Failures != (record.Failures{}) {
 			job.Stats.Retried++
 			job.changed = true
 		}
 		x.Started, x.Finished, x.Outcome, x.ResultSize = time.Time{}, time.Time{}, runtime.Outcome{}, 0
 		err = errors.Join(
 			dropLease(b, of, lease),
-			b.Set(keys.Execution(keys.KindWaiting, of.tenant, of.id), w.encode(), nil),
+			b.Set(keys.Execution(keys.KindWaiting, of.tenant, of.id), w.Encode(), nil),
 		)
 		if len(logs) > 0 {
 			err = errors.Join(err, b.Set(keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), logs, nil))
@@ -125,7 +127,7 @@ func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of 
 		last = job.count(x.State)
 	}
 	err = errors.Join(
-		dropUndone(b, of, lease.function, lease.argsSize, attempt{lease: lease}),
+		dropUndone(b, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
 		putDone(b, found, &x, of.id),
 	)
 	x.ResultSize = len(x.Result)
@@ -175,17 +177,17 @@ func (s *Store) Record(batch []runtime.Execution) error {
 // are to be put when the batch is full.
 func putDone(b *pebble.Batch, found postings, x *runtime.Execution, id keys.ID) error {
 	found.run(x, id)
-	value, logs := encodeDone(x, id)
-	state := code(states[:], x.State)
+	value, logs := record.EncodeDone(x, id)
+	state := record.StateCode(x.State)
 	errs := []error{
 		b.Set(keys.Execution(keys.KindDone, x.Tenant, id), value, nil),
 		b.Set(append(keys.DoneByState(x.Tenant, state), id[:]...), nil, nil),
 		b.Set(append(keys.DoneByFunction(x.Tenant, x.Function, state), id[:]...), nil, nil),
 	}
-	if len(x.Result) > inlineSize {
-		errs = append(errs, b.Set(keys.Execution(keys.KindResult, x.Tenant, id), encodeRaw(x.Result), nil))
+	if len(x.Result) > record.InlineSize {
+		errs = append(errs, b.Set(keys.Execution(keys.KindResult, x.Tenant, id), record.EncodeRaw(x.Result), nil))
 	}
-	if len(logs) > inlineSize {
+	if len(logs) > record.InlineSize {
 		errs = append(errs, b.Set(keys.Execution(keys.KindLogs, x.Tenant, id), logs, nil))
 	}
 	if id.Sampled() {

@@ -12,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 var _ runtime.FunctionStore = (*Store)(nil)
@@ -45,7 +47,7 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 	}
 	return fault(op, s.write(true, func(b *pebble.Batch) error {
 		return errors.Join(
-			b.Set(name, encodeRaw(f.ID), nil),
+			b.Set(name, record.EncodeRaw(f.ID), nil),
 			putFunction(b, f),
 			putVersion(b, f.Tenant, v),
 			change.put(b),
@@ -94,7 +96,7 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 	return fault(op, s.write(true, func(b *pebble.Batch) error {
 		errs := []error{putFunction(b, f), change.put(b)}
 		if f.Name != old.Name {
-			errs = append(errs, b.Delete(keys.FunctionName(f.Tenant, old.Name), nil), b.Set(name, encodeRaw(f.ID), nil))
+			errs = append(errs, b.Delete(keys.FunctionName(f.Tenant, old.Name), nil), b.Set(name, record.EncodeRaw(f.ID), nil))
 		}
 		if v != nil {
 			errs = append(errs, putVersion(b, f.Tenant, *v), s.dropVersions(b, f.Tenant, f.ID, runtime.KeptVersions-1))
@@ -157,7 +159,7 @@ func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) 
 // GetFunctionByName finds a function by its present name.
 func (s *Store) GetFunctionByName(tenant runtime.Tenant, name string) (f runtime.Function, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
-		id, err := kv.Get(r, keys.FunctionName(tenant, name), decodeRaw)
+		id, err := kv.Get(r, keys.FunctionName(tenant, name), record.DecodeRaw)
 		if errors.Is(err, kv.ErrAbsent) {
 			return runtime.NoFunctionError(name)
 		}
@@ -218,7 +220,7 @@ func listed(r kv.Reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterat
 	if err != nil {
 		return runtime.Function{}, err
 	}
-	id, err := decodeRaw(value)
+	id, err := record.DecodeRaw(value)
 	if err != nil {
 		return runtime.Function{}, kv.Damaged("key %x: %v", it.Key(), err)
 	}
@@ -227,7 +229,7 @@ func listed(r kv.Reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterat
 
 func readFunction(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Function, error) {
 	f, err := kv.Get(r, keys.Function(tenant, id), func(value []byte) (runtime.Function, error) {
-		return decodeFunction(tenant, id, value)
+		return record.DecodeFunction(tenant, id, value)
 	})
 	if errors.Is(err, kv.ErrAbsent) {
 		return f, noSuchID(id)
@@ -236,7 +238,7 @@ func readFunction(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Functi
 }
 
 func putFunction(b *pebble.Batch, f runtime.Function) error {
-	value, err := encodeFunction(f)
+	value, err := record.EncodeFunction(f)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // parsed is a key of the tenants' space taken apart.
@@ -64,16 +66,16 @@ func checkInvariants(t testing.TB, s *Store) {
 	for key, value := range records {
 		switch key.kind {
 		case keys.KindFunctionName:
-			id, err := decodeRaw(value)
+			id, err := record.DecodeRaw(value)
 			must(t, err)
-			f, err := decodeFunction(key.tenant, string(id), records[parsed{key.tenant, keys.KindFunction, string(id), 0}])
+			f, err := record.DecodeFunction(key.tenant, string(id), records[parsed{key.tenant, keys.KindFunction, string(id), 0}])
 			if err != nil || f.Name != key.text {
 				t.Fatalf("name %q of tenant %q leads to %q: %+v, %v", key.text, key.tenant, id, f, err)
 			}
 		case keys.KindFunction:
-			f, err := decodeFunction(key.tenant, key.text, value)
+			f, err := record.DecodeFunction(key.tenant, key.text, value)
 			must(t, err)
-			id, err := decodeRaw(records[parsed{key.tenant, keys.KindFunctionName, f.Name, 0}])
+			id, err := record.DecodeRaw(records[parsed{key.tenant, keys.KindFunctionName, f.Name, 0}])
 			if err != nil || string(id) != key.text {
 				t.Fatalf("function %+v is not found by its name, which leads to %q, %v", f, id, err)
 			}
@@ -81,13 +83,13 @@ func checkInvariants(t testing.TB, s *Store) {
 				t.Fatalf("function %+v has no current version", f)
 			}
 		case keys.KindVersion:
-			r, err := decodeVersion(value)
+			r, err := record.DecodeVersion(value)
 			must(t, err)
-			f, err := decodeFunction(key.tenant, key.text, records[parsed{key.tenant, keys.KindFunction, key.text, 0}])
+			f, err := record.DecodeFunction(key.tenant, key.text, records[parsed{key.tenant, keys.KindFunction, key.text, 0}])
 			if err != nil || key.number > f.Version || key.number+runtime.KeptVersions <= f.Version {
 				t.Fatalf("version %d of function %+v should not be there, %v", key.number, f, err)
 			}
-			source, err := decodeRaw(records[parsed{key.tenant, keys.KindSource, key.text, key.number}])
+			source, err := record.DecodeRaw(records[parsed{key.tenant, keys.KindSource, key.text, key.number}])
 			if err != nil || len(source) != r.Source || r.Source == 0 {
 				t.Fatalf("version %d of function %+v has a source of %d bytes, not %d, %v", key.number, f, len(source), r.Source, err)
 			}

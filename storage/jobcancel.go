@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // maxCancelBytes is how much is put into one batch of a cancellation, in bytes.
@@ -65,7 +67,7 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 		}
 		j.had, j.changed = true, false
 		for _, of := range done {
-			s.attempts.set(of, attempt{})
+			s.attempts.set(of, record.Attempt{})
 			ids = append(ids, of.id.String())
 		}
 	}
@@ -75,10 +77,10 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 // cancelTask puts into a batch that a task is cancelled, if it is queued.
 func (s *Store) cancelTask(b *pebble.Batch, found postings, of attemptOf, now time.Time) (bool, error) {
 	at := s.attempts.get(of)
-	if at.lease != nil {
+	if at.Lease != nil {
 		return false, nil
 	}
-	accepted, err := kv.Get(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), decodeAccepted)
+	accepted, err := kv.Get(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
 	if errors.Is(err, kv.ErrAbsent) {
 		return false, nil
 	}
@@ -89,16 +91,16 @@ func (s *Store) cancelTask(b *pebble.Batch, found postings, of attemptOf, now ti
 }
 
 // putCancelled puts into a batch that a queued execution is cancelled.
-func (s *Store) putCancelled(b *pebble.Batch, found postings, of attemptOf, accepted acceptedRecord, at attempt, now time.Time) error {
-	x := accepted.execution(of, at)
+func (s *Store) putCancelled(b *pebble.Batch, found postings, of attemptOf, accepted record.Accepted, at record.Attempt, now time.Time) error {
+	x := accepted.Execution(of.tenant, of.id, at)
 	x.CancelRequested = true
 	x = x.Cancelled(now)
-	logs, err := waitingLogs(s.db, of, at.waiting)
+	logs, err := waitingLogs(s.db, of, at.Waiting)
 	if err != nil {
 		return err
 	}
 	x.Logs = logs
-	return errors.Join(dropUndone(b, of, accepted.function, accepted.argsSize, at), putDone(b, found, &x, of.id))
+	return errors.Join(dropUndone(b, of, accepted.Function, accepted.ArgsSize, at), putDone(b, found, &x, of.id))
 }
 
 // lockTasks locks an execution of a job and its tasks, whose ids it gives. It

@@ -9,6 +9,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // GetJobExecution finds an execution of a job by its name or id.
@@ -63,7 +65,7 @@ func (s *Store) GetJobExecutionByID(tenant runtime.Tenant, text string) (x runti
 // the names of all.
 func (s *Store) ListJobExecutions(tenant runtime.Tenant, jobID string, l runtime.PageRequest) (page runtime.Page[runtime.JobExecution], err error) {
 	err = s.durably(func(r kv.Reader) error {
-		count, err := kv.Find(r, keys.JobCount(tenant, jobID), decodeNumber)
+		count, err := kv.Find(r, keys.JobCount(tenant, jobID), record.DecodeNumber)
 		if count == nil || err != nil {
 			return err
 		}
@@ -115,7 +117,7 @@ func (p jobPage) sources(lower, upper keys.ID) []*kv.IDIterator {
 
 // name is that of the execution at which a source stands.
 func (p jobPage) name(s *kv.IDIterator) string {
-	return kv.Decode(s, func(value []byte) (string, error) { return decodeAka(s.ID, value) })
+	return kv.Decode(s, func(value []byte) (string, error) { return record.DecodeJobExecutionName(s.ID, value) })
 }
 
 func (p jobPage) byTime() (ids []keys.ID, next string, err error) {

@@ -12,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 var jobKinds = []byte{
@@ -87,7 +89,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 		if _, err := readJobRecord(s.db, of.tenant, of.id); err != nil {
 			continue
 		}
-		if got, err := kv.Find(s.db, keys.JobCount(of.tenant, of.id), decodeNumber); err != nil || got == nil || *got != n {
+		if got, err := kv.Find(s.db, keys.JobCount(of.tenant, of.id), record.DecodeNumber); err != nil || got == nil || *got != n {
 			t.Fatalf("job %s has %d executions, counted are %v, %v", of.id, n, got, err)
 		}
 	}
@@ -134,10 +136,10 @@ func checkTasks(t testing.TB, s *Store, x runtime.JobExecution) {
 		}
 		must(t, err)
 		left++
-		if x.CancelRequested && u.lease == nil {
+		if x.CancelRequested && u.Lease == nil {
 			t.Fatalf("execution %s of a job is cancelled, but task %d is queued", x.ID, i)
 		}
-		if u.lease != nil && x.Started.IsZero() {
+		if u.Lease != nil && x.Started.IsZero() {
 			t.Logf("task %d of %s runs although that has not started", i, x.ID)
 		}
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // jobBook is what a store should hold of jobs. Values that were put in are never
@@ -66,7 +68,7 @@ func (b jobBook) started(x runtime.Execution, now time.Time) {
 // failed notes that a task is queued again.
 func (b jobBook) failed(before, after runtime.Execution, now time.Time) {
 	r := b.runOf(before)
-	if before.Task != nil && failuresOf(&before) == (failures{}) && failuresOf(&after) != (failures{}) {
+	if before.Task != nil && record.FailuresOf(&before) == (record.Failures{}) && record.FailuresOf(&after) != (record.Failures{}) {
 		r.Stats.Retried++
 		r.Updated = now
 		b.runs[r.ID] = r
@@ -272,7 +274,7 @@ func (p *player) acceptRun(l ledger) move {
 		t := p.fresh()
 		t.ID, t.Tenant, t.Kind, t.Created, t.Task = runtime.TaskID(x.ID, i), x.Tenant, runtime.KindRun, x.Created, &runtime.TaskOf{JobExecution: x.ID, Index: i}
 		t.Caller.TraceID = "t"
-		batch = append(batch, runtime.Accepted{Execution: t, Args: p.blob(2, 100, inlineSize+1)})
+		batch = append(batch, runtime.Accepted{Execution: t, Args: p.blob(2, 100, record.InlineSize+1)})
 	}
 	after, id, replay := l.hardened(), x.ID, false
 	var want error

@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // jobsUnderWay are the executions of jobs whose tasks a batch changes, each read
@@ -100,7 +102,7 @@ func (u jobsUnderWay) put(b *pebble.Batch, found postings) error {
 		}
 		progress := keys.Execution(keys.KindJobProgress, of.tenant, of.id)
 		if j.Stats.Ended() < j.Stats.Total {
-			errs = append(errs, b.Set(progress, progressOf(&j.JobExecution).encode(), nil))
+			errs = append(errs, b.Set(progress, record.ProgressOf(&j.JobExecution).Encode(), nil))
 			continue
 		}
 		j.State, j.Finished = j.End(), u.now
@@ -119,14 +121,14 @@ func (u jobsUnderWay) put(b *pebble.Batch, found postings) error {
 // putDoneJob writes all records of an execution of a job that is done, and who is
 // to be told. Its postings are to be put when the batch is full.
 func putDoneJob(b *pebble.Batch, found postings, x *runtime.JobExecution, id keys.ID) error {
-	value, err := encodeJobExecution(x, id)
+	value, err := record.EncodeJobExecution(x, id)
 	if err != nil {
 		return err
 	}
 	found.job(x, id)
 	err = errors.Join(
 		b.Set(keys.Execution(keys.KindJobDone, x.Tenant, id), value, nil),
-		b.Set(append(keys.ExecutionsByJob(keys.KindDoneByJob, x.Tenant, x.JobID), id[:]...), encodeAka(x), nil),
+		b.Set(append(keys.ExecutionsByJob(keys.KindDoneByJob, x.Tenant, x.JobID), id[:]...), record.EncodeJobExecutionName(x), nil),
 	)
 	if x.Callback != nil {
 		err = errors.Join(err, putDelivery(b, runtime.Delivery{
@@ -140,14 +142,14 @@ func putDoneJob(b *pebble.Batch, found postings, x *runtime.JobExecution, id key
 // it is done. had tells whether progress is kept.
 func readJobUndone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, had bool, err error) {
 	x, err = kv.Get(r, keys.Execution(keys.KindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
-		return decodeJobExecution(tenant, id, value)
+		return record.DecodeJobExecution(tenant, id, value)
 	})
 	if err != nil {
 		return x, false, err
 	}
-	progress, err := kv.Find(r, keys.Execution(keys.KindJobProgress, tenant, id), decodeProgress)
+	progress, err := kv.Find(r, keys.Execution(keys.KindJobProgress, tenant, id), record.DecodeProgress)
 	if progress != nil {
-		progress.tell(&x)
+		progress.Apply(&x)
 	}
 	return x, progress != nil, err
 }
@@ -163,6 +165,6 @@ func readJobExecution(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.J
 
 func readJobDone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
 	return kv.Get(r, keys.Execution(keys.KindJobDone, tenant, id), func(value []byte) (runtime.JobExecution, error) {
-		return decodeJobExecution(tenant, id, value)
+		return record.DecodeJobExecution(tenant, id, value)
 	})
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 var _ runtime.JobStore = (*Store)(nil)
@@ -44,7 +46,7 @@ func (s *Store) CreateJob(j runtime.Job) error {
 		return fault(op, fmt.Errorf("job id %q: %w", j.ID, err))
 	}
 	return fault(op, s.write(true, func(b *pebble.Batch) error {
-		return errors.Join(b.Set(name, encodeRaw(j.ID), nil), putJob(b, j), putRevision(b, j))
+		return errors.Join(b.Set(name, record.EncodeRaw(j.ID), nil), putJob(b, j), putRevision(b, j))
 	}))
 }
 
@@ -106,7 +108,7 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 // GetJobByName finds a job by its name.
 func (s *Store) GetJobByName(tenant runtime.Tenant, name string) (j runtime.Job, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
-		id, err := kv.Get(r, keys.JobName(tenant, name), decodeRaw)
+		id, err := kv.Get(r, keys.JobName(tenant, name), record.DecodeRaw)
 		if errors.Is(err, kv.ErrAbsent) {
 			return runtime.NoJobError(name)
 		}
@@ -145,7 +147,7 @@ func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtim
 			if err != nil {
 				return err
 			}
-			v, err := decodeRevision(number, value)
+			v, err := record.DecodeRevision(number, value)
 			all = append(all, v)
 			return err
 		})
@@ -161,7 +163,7 @@ func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtim
 // LastTick is the last tick of a trigger that has started an execution.
 func (s *Store) LastTick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
 	err = s.durably(func(r kv.Reader) error {
-		at, err = kv.Get(r, keys.Tick(tenant, jobID, trigger), decodeTime)
+		at, err = kv.Get(r, keys.Tick(tenant, jobID, trigger), record.DecodeTime)
 		if errors.Is(err, kv.ErrAbsent) {
 			err = nil
 		}
@@ -186,7 +188,7 @@ func readJob(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Job, error)
 		return j, err
 	}
 	v, err := kv.Get(r, keys.Revision(tenant, id, j.Revision), func(value []byte) (runtime.JobRevision, error) {
-		return decodeRevision(j.Revision, value)
+		return record.DecodeRevision(j.Revision, value)
 	})
 	if errors.Is(err, kv.ErrAbsent) {
 		err = kv.Damaged("job %q has no revision %d", id, j.Revision)
@@ -197,7 +199,7 @@ func readJob(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Job, error)
 
 // readJobRecord reads a job without its spec.
 func readJobRecord(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
-	j, err := kv.Get(r, keys.Job(tenant, id), func(value []byte) (runtime.Job, error) { return decodeJob(tenant, id, value) })
+	j, err := kv.Get(r, keys.Job(tenant, id), func(value []byte) (runtime.Job, error) { return record.DecodeJob(tenant, id, value) })
 	if errors.Is(err, kv.ErrAbsent) {
 		err = noJobID(id)
 	}
@@ -212,7 +214,7 @@ func eachJob(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Job) error) 
 		if err != nil {
 			return kv.Damaged("key %x: %v", key, err)
 		}
-		id, err := decodeRaw(value)
+		id, err := record.DecodeRaw(value)
 		if err != nil {
 			return kv.Damaged("key %x: %v", key, err)
 		}
@@ -225,7 +227,7 @@ func eachJob(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Job) error) 
 }
 
 func putJob(b *pebble.Batch, j runtime.Job) error {
-	value, err := encodeJob(j)
+	value, err := record.EncodeJob(j)
 	if err != nil {
 		return err
 	}
@@ -234,7 +236,7 @@ func putJob(b *pebble.Batch, j runtime.Job) error {
 
 // putRevision keeps the spec of a job as its current revision.
 func putRevision(b *pebble.Batch, j runtime.Job) error {
-	value, err := encodeRevision(runtime.JobRevision{Spec: j.Spec, Created: j.Updated, CreatedBy: j.UpdatedBy})
+	value, err := record.EncodeRevision(runtime.JobRevision{Spec: j.Spec, Created: j.Updated, CreatedBy: j.UpdatedBy})
 	if err != nil {
 		return err
 	}

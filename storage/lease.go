@@ -12,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // Start makes queued executions running; see runtime.ExecutionQueue.
@@ -42,7 +44,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 	defer s.leases.lock(locks...)()
 
 	refused = make([]error, len(leases))
-	begun := make(map[attemptOf]attempt, len(leases))
+	begun := make(map[attemptOf]record.Attempt, len(leases))
 	err = s.write(false, func(b *pebble.Batch) error {
 		jobs := newJobsUnderWay(s.db, time.Time{})
 		for i, l := range leases {
@@ -54,7 +56,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 			lease, err := s.lease(b, l, of)
 			switch {
 			case err == nil:
-				begun[of] = attempt{lease: lease}
+				begun[of] = record.Attempt{Lease: lease}
 				if l.JobExecution != "" {
 					err = jobs.start(attemptOf{l.Tenant, jobIDs[i]}, l.Started)
 				}
@@ -77,48 +79,48 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 }
 
 // lease makes one execution running, or fails with ErrLease. Its lock is held.
-func (s *Store) lease(b *pebble.Batch, l runtime.Lease, of attemptOf) (*leaseRecord, error) {
+func (s *Store) lease(b *pebble.Batch, l runtime.Lease, of attemptOf) (*record.Lease, error) {
 	before, last := s.attempts.get(of), 0
-	if before.waiting != nil {
-		last = before.waiting.attempt
+	if before.Waiting != nil {
+		last = before.Waiting.Attempt
 	}
-	if before.lease != nil || l.Attempt != last+1 {
+	if before.Lease != nil || l.Attempt != last+1 {
 		return nil, runtime.ErrLease
 	}
-	accepted, err := kv.Get(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), decodeAccepted)
+	accepted, err := kv.Get(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
 	if errors.Is(err, kv.ErrAbsent) {
 		return nil, runtime.ErrLease
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := leaseRecord{function: accepted.function, attempt: l.Attempt, started: l.Started, argsSize: accepted.argsSize}
-	if w := before.waiting; w != nil {
-		r.failures = w.failures
+	r := record.Lease{Function: accepted.Function, Attempt: l.Attempt, Started: l.Started, ArgsSize: accepted.ArgsSize}
+	if w := before.Waiting; w != nil {
+		r.Failures = w.Failures
 		err = dropWaiting(b, of, w)
 	}
-	return &r, errors.Join(err, b.Set(keys.Execution(keys.KindLease, of.tenant, of.id), r.encode(), nil))
+	return &r, errors.Join(err, b.Set(keys.Execution(keys.KindLease, of.tenant, of.id), r.Encode(), nil))
 }
 
 // undone is what is kept of an execution that is not done.
 type undone struct {
-	accepted acceptedRecord
-	attempt
+	accepted record.Accepted
+	record.Attempt
 }
 
 func (u undone) execution(tenant runtime.Tenant, id keys.ID) runtime.Execution {
-	return u.accepted.execution(attemptOf{tenant, id}, u.attempt)
+	return u.accepted.Execution(tenant, id, u.Attempt)
 }
 
 // readUndone fails with errAbsent if there is no such execution, or it is done.
 func readUndone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u undone, err error) {
-	if u.accepted, err = kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), decodeAccepted); err != nil {
+	if u.accepted, err = kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), record.DecodeAccepted); err != nil {
 		return u, err
 	}
-	if u.lease, err = kv.Find(r, keys.Execution(keys.KindLease, tenant, id), decodeLease); u.lease != nil || err != nil {
+	if u.Lease, err = kv.Find(r, keys.Execution(keys.KindLease, tenant, id), record.DecodeLease); u.Lease != nil || err != nil {
 		return u, err
 	}
-	u.waiting, err = kv.Find(r, keys.Execution(keys.KindWaiting, tenant, id), decodeWaiting)
+	u.Waiting, err = kv.Find(r, keys.Execution(keys.KindWaiting, tenant, id), record.DecodeWaiting)
 	return u, err
 }
 
@@ -127,34 +129,34 @@ func readUndone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u undone, err e
 // memory is flushed, so that a queue that is worked off leaves nothing behind
 // through which lists would have to wade. A lease is written a second time when
 // it is to be cancelled.
-func dropUndone(b *pebble.Batch, of attemptOf, function string, argsSize uint64, a attempt) error {
+func dropUndone(b *pebble.Batch, of attemptOf, function string, argsSize uint64, a record.Attempt) error {
 	errs := []error{
 		b.SingleDelete(keys.Execution(keys.KindAccepted, of.tenant, of.id), nil),
 		b.SingleDelete(keys.UnfinishedOfFunction(of.tenant, function, of.id), nil),
 	}
-	if argsSize > inlineSize {
+	if argsSize > record.InlineSize {
 		errs = append(errs, b.SingleDelete(keys.Execution(keys.KindArgs, of.tenant, of.id), nil))
 	}
-	if a.lease != nil {
-		errs = append(errs, dropLease(b, of, a.lease))
+	if a.Lease != nil {
+		errs = append(errs, dropLease(b, of, a.Lease))
 	}
-	if a.waiting != nil {
-		errs = append(errs, dropWaiting(b, of, a.waiting))
+	if a.Waiting != nil {
+		errs = append(errs, dropWaiting(b, of, a.Waiting))
 	}
 	return errors.Join(errs...)
 }
 
-func dropLease(b *pebble.Batch, of attemptOf, lease *leaseRecord) error {
+func dropLease(b *pebble.Batch, of attemptOf, lease *record.Lease) error {
 	key := keys.Execution(keys.KindLease, of.tenant, of.id)
-	if lease.cancel {
+	if lease.Cancel {
 		return b.Delete(key, nil)
 	}
 	return b.SingleDelete(key, nil)
 }
 
-func dropWaiting(b *pebble.Batch, of attemptOf, waiting *waitingRecord) error {
+func dropWaiting(b *pebble.Batch, of attemptOf, waiting *record.Waiting) error {
 	err := b.SingleDelete(keys.Execution(keys.KindWaiting, of.tenant, of.id), nil)
-	if waiting.logsSize > 0 {
+	if waiting.LogsSize > 0 {
 		err = errors.Join(err, b.SingleDelete(keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), nil))
 	}
 	return err

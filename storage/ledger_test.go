@@ -18,6 +18,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // ledger is what a store should hold of executions. Values that were put in are
@@ -119,7 +121,7 @@ func (p *player) fresh() runtime.Execution {
 		ID:         id,
 		Caller:     runtime.Caller{UserID: "admin", TraceID: strings.ReplaceAll(id, "-", "")},
 		Tenant:     ledgerTenants[p.rng.IntN(len(ledgerTenants))],
-		Kind:       kinds[1+p.rng.IntN(len(kinds)-1)],
+		Kind:       record.Kinds[1+p.rng.IntN(len(record.Kinds)-1)],
 		FunctionID: fmt.Sprint("id", p.rng.IntN(3)),
 		Function:   fmt.Sprint("f", p.rng.IntN(3)),
 		Version:    p.rng.Uint64N(9),
@@ -131,11 +133,11 @@ func (p *player) fresh() runtime.Execution {
 
 // ended carries an execution to a terminal state.
 func (p *player) ended(x runtime.Execution) (runtime.Execution, runtime.Logs) {
-	x.State = states[1+p.rng.IntN(len(states)-1)]
+	x.State = record.States[1+p.rng.IntN(len(record.States)-1)]
 	x.Finished = p.now
 	x.Usage = runtime.Usage{Duration: time.Duration(p.rng.IntN(1e9)), Memory: p.rng.Int64N(1 << 30), Pages: p.rng.IntN(100)}
 	if x.State == runtime.StateSucceeded {
-		x.Result = p.blob(1, 20, inlineSize, inlineSize+1, 4000)
+		x.Result = p.blob(1, 20, record.InlineSize, record.InlineSize+1, 4000)
 	} else {
 		x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "m", Traceback: "t", Line: 3, ExitCode: -1}
 	}
@@ -193,7 +195,7 @@ func (p *player) accept(l ledger) move {
 	for range 1 + p.rng.IntN(5) {
 		x := p.fresh()
 		x.Tenant = tenant
-		batch = append(batch, runtime.Accepted{Execution: x, Args: p.blob(2, 100, inlineSize, inlineSize+1)})
+		batch = append(batch, runtime.Accepted{Execution: x, Args: p.blob(2, 100, record.InlineSize, record.InlineSize+1)})
 		ids = append(ids, x.ID)
 	}
 	after, replay := l.hardened(), false

@@ -12,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // many makes functions in few batches, as far as lists show them.
@@ -20,7 +22,7 @@ func many(t testing.TB, s *Store, n int) {
 	b := s.db.NewBatch()
 	for i := range n {
 		f := function("a", fmt.Sprintf("id%06d", i), fmt.Sprintf("name%06d", i), 1)
-		must(t, b.Set(keys.FunctionName(f.Tenant, f.Name), encodeRaw(f.ID), nil))
+		must(t, b.Set(keys.FunctionName(f.Tenant, f.Name), record.EncodeRaw(f.ID), nil))
 		must(t, putFunction(b, f))
 		if b.Len() > 1<<20 || i == n-1 {
 			must(t, b.Commit(pebble.NoSync))

@@ -153,11 +153,11 @@ func (o *observer) load(id keys.ID) (*runtime.ExecutionSummary, error) {
 		x = j.Summary()
 		return &x, nil
 	}
-	record, err := readDoneRecord(o.r, o.tenant, id)
-	if err != nil || record.Kind != runtime.KindRun || record.FunctionID != o.resource.ID {
+	done, err := readDoneRecord(o.r, o.tenant, id)
+	if err != nil || done.Kind != runtime.KindRun || done.FunctionID != o.resource.ID {
 		return nil, orNothing(err)
 	}
-	x = record.Summary()
+	x = done.Summary()
 	return &x, nil
 }
 

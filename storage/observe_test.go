@@ -23,6 +23,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 const (
@@ -374,7 +376,7 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 			}
 			must(t, s.db.DeleteRange(prefix, end, pebble.NoSync))
 		}
-		must(t, s.db.Set(keys.Format(), encodeNumber(formatUnobserved), pebble.Sync))
+		must(t, s.db.Set(keys.Format(), record.EncodeNumber(formatUnobserved), pebble.Sync))
 		must(t, s.Close())
 		s = openOn(t, fs, "store")
 	}
@@ -382,7 +384,7 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 		forget(partly)
 		checkExecutionInvariants(t, s)
 		checkPostings(t, s)
-		if format, err := kv.Get(s.db, keys.Format(), decodeNumber); err != nil || format != formatVersion {
+		if format, err := kv.Get(s.db, keys.Format(), record.DecodeNumber); err != nil || format != formatVersion {
 			t.Errorf("the format is %d, %v", format, err)
 		}
 	}

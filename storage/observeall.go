@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // observeBatch is how many executions are read before their postings are written.
@@ -43,7 +45,7 @@ func (s *Store) observeAll() error {
 		var first keys.ID
 		runs := kv.NewIDIterator(s.db, keys.OfKind(tenant, keys.KindDone), first, keys.LastID)
 		for runs.First(); runs.Valid && runs.Err == nil; runs.Next() {
-			x := kv.Decode(runs, func(value []byte) (doneRecord, error) { return decodeDone(tenant, runs.ID, value) })
+			x := kv.Decode(runs, func(value []byte) (record.Done, error) { return record.DecodeDone(tenant, runs.ID, value) })
 			if runs.Err == nil {
 				runs.Err = add(func() {
 					found.run(&x.Execution, runs.ID)
@@ -53,7 +55,9 @@ func (s *Store) observeAll() error {
 		}
 		jobs := kv.NewIDIterator(s.db, keys.OfKind(tenant, keys.KindJobDone), first, keys.LastID)
 		for jobs.First(); jobs.Valid && jobs.Err == nil; jobs.Next() {
-			x := kv.Decode(jobs, func(value []byte) (runtime.JobExecution, error) { return decodeJobExecution(tenant, jobs.ID, value) })
+			x := kv.Decode(jobs, func(value []byte) (runtime.JobExecution, error) {
+				return record.DecodeJobExecution(tenant, jobs.ID, value)
+			})
 			if jobs.Err == nil {
 				jobs.Err = add(func() { found.job(&x, jobs.ID) })
 			}

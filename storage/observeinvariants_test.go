@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // checkPostings derives from the records of what is done, and of what was accepted,
@@ -37,7 +39,7 @@ func checkPostings(t testing.TB, s *Store) {
 		case keys.KindDone:
 			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
-			r, err := decodeDone(tenant, id, it.Value())
+			r, err := record.DecodeDone(tenant, id, it.Value())
 			must(t, err)
 			expected.run(&r.Execution, id)
 			expected.trace(&r.Execution, id)
@@ -51,7 +53,7 @@ func checkPostings(t testing.TB, s *Store) {
 		case keys.KindJobDone:
 			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
-			x, err := decodeJobExecution(tenant, id, it.Value())
+			x, err := record.DecodeJobExecution(tenant, id, it.Value())
 			must(t, err)
 			expected.job(&x, id)
 		case keys.KindPostings:

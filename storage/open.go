@@ -22,6 +22,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 const (
@@ -258,7 +260,7 @@ func removeMarkers(fs vfs.FS, dir string, files []string) error {
 // record it writes ours, into a table of its own: one that has lost its log is
 // then not taken for new.
 func (s *Store) checkFormat() error {
-	format, err := kv.Get(s.db, keys.Format(), decodeNumber)
+	format, err := kv.Get(s.db, keys.Format(), record.DecodeNumber)
 	if err == nil && format == formatVersion {
 		return nil
 	}
@@ -287,7 +289,7 @@ func (s *Store) checkFormat() error {
 
 func (s *Store) putFormat() error {
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keys.Format(), encodeNumber(formatVersion), nil), s.commit(b, false), b.Close())
+	return errors.Join(b.Set(keys.Format(), record.EncodeNumber(formatVersion), nil), s.commit(b, false), b.Close())
 }
 
 // What a directory can be refused for.

@@ -19,6 +19,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // wantRefusal opens and expects a message and a hint for whoever started the
@@ -152,7 +154,7 @@ func TestFoldersThatAreNotOurs(t *testing.T) {
 	t.Run("newer", func(t *testing.T) {
 		dir := filled(t)
 		s := openOn(t, vfs.Default, dir)
-		must(t, s.db.Set(keys.Format(), encodeNumber(formatVersion+1), pebble.Sync))
+		must(t, s.db.Set(keys.Format(), record.EncodeNumber(formatVersion+1), pebble.Sync))
 		must(t, s.Close())
 		wantRefusal(t, onDisk(dir), fmt.Sprintf("a newer release of faaspot has written it: its format is %d, this release reads %d", formatVersion+1, formatVersion))
 	})
@@ -281,7 +283,7 @@ func TestDamagedRecordsOfExecutions(t *testing.T) {
 			}
 			key := slices.Clone(found.Key())
 			must(t, found.Close())
-			must(t, s.db.Set(key, []byte{encodingFields2, 0xFF}, pebble.Sync))
+			must(t, s.db.Set(key, []byte{record.EncodingFields2, 0xFF}, pebble.Sync))
 			must(t, s.Close())
 			if kind != keys.KindAccepted {
 				wantRefusal(t, onDisk(dir), "the store is damaged: key")

@@ -8,6 +8,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // EachUnfinished visits what is queued or running; see runtime.ExecutionQueue.
@@ -30,7 +32,7 @@ func pending(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Execution) e
 	accepted, leases, waiting := open(keys.KindAccepted), open(keys.KindLease), open(keys.KindWaiting)
 	var err error
 	for ; accepted.Valid && err == nil; accepted.Next() {
-		u := undone{kv.Decode(accepted, decodeAccepted), attemptAt(accepted, leases, waiting)}
+		u := undone{kv.Decode(accepted, record.DecodeAccepted), attemptAt(accepted, leases, waiting)}
 		if err = errors.Join(accepted.Err, leases.Err, waiting.Err); err == nil {
 			err = visit(u.execution(tenant, accepted.ID))
 		}

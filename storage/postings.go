@@ -14,6 +14,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 const (
@@ -165,7 +167,7 @@ func putStream(b *pebble.Batch, s keys.Stream, all []posting, same *keys.Stream)
 		}
 		var value []byte
 		if same != nil && s.Field != runtime.FieldDuration {
-			value = append([]byte{encodingSame, keys.FieldCode(same.Field)}, same.Value...)
+			value = append([]byte{record.EncodingSamePostings, keys.FieldCode(same.Field)}, same.Value...)
 		} else {
 			value = encodePostings(all[:n], s.Field == runtime.FieldDuration)
 		}
@@ -176,7 +178,7 @@ func putStream(b *pebble.Batch, s keys.Stream, all []posting, same *keys.Stream)
 }
 
 func encodePostings(all []posting, long bool) []byte {
-	value := append(make([]byte, 0, 1+len(all)*(postingSize+msSize)), encodingPostings)
+	value := append(make([]byte, 0, 1+len(all)*(postingSize+msSize)), record.EncodingPostings)
 	for i, one := range all {
 		if i > 0 {
 			value = binary.BigEndian.AppendUint32(value, uint32(all[0].Start-one.Start))
@@ -191,11 +193,11 @@ func encodePostings(all []posting, long bool) []byte {
 
 // readPostings reads what a key has, or refers to.
 func readPostings(rd kv.Reader, tenant runtime.Tenant, r keys.Resource, first keys.Position, value []byte, long bool) (postingsBlock, error) {
-	if len(value) == 0 || value[0] != encodingSame {
+	if len(value) == 0 || value[0] != record.EncodingSamePostings {
 		return decodePostings(first, value, long)
 	}
 	if len(value) < 2 {
-		return postingsBlock{}, errFields
+		return postingsBlock{}, record.ErrDamaged
 	}
 	key := first.AppendTo(keys.AppendText(append(keys.PostingsOfResource(tenant, r), value[1]), string(value[2:])))
 	return kv.Get(rd, key, func(value []byte) (postingsBlock, error) {
@@ -213,16 +215,16 @@ type postingsBlock struct {
 // decodePostings copies what it needs of a value, which is valid until the next
 // step of its iterator only.
 func decodePostings(first keys.Position, value []byte, long bool) (postingsBlock, error) {
-	data, err := body(value, encodingPostings)
+	data, err := record.Body(value, record.EncodingPostings)
 	b := postingsBlock{posting{Position: first}, data, postingSize}
 	if err == nil && long {
 		if len(data) < msSize {
-			return b, errFields
+			return b, record.ErrDamaged
 		}
 		b.first.ms, b.data, b.size = binary.BigEndian.Uint32(data), data[msSize:], postingSize+msSize
 	}
 	if err == nil && len(b.data)%b.size != 0 {
-		err = errFields
+		err = record.ErrDamaged
 	}
 	b.data = bytes.Clone(b.data)
 	return b, err

@@ -10,6 +10,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // Setting gets a setting of the server. One that was never put is a
@@ -20,7 +22,7 @@ func (s *Store) Setting(name string) ([]byte, error) {
 		return nil, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	value, err := kv.Get(s.db, keys.Setting(name), decodeRaw)
+	value, err := kv.Get(s.db, keys.Setting(name), record.DecodeRaw)
 	if errors.Is(err, kv.ErrAbsent) {
 		err = runtime.Errorf(runtime.CodeNotFound, "there is no setting %q", name)
 	}
@@ -35,6 +37,6 @@ func (s *Store) PutSetting(name string, value []byte) error {
 	}
 	defer s.life.RUnlock()
 	return fault(op, s.write(true, func(b *pebble.Batch) error {
-		return b.Set(keys.Setting(name), encodeRaw(value), nil)
+		return b.Set(keys.Setting(name), record.EncodeRaw(value), nil)
 	}))
 }

@@ -11,47 +11,49 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // GetVersion gets one version with its source and context.
 func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint64) (v runtime.Version, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
-		record, err := kv.Get(r, keys.VersionPart(keys.KindVersion, tenant, functionID, number), decodeVersion)
+		stored, err := kv.Get(r, keys.VersionPart(keys.KindVersion, tenant, functionID, number), record.DecodeVersion)
 		if errors.Is(err, kv.ErrAbsent) {
 			return runtime.Errorf(runtime.CodeNotFound, "function %q has no version %d", functionID, number)
 		}
 		if err != nil {
 			return err
 		}
-		source, err := readPart(r, keys.VersionPart(keys.KindSource, tenant, functionID, number), record.Source)
+		source, err := readPart(r, keys.VersionPart(keys.KindSource, tenant, functionID, number), stored.Source)
 		if err != nil {
 			return err
 		}
-		fnContext, err := readPart(r, keys.VersionPart(keys.KindContext, tenant, functionID, number), record.Context)
+		fnContext, err := readPart(r, keys.VersionPart(keys.KindContext, tenant, functionID, number), stored.Context)
 		if err != nil {
 			return err
 		}
 		v = runtime.Version{
 			FunctionID: functionID,
 			Number:     number,
-			Name:       record.Name,
+			Name:       stored.Name,
 			Source:     source,
 			Context:    fnContext,
-			Limits:     runtime.Limits(record.Limits),
-			Retries:    record.Retries,
-			Created:    record.Created,
+			Limits:     runtime.Limits(stored.Limits),
+			Retries:    stored.Retries,
+			Created:    stored.Created,
 		}
 		return nil
 	})
 	return v, fault("storage.version", err)
 }
 
-// readPart reads a source or context whose size is known; size 0 is no record.
+// readPart reads a source or context whose size is known; size 0 is no stored.
 func readPart(r kv.Reader, key []byte, size int) ([]byte, error) {
 	if size == 0 {
 		return nil, nil
 	}
-	data, err := kv.Get(r, key, decodeRaw)
+	data, err := kv.Get(r, key, record.DecodeRaw)
 	if err == nil && len(data) != size {
 		err = kv.Damaged("%d bytes where %d should be", len(data), size)
 	}
@@ -92,16 +94,16 @@ func readVersions(r kv.Reader, tenant runtime.Tenant, functionID string) ([]uint
 }
 
 func putVersion(b *pebble.Batch, tenant runtime.Tenant, v runtime.Version) error {
-	value, err := encodeVersion(v)
+	value, err := record.EncodeVersion(v)
 	if err != nil {
 		return err
 	}
 	errs := []error{
 		b.Set(keys.VersionPart(keys.KindVersion, tenant, v.FunctionID, v.Number), value, nil),
-		b.Set(keys.VersionPart(keys.KindSource, tenant, v.FunctionID, v.Number), encodeRaw(v.Source), nil),
+		b.Set(keys.VersionPart(keys.KindSource, tenant, v.FunctionID, v.Number), record.EncodeRaw(v.Source), nil),
 	}
 	if len(v.Context) > 0 {
-		errs = append(errs, b.Set(keys.VersionPart(keys.KindContext, tenant, v.FunctionID, v.Number), encodeRaw(v.Context), nil))
+		errs = append(errs, b.Set(keys.VersionPart(keys.KindContext, tenant, v.FunctionID, v.Number), record.EncodeRaw(v.Context), nil))
 	}
 	return errors.Join(errs...)
 }

@@ -1,4 +1,4 @@
-package storage
+package record
 
 import (
 	"fmt"
@@ -59,7 +59,7 @@ type statsRecord struct {
 	Retried   int `json:"retried,omitempty"`
 }
 
-func encodeJobExecution(x *runtime.JobExecution, id keys.ID) ([]byte, error) {
+func EncodeJobExecution(x *runtime.JobExecution, id keys.ID) ([]byte, error) {
 	r := jobExecutionRecord{
 		JobID: x.JobID, Job: x.Job, Revision: x.Revision, FunctionID: x.FunctionID, Function: x.Function, Created: x.Created.UTC(),
 		UserID: x.UserID, RID: x.RID, TraceID: x.TraceID, TraceOwner: x.TraceOwner, Trigger: x.Trigger,
@@ -83,14 +83,14 @@ func encodeJobExecution(x *runtime.JobExecution, id keys.ID) ([]byte, error) {
 			statsRecord{s.Succeeded, s.Failed, s.TimedOut, s.Cancelled, s.Retried},
 		}
 	}
-	return encodeJSON(encodingJSON, r)
+	return encodeJSON(EncodingJSON, r)
 }
 
-// decodeJobExecution reads an execution that is done, or one that is not as it
+// DecodeJobExecution reads an execution that is done, or one that is not as it
 // was accepted.
-func decodeJobExecution(tenant runtime.Tenant, id keys.ID, value []byte) (runtime.JobExecution, error) {
+func DecodeJobExecution(tenant runtime.Tenant, id keys.ID, value []byte) (runtime.JobExecution, error) {
 	var r jobExecutionRecord
-	if err := decodeJSON(value, &r, encodingJSON); err != nil {
+	if err := decodeJSON(value, &r, EncodingJSON); err != nil {
 		return runtime.JobExecution{}, fmt.Errorf("execution %s of a job of tenant %q: %w", id, tenant, err)
 	}
 	x := runtime.JobExecution{
@@ -120,51 +120,19 @@ func decodeJobExecution(tenant runtime.Tenant, id keys.ID, value []byte) (runtim
 	return x, nil
 }
 
-// progressRecord is what changes while an execution of a job is not done. There
-// is none before it has started or was cancelled.
-type progressRecord struct {
-	started, updated time.Time
-	cancel           bool // it is to be cancelled
-	stats            statsRecord
+// EncodeJobExecutionName is the value of a key that finds an execution of a job: its name, or
+// nothing if that is its id.
+func EncodeJobExecutionName(x *runtime.JobExecution) []byte {
+	if x.Name == x.ID {
+		return nil
+	}
+	return EncodeRaw(x.Name)
 }
 
-func progressOf(x *runtime.JobExecution) progressRecord {
-	s := x.Stats
-	return progressRecord{x.Started, x.Updated, x.CancelRequested, statsRecord{s.Succeeded, s.Failed, s.TimedOut, s.Cancelled, s.Retried}}
-}
-
-func (r progressRecord) tell(x *runtime.JobExecution) {
-	x.Started, x.Updated, x.CancelRequested = r.started, r.updated, r.cancel
-	s := r.stats
-	x.Stats = runtime.TaskCounts{
-		Total: x.Stats.Total, Succeeded: s.Succeeded, Failed: s.Failed, TimedOut: s.TimedOut, Cancelled: s.Cancelled, Retried: s.Retried,
+func DecodeJobExecutionName(id keys.ID, value []byte) (string, error) {
+	if len(value) == 0 {
+		return id.String(), nil
 	}
-	switch {
-	case r.cancel:
-		x.State = runtime.StateCancelling
-	case !r.started.IsZero():
-		x.State = runtime.StateRunning
-	}
-}
-
-func (r progressRecord) encode() []byte {
-	f := newFields(encodingFields, 40)
-	f.time(r.started)
-	f.time(r.updated)
-	f.flag(r.cancel)
-	for _, n := range []int{r.stats.Succeeded, r.stats.Failed, r.stats.TimedOut, r.stats.Cancelled, r.stats.Retried} {
-		f.number(int64(n))
-	}
-	return f.value
-}
-
-func decodeProgress(value []byte) (r progressRecord, err error) {
-	f := readFields(value, encodingFields)
-	r.started = f.time()
-	r.updated = f.time()
-	r.cancel = f.flag()
-	for _, n := range []*int{&r.stats.Succeeded, &r.stats.Failed, &r.stats.TimedOut, &r.stats.Cancelled, &r.stats.Retried} {
-		*n = f.int()
-	}
-	return r, f.end()
+	name, err := Body(value, EncodingRaw)
+	return string(name), err
 }

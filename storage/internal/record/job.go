@@ -1,4 +1,4 @@
-package storage
+package record
 
 import (
 	"encoding/json"
@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-
-	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
 // jobRecord is what is kept of a runtime.Job beside what its key and its current
@@ -90,16 +88,16 @@ func (r specRecord) spec() runtime.JobSpec {
 	return s
 }
 
-func encodeJob(j runtime.Job) ([]byte, error) {
-	return encodeJSON(encodingJSON, jobRecord{
+func EncodeJob(j runtime.Job) ([]byte, error) {
+	return encodeJSON(EncodingJSON, jobRecord{
 		j.Name, j.DisplayName, j.Labels, j.Revision, j.Created.UTC(), j.Updated.UTC(), j.CreatedBy, j.UpdatedBy,
 	})
 }
 
-// decodeJob gives a job without its spec.
-func decodeJob(tenant runtime.Tenant, id string, value []byte) (runtime.Job, error) {
+// DecodeJob gives a job without its spec.
+func DecodeJob(tenant runtime.Tenant, id string, value []byte) (runtime.Job, error) {
 	var r jobRecord
-	if err := decodeJSON(value, &r, encodingJSON); err != nil {
+	if err := decodeJSON(value, &r, EncodingJSON); err != nil {
 		return runtime.Job{}, fmt.Errorf("job %q of tenant %q: %w", id, tenant, err)
 	}
 	return runtime.Job{
@@ -108,41 +106,12 @@ func decodeJob(tenant runtime.Tenant, id string, value []byte) (runtime.Job, err
 	}, nil
 }
 
-func encodeRevision(v runtime.JobRevision) ([]byte, error) {
-	return encodeJSON(encodingJSON, revisionRecord{specOf(v.Spec), v.Created.UTC(), v.CreatedBy})
+func EncodeRevision(v runtime.JobRevision) ([]byte, error) {
+	return encodeJSON(EncodingJSON, revisionRecord{specOf(v.Spec), v.Created.UTC(), v.CreatedBy})
 }
 
-func decodeRevision(number uint64, value []byte) (runtime.JobRevision, error) {
+func DecodeRevision(number uint64, value []byte) (runtime.JobRevision, error) {
 	var r revisionRecord
-	err := decodeJSON(value, &r, encodingJSON)
+	err := decodeJSON(value, &r, EncodingJSON)
 	return runtime.JobRevision{Number: number, Spec: r.Spec.spec(), Created: r.Created, CreatedBy: r.CreatedBy}, err
-}
-
-func encodeTime(t time.Time) []byte {
-	f := newFields(encodingFields, 12)
-	f.time(t)
-	return f.value
-}
-
-func decodeTime(value []byte) (time.Time, error) {
-	f := readFields(value, encodingFields)
-	t := f.time()
-	return t, f.end()
-}
-
-// encodeAka is the value of a key that finds an execution of a job: its name, or
-// nothing if that is its id.
-func encodeAka(x *runtime.JobExecution) []byte {
-	if x.Name == x.ID {
-		return nil
-	}
-	return encodeRaw(x.Name)
-}
-
-func decodeAka(id keys.ID, value []byte) (string, error) {
-	if len(value) == 0 {
-		return id.String(), nil
-	}
-	name, err := body(value, encodingRaw)
-	return string(name), err
 }

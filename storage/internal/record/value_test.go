@@ -1,4 +1,4 @@
-package storage
+package record
 
 import (
 	"testing"
@@ -27,11 +27,11 @@ func TestFunctionsAreReadBack(t *testing.T) {
 			Created: instant().Draw(t, "created"),
 			Updated: instant().Draw(t, "updated"),
 		}
-		value, err := encodeFunction(want)
+		value, err := EncodeFunction(want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decodeFunction(want.Tenant, want.ID, value)
+		got, err := DecodeFunction(want.Tenant, want.ID, value)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,15 +60,15 @@ func TestVersionRecordsAreReadBack(t *testing.T) {
 			Retries: rapid.Int().Draw(t, "retries"),
 			Created: instant().Draw(t, "created"),
 		}
-		value, err := encodeVersion(v)
+		value, err := EncodeVersion(v)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decodeVersion(value)
+		got, err := DecodeVersion(value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := versionRecord{v.Name, limitsRecord(v.Limits), len(v.Source), len(v.Context), v.Retries, v.Created}
+		want := Version{v.Name, limitsRecord(v.Limits), len(v.Source), len(v.Context), v.Retries, v.Created}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
 		}
@@ -81,11 +81,11 @@ func TestVersionRecordsAreReadBack(t *testing.T) {
 // The bytes on disk are a promise to later releases.
 func TestEncodingIsStable(t *testing.T) {
 	at := time.Date(2026, 2, 3, 4, 5, 6, 789, time.UTC)
-	function, err := encodeFunction(runtime.Function{ID: "i", Tenant: "t", Name: "hello", Version: 7, Created: at, Updated: at})
+	function, err := EncodeFunction(runtime.Function{ID: "i", Tenant: "t", Name: "hello", Version: 7, Created: at, Updated: at})
 	if err != nil {
 		t.Fatal(err)
 	}
-	version, err := encodeVersion(runtime.Version{
+	version, err := EncodeVersion(runtime.Version{
 		Name: "hello", Source: []byte("abc"), Context: []byte("{}"), Created: at,
 		Limits: runtime.Limits{Timeout: time.Second, Memory: 1, Logs: 2, OpenFiles: 3, Tmp: 4}, Retries: 5,
 	})
@@ -95,8 +95,8 @@ func TestEncodingIsStable(t *testing.T) {
 	for _, test := range []struct{ what, got, want string }{
 		{"function", string(function), "\x02" + `{"name":"hello","version":7,"created":"2026-02-03T04:05:06.000000789Z","updated":"2026-02-03T04:05:06.000000789Z"}`},
 		{"version", string(version), "\x04" + `{"name":"hello","limits":{"timeout":1000000000,"memory":1,"logs":2,"open_files":3,"tmp":4},"source":3,"context":2,"retries":5,"created":"2026-02-03T04:05:06.000000789Z"}`},
-		{"raw", string(encodeRaw("abc")), "\x01abc"},
-		{"number", string(encodeNumber(258)), "\x01\x00\x00\x00\x00\x00\x00\x01\x02"},
+		{"raw", string(EncodeRaw("abc")), "\x01abc"},
+		{"number", string(EncodeNumber(258)), "\x01\x00\x00\x00\x00\x00\x00\x01\x02"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s is written as %q, want %q", test.what, test.got, test.want)
@@ -106,8 +106,8 @@ func TestEncodingIsStable(t *testing.T) {
 
 // What earlier releases have written is read: before versions had retries.
 func TestVersionsOfBeforeAreRead(t *testing.T) {
-	r, err := decodeVersion([]byte("\x02" + `{"name":"hello","limits":{"timeout":1000000000,"memory":1},"source":3,"context":2,"created":"2026-02-03T04:05:06Z"}`))
-	want := versionRecord{
+	r, err := DecodeVersion([]byte("\x02" + `{"name":"hello","limits":{"timeout":1000000000,"memory":1},"source":3,"context":2,"created":"2026-02-03T04:05:06Z"}`))
+	want := Version{
 		Name: "hello", Limits: limitsRecord{Timeout: time.Second, Memory: 1}, Source: 3, Context: 2,
 		Created: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
 	}
@@ -121,25 +121,25 @@ func TestDamagedValuesAreRefused(t *testing.T) {
 		"", "\x01", "\x02", "\x03{}", "{}", "\x02{", "\x02{}}", "\x02{} {}", "\x02[]", "\x02" + `{"name":1}`,
 		"\x02" + `{"name":"a","unknown":1}`, "\x02" + `{"version":-1}`, "\x02" + `{"created":"yesterday"}`,
 	} {
-		if _, err := decodeFunction("t", "i", []byte(value)); err == nil {
+		if _, err := DecodeFunction("t", "i", []byte(value)); err == nil {
 			t.Errorf("%q is read as a function", value)
 		}
 	}
 	for _, value := range []string{"", "\x02abc", "abc"} {
-		if _, err := decodeRaw([]byte(value)); err == nil {
+		if _, err := DecodeRaw([]byte(value)); err == nil {
 			t.Errorf("%q is read as raw bytes", value)
 		}
 	}
 	for _, value := range []string{"", "\x01", "\x01\x00\x00", "\x01123456789", "\x0212345678"} {
-		if _, err := decodeNumber([]byte(value)); err == nil {
+		if _, err := DecodeNumber([]byte(value)); err == nil {
 			t.Errorf("%q is read as a number", value)
 		}
 	}
 }
 
 func TestRawIsACopy(t *testing.T) {
-	value := encodeRaw("abc")
-	data, err := decodeRaw(value)
+	value := EncodeRaw("abc")
+	data, err := DecodeRaw(value)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestRawIsACopy(t *testing.T) {
 }
 
 func FuzzDecodeFunction(f *testing.F) {
-	value, err := encodeFunction(runtime.Function{Name: "hello", Version: 1})
+	value, err := EncodeFunction(runtime.Function{Name: "hello", Version: 1})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -158,15 +158,15 @@ func FuzzDecodeFunction(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x02{}}"))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		got, err := decodeFunction("t", "i", value)
+		got, err := DecodeFunction("t", "i", value)
 		if err != nil {
 			return
 		}
-		again, err := encodeFunction(got)
+		again, err := EncodeFunction(got)
 		if err != nil {
 			t.Fatalf("%q is read as %+v, which cannot be written: %v", value, got, err)
 		}
-		back, err := decodeFunction("t", "i", again)
+		back, err := DecodeFunction("t", "i", again)
 		if err != nil || !cmp.Equal(got, back) {
 			t.Fatalf("%+v came back as %+v, %v", got, back, err)
 		}
@@ -174,14 +174,14 @@ func FuzzDecodeFunction(f *testing.F) {
 }
 
 func FuzzDecodeVersion(f *testing.F) {
-	value, err := encodeVersion(runtime.Version{Name: "hello", Source: []byte("x")})
+	value, err := EncodeVersion(runtime.Version{Name: "hello", Source: []byte("x")})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(value)
 	f.Add([]byte("\x02{}"))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		if _, err := decodeVersion(value); err == nil && value[0] != encodingJSON && value[0] != encodingJSON2 {
+		if _, err := DecodeVersion(value); err == nil && value[0] != EncodingJSON && value[0] != EncodingJSON2 {
 			t.Fatalf("%q is read", value)
 		}
 	})

@@ -1,0 +1,99 @@
+package record
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// The first byte of a value.
+const (
+	EncodingRaw    = 1 // the bytes that follow are the value
+	EncodingJSON   = 2 // a JSON object follows
+	EncodingFields = 3 // fields follow, see fields.go
+
+	// What is written since its fields have changed. What was written before is
+	// read as ever.
+	EncodingJSON2        = 4 // of versions: with retries
+	EncodingFields3      = 6 // of executions: with who asked for them, and the task that they are
+	EncodingPostings     = 7 // postings follow, see postings.go
+	EncodingSamePostings = 8 // the field and value whose postings are the same, see postings.go
+	EncodingFields2      = 5 // of attempts and of executions that are done: with attempts that were lost, and logs
+)
+
+func encodeJSON(encoding byte, record any) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte(encoding)
+	if err := json.NewEncoder(&b).Encode(record); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// decodeJSON takes fields that it does not know for damage: a change of the
+// fields is another encoding.
+func decodeJSON(value []byte, record any, encodings ...byte) error {
+	body, err := Body(value, encodings...)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(record); err != nil {
+		return fmt.Errorf("the value is damaged: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("the value is damaged: something follows the object")
+	}
+	return nil
+}
+
+func EncodeRaw[T []byte | string](data T) []byte { return append([]byte{EncodingRaw}, data...) }
+
+// DecodeRaw gives a copy of the bytes in value.
+func DecodeRaw(value []byte) ([]byte, error) {
+	data, err := Body(value, EncodingRaw)
+	return bytes.Clone(data), err
+}
+
+// Body is what follows the encoding byte, which must be one of those given.
+func Body(value []byte, encodings ...byte) ([]byte, error) {
+	switch {
+	case len(value) == 0:
+		return nil, fmt.Errorf("the value is empty")
+	case !slices.Contains(encodings, value[0]):
+		return nil, fmt.Errorf("the value has encoding %d where %d should be", value[0], encodings)
+	}
+	return value[1:], nil
+}
+
+func EncodeNumber(n uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{EncodingRaw}, n)
+}
+
+func DecodeNumber(value []byte) (uint64, error) {
+	number, err := Body(value, EncodingRaw)
+	if err == nil && len(number) != 8 {
+		err = fmt.Errorf("the number has %d bytes where 8 should be", len(number))
+	}
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(number), nil
+}
+
+func EncodeTime(t time.Time) []byte {
+	f := newFieldWriter(EncodingFields, 12)
+	f.time(t)
+	return f.value
+}
+
+func DecodeTime(value []byte) (time.Time, error) {
+	f := newFieldReader(value, EncodingFields)
+	t := f.time()
+	return t, f.end()
+}
