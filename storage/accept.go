@@ -14,6 +14,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 var _ runtime.ExecutionStore = (*Store)(nil)
@@ -90,14 +92,14 @@ func texts(ids []keys.ID) []string {
 }
 
 func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error {
-	found := postings{}
+	found := search.Postings{}
 	for i := range batch {
 		x, args, id := &batch[i].Execution, batch[i].Args, ids[i]
 		err := errors.Join(
 			b.Set(keys.Execution(keys.KindAccepted, x.Tenant, id), record.EncodeAccepted(x, id, args), nil),
 			b.Set(keys.UnfinishedOfFunction(x.Tenant, x.Function, id), nil, nil),
 		)
-		found.trace(x, id)
+		found.AddTrace(x, id)
 		if len(args) > record.InlineSize {
 			err = errors.Join(err, b.Set(keys.Execution(keys.KindArgs, x.Tenant, id), record.EncodeRaw(args), nil))
 		}
@@ -105,7 +107,7 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error
 			return err
 		}
 	}
-	return found.put(b)
+	return found.Put(b)
 }
 
 func putPromise(b *pebble.Batch, tenant runtime.Tenant, key *runtime.IdempotencyKey, ids []keys.ID) error {

@@ -13,6 +13,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // Cancel cancels what is queued and marks what runs; see runtime.ExecutionQueue.
@@ -55,8 +57,8 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 				j.count(runtime.StateCancelled)
 			}
 			x = x.Cancelled(now)
-			found := postings{}
-			return errors.Join(s.putCancelled(b, found, of, accepted, before, now), jobs.put(b, found), found.put(b))
+			found := search.Postings{}
+			return errors.Join(s.putCancelled(b, found, of, accepted, before, now), jobs.put(b, found), found.Put(b))
 		}
 		x.State = runtime.StateCancelling
 		lease := *before.Lease

@@ -17,6 +17,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // clerk makes executions one millisecond apart, as those of a real server look.
@@ -183,9 +185,9 @@ func benchHistory(b *testing.B, n int) (*Store, *clerk) {
 	for range n {
 		x := c.done()
 		id, _ := keys.ParseID(x.ID)
-		found := postings{}
+		found := search.Postings{}
 		must(b, putDone(batch, found, &x, id))
-		must(b, found.put(batch))
+		must(b, found.Put(batch))
 		if batch.Len() > 1<<20 {
 			must(b, batch.Commit(pebble.NoSync))
 			batch = s.db.NewBatch()

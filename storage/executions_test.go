@@ -20,6 +20,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // begin accepts and starts one execution.
@@ -357,14 +359,14 @@ func TestKeepOfMany(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	undone := begin(t, s, c)
 	const all, keep = 60_000, 40_000
-	b, found := s.db.NewBatch(), postings{}
+	b, found := s.db.NewBatch(), search.Postings{}
 	for i := range all {
 		x := c.done()
 		x.Tenant = ledgerTenants[i%2]
 		id, _ := keys.ParseID(x.ID)
 		must(t, putDone(b, found, &x, id))
 	}
-	must(t, found.put(b))
+	must(t, found.Put(b))
 	must(t, b.Commit(pebble.NoSync))
 	must(t, b.Close())
 	count := func() (n int) {

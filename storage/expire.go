@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -14,6 +15,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // countedKeep is up to how many executions to be kept are counted one by one.
@@ -58,7 +61,7 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 				return err
 			}
 			d := dropper{
-				batch: b, it: it, oldest: oldest, day: keys.DayOf(now), postings: s.observed.due(oldest, now),
+				batch: b, it: it, oldest: oldest, day: keys.DayOf(now), postings: s.postings.due(oldest, now),
 				lastDead: keys.FirstIDAt(now.Add(-runtime.DeadLetterAge)),
 			}
 			return errors.Join(d.all(s.db), it.Close())
@@ -141,7 +144,7 @@ func (d *dropper) tenant(tenant runtime.Tenant) error {
 		return err
 	}
 	if d.postings {
-		if err := d.observed(tenant); err != nil {
+		if err := search.Drop(d.batch, d.it, tenant, d.oldest); err != nil {
 			return err
 		}
 	}
@@ -186,4 +189,30 @@ func (d *dropper) span(from, to []byte) error {
 		return d.batch.DeleteRange(from, to, nil)
 	}
 	return d.it.Error()
+}
+
+// postingsExpiry decides when postings are dropped, which costs a walk over all streams.
+type postingsExpiry struct {
+	mu      sync.Mutex
+	dropped time.Time // start of the oldest postings that were left by the last drop; zero: not known
+}
+
+// droppedParts is into how many parts the time for which executions are kept is
+// divided for their postings: those of less than a part are not worth a walk over
+// all streams. Until then they lead to nothing, and are passed over.
+const droppedParts = 64
+
+// due tells whether postings are to be dropped, too. The caller drops them then.
+func (e *postingsExpiry) due(oldest keys.ID, now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := oldest.Time()
+	if at.After(now) {
+		at = now
+	}
+	if !e.dropped.IsZero() && at.Sub(e.dropped) < now.Sub(at)/droppedParts {
+		return false
+	}
+	e.dropped = at
+	return true
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // Finish ends attempts; see runtime.ExecutionQueue.
@@ -50,7 +52,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 	after := make(map[attemptOf]record.Attempt, len(ended))
 	jobs := newJobsUnderWay(s.db, now)
 	err := s.write(false, func(b *pebble.Batch) error {
-		found := postings{}
+		found := search.Postings{}
 		for i := range ended {
 			of := attemptOf{ended[i].Tenant, ids[i]}
 			if _, twice := after[of]; twice {
@@ -67,7 +69,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 				return err
 			}
 		}
-		return errors.Join(jobs.put(b, found), found.put(b))
+		return errors.Join(jobs.put(b, found), found.Put(b))
 	})
 	if err != nil {
 		return nil, fault(op, err)
@@ -88,7 +90,7 @@ func earlier(a, b keys.ID) keys.ID {
 // settle ends one attempt, or fails with ErrLease. Its lock is held. What it
 // gives for the next attempt is nil if there is to be none. last says that no
 // other task of its execution of a job is left.
-func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of attemptOf, jobs jobsUnderWay) (_ runtime.Execution, _ *record.Waiting, last bool, err error) {
+func (s *Store) settle(b *pebble.Batch, found search.Postings, x runtime.Execution, of attemptOf, jobs jobsUnderWay) (_ runtime.Execution, _ *record.Waiting, last bool, err error) {
 	lease := s.attempts.get(of).Lease
 	if lease == nil || lease.Attempt != x.Attempt {
 		return x, nil, false, runtime.ErrLease
@@ -162,21 +164,21 @@ func (s *Store) Record(batch []runtime.Execution) error {
 	defer s.life.RUnlock()
 	defer s.horizon.pass(oldest)()
 	return fault(op, write(true, func(b *pebble.Batch) error {
-		found := postings{}
+		found := search.Postings{}
 		for i := range batch {
-			found.trace(&batch[i], ids[i])
+			found.AddTrace(&batch[i], ids[i])
 			if err := putDone(b, found, &batch[i], ids[i]); err != nil {
 				return err
 			}
 		}
-		return found.put(b)
+		return found.Put(b)
 	}))
 }
 
 // putDone writes all records of an execution that is done. The postings of a run
 // are to be put when the batch is full.
-func putDone(b *pebble.Batch, found postings, x *runtime.Execution, id keys.ID) error {
-	found.run(x, id)
+func putDone(b *pebble.Batch, found search.Postings, x *runtime.Execution, id keys.ID) error {
+	found.AddRun(x, id)
 	value, logs := record.EncodeDone(x, id)
 	state := record.StateCode(x.State)
 	errs := []error{

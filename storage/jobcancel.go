@@ -13,6 +13,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // maxCancelBytes is how much is put into one batch of a cancellation, in bytes.
@@ -52,7 +54,7 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 		var done []attemptOf
 		err := s.write(false, func(b *pebble.Batch) error {
 			var err error
-			found := postings{}
+			found := search.Postings{}
 			for ; len(tasks) > 0 && b.Len() < maxCancelBytes && err == nil; tasks = tasks[1:] {
 				var ended bool
 				if ended, err = s.cancelTask(b, found, attemptOf{tenant, tasks[0]}, now); ended {
@@ -60,7 +62,7 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 					done = append(done, attemptOf{tenant, tasks[0]})
 				}
 			}
-			return errors.Join(err, jobs.put(b, found), found.put(b))
+			return errors.Join(err, jobs.put(b, found), found.Put(b))
 		})
 		if err != nil {
 			return x, false, nil, fault(op, err)
@@ -75,7 +77,7 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 }
 
 // cancelTask puts into a batch that a task is cancelled, if it is queued.
-func (s *Store) cancelTask(b *pebble.Batch, found postings, of attemptOf, now time.Time) (bool, error) {
+func (s *Store) cancelTask(b *pebble.Batch, found search.Postings, of attemptOf, now time.Time) (bool, error) {
 	at := s.attempts.get(of)
 	if at.Lease != nil {
 		return false, nil
@@ -91,7 +93,7 @@ func (s *Store) cancelTask(b *pebble.Batch, found postings, of attemptOf, now ti
 }
 
 // putCancelled puts into a batch that a queued execution is cancelled.
-func (s *Store) putCancelled(b *pebble.Batch, found postings, of attemptOf, accepted record.Accepted, at record.Attempt, now time.Time) error {
+func (s *Store) putCancelled(b *pebble.Batch, found search.Postings, of attemptOf, accepted record.Accepted, at record.Attempt, now time.Time) error {
 	x := accepted.Execution(of.tenant, of.id, at)
 	x.CancelRequested = true
 	x = x.Cancelled(now)

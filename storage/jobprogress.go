@@ -13,6 +13,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // jobsUnderWay are the executions of jobs whose tasks a batch changes, each read
@@ -91,7 +93,7 @@ func (j *jobUnderWay) count(state runtime.State) (last bool) {
 }
 
 // put writes what has changed. What has no task left is done.
-func (u jobsUnderWay) put(b *pebble.Batch, found postings) error {
+func (u jobsUnderWay) put(b *pebble.Batch, found search.Postings) error {
 	var errs []error
 	for of, j := range u.all {
 		if !j.changed {
@@ -120,12 +122,12 @@ func (u jobsUnderWay) put(b *pebble.Batch, found postings) error {
 
 // putDoneJob writes all records of an execution of a job that is done, and who is
 // to be told. Its postings are to be put when the batch is full.
-func putDoneJob(b *pebble.Batch, found postings, x *runtime.JobExecution, id keys.ID) error {
+func putDoneJob(b *pebble.Batch, found search.Postings, x *runtime.JobExecution, id keys.ID) error {
 	value, err := record.EncodeJobExecution(x, id)
 	if err != nil {
 		return err
 	}
-	found.job(x, id)
+	found.AddJob(x, id)
 	err = errors.Join(
 		b.Set(keys.Execution(keys.KindJobDone, x.Tenant, id), value, nil),
 		b.Set(append(keys.ExecutionsByJob(keys.KindDoneByJob, x.Tenant, x.JobID), id[:]...), record.EncodeJobExecutionName(x), nil),

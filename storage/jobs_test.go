@@ -13,6 +13,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // newRun makes a job and accepts an execution of it.
@@ -79,13 +81,13 @@ func TestALargeCancellation(t *testing.T) {
 	first := attemptOf{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
 	must(t, s.write(false, func(b *pebble.Batch) error {
 		j.CancelRequested = true
-		found := postings{}
+		found := search.Postings{}
 		ended, err := s.cancelTask(b, found, first, c.at)
 		j.count(runtime.StateCancelled)
 		if !ended {
 			t.Error("the task was not queued")
 		}
-		return errors.Join(err, jobs.put(b, found), found.put(b))
+		return errors.Join(err, jobs.put(b, found), found.Put(b))
 	}))
 	s2 := openOn(t, fs.CrashClone(vfs.CrashCloneCfg{}), "store")
 	pending := 0

@@ -25,6 +25,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 const (
@@ -127,9 +129,9 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 		x.Name = x.ID
 		id, _ := keys.ParseID(x.ID)
 		must(t, s.write(true, func(b *pebble.Batch) error {
-			found := postings{}
+			found := search.Postings{}
 			must(t, putDoneJob(b, found, &x, id))
-			return found.put(b)
+			return found.Put(b)
 		}))
 		h.all[h.key(x.Tenant, x.ID)] = x.Summary()
 	}
@@ -297,7 +299,7 @@ func TestObservedIsWhatAScanGives(t *testing.T) {
 		fs := vfs.NewMem()
 		s := openOn(t, fs, "store")
 		makeWatched(t, s)
-		steps := pick(h.rng, []int{1, 60, 500, maxSteps})
+		steps := pick(h.rng, []int{1, 60, 500, search.MaxSteps})
 		for range rapid.IntRange(3, 25).Draw(rt, "rounds") {
 			h.record(t, s, 1+h.rng.IntN(1+h.rng.IntN(60)))
 			switch h.rng.IntN(12) {
@@ -309,7 +311,7 @@ func TestObservedIsWhatAScanGives(t *testing.T) {
 			case 2:
 				must(t, s.db.Flush())
 			}
-			s.observed.maxSteps = steps
+			s.searchSteps = steps
 			for range 4 {
 				q, tenant := h.aQuery(), pick(h.rng, ledgerTenants)
 				want := h.scan(tenant, q)
@@ -376,7 +378,7 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 			}
 			must(t, s.db.DeleteRange(prefix, end, pebble.NoSync))
 		}
-		must(t, s.db.Set(keys.Format(), record.EncodeNumber(formatUnobserved), pebble.Sync))
+		must(t, s.db.Set(keys.Format(), record.EncodeNumber(formatUnindexed), pebble.Sync))
 		must(t, s.Close())
 		s = openOn(t, fs, "store")
 	}

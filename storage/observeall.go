@@ -13,31 +13,33 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// observeBatch is how many executions are read before their postings are written.
-const observeBatch = 10_000
+// indexBatch is how many executions are read before their postings are written.
+const indexBatch = 10_000
 
-// observeAll writes the postings of a store that has none, whose release did not
+// indexAll writes the postings of a store that has none, whose release did not
 // know of them. It is done before anything else is, and if it is interrupted,
 // once more from the beginning.
-func (s *Store) observeAll() error {
+func (s *Store) indexAll() error {
 	began, n := time.Now(), 0
 	err := kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
 		prefix := keys.OfKind(tenant, keys.KindPostings)
 		if err := s.writeSoon(false, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) }); err != nil {
 			return err
 		}
-		found, waiting := postings{}, 0
+		found, waiting := search.Postings{}, 0
 		put := func() error {
-			err := s.writeSoon(false, found.put)
-			found, waiting = postings{}, 0
+			err := s.writeSoon(false, found.Put)
+			found, waiting = search.Postings{}, 0
 			return err
 		}
 		add := func(do func()) error {
 			do()
 			n++
-			if waiting++; waiting < observeBatch {
+			if waiting++; waiting < indexBatch {
 				return nil
 			}
 			return put()
@@ -48,8 +50,8 @@ func (s *Store) observeAll() error {
 			x := kv.Decode(runs, func(value []byte) (record.Done, error) { return record.DecodeDone(tenant, runs.ID, value) })
 			if runs.Err == nil {
 				runs.Err = add(func() {
-					found.run(&x.Execution, runs.ID)
-					found.trace(&x.Execution, runs.ID)
+					found.AddRun(&x.Execution, runs.ID)
+					found.AddTrace(&x.Execution, runs.ID)
 				})
 			}
 		}
@@ -59,7 +61,7 @@ func (s *Store) observeAll() error {
 				return record.DecodeJobExecution(tenant, jobs.ID, value)
 			})
 			if jobs.Err == nil {
-				jobs.Err = add(func() { found.job(&x, jobs.ID) })
+				jobs.Err = add(func() { found.AddJob(&x, jobs.ID) })
 			}
 		}
 		return errors.Join(runs.Err, runs.Close(), jobs.Err, jobs.Close(), put())

@@ -13,6 +13,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // checkPostings derives from the records of what is done, and of what was accepted,
@@ -34,50 +36,40 @@ func checkPostings(t testing.TB, s *Store) {
 		text, rest, err := keys.CutText(key[1:])
 		must(t, err)
 		tenant := runtime.Tenant(text)
-		expected := postings{}
+		expected := search.Postings{}
 		switch rest[0] {
 		case keys.KindDone:
 			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
 			r, err := record.DecodeDone(tenant, id, it.Value())
 			must(t, err)
-			expected.run(&r.Execution, id)
-			expected.trace(&r.Execution, id)
+			expected.AddRun(&r.Execution, id)
+			expected.AddTrace(&r.Execution, id)
 		case keys.KindAccepted:
 			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
 			u, err := readUndone(s.db, tenant, id)
 			must(t, err)
 			x := u.execution(tenant, id)
-			expected.trace(&x, id)
+			expected.AddTrace(&x, id)
 		case keys.KindJobDone:
 			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
 			x, err := record.DecodeJobExecution(tenant, id, it.Value())
 			must(t, err)
-			expected.job(&x, id)
+			expected.AddJob(&x, id)
 		case keys.KindPostings:
-			prefix, field, _, first, err := keys.ParsePostings(tenant, key)
+			of, all, err := search.DecodePostings(s.db, tenant, key, it.Value())
 			must(t, err)
-			long := field == keys.FieldCode(runtime.FieldDuration)
-			of, _, err := keys.CutText(key[len(keys.OfKind(tenant, keys.KindPostings))+1:])
-			must(t, err)
-			kind := key[len(keys.OfKind(tenant, keys.KindPostings))]
-			b, err := readPostings(s.db, tenant, keys.Resource{Kind: kind, ID: of}, first, it.Value(), long)
-			must(t, err)
-			if b.len() > maxPostings || first.Start-b.at(b.len()-1).Start > postingsSpan {
-				t.Fatalf("key %q has %d postings from %v to %v", key, b.len(), first, b.at(b.len()-1))
+			if len(all) > search.MaxPostings || all[0].Start-all[len(all)-1].Start > search.Span {
+				t.Fatalf("key %q has %d postings from %v to %v", key, len(all), all[0], all[len(all)-1])
 			}
-			for i := range b.len() {
-				at, ms := b.at(i).Position, uint32(0)
-				if i > 0 && !at.Before(b.at(i-1).Position) {
-					t.Fatalf("key %q: %v comes after %v", key, at, b.at(i-1))
+			for i, one := range all {
+				if i > 0 && !one.Before(all[i-1].Position) {
+					t.Fatalf("key %q: %v comes after %v", key, one, all[i-1])
 				}
-				if long {
-					ms = b.at(i).ms
-				}
-				if leads(t, s, tenant, kind, at.ID) {
-					one := name(prefix, at, ms)
+				if leads(t, s, tenant, of.Resource.Kind, one.ID) {
+					one := name(of.Prefix(), one.Position, one.Ms)
 					if there[one] {
 						t.Fatalf("there are two of %s", one)
 					}
@@ -88,9 +80,9 @@ func checkPostings(t testing.TB, s *Store) {
 		for of, all := range expected {
 			for _, one := range all {
 				if of.Field != runtime.FieldDuration {
-					one.ms = 0
+					one.Ms = 0
 				}
-				should[name(of.Prefix(), one.Position, one.ms)] = true
+				should[name(of.Prefix(), one.Position, one.Ms)] = true
 			}
 		}
 	}

@@ -24,13 +24,15 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 
 	"github.com/faaspot/faaspot/storage/internal/record"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 const (
 	// formatVersion is that of the table in doc.go.
 	formatVersion = 2
-	// formatUnobserved is that of before there were postings.
-	formatUnobserved = 1
+	// formatUnindexed is that of before there were postings.
+	formatUnindexed = 1
 
 	// pebbleFormat is pinned: Pebble's own default is its oldest, and a newer
 	// one locks out those who go back to an earlier release of faaspot. This
@@ -126,7 +128,7 @@ func open(o Options) (_ *Store, err error) {
 		locks.seed = maphash.MakeSeed()
 	}
 	s.syncing.ended.L = &s.syncing.mu
-	s.observed.maxSteps = maxSteps
+	s.searchSteps = search.MaxSteps
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeAll(s.end))
@@ -264,8 +266,8 @@ func (s *Store) checkFormat() error {
 	if err == nil && format == formatVersion {
 		return nil
 	}
-	if err == nil && format == formatUnobserved {
-		return s.observeAll()
+	if err == nil && format == formatUnindexed {
+		return s.indexAll()
 	}
 	if err == nil {
 		return fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, format, formatVersion)

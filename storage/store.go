@@ -33,7 +33,9 @@ type Store struct {
 	group    group
 	syncing  syncing
 	horizon  horizon
-	observed observed
+	postings postingsExpiry
+	// searchSteps bounds what one page of a search looks through; see maxSteps.
+	searchSteps int
 
 	life   sync.RWMutex // read-held by every method while it uses db
 	closed bool

@@ -117,23 +117,27 @@ func StartOf(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// ParsePostings takes a key of postings apart: its stream's prefix, its field and
-// value, and the position of its first posting.
-func ParsePostings(tenant runtime.Tenant, key []byte) (prefix []byte, field byte, value string, first Position, err error) {
+// ParsePostings reads a key of postings: its stream, and the position of its first posting. A field
+// that is not known is empty.
+func ParsePostings(tenant runtime.Tenant, key []byte) (s Stream, first Position, err error) {
 	base := len(OfKind(tenant, KindPostings)) + 1
 	if len(key) < base {
-		return nil, 0, "", first, ErrKey
+		return s, first, ErrKey
 	}
-	_, rest, err := CutText(key[base:])
-	if err != nil || len(rest) == 0 {
-		return nil, 0, "", first, ErrKey
+	s.Tenant, s.Resource.Kind = tenant, key[base-1]
+	var rest []byte
+	if s.Resource.ID, rest, err = CutText(key[base:]); err != nil || len(rest) == 0 {
+		return s, first, ErrKey
 	}
-	field = rest[0]
-	value, rest, err = CutText(rest[1:])
-	if err != nil || len(rest) != PositionSize {
-		return nil, 0, "", first, ErrKey
+	for field, code := range fieldCodes {
+		if code == rest[0] {
+			s.Field = field
+		}
 	}
-	return key[:len(key)-PositionSize], field, value, ParsePosition(rest), nil
+	if s.Value, rest, err = CutText(rest[1:]); err != nil || len(rest) != PositionSize {
+		return s, first, ErrKey
+	}
+	return s, ParsePosition(rest), nil
 }
 
 func ParsePosition(b []byte) Position {

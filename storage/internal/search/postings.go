@@ -1,4 +1,4 @@
-package storage
+package search
 
 import (
 	"bytes"
@@ -19,12 +19,12 @@ import (
 )
 
 const (
-	// postingsSpan is how far apart, in nanoseconds, the postings of one key may
+	// Span is how far apart, in nanoseconds, the postings of one key may
 	// have started: whoever looks for a time reads all keys that begin within it
 	// behind that.
-	postingsSpan = int64(250 * time.Millisecond)
-	// maxPostings is how many a key may have.
-	maxPostings = 512
+	Span = int64(250 * time.Millisecond)
+	// MaxPostings is how many a key may have.
+	MaxPostings = 512
 )
 
 // A key has postings, or the field and value of a stream that has the same. The
@@ -36,32 +36,32 @@ const (
 	msSize      = 4
 )
 
-// posting is an execution that a stream finds.
-type posting struct {
+// Posting is an execution that a stream finds.
+type Posting struct {
 	keys.Position
-	ms uint32
+	Ms uint32
 }
 
-// postings are those of what a batch writes. All that have something in common
+// Postings are those of what a batch writes. All that have something in common
 // take one key together.
-type postings map[keys.Stream][]posting
+type Postings map[keys.Stream][]Posting
 
-// run adds a run that is done.
-func (p postings) run(x *runtime.Execution, id keys.ID) {
+// AddRun adds a run that is done.
+func (p Postings) AddRun(x *runtime.Execution, id keys.ID) {
 	if x.Kind == runtime.KindRun {
 		o := x.Summary()
 		p.add(x.Tenant, keys.Resource{Kind: keys.ResourceFunction, ID: x.FunctionID}, &o, id)
 	}
 }
 
-// job adds an execution of a job that is done.
-func (p postings) job(x *runtime.JobExecution, id keys.ID) {
+// AddJob adds an execution of a job that is done.
+func (p Postings) AddJob(x *runtime.JobExecution, id keys.ID) {
 	o := x.Summary()
 	p.add(x.Tenant, keys.Resource{Kind: keys.ResourceJob, ID: x.JobID}, &o, id)
 }
 
-func (p postings) add(tenant runtime.Tenant, r keys.Resource, x *runtime.ExecutionSummary, id keys.ID) {
-	one := posting{keys.Position{Start: keys.StartOf(x.Started), ID: id}, keys.ClampMillis(x.Millis())}
+func (p Postings) add(tenant runtime.Tenant, r keys.Resource, x *runtime.ExecutionSummary, id keys.ID) {
+	one := Posting{keys.Position{Start: keys.StartOf(x.Started), ID: id}, keys.ClampMillis(x.Millis())}
 	put := func(field runtime.SearchField, value string) {
 		s := keys.Stream{Tenant: tenant, Resource: r, Field: field, Value: value}
 		p[s] = append(p[s], one)
@@ -71,7 +71,7 @@ func (p postings) add(tenant runtime.Tenant, r keys.Resource, x *runtime.Executi
 	} {
 		put(field, postedValue(r, field, x.Value(field), id))
 	}
-	put(runtime.FieldDuration, keys.DurationClass(one.ms))
+	put(runtime.FieldDuration, keys.DurationClass(one.Ms))
 	if x.Reason != "" { // what has none has succeeded
 		put(runtime.FieldReason, string(x.Reason))
 	}
@@ -85,12 +85,12 @@ func postedValue(r keys.Resource, field runtime.SearchField, value string, id ke
 	return value
 }
 
-// trace has a run found by its trace, whatever becomes of it, if that is not its
+// AddTrace has a run found by its trace, whatever becomes of it, if that is not its
 // own.
-func (p postings) trace(x *runtime.Execution, id keys.ID) {
+func (p Postings) AddTrace(x *runtime.Execution, id keys.ID) {
 	if t := x.Caller.TraceID; t != "" && t != keys.OwnTrace(id) {
 		s := keys.Stream{Tenant: x.Tenant, Resource: keys.Resource{Kind: keys.ResourceTenant}, Field: runtime.FieldTrace, Value: t}
-		p[s] = append(p[s], posting{Position: acceptedAt(id)})
+		p[s] = append(p[s], Posting{Position: acceptedAt(id)})
 	}
 }
 
@@ -100,10 +100,10 @@ func acceptedAt(id keys.ID) keys.Position {
 	return keys.Position{Start: keys.StartOf(id.Time()), ID: id}
 }
 
-// put writes all of them.
-func (p postings) put(b *pebble.Batch) error {
+// Put writes all of them.
+func (p Postings) Put(b *pebble.Batch) error {
 	for _, all := range p {
-		slices.SortFunc(all, func(a, b posting) int {
+		slices.SortFunc(all, func(a, b Posting) int {
 			if a.Before(b.Position) {
 				return 1
 			}
@@ -145,7 +145,7 @@ const fewPostings = 4
 // same finds the stream, among some, that has the same postings, nil if there is
 // none: in most batches nearly all streams of a resource have. Their keys then begin
 // and end alike, and that of one is enough to have them all.
-func (p postings) same(all []posting, among []keys.Stream) *keys.Stream {
+func (p Postings) same(all []Posting, among []keys.Stream) *keys.Stream {
 	if len(all) <= fewPostings {
 		return nil
 	}
@@ -157,12 +157,12 @@ func (p postings) same(all []posting, among []keys.Stream) *keys.Stream {
 	return nil
 }
 
-func putStream(b *pebble.Batch, s keys.Stream, all []posting, same *keys.Stream) error {
+func putStream(b *pebble.Batch, s keys.Stream, all []Posting, same *keys.Stream) error {
 	var errs []error
 	prefix := s.Prefix()
 	for len(all) > 0 {
 		n := 1
-		for n < min(len(all), maxPostings) && all[0].Start-all[n].Start <= postingsSpan {
+		for n < min(len(all), MaxPostings) && all[0].Start-all[n].Start <= Span {
 			n++
 		}
 		var value []byte
@@ -177,7 +177,7 @@ func putStream(b *pebble.Batch, s keys.Stream, all []posting, same *keys.Stream)
 	return errors.Join(errs...)
 }
 
-func encodePostings(all []posting, long bool) []byte {
+func encodePostings(all []Posting, long bool) []byte {
 	value := append(make([]byte, 0, 1+len(all)*(postingSize+msSize)), record.EncodingPostings)
 	for i, one := range all {
 		if i > 0 {
@@ -185,7 +185,7 @@ func encodePostings(all []posting, long bool) []byte {
 			value = append(value, one.ID[:]...)
 		}
 		if long {
-			value = binary.BigEndian.AppendUint32(value, one.ms)
+			value = binary.BigEndian.AppendUint32(value, one.Ms)
 		}
 	}
 	return value
@@ -207,7 +207,7 @@ func readPostings(rd kv.Reader, tenant runtime.Tenant, r keys.Resource, first ke
 
 // postingsBlock is what one key has: the first posting, and the others.
 type postingsBlock struct {
-	first posting
+	first Posting
 	data  []byte
 	size  int // of one of the others
 }
@@ -216,12 +216,12 @@ type postingsBlock struct {
 // step of its iterator only.
 func decodePostings(first keys.Position, value []byte, long bool) (postingsBlock, error) {
 	data, err := record.Body(value, record.EncodingPostings)
-	b := postingsBlock{posting{Position: first}, data, postingSize}
+	b := postingsBlock{Posting{Position: first}, data, postingSize}
 	if err == nil && long {
 		if len(data) < msSize {
 			return b, record.ErrDamaged
 		}
-		b.first.ms, b.data, b.size = binary.BigEndian.Uint32(data), data[msSize:], postingSize+msSize
+		b.first.Ms, b.data, b.size = binary.BigEndian.Uint32(data), data[msSize:], postingSize+msSize
 	}
 	if err == nil && len(b.data)%b.size != 0 {
 		err = record.ErrDamaged
@@ -232,14 +232,14 @@ func decodePostings(first keys.Position, value []byte, long bool) (postingsBlock
 
 func (b *postingsBlock) len() int { return 1 + len(b.data)/b.size }
 
-func (b *postingsBlock) at(i int) posting {
+func (b *postingsBlock) at(i int) Posting {
 	if i == 0 {
 		return b.first
 	}
 	one := b.data[(i-1)*b.size : i*b.size]
-	p := posting{Position: keys.Position{Start: b.first.Start - int64(binary.BigEndian.Uint32(one)), ID: keys.ID(one[4:postingSize])}}
+	p := Posting{Position: keys.Position{Start: b.first.Start - int64(binary.BigEndian.Uint32(one)), ID: keys.ID(one[4:postingSize])}}
 	if b.size > postingSize {
-		p.ms = binary.BigEndian.Uint32(one[postingSize:])
+		p.Ms = binary.BigEndian.Uint32(one[postingSize:])
 	}
 	return p
 }
@@ -256,4 +256,18 @@ func (b *postingsBlock) find(i int, limit keys.Position) int {
 		}
 	}
 	return low
+}
+
+// DecodePostings returns the postings that a key has or refers to. It is for checks; a search reads
+// only the blocks that it needs.
+func DecodePostings(r kv.Reader, tenant runtime.Tenant, key, value []byte) (of keys.Stream, all []Posting, err error) {
+	of, first, err := keys.ParsePostings(tenant, key)
+	if err != nil {
+		return of, nil, err
+	}
+	b, err := readPostings(r, tenant, of.Resource, first, value, of.Field == runtime.FieldDuration)
+	for i := 0; err == nil && i < b.len(); i++ {
+		all = append(all, b.at(i))
+	}
+	return of, all, err
 }

@@ -1,4 +1,4 @@
-package storage
+package search
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ var statuses = []string{string(runtime.SummarySucceeded), string(runtime.Summary
 // plan makes the stream of the executions that a filter chooses, or chooses not.
 // It may have some more: what it finds has to be checked. Negations end up at the
 // leaves, so that each stream is of what is wanted.
-func (o *observer) plan(f *runtime.SearchFilter, not bool) stream {
+func (o *searcher) plan(f *runtime.SearchFilter, not bool) stream {
 	switch f.Op {
 	case runtime.FilterNot:
 		return o.plan(&f.Of[0], !not)
@@ -51,23 +51,23 @@ func (o *observer) plan(f *runtime.SearchFilter, not bool) stream {
 		return o.durations(f, not)
 	case runtime.FieldStatus:
 		wanted := slices.DeleteFunc(slices.Clone(statuses), func(s string) bool { return slices.Contains(f.Values, s) == not })
-		return o.equal(f.Field, wanted)
+		return o.withValue(f.Field, wanted)
 	case runtime.FieldTrace:
 		if !not {
-			return union(append(o.own(f.Values), o.equal(f.Field, o.posted(f))))
+			return union(append(o.withOwnTrace(f.Values), o.withValue(f.Field, o.postedValues(f))))
 		}
 	}
 	if not {
-		return o.others(f.Field, o.posted(f))
+		return o.withoutValues(f.Field, o.postedValues(f))
 	}
-	return o.equal(f.Field, o.posted(f))
+	return o.withValue(f.Field, o.postedValues(f))
 }
 
 // all is the stream of all executions.
-func (o *observer) all() stream { return o.equal(runtime.FieldStatus, statuses) }
+func (o *searcher) all() stream { return o.withValue(runtime.FieldStatus, statuses) }
 
-// posted are the values under which the executions are found that a leaf wants.
-func (o *observer) posted(f *runtime.SearchFilter) []string {
+// postedValues are the values under which the executions are found that a leaf wants.
+func (o *searcher) postedValues(f *runtime.SearchFilter) []string {
 	if f.Op == runtime.FilterIsNull {
 		return []string{""}
 	}
@@ -83,8 +83,8 @@ func (o *observer) posted(f *runtime.SearchFilter) []string {
 	return values
 }
 
-// equal is the stream of the executions that have one of some values in a field.
-func (o *observer) equal(field runtime.SearchField, values []string) stream {
+// withValue is the stream of the executions that have one of some values in a field.
+func (o *searcher) withValue(field runtime.SearchField, values []string) stream {
 	var all []stream
 	for _, v := range values {
 		all = append(all, o.stream(field, v, nil))
@@ -92,26 +92,26 @@ func (o *observer) equal(field runtime.SearchField, values []string) stream {
 	return union(all)
 }
 
-// others is the stream of the executions that have none of some values in a
+// withoutValues is the stream of the executions that have none of some values in a
 // field.
-func (o *observer) others(field runtime.SearchField, values []string) stream {
+func (o *searcher) withoutValues(field runtime.SearchField, values []string) stream {
 	there, complete := o.values(field, "", maxOthers)
 	if !complete {
-		return &allBut{o, o.all(), o.equal(field, values)}
+		return &difference{o, o.all(), o.withValue(field, values)}
 	}
 	others := slices.DeleteFunc(there, func(v string) bool { return slices.Contains(values, v) })
 	if field == runtime.FieldTrace && !slices.Contains(others, "") {
 		others = append(others, "")
 	}
-	all := []stream{o.equal(field, others)}
+	all := []stream{o.withValue(field, others)}
 	if field == runtime.FieldReason {
-		all = append(all, o.equal(runtime.FieldStatus, statuses[:1]))
+		all = append(all, o.withValue(runtime.FieldStatus, statuses[:1]))
 	}
 	return union(all)
 }
 
-// own are the streams of executions whose own trace is one of some.
-func (o *observer) own(traces []string) (all []stream) {
+// withOwnTrace are the streams of executions whose own trace is one of some.
+func (o *searcher) withOwnTrace(traces []string) (all []stream) {
 	for _, trace := range traces {
 		id, ok := keys.ParseOwnTrace(trace)
 		if !ok {
@@ -120,7 +120,7 @@ func (o *observer) own(traces []string) (all []stream) {
 		x, err := o.load(id)
 		switch {
 		case err == nil && x != nil:
-			all = append(all, &single{standing{at: keys.Position{Start: keys.StartOf(x.Started), ID: id}}})
+			all = append(all, &singleStream{cursor{at: keys.Position{Start: keys.StartOf(x.Started), ID: id}}})
 		case err != nil:
 			o.fail(err)
 		}
@@ -129,14 +129,14 @@ func (o *observer) own(traces []string) (all []stream) {
 }
 
 // durations is the stream of the executions that took so long, or did not.
-func (o *observer) durations(f *runtime.SearchFilter, not bool) stream {
+func (o *searcher) durations(f *runtime.SearchFilter, not bool) stream {
 	low, high := int64(0), int64(math.MaxInt64)
 	switch {
 	case f.Op == runtime.FilterGte && !not:
 		low = f.Millis
 	case f.Op == runtime.FilterLte && not:
 		if f.Millis == math.MaxInt64 {
-			return nowhere{}
+			return emptyStream{}
 		}
 		low = f.Millis + 1
 	case f.Op == runtime.FilterLte:
@@ -145,7 +145,7 @@ func (o *observer) durations(f *runtime.SearchFilter, not bool) stream {
 		high = f.Millis - 1
 	}
 	if high < low {
-		return nowhere{}
+		return emptyStream{}
 	}
 	from, to := keys.ClampMillis(low), keys.ClampMillis(high)
 	first, last := keys.DurationClass(from), keys.DurationClass(to)
@@ -164,25 +164,25 @@ func (o *observer) durations(f *runtime.SearchFilter, not bool) stream {
 }
 
 // stream opens that of one value.
-func (o *observer) stream(field runtime.SearchField, value string, keep func(ms uint32) bool) stream {
+func (o *searcher) stream(field runtime.SearchField, value string, keep func(ms uint32) bool) stream {
 	prefix := keys.Stream{Tenant: o.tenant, Resource: o.resource, Field: field, Value: value}.Prefix()
 	return o.open(prefix, field == runtime.FieldDuration, keep)
 }
 
-func (o *observer) open(prefix []byte, long bool, keep func(ms uint32) bool) stream {
+func (o *searcher) open(prefix []byte, long bool, keep func(ms uint32) bool) stream {
 	o.streams++
 	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		o.fail(err)
-		return nowhere{}
+		return emptyStream{}
 	}
 	o.iterators = append(o.iterators, it)
-	return &posted{standing: standing{at: ahead}, o: o, it: it, prefix: prefix, long: long, keep: keep}
+	return &postedStream{cursor: cursor{at: beginning}, o: o, it: it, prefix: prefix, long: long, keep: keep}
 }
 
 // values lists those of a field from one on, or as many as most. complete tells
 // that these are all.
-func (o *observer) values(field runtime.SearchField, from string, most int) (all []string, complete bool) {
+func (o *searcher) values(field runtime.SearchField, from string, most int) (all []string, complete bool) {
 	prefix := keys.PostingsOfField(o.tenant, o.resource, field)
 	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {

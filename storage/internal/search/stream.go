@@ -1,4 +1,4 @@
-package storage
+package search
 
 import (
 	"errors"
@@ -21,48 +21,48 @@ type stream interface {
 	head() (at keys.Position, ok bool)
 }
 
-// ahead is where every stream begins: before all executions.
-var ahead = keys.Position{Start: math.MaxInt64, ID: keys.LastID}
+// beginning is where every stream begins: before all executions.
+var beginning = keys.Position{Start: math.MaxInt64, ID: keys.LastID}
 
-// standing is where a stream stands.
-type standing struct {
+// cursor is where a stream stands.
+type cursor struct {
 	at    keys.Position
-	ended bool
+	atEnd bool
 }
 
-func (s *standing) head() (keys.Position, bool) { return s.at, !s.ended }
+func (s *cursor) head() (keys.Position, bool) { return s.at, !s.atEnd }
 
-// nowhere is a stream of nothing.
-type nowhere struct{}
+// emptyStream is a stream of nothing.
+type emptyStream struct{}
 
-func (nowhere) seek(keys.Position)          {}
-func (nowhere) head() (keys.Position, bool) { return keys.Position{}, false }
+func (emptyStream) seek(keys.Position)          {}
+func (emptyStream) head() (keys.Position, bool) { return keys.Position{}, false }
 
 // jumpCost is how many keys are passed one by one before they are jumped over, which
 // costs as much as so many.
 const jumpCost = 8
 
-// posted is the stream of postings under a prefix.
-type posted struct {
-	standing
-	o      *observer
+// postedStream is the stream of postings under a prefix.
+type postedStream struct {
+	cursor
+	o      *searcher
 	it     *pebble.Iterator
 	prefix []byte
 	long   bool
 	keep   func(ms uint32) bool // which to stand at; nil: all
 
-	began bool
-	vague bool          // it stands further on, for want of steps
-	open  []openBlock   // those that begin before what is unread
-	first keys.Position // of the unread key at the iterator
-	more  bool          // there is one
+	began     bool
+	estimated bool          // it stands further on, for want of steps
+	open      []openBlock   // those that begin before what is unread
+	first     keys.Position // of the unread key at the iterator
+	more      bool          // there is one
 }
 
 // openBlock stands at one of its postings.
 type openBlock struct {
 	postingsBlock
 	i   int
-	now posting
+	now Posting
 }
 
 // stand goes to the first posting that is not behind limit, if there is one.
@@ -77,16 +77,16 @@ func (b *openBlock) stand(limit keys.Position) bool {
 	return true
 }
 
-func (s *posted) seek(limit keys.Position) {
-	for !s.ended && (!s.began || s.vague || limit.Before(s.at)) {
-		if s.vague = s.o.exhausted(); s.vague {
+func (s *postedStream) seek(limit keys.Position) {
+	for !s.atEnd && (!s.began || s.estimated || limit.Before(s.at)) {
+		if s.estimated = s.o.exhausted(); s.estimated {
 			if limit.Before(s.at) {
 				s.at = limit
 			}
 			return
 		}
 		block := s.advance(limit)
-		if s.ended || block == nil || s.keep == nil || s.keep(block.now.ms) {
+		if s.atEnd || block == nil || s.keep == nil || s.keep(block.now.Ms) {
 			return
 		}
 		s.o.steps++
@@ -95,7 +95,7 @@ func (s *posted) seek(limit keys.Position) {
 }
 
 // advance goes to the first that is not behind limit, and gives its block.
-func (s *posted) advance(limit keys.Position) *openBlock {
+func (s *postedStream) advance(limit keys.Position) *openBlock {
 	s.approach(limit)
 	kept := s.open[:0]
 	for _, b := range s.open {
@@ -110,13 +110,13 @@ func (s *posted) advance(limit keys.Position) *openBlock {
 			s.read(limit)
 			continue
 		}
-		s.ended = best == nil
+		s.atEnd = best == nil
 		return best
 	}
 }
 
 // best finds the open block with the first posting, and stands there.
-func (s *posted) best() (best *openBlock) {
+func (s *postedStream) best() (best *openBlock) {
 	for i := range s.open {
 		b := &s.open[i]
 		if best == nil || s.at.Before(b.now.Position) {
@@ -127,7 +127,7 @@ func (s *posted) best() (best *openBlock) {
 }
 
 // approach passes unread keys that have nothing but what is behind limit.
-func (s *posted) approach(limit keys.Position) {
+func (s *postedStream) approach(limit keys.Position) {
 	if !s.began {
 		s.began = true
 		s.jump(limit)
@@ -143,22 +143,22 @@ func (s *posted) approach(limit keys.Position) {
 }
 
 // far tells whether all that the unread key has is behind limit.
-func (s *posted) far(limit keys.Position) bool {
-	return s.first.Start > limit.Start && s.first.Start-limit.Start > postingsSpan
+func (s *postedStream) far(limit keys.Position) bool {
+	return s.first.Start > limit.Start && s.first.Start-limit.Start > Span
 }
 
-func (s *posted) jump(limit keys.Position) {
+func (s *postedStream) jump(limit keys.Position) {
 	s.o.steps += jumpCost
 	from := limit.Start
-	if from > math.MaxInt64-postingsSpan {
-		from = math.MaxInt64 - postingsSpan
+	if from > math.MaxInt64-Span {
+		from = math.MaxInt64 - Span
 	}
-	behind := keys.Position{Start: from + postingsSpan, ID: keys.LastID}
+	behind := keys.Position{Start: from + Span, ID: keys.LastID}
 	s.take(s.it.SeekLT(behind.AppendTo(s.prefix[:len(s.prefix):len(s.prefix)])))
 }
 
 // take notes the key at the iterator.
-func (s *posted) take(there bool) {
+func (s *postedStream) take(there bool) {
 	s.o.steps++
 	s.more = there && s.o.err == nil
 	if !there {
@@ -175,7 +175,7 @@ func (s *posted) take(there bool) {
 }
 
 // read opens the unread key, if it has something that is not behind limit.
-func (s *posted) read(limit keys.Position) {
+func (s *postedStream) read(limit keys.Position) {
 	value, err := s.it.ValueAndErr()
 	var b postingsBlock
 	if err == nil {
@@ -192,76 +192,78 @@ func (s *posted) read(limit keys.Position) {
 	s.take(s.it.Prev())
 }
 
-// single is a stream of one execution.
-type single struct{ standing }
+// singleStream is a stream of one execution.
+type singleStream struct{ cursor }
 
-func (s *single) seek(limit keys.Position) { s.ended = s.ended || limit.Before(s.at) }
+func (s *singleStream) seek(limit keys.Position) { s.atEnd = s.atEnd || limit.Before(s.at) }
 
-// anyOf is a stream of what is in one of some streams.
-type anyOf struct {
-	standing
+// unionStream is a stream of what is in one of some streams.
+type unionStream struct {
+	cursor
 	of []stream
 }
 
 func union(of []stream) stream {
 	switch len(of) {
 	case 0:
-		return nowhere{}
+		return emptyStream{}
 	case 1:
 		return of[0]
 	}
-	return &anyOf{standing: standing{at: ahead}, of: of}
+	return &unionStream{cursor: cursor{at: beginning}, of: of}
 }
 
-func (s *anyOf) seek(limit keys.Position) {
-	if s.ended || s.at.Before(limit) {
+func (s *unionStream) seek(limit keys.Position) {
+	if s.atEnd || s.at.Before(limit) {
 		return
 	}
-	s.ended = true
+	s.atEnd = true
 	for _, one := range s.of {
 		one.seek(limit)
-		if at, ok := one.head(); ok && (s.ended || s.at.Before(at)) {
-			s.at, s.ended = at, false
+		if at, ok := one.head(); ok && (s.atEnd || s.at.Before(at)) {
+			s.at, s.atEnd = at, false
 		}
 	}
 }
 
-// allOf is a stream of what is in all of some streams, and of some more: whoever
+// intersectionStream is a stream of what is in all of some streams, and of some more: whoever
 // agrees again and again with what the others stand at is asked now and then only.
 // To check what they find costs less.
-type allOf struct {
-	standing
-	o  *observer
+type intersectionStream struct {
+	cursor
+	o  *searcher
 	of []streamMember
 }
 
 type streamMember struct {
 	stream
-	agreed int // how often since it was somewhere else than the others
+	agreements int // how often since it was somewhere else than the others
 }
 
 const (
-	// tiredAfter is how often in a row a stream agrees before it is not asked
+	// skipAfter is how often in a row a stream agrees before it is not asked
 	// every time, and askedEvery how often it is asked then.
-	tiredAfter = 16
-	askedEvery = 8
+	skipAfter  = 16
+	checkEvery = 8
 )
 
-func (m *streamMember) tired() bool { return m.agreed >= tiredAfter && m.agreed%askedEvery != 0 }
+func (m *streamMember) skipCheck() bool {
+	return m.agreements >= skipAfter && m.agreements%checkEvery != 0
+}
 
-func intersection(o *observer, of []stream) stream {
+func intersection(o *searcher, of []stream) stream {
 	if len(of) == 1 {
 		return of[0]
 	}
-	s := &allOf{standing: standing{at: ahead}, o: o}
+	s := &intersectionStream{cursor: cursor{at: beginning}, o: o}
 	for _, one := range of {
 		s.of = append(s.of, streamMember{stream: one})
 	}
 	return s
 }
 
-func (s *allOf) seek(limit keys.Position) {
-	if s.ended || s.at.Before(limit) {
+func (s *intersectionStream) seek(limit keys.Position) {
+	if s.atEnd || s.at.Before(limit) {
 		return
 	}
 	for agreed := 0; agreed < len(s.of); {
@@ -269,23 +271,23 @@ func (s *allOf) seek(limit keys.Position) {
 		for i := range s.of {
 			m := &s.of[i]
 			s.o.steps++
-			if i > 0 && m.tired() { // the first is always asked: where it stands there is something
-				m.agreed++
+			if i > 0 && m.skipCheck() { // the first is always asked: where it stands there is something
+				m.agreements++
 				agreed++
 				continue
 			}
 			m.seek(limit)
 			at, ok := m.head()
 			if !ok {
-				s.ended = true
+				s.atEnd = true
 				return
 			}
 			if at == limit {
-				m.agreed++
+				m.agreements++
 				agreed++
 				continue
 			}
-			limit, agreed, m.agreed = at, 1, 0
+			limit, agreed, m.agreements = at, 1, 0
 			// The one that has passed over something leads.
 			s.of[0], s.of[i] = s.of[i], s.of[0]
 		}
@@ -296,15 +298,15 @@ func (s *allOf) seek(limit keys.Position) {
 	}
 }
 
-// allBut is a stream of what is in one stream and not in another.
-type allBut struct {
-	o        *observer
+// difference is a stream of what is in one stream and not in another.
+type difference struct {
+	o        *searcher
 	of, less stream
 }
 
-func (s *allBut) head() (keys.Position, bool) { return s.of.head() }
+func (s *difference) head() (keys.Position, bool) { return s.of.head() }
 
-func (s *allBut) seek(limit keys.Position) {
+func (s *difference) seek(limit keys.Position) {
 	for s.of.seek(limit); !s.o.exhausted(); s.of.seek(limit) {
 		at, ok := s.of.head()
 		if !ok {
@@ -319,6 +321,6 @@ func (s *allBut) seek(limit keys.Position) {
 	}
 }
 
-func (o *observer) fail(err error) {
+func (o *searcher) fail(err error) {
 	o.err = errors.Join(o.err, err)
 }

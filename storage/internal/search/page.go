@@ -1,4 +1,4 @@
-package storage
+package search
 
 import (
 	"encoding/hex"
@@ -14,41 +14,38 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
-// maxSteps bounds what one page looks through, in keys passed, to some tenths of
+// MaxSteps bounds what one page looks through, in keys passed, to some tenths of
 // a second. A page that needs more is given short.
-const maxSteps = 200_000
+const MaxSteps = 200_000
 
 // loadCost is what reading a record costs, in steps.
 const loadCost = 10
 
-// SearchExecutions gives a page of the executions of a function or job that are done; see
-// runtime.ExecutionHistory. What it costs depends on the page, on the values that
-// its filter names or leaves out, and, for an "and", on what its parts have that
-// the whole has not; not on how many executions there are.
-func (s *Store) SearchExecutions(tenant runtime.Tenant, q runtime.SearchScan) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
-	const op = "storage.observe"
+// PageStart returns the position at which the page of a query begins.
+func PageStart(q *runtime.SearchScan) (keys.Position, error) {
 	limit := keys.Position{Start: keys.StartOf(q.End) - 1, ID: keys.LastID}
-	if q.From != nil {
-		from, err := positionFrom(*q.From)
-		if err != nil {
-			return nil, nil, fault(op, err)
-		}
-		if from.Before(limit) {
-			limit = from
-		}
+	if q.From == nil {
+		return limit, nil
 	}
-	err = s.durably(func(r kv.Reader) error {
-		o := &observer{r: r, tenant: tenant, resource: resourceOf(&q), maxSteps: s.observed.maxSteps}
-		if err := o.exists(); err != nil {
-			return err
-		}
-		found, next, err = o.page(&q, limit)
-		return errors.Join(err, o.close())
-	})
-	if err != nil {
-		return nil, nil, fault(op, err)
+	from, err := positionFrom(*q.From)
+	if err == nil && from.Before(limit) {
+		limit = from
 	}
-	return found, next, nil
+	return limit, err
+}
+
+// Load reads an execution of a resource; nil if there is none that is done.
+type Load func(r kv.Reader, tenant runtime.Tenant, of keys.Resource, id keys.ID) (*runtime.ExecutionSummary, error)
+
+// ReadPage reads the page of a query that begins at limit. next is where the next page begins, nil at the
+// last page.
+func ReadPage(r kv.Reader, tenant runtime.Tenant, q *runtime.SearchScan, limit keys.Position, steps int, load Load) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
+	o := &searcher{r: r, tenant: tenant, resource: resourceOf(q), maxSteps: steps, loadFunc: load}
+	if err := o.exists(); err != nil {
+		return nil, nil, err
+	}
+	found, next, err = o.page(q, limit)
+	return found, next, errors.Join(err, o.close())
 }
 
 func positionFrom(p runtime.SearchPosition) (keys.Position, error) {
@@ -64,11 +61,12 @@ func searchPosition(p keys.Position) *runtime.SearchPosition {
 	return &runtime.SearchPosition{Start: time.Unix(0, p.Start).UTC(), ID: hex.EncodeToString(p.ID[:])}
 }
 
-// observer looks for executions of a resource.
-type observer struct {
+// searcher looks for executions of a resource.
+type searcher struct {
 	r        kv.Reader
 	tenant   runtime.Tenant
 	resource keys.Resource
+	loadFunc Load
 
 	steps, maxSteps int
 	streams         int
@@ -77,9 +75,9 @@ type observer struct {
 }
 
 // exhausted tells whether enough was looked through.
-func (o *observer) exhausted() bool { return o.steps > o.maxSteps || o.err != nil }
+func (o *searcher) exhausted() bool { return o.steps > o.maxSteps || o.err != nil }
 
-func (o *observer) close() error {
+func (o *searcher) close() error {
 	var errs []error
 	for _, it := range o.iterators {
 		errs = append(errs, it.Close())
@@ -88,7 +86,7 @@ func (o *observer) close() error {
 }
 
 // exists fails if there is no such resource.
-func (o *observer) exists() error {
+func (o *searcher) exists() error {
 	key := keys.Function(o.tenant, o.resource.ID)
 	if o.resource.Kind == keys.ResourceJob {
 		key = keys.Job(o.tenant, o.resource.ID)
@@ -102,7 +100,7 @@ func (o *observer) exists() error {
 
 // page reads the page that begins at limit. Of a next page it gives where that
 // begins.
-func (o *observer) page(q *runtime.SearchScan, limit keys.Position) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
+func (o *searcher) page(q *runtime.SearchScan, limit keys.Position) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
 	first := keys.StartOf(q.Start)
 	if limit.Start < first {
 		return nil, nil, nil
@@ -142,35 +140,13 @@ func (o *observer) page(q *runtime.SearchScan, limit keys.Position) (found []run
 	return found, nil, o.err
 }
 
-// load reads an execution of the resource; nil if there is none that is done.
-func (o *observer) load(id keys.ID) (*runtime.ExecutionSummary, error) {
-	var x runtime.ExecutionSummary
-	if o.resource.Kind == keys.ResourceJob {
-		j, err := readJobDone(o.r, o.tenant, id)
-		if err != nil || j.JobID != o.resource.ID {
-			return nil, orNothing(err)
-		}
-		x = j.Summary()
-		return &x, nil
-	}
-	done, err := readDoneRecord(o.r, o.tenant, id)
-	if err != nil || done.Kind != runtime.KindRun || done.FunctionID != o.resource.ID {
-		return nil, orNothing(err)
-	}
-	x = done.Summary()
-	return &x, nil
-}
-
-func orNothing(err error) error {
-	if errors.Is(err, kv.ErrAbsent) {
-		return nil
-	}
-	return err
-}
-
 func resourceOf(o *runtime.SearchScan) keys.Resource {
 	if o.Job {
 		return keys.Resource{Kind: keys.ResourceJob, ID: o.ID}
 	}
 	return keys.Resource{Kind: keys.ResourceFunction, ID: o.ID}
+}
+
+func (o *searcher) load(id keys.ID) (*runtime.ExecutionSummary, error) {
+	return o.loadFunc(o.r, o.tenant, o.resource, id)
 }

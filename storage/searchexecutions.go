@@ -1,0 +1,59 @@
+package storage
+
+import (
+	"errors"
+
+	"github.com/faaspot/faaspot/runtime"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
+
+	"github.com/faaspot/faaspot/storage/internal/kv"
+
+	"github.com/faaspot/faaspot/storage/internal/search"
+)
+
+// SearchExecutions gives a page of the executions of a function or job that are done; see
+// runtime.ExecutionHistory. What it costs depends on the page, on the values that
+// its filter names or leaves out, and, for an "and", on what its parts have that
+// the whole has not; not on how many executions there are.
+func (s *Store) SearchExecutions(tenant runtime.Tenant, q runtime.SearchScan) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
+	const op = "storage.observe"
+	limit, err := search.PageStart(&q)
+	if err != nil {
+		return nil, nil, fault(op, err)
+	}
+	err = s.durably(func(r kv.Reader) error {
+		found, next, err = search.ReadPage(r, tenant, &q, limit, s.searchSteps, loadSummary)
+		return err
+	})
+	if err != nil {
+		return nil, nil, fault(op, err)
+	}
+	return found, next, nil
+}
+
+// loadSummary reads an execution of the resource; nil if there is none that is done.
+func loadSummary(r kv.Reader, tenant runtime.Tenant, of keys.Resource, id keys.ID) (*runtime.ExecutionSummary, error) {
+	var x runtime.ExecutionSummary
+	if of.Kind == keys.ResourceJob {
+		j, err := readJobDone(r, tenant, id)
+		if err != nil || j.JobID != of.ID {
+			return nil, orNothing(err)
+		}
+		x = j.Summary()
+		return &x, nil
+	}
+	done, err := readDoneRecord(r, tenant, id)
+	if err != nil || done.Kind != runtime.KindRun || done.FunctionID != of.ID {
+		return nil, orNothing(err)
+	}
+	x = done.Summary()
+	return &x, nil
+}
+
+func orNothing(err error) error {
+	if errors.Is(err, kv.ErrAbsent) {
+		return nil
+	}
+	return err
+}
