@@ -44,7 +44,7 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 			return ids, ids != nil, fault(op, err)
 		}
 	}
-	err = s.write(true, func(b *pebble.Batch) error {
+	err = s.commits.Write(true, func(b *pebble.Batch) error {
 		err := putAccepted(b, batch, parsed)
 		if err == nil && key != nil {
 			err = putPromise(b, tenant, key, parsed)

@@ -46,7 +46,7 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 	if count == nil {
 		count = new(uint64)
 	}
-	err = s.write(true, func(b *pebble.Batch) error {
+	err = s.commits.Write(true, func(b *pebble.Batch) error {
 		err := errors.Join(
 			putJobAccepted(b, &x, id),
 			putAccepted(b, tasks, ids),

@@ -45,7 +45,7 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 		return x, false, nil
 	}
 	var after record.Attempt
-	err = s.write(false, func(b *pebble.Batch) error {
+	err = s.commits.Write(false, func(b *pebble.Batch) error {
 		x.CancelRequested = true
 		if before.Lease == nil {
 			jobs := newJobsUnderWay(s.db, now)

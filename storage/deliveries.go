@@ -109,7 +109,7 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 	defer s.life.RUnlock()
 	key := keys.Execution(keys.KindDelivery, tenant, id)
 	defer s.leases.lock(key)()
-	return fault(op, s.write(false, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
 		if _, err := kv.Get(s.db, key, record.DecodeDelivery); err != nil {
 			if errors.Is(err, kv.ErrAbsent) {
 				return nil
@@ -196,7 +196,7 @@ func (s *Store) takeDead(op string, tenant runtime.Tenant, ids []string, limit i
 	defer s.life.RUnlock()
 	// Whoever takes letters of a tenant does so alone: none is taken twice.
 	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
-	return fault(op, s.write(false, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
 		taken := make(map[string]bool)
 		take := func(d runtime.Delivery) error {
 			if taken[d.ID] {

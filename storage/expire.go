@@ -52,7 +52,7 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 			return err
 		}
 		defer s.lockJobs(jobs)()
-		return s.write(false, func(b *pebble.Batch) error {
+		return s.commits.Write(false, func(b *pebble.Batch) error {
 			if err := dropJobs(b, s.db, jobs, oldest); err != nil {
 				return err
 			}

@@ -51,7 +51,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 	settled := make([]runtime.FinishResult, len(ended))
 	after := make(map[attemptOf]record.Attempt, len(ended))
 	jobs := newJobsUnderWay(s.db, now)
-	err := s.write(false, func(b *pebble.Batch) error {
+	err := s.commits.Write(false, func(b *pebble.Batch) error {
 		found := search.Postings{}
 		for i := range ended {
 			of := attemptOf{ended[i].Tenant, ids[i]}
@@ -142,7 +142,7 @@ func (s *Store) Record(batch []runtime.Execution) error {
 	const op = "storage.record"
 	ids := make([]keys.ID, len(batch))
 	oldest := keys.LastID
-	write := s.writeSoon
+	write := s.commits.WriteSoon
 	for i := range batch {
 		x := &batch[i]
 		id, err := checkExecution(x)
@@ -153,7 +153,7 @@ func (s *Store) Record(batch []runtime.Execution) error {
 			return fault(op, err)
 		}
 		if x.Kind != runtime.KindRun {
-			write = s.write
+			write = s.commits.Write
 		}
 		ids[i] = id
 		oldest = earlier(oldest, id)

@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/disk"
 )
 
 // withoutTables is a disk on which no table can be made while full is set. It
@@ -50,7 +51,7 @@ func TestTablesThatCannotBeMade(t *testing.T) {
 		_, err = s.db.AsyncFlush()
 		must(t, err)
 		time.Sleep(time.Minute)
-		if n := attempts.Load(); n < 2 || n > int64(time.Minute/tablePause)+1 {
+		if n := attempts.Load(); n < 2 || n > int64(time.Minute/disk.TablePause)+1 {
 			t.Errorf("in a minute it was tried %d times", n)
 		}
 		wantCode(t, s.Health(), runtime.CodeUnavailable)

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
@@ -21,118 +20,10 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// batchOf makes a batch of about so many bytes.
-func batchOf(t testing.TB, size int) *pebble.Batch {
-	t.Helper()
-	var b pebble.Batch
-	must(t, b.Set([]byte("key"), make([]byte, size), nil))
-	return &b
-}
-
-// Whoever comes, in whatever sizes, is written once, and told what became of it;
-// no more is written as one than may be, and one round after the other.
-func TestGroup(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	var g group
-	var mu sync.Mutex
-	written := map[*member]int{}
-	rounds, writing := 0, 0
-	write := func(members []*member) {
-		bytes, large := 0, members[0].batch.Len() > groupSize/4
-		mu.Lock()
-		for _, m := range members {
-			written[m]++
-			bytes += m.batch.Len()
-		}
-		rounds++
-		if !large {
-			writing++
-		}
-		if bytes > groupSize && len(members) > 1 || large && len(members) > 1 || writing > 1 {
-			t.Errorf("%d of %d bytes are written as one, beside %d", len(members), bytes, writing-1)
-		}
-		mu.Unlock()
-		time.Sleep(100 * time.Microsecond)
-		mu.Lock()
-		defer mu.Unlock()
-		if !large {
-			writing--
-		}
-		for _, m := range members {
-			m.err = fmt.Errorf("%p", m)
-		}
-	}
-	const callers, calls = 50, 60
-	var wg sync.WaitGroup
-	for range callers {
-		sizes := make([]int, calls)
-		for i := range sizes {
-			if sizes[i] = rng.IntN(1000); rng.IntN(10) == 0 {
-				sizes[i] = rng.IntN(groupSize / 2)
-			}
-		}
-		wg.Go(func() {
-			for _, size := range sizes {
-				m := &member{batch: batchOf(t, size)}
-				if err := g.write(m, write); err == nil || err.Error() != fmt.Sprintf("%p", m) {
-					t.Errorf("%p was told %v", m, err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for m, n := range written {
-		if n != 1 {
-			t.Errorf("%p was written %d times", m, n)
-		}
-	}
-	if len(written) != callers*calls || rounds > len(written)/2 {
-		t.Errorf("%d were written in %d rounds", len(written), rounds)
-	}
-	if g.open != nil {
-		t.Error("a round is left")
-	}
-}
-
-// A write that panics leaves nobody waiting, and tells nobody that it was made.
-func TestPanicInAGroup(t *testing.T) {
-	var g group
-	g.turn.Lock()
-	var panicked, told atomic.Int32
-	var wg sync.WaitGroup
-	for i := range 10 {
-		wg.Go(func() {
-			defer func() {
-				if recover() != nil {
-					panicked.Add(1)
-				}
-			}()
-			err := g.write(&member{batch: batchOf(t, 1)}, func([]*member) { panic("no") })
-			if errors.Is(err, errUnwritten) {
-				told.Add(1)
-			}
-		})
-		g.joined(i + 1)
-	}
-	g.turn.Unlock()
-	wg.Wait()
-	if panicked.Load() != 1 || told.Load() != 9 {
-		t.Errorf("%d have panicked, %d were told", panicked.Load(), told.Load())
-	}
-	m := &member{batch: batchOf(t, 1)}
-	if err := g.write(m, func([]*member) { m.err = nil }); err != nil {
-		t.Errorf("one who comes later is told %v", err)
-	}
-}
-
-// joined waits until so many wait in the open round.
-func (g *group) joined(n int) {
-	for have := -1; have != n; time.Sleep(time.Millisecond) {
-		g.mu.Lock()
-		if have = 0; g.open != nil {
-			have = len(g.open.members)
-		}
-		g.mu.Unlock()
+// waitingFor waits until n batches wait to be written together.
+func waitingFor(s *Store, n int) {
+	for s.commits.Waiting() != n {
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -162,7 +53,7 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 		})
 		syncs.Store(0)
 		free = DefaultMinFree - 1
-		s.group.turn.Lock()
+		release := s.commits.Hold()
 		refused := c.batch(len(queued))
 		var wg sync.WaitGroup
 		for i := range 2 * len(queued) {
@@ -175,9 +66,9 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 					}
 				})
 			}
-			s.group.joined(i + 1)
+			waitingFor(s, i+1)
 		}
-		s.group.turn.Unlock()
+		release()
 		wg.Wait()
 		if n := syncs.Load(); n != 1 {
 			t.Errorf("%d syncs", n)

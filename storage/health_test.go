@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/disk"
 )
 
 // sizedFS is a disk with as much free space as it is told.
@@ -108,7 +109,7 @@ func TestExecutionsOnANearlyFullDisk(t *testing.T) {
 func TestStalledWrites(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	two(t, s)
-	l := s.health.listen()
+	l := s.health.Listener()
 	l.WriteStallBegin(pebble.WriteStallBeginInfo{Reason: "memtable count limit reached"})
 	wantRefusedWrites(t, s, "memtable count limit reached", false)
 	l.WriteStallEnd()
@@ -118,7 +119,7 @@ func TestStalledWrites(t *testing.T) {
 func TestFailedFlushes(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	two(t, s)
-	l := s.health.listen()
+	l := s.health.Listener()
 	l.BackgroundError(errors.New("no space left"))
 	wantRefusedWrites(t, s, "no space left", true)
 	l.FlushEnd(pebble.FlushInfo{Err: errors.New("no space left")})
@@ -136,11 +137,11 @@ func TestASlowDisk(t *testing.T) {
 	s, err := Open(o)
 	must(t, err)
 	defer s.Close()
-	s.health.listen().DiskSlow(vfs.DiskSlowInfo{Duration: 10 * time.Second})
+	s.health.Listener().DiskSlow(vfs.DiskSlowInfo{Duration: 10 * time.Second})
 	wantCode(t, s.Health(), runtime.CodeUnavailable)
 	two := version("id1", 1, "source")
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), two, by("a"))) // slow, but it works
-	now = now.Add(slowFor)
+	now = now.Add(disk.SlowFor)
 	must(t, s.Health())
 }
 

@@ -52,7 +52,7 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 	j.CancelRequested, j.State, j.changed = true, runtime.StateCancelling, changed
 	for len(tasks) > 0 {
 		var done []attemptOf
-		err := s.write(false, func(b *pebble.Batch) error {
+		err := s.commits.Write(false, func(b *pebble.Batch) error {
 			var err error
 			found := search.Postings{}
 			for ; len(tasks) > 0 && b.Len() < maxCancelBytes && err == nil; tasks = tasks[1:] {

@@ -45,7 +45,7 @@ func (s *Store) CreateJob(j runtime.Job) error {
 	if err := s.absent(job); err != nil {
 		return fault(op, fmt.Errorf("job id %q: %w", j.ID, err))
 	}
-	return fault(op, s.write(true, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
 		return errors.Join(b.Set(name, record.EncodeRaw(j.ID), nil), putJob(b, j), putRevision(b, j))
 	}))
 }
@@ -68,7 +68,7 @@ func (s *Store) UpdateJob(j runtime.Job) error {
 	if j.Name != old.Name || j.Revision != old.Revision && j.Revision != old.Revision+1 {
 		return fault(op, fmt.Errorf("job %q (%s) is at revision %d, so it cannot become %q at %d", old.Name, j.ID, old.Revision, j.Name, j.Revision))
 	}
-	return fault(op, s.write(true, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
 		err := putJob(b, j)
 		if j.Revision == old.Revision {
 			return err
@@ -93,7 +93,7 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 	if _, err := readJobRecord(s.db, tenant, id); err != nil {
 		return fault(op, err)
 	}
-	return fault(op, s.write(false, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
 		ticks := keys.Ticks(tenant, id)
 		return errors.Join(
 			b.Delete(keys.JobName(tenant, j.Name), nil),

@@ -79,7 +79,7 @@ func TestALargeCancellation(t *testing.T) {
 	j, err := jobs.of(of.tenant, of.id)
 	must(t, err)
 	first := attemptOf{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
-	must(t, s.write(false, func(b *pebble.Batch) error {
+	must(t, s.commits.Write(false, func(b *pebble.Batch) error {
 		j.CancelRequested = true
 		found := search.Postings{}
 		ended, err := s.cancelTask(b, found, first, c.at)

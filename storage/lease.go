@@ -45,7 +45,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 
 	refused = make([]error, len(leases))
 	begun := make(map[attemptOf]record.Attempt, len(leases))
-	err = s.write(false, func(b *pebble.Batch) error {
+	err = s.commits.Write(false, func(b *pebble.Batch) error {
 		jobs := newJobsUnderWay(s.db, time.Time{})
 		for i, l := range leases {
 			of := attemptOf{l.Tenant, ids[i]}

@@ -128,7 +128,7 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 		}
 		x.Name = x.ID
 		id, _ := keys.ParseID(x.ID)
-		must(t, s.write(true, func(b *pebble.Batch) error {
+		must(t, s.commits.Write(true, func(b *pebble.Batch) error {
 			found := search.Postings{}
 			must(t, putDoneJob(b, found, &x, id))
 			return found.Put(b)

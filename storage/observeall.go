@@ -27,12 +27,12 @@ func (s *Store) indexAll() error {
 	began, n := time.Now(), 0
 	err := kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
 		prefix := keys.OfKind(tenant, keys.KindPostings)
-		if err := s.writeSoon(false, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) }); err != nil {
+		if err := s.commits.WriteSoon(false, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) }); err != nil {
 			return err
 		}
 		found, waiting := search.Postings{}, 0
 		put := func() error {
-			err := s.writeSoon(false, found.Put)
+			err := s.commits.WriteSoon(false, found.Put)
 			found, waiting = search.Postings{}, 0
 			return err
 		}

@@ -19,6 +19,8 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 
+	"github.com/faaspot/faaspot/storage/internal/commit"
+	"github.com/faaspot/faaspot/storage/internal/disk"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
@@ -123,11 +125,10 @@ func Open(o Options) (*Store, error) {
 
 func open(o Options) (_ *Store, err error) {
 	s := &Store{dir: o.Dir, log: o.Log, fatal: o.Fatal}
-	s.health = health{log: o.Log, now: o.Now, minFree: o.MinFree}
+	s.health = disk.NewHealth(o.Log, o.Now, o.MinFree)
 	for _, locks := range []*stripes{&s.locks, &s.leases, &s.promises} {
 		locks.seed = maphash.MakeSeed()
 	}
-	s.syncing.ended.L = &s.syncing.mu
 	s.searchSteps = search.MaxSteps
 	defer func() {
 		if err != nil {
@@ -141,8 +142,8 @@ func open(o Options) (_ *Store, err error) {
 	if err := checkDir(o.FS, o.Dir, o.Log); err != nil {
 		return nil, err
 	}
-	watched, watcher := vfs.WithDiskHealthChecks(o.FS, slowDisk, nil, s.health.diskSlow)
-	s.fs = logFS{calmFS{watched, &s.health}, s.health.logFailed}
+	watched, watcher := s.health.Watch(o.FS)
+	s.fs = watched
 	s.end = []io.Closer{watcher}
 	lock, err := pebble.LockDirectory(o.Dir, o.FS)
 	if err != nil {
@@ -155,16 +156,13 @@ func open(o Options) (_ *Store, err error) {
 	}
 	// What is in the log is made a table first. Where that fails Pebble tries for
 	// ever, and cannot be called back.
-	s.health.set(func() {
-		s.health.stuck = func(err error) { s.fatal(explained(refusal(o.Dir, err))) }
-	})
+	s.health.SetStuck(func(err error) { s.fatal(explained(refusal(o.Dir, err))) })
 	if s.db, err = openPebble(o.Dir, s.options(lock, fresh)); err != nil {
 		return nil, err
 	}
-	s.health.set(func() {
-		s.health.stuck = nil
-		s.health.broken = func(err error) { s.fatal(explained(unusable("write to", o.Dir, err))) }
-	})
+	s.commits = commit.New(s.db, gate{s})
+	s.health.SetStuck(nil)
+	s.health.SetBroken(func(err error) { s.fatal(explained(unusable("write to", o.Dir, err))) })
 	s.end = append([]io.Closer{flushed{s}}, s.end...)
 	if err := s.checkFormat(); err != nil {
 		return nil, err
@@ -191,8 +189,8 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s.fs,
 		Lock:                        lock,
-		Logger:                      pebbleLog{s.log, s.fatal},
-		EventListener:               s.health.listen(),
+		Logger:                      disk.NewLogger(s.log, s.fatal),
+		EventListener:               s.health.Listener(),
 		ErrorIfNotExists:            !fresh,
 		FormatMajorVersion:          pebbleFormat,
 		CacheSize:                   cacheSize,
@@ -291,7 +289,7 @@ func (s *Store) checkFormat() error {
 
 func (s *Store) putFormat() error {
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keys.Format(), record.EncodeNumber(formatVersion), nil), s.commit(b, false), b.Close())
+	return errors.Join(b.Set(keys.Format(), record.EncodeNumber(formatVersion), nil), s.commits.Commit(b, false), b.Close())
 }
 
 // What a directory can be refused for.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 
+	"github.com/faaspot/faaspot/storage/internal/disk"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
 	"github.com/faaspot/faaspot/storage/internal/kv"
@@ -130,7 +131,7 @@ func TestFoldersThatAreNotOurs(t *testing.T) {
 	})
 	t.Run("other store", func(t *testing.T) {
 		dir := t.TempDir()
-		db, err := pebble.Open(dir, &pebble.Options{Logger: pebbleLog{quiet, func(m string) { panic(died(m)) }}})
+		db, err := pebble.Open(dir, &pebble.Options{Logger: disk.NewLogger(quiet, func(m string) { panic(died(m)) })})
 		must(t, err)
 		must(t, db.Set([]byte("k"), []byte("v"), pebble.Sync))
 		must(t, db.Close())

@@ -36,7 +36,7 @@ func (s *Store) PutSetting(name string, value []byte) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	return fault(op, s.write(true, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
 		return b.Set(keys.Setting(name), record.EncodeRaw(value), nil)
 	}))
 }

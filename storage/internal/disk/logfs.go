@@ -1,4 +1,4 @@
-package storage
+package disk
 
 import (
 	"strings"
@@ -6,13 +6,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// logFS is a disk that tells of the first thing that fails with a log of Pebble
-// once it is made. What the disk holds is not known then, and Pebble panics: with
-// locks held, or, where it goes over to the next log, in a way that nobody can
-// recover from. Of a log that cannot be made Pebble's events tell.
+// logFS is a file system that reports every failed operation on a log of Pebble after the log was
+// created. What the disk holds is then unknown, and Pebble panics: with locks held, or, where it
+// switches to the next log, on a goroutine on which nothing can recover. Pebble's events report a log
+// that cannot be created.
 type logFS struct {
 	vfs.FS
-	failed func(err error) // must not return, once the store is open
+	failed func(err error) // must not return once the store is open
 }
 
 func (fs logFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -37,7 +37,7 @@ type logFile struct {
 	failed func(err error)
 }
 
-func (f logFile) tell(err error) error {
+func (f logFile) report(err error) error {
 	if err != nil {
 		f.failed(err)
 	}
@@ -46,17 +46,17 @@ func (f logFile) tell(err error) error {
 
 func (f logFile) Write(p []byte) (int, error) {
 	n, err := f.File.Write(p)
-	return n, f.tell(err)
+	return n, f.report(err)
 }
 
 func (f logFile) SyncTo(length int64) (fullSync bool, err error) {
 	fullSync, err = f.File.SyncTo(length)
-	return fullSync, f.tell(err)
+	return fullSync, f.report(err)
 }
 
 func (f logFile) Preallocate(offset, length int64) error {
-	return f.tell(f.File.Preallocate(offset, length))
+	return f.report(f.File.Preallocate(offset, length))
 }
-func (f logFile) Sync() error     { return f.tell(f.File.Sync()) }
-func (f logFile) SyncData() error { return f.tell(f.File.SyncData()) }
-func (f logFile) Close() error    { return f.tell(f.File.Close()) }
+func (f logFile) Sync() error     { return f.report(f.File.Sync()) }
+func (f logFile) SyncData() error { return f.report(f.File.SyncData()) }
+func (f logFile) Close() error    { return f.report(f.File.Close()) }
