@@ -11,8 +11,6 @@ import (
 
 	"github.com/faaspot/faaspot/storage/internal/keys"
 
-	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/record"
 
 	"github.com/faaspot/faaspot/storage/internal/search"
@@ -38,52 +36,21 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 	}
 	defer s.life.RUnlock()
 	tenant := batch[0].Execution.Tenant
-	if key != nil {
-		defer s.lockPromise(tenant, key)()
-		if ids, err := s.promised(tenant, key); err != nil || ids != nil {
-			return ids, ids != nil, fault(op, err)
-		}
+	locked := s.lockKey(tenant, key)
+	defer locked.release()
+	if ids, err := locked.ids(); err != nil || ids != nil {
+		return ids, ids != nil, fault(op, err)
 	}
 	err = s.commits.Write(true, func(b *pebble.Batch) error {
-		err := putAccepted(b, batch, parsed)
-		if err == nil && key != nil {
-			err = putPromise(b, tenant, key, parsed)
-		}
-		return err
+		return errors.Join(putAccepted(b, batch, parsed), locked.put(b, parsed))
 	})
 	if err != nil {
 		return nil, false, fault(op, err)
 	}
-	return texts(parsed), false, nil
+	return idTexts(parsed), false, nil
 }
 
-// promised gives the ids that a key of idempotency stands for, or none if it is
-// new. Its lock is held; whoever wrote it has held it until it was durable.
-func (s *Store) promised(tenant runtime.Tenant, key *runtime.IdempotencyKey) ([]string, error) {
-	today := keys.DayOf(key.Now)
-	for _, day := range []uint64{today, today - 1, today + 1} { // tomorrow: clocks are put back, too
-		r, err := kv.Get(s.db, keys.Idempotency(tenant, day, key.Key), record.DecodeIdempotency)
-		switch {
-		case errors.Is(err, kv.ErrAbsent):
-			continue
-		case err != nil:
-			return nil, err
-		case key.Now.Sub(r.At) >= runtime.IdempotencyPeriod:
-			continue
-		case r.Hash != key.Hash:
-			return nil, keyTaken(key.Key)
-		}
-		return texts(r.IDs), nil
-	}
-	return nil, nil
-}
-
-func keyTaken(key string) error {
-	return runtime.Errorf(runtime.CodeConflict, "the idempotency key %q was given with another request", key).
-		WithHint("take a new key for each new request, and the same one only to send a request again")
-}
-
-func texts(ids []keys.ID) []string {
+func idTexts(ids []keys.ID) []string {
 	all := make([]string, len(ids))
 	for i, id := range ids {
 		all[i] = id.String()
@@ -108,28 +75,6 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error
 		}
 	}
 	return found.Put(b)
-}
-
-func putPromise(b *pebble.Batch, tenant runtime.Tenant, key *runtime.IdempotencyKey, ids []keys.ID) error {
-	promise := record.Idempotency{At: key.Now, Hash: key.Hash, IDs: ids}
-	return b.Set(keys.Idempotency(tenant, keys.DayOf(key.Now), key.Key), promise.Encode(), nil)
-}
-
-func (s *Store) lockPromise(tenant runtime.Tenant, key *runtime.IdempotencyKey) (unlock func()) {
-	return s.promises.lock(keys.AppendText([]byte(tenant), key.Key))
-}
-
-// LookupKey gives the ids that a key of idempotency stands for; see
-// runtime.ExecutionQueue.
-func (s *Store) LookupKey(tenant runtime.Tenant, key runtime.IdempotencyKey) ([]string, error) {
-	const op = "storage.promised"
-	if err := s.enter(); err != nil {
-		return nil, fault(op, err)
-	}
-	defer s.life.RUnlock()
-	defer s.lockPromise(tenant, &key)()
-	ids, err := s.promised(tenant, &key)
-	return ids, fault(op, err)
 }
 
 // checkAccepted holds callers to the contract of runtime.ExecutionQueue.

@@ -26,17 +26,17 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 		return "", false, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	if key != nil {
-		defer s.lockPromise(x.Tenant, key)()
-		if ids, err := s.promised(x.Tenant, key); err != nil || ids != nil {
-			return first(ids), ids != nil, fault(op, err)
-		}
+	lockedKey := s.lockKey(x.Tenant, key)
+	defer lockedKey.release()
+	if ids, err := lockedKey.ids(); err != nil || ids != nil {
+		return first(ids), ids != nil, fault(op, err)
 	}
-	defer s.locks.lock(keys.Job(x.Tenant, x.JobID))()
+	job := s.lockJob(x.Tenant, x.JobID)
+	defer job.unlock()
 	if _, err := readJobRecord(s.db, x.Tenant, x.JobID); err != nil {
 		return "", false, fault(op, err)
 	}
-	if err := s.nameFree(&x); err != nil {
+	if err := job.checkName(&x); err != nil {
 		return "", false, fault(op, err)
 	}
 	count, err := kv.Find(s.db, keys.JobCount(x.Tenant, x.JobID), record.DecodeNumber)
@@ -51,12 +51,10 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 			putJobAccepted(b, &x, id),
 			putAccepted(b, tasks, ids),
 			b.Set(keys.JobCount(x.Tenant, x.JobID), record.EncodeNumber(*count+1), nil),
+			lockedKey.put(b, []keys.ID{id}),
 		)
-		if key != nil {
-			err = errors.Join(err, putPromise(b, x.Tenant, key, []keys.ID{id}))
-		}
 		if tick != nil {
-			err = errors.Join(err, s.putTick(b, x.Tenant, *tick))
+			err = errors.Join(err, job.putTick(b, *tick))
 		}
 		return err
 	})
@@ -73,14 +71,26 @@ func first(ids []string) string {
 	return ids[0]
 }
 
-// nameFree fails if another execution of the job has the name. The job's lock is
-// held.
-func (s *Store) nameFree(x *runtime.JobExecution) error {
-	err := s.absent(keys.JobExecutionName(x.Tenant, x.JobID, x.Name))
+// lockedJob is a job that the caller has locked until it calls unlock: its executions are accepted one
+// after the other.
+type lockedJob struct {
+	s      *Store
+	tenant runtime.Tenant
+	id     string
+	unlock func()
+}
+
+func (s *Store) lockJob(tenant runtime.Tenant, id string) lockedJob {
+	return lockedJob{s, tenant, id, s.locks.lock(keys.Job(tenant, id))}
+}
+
+// checkName fails if another execution of the job has the name of x.
+func (j lockedJob) checkName(x *runtime.JobExecution) error {
+	err := j.s.absent(keys.JobExecutionName(j.tenant, j.id, x.Name))
 	if id, ok := keys.ParseID(x.Name); ok && err == nil && x.Name != x.ID {
 		// The id of another is its name, too.
 		for _, kind := range []byte{keys.KindUnfinishedByJob, keys.KindDoneByJob} {
-			err = errors.Join(err, s.absent(append(keys.ExecutionsByJob(kind, x.Tenant, x.JobID), id[:]...)))
+			err = errors.Join(err, j.s.absent(append(keys.ExecutionsByJob(kind, j.tenant, j.id), id[:]...)))
 		}
 	}
 	if errors.Is(err, errPresent) {
@@ -90,10 +100,11 @@ func (s *Store) nameFree(x *runtime.JobExecution) error {
 	return err
 }
 
-// putTick keeps a tick, unless it or a later one is kept. The job's lock is held.
-func (s *Store) putTick(b *pebble.Batch, tenant runtime.Tenant, tick runtime.Tick) error {
-	key := keys.Tick(tenant, tick.JobID, tick.Trigger)
-	last, err := kv.Find(s.db, key, record.DecodeTime)
+// putTick stores a tick of a trigger of the job, or fails with ErrTick if that tick or a later one is
+// stored.
+func (j lockedJob) putTick(b *pebble.Batch, tick runtime.Tick) error {
+	key := keys.Tick(j.tenant, tick.JobID, tick.Trigger)
+	last, err := kv.Find(j.s.db, key, record.DecodeTime)
 	switch {
 	case err != nil:
 		return err

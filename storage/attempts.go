@@ -15,27 +15,26 @@ import (
 
 // attempts holds in memory the leases and what is kept of executions that wait
 // for their next attempt. Most executions have neither when they start, and to
-// find that out on disk would cost more than all else about starting. Who reads
-// or changes an entry holds the lock of its execution; it changes when the store
-// has.
+// find that out on disk would cost more than all else about starting. An entry changes when
+// the store has; lockedExecutions reads and changes it.
 type attempts struct {
 	mu  sync.Mutex
-	all map[attemptOf]record.Attempt
+	all map[executionRef]record.Attempt
 }
 
-type attemptOf struct {
+type executionRef struct {
 	tenant runtime.Tenant
 	id     keys.ID
 }
 
-func (a *attempts) get(of attemptOf) record.Attempt {
+func (a *attempts) get(of executionRef) record.Attempt {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.all[of]
 }
 
 // set keeps an attempt, or forgets that of an execution that is done.
-func (a *attempts) set(of attemptOf, now record.Attempt) {
+func (a *attempts) set(of executionRef, now record.Attempt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now == (record.Attempt{}) {
@@ -47,16 +46,16 @@ func (a *attempts) set(of attemptOf, now record.Attempt) {
 
 // load reads what a store holds.
 func (a *attempts) load(r kv.Reader) error {
-	a.all = map[attemptOf]record.Attempt{}
+	a.all = map[executionRef]record.Attempt{}
 	return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 		return errors.Join(
 			kv.EachID(r, tenant, keys.KindLease, func(s *kv.IDIterator) {
 				lease := kv.Decode(s, record.DecodeLease)
-				a.all[attemptOf{tenant, s.ID}] = record.Attempt{Lease: &lease}
+				a.all[executionRef{tenant, s.ID}] = record.Attempt{Lease: &lease}
 			}),
 			kv.EachID(r, tenant, keys.KindWaiting, func(s *kv.IDIterator) {
 				waiting := kv.Decode(s, record.DecodeWaiting)
-				a.all[attemptOf{tenant, s.ID}] = record.Attempt{Waiting: &waiting}
+				a.all[executionRef{tenant, s.ID}] = record.Attempt{Waiting: &waiting}
 			}),
 		)
 	})

@@ -28,8 +28,8 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 		return x, false, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	accepted, unlock, err := s.lockAccepted(tenant, id)
-	defer unlock()
+	accepted, locked, err := s.lockAccepted(tenant, id)
+	defer locked.unlock()
 	if errors.Is(err, kv.ErrAbsent) {
 		// What ended it has held the lock until it was durable.
 		x, err = readDone(s.db, tenant, id, true)
@@ -38,8 +38,8 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 	if err != nil {
 		return x, false, fault(op, err)
 	}
-	of := attemptOf{tenant, id}
-	before := s.attempts.get(of)
+	of := executionRef{tenant, id}
+	before := locked.attempt(of)
 	x = accepted.Execution(tenant, id, before)
 	if x.CancelRequested {
 		return x, false, nil
@@ -48,7 +48,7 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 	err = s.commits.Write(false, func(b *pebble.Batch) error {
 		x.CancelRequested = true
 		if before.Lease == nil {
-			jobs := newJobsUnderWay(s.db, now)
+			jobs := locked.jobs(now)
 			j, err := jobs.task(&x)
 			if err != nil {
 				return err
@@ -58,7 +58,7 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 			}
 			x = x.Cancelled(now)
 			found := search.Postings{}
-			return errors.Join(s.putCancelled(b, found, of, accepted, before, now), jobs.put(b, found), found.Put(b))
+			return errors.Join(locked.putCancelled(b, found, of, accepted, before, now), jobs.put(b, found), found.Put(b))
 		}
 		x.State = runtime.StateCancelling
 		lease := *before.Lease
@@ -69,31 +69,33 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 	if err != nil {
 		return runtime.Execution{}, false, fault(op, err)
 	}
-	s.attempts.set(of, after)
+	locked.setAttempt(of, after)
 	return x, true, nil
 }
 
 // lockAccepted locks an execution that is not done, with the execution of a job
 // that it is a task of, and reads what was accepted; or fails with errAbsent.
-func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (record.Accepted, func(), error) {
+func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (record.Accepted, lockedExecutions, error) {
 	key := keys.Execution(keys.KindAccepted, tenant, id)
 	locks, oldest := [][]byte{key}, id
 	// What was accepted does not change.
 	accepted, err := kv.Get(s.db, key, record.DecodeAccepted)
 	if err == nil && accepted.Task() != nil {
-		job, of, err := keyOfTasks(tenant, accepted.Task().JobExecution)
+		job, of, err := jobExecutionKey(tenant, accepted.Task().JobExecution)
 		if err != nil {
-			return accepted, func() {}, err
+			return accepted, lockedExecutions{unlock: func() {}}, err
 		}
 		locks = append(locks, job)
 		if of.Before(oldest) {
 			oldest = of
 		}
 	}
-	leave := s.horizon.pass(oldest)
-	unlock := s.leases.lock(locks...)
+	leave := s.fence.pass(oldest)
+	locked := s.lockExecutions(locks...)
+	unlock := locked.unlock
+	locked.unlock = func() { unlock(); leave() }
 	accepted, err = kv.Get(s.db, key, record.DecodeAccepted)
-	return accepted, func() { unlock(); leave() }, err
+	return accepted, locked, err
 }
 
 func noExecution(id string) error {

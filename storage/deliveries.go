@@ -165,7 +165,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 
 // RedriveDeadLetters makes dead letters new deliveries; see runtime.DeliveryStore.
 func (s *Store) RedriveDeadLetters(tenant runtime.Tenant, ids []string, limit int) (driven []runtime.Delivery, err error) {
-	err = s.takeDead("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery) error {
+	err = s.takeDeadLetters("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery) error {
 		d.Dead, d.Attempts, d.NotBefore = false, 0, time.Time{}
 		driven = append(driven, d)
 		return putDelivery(b, d)
@@ -178,7 +178,7 @@ func (s *Store) RedriveDeadLetters(tenant runtime.Tenant, ids []string, limit in
 
 // PurgeDeadLetters drops dead letters; see runtime.DeliveryStore.
 func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int) (n int, err error) {
-	err = s.takeDead("storage.purge", tenant, ids, limit, func(*pebble.Batch, runtime.Delivery) error { n++; return nil })
+	err = s.takeDeadLetters("storage.purge", tenant, ids, limit, func(*pebble.Batch, runtime.Delivery) error { n++; return nil })
 	if err != nil {
 		return 0, err
 	}
@@ -188,8 +188,8 @@ func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int)
 // errEnough ends a visit.
 var errEnough = errors.New("enough")
 
-// takeDead drops dead letters, in one batch with what is done with each.
-func (s *Store) takeDead(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, d runtime.Delivery) error) error {
+// takeDeadLetters drops dead letters, in one batch with what is done with each.
+func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, d runtime.Delivery) error) error {
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}

@@ -13,6 +13,9 @@ func fault(op string, err error) error {
 		return nil
 	}
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
+		if e.Op != "" {
+			return err
+		}
 		named := *e
 		named.Op = op
 		return &named

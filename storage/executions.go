@@ -54,7 +54,7 @@ func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err er
 		if err != nil {
 			return orNoExecution(err, text)
 		}
-		args, err = part(r, keys.Execution(keys.KindArgs, tenant, id), accepted.ArgsSize, accepted.InlineArgs, record.DecodeRaw)
+		args, err = inlineOrStored(r, keys.Execution(keys.KindArgs, tenant, id), accepted.ArgsSize, accepted.InlineArgs, record.DecodeRaw)
 		return err
 	})
 	return args, fault("storage.args", err)
@@ -81,11 +81,11 @@ func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution
 func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Execution, logs runtime.Logs, err error) {
 	done, err := readDoneRecord(r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
-		u, err := readUndone(r, tenant, id)
+		u, err := readUnfinished(r, tenant, id)
 		if err != nil {
 			return x, logs, err
 		}
-		logs, err = waitingLogs(r, attemptOf{tenant, id}, u.Waiting)
+		logs, err = waitingLogs(r, executionRef{tenant, id}, u.Waiting)
 		return u.execution(tenant, id), logs, err
 	}
 	if err != nil {
@@ -93,7 +93,7 @@ func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Executi
 	}
 	x = done.Execution
 	x.Result = nil
-	encoded, err := part(r, keys.Execution(keys.KindLogs, tenant, id), done.LogsBytes, done.InlineLogs, cloned)
+	encoded, err := inlineOrStored(r, keys.Execution(keys.KindLogs, tenant, id), done.LogsBytes, done.InlineLogs, cloned)
 	if err != nil || len(encoded) == 0 {
 		return x, logs, err
 	}
@@ -103,7 +103,7 @@ func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Executi
 
 // waitingLogs reads what the attempt before wrote of an execution that waits for
 // the next, if it does.
-func waitingLogs(r kv.Reader, of attemptOf, waiting *record.Waiting) (runtime.Logs, error) {
+func waitingLogs(r kv.Reader, of executionRef, waiting *record.Waiting) (runtime.Logs, error) {
 	if waiting == nil || waiting.LogsSize == 0 {
 		return runtime.Logs{}, nil
 	}
@@ -125,7 +125,7 @@ func readExecution(r kv.Reader, tenant runtime.Tenant, text string, whole bool) 
 	if !errors.Is(err, kv.ErrAbsent) {
 		return x, err
 	}
-	u, err := readUndone(r, tenant, id)
+	u, err := readUnfinished(r, tenant, id)
 	if err != nil {
 		return runtime.Execution{}, err
 	}
@@ -140,7 +140,7 @@ func readDone(r kv.Reader, tenant runtime.Tenant, id keys.ID, whole bool) (runti
 		return runtime.Execution{}, err
 	}
 	if whole {
-		done.Result, err = part(r, keys.Execution(keys.KindResult, tenant, id), done.ResultBytes, done.InlineResult, record.DecodeRaw)
+		done.Result, err = inlineOrStored(r, keys.Execution(keys.KindResult, tenant, id), done.ResultBytes, done.InlineResult, record.DecodeRaw)
 	}
 	return done.Execution, err
 }
@@ -151,8 +151,8 @@ func readDoneRecord(r kv.Reader, tenant runtime.Tenant, id keys.ID) (record.Done
 	})
 }
 
-// part gives what is inline, or the record that holds what is larger than that.
-func part(r kv.Reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
+// inlineOrStored gives what is inline, or the record that holds what is larger than that.
+func inlineOrStored(r kv.Reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
 	if size <= record.InlineSize {
 		return inline, nil
 	}

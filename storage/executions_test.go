@@ -477,7 +477,7 @@ func TestWhatIsOldWaitsForTheDrop(t *testing.T) {
 	border, _ := keys.ParseID(c.queued().ID)
 	var wg sync.WaitGroup
 	var went atomic.Int32
-	must(t, s.horizon.drop(border, func() error {
+	must(t, s.fence.drop(border, func() error {
 		for _, write := range []func() error{
 			func() error { _, err := s.Finish([]runtime.Execution{ended(old)}, now); return err },
 			func() error { _, _, err := s.Cancel("default", queued[0].Execution.ID, now); return err },

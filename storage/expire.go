@@ -46,7 +46,7 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 			oldest = beyond
 		}
 	}
-	return fault(op, s.horizon.drop(oldest, func() error {
+	return fault(op, s.fence.drop(oldest, func() error {
 		jobs, err := expiredJobs(s.db, oldest)
 		if err != nil {
 			return err
@@ -62,9 +62,9 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 			}
 			d := dropper{
 				batch: b, it: it, oldest: oldest, day: keys.DayOf(now), postings: s.postings.due(oldest, now),
-				lastDead: keys.FirstIDAt(now.Add(-runtime.DeadLetterAge)),
+				deadBefore: keys.FirstIDAt(now.Add(-runtime.DeadLetterAge)),
 			}
-			return errors.Join(d.all(s.db), it.Close())
+			return errors.Join(d.dropAll(s.db), it.Close())
 		})
 	}))
 }
@@ -118,29 +118,29 @@ type dropper struct {
 	oldest keys.ID
 	day    uint64
 
-	postings bool    // they are dropped, too
-	lastDead keys.ID // is before all dead letters that are to stay
+	postings   bool    // they are dropped, too
+	deadBefore keys.ID // is before all dead letters that are to stay
 }
 
-func (d *dropper) all(r kv.Reader) error {
-	if err := d.before([]byte{keys.SpaceSample}); err != nil {
+func (d *dropper) dropAll(r kv.Reader) error {
+	if err := d.dropBefore([]byte{keys.SpaceSample}); err != nil {
 		return err
 	}
-	return kv.EachTenant(r, d.tenant)
+	return kv.EachTenant(r, d.dropTenant)
 }
 
-func (d *dropper) tenant(tenant runtime.Tenant) error {
+func (d *dropper) dropTenant(tenant runtime.Tenant) error {
 	for _, kind := range []byte{keys.KindDone, keys.KindResult, keys.KindLogs, keys.KindJobDone} {
-		if err := d.before(keys.OfKind(tenant, kind)); err != nil {
+		if err := d.dropBefore(keys.OfKind(tenant, kind)); err != nil {
 			return err
 		}
 	}
 	for state := 1; state < len(record.States); state++ {
-		if err := d.before(keys.DoneByState(tenant, byte(state))); err != nil {
+		if err := d.dropBefore(keys.DoneByState(tenant, byte(state))); err != nil {
 			return err
 		}
 	}
-	if err := d.functions(tenant); err != nil {
+	if err := d.dropFunctions(tenant); err != nil {
 		return err
 	}
 	if d.postings {
@@ -149,18 +149,18 @@ func (d *dropper) tenant(tenant runtime.Tenant) error {
 		}
 	}
 	dead := keys.OfKind(tenant, keys.KindDeadLetter)
-	if err := d.span(dead, append(dead[:len(dead):len(dead)], d.lastDead[:]...)); err != nil {
+	if err := d.dropRange(dead, append(dead[:len(dead):len(dead)], d.deadBefore[:]...)); err != nil {
 		return err
 	}
 	// A key is valid into the day after its own.
 	if d.day == 0 {
 		return nil
 	}
-	return d.span(keys.OfKind(tenant, keys.KindIdempotency), keys.IdempotencyDay(tenant, d.day-1))
+	return d.dropRange(keys.OfKind(tenant, keys.KindIdempotency), keys.IdempotencyDay(tenant, d.day-1))
 }
 
-// functions drops what finds the executions of each function.
-func (d *dropper) functions(tenant runtime.Tenant) error {
+// dropFunctions drops what finds the executions of each function.
+func (d *dropper) dropFunctions(tenant runtime.Tenant) error {
 	prefix := keys.OfKind(tenant, keys.KindDoneByFunction)
 	end := keys.PrefixEnd(prefix)
 	for ok := d.it.SeekGE(prefix); ok && bytes.Compare(d.it.Key(), end) < 0; {
@@ -169,7 +169,7 @@ func (d *dropper) functions(tenant runtime.Tenant) error {
 			return kv.Damaged("key %x: %v", d.it.Key(), err)
 		}
 		for state := 1; state < len(record.States); state++ {
-			if err := d.before(keys.DoneByFunction(tenant, function, byte(state))); err != nil {
+			if err := d.dropBefore(keys.DoneByFunction(tenant, function, byte(state))); err != nil {
 				return err
 			}
 		}
@@ -178,13 +178,13 @@ func (d *dropper) functions(tenant runtime.Tenant) error {
 	return d.it.Error()
 }
 
-// before drops the keys of a prefix whose ids are before the oldest.
-func (d *dropper) before(prefix []byte) error {
-	return d.span(prefix, append(prefix[:len(prefix):len(prefix)], d.oldest[:]...))
+// dropBefore drops the keys of a prefix whose ids are before the oldest.
+func (d *dropper) dropBefore(prefix []byte) error {
+	return d.dropRange(prefix, append(prefix[:len(prefix):len(prefix)], d.oldest[:]...))
 }
 
-// span drops the keys from one on, before another, if there are any.
-func (d *dropper) span(from, to []byte) error {
+// dropRange drops the keys from one on, before another, if there are any.
+func (d *dropper) dropRange(from, to []byte) error {
 	if d.it.SeekGE(from) && bytes.Compare(d.it.Key(), to) < 0 {
 		return d.batch.DeleteRange(from, to, nil)
 	}

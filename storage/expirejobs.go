@@ -15,15 +15,15 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// jobOf names a job that may be gone.
-type jobOf struct {
+// jobRef names a job that may be gone.
+type jobRef struct {
 	tenant runtime.Tenant
 	id     string
 }
 
 // expiredJobs finds the jobs that have executions which are done and older than
 // oldest.
-func expiredJobs(r kv.Reader, oldest keys.ID) (all []jobOf, err error) {
+func expiredJobs(r kv.Reader, oldest keys.ID) (all []jobRef, err error) {
 	it, err := r.NewIter(nil)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func expiredJobs(r kv.Reader, oldest keys.ID) (all []jobOf, err error) {
 				return kv.Damaged("key %x: %v", it.Key(), err)
 			}
 			if first.Before(oldest) {
-				all = append(all, jobOf{tenant, id})
+				all = append(all, jobRef{tenant, id})
 			}
 			ok = it.SeekGE(keys.PrefixEnd(mine))
 		}
@@ -52,7 +52,7 @@ func expiredJobs(r kv.Reader, oldest keys.ID) (all []jobOf, err error) {
 }
 
 // lockJobs locks jobs, of whose executions some are dropped.
-func (s *Store) lockJobs(jobs []jobOf) (unlock func()) {
+func (s *Store) lockJobs(jobs []jobRef) (unlock func()) {
 	locks := make([][]byte, len(jobs))
 	for i, j := range jobs {
 		locks[i] = keys.Job(j.tenant, j.id)
@@ -62,7 +62,7 @@ func (s *Store) lockJobs(jobs []jobOf) (unlock func()) {
 
 // dropJobs puts into a batch what drops the executions of jobs before oldest. It
 // reads their names: each of those is dropped alone.
-func dropJobs(b *pebble.Batch, r kv.Reader, jobs []jobOf, oldest keys.ID) error {
+func dropJobs(b *pebble.Batch, r kv.Reader, jobs []jobRef, oldest keys.ID) error {
 	for _, j := range jobs {
 		prefix := keys.ExecutionsByJob(keys.KindDoneByJob, j.tenant, j.id)
 		end := append(prefix[:len(prefix):len(prefix)], oldest[:]...)
@@ -79,7 +79,7 @@ func dropJobs(b *pebble.Batch, r kv.Reader, jobs []jobOf, oldest keys.ID) error 
 
 // dropNames drops the names of the executions of a job that are between two keys,
 // and counts those.
-func dropNames(b *pebble.Batch, r kv.Reader, j jobOf, prefix, end []byte) (n uint64, err error) {
+func dropNames(b *pebble.Batch, r kv.Reader, j jobRef, prefix, end []byte) (n uint64, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: end})
 	if err != nil {
 		return 0, err
@@ -99,7 +99,7 @@ func dropNames(b *pebble.Batch, r kv.Reader, j jobOf, prefix, end []byte) (n uin
 }
 
 // uncount takes executions of a job, if that is still there, from their number.
-func uncount(b *pebble.Batch, r kv.Reader, j jobOf, n uint64) error {
+func uncount(b *pebble.Batch, r kv.Reader, j jobRef, n uint64) error {
 	key := keys.JobCount(j.tenant, j.id)
 	count, err := kv.Find(r, key, record.DecodeNumber)
 	if count == nil || err != nil {

@@ -31,35 +31,36 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 		if err == nil && x.Task != nil {
 			var job []byte
 			var of keys.ID
-			job, of, err = keyOfTasks(x.Tenant, x.Task.JobExecution)
+			job, of, err = jobExecutionKey(x.Tenant, x.Task.JobExecution)
 			locks = append(locks, job)
-			oldest = earlier(oldest, of)
+			oldest = older(oldest, of)
 		}
 		if err != nil {
 			return nil, fault(op, err)
 		}
 		ids[i], locks[i] = id, keys.Execution(keys.KindAccepted, x.Tenant, id)
-		oldest = earlier(oldest, id)
+		oldest = older(oldest, id)
 	}
 	if err := s.enter(); err != nil {
 		return nil, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.horizon.pass(oldest)()
-	defer s.leases.lock(locks...)()
+	defer s.fence.pass(oldest)()
+	locked := s.lockExecutions(locks...)
+	defer locked.unlock()
 
 	settled := make([]runtime.FinishResult, len(ended))
-	after := make(map[attemptOf]record.Attempt, len(ended))
-	jobs := newJobsUnderWay(s.db, now)
+	after := make(map[executionRef]record.Attempt, len(ended))
+	jobs := locked.jobs(now)
 	err := s.commits.Write(false, func(b *pebble.Batch) error {
 		found := search.Postings{}
 		for i := range ended {
-			of := attemptOf{ended[i].Tenant, ids[i]}
+			of := executionRef{ended[i].Tenant, ids[i]}
 			if _, twice := after[of]; twice {
 				settled[i].Err = runtime.ErrLease
 				continue
 			}
-			x, waiting, last, err := s.settle(b, found, ended[i], of, jobs)
+			x, waiting, last, err := locked.finish(b, found, ended[i], of, jobs)
 			switch {
 			case err == nil:
 				settled[i].Execution, settled[i].JobDone, after[of] = x, last, record.Attempt{Waiting: waiting}
@@ -75,23 +76,22 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 		return nil, fault(op, err)
 	}
 	for of, now := range after {
-		s.attempts.set(of, now)
+		locked.setAttempt(of, now)
 	}
 	return settled, nil
 }
 
-func earlier(a, b keys.ID) keys.ID {
+func older(a, b keys.ID) keys.ID {
 	if b.Before(a) {
 		return b
 	}
 	return a
 }
 
-// settle ends one attempt, or fails with ErrLease. Its lock is held. What it
-// gives for the next attempt is nil if there is to be none. last says that no
-// other task of its execution of a job is left.
-func (s *Store) settle(b *pebble.Batch, found search.Postings, x runtime.Execution, of attemptOf, jobs jobsUnderWay) (_ runtime.Execution, _ *record.Waiting, last bool, err error) {
-	lease := s.attempts.get(of).Lease
+// finish puts into a batch that one attempt has ended, or fails with ErrLease. waiting is nil if there
+// is no next attempt. last reports that no other task of the execution of a job is left.
+func (l lockedExecutions) finish(b *pebble.Batch, found search.Postings, x runtime.Execution, of executionRef, jobs batchJobs) (_ runtime.Execution, waiting *record.Waiting, last bool, err error) {
+	lease := l.attempt(of).Lease
 	if lease == nil || lease.Attempt != x.Attempt {
 		return x, nil, false, runtime.ErrLease
 	}
@@ -129,7 +129,7 @@ func (s *Store) settle(b *pebble.Batch, found search.Postings, x runtime.Executi
 		last = job.count(x.State)
 	}
 	err = errors.Join(
-		dropUndone(b, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
+		dropUnfinished(b, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
 		putDone(b, found, &x, of.id),
 	)
 	x.ResultSize = len(x.Result)
@@ -156,13 +156,13 @@ func (s *Store) Record(batch []runtime.Execution) error {
 			write = s.commits.Write
 		}
 		ids[i] = id
-		oldest = earlier(oldest, id)
+		oldest = older(oldest, id)
 	}
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.horizon.pass(oldest)()
+	defer s.fence.pass(oldest)()
 	return fault(op, write(true, func(b *pebble.Batch) error {
 		found := search.Postings{}
 		for i := range batch {

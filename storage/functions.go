@@ -21,7 +21,7 @@ var _ runtime.FunctionStore = (*Store)(nil)
 // CreateFunction keeps f and its first version.
 func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
 	const op = "storage.create"
-	if err := checkPair(f, &v); err != nil {
+	if err := checkFunction(f, &v); err != nil {
 		return fault(op, err)
 	}
 	if err := s.enter(); err != nil {
@@ -59,7 +59,7 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 // as its newest version, dropping those beyond runtime.KeptVersions.
 func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
 	const op = "storage.update"
-	if err := checkPair(f, v); err != nil {
+	if err := checkFunction(f, v); err != nil {
 		return fault(op, err)
 	}
 	if err := s.enter(); err != nil {
@@ -166,14 +166,14 @@ func (s *Store) GetFunctionByName(tenant runtime.Tenant, name string) (f runtime
 		if err != nil {
 			return err
 		}
-		f, err = named(r, tenant, name, string(id))
+		f, err = readNamedFunction(r, tenant, name, string(id))
 		return err
 	})
 	return f, fault("storage.function", err)
 }
 
-// named reads the function that a name leads to.
-func named(r kv.Reader, tenant runtime.Tenant, name, id string) (runtime.Function, error) {
+// readNamedFunction reads the function that a name leads to.
+func readNamedFunction(r kv.Reader, tenant runtime.Tenant, name, id string) (runtime.Function, error) {
 	f, err := readFunction(r, tenant, id)
 	if err == nil && f.Name == name {
 		return f, nil
@@ -184,14 +184,14 @@ func named(r kv.Reader, tenant runtime.Tenant, name, id string) (runtime.Functio
 // ListFunctions lists up to limit functions by name, after the given name.
 func (s *Store) ListFunctions(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
-		all, err = page(r, tenant, after, limit)
+		all, err = readFunctions(r, tenant, after, limit)
 		return err
 	})
 	return all, fault("storage.functions", err)
 }
 
-// page reads no more names and functions than it gives.
-func page(r kv.Reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
+// readFunctions reads no more names and functions than it gives.
+func readFunctions(r kv.Reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
 	prefix := keys.FunctionNames(tenant)
 	lower := prefix
 	if after != "" {
@@ -203,15 +203,15 @@ func page(r kv.Reader, tenant runtime.Tenant, after string, limit int) (all []ru
 	}
 	for ok := it.First(); ok && len(all) < limit && err == nil; ok = it.Next() {
 		var f runtime.Function
-		if f, err = listed(r, tenant, prefix, it); err == nil {
+		if f, err = readListedFunction(r, tenant, prefix, it); err == nil {
 			all = append(all, f)
 		}
 	}
 	return all, errors.Join(err, it.Error(), it.Close())
 }
 
-// listed reads the function that an iterator over names stands at.
-func listed(r kv.Reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator) (runtime.Function, error) {
+// readListedFunction reads the function that an iterator over names stands at.
+func readListedFunction(r kv.Reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator) (runtime.Function, error) {
 	name, err := keys.DecodeText(prefix, it.Key())
 	if err != nil {
 		return runtime.Function{}, kv.Damaged("key %x: %v", it.Key(), err)
@@ -224,7 +224,7 @@ func listed(r kv.Reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterat
 	if err != nil {
 		return runtime.Function{}, kv.Damaged("key %x: %v", it.Key(), err)
 	}
-	return named(r, tenant, name, string(id))
+	return readNamedFunction(r, tenant, name, string(id))
 }
 
 func readFunction(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Function, error) {
@@ -260,8 +260,8 @@ func (s *Store) absent(key []byte) error {
 	return err
 }
 
-// checkPair holds callers to the contract of runtime.FunctionStore.
-func checkPair(f runtime.Function, v *runtime.Version) error {
+// checkFunction holds callers to the contract of runtime.FunctionStore.
+func checkFunction(f runtime.Function, v *runtime.Version) error {
 	if f.Tenant == "" || f.ID == "" || f.Name == "" {
 		return fmt.Errorf("a function needs tenant, id and name, not %q, %q, %q", f.Tenant, f.ID, f.Name)
 	}

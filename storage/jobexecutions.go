@@ -126,7 +126,7 @@ func (p jobPage) byTime() (ids []keys.ID, next string, err error) {
 	if p.listing.After != "" {
 		after, ok := keys.ParseID(p.listing.After)
 		if !ok {
-			return nil, "", wrongPosition(p.listing.After)
+			return nil, "", wrongCursor(p.listing.After)
 		}
 		if back {
 			upper = after
@@ -180,14 +180,14 @@ func (p jobPage) byName() (ids []keys.ID, next string, err error) {
 		}
 		err = errors.Join(err, s.Err, s.Close())
 	}
-	page, next := cut(all, p.listing, func(n named) string { return n.name })
+	page, next := cutPage(all, p.listing, func(n named) string { return n.name })
 	for _, n := range page {
 		ids = append(ids, n.id)
 	}
 	return ids, next, err
 }
 
-func wrongPosition(after string) error {
+func wrongCursor(after string) error {
 	return runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a list has given", after).
 		WithHint("begin at the first page")
 }
@@ -203,7 +203,7 @@ func (s *Store) EachUnfinishedJobExecution(visit func(x runtime.JobExecution, de
 				if err != nil {
 					return kv.Damaged("key %x: %v", key, err)
 				}
-				x, _, err := readJobUndone(r, tenant, id)
+				x, _, err := readUnfinishedJob(r, tenant, id)
 				if err != nil {
 					return err
 				}

@@ -74,15 +74,15 @@ func TestALargeCancellation(t *testing.T) {
 		must(t, errors.Join(err, settled[0].Err))
 	}
 	// A process that died behind the first batch has left the mark and a part.
-	of := attemptOf{x.Tenant, mustID(t, x.ID)}
-	jobs := newJobsUnderWay(s.db, c.at)
+	of := executionRef{x.Tenant, mustID(t, x.ID)}
+	jobs := lockedExecutions{Store: s}.jobs(c.at)
 	j, err := jobs.of(of.tenant, of.id)
 	must(t, err)
-	first := attemptOf{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
+	first := executionRef{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
 	must(t, s.commits.Write(false, func(b *pebble.Batch) error {
 		j.CancelRequested = true
 		found := search.Postings{}
-		ended, err := s.cancelTask(b, found, first, c.at)
+		ended, err := lockedExecutions{Store: s}.cancelTask(b, found, first, c.at)
 		j.count(runtime.StateCancelled)
 		if !ended {
 			t.Error("the task was not queued")

@@ -96,7 +96,7 @@ func TestPagesOfManyFunctions(t *testing.T) {
 	many(t, all, 100_000)
 	for _, after := range []string{"", "name050000", "name099900"} {
 		c := &counting{Reader: all.db}
-		got, err := page(c, "a", after, size)
+		got, err := readFunctions(c, "a", after, size)
 		must(t, err)
 		if len(got) != size || c.gets != size || c.iterators != 1 {
 			t.Errorf("after %q: %d functions cost %d reads and %d iterators", after, len(got), c.gets, c.iterators)

@@ -126,7 +126,7 @@ func Open(o Options) (*Store, error) {
 func open(o Options) (_ *Store, err error) {
 	s := &Store{dir: o.Dir, log: o.Log, fatal: o.Fatal}
 	s.health = disk.NewHealth(o.Log, o.Now, o.MinFree)
-	for _, locks := range []*stripes{&s.locks, &s.leases, &s.promises} {
+	for _, locks := range []*stripes{&s.locks, &s.leases, &s.idempotency} {
 		locks.seed = maphash.MakeSeed()
 	}
 	s.searchSteps = search.MaxSteps
@@ -156,14 +156,14 @@ func open(o Options) (_ *Store, err error) {
 	}
 	// What is in the log is made a table first. Where that fails Pebble tries for
 	// ever, and cannot be called back.
-	s.health.SetStuck(func(err error) { s.fatal(explained(refusal(o.Dir, err))) })
+	s.health.SetStuck(func(err error) { s.fatal(messageAndHint(refusal(o.Dir, err))) })
 	if s.db, err = openPebble(o.Dir, s.options(lock, fresh)); err != nil {
 		return nil, err
 	}
 	s.commits = commit.New(s.db, gate{s})
 	s.health.SetStuck(nil)
-	s.health.SetBroken(func(err error) { s.fatal(explained(unusable("write to", o.Dir, err))) })
-	s.end = append([]io.Closer{flushed{s}}, s.end...)
+	s.health.SetBroken(func(err error) { s.fatal(messageAndHint(unusable("write to", o.Dir, err))) })
+	s.end = append([]io.Closer{flushOnClose{s}}, s.end...)
 	if err := s.checkFormat(); err != nil {
 		return nil, err
 	}
@@ -314,8 +314,8 @@ func lockError(err error) error {
 	return err
 }
 
-// explained is what a refusal says.
-func explained(err *runtime.Error) string { return err.Message + "; " + err.Hint }
+// messageAndHint is what a refusal says.
+func messageAndHint(err *runtime.Error) string { return err.Message + "; " + err.Hint }
 
 // refusal says why a store cannot be opened, and what to do.
 func refusal(dir string, err error) *runtime.Error { return unusable("open", dir, err) }

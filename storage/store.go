@@ -29,11 +29,11 @@ type Store struct {
 	health  *disk.Health
 	locks   stripes // of functions and names
 
-	leases   stripes // of executions that are not done
-	attempts attempts
-	promises stripes // of keys of idempotency
-	horizon  horizon
-	postings postingsExpiry
+	leases      stripes // of executions that are not done
+	attempts    attempts
+	idempotency stripes // of idempotency keys
+	fence       expiryFence
+	postings    postingsExpiry
 	// searchSteps bounds what one page of a search looks through; see maxSteps.
 	searchSteps int
 
@@ -57,11 +57,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// flushed closes a database after a flush: tables, unlike the end of a log,
+// flushOnClose closes a database after a flush: tables, unlike the end of a log,
 // show every kind of damage, and need no replay.
-type flushed struct{ *Store }
+type flushOnClose struct{ *Store }
 
-func (f flushed) Close() error {
+func (f flushOnClose) Close() error {
 	return errors.Join(f.flush(), f.db.Close())
 }
 

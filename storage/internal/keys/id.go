@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // SampleRate is how many executions there are for one in the sample: with a
@@ -19,46 +21,21 @@ type ID [16]byte
 // LastID is behind all ids: no UUIDv7 is that.
 var LastID = ID(bytes.Repeat([]byte{0xFF}, len(ID{})))
 
-// dashes are where the text of an id has them.
-var dashes = [...]int{8, 13, 18, 23}
-
-// ParseID reads an id as it is written, with dashes and in letters of either
-// case.
+// ParseID reads an id in its usual form: 36 characters with dashes, in letters of either case. It
+// returns false for anything but a UUIDv7.
 func ParseID(text string) (id ID, ok bool) {
-	if len(text) != 36 {
+	if len(text) != 36 { // uuid.Parse takes other forms, too
 		return id, false
 	}
-	var digits [32]byte
-	n := 0
-	for i := range len(text) {
-		if i == dashes[0] || i == dashes[1] || i == dashes[2] || i == dashes[3] {
-			if text[i] != '-' {
-				return id, false
-			}
-			continue
-		}
-		digits[n] = text[i]
-		n++
+	u, err := uuid.Parse(text)
+	if err != nil || u.Version() != 7 {
+		return id, false
 	}
-	_, err := hex.Decode(id[:], digits[:])
-	return id, err == nil && id[6]>>4 == 7
+	return ID(u), true
 }
 
-func (id ID) String() string {
-	var text [36]byte
-	from := 0
-	at := 0
-	for _, length := range [...]int{4, 2, 2, 2, 6} {
-		if at > 0 {
-			text[at] = '-'
-			at++
-		}
-		hex.Encode(text[at:], id[from:from+length])
-		from += length
-		at += 2 * length
-	}
-	return string(text[:])
-}
+// String returns the id in lower case, with dashes.
+func (id ID) String() string { return uuid.UUID(id).String() }
 
 // Before tells whether id is older than other. Ids of one millisecond are in
 // the order in which they were made if one process made them.

@@ -131,7 +131,7 @@ func (l *lister) load(s *listSource) (x runtime.Execution, err error) {
 	case s.done:
 		x, err = readDone(l.r, l.tenant, s.ID, false)
 	default:
-		var u undone
+		var u unfinished
 		if s.whole {
 			u.accepted = kv.Decode(s.IDIterator, record.DecodeAccepted)
 			err = s.Err

@@ -34,16 +34,16 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 		return x, false, nil, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	tasks, unlock, err := s.lockTasks(tenant, id)
+	tasks, locked, err := s.lockTasks(tenant, id)
 	if err != nil {
 		return x, false, nil, fault(op, orNoJobExecution(err, text))
 	}
-	defer unlock()
+	defer locked.unlock()
 	// What ended it has held the lock until it was durable.
 	if x, err = readJobExecution(s.db, tenant, id); err != nil || x.State.Terminal() {
 		return x, false, nil, fault(op, orNoJobExecution(err, text))
 	}
-	jobs := newJobsUnderWay(s.db, now)
+	jobs := locked.jobs(now)
 	j, err := jobs.of(tenant, id)
 	if err != nil {
 		return x, false, nil, fault(op, err)
@@ -51,15 +51,15 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 	changed = !j.CancelRequested
 	j.CancelRequested, j.State, j.changed = true, runtime.StateCancelling, changed
 	for len(tasks) > 0 {
-		var done []attemptOf
+		var done []executionRef
 		err := s.commits.Write(false, func(b *pebble.Batch) error {
 			var err error
 			found := search.Postings{}
 			for ; len(tasks) > 0 && b.Len() < maxCancelBytes && err == nil; tasks = tasks[1:] {
 				var ended bool
-				if ended, err = s.cancelTask(b, found, attemptOf{tenant, tasks[0]}, now); ended {
+				if ended, err = locked.cancelTask(b, found, executionRef{tenant, tasks[0]}, now); ended {
 					j.count(runtime.StateCancelled)
-					done = append(done, attemptOf{tenant, tasks[0]})
+					done = append(done, executionRef{tenant, tasks[0]})
 				}
 			}
 			return errors.Join(err, jobs.put(b, found), found.Put(b))
@@ -67,9 +67,9 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 		if err != nil {
 			return x, false, nil, fault(op, err)
 		}
-		j.had, j.changed = true, false
+		j.hasProgress, j.changed = true, false
 		for _, of := range done {
-			s.attempts.set(of, record.Attempt{})
+			locked.setAttempt(of, record.Attempt{})
 			ids = append(ids, of.id.String())
 		}
 	}
@@ -77,40 +77,40 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 }
 
 // cancelTask puts into a batch that a task is cancelled, if it is queued.
-func (s *Store) cancelTask(b *pebble.Batch, found search.Postings, of attemptOf, now time.Time) (bool, error) {
-	at := s.attempts.get(of)
+func (l lockedExecutions) cancelTask(b *pebble.Batch, found search.Postings, of executionRef, now time.Time) (bool, error) {
+	at := l.attempt(of)
 	if at.Lease != nil {
 		return false, nil
 	}
-	accepted, err := kv.Get(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
+	accepted, err := kv.Get(l.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
 	if errors.Is(err, kv.ErrAbsent) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return true, s.putCancelled(b, found, of, accepted, at, now)
+	return true, l.putCancelled(b, found, of, accepted, at, now)
 }
 
 // putCancelled puts into a batch that a queued execution is cancelled.
-func (s *Store) putCancelled(b *pebble.Batch, found search.Postings, of attemptOf, accepted record.Accepted, at record.Attempt, now time.Time) error {
+func (l lockedExecutions) putCancelled(b *pebble.Batch, found search.Postings, of executionRef, accepted record.Accepted, at record.Attempt, now time.Time) error {
 	x := accepted.Execution(of.tenant, of.id, at)
 	x.CancelRequested = true
 	x = x.Cancelled(now)
-	logs, err := waitingLogs(s.db, of, at.Waiting)
+	logs, err := waitingLogs(l.db, of, at.Waiting)
 	if err != nil {
 		return err
 	}
 	x.Logs = logs
-	return errors.Join(dropUndone(b, of, accepted.Function, accepted.ArgsSize, at), putDone(b, found, &x, of.id))
+	return errors.Join(dropUnfinished(b, of, accepted.Function, accepted.ArgsSize, at), putDone(b, found, &x, of.id))
 }
 
 // lockTasks locks an execution of a job and its tasks, whose ids it gives. It
 // fails with errAbsent if there is no such execution.
-func (s *Store) lockTasks(tenant runtime.Tenant, id keys.ID) ([]keys.ID, func(), error) {
+func (s *Store) lockTasks(tenant runtime.Tenant, id keys.ID) ([]keys.ID, lockedExecutions, error) {
 	x, err := readJobExecution(s.db, tenant, id)
 	if err != nil {
-		return nil, nil, err
+		return nil, lockedExecutions{}, err
 	}
 	tasks := make([]keys.ID, x.Stats.Total)
 	locks := [][]byte{keys.Execution(keys.KindJobAccepted, tenant, id)}
@@ -122,7 +122,9 @@ func (s *Store) lockTasks(tenant runtime.Tenant, id keys.ID) ([]keys.ID, func(),
 			oldest = tasks[i]
 		}
 	}
-	leave := s.horizon.pass(oldest)
-	unlock := s.leases.lock(locks...)
-	return tasks, func() { unlock(); leave() }, nil
+	leave := s.fence.pass(oldest)
+	locked := s.lockExecutions(locks...)
+	unlock := locked.unlock
+	locked.unlock = func() { unlock(); leave() }
+	return tasks, locked, nil
 }

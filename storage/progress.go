@@ -17,27 +17,23 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// jobsUnderWay are the executions of jobs whose tasks a batch changes, each read
-// once and written once. Their locks, among those of leases, are held.
-type jobsUnderWay struct {
+// batchJobs are the executions of jobs whose tasks a batch changes, each read
+// once and written once.
+type batchJobs struct {
 	r   kv.Reader
 	now time.Time // zero where tasks start, whose leases tell the time
-	all map[attemptOf]*jobUnderWay
+	all map[executionRef]*batchJob
 }
 
-type jobUnderWay struct {
+type batchJob struct {
 	runtime.JobExecution
-	had     bool // progress was kept
-	changed bool
+	hasProgress bool // progress was kept
+	changed     bool
 }
 
-func newJobsUnderWay(r kv.Reader, now time.Time) jobsUnderWay {
-	return jobsUnderWay{r, now, make(map[attemptOf]*jobUnderWay)}
-}
-
-// keyOfTasks is the key whose lock is that of the execution of a job which a task
+// jobExecutionKey is the key whose lock is that of the execution of a job which a task
 // is of, and its id.
-func keyOfTasks(tenant runtime.Tenant, execution string) ([]byte, keys.ID, error) {
+func jobExecutionKey(tenant runtime.Tenant, execution string) ([]byte, keys.ID, error) {
 	id, ok := keys.ParseID(execution)
 	if !ok {
 		return nil, id, kv.Damaged("%q is no UUIDv7, so there are no tasks of it", execution)
@@ -46,30 +42,30 @@ func keyOfTasks(tenant runtime.Tenant, execution string) ([]byte, keys.ID, error
 }
 
 // of gives an execution of a job that is not done.
-func (u jobsUnderWay) of(tenant runtime.Tenant, id keys.ID) (*jobUnderWay, error) {
-	key := attemptOf{tenant, id}
+func (u batchJobs) of(tenant runtime.Tenant, id keys.ID) (*batchJob, error) {
+	key := executionRef{tenant, id}
 	if j := u.all[key]; j != nil {
 		return j, nil
 	}
-	x, had, err := readJobUndone(u.r, tenant, id)
+	x, had, err := readUnfinishedJob(u.r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
 		err = kv.Damaged("there are tasks of execution %s of a job, which is done or not there", id)
 	}
 	if err != nil {
 		return nil, err
 	}
-	j := &jobUnderWay{JobExecution: x, had: had}
+	j := &batchJob{JobExecution: x, hasProgress: had}
 	u.all[key] = j
 	return j, nil
 }
 
 // task gives the execution of a job that an execution is a task of, nil if it is
 // none.
-func (u jobsUnderWay) task(x *runtime.Execution) (*jobUnderWay, error) {
+func (u batchJobs) task(x *runtime.Execution) (*batchJob, error) {
 	if x.Task == nil {
 		return nil, nil
 	}
-	_, id, err := keyOfTasks(x.Tenant, x.Task.JobExecution)
+	_, id, err := jobExecutionKey(x.Tenant, x.Task.JobExecution)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +73,7 @@ func (u jobsUnderWay) task(x *runtime.Execution) (*jobUnderWay, error) {
 }
 
 // start notes that the first task of an execution of a job starts.
-func (u jobsUnderWay) start(of attemptOf, at time.Time) error {
+func (u batchJobs) start(of executionRef, at time.Time) error {
 	j, err := u.of(of.tenant, of.id)
 	if err == nil && j.Started.IsZero() {
 		j.Started, j.Updated, j.changed = at, at, true
@@ -86,14 +82,14 @@ func (u jobsUnderWay) start(of attemptOf, at time.Time) error {
 }
 
 // count counts the end of a task, and tells whether it was the last.
-func (j *jobUnderWay) count(state runtime.State) (last bool) {
+func (j *batchJob) count(state runtime.State) (last bool) {
 	j.Stats.Count(state)
 	j.changed = true
 	return j.Stats.Ended() == j.Stats.Total
 }
 
 // put writes what has changed. What has no task left is done.
-func (u jobsUnderWay) put(b *pebble.Batch, found search.Postings) error {
+func (u batchJobs) put(b *pebble.Batch, found search.Postings) error {
 	var errs []error
 	for of, j := range u.all {
 		if !j.changed {
@@ -113,7 +109,7 @@ func (u jobsUnderWay) put(b *pebble.Batch, found search.Postings) error {
 			b.Delete(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, of.tenant, j.JobID), of.id[:]...), nil),
 			putDoneJob(b, found, &j.JobExecution, of.id),
 		)
-		if j.had {
+		if j.hasProgress {
 			errs = append(errs, b.Delete(progress, nil))
 		}
 	}
@@ -140,9 +136,9 @@ func putDoneJob(b *pebble.Batch, found search.Postings, x *runtime.JobExecution,
 	return err
 }
 
-// readJobUndone fails with errAbsent if there is no such execution of a job, or
+// readUnfinishedJob fails with errAbsent if there is no such execution of a job, or
 // it is done. had tells whether progress is kept.
-func readJobUndone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, had bool, err error) {
+func readUnfinishedJob(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, had bool, err error) {
 	x, err = kv.Get(r, keys.Execution(keys.KindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
 		return record.DecodeJobExecution(tenant, id, value)
 	})
@@ -160,7 +156,7 @@ func readJobUndone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Jo
 func readJobExecution(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
 	x, err := readJobDone(r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
-		x, _, err = readJobUndone(r, tenant, id)
+		x, _, err = readUnfinishedJob(r, tenant, id)
 	}
 	return x, err
 }

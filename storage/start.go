@@ -29,7 +29,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 		}
 		locks[i] = keys.Execution(keys.KindAccepted, l.Tenant, ids[i])
 		if l.JobExecution != "" {
-			job, id, err := keyOfTasks(l.Tenant, l.JobExecution)
+			job, id, err := jobExecutionKey(l.Tenant, l.JobExecution)
 			if err != nil {
 				return nil, fault(op, err)
 			}
@@ -41,24 +41,25 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 		return nil, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.leases.lock(locks...)()
+	locked := s.lockExecutions(locks...)
+	defer locked.unlock()
 
 	refused = make([]error, len(leases))
-	begun := make(map[attemptOf]record.Attempt, len(leases))
+	begun := make(map[executionRef]record.Attempt, len(leases))
 	err = s.commits.Write(false, func(b *pebble.Batch) error {
-		jobs := newJobsUnderWay(s.db, time.Time{})
+		jobs := locked.jobs(time.Time{})
 		for i, l := range leases {
-			of := attemptOf{l.Tenant, ids[i]}
+			of := executionRef{l.Tenant, ids[i]}
 			if _, twice := begun[of]; twice {
 				refused[i] = runtime.ErrLease
 				continue
 			}
-			lease, err := s.lease(b, l, of)
+			lease, err := locked.start(b, l, of)
 			switch {
 			case err == nil:
 				begun[of] = record.Attempt{Lease: lease}
 				if l.JobExecution != "" {
-					err = jobs.start(attemptOf{l.Tenant, jobIDs[i]}, l.Started)
+					err = jobs.start(executionRef{l.Tenant, jobIDs[i]}, l.Started)
 				}
 			case errors.Is(err, runtime.ErrLease):
 				refused[i], err = runtime.ErrLease, nil
@@ -73,21 +74,21 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 		return nil, fault(op, err)
 	}
 	for of, now := range begun {
-		s.attempts.set(of, now)
+		locked.setAttempt(of, now)
 	}
 	return refused, nil
 }
 
-// lease makes one execution running, or fails with ErrLease. Its lock is held.
-func (s *Store) lease(b *pebble.Batch, l runtime.Lease, of attemptOf) (*record.Lease, error) {
-	before, last := s.attempts.get(of), 0
+// start puts into a batch that one execution runs, or fails with ErrLease.
+func (x lockedExecutions) start(b *pebble.Batch, l runtime.Lease, of executionRef) (*record.Lease, error) {
+	before, last := x.attempt(of), 0
 	if before.Waiting != nil {
 		last = before.Waiting.Attempt
 	}
 	if before.Lease != nil || l.Attempt != last+1 {
 		return nil, runtime.ErrLease
 	}
-	accepted, err := kv.Get(s.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
+	accepted, err := kv.Get(x.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
 	if errors.Is(err, kv.ErrAbsent) {
 		return nil, runtime.ErrLease
 	}
@@ -102,18 +103,18 @@ func (s *Store) lease(b *pebble.Batch, l runtime.Lease, of attemptOf) (*record.L
 	return &r, errors.Join(err, b.Set(keys.Execution(keys.KindLease, of.tenant, of.id), r.Encode(), nil))
 }
 
-// undone is what is kept of an execution that is not done.
-type undone struct {
+// unfinished is what is kept of an execution that is not done.
+type unfinished struct {
 	accepted record.Accepted
 	record.Attempt
 }
 
-func (u undone) execution(tenant runtime.Tenant, id keys.ID) runtime.Execution {
+func (u unfinished) execution(tenant runtime.Tenant, id keys.ID) runtime.Execution {
 	return u.accepted.Execution(tenant, id, u.Attempt)
 }
 
-// readUndone fails with errAbsent if there is no such execution, or it is done.
-func readUndone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u undone, err error) {
+// readUnfinished fails with errAbsent if there is no such execution, or it is done.
+func readUnfinished(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u unfinished, err error) {
 	if u.accepted, err = kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), record.DecodeAccepted); err != nil {
 		return u, err
 	}
@@ -124,12 +125,12 @@ func readUndone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u undone, err e
 	return u, err
 }
 
-// dropUndone removes what is kept of an execution until it is done. These keys
+// dropUnfinished removes what is kept of an execution until it is done. These keys
 // are written once: a single deletion and what it deletes vanish together when
 // memory is flushed, so that a queue that is worked off leaves nothing behind
 // through which lists would have to wade. A lease is written a second time when
 // it is to be cancelled.
-func dropUndone(b *pebble.Batch, of attemptOf, function string, argsSize uint64, a record.Attempt) error {
+func dropUnfinished(b *pebble.Batch, of executionRef, function string, argsSize uint64, a record.Attempt) error {
 	errs := []error{
 		b.SingleDelete(keys.Execution(keys.KindAccepted, of.tenant, of.id), nil),
 		b.SingleDelete(keys.UnfinishedOfFunction(of.tenant, function, of.id), nil),
@@ -146,7 +147,7 @@ func dropUndone(b *pebble.Batch, of attemptOf, function string, argsSize uint64,
 	return errors.Join(errs...)
 }
 
-func dropLease(b *pebble.Batch, of attemptOf, lease *record.Lease) error {
+func dropLease(b *pebble.Batch, of executionRef, lease *record.Lease) error {
 	key := keys.Execution(keys.KindLease, of.tenant, of.id)
 	if lease.Cancel {
 		return b.Delete(key, nil)
@@ -154,7 +155,7 @@ func dropLease(b *pebble.Batch, of attemptOf, lease *record.Lease) error {
 	return b.SingleDelete(key, nil)
 }
 
-func dropWaiting(b *pebble.Batch, of attemptOf, waiting *record.Waiting) error {
+func dropWaiting(b *pebble.Batch, of executionRef, waiting *record.Waiting) error {
 	err := b.SingleDelete(keys.Execution(keys.KindWaiting, of.tenant, of.id), nil)
 	if waiting.LogsSize > 0 {
 		err = errors.Join(err, b.SingleDelete(keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), nil))

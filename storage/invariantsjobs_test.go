@@ -34,7 +34,7 @@ func ofJob(t testing.TB, key []byte) bool {
 func checkJobInvariants(t testing.TB, s *Store) {
 	t.Helper()
 	there, should := map[string]bool{}, map[string]bool{}
-	counts := map[jobOf]uint64{}
+	counts := map[jobRef]uint64{}
 	var ticks [][]byte
 	add := func(key []byte) { should[string(key)] = true }
 	must(t, kv.EachKey(s.db, []byte{keys.SpaceTenants}, func(key, value []byte) error {
@@ -65,14 +65,14 @@ func checkJobInvariants(t testing.TB, s *Store) {
 			must(t, err)
 			x, err := readJobExecution(s.db, tenant, id)
 			must(t, err)
-			counts[jobOf{tenant, x.JobID}]++
+			counts[jobRef{tenant, x.JobID}]++
 			add(key)
 			if x.Name != x.ID {
 				add(keys.JobExecutionName(tenant, x.JobID, x.Name))
 			}
 			if rest[0] == keys.KindJobDone {
 				add(append(keys.ExecutionsByJob(keys.KindDoneByJob, tenant, x.JobID), id[:]...))
-				if _, _, err := readJobUndone(s.db, tenant, id); !errors.Is(err, kv.ErrAbsent) || !x.State.Terminal() || x.Stats.Ended() != x.Stats.Total {
+				if _, _, err := readUnfinishedJob(s.db, tenant, id); !errors.Is(err, kv.ErrAbsent) || !x.State.Terminal() || x.Stats.Ended() != x.Stats.Total {
 					t.Fatalf("execution %s of a job is done and is not, %+v: %v", id, x, err)
 				}
 				return nil
@@ -130,7 +130,7 @@ func checkTasks(t testing.TB, s *Store, x runtime.JobExecution) {
 	left := 0
 	for i := range x.Stats.Total {
 		id, _ := keys.ParseID(runtime.TaskID(x.ID, i))
-		u, err := readUndone(s.db, x.Tenant, id)
+		u, err := readUnfinished(s.db, x.Tenant, id)
 		if errors.Is(err, kv.ErrAbsent) {
 			continue
 		}

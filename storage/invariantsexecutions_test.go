@@ -52,7 +52,7 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 		case keys.KindAccepted:
 			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
-			u, err := readUndone(s.db, tenant, id)
+			u, err := readUnfinished(s.db, tenant, id)
 			must(t, err)
 			add(key)
 			add(keys.UnfinishedOfFunction(tenant, u.accepted.Function, id))
@@ -108,7 +108,7 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 	must(t, it.Close())
 	var stored attempts
 	must(t, stored.load(s.db))
-	if diff := cmp.Diff(stored.all, s.attempts.all, cmp.AllowUnexported(attemptOf{}, record.Attempt{}, record.Lease{}, record.Waiting{}, record.Failures{})); diff != "" {
+	if diff := cmp.Diff(stored.all, s.attempts.all, cmp.AllowUnexported(executionRef{}, record.Attempt{}, record.Lease{}, record.Waiting{}, record.Failures{})); diff != "" {
 		t.Fatalf("what is held of attempts in memory differs from what is stored: %s", diff)
 	}
 	if !maps.Equal(there, should) {

@@ -48,7 +48,7 @@ func checkPostings(t testing.TB, s *Store) {
 		case keys.KindAccepted:
 			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)
-			u, err := readUndone(s.db, tenant, id)
+			u, err := readUnfinished(s.db, tenant, id)
 			must(t, err)
 			x := u.execution(tenant, id)
 			expected.AddTrace(&x, id)

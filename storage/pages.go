@@ -17,7 +17,7 @@ func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page run
 		query := strings.ToLower(l.Query)
 		err := eachJob(r, tenant, func(j runtime.Job) error {
 			page.Total++
-			if found(j, query) {
+			if matchesJob(j, query) {
 				all = append(all, j)
 			}
 			return nil
@@ -29,14 +29,14 @@ func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page run
 		if byName(l.Sort) {
 			position = func(j runtime.Job) string { return j.Name }
 		}
-		page.Items, page.Next = cut(all, l, position)
+		page.Items, page.Next = cutPage(all, l, position)
 		return nil
 	})
 	return page, fault("storage.jobs", err)
 }
 
-// found tells whether a job has a text, in lower case, in its names or labels.
-func found(j runtime.Job, query string) bool {
+// matchesJob tells whether a job has a text, in lower case, in its names or labels.
+func matchesJob(j runtime.Job, query string) bool {
 	has := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
 	if has(j.Name) || has(j.DisplayName) {
 		return true
@@ -57,8 +57,8 @@ func descending(sort runtime.SortOrder) bool {
 	return sort != runtime.SortNameAsc && sort != runtime.SortCreatedAsc
 }
 
-// cut sorts all by their positions and gives the page that is asked for.
-func cut[T any](all []T, l runtime.PageRequest, position func(T) string) (page []T, next string) {
+// cutPage sorts all by their positions and gives the page that is asked for.
+func cutPage[T any](all []T, l runtime.PageRequest, position func(T) string) (page []T, next string) {
 	sign := 1
 	if descending(l.Sort) {
 		sign = -1

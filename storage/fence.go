@@ -6,10 +6,10 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// horizon keeps apart what drops executions and what writes them. Which records
+// expiryFence keeps apart what drops executions and what writes them. Which records
 // an old execution has is found out before they are dropped, so nothing as old
 // may appear in between; what is newer is not held up.
-type horizon struct {
+type expiryFence struct {
 	dropping sync.Mutex // held by the one who drops
 
 	mu      sync.RWMutex // read-held while a record of an execution that is done is written
@@ -19,7 +19,7 @@ type horizon struct {
 
 // pass returns when executions from oldest on may be written, and until leave is
 // called.
-func (h *horizon) pass(oldest keys.ID) (leave func()) {
+func (h *expiryFence) pass(oldest keys.ID) (leave func()) {
 	for {
 		h.mu.RLock()
 		if !oldest.Before(h.oldest) {
@@ -32,7 +32,7 @@ func (h *horizon) pass(oldest keys.ID) (leave func()) {
 }
 
 // drop calls do while nothing before oldest is written.
-func (h *horizon) drop(oldest keys.ID, do func() error) error {
+func (h *expiryFence) drop(oldest keys.ID, do func() error) error {
 	h.dropping.Lock()
 	defer h.dropping.Unlock()
 	dropped := make(chan struct{})
@@ -42,7 +42,7 @@ func (h *horizon) drop(oldest keys.ID, do func() error) error {
 	return do()
 }
 
-func (h *horizon) set(oldest keys.ID, dropped chan struct{}) {
+func (h *expiryFence) set(oldest keys.ID, dropped chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.oldest, h.dropped = oldest, dropped

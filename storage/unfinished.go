@@ -16,14 +16,14 @@ import (
 func (s *Store) EachUnfinished(visit func(runtime.Execution) error) error {
 	return fault("storage.pending", s.durably(func(r kv.Reader) error {
 		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
-			return pending(r, tenant, visit)
+			return eachUnfinished(r, tenant, visit)
 		})
 	}))
 }
 
-// pending walks over the three records of executions that are not done side by
+// eachUnfinished walks over the three records of executions that are not done side by
 // side: to look up each lease would cost more than all else.
-func pending(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Execution) error) error {
+func eachUnfinished(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Execution) error) error {
 	open := func(kind byte) *kv.IDIterator {
 		s := kv.NewIDIterator(r, keys.OfKind(tenant, kind), keys.ID{}, keys.LastID)
 		s.First()
@@ -32,7 +32,7 @@ func pending(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Execution) e
 	accepted, leases, waiting := open(keys.KindAccepted), open(keys.KindLease), open(keys.KindWaiting)
 	var err error
 	for ; accepted.Valid && err == nil; accepted.Next() {
-		u := undone{kv.Decode(accepted, record.DecodeAccepted), attemptAt(accepted, leases, waiting)}
+		u := unfinished{kv.Decode(accepted, record.DecodeAccepted), attemptAt(accepted, leases, waiting)}
 		if err = errors.Join(accepted.Err, leases.Err, waiting.Err); err == nil {
 			err = visit(u.execution(tenant, accepted.ID))
 		}
