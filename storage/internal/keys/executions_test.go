@@ -70,8 +70,8 @@ func TestIDsThatAreNone(t *testing.T) {
 	}
 }
 
-// No two records share a key, and the ranges that lists and Expire go through
-// hold what they are meant for alone.
+// No two records share a key, and the ranges that lists and Expire read hold only the records that
+// they are meant for.
 func TestExecutionKeysDoNotCollide(t *testing.T) {
 	type record struct {
 		kind     byte

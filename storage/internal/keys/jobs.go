@@ -6,7 +6,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// The byte behind a tenant, for jobs and their executions.
+// The bytes behind a tenant for jobs and their executions.
 const (
 	KindJobName          = 'N'
 	KindJob              = 'J'
@@ -35,7 +35,7 @@ func JobCount(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindJobCount), id)
 }
 
-// Revisions is the prefix of all revisions of a job.
+// Revisions returns the prefix of all revisions of a job.
 func Revisions(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindRevision), id)
 }
@@ -44,7 +44,7 @@ func Revision(tenant runtime.Tenant, id string, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(Revisions(tenant, id), number)
 }
 
-// Ticks is the prefix of the ticks of all triggers of a job.
+// Ticks returns the prefix of the ticks of all triggers of a job.
 func Ticks(tenant runtime.Tenant, jobID string) []byte {
 	return AppendText(OfKind(tenant, KindTick), jobID)
 }
@@ -53,13 +53,14 @@ func Tick(tenant runtime.Tenant, jobID, trigger string) []byte {
 	return AppendText(Ticks(tenant, jobID), trigger)
 }
 
-// ExecutionsByJob is the prefix under which executions of a job are found, of
-// kindJobUndone or kindJobDoneOf.
+// ExecutionsByJob returns the prefix under which a job's executions are found. kind is
+// KindUnfinishedByJob or KindDoneByJob.
 func ExecutionsByJob(kind byte, tenant runtime.Tenant, jobID string) []byte {
 	return AppendText(OfKind(tenant, kind), jobID)
 }
 
-// JobExecutionName is where an execution of a job is found by a name that is not its id.
+// JobExecutionName returns the key by which a job's execution is found by a name that is not its
+// id.
 func JobExecutionName(tenant runtime.Tenant, jobID, name string) []byte {
 	return AppendText(AppendText(OfKind(tenant, KindJobExecutionName), jobID), name)
 }

@@ -15,7 +15,7 @@ const (
 	SpaceTenants  = 't'
 )
 
-// The byte behind a tenant.
+// The bytes behind a tenant for functions and their versions.
 const (
 	KindFunctionName = 'n'
 	KindFunction     = 'f'
@@ -24,21 +24,20 @@ const (
 	KindContext      = 'c'
 )
 
-// Escapes of texts: 0x00 is written as escape, escapedZero; the end of the
-// text is escape, endOfText. A text thus sorts before all that it is a prefix
-// of.
+// Escapes of texts: 0x00 is written as escape, escapedZero; the end of the text is written as
+// escape, endOfText. A text thus sorts before all texts that it is a prefix of.
 const (
 	escape      = 0x00
 	escapedZero = 0xFF
 	endOfText   = 0x01
 )
 
-// keySize is room for most keys, in bytes.
+// keySize is the initial capacity of a key, in bytes. It is enough for most keys.
 const keySize = 80
 
 var ErrKey = errors.New("the key is not one of ours")
 
-// Format is the key of the record that tells the format of all others.
+// Format returns the key of the record that holds the format of all other records.
 func Format() []byte { return []byte("mformat") }
 
 func Setting(name string) []byte { return AppendText([]byte{SpaceSettings}, name) }
@@ -47,19 +46,19 @@ func FunctionName(tenant runtime.Tenant, name string) []byte {
 	return AppendText(FunctionNames(tenant), name)
 }
 
-// FunctionNames is the prefix of all names of a tenant.
+// FunctionNames returns the prefix of all names of a tenant's functions.
 func FunctionNames(tenant runtime.Tenant) []byte { return OfKind(tenant, KindFunctionName) }
 
 func Function(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindFunction), id)
 }
 
-// Versions is the prefix of all versions of a function.
+// Versions returns the prefix of all versions of a function.
 func Versions(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindVersion), id)
 }
 
-// VersionPart is the key of one of the three records of a version.
+// VersionPart returns the key of one of the three records of a version.
 func VersionPart(kind byte, tenant runtime.Tenant, id string, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(AppendText(OfKind(tenant, kind), id), number)
 }
@@ -69,7 +68,7 @@ func OfKind(tenant runtime.Tenant, kind byte) []byte {
 	return append(AppendText(key, string(tenant)), kind)
 }
 
-// PrefixEnd is the least key behind all that have the prefix.
+// PrefixEnd returns the least key that sorts behind all keys with the prefix.
 func PrefixEnd(prefix []byte) []byte {
 	end := bytes.Clone(prefix)
 	for i := len(end) - 1; i >= 0; i-- {
@@ -80,7 +79,7 @@ func PrefixEnd(prefix []byte) []byte {
 	return nil
 }
 
-// DecodeText reads the name out of a key that has the prefix given by keyNames.
+// DecodeText returns the text that follows a prefix in a key and ends it.
 func DecodeText(prefix, key []byte) (string, error) {
 	rest, ok := bytes.CutPrefix(key, prefix)
 	if !ok {
@@ -93,8 +92,7 @@ func DecodeText(prefix, key []byte) (string, error) {
 	return name, nil
 }
 
-// DecodeNumberIn reads the number out of a key that has the prefix given by
-// keyVersions.
+// DecodeNumberIn returns the number that follows a prefix in a key and ends it.
 func DecodeNumberIn(prefix, key []byte) (uint64, error) {
 	rest, ok := bytes.CutPrefix(key, prefix)
 	if !ok || len(rest) != 8 {
@@ -113,7 +111,7 @@ func AppendText(key []byte, text string) []byte {
 	return append(key, escape, endOfText)
 }
 
-// CutText reads the text that key begins with and gives what follows it.
+// CutText returns the text that a key begins with, and the rest of the key.
 func CutText(key []byte) (text string, rest []byte, err error) {
 	var plain []byte
 	for {

@@ -33,8 +33,8 @@ func TestKeysAreReadBack(t *testing.T) {
 	})
 }
 
-// A key says of which record it is, and of whose: no two records share one, and
-// the prefixes by which a tenant's records are found are those of no other.
+// A key says which record it belongs to, and to which tenant: no two records share a key, and the
+// prefixes by which a tenant's records are found belong to no other tenant.
 func TestKeysDoNotCollide(t *testing.T) {
 	type record struct {
 		kind   byte

@@ -9,11 +9,11 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// KindPostings is the byte behind a tenant, for postings.
+// KindPostings is the byte behind a tenant for postings.
 const KindPostings = 'i'
 
-// Resource is the function or job whose executions are found, by its id; or all
-// of a tenant, by their trace.
+// Resource is the function or job whose executions are found, by its id; or, for traces, the whole
+// tenant.
 type Resource struct {
 	Kind byte
 	ID   string
@@ -33,7 +33,7 @@ func (r Resource) RID() string {
 	return runtime.FunctionRID(r.ID)
 }
 
-// fieldCodes are how fields are written in keys; they are part of the format.
+// fieldCodes are the bytes of fields in keys. They are part of the format.
 var fieldCodes = map[runtime.SearchField]byte{
 	runtime.FieldStatus:     1,
 	runtime.FieldDuration:   2,
@@ -45,8 +45,8 @@ var fieldCodes = map[runtime.SearchField]byte{
 	runtime.FieldTraceOwner: 8,
 }
 
-// Stream names the postings of the executions that have one value in a field.
-// The value is empty for those that have none, whose trace is their own, or whose
+// Stream names the postings of the executions that have one value in a field. The value is empty
+// for executions without a value, for executions whose trace is their own, and for executions whose
 // trace began with the resource itself.
 type Stream struct {
 	Tenant   runtime.Tenant
@@ -55,26 +55,26 @@ type Stream struct {
 	Value    string
 }
 
-// Prefix is the prefix of the postings.
+// Prefix returns the prefix of the stream's postings.
 func (s Stream) Prefix() []byte {
 	return AppendText(PostingsOfField(s.Tenant, s.Resource, s.Field), s.Value)
 }
 
-// PostingsOfField is the prefix of the postings of a field.
+// PostingsOfField returns the prefix of the postings of a field.
 func PostingsOfField(tenant runtime.Tenant, r Resource, field runtime.SearchField) []byte {
 	return append(PostingsOfResource(tenant, r), FieldCode(field))
 }
 
-// PostingsOfResource is the prefix of all postings of a resource.
+// PostingsOfResource returns the prefix of all postings of a resource.
 func PostingsOfResource(tenant runtime.Tenant, r Resource) []byte {
 	return AppendText(append(OfKind(tenant, KindPostings), r.Kind), r.ID)
 }
 
-// FieldCode is the byte that a field has in keys.
+// FieldCode returns the byte of a field in keys.
 func FieldCode(field runtime.SearchField) byte { return fieldCodes[field] }
 
-// Position is a place among executions: by when they started (nanoseconds since
-// 1970), then by their ids.
+// Position is a place in the order of executions: by their start (nanoseconds since 1970), then by
+// their ids.
 type Position struct {
 	Start int64
 	ID    ID
@@ -87,26 +87,25 @@ func (p Position) Before(q Position) bool {
 	return p.ID.Before(q.ID)
 }
 
-// Prev is the last position before p.
+// Prev returns the last position before p.
 func (p Position) Prev() Position {
 	for i := len(p.ID) - 1; i >= 0; i-- {
 		if p.ID[i]--; p.ID[i] != math.MaxUint8 {
 			return p
 		}
 	}
-	p.Start-- // the id has become the last one
+	p.Start-- // the id has wrapped around to the last one
 	return p
 }
 
-// PositionSize is that of a position in a key, in bytes.
+// PositionSize is the size of a position in a key, in bytes.
 const PositionSize = 8 + len(ID{})
 
 func (p Position) AppendTo(key []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(key, uint64(p.Start)), p.ID[:]...)
 }
 
-// StartOf is the start of a position. What the clock says of before 1970 is the
-// beginning of that.
+// StartOf returns the start of a position. Times before 1970 count as 1970.
 func StartOf(t time.Time) int64 {
 	switch {
 	case t.Before(time.Unix(0, 0)):
@@ -117,8 +116,8 @@ func StartOf(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// ParsePostings reads a key of postings: its stream, and the position of its first posting. A field
-// that is not known is empty.
+// ParsePostings returns the stream of a key of postings, and the position of its first posting. An
+// unknown field is returned as an empty one.
 func ParsePostings(tenant runtime.Tenant, key []byte) (s Stream, first Position, err error) {
 	base := len(OfKind(tenant, KindPostings)) + 1
 	if len(key) < base {
@@ -144,15 +143,15 @@ func ParsePosition(b []byte) Position {
 	return Position{int64(binary.BigEndian.Uint64(b)), ID(b[8:])}
 }
 
-// Durations are found by classes: one for each millisecond up to classSteps, then
-// classSteps for each power of two.
+// Durations are found by classes: one class for each millisecond up to classSteps, then classSteps
+// classes for each power of two.
 const (
 	classBits  = 4
 	classSteps = 1 << classBits
 )
 
-// DurationClass is the class of a number of milliseconds, as the text that it
-// stands for in keys. Classes sort as their durations do.
+// DurationClass returns the class of a number of milliseconds, as a text for keys. Classes sort as
+// their durations do.
 func DurationClass(ms uint32) string {
 	class := ms
 	if ms >= classSteps {
@@ -162,5 +161,5 @@ func DurationClass(ms uint32) string {
 	return string(binary.BigEndian.AppendUint16(nil, uint16(class)))
 }
 
-// ClampMillis is a duration as postings have it.
+// ClampMillis returns a duration in milliseconds as postings store it.
 func ClampMillis(ms int64) uint32 { return uint32(min(max(ms, 0), math.MaxUint32)) }

@@ -10,8 +10,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// EachKey calls do with each key of a prefix and its value, valid during the
-// call, until it fails.
+// EachKey calls do with each key of a prefix and its value, which are valid during the call, until
+// do fails.
 func EachKey(r Reader, prefix []byte, do func(key, value []byte) error) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
@@ -46,7 +46,7 @@ func EachTenant(r Reader, do func(runtime.Tenant) error) error {
 	return errors.Join(err, it.Error(), it.Close())
 }
 
-// EachID calls do with a source at each record of a kind that a tenant has.
+// EachID calls do with an iterator at each record of a kind of a tenant.
 func EachID(r Reader, tenant runtime.Tenant, kind byte, do func(*IDIterator)) error {
 	s := NewIDIterator(r, keys.OfKind(tenant, kind), keys.ID{}, keys.LastID)
 	for s.First(); s.Valid; s.Next() {

@@ -8,23 +8,23 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// IDIterator walks over keys that end in the id of an execution. Once it failed it
-// stands nowhere.
+// IDIterator iterates over keys that end in the id of an execution. After an error it is not valid
+// any more.
 type IDIterator struct {
-	ID    keys.ID // where it stands
-	Valid bool    // it stands somewhere
+	ID    keys.ID // the id at the iterator
+	Valid bool // the iterator is at a key
 	Err   error
 
 	prefix []byte
 	it     *pebble.Iterator
-	back   bool // towards older ids
+	back   bool // it moves towards older ids
 
-	Wanted func(*IDIterator) bool // tells whether to stop at an id; nil: at all
-	Other  *IDIterator            // what wanted looks at; closed with this one
+	Wanted func(*IDIterator) bool // reports whether to stop at an id; nil: stop at every id
+	Other  *IDIterator // an iterator that Wanted uses; closed with this one
 }
 
-// NewIDIterator finds the ids behind a prefix, from lower on, before upper. First or
-// last is to be called next, and close in the end.
+// NewIDIterator returns an iterator over the ids behind a prefix, from lower on, before upper. The
+// caller calls First or Last next, and Close in the end.
 func NewIDIterator(r Reader, prefix []byte, lower, upper keys.ID) *IDIterator {
 	s := &IDIterator{prefix: prefix[:len(prefix):len(prefix)]}
 	s.it, s.Err = r.NewIter(&pebble.IterOptions{
@@ -34,19 +34,19 @@ func NewIDIterator(r Reader, prefix []byte, lower, upper keys.ID) *IDIterator {
 	return s
 }
 
-// First goes to the oldest id, and next to newer ones.
+// First moves to the oldest id. Next then moves to newer ids.
 func (s *IDIterator) First() {
 	s.back = false
-	s.stand(s.Err == nil && s.it.First())
+	s.settle(s.Err == nil && s.it.First())
 }
 
-// Last goes to the newest id, and next to older ones.
+// Last moves to the newest id. Next then moves to older ids.
 func (s *IDIterator) Last() {
 	s.back = true
-	s.stand(s.Err == nil && s.it.Last())
+	s.settle(s.Err == nil && s.it.Last())
 }
 
-func (s *IDIterator) Next() { s.stand(s.step()) }
+func (s *IDIterator) Next() { s.settle(s.step()) }
 
 func (s *IDIterator) step() bool {
 	if s.back {
@@ -55,8 +55,8 @@ func (s *IDIterator) step() bool {
 	return s.it.Next()
 }
 
-// stand takes the id at the iterator, or the next one that is wanted.
-func (s *IDIterator) stand(there bool) {
+// settle reads the id at the Pebble iterator, and moves on to the next wanted one.
+func (s *IDIterator) settle(there bool) {
 	for s.Valid = false; there && s.Err == nil; there = s.step() {
 		if s.ID, s.Err = keys.DecodeID(s.prefix, s.it.Key()); s.Err != nil {
 			s.Err = Damaged("key %x: %v", s.it.Key(), s.Err)
@@ -72,8 +72,8 @@ func (s *IDIterator) stand(there bool) {
 	}
 }
 
-// Lacks tells whether another source stands at an id that s, which goes the same
-// way, does not have. It follows the other.
+// Lacks reports whether another iterator is at an id that s, which moves in the same direction,
+// does not have. It moves s up to the other.
 func (s *IDIterator) Lacks(other *IDIterator) bool {
 	for s.Valid && s.ID != other.ID && s.back == other.ID.Before(s.ID) {
 		s.Next()
@@ -84,7 +84,7 @@ func (s *IDIterator) Lacks(other *IDIterator) bool {
 	return !s.Valid || s.ID != other.ID
 }
 
-// Value is that of the key, valid until the next step.
+// Value returns the value at the iterator, valid until the next step.
 func (s *IDIterator) Value() []byte {
 	value, err := s.it.ValueAndErr()
 	if err != nil && s.Err == nil {
@@ -93,7 +93,7 @@ func (s *IDIterator) Value() []byte {
 	return value
 }
 
-// Decode reads the value at which a source stands.
+// Decode decodes the value at an iterator.
 func Decode[T any](s *IDIterator, decode func([]byte) (T, error)) T {
 	v, err := decode(s.Value())
 	if err != nil && s.Err == nil {
@@ -113,11 +113,11 @@ func (s *IDIterator) Close() error {
 	return errors.Join(errs...)
 }
 
-// Key is that of the record at which it stands, valid until the next step.
+// Key returns the key at the iterator, valid until the next step.
 func (s *IDIterator) Key() []byte { return s.it.Key() }
 
-// First gives the source that stands at the first id of all, nil if none
-// stands anywhere.
+// First returns the iterator at the first id of all, nil if none is valid. back reports that they
+// move towards older ids.
 func First(sources []*IDIterator, back bool) (first *IDIterator, err error) {
 	for _, s := range sources {
 		if s.Err != nil {

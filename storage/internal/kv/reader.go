@@ -14,10 +14,10 @@ type Reader interface {
 	NewIter(o *pebble.IterOptions) (*pebble.Iterator, error)
 }
 
-// ErrAbsent says that there is no such key.
+// ErrAbsent reports that there is no such key.
 var ErrAbsent = errors.New("absent")
 
-// Get gives decode the value of a key, which is valid only during that call.
+// Get calls decode with the value of a key, which is valid only during the call.
 func Get[T any](r Reader, key []byte, decode func(value []byte) (T, error)) (T, error) {
 	value, closer, err := r.Get(key)
 	if err != nil {
@@ -31,7 +31,7 @@ func Get[T any](r Reader, key []byte, decode func(value []byte) (T, error)) (T, 
 	return result, errors.Join(err, closer.Close())
 }
 
-// Find gives nil where there is no such key.
+// Find is like Get, but returns nil if there is no such key.
 func Find[T any](r Reader, key []byte, decode func(value []byte) (T, error)) (*T, error) {
 	value, err := Get(r, key, decode)
 	if errors.Is(err, ErrAbsent) {
@@ -45,7 +45,7 @@ func Find[T any](r Reader, key []byte, decode func(value []byte) (T, error)) (*T
 
 var ErrDamaged = errors.New("the store is damaged")
 
-// Damaged says that what was read breaks an invariant of the store.
+// Damaged returns an error for a record that breaks an invariant of the store.
 func Damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// Done is an execution that is done; its result and logs are where its
-// sizes say.
+// Done is an execution that is done. Its result and logs are inline or in records of their own,
+// depending on their sizes.
 type Done struct {
 	runtime.Execution
 	ResultBytes  uint64
-	LogsBytes    uint64 // as encoded; 0: there are none
-	InlineResult []byte // if resultSize is at most inlineSize
-	InlineLogs   []byte // if logsSize is at most inlineSize
+	LogsBytes    uint64 // encoded size; 0: there are none
+	InlineResult []byte // the result if ResultBytes is at most InlineSize
+	InlineLogs   []byte // the encoded logs if LogsBytes is at most InlineSize
 }
 
-// EncodeDone gives the record of an execution and, encoded, its logs.
+// EncodeDone returns the record of an execution, and its encoded logs.
 func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 	logs = EncodeLogs(x.Logs)
 	f := newFieldWriter(EncodingFields3, 192+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs))

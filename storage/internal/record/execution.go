@@ -10,19 +10,19 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// InlineSize is up to how many bytes args, a result or logs are kept in the
-// record of their execution: a record of their own would cost more than they
-// do. It is no more than what lists tell of a result.
+// InlineSize is the largest size, in bytes, at which args, a result or logs are stored in the
+// record of their execution: a record of their own would cost more than they do. It is at most the
+// size of a result that lists return.
 const InlineSize = runtime.ListedResult
 
-// Kinds and states are written as their index. What is here is part of the
-// format; the states are the terminal ones.
+// Kinds and States are the tables by whose index kinds and states are stored. They are part of the
+// format. The states are the terminal ones.
 var (
 	Kinds  = [...]runtime.Kind{1: runtime.KindRun, runtime.KindCreate, runtime.KindUpdate, runtime.KindDelete}
 	States = [...]runtime.State{1: runtime.StateSucceeded, runtime.StateFailed, runtime.StateTimeout, runtime.StateCancelled}
 )
 
-// code is the index of a word in a table, 0 if it is not there.
+// code returns the index of a word in a table, 0 if the word is not in it.
 func code[T ~string](table []T, word T) byte {
 	return byte(max(slices.Index(table[1:], word)+1, 0))
 }
@@ -42,8 +42,7 @@ func word[T ~string](f *fieldReader, table []T) (w T) {
 	return table[c]
 }
 
-// Accepted is what is kept of an execution when it is accepted; it does
-// not change.
+// Accepted is the record of an execution as it was accepted. It does not change.
 type Accepted struct {
 	kind       runtime.Kind
 	FunctionID string
@@ -53,12 +52,13 @@ type Accepted struct {
 	retries    int
 	request    request
 	ArgsSize   uint64
-	InlineArgs []byte // if argsSize is at most inlineSize
+	InlineArgs []byte // the args if ArgsSize is at most InlineSize
 }
 
-// request is what is kept of who asked for an execution and of what it is a part.
+// request is what is stored about the request for an execution: its caller, and the task that the
+// execution is.
 type request struct {
-	caller runtime.Caller // its TraceID is empty if that is the execution's own
+	caller runtime.Caller // its TraceID is empty if the execution has begun the trace
 	task   *runtime.TaskOf
 }
 
@@ -90,7 +90,7 @@ func (f *fieldWriter) request(a request) {
 	}
 }
 
-// request reads it. Executions of before encodingFields3 tell nothing of it.
+// request reads the request. Records older than EncodingFields3 do not have it.
 func (f *fieldReader) request() (a request) {
 	if f.encoding != EncodingFields3 {
 		return a
@@ -134,10 +134,10 @@ func DecodeAccepted(value []byte) (r Accepted, err error) {
 	return r, f.end()
 }
 
-// Failures counts the attempts of an execution that failed.
+// Failures counts the failed attempts of an execution.
 type Failures struct {
 	function, platform int
-	lost               int // with their process
+	lost               int // attempts that ended with the server process
 }
 
 func FailuresOf(x *runtime.Execution) Failures {
@@ -154,8 +154,8 @@ func (f *fieldWriter) failures(n Failures) {
 	f.number(int64(n.lost))
 }
 
-// failures reads them. Before encodingFields2 an execution that was done told
-// those of the platform and those that were lost as one number.
+// failures reads the counts. Before EncodingFields2, an execution that was done had platform
+// failures and lost attempts in one number.
 func (f *fieldReader) failures() Failures {
 	n := Failures{function: f.int(), platform: f.int()}
 	if f.encoding != EncodingFields {
@@ -164,8 +164,8 @@ func (f *fieldReader) failures() Failures {
 	return n
 }
 
-// unfinishedFailures reads those of an execution that is not done, of which that one
-// number told those that were lost alone.
+// unfinishedFailures reads the counts of an execution that is not done. Before EncodingFields2, its
+// second number counted lost attempts alone.
 func (f *fieldReader) unfinishedFailures() Failures {
 	n := f.failures()
 	if f.encoding == EncodingFields {
@@ -174,13 +174,13 @@ func (f *fieldReader) unfinishedFailures() Failures {
 	return n
 }
 
-// Lease is what is kept of a running execution beside what was accepted.
+// Lease is the record of a running execution, in addition to Accepted.
 type Lease struct {
 	Function string
 	Attempt  int
 	Started  time.Time
 	Failures Failures
-	Cancel   bool // it is to be cancelled; the record was written a second time then
+	Cancel   bool // a cancellation was requested; the record was then written a second time
 	ArgsSize uint64
 }
 
@@ -206,12 +206,12 @@ func DecodeLease(value []byte) (r Lease, err error) {
 	return r, f.end()
 }
 
-// Waiting is what is kept of a queued execution that ran before.
+// Waiting is the record of a queued execution that has run before, in addition to Accepted.
 type Waiting struct {
 	Attempt   int
 	Failures  Failures
 	NotBefore time.Time
-	LogsSize  uint64 // of the latest attempt, as encoded; 0: it wrote nothing
+	LogsSize  uint64 // encoded size of the latest attempt's logs; 0: it wrote nothing
 }
 
 func (r Waiting) Encode() []byte {
@@ -237,7 +237,7 @@ func DecodeWaiting(value []byte) (r Waiting, err error) {
 // Task returns the task that the execution is, nil if it is none.
 func (r Accepted) Task() *runtime.TaskOf { return r.request.task }
 
-// Execution puts together what is kept of an execution that is not done.
+// Execution returns the execution that the records describe; it is not done.
 func (r Accepted) Execution(tenant runtime.Tenant, id keys.ID, a Attempt) runtime.Execution {
 	x := runtime.Execution{
 		ID:         id.String(),
@@ -273,7 +273,7 @@ func inlined(data []byte) int {
 	return len(data)
 }
 
-// inline gives a copy of what is kept in the record itself, if it is.
+// inline returns a copy of the data if it is stored in the record itself.
 func (f *fieldReader) inline(size uint64) []byte {
 	if size == 0 || size > InlineSize {
 		return nil
@@ -281,7 +281,8 @@ func (f *fieldReader) inline(size uint64) []byte {
 	return bytes.Clone(f.view(size))
 }
 
-// Attempt has a lease while it is under way, and waiting between attempts.
+// Attempt is the state of an execution that is not done. It has a lease during an attempt, and a
+// waiting record between attempts.
 type Attempt struct {
 	Lease   *Lease
 	Waiting *Waiting

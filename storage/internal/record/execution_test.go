@@ -15,10 +15,10 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// created is when the executions of these tests were created.
+// created is the time at which the executions of these tests were created.
 var created = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
-// instantOrNone is a time that is kept, to the nanosecond, or none.
+// instantOrNone draws a time, to the nanosecond, or the zero time.
 func instantOrNone() *rapid.Generator[time.Time] {
 	return rapid.Custom(func(t *rapid.T) time.Time {
 		if n := rapid.Int64().Draw(t, "nanoseconds"); n != 0 {
@@ -179,7 +179,7 @@ func TestUndoneExecutionsAreReadBack(t *testing.T) {
 	})
 }
 
-// The bytes on disk are a promise to later releases.
+// The stored bytes are a promise to later releases.
 func TestExecutionEncodingIsStable(t *testing.T) {
 	at := time.Unix(0, 5).UTC()
 	x := runtime.Execution{
@@ -208,8 +208,7 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	}
 }
 
-// What earlier releases have written is read: before attempts that were lost had
-// a number of their own.
+// Records of earlier releases can be read: before lost attempts had a number of their own.
 func TestExecutionsOfBeforeAreRead(t *testing.T) {
 	at := time.Unix(0, 5).UTC()
 	lease, err := DecodeLease([]byte("\x03\x01f\x02\x0a\x04\x06\x01\x04"))
@@ -235,8 +234,7 @@ func TestExecutionsOfBeforeAreRead(t *testing.T) {
 	}
 }
 
-// A value of which anything is missing, or to which anything was added, is
-// refused.
+// A value that is cut or has additional bytes is refused.
 func TestDamagedExecutionsAreRefused(t *testing.T) {
 	x := runtime.Execution{Kind: runtime.KindRun, Function: "f", State: runtime.StateFailed, Outcome: runtime.Outcome{Failure: &runtime.Failure{}}}
 	x.Logs = runtime.Logs{Marks: []runtime.LogMark{{Offset: 1, Stream: 1}}}
@@ -244,7 +242,7 @@ func TestDamagedExecutionsAreRefused(t *testing.T) {
 	for what, test := range map[string]struct {
 		value  []byte
 		decode func([]byte) error
-		open   bool // whatever follows is data
+		open   bool // all that follows is data
 	}{
 		"done":        {done, func(b []byte) error { _, err := DecodeDone("t", keys.ID{}, b); return err }, false},
 		"accepted":    {EncodeAccepted(&x, keys.ID{}, []byte("{}")), func(b []byte) error { _, err := DecodeAccepted(b); return err }, false},

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// fieldWriter writes a value as one field after the other, which the kind of the
-// record tells apart. Numbers are varints of encoding/binary, texts and bytes
-// follow their length, times are nanoseconds since 1970, 0 for none.
+// fieldWriter writes a value as a sequence of fields. The kind of the record defines which fields
+// follow each other. Numbers are varints of encoding/binary, texts and bytes follow their length,
+// times are nanoseconds since 1970, with 0 for no time.
 type fieldWriter struct{ value []byte }
 
 func newFieldWriter(encoding byte, size int) *fieldWriter {
@@ -38,15 +38,15 @@ func (f *fieldWriter) flag(b bool) {
 
 var ErrDamaged = errors.New("the value is damaged: its fields are not those of its kind")
 
-// fieldReader reads a value. After the first field that is damaged all others are
-// zero, and end fails.
+// fieldReader reads a value that fieldWriter has written. After the first damaged field all further
+// fields are zero, and end fails.
 type fieldReader struct {
 	encoding byte
 	left     []byte
 	err      error
 }
 
-// newFieldReader begins to read a value of one of some encodings.
+// newFieldReader returns a reader of a value, which must have one of the encodings.
 func newFieldReader(value []byte, encodings ...byte) *fieldReader {
 	left, err := Body(value, encodings...)
 	f := &fieldReader{left: left, err: err}
@@ -63,7 +63,7 @@ func (f *fieldReader) fail() {
 	f.left = nil
 }
 
-// skip drops n bytes that were read, or fails if there were none.
+// skip drops n bytes that were decoded, and fails if n is not positive.
 func (f *fieldReader) skip(n int) bool {
 	if n <= 0 || f.err != nil {
 		f.fail()
@@ -109,7 +109,7 @@ func (f *fieldReader) count() uint64 {
 	return v
 }
 
-// view gives the next n bytes, as a part of the value.
+// view returns the next n bytes, as a part of the value.
 func (f *fieldReader) view(n uint64) []byte {
 	if n > uint64(len(f.left)) {
 		f.fail()
@@ -130,7 +130,7 @@ func (f *fieldReader) time() time.Time {
 	return time.Time{}
 }
 
-// end fails if a field was damaged, or if something is left.
+// end fails if a field was damaged, or if bytes are left.
 func (f *fieldReader) end() error {
 	if len(f.left) > 0 {
 		f.fail()

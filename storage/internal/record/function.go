@@ -7,8 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// functionFields is what is kept of a runtime.Function beside what its key
-// says. Field names are part of the format.
+// functionFields is the record of a runtime.Function, without what its key says. Field names are
+// part of the format.
 type functionFields struct {
 	Name    string    `json:"name"`
 	Version uint64    `json:"version"`
@@ -16,19 +16,18 @@ type functionFields struct {
 	Updated time.Time `json:"updated"`
 }
 
-// Version is what is kept of a runtime.Version beside its source and
-// context.
+// Version is the record of a runtime.Version, without its source and context.
 type Version struct {
 	Name    string       `json:"name"`
 	Limits  limitsRecord `json:"limits"`
-	Source  int          `json:"source"`  // bytes
+	Source  int          `json:"source"` // bytes
 	Context int          `json:"context"` // bytes; 0: there is none
 	Retries int          `json:"retries,omitempty"`
 	Created time.Time    `json:"created"`
 }
 
-// limitsRecord is runtime.Limits as it is kept: the format must not change when
-// somebody renames a field there.
+// limitsRecord is the stored form of runtime.Limits: the format must not change with a field's name
+// there.
 type limitsRecord struct {
 	Timeout   time.Duration `json:"timeout,omitempty"` // nanoseconds
 	Memory    int64         `json:"memory,omitempty"`

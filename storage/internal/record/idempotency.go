@@ -6,7 +6,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// Idempotency is what a key of idempotency stands for.
+// Idempotency is the record of an idempotency key: the request that used it, and the ids of its
+// executions.
 type Idempotency struct {
 	At   time.Time
 	Hash [32]byte

@@ -8,8 +8,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// jobRecord is what is kept of a runtime.Job beside what its key and its current
-// revision say. Field names are part of the format.
+// jobRecord is the record of a runtime.Job, without what its key and its current revision say.
+// Field names are part of the format.
 type jobRecord struct {
 	Name        string            `json:"name"`
 	DisplayName string            `json:"display_name,omitempty"`
@@ -27,7 +27,7 @@ type revisionRecord struct {
 	CreatedBy string     `json:"created_by,omitempty"`
 }
 
-// specRecord is runtime.JobSpec as it is kept.
+// specRecord is the stored form of runtime.JobSpec.
 type specRecord struct {
 	Function           string          `json:"function"`
 	Disabled           bool            `json:"disabled,omitempty"`
@@ -94,7 +94,7 @@ func EncodeJob(j runtime.Job) ([]byte, error) {
 	})
 }
 
-// DecodeJob gives a job without its spec.
+// DecodeJob returns a job without its spec.
 func DecodeJob(tenant runtime.Tenant, id string, value []byte) (runtime.Job, error) {
 	var r jobRecord
 	if err := decodeJSON(value, &r, EncodingJSON); err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// jobExecutionRecord is what is kept of a runtime.JobExecution when it is
-// accepted; it does not change, and is part of what is kept when it is done.
+// jobExecutionRecord is the record of a runtime.JobExecution as it was accepted. It does not
+// change, and is part of the record of the execution when it is done.
 type jobExecutionRecord struct {
-	Name           string            `json:"name,omitempty"` // if it is not the id
+	Name           string            `json:"name,omitempty"` // empty if it is the id
 	JobID          string            `json:"job_id"`
 	Job            string            `json:"job"`
 	Revision       uint64            `json:"revision"`
@@ -21,7 +21,7 @@ type jobExecutionRecord struct {
 	Created        time.Time         `json:"created"`
 	UserID         string            `json:"user_id,omitempty"`
 	RID            string            `json:"rid,omitempty"`
-	TraceID        string            `json:"trace_id,omitempty"` // if it is not its own
+	TraceID        string            `json:"trace_id,omitempty"` // empty if the execution has begun the trace
 	TraceOwner     string            `json:"trace_owner,omitempty"`
 	Trigger        string            `json:"trigger,omitempty"`
 	Parallelism    int               `json:"parallelism,omitempty"`
@@ -33,7 +33,7 @@ type jobExecutionRecord struct {
 	Env            map[string]string `json:"env,omitempty"`
 	Total          int               `json:"total"`
 	Callback       *callbackRecord   `json:"callback,omitempty"`
-	End            *endRecord        `json:"end,omitempty"` // once it is done
+	End            *endRecord        `json:"end,omitempty"` // nil until the execution is done
 }
 
 type callbackRecord struct {
@@ -42,7 +42,7 @@ type callbackRecord struct {
 	Retry  int    `json:"retry,omitempty"`
 }
 
-// endRecord is the progress of an execution of a job that is done.
+// endRecord is the progress of a job's execution that is done.
 type endRecord struct {
 	State     runtime.State `json:"state"`
 	Started   time.Time     `json:"started,omitzero"`
@@ -86,8 +86,8 @@ func EncodeJobExecution(x *runtime.JobExecution, id keys.ID) ([]byte, error) {
 	return encodeJSON(EncodingJSON, r)
 }
 
-// DecodeJobExecution reads an execution that is done, or one that is not as it
-// was accepted.
+// DecodeJobExecution returns an execution that is done, or an execution that is not done as it was
+// accepted.
 func DecodeJobExecution(tenant runtime.Tenant, id keys.ID, value []byte) (runtime.JobExecution, error) {
 	var r jobExecutionRecord
 	if err := decodeJSON(value, &r, EncodingJSON); err != nil {
@@ -120,8 +120,8 @@ func DecodeJobExecution(tenant runtime.Tenant, id keys.ID, value []byte) (runtim
 	return x, nil
 }
 
-// EncodeJobExecutionName is the value of a key that finds an execution of a job: its name, or
-// nothing if that is its id.
+// EncodeJobExecutionName returns the value of a key by which a job's execution is found: its name,
+// or nothing if the name is its id.
 func EncodeJobExecutionName(x *runtime.JobExecution) []byte {
 	if x.Name == x.ID {
 		return nil

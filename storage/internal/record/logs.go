@@ -6,7 +6,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// EncodeLogs gives nothing for logs of nothing.
+// EncodeLogs returns nothing for empty logs.
 func EncodeLogs(l runtime.Logs) []byte {
 	if len(l.Data) == 0 && len(l.Marks) == 0 && !l.Truncated {
 		return nil
@@ -24,7 +24,7 @@ func EncodeLogs(l runtime.Logs) []byte {
 	return f.value
 }
 
-// DecodeLogs gives a copy of what is in value.
+// DecodeLogs returns logs that share no memory with value.
 func DecodeLogs(value []byte) (l runtime.Logs, err error) {
 	f := newFieldReader(value, EncodingFields)
 	l.Truncated = f.flag()

@@ -6,11 +6,11 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Progress is what changes while an execution of a job is not done. There
-// is none before it has started or was cancelled.
+// Progress is what changes while a job's execution is not done. There is no such record before the
+// execution starts or is cancelled.
 type Progress struct {
 	started, updated time.Time
-	cancel           bool // it is to be cancelled
+	cancel           bool // a cancellation was requested
 	stats            statsRecord
 }
 

@@ -14,15 +14,14 @@ import (
 const (
 	EncodingRaw    = 1 // the bytes that follow are the value
 	EncodingJSON   = 2 // a JSON object follows
-	EncodingFields = 3 // fields follow, see fields.go
+	EncodingFields = 3 // fields follow, see fieldWriter
 
-	// What is written since its fields have changed. What was written before is
-	// read as ever.
+	// Encodings of records whose fields have changed. Values in the older encodings are still read.
 	EncodingJSON2        = 4 // of versions: with retries
-	EncodingFields3      = 6 // of executions: with who asked for them, and the task that they are
-	EncodingPostings     = 7 // postings follow, see postings.go
-	EncodingSamePostings = 8 // the field and value whose postings are the same, see postings.go
-	EncodingFields2      = 5 // of attempts and of executions that are done: with attempts that were lost, and logs
+	EncodingFields3      = 6 // of executions: with the request, and the task that the execution is
+	EncodingPostings     = 7 // postings follow, see package search
+	EncodingSamePostings = 8 // the field and value of a stream with the same postings follow, see package search
+	EncodingFields2      = 5 // of attempts, and of executions that are done: with lost attempts, and logs
 )
 
 func encodeJSON(encoding byte, record any) ([]byte, error) {
@@ -34,8 +33,7 @@ func encodeJSON(encoding byte, record any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// decodeJSON takes fields that it does not know for damage: a change of the
-// fields is another encoding.
+// decodeJSON refuses fields that it does not know: a change of the fields needs another encoding.
 func decodeJSON(value []byte, record any, encodings ...byte) error {
 	body, err := Body(value, encodings...)
 	if err != nil {
@@ -54,13 +52,13 @@ func decodeJSON(value []byte, record any, encodings ...byte) error {
 
 func EncodeRaw[T []byte | string](data T) []byte { return append([]byte{EncodingRaw}, data...) }
 
-// DecodeRaw gives a copy of the bytes in value.
+// DecodeRaw returns a copy of the bytes in value.
 func DecodeRaw(value []byte) ([]byte, error) {
 	data, err := Body(value, EncodingRaw)
 	return bytes.Clone(data), err
 }
 
-// Body is what follows the encoding byte, which must be one of those given.
+// Body returns what follows the encoding byte, which must be one of encodings.
 func Body(value []byte, encodings ...byte) ([]byte, error) {
 	switch {
 	case len(value) == 0:

@@ -78,7 +78,7 @@ func TestVersionRecordsAreReadBack(t *testing.T) {
 	})
 }
 
-// The bytes on disk are a promise to later releases.
+// The stored bytes are a promise to later releases.
 func TestEncodingIsStable(t *testing.T) {
 	at := time.Date(2026, 2, 3, 4, 5, 6, 789, time.UTC)
 	function, err := EncodeFunction(runtime.Function{ID: "i", Tenant: "t", Name: "hello", Version: 7, Created: at, Updated: at})
@@ -104,7 +104,7 @@ func TestEncodingIsStable(t *testing.T) {
 	}
 }
 
-// What earlier releases have written is read: before versions had retries.
+// Records of earlier releases can be read: before versions had retries.
 func TestVersionsOfBeforeAreRead(t *testing.T) {
 	r, err := DecodeVersion([]byte("\x02" + `{"name":"hello","limits":{"timeout":1000000000,"memory":1},"source":3,"context":2,"created":"2026-02-03T04:05:06Z"}`))
 	want := Version{
