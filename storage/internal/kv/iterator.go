@@ -12,7 +12,7 @@ import (
 // any more.
 type IDIterator struct {
 	ID    keys.ID // the id at the iterator
-	Valid bool // the iterator is at a key
+	Valid bool    // the iterator is at a key
 	Err   error
 
 	prefix []byte
@@ -20,7 +20,7 @@ type IDIterator struct {
 	back   bool // it moves towards older ids
 
 	Wanted func(*IDIterator) bool // reports whether to stop at an id; nil: stop at every id
-	Other  *IDIterator // an iterator that Wanted uses; closed with this one
+	Other  *IDIterator            // an iterator that Wanted uses; closed with this one
 }
 
 // NewIDIterator returns an iterator over the ids behind a prefix, from lower on, before upper. The

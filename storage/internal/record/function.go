@@ -20,7 +20,7 @@ type functionFields struct {
 type Version struct {
 	Name    string       `json:"name"`
 	Limits  limitsRecord `json:"limits"`
-	Source  int          `json:"source"` // bytes
+	Source  int          `json:"source"`  // bytes
 	Context int          `json:"context"` // bytes; 0: there is none
 	Retries int          `json:"retries,omitempty"`
 	Created time.Time    `json:"created"`

@@ -13,13 +13,13 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
-// nextTries is how many keys are passed one by one before the others of a stream
-// are jumped over: many streams have a key or two.
+// nextTries is the number of keys that are passed one by one before the rest of a stream is skipped
+// with a seek: many streams have one or two keys.
 const nextTries = 4
 
-// Drop puts into a batch what drops the postings of executions that started before the
-// oldest was accepted. No execution starts before it was accepted, so these postings lead to nothing.
-// It moves the iterator, which must have no bounds.
+// Drop puts into a batch what drops the postings of executions that started before the oldest was
+// accepted. No execution starts before it was accepted, so these postings lead to nothing. It moves
+// the iterator, which must have no bounds.
 func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID keys.ID) error {
 	all := keys.OfKind(tenant, keys.KindPostings)
 	end := keys.PrefixEnd(all)
@@ -28,7 +28,7 @@ func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID 
 	if err != nil {
 		return err
 	}
-	var from, to []byte // what is dropped next
+	var from, to []byte // the range to drop next
 	flush := func() error {
 		if from == nil {
 			return nil
@@ -47,13 +47,13 @@ func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID 
 		var next []byte
 		oldest := done
 		if stream.Resource.Kind == keys.ResourceTenant && undone.Before(done) {
-			oldest = undone // traces lead to what is not done, too
+			oldest = undone // traces also lead to executions that are not done
 		}
 		if first.Before(oldest) {
 			if from == nil {
 				from = bytes.Clone(it.Key())
 			}
-			// What is dropped of one stream after the other is one range.
+			// The dropped keys of neighbouring streams are one range.
 			to = oldest.AppendTo(prefix[:len(prefix):len(prefix)])
 			next = to
 		} else {
@@ -67,7 +67,8 @@ func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID 
 	return errors.Join(flush(), it.Error())
 }
 
-// undone is when the oldest execution of a tenant was accepted that is not done.
+// unfinishedFrom returns the time at which the oldest unfinished execution of a tenant was
+// accepted.
 func unfinishedFrom(it *pebble.Iterator, tenant runtime.Tenant) (keys.Position, error) {
 	prefix := keys.OfKind(tenant, keys.KindAccepted)
 	if !it.SeekGE(prefix) || !bytes.HasPrefix(it.Key(), prefix) {
@@ -80,7 +81,7 @@ func unfinishedFrom(it *pebble.Iterator, tenant runtime.Tenant) (keys.Position, 
 	return keys.Position{Start: keys.StartOf(id.Time())}, err
 }
 
-// forward goes to the first key from one on.
+// forward moves to the first key that is not before another.
 func forward(it *pebble.Iterator, to []byte) bool {
 	for range nextTries {
 		if !it.Next() {

@@ -14,11 +14,11 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
-// MaxSteps bounds what one page looks through, in keys passed, to some tenths of
-// a second. A page that needs more is given short.
+// MaxSteps is the number of keys that one page may pass, which takes some tenths of a second. A
+// page that needs more ends early.
 const MaxSteps = 200_000
 
-// loadCost is what reading a record costs, in steps.
+// loadCost is the cost of reading a record, in steps.
 const loadCost = 10
 
 // PageStart returns the position at which the page of a query begins.
@@ -34,11 +34,11 @@ func PageStart(q *runtime.SearchScan) (keys.Position, error) {
 	return limit, err
 }
 
-// Load reads an execution of a resource; nil if there is none that is done.
+// Load reads an execution of a resource. It returns nil if there is no such execution that is done.
 type Load func(r kv.Reader, tenant runtime.Tenant, of keys.Resource, id keys.ID) (*runtime.ExecutionSummary, error)
 
-// ReadPage reads the page of a query that begins at limit. next is where the next page begins, nil at the
-// last page.
+// ReadPage returns the page of a query that begins at limit. next is the position at which the next
+// page begins, nil at the last page.
 func ReadPage(r kv.Reader, tenant runtime.Tenant, q *runtime.SearchScan, limit keys.Position, steps int, load Load) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
 	o := &searcher{r: r, tenant: tenant, resource: resourceOf(q), maxSteps: steps, loadFunc: load}
 	if err := o.exists(); err != nil {
@@ -61,7 +61,7 @@ func searchPosition(p keys.Position) *runtime.SearchPosition {
 	return &runtime.SearchPosition{Start: time.Unix(0, p.Start).UTC(), ID: hex.EncodeToString(p.ID[:])}
 }
 
-// searcher looks for executions of a resource.
+// searcher finds executions of a resource.
 type searcher struct {
 	r        kv.Reader
 	tenant   runtime.Tenant
@@ -74,7 +74,7 @@ type searcher struct {
 	err             error
 }
 
-// exhausted tells whether enough was looked through.
+// exhausted reports whether the search must end: it has passed enough keys, or has failed.
 func (o *searcher) exhausted() bool { return o.steps > o.maxSteps || o.err != nil }
 
 func (o *searcher) close() error {
@@ -98,8 +98,7 @@ func (o *searcher) exists() error {
 	return err
 }
 
-// page reads the page that begins at limit. Of a next page it gives where that
-// begins.
+// page returns the page that begins at limit, and where the next page begins.
 func (o *searcher) page(q *runtime.SearchScan, limit keys.Position) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
 	first := keys.StartOf(q.Start)
 	if limit.Start < first {
@@ -120,7 +119,7 @@ func (o *searcher) page(q *runtime.SearchScan, limit keys.Position) (found []run
 			if at != begin || o.err != nil {
 				return found, searchPosition(at), o.err
 			}
-			o.maxSteps *= 2 // each page gets somewhere
+			o.maxSteps *= 2 // each page gets further
 			continue
 		}
 		x, err := o.load(at.ID)

@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	// maxOthers is up to how many values of a field are looked for one by one
-	// where a filter wants all but some.
+	// maxOthers is the largest number of values of a field that are searched one by one where a
+	// filter excludes some values.
 	maxOthers = 128
-	// maxStreams is how many streams one query opens. What it asks for beyond that
-	// is found among all executions.
+	// maxStreams is the number of streams that one query may open. Further conditions are checked
+	// on all executions.
 	maxStreams = 512
 )
 
 var statuses = []string{string(runtime.SummarySucceeded), string(runtime.SummaryFailed)}
 
-// plan makes the stream of the executions that a filter chooses, or chooses not.
-// It may have some more: what it finds has to be checked. Negations end up at the
-// leaves, so that each stream is of what is wanted.
+// plan returns the stream of the executions that a filter accepts, or, with not, rejects. The
+// stream may have some more executions: the caller checks each of them. Negations are pushed down
+// to the leaves, so that each stream is one of wanted executions.
 func (o *searcher) plan(f *runtime.SearchFilter, not bool) stream {
 	switch f.Op {
 	case runtime.FilterNot:
@@ -63,17 +63,18 @@ func (o *searcher) plan(f *runtime.SearchFilter, not bool) stream {
 	return o.withValue(f.Field, o.postedValues(f))
 }
 
-// all is the stream of all executions.
+// all returns the stream of all executions.
 func (o *searcher) all() stream { return o.withValue(runtime.FieldStatus, statuses) }
 
-// postedValues are the values under which the executions are found that a leaf wants.
+// postedValues returns the values under which the postings of the executions are stored that a leaf
+// accepts.
 func (o *searcher) postedValues(f *runtime.SearchFilter) []string {
 	if f.Op == runtime.FilterIsNull {
 		return []string{""}
 	}
 	var values []string
 	for _, v := range f.Values {
-		if v == "" { // what an execution does not have equals nothing
+		if v == "" { // a missing value equals no value
 			continue
 		}
 		if v = postedValue(o.resource, f.Field, v, keys.ID{}); !slices.Contains(values, v) {
@@ -83,7 +84,7 @@ func (o *searcher) postedValues(f *runtime.SearchFilter) []string {
 	return values
 }
 
-// withValue is the stream of the executions that have one of some values in a field.
+// withValue returns the stream of the executions that have one of some values in a field.
 func (o *searcher) withValue(field runtime.SearchField, values []string) stream {
 	var all []stream
 	for _, v := range values {
@@ -92,8 +93,7 @@ func (o *searcher) withValue(field runtime.SearchField, values []string) stream 
 	return union(all)
 }
 
-// withoutValues is the stream of the executions that have none of some values in a
-// field.
+// withoutValues returns the stream of the executions that have none of some values in a field.
 func (o *searcher) withoutValues(field runtime.SearchField, values []string) stream {
 	there, complete := o.values(field, "", maxOthers)
 	if !complete {
@@ -110,7 +110,7 @@ func (o *searcher) withoutValues(field runtime.SearchField, values []string) str
 	return union(all)
 }
 
-// withOwnTrace are the streams of executions whose own trace is one of some.
+// withOwnTrace returns the streams of the executions that have begun one of some traces.
 func (o *searcher) withOwnTrace(traces []string) (all []stream) {
 	for _, trace := range traces {
 		id, ok := keys.ParseOwnTrace(trace)
@@ -128,7 +128,8 @@ func (o *searcher) withOwnTrace(traces []string) (all []stream) {
 	return all
 }
 
-// durations is the stream of the executions that took so long, or did not.
+// durations returns the stream of the executions whose duration passes a condition, or, with not,
+// fails it.
 func (o *searcher) durations(f *runtime.SearchFilter, not bool) stream {
 	low, high := int64(0), int64(math.MaxInt64)
 	switch {
@@ -163,7 +164,7 @@ func (o *searcher) durations(f *runtime.SearchFilter, not bool) stream {
 	return union(all)
 }
 
-// stream opens that of one value.
+// stream opens the stream of one value. keep selects durations; nil selects all.
 func (o *searcher) stream(field runtime.SearchField, value string, keep func(ms uint32) bool) stream {
 	prefix := keys.Stream{Tenant: o.tenant, Resource: o.resource, Field: field, Value: value}.Prefix()
 	return o.open(prefix, field == runtime.FieldDuration, keep)
@@ -180,8 +181,8 @@ func (o *searcher) open(prefix []byte, long bool, keep func(ms uint32) bool) str
 	return &postedStream{cursor: cursor{at: beginning}, o: o, it: it, prefix: prefix, long: long, keep: keep}
 }
 
-// values lists those of a field from one on, or as many as most. complete tells
-// that these are all.
+// values returns the values of a field that are not less than from, at most so many. complete
+// reports that these are all.
 func (o *searcher) values(field runtime.SearchField, from string, most int) (all []string, complete bool) {
 	prefix := keys.PostingsOfField(o.tenant, o.resource, field)
 	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})

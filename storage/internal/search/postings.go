@@ -19,17 +19,17 @@ import (
 )
 
 const (
-	// Span is how far apart, in nanoseconds, the postings of one key may
-	// have started: whoever looks for a time reads all keys that begin within it
-	// behind that.
+	// Span is the largest distance, in nanoseconds, between the starts of the first and the last
+	// posting of a key: a search for a time reads all keys whose first posting is at most Span
+	// later.
 	Span = int64(250 * time.Millisecond)
-	// MaxPostings is how many a key may have.
+	// MaxPostings is the largest number of postings of a key.
 	MaxPostings = 512
 )
 
-// A key has postings, or the field and value of a stream that has the same. The
-// first posting is in the key. Another is written as the nanoseconds by which it
-// started before the first, and its id. Each of a duration is followed by its
+// A key has postings, or refers to another stream with the same postings by its field and value.
+// The first posting is in the key. Each further posting is the nanoseconds by which it started
+// before the first one, and its id. In streams of durations, each posting is followed by its
 // milliseconds.
 const (
 	postingSize = 4 + len(keys.ID{})
@@ -42,8 +42,7 @@ type Posting struct {
 	Ms uint32
 }
 
-// Postings are those of what a batch writes. All that have something in common
-// take one key together.
+// Postings are the postings of the executions in a batch. Postings of one stream share keys.
 type Postings map[keys.Stream][]Posting
 
 // AddRun adds a run that is done.
@@ -54,7 +53,7 @@ func (p Postings) AddRun(x *runtime.Execution, id keys.ID) {
 	}
 }
 
-// AddJob adds an execution of a job that is done.
+// AddJob adds a job's execution that is done.
 func (p Postings) AddJob(x *runtime.JobExecution, id keys.ID) {
 	o := x.Summary()
 	p.add(x.Tenant, keys.Resource{Kind: keys.ResourceJob, ID: x.JobID}, &o, id)
@@ -72,12 +71,13 @@ func (p Postings) add(tenant runtime.Tenant, r keys.Resource, x *runtime.Executi
 		put(field, postedValue(r, field, x.Value(field), id))
 	}
 	put(runtime.FieldDuration, keys.DurationClass(one.Ms))
-	if x.Reason != "" { // what has none has succeeded
+	if x.Reason != "" { // an execution without a reason has succeeded
 		put(runtime.FieldReason, string(x.Reason))
 	}
 }
 
-// posted is the value under which an execution is found that has one in a field.
+// postedValue returns the value under which the posting of an execution with a value in a field is
+// stored.
 func postedValue(r keys.Resource, field runtime.SearchField, value string, id keys.ID) string {
 	if field == runtime.FieldTrace && value == keys.OwnTrace(id) || field == runtime.FieldTraceOwner && value == r.RID() {
 		return ""
@@ -85,8 +85,7 @@ func postedValue(r keys.Resource, field runtime.SearchField, value string, id ke
 	return value
 }
 
-// AddTrace has a run found by its trace, whatever becomes of it, if that is not its
-// own.
+// AddTrace adds a run, done or not, under its trace, unless it has begun that trace.
 func (p Postings) AddTrace(x *runtime.Execution, id keys.ID) {
 	if t := x.Caller.TraceID; t != "" && t != keys.OwnTrace(id) {
 		s := keys.Stream{Tenant: x.Tenant, Resource: keys.Resource{Kind: keys.ResourceTenant}, Field: runtime.FieldTrace, Value: t}
@@ -94,13 +93,13 @@ func (p Postings) AddTrace(x *runtime.Execution, id keys.ID) {
 	}
 }
 
-// acceptedAt is the position of an execution among those of a trace, which are in
-// the order of their ids.
+// acceptedAt returns the position of an execution in the stream of a trace, which is in the order
+// of ids.
 func acceptedAt(id keys.ID) keys.Position {
 	return keys.Position{Start: keys.StartOf(id.Time()), ID: id}
 }
 
-// Put writes all of them.
+// Put writes all postings into a batch.
 func (p Postings) Put(b *pebble.Batch) error {
 	for _, all := range p {
 		slices.SortFunc(all, func(a, b Posting) int {
@@ -139,12 +138,12 @@ type resourceOfTenant struct {
 	keys.Resource
 }
 
-// fewPostings are written again rather than referred to.
+// fewPostings is the largest number of postings that are written again, where more are referred to.
 const fewPostings = 4
 
-// same finds the stream, among some, that has the same postings, nil if there is
-// none: in most batches nearly all streams of a resource have. Their keys then begin
-// and end alike, and that of one is enough to have them all.
+// same returns the stream, of some, that has the same postings, nil if there is none. In most
+// batches nearly all streams of a resource have the same postings. The first and last postings of
+// their keys are then the same, too, so that the keys of one stream hold the postings of all.
 func (p Postings) same(all []Posting, among []keys.Stream) *keys.Stream {
 	if len(all) <= fewPostings {
 		return nil
@@ -191,7 +190,7 @@ func encodePostings(all []Posting, long bool) []byte {
 	return value
 }
 
-// readPostings reads what a key has, or refers to.
+// readPostings returns the postings of a key, or of the key that it refers to.
 func readPostings(rd kv.Reader, tenant runtime.Tenant, r keys.Resource, first keys.Position, value []byte, long bool) (postingsBlock, error) {
 	if len(value) == 0 || value[0] != record.EncodingSamePostings {
 		return decodePostings(first, value, long)
@@ -205,15 +204,15 @@ func readPostings(rd kv.Reader, tenant runtime.Tenant, r keys.Resource, first ke
 	})
 }
 
-// postingsBlock is what one key has: the first posting, and the others.
+// postingsBlock is the postings of one key: the first one, and the encoded others.
 type postingsBlock struct {
 	first Posting
 	data  []byte
-	size  int // of one of the others
+	size  int // size of one of the others, in bytes
 }
 
-// decodePostings copies what it needs of a value, which is valid until the next
-// step of its iterator only.
+// decodePostings copies what it needs of a value, which is valid only until the next step of its
+// iterator.
 func decodePostings(first keys.Position, value []byte, long bool) (postingsBlock, error) {
 	data, err := record.Body(value, record.EncodingPostings)
 	b := postingsBlock{Posting{Position: first}, data, postingSize}
@@ -244,7 +243,7 @@ func (b *postingsBlock) at(i int) Posting {
 	return p
 }
 
-// find gives the first from i on that is not behind a position, or len.
+// find returns the index of the first posting from i on that is at or below limit, or len.
 func (b *postingsBlock) find(i int, limit keys.Position) int {
 	low, high := i, b.len()
 	for low < high {

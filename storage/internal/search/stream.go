@@ -11,20 +11,19 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
-// A stream is executions from those that started last to those that started
-// first. Its head is where it stands, or, once its observer has run out of
-// steps, no further than that.
+// A stream iterates over executions by descending position: those that started last come first. Its
+// head is its position, or an upper bound of it after its searcher has run out of steps.
 type stream interface {
-	// seek goes to the first that is not behind limit; it never goes back.
+	// seek moves to the first position at or below limit. It never moves back.
 	seek(limit keys.Position)
-	// head is where it stands; ok is false at its end.
+	// head returns the position of the stream; ok is false at its end.
 	head() (at keys.Position, ok bool)
 }
 
-// beginning is where every stream begins: before all executions.
+// beginning is the position at which every stream begins, before all executions.
 var beginning = keys.Position{Start: math.MaxInt64, ID: keys.LastID}
 
-// cursor is where a stream stands.
+// cursor is the position of a stream.
 type cursor struct {
 	at    keys.Position
 	atEnd bool
@@ -32,41 +31,41 @@ type cursor struct {
 
 func (s *cursor) head() (keys.Position, bool) { return s.at, !s.atEnd }
 
-// emptyStream is a stream of nothing.
+// emptyStream is a stream without executions.
 type emptyStream struct{}
 
 func (emptyStream) seek(keys.Position)          {}
 func (emptyStream) head() (keys.Position, bool) { return keys.Position{}, false }
 
-// jumpCost is how many keys are passed one by one before they are jumped over, which
-// costs as much as so many.
+// jumpCost is the number of keys that are passed one by one before a seek, which costs as much as
+// passing so many.
 const jumpCost = 8
 
-// postedStream is the stream of postings under a prefix.
+// postedStream is the stream of the postings under a prefix.
 type postedStream struct {
 	cursor
 	o      *searcher
 	it     *pebble.Iterator
 	prefix []byte
 	long   bool
-	keep   func(ms uint32) bool // which to stand at; nil: all
+	keep   func(ms uint32) bool // reports whether to stop at a posting; nil: stop at all
 
 	began     bool
-	estimated bool          // it stands further on, for want of steps
-	open      []openBlock   // those that begin before what is unread
-	first     keys.Position // of the unread key at the iterator
-	more      bool          // there is one
+	estimated bool // at is an upper bound, for want of steps
+	open      []openBlock // blocks that begin above the unread key
+	first     keys.Position // first position of the unread key at the iterator
+	more      bool // there is an unread key
 }
 
-// openBlock stands at one of its postings.
+// openBlock is a block with the index of its current posting.
 type openBlock struct {
 	postingsBlock
 	i   int
 	now Posting
 }
 
-// stand goes to the first posting that is not behind limit, if there is one.
-func (b *openBlock) stand(limit keys.Position) bool {
+// descend moves to the first posting at or below limit, and reports whether there is one.
+func (b *openBlock) descend(limit keys.Position) bool {
 	if !limit.Before(b.now.Position) {
 		return true
 	}
@@ -94,12 +93,12 @@ func (s *postedStream) seek(limit keys.Position) {
 	}
 }
 
-// advance goes to the first that is not behind limit, and gives its block.
+// advance moves to the first posting at or below limit, and returns its block.
 func (s *postedStream) advance(limit keys.Position) *openBlock {
 	s.approach(limit)
 	kept := s.open[:0]
 	for _, b := range s.open {
-		if b.stand(limit) {
+		if b.descend(limit) {
 			kept = append(kept, b)
 		}
 	}
@@ -115,7 +114,7 @@ func (s *postedStream) advance(limit keys.Position) *openBlock {
 	}
 }
 
-// best finds the open block with the first posting, and stands there.
+// best returns the open block with the highest posting, and moves there.
 func (s *postedStream) best() (best *openBlock) {
 	for i := range s.open {
 		b := &s.open[i]
@@ -126,7 +125,7 @@ func (s *postedStream) best() (best *openBlock) {
 	return best
 }
 
-// approach passes unread keys that have nothing but what is behind limit.
+// approach passes unread keys whose postings are all above limit.
 func (s *postedStream) approach(limit keys.Position) {
 	if !s.began {
 		s.began = true
@@ -142,7 +141,7 @@ func (s *postedStream) approach(limit keys.Position) {
 	}
 }
 
-// far tells whether all that the unread key has is behind limit.
+// far reports whether all postings of the unread key are above limit.
 func (s *postedStream) far(limit keys.Position) bool {
 	return s.first.Start > limit.Start && s.first.Start-limit.Start > Span
 }
@@ -157,7 +156,7 @@ func (s *postedStream) jump(limit keys.Position) {
 	s.take(s.it.SeekLT(behind.AppendTo(s.prefix[:len(s.prefix):len(s.prefix)])))
 }
 
-// take notes the key at the iterator.
+// take reads the key at the iterator as the unread key.
 func (s *postedStream) take(there bool) {
 	s.o.steps++
 	s.more = there && s.o.err == nil
@@ -174,7 +173,7 @@ func (s *postedStream) take(there bool) {
 	s.first = keys.ParsePosition(rest)
 }
 
-// read opens the unread key, if it has something that is not behind limit.
+// read opens the unread key if it has a posting at or below limit.
 func (s *postedStream) read(limit keys.Position) {
 	value, err := s.it.ValueAndErr()
 	var b postingsBlock
@@ -186,7 +185,7 @@ func (s *postedStream) read(limit keys.Position) {
 		s.more = false
 		return
 	}
-	if one := (openBlock{postingsBlock: b, now: b.first}); one.stand(limit) {
+	if one := (openBlock{postingsBlock: b, now: b.first}); one.descend(limit) {
 		s.open = append(s.open, one)
 	}
 	s.take(s.it.Prev())
@@ -197,7 +196,7 @@ type singleStream struct{ cursor }
 
 func (s *singleStream) seek(limit keys.Position) { s.atEnd = s.atEnd || limit.Before(s.at) }
 
-// unionStream is a stream of what is in one of some streams.
+// unionStream is a stream of the executions in any of some streams.
 type unionStream struct {
 	cursor
 	of []stream
@@ -226,9 +225,9 @@ func (s *unionStream) seek(limit keys.Position) {
 	}
 }
 
-// intersectionStream is a stream of what is in all of some streams, and of some more: whoever
-// agrees again and again with what the others stand at is asked now and then only.
-// To check what they find costs less.
+// intersectionStream is a stream of the executions in all of some streams, and of some more: a
+// stream that agrees with the others many times in a row is checked only now and then. Checking the
+// executions that are found costs less.
 type intersectionStream struct {
 	cursor
 	o  *searcher
@@ -237,12 +236,12 @@ type intersectionStream struct {
 
 type streamMember struct {
 	stream
-	agreements int // how often since it was somewhere else than the others
+	agreements int // times in a row that the stream had the position of the others
 }
 
 const (
-	// skipAfter is how often in a row a stream agrees before it is not asked
-	// every time, and askedEvery how often it is asked then.
+	// skipAfter is the number of agreements in a row after which a stream is checked only every
+	// checkEvery times.
 	skipAfter  = 16
 	checkEvery = 8
 )
@@ -271,7 +270,7 @@ func (s *intersectionStream) seek(limit keys.Position) {
 		for i := range s.of {
 			m := &s.of[i]
 			s.o.steps++
-			if i > 0 && m.skipCheck() { // the first is always asked: where it stands there is something
+			if i > 0 && m.skipCheck() { // the first is always checked: there is an execution at its position
 				m.agreements++
 				agreed++
 				continue
@@ -288,7 +287,7 @@ func (s *intersectionStream) seek(limit keys.Position) {
 				continue
 			}
 			limit, agreed, m.agreements = at, 1, 0
-			// The one that has passed over something leads.
+			// The stream that has skipped a position becomes the first.
 			s.of[0], s.of[i] = s.of[i], s.of[0]
 		}
 		s.at = limit
@@ -298,7 +297,7 @@ func (s *intersectionStream) seek(limit keys.Position) {
 	}
 }
 
-// difference is a stream of what is in one stream and not in another.
+// difference is a stream of the executions in one stream and not in another.
 type difference struct {
 	o        *searcher
 	of, less stream
