@@ -3,15 +3,13 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
@@ -147,4 +145,16 @@ func checkAcceptedJob(x *runtime.JobExecution, tasks []runtime.Accepted, key *ru
 	}
 	ids, err = checkAccepted(tasks, key)
 	return id, ids, err
+}
+
+// LastTick is the last tick of a trigger that has started an execution.
+func (s *Store) LastTick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
+	err = s.durably(func(r kv.Reader) error {
+		at, err = kv.Get(r, keys.Tick(tenant, jobID, trigger), record.DecodeTime)
+		if errors.Is(err, kv.ErrAbsent) {
+			err = nil
+		}
+		return err
+	})
+	return at, fault("storage.tick", err)
 }

@@ -3,18 +3,14 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"time"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
@@ -138,40 +134,6 @@ func (s *Store) EachJob(visit func(runtime.Job) error) error {
 	}))
 }
 
-// ListJobRevisions lists the kept revisions, newest first.
-func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtime.JobRevision, err error) {
-	err = s.snapshot(func(r kv.Reader) error {
-		prefix := keys.Revisions(tenant, id)
-		err := kv.EachKey(r, prefix, func(key, value []byte) error {
-			number, err := keys.DecodeNumberIn(prefix, key)
-			if err != nil {
-				return err
-			}
-			v, err := record.DecodeRevision(number, value)
-			all = append(all, v)
-			return err
-		})
-		if err == nil && len(all) == 0 {
-			err = noJobID(id)
-		}
-		return err
-	})
-	slices.Reverse(all)
-	return all, fault("storage.revisions", err)
-}
-
-// LastTick is the last tick of a trigger that has started an execution.
-func (s *Store) LastTick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
-	err = s.durably(func(r kv.Reader) error {
-		at, err = kv.Get(r, keys.Tick(tenant, jobID, trigger), record.DecodeTime)
-		if errors.Is(err, kv.ErrAbsent) {
-			err = nil
-		}
-		return err
-	})
-	return at, fault("storage.tick", err)
-}
-
 // namedJob reads the job that a name leads to.
 func namedJob(r kv.Reader, tenant runtime.Tenant, name, id string) (runtime.Job, error) {
 	j, err := readJob(r, tenant, id)
@@ -234,32 +196,6 @@ func putJob(b *pebble.Batch, j runtime.Job) error {
 	return b.Set(keys.Job(j.Tenant, j.ID), value, nil)
 }
 
-// putRevision keeps the spec of a job as its current revision.
-func putRevision(b *pebble.Batch, j runtime.Job) error {
-	value, err := record.EncodeRevision(runtime.JobRevision{Spec: j.Spec, Created: j.Updated, CreatedBy: j.UpdatedBy})
-	if err != nil {
-		return err
-	}
-	return b.Set(keys.Revision(j.Tenant, j.ID, j.Revision), value, nil)
-}
-
-// dropRevisions deletes all stored revisions of a job but the newest.
-func (s *Store) dropRevisions(b *pebble.Batch, tenant runtime.Tenant, id string, keep int) error {
-	var stored [][]byte
-	err := kv.EachKey(s.db, keys.Revisions(tenant, id), func(key, _ []byte) error {
-		stored = append(stored, slices.Clone(key))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, key := range stored[:max(len(stored)-keep, 0)] {
-		errs = append(errs, b.Delete(key, nil))
-	}
-	return errors.Join(errs...)
-}
-
 // checkJob holds callers to the contract of runtime.JobStore.
 func checkJob(j runtime.Job) error {
 	if _, ok := keys.ParseID(j.ID); !ok || j.Tenant == "" || j.Name == "" || !utf8.ValidString(j.Name) {
@@ -270,4 +206,44 @@ func checkJob(j runtime.Job) error {
 
 func noJobID(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no job with id %q", id)
+}
+
+// ListJobs gives a page of jobs. It reads all jobs of the tenant, of which there are
+// few beside what they run.
+func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page runtime.Page[runtime.Job], err error) {
+	err = s.snapshot(func(r kv.Reader) error {
+		var all []runtime.Job
+		query := strings.ToLower(l.Query)
+		err := eachJob(r, tenant, func(j runtime.Job) error {
+			page.Total++
+			if matchesJob(j, query) {
+				all = append(all, j)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		position := func(j runtime.Job) string { return j.ID } // a UUIDv7
+		if byName(l.Sort) {
+			position = func(j runtime.Job) string { return j.Name }
+		}
+		page.Items, page.Next = cutPage(all, l, position)
+		return nil
+	})
+	return page, fault("storage.jobs", err)
+}
+
+// matchesJob tells whether a job has a text, in lower case, in its names or labels.
+func matchesJob(j runtime.Job, query string) bool {
+	has := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
+	if has(j.Name) || has(j.DisplayName) {
+		return true
+	}
+	for key, value := range j.Labels {
+		if has(key) || has(value) {
+			return true
+		}
+	}
+	return false
 }

@@ -5,27 +5,18 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/disk"
-	"github.com/faaspot/faaspot/storage/internal/keys"
-
-	"github.com/faaspot/faaspot/storage/internal/kv"
-
-	"github.com/faaspot/faaspot/storage/internal/record"
 
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
@@ -254,107 +245,4 @@ func removeMarkers(fs vfs.FS, dir string, files []string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// checkFormat reads which format the records have. In a store without any
-// record it writes ours, into a table of its own: one that has lost its log is
-// then not taken for new.
-func (s *Store) checkFormat() error {
-	format, err := kv.Get(s.db, keys.Format(), record.DecodeNumber)
-	if err == nil && format == formatVersion {
-		return nil
-	}
-	if err == nil && format == formatUnindexed {
-		return s.indexAll()
-	}
-	if err == nil {
-		return fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, format, formatVersion)
-	}
-	if !errors.Is(err, kv.ErrAbsent) {
-		return err
-	}
-	it, err := s.db.NewIter(nil)
-	if err != nil {
-		return err
-	}
-	empty := !it.First()
-	if err := errors.Join(it.Error(), it.Close()); err != nil {
-		return err
-	}
-	if !empty {
-		return fmt.Errorf("%w: it has records, but not the one that tells their format; or it is damaged", errForeign)
-	}
-	return errors.Join(s.putFormat(), s.flush())
-}
-
-func (s *Store) putFormat() error {
-	b := s.db.NewBatch()
-	return errors.Join(b.Set(keys.Format(), record.EncodeNumber(formatVersion), nil), s.commits.Commit(b, false), b.Close())
-}
-
-// What a directory can be refused for.
-var (
-	errHeld    = errors.New("another process uses it")
-	errForeign = errors.New("it is not a store of faaspot")
-	errDamaged = errors.New("it is damaged")
-	errNewer   = errors.New("a newer release of faaspot has written it")
-	errExposed = errors.New("everybody on this machine may write to it")
-)
-
-// lockError tells that another process holds the lock from all else that can go
-// wrong with its file. See fcntl(2) for the two errors; Pebble has words of its
-// own for a lock held by this process.
-func lockError(err error) error {
-	if _, opening := errors.AsType[*fs.PathError](err); opening {
-		return err
-	}
-	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "lock held by current process") {
-		return fmt.Errorf("%w: %w", errHeld, err)
-	}
-	return err
-}
-
-// messageAndHint is what a refusal says.
-func messageAndHint(err *runtime.Error) string { return err.Message + "; " + err.Hint }
-
-// refusal says why a store cannot be opened, and what to do.
-func refusal(dir string, err error) *runtime.Error { return unusable("open", dir, err) }
-
-// unusable says why something cannot be done to a store, and what to do.
-func unusable(verb, dir string, err error) *runtime.Error {
-	refused := func(why, hint string) *runtime.Error {
-		return &runtime.Error{
-			Code:    runtime.CodeUnavailable,
-			Op:      "storage.open",
-			Message: fmt.Sprintf("cannot %s the data folder %s: %s", verb, dir, why),
-			Hint:    hint,
-			Err:     err,
-		}
-	}
-	restore := "restore the folder from a backup"
-	switch {
-	case errors.Is(err, errHeld):
-		return refused(errHeld.Error(), "stop the other server, or give this one a folder of its own")
-	case errors.Is(err, errForeign):
-		return refused(err.Error(), "choose an empty folder, or the one that faaspot used before")
-	case errors.Is(err, errNewer):
-		return refused(err.Error(), "run that release or a later one")
-	case errors.Is(err, errExposed):
-		return refused(errExposed.Error(), "take that right away: chmod 700 "+dir)
-	case errors.Is(err, fs.ErrPermission):
-		return refused("permission denied", "let the user that runs the server own the folder")
-	case errors.Is(err, syscall.EROFS):
-		return refused("the file system is read-only", "mount it for writing; a disk that failed may have become read-only")
-	case errors.Is(err, syscall.ENOSPC):
-		return refused("no space is left on the disk", "free some space")
-	case errors.Is(err, syscall.ENOTDIR):
-		return refused("it is not a folder", "choose another folder")
-	case errors.Is(err, errDamaged), errors.Is(err, kv.ErrDamaged):
-		return refused(err.Error(), restore)
-	case pebble.IsCorruptionError(err):
-		return refused(errDamaged.Error()+": "+err.Error(), restore)
-	case errors.Is(err, fs.ErrNotExist):
-		return refused("a file of it is missing: "+err.Error(), restore)
-	}
-	return refused(err.Error(), "see the log; if files are damaged or missing, "+restore)
 }

@@ -5,49 +5,7 @@ import (
 	"strings"
 
 	"github.com/faaspot/faaspot/runtime"
-
-	"github.com/faaspot/faaspot/storage/internal/kv"
 )
-
-// ListJobs gives a page of jobs. It reads all jobs of the tenant, of which there are
-// few beside what they run.
-func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page runtime.Page[runtime.Job], err error) {
-	err = s.snapshot(func(r kv.Reader) error {
-		var all []runtime.Job
-		query := strings.ToLower(l.Query)
-		err := eachJob(r, tenant, func(j runtime.Job) error {
-			page.Total++
-			if matchesJob(j, query) {
-				all = append(all, j)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		position := func(j runtime.Job) string { return j.ID } // a UUIDv7
-		if byName(l.Sort) {
-			position = func(j runtime.Job) string { return j.Name }
-		}
-		page.Items, page.Next = cutPage(all, l, position)
-		return nil
-	})
-	return page, fault("storage.jobs", err)
-}
-
-// matchesJob tells whether a job has a text, in lower case, in its names or labels.
-func matchesJob(j runtime.Job, query string) bool {
-	has := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
-	if has(j.Name) || has(j.DisplayName) {
-		return true
-	}
-	for key, value := range j.Labels {
-		if has(key) || has(value) {
-			return true
-		}
-	}
-	return false
-}
 
 func byName(sort runtime.SortOrder) bool {
 	return sort == runtime.SortNameAsc || sort == runtime.SortNameDesc

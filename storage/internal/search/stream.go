@@ -51,10 +51,10 @@ type postedStream struct {
 	keep   func(ms uint32) bool // reports whether to stop at a posting; nil: stop at all
 
 	began     bool
-	estimated bool // at is an upper bound, for want of steps
-	open      []openBlock // blocks that begin above the unread key
+	estimated bool          // at is an upper bound, for want of steps
+	open      []openBlock   // blocks that begin above the unread key
 	first     keys.Position // first position of the unread key at the iterator
-	more      bool // there is an unread key
+	more      bool          // there is an unread key
 }
 
 // openBlock is a block with the index of its current posting.

@@ -2,18 +2,15 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/record"
-
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
@@ -71,4 +68,40 @@ func (s *Store) indexAll() error {
 	}
 	s.log.Info("storage: executions of an earlier release can be searched now", "executions", n, "took", time.Since(began))
 	return s.putFormat()
+}
+
+// checkFormat reads which format the records have. In a store without any
+// record it writes ours, into a table of its own: one that has lost its log is
+// then not taken for new.
+func (s *Store) checkFormat() error {
+	format, err := kv.Get(s.db, keys.Format(), record.DecodeNumber)
+	if err == nil && format == formatVersion {
+		return nil
+	}
+	if err == nil && format == formatUnindexed {
+		return s.indexAll()
+	}
+	if err == nil {
+		return fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, format, formatVersion)
+	}
+	if !errors.Is(err, kv.ErrAbsent) {
+		return err
+	}
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	empty := !it.First()
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return err
+	}
+	if !empty {
+		return fmt.Errorf("%w: it has records, but not the one that tells their format; or it is damaged", errForeign)
+	}
+	return errors.Join(s.putFormat(), s.flush())
+}
+
+func (s *Store) putFormat() error {
+	b := s.db.NewBatch()
+	return errors.Join(b.Set(keys.Format(), record.EncodeNumber(formatVersion), nil), s.commits.Commit(b, false), b.Close())
 }
