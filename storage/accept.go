@@ -18,14 +18,13 @@ import (
 
 var _ runtime.ExecutionStore = (*Store)(nil)
 
-// Accept keeps queued executions, all or none, and gives their ids; see
-// runtime.ExecutionQueue.
+// Accept stores queued executions, all or none, and returns their ids; see runtime.ExecutionQueue.
 func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (ids []string, replayed bool, err error) {
 	const op = "storage.accept"
 	parsed, err := checkAccepted(batch, key)
 	for i := range batch {
 		if t := batch[i].Execution.Task; t != nil && err == nil {
-			err = fmt.Errorf("execution %s is task %d of execution %s of a job: it is accepted with that", batch[i].Execution.ID, t.Index, t.JobExecution)
+			err = fmt.Errorf("execution %s is task %d of execution %s of a job: accept it with AcceptJob", batch[i].Execution.ID, t.Index, t.JobExecution)
 		}
 	}
 	if err != nil {
@@ -77,7 +76,7 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error
 	return found.Put(b)
 }
 
-// checkAccepted holds callers to the contract of runtime.ExecutionQueue.
+// checkAccepted checks that the caller fulfils the contract of runtime.ExecutionQueue.
 func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]keys.ID, error) {
 	if len(batch) == 0 {
 		return nil, fmt.Errorf("there is nothing to accept")
@@ -97,7 +96,7 @@ func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]key
 			return nil, err
 		}
 		if x.State != runtime.StateQueued || x.Attempt != 0 || x.Tenant != batch[0].Execution.Tenant {
-			return nil, fmt.Errorf("execution %s of tenant %q is %s at attempt %d: one that is new is queued, and a batch has one tenant",
+			return nil, fmt.Errorf("execution %s of tenant %q is %s at attempt %d: a new execution is queued, and a batch has one tenant",
 				x.ID, x.Tenant, x.State, x.Attempt)
 		}
 		if _, twice := seen[id]; twice {
@@ -111,18 +110,18 @@ func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]key
 	return ids, nil
 }
 
-// checkExecution gives the id of an execution that can be kept.
+// checkExecution returns the id of an execution, or an error if the execution cannot be stored.
 func checkExecution(x *runtime.Execution) (keys.ID, error) {
 	id, ok := keys.ParseID(x.ID)
 	switch {
 	case !ok:
-		return id, fmt.Errorf("%q is no UUIDv7, so it cannot be the id of an execution", x.ID)
+		return id, fmt.Errorf("%q is not a UUIDv7, so it cannot be the id of an execution", x.ID)
 	case x.Tenant == "" || x.Function == "":
 		return id, fmt.Errorf("execution %s needs a tenant and a function, not %q, %q", x.ID, x.Tenant, x.Function)
 	case record.KindCode(x.Kind) == 0:
-		return id, fmt.Errorf("execution %s is of the kind %q, which is none", x.ID, x.Kind)
+		return id, fmt.Errorf("execution %s has an unknown kind %q", x.ID, x.Kind)
 	case !utf8.ValidString(x.Function):
-		return id, fmt.Errorf("execution %s is of a function whose name %q is not UTF-8", x.ID, x.Function)
+		return id, fmt.Errorf("execution %s has a function whose name %q is not UTF-8", x.ID, x.Function)
 	}
 	return id, nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// AcceptJob keeps an execution of a job with its tasks; see runtime.JobStore.
+// AcceptJob stores a job's execution with its tasks; see runtime.JobStore.
 func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key *runtime.IdempotencyKey, tick *runtime.Tick) (text string, replayed bool, err error) {
 	const op = "storage.acceptjob"
 	id, ids, err := checkAcceptedJob(&x, tasks, key)
@@ -69,8 +69,8 @@ func first(ids []string) string {
 	return ids[0]
 }
 
-// lockedJob is a job that the caller has locked until it calls unlock: its executions are accepted one
-// after the other.
+// lockedJob is a job that the caller has locked until it calls unlock: its executions are accepted
+// one after the other.
 type lockedJob struct {
 	s      *Store
 	tenant runtime.Tenant
@@ -86,7 +86,7 @@ func (s *Store) lockJob(tenant runtime.Tenant, id string) lockedJob {
 func (j lockedJob) checkName(x *runtime.JobExecution) error {
 	err := j.s.absent(keys.JobExecutionName(j.tenant, j.id, x.Name))
 	if id, ok := keys.ParseID(x.Name); ok && err == nil && x.Name != x.ID {
-		// The id of another is its name, too.
+		// An execution is also found by its id, so no other may have that as its name.
 		for _, kind := range []byte{keys.KindUnfinishedByJob, keys.KindDoneByJob} {
 			err = errors.Join(err, j.s.absent(append(keys.ExecutionsByJob(kind, j.tenant, j.id), id[:]...)))
 		}
@@ -98,8 +98,8 @@ func (j lockedJob) checkName(x *runtime.JobExecution) error {
 	return err
 }
 
-// putTick stores a tick of a trigger of the job, or fails with ErrTick if that tick or a later one is
-// stored.
+// putTick stores a tick of a trigger of the job, or fails with ErrTick if that tick or a later one
+// is stored.
 func (j lockedJob) putTick(b *pebble.Batch, tick runtime.Tick) error {
 	key := keys.Tick(j.tenant, tick.JobID, tick.Trigger)
 	last, err := kv.Find(j.s.db, key, record.DecodeTime)
@@ -112,7 +112,7 @@ func (j lockedJob) putTick(b *pebble.Batch, tick runtime.Tick) error {
 	return b.Set(key, record.EncodeTime(tick.At), nil)
 }
 
-// putJobAccepted writes all records of an execution of a job that is new.
+// putJobAccepted writes all records of a job's execution that is new.
 func putJobAccepted(b *pebble.Batch, x *runtime.JobExecution, id keys.ID) error {
 	value, err := record.EncodeJobExecution(x, id)
 	if err != nil {
@@ -128,14 +128,14 @@ func putJobAccepted(b *pebble.Batch, x *runtime.JobExecution, id keys.ID) error 
 	return err
 }
 
-// checkAcceptedJob holds callers to the contract of runtime.JobStore.
+// checkAcceptedJob checks that the caller fulfils the contract of runtime.JobStore.
 func checkAcceptedJob(x *runtime.JobExecution, tasks []runtime.Accepted, key *runtime.IdempotencyKey) (id keys.ID, ids []keys.ID, err error) {
 	id, ok := keys.ParseID(x.ID)
 	if !ok || x.Tenant == "" || x.JobID == "" || x.Name == "" {
 		return id, nil, fmt.Errorf("an execution of a job needs tenant, job, name and an id that is a UUIDv7, not %q, %q, %q, %q", x.Tenant, x.JobID, x.Name, x.ID)
 	}
 	if want := (runtime.TaskCounts{Total: len(tasks)}); x.State != runtime.StateQueued || x.Stats != want || x.CancelRequested || !x.Started.IsZero() {
-		return id, nil, fmt.Errorf("execution %s of a job is new as %+v", x.ID, x)
+		return id, nil, fmt.Errorf("execution %s of a job cannot be accepted as %+v", x.ID, x)
 	}
 	for i := range tasks {
 		t := &tasks[i].Execution
@@ -147,7 +147,7 @@ func checkAcceptedJob(x *runtime.JobExecution, tasks []runtime.Accepted, key *ru
 	return id, ids, err
 }
 
-// LastTick is the last tick of a trigger that has started an execution.
+// LastTick returns the last tick of a trigger that has started an execution.
 func (s *Store) LastTick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
 	err = s.durably(func(r kv.Reader) error {
 		at, err = kv.Get(r, keys.Tick(tenant, jobID, trigger), record.DecodeTime)

@@ -13,10 +13,10 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// attempts holds in memory the leases and what is kept of executions that wait
-// for their next attempt. Most executions have neither when they start, and to
-// find that out on disk would cost more than all else about starting. An entry changes when
-// the store has; lockedExecutions reads and changes it.
+// attempts holds in memory the leases, and the records of executions that wait for their next
+// attempt. Most executions have neither when they start, and finding that out on disk would cost
+// more than the rest of a start. An entry changes after the store has; only lockedExecutions reads
+// and changes it.
 type attempts struct {
 	mu  sync.Mutex
 	all map[executionRef]record.Attempt
@@ -33,7 +33,7 @@ func (a *attempts) get(of executionRef) record.Attempt {
 	return a.all[of]
 }
 
-// set keeps an attempt, or forgets that of an execution that is done.
+// set stores an attempt, or drops the attempt of an execution that is done.
 func (a *attempts) set(of executionRef, now record.Attempt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -44,7 +44,7 @@ func (a *attempts) set(of executionRef, now record.Attempt) {
 	a.all[of] = now
 }
 
-// load reads what a store holds.
+// load reads the attempts of a store.
 func (a *attempts) load(r kv.Reader) error {
 	a.all = map[executionRef]record.Attempt{}
 	return kv.EachTenant(r, func(tenant runtime.Tenant) error {
@@ -61,8 +61,8 @@ func (a *attempts) load(r kv.Reader) error {
 	})
 }
 
-// attemptAt reads the attempt of the execution at which a source stands from
-// those of leases and of waiting ones, which follow it.
+// attemptAt returns the attempt of the execution at an iterator from the iterators of leases and
+// waiting records, which follow it.
 func attemptAt(s, leases, waiting *kv.IDIterator) (a record.Attempt) {
 	if !leases.Lacks(s) {
 		lease := kv.Decode(leases, record.DecodeLease)

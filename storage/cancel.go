@@ -17,7 +17,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// Cancel cancels what is queued and marks what runs; see runtime.ExecutionQueue.
+// Cancel cancels a queued execution and marks a running one; see runtime.ExecutionQueue.
 func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x runtime.Execution, changed bool, err error) {
 	const op = "storage.cancel"
 	id, ok := keys.ParseID(text)
@@ -31,7 +31,7 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 	accepted, locked, err := s.lockAccepted(tenant, id)
 	defer locked.unlock()
 	if errors.Is(err, kv.ErrAbsent) {
-		// What ended it has held the lock until it was durable.
+		// The call that ended it has held the lock until the end was durable.
 		x, err = readDone(s.db, tenant, id, true)
 		return x, false, fault(op, orNoExecution(err, text))
 	}
@@ -73,12 +73,12 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 	return x, true, nil
 }
 
-// lockAccepted locks an execution that is not done, with the execution of a job
-// that it is a task of, and reads what was accepted; or fails with errAbsent.
+// lockAccepted locks an execution that is not done, together with the job's execution that it is a
+// task of, and reads its accepted record. It fails with kv.ErrAbsent if there is none.
 func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (record.Accepted, lockedExecutions, error) {
 	key := keys.Execution(keys.KindAccepted, tenant, id)
 	locks, oldest := [][]byte{key}, id
-	// What was accepted does not change.
+	// An accepted record does not change, so it may be read before it is locked.
 	accepted, err := kv.Get(s.db, key, record.DecodeAccepted)
 	if err == nil && accepted.Task() != nil {
 		job, of, err := jobExecutionKey(tenant, accepted.Task().JobExecution)
@@ -103,7 +103,7 @@ func noExecution(id string) error {
 		WithHint("executions are kept for a time only once they are done; list them to see which there are")
 }
 
-// orNoExecution tells callers what errAbsent means.
+// orNoExecution turns kv.ErrAbsent into the error for callers.
 func orNoExecution(err error, id string) error {
 	if errors.Is(err, kv.ErrAbsent) {
 		return noExecution(id)

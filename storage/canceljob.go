@@ -17,13 +17,12 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// maxCancelBytes is how much is put into one batch of a cancellation, in bytes.
-// What tasks wrote before they were queued again is moved by it, and may be a lot.
+// maxCancelBytes is the size at which a batch of a cancellation is committed, in bytes. It moves
+// the logs of tasks that were queued again, which may be large.
 const maxCancelBytes = 16 << 20
 
-// CancelJobExecution makes cancelled what of an execution of a job is queued; see
-// runtime.JobStore. The first batch marks the execution. Whoever finds it marked
-// goes on where another has stopped.
+// CancelJobExecution cancels the queued tasks of a job's execution; see runtime.JobStore. The first
+// batch marks the execution. A call that finds it marked continues where another has stopped.
 func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.Time) (x runtime.JobExecution, changed bool, ids []string, err error) {
 	const op = "storage.canceljob"
 	id, ok := keys.ParseID(text)
@@ -39,7 +38,7 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 		return x, false, nil, fault(op, orNoJobExecution(err, text))
 	}
 	defer locked.unlock()
-	// What ended it has held the lock until it was durable.
+	// The call that ended it has held the lock until the end was durable.
 	if x, err = readJobExecution(s.db, tenant, id); err != nil || x.State.Terminal() {
 		return x, false, nil, fault(op, orNoJobExecution(err, text))
 	}
@@ -105,8 +104,8 @@ func (l lockedExecutions) putCancelled(b *pebble.Batch, found search.Postings, o
 	return errors.Join(dropUnfinished(b, of, accepted.Function, accepted.ArgsSize, at), putDone(b, found, &x, of.id))
 }
 
-// lockTasks locks an execution of a job and its tasks, whose ids it gives. It
-// fails with errAbsent if there is no such execution.
+// lockTasks locks a job's execution and its tasks, and returns the ids of the tasks. It fails with
+// kv.ErrAbsent if there is no such execution.
 func (s *Store) lockTasks(tenant runtime.Tenant, id keys.ID) ([]keys.ID, lockedExecutions, error) {
 	x, err := readJobExecution(s.db, tenant, id)
 	if err != nil {

@@ -11,16 +11,16 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// pendingChange is a runtime.Change that is about to be kept with a change of a
-// function of a tenant.
+// pendingChange is a runtime.Change that is about to be stored with a change of a tenant's
+// function.
 type pendingChange struct {
 	runtime.Change
 	id  keys.ID
 	key lockedKey
 }
 
-// beginChange checks a change, and that its key is free. Until leave is called
-// nobody else can take the key.
+// beginChange checks a change, and that its idempotency key is new. Until leave is called no other
+// call can use the key.
 func (s *Store) beginChange(tenant runtime.Tenant, c runtime.Change) (ready pendingChange, leave func(), err error) {
 	x := &c.Execution
 	id, err := checkExecution(x)
@@ -28,7 +28,7 @@ func (s *Store) beginChange(tenant runtime.Tenant, c runtime.Change) (ready pend
 	case err != nil:
 		return ready, nil, err
 	case !x.State.Terminal() || x.Kind == runtime.KindRun || x.Tenant != tenant:
-		return ready, nil, fmt.Errorf("execution %s (%s of tenant %q, %s) cannot be that of a change of a function of tenant %q",
+		return ready, nil, fmt.Errorf("execution %s (%s of tenant %q, %s) cannot record a change of a function of tenant %q",
 			x.ID, x.Kind, x.Tenant, x.State, tenant)
 	case c.Key != nil && c.Key.Key == "":
 		return ready, nil, errNoKey
@@ -46,7 +46,7 @@ func (s *Store) beginChange(tenant runtime.Tenant, c runtime.Change) (ready pend
 	return pendingChange{c, id, key}, func() { pass(); key.release() }, nil
 }
 
-// put writes what is kept with the change.
+// put writes the records of the change.
 func (c pendingChange) put(b *pebble.Batch) error {
 	return errors.Join(putDone(b, nil, &c.Execution, c.id), c.key.put(b, []keys.ID{c.id}))
 }

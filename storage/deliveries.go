@@ -18,8 +18,7 @@ import (
 
 var _ runtime.DeliveryStore = (*Store)(nil)
 
-// putDelivery keeps a delivery, as a JSON object: among the dead letters if it is
-// one.
+// putDelivery stores a delivery, among the dead letters if it is one.
 func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 	id, ok := keys.ParseID(d.ID)
 	if !ok || d.Tenant == "" {
@@ -40,8 +39,7 @@ func noDeadLetter(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no dead letter with the id %.64q", id).WithHint("list the dead letters to see which there are")
 }
 
-// EachDelivery calls visit with each delivery that is not a dead letter; see
-// runtime.DeliveryStore.
+// EachDelivery calls visit with each delivery that is not a dead letter; see runtime.DeliveryStore.
 func (s *Store) EachDelivery(visit func(runtime.Delivery) error) error {
 	return fault("storage.deliveries", s.snapshot(func(r kv.Reader) error {
 		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
@@ -67,12 +65,12 @@ func eachDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, visit func(runt
 	return errors.Join(err, it.Error(), it.Close())
 }
 
-// GetDelivery gets one that is not a dead letter.
+// GetDelivery returns a delivery that is not a dead letter.
 func (s *Store) GetDelivery(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
 	return s.delivery("storage.delivery", keys.KindDelivery, tenant, id)
 }
 
-// GetDeadLetter gets a dead letter.
+// GetDeadLetter returns a dead letter.
 func (s *Store) GetDeadLetter(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
 	return s.delivery("storage.deadletter", keys.KindDeadLetter, tenant, id)
 }
@@ -88,7 +86,7 @@ func (s *Store) delivery(op string, kind byte, tenant runtime.Tenant, text strin
 	return d, fault(op, err)
 }
 
-// readDelivery fails with errAbsent if there is none.
+// readDelivery fails with kv.ErrAbsent if there is no such delivery.
 func readDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, text string) (runtime.Delivery, error) {
 	id, ok := keys.ParseID(text)
 	if !ok {
@@ -97,11 +95,11 @@ func readDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, text string) (r
 	return kv.Get(r, keys.Execution(kind, tenant, id), record.DecodeDelivery)
 }
 
-// changeDelivery changes one delivery, if it is there.
+// changeDelivery changes one delivery, if there is one.
 func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, change func(b *pebble.Batch, key []byte) error) error {
 	id, ok := keys.ParseID(text)
 	if !ok {
-		return fault(op, fmt.Errorf("%q is no UUIDv7, so it cannot be the id of a delivery", text))
+		return fault(op, fmt.Errorf("%q is not a UUIDv7, so it cannot be the id of a delivery", text))
 	}
 	if err := s.enter(); err != nil {
 		return fault(op, err)
@@ -120,7 +118,7 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 	}))
 }
 
-// SaveAttempt keeps how an attempt has left a delivery; see runtime.DeliveryStore.
+// SaveAttempt stores the state of a delivery after an attempt; see runtime.DeliveryStore.
 func (s *Store) SaveAttempt(d runtime.Delivery) error {
 	return s.changeDelivery("storage.attempted", d.Tenant, d.ID, func(b *pebble.Batch, key []byte) error {
 		if d.Dead {
@@ -130,7 +128,7 @@ func (s *Store) SaveAttempt(d runtime.Delivery) error {
 	})
 }
 
-// DeleteDelivery drops a delivery that was taken.
+// DeleteDelivery drops a delivery whose callback was accepted.
 func (s *Store) DeleteDelivery(tenant runtime.Tenant, id string) error {
 	return s.changeDelivery("storage.delivered", tenant, id, func(b *pebble.Batch, key []byte) error { return b.Delete(key, nil) })
 }
@@ -163,7 +161,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 	return all, nil
 }
 
-// RedriveDeadLetters makes dead letters new deliveries; see runtime.DeliveryStore.
+// RedriveDeadLetters turns dead letters into new deliveries; see runtime.DeliveryStore.
 func (s *Store) RedriveDeadLetters(tenant runtime.Tenant, ids []string, limit int) (driven []runtime.Delivery, err error) {
 	err = s.takeDeadLetters("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery) error {
 		d.Dead, d.Attempts, d.NotBefore = false, 0, time.Time{}
@@ -185,16 +183,16 @@ func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int)
 	return n, nil
 }
 
-// errEnough ends a visit.
+// errEnough ends a visit early.
 var errEnough = errors.New("enough")
 
-// takeDeadLetters drops dead letters, in one batch with what is done with each.
+// takeDeadLetters drops dead letters, in one batch with what the callback with does to each.
 func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, d runtime.Delivery) error) error {
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	// Whoever takes letters of a tenant does so alone: none is taken twice.
+	// One call at a time takes dead letters of a tenant, so that none is taken twice.
 	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
 	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
 		taken := make(map[string]bool)

@@ -6,8 +6,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// fault gives an error its place: those written for callers pass as they are,
-// all others are internal.
+// fault adds the operation to an error for callers, unless it has one. It turns all other errors
+// into internal ones.
 func fault(op string, err error) error {
 	if err == nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// GetExecution gets an execution with its result, without its logs.
+// GetExecution returns an execution with its result, without its logs.
 func (s *Store) GetExecution(tenant runtime.Tenant, text string) (x runtime.Execution, err error) {
 	err = s.durably(func(r kv.Reader) error {
 		x, err = readExecution(r, tenant, text, true)
@@ -21,8 +21,8 @@ func (s *Store) GetExecution(tenant runtime.Tenant, text string) (x runtime.Exec
 	return x, fault("storage.execution", err)
 }
 
-// GetExecutions gets executions in the order of ids, nil for those that are not
-// there, without logs and without results above runtime.ListedResult.
+// GetExecutions returns executions in the order of ids, nil for ids without an execution. It leaves
+// out logs, and results larger than runtime.ListedResult.
 func (s *Store) GetExecutions(tenant runtime.Tenant, ids []string) (all []*runtime.Execution, err error) {
 	all = make([]*runtime.Execution, len(ids))
 	err = s.durably(func(r kv.Reader) error {
@@ -43,7 +43,7 @@ func (s *Store) GetExecutions(tenant runtime.Tenant, ids []string) (all []*runti
 	return all, nil
 }
 
-// GetArgs gets the args of an execution that is not done.
+// GetArgs returns the args of an execution that is not done.
 func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		id, ok := keys.ParseID(text)
@@ -60,8 +60,8 @@ func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err er
 	return args, fault("storage.args", err)
 }
 
-// GetLogs gets what the latest attempt of an execution wrote, and the execution as
-// it was at the same moment; see runtime.ExecutionHistory.
+// GetLogs returns the logs of an execution's latest attempt, and the execution as it was at the
+// same moment; see runtime.ExecutionHistory.
 func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution, logs runtime.Logs, err error) {
 	err = s.durably(func(r kv.Reader) error {
 		id, ok := keys.ParseID(text)
@@ -77,7 +77,7 @@ func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution
 	return x, logs, nil
 }
 
-// readLogs fails with errAbsent if there is no such execution.
+// readLogs fails with kv.ErrAbsent if there is no such execution.
 func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Execution, logs runtime.Logs, err error) {
 	done, err := readDoneRecord(r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
@@ -101,21 +101,20 @@ func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Executi
 	return x, logs, err
 }
 
-// waitingLogs reads what the attempt before wrote of an execution that waits for
-// the next, if it does.
+// waitingLogs returns the logs of the previous attempt, if the execution waits for its next one.
 func waitingLogs(r kv.Reader, of executionRef, waiting *record.Waiting) (runtime.Logs, error) {
 	if waiting == nil || waiting.LogsSize == 0 {
 		return runtime.Logs{}, nil
 	}
 	return kv.Get(r, keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
 		if uint64(len(value)) != waiting.LogsSize {
-			return runtime.Logs{}, kv.Damaged("execution %s has logs of %d bytes where %d should be", of.id, len(value), waiting.LogsSize)
+			return runtime.Logs{}, kv.Damaged("execution %s has logs of %d bytes instead of %d", of.id, len(value), waiting.LogsSize)
 		}
 		return record.DecodeLogs(value)
 	})
 }
 
-// readExecution fails with errAbsent if there is no such execution.
+// readExecution fails with kv.ErrAbsent if there is no such execution.
 func readExecution(r kv.Reader, tenant runtime.Tenant, text string, whole bool) (runtime.Execution, error) {
 	id, ok := keys.ParseID(text)
 	if !ok {
@@ -132,8 +131,8 @@ func readExecution(r kv.Reader, tenant runtime.Tenant, text string, whole bool) 
 	return u.execution(tenant, id), nil
 }
 
-// readDone reads an execution that is done. Its result is left out if it is not
-// wanted whole and has a record of its own.
+// readDone reads an execution that is done. Unless whole is set, it leaves out a result that has a
+// record of its own.
 func readDone(r kv.Reader, tenant runtime.Tenant, id keys.ID, whole bool) (runtime.Execution, error) {
 	done, err := readDoneRecord(r, tenant, id)
 	if err != nil {
@@ -151,14 +150,15 @@ func readDoneRecord(r kv.Reader, tenant runtime.Tenant, id keys.ID) (record.Done
 	})
 }
 
-// inlineOrStored gives what is inline, or the record that holds what is larger than that.
+// inlineOrStored returns the inline data, or reads the record that holds data larger than
+// record.InlineSize.
 func inlineOrStored(r kv.Reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
 	if size <= record.InlineSize {
 		return inline, nil
 	}
 	data, err := kv.Get(r, key, decode)
 	if err == nil && uint64(len(data)) != size {
-		err = kv.Damaged("%d bytes where %d should be", len(data), size)
+		err = kv.Damaged("%d bytes instead of %d", len(data), size)
 	}
 	if err != nil {
 		return nil, kv.Damaged("key %x: %v", key, err)
@@ -166,5 +166,5 @@ func inlineOrStored(r kv.Reader, key []byte, size uint64, inline []byte, decode 
 	return data, nil
 }
 
-// cloned gives a value as it is.
+// cloned returns a copy of a value.
 func cloned(value []byte) ([]byte, error) { return append([]byte(nil), value...), nil }

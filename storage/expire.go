@@ -19,14 +19,13 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// countedKeep is up to how many executions to be kept are counted one by one.
-// Of more the sample tells the number, to a few per cent.
+// countedKeep is the largest number of executions to keep that is counted one by one. Larger
+// numbers are estimated from the sample, to a few per cent.
 const countedKeep = 256 * keys.SampleRate
 
-// Expire drops executions that are done and are too old or too many, and old
-// keys of idempotency; see runtime.ExecutionHistory. What it costs depends on
-// the number of functions and jobs that have executions, and on that of the
-// executions of jobs that are dropped, not on that of executions.
+// Expire drops executions that are done and too old or too many, and old idempotency keys; see
+// runtime.ExecutionHistory. Its cost depends on the number of functions and jobs that have
+// executions, and on the number of jobs' executions that it drops, not on the number of executions.
 func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 	const op = "storage.expire"
 	if err := s.enter(); err != nil {
@@ -69,7 +68,7 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 	}))
 }
 
-// oldestOf gives the id from which on there are keep executions that are done.
+// oldestOf returns the id of the oldest of the newest keep executions that are done.
 func oldestOf(r kv.Reader, keep int) (keys.ID, error) {
 	if keep == 0 {
 		return keys.LastID, nil
@@ -94,7 +93,7 @@ func oldestOf(r kv.Reader, keep int) (keys.ID, error) {
 	for n := 0; err == nil; n++ {
 		newest, failed := kv.First(sources, true)
 		if err = failed; newest == nil || err != nil {
-			oldest = keys.ID{} // there are fewer
+			oldest = keys.ID{} // there are fewer than keep
 			break
 		}
 		oldest = newest.ID
@@ -109,17 +108,16 @@ func oldestOf(r kv.Reader, keep int) (keys.ID, error) {
 	return oldest, err
 }
 
-// dropper puts into a batch what drops executions before oldest. A range without
-// any key in it is left alone: each range costs something as long as it is not
-// compacted.
+// dropper puts into a batch what drops executions before oldest. It writes no range without a key:
+// each range has a cost until it is compacted.
 type dropper struct {
 	batch  *pebble.Batch
 	it     *pebble.Iterator
 	oldest keys.ID
 	day    uint64
 
-	postings   bool    // they are dropped, too
-	deadBefore keys.ID // is before all dead letters that are to stay
+	postings   bool    // whether to drop postings, too
+	deadBefore keys.ID // dead letters before this id are dropped
 }
 
 func (d *dropper) dropAll(r kv.Reader) error {
@@ -159,7 +157,7 @@ func (d *dropper) dropTenant(tenant runtime.Tenant) error {
 	return d.dropRange(keys.OfKind(tenant, keys.KindIdempotency), keys.IdempotencyDay(tenant, d.day-1))
 }
 
-// dropFunctions drops what finds the executions of each function.
+// dropFunctions drops the keys by which executions are found by their function.
 func (d *dropper) dropFunctions(tenant runtime.Tenant) error {
 	prefix := keys.OfKind(tenant, keys.KindDoneByFunction)
 	end := keys.PrefixEnd(prefix)
@@ -194,15 +192,15 @@ func (d *dropper) dropRange(from, to []byte) error {
 // postingsExpiry decides when postings are dropped, which costs a walk over all streams.
 type postingsExpiry struct {
 	mu      sync.Mutex
-	dropped time.Time // start of the oldest postings that were left by the last drop; zero: not known
+	dropped time.Time // start up to which postings were dropped last; zero: unknown
 }
 
-// droppedParts is into how many parts the time for which executions are kept is
-// divided for their postings: those of less than a part are not worth a walk over
-// all streams. Until then they lead to nothing, and are passed over.
+// droppedParts divides the time for which executions are kept: postings are dropped when they cover
+// more than one part. Fewer are not worth a walk over all streams. Until then they lead to nothing
+// and are skipped.
 const droppedParts = 64
 
-// due tells whether postings are to be dropped, too. The caller drops them then.
+// due reports whether to drop postings, too. The caller then drops them.
 func (e *postingsExpiry) due(oldest keys.ID, now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

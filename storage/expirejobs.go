@@ -15,14 +15,13 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// jobRef names a job that may be gone.
+// jobRef names a job, which may be deleted.
 type jobRef struct {
 	tenant runtime.Tenant
 	id     string
 }
 
-// expiredJobs finds the jobs that have executions which are done and older than
-// oldest.
+// expiredJobs returns the jobs that have executions which are done and older than oldest.
 func expiredJobs(r kv.Reader, oldest keys.ID) (all []jobRef, err error) {
 	it, err := r.NewIter(nil)
 	if err != nil {
@@ -51,7 +50,7 @@ func expiredJobs(r kv.Reader, oldest keys.ID) (all []jobRef, err error) {
 	return all, errors.Join(err, it.Close())
 }
 
-// lockJobs locks jobs, of whose executions some are dropped.
+// lockJobs locks jobs whose executions are dropped.
 func (s *Store) lockJobs(jobs []jobRef) (unlock func()) {
 	locks := make([][]byte, len(jobs))
 	for i, j := range jobs {
@@ -60,8 +59,8 @@ func (s *Store) lockJobs(jobs []jobRef) (unlock func()) {
 	return s.locks.lock(locks...)
 }
 
-// dropJobs puts into a batch what drops the executions of jobs before oldest. It
-// reads their names: each of those is dropped alone.
+// dropJobs puts into a batch what drops the executions of jobs before oldest. It reads their names,
+// because each name is dropped by its own key.
 func dropJobs(b *pebble.Batch, r kv.Reader, jobs []jobRef, oldest keys.ID) error {
 	for _, j := range jobs {
 		prefix := keys.ExecutionsByJob(keys.KindDoneByJob, j.tenant, j.id)
@@ -77,8 +76,8 @@ func dropJobs(b *pebble.Batch, r kv.Reader, jobs []jobRef, oldest keys.ID) error
 	return nil
 }
 
-// dropNames drops the names of the executions of a job that are between two keys,
-// and counts those.
+// dropNames drops the names of a job's executions between two keys, and returns the number of these
+// executions.
 func dropNames(b *pebble.Batch, r kv.Reader, j jobRef, prefix, end []byte) (n uint64, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: end})
 	if err != nil {
@@ -98,7 +97,7 @@ func dropNames(b *pebble.Batch, r kv.Reader, j jobRef, prefix, end []byte) (n ui
 	return n, errors.Join(err, it.Error(), it.Close())
 }
 
-// uncount takes executions of a job, if that is still there, from their number.
+// uncount subtracts n from the number of a job's executions, if the job still exists.
 func uncount(b *pebble.Batch, r kv.Reader, j jobRef, n uint64) error {
 	key := keys.JobCount(j.tenant, j.id)
 	count, err := kv.Find(r, key, record.DecodeNumber)

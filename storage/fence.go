@@ -6,19 +6,19 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// expiryFence keeps apart what drops executions and what writes them. Which records
-// an old execution has is found out before they are dropped, so nothing as old
-// may appear in between; what is newer is not held up.
+// expiryFence separates the drop of executions from writes of executions. Expire finds out which
+// records old executions have before it drops them, so no execution as old may be written in
+// between. Writes of newer executions do not wait.
 type expiryFence struct {
-	dropping sync.Mutex // held by the one who drops
+	dropping sync.Mutex // held during a drop
 
 	mu      sync.RWMutex // read-held while a record of an execution that is done is written
-	oldest  keys.ID      // what is before it is being dropped
+	oldest  keys.ID      // executions before it are being dropped
 	dropped chan struct{}
 }
 
-// pass returns when executions from oldest on may be written, and until leave is
-// called.
+// pass returns when executions from oldest on may be written. They may be written until the caller
+// calls leave.
 func (h *expiryFence) pass(oldest keys.ID) (leave func()) {
 	for {
 		h.mu.RLock()

@@ -88,8 +88,8 @@ func older(a, b keys.ID) keys.ID {
 	return a
 }
 
-// finish puts into a batch that one attempt has ended, or fails with ErrLease. waiting is nil if there
-// is no next attempt. last reports that no other task of the execution of a job is left.
+// finish puts into a batch that one attempt has ended, or fails with ErrLease. waiting is nil if
+// there is no next attempt. last reports that the job's execution has no other task left.
 func (l lockedExecutions) finish(b *pebble.Batch, found search.Postings, x runtime.Execution, of executionRef, jobs batchJobs) (_ runtime.Execution, waiting *record.Waiting, last bool, err error) {
 	lease := l.attempt(of).Lease
 	if lease == nil || lease.Attempt != x.Attempt {
@@ -137,7 +137,7 @@ func (l lockedExecutions) finish(b *pebble.Batch, found search.Postings, x runti
 	return x, nil, last, err
 }
 
-// Record keeps executions that were never queued; see runtime.ExecutionHistory.
+// Record stores executions that were never queued; see runtime.ExecutionHistory.
 func (s *Store) Record(batch []runtime.Execution) error {
 	const op = "storage.record"
 	ids := make([]keys.ID, len(batch))
@@ -175,8 +175,8 @@ func (s *Store) Record(batch []runtime.Execution) error {
 	}))
 }
 
-// putDone writes all records of an execution that is done. The postings of a run
-// are to be put when the batch is full.
+// putDone writes all records of an execution that is done. It adds the postings of a run to found,
+// which the caller writes when the batch is complete.
 func putDone(b *pebble.Batch, found search.Postings, x *runtime.Execution, id keys.ID) error {
 	found.AddRun(x, id)
 	value, logs := record.EncodeDone(x, id)

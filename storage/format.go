@@ -14,12 +14,11 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// indexBatch is how many executions are read before their postings are written.
+// indexBatch is the number of executions that are read before their postings are written.
 const indexBatch = 10_000
 
-// indexAll writes the postings of a store that has none, whose release did not
-// know of them. It is done before anything else is, and if it is interrupted,
-// once more from the beginning.
+// indexAll writes the postings of a store of an earlier release, which had none. It runs before
+// anything else, and starts again from the beginning if it was interrupted.
 func (s *Store) indexAll() error {
 	began, n := time.Now(), 0
 	err := kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
@@ -70,9 +69,8 @@ func (s *Store) indexAll() error {
 	return s.putFormat()
 }
 
-// checkFormat reads which format the records have. In a store without any
-// record it writes ours, into a table of its own: one that has lost its log is
-// then not taken for new.
+// checkFormat checks the format of the records. In a store without records it writes the format
+// into a table of its own, so that a store that has lost its log is not mistaken for a new one.
 func (s *Store) checkFormat() error {
 	format, err := kv.Get(s.db, keys.Format(), record.DecodeNumber)
 	if err == nil && format == formatVersion {
@@ -96,7 +94,7 @@ func (s *Store) checkFormat() error {
 		return err
 	}
 	if !empty {
-		return fmt.Errorf("%w: it has records, but not the one that tells their format; or it is damaged", errForeign)
+		return fmt.Errorf("%w: it has records, but no record of their format; or it is damaged", errForeign)
 	}
 	return errors.Join(s.putFormat(), s.flush())
 }

@@ -18,7 +18,7 @@ import (
 
 var _ runtime.FunctionStore = (*Store)(nil)
 
-// CreateFunction keeps f and its first version.
+// CreateFunction stores f and its first version.
 func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
 	const op = "storage.create"
 	if err := checkFunction(f, &v); err != nil {
@@ -55,8 +55,8 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 	}))
 }
 
-// UpdateFunction replaces the function with f.ID by f and adds v, if not nil,
-// as its newest version, dropping those beyond runtime.KeptVersions.
+// UpdateFunction replaces the function with f.ID by f. If v is not nil, it adds v as the newest
+// version, and drops all but runtime.KeptVersions versions.
 func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
 	const op = "storage.update"
 	if err := checkFunction(f, v); err != nil {
@@ -132,8 +132,8 @@ func (s *Store) DeleteFunction(tenant runtime.Tenant, id string, c runtime.Chang
 	}))
 }
 
-// lockFunction locks a function, its name and the names given. The name can be
-// read only before it is locked, so it is read again afterwards.
+// lockFunction locks a function, its name and further names. The name is known only after a read
+// without the lock, so it is read again afterwards.
 func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) (runtime.Function, func(), error) {
 	for {
 		f, err := readFunction(s.db, tenant, id)
@@ -156,7 +156,7 @@ func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) 
 	}
 }
 
-// GetFunctionByName finds a function by its present name.
+// GetFunctionByName returns the function with a name.
 func (s *Store) GetFunctionByName(tenant runtime.Tenant, name string) (f runtime.Function, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		id, err := kv.Get(r, keys.FunctionName(tenant, name), record.DecodeRaw)
@@ -190,7 +190,7 @@ func (s *Store) ListFunctions(tenant runtime.Tenant, after string, limit int) (a
 	return all, fault("storage.functions", err)
 }
 
-// readFunctions reads no more names and functions than it gives.
+// readFunctions reads only as many names and functions as it returns.
 func readFunctions(r kv.Reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
 	prefix := keys.FunctionNames(tenant)
 	lower := prefix
@@ -210,7 +210,7 @@ func readFunctions(r kv.Reader, tenant runtime.Tenant, after string, limit int) 
 	return all, errors.Join(err, it.Error(), it.Close())
 }
 
-// readListedFunction reads the function that an iterator over names stands at.
+// readListedFunction reads the function at an iterator over names.
 func readListedFunction(r kv.Reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator) (runtime.Function, error) {
 	name, err := keys.DecodeText(prefix, it.Key())
 	if err != nil {
@@ -245,7 +245,7 @@ func putFunction(b *pebble.Batch, f runtime.Function) error {
 	return b.Set(keys.Function(f.Tenant, f.ID), value, nil)
 }
 
-// errPresent says that there is such a key.
+// errPresent reports that there is such a key.
 var errPresent = errors.New("exists already")
 
 // absent fails with errPresent if there is such a key.
@@ -260,7 +260,7 @@ func (s *Store) absent(key []byte) error {
 	return err
 }
 
-// checkFunction holds callers to the contract of runtime.FunctionStore.
+// checkFunction checks that the caller fulfils the contract of runtime.FunctionStore.
 func checkFunction(f runtime.Function, v *runtime.Version) error {
 	if f.Tenant == "" || f.ID == "" || f.Name == "" {
 		return fmt.Errorf("a function needs tenant, id and name, not %q, %q, %q", f.Tenant, f.ID, f.Name)

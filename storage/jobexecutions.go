@@ -10,7 +10,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
-// GetJobExecution finds an execution of a job by its name or id.
+// GetJobExecution returns the execution of a job with a name or id.
 func (s *Store) GetJobExecution(tenant runtime.Tenant, jobID, execution string) (x runtime.JobExecution, err error) {
 	err = s.durably(func(r kv.Reader) error {
 		id, err := findJobExecution(r, tenant, jobID, execution)
@@ -28,7 +28,7 @@ func (s *Store) GetJobExecution(tenant runtime.Tenant, jobID, execution string) 
 	return x, nil
 }
 
-// findJobExecution gives the id of what has a name or is an id.
+// findJobExecution returns the id of the execution with a name, or the name itself if it is an id.
 func findJobExecution(r kv.Reader, tenant runtime.Tenant, jobID, execution string) (id keys.ID, err error) {
 	named, err := kv.Find(r, keys.JobExecutionName(tenant, jobID, execution), func(value []byte) (keys.ID, error) { return keys.DecodeID(nil, value) })
 	switch {
@@ -44,7 +44,7 @@ func findJobExecution(r kv.Reader, tenant runtime.Tenant, jobID, execution strin
 	return id, nil
 }
 
-// GetJobExecutionByID finds an execution of whatever job.
+// GetJobExecutionByID returns an execution of any job.
 func (s *Store) GetJobExecutionByID(tenant runtime.Tenant, text string) (x runtime.JobExecution, err error) {
 	err = s.durably(func(r kv.Reader) error {
 		id, ok := keys.ParseID(text)
@@ -57,8 +57,7 @@ func (s *Store) GetJobExecutionByID(tenant runtime.Tenant, text string) (x runti
 	return x, fault("storage.jobexecution", err)
 }
 
-// EachUnfinishedJobExecution visits the executions of jobs that are not done; see
-// runtime.JobStore.
+// EachUnfinishedJobExecution visits the jobs' executions that are not done; see runtime.JobStore.
 func (s *Store) EachUnfinishedJobExecution(visit func(x runtime.JobExecution, deleted bool) error) error {
 	return fault("storage.pendingjobs", s.durably(func(r kv.Reader) error {
 		return kv.EachTenant(r, func(tenant runtime.Tenant) error {

@@ -16,7 +16,7 @@ import (
 
 var _ runtime.JobStore = (*Store)(nil)
 
-// CreateJob keeps j and its first revision.
+// CreateJob stores j and its first revision.
 func (s *Store) CreateJob(j runtime.Job) error {
 	const op = "storage.createjob"
 	err := checkJob(j)
@@ -80,7 +80,7 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	// Names are for life, so that this one stays while it is locked.
+	// A job's name never changes, so it may be read before it is locked.
 	j, err := readJobRecord(s.db, tenant, id)
 	if err != nil {
 		return fault(op, err)
@@ -101,7 +101,7 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 	}))
 }
 
-// GetJobByName finds a job by its name.
+// GetJobByName returns the job with a name.
 func (s *Store) GetJobByName(tenant runtime.Tenant, name string) (j runtime.Job, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		id, err := kv.Get(r, keys.JobName(tenant, name), record.DecodeRaw)
@@ -116,7 +116,7 @@ func (s *Store) GetJobByName(tenant runtime.Tenant, name string) (j runtime.Job,
 	return j, fault("storage.job", err)
 }
 
-// GetJobByID gets the job with an id.
+// GetJobByID returns the job with an id.
 func (s *Store) GetJobByID(tenant runtime.Tenant, id string) (j runtime.Job, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		j, err = readJob(r, tenant, id)
@@ -196,7 +196,7 @@ func putJob(b *pebble.Batch, j runtime.Job) error {
 	return b.Set(keys.Job(j.Tenant, j.ID), value, nil)
 }
 
-// checkJob holds callers to the contract of runtime.JobStore.
+// checkJob checks that the caller fulfils the contract of runtime.JobStore.
 func checkJob(j runtime.Job) error {
 	if _, ok := keys.ParseID(j.ID); !ok || j.Tenant == "" || j.Name == "" || !utf8.ValidString(j.Name) {
 		return fmt.Errorf("a job needs tenant, name and an id that is a UUIDv7, not %q, %q, %q", j.Tenant, j.Name, j.ID)
@@ -208,8 +208,8 @@ func noJobID(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no job with id %q", id)
 }
 
-// ListJobs gives a page of jobs. It reads all jobs of the tenant, of which there are
-// few beside what they run.
+// ListJobs returns a page of jobs. It reads all jobs of the tenant, which are few compared with
+// their executions.
 func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page runtime.Page[runtime.Job], err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		var all []runtime.Job
@@ -234,7 +234,7 @@ func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page run
 	return page, fault("storage.jobs", err)
 }
 
-// matchesJob tells whether a job has a text, in lower case, in its names or labels.
+// matchesJob reports whether a text, in lower case, is part of a job's names or labels.
 func matchesJob(j runtime.Job, query string) bool {
 	has := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
 	if has(j.Name) || has(j.DisplayName) {

@@ -13,9 +13,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// ListExecutions gives a page of executions, newest first; see runtime.ExecutionHistory.
-// It reads what it gives, and looks at most at all executions that run, or at all
-// of a trace.
+// ListExecutions returns a page of executions, newest first; see runtime.ExecutionHistory. It reads
+// the executions that it returns, and in addition at most all leases, or all executions of a trace.
 func (s *Store) ListExecutions(tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) (all []runtime.Execution, err error) {
 	const op = "storage.list"
 	lower, upper, err := bounds(filter, cursor)
@@ -29,7 +28,7 @@ func (s *Store) ListExecutions(tenant runtime.Tenant, filter runtime.Filter, cur
 	return all, fault(op, err)
 }
 
-// bounds of a page: from lower on, before upper.
+// bounds returns the ids of a page: from lower on, before upper.
 func bounds(filter runtime.Filter, cursor string) (lower, upper keys.ID, err error) {
 	upper = keys.LastID
 	if !filter.After.IsZero() {
@@ -77,15 +76,15 @@ func list(r kv.Reader, tenant runtime.Tenant, filter runtime.Filter, lower, uppe
 	return all, nil
 }
 
-// lister finds the executions of a page. Each that passes the filter is in
-// exactly one of its sources.
+// lister finds the executions of a page. Each execution that passes the filter is in exactly one of
+// its sources.
 type lister struct {
 	r            kv.Reader
 	tenant       runtime.Tenant
 	lower, upper keys.ID
 
 	sources         []listSource
-	leases, waiting *kv.IDIterator // follow the sources of what is not done
+	leases, waiting *kv.IDIterator // follow the sources of executions that are not done
 }
 
 // listSource finds some of the executions of a page.
@@ -95,7 +94,7 @@ type listSource struct {
 	whole bool // its values are the records of the executions themselves
 }
 
-// add adds what s finds to the page.
+// add adds the executions of s to the page.
 func (l *lister) add(s listSource) {
 	s.Last()
 	l.sources = append(l.sources, s)
@@ -119,7 +118,7 @@ func (l *lister) newest() (newest *listSource, err error) {
 	return newest, nil
 }
 
-// load reads the execution at which a source stands.
+// load reads the execution at a source.
 func (l *lister) load(s *listSource) (x runtime.Execution, err error) {
 	switch {
 	case s.done && s.whole:
@@ -148,7 +147,7 @@ func (l *lister) load(s *listSource) (x runtime.Execution, err error) {
 	return x, err
 }
 
-// open finds out what to look through for a filter.
+// open opens the sources for a filter.
 func (l *lister) open(filter runtime.Filter) {
 	wants := func(state runtime.State) bool {
 		return len(filter.States) == 0 || slices.Contains(filter.States, state)

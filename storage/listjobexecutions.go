@@ -13,9 +13,9 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// ListJobExecutions gives a page of the executions of a job. In the order of their
-// times it costs what it passes over and gives; in that of their names it reads
-// the names of all.
+// ListJobExecutions returns a page of a job's executions. In the order of their times, its cost
+// depends on the executions that it skips and returns; in the order of their names, it reads the
+// names of all.
 func (s *Store) ListJobExecutions(tenant runtime.Tenant, jobID string, l runtime.PageRequest) (page runtime.Page[runtime.JobExecution], err error) {
 	err = s.durably(func(r kv.Reader) error {
 		count, err := kv.Find(r, keys.JobCount(tenant, jobID), record.DecodeNumber)
@@ -33,7 +33,7 @@ func (s *Store) ListJobExecutions(tenant runtime.Tenant, jobID string, l runtime
 		for _, id := range ids {
 			x, failed := readJobExecution(r, tenant, id)
 			if errors.Is(failed, kv.ErrAbsent) {
-				failed = kv.Damaged("execution %s of job %q is listed, but not there", id, jobID)
+				failed = kv.Damaged("execution %s of job %q is listed, but does not exist", id, jobID)
 			}
 			err = errors.Join(err, failed)
 			page.Items = append(page.Items, x)
@@ -55,7 +55,7 @@ type jobPage struct {
 	query   string // in lower case
 }
 
-// sources are where the executions are found: each in one of them.
+// sources returns iterators over the executions. Each execution is in one of them.
 func (p jobPage) sources(lower, upper keys.ID) []*kv.IDIterator {
 	var all []*kv.IDIterator
 	for _, kind := range []byte{keys.KindUnfinishedByJob, keys.KindDoneByJob} {
@@ -68,7 +68,7 @@ func (p jobPage) sources(lower, upper keys.ID) []*kv.IDIterator {
 	return all
 }
 
-// name is that of the execution at which a source stands.
+// name returns the name of the execution at an iterator.
 func (p jobPage) name(s *kv.IDIterator) string {
 	return kv.Decode(s, func(value []byte) (string, error) { return record.DecodeJobExecutionName(s.ID, value) })
 }

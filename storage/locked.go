@@ -6,24 +6,25 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// lockedExecutions are executions that are not done, and executions of jobs that they are tasks of,
-// which the caller has locked until it calls unlock. Its methods must be called for these alone.
+// lockedExecutions are executions that are not done, and the jobs' executions that they are tasks
+// of, which the caller has locked until it calls unlock. Its methods may be called for these
+// executions only.
 type lockedExecutions struct {
 	*Store
 	unlock func()
 }
 
-// lockExecutions locks executions by their keys: those of keys.KindAccepted and keys.KindJobAccepted.
+// lockExecutions locks executions by their keys of keys.KindAccepted and keys.KindJobAccepted.
 func (s *Store) lockExecutions(locks ...[]byte) lockedExecutions {
 	return lockedExecutions{s, s.leases.lock(locks...)}
 }
 
 func (l lockedExecutions) attempt(of executionRef) record.Attempt { return l.attempts.get(of) }
 
-// setAttempt notes a change of an attempt that is stored.
+// setAttempt sets the attempt of an execution after a change of it was stored.
 func (l lockedExecutions) setAttempt(of executionRef, now record.Attempt) { l.attempts.set(of, now) }
 
-// jobs collects changes of the executions of jobs; see jobsUnderWay.
+// jobs returns an empty set of changes of jobs' executions.
 func (l lockedExecutions) jobs(now time.Time) batchJobs {
 	return batchJobs{l.db, now, make(map[executionRef]*batchJob)}
 }

@@ -15,7 +15,7 @@ func descending(sort runtime.SortOrder) bool {
 	return sort != runtime.SortNameAsc && sort != runtime.SortCreatedAsc
 }
 
-// cutPage sorts all by their positions and gives the page that is asked for.
+// cutPage sorts all by their positions and returns the requested page.
 func cutPage[T any](all []T, l runtime.PageRequest, position func(T) string) (page []T, next string) {
 	sign := 1
 	if descending(l.Sort) {

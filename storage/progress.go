@@ -17,31 +17,31 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// batchJobs are the executions of jobs whose tasks a batch changes, each read
-// once and written once.
+// batchJobs are the jobs' executions whose tasks a batch changes. Each one is read once and written
+// once.
 type batchJobs struct {
 	r   kv.Reader
-	now time.Time // zero where tasks start, whose leases tell the time
+	now time.Time // zero when tasks start: their leases have the time
 	all map[executionRef]*batchJob
 }
 
 type batchJob struct {
 	runtime.JobExecution
-	hasProgress bool // progress was kept
+	hasProgress bool // a progress record is stored
 	changed     bool
 }
 
-// jobExecutionKey is the key whose lock is that of the execution of a job which a task
-// is of, and its id.
+// jobExecutionKey returns the key that is locked for the job's execution of a task, and the id of
+// that execution.
 func jobExecutionKey(tenant runtime.Tenant, execution string) ([]byte, keys.ID, error) {
 	id, ok := keys.ParseID(execution)
 	if !ok {
-		return nil, id, kv.Damaged("%q is no UUIDv7, so there are no tasks of it", execution)
+		return nil, id, kv.Damaged("%q is not a UUIDv7, so it cannot have tasks", execution)
 	}
 	return keys.Execution(keys.KindJobAccepted, tenant, id), id, nil
 }
 
-// of gives an execution of a job that is not done.
+// of returns a job's execution that is not done.
 func (u batchJobs) of(tenant runtime.Tenant, id keys.ID) (*batchJob, error) {
 	key := executionRef{tenant, id}
 	if j := u.all[key]; j != nil {
@@ -49,7 +49,7 @@ func (u batchJobs) of(tenant runtime.Tenant, id keys.ID) (*batchJob, error) {
 	}
 	x, had, err := readUnfinishedJob(u.r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
-		err = kv.Damaged("there are tasks of execution %s of a job, which is done or not there", id)
+		err = kv.Damaged("execution %s of a job has tasks, but is done or does not exist", id)
 	}
 	if err != nil {
 		return nil, err
@@ -59,8 +59,7 @@ func (u batchJobs) of(tenant runtime.Tenant, id keys.ID) (*batchJob, error) {
 	return j, nil
 }
 
-// task gives the execution of a job that an execution is a task of, nil if it is
-// none.
+// task returns the job's execution that an execution is a task of, nil if it is none.
 func (u batchJobs) task(x *runtime.Execution) (*batchJob, error) {
 	if x.Task == nil {
 		return nil, nil
@@ -72,7 +71,7 @@ func (u batchJobs) task(x *runtime.Execution) (*batchJob, error) {
 	return u.of(x.Tenant, id)
 }
 
-// start notes that the first task of an execution of a job starts.
+// start notes that the first task of a job's execution starts.
 func (u batchJobs) start(of executionRef, at time.Time) error {
 	j, err := u.of(of.tenant, of.id)
 	if err == nil && j.Started.IsZero() {
@@ -81,14 +80,14 @@ func (u batchJobs) start(of executionRef, at time.Time) error {
 	return err
 }
 
-// count counts the end of a task, and tells whether it was the last.
+// count counts the end of a task, and reports whether it was the last.
 func (j *batchJob) count(state runtime.State) (last bool) {
 	j.Stats.Count(state)
 	j.changed = true
 	return j.Stats.Ended() == j.Stats.Total
 }
 
-// put writes what has changed. What has no task left is done.
+// put writes the executions that have changed. An execution without a task left is done.
 func (u batchJobs) put(b *pebble.Batch, found search.Postings) error {
 	var errs []error
 	for of, j := range u.all {
@@ -116,8 +115,8 @@ func (u batchJobs) put(b *pebble.Batch, found search.Postings) error {
 	return errors.Join(errs...)
 }
 
-// putDoneJob writes all records of an execution of a job that is done, and who is
-// to be told. Its postings are to be put when the batch is full.
+// putDoneJob writes all records of a job's execution that is done, and the delivery of its
+// callback. It adds the postings to found, which the caller writes when the batch is complete.
 func putDoneJob(b *pebble.Batch, found search.Postings, x *runtime.JobExecution, id keys.ID) error {
 	value, err := record.EncodeJobExecution(x, id)
 	if err != nil {
@@ -136,8 +135,8 @@ func putDoneJob(b *pebble.Batch, found search.Postings, x *runtime.JobExecution,
 	return err
 }
 
-// readUnfinishedJob fails with errAbsent if there is no such execution of a job, or
-// it is done. had tells whether progress is kept.
+// readUnfinishedJob fails with kv.ErrAbsent if there is no such execution of a job, or if it is
+// done. had reports whether a progress record is stored.
 func readUnfinishedJob(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, had bool, err error) {
 	x, err = kv.Get(r, keys.Execution(keys.KindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
 		return record.DecodeJobExecution(tenant, id, value)
@@ -152,7 +151,7 @@ func readUnfinishedJob(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtim
 	return x, progress != nil, err
 }
 
-// readJobExecution fails with errAbsent if there is no such execution of a job.
+// readJobExecution fails with kv.ErrAbsent if there is no such execution of a job.
 func readJobExecution(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
 	x, err := readJobDone(r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {

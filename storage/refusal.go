@@ -14,7 +14,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
-// What a directory can be refused for.
+// Reasons to refuse a directory.
 var (
 	errHeld    = errors.New("another process uses it")
 	errForeign = errors.New("it is not a store of faaspot")
@@ -23,9 +23,8 @@ var (
 	errExposed = errors.New("everybody on this machine may write to it")
 )
 
-// lockError tells that another process holds the lock from all else that can go
-// wrong with its file. See fcntl(2) for the two errors; Pebble has words of its
-// own for a lock held by this process.
+// lockError distinguishes a lock of another process from all other errors of its file. See fcntl(2)
+// for the two errors; Pebble has a message of its own for a lock of this process.
 func lockError(err error) error {
 	if _, opening := errors.AsType[*fs.PathError](err); opening {
 		return err
@@ -36,13 +35,13 @@ func lockError(err error) error {
 	return err
 }
 
-// messageAndHint is what a refusal says.
+// messageAndHint returns the text of a refusal.
 func messageAndHint(err *runtime.Error) string { return err.Message + "; " + err.Hint }
 
-// refusal says why a store cannot be opened, and what to do.
+// refusal returns why a store cannot be opened, and what to do.
 func refusal(dir string, err error) *runtime.Error { return unusable("open", dir, err) }
 
-// unusable says why something cannot be done to a store, and what to do.
+// unusable returns why an operation on a store is not possible, and what to do.
 func unusable(verb, dir string, err error) *runtime.Error {
 	refused := func(why, hint string) *runtime.Error {
 		return &runtime.Error{

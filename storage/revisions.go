@@ -15,7 +15,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// ListJobRevisions lists the kept revisions, newest first.
+// ListJobRevisions lists the stored revisions, newest first.
 func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtime.JobRevision, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		prefix := keys.Revisions(tenant, id)
@@ -37,7 +37,7 @@ func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtim
 	return all, fault("storage.revisions", err)
 }
 
-// putRevision keeps the spec of a job as its current revision.
+// putRevision stores the spec of a job as its current revision.
 func putRevision(b *pebble.Batch, j runtime.Job) error {
 	value, err := record.EncodeRevision(runtime.JobRevision{Spec: j.Spec, Created: j.Updated, CreatedBy: j.UpdatedBy})
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// SearchExecutions gives a page of the executions of a function or job that are done; see
-// runtime.ExecutionHistory. What it costs depends on the page, on the values that
-// its filter names or leaves out, and, for an "and", on what its parts have that
-// the whole has not; not on how many executions there are.
+// SearchExecutions returns a page of the executions of a function or job that are done; see
+// runtime.ExecutionHistory. Its cost depends on the page, on the values that its filter names or
+// excludes, and, for an "and", on the executions that match only a part; not on the number of
+// executions.
 func (s *Store) SearchExecutions(tenant runtime.Tenant, q runtime.SearchScan) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
 	const op = "storage.observe"
 	limit, err := search.PageStart(&q)
@@ -32,7 +32,8 @@ func (s *Store) SearchExecutions(tenant runtime.Tenant, q runtime.SearchScan) (f
 	return found, next, nil
 }
 
-// loadSummary reads an execution of the resource; nil if there is none that is done.
+// loadSummary reads an execution of the resource. It returns nil if there is no such execution that
+// is done.
 func loadSummary(r kv.Reader, tenant runtime.Tenant, of keys.Resource, id keys.ID) (*runtime.ExecutionSummary, error) {
 	var x runtime.ExecutionSummary
 	if of.Kind == keys.ResourceJob {

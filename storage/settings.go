@@ -14,8 +14,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// Setting gets a setting of the server. One that was never put is a
-// CodeNotFound error.
+// Setting returns a setting of the server, or a CodeNotFound error if it was never stored.
 func (s *Store) Setting(name string) ([]byte, error) {
 	const op = "storage.setting"
 	if err := s.enter(); err != nil {
@@ -29,7 +28,7 @@ func (s *Store) Setting(name string) ([]byte, error) {
 	return value, fault(op, err)
 }
 
-// PutSetting keeps a setting of the server, durably when it returns nil.
+// PutSetting stores a setting of the server. It is durable when the call returns nil.
 func (s *Store) PutSetting(name string, value []byte) error {
 	const op = "storage.put_setting"
 	if err := s.enter(); err != nil {

@@ -68,7 +68,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 				return err
 			}
 		}
-		return jobs.put(b, nil) // a start ends nothing
+		return jobs.put(b, nil) // a start ends no execution
 	})
 	if err != nil {
 		return nil, fault(op, err)
@@ -103,7 +103,7 @@ func (x lockedExecutions) start(b *pebble.Batch, l runtime.Lease, of executionRe
 	return &r, errors.Join(err, b.Set(keys.Execution(keys.KindLease, of.tenant, of.id), r.Encode(), nil))
 }
 
-// unfinished is what is kept of an execution that is not done.
+// unfinished is the records of an execution that is not done.
 type unfinished struct {
 	accepted record.Accepted
 	record.Attempt
@@ -113,7 +113,7 @@ func (u unfinished) execution(tenant runtime.Tenant, id keys.ID) runtime.Executi
 	return u.accepted.Execution(tenant, id, u.Attempt)
 }
 
-// readUnfinished fails with errAbsent if there is no such execution, or it is done.
+// readUnfinished fails with kv.ErrAbsent if there is no such execution, or if it is done.
 func readUnfinished(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u unfinished, err error) {
 	if u.accepted, err = kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), record.DecodeAccepted); err != nil {
 		return u, err
@@ -125,11 +125,10 @@ func readUnfinished(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u unfinishe
 	return u, err
 }
 
-// dropUnfinished removes what is kept of an execution until it is done. These keys
-// are written once: a single deletion and what it deletes vanish together when
-// memory is flushed, so that a queue that is worked off leaves nothing behind
-// through which lists would have to wade. A lease is written a second time when
-// it is to be cancelled.
+// dropUnfinished removes the records of an execution that is not done. Each of these keys is
+// written once: a single deletion and the key that it deletes vanish together when memory is
+// flushed, so that a drained queue leaves nothing behind that slows down lists. A lease is written
+// a second time when it is to be cancelled.
 func dropUnfinished(b *pebble.Batch, of executionRef, function string, argsSize uint64, a record.Attempt) error {
 	errs := []error{
 		b.SingleDelete(keys.Execution(keys.KindAccepted, of.tenant, of.id), nil),

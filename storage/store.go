@@ -17,7 +17,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
-// Store keeps functions, executions and settings in one directory.
+// Store stores functions, executions, jobs, deliveries and settings in one directory.
 type Store struct {
 	dir   string
 	fs    vfs.FS
@@ -27,14 +27,14 @@ type Store struct {
 	db      *pebble.DB
 	commits *commit.Committer
 	health  *disk.Health
-	locks   stripes // of functions and names
+	locks   stripes // of functions, jobs and names
 
 	leases      stripes // of executions that are not done
 	attempts    attempts
 	idempotency stripes // of idempotency keys
 	fence       expiryFence
 	postings    postingsExpiry
-	// searchSteps bounds what one page of a search looks through; see maxSteps.
+	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.
 	searchSteps int
 
 	life   sync.RWMutex // read-held by every method while it uses db
@@ -42,8 +42,8 @@ type Store struct {
 	end    []io.Closer // what Close closes, in this order
 }
 
-// Close waits for the calls under way and closes the store. Later calls of it
-// do nothing; those of other methods fail with CodeUnavailable.
+// Close waits for calls in progress and closes the store. Further calls of Close do nothing;
+// further calls of other methods fail with CodeUnavailable.
 func (s *Store) Close() error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -57,8 +57,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// flushOnClose closes a database after a flush: tables, unlike the end of a log,
-// show every kind of damage, and need no replay.
+// flushOnClose closes a database after a flush: tables, unlike the end of a log, show every kind of
+// damage, and need no replay.
 type flushOnClose struct{ *Store }
 
 func (f flushOnClose) Close() error {
@@ -73,7 +73,7 @@ func closeAll(all []io.Closer) error {
 	return errors.Join(errs...)
 }
 
-// enter is called first by every method; after nil it must call s.life.RUnlock.
+// enter is called first by every method. If it returns nil, the method must call s.life.RUnlock.
 func (s *Store) enter() error {
 	s.life.RLock()
 	if s.closed {
@@ -83,8 +83,7 @@ func (s *Store) enter() error {
 	return nil
 }
 
-// snapshot calls view with the store as it is now, whatever is written
-// meanwhile.
+// snapshot calls view with the present state of the store, which later writes do not change.
 func (s *Store) snapshot(view func(kv.Reader) error) error {
 	if err := s.enter(); err != nil {
 		return err

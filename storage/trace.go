@@ -13,8 +13,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// listTrace lists executions of a trace. They are found by it whether they are
-// done or not, and looked at one by one.
+// listTrace lists executions of a trace. It finds them by the trace, done or not, and reads each of
+// them.
 func listTrace(r kv.Reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
 	trace := search.NewTrace(r, tenant, filter.TraceID)
 	for len(all) < limit {

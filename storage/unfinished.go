@@ -12,7 +12,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// EachUnfinished visits what is queued or running; see runtime.ExecutionQueue.
+// EachUnfinished visits the executions that are queued or running; see runtime.ExecutionQueue.
 func (s *Store) EachUnfinished(visit func(runtime.Execution) error) error {
 	return fault("storage.pending", s.durably(func(r kv.Reader) error {
 		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
@@ -21,8 +21,8 @@ func (s *Store) EachUnfinished(visit func(runtime.Execution) error) error {
 	}))
 }
 
-// eachUnfinished walks over the three records of executions that are not done side by
-// side: to look up each lease would cost more than all else.
+// eachUnfinished iterates over the three records of executions that are not done in parallel: a
+// lookup of each lease would cost more than the rest.
 func eachUnfinished(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Execution) error) error {
 	open := func(kind byte) *kv.IDIterator {
 		s := kv.NewIDIterator(r, keys.OfKind(tenant, kind), keys.ID{}, keys.LastID)

@@ -15,7 +15,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// GetVersion gets one version with its source and context.
+// GetVersion returns one version with its source and context.
 func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint64) (v runtime.Version, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		stored, err := kv.Get(r, keys.VersionPart(keys.KindVersion, tenant, functionID, number), record.DecodeVersion)
@@ -48,14 +48,14 @@ func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint
 	return v, fault("storage.version", err)
 }
 
-// readPart reads a source or context whose size is known; size 0 is no stored.
+// readPart reads a source or context of a known size; there is no record for size 0.
 func readPart(r kv.Reader, key []byte, size int) ([]byte, error) {
 	if size == 0 {
 		return nil, nil
 	}
 	data, err := kv.Get(r, key, record.DecodeRaw)
 	if err == nil && len(data) != size {
-		err = kv.Damaged("%d bytes where %d should be", len(data), size)
+		err = kv.Damaged("%d bytes instead of %d", len(data), size)
 	}
 	if err != nil {
 		return nil, kv.Damaged("key %x: %v", key, err)
@@ -63,7 +63,7 @@ func readPart(r kv.Reader, key []byte, size int) ([]byte, error) {
 	return data, nil
 }
 
-// ListVersions lists the kept versions' numbers, newest first.
+// ListVersions lists the numbers of the stored versions, newest first.
 func (s *Store) ListVersions(tenant runtime.Tenant, functionID string) (numbers []uint64, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		if numbers, err = readVersions(r, tenant, functionID); err == nil && len(numbers) == 0 {
@@ -74,7 +74,7 @@ func (s *Store) ListVersions(tenant runtime.Tenant, functionID string) (numbers 
 	return numbers, fault("storage.versions", err)
 }
 
-// readVersions reads the numbers of a function's versions, newest first.
+// readVersions returns the numbers of a function's versions, newest first.
 func readVersions(r kv.Reader, tenant runtime.Tenant, functionID string) ([]uint64, error) {
 	prefix := keys.Versions(tenant, functionID)
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})

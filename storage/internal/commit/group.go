@@ -34,7 +34,7 @@ type member struct {
 }
 
 // errUnwritten is the error of the members of a write that panicked.
-var errUnwritten = errors.New("the store has failed: whether this was written is not known")
+var errUnwritten = errors.New("the store has failed: it is not known whether this was written")
 
 // write has a batch written by do, which sets the err of each member that it gets.
 func (g *group) write(m *member, do func([]*member)) error {

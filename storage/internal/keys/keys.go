@@ -35,7 +35,7 @@ const (
 // keySize is the initial capacity of a key, in bytes. It is enough for most keys.
 const keySize = 80
 
-var ErrKey = errors.New("the key is not one of ours")
+var ErrKey = errors.New("the key does not have the layout of this store")
 
 // Format returns the key of the record that holds the format of all other records.
 func Format() []byte { return []byte("mformat") }

@@ -36,7 +36,7 @@ func (f *fieldWriter) flag(b bool) {
 	f.octet(0)
 }
 
-var ErrDamaged = errors.New("the value is damaged: its fields are not those of its kind")
+var ErrDamaged = errors.New("the value is damaged: its fields do not match its kind")
 
 // fieldReader reads a value that fieldWriter has written. After the first damaged field all further
 // fields are zero, and end fails.

@@ -45,7 +45,7 @@ func decodeJSON(value []byte, record any, encodings ...byte) error {
 		return fmt.Errorf("the value is damaged: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("the value is damaged: something follows the object")
+		return fmt.Errorf("the value is damaged: data follows the object")
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func Body(value []byte, encodings ...byte) ([]byte, error) {
 	case len(value) == 0:
 		return nil, fmt.Errorf("the value is empty")
 	case !slices.Contains(encodings, value[0]):
-		return nil, fmt.Errorf("the value has encoding %d where %d should be", value[0], encodings)
+		return nil, fmt.Errorf("the value has encoding %d instead of one of %d", value[0], encodings)
 	}
 	return value[1:], nil
 }
@@ -76,7 +76,7 @@ func EncodeNumber(n uint64) []byte {
 func DecodeNumber(value []byte) (uint64, error) {
 	number, err := Body(value, EncodingRaw)
 	if err == nil && len(number) != 8 {
-		err = fmt.Errorf("the number has %d bytes where 8 should be", len(number))
+		err = fmt.Errorf("the number has %d bytes instead of 8", len(number))
 	}
 	if err != nil {
 		return 0, err
