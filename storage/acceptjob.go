@@ -92,7 +92,7 @@ func (j lockedJob) checkName(x *runtime.JobExecution) error {
 		}
 	}
 	if errors.Is(err, errPresent) {
-		return runtime.Errorf(runtime.CodeAlreadyExists, "the job has an execution %q already", x.Name).
+		return runtime.Errorf(runtime.CodeAlreadyExists, "the job already has an execution %q", x.Name).
 			WithHint("choose another executionId, or leave it out")
 	}
 	return err

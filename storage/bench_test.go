@@ -14,11 +14,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage/internal/storetest"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/search"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 // clerk makes executions one millisecond apart, as those of a real server look.

@@ -7,13 +7,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/record"
-
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
@@ -100,7 +96,7 @@ func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (record.Accepted
 
 func noExecution(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no execution with id %q", id).
-		WithHint("executions are kept for a time only once they are done; list them to see which there are")
+		WithHint("executions that are done are kept for a limited time; list the executions to see which exist")
 }
 
 // orNoExecution turns kv.ErrAbsent into the error for callers.

@@ -8,11 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
@@ -36,7 +33,7 @@ func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 }
 
 func noDeadLetter(id string) error {
-	return runtime.Errorf(runtime.CodeNotFound, "there is no dead letter with the id %.64q", id).WithHint("list the dead letters to see which there are")
+	return runtime.Errorf(runtime.CodeNotFound, "there is no dead letter with the id %.64q", id).WithHint("list the dead letters to see which exist")
 }
 
 // EachDelivery calls visit with each delivery that is not a dead letter; see runtime.DeliveryStore.

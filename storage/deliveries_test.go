@@ -14,9 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage/internal/storetest"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 // A random walk over deliveries, whose store is lost with its machine every now

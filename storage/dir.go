@@ -51,7 +51,7 @@ func checkDir(fsys vfs.FS, dir string, log *slog.Logger) error {
 	case mode&0o002 != 0:
 		return errExposed
 	case mode&^dirMode != 0 && fsys == vfs.Default:
-		log.Warn("storage: others than its owner can look into the data folder; take that right away with chmod 700",
+		log.Warn("storage: users other than the owner can read the data folder; remove this access with chmod 700",
 			"dir", dir, "mode", mode)
 	}
 	return nil

@@ -15,7 +15,7 @@ var errNoKey = errors.New("an idempotency key is empty")
 
 // LookupKey returns the ids that are stored under an idempotency key; see runtime.ExecutionQueue.
 func (s *Store) LookupKey(tenant runtime.Tenant, key runtime.IdempotencyKey) ([]string, error) {
-	const op = "storage.promised"
+	const op = "storage.lookupkey"
 	if err := s.enter(); err != nil {
 		return nil, fault(op, err)
 	}
@@ -81,6 +81,6 @@ func (k lockedKey) put(b *pebble.Batch, ids []keys.ID) error {
 }
 
 func keyTaken(key string) error {
-	return runtime.Errorf(runtime.CodeConflict, "the idempotency key %q was given with another request", key).
-		WithHint("take a new key for each new request, and the same one only to send a request again")
+	return runtime.Errorf(runtime.CodeConflict, "the idempotency key %q was used with another request", key).
+		WithHint("use a new key for each new request, and the same key only to retry a request")
 }

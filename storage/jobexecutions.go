@@ -4,9 +4,7 @@ import (
 	"errors"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
@@ -83,7 +81,7 @@ func (s *Store) EachUnfinishedJobExecution(visit func(x runtime.JobExecution, de
 
 func noJobExecution(execution string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "the job has no execution %q", execution).
-		WithHint("executions are kept for a time only once they are done; list them to see which there are")
+		WithHint("executions that are done are kept for a limited time; list the executions to see which exist")
 }
 
 func orNoJobExecution(err error, execution string) error {

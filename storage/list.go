@@ -5,11 +5,8 @@ import (
 	"slices"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
@@ -40,7 +37,7 @@ func bounds(filter runtime.Filter, cursor string) (lower, upper keys.ID, err err
 	if cursor != "" {
 		id, ok := keys.ParseID(cursor)
 		if !ok {
-			return lower, upper, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a list has given", cursor).
+			return lower, upper, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q does not come from a list", cursor).
 				WithHint("begin at the first page")
 		}
 		if id.Before(upper) {

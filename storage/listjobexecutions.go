@@ -5,11 +5,8 @@ import (
 	"strings"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
@@ -141,6 +138,6 @@ func (p jobPage) byName() (ids []keys.ID, next string, err error) {
 }
 
 func wrongCursor(after string) error {
-	return runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a list has given", after).
+	return runtime.Errorf(runtime.CodeInvalidArgument, "the position %q does not come from a list", after).
 		WithHint("begin at the first page")
 }

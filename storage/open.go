@@ -17,7 +17,6 @@ import (
 
 	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/disk"
-
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 

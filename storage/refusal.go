@@ -10,7 +10,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
@@ -61,7 +60,7 @@ func unusable(verb, dir string, err error) *runtime.Error {
 	case errors.Is(err, errNewer):
 		return refused(err.Error(), "run that release or a later one")
 	case errors.Is(err, errExposed):
-		return refused(errExposed.Error(), "take that right away: chmod 700 "+dir)
+		return refused(errExposed.Error(), "remove this access: chmod 700 "+dir)
 	case errors.Is(err, fs.ErrPermission):
 		return refused("permission denied", "let the user that runs the server own the folder")
 	case errors.Is(err, syscall.EROFS):

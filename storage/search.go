@@ -4,11 +4,8 @@ import (
 	"errors"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
@@ -17,7 +14,7 @@ import (
 // excludes, and, for an "and", on the executions that match only a part; not on the number of
 // executions.
 func (s *Store) SearchExecutions(tenant runtime.Tenant, q runtime.SearchScan) (found []runtime.ExecutionSummary, next *runtime.SearchPosition, err error) {
-	const op = "storage.observe"
+	const op = "storage.search"
 	limit, err := search.PageStart(&q)
 	if err != nil {
 		return nil, nil, fault(op, err)

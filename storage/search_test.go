@@ -18,15 +18,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage/internal/storetest"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
-
 	"github.com/faaspot/faaspot/storage/internal/record"
-
 	"github.com/faaspot/faaspot/storage/internal/search"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 const (

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 

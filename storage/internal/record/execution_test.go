@@ -10,9 +10,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage/internal/storetest"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 // created is the time at which the executions of these tests were created.

@@ -8,9 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
@@ -51,7 +49,7 @@ func ReadPage(r kv.Reader, tenant runtime.Tenant, q *runtime.SearchScan, limit k
 func positionFrom(p runtime.SearchPosition) (keys.Position, error) {
 	raw, err := hex.DecodeString(p.ID)
 	if err != nil || len(raw) != len(keys.ID{}) {
-		return keys.Position{}, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q is not one that a page has given", p.ID).
+		return keys.Position{}, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q does not come from a page", p.ID).
 			WithHint("begin at the first page")
 	}
 	return keys.Position{Start: keys.StartOf(p.Start), ID: keys.ID(raw)}, nil

@@ -9,9 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
-
 	"github.com/faaspot/faaspot/storage/internal/keys"
-
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 

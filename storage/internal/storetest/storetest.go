@@ -4,13 +4,13 @@
 package storetest
 
 import (
-	"encoding/hex"
-	"fmt"
+	"encoding/binary"
 	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 )
 
@@ -24,13 +24,13 @@ func Text() *rapid.Generator[string] {
 
 // ID returns a UUIDv7 of a time. Its other bits are random.
 func ID(rng *rand.Rand, at time.Time) string {
-	var random [10]byte
-	for i := range random {
-		random[i] = byte(rng.Uint32())
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:], uint64(at.UnixMilli())<<16)
+	for i := 6; i < len(id); i++ {
+		id[i] = byte(rng.Uint32())
 	}
-	random[0], random[2] = 0x70|random[0]&0xF, 0x80|random[2]&0x3F
-	digits := fmt.Sprintf("%012x", at.UnixMilli()) + hex.EncodeToString(random[:])
-	return digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:]
+	id[6], id[8] = 0x70|id[6]&0xF, 0x80|id[8]&0x3F
+	return id.String()
 }
 
 // TimeOf returns the time of a UUIDv7, and the zero of 1970 for any other text.
