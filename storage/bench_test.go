@@ -19,7 +19,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
-// clerk makes executions one millisecond apart, as those of a real server look.
+// clerk makes executions, one millisecond apart, that look like those of a real server.
 type clerk struct {
 	mu  sync.Mutex
 	rng *rand.Rand
@@ -46,7 +46,7 @@ func (c *clerk) queued() runtime.Execution {
 	}
 }
 
-// done is an execution whose function printed a line.
+// done returns an execution whose function has printed a line.
 func (c *clerk) done() runtime.Execution {
 	x := c.queued()
 	x.Started = x.Created
@@ -57,7 +57,7 @@ func ended(x runtime.Execution) runtime.Execution {
 	x.Finished = x.Started.Add(5 * time.Millisecond)
 	x.Usage = runtime.Usage{Duration: 5 * time.Millisecond, Memory: 64 << 20, Pages: 50}
 	x.Logs = runtime.Logs{Data: []byte("a line\n"), Marks: []runtime.LogMark{{Stream: 1}}}
-	// One in a hundred fails, one in ten thousand takes too long.
+	// One in a hundred fails, one in ten thousand times out.
 	switch last := x.ID[34:]; {
 	case last == "00" && x.ID[32] == '0':
 		x.State, x.Failure = runtime.StateTimeout, &runtime.Failure{Class: runtime.ClassTimeout, Message: "its time was up"}
@@ -76,8 +76,8 @@ func (c *clerk) batch(n int) (batch []runtime.Accepted) {
 	return batch
 }
 
-// onRealDisk opens a store where FAASPOT_BENCH_DIR says, or in the folder for
-// temporary files: syncs cost there what they cost.
+// onRealDisk opens a store in FAASPOT_BENCH_DIR, or in the folder for temporary files, so that
+// syncs have their real cost.
 func onRealDisk(b *testing.B) *Store {
 	b.Helper()
 	dir, err := os.MkdirTemp(os.Getenv("FAASPOT_BENCH_DIR"), "faaspot-bench-")
@@ -91,8 +91,7 @@ func perSecond(b *testing.B, n int, what string) {
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), what+"/s")
 }
 
-// BenchmarkRawSync is what the disk can do: 4 KiB written and synced by one
-// writer.
+// BenchmarkRawSync measures what the disk can do: one writer writes and syncs 4 KiB.
 func BenchmarkRawSync(b *testing.B) {
 	f, err := os.CreateTemp(os.Getenv("FAASPOT_BENCH_DIR"), "faaspot-bench-")
 	must(b, err)
@@ -138,7 +137,7 @@ func BenchmarkAccept(b *testing.B) {
 	})
 }
 
-// BenchmarkStartFinish works off a queue that is filled beforehand.
+// BenchmarkStartFinish drains a queue that is filled beforehand.
 func BenchmarkStartFinish(b *testing.B) {
 	for _, size := range []int{1, 64, 1000} {
 		b.Run(fmt.Sprint("batch=", size), func(b *testing.B) {
@@ -236,8 +235,8 @@ func BenchmarkList100(b *testing.B) {
 	}
 }
 
-// BenchmarkListAfterBulk lists what is not done right after many were: where
-// queues leave the remains of what has left them, this is slow.
+// BenchmarkListAfterBulk lists unfinished executions right after many were drained. It is slow if a
+// drained queue leaves something behind.
 func BenchmarkListAfterBulk(b *testing.B) {
 	for _, n := range []int{1_000, 200_000} {
 		b.Run(fmt.Sprint("n=", n), func(b *testing.B) {
@@ -278,7 +277,7 @@ func BenchmarkExpire(b *testing.B) {
 	}
 }
 
-// workOff starts and ends what was accepted.
+// workOff starts and ends accepted executions.
 func workOff(b *testing.B, s *Store, batch []runtime.Accepted, at time.Time) {
 	b.Helper()
 	leases, done := make([]runtime.Lease, len(batch)), make([]runtime.Execution, len(batch))

@@ -13,8 +13,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// A key that stands for something stays with it: whatever else comes with it
-// leaves nothing behind.
+// A request with a used idempotency key is refused and leaves nothing behind.
 func TestKeysOfChanges(t *testing.T) {
 	fs := vfs.NewMem()
 	s, c := openOn(t, fs, "store"), newClerk()
@@ -59,7 +58,7 @@ func TestKeysOfChanges(t *testing.T) {
 		must(t, s.Close())
 		s = openOn(t, fs, "store")
 	}
-	// What fails for another reason leaves its key as well.
+	// A request that fails for another reason does not use its key.
 	wantCode(t, s.CreateFunction(function("default", "id2", "one", 1), version("id2", 1, "source"), under("default", key("new", start))), runtime.CodeAlreadyExists)
 	wantCode(t, s.DeleteFunction("default", "id2", under("default", key("new", start))), runtime.CodeNotFound)
 	if ids, err := s.LookupKey("default", *key("new", start)); err != nil || ids != nil {
@@ -70,7 +69,7 @@ func TestKeysOfChanges(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-// Runs and changes come with one key at the same time: one of them is made.
+// Of runs and changes that arrive with one key at the same time, one is made.
 func TestOneKeyForRunsAndChanges(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	for round := range 30 {
@@ -114,8 +113,8 @@ func TestOneKeyForRunsAndChanges(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-// An attempt's logs are kept while its execution waits for the next, and go with
-// the next, or to what is kept when it ends instead.
+// The logs of an attempt are stored while its execution waits for the next attempt. They are
+// dropped when that starts, or become the logs of the execution if it ends instead.
 func TestLogsBetweenAttempts(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	logs := runtime.Logs{Data: []byte("half"), Marks: []runtime.LogMark{{Stream: 2}}}

@@ -18,9 +18,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
-// A random walk over deliveries, whose store is lost with its machine every now
-// and then: what was acknowledged stands, no letter is taken twice, and tenants see
-// nothing of each other.
+// A random game of deliveries, in which the machine is lost now and then: acknowledged changes
+// survive, no dead letter is taken twice, and tenants do not see each other's deliveries.
 func TestDeliveriesAgainstAModel(t *testing.T) {
 	tenants := []runtime.Tenant{"a", "a\x00", "b"}
 	for seed := range uint64(4) {
@@ -36,7 +35,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 			at := start
 			anyOf := func(all map[place]runtime.Delivery) (place, bool) {
 				places := slices.SortedFunc(maps.Keys(all), func(a, b place) int { return strings.Compare(string(a.tenant)+a.id, string(b.tenant)+b.id) })
-				if len(places) == 0 || rng.IntN(8) == 0 { // or what is not there
+				if len(places) == 0 || rng.IntN(8) == 0 { // or an id without a delivery
 					return place{tenants[rng.IntN(len(tenants))], storetest.ID(rng, at)}, false
 				}
 				return places[rng.IntN(len(places))], true
@@ -152,7 +151,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 	}
 }
 
-// Dead letters are dropped once they are old, deliveries that go on are not.
+// Old dead letters are dropped, deliveries that are still attempted are not.
 func TestOldDeadLettersAreDropped(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	rng := rand.New(rand.NewPCG(1, 1))

@@ -38,7 +38,7 @@ func startAgain(t testing.TB, s *Store, x runtime.Execution) runtime.Execution {
 	return x
 }
 
-// What one attempt has is not taken from another, whatever the order.
+// The result of an earlier attempt does not end a later one, in any order.
 func TestALateResultDoesNotCount(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	first := begin(t, s, c)
@@ -145,12 +145,12 @@ func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
 
 func second(_ []string, _ bool, err error) error { return err }
 
-// Of those who come with one key at once, one is accepted and the others get its
+// Of the requests that arrive with one key at the same time, one is accepted and the others get its
 // ids, also after a restart.
 func TestIdempotencyOfManyAtOnce(t *testing.T) {
 	fs := vfs.NewMem()
 	s, c := openOn(t, fs, "store"), newClerk()
-	// Large batches take time between the look for a key and its writing.
+	// Large batches leave time between the lookup of a key and the write.
 	const rounds, size = 20, 200
 	for round := range rounds {
 		key := &runtime.IdempotencyKey{Key: fmt.Sprint(round), Now: start}
@@ -228,16 +228,15 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 	must(t, it.Close())
 }
 
-// Everybody starts, finishes and cancels the same few executions at once: each
-// attempt starts once, each execution reaches one terminal state, and each change
-// was told to one alone.
+// Many goroutines start, finish and cancel the same few executions at once: each attempt starts
+// once, each execution reaches one terminal state, and each change is reported to one caller.
 func TestHammerOnExecutions(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	for round := range 150 {
 		batch := c.batch(3)
 		_, _, err := s.Accept(batch, nil)
 		must(t, err)
-		var starts, ends, cancels sync.Map // how often, by id, and attempt
+		var starts, ends, cancels sync.Map // counts, by id, and by attempt
 		count := func(m *sync.Map, key any) {
 			n, _ := m.LoadOrStore(key, new(atomic.Int32))
 			n.(*atomic.Int32).Add(1)
@@ -307,7 +306,7 @@ func TestHammerOnExecutions(t *testing.T) {
 	}
 }
 
-// Old executions end while old ones are dropped: no record of one is left alone.
+// Old executions end while old executions are dropped: no part of an execution is left behind.
 func TestDroppingWhileOthersEnd(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	old := c.batch(300)
@@ -324,7 +323,7 @@ func TestDroppingWhileOthersEnd(t *testing.T) {
 				t.Error(err)
 			}
 			fresh := c.done()
-			fresh.Function = fmt.Sprint("only ", i) // its index is new to whoever drops
+			fresh.Function = fmt.Sprint("only ", i) // Expire does not know its index yet
 			if err := s.Record([]runtime.Execution{fresh}); err != nil {
 				t.Error(err)
 			}
@@ -350,8 +349,8 @@ func TestDroppingWhileOthersEnd(t *testing.T) {
 	}
 }
 
-// Of many, as many are kept as asked for within the error of the sample, and
-// what is not done is kept however old.
+// Expire keeps the requested number of many executions, within the error of the sample, and all
+// that are not done, however old.
 func TestKeepOfMany(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	undone := begin(t, s, c)
@@ -390,7 +389,7 @@ func TestKeepOfMany(t *testing.T) {
 		t.Fatalf("%d are left, want %d", n, countedKeep)
 	}
 	must(t, s.Expire(c.at, 10*time.Second, -1))
-	if n := count(); n != 10_001 { // one each millisecond
+	if n := count(); n != 10_001 { // one per millisecond
 		t.Fatalf("%d are left of ten seconds", n)
 	}
 	x, err := s.GetExecution(undone.Tenant, undone.ID)
@@ -400,7 +399,7 @@ func TestKeepOfMany(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-// Nobody is told of an end that is not on disk yet.
+// No caller learns of an end that is not on disk yet.
 func TestReadersWaitForTheDisk(t *testing.T) {
 	var held atomic.Pointer[chan struct{}]
 	syncing := make(chan struct{}, 100)
@@ -456,15 +455,15 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	wg.Wait()
 }
 
-// letRun gives all other goroutines many chances to come as far as they can. A
-// test that expects them to wait cannot fail for having too few.
+// letRun gives all other goroutines many chances to run until they block. A test that expects them
+// to block cannot fail for too few chances.
 func letRun() {
 	for range 20_000 {
 		goruntime.Gosched()
 	}
 }
 
-// While old executions are dropped, others as old wait to end, newer ones do not.
+// While old executions are dropped, the ends of executions as old wait, those of newer ones do not.
 func TestWhatIsOldWaitsForTheDrop(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	old, queued := begin(t, s, c), c.batch(1)

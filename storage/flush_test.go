@@ -20,8 +20,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/disk"
 )
 
-// withoutTables is a disk on which no table can be made while full is set. It
-// counts the attempts.
+// withoutTables returns a disk on which no table can be created while full is set. It counts the
+// attempts.
 func withoutTables(mem vfs.FS, full *atomic.Bool, attempts *atomic.Int64) vfs.FS {
 	return errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") && full.Load() {
@@ -32,10 +32,9 @@ func withoutTables(mem vfs.FS, full *atomic.Bool, attempts *atomic.Int64) vfs.FS
 	}))
 }
 
-// A disk that takes the log, but no tables, keeps nobody waiting for ever: the
-// store closes and says why it could not do so as it should, and what it had
-// acknowledged is there when the disk works again. It is not tried without a
-// pause, and the log is told once.
+// A disk that takes the log, but no tables, blocks no call for ever: Close returns and says why it
+// could not flush, and every acknowledged change is there when the disk works again. Attempts have
+// pauses between them, and only the first failure is logged.
 func TestTablesThatCannotBeMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem()
@@ -72,7 +71,7 @@ func TestTablesThatCannotBeMade(t *testing.T) {
 	})
 }
 
-// A failure that passes is not told to whoever closes the store.
+// Close does not return a failure that passes.
 func TestATableThatIsMadeInTheEnd(t *testing.T) {
 	var full atomic.Bool
 	var attempts atomic.Int64
@@ -96,8 +95,8 @@ func TestATableThatIsMadeInTheEnd(t *testing.T) {
 	}
 }
 
-// What a process has left in the log alone cannot be opened on such a disk: the
-// process ends and says why. This test runs itself as that process.
+// A store whose records are only in the log cannot be opened on such a disk: the process ends and
+// says why. This test runs itself as that process.
 func TestALogThatCannotBecomeATable(t *testing.T) {
 	var full atomic.Bool
 	var attempts atomic.Int64
@@ -123,9 +122,9 @@ func TestAFolderThatCannotBeFilled(t *testing.T) {
 	wantRefusal(t, options(withoutTables(vfs.NewMem(), &full, &attempts), "store"), "no space is left")
 }
 
-// While no table can be made, ends of executions are taken as long as there is
-// room for them in memory, then refused. Nothing waits without end: what was
-// accepted can be read all the time, and the ends are taken once the disk works.
+// While no table can be created, ends of executions are accepted as long as memory has room for
+// them, then refused. No call waits without end: accepted executions can be read all the time, and
+// the ends are accepted once the disk works.
 func TestReadsGoOnWhileNoTableCanBeMade(t *testing.T) {
 	var full atomic.Bool
 	var attempts atomic.Int64

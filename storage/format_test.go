@@ -20,8 +20,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// fixedID is the n-th id of the executions of the golden store. An id whose n is a multiple of 64
-// is in the sample.
+// fixedID returns the id of the n-th execution of the golden store. Ids whose n is a multiple of 64
+// are in the sample.
 func fixedID(n int) string { return fmt.Sprintf("0193%04x-0000-7000-8000-%012x", n, n) }
 
 // goldenStore makes a store that has at least one key of every kind.
@@ -39,7 +39,7 @@ func goldenStore(t *testing.T) *Store {
 	done := func(n int, kind runtime.Kind, state runtime.State) runtime.Execution {
 		x := execution(n, kind, state)
 		x.Started, x.Finished, x.Attempt = at.Add(time.Duration(n)*time.Millisecond), at.Add(time.Second), 1
-		if kind != runtime.KindRun { // changes have traces of their own
+		if kind != runtime.KindRun { // a change begins a trace of its own
 			x.Caller.TraceID, x.Caller.TraceOwner = "", ""
 		}
 		x.Usage = runtime.Usage{Duration: 17 * time.Millisecond, Memory: 1 << 20, Pages: 3}
@@ -162,8 +162,8 @@ func goldenStore(t *testing.T) *Store {
 	return s
 }
 
-// Every key and value of the golden store is what it was, byte for byte: earlier and later releases
-// read what this one writes.
+// Every key and value of the golden store is the same as before, byte for byte: earlier and later
+// releases read what this one writes.
 func TestStoredFormat(t *testing.T) {
 	s := goldenStore(t)
 	var got strings.Builder

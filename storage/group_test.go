@@ -26,8 +26,8 @@ func waitingFor(s *Store, n int) {
 	}
 }
 
-// Those who come at once are synced once. On a disk that is nearly full some of
-// them are refused, the others are not, whoever came first.
+// Writes that arrive at the same time are synced once. On a disk that is nearly full, those that
+// take room are refused and the others are not, in any order.
 func TestGroupOnANearlyFullDisk(t *testing.T) {
 	for _, first := range []string{"accept", "cancel"} {
 		free := uint64(1 << 40)
@@ -41,7 +41,7 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 		s, c := openOn(t, fs, "store"), newClerk()
 		queued := c.batch(100)
 		must(t, second(s.Accept(queued, nil)))
-		// Cancels that share a lock would wait for each other.
+		// Cancellations that share a lock would wait for each other.
 		stripes := map[uint64]bool{}
 		queued = slices.DeleteFunc(queued, func(a runtime.Accepted) bool {
 			id, _ := keys.ParseID(a.Execution.ID)
@@ -82,7 +82,7 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 			}
 		}
 		checkInvariants(t, s)
-		// All are refused, and with nothing to write nothing is synced.
+		// All are refused, and nothing is synced when there is nothing to write.
 		syncs.Store(0)
 		wantUnavailable(t, second(s.Accept(c.batch(1), nil)))
 		free = DefaultMinFree
@@ -100,9 +100,9 @@ func wantUnavailable(t *testing.T, err error) {
 	}
 }
 
-// Power is lost while many have executions accepted, started, cancelled and
-// ended. Whatever was acknowledged is there, no batch is there in part, and a key
-// is there if and only if what it stands for is.
+// Power is lost while many goroutines have executions accepted, started, cancelled and ended. Every
+// acknowledged change survives, no batch survives in part, and a key survives if and only if its
+// executions do.
 func TestLostPowerAmidMany(t *testing.T) {
 	for seed := range games(3) {
 		rng := rand.New(rand.NewPCG(seed, 5))
@@ -113,7 +113,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 		}
 		var mu sync.Mutex
 		opened := false
-		var all []*accepted // acknowledged
+		var all []*accepted // acknowledged requests
 		var asked []*accepted
 		type crash struct {
 			fs    *vfs.MemFS

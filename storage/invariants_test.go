@@ -9,7 +9,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// parsed is a key of the tenants' space taken apart.
+// parsed is the parts of a key of a tenant.
 type parsed struct {
 	tenant runtime.Tenant
 	kind   byte
@@ -43,8 +43,8 @@ func countKeys(t testing.TB, s *Store) int {
 	return n
 }
 
-// checkInvariants reads every record and holds the store to doc.go: nothing is
-// missing, and nothing is there that nothing leads to.
+// checkInvariants reads every record and checks the invariants of doc.go: no record is missing, and
+// no record is left that nothing leads to.
 func checkInvariants(t testing.TB, s *Store) {
 	t.Helper()
 	checkExecutionInvariants(t, s)

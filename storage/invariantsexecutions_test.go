@@ -18,7 +18,7 @@ var executionKinds = []byte{
 	keys.KindDone, keys.KindResult, keys.KindLogs, keys.KindDoneByState, keys.KindDoneByFunction, keys.KindIdempotency,
 }
 
-// ofExecution tells whether a key of the tenants' space is that of an execution.
+// ofExecution reports whether a tenant's key belongs to an execution.
 func ofExecution(t testing.TB, key []byte) bool {
 	t.Helper()
 	_, rest, err := keys.CutText(key[1:])
@@ -26,8 +26,8 @@ func ofExecution(t testing.TB, key []byte) bool {
 	return bytes.IndexByte(executionKinds, rest[0]) >= 0
 }
 
-// checkExecutionInvariants derives, from the records of executions that other
-// records follow from, all keys that there should be, and compares.
+// checkExecutionInvariants derives all keys that should exist from the records of executions, and
+// compares them with the keys that do.
 func checkExecutionInvariants(t testing.TB, s *Store) {
 	t.Helper()
 	there := map[string]bool{}

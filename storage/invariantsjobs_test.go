@@ -18,7 +18,7 @@ var jobKinds = []byte{
 	keys.KindJobExecutionName, keys.KindDelivery, keys.KindDeadLetter,
 }
 
-// ofJob tells whether a key of the tenants' space is that of a job.
+// ofJob reports whether a tenant's key belongs to a job.
 func ofJob(t testing.TB, key []byte) bool {
 	t.Helper()
 	_, rest, err := keys.CutText(key[1:])
@@ -26,8 +26,8 @@ func ofJob(t testing.TB, key []byte) bool {
 	return bytes.IndexByte(jobKinds, rest[0]) >= 0
 }
 
-// checkJobInvariants derives, from the records of jobs and of their executions,
-// all keys that there should be, and compares; and counts tasks.
+// checkJobInvariants derives all keys that should exist from the records of jobs and of their
+// executions, compares them with the keys that do, and counts tasks.
 func checkJobInvariants(t testing.TB, s *Store) {
 	t.Helper()
 	there, should := map[string]bool{}, map[string]bool{}
@@ -92,7 +92,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 	}
 	must(t, eachJobOf(s, func(tenant runtime.Tenant, id string) {
 		if key := keys.JobCount(tenant, id); s.absent(key) != nil {
-			add(key) // also when all were dropped
+			add(key) // also if all executions were dropped
 		}
 		for _, key := range ticks {
 			if bytes.HasPrefix(key, keys.Ticks(tenant, id)) {
@@ -120,8 +120,8 @@ func eachJobOf(s *Store, do func(tenant runtime.Tenant, id string)) error {
 	return s.EachJob(func(j runtime.Job) error { do(j.Tenant, j.ID); return nil })
 }
 
-// checkTasks holds what an execution of a job that is not done counts against its
-// tasks: those that are not done are all there.
+// checkTasks compares the counts of a job's unfinished execution with its tasks: all tasks that are
+// not done exist.
 func checkTasks(t testing.TB, s *Store, x runtime.JobExecution) {
 	t.Helper()
 	left := 0

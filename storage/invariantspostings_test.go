@@ -13,9 +13,9 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// checkPostings derives from the records of what is done, and of what was accepted,
-// which postings there should be, and compares. What leads to nothing is passed
-// over: retention leaves it for a while.
+// checkPostings derives all postings that should exist from the records of accepted executions and
+// of those that are done, and compares them with the postings that do. It skips postings that lead
+// to nothing: retention drops them later.
 func checkPostings(t testing.TB, s *Store) {
 	t.Helper()
 	should, there := map[string]bool{}, map[string]bool{}
@@ -98,8 +98,7 @@ func checkPostings(t testing.TB, s *Store) {
 	}
 }
 
-// leads tells whether there is an execution to which postings of a kind of
-// resource may lead.
+// leads reports whether there is an execution that the postings of a kind of resource may lead to.
 func leads(t testing.TB, s *Store, tenant runtime.Tenant, kind byte, id keys.ID) bool {
 	t.Helper()
 	var err error
@@ -117,7 +116,7 @@ func leads(t testing.TB, s *Store, tenant runtime.Tenant, kind byte, id keys.ID)
 	return err == nil
 }
 
-// ofPostings tells whether a key of the tenants' space is that of postings.
+// ofPostings reports whether a tenant's key is one of postings.
 func ofPostings(t testing.TB, key []byte) bool {
 	t.Helper()
 	_, rest, err := keys.CutText(key[1:])

@@ -15,7 +15,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// newRun makes a job and accepts an execution of it.
+// newRun creates a job and accepts an execution of it.
 func newRun(t testing.TB, s *Store, c *clerk, tasks int) runtime.JobExecution {
 	t.Helper()
 	j := runtime.Job{
@@ -39,7 +39,7 @@ func newRun(t testing.TB, s *Store, c *clerk, tasks int) runtime.JobExecution {
 	return x
 }
 
-// startTasks starts tasks, and gives them as they run.
+// startTasks starts tasks, and returns them as they run.
 func startTasks(t testing.TB, s *Store, x runtime.JobExecution, n int) []runtime.Execution {
 	t.Helper()
 	var all []runtime.Execution
@@ -56,8 +56,8 @@ func startTasks(t testing.TB, s *Store, x runtime.JobExecution, n int) []runtime
 	return all
 }
 
-// What tasks wrote before they are cancelled may not fit into one batch: then it
-// is several, and who finds the work half done ends it.
+// The logs of cancelled tasks may not fit into one batch. The cancellation then takes several, and
+// a later call completes one that was interrupted.
 func TestALargeCancellation(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	s, c := openOn(t, fs, "store"), newClerk()
@@ -71,7 +71,7 @@ func TestALargeCancellation(t *testing.T) {
 		settled, err := s.Finish(waiting[i:i+1], c.at)
 		must(t, errors.Join(err, settled[0].Err))
 	}
-	// A process that died behind the first batch has left the mark and a part.
+	// A process that died after the first batch has left the mark and a part.
 	of := executionRef{x.Tenant, mustID(t, x.ID)}
 	jobs := lockedExecutions{Store: s}.jobs(c.at)
 	j, err := jobs.of(of.tenant, of.id)
@@ -113,8 +113,7 @@ func mustID(t testing.TB, text string) keys.ID {
 	return id
 }
 
-// An execution of a job ends with its last task and not before, in the same
-// batch as others.
+// A job's execution ends with its last task and not before, also in a batch with others.
 func TestTheLastTaskEndsItsExecution(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	x, y := newRun(t, s, c, 3), newRun(t, s, c, 1)
@@ -144,7 +143,7 @@ func TestTheLastTaskEndsItsExecution(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-// What callers of the store must not do changes nothing.
+// Calls that break the contract of the store change nothing.
 func TestMisuseOfJobs(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	x := newRun(t, s, c, 2)

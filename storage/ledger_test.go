@@ -20,20 +20,19 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
-// ledger is what a store should hold of executions. Values that were put in are
-// never changed.
+// ledger is the executions that a store should hold. Values in it are never changed.
 type ledger struct {
 	all map[string]entry // by id
-	// promises are the keys of idempotency, by tenant and key.
+	// promises are the idempotency keys, by tenant and key.
 	promises map[string]promise
 	jobBook
 }
 
 type entry struct {
-	x    runtime.Execution // as a read of it alone gives it
+	x    runtime.Execution // as GetExecution returns it
 	args []byte
-	logs runtime.Logs // while it waits for another attempt, of the one before
-	soft bool         // recorded, and nothing durable came after it
+	logs runtime.Logs // of the previous attempt, while the execution waits for the next
+	soft bool         // recorded, with no durable write since
 }
 
 type promise struct {
@@ -46,7 +45,7 @@ func (l ledger) clone() ledger {
 	return ledger{maps.Clone(l.all), maps.Clone(l.promises), l.jobBook.clone()}
 }
 
-// hardened is l after a durable write.
+// hardened returns the ledger after a durable write.
 func (l ledger) hardened() ledger {
 	l = l.clone()
 	for id, e := range l.all {
@@ -56,7 +55,7 @@ func (l ledger) hardened() ledger {
 	return l
 }
 
-// listed is what a list tells of an execution.
+// listed returns the execution as lists return it.
 func (e entry) listed() runtime.Execution {
 	x := e.x
 	if len(x.Result) > runtime.ListedResult {
@@ -69,7 +68,7 @@ func (l ledger) newestFirst() []entry {
 	return slices.SortedFunc(maps.Values(l.all), func(a, b entry) int { return strings.Compare(b.x.ID, a.x.ID) })
 }
 
-// list is runtime.ExecutionHistory.ListExecutions in its plainest form.
+// list is the plainest form of runtime.ExecutionHistory.ListExecutions.
 func (l ledger) list(tenant runtime.Tenant, f runtime.Filter, cursor string, limit int) (all []runtime.Execution) {
 	for _, e := range l.newestFirst() {
 		at := storetest.TimeOf(e.x.ID)
@@ -93,11 +92,11 @@ var ledgerTenants = []runtime.Tenant{"a", "a\x00"}
 type player struct {
 	rng  *rand.Rand
 	now  time.Time
-	soft bool // Record may be among them
+	soft bool // moves may include Record
 }
 
-// move is an operation, and the ledger after it. Do fails if the store answers
-// otherwise than the ledger.
+// move is an operation, and the ledger after it. do fails if the store answers differently from the
+// ledger.
 type move struct {
 	name  string
 	do    func(s *Store) error
@@ -129,7 +128,7 @@ func (p *player) fresh() runtime.Execution {
 	}
 }
 
-// ended carries an execution to a terminal state.
+// ended returns an execution in a terminal state.
 func (p *player) ended(x runtime.Execution) (runtime.Execution, runtime.Logs) {
 	x.State = record.States[1+p.rng.IntN(len(record.States)-1)]
 	x.Finished = p.now
@@ -153,7 +152,7 @@ func (p *player) logs() runtime.Logs {
 	return logs
 }
 
-// pick gives entries that pass, in random order.
+// pick returns entries that pass, in random order.
 func (p *player) pick(l ledger, passes func(entry) bool) []entry {
 	all := slices.DeleteFunc(l.newestFirst(), func(e entry) bool { return !passes(e) })
 	p.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -229,7 +228,7 @@ func (p *player) accept(l ledger) move {
 	}, after}
 }
 
-// sameErrors tells whether the store refused what it should.
+// sameErrors checks that the store refused what it should.
 func sameErrors(got, want []error) error {
 	if !slices.EqualFunc(got, want, func(a, b error) bool { return errors.Is(a, b) && (a == nil) == (b == nil) }) {
 		return fmt.Errorf("refused %v, want %v", got, want)
@@ -451,7 +450,7 @@ func (p *player) expire(l ledger) move {
 	return move{fmt.Sprint("expire ", age, keep), func(s *Store) error { return s.Expire(now, age, keep) }, after}
 }
 
-// holding reads all that a store holds of executions.
+// holding reads all executions of a store.
 func holding(t testing.TB, s *Store) ledger {
 	t.Helper()
 	l := ledger{all: map[string]entry{}, jobBook: holdingJobs(t, s)}
@@ -488,8 +487,7 @@ func holding(t testing.TB, s *Store) ledger {
 	return l
 }
 
-// diff tells how what a store holds differs from l, of which soft executions
-// may be missing if lossy is set.
+// diff returns how a store differs from l. If lossy is set, soft executions may be missing.
 func (l ledger) diff(got ledger, lossy bool) string {
 	var lines []string
 	for id, e := range l.all {

@@ -19,8 +19,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
-// jobBook is what a store should hold of jobs. Values that were put in are never
-// changed.
+// jobBook is the jobs that a store should hold. Values in it are never changed.
 type jobBook struct {
 	jobs       map[string]jobEntry             // by id
 	runs       map[string]runtime.JobExecution // by id
@@ -41,7 +40,7 @@ func (b jobBook) clone() jobBook {
 	return jobBook{maps.Clone(b.jobs), maps.Clone(b.runs), maps.Clone(b.deliveries)}
 }
 
-// runOf is the execution of a job that x is a task of.
+// runOf returns the job's execution that x is a task of.
 func (b jobBook) runOf(x runtime.Execution) runtime.JobExecution {
 	if x.Task == nil {
 		return runtime.JobExecution{}
@@ -49,7 +48,7 @@ func (b jobBook) runOf(x runtime.Execution) runtime.JobExecution {
 	return b.runs[x.Task.JobExecution]
 }
 
-// started notes that a task of x's starts.
+// started notes that a task starts.
 func (b jobBook) started(x runtime.Execution, now time.Time) {
 	r := b.runOf(x)
 	if !r.Started.IsZero() {
@@ -72,7 +71,7 @@ func (b jobBook) failed(before, after runtime.Execution, now time.Time) {
 	}
 }
 
-// ended notes that a task is done, and tells whether all are.
+// ended notes that a task is done, and reports whether all are.
 func (b jobBook) ended(x runtime.Execution, now time.Time) bool {
 	if x.Task == nil {
 		return false
@@ -112,7 +111,7 @@ func (b jobBook) ended(x runtime.Execution, now time.Time) bool {
 	return done
 }
 
-// expire drops what is done and older than oldest.
+// expire drops executions that are done and older than oldest.
 func (b jobBook) expire(oldest string) (dropped bool) {
 	for id, r := range b.runs {
 		if r.State.Terminal() && id < oldest {
@@ -123,7 +122,7 @@ func (b jobBook) expire(oldest string) (dropped bool) {
 	return dropped
 }
 
-// find is runtime.JobStore.GetJobExecution.
+// find is the plainest form of runtime.JobStore.GetJobExecution.
 func (b jobBook) find(jobID, name string) (runtime.JobExecution, bool) {
 	for _, r := range b.runs {
 		if r.JobID == jobID && (r.Name == name || r.ID == name) {
@@ -178,7 +177,7 @@ func (p *player) jobSpec() runtime.JobSpec {
 	return s
 }
 
-// pickJob gives a job, if there is one.
+// pickJob returns a random job, if there is one.
 func (p *player) pickJob(l ledger) (jobEntry, bool) {
 	all := sorted(l.jobs)
 	if len(all) == 0 {
@@ -364,7 +363,7 @@ func (p *player) cancelRun(l ledger) move {
 	}, after}
 }
 
-// holdingJobs reads all that a store holds of jobs.
+// holdingJobs reads all jobs of a store.
 func holdingJobs(t testing.TB, s *Store) jobBook {
 	t.Helper()
 	b := newJobBook()
@@ -412,7 +411,7 @@ func (b jobBook) diff(got jobBook) []string {
 
 var jobSorts = []runtime.SortOrder{runtime.SortCreatedAsc, runtime.SortCreatedDesc, runtime.SortNameAsc, runtime.SortNameDesc}
 
-// plainPage is a page of all as plainly as can be.
+// plainPage returns a page in the plainest way.
 func plainPage[T any](all []T, l runtime.PageRequest, id, name func(T) string) (page []T, next string) {
 	position := id
 	if l.Sort == runtime.SortNameAsc || l.Sort == runtime.SortNameDesc {
@@ -434,7 +433,7 @@ func plainPage[T any](all []T, l runtime.PageRequest, id, name func(T) string) (
 	return all, next
 }
 
-// compareJobs compares lists.
+// compareJobs compares lists of jobs and of their executions.
 func (p *player) compareJobs(t *testing.T, s *Store, l ledger) {
 	t.Helper()
 	listing := runtime.PageRequest{Sort: jobSorts[p.rng.IntN(len(jobSorts))], Limit: 1 + p.rng.IntN(4)}

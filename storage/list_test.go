@@ -14,7 +14,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// many makes functions in few batches, as far as lists show them.
+// many creates functions in few batches, without their versions.
 func many(t testing.TB, s *Store, n int) {
 	t.Helper()
 	b := s.db.NewBatch()
@@ -70,7 +70,7 @@ func TestListInPages(t *testing.T) {
 	}
 }
 
-// counting counts what is read.
+// counting counts reads.
 type counting struct {
 	kv.Reader
 	gets, iterators int
@@ -86,8 +86,8 @@ func (c *counting) NewIter(o *pebble.IterOptions) (*pebble.Iterator, error) {
 	return c.Reader.NewIter(o)
 }
 
-// A page costs the same wherever it is and however many functions there are:
-// one function is read for each that is given.
+// A page costs the same wherever it begins and however many functions there are: one function is
+// read for each one returned.
 func TestPagesOfManyFunctions(t *testing.T) {
 	const size = 50
 	all := openOn(t, vfs.NewMem(), "store")

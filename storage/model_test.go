@@ -18,10 +18,10 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
-// soak multiplies how many random games the tests of executions play.
+// soak is the factor by which tests play more random games.
 var soak = flag.Int("soak", 1, "play random games of executions so many times as often")
 
-// games is how many of n games are played.
+// games returns how many of n games to play.
 func games(n int) uint64 {
 	if testing.Short() {
 		n = 1
@@ -35,8 +35,8 @@ func newPlayer(seed uint64) *player {
 	return &player{rng: rand.New(rand.NewPCG(seed, 3)), now: start, soft: true}
 }
 
-// Whatever is done, in whatever order, the store answers and holds what the
-// ledger does, also after it was opened anew.
+// After any operations, in any order, the store answers and holds what the ledger does, also after
+// it was reopened.
 func TestExecutionsAsInTheLedger(t *testing.T) {
 	for seed := range games(6) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
@@ -133,21 +133,22 @@ func comparePending(t *testing.T, s *Store, l ledger) {
 	}
 }
 
-// executionCrash is the disk as power was lost, and what may be on it.
+// executionCrash is the state of the disk when power was lost, and the ledgers that it may hold:
+// before or after the move in progress.
 type executionCrash struct {
 	fs            *vfs.MemFS
 	unsynced      int
 	before, after ledger
 }
 
-// Power is lost at random writes of random moves, and right after some of them.
-// Whatever was acknowledged is there, nothing is there by half.
+// Power is lost at random writes of random moves, and right after some of them. Every acknowledged
+// move survives, no move survives in part.
 func TestLostPowerAmidExecutions(t *testing.T) {
 	for seed := range games(3) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			p := newPlayer(100 + seed)
 			rng := rand.New(rand.NewPCG(seed, 4))
-			var mu sync.Mutex // Pebble writes in the background, too
+			var mu sync.Mutex // Pebble also writes in the background
 			var crashes []executionCrash
 			before, after := newLedger(), newLedger()
 			mem := vfs.NewCrashableMem()
@@ -178,7 +179,7 @@ func TestLostPowerAmidExecutions(t *testing.T) {
 				}
 				mu.Lock()
 				before = m.after
-				if p.rng.IntN(8) == 0 { // right after it was acknowledged
+				if p.rng.IntN(8) == 0 { // right after an acknowledgement
 					lose()
 				}
 				mu.Unlock()
@@ -196,7 +197,7 @@ func TestLostPowerAmidExecutions(t *testing.T) {
 				}
 				checkInvariants(t, s)
 				got := holding(t, s)
-				// The move under way may have been made, but not in part.
+				// The move in progress may have been made, but not in part.
 				if diff, also := c.before.diff(got, true), c.after.diff(got, true); diff != "" && also != "" {
 					t.Errorf("crash %d (%d %% of unsynced data kept) left neither what was acknowledged:\n%s\nnor that and the move under way:\n%s",
 						i, c.unsynced, diff, also)

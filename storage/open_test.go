@@ -21,8 +21,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// wantRefusal opens and expects a message and a hint for whoever started the
-// server, with the folder in it.
+// wantRefusal expects that Open fails with a message that names the folder, and a hint.
 func wantRefusal(t *testing.T, o Options, why string) {
 	t.Helper()
 	s, err := Open(o)
@@ -36,8 +35,8 @@ func wantRefusal(t *testing.T, o Options, why string) {
 	}
 }
 
-// filled makes a store with three functions, and five executions that are not
-// done, on the real disk, as a clean stop leaves it.
+// filled makes a store with three functions, and five executions that are not done, on the real
+// disk, as a clean stop leaves it.
 func filled(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(fastDir(t), "store")
@@ -45,8 +44,8 @@ func filled(t *testing.T) (dir string) {
 	return dir
 }
 
-// fill makes three functions in a store that stays open, and accepts five
-// executions, of which one waits for its second attempt and one runs.
+// fill makes three functions in a store that stays open, and accepts five executions, one of which
+// waits for its second attempt and one of which runs.
 func fill(t *testing.T, dir string) *Store {
 	t.Helper()
 	s := openOn(t, vfs.Default, dir)
@@ -64,8 +63,7 @@ func fill(t *testing.T, dir string) *Store {
 	return s
 }
 
-// killed makes the same store, as the end of its process leaves it: with all of it
-// in the log alone.
+// killed makes the same store as a killed process leaves it: all records are in the log.
 func killed(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(fastDir(t), "store")
@@ -104,7 +102,7 @@ func TestOneProcessAtATime(t *testing.T) {
 	openOn(t, vfs.Default, dir)
 }
 
-// The lock of another process is found, too: this test runs itself as one.
+// The lock of another process is found, too. This test runs itself as that process.
 func TestLockOfAnotherProcess(t *testing.T) {
 	if dir := os.Getenv("FAASPOT_TEST_OPEN"); dir != "" {
 		wantRefusal(t, onDisk(dir), "another process uses it")
@@ -146,7 +144,7 @@ func TestFoldersThatAreNotOurs(t *testing.T) {
 		wantRefusal(t, onDisk(dir), "everybody on this machine may write to it")
 	})
 	t.Run("no permission", func(t *testing.T) {
-		// Root may do anything, so the disk itself says no.
+		// Root may do anything, so the disk itself refuses.
 		wantRefusal(t, failing(syscall.EACCES), "permission denied")
 	})
 	t.Run("newer", func(t *testing.T) {
@@ -158,7 +156,7 @@ func TestFoldersThatAreNotOurs(t *testing.T) {
 	})
 }
 
-// failing are options for a disk on which every write fails.
+// failing returns options for a disk on which every write fails.
 func failing(err error) Options {
 	mem := vfs.NewMem()
 	return options(errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -174,8 +172,7 @@ func TestDisksThatCannotBeWritten(t *testing.T) {
 	wantRefusal(t, failing(syscall.ENOSPC), "no space is left")
 }
 
-// Whatever is missing or damaged, the store is not opened, or opened with all
-// that it held; never does it come up empty.
+// Whatever is missing or damaged, Open fails or the store holds all records; it is never empty.
 func TestMissingAndDamagedFiles(t *testing.T) {
 	for state, make := range map[string]func(*testing.T) string{"stopped": filled, "killed": killed} {
 		for _, harm := range []struct {
@@ -210,9 +207,8 @@ func TestMissingAndDamagedFiles(t *testing.T) {
 					if !harmed {
 						t.Skip("there is no such file, or it is empty")
 					}
-					// Damage in the last block of a log looks like what was never
-					// synced: the last writes of a killed server cannot be told
-					// from those of one that lost power.
+					// Damage in the last block of a log looks like writes that were never synced:
+					// the last writes of a killed server look like those of one that lost power.
 					torn := state == "killed" && pattern == "*.log" && harm.do != nil
 					wantHeldOrRefused(t, dir, torn)
 				})
@@ -221,8 +217,8 @@ func TestMissingAndDamagedFiles(t *testing.T) {
 	}
 }
 
-// wantHeldOrRefused opens a store made by fill whose files were harmed. If torn is
-// set, what was made last may be missing.
+// wantHeldOrRefused opens a store of fill whose files were damaged. If torn is set, the last writes
+// may be missing.
 func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 	t.Helper()
 	s, err := Open(onDisk(dir))
@@ -266,8 +262,7 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 	}
 }
 
-// A record that is not what it should be is told to whoever starts the server: no
-// execution is passed over.
+// A damaged record is reported at the start of the server: no execution is skipped.
 func TestDamagedRecordsOfExecutions(t *testing.T) {
 	for name, kind := range map[string]byte{"lease": keys.KindLease, "waiting": keys.KindWaiting, "accepted": keys.KindAccepted} {
 		t.Run(name, func(t *testing.T) {

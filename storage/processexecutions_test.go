@@ -5,18 +5,18 @@ import (
 	"testing"
 )
 
-// failMoves is how many moves the process makes that is to fail.
+// failMoves is the number of moves of the process that fails.
 const failMoves = 12
 
-// failPlayer plays a game without moves that may be lost: what a process that
-// ended acknowledged is then all there.
+// failPlayer plays games without moves that may be lost, so that everything that an ended process
+// has acknowledged is there.
 func failPlayer() *player {
 	p := newPlayer(11)
 	p.soft = false
 	return p
 }
 
-// Every k-th write of the disk fails amid moves of executions.
+// Every k-th write of the disk fails during moves of executions.
 func TestFailingWritesAmidExecutions(t *testing.T) {
 	if at := os.Getenv(envFailAt); at != "" {
 		p, l := failPlayer(), newLedger()

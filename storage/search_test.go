@@ -31,7 +31,7 @@ const (
 	watchedJob      = "01930000-3333-7333-8333-333333333333"
 )
 
-// makeWatched makes two functions and a job for two tenants.
+// makeWatched creates two functions and a job for two tenants.
 func makeWatched(t testing.TB, s *Store) {
 	t.Helper()
 	c := newClerk()
@@ -47,8 +47,7 @@ func makeWatched(t testing.TB, s *Store) {
 	}
 }
 
-// history makes up executions that are done, and keeps what is to be observed of
-// them.
+// history makes up executions that are done, and remembers their summaries.
 type history struct {
 	rng *rand.Rand
 	now time.Time
@@ -70,8 +69,8 @@ func (h *history) caller() runtime.Caller {
 	return runtime.Caller{UserID: pick(h.rng, someUsers), RID: pick(h.rng, someRIDs), TraceID: pick(h.rng, someTraces), TraceOwner: pick(h.rng, someRIDs)}
 }
 
-// times of an execution that ends now: most have just begun, some long ago, some
-// never did.
+// times returns the times of an execution that ends now: most started recently, some long ago, some
+// never.
 func (h *history) times() (created, started, finished time.Time) {
 	h.now = h.now.Add(time.Duration(h.rng.IntN(400)) * time.Millisecond)
 	took := time.Duration(h.rng.IntN(40)) * time.Millisecond
@@ -107,7 +106,7 @@ func (h *history) run() runtime.Execution {
 	return x
 }
 
-// record keeps some runs, and now and then an execution of a job.
+// record stores some runs, and now and then a job's execution.
 func (h *history) record(t testing.TB, s *Store, n int) {
 	t.Helper()
 	var batch []runtime.Execution
@@ -133,7 +132,7 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 	}
 }
 
-// expire drops what was accepted longer ago than age.
+// expire drops executions that are older than age.
 func (h *history) expire(t testing.TB, s *Store, age time.Duration) {
 	t.Helper()
 	must(t, s.Expire(h.now, age, -1))
@@ -145,7 +144,7 @@ func (h *history) expire(t testing.TB, s *Store, age time.Duration) {
 	}
 }
 
-// scan is what a query should give in all.
+// scan returns all that a query should find.
 func (h *history) scan(tenant runtime.Tenant, q runtime.SearchScan) []runtime.ExecutionSummary {
 	rid := runtime.FunctionRID(q.ID)
 	if q.Job {
@@ -163,7 +162,7 @@ func (h *history) scan(tenant runtime.Tenant, q runtime.SearchScan) []runtime.Ex
 	return all
 }
 
-// plainly evaluates a filter as the contract words it.
+// plainly evaluates a filter as the contract describes it.
 func plainly(f *runtime.SearchFilter, x *runtime.ExecutionSummary) bool {
 	switch f.Op {
 	case runtime.FilterAnd:
@@ -268,7 +267,7 @@ func (h *history) aQuery() runtime.SearchScan {
 	return q
 }
 
-// collect follows a query to its last page. Between pages it calls meanwhile.
+// collect reads all pages of a query. It calls meanwhile between pages.
 func collect(t testing.TB, s *Store, tenant runtime.Tenant, q runtime.SearchScan, meanwhile func()) (all []runtime.ExecutionSummary) {
 	t.Helper()
 	for {
@@ -286,10 +285,10 @@ func collect(t testing.TB, s *Store, tenant runtime.Tenant, q runtime.SearchScan
 	}
 }
 
-// Whatever is recorded, in whatever order it ends, and whatever is asked for, with
-// pages of whatever size: what is observed is what a scan of all executions gives,
-// also after restarts, after old ones were dropped, and if pages end early.
-func TestObservedIsWhatAScanGives(t *testing.T) {
+// For any executions, ended in any order, for any query and any page size, a search finds what a
+// scan of all executions finds, also after restarts, after old executions were dropped, and if
+// pages end early.
+func TestSearchesFindWhatAScanFinds(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &history{rng: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 5)), now: start, all: map[string]runtime.ExecutionSummary{}}
 		fs := vfs.NewMem()
@@ -322,8 +321,8 @@ func TestObservedIsWhatAScanGives(t *testing.T) {
 	})
 }
 
-// What was done when the first page was read is on the pages once and in its
-// order, although others end in between, early and late ones.
+// Executions that were done when the first page was read are on the pages once and in order,
+// although others, early and late ones, end in between.
 func TestPagesAreStable(t *testing.T) {
 	for seed := range games(20) {
 		h := &history{rng: rand.New(rand.NewPCG(seed, 6)), now: start, all: map[string]runtime.ExecutionSummary{}}
@@ -355,7 +354,7 @@ func TestPagesAreStable(t *testing.T) {
 	}
 }
 
-// A store whose release knew of no postings has them once it is open.
+// A store of a release without postings has them when Open returns.
 func TestPostingsOfAnEarlierRelease(t *testing.T) {
 	h := &history{rng: rand.New(rand.NewPCG(1, 7)), now: start, all: map[string]runtime.ExecutionSummary{}}
 	fs := vfs.NewMem()
@@ -369,7 +368,7 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 		for _, tenant := range ledgerTenants {
 			prefix := keys.OfKind(tenant, keys.KindPostings)
 			end := keys.PrefixEnd(prefix)
-			if partly { // as if that was interrupted
+			if partly { // as if it was interrupted
 				end = keys.PostingsOfField(tenant, keys.Resource{Kind: keys.ResourceFunction, ID: watchedFunction}, runtime.FieldCaller)
 			}
 			must(t, s.db.DeleteRange(prefix, end, pebble.NoSync))
@@ -389,7 +388,7 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 	must(t, s.Close())
 }
 
-// What retention drops takes its postings with it, sooner or later.
+// The postings of dropped executions are dropped, too, sooner or later.
 func TestPostingsAreDropped(t *testing.T) {
 	h := &history{rng: rand.New(rand.NewPCG(1, 8)), now: start, all: map[string]runtime.ExecutionSummary{}}
 	s := openOn(t, vfs.NewMem(), "store")
@@ -424,7 +423,7 @@ func TestPostingsAreDropped(t *testing.T) {
 	must(t, s.Close())
 }
 
-// Executions of a trace are listed by it, done or not, those of all functions.
+// Executions of a trace are listed by it, done or not, of all functions.
 func TestListByTrace(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	trace := someTraces[1]
@@ -480,9 +479,9 @@ func TestListByTrace(t *testing.T) {
 	must(t, s.Close())
 }
 
-// Recording, dropping and observing may go on at once: each page is in order, and
-// of what was asked for.
-func TestObserveWhileRecording(t *testing.T) {
+// Recording, dropping and searching may run at the same time: each page is in order, and of the
+// requested executions.
+func TestSearchWhileRecording(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	makeWatched(t, s)
 	done := make(chan struct{})

@@ -8,9 +8,9 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
-// BenchmarkObserve reads a page of 100 of what one in about 1,000 executions has,
-// in different ways, from 200,000 that were recorded alone.
-func BenchmarkObserve(b *testing.B) {
+// BenchmarkSearch reads a page of 100 executions with a value that one in about 1,000 has, in
+// different ways, from 200,000 recorded executions.
+func BenchmarkSearch(b *testing.B) {
 	s, c := onRealDisk(b), newClerk()
 	makeWatched(b, s)
 	const all = 200_000

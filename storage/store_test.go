@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// died is what a test's Fatal panics with.
+// died is the value that a test's Fatal panics with.
 type died string
 
 func options(fs vfs.FS, dir string) Options {
@@ -45,7 +45,7 @@ func openOn(t testing.TB, fs vfs.FS, dir string) *Store {
 	return s
 }
 
-// start is when all functions of tests were made.
+// start is the creation time of all functions in tests.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
 func function(tenant runtime.Tenant, id, name string, version uint64) runtime.Function {
@@ -66,7 +66,7 @@ func version(id string, number uint64, source string) runtime.Version {
 
 var changes atomic.Uint64
 
-// by makes the execution of a change of a function.
+// by returns the execution of a change of a function.
 func by(tenant runtime.Tenant) runtime.Change { return changeNumber(tenant, changes.Add(1)) }
 
 func changeNumber(tenant runtime.Tenant, n uint64) runtime.Change {
@@ -168,7 +168,7 @@ func TestNamesAreTakenOnce(t *testing.T) {
 	checkInvariants(t, s)
 
 	must(t, s.UpdateFunction(function("a", "id1", "uno", 1), nil, by("a")))
-	must(t, s.UpdateFunction(function("a", "id2", "one", 1), nil, by("a"))) // free again
+	must(t, s.UpdateFunction(function("a", "id2", "one", 1), nil, by("a"))) // the name is free again
 	must(t, s.DeleteFunction("a", "id1", by("a")))
 	must(t, s.CreateFunction(function("a", "id3", "uno", 1), version("id3", 1, "source"), by("a")))
 	checkInvariants(t, s)
@@ -292,7 +292,7 @@ func TestConcurrentCreatesOfOneName(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-// Everybody renames, updates, deletes and creates a few functions at once.
+// Many goroutines rename, update, delete and create a few functions at once.
 func TestHammer(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	expected := map[runtime.Code]bool{"": true, runtime.CodeNotFound: true, runtime.CodeAlreadyExists: true}
@@ -317,8 +317,8 @@ func TestHammer(t *testing.T) {
 				default:
 					err = s.DeleteFunction("a", f.ID, by("a"))
 				}
-				// Somebody else may have updated meanwhile: the engine serialises
-				// the changes of a function, this test does not.
+				// Another goroutine may have updated the function: the engine serialises the
+				// changes of a function, this test does not.
 				if code := runtime.CodeOf(err); !expected[code] && code != runtime.CodeInternal {
 					t.Error(err)
 				}

@@ -12,7 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// batchOf makes a batch of about so many bytes.
+// batchOf returns a batch of about size bytes.
 func batchOf(t testing.TB, size int) *pebble.Batch {
 	t.Helper()
 	var b pebble.Batch
@@ -22,8 +22,8 @@ func batchOf(t testing.TB, size int) *pebble.Batch {
 	return &b
 }
 
-// Whoever comes, in whatever sizes, is written once, and told what became of it;
-// no more is written as one than may be, and one round after the other.
+// Batches of any sizes are written once, and their callers get the result; no more bytes are
+// written as one than allowed, and one round follows the other.
 func TestGroup(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	var g group
@@ -87,7 +87,7 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// A write that panics leaves nobody waiting, and tells nobody that it was made.
+// A write that panics leaves no caller waiting, and no caller learns that it was made.
 func TestPanicInAGroup(t *testing.T) {
 	var g group
 	g.turn.Lock()
