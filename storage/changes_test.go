@@ -71,6 +71,7 @@ func TestKeysOfChanges(t *testing.T) {
 
 // Of runs and changes that arrive with one key at the same time, one is made.
 func TestOneKeyForRunsAndChanges(t *testing.T) {
+	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	for round := range 30 {
 		var made atomic.Int32
@@ -133,7 +134,7 @@ func TestLogsBetweenAttempts(t *testing.T) {
 		must(t, err)
 		must(t, settled[0].Err)
 		if settled[0].Execution.Logs.Data != nil {
-			t.Errorf("it is told with its logs: %+v", settled[0].Execution)
+			t.Errorf("Finish returns it with its logs: %+v", settled[0].Execution)
 		}
 		return settled[0].Execution
 	}

@@ -148,6 +148,7 @@ func second(_ []string, _ bool, err error) error { return err }
 // Of the requests that arrive with one key at the same time, one is accepted and the others get its
 // ids, also after a restart.
 func TestIdempotencyOfManyAtOnce(t *testing.T) {
+	t.Parallel()
 	fs := vfs.NewMem()
 	s, c := openOn(t, fs, "store"), newClerk()
 	// Large batches leave time between the lookup of a key and the write.
@@ -231,6 +232,7 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 // Many goroutines start, finish and cancel the same few executions at once: each attempt starts
 // once, each execution reaches one terminal state, and each change is reported to one caller.
 func TestHammerOnExecutions(t *testing.T) {
+	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	for round := range 150 {
 		batch := c.batch(3)
@@ -297,8 +299,8 @@ func TestHammerOnExecutions(t *testing.T) {
 		for _, a := range batch {
 			x, err := s.GetExecution("default", a.Execution.ID)
 			must(t, err)
-			if _, told := ends.Load(x.ID); told != x.State.Terminal() {
-				t.Errorf("%s is %s, somebody was told of its end: %v", x.ID, x.State, told)
+			if _, reported := ends.Load(x.ID); reported != x.State.Terminal() {
+				t.Errorf("%s is %s, its end was reported: %v", x.ID, x.State, reported)
 			}
 		}
 		must(t, s.Expire(c.at, 0, 0))
@@ -308,6 +310,7 @@ func TestHammerOnExecutions(t *testing.T) {
 
 // Old executions end while old executions are dropped: no part of an execution is left behind.
 func TestDroppingWhileOthersEnd(t *testing.T) {
+	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	old := c.batch(300)
 	_, _, err := s.Accept(old, nil)
@@ -352,6 +355,7 @@ func TestDroppingWhileOthersEnd(t *testing.T) {
 // Expire keeps the requested number of many executions, within the error of the sample, and all
 // that are not done, however old.
 func TestKeepOfMany(t *testing.T) {
+	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	undone := begin(t, s, c)
 	const all, keep = 60_000, 40_000
@@ -429,9 +433,9 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	}
 	if err := seen(); err != nil {
 		close(release)
-		t.Fatalf("the end cannot be seen before it is synced, so this test tells nothing: %v", err)
+		t.Fatalf("the end cannot be seen before it is synced, so this test shows nothing: %v", err)
 	}
-	var told atomic.Int32
+	var returned atomic.Int32
 	for _, read := range []func() error{
 		func() error { _, err := s.GetExecution(x.Tenant, x.ID); return err },
 		func() error { _, err := s.GetExecutions(x.Tenant, []string{x.ID}); return err },
@@ -443,11 +447,11 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 			if err := read(); err != nil {
 				t.Error(err)
 			}
-			told.Add(1)
+			returned.Add(1)
 		})
 	}
 	letRun()
-	if n := told.Load(); n > 0 {
+	if n := returned.Load(); n > 0 {
 		t.Errorf("%d readers did not wait", n)
 	}
 	held.Store(nil)

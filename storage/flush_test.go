@@ -58,7 +58,7 @@ func TestTablesThatCannotBeMade(t *testing.T) {
 			t.Errorf("closed with %v", err)
 		}
 		if n := strings.Count(log.String(), "a flush or compaction failed"); n != 1 {
-			t.Errorf("the log is told %d times:\n%s", n, log.String())
+			t.Errorf("the failure is logged %d times:\n%s", n, log.String())
 		}
 		full.Store(false)
 		s, err = Open(o)
@@ -73,6 +73,7 @@ func TestTablesThatCannotBeMade(t *testing.T) {
 
 // Close does not return a failure that passes.
 func TestATableThatIsMadeInTheEnd(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
 	var log bytes.Buffer
@@ -98,6 +99,7 @@ func TestATableThatIsMadeInTheEnd(t *testing.T) {
 // A store whose records are only in the log cannot be opened on such a disk: the process ends and
 // says why. This test runs itself as that process.
 func TestALogThatCannotBecomeATable(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
 	full.Store(true)
@@ -116,6 +118,7 @@ func TestALogThatCannotBecomeATable(t *testing.T) {
 }
 
 func TestAFolderThatCannotBeFilled(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
 	full.Store(true)
@@ -126,6 +129,7 @@ func TestAFolderThatCannotBeFilled(t *testing.T) {
 // them, then refused. No call waits without end: accepted executions can be read all the time, and
 // the ends are accepted once the disk works.
 func TestReadsGoOnWhileNoTableCanBeMade(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
 	s, c := openOn(t, withoutTables(vfs.NewMem(), &full, &attempts), "store"), newClerk()
@@ -159,7 +163,7 @@ func TestReadsGoOnWhileNoTableCanBeMade(t *testing.T) {
 		got, err := s.GetExecution(x.Tenant, x.ID)
 		must(t, err)
 		if got.State.Terminal() != (i < taken) {
-			t.Errorf("run %d is told as %s", i, got.State)
+			t.Errorf("run %d is read as %s", i, got.State)
 		}
 	}
 	_, err := s.ListExecutions("default", runtime.Filter{}, "", 10)

@@ -29,6 +29,7 @@ func waitingFor(s *Store, n int) {
 // Writes that arrive at the same time are synced once. On a disk that is nearly full, those that
 // take room are refused and the others are not, in any order.
 func TestGroupOnANearlyFullDisk(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"accept", "cancel"} {
 		free := uint64(1 << 40)
 		var syncs atomic.Int32
@@ -104,6 +105,7 @@ func wantUnavailable(t *testing.T, err error) {
 // acknowledged change survives, no batch survives in part, and a key survives if and only if its
 // executions do.
 func TestLostPowerAmidMany(t *testing.T) {
+	t.Parallel()
 	for seed := range games(3) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		type accepted struct {

@@ -59,6 +59,7 @@ func startTasks(t testing.TB, s *Store, x runtime.JobExecution, n int) []runtime
 // The logs of cancelled tasks may not fit into one batch. The cancellation then takes several, and
 // a later call completes one that was interrupted.
 func TestALargeCancellation(t *testing.T) {
+	t.Parallel()
 	fs := vfs.NewCrashableMem()
 	s, c := openOn(t, fs, "store"), newClerk()
 	const tasks, logs = 40, 1 << 20

@@ -89,6 +89,7 @@ func (c *counting) NewIter(o *pebble.IterOptions) (*pebble.Iterator, error) {
 // A page costs the same wherever it begins and however many functions there are: one function is
 // read for each one returned.
 func TestPagesOfManyFunctions(t *testing.T) {
+	t.Parallel()
 	const size = 50
 	all := openOn(t, vfs.NewMem(), "store")
 	many(t, all, 100_000)

@@ -19,7 +19,7 @@ import (
 )
 
 // soak is the factor by which tests play more random games.
-var soak = flag.Int("soak", 1, "play random games of executions so many times as often")
+var soak = flag.Int("soak", 1, "factor by which tests play more random games")
 
 // games returns how many of n games to play.
 func games(n int) uint64 {
@@ -38,8 +38,9 @@ func newPlayer(seed uint64) *player {
 // After any operations, in any order, the store answers and holds what the ledger does, also after
 // it was reopened.
 func TestExecutionsAsInTheLedger(t *testing.T) {
-	for seed := range games(6) {
+	for seed := range games(3) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
+			t.Parallel()
 			p, l := newPlayer(seed), newLedger()
 			fs := vfs.NewMem()
 			s := openOn(t, fs, "store")
@@ -146,6 +147,7 @@ type executionCrash struct {
 func TestLostPowerAmidExecutions(t *testing.T) {
 	for seed := range games(3) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
+			t.Parallel()
 			p := newPlayer(100 + seed)
 			rng := rand.New(rand.NewPCG(seed, 4))
 			var mu sync.Mutex // Pebble also writes in the background

@@ -174,6 +174,7 @@ func TestDisksThatCannotBeWritten(t *testing.T) {
 
 // Whatever is missing or damaged, Open fails or the store holds all records; it is never empty.
 func TestMissingAndDamagedFiles(t *testing.T) {
+	t.Parallel()
 	for state, make := range map[string]func(*testing.T) string{"stopped": filled, "killed": killed} {
 		for _, harm := range []struct {
 			name string

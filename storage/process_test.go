@@ -55,6 +55,7 @@ const (
 
 // Every k-th write of the disk fails during changes of functions.
 func TestFailingWrites(t *testing.T) {
+	t.Parallel()
 	rng, m := rand.New(rand.NewPCG(7, 7)), model{}
 	if at := os.Getenv(envFailAt); at != "" {
 		i := 0
@@ -76,7 +77,7 @@ func TestFailingWrites(t *testing.T) {
 		said := strings.Fields(string(out))
 		for i, made := range changesLeft(t, s, failChanges) {
 			if i < len(said) && made != (said[i] == "done") || i > len(said) && made {
-				t.Errorf("write %d failed; change %d is recorded: %v, but told was %q", k, i, made, said)
+				t.Errorf("write %d failed; change %d is recorded: %v, but the process printed %q", k, i, made, said)
 			}
 		}
 		if got := contents(t, s); !got.equal(before) && !got.equal(after) {

@@ -18,6 +18,7 @@ func failPlayer() *player {
 
 // Every k-th write of the disk fails during moves of executions.
 func TestFailingWritesAmidExecutions(t *testing.T) {
+	t.Parallel()
 	if at := os.Getenv(envFailAt); at != "" {
 		p, l := failPlayer(), newLedger()
 		onFailingDisk(t, at, failMoves, func(s *Store) error {

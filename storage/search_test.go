@@ -288,14 +288,15 @@ func collect(t testing.TB, s *Store, tenant runtime.Tenant, q runtime.SearchScan
 // For any executions, ended in any order, for any query and any page size, a search finds what a
 // scan of all executions finds, also after restarts, after old executions were dropped, and if
 // pages end early.
-func TestSearchesFindWhatAScanFinds(t *testing.T) {
+func TestObservedIsWhatAScanGives(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &history{rng: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 5)), now: start, all: map[string]runtime.ExecutionSummary{}}
 		fs := vfs.NewMem()
 		s := openOn(t, fs, "store")
 		makeWatched(t, s)
 		steps := pick(h.rng, []int{1, 60, 500, search.MaxSteps})
-		for range rapid.IntRange(3, 25).Draw(rt, "rounds") {
+		for range rapid.IntRange(3, 12*(*soak)).Draw(rt, "rounds") {
 			h.record(t, s, 1+h.rng.IntN(1+h.rng.IntN(60)))
 			switch h.rng.IntN(12) {
 			case 0:
@@ -324,6 +325,7 @@ func TestSearchesFindWhatAScanFinds(t *testing.T) {
 // Executions that were done when the first page was read are on the pages once and in order,
 // although others, early and late ones, end in between.
 func TestPagesAreStable(t *testing.T) {
+	t.Parallel()
 	for seed := range games(20) {
 		h := &history{rng: rand.New(rand.NewPCG(seed, 6)), now: start, all: map[string]runtime.ExecutionSummary{}}
 		s := openOn(t, vfs.NewMem(), "store")
@@ -356,6 +358,7 @@ func TestPagesAreStable(t *testing.T) {
 
 // A store of a release without postings has them when Open returns.
 func TestPostingsOfAnEarlierRelease(t *testing.T) {
+	t.Parallel()
 	h := &history{rng: rand.New(rand.NewPCG(1, 7)), now: start, all: map[string]runtime.ExecutionSummary{}}
 	fs := vfs.NewMem()
 	s := openOn(t, fs, "store")
@@ -390,6 +393,7 @@ func TestPostingsOfAnEarlierRelease(t *testing.T) {
 
 // The postings of dropped executions are dropped, too, sooner or later.
 func TestPostingsAreDropped(t *testing.T) {
+	t.Parallel()
 	h := &history{rng: rand.New(rand.NewPCG(1, 8)), now: start, all: map[string]runtime.ExecutionSummary{}}
 	s := openOn(t, vfs.NewMem(), "store")
 	makeWatched(t, s)
@@ -464,7 +468,7 @@ func TestListByTrace(t *testing.T) {
 	}
 	for name, f := range map[string]runtime.Filter{
 		"state":    {TraceID: trace, States: []runtime.State{runtime.StateQueued}},
-		"function": {TraceID: trace, Function: "nobody's"},
+		"function": {TraceID: trace, Function: "unknown"},
 		"trace":    {TraceID: someTraces[2]},
 	} {
 		page, err := s.ListExecutions("default", f, "", 100)
@@ -481,7 +485,8 @@ func TestListByTrace(t *testing.T) {
 
 // Recording, dropping and searching may run at the same time: each page is in order, and of the
 // requested executions.
-func TestSearchWhileRecording(t *testing.T) {
+func TestObserveWhileRecording(t *testing.T) {
+	t.Parallel()
 	s := openOn(t, vfs.NewMem(), "store")
 	makeWatched(t, s)
 	done := make(chan struct{})

@@ -294,6 +294,7 @@ func TestConcurrentCreatesOfOneName(t *testing.T) {
 
 // Many goroutines rename, update, delete and create a few functions at once.
 func TestHammer(t *testing.T) {
+	t.Parallel()
 	s := openOn(t, vfs.NewMem(), "store")
 	expected := map[runtime.Code]bool{"": true, runtime.CodeNotFound: true, runtime.CodeAlreadyExists: true}
 	var wg sync.WaitGroup

@@ -68,7 +68,7 @@ func TestGroup(t *testing.T) {
 			for _, size := range sizes {
 				m := &member{batch: batchOf(t, size)}
 				if err := g.write(m, write); err == nil || err.Error() != fmt.Sprintf("%p", m) {
-					t.Errorf("%p was told %v", m, err)
+					t.Errorf("%p got %v", m, err)
 				}
 			}
 		})
@@ -91,7 +91,7 @@ func TestGroup(t *testing.T) {
 func TestPanicInAGroup(t *testing.T) {
 	var g group
 	g.turn.Lock()
-	var panicked, told atomic.Int32
+	var panicked, refused atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 10 {
 		wg.Go(func() {
@@ -102,7 +102,7 @@ func TestPanicInAGroup(t *testing.T) {
 			}()
 			err := g.write(&member{batch: batchOf(t, 1)}, func([]*member) { panic("no") })
 			if errors.Is(err, errUnwritten) {
-				told.Add(1)
+				refused.Add(1)
 			}
 		})
 		for g.waiting() != i+1 {
@@ -111,11 +111,11 @@ func TestPanicInAGroup(t *testing.T) {
 	}
 	g.turn.Unlock()
 	wg.Wait()
-	if panicked.Load() != 1 || told.Load() != 9 {
-		t.Errorf("%d have panicked, %d were told", panicked.Load(), told.Load())
+	if panicked.Load() != 1 || refused.Load() != 9 {
+		t.Errorf("%d have panicked, %d got an error", panicked.Load(), refused.Load())
 	}
 	m := &member{batch: batchOf(t, 1)}
 	if err := g.write(m, func([]*member) { m.err = nil }); err != nil {
-		t.Errorf("one who comes later is told %v", err)
+		t.Errorf("a later batch gets %v", err)
 	}
 }

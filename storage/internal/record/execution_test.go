@@ -116,7 +116,7 @@ func TestDoneExecutionsAreReadBack(t *testing.T) {
 			t.Fatal(diff)
 		}
 		if got.LogsBytes != uint64(len(encoded)) || len(encoded) <= InlineSize && !bytes.Equal(got.InlineLogs, encoded) {
-			t.Fatalf("logs of %d bytes are told as %d, and %d of them kept", len(encoded), got.LogsBytes, len(got.InlineLogs))
+			t.Fatalf("logs of %d bytes are read as %d, and %d of them are inline", len(encoded), got.LogsBytes, len(got.InlineLogs))
 		}
 		if len(encoded) == 0 {
 			return
@@ -139,16 +139,16 @@ func TestUndoneExecutionsAreReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var told runtime.Execution
-		accepted.request.apply(&told, id)
-		if diff := cmp.Diff(x.Caller, told.Caller); diff != "" {
+		var got2 runtime.Execution
+		accepted.request.apply(&got2, id)
+		if diff := cmp.Diff(x.Caller, got2.Caller); diff != "" {
 			t.Fatal(diff)
 		}
-		if diff := cmp.Diff(x.Task, told.Task); diff != "" {
+		if diff := cmp.Diff(x.Task, got2.Task); diff != "" {
 			t.Fatal(diff)
 		}
 		if accepted.ArgsSize != uint64(len(args)) || len(args) <= InlineSize && !bytes.Equal(accepted.InlineArgs, args) {
-			t.Fatalf("args of %d bytes are told as %d, and %d of them kept", len(args), accepted.ArgsSize, len(accepted.InlineArgs))
+			t.Fatalf("args of %d bytes are read as %d, and %d of them are inline", len(args), accepted.ArgsSize, len(accepted.InlineArgs))
 		}
 		lease := Lease{x.Function, x.Attempt, x.Started, FailuresOf(&x), x.CancelRequested, x.Version}
 		if got, err := DecodeLease(lease.Encode()); err != nil || got != lease {
