@@ -35,7 +35,7 @@ func TestKeysOfChanges(t *testing.T) {
 	for range 2 {
 		for name, want := range map[string][]string{"change": {made.Execution.ID}, "run": accepted, "new": nil} {
 			if ids, err := s.LookupKey("default", *key(name, start)); err != nil || !slices.Equal(ids, want) {
-				t.Errorf("the key %q stands for %v, %v, want %v", name, ids, err, want)
+				t.Errorf("the ids of key %q are %v, %v, want %v", name, ids, err, want)
 			}
 			if want == nil {
 				continue
@@ -45,7 +45,7 @@ func TestKeysOfChanges(t *testing.T) {
 			_, err := s.LookupKey("default", other)
 			wantCode(t, err, runtime.CodeConflict)
 			if ids, err := s.LookupKey("other", *key(name, start)); err != nil || ids != nil {
-				t.Errorf("another tenant's key stands for %v, %v", ids, err)
+				t.Errorf("the ids of another tenant's key are %v, %v", ids, err)
 			}
 			k := key(name, start)
 			wantCode(t, s.CreateFunction(function("default", "id2", "two", 1), version("id2", 1, "source"), under("default", k)), runtime.CodeConflict)
@@ -53,7 +53,7 @@ func TestKeysOfChanges(t *testing.T) {
 			wantCode(t, s.DeleteFunction("default", "id1", under("default", k)), runtime.CodeConflict)
 		}
 		if n := countKeys(t, s); n != before {
-			t.Errorf("what was refused left %d records", n-before)
+			t.Errorf("a refused request has left %d records", n-before)
 		}
 		must(t, s.Close())
 		s = openOn(t, fs, "store")
@@ -62,7 +62,7 @@ func TestKeysOfChanges(t *testing.T) {
 	wantCode(t, s.CreateFunction(function("default", "id2", "one", 1), version("id2", 1, "source"), under("default", key("new", start))), runtime.CodeAlreadyExists)
 	wantCode(t, s.DeleteFunction("default", "id2", under("default", key("new", start))), runtime.CodeNotFound)
 	if ids, err := s.LookupKey("default", *key("new", start)); err != nil || ids != nil {
-		t.Errorf("the key of what failed stands for %v, %v", ids, err)
+		t.Errorf("the ids of the key of a failed request are %v, %v", ids, err)
 	}
 	later := start.Add(runtime.IdempotencyPeriod)
 	must(t, s.DeleteFunction("default", "id1", under("default", key("change", later))))

@@ -205,13 +205,13 @@ func survived(t *testing.T, i int, c crash) {
 	got := contents(t, s)
 	made := changesLeft(t, s, c.said+1)
 	if slices.Contains(made[:c.said], false) {
-		t.Errorf("crash %d: %d changes were acknowledged, recorded are %v", i, c.said, made)
+		t.Errorf("crash %d: %d changes were acknowledged, the recorded ones are %v", i, c.said, made)
 	}
 	if last := made[c.said]; !last && !got.equal(c.before) || last && !got.equal(c.after) {
-		t.Errorf("crash %d: the change under way is recorded: %v, but that is not what there is", i, last)
+		t.Errorf("crash %d: the change in progress is recorded: %v, which does not match the functions", i, last)
 	}
 	if !got.equal(c.before) && !got.equal(c.after) {
-		t.Errorf("crash %d (%d %% of unsynced data kept) left neither what was acknowledged: %s\nnor that and the change under way: %s",
+		t.Errorf("crash %d (%d %% of unsynced data kept) matches neither the acknowledged changes: %s\nnor those and the change in progress: %s",
 			i, c.unsynced, cmp.Diff(c.before.shape(), got.shape()), cmp.Diff(c.after.shape(), got.shape()))
 	}
 	checkInvariants(t, s)
@@ -243,7 +243,7 @@ func TestLostPowerWhileItIsMade(t *testing.T) {
 	})), "data/store")
 	must(t, s.Close())
 	if len(left) < 100 {
-		t.Fatalf("power was lost only %d times: does making a store write no more?", len(left))
+		t.Fatalf("power was lost only %d times: does creating a store write so little?", len(left))
 	}
 	for i, fs := range left {
 		s, err := Open(options(fs, "data/store"))
@@ -260,7 +260,7 @@ func survivedEmpty(t *testing.T, s *Store) {
 	t.Helper()
 	checkInvariants(t, s)
 	if got := contents(t, s); len(got) > 0 {
-		t.Errorf("there are %v", got.shape())
+		t.Errorf("the store has %v", got.shape())
 	}
 	f, v := function(crashTenant, "id", "name", 1), version("id", 1, "x")
 	must(t, s.CreateFunction(f, v, changeNumber(crashTenant, 1)))
@@ -280,7 +280,7 @@ func changesLeft(t *testing.T, s *Store, most int) (made []bool) {
 		ids, promised := s.LookupKey(crashTenant, *c.Key)
 		must(t, promised)
 		if (err == nil) != slices.Equal(ids, []string{c.Execution.ID}) {
-			t.Errorf("change %d is recorded: %v; its key stands for %v", serial, err == nil, ids)
+			t.Errorf("change %d is recorded: %v; the ids of its key are %v", serial, err == nil, ids)
 		}
 		made = append(made, err == nil)
 	}

@@ -95,7 +95,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 					want := taken(tenant, ids)
 					driven, err := s.RedriveDeadLetters(tenant, ids, 1000)
 					if err != nil || len(driven) != len(want) {
-						t.Fatalf("%d of %d were driven again, %v", len(driven), len(want), err)
+						t.Fatalf("%d of %d were redriven, %v", len(driven), len(want), err)
 					}
 					for _, p := range want {
 						d := dead[p]
@@ -168,11 +168,11 @@ func TestOldDeadLettersAreDropped(t *testing.T) {
 	letters, err := s.ListDeadLetters("t", "", 10)
 	must(t, err)
 	if len(letters) != 2 || letters[0].ID != ids[6] || letters[1].ID != ids[4] {
-		t.Errorf("what is kept is %+v", letters)
+		t.Errorf("left are %+v", letters)
 	}
 	n := 0
 	must(t, s.EachDelivery(func(runtime.Delivery) error { n++; return nil }))
 	if n != 4 {
-		t.Errorf("%d deliveries go on, want 4", n)
+		t.Errorf("%d deliveries are left, want 4", n)
 	}
 }

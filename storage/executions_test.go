@@ -54,7 +54,7 @@ func TestALateResultDoesNotCount(t *testing.T) {
 	settled, err = s.Finish([]runtime.Execution{ended(first), ended(second)}, c.at)
 	must(t, err)
 	if !errors.Is(settled[0].Err, runtime.ErrLease) || settled[1].Err != nil {
-		t.Fatalf("the late result gave %v, the other %v", settled[0].Err, settled[1].Err)
+		t.Fatalf("the late result returned %v, the other %v", settled[0].Err, settled[1].Err)
 	}
 	x, err := s.GetExecution(first.Tenant, first.ID)
 	must(t, err)
@@ -92,7 +92,7 @@ func TestExecutionsThatAreNotThere(t *testing.T) {
 	_, err = s.GetArgs("default", done.ID)
 	wantCode(t, err, runtime.CodeNotFound)
 	if _, logs, err := s.GetLogs("default", x.ID); err != nil || logs.Data != nil {
-		t.Fatalf("one that runs has the logs %v, %v", logs, err)
+		t.Fatalf("a running execution has the logs %v, %v", logs, err)
 	}
 }
 
@@ -114,10 +114,10 @@ func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
 		good := runtime.Accepted{Execution: c.queued()}
 		_, _, err := s.Accept([]runtime.Accepted{good, {Execution: x}}, nil)
 		if wantCode(t, err, runtime.CodeInternal); s.Record([]runtime.Execution{x}) == nil {
-			t.Errorf("%s: it is recorded", what)
+			t.Errorf("%s: the execution is recorded", what)
 		}
 		if _, err := s.Finish([]runtime.Execution{x}, c.at); err == nil {
-			t.Errorf("%s: it is finished", what)
+			t.Errorf("%s: the execution is finished", what)
 		}
 	}
 	batch := c.batch(2)
@@ -138,7 +138,7 @@ func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
 		t.Errorf("an execution of another function is finished: %v", err)
 	}
 	if n, err := s.ListExecutions("default", runtime.Filter{}, "", 10); err != nil || len(n) != 1 {
-		t.Fatalf("there are %v, %v", n, err)
+		t.Fatalf("the executions are %v, %v", n, err)
 	}
 	checkInvariants(t, s)
 }
@@ -170,7 +170,7 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 		close(begin)
 		wg.Wait()
 		if n := first.Load(); n != 1 {
-			t.Fatalf("round %d: %d of those who came at once were first", round, n)
+			t.Fatalf("round %d: %d of the concurrent requests were first", round, n)
 		}
 	}
 	key := &runtime.IdempotencyKey{Key: "k", Hash: [32]byte{1}, Now: start}
@@ -357,7 +357,7 @@ func TestDroppingWhileOthersEnd(t *testing.T) {
 func TestKeepOfMany(t *testing.T) {
 	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
-	undone := begin(t, s, c)
+	unfinished := begin(t, s, c)
 	const all, keep = 60_000, 40_000
 	b, found := s.db.NewBatch(), search.Postings{}
 	for i := range all {
@@ -396,9 +396,9 @@ func TestKeepOfMany(t *testing.T) {
 	if n := count(); n != 10_001 { // one per millisecond
 		t.Fatalf("%d are left of ten seconds", n)
 	}
-	x, err := s.GetExecution(undone.Tenant, undone.ID)
+	x, err := s.GetExecution(unfinished.Tenant, unfinished.ID)
 	if err != nil || x.State != runtime.StateRunning {
-		t.Fatalf("the one that runs is %+v, %v", x, err)
+		t.Fatalf("the running execution is %+v, %v", x, err)
 	}
 	checkInvariants(t, s)
 }
@@ -433,7 +433,7 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	}
 	if err := seen(); err != nil {
 		close(release)
-		t.Fatalf("the end cannot be seen before it is synced, so this test shows nothing: %v", err)
+		t.Fatalf("the end cannot be read before it is synced, so this test shows nothing: %v", err)
 	}
 	var returned atomic.Int32
 	for _, read := range []func() error{

@@ -51,11 +51,11 @@ func TestTablesThatCannotBeMade(t *testing.T) {
 		must(t, err)
 		time.Sleep(time.Minute)
 		if n := attempts.Load(); n < 2 || n > int64(time.Minute/disk.TablePause)+1 {
-			t.Errorf("in a minute it was tried %d times", n)
+			t.Errorf("it was attempted %d times in a minute", n)
 		}
 		wantCode(t, s.Health(), runtime.CodeUnavailable)
 		if err := s.Close(); err == nil || !strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
-			t.Errorf("closed with %v", err)
+			t.Errorf("Close returned %v", err)
 		}
 		if n := strings.Count(log.String(), "a flush or compaction failed"); n != 1 {
 			t.Errorf("the failure is logged %d times:\n%s", n, log.String())
@@ -106,13 +106,13 @@ func TestALogThatCannotBecomeATable(t *testing.T) {
 	if dir := os.Getenv("FAASPOT_TEST_FULL"); dir != "" {
 		o := Options{Dir: dir, FS: withoutTables(vfs.Default, &full, &attempts), Log: slog.New(slog.NewTextHandler(os.Stdout, nil))}
 		_, err := Open(o)
-		t.Fatalf("the process goes on with %v", err)
+		t.Fatalf("the process continues with %v", err)
 	}
 	dir := killed(t)
 	out, err := runSelf("TestALogThatCannotBecomeATable", "FAASPOT_TEST_FULL="+dir)
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("cannot open the data folder "+dir+": no space is left on the disk; free some space")) {
-		t.Errorf("it ended with %v and said\n%s", err, out)
+		t.Errorf("it ended with %v and printed\n%s", err, out)
 	}
 	wantHeldOrRefused(t, dir, false)
 }
@@ -157,7 +157,7 @@ func TestReadsGoOnWhileNoTableCanBeMade(t *testing.T) {
 		}
 	}
 	if taken == 0 || taken == runs {
-		t.Fatalf("%d of %d ends were taken", taken, runs)
+		t.Fatalf("%d of %d ends were accepted", taken, runs)
 	}
 	for i, x := range all {
 		got, err := s.GetExecution(x.Tenant, x.ID)

@@ -62,7 +62,7 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 			} else {
 				wg.Go(func() {
 					if _, changed, err := s.Cancel("default", queued[i/2].Execution.ID, c.at); err != nil || !changed {
-						t.Errorf("a cancel beside what is refused: %v, %v", changed, err)
+						t.Errorf("a cancellation beside refused writes: %v, %v", changed, err)
 					}
 				})
 			}
@@ -195,7 +195,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 				for j := range a.batch {
 					x, err := s.GetExecution("default", a.batch[j].Execution.ID)
 					if err != nil || j == 0 && a.begun && x.State != runtime.StateRunning {
-						t.Errorf("crash %d: what was acknowledged is %+v, %v", i, x.State, err)
+						t.Errorf("crash %d: an acknowledged execution is %+v, %v", i, x.State, err)
 					}
 				}
 			}
@@ -208,7 +208,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 				must(t, err)
 				there := len(found) - len(slices.DeleteFunc(found, func(x *runtime.Execution) bool { return x != nil }))
 				if there != 0 && there != len(ids) {
-					t.Errorf("crash %d: %d of a batch of %d are there", i, there, len(ids))
+					t.Errorf("crash %d: %d executions of a batch of %d exist", i, there, len(ids))
 				}
 				if a.key == nil {
 					continue
@@ -216,7 +216,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 				promised, err := s.LookupKey("default", *a.key)
 				must(t, err)
 				if (there > 0) != slices.Equal(promised, ids) || there == 0 && promised != nil {
-					t.Errorf("crash %d: %d of %v are there, the key stands for %v", i, there, ids, promised)
+					t.Errorf("crash %d: %d of %v exist, the ids of the key are %v", i, there, ids, promised)
 				}
 			}
 			must(t, s.Close())

@@ -166,7 +166,7 @@ func TestABadBlock(t *testing.T) {
 		}
 	}
 	if bad == 0 || bad == 200 {
-		t.Fatalf("%d of 200 versions are bad, want some", bad)
+		t.Fatalf("%d of 200 versions are damaged, want some", bad)
 	}
 	wantCode(t, s.Health(), runtime.CodeUnavailable)
 	wantCode(t, s.PutSetting("x", nil), runtime.CodeUnavailable)

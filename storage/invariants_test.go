@@ -85,7 +85,7 @@ func checkInvariants(t testing.TB, s *Store) {
 			must(t, err)
 			f, err := record.DecodeFunction(key.tenant, key.text, records[parsed{key.tenant, keys.KindFunction, key.text, 0}])
 			if err != nil || key.number > f.Version || key.number+runtime.KeptVersions <= f.Version {
-				t.Fatalf("version %d of function %+v should not be there, %v", key.number, f, err)
+				t.Fatalf("version %d of function %+v should not exist, %v", key.number, f, err)
 			}
 			source, err := record.DecodeRaw(records[parsed{key.tenant, keys.KindSource, key.text, key.number}])
 			if err != nil || len(source) != r.Source || r.Source == 0 {
@@ -100,7 +100,7 @@ func checkInvariants(t testing.TB, s *Store) {
 				t.Fatalf("record %+v belongs to no version", key)
 			}
 		default:
-			t.Fatalf("there is a record of an unknown kind: %+v", key)
+			t.Fatalf("unknown kind of record: %+v", key)
 		}
 		count[parsed{key.tenant, key.kind, "", 0}]++
 	}

@@ -69,11 +69,11 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 					add(keys.Execution(keys.KindWaitingLogs, tenant, id))
 				}
 				if _, _, err := s.GetLogs(tenant, id.String()); err != nil {
-					t.Fatalf("execution %s has no logs of the attempt before: %v", id, err)
+					t.Fatalf("execution %s has no logs of its previous attempt: %v", id, err)
 				}
 			}
 			if _, err := readDone(s.db, tenant, id, true); err == nil {
-				t.Fatalf("execution %s is done and is not", id)
+				t.Fatalf("execution %s is both done and not done", id)
 			}
 			if args, err := s.GetArgs(tenant, id.String()); err != nil || uint64(len(args)) != u.accepted.ArgsSize {
 				t.Fatalf("execution %s has args of %d bytes, want %d: %v", id, len(args), u.accepted.ArgsSize, err)
@@ -107,7 +107,7 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 	var stored attempts
 	must(t, stored.load(s.db))
 	if diff := cmp.Diff(stored.all, s.attempts.all, cmp.AllowUnexported(executionRef{}, record.Attempt{}, record.Lease{}, record.Waiting{}, record.Failures{})); diff != "" {
-		t.Fatalf("what is held of attempts in memory differs from what is stored: %s", diff)
+		t.Fatalf("the attempts in memory differ from the stored ones: %s", diff)
 	}
 	if !maps.Equal(there, should) {
 		for _, key := range slices.Sorted(maps.Keys(there)) {

@@ -70,7 +70,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 			if rest[0] == keys.KindJobDone {
 				add(append(keys.ExecutionsByJob(keys.KindDoneByJob, tenant, x.JobID), id[:]...))
 				if _, _, err := readUnfinishedJob(s.db, tenant, id); !errors.Is(err, kv.ErrAbsent) || !x.State.Terminal() || x.Stats.Ended() != x.Stats.Total {
-					t.Fatalf("execution %s of a job is done and is not, %+v: %v", id, x, err)
+					t.Fatalf("execution %s of a job is both done and not done, %+v: %v", id, x, err)
 				}
 				return nil
 			}
@@ -87,7 +87,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 			continue
 		}
 		if got, err := kv.Find(s.db, keys.JobCount(of.tenant, of.id), record.DecodeNumber); err != nil || got == nil || *got != n {
-			t.Fatalf("job %s has %d executions, counted are %v, %v", of.id, n, got, err)
+			t.Fatalf("job %s has %d executions, its count is %v, %v", of.id, n, got, err)
 		}
 	}
 	must(t, eachJobOf(s, func(tenant runtime.Tenant, id string) {
@@ -137,7 +137,7 @@ func checkTasks(t testing.TB, s *Store, x runtime.JobExecution) {
 			t.Fatalf("execution %s of a job is cancelled, but task %d is queued", x.ID, i)
 		}
 		if u.Lease != nil && x.Started.IsZero() {
-			t.Logf("task %d of %s runs although that has not started", i, x.ID)
+			t.Logf("task %d of %s runs, but the execution has not started", i, x.ID)
 		}
 	}
 	if left != x.Stats.Total-x.Stats.Ended() || left == 0 {

@@ -85,7 +85,7 @@ func checkPostings(t testing.TB, s *Store) {
 	must(t, errors.Join(it.Error(), it.Close()))
 	for one := range there {
 		if !should[one] {
-			t.Errorf("a posting is not of its execution: %s", one)
+			t.Errorf("a posting does not match its execution: %s", one)
 		}
 	}
 	for one := range should {

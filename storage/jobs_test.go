@@ -100,7 +100,7 @@ func TestALargeCancellation(t *testing.T) {
 	got, changed, ids, err := s2.CancelJobExecution(x.Tenant, x.ID, c.at)
 	must(t, err)
 	if changed || len(ids) != tasks-1 || got.State != runtime.StateCancelled || got.Stats.Cancelled != tasks || pending != 1 {
-		t.Errorf("cancelled it is %+v, %v, %d tasks", got, changed, len(ids))
+		t.Errorf("the cancelled execution is %+v, %v, %d tasks", got, changed, len(ids))
 	}
 	checkInvariants(t, s2)
 }
@@ -109,7 +109,7 @@ func mustID(t testing.TB, text string) keys.ID {
 	t.Helper()
 	id, ok := keys.ParseID(text)
 	if !ok {
-		t.Fatalf("%q is no id", text)
+		t.Fatalf("%q is not an id", text)
 	}
 	return id
 }

@@ -370,7 +370,7 @@ func (p *player) cancel(l ledger) move {
 		id := storetest.ID(p.rng, p.now)
 		return move{"cancel nothing", func(s *Store) error {
 			if _, _, err := s.Cancel("a", id, p.now); runtime.CodeOf(err) != runtime.CodeNotFound {
-				return fmt.Errorf("cancelled what is not there: %w", err)
+				return fmt.Errorf("cancelled a missing execution: %w", err)
 			}
 			return nil
 		}, after}

@@ -149,11 +149,11 @@ func (l *lister) open(filter runtime.Filter) {
 	wants := func(state runtime.State) bool {
 		return len(filter.States) == 0 || slices.Contains(filter.States, state)
 	}
-	l.openUndone(filter.Function, wants(runtime.StateQueued), wants(runtime.StateRunning), wants(runtime.StateCancelling))
+	l.openUnfinished(filter.Function, wants(runtime.StateQueued), wants(runtime.StateRunning), wants(runtime.StateCancelling))
 	l.openDone(filter.Function, wants)
 }
 
-func (l *lister) openUndone(function string, queued, running, cancelling bool) {
+func (l *lister) openUnfinished(function string, queued, running, cancelling bool) {
 	if !queued && !running && !cancelling {
 		return
 	}

@@ -130,7 +130,7 @@ func comparePending(t *testing.T, s *Store, l ledger) {
 	}
 	stop := errors.New("stop")
 	if err := s.EachUnfinished(func(runtime.Execution) error { return stop }); len(want) > 0 && !errors.Is(err, stop) {
-		t.Errorf("a visit that failed gave %v", err)
+		t.Errorf("a visit that failed returned %v", err)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestLostPowerAmidExecutions(t *testing.T) {
 				got := holding(t, s)
 				// The move in progress may have been made, but not in part.
 				if diff, also := c.before.diff(got, true), c.after.diff(got, true); diff != "" && also != "" {
-					t.Errorf("crash %d (%d %% of unsynced data kept) left neither what was acknowledged:\n%s\nnor that and the move under way:\n%s",
+					t.Errorf("crash %d (%d %% of unsynced data kept) matches neither the acknowledged moves:\n%s\nnor those and the move in progress:\n%s",
 						i, c.unsynced, diff, also)
 				}
 				must(t, s.Close())

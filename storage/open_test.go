@@ -27,7 +27,7 @@ func wantRefusal(t *testing.T, o Options, why string) {
 	s, err := Open(o)
 	if err == nil {
 		_ = s.Close()
-		t.Fatalf("the store was opened, though: %s", why)
+		t.Fatalf("the store was opened, want a refusal: %s", why)
 	}
 	e, ok := errors.AsType[*runtime.Error](err)
 	if !ok || e.Code != runtime.CodeUnavailable || !strings.Contains(e.Message, why) || !strings.Contains(e.Message, o.Dir) || e.Hint == "" {
@@ -226,7 +226,7 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 	if err != nil {
 		e, ok := errors.AsType[*runtime.Error](err)
 		if !ok || e.Code != runtime.CodeUnavailable || e.Hint == "" {
-			t.Fatalf("the refusal is no help: %#v", err)
+			t.Fatalf("the refusal has no code or hint: %#v", err)
 		}
 		t.Log(e.Message)
 		return
@@ -247,7 +247,7 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 		}
 	}
 	if len(all) != 3 && !torn {
-		t.Errorf("the store came up with %d of 3 functions", len(all))
+		t.Errorf("the store has %d of 3 functions", len(all))
 	}
 	var states []string
 	err = s.EachUnfinished(func(x runtime.Execution) error {
@@ -259,7 +259,7 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 		return
 	}
 	if want := []string{"queued0", "queued0", "queued0", "queued1", "running1"}; !slices.Equal(states, want) && !torn {
-		t.Errorf("the store came up with %v of the executions %v", states, want)
+		t.Errorf("the store has %v of the executions %v", states, want)
 	}
 }
 

@@ -81,7 +81,7 @@ func TestFailingWrites(t *testing.T) {
 			}
 		}
 		if got := contents(t, s); !got.equal(before) && !got.equal(after) {
-			t.Errorf("write %d failed and left neither what was acknowledged: %s\nnor that and the change under way: %s",
+			t.Errorf("write %d failed, and the store matches neither the acknowledged changes: %s\nnor those and the change in progress: %s",
 				k, cmp.Diff(before.shape(), got.shape()), cmp.Diff(after.shape(), got.shape()))
 		}
 		return len(before)
@@ -115,7 +115,7 @@ func eachFailure(t *testing.T, test string, check func(k int, out []byte, s *Sto
 		must(t, os.RemoveAll(dir))
 		if failed && exit.ExitCode() == exitNoFailure {
 			if k < 15 || made == 0 {
-				t.Fatalf("only %d writes could fail, and %d things were made", k, made)
+				t.Fatalf("only %d writes could fail, and %d changes were made", k, made)
 			}
 			return
 		}
@@ -175,7 +175,7 @@ func acknowledged[M any](t *testing.T, out []byte, steps int, before M, step fun
 			before = after
 		case "refused":
 		default:
-			t.Fatalf("the process said %q", lines.Text())
+			t.Fatalf("the process printed %q", lines.Text())
 		}
 	}
 	return before, before

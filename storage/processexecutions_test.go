@@ -35,7 +35,7 @@ func TestFailingWritesAmidExecutions(t *testing.T) {
 		before, after := acknowledged(t, out, failMoves, newLedger(), func(before ledger, _ int) ledger { return p.move(before).after })
 		got := holding(t, s)
 		if diff, also := before.diff(got, false), after.diff(got, false); diff != "" && also != "" {
-			t.Errorf("write %d failed and left neither what was acknowledged:\n%s\nnor that and the move under way:\n%s", k, diff, also)
+			t.Errorf("write %d failed, and the store matches neither the acknowledged moves:\n%s\nnor those and the move in progress:\n%s", k, diff, also)
 		}
 		return len(before.all)
 	})

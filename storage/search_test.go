@@ -346,7 +346,7 @@ func TestPagesAreStable(t *testing.T) {
 				t.Fatalf("%+v comes after %+v", x, got[i-1])
 			}
 			if !slices.Contains(after, x) {
-				t.Fatalf("%+v is not what was asked for", x)
+				t.Fatalf("%+v was not requested", x)
 			}
 		}
 		got = slices.DeleteFunc(got, func(x runtime.ExecutionSummary) bool { return !known[x.ID] })
@@ -415,7 +415,7 @@ func TestPostingsAreDropped(t *testing.T) {
 		if n := count(); i < 30 {
 			most = max(most, n)
 		} else if n > 2*most {
-			t.Fatalf("there are %d keys of postings, and never were more than %d at first", n, most)
+			t.Fatalf("there are %d keys of postings, and were at most %d at first", n, most)
 		}
 	}
 	h.expire(t, s, time.Nanosecond)
@@ -514,7 +514,7 @@ func TestObserveWhileRecording(t *testing.T) {
 				for i, x := range all {
 					if x.Started.Before(q.Start) || !x.Started.Before(q.End) || q.Where != nil && !plainly(q.Where, &x) ||
 						i > 0 && cmp.Or(all[i-1].Started.Compare(x.Started), strings.Compare(all[i-1].ID, x.ID)) <= 0 {
-						t.Errorf("%+v is not what was asked for with %+v", x, q)
+						t.Errorf("%+v was not requested with %+v", x, q)
 					}
 				}
 			}

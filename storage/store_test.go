@@ -286,7 +286,7 @@ func TestConcurrentCreatesOfOneName(t *testing.T) {
 		}
 		wg.Wait()
 		if made.Load() != 1 || taken.Load() != 7 {
-			t.Fatalf("%d creates of one name succeeded, %d found it taken", made.Load(), taken.Load())
+			t.Fatalf("%d creations of one name succeeded, %d found the name taken", made.Load(), taken.Load())
 		}
 	}
 	checkInvariants(t, s)

@@ -41,7 +41,7 @@ func TestIDsSortAsTheirTexts(t *testing.T) {
 			t.Fatalf("%s is not between the bounds of its time %v", a, at)
 		}
 		if !idA.Before(LastID) {
-			t.Fatalf("%s is behind the last", a)
+			t.Fatalf("%s is after the last id", a)
 		}
 	})
 }

@@ -91,7 +91,7 @@ func TestKeyEnd(t *testing.T) {
 		{"a", "b"}, {"a\xff", "b"}, {"a\x00\x01n", "a\x00\x01o"}, {"\xff\xff", ""},
 	} {
 		if got := PrefixEnd([]byte(test.prefix)); string(got) != test.want {
-			t.Errorf("keyEnd(%q) = %q, want %q", test.prefix, got, test.want)
+			t.Errorf("PrefixEnd(%q) = %q, want %q", test.prefix, got, test.want)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func TestDoneExecutionsAreReadBack(t *testing.T) {
 	})
 }
 
-func TestUndoneExecutionsAreReadBack(t *testing.T) {
+func TestUnfinishedExecutionsAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x, args := drawDone(t), blob(2*InlineSize).Draw(t, "args")
 		id, _ := keys.ParseID(x.ID)
@@ -216,7 +216,7 @@ func TestExecutionsOfBeforeAreRead(t *testing.T) {
 	}
 	waiting, err := DecodeWaiting([]byte("\x03\x02\x04\x06\x0a"))
 	if want := (Waiting{1, Failures{function: 2, lost: 3}, at, 0}); err != nil || waiting != want {
-		t.Errorf("what waits is read as %+v, %v, want %+v", waiting, err, want)
+		t.Errorf("a waiting record is read as %+v, %v, want %+v", waiting, err, want)
 	}
 	done, err := DecodeDone("t", keys.ID{}, []byte("\x03\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x01\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x00"))
 	want := runtime.Execution{
@@ -229,7 +229,7 @@ func TestExecutionsOfBeforeAreRead(t *testing.T) {
 		},
 	}
 	if diff := cmp.Diff(want, done.Execution); err != nil || diff != "" {
-		t.Errorf("what is done is read as %v, %s", err, diff)
+		t.Errorf("a record of an execution that is done is read as %v, %s", err, diff)
 	}
 }
 
@@ -259,7 +259,7 @@ func TestDamagedExecutionsAreRefused(t *testing.T) {
 			}
 		}
 		if test.decode(append(bytes.Clone(test.value), 0)) == nil && !test.open {
-			t.Errorf("%s is read with a byte too many", what)
+			t.Errorf("%s is read with an additional byte", what)
 		}
 	}
 	for i, bad := range []byte{EncodingJSON, 0, byte(len(States))} { // encoding, kind, state

@@ -145,7 +145,7 @@ func TestRawIsACopy(t *testing.T) {
 	}
 	value[1] = 'x'
 	if string(data) != "abc" {
-		t.Fatalf("what was read changed with the value: %q", data)
+		t.Fatalf("the decoded bytes changed with the value: %q", data)
 	}
 }
 

@@ -22,7 +22,7 @@ func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID 
 	all := keys.OfKind(tenant, keys.KindPostings)
 	end := keys.PrefixEnd(all)
 	done := keys.Position{Start: keys.StartOf(oldestID.Time())}
-	undone, err := unfinishedFrom(it, tenant)
+	unfinished, err := unfinishedFrom(it, tenant)
 	if err != nil {
 		return err
 	}
@@ -44,8 +44,8 @@ func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID 
 		prefix := bytes.Clone(it.Key()[:len(it.Key())-keys.PositionSize])
 		var next []byte
 		oldest := done
-		if stream.Resource.Kind == keys.ResourceTenant && undone.Before(done) {
-			oldest = undone // traces also lead to executions that are not done
+		if stream.Resource.Kind == keys.ResourceTenant && unfinished.Before(done) {
+			oldest = unfinished // traces also lead to executions that are not done
 		}
 		if first.Before(oldest) {
 			if from == nil {
