@@ -25,7 +25,7 @@ func parse(t testing.TB, key []byte) parsed {
 	p.text, rest, err = keys.CutText(rest[1:])
 	must(t, err)
 	if len(rest) > 0 {
-		p.number, err = keys.DecodeNumberIn(nil, rest)
+		p.number, err = keys.DecodeNumber(nil, rest)
 		must(t, err)
 	}
 	return p

@@ -38,25 +38,25 @@ func jobExecutionKey(tenant runtime.Tenant, execution string) ([]byte, keys.ID, 
 }
 
 // of returns a job's execution that is not done.
-func (u batchJobs) of(tenant runtime.Tenant, id keys.ID) (*batchJob, error) {
+func (jobs batchJobs) of(tenant runtime.Tenant, id keys.ID) (*batchJob, error) {
 	key := executionRef{tenant, id}
-	if j := u.all[key]; j != nil {
+	if j := jobs.all[key]; j != nil {
 		return j, nil
 	}
-	x, had, err := readUnfinishedJob(u.r, tenant, id)
+	x, hasProgress, err := readUnfinishedJob(jobs.r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
 		err = kv.Damaged("execution %s of a job has tasks, but is done or does not exist", id)
 	}
 	if err != nil {
 		return nil, err
 	}
-	j := &batchJob{JobExecution: x, hasProgress: had}
-	u.all[key] = j
+	j := &batchJob{JobExecution: x, hasProgress: hasProgress}
+	jobs.all[key] = j
 	return j, nil
 }
 
 // task returns the job's execution that an execution is a task of, nil if it is none.
-func (u batchJobs) task(x *runtime.Execution) (*batchJob, error) {
+func (jobs batchJobs) task(x *runtime.Execution) (*batchJob, error) {
 	if x.Task == nil {
 		return nil, nil
 	}
@@ -64,12 +64,12 @@ func (u batchJobs) task(x *runtime.Execution) (*batchJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	return u.of(x.Tenant, id)
+	return jobs.of(x.Tenant, id)
 }
 
 // start notes that the first task of a job's execution starts.
-func (u batchJobs) start(of executionRef, at time.Time) error {
-	j, err := u.of(of.tenant, of.id)
+func (jobs batchJobs) start(of executionRef, at time.Time) error {
+	j, err := jobs.of(of.tenant, of.id)
 	if err == nil && j.Started.IsZero() {
 		j.Started, j.Updated, j.changed = at, at, true
 	}
@@ -84,21 +84,21 @@ func (j *batchJob) count(state runtime.State) (last bool) {
 }
 
 // put writes the executions that have changed. An execution without a task left is done.
-func (u batchJobs) put(b *pebble.Batch, found search.Postings) error {
+func (jobs batchJobs) put(b *pebble.Batch, found search.Postings) error {
 	var errs []error
-	for of, j := range u.all {
+	for of, j := range jobs.all {
 		if !j.changed {
 			continue
 		}
-		if !u.now.IsZero() {
-			j.Updated = u.now
+		if !jobs.now.IsZero() {
+			j.Updated = jobs.now
 		}
 		progress := keys.Execution(keys.KindJobProgress, of.tenant, of.id)
 		if j.Stats.Ended() < j.Stats.Total {
 			errs = append(errs, b.Set(progress, record.ProgressOf(&j.JobExecution).Encode(), nil))
 			continue
 		}
-		j.State, j.Finished = j.End(), u.now
+		j.State, j.Finished = j.End(), jobs.now
 		errs = append(errs,
 			b.Delete(keys.Execution(keys.KindJobAccepted, of.tenant, of.id), nil),
 			b.Delete(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, of.tenant, j.JobID), of.id[:]...), nil),
@@ -132,8 +132,8 @@ func putDoneJob(b *pebble.Batch, found search.Postings, x *runtime.JobExecution,
 }
 
 // readUnfinishedJob fails with kv.ErrAbsent if there is no such execution of a job, or if it is
-// done. had reports whether a progress record is stored.
-func readUnfinishedJob(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, had bool, err error) {
+// done. hasProgress reports whether a progress record is stored.
+func readUnfinishedJob(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, hasProgress bool, err error) {
 	x, err = kv.Get(r, keys.Execution(keys.KindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
 		return record.DecodeJobExecution(tenant, id, value)
 	})

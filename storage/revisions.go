@@ -17,7 +17,7 @@ func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtim
 	err = s.snapshot(func(r kv.Reader) error {
 		prefix := keys.Revisions(tenant, id)
 		err := kv.EachKey(r, prefix, func(key, value []byte) error {
-			number, err := keys.DecodeNumberIn(prefix, key)
+			number, err := keys.DecodeNumber(prefix, key)
 			if err != nil {
 				return err
 			}

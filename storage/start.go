@@ -77,15 +77,15 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 }
 
 // start puts into a batch that one execution runs, or fails with ErrLease.
-func (x lockedExecutions) start(b *pebble.Batch, l runtime.Lease, of executionRef) (*record.Lease, error) {
-	before, last := x.attempt(of), 0
+func (locked lockedExecutions) start(b *pebble.Batch, l runtime.Lease, of executionRef) (*record.Lease, error) {
+	before, last := locked.attempt(of), 0
 	if before.Waiting != nil {
 		last = before.Waiting.Attempt
 	}
 	if before.Lease != nil || l.Attempt != last+1 {
 		return nil, runtime.ErrLease
 	}
-	accepted, err := kv.Get(x.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
+	accepted, err := kv.Get(locked.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
 	if errors.Is(err, kv.ErrAbsent) {
 		return nil, runtime.ErrLease
 	}

@@ -81,7 +81,7 @@ func readVersions(r kv.Reader, tenant runtime.Tenant, functionID string) ([]uint
 	var numbers []uint64
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		var number uint64
-		if number, err = keys.DecodeNumberIn(prefix, it.Key()); err != nil {
+		if number, err = keys.DecodeNumber(prefix, it.Key()); err != nil {
 			err = kv.Damaged("key %x: %v", it.Key(), err)
 		}
 		numbers = append(numbers, number)

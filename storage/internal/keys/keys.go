@@ -92,8 +92,8 @@ func DecodeText(prefix, key []byte) (string, error) {
 	return name, nil
 }
 
-// DecodeNumberIn returns the number that follows a prefix in a key and ends it.
-func DecodeNumberIn(prefix, key []byte) (uint64, error) {
+// DecodeNumber returns the number that follows a prefix in a key and ends it.
+func DecodeNumber(prefix, key []byte) (uint64, error) {
 	rest, ok := bytes.CutPrefix(key, prefix)
 	if !ok || len(rest) != 8 {
 		return 0, ErrKey

@@ -27,7 +27,7 @@ func TestKeysAreReadBack(t *testing.T) {
 		if got, err := DecodeText(FunctionNames(tenant), FunctionName(tenant, name)); err != nil || got != name {
 			t.Fatalf("name %q came back as %q, %v", name, got, err)
 		}
-		if got, err := DecodeNumberIn(Versions(tenant, name), VersionPart(KindVersion, tenant, name, number)); err != nil || got != number {
+		if got, err := DecodeNumber(Versions(tenant, name), VersionPart(KindVersion, tenant, name, number)); err != nil || got != number {
 			t.Fatalf("number %d came back as %d, %v", number, got, err)
 		}
 	})
