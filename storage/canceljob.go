@@ -72,27 +72,27 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 }
 
 // cancelTask puts into a batch that a task is cancelled, if it is queued.
-func (l lockedExecutions) cancelTask(b *pebble.Batch, found search.Postings, of executionRef, now time.Time) (bool, error) {
-	at := l.attempt(of)
+func (locked lockedExecutions) cancelTask(b *pebble.Batch, found search.Postings, of executionRef, now time.Time) (bool, error) {
+	at := locked.attempt(of)
 	if at.Lease != nil {
 		return false, nil
 	}
-	accepted, err := kv.Get(l.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
+	accepted, err := kv.Get(locked.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
 	if errors.Is(err, kv.ErrAbsent) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return true, l.putCancelled(b, found, of, accepted, at, now)
+	return true, locked.putCancelled(b, found, of, accepted, at, now)
 }
 
 // putCancelled puts into a batch that a queued execution is cancelled.
-func (l lockedExecutions) putCancelled(b *pebble.Batch, found search.Postings, of executionRef, accepted record.Accepted, at record.Attempt, now time.Time) error {
+func (locked lockedExecutions) putCancelled(b *pebble.Batch, found search.Postings, of executionRef, accepted record.Accepted, at record.Attempt, now time.Time) error {
 	x := accepted.Execution(of.tenant, of.id, at)
 	x.CancelRequested = true
 	x = x.Cancelled(now)
-	logs, err := waitingLogs(l.db, of, at.Waiting)
+	logs, err := waitingLogs(locked.db, of, at.Waiting)
 	if err != nil {
 		return err
 	}

@@ -19,12 +19,16 @@ func (s *Store) lockExecutions(locks ...[]byte) lockedExecutions {
 	return lockedExecutions{s, s.leases.lock(locks...)}
 }
 
-func (l lockedExecutions) attempt(of executionRef) record.Attempt { return l.attempts.get(of) }
+func (locked lockedExecutions) attempt(of executionRef) record.Attempt {
+	return locked.attempts.get(of)
+}
 
 // setAttempt sets the attempt of an execution after a change of it was stored.
-func (l lockedExecutions) setAttempt(of executionRef, now record.Attempt) { l.attempts.set(of, now) }
+func (locked lockedExecutions) setAttempt(of executionRef, now record.Attempt) {
+	locked.attempts.set(of, now)
+}
 
 // jobs returns an empty set of changes of jobs' executions.
-func (l lockedExecutions) jobs(now time.Time) batchJobs {
-	return batchJobs{l.db, now, make(map[executionRef]*batchJob)}
+func (locked lockedExecutions) jobs(now time.Time) batchJobs {
+	return batchJobs{locked.db, now, make(map[executionRef]*batchJob)}
 }

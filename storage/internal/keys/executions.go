@@ -39,6 +39,7 @@ func UnfinishedOfFunction(tenant runtime.Tenant, function string, id ID) []byte 
 	return append(UnfinishedByFunction(tenant, function), id[:]...)
 }
 
+// UnfinishedByFunction returns the prefix of the executions of a function that are not done.
 func UnfinishedByFunction(tenant runtime.Tenant, function string) []byte {
 	return AppendText(OfKind(tenant, KindUnfinishedByFunction), function)
 }
@@ -53,16 +54,19 @@ func DoneByFunction(tenant runtime.Tenant, function string, state byte) []byte {
 	return append(AppendText(OfKind(tenant, KindDoneByFunction), function), state)
 }
 
+// Sample returns the key of an execution in the sample.
 func Sample(id ID) []byte { return append([]byte{SpaceSample}, id[:]...) }
 
 // Day is the period after which idempotency keys get another prefix, so that the keys of a past day
 // are dropped as one range. A key is valid into the next day.
 const Day = 24 * time.Hour
 
+// Idempotency returns the key of an idempotency key that was used on a day.
 func Idempotency(tenant runtime.Tenant, day uint64, key string) []byte {
 	return AppendText(IdempotencyDay(tenant, day), key)
 }
 
+// IdempotencyDay returns the prefix of the idempotency keys that were used on a day.
 func IdempotencyDay(tenant runtime.Tenant, day uint64) []byte {
 	return binary.BigEndian.AppendUint64(OfKind(tenant, KindIdempotency), day)
 }

@@ -23,14 +23,17 @@ const (
 	KindDeadLetter       = 'Z'
 )
 
+// JobName returns the key by which a job is found by its name.
 func JobName(tenant runtime.Tenant, name string) []byte {
 	return AppendText(OfKind(tenant, KindJobName), name)
 }
 
+// Job returns the key of a job.
 func Job(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindJob), id)
 }
 
+// JobCount returns the key of the number of a job's executions.
 func JobCount(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindJobCount), id)
 }
@@ -40,6 +43,7 @@ func Revisions(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindRevision), id)
 }
 
+// Revision returns the key of a revision of a job.
 func Revision(tenant runtime.Tenant, id string, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(Revisions(tenant, id), number)
 }
@@ -49,6 +53,7 @@ func Ticks(tenant runtime.Tenant, jobID string) []byte {
 	return AppendText(OfKind(tenant, KindTick), jobID)
 }
 
+// Tick returns the key of the last tick of a trigger.
 func Tick(tenant runtime.Tenant, jobID, trigger string) []byte {
 	return AppendText(Ticks(tenant, jobID), trigger)
 }

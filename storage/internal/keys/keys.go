@@ -35,13 +35,16 @@ const (
 // keySize is the initial capacity of a key, in bytes. It is enough for most keys.
 const keySize = 80
 
+// ErrKey reports a key that does not have the layout of this package.
 var ErrKey = errors.New("the key does not have the layout of this store")
 
 // Format returns the key of the record that holds the format of all other records.
 func Format() []byte { return []byte("mformat") }
 
+// Setting returns the key of a setting of the server.
 func Setting(name string) []byte { return AppendText([]byte{SpaceSettings}, name) }
 
+// FunctionName returns the key by which a function is found by its name.
 func FunctionName(tenant runtime.Tenant, name string) []byte {
 	return AppendText(FunctionNames(tenant), name)
 }
@@ -49,6 +52,7 @@ func FunctionName(tenant runtime.Tenant, name string) []byte {
 // FunctionNames returns the prefix of all names of a tenant's functions.
 func FunctionNames(tenant runtime.Tenant) []byte { return OfKind(tenant, KindFunctionName) }
 
+// Function returns the key of a function.
 func Function(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindFunction), id)
 }
@@ -63,6 +67,7 @@ func VersionPart(kind byte, tenant runtime.Tenant, id string, number uint64) []b
 	return binary.BigEndian.AppendUint64(AppendText(OfKind(tenant, kind), id), number)
 }
 
+// OfKind returns the prefix of a tenant's records of a kind.
 func OfKind(tenant runtime.Tenant, kind byte) []byte {
 	key := append(make([]byte, 0, keySize), SpaceTenants)
 	return append(AppendText(key, string(tenant)), kind)
@@ -101,6 +106,7 @@ func DecodeNumber(prefix, key []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(rest), nil
 }
 
+// AppendText appends an escaped text to a key.
 func AppendText(key []byte, text string) []byte {
 	for i := 0; i < len(text); i++ {
 		key = append(key, text[i])

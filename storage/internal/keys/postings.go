@@ -26,6 +26,7 @@ const (
 	ResourceJob      = 3
 )
 
+// RID returns the rid of a function or job.
 func (r Resource) RID() string {
 	if r.Kind == ResourceJob {
 		return runtime.JobRID(r.ID)
@@ -80,6 +81,7 @@ type Position struct {
 	ID    ID
 }
 
+// Before reports whether p sorts before q.
 func (p Position) Before(q Position) bool {
 	if p.Start != q.Start {
 		return p.Start < q.Start
@@ -101,6 +103,7 @@ func (p Position) Prev() Position {
 // PositionSize is the size of a position in a key, in bytes.
 const PositionSize = 8 + len(ID{})
 
+// AppendTo appends p to a key.
 func (p Position) AppendTo(key []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(key, uint64(p.Start)), p.ID[:]...)
 }
@@ -139,6 +142,7 @@ func ParsePostings(tenant runtime.Tenant, key []byte) (s Stream, first Position,
 	return s, ParsePosition(rest), nil
 }
 
+// ParsePosition returns the position in the last PositionSize bytes of a key.
 func ParsePosition(b []byte) Position {
 	return Position{int64(binary.BigEndian.Uint64(b)), ID(b[8:])}
 }

@@ -43,6 +43,7 @@ func Find[T any](r Reader, key []byte, decode func(value []byte) (T, error)) (*T
 	return &value, nil
 }
 
+// ErrDamaged is the error that Damaged wraps.
 var ErrDamaged = errors.New("the store is damaged")
 
 // Damaged returns an error for a record that breaks an invariant of the store.

@@ -12,6 +12,7 @@ func EncodeDelivery(d runtime.Delivery) ([]byte, error) {
 	return append([]byte{EncodingJSON}, value...), err
 }
 
+// DecodeDelivery decodes what EncodeDelivery returns.
 func DecodeDelivery(value []byte) (d runtime.Delivery, err error) {
 	text, err := Body(value, EncodingJSON)
 	if err == nil {

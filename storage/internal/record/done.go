@@ -59,6 +59,7 @@ func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 	return f.value, logs
 }
 
+// DecodeDone decodes the record of an execution that is done.
 func DecodeDone(tenant runtime.Tenant, id keys.ID, value []byte) (r Done, err error) {
 	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields3)
 	x := &r.Execution

@@ -103,6 +103,7 @@ func (f *fieldReader) request() (a request) {
 	return a
 }
 
+// EncodeAccepted returns the record of an execution as it is accepted.
 func EncodeAccepted(x *runtime.Execution, id keys.ID, args []byte) []byte {
 	f := newFieldWriter(EncodingFields3, 96+len(x.FunctionID)+len(x.Function)+inlined(args))
 	f.octet(KindCode(x.Kind))
@@ -119,6 +120,7 @@ func EncodeAccepted(x *runtime.Execution, id keys.ID, args []byte) []byte {
 	return f.value
 }
 
+// DecodeAccepted decodes what EncodeAccepted returns.
 func DecodeAccepted(value []byte) (r Accepted, err error) {
 	f := newFieldReader(value, EncodingFields, EncodingFields3)
 	r.kind = word(f, Kinds[:])
@@ -139,6 +141,7 @@ type Failures struct {
 	lost               int // attempts that ended with the server process
 }
 
+// FailuresOf returns the counts of an execution.
 func FailuresOf(x *runtime.Execution) Failures {
 	return Failures{x.FunctionFailures, x.PlatformFailures, x.LostAttempts}
 }
@@ -183,6 +186,7 @@ type Lease struct {
 	ArgsSize uint64
 }
 
+// Encode returns the encoded record.
 func (r Lease) Encode() []byte {
 	f := newFieldWriter(EncodingFields2, 32+len(r.Function))
 	f.text(r.Function)
@@ -194,6 +198,7 @@ func (r Lease) Encode() []byte {
 	return f.value
 }
 
+// DecodeLease decodes what Lease.Encode returns.
 func DecodeLease(value []byte) (r Lease, err error) {
 	f := newFieldReader(value, EncodingFields, EncodingFields2)
 	r.Function = f.text()
@@ -213,6 +218,7 @@ type Waiting struct {
 	LogsSize  uint64 // encoded size of the latest attempt's logs; 0: it wrote nothing
 }
 
+// Encode returns the encoded record.
 func (r Waiting) Encode() []byte {
 	f := newFieldWriter(EncodingFields2, 24)
 	f.number(int64(r.Attempt))
@@ -222,6 +228,7 @@ func (r Waiting) Encode() []byte {
 	return f.value
 }
 
+// DecodeWaiting decodes what Waiting.Encode returns.
 func DecodeWaiting(value []byte) (r Waiting, err error) {
 	f := newFieldReader(value, EncodingFields, EncodingFields2)
 	r.Attempt = f.int()

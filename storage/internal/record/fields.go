@@ -36,6 +36,7 @@ func (f *fieldWriter) flag(b bool) {
 	f.octet(0)
 }
 
+// ErrDamaged reports a value whose fields or postings cannot be decoded.
 var ErrDamaged = errors.New("the value is damaged: its fields do not match its kind")
 
 // fieldReader reads a value that fieldWriter has written. After the first damaged field all further

@@ -36,10 +36,12 @@ type limitsRecord struct {
 	Tmp       int64         `json:"tmp,omitempty"`
 }
 
+// EncodeFunction returns the record of a function.
 func EncodeFunction(f runtime.Function) ([]byte, error) {
 	return encodeJSON(EncodingJSON, functionFields{f.Name, f.Version, f.Created.UTC(), f.Updated.UTC()})
 }
 
+// DecodeFunction decodes what EncodeFunction returns.
 func DecodeFunction(tenant runtime.Tenant, id string, value []byte) (runtime.Function, error) {
 	var r functionFields
 	if err := decodeJSON(value, &r, EncodingJSON); err != nil {
@@ -48,10 +50,12 @@ func DecodeFunction(tenant runtime.Tenant, id string, value []byte) (runtime.Fun
 	return runtime.Function{ID: id, Tenant: tenant, Name: r.Name, Version: r.Version, Created: r.Created, Updated: r.Updated}, nil
 }
 
+// EncodeVersion returns the record of a version.
 func EncodeVersion(v runtime.Version) ([]byte, error) {
 	return encodeJSON(EncodingJSON2, Version{v.Name, limitsRecord(v.Limits), len(v.Source), len(v.Context), v.Retries, v.Created.UTC()})
 }
 
+// DecodeVersion decodes what EncodeVersion returns.
 func DecodeVersion(value []byte) (Version, error) {
 	var r Version
 	err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2)

@@ -14,6 +14,7 @@ type Idempotency struct {
 	IDs  []keys.ID
 }
 
+// Encode returns the encoded record.
 func (r Idempotency) Encode() []byte {
 	f := newFieldWriter(EncodingFields, 48+len(keys.ID{})*len(r.IDs))
 	f.time(r.At)
@@ -24,6 +25,7 @@ func (r Idempotency) Encode() []byte {
 	return f.value
 }
 
+// DecodeIdempotency decodes what Idempotency.Encode returns.
 func DecodeIdempotency(value []byte) (r Idempotency, err error) {
 	f := newFieldReader(value, EncodingFields)
 	r.At = f.time()

@@ -88,6 +88,7 @@ func (r specRecord) spec() runtime.JobSpec {
 	return s
 }
 
+// EncodeJob returns the record of a job, without its spec.
 func EncodeJob(j runtime.Job) ([]byte, error) {
 	return encodeJSON(EncodingJSON, jobRecord{
 		j.Name, j.DisplayName, j.Labels, j.Revision, j.Created.UTC(), j.Updated.UTC(), j.CreatedBy, j.UpdatedBy,
@@ -106,10 +107,12 @@ func DecodeJob(tenant runtime.Tenant, id string, value []byte) (runtime.Job, err
 	}, nil
 }
 
+// EncodeRevision returns the record of a revision.
 func EncodeRevision(v runtime.JobRevision) ([]byte, error) {
 	return encodeJSON(EncodingJSON, revisionRecord{specOf(v.Spec), v.Created.UTC(), v.CreatedBy})
 }
 
+// DecodeRevision decodes what EncodeRevision returns.
 func DecodeRevision(number uint64, value []byte) (runtime.JobRevision, error) {
 	var r revisionRecord
 	err := decodeJSON(value, &r, EncodingJSON)

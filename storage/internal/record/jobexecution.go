@@ -58,6 +58,7 @@ type statsRecord struct {
 	Retried   int `json:"retried,omitempty"`
 }
 
+// EncodeJobExecution returns the record of a job's execution.
 func EncodeJobExecution(x *runtime.JobExecution, id keys.ID) ([]byte, error) {
 	r := jobExecutionRecord{
 		JobID: x.JobID, Job: x.Job, Revision: x.Revision, FunctionID: x.FunctionID, Function: x.Function, Created: x.Created.UTC(),
@@ -128,6 +129,7 @@ func EncodeJobExecutionName(x *runtime.JobExecution) []byte {
 	return EncodeRaw(x.Name)
 }
 
+// DecodeJobExecutionName decodes what EncodeJobExecutionName returns.
 func DecodeJobExecutionName(id keys.ID, value []byte) (string, error) {
 	if len(value) == 0 {
 		return id.String(), nil

@@ -14,11 +14,13 @@ type Progress struct {
 	stats            statsRecord
 }
 
+// ProgressOf returns the progress of a job's execution.
 func ProgressOf(x *runtime.JobExecution) Progress {
 	s := x.Stats
 	return Progress{x.Started, x.Updated, x.CancelRequested, statsRecord{s.Succeeded, s.Failed, s.TimedOut, s.Cancelled, s.Retried}}
 }
 
+// Apply sets the fields of x that the record holds.
 func (r Progress) Apply(x *runtime.JobExecution) {
 	x.Started, x.Updated, x.CancelRequested = r.started, r.updated, r.cancel
 	s := r.stats
@@ -33,6 +35,7 @@ func (r Progress) Apply(x *runtime.JobExecution) {
 	}
 }
 
+// Encode returns the encoded record.
 func (r Progress) Encode() []byte {
 	f := newFieldWriter(EncodingFields, 40)
 	f.time(r.started)
@@ -44,6 +47,7 @@ func (r Progress) Encode() []byte {
 	return f.value
 }
 
+// DecodeProgress decodes what Progress.Encode returns.
 func DecodeProgress(value []byte) (r Progress, err error) {
 	f := newFieldReader(value, EncodingFields)
 	r.started = f.time()

@@ -50,6 +50,7 @@ func decodeJSON(value []byte, record any, encodings ...byte) error {
 	return nil
 }
 
+// EncodeRaw returns a value that is its own bytes.
 func EncodeRaw[T []byte | string](data T) []byte { return append([]byte{EncodingRaw}, data...) }
 
 // DecodeRaw returns a copy of the bytes in value.
@@ -69,10 +70,12 @@ func Body(value []byte, encodings ...byte) ([]byte, error) {
 	return value[1:], nil
 }
 
+// EncodeNumber returns the value of a number.
 func EncodeNumber(n uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{EncodingRaw}, n)
 }
 
+// DecodeNumber decodes what EncodeNumber returns.
 func DecodeNumber(value []byte) (uint64, error) {
 	number, err := Body(value, EncodingRaw)
 	if err == nil && len(number) != 8 {
@@ -84,12 +87,14 @@ func DecodeNumber(value []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(number), nil
 }
 
+// EncodeTime returns the value of a time.
 func EncodeTime(t time.Time) []byte {
 	f := newFieldWriter(EncodingFields, 12)
 	f.time(t)
 	return f.value
 }
 
+// DecodeTime decodes what EncodeTime returns.
 func DecodeTime(value []byte) (time.Time, error) {
 	f := newFieldReader(value, EncodingFields)
 	t := f.time()
