@@ -13,14 +13,14 @@ import (
 type IDIterator struct {
 	ID    keys.ID // the id at the iterator
 	Valid bool    // the iterator is at a key
-	Err   error
+	Err   error   // the first error
+
+	Wanted func(*IDIterator) bool // reports whether to stop at an id; nil: stop at every id
+	Other  *IDIterator            // an iterator that Wanted uses; closed with this one
 
 	prefix []byte
 	it     *pebble.Iterator
 	back   bool // it moves towards older ids
-
-	Wanted func(*IDIterator) bool // reports whether to stop at an id; nil: stop at every id
-	Other  *IDIterator            // an iterator that Wanted uses; closed with this one
 }
 
 // NewIDIterator returns an iterator over the ids behind a prefix, from lower on, before upper. The
@@ -46,6 +46,7 @@ func (s *IDIterator) Last() {
 	s.settle(s.Err == nil && s.it.Last())
 }
 
+// Next moves to the next wanted id.
 func (s *IDIterator) Next() { s.settle(s.step()) }
 
 func (s *IDIterator) step() bool {
@@ -102,6 +103,7 @@ func Decode[T any](s *IDIterator, decode func([]byte) (T, error)) T {
 	return v
 }
 
+// Close closes the iterator.
 func (s *IDIterator) Close() error {
 	var errs []error
 	if s.it != nil {
