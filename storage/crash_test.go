@@ -297,7 +297,7 @@ func (m model) shape() map[string]string {
 }
 
 // A source that is a view into a request may be changed after the call.
-func TestWhatIsWrittenIsACopy(t *testing.T) {
+func TestWrittenDataIsCopied(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	v := version("id1", 1, "source")
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), v, by("a")))

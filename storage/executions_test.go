@@ -64,7 +64,7 @@ func TestALateResultDoesNotCount(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-func TestExecutionsThatAreNotThere(t *testing.T) {
+func TestMissingExecutions(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	x := begin(t, s, c)
 	for _, who := range []struct {
@@ -96,7 +96,7 @@ func TestExecutionsThatAreNotThere(t *testing.T) {
 	}
 }
 
-func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
+func TestQueueContractViolations(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	fresh := func(change func(*runtime.Execution)) runtime.Execution {
 		x := c.queued()

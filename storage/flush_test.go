@@ -72,7 +72,7 @@ func TestTablesThatCannotBeMade(t *testing.T) {
 }
 
 // Close does not return a failure that passes.
-func TestATableThatIsMadeInTheEnd(t *testing.T) {
+func TestTableCreatedOnRetry(t *testing.T) {
 	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64

@@ -130,7 +130,7 @@ func TestFailedFlushes(t *testing.T) {
 	must(t, s.Health())
 }
 
-func TestASlowDisk(t *testing.T) {
+func TestSlowDisk(t *testing.T) {
 	now := start
 	o := options(vfs.NewMem(), "store")
 	o.Now = func() time.Time { return now }
@@ -147,7 +147,7 @@ func TestASlowDisk(t *testing.T) {
 
 // A damaged block is found when it is read: the process continues, undamaged records can be read,
 // and writes are refused.
-func TestABadBlock(t *testing.T) {
+func TestDamagedBlock(t *testing.T) {
 	mem := vfs.NewMem()
 	s := openOn(t, mem, "store")
 	two(t, s)

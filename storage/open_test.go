@@ -76,7 +76,7 @@ func killed(t *testing.T) (dir string) {
 
 func onDisk(dir string) Options { return options(vfs.Default, dir) }
 
-func TestOpenMakesAPrivateFolder(t *testing.T) {
+func TestOpenCreatesAPrivateFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	openOn(t, vfs.Default, dir)
 	for _, d := range []string{dir, filepath.Dir(dir)} {

@@ -134,7 +134,7 @@ func TestFunctionsOutlastARestart(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-func TestWhatIsNotThere(t *testing.T) {
+func TestMissingRecords(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	must(t, s.CreateFunction(function("a", "id1", "hello", 1), version("id1", 1, "source"), by("a")))
 	for what, call := range map[string]func() error{
@@ -156,7 +156,7 @@ func TestWhatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestNamesAreTakenOnce(t *testing.T) {
+func TestDuplicateNamesAreRefused(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
 	must(t, s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source"), by("a")))
@@ -198,7 +198,7 @@ func TestOnlyTheLastVersionsAreKept(t *testing.T) {
 	}
 }
 
-func TestCallersAreHeldToTheContract(t *testing.T) {
+func TestContractViolations(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
 	skip := version("id1", 3, "source")
@@ -229,7 +229,7 @@ func TestCallersAreHeldToTheContract(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-func TestNamesThatTryToBeMore(t *testing.T) {
+func TestHostileNames(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	type owner struct {
 		tenant runtime.Tenant

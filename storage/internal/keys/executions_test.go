@@ -46,7 +46,7 @@ func TestIDsSortAsTheirTexts(t *testing.T) {
 	})
 }
 
-func TestTimesThatNoIDHolds(t *testing.T) {
+func TestTimesOutsideOfIDs(t *testing.T) {
 	if id := FirstIDAt(time.Unix(-1, 0)); id != (ID{}) {
 		t.Errorf("before 1970: %s", id)
 	}
@@ -55,7 +55,7 @@ func TestTimesThatNoIDHolds(t *testing.T) {
 	}
 }
 
-func TestIDsThatAreNone(t *testing.T) {
+func TestInvalidIDs(t *testing.T) {
 	good := storetest.ID(rand.New(rand.NewPCG(1, 1)), time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC))
 	if _, ok := ParseID(good); !ok {
 		t.Fatalf("%s is refused", good)

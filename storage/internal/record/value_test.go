@@ -137,7 +137,7 @@ func TestDamagedValuesAreRefused(t *testing.T) {
 	}
 }
 
-func TestRawIsACopy(t *testing.T) {
+func TestDecodeRawCopies(t *testing.T) {
 	value := EncodeRaw("abc")
 	data, err := DecodeRaw(value)
 	if err != nil {
