@@ -1,17 +1,17 @@
-// Package storage owns how functions, executions, jobs, deliveries and the few settings of the server
-// are stored on disk. It implements runtime.FunctionStore, runtime.ExecutionStore, runtime.JobStore and
-// runtime.DeliveryStore on Pebble.
+// Package storage owns how functions, executions, jobs, deliveries and the few settings of the
+// server are stored on disk. It implements runtime.FunctionStore, runtime.ExecutionStore,
+// runtime.JobStore and runtime.DeliveryStore on Pebble.
 //
 // It refuses to know what functions mean, when executions run and who requests them. No Pebble type
-// leaves it, except for the file system in Options. Tenants and ids may be any bytes (ids of executions
-// are UUIDv7), names any UTF-8: no choice of them reaches a record of another tenant.
+// leaves it, except for the file system in Options. Tenants and ids may be any bytes (ids of
+// executions are UUIDv7), names any UTF-8: no choice of them reaches a record of another tenant.
 //
 // All methods of Store may be called concurrently; Close waits for calls in progress.
 //
 // # Packages
 //
-// The Store and its batches are here. Below it, one package owns each of the things that a batch is made
-// of:
+// The Store and its batches are here. Below it, one package owns each of the things that a batch is
+// made of:
 //
 //	internal/keys    the layout of all keys, with its table
 //	internal/record  the encodings of all values
@@ -28,41 +28,44 @@
 // runtime.DeadLetterAge, whatever happens to their executions.
 //
 // A task is an execution. Its id follows from the id of its job's execution and from its number
-// ([runtime.TaskID]); nothing else leads from one to the other. The batch that ends a task also updates
-// the progress of the job's execution, and the batch that ends the last task makes the job's execution
-// done. The records that a deleted job leaves are not found any more, and dropped by retention.
+// ([runtime.TaskID]); nothing else leads from one to the other. The batch that ends a task also
+// updates the progress of the job's execution, and the batch that ends the last task makes the
+// job's execution done. The records that a deleted job leaves are not found any more, and dropped
+// by retention.
 //
 // # Invariants
 //
 // Each write is one batch, synced before it is acknowledged. Batches that arrive while others are
-// synced are written together, without those that are refused for want of room. A change of a function
-// is one batch with its execution and its idempotency key. The execution that a schedule starts is one
-// batch with the tick, and the end of an execution with a callback is one batch with the delivery. One
-// write does not wait for the disk: the record of a run that was never queued, whose caller has the
-// result. Reads of executions return when what they have read is durable: Pebble shows a batch before
-// that.
+// synced are written together, without those that are refused for want of room. A change of a
+// function is one batch with its execution and its idempotency key. The execution that a schedule
+// starts is one batch with the tick, and the end of an execution with a callback is one batch with
+// the delivery. One write does not wait for the disk: the record of a run that was never queued,
+// whose caller has the result. Reads of executions return when what they have read is durable:
+// Pebble shows a batch before that.
 //
 // At any moment, also after a lost machine:
 //   - the id behind a name leads to a function with that name, and back;
-//   - a function's current version exists; a version has its source and, if its size is not zero, its
-//     context; a function has no more than runtime.KeptVersions versions;
-//   - an execution is either done or not done; one that is not done has either a lease, or a record of
-//     its attempts so far, or neither;
-//   - each key that finds an execution or belongs to one exists if and only if the table in package keys
-//     says so;
+//   - a function's current version exists; a version has its source and, if its size is not zero,
+//     its context; a function has no more than runtime.KeptVersions versions;
+//   - an execution is either done or not done; one that is not done has either a lease, or a record
+//     of its attempts so far, or neither;
+//   - each key that finds an execution or belongs to one exists if and only if the table in package
+//     keys says so;
 //   - a job's current revision exists; a job has no more than runtime.KeptRevisions revisions;
-//   - a job's execution is either done or not done; while it is not done, the number of its unfinished
-//     tasks is the number that its counts leave; while it is cancelled, none of them is queued.
+//   - a job's execution is either done or not done; while it is not done, the number of its
+//     unfinished tasks is the number that its counts leave; while it is cancelled, none of them is
+//     queued.
 //
-// The keys of executions that are not done, apart from those of jobs, are written once before they are
-// deleted (a lease twice, if it is to be cancelled). They can therefore be deleted with single
+// The keys of executions that are not done, apart from those of jobs, are written once before they
+// are deleted (a lease twice, if it is to be cancelled). They can therefore be deleted with single
 // deletions, which leave nothing behind.
 //
 // # When the disk fails
 //
 // A write that cannot be made durable ends the process (Options.Fatal): what the disk holds is then
-// unknown, and the next start finds out. New writes are refused with CodeUnavailable below a floor of
-// free space, while the disk cannot keep up, and after damage was found. Deletions and reads continue, and
-// [Store.Health] reports the reason. Tables that cannot be written are retried with pauses, without end;
-// Open and Close do not wait for that. A damaged store is refused, never wiped.
+// unknown, and the next start finds out. New writes are refused with CodeUnavailable below a floor
+// of free space, while the disk cannot keep up, and after damage was found. Deletions and reads
+// continue, and [Store.Health] reports the reason. Tables that cannot be written are retried with
+// pauses, without end; Open and Close do not wait for that. A damaged store is refused, never
+// wiped.
 package storage

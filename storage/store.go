@@ -92,8 +92,9 @@ func (s *Store) snapshot(view func(kv.Reader) error) error {
 	return errors.Join(view(snap), snap.Close())
 }
 
-// durably is like snapshot, and returns when everything that view could see is durable: Pebble shows a
-// batch before it is on disk, and a caller must not learn of a change that a lost machine undoes.
+// durably is like snapshot, and returns when everything that view could see is durable: Pebble
+// shows a batch before it is on disk, and a caller must not learn of a change that a lost machine
+// undoes.
 func (s *Store) durably(view func(kv.Reader) error) error {
 	return s.snapshot(func(r kv.Reader) error {
 		seen := s.commits.Visible()

@@ -23,20 +23,20 @@ type Committer struct {
 	durability *durability
 }
 
-// New returns a committer for a database. Other durable writes to the database must not be visible to
-// readers that call Wait.
+// New returns a committer for a database. Other durable writes to the database must not be visible
+// to readers that call Wait.
 func New(db *pebble.DB, gate Gate) *Committer {
 	return &Committer{db: db, gate: gate, durability: newDurability()}
 }
 
-// Write commits what fill puts into a batch, if anything, and returns when it is durable. A write that
-// takes room is refused where it would make a bad state of the disk worse.
+// Write commits what fill puts into a batch, if anything, and returns when it is durable. A write
+// that takes room is refused where it would make a bad state of the disk worse.
 func (c *Committer) Write(takesRoom bool, fill func(b *pebble.Batch) error) error {
 	return c.apply(takesRoom, func(b *pebble.Batch) error { return c.Commit(b, takesRoom) }, fill)
 }
 
-// WriteSoon is like Write, but returns when the batch can be read. The batch is on disk when the next
-// durable batch is, or when the log is written.
+// WriteSoon is like Write, but returns when the batch can be read. The batch is on disk when the
+// next durable batch is, or when the log is written.
 func (c *Committer) WriteSoon(takesRoom bool, fill func(b *pebble.Batch) error) error {
 	return c.apply(takesRoom, func(b *pebble.Batch) error {
 		if takesRoom {
@@ -88,8 +88,8 @@ func (c *Committer) commitAsOne(members []*member) error {
 	return c.db.Apply(all, pebble.Sync)
 }
 
-// withRoom returns the members that may be written. If the disk is nearly full, it refuses those that
-// take room.
+// withRoom returns the members that may be written. If the disk is nearly full, it refuses those
+// that take room.
 func (c *Committer) withRoom(members []*member) []*member {
 	takesRoom := func(m *member) bool { return m.takesRoom }
 	if !slices.ContainsFunc(members, takesRoom) {
@@ -116,8 +116,8 @@ func (c *Committer) Visible() uint64 { return c.durability.begun() }
 // Wait returns when all commits up to a number are durable.
 func (c *Committer) Wait(number uint64) { c.durability.wait(number) }
 
-// Hold keeps grouped batches from being written until release is called. Tests use it to decide which
-// batches are written together.
+// Hold keeps grouped batches from being written until release is called. Tests use it to decide
+// which batches are written together.
 func (c *Committer) Hold() (release func()) {
 	c.group.turn.Lock()
 	return c.group.turn.Unlock

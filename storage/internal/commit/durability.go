@@ -19,8 +19,8 @@ func newDurability() *durability {
 	return d
 }
 
-// begin is called before a commit can be read, and returns its number; end is called with the number
-// when the commit is durable.
+// begin is called before a commit can be read, and returns its number; end is called with the
+// number when the commit is durable.
 func (d *durability) begin() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// groupSize is the largest number of bytes that are written as one. A batch of more than a quarter of
-// that is written alone.
+// groupSize is the largest number of bytes that are written as one. A batch of more than a quarter
+// of that is written alone.
 const groupSize = 512 << 10
 
 // group writes the batches that arrive during a write together as one. The path through Pebble, the

@@ -12,8 +12,8 @@ const (
 	// flushFailures is the number of failures in a row after which nothing waits for a flush any
 	// longer. The first failure may be chance.
 	flushFailures = 2
-	// TablePause is the time between two attempts to write tables after a failure. Pebble retries at
-	// once, and without end.
+	// TablePause is the time between two attempts to write tables after a failure. Pebble retries
+	// at once, and without end.
 	TablePause = 200 * time.Millisecond
 )
 

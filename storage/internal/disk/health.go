@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// slowOperation is the time that one operation of the disk may take before the disk counts as slow.
+	// slowOperation is the time that one operation of the disk may take before the disk counts as
+	// slow.
 	slowOperation = 5 * time.Second
 	// SlowFor is the time for which the disk counts as slow after such an operation.
 	SlowFor = 30 * time.Second
@@ -39,14 +40,14 @@ type Health struct {
 	slow       time.Time     // the last time at which the disk was slow
 }
 
-// NewHealth returns the state of a disk of which nothing is known yet. The disk counts as nearly full
-// below minFree bytes of free space.
+// NewHealth returns the state of a disk of which nothing is known yet. The disk counts as nearly
+// full below minFree bytes of free space.
 func NewHealth(log *slog.Logger, now func() time.Time, minFree uint64) *Health {
 	return &Health{log: log, now: now, minFree: minFree}
 }
 
-// Watch wraps a file system, so that its failures and slow operations change h. The caller must close
-// the watcher.
+// Watch wraps a file system, so that its failures and slow operations change h. The caller must
+// close the watcher.
 func (h *Health) Watch(fs vfs.FS) (watched vfs.FS, watcher io.Closer) {
 	watched, watcher = vfs.WithDiskHealthChecks(fs, slowOperation, nil, h.diskSlow)
 	return logFS{tableFS{watched, h}, h.logFailed}, watcher
@@ -56,12 +57,12 @@ func (h *Health) Watch(fs vfs.FS) (watched vfs.FS, watcher io.Closer) {
 // retries without end. Nil: nothing.
 func (h *Health) SetStuck(stuck func(error)) { h.set(func() { h.stuck = stuck }) }
 
-// SetBroken sets what is called when Pebble's log fails. It must not return. Until it is set nothing
-// is called: while Pebble opens the store, Pebble itself returns these errors.
+// SetBroken sets what is called when Pebble's log fails. It must not return. Until it is set
+// nothing is called: while Pebble opens the store, Pebble itself returns these errors.
 func (h *Health) SetBroken(broken func(error)) { h.set(func() { h.broken = broken }) }
 
-// Writable returns why a write cannot be taken now, however much room there is. While flushes fail, it
-// asks full, which reports whether the memory for writes that are not flushed is used up.
+// Writable returns why a write cannot be taken now, however much room there is. While flushes fail,
+// it asks full, which reports whether the memory for writes that are not flushed is used up.
 func (h *Health) Writable(takesRoom bool, full func() bool) error {
 	h.mu.Lock()
 	corruption, stalled, background := h.corruption, h.stalled, h.background
@@ -142,8 +143,8 @@ func (h *Health) Listener() *pebble.EventListener {
 	}
 }
 
-// backgroundFailed is called when a flush or compaction has failed; Pebble retries it. Only the first
-// failure in a row is logged.
+// backgroundFailed is called when a flush or compaction has failed; Pebble retries it. Only the
+// first failure in a row is logged.
 func (h *Health) backgroundFailed(err error) {
 	first := !h.failing()
 	var stuck func(error)

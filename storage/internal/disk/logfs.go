@@ -8,8 +8,8 @@ import (
 
 // logFS is a file system that reports every failed operation on a log of Pebble after the log was
 // created. What the disk holds is then unknown, and Pebble panics: with locks held, or, where it
-// switches to the next log, on a goroutine on which nothing can recover. Pebble's events report a log
-// that cannot be created.
+// switches to the next log, on a goroutine on which nothing can recover. Pebble's events report a
+// log that cannot be created.
 type logFS struct {
 	vfs.FS
 	failed func(err error) // must not return once the store is open

@@ -7,8 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// NewLogger returns a logger for Pebble. What Pebble logs as information is logged as debug messages.
-// fatal must not return.
+// NewLogger returns a logger for Pebble. What Pebble logs as information is logged as debug
+// messages. fatal must not return.
 func NewLogger(log *slog.Logger, fatal func(message string)) pebble.Logger {
 	return logger{log, fatal}
 }

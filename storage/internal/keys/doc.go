@@ -7,13 +7,13 @@
 //
 // # Layout
 //
-// A text is escaped so that it sorts as its bytes do and has an end of its own (0x00 becomes
-// 0x00 0xFF, the end is 0x00 0x01). A number is 8 bytes, big endian. T is text(tenant). X is the 16
+// A text is escaped so that it sorts as its bytes do and has an end of its own (0x00 becomes 0x00
+// 0xFF, the end is 0x00 0x01). A number is 8 bytes, big endian. T is text(tenant). X is the 16
 // bytes of an execution's id, a UUIDv7 (RFC 9562), which sorts by its time. F is text(name) of the
-// execution's function at that time, and S its terminal state as a byte. J is text(id) of a job, and E
-// the 16 bytes of the id of a job's execution, a UUIDv7, too. O is a kind and the text(id) of a function
-// or of a job, or a kind and no text for the whole tenant. V is a field and its text(value). start is
-// the start in nanoseconds since 1970.
+// execution's function at that time, and S its terminal state as a byte. J is text(id) of a job,
+// and E the 16 bytes of the id of a job's execution, a UUIDv7, too. O is a kind and the text(id) of
+// a function or of a job, or a kind and no text for the whole tenant. V is a field and its
+// text(value). start is the start in nanoseconds since 1970.
 //
 //	key                                     value
 //	'm' "format"                            format of this table (formatVersion), as a number

@@ -1,6 +1,6 @@
-// Package storetest has what the tests of storage and of the packages below it share: texts that try
-// to break out of their place in a key, and ids of executions. It owns no state, knows none of these
-// packages, and must be imported by tests only.
+// Package storetest has what the tests of storage and of the packages below it share: texts that
+// try to break out of their place in a key, and ids of executions. It owns no state, knows none of
+// these packages, and must be imported by tests only.
 package storetest
 
 import (
