@@ -8,18 +8,20 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/record"
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 var _ runtime.ExecutionStore = (*Store)(nil)
 
-// Accept keeps queued executions, all or none, and gives their ids; see
-// runtime.ExecutionQueue.
+// Accept stores queued executions, all or none, and returns their ids; see runtime.ExecutionQueue.
 func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (ids []string, replayed bool, err error) {
 	const op = "storage.accept"
 	parsed, err := checkAccepted(batch, key)
 	for i := range batch {
 		if t := batch[i].Execution.Task; t != nil && err == nil {
-			err = fmt.Errorf("execution %s is task %d of execution %s of a job: it is accepted with that", batch[i].Execution.ID, t.Index, t.JobExecution)
+			err = fmt.Errorf("execution %s is task %d of execution %s of a job: accept it with AcceptJob", batch[i].Execution.ID, t.Index, t.JobExecution)
 		}
 	}
 	if err != nil {
@@ -30,52 +32,21 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 	}
 	defer s.life.RUnlock()
 	tenant := batch[0].Execution.Tenant
-	if key != nil {
-		defer s.lockPromise(tenant, key)()
-		if ids, err := s.promised(tenant, key); err != nil || ids != nil {
-			return ids, ids != nil, fault(op, err)
-		}
+	locked := s.lockKey(tenant, key)
+	defer locked.release()
+	if ids, err := locked.ids(); err != nil || ids != nil {
+		return ids, ids != nil, fault(op, err)
 	}
-	err = s.write(true, func(b *pebble.Batch) error {
-		err := putAccepted(b, batch, parsed)
-		if err == nil && key != nil {
-			err = putPromise(b, tenant, key, parsed)
-		}
-		return err
+	err = s.commits.Write(true, func(b *pebble.Batch) error {
+		return errors.Join(putAccepted(b, batch, parsed), locked.put(b, parsed))
 	})
 	if err != nil {
 		return nil, false, fault(op, err)
 	}
-	return texts(parsed), false, nil
+	return idTexts(parsed), false, nil
 }
 
-// promised gives the ids that a key of idempotency stands for, or none if it is
-// new. Its lock is held; whoever wrote it has held it until it was durable.
-func (s *Store) promised(tenant runtime.Tenant, key *runtime.IdempotencyKey) ([]string, error) {
-	today := dayOf(key.Now)
-	for _, day := range []uint64{today, today - 1, today + 1} { // tomorrow: clocks are put back, too
-		r, err := read(s.db, keyIdempotency(tenant, day, key.Key), decodeIdempotency)
-		switch {
-		case errors.Is(err, errAbsent):
-			continue
-		case err != nil:
-			return nil, err
-		case key.Now.Sub(r.at) >= runtime.IdempotencyPeriod:
-			continue
-		case r.hash != key.Hash:
-			return nil, keyTaken(key.Key)
-		}
-		return texts(r.ids), nil
-	}
-	return nil, nil
-}
-
-func keyTaken(key string) error {
-	return runtime.Errorf(runtime.CodeConflict, "the idempotency key %q was given with another request", key).
-		WithHint("take a new key for each new request, and the same one only to send a request again")
-}
-
-func texts(ids []executionID) []string {
+func idTexts(ids []keys.ID) []string {
 	all := make([]string, len(ids))
 	for i, id := range ids {
 		all[i] = id.String()
@@ -83,59 +54,37 @@ func texts(ids []executionID) []string {
 	return all
 }
 
-func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []executionID) error {
-	found := postings{}
+func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error {
+	found := search.Postings{}
 	for i := range batch {
 		x, args, id := &batch[i].Execution, batch[i].Args, ids[i]
 		err := errors.Join(
-			b.Set(keyOfExecution(kindAccepted, x.Tenant, id), encodeAccepted(x, id, args), nil),
-			b.Set(keyUndone(x.Tenant, x.Function, id), nil, nil),
+			b.Set(keys.Execution(keys.KindAccepted, x.Tenant, id), record.EncodeAccepted(x, id, args), nil),
+			b.Set(keys.UnfinishedOfFunction(x.Tenant, x.Function, id), nil, nil),
 		)
-		found.trace(x, id)
-		if len(args) > inlineSize {
-			err = errors.Join(err, b.Set(keyOfExecution(kindArgs, x.Tenant, id), encodeRaw(args), nil))
+		found.AddTrace(x, id)
+		if len(args) > record.InlineSize {
+			err = errors.Join(err, b.Set(keys.Execution(keys.KindArgs, x.Tenant, id), record.EncodeRaw(args), nil))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return found.put(b)
+	return found.Put(b)
 }
 
-func putPromise(b *pebble.Batch, tenant runtime.Tenant, key *runtime.IdempotencyKey, ids []executionID) error {
-	promise := idempotencyRecord{at: key.Now, hash: key.Hash, ids: ids}
-	return b.Set(keyIdempotency(tenant, dayOf(key.Now), key.Key), promise.encode(), nil)
-}
-
-func (s *Store) lockPromise(tenant runtime.Tenant, key *runtime.IdempotencyKey) (unlock func()) {
-	return s.promises.lock(appendText([]byte(tenant), key.Key))
-}
-
-// LookupKey gives the ids that a key of idempotency stands for; see
-// runtime.ExecutionQueue.
-func (s *Store) LookupKey(tenant runtime.Tenant, key runtime.IdempotencyKey) ([]string, error) {
-	const op = "storage.promised"
-	if err := s.enter(); err != nil {
-		return nil, fault(op, err)
-	}
-	defer s.life.RUnlock()
-	defer s.lockPromise(tenant, &key)()
-	ids, err := s.promised(tenant, &key)
-	return ids, fault(op, err)
-}
-
-// checkAccepted holds callers to the contract of runtime.ExecutionQueue.
-func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]executionID, error) {
+// checkAccepted checks that the caller fulfils the contract of runtime.ExecutionQueue.
+func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]keys.ID, error) {
 	if len(batch) == 0 {
 		return nil, fmt.Errorf("there is nothing to accept")
 	}
 	if key != nil && key.Key == "" {
 		return nil, errNoKey
 	}
-	ids := make([]executionID, len(batch))
-	var seen map[executionID]struct{}
+	ids := make([]keys.ID, len(batch))
+	var seen map[keys.ID]struct{}
 	if len(batch) > 1 {
-		seen = make(map[executionID]struct{}, len(batch))
+		seen = make(map[keys.ID]struct{}, len(batch))
 	}
 	for i := range batch {
 		x := &batch[i].Execution
@@ -144,7 +93,7 @@ func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]exe
 			return nil, err
 		}
 		if x.State != runtime.StateQueued || x.Attempt != 0 || x.Tenant != batch[0].Execution.Tenant {
-			return nil, fmt.Errorf("execution %s of tenant %q is %s at attempt %d: one that is new is queued, and a batch has one tenant",
+			return nil, fmt.Errorf("execution %s of tenant %q is %s at attempt %d: a new execution is queued, and a batch has one tenant",
 				x.ID, x.Tenant, x.State, x.Attempt)
 		}
 		if _, twice := seen[id]; twice {
@@ -158,18 +107,18 @@ func checkAccepted(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]exe
 	return ids, nil
 }
 
-// checkExecution gives the id of an execution that can be kept.
-func checkExecution(x *runtime.Execution) (executionID, error) {
-	id, ok := parseID(x.ID)
+// checkExecution returns the id of an execution, or an error if the execution cannot be stored.
+func checkExecution(x *runtime.Execution) (keys.ID, error) {
+	id, ok := keys.ParseID(x.ID)
 	switch {
 	case !ok:
-		return id, fmt.Errorf("%q is no UUIDv7, so it cannot be the id of an execution", x.ID)
+		return id, fmt.Errorf("%q is not a UUIDv7, so it cannot be the id of an execution", x.ID)
 	case x.Tenant == "" || x.Function == "":
 		return id, fmt.Errorf("execution %s needs a tenant and a function, not %q, %q", x.ID, x.Tenant, x.Function)
-	case code(kinds[:], x.Kind) == 0:
-		return id, fmt.Errorf("execution %s is of the kind %q, which is none", x.ID, x.Kind)
+	case record.KindCode(x.Kind) == 0:
+		return id, fmt.Errorf("execution %s has an unknown kind %q", x.ID, x.Kind)
 	case !utf8.ValidString(x.Function):
-		return id, fmt.Errorf("execution %s is of a function whose name %q is not UTF-8", x.ID, x.Function)
+		return id, fmt.Errorf("execution %s has a function whose name %q is not UTF-8", x.ID, x.Function)
 	}
 	return id, nil
 }

@@ -5,69 +5,69 @@ import (
 	"sync"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// attempts holds in memory the leases and what is kept of executions that wait
-// for their next attempt. Most executions have neither when they start, and to
-// find that out on disk would cost more than all else about starting. Who reads
-// or changes an entry holds the lock of its execution; it changes when the store
-// has.
+// attempts holds in memory the leases, and the records of executions that wait for their next
+// attempt. Most executions have neither when they start, and finding that out on disk would cost
+// more than the rest of a start. An entry changes after the store has; only lockedExecutions reads
+// and changes it.
 type attempts struct {
 	mu  sync.Mutex
-	all map[attemptOf]attempt
+	all map[executionRef]record.Attempt
 }
 
-type attemptOf struct {
+type executionRef struct {
 	tenant runtime.Tenant
-	id     executionID
+	id     keys.ID
 }
 
-// attempt has a lease while it is under way, and waiting between attempts.
-type attempt struct {
-	lease   *leaseRecord
-	waiting *waitingRecord
-}
-
-func (a *attempts) get(of attemptOf) attempt {
+func (a *attempts) get(of executionRef) record.Attempt {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.all[of]
 }
 
-// set keeps an attempt, or forgets that of an execution that is done.
-func (a *attempts) set(of attemptOf, now attempt) {
+// set stores an attempt, or drops the attempt of an execution that is done.
+func (a *attempts) set(of executionRef, now record.Attempt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now == (attempt{}) {
+	if now == (record.Attempt{}) {
 		delete(a.all, of)
 		return
 	}
 	a.all[of] = now
 }
 
-// load reads what a store holds.
-func (a *attempts) load(r reader) error {
-	a.all = map[attemptOf]attempt{}
-	return eachTenant(r, func(tenant runtime.Tenant) error {
+// load reads the attempts of a store.
+func (a *attempts) load(r kv.Reader) error {
+	a.all = map[executionRef]record.Attempt{}
+	return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 		return errors.Join(
-			eachOf(r, tenant, kindLease, func(s *source) {
-				lease := s.lease()
-				a.all[attemptOf{tenant, s.id}] = attempt{lease: &lease}
+			kv.EachID(r, tenant, keys.KindLease, func(s *kv.IDIterator) {
+				lease := kv.Decode(s, record.DecodeLease)
+				a.all[executionRef{tenant, s.ID}] = record.Attempt{Lease: &lease}
 			}),
-			eachOf(r, tenant, kindWaiting, func(s *source) {
-				waiting := decoded(s, decodeWaiting)
-				a.all[attemptOf{tenant, s.id}] = attempt{waiting: &waiting}
+			kv.EachID(r, tenant, keys.KindWaiting, func(s *kv.IDIterator) {
+				waiting := kv.Decode(s, record.DecodeWaiting)
+				a.all[executionRef{tenant, s.ID}] = record.Attempt{Waiting: &waiting}
 			}),
 		)
 	})
 }
 
-// eachOf calls do with a source at each record of a kind that a tenant has.
-func eachOf(r reader, tenant runtime.Tenant, kind byte, do func(*source)) error {
-	var lower executionID
-	s := newSource(r, keyKind(tenant, kind), lower, lastID)
-	for s.first(); s.ok; s.next() {
-		do(s)
+// attemptAt returns the attempt of the execution at an iterator from the iterators of leases and
+// waiting records, which follow it.
+func attemptAt(s, leases, waiting *kv.IDIterator) (a record.Attempt) {
+	if !leases.Lacks(s) {
+		lease := kv.Decode(leases, record.DecodeLease)
+		a.Lease = &lease
 	}
-	return errors.Join(s.err, s.close())
+	if !waiting.Lacks(s) {
+		w := kv.Decode(waiting, record.DecodeWaiting)
+		a.Waiting = &w
+	}
+	return a
 }

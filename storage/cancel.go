@@ -7,12 +7,16 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// Cancel cancels what is queued and marks what runs; see runtime.ExecutionQueue.
+// Cancel cancels a queued execution and marks a running one; see runtime.ExecutionQueue.
 func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x runtime.Execution, changed bool, err error) {
 	const op = "storage.cancel"
-	id, ok := parseID(text)
+	id, ok := keys.ParseID(text)
 	if !ok {
 		return x, false, fault(op, noExecution(text))
 	}
@@ -20,27 +24,27 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 		return x, false, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	accepted, unlock, err := s.lockAccepted(tenant, id)
-	defer unlock()
-	if errors.Is(err, errAbsent) {
-		// What ended it has held the lock until it was durable.
+	accepted, locked, err := s.lockAccepted(tenant, id)
+	defer locked.unlock()
+	if errors.Is(err, kv.ErrAbsent) {
+		// The call that ended it has held the lock until the end was durable.
 		x, err = readDone(s.db, tenant, id, true)
 		return x, false, fault(op, orNoExecution(err, text))
 	}
 	if err != nil {
 		return x, false, fault(op, err)
 	}
-	of := attemptOf{tenant, id}
-	before := s.attempts.get(of)
-	x = accepted.execution(of, before)
+	of := executionRef{tenant, id}
+	before := locked.attempt(of)
+	x = accepted.Execution(tenant, id, before)
 	if x.CancelRequested {
 		return x, false, nil
 	}
-	var after attempt
-	err = s.write(false, func(b *pebble.Batch) error {
+	var after record.Attempt
+	err = s.commits.Write(false, func(b *pebble.Batch) error {
 		x.CancelRequested = true
-		if before.lease == nil {
-			jobs := newJobsUnderWay(s.db, now)
+		if before.Lease == nil {
+			jobs := locked.jobs(now)
 			j, err := jobs.task(&x)
 			if err != nil {
 				return err
@@ -49,53 +53,55 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 				j.count(runtime.StateCancelled)
 			}
 			x = x.Cancelled(now)
-			found := postings{}
-			return errors.Join(s.putCancelled(b, found, of, accepted, before, now), jobs.put(b, found), found.put(b))
+			found := search.Postings{}
+			return errors.Join(locked.putCancelled(b, found, of, accepted, before, now), jobs.put(b, found), found.Put(b))
 		}
 		x.State = runtime.StateCancelling
-		lease := *before.lease
-		lease.cancel = true
-		after.lease = &lease
-		return b.Set(keyOfExecution(kindLease, tenant, id), lease.encode(), nil)
+		lease := *before.Lease
+		lease.Cancel = true
+		after.Lease = &lease
+		return b.Set(keys.Execution(keys.KindLease, tenant, id), lease.Encode(), nil)
 	})
 	if err != nil {
 		return runtime.Execution{}, false, fault(op, err)
 	}
-	s.attempts.set(of, after)
+	locked.setAttempt(of, after)
 	return x, true, nil
 }
 
-// lockAccepted locks an execution that is not done, with the execution of a job
-// that it is a task of, and reads what was accepted; or fails with errAbsent.
-func (s *Store) lockAccepted(tenant runtime.Tenant, id executionID) (acceptedRecord, func(), error) {
-	key := keyOfExecution(kindAccepted, tenant, id)
-	keys, oldest := [][]byte{key}, id
-	// What was accepted does not change.
-	accepted, err := read(s.db, key, decodeAccepted)
-	if err == nil && accepted.asked.task != nil {
-		job, of, err := keyOfTasks(tenant, accepted.asked.task.JobExecution)
+// lockAccepted locks an execution that is not done, together with the job's execution that it is a
+// task of, and reads its accepted record. It fails with kv.ErrAbsent if there is none.
+func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (record.Accepted, lockedExecutions, error) {
+	key := keys.Execution(keys.KindAccepted, tenant, id)
+	locks, oldest := [][]byte{key}, id
+	// An accepted record does not change, so it may be read before it is locked.
+	accepted, err := kv.Get(s.db, key, record.DecodeAccepted)
+	if err == nil && accepted.Task() != nil {
+		job, of, err := jobExecutionKey(tenant, accepted.Task().JobExecution)
 		if err != nil {
-			return accepted, func() {}, err
+			return accepted, lockedExecutions{unlock: func() {}}, err
 		}
-		keys = append(keys, job)
-		if of.before(oldest) {
+		locks = append(locks, job)
+		if of.Before(oldest) {
 			oldest = of
 		}
 	}
-	leave := s.horizon.pass(oldest)
-	unlock := s.leases.lock(keys...)
-	accepted, err = read(s.db, key, decodeAccepted)
-	return accepted, func() { unlock(); leave() }, err
+	leave := s.fence.pass(oldest)
+	locked := s.lockExecutions(locks...)
+	unlock := locked.unlock
+	locked.unlock = func() { unlock(); leave() }
+	accepted, err = kv.Get(s.db, key, record.DecodeAccepted)
+	return accepted, locked, err
 }
 
 func noExecution(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no execution with id %q", id).
-		WithHint("executions are kept for a time only once they are done; list them to see which there are")
+		WithHint("executions that are done are kept for a limited time; list the executions to see which exist")
 }
 
-// orNoExecution tells callers what errAbsent means.
+// orNoExecution turns kv.ErrAbsent into the error for callers.
 func orNoExecution(err error, id string) error {
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		return noExecution(id)
 	}
 	return err

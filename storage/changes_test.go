@@ -13,8 +13,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// A key that stands for something stays with it: whatever else comes with it
-// leaves nothing behind.
+// A request with a used idempotency key is refused and leaves nothing behind.
 func TestKeysOfChanges(t *testing.T) {
 	fs := vfs.NewMem()
 	s, c := openOn(t, fs, "store"), newClerk()
@@ -32,11 +31,11 @@ func TestKeysOfChanges(t *testing.T) {
 	if err != nil || x.Kind != runtime.KindUpdate || x.State != runtime.StateSucceeded {
 		t.Fatalf("the change is %+v, %v", x, err)
 	}
-	keys := countKeys(t, s)
+	before := countKeys(t, s)
 	for range 2 {
 		for name, want := range map[string][]string{"change": {made.Execution.ID}, "run": accepted, "new": nil} {
 			if ids, err := s.LookupKey("default", *key(name, start)); err != nil || !slices.Equal(ids, want) {
-				t.Errorf("the key %q stands for %v, %v, want %v", name, ids, err, want)
+				t.Errorf("the ids of key %q are %v, %v, want %v", name, ids, err, want)
 			}
 			if want == nil {
 				continue
@@ -46,32 +45,33 @@ func TestKeysOfChanges(t *testing.T) {
 			_, err := s.LookupKey("default", other)
 			wantCode(t, err, runtime.CodeConflict)
 			if ids, err := s.LookupKey("other", *key(name, start)); err != nil || ids != nil {
-				t.Errorf("another tenant's key stands for %v, %v", ids, err)
+				t.Errorf("the ids of another tenant's key are %v, %v", ids, err)
 			}
 			k := key(name, start)
 			wantCode(t, s.CreateFunction(function("default", "id2", "two", 1), version("id2", 1, "source"), under("default", k)), runtime.CodeConflict)
 			wantCode(t, s.UpdateFunction(function("default", "id1", "uno", 1), nil, under("default", k)), runtime.CodeConflict)
 			wantCode(t, s.DeleteFunction("default", "id1", under("default", k)), runtime.CodeConflict)
 		}
-		if n := countKeys(t, s); n != keys {
-			t.Errorf("what was refused left %d records", n-keys)
+		if n := countKeys(t, s); n != before {
+			t.Errorf("a refused request has left %d records", n-before)
 		}
 		must(t, s.Close())
 		s = openOn(t, fs, "store")
 	}
-	// What fails for another reason leaves its key as well.
+	// A request that fails for another reason does not use its key.
 	wantCode(t, s.CreateFunction(function("default", "id2", "one", 1), version("id2", 1, "source"), under("default", key("new", start))), runtime.CodeAlreadyExists)
 	wantCode(t, s.DeleteFunction("default", "id2", under("default", key("new", start))), runtime.CodeNotFound)
 	if ids, err := s.LookupKey("default", *key("new", start)); err != nil || ids != nil {
-		t.Errorf("the key of what failed stands for %v, %v", ids, err)
+		t.Errorf("the ids of the key of a failed request are %v, %v", ids, err)
 	}
 	later := start.Add(runtime.IdempotencyPeriod)
 	must(t, s.DeleteFunction("default", "id1", under("default", key("change", later))))
 	checkInvariants(t, s)
 }
 
-// Runs and changes come with one key at the same time: one of them is made.
+// Of runs and changes that arrive with one key at the same time, one is made.
 func TestOneKeyForRunsAndChanges(t *testing.T) {
+	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	for round := range 30 {
 		var made atomic.Int32
@@ -114,8 +114,8 @@ func TestOneKeyForRunsAndChanges(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-// An attempt's logs are kept while its execution waits for the next, and go with
-// the next, or to what is kept when it ends instead.
+// The logs of an attempt are stored while its execution waits for the next attempt. They are
+// dropped when that starts, or become the logs of the execution if it ends instead.
 func TestLogsBetweenAttempts(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	logs := runtime.Logs{Data: []byte("half"), Marks: []runtime.LogMark{{Stream: 2}}}
@@ -134,7 +134,7 @@ func TestLogsBetweenAttempts(t *testing.T) {
 		must(t, err)
 		must(t, settled[0].Err)
 		if settled[0].Execution.Logs.Data != nil {
-			t.Errorf("it is told with its logs: %+v", settled[0].Execution)
+			t.Errorf("Finish returns it with its logs: %+v", settled[0].Execution)
 		}
 		return settled[0].Execution
 	}

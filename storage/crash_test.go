@@ -16,8 +16,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// model is what a store should hold: functions with their versions, by id. It
-// is never changed; with and without make others.
+// model is the functions that a store should hold, with their versions, by id. It is never changed;
+// with and without return changed copies.
 type model map[string]modelFunction
 
 type modelFunction struct {
@@ -56,7 +56,7 @@ func (m model) byName(name string) (modelFunction, bool) {
 
 const crashTenant runtime.Tenant = "a"
 
-// contents reads all that a store holds through its methods.
+// contents reads everything that a store holds through its methods.
 func contents(t testing.TB, s *Store) model {
 	t.Helper()
 	m := model{}
@@ -87,8 +87,8 @@ func sameVersion(a, b runtime.Version) bool {
 	return same && cmp.Equal(a, b)
 }
 
-// change is a random change and the model after it. It leaves changeNumber of its
-// serial, with a key.
+// change is a random change and the model after it. The change stores changeNumber of its serial,
+// with a key.
 type change struct {
 	do    func(s *Store) error
 	after model
@@ -128,23 +128,23 @@ func randomChange(rng *rand.Rand, m model, serial int) change {
 	return change{func(s *Store) error { return s.UpdateFunction(f.Function, &v, kept) }, m.with(f.Function, &v)}
 }
 
-// crash is the disk as power was lost, and what may be on it: all that was
-// acknowledged, and perhaps the change under way.
+// crash is the state of the disk when power was lost, and the models that it may hold: before or
+// after the change in progress.
 type crash struct {
 	fs            *vfs.MemFS
 	unsynced      int
 	before, after model
-	said          int // how many changes were acknowledged
+	said          int // number of acknowledged changes
 }
 
-// Power is lost at random writes of random changes, and right after some of
-// them, with none, some or all of what was not synced on the disk. Whatever was acknowledged must be there.
+// Power is lost at random writes of random changes, and right after some of them, with none, some
+// or all of the unsynced data on the disk. Every acknowledged change must survive.
 func TestLostPower(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 1))
-			var mu sync.Mutex // Pebble writes in the background, too
+			var mu sync.Mutex // Pebble also writes in the background
 			var crashes []crash
 			before, after, said := model{}, model{}, 0
 			mem := vfs.NewCrashableMem()
@@ -174,7 +174,7 @@ func TestLostPower(t *testing.T) {
 				must(t, c.do(s))
 				mu.Lock()
 				before, said = c.after, said+1
-				if changes.IntN(8) == 0 { // right after it was acknowledged
+				if changes.IntN(8) == 0 { // right after an acknowledgement
 					lose()
 				}
 				mu.Unlock()
@@ -195,7 +195,7 @@ func TestLostPower(t *testing.T) {
 	}
 }
 
-// survived opens what a crash left and compares it with the model.
+// survived opens the store that a crash left and compares it with the models.
 func survived(t *testing.T, i int, c crash) {
 	t.Helper()
 	s, err := Open(options(c.fs, "data/store"))
@@ -205,22 +205,23 @@ func survived(t *testing.T, i int, c crash) {
 	got := contents(t, s)
 	made := changesLeft(t, s, c.said+1)
 	if slices.Contains(made[:c.said], false) {
-		t.Errorf("crash %d: %d changes were acknowledged, recorded are %v", i, c.said, made)
+		t.Errorf("crash %d: %d changes were acknowledged, the recorded ones are %v", i, c.said, made)
 	}
 	if last := made[c.said]; !last && !got.equal(c.before) || last && !got.equal(c.after) {
-		t.Errorf("crash %d: the change under way is recorded: %v, but that is not what there is", i, last)
+		t.Errorf("crash %d: the change in progress is recorded: %v, which does not match the functions", i, last)
 	}
 	if !got.equal(c.before) && !got.equal(c.after) {
-		t.Errorf("crash %d (%d %% of unsynced data kept) left neither what was acknowledged: %s\nnor that and the change under way: %s",
+		t.Errorf("crash %d (%d %% of unsynced data kept) matches neither the acknowledged changes: %s\nnor those and the change in progress: %s",
 			i, c.unsynced, cmp.Diff(c.before.shape(), got.shape()), cmp.Diff(c.after.shape(), got.shape()))
 	}
 	checkInvariants(t, s)
 	must(t, s.Close())
 }
 
-// A store that was being made when power was lost holds nothing yet: whatever is
-// left of it must not keep a server from starting.
+// A store whose creation is interrupted by lost power is empty: its files must not keep a server
+// from starting.
 func TestLostPowerWhileItIsMade(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 3))
 	var mu sync.Mutex
 	var left []*vfs.MemFS
@@ -232,7 +233,7 @@ func TestLostPowerWhileItIsMade(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		unsynced := []int{0, 50, 100}
-		if op.Kind == errorfs.OpFileSync { // of a folder, mostly: each file new in it may be there or not
+		if op.Kind == errorfs.OpFileSync { // mostly of a folder: each new file in it may exist or not
 			unsynced = slices.Repeat([]int{20, 50, 80}, 10)
 		}
 		for _, unsynced := range unsynced {
@@ -242,7 +243,7 @@ func TestLostPowerWhileItIsMade(t *testing.T) {
 	})), "data/store")
 	must(t, s.Close())
 	if len(left) < 100 {
-		t.Fatalf("power was lost only %d times: does making a store write no more?", len(left))
+		t.Fatalf("power was lost only %d times: does creating a store write so little?", len(left))
 	}
 	for i, fs := range left {
 		s, err := Open(options(fs, "data/store"))
@@ -259,15 +260,15 @@ func survivedEmpty(t *testing.T, s *Store) {
 	t.Helper()
 	checkInvariants(t, s)
 	if got := contents(t, s); len(got) > 0 {
-		t.Errorf("there are %v", got.shape())
+		t.Errorf("the store has %v", got.shape())
 	}
 	f, v := function(crashTenant, "id", "name", 1), version("id", 1, "x")
 	must(t, s.CreateFunction(f, v, changeNumber(crashTenant, 1)))
 	must(t, s.Close())
 }
 
-// changesLeft tells which of the first so many changes left a record. Each left
-// what its key stands for too, or neither.
+// changesLeft reports which of the first changes left a record. Each must also have stored its key,
+// or neither.
 func changesLeft(t *testing.T, s *Store, most int) (made []bool) {
 	t.Helper()
 	for serial := range most {
@@ -279,14 +280,14 @@ func changesLeft(t *testing.T, s *Store, most int) (made []bool) {
 		ids, promised := s.LookupKey(crashTenant, *c.Key)
 		must(t, promised)
 		if (err == nil) != slices.Equal(ids, []string{c.Execution.ID}) {
-			t.Errorf("change %d is recorded: %v; its key stands for %v", serial, err == nil, ids)
+			t.Errorf("change %d is recorded: %v; the ids of its key are %v", serial, err == nil, ids)
 		}
 		made = append(made, err == nil)
 	}
 	return made
 }
 
-// shape is a model without its bytes, for messages.
+// shape returns a model without its bytes, for messages.
 func (m model) shape() map[string]string {
 	shapes := map[string]string{}
 	for id, f := range m {
@@ -295,8 +296,8 @@ func (m model) shape() map[string]string {
 	return shapes
 }
 
-// A source that is a view into a request may be changed once the call is over.
-func TestWhatIsWrittenIsACopy(t *testing.T) {
+// A source that is a view into a request may be changed after the call.
+func TestWrittenDataIsCopied(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	v := version("id1", 1, "source")
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), v, by("a")))

@@ -14,15 +14,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
-// A random walk over deliveries, whose store is lost with its machine every now
-// and then: what was acknowledged stands, no letter is taken twice, and tenants see
-// nothing of each other.
+// A random game of deliveries, in which the machine is lost now and then: acknowledged changes
+// survive, no dead letter is taken twice, and tenants do not see each other's deliveries.
 func TestDeliveriesAgainstAModel(t *testing.T) {
 	tenants := []runtime.Tenant{"a", "a\x00", "b"}
-	for seed := range uint64(4) {
+	for seed := range games(2) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
+			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 7))
 			fs := vfs.NewCrashableMem()
 			s := openOn(t, fs, "store")
@@ -33,17 +35,17 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 			pending, dead := map[place]runtime.Delivery{}, map[place]runtime.Delivery{}
 			at := start
 			anyOf := func(all map[place]runtime.Delivery) (place, bool) {
-				keys := slices.SortedFunc(maps.Keys(all), func(a, b place) int { return strings.Compare(string(a.tenant)+a.id, string(b.tenant)+b.id) })
-				if len(keys) == 0 || rng.IntN(8) == 0 { // or what is not there
-					return place{tenants[rng.IntN(len(tenants))], testID(rng, at)}, false
+				places := slices.SortedFunc(maps.Keys(all), func(a, b place) int { return strings.Compare(string(a.tenant)+a.id, string(b.tenant)+b.id) })
+				if len(places) == 0 || rng.IntN(8) == 0 { // or an id without a delivery
+					return place{tenants[rng.IntN(len(tenants))], storetest.ID(rng, at)}, false
 				}
-				return keys[rng.IntN(len(keys))], true
+				return places[rng.IntN(len(places))], true
 			}
 			chosen := func(tenant runtime.Tenant) (ids []string) {
 				if rng.IntN(3) == 0 {
 					return nil
 				}
-				ids = []string{"no id", testID(rng, at)}
+				ids = []string{"no id", storetest.ID(rng, at)}
 				for p := range dead {
 					if p.tenant == tenant || rng.IntN(2) == 0 {
 						ids = append(ids, p.id, p.id)
@@ -64,8 +66,8 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 				tenant := tenants[rng.IntN(len(tenants))]
 				switch rng.IntN(9) {
 				case 0, 1, 2:
-					d := runtime.Delivery{ID: testID(rng, at), Tenant: tenant, Job: "j", Created: at, Callback: runtime.Callback{URL: "https://example.com", Secret: "s", Retry: rng.IntN(5)}}
-					must(t, s.write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+					d := runtime.Delivery{ID: storetest.ID(rng, at), Tenant: tenant, Job: "j", Created: at, Callback: runtime.Callback{URL: "https://example.com", Secret: "s", Retry: rng.IntN(5)}}
+					must(t, s.commits.Write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 					pending[place{tenant, d.ID}] = d
 				case 3, 4:
 					p, there := anyOf(pending)
@@ -93,7 +95,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 					want := taken(tenant, ids)
 					driven, err := s.RedriveDeadLetters(tenant, ids, 1000)
 					if err != nil || len(driven) != len(want) {
-						t.Fatalf("%d of %d were driven again, %v", len(driven), len(want), err)
+						t.Fatalf("%d of %d were redriven, %v", len(driven), len(want), err)
 					}
 					for _, p := range want {
 						d := dead[p]
@@ -150,27 +152,27 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 	}
 }
 
-// Dead letters are dropped once they are old, deliveries that go on are not.
+// Old dead letters are dropped, deliveries that are still attempted are not.
 func TestOldDeadLettersAreDropped(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	rng := rand.New(rand.NewPCG(1, 1))
 	var ids []string
-	for _, age := range []time.Duration{40 * day, 31 * day, 29 * day, 0} {
+	for _, age := range []time.Duration{40 * keys.Day, 31 * keys.Day, 29 * keys.Day, 0} {
 		for _, dead := range []bool{true, false} {
-			d := runtime.Delivery{ID: testID(rng, start.Add(-age)), Tenant: "t", Dead: dead}
+			d := runtime.Delivery{ID: storetest.ID(rng, start.Add(-age)), Tenant: "t", Dead: dead}
 			ids = append(ids, d.ID)
-			must(t, s.write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+			must(t, s.commits.Write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 		}
 	}
 	must(t, s.Expire(start, 0, -1))
 	letters, err := s.ListDeadLetters("t", "", 10)
 	must(t, err)
 	if len(letters) != 2 || letters[0].ID != ids[6] || letters[1].ID != ids[4] {
-		t.Errorf("what is kept is %+v", letters)
+		t.Errorf("left are %+v", letters)
 	}
 	n := 0
 	must(t, s.EachDelivery(func(runtime.Delivery) error { n++; return nil }))
 	if n != 4 {
-		t.Errorf("%d deliveries go on, want 4", n)
+		t.Errorf("%d deliveries are left, want 4", n)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// dirMode keeps others out: contexts hold secrets.
+// dirMode gives access to the owner alone: contexts hold secrets.
 const dirMode fs.FileMode = 0o700
 
-// makeDir makes a directory and those around it, so that they outlast a lost
-// machine: each is synced into the one around it.
+// makeDir creates a directory and its parents, so that they survive a lost machine: each one is
+// synced into its parent.
 func makeDir(fsys vfs.FS, dir string) error {
 	_, err := fsys.Stat(dir)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -36,9 +36,9 @@ func makeDir(fsys vfs.FS, dir string) error {
 	return errors.Join(parent.Sync(), parent.Close())
 }
 
-// checkDir refuses what is no directory, or one into which everybody can write.
-// That others can read it is told, not refused: volume drivers and restored
-// backups often leave it so.
+// checkDir refuses a path that is not a directory, and a directory that everybody can write to. A
+// directory that others can read is logged, not refused: volume drivers and restored backups often
+// leave it so.
 func checkDir(fsys vfs.FS, dir string, log *slog.Logger) error {
 	info, err := fsys.Stat(dir)
 	if err != nil {
@@ -51,7 +51,7 @@ func checkDir(fsys vfs.FS, dir string, log *slog.Logger) error {
 	case mode&0o002 != 0:
 		return errExposed
 	case mode&^dirMode != 0 && fsys == vfs.Default:
-		log.Warn("storage: others than its owner can look into the data folder; take that right away with chmod 700",
+		log.Warn("storage: users other than the owner can read the data folder; remove this access with chmod 700",
 			"dir", dir, "mode", mode)
 	}
 	return nil

@@ -2,30 +2,25 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// fault gives an error its place: those written for callers pass as they are,
-// all others are internal.
+// fault adds the operation to an error for callers, unless it has one. It turns all other errors
+// into internal ones.
 func fault(op string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
+		if e.Op != "" {
+			return err
+		}
 		named := *e
 		named.Op = op
 		return &named
 	}
 	return runtime.Internal(op, err)
-}
-
-var errInvariant = errors.New("the store is damaged")
-
-// damaged says that what was read breaks an invariant of the store.
-func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errInvariant, fmt.Sprintf(format, args...))
 }
 
 func noSuchID(id string) error {

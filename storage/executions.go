@@ -4,28 +4,31 @@ import (
 	"errors"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// GetExecution gets an execution with its result, without its logs.
+// GetExecution returns an execution with its result, without its logs.
 func (s *Store) GetExecution(tenant runtime.Tenant, text string) (x runtime.Execution, err error) {
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		x, err = readExecution(r, tenant, text, true)
 		return orNoExecution(err, text)
 	})
 	return x, fault("storage.execution", err)
 }
 
-// GetExecutions gets executions in the order of ids, nil for those that are not
-// there, without logs and without results above runtime.ListedResult.
+// GetExecutions returns executions in the order of ids, nil for ids without an execution. It leaves
+// out logs, and results larger than runtime.ListedResult.
 func (s *Store) GetExecutions(tenant runtime.Tenant, ids []string) (all []*runtime.Execution, err error) {
 	all = make([]*runtime.Execution, len(ids))
-	err = s.durably(func(r reader) error {
+	err = s.durably(func(r kv.Reader) error {
 		for i, text := range ids {
 			x, err := readExecution(r, tenant, text, false)
 			switch {
 			case err == nil:
 				all[i] = &x
-			case !errors.Is(err, errAbsent):
+			case !errors.Is(err, kv.ErrAbsent):
 				return err
 			}
 		}
@@ -37,28 +40,28 @@ func (s *Store) GetExecutions(tenant runtime.Tenant, ids []string) (all []*runti
 	return all, nil
 }
 
-// GetArgs gets the args of an execution that is not done.
+// GetArgs returns the args of an execution that is not done.
 func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err error) {
-	err = s.snapshot(func(r reader) error {
-		id, ok := parseID(text)
+	err = s.snapshot(func(r kv.Reader) error {
+		id, ok := keys.ParseID(text)
 		if !ok {
 			return noExecution(text)
 		}
-		record, err := read(r, keyOfExecution(kindAccepted, tenant, id), decodeAccepted)
+		accepted, err := kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), record.DecodeAccepted)
 		if err != nil {
 			return orNoExecution(err, text)
 		}
-		args, err = part(r, keyOfExecution(kindArgs, tenant, id), record.argsSize, record.args, decodeRaw)
+		args, err = inlineOrStored(r, keys.Execution(keys.KindArgs, tenant, id), accepted.ArgsSize, accepted.InlineArgs, record.DecodeRaw)
 		return err
 	})
 	return args, fault("storage.args", err)
 }
 
-// GetLogs gets what the latest attempt of an execution wrote, and the execution as
-// it was at the same moment; see runtime.ExecutionHistory.
+// GetLogs returns the logs of an execution's latest attempt, and the execution as it was at the
+// same moment; see runtime.ExecutionHistory.
 func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution, logs runtime.Logs, err error) {
-	err = s.durably(func(r reader) error {
-		id, ok := parseID(text)
+	err = s.durably(func(r kv.Reader) error {
+		id, ok := keys.ParseID(text)
 		if !ok {
 			return noExecution(text)
 		}
@@ -71,94 +74,94 @@ func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution
 	return x, logs, nil
 }
 
-// readLogs fails with errAbsent if there is no such execution.
-func readLogs(r reader, tenant runtime.Tenant, id executionID) (x runtime.Execution, logs runtime.Logs, err error) {
-	record, err := readDoneRecord(r, tenant, id)
-	if errors.Is(err, errAbsent) {
-		u, err := readUndone(r, tenant, id)
+// readLogs fails with kv.ErrAbsent if there is no such execution.
+func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Execution, logs runtime.Logs, err error) {
+	done, err := readDoneRecord(r, tenant, id)
+	if errors.Is(err, kv.ErrAbsent) {
+		u, err := readUnfinished(r, tenant, id)
 		if err != nil {
 			return x, logs, err
 		}
-		logs, err = waitingLogs(r, attemptOf{tenant, id}, u.waiting)
+		logs, err = waitingLogs(r, executionRef{tenant, id}, u.Waiting)
 		return u.execution(tenant, id), logs, err
 	}
 	if err != nil {
 		return x, logs, err
 	}
-	x = record.Execution
+	x = done.Execution
 	x.Result = nil
-	encoded, err := part(r, keyOfExecution(kindLogs, tenant, id), record.logsSize, record.logs, cloned)
+	encoded, err := inlineOrStored(r, keys.Execution(keys.KindLogs, tenant, id), done.LogsBytes, done.InlineLogs, cloned)
 	if err != nil || len(encoded) == 0 {
 		return x, logs, err
 	}
-	logs, err = decodeLogs(encoded)
+	logs, err = record.DecodeLogs(encoded)
 	return x, logs, err
 }
 
-// waitingLogs reads what the attempt before wrote of an execution that waits for
-// the next, if it does.
-func waitingLogs(r reader, of attemptOf, waiting *waitingRecord) (runtime.Logs, error) {
-	if waiting == nil || waiting.logsSize == 0 {
+// waitingLogs returns the logs of the previous attempt, if the execution waits for its next one.
+func waitingLogs(r kv.Reader, of executionRef, waiting *record.Waiting) (runtime.Logs, error) {
+	if waiting == nil || waiting.LogsSize == 0 {
 		return runtime.Logs{}, nil
 	}
-	return read(r, keyOfExecution(kindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
-		if uint64(len(value)) != waiting.logsSize {
-			return runtime.Logs{}, damaged("execution %s has logs of %d bytes where %d should be", of.id, len(value), waiting.logsSize)
+	return kv.Get(r, keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
+		if uint64(len(value)) != waiting.LogsSize {
+			return runtime.Logs{}, kv.Damaged("execution %s has logs of %d bytes instead of %d", of.id, len(value), waiting.LogsSize)
 		}
-		return decodeLogs(value)
+		return record.DecodeLogs(value)
 	})
 }
 
-// readExecution fails with errAbsent if there is no such execution.
-func readExecution(r reader, tenant runtime.Tenant, text string, whole bool) (runtime.Execution, error) {
-	id, ok := parseID(text)
+// readExecution fails with kv.ErrAbsent if there is no such execution.
+func readExecution(r kv.Reader, tenant runtime.Tenant, text string, whole bool) (runtime.Execution, error) {
+	id, ok := keys.ParseID(text)
 	if !ok {
-		return runtime.Execution{}, errAbsent
+		return runtime.Execution{}, kv.ErrAbsent
 	}
 	x, err := readDone(r, tenant, id, whole)
-	if !errors.Is(err, errAbsent) {
+	if !errors.Is(err, kv.ErrAbsent) {
 		return x, err
 	}
-	u, err := readUndone(r, tenant, id)
+	u, err := readUnfinished(r, tenant, id)
 	if err != nil {
 		return runtime.Execution{}, err
 	}
 	return u.execution(tenant, id), nil
 }
 
-// readDone reads an execution that is done. Its result is left out if it is not
-// wanted whole and has a record of its own.
-func readDone(r reader, tenant runtime.Tenant, id executionID, whole bool) (runtime.Execution, error) {
-	record, err := readDoneRecord(r, tenant, id)
+// readDone reads an execution that is done. Unless whole is set, it leaves out a result that has a
+// record of its own.
+func readDone(r kv.Reader, tenant runtime.Tenant, id keys.ID, whole bool) (runtime.Execution, error) {
+	done, err := readDoneRecord(r, tenant, id)
 	if err != nil {
 		return runtime.Execution{}, err
 	}
 	if whole {
-		record.Result, err = part(r, keyOfExecution(kindResult, tenant, id), record.resultSize, record.result, decodeRaw)
+		done.Result, err = inlineOrStored(r, keys.Execution(keys.KindResult, tenant, id), done.ResultBytes, done.InlineResult, record.DecodeRaw)
 	}
-	return record.Execution, err
+	return done.Execution, err
 }
 
-func readDoneRecord(r reader, tenant runtime.Tenant, id executionID) (doneRecord, error) {
-	return read(r, keyOfExecution(kindDone, tenant, id), func(value []byte) (doneRecord, error) {
-		return decodeDone(tenant, id, value)
+func readDoneRecord(r kv.Reader, tenant runtime.Tenant, id keys.ID) (record.Done, error) {
+	return kv.Get(r, keys.Execution(keys.KindDone, tenant, id), func(value []byte) (record.Done, error) {
+		return record.DecodeDone(tenant, id, value)
 	})
 }
 
-// part gives what is inline, or the record that holds what is larger than that.
-func part(r reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
-	if size <= inlineSize {
+// inlineOrStored returns the inline data, or reads the record that holds data larger than
+// record.InlineSize.
+func inlineOrStored(r kv.Reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
+	if size <= record.InlineSize {
 		return inline, nil
 	}
-	data, err := read(r, key, decode)
+	data, err := kv.Get(r, key, decode)
 	if err == nil && uint64(len(data)) != size {
-		err = damaged("%d bytes where %d should be", len(data), size)
+		err = kv.Damaged("%d bytes instead of %d", len(data), size)
 	}
 	if err != nil {
-		return nil, damaged("key %x: %v", key, err)
+		return nil, kv.Damaged("key %x: %v", key, err)
 	}
 	return data, nil
 }
 
-// cloned gives a value as it is.
+// cloned returns a copy of a value.
 func cloned(value []byte) ([]byte, error) { return append([]byte(nil), value...), nil }

@@ -16,6 +16,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // begin accepts and starts one execution.
@@ -35,7 +38,7 @@ func startAgain(t testing.TB, s *Store, x runtime.Execution) runtime.Execution {
 	return x
 }
 
-// What one attempt has is not taken from another, whatever the order.
+// The result of an earlier attempt does not end a later one, in any order.
 func TestALateResultDoesNotCount(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	first := begin(t, s, c)
@@ -51,7 +54,7 @@ func TestALateResultDoesNotCount(t *testing.T) {
 	settled, err = s.Finish([]runtime.Execution{ended(first), ended(second)}, c.at)
 	must(t, err)
 	if !errors.Is(settled[0].Err, runtime.ErrLease) || settled[1].Err != nil {
-		t.Fatalf("the late result gave %v, the other %v", settled[0].Err, settled[1].Err)
+		t.Fatalf("the late result returned %v, the other %v", settled[0].Err, settled[1].Err)
 	}
 	x, err := s.GetExecution(first.Tenant, first.ID)
 	must(t, err)
@@ -61,7 +64,7 @@ func TestALateResultDoesNotCount(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-func TestExecutionsThatAreNotThere(t *testing.T) {
+func TestMissingExecutions(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	x := begin(t, s, c)
 	for _, who := range []struct {
@@ -89,11 +92,11 @@ func TestExecutionsThatAreNotThere(t *testing.T) {
 	_, err = s.GetArgs("default", done.ID)
 	wantCode(t, err, runtime.CodeNotFound)
 	if _, logs, err := s.GetLogs("default", x.ID); err != nil || logs.Data != nil {
-		t.Fatalf("one that runs has the logs %v, %v", logs, err)
+		t.Fatalf("a running execution has the logs %v, %v", logs, err)
 	}
 }
 
-func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
+func TestQueueContractViolations(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	fresh := func(change func(*runtime.Execution)) runtime.Execution {
 		x := c.queued()
@@ -111,10 +114,10 @@ func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
 		good := runtime.Accepted{Execution: c.queued()}
 		_, _, err := s.Accept([]runtime.Accepted{good, {Execution: x}}, nil)
 		if wantCode(t, err, runtime.CodeInternal); s.Record([]runtime.Execution{x}) == nil {
-			t.Errorf("%s: it is recorded", what)
+			t.Errorf("%s: the execution is recorded", what)
 		}
 		if _, err := s.Finish([]runtime.Execution{x}, c.at); err == nil {
-			t.Errorf("%s: it is finished", what)
+			t.Errorf("%s: the execution is finished", what)
 		}
 	}
 	batch := c.batch(2)
@@ -135,19 +138,20 @@ func TestCallersOfTheQueueAreHeldToTheContract(t *testing.T) {
 		t.Errorf("an execution of another function is finished: %v", err)
 	}
 	if n, err := s.ListExecutions("default", runtime.Filter{}, "", 10); err != nil || len(n) != 1 {
-		t.Fatalf("there are %v, %v", n, err)
+		t.Fatalf("the executions are %v, %v", n, err)
 	}
 	checkInvariants(t, s)
 }
 
 func second(_ []string, _ bool, err error) error { return err }
 
-// Of those who come with one key at once, one is accepted and the others get its
+// Of the requests that arrive with one key at the same time, one is accepted and the others get its
 // ids, also after a restart.
 func TestIdempotencyOfManyAtOnce(t *testing.T) {
+	t.Parallel()
 	fs := vfs.NewMem()
 	s, c := openOn(t, fs, "store"), newClerk()
-	// Large batches take time between the look for a key and its writing.
+	// Large batches leave time between the lookup of a key and the write.
 	const rounds, size = 20, 200
 	for round := range rounds {
 		key := &runtime.IdempotencyKey{Key: fmt.Sprint(round), Now: start}
@@ -166,7 +170,7 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 		close(begin)
 		wg.Wait()
 		if n := first.Load(); n != 1 {
-			t.Fatalf("round %d: %d of those who came at once were first", round, n)
+			t.Fatalf("round %d: %d of the concurrent requests were first", round, n)
 		}
 	}
 	key := &runtime.IdempotencyKey{Key: "k", Hash: [32]byte{1}, Now: start}
@@ -216,8 +220,8 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 		}
 	}
 	must(t, s.Expire(start.Add(102*runtime.IdempotencyPeriod), 0, -1))
-	prefix := keyKind("default", kindIdempotency)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+	prefix := keys.OfKind("default", keys.KindIdempotency)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	must(t, err)
 	if it.First() {
 		t.Errorf("key %q is left", it.Key())
@@ -225,16 +229,16 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 	must(t, it.Close())
 }
 
-// Everybody starts, finishes and cancels the same few executions at once: each
-// attempt starts once, each execution reaches one terminal state, and each change
-// was told to one alone.
+// Many goroutines start, finish and cancel the same few executions at once: each attempt starts
+// once, each execution reaches one terminal state, and each change is reported to one caller.
 func TestHammerOnExecutions(t *testing.T) {
+	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	for round := range 150 {
 		batch := c.batch(3)
 		_, _, err := s.Accept(batch, nil)
 		must(t, err)
-		var starts, ends, cancels sync.Map // how often, by id, and attempt
+		var starts, ends, cancels sync.Map // counts, by id, and by attempt
 		count := func(m *sync.Map, key any) {
 			n, _ := m.LoadOrStore(key, new(atomic.Int32))
 			n.(*atomic.Int32).Add(1)
@@ -295,8 +299,8 @@ func TestHammerOnExecutions(t *testing.T) {
 		for _, a := range batch {
 			x, err := s.GetExecution("default", a.Execution.ID)
 			must(t, err)
-			if _, told := ends.Load(x.ID); told != x.State.Terminal() {
-				t.Errorf("%s is %s, somebody was told of its end: %v", x.ID, x.State, told)
+			if _, reported := ends.Load(x.ID); reported != x.State.Terminal() {
+				t.Errorf("%s is %s, its end was reported: %v", x.ID, x.State, reported)
 			}
 		}
 		must(t, s.Expire(c.at, 0, 0))
@@ -304,8 +308,9 @@ func TestHammerOnExecutions(t *testing.T) {
 	}
 }
 
-// Old executions end while old ones are dropped: no record of one is left alone.
+// Old executions end while old executions are dropped: no part of an execution is left behind.
 func TestDroppingWhileOthersEnd(t *testing.T) {
+	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	old := c.batch(300)
 	_, _, err := s.Accept(old, nil)
@@ -321,7 +326,7 @@ func TestDroppingWhileOthersEnd(t *testing.T) {
 				t.Error(err)
 			}
 			fresh := c.done()
-			fresh.Function = fmt.Sprint("only ", i) // its index is new to whoever drops
+			fresh.Function = fmt.Sprint("only ", i) // Expire does not know its index yet
 			if err := s.Record([]runtime.Execution{fresh}); err != nil {
 				t.Error(err)
 			}
@@ -347,30 +352,31 @@ func TestDroppingWhileOthersEnd(t *testing.T) {
 	}
 }
 
-// Of many, as many are kept as asked for within the error of the sample, and
-// what is not done is kept however old.
+// Expire keeps the requested number of many executions, within the error of the sample, and all
+// that are not done, however old.
 func TestKeepOfMany(t *testing.T) {
+	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
-	undone := begin(t, s, c)
+	unfinished := begin(t, s, c)
 	const all, keep = 60_000, 40_000
-	b, found := s.db.NewBatch(), postings{}
+	b, found := s.db.NewBatch(), search.Postings{}
 	for i := range all {
 		x := c.done()
 		x.Tenant = ledgerTenants[i%2]
-		id, _ := parseID(x.ID)
+		id, _ := keys.ParseID(x.ID)
 		must(t, putDone(b, found, &x, id))
 	}
-	must(t, found.put(b))
+	must(t, found.Put(b))
 	must(t, b.Commit(pebble.NoSync))
 	must(t, b.Close())
 	count := func() (n int) {
 		for _, tenant := range ledgerTenants {
-			var lower executionID
-			src := newSource(s.db, keyKind(tenant, kindDone), lower, lastID)
-			for src.first(); src.ok; src.next() {
+			var lower keys.ID
+			src := kv.NewIDIterator(s.db, keys.OfKind(tenant, keys.KindDone), lower, keys.LastID)
+			for src.First(); src.Valid; src.Next() {
 				n++
 			}
-			must(t, errors.Join(src.err, src.close()))
+			must(t, errors.Join(src.Err, src.Close()))
 		}
 		return n
 	}
@@ -387,17 +393,17 @@ func TestKeepOfMany(t *testing.T) {
 		t.Fatalf("%d are left, want %d", n, countedKeep)
 	}
 	must(t, s.Expire(c.at, 10*time.Second, -1))
-	if n := count(); n != 10_001 { // one each millisecond
+	if n := count(); n != 10_001 { // one per millisecond
 		t.Fatalf("%d are left of ten seconds", n)
 	}
-	x, err := s.GetExecution(undone.Tenant, undone.ID)
+	x, err := s.GetExecution(unfinished.Tenant, unfinished.ID)
 	if err != nil || x.State != runtime.StateRunning {
-		t.Fatalf("the one that runs is %+v, %v", x, err)
+		t.Fatalf("the running execution is %+v, %v", x, err)
 	}
 	checkInvariants(t, s)
 }
 
-// Nobody is told of an end that is not on disk yet.
+// No caller learns of an end that is not on disk yet.
 func TestReadersWaitForTheDisk(t *testing.T) {
 	var held atomic.Pointer[chan struct{}]
 	syncing := make(chan struct{}, 100)
@@ -419,7 +425,7 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 		}
 	})
 	<-syncing
-	id, _ := parseID(x.ID)
+	id, _ := keys.ParseID(x.ID)
 	// Pebble begins to sync before it shows a batch.
 	seen := func() error { _, err := readDone(s.db, x.Tenant, id, true); return err }
 	for patience := time.Now().Add(10 * time.Second); seen() != nil && time.Now().Before(patience); {
@@ -427,9 +433,9 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	}
 	if err := seen(); err != nil {
 		close(release)
-		t.Fatalf("the end cannot be seen before it is synced, so this test tells nothing: %v", err)
+		t.Fatalf("the end cannot be read before it is synced, so this test shows nothing: %v", err)
 	}
-	var told atomic.Int32
+	var returned atomic.Int32
 	for _, read := range []func() error{
 		func() error { _, err := s.GetExecution(x.Tenant, x.ID); return err },
 		func() error { _, err := s.GetExecutions(x.Tenant, []string{x.ID}); return err },
@@ -441,11 +447,11 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 			if err := read(); err != nil {
 				t.Error(err)
 			}
-			told.Add(1)
+			returned.Add(1)
 		})
 	}
 	letRun()
-	if n := told.Load(); n > 0 {
+	if n := returned.Load(); n > 0 {
 		t.Errorf("%d readers did not wait", n)
 	}
 	held.Store(nil)
@@ -453,25 +459,25 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	wg.Wait()
 }
 
-// letRun gives all other goroutines many chances to come as far as they can. A
-// test that expects them to wait cannot fail for having too few.
+// letRun gives all other goroutines many chances to run until they block. A test that expects them
+// to block cannot fail for too few chances.
 func letRun() {
 	for range 20_000 {
 		goruntime.Gosched()
 	}
 }
 
-// While old executions are dropped, others as old wait to end, newer ones do not.
+// While old executions are dropped, the ends of executions as old wait, those of newer ones do not.
 func TestWhatIsOldWaitsForTheDrop(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	old, queued := begin(t, s, c), c.batch(1)
 	_, _, err := s.Accept(queued, nil)
 	must(t, err)
 	late, now := c.done(), c.at
-	border, _ := parseID(c.queued().ID)
+	border, _ := keys.ParseID(c.queued().ID)
 	var wg sync.WaitGroup
 	var went atomic.Int32
-	must(t, s.horizon.drop(border, func() error {
+	must(t, s.fence.drop(border, func() error {
 		for _, write := range []func() error{
 			func() error { _, err := s.Finish([]runtime.Execution{ended(old)}, now); return err },
 			func() error { _, _, err := s.Cancel("default", queued[0].Execution.ID, now); return err },

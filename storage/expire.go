@@ -3,47 +3,51 @@ package storage
 import (
 	"bytes"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// countedKeep is up to how many executions to be kept are counted one by one.
-// Of more the sample tells the number, to a few per cent.
-const countedKeep = 256 * sampleRate
+// countedKeep is the largest number of executions to keep that is counted one by one. Larger
+// numbers are estimated from the sample, to a few per cent.
+const countedKeep = 256 * keys.SampleRate
 
-// Expire drops executions that are done and are too old or too many, and old
-// keys of idempotency; see runtime.ExecutionHistory. What it costs depends on
-// the number of functions and jobs that have executions, and on that of the
-// executions of jobs that are dropped, not on that of executions.
+// Expire drops executions that are done and too old or too many, and old idempotency keys; see
+// runtime.ExecutionHistory. Its cost depends on the number of functions and jobs that have
+// executions, and on the number of jobs' executions that it drops, not on the number of executions.
 func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 	const op = "storage.expire"
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	var oldest executionID
+	var oldest keys.ID
 	if age > 0 {
-		oldest = idAt(now.Add(-age))
+		oldest = keys.FirstIDAt(now.Add(-age))
 	}
 	if keep >= 0 {
 		beyond, err := oldestOf(s.db, keep)
 		if err != nil {
 			return fault(op, err)
 		}
-		if oldest.before(beyond) {
+		if oldest.Before(beyond) {
 			oldest = beyond
 		}
 	}
-	return fault(op, s.horizon.drop(oldest, func() error {
+	return fault(op, s.fence.drop(oldest, func() error {
 		jobs, err := expiredJobs(s.db, oldest)
 		if err != nil {
 			return err
 		}
 		defer s.lockJobs(jobs)()
-		return s.write(false, func(b *pebble.Batch) error {
+		return s.commits.Write(false, func(b *pebble.Batch) error {
 			if err := dropJobs(b, s.db, jobs, oldest); err != nil {
 				return err
 			}
@@ -52,133 +56,157 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 				return err
 			}
 			d := dropper{
-				batch: b, it: it, oldest: oldest, day: dayOf(now), postings: s.observed.due(oldest, now),
-				lastDead: idAt(now.Add(-runtime.DeadLetterAge)),
+				batch: b, it: it, oldest: oldest, day: keys.DayOf(now), postings: s.postings.due(oldest, now),
+				deadBefore: keys.FirstIDAt(now.Add(-runtime.DeadLetterAge)),
 			}
-			return errors.Join(d.all(s.db), it.Close())
+			return errors.Join(d.dropAll(s.db), it.Close())
 		})
 	}))
 }
 
-// oldestOf gives the id from which on there are keep executions that are done.
-func oldestOf(r reader, keep int) (executionID, error) {
+// oldestOf returns the id of the oldest of the newest keep executions that are done.
+func oldestOf(r kv.Reader, keep int) (keys.ID, error) {
 	if keep == 0 {
-		return lastID, nil
+		return keys.LastID, nil
 	}
-	var sources []*source
+	var sources []*kv.IDIterator
 	open := func(prefix []byte) {
-		var lower executionID
-		s := newSource(r, prefix, lower, lastID)
-		s.last()
+		s := kv.NewIDIterator(r, prefix, keys.ID{}, keys.LastID)
+		s.Last()
 		sources = append(sources, s)
 	}
 	var err error
 	if keep > countedKeep {
-		keep /= sampleRate
-		open([]byte{spaceSample})
+		keep /= keys.SampleRate
+		open([]byte{keys.SpaceSample})
 	} else {
-		err = eachTenant(r, func(tenant runtime.Tenant) error {
-			open(keyKind(tenant, kindDone))
+		err = kv.EachTenant(r, func(tenant runtime.Tenant) error {
+			open(keys.OfKind(tenant, keys.KindDone))
 			return nil
 		})
 	}
-	var oldest executionID
+	var oldest keys.ID
 	for n := 0; err == nil; n++ {
-		newest, failed := newestOf(sources)
+		newest, failed := kv.First(sources, true)
 		if err = failed; newest == nil || err != nil {
-			oldest = executionID{} // there are fewer
+			oldest = keys.ID{} // there are fewer than keep
 			break
 		}
-		oldest = newest.id
+		oldest = newest.ID
 		if n+1 == keep {
 			break
 		}
-		newest.next()
+		newest.Next()
 	}
 	for _, s := range sources {
-		err = errors.Join(err, s.close())
+		err = errors.Join(err, s.Close())
 	}
 	return oldest, err
 }
 
-// dropper puts into a batch what drops executions before oldest. A range without
-// any key in it is left alone: each range costs something as long as it is not
-// compacted.
+// dropper puts into a batch what drops executions before oldest. It writes no range without a key:
+// each range has a cost until it is compacted.
 type dropper struct {
 	batch  *pebble.Batch
 	it     *pebble.Iterator
-	oldest executionID
+	oldest keys.ID
 	day    uint64
 
-	postings bool        // they are dropped, too
-	lastDead executionID // is before all dead letters that are to stay
+	postings   bool    // whether to drop postings, too
+	deadBefore keys.ID // dead letters before this id are dropped
 }
 
-func (d *dropper) all(r reader) error {
-	if err := d.before([]byte{spaceSample}); err != nil {
+func (d *dropper) dropAll(r kv.Reader) error {
+	if err := d.dropBefore([]byte{keys.SpaceSample}); err != nil {
 		return err
 	}
-	return eachTenant(r, d.tenant)
+	return kv.EachTenant(r, d.dropTenant)
 }
 
-func (d *dropper) tenant(tenant runtime.Tenant) error {
-	for _, kind := range []byte{kindDone, kindResult, kindLogs, kindJobDone} {
-		if err := d.before(keyKind(tenant, kind)); err != nil {
+func (d *dropper) dropTenant(tenant runtime.Tenant) error {
+	for _, kind := range []byte{keys.KindDone, keys.KindResult, keys.KindLogs, keys.KindJobDone} {
+		if err := d.dropBefore(keys.OfKind(tenant, kind)); err != nil {
 			return err
 		}
 	}
-	for state := 1; state < len(states); state++ {
-		if err := d.before(keyDoneIn(tenant, byte(state))); err != nil {
+	for state := 1; state < len(record.States); state++ {
+		if err := d.dropBefore(keys.DoneByState(tenant, byte(state))); err != nil {
 			return err
 		}
 	}
-	if err := d.functions(tenant); err != nil {
+	if err := d.dropFunctions(tenant); err != nil {
 		return err
 	}
 	if d.postings {
-		if err := d.observed(tenant); err != nil {
+		if err := search.Drop(d.batch, d.it, tenant, d.oldest); err != nil {
 			return err
 		}
 	}
-	dead := keyKind(tenant, kindDeadLetter)
-	if err := d.span(dead, append(dead[:len(dead):len(dead)], d.lastDead[:]...)); err != nil {
+	dead := keys.OfKind(tenant, keys.KindDeadLetter)
+	if err := d.dropRange(dead, append(dead[:len(dead):len(dead)], d.deadBefore[:]...)); err != nil {
 		return err
 	}
 	// A key is valid into the day after its own.
 	if d.day == 0 {
 		return nil
 	}
-	return d.span(keyKind(tenant, kindIdempotency), keyIdempotencyDay(tenant, d.day-1))
+	return d.dropRange(keys.OfKind(tenant, keys.KindIdempotency), keys.IdempotencyDay(tenant, d.day-1))
 }
 
-// functions drops what finds the executions of each function.
-func (d *dropper) functions(tenant runtime.Tenant) error {
-	prefix := keyKind(tenant, kindDoneOf)
-	end := keyEnd(prefix)
+// dropFunctions drops the keys by which executions are found by their function.
+func (d *dropper) dropFunctions(tenant runtime.Tenant) error {
+	prefix := keys.OfKind(tenant, keys.KindDoneByFunction)
+	end := keys.PrefixEnd(prefix)
 	for ok := d.it.SeekGE(prefix); ok && bytes.Compare(d.it.Key(), end) < 0; {
-		function, _, err := cutText(d.it.Key()[len(prefix):])
+		function, _, err := keys.CutText(d.it.Key()[len(prefix):])
 		if err != nil {
-			return damaged("key %x: %v", d.it.Key(), err)
+			return kv.Damaged("key %x: %v", d.it.Key(), err)
 		}
-		for state := 1; state < len(states); state++ {
-			if err := d.before(keyDoneOf(tenant, function, byte(state))); err != nil {
+		for state := 1; state < len(record.States); state++ {
+			if err := d.dropBefore(keys.DoneByFunction(tenant, function, byte(state))); err != nil {
 				return err
 			}
 		}
-		ok = d.it.SeekGE(keyEnd(appendText(prefix[:len(prefix):len(prefix)], function)))
+		ok = d.it.SeekGE(keys.PrefixEnd(keys.AppendText(prefix[:len(prefix):len(prefix)], function)))
 	}
 	return d.it.Error()
 }
 
-// before drops the keys of a prefix whose ids are before the oldest.
-func (d *dropper) before(prefix []byte) error {
-	return d.span(prefix, append(prefix[:len(prefix):len(prefix)], d.oldest[:]...))
+// dropBefore drops the keys of a prefix whose ids are before the oldest.
+func (d *dropper) dropBefore(prefix []byte) error {
+	return d.dropRange(prefix, append(prefix[:len(prefix):len(prefix)], d.oldest[:]...))
 }
 
-// span drops the keys from one on, before another, if there are any.
-func (d *dropper) span(from, to []byte) error {
+// dropRange drops the keys from one on, before another, if there are any.
+func (d *dropper) dropRange(from, to []byte) error {
 	if d.it.SeekGE(from) && bytes.Compare(d.it.Key(), to) < 0 {
 		return d.batch.DeleteRange(from, to, nil)
 	}
 	return d.it.Error()
+}
+
+// postingsExpiry decides when postings are dropped, which costs a walk over all streams.
+type postingsExpiry struct {
+	mu      sync.Mutex
+	dropped time.Time // start up to which postings were dropped last; zero: unknown
+}
+
+// droppedParts divides the time for which executions are kept: postings are dropped when they cover
+// more than one part. Fewer are not worth a walk over all streams. Until then they lead to nothing
+// and are skipped.
+const droppedParts = 64
+
+// due reports whether to drop postings, too. The caller then drops them.
+func (e *postingsExpiry) due(oldest keys.ID, now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := oldest.Time()
+	if at.After(now) {
+		at = now
+	}
+	if !e.dropped.IsZero() && at.Sub(e.dropped) < now.Sub(at)/droppedParts {
+		return false
+	}
+	e.dropped = at
+	return true
 }

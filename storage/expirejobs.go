@@ -7,58 +7,60 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// jobOf names a job that may be gone.
-type jobOf struct {
+// jobRef names a job, which may be deleted.
+type jobRef struct {
 	tenant runtime.Tenant
 	id     string
 }
 
-// expiredJobs finds the jobs that have executions which are done and older than
-// oldest.
-func expiredJobs(r reader, oldest executionID) (all []jobOf, err error) {
+// expiredJobs returns the jobs that have executions which are done and older than oldest.
+func expiredJobs(r kv.Reader, oldest keys.ID) (all []jobRef, err error) {
 	it, err := r.NewIter(nil)
 	if err != nil {
 		return nil, err
 	}
-	err = eachTenant(r, func(tenant runtime.Tenant) error {
-		prefix := keyKind(tenant, kindJobDoneOf)
-		end := keyEnd(prefix)
+	err = kv.EachTenant(r, func(tenant runtime.Tenant) error {
+		prefix := keys.OfKind(tenant, keys.KindDoneByJob)
+		end := keys.PrefixEnd(prefix)
 		for ok := it.SeekGE(prefix); ok && bytes.Compare(it.Key(), end) < 0; {
-			id, _, err := cutText(it.Key()[len(prefix):])
+			id, _, err := keys.CutText(it.Key()[len(prefix):])
 			if err != nil {
-				return damaged("key %x: %v", it.Key(), err)
+				return kv.Damaged("key %x: %v", it.Key(), err)
 			}
-			mine := keyJobsExecutions(kindJobDoneOf, tenant, id)
-			first, err := idOf(mine, it.Key())
+			mine := keys.ExecutionsByJob(keys.KindDoneByJob, tenant, id)
+			first, err := keys.DecodeID(mine, it.Key())
 			if err != nil {
-				return damaged("key %x: %v", it.Key(), err)
+				return kv.Damaged("key %x: %v", it.Key(), err)
 			}
-			if first.before(oldest) {
-				all = append(all, jobOf{tenant, id})
+			if first.Before(oldest) {
+				all = append(all, jobRef{tenant, id})
 			}
-			ok = it.SeekGE(keyEnd(mine))
+			ok = it.SeekGE(keys.PrefixEnd(mine))
 		}
 		return it.Error()
 	})
 	return all, errors.Join(err, it.Close())
 }
 
-// lockJobs locks jobs, of whose executions some are dropped.
-func (s *Store) lockJobs(jobs []jobOf) (unlock func()) {
-	keys := make([][]byte, len(jobs))
+// lockJobs locks jobs whose executions are dropped.
+func (s *Store) lockJobs(jobs []jobRef) (unlock func()) {
+	locks := make([][]byte, len(jobs))
 	for i, j := range jobs {
-		keys[i] = keyJob(j.tenant, j.id)
+		locks[i] = keys.Job(j.tenant, j.id)
 	}
-	return s.locks.lock(keys...)
+	return s.locks.lock(locks...)
 }
 
-// dropJobs puts into a batch what drops the executions of jobs before oldest. It
-// reads their names: each of those is dropped alone.
-func dropJobs(b *pebble.Batch, r reader, jobs []jobOf, oldest executionID) error {
+// dropJobs puts into a batch what drops the executions of jobs before oldest. It reads their names,
+// because each name is dropped by its own key.
+func dropJobs(b *pebble.Batch, r kv.Reader, jobs []jobRef, oldest keys.ID) error {
 	for _, j := range jobs {
-		prefix := keyJobsExecutions(kindJobDoneOf, j.tenant, j.id)
+		prefix := keys.ExecutionsByJob(keys.KindDoneByJob, j.tenant, j.id)
 		end := append(prefix[:len(prefix):len(prefix)], oldest[:]...)
 		dropped, err := dropNames(b, r, j, prefix, end)
 		if err == nil {
@@ -71,9 +73,9 @@ func dropJobs(b *pebble.Batch, r reader, jobs []jobOf, oldest executionID) error
 	return nil
 }
 
-// dropNames drops the names of the executions of a job that are between two keys,
-// and counts those.
-func dropNames(b *pebble.Batch, r reader, j jobOf, prefix, end []byte) (n uint64, err error) {
+// dropNames drops the names of a job's executions between two keys, and returns the number of these
+// executions.
+func dropNames(b *pebble.Batch, r kv.Reader, j jobRef, prefix, end []byte) (n uint64, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: end})
 	if err != nil {
 		return 0, err
@@ -85,22 +87,22 @@ func dropNames(b *pebble.Batch, r reader, j jobOf, prefix, end []byte) (n uint64
 			continue
 		}
 		var name []byte
-		if name, err = body(value, encodingRaw); err == nil {
-			err = b.Delete(keyAka(j.tenant, j.id, string(name)), nil)
+		if name, err = record.DecodeRaw(value); err == nil {
+			err = b.Delete(keys.JobExecutionName(j.tenant, j.id, string(name)), nil)
 		}
 	}
 	return n, errors.Join(err, it.Error(), it.Close())
 }
 
-// uncount takes executions of a job, if that is still there, from their number.
-func uncount(b *pebble.Batch, r reader, j jobOf, n uint64) error {
-	key := keyJobCount(j.tenant, j.id)
-	count, err := optional(r, key, decodeNumber)
+// uncount subtracts n from the number of a job's executions, if the job still exists.
+func uncount(b *pebble.Batch, r kv.Reader, j jobRef, n uint64) error {
+	key := keys.JobCount(j.tenant, j.id)
+	count, err := kv.Find(r, key, record.DecodeNumber)
 	if count == nil || err != nil {
 		return err
 	}
 	if *count < n {
-		return damaged("job %q has %d executions, of which %d are dropped", j.id, *count, n)
+		return kv.Damaged("job %q has %d executions, of which %d are dropped", j.id, *count, n)
 	}
-	return b.Set(key, encodeNumber(*count-n), nil)
+	return b.Set(key, record.EncodeNumber(*count-n), nil)
 }

@@ -8,14 +8,17 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/record"
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // Finish ends attempts; see runtime.ExecutionQueue.
 func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.FinishResult, error) {
 	const op = "storage.finish"
-	ids := make([]executionID, len(ended))
-	keys := make([][]byte, len(ended))
-	oldest := lastID
+	ids := make([]keys.ID, len(ended))
+	locks := make([][]byte, len(ended))
+	oldest := keys.LastID
 	for i := range ended {
 		x := &ended[i]
 		id, err := checkExecution(x)
@@ -24,98 +27,98 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 		}
 		if err == nil && x.Task != nil {
 			var job []byte
-			var of executionID
-			job, of, err = keyOfTasks(x.Tenant, x.Task.JobExecution)
-			keys = append(keys, job)
-			oldest = earlier(oldest, of)
+			var of keys.ID
+			job, of, err = jobExecutionKey(x.Tenant, x.Task.JobExecution)
+			locks = append(locks, job)
+			oldest = older(oldest, of)
 		}
 		if err != nil {
 			return nil, fault(op, err)
 		}
-		ids[i], keys[i] = id, keyOfExecution(kindAccepted, x.Tenant, id)
-		oldest = earlier(oldest, id)
+		ids[i], locks[i] = id, keys.Execution(keys.KindAccepted, x.Tenant, id)
+		oldest = older(oldest, id)
 	}
 	if err := s.enter(); err != nil {
 		return nil, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.horizon.pass(oldest)()
-	defer s.leases.lock(keys...)()
+	defer s.fence.pass(oldest)()
+	locked := s.lockExecutions(locks...)
+	defer locked.unlock()
 
 	settled := make([]runtime.FinishResult, len(ended))
-	after := make(map[attemptOf]attempt, len(ended))
-	jobs := newJobsUnderWay(s.db, now)
-	err := s.write(false, func(b *pebble.Batch) error {
-		found := postings{}
+	after := make(map[executionRef]record.Attempt, len(ended))
+	jobs := locked.jobs(now)
+	err := s.commits.Write(false, func(b *pebble.Batch) error {
+		found := search.Postings{}
 		for i := range ended {
-			of := attemptOf{ended[i].Tenant, ids[i]}
+			of := executionRef{ended[i].Tenant, ids[i]}
 			if _, twice := after[of]; twice {
 				settled[i].Err = runtime.ErrLease
 				continue
 			}
-			x, waiting, last, err := s.settle(b, found, ended[i], of, jobs)
+			x, waiting, last, err := locked.finish(b, found, ended[i], of, jobs)
 			switch {
 			case err == nil:
-				settled[i].Execution, settled[i].JobDone, after[of] = x, last, attempt{waiting: waiting}
+				settled[i].Execution, settled[i].JobDone, after[of] = x, last, record.Attempt{Waiting: waiting}
 			case errors.Is(err, runtime.ErrLease):
 				settled[i].Err = runtime.ErrLease
 			default:
 				return err
 			}
 		}
-		return errors.Join(jobs.put(b, found), found.put(b))
+		return errors.Join(jobs.put(b, found), found.Put(b))
 	})
 	if err != nil {
 		return nil, fault(op, err)
 	}
 	for of, now := range after {
-		s.attempts.set(of, now)
+		locked.setAttempt(of, now)
 	}
 	return settled, nil
 }
 
-func earlier(a, b executionID) executionID {
-	if b.before(a) {
+func older(a, b keys.ID) keys.ID {
+	if b.Before(a) {
 		return b
 	}
 	return a
 }
 
-// settle ends one attempt, or fails with ErrLease. Its lock is held. What it
-// gives for the next attempt is nil if there is to be none. last says that no
-// other task of its execution of a job is left.
-func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of attemptOf, jobs jobsUnderWay) (_ runtime.Execution, _ *waitingRecord, last bool, err error) {
-	lease := s.attempts.get(of).lease
-	if lease == nil || lease.attempt != x.Attempt {
+// finish puts into a batch that one attempt has ended, or fails with ErrLease. waiting is nil if
+// there is no next attempt. last reports that the job's execution has no other task left.
+func (locked lockedExecutions) finish(b *pebble.Batch, found search.Postings, x runtime.Execution, of executionRef, jobs batchJobs) (_ runtime.Execution, waiting *record.Waiting, last bool, err error) {
+	lease := locked.attempt(of).Lease
+	if lease == nil || lease.Attempt != x.Attempt {
 		return x, nil, false, runtime.ErrLease
 	}
-	if lease.function != x.Function {
-		return x, nil, false, fmt.Errorf("execution %s is of function %q, not of %q", x.ID, lease.function, x.Function)
+	if lease.Function != x.Function {
+		return x, nil, false, fmt.Errorf("execution %s is of function %q, not of %q", x.ID, lease.Function, x.Function)
 	}
 	job, err := jobs.task(&x)
 	if err != nil {
 		return x, nil, false, err
 	}
-	x.ID, x.CancelRequested = of.id.String(), lease.cancel
-	if x.State == runtime.StateQueued && (lease.cancel || job != nil && job.CancelRequested) {
+	x.ID, x.CancelRequested = of.id.String(), lease.Cancel
+	if x.State == runtime.StateQueued && (lease.Cancel || job != nil && job.CancelRequested) {
 		x.CancelRequested = true
-		x.Started = lease.started
+		x.Started = lease.Started
 		x = x.Cancelled(jobs.now)
 	}
 	if x.State == runtime.StateQueued {
-		logs := encodeLogs(x.Logs)
-		w := &waitingRecord{x.Attempt, failuresOf(&x), x.NotBefore, uint64(len(logs))}
-		if job != nil && lease.failures == (failures{}) && w.failures != (failures{}) {
+		logs := record.EncodeLogs(x.Logs)
+		w := &record.Waiting{Attempt: x.Attempt, Failures: record.FailuresOf(&x), NotBefore: x.NotBefore, LogsSize: uint64(len(logs))}
+		if job != nil && lease.Failures == (record.Failures{}) && w.Failures != (record.Failures{}) {
 			job.Stats.Retried++
 			job.changed = true
 		}
 		x.Started, x.Finished, x.Outcome, x.ResultSize = time.Time{}, time.Time{}, runtime.Outcome{}, 0
 		err = errors.Join(
 			dropLease(b, of, lease),
-			b.Set(keyOfExecution(kindWaiting, of.tenant, of.id), w.encode(), nil),
+			b.Set(keys.Execution(keys.KindWaiting, of.tenant, of.id), w.Encode(), nil),
 		)
 		if len(logs) > 0 {
-			err = errors.Join(err, b.Set(keyOfExecution(kindWaitingLogs, of.tenant, of.id), logs, nil))
+			err = errors.Join(err, b.Set(keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), logs, nil))
 		}
 		return x, w, false, err
 	}
@@ -123,7 +126,7 @@ func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of 
 		last = job.count(x.State)
 	}
 	err = errors.Join(
-		dropUndone(b, of, lease.function, lease.argsSize, attempt{lease: lease}),
+		dropUnfinished(b, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
 		putDone(b, found, &x, of.id),
 	)
 	x.ResultSize = len(x.Result)
@@ -131,12 +134,12 @@ func (s *Store) settle(b *pebble.Batch, found postings, x runtime.Execution, of 
 	return x, nil, last, err
 }
 
-// Record keeps executions that were never queued; see runtime.ExecutionHistory.
+// Record stores executions that were never queued; see runtime.ExecutionHistory.
 func (s *Store) Record(batch []runtime.Execution) error {
 	const op = "storage.record"
-	ids := make([]executionID, len(batch))
-	oldest := lastID
-	write := s.writeSoon
+	ids := make([]keys.ID, len(batch))
+	oldest := keys.LastID
+	write := s.commits.WriteSoon
 	for i := range batch {
 		x := &batch[i]
 		id, err := checkExecution(x)
@@ -147,47 +150,47 @@ func (s *Store) Record(batch []runtime.Execution) error {
 			return fault(op, err)
 		}
 		if x.Kind != runtime.KindRun {
-			write = s.write
+			write = s.commits.Write
 		}
 		ids[i] = id
-		oldest = earlier(oldest, id)
+		oldest = older(oldest, id)
 	}
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.horizon.pass(oldest)()
+	defer s.fence.pass(oldest)()
 	return fault(op, write(true, func(b *pebble.Batch) error {
-		found := postings{}
+		found := search.Postings{}
 		for i := range batch {
-			found.trace(&batch[i], ids[i])
+			found.AddTrace(&batch[i], ids[i])
 			if err := putDone(b, found, &batch[i], ids[i]); err != nil {
 				return err
 			}
 		}
-		return found.put(b)
+		return found.Put(b)
 	}))
 }
 
-// putDone writes all records of an execution that is done. The postings of a run
-// are to be put when the batch is full.
-func putDone(b *pebble.Batch, found postings, x *runtime.Execution, id executionID) error {
-	found.run(x, id)
-	value, logs := encodeDone(x, id)
-	state := code(states[:], x.State)
+// putDone writes all records of an execution that is done. It adds the postings of a run to found,
+// which the caller writes when the batch is complete.
+func putDone(b *pebble.Batch, found search.Postings, x *runtime.Execution, id keys.ID) error {
+	found.AddRun(x, id)
+	value, logs := record.EncodeDone(x, id)
+	state := record.StateCode(x.State)
 	errs := []error{
-		b.Set(keyOfExecution(kindDone, x.Tenant, id), value, nil),
-		b.Set(append(keyDoneIn(x.Tenant, state), id[:]...), nil, nil),
-		b.Set(append(keyDoneOf(x.Tenant, x.Function, state), id[:]...), nil, nil),
+		b.Set(keys.Execution(keys.KindDone, x.Tenant, id), value, nil),
+		b.Set(append(keys.DoneByState(x.Tenant, state), id[:]...), nil, nil),
+		b.Set(append(keys.DoneByFunction(x.Tenant, x.Function, state), id[:]...), nil, nil),
 	}
-	if len(x.Result) > inlineSize {
-		errs = append(errs, b.Set(keyOfExecution(kindResult, x.Tenant, id), encodeRaw(x.Result), nil))
+	if len(x.Result) > record.InlineSize {
+		errs = append(errs, b.Set(keys.Execution(keys.KindResult, x.Tenant, id), record.EncodeRaw(x.Result), nil))
 	}
-	if len(logs) > inlineSize {
-		errs = append(errs, b.Set(keyOfExecution(kindLogs, x.Tenant, id), logs, nil))
+	if len(logs) > record.InlineSize {
+		errs = append(errs, b.Set(keys.Execution(keys.KindLogs, x.Tenant, id), logs, nil))
 	}
-	if id.sampled() {
-		errs = append(errs, b.Set(keySample(id), nil, nil))
+	if id.Sampled() {
+		errs = append(errs, b.Set(keys.Sample(id), nil, nil))
 	}
 	return errors.Join(errs...)
 }

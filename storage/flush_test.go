@@ -17,10 +17,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/disk"
 )
 
-// withoutTables is a disk on which no table can be made while full is set. It
-// counts the attempts.
+// withoutTables returns a disk on which no table can be created while full is set. It counts the
+// attempts.
 func withoutTables(mem vfs.FS, full *atomic.Bool, attempts *atomic.Int64) vfs.FS {
 	return errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") && full.Load() {
@@ -31,10 +32,9 @@ func withoutTables(mem vfs.FS, full *atomic.Bool, attempts *atomic.Int64) vfs.FS
 	}))
 }
 
-// A disk that takes the log, but no tables, keeps nobody waiting for ever: the
-// store closes and says why it could not do so as it should, and what it had
-// acknowledged is there when the disk works again. It is not tried without a
-// pause, and the log is told once.
+// A disk that takes the log, but no tables, blocks no call for ever: Close returns and says why it
+// could not flush, and every acknowledged change is there when the disk works again. Attempts have
+// pauses between them, and only the first failure is logged.
 func TestTablesThatCannotBeMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem()
@@ -50,15 +50,15 @@ func TestTablesThatCannotBeMade(t *testing.T) {
 		_, err = s.db.AsyncFlush()
 		must(t, err)
 		time.Sleep(time.Minute)
-		if n := attempts.Load(); n < 2 || n > int64(time.Minute/tablePause)+1 {
-			t.Errorf("in a minute it was tried %d times", n)
+		if n := attempts.Load(); n < 2 || n > int64(time.Minute/disk.TablePause)+1 {
+			t.Errorf("it was attempted %d times in a minute", n)
 		}
 		wantCode(t, s.Health(), runtime.CodeUnavailable)
 		if err := s.Close(); err == nil || !strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
-			t.Errorf("closed with %v", err)
+			t.Errorf("Close returned %v", err)
 		}
 		if n := strings.Count(log.String(), "a flush or compaction failed"); n != 1 {
-			t.Errorf("the log is told %d times:\n%s", n, log.String())
+			t.Errorf("the failure is logged %d times:\n%s", n, log.String())
 		}
 		full.Store(false)
 		s, err = Open(o)
@@ -71,8 +71,9 @@ func TestTablesThatCannotBeMade(t *testing.T) {
 	})
 }
 
-// A failure that passes is not told to whoever closes the store.
-func TestATableThatIsMadeInTheEnd(t *testing.T) {
+// Close does not return a failure that passes.
+func TestTableCreatedOnRetry(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
 	var log bytes.Buffer
@@ -95,37 +96,40 @@ func TestATableThatIsMadeInTheEnd(t *testing.T) {
 	}
 }
 
-// What a process has left in the log alone cannot be opened on such a disk: the
-// process ends and says why. This test runs itself as that process.
+// A store whose records are only in the log cannot be opened on such a disk: the process ends and
+// says why. This test runs itself as that process.
 func TestALogThatCannotBecomeATable(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
 	full.Store(true)
 	if dir := os.Getenv("FAASPOT_TEST_FULL"); dir != "" {
 		o := Options{Dir: dir, FS: withoutTables(vfs.Default, &full, &attempts), Log: slog.New(slog.NewTextHandler(os.Stdout, nil))}
 		_, err := Open(o)
-		t.Fatalf("the process goes on with %v", err)
+		t.Fatalf("the process continues with %v", err)
 	}
 	dir := killed(t)
 	out, err := runSelf("TestALogThatCannotBecomeATable", "FAASPOT_TEST_FULL="+dir)
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("cannot open the data folder "+dir+": no space is left on the disk; free some space")) {
-		t.Errorf("it ended with %v and said\n%s", err, out)
+		t.Errorf("it ended with %v and printed\n%s", err, out)
 	}
 	wantHeldOrRefused(t, dir, false)
 }
 
 func TestAFolderThatCannotBeFilled(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
 	full.Store(true)
 	wantRefusal(t, options(withoutTables(vfs.NewMem(), &full, &attempts), "store"), "no space is left")
 }
 
-// While no table can be made, ends of executions are taken as long as there is
-// room for them in memory, then refused. Nothing waits without end: what was
-// accepted can be read all the time, and the ends are taken once the disk works.
+// While no table can be created, ends of executions are accepted as long as memory has room for
+// them, then refused. No call waits without end: accepted executions can be read all the time, and
+// the ends are accepted once the disk works.
 func TestReadsGoOnWhileNoTableCanBeMade(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
 	s, c := openOn(t, withoutTables(vfs.NewMem(), &full, &attempts), "store"), newClerk()
@@ -153,13 +157,13 @@ func TestReadsGoOnWhileNoTableCanBeMade(t *testing.T) {
 		}
 	}
 	if taken == 0 || taken == runs {
-		t.Fatalf("%d of %d ends were taken", taken, runs)
+		t.Fatalf("%d of %d ends were accepted", taken, runs)
 	}
 	for i, x := range all {
 		got, err := s.GetExecution(x.Tenant, x.ID)
 		must(t, err)
 		if got.State.Terminal() != (i < taken) {
-			t.Errorf("run %d is told as %s", i, got.State)
+			t.Errorf("run %d is read as %s", i, got.State)
 		}
 	}
 	_, err := s.ListExecutions("default", runtime.Filter{}, "", 10)

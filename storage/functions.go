@@ -8,14 +8,17 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 var _ runtime.FunctionStore = (*Store)(nil)
 
-// CreateFunction keeps f and its first version.
+// CreateFunction stores f and its first version.
 func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
 	const op = "storage.create"
-	if err := checkPair(f, &v); err != nil {
+	if err := checkFunction(f, &v); err != nil {
 		return fault(op, err)
 	}
 	if err := s.enter(); err != nil {
@@ -27,7 +30,7 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 		return fault(op, err)
 	}
 	defer leave()
-	name, function := keyName(f.Tenant, f.Name), keyFunction(f.Tenant, f.ID)
+	name, function := keys.FunctionName(f.Tenant, f.Name), keys.Function(f.Tenant, f.ID)
 	defer s.locks.lock(name, function)()
 
 	if err := s.absent(name); err != nil {
@@ -39,9 +42,9 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 	if err := s.absent(function); err != nil {
 		return fault(op, fmt.Errorf("function id %q: %w", f.ID, err))
 	}
-	return fault(op, s.write(true, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
 		return errors.Join(
-			b.Set(name, encodeRaw(f.ID), nil),
+			b.Set(name, record.EncodeRaw(f.ID), nil),
 			putFunction(b, f),
 			putVersion(b, f.Tenant, v),
 			change.put(b),
@@ -49,11 +52,11 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 	}))
 }
 
-// UpdateFunction replaces the function with f.ID by f and adds v, if not nil,
-// as its newest version, dropping those beyond runtime.KeptVersions.
+// UpdateFunction replaces the function with f.ID by f. If v is not nil, it adds v as the newest
+// version, and drops all but runtime.KeptVersions versions.
 func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
 	const op = "storage.update"
-	if err := checkPair(f, v); err != nil {
+	if err := checkFunction(f, v); err != nil {
 		return fault(op, err)
 	}
 	if err := s.enter(); err != nil {
@@ -78,7 +81,7 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 	if f.Version != next {
 		return fault(op, fmt.Errorf("function %q is at version %d, its next cannot be %d", f.ID, old.Version, f.Version))
 	}
-	name := keyName(f.Tenant, f.Name)
+	name := keys.FunctionName(f.Tenant, f.Name)
 	if f.Name != old.Name {
 		if err := s.absent(name); err != nil {
 			if errors.Is(err, errPresent) {
@@ -87,10 +90,10 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 			return fault(op, err)
 		}
 	}
-	return fault(op, s.write(true, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
 		errs := []error{putFunction(b, f), change.put(b)}
 		if f.Name != old.Name {
-			errs = append(errs, b.Delete(keyName(f.Tenant, old.Name), nil), b.Set(name, encodeRaw(f.ID), nil))
+			errs = append(errs, b.Delete(keys.FunctionName(f.Tenant, old.Name), nil), b.Set(name, record.EncodeRaw(f.ID), nil))
 		}
 		if v != nil {
 			errs = append(errs, putVersion(b, f.Tenant, *v), s.dropVersions(b, f.Tenant, f.ID, runtime.KeptVersions-1))
@@ -116,29 +119,29 @@ func (s *Store) DeleteFunction(tenant runtime.Tenant, id string, c runtime.Chang
 		return fault(op, err)
 	}
 	defer unlock()
-	return fault(op, s.write(false, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
 		return errors.Join(
-			b.Delete(keyName(tenant, old.Name), nil),
-			b.Delete(keyFunction(tenant, id), nil),
+			b.Delete(keys.FunctionName(tenant, old.Name), nil),
+			b.Delete(keys.Function(tenant, id), nil),
 			s.dropVersions(b, tenant, id, 0),
 			change.put(b),
 		)
 	}))
 }
 
-// lockFunction locks a function, its name and the names given. The name can be
-// read only before it is locked, so it is read again afterwards.
+// lockFunction locks a function, its name and further names. The name is known only after a read
+// without the lock, so it is read again afterwards.
 func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) (runtime.Function, func(), error) {
 	for {
 		f, err := readFunction(s.db, tenant, id)
 		if err != nil {
 			return f, nil, err
 		}
-		keys := [][]byte{keyFunction(tenant, id), keyName(tenant, f.Name)}
+		locks := [][]byte{keys.Function(tenant, id), keys.FunctionName(tenant, f.Name)}
 		for _, name := range names {
-			keys = append(keys, keyName(tenant, name))
+			locks = append(locks, keys.FunctionName(tenant, name))
 		}
-		unlock := s.locks.lock(keys...)
+		unlock := s.locks.lock(locks...)
 		now, err := readFunction(s.db, tenant, id)
 		if err == nil && now.Name == f.Name {
 			return now, unlock, nil
@@ -150,112 +153,112 @@ func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) 
 	}
 }
 
-// GetFunctionByName finds a function by its present name.
+// GetFunctionByName returns the function with a name.
 func (s *Store) GetFunctionByName(tenant runtime.Tenant, name string) (f runtime.Function, err error) {
-	err = s.snapshot(func(r reader) error {
-		id, err := read(r, keyName(tenant, name), decodeRaw)
-		if errors.Is(err, errAbsent) {
+	err = s.snapshot(func(r kv.Reader) error {
+		id, err := kv.Get(r, keys.FunctionName(tenant, name), record.DecodeRaw)
+		if errors.Is(err, kv.ErrAbsent) {
 			return runtime.NoFunctionError(name)
 		}
 		if err != nil {
 			return err
 		}
-		f, err = named(r, tenant, name, string(id))
+		f, err = readNamedFunction(r, tenant, name, string(id))
 		return err
 	})
 	return f, fault("storage.function", err)
 }
 
-// named reads the function that a name leads to.
-func named(r reader, tenant runtime.Tenant, name, id string) (runtime.Function, error) {
+// readNamedFunction reads the function that a name leads to.
+func readNamedFunction(r kv.Reader, tenant runtime.Tenant, name, id string) (runtime.Function, error) {
 	f, err := readFunction(r, tenant, id)
 	if err == nil && f.Name == name {
 		return f, nil
 	}
-	return runtime.Function{}, damaged("the name %q leads to function %q, which is named %q (%v)", name, id, f.Name, err)
+	return runtime.Function{}, kv.Damaged("the name %q leads to function %q, which is named %q (%v)", name, id, f.Name, err)
 }
 
 // ListFunctions lists up to limit functions by name, after the given name.
 func (s *Store) ListFunctions(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
-	err = s.snapshot(func(r reader) error {
-		all, err = page(r, tenant, after, limit)
+	err = s.snapshot(func(r kv.Reader) error {
+		all, err = readFunctions(r, tenant, after, limit)
 		return err
 	})
 	return all, fault("storage.functions", err)
 }
 
-// page reads no more names and functions than it gives.
-func page(r reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
-	prefix := keyNames(tenant)
+// readFunctions reads only as many names and functions as it returns.
+func readFunctions(r kv.Reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
+	prefix := keys.FunctionNames(tenant)
 	lower := prefix
 	if after != "" {
-		lower = append(keyName(tenant, after), 0) // the next key after it
+		lower = append(keys.FunctionName(tenant, after), 0) // the next key after it
 	}
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: keyEnd(prefix)})
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		return nil, err
 	}
 	for ok := it.First(); ok && len(all) < limit && err == nil; ok = it.Next() {
 		var f runtime.Function
-		if f, err = listed(r, tenant, prefix, it); err == nil {
+		if f, err = readListedFunction(r, tenant, prefix, it); err == nil {
 			all = append(all, f)
 		}
 	}
 	return all, errors.Join(err, it.Error(), it.Close())
 }
 
-// listed reads the function that an iterator over names stands at.
-func listed(r reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator) (runtime.Function, error) {
-	name, err := nameOf(prefix, it.Key())
+// readListedFunction reads the function at an iterator over names.
+func readListedFunction(r kv.Reader, tenant runtime.Tenant, prefix []byte, it *pebble.Iterator) (runtime.Function, error) {
+	name, err := keys.DecodeText(prefix, it.Key())
 	if err != nil {
-		return runtime.Function{}, damaged("key %x: %v", it.Key(), err)
+		return runtime.Function{}, kv.Damaged("key %x: %v", it.Key(), err)
 	}
 	value, err := it.ValueAndErr()
 	if err != nil {
 		return runtime.Function{}, err
 	}
-	id, err := decodeRaw(value)
+	id, err := record.DecodeRaw(value)
 	if err != nil {
-		return runtime.Function{}, damaged("key %x: %v", it.Key(), err)
+		return runtime.Function{}, kv.Damaged("key %x: %v", it.Key(), err)
 	}
-	return named(r, tenant, name, string(id))
+	return readNamedFunction(r, tenant, name, string(id))
 }
 
-func readFunction(r reader, tenant runtime.Tenant, id string) (runtime.Function, error) {
-	f, err := read(r, keyFunction(tenant, id), func(value []byte) (runtime.Function, error) {
-		return decodeFunction(tenant, id, value)
+func readFunction(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Function, error) {
+	f, err := kv.Get(r, keys.Function(tenant, id), func(value []byte) (runtime.Function, error) {
+		return record.DecodeFunction(tenant, id, value)
 	})
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, kv.ErrAbsent) {
 		return f, noSuchID(id)
 	}
 	return f, err
 }
 
 func putFunction(b *pebble.Batch, f runtime.Function) error {
-	value, err := encodeFunction(f)
+	value, err := record.EncodeFunction(f)
 	if err != nil {
 		return err
 	}
-	return b.Set(keyFunction(f.Tenant, f.ID), value, nil)
+	return b.Set(keys.Function(f.Tenant, f.ID), value, nil)
 }
 
-// errPresent says that there is such a key.
+// errPresent reports that there is such a key.
 var errPresent = errors.New("exists already")
 
 // absent fails with errPresent if there is such a key.
 func (s *Store) absent(key []byte) error {
-	_, err := read(s.db, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
+	_, err := kv.Get(s.db, key, func([]byte) (struct{}, error) { return struct{}{}, nil })
 	switch {
 	case err == nil:
 		return errPresent
-	case errors.Is(err, errAbsent):
+	case errors.Is(err, kv.ErrAbsent):
 		return nil
 	}
 	return err
 }
 
-// checkPair holds callers to the contract of runtime.FunctionStore.
-func checkPair(f runtime.Function, v *runtime.Version) error {
+// checkFunction checks that the caller fulfils the contract of runtime.FunctionStore.
+func checkFunction(f runtime.Function, v *runtime.Version) error {
 	if f.Tenant == "" || f.ID == "" || f.Name == "" {
 		return fmt.Errorf("a function needs tenant, id and name, not %q, %q, %q", f.Tenant, f.ID, f.Name)
 	}

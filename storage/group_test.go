@@ -12,131 +12,24 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
 )
 
-// batchOf makes a batch of about so many bytes.
-func batchOf(t testing.TB, size int) *pebble.Batch {
-	t.Helper()
-	var b pebble.Batch
-	must(t, b.Set([]byte("key"), make([]byte, size), nil))
-	return &b
-}
-
-// Whoever comes, in whatever sizes, is written once, and told what became of it;
-// no more is written as one than may be, and one round after the other.
-func TestGroup(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	var g group
-	var mu sync.Mutex
-	written := map[*member]int{}
-	rounds, writing := 0, 0
-	write := func(members []*member) {
-		bytes, large := 0, members[0].batch.Len() > groupSize/4
-		mu.Lock()
-		for _, m := range members {
-			written[m]++
-			bytes += m.batch.Len()
-		}
-		rounds++
-		if !large {
-			writing++
-		}
-		if bytes > groupSize && len(members) > 1 || large && len(members) > 1 || writing > 1 {
-			t.Errorf("%d of %d bytes are written as one, beside %d", len(members), bytes, writing-1)
-		}
-		mu.Unlock()
-		time.Sleep(100 * time.Microsecond)
-		mu.Lock()
-		defer mu.Unlock()
-		if !large {
-			writing--
-		}
-		for _, m := range members {
-			m.err = fmt.Errorf("%p", m)
-		}
-	}
-	const callers, calls = 50, 60
-	var wg sync.WaitGroup
-	for range callers {
-		sizes := make([]int, calls)
-		for i := range sizes {
-			if sizes[i] = rng.IntN(1000); rng.IntN(10) == 0 {
-				sizes[i] = rng.IntN(groupSize / 2)
-			}
-		}
-		wg.Go(func() {
-			for _, size := range sizes {
-				m := &member{batch: batchOf(t, size)}
-				if err := g.write(m, write); err == nil || err.Error() != fmt.Sprintf("%p", m) {
-					t.Errorf("%p was told %v", m, err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for m, n := range written {
-		if n != 1 {
-			t.Errorf("%p was written %d times", m, n)
-		}
-	}
-	if len(written) != callers*calls || rounds > len(written)/2 {
-		t.Errorf("%d were written in %d rounds", len(written), rounds)
-	}
-	if g.open != nil {
-		t.Error("a round is left")
+// waitingFor waits until n batches wait to be written together.
+func waitingFor(s *Store, n int) {
+	for s.commits.Waiting() != n {
+		time.Sleep(time.Millisecond)
 	}
 }
 
-// A write that panics leaves nobody waiting, and tells nobody that it was made.
-func TestPanicInAGroup(t *testing.T) {
-	var g group
-	g.turn.Lock()
-	var panicked, told atomic.Int32
-	var wg sync.WaitGroup
-	for i := range 10 {
-		wg.Go(func() {
-			defer func() {
-				if recover() != nil {
-					panicked.Add(1)
-				}
-			}()
-			err := g.write(&member{batch: batchOf(t, 1)}, func([]*member) { panic("no") })
-			if errors.Is(err, errUnwritten) {
-				told.Add(1)
-			}
-		})
-		g.joined(i + 1)
-	}
-	g.turn.Unlock()
-	wg.Wait()
-	if panicked.Load() != 1 || told.Load() != 9 {
-		t.Errorf("%d have panicked, %d were told", panicked.Load(), told.Load())
-	}
-	m := &member{batch: batchOf(t, 1)}
-	if err := g.write(m, func([]*member) { m.err = nil }); err != nil {
-		t.Errorf("one who comes later is told %v", err)
-	}
-}
-
-// joined waits until so many wait in the open round.
-func (g *group) joined(n int) {
-	for have := -1; have != n; time.Sleep(time.Millisecond) {
-		g.mu.Lock()
-		if have = 0; g.open != nil {
-			have = len(g.open.members)
-		}
-		g.mu.Unlock()
-	}
-}
-
-// Those who come at once are synced once. On a disk that is nearly full some of
-// them are refused, the others are not, whoever came first.
+// Writes that arrive at the same time are synced once. On a disk that is nearly full, those that
+// take room are refused and the others are not, in any order.
 func TestGroupOnANearlyFullDisk(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"accept", "cancel"} {
 		free := uint64(1 << 40)
 		var syncs atomic.Int32
@@ -149,18 +42,18 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 		s, c := openOn(t, fs, "store"), newClerk()
 		queued := c.batch(100)
 		must(t, second(s.Accept(queued, nil)))
-		// Cancels that share a lock would wait for each other.
+		// Cancellations that share a lock would wait for each other.
 		stripes := map[uint64]bool{}
 		queued = slices.DeleteFunc(queued, func(a runtime.Accepted) bool {
-			id, _ := parseID(a.Execution.ID)
-			stripe := maphash.Bytes(s.leases.seed, keyOfExecution(kindAccepted, "default", id)) % uint64(len(s.leases.locks))
+			id, _ := keys.ParseID(a.Execution.ID)
+			stripe := maphash.Bytes(s.leases.seed, keys.Execution(keys.KindAccepted, "default", id)) % uint64(len(s.leases.locks))
 			taken := stripes[stripe]
 			stripes[stripe] = true
 			return taken
 		})
 		syncs.Store(0)
 		free = DefaultMinFree - 1
-		s.group.turn.Lock()
+		release := s.commits.Hold()
 		refused := c.batch(len(queued))
 		var wg sync.WaitGroup
 		for i := range 2 * len(queued) {
@@ -169,13 +62,13 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 			} else {
 				wg.Go(func() {
 					if _, changed, err := s.Cancel("default", queued[i/2].Execution.ID, c.at); err != nil || !changed {
-						t.Errorf("a cancel beside what is refused: %v, %v", changed, err)
+						t.Errorf("a cancellation beside refused writes: %v, %v", changed, err)
 					}
 				})
 			}
-			s.group.joined(i + 1)
+			waitingFor(s, i+1)
 		}
-		s.group.turn.Unlock()
+		release()
 		wg.Wait()
 		if n := syncs.Load(); n != 1 {
 			t.Errorf("%d syncs", n)
@@ -190,7 +83,7 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 			}
 		}
 		checkInvariants(t, s)
-		// All are refused, and with nothing to write nothing is synced.
+		// All are refused, and nothing is synced when there is nothing to write.
 		syncs.Store(0)
 		wantUnavailable(t, second(s.Accept(c.batch(1), nil)))
 		free = DefaultMinFree
@@ -208,10 +101,11 @@ func wantUnavailable(t *testing.T, err error) {
 	}
 }
 
-// Power is lost while many have executions accepted, started, cancelled and
-// ended. Whatever was acknowledged is there, no batch is there in part, and a key
-// is there if and only if what it stands for is.
+// Power is lost while many goroutines have executions accepted, started, cancelled and ended. Every
+// acknowledged change survives, no batch survives in part, and a key survives if and only if its
+// executions do.
 func TestLostPowerAmidMany(t *testing.T) {
+	t.Parallel()
 	for seed := range games(3) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		type accepted struct {
@@ -221,7 +115,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 		}
 		var mu sync.Mutex
 		opened := false
-		var all []*accepted // acknowledged
+		var all []*accepted // acknowledged requests
 		var asked []*accepted
 		type crash struct {
 			fs    *vfs.MemFS
@@ -301,7 +195,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 				for j := range a.batch {
 					x, err := s.GetExecution("default", a.batch[j].Execution.ID)
 					if err != nil || j == 0 && a.begun && x.State != runtime.StateRunning {
-						t.Errorf("crash %d: what was acknowledged is %+v, %v", i, x.State, err)
+						t.Errorf("crash %d: an acknowledged execution is %+v, %v", i, x.State, err)
 					}
 				}
 			}
@@ -314,7 +208,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 				must(t, err)
 				there := len(found) - len(slices.DeleteFunc(found, func(x *runtime.Execution) bool { return x != nil }))
 				if there != 0 && there != len(ids) {
-					t.Errorf("crash %d: %d of a batch of %d are there", i, there, len(ids))
+					t.Errorf("crash %d: %d executions of a batch of %d exist", i, there, len(ids))
 				}
 				if a.key == nil {
 					continue
@@ -322,7 +216,7 @@ func TestLostPowerAmidMany(t *testing.T) {
 				promised, err := s.LookupKey("default", *a.key)
 				must(t, err)
 				if (there > 0) != slices.Equal(promised, ids) || there == 0 && promised != nil {
-					t.Errorf("crash %d: %d of %v are there, the key stands for %v", i, there, ids, promised)
+					t.Errorf("crash %d: %d of %v exist, the ids of the key are %v", i, there, ids, promised)
 				}
 			}
 			must(t, s.Close())

@@ -11,9 +11,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/disk"
 )
 
-// sizedFS is a disk with as much free space as it is told.
+// sizedFS is a disk with a given amount of free space.
 type sizedFS struct {
 	vfs.FS
 	free *uint64
@@ -23,8 +24,8 @@ func (fs sizedFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{AvailBytes: *fs.free}, nil
 }
 
-// wantRefusedWrites expects that nothing new is taken, that reads go on, and
-// that both a writer and Health are told why.
+// wantRefusedWrites expects that new writes are refused, that reads succeed, and that both the
+// writer and Health return why.
 func wantRefusedWrites(t *testing.T, s *Store, why string, deletes bool) {
 	t.Helper()
 	v := version("id1", 2, "source")
@@ -67,8 +68,8 @@ func TestANearlyFullDisk(t *testing.T) {
 	must(t, s.Health())
 }
 
-// On a disk that is nearly full nothing new is accepted, but what was accepted is
-// carried to its end, and can be cancelled and read.
+// On a disk that is nearly full no new executions are accepted, but accepted ones run to their end,
+// and can be cancelled and read.
 func TestExecutionsOnANearlyFullDisk(t *testing.T) {
 	free := uint64(1 << 40)
 	s, c := openOn(t, sizedFS{vfs.NewMem(), &free}, "store"), newClerk()
@@ -96,7 +97,7 @@ func TestExecutionsOnANearlyFullDisk(t *testing.T) {
 	if all, err := s.ListExecutions("default", runtime.Filter{}, "", 10); err != nil || len(all) != 3 {
 		t.Errorf("a list: %v, %v", all, err)
 	}
-	must(t, s.Expire(c.at, 0, 0)) // makes room
+	must(t, s.Expire(c.at, 0, 0)) // frees room
 	free = DefaultMinFree
 	_, replayed, err := s.Accept(c.batch(1), &runtime.IdempotencyKey{Key: "k", Now: start})
 	if err != nil || replayed {
@@ -108,7 +109,7 @@ func TestExecutionsOnANearlyFullDisk(t *testing.T) {
 func TestStalledWrites(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	two(t, s)
-	l := s.health.listen()
+	l := s.health.Listener()
 	l.WriteStallBegin(pebble.WriteStallBeginInfo{Reason: "memtable count limit reached"})
 	wantRefusedWrites(t, s, "memtable count limit reached", false)
 	l.WriteStallEnd()
@@ -118,7 +119,7 @@ func TestStalledWrites(t *testing.T) {
 func TestFailedFlushes(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	two(t, s)
-	l := s.health.listen()
+	l := s.health.Listener()
 	l.BackgroundError(errors.New("no space left"))
 	wantRefusedWrites(t, s, "no space left", true)
 	l.FlushEnd(pebble.FlushInfo{Err: errors.New("no space left")})
@@ -129,24 +130,24 @@ func TestFailedFlushes(t *testing.T) {
 	must(t, s.Health())
 }
 
-func TestASlowDisk(t *testing.T) {
+func TestSlowDisk(t *testing.T) {
 	now := start
 	o := options(vfs.NewMem(), "store")
 	o.Now = func() time.Time { return now }
 	s, err := Open(o)
 	must(t, err)
 	defer s.Close()
-	s.health.listen().DiskSlow(vfs.DiskSlowInfo{Duration: 10 * time.Second})
+	s.health.Listener().DiskSlow(vfs.DiskSlowInfo{Duration: 10 * time.Second})
 	wantCode(t, s.Health(), runtime.CodeUnavailable)
 	two := version("id1", 1, "source")
-	must(t, s.CreateFunction(function("a", "id1", "one", 1), two, by("a"))) // slow, but it works
-	now = now.Add(slowFor)
+	must(t, s.CreateFunction(function("a", "id1", "one", 1), two, by("a"))) // slow, but it succeeds
+	now = now.Add(disk.SlowFor)
 	must(t, s.Health())
 }
 
-// A block that went bad is found when it is read: the process goes on, what can
-// be read is, and nothing is written any more.
-func TestABadBlock(t *testing.T) {
+// A damaged block is found when it is read: the process continues, undamaged records can be read,
+// and writes are refused.
+func TestDamagedBlock(t *testing.T) {
 	mem := vfs.NewMem()
 	s := openOn(t, mem, "store")
 	two(t, s)
@@ -165,7 +166,7 @@ func TestABadBlock(t *testing.T) {
 		}
 	}
 	if bad == 0 || bad == 200 {
-		t.Fatalf("%d of 200 versions are bad, want some", bad)
+		t.Fatalf("%d of 200 versions are damaged, want some", bad)
 	}
 	wantCode(t, s.Health(), runtime.CodeUnavailable)
 	wantCode(t, s.PutSetting("x", nil), runtime.CodeUnavailable)

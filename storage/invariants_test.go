@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// parsed is a key of the tenants' space taken apart.
+// parsed is the parts of a key of a tenant.
 type parsed struct {
 	tenant runtime.Tenant
 	kind   byte
@@ -17,13 +19,13 @@ type parsed struct {
 
 func parse(t testing.TB, key []byte) parsed {
 	t.Helper()
-	tenant, rest, err := cutText(key[1:])
+	tenant, rest, err := keys.CutText(key[1:])
 	must(t, err)
 	p := parsed{tenant: runtime.Tenant(tenant), kind: rest[0]}
-	p.text, rest, err = cutText(rest[1:])
+	p.text, rest, err = keys.CutText(rest[1:])
 	must(t, err)
 	if len(rest) > 0 {
-		p.number, err = numberOf(nil, rest)
+		p.number, err = keys.DecodeNumber(nil, rest)
 		must(t, err)
 	}
 	return p
@@ -41,8 +43,8 @@ func countKeys(t testing.TB, s *Store) int {
 	return n
 }
 
-// checkInvariants reads every record and holds the store to doc.go: nothing is
-// missing, and nothing is there that nothing leads to.
+// checkInvariants reads every record and checks the invariants of doc.go: no record is missing, and
+// no record is left that nothing leads to.
 func checkInvariants(t testing.TB, s *Store) {
 	t.Helper()
 	checkExecutionInvariants(t, s)
@@ -53,7 +55,7 @@ func checkInvariants(t testing.TB, s *Store) {
 	defer func() { must(t, it.Close()) }()
 	records := map[parsed][]byte{}
 	for ok := it.First(); ok; ok = it.Next() {
-		if it.Key()[0] == spaceTenants && !ofExecution(t, it.Key()) && !ofPostings(t, it.Key()) && !ofJob(t, it.Key()) {
+		if it.Key()[0] == keys.SpaceTenants && !ofExecution(t, it.Key()) && !ofPostings(t, it.Key()) && !ofJob(t, it.Key()) {
 			records[parse(t, it.Key())] = bytes.Clone(it.Value())
 		}
 	}
@@ -61,50 +63,50 @@ func checkInvariants(t testing.TB, s *Store) {
 	count := map[parsed]int{}
 	for key, value := range records {
 		switch key.kind {
-		case kindName:
-			id, err := decodeRaw(value)
+		case keys.KindFunctionName:
+			id, err := record.DecodeRaw(value)
 			must(t, err)
-			f, err := decodeFunction(key.tenant, string(id), records[parsed{key.tenant, kindFunction, string(id), 0}])
+			f, err := record.DecodeFunction(key.tenant, string(id), records[parsed{key.tenant, keys.KindFunction, string(id), 0}])
 			if err != nil || f.Name != key.text {
 				t.Fatalf("name %q of tenant %q leads to %q: %+v, %v", key.text, key.tenant, id, f, err)
 			}
-		case kindFunction:
-			f, err := decodeFunction(key.tenant, key.text, value)
+		case keys.KindFunction:
+			f, err := record.DecodeFunction(key.tenant, key.text, value)
 			must(t, err)
-			id, err := decodeRaw(records[parsed{key.tenant, kindName, f.Name, 0}])
+			id, err := record.DecodeRaw(records[parsed{key.tenant, keys.KindFunctionName, f.Name, 0}])
 			if err != nil || string(id) != key.text {
 				t.Fatalf("function %+v is not found by its name, which leads to %q, %v", f, id, err)
 			}
-			if _, ok := records[parsed{key.tenant, kindVersion, key.text, f.Version}]; !ok {
+			if _, ok := records[parsed{key.tenant, keys.KindVersion, key.text, f.Version}]; !ok {
 				t.Fatalf("function %+v has no current version", f)
 			}
-		case kindVersion:
-			r, err := decodeVersion(value)
+		case keys.KindVersion:
+			r, err := record.DecodeVersion(value)
 			must(t, err)
-			f, err := decodeFunction(key.tenant, key.text, records[parsed{key.tenant, kindFunction, key.text, 0}])
+			f, err := record.DecodeFunction(key.tenant, key.text, records[parsed{key.tenant, keys.KindFunction, key.text, 0}])
 			if err != nil || key.number > f.Version || key.number+runtime.KeptVersions <= f.Version {
-				t.Fatalf("version %d of function %+v should not be there, %v", key.number, f, err)
+				t.Fatalf("version %d of function %+v should not exist, %v", key.number, f, err)
 			}
-			source, err := decodeRaw(records[parsed{key.tenant, kindSource, key.text, key.number}])
+			source, err := record.DecodeRaw(records[parsed{key.tenant, keys.KindSource, key.text, key.number}])
 			if err != nil || len(source) != r.Source || r.Source == 0 {
 				t.Fatalf("version %d of function %+v has a source of %d bytes, not %d, %v", key.number, f, len(source), r.Source, err)
 			}
-			fnContext, there := records[parsed{key.tenant, kindContext, key.text, key.number}]
+			fnContext, there := records[parsed{key.tenant, keys.KindContext, key.text, key.number}]
 			if there != (r.Context > 0) || there && len(fnContext)-1 != r.Context {
 				t.Fatalf("version %d of function %+v has a context of %d bytes, not %d", key.number, f, len(fnContext)-1, r.Context)
 			}
-		case kindSource, kindContext:
-			if _, ok := records[parsed{key.tenant, kindVersion, key.text, key.number}]; !ok {
+		case keys.KindSource, keys.KindContext:
+			if _, ok := records[parsed{key.tenant, keys.KindVersion, key.text, key.number}]; !ok {
 				t.Fatalf("record %+v belongs to no version", key)
 			}
 		default:
-			t.Fatalf("there is a record of an unknown kind: %+v", key)
+			t.Fatalf("unknown kind of record: %+v", key)
 		}
 		count[parsed{key.tenant, key.kind, "", 0}]++
 	}
 	for key, n := range count {
-		if key.kind == kindName && n != count[parsed{key.tenant, kindFunction, "", 0}] {
-			t.Fatalf("tenant %q has %d names for %d functions", key.tenant, n, count[parsed{key.tenant, kindFunction, "", 0}])
+		if key.kind == keys.KindFunctionName && n != count[parsed{key.tenant, keys.KindFunction, "", 0}] {
+			t.Fatalf("tenant %q has %d names for %d functions", key.tenant, n, count[parsed{key.tenant, keys.KindFunction, "", 0}])
 		}
 	}
 }

@@ -3,18 +3,20 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"time"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 var _ runtime.JobStore = (*Store)(nil)
 
-// CreateJob keeps j and its first revision.
+// CreateJob stores j and its first revision.
 func (s *Store) CreateJob(j runtime.Job) error {
 	const op = "storage.createjob"
 	err := checkJob(j)
@@ -28,7 +30,7 @@ func (s *Store) CreateJob(j runtime.Job) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	name, job := keyJobName(j.Tenant, j.Name), keyJob(j.Tenant, j.ID)
+	name, job := keys.JobName(j.Tenant, j.Name), keys.Job(j.Tenant, j.ID)
 	defer s.locks.lock(name, job)()
 	if err := s.absent(name); err != nil {
 		if errors.Is(err, errPresent) {
@@ -39,8 +41,8 @@ func (s *Store) CreateJob(j runtime.Job) error {
 	if err := s.absent(job); err != nil {
 		return fault(op, fmt.Errorf("job id %q: %w", j.ID, err))
 	}
-	return fault(op, s.write(true, func(b *pebble.Batch) error {
-		return errors.Join(b.Set(name, encodeRaw(j.ID), nil), putJob(b, j), putRevision(b, j))
+	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
+		return errors.Join(b.Set(name, record.EncodeRaw(j.ID), nil), putJob(b, j), putRevision(b, j))
 	}))
 }
 
@@ -54,7 +56,7 @@ func (s *Store) UpdateJob(j runtime.Job) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	defer s.locks.lock(keyJob(j.Tenant, j.ID))()
+	defer s.locks.lock(keys.Job(j.Tenant, j.ID))()
 	old, err := readJobRecord(s.db, j.Tenant, j.ID)
 	if err != nil {
 		return fault(op, err)
@@ -62,7 +64,7 @@ func (s *Store) UpdateJob(j runtime.Job) error {
 	if j.Name != old.Name || j.Revision != old.Revision && j.Revision != old.Revision+1 {
 		return fault(op, fmt.Errorf("job %q (%s) is at revision %d, so it cannot become %q at %d", old.Name, j.ID, old.Revision, j.Name, j.Revision))
 	}
-	return fault(op, s.write(true, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
 		err := putJob(b, j)
 		if j.Revision == old.Revision {
 			return err
@@ -78,32 +80,32 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	// Names are for life, so that this one stays while it is locked.
+	// A job's name never changes, so it may be read before it is locked.
 	j, err := readJobRecord(s.db, tenant, id)
 	if err != nil {
 		return fault(op, err)
 	}
-	defer s.locks.lock(keyJobName(tenant, j.Name), keyJob(tenant, id))()
+	defer s.locks.lock(keys.JobName(tenant, j.Name), keys.Job(tenant, id))()
 	if _, err := readJobRecord(s.db, tenant, id); err != nil {
 		return fault(op, err)
 	}
-	return fault(op, s.write(false, func(b *pebble.Batch) error {
-		ticks := keyTicks(tenant, id)
+	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
+		ticks := keys.Ticks(tenant, id)
 		return errors.Join(
-			b.Delete(keyJobName(tenant, j.Name), nil),
-			b.Delete(keyJob(tenant, id), nil),
-			b.Delete(keyJobCount(tenant, id), nil),
+			b.Delete(keys.JobName(tenant, j.Name), nil),
+			b.Delete(keys.Job(tenant, id), nil),
+			b.Delete(keys.JobCount(tenant, id), nil),
 			s.dropRevisions(b, tenant, id, 0),
-			eachKey(s.db, ticks, func(key, _ []byte) error { return b.Delete(key, nil) }),
+			kv.EachKey(s.db, ticks, func(key, _ []byte) error { return b.Delete(key, nil) }),
 		)
 	}))
 }
 
-// GetJobByName finds a job by its name.
+// GetJobByName returns the job with a name.
 func (s *Store) GetJobByName(tenant runtime.Tenant, name string) (j runtime.Job, err error) {
-	err = s.snapshot(func(r reader) error {
-		id, err := read(r, keyJobName(tenant, name), decodeRaw)
-		if errors.Is(err, errAbsent) {
+	err = s.snapshot(func(r kv.Reader) error {
+		id, err := kv.Get(r, keys.JobName(tenant, name), record.DecodeRaw)
+		if errors.Is(err, kv.ErrAbsent) {
 			return runtime.NoJobError(name)
 		}
 		if err == nil {
@@ -114,9 +116,9 @@ func (s *Store) GetJobByName(tenant runtime.Tenant, name string) (j runtime.Job,
 	return j, fault("storage.job", err)
 }
 
-// GetJobByID gets the job with an id.
+// GetJobByID returns the job with an id.
 func (s *Store) GetJobByID(tenant runtime.Tenant, id string) (j runtime.Job, err error) {
-	err = s.snapshot(func(r reader) error {
+	err = s.snapshot(func(r kv.Reader) error {
 		j, err = readJob(r, tenant, id)
 		return err
 	})
@@ -125,92 +127,58 @@ func (s *Store) GetJobByID(tenant runtime.Tenant, id string) (j runtime.Job, err
 
 // EachJob visits all jobs; see runtime.JobStore.
 func (s *Store) EachJob(visit func(runtime.Job) error) error {
-	return fault("storage.alljobs", s.snapshot(func(r reader) error {
-		return eachTenant(r, func(tenant runtime.Tenant) error {
+	return fault("storage.alljobs", s.snapshot(func(r kv.Reader) error {
+		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 			return eachJob(r, tenant, visit)
 		})
 	}))
 }
 
-// ListJobRevisions lists the kept revisions, newest first.
-func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtime.JobRevision, err error) {
-	err = s.snapshot(func(r reader) error {
-		prefix := keyRevisions(tenant, id)
-		err := eachKey(r, prefix, func(key, value []byte) error {
-			number, err := numberOf(prefix, key)
-			if err != nil {
-				return err
-			}
-			v, err := decodeRevision(number, value)
-			all = append(all, v)
-			return err
-		})
-		if err == nil && len(all) == 0 {
-			err = noJobID(id)
-		}
-		return err
-	})
-	slices.Reverse(all)
-	return all, fault("storage.revisions", err)
-}
-
-// LastTick is the last tick of a trigger that has started an execution.
-func (s *Store) LastTick(tenant runtime.Tenant, jobID, trigger string) (at time.Time, err error) {
-	err = s.durably(func(r reader) error {
-		at, err = read(r, keyTick(tenant, jobID, trigger), decodeTime)
-		if errors.Is(err, errAbsent) {
-			err = nil
-		}
-		return err
-	})
-	return at, fault("storage.tick", err)
-}
-
 // namedJob reads the job that a name leads to.
-func namedJob(r reader, tenant runtime.Tenant, name, id string) (runtime.Job, error) {
+func namedJob(r kv.Reader, tenant runtime.Tenant, name, id string) (runtime.Job, error) {
 	j, err := readJob(r, tenant, id)
 	if err == nil && j.Name == name {
 		return j, nil
 	}
-	return runtime.Job{}, damaged("the name %q leads to job %q, which is named %q (%v)", name, id, j.Name, err)
+	return runtime.Job{}, kv.Damaged("the name %q leads to job %q, which is named %q (%v)", name, id, j.Name, err)
 }
 
 // readJob reads a job with its current spec.
-func readJob(r reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
+func readJob(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
 	j, err := readJobRecord(r, tenant, id)
 	if err != nil {
 		return j, err
 	}
-	v, err := read(r, keyRevision(tenant, id, j.Revision), func(value []byte) (runtime.JobRevision, error) {
-		return decodeRevision(j.Revision, value)
+	v, err := kv.Get(r, keys.Revision(tenant, id, j.Revision), func(value []byte) (runtime.JobRevision, error) {
+		return record.DecodeRevision(j.Revision, value)
 	})
-	if errors.Is(err, errAbsent) {
-		err = damaged("job %q has no revision %d", id, j.Revision)
+	if errors.Is(err, kv.ErrAbsent) {
+		err = kv.Damaged("job %q has no revision %d", id, j.Revision)
 	}
 	j.Spec = v.Spec
 	return j, err
 }
 
 // readJobRecord reads a job without its spec.
-func readJobRecord(r reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
-	j, err := read(r, keyJob(tenant, id), func(value []byte) (runtime.Job, error) { return decodeJob(tenant, id, value) })
-	if errors.Is(err, errAbsent) {
+func readJobRecord(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
+	j, err := kv.Get(r, keys.Job(tenant, id), func(value []byte) (runtime.Job, error) { return record.DecodeJob(tenant, id, value) })
+	if errors.Is(err, kv.ErrAbsent) {
 		err = noJobID(id)
 	}
 	return j, err
 }
 
 // eachJob visits the jobs of a tenant in the order of their names.
-func eachJob(r reader, tenant runtime.Tenant, visit func(runtime.Job) error) error {
-	prefix := keyKind(tenant, kindJobName)
-	return eachKey(r, prefix, func(key, value []byte) error {
-		name, err := nameOf(prefix, key)
+func eachJob(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Job) error) error {
+	prefix := keys.OfKind(tenant, keys.KindJobName)
+	return kv.EachKey(r, prefix, func(key, value []byte) error {
+		name, err := keys.DecodeText(prefix, key)
 		if err != nil {
-			return damaged("key %x: %v", key, err)
+			return kv.Damaged("key %x: %v", key, err)
 		}
-		id, err := decodeRaw(value)
+		id, err := record.DecodeRaw(value)
 		if err != nil {
-			return damaged("key %x: %v", key, err)
+			return kv.Damaged("key %x: %v", key, err)
 		}
 		j, err := namedJob(r, tenant, name, string(id))
 		if err != nil {
@@ -220,59 +188,17 @@ func eachJob(r reader, tenant runtime.Tenant, visit func(runtime.Job) error) err
 	})
 }
 
-// eachKey calls do with each key of a prefix and its value, valid during the
-// call, until it fails.
-func eachKey(r reader, prefix []byte, do func(key, value []byte) error) error {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
-	if err != nil {
-		return err
-	}
-	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		var value []byte
-		if value, err = it.ValueAndErr(); err == nil {
-			err = do(it.Key(), value)
-		}
-	}
-	return errors.Join(err, it.Error(), it.Close())
-}
-
 func putJob(b *pebble.Batch, j runtime.Job) error {
-	value, err := encodeJob(j)
+	value, err := record.EncodeJob(j)
 	if err != nil {
 		return err
 	}
-	return b.Set(keyJob(j.Tenant, j.ID), value, nil)
+	return b.Set(keys.Job(j.Tenant, j.ID), value, nil)
 }
 
-// putRevision keeps the spec of a job as its current revision.
-func putRevision(b *pebble.Batch, j runtime.Job) error {
-	value, err := encodeRevision(runtime.JobRevision{Spec: j.Spec, Created: j.Updated, CreatedBy: j.UpdatedBy})
-	if err != nil {
-		return err
-	}
-	return b.Set(keyRevision(j.Tenant, j.ID, j.Revision), value, nil)
-}
-
-// dropRevisions deletes all stored revisions of a job but the newest.
-func (s *Store) dropRevisions(b *pebble.Batch, tenant runtime.Tenant, id string, keep int) error {
-	var keys [][]byte
-	err := eachKey(s.db, keyRevisions(tenant, id), func(key, _ []byte) error {
-		keys = append(keys, slices.Clone(key))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, key := range keys[:max(len(keys)-keep, 0)] {
-		errs = append(errs, b.Delete(key, nil))
-	}
-	return errors.Join(errs...)
-}
-
-// checkJob holds callers to the contract of runtime.JobStore.
+// checkJob checks that the caller fulfils the contract of runtime.JobStore.
 func checkJob(j runtime.Job) error {
-	if _, ok := parseID(j.ID); !ok || j.Tenant == "" || j.Name == "" || !utf8.ValidString(j.Name) {
+	if _, ok := keys.ParseID(j.ID); !ok || j.Tenant == "" || j.Name == "" || !utf8.ValidString(j.Name) {
 		return fmt.Errorf("a job needs tenant, name and an id that is a UUIDv7, not %q, %q, %q", j.Tenant, j.Name, j.ID)
 	}
 	return nil
@@ -280,4 +206,44 @@ func checkJob(j runtime.Job) error {
 
 func noJobID(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no job with id %q", id)
+}
+
+// ListJobs returns a page of jobs. It reads all jobs of the tenant, which are few compared with
+// their executions.
+func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page runtime.Page[runtime.Job], err error) {
+	err = s.snapshot(func(r kv.Reader) error {
+		var all []runtime.Job
+		query := strings.ToLower(l.Query)
+		err := eachJob(r, tenant, func(j runtime.Job) error {
+			page.Total++
+			if matchesJob(j, query) {
+				all = append(all, j)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		position := func(j runtime.Job) string { return j.ID } // a UUIDv7
+		if byName(l.Sort) {
+			position = func(j runtime.Job) string { return j.Name }
+		}
+		page.Items, page.Next = cutPage(all, l, position)
+		return nil
+	})
+	return page, fault("storage.jobs", err)
+}
+
+// matchesJob reports whether a text, in lower case, is part of a job's names or labels.
+func matchesJob(j runtime.Job, query string) bool {
+	has := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
+	if has(j.Name) || has(j.DisplayName) {
+		return true
+	}
+	for key, value := range j.Labels {
+		if has(key) || has(value) {
+			return true
+		}
+	}
+	return false
 }

@@ -11,9 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// newRun makes a job and accepts an execution of it.
+// newRun creates a job and accepts an execution of it.
 func newRun(t testing.TB, s *Store, c *clerk, tasks int) runtime.JobExecution {
 	t.Helper()
 	j := runtime.Job{
@@ -37,7 +39,7 @@ func newRun(t testing.TB, s *Store, c *clerk, tasks int) runtime.JobExecution {
 	return x
 }
 
-// startTasks starts tasks, and gives them as they run.
+// startTasks starts tasks, and returns them as they run.
 func startTasks(t testing.TB, s *Store, x runtime.JobExecution, n int) []runtime.Execution {
 	t.Helper()
 	var all []runtime.Execution
@@ -54,9 +56,10 @@ func startTasks(t testing.TB, s *Store, x runtime.JobExecution, n int) []runtime
 	return all
 }
 
-// What tasks wrote before they are cancelled may not fit into one batch: then it
-// is several, and who finds the work half done ends it.
+// The logs of cancelled tasks may not fit into one batch. The cancellation then takes several, and
+// a later call completes one that was interrupted.
 func TestALargeCancellation(t *testing.T) {
+	t.Parallel()
 	fs := vfs.NewCrashableMem()
 	s, c := openOn(t, fs, "store"), newClerk()
 	const tasks, logs = 40, 1 << 20
@@ -69,21 +72,21 @@ func TestALargeCancellation(t *testing.T) {
 		settled, err := s.Finish(waiting[i:i+1], c.at)
 		must(t, errors.Join(err, settled[0].Err))
 	}
-	// A process that died behind the first batch has left the mark and a part.
-	of := attemptOf{x.Tenant, mustID(t, x.ID)}
-	jobs := newJobsUnderWay(s.db, c.at)
+	// A process that died after the first batch has left the mark and a part.
+	of := executionRef{x.Tenant, mustID(t, x.ID)}
+	jobs := lockedExecutions{Store: s}.jobs(c.at)
 	j, err := jobs.of(of.tenant, of.id)
 	must(t, err)
-	first := attemptOf{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
-	must(t, s.write(false, func(b *pebble.Batch) error {
+	first := executionRef{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
+	must(t, s.commits.Write(false, func(b *pebble.Batch) error {
 		j.CancelRequested = true
-		found := postings{}
-		ended, err := s.cancelTask(b, found, first, c.at)
+		found := search.Postings{}
+		ended, err := lockedExecutions{Store: s}.cancelTask(b, found, first, c.at)
 		j.count(runtime.StateCancelled)
 		if !ended {
 			t.Error("the task was not queued")
 		}
-		return errors.Join(err, jobs.put(b, found), found.put(b))
+		return errors.Join(err, jobs.put(b, found), found.Put(b))
 	}))
 	s2 := openOn(t, fs.CrashClone(vfs.CrashCloneCfg{}), "store")
 	pending := 0
@@ -97,22 +100,21 @@ func TestALargeCancellation(t *testing.T) {
 	got, changed, ids, err := s2.CancelJobExecution(x.Tenant, x.ID, c.at)
 	must(t, err)
 	if changed || len(ids) != tasks-1 || got.State != runtime.StateCancelled || got.Stats.Cancelled != tasks || pending != 1 {
-		t.Errorf("cancelled it is %+v, %v, %d tasks", got, changed, len(ids))
+		t.Errorf("the cancelled execution is %+v, %v, %d tasks", got, changed, len(ids))
 	}
 	checkInvariants(t, s2)
 }
 
-func mustID(t testing.TB, text string) executionID {
+func mustID(t testing.TB, text string) keys.ID {
 	t.Helper()
-	id, ok := parseID(text)
+	id, ok := keys.ParseID(text)
 	if !ok {
-		t.Fatalf("%q is no id", text)
+		t.Fatalf("%q is not an id", text)
 	}
 	return id
 }
 
-// An execution of a job ends with its last task and not before, in the same
-// batch as others.
+// A job's execution ends with its last task and not before, also in a batch with others.
 func TestTheLastTaskEndsItsExecution(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	x, y := newRun(t, s, c, 3), newRun(t, s, c, 1)
@@ -142,11 +144,11 @@ func TestTheLastTaskEndsItsExecution(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-// What callers of the store must not do changes nothing.
+// Calls that break the contract of the store change nothing.
 func TestMisuseOfJobs(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	x := newRun(t, s, c, 2)
-	keys := countKeys(t, s)
+	before := countKeys(t, s)
 	task := c.queued()
 	task.Task = &runtime.TaskOf{JobExecution: x.ID}
 	_, _, err := s.Accept([]runtime.Accepted{{Execution: task}}, nil)
@@ -197,21 +199,8 @@ func TestMisuseOfJobs(t *testing.T) {
 	wantCode(t, err, runtime.CodeNotFound)
 	_, err = s.GetJobByID("other", x.JobID)
 	wantCode(t, err, runtime.CodeNotFound)
-	if n := countKeys(t, s); n != keys {
-		t.Errorf("%d keys became %d", keys, n)
+	if n := countKeys(t, s); n != before {
+		t.Errorf("%d keys became %d", before, n)
 	}
 	checkInvariants(t, s)
-}
-
-// No two kinds of records share a byte.
-func TestKindsAreDistinct(t *testing.T) {
-	seen := map[byte]bool{}
-	for _, kinds := range [][]byte{{kindName, kindFunction, kindVersion, kindSource, kindContext}, executionKinds, jobKinds} {
-		for _, kind := range kinds {
-			if seen[kind] {
-				t.Errorf("two kinds are %q", kind)
-			}
-			seen[kind] = true
-		}
-	}
 }

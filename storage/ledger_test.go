@@ -15,22 +15,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/record"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
-// ledger is what a store should hold of executions. Values that were put in are
-// never changed.
+// ledger is the executions that a store should hold. Values in it are never changed.
 type ledger struct {
 	all map[string]entry // by id
-	// promises are the keys of idempotency, by tenant and key.
+	// promises are the idempotency keys, by tenant and key.
 	promises map[string]promise
 	jobBook
 }
 
 type entry struct {
-	x    runtime.Execution // as a read of it alone gives it
+	x    runtime.Execution // as GetExecution returns it
 	args []byte
-	logs runtime.Logs // while it waits for another attempt, of the one before
-	soft bool         // recorded, and nothing durable came after it
+	logs runtime.Logs // of the previous attempt, while the execution waits for the next
+	soft bool         // recorded, with no durable write since
 }
 
 type promise struct {
@@ -43,7 +45,7 @@ func (l ledger) clone() ledger {
 	return ledger{maps.Clone(l.all), maps.Clone(l.promises), l.jobBook.clone()}
 }
 
-// hardened is l after a durable write.
+// hardened returns the ledger after a durable write.
 func (l ledger) hardened() ledger {
 	l = l.clone()
 	for id, e := range l.all {
@@ -53,7 +55,7 @@ func (l ledger) hardened() ledger {
 	return l
 }
 
-// listed is what a list tells of an execution.
+// listed returns the execution as lists return it.
 func (e entry) listed() runtime.Execution {
 	x := e.x
 	if len(x.Result) > runtime.ListedResult {
@@ -66,10 +68,10 @@ func (l ledger) newestFirst() []entry {
 	return slices.SortedFunc(maps.Values(l.all), func(a, b entry) int { return strings.Compare(b.x.ID, a.x.ID) })
 }
 
-// list is runtime.ExecutionHistory.ListExecutions in its plainest form.
+// list is the plainest form of runtime.ExecutionHistory.ListExecutions.
 func (l ledger) list(tenant runtime.Tenant, f runtime.Filter, cursor string, limit int) (all []runtime.Execution) {
 	for _, e := range l.newestFirst() {
-		at := timeOf(e.x.ID)
+		at := storetest.TimeOf(e.x.ID)
 		switch {
 		case len(all) >= limit, e.x.Tenant != tenant,
 			f.Function != "" && e.x.Function != f.Function,
@@ -84,36 +86,17 @@ func (l ledger) list(tenant runtime.Tenant, f runtime.Filter, cursor string, lim
 	return all
 }
 
-func timeOf(text string) time.Time {
-	id, _ := parseID(text)
-	var ms int64
-	for _, b := range id[:6] {
-		ms = ms<<8 | int64(b)
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
-// testID is a UUIDv7 of a time.
-func testID(rng *rand.Rand, at time.Time) string {
-	id := idAt(at)
-	for i := 6; i < len(id); i++ {
-		id[i] = byte(rng.Uint32())
-	}
-	id[6], id[8] = 0x70|id[6]&0xF, 0x80|id[8]&0x3F
-	return id.String()
-}
-
 var ledgerTenants = []runtime.Tenant{"a", "a\x00"}
 
 // player makes up operations.
 type player struct {
 	rng  *rand.Rand
 	now  time.Time
-	soft bool // Record may be among them
+	soft bool // moves may include Record
 }
 
-// move is an operation, and the ledger after it. Do fails if the store answers
-// otherwise than the ledger.
+// move is an operation, and the ledger after it. do fails if the store answers differently from the
+// ledger.
 type move struct {
 	name  string
 	do    func(s *Store) error
@@ -130,12 +113,12 @@ func (p *player) blob(sizes ...int) []byte {
 
 func (p *player) fresh() runtime.Execution {
 	p.now = p.now.Add(time.Duration(p.rng.IntN(2000)) * time.Microsecond)
-	id := testID(p.rng, p.now)
+	id := storetest.ID(p.rng, p.now)
 	return runtime.Execution{
 		ID:         id,
 		Caller:     runtime.Caller{UserID: "admin", TraceID: strings.ReplaceAll(id, "-", "")},
 		Tenant:     ledgerTenants[p.rng.IntN(len(ledgerTenants))],
-		Kind:       kinds[1+p.rng.IntN(len(kinds)-1)],
+		Kind:       record.Kinds[1+p.rng.IntN(len(record.Kinds)-1)],
 		FunctionID: fmt.Sprint("id", p.rng.IntN(3)),
 		Function:   fmt.Sprint("f", p.rng.IntN(3)),
 		Version:    p.rng.Uint64N(9),
@@ -145,13 +128,13 @@ func (p *player) fresh() runtime.Execution {
 	}
 }
 
-// ended carries an execution to a terminal state.
+// ended returns an execution in a terminal state.
 func (p *player) ended(x runtime.Execution) (runtime.Execution, runtime.Logs) {
-	x.State = states[1+p.rng.IntN(len(states)-1)]
+	x.State = record.States[1+p.rng.IntN(len(record.States)-1)]
 	x.Finished = p.now
 	x.Usage = runtime.Usage{Duration: time.Duration(p.rng.IntN(1e9)), Memory: p.rng.Int64N(1 << 30), Pages: p.rng.IntN(100)}
 	if x.State == runtime.StateSucceeded {
-		x.Result = p.blob(1, 20, inlineSize, inlineSize+1, 4000)
+		x.Result = p.blob(1, 20, record.InlineSize, record.InlineSize+1, 4000)
 	} else {
 		x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "m", Traceback: "t", Line: 3, ExitCode: -1}
 	}
@@ -169,7 +152,7 @@ func (p *player) logs() runtime.Logs {
 	return logs
 }
 
-// pick gives entries that pass, in random order.
+// pick returns entries that pass, in random order.
 func (p *player) pick(l ledger, passes func(entry) bool) []entry {
 	all := slices.DeleteFunc(l.newestFirst(), func(e entry) bool { return !passes(e) })
 	p.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -209,7 +192,7 @@ func (p *player) accept(l ledger) move {
 	for range 1 + p.rng.IntN(5) {
 		x := p.fresh()
 		x.Tenant = tenant
-		batch = append(batch, runtime.Accepted{Execution: x, Args: p.blob(2, 100, inlineSize, inlineSize+1)})
+		batch = append(batch, runtime.Accepted{Execution: x, Args: p.blob(2, 100, record.InlineSize, record.InlineSize+1)})
 		ids = append(ids, x.ID)
 	}
 	after, replay := l.hardened(), false
@@ -245,7 +228,7 @@ func (p *player) accept(l ledger) move {
 	}, after}
 }
 
-// sameErrors tells whether the store refused what it should.
+// sameErrors checks that the store refused what it should.
 func sameErrors(got, want []error) error {
 	if !slices.EqualFunc(got, want, func(a, b error) bool { return errors.Is(a, b) && (a == nil) == (b == nil) }) {
 		return fmt.Errorf("refused %v, want %v", got, want)
@@ -384,10 +367,10 @@ func (p *player) cancel(l ledger) move {
 	}
 	all := p.pick(l, passes)
 	if len(all) == 0 {
-		id := testID(p.rng, p.now)
+		id := storetest.ID(p.rng, p.now)
 		return move{"cancel nothing", func(s *Store) error {
 			if _, _, err := s.Cancel("a", id, p.now); runtime.CodeOf(err) != runtime.CodeNotFound {
-				return fmt.Errorf("cancelled what is not there: %w", err)
+				return fmt.Errorf("cancelled a missing execution: %w", err)
 			}
 			return nil
 		}, after}
@@ -443,12 +426,12 @@ func (p *player) expire(l ledger) move {
 	}
 	oldest := ""
 	if age > 0 {
-		oldest = idAt(p.now.Add(-age)).String()
+		oldest = keys.FirstIDAt(p.now.Add(-age)).String()
 	}
 	done := slices.DeleteFunc(l.newestFirst(), func(e entry) bool { return !e.x.State.Terminal() })
 	switch {
 	case keep == 0:
-		oldest = lastID.String()
+		oldest = keys.LastID.String()
 	case keep > 0 && keep <= len(done):
 		oldest = max(oldest, done[keep-1].x.ID)
 	}
@@ -467,7 +450,7 @@ func (p *player) expire(l ledger) move {
 	return move{fmt.Sprint("expire ", age, keep), func(s *Store) error { return s.Expire(now, age, keep) }, after}
 }
 
-// holding reads all that a store holds of executions.
+// holding reads all executions of a store.
 func holding(t testing.TB, s *Store) ledger {
 	t.Helper()
 	l := ledger{all: map[string]entry{}, jobBook: holdingJobs(t, s)}
@@ -504,8 +487,7 @@ func holding(t testing.TB, s *Store) ledger {
 	return l
 }
 
-// diff tells how what a store holds differs from l, of which soft executions
-// may be missing if lossy is set.
+// diff returns how a store differs from l. If lossy is set, soft executions may be missing.
 func (l ledger) diff(got ledger, lossy bool) string {
 	var lines []string
 	for id, e := range l.all {

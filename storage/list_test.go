@@ -8,15 +8,19 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// many makes functions in few batches, as far as lists show them.
+// many creates functions in few batches, without their versions.
 func many(t testing.TB, s *Store, n int) {
 	t.Helper()
 	b := s.db.NewBatch()
 	for i := range n {
 		f := function("a", fmt.Sprintf("id%06d", i), fmt.Sprintf("name%06d", i), 1)
-		must(t, b.Set(keyName(f.Tenant, f.Name), encodeRaw(f.ID), nil))
+		must(t, b.Set(keys.FunctionName(f.Tenant, f.Name), record.EncodeRaw(f.ID), nil))
 		must(t, putFunction(b, f))
 		if b.Len() > 1<<20 || i == n-1 {
 			must(t, b.Commit(pebble.NoSync))
@@ -66,31 +70,32 @@ func TestListInPages(t *testing.T) {
 	}
 }
 
-// counting counts what is read.
+// counting counts reads.
 type counting struct {
-	reader
+	kv.Reader
 	gets, iterators int
 }
 
 func (c *counting) Get(key []byte) ([]byte, io.Closer, error) {
 	c.gets++
-	return c.reader.Get(key)
+	return c.Reader.Get(key)
 }
 
 func (c *counting) NewIter(o *pebble.IterOptions) (*pebble.Iterator, error) {
 	c.iterators++
-	return c.reader.NewIter(o)
+	return c.Reader.NewIter(o)
 }
 
-// A page costs the same wherever it is and however many functions there are:
-// one function is read for each that is given.
+// A page costs the same wherever it begins and however many functions there are: one function is
+// read for each one returned.
 func TestPagesOfManyFunctions(t *testing.T) {
+	t.Parallel()
 	const size = 50
 	all := openOn(t, vfs.NewMem(), "store")
 	many(t, all, 100_000)
 	for _, after := range []string{"", "name050000", "name099900"} {
-		c := &counting{reader: all.db}
-		got, err := page(c, "a", after, size)
+		c := &counting{Reader: all.db}
+		got, err := readFunctions(c, "a", after, size)
 		must(t, err)
 		if len(got) != size || c.gets != size || c.iterators != 1 {
 			t.Errorf("after %q: %d functions cost %d reads and %d iterators", after, len(got), c.gets, c.iterators)

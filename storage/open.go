@@ -5,71 +5,71 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
+	"github.com/faaspot/faaspot/storage/internal/disk"
+	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 const (
-	// formatVersion is that of the table in doc.go.
+	// formatVersion is the version of the layout in package keys and of the encodings in package
+	// record.
 	formatVersion = 2
-	// formatUnobserved is that of before there were postings.
-	formatUnobserved = 1
+	// formatUnindexed is the version before there were postings.
+	formatUnindexed = 1
 
-	// pebbleFormat is pinned: Pebble's own default is its oldest, and a newer
-	// one locks out those who go back to an earlier release of faaspot. This
-	// one tells a torn end of the log from damage, and checksums file footers.
+	// pebbleFormat is pinned: Pebble's own default is its oldest format, and a newer one locks out
+	// users who return to an earlier release of faaspot. This one distinguishes a torn end of the
+	// log from damage, and checksums file footers.
 	pebbleFormat = pebble.FormatTableFormatV6
 
-	// cacheSize, in bytes, holds the blocks that pages of lists are read from;
-	// current versions are cached by the engine.
+	// cacheSize is the size of the cache for blocks that pages of lists are read from, in bytes.
+	// The engine caches current versions.
 	cacheSize    = 64 << 20
-	memTableSize = 8 << 20 // bytes; larger batches are kept beside it
-	// memTables may fill up while a flush is slow before writes wait.
+	memTableSize = 8 << 20 // bytes; larger batches are stored beside it
+	// memTables is the number of memtables that may fill up during a slow flush before writes wait.
 	memTables = 4
-	// flushTable and baseTable, in bytes, are the sizes of the tables that a flush
-	// makes and of those on the first level below; deeper ones are larger. What is
-	// accepted goes to the ends of two ranges of keys. A table that has keys of
-	// both spans all that is between, and what it is compacted into would be
-	// written anew.
+	// flushTable and baseTable are the sizes of tables that a flush writes and of tables on the
+	// first level below, in bytes; deeper ones are larger. Accepted executions are written to the
+	// ends of two ranges of keys. A table with keys of both ranges spans everything between them,
+	// and a compaction would rewrite all tables there.
 	flushTable   = 512 << 10
 	baseTable    = 4 << 20
 	maxOpenFiles = 500
-	// flushDrops is when what Expire drops begins to give back room: on a disk
-	// that is so full that nothing is written, no other flush would come.
+	// flushDrops is the delay after which the ranges that Expire drops begin to free room: on a
+	// disk so full that nothing is written, there would be no other flush.
 	flushDrops = 10 * time.Second
 	bloomBits  = 10 // per key: one in a hundred lookups of absent names reads a block
 
-	// DefaultMinFree is what a disk must have left, in bytes, for new writes:
-	// enough for the flushes and compactions of what was accepted before.
+	// DefaultMinFree is the free space that a disk must have for new writes, in bytes: enough for
+	// the flushes and compactions of what was accepted before.
 	DefaultMinFree = 64 << 20
 )
 
-// Options of a Store. Dir must be set.
+// Options are the options of a Store. Dir must be set.
 type Options struct {
-	// Dir is the store's own directory. It is made, open to its owner alone, if
-	// it is not there. It must not hold anything else.
+	// Dir is the store's own directory. Open creates it, with access for its owner alone, if it
+	// does not exist. It must not hold anything else.
 	Dir string
 	Log *slog.Logger // nil: slog.Default
-	// MinFree is how many bytes must be free on the disk for new writes.
-	// Zero: [DefaultMinFree].
+	// MinFree is the number of bytes that must be free on the disk for new writes. Zero:
+	// [DefaultMinFree].
 	MinFree uint64
-	// Fatal is told why the process cannot go on, and must not return. Nil:
+	// Fatal is called with the reason why the process cannot continue, and must not return. Nil:
 	// log it and exit with status 1.
 	Fatal func(message string)
-	// FS holds Dir. Nil: the disk.
+	// FS is the file system of Dir. Nil: the disk.
 	FS vfs.FS
-	// Now tells the time. Nil: time.Now.
+	// Now returns the time. Nil: time.Now.
 	Now func() time.Time
 }
 
@@ -95,12 +95,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Open opens the store in a directory, or makes one there if it is empty. It
-// refuses, with a CodeUnavailable error that says why and what to do, what
-// another process holds, what is not a store of ours, what is damaged, and what
-// a newer release has written. It never begins anew in place of what it cannot
-// read. What is lost at the end of the log of a process that was killed cannot
-// be told from what was never synced.
+// Open opens the store in a directory, or creates one if the directory is empty. It refuses a
+// directory that another process uses, that is not a store of faaspot, that is damaged, or that a
+// newer release has written, with a CodeUnavailable error that says why and what to do. It never
+// creates a new store in place of one that it cannot read. Damage at the end of the log of a killed
+// process cannot be distinguished from writes that were never synced.
 func Open(o Options) (*Store, error) {
 	o = o.withDefaults()
 	if o.Dir == "" {
@@ -115,12 +114,11 @@ func Open(o Options) (*Store, error) {
 
 func open(o Options) (_ *Store, err error) {
 	s := &Store{dir: o.Dir, log: o.Log, fatal: o.Fatal}
-	s.health = health{log: o.Log, now: o.Now, minFree: o.MinFree}
-	for _, locks := range []*stripes{&s.locks, &s.leases, &s.promises} {
+	s.health = disk.NewHealth(o.Log, o.Now, o.MinFree)
+	for _, locks := range []*stripes{&s.locks, &s.leases, &s.idempotency} {
 		locks.seed = maphash.MakeSeed()
 	}
-	s.syncing.ended.L = &s.syncing.mu
-	s.observed.maxSteps = maxSteps
+	s.searchSteps = search.MaxSteps
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeAll(s.end))
@@ -133,8 +131,8 @@ func open(o Options) (_ *Store, err error) {
 	if err := checkDir(o.FS, o.Dir, o.Log); err != nil {
 		return nil, err
 	}
-	watched, watcher := vfs.WithDiskHealthChecks(o.FS, slowDisk, nil, s.health.diskSlow)
-	s.fs = logFS{calmFS{watched, &s.health}, s.health.logFailed}
+	watched, watcher := s.health.Watch(o.FS)
+	s.fs = watched
 	s.end = []io.Closer{watcher}
 	lock, err := pebble.LockDirectory(o.Dir, o.FS)
 	if err != nil {
@@ -145,27 +143,23 @@ func open(o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is in the log is made a table first. Where that fails Pebble tries for
-	// ever, and cannot be called back.
-	s.health.set(func() {
-		s.health.stuck = func(err error) { s.fatal(explained(refusal(o.Dir, err))) }
-	})
+	// Pebble first writes the log into a table. If that fails, Pebble retries without end and
+	// cannot be stopped.
+	s.health.SetStuck(func(err error) { s.fatal(messageAndHint(refusal(o.Dir, err))) })
 	if s.db, err = openPebble(o.Dir, s.options(lock, fresh)); err != nil {
 		return nil, err
 	}
-	s.health.set(func() {
-		s.health.stuck = nil
-		s.health.broken = func(err error) { s.fatal(explained(unusable("write to", o.Dir, err))) }
-	})
-	s.end = append([]io.Closer{flushed{s}}, s.end...)
+	s.commits = commit.New(s.db, gate{s})
+	s.health.SetStuck(nil)
+	s.health.SetBroken(func(err error) { s.fatal(messageAndHint(unusable("write to", o.Dir, err))) })
+	s.end = append([]io.Closer{flushOnClose{s}}, s.end...)
 	if err := s.checkFormat(); err != nil {
 		return nil, err
 	}
 	return s, s.attempts.load(s.db)
 }
 
-// openPebble gives as an error what Pebble panics with when the disk fails
-// while it makes a log.
+// openPebble returns as an error the panic of Pebble when the disk fails while it creates a log.
 func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -183,8 +177,8 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s.fs,
 		Lock:                        lock,
-		Logger:                      pebbleLog{s.log, s.fatal},
-		EventListener:               s.health.listen(),
+		Logger:                      disk.NewLogger(s.log, s.fatal),
+		EventListener:               s.health.Listener(),
 		ErrorIfNotExists:            !fresh,
 		FormatMajorVersion:          pebbleFormat,
 		CacheSize:                   cacheSize,
@@ -200,10 +194,10 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 	return o
 }
 
-// isFresh tells whether a directory is empty but for what an attempt to make a
-// store there may have left when it was interrupted. Pebble names its manifest
-// in a marker before it makes the first log, and from then on there is always a
-// log; making a store ends with a first table, see checkFormat.
+// isFresh reports whether a directory is empty, apart from what an interrupted attempt to create a
+// store may have left. Pebble names its manifest in a marker before it creates the first log, and
+// from then on there is always a log. The creation of a store ends with a first table, see
+// checkFormat.
 func isFresh(fs vfs.FS, dir string) (bool, error) {
 	desc, err := pebble.Peek(dir, fs)
 	if err != nil {
@@ -226,7 +220,8 @@ func isFresh(fs vfs.FS, dir string) (bool, error) {
 	}
 	switch {
 	case desc.Exists && table == "" && log == "" && !slices.Contains(files, desc.ManifestFilename):
-		// Power was lost before the folder was synced. Pebble would miss what the marker names.
+		// Power was lost before the folder was synced. Pebble would not find the file that the
+		// marker names.
 		return true, removeMarkers(fs, dir, files)
 	case desc.Exists && table != "" && log == "":
 		return false, fmt.Errorf("%w: there is data (%s) but no log", errDamaged, table)
@@ -248,107 +243,4 @@ func removeMarkers(fs vfs.FS, dir string, files []string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// checkFormat reads which format the records have. In a store without any
-// record it writes ours, into a table of its own: one that has lost its log is
-// then not taken for new.
-func (s *Store) checkFormat() error {
-	format, err := read(s.db, keyFormat(), decodeNumber)
-	if err == nil && format == formatVersion {
-		return nil
-	}
-	if err == nil && format == formatUnobserved {
-		return s.observeAll()
-	}
-	if err == nil {
-		return fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, format, formatVersion)
-	}
-	if !errors.Is(err, errAbsent) {
-		return err
-	}
-	it, err := s.db.NewIter(nil)
-	if err != nil {
-		return err
-	}
-	empty := !it.First()
-	if err := errors.Join(it.Error(), it.Close()); err != nil {
-		return err
-	}
-	if !empty {
-		return fmt.Errorf("%w: it has records, but not the one that tells their format; or it is damaged", errForeign)
-	}
-	return errors.Join(s.putFormat(), s.flush())
-}
-
-func (s *Store) putFormat() error {
-	b := s.db.NewBatch()
-	return errors.Join(b.Set(keyFormat(), encodeNumber(formatVersion), nil), s.commit(b, false), b.Close())
-}
-
-// What a directory can be refused for.
-var (
-	errHeld    = errors.New("another process uses it")
-	errForeign = errors.New("it is not a store of faaspot")
-	errDamaged = errors.New("it is damaged")
-	errNewer   = errors.New("a newer release of faaspot has written it")
-	errExposed = errors.New("everybody on this machine may write to it")
-)
-
-// lockError tells that another process holds the lock from all else that can go
-// wrong with its file. See fcntl(2) for the two errors; Pebble has words of its
-// own for a lock held by this process.
-func lockError(err error) error {
-	if _, opening := errors.AsType[*fs.PathError](err); opening {
-		return err
-	}
-	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "lock held by current process") {
-		return fmt.Errorf("%w: %w", errHeld, err)
-	}
-	return err
-}
-
-// explained is what a refusal says.
-func explained(err *runtime.Error) string { return err.Message + "; " + err.Hint }
-
-// refusal says why a store cannot be opened, and what to do.
-func refusal(dir string, err error) *runtime.Error { return unusable("open", dir, err) }
-
-// unusable says why something cannot be done to a store, and what to do.
-func unusable(verb, dir string, err error) *runtime.Error {
-	refused := func(why, hint string) *runtime.Error {
-		return &runtime.Error{
-			Code:    runtime.CodeUnavailable,
-			Op:      "storage.open",
-			Message: fmt.Sprintf("cannot %s the data folder %s: %s", verb, dir, why),
-			Hint:    hint,
-			Err:     err,
-		}
-	}
-	restore := "restore the folder from a backup"
-	switch {
-	case errors.Is(err, errHeld):
-		return refused(errHeld.Error(), "stop the other server, or give this one a folder of its own")
-	case errors.Is(err, errForeign):
-		return refused(err.Error(), "choose an empty folder, or the one that faaspot used before")
-	case errors.Is(err, errNewer):
-		return refused(err.Error(), "run that release or a later one")
-	case errors.Is(err, errExposed):
-		return refused(errExposed.Error(), "take that right away: chmod 700 "+dir)
-	case errors.Is(err, fs.ErrPermission):
-		return refused("permission denied", "let the user that runs the server own the folder")
-	case errors.Is(err, syscall.EROFS):
-		return refused("the file system is read-only", "mount it for writing; a disk that failed may have become read-only")
-	case errors.Is(err, syscall.ENOSPC):
-		return refused("no space is left on the disk", "free some space")
-	case errors.Is(err, syscall.ENOTDIR):
-		return refused("it is not a folder", "choose another folder")
-	case errors.Is(err, errDamaged), errors.Is(err, errInvariant):
-		return refused(err.Error(), restore)
-	case pebble.IsCorruptionError(err):
-		return refused(errDamaged.Error()+": "+err.Error(), restore)
-	case errors.Is(err, fs.ErrNotExist):
-		return refused("a file of it is missing: "+err.Error(), restore)
-	}
-	return refused(err.Error(), "see the log; if files are damaged or missing, "+restore)
 }

@@ -15,16 +15,19 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/disk"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// wantRefusal opens and expects a message and a hint for whoever started the
-// server, with the folder in it.
+// wantRefusal expects that Open fails with a message that names the folder, and a hint.
 func wantRefusal(t *testing.T, o Options, why string) {
 	t.Helper()
 	s, err := Open(o)
 	if err == nil {
 		_ = s.Close()
-		t.Fatalf("the store was opened, though: %s", why)
+		t.Fatalf("the store was opened, want a refusal: %s", why)
 	}
 	e, ok := errors.AsType[*runtime.Error](err)
 	if !ok || e.Code != runtime.CodeUnavailable || !strings.Contains(e.Message, why) || !strings.Contains(e.Message, o.Dir) || e.Hint == "" {
@@ -32,8 +35,8 @@ func wantRefusal(t *testing.T, o Options, why string) {
 	}
 }
 
-// filled makes a store with three functions, and five executions that are not
-// done, on the real disk, as a clean stop leaves it.
+// filled makes a store with three functions, and five executions that are not done, on the real
+// disk, as a clean stop leaves it.
 func filled(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(fastDir(t), "store")
@@ -41,8 +44,8 @@ func filled(t *testing.T) (dir string) {
 	return dir
 }
 
-// fill makes three functions in a store that stays open, and accepts five
-// executions, of which one waits for its second attempt and one runs.
+// fill makes three functions in a store that stays open, and accepts five executions, one of which
+// waits for its second attempt and one of which runs.
 func fill(t *testing.T, dir string) *Store {
 	t.Helper()
 	s := openOn(t, vfs.Default, dir)
@@ -60,8 +63,7 @@ func fill(t *testing.T, dir string) *Store {
 	return s
 }
 
-// killed makes the same store, as the end of its process leaves it: with all of it
-// in the log alone.
+// killed makes the same store as a killed process leaves it: all records are in the log.
 func killed(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(fastDir(t), "store")
@@ -74,7 +76,7 @@ func killed(t *testing.T) (dir string) {
 
 func onDisk(dir string) Options { return options(vfs.Default, dir) }
 
-func TestOpenMakesAPrivateFolder(t *testing.T) {
+func TestOpenCreatesAPrivateFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	openOn(t, vfs.Default, dir)
 	for _, d := range []string{dir, filepath.Dir(dir)} {
@@ -100,7 +102,7 @@ func TestOneProcessAtATime(t *testing.T) {
 	openOn(t, vfs.Default, dir)
 }
 
-// The lock of another process is found, too: this test runs itself as one.
+// The lock of another process is found, too. This test runs itself as that process.
 func TestLockOfAnotherProcess(t *testing.T) {
 	if dir := os.Getenv("FAASPOT_TEST_OPEN"); dir != "" {
 		wantRefusal(t, onDisk(dir), "another process uses it")
@@ -124,7 +126,7 @@ func TestFoldersThatAreNotOurs(t *testing.T) {
 	})
 	t.Run("other store", func(t *testing.T) {
 		dir := t.TempDir()
-		db, err := pebble.Open(dir, &pebble.Options{Logger: pebbleLog{quiet, func(m string) { panic(died(m)) }}})
+		db, err := pebble.Open(dir, &pebble.Options{Logger: disk.NewLogger(quiet, func(m string) { panic(died(m)) })})
 		must(t, err)
 		must(t, db.Set([]byte("k"), []byte("v"), pebble.Sync))
 		must(t, db.Close())
@@ -142,19 +144,19 @@ func TestFoldersThatAreNotOurs(t *testing.T) {
 		wantRefusal(t, onDisk(dir), "everybody on this machine may write to it")
 	})
 	t.Run("no permission", func(t *testing.T) {
-		// Root may do anything, so the disk itself says no.
+		// Root may do anything, so the disk itself refuses.
 		wantRefusal(t, failing(syscall.EACCES), "permission denied")
 	})
 	t.Run("newer", func(t *testing.T) {
 		dir := filled(t)
 		s := openOn(t, vfs.Default, dir)
-		must(t, s.db.Set(keyFormat(), encodeNumber(formatVersion+1), pebble.Sync))
+		must(t, s.db.Set(keys.Format(), record.EncodeNumber(formatVersion+1), pebble.Sync))
 		must(t, s.Close())
 		wantRefusal(t, onDisk(dir), fmt.Sprintf("a newer release of faaspot has written it: its format is %d, this release reads %d", formatVersion+1, formatVersion))
 	})
 }
 
-// failing are options for a disk on which every write fails.
+// failing returns options for a disk on which every write fails.
 func failing(err error) Options {
 	mem := vfs.NewMem()
 	return options(errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -170,9 +172,9 @@ func TestDisksThatCannotBeWritten(t *testing.T) {
 	wantRefusal(t, failing(syscall.ENOSPC), "no space is left")
 }
 
-// Whatever is missing or damaged, the store is not opened, or opened with all
-// that it held; never does it come up empty.
+// Whatever is missing or damaged, Open fails or the store holds all records; it is never empty.
 func TestMissingAndDamagedFiles(t *testing.T) {
+	t.Parallel()
 	for state, make := range map[string]func(*testing.T) string{"stopped": filled, "killed": killed} {
 		for _, harm := range []struct {
 			name string
@@ -206,9 +208,8 @@ func TestMissingAndDamagedFiles(t *testing.T) {
 					if !harmed {
 						t.Skip("there is no such file, or it is empty")
 					}
-					// Damage in the last block of a log looks like what was never
-					// synced: the last writes of a killed server cannot be told
-					// from those of one that lost power.
+					// Damage in the last block of a log looks like writes that were never synced:
+					// the last writes of a killed server look like those of one that lost power.
 					torn := state == "killed" && pattern == "*.log" && harm.do != nil
 					wantHeldOrRefused(t, dir, torn)
 				})
@@ -217,15 +218,15 @@ func TestMissingAndDamagedFiles(t *testing.T) {
 	}
 }
 
-// wantHeldOrRefused opens a store made by fill whose files were harmed. If torn is
-// set, what was made last may be missing.
+// wantHeldOrRefused opens a store of fill whose files were damaged. If torn is set, the last writes
+// may be missing.
 func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 	t.Helper()
 	s, err := Open(onDisk(dir))
 	if err != nil {
 		e, ok := errors.AsType[*runtime.Error](err)
 		if !ok || e.Code != runtime.CodeUnavailable || e.Hint == "" {
-			t.Fatalf("the refusal is no help: %#v", err)
+			t.Fatalf("the refusal has no code or hint: %#v", err)
 		}
 		t.Log(e.Message)
 		return
@@ -246,7 +247,7 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 		}
 	}
 	if len(all) != 3 && !torn {
-		t.Errorf("the store came up with %d of 3 functions", len(all))
+		t.Errorf("the store has %d of 3 functions", len(all))
 	}
 	var states []string
 	err = s.EachUnfinished(func(x runtime.Execution) error {
@@ -258,34 +259,33 @@ func wantHeldOrRefused(t *testing.T, dir string, torn bool) {
 		return
 	}
 	if want := []string{"queued0", "queued0", "queued0", "queued1", "running1"}; !slices.Equal(states, want) && !torn {
-		t.Errorf("the store came up with %v of the executions %v", states, want)
+		t.Errorf("the store has %v of the executions %v", states, want)
 	}
 }
 
-// A record that is not what it should be is told to whoever starts the server: no
-// execution is passed over.
+// A damaged record is reported at the start of the server: no execution is skipped.
 func TestDamagedRecordsOfExecutions(t *testing.T) {
-	for name, kind := range map[string]byte{"lease": kindLease, "waiting": kindWaiting, "accepted": kindAccepted} {
+	for name, kind := range map[string]byte{"lease": keys.KindLease, "waiting": keys.KindWaiting, "accepted": keys.KindAccepted} {
 		t.Run(name, func(t *testing.T) {
 			dir := filled(t)
 			s := openOn(t, vfs.Default, dir)
-			var lower executionID
-			found := newSource(s.db, keyKind("default", kind), lower, lastID)
-			found.first()
-			if !found.ok {
+			var lower keys.ID
+			found := kv.NewIDIterator(s.db, keys.OfKind("default", kind), lower, keys.LastID)
+			found.First()
+			if !found.Valid {
 				t.Fatal("there is no such record")
 			}
-			key := slices.Clone(found.it.Key())
-			must(t, found.close())
-			must(t, s.db.Set(key, []byte{encodingFields2, 0xFF}, pebble.Sync))
+			key := slices.Clone(found.Key())
+			must(t, found.Close())
+			must(t, s.db.Set(key, []byte{record.EncodingFields2, 0xFF}, pebble.Sync))
 			must(t, s.Close())
-			if kind != kindAccepted {
+			if kind != keys.KindAccepted {
 				wantRefusal(t, onDisk(dir), "the store is damaged: key")
 				return
 			}
 			s = openOn(t, vfs.Default, dir)
 			err := s.EachUnfinished(func(runtime.Execution) error { return nil })
-			if !errors.Is(err, errInvariant) {
+			if !errors.Is(err, kv.ErrDamaged) {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -27,14 +27,13 @@ func runSelf(test string, env ...string) (stdout []byte, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+test+"$")
-	// The race detector lets a process linger for a second at its end.
+	// The race detector would delay the end of the process by a second.
 	cmd.Env = append(append(os.Environ(), "GORACE=atexit_sleep_ms=0"), env...)
 	return cmd.Output()
 }
 
-// fastDir is a folder in memory, where there is one: what survives the end of a
-// process, unlike what survives lost power, does not depend on the disk, and
-// syncs take no time there.
+// fastDir returns a folder in memory, if there is one. Unlike the data that survives lost power,
+// the data that survives a process does not depend on the disk, and syncs take no time there.
 func fastDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "faaspot-test-")
@@ -48,14 +47,15 @@ func fastDir(t *testing.T) string {
 const (
 	envFailAt  = "FAASPOT_TEST_FAIL_AT"
 	envFailDir = "FAASPOT_TEST_FAIL_DIR"
-	// failChanges is how many changes the process makes that is to fail.
+	// failChanges is the number of changes of the process that fails.
 	failChanges = 4
-	// exitNoFailure is its exit status when it made fewer writes than that.
+	// exitNoFailure is its exit status if it made fewer writes than that.
 	exitNoFailure = 42
 )
 
-// Every k-th write of the disk fails amid changes of functions.
+// Every k-th write of the disk fails during changes of functions.
 func TestFailingWrites(t *testing.T) {
+	t.Parallel()
 	rng, m := rand.New(rand.NewPCG(7, 7)), model{}
 	if at := os.Getenv(envFailAt); at != "" {
 		i := 0
@@ -77,22 +77,21 @@ func TestFailingWrites(t *testing.T) {
 		said := strings.Fields(string(out))
 		for i, made := range changesLeft(t, s, failChanges) {
 			if i < len(said) && made != (said[i] == "done") || i > len(said) && made {
-				t.Errorf("write %d failed; change %d is recorded: %v, but told was %q", k, i, made, said)
+				t.Errorf("write %d failed; change %d is recorded: %v, but the process printed %q", k, i, made, said)
 			}
 		}
 		if got := contents(t, s); !got.equal(before) && !got.equal(after) {
-			t.Errorf("write %d failed and left neither what was acknowledged: %s\nnor that and the change under way: %s",
+			t.Errorf("write %d failed, and the store matches neither the acknowledged changes: %s\nnor those and the change in progress: %s",
 				k, cmp.Diff(before.shape(), got.shape()), cmp.Diff(after.shape(), got.shape()))
 		}
 		return len(before)
 	})
 }
 
-// eachFailure fails every k-th write of the disk, for all k until a process makes
-// fewer writes than that. A write that fails in the log ends the process: each k
-// has a process of its own, in which the test calls onFailingDisk. It tells what it
-// acknowledged, and that must be there when the disk works again: check looks, and
-// says how much was made.
+// eachFailure fails the k-th write of the disk, for all k until a process makes fewer writes than
+// that. A write that fails in the log ends the process, so each k has a process of its own, in
+// which the test calls onFailingDisk. The process prints what it acknowledged, and that must be
+// there when the disk works again: check checks it, and returns how much was made.
 func eachFailure(t *testing.T, test string, check func(k int, out []byte, s *Store) (made int)) {
 	t.Helper()
 	base := fastDir(t)
@@ -116,19 +115,19 @@ func eachFailure(t *testing.T, test string, check func(k int, out []byte, s *Sto
 		must(t, os.RemoveAll(dir))
 		if failed && exit.ExitCode() == exitNoFailure {
 			if k < 15 || made == 0 {
-				t.Fatalf("only %d writes could fail, and %d things were made", k, made)
+				t.Fatalf("only %d writes could fail, and %d changes were made", k, made)
 			}
 			return
 		}
 	}
 }
 
-// onFailingDisk takes steps on a disk whose write with the given index fails,
-// prints a line for each that is acknowledged or refused, and ends the process.
+// onFailingDisk takes steps on a disk whose write with the given index fails, prints a line for
+// each step that is acknowledged or refused, and ends the process.
 func onFailingDisk(t *testing.T, at string, steps int, step func(s *Store) error) {
 	k, err := strconv.Atoi(at)
 	must(t, err)
-	// A disk that was mounted anew for reading alone fails all that follows, too.
+	// On a disk that was remounted read-only all further writes fail, too.
 	failure := []error{syscall.EIO, syscall.ENOSPC, syscall.EROFS}[k%3]
 	var writes atomic.Int32
 	fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -161,8 +160,8 @@ func onFailingDisk(t *testing.T, at string, steps int, step func(s *Store) error
 	os.Exit(0)
 }
 
-// acknowledged is the model of what a failing process said that it did, and the
-// one that has the step beyond that as well.
+// acknowledged returns the model of the steps that a failing process acknowledged, and the model
+// with the step after them.
 func acknowledged[M any](t *testing.T, out []byte, steps int, before M, step func(before M, i int) (after M)) (said, beyond M) {
 	t.Helper()
 	lines := bufio.NewScanner(bytes.NewReader(out))
@@ -176,7 +175,7 @@ func acknowledged[M any](t *testing.T, out []byte, steps int, before M, step fun
 			before = after
 		case "refused":
 		default:
-			t.Fatalf("the process said %q", lines.Text())
+			t.Fatalf("the process printed %q", lines.Text())
 		}
 	}
 	return before, before

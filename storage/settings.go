@@ -6,31 +6,33 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// Setting gets a setting of the server. One that was never put is a
-// CodeNotFound error.
+// Setting returns a setting of the server, or a CodeNotFound error if it was never stored.
 func (s *Store) Setting(name string) ([]byte, error) {
 	const op = "storage.setting"
 	if err := s.enter(); err != nil {
 		return nil, fault(op, err)
 	}
 	defer s.life.RUnlock()
-	value, err := read(s.db, keySetting(name), decodeRaw)
-	if errors.Is(err, errAbsent) {
+	value, err := kv.Get(s.db, keys.Setting(name), record.DecodeRaw)
+	if errors.Is(err, kv.ErrAbsent) {
 		err = runtime.Errorf(runtime.CodeNotFound, "there is no setting %q", name)
 	}
 	return value, fault(op, err)
 }
 
-// PutSetting keeps a setting of the server, durably when it returns nil.
+// PutSetting stores a setting of the server. It is durable when the call returns nil.
 func (s *Store) PutSetting(name string, value []byte) error {
 	const op = "storage.put_setting"
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	return fault(op, s.write(true, func(b *pebble.Batch) error {
-		return b.Set(keySetting(name), encodeRaw(value), nil)
+	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
+		return b.Set(keys.Setting(name), record.EncodeRaw(value), nil)
 	}))
 }

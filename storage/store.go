@@ -5,41 +5,44 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
+	"github.com/faaspot/faaspot/storage/internal/disk"
+	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
-// Store keeps functions, executions and settings in one directory.
+// Store stores functions, executions, jobs, deliveries and settings in one directory.
 type Store struct {
 	dir   string
 	fs    vfs.FS
 	log   *slog.Logger
 	fatal func(message string)
 
-	db     *pebble.DB
-	health health
-	locks  stripes // of functions and names
+	db      *pebble.DB
+	commits *commit.Committer
+	health  *disk.Health
+	locks   stripes // of functions, jobs and names
 
-	leases   stripes // of executions that are not done
-	attempts attempts
-	promises stripes // of keys of idempotency
-	group    group
-	syncing  syncing
-	horizon  horizon
-	observed observed
+	leases      stripes // of executions that are not done
+	attempts    attempts
+	idempotency stripes // of idempotency keys
+	fence       expiryFence
+	postings    postingsExpiry
+	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.
+	searchSteps int
 
 	life   sync.RWMutex // read-held by every method while it uses db
 	closed bool
 	end    []io.Closer // what Close closes, in this order
 }
 
-// Close waits for the calls under way and closes the store. Later calls of it
-// do nothing; those of other methods fail with CodeUnavailable.
+// Close waits for calls in progress and closes the store. Further calls of Close do nothing;
+// further calls of other methods fail with CodeUnavailable.
 func (s *Store) Close() error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -53,11 +56,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// flushed closes a database after a flush: tables, unlike the end of a log,
-// show every kind of damage, and need no replay.
-type flushed struct{ *Store }
+// flushOnClose closes a database after a flush: tables, unlike the end of a log, show every kind of
+// damage, and need no replay.
+type flushOnClose struct{ *Store }
 
-func (f flushed) Close() error {
+func (f flushOnClose) Close() error {
 	return errors.Join(f.flush(), f.db.Close())
 }
 
@@ -69,7 +72,7 @@ func closeAll(all []io.Closer) error {
 	return errors.Join(errs...)
 }
 
-// enter is called first by every method; after nil it must call s.life.RUnlock.
+// enter is called first by every method. If it returns nil, the method must call s.life.RUnlock.
 func (s *Store) enter() error {
 	s.life.RLock()
 	if s.closed {
@@ -79,32 +82,8 @@ func (s *Store) enter() error {
 	return nil
 }
 
-// reader is the database or a snapshot of it.
-type reader interface {
-	Get(key []byte) ([]byte, io.Closer, error)
-	NewIter(o *pebble.IterOptions) (*pebble.Iterator, error)
-}
-
-// errAbsent says that there is no such key.
-var errAbsent = errors.New("absent")
-
-// read gives decode the value of a key, which is valid only during that call.
-func read[T any](r reader, key []byte, decode func(value []byte) (T, error)) (T, error) {
-	value, closer, err := r.Get(key)
-	if err != nil {
-		var none T
-		if errors.Is(err, pebble.ErrNotFound) {
-			err = errAbsent
-		}
-		return none, err
-	}
-	result, err := decode(value)
-	return result, errors.Join(err, closer.Close())
-}
-
-// snapshot calls view with the store as it is now, whatever is written
-// meanwhile.
-func (s *Store) snapshot(view func(reader) error) error {
+// snapshot calls view with the present state of the store, which later writes do not change.
+func (s *Store) snapshot(view func(kv.Reader) error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -113,95 +92,54 @@ func (s *Store) snapshot(view func(reader) error) error {
 	return errors.Join(view(snap), snap.Close())
 }
 
-// durably calls view with the store as it is now, and returns when all that
-// view could see is durable: Pebble shows a batch before it is on disk, and what
-// somebody was told must not be undone by a lost machine.
-func (s *Store) durably(view func(reader) error) error {
-	return s.snapshot(func(r reader) error {
-		seen := s.syncing.begun()
+// durably is like snapshot, and returns when everything that view could see is durable: Pebble
+// shows a batch before it is on disk, and a caller must not learn of a change that a lost machine
+// undoes.
+func (s *Store) durably(view func(kv.Reader) error) error {
+	return s.snapshot(func(r kv.Reader) error {
+		seen := s.commits.Visible()
 		err := view(r)
-		s.syncing.wait(seen)
+		s.commits.Wait(seen)
 		return err
 	})
 }
 
-// commit makes a batch durable, unless it takes room and there is none.
-func (s *Store) commit(b *pebble.Batch, takesRoom bool) error {
-	return s.group.write(&member{batch: b, takesRoom: takesRoom}, s.commitAll)
+// flush waits until everything that was written is in tables; see disk.Health.
+func (s *Store) flush() error { return s.health.Flush(s.db) }
+
+// gate refuses writes for the state of the disk.
+type gate struct{ *Store }
+
+// Writable returns why a write cannot be taken now, however much room there is.
+func (g gate) Writable(takesRoom bool) error { return g.health.Writable(takesRoom, g.full) }
+
+// Roomy returns why a write that takes room cannot be taken now.
+func (g gate) Roomy() error {
+	u, err := g.fs.GetDiskUsage(g.dir)
+	if err != nil {
+		return nil // the free space is not known
+	}
+	return g.health.Roomy(u.AvailBytes)
 }
 
-// commitAll makes the batches of members durable: all as one, or none.
-func (s *Store) commitAll(members []*member) {
-	members = s.withRoom(members)
-	if len(members) == 0 {
-		return
-	}
-	err := s.commitAsOne(members)
-	for _, m := range members {
-		m.err = err
-	}
+// full reports whether so much waits for a flush that a little more would have to wait, too. While
+// flushes fail, that wait would have no end, and readers of what is written would wait with it.
+func (s *Store) full() bool {
+	return s.db.Metrics().MemTable.Size >= (memTables-1)*memTableSize
 }
 
-func (s *Store) commitAsOne(members []*member) error {
-	all := members[0].batch
-	for _, m := range members[1:] {
-		if err := all.Apply(m.batch, nil); err != nil {
-			return err
-		}
-	}
-	defer s.syncing.end(s.syncing.begin())
-	return s.db.Apply(all, pebble.Sync)
-}
-
-// withRoom gives those members that may be written. If the disk is nearly full,
-// the ones that take room are refused.
-func (s *Store) withRoom(members []*member) []*member {
-	takesRoom := func(m *member) bool { return m.takesRoom }
-	if !slices.ContainsFunc(members, takesRoom) {
-		return members
-	}
-	refusal := s.health.roomy(s.usage)
-	if refusal == nil {
-		return members
-	}
-	var others []*member
-	for _, m := range members {
-		if m.takesRoom {
-			m.err = refusal
-		} else {
-			others = append(others, m)
-		}
-	}
-	return others
-}
-
-// write commits what fill puts into a batch, if anything. A write that takes
-// room is refused where that would make things worse.
-func (s *Store) write(takesRoom bool, fill func(b *pebble.Batch) error) error {
-	return s.apply(takesRoom, func(b *pebble.Batch) error { return s.commit(b, takesRoom) }, fill)
-}
-
-// writeSoon does as write, but returns when the batch can be read: it is on disk
-// when the next batch that is made durable is, or when the log is written.
-func (s *Store) writeSoon(takesRoom bool, fill func(b *pebble.Batch) error) error {
-	return s.apply(takesRoom, func(b *pebble.Batch) error {
-		if takesRoom {
-			if err := s.health.roomy(s.usage); err != nil {
-				return err
-			}
-		}
-		return s.db.Apply(b, pebble.NoSync)
-	}, fill)
-}
-
-func (s *Store) apply(takesRoom bool, commit func(b *pebble.Batch) error, fill func(b *pebble.Batch) error) error {
-	if err := s.health.writable(takesRoom, s.full); err != nil {
+// Health returns what is wrong with the store or its disk, as a CodeUnavailable error, or nil.
+func (s *Store) Health() error {
+	if err := s.enter(); err != nil {
 		return err
 	}
-	b := s.db.NewBatch()
-	err := fill(b)
-	if err == nil && !b.Empty() {
-		err = commit(b)
+	defer s.life.RUnlock()
+	g := gate{s}
+	if err := g.Writable(true); err != nil {
+		return err
 	}
-	return errors.Join(err, b.Close())
+	if err := g.Roomy(); err != nil {
+		return err
+	}
+	return s.health.Slowness()
 }

@@ -17,13 +17,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// died is what a test's Fatal panics with.
+// died is the value that a test's Fatal panics with.
 type died string
 
 func options(fs vfs.FS, dir string) Options {
@@ -44,7 +45,7 @@ func openOn(t testing.TB, fs vfs.FS, dir string) *Store {
 	return s
 }
 
-// start is when all functions of tests were made.
+// start is the creation time of all functions in tests.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
 func function(tenant runtime.Tenant, id, name string, version uint64) runtime.Function {
@@ -65,13 +66,13 @@ func version(id string, number uint64, source string) runtime.Version {
 
 var changes atomic.Uint64
 
-// by makes the execution of a change of a function.
+// by returns the execution of a change of a function.
 func by(tenant runtime.Tenant) runtime.Change { return changeNumber(tenant, changes.Add(1)) }
 
 func changeNumber(tenant runtime.Tenant, n uint64) runtime.Change {
 	at := start.Add(time.Duration(n) * time.Millisecond)
 	return runtime.Change{Execution: runtime.Execution{
-		ID: testID(rand.New(rand.NewPCG(n, 5)), at), Tenant: tenant, Kind: runtime.KindUpdate, FunctionID: "id", Function: "f", Version: 1,
+		ID: storetest.ID(rand.New(rand.NewPCG(n, 5)), at), Tenant: tenant, Kind: runtime.KindUpdate, FunctionID: "id", Function: "f", Version: 1,
 		State: runtime.StateSucceeded, Created: at, Started: at, Finished: at, Attempt: 1,
 	}}
 }
@@ -133,7 +134,7 @@ func TestFunctionsOutlastARestart(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-func TestWhatIsNotThere(t *testing.T) {
+func TestMissingRecords(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	must(t, s.CreateFunction(function("a", "id1", "hello", 1), version("id1", 1, "source"), by("a")))
 	for what, call := range map[string]func() error{
@@ -155,7 +156,7 @@ func TestWhatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestNamesAreTakenOnce(t *testing.T) {
+func TestDuplicateNamesAreRefused(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
 	must(t, s.CreateFunction(function("a", "id2", "two", 1), version("id2", 1, "source"), by("a")))
@@ -167,7 +168,7 @@ func TestNamesAreTakenOnce(t *testing.T) {
 	checkInvariants(t, s)
 
 	must(t, s.UpdateFunction(function("a", "id1", "uno", 1), nil, by("a")))
-	must(t, s.UpdateFunction(function("a", "id2", "one", 1), nil, by("a"))) // free again
+	must(t, s.UpdateFunction(function("a", "id2", "one", 1), nil, by("a"))) // the name is free again
 	must(t, s.DeleteFunction("a", "id1", by("a")))
 	must(t, s.CreateFunction(function("a", "id3", "uno", 1), version("id3", 1, "source"), by("a")))
 	checkInvariants(t, s)
@@ -197,7 +198,7 @@ func TestOnlyTheLastVersionsAreKept(t *testing.T) {
 	}
 }
 
-func TestCallersAreHeldToTheContract(t *testing.T) {
+func TestContractViolations(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
 	skip := version("id1", 3, "source")
@@ -228,15 +229,15 @@ func TestCallersAreHeldToTheContract(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-func TestNamesThatTryToBeMore(t *testing.T) {
+func TestHostileNames(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	type owner struct {
 		tenant runtime.Tenant
 		name   string
 	}
 	made := map[owner]runtime.Function{}
-	for _, tenant := range hostileTexts {
-		for _, name := range hostileTexts {
+	for _, tenant := range storetest.HostileTexts {
+		for _, name := range storetest.HostileTexts {
 			if tenant == "" || !utf8.ValidString(name) || name == "" {
 				continue
 			}
@@ -253,8 +254,8 @@ func TestNamesThatTryToBeMore(t *testing.T) {
 			t.Fatal(diff)
 		}
 	}
-	names := len(made) / (len(hostileTexts) - 1)
-	for _, tenant := range hostileTexts {
+	names := len(made) / (len(storetest.HostileTexts) - 1)
+	for _, tenant := range storetest.HostileTexts {
 		all, err := s.ListFunctions(runtime.Tenant(tenant), "", 100)
 		must(t, err)
 		if tenant != "" && len(all) != names {
@@ -285,14 +286,15 @@ func TestConcurrentCreatesOfOneName(t *testing.T) {
 		}
 		wg.Wait()
 		if made.Load() != 1 || taken.Load() != 7 {
-			t.Fatalf("%d creates of one name succeeded, %d found it taken", made.Load(), taken.Load())
+			t.Fatalf("%d creations of one name succeeded, %d found the name taken", made.Load(), taken.Load())
 		}
 	}
 	checkInvariants(t, s)
 }
 
-// Everybody renames, updates, deletes and creates a few functions at once.
+// Many goroutines rename, update, delete and create a few functions at once.
 func TestHammer(t *testing.T) {
+	t.Parallel()
 	s := openOn(t, vfs.NewMem(), "store")
 	expected := map[runtime.Code]bool{"": true, runtime.CodeNotFound: true, runtime.CodeAlreadyExists: true}
 	var wg sync.WaitGroup
@@ -316,8 +318,8 @@ func TestHammer(t *testing.T) {
 				default:
 					err = s.DeleteFunction("a", f.ID, by("a"))
 				}
-				// Somebody else may have updated meanwhile: the engine serialises
-				// the changes of a function, this test does not.
+				// Another goroutine may have updated the function: the engine serialises the
+				// changes of a function, this test does not.
 				if code := runtime.CodeOf(err); !expected[code] && code != runtime.CodeInternal {
 					t.Error(err)
 				}

@@ -7,59 +7,62 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// GetVersion gets one version with its source and context.
+// GetVersion returns one version with its source and context.
 func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint64) (v runtime.Version, err error) {
-	err = s.snapshot(func(r reader) error {
-		record, err := read(r, keyOfVersion(kindVersion, tenant, functionID, number), decodeVersion)
-		if errors.Is(err, errAbsent) {
+	err = s.snapshot(func(r kv.Reader) error {
+		stored, err := kv.Get(r, keys.VersionPart(keys.KindVersion, tenant, functionID, number), record.DecodeVersion)
+		if errors.Is(err, kv.ErrAbsent) {
 			return runtime.Errorf(runtime.CodeNotFound, "function %q has no version %d", functionID, number)
 		}
 		if err != nil {
 			return err
 		}
-		source, err := readPart(r, keyOfVersion(kindSource, tenant, functionID, number), record.Source)
+		source, err := readPart(r, keys.VersionPart(keys.KindSource, tenant, functionID, number), stored.Source)
 		if err != nil {
 			return err
 		}
-		fnContext, err := readPart(r, keyOfVersion(kindContext, tenant, functionID, number), record.Context)
+		fnContext, err := readPart(r, keys.VersionPart(keys.KindContext, tenant, functionID, number), stored.Context)
 		if err != nil {
 			return err
 		}
 		v = runtime.Version{
 			FunctionID: functionID,
 			Number:     number,
-			Name:       record.Name,
+			Name:       stored.Name,
 			Source:     source,
 			Context:    fnContext,
-			Limits:     runtime.Limits(record.Limits),
-			Retries:    record.Retries,
-			Created:    record.Created,
+			Limits:     runtime.Limits(stored.Limits),
+			Retries:    stored.Retries,
+			Created:    stored.Created,
 		}
 		return nil
 	})
 	return v, fault("storage.version", err)
 }
 
-// readPart reads a source or context whose size is known; size 0 is no record.
-func readPart(r reader, key []byte, size int) ([]byte, error) {
+// readPart reads a source or context of a known size; there is no record for size 0.
+func readPart(r kv.Reader, key []byte, size int) ([]byte, error) {
 	if size == 0 {
 		return nil, nil
 	}
-	data, err := read(r, key, decodeRaw)
+	data, err := kv.Get(r, key, record.DecodeRaw)
 	if err == nil && len(data) != size {
-		err = damaged("%d bytes where %d should be", len(data), size)
+		err = kv.Damaged("%d bytes instead of %d", len(data), size)
 	}
 	if err != nil {
-		return nil, damaged("key %x: %v", key, err)
+		return nil, kv.Damaged("key %x: %v", key, err)
 	}
 	return data, nil
 }
 
-// ListVersions lists the kept versions' numbers, newest first.
+// ListVersions lists the numbers of the stored versions, newest first.
 func (s *Store) ListVersions(tenant runtime.Tenant, functionID string) (numbers []uint64, err error) {
-	err = s.snapshot(func(r reader) error {
+	err = s.snapshot(func(r kv.Reader) error {
 		if numbers, err = readVersions(r, tenant, functionID); err == nil && len(numbers) == 0 {
 			err = noSuchID(functionID)
 		}
@@ -68,18 +71,18 @@ func (s *Store) ListVersions(tenant runtime.Tenant, functionID string) (numbers 
 	return numbers, fault("storage.versions", err)
 }
 
-// readVersions reads the numbers of a function's versions, newest first.
-func readVersions(r reader, tenant runtime.Tenant, functionID string) ([]uint64, error) {
-	prefix := keyVersions(tenant, functionID)
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keyEnd(prefix)})
+// readVersions returns the numbers of a function's versions, newest first.
+func readVersions(r kv.Reader, tenant runtime.Tenant, functionID string) ([]uint64, error) {
+	prefix := keys.Versions(tenant, functionID)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		return nil, err
 	}
 	var numbers []uint64
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		var number uint64
-		if number, err = numberOf(prefix, it.Key()); err != nil {
-			err = damaged("key %x: %v", it.Key(), err)
+		if number, err = keys.DecodeNumber(prefix, it.Key()); err != nil {
+			err = kv.Damaged("key %x: %v", it.Key(), err)
 		}
 		numbers = append(numbers, number)
 	}
@@ -88,16 +91,16 @@ func readVersions(r reader, tenant runtime.Tenant, functionID string) ([]uint64,
 }
 
 func putVersion(b *pebble.Batch, tenant runtime.Tenant, v runtime.Version) error {
-	value, err := encodeVersion(v)
+	value, err := record.EncodeVersion(v)
 	if err != nil {
 		return err
 	}
 	errs := []error{
-		b.Set(keyOfVersion(kindVersion, tenant, v.FunctionID, v.Number), value, nil),
-		b.Set(keyOfVersion(kindSource, tenant, v.FunctionID, v.Number), encodeRaw(v.Source), nil),
+		b.Set(keys.VersionPart(keys.KindVersion, tenant, v.FunctionID, v.Number), value, nil),
+		b.Set(keys.VersionPart(keys.KindSource, tenant, v.FunctionID, v.Number), record.EncodeRaw(v.Source), nil),
 	}
 	if len(v.Context) > 0 {
-		errs = append(errs, b.Set(keyOfVersion(kindContext, tenant, v.FunctionID, v.Number), encodeRaw(v.Context), nil))
+		errs = append(errs, b.Set(keys.VersionPart(keys.KindContext, tenant, v.FunctionID, v.Number), record.EncodeRaw(v.Context), nil))
 	}
 	return errors.Join(errs...)
 }
@@ -110,8 +113,8 @@ func (s *Store) dropVersions(b *pebble.Batch, tenant runtime.Tenant, functionID 
 	}
 	var errs []error
 	for _, number := range numbers[keep:] {
-		for _, kind := range []byte{kindVersion, kindSource, kindContext} {
-			errs = append(errs, b.Delete(keyOfVersion(kind, tenant, functionID, number), nil))
+		for _, kind := range []byte{keys.KindVersion, keys.KindSource, keys.KindContext} {
+			errs = append(errs, b.Delete(keys.VersionPart(kind, tenant, functionID, number), nil))
 		}
 	}
 	return errors.Join(errs...)

@@ -1,0 +1,93 @@
+package commit
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// groupSize is the largest number of bytes that are written as one. A batch of more than a quarter
+// of that is written alone.
+const groupSize = 512 << 10
+
+// group writes the batches that arrive during a write together as one. The path through Pebble, the
+// check of the free space and the sync then cost as much for all of them as for one.
+type group struct {
+	turn sync.Mutex // held by the goroutine that writes a round
+	mu   sync.Mutex
+	open *round // the round that waits for its turn and takes more members; nil if there is none
+}
+
+// round is what is written as one, by the goroutine of its first member.
+type round struct {
+	members []*member
+	bytes   int
+	done    chan struct{} // closed when all members have their err
+}
+
+// member is the batch of one caller, which may use it again when it was written.
+type member struct {
+	batch     *pebble.Batch
+	takesRoom bool
+	err       error
+}
+
+// errUnwritten is the error of the members of a write that panicked.
+var errUnwritten = errors.New("the store has failed: it is not known whether this was written")
+
+// write has a batch written by do, which sets the err of each member that it gets.
+func (g *group) write(m *member, do func([]*member)) error {
+	m.err = errUnwritten
+	size := m.batch.Len()
+	if size > groupSize/4 {
+		do([]*member{m})
+		return m.err
+	}
+	r, first := g.join(m, size)
+	if !first {
+		<-r.done
+		return m.err
+	}
+	g.turn.Lock()
+	defer g.turn.Unlock()
+	g.close(r)
+	defer close(r.done)
+	do(r.members)
+	return m.err
+}
+
+// join adds a member to the open round. The first member must close the round.
+func (g *group) join(m *member, size int) (r *round, first bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first = g.open == nil
+	if first {
+		g.open = &round{done: make(chan struct{})}
+	}
+	r = g.open
+	r.members = append(r.members, m)
+	if r.bytes += size; r.bytes > groupSize-groupSize/4 { // the next batch may be too much
+		g.open = nil
+	}
+	return r, first
+}
+
+// close keeps further members from joining a round.
+func (g *group) close(r *round) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open == r {
+		g.open = nil
+	}
+}
+
+// waiting returns how many members the open round has.
+func (g *group) waiting() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open == nil {
+		return 0
+	}
+	return len(g.open.members)
+}

@@ -1,0 +1,212 @@
+package disk
+
+import (
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	// slowOperation is the time that one operation of the disk may take before the disk counts as
+	// slow.
+	slowOperation = 5 * time.Second
+	// SlowFor is the time for which the disk counts as slow after such an operation.
+	SlowFor = 30 * time.Second
+	// retryAfter is the time after which a refused caller should retry.
+	retryAfter = 10 * time.Second
+)
+
+// Health is what is known about the state of the disk.
+type Health struct {
+	log     *slog.Logger
+	now     func() time.Time
+	minFree uint64 // bytes
+
+	mu         sync.Mutex
+	corruption string        // the first file that was found damaged
+	stalled    string        // the reason why writes have to wait now
+	stuck      func(error)   // called for failures that Pebble retries without end
+	broken     func(error)   // called when a log fails
+	failures   int           // flushes and compactions that failed in a row
+	background error         // the error of the last flush or compaction, nil if it succeeded
+	failure    error         // the error of the last failure of one
+	failed     chan struct{} // closed at the next failure; nil: nothing waits for it
+	slow       time.Time     // the last time at which the disk was slow
+}
+
+// NewHealth returns the state of a disk of which nothing is known yet. The disk counts as nearly
+// full below minFree bytes of free space.
+func NewHealth(log *slog.Logger, now func() time.Time, minFree uint64) *Health {
+	return &Health{log: log, now: now, minFree: minFree}
+}
+
+// Watch wraps a file system, so that its failures and slow operations change h. The caller must
+// close the watcher.
+func (h *Health) Watch(fs vfs.FS) (watched vfs.FS, watcher io.Closer) {
+	watched, watcher = vfs.WithDiskHealthChecks(fs, slowOperation, nil, h.diskSlow)
+	return logFS{tableFS{watched, h}, h.logFailed}, watcher
+}
+
+// SetStuck sets what is called when flushes fail again and again, while Pebble opens the store and
+// retries without end. Nil: nothing.
+func (h *Health) SetStuck(stuck func(error)) { h.set(func() { h.stuck = stuck }) }
+
+// SetBroken sets what is called when Pebble's log fails. It must not return. Until it is set
+// nothing is called: while Pebble opens the store, Pebble itself returns these errors.
+func (h *Health) SetBroken(broken func(error)) { h.set(func() { h.broken = broken }) }
+
+// Writable returns why a write cannot be taken now, however much room there is. While flushes fail,
+// it asks full, which reports whether the memory for writes that are not flushed is used up.
+func (h *Health) Writable(takesRoom bool, full func() bool) error {
+	h.mu.Lock()
+	corruption, stalled, background := h.corruption, h.stalled, h.background
+	h.mu.Unlock()
+	switch {
+	case corruption != "":
+		return unavailable("a file of the store is damaged, so nothing is changed any more",
+			"stop the server and restore its data folder from a backup: "+corruption)
+	case stalled != "":
+		return unavailable("the disk does not keep up with what is written: "+stalled,
+			"check the disk's load and free space")
+	case background != nil && (takesRoom || full()):
+		return unavailable("the store cannot put its files in order: "+background.Error(),
+			"check the disk's state and free space")
+	}
+	return nil
+}
+
+// Roomy returns why a write that takes room cannot be taken on a disk with so many free bytes.
+func (h *Health) Roomy(free uint64) error {
+	if free < h.minFree {
+		return unavailable("the disk is nearly full, so nothing new is stored",
+			"free some space on the disk of the server's data folder, or delete functions")
+	}
+	return nil
+}
+
+// Slowness returns an error if an operation of the disk was slow within the last SlowFor.
+func (h *Health) Slowness() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.slow.IsZero() && h.now().Sub(h.slow) < SlowFor {
+		return unavailable("the disk is very slow: one operation took more than "+slowOperation.String(),
+			"check the disk's load and state")
+	}
+	return nil
+}
+
+func unavailable(message, hint string) error {
+	err := runtime.Errorf(runtime.CodeUnavailable, "%s", message).WithHint(hint)
+	err.RetryAfter = retryAfter
+	return err
+}
+
+// Listener returns the events of Pebble that change h.
+func (h *Health) Listener() *pebble.EventListener {
+	recovered := func(err error) {
+		if err == nil && h.failing() {
+			h.log.Info("storage: flushes and compactions work again")
+			h.set(func() { h.background, h.failures = nil, 0 })
+		}
+	}
+	return &pebble.EventListener{
+		BackgroundError: h.backgroundFailed,
+		FlushEnd:        func(i pebble.FlushInfo) { recovered(i.Err) },
+		CompactionEnd:   func(i pebble.CompactionInfo) { recovered(i.Err) },
+		// Without this, Pebble would end the process at the first bad block, although everything
+		// else can still be read.
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			h.log.Error("storage: damaged file", "file", i.Path, "err", i.Details)
+			h.set(func() {
+				if h.corruption == "" {
+					h.corruption = i.Path
+				}
+			})
+		},
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+			h.log.Warn("storage: writes are stalled", "reason", i.Reason)
+			h.set(func() { h.stalled = i.Reason })
+		},
+		WriteStallEnd: func() { h.set(func() { h.stalled = "" }) },
+		DiskSlow:      h.diskSlow,
+		WALCreated: func(i pebble.WALCreateInfo) {
+			if i.Err != nil {
+				h.logFailed(i.Err)
+			}
+		},
+	}
+}
+
+// backgroundFailed is called when a flush or compaction has failed; Pebble retries it. Only the
+// first failure in a row is logged.
+func (h *Health) backgroundFailed(err error) {
+	first := !h.failing()
+	var stuck func(error)
+	h.set(func() {
+		h.background, h.failure = err, err
+		if h.failures++; h.failures == flushFailures {
+			stuck = h.stuck
+		}
+		if h.failed != nil {
+			close(h.failed)
+			h.failed = nil
+		}
+	})
+	if stuck != nil {
+		stuck(err)
+	}
+	if first {
+		h.log.Error("storage: a flush or compaction failed; it is retried until it succeeds", "err", err)
+	}
+}
+
+// logFailed is called when an operation on Pebble's log has failed.
+func (h *Health) logFailed(err error) {
+	var broken func(error)
+	h.set(func() { broken = h.broken })
+	if broken != nil {
+		broken(err)
+	}
+}
+
+// failing reports whether the last flush or compaction failed.
+func (h *Health) failing() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.background != nil
+}
+
+// nextFailure returns a channel that is closed when the next flush or compaction fails.
+func (h *Health) nextFailure() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failed == nil {
+		h.failed = make(chan struct{})
+	}
+	return h.failed
+}
+
+func (h *Health) lastFailure() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failure
+}
+
+// diskSlow is called by the watcher of the disk, so it must not block.
+func (h *Health) diskSlow(i vfs.DiskSlowInfo) {
+	h.set(func() { h.slow = h.now() })
+	h.log.Warn("storage: the disk is slow", "operation", i.OpType.String(), "file", i.Path, "duration", i.Duration)
+}
+
+// set calls change with the lock held.
+func (h *Health) set(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
+}

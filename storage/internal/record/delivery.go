@@ -1,0 +1,22 @@
+package record
+
+import (
+	"encoding/json"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// EncodeDelivery returns the JSON object of a delivery.
+func EncodeDelivery(d runtime.Delivery) ([]byte, error) {
+	value, err := json.Marshal(d)
+	return append([]byte{EncodingJSON}, value...), err
+}
+
+// DecodeDelivery decodes what EncodeDelivery returns.
+func DecodeDelivery(value []byte) (d runtime.Delivery, err error) {
+	text, err := Body(value, EncodingJSON)
+	if err == nil {
+		err = json.Unmarshal(text, &d)
+	}
+	return d, err
+}

@@ -1,0 +1,106 @@
+package record
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+)
+
+// Done is an execution that is done. Its result and logs are inline or in records of their own,
+// depending on their sizes.
+type Done struct {
+	runtime.Execution
+	ResultBytes  uint64
+	LogsBytes    uint64 // encoded size; 0: there are none
+	InlineResult []byte // the result if ResultBytes is at most InlineSize
+	InlineLogs   []byte // the encoded logs if LogsBytes is at most InlineSize
+}
+
+// EncodeDone returns the record of an execution, and its encoded logs.
+func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
+	logs = EncodeLogs(x.Logs)
+	f := newFieldWriter(EncodingFields3, 192+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs))
+	f.octet(KindCode(x.Kind))
+	f.octet(StateCode(x.State))
+	f.text(x.FunctionID)
+	f.text(x.Function)
+	f.count(x.Version)
+	f.time(x.Created)
+	f.time(x.Started)
+	f.time(x.Finished)
+	f.number(int64(x.Attempt))
+	f.number(int64(x.Retries))
+	f.failures(FailuresOf(x))
+	f.flag(x.CancelRequested)
+	f.request(requestOf(x, id))
+	f.number(int64(x.Usage.Duration))
+	f.number(x.Usage.Memory)
+	f.number(int64(x.Usage.Pages))
+	f.flag(x.Failure != nil)
+	if x.Failure != nil {
+		f.text(string(x.Failure.Class))
+		f.text(x.Failure.Type)
+		f.text(x.Failure.Message)
+		f.text(x.Failure.Traceback)
+		f.number(int64(x.Failure.Line))
+		f.number(int64(x.Failure.ExitCode))
+	}
+	f.count(uint64(len(x.Result)))
+	f.count(uint64(len(logs)))
+	if len(x.Result) <= InlineSize {
+		f.rest(x.Result)
+	}
+	if len(logs) <= InlineSize {
+		f.rest(logs)
+	}
+	return f.value, logs
+}
+
+// DecodeDone decodes the record of an execution that is done.
+func DecodeDone(tenant runtime.Tenant, id keys.ID, value []byte) (r Done, err error) {
+	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields3)
+	x := &r.Execution
+	x.ID, x.Tenant = id.String(), tenant
+	x.Kind = word(f, Kinds[:])
+	x.State = word(f, States[:])
+	x.FunctionID = f.text()
+	x.Function = f.text()
+	x.Version = f.count()
+	x.Created = f.time()
+	x.Started = f.time()
+	x.Finished = f.time()
+	x.Attempt = f.int()
+	x.Retries = f.int()
+	f.failures().apply(x)
+	x.CancelRequested = f.flag()
+	f.request().apply(x, id)
+	x.Usage.Duration = time.Duration(f.number())
+	x.Usage.Memory = f.number()
+	x.Usage.Pages = f.int()
+	if f.flag() {
+		x.Failure = &runtime.Failure{
+			Class:     runtime.Class(f.text()),
+			Type:      f.text(),
+			Message:   f.text(),
+			Traceback: f.text(),
+			Line:      f.int(),
+			ExitCode:  f.int(),
+		}
+	}
+	r.ResultBytes = f.count()
+	r.LogsBytes = f.count()
+	r.InlineResult = f.inline(r.ResultBytes)
+	r.InlineLogs = f.inline(r.LogsBytes)
+	if r.ResultBytes > math.MaxInt {
+		f.fail()
+	}
+	x.ResultSize = int(r.ResultBytes)
+	x.Result = r.InlineResult
+	if err := f.end(); err != nil {
+		return Done{}, fmt.Errorf("execution %s of tenant %q: %w", id, tenant, err)
+	}
+	return r, nil
+}

@@ -1,0 +1,295 @@
+package record
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+)
+
+// InlineSize is the largest size, in bytes, at which args, a result or logs are stored in the
+// record of their execution: a record of their own would cost more than they do. It is at most the
+// size of a result that lists return.
+const InlineSize = runtime.ListedResult
+
+// Kinds and States are the tables by whose index kinds and states are stored. They are part of the
+// format. The states are the terminal ones.
+var (
+	Kinds  = [...]runtime.Kind{1: runtime.KindRun, runtime.KindCreate, runtime.KindUpdate, runtime.KindDelete}
+	States = [...]runtime.State{1: runtime.StateSucceeded, runtime.StateFailed, runtime.StateTimeout, runtime.StateCancelled}
+)
+
+// code returns the index of a word in a table, 0 if the word is not in it.
+func code[T ~string](table []T, word T) byte {
+	return byte(max(slices.Index(table[1:], word)+1, 0))
+}
+
+// KindCode returns the byte that is stored for a kind of execution, 0 if there is no such kind.
+func KindCode(kind runtime.Kind) byte { return code(Kinds[:], kind) }
+
+// StateCode returns the byte that is stored for a terminal state, 0 if the state is not terminal.
+func StateCode(state runtime.State) byte { return code(States[:], state) }
+
+func word[T ~string](f *fieldReader, table []T) (w T) {
+	c := f.octet()
+	if c == 0 || int(c) >= len(table) {
+		f.fail()
+		return w
+	}
+	return table[c]
+}
+
+// Accepted is the record of an execution as it was accepted. It does not change.
+type Accepted struct {
+	kind       runtime.Kind
+	FunctionID string
+	Function   string
+	version    uint64
+	created    time.Time
+	retries    int
+	request    request
+	ArgsSize   uint64
+	InlineArgs []byte // the args if ArgsSize is at most InlineSize
+}
+
+// request is what is stored about the request for an execution: its caller, and the task that the
+// execution is.
+type request struct {
+	caller runtime.Caller // its TraceID is empty if the execution has begun the trace
+	task   *runtime.TaskOf
+}
+
+func requestOf(x *runtime.Execution, id keys.ID) request {
+	a := request{x.Caller, x.Task}
+	if a.caller.TraceID == keys.OwnTrace(id) {
+		a.caller.TraceID = ""
+	}
+	return a
+}
+
+func (a request) apply(x *runtime.Execution, id keys.ID) {
+	x.Caller, x.Task = a.caller, a.task
+	if x.Caller.TraceID == "" {
+		x.Caller.TraceID = keys.OwnTrace(id)
+	}
+}
+
+func (f *fieldWriter) request(a request) {
+	f.text(a.caller.UserID)
+	f.text(a.caller.RID)
+	f.text(a.caller.TraceID)
+	f.text(a.caller.TraceOwner)
+	f.flag(a.task != nil)
+	if a.task != nil {
+		id, _ := keys.ParseID(a.task.JobExecution)
+		f.rest(id[:])
+		f.count(uint64(a.task.Index))
+	}
+}
+
+// request reads the request. Records older than EncodingFields3 do not have it.
+func (f *fieldReader) request() (a request) {
+	if f.encoding != EncodingFields3 {
+		return a
+	}
+	a.caller = runtime.Caller{UserID: f.text(), RID: f.text(), TraceID: f.text(), TraceOwner: f.text()}
+	if f.flag() {
+		var id keys.ID
+		copy(id[:], f.view(uint64(len(id))))
+		a.task = &runtime.TaskOf{JobExecution: id.String(), Index: int(f.count())}
+	}
+	return a
+}
+
+// EncodeAccepted returns the record of an execution as it is accepted.
+func EncodeAccepted(x *runtime.Execution, id keys.ID, args []byte) []byte {
+	f := newFieldWriter(EncodingFields3, 96+len(x.FunctionID)+len(x.Function)+inlined(args))
+	f.octet(KindCode(x.Kind))
+	f.text(x.FunctionID)
+	f.text(x.Function)
+	f.count(x.Version)
+	f.time(x.Created)
+	f.number(int64(x.Retries))
+	f.request(requestOf(x, id))
+	f.count(uint64(len(args)))
+	if len(args) <= InlineSize {
+		f.rest(args)
+	}
+	return f.value
+}
+
+// DecodeAccepted decodes what EncodeAccepted returns.
+func DecodeAccepted(value []byte) (r Accepted, err error) {
+	f := newFieldReader(value, EncodingFields, EncodingFields3)
+	r.kind = word(f, Kinds[:])
+	r.FunctionID = f.text()
+	r.Function = f.text()
+	r.version = f.count()
+	r.created = f.time()
+	r.retries = f.int()
+	r.request = f.request()
+	r.ArgsSize = f.count()
+	r.InlineArgs = f.inline(r.ArgsSize)
+	return r, f.end()
+}
+
+// Failures counts the failed attempts of an execution.
+type Failures struct {
+	function, platform int
+	lost               int // attempts that ended with the server process
+}
+
+// FailuresOf returns the counts of an execution.
+func FailuresOf(x *runtime.Execution) Failures {
+	return Failures{x.FunctionFailures, x.PlatformFailures, x.LostAttempts}
+}
+
+func (n Failures) apply(x *runtime.Execution) {
+	x.FunctionFailures, x.PlatformFailures, x.LostAttempts = n.function, n.platform, n.lost
+}
+
+func (f *fieldWriter) failures(n Failures) {
+	f.number(int64(n.function))
+	f.number(int64(n.platform))
+	f.number(int64(n.lost))
+}
+
+// failures reads the counts. Before EncodingFields2, an execution that was done had platform
+// failures and lost attempts in one number.
+func (f *fieldReader) failures() Failures {
+	n := Failures{function: f.int(), platform: f.int()}
+	if f.encoding != EncodingFields {
+		n.lost = f.int()
+	}
+	return n
+}
+
+// unfinishedFailures reads the counts of an execution that is not done. Before EncodingFields2, its
+// second number counted lost attempts alone.
+func (f *fieldReader) unfinishedFailures() Failures {
+	n := f.failures()
+	if f.encoding == EncodingFields {
+		n.platform, n.lost = 0, n.platform
+	}
+	return n
+}
+
+// Lease is the record of a running execution, in addition to Accepted.
+type Lease struct {
+	Function string
+	Attempt  int
+	Started  time.Time
+	Failures Failures
+	Cancel   bool // a cancellation was requested; the record was then written a second time
+	ArgsSize uint64
+}
+
+// Encode returns the encoded record.
+func (r Lease) Encode() []byte {
+	f := newFieldWriter(EncodingFields2, 32+len(r.Function))
+	f.text(r.Function)
+	f.number(int64(r.Attempt))
+	f.time(r.Started)
+	f.failures(r.Failures)
+	f.flag(r.Cancel)
+	f.count(r.ArgsSize)
+	return f.value
+}
+
+// DecodeLease decodes what Lease.Encode returns.
+func DecodeLease(value []byte) (r Lease, err error) {
+	f := newFieldReader(value, EncodingFields, EncodingFields2)
+	r.Function = f.text()
+	r.Attempt = f.int()
+	r.Started = f.time()
+	r.Failures = f.unfinishedFailures()
+	r.Cancel = f.flag()
+	r.ArgsSize = f.count()
+	return r, f.end()
+}
+
+// Waiting is the record of a queued execution that has run before, in addition to Accepted.
+type Waiting struct {
+	Attempt   int
+	Failures  Failures
+	NotBefore time.Time
+	LogsSize  uint64 // encoded size of the latest attempt's logs; 0: it wrote nothing
+}
+
+// Encode returns the encoded record.
+func (r Waiting) Encode() []byte {
+	f := newFieldWriter(EncodingFields2, 24)
+	f.number(int64(r.Attempt))
+	f.failures(r.Failures)
+	f.time(r.NotBefore)
+	f.count(r.LogsSize)
+	return f.value
+}
+
+// DecodeWaiting decodes what Waiting.Encode returns.
+func DecodeWaiting(value []byte) (r Waiting, err error) {
+	f := newFieldReader(value, EncodingFields, EncodingFields2)
+	r.Attempt = f.int()
+	r.Failures = f.unfinishedFailures()
+	r.NotBefore = f.time()
+	if f.encoding == EncodingFields2 {
+		r.LogsSize = f.count()
+	}
+	return r, f.end()
+}
+
+// Task returns the task that the execution is, nil if it is none.
+func (r Accepted) Task() *runtime.TaskOf { return r.request.task }
+
+// Execution returns the execution that the records describe; it is not done.
+func (r Accepted) Execution(tenant runtime.Tenant, id keys.ID, a Attempt) runtime.Execution {
+	x := runtime.Execution{
+		ID:         id.String(),
+		Tenant:     tenant,
+		Kind:       r.kind,
+		FunctionID: r.FunctionID,
+		Function:   r.Function,
+		Version:    r.version,
+		State:      runtime.StateQueued,
+		Created:    r.created,
+		Retries:    r.retries,
+	}
+	r.request.apply(&x, id)
+	switch lease, waiting := a.Lease, a.Waiting; {
+	case lease != nil:
+		x.State = runtime.StateRunning
+		x.Attempt, x.Started = lease.Attempt, lease.Started
+		lease.Failures.apply(&x)
+		if lease.Cancel {
+			x.State, x.CancelRequested = runtime.StateCancelling, true
+		}
+	case waiting != nil:
+		x.Attempt, x.NotBefore = waiting.Attempt, waiting.NotBefore
+		waiting.Failures.apply(&x)
+	}
+	return x
+}
+
+func inlined(data []byte) int {
+	if len(data) > InlineSize {
+		return 0
+	}
+	return len(data)
+}
+
+// inline returns a copy of the data if it is stored in the record itself.
+func (f *fieldReader) inline(size uint64) []byte {
+	if size == 0 || size > InlineSize {
+		return nil
+	}
+	return bytes.Clone(f.view(size))
+}
+
+// Attempt is the state of an execution that is not done. It has a lease during an attempt, and a
+// waiting record between attempts.
+type Attempt struct {
+	Lease   *Lease
+	Waiting *Waiting
+}

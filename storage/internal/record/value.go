@@ -1,0 +1,102 @@
+package record
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// The first byte of a value.
+const (
+	EncodingRaw    = 1 // the bytes that follow are the value
+	EncodingJSON   = 2 // a JSON object follows
+	EncodingFields = 3 // fields follow, see fieldWriter
+
+	// Encodings of records whose fields have changed. Values in the older encodings are still read.
+	EncodingJSON2        = 4 // of versions: with retries
+	EncodingFields3      = 6 // of executions: with the request, and the task that the execution is
+	EncodingPostings     = 7 // postings follow, see package search
+	EncodingSamePostings = 8 // the field and value of a stream with the same postings follow, see package search
+	EncodingFields2      = 5 // of attempts, and of executions that are done: with lost attempts, and logs
+)
+
+func encodeJSON(encoding byte, record any) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte(encoding)
+	if err := json.NewEncoder(&b).Encode(record); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// decodeJSON refuses fields that it does not know: a change of the fields needs another encoding.
+func decodeJSON(value []byte, record any, encodings ...byte) error {
+	body, err := Body(value, encodings...)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(record); err != nil {
+		return fmt.Errorf("the value is damaged: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("the value is damaged: data follows the object")
+	}
+	return nil
+}
+
+// EncodeRaw returns a value that is its own bytes.
+func EncodeRaw[T []byte | string](data T) []byte { return append([]byte{EncodingRaw}, data...) }
+
+// DecodeRaw returns a copy of the bytes in value.
+func DecodeRaw(value []byte) ([]byte, error) {
+	data, err := Body(value, EncodingRaw)
+	return bytes.Clone(data), err
+}
+
+// Body returns what follows the encoding byte, which must be one of encodings.
+func Body(value []byte, encodings ...byte) ([]byte, error) {
+	switch {
+	case len(value) == 0:
+		return nil, fmt.Errorf("the value is empty")
+	case !slices.Contains(encodings, value[0]):
+		return nil, fmt.Errorf("the value has encoding %d instead of one of %d", value[0], encodings)
+	}
+	return value[1:], nil
+}
+
+// EncodeNumber returns the value of a number.
+func EncodeNumber(n uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{EncodingRaw}, n)
+}
+
+// DecodeNumber decodes what EncodeNumber returns.
+func DecodeNumber(value []byte) (uint64, error) {
+	number, err := Body(value, EncodingRaw)
+	if err == nil && len(number) != 8 {
+		err = fmt.Errorf("the number has %d bytes instead of 8", len(number))
+	}
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(number), nil
+}
+
+// EncodeTime returns the value of a time.
+func EncodeTime(t time.Time) []byte {
+	f := newFieldWriter(EncodingFields, 12)
+	f.time(t)
+	return f.value
+}
+
+// DecodeTime decodes what EncodeTime returns.
+func DecodeTime(value []byte) (time.Time, error) {
+	f := newFieldReader(value, EncodingFields)
+	t := f.time()
+	return t, f.end()
+}

@@ -1,0 +1,163 @@
+package storage
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
+	"github.com/faaspot/faaspot/storage/internal/search"
+)
+
+// batchJobs are the jobs' executions whose tasks a batch changes. Each one is read once and written
+// once.
+type batchJobs struct {
+	r   kv.Reader
+	now time.Time // zero when tasks start: their leases have the time
+	all map[executionRef]*batchJob
+}
+
+type batchJob struct {
+	runtime.JobExecution
+	hasProgress bool // a progress record is stored
+	changed     bool
+}
+
+// jobExecutionKey returns the key that is locked for the job's execution of a task, and the id of
+// that execution.
+func jobExecutionKey(tenant runtime.Tenant, execution string) ([]byte, keys.ID, error) {
+	id, ok := keys.ParseID(execution)
+	if !ok {
+		return nil, id, kv.Damaged("%q is not a UUIDv7, so it cannot have tasks", execution)
+	}
+	return keys.Execution(keys.KindJobAccepted, tenant, id), id, nil
+}
+
+// of returns a job's execution that is not done.
+func (jobs batchJobs) of(tenant runtime.Tenant, id keys.ID) (*batchJob, error) {
+	key := executionRef{tenant, id}
+	if j := jobs.all[key]; j != nil {
+		return j, nil
+	}
+	x, hasProgress, err := readUnfinishedJob(jobs.r, tenant, id)
+	if errors.Is(err, kv.ErrAbsent) {
+		err = kv.Damaged("execution %s of a job has tasks, but is done or does not exist", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	j := &batchJob{JobExecution: x, hasProgress: hasProgress}
+	jobs.all[key] = j
+	return j, nil
+}
+
+// task returns the job's execution that an execution is a task of, nil if it is none.
+func (jobs batchJobs) task(x *runtime.Execution) (*batchJob, error) {
+	if x.Task == nil {
+		return nil, nil
+	}
+	_, id, err := jobExecutionKey(x.Tenant, x.Task.JobExecution)
+	if err != nil {
+		return nil, err
+	}
+	return jobs.of(x.Tenant, id)
+}
+
+// start notes that the first task of a job's execution starts.
+func (jobs batchJobs) start(of executionRef, at time.Time) error {
+	j, err := jobs.of(of.tenant, of.id)
+	if err == nil && j.Started.IsZero() {
+		j.Started, j.Updated, j.changed = at, at, true
+	}
+	return err
+}
+
+// count counts the end of a task, and reports whether it was the last.
+func (j *batchJob) count(state runtime.State) (last bool) {
+	j.Stats.Count(state)
+	j.changed = true
+	return j.Stats.Ended() == j.Stats.Total
+}
+
+// put writes the executions that have changed. An execution without a task left is done.
+func (jobs batchJobs) put(b *pebble.Batch, found search.Postings) error {
+	var errs []error
+	for of, j := range jobs.all {
+		if !j.changed {
+			continue
+		}
+		if !jobs.now.IsZero() {
+			j.Updated = jobs.now
+		}
+		progress := keys.Execution(keys.KindJobProgress, of.tenant, of.id)
+		if j.Stats.Ended() < j.Stats.Total {
+			errs = append(errs, b.Set(progress, record.ProgressOf(&j.JobExecution).Encode(), nil))
+			continue
+		}
+		j.State, j.Finished = j.End(), jobs.now
+		errs = append(errs,
+			b.Delete(keys.Execution(keys.KindJobAccepted, of.tenant, of.id), nil),
+			b.Delete(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, of.tenant, j.JobID), of.id[:]...), nil),
+			putDoneJob(b, found, &j.JobExecution, of.id),
+		)
+		if j.hasProgress {
+			errs = append(errs, b.Delete(progress, nil))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// putDoneJob writes all records of a job's execution that is done, and the delivery of its
+// callback. It adds the postings to found, which the caller writes when the batch is complete.
+func putDoneJob(b *pebble.Batch, found search.Postings, x *runtime.JobExecution, id keys.ID) error {
+	value, err := record.EncodeJobExecution(x, id)
+	if err != nil {
+		return err
+	}
+	found.AddJob(x, id)
+	err = errors.Join(
+		b.Set(keys.Execution(keys.KindJobDone, x.Tenant, id), value, nil),
+		b.Set(append(keys.ExecutionsByJob(keys.KindDoneByJob, x.Tenant, x.JobID), id[:]...), record.EncodeJobExecutionName(x), nil),
+	)
+	if x.Callback != nil {
+		err = errors.Join(err, putDelivery(b, runtime.Delivery{
+			ID: x.ID, Tenant: x.Tenant, JobID: x.JobID, Job: x.Job, JobExecution: x.ID, Callback: *x.Callback, Created: x.Finished,
+		}))
+	}
+	return err
+}
+
+// readUnfinishedJob fails with kv.ErrAbsent if there is no such execution of a job, or if it is
+// done. hasProgress reports whether a progress record is stored.
+func readUnfinishedJob(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, hasProgress bool, err error) {
+	x, err = kv.Get(r, keys.Execution(keys.KindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+		return record.DecodeJobExecution(tenant, id, value)
+	})
+	if err != nil {
+		return x, false, err
+	}
+	progress, err := kv.Find(r, keys.Execution(keys.KindJobProgress, tenant, id), record.DecodeProgress)
+	if progress != nil {
+		progress.Apply(&x)
+	}
+	return x, progress != nil, err
+}
+
+// readJobExecution fails with kv.ErrAbsent if there is no such execution of a job.
+func readJobExecution(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
+	x, err := readJobDone(r, tenant, id)
+	if errors.Is(err, kv.ErrAbsent) {
+		x, _, err = readUnfinishedJob(r, tenant, id)
+	}
+	return x, err
+}
+
+func readJobDone(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
+	return kv.Get(r, keys.Execution(keys.KindJobDone, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+		return record.DecodeJobExecution(tenant, id, value)
+	})
+}
