@@ -260,9 +260,12 @@ type header = map[string]string
 // do sends a request with the right token, unless h says otherwise.
 func (ts *testServer) do(t *testing.T, method, path, body string, h header) answer {
 	t.Helper()
-	req, err := http.NewRequest(method, "http://api.test"+path, strings.NewReader(body))
+	req, err := http.NewRequest(method, "http://api.test/", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if req.URL.Opaque = path; path == "" { // as it is: also a path that net/url refuses
+		t.Fatal("the path is empty")
 	}
 	req.Header.Set("Authorization", "Token "+testToken)
 	req.Header.Set("Content-Type", "application/json")
