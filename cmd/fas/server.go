@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/blaxel"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/sandbox"
@@ -122,7 +123,7 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 		return err
 	}
 	s.engine, err = runtime.New(runtime.Options{
-		Poster: poster, CallbackBody: httpapi.TellJobExecution,
+		Poster: poster, CallbackBody: blaxel.RenderExecution,
 		Store: s.store, Sandbox: s.box, Log: s.log, MemoryBudget: int64(o.memoryBudget),
 		RetentionAge: time.Duration(o.retentionAge), RetentionCount: o.retentionCount,
 	})
