@@ -10,33 +10,31 @@ import (
 )
 
 const (
-	// patience is for how long a server may be away, such as for a restart,
-	// before what waits for it gives up.
+	// patience is how long a server may be unreachable, such as during a restart, before the
+	// client gives up.
 	patience = time.Minute
-	// firstPause and lastPause bound the pause before something is tried again;
-	// it doubles from one to the other.
+	// firstPause and lastPause bound the pause before a retry. It doubles from one to the other.
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second
-	// answerTime is how long an answer may be late beyond the time that its
-	// request asked to wait. Later, the connection is taken for dead.
+	// answerTime is how late an answer may be after the time that its request asked to wait. Then
+	// the client gives up the connection.
 	answerTime = 30 * time.Second
 )
 
-// retrier says when something is tried again that the server has begun and that
-// only the conversation about it has broken off. The zero value is ready.
+// retrier decides whether and when to send a request again about work that the server has accepted.
+// The zero value is ready.
 type retrier struct {
-	Trouble func(error) // if set, is told why it has to be tried again
+	Trouble func(error) // if set, called with the error before each retry
 
 	since time.Time // of the first failure since the last success
 	next  time.Duration
 }
 
-// fine says that it went well.
+// fine records a success.
 func (r *retrier) fine() { r.since, r.next = time.Time{}, 0 }
 
-// failed waits until it should be tried again. It gives err back if trying
-// again has no use, or has been tried for long enough, and the cause of ctx if
-// that ends.
+// failed waits until the request should be sent again and returns nil. It returns err if a retry
+// cannot help or the retries have taken long enough, and the cause of ctx if ctx ends.
 func (r *retrier) failed(ctx context.Context, err error) error {
 	if !transient(err) {
 		return err
@@ -51,8 +49,8 @@ func (r *retrier) failed(ctx context.Context, err error) error {
 	if r.Trouble != nil {
 		r.Trouble(err)
 	}
-	// A part of the pause is random, so that many clients of a server that comes
-	// back do not come all at once.
+	// Half of the pause is random, so that many clients do not return to a restarted server at
+	// the same time.
 	wait := r.next/2 + rand.N(r.next/2)
 	if coded, ok := errors.AsType[*runtime.Error](err); ok {
 		wait = max(wait, min(coded.RetryAfter, patience))
@@ -61,7 +59,7 @@ func (r *retrier) failed(ctx context.Context, err error) error {
 	return pause(ctx, wait)
 }
 
-// transient tells whether an error may be gone the next time.
+// transient reports whether a retry may succeed after an error.
 func transient(err error) bool {
 	switch runtime.CodeOf(err) {
 	case runtime.CodeUnavailable, runtime.CodeTooBusy:
@@ -70,7 +68,7 @@ func transient(err error) bool {
 	return false
 }
 
-// pause waits, or gives the cause of ctx if that ends before.
+// pause waits for d. It returns the cause of ctx if ctx ends before.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -82,7 +80,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// silent is the error of a server that has stopped to talk in the middle.
+// silent returns the error for a server that has stopped answering.
 func (c *Client) silent() error {
 	return runtime.Errorf(runtime.CodeUnavailable, "%s does not answer any more", c.base).
 		WithHint("check the server and the network on the way")
