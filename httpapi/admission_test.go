@@ -11,8 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestLargeBodyIsNotReadForAnyone: the answer comes while the body is still to
-// come, so it was given from the header alone.
+// TestLargeBodyIsNotReadForAnyone: the answer comes before the body, so it depends on the header
+// alone.
 func TestLargeBodyIsNotReadForAnyone(t *testing.T) {
 	t.Parallel()
 	ts := apitest.StartTCP(t, apitest.FullFake(), nil)
@@ -70,8 +70,8 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-// TestAnswerReachesABusySender sends a body that is far too large in full, as
-// most clients do, before it reads: the answer must still be there.
+// TestAnswerReachesABusySender sends all of a body that is far too large before it reads, as most
+// clients do: it must still receive the answer.
 func TestAnswerReachesABusySender(t *testing.T) {
 	t.Parallel()
 	ts := apitest.StartTCP(t, apitest.FullFake(), nil)

@@ -55,8 +55,7 @@ func TestAuthenticatorFails(t *testing.T) {
 	}
 }
 
-// TestLogHoldsNoSecrets looks for the token, the query and the body in all that
-// is logged of requests good and bad.
+// TestLogHoldsNoSecrets checks that the log has no token, query or body of any request, valid or not.
 func TestLogHoldsNoSecrets(t *testing.T) {
 	t.Parallel()
 	ts := apitest.StartTCP(t, apitest.FullFake(), nil)

@@ -104,8 +104,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestPanicOfAWriter: every route that may write to the store lets the panic
-// through, to end the process, and says so in the log first.
+// TestPanicOfAWriter checks that a panic in any route that may write to the store ends the process,
+// and is logged first.
 func TestPanicOfAWriter(t *testing.T) {
 	t.Parallel()
 	writers := 0
@@ -144,8 +144,8 @@ func TestPanicOfAWriter(t *testing.T) {
 	}
 }
 
-// TestPanicOfAnAcceptingRun ends the process, as every panic does that may have
-// left the store in the middle of a write; one of a plain run does not.
+// TestPanicOfAnAcceptingRun checks that a panic of a blocking run ends the process if the run is
+// stored, because the store may be in the middle of a write, and only then.
 func TestPanicOfAnAcceptingRun(t *testing.T) {
 	t.Parallel()
 	for key, ends := range map[string]bool{"k": true, "": false} {

@@ -84,7 +84,7 @@ func TestBehindProxies(t *testing.T) {
 	}
 }
 
-// prober gives a function that makes a request unlike all others, on a
+// prober returns a function that makes a request unlike all others, on a
 // connection of its own, and wants its answer.
 func prober(t *testing.T, addr string) func() {
 	n := 0
@@ -106,7 +106,7 @@ func prober(t *testing.T, addr string) func() {
 	}
 }
 
-// startProxy starts a proxy in front of a server and tells where it listens.
+// startProxy starts a proxy in front of a server and returns its address.
 func startProxy(t *testing.T, program, file, config, server string) (addr string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

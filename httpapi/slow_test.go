@@ -12,19 +12,20 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// shortTimeouts make the server lose patience before a test does, but not with
-// a good request on a busy machine.
+// shortTimeouts sets timeouts that end long before those of a test, but are long enough for a
+// good request on a busy machine.
 func shortTimeouts(o *httpapi.Options) {
-	o.HeaderTimeout = 500 * time.Millisecond
-	o.BodyTimeout = 750 * time.Millisecond
-	o.WriteTimeout = 500 * time.Millisecond
-	o.IdleTimeout = 500 * time.Millisecond
+	o.HeaderTimeout = time.Second
+	o.BodyTimeout = 1500 * time.Millisecond
+	o.WriteTimeout = time.Second
+	o.IdleTimeout = time.Second
 }
 
-// TestSlowClients opens connections that never end what they began. The server
-// must end each of them, and serve others all the while.
+// TestSlowClients opens connections that never complete what they begin. The server must close
+// each of them, and serve other clients meanwhile.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
+	checks := make(map[string]func(*testing.T)) // once all clients have begun
 	for name, c := range map[string]struct {
 		send  string // at once
 		drip  string // then this, again and again, until the connection breaks
@@ -44,22 +45,21 @@ func TestSlowClients(t *testing.T) {
 		"idle after a list":   {apitest.ListAll, "", 200},
 		"TLS":                 {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "", 408},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ts := apitest.StartTCP(t, &apitest.Fake{Outcome: apitest.Succeeded("1")}, shortTimeouts)
-			conn := apitest.DialRaw(t, ts.Addr)
-			conn.Send(t, c.send)
-			dripped := make(chan struct{})
-			go func() {
-				defer close(dripped)
-				for c.drip != "" {
-					if _, err := io.WriteString(conn, c.drip); err != nil {
-						return
-					}
-					// Slow enough for the server not to reach a size limit.
-					time.Sleep(5 * time.Millisecond)
+		ts := apitest.StartTCP(t, &apitest.Fake{Outcome: apitest.Succeeded("1")}, shortTimeouts)
+		conn := apitest.DialRaw(t, ts.Addr)
+		conn.Send(t, c.send)
+		dripped := make(chan struct{})
+		go func() {
+			defer close(dripped)
+			for c.drip != "" {
+				if _, err := io.WriteString(conn, c.drip); err != nil {
+					return
 				}
-			}()
+				// Slow enough for the server not to reach a size limit.
+				time.Sleep(5 * time.Millisecond)
+			}
+		}()
+		checks[name] = func(t *testing.T) {
 			got, closed := conn.Answers(t, -1)
 			_ = conn.Close()
 			<-dripped
@@ -69,12 +69,14 @@ func TestSlowClients(t *testing.T) {
 			if a := ts.Do(t, "GET", "/healthz", "", nil); a.Status != 200 {
 				t.Errorf("others get %d", a.Status)
 			}
-		})
+		}
+	}
+	for name, check := range checks {
+		t.Run(name, check)
 	}
 }
 
-// TestSlowReader asks for more than the buffers between the two ends hold and
-// does not read it.
+// TestSlowReader requests more than the buffers of the connection hold, and does not read it.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	big := apitest.Succeeded(`"` + strings.Repeat("x", 64*runtime.MiB) + `"`)
@@ -97,8 +99,8 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestTooManyConnections: what is over MaxConns is turned away, and when there
-// is room again the next one is served.
+// TestTooManyConnections checks that connections beyond MaxConns are refused, and that the next
+// one is served once another one is closed.
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
 	ts := apitest.StartTCP(t, &apitest.Fake{}, func(o *httpapi.Options) { o.MaxConns = 2 })

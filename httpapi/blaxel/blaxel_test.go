@@ -15,7 +15,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestBlaxelTokens: the token comes in one header or the other, or the same in both.
+// TestBlaxelTokens checks that a token may be in either header, or the same one in both.
 func TestBlaxelTokens(t *testing.T) {
 	t.Parallel()
 	ts := apitest.StartTCP(t, apitest.FullFake(), nil)
@@ -56,8 +56,8 @@ func TestBlaxelTokens(t *testing.T) {
 	}
 }
 
-// TestWorkspaces: the tenant's own can be named; every other looks as if there
-// were none, whether it is another tenant's or nobody's.
+// TestWorkspaces checks that a request may name the tenant's own workspace, and that any other looks
+// as if it did not exist, whether it is another tenant's or nobody's.
 func TestWorkspaces(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
@@ -122,8 +122,8 @@ func TestBlaxelVersions(t *testing.T) {
 	}
 }
 
-// TestEveryCodeInEveryDialect: an error has one code, and one status, and is told
-// in the form of whoever asks, with a message always.
+// TestEveryCodeInEveryDialect checks that each error has one code, one status and a message in every
+// dialect.
 func TestEveryCodeInEveryDialect(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
@@ -148,7 +148,7 @@ func TestEveryCodeInEveryDialect(t *testing.T) {
 	}
 }
 
-// TestErrorsBelowV0: also those of no route of it are told in its form.
+// TestErrorsBelowV0 checks the form of errors of paths without a route.
 func TestErrorsBelowV0(t *testing.T) {
 	t.Parallel()
 	ts := apitest.Start(t, apitest.FullFake(), nil)
@@ -178,8 +178,8 @@ func TestErrorsBelowV0(t *testing.T) {
 	}
 }
 
-// TestCursorsOverHTTP: of another list, of a job of the same name, and of a day ago;
-// and one whose last element is gone since goes on behind it.
+// TestCursorsOverHTTP checks that cursors of another list, of another job of the same name, and of a
+// day ago are refused, and that a cursor whose element was deleted continues after it.
 func TestCursorsOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -217,7 +217,7 @@ func TestCursorsOverHTTP(t *testing.T) {
 	}
 
 	refused("/v0/jobs/a/executions?limit=1", blaxel.ExecutionsCursor(j.ID, id, time.Now().Add(-25*time.Hour)))
-	// Well-formed, with a position that no list gives.
+	// Well-formed, with a position that no list has.
 	refused("/v0/jobs/a/executions?limit=1", blaxel.ExecutionsCursor(j.ID, "nonsense", time.Now()))
 
 	s.Ask(t, "DELETE", "/v0/jobs/a", "", nil, nil)

@@ -8,7 +8,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestCursorsOfJobs: a cursor is good for the list that gave it, for a day.
+// TestCursorsOfJobs checks that a cursor is valid for its list only, for a day.
 func TestCursorsOfJobs(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -23,7 +23,7 @@ func TestCursorsOfJobs(t *testing.T) {
 			t.Errorf("after %s: %q, %v", age, position, err)
 		}
 	}
-	// Bound to each part of what it lists; parts are not run together.
+	// It is bound to each part of its list, and to where each part ends.
 	for i, other := range []list{
 		{tenant: "b", of: "tasks", job: "j", execution: "x", sort: runtime.SortNameAsc, query: "q"},
 		{tenant: "a", of: "executions", job: "j", execution: "x", sort: runtime.SortNameAsc, query: "q"},

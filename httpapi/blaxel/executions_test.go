@@ -177,7 +177,7 @@ func TestWhatMayNotQueue(t *testing.T) {
 	}
 	close(s.Sandbox.Gate)
 	s.AwaitEnd(t, "j", id)
-	// The memory comes back a moment after the end is told.
+	// The memory is released a moment after the end is reported.
 	for s.Do(t, "POST", "/v0/jobs/j/executions", `{"tasks":[{}],"allowQueue":false,"id":"later"}`, nil).Status == http.StatusTooManyRequests {
 		time.Sleep(time.Millisecond)
 	}
@@ -279,7 +279,7 @@ func TestListsOfJobExecutions(t *testing.T) {
 	apitest.WantError(t, s.Do(t, "GET", "/v0/jobs/none/executions", "", apitest.Paged), 404, "not_found")
 }
 
-// TestListsOfTasks: of 450 tasks an execution is told with 200, and all are listed.
+// TestListsOfTasks: an execution of 450 tasks has 200 of them, and the list has all.
 func TestListsOfTasks(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -330,8 +330,8 @@ func TestListsOfTasks(t *testing.T) {
 	}
 }
 
-// TestTellJobExecution: what callbacks carry is the execution as it is told, and
-// results within bounds.
+// TestTellJobExecution checks that the body of a callback has the execution, and results within
+// bounds.
 func TestTellJobExecution(t *testing.T) {
 	t.Parallel()
 	x := runtime.JobExecution{ID: apitest.ID, Name: "x", Job: "j", State: runtime.StateFailed, Stats: runtime.TaskCounts{Total: 2000}}

@@ -16,8 +16,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestJobsAsTheyAreTold: a job is told as it was asked for, but for its secrets,
-// and can be sent back as it was told without a change.
+// TestJobsAsTheyAreTold checks that the answer has the job that was asked for, except for secrets,
+// and that sending it back changes nothing.
 func TestJobsAsTheyAreTold(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

@@ -25,7 +25,7 @@ const (
 	logsURL  = `"logs_url":"http://api.test/v1/executions/` + apitest.ID + `/logs"`
 )
 
-// TestExecutionIsTold compares the whole text: old clients read these words.
+// TestExecutionIsTold compares the whole text, because clients depend on it.
 func TestExecutionIsTold(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}
@@ -104,8 +104,7 @@ func TestExecutionIsTold(t *testing.T) {
 	apitest.WantError(t, ts.Do(t, "GET", "/v1/executions/"+strings.ToUpper(apitest.ID[:8])+"-0000-7000-8000-000000000000", "", nil), 404, "not_found")
 }
 
-// TestEveryStateHasAStatus: a state without a word would be an empty status,
-// for which clients wait forever.
+// TestEveryStateHasAStatus: clients would wait forever for an execution with an empty status.
 func TestEveryStateHasAStatus(t *testing.T) {
 	t.Parallel()
 	for _, state := range []runtime.State{
@@ -153,8 +152,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// TestShutdownEndsWaits: whoever waits is answered at once when the server is
-// told to stop.
+// TestShutdownEndsWaits checks that requests that wait get an answer as soon as a shutdown begins.
 func TestShutdownEndsWaits(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}

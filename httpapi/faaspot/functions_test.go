@@ -108,7 +108,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestChangesCarryTheirKey: a change that came before is told as such.
+// TestChangesCarryTheirKey checks that the answer marks a change that was made before.
 func TestChangesCarryTheirKey(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
@@ -272,7 +272,7 @@ func TestGet(t *testing.T) {
 	}
 	apitest.WantError(t, ts.Do(t, "GET", "/v1/functions/hello.py?encoding=rot13", "", nil), 400, "invalid_argument")
 
-	// What get gives, update takes.
+	// An update accepts the answer to a get.
 	fake.Detail.Version.Context = nil
 	a = ts.Do(t, "GET", "/v1/functions/hello.py", "", nil)
 	if got := a.Object(t)["context_keys"]; !reflect.DeepEqual(got, []any{}) {

@@ -72,7 +72,7 @@ func TestRunRefused(t *testing.T) {
 	}
 }
 
-// TestRunFailures: every class has its status, and tells what its owner needs.
+// TestRunFailures checks the status and the error of every class of failures.
 func TestRunFailures(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}

@@ -10,7 +10,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 )
 
-// TestDocumentHasEveryErrorName and errorCode that is told below /api/v2.
+// TestDocumentHasEveryErrorName checks that openapi.yaml has the error names and codes of this dialect.
 func TestDocumentHasEveryErrorName(t *testing.T) {
 	t.Parallel()
 	schema := apitest.Document(t).Components.Schemas["FoundryError"].Value

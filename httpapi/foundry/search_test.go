@@ -274,7 +274,7 @@ func TestObservedRefused(t *testing.T) {
 	}
 }
 
-// TestObservedErrors: whatever is wrong below /api/v2 is told in its dialect.
+// TestObservedErrors checks that all errors below /api/v2 have the form of this dialect.
 func TestObservedErrors(t *testing.T) {
 	t.Parallel()
 	s, rid := ranFunction(t)

@@ -21,8 +21,3 @@ type DeadLetter[T any] struct {
 type Count struct {
 	Count int `json:"count"`
 }
-
-// IDs names the things that a request is about. Omitted: all of them.
-type IDs struct {
-	IDs []string `json:"ids,omitempty"`
-}
