@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"net/http"
@@ -6,13 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestLargeBodyIsNotReadForAnyone: the answer comes while the body is still to
-// come, so it was given from the header alone.
+// TestLargeBodyIsNotReadForAnyone: the answer comes before the body, so it depends on the header
+// alone.
 func TestLargeBodyIsNotReadForAnyone(t *testing.T) {
-	ts := startTCP(t, fullFake(), nil)
+	t.Parallel()
+	ts := apitest.StartTCP(t, apitest.FullFake(), nil)
 	for name, c := range map[string]struct {
 		send   string
 		status int
@@ -26,53 +29,55 @@ func TestLargeBodyIsNotReadForAnyone(t *testing.T) {
 		},
 		"health": {"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n{", 401, "unauthenticated"},
 		"two lengths": {
-			runLine + "Content-Length: 70000\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n{", 413, "too_large",
+			apitest.RunLine + "Content-Length: 70000\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n{", 413, "too_large",
 		},
-		"too large":           {runLine + "Content-Length: " + strconv.Itoa(maxBody+1) + "\r\n\r\n{", 413, "too_large"},
-		"too large a chunk":   {runLine + "Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(maxBody+1, 16) + "\r\n{", 413, "too_large"},
+		"too large":           {apitest.RunLine + "Content-Length: " + strconv.Itoa(httpapi.MaxBody()+1) + "\r\n\r\n{", 413, "too_large"},
+		"too large a chunk":   {apitest.RunLine + "Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(int64(httpapi.MaxBody()+1), 16) + "\r\n{", 413, "too_large"},
 		"expect, no token":    {"POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n", 401, "unauthenticated"},
 		"expect, small":       {"POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n", 401, "unauthenticated"},
-		"expect, too large":   {runLine + "Content-Length: " + strconv.Itoa(maxBody+1) + "\r\nExpect: 100-continue\r\n\r\n", 413, "too_large"},
-		"expect, two lengths": {runLine + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n", 400, "bad_request"},
+		"expect, too large":   {apitest.RunLine + "Content-Length: " + strconv.Itoa(httpapi.MaxBody()+1) + "\r\nExpect: 100-continue\r\n\r\n", 413, "too_large"},
+		"expect, two lengths": {apitest.RunLine + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n", 400, "bad_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn := dialRaw(t, ts.addr)
-			conn.send(t, c.send)
-			got, closed := conn.answers(t, -1)
+			conn := apitest.DialRaw(t, ts.Addr)
+			conn.Send(t, c.send)
+			got, closed := conn.Answers(t, -1)
 			if len(got) != 1 || !closed {
 				t.Fatalf("got %+v, closed %v", got, closed)
 			}
-			wantError(t, got[0], c.status, c.code)
+			apitest.WantError(t, got[0], c.status, c.code)
 		})
 	}
 }
 
 func TestExpectContinue(t *testing.T) {
-	fake := fullFake()
-	ts := startTCP(t, fake, nil)
-	conn := dialRaw(t, ts.addr)
+	t.Parallel()
+	fake := apitest.FullFake()
+	ts := apitest.StartTCP(t, fake, nil)
+	conn := apitest.DialRaw(t, ts.Addr)
 	body := "{" + strings.Repeat(" ", 100_000) + "}"
-	conn.send(t, runLine+"Content-Length: "+strconv.Itoa(len(body))+"\r\nExpect: 100-continue\r\n\r\n")
-	if got, _ := conn.answers(t, 1); len(got) != 1 || got[0].status != 100 {
+	conn.Send(t, apitest.RunLine+"Content-Length: "+strconv.Itoa(len(body))+"\r\nExpect: 100-continue\r\n\r\n")
+	if got, _ := conn.Answers(t, 1); len(got) != 1 || got[0].Status != 100 {
 		t.Fatalf("got %+v", got)
 	}
-	conn.send(t, body)
-	if got, closed := conn.answers(t, 1); len(got) != 1 || got[0].status != 200 || closed {
+	conn.Send(t, body)
+	if got, closed := conn.Answers(t, 1); len(got) != 1 || got[0].Status != 200 || closed {
 		t.Fatalf("got %+v, closed %v", got, closed)
 	}
-	if string(fake.ran[0].Args) != body {
+	if string(fake.Ran[0].Args) != body {
 		t.Error("the args are not the body")
 	}
 }
 
-// TestAnswerReachesABusySender sends a body that is far too large in full, as
-// most clients do, before it reads: the answer must still be there.
+// TestAnswerReachesABusySender sends all of a body that is far too large before it reads, as most
+// clients do: it must still receive the answer.
 func TestAnswerReachesABusySender(t *testing.T) {
-	ts := startTCP(t, fullFake(), nil)
+	t.Parallel()
+	ts := apitest.StartTCP(t, apitest.FullFake(), nil)
 	for range 20 {
 		body := strings.NewReader(strings.Repeat(" ", 16*runtime.MiB))
-		conn := dialRaw(t, ts.addr)
+		conn := apitest.DialRaw(t, ts.Addr)
 		req, err := http.NewRequest("POST", "http://a/v1/sync/functions/f/rpc/", body)
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +85,7 @@ func TestAnswerReachesABusySender(t *testing.T) {
 		if err := req.Write(conn); err != nil {
 			t.Fatalf("sending: %v", err)
 		}
-		if got, _ := conn.answers(t, 1); len(got) != 1 || got[0].status != 401 {
+		if got, _ := conn.Answers(t, 1); len(got) != 1 || got[0].Status != 401 {
 			t.Fatalf("got %+v", got)
 		}
 		_ = conn.Close() // or the server goes on waiting for the rest

@@ -10,25 +10,24 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Authenticator tells to whom a token belongs. A token of nobody is a
-// CodeUnauthenticated error, one that is not good for anything here a
-// CodePermissionDenied error. The token is valid during the call only and must
-// not be logged. It is called once or twice per request, concurrently.
+// Authenticator identifies the owner of a token. An unknown token is a CodeUnauthenticated
+// error; a known one that permits nothing here is a CodePermissionDenied error. The bytes of
+// the token are valid during the call only and must not be logged. Authenticate is called once
+// or twice per request, concurrently.
 type Authenticator interface {
 	Authenticate(token []byte) (runtime.Identity, error)
 }
 
-// TokenHash is the SHA-256 of a token: all that is kept of it. As an
-// [Authenticator] it lets this one token in, as [runtime.AdminUser] of
-// [runtime.DefaultTenant].
+// TokenHash is the SHA-256 of a token, which the server stores in place of it. As an
+// [Authenticator] it accepts this one token, as [runtime.AdminUser] of [runtime.DefaultTenant].
 type TokenHash [sha256.Size]byte
 
-// HashToken hashes a token, which should have 256 bits of randomness: nothing
-// slows down guessing but its length.
+// HashToken returns the hash of a token, which should have 256 bits of randomness: only its
+// length slows down guessing.
 func HashToken(token string) TokenHash { return sha256.Sum256([]byte(token)) }
 
-// Authenticate implements [Authenticator]. The time it takes says nothing
-// about the right token: hashes are compared, and in constant time.
+// Authenticate implements [Authenticator]. It compares hashes in constant time, so its duration
+// reveals nothing about the right token.
 func (h TokenHash) Authenticate(token []byte) (runtime.Identity, error) {
 	got := sha256.Sum256(token)
 	if subtle.ConstantTimeCompare(got[:], h[:]) != 1 {
@@ -36,6 +35,10 @@ func (h TokenHash) Authenticate(token []byte) (runtime.Identity, error) {
 	}
 	return runtime.Identity{Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser}, nil
 }
+
+// headerBlaxelAuthorization is the header in which Blaxel's clients send the token. It is
+// accepted in all dialects.
+const headerBlaxelAuthorization = "X-Blaxel-Authorization"
 
 const tokenHint = `send the header "Authorization: Token YOUR-TOKEN" (Bearer works too)`
 
@@ -48,11 +51,12 @@ var (
 			WithHint("send one Authorization header")
 )
 
-// authenticate finds out who sends a request.
+// authenticate returns the sender of a request. The token is in one of two headers, or the same
+// token in both.
 func (s *Server) authenticate(h *fasthttp.RequestHeader) (runtime.Identity, error) {
-	if token, there, err := blaxelToken(h); err != nil {
+	if token, found, err := blaxelToken(h); err != nil {
 		return runtime.Identity{}, err
-	} else if there {
+	} else if found {
 		return s.opts.Auth.Authenticate(token)
 	}
 	fields := h.PeekAll(fasthttp.HeaderAuthorization)
@@ -69,8 +73,8 @@ func (s *Server) authenticate(h *fasthttp.RequestHeader) (runtime.Identity, erro
 	return s.opts.Auth.Authenticate(token)
 }
 
-// bearer takes the token out of "Token T" or "Bearer T". The scheme's case
-// does not matter (RFC 9110, section 11.1).
+// bearer returns the token of "Token T" or "Bearer T". The case of the scheme does not matter
+// (RFC 9110, section 11.1).
 func bearer(field []byte) ([]byte, bool) {
 	scheme, token, ok := bytes.Cut(field, []byte(" "))
 	if !ok || !bytes.EqualFold(scheme, []byte("Token")) && !bytes.EqualFold(scheme, []byte("Bearer")) {
@@ -78,4 +82,26 @@ func bearer(field []byte) ([]byte, bool) {
 	}
 	token = bytes.Trim(token, " ")
 	return token, len(token) > 0
+}
+
+// blaxelToken returns the token in the header of Blaxel's clients; found is false if a request
+// does not have that header. A token in Authorization beside it must be the same.
+func blaxelToken(h *fasthttp.RequestHeader) (token []byte, found bool, err error) {
+	fields := h.PeekAll(headerBlaxelAuthorization)
+	switch {
+	case len(fields) == 0:
+		return nil, false, nil
+	case len(fields) > 1:
+		return nil, true, errTwoTokens
+	}
+	token, ok := bearer(fields[0])
+	if !ok {
+		return nil, true, errNoToken
+	}
+	for _, field := range h.PeekAll(fasthttp.HeaderAuthorization) {
+		if other, ok := bearer(field); !ok || !bytes.Equal(other, token) {
+			return nil, true, errTwoTokens
+		}
+	}
+	return token, true, nil
 }

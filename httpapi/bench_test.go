@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bufio"
@@ -11,12 +11,14 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/runtime"
 )
 
 // ready is an engine that has the result before it is asked.
 type ready struct {
-	*fakeEngine
+	*apitest.Fake
 	exec *runtime.Execution
 }
 
@@ -33,16 +35,16 @@ func readRequest(req *fasthttp.Request, head, body string) error {
 // benchRun measures what stands between the HTTP library and the engine for one
 // blocking run: guard, route, token, args, answer.
 func benchRun(b *testing.B, method, query, body string) {
-	s, err := New(Options{
-		Engine: ready{fakeEngine: &fakeEngine{}, exec: succeeded(`{"message":"Hello you"}`)},
-		Auth:   HashToken(testToken),
+	s, err := httpapi.New(httpapi.Options{
+		Engine: ready{Fake: &apitest.Fake{}, exec: apitest.Succeeded(`{"message":"Hello you"}`)},
+		Auth:   httpapi.HashToken(apitest.Token),
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	head := method + " /v1/sync/functions/hello/rpc/" + query + " HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\n" +
-		"Accept: */*\r\nContent-Type: application/json\r\n" + authLine
+		"Accept: */*\r\nContent-Type: application/json\r\n" + apitest.AuthLine
 	var ctx fasthttp.RequestCtx
 	if err := readRequest(&ctx.Request, head, body); err != nil {
 		b.Fatal(err)
@@ -51,8 +53,8 @@ func benchRun(b *testing.B, method, query, body string) {
 	for b.Loop() {
 		ctx.Response.Reset()
 		ctx.ResetUserValues()
-		s.received(&ctx.Request.Header)
-		s.serve(&ctx)
+		s.Received(&ctx.Request.Header)
+		s.ServeRequest(&ctx)
 	}
 	if ctx.Response.StatusCode() != 200 {
 		b.Fatalf("%s", ctx.Response.Body())
@@ -64,12 +66,12 @@ func BenchmarkRunGET(b *testing.B)  { benchRun(b, "GET", "?name=you&n=1", "") }
 
 func BenchmarkGuard(b *testing.B) {
 	var req fasthttp.Request
-	if err := readRequest(&req, runLine+"User-Agent: bench/1.0\r\nAccept: */*\r\n", `{"name":"you"}`); err != nil {
+	if err := readRequest(&req, apitest.RunLine+"User-Agent: bench/1.0\r\nAccept: */*\r\n", `{"name":"you"}`); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := guard(&req.Header); err != nil {
+		if _, err := httpapi.Guard(&req.Header); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -9,10 +9,11 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// serve is where every request enters that could be read.
+// serve handles every request that could be read.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	if !s.opts.Log.Enabled(context.Background(), slog.LevelDebug) {
 		s.route(ctx)
@@ -36,8 +37,7 @@ func (s *Server) route(ctx *fasthttp.RequestCtx) {
 	s.find(ctx)
 }
 
-// logAccess tells of a request what is no secret: neither its query nor its
-// header.
+// logAccess logs a request, without its query and header, which may have secrets.
 func (s *Server) logAccess(ctx *fasthttp.RequestCtx, took time.Duration) {
 	out := 0 // of a stream, which has only begun
 	if !ctx.Response.IsBodyStream() {
@@ -53,77 +53,58 @@ func (s *Server) logAccess(ctx *fasthttp.RequestCtx, took time.Duration) {
 		slog.String("remote", ctx.RemoteAddr().String()))
 }
 
-// dispatch makes the handler of a route: who may, how much, then the operation
-// and its error.
-func (s *Server) dispatch(r route) fasthttp.RequestHandler {
+// dispatch returns the handler that the router has for a route.
+func (s *Server) dispatch(r web.Route) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		defer s.barrier(ctx, r)
-		if err := s.operate(ctx, r); err != nil {
+		defer s.barrier(ctx, &r)
+		if err := s.operate(ctx, &r); err != nil {
 			s.writeError(ctx, err)
 		}
 	}
 }
 
-func (s *Server) operate(ctx *fasthttp.RequestCtx, r route) error {
-	var who runtime.Identity
-	if !r.open {
+// operate checks the token and the body of a request, and calls the handler of its route.
+func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
+	var caller runtime.Identity
+	if !r.Open {
 		var err error
-		if who, err = s.authenticate(&ctx.Request.Header); err != nil {
-			if r.denied != "" && runtime.CodeOf(err) == runtime.CodePermissionDenied {
-				err = namedError{error: err, name: r.denied}
+		if caller, err = s.authenticate(&ctx.Request.Header); err != nil {
+			if r.Denied != "" && runtime.CodeOf(err) == runtime.CodePermissionDenied {
+				err = web.Named(err, r.Denied, nil)
 			}
 			return err
 		}
-		ctx.SetUserValue(keyUser, who.UserID)
+		web.SetUser(ctx, caller.UserID)
 	}
-	if len(ctx.Request.Body()) > r.maxBody {
-		return errBodyTooLarge(r.maxBody)
+	if len(ctx.Request.Body()) > r.MaxBody {
+		return errBodyTooLarge(r.MaxBody)
 	}
 	if enc := ctx.Request.Header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
-		return runtime.Errorf(codeUnsupportedMedia, "compressed bodies are not taken").
+		return runtime.Errorf(web.CodeUnsupportedMedia, "compressed bodies are not taken").
 			WithHint("send the body as it is, without Content-Encoding")
 	}
-	if !r.open {
+	if !r.Open {
 		if err := s.checkStarted(); err != nil {
 			return err
 		}
 	}
-	return r.handle(s, ctx, who.Tenant)
-}
-
-// keyUser is under what a request has the user who sends it.
-const keyUser = "user"
-
-// userID names the user who asks.
-func userID(ctx *fasthttp.RequestCtx) string {
-	id, _ := ctx.UserValue(keyUser).(string)
-	return id
-}
-
-// callerOf is who asks for an execution by a request, and for what trace.
-func callerOf(ctx *fasthttp.RequestCtx) runtime.Caller {
-	return runtime.Caller{UserID: userID(ctx), TraceID: traceOf(&ctx.Request.Header).id}
+	return r.Handle(ctx, caller.Tenant)
 }
 
 func errBodyTooLarge(limit int) error {
 	return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes that are taken here", limit)
 }
 
-// keyWriting marks a request that may write to the store though its route as such
-// does not.
-const keyWriting = "writing"
-
-// barrier stops a panic of a handler and answers with 500, unless the route
-// may write to the store. Then the panic goes on and ends the process: if it
-// is the store that panicked it holds its locks, and every later write would
-// wait for ever; what was committed is safe on disk.
-func (s *Server) barrier(ctx *fasthttp.RequestCtx, r route) {
+// barrier recovers from a panic of a handler and answers with 500, unless the request may write
+// to the store. Then the panic ends the process: a store that panicked holds its locks, and
+// every later write would wait forever. Committed data is safe on disk.
+func (s *Server) barrier(ctx *fasthttp.RequestCtx, r *web.Route) {
 	p := recover()
 	if p == nil {
 		return
 	}
-	err := runtime.Internal("httpapi "+r.method+" "+r.path, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-	if r.writes || ctx.UserValue(keyWriting) != nil {
+	err := runtime.Internal("httpapi "+r.Method+" "+r.Path, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+	if r.Writes || web.IsWriting(ctx) {
 		s.opts.Log.Error("a handler that may write to the store panicked: ending the process", slog.Any("err", err))
 		panic(p)
 	}
@@ -132,22 +113,9 @@ func (s *Server) barrier(ctx *fasthttp.RequestCtx, r route) {
 	s.writeError(ctx, err)
 }
 
-// functionName gets the name in the path, with %XX decoded once, as a string
-// of its own.
-func functionName(ctx *fasthttp.RequestCtx) (string, error) {
-	raw, _ := ctx.UserValue("name").(string)
-	name := make([]byte, 0, len(raw))
-	for i := 0; i < len(raw); i++ {
-		c := raw[i]
-		if c == '%' {
-			d, ok := unhexPair(raw[i+1:])
-			if !ok {
-				return "", runtime.ValidateName("")
-			}
-			c = d
-			i += 2
-		}
-		name = append(name, c)
-	}
-	return string(name), runtime.ValidateName(string(name))
+// writeError answers with an error in the dialect of the request. A request that could not be
+// read has no path.
+func (s *Server) writeError(ctx *fasthttp.RequestCtx, err error) {
+	status, report := s.host.Report(ctx, err)
+	s.dialectAt(string(ctx.URI().PathOriginal())).WriteError(ctx, status, report)
 }

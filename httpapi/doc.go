@@ -1,43 +1,43 @@
-// Package httpapi owns how faaspot is spoken to over HTTP: its routes, what a
-// request may look like, who is let in, and how answers and errors are written.
-// docs/http-api.md, docs/jobs.md and docs/observability.md describe it for its
-// users, and openapi.yaml, which is served at /openapi.json, for their programs.
+// Package httpapi owns the HTTP server: its listeners and limits, how a request is judged, who
+// is let in, the router, and its shutdown. openapi.yaml, which is served at /openapi.json,
+// describes the API for programs; docs/http-api.md, docs/jobs.md and docs/observability.md
+// describe it for people.
 //
-// Three dialects are spoken: functions, executions and dead letters below /v1 as
-// in FaaSpot, jobs below /v0 as in Blaxel, listExecutions below /api/v2 as in
-// Foundry. They differ in how requests and answers are written, errors among
-// them (dialect.go), and have all else in common.
+// The server speaks three dialects, each in a package of its own: functions, executions and
+// dead letters below /v1 as in FaaSpot (faaspot), jobs below /v0 as in Blaxel (blaxel), and
+// listExecutions below /api/v2 as in Foundry (foundry). They differ in their JSON, errors
+// included, and share everything else: internal/web has what handlers are made of, and wire
+// the JSON types, which clients use too.
 //
-// It refuses to know how functions and jobs are kept or run: it calls what it names
-// as [Functions], [Executions], [Jobs] and [DeadLetters] and is given in [Options].
-// No type of the HTTP library that it is built on leaves the package.
+// A request is judged in this order; the first objection is the answer:
+//
+//  1. its size, from the header alone: a body of more than 64 KiB, or of unknown size, is only
+//     read for a valid token (admission.go),
+//  2. its framing: what a proxy might read differently is refused (guard.go),
+//  3. its path and method (routes.go),
+//  4. its token, and its body's size and encoding for this route (dispatch.go),
+//  5. its content, in the handler.
+//
+// Package httpapi refuses to know how functions and jobs are stored or run: it calls an
+// [Engine]. No type of the HTTP library leaves httpapi and the packages below it.
 //
 // Four rules hold throughout:
 //
-//   - Nothing of a request outlives its handler. Whatever is handed to the engine
-//     is copied out of the connection's buffers first.
-//   - Handlers return errors; one place writes them, one table gives each code
-//     its status in all dialects, and an unexpected error is logged once, under
-//     the id that its caller is told.
-//   - Routes, codes and errors are those of openapi.yaml: tests hold each to the
-//     other.
-//   - What the HTTP library lets pass although a proxy in front of it might
-//     read it differently is refused here, see guard.go.
+//   - Nothing of a request outlives its handler. What the engine gets is copied out of the
+//     connection's buffers first.
+//   - Handlers return errors. One place writes them, one table has the status of each code for
+//     all dialects, and an unexpected error is logged once, under the id that the caller gets.
+//   - Routes, codes and errors are those of openapi.yaml: tests compare the two in both
+//     directions.
+//   - No answer changes by accident: testdata/answers.golden has the bytes of each.
 //
-// A panic while a route runs that may write to the store is logged and raised
-// again, so that it ends the process: a store that panicked in the middle of a
-// commit holds its locks for ever, and a server that carries on would hang
-// instead of restarting. Panics on all other routes are answered with 500.
+// A panic in a route that may write to the store is logged and raised again, so that it ends
+// the process: a store that panicked in the middle of a commit holds its locks forever, and the
+// server would hang instead of restarting. A panic in any other route is answered with 500.
 //
 // All methods of [Server] may be called concurrently.
 //
-//	server, err := httpapi.New(httpapi.Options{
-//		Functions:   engine,
-//		Executions:  engine,
-//		Jobs:        engine,
-//		DeadLetters: engine,
-//		Auth:        httpapi.HashToken(token),
-//	})
+//	server, err := httpapi.New(httpapi.Options{Engine: engine, Auth: httpapi.HashToken(token)})
 //	...
 //	go server.Serve(listener)
 //	...

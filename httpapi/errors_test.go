@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"context"
@@ -10,12 +10,16 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
 
 func TestErrorStatuses(t *testing.T) {
-	fake := &fakeEngine{}
-	ts := start(t, fake, nil)
+	t.Parallel()
+	fake := &apitest.Fake{}
+	ts := apitest.Start(t, fake, nil)
 	for code, status := range map[runtime.Code]int{
 		runtime.CodeInvalidArgument: 400,
 		runtime.CodeDeployFailed:    400,
@@ -31,52 +35,53 @@ func TestErrorStatuses(t *testing.T) {
 			Code: code, Op: "op-s3cret", Message: "what and why", Hint: "do this",
 			Traceback: "frames", Line: 3, RetryAfter: 1100 * time.Millisecond, Err: errors.New("cause-s3cret"),
 		}
-		fake.renew(func(f *fakeEngine) { f.err = fmt.Errorf("wrapped: %w", err); f.failing = f.err })
-		everyPath(func(r route, path string) {
-			if r.open || r.method == "HEAD" {
+		fake.Renew(func(f *apitest.Fake) { f.Err = fmt.Errorf("wrapped: %w", err); f.Failing = f.Err })
+		apitest.EveryPath(httpapi.Routes(), func(r web.Route, path string) {
+			if r.Open || r.Method == "HEAD" {
 				return
 			}
-			a := ts.do(t, r.method, path, bodyFor(r), nil)
-			m := wantError(t, a, status, string(code))
+			a := ts.Do(t, r.Method, path, apitest.BodyFor(r), nil)
+			m := apitest.WantError(t, a, status, string(code))
 			if m["errorCode"] != nil {
 				if m["message"] != "what and why: do this" {
-					t.Errorf("%s %s: %s", r.method, path, a.body)
+					t.Errorf("%s %s: %s", r.Method, path, a.Body)
 				}
 			} else if m["message"] != "what and why" || m["hint"] != "do this" || m["line"] != 3.0 || m["error_code"] != nil && m["server_traceback"] != "frames" {
-				t.Errorf("%s %s: %s", r.method, path, a.body)
+				t.Errorf("%s %s: %s", r.Method, path, a.Body)
 			}
-			if strings.Contains(a.body, "s3cret") {
-				t.Errorf("%s %s: the cause is in the answer", r.method, path)
+			if strings.Contains(a.Body, "s3cret") {
+				t.Errorf("%s %s: the cause is in the answer", r.Method, path)
 			}
 			want := ""
 			if status == 429 || status == 503 {
 				want = "2"
 			}
-			if got := a.header.Get("Retry-After"); got != want {
+			if got := a.Header.Get("Retry-After"); got != want {
 				t.Errorf("%d: Retry-After %q, want %q", status, got, want)
 			}
 		})
-		if strings.Contains(ts.log.String(), "level=ERROR") {
+		if strings.Contains(ts.Log.String(), "level=ERROR") {
 			t.Errorf("%s: a caller's error is in the log as ours", code)
 		}
 	}
 }
 
 func TestUnexpectedErrors(t *testing.T) {
+	t.Parallel()
 	for name, err := range map[string]error{
 		"internal":     runtime.Internal("engine.x", errors.New("s3cret")),
 		"any":          errors.New("s3cret"),
 		"unknown code": &runtime.Error{Code: "new", Message: "s3cret"},
 		"own words":    &runtime.Error{Code: runtime.CodeInternal, Message: "s3cret", Hint: "s3cret", Traceback: "s3cret"},
 	} {
-		ts := start(t, &fakeEngine{err: err}, nil)
-		a := ts.do(t, "GET", "/v1/functions/", "", nil)
-		m := wantError(t, a, 500, "internal")
+		ts := apitest.Start(t, &apitest.Fake{Err: err}, nil)
+		a := ts.Do(t, "GET", "/v1/functions/", "", nil)
+		m := apitest.WantError(t, a, 500, "internal")
 		id, _ := m["error_id"].(string)
-		if len(id) != 36 || strings.Contains(a.body, "s3cret") {
-			t.Errorf("%s: %s", name, a.body)
+		if len(id) != 36 || strings.Contains(a.Body, "s3cret") {
+			t.Errorf("%s: %s", name, a.Body)
 		}
-		if log := ts.log.String(); strings.Count(log, "level=ERROR") != 1 || strings.Count(log, id) != 1 || !strings.Contains(log, "s3cret") {
+		if log := ts.Log.String(); strings.Count(log, "level=ERROR") != 1 || strings.Count(log, id) != 1 || !strings.Contains(log, "s3cret") {
 			t.Errorf("%s: log %s", name, log)
 		}
 	}
@@ -84,55 +89,94 @@ func TestUnexpectedErrors(t *testing.T) {
 
 // TestPanic: a route that cannot write to the store survives a panic.
 func TestPanic(t *testing.T) {
-	ts := start(t, &fakeEngine{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) { panic("s3cret") }}, nil)
-	a := ts.do(t, "GET", "/v1/sync/functions/f/rpc/", "", nil)
-	m := wantError(t, a, 500, "internal")
-	if strings.Contains(a.body, "s3cret") {
-		t.Error(a.body)
+	t.Parallel()
+	ts := apitest.Start(t, &apitest.Fake{OnRun: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) { panic("s3cret") }}, nil)
+	a := ts.Do(t, "GET", "/v1/sync/functions/f/rpc/", "", nil)
+	m := apitest.WantError(t, a, 500, "internal")
+	if strings.Contains(a.Body, "s3cret") {
+		t.Error(a.Body)
 	}
-	if log := ts.log.String(); !strings.Contains(log, m["error_id"].(string)) || !strings.Contains(log, "s3cret") || !strings.Contains(log, "errors_test.go") {
+	if log := ts.Log.String(); !strings.Contains(log, m["error_id"].(string)) || !strings.Contains(log, "s3cret") || !strings.Contains(log, "errors_test.go") {
 		t.Errorf("log %s", log)
 	}
-	if a := ts.do(t, "GET", "/healthz", "", nil); a.status != 200 {
-		t.Errorf("afterwards: %d", a.status)
+	if a := ts.Do(t, "GET", "/healthz", "", nil); a.Status != 200 {
+		t.Errorf("afterwards: %d", a.Status)
 	}
 }
 
-// TestPanicOfAWriter: every route that may write to the store lets the panic
-// through, to end the process, and says so in the log first.
+// TestPanicOfAWriter checks that a panic in any route that may write to the store ends the process,
+// and is logged first.
 func TestPanicOfAWriter(t *testing.T) {
+	t.Parallel()
 	writers := 0
-	for _, r := range routes {
-		if !r.writes {
+	for _, r := range httpapi.Routes() {
+		if !r.Writes {
 			continue
 		}
 		writers++
-		log := &syncBuffer{}
+		log := &apitest.Buffer{}
 		// Every method of a fake that is nil panics.
-		s, err := New(Options{Engine: (*fakeEngine)(nil), Auth: HashToken(testToken), Log: textLog(log)})
+		s, err := httpapi.New(httpapi.Options{Engine: (*apitest.Fake)(nil), Auth: httpapi.HashToken(apitest.Token), Log: apitest.TextLog(log)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var ctx fasthttp.RequestCtx
-		ctx.Request.Header.SetMethod(r.method)
-		ctx.Request.SetRequestURI(somePath(r.path))
+		ctx.Request.Header.SetMethod(r.Method)
+		ctx.Request.SetRequestURI(apitest.SomePath(r.Path))
 		ctx.Request.Header.SetHost("a")
-		ctx.Request.Header.Set("Authorization", "Token "+testToken)
-		ctx.Request.SetBodyString(bodyFor(r))
+		ctx.Request.Header.Set("Authorization", "Token "+apitest.Token)
+		ctx.Request.SetBodyString(apitest.BodyFor(r))
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("%s %s: the panic was stopped", r.method, r.path)
+					t.Errorf("%s %s: the panic was stopped", r.Method, r.Path)
 				}
 			}()
-			s.serve(&ctx)
+			s.ServeRequest(&ctx)
 		}()
 		if !strings.Contains(log.String(), "ending the process") {
-			t.Errorf("%s %s: log %s", r.method, r.path, log)
+			t.Errorf("%s %s: log %s", r.Method, r.Path, log)
 		}
 	}
 	if writers != 17 {
 		t.Errorf("%d routes write to the store: create, update and delete, three to run in the background, and cancel do; "+
 			"of jobs create, update and delete, run, trigger, and cancel; of dead letters to drive again and to purge, one and many", writers)
 	}
+}
+
+// TestPanicOfAnAcceptingRun checks that a panic of a blocking run ends the process if the run is
+// stored, because the store may be in the middle of a write, and only then.
+func TestPanicOfAnAcceptingRun(t *testing.T) {
+	t.Parallel()
+	for key, ends := range map[string]bool{"k": true, "": false} {
+		fake := &panicking{&apitest.Fake{OnRun: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) { panic("run") }}}
+		log := &apitest.Buffer{}
+		s, err := httpapi.New(httpapi.Options{Engine: fake, Auth: httpapi.HashToken(apitest.Token), Log: apitest.TextLog(log)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ctx fasthttp.RequestCtx
+		ctx.Request.Header.SetMethod("POST")
+		ctx.Request.SetRequestURI("/v1/sync/functions/f/rpc")
+		ctx.Request.Header.SetHost("a")
+		ctx.Request.Header.Set("Authorization", "Token "+apitest.Token)
+		if key != "" {
+			ctx.Request.Header.Set("Idempotency-Key", key)
+		}
+		ended := func() (ended bool) {
+			defer func() { ended = recover() != nil }()
+			s.ServeRequest(&ctx)
+			return false
+		}()
+		if ended != ends {
+			t.Errorf("with key %q the process ends: %v", key, ended)
+		}
+	}
+}
+
+// panicking panics when a run is submitted.
+type panicking struct{ *apitest.Fake }
+
+func (*panicking) Submit(context.Context, runtime.SubmitRequest) (runtime.Acceptance, error) {
+	panic(errors.New("in the middle of a write"))
 }

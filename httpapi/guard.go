@@ -5,14 +5,14 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// guard refuses requests that the HTTP library reads although their framing,
-// target or host may be read differently by a proxy in front: the ways in
-// which requests are smuggled. The connection is to be closed afterwards, for
-// what follows on it cannot be trusted to be the next request. It is also to be
-// closed if closes is true: its client asks for it.
+// guard refuses requests that the HTTP library accepts although a proxy in front may read their
+// framing, target or host differently: this is how requests are smuggled. The connection must
+// then be closed, because the following bytes may not be the next request. It must also be
+// closed if closes is true: the client asks for it.
 func guard(h *fasthttp.RequestHeader) (closes bool, err error) {
 	if err := guardFirstLine(h); err != nil {
 		return true, err
@@ -22,11 +22,11 @@ func guard(h *fasthttp.RequestHeader) (closes bool, err error) {
 
 func guardFirstLine(h *fasthttp.RequestHeader) error {
 	if p := h.Protocol(); string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
-		return runtime.Errorf(codeBadVersion, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+		return runtime.Errorf(web.CodeBadVersion, "only HTTP/1.1 and HTTP/1.0 are spoken here")
 	}
 	target := h.RequestURI()
 	if len(target) > maxURI {
-		return runtime.Errorf(codeURITooLong, "the URL has more than %d bytes", maxURI).
+		return runtime.Errorf(web.CodeURITooLong, "the URL has more than %d bytes", maxURI).
 			WithHint("send the args of a run as a JSON body, by POST")
 	}
 	if bytes.IndexByte(target, '#') >= 0 {
@@ -40,12 +40,11 @@ func guardFirstLine(h *fasthttp.RequestHeader) error {
 	return guardHost(h.Host())
 }
 
-// guardAbsolute takes a target in absolute form only if it names the host that
-// the Host header names.
+// guardAbsolute refuses a target in absolute form whose host is not that of the Host header.
 func guardAbsolute(target, host []byte) error {
 	_, rest, ok := bytes.Cut(target, []byte("://"))
 	if !ok {
-		return nil // the authority form of CONNECT, which no route takes
+		return nil // the authority form of CONNECT, which no route has
 	}
 	if end := bytes.IndexAny(rest, "/?"); end >= 0 {
 		rest = rest[:end]
@@ -56,19 +55,18 @@ func guardAbsolute(target, host []byte) error {
 	return nil
 }
 
-// guardHost takes hosts that can stand in a URL as they are.
+// guardHost refuses a host that needs percent-encoding in a URL.
 func guardHost(host []byte) error {
 	for _, c := range host {
-		kept, _ := quoteLeaves(c)
-		if !kept && c != ':' && c != '[' && c != ']' {
+		if !hostBytes[c] {
 			return badRequest("the Host header is not a host name or address")
 		}
 	}
 	return nil
 }
 
-// The header fields that guardFields looks at. Their lengths differ: no other
-// line of a header costs more than a comparison of lengths.
+// The header fields that guardFields checks. Their lengths differ, so any other line costs no
+// more than a comparison of lengths.
 var (
 	fieldUpgrade          = []byte("upgrade")
 	fieldConnection       = []byte("connection")
@@ -76,14 +74,14 @@ var (
 	fieldTransferEncoding = []byte("transfer-encoding")
 )
 
-// guardFields reads the header's lines as they came. It takes a line only if
-// it ends in CRLF and is a token, a colon and a value, and at most one of
-// Content-Length and Transfer-Encoding, the latter only as "chunked".
+// guardFields checks the raw lines of a header. It accepts a line only if it ends in CRLF and is
+// a token, a colon and a value, and a header only if it has at most one Content-Length or
+// Transfer-Encoding, the latter with the value "chunked".
 //
-// The library keeps connections open unless a field is exactly "Connection:
-// close"; closes is true for that word in any case and company. It is also
-// true for an Upgrade: the offer of another protocol is ignored, as RFC 9110,
-// section 7.8 allows, but a proxy might take it for accepted.
+// The library keeps connections open unless a field is exactly "Connection: close"; closes is
+// true for that word in any case and beside others. It is also true for an Upgrade: the server
+// ignores the offer of another protocol, as RFC 9110, section 7.8 allows, but a proxy might
+// consider it accepted.
 func guardFields(raw []byte) (closes bool, err error) {
 	framed := false
 	for len(raw) > 0 {
@@ -123,7 +121,7 @@ func guardFields(raw []byte) (closes bool, err error) {
 	return closes, nil
 }
 
-// listHas tells whether a comma-separated field value has a word, in any case.
+// listHas reports whether a comma-separated field value has a word, in any case.
 func listHas(value []byte, word string) bool {
 	for item := range bytes.SplitSeq(value, []byte(",")) {
 		if bytes.EqualFold(bytes.Trim(item, " \t"), []byte(word)) {
@@ -133,7 +131,7 @@ func listHas(value []byte, word string) bool {
 	return false
 }
 
-// isToken tells whether name is a token of RFC 9110, section 5.6.2.
+// isToken reports whether name is a token of RFC 9110, section 5.6.2.
 func isToken(name []byte) bool {
 	for _, c := range name {
 		if !tokenBytes[c] {
@@ -143,19 +141,24 @@ func isToken(name []byte) bool {
 	return true
 }
 
-var tokenBytes = func() (table [256]bool) {
+var (
+	tokenBytes = alphanumericAnd("!#$%&'*+-.^_`|~")
+	hostBytes  = alphanumericAnd("-._:[]")
+)
+
+func alphanumericAnd(others string) (table [256]bool) {
 	for c := '0'; c <= '9'; c++ {
 		table[c] = true
 	}
 	for c := 'a'; c <= 'z'; c++ {
 		table[c], table[c-'a'+'A'] = true, true
 	}
-	for _, c := range []byte("!#$%&'*+-.^_`|~") {
+	for _, c := range []byte(others) {
 		table[c] = true
 	}
 	return table
-}()
+}
 
 func badRequest(reason string) error {
-	return runtime.Errorf(codeBadRequest, "the request is not well-formed HTTP: %s", reason)
+	return runtime.Errorf(web.CodeBadRequest, "the request is not well-formed HTTP: %s", reason)
 }

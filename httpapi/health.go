@@ -5,16 +5,17 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
 // health answers that the process is alive.
 func (s *Server) health(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
-	writeJSON(ctx, fasthttp.StatusOK, []byte(`{"status":"ok"}`))
-	return nil
+	return web.WriteValue(ctx, wire.Health{Status: "ok"})
 }
 
-// ready answers whether requests should be sent here.
+// ready answers whether the server can serve requests.
 func (s *Server) ready(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if s.closing.Load() {
 		return runtime.Errorf(runtime.CodeUnavailable, "the server is shutting down")
@@ -30,8 +31,5 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 		}
 		return e
 	}
-	return writeValue(ctx, struct {
-		Status  string `json:"status"`
-		Version string `json:"version,omitempty"`
-	}{"ready", s.opts.Version})
+	return web.WriteValue(ctx, wire.Health{Status: "ready", Version: s.opts.Version})
 }

@@ -13,20 +13,19 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Closing a TCP connection with bytes unread resets it, and the reset can
-// overtake the answer: a client that is still sending a body that is too large
-// would see a broken pipe in place of 413. So such connections are closed for
-// writing first, and read on for a while.
+// Closing a TCP connection with unread bytes resets it, and the reset can overtake the answer: a
+// client that is still sending too large a body would see a broken pipe instead of 413. So such
+// connections are closed for writing first, and read for a while longer.
 const (
 	lingerTime  = 2 * time.Second
 	lingerBytes = 64 * runtime.MiB
 )
 
-// lingerListener gives out TCP connections that can linger, others as they
-// are. It may be closed more than once.
+// lingerListener accepts TCP connections as lingerConn, and passes on others. Close may be called
+// more than once.
 type lingerListener struct {
 	net.Listener
-	early    time.Duration // by which deadlines may pass early
+	early    time.Duration // by how much deadlines may be too early
 	closed   sync.Once
 	closeErr error
 }
@@ -44,23 +43,23 @@ func (l *lingerListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// lingerConn also saves work with deadlines, of which the library sets three for
-// each request, mostly a little later than before, and mostly the one for reading a
-// request when all of it is there: they may pass a little early, and that for
-// reading is set when something is read. Only the goroutine that serves the
-// connection reads, and sets deadlines for that.
+// lingerConn is a TCP connection that lingers on Close if linger was called. It also saves system
+// calls for deadlines. The library sets three for each request, mostly a little later than the
+// ones before, and mostly sets the read deadline when the whole request has arrived. So a
+// deadline may stay if it is at most early too early, and a read deadline is set by the next
+// Read. Only the goroutine that serves the connection reads and sets read deadlines.
 type lingerConn struct {
 	*net.TCPConn
 	lingers atomic.Bool
 	early   time.Duration
-	read    time.Time // the deadline to be set
-	readSet time.Time // the one that is
+	read    time.Time // read deadline for the next Read
+	readSet time.Time // read deadline of the connection
 
 	mu       sync.Mutex
 	writeSet time.Time
 }
 
-// near tells whether a deadline that is set will do for another one.
+// near reports whether a deadline that is set is close enough to the wanted one.
 func (c *lingerConn) near(set, wanted time.Time) bool {
 	if wanted.IsZero() || set.IsZero() {
 		return wanted.Equal(set)
@@ -79,7 +78,7 @@ func (c *lingerConn) Read(b []byte) (int, error) {
 	return c.TCPConn.Read(b)
 }
 
-// SetReadDeadline holds for reads that begin later.
+// SetReadDeadline sets the deadline of later calls of Read.
 func (c *lingerConn) SetReadDeadline(t time.Time) error {
 	c.read = t
 	return nil
@@ -99,7 +98,7 @@ func (c *lingerConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// linger has the connection of ctx closed gently.
+// linger makes the connection of ctx linger when it is closed.
 func linger(ctx *fasthttp.RequestCtx) {
 	if c, ok := ctx.Conn().(*lingerConn); ok {
 		c.lingers.Store(true)
@@ -108,7 +107,7 @@ func linger(ctx *fasthttp.RequestCtx) {
 
 func (c *lingerConn) Close() error {
 	if c.lingers.Swap(false) && c.CloseWrite() == nil && c.TCPConn.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
-		// Whatever comes, and however this ends, is of no interest.
+		// The bytes and the error do not matter.
 		_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes)
 	}
 	return c.TCPConn.Close()

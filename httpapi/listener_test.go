@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// served gives both ends of a connection, ours as the listener does.
+// served returns both ends of a connection, ours as the listener accepts it.
 func served(t *testing.T, early time.Duration) (ours, client net.Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,6 +31,7 @@ func served(t *testing.T, early time.Duration) (ours, client net.Conn) {
 // Deadlines that are set anew again and again never pass, and the last one passes
 // when it should; one that has passed can be set anew.
 func TestDeadlinesOfAConnection(t *testing.T) {
+	t.Parallel()
 	const early, limit = 5 * time.Millisecond, 500 * time.Millisecond
 	ours, client := served(t, early)
 	buf := make([]byte, 64<<10)

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bytes"
@@ -16,45 +16,31 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// document is openapi.yaml as it is served, valid and with all its references.
-func document(t *testing.T) *openapi3.T {
-	t.Helper()
-	a := start(t, fullFake(), nil).do(t, "GET", "/openapi.json", "", header{"Authorization": ""})
-	if a.status != 200 {
-		t.Fatalf("%d %s", a.status, a.body)
-	}
-	wantHeaders(t, a)
-	doc, err := openapi3.NewLoader().LoadFromData([]byte(a.body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := doc.Validate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
-
 // documentPath is how the document writes the path of a route.
-func documentPath(r route) string { return strings.ReplaceAll(r.path, ":*}", "}") }
+func documentPath(r web.Route) string { return strings.ReplaceAll(r.Path, ":*}", "}") }
 
 // TestDocumentHasEveryRoute and no other. HEAD is there where GET is, except on
 // runs, which the document says of all.
 func TestDocumentHasEveryRoute(t *testing.T) {
-	doc := document(t)
+	t.Parallel()
+	doc := apitest.Document(t)
 	want, got := map[string]bool{}, map[string]bool{}
 	heads, gets := map[string]bool{}, map[string]bool{}
-	for _, r := range routes {
-		if r.method == "HEAD" {
-			heads[r.path] = true
+	for _, r := range httpapi.Routes() {
+		if r.Method == "HEAD" {
+			heads[r.Path] = true
 			continue
 		}
-		if r.method == "GET" && !strings.HasSuffix(r.path, "/rpc") {
-			gets[r.path] = true
+		if r.Method == "GET" && !strings.HasSuffix(r.Path, "/rpc") {
+			gets[r.Path] = true
 		}
-		want[r.method+" "+documentPath(r)] = true
+		want[r.Method+" "+documentPath(r)] = true
 	}
 	ids := map[string]string{}
 	for path, item := range doc.Paths.Map() {
@@ -74,25 +60,26 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 		t.Errorf("GET and HEAD: %s", diff)
 	}
 	// What needs no token says so, and nothing else does.
-	for _, r := range routes {
-		if r.method == "HEAD" {
+	for _, r := range httpapi.Routes() {
+		if r.Method == "HEAD" {
 			continue
 		}
-		operation := doc.Paths.Value(documentPath(r)).GetOperation(r.method)
-		if open := operation.Security != nil && len(*operation.Security) == 0; open != r.open {
-			t.Errorf("%s %s: open %t, in the document %t", r.method, r.path, r.open, open)
+		operation := doc.Paths.Value(documentPath(r)).GetOperation(r.Method)
+		if open := operation.Security != nil && len(*operation.Security) == 0; open != r.Open {
+			t.Errorf("%s %s: open %t, in the document %t", r.Method, r.Path, r.Open, open)
 		}
-		if reads := r.maxBody != noBody; reads != (operation.RequestBody != nil) {
-			t.Errorf("%s %s: reads a body %t", r.method, r.path, reads)
+		if reads := r.MaxBody != web.NoBody; reads != (operation.RequestBody != nil) {
+			t.Errorf("%s %s: reads a body %t", r.Method, r.Path, reads)
 		}
 	}
 }
 
 // TestDocumentHasEveryCode with its status, and no other.
 func TestDocumentHasEveryCode(t *testing.T) {
-	schema := document(t).Components.Schemas["ErrorCode"].Value
+	t.Parallel()
+	schema := apitest.Document(t).Components.Schemas["ErrorCode"].Value
 	want := map[string]int{}
-	for code, status := range statusOf {
+	for code, status := range web.StatusOf {
 		want[string(code)] = status
 	}
 	got := map[string]int{}
@@ -112,63 +99,30 @@ func TestDocumentHasEveryCode(t *testing.T) {
 	}
 }
 
-// TestDocumentHasEveryErrorName and errorCode that is told below /api/v2.
-func TestDocumentHasEveryErrorName(t *testing.T) {
-	schema := document(t).Components.Schemas["FoundryError"].Value
-	listed := func(property string) map[string]bool {
-		all := map[string]bool{}
-		for _, name := range schema.Properties[property].Value.Enum {
-			all[name.(string)] = true
-		}
-		return all
-	}
-	names := map[string]bool{
-		nameInvalidFilter: true, nameInvalidPageSize: true, nameInvalidPageToken: true, nameNoResource: true, nameResourceDenied: true, namePreview: true,
-	}
-	codes := map[string]bool{"CUSTOM_CLIENT": true, "CUSTOM_SERVER": true}
-	for code := range statusOf {
-		names[foundryName(code)] = true
-	}
-	for _, code := range foundryCodes {
-		codes[code] = true
-	}
-	for _, r := range routes {
-		if r.denied != "" {
-			names[r.denied] = true
-		}
-	}
-	if diff := cmp.Diff(names, listed("errorName")); diff != "" {
-		t.Errorf("code and document: %s", diff)
-	}
-	if diff := cmp.Diff(codes, listed("errorCode")); diff != "" {
-		t.Errorf("code and document: %s", diff)
-	}
-}
-
 // A stop is a request of the tour.
 type stop struct {
 	method, pattern string
 	params          map[string]string // of the path
 	query, body     string
-	h               header
+	h               apitest.Header
 	status          int // 0: 200
 }
 
 // tour holds requests and answers to the document.
 type tour struct {
-	*jobServer
+	*apitest.JobServer
 	doc     *openapi3.T
 	visited map[string]bool // method and pattern
 }
 
 func startTour(t *testing.T) *tour {
 	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.FileBodyDecoder)
-	return &tour{startJobs(t, nil), document(t), map[string]bool{}}
+	return &tour{apitest.StartJobs(t, nil), apitest.Document(t), map[string]bool{}}
 }
 
-// visit sends a request and gives its answer. Both must be as the document says;
+// visit sends a request and returns its answer. Both must be as the document says;
 // the request need not if it is to be refused.
-func (tr *tour) visit(t *testing.T, s stop) answer {
+func (tr *tour) visit(t *testing.T, s stop) apitest.Answer {
 	t.Helper()
 	path := s.pattern
 	for name, value := range s.params {
@@ -180,9 +134,9 @@ func (tr *tour) visit(t *testing.T, s stop) answer {
 	if s.status == 0 {
 		s.status = 200
 	}
-	a := tr.do(t, s.method, path, s.body, s.h)
-	if a.status != s.status {
-		t.Fatalf("%s %s: %d %s", s.method, path, a.status, a.body)
+	a := tr.Do(t, s.method, path, s.body, s.h)
+	if a.Status != s.status {
+		t.Fatalf("%s %s: %d %s", s.method, path, a.Status, a.Body)
 	}
 	tr.visited[s.method+" "+s.pattern] = true
 
@@ -219,17 +173,18 @@ func (tr *tour) visit(t *testing.T, s stop) answer {
 		return a
 	}
 	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: input, Status: a.status, Header: a.header,
-		Body: io.NopCloser(bytes.NewReader([]byte(a.body))), Options: input.Options,
+		RequestValidationInput: input, Status: a.Status, Header: a.Header,
+		Body: io.NopCloser(bytes.NewReader([]byte(a.Body))), Options: input.Options,
 	})
 	if err != nil {
-		t.Errorf("the answer to %s %s: %v\n%s", s.method, path, err, a.body)
+		t.Errorf("the answer to %s %s: %v\n%s", s.method, path, err, a.Body)
 	}
 	return a
 }
 
 // TestTour goes over every route with a real engine, in and out of the document.
 func TestTour(t *testing.T) {
+	t.Parallel()
 	tr := startTour(t)
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
 		tr.visit(t, stop{method: "GET", pattern: path})
@@ -239,17 +194,17 @@ func TestTour(t *testing.T) {
 	tourJobs(t, tr)
 	tourObservability(t, tr)
 	tourDeadLetters(t, tr)
-	for _, r := range routes {
-		if r.method == "HEAD" {
-			params := map[string]string{"name": "hello.py", "id": testID, "jobId": "nightly", "executionId": "first"}
+	for _, r := range httpapi.Routes() {
+		if r.Method == "HEAD" {
+			params := map[string]string{"name": "hello.py", "id": apitest.ID, "jobId": "nightly", "executionId": "first"}
 			status := 200
-			if strings.Contains(r.path, "{id}") {
+			if strings.Contains(r.Path, "{id}") {
 				status = 404
 			}
 			tr.visit(t, stop{method: "HEAD", pattern: documentPath(r), params: params, status: status})
 		}
-		if !tr.visited[r.method+" "+documentPath(r)] {
-			t.Errorf("%s %s is not on the tour", r.method, r.path)
+		if !tr.visited[r.Method+" "+documentPath(r)] {
+			t.Errorf("%s %s is not on the tour", r.Method, r.Path)
 		}
 	}
 }
@@ -260,8 +215,8 @@ func tourDeadLetters(t *testing.T, tr *tour) {
 		"triggers":[{"type":"http-async","configuration":{"path":"go","callbackUrl":"https://example.com/hook","retry":0}}]}}`})
 	fail := func() map[string]string {
 		a := tr.visit(t, stop{method: "POST", pattern: "/v0/jobs/{jobId}/triggers/{path}", params: map[string]string{"jobId": "telling", "path": "go"}, body: `{"a":1}`})
-		id := map[string]string{"id": regexp.MustCompile(`"executionId":"([^"]+)"`).FindStringSubmatch(a.body)[1]}
-		eventually(t, func() bool { return tr.do(t, "GET", letters+"/"+id["id"], "", nil).status == 200 })
+		id := map[string]string{"id": regexp.MustCompile(`"executionId":"([^"]+)"`).FindStringSubmatch(a.Body)[1]}
+		apitest.Eventually(t, func() bool { return tr.Do(t, "GET", letters+"/"+id["id"], "", nil).Status == 200 })
 		return id
 	}
 	id := fail()
@@ -270,8 +225,8 @@ func tourDeadLetters(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: letters, query: "after=" + id["id"] + "&limit=1"})
 	tr.visit(t, stop{method: "GET", pattern: letters, query: "limit=0", status: 400})
 	tr.visit(t, stop{method: "POST", pattern: letter + "/redrive", params: id})
-	eventually(t, func() bool { return tr.do(t, "GET", letters+"/"+id["id"], "", nil).status == 200 })
-	tr.visit(t, stop{method: "POST", pattern: letters + "/redrive", body: `{"ids":["` + testID + `"]}`})
+	apitest.Eventually(t, func() bool { return tr.Do(t, "GET", letters+"/"+id["id"], "", nil).Status == 200 })
+	tr.visit(t, stop{method: "POST", pattern: letters + "/redrive", body: `{"ids":["` + apitest.ID + `"]}`})
 	tr.visit(t, stop{method: "POST", pattern: letters + "/redrive", body: `{"ids":1}`, status: 400})
 	tr.visit(t, stop{method: "DELETE", pattern: letter, params: id})
 	tr.visit(t, stop{method: "DELETE", pattern: letter, params: id, status: 404})
@@ -284,14 +239,14 @@ func tourFunctions(t *testing.T, tr *tour) {
 	f := map[string]string{"name": "f"}
 	const functions, function = "/v1/functions", "/v1/functions/{name}"
 	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"f","code":"def main(args, context): pass","context":"a = 1","timeout":5,"memory":64,"retries":0,"encoding":"plain","requirements":[]}`})
-	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"g","code":"def main(args, context): pass","context":{"a":[]}}`, h: header{"Idempotency-Key": "k"}})
+	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"g","code":"def main(args, context): pass","context":{"a":[]}}`, h: apitest.Header{"Idempotency-Key": "k"}})
 	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"f","code":"x"}`, status: 409})
 	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"/","code":"x"}`, status: 400})
 	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{`, status: 400})
 	tr.visit(t, stop{method: "GET", pattern: functions})
 	tr.visit(t, stop{method: "GET", pattern: functions, query: "limit=1&after=f"})
 	tr.visit(t, stop{method: "GET", pattern: functions, query: "limit=0", status: 400})
-	tr.visit(t, stop{method: "GET", pattern: functions, h: header{"Authorization": ""}, status: 401})
+	tr.visit(t, stop{method: "GET", pattern: functions, h: apitest.Header{"Authorization": ""}, status: 401})
 	tr.visit(t, stop{method: "GET", pattern: function, params: f})
 	tr.visit(t, stop{method: "GET", pattern: function, params: f, query: "encoding=plain"})
 	tr.visit(t, stop{method: "GET", pattern: function, params: map[string]string{"name": "none"}, status: 404})
@@ -299,7 +254,7 @@ func tourFunctions(t *testing.T, tr *tour) {
 	for _, rpc := range []string{"/v1/sync/functions/{name}/rpc", "/v1/functions/{name}/rpc"} {
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&c=d"})
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&a=d", status: 400})
-		tr.visit(t, stop{method: "POST", pattern: rpc, params: f, body: `{"a":[1]}`, h: header{"Idempotency-Key": "of " + rpc, "X-Retries": "2"}})
+		tr.visit(t, stop{method: "POST", pattern: rpc, params: f, body: `{"a":[1]}`, h: apitest.Header{"Idempotency-Key": "of " + rpc, "X-Retries": "2"}})
 		tr.visit(t, stop{method: "POST", pattern: rpc, params: f})
 		tr.visit(t, stop{method: "POST", pattern: rpc, params: f, body: `[]`, status: 400})
 	}
@@ -321,14 +276,14 @@ func tourExecutions(t *testing.T, tr *tour) {
 	const executions, execution = "/v1/executions", "/v1/executions/{id}"
 	submit := func(body string) map[string]string {
 		a := tr.visit(t, stop{method: "POST", pattern: "/v1/functions/{name}/rpc", params: map[string]string{"name": "f"}, body: body})
-		return map[string]string{"id": strings.Trim(a.body, `"`)}
+		return map[string]string{"id": strings.Trim(a.Body, `"`)}
 	}
 	for _, body := range []string{`{"a":1}`, `{"do":"fail"}`, `{"do":"timeout"}`, `{"do":"large"}`} {
 		id := submit(body)
 		tr.visit(t, stop{method: "GET", pattern: execution, params: id, query: "wait=60", status: 200})
 		tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: id})
 		tr.visit(t, stop{method: "DELETE", pattern: execution, params: id})
-		tr.visit(t, stop{method: "POST", pattern: "/v1/executions/bulk", body: `["` + id["id"] + `","` + testID + `","x"]`})
+		tr.visit(t, stop{method: "POST", pattern: "/v1/executions/bulk", body: `["` + id["id"] + `","` + apitest.ID + `","x"]`})
 		tr.visit(t, stop{method: "POST", pattern: "/v1/executions/bulk", body: `{"tasks":"[\"` + id["id"] + `\"]"}`})
 	}
 	gated := submit(`{"do":"gate"}`)
@@ -339,30 +294,30 @@ func tourExecutions(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: gated, query: "follow=1"})
 	tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: gated, query: "stream=x", status: 400})
 	a := tr.visit(t, stop{method: "GET", pattern: executions, query: "include_completed=True&limit=2"})
-	_, cursor, _ := strings.Cut(a.header.Get("Link"), "cursor=")
+	_, cursor, _ := strings.Cut(a.Header.Get("Link"), "cursor=")
 	cursor, _, _ = strings.Cut(cursor, "&")
 	tr.visit(t, stop{method: "GET", pattern: executions, query: "include_completed=True&limit=2&cursor=" + cursor})
 	tr.visit(t, stop{method: "GET", pattern: executions, query: "function=f&status=failed&created_after=2020-01-01T00:00:00Z"})
 	tr.visit(t, stop{method: "GET", pattern: executions, query: "status=x", status: 400})
-	tr.visit(t, stop{method: "GET", pattern: execution, params: map[string]string{"id": testID}, status: 404})
+	tr.visit(t, stop{method: "GET", pattern: execution, params: map[string]string{"id": apitest.ID}, status: 404})
 	tr.visit(t, stop{method: "DELETE", pattern: execution, params: map[string]string{"id": "x"}, status: 404})
 }
 
 func tourJobs(t *testing.T, tr *tour) {
 	const jobs, job, executions, execution = "/v0/jobs", "/v0/jobs/{jobId}", "/v0/jobs/{jobId}/executions", "/v0/jobs/{jobId}/executions/{executionId}"
 	nightly := map[string]string{"jobId": "nightly"}
-	tr.visit(t, stop{method: "POST", pattern: jobs, body: wholeJob})
-	tr.visit(t, stop{method: "POST", pattern: jobs, body: wholeJob, status: 409})
+	tr.visit(t, stop{method: "POST", pattern: jobs, body: apitest.WholeJob})
+	tr.visit(t, stop{method: "POST", pattern: jobs, body: apitest.WholeJob, status: 409})
 	tr.visit(t, stop{method: "POST", pattern: jobs, body: `{"metadata":{"name":"x"},"spec":{"function":"hello.py","sepc":1}}`, status: 400})
 	tr.visit(t, stop{method: "POST", pattern: jobs, body: `{"metadata":{"name":"other"},"spec":{"function":"hello.py"}}`})
-	for _, h := range []header{nil, paged} {
+	for _, h := range []apitest.Header{nil, apitest.Paged} {
 		tr.visit(t, stop{method: "GET", pattern: jobs, h: h})
 		tr.visit(t, stop{method: "GET", pattern: jobs, h: h, query: "limit=1&sort=name:asc&q=nigh&workspace=default"})
 	}
 	tr.visit(t, stop{method: "GET", pattern: jobs, query: "workspace=another", status: 404})
-	tr.visit(t, stop{method: "GET", pattern: jobs, h: header{"Blaxel-Version": "x"}, status: 400})
+	tr.visit(t, stop{method: "GET", pattern: jobs, h: apitest.Header{"Blaxel-Version": "x"}, status: 400})
 	a := tr.visit(t, stop{method: "GET", pattern: job, params: nightly})
-	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: a.body})
+	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: a.Body})
 	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: `{"spec":{"function":"hello.py","runtime":{"timeout":3,"maxRetries":1}}}`})
 	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: `{"spec":{"revision":{"active":"1"}}}`})
 	tr.visit(t, stop{method: "PUT", pattern: job, params: nightly, body: `{"spec":{"revision":{"active":"9"}}}`, status: 404})
@@ -374,11 +329,11 @@ func tourJobs(t *testing.T, tr *tour) {
 		body: `{"tasks":[{"a":1},{"do":"fail"},{"do":"timeout"}],"env":{"A":"b"},"memory":64,"executionId":"first","id":"once","parallelism":2,"allowQueue":true}`,
 	})
 	again := tr.visit(t, stop{
-		method: "POST", pattern: executions, params: nightly, h: header{"Idempotency-Key": "once"},
+		method: "POST", pattern: executions, params: nightly, h: apitest.Header{"Idempotency-Key": "once"},
 		body: `{"tasks":[{"a":1},{"do":"fail"},{"do":"timeout"}],"env":{"A":"b"},"memory":64,"executionId":"first","parallelism":2}`,
 	})
-	if created.body != again.body {
-		t.Errorf("%s and %s", created.body, again.body)
+	if created.Body != again.Body {
+		t.Errorf("%s and %s", created.Body, again.Body)
 	}
 	tr.visit(t, stop{method: "POST", pattern: executions, params: nightly, body: `{"tasks":[]}`, status: 400})
 	gated := map[string]string{"jobId": "nightly", "executionId": "gated"}
@@ -388,9 +343,9 @@ func tourJobs(t *testing.T, tr *tour) {
 	for _, of := range []map[string]string{first, gated} {
 		tr.visit(t, stop{method: "GET", pattern: execution, params: of})
 		tr.visit(t, stop{method: "GET", pattern: execution + "/tasks", params: of})
-		tr.visit(t, stop{method: "GET", pattern: execution + "/tasks", params: of, query: "limit=1&sort=name:desc&q=task", h: paged})
+		tr.visit(t, stop{method: "GET", pattern: execution + "/tasks", params: of, query: "limit=1&sort=name:desc&q=task", h: apitest.Paged})
 	}
-	for _, h := range []header{nil, paged} {
+	for _, h := range []apitest.Header{nil, apitest.Paged} {
 		tr.visit(t, stop{method: "GET", pattern: executions, params: nightly, h: h, query: "limit=1&offset=1"})
 	}
 	tr.visit(t, stop{method: "GET", pattern: executions, params: nightly, query: "limit=101", status: 400})
@@ -406,7 +361,7 @@ func tourJobs(t *testing.T, tr *tour) {
 		tr.visit(t, trigger)
 	}
 	tr.visit(t, stop{method: "POST", pattern: job + "/triggers/{path}", params: map[string]string{"jobId": "hooked", "path": "none"}, status: 404})
-	close(tr.sandbox.gate)
+	close(tr.Sandbox.Gate)
 	tr.visit(t, stop{method: "GET", pattern: execution, params: gated, query: "wait=60"})
 	tr.visit(t, stop{method: "GET", pattern: execution, params: map[string]string{"jobId": "nightly", "executionId": "none"}, status: 404})
 	tr.visit(t, stop{method: "DELETE", pattern: job, params: map[string]string{"jobId": "other"}})
@@ -414,11 +369,11 @@ func tourJobs(t *testing.T, tr *tour) {
 }
 
 func tourObservability(t *testing.T, tr *tour) {
-	f, err := tr.engine.GetFunction(t.Context(), runtime.DefaultTenant, "f")
+	f, err := tr.Engine.GetFunction(t.Context(), runtime.DefaultTenant, "f")
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := tr.engine.GetJob(t.Context(), runtime.DefaultTenant, "nightly")
+	j, err := tr.Engine.GetJob(t.Context(), runtime.DefaultTenant, "nightly")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -428,7 +383,7 @@ func tourObservability(t *testing.T, tr *tour) {
 		s.body = `{"startTime":"2020-01-31T15:04:05Z","where":{"type":"and","filters":[{"type":"not","filter":{"type":"in","field":"status","value":["FAILED"]}},` +
 			`{"type":"gte","field":"duration","value":{"value":0,"unit":"SECONDS"}}]},"pageSize":1}`
 		a := tr.visit(t, s)
-		if token, more := a.object(t)["nextPageToken"].(string); more {
+		if token, more := a.Object(t)["nextPageToken"].(string); more {
 			s.body = strings.Replace(s.body, `"pageSize":1`, `"pageSize":1,"pageToken":"`+token+`"`, 1)
 			tr.visit(t, s)
 		}
@@ -438,9 +393,9 @@ func tourObservability(t *testing.T, tr *tour) {
 		}
 		s.body, s.query = "", ""
 		tr.visit(t, s)
-		s.query, s.status, s.params = "preview=true", 404, map[string]string{"resourceRid": runtime.JobRID(testID)}
+		s.query, s.status, s.params = "preview=true", 404, map[string]string{"resourceRid": runtime.JobRID(apitest.ID)}
 		tr.visit(t, s)
-		s.h, s.status = header{"Authorization": ""}, 401
+		s.h, s.status = apitest.Header{"Authorization": ""}, 401
 		tr.visit(t, s)
 	}
 }
@@ -448,7 +403,8 @@ func tourObservability(t *testing.T, tr *tour) {
 // TestDocumentTellsErrorsApart: the schemas of errors take every code, and refuse
 // what is none.
 func TestDocumentTellsErrorsApart(t *testing.T) {
-	doc := document(t)
+	t.Parallel()
+	doc := apitest.Document(t)
 	for name, body := range map[string]map[string]any{
 		"FaaspotError": {"message": "m", "error_code": "not_found"},
 		"BlaxelError":  {"message": "m", "error": "not_found", "code": 404.0},

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -54,6 +55,7 @@ backend fas
 // understand differently. Whatever becomes of it: the clients that come after,
 // over the same connections between proxy and server, get their own answers.
 func TestBehindProxies(t *testing.T) {
+	t.Parallel()
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
 			program, err := exec.LookPath(proxy.name)
@@ -61,16 +63,16 @@ func TestBehindProxies(t *testing.T) {
 				t.Skipf("%s is not installed", proxy.name)
 			}
 			// Runs return their args.
-			ts := startTCP(t, &fakeEngine{run: func(_ context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
-				return succeeded(string(r.Args)), nil
+			ts := apitest.StartTCP(t, &apitest.Fake{OnRun: func(_ context.Context, r runtime.RunRequest) (*runtime.Execution, error) {
+				return apitest.Succeeded(string(r.Args)), nil
 			}}, nil)
-			at := startProxy(t, program, proxy.file, proxy.config, ts.addr)
+			at := startProxy(t, program, proxy.file, proxy.config, ts.Addr)
 			probe := prober(t, at)
 			probe()
 			for name, c := range refusals() {
 				t.Run(name, func(t *testing.T) {
-					conn := dialRaw(t, at)
-					_, _ = io.WriteString(conn, c.send+listAll) // the proxy may hang up in the middle
+					conn := apitest.DialRaw(t, at)
+					_, _ = io.WriteString(conn, c.send+apitest.ListAll) // the proxy may hang up in the middle
 					_ = conn.Conn.(*net.TCPConn).CloseWrite()
 					_, _ = io.Copy(io.Discard, conn)
 					for range 3 {
@@ -82,7 +84,7 @@ func TestBehindProxies(t *testing.T) {
 	}
 }
 
-// prober gives a function that makes a request unlike all others, on a
+// prober returns a function that makes a request unlike all others, on a
 // connection of its own, and wants its answer.
 func prober(t *testing.T, addr string) func() {
 	n := 0
@@ -90,8 +92,8 @@ func prober(t *testing.T, addr string) func() {
 		t.Helper()
 		n++
 		body := fmt.Sprintf(`{"probe":%d}`, n)
-		conn := dialRaw(t, addr)
-		conn.send(t, runLine+fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body))
+		conn := apitest.DialRaw(t, addr)
+		conn.Send(t, apitest.RunLine+fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body))
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +106,7 @@ func prober(t *testing.T, addr string) func() {
 	}
 }
 
-// startProxy starts a proxy in front of a server and tells where it listens.
+// startProxy starts a proxy in front of a server and returns its address.
 func startProxy(t *testing.T, program, file, config, server string) (addr string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -6,137 +6,47 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// A handler answers a request or returns the error to answer with.
-type handler func(s *Server, ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
-
-// A route is one operation of the API.
-type route struct {
-	method  string
-	path    string // without a slash at the end
-	handle  handler
-	open    bool   // needs no token
-	writes  bool   // may write to the store: a panic must end the process
-	maxBody int    // bytes
-	denied  string // name of the error if the sender may not at all; see namedError
-}
-
-// routes is the whole API. Each path is there with and without a slash at its
-// end, for a redirect would make clients drop the body of a POST, and what is
-// under functions/ also under deployments/, its name before July 2017.
-var routes = []route{
-	{method: "GET", path: "/healthz", handle: (*Server).health, open: true, maxBody: noBody},
-	{method: "HEAD", path: "/healthz", handle: (*Server).health, open: true, maxBody: noBody},
-	{method: "GET", path: "/readyz", handle: (*Server).ready, open: true, maxBody: noBody},
-	{method: "HEAD", path: "/readyz", handle: (*Server).ready, open: true, maxBody: noBody},
-
-	{method: "GET", path: "/openapi.json", handle: (*Server).openapi, open: true, maxBody: noBody},
-	{method: "HEAD", path: "/openapi.json", handle: (*Server).openapi, open: true, maxBody: noBody},
-
-	{method: "GET", path: "/v1/functions", handle: (*Server).listFunctions, maxBody: noBody},
-	{method: "HEAD", path: "/v1/functions", handle: (*Server).listFunctions, maxBody: noBody},
-	{method: "PUT", path: "/v1/functions", handle: (*Server).createFunction, writes: true, maxBody: maxFunctionBody},
-	{method: "GET", path: "/v1/functions/{name}", handle: (*Server).getFunction, maxBody: noBody},
-	{method: "HEAD", path: "/v1/functions/{name}", handle: (*Server).getFunction, maxBody: noBody},
-	{method: "PATCH", path: "/v1/functions/{name}", handle: (*Server).updateFunction, writes: true, maxBody: maxFunctionBody},
-	{method: "DELETE", path: "/v1/functions/{name}", handle: (*Server).deleteFunction, writes: true, maxBody: noBody},
-
-	{method: "GET", path: "/v1/sync/functions/{name}/rpc", handle: (*Server).runQuery, maxBody: noBody},
-	{method: "POST", path: "/v1/sync/functions/{name}/rpc", handle: (*Server).runBody, maxBody: runtime.MaxArgs},
-	{method: "PUT", path: "/v1/sync/functions/{name}/rpc", handle: (*Server).runBody, maxBody: runtime.MaxArgs},
-
-	{method: "GET", path: "/v1/functions/{name}/rpc", handle: (*Server).submitQuery, writes: true, maxBody: noBody},
-	{method: "POST", path: "/v1/functions/{name}/rpc", handle: (*Server).submitBody, writes: true, maxBody: runtime.MaxArgs},
-	{method: "POST", path: "/v1/functions/{name}" + bulkSuffix, handle: (*Server).submitBulk, writes: true, maxBody: maxBulkBody},
-
-	{method: "GET", path: "/v1/executions", handle: (*Server).listExecutions, maxBody: noBody},
-	{method: "HEAD", path: "/v1/executions", handle: (*Server).listExecutions, maxBody: noBody},
-	{method: "POST", path: "/v1/executions/bulk", handle: (*Server).getExecutions, maxBody: maxIDsBody},
-	{method: "GET", path: "/v1/executions/{id}", handle: (*Server).getExecution, maxBody: noBody},
-	{method: "HEAD", path: "/v1/executions/{id}", handle: (*Server).getExecution, maxBody: noBody},
-	{method: "DELETE", path: "/v1/executions/{id}", handle: (*Server).cancelExecution, writes: true, maxBody: noBody},
-	{method: "GET", path: "/v1/executions/{id}/logs", handle: (*Server).getLogs, maxBody: noBody},
-	{method: "HEAD", path: "/v1/executions/{id}/logs", handle: (*Server).getLogs, maxBody: noBody},
-
-	{method: "GET", path: "/v1/dlq", handle: (*Server).listDeadLetters, maxBody: noBody},
-	{method: "HEAD", path: "/v1/dlq", handle: (*Server).listDeadLetters, maxBody: noBody},
-	{method: "DELETE", path: "/v1/dlq", handle: (*Server).purgeDeadLetters, writes: true, maxBody: noBody},
-	{method: "POST", path: "/v1/dlq/redrive", handle: (*Server).redriveDeadLetters, writes: true, maxBody: maxIDsBody},
-	{method: "GET", path: "/v1/dlq/{id}", handle: (*Server).getDeadLetter, maxBody: noBody},
-	{method: "HEAD", path: "/v1/dlq/{id}", handle: (*Server).getDeadLetter, maxBody: noBody},
-	{method: "POST", path: "/v1/dlq/{id}/redrive", handle: (*Server).redriveDeadLetter, writes: true, maxBody: noBody},
-	{method: "DELETE", path: "/v1/dlq/{id}", handle: (*Server).purgeDeadLetter, writes: true, maxBody: noBody},
-
-	{method: "GET", path: "/v0/jobs", handle: blaxel((*Server).listJobs), maxBody: noBody},
-	{method: "HEAD", path: "/v0/jobs", handle: blaxel((*Server).listJobs), maxBody: noBody},
-	{method: "POST", path: "/v0/jobs", handle: blaxel((*Server).createJob), writes: true, maxBody: maxJobBody},
-	{method: "GET", path: "/v0/jobs/{jobId}", handle: blaxel((*Server).getJob), maxBody: noBody},
-	{method: "HEAD", path: "/v0/jobs/{jobId}", handle: blaxel((*Server).getJob), maxBody: noBody},
-	{method: "PUT", path: "/v0/jobs/{jobId}", handle: blaxel((*Server).updateJob), writes: true, maxBody: maxJobBody},
-	{method: "DELETE", path: "/v0/jobs/{jobId}", handle: blaxel((*Server).deleteJob), writes: true, maxBody: noBody},
-	{method: "GET", path: "/v0/jobs/{jobId}/revisions", handle: blaxel((*Server).listJobRevisions), maxBody: noBody},
-	{method: "HEAD", path: "/v0/jobs/{jobId}/revisions", handle: blaxel((*Server).listJobRevisions), maxBody: noBody},
-	{method: "GET", path: "/v0/jobs/{jobId}/executions", handle: blaxel((*Server).listJobExecutions), maxBody: noBody},
-	{method: "HEAD", path: "/v0/jobs/{jobId}/executions", handle: blaxel((*Server).listJobExecutions), maxBody: noBody},
-	{method: "POST", path: "/v0/jobs/{jobId}/executions", handle: blaxel((*Server).createJobExecution), writes: true, maxBody: maxBulkBody},
-	{method: "GET", path: "/v0/jobs/{jobId}/executions/{executionId}", handle: blaxel((*Server).getJobExecution), maxBody: noBody},
-	{method: "HEAD", path: "/v0/jobs/{jobId}/executions/{executionId}", handle: blaxel((*Server).getJobExecution), maxBody: noBody},
-	{method: "DELETE", path: "/v0/jobs/{jobId}/executions/{executionId}", handle: blaxel((*Server).cancelJobExecution), writes: true, maxBody: noBody},
-	{method: "GET", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
-	{method: "HEAD", path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", handle: blaxel((*Server).listJobTasks), maxBody: noBody},
-	{method: "POST", path: "/v0/jobs/{jobId}/triggers/{path:*}", handle: blaxel((*Server).triggerJob), writes: true, maxBody: maxBulkBody},
-
-	{
-		method: "POST", path: "/api/v2/observability/resources/{resourceRid}/listExecutions", handle: (*Server).listObserved,
-		maxBody: maxObserveBody, denied: "ListExecutionsPermissionDenied",
-	},
-}
-
-const (
-	// maxObserveBody leaves room for a filter of as many values as it may have.
-	maxObserveBody = 64 * runtime.KiB
-	// maxFunctionBody leaves room for code and context with every byte written
-	// as three (%XX, or \uXXXX for two bytes of UTF-8), and for the rest.
-	maxFunctionBody = 3*(runtime.MaxSource+runtime.MaxContext) + 64*runtime.KiB
-	// noBody is for operations that read none. Clients that send an empty
-	// object all the same are not turned away.
-	noBody = 1 * runtime.KiB
-	// maxIDsBody leaves room for as many ids as can be looked up at once, and for
-	// quotes and a line each.
-	maxIDsBody = runtime.MaxBulk*48 + noBody
-	// maxBulkBody leaves room for the args of a bulk, commas and spaces.
-	maxBulkBody = runtime.MaxBulkArgs + 1*runtime.MiB
-	// maxJobBody leaves room for the tasks of triggers, and for an environment with
-	// every byte written as \uXXXX, and for the rest.
-	maxJobBody = runtime.MaxTriggerTasks + 6*runtime.MaxEnv + 512*runtime.KiB
-	// maxBody is what any other operation takes.
-	maxBody = max(maxFunctionBody, runtime.MaxArgs, maxIDsBody, maxJobBody)
-
-	bulkSuffix = "/bulk_rpc"
-)
-
-// paths lists every path that leads to r.
-func (r route) paths() []string {
-	if old := strings.Replace(r.path, "/functions", "/deployments", 1); old != r.path {
-		return []string{r.path, old}
+// routes returns the whole API: the routes of the server itself and those of all dialects.
+func (s *Server) routes() []web.Route {
+	all := []web.Route{
+		{Method: "GET", Path: "/healthz", Handle: s.health, Open: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/readyz", Handle: s.ready, Open: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/openapi.json", Handle: s.openapi, Open: true, MaxBody: web.NoBody},
 	}
-	return []string{r.path}
+	for _, d := range s.dialects {
+		all = append(all, d.Routes...)
+	}
+	return web.WithHeads(all)
 }
 
 func (s *Server) newRouter() *router.Router {
 	r := router.New()
-	for _, rt := range routes {
-		for _, path := range rt.paths() {
-			r.Handle(rt.method, path, s.dispatch(rt))
+	for _, route := range s.routes() {
+		for _, path := range route.Paths() {
+			r.Handle(route.Method, path, s.dispatch(route))
 		}
 	}
 	return r
 }
 
-// find runs the handler of the route that a request is for. The router only
-// looks up: what it would do about other paths is redirect.
+// maxBody is the largest body of any route but those for bulks, in bytes.
+func maxBody(routes []web.Route) int {
+	largest := 0
+	for _, r := range routes {
+		if r.MaxBody != web.MaxBulkBody {
+			largest = max(largest, r.MaxBody)
+		}
+	}
+	return largest
+}
+
+// find calls the handler of the route of a request. Every path exists with and without a slash
+// at the end, because a redirect would make clients drop the body of a POST. The router is only
+// used to look up: it would redirect other paths.
 func (s *Server) find(ctx *fasthttp.RequestCtx) {
 	path := string(ctx.URI().PathOriginal())
 	if len(path) > 1 {
@@ -150,18 +60,19 @@ func (s *Server) find(ctx *fasthttp.RequestCtx) {
 	switch {
 	case len(allowed) == 0:
 		s.writeError(ctx, runtime.Errorf(runtime.CodeNotFound, "there is nothing at this path").
-			WithHint("functions are under /v1/functions/, executions under /v1/executions/, jobs under /v0/jobs, blocking runs are /v1/sync/functions/NAME/rpc/; /openapi.json tells all paths"))
+			WithHint("functions are under /v1/functions/, executions under /v1/executions/, jobs under /v0/jobs, blocking runs are /v1/sync/functions/NAME/rpc/; /openapi.json lists all paths"))
 	case ctx.IsOptions():
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.Join(allowed, ", "))
-		writeJSON(ctx, fasthttp.StatusOK, []byte("{}"))
+		web.WriteJSON(ctx, fasthttp.StatusOK, []byte("{}"))
 	default:
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.Join(allowed, ", "))
-		s.writeError(ctx, runtime.Errorf(codeMethodNotAllowed, "this path does not take this method").
+		s.writeError(ctx, runtime.Errorf(web.CodeMethodNotAllowed, "this path does not take this method").
 			WithHint("use one of "+strings.Join(allowed, ", ")))
 	}
 }
 
-// allowed lists the methods that a path takes; "*" is the server as a whole.
+// allowed returns the methods of a path, in alphabetical order with OPTIONS last. The path "*"
+// is the server as a whole.
 func (s *Server) allowed(path string) []string {
 	var methods []string
 	for _, method := range []string{"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"} {
@@ -173,4 +84,15 @@ func (s *Server) allowed(path string) []string {
 		methods = append(methods, "OPTIONS")
 	}
 	return methods
+}
+
+// dialectAt returns the dialect of a path. The first dialect has every path of no other one.
+func (s *Server) dialectAt(path string) *web.Dialect {
+	for i := range s.dialects[1:] {
+		d := &s.dialects[1+i]
+		if rest, ok := strings.CutPrefix(path, d.Prefix); ok && (rest == "" || rest[0] == '/') {
+			return d
+		}
+	}
+	return &s.dialects[0]
 }

@@ -1,145 +1,87 @@
-package httpapi
+package httpapi_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// everyPath calls f for every method and path there is: all routes, under both
-// names, with and without a slash at the end.
-func everyPath(f func(r route, path string)) {
-	for _, r := range routes {
-		for _, path := range r.paths() {
-			path = somePath(path)
-			query := ""
-			if dialectAt(path).name == "foundry" {
-				query = "?preview=true"
-			}
-			f(r, path+query)
-			f(r, path+"/"+query)
-		}
-	}
-}
-
-// somePath is a path in place of the pattern of a route.
-func somePath(pattern string) string {
-	return strings.NewReplacer("{name}", "hello.py", "{id}", testID, "{jobId}", "hello", "{executionId}", testID, "{path:*}", "in/hook",
-		"{resourceRid}", runtime.FunctionRID(testID)).Replace(pattern)
-}
-
-func fullFake() *fakeEngine {
-	return &fakeEngine{
-		exec:           succeeded("1"),
-		fakeExecutions: fakeExecutions{all: map[string]runtime.Execution{testID: *succeeded("1")}},
-		detail:         runtime.FunctionDetail{Version: runtime.Version{Source: []byte("def main(args, context): pass\n")}},
-	}
-}
-
-// bodyFor is a body that the route takes.
-func bodyFor(r route) string {
-	switch {
-	case r.maxBody == noBody:
-		return ""
-	case strings.HasSuffix(r.path, bulkSuffix):
-		return "[{}]"
-	case strings.HasPrefix(r.path, "/v1/dlq"):
-		return `{"ids":["` + testID + `"]}`
-	case r.maxBody == maxIDsBody:
-		return `["` + testID + `"]`
-	case r.maxBody == maxJobBody:
-		return `{"metadata":{"name":"hello"},"spec":{"function":"hello.py"}}`
-	case strings.HasPrefix(r.path, jobsPath):
-		return `{"tasks":[{}]}`
-	case r.writes:
-		return `{"name":"hello.py","code":"def main(args, context): pass"}`
-	}
-	return "{}"
-}
-
 func TestEveryRouteNeedsAToken(t *testing.T) {
-	fake := fullFake()
-	ts := start(t, fake, nil)
-	everyPath(func(r route, path string) {
+	t.Parallel()
+	fake := apitest.FullFake()
+	ts := apitest.Start(t, fake, nil)
+	apitest.EveryPath(httpapi.Routes(), func(r web.Route, path string) {
 		for name, auth := range map[string]string{
 			"none":           "",
 			"empty":          "Token ",
-			"another":        "Token " + strings.ToUpper(testToken),
-			"part":           "Token " + testToken[:len(testToken)-1],
-			"more":           "Token " + testToken + "x",
+			"another":        "Token " + strings.ToUpper(apitest.Token),
+			"part":           "Token " + apitest.Token[:len(apitest.Token)-1],
+			"more":           "Token " + apitest.Token + "x",
 			"long":           "Token " + strings.Repeat("x", 10_000),
-			"another scheme": "Basic " + testToken,
-			"no scheme":      testToken,
+			"another scheme": "Basic " + apitest.Token,
+			"no scheme":      apitest.Token,
 		} {
-			a := ts.do(t, r.method, path, bodyFor(r), header{"Authorization": auth})
-			if r.open {
-				if a.status != 200 {
-					t.Errorf("%s %s, token %s: %d", r.method, path, name, a.status)
+			a := ts.Do(t, r.Method, path, apitest.BodyFor(r), apitest.Header{"Authorization": auth})
+			if r.Open {
+				if a.Status != 200 {
+					t.Errorf("%s %s, token %s: %d", r.Method, path, name, a.Status)
 				}
 				continue
 			}
-			if a.status != 401 {
-				t.Errorf("%s %s, token %s: %d", r.method, path, name, a.status)
+			if a.Status != 401 {
+				t.Errorf("%s %s, token %s: %d", r.Method, path, name, a.Status)
 				continue
 			}
-			if got := a.header.Values("WWW-Authenticate"); len(got) != 2 {
-				t.Errorf("%s %s: WWW-Authenticate %q", r.method, path, got)
+			if got := a.Header.Values("WWW-Authenticate"); len(got) != 2 {
+				t.Errorf("%s %s: WWW-Authenticate %q", r.Method, path, got)
 			}
-			if r.method != "HEAD" {
-				wantError(t, a, 401, "unauthenticated")
+			if r.Method != "HEAD" {
+				apitest.WantError(t, a, 401, "unauthenticated")
 			}
 		}
 	})
-	if len(fake.tenants) > 0 {
-		t.Errorf("%d calls came through", len(fake.tenants))
+	if len(fake.Tenants) > 0 {
+		t.Errorf("%d calls came through", len(fake.Tenants))
 	}
-	if log := ts.log.String(); strings.Contains(log, testToken) || strings.Contains(log, strings.ToUpper(testToken)) {
+	if log := ts.Log.String(); strings.Contains(log, apitest.Token) || strings.Contains(log, strings.ToUpper(apitest.Token)) {
 		t.Error("a token is in the log")
 	}
 }
 
 func TestTokenInQueryIsNone(t *testing.T) {
-	ts := start(t, fullFake(), nil)
-	a := ts.do(t, "GET", "/v1/functions/?token="+testToken, "", header{"Authorization": ""})
-	wantError(t, a, 401, "unauthenticated")
-	if strings.Contains(ts.log.String(), testToken) {
+	t.Parallel()
+	ts := apitest.Start(t, apitest.FullFake(), nil)
+	a := ts.Do(t, "GET", "/v1/functions/?token="+apitest.Token, "", apitest.Header{"Authorization": ""})
+	apitest.WantError(t, a, 401, "unauthenticated")
+	if strings.Contains(ts.Log.String(), apitest.Token) {
 		t.Error("the query is in the log")
 	}
-}
-
-// twoTenants knows a token for each of two tenants.
-type twoTenants struct{}
-
-func (twoTenants) Authenticate(token []byte) (runtime.Identity, error) {
-	switch string(token) {
-	case "token-a":
-		return runtime.Identity{Tenant: "a", UserID: "ada"}, nil
-	case "token-b":
-		return runtime.Identity{Tenant: "b", UserID: "bob"}, nil
-	}
-	return runtime.Identity{}, errWrongToken
 }
 
 // TestEveryRouteTellsTheTenant: whatever a route asks of the engine, it asks in
 // the name of the tenant whose token came.
 func TestEveryRouteTellsTheTenant(t *testing.T) {
-	fake := fullFake()
-	ts := start(t, fake, func(o *Options) { o.Auth = twoTenants{} })
-	everyPath(func(r route, path string) {
+	t.Parallel()
+	fake := apitest.FullFake()
+	ts := apitest.Start(t, fake, func(o *httpapi.Options) { o.Auth = apitest.TwoTenants{} })
+	apitest.EveryPath(httpapi.Routes(), func(r web.Route, path string) {
 		for _, tenant := range []string{"a", "b"} {
-			fake.tenants, fake.called = nil, nil
-			a := ts.do(t, r.method, path, bodyFor(r), header{"Authorization": "Bearer token-" + tenant})
-			if a.status != 200 {
-				t.Errorf("%s %s: %d %s", r.method, path, a.status, a.body)
+			fake.Tenants, fake.Called = nil, nil
+			a := ts.Do(t, r.Method, path, apitest.BodyFor(r), apitest.Header{"Authorization": "Bearer token-" + tenant})
+			if a.Status != 200 {
+				t.Errorf("%s %s: %d %s", r.Method, path, a.Status, a.Body)
 			}
-			if r.open {
+			if r.Open {
 				continue
 			}
-			called := slices.Concat(fake.tenants, fake.called)
+			called := slices.Concat(fake.Tenants, fake.Called)
 			if len(called) == 0 || slices.ContainsFunc(called, func(t runtime.Tenant) bool { return t != runtime.Tenant(tenant) }) {
-				t.Errorf("%s %s for %s: called for %q", r.method, path, tenant, called)
+				t.Errorf("%s %s for %s: called for %q", r.Method, path, tenant, called)
 			}
 		}
 	})
@@ -147,27 +89,29 @@ func TestEveryRouteTellsTheTenant(t *testing.T) {
 
 // TestEverySuccessIs200WithJSON: the original client takes nothing else.
 func TestEverySuccessIs200WithJSON(t *testing.T) {
-	ts := start(t, fullFake(), nil)
-	everyPath(func(r route, path string) {
-		a := ts.do(t, r.method, path, bodyFor(r), nil)
-		if a.status != 200 {
-			t.Errorf("%s %s: %d %s", r.method, path, a.status, a.body)
+	t.Parallel()
+	ts := apitest.Start(t, apitest.FullFake(), nil)
+	apitest.EveryPath(httpapi.Routes(), func(r web.Route, path string) {
+		a := ts.Do(t, r.Method, path, apitest.BodyFor(r), nil)
+		if a.Status != 200 {
+			t.Errorf("%s %s: %d %s", r.Method, path, a.Status, a.Body)
 		}
-		wantHeaders(t, a)
-		if (r.method == "HEAD") != (a.body == "") {
-			t.Errorf("%s %s: body %q", r.method, path, a.body)
+		apitest.WantHeaders(t, a)
+		if (r.Method == "HEAD") != (a.Body == "") {
+			t.Errorf("%s %s: body %q", r.Method, path, a.Body)
 		}
 	})
 }
 
 func TestOtherPathsAndMethods(t *testing.T) {
-	ts := start(t, fullFake(), nil)
+	t.Parallel()
+	ts := apitest.Start(t, apitest.FullFake(), nil)
 	for _, path := range []string{
 		"/", "/v1", "/v1/", "/v1/functions//", "/V1/functions/", "/v1/Functions", "/v1/functions/a/b",
-		"/v1/functions/a/rpc/x", "/v1/executions//", "/v1/executions/" + testID + "/log", "/v1/sync/functions/a", "/healthz/x", "/favicon.ico",
+		"/v1/functions/a/rpc/x", "/v1/executions//", "/v1/executions/" + apitest.ID + "/log", "/v1/sync/functions/a", "/healthz/x", "/favicon.ico",
 	} {
 		for _, method := range []string{"GET", "POST", "OPTIONS", "FOO"} {
-			wantError(t, ts.do(t, method, path, "", nil), 404, "not_found")
+			apitest.WantError(t, ts.Do(t, method, path, "", nil), 404, "not_found")
 		}
 	}
 	for _, c := range []struct{ method, path, allow string }{
@@ -180,34 +124,35 @@ func TestOtherPathsAndMethods(t *testing.T) {
 		{"GET", "/v1/deployments/a/bulk_rpc/", "POST, OPTIONS"},
 		{"POST", "/v1/executions/", "GET, HEAD, OPTIONS"},
 		{"PUT", "/v1/executions/bulk/", "DELETE, GET, HEAD, POST, OPTIONS"},
-		{"POST", "/v1/executions/" + testID, "DELETE, GET, HEAD, OPTIONS"},
-		{"DELETE", "/v1/executions/" + testID + "/logs", "GET, HEAD, OPTIONS"},
+		{"POST", "/v1/executions/" + apitest.ID, "DELETE, GET, HEAD, OPTIONS"},
+		{"DELETE", "/v1/executions/" + apitest.ID + "/logs", "GET, HEAD, OPTIONS"},
 		{"POST", "/healthz", "GET, HEAD, OPTIONS"},
 	} {
-		a := ts.do(t, c.method, c.path, "", nil)
-		wantError(t, a, 405, "method_not_allowed")
-		if got := a.header.Get("Allow"); got != c.allow {
+		a := ts.Do(t, c.method, c.path, "", nil)
+		apitest.WantError(t, a, 405, "method_not_allowed")
+		if got := a.Header.Get("Allow"); got != c.allow {
 			t.Errorf("%s %s: Allow %q, want %q", c.method, c.path, got, c.allow)
 		}
-		a = ts.do(t, "OPTIONS", c.path, "", header{"Authorization": ""})
-		if a.status != 200 || a.body != "{}" || a.header.Get("Allow") != c.allow {
-			t.Errorf("OPTIONS %s: %d %s %q", c.path, a.status, a.body, a.header.Get("Allow"))
+		a = ts.Do(t, "OPTIONS", c.path, "", apitest.Header{"Authorization": ""})
+		if a.Status != 200 || a.Body != "{}" || a.Header.Get("Allow") != c.allow {
+			t.Errorf("OPTIONS %s: %d %s %q", c.path, a.Status, a.Body, a.Header.Get("Allow"))
 		}
 	}
 	// A run is no safe method: HEAD must not start one.
 	for _, path := range []string{"/v1/sync/functions/a/rpc/", "/v1/functions/a/rpc/"} {
-		if a := ts.do(t, "HEAD", path, "", nil); a.status != 405 {
-			t.Errorf("HEAD %s: %d", path, a.status)
+		if a := ts.Do(t, "HEAD", path, "", nil); a.Status != 405 {
+			t.Errorf("HEAD %s: %d", path, a.Status)
 		}
 	}
-	if len(ts.fake.ran) > 0 {
+	if len(ts.Fake.Ran) > 0 {
 		t.Error("something ran")
 	}
 }
 
 func TestFunctionNames(t *testing.T) {
-	fake := fullFake()
-	ts := start(t, fake, nil)
+	t.Parallel()
+	fake := apitest.FullFake()
+	ts := apitest.Start(t, fake, nil)
 	for _, c := range []struct {
 		path, name string // no name: 400
 	}{
@@ -234,7 +179,7 @@ func TestFunctionNames(t *testing.T) {
 		{".py", ""},
 		{"a%252fb", ""},
 	} {
-		fake.renew(nil)
+		fake.Renew(nil)
 		for _, r := range []struct{ method, path, body string }{
 			{"GET", "/v1/functions/" + c.path, ""},
 			{"PATCH", "/v1/functions/" + c.path + "/", "{}"},
@@ -242,18 +187,18 @@ func TestFunctionNames(t *testing.T) {
 			{"GET", "/v1/sync/functions/" + c.path + "/rpc/", ""},
 			{"POST", "/v1/sync/functions/" + c.path + "/rpc", "{}"},
 		} {
-			a := ts.do(t, r.method, r.path, r.body, nil)
+			a := ts.Do(t, r.method, r.path, r.body, nil)
 			if c.name == "" {
-				wantError(t, a, 400, "invalid_argument")
-			} else if a.status != 200 {
-				t.Errorf("%s %s: %d %s", r.method, r.path, a.status, a.body)
+				apitest.WantError(t, a, 400, "invalid_argument")
+			} else if a.Status != 200 {
+				t.Errorf("%s %s: %d %s", r.method, r.path, a.Status, a.Body)
 			}
 		}
-		if c.name == "" && len(fake.tenants) > 0 {
+		if c.name == "" && len(fake.Tenants) > 0 {
 			t.Errorf("%q came through", c.path)
 		}
-		if c.name != "" && (fake.updated[0].Name != c.name || fake.deleted[0].Name != c.name || fake.ran[0].Function != c.name || fake.ran[1].Function != c.name) {
-			t.Errorf("%q: %+v %+v %+v", c.path, fake.updated, fake.deleted, fake.ran)
+		if c.name != "" && (fake.Updated[0].Name != c.name || fake.Deleted[0].Name != c.name || fake.Ran[0].Function != c.name || fake.Ran[1].Function != c.name) {
+			t.Errorf("%q: %+v %+v %+v", c.path, fake.Updated, fake.Deleted, fake.Ran)
 		}
 	}
 }

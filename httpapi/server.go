@@ -13,44 +13,44 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/blaxel"
+	"github.com/faaspot/faaspot/httpapi/faaspot"
+	"github.com/faaspot/faaspot/httpapi/foundry"
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
 
 // Server serves the API on listeners.
 type Server struct {
-	opts   Options
-	http   *fasthttp.Server
-	router *router.Router
+	opts     Options
+	http     *fasthttp.Server
+	router   *router.Router
+	host     *web.Host
+	dialects []web.Dialect // the first one has every path of no other dialect
+	maxBody  int           // bytes, of requests that are not bulks
 
 	started   atomic.Pointer[Engine] // nil until there is an engine
 	closing   atomic.Bool
 	mu        sync.Mutex
-	listeners []*lingerListener // those ever served on
-
-	// runs is the context of everything that requests start. It ends when a
-	// Shutdown runs out of time. A request's own context cannot serve: it is
-	// reused by the next request and does not end when its client leaves.
-	runs   context.Context
-	cancel context.CancelFunc
-	// waits is the context of requests that only wait for executions. It ends
-	// when a Shutdown begins: they are answered as things stand.
-	waits    context.Context
-	endWaits context.CancelFunc
-	waiting  atomic.Int64 // how many there are
+	listeners []*lingerListener // all that Serve was called with
 }
 
-// New makes a Server. It starts nothing.
+// New returns a Server. It starts nothing.
 func New(o Options) (*Server, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o}
+	s := &Server{opts: o, host: web.NewHost(o.Log, o.BaseURL, o.WriteTimeout)}
 	if o.Engine != nil {
 		s.SetEngine(o.Engine)
 	}
-	s.runs, s.cancel = context.WithCancel(context.Background())
-	s.waits, s.endWaits = context.WithCancel(s.runs)
+	s.dialects = []web.Dialect{
+		faaspot.New(s.host, func() faaspot.Engine { return s.engine() }),
+		blaxel.New(s.host, func() blaxel.Engine { return s.engine() }),
+		foundry.New(s.host, func() foundry.Engine { return s.engine() }),
+	}
+	s.maxBody = maxBody(s.routes())
 	s.router = s.newRouter()
 	s.http = &fasthttp.Server{
 		Handler:        s.serve,
@@ -64,7 +64,7 @@ func New(o Options) (*Server, error) {
 		IdleTimeout:        o.IdleTimeout,
 		Concurrency:        o.MaxConns,
 		ReadBufferSize:     o.MaxHeader,
-		MaxRequestBodySize: smallBody, // received raises it for those who may
+		MaxRequestBodySize: smallBody, // received raises it for authenticated requests
 		MaxRequestsPerConn: requestsPerConn,
 
 		// Multipart parsing has no limit of its own; bodies are read as bytes.
@@ -93,12 +93,11 @@ func (s *Server) checkStarted() error {
 	return err
 }
 
-// startRetry is the Retry-After of answers given before there is an engine.
+// startRetry is the Retry-After of answers that are sent before there is an engine.
 const startRetry = time.Second
 
-// Serve accepts connections on ln until [Server.Shutdown], then returns nil; at
-// once if that was before. It closes ln. It may be called for more than one
-// listener.
+// Serve accepts connections on ln until [Server.Shutdown], and then returns nil; at once if the
+// server was shut down before. It closes ln. It may be called for more than one listener.
 func (s *Server) Serve(ln net.Listener) error {
 	ours := &lingerListener{Listener: ln, early: s.opts.early()}
 	s.mu.Lock()
@@ -111,35 +110,37 @@ func (s *Server) Serve(ln net.Listener) error {
 	return s.http.Serve(ours)
 }
 
-// stopAccepting closes all listeners, also one that the library was not given
-// yet.
+// Waiting returns the number of requests that wait for an execution or follow its logs.
+func (s *Server) Waiting() int64 { return s.host.Waiting() }
+
+// stopAccepting closes all listeners, including one that the library does not have yet.
 func (s *Server) stopAccepting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing.Store(true)
 	for _, ln := range s.listeners {
-		// What went wrong is told by the library, which closes it too.
+		// The library closes it too, and reports the error.
 		_ = ln.Close()
 	}
 }
 
-// cutTime is how long cancelled runs have to answer that they were.
+// cutTime is how long cancelled runs have to answer that they were cancelled.
 const cutTime = 2 * time.Second
 
-// Shutdown stops accepting, lets requests under way finish and returns nil.
-// When ctx ends first, runs are cancelled, their callers told so, and what
-// still does not end is left: the process is to exit. Then the error is that
-// of ctx. From the start of Shutdown on, /readyz answers 503.
+// Shutdown stops accepting connections, lets requests finish and returns nil. If ctx ends first,
+// it cancels runs, whose callers get an error, abandons requests that still do not end, and
+// returns the error of ctx: the process should exit. From the start of Shutdown on, /readyz
+// answers 503.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopAccepting()
-	s.endWaits()
-	defer s.cancel()
-	// The library gives up at the end of the context it is given, and cannot
-	// be asked a second time; so it gets one that ends later.
+	s.host.StopWaiting()
+	defer s.host.Cancel()
+	// The library gives up when its context ends, and cannot be called again. So its context
+	// ends later than ctx.
 	hard, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
 	stop := context.AfterFunc(ctx, func() {
-		s.cancel()
+		s.host.Cancel()
 		timer := time.AfterFunc(cutTime, giveUp)
 		context.AfterFunc(hard, func() { timer.Stop() })
 	})
@@ -150,9 +151,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// libraryLog passes on what the HTTP library says of itself. What it says of
-// single requests is left out: it may hold bytes of them, and the caller was
-// told already.
+// libraryLog logs the messages of the HTTP library about itself. It drops those about single
+// requests: they may have bytes of the request, and the caller got an answer.
 type libraryLog struct{ log *slog.Logger }
 
 func (l libraryLog) Printf(format string, args ...any) {

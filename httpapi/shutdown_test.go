@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"context"
@@ -7,56 +7,50 @@ import (
 	"testing"
 	"time"
 
-	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttputil"
 
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-func newServer(t *testing.T, f *fakeEngine) *Server {
-	t.Helper()
-	s, err := New(Options{Engine: f, Auth: HashToken(testToken), Log: textLog(&syncBuffer{})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func TestShutdownLetsRunsFinish(t *testing.T) {
+	t.Parallel()
 	running, finish := make(chan struct{}), make(chan struct{})
-	ts := startTCP(t, &fakeEngine{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
+	ts := apitest.StartTCP(t, &apitest.Fake{OnRun: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
 		close(running)
 		<-finish
-		return succeeded("42"), nil
+		return apitest.Succeeded("42"), nil
 	}}, nil)
-	conn := dialRaw(t, ts.addr)
-	conn.send(t, runLine+"Content-Length: 2\r\n\r\n{}")
+	conn := apitest.DialRaw(t, ts.Addr)
+	conn.Send(t, apitest.RunLine+"Content-Length: 2\r\n\r\n{}")
 	<-running
 	down := make(chan error)
 	go func() { down <- ts.Shutdown(context.Background()) }()
-	for !ts.closing.Load() {
+	for !ts.Closing() {
 		time.Sleep(time.Millisecond)
 	}
-	if err := ts.ready(&fasthttp.RequestCtx{}, ""); runtime.CodeOf(err) != runtime.CodeUnavailable {
+	if err := ts.CheckReady(); runtime.CodeOf(err) != runtime.CodeUnavailable {
 		t.Errorf("ready while it shuts down: %v", err)
 	}
 	close(finish)
-	got, closed := conn.answers(t, -1)
-	if len(got) != 1 || got[0].status != 200 || got[0].body != "42" || !closed {
+	got, closed := conn.Answers(t, -1)
+	if len(got) != 1 || got[0].Status != 200 || got[0].Body != "42" || !closed {
 		t.Errorf("got %+v, closed %v", got, closed)
 	}
 	if err := <-down; err != nil {
 		t.Error(err)
 	}
-	if conn, err := net.Dial("tcp", ts.addr); err == nil {
+	if conn, err := net.Dial("tcp", ts.Addr); err == nil {
 		conn.Close()
 		t.Error("it still accepts")
 	}
 }
 
 func TestShutdownOutOfTimeCancelsRuns(t *testing.T) {
+	t.Parallel()
 	running := make(chan struct{})
-	s := newServer(t, &fakeEngine{run: func(ctx context.Context, _ runtime.RunRequest) (*runtime.Execution, error) {
+	s := newServer(t, &apitest.Fake{OnRun: func(ctx context.Context, _ runtime.RunRequest) (*runtime.Execution, error) {
 		close(running)
 		<-ctx.Done()
 		return nil, runtime.Errorf(runtime.CodeUnavailable, "the server is shutting down")
@@ -67,8 +61,8 @@ func TestShutdownOutOfTimeCancelsRuns(t *testing.T) {
 	}
 	served := make(chan error)
 	go func() { served <- s.Serve(ln) }()
-	conn := dialRaw(t, ln.Addr().String())
-	conn.send(t, runLine+"Content-Length: 2\r\n\r\n{}")
+	conn := apitest.DialRaw(t, ln.Addr().String())
+	conn.Send(t, apitest.RunLine+"Content-Length: 2\r\n\r\n{}")
 	<-running
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -78,15 +72,16 @@ func TestShutdownOutOfTimeCancelsRuns(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
-	got, _ := conn.answers(t, -1)
+	got, _ := conn.Answers(t, -1)
 	if len(got) != 1 {
 		t.Fatalf("got %+v", got)
 	}
-	wantError(t, got[0], 503, "unavailable")
+	apitest.WantError(t, got[0], 503, "unavailable")
 }
 
 func TestShutdownTwiceAndServeAfterwards(t *testing.T) {
-	s := newServer(t, &fakeEngine{})
+	t.Parallel()
+	s := newServer(t, &apitest.Fake{})
 	for range 2 {
 		if err := s.Shutdown(context.Background()); err != nil {
 			t.Error(err)
@@ -102,24 +97,25 @@ func TestShutdownTwiceAndServeAfterwards(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	good := Options{Engine: &fakeEngine{}, Auth: TokenHash{}}
-	for name, change := range map[string]func(*Options){
-		"no auth":          func(o *Options) { o.Auth = nil },
-		"negative timeout": func(o *Options) { o.WriteTimeout = -1 },
-		"negative conns":   func(o *Options) { o.MaxConns = -1 },
-		"small header":     func(o *Options) { o.MaxHeader = 100 },
-		"base path":        func(o *Options) { o.BaseURL = "/v1" },
-		"base scheme":      func(o *Options) { o.BaseURL = "ftp://a" },
-		"base user":        func(o *Options) { o.BaseURL = "http://u@a" },
-		"base query":       func(o *Options) { o.BaseURL = "http://a?x" },
+	t.Parallel()
+	good := httpapi.Options{Engine: &apitest.Fake{}, Auth: httpapi.TokenHash{}}
+	for name, change := range map[string]func(*httpapi.Options){
+		"no auth":          func(o *httpapi.Options) { o.Auth = nil },
+		"negative timeout": func(o *httpapi.Options) { o.WriteTimeout = -1 },
+		"negative conns":   func(o *httpapi.Options) { o.MaxConns = -1 },
+		"small header":     func(o *httpapi.Options) { o.MaxHeader = 100 },
+		"base path":        func(o *httpapi.Options) { o.BaseURL = "/v1" },
+		"base scheme":      func(o *httpapi.Options) { o.BaseURL = "ftp://a" },
+		"base user":        func(o *httpapi.Options) { o.BaseURL = "http://u@a" },
+		"base query":       func(o *httpapi.Options) { o.BaseURL = "http://a?x" },
 	} {
 		o := good
 		change(&o)
-		if _, err := New(o); err == nil {
-			t.Errorf("%s: New took it", name)
+		if _, err := httpapi.New(o); err == nil {
+			t.Errorf("%s: httpapi.New took it", name)
 		}
 	}
-	if _, err := New(good); err != nil {
+	if _, err := httpapi.New(good); err != nil {
 		t.Error(err)
 	}
 }

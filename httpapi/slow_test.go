@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"context"
@@ -7,112 +7,119 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// shortTimeouts make the server lose patience before a test does, but not with
-// a good request on a busy machine.
-func shortTimeouts(o *Options) {
+// shortTimeouts sets timeouts that end long before those of a test, but are long enough for a
+// good request on a busy machine.
+func shortTimeouts(o *httpapi.Options) {
 	o.HeaderTimeout = time.Second
 	o.BodyTimeout = 1500 * time.Millisecond
 	o.WriteTimeout = time.Second
 	o.IdleTimeout = time.Second
 }
 
-// TestSlowClients opens connections that never end what they began. The server
-// must end each of them, and serve others all the while.
+// TestSlowClients opens connections that never complete what they begin. The server must close
+// each of them, and serve other clients meanwhile.
 func TestSlowClients(t *testing.T) {
+	t.Parallel()
+	checks := make(map[string]func(*testing.T)) // once all clients have begun
 	for name, c := range map[string]struct {
 		send  string // at once
 		drip  string // then this, again and again, until the connection breaks
 		first int    // status that must be answered, 0: none
 	}{
 		"nothing":             {"", "", 408},
-		"part of a header":    {listLine + "Host: a\r\n", "", 408},
-		"drip of a header":    {listLine, "X: y\r\n", 408},
-		"header ends in LF":   {strings.ReplaceAll(listAll, "\r\n", "\n"), "", 408},
-		"part of a body":      {runLine + "Content-Length: 9\r\n\r\n{", "", 408},
-		"drip of a body":      {runLine + "Content-Length: 60000\r\n\r\n{", " ", 408},
-		"part of a big body":  {runLine + "Content-Length: 900000\r\n\r\n{", "", 408},
-		"drip of a big body":  {runLine + "Content-Length: 900000\r\n\r\n{", " ", 408},
-		"chunks without end":  {runLine + "Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", 408},
-		"trailers ends in LF": {runLine + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: y\n\n", "", 408},
-		"no body after 100":   {runLine + "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n", "", 100},
-		"idle after a list":   {listAll, "", 200},
+		"part of a header":    {apitest.ListLine + "Host: a\r\n", "", 408},
+		"drip of a header":    {apitest.ListLine, "X: y\r\n", 408},
+		"header ends in LF":   {strings.ReplaceAll(apitest.ListAll, "\r\n", "\n"), "", 408},
+		"part of a body":      {apitest.RunLine + "Content-Length: 9\r\n\r\n{", "", 408},
+		"drip of a body":      {apitest.RunLine + "Content-Length: 60000\r\n\r\n{", " ", 408},
+		"part of a big body":  {apitest.RunLine + "Content-Length: 900000\r\n\r\n{", "", 408},
+		"drip of a big body":  {apitest.RunLine + "Content-Length: 900000\r\n\r\n{", " ", 408},
+		"chunks without end":  {apitest.RunLine + "Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", 408},
+		"trailers ends in LF": {apitest.RunLine + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: y\n\n", "", 408},
+		"no body after 100":   {apitest.RunLine + "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n", "", 100},
+		"idle after a list":   {apitest.ListAll, "", 200},
 		"TLS":                 {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "", 408},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ts := startTCP(t, &fakeEngine{exec: succeeded("1")}, shortTimeouts)
-			conn := dialRaw(t, ts.addr)
-			conn.send(t, c.send)
-			dripped := make(chan struct{})
-			go func() {
-				defer close(dripped)
-				for c.drip != "" {
-					if _, err := io.WriteString(conn, c.drip); err != nil {
-						return
-					}
-					// Slow enough for the server not to reach a size limit.
-					time.Sleep(5 * time.Millisecond)
+		ts := apitest.StartTCP(t, &apitest.Fake{Outcome: apitest.Succeeded("1")}, shortTimeouts)
+		conn := apitest.DialRaw(t, ts.Addr)
+		conn.Send(t, c.send)
+		dripped := make(chan struct{})
+		go func() {
+			defer close(dripped)
+			for c.drip != "" {
+				if _, err := io.WriteString(conn, c.drip); err != nil {
+					return
 				}
-			}()
-			got, closed := conn.answers(t, -1)
+				// Slow enough for the server not to reach a size limit.
+				time.Sleep(5 * time.Millisecond)
+			}
+		}()
+		checks[name] = func(t *testing.T) {
+			got, closed := conn.Answers(t, -1)
 			_ = conn.Close()
 			<-dripped
-			if !closed || len(got) == 0 || got[0].status != c.first {
+			if !closed || len(got) == 0 || got[0].Status != c.first {
 				t.Errorf("got %+v, closed %v; want %d, closed", got, closed, c.first)
 			}
-			if a := ts.do(t, "GET", "/healthz", "", nil); a.status != 200 {
-				t.Errorf("others get %d", a.status)
+			if a := ts.Do(t, "GET", "/healthz", "", nil); a.Status != 200 {
+				t.Errorf("others get %d", a.Status)
 			}
-		})
+		}
+	}
+	for name, check := range checks {
+		t.Run(name, check)
 	}
 }
 
-// TestSlowReader asks for more than the buffers between the two ends hold and
-// does not read it.
+// TestSlowReader requests more than the buffers of the connection hold, and does not read it.
 func TestSlowReader(t *testing.T) {
-	big := succeeded(`"` + strings.Repeat("x", 64*runtime.MiB) + `"`)
+	t.Parallel()
+	big := apitest.Succeeded(`"` + strings.Repeat("x", 64*runtime.MiB) + `"`)
 	began := make(chan struct{})
-	ts := startTCP(t, &fakeEngine{run: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
+	ts := apitest.StartTCP(t, &apitest.Fake{OnRun: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
 		close(began)
 		return big, nil
 	}}, shortTimeouts)
-	conn := dialRaw(t, ts.addr)
-	conn.send(t, runLine+"Content-Length: 2\r\n\r\n{}")
+	conn := apitest.DialRaw(t, ts.Addr)
+	conn.Send(t, apitest.RunLine+"Content-Length: 2\r\n\r\n{}")
 	<-began
 	// The listener counts as one.
-	for deadline := time.Now().Add(patience); ts.http.GetOpenConnectionsCount() > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(apitest.Patience); ts.OpenConnections() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections are open", ts.http.GetOpenConnectionsCount())
+			t.Fatalf("%d connections are open", ts.OpenConnections())
 		}
 	}
-	if a := ts.do(t, "GET", "/healthz", "", nil); a.status != 200 {
-		t.Errorf("others get %d", a.status)
+	if a := ts.Do(t, "GET", "/healthz", "", nil); a.Status != 200 {
+		t.Errorf("others get %d", a.Status)
 	}
 }
 
-// TestTooManyConnections: what is over MaxConns is turned away, and when there
-// is room again the next one is served.
+// TestTooManyConnections checks that connections beyond MaxConns are refused, and that the next
+// one is served once another one is closed.
 func TestTooManyConnections(t *testing.T) {
-	ts := startTCP(t, &fakeEngine{}, func(o *Options) { o.MaxConns = 2 })
-	first, second := dialRaw(t, ts.addr), dialRaw(t, ts.addr)
-	for _, conn := range []*rawConn{first, second} {
-		conn.send(t, listAll)
-		if got, _ := conn.answers(t, 1); len(got) != 1 || got[0].status != 200 {
+	t.Parallel()
+	ts := apitest.StartTCP(t, &apitest.Fake{}, func(o *httpapi.Options) { o.MaxConns = 2 })
+	first, second := apitest.DialRaw(t, ts.Addr), apitest.DialRaw(t, ts.Addr)
+	for _, conn := range []*apitest.RawConn{first, second} {
+		conn.Send(t, apitest.ListAll)
+		if got, _ := conn.Answers(t, 1); len(got) != 1 || got[0].Status != 200 {
 			t.Fatalf("got %+v", got)
 		}
 	}
-	third := dialRaw(t, ts.addr)
-	if got, closed := third.answers(t, -1); len(got) != 1 || got[0].status != 503 || !closed {
+	third := apitest.DialRaw(t, ts.Addr)
+	if got, closed := third.Answers(t, -1); len(got) != 1 || got[0].Status != 503 || !closed {
 		t.Fatalf("got %+v, closed %v; want 503, closed", got, closed)
 	}
 	_ = first.Close()
-	for deadline := time.Now().Add(patience); ; {
-		conn := dialRaw(t, ts.addr)
-		conn.send(t, listAll)
-		if got, _ := conn.answers(t, 1); len(got) == 1 && got[0].status == 200 {
+	for deadline := time.Now().Add(apitest.Patience); ; {
+		conn := apitest.DialRaw(t, ts.Addr)
+		conn.Send(t, apitest.ListAll)
+		if got, _ := conn.Answers(t, 1); len(got) == 1 && got[0].Status == 200 {
 			return
 		}
 		if time.Now().After(deadline) {

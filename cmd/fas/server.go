@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/blaxel"
 	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/storage"
@@ -123,7 +124,7 @@ func (s *server) start(ctx context.Context, a *app, o serveOptions) (err error) 
 		return err
 	}
 	s.engine, err = engine.New(engine.Options{
-		Poster: poster, CallbackBody: httpapi.TellJobExecution,
+		Poster: poster, CallbackBody: blaxel.RenderExecution,
 		Store: s.store, Sandbox: s.box, Log: s.log, MemoryBudget: int64(o.memoryBudget),
 		RetentionAge: time.Duration(o.retentionAge), RetentionCount: o.retentionCount,
 	})

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// connectTimeout bounds finding and greeting a server, not its work.
+	// connectTimeout bounds the look-up of a host, the connection and the TLS handshake.
 	connectTimeout = 10 * time.Second
-	// maxAnswer is above any result or listing that a server gives, and above the
-	// tasks that it gives back to who has started an execution of them. It keeps a
-	// wrong address from filling the memory.
+	// maxAnswer bounds an answer, in bytes. It is more than any result or list of a server, and
+	// more than the tasks that it returns when they start. It keeps a wrong address from filling
+	// the memory.
 	maxAnswer = runtime.MaxBulkArgs + 1*runtime.MiB
 )
 
@@ -36,15 +36,15 @@ const (
 
 // Options of a Client. URL must be set.
 type Options struct {
-	URL   string // of the server, such as http://127.0.0.1:8080
+	URL   string // address of the server, such as http://127.0.0.1:8080
 	Token string
 
-	CACertificate string // PEM file with the authorities to trust; empty: the system's
-	TrustAll      bool   // do not verify the server's certificate
+	CACertificate string // PEM file with the authorities to trust; empty: those of the system
+	TrustAll      bool   // whether to accept any certificate of the server
 
 	UserAgent string
-	// Trace, if set, is told what goes over the wire, one line at a time.
-	// Tokens and bodies are never in it. It may be called concurrently.
+	// Trace, if set, is called with each line about the traffic, which never has tokens or
+	// bodies. It may be called concurrently.
 	Trace func(TraceLevel, string)
 }
 
@@ -57,7 +57,7 @@ type Client struct {
 	http      *http.Client
 }
 
-// New makes a Client. It does not connect.
+// New returns a Client. It does not connect.
 func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.URL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
@@ -94,17 +94,17 @@ func New(o Options) (*Client, error) {
 		trace:     trace,
 		http: &http.Client{
 			Transport: transport,
-			// A redirect would carry the token elsewhere, and turns a POST into
-			// something else.
+			// A redirect would send the token to another address, and turns a POST into a
+			// GET.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
 }
 
-// URL is the address of the server.
+// URL returns the address of the server.
 func (c *Client) URL() string { return c.base }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // request is one exchange. A nil body sends none.
@@ -113,17 +113,17 @@ type request struct {
 	path   string // from the root, escaped
 	body   []byte
 	accept string            // media type; empty: JSON
-	header map[string]string // beyond what every request has
+	header map[string]string // in addition to that of every request
 }
 
-// answer is what came back with status 200.
+// answer is an answer with status 200.
 type answer struct {
 	header http.Header
 	body   []byte
 }
 
-// do carries out an exchange and turns everything but a 200 into an error, and
-// what is not JSON unless something else was asked for.
+// do sends a request and returns the answer. A status other than 200 is an error, and so is a body
+// that is not JSON, unless the request accepts another type.
 func (c *Client) do(ctx context.Context, r request) (answer, error) {
 	began := time.Now()
 	resp, err := c.open(ctx, r)
@@ -145,8 +145,8 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 	return answer{header: resp.Header, body: data}, nil
 }
 
-// open sends a request and gives the answer as soon as its header is there,
-// whatever its status. The caller closes its body.
+// open sends a request and returns the answer, with any status, as soon as its header has arrived.
+// The caller closes its body.
 func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	var body io.Reader
 	if r.body != nil {
@@ -190,7 +190,7 @@ func (c *Client) readAll(ctx context.Context, resp *http.Response) ([]byte, erro
 	return data, nil
 }
 
-// get reads one thing into v.
+// get decodes the answer to a GET into v.
 func (c *Client) get(ctx context.Context, path string, v any) error {
 	a, err := c.do(ctx, request{method: http.MethodGet, path: path})
 	if err != nil {
@@ -199,8 +199,8 @@ func (c *Client) get(ctx context.Context, path string, v any) error {
 	return c.decode(a, v)
 }
 
-// send changes something: it sends v as JSON, or no body for nil, and gives the
-// execution id that the server answers with.
+// send sends a request for a change, with the JSON form of v, or without a body if v is nil. It
+// returns the execution id in the answer.
 func (c *Client) send(ctx context.Context, method, path string, v any) (id string, err error) {
 	r := request{method: method, path: path}
 	if v != nil {
@@ -224,14 +224,13 @@ func (c *Client) decode(a answer, v any) error {
 	return nil
 }
 
-// unexpected is an answer that is JSON but not the right one.
+// unexpected returns the error for an answer that is JSON of the wrong form.
 func (c *Client) unexpected(err error) error {
 	return runtime.Errorf(runtime.CodeInternal, "the answer of %s is not what was expected: %v", c.base, err).
 		WithHint("client and server may be of different versions: see `fas version`")
 }
 
-// encode is json.Marshal without its escapes for HTML, which would only make
-// code longer.
+// encode is json.Marshal without its escapes for HTML, which would only make source code longer.
 func encode(v any) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)

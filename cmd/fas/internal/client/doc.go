@@ -1,14 +1,13 @@
-// Package client owns the conversation of the command line with a faaspot
-// server over HTTP: addresses, headers, bodies, and what an answer or the lack
-// of one means. Every failure is a [runtime.Error] in words for the person at
-// the terminal; what the server said beyond that is in an [Error] around it.
+// Package client owns how the command line talks to a faaspot server over HTTP: addresses, headers,
+// bodies, and what an answer or its absence means. Every failure is a [runtime.Error] for the person
+// at the terminal; an [Error] around it has the other members of the server's answer. The JSON forms
+// are those of httpapi/wire.
 //
-// What the server has accepted goes on without anybody: [Client.Wait],
-// [Client.WaitAll] and [Client.Follow] survive lost connections and a server
-// that is away for up to a minute. Everything else is asked for once, and the
-// error says what is known of it.
+// What the server has accepted continues without the client: [Client.Wait], [Client.WaitAll] and
+// [Client.Follow] survive lost connections and a server that is unreachable for up to a minute. All
+// other requests are sent once, and the error says whether the server may have done the work.
 //
-// It refuses to know profiles, environment variables, flags and terminals.
+// Package client refuses to know profiles, environment variables, flags and terminals.
 //
 // A [Client] may be used concurrently.
 //
@@ -19,5 +18,5 @@
 //	id, err := c.Submit(ctx, "hello", []byte(`{"name":"you"}`), client.RunOptions{})
 //	...
 //	x, err := c.Wait(ctx, id, client.WaitOptions{})
-//	// x.Output is JSON, or x.Err() says why there is none
+//	// x.Output is JSON, or x.Err() says why the execution has none
 package client

@@ -18,22 +18,21 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Error is an answer of the server that is not a success, or the end of an
-// execution that is none.
+// Error is an answer of the server with an error, or the failure of an execution.
 type Error struct {
 	Err         *runtime.Error
-	Status      int    // of HTTP; 0 if an execution has ended so, see [Execution.Err]
+	Status      int    // HTTP status; 0 for the failure of an execution, see [Execution.Err]
 	ExecutionID string // empty if nothing ran
-	ErrorID     string // of the server's log, for errors that are its own fault
+	ErrorID     string // under which the server logged its own fault
 }
 
-// Error gives the whole story on one line.
+// Error returns the status and the error on one line.
 func (e *Error) Error() string { return fmt.Sprintf("status %d: %v", e.Status, e.Err) }
 
-// Unwrap gives the coded error.
+// Unwrap returns the coded error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// refused makes an error of an answer with a status other than 200.
+// refused returns the error of an answer with a status other than 200.
 func (c *Client) refused(resp *http.Response, data []byte) error {
 	var body struct {
 		Message   string `json:"message"`
@@ -74,7 +73,7 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 			coded.Code = runtime.CodeInvalidArgument
 		}
 	}
-	if body.ObservedCode == "INTERNAL" { // of others it is in no log
+	if body.ObservedCode == "INTERNAL" { // the server logs no others
 		body.ErrorID = body.ObservedID
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s >= 0 {
@@ -91,7 +90,7 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 	}
 }
 
-// hintOf says what to do about an error for which the server said nothing.
+// hintOf returns a hint for an error to which the server gave none.
 func hintOf(e *runtime.Error) string {
 	switch {
 	case e.Code == runtime.CodeUnauthenticated:
@@ -102,8 +101,8 @@ func hintOf(e *runtime.Error) string {
 	return ""
 }
 
-// foreign is an answer that no faaspot server gives: something else listens
-// there, or stands between.
+// foreign returns the error for an answer that no faaspot server sends: another program listens at
+// the address, or a proxy is in between.
 func (c *Client) foreign(resp *http.Response, why string) error {
 	return &Error{
 		Err: runtime.Errorf(codeOfStatus(resp.StatusCode), "%s answered %q, and %s", c.base, resp.Status, why).
@@ -112,8 +111,8 @@ func (c *Client) foreign(resp *http.Response, why string) error {
 	}
 }
 
-// codeOfStatus guesses the code of an answer that does not have one, which
-// comes from a proxy more often than from a server.
+// codeOfStatus returns the code for an answer without one, which a proxy sends more often than a
+// server.
 func codeOfStatus(status int) runtime.Code {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -130,7 +129,7 @@ func codeOfStatus(status int) runtime.Code {
 	return runtime.CodeInternal
 }
 
-// unreachable makes an error of an exchange that did not come to its end.
+// unreachable returns the error for a request without a complete answer.
 func (c *Client) unreachable(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

@@ -8,8 +8,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// maxLine is how long a line of a stream may be: a server sends 16 KiB of log at
-// a time, as JSON, and at the end the traceback of the function.
+// maxLine bounds a line of a stream, in bytes. A server sends at most 16 KiB of logs in a line of
+// JSON, and in the last event the traceback of the function.
 const maxLine = 8 * runtime.MiB
 
 // event is a server-sent event, see
@@ -25,16 +25,15 @@ func newEventReader(r io.Reader) *eventReader {
 	return &eventReader{lines}
 }
 
-// next reads the next event. At the end of the stream it gives io.EOF, also if
-// that cut an event off, and bufio.ErrTooLong if a line has more than maxLine
-// bytes.
+// next reads the next event. It returns io.EOF at the end of the stream, even within an event, and
+// bufio.ErrTooLong if a line has more than maxLine bytes.
 func (r *eventReader) next() (event, error) {
 	var e event
 	var data []string
 	for r.lines.Scan() {
 		line := r.lines.Text()
 		if line == "" {
-			if data == nil { // as the standard says, what has no data is no event
+			if data == nil { // the standard ignores an event without data
 				e = event{}
 				continue
 			}
@@ -58,7 +57,7 @@ func (r *eventReader) next() (event, error) {
 	return event{}, io.EOF
 }
 
-// listener tells of every byte that comes.
+// listener is a Reader that calls heard each time it has read something.
 type listener struct {
 	io.Reader
 	heard func()

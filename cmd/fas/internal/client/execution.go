@@ -3,43 +3,41 @@ package client
 import (
 	"encoding/json"
 
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Status says where an execution stands, in the server's words.
-type Status string
+// Status is the state of an execution.
+type Status = wire.Status
 
-// The statuses. The first two pass; the others stay.
+// The statuses. An execution that is Pending or Started will change; the others are final.
 const (
-	StatusPending   Status = "Pending"
-	StatusStarted   Status = "Started"
-	StatusSuccess   Status = "Success"
-	StatusFailed    Status = "Failed"
-	StatusCancelled Status = "Cancelled"
-	// StatusNotFound marks an id in an answer about many that stands for nothing.
-	StatusNotFound Status = "NotFound"
+	StatusPending   = wire.StatusPending
+	StatusStarted   = wire.StatusStarted
+	StatusSuccess   = wire.StatusSuccess
+	StatusFailed    = wire.StatusFailed
+	StatusCancelled = wire.StatusCancelled
+	// StatusNotFound marks an id without an execution in an answer about many.
+	StatusNotFound = wire.StatusNotFound
 )
 
-// Done tells whether nothing more happens to an execution.
-func (s Status) Done() bool { return s != StatusPending && s != StatusStarted }
-
-// Execution is a run of a function, or a change of one. Its JSON form is also
-// what the --json of the command line prints: names and meanings of its fields
-// stay.
+// Execution is one execution of a function, or one change of a function. Its JSON form is the
+// --json output of the command line: names and meanings of its fields stay. Unlike that of the
+// server it has zero values in place of null, and times in RFC 3339.
 type Execution struct {
 	ID              string          `json:"uuid"`
-	Name            string          `json:"name"` // of the function, when it was accepted
+	Name            string          `json:"name"` // of the function, when the execution was accepted
 	Kind            string          `json:"kind"` // run, create, update or delete
 	Version         uint64          `json:"version"`
 	Status          Status          `json:"status"`
-	Output          json.RawMessage `json:"output"`         // null unless Success, or if it was left out
+	Output          json.RawMessage `json:"output"`         // null unless Success, or if omitted
 	OutputSize      int64           `json:"output_size"`    // bytes
-	OutputOmitted   bool            `json:"output_omitted"` // left out of an answer about many, for its size
+	OutputOmitted   bool            `json:"output_omitted"` // too large for an answer about many
 	Failure         *Failure        `json:"error"`
 	Created         Moment          `json:"created"`
-	Started         Moment          `json:"started"` // of the latest attempt
+	Started         Moment          `json:"started"` // latest attempt
 	Finished        Moment          `json:"finished"`
-	DurationMS      *float64        `json:"duration_ms"` // of the latest attempt, without waiting
+	DurationMS      *float64        `json:"duration_ms"` // latest attempt, without waiting
 	Attempts        int             `json:"attempts"`
 	Retries         int             `json:"retries"` // further attempts that were asked for
 	CancelRequested bool            `json:"cancel_requested"`
@@ -56,8 +54,7 @@ type Failure struct {
 	Type      string       `json:"error_type,omitempty"`       // of the exception
 }
 
-// Err is the error that an execution has ended with, nil if it is Success or
-// goes on.
+// Err returns the error of an execution, nil if its status is Success or not final.
 func (x Execution) Err() error {
 	f := x.Failure
 	switch {
@@ -71,25 +68,55 @@ func (x Execution) Err() error {
 	}}
 }
 
-// wireExecution is an execution as the server writes it: times in its own
-// form, and null for whatever is not there.
-type wireExecution struct {
-	Execution
-	Created  wireTime `json:"created"`
-	Started  wireTime `json:"started"`
-	Finished wireTime `json:"finished"`
-}
-
-func (w wireExecution) execution() Execution {
-	x := w.Execution
-	x.Created, x.Started, x.Finished = Moment(w.Created), Moment(w.Started), Moment(w.Finished)
-	return x
-}
-
-func executions(list []wireExecution) []Execution {
-	all := make([]Execution, len(list))
-	for i, w := range list {
-		all[i] = w.execution()
+// newExecution returns the execution in an answer of the server.
+func newExecution(w *wire.Execution[Moment]) (x Execution, err error) {
+	x = Execution{
+		ID:              w.UUID,
+		Name:            orZero(w.Name),
+		Kind:            orZero(w.Kind),
+		Version:         orZero(w.Version),
+		Status:          w.Status,
+		Output:          w.Output,
+		OutputSize:      int64(orZero(w.OutputSize)),
+		OutputOmitted:   w.OutputOmitted,
+		Created:         w.Created,
+		Started:         w.Started,
+		Finished:        w.Finished,
+		Attempts:        orZero(w.Attempts),
+		Retries:         orZero(w.Retries),
+		CancelRequested: orZero(w.CancelRequested),
+		LogsURL:         orZero(w.LogsURL),
 	}
-	return all
+	if e := w.Error; e != nil {
+		x.Failure = &Failure{
+			Message: e.Message, Code: runtime.Code(e.Code), Hint: e.Hint, Traceback: e.ServerTraceback, Line: e.Line, Type: e.ErrorType,
+		}
+	}
+	if w.DurationMS != nil {
+		ms, err := w.DurationMS.Float64()
+		if err != nil {
+			return x, err
+		}
+		x.DurationMS = &ms
+	}
+	return x, nil
+}
+
+func newExecutions(list []wire.Execution[Moment]) ([]Execution, error) {
+	all := make([]Execution, len(list))
+	var err error
+	for i := range list {
+		if all[i], err = newExecution(&list[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// orZero returns what p points to, the zero value if p is nil.
+func orZero[T any](p *T) (value T) {
+	if p != nil {
+		value = *p
+	}
+	return value
 }

@@ -7,22 +7,24 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// lookupPage is how many executions are looked up at once. Their outputs are
-// up to 32 MiB in all; what else is told of each is 1 KiB, tracebacks aside.
+// lookupPage is how many executions one request looks up. Their outputs have up to 32 MiB in
+// all, and everything else about 1 KiB for each, without tracebacks.
 const lookupPage = 1000
 
 const executionsPath = "/v1/executions/"
 
 func executionPath(id string) string { return executionsPath + url.PathEscape(id) }
 
-// Execution gets an execution as it stands.
+// Execution returns an execution in its current state.
 func (c *Client) Execution(ctx context.Context, id string) (Execution, error) {
 	return c.execution(ctx, id, 0)
 }
 
-// execution gets an execution once it is done, or after wait as it stands.
+// execution returns an execution once it is done, or after wait in its current state.
 func (c *Client) execution(ctx context.Context, id string, wait time.Duration) (Execution, error) {
 	path := executionPath(id)
 	if wait > 0 {
@@ -31,18 +33,27 @@ func (c *Client) execution(ctx context.Context, id string, wait time.Duration) (
 		ctx, stop = context.WithTimeoutCause(ctx, wait+answerTime, c.silent())
 		defer stop()
 	}
-	var w wireExecution
+	var w wire.Execution[Moment]
 	if err := c.get(ctx, path, &w); err != nil {
 		return Execution{}, err
 	}
-	if w.ID != id {
-		return Execution{}, c.unexpected(fmt.Errorf("it is about %q", w.ID))
+	if w.UUID != id {
+		return Execution{}, c.unexpected(fmt.Errorf("it is about %q", w.UUID))
 	}
-	return w.execution(), nil
+	return c.toExecution(&w)
 }
 
-// ExecutionsByID gets executions in the order of their ids. One that is not
-// there has [StatusNotFound].
+// toExecution is [newExecution] with the error of an unexpected answer.
+func (c *Client) toExecution(w *wire.Execution[Moment]) (Execution, error) {
+	x, err := newExecution(w)
+	if err != nil {
+		return Execution{}, c.unexpected(err)
+	}
+	return x, nil
+}
+
+// ExecutionsByID returns executions in the order of their ids. An id without an execution has
+// [StatusNotFound].
 func (c *Client) ExecutionsByID(ctx context.Context, ids []string) ([]Execution, error) {
 	all := make([]Execution, 0, len(ids))
 	for len(ids) > 0 {
@@ -56,7 +67,7 @@ func (c *Client) ExecutionsByID(ctx context.Context, ids []string) ([]Execution,
 		if err != nil {
 			return nil, err
 		}
-		var list []wireExecution
+		var list []wire.Execution[Moment]
 		if err := c.decode(a, &list); err != nil {
 			return nil, err
 		}
@@ -64,35 +75,36 @@ func (c *Client) ExecutionsByID(ctx context.Context, ids []string) ([]Execution,
 			return nil, c.unexpected(fmt.Errorf("%d executions for %d ids", len(list), len(page)))
 		}
 		for i := range list {
-			if list[i].ID != page[i] {
-				return nil, c.unexpected(fmt.Errorf("%q is in the place of %q", list[i].ID, page[i]))
+			if list[i].UUID != page[i] {
+				return nil, c.unexpected(fmt.Errorf("%q is in the place of %q", list[i].UUID, page[i]))
 			}
 		}
-		all = append(all, executions(list)...)
+		executions, err := newExecutions(list)
+		if err != nil {
+			return nil, c.unexpected(err)
+		}
+		all = append(all, executions...)
 	}
 	return all, nil
 }
 
-// Cancellation is what became of an execution that was to be cancelled.
+// Cancellation is the answer to a request to cancel an execution.
 type Cancellation struct {
 	Execution
 	Changed bool   `json:"changed"` // whether this request made a difference
-	Message string `json:"message"` // a sentence that says what became of it
+	Message string `json:"message"` // a sentence about the outcome
 }
 
-// Cancel cancels an execution. One that is done stays as it is.
+// Cancel cancels an execution. It has no effect on one that is done.
 func (c *Client) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	a, err := c.do(ctx, request{method: http.MethodDelete, path: executionPath(id)})
 	if err != nil {
 		return Cancellation{}, err
 	}
-	var w struct {
-		wireExecution
-		Changed bool   `json:"changed"`
-		Message string `json:"message"`
-	}
+	var w wire.Cancellation[Moment]
 	if err := c.decode(a, &w); err != nil {
 		return Cancellation{}, err
 	}
-	return Cancellation{Execution: w.execution(), Changed: w.Changed, Message: w.Message}, nil
+	x, err := c.toExecution(&w.Execution)
+	return Cancellation{Execution: x, Changed: w.Changed, Message: w.Message}, err
 }

@@ -11,29 +11,29 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// silence is how long a stream of events may be silent before its connection is
-// taken for dead: the server says something every 10 s.
+// silence is how long a stream of events may be silent before the client gives up its connection.
+// The server writes at least every 10 s.
 const silence = 35 * time.Second
 
-// Followed is what somebody wants to hear who follows the logs of an execution.
-// An error ends the following.
+// Followed has the callbacks of [Client.Follow]. An error of a callback ends it.
 type Followed struct {
-	// Entry is told what was written.
+	// Entry is called with what the run writes.
 	Entry func(LogEntry) error
-	// Attempt, if set, is told that another attempt begins: what was told before
-	// is of the one before.
+	// Attempt, if set, is called when another attempt begins. Earlier entries are from the
+	// attempt before.
 	Attempt func(number int) error
-	// Trouble, if set, is told why the server cannot be heard at present.
+	// Trouble, if set, is called with the error each time the connection is lost.
 	Trouble func(error)
 }
 
-// Follow tells what an execution writes while it writes it, from the beginning
-// of its latest attempt, and gives the execution once it is done; an output
-// above 1 KiB is left out. It connects again when the connection is lost, where
-// it was, and goes on while the server is away for up to a minute. With only,
-// it tells one stream.
+// Follow calls f with the logs of an execution while the run writes them, from the beginning of
+// the latest attempt, and returns the execution once it is done, without an output above 1 KiB.
+// It resumes where it was when the connection is lost, and survives a server that is unreachable
+// for up to a minute. only restricts it to one stream, unless it is empty.
 func (c *Client) Follow(ctx context.Context, id string, only Stream, f Followed) (Execution, error) {
 	s := following{client: c, path: logsPath(id, url.Values{"follow": {"1"}}, only), Followed: f}
 	again := retrier{Trouble: f.Trouble}
@@ -69,13 +69,13 @@ type following struct {
 	Followed
 
 	last    string // id of the last event that had one
-	attempt int    // the last one that was told of
-	heard   bool   // something came over this connection
-	stop    error  // who follows wants no more
+	attempt int    // latest attempt that was announced
+	heard   bool   // whether this connection has received anything
+	stop    error  // of a callback
 	end     *Execution
 }
 
-// connect opens a stream and tells of its events until it ends.
+// connect opens a stream and handles its events until it ends.
 func (s *following) connect(parent context.Context) error {
 	ctx, cut := context.WithCancelCause(parent)
 	defer cut(nil)
@@ -111,7 +111,7 @@ func (s *following) connect(parent context.Context) error {
 	for {
 		watchdog.Reset(silence)
 		e, err := events.next()
-		watchdog.Stop() // who is told may take time, as a full pipe does
+		watchdog.Stop() // a callback may block, such as on a full pipe
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -120,15 +120,14 @@ func (s *following) connect(parent context.Context) error {
 		case err != nil:
 			return s.client.unreachable(ctx, err)
 		}
-		if err := s.tell(e); err != nil || s.end != nil || s.stop != nil {
+		if err := s.handle(e); err != nil || s.end != nil || s.stop != nil {
 			return err
 		}
 	}
 }
 
-// tell tells of one event. Those of names that are not known are of a later
-// server.
-func (s *following) tell(e event) error {
+// handle handles one event. It ignores unknown names, which a newer server may send.
+func (s *following) handle(e event) error {
 	decode := func(v any) error {
 		if err := json.Unmarshal([]byte(e.data), v); err != nil {
 			return s.client.unexpected(fmt.Errorf("event %s: %w", e.name, err))
@@ -143,21 +142,24 @@ func (s *following) tell(e event) error {
 		}
 		s.stop = s.Entry(entry)
 	case "attempt":
-		var a struct{ Attempt int }
+		var a wire.AttemptEvent
 		if err := decode(&a); err != nil {
 			return err
 		}
-		// It comes again after a connection that was lost right behind it.
+		// The server repeats it if the connection was lost right after it.
 		if a.Attempt != s.attempt && s.Attempt != nil {
 			s.stop = s.Attempt(a.Attempt)
 		}
 		s.attempt = a.Attempt
 	case "end":
-		var w wireExecution
+		var w wire.Execution[Moment]
 		if err := decode(&w); err != nil {
 			return err
 		}
-		x := w.execution()
+		x, err := s.client.toExecution(&w)
+		if err != nil {
+			return err
+		}
 		s.end = &x
 	}
 	if e.id != "" {

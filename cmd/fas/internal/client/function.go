@@ -3,20 +3,22 @@ package client
 import (
 	"fmt"
 	"time"
+
+	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// Listed is a function in a list. Its JSON form is also what the --json of the
-// command line prints: names and meanings of its fields stay.
+// Listed is a function in a list. Its JSON form is the --json output of the command line: names
+// and meanings of its fields stay. Unlike that of the server it has times in RFC 3339.
 type Listed struct {
 	Name      string    `json:"name"`
-	RunnerURL string    `json:"runner_url"` // where it is run
-	Version   uint64    `json:"version"`    // of its code, context and limits, from 1
-	Created   time.Time `json:"created"`    // RFC 3339, in UTC
+	RunnerURL string    `json:"runner_url"` // of runs
+	Version   uint64    `json:"version"`    // of code, context and limits, from 1
+	Created   time.Time `json:"created"`    // in UTC
 	Updated   time.Time `json:"updated"`
-	RID       string    `json:"rid"` // what it is for life, whatever its name
+	RID       string    `json:"rid"` // stays the same when the function is renamed
 }
 
-// Function is a function on its own, in a form for which the same holds.
+// Function is one function, in a form for which the same holds.
 type Function struct {
 	Listed
 	Timeout     float64  `json:"timeout"`      // seconds that a run may take
@@ -26,23 +28,7 @@ type Function struct {
 	Code        string   `json:"code"`         // Python
 }
 
-// wireFunction is a function as the server writes it.
-type wireFunction struct {
-	Name        string   `json:"name"`
-	RunnerURL   string   `json:"runner_url"`
-	Version     uint64   `json:"version"`
-	Created     wireTime `json:"created"`
-	Updated     wireTime `json:"updated"`
-	RID         string   `json:"rid"`
-	Timeout     float64  `json:"timeout"`
-	Memory      float64  `json:"memory"`
-	Retries     int      `json:"retries"`
-	ContextKeys []string `json:"context_keys"`
-	Code        string   `json:"code"`
-	Encoding    string   `json:"encoding"`
-}
-
-func (w wireFunction) listed() Listed {
+func newListed(w *wire.Function[Moment]) Listed {
 	return Listed{
 		Name: w.Name, RunnerURL: w.RunnerURL, Version: w.Version,
 		Created: w.Created.Time, Updated: w.Updated.Time,
@@ -50,12 +36,12 @@ func (w wireFunction) listed() Listed {
 	}
 }
 
-func (w wireFunction) function() (Function, error) {
-	if w.Encoding != plain {
-		return Function{}, fmt.Errorf("the code is %q, not %q", w.Encoding, plain)
+func newFunction(w *wire.FunctionDetail[Moment]) (Function, error) {
+	if w.Encoding != wire.EncodingPlain {
+		return Function{}, fmt.Errorf("the code is %q, not %q", w.Encoding, wire.EncodingPlain)
 	}
 	return Function{
-		Listed: w.listed(), Timeout: w.Timeout, Memory: w.Memory, Retries: w.Retries,
+		Listed: newListed(&w.Function), Timeout: w.Timeout, Memory: w.Memory, Retries: w.Retries,
 		ContextKeys: append([]string{}, w.ContextKeys...), Code: w.Code,
 	}, nil
 }

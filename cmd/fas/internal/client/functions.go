@@ -7,17 +7,15 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// Headers of an answer that tell of an execution.
+// Headers of an answer to a run.
 const (
 	headerExecution = "X-Execution-Id"
 	headerDuration  = "X-Duration-Ms"
 )
-
-// plain as the encoding of a request says that code and context are as they
-// stand, not percent-encoded.
-const plain = "plain"
 
 // Answer is the answer to a run.
 type Answer struct {
@@ -26,29 +24,15 @@ type Answer struct {
 	Duration    time.Duration // of the function, as the server measured it
 }
 
-// CreateRequest asks for a function to be created. Empty fields are left to the
-// server's defaults.
-type CreateRequest struct {
-	Name    string  `json:"name"`
-	Code    string  `json:"code"`
-	Context *string `json:"context,omitempty"` // key = "value" lines, or a JSON object
-	Timeout float64 `json:"timeout,omitempty"` // seconds
-	Memory  int64   `json:"memory,omitempty"`  // MB
-	Retries *int    `json:"retries,omitempty"` // further attempts after failures of the function
-}
+// CreateRequest asks for a new function. The server's defaults replace empty fields. [Client.Create]
+// sets the encoding.
+type CreateRequest = wire.CreateFunctionRequest
 
-// UpdateRequest asks for changes of a function. Nil and zero fields stay as
-// they are.
-type UpdateRequest struct {
-	Name    string  `json:"name,omitempty"` // the new name
-	Code    *string `json:"code,omitempty"`
-	Context *string `json:"context,omitempty"`
-	Timeout float64 `json:"timeout,omitempty"` // seconds
-	Memory  int64   `json:"memory,omitempty"`  // MB
-	Retries *int    `json:"retries,omitempty"` // further attempts after failures of the function
-}
+// UpdateRequest asks for changes to a function. Nil and zero fields stay as they are.
+// [Client.Update] sets the encoding.
+type UpdateRequest = wire.UpdateFunctionRequest
 
-// pageSize is how many functions are asked for at once.
+// pageSize is how many functions one request lists.
 const pageSize = 1000
 
 // Functions lists all functions by name.
@@ -59,12 +43,12 @@ func (c *Client) Functions(ctx context.Context) ([]Listed, error) {
 		if len(all) > 0 {
 			query.Set("after", all[len(all)-1].Name)
 		}
-		var page []wireFunction
+		var page []wire.Function[Moment]
 		if err := c.get(ctx, "/v1/functions/?"+query.Encode(), &page); err != nil {
 			return nil, err
 		}
-		for _, w := range page {
-			all = append(all, w.listed())
+		for i := range page {
+			all = append(all, newListed(&page[i]))
 		}
 		if len(page) < pageSize {
 			return all, nil
@@ -72,13 +56,13 @@ func (c *Client) Functions(ctx context.Context) ([]Listed, error) {
 	}
 }
 
-// Function gets one function with its code.
+// Function returns one function with its code.
 func (c *Client) Function(ctx context.Context, name string) (Function, error) {
-	var w wireFunction
-	if err := c.get(ctx, functionPath(name)+"?encoding="+plain, &w); err != nil {
+	var w wire.FunctionDetail[Moment]
+	if err := c.get(ctx, functionPath(name)+"?encoding="+wire.EncodingPlain, &w); err != nil {
 		return Function{}, err
 	}
-	f, err := w.function()
+	f, err := newFunction(&w)
 	if err != nil {
 		return Function{}, c.unexpected(err)
 	}
@@ -87,18 +71,14 @@ func (c *Client) Function(ctx context.Context, name string) (Function, error) {
 
 // Create deploys a new function. It returns when the function can be run.
 func (c *Client) Create(ctx context.Context, r CreateRequest) (executionID string, err error) {
-	return c.send(ctx, http.MethodPut, "/v1/functions/", struct {
-		CreateRequest
-		Encoding string `json:"encoding"`
-	}{r, plain})
+	r.Encoding = wire.EncodingPlain
+	return c.send(ctx, http.MethodPut, "/v1/functions/", r)
 }
 
-// Update changes a function. It returns when the change is in force.
+// Update changes a function. It returns when new runs use the change.
 func (c *Client) Update(ctx context.Context, name string, r UpdateRequest) (executionID string, err error) {
-	return c.send(ctx, http.MethodPatch, functionPath(name), struct {
-		UpdateRequest
-		Encoding string `json:"encoding"`
-	}{r, plain})
+	r.Encoding = wire.EncodingPlain
+	return c.send(ctx, http.MethodPatch, functionPath(name), r)
 }
 
 // Delete removes a function.
@@ -106,7 +86,7 @@ func (c *Client) Delete(ctx context.Context, name string) (executionID string, e
 	return c.send(ctx, http.MethodDelete, functionPath(name), nil)
 }
 
-// Run runs a function with a JSON object of args and waits for its end.
+// Run runs a function with a JSON object of args and waits for the end of the run.
 func (c *Client) Run(ctx context.Context, name string, args []byte) (Answer, error) {
 	a, err := c.do(ctx, request{
 		method: http.MethodPost,
@@ -125,7 +105,7 @@ func (c *Client) Run(ctx context.Context, name string, args []byte) (Answer, err
 
 func functionPath(name string) string { return "/v1/functions/" + url.PathEscape(name) }
 
-// duration reads the header in which the server says how long something took.
+// duration returns the duration of the run in the header of an answer, 0 if there is none.
 func duration(h http.Header) time.Duration {
 	ms, err := strconv.ParseFloat(h.Get(headerDuration), 64)
 	if err != nil || ms < 0 {

@@ -4,17 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+
+	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// Health is how a server is.
+// Health is the state of a server.
 type Health struct {
 	Reachable bool
 	Ready     bool
-	Version   string // empty if the server does not tell
+	Version   string // empty if the server does not report it
 }
 
-// Health asks the server whether it is there and ready. If it is not, the error
-// says why.
+// Health returns whether the server is reachable and ready. If it is not, the error says why.
 func (c *Client) Health(ctx context.Context) (Health, error) {
 	a, err := c.do(ctx, request{method: "GET", path: "/readyz"})
 	if err != nil {
@@ -22,9 +23,7 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 		return Health{Reachable: answered}, err
 	}
 	h := Health{Reachable: true, Ready: true}
-	var body struct {
-		Version string `json:"version"`
-	}
+	var body wire.Health
 	if json.Unmarshal(a.body, &body) == nil {
 		h.Version = body.Version
 	}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,19 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
-
-// JobRun asks for an execution of a job. Empty fields are left to the job.
-type JobRun struct {
-	Tasks       []json.RawMessage `json:"tasks"`                 // objects, the args of each task
-	Name        string            `json:"executionId,omitempty"` // what it is to be called
-	ID          string            `json:"id,omitempty"`          // the same request with the same id is accepted once
-	Env         map[string]string `json:"env,omitempty"`
-	Memory      int64             `json:"memory,omitempty"` // MB
-	Parallelism int               `json:"parallelism,omitempty"`
-	AllowQueue  *bool             `json:"allowQueue,omitempty"` // false: refused if it cannot start now
-}
 
 func jobExecutionsPath(job string) string { return jobPath(job) + "/executions" }
 
@@ -30,20 +19,19 @@ func jobExecutionPath(job, id string) string {
 	return jobExecutionsPath(job) + "/" + url.PathEscape(id)
 }
 
-// RunJob has an execution of a job accepted, and gives what it is called. When it
-// returns, the execution is on the server's disk.
+// RunJob starts an execution of a job and returns its id. When it returns, the execution is on the
+// server's disk.
 func (c *Client) RunJob(ctx context.Context, job string, r JobRun) (id string, err error) {
 	body, err := encode(r)
 	if err != nil {
 		return "", err
 	}
-	var created struct {
-		ExecutionID string `json:"executionId"`
-	}
-	return created.ExecutionID, c.sendJob(ctx, http.MethodPost, jobExecutionsPath(job), body, &created)
+	var started wire.StartJobResponse
+	err = c.sendJob(ctx, http.MethodPost, jobExecutionsPath(job), body, &started)
+	return started.ExecutionID, err
 }
 
-// JobExecution gets an execution of a job as it stands.
+// JobExecution returns an execution of a job in its current state.
 func (c *Client) JobExecution(ctx context.Context, job, id string) (JobExecution, error) {
 	return c.jobExecution(ctx, job, id, 0)
 }
@@ -59,22 +47,22 @@ func (c *Client) jobExecution(ctx context.Context, job, id string, wait time.Dur
 	return x, c.get(ctx, path, &x)
 }
 
-// JobExecutions gives executions of a job to page as [Client.ListExecutions] does.
+// JobExecutions calls page with executions of a job, as [Client.ListExecutions] does.
 func (c *Client) JobExecutions(ctx context.Context, job string, limit int, page func([]JobExecution) error) (more bool, err error) {
 	return listJobs(ctx, c, jobExecutionsPath(job), url.Values{}, jobExecutionPage, limit, page)
 }
 
-// Tasks gives all tasks of an execution to page, in order, a page at a time.
+// Tasks calls page with all tasks of an execution, in the order of their indexes.
 func (c *Client) Tasks(ctx context.Context, job, id string, page func([]Task) error) error {
 	_, err := listJobs(ctx, c, jobExecutionPath(job, id)+"/tasks", url.Values{"sort": {"createdAt:asc"}}, jobPage, 0, page)
 	return err
 }
 
-// Task gets one task of an execution by its index.
+// Task returns one task of an execution.
 func (c *Client) Task(ctx context.Context, job, id string, index int) (Task, error) {
 	name := TaskName(index)
 	var found []Task
-	// It is the first one whose name contains it, for they come in order.
+	// The query finds all names that contain this one, in order, and this one is the first.
 	_, err := listJobs(ctx, c, jobExecutionPath(job, id)+"/tasks", url.Values{"sort": {"createdAt:asc"}, "q": {name}}, jobPage, 1,
 		func(page []Task) error {
 			found = page
@@ -90,14 +78,15 @@ func (c *Client) Task(ctx context.Context, job, id string, index int) (Task, err
 		WithHint("its tasks are numbered from 0")
 }
 
-// CancelJobExecution cancels an execution: tasks that run go on to their ends, no
-// new ones start. It gives the execution as it stands then.
+// CancelJobExecution cancels an execution and returns its state then. Running tasks continue to
+// their ends; no new ones start.
 func (c *Client) CancelJobExecution(ctx context.Context, job, id string) (x JobExecution, err error) {
 	return x, c.sendJob(ctx, http.MethodDelete, jobExecutionPath(job, id), nil, &x)
 }
 
-// WaitJob waits until an execution of a job is done, as [Client.Wait] does for
-// others: every says how often told is told how it stands while nothing happens.
+// WaitJob waits until an execution of a job is done, as [Client.Wait] does for other executions. It
+// calls told with the current state, at least each time that every has passed, and trouble with
+// the error each time that the server cannot be reached.
 func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duration, told func(JobExecution), trouble func(error)) (JobExecution, error) {
 	first := min(every, firstEvery)
 	again := retrier{Trouble: trouble}
@@ -124,15 +113,14 @@ func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duratio
 	}
 }
 
-// Triggered is the answer of a trigger: the execution, with results, of one that
-// waits for the end; of others the name alone of what it has started.
+// Triggered is the answer of a trigger. Execution, with results, is nil unless the trigger waits for
+// the end.
 type Triggered struct {
 	ID        string
 	Execution *JobExecution
 }
 
-// TriggerJob calls a trigger of a job by its path, with a body of JSON, nil for
-// none.
+// TriggerJob calls the trigger of a job with the path. body is JSON, nil for none.
 func (c *Client) TriggerJob(ctx context.Context, job, path string, body []byte) (t Triggered, err error) {
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	for i, s := range segments {

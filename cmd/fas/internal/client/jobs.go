@@ -6,23 +6,23 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
 const (
 	jobsPath = "/v0/jobs"
-	// jobsVersion is the version of the API for jobs from which on its lists have
-	// pages with cursors.
+	// jobsVersion is the first version of the API for jobs whose lists have pages with cursors.
 	jobsVersion = "2026-04-28"
-	// jobPage is how many jobs or tasks are asked for at once, the most that a
-	// server gives, jobExecutionPage how many executions.
+	// jobPage is how many jobs or tasks one request lists, and jobExecutionPage how many
+	// executions: the most that a server returns.
 	jobPage          = 200
 	jobExecutionPage = 100
 )
 
 func jobPath(name string) string { return jobsPath + "/" + url.PathEscape(name) }
 
-// sendJob sends a body, nil for none, and reads the answer into v.
+// sendJob sends a body, nil for none, and decodes the answer into v.
 func (c *Client) sendJob(ctx context.Context, method, path string, body []byte, v any) error {
 	a, err := c.do(ctx, request{method: method, path: path, body: body})
 	if err != nil {
@@ -31,12 +31,12 @@ func (c *Client) sendJob(ctx context.Context, method, path string, body []byte, 
 	return c.decode(a, v)
 }
 
-// Job gets a job.
+// Job returns a job.
 func (c *Client) Job(ctx context.Context, name string) (j Job, err error) {
 	return j, c.get(ctx, jobPath(name), &j)
 }
 
-// Jobs lists all jobs by name.
+// Jobs returns all jobs in the order of their names.
 func (c *Client) Jobs(ctx context.Context) ([]Job, error) {
 	all := []Job{}
 	_, err := listJobs(ctx, c, jobsPath, url.Values{"sort": {"name:asc"}}, jobPage, 0, func(page []Job) error {
@@ -46,7 +46,7 @@ func (c *Client) Jobs(ctx context.Context) ([]Job, error) {
 	return all, err
 }
 
-// Change is what became of a job that was applied.
+// Change is the outcome of [Client.ApplyJob].
 type Change string
 
 // The changes.
@@ -56,8 +56,8 @@ const (
 	JobUnchanged Change = "unchanged"
 )
 
-// ApplyJob makes a job what body says, which is JSON as [Job] has it: it creates
-// or updates it. Doing so again changes nothing.
+// ApplyJob creates or updates a job according to body, which has the JSON form of [Job]. To apply
+// the same body again changes nothing.
 func (c *Client) ApplyJob(ctx context.Context, name string, body []byte) (j Job, change Change, err error) {
 	old, err := c.Job(ctx, name)
 	if runtime.CodeOf(err) == runtime.CodeNotFound {
@@ -65,7 +65,7 @@ func (c *Client) ApplyJob(ctx context.Context, name string, body []byte) (j Job,
 		if runtime.CodeOf(err) != runtime.CodeAlreadyExists {
 			return j, JobCreated, err
 		}
-		old, err = c.Job(ctx, name) // somebody was faster
+		old, err = c.Job(ctx, name) // another client was faster
 	}
 	if err != nil {
 		return j, "", err
@@ -79,25 +79,19 @@ func (c *Client) ApplyJob(ctx context.Context, name string, body []byte) (j Job,
 	return j, JobChanged, nil
 }
 
-// DeleteJob removes a job, and gives it as it was.
+// DeleteJob removes a job and returns its last state.
 func (c *Client) DeleteJob(ctx context.Context, name string) (j Job, err error) {
 	return j, c.sendJob(ctx, http.MethodDelete, jobPath(name), nil, &j)
 }
 
-// JobRevisions lists the kept revisions of a job, newest first.
+// JobRevisions returns the stored revisions of a job, newest first.
 func (c *Client) JobRevisions(ctx context.Context, name string) (all []JobRevision, err error) {
 	return all, c.get(ctx, jobPath(name)+"/revisions", &all)
 }
 
-// RollbackJob makes what a kept revision says the job's newest revision.
+// RollbackJob makes the spec of a stored revision the newest revision of a job.
 func (c *Client) RollbackJob(ctx context.Context, name, revision string) (j Job, err error) {
-	var body struct {
-		Spec struct {
-			Revision struct {
-				Active string `json:"active"`
-			} `json:"revision"`
-		} `json:"spec"`
-	}
+	var body wire.RollbackRequest
 	body.Spec.Revision.Active = revision
 	data, err := encode(body)
 	if err != nil {
@@ -106,9 +100,8 @@ func (c *Client) RollbackJob(ctx context.Context, name, revision string) (j Job,
 	return j, c.sendJob(ctx, http.MethodPut, jobPath(name), data, &j)
 }
 
-// listJobs gives the elements of a list of the API for jobs to page, a page at a
-// time: all, or limit of them if that is not zero. It tells whether there are
-// more.
+// listJobs calls page with the elements of a list of the API for jobs, a page at a time: with all
+// of them, or with limit of them if limit is not zero. It reports whether there are more.
 func listJobs[T any](ctx context.Context, c *Client, path string, query url.Values, most, limit int, page func([]T) error) (more bool, err error) {
 	left := limit
 	for {
@@ -124,13 +117,7 @@ func listJobs[T any](ctx context.Context, c *Client, path string, query url.Valu
 		if err != nil {
 			return false, err
 		}
-		var got struct {
-			Data []T `json:"data"`
-			Meta struct {
-				HasMore    bool   `json:"hasMore"`
-				NextCursor string `json:"nextCursor"`
-			} `json:"meta"`
-		}
+		var got wire.Page[T]
 		if err := c.decode(a, &got); err != nil {
 			return false, err
 		}

@@ -8,21 +8,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// listPage is how many executions one answer lists, the most that a server
-// gives.
+// listPage is how many executions one request lists, the most that a server returns.
 const listPage = 1000
 
-// Filter says which executions to list. The zero value lists those that are
-// not done.
+// Filter says which executions to list. The zero value selects those that are not done.
 type Filter struct {
-	Function  string    // only of this function; empty: of all
-	Completed bool      // those that are done, too
-	Statuses  []string  // only these; Completed is not looked at then
+	Function  string    // name; empty: all functions
+	Completed bool      // whether to include those that are done
+	Statuses  []string  // only these statuses, whatever Completed says
 	After     time.Time // accepted at this time or later
 	Before    time.Time // accepted before
-	Trace     string    // only those of the trace with this id; unless Statuses are given, done and not
+	Trace     string    // id of a trace; without Statuses, whether they are done or not
 }
 
 func (f Filter) query(limit int) url.Values {
@@ -48,9 +48,8 @@ func (f Filter) query(limit int) url.Values {
 	return query
 }
 
-// ListExecutions gives executions, newest first, to page, a page at a time: all
-// that there are, or limit of them if that is not zero. It tells whether there
-// may be more.
+// ListExecutions calls page with executions, newest first, a page at a time: with all of them, or
+// with limit of them if limit is not zero. It reports whether there may be more.
 func (c *Client) ListExecutions(ctx context.Context, f Filter, limit int, page func([]Execution) error) (more bool, err error) {
 	left := limit
 	size := listPage
@@ -63,26 +62,30 @@ func (c *Client) ListExecutions(ctx context.Context, f Filter, limit int, page f
 		if err != nil {
 			return false, err
 		}
-		var list []wireExecution
+		var list []wire.Execution[Moment]
 		if err := c.decode(a, &list); err != nil {
 			return false, err
 		}
 		if next, err = c.nextPage(a.header, executionsPath); err != nil {
 			return false, err
 		}
-		if limit > 0 && len(list) >= left {
-			more = next != "" || len(list) > left
-			return more, page(executions(list[:left]))
+		executions, err := newExecutions(list)
+		if err != nil {
+			return false, c.unexpected(err)
 		}
-		left -= len(list)
-		if err := page(executions(list)); err != nil || next == "" {
+		if limit > 0 && len(executions) >= left {
+			more = next != "" || len(executions) > left
+			return more, page(executions[:left])
+		}
+		left -= len(executions)
+		if err := page(executions); err != nil || next == "" {
 			return false, err
 		}
 	}
 }
 
-// nextPage finds the path of the next page in the Link header (RFC 8288) of a
-// list, empty if there is none. It is below the path of the list.
+// nextPage returns the path of the next page in the Link header (RFC 8288) of a list, empty if
+// there is none. It must be below the path of the list.
 func (c *Client) nextPage(h http.Header, path string) (string, error) {
 	for _, link := range h.Values("Link") {
 		target, rest, ok := strings.Cut(strings.TrimPrefix(link, "<"), ">")

@@ -7,20 +7,20 @@ import (
 	"strconv"
 )
 
-// Headers of requests that accept executions.
+// Headers of requests for background runs.
 const (
 	headerIdempotencyKey = "Idempotency-Key"
 	headerRetries        = "X-Retries"
 )
 
-// RunOptions say how a run is accepted in the background. The zero value leaves
-// all of it to the function and the server.
+// RunOptions are the options of a background run. The function's and the server's defaults replace
+// zero values.
 type RunOptions struct {
-	Retries        *int   // further attempts after failures of the function; nil: those of the function
-	IdempotencyKey string // the same request with the same key is accepted once
-	// Patient has SubmitBulk send its request again while the server is away or
-	// busy, for up to a minute. It needs an IdempotencyKey, for an answer that was
-	// lost may have been one of success.
+	Retries        *int   // further attempts after failures of the function; nil: as many as the function has
+	IdempotencyKey string // the server accepts requests with the same key once
+	// Patient makes SubmitBulk send its request again while the server is unreachable or busy,
+	// for up to a minute. It needs an IdempotencyKey, because a lost answer may have been a
+	// success.
 	Patient bool
 }
 
@@ -35,8 +35,8 @@ func (o RunOptions) header() map[string]string {
 	return header
 }
 
-// Submit has a function run in the background with a JSON object of args. When
-// it returns, the execution is on the server's disk.
+// Submit starts a background run of a function with a JSON object of args. When it returns, the
+// execution is on the server's disk.
 func (c *Client) Submit(ctx context.Context, name string, args []byte, o RunOptions) (id string, err error) {
 	a, err := c.do(ctx, request{method: http.MethodPost, path: functionPath(name) + "/rpc/", body: args, header: o.header()})
 	if err != nil {
@@ -46,9 +46,9 @@ func (c *Client) Submit(ctx context.Context, name string, args []byte, o RunOpti
 	return id, err
 }
 
-// SubmitBulk has a function run in the background once for each JSON object of
-// args: all of them are accepted, or none. It takes up to [runtime.MaxBulk] of
-// them and [runtime.MaxBulkArgs] bytes, and gives ids in the same order.
+// SubmitBulk starts a background run of a function for each JSON object of args: the server accepts
+// all of them or none. They may be up to [runtime.MaxBulk], with [runtime.MaxBulkArgs] bytes in all.
+// It returns the ids in the same order.
 func (c *Client) SubmitBulk(ctx context.Context, name string, args [][]byte, o RunOptions) (ids []string, err error) {
 	size := len("[]")
 	for _, one := range args {

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// TraceLevel says how closely somebody must look to want a line.
+// TraceLevel is the level of detail of a trace line.
 type TraceLevel int
 
 // The levels, as -v, -vv and -vvv ask for them.
 const (
 	TraceRequests    TraceLevel = 1 // one line per request, one per answer
 	TraceHeaders     TraceLevel = 2
-	TraceConnections TraceLevel = 3 // when the connection got how far
+	TraceConnections TraceLevel = 3 // the steps of a connection, with their times
 )
 
-// notShown is in the place of a header's value that nobody should see.
+// notShown replaces the value of a header with a secret.
 const notShown = "(not shown)"
 
 func (c *Client) traceRequest(req *http.Request, size int) {
@@ -46,7 +46,7 @@ func (c *Client) traceHeader(mark string, header http.Header) {
 	}
 }
 
-// watch makes the steps of a connection known to the trace.
+// watch returns a context that traces the steps of a connection.
 func (c *Client) watch(ctx context.Context) context.Context {
 	began := time.Now()
 	step := func(format string, args ...any) {

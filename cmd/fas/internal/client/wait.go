@@ -6,29 +6,28 @@ import (
 )
 
 const (
-	// defaultEvery is how long one request waits for the end of an execution:
-	// less than what proxies allow, which is a minute for most.
+	// defaultEvery is how long one request waits for the end of an execution. Most proxies allow
+	// a minute.
 	defaultEvery = 25 * time.Second
-	// leastEvery is how often a server is asked at most that does not wait, as
-	// one that is about to stop.
+	// leastEvery is the shortest time between two requests to a server that does not wait, such
+	// as one that is about to stop.
 	leastEvery = 200 * time.Millisecond
-	// firstEvery is how soon Told is called for the first time.
+	// firstEvery bounds the time before the first call of Told.
 	firstEvery = 100 * time.Millisecond
 )
 
-// WaitOptions say how to wait. The zero value waits in silence.
+// WaitOptions are the options of [Client.Wait]. The zero value has no callbacks.
 type WaitOptions struct {
-	// Every is how often Told is called while nothing happens. Zero: 25 s.
+	// Every bounds the time between two calls of Told. Zero: 25 s.
 	Every time.Duration
-	// Told, if set, is told how the execution stands.
+	// Told, if set, is called with the current state of the execution.
 	Told func(Execution)
-	// Trouble, if set, is told why the server cannot be asked at present.
+	// Trouble, if set, is called with the error each time the server cannot be reached.
 	Trouble func(error)
 }
 
-// Wait waits until an execution is done. It goes on while the server is away
-// for up to a minute, for the execution is on the server's disk. When ctx ends
-// it gives up with the cause of that.
+// Wait waits until an execution is done. It survives a server that is unreachable for up to a
+// minute, because the execution is on the server's disk. When ctx ends, it returns the cause of ctx.
 func (c *Client) Wait(ctx context.Context, id string, o WaitOptions) (Execution, error) {
 	if o.Every <= 0 {
 		o.Every = defaultEvery

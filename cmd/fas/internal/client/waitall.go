@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	// window is how many executions WaitAll asks about at once.
+	// window is how many executions one request of WaitAll looks up.
 	window = 250
-	// firstLook and lastLook bound for how long WaitAll waits for one of them
-	// before it asks about all; it doubles while nothing happens, unless they are
-	// few, about which it costs little to ask.
+	// firstLook and lastLook bound how long WaitAll waits for one execution of a window before it
+	// looks up all of them. The time doubles while none ends, unless there are at most few left,
+	// whose look-up costs little.
 	firstLook = time.Second
 	lastLook  = 4 * time.Second
 	few       = 32
 )
 
-// WaitAll waits until executions are done and gives each of them to done, once,
-// at about the time at which it is. Like [Client.Wait] it goes on while the
-// server is away for up to a minute; trouble, if set, is told why.
+// WaitAll waits until executions are done, and calls done with each of them once, soon after it is
+// done. Like [Client.Wait] it survives a server that is unreachable for up to a minute; it then calls
+// trouble, if set, with the error.
 //
-// What it asks of the server keeps to what happens there. Runs of one function
-// begin in order, so it waits for the last one of a window in front, and then
-// asks about the window. If none in it is done, something holds them up, and it
-// asks about one window behind it, the next one each time.
+// The number of requests is proportional to the number of executions. Runs of one function begin in
+// order, so WaitAll waits for the last execution of the front window and then looks up the window.
+// If none in it is done, something delays them, and it looks up one further window, the next one
+// each time.
 func (c *Client) WaitAll(ctx context.Context, ids []string, done func(Execution), trouble func(error)) error {
 	w := waiting{client: c, ids: slices.Clone(ids), done: done, look: firstLook}
 	again := retrier{Trouble: trouble}
@@ -53,14 +53,13 @@ func (c *Client) WaitAll(ctx context.Context, ids []string, done func(Execution)
 // waiting is the state of a WaitAll.
 type waiting struct {
 	client *Client
-	ids    []string // of those that are not known to be done
+	ids    []string // of executions that may not be done
 	done   func(Execution)
 	look   time.Duration
-	behind int // where the next window behind the one in front begins
+	behind int // index of the next further window
 }
 
-// round asks once how things stand, and tells how many are done that were not
-// before.
+// round waits once and looks up executions. It returns how many are newly done.
 func (w *waiting) round(ctx context.Context) (got int, err error) {
 	front := min(len(w.ids), window)
 	_, err = w.client.execution(ctx, w.ids[front-1], w.look)
@@ -86,8 +85,8 @@ func (w *waiting) round(ctx context.Context) (got int, err error) {
 	return got, nil
 }
 
-// sift asks about ids[from:end], gives away those that are done and takes them
-// out of ids.
+// sift looks up ids[from:end], calls done for those that are done and removes them from ids. It
+// returns their number.
 func (w *waiting) sift(ctx context.Context, from, end int) (got int, err error) {
 	list, err := w.client.ExecutionsByID(ctx, w.ids[from:end])
 	if err != nil {
@@ -102,7 +101,7 @@ func (w *waiting) sift(ctx context.Context, from, end int) (got int, err error) 
 		got++
 		w.done(x)
 	}
-	// What is in front moves back, for it is less than what is behind.
+	// The ids before the window move back: they are fewer than those after it.
 	copy(w.ids[from+got:end], left)
 	copy(w.ids[got:from+got], w.ids[:from])
 	w.ids = w.ids[got:]

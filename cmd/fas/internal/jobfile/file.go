@@ -11,26 +11,24 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// File is a file that says what a job is.
+// File is a file that defines a job.
 type File struct {
 	Name string          // of the job
-	Body json.RawMessage // as the API takes it
+	Body json.RawMessage // of the request to the API
 
 	path   string
 	places places
-	// native is the place in the file of what the API has at a path.
+	// native returns the path in the file of a member of the API.
 	native func(path string) string
 }
 
-// position is a place in a text; lines and columns count from 1. The zero one is
-// unknown.
+// position is a place in a text; lines and columns count from 1. The zero position is unknown.
 type position struct{ line, column int }
 
-// places are where the members of a file are, by their path in it, such as
-// triggers[1].path.
+// places are the positions of the members of a file, by their path, such as triggers[1].path.
 type places map[string]position
 
-// of gives the place of a member, or of the nearest one around it that is there.
+// of returns the position of a member, or of the nearest one around it that exists.
 func (p places) of(path string) position {
 	for path != "" {
 		if at, ok := p[path]; ok {
@@ -41,8 +39,8 @@ func (p places) of(path string) position {
 	return position{}
 }
 
-// Parse reads a file: JSON if its path says so, else TOML. env gets variables for
-// secrets that are not in the file.
+// Parse reads a file: JSON if its path ends in .json, else TOML. env looks up the environment
+// variables of secrets that are not in the file.
 func Parse(path string, data []byte, env func(string) (string, bool)) (*File, error) {
 	if strings.EqualFold(filepath.Ext(path), ".json") {
 		return parseJSON(path, data)
@@ -50,7 +48,7 @@ func Parse(path string, data []byte, env func(string) (string, bool)) (*File, er
 	return parseTOML(path, data, env)
 }
 
-// wrong is an error at a place in the file.
+// wrong returns an error at a position in the file.
 func wrong(path string, at position, hint, format string, args ...any) error {
 	if path == "-" {
 		path = "the standard input"
@@ -64,8 +62,8 @@ func wrong(path string, at position, hint, format string, args ...any) error {
 	return runtime.Errorf(runtime.CodeInvalidArgument, "%s: %s", path, fmt.Sprintf(format, args...)).WithHint(hint)
 }
 
-// Ways in which the server says what an error is about, and where that is in the
-// body of the request.
+// abouts are patterns of the server's error messages, with the path in the body of the request that
+// each is about.
 var abouts = []struct {
 	message *regexp.Regexp
 	path    string
@@ -84,18 +82,18 @@ var abouts = []struct {
 	{regexp.MustCompile(`concurrent tasks`), "spec.runtime.maxConcurrentTasks"},
 }
 
-// triggerError is how an error begins that is about a trigger, and what of it.
+// triggerError matches an error about a trigger, and which of its members it is about.
 var triggerError = regexp.MustCompile(`^(spec\.triggers\[\d+\]): (?:.*?\b(path|schedule|time zone|missed|callback URL|callbackSecret|retries|timeout|type|tasks)\b)?`)
 
-// triggerMembers are where the API has what such an error is about.
+// triggerMembers are the paths of those members below the trigger.
 var triggerMembers = map[string]string{
 	"path": ".configuration.path", "schedule": ".configuration.schedule", "time zone": ".configuration.timezone",
 	"missed": ".configuration.missed", "callback URL": ".configuration.callbackUrl", "callbackSecret": ".configuration.callbackSecret",
 	"retries": ".configuration.retry", "timeout": ".configuration.timeout", "tasks": ".configuration.tasks", "type": ".type",
 }
 
-// Locate puts the place in front of an error that the server has found in what
-// the file says, as far as it can be told. Others are as they were.
+// Locate adds the position in the file to an error that the server reports about it, as far as the
+// message identifies a member. It returns other errors unchanged.
 func (f *File) Locate(err error) error {
 	coded, ok := errors.AsType[*runtime.Error](err)
 	if !ok || coded.Code != runtime.CodeInvalidArgument && coded.Code != runtime.CodeTooLarge {
@@ -107,8 +105,7 @@ func (f *File) Locate(err error) error {
 	return located
 }
 
-// about is the path in the body that a message is about, empty if that cannot be
-// told.
+// about returns the path in the body that a message is about, empty if it is unknown.
 func about(message string) string {
 	if m := triggerError.FindStringSubmatch(message); m != nil {
 		return m[1] + triggerMembers[m[2]]

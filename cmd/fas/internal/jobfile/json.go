@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+
+	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// parseJSON reads the body of a request to the API as it is.
+// parseJSON reads a file that has the body of a request to the API.
 func parseJSON(path string, data []byte) (*File, error) {
 	var body struct {
 		Metadata struct {
@@ -18,7 +20,7 @@ func parseJSON(path string, data []byte) (*File, error) {
 	if err := json.Unmarshal(data, &body); err != nil {
 		at, what := position{}, err.Error()
 		if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-			at = positionAt(data, max(e.Offset-1, 0)) // it counts what was read
+			at = positionAt(data, max(e.Offset-1, 0)) // the offset counts the bytes that were read
 		} else if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			at, what = positionAt(data, max(e.Offset-1, 0)), fmt.Sprintf("%s is a JSON %s", e.Field, e.Value)
 		}
@@ -39,23 +41,15 @@ func parseJSON(path string, data []byte) (*File, error) {
 
 var envMember = regexp.MustCompile(`^spec\.runtime\.envs\.(\w+)$`)
 
-// envAt finds the element of the list of variables that has a name; other paths
-// are as they are.
+// envAt returns the path of the environment variable with the name in path, and other paths
+// unchanged.
 func (f *File) envAt(path string) string {
 	m := envMember.FindStringSubmatch(path)
 	if m == nil {
 		return path
 	}
-	var body struct {
-		Spec struct {
-			Runtime struct {
-				Envs []struct {
-					Name string `json:"name"`
-				} `json:"envs"`
-			} `json:"runtime"`
-		} `json:"spec"`
-	}
-	_ = json.Unmarshal(f.Body, &body) // it was read before
+	var body wire.JobRequest
+	_ = json.Unmarshal(f.Body, &body) // parseJSON has checked it
 	for i, v := range body.Spec.Runtime.Envs {
 		if v.Name == m[1] {
 			return fmt.Sprintf("spec.runtime.envs[%d]", i)
@@ -64,10 +58,10 @@ func (f *File) envAt(path string) string {
 	return path
 }
 
-// walk notes where the members of the next value are.
+// walk records the positions of the members of the next value.
 func (p places) walk(data []byte, d *json.Decoder, path string) error {
 	if path != "" {
-		if _, there := p[path]; !there { // else it is where its key is
+		if _, ok := p[path]; !ok { // else it has the position of its key
 			p[path] = positionAt(data, skip(data, d.InputOffset()))
 		}
 	}
@@ -101,7 +95,7 @@ func (p places) walk(data []byte, d *json.Decoder, path string) error {
 	return err
 }
 
-// skip passes over what stands between two tokens of JSON.
+// skip returns the offset of the next JSON token.
 func skip(data []byte, offset int64) int64 {
 	for offset < int64(len(data)) && bytes.IndexByte([]byte(" \t\r\n,:"), data[offset]) >= 0 {
 		offset++
@@ -109,7 +103,7 @@ func skip(data []byte, offset int64) int64 {
 	return offset
 }
 
-// positionAt is where an offset is, its column in bytes.
+// positionAt returns the position of an offset. The column counts bytes.
 func positionAt(data []byte, offset int64) position {
 	before := data[:min(offset, int64(len(data)))]
 	return position{1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')}

@@ -12,21 +12,21 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/nearest"
 )
 
-// reader reads the tables of a file. The first error is kept; after it nothing
-// else is one.
+// reader reads the tables of a file. The first error is the error of the file: later ones are
+// dropped.
 type reader struct {
 	file *File
 	env  func(string) (string, bool)
 	err  error
 }
 
-// table is the members of a table that were not read yet. Each is read once, by
-// its name; what is left at the end is unknown, and an error.
+// table has the members of a table that were not read yet. Each is read once, by its name. Members
+// that are left at the end are unknown, which is an error.
 type table struct {
 	*reader
-	path  string // in the file; empty: all of it
+	path  string // in the file; empty: the file itself
 	left  map[string]any
-	known []string // names that were asked for
+	known []string // names of members that were read, or are absent
 }
 
 func (r *reader) table(path string, members map[string]any) *table {
@@ -49,27 +49,26 @@ func (t *table) take(key string) any {
 	return v
 }
 
-// fail is an error about a member.
+// fail records an error about a member.
 func (t *table) fail(key, hint, format string, args ...any) {
 	if t.err == nil {
 		t.err = wrong(t.file.path, t.file.places.of(t.at(key)), hint, format, args...)
 	}
 }
 
-// failHere is an error about the table itself.
+// failHere records an error about the table itself.
 func (t *table) failHere(hint, format string, args ...any) {
 	if t.err == nil {
 		t.err = wrong(t.file.path, t.file.places.of(t.path), hint, format, args...)
 	}
 }
 
-// missing is one about a member that is not there, at the table that it should
-// be in.
+// missing records an error about an absent member, at the place of the table.
 func (t *table) missing(key, hint string) {
 	t.failHere(hint, "%s is missing", t.at(key))
 }
 
-// kind is what a value is called in TOML.
+// kind returns the name of a value's TOML type.
 func kind(v any) string {
 	switch v.(type) {
 	case string:
@@ -88,7 +87,7 @@ func kind(v any) string {
 	return "a date or time"
 }
 
-// get reads a member of a type; false: it is absent, or of another one.
+// get reads a member of a type. ok is false if it is absent, or of another type.
 func get[T any](t *table, key, want string) (v T, ok bool) {
 	raw := t.take(key)
 	if raw == nil {
@@ -105,7 +104,7 @@ func (t *table) text(key string) string {
 	return s
 }
 
-// oneOf reads a text that is one of some; empty if it is absent.
+// oneOf reads a text that must be one of words, empty if it is absent.
 func (t *table) oneOf(key string, words ...string) string {
 	s := t.text(key)
 	if s != "" && !slices.Contains(words, s) {
@@ -118,7 +117,7 @@ func (t *table) oneOf(key string, words ...string) string {
 	return s
 }
 
-// flag gives fallback for what is absent.
+// flag reads a boolean, fallback if it is absent.
 func (t *table) flag(key string, fallback bool) bool {
 	if v, ok := get[bool](t, key, "true or false"); ok {
 		return v
@@ -149,21 +148,21 @@ func (t *table) bounds(key string, n, low, high float64, unit string) {
 	if unit != "" {
 		unit = " " + unit
 	}
-	if !(n >= low && n <= high) { // so that NaN is refused, too
+	if !(n >= low && n <= high) { // also refuses NaN
 		t.fail(key, fmt.Sprintf("give %g to %g%s", low, high, unit), "%s of %g%s is out of bounds", t.at(key), n, unit)
 	}
 }
 
 // whole reads a whole number from low to high, 0 if it is absent.
-func (t *table) whole(key string, low, high int) int64 {
+func (t *table) whole(key string, low, high int) int {
 	n, ok := get[int64](t, key, "a whole number")
 	if ok {
 		t.bounds(key, float64(n), float64(low), float64(high), "")
 	}
-	return n
+	return int(n)
 }
 
-// duration reads seconds, as a number or a text such as "2m"; 0 if it is absent.
+// duration reads seconds, as a number or as text such as "2m"; 0 if it is absent.
 func (t *table) duration(key string, low, high float64) float64 {
 	text, ok := t.left[key].(string)
 	if !ok {
@@ -179,13 +178,13 @@ func (t *table) duration(key string, low, high float64) float64 {
 	return d.Seconds()
 }
 
-// inner gives the table that a member is: an empty one if it is absent.
+// inner returns the table of a member, an empty one if it is absent.
 func (t *table) inner(key string) *table {
 	members, _ := get[map[string]any](t, key, "a table")
 	return t.table(t.at(key), members)
 }
 
-// tables gives the tables in an array.
+// tables returns the tables in an array.
 func (t *table) tables(key string) (all []*table) {
 	elements, _ := get[[]any](t, key, "an array of tables")
 	for i, element := range elements {
@@ -200,7 +199,7 @@ func (t *table) tables(key string) (all []*table) {
 	return all
 }
 
-// texts gives a table of strings.
+// texts returns the members of a table of strings.
 func (t *table) texts(key string) map[string]string {
 	inner := t.inner(key)
 	var all map[string]string
@@ -213,8 +212,8 @@ func (t *table) texts(key string) map[string]string {
 	return all
 }
 
-// secret reads a string, or a table that says more about one: its value or in
-// which variable of the environment it is, and whether it is a secret.
+// secret reads a string, or a table with the string, or with the environment variable that has it,
+// and with whether it is a secret.
 func (t *table) secret(key string) (value string, secret bool) {
 	members, ok := t.left[key].(map[string]any)
 	if !ok {
@@ -237,7 +236,7 @@ func (t *table) secret(key string) (value string, secret bool) {
 	return value, secret
 }
 
-// objects gives the JSON of the objects in an array.
+// objects returns the JSON of the tables in an array.
 func (t *table) objects(key string) (all []json.RawMessage) {
 	elements, _ := get[[]any](t, key, "an array of tables")
 	for i, element := range elements {
@@ -260,7 +259,7 @@ func (t *table) objects(key string) (all []json.RawMessage) {
 	return all
 }
 
-// plain tells whether a value can be written as JSON, and fails if it cannot.
+// plain reports whether a value can be encoded as JSON, and records an error if it cannot.
 func (t *table) plain(path string, v any) bool {
 	ok := true
 	switch v := v.(type) {
@@ -288,7 +287,7 @@ func (t *table) plain(path string, v any) bool {
 	return ok
 }
 
-// end fails if a member was not read: the first one in the file.
+// end records an error if a member was not read: the first such member in the file.
 func (t *table) end() {
 	if len(t.left) == 0 || t.err != nil {
 		return

@@ -13,54 +13,9 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
-
-// body is what the API takes.
-type body struct {
-	Metadata struct {
-		Name        string            `json:"name"`
-		DisplayName string            `json:"displayName,omitempty"`
-		Labels      map[string]string `json:"labels,omitempty"`
-	} `json:"metadata"`
-	Spec struct {
-		Enabled  bool   `json:"enabled"`
-		Function string `json:"function"`
-		Runtime  struct {
-			Memory             float64  `json:"memory,omitempty"`
-			Timeout            float64  `json:"timeout,omitempty"`
-			MaxRetries         int64    `json:"maxRetries,omitempty"`
-			MaxConcurrentTasks int64    `json:"maxConcurrentTasks,omitempty"`
-			Envs               []envVar `json:"envs,omitempty"`
-		} `json:"runtime"`
-		Triggers []trigger `json:"triggers,omitempty"`
-	} `json:"spec"`
-}
-
-type envVar struct {
-	Name   string `json:"name"`
-	Value  string `json:"value"`
-	Secret bool   `json:"secret,omitempty"`
-}
-
-type trigger struct {
-	ID            string        `json:"id,omitempty"`
-	Type          string        `json:"type"`
-	Enabled       bool          `json:"enabled"`
-	Configuration configuration `json:"configuration"`
-}
-
-type configuration struct {
-	Path           string            `json:"path,omitempty"`
-	Schedule       string            `json:"schedule,omitempty"`
-	TimeZone       string            `json:"timezone,omitempty"`
-	Missed         string            `json:"missed,omitempty"`
-	CallbackURL    string            `json:"callbackUrl,omitempty"`
-	CallbackSecret string            `json:"callbackSecret,omitempty"`
-	Retry          *int64            `json:"retry,omitempty"`
-	Tasks          []json.RawMessage `json:"tasks,omitempty"`
-	Timeout        float64           `json:"timeout,omitempty"`
-}
 
 func parseTOML(path string, data []byte, env func(string) (string, bool)) (*File, error) {
 	var members map[string]any
@@ -89,7 +44,7 @@ func parseTOML(path string, data []byte, env func(string) (string, bool)) (*File
 }
 
 // job reads the whole file.
-func (r *reader) job(t *table) (b body) {
+func (r *reader) job(t *table) (b wire.JobRequest) {
 	b.Metadata.Name = t.text("name")
 	if b.Metadata.Name == "" {
 		t.missing("name", `add name = "nightly"`)
@@ -112,7 +67,7 @@ func (r *reader) job(t *table) (b body) {
 	env := t.inner("env")
 	for _, name := range slices.Sorted(maps.Keys(env.left)) {
 		value, secret := env.secret(name)
-		b.Spec.Runtime.Envs = append(b.Spec.Runtime.Envs, envVar{name, value, secret})
+		b.Spec.Runtime.Envs = append(b.Spec.Runtime.Envs, wire.EnvVar{Name: name, Value: value, Secret: secret})
 	}
 	for _, in := range t.tables("triggers") {
 		b.Spec.Triggers = append(b.Spec.Triggers, in.trigger())
@@ -121,18 +76,22 @@ func (r *reader) job(t *table) (b body) {
 	return b
 }
 
-func (t *table) trigger() trigger {
-	told := trigger{ID: t.text("id"), Type: t.oneOf("type", "http", "http-async", "cron"), Enabled: t.flag("enabled", true)}
-	c := &told.Configuration
-	if told.Type == "" {
+func (t *table) trigger() wire.Trigger {
+	trigger := wire.Trigger{
+		ID:      t.text("id"),
+		Type:    t.oneOf("type", wire.TriggerHTTP, wire.TriggerHTTPAsync, wire.TriggerCron),
+		Enabled: t.flag("enabled", true),
+	}
+	c := &trigger.Configuration
+	if trigger.Type == "" {
 		t.missing("type", `add type = "cron", "http" or "http-async"`)
 	}
-	isHTTP := told.Type != string(runtime.TriggerCron)
+	isHTTP := trigger.Type != wire.TriggerCron
 	if isHTTP != t.has("path") {
-		t.needs(isHTTP, "path", `add path = "run", say`, told.Type)
+		t.needs(isHTTP, "path", `add path = "run", say`, trigger.Type)
 	}
 	if isHTTP == t.has("schedule") {
-		t.needs(!isHTTP, "schedule", `add schedule = "0 3 * * *", say`, told.Type)
+		t.needs(!isHTTP, "schedule", `add schedule = "0 3 * * *", say`, trigger.Type)
 	}
 	c.Path, c.Schedule = t.text("path"), t.text("schedule")
 	c.TimeZone, c.Missed = t.text("timezone"), t.oneOf("missed", string(runtime.MissedSkip), string(runtime.MissedCatchUp))
@@ -145,11 +104,11 @@ func (t *table) trigger() trigger {
 	c.Tasks = t.objects("tasks")
 	c.Timeout = t.duration("timeout", 0, runtime.MaxTriggerTimeout.Seconds())
 	t.end()
-	return told
+	return trigger
 }
 
-// needs fails because a trigger of a type must have a member that it has not, or
-// the other way round.
+// needs fails because a trigger of a type lacks a member that it must have, or has one that it must
+// not have.
 func (t *table) needs(must bool, key, hint, kind string) {
 	if must {
 		t.missing(key, hint)
@@ -163,7 +122,7 @@ var (
 	upper      = regexp.MustCompile(`[A-Z]`)
 )
 
-// tomlPath is where the file has what the API has at a path.
+// tomlPath returns the path in the file of a member of the API.
 func tomlPath(api string, env []string) string {
 	if m := envElement.FindStringSubmatch(api); m != nil {
 		if i, err := strconv.Atoi(m[1]); err == nil && i < len(env) {
@@ -181,8 +140,8 @@ func tomlPath(api string, env []string) string {
 	return upper.ReplaceAllStringFunc(api, func(letter string) string { return "_" + strings.ToLower(letter) })
 }
 
-// tomlPlaces finds where the members are of a text that is TOML. Values have
-// their key's place, elements of arrays their own.
+// tomlPlaces returns the places of the members of a TOML text. A value has the place of its key, and
+// an element of an array its own.
 func tomlPlaces(data []byte) places {
 	p := make(places)
 	counts := make(map[string]int) // of the tables in an array, by path
@@ -203,8 +162,8 @@ func tomlPlaces(data []byte) places {
 	return p
 }
 
-// keys notes the places of the keys of an expression, and gives the path of what
-// it is about. One that begins a table of an array counts it.
+// keys records the places of the keys of an expression and returns the path of its value. If the
+// expression begins a table of an array, keys counts it.
 func (p places) keys(data []byte, path string, e *unstable.Node, counts map[string]int, array bool) string {
 	for it := e.Key(); it.Next(); {
 		if path != "" {
@@ -228,7 +187,7 @@ func (p places) keys(data []byte, path string, e *unstable.Node, counts map[stri
 	return path
 }
 
-// value notes the places of what is within a value.
+// value records the places of the members of a value.
 func (p places) value(data []byte, path string, v *unstable.Node, counts map[string]int) {
 	switch v.Kind {
 	case unstable.InlineTable:

@@ -1,0 +1,174 @@
+package blaxel
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Engine is what this dialect needs of the engine. All methods may be called concurrently.
+type Engine interface {
+	// CreateJob stores a new job. The engine sets ID, Revision, Created and Updated of j, and
+	// the ids and secrets of triggers that have none.
+	CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, error)
+	// UpdateJob replaces the names, labels and spec of the job with j's name. Another spec
+	// is a new revision. CreatedBy and Created stay, and so do secrets that are
+	// [runtime.Masked].
+	UpdateJob(ctx context.Context, j runtime.Job) (runtime.Job, error)
+	// RollbackJob makes the spec of a stored revision the current one, as a new revision.
+	RollbackJob(ctx context.Context, tenant runtime.Tenant, name string, revision uint64, userID string) (runtime.Job, error)
+	// DeleteJob removes a job and cancels its unfinished executions. Executions expire as
+	// others do.
+	DeleteJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
+	GetJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
+	ListJobs(ctx context.Context, tenant runtime.Tenant, l runtime.PageRequest) (runtime.Page[runtime.Job], error)
+	// ListJobRevisions lists the stored revisions, newest first.
+	ListJobRevisions(ctx context.Context, tenant runtime.Tenant, name string) ([]runtime.JobRevision, error)
+
+	StartJob(ctx context.Context, r runtime.JobStartRequest) (runtime.JobAcceptance, error)
+	// TriggerJob starts an execution by the HTTP trigger with the path.
+	TriggerJob(ctx context.Context, r runtime.JobStartRequest, path string) (runtime.JobAcceptance, runtime.Trigger, error)
+	// GetJobExecution finds an execution by its Name within the job, or by its ID.
+	GetJobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error)
+	ListJobExecutions(ctx context.Context, tenant runtime.Tenant, job string, l runtime.PageRequest) (runtime.Page[runtime.JobExecution], error)
+	// ListTasks lists the tasks that have not expired. They are named "task-0" and so on.
+	ListTasks(ctx context.Context, tenant runtime.Tenant, job, execution string, l runtime.PageRequest) (runtime.Page[runtime.Execution], error)
+	// GetTaskResults returns the tasks whose results are reported with an execution.
+	GetTaskResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error)
+	// CancelJobExecution lets running tasks end and starts no others. changed is false if the
+	// execution was done or cancelled before.
+	CancelJobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (x runtime.JobExecution, changed bool, err error)
+	// AwaitJobExecution waits until the execution is done. If ctx ends before, it returns the
+	// execution in its current state and no error.
+	AwaitJobExecution(ctx context.Context, tenant runtime.Tenant, job, execution string) (runtime.JobExecution, error)
+}
+
+// api holds what the handlers of this dialect use.
+type api struct {
+	*web.Host
+	engine func() Engine // not called before there is an engine
+}
+
+const (
+	headerWorkspace = "X-Blaxel-Workspace"
+	headerVersion   = "Blaxel-Version"
+
+	jobsPath = "/v0/jobs/"
+
+	// keyPaged is the user value of a request whose lists are objects with cursors.
+	keyPaged = "paged"
+	// pagedSince is the first version of the vendor's API with such lists.
+	pagedSince = "2026-04-28"
+
+	// maxJobBody leaves room for the tasks of triggers, for an environment with every byte
+	// written as \uXXXX, and for the other members.
+	maxJobBody = runtime.MaxTriggerTasks + 6*runtime.MaxEnv + 512*runtime.KiB
+)
+
+// New returns the dialect. engine is called for each request of a route that is not open.
+func New(host *web.Host, engine func() Engine) web.Dialect {
+	a := &api{host, engine}
+	routes := []web.Route{
+		{Method: "GET", Path: "/v0/jobs", Handle: a.listJobs, MaxBody: web.NoBody},
+		{Method: "POST", Path: "/v0/jobs", Handle: a.createJob, Writes: true, MaxBody: maxJobBody},
+		{Method: "GET", Path: "/v0/jobs/{jobId}", Handle: a.getJob, MaxBody: web.NoBody},
+		{Method: "PUT", Path: "/v0/jobs/{jobId}", Handle: a.updateJob, Writes: true, MaxBody: maxJobBody},
+		{Method: "DELETE", Path: "/v0/jobs/{jobId}", Handle: a.deleteJob, Writes: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/v0/jobs/{jobId}/revisions", Handle: a.listRevisions, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/v0/jobs/{jobId}/executions", Handle: a.listExecutions, MaxBody: web.NoBody},
+		{Method: "POST", Path: "/v0/jobs/{jobId}/executions", Handle: a.startExecution, Writes: true, MaxBody: web.MaxBulkBody},
+		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.getExecution, MaxBody: web.NoBody},
+		{Method: "DELETE", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.cancelExecution, Writes: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", Handle: a.listTasks, MaxBody: web.NoBody},
+		{Method: "POST", Path: "/v0/jobs/{jobId}/triggers/{path:*}", Handle: a.trigger, Writes: true, MaxBody: web.MaxBulkBody},
+	}
+	for i := range routes {
+		routes[i].Handle = checked(routes[i].Handle)
+	}
+	return web.Dialect{Name: "blaxel", Prefix: "/v0", Routes: routes, WriteError: writeError, TakesBulk: takesTasks}
+}
+
+// takesTasks reports whether requests for a path have tasks in their body.
+func takesTasks(path []byte) bool {
+	at := bytes.Index(path, []byte(jobsPath)) // 0, unless the target is a URL with a host
+	if at < 0 {
+		return false
+	}
+	_, below, _ := bytes.Cut(path[at+len(jobsPath):], []byte("/"))
+	return string(below) == "executions" || bytes.HasPrefix(below, []byte("triggers/"))
+}
+
+// checked returns a handler that checks the workspace and the version of the API that any
+// request of this dialect may name.
+func checked(handle web.Handler) web.Handler {
+	return func(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+		h := &ctx.Request.Header
+		for _, name := range [][]byte{h.Peek(headerWorkspace), ctx.QueryArgs().Peek("workspace")} {
+			if err := checkWorkspace(tenant, string(name)); err != nil {
+				return err
+			}
+		}
+		if version := h.Peek(headerVersion); version != nil {
+			// Dates in this layout sort as texts.
+			if _, err := time.Parse(time.DateOnly, string(version)); err != nil {
+				return runtime.Errorf(runtime.CodeInvalidArgument, "the header %s is not a date", headerVersion).
+					WithHint("write it like " + pagedSince + ", or leave it out")
+			}
+			if string(version) >= pagedSince {
+				ctx.SetUserValue(keyPaged, true)
+			}
+		}
+		return handle(ctx, tenant)
+	}
+}
+
+// checkWorkspace refuses a workspace other than the tenant's own. The error does not depend on
+// whether the workspace exists.
+func checkWorkspace(tenant runtime.Tenant, name string) error {
+	if name == "" || name == string(tenant) {
+		return nil
+	}
+	return runtime.Errorf(runtime.CodeNotFound, "there is no workspace %.100q", name).
+		WithHint("leave it out: the token determines the workspace")
+}
+
+// isPaged reports whether the lists of a request are objects with cursors.
+func isPaged(ctx *fasthttp.RequestCtx) bool { return ctx.UserValue(keyPaged) != nil }
+
+// writeError answers with an error in the form of this dialect.
+func writeError(ctx *fasthttp.RequestCtx, status int, e web.ErrorReport) {
+	text, err := web.EncodeJSON(wire.BlaxelError{
+		Error: e.Code, Code: status, Message: e.Message, Hint: e.Hint, Line: e.Line, ErrorID: e.ErrorID,
+	})
+	if err != nil { // strings and numbers: cannot happen
+		text = []byte(`{"error":"internal","code":500,"message":"something went wrong inside the server"}`)
+	}
+	web.WriteJSON(ctx, status, text)
+}
+
+// pathText returns a parameter of the path, decoded if its percent-encoding is valid. No job,
+// execution or trigger has a name with a percent sign.
+func pathText(ctx *fasthttp.RequestCtx, name string) string {
+	text, _ := web.PathParam(ctx, name)
+	return text
+}
+
+// jobName returns the job name in the path.
+func jobName(ctx *fasthttp.RequestCtx) (string, error) {
+	name := pathText(ctx, "jobId")
+	return name, runtime.ValidateJobName(name)
+}
+
+// intParam is [web.IntParam] with an empty value counted as absent.
+func intParam(query *fasthttp.Args, name string, fallback, low, high int) (int, error) {
+	if len(query.Peek(name)) == 0 {
+		return fallback, nil
+	}
+	return web.IntParam(query, name, fallback, low, high)
+}

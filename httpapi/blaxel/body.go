@@ -1,0 +1,181 @@
+package blaxel
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// jobBody is the body of a request to create or update a job.
+type jobBody struct {
+	job runtime.Job // Name, DisplayName, Labels and Spec
+	// active is the revision that the spec calls the current one, empty if it calls none so.
+	active string
+	// rollback is whether the spec has nothing but that revision: the request asks to go
+	// back to it.
+	rollback bool
+}
+
+// parseJob reads a job. docs/jobs.md lists the vendor's fields that have no meaning here.
+func parseJob(body []byte) (b jobBody, err error) {
+	all, err := web.ReadFields(body)
+	if err != nil {
+		return b, err
+	}
+	all.Ignore("events", "status")
+	metadata := all.Object("metadata")
+	b.job.Name = metadata.Text("name")
+	b.job.DisplayName = metadata.Text("displayName")
+	b.job.Labels = metadata.Texts("labels")
+	metadata.Refuse("externalId", "is not kept", "use a label for it")
+	metadata.Ignore("createdAt", "createdBy", "updatedAt", "updatedBy", "plan", "rid", "url", "workspace")
+	if err := metadata.End(); err != nil {
+		return b, err
+	}
+
+	spec := all.Object("spec")
+	b.rollback = spec.Len() == 1 && spec.Has("revision")
+	b.active = parseActive(spec.Object("revision"))
+	b.job.Spec.Function = spec.Text("function")
+	b.job.Spec.Disabled = !spec.Flag("enabled", true)
+	parseRuntime(spec.Object("runtime"), &b.job.Spec)
+	for _, trigger := range spec.Objects("triggers") {
+		b.job.Spec.Triggers = append(b.job.Spec.Triggers, parseTrigger(trigger))
+	}
+	spec.Ignore("region")
+	spec.Refuse("policies", "cannot be kept to: there are no policies here", "leave it out")
+	spec.Refuse("volumes", "cannot be mounted", "use /tmp, which each task has to itself")
+	runner := spec.Object("githubRunner")
+	runner.Refuse("repositories", "cannot be served: there is no runner here", "leave it out")
+	_ = runner.End()
+	if err := spec.End(); err != nil {
+		return b, err
+	}
+	b.rollback = b.rollback && b.active != ""
+	return b, all.End()
+}
+
+// parseActive reads which revision is the current one.
+func parseActive(revision *web.Fields) string {
+	active := revision.Text("active")
+	const one = "is not possible: all executions are of the current revision"
+	revision.Refuse("canary", one, "leave it out")
+	revision.Refuse("canaryPercent", one, "leave it out")
+	if traffic := revision.Number("traffic", 0, 100); traffic != 0 && traffic != 100 {
+		revision.FailHint("leave it out", "traffic", one)
+	}
+	revision.Ignore("stickySessionTtl")
+	_ = revision.End() // the End of the body returns the error
+	return active
+}
+
+func parseRuntime(f *web.Fields, spec *runtime.JobSpec) {
+	spec.Memory = parseMegabytes(f, "memory")
+	spec.Timeout = parseSeconds(f, "timeout")
+	spec.MaxRetries = f.Whole("maxRetries", 0, runtime.MaxRetries)
+	spec.MaxConcurrentTasks = f.Whole("maxConcurrentTasks", 0, runtime.MaxConcurrentTasks)
+	for _, env := range f.Objects("envs") {
+		spec.Env = append(spec.Env, runtime.EnvVar{Name: env.Text("name"), Value: env.Text("value"), Secret: env.Flag("secret", false)})
+		_ = env.End()
+	}
+	f.Ignore("generation", "diskPercent")
+	f.Refuse("image", "cannot be run: a job runs a function", "name the function in spec.function")
+	f.Refuse("ports", "cannot be opened: tasks do not listen", "leave it out")
+	_ = f.End()
+}
+
+// parseMegabytes reads an amount of memory and returns it in bytes, 0 if it is absent.
+func parseMegabytes(f *web.Fields, key string) int64 {
+	return int64(f.Number(key, 0, runtime.MaxMemory/runtime.MiB) * runtime.MiB)
+}
+
+// parseSeconds reads a timeout, 0 if it is absent.
+func parseSeconds(f *web.Fields, key string) time.Duration {
+	return time.Duration(f.Number(key, 0, runtime.MaxTimeout.Seconds()) * float64(time.Second))
+}
+
+func parseTrigger(f *web.Fields) runtime.Trigger {
+	c := f.Object("configuration")
+	hasRetry := c.Has("retry")
+	t := runtime.Trigger{
+		ID:             f.Text("id"),
+		Type:           runtime.TriggerType(f.Text("type")),
+		Disabled:       !f.Flag("enabled", true),
+		Path:           c.Text("path"),
+		Schedule:       c.Text("schedule"),
+		TimeZone:       c.Text("timezone"),
+		Missed:         runtime.MissedTicks(c.Text("missed")),
+		CallbackURL:    c.Text("callbackUrl"),
+		CallbackSecret: c.Text("callbackSecret"),
+		Retry:          c.Whole("retry", 0, runtime.MaxCallbackRetry),
+		Tasks:          c.Array("tasks"),
+		Timeout:        parseSeconds(c, "timeout"),
+	}
+	if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" && !hasRetry {
+		t.Retry = runtime.DefaultCallbackRetry
+	}
+	if auth := c.Text("authenticationType"); auth != "" && auth != "private" {
+		c.FailHint(`leave it out, or write "private"`, "authenticationType", "of %q is not possible: requests need a token", auth)
+	}
+	_, _ = c.End(), f.End()
+	return t
+}
+
+// startBody is the body of a request to start an execution of a job.
+type startBody struct {
+	runtime.JobStartRequest
+	id        string // idempotency key
+	job       string // optional: the job in the path again
+	workspace string // optional
+}
+
+func parseStart(body []byte) (b startBody, err error) {
+	f, err := web.ReadFields(body)
+	if err != nil {
+		return b, err
+	}
+	b.Tasks = f.Array("tasks")
+	b.Name = f.Text("executionId")
+	b.Env = f.Texts("env")
+	b.Memory = parseMegabytes(f, "memory")
+	b.Parallelism = f.Whole("parallelism", 0, runtime.MaxConcurrentTasks)
+	b.NoQueue = !f.Flag("allowQueue", true)
+	b.id = f.Text("id")
+	b.job = f.Text("jobId")
+	b.workspace = f.Text("workspaceId")
+	return b, f.End()
+}
+
+// parseRevision parses the number of a revision.
+func parseRevision(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n == 0 || strconv.FormatUint(n, 10) != text {
+		return 0, runtime.Errorf(runtime.CodeInvalidArgument, "spec.revision.active is not a revision's id").
+			WithHint(`give the id of one that is listed, such as "3"`)
+	}
+	return n, nil
+}
+
+// parseTasks reads the tasks in a request to a trigger: those of {"tasks": [...]}, or any other
+// object as the only task. It returns nil for an empty body.
+func parseTasks(body []byte) ([]json.RawMessage, error) {
+	if body = bytes.TrimSpace(body); len(body) == 0 {
+		return nil, nil
+	}
+	members, err := web.ParseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	if raw, ok := members["tasks"]; ok && len(members) == 1 && raw[0] == '[' {
+		var tasks []json.RawMessage
+		if err := json.Unmarshal(raw, &tasks); err != nil {
+			return nil, web.BodyError(err)
+		}
+		return tasks, nil
+	}
+	return []json.RawMessage{bytes.Clone(body)}, nil
+}

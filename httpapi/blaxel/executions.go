@@ -1,0 +1,193 @@
+package blaxel
+
+import (
+	"cmp"
+	"encoding/json"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	defaultExecutions = 20
+	maxExecutions     = 100
+	defaultTasks      = 50
+	maxTasks          = 200
+)
+
+// startExecution starts an execution of a job.
+func (a *api) startExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := web.IdempotencyKey(ctx)
+	if err != nil {
+		return err
+	}
+	body, err := parseStart(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	if body.job != "" && body.job != name {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "jobId is not the name in the path").WithHint("leave it out")
+	}
+	if err := checkWorkspace(tenant, body.workspace); err != nil {
+		return err
+	}
+	if body.id != "" && key != "" && body.id != key {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "id and the header %s are two", web.HeaderIdempotencyKey).WithHint("send one of them")
+	}
+	r := body.JobStartRequest
+	r.Tenant, r.Job, r.IdempotencyKey = tenant, name, cmp.Or(key, body.id)
+	r.Caller = web.Caller(ctx)
+	accepted, err := a.engine().StartJob(a.Context(), r)
+	if err != nil {
+		return err
+	}
+	writeAccepted(ctx, &accepted)
+	return writeStarted(ctx, &accepted, r.Tasks, r.IdempotencyKey)
+}
+
+// writeAccepted sets the headers of an answer to a request that was accepted now, with its
+// trace, or earlier.
+func writeAccepted(ctx *fasthttp.RequestCtx, a *runtime.JobAcceptance) {
+	web.WriteReplayed(ctx, a.Replayed)
+	if !a.Replayed {
+		web.WriteTrace(ctx, a.Execution.TraceID)
+	}
+}
+
+// writeStarted answers with an execution that was accepted. The id of a request without an
+// idempotency key is the execution's.
+func writeStarted(ctx *fasthttp.RequestCtx, a *runtime.JobAcceptance, tasks []json.RawMessage, key string) error {
+	return web.WriteValue(ctx, wire.StartJobResponse{
+		ExecutionID: a.Execution.Name,
+		ID:          cmp.Or(key, a.Execution.ID),
+		JobID:       a.Execution.Job,
+		Tasks:       tasks,
+		WorkspaceID: string(a.Execution.Tenant),
+	})
+}
+
+// listExecutions answers with a page of the executions of a job.
+func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	query := ctx.QueryArgs()
+	limit, err := intParam(query, "limit", defaultExecutions, 1, maxExecutions)
+	if err != nil {
+		return err
+	}
+	if !isPaged(ctx) {
+		offset, err := intParam(query, "offset", 0, 0, anyLimit)
+		if err != nil {
+			return err
+		}
+		page, err := a.engine().ListJobExecutions(a.Context(), tenant, name, runtime.PageRequest{Limit: limit, Offset: offset})
+		if err != nil {
+			return err
+		}
+		return web.WriteValue(ctx, renderItems(page.Items, renderExecution))
+	}
+	j, err := a.engine().GetJob(a.Context(), tenant, name)
+	if err != nil {
+		return err
+	}
+	l := list{tenant: tenant, of: "executions", job: j.ID}
+	request, err := l.parsePage(query, runtime.SortCreatedDesc, limit)
+	if err != nil {
+		return err
+	}
+	page, err := a.engine().ListJobExecutions(a.Context(), tenant, name, request)
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, renderPage(&l, page, renderExecution))
+}
+
+// getExecution answers with an execution and its first tasks, once it is done if the caller
+// asks to wait.
+func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	limit, err := web.WaitParam(ctx.QueryArgs())
+	if err != nil {
+		return err
+	}
+	id := pathText(ctx, "executionId")
+	var x runtime.JobExecution
+	if limit <= 0 {
+		x, err = a.engine().GetJobExecution(a.Context(), tenant, name, id)
+	} else {
+		waiting, leave, full := a.Wait(limit)
+		if full != nil {
+			return full
+		}
+		defer leave()
+		x, err = a.engine().AwaitJobExecution(waiting, tenant, name, id)
+	}
+	if err != nil {
+		return err
+	}
+	return a.writeExecution(ctx, &x)
+}
+
+// cancelExecution cancels an execution and answers with its state.
+func (a *api) cancelExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	x, _, err := a.engine().CancelJobExecution(a.Context(), tenant, name, pathText(ctx, "executionId"))
+	if err != nil {
+		return err
+	}
+	return a.writeExecution(ctx, &x)
+}
+
+// writeExecution answers with an execution and its first tasks.
+func (a *api) writeExecution(ctx *fasthttp.RequestCtx, x *runtime.JobExecution) error {
+	tasks, err := a.engine().ListTasks(a.Context(), x.Tenant, x.Job, x.ID, runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: renderedTasks})
+	if err != nil {
+		return err
+	}
+	response := renderExecution(x)
+	addTasks(&response, x, tasks.Items)
+	return web.WriteValue(ctx, response)
+}
+
+// listTasks answers with a page of the tasks of an execution, in the order of their indexes
+// unless the request asks for another.
+func (a *api) listTasks(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	query := ctx.QueryArgs()
+	limit, err := intParam(query, "limit", defaultTasks, 1, anyLimit)
+	if err != nil {
+		return err
+	}
+	x, err := a.engine().GetJobExecution(a.Context(), tenant, name, pathText(ctx, "executionId"))
+	if err != nil {
+		return err
+	}
+	l := list{tenant: tenant, of: "tasks", job: x.JobID, execution: x.ID}
+	request, err := l.parsePage(query, runtime.SortCreatedAsc, min(limit, maxTasks))
+	if err != nil {
+		return err
+	}
+	page, err := a.engine().ListTasks(a.Context(), tenant, name, x.ID, request)
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, renderPage(&l, page, func(task *runtime.Execution) taskResponse { return renderTask(&x, task) }))
+}

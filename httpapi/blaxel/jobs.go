@@ -1,0 +1,172 @@
+package blaxel
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	defaultJobs = 50
+	maxJobs     = 200
+)
+
+// listJobs answers with all jobs, newest first, or with a page of them.
+func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	base := a.URL(ctx)
+	render := func(j *runtime.Job) jobResponse { return renderJob(base, j) }
+	if !isPaged(ctx) {
+		all := []jobResponse{}
+		request := runtime.PageRequest{Limit: runtime.MaxPage}
+		for {
+			page, err := a.engine().ListJobs(a.Context(), tenant, request)
+			if err != nil {
+				return err
+			}
+			all = append(all, renderItems(page.Items, render)...)
+			if request.After = page.Next; request.After == "" {
+				return web.WriteValue(ctx, all)
+			}
+		}
+	}
+	query := ctx.QueryArgs()
+	for _, name := range []string{"anchor", "status"} {
+		if query.Has(name) {
+			return runtime.Errorf(runtime.CodeInvalidArgument, "jobs are not listed by %s here", name).WithHint("leave it out")
+		}
+	}
+	limit, err := intParam(query, "limit", defaultJobs, 1, anyLimit)
+	if err != nil {
+		return err
+	}
+	l := list{tenant: tenant, of: "jobs"}
+	request, err := l.parsePage(query, runtime.SortCreatedDesc, min(limit, maxJobs))
+	if err != nil {
+		return err
+	}
+	page, err := a.engine().ListJobs(a.Context(), tenant, request)
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, renderPage(&l, page, render))
+}
+
+func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	body, err := parseJob(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	if body.job.Name == "" {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "metadata.name is missing")
+	}
+	body.job.Tenant, body.job.CreatedBy = tenant, web.UserID(ctx)
+	j, err := a.engine().CreateJob(a.Context(), body.job)
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, renderChanged(a.URL(ctx), &j, &body.job, nil))
+}
+
+// updateJob replaces a job, or makes a former revision of it the current one.
+func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	body, err := parseJob(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	if body.job.Name != "" && body.job.Name != name {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "metadata.name is not the name in the path").
+			WithHint("a job keeps its name: create another one, or leave metadata.name out")
+	}
+	before, err := a.engine().GetJob(a.Context(), tenant, name)
+	if err != nil {
+		return err
+	}
+	if body.rollback {
+		return a.rollbackJob(ctx, &before, body)
+	}
+	if current := strconv.FormatUint(before.Revision, 10); body.active != "" && body.active != current {
+		return runtime.Errorf(runtime.CodeConflict, "the job is at revision %s, and spec.revision.active is %s", current, body.active).
+			WithHint("get the job and change it as it is by now; to go back to a revision, send spec.revision.active and nothing else in spec")
+	}
+	body.job.Tenant, body.job.Name, body.job.UpdatedBy = tenant, name, web.UserID(ctx)
+	j, err := a.engine().UpdateJob(a.Context(), body.job)
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, renderChanged(a.URL(ctx), &j, &body.job, &before))
+}
+
+func (a *api) rollbackJob(ctx *fasthttp.RequestCtx, before *runtime.Job, body jobBody) error {
+	if asked := body.job; asked.DisplayName != "" && asked.DisplayName != before.DisplayName ||
+		asked.Labels != nil && !maps.Equal(asked.Labels, before.Labels) {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "a rollback does not change the display name and the labels").
+			WithHint("leave them out")
+	}
+	number, err := parseRevision(body.active)
+	if err != nil {
+		return err
+	}
+	j, err := a.engine().RollbackJob(a.Context(), before.Tenant, before.Name, number, web.UserID(ctx))
+	return a.writeJob(ctx, j, err)
+}
+
+// renderChanged renders a job that was created or updated as a request asked, with the secrets
+// that the engine drew for it. No other answer has them.
+func renderChanged(base string, j, asked, before *runtime.Job) jobResponse {
+	response := renderJob(base, j)
+	for i, t := range j.Spec.Triggers {
+		kept := before != nil && slices.ContainsFunc(before.Spec.Triggers, func(old runtime.Trigger) bool {
+			return old.CallbackSecret == t.CallbackSecret
+		})
+		if t.CallbackSecret != "" && asked.Spec.Triggers[i].CallbackSecret == "" && !kept {
+			response.Spec.Triggers[i].Configuration.CallbackSecret = t.CallbackSecret
+		}
+	}
+	return response
+}
+
+func (a *api) getJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	j, err := a.engine().GetJob(a.Context(), tenant, name)
+	return a.writeJob(ctx, j, err)
+}
+
+func (a *api) deleteJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	j, err := a.engine().DeleteJob(a.Context(), tenant, name)
+	return a.writeJob(ctx, j, err)
+}
+
+func (a *api) writeJob(ctx *fasthttp.RequestCtx, j runtime.Job, err error) error {
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, renderJob(a.URL(ctx), &j))
+}
+
+func (a *api) listRevisions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := a.engine().ListJobRevisions(a.Context(), tenant, name)
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, renderRevisions(all))
+}

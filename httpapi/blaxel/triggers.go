@@ -1,0 +1,73 @@
+package blaxel
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// triggerPatience bounds how long a request waits for the execution that it triggers, unless
+// the trigger has a timeout.
+const triggerPatience = 60 * time.Second
+
+// trigger starts an execution of a job by the trigger with the path. A trigger of type http
+// answers with the execution and its results once it is done, or when the trigger's timeout
+// ends, in its current state; one of type http-async answers at once.
+func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := jobName(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := web.IdempotencyKey(ctx)
+	if err != nil {
+		return err
+	}
+	tasks, err := parseTasks(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	// A request that may not wait is refused before it starts anything.
+	waiting, leave, err := a.Wait(runtime.MaxTriggerTimeout)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	r := runtime.JobStartRequest{Tenant: tenant, Caller: web.Caller(ctx), Job: name, Tasks: tasks, IdempotencyKey: key}
+	accepted, trigger, err := a.engine().TriggerJob(a.Context(), r, pathText(ctx, "path"))
+	if err != nil {
+		return err
+	}
+	writeAccepted(ctx, &accepted)
+	if len(tasks) == 0 {
+		tasks = trigger.Tasks
+	}
+	if len(tasks) == 0 {
+		tasks = []json.RawMessage{json.RawMessage("{}")}
+	}
+	if trigger.Type != runtime.TriggerHTTP {
+		return writeStarted(ctx, &accepted, tasks, key)
+	}
+	waiting, cancel := context.WithTimeout(waiting, cmp.Or(trigger.Timeout, triggerPatience))
+	defer cancel()
+	x, err := a.engine().AwaitJobExecution(waiting, tenant, name, accepted.Execution.ID)
+	if accepted.Replayed && runtime.CodeOf(err) == runtime.CodeNotFound {
+		return writeStarted(ctx, &accepted, tasks, key) // the execution has expired since
+	}
+	if err != nil {
+		return err
+	}
+	results, err := a.engine().GetTaskResults(a.Context(), x)
+	if err != nil {
+		return err
+	}
+	response := renderExecution(&x)
+	addTasks(&response, &x, results)
+	addResults(&response, results)
+	return web.WriteValue(ctx, response)
+}

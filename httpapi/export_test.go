@@ -1,0 +1,51 @@
+package httpapi
+
+import (
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+)
+
+const (
+	MaxURI          = maxURI
+	RequestsPerConn = requestsPerConn
+)
+
+var (
+	Bearer        = bearer
+	ErrWrongToken = errWrongToken
+	Guard         = guard
+)
+
+// anyServer has the routes of every server.
+var anyServer = func() *Server {
+	s, err := New(Options{Auth: TokenHash{}})
+	if err != nil {
+		panic(err)
+	}
+	return s
+}()
+
+// Routes returns all routes.
+func Routes() []web.Route { return anyServer.routes() }
+
+// MaxBody returns the largest body of a request that is not a bulk, in bytes.
+func MaxBody() int { return anyServer.maxBody }
+
+// Host returns the host of the server's handlers.
+func (s *Server) Host() *web.Host { return s.host }
+
+// ServeRequest handles a request as if the HTTP library had read it.
+func (s *Server) ServeRequest(ctx *fasthttp.RequestCtx) { s.serve(ctx) }
+
+// Received handles the header of a request.
+func (s *Server) Received(h *fasthttp.RequestHeader) fasthttp.RequestConfig { return s.received(h) }
+
+// Closing reports whether Shutdown has begun.
+func (s *Server) Closing() bool { return s.closing.Load() }
+
+// CheckReady returns the error of GET /readyz.
+func (s *Server) CheckReady() error { return s.ready(&fasthttp.RequestCtx{}, "") }
+
+// OpenConnections returns the number of open connections.
+func (s *Server) OpenConnections() int32 { return s.http.GetOpenConnectionsCount() }

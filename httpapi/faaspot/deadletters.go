@@ -1,0 +1,118 @@
+package faaspot
+
+import (
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// renderDeadLetter renders a dead letter without its body.
+func renderDeadLetter(d *runtime.Delivery) wire.DeadLetter[*string] {
+	response := wire.DeadLetter[*string]{
+		ID:          d.ID,
+		Job:         d.Job,
+		Execution:   d.JobExecution,
+		URL:         d.Callback.URL,
+		Created:     renderTime(d.Created),
+		Attempts:    d.Attempts,
+		LastAttempt: renderTime(d.LastAttempt),
+		LastError:   d.LastError,
+		BodySize:    len(d.Body),
+	}
+	if d.LastStatus != 0 {
+		response.LastStatus = &d.LastStatus
+	}
+	return response
+}
+
+// listDeadLetters answers with a page of dead letters, newest first.
+func (a *api) listDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	query := ctx.QueryArgs()
+	limit, err := web.IntParam(query, "limit", runtime.MaxPage, 1, runtime.MaxPage)
+	if err != nil {
+		return err
+	}
+	page, err := a.engine().ListDeadLetters(a.Context(), tenant, runtime.PageRequest{After: string(query.Peek("after")), Limit: limit})
+	if err != nil {
+		return err
+	}
+	if page.Next != "" {
+		web.NextLink(ctx, "/v1/dlq/?after="+page.Next+"&limit="+strconv.Itoa(limit))
+	}
+	response := make([]wire.DeadLetter[*string], len(page.Items))
+	for i := range page.Items {
+		response[i] = renderDeadLetter(&page.Items[i])
+	}
+	return web.WriteValue(ctx, response)
+}
+
+func (a *api) getDeadLetter(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	d, err := a.engine().GetDeadLetter(a.Context(), tenant, pathID(ctx))
+	if err != nil {
+		return err
+	}
+	response := renderDeadLetter(&d)
+	response.Body = d.Body
+	return web.WriteValue(ctx, response)
+}
+
+// redriveDeadLetter delivers one dead letter again.
+func (a *api) redriveDeadLetter(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	n, err := a.engine().RedriveDeadLetters(a.Context(), tenant, []string{pathID(ctx)})
+	return writeOne(ctx, n, err)
+}
+
+// redriveDeadLetters delivers the dead letters in the body again, or all.
+func (a *api) redriveDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	ids, err := deadLettersIn(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	n, err := a.engine().RedriveDeadLetters(a.Context(), tenant, ids)
+	return writeCount(ctx, n, err)
+}
+
+func (a *api) purgeDeadLetter(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	n, err := a.engine().PurgeDeadLetters(a.Context(), tenant, []string{pathID(ctx)})
+	return writeOne(ctx, n, err)
+}
+
+// purgeDeadLetters deletes all dead letters.
+func (a *api) purgeDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	n, err := a.engine().PurgeDeadLetters(a.Context(), tenant, nil)
+	return writeCount(ctx, n, err)
+}
+
+// writeOne answers a request about one dead letter, which must exist.
+func writeOne(ctx *fasthttp.RequestCtx, n int, err error) error {
+	if err == nil && n == 0 {
+		err = runtime.Errorf(runtime.CodeNotFound, "there is no dead letter with this id").WithHint("list the dead letters to see which there are")
+	}
+	return writeCount(ctx, n, err)
+}
+
+func writeCount(ctx *fasthttp.RequestCtx, n int, err error) error {
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, wire.Count{Count: n})
+}
+
+// deadLettersIn reads {"ids": [...]}. An empty body and an object without ids mean all dead
+// letters: nil.
+func deadLettersIn(body []byte) ([]string, error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	f, err := web.ReadFields(body)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string // nil if absent; an empty array names none
+	f.Read("ids", "an array of ids", &ids)
+	return ids, f.End()
+}

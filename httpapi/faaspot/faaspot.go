@@ -1,0 +1,116 @@
+package faaspot
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Engine is what this dialect needs of the engine. All methods may be called concurrently.
+type Engine interface {
+	CreateFunction(ctx context.Context, s runtime.FunctionSpec) (runtime.Deployment, error)
+	UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error)
+	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
+	GetFunction(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error)
+	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
+
+	Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error)
+	Submit(ctx context.Context, r runtime.SubmitRequest) (runtime.Acceptance, error)
+	SubmitBulk(ctx context.Context, r runtime.BulkRequest) (runtime.Acceptance, error)
+	GetExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
+	GetExecutions(ctx context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error)
+	AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
+	ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error)
+	CancelExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
+	GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
+	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
+
+	// ListDeadLetters lists the callbacks that were given up, newest first.
+	ListDeadLetters(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Delivery], error)
+	GetDeadLetter(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error)
+	// RedriveDeadLetters delivers dead letters again as if they were new: those with the ids,
+	// or all if ids is nil. It returns their number.
+	RedriveDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error)
+	// PurgeDeadLetters deletes dead letters, chosen in the same way.
+	PurgeDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error)
+}
+
+// api holds what the handlers of this dialect use.
+type api struct {
+	*web.Host
+	engine func() Engine // not called before there is an engine
+}
+
+// bulkSuffix ends the paths that take the args of many runs.
+const bulkSuffix = "/bulk_rpc"
+
+// maxFunctionBody leaves room for code and context with every byte written as three (%XX, or
+// \uXXXX for two bytes of UTF-8), and for the other members.
+const maxFunctionBody = 3*(runtime.MaxSource+runtime.MaxContext) + 64*runtime.KiB
+
+// New returns the dialect. engine is called for each request of a route that is not open.
+func New(host *web.Host, engine func() Engine) web.Dialect {
+	a := &api{host, engine}
+	return web.Dialect{
+		Name:       "faaspot",
+		WriteError: writeError,
+		TakesBulk:  func(path []byte) bool { return bytes.HasSuffix(path, []byte(bulkSuffix)) },
+		Routes: []web.Route{
+			{Method: "GET", Path: "/v1/functions", Handle: a.listFunctions, MaxBody: web.NoBody},
+			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Writes: true, MaxBody: maxFunctionBody},
+			{Method: "GET", Path: "/v1/functions/{name}", Handle: a.getFunction, MaxBody: web.NoBody},
+			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Writes: true, MaxBody: maxFunctionBody},
+			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Writes: true, MaxBody: web.NoBody},
+
+			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Submits: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, MaxBody: runtime.MaxArgs},
+			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, MaxBody: runtime.MaxArgs},
+
+			{Method: "GET", Path: "/v1/functions/{name}/rpc", Handle: a.submitQuery, Submits: true, Writes: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Writes: true, MaxBody: runtime.MaxArgs},
+			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Writes: true, MaxBody: web.MaxBulkBody},
+
+			{Method: "GET", Path: "/v1/executions", Handle: a.listExecutions, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, MaxBody: web.MaxIDsBody},
+			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, MaxBody: web.NoBody},
+			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Writes: true, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, MaxBody: web.NoBody},
+
+			{Method: "GET", Path: "/v1/dlq", Handle: a.listDeadLetters, MaxBody: web.NoBody},
+			{Method: "DELETE", Path: "/v1/dlq", Handle: a.purgeDeadLetters, Writes: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/dlq/redrive", Handle: a.redriveDeadLetters, Writes: true, MaxBody: web.MaxIDsBody},
+			{Method: "GET", Path: "/v1/dlq/{id}", Handle: a.getDeadLetter, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/dlq/{id}/redrive", Handle: a.redriveDeadLetter, Writes: true, MaxBody: web.NoBody},
+			{Method: "DELETE", Path: "/v1/dlq/{id}", Handle: a.purgeDeadLetter, Writes: true, MaxBody: web.NoBody},
+		},
+	}
+}
+
+// writeError answers with an error in the form of this dialect. FaaSpot's original client
+// reads message, error_code and server_traceback.
+func writeError(ctx *fasthttp.RequestCtx, status int, e web.ErrorReport) {
+	text, err := web.EncodeJSON(e.Error)
+	if err != nil { // strings and a number: cannot happen
+		text = []byte(`{"message":"something went wrong inside the server","error_code":"internal"}`)
+	}
+	web.WriteJSON(ctx, status, text)
+}
+
+// functionName returns the function name in the path.
+func functionName(ctx *fasthttp.RequestCtx) (string, error) {
+	name, ok := web.PathParam(ctx, "name")
+	if !ok {
+		name = "" // not a name either
+	}
+	return name, runtime.ValidateName(name)
+}
+
+// pathID returns the id in the path, undecoded: no id has a character to encode.
+func pathID(ctx *fasthttp.RequestCtx) string {
+	raw, _ := ctx.UserValue("id").(string)
+	return string([]byte(raw))
+}

@@ -1,0 +1,252 @@
+package faaspot
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	// streamTime bounds how long a stream of events lasts: the longest time that a run may
+	// take. A client that wants more connects again.
+	streamTime = runtime.MaxTimeout
+	// heartbeat bounds how long a stream is silent. Only a write shows that a client has left.
+	heartbeat = 10 * time.Second
+	// maxEventText bounds the log text in one event, in bytes. Clients read events line by
+	// line.
+	maxEventText = 16 * runtime.KiB
+	// comment is a line that clients skip.
+	comment = ": \n\n"
+)
+
+// errClientGone reports that the client has closed the connection, or does not read.
+var errClientGone = errors.New("the client is gone")
+
+// followLogs streams the logs of an execution as server-sent events, see docs/http-api.md.
+func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string, only wire.Stream) error {
+	from, err := lastEvent(&ctx.Request.Header)
+	if err != nil {
+		return err
+	}
+	// Errors need a status, which the answer can only have before the stream begins.
+	page, err := a.engine().GetLogs(a.Context(), tenant, id, from)
+	if err != nil {
+		return err
+	}
+	waits, leave, err := a.Wait(streamTime)
+	if err != nil {
+		return err
+	}
+	f := &follower{
+		api: a, tenant: tenant, id: id, only: only, base: a.URL(ctx),
+		conn: ctx.Conn(), from: from,
+	}
+	web.StartEvents(ctx)
+	if ctx.IsHead() {
+		leave()
+		ctx.Response.SkipBody = true
+		return nil
+	}
+	ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
+		defer leave()
+		// The library calls this on a goroutine of its own, where no other code recovers.
+		defer func() {
+			if p := recover(); p != nil {
+				a.Log.Error("a stream of logs panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			}
+		}()
+		f.out = w
+		err := f.stream(waits, page)
+		// When the server shuts down, or is unavailable for a while, the client connects
+		// again.
+		if err != nil && !errors.Is(err, errClientGone) && runtime.CodeOf(err) != runtime.CodeUnavailable {
+			a.Log.Error("a stream of logs broke off", slog.String("execution", id), slog.Any("err", err))
+		}
+	})
+	return nil
+}
+
+// lastEvent returns the position after the last event that a reconnecting client has received.
+// The id of an event is the attempt, and the offset after the text of the event.
+func lastEvent(h *fasthttp.RequestHeader) (from runtime.LogPosition, err error) {
+	text := string(h.Peek("Last-Event-ID"))
+	if text == "" {
+		return from, nil
+	}
+	attempt, offset, _ := strings.Cut(text, ".")
+	if from.Attempt, err = strconv.Atoi(attempt); err == nil {
+		from.Offset, err = strconv.Atoi(offset)
+	}
+	if err != nil || from.Attempt < 0 || from.Offset < 0 {
+		return runtime.LogPosition{}, runtime.Errorf(runtime.CodeInvalidArgument, "Last-Event-ID is not an id of an event of this stream").
+			WithHint("send it as it came, or leave it out to begin anew")
+	}
+	return from, nil
+}
+
+// follower streams the logs of one execution to one client.
+type follower struct {
+	api    *api
+	tenant runtime.Tenant
+	id     string
+	only   wire.Stream // empty: both
+	base   string      // of URLs
+	conn   net.Conn
+	out    *bufio.Writer
+
+	from runtime.LogPosition // after what was read from the engine
+	// partial is the beginning of a character that was read but not sent: the next page may
+	// have the rest of it.
+	partial       []byte
+	partialStream wire.Stream
+}
+
+// stream sends the logs from page on, until the execution is done, the client is gone or ctx
+// ends.
+func (f *follower) stream(ctx context.Context, page runtime.LogPage) error {
+	// The header of the answer is sent with the first bytes. A client that follows a silent
+	// run must see that it is connected.
+	if err := f.send(comment); err != nil {
+		return err
+	}
+	for {
+		if err := f.sendPage(page); err != nil {
+			return err
+		}
+		if page.State.Terminal() && len(page.Logs.Data) == 0 {
+			return f.sendEnd()
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		quiet, cancel := context.WithTimeout(ctx, heartbeat)
+		next, err := f.api.engine().FollowLogs(quiet, f.tenant, f.id, f.from)
+		silent := quiet.Err() != nil && ctx.Err() == nil
+		cancel()
+		if err != nil {
+			return err
+		}
+		page = next
+		if silent {
+			if err := f.send(comment); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// sendPage sends the logs of a page.
+func (f *follower) sendPage(page runtime.LogPage) error {
+	if f.from.Attempt != 0 && page.Attempt != f.from.Attempt {
+		f.partial = nil
+		if err := f.sendEvent("attempt", "", wire.AttemptEvent{Attempt: page.Attempt}); err != nil {
+			return err
+		}
+	}
+	offset := page.Next.Offset - len(page.Logs.Data)
+	var failed error
+	stretches(page.Logs, "", func(s wire.Stream, text []byte) {
+		if failed != nil {
+			return
+		}
+		if s == f.partialStream {
+			text = append(f.partial, text...)
+			offset -= len(f.partial)
+		} else if len(f.partial) > 0 { // its rest never came
+			failed = f.sendEntry(f.partialStream, f.partial, runtime.LogPosition{Attempt: page.Attempt, Offset: offset})
+		}
+		f.partial = nil
+		for len(text) > 0 && failed == nil {
+			piece := text[:min(len(text), maxEventText)]
+			piece = piece[:len(piece)-partialRune(piece)]
+			if len(piece) == 0 { // all of it is the beginning of a character
+				f.partial, f.partialStream = append([]byte(nil), text...), s
+				offset += len(text)
+				return
+			}
+			offset += len(piece)
+			failed = f.sendEntry(s, piece, runtime.LogPosition{Attempt: page.Attempt, Offset: offset})
+			text = text[len(piece):]
+		}
+	})
+	f.from = page.Next
+	if failed == nil && page.State.Terminal() && len(page.Logs.Data) == 0 && len(f.partial) > 0 {
+		failed = f.sendEntry(f.partialStream, f.partial, f.from)
+		f.partial = nil
+	}
+	return failed
+}
+
+// partialRune returns the number of bytes at the end of text that begin an incomplete
+// character.
+func partialRune(text []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if b := text[len(text)-n:]; utf8.RuneStart(b[0]) {
+			if utf8.FullRune(b) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// sendEntry sends a log event; after is the position after its text.
+func (f *follower) sendEntry(s wire.Stream, text []byte, after runtime.LogPosition) error {
+	if f.only != "" && s != f.only {
+		return nil
+	}
+	id := strconv.Itoa(after.Attempt) + "." + strconv.Itoa(after.Offset)
+	return f.sendEvent("log", id, wire.LogEntry{Stream: s, Text: validText(text)})
+}
+
+// sendEnd sends the execution, which is done.
+func (f *follower) sendEnd() error {
+	x, err := f.api.engine().GetExecution(f.api.Context(), f.tenant, f.id)
+	if err != nil {
+		return err
+	}
+	if len(x.Result) > runtime.ListedResult {
+		x.Result = nil
+	}
+	return f.sendEvent("end", "", renderExecution(f.base, &x))
+}
+
+func (f *follower) sendEvent(name, id string, data any) error {
+	text, err := web.EncodeJSON(data)
+	if err != nil {
+		return runtime.Internal("httpapi.encode", err)
+	}
+	if id != "" {
+		id = "id: " + id + "\n"
+	}
+	return f.send(fmt.Sprintf("event: %s\n%sdata: %s\n\n", name, id, text))
+}
+
+// send writes text and flushes it. The client has the whole write timeout for each call.
+func (f *follower) send(text string) error {
+	if err := f.conn.SetWriteDeadline(time.Now().Add(f.api.WriteTimeout)); err != nil {
+		return errClientGone
+	}
+	if _, err := f.out.WriteString(text); err != nil {
+		return errClientGone
+	}
+	if err := f.out.Flush(); err != nil {
+		return errClientGone
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+package faaspot
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// maxList bounds how many functions one answer lists. It is also the default, because FaaSpot's
+// original clients do not read pages.
+const maxList = 10_000
+
+// timeFormat is the layout of all times in this dialect.
+const timeFormat = "2006-01-02 15:04:05.000000-07:00"
+
+func (a *api) listFunctions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	query := ctx.QueryArgs()
+	limit, err := web.IntParam(query, "limit", maxList, 1, maxList)
+	if err != nil {
+		return err
+	}
+	after := string(query.Peek("after"))
+	if after != "" {
+		if err := runtime.ValidateName(after); err != nil {
+			return err
+		}
+	}
+	functions, next, err := a.collect(tenant, after, limit)
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		web.NextLink(ctx, "/v1/functions/?after="+url.QueryEscape(next)+"&limit="+strconv.Itoa(limit))
+	}
+	base := a.URL(ctx)
+	list := make([]wire.Function[string], len(functions))
+	for i, f := range functions {
+		list[i] = renderFunction(base, f)
+	}
+	return web.WriteValue(ctx, list)
+}
+
+// collect returns up to limit functions, which it reads page by page, and the name after which
+// the next page begins; empty if there is none.
+func (a *api) collect(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, next string, err error) {
+	for next = after; ; {
+		request := runtime.PageRequest{After: next, Limit: min(limit-len(all), runtime.MaxPage)}
+		page, err := a.engine().ListFunctions(a.Context(), tenant, request)
+		if err != nil {
+			return nil, "", err
+		}
+		all, next = append(all, page.Items...), page.Next
+		if next == "" || len(all) == limit {
+			return all, next, nil
+		}
+	}
+}
+
+func (a *api) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	body, err := parseFunctionBody(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	if body.name == nil {
+		return runtime.Errorf(runtime.CodeInvalidArgument, `"name" is missing`)
+	}
+	if err := runtime.ValidateName(*body.name); err != nil {
+		return err
+	}
+	if body.code == nil {
+		return runtime.Errorf(runtime.CodeInvalidArgument, `"code" is missing`).WithHint(codeHint)
+	}
+	spec := runtime.FunctionSpec{Tenant: tenant, Name: *body.name, Source: body.code, Context: body.context}
+	if body.timeout != nil {
+		spec.Limits.Timeout = *body.timeout
+	}
+	if body.memory != nil {
+		spec.Limits.Memory = *body.memory
+	}
+	if body.retries != nil {
+		spec.Retries = *body.retries
+	}
+	if spec.IdempotencyKey, err = web.IdempotencyKey(ctx); err != nil {
+		return err
+	}
+	d, err := a.engine().CreateFunction(a.Context(), spec)
+	if err != nil {
+		return err
+	}
+	writeDeployment(ctx, d)
+	return nil
+}
+
+func (a *api) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := functionName(ctx)
+	if err != nil {
+		return err
+	}
+	enc, err := parseEncoding(string(ctx.QueryArgs().Peek("encoding")))
+	if err != nil {
+		return err
+	}
+	d, err := a.engine().GetFunction(a.Context(), tenant, name)
+	if err != nil {
+		return err
+	}
+	limits := d.Version.Limits.WithDefaults()
+	response := wire.FunctionDetail[string]{
+		Function: renderFunction(a.URL(ctx), d.Function),
+		Encoding: wire.EncodingPercent,
+		Timeout:  limits.Timeout.Seconds(),
+		Memory:   float64(limits.Memory) / runtime.MiB,
+		Retries:  d.Version.Retries,
+	}
+	if enc == encodingPlain {
+		response.Encoding, response.Code = wire.EncodingPlain, string(d.Version.Source)
+	} else {
+		response.Code = quote(d.Version.Source)
+	}
+	if response.ContextKeys, err = contextKeys(d.Version.Context); err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, response)
+}
+
+// contextKeys returns the sorted names in a context.
+func contextKeys(context []byte) ([]string, error) {
+	keys := []string{}
+	if len(context) == 0 {
+		return keys, nil
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(context, &members) != nil {
+		// The parser's error could quote a secret.
+		return nil, runtime.Errorf(runtime.CodeInternal, "a stored context is not a JSON object")
+	}
+	for key := range members {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+func (a *api) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := functionName(ctx)
+	if err != nil {
+		return err
+	}
+	body, err := parseFunctionBody(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	if body.name != nil {
+		if err := runtime.ValidateName(*body.name); err != nil {
+			return err
+		}
+	}
+	key, err := web.IdempotencyKey(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := a.engine().UpdateFunction(a.Context(), runtime.FunctionUpdate{
+		Tenant:         tenant,
+		Name:           name,
+		NewName:        body.name,
+		Source:         body.code,
+		Context:        body.context,
+		Timeout:        body.timeout,
+		Memory:         body.memory,
+		Retries:        body.retries,
+		IdempotencyKey: key,
+	})
+	if err != nil {
+		return err
+	}
+	writeDeployment(ctx, d)
+	return nil
+}
+
+func (a *api) deleteFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := functionName(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := web.IdempotencyKey(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := a.engine().DeleteFunction(a.Context(), runtime.FunctionDeletion{Tenant: tenant, Name: name, IdempotencyKey: key})
+	if err != nil {
+		return err
+	}
+	writeDeployment(ctx, d)
+	return nil
+}
+
+// renderFunction renders a function for a caller who reaches the server at base.
+func renderFunction(base string, f runtime.Function) wire.Function[string] {
+	return wire.Function[string]{
+		Name:      f.Name,
+		RID:       f.RID(),
+		RunnerURL: base + "/v1/functions/" + f.Name + "/rpc/",
+		Version:   f.Version,
+		Created:   formatTime(f.Created),
+		Updated:   formatTime(f.Updated),
+	}
+}
+
+func formatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
+
+// writeDeployment answers with the id of the execution that made a change, as a JSON string.
+func writeDeployment(ctx *fasthttp.RequestCtx, d runtime.Deployment) {
+	web.WriteReplayed(ctx, d.Replayed)
+	web.WriteJSON(ctx, fasthttp.StatusOK, []byte(strconv.Quote(d.ExecutionID)))
+}

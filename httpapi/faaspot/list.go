@@ -1,0 +1,159 @@
+package faaspot
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// maxExecutions bounds how many executions one answer lists. It is also the default, because
+// FaaSpot's original clients do not read pages.
+const maxExecutions = runtime.MaxPage
+
+// listExecutions answers with a page of executions, newest first.
+func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	query := ctx.QueryArgs()
+	filter, err := parseFilter(query)
+	if err != nil {
+		return err
+	}
+	limit, err := web.IntParam(query, "limit", maxExecutions, 1, maxExecutions)
+	if err != nil {
+		return err
+	}
+	after := ""
+	if cursor := query.Peek("cursor"); len(cursor) > 0 {
+		if after, err = openCursor(tenant, filter, string(cursor)); err != nil {
+			return err
+		}
+	}
+	page, err := a.engine().ListExecutions(a.Context(), tenant, filter, runtime.PageRequest{After: after, Limit: limit})
+	if err != nil {
+		return err
+	}
+	if page.Next != "" {
+		cursor, err := makeCursor(tenant, filter, page.Next)
+		if err != nil {
+			return err
+		}
+		web.NextLink(ctx, "/v1/executions/?"+withCursor(query, cursor))
+	}
+	base := a.URL(ctx)
+	response := make([]executionResponse, len(page.Items))
+	for i := range page.Items {
+		response[i] = renderExecution(base, &page.Items[i])
+	}
+	return web.WriteValue(ctx, response)
+}
+
+// withCursor returns a query with another cursor.
+func withCursor(query *fasthttp.Args, cursor string) string {
+	next := make(url.Values)
+	for key, value := range query.All() {
+		next.Add(string(key), string(value))
+	}
+	next.Set("cursor", cursor)
+	return next.Encode()
+}
+
+// parseFilter reads which executions to list.
+func parseFilter(query *fasthttp.Args) (runtime.Filter, error) {
+	var f runtime.Filter
+	var err error
+	f.Function = string(query.Peek("function"))
+	if old := string(query.Peek("deployment")); old != "" {
+		if f.Function != "" && f.Function != old {
+			return f, runtime.Errorf(runtime.CodeInvalidArgument, "function and deployment name two functions").WithHint("give one of them")
+		}
+		f.Function = old
+	}
+	if f.Function != "" {
+		if err := runtime.ValidateName(f.Function); err != nil {
+			return f, err
+		}
+	}
+	if f.TraceID, err = parseTrace(query); err != nil {
+		return f, err
+	}
+	all, err := web.BoolParam(query, "include_completed")
+	if err != nil {
+		return f, err
+	}
+	if f.TraceID != "" && !query.Has("include_completed") {
+		all = true
+	}
+	switch words := string(query.Peek("status")); {
+	case words != "":
+		if f.States, err = parseStatuses(words); err != nil {
+			return f, err
+		}
+	case !all:
+		f.States = slices.Concat(statesOf[wire.StatusPending], statesOf[wire.StatusStarted])
+	}
+	if f.After, err = parseTime(query, "created_after"); err != nil {
+		return f, err
+	}
+	f.Before, err = parseTime(query, "created_before")
+	return f, err
+}
+
+// parseStatuses reads comma-separated statuses. It returns their states in one order, whatever
+// the order of the statuses, because a cursor is bound to them.
+func parseStatuses(words string) ([]runtime.State, error) {
+	known := []wire.Status{wire.StatusPending, wire.StatusStarted, wire.StatusSuccess, wire.StatusFailed, wire.StatusCancelled}
+	asked := make(map[wire.Status]bool)
+	for word := range strings.SplitSeq(words, ",") {
+		i := slices.IndexFunc(known, func(s wire.Status) bool { return strings.EqualFold(strings.TrimSpace(word), string(s)) })
+		if i < 0 {
+			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "there is no status %q", word).
+				WithHint("use Pending, Started, Success, Failed or Cancelled, with commas between")
+		}
+		asked[known[i]] = true
+	}
+	var states []runtime.State
+	for _, status := range known {
+		if asked[status] {
+			states = append(states, statesOf[status]...)
+		}
+	}
+	return states, nil
+}
+
+// parseTrace reads the id of a trace, empty if the query does not have it.
+func parseTrace(query *fasthttp.Args) (string, error) {
+	if !query.Has("trace_id") {
+		return "", nil
+	}
+	id := strings.ToLower(string(query.Peek("trace_id")))
+	if !web.IsTraceID(id) {
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "trace_id is not the id of a trace").
+			WithHint("give 32 hexadecimal digits that are not all zero, as the header traceparent has them")
+	}
+	return id, nil
+}
+
+// parseTime reads a time in RFC 3339 or in the layout of this dialect. Absent is the zero time.
+func parseTime(query *fasthttp.Args, name string) (time.Time, error) {
+	text := string(query.Peek(name))
+	if text == "" {
+		return time.Time{}, nil
+	}
+	// A + that was not percent-encoded has become a space.
+	if i := strings.LastIndexByte(text, ' '); i > len("2006-01-02 15:04:05")-1 {
+		text = text[:i] + "+" + text[i+1:]
+	}
+	for _, layout := range []string{time.RFC3339Nano, timeFormat, "2006-01-02 15:04:05.999999999Z07:00"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, runtime.Errorf(runtime.CodeInvalidArgument, "%s is not a time", name).
+		WithHint("write it like 2026-01-31T15:04:05Z")
+}

@@ -1,0 +1,102 @@
+package faaspot
+
+import (
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// streams are the names of the streams by their numbers in a [runtime.LogMark].
+var streams = map[uint8]wire.Stream{1: wire.Stdout, 2: wire.Stderr}
+
+// getLogs answers with the logs of an execution, or streams them while the run writes.
+func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	query := ctx.QueryArgs()
+	only := wire.Stream(query.Peek("stream"))
+	if only != "" && only != wire.Stdout && only != wire.Stderr {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "stream must be stdout or stderr, or absent for both")
+	}
+	follow, err := web.BoolParam(query, "follow")
+	if err != nil {
+		return err
+	}
+	raw, err := parseFormat(query)
+	if err != nil {
+		return err
+	}
+	id := pathID(ctx)
+	if follow {
+		if raw {
+			return runtime.Errorf(runtime.CodeInvalidArgument, "follow streams events, which have no format").WithHint("leave out format")
+		}
+		return a.followLogs(ctx, tenant, id, only)
+	}
+	page, err := a.engine().GetLogs(a.Context(), tenant, id, runtime.LogPosition{})
+	if err != nil {
+		return err
+	}
+	if raw {
+		web.WriteText(ctx, rawLogs(page.Logs, only))
+		return nil
+	}
+	return web.WriteValue(ctx, wire.Logs{
+		UUID:      id,
+		Status:    statusOfState[page.State],
+		Attempt:   page.Attempt,
+		Truncated: page.Logs.Truncated,
+		Entries:   logEntries(page.Logs, only),
+	})
+}
+
+// parseFormat reports whether ?format= asks for the bytes that the run wrote.
+func parseFormat(query *fasthttp.Args) (raw bool, err error) {
+	switch string(query.Peek("format")) {
+	case "", "json":
+		return false, nil
+	case "raw":
+		return true, nil
+	}
+	return false, runtime.Errorf(runtime.CodeInvalidArgument, "format must be json or raw")
+}
+
+// stretches calls visit for each stretch of the logs, in order; only for those of one stream,
+// unless only is empty.
+func stretches(l runtime.Logs, only wire.Stream, visit func(s wire.Stream, text []byte)) {
+	for i, mark := range l.Marks {
+		end := len(l.Data)
+		if i+1 < len(l.Marks) {
+			end = l.Marks[i+1].Offset
+		}
+		if name := streams[mark.Stream]; only == "" || only == name {
+			visit(name, l.Data[mark.Offset:end])
+		}
+	}
+}
+
+func logEntries(l runtime.Logs, only wire.Stream) []wire.LogEntry {
+	entries := []wire.LogEntry{}
+	stretches(l, only, func(s wire.Stream, text []byte) {
+		if n := len(entries); n > 0 && entries[n-1].Stream == s {
+			entries[n-1].Text += validText(text)
+			return
+		}
+		entries = append(entries, wire.LogEntry{Stream: s, Text: validText(text)})
+	})
+	return entries
+}
+
+func rawLogs(l runtime.Logs, only wire.Stream) []byte {
+	if only == "" {
+		return l.Data
+	}
+	var out []byte
+	stretches(l, only, func(_ wire.Stream, text []byte) { out = append(out, text...) })
+	return out
+}
+
+// validText replaces bytes that are not UTF-8 by U+FFFD.
+func validText(text []byte) string { return strings.ToValidUTF8(string(text), "\ufffd") }

@@ -1,0 +1,67 @@
+package faaspot_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// written makes logs of stretches that alternate between stdout and stderr,
+// beginning with stdout.
+func written(stretches ...string) runtime.Logs {
+	var l runtime.Logs
+	for i, text := range stretches {
+		if text == "" {
+			continue
+		}
+		l.Marks = append(l.Marks, runtime.LogMark{Offset: len(l.Data), Stream: uint8(1 + i%2)})
+		l.Data = append(l.Data, text...)
+	}
+	return l
+}
+
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	fake := &apitest.Fake{}
+	ts := apitest.Start(t, fake, nil)
+	fake.All = map[string]runtime.Execution{apitest.ID: apitest.ExecutionAt(apitest.ID, runtime.StateRunning)}
+	page := runtime.LogPage{Attempt: 2, State: runtime.StateRunning, Logs: written("out\n<&>\xff", "err\n", "é")}
+	fake.OnLogs = func(_ context.Context, from runtime.LogPosition) (runtime.LogPage, error) {
+		if from != (runtime.LogPosition{}) {
+			t.Errorf("asked from %+v", from)
+		}
+		return page, nil
+	}
+	const path = "/v1/executions/" + apitest.ID + "/logs"
+	head := `{"uuid":"` + apitest.ID + `","status":"Started","attempt":2,"truncated":false,"entries":[`
+	for query, want := range map[string]string{
+		"":                          head + `{"stream":"stdout","text":"out\n<&>` + "\ufffd" + `"},{"stream":"stderr","text":"err\n"},{"stream":"stdout","text":"é"}]}`,
+		"?stream=stdout":            head + `{"stream":"stdout","text":"out\n<&>` + "\ufffd" + `é"}]}`,
+		"?stream=stderr&format":     head + `{"stream":"stderr","text":"err\n"}]}`,
+		"?format=raw":               "out\n<&>\xfferr\né",
+		"?format=raw&stream=stdout": "out\n<&>\xffé",
+		"?format=raw&stream=stderr": "err\n",
+	} {
+		a := ts.Do(t, "GET", path+query, "", nil)
+		if diff := cmp.Diff(want, a.Body); a.Status != 200 || diff != "" {
+			t.Errorf("%s: %d %s", query, a.Status, diff)
+		}
+		if a.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: a browser may take it for a page", query)
+		}
+	}
+	page = runtime.LogPage{State: runtime.StateQueued}
+	if got, want := ts.Do(t, "GET", path, "", nil).Body, `{"uuid":"`+apitest.ID+`","status":"Pending","attempt":0,"truncated":false,"entries":[]}`; got != want {
+		t.Errorf("%s", got)
+	}
+	for _, query := range []string{"?stream=both", "?format=xml", "?follow=maybe", "?follow=1&format=raw"} {
+		apitest.WantError(t, ts.Do(t, "GET", path+query, "", nil), 400, "invalid_argument")
+	}
+	for _, query := range []string{"", "?follow=1"} {
+		apitest.WantError(t, ts.Do(t, "GET", "/v1/executions/x/logs"+query, "", nil), 404, "not_found")
+	}
+}

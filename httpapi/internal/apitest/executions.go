@@ -1,0 +1,161 @@
+package apitest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// FakeExecutions answers with the executions in all, in the order of order, and
+// keeps what it was called with.
+type FakeExecutions struct {
+	Letters   []string // of the last request about dead letters
+	guard     sync.Mutex
+	Submitted []runtime.BulkRequest
+	Filters   []runtime.Filter
+	Listed    []ListCall
+	Cancelled []string
+	Called    []runtime.Tenant
+
+	Searches []runtime.SearchQuery
+	Found    runtime.Page[runtime.ExecutionSummary]
+
+	All     map[string]runtime.Execution
+	Order   []string // ids, newest first, that ListExecutions returns
+	Done    map[string]runtime.Execution
+	Replay  bool
+	Failing error
+	OnAwait func(ctx context.Context, id string) (runtime.Execution, error)
+	OnLogs  func(ctx context.Context, from runtime.LogPosition) (runtime.LogPage, error)
+}
+
+type ListCall struct {
+	Cursor string
+	Limit  int
+}
+
+func (f *FakeExecutions) call(tenant runtime.Tenant) {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	f.Called = append(f.Called, tenant)
+}
+
+func (f *FakeExecutions) Submit(ctx context.Context, r runtime.SubmitRequest) (runtime.Acceptance, error) {
+	return f.SubmitBulk(ctx, runtime.BulkRequest{
+		Tenant: r.Tenant, Function: r.Function, Args: [][]byte{r.Args}, Retries: r.Retries, IdempotencyKey: r.IdempotencyKey,
+	})
+}
+
+func (f *FakeExecutions) SubmitBulk(_ context.Context, r runtime.BulkRequest) (runtime.Acceptance, error) {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	f.Called = append(f.Called, r.Tenant)
+	if f.Failing != nil {
+		return runtime.Acceptance{}, f.Failing
+	}
+	f.Submitted = append(f.Submitted, r)
+	var a runtime.Acceptance
+	for i := range r.Args {
+		a.IDs = append(a.IDs, ID[:len(ID)-4]+fmt.Sprintf("%04x", 0xabcd+i))
+	}
+	a.Replayed = f.Replay
+	return a, nil
+}
+
+func (f *FakeExecutions) GetExecution(_ context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	f.Called = append(f.Called, tenant)
+	x, ok := f.All[id]
+	if !ok && f.Failing == nil {
+		return x, runtime.Errorf(runtime.CodeNotFound, "there is no execution with this id")
+	}
+	return x, f.Failing
+}
+
+func (f *FakeExecutions) GetExecutions(_ context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error) {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	f.Called = append(f.Called, tenant)
+	found := make([]*runtime.Execution, len(ids))
+	for i, id := range ids {
+		if x, ok := f.All[id]; ok {
+			found[i] = &x
+			if len(x.Result) > runtime.ListedResult {
+				x.Result = nil
+			}
+		}
+	}
+	return found, f.Failing
+}
+
+func (f *FakeExecutions) AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
+	if f.OnAwait != nil || f.Done != nil {
+		f.call(tenant)
+	}
+	if f.OnAwait != nil {
+		return f.OnAwait(ctx, id)
+	}
+	if x, ok := f.Done[id]; ok {
+		return x, nil
+	}
+	return f.GetExecution(ctx, tenant, id)
+}
+
+func (f *FakeExecutions) ListExecutions(_ context.Context, tenant runtime.Tenant, filter runtime.Filter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	f.Called = append(f.Called, tenant)
+	f.Filters = append(f.Filters, filter)
+	f.Listed = append(f.Listed, ListCall{r.After, r.Limit})
+	for _, id := range f.Order[slices.Index(f.Order, r.After)+1:] {
+		if len(page.Items) < r.Limit {
+			page.Items = append(page.Items, f.All[id])
+		}
+	}
+	if len(page.Items) == r.Limit {
+		page.Next = page.Items[r.Limit-1].ID
+	}
+	return page, f.Failing
+}
+
+func (f *FakeExecutions) CancelExecution(_ context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error) {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	f.Called = append(f.Called, tenant)
+	x, ok := f.All[id]
+	if !ok && f.Failing == nil {
+		return x, false, runtime.Errorf(runtime.CodeNotFound, "there is no execution with this id")
+	}
+	f.Cancelled = append(f.Cancelled, id)
+	return x, !x.CancelRequested && x.Finished.IsZero(), f.Failing
+}
+
+func (f *FakeExecutions) GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {
+	if _, err := f.GetExecution(ctx, tenant, id); err != nil || f.OnLogs == nil {
+		return runtime.LogPage{State: runtime.StateSucceeded, Attempt: 1}, err
+	}
+	return f.OnLogs(ctx, from)
+}
+
+func (f *FakeExecutions) FollowLogs(ctx context.Context, _ runtime.Tenant, _ string, from runtime.LogPosition) (runtime.LogPage, error) {
+	return f.OnLogs(ctx, from)
+}
+
+// ExecutionAt makes an execution in a state.
+func ExecutionAt(id string, state runtime.State) runtime.Execution {
+	x := runtime.Execution{ID: id, Kind: runtime.KindRun, Function: "f", Version: 2, State: state, Created: Time}
+	x.Caller.TraceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	if state != runtime.StateQueued {
+		x.Started, x.Attempt = Time.Add(time.Millisecond), 1
+	}
+	if state.Terminal() {
+		x.Finished = Time.Add(3 * time.Millisecond)
+		x.Usage.Duration = 1500 * time.Microsecond
+	}
+	return x
+}

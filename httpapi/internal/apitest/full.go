@@ -1,0 +1,150 @@
+package apitest
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// FullEngine is a fake engine whose functions, executions and jobs have a value in every
+// field.
+type FullEngine struct{ *Fake }
+
+const OtherID = "01935f9e-7d5c-7000-8000-00000000beef"
+
+// FullExecution returns an execution with a value in every field.
+func FullExecution() runtime.Execution {
+	x := ExecutionAt(ID, runtime.StateFailed)
+	x.Tenant, x.Function, x.FunctionID = "default", "hello.py", OtherID
+	x.Kind, x.Version, x.Retries, x.FunctionFailures, x.LostAttempts, x.PlatformFailures = runtime.KindRun, 7, 3, 1, 1, 1
+	x.Attempt, x.NotBefore = 4, Time.Add(2*time.Second)
+	x.Caller = runtime.Caller{UserID: "ada", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", RID: "ri.caller", TraceOwner: "ri.owner"}
+	x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "no <b>&</b> \u2028", Traceback: "frames\n", Line: 3}
+	x.Task = &runtime.TaskOf{JobExecution: OtherID, Index: 5}
+	return x
+}
+
+func fullJob(tenant runtime.Tenant, name string) runtime.Job {
+	return runtime.Job{
+		ID: ID, Tenant: tenant, Name: name, DisplayName: "Nightly <bills>", Labels: map[string]string{"b": "2", "a": "1"}, Revision: 12,
+		Created: Time, Updated: Time.Add(time.Hour), CreatedBy: "ada", UpdatedBy: "bob",
+		Spec: runtime.JobSpec{
+			Function: "hello.py", Disabled: true, Memory: 64*runtime.MiB + runtime.MiB/2, Timeout: 1500 * time.Millisecond, MaxRetries: 2, MaxConcurrentTasks: 9,
+			Env: []runtime.EnvVar{{Name: "A", Value: "a"}, {Name: "B", Value: "s3cret", Secret: true}},
+			Triggers: []runtime.Trigger{
+				{ID: "t1", Type: runtime.TriggerHTTP, Path: "in/hook", Timeout: 90 * time.Second, Tasks: []json.RawMessage{json.RawMessage(`{"n": 1}`)}},
+				{ID: "t2", Type: runtime.TriggerHTTPAsync, Path: "a", CallbackURL: "https://example.com/", CallbackSecret: "s3cret"},
+				{ID: "t3", Type: runtime.TriggerCron, Disabled: true, Schedule: "0 3 * * *", TimeZone: "Europe/Berlin", Missed: runtime.MissedCatchUp, CallbackURL: "https://example.com/", Retry: 4},
+			},
+		},
+	}
+}
+
+// FullJobExecution returns a job execution with a value in every field.
+func FullJobExecution(tenant runtime.Tenant, job string) runtime.JobExecution {
+	return runtime.JobExecution{
+		ID: ID, Name: "first", Tenant: tenant, JobID: OtherID, Job: job, Revision: 12, State: runtime.StateFailed,
+		Created: Time, Started: Time.Add(time.Second), Finished: Time.Add(time.Minute), Updated: Time.Add(time.Minute),
+		Caller: runtime.Caller{UserID: "ada", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736"}, Trigger: "t1",
+		Parallelism: 3, MemoryOverride: 128 * runtime.MiB, EnvOverride: map[string]string{"Z": "s3cret", "A": "s3cret"}, Timeout: 2 * time.Minute,
+		Stats: runtime.TaskCounts{Total: 20, Succeeded: 1, Failed: 2, TimedOut: 1, Cancelled: 3, Running: 4, Retried: 5},
+	}
+}
+
+func (e FullEngine) GetFunction(_ context.Context, _ runtime.Tenant, name string) (runtime.FunctionDetail, error) {
+	return runtime.FunctionDetail{
+		Function: runtime.Function{ID: ID, Name: name, Version: 3, Created: Time, Updated: Time.Add(time.Hour)},
+		Version:  runtime.Version{Source: []byte("def main(a, c): return '<é>'\n"), Context: []byte(`{"k":"s3cret"}`), Limits: runtime.Limits{Timeout: 1500 * time.Millisecond}, Retries: 4},
+	}, nil
+}
+
+func (e FullEngine) ListFunctions(context.Context, runtime.Tenant, runtime.PageRequest) (runtime.Page[runtime.Function], error) {
+	return runtime.Page[runtime.Function]{Items: []runtime.Function{{ID: ID, Name: "hello.py", Version: 3, Created: Time, Updated: Time.Add(time.Hour)}}}, nil
+}
+
+func (e FullEngine) GetExecution(context.Context, runtime.Tenant, string) (runtime.Execution, error) {
+	return FullExecution(), nil
+}
+
+func (e FullEngine) AwaitExecution(context.Context, runtime.Tenant, string) (runtime.Execution, error) {
+	return FullExecution(), nil
+}
+
+func (e FullEngine) GetExecutions(context.Context, runtime.Tenant, []string) ([]*runtime.Execution, error) {
+	x := FullExecution()
+	return []*runtime.Execution{&x, nil, nil}[:1], nil
+}
+
+func (e FullEngine) ListExecutions(_ context.Context, _ runtime.Tenant, _ runtime.Filter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
+	done := ExecutionAt(ID, runtime.StateSucceeded)
+	done.Result, done.ResultSize = []byte(`{"a": "<b>"}`), 12
+	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{FullExecution(), ExecutionAt(OtherID, runtime.StateQueued), done}, Next: ID}, nil
+}
+
+func (e FullEngine) CancelExecution(context.Context, runtime.Tenant, string) (runtime.Execution, bool, error) {
+	return FullExecution(), true, nil
+}
+
+func (e FullEngine) GetLogs(context.Context, runtime.Tenant, string, runtime.LogPosition) (runtime.LogPage, error) {
+	return runtime.LogPage{State: runtime.StateFailed, Attempt: 4, Logs: runtime.Logs{Data: []byte("out\xff<err>"), Marks: []runtime.LogMark{{Stream: 1}, {Stream: 2, Offset: 4}}, Truncated: true}}, nil
+}
+
+func (e FullEngine) SearchExecutions(context.Context, runtime.Tenant, runtime.SearchQuery) (runtime.Page[runtime.ExecutionSummary], error) {
+	return runtime.Page[runtime.ExecutionSummary]{Next: "position", Items: []runtime.ExecutionSummary{{
+		ID: ID, RID: "ri.resource", Version: 7, Status: runtime.SummaryFailed, Reason: runtime.ClassTimeout, Started: Time, Duration: 1500 * time.Millisecond,
+		Caller: runtime.Caller{UserID: "ada", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", RID: "ri.caller", TraceOwner: "ri.owner"},
+	}, {ID: OtherID, RID: "ri.resource", Version: 7, Status: runtime.SummarySucceeded, Started: Time.Truncate(time.Second)}}}, nil
+}
+
+func (e FullEngine) GetJob(_ context.Context, tenant runtime.Tenant, name string) (runtime.Job, error) {
+	return fullJob(tenant, name), nil
+}
+
+func (e FullEngine) CreateJob(_ context.Context, j runtime.Job) (runtime.Job, error) {
+	full := fullJob(j.Tenant, j.Name)
+	full.Spec.Triggers = nil
+	return full, nil
+}
+
+func (e FullEngine) UpdateJob(_ context.Context, j runtime.Job) (runtime.Job, error) {
+	return e.CreateJob(context.Background(), j)
+}
+
+func (e FullEngine) DeleteJob(_ context.Context, tenant runtime.Tenant, name string) (runtime.Job, error) {
+	return fullJob(tenant, name), nil
+}
+
+func (e FullEngine) ListJobs(_ context.Context, tenant runtime.Tenant, _ runtime.PageRequest) (runtime.Page[runtime.Job], error) {
+	return runtime.Page[runtime.Job]{Items: []runtime.Job{fullJob(tenant, "a"), {ID: OtherID, Name: "b", Tenant: tenant, Created: Time}}, Total: 2}, nil
+}
+
+func (e FullEngine) ListJobRevisions(context.Context, runtime.Tenant, string) ([]runtime.JobRevision, error) {
+	return []runtime.JobRevision{{Number: 12, Created: Time, CreatedBy: "ada"}, {Number: 11, Created: Time}, {Number: 10}}, nil
+}
+
+func (e FullEngine) GetJobExecution(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
+	return FullJobExecution(tenant, job), nil
+}
+
+func (e FullEngine) AwaitJobExecution(_ context.Context, tenant runtime.Tenant, job, _ string) (runtime.JobExecution, error) {
+	return FullJobExecution(tenant, job), nil
+}
+
+func (e FullEngine) ListJobExecutions(_ context.Context, tenant runtime.Tenant, job string, _ runtime.PageRequest) (runtime.Page[runtime.JobExecution], error) {
+	return runtime.Page[runtime.JobExecution]{Items: []runtime.JobExecution{FullJobExecution(tenant, job), {ID: OtherID, Name: OtherID, Created: Time}}, Total: 2}, nil
+}
+
+func (e FullEngine) ListTasks(context.Context, runtime.Tenant, string, string, runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
+	retrying := FullExecution()
+	retrying.State, retrying.Failure, retrying.Finished = runtime.StateQueued, nil, time.Time{}
+	done := ExecutionAt(ID, runtime.StateSucceeded)
+	done.Result, done.ResultSize = []byte(`{"a": "<b>"}`), 12
+	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{FullExecution(), retrying, done, ExecutionAt(OtherID, runtime.StateQueued)}, Total: 4}, nil
+}
+
+func (e FullEngine) GetTaskResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error) {
+	page, err := e.ListTasks(ctx, x.Tenant, x.Job, x.ID, runtime.PageRequest{})
+	return page.Items, err
+}

@@ -1,0 +1,87 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+var (
+	contentTypeJSON   = []byte("application/json")
+	contentTypeText   = []byte("text/plain; charset=utf-8")
+	contentTypeEvents = []byte("text/event-stream")
+	headerNosniff     = []byte("X-Content-Type-Options")
+	valueNosniff      = []byte("nosniff")
+)
+
+// WriteJSON answers with JSON text, which the caller must not use afterwards.
+func WriteJSON(ctx *fasthttp.RequestCtx, status int, text []byte) {
+	write(ctx, status, contentTypeJSON, text)
+}
+
+// WriteText answers 200 with plain text, which the caller must not use afterwards. Browsers
+// must not treat the output of a function as a page.
+func WriteText(ctx *fasthttp.RequestCtx, text []byte) {
+	write(ctx, fasthttp.StatusOK, contentTypeText, text)
+}
+
+func write(ctx *fasthttp.RequestCtx, status int, contentType, body []byte) {
+	ctx.Response.SetStatusCode(status)
+	ctx.Response.Header.SetContentTypeBytes(contentType)
+	ctx.Response.Header.SetCanonical(headerNosniff, valueNosniff)
+	ctx.Response.SetBodyRaw(body)
+}
+
+// StartEvents sets the header of an answer that is a stream of server-sent events.
+func StartEvents(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.SetContentTypeBytes(contentTypeEvents)
+	ctx.Response.Header.SetCanonical(headerNosniff, valueNosniff)
+	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "no-store")
+	// nginx and other proxies that buffer answers would hold back the events.
+	ctx.Response.Header.Set("X-Accel-Buffering", "no")
+}
+
+// WriteValue answers 200 with the JSON form of a value.
+func WriteValue(ctx *fasthttp.RequestCtx, value any) error {
+	text, err := EncodeJSON(value)
+	if err != nil {
+		return runtime.Internal("httpapi.encode", err)
+	}
+	WriteJSON(ctx, fasthttp.StatusOK, text)
+	return nil
+}
+
+// EncodeJSON returns the JSON form of a value. It does not escape <, > and &: no answer is
+// HTML, and tracebacks are full of them.
+func EncodeJSON(value any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(out.Bytes(), []byte{'\n'}), err
+}
+
+// AppendString appends UTF-8 text as a JSON string.
+func AppendString(dst, text []byte) []byte {
+	const lowerHex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for _, c := range text {
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', lowerHex[c>>4], lowerHex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
+
+// NextLink sets the Link header (RFC 8288) to the next page of a list.
+func NextLink(ctx *fasthttp.RequestCtx, target string) {
+	ctx.Response.Header.Set(fasthttp.HeaderLink, "<"+target+`>; rel="next"`)
+}

@@ -1,0 +1,121 @@
+package web
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Keys of user values of a request.
+const (
+	keyUser    = "user"    // id of the authenticated user
+	keyWriting = "writing" // set once a request may write to the store though its route does not
+)
+
+// Names of headers.
+const (
+	HeaderIdempotencyKey = "Idempotency-Key"
+	headerReplayed       = "Idempotency-Replayed"
+)
+
+// maxWait bounds how long a request may ask to wait for the end of an execution. Many proxies
+// give up after five minutes.
+const maxWait = 280 * time.Second
+
+// SetUser records the authenticated user of a request.
+func SetUser(ctx *fasthttp.RequestCtx, id string) { ctx.SetUserValue(keyUser, id) }
+
+// UserID returns the id of the user who sent a request.
+func UserID(ctx *fasthttp.RequestCtx) string {
+	id, _ := ctx.UserValue(keyUser).(string)
+	return id
+}
+
+// SetWriting marks a request that may write to the store though its route as such does not.
+func SetWriting(ctx *fasthttp.RequestCtx) { ctx.SetUserValue(keyWriting, true) }
+
+// IsWriting reports whether [SetWriting] was called.
+func IsWriting(ctx *fasthttp.RequestCtx) bool { return ctx.UserValue(keyWriting) != nil }
+
+// Caller returns the user and the trace of a request.
+func Caller(ctx *fasthttp.RequestCtx) runtime.Caller {
+	return runtime.Caller{UserID: UserID(ctx), TraceID: traceOf(&ctx.Request.Header).id}
+}
+
+// PathParam returns a parameter of the path, with %XX decoded once. ok is false, and the text
+// undecoded, if a % is not followed by two hexadecimal digits.
+func PathParam(ctx *fasthttp.RequestCtx, name string) (text string, ok bool) {
+	raw, _ := ctx.UserValue(name).(string)
+	text, err := url.PathUnescape(raw)
+	if err != nil {
+		return strings.Clone(raw), false
+	}
+	return strings.Clone(text), true
+}
+
+// IntParam reads a whole number from low to high in a query, or returns fallback if the query
+// does not have it.
+func IntParam(query *fasthttp.Args, name string, fallback, low, high int) (int, error) {
+	text := query.Peek(name)
+	if text == nil {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < low || n > high {
+		return 0, runtime.Errorf(runtime.CodeInvalidArgument, "%s must be a whole number from %d to %d", name, low, high)
+	}
+	return n, nil
+}
+
+// BoolParam reads True, true, 1 or their opposites in a query. Absent means false.
+func BoolParam(query *fasthttp.Args, name string) (bool, error) {
+	switch strings.ToLower(string(query.Peek(name))) {
+	case "true", "1":
+		return true, nil
+	case "", "false", "0":
+		return false, nil
+	}
+	return false, runtime.Errorf(runtime.CodeInvalidArgument, "%s must be True or False", name)
+}
+
+// WaitParam reads ?wait=, in seconds. Zero: do not wait.
+func WaitParam(query *fasthttp.Args) (time.Duration, error) {
+	text := query.Peek("wait")
+	if text == nil {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseFloat(string(text), 64)
+	// The negation also refuses NaN.
+	if err != nil || !(seconds >= 0 && seconds <= maxWait.Seconds()) {
+		return 0, runtime.Errorf(runtime.CodeInvalidArgument, "wait must be a number of seconds from 0 to %g", maxWait.Seconds()).
+			WithHint("ask again if the execution is not done by then")
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// IdempotencyKey returns the idempotency key of a request, empty if it has none.
+func IdempotencyKey(ctx *fasthttp.RequestCtx) (string, error) {
+	switch fields := ctx.Request.Header.PeekAll(HeaderIdempotencyKey); {
+	case len(fields) == 0:
+		return "", nil
+	case len(fields) > 1:
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the request has more than one %s header", HeaderIdempotencyKey).WithHint("send one")
+	case len(fields[0]) == 0:
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the %s header is empty", HeaderIdempotencyKey).
+			WithHint("send 1 to 255 printable ASCII characters, such as a UUID, or no such header")
+	default:
+		return string(fields[0]), nil
+	}
+}
+
+// WriteReplayed tells the caller that an earlier request with the same key did the work.
+func WriteReplayed(ctx *fasthttp.RequestCtx, replayed bool) {
+	if replayed {
+		ctx.Response.Header.Set(headerReplayed, "true")
+	}
+}

@@ -1,0 +1,33 @@
+package wire
+
+// Error is an error in the faaspot dialect, and the failure of an execution in every
+// dialect.
+type Error struct {
+	Message         string `json:"message"`
+	Code            string `json:"error_code"`
+	Hint            string `json:"hint,omitempty"`
+	ServerTraceback string `json:"server_traceback,omitempty"` // the function's own frames
+	Line            int    `json:"line,omitempty"`             // of the caller's text, from 1
+	ErrorType       string `json:"error_type,omitempty"`       // of the Python exception
+	ErrorID         string `json:"error_id,omitempty"`         // under which the server logged the cause
+	ExecutionID     string `json:"execution_id,omitempty"`     // of the run that failed
+}
+
+// BlaxelError is an error in the Blaxel dialect. Hint, Line and ErrorID are extensions.
+type BlaxelError struct {
+	Error   string `json:"error"` // error code
+	Code    int    `json:"code"`  // HTTP status
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	ErrorID string `json:"error_id,omitempty"`
+}
+
+// FoundryError is an error in the Foundry dialect. Message is an extension.
+type FoundryError struct {
+	ErrorCode       string         `json:"errorCode"` // class of errors, such as INVALID_ARGUMENT
+	ErrorName       string         `json:"errorName"`
+	ErrorInstanceID string         `json:"errorInstanceId"`
+	Parameters      map[string]any `json:"parameters"`
+	Message         string         `json:"message"`
+}

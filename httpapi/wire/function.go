@@ -1,0 +1,52 @@
+package wire
+
+// Encodings of the code and the context of a function.
+const (
+	EncodingPlain   = "plain"   // the text itself
+	EncodingPercent = "percent" // percent-encoded, as Python's urllib.parse.quote writes it
+)
+
+// Function is a function in a list.
+type Function[T any] struct {
+	Name      string `json:"name"`
+	RID       string `json:"rid"`
+	RunnerURL string `json:"runner_url"`
+	Version   uint64 `json:"version"`
+	Created   T      `json:"created"`
+	Updated   T      `json:"updated"`
+}
+
+// FunctionDetail is one function with its code. Of its context it has only the names: the
+// values are secrets.
+type FunctionDetail[T any] struct {
+	Function[T]
+	Code        string   `json:"code"`
+	Encoding    string   `json:"encoding"` // of Code
+	Timeout     float64  `json:"timeout"`  // seconds
+	Memory      float64  `json:"memory"`   // MB
+	Retries     int      `json:"retries"`
+	ContextKeys []string `json:"context_keys"`
+}
+
+// CreateFunctionRequest asks for a new function. The server's defaults replace omitted
+// fields.
+type CreateFunctionRequest struct {
+	Name     string  `json:"name"`
+	Code     string  `json:"code"`
+	Context  *string `json:"context,omitempty"` // key = "value" lines, or a JSON object
+	Timeout  float64 `json:"timeout,omitempty"` // seconds
+	Memory   int64   `json:"memory,omitempty"`  // MB
+	Retries  *int    `json:"retries,omitempty"` // further attempts after failures of the function
+	Encoding string  `json:"encoding"`          // of Code and Context
+}
+
+// UpdateFunctionRequest asks for changes to a function. Omitted fields stay as they are.
+type UpdateFunctionRequest struct {
+	Name     string  `json:"name,omitempty"` // new name
+	Code     *string `json:"code,omitempty"`
+	Context  *string `json:"context,omitempty"`
+	Timeout  float64 `json:"timeout,omitempty"` // seconds
+	Memory   int64   `json:"memory,omitempty"`  // MB
+	Retries  *int    `json:"retries,omitempty"` // further attempts after failures of the function
+	Encoding string  `json:"encoding"`          // of Code and Context
+}
