@@ -20,6 +20,7 @@ import (
 // not say that anything was kept which was not: when the disk works again, all
 // is there that was acknowledged.
 func TestDiskThatFails(t *testing.T) {
+	t.Parallel()
 	disk := newBrittleDisk(t)
 	s := process.NewSiteIn(t, t.TempDir(), filepath.Join(disk.dir, "data"))
 	server := s.Serve(t)

@@ -19,6 +19,7 @@ import (
 // A disk without any room: the server turns work away, or ends with a reason.
 // What was accepted is not lost, and what was told does not change.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	disk := memoryDisk(t, "256m")
 	s := process.NewSiteIn(t, t.TempDir(), filepath.Join(disk, "data"))
 	server := s.Serve(t)

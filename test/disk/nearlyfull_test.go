@@ -19,6 +19,7 @@ import (
 // what was accepted before ends, and what there is can be read, cancelled and
 // deleted. When there is room again, all is as before.
 func TestNearlyFullDisk(t *testing.T) {
+	t.Parallel()
 	disk := memoryDisk(t, "256m")
 	s := process.NewSiteIn(t, t.TempDir(), filepath.Join(disk, "data"))
 	server := s.Serve(t)

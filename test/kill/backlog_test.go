@@ -14,11 +14,12 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-var backlogBulks = flag.Int("backlog.bulks", 2, "how many bulks of 10,000 runs are queued when the server is killed")
+var backlogBulks = flag.Int("backlog.bulks", 1, "how many bulks of 10,000 runs are queued when the server is killed")
 
 // The server is killed with many runs queued and some running. All of them end,
 // those that had not begun in the order in which they came.
 func TestBacklogOutlivesTheServer(t *testing.T) {
+	t.Parallel()
 	s := process.NewSite(t)
 	server := s.Serve(t)
 	// The first version keeps its runs: what begins does not end. An attempt has

@@ -43,6 +43,7 @@ const (
 // functions run, changed and cancelled. What any of them was told stays true,
 // see ledger.
 func TestNothingIsLostToKill(t *testing.T) {
+	t.Parallel()
 	few := 5
 	if testing.Short() {
 		few = 3

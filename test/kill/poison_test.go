@@ -13,6 +13,7 @@ import (
 // is seen to run. It is given up after the third time. All else ends well, also
 // what ran beside it.
 func TestARunThatEndsTheServer(t *testing.T) {
+	t.Parallel()
 	s := process.NewSite(t)
 	server := s.Serve(t)
 	server.Deploy(t, "stay", process.SleepCode)

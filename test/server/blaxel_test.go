@@ -29,6 +29,7 @@ def main(args, context):
 // TestBlaxelClient lets the client that the vendor of the dialect publishes do all
 // that it does with jobs.
 func TestBlaxelClient(t *testing.T) {
+	t.Parallel()
 	client := blaxelClient(t)
 	// There is memory for one large run.
 	server := process.NewSite(t, "--memory-budget", "1400MB", "--egress-allow", "127.0.0.1").Serve(t)

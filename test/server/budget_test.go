@@ -17,6 +17,7 @@ import (
 // Runs in the background and those that callers wait for share the memory that
 // there is for all: with room for two, no three are under way at any moment.
 func TestRunsShareTheMemory(t *testing.T) {
+	t.Parallel()
 	const most = 2
 	server := process.NewSite(t, "--memory-budget", "2400MB").Serve(t)
 	server.Deploy(t, "stay", process.SleepCode, "memory", 1024)

@@ -16,6 +16,7 @@ import (
 
 // A bulk is accepted as a whole, or refused as a whole with a reason.
 func TestBulksThatAreRefused(t *testing.T) {
+	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "echo", process.EchoCode)
 	const path = "/v1/functions/echo/bulk_rpc/"
@@ -62,6 +63,7 @@ func TestBulksThatAreRefused(t *testing.T) {
 
 // One run of many that fails does so alone.
 func TestOneOfABulkFails(t *testing.T) {
+	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "root", "import os\ndef main(args, context):\n"+
 		"    if args['n'] == 3: os._exit(1)\n"+
@@ -82,6 +84,7 @@ func TestOneOfABulkFails(t *testing.T) {
 
 // Half of a bulk is cancelled while it is worked off.
 func TestBulkIsCancelledMidway(t *testing.T) {
+	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "stay", process.SleepCode)
 	ids := server.SubmitBulk(t, "stay", process.SleepArgs(3_000, 0.005))
@@ -123,6 +126,7 @@ func TestBulkIsCancelledMidway(t *testing.T) {
 
 // Whoever comes after a bulk does not wait for its end.
 func TestOthersPassABulk(t *testing.T) {
+	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "stay", process.SleepCode)
 	server.Deploy(t, "echo", process.EchoCode)
@@ -140,6 +144,7 @@ func TestOthersPassABulk(t *testing.T) {
 
 // Each id that is asked for has its place in the answer.
 func TestManyIDs(t *testing.T) {
+	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "echo", process.EchoCode)
 	ids := server.SubmitBulk(t, "echo", process.NumberedArgs(3))

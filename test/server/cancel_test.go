@@ -17,6 +17,7 @@ import (
 // What is queued never starts, what runs is stopped, what is done stays as it
 // is; to cancel again does nothing.
 func TestCancels(t *testing.T) {
+	t.Parallel()
 	// There is memory for one run at a time.
 	server := process.NewSite(t, "--memory-budget", "1400MB").Serve(t)
 	server.Deploy(t, "stay", process.SleepCode, "memory", 1024, "timeout", 900)
@@ -81,6 +82,7 @@ func TestCancels(t *testing.T) {
 // Runs are cancelled by three at once, about when they end. Each has one end,
 // which nobody is told otherwise.
 func TestCancelsAboutTheEnd(t *testing.T) {
+	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "stay", process.SleepCode)
 	const runs, callers = 150, 3
@@ -125,6 +127,7 @@ func TestCancelsAboutTheEnd(t *testing.T) {
 // A function is deleted while it runs: that run ends well, those that had not
 // begun are rejected, and what has the name next does not get them.
 func TestDeleteOfWhatRuns(t *testing.T) {
+	t.Parallel()
 	// There is memory for one run at a time.
 	server := process.NewSite(t, "--memory-budget", "1400MB").Serve(t)
 	server.Deploy(t, "stay", process.SleepCode, "memory", 1024)

@@ -45,6 +45,7 @@ func contents(t *testing.T, dir string) map[string][]byte {
 
 // A second server on the same folder is refused, and the first goes on.
 func TestSecondServerOnAFolder(t *testing.T) {
+	t.Parallel()
 	s := process.NewSite(t)
 	first := s.Serve(t)
 	first.Deploy(t, "echo", process.EchoCode)
@@ -65,6 +66,7 @@ func TestSecondServerOnAFolder(t *testing.T) {
 
 // A store that is damaged, or not ours, is refused and left as it is.
 func TestServerOnADamagedFolder(t *testing.T) {
+	t.Parallel()
 	s := process.NewSite(t)
 	server := s.Serve(t)
 	server.Deploy(t, "echo", process.EchoCode)
@@ -137,6 +139,7 @@ func removeAll(files []string) error {
 // Machine code that was tampered with is not executed: the guest is compiled
 // anew.
 func TestServerOnADamagedCache(t *testing.T) {
+	t.Parallel()
 	s := process.NewSite(t)
 	cache := filepath.Join(s.Data, "cache")
 	if err := os.Remove(cache); err != nil { // it is shared

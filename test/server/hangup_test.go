@@ -12,6 +12,7 @@ import (
 // A caller who hangs up leaves nothing behind but the run, which goes on to its
 // end and can be looked up.
 func TestCallersWhoHangUp(t *testing.T) {
+	t.Parallel()
 	// There is memory for one run at a time: a place that was not given back
 	// would be missed by the next one.
 	s := process.NewSite(t, "--memory-budget", "1400MB")

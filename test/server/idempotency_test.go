@@ -17,6 +17,7 @@ import (
 // killed: one is carried out, and all get its answer. Another request with the
 // key is refused.
 func TestOneKeyOneRequest(t *testing.T) {
+	t.Parallel()
 	s := process.NewSite(t)
 	server := s.Serve(t)
 	server.Deploy(t, "echo", process.EchoCode)
@@ -108,6 +109,7 @@ func TestOneKeyOneRequest(t *testing.T) {
 
 // A request that was refused does not use its key up, and a key is checked.
 func TestKeysOfRefusedRequests(t *testing.T) {
+	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	const path = "/v1/functions/late/rpc/"
 	server.Refused(t, http.StatusNotFound, "not_found", "POST", path, `{"n":3}`, "Idempotency-Key", "k")

@@ -22,7 +22,7 @@ func TestServerAnswersBesideEndlessLoops(t *testing.T) {
 	server.Deploy(t, "brief", "def main(args, context): return args['n']\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	const loops = 8
+	const loops, requests = 8, 30
 	ended := make(chan error, loops)
 	for range loops {
 		go func() {
@@ -30,7 +30,7 @@ func TestServerAnswersBesideEndlessLoops(t *testing.T) {
 			ended <- err
 		}()
 	}
-	for i := range 100 {
+	for i := range requests {
 		server.Must(t, "GET", "/healthz", "")
 		server.Must(t, "GET", "/readyz", "")
 		r := server.Must(t, "POST", fmt.Sprintf(runPath, "brief"), fmt.Sprintf(`{"n":%d}`, i))
@@ -47,6 +47,7 @@ func TestServerAnswersBesideEndlessLoops(t *testing.T) {
 
 // Functions ask for more memory than they may have, in ways that differ inside the interpreter.
 func TestServerStaysWithinTheMemoryOfItsRuns(t *testing.T) {
+	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	const limit = 128 // MB
 	// beside is what the server needs beside a run: args, results and logs, the next slot, and
@@ -67,7 +68,7 @@ func TestServerStaysWithinTheMemoryOfItsRuns(t *testing.T) {
 		"while True: print('x' * 10**6)",
 	} {
 		name := fmt.Sprintf("hog%d", i)
-		server.Deploy(t, name, "def main(args, context):\n    "+hog+"\n    return 0\n", "timeout", 2, "memory", limit)
+		server.Deploy(t, name, "def main(args, context):\n    "+hog+"\n    return 0\n", "timeout", 1, "memory", limit)
 		// How the run ends is checked by other tests.
 		r, err := server.Do(t.Context(), "POST", fmt.Sprintf(runPath, name), "{}")
 		if err != nil || r.Status == http.StatusNotFound {

@@ -20,8 +20,10 @@ var stopSignals = map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT"
 // the background or with a caller who waits. Those who wait for something else
 // get an answer. What is queued is for the next server.
 func TestStopLetsRunsEnd(t *testing.T) {
+	t.Parallel()
 	for name, signal := range stopSignals {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			// There is memory for three runs at once.
 			s := process.NewSite(t, "--grace", process.Patience.String(), "--memory-budget", "3600MB")
 			server := s.Serve(t)
@@ -92,6 +94,7 @@ func TestStopLetsRunsEnd(t *testing.T) {
 // What does not end within the grace period is run again by the next server,
 // however often that happens: it is not the cause.
 func TestStopHandsBack(t *testing.T) {
+	t.Parallel()
 	s := process.NewSite(t, "--grace", "50ms")
 	server := s.Serve(t)
 	server.Deploy(t, "stay", process.SleepCode, "timeout", 900)
@@ -125,8 +128,10 @@ func TestStopHandsBack(t *testing.T) {
 
 // A second signal ends the server at once, and breaks nothing.
 func TestSecondSignalToAServer(t *testing.T) {
+	t.Parallel()
 	for name, signal := range stopSignals {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := process.NewSite(t, "--grace", "10m")
 			server := s.Serve(t)
 			server.Deploy(t, "stay", process.SleepCode, "timeout", 900)
@@ -155,6 +160,7 @@ func TestSecondSignalToAServer(t *testing.T) {
 // A server that is told to stop while it starts does so, and the next one
 // starts.
 func TestStopWhileStarting(t *testing.T) {
+	t.Parallel()
 	s := process.NewSite(t)
 	for _, moment := range []string{"", `"msg":"starting"`, `"msg":"ready"`} {
 		for name, signal := range stopSignals {
