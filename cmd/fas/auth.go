@@ -36,7 +36,7 @@ It is a secret. Hand it to a program rather than to the screen.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(a.stdout, token)
+			_, err = fmt.Fprintln(a.Out, token)
 			return err
 		},
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -177,7 +178,7 @@ func TestCancelManyAtOnce(t *testing.T) {
 		fmt.Fprintf(&want, "%s\tCancelled\tgone\n", id)
 	}
 	status, out, talk := fas(t, []string{"FAASPOT_CONFIG=" + profileFor(t, web.URL)}, args...)
-	if status != exitNotFound || !strings.Contains(talk, fmt.Sprintf("%d of %d executions are not there", absent, count)) {
+	if status != clierror.ExitNotFound || !strings.Contains(talk, fmt.Sprintf("%d of %d executions are not there", absent, count)) {
 		t.Errorf("status %d, %s", status, talk)
 	}
 	if diff := cmp.Diff(want.String(), out); diff != "" {
@@ -203,7 +204,7 @@ func TestCancelBreaksOff(t *testing.T) {
 	env := []string{"FAASPOT_CONFIG=" + profileFor(t, web.URL)}
 	const first, second = "019aa8f0-93c1-7d1e-a1f7-000000000000", "019aa8f0-93c1-7d1e-a1f7-000000000001"
 	status, out, talk := fas(t, env, "executions", "cancel", second, "--json")
-	if status != exitAuth || out != "[]\n" || !strings.HasPrefix(talk, "error: no\n") {
+	if status != clierror.ExitAuth || out != "[]\n" || !strings.HasPrefix(talk, "error: no\n") {
 		t.Errorf("status %d, %s, %s", status, out, talk)
 	}
 	if status, out, _ = fas(t, env, "executions", "cancel", first); status != 0 || out != first+"\tCancelled\tgone\n" {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"iter"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
@@ -31,7 +33,7 @@ func parseBulk(entries []string) ([][]byte, error) {
 
 // readBulk reads the args of one run of each line of a file that is not blank.
 func (a *app) readBulk(ctx context.Context, file string) ([][]byte, error) {
-	data, err := a.readFile(ctx, file, "args", maxBulkFile)
+	data, err := a.ReadFile(ctx, file, "args", maxBulkFile)
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +60,10 @@ func parseLines(data []byte, file string) ([][]byte, error) {
 		}
 		if len(line) > runtime.MaxArgs {
 			return nil, runtime.Errorf(runtime.CodeTooLarge, "line %d of %s is too large", number, file).
-				WithHint("the args of a run may have up to " + sizeText(runtime.MaxArgs))
+				WithHint("the args of a run may have up to " + ui.SizeText(runtime.MaxArgs))
 		}
 		if err := strictjson.Check(line, strictjson.Options{Object: true}); err != nil {
-			return nil, usagef(`each line is a JSON object, such as {"name": "you", "times": 3}`,
+			return nil, clierror.Usagef(`each line is a JSON object, such as {"name": "you", "times": 3}`,
 				"line %d of %s is not a JSON object: %v", number, file, err)
 		}
 		all = append(all, line)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -32,7 +33,7 @@ func TestReadBulk(t *testing.T) {
 		"one that is large":   {"{}\n{\"a\":\"" + strings.Repeat("x", runtime.MaxArgs) + "\"}\n", nil, "line 2 of the standard input is too large"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &app{stdin: strings.NewReader(tc.text)}
+			a := &app{Terminal: ui.Terminal{In: strings.NewReader(tc.text)}}
 			runs, err := a.readBulk(t.Context(), "-")
 			if tc.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.wrong) {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 // completeJobs offers the names of the server's jobs.
@@ -49,7 +50,7 @@ func (a *app) completeJobExecutions(at int) cobra.CompletionFunc {
 		a.complete(cmd, func(ctx context.Context, c *client.Client) error {
 			_, err := c.JobExecutions(ctx, args[at-1], completedExecutions, func(page []client.JobExecution) error {
 				for _, x := range page {
-					ids = append(ids, cobra.CompletionWithDesc(x.Metadata.ID, fmt.Sprintf("%s, %s", x.Status, tasksText(x.Stats.Total))))
+					ids = append(ids, cobra.CompletionWithDesc(x.Metadata.ID, fmt.Sprintf("%s, %s", x.Status, ui.TasksText(x.Stats.Total))))
 				}
 				return nil
 			})
@@ -85,7 +86,7 @@ func (a *app) completeRevisions(cmd *cobra.Command, args []string, word string) 
 		list, err := c.JobRevisions(ctx, args[0])
 		for _, r := range list {
 			if !r.Active {
-				numbers = append(numbers, cobra.CompletionWithDesc(r.ID, timestamp(r.CreatedAt, true)))
+				numbers = append(numbers, cobra.CompletionWithDesc(r.ID, ui.Timestamp(r.CreatedAt, true)))
 			}
 		}
 		return err

@@ -7,7 +7,9 @@ import (
 	"sync"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -23,7 +25,7 @@ type target struct {
 // FAASPOT_PROFILE or the file's choice, and a token of FAASPOT_TOKEN or the
 // profile. Without any profile it is the default address of `fas serve`.
 func (a *app) target() (target, error) {
-	path, err := a.env.configPath()
+	path, err := a.env.ConfigPath()
 	if err != nil {
 		return target{}, err
 	}
@@ -33,7 +35,7 @@ func (a *app) target() (target, error) {
 	}
 	s := target{name: a.profile, path: path}
 	if s.name == "" {
-		s.name = a.env[envProfile]
+		s.name = a.env[environ.ProfileVar]
 	}
 	if s.name == "" {
 		s.name = file.Active()
@@ -44,12 +46,12 @@ func (a *app) target() (target, error) {
 			return target{}, err
 		}
 		if !ok {
-			return target{}, usagef(profilesHint(file), "there is no profile %q in %s", s.name, path)
+			return target{}, clierror.Usagef(profilesHint(file), "there is no profile %q in %s", s.name, path)
 		}
 		s.profile = p
 	}
 	s.token = s.profile.Token
-	if token := a.env[envToken]; token != "" {
+	if token := a.env[environ.TokenVar]; token != "" {
 		s.token = token
 	}
 	if cert := s.profile.SSLCertificate; cert != "" && !filepath.IsAbs(cert) {
@@ -74,9 +76,9 @@ func (s target) requireToken() (string, error) {
 	e := runtime.Errorf(runtime.CodeUnauthenticated, "there is no token for %s", s.profile.URL())
 	if s.name == "" {
 		return "", e.WithHint("start a server on this machine with `fas serve`, which writes a profile to " + s.path +
-			", or set " + envToken)
+			", or set " + environ.TokenVar)
 	}
-	return "", e.WithHint(fmt.Sprintf("set %s, or give the profile its token with `fas profiles update %s -t -`", envToken, s.name))
+	return "", e.WithHint(fmt.Sprintf("set %s, or give the profile its token with `fas profiles update %s -t -`", environ.TokenVar, s.name))
 }
 
 // connect makes a client for the server that the command is for.
@@ -110,11 +112,11 @@ func (a *app) client(s target) (*client.Client, error) {
 func (a *app) trace() func(client.TraceLevel, string) {
 	var mu sync.Mutex
 	return func(level client.TraceLevel, line string) {
-		if int(level) > a.verbosity {
+		if int(level) > a.Verbosity {
 			return
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintln(a.stderr, line)
+		fmt.Fprintln(a.Err, line)
 	}
 }

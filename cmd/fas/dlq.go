@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -66,16 +68,16 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			defer c.Close()
-			table := deadLetterTable(a.stdout, isTerminal(a.stdout))
-			list := pages[client.DeadLetter]{
-				app: a, asJSON: asJSON, quiet: quiet, table: table.write,
-				id: func(d client.DeadLetter) string { return d.ID },
+			table := deadLetterTable(a.Out, ui.IsTerminal(a.Out))
+			list := ui.Pages[client.DeadLetter]{
+				Terminal: &a.Terminal, AsJSON: asJSON, Quiet: quiet, Table: table.Write,
+				ID: func(d client.DeadLetter) string { return d.ID },
 			}
-			more, err := c.DeadLetters(cmd.Context(), limit, list.page)
+			more, err := c.DeadLetters(cmd.Context(), limit, list.Page)
 			if err != nil {
 				return err
 			}
-			return list.end(more, limit, "there are no dead letters")
+			return list.End(more, limit, "there are no dead letters")
 		},
 	}
 	limitFlag(cmd, &limit, "dead letters")
@@ -85,12 +87,12 @@ With --json it is an array of objects with the fields
 }
 
 // deadLetterTable shows dead letters.
-func deadLetterTable(out io.Writer, people bool) *table[client.DeadLetter] {
-	return &table[client.DeadLetter]{
-		out: out, people: people, heading: "ID\tJOB\tURL\tCREATED\tATTEMPTS\tSTATUS\tERROR",
-		row: func(d client.DeadLetter, people bool) string {
+func deadLetterTable(out io.Writer, people bool) *ui.Table[client.DeadLetter] {
+	return &ui.Table[client.DeadLetter]{
+		Out: out, ForPeople: people, Heading: "ID\tJOB\tURL\tCREATED\tATTEMPTS\tSTATUS\tERROR",
+		Row: func(d client.DeadLetter, people bool) string {
 			return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.Job, d.URL,
-				timestamp(d.Created.Time, people), d.Attempts, httpStatus(d.LastStatus), oneLine(d.LastError))
+				ui.Timestamp(d.Created.Time, people), d.Attempts, httpStatus(d.LastStatus), ui.OneLine(d.LastError))
 		},
 	}
 }
@@ -136,26 +138,26 @@ With --json it is an object with the fields
 			case err != nil:
 				return err
 			case asJSON:
-				return a.writeJSON(d)
+				return a.WriteJSON(d)
 			case body:
-				_, err := fmt.Fprintf(a.stdout, "%s\n", d.Body)
+				_, err := fmt.Fprintf(a.Out, "%s\n", d.Body)
 				return err
 			}
-			people := isTerminal(a.stdout)
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			people := ui.IsTerminal(a.Out)
+			w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "id:\t%s\n", d.ID)
 			fmt.Fprintf(w, "job:\t%s\n", d.Job)
 			fmt.Fprintf(w, "execution:\t%s\n", d.Execution)
 			fmt.Fprintf(w, "url:\t%s\n", d.URL)
-			fmt.Fprintf(w, "created:\t%s\n", timestamp(d.Created.Time, people))
+			fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(d.Created.Time, people))
 			fmt.Fprintf(w, "attempts:\t%d\n", d.Attempts)
-			fmt.Fprintf(w, "last attempt:\t%s\n", timestamp(d.LastAttempt.Time, people))
+			fmt.Fprintf(w, "last attempt:\t%s\n", ui.Timestamp(d.LastAttempt.Time, people))
 			fmt.Fprintf(w, "last status:\t%s\n", httpStatus(d.LastStatus))
-			fmt.Fprintf(w, "last error:\t%s\n", oneLine(d.LastError))
+			fmt.Fprintf(w, "last error:\t%s\n", ui.OneLine(d.LastError))
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.stdout, "\n%s\n", d.Body)
+			_, err = fmt.Fprintf(a.Out, "\n%s\n", d.Body)
 			return err
 		},
 	}
@@ -168,7 +170,7 @@ With --json it is an object with the fields
 func deadLetterIDs(ids []string) error {
 	for _, id := range ids {
 		if err := executionID(id); err != nil {
-			return usagef("`fas dlq list` shows those that there are", "%s is not the id of a dead letter", quoted(id))
+			return clierror.Usagef("`fas dlq list` shows those that there are", "%s is not the id of a dead letter", ui.Quote(id))
 		}
 	}
 	return nil
@@ -178,10 +180,10 @@ func deadLetterIDs(ids []string) error {
 // letters: ids, or --all.
 func someOrAll(cmd *cobra.Command, ids []string, all bool) error {
 	if all && len(ids) > 0 {
-		return usagef("give ids, or --all", "--all and ids exclude each other")
+		return clierror.Usagef("give ids, or --all", "--all and ids exclude each other")
 	}
 	if !all && len(ids) == 0 {
-		return usagef("usage: "+cmd.UseLine(), "the ID is missing, or --all")
+		return clierror.Usagef("usage: "+cmd.UseLine(), "the ID is missing, or --all")
 	}
 	return deadLetterIDs(ids)
 }
@@ -191,11 +193,11 @@ func someOrAll(cmd *cobra.Command, ids []string, all bool) error {
 func (a *app) writeCount(done, named int, what string, asJSON bool) error {
 	var err error
 	if asJSON {
-		err = a.writeJSON(struct {
+		err = a.WriteJSON(struct {
 			Count int `json:"count"`
 		}{done})
 	} else {
-		_, err = fmt.Fprintf(a.stdout, "%d %s\n", done, what)
+		_, err = fmt.Fprintf(a.Out, "%d %s\n", done, what)
 	}
 	if err == nil && done < named {
 		err = runtime.Errorf(runtime.CodeNotFound, "%d of %d dead letters are not there", named-done, named).
@@ -273,7 +275,7 @@ With --json it is an object with the field count.`,
 				return err
 			}
 			defer c.Close()
-			if !yes && isTerminal(a.stdin) {
+			if !yes && ui.IsTerminal(a.In) {
 				what := fmt.Sprintf("%d dead letters", len(ids))
 				switch {
 				case all:
@@ -281,7 +283,7 @@ With --json it is an object with the field count.`,
 				case len(ids) == 1:
 					what = "the dead letter " + ids[0]
 				}
-				if err := a.confirm(cmd.Context(), fmt.Sprintf("drop %s of %s?", what, c.URL())); err != nil {
+				if err := a.Confirm(cmd.Context(), fmt.Sprintf("drop %s of %s?", what, c.URL())); err != nil {
 					return err
 				}
 			}

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 // executionFields is what every --json of executions promises.
@@ -46,8 +48,8 @@ of one. The server keeps those that are done for 7 days unless told otherwise.`,
 // executionID checks an id before it becomes part of an address.
 func executionID(id string) error {
 	if _, err := uuid.Parse(id); err != nil || len(id) != len(uuid.Nil.String()) {
-		return usagef("ids look like 019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4; `fas executions list -i` shows those that there are",
-			"%s is not the id of an execution", quoted(id))
+		return clierror.Usagef("ids look like 019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4; `fas executions list -i` shows those that there are",
+			"%s is not the id of an execution", ui.Quote(id))
 	}
 	return nil
 }
@@ -62,21 +64,21 @@ func executionIDs(ids []string) error {
 }
 
 // executionTable shows executions.
-func executionTable(out io.Writer, people bool) *table[client.Execution] {
-	return &table[client.Execution]{
-		out: out, people: people, heading: "ID\tFUNCTION\tKIND\tSTATUS\tCREATED\tTOOK\tERROR",
-		row: func(x client.Execution, people bool) string {
+func executionTable(out io.Writer, people bool) *ui.Table[client.Execution] {
+	return &ui.Table[client.Execution]{
+		Out: out, ForPeople: people, Heading: "ID\tFUNCTION\tKIND\tSTATUS\tCREATED\tTOOK\tERROR",
+		Row: func(x client.Execution, people bool) string {
 			took, code := "", ""
 			if x.DurationMS != nil {
 				took = strconv.FormatFloat(*x.DurationMS, 'f', -1, 64)
 				if people {
-					took = durationText(milliseconds(*x.DurationMS))
+					took = ui.DurationText(milliseconds(*x.DurationMS))
 				}
 			}
 			if x.Failure != nil {
 				code = string(x.Failure.Code)
 			}
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", x.ID, x.Name, x.Kind, x.Status, timestamp(x.Created.Time, people), took, code)
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", x.ID, x.Name, x.Kind, x.Status, ui.Timestamp(x.Created.Time, people), took, code)
 		},
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -41,7 +43,7 @@ and changed (whether this command made a difference) and message.`,
 		ValidArgsFunction: a.completeExecutions(client.Filter{}, 0),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if len(ids) == 0 {
-				return usagef("usage: "+cmd.UseLine(), "the ID is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "the ID is missing")
 			}
 			if err := executionIDs(ids); err != nil {
 				return err
@@ -53,9 +55,9 @@ and changed (whether this command made a difference) and message.`,
 			defer c.Close()
 			list, failed := cancelAll(cmd.Context(), c, ids)
 			if asJSON {
-				err = a.writeJSON(list)
+				err = a.WriteJSON(list)
 			} else {
-				err = writeCancellations(a.stdout, list, isTerminal(a.stdout))
+				err = writeCancellations(a.Out, list, ui.IsTerminal(a.Out))
 			}
 			if err != nil {
 				return err
@@ -82,7 +84,7 @@ func cancelAll(ctx context.Context, c *client.Client, ids []string) ([]client.Ca
 			}
 			x, err := c.Cancel(groupCtx, id)
 			if runtime.CodeOf(err) == runtime.CodeNotFound {
-				x = client.Cancellation{Message: problem(err)}
+				x = client.Cancellation{Message: clierror.Message(err)}
 				x.ID, x.Status = id, client.StatusNotFound
 				err = nil
 			}
@@ -118,7 +120,7 @@ func writeCancellations(out io.Writer, list []client.Cancellation, people bool) 
 		w = table
 	}
 	for _, x := range list {
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\n", x.ID, x.Status, oneLine(x.Message)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\n", x.ID, x.Status, ui.OneLine(x.Message)); err != nil {
 			return err
 		}
 	}

@@ -8,12 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
 func newExecutionsGet(a *app) *cobra.Command {
 	var wait, asJSON, output, raw bool
-	var waitTimeout seconds
+	var waitTimeout ui.Seconds
 	cmd := &cobra.Command{
 		Use:   "get ID [--wait [--wait-timeout SECONDS]] [--json | --output | --raw]",
 		Short: "Show an execution, or wait for its end",
@@ -61,9 +62,9 @@ With --json it is an object with the fields
 			case output || raw:
 				return a.writeOutput(x, raw)
 			case asJSON:
-				err = a.writeJSON(x)
+				err = a.WriteJSON(x)
 			default:
-				err = writeExecution(a.stdout, x, isTerminal(a.stdout), !wait)
+				err = writeExecution(a.Out, x, ui.IsTerminal(a.Out), !wait)
 			}
 			if err != nil || !wait {
 				return err
@@ -103,15 +104,15 @@ func writeExecution(out io.Writer, x client.Execution, people, withError bool) e
 		status += ", being stopped"
 	}
 	fmt.Fprintf(w, "status:\t%s\n", status)
-	fmt.Fprintf(w, "created:\t%s\n", timestamp(x.Created.Time, people))
-	fmt.Fprintf(w, "started:\t%s\n", timestamp(x.Started.Time, people))
-	fmt.Fprintf(w, "finished:\t%s\n", timestamp(x.Finished.Time, people))
+	fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(x.Created.Time, people))
+	fmt.Fprintf(w, "started:\t%s\n", ui.Timestamp(x.Started.Time, people))
+	fmt.Fprintf(w, "finished:\t%s\n", ui.Timestamp(x.Finished.Time, people))
 	if x.DurationMS != nil {
-		fmt.Fprintf(w, "took:\t%s\n", durationText(milliseconds(*x.DurationMS)))
+		fmt.Fprintf(w, "took:\t%s\n", ui.DurationText(milliseconds(*x.DurationMS)))
 	}
 	fmt.Fprintf(w, "attempts:\t%d\n", x.Attempts)
 	if f := x.Failure; f != nil && withError {
-		fmt.Fprintf(w, "error:\t%s (%s)\n", oneLine(f.Message), f.Code)
+		fmt.Fprintf(w, "error:\t%s (%s)\n", ui.OneLine(f.Message), f.Code)
 	}
 	if err := w.Flush(); err != nil {
 		return err

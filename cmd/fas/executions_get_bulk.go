@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -41,7 +43,7 @@ true then.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids = append(ids, args...)
 			if len(ids) == 0 {
-				return usagef("usage: "+cmd.UseLine(), "the ID is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "the ID is missing")
 			}
 			if err := executionIDs(ids); err != nil {
 				return err
@@ -51,8 +53,8 @@ true then.`,
 				return err
 			}
 			defer c.Close()
-			array := jsonArray{out: a.stdout}
-			table := executionTable(a.stdout, isTerminal(a.stdout))
+			array := ui.JSONArray{Out: a.Out}
+			table := executionTable(a.Out, ui.IsTerminal(a.Out))
 			absent := 0
 			for rest := ids; len(rest) > 0; {
 				some := rest[:min(len(rest), lookupAtOnce)]
@@ -68,22 +70,22 @@ true then.`,
 					if !asJSON {
 						continue
 					}
-					if err := array.add(x); err != nil {
+					if err := array.Add(x); err != nil {
 						return err
 					}
 				}
 				if asJSON {
 					continue
 				}
-				if err := table.write(list); err != nil {
+				if err := table.Write(list); err != nil {
 					return err
 				}
 			}
 			if asJSON {
-				if err := array.end(); err != nil {
+				if err := array.End(); err != nil {
 					return err
 				}
-				fmt.Fprintln(a.stdout)
+				fmt.Fprintln(a.Out)
 			}
 			if absent > 0 {
 				return runtime.Errorf(runtime.CodeNotFound, "%d of %d executions are not there", absent, len(ids)).

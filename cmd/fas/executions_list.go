@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 // traceID is what the id of a trace looks like (W3C Trace Context).
@@ -62,14 +64,14 @@ Outputs of more than 1 KiB are left out, and output_omitted is true then.`,
 				return err
 			}
 			if cmd.Flags().Changed("trace") && !traceID.MatchString(f.Trace) {
-				return usagef("give 32 hexadecimal digits, as `fas executions search` shows them", "--trace: %s is not the id of a trace", quoted(f.Trace))
+				return clierror.Usagef("give 32 hexadecimal digits, as `fas executions search` shows them", "--trace: %s is not the id of a trace", ui.Quote(f.Trace))
 			}
 			now := time.Now()
 			var err error
-			if f.After, err = parseWhen("since", since, now); err != nil {
+			if f.After, err = ui.ParseTime("since", since, now); err != nil {
 				return err
 			}
-			if f.Before, err = parseWhen("until", until, now); err != nil {
+			if f.Before, err = ui.ParseTime("until", until, now); err != nil {
 				return err
 			}
 			c, err := a.connect()
@@ -102,12 +104,12 @@ Outputs of more than 1 KiB are left out, and output_omitted is true then.`,
 
 // listExecutions prints executions page by page.
 func (a *app) listExecutions(cmd *cobra.Command, c *client.Client, f client.Filter, limit int, asJSON, quiet bool) error {
-	table := executionTable(a.stdout, isTerminal(a.stdout))
-	list := pages[client.Execution]{
-		app: a, asJSON: asJSON, quiet: quiet, table: table.write,
-		id: func(x client.Execution) string { return x.ID },
+	table := executionTable(a.Out, ui.IsTerminal(a.Out))
+	list := ui.Pages[client.Execution]{
+		Terminal: &a.Terminal, AsJSON: asJSON, Quiet: quiet, Table: table.Write,
+		ID: func(x client.Execution) string { return x.ID },
 	}
-	more, err := c.ListExecutions(cmd.Context(), f, limit, list.page)
+	more, err := c.ListExecutions(cmd.Context(), f, limit, list.Page)
 	if err != nil {
 		return err
 	}
@@ -115,5 +117,5 @@ func (a *app) listExecutions(cmd *cobra.Command, c *client.Client, f client.Filt
 	if !f.Completed && len(f.Statuses) == 0 && f.Trace == "" {
 		nothing = "nothing runs; -i lists what is done"
 	}
-	return list.end(more, limit, nothing)
+	return list.End(more, limit, nothing)
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newExecutionsLogs(a *app) *cobra.Command {
@@ -44,7 +46,7 @@ With --json it is an object with the fields
 				return err
 			}
 			if only != "" && only != client.Stdout && only != client.Stderr {
-				return usagef("give stdout or stderr, or leave it out for both", "there is no --stream %s", quoted(stream))
+				return clierror.Usagef("give stdout or stderr, or leave it out for both", "there is no --stream %s", ui.Quote(stream))
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -67,7 +69,7 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(logs)
+				return a.WriteJSON(logs)
 			}
 			for _, entry := range logs.Entries {
 				if err := a.writeEntry(entry); err != nil {
@@ -88,23 +90,23 @@ With --json it is an object with the fields
 // followLogs prints what an execution writes until it is done, and ends with
 // its error.
 func (a *app) followLogs(ctx context.Context, c *client.Client, id string, only client.Stream) error {
-	people := isTerminal(a.stderr)
+	people := ui.IsTerminal(a.Err)
 	x, err := c.Follow(ctx, id, only, client.Followed{
 		Entry: a.writeEntry,
 		Attempt: func(number int) error {
 			if people {
-				fmt.Fprintf(a.stderr, "-- attempt %d --\n", number)
+				fmt.Fprintf(a.Err, "-- attempt %d --\n", number)
 			}
 			return nil
 		},
 		Trouble: func(err error) {
 			if people {
-				fmt.Fprintf(a.stderr, "-- %s; trying again --\n", problem(err))
+				fmt.Fprintf(a.Err, "-- %s; trying again --\n", clierror.Message(err))
 			}
 		},
 	})
 	if err != nil {
-		return resumable(err, fmt.Sprintf("%s follows again, %s stops it",
+		return clierror.Resumable(err, fmt.Sprintf("%s follows again, %s stops it",
 			a.command("executions logs "+id+" -f"), a.command("executions cancel "+id)))
 	}
 	return x.Err()
@@ -113,9 +115,9 @@ func (a *app) followLogs(ctx context.Context, c *client.Client, id string, only 
 // streamOf is where what a function wrote to one of its streams belongs.
 func (a *app) streamOf(s client.Stream) io.Writer {
 	if s == client.Stderr {
-		return a.stderr
+		return a.Err
 	}
-	return a.stdout
+	return a.Out
 }
 
 func (a *app) writeEntry(entry client.LogEntry) error {

@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
-	"github.com/faaspot/faaspot/cmd/fas/internal/where"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/filterexpr"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -83,12 +85,12 @@ With --json it is an array of objects with the fields
 			if search.RID, err = q.resource(cmd, c); err != nil {
 				return err
 			}
-			table := observedTable(a.stdout, isTerminal(a.stdout))
-			list := pages[client.Observed]{
-				app: a, asJSON: asJSON, quiet: quiet, table: table.write,
-				id: func(x client.Observed) string { return x.TraceID },
+			table := observedTable(a.Out, ui.IsTerminal(a.Out))
+			list := ui.Pages[client.Observed]{
+				Terminal: &a.Terminal, AsJSON: asJSON, Quiet: quiet, Table: table.Write,
+				ID: func(x client.Observed) string { return x.TraceID },
 			}
-			more, err := c.SearchExecutions(cmd.Context(), search, limit, list.page)
+			more, err := c.SearchExecutions(cmd.Context(), search, limit, list.Page)
 			if err != nil {
 				return err
 			}
@@ -96,7 +98,7 @@ With --json it is an array of objects with the fields
 			if q.since == "" {
 				nothing += " of the last 24 hours; --since 7d looks further back"
 			}
-			return list.end(more, limit, nothing)
+			return list.End(more, limit, nothing)
 		},
 	}
 	f := cmd.Flags()
@@ -137,20 +139,20 @@ func (q *searchFlags) search(cmd *cobra.Command, now time.Time) (s client.Search
 	case q.job != "":
 		err = jobName(q.job)
 	case q.rid == "":
-		err = usagef("give --function NAME, --job NAME or --rid RID", "it is not said of what to search the executions")
+		err = clierror.Usagef("give --function NAME, --job NAME or --rid RID", "it is not said of what to search the executions")
 	}
 	if err != nil {
 		return s, err
 	}
-	if s.Start, err = parseWhen("since", q.since, now); err != nil {
+	if s.Start, err = ui.ParseTime("since", q.since, now); err != nil {
 		return s, err
 	}
-	if s.End, err = parseWhen("until", q.until, now); err != nil {
+	if s.End, err = ui.ParseTime("until", q.until, now); err != nil {
 		return s, err
 	}
 	var filters []runtime.SearchFilter
 	for _, expression := range q.where {
-		f, err := where.Parse(expression)
+		f, err := filterexpr.Parse(expression)
 		if err != nil {
 			return s, err
 		}
@@ -159,11 +161,11 @@ func (q *searchFlags) search(cmd *cobra.Command, now time.Time) (s client.Search
 	if len(filters) == 0 {
 		return s, nil
 	}
-	filter := where.And(filters)
+	filter := filterexpr.And(filters)
 	if err := filter.Validate(); err != nil {
 		return s, err
 	}
-	s.Where, err = where.JSON(filter)
+	s.Where, err = filterexpr.JSON(filter)
 	return s, err
 }
 
@@ -186,15 +188,15 @@ func whereWords() []string {
 }
 
 // observedTable shows executions that were found.
-func observedTable(out io.Writer, people bool) *table[client.Observed] {
-	return &table[client.Observed]{
-		out: out, people: people, heading: "STARTED\tSTATUS\tTOOK\tREASON\tVERSION\tTRACE\tCALLER",
-		row: func(x client.Observed, people bool) string {
+func observedTable(out io.Writer, people bool) *ui.Table[client.Observed] {
+	return &ui.Table[client.Observed]{
+		Out: out, ForPeople: people, Heading: "STARTED\tSTATUS\tTOOK\tREASON\tVERSION\tTRACE\tCALLER",
+		Row: func(x client.Observed, people bool) string {
 			if people {
-				took := durationText(time.Duration(x.Duration.Value) * time.Millisecond)
-				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", timestamp(x.Start, true), x.Status, took, x.FailureReason, x.ResourceVersion, x.TraceID, x.CallerRID)
+				took := ui.DurationText(time.Duration(x.Duration.Value) * time.Millisecond)
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", ui.Timestamp(x.Start, true), x.Status, took, x.FailureReason, x.ResourceVersion, x.TraceID, x.CallerRID)
 			}
-			return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%s\t%s", timestamp(x.Start, false), x.Status, x.Duration.Value, x.FailureReason, x.ResourceVersion, x.CallerRID, x.TraceID)
+			return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%s\t%s", ui.Timestamp(x.Start, false), x.Status, x.Duration.Value, x.FailureReason, x.ResourceVersion, x.CallerRID, x.TraceID)
 		},
 	}
 }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -42,8 +42,8 @@ function was created. What main returns, as JSON, is the result of the run.`,
 
 // limits are the flags of create and update that bound each run.
 type limits struct {
-	timeout seconds
-	memory  megabytes
+	timeout ui.Seconds
+	memory  ui.Megabytes
 	retries int
 }
 
@@ -68,21 +68,9 @@ func (l *limits) givenRetries(cmd *cobra.Command) *int {
 func functionName(name string) error {
 	if err := runtime.ValidateName(name); err != nil {
 		if e, ok := errors.AsType[*runtime.Error](err); ok {
-			e.Message = "the function name " + quoted(name) + " is not valid"
+			e.Message = "the function name " + ui.Quote(name) + " is not valid"
 		}
 		return err
 	}
 	return nil
-}
-
-// timestamp shows a point in time: to people in their own time zone, to
-// programs in RFC 3339.
-func timestamp(t time.Time, people bool) string {
-	switch {
-	case t.IsZero():
-		return ""
-	case people:
-		return t.Local().Format("2006-01-02 15:04:05")
-	}
-	return t.UTC().Format(time.RFC3339Nano)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -35,19 +36,19 @@ Prints the id of the deployment.`,
 				return err
 			}
 			if file == "" {
-				return usagef("usage: "+cmd.UseLine(), "the --file with the code is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "the --file with the code is missing")
 			}
 			if file == "-" && contextFile == "-" {
-				return usagef("give one of them as a file", "code and context cannot both come from the standard input")
+				return clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
 			}
 			r := client.CreateRequest{Name: args[0], Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd)}
-			code, err := a.readText(cmd.Context(), file, "code", runtime.MaxSource)
+			code, err := a.ReadText(cmd.Context(), file, "code", runtime.MaxSource)
 			if err != nil {
 				return err
 			}
 			r.Code = *code
 			if contextFile != "" {
-				if r.Context, err = a.readText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
+				if r.Context, err = a.ReadText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
 					return err
 				}
 			}
@@ -84,7 +85,7 @@ func completeFiles(cmd *cobra.Command) {
 
 // writeChange tells of a change: its id is the data, what was done is talk.
 func (a *app) writeChange(executionID, done string) error {
-	fmt.Fprintln(a.stderr, done)
-	_, err := fmt.Fprintln(a.stdout, executionID)
+	fmt.Fprintln(a.Err, done)
+	_, err := fmt.Fprintln(a.Out, executionID)
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/spf13/cobra"
 )
 
@@ -31,8 +32,8 @@ Prints the id of the deletion.`,
 				return err
 			}
 			defer c.Close()
-			if !yes && isTerminal(a.stdin) {
-				if err := a.confirm(cmd.Context(), fmt.Sprintf("delete %s from %s?", args[0], c.URL())); err != nil {
+			if !yes && ui.IsTerminal(a.In) {
+				if err := a.Confirm(cmd.Context(), fmt.Sprintf("delete %s from %s?", args[0], c.URL())); err != nil {
 					return err
 				}
 			}

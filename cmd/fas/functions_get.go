@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/spf13/cobra"
 )
 
@@ -46,13 +47,13 @@ With --code it is the code alone, byte for byte.`,
 			}
 			switch {
 			case asJSON:
-				return a.writeJSON(f)
+				return a.WriteJSON(f)
 			case code:
-				_, err := io.WriteString(a.stdout, f.Code)
+				_, err := io.WriteString(a.Out, f.Code)
 				return err
 			}
-			people := isTerminal(a.stdout)
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			people := ui.IsTerminal(a.Out)
+			w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "name:\t%s\n", f.Name)
 			fmt.Fprintf(w, "url:\t%s\n", f.RunnerURL)
 			fmt.Fprintf(w, "rid:\t%s\n", f.RID)
@@ -61,12 +62,12 @@ With --code it is the code alone, byte for byte.`,
 			fmt.Fprintf(w, "memory:\t%g MB\n", f.Memory)
 			fmt.Fprintf(w, "retries:\t%d\n", f.Retries)
 			fmt.Fprintf(w, "context:\t%s\n", strings.Join(f.ContextKeys, ", "))
-			fmt.Fprintf(w, "created:\t%s\n", timestamp(f.Created, people))
-			fmt.Fprintf(w, "updated:\t%s\n", timestamp(f.Updated, people))
+			fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(f.Created, people))
+			fmt.Fprintf(w, "updated:\t%s\n", ui.Timestamp(f.Updated, people))
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.stdout, "\n%s\n", strings.TrimRight(f.Code, "\n"))
+			_, err = fmt.Fprintf(a.Out, "\n%s\n", strings.TrimRight(f.Code, "\n"))
 			return err
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newFunctionsList(a *app) *cobra.Command {
@@ -42,19 +43,19 @@ With --json it is an array of objects with the fields
 			}
 			switch {
 			case asJSON:
-				return a.writeJSON(list)
+				return a.WriteJSON(list)
 			case quiet:
 				for _, f := range list {
-					fmt.Fprintln(a.stdout, f.Name)
+					fmt.Fprintln(a.Out, f.Name)
 				}
 				return nil
 			}
-			people := isTerminal(a.stdout)
+			people := ui.IsTerminal(a.Out)
 			if people && len(list) == 0 {
-				fmt.Fprintln(a.stderr, "no functions yet: create one with `fas functions create NAME --file FILE`")
+				fmt.Fprintln(a.Err, "no functions yet: create one with `fas functions create NAME --file FILE`")
 				return nil
 			}
-			return functionTable(a.stdout, people).write(list)
+			return functionTable(a.Out, people).Write(list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -63,11 +64,11 @@ With --json it is an array of objects with the fields
 }
 
 // functionTable shows functions.
-func functionTable(out io.Writer, people bool) *table[client.Listed] {
-	return &table[client.Listed]{
-		out: out, people: people, heading: "NAME\tVERSION\tUPDATED\tURL",
-		row: func(f client.Listed, people bool) string {
-			return fmt.Sprintf("%s\t%d\t%s\t%s", f.Name, f.Version, timestamp(f.Updated, people), f.RunnerURL)
+func functionTable(out io.Writer, people bool) *ui.Table[client.Listed] {
+	return &ui.Table[client.Listed]{
+		Out: out, ForPeople: people, Heading: "NAME\tVERSION\tUPDATED\tURL",
+		Row: func(f client.Listed, people bool) string {
+			return fmt.Sprintf("%s\t%d\t%s\t%s", f.Name, f.Version, ui.Timestamp(f.Updated, people), f.RunnerURL)
 		},
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -16,7 +18,7 @@ func newFunctionsRun(a *app) *cobra.Command {
 	var parameters []string
 	var argsFile, argsText string
 	var wait, raw bool
-	var waitTimeout seconds
+	var waitTimeout ui.Seconds
 	var accept acceptance
 	cmd := &cobra.Command{
 		Use:     "run NAME [-p KEY=VALUE]... [--args JSON | --args-file FILE] [--wait]",
@@ -76,7 +78,7 @@ which is faster, and nothing is promised if the server dies meanwhile.`,
 				return a.runInBackground(cmd.Context(), c, name, body, o)
 			}
 			var result json.RawMessage
-			if o == (client.RunOptions{}) && waitTimeout == 0 && !isTerminal(a.stderr) {
+			if o == (client.RunOptions{}) && waitTimeout == 0 && !ui.IsTerminal(a.Err) {
 				result, err = a.runBlocking(cmd.Context(), c, name, body)
 			} else {
 				result, err = a.runAndAwait(cmd.Context(), c, name, body, o, waitTimeout)
@@ -116,7 +118,7 @@ func (p *acceptance) flags(cmd *cobra.Command) {
 func (p *acceptance) options(cmd *cobra.Command) (client.RunOptions, error) {
 	o := client.RunOptions{IdempotencyKey: p.key}
 	if p.key == "" && cmd.Flags().Changed("idempotency-key") {
-		return o, usagef("give a key, such as a UUID, or leave the flag out", "the --idempotency-key is empty")
+		return o, clierror.Usagef("give a key, such as a UUID, or leave the flag out", "the --idempotency-key is empty")
 	}
 	if cmd.Flags().Changed("retries") {
 		o.Retries = &p.retries
@@ -128,7 +130,7 @@ func (p *acceptance) options(cmd *cobra.Command) (client.RunOptions, error) {
 func needsWait(cmd *cobra.Command, wait bool, names ...string) error {
 	for _, name := range names {
 		if !wait && cmd.Flags().Changed(name) {
-			return usagef("add --wait", "--%s has no use without --wait", name)
+			return clierror.Usagef("add --wait", "--%s has no use without --wait", name)
 		}
 	}
 	return nil
@@ -142,7 +144,7 @@ func (a *app) readArgs(ctx context.Context, text, file string, parameters []stri
 	}
 	base := []byte(text)
 	if file != "" {
-		if base, err = a.readFile(ctx, file, "args", runtime.MaxArgs); err != nil {
+		if base, err = a.ReadFile(ctx, file, "args", runtime.MaxArgs); err != nil {
 			return nil, err
 		}
 	}
@@ -155,11 +157,11 @@ func (a *app) runInBackground(ctx context.Context, c *client.Client, name string
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(a.stdout, id); err != nil {
+	if _, err := fmt.Fprintln(a.Out, id); err != nil {
 		return err
 	}
-	if isTerminal(a.stdout) && isTerminal(a.stderr) {
-		fmt.Fprintf(a.stderr, "%s runs in the background: %s waits for its end\n", name, a.command("executions get "+id+" --wait"))
+	if ui.IsTerminal(a.Out) && ui.IsTerminal(a.Err) {
+		fmt.Fprintf(a.Err, "%s runs in the background: %s waits for its end\n", name, a.command("executions get "+id+" --wait"))
 	}
 	return nil
 }
@@ -168,15 +170,15 @@ func (a *app) runInBackground(ctx context.Context, c *client.Client, name string
 // waiting has no id, for it comes with the answer.
 func (a *app) runBlocking(ctx context.Context, c *client.Client, name string, args []byte) (json.RawMessage, error) {
 	answer, err := c.Run(ctx, name, args)
-	return answer.Result, resumable(err, a.command("executions list -i --function "+name)+" lists it once it is done")
+	return answer.Result, clierror.Resumable(err, a.command("executions list -i --function "+name)+" lists it once it is done")
 }
 
 // runAndAwait has a run accepted and waits for its end, so that there is an id
 // to wait again with.
-func (a *app) runAndAwait(ctx context.Context, c *client.Client, name string, args []byte, o client.RunOptions, timeout seconds) (json.RawMessage, error) {
+func (a *app) runAndAwait(ctx context.Context, c *client.Client, name string, args []byte, o client.RunOptions, timeout ui.Seconds) (json.RawMessage, error) {
 	id, err := c.Submit(ctx, name, args, o)
 	if err != nil {
-		return nil, resumable(err, a.command("executions list -i --function "+name)+" lists it if it was accepted")
+		return nil, clierror.Resumable(err, a.command("executions list -i --function "+name)+" lists it if it was accepted")
 	}
 	x, err := a.awaitExecution(ctx, c, id, name, timeout)
 	if err != nil {
@@ -190,11 +192,11 @@ func (a *app) writeResult(result json.RawMessage, raw bool) error {
 	if raw {
 		var text string
 		if json.Unmarshal(result, &text) == nil && len(result) > 0 && result[0] == '"' {
-			_, err := fmt.Fprintln(a.stdout, text)
+			_, err := fmt.Fprintln(a.Out, text)
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s\n", result)
+	_, err := fmt.Fprintf(a.Out, "%s\n", result)
 	return err
 }
 

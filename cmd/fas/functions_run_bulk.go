@@ -1,12 +1,16 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/spf13/cobra"
+)
 
 func newFunctionsRunBulk(a *app) *cobra.Command {
 	var parameters []string
 	var file string
 	var wait, asJSON bool
-	var waitTimeout seconds
+	var waitTimeout ui.Seconds
 	var accept acceptance
 	cmd := &cobra.Command{
 		Use:     "run_bulk NAME {-p \"KEY=VALUE, ...\"... | --file FILE} [--wait] [--json]",
@@ -57,7 +61,7 @@ With --wait --json it is an object with the fields
 			case len(parameters) > 0:
 				runs, err = parseBulk(parameters)
 			default:
-				err = usagef("usage: "+cmd.UseLine(), "there is nothing to run: neither -p nor --file is given")
+				err = clierror.Usagef("usage: "+cmd.UseLine(), "there is nothing to run: neither -p nor --file is given")
 			}
 			if err != nil {
 				return err

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -47,7 +49,7 @@ Functions have no network: get-content can read a URL that holds its content
 					return a.giveSample(name+".py", output)
 				}
 			}
-			return usagef("give --"+strings.Join(sampleNames, ", --"), "no sample is chosen")
+			return clierror.Usagef("give --"+strings.Join(sampleNames, ", --"), "no sample is chosen")
 		},
 	}
 	for name, what := range map[string]string{
@@ -68,17 +70,17 @@ func (a *app) giveSample(name, output string) error {
 	if err != nil {
 		return err
 	}
-	if output == "" && isTerminal(a.stdout) {
+	if output == "" && ui.IsTerminal(a.Out) {
 		output = name
 	}
 	if output == "" || output == "-" {
-		_, err := a.stdout.Write(data)
+		_, err := a.Out.Write(data)
 		return err
 	}
 	if err := writeNew(output, data, 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stderr, "wrote %s\n", output)
+	fmt.Fprintf(a.Err, "wrote %s\n", output)
 	return nil
 }
 
@@ -89,7 +91,7 @@ func writeNew(path string, data []byte, mode fs.FileMode) (err error) {
 	case errors.Is(err, fs.ErrExist):
 		return runtime.Errorf(runtime.CodeAlreadyExists, "%s is there already", path).WithHint("remove it, or choose another place")
 	case err != nil:
-		return usagef("", "cannot write: %v", err)
+		return clierror.Usagef("", "cannot write: %v", err)
 	}
 	_, err = f.Write(data)
 	if closeErr := f.Close(); err == nil {

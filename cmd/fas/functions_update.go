@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -32,22 +33,22 @@ Prints the id of the deployment.`,
 				}
 			}
 			if file == "-" && contextFile == "-" {
-				return usagef("give one of them as a file", "code and context cannot both come from the standard input")
+				return clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
 			}
 			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd)}
 			var err error
 			if file != "" {
-				if r.Code, err = a.readText(cmd.Context(), file, "code", runtime.MaxSource); err != nil {
+				if r.Code, err = a.ReadText(cmd.Context(), file, "code", runtime.MaxSource); err != nil {
 					return err
 				}
 			}
 			if contextFile != "" {
-				if r.Context, err = a.readText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
+				if r.Context, err = a.ReadText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
 					return err
 				}
 			}
 			if r == (client.UpdateRequest{}) {
-				return usagef("usage: "+cmd.UseLine(), "there is nothing to change")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "there is nothing to change")
 			}
 			c, err := a.connect()
 			if err != nil {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/shell"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -62,16 +64,16 @@ nothing is written then. Prints the names of the files.`,
 			case 1:
 				dir = args[0]
 			default:
-				return usagef("usage: "+cmd.UseLine(), "%q is one argument too many", args[1])
+				return clierror.Usagef("usage: "+cmd.UseLine(), "%q is one argument too many", args[1])
 			}
 			paths, err := a.writeInitial(dir)
 			if err != nil {
 				return err
 			}
 			for _, path := range paths {
-				fmt.Fprintln(a.stdout, path)
+				fmt.Fprintln(a.Out, path)
 			}
-			fmt.Fprintf(a.stderr, "with a server running, deploy and run it: sh %s\n", shellQuote(paths[len(paths)-1]))
+			fmt.Fprintf(a.Err, "with a server running, deploy and run it: sh %s\n", shell.Quote(paths[len(paths)-1]))
 			return nil
 		},
 	}
@@ -89,7 +91,7 @@ func (a *app) writeInitial(dir string) (paths []string, err error) {
 		function = initialName
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, usagef("", "cannot make the folder: %v", err)
+		return nil, clierror.Usagef("", "cannot make the folder: %v", err)
 	}
 	for _, file := range initialFiles {
 		path := filepath.Join(dir, file.name(function))
@@ -106,7 +108,7 @@ func (a *app) writeInitial(dir string) (paths []string, err error) {
 			paths = nil
 		}
 	}()
-	fill := strings.NewReplacer("FUNCTION", function, "PROGRAM", a.programPath())
+	fill := strings.NewReplacer("FUNCTION", function, "PROGRAM", shell.Program(a.env["PATH"]))
 	for _, file := range initialFiles {
 		data, err := initial.ReadFile(file.template)
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -69,7 +71,7 @@ and an execution of its own as "fas executions" knows them.`,
 func jobName(name string) error {
 	err := runtime.ValidateJobName(name)
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
-		e.Message = "the job name " + quoted(name) + " is not valid"
+		e.Message = "the job name " + ui.Quote(name) + " is not valid"
 	}
 	return err
 }
@@ -79,7 +81,7 @@ var executionWord = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 // jobExecutionName checks what an execution of a job is called, likewise.
 func jobExecutionName(name string) error {
 	if !executionWord.MatchString(name) || name == "." || name == ".." {
-		return usagef("`fas jobs executions NAME` shows those that there are", "%s is not the id of an execution of a job", quoted(name))
+		return clierror.Usagef("`fas jobs executions NAME` shows those that there are", "%s is not the id of an execution of a job", ui.Quote(name))
 	}
 	return nil
 }

@@ -87,10 +87,10 @@ and job, which has the fields
 				return err
 			}
 			if example {
-				_, err := fmt.Fprint(a.stdout, exampleJob)
+				_, err := fmt.Fprint(a.Out, exampleJob)
 				return err
 			}
-			text, err := a.readText(cmd.Context(), file, "job", maxJobFile)
+			text, err := a.ReadText(cmd.Context(), file, "job", maxJobFile)
 			if err != nil {
 				return err
 			}
@@ -125,16 +125,16 @@ and job, which has the fields
 
 func (a *app) writeApplied(j client.Job, change client.Change, asJSON bool) error {
 	if asJSON {
-		return a.writeJSON(struct {
+		return a.WriteJSON(struct {
 			Change client.Change `json:"change"`
 			Job    client.Job    `json:"job"`
 		}{change, j})
 	}
 	for _, t := range j.Spec.Triggers {
 		if secret := t.Configuration.CallbackSecret; secret != "" && secret != runtime.Masked {
-			fmt.Fprintf(a.stderr, "the secret that signs the callbacks of %s, told this once: %s\n", t.Configuration.Path, secret)
+			fmt.Fprintf(a.Err, "the secret that signs the callbacks of %s, told this once: %s\n", t.Configuration.Path, secret)
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s %s (revision %s)\n", change, j.Metadata.Name, j.Spec.Revision.Active)
+	_, err := fmt.Fprintf(a.Out, "%s %s (revision %s)\n", change, j.Metadata.Name, j.Spec.Revision.Active)
 	return err
 }

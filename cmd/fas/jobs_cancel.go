@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsCancel(a *app) *cobra.Command {
@@ -40,9 +41,9 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(x)
+				return a.WriteJSON(x)
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", x.Metadata.ID, x.Status, cancelText(x))
+			_, err = fmt.Fprintf(a.Out, "%s\t%s\t%s\n", x.Metadata.ID, x.Status, cancelText(x))
 			return err
 		},
 	}
@@ -59,7 +60,7 @@ func cancelText(x client.JobExecution) string {
 		}
 		return fmt.Sprintf("%d tasks still run, no new ones start", x.Stats.Running)
 	case x.Status == client.JobCancelled:
-		return fmt.Sprintf("%d of %s were cancelled", x.Stats.Cancelled, tasksText(x.Stats.Total))
+		return fmt.Sprintf("%d of %s were cancelled", x.Stats.Cancelled, ui.TasksText(x.Stats.Total))
 	case x.Status.Done():
 		return "it was done already"
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/spf13/cobra"
 )
 
@@ -29,15 +30,15 @@ On a terminal it asks first; in a script it does not.`,
 				return err
 			}
 			defer c.Close()
-			if !yes && isTerminal(a.stdin) {
-				if err := a.confirm(cmd.Context(), fmt.Sprintf("delete the job %s from %s?", args[0], c.URL())); err != nil {
+			if !yes && ui.IsTerminal(a.In) {
+				if err := a.Confirm(cmd.Context(), fmt.Sprintf("delete the job %s from %s?", args[0], c.URL())); err != nil {
 					return err
 				}
 			}
 			if _, err := c.DeleteJob(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stderr, "deleted %s\n", args[0])
+			fmt.Fprintf(a.Err, "deleted %s\n", args[0])
 			return nil
 		},
 	}

@@ -8,12 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsExecutions(a *app) *cobra.Command {
 	var limit int
 	var wait, asJSON, quiet bool
-	var waitTimeout seconds
+	var waitTimeout ui.Seconds
 	cmd := &cobra.Command{
 		Use:   "executions NAME [EXECUTION] [--limit N] [--wait [--wait-timeout SECONDS]] [--json | --quiet]",
 		Short: "List the executions of a job, or show one",
@@ -51,7 +53,7 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 				return err
 			}
 			if wait && len(args) < 2 {
-				return usagef("usage: "+cmd.UseLine(), "the EXECUTION to --wait for is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "the EXECUTION to --wait for is missing")
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -69,12 +71,12 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 			case err != nil:
 				return err
 			case asJSON:
-				return a.writeJSON(x)
+				return a.WriteJSON(x)
 			case quiet:
-				_, err := fmt.Fprintln(a.stdout, x.Metadata.ID)
+				_, err := fmt.Fprintln(a.Out, x.Metadata.ID)
 				return err
 			}
-			return writeJobExecution(a.stdout, x, isTerminal(a.stdout))
+			return writeJobExecution(a.Out, x, ui.IsTerminal(a.Out))
 		},
 	}
 	limitFlag(cmd, &limit, "executions")
@@ -87,32 +89,32 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 
 // listJobExecutions prints executions page by page.
 func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string, limit int, asJSON, quiet bool) error {
-	table := jobExecutionTable(a.stdout, isTerminal(a.stdout))
-	list := pages[client.JobExecution]{
-		app: a, asJSON: asJSON, quiet: quiet, table: table.write,
-		id: func(x client.JobExecution) string { return x.Metadata.ID },
+	table := jobExecutionTable(a.Out, ui.IsTerminal(a.Out))
+	list := ui.Pages[client.JobExecution]{
+		Terminal: &a.Terminal, AsJSON: asJSON, Quiet: quiet, Table: table.Write,
+		ID: func(x client.JobExecution) string { return x.Metadata.ID },
 	}
-	more, err := c.JobExecutions(cmd.Context(), job, limit, list.page)
+	more, err := c.JobExecutions(cmd.Context(), job, limit, list.Page)
 	if err != nil {
 		return err
 	}
-	return list.end(more, limit, "no execution yet: "+a.command("jobs run "+job)+" starts one")
+	return list.End(more, limit, "no execution yet: "+a.command("jobs run "+job)+" starts one")
 }
 
 // jobExecutionTable shows executions of a job.
-func jobExecutionTable(out io.Writer, people bool) *table[client.JobExecution] {
-	return &table[client.JobExecution]{
-		out: out, people: people, heading: "ID\tSTATUS\tTASKS\tDONE\tFAILED\tCREATED\tTOOK\tTRIGGER",
-		row: func(x client.JobExecution, people bool) string {
+func jobExecutionTable(out io.Writer, people bool) *ui.Table[client.JobExecution] {
+	return &ui.Table[client.JobExecution]{
+		Out: out, ForPeople: people, Heading: "ID\tSTATUS\tTASKS\tDONE\tFAILED\tCREATED\tTOOK\tTRIGGER",
+		Row: func(x client.JobExecution, people bool) string {
 			m, took := x.Metadata, ""
 			if m.CompletedAt != nil {
 				d := m.CompletedAt.Sub(m.CreatedAt)
 				if took = fmt.Sprint(d.Milliseconds()); people {
-					took = durationText(d)
+					took = ui.DurationText(d)
 				}
 			}
 			return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s", m.ID, x.Status, x.Stats.Total, x.Stats.Ended(), x.Stats.Failure,
-				timestamp(m.CreatedAt, people), took, m.Trigger)
+				ui.Timestamp(m.CreatedAt, people), took, m.Trigger)
 		},
 	}
 }
@@ -138,15 +140,15 @@ func writeJobExecution(out io.Writer, x client.JobExecution, people bool) error 
 		fmt.Fprintf(w, "memory:\t%g MB\n", x.Spec.MemoryOverride)
 	}
 	if x.Spec.EnvOverride != "" {
-		fmt.Fprintf(w, "environment:\t%s\n", oneLine(x.Spec.EnvOverride))
+		fmt.Fprintf(w, "environment:\t%s\n", ui.OneLine(x.Spec.EnvOverride))
 	}
-	fmt.Fprintf(w, "created:\t%s\n", timestamp(m.CreatedAt, people))
+	fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(m.CreatedAt, people))
 	if m.StartedAt != nil {
-		fmt.Fprintf(w, "started:\t%s\n", timestamp(*m.StartedAt, people))
+		fmt.Fprintf(w, "started:\t%s\n", ui.Timestamp(*m.StartedAt, people))
 	}
 	if m.CompletedAt != nil {
-		fmt.Fprintf(w, "finished:\t%s\n", timestamp(*m.CompletedAt, people))
-		fmt.Fprintf(w, "took:\t%s\n", durationText(m.CompletedAt.Sub(m.CreatedAt)))
+		fmt.Fprintf(w, "finished:\t%s\n", ui.Timestamp(*m.CompletedAt, people))
+		fmt.Fprintf(w, "took:\t%s\n", ui.DurationText(m.CompletedAt.Sub(m.CreatedAt)))
 	}
 	return w.Flush()
 }

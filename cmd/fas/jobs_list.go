@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsList(a *app) *cobra.Command {
@@ -42,19 +43,19 @@ With --json it is an array of objects with the fields
 			}
 			switch {
 			case asJSON:
-				return a.writeJSON(list)
+				return a.WriteJSON(list)
 			case quiet:
 				for _, j := range list {
-					fmt.Fprintln(a.stdout, j.Metadata.Name)
+					fmt.Fprintln(a.Out, j.Metadata.Name)
 				}
 				return nil
 			}
-			people := isTerminal(a.stdout)
+			people := ui.IsTerminal(a.Out)
 			if people && len(list) == 0 {
-				fmt.Fprintln(a.stderr, "no jobs yet: `fas jobs apply --example` shows what one looks like")
+				fmt.Fprintln(a.Err, "no jobs yet: `fas jobs apply --example` shows what one looks like")
 				return nil
 			}
-			return jobTable(a.stdout, people).write(list)
+			return jobTable(a.Out, people).Write(list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -63,12 +64,12 @@ With --json it is an array of objects with the fields
 }
 
 // jobTable shows jobs.
-func jobTable(out io.Writer, people bool) *table[client.Job] {
-	return &table[client.Job]{
-		out: out, people: people, heading: "NAME\tFUNCTION\tREVISION\tENABLED\tTRIGGERS\tUPDATED",
-		row: func(j client.Job, people bool) string {
+func jobTable(out io.Writer, people bool) *ui.Table[client.Job] {
+	return &ui.Table[client.Job]{
+		Out: out, ForPeople: people, Heading: "NAME\tFUNCTION\tREVISION\tENABLED\tTRIGGERS\tUPDATED",
+		Row: func(j client.Job, people bool) string {
 			return fmt.Sprintf("%s\t%s\t%s\t%t\t%d\t%s", j.Metadata.Name, j.Spec.Function, j.Spec.Revision.Active,
-				j.Spec.Enabled, len(j.Spec.Triggers), timestamp(j.Metadata.UpdatedAt, people))
+				j.Spec.Enabled, len(j.Spec.Triggers), ui.Timestamp(j.Metadata.UpdatedAt, people))
 		},
 	}
 }

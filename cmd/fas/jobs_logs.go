@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 // taskLogs is what a task has written. Its JSON form is a promise of --json.
@@ -48,16 +50,16 @@ With --json it is an array of objects, or with TASK one object, with the fields
 			}
 			only := client.Stream(stream)
 			if only != "" && only != client.Stdout && only != client.Stderr {
-				return usagef("give stdout or stderr, or leave it out for both", "there is no --stream %s", quoted(stream))
+				return clierror.Usagef("give stdout or stderr, or leave it out for both", "there is no --stream %s", ui.Quote(stream))
 			}
 			if follow && len(args) < 3 {
-				return usagef("usage: "+cmd.UseLine(), "the TASK to --follow is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "the TASK to --follow is missing")
 			}
 			index := 0
 			if len(args) == 3 {
 				var err error
 				if index, err = client.TaskIndex(args[2]); err != nil {
-					return usagef("tasks are numbered from 0: `fas jobs tasks NAME EXECUTION` lists them", "%v", err)
+					return clierror.Usagef("tasks are numbered from 0: `fas jobs tasks NAME EXECUTION` lists them", "%v", err)
 				}
 			}
 			c, err := a.connect()
@@ -80,7 +82,7 @@ With --json it is an array of objects, or with TASK one object, with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(taskLogs{index, logs})
+				return a.WriteJSON(taskLogs{index, logs})
 			}
 			for _, entry := range logs.Entries {
 				if err := a.writeEntry(entry); err != nil {
@@ -101,7 +103,7 @@ With --json it is an array of objects, or with TASK one object, with the fields
 // allTaskLogs prints what all tasks of an execution have written, one after the
 // other.
 func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string, only client.Stream, asJSON bool) error {
-	array := jsonArray{out: a.stdout}
+	array := ui.JSONArray{Out: a.Out}
 	err := c.Tasks(ctx, job, id, func(page []client.Task) error {
 		for _, task := range page {
 			if task.Metadata.StartedAt == nil {
@@ -112,7 +114,7 @@ func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string,
 				return err
 			}
 			if asJSON {
-				err = array.add(taskLogs{task.Index(), logs})
+				err = array.Add(taskLogs{task.Index(), logs})
 			} else {
 				err = a.writePrefixed(task.Metadata.Name+" | ", logs)
 			}
@@ -125,10 +127,10 @@ func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string,
 	if err != nil || !asJSON {
 		return err
 	}
-	if err := array.end(); err != nil {
+	if err := array.End(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(a.stdout)
+	_, err = fmt.Fprintln(a.Out)
 	return err
 }
 

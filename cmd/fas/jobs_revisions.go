@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsRevisions(a *app) *cobra.Command {
@@ -42,9 +44,9 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(list)
+				return a.WriteJSON(list)
 			}
-			return revisionTable(a.stdout, isTerminal(a.stdout)).write(list)
+			return revisionTable(a.Out, ui.IsTerminal(a.Out)).Write(list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -52,15 +54,15 @@ With --json it is an array of objects with the fields
 }
 
 // revisionTable shows revisions.
-func revisionTable(out io.Writer, people bool) *table[client.JobRevision] {
-	return &table[client.JobRevision]{
-		out: out, people: people, heading: "REVISION\t\tCREATED\tBY",
-		row: func(r client.JobRevision, people bool) string {
+func revisionTable(out io.Writer, people bool) *ui.Table[client.JobRevision] {
+	return &ui.Table[client.JobRevision]{
+		Out: out, ForPeople: people, Heading: "REVISION\t\tCREATED\tBY",
+		Row: func(r client.JobRevision, people bool) string {
 			current := ""
 			if r.Active {
 				current = "current"
 			}
-			return fmt.Sprintf("%s\t%s\t%s\t%s", r.ID, current, timestamp(r.CreatedAt, people), oneLine(r.CreatedBy))
+			return fmt.Sprintf("%s\t%s\t%s\t%s", r.ID, current, ui.Timestamp(r.CreatedAt, people), ui.OneLine(r.CreatedBy))
 		},
 	}
 }
@@ -85,7 +87,7 @@ With --json it is an object with the fields
 				return err
 			}
 			if n, err := strconv.ParseUint(args[1], 10, 64); err != nil || n == 0 {
-				return usagef("`fas jobs revisions "+args[0]+"` lists those that there are", "%s is not the number of a revision", quoted(args[1]))
+				return clierror.Usagef("`fas jobs revisions "+args[0]+"` lists those that there are", "%s is not the number of a revision", ui.Quote(args[1]))
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -97,9 +99,9 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(j)
+				return a.WriteJSON(j)
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s is what revision %s was (revision %s)\n", args[0], args[1], j.Spec.Revision.Active)
+			_, err = fmt.Fprintf(a.Out, "%s is what revision %s was (revision %s)\n", args[0], args[1], j.Spec.Revision.Active)
 			return err
 		},
 	}

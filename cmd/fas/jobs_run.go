@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 // jobRunFlags are what an execution is asked for with.
@@ -15,7 +17,7 @@ type jobRunFlags struct {
 	file        string
 	data        []string
 	parallelism int
-	memory      megabytes
+	memory      ui.Megabytes
 	env         []string
 	id, name    string
 	noQueue     bool
@@ -24,7 +26,7 @@ type jobRunFlags struct {
 func newJobsRun(a *app) *cobra.Command {
 	var f jobRunFlags
 	var wait, asJSON bool
-	var waitTimeout seconds
+	var waitTimeout ui.Seconds
 	cmd := &cobra.Command{
 		Use:     "run NAME [--data JSON... | --file FILE] [--parallelism N] [--env KEY=VALUE...] [--wait] [--json]",
 		Aliases: []string{"start"},
@@ -77,7 +79,7 @@ and without it one with the field id.`,
 			defer c.Close()
 			id, err := c.RunJob(cmd.Context(), args[0], r)
 			if err != nil {
-				return resumable(err, a.command("jobs executions "+args[0])+" lists it if it was accepted")
+				return clierror.Resumable(err, a.command("jobs executions "+args[0])+" lists it if it was accepted")
 			}
 			if wait {
 				return a.awaitAndTellJob(cmd.Context(), c, args[0], id, waitTimeout, asJSON)
@@ -112,11 +114,11 @@ func (f *jobRunFlags) request(cmd *cobra.Command, a *app) (client.JobRun, error)
 	}
 	for name, value := range map[string]string{"id": f.id, "name": f.name} {
 		if value == "" && cmd.Flags().Changed(name) {
-			return r, usagef("give one, or leave the flag out", "the --%s is empty", name)
+			return r, clierror.Usagef("give one, or leave the flag out", "the --%s is empty", name)
 		}
 	}
 	if cmd.Flags().Changed("parallelism") && f.parallelism < 1 {
-		return r, usagef("give a positive number of tasks", "the --parallelism %d is not positive", f.parallelism)
+		return r, clierror.Usagef("give a positive number of tasks", "the --parallelism %d is not positive", f.parallelism)
 	}
 	if f.noQueue {
 		queue := false
@@ -126,14 +128,14 @@ func (f *jobRunFlags) request(cmd *cobra.Command, a *app) (client.JobRun, error)
 		name, value, ok := strings.Cut(entry, "=")
 		if !ok {
 			if value, ok = a.env[name]; !ok {
-				return r, usagef("give it as --env KEY=VALUE, or set it", "the variable %s is not set", quoted(name))
+				return r, clierror.Usagef("give it as --env KEY=VALUE, or set it", "the variable %s is not set", ui.Quote(name))
 			}
 		}
 		if r.Env == nil {
 			r.Env = make(map[string]string)
 		}
 		if _, twice := r.Env[name]; twice {
-			return r, usagef("give each variable once", "the variable %s is given twice", quoted(name))
+			return r, clierror.Usagef("give each variable once", "the variable %s is given twice", ui.Quote(name))
 		}
 		r.Env[name] = value
 	}
@@ -152,15 +154,15 @@ func (f *jobRunFlags) request(cmd *cobra.Command, a *app) (client.JobRun, error)
 // writeStarted prints the id of an execution that was accepted.
 func (a *app) writeStarted(job, id string, asJSON bool) error {
 	if asJSON {
-		return a.writeJSON(struct {
+		return a.WriteJSON(struct {
 			ID string `json:"id"`
 		}{id})
 	}
-	if _, err := fmt.Fprintln(a.stdout, id); err != nil {
+	if _, err := fmt.Fprintln(a.Out, id); err != nil {
 		return err
 	}
-	if isTerminal(a.stdout) && isTerminal(a.stderr) {
-		fmt.Fprintf(a.stderr, "%s runs in the background: %s waits for its end\n", job, a.command("jobs executions "+job+" "+id+" --wait"))
+	if ui.IsTerminal(a.Out) && ui.IsTerminal(a.Err) {
+		fmt.Fprintf(a.Err, "%s runs in the background: %s waits for its end\n", job, a.command("jobs executions "+job+" "+id+" --wait"))
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsTasks(a *app) *cobra.Command {
@@ -42,7 +44,7 @@ With --json it is an array of objects with the fields
 			}
 			for _, s := range statuses {
 				if !slices.Contains(client.TaskStatuses, s) {
-					return usagef("use "+strings.Join(client.TaskStatuses, ", "), "there is no --status %s of tasks", quoted(s))
+					return clierror.Usagef("use "+strings.Join(client.TaskStatuses, ", "), "there is no --status %s of tasks", ui.Quote(s))
 				}
 			}
 			c, err := a.connect()
@@ -50,21 +52,21 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			defer c.Close()
-			table := taskTable(a.stdout, isTerminal(a.stdout))
-			list := pages[client.Task]{
-				app: a, asJSON: asJSON, quiet: quiet, table: table.write,
-				id: func(t client.Task) string { return t.Execution },
+			table := taskTable(a.Out, ui.IsTerminal(a.Out))
+			list := ui.Pages[client.Task]{
+				Terminal: &a.Terminal, AsJSON: asJSON, Quiet: quiet, Table: table.Write,
+				ID: func(t client.Task) string { return t.Execution },
 			}
 			err = c.Tasks(cmd.Context(), args[0], args[1], func(page []client.Task) error {
 				if len(statuses) > 0 {
 					page = slices.DeleteFunc(page, func(t client.Task) bool { return !slices.Contains(statuses, t.Status) })
 				}
-				return list.page(page)
+				return list.Page(page)
 			})
 			if err != nil {
 				return err
 			}
-			return list.end(false, 0, "there are no such tasks")
+			return list.End(false, 0, "there are no such tasks")
 		},
 	}
 	cmd.Flags().StringSliceVar(&statuses, "status", nil, "only those of a `STATUS`: "+strings.Join(client.TaskStatuses, ", ")+"; several with commas")
@@ -75,22 +77,22 @@ With --json it is an array of objects with the fields
 }
 
 // taskTable shows tasks.
-func taskTable(out io.Writer, people bool) *table[client.Task] {
-	return &table[client.Task]{
-		out: out, people: people, heading: "TASK\tSTATUS\tATTEMPTS\tSTARTED\tTOOK\tEXECUTION\tERROR",
-		row: func(task client.Task, people bool) string {
+func taskTable(out io.Writer, people bool) *ui.Table[client.Task] {
+	return &ui.Table[client.Task]{
+		Out: out, ForPeople: people, Heading: "TASK\tSTATUS\tATTEMPTS\tSTARTED\tTOOK\tEXECUTION\tERROR",
+		Row: func(task client.Task, people bool) string {
 			started, took := "", ""
 			if m := task.Metadata; m.StartedAt != nil {
-				started = timestamp(*m.StartedAt, people)
+				started = ui.Timestamp(*m.StartedAt, people)
 				if d := task.Duration(); m.CompletedAt != nil {
 					took = fmt.Sprint(float64(d) / float64(time.Millisecond))
 					if people {
-						took = durationText(d)
+						took = ui.DurationText(d)
 					}
 				}
 			}
 			code, message := task.Failure()
-			if message = oneLine(message); !people {
+			if message = ui.OneLine(message); !people {
 				message = code + "\t" + message
 			}
 			return fmt.Sprintf("%d\t%s\t%d\t%s\t%s\t%s\t%s",

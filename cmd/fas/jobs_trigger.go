@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
@@ -44,7 +46,7 @@ and of others one with the field id.`,
 			if cmd.Flags().Changed("data") {
 				body = []byte(data)
 				if err := strictjson.Check(body, strictjson.Options{Object: true}); err != nil {
-					return usagef(`give an object, such as {"name": "you"} or {"tasks": [{}, {}]}`, "the --data is not a JSON object: %v", err)
+					return clierror.Usagef(`give an object, such as {"name": "you"} or {"tasks": [{}, {}]}`, "the --data is not a JSON object: %v", err)
 				}
 			}
 			c, err := a.connect()
@@ -62,7 +64,7 @@ and of others one with the field id.`,
 			}
 			t, err := c.TriggerJob(cmd.Context(), args[0], path, body)
 			if err != nil {
-				return resumable(err, a.command("jobs executions "+args[0])+" lists what was started")
+				return clierror.Resumable(err, a.command("jobs executions "+args[0])+" lists what was started")
 			}
 			if t.Execution == nil {
 				return a.writeStarted(args[0], t.ID, asJSON)
@@ -83,8 +85,8 @@ func triggerPath(j client.Job, word string) (string, error) {
 		switch {
 		case t.ID != word:
 		case t.Type == client.TriggerCron:
-			return "", usagef(fmt.Sprintf("`fas jobs run %s` starts an execution by hand", j.Metadata.Name),
-				"the trigger %s is a schedule, which nobody can call", quoted(word))
+			return "", clierror.Usagef(fmt.Sprintf("`fas jobs run %s` starts an execution by hand", j.Metadata.Name),
+				"the trigger %s is a schedule, which nobody can call", ui.Quote(word))
 		default:
 			return t.Configuration.Path, nil
 		}
@@ -96,7 +98,7 @@ func triggerPath(j client.Job, word string) (string, error) {
 func (a *app) tellTriggered(cmd *cobra.Command, c *client.Client, x client.JobExecution, asJSON bool) error {
 	job, id := x.Metadata.Job, x.Metadata.ID
 	if asJSON {
-		if err := a.writeJSON(x); err != nil {
+		if err := a.WriteJSON(x); err != nil {
 			return err
 		}
 	} else {
@@ -105,11 +107,11 @@ func (a *app) tellTriggered(cmd *cobra.Command, c *client.Client, x client.JobEx
 			if output == nil {
 				output = json.RawMessage("null") // a line for each task
 			}
-			if _, err := fmt.Fprintf(a.stdout, "%s\n", output); err != nil {
+			if _, err := fmt.Fprintf(a.Out, "%s\n", output); err != nil {
 				return err
 			}
 			if r.OutputOmitted {
-				fmt.Fprintf(a.stderr, "task-%d: its output is left out for its size: %s has it\n", r.Index, a.command("jobs tasks "+job+" "+id))
+				fmt.Fprintf(a.Err, "task-%d: its output is left out for its size: %s has it\n", r.Index, a.command("jobs tasks "+job+" "+id))
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
@@ -17,13 +18,13 @@ const taskHint = `give an object, the args of a task, such as {"name": "you", "t
 // for errors.
 func parseTasks(text []byte, from string) ([]json.RawMessage, error) {
 	if err := strictjson.Check(text, strictjson.Options{}); err != nil {
-		return nil, usagef(taskHint, "%s is not JSON: %v", from, err)
+		return nil, clierror.Usagef(taskHint, "%s is not JSON: %v", from, err)
 	}
 	var members map[string]json.RawMessage
 	many := bytes.TrimSpace(text)
 	if many[0] == '{' {
 		if err := json.Unmarshal(many, &members); err != nil {
-			return nil, usagef(taskHint, "%s is not JSON: %v", from, err)
+			return nil, clierror.Usagef(taskHint, "%s is not JSON: %v", from, err)
 		}
 		tasks, has := members["tasks"]
 		if !has || len(members) > 1 || tasks[0] != '[' {
@@ -33,15 +34,15 @@ func parseTasks(text []byte, from string) ([]json.RawMessage, error) {
 	}
 	var tasks []json.RawMessage
 	if err := json.Unmarshal(many, &tasks); err != nil {
-		return nil, usagef(taskHint, "%s is neither an object nor an array", from)
+		return nil, clierror.Usagef(taskHint, "%s is neither an object nor an array", from)
 	}
 	for i, task := range tasks {
 		if task[0] != '{' {
-			return nil, usagef(taskHint, "task %d of %s is not a JSON object", i, from)
+			return nil, clierror.Usagef(taskHint, "task %d of %s is not a JSON object", i, from)
 		}
 	}
 	if len(tasks) == 0 {
-		return nil, usagef(taskHint, "there are no tasks in %s", from)
+		return nil, clierror.Usagef(taskHint, "there are no tasks in %s", from)
 	}
 	return tasks, nil
 }
@@ -49,7 +50,7 @@ func parseTasks(text []byte, from string) ([]json.RawMessage, error) {
 // readTasks reads the tasks of a file: a JSON document as parseTasks takes it, or a
 // task a line.
 func (a *app) readTasks(ctx context.Context, file string) ([]json.RawMessage, error) {
-	data, err := a.readFile(ctx, file, "tasks", maxBulkFile)
+	data, err := a.ReadFile(ctx, file, "tasks", maxBulkFile)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func (a *app) readTasks(ctx context.Context, file string) ([]json.RawMessage, er
 		return nil, err
 	}
 	if len(lines) == 0 {
-		return nil, usagef(taskHint, "there are no tasks in %s", from)
+		return nil, clierror.Usagef(taskHint, "there are no tasks in %s", from)
 	}
 	tasks := make([]json.RawMessage, len(lines))
 	for i, line := range lines {

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
@@ -31,7 +32,7 @@ func parseParameters(entries []string) ([]parameter, error) {
 		}
 		for _, p := range list {
 			if slices.ContainsFunc(all, func(q parameter) bool { return q.key == p.key }) {
-				return nil, usagef("give each parameter once", "the parameter %q is given twice", p.key)
+				return nil, clierror.Usagef("give each parameter once", "the parameter %q is given twice", p.key)
 			}
 			all = append(all, p)
 		}
@@ -45,7 +46,7 @@ func parseParameter(entry string) ([]parameter, error) {
 	}
 	key, value, ok := strings.Cut(entry, "=")
 	if !ok || strings.TrimSpace(key) == "" {
-		return nil, usagef("give it as -p key=value", "the parameter %q has no key and value", entry)
+		return nil, clierror.Usagef("give it as -p key=value", "the parameter %q has no key and value", entry)
 	}
 	return []parameter{{key, value}}, nil
 }
@@ -75,7 +76,7 @@ func buildArgs(base []byte, parameters []parameter) ([]byte, error) {
 		base = []byte("{}")
 	}
 	if err := strictjson.Check(base, strictjson.Options{Object: true}); err != nil {
-		return nil, usagef(`give an object, such as {"name": "you", "times": 3}`, "the args are not a JSON object: %v", err)
+		return nil, clierror.Usagef(`give an object, such as {"name": "you", "times": 3}`, "the args are not a JSON object: %v", err)
 	}
 	if len(parameters) == 0 {
 		return base, nil
@@ -86,9 +87,9 @@ func buildArgs(base []byte, parameters []parameter) ([]byte, error) {
 	}
 	for _, p := range parameters {
 		if !utf8.ValidString(p.key) || !utf8.ValidString(p.value) {
-			return nil, usagef("", "the parameter %q is not UTF-8", p.key)
+			return nil, clierror.Usagef("", "the parameter %q is not UTF-8", p.key)
 		}
-		value, err := marshal(p.value)
+		value, err := ui.MarshalJSON(p.value)
 		if err != nil {
 			return nil, err
 		}
@@ -100,7 +101,7 @@ func buildArgs(base []byte, parameters []parameter) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	for i, m := range members {
-		key, err := marshal(m.key)
+		key, err := ui.MarshalJSON(m.key)
 		if err != nil {
 			return nil, err
 		}
@@ -139,18 +140,3 @@ func topMembers(object []byte) ([]member, error) {
 	}
 	return members, nil
 }
-
-// marshal is json.Marshal without its escapes for HTML, which nobody at a
-// terminal wants to read.
-func marshal(v any) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
-}
-
-// quoted shows a word of the command line so that its ends can be seen.
-func quoted(s string) string { return strconv.Quote(s) }

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 // profileFlags are the flags that fill a profile.
@@ -42,17 +44,17 @@ func (p *profileFlags) flags(cmd *cobra.Command) {
 func (p *profileFlags) read(ctx context.Context, a *app, cmd *cobra.Command) error {
 	given := cmd.Flags().Changed
 	if strings.Contains(p.host, "/") {
-		return usagef("give the name or address alone; there are --protocol and --port beside it", "the --host %s is not a host", quoted(p.host))
+		return clierror.Usagef("give the name or address alone; there are --protocol and --port beside it", "the --host %s is not a host", ui.Quote(p.host))
 	}
 	if _, _, err := net.SplitHostPort(p.host); err == nil {
-		return usagef("give the port with --port", "the --host %s has a port", quoted(p.host))
+		return clierror.Usagef("give the port with --port", "the --host %s has a port", ui.Quote(p.host))
 	}
 	if given("port") && (p.port < 1 || p.port >= 1<<16) {
-		return usagef("give a number from 1 to 65535", "the --port %d is out of bounds", p.port)
+		return clierror.Usagef("give a number from 1 to 65535", "the --port %d is out of bounds", p.port)
 	}
 	p.protocol = strings.ToLower(p.protocol)
 	if p.protocol != "" && p.protocol != "http" && p.protocol != "https" {
-		return usagef("give http or https", "the --protocol %s is not known", quoted(p.protocol))
+		return clierror.Usagef("give http or https", "the --protocol %s is not known", ui.Quote(p.protocol))
 	}
 	if p.certificate != "" {
 		// What is relative to here is not relative to the profile file.
@@ -61,26 +63,26 @@ func (p *profileFlags) read(ctx context.Context, a *app, cmd *cobra.Command) err
 			return err
 		}
 		if _, err := os.Stat(path); err != nil {
-			return usagef("", "cannot read the --ssl-certificate: %v", err)
+			return clierror.Usagef("", "cannot read the --ssl-certificate: %v", err)
 		}
 		p.certificate = path
 	}
 	if p.token == "-" && p.password == "-" {
-		return usagef("give one of them in another way", "token and password cannot both come from the standard input")
+		return clierror.Usagef("give one of them in another way", "token and password cannot both come from the standard input")
 	}
 	var err error
 	if p.token == "-" {
-		if p.token, err = a.readSecret(ctx, "token"); err != nil {
+		if p.token, err = a.ReadSecret(ctx, "token"); err != nil {
 			return err
 		}
 	}
 	if p.password == "-" {
-		if p.password, err = a.readSecret(ctx, "password"); err != nil {
+		if p.password, err = a.ReadSecret(ctx, "password"); err != nil {
 			return err
 		}
 	}
 	if strings.ContainsFunc(p.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return usagef("give it as it was given to you, without quotes or spaces around it", "the token has characters that no token has")
+		return clierror.Usagef("give it as it was given to you, without quotes or spaces around it", "the token has characters that no token has")
 	}
 	return nil
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -74,7 +77,7 @@ func (a *app) showProfile(f *config.File, name string) (shownProfile, error) {
 
 // activeProfile is the name of the profile that commands use, empty if none.
 func (a *app) activeProfile(f *config.File) string {
-	for _, name := range []string{a.profile, a.env[envProfile]} {
+	for _, name := range []string{a.profile, a.env[environ.ProfileVar]} {
 		if name != "" {
 			return name
 		}
@@ -103,7 +106,7 @@ func mask(secret string) string {
 
 // loadProfiles reads the profile file.
 func (a *app) loadProfiles() (*config.File, error) {
-	path, err := a.env.configPath()
+	path, err := a.env.ConfigPath()
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +115,7 @@ func (a *app) loadProfiles() (*config.File, error) {
 
 // changeProfiles changes the profile file.
 func (a *app) changeProfiles(change func(*config.File) error) error {
-	path, err := a.env.configPath()
+	path, err := a.env.ConfigPath()
 	if err != nil {
 		return err
 	}
@@ -127,7 +130,7 @@ func noProfile(f *config.File, name string) error {
 // read by other programs.
 func profileName(name string) error {
 	if err := runtime.ValidateName(name); err != nil {
-		return usagef("use 1 to 128 of A-Z a-z 0-9 - _ . and neither a dot nor a dash in front", "the profile name %s is not valid", quoted(name))
+		return clierror.Usagef("use 1 to 128 of A-Z a-z 0-9 - _ . and neither a dot nor a dash in front", "the profile name %s is not valid", ui.Quote(name))
 	}
 	return nil
 }

@@ -5,7 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -33,9 +35,9 @@ come from the standard input, with -t -. On a terminal it is asked for and not s
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 1:
-				return usagef("usage: "+cmd.UseLine(), "%q is one argument too many", args[1])
+				return clierror.Usagef("usage: "+cmd.UseLine(), "%q is one argument too many", args[1])
 			case len(args) == 1 && name != "" && args[0] != name:
-				return usagef("give it once", "the profile has two names, %s and %s", quoted(args[0]), quoted(name))
+				return clierror.Usagef("give it once", "the profile has two names, %s and %s", ui.Quote(args[0]), ui.Quote(name))
 			case len(args) == 1:
 				name = args[0]
 			case name == "":
@@ -94,10 +96,10 @@ come from the standard input, with -t -. On a terminal it is asked for and not s
 func (a *app) tellProfile(done, name, inUse string) {
 	switch inUse {
 	case name:
-		fmt.Fprintf(a.stderr, "%s the profile %s, which is in use\n", done, name)
+		fmt.Fprintf(a.Err, "%s the profile %s, which is in use\n", done, name)
 	case "":
-		fmt.Fprintf(a.stderr, "%s the profile %s; none is in use\n", done, name)
+		fmt.Fprintf(a.Err, "%s the profile %s; none is in use\n", done, name)
 	default:
-		fmt.Fprintf(a.stderr, "%s the profile %s; %s is in use\n", done, name, inUse)
+		fmt.Fprintf(a.Err, "%s the profile %s; %s is in use\n", done, name, inUse)
 	}
 }

@@ -35,9 +35,9 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(p)
+				return a.WriteJSON(p)
 			}
-			_, err = fmt.Fprintln(a.stdout, p.Name)
+			_, err = fmt.Fprintln(a.Out, p.Name)
 			return err
 		},
 	}

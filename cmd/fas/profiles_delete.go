@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newProfilesDelete(a *app) *cobra.Command {
@@ -30,8 +31,8 @@ On a terminal it asks first; in a script it does not.`,
 			if _, ok, err := f.Profile(name); err == nil && !ok { // what is wrong can be deleted
 				return noProfile(f, name)
 			}
-			if !yes && isTerminal(a.stdin) {
-				if err := a.confirm(cmd.Context(), fmt.Sprintf("delete the profile %s and its token?", name)); err != nil {
+			if !yes && ui.IsTerminal(a.In) {
+				if err := a.Confirm(cmd.Context(), fmt.Sprintf("delete the profile %s and its token?", name)); err != nil {
 					return err
 				}
 			}

@@ -32,9 +32,9 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(p)
+				return a.WriteJSON(p)
 			}
-			return writeProfile(a.stdout, p)
+			return writeProfile(a.Out, p)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/spf13/cobra"
 )
 
@@ -42,19 +43,19 @@ With --json it is an array of objects with the fields
 			}
 			switch {
 			case asJSON:
-				return a.writeJSON(list)
+				return a.WriteJSON(list)
 			case quiet:
 				for _, p := range list {
-					fmt.Fprintln(a.stdout, p.Name)
+					fmt.Fprintln(a.Out, p.Name)
 				}
 				return nil
 			}
-			people := isTerminal(a.stdout)
+			people := ui.IsTerminal(a.Out)
 			if people && len(list) == 0 {
-				fmt.Fprintf(a.stderr, "no profiles in %s: %s\n", f.Path(), profilesHint(f))
+				fmt.Fprintf(a.Err, "no profiles in %s: %s\n", f.Path(), profilesHint(f))
 				return nil
 			}
-			return profileTable(a.stdout, people).write(list)
+			return profileTable(a.Out, people).Write(list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -63,10 +64,10 @@ With --json it is an array of objects with the fields
 }
 
 // profileTable shows profiles.
-func profileTable(out io.Writer, people bool) *table[shownProfile] {
-	return &table[shownProfile]{
-		out: out, people: people, heading: "NAME\tIN USE\tURL\tTOKEN",
-		row: func(p shownProfile, _ bool) string {
+func profileTable(out io.Writer, people bool) *ui.Table[shownProfile] {
+	return &ui.Table[shownProfile]{
+		Out: out, ForPeople: people, Heading: "NAME\tIN USE\tURL\tTOKEN",
+		Row: func(p shownProfile, _ bool) string {
 			mark := ""
 			if p.Active {
 				mark = "*"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
 )
 
@@ -27,7 +28,7 @@ Let a token come from the standard input, with -t -, where nobody sees it.`,
 				return err
 			}
 			if !fill.given(cmd) {
-				return usagef("usage: "+cmd.UseLine(), "there is nothing to change")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "there is nothing to change")
 			}
 			var inUse, server string
 			err := a.changeProfiles(func(f *config.File) error {
@@ -47,7 +48,7 @@ Let a token come from the standard input, with -t -, where nobody sees it.`,
 			}
 			a.tellProfile("changed", name, inUse)
 			if server != "" {
-				fmt.Fprintf(a.stderr, "the server with the data in %s wrote this profile and will write its address again; remove server_data from it to take it over\n", server)
+				fmt.Fprintf(a.Err, "the server with the data in %s wrote this profile and will write its address again; remove server_data from it to take it over\n", server)
 			}
 			return nil
 		},

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 )
 
 func newProfilesUse(a *app) *cobra.Command {
@@ -35,9 +36,9 @@ FAASPOT_PROFILE.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stderr, "commands use the profile %s, %s\n", name, url)
-			if other := a.env[envProfile]; other != "" && other != name {
-				fmt.Fprintf(a.stderr, "but %s is set to %s, which is stronger\n", envProfile, other)
+			fmt.Fprintf(a.Err, "commands use the profile %s, %s\n", name, url)
+			if other := a.env[environ.ProfileVar]; other != "" && other != name {
+				fmt.Fprintf(a.Err, "but %s is set to %s, which is stronger\n", environ.ProfileVar, other)
 			}
 			return nil
 		},

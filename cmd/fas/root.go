@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -35,10 +36,10 @@ machine, and the other commands talk to it.`,
 	// A command that only holds others is not called by itself.
 	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("see `"+c.CommandPath()+" --help`", "%v", err)
+		return clierror.Usagef("see `"+c.CommandPath()+" --help`", "%v", err)
 	})
 	cmd.PersistentFlags().StringVar(&a.profile, "profile", "", "the profile `NAME` of the server to talk to, see \"fas help environment\"")
-	cmd.PersistentFlags().CountVarP(&a.verbosity, "verbose", "v", "tell what goes over the wire: -v requests, -vv headers, -vvv connections")
+	cmd.PersistentFlags().CountVarP(&a.Verbosity, "verbose", "v", "tell what goes over the wire: -v requests, -vv headers, -vvv connections")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
 	// Flags of two words are written with an underscore in FaaSpot's documents,
 	// and with a dash everywhere else.
@@ -88,7 +89,7 @@ func group(cmd *cobra.Command, args []string) error {
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
 		hint = "did you mean `" + cmd.CommandPath() + " " + strings.Join(similar, "` or `"+cmd.CommandPath()+" ") + "`?"
 	}
-	return usagef(hint, "%s has no command %q", cmd.CommandPath(), args[0])
+	return clierror.Usagef(hint, "%s has no command %q", cmd.CommandPath(), args[0])
 }
 
 // arguments checks that a command gets exactly the named ones.
@@ -100,10 +101,10 @@ func argumentsAndMore(more int, names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		hint := "usage: " + cmd.UseLine()
 		if len(args) < len(names) {
-			return usagef(hint, "the %s is missing", strings.Join(names[len(args):], " and the "))
+			return clierror.Usagef(hint, "the %s is missing", strings.Join(names[len(args):], " and the "))
 		}
 		if most := len(names) + more; len(args) > most {
-			return usagef(hint, "%q is one argument too many", args[most])
+			return clierror.Usagef(hint, "%q is one argument too many", args[most])
 		}
 		return nil
 	}
@@ -118,7 +119,7 @@ func exclusive(cmd *cobra.Command, names ...string) error {
 		}
 	}
 	if len(given) > 1 {
-		return usagef("give one of them", "%s exclude each other", strings.Join(given, " and "))
+		return clierror.Usagef("give one of them", "%s exclude each other", strings.Join(given, " and "))
 	}
 	return nil
 }

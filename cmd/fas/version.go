@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/spf13/cobra"
 )
 
@@ -74,9 +75,9 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(v)
+				return a.WriteJSON(v)
 			}
-			fmt.Fprintf(a.stdout, "fas %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			fmt.Fprintf(a.Out, "fas %s (%s, %s)\n", v.Version, v.Go, v.Platform)
 			state := "ready"
 			switch {
 			case !v.Server.Reachable:
@@ -87,7 +88,7 @@ With --json it is an object with the fields
 			if v.Server.Version != "" {
 				state = v.Server.Version + ", " + state
 			}
-			_, err := fmt.Fprintf(a.stdout, "server %s: %s\n", v.Server.URL, state)
+			_, err := fmt.Fprintf(a.Out, "server %s: %s\n", v.Server.URL, state)
 			return err
 		},
 	}
@@ -111,7 +112,7 @@ func (a *app) askServer(ctx context.Context, v *serverVersion) error {
 	h, err := c.Health(ctx)
 	v.Reachable, v.Ready, v.Version = h.Reachable, h.Ready, h.Version
 	if err != nil {
-		v.Problem = problem(err)
+		v.Problem = clierror.Message(err)
 	}
 	return nil
 }

@@ -1,0 +1,245 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/egress"
+	"github.com/faaspot/faaspot/runtime/sandbox"
+	"github.com/faaspot/faaspot/storage"
+)
+
+const (
+	// dataMode keeps functions and their contexts, which hold secrets, to the
+	// server's user.
+	dataMode fs.FileMode = 0o700
+	// cutTime is what runs get to end that were stopped at the end of the grace
+	// period: stopping one takes milliseconds.
+	cutTime = 5 * time.Second
+)
+
+// server is the parts of a running server, in the order in which they start.
+// What has not started is nil.
+type server struct {
+	Options
+	log      *slog.Logger
+	listener net.Listener
+	at       place
+	store    *storage.Store
+	admin    admin
+	web      *httpapi.Server
+	served   chan error // gets the error with which web stops by itself
+	box      *sandbox.Sandbox
+	engine   *runtime.Engine
+}
+
+// serve runs a server until ctx ends, which is not an error.
+func Run(ctx context.Context, o Options) error {
+	s := &server{Options: o, log: newLog(o.Terminal, o.LogLevel, o.LogFormat)}
+	err := s.start(ctx)
+	if err == nil {
+		err = s.attend(ctx)
+	}
+	grace := o.Grace
+	if ctx.Err() != nil {
+		s.log.Info("stopping", "grace", grace.String())
+		err = nil // whatever fails now fails because of that
+	} else {
+		grace = 0
+	}
+	if err := errors.Join(err, s.stop(grace)); err != nil {
+		return err
+	}
+	s.log.Info("stopped")
+	return nil
+}
+
+// shareProcessors lets as many guests compute at once as there are processors,
+// and the rest of the server run beside them: it says how many, and gives Go one
+// more. A guest cannot be preempted between two of its checkpoints; with no more
+// of Go's processors than guests, nobody would wait for the network while all of
+// them compute. The kernel shares the real processors fairly. Once per process,
+// however many servers a test starts in it.
+var shareProcessors = sync.OnceValue(func() (places int) {
+	places = goruntime.GOMAXPROCS(0)
+	goruntime.GOMAXPROCS(places + 1)
+	return places
+})
+
+// start starts the parts.
+func (s *server) start(ctx context.Context) (err error) {
+	began := time.Now()
+	if s.listener, err = listen(s.Listen); err != nil {
+		return err
+	}
+	if s.at, err = placeOf(s.listener.Addr()); err != nil {
+		return fmt.Errorf("find out where the server listens: %w", err)
+	}
+	s.log.Info("starting", "url", s.at.url(), "data", s.Data, "version", s.Version)
+	if err := os.MkdirAll(s.Data, dataMode); err != nil {
+		return clierror.Usagef("choose another folder with --data", "cannot make the data folder: %v", err)
+	}
+	if s.store, err = storage.Open(storage.Options{Dir: filepath.Join(s.Data, "store"), Log: s.log}); err != nil {
+		return err
+	}
+	if s.admin, err = s.openAdmin(); err != nil {
+		return err
+	}
+
+	// From here on callers get answers, if only that the server is starting.
+	s.web, err = httpapi.New(httpapi.Options{
+		Auth:    s.admin.hash,
+		Ready:   s.store.Health,
+		Log:     s.log,
+		BaseURL: s.PublicURL,
+		Version: s.Version,
+	})
+	if err != nil {
+		return err
+	}
+	s.served = make(chan error, 1)
+	go func() { s.served <- s.web.Serve(s.listener) }()
+
+	if s.box, err = sandbox.Open(ctx, sandbox.Options{
+		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Places: shareProcessors(),
+	}); err != nil {
+		return err
+	}
+	poster, err := egress.New(egress.Options{Allow: s.EgressAllow})
+	if err != nil {
+		return err
+	}
+	s.engine, err = runtime.New(runtime.Options{
+		Poster: poster, CallbackBody: httpapi.TellJobExecution,
+		Store: s.store, Sandbox: s.box, Log: s.log, MemoryBudget: int64(s.MemoryBudget),
+		RetentionAge: time.Duration(s.RetentionAge), RetentionCount: s.RetentionCount,
+	})
+	if err != nil {
+		return err
+	}
+	s.web.SetEngine(s.engine)
+	// Compiling or loading the guest leaves many times the memory behind that
+	// an idle server needs.
+	debug.FreeOSMemory()
+	if s.Environ["GOGC"] == "" {
+		debug.SetGCPercent(sandbox.GCPercent)
+	}
+	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
+	if beyond(s.listener.Addr()) {
+		s.log.Warn("other machines can reach this server, and requests are not encrypted",
+			"hint", "put a proxy that speaks TLS in front")
+	}
+	return nil
+}
+
+// attend tells the world that the server is ready, and waits until it is to
+// stop or stops by itself.
+func (s *server) attend(ctx context.Context) error {
+	if s.AddressFile != "" {
+		if err := writeAddress(s.AddressFile, s.listener.Addr()); err != nil {
+			return err
+		}
+	}
+	if s.Demo {
+		if err := s.runDemo(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("the demo failed", "error", clierror.Message(err))
+		}
+	}
+	select {
+	case err := <-s.served:
+		return fmt.Errorf("the server stopped accepting: %w", err)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// stop stops what has started, in reverse. Runs under way may go on for the
+// grace period; what waits to begin is turned away at once.
+func (s *server) stop(grace time.Duration) error {
+	if err := drain(s.engine, s.web, grace, s.log); err != nil {
+		// Closing what runs still use would break them in ways of its own. What
+		// was acknowledged is on disk.
+		return err
+	}
+	var errs []error
+	if s.box != nil {
+		errs = append(errs, s.box.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	if s.listener != nil && s.web == nil {
+		errs = append(errs, s.listener.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// drain stops accepting and lets what is under way end within the grace period;
+// what has not ended by then is stopped. Parts that are nil have not started.
+func drain(engine *runtime.Engine, web *httpapi.Server, grace time.Duration, log *slog.Logger) error {
+	patient, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	final, cancel := context.WithTimeout(context.Background(), grace+cutTime)
+	defer cancel()
+	var parts sync.WaitGroup
+	if web != nil {
+		parts.Go(func() {
+			if err := web.Shutdown(patient); err != nil && grace > 0 {
+				log.Warn("the grace period is over: what was under way was stopped", "grace", grace.String())
+			}
+		})
+	}
+	var stuck error
+	if engine != nil {
+		parts.Go(func() {
+			if engine.Close(patient) != nil {
+				stuck = engine.Close(final)
+			}
+		})
+	}
+	parts.Wait()
+	if stuck != nil {
+		return fmt.Errorf("runs did not end although they were stopped: %w", stuck)
+	}
+	return nil
+}
+
+// openAdmin finds or draws the admin token.
+func (s *server) openAdmin() (admin, error) {
+	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, log: s.log}
+	if k.given == "" {
+		path, err := s.Environ.ConfigPath()
+		if err != nil {
+			return admin{}, err
+		}
+		k.config = path
+	}
+	return k.open(s.ResetAdminToken)
+}
+
+// writeAddress writes where the server listens, for scripts that let it choose
+// a port. Who finds the file finds all of it.
+func writeAddress(path string, address net.Addr) error {
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, []byte(address.String()+"\n"), 0o644); err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	return nil
+}
