@@ -12,6 +12,7 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/runargs"
 	"github.com/faaspot/faaspot/cmd/fas/internal/shell"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
@@ -27,10 +28,10 @@ type bulk struct {
 	json    bool
 }
 
-// runInBackground has the runs accepted and prints their ids, as they come.
+// runInBackground starts the runs and prints their ids as the server accepts them.
 func (b *bulk) runInBackground(ctx context.Context) error {
 	var line *ui.StatusLine
-	if !ui.IsTerminal(b.Out) { // else the ids show how it goes
+	if !ui.IsTerminal(b.Out) { // on a terminal the ids show the progress
 		line = b.StatusLine()
 	}
 	defer line.Clear()
@@ -60,19 +61,19 @@ func (b *bulk) writeIDs(array *ui.JSONArray, ids []string) error {
 	return nil
 }
 
-// send has the runs accepted, in as many requests as it takes, and gives the ids
-// of each to accepted.
+// send starts the runs, with as many requests as necessary, and calls accepted with the ids of
+// each.
 func (b *bulk) send(ctx context.Context, line *ui.StatusLine, accepted func(ids []string) error) error {
 	key := b.options.IdempotencyKey
 	if key == "" {
 		key = uuid.NewString()
 	}
 	sent := 0
-	for n, part := range bulkParts(b.runs, runtime.MaxBulk, runtime.MaxBulkArgs) {
+	for n, part := range runargs.Chunks(b.runs, runtime.MaxBulk, runtime.MaxBulkArgs) {
 		o := b.options
 		o.IdempotencyKey = key
 		if n > 0 {
-			// A server that took the first one will take the others, too.
+			// A server that accepted the first request will accept the others too.
 			o.IdempotencyKey, o.Patient = fmt.Sprintf("%s/%d", key, n+1), true
 		}
 		soFar := sent
@@ -89,8 +90,8 @@ func (b *bulk) send(ctx context.Context, line *ui.StatusLine, accepted func(ids 
 	return nil
 }
 
-// unsent is the error of a request, when so many runs were accepted before. If
-// it is not known whether more were, or there were some, it says how to go on.
+// unsent returns the error of a request after a number of accepted runs. If runs were accepted, or
+// may have been, it says how to send the rest.
 func (b *bulk) unsent(err error, sent int, key string) error {
 	_, stopped := errors.AsType[clierror.Interrupted](err)
 	switch code := runtime.CodeOf(err); {
@@ -101,21 +102,20 @@ func (b *bulk) unsent(err error, sent int, key string) error {
 	return &runtime.Error{
 		Code:    runtime.CodeOf(err),
 		Message: fmt.Sprintf("%s; %d of %d runs are known to be accepted", clierror.Message(err), sent, len(b.runs)),
-		Hint:    "repeat the command with --idempotency-key " + shell.Quote(key) + ": none is accepted twice",
+		Hint:    "repeat the command with --idempotency-key " + shell.Quote(key) + ": no run is started twice",
 		Err:     err,
 	}
 }
 
-// runAndAwait has the runs accepted, waits until all are done and tells how they
-// ended.
+// runAndAwait starts the runs, waits until all are done, and prints how they ended.
 func (b *bulk) runAndAwait(ctx context.Context, timeout ui.Seconds) error {
 	ctx, stop := waitContext(ctx, timeout)
 	defer stop()
 	began := time.Now()
-	ids, bar, err := b.await(ctx)
+	ids, progress, err := b.await(ctx)
 	if err != nil {
 		if !ui.IsTerminal(b.Out) {
-			// They are not lost with the waiting.
+			// So that the ids are not lost.
 			array := ui.JSONArray{Out: b.Out}
 			if err := b.writeIDs(&array, ids); err != nil {
 				return err
@@ -127,55 +127,57 @@ func (b *bulk) runAndAwait(ctx context.Context, timeout ui.Seconds) error {
 		}
 		return err
 	}
+	tally, failed := progress.Result()
 	if b.json {
-		err = b.writeResults(ctx, bar.Tally, ids)
+		err = b.writeResults(ctx, tally, ids)
 	} else {
-		_, err = fmt.Fprintf(b.Out, "%d runs in %s: %s\n", len(ids), ui.DurationText(time.Since(began)), &bar.Tally)
+		_, err = fmt.Fprintf(b.Out, "%d runs in %s: %s\n", len(ids), ui.DurationText(time.Since(began)), tally)
 	}
 	if err != nil {
 		return err
 	}
-	return b.judge(bar)
+	return b.judge(tally, failed)
 }
 
-// await has the runs accepted and waits until all are done.
-func (b *bulk) await(ctx context.Context) (ids []string, bar *ui.ProgressBar, err error) {
+// await starts the runs and waits until all are done.
+func (b *bulk) await(ctx context.Context) (ids []string, progress *ui.BulkProgress, err error) {
 	line := b.StatusLine()
 	defer line.Clear()
-	bar = ui.NewProgressBar(len(b.runs))
+	progress = ui.NewBulkProgress(len(b.runs))
 	err = b.send(ctx, line, func(more []string) error {
 		ids = append(ids, more...)
 		return nil
 	})
 	if err != nil {
-		return ids, bar, err
+		return ids, progress, err
 	}
-	line.Set(bar.Text)
-	err = b.client.WaitAll(ctx, ids, bar.Done, bar.Retrying)
-	hint := fmt.Sprintf("%d of %d are done; %s shows the others",
-		bar.Tally.Done(), len(ids), b.command("executions list --function "+b.name))
-	return ids, bar, clierror.Resumable(err, hint)
+	line.Set(progress.Text)
+	err = b.client.WaitAll(ctx, ids, progress.Done, progress.Retrying)
+	tally, _ := progress.Result()
+	hint := fmt.Sprintf("%d of %d runs are done; %s lists the others",
+		tally.Done(), len(ids), b.command("executions list --function "+b.name))
+	return ids, progress, clierror.Resumable(err, hint)
 }
 
-// judge tells of runs that did not succeed, and is an error if there are any.
-func (b *bulk) judge(bar *ui.ProgressBar) error {
-	bad := bar.Tally.Total - bar.Tally.Succeeded
+// judge prints the runs that did not succeed, and returns an error if there are any.
+func (b *bulk) judge(tally ui.Tally, failed []client.Execution) error {
+	bad := tally.Total - tally.Succeeded
 	if bad == 0 {
 		return nil
 	}
-	// Found in the order of their ends; ids are in the order of the runs.
-	slices.SortFunc(bar.Failed, func(x, y client.Execution) int { return strings.Compare(x.ID, y.ID) })
-	for _, x := range bar.Failed {
+	// They come in the order of their ends; the ids have the order of the runs.
+	slices.SortFunc(failed, func(x, y client.Execution) int { return strings.Compare(x.ID, y.ID) })
+	for _, x := range failed {
 		fmt.Fprintf(b.Err, "%s: %s\n", x.ID, ui.OneLine(clierror.Message(x.Err())))
 	}
-	if more := bad - len(bar.Failed); more > 0 {
+	if more := bad - len(failed); more > 0 {
 		fmt.Fprintf(b.Err, "and %d more\n", more)
 	}
-	return runtime.Errorf(clierror.CodeUnsuccessful, "%d of %d runs did not succeed", bad, bar.Tally.Total).
+	return runtime.Errorf(clierror.CodeUnsuccessful, "%d of %d runs did not succeed", bad, tally.Total).
 		WithHint(b.command("executions list --status failed,cancelled --function "+b.name) + " lists them")
 }
 
-// writeResults prints the tally and the executions, in order, as JSON.
+// writeResults prints the tally and the executions in order as JSON.
 func (b *bulk) writeResults(ctx context.Context, t ui.Tally, ids []string) error {
 	head, err := ui.IndentJSON(t, "")
 	if err != nil {
@@ -194,7 +196,7 @@ func (b *bulk) writeResults(ctx context.Context, t ui.Tally, ids []string) error
 			return err
 		}
 		for _, x := range list {
-			if x.OutputOmitted { // for its size: alone it is told
+			if x.OutputOmitted { // omitted for its size in the list, but not alone
 				if x, err = b.client.Execution(ctx, x.ID); err != nil {
 					return err
 				}

@@ -11,8 +11,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// lookupAtOnce is how many executions are held in memory at once, with their
-// outputs.
+// lookupAtOnce is the number of executions that are held in memory at once, with their outputs.
 const lookupAtOnce = 500
 
 func newExecutionsGetBulk(a *app) *cobra.Command {
@@ -22,20 +21,19 @@ func newExecutionsGetBulk(a *app) *cobra.Command {
 		Use:     "get_bulk -u ID [-u ID]... [--json]",
 		Aliases: []string{"get-bulk"},
 		Short:   "Show many executions at once",
-		Long: `Show executions in the order in which their ids are given, with -u or as they
-are. An id that stands for nothing has the status NotFound, and the exit status is
-4 then.
+		Long: `Show executions in the order of their ids, which are given with -u or as arguments.
+An id that does not exist has the status NotFound, and the exit status is 4 then.
 
-On a terminal this is a table; elsewhere each execution is a line of fields with
-tabs between them, without a heading: uuid, name, kind, status, created,
+On a terminal the output is a table; elsewhere each execution is a line of
+tab-separated fields without a heading: uuid, name, kind, status, created,
 duration_ms, error_code.
 
 With --json it is an array of objects with the fields
 
 ` + executionFields + `
 
-Of outputs that are very large together some may be left out; output_omitted is
-true then.`,
+If the outputs are very large together, some are omitted; output_omitted is true
+then.`,
 		Example: `  fas executions get_bulk -u $FIRST -u $SECOND
   fas functions run_bulk hello -p name=a -p name=b | xargs fas executions get_bulk`,
 		Args:              cobra.ArbitraryArgs,
@@ -88,13 +86,13 @@ true then.`,
 				fmt.Fprintln(a.Out)
 			}
 			if absent > 0 {
-				return runtime.Errorf(runtime.CodeNotFound, "%d of %d executions are not there", absent, len(ids)).
-					WithHint("they may be older than the server keeps them, or of another server")
+				return runtime.Errorf(runtime.CodeNotFound, "%d of %d executions do not exist", absent, len(ids)).
+					WithHint("the server may have dropped them for their age, or they are on another server")
 			}
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVarP(&ids, "uuid", "u", nil, "`ID` of an execution, as often as needed")
+	cmd.Flags().StringArrayVarP(&ids, "uuid", "u", nil, "`ID` of an execution; repeatable")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.RegisterFlagCompletionFunc("uuid", a.completeExecutions(client.Filter{Completed: true}, 0))
 	return cmd

@@ -19,12 +19,12 @@ func newFunctionsCreate(a *app) *cobra.Command {
 		Short: "Deploy a new function",
 		Long: `Deploy a new function from a Python script.
 
-The script is checked and its module body is run: if it is not valid Python, has
-no main(args, context) or raises, nothing is created, and the error shows the
-line. When the command returns, the function can be run.
+The server checks the script and runs its module body. If the script is not valid
+Python, has no main(args, context) or raises an exception, nothing is created, and the
+error shows the line. When the command returns, the function can run.
 
-The context file sets what main gets as context, such as secrets that are not to
-be sent with every run. It has lines of key = "value" (TOML), or is a JSON object.
+The context file sets the context argument of main, such as secrets that should not be
+sent with every run. It has lines of key = "value" (TOML), or is a JSON object.
 
 Prints the id of the deployment.`,
 		Example: `  fas functions create hello --file hello.py
@@ -64,26 +64,27 @@ Prints the id of the deployment.`,
 			return a.writeChange(id, "created "+args[0])
 		},
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the code, - for the standard input")
-	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - for the standard input")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the code, - is the standard input")
+	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - is the standard input")
 	waitFlag(cmd, &wait)
 	bounds.flags(cmd, "60", "128", "0")
 	completeFiles(cmd)
 	return cmd
 }
 
-// waitFlag adds the --wait of commands that always wait: scripts give it.
+// waitFlag adds --wait to commands that always wait, because scripts pass it.
 func waitFlag(cmd *cobra.Command, wait *bool) {
-	cmd.Flags().BoolVarP(wait, "wait", "w", false, "wait until it is done, which this command does anyway")
+	cmd.Flags().BoolVarP(wait, "wait", "w", false, "no effect: this command always waits")
 }
 
-// completeFiles makes a shell offer scripts for --file.
+// completeFiles completes --file to Python scripts.
 func completeFiles(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("file", "py")
 	_ = cmd.MarkFlagFilename("context-file")
 }
 
-// writeChange tells of a change: its id is the data, what was done is talk.
+// writeChange prints the id of a change to the standard output, and a message to the standard
+// error.
 func (a *app) writeChange(executionID, done string) error {
 	fmt.Fprintln(a.Err, done)
 	_, err := fmt.Fprintln(a.Out, executionID)

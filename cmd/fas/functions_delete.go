@@ -3,8 +3,9 @@ package main
 import (
 	"fmt"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newFunctionsDelete(a *app) *cobra.Command {
@@ -13,10 +14,10 @@ func newFunctionsDelete(a *app) *cobra.Command {
 		Use:     "delete NAME [--yes]",
 		Aliases: []string{"rm"},
 		Short:   "Delete a function",
-		Long: `Delete a function with its context and all its versions. Runs that have begun are
-not stopped; those in the background that have not begun fail.
+		Long: `Delete a function with its context and all its versions. Runs that have started
+finish; background runs that have not started fail.
 
-On a terminal it asks first; in a script it does not.
+On a terminal the command asks for confirmation.
 
 Prints the id of the deletion.`,
 		Example: `  fas functions delete hello
@@ -45,6 +46,6 @@ Prints the id of the deletion.`,
 		},
 	}
 	waitFlag(cmd, &wait)
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newFunctionsGet(a *app) *cobra.Command {
@@ -15,15 +16,15 @@ func newFunctionsGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME [--json | --code]",
 		Short: "Show a function",
-		Long: `Show a function: where it is run, its limits, when it changed, the names in its
-context (their values are secret), and its code.
+		Long: `Show a function: its URL, limits and times, the names in its context (the values are
+secret), and its code.
 
-With --json it is an object with the fields
+With --json the output is an object with the fields
 
   name, runner_url, version, created, updated (RFC 3339), rid, timeout
   (seconds), memory (MB), retries, context_keys, code
 
-With --code it is the code alone, byte for byte.`,
+With --code it is only the code, byte for byte.`,
 		Example: `  fas functions get hello
   fas functions get hello --code > hello.py
   fas functions get hello --json | jq .version`,
@@ -72,6 +73,6 @@ With --code it is the code alone, byte for byte.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&code, "code", false, "print the code only")
+	cmd.Flags().BoolVar(&code, "code", false, "print only the code")
 	return cmd
 }

@@ -3,8 +3,9 @@ package main
 import (
 	"fmt"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsDelete(a *app) *cobra.Command {
@@ -13,10 +14,11 @@ func newJobsDelete(a *app) *cobra.Command {
 		Use:     "delete NAME [--yes]",
 		Aliases: []string{"rm"},
 		Short:   "Delete a job",
-		Long: `Delete a job with its triggers and revisions, and cancel what is under way of it.
-Its executions are not found any more; the runs that their tasks were still are.
+		Long: `Delete a job with its triggers and revisions, and cancel its executions. The
+executions of the job are deleted too; the runs of its tasks remain as executions of
+the function.
 
-On a terminal it asks first; in a script it does not.`,
+On a terminal the command asks for confirmation.`,
 		Example: `  fas jobs delete nightly
   fas jobs delete nightly --yes`,
 		Args:              arguments("NAME"),
@@ -42,6 +44,6 @@ On a terminal it asks first; in a script it does not.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }

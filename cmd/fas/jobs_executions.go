@@ -13,23 +13,24 @@ import (
 )
 
 func newJobsExecutions(a *app) *cobra.Command {
-	var limit int
-	var wait, asJSON, quiet bool
+	var flags listFlags
+	var wait bool
 	var waitTimeout ui.Seconds
 	cmd := &cobra.Command{
 		Use:   "executions NAME [EXECUTION] [--limit N] [--wait [--wait-timeout SECONDS]] [--json | --quiet]",
 		Short: "List the executions of a job, or show one",
 		Long: `List the executions of a job, newest first, or show one of them.
 
-Without EXECUTION it is a table on a terminal; elsewhere each execution is a line of
-fields with tabs between them, without a heading: id, status, and of its tasks how
-many there are, are done and have failed, created, duration_ms, trigger. If there
+Without EXECUTION the output is a table on a terminal; elsewhere each execution is a
+line of tab-separated fields without a heading: id, status, numbers of all tasks, of
+those that are done and of those that failed, created, duration_ms, trigger. If there
 are more than --limit, the standard error says so.
 
-With EXECUTION and --wait it waits for the end of that one, and prints what
-"fas jobs run --wait" does.
+With EXECUTION and --wait the command waits until the execution is done, and prints
+the same as "fas jobs run --wait".
 
-With --json it is an array of objects, or with EXECUTION one object, with the fields
+With --json the output is an array of objects, or with EXECUTION one object, with the
+fields
 
 ` + jobExecutionFields + `
   tasks (the first 200; of one execution only), see "fas jobs tasks --help"`,
@@ -40,7 +41,7 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 		Args:              argumentsAndMore(1, "NAME"),
 		ValidArgsFunction: a.completeJobExecutions(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := exclusive(cmd, "json", "quiet"); err != nil {
+			if err := flags.check(cmd); err != nil {
 				return err
 			}
 			if err := needsWait(cmd, wait, "wait-timeout"); err != nil {
@@ -49,11 +50,8 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 			if err := jobArguments(args); err != nil {
 				return err
 			}
-			if err := checkLimit(limit); err != nil {
-				return err
-			}
 			if wait && len(args) < 2 {
-				return clierror.Usagef("usage: "+cmd.UseLine(), "the EXECUTION to --wait for is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "--wait needs an EXECUTION")
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -62,46 +60,41 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 			defer c.Close()
 			switch {
 			case wait:
-				return a.awaitAndTellJob(cmd.Context(), c, args[0], args[1], waitTimeout, asJSON)
+				return a.awaitAndReportJob(cmd.Context(), c, args[0], args[1], waitTimeout, flags.asJSON)
 			case len(args) == 1:
-				return a.listJobExecutions(cmd, c, args[0], limit, asJSON, quiet)
+				return a.listJobExecutions(cmd, c, args[0], &flags)
 			}
 			x, err := c.JobExecution(cmd.Context(), args[0], args[1])
 			switch {
 			case err != nil:
 				return err
-			case asJSON:
+			case flags.asJSON:
 				return a.WriteJSON(x)
-			case quiet:
+			case flags.idsOnly:
 				_, err := fmt.Fprintln(a.Out, x.Metadata.ID)
 				return err
 			}
 			return writeJobExecution(a.Out, x, ui.IsTerminal(a.Out))
 		},
 	}
-	limitFlag(cmd, &limit, "executions")
-	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the EXECUTION is done; the exit status is that of it")
+	flags.addLimit(cmd, "executions")
+	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the EXECUTION is done; the exit status is that of the execution")
 	waitTimeoutFlag(cmd, &waitTimeout)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print ids only")
+	flags.add(cmd, "ids")
 	return cmd
 }
 
 // listJobExecutions prints executions page by page.
-func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string, limit int, asJSON, quiet bool) error {
-	table := jobExecutionTable(a.Out, ui.IsTerminal(a.Out))
-	list := ui.Pages[client.JobExecution]{
-		Terminal: &a.Terminal, AsJSON: asJSON, Quiet: quiet, Table: table.Write,
-		ID: func(x client.JobExecution) string { return x.Metadata.ID },
-	}
-	more, err := c.JobExecutions(cmd.Context(), job, limit, list.Page)
+func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string, flags *listFlags) error {
+	list := newPages(a, flags, jobExecutionTable(a.Out, ui.IsTerminal(a.Out)), func(x client.JobExecution) string { return x.Metadata.ID })
+	more, err := c.JobExecutions(cmd.Context(), job, flags.limit, list.Page)
 	if err != nil {
 		return err
 	}
-	return list.End(more, limit, "no execution yet: "+a.command("jobs run "+job)+" starts one")
+	return list.End(more, flags.limit, "no executions yet: "+a.command("jobs run "+job)+" starts one")
 }
 
-// jobExecutionTable shows executions of a job.
+// jobExecutionTable returns the table of executions of a job.
 func jobExecutionTable(out io.Writer, people bool) *ui.Table[client.JobExecution] {
 	return &ui.Table[client.JobExecution]{
 		Out: out, ForPeople: people, Heading: "ID\tSTATUS\tTASKS\tDONE\tFAILED\tCREATED\tTOOK\tTRIGGER",

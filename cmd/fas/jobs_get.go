@@ -18,11 +18,11 @@ func newJobsGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME [--json]",
 		Short: "Show a job",
-		Long: `Show a job: its function, how its tasks are run, its environment and its triggers.
+		Long: `Show a job: its function, how its tasks run, its environment and its triggers.
 Secrets are shown as ***.
 
-With --json it is an object that "fas jobs apply" takes, too, in which *** stands
-for the secret that is kept. It has the fields
+With --json the output is an object that "fas jobs apply" accepts; *** in it stands
+for the stored secret. It has the fields
 
 ` + jobFields,
 		Example: `  fas jobs get nightly
@@ -52,7 +52,7 @@ for the secret that is kept. It has the fields
 	return cmd
 }
 
-// ofFunction is what stands for a bound that a job leaves to its function.
+// ofFunction is shown for a limit that the job does not set.
 const ofFunction = "that of the function"
 
 func writeJob(out io.Writer, j client.Job, people bool) error {
@@ -67,7 +67,7 @@ func writeJob(out io.Writer, j client.Job, people bool) error {
 	fmt.Fprintf(w, "function:\t%s\n", j.Spec.Function)
 	fmt.Fprintf(w, "enabled:\t%t\n", j.Spec.Enabled)
 	fmt.Fprintf(w, "revision:\t%s\n", j.Spec.Revision.Active)
-	memory, timeout, atOnce := ofFunction, ofFunction, "as many as there is room for"
+	memory, timeout, atOnce := ofFunction, ofFunction, "no limit"
 	r := j.Spec.Runtime
 	if r.Memory != 0 {
 		memory = fmt.Sprintf("%g MB", r.Memory)

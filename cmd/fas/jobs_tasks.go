@@ -16,16 +16,16 @@ import (
 
 func newJobsTasks(a *app) *cobra.Command {
 	var statuses []string
-	var asJSON, quiet bool
+	var flags listFlags
 	cmd := &cobra.Command{
 		Use:   "tasks NAME EXECUTION [--status STATUS] [--json | --quiet]",
 		Short: "List the tasks of an execution of a job",
-		Long: `List the tasks of an execution of a job, in order. Each is an execution of its own:
-"fas executions get" has its output.
+		Long: `List the tasks of an execution of a job, in order. Each task is an execution of its
+own; "fas executions get" shows its output.
 
-On a terminal this is a table; elsewhere each task is a line of fields with tabs
-between them, without a heading: index, status, attempts, started, duration_ms, the
-id of its execution, error_code, and the error.
+On a terminal the output is a table; elsewhere each task is a line of tab-separated
+fields without a heading: index, status, attempts, started, duration_ms, id of the
+execution, error_code, error.
 
 With --json it is an array of objects with the fields
 
@@ -36,7 +36,7 @@ With --json it is an array of objects with the fields
 		Args:              arguments("NAME", "EXECUTION"),
 		ValidArgsFunction: a.completeJobExecutions(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := exclusive(cmd, "json", "quiet"); err != nil {
+			if err := flags.check(cmd); err != nil {
 				return err
 			}
 			if err := jobArguments(args); err != nil {
@@ -44,7 +44,7 @@ With --json it is an array of objects with the fields
 			}
 			for _, s := range statuses {
 				if !slices.Contains(client.TaskStatuses, s) {
-					return clierror.Usagef("use "+strings.Join(client.TaskStatuses, ", "), "there is no --status %s of tasks", ui.Quote(s))
+					return clierror.Usagef("use "+strings.Join(client.TaskStatuses, ", "), "the --status %s is not known", ui.Quote(s))
 				}
 			}
 			c, err := a.connect()
@@ -52,11 +52,7 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			defer c.Close()
-			table := taskTable(a.Out, ui.IsTerminal(a.Out))
-			list := ui.Pages[client.Task]{
-				Terminal: &a.Terminal, AsJSON: asJSON, Quiet: quiet, Table: table.Write,
-				ID: func(t client.Task) string { return t.Execution },
-			}
+			list := newPages(a, &flags, taskTable(a.Out, ui.IsTerminal(a.Out)), func(t client.Task) string { return t.Execution })
 			err = c.Tasks(cmd.Context(), args[0], args[1], func(page []client.Task) error {
 				if len(statuses) > 0 {
 					page = slices.DeleteFunc(page, func(t client.Task) bool { return !slices.Contains(statuses, t.Status) })
@@ -66,17 +62,16 @@ With --json it is an array of objects with the fields
 			if err != nil {
 				return err
 			}
-			return list.End(false, 0, "there are no such tasks")
+			return list.End(false, 0, "no such tasks")
 		},
 	}
-	cmd.Flags().StringSliceVar(&statuses, "status", nil, "only those of a `STATUS`: "+strings.Join(client.TaskStatuses, ", ")+"; several with commas")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the ids of their executions only")
+	cmd.Flags().StringSliceVar(&statuses, "status", nil, "list only tasks with a `STATUS`: "+strings.Join(client.TaskStatuses, ", ")+"; or several, comma-separated")
+	flags.add(cmd, "the ids of their executions")
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(client.TaskStatuses, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// taskTable shows tasks.
+// taskTable returns the table of tasks.
 func taskTable(out io.Writer, people bool) *ui.Table[client.Task] {
 	return &ui.Table[client.Task]{
 		Out: out, ForPeople: people, Heading: "TASK\tSTATUS\tATTEMPTS\tSTARTED\tTOOK\tEXECUTION\tERROR",

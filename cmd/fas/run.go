@@ -12,8 +12,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
-// run is the program: it carries out the command in args and gives its exit
-// status.
+// run runs the command in args and returns its exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
 	ctx, stop := interruptible(context.Background())
 	defer stop()
@@ -27,16 +26,15 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 	return a.report(root.ExecuteContext(ctx))
 }
 
-// app is what all commands share: where they read and write, and the flags that
-// all of them have.
+// app is what all commands share: the terminal, the environment and the global flags.
 type app struct {
 	ui.Terminal
 	env     environ.Environment
 	profile string // --profile
 }
 
-// interruptible makes a context that the first SIGINT or SIGTERM ends. The
-// second one meets the system's default: the process ends at once.
+// interruptible returns a context that ends at the first SIGINT or SIGTERM. The second signal ends
+// the process at once, as the system does by default.
 func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
@@ -55,11 +53,10 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 	}
 }
 
-// report tells the person at the terminal what went wrong, why and what to do,
-// and gives the exit status.
+// report prints an error and returns the exit status.
 func (a *app) report(err error) int {
 	if err != nil {
-		ui.WriteError(a.Err, err, a.Paint(a.Err))
+		ui.WriteError(a.Err, err, a.Painter(a.Err))
 	}
 	return clierror.ExitStatus(err)
 }

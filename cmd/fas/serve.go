@@ -15,8 +15,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// serveEnv names the variable of each flag of `fas serve` that has one. A flag
-// is stronger than its variable.
+// serveEnv maps flags of `fas serve` to their environment variables. A flag overrides its variable.
 var serveEnv = map[string]string{
 	"listen":          "FAASPOT_LISTEN",
 	"data":            "FAASPOT_DATA",
@@ -40,22 +39,21 @@ func newServe(a *app) *cobra.Command {
 		Use:     "serve",
 		GroupID: groupServer,
 		Short:   "Run the server",
-		Long: `Run the server until Ctrl-C or SIGTERM. It then takes no more requests, lets runs
-that have begun end for as long as --grace says, and exits. A second Ctrl-C ends
-it at once.
+		Long: `Run the server until Ctrl-C or SIGTERM. The server then refuses new requests, lets
+started runs finish within --grace, and exits. A second Ctrl-C ends it at once.
 
-On its first start the server draws an admin token, keeps its SHA-256 with the
-data and writes the token to a profile in ~/.faaspot/fasconf.yaml, so that other
-commands work at once. With FAASPOT_ADMIN_TOKEN set, that is the admin token, and
+At its first start the server generates an admin token, stores its SHA-256 with the
+data, and writes the token to a profile in ~/.faaspot/fasconf.yaml, so that other
+commands work at once. If FAASPOT_ADMIN_TOKEN is set, that is the admin token, and
 nothing is written.
 
-Requests are not encrypted. To serve beyond this machine, put a proxy that speaks
-TLS in front.
+Requests are not encrypted. To serve other machines, put a proxy that speaks TLS in
+front.
 
-Every flag of the server but --demo, --address-file and --reset-admin-token can be
-set by a variable too: FAASPOT_LISTEN, FAASPOT_DATA, FAASPOT_MEMORY_BUDGET,
-FAASPOT_GRACE, FAASPOT_RETENTION_AGE, FAASPOT_RETENTION_COUNT,
-FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
+All flags except --demo, --address-file and --reset-admin-token can also be set by
+variables: FAASPOT_LISTEN, FAASPOT_DATA, FAASPOT_MEMORY_BUDGET, FAASPOT_GRACE,
+FAASPOT_RETENTION_AGE, FAASPOT_RETENTION_COUNT, FAASPOT_PUBLIC_URL,
+FAASPOT_EGRESS_ALLOW, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --demo`,
@@ -86,34 +84,28 @@ FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Listen, "listen", server.DefaultListen, "`ADDRESS` to listen at; port 0 is any free one")
-	f.StringVar(&o.Data, "data", "", "`FOLDER` to keep functions in (default ~/.faaspot/data)")
-	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` that runs may use together (default half of the machine's memory)")
-	f.DurationVar(&o.Grace, "grace", server.DefaultGrace, "`DURATION` that runs may go on after the server is told to stop")
-	f.Var(&o.RetentionAge, "retention-age", "`DURATION` for which executions are kept that are done, such as 12h or 7d")
-	f.IntVar(&o.RetentionCount, "retention-count", runtime.DefaultRetentionCount, "`N` executions that are done are kept at most, the newest")
-	f.StringVar(&o.PublicURL, "public-url", "", "`URL` under which clients reach the server, if behind a proxy")
-	f.StringSliceVar(&o.EgressAllow, "egress-allow", nil, "`ADDRESS`, network or host[:port] that callbacks may go to though it is not of the public internet")
-	f.Var(&o.LogLevel, "log-level", "`LEVEL` from which on to log: debug, info, warn or error")
-	f.Var(&o.LogFormat, "log-format", "`FORMAT` of the log: text, json, or auto for text on a terminal and JSON elsewhere")
+	f.StringVar(&o.Listen, "listen", server.DefaultListen, "`ADDRESS` to listen at; port 0 is any free port")
+	f.StringVar(&o.Data, "data", "", "data `FOLDER` (default ~/.faaspot/data)")
+	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that all runs together may use (default half of the machine's memory)")
+	f.DurationVar(&o.Grace, "grace", server.DefaultGrace, "`DURATION` that started runs get to finish when the server stops")
+	f.Var(&o.RetentionAge, "retention-age", "keep finished executions for `DURATION`, such as 12h or 7d")
+	f.IntVar(&o.RetentionCount, "retention-count", runtime.DefaultRetentionCount, "keep at most `N` finished executions, the newest")
+	f.StringVar(&o.PublicURL, "public-url", "", "`URL` at which clients reach the server, if it is behind a proxy")
+	f.StringSliceVar(&o.EgressAllow, "egress-allow", nil, "private `ADDRESS`, network or host[:port] that callbacks may reach, besides the public internet")
+	f.Var(&o.LogLevel, "log-level", "lowest `LEVEL` to log: debug, info, warn or error")
+	f.Var(&o.LogFormat, "log-format", "`FORMAT` of the log: text, json, or auto: text on a terminal, else JSON")
 	f.StringVar(&o.AddressFile, "address-file", "", "`FILE` to write the address to once the server is ready")
-	f.BoolVar(&o.Demo, "demo", false, "deploy a sample function, run it once and say how to call it")
-	f.BoolVar(&o.ResetAdminToken, "reset-admin-token", false, "draw a new admin token; the old one stops working")
+	f.BoolVar(&o.Demo, "demo", false, "deploy a sample function, run it once, and print how to call it")
+	f.BoolVar(&o.ResetAdminToken, "reset-admin-token", false, "generate a new admin token; the old one stops working")
 	_ = cmd.MarkFlagDirname("data")
-	_ = cmd.RegisterFlagCompletionFunc("listen", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("memory-budget", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("grace", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("retention-age", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("retention-count", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("public-url", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("egress-allow", cobra.NoFileCompletions)
+	_ = cmd.MarkFlagFilename("address-file")
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(server.LevelNames, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(server.FormatNames, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// flagsFromEnv sets flags that were not given from their variables. A variable
-// that is set but empty counts as not set.
+// flagsFromEnv sets flags that are not on the command line from their variables. It ignores empty
+// variables.
 func flagsFromEnv(flags *pflag.FlagSet, names map[string]string, env environ.Environment) error {
 	var wrong error
 	flags.VisitAll(func(f *pflag.Flag) {

@@ -9,37 +9,37 @@ import (
 
 // Exit statuses, as `fas help exit-codes` and docs/cli.md promise them.
 const (
-	ExitOK          = 0
-	ExitFailure     = 1
-	ExitUsage       = 2
-	ExitAuth        = 3
-	ExitNotFound    = 4
-	ExitUnavailable = 5
-	ExitGoesOn      = 6
-	ExitInterrupted = 130
+	ExitOK           = 0
+	ExitFailure      = 1
+	ExitUsage        = 2
+	ExitAuth         = 3
+	ExitNotFound     = 4
+	ExitUnavailable  = 5
+	ExitStillRunning = 6
+	ExitInterrupted  = 130
 )
 
-// exitOf is the one table from error codes to exit statuses. A code that is not
-// in it, such as those of failed runs, is a failure.
+// exitOf maps error codes to exit statuses. Any other code, such as that of a failed run, is an
+// ExitFailure.
 var exitOf = map[runtime.Code]int{
 	runtime.CodeInvalidArgument: ExitUsage,
 	runtime.CodeUnauthenticated: ExitAuth,
 	runtime.CodeNotFound:        ExitNotFound,
 	runtime.CodeTooBusy:         ExitUnavailable,
 	runtime.CodeUnavailable:     ExitUnavailable,
-	CodeStoppedWaiting:          ExitGoesOn,
+	CodeStoppedWaiting:          ExitStillRunning,
 }
 
-// exitStatus is the status of a process whose command ended with err.
+// ExitStatus returns the exit status of a command that ends with err.
 func ExitStatus(err error) int {
 	if err == nil {
 		return ExitOK
 	}
 	if i, ok := errors.AsType[Interrupted](err); ok {
-		return i.exit()
+		return i.exitStatus()
 	}
 	if answer, ok := errors.AsType[*client.Error](err); ok && answer.Status == 0 {
-		return ExitFailure // the end of an execution, whatever its code
+		return ExitFailure // the error of an execution, whatever its code
 	}
 	if status, ok := exitOf[runtime.CodeOf(err)]; ok {
 		return status

@@ -8,19 +8,20 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Environment variables that every command reads. Those of `fas serve` are
-// named after its flags, see serve.go.
+// Names of the variables that every command reads. The variables of `fas serve` are named after its
+// flags.
 const (
-	DirVar        = "FAASPOT_DIR"         // the folder of everything that is kept, instead of ~/.faaspot
-	ConfigVar     = "FAASPOT_CONFIG"      // the profile file, instead of fasconf.yaml in that folder
-	ProfileVar    = "FAASPOT_PROFILE"     // the profile in use, instead of the one the file names
-	TokenVar      = "FAASPOT_TOKEN"       // the token, instead of the profile's
-	AdminTokenVar = "FAASPOT_ADMIN_TOKEN" // the server's admin token, instead of one that it draws
+	DirVar        = "FAASPOT_DIR"         // folder of the profile file and the data, instead of ~/.faaspot
+	ConfigVar     = "FAASPOT_CONFIG"      // path of the profile file, instead of fasconf.yaml in that folder
+	ProfileVar    = "FAASPOT_PROFILE"     // name of the profile to use, instead of the active one of the file
+	TokenVar      = "FAASPOT_TOKEN"       // token, instead of the profile's
+	AdminTokenVar = "FAASPOT_ADMIN_TOKEN" // admin token of the server, instead of one that it generates
 )
 
-// environment is the process environment.
+// Environment is the process environment, by variable names.
 type Environment map[string]string
 
+// New returns the environment of a list of KEY=VALUE entries, as [os.Environ] returns it.
 func New(list []string) Environment {
 	env := make(Environment, len(list))
 	for _, entry := range list {
@@ -31,8 +32,8 @@ func New(list []string) Environment {
 	return env
 }
 
-// dir is the folder in which the profile file and the server's data are unless
-// told otherwise.
+// Dir returns the folder of the profile file and the server's data, unless flags or other variables
+// name another place.
 func (e Environment) Dir() (string, error) {
 	if dir := e[DirVar]; dir != "" {
 		return filepath.Abs(dir)
@@ -42,13 +43,13 @@ func (e Environment) Dir() (string, error) {
 		home = e["USERPROFILE"]
 	}
 	if home == "" {
-		return "", runtime.Errorf(runtime.CodeInvalidArgument, "there is no home folder to keep things in").
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the home folder is not known").
 			WithHint("set " + DirVar + " to a folder")
 	}
 	return filepath.Join(home, ".faaspot"), nil
 }
 
-// configPath is where the profile file is.
+// ConfigPath returns the path of the profile file.
 func (e Environment) ConfigPath() (string, error) {
 	if path := e[ConfigVar]; path != "" {
 		return filepath.Abs(path)
@@ -60,6 +61,5 @@ func (e Environment) ConfigPath() (string, error) {
 	return filepath.Join(dir, "fasconf.yaml"), nil
 }
 
-// ownConfig tells whether the profile file is elsewhere than a shell without
-// any of these variables would look for it.
+// HasOwnConfig reports whether these variables select another profile file than the default one.
 func (e Environment) HasOwnConfig() bool { return e[ConfigVar] != "" || e[DirVar] != "" }

@@ -1,6 +1,6 @@
-// Package where owns the language of --where: how people write which executions
-// to find. It is a way to write a [runtime.SearchFilter], and can say no more
-// and no less than that.
+// Package filterexpr owns the language of --where, in which people write what executions to search
+// for. It is a notation for [runtime.SearchFilter]: an expression can say exactly what a filter
+// can.
 //
 //	expression = term { "or" term }
 //	term       = factor { "and" factor }
@@ -10,9 +10,9 @@
 //	           | [ "not" ] "in" "(" value { "," value } ")"
 //	           | "is" [ "not" ] "null"
 //
-// A value is a word or is in double quotes, with \" and \\ in them; a duration is
-// one as Go writes it, such as 500ms or 1m30s, in whole milliseconds. Words of the
-// language and names of fields are of any case; a value is as it is.
+// A value is a word, or is in double quotes, in which \" and \\ are escapes. A duration is written
+// as in Go, such as 500ms or 1m30s, and is a whole number of milliseconds. Keywords and field names
+// may be in any case; values are case-sensitive.
 //
-//	f, err := where.Parse(`status=failed and (duration >= 30s or not reason in (timeout, memory))`)
+//	f, err := filterexpr.Parse(`status=failed and (duration >= 30s or not reason in (timeout, memory))`)
 package filterexpr

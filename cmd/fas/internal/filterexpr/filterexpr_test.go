@@ -10,7 +10,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-func TestWhere(t *testing.T) {
+func TestParseFilter(t *testing.T) {
 	for source, want := range map[string]struct{ text, json string }{
 		"status=failed":     {"status = FAILED", `{"type":"eq","field":"status","value":"FAILED"}`},
 		"status == FAILED":  {"status = FAILED", `{"type":"eq","field":"status","value":"FAILED"}`},
@@ -51,7 +51,7 @@ func TestWhere(t *testing.T) {
 			continue
 		}
 		if got := Format(f); got != want.text {
-			t.Errorf("%s is written %s, want %s", source, got, want.text)
+			t.Errorf("%s is formatted as %s, want %s", source, got, want.text)
 		}
 		if got, err := JSON(f); err != nil || string(got) != want.json {
 			t.Errorf("%s is sent as %s, want %s (%v)", source, got, want.json, err)
@@ -59,35 +59,35 @@ func TestWhere(t *testing.T) {
 	}
 }
 
-// An error says what is wrong, where, and what to write instead.
-func TestWhereErrors(t *testing.T) {
+// An error says what is wrong, shows where, and says what to write instead.
+func TestParseFilterErrors(t *testing.T) {
 	for source, want := range map[string]struct{ message, hint string }{
-		"":                                    {"a condition begins with a field, and the end is none, at column 1 of\n  \n  ^", "there are status, duration"},
+		"":                                    {"a condition begins with a field, not with the end of the expression, at column 1 of\n  \n  ^", "the fields are status, duration"},
 		"stauts=failed":                       {"there is no field \"stauts\", at column 1 of\n  stauts=failed\n  ^", "did you mean status?"},
-		"status=failed and =":                 {"a condition begins with a field, and \"=\" is none, at column 19 of", "there are"},
-		"status=done":                         {"\"done\" is not possible here, at column 8 of", "use SUCCEEDED or FAILED"},
+		"status=failed and =":                 {"a condition begins with a field, not with \"=\", at column 19 of", "the fields are"},
+		"status=done":                         {"\"done\" is not valid here, at column 8 of", "use SUCCEEDED or FAILED"},
 		"status>=failed":                      {"status does not take >=, at column 7 of", "status takes =, !=, in"},
 		"status is null":                      {"status does not take is, at column 8 of", "status takes =, !=, in"},
 		"duration=30s":                        {"duration does not take =, at column 9 of", "duration takes >=, <=, and a duration such as"},
-		"duration>30s":                        {"\">\" is no condition, at column 9 of", "duration takes >=, <="},
-		"reason ~ time":                       {"\"~\" is no condition, at column 8 of", "reason takes =, !=, in"},
-		"user":                                {"the end is no condition, at column 5 of", "user takes =, !=, in, is null"},
+		"duration>30s":                        {"\">\" is not an operator, at column 9 of", "duration takes >=, <="},
+		"reason ~ time":                       {"\"~\" is not an operator, at column 8 of", "reason takes =, !=, in"},
+		"user":                                {"the end of the expression is not an operator, at column 5 of", "user takes =, !=, in, is null"},
 		"duration>=30":                        {"\"30\" is not a duration, at column 11 of", "give a duration with its unit"},
 		"duration>=-3s":                       {"the duration \"-3s\" is negative, at column 11 of", ""},
 		"duration>=3us":                       {"\"3us\" is not a whole number of milliseconds, at column 11 of", ""},
-		"user=":                               {"the end is no value, at column 6 of", "give a value"},
-		"user=a b":                            {"\"b\" is one too many, at column 8 of", "put \"and\" or \"or\""},
-		"user=a)":                             {"\")\" is one too many, at column 7 of", ""},
-		"(user=a":                             {"the \"(\" at column 1 has no end before the end, at column 8 of\n  (user=a\n         ^", "put a \")\""},
-		"user in a":                           {"\"a\" is no list of values, at column 9 of", "write the values like (a, b)"},
-		"user in ()":                          {"\")\" is no value, at column 10 of", ""},
-		"user in (a b)":                       {"the list of values goes on with \"b\", at column 12 of", "put commas"},
-		"user not a":                          {"\"a\" is not in, at column 10 of", "write \"not in (...)\""},
-		"user is a":                           {"\"a\" is not null, at column 9 of", "write \"is null\""},
-		"user=\"zoë":                          {"the text that begins here has no end, at column 6 of", "put a \""},
+		"user=":                               {"the end of the expression is not a value, at column 6 of", "give a value"},
+		"user=a b":                            {"unexpected \"b\", at column 8 of", "put \"and\" or \"or\""},
+		"user=a)":                             {"unexpected \")\", at column 7 of", ""},
+		"(user=a":                             {"the \"(\" at column 1 is not closed before the end of the expression, at column 8 of\n  (user=a\n         ^", "put a \")\""},
+		"user in a":                           {"\"a\" is not a list of values, at column 9 of", "write the values like (a, b)"},
+		"user in ()":                          {"\")\" is not a value, at column 10 of", ""},
+		"user in (a b)":                       {"unexpected \"b\" in the list of values, at column 12 of", "put commas"},
+		"user not a":                          {"\"a\" follows not, at column 10 of", "write \"not in (...)\""},
+		"user is a":                           {"\"a\" follows is, at column 9 of", "write \"is null\""},
+		"user=\"zoë":                          {"the quoted value is not closed, at column 6 of", "put a \""},
 		"user=zoë and\tx=1":                   {"there is no field \"x\", at column 14 of\n  user=zoë and x=1\n               ^", ""},
 		"user=\xff":                           {"the expression is not UTF-8", ""},
-		strings.Repeat("(", 1000):             {"it is too deep, at column 41 of", "write it with fewer parentheses"},
+		strings.Repeat("(", 1000):             {"the expression is nested too deeply, at column 41 of", "write it with fewer parentheses"},
 		strings.Repeat("not ", 12) + "user=a": {"the filter has more than 10 levels", ""},
 		strings.Repeat("user=a or ", 101) + "a=b": {"there is no field \"a\"", ""},
 		"user=a" + strings.Repeat(" or user=a", 100): {
@@ -102,9 +102,9 @@ func TestWhereErrors(t *testing.T) {
 	}
 }
 
-// Whatever is written, it is read or told why not; what was read and is written
-// again is read as the same, which is a filter that the API takes.
-func FuzzWhere(f *testing.F) {
+// Any text is parsed or refused with an error of usage. A parsed filter is valid, and is the same
+// after formatting and parsing.
+func FuzzFilter(f *testing.F) {
 	for _, source := range []string{
 		"status=failed and (duration >= 30s or not reason in (timeout, memory))", `user = "a \" \\" or caller is not null`,
 		"not not user!=x", "version not in (1,2) and trace==abc", "((", `"`, "user in (", "duration<=99999999h",
@@ -120,15 +120,15 @@ func FuzzWhere(f *testing.F) {
 			return
 		}
 		if err := filter.Validate(); err != nil {
-			t.Fatalf("%q is no filter: %v", source, err)
+			t.Fatalf("%q is not a valid filter: %v", source, err)
 		}
 		text := Format(filter)
 		again, err := Parse(text)
 		if err != nil {
-			t.Fatalf("%q is written %q: %v", source, text, err)
+			t.Fatalf("%q is formatted as %q: %v", source, text, err)
 		}
 		if diff := cmp.Diff(filter, again); diff != "" {
-			t.Fatalf("%q is written %q, which is another filter: %s", source, text, diff)
+			t.Fatalf("%q is formatted as %q, which is another filter: %s", source, text, diff)
 		}
 		if _, err := JSON(filter); err != nil {
 			t.Fatal(err)

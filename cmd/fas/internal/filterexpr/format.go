@@ -8,15 +8,14 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Format writes a filter so that [Parse] reads the same.
+// Format renders a filter as an expression that [Parse] reads as the same filter.
 func Format(f runtime.SearchFilter) string {
 	var b strings.Builder
 	write(&b, f, 0)
 	return b.String()
 }
 
-// Ranks of filters: one within another of a higher rank, or the same, needs
-// parentheses.
+// Ranks of filters. A filter inside another of the same or a higher rank needs parentheses.
 const (
 	rankOr = iota + 1
 	rankAnd
@@ -85,10 +84,10 @@ func value(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// JSON is a filter as the API takes it.
-func JSON(f runtime.SearchFilter) (json.RawMessage, error) { return json.Marshal(tell(f)) }
+// JSON returns the JSON form of a filter in requests.
+func JSON(f runtime.SearchFilter) (json.RawMessage, error) { return json.Marshal(toJSON(f)) }
 
-// filter is the form of one in JSON.
+// filter is the JSON form of a filter.
 type filter struct {
 	Type    runtime.FilterOp    `json:"type"`
 	Field   runtime.SearchField `json:"field,omitempty"`
@@ -97,27 +96,27 @@ type filter struct {
 	Filter  *filter             `json:"filter,omitempty"`
 }
 
-func tell(f runtime.SearchFilter) filter {
-	told := filter{Type: f.Op, Field: f.Field}
+func toJSON(f runtime.SearchFilter) filter {
+	out := filter{Type: f.Op, Field: f.Field}
 	switch f.Op {
 	case runtime.FilterAnd, runtime.FilterOr:
 		for _, one := range f.Of {
-			told.Filters = append(told.Filters, tell(one))
+			out.Filters = append(out.Filters, toJSON(one))
 		}
 	case runtime.FilterNot:
-		inner := tell(f.Of[0])
-		told.Filter = &inner
+		inner := toJSON(f.Of[0])
+		out.Filter = &inner
 	case runtime.FilterEq:
-		told.Value = f.Values[0]
+		out.Value = f.Values[0]
 	case runtime.FilterIn:
-		told.Value = f.Values
+		out.Value = f.Values
 	case runtime.FilterGte, runtime.FilterLte:
-		told.Value = map[string]any{"value": f.Millis, "unit": "MILLISECONDS"}
+		out.Value = map[string]any{"value": f.Millis, "unit": "MILLISECONDS"}
 	}
-	return told
+	return out
 }
 
-// And is the filter of which all of some are true.
+// And returns the filter that matches what all of the given filters match.
 func And(all []runtime.SearchFilter) runtime.SearchFilter {
 	if len(all) == 1 {
 		return all[0]

@@ -11,10 +11,10 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// named is a field with its name here, and the conditions that it takes.
+// named is a field with its name in expressions and the operators that it takes.
 type named struct {
 	name  string
-	field runtime.SearchField // as the API calls it, which is a name, too
+	field runtime.SearchField // its name in the API, which expressions may use too
 	takes string
 }
 
@@ -29,7 +29,7 @@ var fields = []named{
 	{"owner", runtime.FieldTraceOwner, "=, !=, in"},
 }
 
-// Fields are the names of all fields.
+// Fields returns the names of all fields.
 func Fields() []string {
 	names := make([]string, len(fields))
 	for i, f := range fields {
@@ -38,7 +38,7 @@ func Fields() []string {
 	return names
 }
 
-// parser reads an expression with one token in hand.
+// parser is a recursive-descent parser with one token of lookahead.
 type parser struct {
 	source string
 	token  token
@@ -47,10 +47,10 @@ type parser struct {
 	err    error
 }
 
-// maxDepth bounds the nesting while it is read; the filter has a bound of its own.
+// maxDepth bounds the recursion of the parser; the filter itself has a lower bound.
 const maxDepth = 4 * runtime.MaxFilterDepth
 
-// Parse reads an expression. The error says where in it something is wrong.
+// Parse parses an expression. An error shows the place of the mistake.
 func Parse(source string) (runtime.SearchFilter, error) {
 	p := parser{source: source}
 	if !utf8.ValidString(source) {
@@ -59,8 +59,8 @@ func Parse(source string) (runtime.SearchFilter, error) {
 	p.advance()
 	filter := p.expression()
 	if p.err == nil && p.token.kind != end {
-		p.fail(p.token.at, `put "and" or "or" between two conditions, and a value with other characters than letters, digits and -_.:/@*~+% in double quotes`,
-			"%v is one too many", p.token)
+		p.fail(p.token.at, `put "and" or "or" between two conditions; use double quotes for a value unless it consists of letters, digits and -_.:/@*~+%`,
+			"unexpected %v", p.token)
 	}
 	if p.err != nil {
 		return runtime.SearchFilter{}, p.err
@@ -70,7 +70,7 @@ func Parse(source string) (runtime.SearchFilter, error) {
 
 func (p *parser) advance() { p.token, p.behind = p.next(p.behind) }
 
-// take passes over a word or a symbol if it is there.
+// take consumes a keyword or a symbol, and reports whether it was the next token.
 func (p *parser) take(what string) bool {
 	if p.err != nil || !p.token.is(what) {
 		return false
@@ -83,7 +83,7 @@ func (p *parser) expression() runtime.SearchFilter {
 	return p.list("or", runtime.FilterOr, func() runtime.SearchFilter { return p.list("and", runtime.FilterAnd, p.factor) })
 }
 
-// list reads filters with a word between them.
+// list parses filters with a keyword between them.
 func (p *parser) list(between string, op runtime.FilterOp, one func() runtime.SearchFilter) runtime.SearchFilter {
 	first := one()
 	if !p.token.is(between) || p.err != nil {
@@ -98,7 +98,7 @@ func (p *parser) list(between string, op runtime.FilterOp, one func() runtime.Se
 
 func (p *parser) factor() (filter runtime.SearchFilter) {
 	if p.depth++; p.depth > maxDepth {
-		p.fail(p.token.at, "write it with fewer parentheses", "it is too deep")
+		p.fail(p.token.at, "write it with fewer parentheses", "the expression is nested too deeply")
 	}
 	defer func() { p.depth-- }()
 	at := p.token.at
@@ -110,7 +110,7 @@ func (p *parser) factor() (filter runtime.SearchFilter) {
 	case p.take("("):
 		filter = p.expression()
 		if !p.take(")") {
-			p.fail(p.token.at, `put a ")" here`, `the "(" at column %d has no end before %v`, utf8.RuneCountInString(p.source[:at])+1, p.token)
+			p.fail(p.token.at, `put a ")" here`, `the "(" at column %d is not closed before %v`, utf8.RuneCountInString(p.source[:at])+1, p.token)
 		}
 		return filter
 	}
@@ -121,7 +121,7 @@ func not(f runtime.SearchFilter) runtime.SearchFilter {
 	return runtime.SearchFilter{Op: runtime.FilterNot, Of: []runtime.SearchFilter{f}}
 }
 
-// condition reads a field and what is asked of it.
+// condition parses a field, an operator and its values.
 func (p *parser) condition() (filter runtime.SearchFilter) {
 	name := p.token
 	i := slices.IndexFunc(fields, func(f named) bool {
@@ -149,17 +149,17 @@ func (p *parser) condition() (filter runtime.SearchFilter) {
 	case p.take("is"):
 		filter.Op, negated = runtime.FilterIsNull, p.take("not")
 		if !p.take("null") {
-			p.fail(p.token.at, `write "is null" or "is not null"`, "%v is not null", p.token)
+			p.fail(p.token.at, `write "is null" or "is not null"`, "%v follows is", p.token)
 		}
 	case p.take("not"):
 		filter.Op, negated = runtime.FilterIn, true
 		if !p.take("in") {
-			p.fail(p.token.at, `write "not in (...)"`, "%v is not in", p.token)
+			p.fail(p.token.at, `write "not in (...)"`, "%v follows not", p.token)
 		}
 	default:
-		p.fail(op.at, p.takes(i), "%v is no condition", op)
+		p.fail(op.at, p.takes(i), "%v is not an operator", op)
 	}
-	// Where it goes wrong is here, not at the values behind it.
+	// Report the operator here, before the values behind it.
 	if err := filter.Takes(); err != nil {
 		p.fail(op.at, p.takes(i), "%s does not take %s", fields[i].name, p.source[op.at:max(op.at+len(op.text), op.at)])
 	}
@@ -179,7 +179,7 @@ func (p *parser) takes(i int) string {
 }
 
 func (p *parser) unknown(name token) {
-	hint := "there are " + strings.Join(Fields(), ", ")
+	hint := "the fields are " + strings.Join(Fields(), ", ")
 	if near := suggest.Closest(name.text, Fields()); near != "" {
 		hint = "did you mean " + near + "?"
 	}
@@ -187,10 +187,10 @@ func (p *parser) unknown(name token) {
 		p.fail(name.at, hint, "there is no field %v", name)
 		return
 	}
-	p.fail(name.at, hint, "a condition begins with a field, and %v is none", name)
+	p.fail(name.at, hint, "a condition begins with a field, not with %v", name)
 }
 
-// values reads what a condition compares its field with.
+// values parses what a condition compares its field with.
 func (p *parser) values(filter *runtime.SearchFilter) {
 	if p.err != nil {
 		return
@@ -200,7 +200,7 @@ func (p *parser) values(filter *runtime.SearchFilter) {
 		filter.Values = []string{p.value(filter.Field)}
 	case runtime.FilterIn:
 		if !p.take("(") {
-			p.fail(p.token.at, `write the values like (a, b)`, "%v is no list of values", p.token)
+			p.fail(p.token.at, `write the values like (a, b)`, "%v is not a list of values", p.token)
 		}
 		for p.err == nil {
 			filter.Values = append(filter.Values, p.value(filter.Field))
@@ -208,7 +208,7 @@ func (p *parser) values(filter *runtime.SearchFilter) {
 				continue
 			}
 			if !p.take(")") {
-				p.fail(p.token.at, `put commas between the values, and a ")" behind them`, "the list of values goes on with %v", p.token)
+				p.fail(p.token.at, `put commas between the values, and a ")" after them`, "unexpected %v in the list of values", p.token)
 			}
 			break
 		}
@@ -217,11 +217,11 @@ func (p *parser) values(filter *runtime.SearchFilter) {
 	}
 }
 
-// value reads one value of a field.
+// value parses one value of a field.
 func (p *parser) value(field runtime.SearchField) string {
 	t := p.token
 	if t.kind != word && t.kind != text {
-		p.fail(t.at, `give a value; put one with other characters than letters, digits and -_.:/@*~+% in double quotes`, "%v is no value", t)
+		p.fail(t.at, `give a value; use double quotes unless it consists of letters, digits and -_.:/@*~+%`, "%v is not a value", t)
 		return ""
 	}
 	value := t.text
@@ -234,13 +234,13 @@ func (p *parser) value(field runtime.SearchField) string {
 		if coded, ok := errors.AsType[*runtime.Error](err); ok {
 			hint = coded.Hint
 		}
-		p.fail(t.at, hint, "%v is not possible here", t)
+		p.fail(t.at, hint, "%v is not valid here", t)
 	}
 	p.advance()
 	return value
 }
 
-// millis reads a duration.
+// millis parses a duration.
 func (p *parser) millis() int64 {
 	t := p.token
 	d, err := time.ParseDuration(t.text)
@@ -248,7 +248,7 @@ func (p *parser) millis() int64 {
 	case t.kind != word || err != nil:
 		p.fail(t.at, "give a duration with its unit, such as 500ms, 30s, 2m or 1h30m", "%v is not a duration", t)
 	case d < 0:
-		p.fail(t.at, "give one that is not negative", "the duration %v is negative", t)
+		p.fail(t.at, "give a duration that is not negative", "the duration %v is negative", t)
 	case d%time.Millisecond != 0:
 		p.fail(t.at, "durations are counted in milliseconds", "%v is not a whole number of milliseconds", t)
 	}

@@ -8,44 +8,44 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// kind is what a token is.
+// kind is the kind of a token.
 type kind int
 
 const (
 	end    kind = iota
 	word        // letters, digits and -_.:/@*~+%
-	text        // in quotes
-	symbol      // = != >= <= ( ) , and what is none
+	text        // in double quotes
+	symbol      // = != >= <= ( ) , and any other character
 )
 
 // token is a part of an expression.
 type token struct {
 	kind kind
-	text string // of a text what is within the quotes
-	at   int    // offset
+	text string // without quotes
+	at   int    // offset in the expression
 }
 
-// String shows it to whoever wrote it.
+// String renders the token in an error.
 func (t token) String() string {
 	if t.kind == end {
-		return "the end"
+		return "the end of the expression"
 	}
 	return fmt.Sprintf("%q", t.text)
 }
 
-// is tells whether it is a word of the language, or a symbol.
+// is reports whether the token is a given keyword or symbol.
 func (t token) is(what string) bool {
 	return t.kind == word && strings.EqualFold(t.text, what) || t.kind == symbol && t.text == what
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
-// isWord tells whether a byte is part of a word. Those of UTF-8 beyond ASCII are.
+// isWord reports whether a byte is part of a word. All bytes of UTF-8 beyond ASCII are.
 func isWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= utf8.RuneSelf || strings.IndexByte("-_.:/@*~+%", c) >= 0
 }
 
-// next reads the token at an offset, and gives the offset behind it.
+// next scans the token at an offset, and returns it with the offset behind it.
 func (p *parser) next(i int) (token, int) {
 	s := p.source
 	for i < len(s) && isSpace(s[i]) {
@@ -83,14 +83,15 @@ func (p *parser) quoted(from int) (token, int) {
 			b.WriteByte(c)
 		}
 	}
-	p.fail(from, `put a " at its end`, `the text that begins here has no end`)
+	p.fail(from, `put a " at the end of the value`, `the quoted value is not closed`)
 	return token{at: len(p.source)}, len(p.source)
 }
 
-// shownAround is how much of an expression is shown on either side of an error.
+// shownAround is the number of characters of an expression that an error shows on either side of
+// the mistake.
 const shownAround = 38
 
-// fail keeps an error at an offset, if it is the first.
+// fail records an error at an offset, if it is the first.
 func (p *parser) fail(at int, hint, format string, args ...any) {
 	if p.err != nil {
 		return

@@ -22,32 +22,31 @@ const (
 	// settingAdminToken is the setting of the store that holds the SHA-256 of
 	// the admin token, in hex.
 	settingAdminToken = "admin_token_sha256"
-	// adminTokenBytes of randomness cannot be guessed, so that a plain hash
-	// guards the token as well as any slow one would.
+	// adminTokenBytes is the number of random bytes in a token: too many to guess, so that a plain
+	// hash protects the token as well as a slow one.
 	adminTokenBytes = 32
-	// localProfile is what the server calls the profile that it writes, if
-	// nothing else has that name.
+	// localProfile is the name of the profile that the server writes, unless the name is taken.
 	localProfile = "local"
 )
 
-// settings is where the server keeps what is about itself.
+// settings stores the server's own settings.
 type settings interface {
-	// Setting gets a value. That there is none is a CodeNotFound error.
+	// Setting returns a value. A missing value is a CodeNotFound error.
 	Setting(name string) ([]byte, error)
-	// PutSetting keeps a value for good before it returns.
+	// PutSetting stores a value durably before it returns.
 	PutSetting(name string, value []byte) error
 }
 
-// admin is how the admin token stands at start.
+// admin is the state of the admin token at start.
 type admin struct {
 	hash    httpapi.TokenHash
-	token   string // empty if it is known to others only
-	profile string // name of the profile that has it; empty if none has
-	active  bool   // that profile is the one in use
-	given   bool   // by FAASPOT_ADMIN_TOKEN
+	token   string // empty if this user does not have it
+	profile string // name of the profile that has the token; empty: none
+	active  bool   // that profile is the active one
+	given   bool   // the token comes from FAASPOT_ADMIN_TOKEN
 }
 
-// adminKeeper finds, draws and publishes the admin token.
+// adminKeeper loads, generates and publishes the admin token.
 type adminKeeper struct {
 	settings settings
 	given    string // FAASPOT_ADMIN_TOKEN
@@ -57,21 +56,20 @@ type adminKeeper struct {
 	log      *slog.Logger
 }
 
-// open finds the admin token, or draws one at the first start or if reset.
+// open loads the admin token. At the first start, and if reset, it generates one.
 //
-// A drawn token is written to the profile before its hash is kept: if the first
-// start is cut short between the two, the second one draws again and replaces the
-// profile's token.
+// A generated token is written to the profile before its hash is stored. If the first start is cut
+// short between the two, the second start generates another token and replaces the profile's.
 func (k adminKeeper) open(reset bool) (admin, error) {
 	if k.given != "" {
 		if reset {
-			return admin{}, clierror.Usagef("change the variable, or unset it", "--reset-admin-token has no use while %s is set", environ.AdminTokenVar)
+			return admin{}, clierror.Usagef("change the variable, or unset it", "--reset-admin-token has no effect while %s is set", environ.AdminTokenVar)
 		}
 		return admin{hash: httpapi.HashToken(k.given), token: k.given, given: true}, nil
 	}
 	kept, err := k.settings.Setting(settingAdminToken)
 	if reset || runtime.CodeOf(err) == runtime.CodeNotFound {
-		return k.draw()
+		return k.generate()
 	}
 	if err != nil {
 		return admin{}, fmt.Errorf("read the admin token's hash: %w", err)
@@ -80,14 +78,15 @@ func (k adminKeeper) open(reset bool) (admin, error) {
 	hash, err := hex.DecodeString(string(kept))
 	if err != nil || len(hash) != sha256.Size {
 		return admin{}, runtime.Errorf(runtime.CodeInternal, "the admin token's hash in %s is damaged", k.data).
-			WithHint("draw a new token with `fas serve --reset-admin-token`")
+			WithHint("generate a new token with `fas serve --reset-admin-token`")
 	}
 	copy(a.hash[:], hash)
 	k.refresh(&a)
 	return a, nil
 }
 
-func (k adminKeeper) draw() (admin, error) {
+// generate generates a token and publishes it in a profile.
+func (k adminKeeper) generate() (admin, error) {
 	random := make([]byte, adminTokenBytes)
 	rand.Read(random)
 	token := base64.RawURLEncoding.EncodeToString(random)
@@ -111,21 +110,20 @@ func (k adminKeeper) draw() (admin, error) {
 		return f.SetActive(used)
 	})
 	if err != nil {
-		return admin{}, runtime.Errorf(runtime.CodeInternal, "the admin token cannot be given to the command line: %v", err).
-			WithHint("set " + environ.DirVar + " to a folder that can be written, or choose the token yourself with " + environ.AdminTokenVar)
+		return admin{}, runtime.Errorf(runtime.CodeInternal, "cannot write the admin token to a profile: %v", err).
+			WithHint("set " + environ.DirVar + " to a writable folder, or set the token with " + environ.AdminTokenVar)
 	}
 	if err := k.settings.PutSetting(settingAdminToken, []byte(hex.EncodeToString(a.hash[:]))); err != nil {
-		return admin{}, fmt.Errorf("keep the admin token's hash: %w", err)
+		return admin{}, fmt.Errorf("store the admin token's hash: %w", err)
 	}
-	k.log.Info("drew an admin token and wrote it to a profile", "profile", a.profile, "file", k.config)
+	k.log.Info("generated an admin token and wrote it to a profile", "profile", a.profile, "file", k.config)
 	if !a.active {
-		k.log.Info("commands go to the server of another profile unless told otherwise", "profile", used, "hint", "use --profile "+a.profile)
+		k.log.Info("commands use another profile by default", "profile", used, "hint", "use --profile "+a.profile)
 	}
 	return a, nil
 }
 
-// refresh looks for the profile that this server wrote, and tells it where the
-// server listens now.
+// refresh finds the profile that this server wrote, and updates the address in it.
 func (k adminKeeper) refresh(a *admin) {
 	err := config.Update(k.config, func(f *config.File) error {
 		name, p := k.own(f)
@@ -141,19 +139,18 @@ func (k adminKeeper) refresh(a *admin) {
 		return f.SetProfile(name, p)
 	})
 	if err != nil {
-		// The server works; only this machine's command line may not find it.
-		k.log.Warn("the profile file cannot be brought up to date", "error", err)
+		// The server works, but the command line may not find it.
+		k.log.Warn("cannot update the profile file", "error", err)
 		return
 	}
 	if a.profile == "" {
 		k.log.Warn("no profile of this user has the admin token", "file", k.config,
-			"hint", "set FAASPOT_TOKEN for clients, or draw a new token with `fas serve --reset-admin-token`")
+			"hint", "set FAASPOT_TOKEN for clients, or generate a new token with `fas serve --reset-admin-token`")
 	}
 }
 
-// own finds the profile that this server wrote: the one with its data folder.
-// Others are never changed, and what is wrong in them is not for the server to
-// tell.
+// own returns the profile that this server wrote, which names its data folder. The server neither
+// changes other profiles nor reports mistakes in them.
 func (k adminKeeper) own(f *config.File) (string, config.Profile) {
 	for _, name := range f.Names() {
 		if p, _, err := f.Profile(name); err == nil && p.ServerData == k.data {
@@ -163,12 +160,12 @@ func (k adminKeeper) own(f *config.File) (string, config.Profile) {
 	return "", config.Profile{}
 }
 
-// address points a profile to where the server listens. The server itself does
-// not speak TLS.
+// address sets the address of a profile. The server itself does not speak TLS.
 func (k adminKeeper) address(p *config.Profile) {
 	p.Host, p.Port, p.Protocol, p.SSLEnabled = k.at.host, k.at.port, "http", false
 }
 
+// freeName returns a name for the profile that no other profile has.
 func freeName(f *config.File) string {
 	names := f.Names()
 	name := localProfile

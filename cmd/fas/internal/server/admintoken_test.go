@@ -14,10 +14,10 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// memorySettings are settings without a disk.
+// memorySettings are settings in memory.
 type memorySettings struct {
 	values map[string][]byte
-	broken error // what every write fails with
+	broken error // result of every write
 }
 
 func (m *memorySettings) Setting(name string) ([]byte, error) {
@@ -35,7 +35,7 @@ func (m *memorySettings) PutSetting(name string, value []byte) error {
 	return nil
 }
 
-// newKeeper makes a keeper with its own profile file, and a log to look into.
+// newKeeper returns a keeper with its own profile file and log.
 func newKeeper(t *testing.T) (adminKeeper, *memorySettings, *strings.Builder) {
 	t.Helper()
 	s := &memorySettings{values: make(map[string][]byte)}
@@ -71,7 +71,7 @@ func loadProfile(t *testing.T, k adminKeeper, name string) config.Profile {
 	return p
 }
 
-func TestFirstStartDrawsToken(t *testing.T) {
+func TestFirstStartGeneratesToken(t *testing.T) {
 	k, s, log := newKeeper(t)
 	a := mustOpen(t, k, false)
 	if a.profile != "local" || !a.active || a.given {
@@ -83,14 +83,14 @@ func TestFirstStartDrawsToken(t *testing.T) {
 		t.Errorf("profile %+v, want %+v", p, want)
 	}
 	if httpapi.HashToken(a.token) != a.hash || hex.EncodeToString(a.hash[:]) != string(s.values[settingAdminToken]) {
-		t.Error("the hash that is kept is not that of the token")
+		t.Error("the stored hash is not that of the token")
 	}
 	if strings.Contains(log.String(), a.token) {
 		t.Error("the token is in the log")
 	}
 	other, _, _ := newKeeper(t)
 	if b := mustOpen(t, other, false); b.token == a.token {
-		t.Error("two servers drew the same token")
+		t.Error("two servers generated the same token")
 	}
 }
 
@@ -107,7 +107,7 @@ func TestLaterStartKeepsTokenAndUpdatesAddress(t *testing.T) {
 	}
 }
 
-func TestProfileThatWasTakenOverIsLeftAlone(t *testing.T) {
+func TestServerDoesNotChangeProfileOfUser(t *testing.T) {
 	k, _, log := newKeeper(t)
 	first := mustOpen(t, k, false)
 	mine := config.Profile{Host: "faas.example.com", Port: 443, Protocol: "https", Token: first.token}
@@ -126,7 +126,7 @@ func TestProfileThatWasTakenOverIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestResetDrawsAnew(t *testing.T) {
+func TestResetGeneratesNewToken(t *testing.T) {
 	k, _, _ := newKeeper(t)
 	first := mustOpen(t, k, false)
 	second := mustOpen(t, k, true)
@@ -137,12 +137,12 @@ func TestResetDrawsAnew(t *testing.T) {
 		t.Error("the profile does not have the new token")
 	}
 	if third := mustOpen(t, k, false); third.hash != second.hash {
-		t.Error("the new token was not kept")
+		t.Error("the new token was not stored")
 	}
 }
 
-// If the first start is cut short before the hash is kept, the next one makes
-// both agree.
+// If the first start is cut short before the hash is stored, the next one makes profile and hash
+// agree.
 func TestStartAfterOneCutShort(t *testing.T) {
 	k, s, _ := newKeeper(t)
 	s.broken = errors.New("disk on fire")
@@ -159,7 +159,7 @@ func TestStartAfterOneCutShort(t *testing.T) {
 	}
 }
 
-func TestGivenTokenIsNotKept(t *testing.T) {
+func TestGivenTokenIsNotStored(t *testing.T) {
 	k, s, _ := newKeeper(t)
 	k.given = "chosen"
 	a := mustOpen(t, k, false)
@@ -167,7 +167,7 @@ func TestGivenTokenIsNotKept(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 	if len(s.values) != 0 {
-		t.Error("something was kept")
+		t.Error("something was stored")
 	}
 	if _, err := os.Stat(k.config); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the profile file: %v", err)
@@ -177,7 +177,7 @@ func TestGivenTokenIsNotKept(t *testing.T) {
 	}
 }
 
-func TestDamagedHashIsTold(t *testing.T) {
+func TestDamagedHashIsReported(t *testing.T) {
 	for _, damaged := range []string{"", "abcd", strings.Repeat("x", 64), strings.Repeat("ab", 40)} {
 		k, s, _ := newKeeper(t)
 		s.values[settingAdminToken] = []byte(damaged)
@@ -187,7 +187,7 @@ func TestDamagedHashIsTold(t *testing.T) {
 	}
 }
 
-func TestProfileFileThatCannotBeWritten(t *testing.T) {
+func TestUnwritableProfileFile(t *testing.T) {
 	k, s, _ := newKeeper(t)
 	blocked := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
@@ -200,6 +200,6 @@ func TestProfileFileThatCannotBeWritten(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if len(s.values) != 0 {
-		t.Error("a hash was kept for a token that nobody has")
+		t.Error("a hash was stored for a token that no profile has")
 	}
 }

@@ -15,20 +15,20 @@ import (
 
 const (
 	demoName = "hello"
-	// demoMark tells the demo's function, of this version or another, from one
-	// that somebody has written under the same name.
+	// demoMark distinguishes the demo's function, of any version, from a user's function of the
+	// same name.
 	demoMark = "# A sample, deployed by `fas serve --demo`.\n"
 	demoCode = demoMark + `def main(args, context):
     return "Hello, " + args.get("name", "world") + "!"
 `
 )
 
-// demo deploys a sample function, runs it once, and says on the standard output
-// how it went and how to call it. All of it goes through the server's own API.
+// runDemo deploys a sample function, runs it once, and prints the result and how to call it. All
+// requests go through the server's own API.
 func (s *server) runDemo(ctx context.Context) error {
 	at, who := s.at, s.admin
 	if who.token == "" {
-		return errors.New("no profile has the admin token: start once with --reset-admin-token")
+		return errors.New("no profile has the admin token: start the server once with --reset-admin-token")
 	}
 	c, err := client.New(client.Options{URL: at.url(), Token: who.token, UserAgent: "fas-demo/" + s.Version, Trace: s.Trace})
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *server) runDemo(ctx context.Context) error {
 		return err
 	}
 	if !ours {
-		_, err := fmt.Fprintf(s.Terminal.Out, "A function %s of yours is there already. The demo leaves it alone.\n", demoName)
+		_, err := fmt.Fprintf(s.Terminal.Out, "There already is another function %s. The demo does not change it.\n", demoName)
 		return err
 	}
 	answer, err := c.Run(ctx, demoName, []byte(`{"name":"world"}`))
@@ -64,8 +64,8 @@ Call it from another terminal:
 	return err
 }
 
-// deployDemo makes sure that the function is there as it is in this version. It
-// is false if somebody has a function of that name.
+// deployDemo deploys the function of this version. It returns false if there is a user's function
+// of that name.
 func deployDemo(ctx context.Context, c *client.Client) (ours bool, err error) {
 	code := demoCode
 	f, err := c.Function(ctx, demoName)
@@ -81,8 +81,8 @@ func deployDemo(ctx context.Context, c *client.Client) (ours bool, err error) {
 	return err == nil, err
 }
 
-// commandLine gives what to type in a shell for a command of this program, with
-// what it needs to find this server, and for the token, without showing it.
+// commandLine returns a function that renders a shell command of this program for this server, and
+// a shell word that expands to the token without showing it.
 func (s *server) commandLine(who admin) (command func(string) string, token string) {
 	before, after := "", ""
 	switch {

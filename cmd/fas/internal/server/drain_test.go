@@ -15,7 +15,7 @@ import (
 	"github.com/faaspot/faaspot/storage"
 )
 
-// slowSandbox runs nothing: a run lasts until it is released or cancelled.
+// slowSandbox runs nothing: a run lasts until the test releases or cancels it.
 type slowSandbox struct {
 	begun   chan struct{}
 	release chan struct{}
@@ -37,7 +37,7 @@ func (s slowSandbox) Run(ctx context.Context, _ runtime.RunCall) (runtime.Outcom
 
 func (slowSandbox) Forget(string, uint64) {}
 
-// busyServer is a server with one run under way, whose end is sent to ended.
+// busyServer is a server with one run, whose end is sent to ended.
 type busyServer struct {
 	engine *runtime.Engine
 	web    *httpapi.Server
@@ -92,7 +92,7 @@ func TestDrainLetsRunsEnd(t *testing.T) {
 	s := newBusyServer(t)
 	drained := make(chan error, 1)
 	go func() { drained <- s.drain(2 * time.Minute) }()
-	// Once new requests are turned away the drain has begun, and the run goes on.
+	// Once the server refuses new requests the drain has begun, and the run continues.
 	for {
 		if _, err := s.client.Functions(t.Context()); err != nil {
 			break
@@ -100,7 +100,7 @@ func TestDrainLetsRunsEnd(t *testing.T) {
 	}
 	select {
 	case err := <-drained:
-		t.Fatalf("drained with a run under way: %v", err)
+		t.Fatalf("drained while a run was active: %v", err)
 	case err := <-s.ended:
 		t.Fatalf("the run ended by itself: %v", err)
 	default:
@@ -123,7 +123,7 @@ func TestDrainStopsRunsAtTheEnd(t *testing.T) {
 		t.Errorf("drain: %v", err)
 	}
 	if err := <-s.ended; runtime.CodeOf(err) != runtime.ClassCancelled.Code() {
-		t.Errorf("the run's caller was told %v", err)
+		t.Errorf("the run's caller got %v", err)
 	}
 	if !strings.Contains(s.log.String(), "the grace period is over") {
 		t.Errorf("the log: %q", s.log.String())

@@ -11,8 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// listen takes the server's address, before anything else is started: that it
-// is taken is told at once.
+// listen opens the server's port. It comes before everything else, so that a port in use is
+// reported at once.
 func listen(address string) (net.Listener, error) {
 	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
 		return nil, clierror.Usagef("give host and port, such as "+DefaultListen, "the address %q to listen at is not valid", address)
@@ -20,10 +20,10 @@ func listen(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, runtime.Errorf(runtime.CodeUnavailable, "something else listens at %s already", address).
+		return nil, runtime.Errorf(runtime.CodeUnavailable, "another process already listens at %s", address).
 			WithHint("stop it, or choose another address with --listen, such as 127.0.0.1:8081")
 	case errors.Is(err, syscall.EACCES):
-		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "this user may not listen at %s", address).
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "this user has no permission to listen at %s", address).
 			WithHint("choose a port from 1024 on with --listen")
 	case err != nil:
 		return nil, clierror.Usagef("choose another address with --listen", "cannot listen at %s: %v", address, err)
@@ -31,14 +31,14 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
-// place is where clients on this machine reach the server.
+// place is the address at which clients on this machine reach the server.
 type place struct {
 	host string
 	port int
 }
 
-// placeOf finds out where a listener can be reached. One that listens at every
-// address of the machine is reached at the loopback one.
+// placeOf returns the place of a listener. A listener at every address of the machine is reached at
+// the loopback address.
 func placeOf(address net.Addr) (place, error) {
 	at, err := netip.ParseAddrPort(address.String())
 	if err != nil {
@@ -54,7 +54,7 @@ func placeOf(address net.Addr) (place, error) {
 func (p place) String() string { return net.JoinHostPort(p.host, strconv.Itoa(p.port)) }
 func (p place) url() string    { return "http://" + p.String() }
 
-// beyond tells whether a listener can be reached from other machines.
+// beyond reports whether other machines can reach a listener.
 func beyond(address net.Addr) bool {
 	at, err := netip.ParseAddrPort(address.String())
 	return err == nil && !at.Addr().Unmap().IsLoopback()

@@ -34,7 +34,7 @@ func TestPlaceOf(t *testing.T) {
 	}
 }
 
-func TestListenSaysWhatIsWrong(t *testing.T) {
+func TestListenErrors(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestListenSaysWhatIsWrong(t *testing.T) {
 		code runtime.Code
 		text string
 	}{
-		taken.Addr().String(): {runtime.CodeUnavailable, "something else listens at"},
+		taken.Addr().String(): {runtime.CodeUnavailable, "another process already listens at"},
 		"8080":                {runtime.CodeInvalidArgument, "is not valid"},
 		"127.0.0.1:":          {runtime.CodeInvalidArgument, "is not valid"},
 		"127.0.0.1:http-x":    {runtime.CodeInvalidArgument, "cannot listen"},

@@ -7,13 +7,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/lmittmann/tint"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
-// logLevel is a flag value.
+// LogLevel is the flag value of a log level.
 type LogLevel slog.Level
 
+// LevelNames are the names of all log levels.
 var LevelNames = []string{"debug", "info", "warn", "error"}
 
 func (l *LogLevel) Set(text string) error {
@@ -26,37 +28,39 @@ func (l *LogLevel) Set(text string) error {
 func (l *LogLevel) String() string { return strings.ToLower(slog.Level(*l).String()) }
 func (l *LogLevel) Type() string   { return "LEVEL" }
 
-// logFormat is a flag value.
-type logFormat string
+// LogFormat is the flag value of a log format.
+type LogFormat string
 
+// Log formats.
 const (
-	FormatAuto logFormat = "auto"
-	formatText logFormat = "text"
-	formatJSON logFormat = "json"
+	FormatAuto LogFormat = "auto"
+	formatText LogFormat = "text"
+	formatJSON LogFormat = "json"
 )
 
+// FormatNames are the names of all log formats.
 var FormatNames = []string{string(FormatAuto), string(formatText), string(formatJSON)}
 
-func (f *logFormat) Set(text string) error {
+func (f *LogFormat) Set(text string) error {
 	if !slices.Contains(FormatNames, text) {
 		return errors.New("give one of " + strings.Join(FormatNames, ", "))
 	}
-	*f = logFormat(text)
+	*f = LogFormat(text)
 	return nil
 }
 
-func (f *logFormat) String() string { return string(*f) }
-func (f *logFormat) Type() string   { return "FORMAT" }
+func (f *LogFormat) String() string { return string(*f) }
+func (f *LogFormat) Type() string   { return "FORMAT" }
 
-// newLog makes the server's log: for people on a terminal, for programs
+// newLog returns the server's log on the standard error. FormatAuto is text on a terminal and JSON
 // elsewhere.
-func newLog(t *ui.Terminal, level LogLevel, format logFormat) *slog.Logger {
+func newLog(t *ui.Terminal, level LogLevel, format LogFormat) *slog.Logger {
 	w := t.Err
 	if format == formatText || format == FormatAuto && ui.IsTerminal(w) {
 		return slog.New(tint.NewTextHandler(w, &tint.Options{
 			Level:      slog.Level(level),
 			TimeFormat: time.TimeOnly,
-			NoColor:    !bool(t.Paint(w)),
+			NoColor:    !bool(t.Painter(w)),
 		}))
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.Level(level)}))

@@ -24,16 +24,15 @@ import (
 )
 
 const (
-	// dataMode keeps functions and their contexts, which hold secrets, to the
-	// server's user.
+	// dataMode restricts the data folder to the server's user: contexts of functions hold secrets.
 	dataMode fs.FileMode = 0o700
-	// cutTime is what runs get to end that were stopped at the end of the grace
-	// period: stopping one takes milliseconds.
-	cutTime = 5 * time.Second
+	// stopTime is the time that runs get to end after they are stopped at the end of the grace
+	// period. Stopping a run takes milliseconds.
+	stopTime = 5 * time.Second
 )
 
-// server is the parts of a running server, in the order in which they start.
-// What has not started is nil.
+// server is a server with its parts, in the order in which they start. A part that has not started
+// is nil.
 type server struct {
 	Options
 	log      *slog.Logger
@@ -42,12 +41,12 @@ type server struct {
 	store    *storage.Store
 	admin    admin
 	web      *httpapi.Server
-	served   chan error // gets the error with which web stops by itself
+	served   chan error // receives the error if web stops by itself
 	box      *sandbox.Sandbox
 	engine   *runtime.Engine
 }
 
-// serve runs a server until ctx ends, which is not an error.
+// Run runs a server until ctx ends, which is not an error.
 func Run(ctx context.Context, o Options) error {
 	s := &server{Options: o, log: newLog(o.Terminal, o.LogLevel, o.LogFormat)}
 	err := s.start(ctx)
@@ -57,7 +56,7 @@ func Run(ctx context.Context, o Options) error {
 	grace := o.Grace
 	if ctx.Err() != nil {
 		s.log.Info("stopping", "grace", grace.String())
-		err = nil // whatever fails now fails because of that
+		err = nil // any error is a consequence of the stop
 	} else {
 		grace = 0
 	}
@@ -68,30 +67,29 @@ func Run(ctx context.Context, o Options) error {
 	return nil
 }
 
-// shareProcessors lets as many guests compute at once as there are processors,
-// and the rest of the server run beside them: it says how many, and gives Go one
-// more. A guest cannot be preempted between two of its checkpoints; with no more
-// of Go's processors than guests, nobody would wait for the network while all of
-// them compute. The kernel shares the real processors fairly. Once per process,
-// however many servers a test starts in it.
+// shareProcessors returns the number of guests that may compute at once, which is the number of
+// processors, and raises GOMAXPROCS by one for the rest of the server. Go cannot preempt a guest
+// between two of its checkpoints: with GOMAXPROCS equal to the number of guests, nothing would poll
+// the network while all guests compute. The kernel shares the real processors fairly. It runs once
+// per process, because a test may start several servers.
 var shareProcessors = sync.OnceValue(func() (places int) {
 	places = goruntime.GOMAXPROCS(0)
 	goruntime.GOMAXPROCS(places + 1)
 	return places
 })
 
-// start starts the parts.
+// start starts all parts.
 func (s *server) start(ctx context.Context) (err error) {
 	began := time.Now()
 	if s.listener, err = listen(s.Listen); err != nil {
 		return err
 	}
 	if s.at, err = placeOf(s.listener.Addr()); err != nil {
-		return fmt.Errorf("find out where the server listens: %w", err)
+		return fmt.Errorf("read the address of the listener: %w", err)
 	}
 	s.log.Info("starting", "url", s.at.url(), "data", s.Data, "version", s.Version)
 	if err := os.MkdirAll(s.Data, dataMode); err != nil {
-		return clierror.Usagef("choose another folder with --data", "cannot make the data folder: %v", err)
+		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
 	if s.store, err = storage.Open(storage.Options{Dir: filepath.Join(s.Data, "store"), Log: s.log}); err != nil {
 		return err
@@ -100,7 +98,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		return err
 	}
 
-	// From here on callers get answers, if only that the server is starting.
+	// From here on clients get answers: that the server is starting.
 	s.web, err = httpapi.New(httpapi.Options{
 		Auth:    s.admin.hash,
 		Ready:   s.store.Health,
@@ -132,8 +130,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		return err
 	}
 	s.web.SetEngine(s.engine)
-	// Compiling or loading the guest leaves many times the memory behind that
-	// an idle server needs.
+	// Compiling or loading the guest leaves garbage of many times the size of an idle server.
 	debug.FreeOSMemory()
 	if s.Environ["GOGC"] == "" {
 		debug.SetGCPercent(sandbox.GCPercent)
@@ -146,8 +143,8 @@ func (s *server) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// attend tells the world that the server is ready, and waits until it is to
-// stop or stops by itself.
+// attend announces that the server is ready, and waits until ctx ends or the server stops by
+// itself.
 func (s *server) attend(ctx context.Context) error {
 	if s.AddressFile != "" {
 		if err := writeAddress(s.AddressFile, s.listener.Addr()); err != nil {
@@ -161,18 +158,17 @@ func (s *server) attend(ctx context.Context) error {
 	}
 	select {
 	case err := <-s.served:
-		return fmt.Errorf("the server stopped accepting: %w", err)
+		return fmt.Errorf("the server stopped accepting connections: %w", err)
 	case <-ctx.Done():
 		return nil
 	}
 }
 
-// stop stops what has started, in reverse. Runs under way may go on for the
-// grace period; what waits to begin is turned away at once.
+// stop stops the parts that have started, in reverse order. Running runs may finish within the
+// grace period; waiting runs do not start.
 func (s *server) stop(grace time.Duration) error {
 	if err := drain(s.engine, s.web, grace, s.log); err != nil {
-		// Closing what runs still use would break them in ways of its own. What
-		// was acknowledged is on disk.
+		// Do not close parts that runs still use. Everything that was acknowledged is on disk.
 		return err
 	}
 	var errs []error
@@ -188,37 +184,37 @@ func (s *server) stop(grace time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// drain stops accepting and lets what is under way end within the grace period;
-// what has not ended by then is stopped. Parts that are nil have not started.
+// drain refuses new work, waits until running runs finish within the grace period, and then stops
+// the rest. A nil part has not started.
 func drain(engine *runtime.Engine, web *httpapi.Server, grace time.Duration, log *slog.Logger) error {
-	patient, cancel := context.WithTimeout(context.Background(), grace)
+	graceful, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	final, cancel := context.WithTimeout(context.Background(), grace+cutTime)
+	final, cancel := context.WithTimeout(context.Background(), grace+stopTime)
 	defer cancel()
 	var parts sync.WaitGroup
 	if web != nil {
 		parts.Go(func() {
-			if err := web.Shutdown(patient); err != nil && grace > 0 {
-				log.Warn("the grace period is over: what was under way was stopped", "grace", grace.String())
+			if err := web.Shutdown(graceful); err != nil && grace > 0 {
+				log.Warn("the grace period is over: stopped the remaining runs and requests", "grace", grace.String())
 			}
 		})
 	}
 	var stuck error
 	if engine != nil {
 		parts.Go(func() {
-			if engine.Close(patient) != nil {
+			if engine.Close(graceful) != nil {
 				stuck = engine.Close(final)
 			}
 		})
 	}
 	parts.Wait()
 	if stuck != nil {
-		return fmt.Errorf("runs did not end although they were stopped: %w", stuck)
+		return fmt.Errorf("some runs did not end after they were stopped: %w", stuck)
 	}
 	return nil
 }
 
-// openAdmin finds or draws the admin token.
+// openAdmin loads or generates the admin token.
 func (s *server) openAdmin() (admin, error) {
 	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, log: s.log}
 	if k.given == "" {
@@ -231,8 +227,8 @@ func (s *server) openAdmin() (admin, error) {
 	return k.open(s.ResetAdminToken)
 }
 
-// writeAddress writes where the server listens, for scripts that let it choose
-// a port. Who finds the file finds all of it.
+// writeAddress writes the server's address to a file, for scripts that let the server choose a
+// port. The file appears only when it is complete.
 func writeAddress(path string, address net.Addr) error {
 	tmp := path + ".tmp"
 	if err := os.WriteFile(tmp, []byte(address.String()+"\n"), 0o644); err != nil {

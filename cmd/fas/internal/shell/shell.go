@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// programPath is how a shell finds this program: by its name if that is in the
-// search path, else by its full path.
+// Program returns the word with which a shell starts this program: its name if the search path
+// leads to it, else its full path.
 func Program(searchPath string) string {
 	self, err := os.Executable()
 	if err != nil {
@@ -24,15 +24,16 @@ func Program(searchPath string) string {
 			if os.SameFile(here, there) {
 				return Quote(name)
 			}
-			break // a shell would take that one
+			break // the shell would start that one
 		}
 	}
 	return Quote(self)
 }
 
-// plainWord is a word that no shell reads anything into.
+// plainWord matches words without a special meaning for a shell.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=-]+$`)
 
+// Quote quotes a word for a shell, if that is necessary.
 func Quote(s string) string {
 	if plainWord.MatchString(s) {
 		return s

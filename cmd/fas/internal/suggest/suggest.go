@@ -1,13 +1,13 @@
-// Package nearest owns what is offered to somebody who has mistyped a word.
+// Package suggest finds the word that a mistyped word stands for.
 package suggest
 
 import "strings"
 
-// most is how many letters may differ.
+// most is the largest number of letters that may differ.
 const most = 2
 
-// Closest gives the word that is the most like another one, whatever its case; empty
-// if none is like it.
+// Closest returns the word of a list that is most similar to the given one, ignoring case. It
+// returns an empty string if none is similar.
 func Closest(word string, words []string) string {
 	best, at := "", most+1
 	for _, w := range words {
@@ -18,8 +18,8 @@ func Closest(word string, words []string) string {
 	return best
 }
 
-// distance is how many letters must be put in, left out, changed or swapped with
-// their neighbour to get from a to b.
+// distance returns the number of insertions, deletions, substitutions and swaps of neighbours that
+// turn a into b (Damerau-Levenshtein), or most+1 if the lengths differ by more than most.
 func distance(a, b string) int {
 	if d := len(a) - len(b); d > most || -d > most {
 		return most + 1

@@ -2,14 +2,14 @@ package suggest
 
 import "testing"
 
-func TestOf(t *testing.T) {
+func TestClosest(t *testing.T) {
 	words := []string{"status", "duration", "user", "id"}
 	for word, want := range map[string]string{
 		"stauts": "status", "Status": "status", "dur": "", "durations": "duration", "usr": "user",
 		"": "", "x": "", "ix": "", "statusstatus": "", "satus": "status",
 	} {
 		if got := Closest(word, words); got != want {
-			t.Errorf("%q is near to %q, want %q", word, got, want)
+			t.Errorf("the closest to %q is %q, want %q", word, got, want)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestWriteError(t *testing.T) {
 			&runtime.Error{Code: runtime.CodeDeployFailed, Message: "there is no main", Line: 7},
 			"error: there is no main (line 7)\n",
 		},
-		"line that was told": {
+		"line that the message has": {
 			&runtime.Error{Code: runtime.CodeDeployFailed, Message: "SyntaxError: bad (line 7)", Line: 7},
 			"error: SyntaxError: bad (line 7)\n",
 		},
@@ -59,7 +59,7 @@ func TestColoursOnlyIfAsked(t *testing.T) {
 		t.Error(diff)
 	}
 	a := &Terminal{}
-	if a.Paint(&out) {
+	if a.Painter(&out) {
 		t.Error("a stream that is no terminal gets colours")
 	}
 }

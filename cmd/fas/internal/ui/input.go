@@ -14,8 +14,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// readFile reads a file of the command line, "-" being the standard input, that
-// may have up to limit bytes.
+// ReadFile reads a file that the command line names, of up to limit bytes. The name "-" is the
+// standard input. Errors call the content what.
 func (t *Terminal) ReadFile(ctx context.Context, path, what string, limit int64) ([]byte, error) {
 	in := t.In
 	if path != "-" {
@@ -35,12 +35,12 @@ func (t *Terminal) ReadFile(ctx context.Context, path, what string, limit int64)
 	}
 	if int64(len(data)) > limit {
 		return nil, runtime.Errorf(runtime.CodeTooLarge, "the %s %s is too large", what, path).
-			WithHint("it may have up to " + SizeText(limit))
+			WithHint("the limit is " + SizeText(limit))
 	}
 	return data, nil
 }
 
-// readText reads a file that must be text, such as code.
+// ReadText is ReadFile for a file that must be UTF-8 text, such as code.
 func (t *Terminal) ReadText(ctx context.Context, path, what string, limit int64) (*string, error) {
 	data, err := t.ReadFile(ctx, path, what, limit)
 	if err != nil {
@@ -53,12 +53,12 @@ func (t *Terminal) ReadText(ctx context.Context, path, what string, limit int64)
 	return &text, nil
 }
 
-// confirm asks a question and fails unless the answer is yes.
+// Confirm asks a question, and returns an error unless the answer is yes.
 func (t *Terminal) Confirm(ctx context.Context, question string) error {
 	fmt.Fprint(t.Err, question, " [y/N] ")
 	answer, err := unlessInterrupted(ctx, func() (string, error) { return bufio.NewReader(t.In).ReadString('\n') })
 	if err != nil {
-		fmt.Fprintln(t.Err) // nobody has pressed Enter
+		fmt.Fprintln(t.Err) // the line has not ended
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
@@ -70,8 +70,8 @@ func (t *Terminal) Confirm(ctx context.Context, question string) error {
 	return errors.New("not done")
 }
 
-// unlessInterrupted reads, or gives up when ctx ends: a read from a terminal
-// cannot be stopped, and goes on until the process ends with the command.
+// unlessInterrupted returns the result of read, or the cause of ctx when that ends first. A read
+// from a terminal cannot be interrupted: it blocks in the background until the process ends.
 func unlessInterrupted[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type outcome struct {
 		value T

@@ -12,7 +12,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// A terminal at which nobody types holds nobody up who presses Ctrl-C.
+// Ctrl-C ends a command that waits for input.
 func TestInterruptStopsReading(t *testing.T) {
 	silent, keepOpen := io.Pipe()
 	defer keepOpen.Close()

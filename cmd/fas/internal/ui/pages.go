@@ -2,22 +2,23 @@ package ui
 
 import "fmt"
 
-// pages prints what is listed page by page: as JSON, as ids, or as a table.
+// Pages prints a list page by page: as JSON, as ids, or as a table.
 type Pages[T any] struct {
 	*Terminal
-	AsJSON, Quiet bool
-	ID            func(T) string
-	Table         func([]T) error
+	AsJSON, IDsOnly bool
+	ID              func(T) string
+	Table           *Table[T]
 
 	array JSONArray
 	count int
 }
 
+// Page prints one page.
 func (p *Pages[T]) Page(list []T) error {
 	p.count += len(list)
 	p.array.Out = p.Out
-	if !p.AsJSON && !p.Quiet {
-		return p.Table(list)
+	if !p.AsJSON && !p.IDsOnly {
+		return p.Table.Write(list)
 	}
 	for _, one := range list {
 		var err error
@@ -33,8 +34,8 @@ func (p *Pages[T]) Page(list []T) error {
 	return nil
 }
 
-// end is told whether there is more, and what to say to a terminal if there is
-// nothing.
+// End completes the output. If there is more than the limit, it says so on the standard error; if
+// nothing was listed, it prints the message of the caller on a terminal.
 func (p *Pages[T]) End(more bool, limit int, nothing string) error {
 	p.array.Out = p.Out
 	if p.AsJSON {
@@ -45,8 +46,8 @@ func (p *Pages[T]) End(more bool, limit int, nothing string) error {
 	}
 	switch {
 	case more:
-		fmt.Fprintf(p.Err, "there are more than these %d: --limit N shows N of them, --limit 0 all\n", limit)
-	case p.count == 0 && !p.AsJSON && !p.Quiet && IsTerminal(p.Out):
+		fmt.Fprintf(p.Err, "only the first %d are listed: use --limit N for N, --limit 0 for all\n", limit)
+	case p.count == 0 && !p.AsJSON && !p.IDsOnly && IsTerminal(p.Out):
 		fmt.Fprintln(p.Err, nothing)
 	}
 	return nil

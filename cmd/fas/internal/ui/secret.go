@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"golang.org/x/term"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 )
 
-// maxSecret is how long a secret may be.
+// maxSecret is the largest size of a secret in bytes.
 const maxSecret = 16 << 10
 
-// readSecret reads a secret from the standard input: from a terminal a line that
-// does not show, else all of it. Nobody sees it in the list of processes, and no
-// shell keeps it.
+// ReadSecret reads a secret from the standard input: on a terminal one line without echo, elsewhere
+// everything. Unlike an argument, it appears neither in the list of processes nor in the history of
+// a shell.
 func (t *Terminal) ReadSecret(ctx context.Context, what string) (string, error) {
 	var secret string
 	if f, ok := t.In.(interface{ Fd() uintptr }); ok && IsTerminal(t.In) {
@@ -23,7 +24,7 @@ func (t *Terminal) ReadSecret(ctx context.Context, what string) (string, error) 
 		if err != nil {
 			return "", fmt.Errorf("read the %s: %w", what, err)
 		}
-		// Who is interrupted leaves the terminal as it was.
+		// Turn the echo on again when the user interrupts the command.
 		defer func() { _ = term.Restore(fd, before) }()
 		fmt.Fprintf(t.Err, "%s: ", what)
 		line, err := unlessInterrupted(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })

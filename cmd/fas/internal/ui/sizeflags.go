@@ -11,8 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// seconds is a flag value: a time limit in seconds, or as a Go duration ("2m").
-// Zero means that it was not given.
+// Seconds is a flag value: a time limit in seconds, or as a Go duration ("2m"). Zero means that the
+// flag is not set.
 type Seconds float64
 
 func (s *Seconds) Set(text string) error {
@@ -30,8 +30,8 @@ func (s *Seconds) Set(text string) error {
 func (s *Seconds) String() string { return strconv.FormatFloat(float64(*s), 'g', -1, 64) }
 func (s *Seconds) Type() string   { return "seconds" }
 
-// megabytes is a flag value: memory in MB, or with a unit ("1GB"). Zero means
-// that it was not given.
+// Megabytes is a flag value: memory in MB, or with a unit ("1GB"). Zero means that the flag is not
+// set.
 type Megabytes int64
 
 func (m *Megabytes) Set(text string) error {
@@ -50,7 +50,7 @@ func (m *Megabytes) Set(text string) error {
 func (m *Megabytes) String() string { return strconv.FormatInt(int64(*m), 10) }
 func (m *Megabytes) Type() string   { return "MB" }
 
-// byteSize is a flag value: a size such as 512MB or 4GB.
+// ByteSize is a flag value: a size such as 512MB or 4GB.
 type ByteSize int64
 
 func (b *ByteSize) Set(text string) error {
@@ -73,7 +73,7 @@ func (b *ByteSize) Type() string { return "SIZE" }
 
 // units are powers of 1024, as everywhere in faaspot.
 var units = []struct {
-	names []string // the first one is for showing
+	names []string // the output uses the first one
 	bytes int64
 }{
 	{[]string{"GB", "GiB", "G"}, 1 << 30},
@@ -82,8 +82,8 @@ var units = []struct {
 	{[]string{"bytes", "B"}, 1},
 }
 
-// parseSize reads a size with its unit. A number alone is refused: whether it
-// is bytes or MB differs from one program to the next.
+// parseSize parses a size with its unit. It refuses a number without a unit: some programs take
+// that as bytes, others as MB.
 func parseSize(text string) (int64, error) {
 	text = strings.TrimSpace(text)
 	for _, unit := range units {
@@ -109,7 +109,7 @@ func cutSuffixFold(text, suffix string) (string, bool) {
 	return text[:n], true
 }
 
-// sizeText shows a number of bytes in the largest unit in which it is whole.
+// SizeText renders a number of bytes in the largest unit in which it is a whole number.
 func SizeText(n int64) string {
 	for _, unit := range units {
 		if n >= unit.bytes && n%unit.bytes == 0 {

@@ -11,22 +11,21 @@ import (
 )
 
 const (
-	// statusDelay keeps the status line away from what is done at once.
+	// statusDelay is the age at which a status line appears: a command that is done sooner shows
+	// none.
 	statusDelay = 300 * time.Millisecond
-	// statusEvery is how often the status line is written anew: its times are
-	// in seconds.
+	// statusEvery is the interval at which a status line is redrawn. Its times are in seconds.
 	statusEvery = 250 * time.Millisecond
-	// statusWidth is how much of the line is shown on a terminal whose width is
-	// not known.
+	// statusWidth is the width in columns on a terminal whose width is not known.
 	statusWidth = 79
 )
 
-// statusLine is a line at the foot of a terminal, or some lines, that say how it
-// goes, for as long as it goes on. It is for people only: a nil *statusLine shows nothing.
+// StatusLine shows the progress of a command on the last line or lines of a terminal while the
+// command runs. A nil *StatusLine shows nothing.
 type StatusLine struct {
 	out   io.Writer
 	width int
-	shown int // lines that are on the terminal
+	shown int // number of lines on the terminal
 
 	mu   sync.Mutex
 	text func() string
@@ -35,17 +34,17 @@ type StatusLine struct {
 	gone chan struct{}
 }
 
-// statusLine starts a status line on the standard error, or gives nil if nobody
-// would see it as such. It must be cleared.
+// StatusLine starts a status line on the standard error. It returns nil if that is no terminal, or
+// shows the trace of -v. The caller clears the line in the end.
 func (t *Terminal) StatusLine() *StatusLine {
-	// What -v says would be written over it.
+	// The trace of -v would overwrite it.
 	if t.Verbosity > 0 || t.Dumb || !IsTerminal(t.Err) {
 		return nil
 	}
 	width := statusWidth
 	if f, ok := t.Err.(interface{ Fd() uintptr }); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 1 {
-			width = columns - 1 // a full line makes some terminals begin a new one
+			width = columns - 1 // some terminals wrap a full line
 		}
 	}
 	return startStatusLine(t.Err, width)
@@ -57,8 +56,7 @@ func startStatusLine(out io.Writer, width int) *StatusLine {
 	return l
 }
 
-// say sets what the lines say; text is called anew each time it is written, on
-// another goroutine.
+// Set sets the text. The status line calls text whenever it draws, on another goroutine.
 func (l *StatusLine) Set(text func() string) {
 	if l == nil {
 		return
@@ -68,7 +66,7 @@ func (l *StatusLine) Set(text func() string) {
 	l.text = text
 }
 
-// clear takes the line away for good.
+// Clear erases the line and stops drawing.
 func (l *StatusLine) Clear() {
 	if l == nil {
 		return
@@ -100,17 +98,17 @@ func (l *StatusLine) show() {
 	}
 }
 
-// draw writes lines in place of those that are shown.
+// draw replaces the lines on the terminal.
 func (l *StatusLine) draw(text string) {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i] = cut(line, l.width) + "\x1b[K" // and nothing behind it (ECMA-48 EL)
+		lines[i] = cut(line, l.width) + "\x1b[K" // erases the rest of the line (ECMA-48 EL)
 	}
 	fmt.Fprint(l.out, l.cursorHome()+strings.Join(lines, "\r\n")+l.clearBelow(len(lines)))
 	l.shown = len(lines)
 }
 
-// home goes to where the lines begin.
+// cursorHome returns the escape sequence that moves the cursor to the first line.
 func (l *StatusLine) cursorHome() string {
 	if l.shown > 1 {
 		return fmt.Sprintf("\x1b[%dA\r", l.shown-1)
@@ -118,7 +116,7 @@ func (l *StatusLine) cursorHome() string {
 	return "\r"
 }
 
-// below takes away what was shown below so many lines.
+// clearBelow returns the escape sequence that erases the shown lines behind the given number.
 func (l *StatusLine) clearBelow(lines int) string {
 	if l.shown > lines {
 		return "\x1b[J"
@@ -126,7 +124,7 @@ func (l *StatusLine) clearBelow(lines int) string {
 	return ""
 }
 
-// cut is the beginning of a text that fits into so many columns.
+// cut returns the beginning of a text that fits into a number of columns.
 func cut(text string, columns int) string {
 	if runes := []rune(text); len(runes) > columns {
 		return string(runes[:columns])

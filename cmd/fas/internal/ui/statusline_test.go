@@ -13,7 +13,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 )
 
-// screen is a terminal that shows one line.
+// screen is a terminal of one line.
 type screen struct {
 	mu  sync.Mutex
 	all bytes.Buffer
@@ -25,7 +25,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.all.Write(p)
 }
 
-// line is what one would see in the line.
+// line returns what the terminal shows.
 func (s *screen) line() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func TestStatusLine(t *testing.T) {
 		var s screen
 		began := time.Now()
 		l := startStatusLine(&s, 12)
-		l.Set(func() string { return "for " + secondsText(time.Since(began)) + " so far" })
+		l.Set(func() string { return "for " + SecondsText(time.Since(began)) + " so far" })
 		time.Sleep(statusDelay - time.Millisecond)
 		synctest.Wait()
 		if got := s.line(); got != "" {
@@ -67,8 +67,8 @@ func TestStatusLine(t *testing.T) {
 	})
 }
 
-// What is done at once leaves no trace.
-func TestStatusLineOfWhatIsBrief(t *testing.T) {
+// A command that is done at once shows nothing.
+func TestStatusLineOfBriefCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s screen
 		l := startStatusLine(&s, 80)
@@ -101,7 +101,7 @@ func TestStatusLineIsForTerminals(t *testing.T) {
 
 func TestExecutionProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &ExecutionProgress{Name: "f", Began: time.Now()}
+		p := &ExecutionProgress{Function: "f", Began: time.Now()}
 		time.Sleep(1500 * time.Millisecond)
 		for _, step := range []struct {
 			do   func()
@@ -123,11 +123,11 @@ func TestExecutionProgress(t *testing.T) {
 	})
 }
 
-func TestProgressBar(t *testing.T) {
+func TestBulkProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewProgressBar(400)
+		p := NewBulkProgress(400)
 		if got := p.Text(); got != "[                ]   0%  0 of 400" {
-			t.Errorf("at first: %q", got)
+			t.Errorf("at the start: %q", got)
 		}
 		for i := range 100 {
 			x := client.Execution{Status: client.StatusSuccess}
@@ -146,15 +146,15 @@ func TestProgressBar(t *testing.T) {
 		if len(p.Text()) > statusWidth {
 			t.Error("it is wider than a terminal")
 		}
-		if got := p.Tally.String(); got != "98 succeeded, 1 failed, 1 cancelled" {
+		if got := p.tally.String(); got != "98 succeeded, 1 failed, 1 cancelled" {
 			t.Errorf("the tally: %s", got)
 		}
-		if len(p.Failed) != 2 || p.Failed[0].ID != "bad" || p.Failed[0].Output != nil {
-			t.Errorf("kept: %+v", p.Failed)
+		if len(p.failed) != 2 || p.failed[0].ID != "bad" || p.failed[0].Output != nil {
+			t.Errorf("kept: %+v", p.failed)
 		}
 		p.Retrying(fmt.Errorf("no server listens"))
 		if got := p.Text(); got != "no server listens; trying again, 10s" {
-			t.Errorf("in trouble: %q", got)
+			t.Errorf("without a server: %q", got)
 		}
 		for range 300 {
 			p.Done(client.Execution{ID: "lost", Status: client.StatusNotFound})
@@ -162,18 +162,18 @@ func TestProgressBar(t *testing.T) {
 		if got := p.Text(); !strings.HasPrefix(got, "[================] 100%  400 of 400, ") {
 			t.Errorf("at the end: %q", got)
 		}
-		if got := p.Tally.String(); got != "98 succeeded, 1 failed, 1 cancelled, 300 not found" {
+		if got := p.tally.String(); got != "98 succeeded, 1 failed, 1 cancelled, 300 not found" {
 			t.Errorf("the tally: %s", got)
 		}
-		if len(p.Failed) != MaxShownFailures {
-			t.Errorf("kept %d", len(p.Failed))
+		if len(p.failed) != MaxShownFailures {
+			t.Errorf("kept %d", len(p.failed))
 		}
 	})
 }
 
-// Nothing done yet is no division by zero, nor is nothing to do.
-func TestProgressBarOfNothing(t *testing.T) {
-	if got := NewProgressBar(0).Text(); got != "[                ]   0%  0 of 0" {
+// Neither no runs nor no finished runs are a division by zero.
+func TestBulkProgressOfNoRuns(t *testing.T) {
+	if got := NewBulkProgress(0).Text(); got != "[                ]   0%  0 of 0" {
 		t.Errorf("%q", got)
 	}
 }

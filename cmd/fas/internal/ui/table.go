@@ -6,17 +6,18 @@ import (
 	"text/tabwriter"
 )
 
-// table shows what is listed, a page at a time: as a table to people, and to
-// programs as lines of fields with tabs between them.
+// Table prints a list page by page: for people as an aligned table, and for programs as lines of
+// tab-separated fields.
 type Table[T any] struct {
 	Out       io.Writer
 	ForPeople bool
-	Heading   string                          // fields with tabs between them
-	Row       func(one T, people bool) string // likewise
+	Heading   string                          // tab-separated fields
+	Row       func(one T, people bool) string // returns tab-separated fields
 
 	begun bool
 }
 
+// Write prints a page. The heading comes before the first row, for people only.
 func (t *Table[T]) Write(list []T) error {
 	aligned := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 	w := t.Out

@@ -6,16 +6,16 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 )
 
-// toldFailures is how many of the runs that did not succeed are told one by one.
+// MaxShownFailures is the number of failed runs that are shown one by one.
 const MaxShownFailures = 10
 
-// tally counts how runs ended. Its JSON form is a promise of --json.
+// Tally counts how runs ended. Its JSON form is a promise of --json.
 type Tally struct {
 	Total     int `json:"total"`
 	Succeeded int `json:"succeeded"`
 	Failed    int `json:"failed"`
 	Cancelled int `json:"cancelled"`
-	NotFound  int `json:"not_found"` // the server does not know them any more
+	NotFound  int `json:"not_found"` // no longer known to the server
 }
 
 func (t *Tally) count(x client.Execution) {
@@ -31,9 +31,10 @@ func (t *Tally) count(x client.Execution) {
 	}
 }
 
-func (t *Tally) Done() int { return t.Succeeded + t.Failed + t.Cancelled + t.NotFound }
+// Done returns the number of runs that are done.
+func (t Tally) Done() int { return t.Succeeded + t.Failed + t.Cancelled + t.NotFound }
 
-func (t *Tally) String() string {
+func (t Tally) String() string {
 	s := fmt.Sprintf("%d succeeded, %d failed, %d cancelled", t.Succeeded, t.Failed, t.Cancelled)
 	if t.NotFound > 0 {
 		s += fmt.Sprintf(", %d not found", t.NotFound)

@@ -10,7 +10,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 )
 
-// span is a flag value: a duration, in which days and weeks may be given, too.
+// Span is a flag value: a positive duration, which may also be in days or weeks.
 type Span time.Duration
 
 func (s *Span) Set(text string) error {
@@ -34,8 +34,8 @@ func (s *Span) Type() string { return "DURATION" }
 
 const day = 24 * time.Hour
 
-// parseSpan reads a duration as [time.ParseDuration] does, or a number of days
-// ("7d") or weeks ("2w").
+// parseSpan parses a duration as [time.ParseDuration] does, or a number of days ("7d") or weeks
+// ("2w").
 func parseSpan(text string) (time.Duration, error) {
 	for unit, length := range map[string]time.Duration{"d": day, "w": 7 * day} {
 		number, ok := strings.CutSuffix(text, unit)
@@ -51,15 +51,14 @@ func parseSpan(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
-// maxSpan is longer than anybody asks for, and short enough to be counted in
-// nanoseconds.
+// maxSpan bounds durations to what fits into nanoseconds.
 const maxSpan = 100 * 365 * day
 
-// localTimes are how people write a time in their own time zone.
+// localTimes are the layouts of times without a time zone.
 var localTimes = []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"}
 
-// parseWhen reads the time that a flag gives: a time, or how long before now.
-// Empty is the zero time.
+// ParseTime parses the value of a flag: a time, or how long before now. An empty value is the zero
+// time.
 func ParseTime(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -81,8 +80,8 @@ func ParseTime(flag, text string, now time.Time) (time.Time, error) {
 		"--%s: %s is not a time", flag, Quote(text))
 }
 
-// timestamp shows a point in time: to people in their own time zone, to
-// programs in RFC 3339.
+// Timestamp renders a time: for people in the local time zone, for programs in RFC 3339. The zero
+// time is empty.
 func Timestamp(t time.Time, people bool) string {
 	switch {
 	case t.IsZero():
@@ -93,10 +92,10 @@ func Timestamp(t time.Time, people bool) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// secondsText shows for how long something has gone on, in whole seconds.
-func secondsText(d time.Duration) string { return d.Truncate(time.Second).String() }
+// SecondsText renders a duration in whole seconds.
+func SecondsText(d time.Duration) string { return d.Truncate(time.Second).String() }
 
-// durationText shows how long something took, in the unit that is read at a glance.
+// DurationText renders a duration in milliseconds or seconds, with two to four digits.
 func DurationText(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:

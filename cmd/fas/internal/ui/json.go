@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
-	"unicode"
 )
 
-// writeJSON prints v for programs: one value, indented, with a newline.
+// WriteJSON prints v as indented JSON and a newline.
 func (t *Terminal) WriteJSON(v any) error {
 	data, err := IndentJSON(v, "")
 	if err != nil {
@@ -20,7 +17,7 @@ func (t *Terminal) WriteJSON(v any) error {
 	return err
 }
 
-// indented is the JSON of v in lines that begin with prefix, but for the first.
+// IndentJSON returns the indented JSON of v. Every line but the first begins with prefix.
 func IndentJSON(v any, prefix string) ([]byte, error) {
 	data, err := MarshalJSON(v)
 	if err != nil {
@@ -33,14 +30,15 @@ func IndentJSON(v any, prefix string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// jsonArray writes a JSON array element by element, in the form of writeJSON,
-// for arrays that are longer than what one wants in memory.
+// JSONArray writes a JSON array element by element, in the form of WriteJSON. It is for arrays that
+// are too long to be held in memory.
 type JSONArray struct {
 	Out    io.Writer
-	Prefix string // of the lines behind the first one
+	Prefix string // of every line but the first
 	count  int
 }
 
+// Add writes an element.
 func (j *JSONArray) Add(v any) error {
 	data, err := IndentJSON(v, j.Prefix+"  ")
 	if err != nil {
@@ -55,7 +53,7 @@ func (j *JSONArray) Add(v any) error {
 	return err
 }
 
-// end closes the array, without a newline behind it.
+// End closes the array. It writes no newline.
 func (j *JSONArray) End() error {
 	closing := "\n" + j.Prefix + "]"
 	if j.count == 0 {
@@ -65,20 +63,7 @@ func (j *JSONArray) End() error {
 	return err
 }
 
-// oneLine is the first line of a text, with a mark for each character that
-// would do something to a terminal.
-func OneLine(text string) string {
-	text, _, _ = strings.Cut(text, "\n")
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
-}
-
-// marshal is json.Marshal without its escapes for HTML, which nobody at a
-// terminal wants to read.
+// MarshalJSON is [json.Marshal] without the escapes for HTML, which are hard to read on a terminal.
 func MarshalJSON(v any) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -88,6 +73,3 @@ func MarshalJSON(v any) ([]byte, error) {
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
-
-// quoted shows a word of the command line so that its ends can be seen.
-func Quote(s string) string { return strconv.Quote(s) }

@@ -1,4 +1,4 @@
-package main
+package runargs
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func TestTasksAreRead(t *testing.T) {
 		`{"tasks":[]}`:                   "there are no tasks in",
 		`[{},null]`:                      "task 1 of the text is not a JSON object",
 	} {
-		tasks, err := parseTasks([]byte(text), "the text")
+		tasks, err := ParseTasks([]byte(text), "the text")
 		got := fmt.Sprintf("%s", tasks)
 		if err != nil {
 			got = err.Error()

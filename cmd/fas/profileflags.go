@@ -15,7 +15,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
-// profileFlags are the flags that fill a profile.
+// profileFlags are the flags that set fields of a profile.
 type profileFlags struct {
 	host, protocol, username, password, token, certificate string
 
@@ -28,23 +28,20 @@ func (p *profileFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&p.host, "host", "", "`HOST` name or address of the server (default "+config.DefaultHost+")")
 	f.IntVar(&p.port, "port", 0, "`PORT` of the server (default 8080, with https 443)")
 	f.StringVar(&p.protocol, "protocol", "", "`PROTOCOL`, http or https (default http)")
-	f.StringVarP(&p.token, "token", "t", "", "`TOKEN`, or - to read it from the standard input, where no other user can see it")
-	f.StringVarP(&p.username, "username", "u", "", "`NAME` that is kept for other programs")
-	f.StringVarP(&p.password, "password", "p", "", "`PASSWORD` that is kept for other programs, - for the standard input")
-	f.StringVar(&p.certificate, "ssl-certificate", "", "PEM `FILE` with the authorities to trust, instead of the system's")
+	f.StringVarP(&p.token, "token", "t", "", "`TOKEN`, or - to read it from the standard input, where other users cannot see it")
+	f.StringVarP(&p.username, "username", "u", "", "user `NAME`, for other programs")
+	f.StringVarP(&p.password, "password", "p", "", "`PASSWORD`, for other programs; - is the standard input")
+	f.StringVar(&p.certificate, "ssl-certificate", "", "PEM `FILE` with the certificate authorities to trust, instead of the system's")
 	f.BoolVar(&p.trustAll, "ssl-trust-all", false, "do not verify the server's certificate")
 	_ = cmd.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions([]string{"http", "https"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagFilename("ssl-certificate", "pem", "crt")
-	for _, name := range []string{"host", "port", "token", "username", "password"} {
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
-	}
 }
 
-// read checks the flags and reads what is not on the command line.
+// read checks the flags and reads secrets from the standard input.
 func (p *profileFlags) read(ctx context.Context, a *app, cmd *cobra.Command) error {
 	given := cmd.Flags().Changed
 	if strings.Contains(p.host, "/") {
-		return clierror.Usagef("give the name or address alone; there are --protocol and --port beside it", "the --host %s is not a host", ui.Quote(p.host))
+		return clierror.Usagef("give only the name or address, and use --protocol and --port", "the --host %s is not a host", ui.Quote(p.host))
 	}
 	if _, _, err := net.SplitHostPort(p.host); err == nil {
 		return clierror.Usagef("give the port with --port", "the --host %s has a port", ui.Quote(p.host))
@@ -57,7 +54,7 @@ func (p *profileFlags) read(ctx context.Context, a *app, cmd *cobra.Command) err
 		return clierror.Usagef("give http or https", "the --protocol %s is not known", ui.Quote(p.protocol))
 	}
 	if p.certificate != "" {
-		// What is relative to here is not relative to the profile file.
+		// Paths in the profile file are relative to that file.
 		path, err := filepath.Abs(p.certificate)
 		if err != nil {
 			return err
@@ -82,20 +79,20 @@ func (p *profileFlags) read(ctx context.Context, a *app, cmd *cobra.Command) err
 		}
 	}
 	if strings.ContainsFunc(p.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return clierror.Usagef("give it as it was given to you, without quotes or spaces around it", "the token has characters that no token has")
+		return clierror.Usagef("give the token without quotes or spaces around it", "the token has invalid characters")
 	}
 	return nil
 }
 
-// profileFlagNames are the flags that change something of a profile.
+// profileFlagNames are the flags that change a profile.
 var profileFlagNames = []string{"host", "port", "protocol", "token", "username", "password", "ssl-certificate", "ssl-trust-all"}
 
-// given tells whether any of the flags is there.
+// given reports whether any of the flags is set.
 func (p *profileFlags) given(cmd *cobra.Command) bool {
 	return slices.ContainsFunc(profileFlagNames, cmd.Flags().Changed)
 }
 
-// apply changes what flags were given for.
+// apply sets the fields whose flags are set.
 func (p *profileFlags) apply(cmd *cobra.Command, profile *config.Profile) {
 	given := cmd.Flags().Changed
 	for name, pair := range map[string]struct{ to, from *string }{
@@ -117,6 +114,6 @@ func (p *profileFlags) apply(cmd *cobra.Command, profile *config.Profile) {
 		profile.SSLTrustAll = p.trustAll
 	}
 	if given("protocol") {
-		profile.SSLEnabled = false // it is stronger than the protocol
+		profile.SSLEnabled = false // it would override the protocol
 	}
 }

@@ -7,37 +7,91 @@ import (
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/shell"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// awaitJob waits until an execution of a job is done, and shows a terminal how it
-// stands meanwhile; what is none gets lines.
+const (
+	// watchEvery is the interval at which a status line gets the state of an execution.
+	watchEvery = time.Second
+)
+
+// waitTimeoutFlag adds --wait-timeout.
+func waitTimeoutFlag(cmd *cobra.Command, timeout *ui.Seconds) {
+	cmd.Flags().Var(timeout, "wait-timeout", "with --wait, wait at most `SECONDS`; the execution continues")
+}
+
+// waitContext returns a context with the time limit of a wait. Its end does not affect the
+// execution.
+func waitContext(ctx context.Context, timeout ui.Seconds) (context.Context, context.CancelFunc) {
+	if timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	d := time.Duration(float64(timeout) * float64(time.Second))
+	return context.WithTimeoutCause(ctx, d, runtime.Errorf(clierror.CodeStoppedWaiting, "not done within %v; the work continues on the server", d))
+}
+
+// stillRunning returns the error of a wait that the server has ended.
+func stillRunning(hint string) error {
+	return runtime.Errorf(clierror.CodeStoppedWaiting, "not done yet; the work continues on the server").WithHint(hint)
+}
+
+// command renders a command of this program for the same server.
+func (a *app) command(words string) string {
+	if a.profile != "" {
+		words += " --profile " + shell.Quote(a.profile)
+	}
+	return "`fas " + words + "`"
+}
+
+// awaitExecution waits until an execution is done, with a status line on a terminal.
+func (a *app) awaitExecution(ctx context.Context, c *client.Client, id, name string, timeout ui.Seconds) (client.Execution, error) {
+	waitCtx, stop := waitContext(ctx, timeout)
+	defer stop()
+	line := a.StatusLine()
+	defer line.Clear()
+	progress := ui.ExecutionProgress{Function: name, Began: time.Now()}
+	line.Set(progress.Text)
+	o := client.WaitOptions{Told: progress.Update, Trouble: progress.Retrying}
+	if line != nil {
+		o.Every = watchEvery
+	}
+	x, err := c.Wait(waitCtx, id, o)
+	return x, clierror.Resumable(err, fmt.Sprintf("%s waits again, %s stops it",
+		a.command("executions get "+id+" --wait"), a.command("executions cancel "+id)))
+}
+
+// awaitJob waits until an execution of a job is done, with a status line on a terminal, and
+// progress lines on any other standard error.
 func (a *app) awaitJob(ctx context.Context, c *client.Client, job, id string, timeout ui.Seconds) (client.JobExecution, error) {
 	waitCtx, stop := waitContext(ctx, timeout)
 	defer stop()
 	line := a.StatusLine()
 	defer line.Clear()
-	progress := ui.JobProgress{View: ui.JobView{Job: job, ID: id}, Began: time.Now()}
+	var log io.Writer
 	every := watchEvery
 	if line == nil {
-		progress.Lines, every = a.Err, ui.ReportEvery
+		log, every = a.Err, ui.ReportInterval
 	}
+	progress := ui.NewJobProgress(job, id, log)
 	line.Set(progress.Text)
 	x, err := c.WaitJob(waitCtx, job, id, every, progress.Update, progress.Retrying)
 	return x, clierror.Resumable(err, fmt.Sprintf("%s waits again, %s stops it",
 		a.command("jobs executions "+job+" "+id+" --wait"), a.command("jobs cancel "+job+" "+id)))
 }
 
-// awaitAndTellJob waits for the end of an execution and prints how its tasks
-// ended; its error is that of the execution.
-func (a *app) awaitAndTellJob(ctx context.Context, c *client.Client, job, id string, timeout ui.Seconds, asJSON bool) error {
+// awaitAndReportJob waits until an execution of a job is done, prints a summary, and returns the
+// error of the execution.
+func (a *app) awaitAndReportJob(ctx context.Context, c *client.Client, job, id string, timeout ui.Seconds, asJSON bool) error {
 	x, err := a.awaitJob(ctx, c, job, id, timeout)
 	if err != nil {
 		if !ui.IsTerminal(a.Out) {
-			_ = a.writeStarted(job, id, asJSON) // it is not lost with the waiting
+			_ = a.writeStarted(job, id, asJSON) // so that the id is not lost
 		}
 		return err
 	}
@@ -61,8 +115,8 @@ func writeJobSummary(w io.Writer, x client.JobExecution) error {
 	return err
 }
 
-// judgeJob tells of the tasks of an execution that did not succeed, and is an
-// error unless the execution did.
+// judgeJob prints the tasks that did not succeed, and returns an error unless the execution
+// succeeded.
 func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecution) error {
 	job, id := x.Metadata.Job, x.Metadata.ID
 	switch x.Status {
@@ -98,5 +152,5 @@ func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecut
 			a.command("jobs tasks "+job+" "+id+" --status failed"), a.command("jobs logs "+job+" "+id+" TASK")))
 }
 
-// errEnough ends a listing early.
+// errEnough stops the reading of pages.
 var errEnough = errors.New("enough")

@@ -16,54 +16,54 @@ import (
 func TestJobTable(t *testing.T) {
 	half := client.JobStats{Total: 1000, Running: 20, Success: 495, Failure: 5, Retried: 3}
 	for name, tc := range map[string]struct {
-		view JobView
+		view jobView
 		want string
 	}{
 		"not known yet": {
-			JobView{Job: "bills", elapsed: 1500 * time.Millisecond},
+			jobView{job: "bills", elapsed: 1500 * time.Millisecond},
 			"bills was accepted, 1s",
 		},
 		"waits": {
-			JobView{Job: "bills", status: client.JobQueued, stats: client.JobStats{Total: 2}},
+			jobView{job: "bills", status: client.JobQueued, stats: client.JobStats{Total: 2}},
 			"bills waits for its turn, 0s\n" +
 				"[                ]   0%  0 of 2\n" +
 				"WAITING  RUNNING  SUCCEEDED  FAILED  CANCELLED  RETRIED\n" +
 				"      2        0          0       0          0        0",
 		},
 		"runs": {
-			JobView{Job: "bills", status: client.JobRunning, stats: half, elapsed: 12 * time.Second, perSecond: 41.6},
+			jobView{job: "bills", status: client.JobRunning, stats: half, elapsed: 12 * time.Second, perSecond: 41.6},
 			"bills runs, 12s\n" +
 				"[========        ]  50%  500 of 1000, 42/s, 12s left\n" +
 				"WAITING  RUNNING  SUCCEEDED  FAILED  CANCELLED  RETRIED\n" +
 				"    480       20        495       5          0        3",
 		},
 		"is slow": {
-			JobView{Job: "bills", status: client.JobRunning, stats: half, elapsed: time.Hour, perSecond: 0.25},
+			jobView{job: "bills", status: client.JobRunning, stats: half, elapsed: time.Hour, perSecond: 0.25},
 			"bills runs, 1h0m0s\n" +
 				"[========        ]  50%  500 of 1000, 0.2/s, 33m20s left\n" +
 				"WAITING  RUNNING  SUCCEEDED  FAILED  CANCELLED  RETRIED\n" +
 				"    480       20        495       5          0        3",
 		},
 		"is cancelled": {
-			JobView{Job: "bills", status: client.JobCancelling, stats: client.JobStats{Total: 10_000, Running: 1, Cancelled: 9999}, perSecond: 100},
-			"bills is being stopped: what runs goes on to its end, 0s\n" +
+			jobView{job: "bills", status: client.JobCancelling, stats: client.JobStats{Total: 10_000, Running: 1, Cancelled: 9999}, perSecond: 100},
+			"bills is being cancelled: tasks that run finish first, 0s\n" +
 				"[=============== ]  99%  9999 of 10000, 100/s\n" +
 				"WAITING  RUNNING  SUCCEEDED  FAILED  CANCELLED  RETRIED\n" +
 				"      0        1          0       0       9999        0",
 		},
 		"is done": {
-			JobView{Job: "bills", status: client.JobTimeout, stats: client.JobStats{Total: 1, Failure: 1}, perSecond: 1},
+			jobView{job: "bills", status: client.JobTimeout, stats: client.JobStats{Total: 1, Failure: 1}, perSecond: 1},
 			"bills is timeout, 0s\n" +
 				"[================] 100%  1 of 1, 1.0/s\n" +
 				"WAITING  RUNNING  SUCCEEDED  FAILED  CANCELLED  RETRIED\n" +
 				"      0        0          0       1          0        0",
 		},
-		"trouble": {
-			JobView{Job: "bills", err: fmt.Errorf("no server listens"), elapsed: 3 * time.Second},
+		"server not reachable": {
+			jobView{job: "bills", lastErr: fmt.Errorf("no server listens"), elapsed: 3 * time.Second},
 			"no server listens; trying again, 3s",
 		},
 		"no tasks": {
-			JobView{Job: "b", status: client.JobPending},
+			jobView{job: "b", status: client.JobPending},
 			"b is about to start, 0s\n" +
 				"[                ]   0%  0 of 0\n" +
 				"WAITING  RUNNING  SUCCEEDED  FAILED  CANCELLED  RETRIED\n" +
@@ -83,20 +83,20 @@ func TestJobTable(t *testing.T) {
 	}
 }
 
-// The rate is of what has come to an end since one looks, not of what had before.
+// The rate counts the tasks that end during the wait, not those that had ended before.
 func TestJobProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := JobProgress{View: JobView{Job: "bills", ID: "x"}, Began: time.Now()}
+		p := NewJobProgress("bills", "x", nil)
 		p.Update(client.JobExecution{Status: client.JobRunning, Stats: client.JobStats{Total: 100, Success: 50}})
 		if text := p.Text(); strings.Contains(text, "/s") {
-			t.Errorf("a rate out of nothing: %s", text)
+			t.Errorf("a rate without progress: %s", text)
 		}
 		time.Sleep(5 * time.Second)
 		p.Update(client.JobExecution{Status: client.JobRunning, Stats: client.JobStats{Total: 100, Success: 60}})
 		if text := p.Text(); !strings.Contains(text, " 60%  60 of 100, 2.0/s, 20s left\n") {
 			t.Error(text)
 		}
-		time.Sleep(time.Second) // without an answer nothing gets slower
+		time.Sleep(time.Second) // without an answer the rate stays
 		if text := p.Text(); !strings.Contains(text, "bills runs, 6s\n") || !strings.Contains(text, ", 2.0/s, 20s left\n") {
 			t.Error(text)
 		}
@@ -107,38 +107,38 @@ func TestJobProgress(t *testing.T) {
 	})
 }
 
-// A log gets a line when the status changes, or after a while if anything has.
+// A log gets a line when the status changes, and after a while when anything has changed.
 func TestJobProgressLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		p := JobProgress{View: JobView{Job: "bills", ID: "x"}, Lines: &log, Began: time.Now()}
-		tell := func(status client.JobStatus, success, failure int) {
+		p := NewJobProgress("bills", "x", &log)
+		update := func(status client.JobStatus, success, failure int) {
 			p.Update(client.JobExecution{Status: status, Stats: client.JobStats{Total: 9, Success: success, Failure: failure}})
 		}
-		tell(client.JobPending, 0, 0)
-		tell(client.JobPending, 0, 0)
-		tell(client.JobRunning, 1, 0)
-		tell(client.JobRunning, 2, 0) // too early
-		time.Sleep(ReportEvery)
-		tell(client.JobRunning, 3, 1)
-		time.Sleep(ReportEvery)
-		tell(client.JobRunning, 3, 1) // the same
+		update(client.JobPending, 0, 0)
+		update(client.JobPending, 0, 0)
+		update(client.JobRunning, 1, 0)
+		update(client.JobRunning, 2, 0) // too early
+		time.Sleep(ReportInterval)
+		update(client.JobRunning, 3, 1)
+		time.Sleep(ReportInterval)
+		update(client.JobRunning, 3, 1) // the same
 		p.Retrying(fmt.Errorf("no server listens"))
 		p.Retrying(fmt.Errorf("no server listens"))
-		tell(client.JobCancelling, 3, 1)
-		tell(client.JobCancelled, 3, 1) // told elsewhere
+		update(client.JobCancelling, 3, 1)
+		update(client.JobCancelled, 3, 1) // the command itself reports the end
 		const want = "bills x is about to start: 0 of 9 done\n" +
 			"bills x runs: 1 of 9 done\n" +
 			"bills x runs: 4 of 9 done, 1 failed\n" +
 			"no server listens; trying again\n" +
-			"bills x is being stopped: what runs goes on to its end: 4 of 9 done, 1 failed\n"
+			"bills x is being cancelled: tasks that run finish first: 4 of 9 done, 1 failed\n"
 		if diff := cmp.Diff(want, log.String()); diff != "" {
 			t.Error(diff)
 		}
 	})
 }
 
-// Several lines are written over each other, and nothing is left of them.
+// Several lines replace each other, and are all erased in the end.
 func TestStatusLines(t *testing.T) {
 	var out bytes.Buffer
 	l := StatusLine{out: &out, width: 5}

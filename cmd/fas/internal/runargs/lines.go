@@ -1,4 +1,4 @@
-package main
+package runargs
 
 import (
 	"bytes"
@@ -11,36 +11,35 @@ import (
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// maxBulkFile is how many bytes the args of all runs of one command may have.
-// They are held in memory, so that a line that is wrong is told before any run
-// is accepted.
-const maxBulkFile = 1024 * runtime.MiB
+// maxFile is the largest size of a file with args, in bytes. The whole file is held in memory, so
+// that a mistake in any line is reported before the first run is accepted.
+const maxFile = 1024 * runtime.MiB
 
-// parseBulk makes the args of one run of each value of -p.
-func parseBulk(entries []string) ([][]byte, error) {
+// ParseEntries returns the args of one run for each value of -p.
+func ParseEntries(entries []string) ([][]byte, error) {
 	all := make([][]byte, len(entries))
 	for i, entry := range entries {
-		list, err := parseParameters([]string{entry})
+		list, err := ParseParameters([]string{entry})
 		if err != nil {
 			return nil, err
 		}
-		if all[i], err = buildArgs(nil, list); err != nil {
+		if all[i], err = Build(nil, list); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-// readBulk reads the args of one run of each line of a file that is not blank.
-func (a *app) readBulk(ctx context.Context, file string) ([][]byte, error) {
-	data, err := a.ReadFile(ctx, file, "args", maxBulkFile)
+// ReadLines reads the args of one run from each non-blank line of a file.
+func ReadLines(ctx context.Context, t *ui.Terminal, file string) ([][]byte, error) {
+	data, err := t.ReadFile(ctx, file, "args", maxFile)
 	if err != nil {
 		return nil, err
 	}
 	return parseLines(data, sourceName(file))
 }
 
-// sourceName is what errors call a file.
+// sourceName returns the name of a file in errors.
 func sourceName(file string) string {
 	if file == "-" {
 		return "the standard input"
@@ -48,8 +47,7 @@ func sourceName(file string) string {
 	return file
 }
 
-// parseLines gives the lines that are not blank, each a JSON object. What they are of
-// is for errors.
+// parseLines returns the non-blank lines, each a JSON object. Errors name the file.
 func parseLines(data []byte, file string) ([][]byte, error) {
 	var all [][]byte
 	number := 0
@@ -60,7 +58,7 @@ func parseLines(data []byte, file string) ([][]byte, error) {
 		}
 		if len(line) > runtime.MaxArgs {
 			return nil, runtime.Errorf(runtime.CodeTooLarge, "line %d of %s is too large", number, file).
-				WithHint("the args of a run may have up to " + ui.SizeText(runtime.MaxArgs))
+				WithHint("the args of a run are limited to " + ui.SizeText(runtime.MaxArgs))
 		}
 		if err := strictjson.Check(line, strictjson.Options{Object: true}); err != nil {
 			return nil, clierror.Usagef(`each line is a JSON object, such as {"name": "you", "times": 3}`,
@@ -71,9 +69,10 @@ func parseLines(data []byte, file string) ([][]byte, error) {
 	return all, nil
 }
 
-// bulkParts cuts runs into numbered parts of up to most runs, whose JSON array
-// has up to mostBytes. The same runs are always cut in the same way.
-func bulkParts(runs [][]byte, most, mostBytes int) iter.Seq2[int, [][]byte] {
+// Chunks divides runs into numbered chunks of up to most runs whose JSON array has up to mostBytes.
+// The same runs are always divided in the same way. A run that is larger than mostBytes is a chunk
+// of its own.
+func Chunks(runs [][]byte, most, mostBytes int) iter.Seq2[int, [][]byte] {
 	return func(yield func(int, [][]byte) bool) {
 		for n := 0; len(runs) > 0; n++ {
 			count, size := 0, len("[]")

@@ -1,4 +1,4 @@
-package main
+package runargs
 
 import (
 	"bytes"
@@ -13,25 +13,25 @@ import (
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// parameter is one key=value of a command line. Values are always strings.
-type parameter struct{ key, value string }
+// Parameter is one key=value of a command line. Values are always strings.
+type Parameter struct{ key, value string }
 
-// listKey is what a key in a comma list looks like. Anything else before an `=`
-// shows that the comma belongs to a value, as in "filter=a, b <= 3".
+// listKey matches the keys of a comma list. Any other text before an `=` means that the comma
+// belongs to a value, as in "filter=a, b <= 3".
 var listKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// parseParameters reads the values of -p. Each is a key=value, split at its
-// first `=`, or a list of them at commas: "k1=v1, k2=v2". It is a list only if
-// every part of it is a key=value, so that a comma in a sentence stays one.
-func parseParameters(entries []string) ([]parameter, error) {
-	var all []parameter
+// ParseParameters parses the values of -p. Each is a key=value, split at the first `=`, or a
+// comma-separated list of them: "k1=v1, k2=v2". It is a list only if every part is a key=value, so
+// that a sentence may contain commas.
+func ParseParameters(entries []string) ([]Parameter, error) {
+	var all []Parameter
 	for _, entry := range entries {
 		list, err := parseParameter(entry)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range list {
-			if slices.ContainsFunc(all, func(q parameter) bool { return q.key == p.key }) {
+			if slices.ContainsFunc(all, func(q Parameter) bool { return q.key == p.key }) {
 				return nil, clierror.Usagef("give each parameter once", "the parameter %q is given twice", p.key)
 			}
 			all = append(all, p)
@@ -40,7 +40,7 @@ func parseParameters(entries []string) ([]parameter, error) {
 	return all, nil
 }
 
-func parseParameter(entry string) ([]parameter, error) {
+func parseParameter(entry string) ([]Parameter, error) {
 	if list := parseList(entry); list != nil {
 		return list, nil
 	}
@@ -48,30 +48,29 @@ func parseParameter(entry string) ([]parameter, error) {
 	if !ok || strings.TrimSpace(key) == "" {
 		return nil, clierror.Usagef("give it as -p key=value", "the parameter %q has no key and value", entry)
 	}
-	return []parameter{{key, value}}, nil
+	return []Parameter{{key, value}}, nil
 }
 
-// parseList reads a comma list, nil if it is not one.
-func parseList(entry string) []parameter {
+// parseList parses a comma list. It returns nil if the entry is not a list.
+func parseList(entry string) []Parameter {
 	parts := strings.Split(entry, ",")
 	if len(parts) == 1 {
 		return nil
 	}
-	list := make([]parameter, 0, len(parts))
+	list := make([]Parameter, 0, len(parts))
 	for _, part := range parts {
 		key, value, ok := strings.Cut(strings.TrimSpace(part), "=")
 		if !ok || !listKey.MatchString(key) {
 			return nil
 		}
-		list = append(list, parameter{key, value})
+		list = append(list, Parameter{key, value})
 	}
 	return list
 }
 
-// buildArgs makes the JSON object of a run's args: that of base, or an empty
-// one, with the parameters in it. What base has keeps its order, and its numbers
-// keep all their digits.
-func buildArgs(base []byte, parameters []parameter) ([]byte, error) {
+// Build returns the args of a run: the JSON object base, or an empty one, with the parameters set
+// in it. The members of base keep their order, and numbers keep all their digits.
+func Build(base []byte, parameters []Parameter) ([]byte, error) {
 	if len(base) == 0 {
 		base = []byte("{}")
 	}
@@ -114,13 +113,13 @@ func buildArgs(base []byte, parameters []parameter) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// member is a name and its value in a JSON object.
+// member is a member of a JSON object.
 type member struct {
 	key   string
 	value json.RawMessage
 }
 
-// topMembers takes apart an object that was checked before.
+// topMembers returns the members of a valid JSON object.
 func topMembers(object []byte) ([]member, error) {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	if _, err := decoder.Token(); err != nil {

@@ -1,4 +1,4 @@
-package main
+package runargs
 
 import (
 	"bytes"
@@ -33,8 +33,8 @@ func TestReadBulk(t *testing.T) {
 		"one that is large":   {"{}\n{\"a\":\"" + strings.Repeat("x", runtime.MaxArgs) + "\"}\n", nil, "line 2 of the standard input is too large"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &app{Terminal: ui.Terminal{In: strings.NewReader(tc.text)}}
-			runs, err := a.readBulk(t.Context(), "-")
+			a := &ui.Terminal{In: strings.NewReader(tc.text)}
+			runs, err := ReadLines(t.Context(), a, "-")
 			if tc.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.wrong) {
 					t.Errorf("got %v, want %q", err, tc.wrong)
@@ -53,7 +53,7 @@ func TestReadBulk(t *testing.T) {
 }
 
 func TestParseBulk(t *testing.T) {
-	runs, err := parseBulk([]string{"k1=v1, k2=v2", "k3=v3", "text=hello, world"})
+	runs, err := ParseEntries([]string{"k1=v1, k2=v2", "k3=v3", "text=hello, world"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,14 +62,14 @@ func TestParseBulk(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for _, entry := range []string{"", "name", "a=1, a=2"} {
-		if _, err := parseBulk([]string{"a=1", entry}); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
+		if _, err := ParseEntries([]string{"a=1", entry}); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
 			t.Errorf("%q: %v", entry, err)
 		}
 	}
 }
 
-// Parts put together are the whole, none is over a bound that it need not
-// break, and none could take the first run of the next.
+// The chunks together are all runs, no chunk exceeds a bound without need, and none has room for
+// the first run of the next.
 func TestBulkParts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		runs := rapid.SliceOfN(rapid.SliceOfN(rapid.Just(byte('x')), 1, 20), 0, 30).Draw(t, "runs")
@@ -81,7 +81,7 @@ func TestBulkParts(t *testing.T) {
 		var all [][]byte
 		var before [][]byte
 		number := 0
-		for n, part := range bulkParts(runs, most, mostBytes) {
+		for n, part := range Chunks(runs, most, mostBytes) {
 			if n != number || len(part) == 0 || len(part) > most || len(part) > 1 && size(part) > mostBytes {
 				t.Fatalf("part %d, the %dth: %d runs of %d bytes", n, number, len(part), size(part))
 			}

@@ -1,4 +1,4 @@
-package main
+package runargs
 
 import (
 	"bytes"
@@ -7,16 +7,16 @@ import (
 	"fmt"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// taskHint says what tasks look like.
+// taskHint shows the forms of tasks.
 const taskHint = `give an object, the args of a task, such as {"name": "you", "times": 3}, or {"tasks": [{}, {}]}`
 
-// parseTasks reads what a trigger's request may say, too: one task, or an object
-// with the member tasks alone; and besides an array of tasks. Where it is from is
-// for errors.
-func parseTasks(text []byte, from string) ([]json.RawMessage, error) {
+// ParseTasks parses the tasks of an execution of a job: the args of one task, an array of them, or
+// {"tasks": [...]} as the body of a trigger's request may be. Errors name the source.
+func ParseTasks(text []byte, from string) ([]json.RawMessage, error) {
 	if err := strictjson.Check(text, strictjson.Options{}); err != nil {
 		return nil, clierror.Usagef(taskHint, "%s is not JSON: %v", from, err)
 	}
@@ -47,16 +47,15 @@ func parseTasks(text []byte, from string) ([]json.RawMessage, error) {
 	return tasks, nil
 }
 
-// readTasks reads the tasks of a file: a JSON document as parseTasks takes it, or a
-// task a line.
-func (a *app) readTasks(ctx context.Context, file string) ([]json.RawMessage, error) {
-	data, err := a.ReadFile(ctx, file, "tasks", maxBulkFile)
+// ReadTasks reads the tasks of a file: a JSON document as for ParseTasks, or one task per line.
+func ReadTasks(ctx context.Context, t *ui.Terminal, file string) ([]json.RawMessage, error) {
+	data, err := t.ReadFile(ctx, file, "tasks", maxFile)
 	if err != nil {
 		return nil, err
 	}
 	from := sourceName(file)
 	if json.Valid(data) {
-		return parseTasks(data, from)
+		return ParseTasks(data, from)
 	}
 	lines, err := parseLines(data, from)
 	if err != nil {
@@ -72,14 +71,14 @@ func (a *app) readTasks(ctx context.Context, file string) ([]json.RawMessage, er
 	return tasks, nil
 }
 
-// parseData reads the tasks of each --data.
-func parseData(entries []string) (tasks []json.RawMessage, err error) {
+// ParseTaskEntries parses the tasks of each value of --data.
+func ParseTaskEntries(entries []string) (tasks []json.RawMessage, err error) {
 	for i, entry := range entries {
 		from := "the --data"
 		if len(entries) > 1 {
 			from = fmt.Sprintf("--data number %d", i+1)
 		}
-		some, err := parseTasks([]byte(entry), from)
+		some, err := ParseTasks([]byte(entry), from)
 		if err != nil {
 			return nil, err
 		}
