@@ -10,17 +10,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/faaspot/faaspot/test/process"
 	"golang.org/x/sys/unix"
+
+	"github.com/faaspot/faaspot/test/process"
 )
 
-// memoryDisk mounts a file system in memory of so many MB. Where that is not
-// possible, as it takes root, the test is skipped.
+// memoryDisk mounts a file system in memory of the given size. It skips the test if that is not
+// possible, such as without root.
 func memoryDisk(t *testing.T, size string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := unix.Mount("faaspot-test", dir, "tmpfs", 0, "mode=0700,size="+size); err != nil {
-		t.Skipf("a file system cannot be mounted: %v", err)
+		t.Skipf("cannot mount a file system: %v", err)
 	}
 	t.Cleanup(func() { unmount(t, dir) })
 	return dir
@@ -30,22 +31,21 @@ func unmount(t *testing.T, dir string) {
 	t.Helper()
 	process.Until(t, dir+" is unmounted", func() bool {
 		err := unix.Unmount(dir, 0)
-		if err != nil && !errors.Is(err, unix.EBUSY) { // of a process that has just ended
+		if err != nil && !errors.Is(err, unix.EBUSY) { // a process that has just ended may still hold it
 			t.Fatalf("unmount %s: %v", dir, err)
 		}
 		return err == nil
 	})
 }
 
-// brittleDisk is a file system in a file that has less room behind it than it
-// says. Once that is used up, the disk fails.
+// brittleDisk is a file system in a sparse file on a smaller disk. It fails once that disk is full.
 type brittleDisk struct {
-	behind string // folder of the file
+	behind string // folder of the file, on the smaller disk
 	file   string
 	dir    string // where it is mounted
 }
 
-// newBrittleDisk makes one, or skips the test.
+// newBrittleDisk creates a brittle disk, or skips the test.
 func newBrittleDisk(t *testing.T) *brittleDisk {
 	t.Helper()
 	behind := memoryDisk(t, "128m")
@@ -56,19 +56,19 @@ func newBrittleDisk(t *testing.T) *brittleDisk {
 	if err := os.Truncate(d.file, 1<<30); err != nil {
 		t.Fatal(err)
 	}
-	// A small journal, written in full by now: what fails later is not that mkfs
-	// had left something to be done.
+	// A small journal, completely written now, so that later failures are not deferred work of
+	// mkfs.
 	d.tool(t, "mkfs.ext4", "-q", "-J", "size=8", "-E", "lazy_itable_init=0,lazy_journal_init=0", d.file)
 	d.mount(t)
 	t.Cleanup(func() { d.unmount(t) })
 	return d
 }
 
-// tool runs a program of the system, or skips the test.
+// tool runs a program of the system, or skips the test if it fails.
 func (d *brittleDisk) tool(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Skipf("a disk that fails cannot be made: %s %s: %v: %s", name, strings.Join(args, " "), err, out)
+		t.Skipf("cannot create a disk that fails: %s %s: %v: %s", name, strings.Join(args, " "), err, out)
 	}
 }
 
@@ -82,14 +82,14 @@ func (d *brittleDisk) unmount(t *testing.T) {
 	unmount(t, d.dir)
 }
 
-// mend makes the disk whole again, with what it holds.
+// mend repairs the disk and keeps its content.
 func (d *brittleDisk) mend(t *testing.T) {
 	t.Helper()
 	d.unmount(t)
 	if err := os.Remove(filepath.Join(d.behind, fillerName)); err != nil {
 		t.Fatal(err)
 	}
-	// Status 1 says that something was put right, see e2fsck(8).
+	// Status 1 means that errors were corrected, see e2fsck(8).
 	out, err := exec.Command("e2fsck", "-p", d.file).CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.ExitCode() != 1) {
 		t.Fatalf("e2fsck: %v: %s", err, out)
@@ -97,11 +97,11 @@ func (d *brittleDisk) mend(t *testing.T) {
 	d.mount(t)
 }
 
-// fillerName is the file that takes the room of a disk.
+// fillerName is the name of the file that fills a disk.
 const fillerName = "filler"
 
-// fill writes a file until so many bytes of room are left in a file system, and
-// gives its name.
+// fill writes a file until only the given number of bytes is left in a file system, and returns its
+// name.
 func fill(t *testing.T, dir string, left uint64) (name string) {
 	t.Helper()
 	name = filepath.Join(dir, fillerName)
@@ -125,7 +125,7 @@ func fill(t *testing.T, dir string, left uint64) (name string) {
 	}
 }
 
-// room is how many bytes are left in a file system.
+// room returns the number of bytes that are left in a file system.
 func room(t *testing.T, dir string) uint64 {
 	t.Helper()
 	var s unix.Statfs_t

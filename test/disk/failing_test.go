@@ -16,9 +16,8 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// The disk fails, and the system makes it read-only. The server ends, and does
-// not say that anything was kept which was not: when the disk works again, all
-// is there that was acknowledged.
+// The disk fails, and the kernel makes it read-only. The server exits. Once the disk is repaired,
+// everything that was acknowledged exists.
 func TestDiskThatFails(t *testing.T) {
 	t.Parallel()
 	disk := newBrittleDisk(t)
@@ -45,8 +44,7 @@ func TestDiskThatFails(t *testing.T) {
 		refused = add(1_000)
 	}
 	t.Logf("after %d were accepted: %v", len(ids), refused)
-	// Where it is Pebble that ends the process, Go has the last words, and the
-	// status is 2.
+	// If Pebble ends the process, it is by a panic with status 2.
 	if status := server.Wait(t); !status.Exited() || status.ExitStatus() == process.ExitOK {
 		t.Errorf("it ended with %v", server.Cmd.ProcessState)
 	}
@@ -55,11 +53,11 @@ func TestDiskThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(talk), syscall.EIO.Error()) && !strings.Contains(string(talk), fmt.Sprintf("%T(%d)", syscall.EIO, syscall.EIO)) {
-		t.Errorf("its last words:\n%s", talk)
+		t.Errorf("the log:\n%s", talk)
 	}
 	again := s.Launch(t)
 	if again.Ready(t, nil) {
-		t.Fatal("it starts on a disk that failed")
+		t.Fatal("the server starts on a failed disk")
 	}
 	again.WaitExit(t, process.ExitUnavailable)
 	again.WaitLog(t, "the file system is read-only")
@@ -71,7 +69,7 @@ func TestDiskThatFails(t *testing.T) {
 			t.Errorf("got %s", x.Text)
 		}
 	}
-	// Of what had no answer all may be there, or nothing.
+	// Of the request without an answer all runs may exist, or none.
 	if n := len(server.List(t, url.Values{"function": {"echo"}, "include_completed": {"True"}})) - 1; n != len(ids) && n != len(ids)+1_000 {
 		t.Errorf("%d executions are listed, of %d that were accepted", n, len(ids))
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// A disk without any room: the server turns work away, or ends with a reason.
-// What was accepted is not lost, and what was told does not change.
+// On a full disk the server refuses work, or exits with a reason. Accepted runs are not lost, and
+// reported states do not change.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := memoryDisk(t, "256m")
@@ -28,8 +28,8 @@ func TestFullDisk(t *testing.T) {
 	ids := server.SubmitBulk(t, "wordy", process.NumberedArgs(2_000))
 	filler := fill(t, disk, 0)
 
-	// It goes on as far as it can: sooner or later there is no room for results.
-	told := map[string]string{}
+	// The server continues as far as it can; at some point there is no room for results.
+	reported := map[string]string{}
 	look := func(server *process.Server) {
 		for from := range ids {
 			r, err := server.Do(context.Background(), "POST", "/v1/functions/wordy/rpc/", `{"n":0}`)
@@ -37,14 +37,14 @@ func TestFullDisk(t *testing.T) {
 				t.Fatalf("on a full disk: %d %s", r.Status, r.Body)
 			}
 			if r, err = server.Do(context.Background(), "GET", "/v1/executions/"+ids[from]+"?wait=3", ""); err != nil {
-				server.Wait(t) // or it does not answer, though it is there
+				server.Wait(t) // else it runs but does not answer
 				return
 			}
 			x := process.Decode[process.Execution](t, r)
 			if !x.Done() {
-				return // it is stuck
+				return // the server cannot store results
 			}
-			told[x.ID] = x.Text
+			reported[x.ID] = x.Text
 		}
 	}
 	look(server)
@@ -52,21 +52,21 @@ func TestFullDisk(t *testing.T) {
 	case <-server.Exited:
 		server.WaitExit(t, process.ExitFailure)
 		server.WaitLog(t, "no space")
-		// By the store, or by Pebble.
+		// The message is that of the store or of Pebble.
 		if said := server.Log(t); !strings.Contains(said, "no space is left on the disk") && !strings.Contains(said, syscall.ENOSPC.Error()) {
-			t.Errorf("it said %s", said)
+			t.Errorf("the log: %s", said)
 		}
 	default:
 		server.Kill()
 	}
-	t.Logf("it ended with %v, when %d ends were told", server.Cmd.ProcessState, len(told))
-	// Started again, it serves what there is, or says why not.
+	t.Logf("it ended with %v, after %d reported ends", server.Cmd.ProcessState, len(reported))
+	// The next server serves what exists, or exits with a reason.
 	if again := s.Launch(t); again.Ready(t, nil) {
 		look(again)
 		again.Kill()
 	} else {
 		if status := again.Wait(t); !status.Exited() || status.ExitStatus() == process.ExitOK {
-			t.Errorf("started again, it ended with %v", again.Cmd.ProcessState)
+			t.Errorf("the next server ended with %v", again.Cmd.ProcessState)
 		}
 		again.WaitLog(t, "no space is left on the disk")
 	}
@@ -80,8 +80,8 @@ func TestFullDisk(t *testing.T) {
 		if x.Status != process.Success || string(x.Output) != fmt.Sprintf("[%d,\"%s\"]", i, strings.Repeat("x", size)) {
 			t.Errorf("run %d: %.500s", i, x.Text)
 		}
-		if before, ok := told[x.ID]; ok && before != x.Text {
-			t.Errorf("%.500s was told, and now %.500s", before, x.Text)
+		if before, ok := reported[x.ID]; ok && before != x.Text {
+			t.Errorf("%.500s was reported, and now %.500s", before, x.Text)
 		}
 	}
 	if n := len(server.List(t, url.Values{"function": {"wordy"}, "include_completed": {"True"}})); n != len(ids)+1 { // and its creation

@@ -15,9 +15,8 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// When the disk is nearly full, new work is turned away and all else goes on:
-// what was accepted before ends, and what there is can be read, cancelled and
-// deleted. When there is room again, all is as before.
+// On a nearly full disk the server refuses new work. Accepted runs end, and everything can be read,
+// cancelled and deleted. With room again, everything works as before.
 func TestNearlyFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := memoryDisk(t, "256m")
@@ -45,7 +44,7 @@ func TestNearlyFullDisk(t *testing.T) {
 	server.Must(t, "GET", "/v1/functions/stay", "")
 	server.Must(t, "GET", "/v1/executions/"+ids[0]+"/logs", "")
 	if r := server.Must(t, "POST", "/v1/functions/stay/bulk_rpc/", process.JSONArray(process.SleepArgs(200, 0.2)), "Idempotency-Key", "before"); !r.Replayed() {
-		t.Error("what was accepted before is accepted again")
+		t.Error("the repeated request was accepted again")
 	}
 	if r := server.Must(t, "POST", "/v1/sync/functions/stay/rpc/", `{"n":7,"seconds":0}`); string(r.Body) != "7" {
 		t.Errorf("a blocking run is answered with %s", r.Body)

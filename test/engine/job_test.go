@@ -24,12 +24,11 @@ import (
 const (
 	envJobKill  = "FAASPOT_TEST_JOB_KILL"
 	envJobCache = "FAASPOT_TEST_JOB_CACHE"
-	// killedTasks is how many tasks the job has, of which killedAt are done when
-	// its process is killed.
+	// killedTasks is the number of tasks of the job; the process is killed when killedAt are done.
 	killedTasks, killedAt = 200, 80
 )
 
-// jobEngine opens an engine, with a real sandbox, over a folder.
+// jobEngine opens an engine with a real sandbox on a folder.
 func jobEngine(t *testing.T, dir, cache string) (e *runtime.Engine, end func()) {
 	t.Helper()
 	ctx := context.Background()
@@ -53,10 +52,10 @@ func jobEngine(t *testing.T, dir, cache string) (e *runtime.Engine, end func()) 
 	}
 }
 
-// A process is killed when a job is half done: the next one goes on with it. What
-// had ended is not run again, no more run at once than before, and each run sees
-// the environment of the job.
-func TestAJobOutlivesAKill(t *testing.T) {
+// A process is killed in the middle of a job, and the next process continues the job. Finished
+// tasks do not run again, no more tasks run at once than before, and each run sees the environment
+// of the job.
+func TestJobSurvivesAKill(t *testing.T) {
 	if dir := os.Getenv(envJobKill); dir != "" {
 		runJobUntilKilled(t, dir, os.Getenv(envJobCache))
 		return
@@ -82,7 +81,7 @@ func TestAJobOutlivesAKill(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it was killed
+	_ = cmd.Wait() // the error of the kill
 	if len(done) < killedAt {
 		t.Fatalf("only %d tasks were done", len(done))
 	}
@@ -114,7 +113,7 @@ func TestAJobOutlivesAKill(t *testing.T) {
 	}
 	for _, id := range done {
 		if task, err := e.GetExecution(ctx, runtime.DefaultTenant, id); err != nil || task.Attempt != 1 || task.Finished.After(began) {
-			t.Errorf("a task that was told as done is %+v, %v", task, err)
+			t.Errorf("a task that was reported as done is %+v, %v", task, err)
 		}
 	}
 	if lost > x.Parallelism || before == killedTasks {
@@ -123,7 +122,7 @@ func TestAJobOutlivesAKill(t *testing.T) {
 	t.Logf("%d tasks had ended before, %d attempts were lost", before, lost)
 }
 
-// runJobUntilKilled runs the job, and tells of each task that is done.
+// runJobUntilKilled runs the job and prints the id of each finished task, until it is killed.
 func runJobUntilKilled(t *testing.T, dir, cache string) {
 	ctx := context.Background()
 	e, _ := jobEngine(t, dir, cache)

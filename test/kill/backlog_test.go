@@ -14,16 +14,16 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-var backlogBulks = flag.Int("backlog.bulks", 1, "how many bulks of 10,000 runs are queued when the server is killed")
+var backlogBulks = flag.Int("backlog.bulks", 1, "number of bulks of 10,000 runs that are queued when the server is killed")
 
-// The server is killed with many runs queued and some running. All of them end,
-// those that had not begun in the order in which they came.
+// The server is killed while many runs are queued and some are running. All of them end; those that
+// had not started run in the order of their submission.
 func TestBacklogOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t)
 	server := s.Serve(t)
-	// The first version keeps its runs: what begins does not end. An attempt has
-	// the version that is current when it starts.
+	// Runs of the first version do not end. An attempt runs the version that is current when it
+	// starts.
 	server.Deploy(t, "held", "import time\ndef main(args, context): time.sleep(600)", "timeout", 900)
 	before := time.Now()
 	server.Kill()
@@ -39,8 +39,7 @@ func TestBacklogOutlivesTheServer(t *testing.T) {
 	with := time.Since(server.Began)
 	t.Logf("start with %d queued: %v, with none: %v", len(ids), with.Round(time.Millisecond), without.Round(time.Millisecond))
 
-	// Those that have begun by the change would take their time, and the memory that
-	// the change needs.
+	// Runs that have started before the update would block it: they hold the memory that it needs.
 	running := map[string]bool{}
 	cancelRunning := func() {
 		for _, x := range server.List(t, map[string][]string{"status": {"Started"}}) {
@@ -73,23 +72,23 @@ func TestBacklogOutlivesTheServer(t *testing.T) {
 	last, inOrder := "", 0
 	for i, x := range all {
 		if running[x.ID] {
-			continue // it ended as cancelled, or was quicker
+			continue // it was cancelled, or had ended before
 		}
 		p := promise{n: i % runtime.MaxBulk}
 		if why := p.checkOutput(x.Output); x.Status != process.Success || why != "" {
 			t.Fatalf("%s: %s", why, x.Text)
 		}
 		if x.Attempts > 1 {
-			continue // it had begun before
+			continue // it had started before the kill
 		}
 		if x.Started < last {
-			t.Errorf("%s began before one that came before it, at %s", x.Text, last)
+			t.Errorf("%s started before an earlier submission, which started at %s", x.Text, last)
 		}
 		last = x.Started
 		inOrder++
 	}
 	if inOrder < len(ids)/2 {
-		t.Errorf("only %d of %d can be compared", inOrder, len(ids))
+		t.Errorf("only %d of %d runs can be compared", inOrder, len(ids))
 	}
 	if open := server.List(t, nil); len(open) > 0 {
 		t.Errorf("not done: %v", open)
@@ -99,6 +98,6 @@ func TestBacklogOutlivesTheServer(t *testing.T) {
 	}
 	slices.Sort(ids)
 	if twice := len(ids) - len(slices.Compact(ids)); twice > 0 {
-		t.Errorf("%d ids were given twice", twice)
+		t.Errorf("%d ids are not unique", twice)
 	}
 }

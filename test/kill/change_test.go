@@ -11,17 +11,17 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// ownFunction is the function that one customer alone changes, as it knows it.
+// ownFunction is the state of a function that only one customer changes.
 type ownFunction struct {
 	there   bool
 	version int
-	mark    int // that its code has: its generation times marksOf, and up
+	mark    int // number in its code: the generation times marksOf plus the number of updates
 }
 
 func (c *customer) ownName() string { return fmt.Sprintf("own-%d", c.number) }
 
-// changeOwn makes sure that the customer's function is as it was left, and
-// changes it, or runs it.
+// changeOwn checks that the customer's function is unchanged since the last step, and then changes
+// or runs it.
 func (c *customer) changeOwn() {
 	now, ok := c.readOwn()
 	if !ok {
@@ -51,8 +51,8 @@ func markedCode(mark int) string {
 	return fmt.Sprintf("def main(args, context): return {'n': args['n'], 'square': args['n'] ** 2, 'mark': %d}", mark)
 }
 
-// changeTo makes one change. With a key it is made once, however often it is
-// asked for; without one, and without an answer, it was made or not.
+// changeTo sends one change. With a key it is sent until it is answered, and made once. Without a
+// key, if the answer is lost, it was made or not.
 func (c *customer) changeTo(after ownFunction, kind, method, path, body string) {
 	p := promise{kind: kind, function: c.ownName(), born: c.current()}
 	if c.chance(60) {
@@ -75,7 +75,7 @@ func (c *customer) changeTo(after ownFunction, kind, method, path, body string) 
 	}
 }
 
-// changed notes that a change was acknowledged.
+// changed records an acknowledged change.
 func (c *customer) changed(p promise, after ownFunction, r process.Reply, method, path string) {
 	var id string
 	if c.taken(r, method, path, &id) {
@@ -84,12 +84,12 @@ func (c *customer) changed(p promise, after ownFunction, r process.Reply, method
 	}
 }
 
-// readOwn asks for the customer's function.
+// readOwn reads the customer's function.
 func (c *customer) readOwn() (now ownFunction, ok bool) {
 	path := "/v1/functions/" + c.ownName()
 	r := c.insist("GET", path+"?encoding=plain", "")
 	if r.Status == http.StatusNotFound {
-		// What is gone is as it was before, but not there.
+		// The last known state, but deleted.
 		now = c.own
 		now.there = false
 		return now, true

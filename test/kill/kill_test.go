@@ -21,27 +21,26 @@ import (
 )
 
 var (
-	killRounds = flag.Int("kill.rounds", 0, "how often the server is killed; 0: a few times")
-	killSeed   = flag.Uint64("kill.seed", 0, "of what customers do and when the server is killed; 0: any")
+	killRounds = flag.Int("kill.rounds", 0, "number of times that the server is killed; 0: a few")
+	killSeed   = flag.Uint64("kill.seed", 0, "seed of the load and of the kills; 0: random")
 )
 
 const (
-	// killsByAnswer of all kills, in percent, come when somebody has just been
-	// given ids, and killsAtStart of those that are started are killed once more
-	// before or when they are ready, which takes about startTime.
+	// killsByAnswer percent of the kills come right after a customer has received ids.
+	// killsAtStart percent of the started servers are killed again before or when they are ready,
+	// which takes about startTime.
 	killsByAnswer = 20
 	killsAtStart  = 10
 	startTime     = 450 * time.Millisecond
-	// shortLife and longLife bound how long a server lives once it is ready.
+	// shortLife and longLife bound the time between readiness and kill.
 	shortLife, longLife = 20 * time.Millisecond, 1500 * time.Millisecond
-	// settledSample is how many executions are looked up after each start beside
-	// those that were not done.
+	// settledSample is the number of finished executions that are looked up after each start,
+	// besides all unfinished ones.
 	settledSample = 1_000
 )
 
-// The server is killed at random moments, again and again, while customers have
-// functions run, changed and cancelled. What any of them was told stays true,
-// see ledger.
+// The server is killed at random moments, again and again, while customers run, change and cancel
+// functions. Every answer that any of them received stays true, see ledger.
 func TestNothingIsLostToKill(t *testing.T) {
 	t.Parallel()
 	few := 5
@@ -78,7 +77,7 @@ func TestNothingIsLostToKill(t *testing.T) {
 			server = s.Launch(t)
 		}
 		if !server.Ready(t, nil) {
-			t.Fatal("the server does not start any more")
+			t.Fatal("the server no longer starts")
 		}
 		starts = append(starts, time.Since(server.Began))
 		l.turnTo(server)
@@ -94,14 +93,14 @@ func TestNothingIsLostToKill(t *testing.T) {
 	}
 }
 
-// await waits until it is time for the server to die.
+// await waits until the time of the next kill.
 func (l *load) await(rng *rand.Rand) {
 	late := time.After(shortLife + time.Duration(rng.Int64N(int64(longLife-shortLife))))
 	if rng.IntN(100) >= killsByAnswer {
 		<-late
 		return
 	}
-	select { // what was given before is not news
+	select { // discard an earlier signal
 	case <-l.accepted:
 	default:
 	}
@@ -111,8 +110,7 @@ func (l *load) await(rng *rand.Rand) {
 	}
 }
 
-// inspect reads the log of a server that has ended, and reports what was found
-// to be wrong so far.
+// inspect checks the log of a server that has ended, and reports all breaches so far.
 func (l *load) inspect(t *testing.T, server *process.Server) {
 	t.Helper()
 	text, err := os.ReadFile(server.LogFile)
@@ -128,7 +126,7 @@ func (l *load) inspect(t *testing.T, server *process.Server) {
 	server.RemoveLog(t)
 }
 
-// report tells what was found to be wrong so far.
+// report reports all breaches so far.
 func (l *load) report(t *testing.T) {
 	t.Helper()
 	l.mu.Lock()
@@ -143,27 +141,26 @@ func (l *load) report(t *testing.T) {
 	}
 }
 
-// lookUp asks for executions, which all must be there.
+// lookUp reads executions, all of which must exist.
 func (l *load) lookUp(t *testing.T, server *process.Server, ids []string) {
 	t.Helper()
 	for some := range slices.Chunk(ids, runtime.MaxBulk) {
 		tick := l.now()
 		for i, x := range server.Executions(t, some) {
 			if x.ID != some[i] {
-				l.wrong("asked for %s, %s was answered", some[i], x.ID)
+				l.wrong("requested %s, got %s", some[i], x.ID)
 			}
 			l.saw(x, tick)
 		}
 	}
 }
 
-// lookAtEnd waits until all is done and compares all that there is with what
-// was told.
+// lookAtEnd waits until everything is done, and compares all executions with the ledger.
 func (l *load) lookAtEnd(t *testing.T, server *process.Server) {
 	t.Helper()
 	left := len(l.unsettled())
 	for left > 0 {
-		// As long as some end, the others are waited for.
+		// Wait as long as some executions end.
 		process.Until(t, fmt.Sprintf("fewer than %d are not done, such as %v", left, l.example()), func() bool {
 			ids := l.unsettled()
 			l.lookUp(t, server, ids[:min(len(ids), runtime.MaxBulk)])
@@ -179,25 +176,25 @@ func (l *load) lookAtEnd(t *testing.T, server *process.Server) {
 	tick := l.now()
 	for _, x := range server.List(t, url.Values{"include_completed": {"True"}}) {
 		if last != "" && x.ID >= last {
-			l.wrong("%s is listed behind %s", x.ID, last)
+			l.wrong("%s is listed after %s", x.ID, last)
 		}
 		last = x.ID
 		listed[x.ID] = true
 		if !x.Done() {
-			l.wrong("it is not done: %s", x.Text)
+			l.wrong("not done: %s", x.Text)
 		}
 		l.saw(x, tick)
-		// What runs while a customer waits has no id that is given before it ends.
+		// A blocking run without a key has no id that its customer knows before the end.
 		if l.promises[x.ID] == nil && x.Name != "now" {
 			strangers[subject{x.Name, x.Kind == "run"}]++
 		}
 		if x.Kind == "run" && x.Status == process.Success {
 			var o product
 			if err := json.Unmarshal(x.Output, &o); err != nil || o.Square != o.N*o.N {
-				l.wrong("the output is not that of its args: %s", x.Text)
+				l.wrong("the output does not belong to its args: %s", x.Text)
 			}
 			if twin := byArgs[o.N]; twin != "" {
-				l.wrong("%s and %s are of one request", twin, x.ID)
+				l.wrong("%s and %s belong to one request", twin, x.ID)
 			}
 			byArgs[o.N] = x.ID
 		}
@@ -208,17 +205,17 @@ func (l *load) lookAtEnd(t *testing.T, server *process.Server) {
 		}
 	}
 	for of, n := range strangers {
-		// Some functions were deployed before there were customers.
+		// The test deployed some functions before the customers started.
 		deployed := n == 1 && !of.run && !strings.HasPrefix(of.function, "own-")
 		if n > l.asked[of] && !deployed {
-			l.wrong("%+v: nobody was given the ids of %d, and the answers to %d requests were lost", of, n, l.asked[of])
+			l.wrong("%+v: %d executions have ids that no customer received, but only %d answers were lost", of, n, l.asked[of])
 		}
 	}
 	l.checkLogs(t, server)
 	l.report(t)
 }
 
-// checkLogs compares what runs wrote with what their functions write.
+// checkLogs compares the logs of runs with what their functions print.
 func (l *load) checkLogs(t *testing.T, server *process.Server) {
 	t.Helper()
 	const most = 50

@@ -12,21 +12,21 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// ledger is what customers were told by servers that are killed again and again.
-// Whatever later servers tell must agree with it.
+// ledger records all answers of servers that are killed again and again. The answers of later
+// servers must agree with it.
 type ledger struct {
 	seed maphash.Seed
 
 	mu       sync.Mutex
-	life     int                 // number of the server that runs or starts, from 1
-	tick     int                 // counts what is told
+	life     int                 // number of the current server, from 1
+	tick     int                 // logical time, counts answers
 	promises map[string]*promise // by id
-	ids      []string            // of promises, in the order in which they were given
-	open     map[string]bool     // ids of what was not told to be done
-	asked    map[subject]int     // executions that may have been accepted, as their answer was lost
-	count    map[string]int      // of things that happened, for the report
+	ids      []string            // of promises, in the order of their answers
+	open     map[string]bool     // ids of executions not reported as done
+	asked    map[subject]int     // number of executions that may have been accepted, because the answer was lost
+	count    map[string]int      // event counts for the report
 	broken   []string
-	accepted chan struct{} // has an element if an id was given since it was emptied
+	accepted chan struct{} // has an element if an id was received since it was emptied
 }
 
 func newLedger() *ledger {
@@ -36,14 +36,13 @@ func newLedger() *ledger {
 	}
 }
 
-// subject is what executions are counted by: the runs of a function, or its
-// changes.
+// subject is a class of executions: the runs of a function, or its changes.
 type subject struct {
 	function string
 	run      bool
 }
 
-// promise is an execution whose id a customer was given.
+// promise is an execution whose id a customer has received.
 type promise struct {
 	kind     string // run, create, update or delete
 	function string
@@ -51,35 +50,35 @@ type promise struct {
 	raises   bool // the function raises
 	deleted  bool // the function may be deleted before it starts
 	mark     int  // least mark of the code that may have run, 0 if its function has none
-	born     int  // life in which it was asked for
+	born     int  // life in which it was requested
 	retries  int
-	cancel   bool // somebody may have wanted it cancelled
+	cancel   bool // a customer may have cancelled it
 
-	end     uint64 // hash of how it was told to have ended, 0 if it was not
-	status  string // likewise
+	end     uint64 // hash of the reported final state, 0 before
+	status  string // final status, empty before
 	endTick int
 }
 
-// breach notes a broken promise. The lock is held.
+// breach records a broken promise. The caller holds the lock.
 func (l *ledger) breach(format string, args ...any) {
 	l.broken = append(l.broken, fmt.Sprintf("in life %d: ", l.life)+fmt.Sprintf(format, args...))
 }
 
-// wrong notes a broken promise.
+// wrong records a broken promise.
 func (l *ledger) wrong(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.breach(format, args...)
 }
 
-// happened counts something for the report.
+// happened counts an event for the report.
 func (l *ledger) happened(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count[what]++
 }
 
-// begin counts a life.
+// begin starts the next life.
 func (l *ledger) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,7 +91,7 @@ func (l *ledger) current() (life int) {
 	return l.life
 }
 
-// now gives the time of the ledger: what was told until then was told before.
+// now returns the next logical time. All answers recorded so far are older.
 func (l *ledger) now() (tick int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,17 +99,17 @@ func (l *ledger) now() (tick int) {
 	return l.tick
 }
 
-// gave notes that a customer was given ids, which nobody was given before.
+// gave records ids that a customer has received. They must be new.
 func (l *ledger) gave(ids []string, promises []promise) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(ids) != len(promises) {
-		l.breach("%d ids were given for %d executions", len(ids), len(promises))
+		l.breach("%d ids for %d executions", len(ids), len(promises))
 		return
 	}
 	for i, id := range ids {
 		if before := l.promises[id]; before != nil {
-			l.breach("%s was given for %+v, and now for %+v", id, *before, promises[i])
+			l.breach("%s was the id of %+v, and is now that of %+v", id, *before, promises[i])
 			continue
 		}
 		l.promises[id] = &promises[i]
@@ -123,7 +122,7 @@ func (l *ledger) gave(ids []string, promises []promise) {
 	}
 }
 
-// unanswered notes that n executions like p may have been accepted.
+// unanswered records that n executions like p may have been accepted.
 func (l *ledger) unanswered(p promise, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,21 +130,20 @@ func (l *ledger) unanswered(p promise, n int) {
 	l.count["requests without a key whose answer was lost"]++
 }
 
-// wanted notes that a cancel may arrive.
+// wanted records that a cancel may arrive.
 func (l *ledger) wanted(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.promises[id].cancel = true
 }
 
-// saw compares an execution, which was asked for after the given tick, with what
-// was told before.
+// saw compares an execution, which was requested after the given tick, with earlier answers.
 func (l *ledger) saw(x process.Execution, tick int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.promises[x.ID]
 	if p == nil {
-		return // the answer with its id was lost
+		return // the answer with the id was lost
 	}
 	if x.Status == process.NotFound {
 		l.breach("%s is lost: %+v", x.ID, *p)
@@ -153,7 +151,7 @@ func (l *ledger) saw(x process.Execution, tick int) {
 	}
 	if p.end != 0 {
 		if p.endTick < tick && maphash.String(l.seed, x.Text) != p.end {
-			l.breach("%s was told to be %s before, now it is another: %s", x.ID, p.status, x.Text)
+			l.breach("%s was reported as %s, and has changed: %s", x.ID, p.status, x.Text)
 		}
 		return
 	}
@@ -178,12 +176,12 @@ func (l *ledger) saw(x process.Execution, tick int) {
 	}
 }
 
-// check says what is wrong with how an execution ended, since whose request so
-// many servers were killed; empty if nothing.
+// check returns what is wrong with the final state of an execution, empty if nothing. kills is the
+// number of kills since its request.
 func (p *promise) check(x *process.Execution, kills int) string {
 	if p.kind != "run" {
 		if x.Status != process.Success || x.Attempts != 1 {
-			return "changes of functions are successes at the first attempt"
+			return "changes of functions succeed at the first attempt"
 		}
 		return ""
 	}
@@ -194,7 +192,7 @@ func (p *promise) check(x *process.Execution, kills int) string {
 	}
 	switch {
 	case x.Status == process.Success && (p.raises || x.Error != nil):
-		return "it has no result to give"
+		return "it cannot have a result"
 	case x.Status == process.Success && (x.Attempts < 1 || x.Attempts > most):
 		return fmt.Sprintf("there may be 1 to %d attempts", most)
 	case x.Status == process.Success:
@@ -202,14 +200,14 @@ func (p *promise) check(x *process.Execution, kills int) string {
 	case string(x.Output) != "null":
 		return "it has an output"
 	case x.Status == process.Cancelled && !p.cancel:
-		return "nobody wanted it cancelled"
+		return "no customer cancelled it"
 	case x.Status == process.Cancelled && x.Attempts > 1+p.retries+min(kills, process.MaxLostAttempts):
-		return fmt.Sprintf("%d kills do not give so many attempts", kills)
+		return fmt.Sprintf("%d kills do not explain that many attempts", kills)
 	case x.Status == process.Cancelled:
 		return ""
 	case code == string(runtime.ClassError.Code()) && p.raises:
 		if message != fmt.Sprintf("ValueError: %d", p.n) || x.Attempts < 1+p.retries || x.Attempts > most {
-			return fmt.Sprintf("the error is to be that of its args, after %d to %d attempts", 1+p.retries, most)
+			return fmt.Sprintf("want the error of its args, after %d to %d attempts", 1+p.retries, most)
 		}
 		return ""
 	case code == string(runtime.ClassRejected.Code()) && p.deleted:
@@ -220,28 +218,27 @@ func (p *promise) check(x *process.Execution, kills int) string {
 		}
 		return ""
 	}
-	return "nothing allows that"
+	return "this state is not allowed"
 }
 
-// product is what functions return: the square of n, and the mark of their code
-// if they have one.
+// product is the result of the functions: the square of n, and the mark of the code if it has one.
 type product struct{ N, Square, Mark int }
 
-// marksOf is how many marks each generation of a function has, see change.
+// marksOf is the number of marks of each generation of a function, see changeOwn.
 const marksOf = 1_000
 
 func (p *promise) checkOutput(output []byte) string {
 	var o product
 	if json.Unmarshal(output, &o) != nil || o.N != p.n || o.Square != p.n*p.n {
-		return "the output is not that of its args"
+		return "the output does not belong to its args"
 	}
 	if o.Mark < p.mark || o.Mark/marksOf != p.mark/marksOf {
-		return "the output is that of another version"
+		return "the output belongs to another version"
 	}
 	return ""
 }
 
-// busy tells whether so much is not done that customers should wait with more.
+// busy reports whether so many executions are unfinished that customers should not add more.
 func (l *ledger) busy() bool {
 	const maxOpen = 5_000
 	l.mu.Lock()
@@ -249,7 +246,7 @@ func (l *ledger) busy() bool {
 	return len(l.open) > maxOpen
 }
 
-// unsettled are all ids of executions that were not told to be done.
+// unsettled returns the ids of all executions that were not reported as done.
 func (l *ledger) unsettled() (ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -259,7 +256,7 @@ func (l *ledger) unsettled() (ids []string) {
 	return ids
 }
 
-// example is something that is not done.
+// example renders an unfinished execution.
 func (l *ledger) example() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -269,8 +266,7 @@ func (l *ledger) example() string {
 	return "nothing"
 }
 
-// some gives n of the ids that were given, chosen by pick; an id may come more
-// than once.
+// some returns n ids that customers have received, chosen by pick, possibly with duplicates.
 func (l *ledger) some(n int, pick func(n int) int) (ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -280,9 +276,9 @@ func (l *ledger) some(n int, pick func(n int) int) (ids []string) {
 	return ids
 }
 
-// recent gives one of the last ids that were given, empty if there is none.
+// recent returns one of the latest ids, empty if there is none.
 func (l *ledger) recent(pick func(n int) int) (id string, run bool) {
-	const last = 50 // many of those are not done
+	const last = 50 // many of them are unfinished
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.ids) == 0 {

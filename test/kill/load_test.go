@@ -17,22 +17,22 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// load is the customers of servers that are killed again and again.
+// load is a group of customers of servers that are killed again and again.
 type load struct {
 	*ledger
-	stopping chan struct{} // closed when they are to end
-	dead     chan struct{} // closed when no server will answer them any more
-	n        atomic.Int64  // of args, unique
-	keys     atomic.Int64  // of idempotency, likewise
+	stopping chan struct{} // closed to stop the customers
+	dead     chan struct{} // closed when there will be no further server
+	n        atomic.Int64  // last argument n, each is unique
+	keys     atomic.Int64  // last idempotency key, likewise
 	group    sync.WaitGroup
 
 	up struct {
 		sync.Mutex
-		changed chan struct{}   // closed when what is below changes
-		server  *process.Server // nil while there is none
+		changed chan struct{}   // closed when server changes
+		server  *process.Server // nil between two servers
 	}
 
-	used struct { // requests that were answered and may be sent again
+	used struct { // answered requests that may be sent again
 		sync.Mutex
 		all []keyed
 	}
@@ -51,7 +51,7 @@ func newLoad(t *testing.T) *load {
 	return l
 }
 
-// turnTo lets the customers talk to a server, or to none.
+// turnTo sets the server of the customers, nil for none.
 func (l *load) turnTo(server *process.Server) {
 	l.up.Lock()
 	defer l.up.Unlock()
@@ -60,7 +60,8 @@ func (l *load) turnTo(server *process.Server) {
 	l.up.server = server
 }
 
-// server waits until there is one. If there will be none, the customer ends.
+// server waits for a server and returns it. Once there will be no further server, it ends the
+// goroutine.
 func (l *load) server() *process.Server {
 	for {
 		select {
@@ -87,7 +88,7 @@ func (l *load) start(seed uint64) {
 	for _, kind := range []struct {
 		many int
 		step func(*customer)
-		rest time.Duration // between two steps, at most
+		rest time.Duration // largest pause between two steps
 	}{
 		{3, (*customer).submitOne, 10 * time.Millisecond},
 		{2, (*customer).submitMany, 100 * time.Millisecond},
@@ -110,13 +111,13 @@ func (l *load) start(seed uint64) {
 	}
 }
 
-// stop ends the customers, once each of them has the answer that it waits for.
+// stop stops the customers, once each of them has the answer that it waits for.
 func (l *load) stop() {
 	close(l.stopping)
 	l.group.Wait()
 }
 
-// customer is one of them. It does one thing after the other.
+// customer is a client that sends one request after the other.
 type customer struct {
 	*load
 	number uint64
@@ -125,7 +126,7 @@ type customer struct {
 	bulk   bulkFunction
 }
 
-// rest waits a little, and tells whether the customer is to go on.
+// rest pauses, and reports whether the customer should continue.
 func (c *customer) rest(most time.Duration) bool {
 	select {
 	case <-time.After(time.Duration(c.rng.Int64N(int64(most)))):
@@ -137,8 +138,7 @@ func (c *customer) rest(most time.Duration) bool {
 
 func (c *customer) chance(percent int) bool { return c.rng.IntN(100) < percent }
 
-// try sends a request once. ok is false if its answer was lost, or the server
-// would not do it now.
+// try sends a request once. ok is false if the answer was lost or the server is too busy.
 func (c *customer) try(method, path, body string, headers ...string) (r process.Reply, ok bool) {
 	r, err := c.server().Do(context.Background(), method, path, body, headers...)
 	return r, err == nil && r.Status != http.StatusServiceUnavailable && r.Status != http.StatusTooManyRequests
@@ -154,7 +154,7 @@ func (c *customer) insist(method, path, body string, headers ...string) process.
 	}
 }
 
-// taken reads the answer to a request that is to be a success.
+// taken decodes the answer to a request that must succeed.
 func (c *customer) taken(r process.Reply, method, path string, into any) bool {
 	if r.Status != http.StatusOK {
 		c.wrong("%s %s was answered with %d %s", method, path, r.Status, r.Body)
@@ -167,18 +167,18 @@ func (c *customer) taken(r process.Reply, method, path string, into any) bool {
 	return true
 }
 
-// key draws an idempotency key.
+// key returns a new idempotency key.
 func (c *customer) key() string { return fmt.Sprintf("key %d", c.keys.Add(1)) }
 
-// remember keeps an answered request to be sent again.
+// remember stores an answered request, to be sent again.
 func (c *customer) remember(k keyed) {
 	c.used.Lock()
 	defer c.used.Unlock()
 	c.used.all = append(c.used.all, k)
 }
 
-// sendAgain sends a request again that was answered, lives ago perhaps: it gets
-// the same answer. Another request with its key gets a conflict.
+// sendAgain repeats an answered request, possibly of an earlier life, and expects the same answer.
+// Another request with its key must be refused as a conflict.
 func (c *customer) sendAgain() {
 	c.used.Lock()
 	n := len(c.used.all)
@@ -190,7 +190,7 @@ func (c *customer) sendAgain() {
 	c.used.Unlock()
 	if c.chance(20) {
 		r, ok := c.try("POST", k.path, `{"n":-1}`, "Idempotency-Key", k.key)
-		// What is no array is refused before its key is looked at.
+		// A body that is not an array is refused before the key is checked.
 		if ok && r.Status != http.StatusConflict && r.Status != http.StatusBadRequest {
 			c.wrong("another request with a used key was answered with %d %s", r.Status, r.Body)
 		}

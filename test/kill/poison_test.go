@@ -9,10 +9,10 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// A run that ends the server each time that it runs: here by a kill whenever it
-// is seen to run. It is given up after the third time. All else ends well, also
-// what ran beside it.
-func TestARunThatEndsTheServer(t *testing.T) {
+// A run ends the server in each of its attempts; here the test kills the server whenever it sees
+// the run started. The server gives the run up after the third attempt. All other runs succeed,
+// including the one that ran beside it.
+func TestRunThatEndsTheServer(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t)
 	server := s.Serve(t)
@@ -34,10 +34,10 @@ func TestARunThatEndsTheServer(t *testing.T) {
 	}
 	x := server.WaitEnd(t, poison)
 	if x.Status != process.Failed || x.Error == nil || x.Error.Code != "internal" || x.Attempts != process.MaxLostAttempts {
-		t.Errorf("what ends the server: %s", x.Text)
+		t.Errorf("the run that ends the server: %s", x.Text)
 	}
 	if x := server.WaitEnd(t, beside); x.Status != process.Success || string(x.Output) != "1" {
-		t.Errorf("what ran beside it: %s", x.Text)
+		t.Errorf("the run beside it: %s", x.Text)
 	}
 	for i, x := range server.WaitAll(t, others) {
 		p := promise{n: i}

@@ -24,7 +24,7 @@ def main(args, context):
 	raiseCode = `def main(args, context): raise ValueError(args["n"])`
 )
 
-// submitOne has one run accepted in the background.
+// submitOne starts one run in the background.
 func (c *customer) submitOne() {
 	if c.busy() {
 		return
@@ -58,8 +58,8 @@ func (c *customer) submitOne() {
 	}
 }
 
-// submitOnce has one run accepted without a key, by a function for those alone:
-// if the answer is lost, it was accepted or not.
+// submitOnce starts one run without a key, of a function for such runs only. If the answer is lost,
+// the run was accepted or not.
 func (c *customer) submitOnce(p promise, args string, headers ...string) {
 	p.function += "-once"
 	path := "/v1/functions/" + p.function + "/rpc/"
@@ -74,8 +74,7 @@ func (c *customer) submitOnce(p promise, args string, headers ...string) {
 	}
 }
 
-// runAndWait has a run that the customer waits for. With a key it is found
-// again, whatever happens to the server.
+// runAndWait sends a blocking run. With a key it is found again after a kill.
 func (c *customer) runAndWait() {
 	p := promise{kind: "run", function: "echo", n: int(c.n.Add(1)), born: c.current()}
 	args := fmt.Sprintf(`{"n":%d}`, p.n)
@@ -90,14 +89,14 @@ func (c *customer) runAndWait() {
 	r := c.insist("POST", "/v1/sync/functions/echo/rpc/", args, "Idempotency-Key", c.key())
 	c.gave([]string{r.Header.Get("X-Execution-Id")}, []promise{p})
 	if r.Status == http.StatusInternalServerError && (r.Code() == "internal" || r.Code() == "cancelled") {
-		return // whether it may have been given up, or cancelled, is looked at when it is looked up
+		return // lookUp checks whether it may have been given up or cancelled
 	}
 	if r.Status != http.StatusOK || string(r.Body) != want {
 		c.wrong("a blocking run with a key was answered with %d %s, want %s", r.Status, r.Body, want)
 	}
 }
 
-// cancelOne cancels one of the runs that were accepted last.
+// cancelOne cancels one of the latest runs.
 func (c *customer) cancelOne() {
 	id, run := c.recent(c.rng.IntN)
 	if !run || c.chance(50) {
@@ -120,14 +119,13 @@ func (c *customer) cancelOne() {
 	if x.Changed != nil && *x.Changed {
 		c.happened("cancels that made a difference")
 	}
-	// Without the two fields that it has elsewhere not, it is compared with what
-	// is told before and later.
+	// Remove the two fields that only answers to cancels have, to compare it with other answers.
 	x.Text, _, _ = strings.Cut(x.Text, `,"changed":`)
 	x.Text += "}"
 	c.saw(x, tick)
 }
 
-// look looks at executions in one of the ways that there are.
+// look reads executions, in one of several ways.
 func (c *customer) look() {
 	id, _ := c.recent(c.rng.IntN)
 	if id == "" {
@@ -169,7 +167,7 @@ func (c *customer) look() {
 	}
 }
 
-// follow reads what an execution writes until it ends, or its server does.
+// follow follows the log of an execution until it or its server ends.
 func (c *customer) follow() {
 	id, _ := c.recent(c.rng.IntN)
 	if id == "" {
@@ -195,22 +193,21 @@ func (c *customer) follow() {
 	}
 }
 
-// bulkFunction is a function that one customer alone runs in bulk, without keys,
-// so that its runs can be counted.
+// bulkFunction is a function that only one customer runs, in bulk and without keys, so that its
+// runs can be counted.
 type bulkFunction struct {
 	name string
-	runs int // that were accepted
+	runs int // number of accepted runs
 }
 
 const (
-	// fewRuns is how many runs a bulk has at most, and manyRuns how many more
-	// some have.
+	// fewRuns is the largest size of most bulks; some have up to manyRuns more.
 	fewRuns, manyRuns = 40, 2_000
-	// countedRuns is how many runs a function may have that are counted.
+	// countedRuns is the number of runs after which a customer takes another bulkFunction.
 	countedRuns = 1_000
 )
 
-// submitMany has many runs accepted at once: all of them or none.
+// submitMany starts many runs at once, all or none.
 func (c *customer) submitMany() {
 	if c.busy() {
 		return
@@ -245,8 +242,8 @@ func (c *customer) bulkOf(function string, size int) (promises []promise, body s
 	return promises, process.JSONArray(args)
 }
 
-// submitCounted has a bulk accepted without a key. If its answer is lost, the
-// runs of its function are counted.
+// submitCounted starts a bulk without a key. If its answer is lost, it counts the runs of the
+// function.
 func (c *customer) submitCounted(size int) {
 	if c.bulk.name == "" || c.bulk.runs > countedRuns {
 		c.bulk = bulkFunction{name: fmt.Sprintf("bulk-%d", c.n.Add(1))}

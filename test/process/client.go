@@ -130,7 +130,7 @@ func (c *Client) HangUp(t *testing.T, method, path, body string, sent int, when 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: faaspot.test\r\nAuthorization: Token %s\r\nContent-Length: %d\r\n\r\n%s",
 		method, path, c.Token, len(body), body[:sent])
 	if err != nil {

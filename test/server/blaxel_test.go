@@ -26,8 +26,7 @@ def main(args, context):
     return os.environ.get(args.get("env", ""), args)
 `
 
-// TestBlaxelClient lets the client that the vendor of the dialect publishes do all
-// that it does with jobs.
+// TestBlaxelClient runs all job operations of the client that the vendor of the dialect publishes.
 func TestBlaxelClient(t *testing.T) {
 	t.Parallel()
 	client := blaxelClient(t)
@@ -39,14 +38,14 @@ func TestBlaxelClient(t *testing.T) {
 	cmd.Env = append(os.Environ(),
 		"HOME="+t.TempDir(), "DO_NOT_TRACK=1", "NO_COLOR=1",
 		"BL_API_URL="+server.Base+"/v0", "BL_API_KEY="+server.Token, "BL_WORKSPACE=default")
-	said, err := cmd.CombinedOutput()
-	if err != nil || strings.TrimSpace(string(said)) != "ok" {
-		t.Fatalf("%v\n%s", err, said)
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "ok" {
+		t.Fatalf("%v\n%s", err, out)
 	}
 }
 
-// blaxelClient gives a folder with the client and what is to be done with it. It is
-// fetched once for each of its lock files.
+// blaxelClient returns a folder with the client and the script that uses it. The client is
+// downloaded once per version of the lock file.
 func blaxelClient(t *testing.T) string {
 	t.Helper()
 	missing := t.Skipf
@@ -75,7 +74,7 @@ func blaxelClient(t *testing.T) string {
 	dir := filepath.Join(cache, hex.EncodeToString(sum.Sum(nil)[:8]))
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		if testing.Short() {
-			t.Skip("the vendor's client is not here yet")
+			t.Skip("the vendor's client is not downloaded yet")
 		}
 		if err := os.MkdirAll(cache, 0o755); err != nil {
 			t.Fatal(err)
@@ -91,7 +90,7 @@ func blaxelClient(t *testing.T) string {
 		npm := exec.CommandContext(t.Context(), "npm", "ci")
 		npm.Dir = tmp
 		if said, err := npm.CombinedOutput(); err != nil {
-			missing("the vendor's client cannot be fetched: %v\n%s", err, said)
+			missing("cannot download the vendor's client: %v\n%s", err, said)
 		}
 		if err := os.Rename(tmp, dir); err != nil && !errors.Is(err, fs.ErrExist) {
 			t.Fatal(err)

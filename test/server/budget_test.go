@@ -14,14 +14,14 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// Runs in the background and those that callers wait for share the memory that
-// there is for all: with room for two, no three are under way at any moment.
+// Background runs and blocking runs share the memory budget: with room for two, never do three run
+// at once.
 func TestRunsShareTheMemory(t *testing.T) {
 	t.Parallel()
 	const most = 2
 	server := process.NewSite(t, "--memory-budget", "2400MB").Serve(t)
 	server.Deploy(t, "stay", process.SleepCode, "memory", 1024)
-	for range 2 { // what the first gave back is what the second has
+	for range 2 { // the second round uses the memory that the first has released
 		var waiting sync.WaitGroup
 		for n := range 5 {
 			waiting.Go(func() {
@@ -55,7 +55,7 @@ func TestRunsShareTheMemory(t *testing.T) {
 			delete(running, m.of)
 		}
 		if len(running) > most {
-			t.Fatalf("%d are under way at %s: %v", len(running), m.at, running)
+			t.Fatalf("%d run at %s: %v", len(running), m.at, running)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// A bulk is accepted as a whole, or refused as a whole with a reason.
+// A bulk is accepted or refused as a whole; a refusal has a reason.
 func TestBulksThatAreRefused(t *testing.T) {
 	t.Parallel()
 	server := process.NewSite(t).Serve(t)
@@ -39,11 +39,11 @@ func TestBulksThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := server.Refused(t, tc.status, tc.code, "POST", path, tc.body)
 			if strings.HasPrefix(name, "a ") && !strings.Contains(string(r.Body), "run 50") {
-				t.Errorf("it does not say which: %s", r.Body)
+				t.Errorf("the error does not name the run: %s", r.Body)
 			}
 		})
 	}
-	// Half a body is none.
+	// An incomplete body starts nothing.
 	whole := process.JSONArray(args)
 	for _, sent := range []int{0, 1, len(whole) / 2, len(whole) - 1} {
 		server.HangUp(t, "POST", path, whole, sent, nil)
@@ -61,7 +61,7 @@ func TestBulksThatAreRefused(t *testing.T) {
 	}
 }
 
-// One run of many that fails does so alone.
+// A failing run of a bulk does not affect the others.
 func TestOneOfABulkFails(t *testing.T) {
 	t.Parallel()
 	server := process.NewSite(t).Serve(t)
@@ -82,13 +82,13 @@ func TestOneOfABulkFails(t *testing.T) {
 	}
 }
 
-// Half of a bulk is cancelled while it is worked off.
+// Half of the runs of a bulk are cancelled while the bulk runs.
 func TestBulkIsCancelledMidway(t *testing.T) {
 	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "stay", process.SleepCode)
 	ids := server.SubmitBulk(t, "stay", process.SleepArgs(3_000, 0.005))
-	told := make([]process.Execution, len(ids))
+	reported := make([]process.Execution, len(ids))
 	var cancels sync.WaitGroup
 	for worker := range 8 {
 		cancels.Go(func() {
@@ -98,23 +98,23 @@ func TestBulkIsCancelledMidway(t *testing.T) {
 					t.Errorf("%d %s, %v", r.Status, r.Body, err)
 					return
 				}
-				told[i] = process.Decode[process.Execution](t, r)
+				reported[i] = process.Decode[process.Execution](t, r)
 			}
 		})
 	}
 	cancels.Wait()
 	count := map[string]int{}
 	for i, x := range server.WaitAll(t, ids) {
-		before := told[i]
+		before := reported[i]
 		switch {
 		case before.ID == "" && x.Status != process.Success:
-			t.Errorf("nobody cancelled %s", x.Text)
+			t.Errorf("no request cancelled %s", x.Text)
 		case before.Done() && before.Status != x.Status:
-			t.Errorf("%s was told, now it is %s", before.Text, x.Text)
+			t.Errorf("%s was reported, now it is %s", before.Text, x.Text)
 		case x.Status == process.Success && string(x.Output) != fmt.Sprint(i), x.Status == process.Failed:
 			t.Errorf("run %d: %s", i, x.Text)
 		case x.Status == process.Cancelled && x.Attempts > 1:
-			t.Errorf("it began again: %s", x.Text)
+			t.Errorf("it started again: %s", x.Text)
 		}
 		count[x.Status]++
 	}
@@ -124,8 +124,8 @@ func TestBulkIsCancelledMidway(t *testing.T) {
 	}
 }
 
-// Whoever comes after a bulk does not wait for its end.
-func TestOthersPassABulk(t *testing.T) {
+// Runs that are submitted after a bulk do not wait for its end.
+func TestRunsPassABulk(t *testing.T) {
 	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "stay", process.SleepCode)
@@ -138,11 +138,11 @@ func TestOthersPassABulk(t *testing.T) {
 		t.Errorf("got %s", x.Text)
 	}
 	if x := server.Execution(t, ids[len(ids)-1]); x.Done() {
-		t.Errorf("the bulk is done before: %s", x.Text)
+		t.Errorf("the bulk is already done: %s", x.Text)
 	}
 }
 
-// Each id that is asked for has its place in the answer.
+// Each requested id has its place in the answer.
 func TestManyIDs(t *testing.T) {
 	t.Parallel()
 	server := process.NewSite(t).Serve(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// What is queued never starts, what runs is stopped, what is done stays as it
-// is; to cancel again does nothing.
+// A queued run never starts, a running one is stopped, and a finished one does not change.
+// Cancelling again does nothing.
 func TestCancels(t *testing.T) {
 	t.Parallel()
 	// There is memory for one run at a time.
@@ -26,11 +26,11 @@ func TestCancels(t *testing.T) {
 	before := server.WaitEnd(t, done)
 	for range 2 {
 		if x, changed := server.Cancel(t, done); changed || x.Status != process.Success {
-			t.Errorf("what is done: %s", x.Text)
+			t.Errorf("the finished run: %s", x.Text)
 		}
 	}
 	if x := server.Execution(t, done); x.Text != before.Text {
-		t.Errorf("what was done was %s, now it is %s", before.Text, x.Text)
+		t.Errorf("the finished run was %s, now it is %s", before.Text, x.Text)
 	}
 
 	running := server.Submit(t, "loop", `{}`)
@@ -39,19 +39,19 @@ func TestCancels(t *testing.T) {
 		return string(server.Must(t, "GET", "/v1/executions/"+running+"/logs?format=raw", "").Body) == "on\n"
 	})
 	queued := server.SubmitBulk(t, "stay", process.SleepArgs(20, 0))
-	for _, id := range queued[10:] { // the first of them may have been prepared to start
+	for _, id := range queued[10:] { // the first ones may be about to start
 		if x, changed := server.Cancel(t, id); !changed || x.Status != process.Cancelled || x.Attempts != 0 {
-			t.Errorf("what is queued: %s", x.Text)
+			t.Errorf("the queued run: %s", x.Text)
 		}
 		if x, changed := server.Cancel(t, id); changed || x.Status != process.Cancelled {
 			t.Errorf("again: %s", x.Text)
 		}
 	}
 	if x, changed := server.Cancel(t, running); !changed || x.Status != process.Cancelled {
-		t.Errorf("what runs: %s", x.Text)
+		t.Errorf("the running run: %s", x.Text)
 	}
 	if x := server.WaitEnd(t, running); x.Status != process.Cancelled || x.Error == nil || x.Error.Code != "cancelled" {
-		t.Errorf("what ran: %s", x.Text)
+		t.Errorf("the stopped run: %s", x.Text)
 	}
 	if r := server.Must(t, "GET", "/v1/executions/"+running+"/logs?format=raw", ""); string(r.Body) != "on\n" {
 		t.Errorf("it wrote %q", r.Body)
@@ -64,7 +64,7 @@ func TestCancels(t *testing.T) {
 	server.Refused(t, http.StatusNotFound, "not_found", "DELETE", "/v1/executions/"+process.AbsentID, "")
 	server.Refused(t, http.StatusNotFound, "not_found", "DELETE", "/v1/executions/x", "")
 
-	// One that somebody waits for is told to have been stopped.
+	// A cancelled blocking run returns an error to its caller.
 	blocking := process.InBackground(func() (process.Reply, error) {
 		return server.Do(context.Background(), "POST", "/v1/sync/functions/loop/rpc/", "{}")
 	})
@@ -75,13 +75,13 @@ func TestCancels(t *testing.T) {
 	})
 	server.Cancel(t, now[0].ID)
 	if a := <-blocking; a.Err != nil || a.Status != http.StatusInternalServerError || a.Code() != "cancelled" {
-		t.Errorf("who waits gets %d %s, %v", a.Status, a.Body, a.Err)
+		t.Errorf("the caller got %d %s, %v", a.Status, a.Body, a.Err)
 	}
 }
 
-// Runs are cancelled by three at once, about when they end. Each has one end,
-// which nobody is told otherwise.
-func TestCancelsAboutTheEnd(t *testing.T) {
+// Three clients cancel a run at about the time of its end. The run has one final state, and all
+// answers agree with it.
+func TestCancelsNearTheEnd(t *testing.T) {
 	t.Parallel()
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "stay", process.SleepCode)
@@ -94,7 +94,7 @@ func TestCancelsAboutTheEnd(t *testing.T) {
 		for i := range answers {
 			wait := rand.N(6 * time.Millisecond)
 			all.Go(func() {
-				time.Sleep(wait) // at about the time at which it ends
+				time.Sleep(wait) // about as long as the run takes
 				answers[i].Reply, answers[i].Err = server.Do(context.Background(), "DELETE", "/v1/executions/"+id, "")
 			})
 		}
@@ -110,7 +110,7 @@ func TestCancelsAboutTheEnd(t *testing.T) {
 				changes++
 			}
 			if x.Done() && x.Status != end.Status {
-				t.Errorf("%s was told, it ended as %s", x.Text, end.Text)
+				t.Errorf("%s was reported, but the run ended as %s", x.Text, end.Text)
 			}
 		}
 		switch {
@@ -124,9 +124,9 @@ func TestCancelsAboutTheEnd(t *testing.T) {
 	t.Log(count)
 }
 
-// A function is deleted while it runs: that run ends well, those that had not
-// begun are rejected, and what has the name next does not get them.
-func TestDeleteOfWhatRuns(t *testing.T) {
+// A function is deleted during a run: the run succeeds, queued runs are rejected, and the next
+// function of the name does not get them.
+func TestDeleteDuringRun(t *testing.T) {
 	t.Parallel()
 	// There is memory for one run at a time.
 	server := process.NewSite(t, "--memory-budget", "1400MB").Serve(t)
@@ -137,14 +137,14 @@ func TestDeleteOfWhatRuns(t *testing.T) {
 	server.Must(t, "DELETE", "/v1/functions/stay", "")
 	server.Deploy(t, "stay", "def main(args, context): return 'the next one'", "memory", 1024)
 	if x := server.WaitEnd(t, running); x.Status != process.Success || string(x.Output) != "1" {
-		t.Errorf("what ran: %s", x.Text)
+		t.Errorf("the stopped run: %s", x.Text)
 	}
 	for _, x := range server.WaitAll(t, queued) {
 		if x.Status != process.Failed || x.Error == nil || x.Error.Code != "rejected" {
-			t.Errorf("what was queued: %s", x.Text)
+			t.Errorf("the queued run: %s", x.Text)
 		}
 	}
 	if x := server.WaitEnd(t, server.Submit(t, "stay", "{}")); string(x.Output) != `"the next one"` {
-		t.Errorf("the next one: %s", x.Text)
+		t.Errorf("the next function: %s", x.Text)
 	}
 }

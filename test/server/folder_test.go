@@ -18,16 +18,16 @@ func refusesFolder(t *testing.T, s *process.Site, why string) {
 	t.Helper()
 	l := s.Launch(t)
 	if l.Ready(t, nil) {
-		t.Fatalf("it starts, though: %s", why)
+		t.Fatalf("the server starts although: %s", why)
 	}
 	l.WaitExit(t, process.ExitUnavailable)
 	store := filepath.Join(s.Data, "store")
 	if said := l.Log(t); !strings.Contains(said, why) || !strings.Contains(said, store) || !strings.Contains(said, "hint:") {
-		t.Errorf("it says:\n%s\nwant %q, %q and a hint", said, why, store)
+		t.Errorf("the log:\n%s\nwant %q, %q and a hint", said, why, store)
 	}
 }
 
-// contents are the files of a folder.
+// contents returns the contents of all files of a folder.
 func contents(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
@@ -43,7 +43,7 @@ func contents(t *testing.T, dir string) map[string][]byte {
 	return all
 }
 
-// A second server on the same folder is refused, and the first goes on.
+// A second server on the same folder does not start, and the first continues.
 func TestSecondServerOnAFolder(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t)
@@ -58,13 +58,13 @@ func TestSecondServerOnAFolder(t *testing.T) {
 		}
 	}
 	first.Kill()
-	next := second.Serve(t) // nobody holds it any more
+	next := second.Serve(t) // the lock is released
 	if n := len(next.List(t, map[string][]string{"include_completed": {"1"}, "function": {"echo"}})); n != 4 {
 		t.Errorf("%d executions are listed", n)
 	}
 }
 
-// A store that is damaged, or not ours, is refused and left as it is.
+// A damaged or foreign store is refused and not changed.
 func TestServerOnADamagedFolder(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t)
@@ -136,13 +136,12 @@ func removeAll(files []string) error {
 	return nil
 }
 
-// Machine code that was tampered with is not executed: the guest is compiled
-// anew.
+// Machine code in a damaged cache is not executed: the server compiles the guest again.
 func TestServerOnADamagedCache(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t)
 	cache := filepath.Join(s.Data, "cache")
-	if err := os.Remove(cache); err != nil { // it is shared
+	if err := os.Remove(cache); err != nil { // a link to the shared one
 		t.Fatal(err)
 	}
 	if err := os.CopyFS(cache, os.DirFS(process.Guest(t))); err != nil {
@@ -167,11 +166,11 @@ func TestServerOnADamagedCache(t *testing.T) {
 		t.Errorf("got %s", x.Text)
 	}
 	if again, err := os.ReadFile(largest); err != nil || !bytes.Equal(again, good) {
-		t.Errorf("what was compiled anew is not what it was: %v", err)
+		t.Errorf("the compiled code differs from the original: %v", err)
 	}
 	server.Kill()
 	again := s.Serve(t)
 	if said := again.Log(t); strings.Contains(said, "cache") {
-		t.Errorf("the next start says:\n%s", said)
+		t.Errorf("the log of the next start:\n%s", said)
 	}
 }

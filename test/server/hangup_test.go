@@ -9,12 +9,11 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// A caller who hangs up leaves nothing behind but the run, which goes on to its
-// end and can be looked up.
-func TestCallersWhoHangUp(t *testing.T) {
+// A client that hangs up leaves nothing behind but its run, which continues to its end and can be
+// read.
+func TestClientsThatHangUp(t *testing.T) {
 	t.Parallel()
-	// There is memory for one run at a time: a place that was not given back
-	// would be missed by the next one.
+	// There is memory for one run at a time: memory that is not released would block the next run.
 	s := process.NewSite(t, "--memory-budget", "1400MB")
 	server := s.Serve(t)
 	server.Deploy(t, "stay", process.SleepCode, "memory", 1024)
@@ -31,7 +30,7 @@ func TestCallersWhoHangUp(t *testing.T) {
 	for n := range calls {
 		args := fmt.Sprintf(`{"n":%d,"seconds":0.02}`, n)
 		server.HangUp(t, "POST", "/v1/sync/functions/stay/rpc/", args, len(args), func() bool {
-			return n%2 == 0 || len(server.List(t, begun)) > 0 // at once, or while it runs
+			return n%2 == 0 || len(server.List(t, begun)) > 0 // at once, or during the run
 		})
 	}
 	ended := map[string]int{}
@@ -53,7 +52,7 @@ func TestCallersWhoHangUp(t *testing.T) {
 		t.Errorf("the next run: %s", r.Body)
 	}
 	server.Close()
-	// One more or less is of a connection of this test.
+	// The connection of this test may count as one.
 	process.Until(t, "all connections are closed", func() bool { return server.Descriptors(t) <= open+1 })
 	if n := server.Goroutines(t); n > usual+usual/4 {
 		t.Errorf("%d goroutines are left, %d are usual", n, usual)

@@ -13,9 +13,8 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// Requests with one key, a hundred at once, before and after the server was
-// killed: one is carried out, and all get its answer. Another request with the
-// key is refused.
+// A hundred requests with one key are sent at once, before and after a kill: one is carried out,
+// and all get its answer. Another request with the key is refused.
 func TestOneKeyOneRequest(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t)
@@ -26,7 +25,7 @@ func TestOneKeyOneRequest(t *testing.T) {
 	bulk := process.JSONArray(process.NumberedArgs(20))
 	kinds := []struct {
 		name, method, path, body string
-		others                   [][3]string // methods, paths and bodies that are other requests
+		others                   [][3]string // methods, paths and bodies of other requests
 	}{
 		{"run", "POST", "/v1/functions/echo/rpc/", `{"n":3}`, [][3]string{
 			{"POST", "/v1/functions/echo/rpc/", `{"n":4}`},
@@ -107,7 +106,7 @@ func TestOneKeyOneRequest(t *testing.T) {
 	}
 }
 
-// A request that was refused does not use its key up, and a key is checked.
+// A refused request does not use up its key, and keys are validated.
 func TestKeysOfRefusedRequests(t *testing.T) {
 	t.Parallel()
 	server := process.NewSite(t).Serve(t)
@@ -117,7 +116,7 @@ func TestKeysOfRefusedRequests(t *testing.T) {
 	server.Refused(t, http.StatusBadRequest, "invalid_argument", "POST", path, `{"n":}`, "Idempotency-Key", "k")
 	r := server.Must(t, "POST", path, `{"n":3}`, "Idempotency-Key", "k")
 	if r.Replayed() {
-		t.Errorf("it is not the first: %s", r.Body)
+		t.Errorf("the answer is a replay: %s", r.Body)
 	}
 	if again := server.Must(t, "POST", path, `{"n":3}`, "Idempotency-Key", "k"); !again.Replayed() || string(again.Body) != string(r.Body) {
 		t.Errorf("%s, and again %s", r.Body, again.Body)

@@ -13,12 +13,11 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// stopSignals are what asks a server to stop.
+// stopSignals are the signals that stop a server.
 var stopSignals = map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT}
 
-// A server that is told to stop turns new work away and lets end what runs, in
-// the background or with a caller who waits. Those who wait for something else
-// get an answer. What is queued is for the next server.
+// A stopping server refuses new work and lets background runs and blocking runs finish. Clients
+// that wait for something else get an answer. Queued runs are left to the next server.
 func TestStopLetsRunsEnd(t *testing.T) {
 	t.Parallel()
 	for name, signal := range stopSignals {
@@ -54,46 +53,46 @@ func TestStopLetsRunsEnd(t *testing.T) {
 				if err == nil && r.Status != http.StatusOK && r.Status != http.StatusServiceUnavailable {
 					t.Fatalf("%d %s", r.Status, r.Body)
 				}
-				if err == nil && r.Status == http.StatusOK { // it was quicker than the signal
+				if err == nil && r.Status == http.StatusOK { // it arrived before the signal
 					queued = append(queued, process.Decode[string](t, r))
 				}
 				return err != nil || r.Status == http.StatusServiceUnavailable
 			})
 			if a := <-blocking; a.Err != nil || a.Status != http.StatusOK || string(a.Body) != "2" {
-				t.Errorf("who waits for a run gets %d %s, %v", a.Status, a.Body, a.Err)
+				t.Errorf("the caller of a blocking run got %d %s, %v", a.Status, a.Body, a.Err)
 			}
-			// Unless the signal was quicker than these requests.
+			// The signal may have arrived before these requests.
 			late := func(a process.Outcome) bool {
 				return a.Status == http.StatusServiceUnavailable && a.Code() == "unavailable"
 			}
 			if a := <-poll; a.Err != nil || !late(a) && (a.Status != http.StatusOK || process.Decode[process.Execution](t, a.Reply).Status != process.Pending) {
-				t.Errorf("who waits for an end gets %d %s, %v", a.Status, a.Body, a.Err)
+				t.Errorf("the client that waits for an end got %d %s, %v", a.Status, a.Body, a.Err)
 			}
 			if a := <-follow; a.Err != nil || !late(a) && (a.Status != http.StatusOK || strings.Contains(string(a.Body), "event: end")) {
-				t.Errorf("who follows gets %d %s, %v", a.Status, a.Body, a.Err)
+				t.Errorf("the client that follows a log got %d %s, %v", a.Status, a.Body, a.Err)
 			}
 			server.WaitExit(t, process.ExitOK)
 			if said := server.Log(t); !strings.Contains(said, `"msg":"stopped"`) || strings.Contains(said, `"level":"WARN"`) || strings.Contains(said, `"level":"ERROR"`) {
-				t.Errorf("its log:\n%s", said)
+				t.Errorf("the log:\n%s", said)
 			}
 
 			server = s.Serve(t)
 			if x := server.Execution(t, running); x.Status != process.Success || string(x.Output) != "1" || x.Attempts != 1 {
-				t.Errorf("what ran: %s", x.Text)
+				t.Errorf("the run: %s", x.Text)
 			}
 			server.Must(t, "PATCH", "/v1/functions/stay", process.FunctionJSON("", `def main(args, context): return args["n"]`))
 			for _, x := range server.WaitAll(t, queued) {
 				if x.Status != process.Success {
-					t.Errorf("what was queued: %s", x.Text)
+					t.Errorf("the queued run: %s", x.Text)
 				}
 			}
 		})
 	}
 }
 
-// What does not end within the grace period is run again by the next server,
-// however often that happens: it is not the cause.
-func TestStopHandsBack(t *testing.T) {
+// A run that does not finish within the grace period runs again on the next server, however often
+// that happens: a stop does not count as a lost attempt.
+func TestStopHandsRunsBack(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t, "--grace", "50ms")
 	server := s.Serve(t)
@@ -112,7 +111,7 @@ func TestStopHandsBack(t *testing.T) {
 		})
 		server.Signal(t, syscall.SIGTERM)
 		if a := <-blocking; a.Err != nil || a.Status < 500 {
-			t.Errorf("who waits for a run gets %d %s, %v", a.Status, a.Body, a.Err)
+			t.Errorf("the caller of a blocking run got %d %s, %v", a.Status, a.Body, a.Err)
 		}
 		server.WaitExit(t, process.ExitOK)
 		server = s.Serve(t)
@@ -126,8 +125,8 @@ func TestStopHandsBack(t *testing.T) {
 	}
 }
 
-// A second signal ends the server at once, and breaks nothing.
-func TestSecondSignalToAServer(t *testing.T) {
+// A second signal ends the server at once, and loses nothing.
+func TestSecondSignalEndsTheServer(t *testing.T) {
 	t.Parallel()
 	for name, signal := range stopSignals {
 		t.Run(name, func(t *testing.T) {
@@ -151,14 +150,13 @@ func TestSecondSignalToAServer(t *testing.T) {
 				}
 			}
 			if x := server.WaitStatus(t, first, process.Started); x.Attempts != 2 {
-				t.Errorf("what ran: %s", x.Text)
+				t.Errorf("the run: %s", x.Text)
 			}
 		})
 	}
 }
 
-// A server that is told to stop while it starts does so, and the next one
-// starts.
+// A server that gets a signal while it starts stops, and the next server starts.
 func TestStopWhileStarting(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t)
@@ -171,7 +169,7 @@ func TestStopWhileStarting(t *testing.T) {
 			server.Signal(t, signal)
 			switch status := server.Wait(t); {
 			case status.Exited() && status.ExitStatus() == process.ExitOK:
-			case moment == "" && status.Signaled() && status.Signal() == signal: // it was not yet listening for any
+			case moment == "" && status.Signaled() && status.Signal() == signal: // it did not handle signals yet
 			default:
 				t.Errorf("%s at %q: it ended with %v:\n%s", name, moment, server.Cmd.ProcessState, server.Log(t))
 			}
