@@ -59,7 +59,7 @@ soak-restore: ## Memory compared after thousands of random runs.
 KILLS = 200
 .PHONY: soak-kill
 soak-kill: ## The server killed KILLS times under load; nothing that was accepted may be lost.
-	$(GO) test -timeout 60m ./cmd/fas -run TestNothingIsLostToKill -kill.rounds $(KILLS)
+	$(GO) test -timeout 60m ./test/kill -run TestNothingIsLostToKill -kill.rounds $(KILLS)
 
 BENCHFLAGS = -write docs/benchmarks.md
 .PHONY: bench

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 )
 
@@ -10,34 +8,10 @@ func newAuth(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "auth",
 		GroupID: groupServer,
-		Short:   "Show what a server accepts you by",
+		Short:   "Show credentials",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    group,
 	}
 	cmd.AddCommand(newAuthToken(a))
 	return cmd
-}
-
-func newAuthToken(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "token",
-		Short: "Print the token, for other programs",
-		Long: `Print the token that commands use: that of FAASPOT_TOKEN, or of the profile.
-
-It is a secret. Hand it to a program rather than to the screen.`,
-		Example: `  curl -H "Authorization: Token $(fas auth token)" http://127.0.0.1:8080/v1/functions/`,
-		Args:    arguments(),
-		RunE: func(*cobra.Command, []string) error {
-			s, err := a.target()
-			if err != nil {
-				return err
-			}
-			token, err := s.requireToken()
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(a.stdout, token)
-			return err
-		},
-	}
 }

@@ -11,11 +11,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/runargs"
+	"github.com/faaspot/faaspot/cmd/fas/internal/shell"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
-
-// toldFailures is how many of the runs that did not succeed are told one by one.
-const toldFailures = 10
 
 // bulk is many runs of one function.
 type bulk struct {
@@ -27,31 +28,31 @@ type bulk struct {
 	json    bool
 }
 
-// runInBackground has the runs accepted and prints their ids, as they come.
+// runInBackground starts the runs and prints their ids as the server accepts them.
 func (b *bulk) runInBackground(ctx context.Context) error {
-	var line *statusLine
-	if !isTerminal(b.stdout) { // else the ids show how it goes
-		line = b.statusLine()
+	var line *ui.StatusLine
+	if !ui.IsTerminal(b.Out) { // on a terminal the ids show the progress
+		line = b.StatusLine()
 	}
-	defer line.clear()
-	array := jsonArray{out: b.stdout}
+	defer line.Clear()
+	array := ui.JSONArray{Out: b.Out}
 	err := b.send(ctx, line, func(ids []string) error { return b.writeIDs(&array, ids) })
 	if b.json {
-		if endErr := array.end(); endErr != nil {
+		if endErr := array.End(); endErr != nil {
 			return endErr
 		}
-		fmt.Fprintln(b.stdout)
+		fmt.Fprintln(b.Out)
 	}
 	return err
 }
 
-func (b *bulk) writeIDs(array *jsonArray, ids []string) error {
+func (b *bulk) writeIDs(array *ui.JSONArray, ids []string) error {
 	for _, id := range ids {
 		var err error
 		if b.json {
-			err = array.add(id)
+			err = array.Add(id)
 		} else {
-			_, err = fmt.Fprintln(b.stdout, id)
+			_, err = fmt.Fprintln(b.Out, id)
 		}
 		if err != nil {
 			return err
@@ -60,23 +61,23 @@ func (b *bulk) writeIDs(array *jsonArray, ids []string) error {
 	return nil
 }
 
-// send has the runs accepted, in as many requests as it takes, and gives the ids
-// of each to accepted.
-func (b *bulk) send(ctx context.Context, line *statusLine, accepted func(ids []string) error) error {
+// send starts the runs, with as many requests as necessary, and calls accepted with the ids of
+// each.
+func (b *bulk) send(ctx context.Context, line *ui.StatusLine, accepted func(ids []string) error) error {
 	key := b.options.IdempotencyKey
 	if key == "" {
 		key = uuid.NewString()
 	}
 	sent := 0
-	for n, part := range bulkParts(b.runs, runtime.MaxBulk, runtime.MaxBulkArgs) {
+	for n, part := range runargs.Chunks(b.runs, runtime.MaxBulk, runtime.MaxBulkArgs) {
 		o := b.options
 		o.IdempotencyKey = key
 		if n > 0 {
-			// A server that took the first one will take the others, too.
+			// A server that accepted the first request will accept the others too.
 			o.IdempotencyKey, o.Patient = fmt.Sprintf("%s/%d", key, n+1), true
 		}
 		soFar := sent
-		line.say(func() string { return fmt.Sprintf("%d of %d runs accepted", soFar, len(b.runs)) })
+		line.Set(func() string { return fmt.Sprintf("%d of %d runs accepted", soFar, len(b.runs)) })
 		ids, err := b.client.SubmitBulk(ctx, b.name, part, o)
 		if err != nil {
 			return b.unsent(err, sent, key)
@@ -89,138 +90,104 @@ func (b *bulk) send(ctx context.Context, line *statusLine, accepted func(ids []s
 	return nil
 }
 
-// unsent is the error of a request, when so many runs were accepted before. If
-// it is not known whether more were, or there were some, it says how to go on.
+// unsent returns the error of a request after a number of accepted runs. If runs were accepted, or
+// may have been, it says how to send the rest.
 func (b *bulk) unsent(err error, sent int, key string) error {
-	_, stopped := errors.AsType[interrupted](err)
+	_, stopped := errors.AsType[clierror.Interrupted](err)
 	switch code := runtime.CodeOf(err); {
-	case sent > 0 || stopped || code == codeStoppedWaiting || code == runtime.CodeUnavailable:
+	case sent > 0 || stopped || code == clierror.CodeStoppedWaiting || code == runtime.CodeUnavailable:
 	default:
 		return err
 	}
 	return &runtime.Error{
 		Code:    runtime.CodeOf(err),
-		Message: fmt.Sprintf("%s; %d of %d runs are known to be accepted", problem(err), sent, len(b.runs)),
-		Hint:    "repeat the command with --idempotency-key " + shellQuote(key) + ": none is accepted twice",
+		Message: fmt.Sprintf("%s; %d of %d runs are known to be accepted", clierror.Message(err), sent, len(b.runs)),
+		Hint:    "repeat the command with --idempotency-key " + shell.Quote(key) + ": no run is started twice",
 		Err:     err,
 	}
 }
 
-// tally counts how runs ended. Its JSON form is a promise of --json.
-type tally struct {
-	Total     int `json:"total"`
-	Succeeded int `json:"succeeded"`
-	Failed    int `json:"failed"`
-	Cancelled int `json:"cancelled"`
-	NotFound  int `json:"not_found"` // the server does not know them any more
-}
-
-func (t *tally) count(x client.Execution) {
-	switch x.Status {
-	case client.StatusSuccess:
-		t.Succeeded++
-	case client.StatusCancelled:
-		t.Cancelled++
-	case client.StatusNotFound:
-		t.NotFound++
-	default:
-		t.Failed++
-	}
-}
-
-func (t *tally) done() int { return t.Succeeded + t.Failed + t.Cancelled + t.NotFound }
-
-func (t *tally) String() string {
-	s := fmt.Sprintf("%d succeeded, %d failed, %d cancelled", t.Succeeded, t.Failed, t.Cancelled)
-	if t.NotFound > 0 {
-		s += fmt.Sprintf(", %d not found", t.NotFound)
-	}
-	return s
-}
-
-// runAndAwait has the runs accepted, waits until all are done and tells how they
-// ended.
-func (b *bulk) runAndAwait(ctx context.Context, timeout seconds) error {
+// runAndAwait starts the runs, waits until all are done, and prints how they ended.
+func (b *bulk) runAndAwait(ctx context.Context, timeout ui.Seconds) error {
 	ctx, stop := waitContext(ctx, timeout)
 	defer stop()
 	began := time.Now()
-	ids, bar, err := b.await(ctx)
+	ids, progress, err := b.await(ctx)
 	if err != nil {
-		if !isTerminal(b.stdout) {
-			// They are not lost with the waiting.
-			array := jsonArray{out: b.stdout}
+		if !ui.IsTerminal(b.Out) {
+			// So that the ids are not lost.
+			array := ui.JSONArray{Out: b.Out}
 			if err := b.writeIDs(&array, ids); err != nil {
 				return err
 			}
 			if b.json {
-				_ = array.end()
-				fmt.Fprintln(b.stdout)
+				_ = array.End()
+				fmt.Fprintln(b.Out)
 			}
 		}
 		return err
 	}
+	tally, failed := progress.Result()
 	if b.json {
-		err = b.writeResults(ctx, bar.tally, ids)
+		err = b.writeResults(ctx, tally, ids)
 	} else {
-		_, err = fmt.Fprintf(b.stdout, "%d runs in %s: %s\n", len(ids), durationText(time.Since(began)), &bar.tally)
+		_, err = fmt.Fprintf(b.Out, "%d runs in %s: %s\n", len(ids), ui.DurationText(time.Since(began)), tally)
 	}
 	if err != nil {
 		return err
 	}
-	return b.judge(bar)
+	return b.judge(tally, failed)
 }
 
-// await has the runs accepted and waits until all are done.
-func (b *bulk) await(ctx context.Context) (ids []string, bar *progressBar, err error) {
-	line := b.statusLine()
-	defer line.clear()
-	bar = newProgressBar(len(b.runs))
+// await starts the runs and waits until all are done.
+func (b *bulk) await(ctx context.Context) (ids []string, progress *ui.BulkProgress, err error) {
+	line := b.StatusLine()
+	defer line.Clear()
+	progress = ui.NewBulkProgress(len(b.runs))
 	err = b.send(ctx, line, func(more []string) error {
 		ids = append(ids, more...)
 		return nil
 	})
 	if err != nil {
-		return ids, bar, err
+		return ids, progress, err
 	}
-	line.say(bar.text)
-	err = b.client.WaitAll(ctx, ids, bar.done, bar.troubled)
-	hint := fmt.Sprintf("%d of %d are done; %s shows the others",
-		bar.tally.done(), len(ids), b.command("executions list --function "+b.name))
-	return ids, bar, resumable(err, hint)
+	line.Set(progress.Text)
+	err = b.client.WaitAll(ctx, ids, progress.Done, progress.Retrying)
+	tally, _ := progress.Result()
+	hint := fmt.Sprintf("%d of %d runs are done; %s lists the others",
+		tally.Done(), len(ids), b.command("executions list --function "+b.name))
+	return ids, progress, clierror.Resumable(err, hint)
 }
 
-// judge tells of runs that did not succeed, and is an error if there are any.
-func (b *bulk) judge(bar *progressBar) error {
-	bad := bar.tally.Total - bar.tally.Succeeded
+// judge prints the runs that did not succeed, and returns an error if there are any.
+func (b *bulk) judge(tally ui.Tally, failed []client.Execution) error {
+	bad := tally.Total - tally.Succeeded
 	if bad == 0 {
 		return nil
 	}
-	// Found in the order of their ends; ids are in the order of the runs.
-	slices.SortFunc(bar.failed, func(x, y client.Execution) int { return strings.Compare(x.ID, y.ID) })
-	for _, x := range bar.failed {
-		fmt.Fprintf(b.stderr, "%s: %s\n", x.ID, oneLine(problem(x.Err())))
+	// They come in the order of their ends; the ids have the order of the runs.
+	slices.SortFunc(failed, func(x, y client.Execution) int { return strings.Compare(x.ID, y.ID) })
+	for _, x := range failed {
+		fmt.Fprintf(b.Err, "%s: %s\n", x.ID, ui.OneLine(clierror.Message(x.Err())))
 	}
-	if more := bad - len(bar.failed); more > 0 {
-		fmt.Fprintf(b.stderr, "and %d more\n", more)
+	if more := bad - len(failed); more > 0 {
+		fmt.Fprintf(b.Err, "and %d more\n", more)
 	}
-	return runtime.Errorf(codeUnsuccessful, "%d of %d runs did not succeed", bad, bar.tally.Total).
+	return runtime.Errorf(clierror.CodeUnsuccessful, "%d of %d runs did not succeed", bad, tally.Total).
 		WithHint(b.command("executions list --status failed,cancelled --function "+b.name) + " lists them")
 }
 
-// codeUnsuccessful is a bulk of which some did not succeed.
-const codeUnsuccessful runtime.Code = "unsuccessful"
-
-// writeResults prints the tally and the executions, in order, as JSON.
-func (b *bulk) writeResults(ctx context.Context, t tally, ids []string) error {
-	head, err := indented(t, "")
+// writeResults prints the tally and the executions in order as JSON.
+func (b *bulk) writeResults(ctx context.Context, t ui.Tally, ids []string) error {
+	head, err := ui.IndentJSON(t, "")
 	if err != nil {
 		return err
 	}
 	head = head[:len(head)-len("\n}")]
-	if _, err := fmt.Fprintf(b.stdout, "%s,\n  \"executions\": ", head); err != nil {
+	if _, err := fmt.Fprintf(b.Out, "%s,\n  \"executions\": ", head); err != nil {
 		return err
 	}
-	array := jsonArray{out: b.stdout, prefix: "  "}
+	array := ui.JSONArray{Out: b.Out, Prefix: "  "}
 	for len(ids) > 0 {
 		some := ids[:min(len(ids), lookupAtOnce)]
 		ids = ids[len(some):]
@@ -229,19 +196,19 @@ func (b *bulk) writeResults(ctx context.Context, t tally, ids []string) error {
 			return err
 		}
 		for _, x := range list {
-			if x.OutputOmitted { // for its size: alone it is told
+			if x.OutputOmitted { // omitted for its size in the list, but not alone
 				if x, err = b.client.Execution(ctx, x.ID); err != nil {
 					return err
 				}
 			}
-			if err := array.add(x); err != nil {
+			if err := array.Add(x); err != nil {
 				return err
 			}
 		}
 	}
-	if err := array.end(); err != nil {
+	if err := array.End(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(b.stdout, "\n}\n")
+	_, err = fmt.Fprint(b.Out, "\n}\n")
 	return err
 }

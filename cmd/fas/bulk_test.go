@@ -15,10 +15,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// bulkServer accepts runs in bulk, as often as it is told to, and fails then.
+// bulkServer accepts a number of bulks, and then fails.
 type bulkServer struct {
 	accepts int
 	fails   func(w http.ResponseWriter)
@@ -61,15 +62,14 @@ func hangsUp(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// A bulk that breaks off tells what is known, and how to have the rest accepted
-// and nothing twice.
-func TestBulkThatBreaksOff(t *testing.T) {
+// A bulk that fails reports what is known, and how to send the rest without starting a run twice.
+func TestBulkThatFails(t *testing.T) {
 	const runs = runtime.MaxBulk + 5
 	file := filepath.Join(t.TempDir(), "args.jsonl")
 	if err := os.WriteFile(file, []byte(strings.Repeat("{}\n", runs)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	key := regexp.MustCompile(`--idempotency-key ([0-9a-f-]{36}): none is accepted twice`)
+	key := regexp.MustCompile(`--idempotency-key ([0-9a-f-]{36}): no run is started twice`)
 	for name, tc := range map[string]struct {
 		accepts int
 		fails   func(http.ResponseWriter)
@@ -77,7 +77,7 @@ func TestBulkThatBreaksOff(t *testing.T) {
 		status  int
 		ids     int
 		message string
-		repeat  bool // a way to go on is told
+		repeat  bool // the hint says how to send the rest
 	}{
 		"at once, refused":      {0, refuses, nil, 2, 0, "error: no such thing\nhint: mend it\n", false},
 		"at once, lost":         {0, hangsUp, nil, 5, 0, "closed the connection before it answered; 0 of 10005 runs are known to be accepted\n", true},
@@ -93,9 +93,9 @@ func TestBulkThatBreaksOff(t *testing.T) {
 			if status != tc.status || strings.Count(out, "\n") != tc.ids || !strings.Contains(talk, tc.message) {
 				t.Errorf("status %d, %d ids: %s", status, strings.Count(out, "\n"), talk)
 			}
-			told := key.FindStringSubmatch(talk)
-			if (told != nil) != tc.repeat {
-				t.Fatalf("the way to go on: %q", told)
+			hint := key.FindStringSubmatch(talk)
+			if (hint != nil) != tc.repeat {
+				t.Fatalf("the hint to send the rest: %q", hint)
 			}
 			if !tc.repeat {
 				return
@@ -104,7 +104,7 @@ func TestBulkThatBreaksOff(t *testing.T) {
 			sent := s.keys
 			s.keys, s.accepts = nil, 2
 			s.mu.Unlock()
-			status, out, talk = fas(t, env, "functions", "run_bulk", "f", "--file", file, "--idempotency-key", told[1])
+			status, out, talk = fas(t, env, "functions", "run_bulk", "f", "--file", file, "--idempotency-key", hint[1])
 			if status != 0 || strings.Count(out, "\n") != runs {
 				t.Errorf("again: status %d, %d ids: %s", status, strings.Count(out, "\n"), talk)
 			}
@@ -120,8 +120,8 @@ func TestBulkThatBreaksOff(t *testing.T) {
 	}
 }
 
-// What is given as JSON is JSON, however it ends.
-func TestBulkThatBreaksOffIsJSON(t *testing.T) {
+// The output with --json is JSON, however the command ends.
+func TestJSONOfFailedBulk(t *testing.T) {
 	for _, accepts := range []int{0, 1} {
 		web := httptest.NewServer(&bulkServer{accepts: accepts, fails: refuses})
 		env := []string{"FAASPOT_CONFIG=" + profileFor(t, web.URL)}
@@ -134,7 +134,7 @@ func TestBulkThatBreaksOffIsJSON(t *testing.T) {
 	}
 }
 
-// Many are cancelled at the same time, and told in the order that was given.
+// Many executions are cancelled at once, and reported in the given order.
 func TestCancelManyAtOnce(t *testing.T) {
 	const count = 3 * cancelAtOnce
 	gate := make(chan struct{})
@@ -147,7 +147,7 @@ func TestCancelManyAtOnce(t *testing.T) {
 			most = inside
 		}
 		if inside == cancelAtOnce {
-			open.Do(func() { close(gate) }) // nobody goes on until as many are here as may be
+			open.Do(func() { close(gate) }) // no request continues until the largest number has arrived
 		}
 		mu.Unlock()
 		<-gate
@@ -177,7 +177,7 @@ func TestCancelManyAtOnce(t *testing.T) {
 		fmt.Fprintf(&want, "%s\tCancelled\tgone\n", id)
 	}
 	status, out, talk := fas(t, []string{"FAASPOT_CONFIG=" + profileFor(t, web.URL)}, args...)
-	if status != exitNotFound || !strings.Contains(talk, fmt.Sprintf("%d of %d executions are not there", absent, count)) {
+	if status != clierror.ExitNotFound || !strings.Contains(talk, fmt.Sprintf("%d of %d executions do not exist", absent, count)) {
 		t.Errorf("status %d, %s", status, talk)
 	}
 	if diff := cmp.Diff(want.String(), out); diff != "" {
@@ -188,8 +188,8 @@ func TestCancelManyAtOnce(t *testing.T) {
 	}
 }
 
-// An error of the server ends it; what was done until then is told.
-func TestCancelBreaksOff(t *testing.T) {
+// An error of the server ends the command; it reports the results so far.
+func TestCancelThatFails(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := strings.TrimPrefix(r.URL.Path, "/v1/executions/")
 		if strings.HasSuffix(id, "0") {
@@ -203,7 +203,7 @@ func TestCancelBreaksOff(t *testing.T) {
 	env := []string{"FAASPOT_CONFIG=" + profileFor(t, web.URL)}
 	const first, second = "019aa8f0-93c1-7d1e-a1f7-000000000000", "019aa8f0-93c1-7d1e-a1f7-000000000001"
 	status, out, talk := fas(t, env, "executions", "cancel", second, "--json")
-	if status != exitAuth || out != "[]\n" || !strings.HasPrefix(talk, "error: no\n") {
+	if status != clierror.ExitAuth || out != "[]\n" || !strings.HasPrefix(talk, "error: no\n") {
 		t.Errorf("status %d, %s, %s", status, out, talk)
 	}
 	if status, out, _ = fas(t, env, "executions", "cancel", first); status != 0 || out != first+"\tCancelled\tgone\n" {

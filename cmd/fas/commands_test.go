@@ -10,7 +10,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
 )
 
-// profileFor writes a profile file for a server and gives its path.
+// profileFor writes a profile file for a server and returns its path.
 func profileFor(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

@@ -1,29 +1,32 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// target is where a command's requests go, and as whom.
+// target is the server of a command, and the token for it.
 type target struct {
-	name    string // of the profile; empty if none is used
+	name    string // of the profile; empty without one
 	path    string // of the profile file
 	profile config.Profile
 	token   string
 }
 
-// target finds out which server the command is for: the profile of --profile,
-// FAASPOT_PROFILE or the file's choice, and a token of FAASPOT_TOKEN or the
-// profile. Without any profile it is the default address of `fas serve`.
+// target returns the server of the command: the profile of --profile, of FAASPOT_PROFILE or the
+// active one of the file, with the token of FAASPOT_TOKEN or of the profile. Without a profile it
+// is the default address of `fas serve`.
 func (a *app) target() (target, error) {
-	path, err := a.env.configPath()
+	path, err := a.env.ConfigPath()
 	if err != nil {
 		return target{}, err
 	}
@@ -31,27 +34,18 @@ func (a *app) target() (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	s := target{name: a.profile, path: path}
-	if s.name == "" {
-		s.name = a.env[envProfile]
-	}
-	if s.name == "" {
-		s.name = file.Active()
-	}
+	s := target{name: cmp.Or(a.profile, a.env[environ.ProfileVar], file.Active()), path: path}
 	if s.name != "" {
 		p, ok, err := file.Profile(s.name)
 		if err != nil {
 			return target{}, err
 		}
 		if !ok {
-			return target{}, usagef(profilesHint(file), "there is no profile %q in %s", s.name, path)
+			return target{}, clierror.Usagef(profilesHint(file), "there is no profile %q in %s", s.name, path)
 		}
 		s.profile = p
 	}
-	s.token = s.profile.Token
-	if token := a.env[envToken]; token != "" {
-		s.token = token
-	}
+	s.token = cmp.Or(a.env[environ.TokenVar], s.profile.Token)
 	if cert := s.profile.SSLCertificate; cert != "" && !filepath.IsAbs(cert) {
 		s.profile.SSLCertificate = filepath.Join(filepath.Dir(path), cert)
 	}
@@ -61,12 +55,12 @@ func (a *app) target() (target, error) {
 func profilesHint(file *config.File) string {
 	names := file.Names()
 	if len(names) == 0 {
-		return "it has none: `fas serve` writes one when it starts for the first time, `fas profiles create` makes one"
+		return "there are no profiles: `fas serve` writes one at its first start, `fas profiles create` creates one"
 	}
-	return "it has " + strings.Join(names, ", ")
+	return "the profiles are " + strings.Join(names, ", ")
 }
 
-// requireToken gives the token or says how to get one.
+// requireToken returns the token, or an error that says how to get one.
 func (s target) requireToken() (string, error) {
 	if s.token != "" {
 		return s.token, nil
@@ -74,12 +68,12 @@ func (s target) requireToken() (string, error) {
 	e := runtime.Errorf(runtime.CodeUnauthenticated, "there is no token for %s", s.profile.URL())
 	if s.name == "" {
 		return "", e.WithHint("start a server on this machine with `fas serve`, which writes a profile to " + s.path +
-			", or set " + envToken)
+			", or set " + environ.TokenVar)
 	}
-	return "", e.WithHint(fmt.Sprintf("set %s, or give the profile its token with `fas profiles update %s -t -`", envToken, s.name))
+	return "", e.WithHint(fmt.Sprintf("set %s, or store a token in the profile with `fas profiles update %s -t -`", environ.TokenVar, s.name))
 }
 
-// connect makes a client for the server that the command is for.
+// connect returns a client for the server of the command.
 func (a *app) connect() (*client.Client, error) {
 	s, err := a.target()
 	if err != nil {
@@ -106,15 +100,15 @@ func (a *app) client(s target) (*client.Client, error) {
 	})
 }
 
-// trace writes what -v asks for.
+// trace returns the function that writes the trace of -v.
 func (a *app) trace() func(client.TraceLevel, string) {
 	var mu sync.Mutex
 	return func(level client.TraceLevel, line string) {
-		if int(level) > a.verbosity {
+		if int(level) > a.Verbosity {
 			return
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintln(a.stderr, line)
+		fmt.Fprintln(a.Err, line)
 	}
 }

@@ -1,15 +1,17 @@
-// Fas is the faaspot binary: the server (`fas serve`) and the command line that
-// talks to one.
+// Fas is the faaspot binary: the server (`fas serve`) and its command line.
 //
-// This package owns the wiring, which no other package knows: which store, which
-// sandbox and which transport an engine gets, in which order they start and
-// stop, and where configuration comes from (flags, then FAASPOT_* variables, then
-// the profile file, then defaults). It owns what a command reads and prints, and
-// the exit statuses. It refuses to know how anything is run, kept or
-// transported; a client command knows a server only through internal/client.
+// This package owns the commands: their arguments, flags and help, what they print, and where their
+// configuration comes from (flags, then FAASPOT_* variables, then the profile file, then defaults).
+// It refuses to know how functions run, how data is stored or how requests travel: `fas serve`
+// starts what internal/server wires, and every other command knows a server only through
+// internal/client.
 //
-// Each command has a file of its own, named after it. Nothing here is called
-// concurrently: a process runs one command.
+// Each command has a file of its own, named noun_verb.go after it. The other files hold what
+// several commands share. Below internal/ are the terminal (ui), errors and exit statuses
+// (clierror), the environment (environ), the profile file (config), files and expressions that
+// people write (jobfile, filterexpr, runargs), and small helpers (shell, suggest).
+//
+// A process runs one command; nothing here is called concurrently.
 //
 //	fas serve &
 //	fas functions create hello --file hello.py

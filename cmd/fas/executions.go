@@ -10,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
-// executionFields is what every --json of executions promises.
+// executionFields are the fields that --json of executions promises.
 const executionFields = `  uuid, name (of the function), kind (run, create, update or delete), version,
   status (Pending, Started, Success, Failed or Cancelled), output, output_size
-  (bytes), output_omitted, error (null, or message, error_code and as known
+  (bytes), output_omitted, error (null, or message, error_code and, if known,
   server_traceback, line, error_type, hint), created, started, finished (RFC 3339,
   or null), duration_ms (or null), attempts, retries, cancel_requested, logs_url`
 
@@ -24,11 +26,11 @@ func newExecutions(a *app) *cobra.Command {
 		Use:     "executions",
 		Aliases: []string{"execution", "exec"},
 		GroupID: groupFunctions,
-		Short:   "Look at runs, wait for them, read their logs, cancel them",
-		Long: `Look at runs, wait for them, read their logs, cancel them.
+		Short:   "List runs, wait for them, read their logs, cancel them",
+		Long: `List runs, wait for them, read their logs, cancel them.
 
-Every run of a function is an execution, and so is every create, update and delete
-of one. The server keeps those that are done for 7 days unless told otherwise.`,
+Every run of a function is an execution, and so is every create, update and delete of
+a function. The server stores finished executions for 7 days by default.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: group,
 	}
@@ -43,11 +45,11 @@ of one. The server keeps those that are done for 7 days unless told otherwise.`,
 	return cmd
 }
 
-// executionID checks an id before it becomes part of an address.
+// executionID checks an id before it becomes part of a URL.
 func executionID(id string) error {
 	if _, err := uuid.Parse(id); err != nil || len(id) != len(uuid.Nil.String()) {
-		return usagef("ids look like 019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4; `fas executions list -i` shows those that there are",
-			"%s is not the id of an execution", quoted(id))
+		return clierror.Usagef("ids look like 019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4; `fas executions list -i` lists all",
+			"%s is not the id of an execution", ui.Quote(id))
 	}
 	return nil
 }
@@ -61,22 +63,22 @@ func executionIDs(ids []string) error {
 	return nil
 }
 
-// executionTable shows executions.
-func executionTable(out io.Writer, people bool) *table[client.Execution] {
-	return &table[client.Execution]{
-		out: out, people: people, heading: "ID\tFUNCTION\tKIND\tSTATUS\tCREATED\tTOOK\tERROR",
-		row: func(x client.Execution, people bool) string {
+// executionTable returns the table of executions.
+func executionTable(out io.Writer, people bool) *ui.Table[client.Execution] {
+	return &ui.Table[client.Execution]{
+		Out: out, ForPeople: people, Heading: "ID\tFUNCTION\tKIND\tSTATUS\tCREATED\tTOOK\tERROR",
+		Row: func(x client.Execution, people bool) string {
 			took, code := "", ""
 			if x.DurationMS != nil {
 				took = strconv.FormatFloat(*x.DurationMS, 'f', -1, 64)
 				if people {
-					took = durationText(milliseconds(*x.DurationMS))
+					took = ui.DurationText(milliseconds(*x.DurationMS))
 				}
 			}
 			if x.Failure != nil {
 				code = string(x.Failure.Code)
 			}
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", x.ID, x.Name, x.Kind, x.Status, timestamp(x.Created.Time, people), took, code)
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", x.ID, x.Name, x.Kind, x.Status, ui.Timestamp(x.Created.Time, people), took, code)
 		},
 	}
 }

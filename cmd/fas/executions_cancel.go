@@ -10,11 +10,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// cancelAtOnce is how many executions are cancelled at the same time: each takes
-// the server a write to its disk, which they share.
+// cancelAtOnce is the number of concurrent cancels. Each needs a write to the server's disk;
+// concurrent ones share it.
 const cancelAtOnce = 32
 
 func newExecutionsCancel(a *app) *cobra.Command {
@@ -22,26 +24,25 @@ func newExecutionsCancel(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cancel ID... [--json]",
 		Short: "Cancel executions",
-		Long: `Cancel executions. One that waits for its turn never starts, one that runs is
-stopped, and one that is done stays as it is; to cancel twice is no error.
+		Long: `Cancel executions. A waiting execution never starts, a running one is stopped, and
+one that is done does not change. Cancelling twice is not an error.
 
-What became of each is told in the order of the ids: on a terminal as a table,
-elsewhere as lines of fields with tabs between them: uuid, status, and a sentence.
-If an id stands for nothing, the others are cancelled all the same, and the exit
-status is 4.
+Prints the results in the order of the ids: on a terminal as a table, elsewhere as
+lines of tab-separated fields: uuid, status, and a sentence. If an id does not exist,
+the others are cancelled anyway, and the exit status is 4.
 
-With --json it is an array of objects with the fields
+With --json the output is an array of objects with the fields
 
 ` + executionFields + `
 
-and changed (whether this command made a difference) and message.`,
+and changed (whether this command changed the execution) and message.`,
 		Example: `  fas executions cancel $UUID
   fas executions list -q --function import --limit 0 | xargs fas executions cancel`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeExecutions(client.Filter{}, 0),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if len(ids) == 0 {
-				return usagef("usage: "+cmd.UseLine(), "the ID is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "the ID is missing")
 			}
 			if err := executionIDs(ids); err != nil {
 				return err
@@ -53,9 +54,9 @@ and changed (whether this command made a difference) and message.`,
 			defer c.Close()
 			list, failed := cancelAll(cmd.Context(), c, ids)
 			if asJSON {
-				err = a.writeJSON(list)
+				err = a.WriteJSON(list)
 			} else {
-				err = writeCancellations(a.stdout, list, isTerminal(a.stdout))
+				err = writeCancellations(a.Out, list, ui.IsTerminal(a.Out))
 			}
 			if err != nil {
 				return err
@@ -67,10 +68,9 @@ and changed (whether this command made a difference) and message.`,
 	return cmd
 }
 
-// cancelAll cancels executions, several at a time, and tells what became of
-// them in the order of the ids. Ids that stand for nothing are marked, and an
-// error at the end; any other error ends it, and what was not asked for or not
-// answered by then is left out.
+// cancelAll cancels executions, several at a time, and returns the results in the order of the ids.
+// Ids that do not exist have the status NotFound and cause an error at the end. Any other error
+// ends it; requests that were not sent or not answered by then have no result.
 func cancelAll(ctx context.Context, c *client.Client, ids []string) ([]client.Cancellation, error) {
 	all := make([]client.Cancellation, len(ids))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -82,7 +82,7 @@ func cancelAll(ctx context.Context, c *client.Client, ids []string) ([]client.Ca
 			}
 			x, err := c.Cancel(groupCtx, id)
 			if runtime.CodeOf(err) == runtime.CodeNotFound {
-				x = client.Cancellation{Message: problem(err)}
+				x = client.Cancellation{Message: clierror.Message(err)}
 				x.ID, x.Status = id, client.StatusNotFound
 				err = nil
 			}
@@ -105,8 +105,8 @@ func cancelAll(ctx context.Context, c *client.Client, ids []string) ([]client.Ca
 	case err != nil:
 		return list, err
 	case absent > 0:
-		return list, runtime.Errorf(runtime.CodeNotFound, "%d of %d executions are not there", absent, len(ids)).
-			WithHint("they may be older than the server keeps them, or of another server")
+		return list, runtime.Errorf(runtime.CodeNotFound, "%d of %d executions do not exist", absent, len(ids)).
+			WithHint("the server may have dropped them for their age, or they are on another server")
 	}
 	return list, nil
 }
@@ -118,7 +118,7 @@ func writeCancellations(out io.Writer, list []client.Cancellation, people bool) 
 		w = table
 	}
 	for _, x := range list {
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\n", x.ID, x.Status, oneLine(x.Message)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\n", x.ID, x.Status, ui.OneLine(x.Message)); err != nil {
 			return err
 		}
 	}

@@ -8,26 +8,28 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
 func newExecutionsGet(a *app) *cobra.Command {
 	var wait, asJSON, output, raw bool
-	var waitTimeout seconds
+	var waitTimeout ui.Seconds
 	cmd := &cobra.Command{
 		Use:   "get ID [--wait [--wait-timeout SECONDS]] [--json | --output | --raw]",
 		Short: "Show an execution, or wait for its end",
-		Long: `Show an execution: what it is, how it stands, and what came of it.
+		Long: `Show an execution: its function, status and times, and its output or error.
 
-With --wait it waits for the end first, and then the exit status is that of the
-execution: 0 if it is Success, else 1, with its error on the standard error. Ctrl-C,
-or --wait-timeout, ends the waiting and not the execution. A server that is away,
-such as for a restart, is waited for, too, up to a minute.
+With --wait the command first waits until the execution is done. The exit status is
+then that of the execution: 0 if it is Success, else 1, with its error on the standard
+error. Ctrl-C and --wait-timeout end the wait but not the execution. If the server
+cannot be reached, such as during a restart, the command tries again for up to a
+minute.
 
-With --output it is the output alone, as JSON; --raw prints an output that is a
-string without its quotes. If there is none, the exit status is 1.
+With --output print only the output, as JSON; with --raw print an output that is a
+string without its quotes. If there is no output, the exit status is 1.
 
-With --json it is an object with the fields
+With --json the output is an object with the fields
 
 ` + executionFields,
 		Example: `  fas executions get $UUID
@@ -61,9 +63,9 @@ With --json it is an object with the fields
 			case output || raw:
 				return a.writeOutput(x, raw)
 			case asJSON:
-				err = a.writeJSON(x)
+				err = a.WriteJSON(x)
 			default:
-				err = writeExecution(a.stdout, x, isTerminal(a.stdout), !wait)
+				err = writeExecution(a.Out, x, ui.IsTerminal(a.Out), !wait)
 			}
 			if err != nil || !wait {
 				return err
@@ -71,15 +73,15 @@ With --json it is an object with the fields
 			return x.Err()
 		},
 	}
-	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until it is done; the exit status is that of the execution")
+	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the execution is done; the exit status is that of the execution")
 	waitTimeoutFlag(cmd, &waitTimeout)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&output, "output", false, "print the output only")
-	cmd.Flags().BoolVarP(&raw, "raw", "r", false, "print the output only, without the quotes of a string")
+	cmd.Flags().BoolVar(&output, "output", false, "print only the output")
+	cmd.Flags().BoolVarP(&raw, "raw", "r", false, "print only the output, a string without quotes")
 	return cmd
 }
 
-// writeOutput prints what an execution has returned.
+// writeOutput prints the output of an execution.
 func (a *app) writeOutput(x client.Execution, raw bool) error {
 	if !x.Status.Done() {
 		return runtime.Errorf(runtime.CodeConflict, "the execution is not done: it is %s", x.Status).WithHint("wait for it with --wait")
@@ -90,8 +92,7 @@ func (a *app) writeOutput(x client.Execution, raw bool) error {
 	return a.writeResult(x.Output, raw)
 }
 
-// writeExecution shows an execution; its error as well, unless that is told
-// elsewhere.
+// writeExecution prints an execution, and its error if withError is true.
 func writeExecution(out io.Writer, x client.Execution, people, withError bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "id:\t%s\n", x.ID)
@@ -103,15 +104,15 @@ func writeExecution(out io.Writer, x client.Execution, people, withError bool) e
 		status += ", being stopped"
 	}
 	fmt.Fprintf(w, "status:\t%s\n", status)
-	fmt.Fprintf(w, "created:\t%s\n", timestamp(x.Created.Time, people))
-	fmt.Fprintf(w, "started:\t%s\n", timestamp(x.Started.Time, people))
-	fmt.Fprintf(w, "finished:\t%s\n", timestamp(x.Finished.Time, people))
+	fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(x.Created.Time, people))
+	fmt.Fprintf(w, "started:\t%s\n", ui.Timestamp(x.Started.Time, people))
+	fmt.Fprintf(w, "finished:\t%s\n", ui.Timestamp(x.Finished.Time, people))
 	if x.DurationMS != nil {
-		fmt.Fprintf(w, "took:\t%s\n", durationText(milliseconds(*x.DurationMS)))
+		fmt.Fprintf(w, "took:\t%s\n", ui.DurationText(milliseconds(*x.DurationMS)))
 	}
 	fmt.Fprintf(w, "attempts:\t%d\n", x.Attempts)
 	if f := x.Failure; f != nil && withError {
-		fmt.Fprintf(w, "error:\t%s (%s)\n", oneLine(f.Message), f.Code)
+		fmt.Fprintf(w, "error:\t%s (%s)\n", ui.OneLine(f.Message), f.Code)
 	}
 	if err := w.Flush(); err != nil {
 		return err

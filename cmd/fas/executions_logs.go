@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newExecutionsLogs(a *app) *cobra.Command {
@@ -15,21 +17,22 @@ func newExecutionsLogs(a *app) *cobra.Command {
 	var stream string
 	cmd := &cobra.Command{
 		Use:   "logs ID [-f] [--stream stdout|stderr] [--json]",
-		Short: "Print what an execution has written",
-		Long: `Print what the latest attempt of an execution has written: what it wrote to its
-standard output to the standard output, what it wrote to its standard error to the
-standard error, in order. The server keeps the first MiB.
+		Short: "Print the log of an execution",
+		Long: `Print what the latest attempt of an execution wrote, in order: its standard output to
+the standard output, its standard error to the standard error. The server stores the
+first MiB.
 
-With --stream it is one of the two, byte for byte; without, bytes that are not
+With --stream print only one of the two, byte for byte. Without it, bytes that are not
 UTF-8 are shown as U+FFFD.
 
-With -f it goes on while the execution does, also when the connection is lost, and
-then the exit status is that of the execution: 0 if it is Success, else 1, with its
-error on the standard error. Ctrl-C ends the following and not the execution.
+With -f the command follows the log until the execution is done, and reconnects if the
+connection is lost. Its exit status is then that of the execution: 0 if it is Success,
+else 1, with its error on the standard error. Ctrl-C ends the command but not the
+execution.
 
-With --json it is an object with the fields
+With --json the output is an object with the fields
 
-  uuid, status, attempt, truncated (whether there was more), entries: stream, text`,
+  uuid, status, attempt, truncated (whether output is missing), entries: stream, text`,
 		Example: `  fas executions logs $UUID
   fas executions logs $UUID -f
   fas executions logs $UUID --stream stderr 2> errors.txt`,
@@ -44,7 +47,7 @@ With --json it is an object with the fields
 				return err
 			}
 			if only != "" && only != client.Stdout && only != client.Stderr {
-				return usagef("give stdout or stderr, or leave it out for both", "there is no --stream %s", quoted(stream))
+				return clierror.Usagef("give stdout or stderr, or leave the flag out for both", "the --stream %s is not known", ui.Quote(stream))
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -67,7 +70,7 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(logs)
+				return a.WriteJSON(logs)
 			}
 			for _, entry := range logs.Entries {
 				if err := a.writeEntry(entry); err != nil {
@@ -77,45 +80,44 @@ With --json it is an object with the fields
 			return nil
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the execution is done")
-	cmd.Flags().StringVar(&stream, "stream", "", "only `stdout` or stderr")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the log until the execution is done")
+	cmd.Flags().StringVar(&stream, "stream", "", "print only `stdout` or stderr")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.RegisterFlagCompletionFunc("stream", cobra.FixedCompletions(
 		[]string{string(client.Stdout), string(client.Stderr)}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// followLogs prints what an execution writes until it is done, and ends with
-// its error.
+// followLogs prints the log of an execution until it is done, and returns its error.
 func (a *app) followLogs(ctx context.Context, c *client.Client, id string, only client.Stream) error {
-	people := isTerminal(a.stderr)
+	people := ui.IsTerminal(a.Err)
 	x, err := c.Follow(ctx, id, only, client.Followed{
 		Entry: a.writeEntry,
 		Attempt: func(number int) error {
 			if people {
-				fmt.Fprintf(a.stderr, "-- attempt %d --\n", number)
+				fmt.Fprintf(a.Err, "-- attempt %d --\n", number)
 			}
 			return nil
 		},
 		Trouble: func(err error) {
 			if people {
-				fmt.Fprintf(a.stderr, "-- %s; trying again --\n", problem(err))
+				fmt.Fprintf(a.Err, "-- %s; trying again --\n", clierror.Message(err))
 			}
 		},
 	})
 	if err != nil {
-		return resumable(err, fmt.Sprintf("%s follows again, %s stops it",
+		return clierror.Resumable(err, fmt.Sprintf("%s follows again, %s stops it",
 			a.command("executions logs "+id+" -f"), a.command("executions cancel "+id)))
 	}
 	return x.Err()
 }
 
-// streamOf is where what a function wrote to one of its streams belongs.
+// streamOf returns the stream of this command for a stream of a function.
 func (a *app) streamOf(s client.Stream) io.Writer {
 	if s == client.Stderr {
-		return a.stderr
+		return a.Err
 	}
-	return a.stdout
+	return a.Out
 }
 
 func (a *app) writeEntry(entry client.LogEntry) error {

@@ -9,67 +9,66 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
-	"github.com/faaspot/faaspot/cmd/fas/internal/where"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/filterexpr"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
 func newExecutionsSearch(a *app) *cobra.Command {
 	var q searchFlags
-	var limit int
-	var all, asJSON, quiet bool
+	var flags listFlags
+	var all bool
 	cmd := &cobra.Command{
 		Use:     "search {--function NAME | --job NAME | --rid RID} [--where EXPRESSION]... [--since WHEN] [--until WHEN] [--limit N | --all] [--json | --quiet]",
 		Aliases: []string{"find"},
-		Short:   "Find executions that are done",
-		Long: `Find executions of a function or a job that are done, those that started last
-first. An execution of a job is one, however many tasks it has; its tasks are
-executions of its function. Without --since these are those of the last 24 hours.
+		Short:   "Search finished executions",
+		Long: `Find finished executions of a function or a job, newest start first. An execution of
+a job counts as one, however many tasks it has; its tasks are executions of its
+function. Without --since the search covers the last 24 hours.
 
-An EXPRESSION has conditions with "and", "or", "not" and parentheses between them;
-several --where must all be true:
+An EXPRESSION combines conditions with "and", "or", "not" and parentheses. Several
+--where must all hold:
 
   status     succeeded or failed                    =  !=  in
   duration   500ms, 30s, 2m, 1h30m                  >=  <=
-  user       who asked                              =  !=  in  is null
-  caller     the rid of the job that asked          =  !=  in  is null
+  user       who sent the request                   =  !=  in  is null
+  caller     rid of the job that sent it            =  !=  in  is null
   version    of the function, or revision           =  !=  in
   reason     of a failure: error, timeout,          =  !=  in
-             cancelled, memory and so on
+             cancelled, memory etc.
   trace      32 hexadecimal digits                  =  !=  in
-  owner      the rid with which the trace began     =  !=  in
+  owner      rid with which the trace began         =  !=  in
 
-"in" and "not in" are followed by (VALUE, VALUE), "is" by null or not null. A value
-with other characters than letters, digits and -_.:/@*~+% is in double quotes.
+"in" and "not in" take a list (VALUE, VALUE); "is" takes null or not null. A value
+needs double quotes unless it consists of letters, digits and -_.:/@*~+%.
 
-WHEN is as in "fas executions list", but about when they started.
+WHEN is as in "fas executions list", but refers to the start of the execution.
 
-On a terminal this is a table; elsewhere each execution is a line of fields with
-tabs between them, without a heading: startTime, status, duration in ms,
+On a terminal the output is a table; elsewhere each execution is a line of
+tab-separated fields without a heading: startTime, status, duration in ms,
 failureReason, resourceVersion, callerRid, foundryTraceId. If there are more than
 --limit, the standard error says so. "fas executions list --trace" finds the runs of
-a trace, with their logs.
+a trace with their logs.
 
 With --json it is an array of objects with the fields
 
   resourceRid, resourceVersion, foundryTraceId, traceOwningRid, status (SUCCEEDED or
-  FAILED), startTime (RFC 3339), duration: value, unit (MILLISECONDS); and as known
+  FAILED), startTime (RFC 3339), duration: value, unit (MILLISECONDS); and, if known,
   failureReason, callerRid`,
 		Example: `  fas executions search --function bill --where status=failed --since 7d
   fas executions search --job nightly --where 'duration >= 30s and not reason in (timeout, cancelled)'
   fas executions search --function bill --where 'caller is not null' -q | sort -u`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := exclusive(cmd, "json", "quiet"); err != nil {
+			if err := flags.check(cmd); err != nil {
 				return err
 			}
 			if err := exclusive(cmd, "limit", "all"); err != nil {
 				return err
 			}
-			if err := checkLimit(limit); err != nil {
-				return err
-			}
 			if all {
-				limit = 0
+				flags.limit = 0
 			}
 			search, err := q.search(cmd, time.Now())
 			if err != nil {
@@ -83,50 +82,42 @@ With --json it is an array of objects with the fields
 			if search.RID, err = q.resource(cmd, c); err != nil {
 				return err
 			}
-			table := observedTable(a.stdout, isTerminal(a.stdout))
-			list := pages[client.Observed]{
-				app: a, asJSON: asJSON, quiet: quiet, table: table.write,
-				id: func(x client.Observed) string { return x.TraceID },
-			}
-			more, err := c.SearchExecutions(cmd.Context(), search, limit, list.page)
+			list := newPages(a, &flags, observedTable(a.Out, ui.IsTerminal(a.Out)), func(x client.Observed) string { return x.TraceID })
+			more, err := c.SearchExecutions(cmd.Context(), search, flags.limit, list.Page)
 			if err != nil {
 				return err
 			}
-			nothing := "there are no such executions"
+			nothing := "no such executions"
 			if q.since == "" {
-				nothing += " of the last 24 hours; --since 7d looks further back"
+				nothing += " in the last 24 hours; --since 7d searches further back"
 			}
-			return list.end(more, limit, nothing)
+			return list.End(more, flags.limit, nothing)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&q.function, "function", "", "the executions of the function `NAME`")
-	f.StringVar(&q.job, "job", "", "the executions of the job `NAME`")
-	f.StringVar(&q.rid, "rid", "", "the executions of the function or job with the `RID`")
-	f.StringArrayVar(&q.where, "where", nil, "only those of which the `EXPRESSION` is true, as often as needed")
-	f.StringVar(&q.since, "since", "", "only those that started at this time or later (`WHEN`, default 24h)")
-	f.StringVar(&q.until, "until", "", "only those that started before this time (`WHEN`)")
-	limitFlag(cmd, &limit, "executions")
-	f.BoolVar(&all, "all", false, "all of them, as --limit 0")
-	f.BoolVar(&asJSON, "json", false, "print JSON")
-	f.BoolVarP(&quiet, "quiet", "q", false, "print the ids of their traces only")
+	f.StringVar(&q.function, "function", "", "search executions of the function `NAME`")
+	f.StringVar(&q.job, "job", "", "search executions of the job `NAME`")
+	f.StringVar(&q.rid, "rid", "", "search executions of the function or job with this `RID`")
+	f.StringArrayVar(&q.where, "where", nil, "only executions for which `EXPRESSION` holds; repeatable")
+	f.StringVar(&q.since, "since", "", "only executions that started at `WHEN` or later (default 24h)")
+	f.StringVar(&q.until, "until", "", "only executions that started before `WHEN`")
+	flags.addLimit(cmd, "executions")
+	f.BoolVar(&all, "all", false, "no limit, as --limit 0")
+	flags.add(cmd, "the ids of their traces")
 	_ = cmd.RegisterFlagCompletionFunc("function", a.completeFunctionFlag)
 	_ = cmd.RegisterFlagCompletionFunc("job", a.completeJobFlag)
 	_ = cmd.RegisterFlagCompletionFunc("where", cobra.FixedCompletions(whereWords(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
-	for _, name := range []string{"since", "until", "rid"} {
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
-	}
 	return cmd
 }
 
-// searchFlags say what to find.
+// searchFlags are the flags that select executions.
 type searchFlags struct {
 	function, job, rid string
 	where              []string
 	since, until       string
 }
 
-// search reads what does not need a server.
+// search returns the search without its resource, which needs the server.
 func (q *searchFlags) search(cmd *cobra.Command, now time.Time) (s client.Search, err error) {
 	if err := exclusive(cmd, "function", "job", "rid"); err != nil {
 		return s, err
@@ -137,20 +128,20 @@ func (q *searchFlags) search(cmd *cobra.Command, now time.Time) (s client.Search
 	case q.job != "":
 		err = jobName(q.job)
 	case q.rid == "":
-		err = usagef("give --function NAME, --job NAME or --rid RID", "it is not said of what to search the executions")
+		err = clierror.Usagef("give --function NAME, --job NAME or --rid RID", "the function or job to search is missing")
 	}
 	if err != nil {
 		return s, err
 	}
-	if s.Start, err = parseWhen("since", q.since, now); err != nil {
+	if s.Start, err = ui.ParseTime("since", q.since, now); err != nil {
 		return s, err
 	}
-	if s.End, err = parseWhen("until", q.until, now); err != nil {
+	if s.End, err = ui.ParseTime("until", q.until, now); err != nil {
 		return s, err
 	}
 	var filters []runtime.SearchFilter
 	for _, expression := range q.where {
-		f, err := where.Parse(expression)
+		f, err := filterexpr.Parse(expression)
 		if err != nil {
 			return s, err
 		}
@@ -159,15 +150,15 @@ func (q *searchFlags) search(cmd *cobra.Command, now time.Time) (s client.Search
 	if len(filters) == 0 {
 		return s, nil
 	}
-	filter := where.And(filters)
+	filter := filterexpr.And(filters)
 	if err := filter.Validate(); err != nil {
 		return s, err
 	}
-	s.Where, err = where.JSON(filter)
+	s.Where, err = filterexpr.JSON(filter)
 	return s, err
 }
 
-// resource finds the rid of what the executions are of.
+// resource returns the rid of the function or job.
 func (q *searchFlags) resource(cmd *cobra.Command, c *client.Client) (string, error) {
 	switch {
 	case q.function != "":
@@ -180,21 +171,21 @@ func (q *searchFlags) resource(cmd *cobra.Command, c *client.Client) (string, er
 	return q.rid, nil
 }
 
-// whereWords are how conditions begin.
+// whereWords returns the beginnings of conditions.
 func whereWords() []string {
 	return strings.Fields("status=failed status=succeeded duration>= duration<= user= caller= version= reason= trace= owner=")
 }
 
-// observedTable shows executions that were found.
-func observedTable(out io.Writer, people bool) *table[client.Observed] {
-	return &table[client.Observed]{
-		out: out, people: people, heading: "STARTED\tSTATUS\tTOOK\tREASON\tVERSION\tTRACE\tCALLER",
-		row: func(x client.Observed, people bool) string {
+// observedTable returns the table of found executions.
+func observedTable(out io.Writer, people bool) *ui.Table[client.Observed] {
+	return &ui.Table[client.Observed]{
+		Out: out, ForPeople: people, Heading: "STARTED\tSTATUS\tTOOK\tREASON\tVERSION\tTRACE\tCALLER",
+		Row: func(x client.Observed, people bool) string {
 			if people {
-				took := durationText(time.Duration(x.Duration.Value) * time.Millisecond)
-				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", timestamp(x.Start, true), x.Status, took, x.FailureReason, x.ResourceVersion, x.TraceID, x.CallerRID)
+				took := ui.DurationText(time.Duration(x.Duration.Value) * time.Millisecond)
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", ui.Timestamp(x.Start, true), x.Status, took, x.FailureReason, x.ResourceVersion, x.TraceID, x.CallerRID)
 			}
-			return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%s\t%s", timestamp(x.Start, false), x.Status, x.Duration.Value, x.FailureReason, x.ResourceVersion, x.CallerRID, x.TraceID)
+			return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%s\t%s", ui.Timestamp(x.Start, false), x.Status, x.Duration.Value, x.FailureReason, x.ResourceVersion, x.CallerRID, x.TraceID)
 		},
 	}
 }

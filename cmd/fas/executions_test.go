@@ -35,17 +35,17 @@ func TestExecutionTable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
 			table := executionTable(&out, tc.people)
-			if err := table.write(list); err != nil {
+			if err := table.Write(list); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.want, out.String()); diff != "" {
 				t.Error(diff)
 			}
 			before := out.Len()
-			if err := table.write(nil); err != nil || out.Len() != before {
+			if err := table.Write(nil); err != nil || out.Len() != before {
 				t.Error("a page without executions prints something")
 			}
-			if err := table.write(list[2:]); err != nil || strings.Count(out.String(), "FUNCTION") > 1 {
+			if err := table.Write(list[2:]); err != nil || strings.Count(out.String(), "FUNCTION") > 1 {
 				t.Error("the heading comes twice")
 			}
 		})

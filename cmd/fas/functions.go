@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -14,16 +14,16 @@ func newFunctions(a *app) *cobra.Command {
 		Use:     "functions",
 		Aliases: []string{"function", "fn", "deployments"},
 		GroupID: groupFunctions,
-		Short:   "Deploy, run and look at functions",
-		Long: `Deploy, run and look at functions.
+		Short:   "Deploy, run and show functions",
+		Long: `Deploy, run and show functions.
 
 A function is a Python script with a main:
 
   def main(args, context):
       return "Hello, " + args["name"]
 
-args is a dict of the run's parameters, context a dict that was set when the
-function was created. What main returns, as JSON, is the result of the run.`,
+args is a dict with the parameters of the run; context is a dict that is set when the
+function is deployed. The return value of main, as JSON, is the result of the run.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: group,
 	}
@@ -40,23 +40,20 @@ function was created. What main returns, as JSON, is the result of the run.`,
 	return cmd
 }
 
-// limits are the flags of create and update that bound each run.
+// limits are the flags of create and update that limit each run.
 type limits struct {
-	timeout seconds
-	memory  megabytes
+	timeout ui.Seconds
+	memory  ui.Megabytes
 	retries int
 }
 
 func (l *limits) flags(cmd *cobra.Command, timeout, memory, retries string) {
-	cmd.Flags().Var(&l.timeout, "timeout", "`SECONDS` that a run may take, 0.1 to 900 (default "+timeout+")")
-	cmd.Flags().Var(&l.memory, "memory", "`MB` of memory that a run may use, 64 to 1024 (default "+memory+")")
-	cmd.Flags().IntVar(&l.retries, "retries", 0, "`N` further attempts, 0 to 10, of a background run if the function fails (default "+retries+")")
-	_ = cmd.RegisterFlagCompletionFunc("timeout", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("memory", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("retries", cobra.NoFileCompletions)
+	cmd.Flags().Var(&l.timeout, "timeout", "time limit of a run in `SECONDS`, 0.1 to 900 (default "+timeout+")")
+	cmd.Flags().Var(&l.memory, "memory", "memory limit of a run in `MB`, 64 to 1024 (default "+memory+")")
+	cmd.Flags().IntVar(&l.retries, "retries", 0, "make up to `N` further attempts, 0 to 10, if the function fails in the background (default "+retries+")")
 }
 
-// givenRetries is what --retries says, nil if it was not given.
+// givenRetries returns the value of --retries, nil if the flag is not set.
 func (l *limits) givenRetries(cmd *cobra.Command) *int {
 	if !cmd.Flags().Changed("retries") {
 		return nil
@@ -64,25 +61,13 @@ func (l *limits) givenRetries(cmd *cobra.Command) *int {
 	return &l.retries
 }
 
-// functionName checks a name before it becomes part of an address.
+// functionName checks a name before it becomes part of a URL.
 func functionName(name string) error {
 	if err := runtime.ValidateName(name); err != nil {
 		if e, ok := errors.AsType[*runtime.Error](err); ok {
-			e.Message = "the function name " + quoted(name) + " is not valid"
+			e.Message = "the function name " + ui.Quote(name) + " is not valid"
 		}
 		return err
 	}
 	return nil
-}
-
-// timestamp shows a point in time: to people in their own time zone, to
-// programs in RFC 3339.
-func timestamp(t time.Time, people bool) string {
-	switch {
-	case t.IsZero():
-		return ""
-	case people:
-		return t.Local().Format("2006-01-02 15:04:05")
-	}
-	return t.UTC().Format(time.RFC3339Nano)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -18,12 +19,12 @@ func newFunctionsCreate(a *app) *cobra.Command {
 		Short: "Deploy a new function",
 		Long: `Deploy a new function from a Python script.
 
-The script is checked and its module body is run: if it is not valid Python, has
-no main(args, context) or raises, nothing is created, and the error shows the
-line. When the command returns, the function can be run.
+The server checks the script and runs its module body. If the script is not valid
+Python, has no main(args, context) or raises an exception, nothing is created, and the
+error shows the line. When the command returns, the function can run.
 
-The context file sets what main gets as context, such as secrets that are not to
-be sent with every run. It has lines of key = "value" (TOML), or is a JSON object.
+The context file sets the context argument of main, such as secrets that should not be
+sent with every run. It has lines of key = "value" (TOML), or is a JSON object.
 
 Prints the id of the deployment.`,
 		Example: `  fas functions create hello --file hello.py
@@ -35,19 +36,19 @@ Prints the id of the deployment.`,
 				return err
 			}
 			if file == "" {
-				return usagef("usage: "+cmd.UseLine(), "the --file with the code is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "the --file with the code is missing")
 			}
 			if file == "-" && contextFile == "-" {
-				return usagef("give one of them as a file", "code and context cannot both come from the standard input")
+				return clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
 			}
 			r := client.CreateRequest{Name: args[0], Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd)}
-			code, err := a.readText(cmd.Context(), file, "code", runtime.MaxSource)
+			code, err := a.ReadText(cmd.Context(), file, "code", runtime.MaxSource)
 			if err != nil {
 				return err
 			}
 			r.Code = *code
 			if contextFile != "" {
-				if r.Context, err = a.readText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
+				if r.Context, err = a.ReadText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
 					return err
 				}
 			}
@@ -63,28 +64,29 @@ Prints the id of the deployment.`,
 			return a.writeChange(id, "created "+args[0])
 		},
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the code, - for the standard input")
-	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - for the standard input")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the code, - is the standard input")
+	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - is the standard input")
 	waitFlag(cmd, &wait)
 	bounds.flags(cmd, "60", "128", "0")
 	completeFiles(cmd)
 	return cmd
 }
 
-// waitFlag adds the --wait of commands that always wait: scripts give it.
+// waitFlag adds --wait to commands that always wait, because scripts pass it.
 func waitFlag(cmd *cobra.Command, wait *bool) {
-	cmd.Flags().BoolVarP(wait, "wait", "w", false, "wait until it is done, which this command does anyway")
+	cmd.Flags().BoolVarP(wait, "wait", "w", false, "no effect: this command always waits")
 }
 
-// completeFiles makes a shell offer scripts for --file.
+// completeFiles completes --file to Python scripts.
 func completeFiles(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("file", "py")
 	_ = cmd.MarkFlagFilename("context-file")
 }
 
-// writeChange tells of a change: its id is the data, what was done is talk.
+// writeChange prints the id of a change to the standard output, and a message to the standard
+// error.
 func (a *app) writeChange(executionID, done string) error {
-	fmt.Fprintln(a.stderr, done)
-	_, err := fmt.Fprintln(a.stdout, executionID)
+	fmt.Fprintln(a.Err, done)
+	_, err := fmt.Fprintln(a.Out, executionID)
 	return err
 }

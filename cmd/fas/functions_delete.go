@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newFunctionsDelete(a *app) *cobra.Command {
@@ -12,10 +14,10 @@ func newFunctionsDelete(a *app) *cobra.Command {
 		Use:     "delete NAME [--yes]",
 		Aliases: []string{"rm"},
 		Short:   "Delete a function",
-		Long: `Delete a function with its context and all its versions. Runs that have begun are
-not stopped; those in the background that have not begun fail.
+		Long: `Delete a function with its context and all its versions. Runs that have started
+finish; background runs that have not started fail.
 
-On a terminal it asks first; in a script it does not.
+On a terminal the command asks for confirmation.
 
 Prints the id of the deletion.`,
 		Example: `  fas functions delete hello
@@ -31,8 +33,8 @@ Prints the id of the deletion.`,
 				return err
 			}
 			defer c.Close()
-			if !yes && isTerminal(a.stdin) {
-				if err := a.confirm(cmd.Context(), fmt.Sprintf("delete %s from %s?", args[0], c.URL())); err != nil {
+			if !yes && ui.IsTerminal(a.In) {
+				if err := a.Confirm(cmd.Context(), fmt.Sprintf("delete %s from %s?", args[0], c.URL())); err != nil {
 					return err
 				}
 			}
@@ -44,6 +46,6 @@ Prints the id of the deletion.`,
 		},
 	}
 	waitFlag(cmd, &wait)
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }

@@ -7,6 +7,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newFunctionsGet(a *app) *cobra.Command {
@@ -14,15 +16,15 @@ func newFunctionsGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME [--json | --code]",
 		Short: "Show a function",
-		Long: `Show a function: where it is run, its limits, when it changed, the names in its
-context (their values are secret), and its code.
+		Long: `Show a function: its URL, limits and times, the names in its context (the values are
+secret), and its code.
 
-With --json it is an object with the fields
+With --json the output is an object with the fields
 
   name, runner_url, version, created, updated (RFC 3339), rid, timeout
   (seconds), memory (MB), retries, context_keys, code
 
-With --code it is the code alone, byte for byte.`,
+With --code it is only the code, byte for byte.`,
 		Example: `  fas functions get hello
   fas functions get hello --code > hello.py
   fas functions get hello --json | jq .version`,
@@ -46,13 +48,13 @@ With --code it is the code alone, byte for byte.`,
 			}
 			switch {
 			case asJSON:
-				return a.writeJSON(f)
+				return a.WriteJSON(f)
 			case code:
-				_, err := io.WriteString(a.stdout, f.Code)
+				_, err := io.WriteString(a.Out, f.Code)
 				return err
 			}
-			people := isTerminal(a.stdout)
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			people := ui.IsTerminal(a.Out)
+			w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "name:\t%s\n", f.Name)
 			fmt.Fprintf(w, "url:\t%s\n", f.RunnerURL)
 			fmt.Fprintf(w, "rid:\t%s\n", f.RID)
@@ -61,16 +63,16 @@ With --code it is the code alone, byte for byte.`,
 			fmt.Fprintf(w, "memory:\t%g MB\n", f.Memory)
 			fmt.Fprintf(w, "retries:\t%d\n", f.Retries)
 			fmt.Fprintf(w, "context:\t%s\n", strings.Join(f.ContextKeys, ", "))
-			fmt.Fprintf(w, "created:\t%s\n", timestamp(f.Created, people))
-			fmt.Fprintf(w, "updated:\t%s\n", timestamp(f.Updated, people))
+			fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(f.Created, people))
+			fmt.Fprintf(w, "updated:\t%s\n", ui.Timestamp(f.Updated, people))
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.stdout, "\n%s\n", strings.TrimRight(f.Code, "\n"))
+			_, err = fmt.Fprintf(a.Out, "\n%s\n", strings.TrimRight(f.Code, "\n"))
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&code, "code", false, "print the code only")
+	cmd.Flags().BoolVar(&code, "code", false, "print only the code")
 	return cmd
 }

@@ -7,18 +7,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newFunctionsList(a *app) *cobra.Command {
-	var asJSON, quiet bool
+	var flags listFlags
 	cmd := &cobra.Command{
 		Use:     "list [--json | --quiet]",
 		Aliases: []string{"ls"},
 		Short:   "List the functions",
 		Long: `List the functions by name.
 
-On a terminal this is a table; elsewhere each function is a line of fields with
-tabs between them, without a heading.
+On a terminal the output is a table; elsewhere each function is a line of
+tab-separated fields without a heading.
 
 With --json it is an array of objects with the fields
 
@@ -28,7 +29,7 @@ With --json it is an array of objects with the fields
   for f in $(fas functions list -q); do fas functions get $f --code > $f.py; done`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := exclusive(cmd, "json", "quiet"); err != nil {
+			if err := flags.check(cmd); err != nil {
 				return err
 			}
 			c, err := a.connect()
@@ -40,34 +41,21 @@ With --json it is an array of objects with the fields
 			if err != nil {
 				return err
 			}
-			switch {
-			case asJSON:
-				return a.writeJSON(list)
-			case quiet:
-				for _, f := range list {
-					fmt.Fprintln(a.stdout, f.Name)
-				}
-				return nil
-			}
-			people := isTerminal(a.stdout)
-			if people && len(list) == 0 {
-				fmt.Fprintln(a.stderr, "no functions yet: create one with `fas functions create NAME --file FILE`")
-				return nil
-			}
-			return functionTable(a.stdout, people).write(list)
+			return printList(a, &flags, list, functionTable(a.Out, ui.IsTerminal(a.Out)),
+				func(f client.Listed) string { return f.Name },
+				"no functions yet: create one with `fas functions create NAME --file FILE`")
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print names only")
+	flags.add(cmd, "names")
 	return cmd
 }
 
-// functionTable shows functions.
-func functionTable(out io.Writer, people bool) *table[client.Listed] {
-	return &table[client.Listed]{
-		out: out, people: people, heading: "NAME\tVERSION\tUPDATED\tURL",
-		row: func(f client.Listed, people bool) string {
-			return fmt.Sprintf("%s\t%d\t%s\t%s", f.Name, f.Version, timestamp(f.Updated, people), f.RunnerURL)
+// functionTable returns the table of functions.
+func functionTable(out io.Writer, people bool) *ui.Table[client.Listed] {
+	return &ui.Table[client.Listed]{
+		Out: out, ForPeople: people, Heading: "NAME\tVERSION\tUPDATED\tURL",
+		Row: func(f client.Listed, people bool) string {
+			return fmt.Sprintf("%s\t%d\t%s\t%s", f.Name, f.Version, ui.Timestamp(f.Updated, people), f.RunnerURL)
 		},
 	}
 }

@@ -29,7 +29,7 @@ func TestWriteFunctions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			if err := functionTable(&out, tc.people).write(list); err != nil {
+			if err := functionTable(&out, tc.people).Write(list); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.want, out.String()); diff != "" {

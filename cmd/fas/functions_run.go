@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/runargs"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -16,31 +19,30 @@ func newFunctionsRun(a *app) *cobra.Command {
 	var parameters []string
 	var argsFile, argsText string
 	var wait, raw bool
-	var waitTimeout seconds
+	var waitTimeout ui.Seconds
 	var accept acceptance
 	cmd := &cobra.Command{
 		Use:     "run NAME [-p KEY=VALUE]... [--args JSON | --args-file FILE] [--wait]",
 		Aliases: []string{"call", "invoke"},
 		Short:   "Run a function",
-		Long: `Run a function in the background and print the id of the execution, or with
---wait wait for its end and print its result as JSON.
+		Long: `Run a function in the background and print the id of the execution. With --wait, wait
+until the run is done and print its result as JSON.
 
-Once the id is printed, the execution is on the server's disk and will be carried
-to an end, whatever happens to the server or to this command. See "fas executions".
+Once the id is printed, the execution is on the server's disk. The server runs it to
+its end, even if the server or this command is restarted. See "fas executions".
 
-Parameters become the function's args. With -p they are strings, split at the
-first "="; several may stand in one -p with commas between them, if every part
-is a KEY=VALUE: -p "name=you, times=3". For numbers, lists and objects give a JSON
-object with --args or --args-file; -p adds to it.
+Parameters become the args of the function. With -p they are strings, split at the
+first "="; one -p may have several, separated by commas, if every part is a KEY=VALUE:
+-p "name=you, times=3". For numbers, lists and objects pass a JSON object with --args
+or --args-file; -p adds to it.
 
-With --wait, if the function fails, its error and the traceback of its own code
-are on the standard error, and the exit status is 1. Ctrl-C, or --wait-timeout,
-ends the waiting and not the execution, and says how to wait again.
+With --wait, if the function fails, its error and the traceback of its own code are
+on the standard error, and the exit status is 1. Ctrl-C and --wait-timeout end the
+wait but not the execution, and print how to wait again.
 
-If somebody is at the terminal, or with --wait-timeout, --retries or
---idempotency-key, --wait runs the function in the background as well and waits for
-the execution; otherwise it makes one request that is answered with the result,
-which is faster, and nothing is promised if the server dies meanwhile.`,
+On a terminal, and with --wait-timeout, --retries or --idempotency-key, --wait starts a
+background run and waits for it. Otherwise it sends a single request that returns the
+result. That is faster, but the run is lost if the server dies meanwhile.`,
 		Example: `  UUID=$(fas functions run hello -p name=you)
   fas functions run hello -p name=you --wait
   fas functions run sum --wait --args '{"numbers": [1, 2, 3]}'
@@ -76,7 +78,7 @@ which is faster, and nothing is promised if the server dies meanwhile.`,
 				return a.runInBackground(cmd.Context(), c, name, body, o)
 			}
 			var result json.RawMessage
-			if o == (client.RunOptions{}) && waitTimeout == 0 && !isTerminal(a.stderr) {
+			if o == (client.RunOptions{}) && waitTimeout == 0 && !ui.IsTerminal(a.Err) {
 				result, err = a.runBlocking(cmd.Context(), c, name, body)
 			} else {
 				result, err = a.runAndAwait(cmd.Context(), c, name, body, o, waitTimeout)
@@ -87,36 +89,32 @@ which is faster, and nothing is promised if the server dies meanwhile.`,
 			return a.writeResult(result, raw)
 		},
 	}
-	cmd.Flags().StringArrayVarP(&parameters, "parameters", "p", nil, "`KEY=VALUE` for the function, as often as needed")
-	cmd.Flags().StringVar(&argsText, "args", "", "the args as a `JSON` object")
-	cmd.Flags().StringVarP(&argsFile, "args-file", "P", "", "`FILE` with the args as a JSON object, - for the standard input")
-	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait for the end and print the result")
+	cmd.Flags().StringArrayVarP(&parameters, "parameters", "p", nil, "pass `KEY=VALUE` to the function; repeatable")
+	cmd.Flags().StringVar(&argsText, "args", "", "args as a `JSON` object")
+	cmd.Flags().StringVarP(&argsFile, "args-file", "P", "", "`FILE` with the args as a JSON object, - is the standard input")
+	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the run is done and print the result")
 	waitTimeoutFlag(cmd, &waitTimeout)
-	cmd.Flags().BoolVarP(&raw, "raw", "r", false, "print a result that is a string without its quotes")
+	cmd.Flags().BoolVarP(&raw, "raw", "r", false, "print a string result without quotes")
 	accept.flags(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("parameters", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("args", cobra.NoFileCompletions)
 	_ = cmd.MarkFlagFilename("args-file", "json")
 	return cmd
 }
 
-// acceptance is the flags of commands that have runs accepted in the background.
+// acceptance are the flags of commands that start runs in the background.
 type acceptance struct {
 	retries int
 	key     string
 }
 
 func (p *acceptance) flags(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&p.retries, "retries", 0, "`N` further attempts, 0 to 10, if the function fails (default what the function says)")
-	cmd.Flags().StringVar(&p.key, "idempotency-key", "", "`KEY` with which the same command is carried out once within 24 hours")
-	_ = cmd.RegisterFlagCompletionFunc("retries", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("idempotency-key", cobra.NoFileCompletions)
+	cmd.Flags().IntVar(&p.retries, "retries", 0, "make up to `N` further attempts, 0 to 10, if the function fails (default the retries of the function)")
+	cmd.Flags().StringVar(&p.key, "idempotency-key", "", "idempotency `KEY`: within 24 hours the same command starts its runs only once")
 }
 
 func (p *acceptance) options(cmd *cobra.Command) (client.RunOptions, error) {
 	o := client.RunOptions{IdempotencyKey: p.key}
 	if p.key == "" && cmd.Flags().Changed("idempotency-key") {
-		return o, usagef("give a key, such as a UUID, or leave the flag out", "the --idempotency-key is empty")
+		return o, clierror.Usagef("give a key, such as a UUID, or leave the flag out", "the --idempotency-key is empty")
 	}
 	if cmd.Flags().Changed("retries") {
 		o.Retries = &p.retries
@@ -124,59 +122,58 @@ func (p *acceptance) options(cmd *cobra.Command) (client.RunOptions, error) {
 	return o, nil
 }
 
-// needsWait checks that flags which are about waiting are given with --wait.
+// needsWait checks that flags about waiting are used with --wait only.
 func needsWait(cmd *cobra.Command, wait bool, names ...string) error {
 	for _, name := range names {
 		if !wait && cmd.Flags().Changed(name) {
-			return usagef("add --wait", "--%s has no use without --wait", name)
+			return clierror.Usagef("add --wait", "--%s has no effect without --wait", name)
 		}
 	}
 	return nil
 }
 
-// readArgs makes the args of a run of what the command line has for them.
+// readArgs returns the args of a run from the flags.
 func (a *app) readArgs(ctx context.Context, text, file string, parameters []string) ([]byte, error) {
-	given, err := parseParameters(parameters)
+	given, err := runargs.ParseParameters(parameters)
 	if err != nil {
 		return nil, err
 	}
 	base := []byte(text)
 	if file != "" {
-		if base, err = a.readFile(ctx, file, "args", runtime.MaxArgs); err != nil {
+		if base, err = a.ReadFile(ctx, file, "args", runtime.MaxArgs); err != nil {
 			return nil, err
 		}
 	}
-	return buildArgs(base, given)
+	return runargs.Build(base, given)
 }
 
-// runInBackground has a run accepted and prints its id.
+// runInBackground starts a run in the background and prints its id.
 func (a *app) runInBackground(ctx context.Context, c *client.Client, name string, args []byte, o client.RunOptions) error {
 	id, err := c.Submit(ctx, name, args, o)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(a.stdout, id); err != nil {
+	if _, err := fmt.Fprintln(a.Out, id); err != nil {
 		return err
 	}
-	if isTerminal(a.stdout) && isTerminal(a.stderr) {
-		fmt.Fprintf(a.stderr, "%s runs in the background: %s waits for its end\n", name, a.command("executions get "+id+" --wait"))
+	if ui.IsTerminal(a.Out) && ui.IsTerminal(a.Err) {
+		fmt.Fprintf(a.Err, "%s runs in the background; %s waits for it\n", name, a.command("executions get "+id+" --wait"))
 	}
 	return nil
 }
 
-// runBlocking has a run answered with its result, the fastest way. Who stops
-// waiting has no id, for it comes with the answer.
+// runBlocking runs a function with a single request, the fastest way. The id of the execution comes
+// with the answer, so that an interrupted command does not know it.
 func (a *app) runBlocking(ctx context.Context, c *client.Client, name string, args []byte) (json.RawMessage, error) {
 	answer, err := c.Run(ctx, name, args)
-	return answer.Result, resumable(err, a.command("executions list -i --function "+name)+" lists it once it is done")
+	return answer.Result, clierror.Resumable(err, a.command("executions list -i --function "+name)+" lists it once it is done")
 }
 
-// runAndAwait has a run accepted and waits for its end, so that there is an id
-// to wait again with.
-func (a *app) runAndAwait(ctx context.Context, c *client.Client, name string, args []byte, o client.RunOptions, timeout seconds) (json.RawMessage, error) {
+// runAndAwait starts a run in the background and waits for it, so that its id is known.
+func (a *app) runAndAwait(ctx context.Context, c *client.Client, name string, args []byte, o client.RunOptions, timeout ui.Seconds) (json.RawMessage, error) {
 	id, err := c.Submit(ctx, name, args, o)
 	if err != nil {
-		return nil, resumable(err, a.command("executions list -i --function "+name)+" lists it if it was accepted")
+		return nil, clierror.Resumable(err, a.command("executions list -i --function "+name)+" lists it if the server accepted it")
 	}
 	x, err := a.awaitExecution(ctx, c, id, name, timeout)
 	if err != nil {
@@ -185,20 +182,20 @@ func (a *app) runAndAwait(ctx context.Context, c *client.Client, name string, ar
 	return x.Output, x.Err()
 }
 
-// writeResult prints the result of a run and a newline.
+// writeResult prints the result of a run and a newline. If raw, a string has no quotes.
 func (a *app) writeResult(result json.RawMessage, raw bool) error {
 	if raw {
 		var text string
 		if json.Unmarshal(result, &text) == nil && len(result) > 0 && result[0] == '"' {
-			_, err := fmt.Fprintln(a.stdout, text)
+			_, err := fmt.Fprintln(a.Out, text)
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s\n", result)
+	_, err := fmt.Fprintf(a.Out, "%s\n", result)
 	return err
 }
 
-// advise adds what to do about a limit that a run has met.
+// advise adds a hint about the limit that a run has reached.
 func advise(err error, name string) error {
 	coded, ok := errors.AsType[*runtime.Error](err)
 	if !ok || coded.Hint != "" {
@@ -206,9 +203,9 @@ func advise(err error, name string) error {
 	}
 	switch coded.Code {
 	case runtime.ClassTimeout.Code():
-		coded.Hint = "make it faster, or give it more time: fas functions update " + name + " --timeout SECONDS"
+		coded.Hint = "make the function faster, or raise its time limit: fas functions update " + name + " --timeout SECONDS"
 	case runtime.ClassMemory.Code():
-		coded.Hint = "let it keep less at once, or give it more memory: fas functions update " + name + " --memory MB"
+		coded.Hint = "let the function use less memory, or raise its limit: fas functions update " + name + " --memory MB"
 	}
 	return err
 }

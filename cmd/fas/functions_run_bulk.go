@@ -1,30 +1,37 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/runargs"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+)
 
 func newFunctionsRunBulk(a *app) *cobra.Command {
 	var parameters []string
 	var file string
 	var wait, asJSON bool
-	var waitTimeout seconds
+	var waitTimeout ui.Seconds
 	var accept acceptance
 	cmd := &cobra.Command{
 		Use:     "run_bulk NAME {-p \"KEY=VALUE, ...\"... | --file FILE} [--wait] [--json]",
 		Aliases: []string{"run-bulk"},
 		Short:   "Run a function many times",
-		Long: `Run a function many times in the background: once for each -p, or for each line of
-a file, which is a JSON object. Prints the ids of the executions, one a line, in
-order; with --json, as an array.
+		Long: `Run a function many times in the background: once for each -p, or for each line of a
+file, which is a JSON object. Prints the ids of the executions in order, one per line,
+or with --json as an array.
 
-The server accepts up to 10,000 runs and 64 MB at once, all of them or none. More
-are sent in several requests; if one of them fails, the error says how many runs are
-accepted, and how to have the others accepted, too, without any twice.
+The server accepts up to 10,000 runs and 64 MB in one request, all of them or none.
+More runs are sent in several requests. If one of them fails, the error says how many
+runs were accepted, and how to send the rest without starting any run twice.
 
-With --wait it waits until all are done and prints how many came to which end; the
-exit status is 1 if any did not succeed. Ctrl-C, or --wait-timeout, ends the waiting
-and not the runs; the ids are printed then, unless to a terminal.
+With --wait the command waits until all runs are done and prints how many succeeded,
+failed and were cancelled; the exit status is 1 if any did not succeed. Ctrl-C and
+--wait-timeout end the wait but not the runs; the ids are printed then, except on a
+terminal.
 
-With --wait --json it is an object with the fields
+With --wait --json the output is an object with the fields
 
   total, succeeded, failed, cancelled, not_found, executions: array of objects, in
   order, with the fields
@@ -53,11 +60,11 @@ With --wait --json it is an object with the fields
 			var runs [][]byte
 			switch {
 			case file != "":
-				runs, err = a.readBulk(cmd.Context(), file)
+				runs, err = runargs.ReadLines(cmd.Context(), &a.Terminal, file)
 			case len(parameters) > 0:
-				runs, err = parseBulk(parameters)
+				runs, err = runargs.ParseEntries(parameters)
 			default:
-				err = usagef("usage: "+cmd.UseLine(), "there is nothing to run: neither -p nor --file is given")
+				err = clierror.Usagef("usage: "+cmd.UseLine(), "nothing to run: -p and --file are missing")
 			}
 			if err != nil {
 				return err
@@ -74,13 +81,12 @@ With --wait --json it is an object with the fields
 			return b.runInBackground(cmd.Context())
 		},
 	}
-	cmd.Flags().StringArrayVarP(&parameters, "parameters", "p", nil, "`KEY=VALUE` pairs of one run with commas between them, as often as needed")
-	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with a JSON object a line, - for the standard input")
-	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until all are done and print a summary")
+	cmd.Flags().StringArrayVarP(&parameters, "parameters", "p", nil, "comma-separated `KEY=VALUE` pairs of one run; repeatable")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with one JSON object per line, - is the standard input")
+	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until all runs are done and print a summary")
 	waitTimeoutFlag(cmd, &waitTimeout)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	accept.flags(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("parameters", cobra.NoFileCompletions)
 	_ = cmd.MarkFlagFilename("file", "jsonl", "ndjson")
 	return cmd
 }

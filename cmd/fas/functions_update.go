@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -14,8 +15,8 @@ func newFunctionsUpdate(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "update NAME [-f FILE] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB] [--retries N]",
 		Short: "Change a function",
-		Long: `Change a function's code, context, limits, retries or name. What is not given stays as it
-is; a change that does not deploy leaves the function as it was.
+		Long: `Change a function's code, context, limits, retries or name. Anything that is not given
+does not change. If the change does not deploy, the function does not change.
 
 Prints the id of the deployment.`,
 		Example: `  fas functions update hello -f hello.py
@@ -32,22 +33,22 @@ Prints the id of the deployment.`,
 				}
 			}
 			if file == "-" && contextFile == "-" {
-				return usagef("give one of them as a file", "code and context cannot both come from the standard input")
+				return clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
 			}
 			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd)}
 			var err error
 			if file != "" {
-				if r.Code, err = a.readText(cmd.Context(), file, "code", runtime.MaxSource); err != nil {
+				if r.Code, err = a.ReadText(cmd.Context(), file, "code", runtime.MaxSource); err != nil {
 					return err
 				}
 			}
 			if contextFile != "" {
-				if r.Context, err = a.readText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
+				if r.Context, err = a.ReadText(cmd.Context(), contextFile, "context file", runtime.MaxContext); err != nil {
 					return err
 				}
 			}
 			if r == (client.UpdateRequest{}) {
-				return usagef("usage: "+cmd.UseLine(), "there is nothing to change")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "nothing to change")
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -61,11 +62,11 @@ Prints the id of the deployment.`,
 			return a.writeChange(id, "updated "+args[0])
 		},
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the new code, - for the standard input")
-	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the new context, - for the standard input")
-	cmd.Flags().StringVarP(&newName, "new-name", "n", "", "the new `NAME`")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the new code, - is the standard input")
+	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the new context, - is the standard input")
+	cmd.Flags().StringVarP(&newName, "new-name", "n", "", "new `NAME`")
 	waitFlag(cmd, &wait)
-	bounds.flags(cmd, "as it is", "as it is", "as it is")
+	bounds.flags(cmd, "unchanged", "unchanged", "unchanged")
 	completeFiles(cmd)
 	return cmd
 }

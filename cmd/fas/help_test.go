@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the goldens under testdata")
 
-// TestHelp holds the help of every command to its golden. Whoever changes a
-// flag or a word sees what it reads like, and docs/cli.md is due for a look.
+// TestHelp compares the help of every command with its golden. After a change run it with -update,
+// read the difference, and check docs/cli.md.
 func TestHelp(t *testing.T) {
 	known := make(map[string]bool)
 	var visit func(c *cobra.Command)
@@ -53,7 +53,7 @@ func TestHelp(t *testing.T) {
 	}
 	for _, f := range files {
 		if !known[f.Name()] {
-			t.Errorf("testdata/help/%s is of no command", f.Name())
+			t.Errorf("testdata/help/%s belongs to no command", f.Name())
 		}
 	}
 }
@@ -71,6 +71,6 @@ func golden(t *testing.T, path, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (go test -update writes it anew):\n%s", path, diff)
+		t.Errorf("%s (go test -update rewrites it):\n%s", path, diff)
 	}
 }

@@ -11,44 +11,45 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/shell"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// initial is what `fas init` writes, with FUNCTION and PROGRAM to be filled in.
+// initial has the templates of `fas init`, with the placeholders FUNCTION and PROGRAM.
 //
 //go:embed initial
 var initial embed.FS
 
-// initialFiles are its files, by what they are called for a function of some
-// name.
+// initialFiles are the templates, with the names of their files for a function.
 var initialFiles = []struct {
 	template string
 	name     func(function string) string
 	mode     fs.FileMode
 }{
 	{"initial/function.py", func(f string) string { return f + ".py" }, 0o644},
-	// It is for secrets.
+	// The context may have secrets.
 	{"initial/function.context", func(f string) string { return f + ".context" }, 0o600},
 	{"initial/try.sh", func(string) string { return "try.sh" }, 0o755},
 }
 
-// initialName is what the function is called if its folder's name does not do.
+// initialName is the name of the function if the name of the folder is not valid.
 const initialName = "hello"
 
 func newInit(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "init [DIR]",
 		GroupID: groupFunctions,
-		Short:   "Begin a function: code, context and a test call",
-		Long: `Write what a new function begins with to a folder, by default the current one, which
-is made if it is not there:
+		Short:   "Start a new function: code, context and a test call",
+		Long: `Write the files of a new function to a folder, by default the current one. The folder
+is created if necessary:
 
   NAME.py       the code, with its main
-  NAME.context  what it gets as context, such as secrets
-  try.sh        deploys both and runs the function once
+  NAME.context  the context, such as secrets
+  try.sh        a script that deploys both and runs the function once
 
-NAME is the name of the folder. Files that are there already are left alone, and
-nothing is written then. Prints the names of the files.`,
+NAME is the name of the folder. If one of the files exists, nothing is written. Prints
+the names of the files.`,
 		Example: `  fas init greet
   sh greet/try.sh`,
 		Args: cobra.ArbitraryArgs,
@@ -62,23 +63,22 @@ nothing is written then. Prints the names of the files.`,
 			case 1:
 				dir = args[0]
 			default:
-				return usagef("usage: "+cmd.UseLine(), "%q is one argument too many", args[1])
+				return clierror.Usagef("usage: "+cmd.UseLine(), "%q is one argument too many", args[1])
 			}
 			paths, err := a.writeInitial(dir)
 			if err != nil {
 				return err
 			}
 			for _, path := range paths {
-				fmt.Fprintln(a.stdout, path)
+				fmt.Fprintln(a.Out, path)
 			}
-			fmt.Fprintf(a.stderr, "with a server running, deploy and run it: sh %s\n", shellQuote(paths[len(paths)-1]))
+			fmt.Fprintf(a.Err, "to deploy and run it, start a server and then: sh %s\n", shell.Quote(paths[len(paths)-1]))
 			return nil
 		},
 	}
 }
 
-// writeInitial writes the files of a new function, all of them or none, and
-// gives their paths.
+// writeInitial writes the files of a new function, all or none, and returns their paths.
 func (a *app) writeInitial(dir string) (paths []string, err error) {
 	whole, err := filepath.Abs(dir)
 	if err != nil {
@@ -89,12 +89,12 @@ func (a *app) writeInitial(dir string) (paths []string, err error) {
 		function = initialName
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, usagef("", "cannot make the folder: %v", err)
+		return nil, clierror.Usagef("", "cannot create the folder: %v", err)
 	}
 	for _, file := range initialFiles {
 		path := filepath.Join(dir, file.name(function))
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return nil, runtime.Errorf(runtime.CodeAlreadyExists, "%s is there already; nothing was written", path).
+			return nil, runtime.Errorf(runtime.CodeAlreadyExists, "%s already exists; nothing was written", path).
 				WithHint("choose another folder, such as `fas init my-function`")
 		}
 	}
@@ -106,7 +106,7 @@ func (a *app) writeInitial(dir string) (paths []string, err error) {
 			paths = nil
 		}
 	}()
-	fill := strings.NewReplacer("FUNCTION", function, "PROGRAM", a.programPath())
+	fill := strings.NewReplacer("FUNCTION", function, "PROGRAM", shell.Program(a.env["PATH"]))
 	for _, file := range initialFiles {
 		data, err := initial.ReadFile(file.template)
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stubborn is a program that does not end when it is interrupted.
+// stubborn is a program that does not exit when it is interrupted.
 func stubborn() {
 	ctx, stop := interruptible(context.Background())
 	defer stop()
@@ -53,15 +53,15 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// goesOn is a server whose executions never end: it accepts runs, answers that
-// they run, and closes asked as soon as somebody waits for one.
-func goesOn(t *testing.T) (address string, asked chan struct{}) {
+// newEndlessServer starts a server whose executions never end: it accepts runs, reports that they
+// run, and closes asked once a client waits for one.
+func newEndlessServer(t *testing.T) (address string, asked chan struct{}) {
 	t.Helper()
 	const id = "019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4"
 	asked = make(chan struct{})
 	var once sync.Once
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // until then a server does not see its client leave
+		_, _ = io.Copy(io.Discard, r.Body) // a server notices the end of its client only after it has read the body
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/bulk_rpc/"):
 			_, _ = io.WriteString(w, `["`+id+`"]`)
@@ -84,7 +84,7 @@ func goesOn(t *testing.T) (address string, asked chan struct{}) {
 	return web.URL, asked
 }
 
-// heard notes what is written and closes first when the first of it is.
+// heard records what is written, and closes first at the first write.
 type heard struct {
 	strings.Builder
 	first chan struct{}
@@ -97,11 +97,11 @@ func (h *heard) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Ctrl-C stops the waiting, and says how to wait again.
+// Ctrl-C ends a wait, and the command prints how to wait again.
 func TestInterruptStopsWaiting(t *testing.T) {
 	const id = "019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4"
 	const logged = "hi\n"
-	const again = "error: interrupted; it goes on\nhint: `fas executions get " + id + " --wait` waits again, `fas executions cancel " + id + "` stops it\n"
+	const again = "error: interrupted; the work continues on the server\nhint: `fas executions get " + id + " --wait` waits again, `fas executions cancel " + id + "` stops it\n"
 	for name, tc := range map[string]struct {
 		signal         os.Signal
 		args           string
@@ -110,7 +110,7 @@ func TestInterruptStopsWaiting(t *testing.T) {
 	}{
 		"a run, by one request": {
 			os.Interrupt, "functions run slow --wait", 130, "",
-			"error: interrupted; it goes on\nhint: `fas executions list -i --function slow` lists it once it is done\n",
+			"error: interrupted; the work continues on the server\nhint: `fas executions list -i --function slow` lists it once it is done\n",
 		},
 		"a run":              {os.Interrupt, "functions run slow --wait --wait-timeout 900", 130, "", again},
 		"a run, by SIGTERM":  {syscall.SIGTERM, "functions run slow --wait --retries 0", 143, "", again},
@@ -118,19 +118,19 @@ func TestInterruptStopsWaiting(t *testing.T) {
 		"of another profile": {os.Interrupt, "executions get " + id + " --wait --profile test", 130, "", strings.ReplaceAll(strings.ReplaceAll(again, "--wait`", "--wait --profile test`"), "cancel "+id, "cancel "+id+" --profile test")},
 		"logs": {
 			os.Interrupt, "executions logs " + id + " -f", 130, logged,
-			"error: interrupted; it goes on\nhint: `fas executions logs " + id + " -f` follows again, `fas executions cancel " + id + "` stops it\n",
+			"error: interrupted; the work continues on the server\nhint: `fas executions logs " + id + " -f` follows again, `fas executions cancel " + id + "` stops it\n",
 		},
 		"many runs": {
 			os.Interrupt, "functions run_bulk slow -p n=1 --wait", 130, id + "\n",
-			"error: interrupted; it goes on\nhint: 0 of 1 are done; `fas executions list --function slow` shows the others\n",
+			"error: interrupted; the work continues on the server\nhint: 0 of 1 runs are done; `fas executions list --function slow` lists the others\n",
 		},
 		"many runs, as JSON": {
 			os.Interrupt, "functions run_bulk slow -p n=1 --wait --json", 130, "[\n  \"" + id + "\"\n]\n",
-			"error: interrupted; it goes on\nhint: 0 of 1 are done; `fas executions list --function slow` shows the others\n",
+			"error: interrupted; the work continues on the server\nhint: 0 of 1 runs are done; `fas executions list --function slow` lists the others\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			address, asked := goesOn(t)
+			address, asked := newEndlessServer(t)
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "fas", strings.Fields(tc.args)...)
@@ -143,7 +143,7 @@ func TestInterruptStopsWaiting(t *testing.T) {
 			}
 			waits := asked
 			if tc.stdout == logged {
-				waits = stdout.first // what was told is to be printed before
+				waits = stdout.first // the log must be printed first
 			}
 			select {
 			case <-waits:

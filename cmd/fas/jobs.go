@@ -7,10 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// What every --json of jobs, of their executions and of tasks promises.
+// Fields that --json of jobs, of their executions and of their tasks promises.
 const (
 	jobFields = `  metadata: name, displayName, labels, createdAt, updatedAt (RFC 3339), createdBy,
     updatedBy, workspace, url, rid
@@ -39,12 +41,12 @@ func newJobs(a *app) *cobra.Command {
 		Use:     "jobs",
 		Aliases: []string{"job"},
 		GroupID: groupJobs,
-		Short:   "Run functions over many tasks, by hand, by request or by schedule",
-		Long: `Run functions over many tasks, by hand, by request or by schedule.
+		Short:   "Run functions over many tasks: by hand, by request or on a schedule",
+		Long: `Run functions over many tasks: by hand, by HTTP request or on a schedule.
 
-A job names a function and says how to run it. An execution of a job is a list of
-tasks; each task is one run of the function, with its own attempts and time limit,
-and an execution of its own as "fas executions" knows them.`,
+A job names a function and how to run it. An execution of a job is a list of tasks.
+Each task is one run of the function with its own attempts and time limit, and is
+also an execution of the function, as in "fas executions".`,
 		Args: cobra.ArbitraryArgs,
 		RunE: group,
 	}
@@ -65,27 +67,27 @@ and an execution of its own as "fas executions" knows them.`,
 	return cmd
 }
 
-// jobName checks a name before it becomes part of an address.
+// jobName checks the name of a job before it becomes part of a URL.
 func jobName(name string) error {
 	err := runtime.ValidateJobName(name)
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
-		e.Message = "the job name " + quoted(name) + " is not valid"
+		e.Message = "the job name " + ui.Quote(name) + " is not valid"
 	}
 	return err
 }
 
 var executionWord = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// jobExecutionName checks what an execution of a job is called, likewise.
+// jobExecutionName checks the id or name of an execution of a job in the same way.
 func jobExecutionName(name string) error {
 	if !executionWord.MatchString(name) || name == "." || name == ".." {
-		return usagef("`fas jobs executions NAME` shows those that there are", "%s is not the id of an execution of a job", quoted(name))
+		return clierror.Usagef("`fas jobs executions NAME` lists them", "%s is not the id of an execution of a job", ui.Quote(name))
 	}
 	return nil
 }
 
-// jobArguments checks the arguments of a command that begin with the name of a
-// job and an execution of it, as far as they are there.
+// jobArguments checks the first two arguments of a command, if given: the name of a job and one of
+// its executions.
 func jobArguments(args []string) error {
 	if err := jobName(args[0]); err != nil || len(args) < 2 {
 		return err
@@ -93,7 +95,7 @@ func jobArguments(args []string) error {
 	return jobExecutionName(args[1])
 }
 
-// triggerText says in a few words what a trigger waits for.
+// triggerText renders a trigger in a few words.
 func triggerText(t client.Trigger) string {
 	c, text := t.Configuration, t.Type+" "
 	switch t.Type {
@@ -106,7 +108,7 @@ func triggerText(t client.Trigger) string {
 		text += c.Path
 	}
 	if c.CallbackURL != "" {
-		text += ", tells " + c.CallbackURL
+		text += ", calls back " + c.CallbackURL
 	}
 	if !t.Enabled {
 		text += " (disabled)"

@@ -11,49 +11,49 @@ import (
 )
 
 const (
-	// defaultJobFile is what is applied unless told otherwise.
+	// defaultJobFile is the file that is applied without --file.
 	defaultJobFile = "job.toml"
-	// maxJobFile leaves room for the tasks of triggers and the environment.
+	// maxJobFile is the largest size of a job file in bytes, with room for tasks of triggers.
 	maxJobFile = 2 * runtime.MiB
 )
 
-const exampleJob = `name = "nightly"                # a-z 0-9 and -, for life
+const exampleJob = `name = "nightly"                # a-z 0-9 and -; cannot be changed later
 function = "bill"               # what each task runs
 #display_name = "Nightly bills"
-#enabled = true                 # false: no execution can be started
+#enabled = true                 # false: no new executions
 
 #[labels]
 #team = "billing"
 
 [runtime]
-#memory = 256                   # MB of a task; default that of the function
-#timeout = "2m"                 # of a task, or seconds; default that of the function
-max_retries = 2                 # further attempts of a task that failed, 0 to 10
-max_concurrent_tasks = 20       # of one execution at once; default as many as there is room for
+#memory = 256                   # MB per task; default: that of the function
+#timeout = "2m"                 # per task, or a number of seconds; default: that of the function
+max_retries = 2                 # further attempts for a failed task, 0 to 10
+max_concurrent_tasks = 20       # that run at once in one execution; default: no limit
 
 [env]
 REGION = "eu"
-#API_KEY = { from_env = "API_KEY" }             # a secret, of the environment of who applies this
+#API_KEY = { from_env = "API_KEY" }             # a secret, read from the environment when applied
 #TOKEN = { value = "...", secret = true }
 
 [[triggers]]
 type = "cron"
-schedule = "0 3 * * *"          # minute hour day month weekday, or @daily and so on
-timezone = "Europe/Berlin"      # default UTC
-missed = "skip"                 # or catchup: once for all ticks at which no server ran
-tasks = [{ kind = "daily" }]    # args of its tasks
+schedule = "0 3 * * *"          # minute hour day month weekday, or @daily etc.
+timezone = "Europe/Berlin"      # default: UTC
+missed = "skip"                 # or catchup: run once for all ticks missed while no server ran
+tasks = [{ kind = "daily" }]    # args of the tasks
 
 #[[triggers]]
-#type = "http"                  # a request, which waits for the end
+#type = "http"                  # a request that waits for the end
 #path = "bills"
-#timeout = 30                   # seconds that it waits
+#timeout = 30                   # seconds to wait
 
 #[[triggers]]
-#type = "http-async"            # a request; the end is told to the callback
+#type = "http-async"            # a request; the end is sent to the callback
 #path = "bills/later"
 #callback_url = "https://example.com/done"
-#callback_secret = { from_env = "HOOK_SECRET" } # default one that is drawn, and told once
-#retry = 5                      # further attempts to tell it
+#callback_secret = { from_env = "HOOK_SECRET" } # default: generated, shown once
+#retry = 5                      # further attempts to deliver it
 `
 
 func newJobsApply(a *app) *cobra.Command {
@@ -61,20 +61,20 @@ func newJobsApply(a *app) *cobra.Command {
 	var example, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "apply [-f FILE] [--json | --example]",
-		Short: "Create a job, or make it what a file says",
-		Long: `Create a job, or make it what a file says. Says which of the two it did, or that
-there was nothing to change: to apply a file again changes nothing.
+		Short: "Create or change a job from a file",
+		Long: `Create a job, or change it to match a file. Prints whether the job was created,
+changed or unchanged: applying the same file again changes nothing.
 
-The file is TOML, as --example prints one, or JSON if its name ends so, as
-"fas jobs get --json" prints it. What is wrong with it is told with its line and
-column. Values that are secret can be left out of it: { from_env = "NAME" } stands
-for a variable of the environment of this command.
+The file is TOML, as printed by --example, or JSON if its name ends in .json, as
+printed by "fas jobs get --json". Errors in the file are reported with line and
+column. Secrets need not be in the file: { from_env = "NAME" } takes the value from
+this command's environment.
 
-A secret for callbacks that the server has drawn is printed once, on the standard
+If the server generates a secret for callbacks, it is printed once, on the standard
 error, and never shown again.
 
-With --json it is an object with the fields change (created, changed or unchanged)
-and job, which has the fields
+With --json the output is an object with the fields change (created, changed or
+unchanged) and job, which has the fields
 
 ` + jobFields,
 		Example: `  fas jobs apply --example > job.toml
@@ -87,10 +87,10 @@ and job, which has the fields
 				return err
 			}
 			if example {
-				_, err := fmt.Fprint(a.stdout, exampleJob)
+				_, err := fmt.Fprint(a.Out, exampleJob)
 				return err
 			}
-			text, err := a.readText(cmd.Context(), file, "job", maxJobFile)
+			text, err := a.ReadText(cmd.Context(), file, "job", maxJobFile)
 			if err != nil {
 				return err
 			}
@@ -116,8 +116,8 @@ and job, which has the fields
 			return a.writeApplied(j, change, asJSON)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", defaultJobFile, "`FILE` with the job, - for TOML of the standard input")
-	cmd.Flags().BoolVar(&example, "example", false, "print a file to begin with, and do nothing else")
+	cmd.Flags().StringVarP(&file, "file", "f", defaultJobFile, "`FILE` with the job; - is TOML from the standard input")
+	cmd.Flags().BoolVar(&example, "example", false, "print an example file and exit")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.MarkFlagFilename("file", "toml", "json")
 	return cmd
@@ -125,16 +125,16 @@ and job, which has the fields
 
 func (a *app) writeApplied(j client.Job, change client.Change, asJSON bool) error {
 	if asJSON {
-		return a.writeJSON(struct {
+		return a.WriteJSON(struct {
 			Change client.Change `json:"change"`
 			Job    client.Job    `json:"job"`
 		}{change, j})
 	}
 	for _, t := range j.Spec.Triggers {
 		if secret := t.Configuration.CallbackSecret; secret != "" && secret != runtime.Masked {
-			fmt.Fprintf(a.stderr, "the secret that signs the callbacks of %s, told this once: %s\n", t.Configuration.Path, secret)
+			fmt.Fprintf(a.Err, "the secret that signs the callbacks of %s, shown only once: %s\n", t.Configuration.Path, secret)
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s %s (revision %s)\n", change, j.Metadata.Name, j.Spec.Revision.Active)
+	_, err := fmt.Fprintf(a.Out, "%s %s (revision %s)\n", change, j.Metadata.Name, j.Spec.Revision.Active)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsCancel(a *app) *cobra.Command {
@@ -13,12 +14,12 @@ func newJobsCancel(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cancel NAME EXECUTION [--json]",
 		Short: "Cancel an execution of a job",
-		Long: `Cancel an execution of a job. Tasks that run go on to their ends, no new ones start:
-it is cancelling until then, and cancelled after that. One that is done stays as it
-is; to cancel twice is no error. A single task is stopped at once by
-"fas executions cancel".
+		Long: `Cancel an execution of a job. No further tasks start, and running tasks finish; until
+then the execution is cancelling, then cancelled. An execution that is done does not
+change. Cancelling twice is not an error. "fas executions cancel" stops a single task
+at once.
 
-With --json it is an object with the fields
+With --json the output is an object with the fields
 
 ` + jobExecutionFields + `
   tasks (the first 200), see "fas jobs tasks --help"`,
@@ -40,9 +41,9 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(x)
+				return a.WriteJSON(x)
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", x.Metadata.ID, x.Status, cancelText(x))
+			_, err = fmt.Fprintf(a.Out, "%s\t%s\t%s\n", x.Metadata.ID, x.Status, cancelText(x))
 			return err
 		},
 	}
@@ -50,18 +51,18 @@ With --json it is an object with the fields
 	return cmd
 }
 
-// cancelText says what became of an execution that was to be cancelled.
+// cancelText describes the result of a cancel.
 func cancelText(x client.JobExecution) string {
 	switch {
 	case x.Status == client.JobCancelling:
 		if x.Stats.Running == 1 {
-			return "1 task still runs, no new ones start"
+			return "1 task still runs, no further ones start"
 		}
-		return fmt.Sprintf("%d tasks still run, no new ones start", x.Stats.Running)
+		return fmt.Sprintf("%d tasks still run, no further ones start", x.Stats.Running)
 	case x.Status == client.JobCancelled:
-		return fmt.Sprintf("%d of %s were cancelled", x.Stats.Cancelled, tasksText(x.Stats.Total))
+		return fmt.Sprintf("%d of %s were cancelled", x.Stats.Cancelled, ui.TasksText(x.Stats.Total))
 	case x.Status.Done():
-		return "it was done already"
+		return "it was already done"
 	}
 	return ""
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsDelete(a *app) *cobra.Command {
@@ -12,10 +14,11 @@ func newJobsDelete(a *app) *cobra.Command {
 		Use:     "delete NAME [--yes]",
 		Aliases: []string{"rm"},
 		Short:   "Delete a job",
-		Long: `Delete a job with its triggers and revisions, and cancel what is under way of it.
-Its executions are not found any more; the runs that their tasks were still are.
+		Long: `Delete a job with its triggers and revisions, and cancel its executions. The
+executions of the job are deleted too; the runs of its tasks remain as executions of
+the function.
 
-On a terminal it asks first; in a script it does not.`,
+On a terminal the command asks for confirmation.`,
 		Example: `  fas jobs delete nightly
   fas jobs delete nightly --yes`,
 		Args:              arguments("NAME"),
@@ -29,18 +32,18 @@ On a terminal it asks first; in a script it does not.`,
 				return err
 			}
 			defer c.Close()
-			if !yes && isTerminal(a.stdin) {
-				if err := a.confirm(cmd.Context(), fmt.Sprintf("delete the job %s from %s?", args[0], c.URL())); err != nil {
+			if !yes && ui.IsTerminal(a.In) {
+				if err := a.Confirm(cmd.Context(), fmt.Sprintf("delete the job %s from %s?", args[0], c.URL())); err != nil {
 					return err
 				}
 			}
 			if _, err := c.DeleteJob(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stderr, "deleted %s\n", args[0])
+			fmt.Fprintf(a.Err, "deleted %s\n", args[0])
 			return nil
 		},
 	}
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }

@@ -8,26 +8,29 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsExecutions(a *app) *cobra.Command {
-	var limit int
-	var wait, asJSON, quiet bool
-	var waitTimeout seconds
+	var flags listFlags
+	var wait bool
+	var waitTimeout ui.Seconds
 	cmd := &cobra.Command{
 		Use:   "executions NAME [EXECUTION] [--limit N] [--wait [--wait-timeout SECONDS]] [--json | --quiet]",
 		Short: "List the executions of a job, or show one",
 		Long: `List the executions of a job, newest first, or show one of them.
 
-Without EXECUTION it is a table on a terminal; elsewhere each execution is a line of
-fields with tabs between them, without a heading: id, status, and of its tasks how
-many there are, are done and have failed, created, duration_ms, trigger. If there
+Without EXECUTION the output is a table on a terminal; elsewhere each execution is a
+line of tab-separated fields without a heading: id, status, numbers of all tasks, of
+those that are done and of those that failed, created, duration_ms, trigger. If there
 are more than --limit, the standard error says so.
 
-With EXECUTION and --wait it waits for the end of that one, and prints what
-"fas jobs run --wait" does.
+With EXECUTION and --wait the command waits until the execution is done, and prints
+the same as "fas jobs run --wait".
 
-With --json it is an array of objects, or with EXECUTION one object, with the fields
+With --json the output is an array of objects, or with EXECUTION one object, with the
+fields
 
 ` + jobExecutionFields + `
   tasks (the first 200; of one execution only), see "fas jobs tasks --help"`,
@@ -38,7 +41,7 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 		Args:              argumentsAndMore(1, "NAME"),
 		ValidArgsFunction: a.completeJobExecutions(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := exclusive(cmd, "json", "quiet"); err != nil {
+			if err := flags.check(cmd); err != nil {
 				return err
 			}
 			if err := needsWait(cmd, wait, "wait-timeout"); err != nil {
@@ -47,11 +50,8 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 			if err := jobArguments(args); err != nil {
 				return err
 			}
-			if err := checkLimit(limit); err != nil {
-				return err
-			}
 			if wait && len(args) < 2 {
-				return usagef("usage: "+cmd.UseLine(), "the EXECUTION to --wait for is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "--wait needs an EXECUTION")
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -60,59 +60,54 @@ With --json it is an array of objects, or with EXECUTION one object, with the fi
 			defer c.Close()
 			switch {
 			case wait:
-				return a.awaitAndTellJob(cmd.Context(), c, args[0], args[1], waitTimeout, asJSON)
+				return a.awaitAndReportJob(cmd.Context(), c, args[0], args[1], waitTimeout, flags.asJSON)
 			case len(args) == 1:
-				return a.listJobExecutions(cmd, c, args[0], limit, asJSON, quiet)
+				return a.listJobExecutions(cmd, c, args[0], &flags)
 			}
 			x, err := c.JobExecution(cmd.Context(), args[0], args[1])
 			switch {
 			case err != nil:
 				return err
-			case asJSON:
-				return a.writeJSON(x)
-			case quiet:
-				_, err := fmt.Fprintln(a.stdout, x.Metadata.ID)
+			case flags.asJSON:
+				return a.WriteJSON(x)
+			case flags.idsOnly:
+				_, err := fmt.Fprintln(a.Out, x.Metadata.ID)
 				return err
 			}
-			return writeJobExecution(a.stdout, x, isTerminal(a.stdout))
+			return writeJobExecution(a.Out, x, ui.IsTerminal(a.Out))
 		},
 	}
-	limitFlag(cmd, &limit, "executions")
-	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the EXECUTION is done; the exit status is that of it")
+	flags.addLimit(cmd, "executions")
+	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the EXECUTION is done; the exit status is that of the execution")
 	waitTimeoutFlag(cmd, &waitTimeout)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print ids only")
+	flags.add(cmd, "ids")
 	return cmd
 }
 
 // listJobExecutions prints executions page by page.
-func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string, limit int, asJSON, quiet bool) error {
-	table := jobExecutionTable(a.stdout, isTerminal(a.stdout))
-	list := pages[client.JobExecution]{
-		app: a, asJSON: asJSON, quiet: quiet, table: table.write,
-		id: func(x client.JobExecution) string { return x.Metadata.ID },
-	}
-	more, err := c.JobExecutions(cmd.Context(), job, limit, list.page)
+func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string, flags *listFlags) error {
+	list := newPages(a, flags, jobExecutionTable(a.Out, ui.IsTerminal(a.Out)), func(x client.JobExecution) string { return x.Metadata.ID })
+	more, err := c.JobExecutions(cmd.Context(), job, flags.limit, list.Page)
 	if err != nil {
 		return err
 	}
-	return list.end(more, limit, "no execution yet: "+a.command("jobs run "+job)+" starts one")
+	return list.End(more, flags.limit, "no executions yet: "+a.command("jobs run "+job)+" starts one")
 }
 
-// jobExecutionTable shows executions of a job.
-func jobExecutionTable(out io.Writer, people bool) *table[client.JobExecution] {
-	return &table[client.JobExecution]{
-		out: out, people: people, heading: "ID\tSTATUS\tTASKS\tDONE\tFAILED\tCREATED\tTOOK\tTRIGGER",
-		row: func(x client.JobExecution, people bool) string {
+// jobExecutionTable returns the table of executions of a job.
+func jobExecutionTable(out io.Writer, people bool) *ui.Table[client.JobExecution] {
+	return &ui.Table[client.JobExecution]{
+		Out: out, ForPeople: people, Heading: "ID\tSTATUS\tTASKS\tDONE\tFAILED\tCREATED\tTOOK\tTRIGGER",
+		Row: func(x client.JobExecution, people bool) string {
 			m, took := x.Metadata, ""
 			if m.CompletedAt != nil {
 				d := m.CompletedAt.Sub(m.CreatedAt)
 				if took = fmt.Sprint(d.Milliseconds()); people {
-					took = durationText(d)
+					took = ui.DurationText(d)
 				}
 			}
 			return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s", m.ID, x.Status, x.Stats.Total, x.Stats.Ended(), x.Stats.Failure,
-				timestamp(m.CreatedAt, people), took, m.Trigger)
+				ui.Timestamp(m.CreatedAt, people), took, m.Trigger)
 		},
 	}
 }
@@ -138,15 +133,15 @@ func writeJobExecution(out io.Writer, x client.JobExecution, people bool) error 
 		fmt.Fprintf(w, "memory:\t%g MB\n", x.Spec.MemoryOverride)
 	}
 	if x.Spec.EnvOverride != "" {
-		fmt.Fprintf(w, "environment:\t%s\n", oneLine(x.Spec.EnvOverride))
+		fmt.Fprintf(w, "environment:\t%s\n", ui.OneLine(x.Spec.EnvOverride))
 	}
-	fmt.Fprintf(w, "created:\t%s\n", timestamp(m.CreatedAt, people))
+	fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(m.CreatedAt, people))
 	if m.StartedAt != nil {
-		fmt.Fprintf(w, "started:\t%s\n", timestamp(*m.StartedAt, people))
+		fmt.Fprintf(w, "started:\t%s\n", ui.Timestamp(*m.StartedAt, people))
 	}
 	if m.CompletedAt != nil {
-		fmt.Fprintf(w, "finished:\t%s\n", timestamp(*m.CompletedAt, people))
-		fmt.Fprintf(w, "took:\t%s\n", durationText(m.CompletedAt.Sub(m.CreatedAt)))
+		fmt.Fprintf(w, "finished:\t%s\n", ui.Timestamp(*m.CompletedAt, people))
+		fmt.Fprintf(w, "took:\t%s\n", ui.DurationText(m.CompletedAt.Sub(m.CreatedAt)))
 	}
 	return w.Flush()
 }

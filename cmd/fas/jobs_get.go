@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsGet(a *app) *cobra.Command {
@@ -17,11 +18,11 @@ func newJobsGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME [--json]",
 		Short: "Show a job",
-		Long: `Show a job: its function, how its tasks are run, its environment and its triggers.
+		Long: `Show a job: its function, how its tasks run, its environment and its triggers.
 Secrets are shown as ***.
 
-With --json it is an object that "fas jobs apply" takes, too, in which *** stands
-for the secret that is kept. It has the fields
+With --json the output is an object that "fas jobs apply" accepts; *** in it stands
+for the stored secret. It has the fields
 
 ` + jobFields,
 		Example: `  fas jobs get nightly
@@ -42,31 +43,31 @@ for the secret that is kept. It has the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(j)
+				return a.WriteJSON(j)
 			}
-			return writeJob(a.stdout, j, isTerminal(a.stdout))
+			return writeJob(a.Out, j, ui.IsTerminal(a.Out))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// ofFunction is what stands for a bound that a job leaves to its function.
+// ofFunction is shown for a limit that the job does not set.
 const ofFunction = "that of the function"
 
 func writeJob(out io.Writer, j client.Job, people bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "name:\t%s\n", j.Metadata.Name)
 	if j.Metadata.DisplayName != "" {
-		fmt.Fprintf(w, "display name:\t%s\n", oneLine(j.Metadata.DisplayName))
+		fmt.Fprintf(w, "display name:\t%s\n", ui.OneLine(j.Metadata.DisplayName))
 	}
 	for _, key := range slices.Sorted(maps.Keys(j.Metadata.Labels)) {
-		fmt.Fprintf(w, "label:\t%s = %s\n", oneLine(key), oneLine(j.Metadata.Labels[key]))
+		fmt.Fprintf(w, "label:\t%s = %s\n", ui.OneLine(key), ui.OneLine(j.Metadata.Labels[key]))
 	}
 	fmt.Fprintf(w, "function:\t%s\n", j.Spec.Function)
 	fmt.Fprintf(w, "enabled:\t%t\n", j.Spec.Enabled)
 	fmt.Fprintf(w, "revision:\t%s\n", j.Spec.Revision.Active)
-	memory, timeout, atOnce := ofFunction, ofFunction, "as many as there is room for"
+	memory, timeout, atOnce := ofFunction, ofFunction, "no limit"
 	r := j.Spec.Runtime
 	if r.Memory != 0 {
 		memory = fmt.Sprintf("%g MB", r.Memory)
@@ -82,12 +83,12 @@ func writeJob(out io.Writer, j client.Job, people bool) error {
 	fmt.Fprintf(w, "retries:\t%d\n", r.MaxRetries)
 	fmt.Fprintf(w, "tasks at once:\t%s\n", atOnce)
 	for _, v := range r.Envs {
-		fmt.Fprintf(w, "environment:\t%s = %s\n", v.Name, oneLine(v.Value))
+		fmt.Fprintf(w, "environment:\t%s = %s\n", v.Name, ui.OneLine(v.Value))
 	}
 	for _, t := range j.Spec.Triggers {
-		fmt.Fprintf(w, "trigger:\t%s: %s\n", t.ID, oneLine(triggerText(t)))
+		fmt.Fprintf(w, "trigger:\t%s: %s\n", t.ID, ui.OneLine(triggerText(t)))
 	}
-	fmt.Fprintf(w, "created:\t%s\n", timestamp(j.Metadata.CreatedAt, people))
-	fmt.Fprintf(w, "updated:\t%s\n", timestamp(j.Metadata.UpdatedAt, people))
+	fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(j.Metadata.CreatedAt, people))
+	fmt.Fprintf(w, "updated:\t%s\n", ui.Timestamp(j.Metadata.UpdatedAt, people))
 	return w.Flush()
 }

@@ -7,19 +7,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsList(a *app) *cobra.Command {
-	var asJSON, quiet bool
+	var flags listFlags
 	cmd := &cobra.Command{
 		Use:     "list [--json | --quiet]",
 		Aliases: []string{"ls"},
 		Short:   "List the jobs",
 		Long: `List the jobs by name.
 
-On a terminal this is a table; elsewhere each job is a line of fields with tabs
-between them, without a heading: name, function, revision, enabled (true or false),
-the number of triggers, updated.
+On a terminal the output is a table; elsewhere each job is a line of tab-separated
+fields without a heading: name, function, revision, enabled (true or false), number
+of triggers, updated.
 
 With --json it is an array of objects with the fields
 
@@ -28,7 +29,7 @@ With --json it is an array of objects with the fields
   fas jobs list --json | jq -r '.[] | select(.spec.enabled) | .metadata.name'`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := exclusive(cmd, "json", "quiet"); err != nil {
+			if err := flags.check(cmd); err != nil {
 				return err
 			}
 			c, err := a.connect()
@@ -40,35 +41,22 @@ With --json it is an array of objects with the fields
 			if err != nil {
 				return err
 			}
-			switch {
-			case asJSON:
-				return a.writeJSON(list)
-			case quiet:
-				for _, j := range list {
-					fmt.Fprintln(a.stdout, j.Metadata.Name)
-				}
-				return nil
-			}
-			people := isTerminal(a.stdout)
-			if people && len(list) == 0 {
-				fmt.Fprintln(a.stderr, "no jobs yet: `fas jobs apply --example` shows what one looks like")
-				return nil
-			}
-			return jobTable(a.stdout, people).write(list)
+			return printList(a, &flags, list, jobTable(a.Out, ui.IsTerminal(a.Out)),
+				func(j client.Job) string { return j.Metadata.Name },
+				"no jobs yet: `fas jobs apply --example` prints one to start from")
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print names only")
+	flags.add(cmd, "names")
 	return cmd
 }
 
-// jobTable shows jobs.
-func jobTable(out io.Writer, people bool) *table[client.Job] {
-	return &table[client.Job]{
-		out: out, people: people, heading: "NAME\tFUNCTION\tREVISION\tENABLED\tTRIGGERS\tUPDATED",
-		row: func(j client.Job, people bool) string {
+// jobTable returns the table of jobs.
+func jobTable(out io.Writer, people bool) *ui.Table[client.Job] {
+	return &ui.Table[client.Job]{
+		Out: out, ForPeople: people, Heading: "NAME\tFUNCTION\tREVISION\tENABLED\tTRIGGERS\tUPDATED",
+		Row: func(j client.Job, people bool) string {
 			return fmt.Sprintf("%s\t%s\t%s\t%t\t%d\t%s", j.Metadata.Name, j.Spec.Function, j.Spec.Revision.Active,
-				j.Spec.Enabled, len(j.Spec.Triggers), timestamp(j.Metadata.UpdatedAt, people))
+				j.Spec.Enabled, len(j.Spec.Triggers), ui.Timestamp(j.Metadata.UpdatedAt, people))
 		},
 	}
 }

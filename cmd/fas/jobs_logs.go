@@ -9,9 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
-// taskLogs is what a task has written. Its JSON form is a promise of --json.
+// taskLogs is the log of a task. Its JSON form is a promise of --json.
 type taskLogs struct {
 	Task int `json:"task"`
 	client.Logs
@@ -22,17 +24,18 @@ func newJobsLogs(a *app) *cobra.Command {
 	var stream string
 	cmd := &cobra.Command{
 		Use:   "logs NAME EXECUTION [TASK] [-f] [--stream stdout|stderr] [--json]",
-		Short: "Print what the tasks of an execution have written",
-		Long: `Print what the latest attempt of each task of an execution has written, each line
-with the task's name before it, or what one TASK has, as "fas executions logs" does.
-TASK is its number, from 0.
+		Short: "Print the logs of the tasks of an execution",
+		Long: `Print what the latest attempt of each task of an execution wrote, with the name of
+the task before each line. With TASK, the number of a task from 0, print what that
+task wrote, as "fas executions logs" does.
 
-With -f it goes on while the TASK does, and then the exit status is that of it: 0 if
-it succeeded, else 1, with its error on the standard error.
+With -f the command follows the log until the TASK is done. Its exit status is then 0
+if the task succeeded; else it is 1, with the error on the standard error.
 
-With --json it is an array of objects, or with TASK one object, with the fields
+With --json the output is an array of objects, or with TASK one object, with the
+fields
 
-  task (its number), uuid, status, attempt, truncated (whether there was more),
+  task (its number), uuid, status, attempt, truncated (whether output is missing),
   entries: stream, text`,
 		Example: `  fas jobs logs bills $ID
   fas jobs logs bills $ID 3 -f
@@ -48,16 +51,16 @@ With --json it is an array of objects, or with TASK one object, with the fields
 			}
 			only := client.Stream(stream)
 			if only != "" && only != client.Stdout && only != client.Stderr {
-				return usagef("give stdout or stderr, or leave it out for both", "there is no --stream %s", quoted(stream))
+				return clierror.Usagef("give stdout or stderr, or leave the flag out for both", "the --stream %s is not known", ui.Quote(stream))
 			}
 			if follow && len(args) < 3 {
-				return usagef("usage: "+cmd.UseLine(), "the TASK to --follow is missing")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "--follow needs a TASK")
 			}
 			index := 0
 			if len(args) == 3 {
 				var err error
 				if index, err = client.TaskIndex(args[2]); err != nil {
-					return usagef("tasks are numbered from 0: `fas jobs tasks NAME EXECUTION` lists them", "%v", err)
+					return clierror.Usagef("tasks are numbered from 0: `fas jobs tasks NAME EXECUTION` lists them", "%v", err)
 				}
 			}
 			c, err := a.connect()
@@ -80,7 +83,7 @@ With --json it is an array of objects, or with TASK one object, with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(taskLogs{index, logs})
+				return a.WriteJSON(taskLogs{index, logs})
 			}
 			for _, entry := range logs.Entries {
 				if err := a.writeEntry(entry); err != nil {
@@ -90,29 +93,28 @@ With --json it is an array of objects, or with TASK one object, with the fields
 			return nil
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the TASK is done")
-	cmd.Flags().StringVar(&stream, "stream", "", "only `stdout` or stderr")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the log until the TASK is done")
+	cmd.Flags().StringVar(&stream, "stream", "", "print only `stdout` or stderr")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.RegisterFlagCompletionFunc("stream", cobra.FixedCompletions(
 		[]string{string(client.Stdout), string(client.Stderr)}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// allTaskLogs prints what all tasks of an execution have written, one after the
-// other.
+// allTaskLogs prints the logs of all tasks of an execution, one after the other.
 func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string, only client.Stream, asJSON bool) error {
-	array := jsonArray{out: a.stdout}
+	array := ui.JSONArray{Out: a.Out}
 	err := c.Tasks(ctx, job, id, func(page []client.Task) error {
 		for _, task := range page {
 			if task.Metadata.StartedAt == nil {
-				continue // it has written nothing
+				continue // it has no log
 			}
 			logs, err := c.Logs(ctx, task.Execution, only)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				err = array.add(taskLogs{task.Index(), logs})
+				err = array.Add(taskLogs{task.Index(), logs})
 			} else {
 				err = a.writePrefixed(task.Metadata.Name+" | ", logs)
 			}
@@ -125,15 +127,15 @@ func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string,
 	if err != nil || !asJSON {
 		return err
 	}
-	if err := array.end(); err != nil {
+	if err := array.End(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(a.stdout)
+	_, err = fmt.Fprintln(a.Out)
 	return err
 }
 
-// writePrefixed writes logs with something before each line. A line that has no
-// end gets one, and one that is in several entries is one for each stream.
+// writePrefixed prints a log with a prefix before each line. It joins the entries of each stream,
+// so that a line may span several entries, and completes an incomplete last line.
 func (a *app) writePrefixed(prefix string, logs client.Logs) error {
 	for _, stream := range []client.Stream{client.Stdout, client.Stderr} {
 		var text strings.Builder

@@ -10,20 +10,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newJobsTasks(a *app) *cobra.Command {
 	var statuses []string
-	var asJSON, quiet bool
+	var flags listFlags
 	cmd := &cobra.Command{
 		Use:   "tasks NAME EXECUTION [--status STATUS] [--json | --quiet]",
 		Short: "List the tasks of an execution of a job",
-		Long: `List the tasks of an execution of a job, in order. Each is an execution of its own:
-"fas executions get" has its output.
+		Long: `List the tasks of an execution of a job, in order. Each task is an execution of its
+own; "fas executions get" shows its output.
 
-On a terminal this is a table; elsewhere each task is a line of fields with tabs
-between them, without a heading: index, status, attempts, started, duration_ms, the
-id of its execution, error_code, and the error.
+On a terminal the output is a table; elsewhere each task is a line of tab-separated
+fields without a heading: index, status, attempts, started, duration_ms, id of the
+execution, error_code, error.
 
 With --json it is an array of objects with the fields
 
@@ -34,7 +36,7 @@ With --json it is an array of objects with the fields
 		Args:              arguments("NAME", "EXECUTION"),
 		ValidArgsFunction: a.completeJobExecutions(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := exclusive(cmd, "json", "quiet"); err != nil {
+			if err := flags.check(cmd); err != nil {
 				return err
 			}
 			if err := jobArguments(args); err != nil {
@@ -42,7 +44,7 @@ With --json it is an array of objects with the fields
 			}
 			for _, s := range statuses {
 				if !slices.Contains(client.TaskStatuses, s) {
-					return usagef("use "+strings.Join(client.TaskStatuses, ", "), "there is no --status %s of tasks", quoted(s))
+					return clierror.Usagef("use "+strings.Join(client.TaskStatuses, ", "), "the --status %s is not known", ui.Quote(s))
 				}
 			}
 			c, err := a.connect()
@@ -50,47 +52,42 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			defer c.Close()
-			table := taskTable(a.stdout, isTerminal(a.stdout))
-			list := pages[client.Task]{
-				app: a, asJSON: asJSON, quiet: quiet, table: table.write,
-				id: func(t client.Task) string { return t.Execution },
-			}
+			list := newPages(a, &flags, taskTable(a.Out, ui.IsTerminal(a.Out)), func(t client.Task) string { return t.Execution })
 			err = c.Tasks(cmd.Context(), args[0], args[1], func(page []client.Task) error {
 				if len(statuses) > 0 {
 					page = slices.DeleteFunc(page, func(t client.Task) bool { return !slices.Contains(statuses, t.Status) })
 				}
-				return list.page(page)
+				return list.Page(page)
 			})
 			if err != nil {
 				return err
 			}
-			return list.end(false, 0, "there are no such tasks")
+			return list.End(false, 0, "no such tasks")
 		},
 	}
-	cmd.Flags().StringSliceVar(&statuses, "status", nil, "only those of a `STATUS`: "+strings.Join(client.TaskStatuses, ", ")+"; several with commas")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the ids of their executions only")
+	cmd.Flags().StringSliceVar(&statuses, "status", nil, "list only tasks with a `STATUS`: "+strings.Join(client.TaskStatuses, ", ")+"; or several, comma-separated")
+	flags.add(cmd, "the ids of their executions")
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(client.TaskStatuses, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// taskTable shows tasks.
-func taskTable(out io.Writer, people bool) *table[client.Task] {
-	return &table[client.Task]{
-		out: out, people: people, heading: "TASK\tSTATUS\tATTEMPTS\tSTARTED\tTOOK\tEXECUTION\tERROR",
-		row: func(task client.Task, people bool) string {
+// taskTable returns the table of tasks.
+func taskTable(out io.Writer, people bool) *ui.Table[client.Task] {
+	return &ui.Table[client.Task]{
+		Out: out, ForPeople: people, Heading: "TASK\tSTATUS\tATTEMPTS\tSTARTED\tTOOK\tEXECUTION\tERROR",
+		Row: func(task client.Task, people bool) string {
 			started, took := "", ""
 			if m := task.Metadata; m.StartedAt != nil {
-				started = timestamp(*m.StartedAt, people)
+				started = ui.Timestamp(*m.StartedAt, people)
 				if d := task.Duration(); m.CompletedAt != nil {
 					took = fmt.Sprint(float64(d) / float64(time.Millisecond))
 					if people {
-						took = durationText(d)
+						took = ui.DurationText(d)
 					}
 				}
 			}
 			code, message := task.Failure()
-			if message = oneLine(message); !people {
+			if message = ui.OneLine(message); !people {
 				message = code + "\t" + message
 			}
 			return fmt.Sprintf("%d\t%s\t%d\t%s\t%s\t%s\t%s",

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -12,12 +17,12 @@ func newProfiles(a *app) *cobra.Command {
 		Use:     "profiles",
 		Aliases: []string{"profile"},
 		GroupID: groupServer,
-		Short:   "Say which servers there are, and which one commands talk to",
-		Long: `Say which servers there are, and which one commands talk to.
+		Short:   "Manage the servers that commands talk to",
+		Long: `Manage the servers that commands talk to.
 
-A profile has the address of a server and a token for it. Profiles are in the file
-~/.faaspot/fasconf.yaml, which the Python client reads, too; see
-"fas help environment". "fas serve" writes one for itself.`,
+A profile has the address of a server and a token. Profiles are in the file
+~/.faaspot/fasconf.yaml, which the Python client reads too; see
+"fas help environment". "fas serve" writes a profile for itself.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: group,
 	}
@@ -33,8 +38,8 @@ A profile has the address of a server and a token for it. Profiles are in the fi
 	return cmd
 }
 
-// shownProfile is a profile as it is shown: names and meanings of its fields
-// stay. Secrets are masked.
+// shownProfile is the output form of a profile, with masked secrets. The names and meanings of its
+// fields are a promise of --json.
 type shownProfile struct {
 	Name           string `json:"name"`
 	Active         bool   `json:"active"`
@@ -50,8 +55,8 @@ type shownProfile struct {
 	ServerData     string `json:"server_data"`
 }
 
-// profileFields is what every --json of profiles promises.
-const profileFields = `  name, active (whether it is the one in use), url, host, port, protocol, username,
+// profileFields are the fields that --json of profiles promises.
+const profileFields = `  name, active (whether commands use it), url, host, port, protocol, username,
   password, token (masked, empty if there is none), ssl_certificate,
   ssl_trust_all, server_data`
 
@@ -72,25 +77,19 @@ func (a *app) showProfile(f *config.File, name string) (shownProfile, error) {
 	}, nil
 }
 
-// activeProfile is the name of the profile that commands use, empty if none.
+// activeProfile returns the name of the profile that commands use, empty if there is none.
 func (a *app) activeProfile(f *config.File) string {
-	for _, name := range []string{a.profile, a.env[envProfile]} {
-		if name != "" {
-			return name
-		}
-	}
-	return f.Active()
+	return cmp.Or(a.profile, a.env[environ.ProfileVar], f.Active())
 }
 
 const (
-	// maskShown is how many characters at the end of a secret tell it from
-	// others, and maskLeast is how long a secret is at least that shows them: the
-	// rest is still beyond guessing.
+	// maskShown is the number of characters that a masked secret shows, to distinguish it from
+	// others. maskLeast is the length from which on it shows them: the rest is too long to guess.
 	maskShown = 4
 	maskLeast = 24
 )
 
-// mask shows that there is a secret, and which one of several if it is long.
+// mask hides a secret. Of a long one it shows the last characters.
 func mask(secret string) string {
 	switch {
 	case secret == "":
@@ -103,7 +102,7 @@ func mask(secret string) string {
 
 // loadProfiles reads the profile file.
 func (a *app) loadProfiles() (*config.File, error) {
-	path, err := a.env.configPath()
+	path, err := a.env.ConfigPath()
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +111,7 @@ func (a *app) loadProfiles() (*config.File, error) {
 
 // changeProfiles changes the profile file.
 func (a *app) changeProfiles(change func(*config.File) error) error {
-	path, err := a.env.configPath()
+	path, err := a.env.ConfigPath()
 	if err != nil {
 		return err
 	}
@@ -123,11 +122,11 @@ func noProfile(f *config.File, name string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no profile %q in %s", name, f.Path()).WithHint(profilesHint(f))
 }
 
-// profileName checks the name of a new profile: it is written by hand, too, and
-// read by other programs.
+// profileName checks the name of a new profile. People also edit the file by hand, and other
+// programs read it.
 func profileName(name string) error {
 	if err := runtime.ValidateName(name); err != nil {
-		return usagef("use 1 to 128 of A-Z a-z 0-9 - _ . and neither a dot nor a dash in front", "the profile name %s is not valid", quoted(name))
+		return clierror.Usagef("use 1 to 128 of A-Z a-z 0-9 - _ . without a dot or dash at the beginning", "the profile name %s is not valid", ui.Quote(name))
 	}
 	return nil
 }

@@ -12,11 +12,11 @@ func newProfilesCurrent(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "current [--json]",
-		Short: "Print the name of the profile in use",
-		Long: `Print the name of the profile that commands use: that of --profile, of
-FAASPOT_PROFILE, or the one that the file names.
+		Short: "Print the name of the active profile",
+		Long: `Print the name of the profile that commands use: the one of --profile, of
+FAASPOT_PROFILE, or the active one of the file.
 
-With --json it is an object with the fields
+With --json the output is an object with the fields
 
 ` + profileFields,
 		Args: arguments(),
@@ -27,7 +27,7 @@ With --json it is an object with the fields
 			}
 			name := a.activeProfile(f)
 			if name == "" {
-				return runtime.Errorf(runtime.CodeNotFound, "no profile is in use").
+				return runtime.Errorf(runtime.CodeNotFound, "no profile is active").
 					WithHint("choose one with `fas profiles use NAME`: " + profilesHint(f))
 			}
 			p, err := a.showProfile(f, name)
@@ -35,9 +35,9 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(p)
+				return a.WriteJSON(p)
 			}
-			_, err = fmt.Fprintln(a.stdout, p.Name)
+			_, err = fmt.Fprintln(a.Out, p.Name)
 			return err
 		},
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newProfilesDelete(a *app) *cobra.Command {
@@ -14,10 +15,10 @@ func newProfilesDelete(a *app) *cobra.Command {
 		Use:     "delete NAME [--yes]",
 		Aliases: []string{"rm"},
 		Short:   "Delete a profile",
-		Long: `Delete a profile, with its token. Nothing is asked of its server. If it is the one
-in use, none is then.
+		Long: `Delete a profile and its token. The command does not contact the server. If the
+profile is the active one, no profile is active afterwards.
 
-On a terminal it asks first; in a script it does not.`,
+On a terminal the command asks for confirmation.`,
 		Example:           `  fas profiles delete work`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: a.completeProfile,
@@ -27,11 +28,11 @@ On a terminal it asks first; in a script it does not.`,
 			if err != nil {
 				return err
 			}
-			if _, ok, err := f.Profile(name); err == nil && !ok { // what is wrong can be deleted
+			if _, ok, err := f.Profile(name); err == nil && !ok { // a damaged profile can be deleted
 				return noProfile(f, name)
 			}
-			if !yes && isTerminal(a.stdin) {
-				if err := a.confirm(cmd.Context(), fmt.Sprintf("delete the profile %s and its token?", name)); err != nil {
+			if !yes && ui.IsTerminal(a.In) {
+				if err := a.Confirm(cmd.Context(), fmt.Sprintf("delete the profile %s and its token?", name)); err != nil {
 					return err
 				}
 			}
@@ -47,10 +48,10 @@ On a terminal it asks first; in a script it does not.`,
 			if err != nil {
 				return err
 			}
-			a.tellProfile("deleted", name, inUse)
+			a.reportProfile("deleted", name, inUse)
 			return nil
 		},
 	}
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }

@@ -13,10 +13,10 @@ func newProfilesGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME [--json]",
 		Short: "Show a profile",
-		Long: `Show a profile, with its token and password masked. "fas auth token --profile NAME"
-prints the token.
+		Long: `Show a profile, with masked token and password. "fas auth token --profile NAME" prints
+the token.
 
-With --json it is an object with the fields
+With --json the output is an object with the fields
 
 ` + profileFields,
 		Example:           `  fas profiles get local`,
@@ -32,9 +32,9 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(p)
+				return a.WriteJSON(p)
 			}
-			return writeProfile(a.stdout, p)
+			return writeProfile(a.Out, p)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -5,18 +5,20 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newProfilesList(a *app) *cobra.Command {
-	var asJSON, quiet bool
+	var flags listFlags
 	cmd := &cobra.Command{
 		Use:     "list [--json | --quiet]",
 		Aliases: []string{"ls"},
 		Short:   "List the profiles",
-		Long: `List the profiles in the order of the file. Tokens are masked.
+		Long: `List the profiles in the order of the file, with masked tokens.
 
-On a terminal this is a table; elsewhere each profile is a line of fields with tabs
-between them, without a heading: name, * if it is the one in use, url, token.
+On a terminal the output is a table; elsewhere each profile is a line of tab-separated
+fields without a heading: name, * if it is active, url, token.
 
 With --json it is an array of objects with the fields
 
@@ -25,7 +27,7 @@ With --json it is an array of objects with the fields
   fas profiles list -q`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := exclusive(cmd, "json", "quiet"); err != nil {
+			if err := flags.check(cmd); err != nil {
 				return err
 			}
 			f, err := a.loadProfiles()
@@ -40,33 +42,20 @@ With --json it is an array of objects with the fields
 				}
 				list = append(list, p)
 			}
-			switch {
-			case asJSON:
-				return a.writeJSON(list)
-			case quiet:
-				for _, p := range list {
-					fmt.Fprintln(a.stdout, p.Name)
-				}
-				return nil
-			}
-			people := isTerminal(a.stdout)
-			if people && len(list) == 0 {
-				fmt.Fprintf(a.stderr, "no profiles in %s: %s\n", f.Path(), profilesHint(f))
-				return nil
-			}
-			return profileTable(a.stdout, people).write(list)
+			return printList(a, &flags, list, profileTable(a.Out, ui.IsTerminal(a.Out)),
+				func(p shownProfile) string { return p.Name },
+				fmt.Sprintf("no profiles in %s: %s", f.Path(), profilesHint(f)))
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print names only")
+	flags.add(cmd, "names")
 	return cmd
 }
 
-// profileTable shows profiles.
-func profileTable(out io.Writer, people bool) *table[shownProfile] {
-	return &table[shownProfile]{
-		out: out, people: people, heading: "NAME\tIN USE\tURL\tTOKEN",
-		row: func(p shownProfile, _ bool) string {
+// profileTable returns the table of profiles.
+func profileTable(out io.Writer, people bool) *ui.Table[shownProfile] {
+	return &ui.Table[shownProfile]{
+		Out: out, ForPeople: people, Heading: "NAME\tIN USE\tURL\tTOKEN",
+		Row: func(p shownProfile, _ bool) string {
 			mark := ""
 			if p.Active {
 				mark = "*"

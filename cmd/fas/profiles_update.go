@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
 )
 
@@ -13,10 +14,10 @@ func newProfilesUpdate(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "update NAME [-t TOKEN] [--host HOST] [--port PORT] [--protocol http|https]",
 		Short: "Change a profile",
-		Long: `Change a profile. What is not given stays as it is; comments in the file, and keys
-that this program does not know, stay, too.
+		Long: `Change a profile. Anything that is not given does not change, nor do comments and
+unknown keys in the file.
 
-Let a token come from the standard input, with -t -, where nobody sees it.`,
+Pass a token on the standard input, with -t -, where other users cannot see it.`,
 		Example: `  fas profiles update work --port 8443
   fas auth token --profile local | fas profiles update work -t -`,
 		Args:              arguments("NAME"),
@@ -27,7 +28,7 @@ Let a token come from the standard input, with -t -, where nobody sees it.`,
 				return err
 			}
 			if !fill.given(cmd) {
-				return usagef("usage: "+cmd.UseLine(), "there is nothing to change")
+				return clierror.Usagef("usage: "+cmd.UseLine(), "nothing to change")
 			}
 			var inUse, server string
 			err := a.changeProfiles(func(f *config.File) error {
@@ -45,9 +46,9 @@ Let a token come from the standard input, with -t -, where nobody sees it.`,
 			if err != nil {
 				return err
 			}
-			a.tellProfile("changed", name, inUse)
+			a.reportProfile("changed", name, inUse)
 			if server != "" {
-				fmt.Fprintf(a.stderr, "the server with the data in %s wrote this profile and will write its address again; remove server_data from it to take it over\n", server)
+				fmt.Fprintf(a.Err, "the server with the data folder %s wrote this profile and will update its address again; remove server_data from the profile to prevent that\n", server)
 			}
 			return nil
 		},

@@ -7,14 +7,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 )
 
 func newProfilesUse(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "use NAME",
 		Short: "Choose the profile that commands use",
-		Long: `Choose the profile that commands use unless told otherwise by --profile or
-FAASPOT_PROFILE.`,
+		Long: `Choose the profile that commands use unless --profile or FAASPOT_PROFILE selects
+another one.`,
 		Example:           `  fas profiles use work`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: a.completeProfile,
@@ -35,9 +36,9 @@ FAASPOT_PROFILE.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stderr, "commands use the profile %s, %s\n", name, url)
-			if other := a.env[envProfile]; other != "" && other != name {
-				fmt.Fprintf(a.stderr, "but %s is set to %s, which is stronger\n", envProfile, other)
+			fmt.Fprintf(a.Err, "the active profile is now %s, %s\n", name, url)
+			if other := a.env[environ.ProfileVar]; other != "" && other != name {
+				fmt.Fprintf(a.Err, "but %s=%s takes precedence\n", environ.ProfileVar, other)
 			}
 			return nil
 		},

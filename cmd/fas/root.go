@@ -5,9 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 )
 
-// Groups of commands in the help of the root.
+// Groups of commands in the help of the root command.
 const (
 	groupServer    = "server"
 	groupFunctions = "functions"
@@ -18,10 +20,10 @@ func newRoot(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fas",
 		Short: "Run Python functions, each call in a sandbox of its own",
-		Long: `Run Python functions over HTTP, each call in a pristine sandbox.
+		Long: `Run Python functions over HTTP, each call in a fresh sandbox.
 
-fas is the server and its command line: "fas serve" starts a server on this
-machine, and the other commands talk to it.`,
+fas is the server and its command line: "fas serve" runs a server on this machine,
+and the other commands talk to a server.`,
 		Example: `  fas serve
   fas functions create hello --file hello.py
   fas functions run hello -p name=you --wait`,
@@ -32,19 +34,21 @@ machine, and the other commands talk to it.`,
 		RunE:          group,
 	}
 	cmd.SetVersionTemplate("fas {{.Version}}\n")
-	// A command that only holds others is not called by itself.
+	// A command with subcommands is not called by itself.
 	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("see `"+c.CommandPath()+" --help`", "%v", err)
+		return clierror.Usagef("see `"+c.CommandPath()+" --help`", "%v", err)
 	})
-	cmd.PersistentFlags().StringVar(&a.profile, "profile", "", "the profile `NAME` of the server to talk to, see \"fas help environment\"")
-	cmd.PersistentFlags().CountVarP(&a.verbosity, "verbose", "v", "tell what goes over the wire: -v requests, -vv headers, -vvv connections")
+	cmd.PersistentFlags().StringVar(&a.profile, "profile", "", "use the profile `NAME`, see \"fas help environment\"")
+	cmd.PersistentFlags().CountVarP(&a.Verbosity, "verbose", "v", "trace HTTP: -v requests, -vv headers, -vvv connections")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
-	// Flags of two words are written with an underscore in FaaSpot's documents,
-	// and with a dash everywhere else.
+	// FaaSpot's documents write flags of several words with underscores; everything else uses
+	// dashes.
 	cmd.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
+	// Only flags and arguments that name a file complete to files.
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	cmd.AddGroup(
 		&cobra.Group{ID: groupServer, Title: "Server:"},
 		&cobra.Group{ID: groupFunctions, Title: "Functions:"},
@@ -67,7 +71,7 @@ machine, and the other commands talk to it.`,
 	return cmd
 }
 
-// spellOut keeps "[flags]" out of usage lines that name the flags.
+// spellOut omits "[flags]" from usage lines that list the flags.
 func spellOut(cmd *cobra.Command) {
 	cmd.DisableFlagsInUseLine = strings.Contains(cmd.Use, "--")
 	for _, sub := range cmd.Commands() {
@@ -75,41 +79,40 @@ func spellOut(cmd *cobra.Command) {
 	}
 }
 
-// group is what a command does that only holds others: it shows them, or says
-// that there is none of that name.
+// group runs a command with subcommands: without arguments it shows the help, else it reports that
+// the subcommand does not exist.
 func group(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
 	hint := "see `" + cmd.CommandPath() + " --help`"
 	if cmd.SuggestionsMinimumDistance <= 0 {
-		cmd.SuggestionsMinimumDistance = 2 // letters that may differ, as everywhere in cobra
+		cmd.SuggestionsMinimumDistance = 2 // letters that may differ, the default of cobra
 	}
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
 		hint = "did you mean `" + cmd.CommandPath() + " " + strings.Join(similar, "` or `"+cmd.CommandPath()+" ") + "`?"
 	}
-	return usagef(hint, "%s has no command %q", cmd.CommandPath(), args[0])
+	return clierror.Usagef(hint, "%s has no command %q", cmd.CommandPath(), args[0])
 }
 
-// arguments checks that a command gets exactly the named ones.
+// arguments checks that a command has exactly the named arguments.
 func arguments(names ...string) cobra.PositionalArgs { return argumentsAndMore(0, names...) }
 
-// argumentsAndMore checks that a command gets the named ones, and up to so many
-// more.
+// argumentsAndMore checks that a command has the named arguments, and at most a number of others.
 func argumentsAndMore(more int, names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		hint := "usage: " + cmd.UseLine()
 		if len(args) < len(names) {
-			return usagef(hint, "the %s is missing", strings.Join(names[len(args):], " and the "))
+			return clierror.Usagef(hint, "the %s is missing", strings.Join(names[len(args):], " and the "))
 		}
 		if most := len(names) + more; len(args) > most {
-			return usagef(hint, "%q is one argument too many", args[most])
+			return clierror.Usagef(hint, "%q is one argument too many", args[most])
 		}
 		return nil
 	}
 }
 
-// exclusive checks that at most one of some flags is given.
+// exclusive checks that at most one of the flags is set.
 func exclusive(cmd *cobra.Command, names ...string) error {
 	var given []string
 	for _, name := range names {
@@ -118,7 +121,7 @@ func exclusive(cmd *cobra.Command, names ...string) error {
 		}
 	}
 	if len(given) > 1 {
-		return usagef("give one of them", "%s exclude each other", strings.Join(given, " and "))
+		return clierror.Usagef("use only one of them", "%s exclude each other", strings.Join(given, " and "))
 	}
 	return nil
 }

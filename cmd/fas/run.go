@@ -7,15 +7,17 @@ import (
 	"os/signal"
 	"syscall"
 
-	"golang.org/x/term"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
-// run is the program: it carries out the command in args and gives its exit
-// status.
+// run runs the command in args and returns its exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
 	ctx, stop := interruptible(context.Background())
 	defer stop()
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: newEnvironment(env)}
+	a := &app{env: environ.New(env)}
+	a.Terminal = ui.NewTerminal(stdin, stdout, stderr, a.env)
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -24,32 +26,15 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 	return a.report(root.ExecuteContext(ctx))
 }
 
-// app is what all commands share: where they read and write, and the flags that
-// all of them have.
+// app is what all commands share: the terminal, the environment and the global flags.
 type app struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	env            environment
-
-	profile   string // --profile
-	verbosity int    // how many -v
+	ui.Terminal
+	env     environ.Environment
+	profile string // --profile
 }
 
-// interrupted is why the context of a command ends early.
-type interrupted struct{ signal os.Signal }
-
-func (i interrupted) Error() string { return "interrupted" }
-
-// exit is what a shell would give for a process that the signal had ended.
-func (i interrupted) exit() int {
-	if s, ok := i.signal.(syscall.Signal); ok {
-		return 128 + int(s)
-	}
-	return exitInterrupted
-}
-
-// interruptible makes a context that the first SIGINT or SIGTERM ends. The
-// second one meets the system's default: the process ends at once.
+// interruptible returns a context that ends at the first SIGINT or SIGTERM. The second signal ends
+// the process at once, as the system does by default.
 func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
@@ -58,7 +43,7 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 		select {
 		case s := <-signals:
 			signal.Stop(signals)
-			cancel(interrupted{s})
+			cancel(clierror.Interrupted{Signal: s})
 		case <-ctx.Done():
 		}
 	}()
@@ -68,8 +53,10 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 	}
 }
 
-// isTerminal tells whether a person is at the other end of a stream.
-func isTerminal(stream any) bool {
-	f, ok := stream.(interface{ Fd() uintptr })
-	return ok && term.IsTerminal(int(f.Fd()))
+// report prints an error and returns the exit status.
+func (a *app) report(err error) int {
+	if err != nil {
+		ui.WriteError(a.Err, err, a.Painter(a.Err))
+	}
+	return clierror.ExitStatus(err)
 }

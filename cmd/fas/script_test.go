@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,49 +9,34 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/faaspot/faaspot/runtime/sandbox"
 )
 
-// patience bounds what a test waits for; nothing takes that long unless it is
-// broken.
+// patience bounds every wait of a test; nothing takes that long unless it is broken.
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
-	testscript.Main(tidy{m}, map[string]func(){
+	testscript.Main(m, map[string]func(){
 		"fas":      main,
 		"stubborn": stubborn,
 	})
 }
 
-// tidy runs the tests, and removes behind them what they share.
-type tidy struct{ testscript.TestingM }
-
-func (t tidy) Run() int {
-	status := t.TestingM.Run()
-	if compiled.dir != "" {
-		os.RemoveAll(compiled.dir)
-	}
-	return status
-}
-
-// TestScripts are the stories of people who use fas, told with the real server.
-// Each has a home of its own; all share what compiling the guest gives.
+// TestScripts runs the stories in testdata/script: sessions of a user with the real server. Each
+// has its own home folder; all share the compiled guest.
 //
-// Beyond the commands of testscript there are:
+// The commands besides those of testscript are:
 //
-//	await FILE            wait until a file is there, and set ADDRESS to what it says
-//	await-line FILE TEXT  wait until a file has a text
+//	await FILE            wait until a file exists, and set ADDRESS to its content
+//	await-line FILE TEXT  wait until a file contains a text
 //	status N COMMAND      run a command that must exit with status N
 //	mode PERM FILE        check a file's permissions
-//	free VARIABLE         set a variable to an address where nothing listens
+//	free VARIABLE         set a variable to an address at which nothing listens
 func TestScripts(t *testing.T) {
-	cache := warmCache(t)
+	cache := compiledGuest(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -79,32 +63,6 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// compiled is the folder with what compiling the guest gives, which servers of
-// all tests share.
-var compiled struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-// warmCache compiles the guest once, so that servers start in no time.
-func warmCache(t *testing.T) string {
-	t.Helper()
-	compiled.once.Do(func() {
-		if compiled.dir, compiled.err = os.MkdirTemp("", "faaspot-guest-"); compiled.err != nil {
-			return
-		}
-		var box *sandbox.Sandbox
-		if box, compiled.err = sandbox.Open(context.Background(), sandbox.Options{CacheDir: compiled.dir}); compiled.err == nil {
-			compiled.err = box.Close()
-		}
-	})
-	if compiled.err != nil {
-		t.Fatal(compiled.err)
-	}
-	return compiled.dir
-}
-
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await FILE")
@@ -119,8 +77,8 @@ func awaitLine(ts *testscript.TestScript, neg bool, args []string) {
 	poll(ts, args[0], args[1])
 }
 
-// poll gives what a file says as soon as it is there and has the text. Between
-// processes there is nothing to wait on but that.
+// poll returns the content of a file once it contains the text. Between processes there is nothing
+// else to wait on.
 func poll(ts *testscript.TestScript, file, text string) string {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		data, err := os.ReadFile(ts.MkAbs(file))
@@ -128,7 +86,7 @@ func poll(ts *testscript.TestScript, file, text string) string {
 			return string(data)
 		}
 	}
-	ts.Fatalf("%s did not come to say %q", file, text)
+	ts.Fatalf("%s does not contain %q in time", file, text)
 	return ""
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 )
 
 // release is the version of a released binary, set by its build:
@@ -15,8 +17,8 @@ import (
 //	go build -ldflags "-X main.release=v1.2.3"
 var release string
 
-// version is the version of this binary: that of its release, else what the Go
-// toolchain knows of the source that it was built from.
+// version returns the version of this binary: that of its release, else the one that the Go
+// toolchain has recorded for the source.
 func version() string {
 	if release != "" {
 		return release
@@ -28,8 +30,8 @@ func version() string {
 	return info.Main.Version
 }
 
-// versions is what `fas version --json` prints: names and meanings of its
-// fields stay.
+// versions is the output of `fas version --json`. The names and meanings of its fields are a
+// promise.
 type versions struct {
 	Version  string        `json:"version"`
 	Go       string        `json:"go"`
@@ -41,11 +43,11 @@ type serverVersion struct {
 	URL       string `json:"url"`
 	Reachable bool   `json:"reachable"`
 	Ready     bool   `json:"ready"`
-	Version   string `json:"version,omitempty"` // empty if the server does not tell
+	Version   string `json:"version,omitempty"` // empty if the server does not report it
 	Problem   string `json:"problem,omitempty"`
 }
 
-// versionTimeout is how long a server may take to answer that it is there.
+// versionTimeout is the longest time to wait for the answer of the server.
 const versionTimeout = 3 * time.Second
 
 func newVersion(a *app) *cobra.Command {
@@ -57,7 +59,7 @@ func newVersion(a *app) *cobra.Command {
 		Long: `Show the version of this program, and whether the server of the profile can be
 reached.
 
-With --json it is an object with the fields
+With --json the output is an object with the fields
 
   version, go, platform
   server: url, reachable, ready, version, problem`,
@@ -74,9 +76,9 @@ With --json it is an object with the fields
 				return err
 			}
 			if asJSON {
-				return a.writeJSON(v)
+				return a.WriteJSON(v)
 			}
-			fmt.Fprintf(a.stdout, "fas %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			fmt.Fprintf(a.Out, "fas %s (%s, %s)\n", v.Version, v.Go, v.Platform)
 			state := "ready"
 			switch {
 			case !v.Server.Reachable:
@@ -87,7 +89,7 @@ With --json it is an object with the fields
 			if v.Server.Version != "" {
 				state = v.Server.Version + ", " + state
 			}
-			_, err := fmt.Fprintf(a.stdout, "server %s: %s\n", v.Server.URL, state)
+			_, err := fmt.Fprintf(a.Out, "server %s: %s\n", v.Server.URL, state)
 			return err
 		},
 	}
@@ -95,8 +97,7 @@ With --json it is an object with the fields
 	return cmd
 }
 
-// askServer finds out about the server. That it cannot be reached is an answer,
-// not an error.
+// askServer reads the state of the server. A server that cannot be reached is not an error.
 func (a *app) askServer(ctx context.Context, v *serverVersion) error {
 	s, err := a.target()
 	if err != nil {
@@ -111,7 +112,7 @@ func (a *app) askServer(ctx context.Context, v *serverVersion) error {
 	h, err := c.Health(ctx)
 	v.Reachable, v.Ready, v.Version = h.Reachable, h.Ready, h.Version
 	if err != nil {
-		v.Problem = problem(err)
+		v.Problem = clierror.Message(err)
 	}
 	return nil
 }

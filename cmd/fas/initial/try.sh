@@ -1,5 +1,5 @@
 #!/bin/sh
-# Deploys the function FUNCTION, or what has changed of it, and runs it once.
+# Deploys the function FUNCTION, or updates it, and runs it once.
 set -eu
 cd "$(dirname "$0")"
 fas=${FAS:-PROGRAM}

@@ -1,7 +1,7 @@
-# Gets the content of a URL.
+# Returns the content of a URL.
 #
-# Functions have no network, so only a URL that holds its content (RFC 2397) can
-# be read; any other one fails and says why.
+# Functions have no network, so only a URL that contains its content (RFC 2397) can
+# be read; any other one fails with a reason.
 #
 #   fas functions create get-content --file get-content.py
 #   fas functions run get-content --args '{"url": "data:,Hello%2C%20world!"}' --wait

@@ -1,4 +1,4 @@
-# Greets somebody.
+# Returns a greeting.
 #
 #   fas functions create hello --file hello-world.py
 #   fas functions run hello -p name=user1 --wait

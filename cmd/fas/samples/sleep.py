@@ -1,4 +1,4 @@
-# Sleeps, and writes to its log meanwhile.
+# Sleeps, and writes to its log once per second.
 #
 #   fas functions create sleep --file sleep.py
 #   UUID=$(fas functions run sleep -p seconds=10)

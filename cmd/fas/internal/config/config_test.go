@@ -79,7 +79,7 @@ func TestProfileOfHandWrittenFile(t *testing.T) {
 	}
 }
 
-func TestUpdateKeepsWhatItDoesNotKnow(t *testing.T) {
+func TestUpdatePreservesUnknownContent(t *testing.T) {
 	path := write(t, handWritten)
 	err := Update(path, func(f *File) error {
 		p, _, err := f.Profile("prod")
@@ -106,7 +106,7 @@ func TestUpdateKeepsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-func TestUpdateMakesFolderAndFile(t *testing.T) {
+func TestUpdateCreatesFolderAndFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b", "fasconf.yaml")
 	err := Update(path, func(f *File) error {
 		if err := f.SetProfile("local", Profile{Host: "127.0.0.1", Protocol: "http", Port: 8080, Token: "t"}); err != nil {
@@ -157,8 +157,8 @@ func TestUpdateTightensMode(t *testing.T) {
 	}
 }
 
-func TestUpdateLeavesFileAloneOnErrorAndWithoutChange(t *testing.T) {
-	odd := strings.ReplaceAll(handWritten, "color: blue", "color:   blue") // we would write one space
+func TestUpdateDoesNotRewriteUnchangedFile(t *testing.T) {
+	odd := strings.ReplaceAll(handWritten, "color: blue", "color:   blue") // an encoder would write one space
 	path := write(t, odd)
 	stop := errors.New("stop")
 	err := Update(path, func(f *File) error {
@@ -232,7 +232,7 @@ func TestUpdateConcurrently(t *testing.T) {
 	}
 }
 
-func TestWrongFilesSayWhere(t *testing.T) {
+func TestErrorsHaveLineNumbers(t *testing.T) {
 	for name, tc := range map[string]struct{ content, want string }{
 		"not yaml":    {"faaspot: {", "is not valid YAML: "},
 		"list":        {"- a\n", ":1: the file: want a mapping"},

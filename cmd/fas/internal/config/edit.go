@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// SetActive chooses the profile in use.
+// SetActive sets the active profile.
 func (f *File) SetActive(name string) error {
 	if f.Active() == name {
 		return nil
@@ -21,8 +21,7 @@ func (f *File) SetActive(name string) error {
 	return nil
 }
 
-// SetProfile makes or changes a profile. Keys of the profile that this package
-// does not know stay as they are.
+// SetProfile creates or changes a profile. Unknown keys of the profile do not change.
 func (f *File) SetProfile(name string, p Profile) error {
 	node, err := f.mapping(keyRoot, keyProfiles, name)
 	if err != nil {
@@ -35,7 +34,7 @@ func (f *File) SetProfile(name string, p Profile) error {
 			continue
 		}
 		if old != nil {
-			// The same value in other words, such as True, is left as written.
+			// Do not rewrite an equal value in another notation, such as True.
 			if v, err := f.scalar(old, fd); err == nil && v == value {
 				continue
 			}
@@ -56,8 +55,8 @@ func (f *File) SetProfile(name string, p Profile) error {
 	return nil
 }
 
-// RemoveProfile removes a profile, and the choice of it if it is the one in use.
-// It tells whether there was such a profile.
+// RemoveProfile removes a profile. If it is the active one, no profile is active afterwards. It
+// reports whether the profile existed.
 func (f *File) RemoveProfile(name string) (removed bool, err error) {
 	profiles, err := f.find(keyRoot, keyProfiles)
 	if err != nil || profiles == nil || index(profiles, name) < 0 {
@@ -78,7 +77,7 @@ func (f *File) RemoveProfile(name string) (removed bool, err error) {
 	return true, nil
 }
 
-// mapping walks down mappings by key and makes those that are absent.
+// mapping returns the mapping at a path of keys, and creates absent mappings on the way.
 func (f *File) mapping(keys ...string) (*yaml.Node, error) {
 	if len(f.doc.Content) == 0 {
 		f.doc.Kind = yaml.DocumentNode
@@ -100,7 +99,7 @@ func (f *File) mapping(keys ...string) (*yaml.Node, error) {
 		switch {
 		case value.Kind == yaml.MappingNode:
 		case value.Kind == yaml.AliasNode:
-			// A change would also show wherever else the anchor is used.
+			// A change would affect all uses of the anchor.
 			return nil, f.wrong(value, key, "a mapping of its own, not an alias, to be changed by a program")
 		case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
 			comment := value.LineComment
@@ -123,7 +122,7 @@ func index(mapping *yaml.Node, key string) int {
 	return -1
 }
 
-// setScalar sets one value of a mapping, keeping the comments around it.
+// setScalar sets a value of a mapping and preserves the comments around it.
 func setScalar(mapping *yaml.Node, key, tag, value string) {
 	fresh := &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value}
 	i := index(mapping, key)

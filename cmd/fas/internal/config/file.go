@@ -20,14 +20,13 @@ const (
 	keyProfiles = "profiles"
 )
 
-// File is a profile file as it was read, with the changes made since.
+// File is the content of a profile file, with the changes since it was read.
 type File struct {
 	path string
 	doc  yaml.Node // document node; zero if there was no file or it was empty
 }
 
-// Load reads the file at path. A file that does not exist is one without
-// profiles.
+// Load reads the file at path. A file that does not exist has no profiles.
 func Load(path string) (*File, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,10 +62,10 @@ func parse(path string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// Path is where the file is.
+// Path returns the path of the file.
 func (f *File) Path() string { return f.path }
 
-// Active is the name of the profile in use, empty if none is chosen.
+// Active returns the name of the active profile, empty if there is none.
 func (f *File) Active() string {
 	node, err := f.find(keyRoot, keyActive)
 	if err != nil || node == nil || node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
@@ -75,7 +74,7 @@ func (f *File) Active() string {
 	return node.Value
 }
 
-// Names lists the profiles in the order of the file.
+// Names returns the names of the profiles in the order of the file.
 func (f *File) Names() []string {
 	names, _ := f.names() // checked when the file was read
 	return names
@@ -99,7 +98,7 @@ func (f *File) names() ([]string, error) {
 	return names, nil
 }
 
-// Profile gets a profile by name; ok is false if there is none.
+// Profile returns a profile; ok is false if it does not exist.
 func (f *File) Profile(name string) (p Profile, ok bool, err error) {
 	node, err := f.find(keyRoot, keyProfiles, name)
 	if err != nil || node == nil {
@@ -125,8 +124,8 @@ func (f *File) Profile(name string) (p Profile, ok bool, err error) {
 	return p, true, nil
 }
 
-// scalar reads the value of a field. Numbers and booleans may be quoted, as
-// other programs that write this file do it.
+// scalar decodes the value of a field. Numbers and booleans may be quoted, because other programs
+// that write this file quote them.
 func (f *File) scalar(node *yaml.Node, fd field) (any, error) {
 	if node.Kind == yaml.ScalarNode {
 		switch fd.zero.(type) {
@@ -151,8 +150,7 @@ func (f *File) scalar(node *yaml.Node, fd field) (any, error) {
 	return nil, f.wrong(node, fd.key, "a single value")
 }
 
-// find walks down mappings by key. It is nil without an error when a key on the
-// way is absent.
+// find returns the node at a path of keys, nil if a key on the way is absent.
 func (f *File) find(keys ...string) (*yaml.Node, error) {
 	if len(f.doc.Content) == 0 {
 		return nil, nil
@@ -174,7 +172,7 @@ func (f *File) find(keys ...string) (*yaml.Node, error) {
 	return node, nil
 }
 
-// lookup finds the value of a key in a mapping, through an alias if it is one.
+// lookup returns the value of a key in a mapping, and resolves an alias.
 func lookup(mapping *yaml.Node, key string) *yaml.Node {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {

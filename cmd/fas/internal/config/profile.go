@@ -14,8 +14,7 @@ const (
 	DefaultTLSPort  = 443 // with https
 )
 
-// Profile says how to reach one server. A zero field is one that the file does
-// not have.
+// Profile describes how to reach a server. A field that the file does not have is zero.
 type Profile struct {
 	Host           string
 	Protocol       string // http or https
@@ -23,17 +22,16 @@ type Profile struct {
 	Username       string
 	Password       string
 	Token          string
-	SSLCertificate string // path of a PEM file with the authorities to trust
+	SSLCertificate string // path of a PEM file with the certificate authorities to trust
 	SSLTrustAll    bool   // do not verify the server's certificate
 	SSLEnabled     bool   // https, whatever Protocol says
 
-	// ServerData is the data folder of the `fas serve` that wrote this profile
-	// and keeps its address and token current. Absent in profiles that people
-	// made.
+	// ServerData is the data folder of the `fas serve` that wrote this profile and updates its
+	// address and token. It is empty in profiles of users.
 	ServerData string
 }
 
-// WithDefaults fills in what is not set of host, protocol and port.
+// WithDefaults returns the profile with defaults for host, protocol and port.
 func (p Profile) WithDefaults() Profile {
 	p.Protocol = strings.ToLower(p.Protocol)
 	if p.Protocol == "" {
@@ -54,14 +52,14 @@ func (p Profile) WithDefaults() Profile {
 	return p
 }
 
-// URL is the address of the server, with the defaults filled in and without a
-// slash at the end: http://127.0.0.1:8080.
+// URL returns the URL of the server, with defaults and without a slash at the end:
+// http://127.0.0.1:8080.
 func (p Profile) URL() string {
 	p = p.WithDefaults()
 	return p.Protocol + "://" + net.JoinHostPort(strings.Trim(p.Host, "[]"), strconv.Itoa(p.Port))
 }
 
-// field ties one key of the file to one field of a Profile.
+// field maps a key of the file to a field of Profile.
 type field struct {
 	key    string
 	always bool // written even when zero
@@ -86,7 +84,7 @@ func boolean(key string, at func(*Profile) *bool) field {
 	}
 }
 
-// fields is the schema of a profile, in the order in which a new one is written.
+// fields is the schema of a profile, in the order of a new one.
 var fields = []field{
 	text("host", true, func(p *Profile) *string { return &p.Host }),
 	text("protocol", true, func(p *Profile) *string { return &p.Protocol }),

@@ -40,7 +40,7 @@ faaspot:
 	}
 }
 
-// The last one leaves a file that is read and changed as any other.
+// After the removal of the last profile the file can be read and changed.
 func TestRemoveTheLastProfile(t *testing.T) {
 	for _, content := range []string{"faaspot:\n  profile: a\n  profiles:\n    a:\n      port: 1\n", "faaspot: {profile: a, profiles: {a: {}}}\n"} {
 		path := write(t, content)

@@ -11,22 +11,20 @@ import (
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
-// The file holds tokens: nobody but its owner may read it.
+// The file has tokens: only its owner may read it.
 const (
 	dirMode  fs.FileMode = 0o700
 	fileMode fs.FileMode = 0o600
 )
 
-// Update changes the file at path, or makes it: it takes the lock that all
-// writers take, reads the file, lets change edit it, and replaces it in one
-// step. The folder is made with mode 0700 if it is absent; a file that was
-// written has mode 0600. If change fails or changes nothing, the file stays as it
-// is.
+// Update changes or creates the file at path. It takes the lock of all writers, reads the file,
+// calls change, and replaces the file in one step. An absent folder is created with mode 0700; a
+// written file has mode 0600. If change fails or changes nothing, the file does not change.
 func Update(path string, change func(*File) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
-		return fmt.Errorf("make the folder of the profile file: %w", err)
+		return fmt.Errorf("create the folder of the profile file: %w", err)
 	}
-	// The file may be a link to where somebody keeps such files; the link stays.
+	// The file may be a symbolic link, which is preserved.
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		target = path
@@ -67,8 +65,8 @@ func Update(path string, change func(*File) error) error {
 	return nil
 }
 
-// replace puts data in the place of the file at path so that whoever reads it,
-// also after a lost machine, finds the old or the new content, whole.
+// replace replaces the content of the file at path. Readers find either the old or the new content,
+// even after a crash of the machine.
 func replace(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/nearest"
+	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
 )
 
 // reader reads the tables of a file. The first error is the error of the file: later ones are
@@ -109,7 +109,7 @@ func (t *table) oneOf(key string, words ...string) string {
 	s := t.text(key)
 	if s != "" && !slices.Contains(words, s) {
 		hint := "use " + strings.Join(words, ", ")
-		if near := nearest.Of(s, words); near != "" {
+		if near := suggest.Closest(s, words); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 		t.fail(key, hint, "%s cannot be %q", t.at(key), s)
@@ -297,7 +297,7 @@ func (t *table) end() {
 		return (x.line-y.line)<<16 + x.column - y.column
 	})
 	hint := "there are " + strings.Join(t.known, ", ")
-	if near := nearest.Of(unknown, t.known); near != "" {
+	if near := suggest.Closest(unknown, t.known); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
 	t.fail(unknown, hint, "%s is not known here", t.at(unknown))

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// listen opens the server's port. It comes before everything else, so that a port in use is
+// reported at once.
+func listen(address string) (net.Listener, error) {
+	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+		return nil, clierror.Usagef("give host and port, such as "+DefaultListen, "the address %q to listen at is not valid", address)
+	}
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, runtime.Errorf(runtime.CodeUnavailable, "another process already listens at %s", address).
+			WithHint("stop it, or choose another address with --listen, such as 127.0.0.1:8081")
+	case errors.Is(err, syscall.EACCES):
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "this user has no permission to listen at %s", address).
+			WithHint("choose a port from 1024 on with --listen")
+	case err != nil:
+		return nil, clierror.Usagef("choose another address with --listen", "cannot listen at %s: %v", address, err)
+	}
+	return l, nil
+}
+
+// place is the address at which clients on this machine reach the server.
+type place struct {
+	host string
+	port int
+}
+
+// placeOf returns the place of a listener. A listener at every address of the machine is reached at
+// the loopback address.
+func placeOf(address net.Addr) (place, error) {
+	at, err := netip.ParseAddrPort(address.String())
+	if err != nil {
+		return place{}, err
+	}
+	host := at.Addr().Unmap()
+	if host.IsUnspecified() {
+		host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return place{host.String(), int(at.Port())}, nil
+}
+
+func (p place) String() string { return net.JoinHostPort(p.host, strconv.Itoa(p.port)) }
+func (p place) url() string    { return "http://" + p.String() }
+
+// beyond reports whether other machines can reach a listener.
+func beyond(address net.Addr) bool {
+	at, err := netip.ParseAddrPort(address.String())
+	return err == nil && !at.Addr().Unmap().IsLoopback()
+}

@@ -1,0 +1,39 @@
+package server
+
+import (
+	"time"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+)
+
+const (
+	// DefaultListen is the address at which a server listens without --listen.
+	DefaultListen = "127.0.0.1:8080"
+	// DefaultGrace is the time that started runs get to finish once a server is asked to stop.
+	// Process managers commonly wait as long before they kill a process.
+	DefaultGrace = 30 * time.Second
+)
+
+// Options configure a server. Flags of `fas serve` set the first part.
+type Options struct {
+	Listen          string        // HOST:PORT; port 0 is any free port
+	Data            string        // absolute path of the data folder
+	MemoryBudget    ui.ByteSize   // memory that all runs together may use; 0: half of the machine's
+	Grace           time.Duration // time that started runs get to finish at the end
+	RetentionAge    ui.Span       // age at which finished executions are dropped
+	RetentionCount  int           // largest number of finished executions
+	PublicURL       string        // URL of the server in answers; empty: derived from the request
+	EgressAllow     []string      // private addresses that callbacks may reach
+	LogLevel        LogLevel
+	LogFormat       LogFormat
+	AddressFile     string // file to write the address to once the server is ready; empty: none
+	Demo            bool   // deploy a sample function and run it
+	ResetAdminToken bool
+
+	Terminal *ui.Terminal
+	Environ  environ.Environment
+	Version  string
+	Trace    func(client.TraceLevel, string) // traces the requests of the demo
+}

@@ -1,0 +1,242 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/blaxel"
+	"github.com/faaspot/faaspot/runtime/egress"
+	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/sandbox"
+	"github.com/faaspot/faaspot/storage"
+)
+
+const (
+	// dataMode restricts the data folder to the server's user: contexts of functions hold secrets.
+	dataMode fs.FileMode = 0o700
+	// stopTime is the time that runs get to end after they are stopped at the end of the grace
+	// period. Stopping a run takes milliseconds.
+	stopTime = 5 * time.Second
+)
+
+// server is a server with its parts, in the order in which they start. A part that has not started
+// is nil.
+type server struct {
+	Options
+	log      *slog.Logger
+	listener net.Listener
+	at       place
+	store    *storage.Store
+	admin    admin
+	web      *httpapi.Server
+	served   chan error // receives the error if web stops by itself
+	box      *sandbox.Sandbox
+	engine   *engine.Engine
+}
+
+// Run runs a server until ctx ends, which is not an error.
+func Run(ctx context.Context, o Options) error {
+	s := &server{Options: o, log: newLog(o.Terminal, o.LogLevel, o.LogFormat)}
+	err := s.start(ctx)
+	if err == nil {
+		err = s.attend(ctx)
+	}
+	grace := o.Grace
+	if ctx.Err() != nil {
+		s.log.Info("stopping", "grace", grace.String())
+		err = nil // any error is a consequence of the stop
+	} else {
+		grace = 0
+	}
+	if err := errors.Join(err, s.stop(grace)); err != nil {
+		return err
+	}
+	s.log.Info("stopped")
+	return nil
+}
+
+// shareProcessors returns the number of guests that may compute at once, which is the number of
+// processors, and raises GOMAXPROCS by one for the rest of the server. Go cannot preempt a guest
+// between two of its checkpoints: with GOMAXPROCS equal to the number of guests, nothing would poll
+// the network while all guests compute. The kernel shares the real processors fairly. It runs once
+// per process, because a test may start several servers.
+var shareProcessors = sync.OnceValue(func() (places int) {
+	places = goruntime.GOMAXPROCS(0)
+	goruntime.GOMAXPROCS(places + 1)
+	return places
+})
+
+// start starts all parts.
+func (s *server) start(ctx context.Context) (err error) {
+	began := time.Now()
+	if s.listener, err = listen(s.Listen); err != nil {
+		return err
+	}
+	if s.at, err = placeOf(s.listener.Addr()); err != nil {
+		return fmt.Errorf("read the address of the listener: %w", err)
+	}
+	s.log.Info("starting", "url", s.at.url(), "data", s.Data, "version", s.Version)
+	if err := os.MkdirAll(s.Data, dataMode); err != nil {
+		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
+	}
+	if s.store, err = storage.Open(storage.Options{Dir: filepath.Join(s.Data, "store"), Log: s.log}); err != nil {
+		return err
+	}
+	if s.admin, err = s.openAdmin(); err != nil {
+		return err
+	}
+
+	// From here on clients get answers: that the server is starting.
+	s.web, err = httpapi.New(httpapi.Options{
+		Auth:    s.admin.hash,
+		Ready:   s.store.Health,
+		Log:     s.log,
+		BaseURL: s.PublicURL,
+		Version: s.Version,
+	})
+	if err != nil {
+		return err
+	}
+	s.served = make(chan error, 1)
+	go func() { s.served <- s.web.Serve(s.listener) }()
+
+	if s.box, err = sandbox.Open(ctx, sandbox.Options{
+		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Places: shareProcessors(),
+	}); err != nil {
+		return err
+	}
+	poster, err := egress.New(egress.Options{Allow: s.EgressAllow})
+	if err != nil {
+		return err
+	}
+	s.engine, err = engine.New(engine.Options{
+		Poster: poster, CallbackBody: blaxel.RenderExecution,
+		Store: s.store, Sandbox: s.box, Log: s.log, MemoryBudget: int64(s.MemoryBudget),
+		RetentionAge: time.Duration(s.RetentionAge), RetentionCount: s.RetentionCount,
+	})
+	if err != nil {
+		return err
+	}
+	s.web.SetEngine(s.engine)
+	// Compiling or loading the guest leaves garbage of many times the size of an idle server.
+	debug.FreeOSMemory()
+	if s.Environ["GOGC"] == "" {
+		debug.SetGCPercent(sandbox.GCPercent)
+	}
+	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
+	if beyond(s.listener.Addr()) {
+		s.log.Warn("other machines can reach this server, and requests are not encrypted",
+			"hint", "put a proxy that speaks TLS in front")
+	}
+	return nil
+}
+
+// attend announces that the server is ready, and waits until ctx ends or the server stops by
+// itself.
+func (s *server) attend(ctx context.Context) error {
+	if s.AddressFile != "" {
+		if err := writeAddress(s.AddressFile, s.listener.Addr()); err != nil {
+			return err
+		}
+	}
+	if s.Demo {
+		if err := s.runDemo(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("the demo failed", "error", clierror.Message(err))
+		}
+	}
+	select {
+	case err := <-s.served:
+		return fmt.Errorf("the server stopped accepting connections: %w", err)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// stop stops the parts that have started, in reverse order. Running runs may finish within the
+// grace period; waiting runs do not start.
+func (s *server) stop(grace time.Duration) error {
+	if err := drain(s.engine, s.web, grace, s.log); err != nil {
+		// Do not close parts that runs still use. Everything that was acknowledged is on disk.
+		return err
+	}
+	var errs []error
+	if s.box != nil {
+		errs = append(errs, s.box.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	if s.listener != nil && s.web == nil {
+		errs = append(errs, s.listener.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// drain refuses new work, waits until running runs finish within the grace period, and then stops
+// the rest. A nil part has not started.
+func drain(engine *engine.Engine, web *httpapi.Server, grace time.Duration, log *slog.Logger) error {
+	graceful, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	final, cancel := context.WithTimeout(context.Background(), grace+stopTime)
+	defer cancel()
+	var parts sync.WaitGroup
+	if web != nil {
+		parts.Go(func() {
+			if err := web.Shutdown(graceful); err != nil && grace > 0 {
+				log.Warn("the grace period is over: stopped the remaining runs and requests", "grace", grace.String())
+			}
+		})
+	}
+	var stuck error
+	if engine != nil {
+		parts.Go(func() {
+			if engine.Close(graceful) != nil {
+				stuck = engine.Close(final)
+			}
+		})
+	}
+	parts.Wait()
+	if stuck != nil {
+		return fmt.Errorf("some runs did not end after they were stopped: %w", stuck)
+	}
+	return nil
+}
+
+// openAdmin loads or generates the admin token.
+func (s *server) openAdmin() (admin, error) {
+	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, log: s.log}
+	if k.given == "" {
+		path, err := s.Environ.ConfigPath()
+		if err != nil {
+			return admin{}, err
+		}
+		k.config = path
+	}
+	return k.open(s.ResetAdminToken)
+}
+
+// writeAddress writes the server's address to a file, for scripts that let the server choose a
+// port. The file appears only when it is complete.
+func writeAddress(path string, address net.Addr) error {
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, []byte(address.String()+"\n"), 0o644); err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package shell renders words and commands for a POSIX shell.
+package shell

@@ -1,0 +1,11 @@
+//go:build linux
+
+package kill
+
+import (
+	"testing"
+
+	"github.com/faaspot/faaspot/test/process"
+)
+
+func TestMain(m *testing.M) { process.Main(m) }
