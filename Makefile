@@ -54,7 +54,7 @@ soak: ## Everything random in the sandbox's tests SOAK times; takes hours.
 
 .PHONY: soak-restore
 soak-restore: ## Memory compared after thousands of random runs.
-	$(GO) test -timeout 40m ./runtime/sandbox -run TestSlotsComeBackAsTheyWere/mapped -soak 1000
+	$(GO) test -timeout 40m ./runtime/sandbox -run TestSlotsAreRestoredExactly/mapped -soak 1000
 
 KILLS = 200
 .PHONY: soak-kill

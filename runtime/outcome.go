@@ -101,7 +101,7 @@ func checkResult(result []byte) *Failure {
 		}
 	}
 	if err := strictjson.Check(result, strictjson.Options{}); err != nil {
-		return &Failure{Class: ClassResultInvalid, Message: "the result is not JSON: " + err.Error()}
+		return &Failure{Class: ClassResultInvalid, Message: "the result is not valid JSON: " + err.Error()}
 	}
 	return nil
 }

@@ -220,7 +220,7 @@ func survived(t *testing.T, i int, c crash) {
 
 // A store whose creation is interrupted by lost power is empty: its files must not keep a server
 // from starting.
-func TestLostPowerWhileItIsMade(t *testing.T) {
+func TestLostPowerDuringCreation(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 3))
 	var mu sync.Mutex

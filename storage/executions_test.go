@@ -39,7 +39,7 @@ func startAgain(t testing.TB, s *Store, x runtime.Execution) runtime.Execution {
 }
 
 // The result of an earlier attempt does not end a later one, in any order.
-func TestALateResultDoesNotCount(t *testing.T) {
+func TestLateResultsAreRefused(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	first := begin(t, s, c)
 	again := first
@@ -231,7 +231,7 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 
 // Many goroutines start, finish and cancel the same few executions at once: each attempt starts
 // once, each execution reaches one terminal state, and each change is reported to one caller.
-func TestHammerOnExecutions(t *testing.T) {
+func TestConcurrentExecutionChanges(t *testing.T) {
 	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	for round := range 150 {
@@ -309,7 +309,7 @@ func TestHammerOnExecutions(t *testing.T) {
 }
 
 // Old executions end while old executions are dropped: no part of an execution is left behind.
-func TestDroppingWhileOthersEnd(t *testing.T) {
+func TestExpireWhileExecutionsEnd(t *testing.T) {
 	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	old := c.batch(300)
@@ -354,7 +354,7 @@ func TestDroppingWhileOthersEnd(t *testing.T) {
 
 // Expire keeps the requested number of many executions, within the error of the sample, and all
 // that are not done, however old.
-func TestKeepOfMany(t *testing.T) {
+func TestExpireKeepsTheNewest(t *testing.T) {
 	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	unfinished := begin(t, s, c)
@@ -468,7 +468,7 @@ func letRun() {
 }
 
 // While old executions are dropped, the ends of executions as old wait, those of newer ones do not.
-func TestWhatIsOldWaitsForTheDrop(t *testing.T) {
+func TestOldExecutionsWaitForTheDrop(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	old, queued := begin(t, s, c), c.batch(1)
 	_, _, err := s.Accept(queued, nil)

@@ -35,7 +35,7 @@ func withoutTables(mem vfs.FS, full *atomic.Bool, attempts *atomic.Int64) vfs.FS
 // A disk that takes the log, but no tables, blocks no call for ever: Close returns and says why it
 // could not flush, and every acknowledged change is there when the disk works again. Attempts have
 // pauses between them, and only the first failure is logged.
-func TestTablesThatCannotBeMade(t *testing.T) {
+func TestTablesThatCannotBeCreated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem()
 		var full atomic.Bool
@@ -98,7 +98,7 @@ func TestTableCreatedOnRetry(t *testing.T) {
 
 // A store whose records are only in the log cannot be opened on such a disk: the process ends and
 // says why. This test runs itself as that process.
-func TestALogThatCannotBecomeATable(t *testing.T) {
+func TestLogThatCannotBeFlushed(t *testing.T) {
 	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
@@ -109,7 +109,7 @@ func TestALogThatCannotBecomeATable(t *testing.T) {
 		t.Fatalf("the process continues with %v", err)
 	}
 	dir := killed(t)
-	out, err := runSelf("TestALogThatCannotBecomeATable", "FAASPOT_TEST_FULL="+dir)
+	out, err := runSelf("TestLogThatCannotBeFlushed", "FAASPOT_TEST_FULL="+dir)
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("cannot open the data folder "+dir+": no space is left on the disk; free some space")) {
 		t.Errorf("it ended with %v and printed\n%s", err, out)
@@ -117,7 +117,7 @@ func TestALogThatCannotBecomeATable(t *testing.T) {
 	wantHeldOrRefused(t, dir, false)
 }
 
-func TestAFolderThatCannotBeFilled(t *testing.T) {
+func TestFolderOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64
@@ -128,7 +128,7 @@ func TestAFolderThatCannotBeFilled(t *testing.T) {
 // While no table can be created, ends of executions are accepted as long as memory has room for
 // them, then refused. No call waits without end: accepted executions can be read all the time, and
 // the ends are accepted once the disk works.
-func TestReadsGoOnWhileNoTableCanBeMade(t *testing.T) {
+func TestReadsContinueWhileTablesFail(t *testing.T) {
 	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64

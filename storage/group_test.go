@@ -104,7 +104,7 @@ func wantUnavailable(t *testing.T, err error) {
 // Power is lost while many goroutines have executions accepted, started, cancelled and ended. Every
 // acknowledged change survives, no batch survives in part, and a key survives if and only if its
 // executions do.
-func TestLostPowerAmidMany(t *testing.T) {
+func TestLostPowerDuringConcurrentWrites(t *testing.T) {
 	t.Parallel()
 	for seed := range games(3) {
 		rng := rand.New(rand.NewPCG(seed, 5))

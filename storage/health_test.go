@@ -56,7 +56,7 @@ func two(t *testing.T, s *Store) {
 	must(t, s.Health())
 }
 
-func TestANearlyFullDisk(t *testing.T) {
+func TestNearlyFullDisk(t *testing.T) {
 	free := uint64(1 << 40)
 	s := openOn(t, sizedFS{vfs.NewMem(), &free}, "store")
 	two(t, s)

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
@@ -58,7 +60,7 @@ func startTasks(t testing.TB, s *Store, x runtime.JobExecution, n int) []runtime
 
 // The logs of cancelled tasks may not fit into one batch. The cancellation then takes several, and
 // a later call completes one that was interrupted.
-func TestALargeCancellation(t *testing.T) {
+func TestLargeCancellation(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewCrashableMem()
 	s, c := openOn(t, fs, "store"), newClerk()
@@ -203,4 +205,40 @@ func TestMisuseOfJobs(t *testing.T) {
 		t.Errorf("%d keys became %d", before, n)
 	}
 	checkInvariants(t, s)
+}
+
+// endingReader ends an execution of a job between the first and the second read.
+type endingReader struct {
+	kv.Reader
+	end func()
+}
+
+func (r *endingReader) Get(key []byte) ([]byte, io.Closer, error) {
+	value, closer, err := r.Reader.Get(key)
+	if end := r.end; end != nil {
+		r.end = nil
+		end()
+	}
+	return value, closer, err
+}
+
+// An execution of a job that ends while it is read without a snapshot is found all the same.
+func TestReadsFindAJobExecutionThatEnds(t *testing.T) {
+	t.Parallel()
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	defer s.Close()
+	x := newRun(t, s, c, 1)
+	task := startTasks(t, s, x, 1)[0]
+	task.State, task.Finished, task.Result = runtime.StateSucceeded, c.at, []byte("1")
+	r := &endingReader{Reader: s.db, end: func() {
+		results, err := s.Finish([]runtime.Execution{task}, c.at)
+		must(t, errors.Join(err, results[0].Err))
+		if !results[0].JobDone {
+			t.Error("the execution has not ended")
+		}
+	}}
+	got, err := readJobExecution(r, x.Tenant, mustID(t, x.ID))
+	if err != nil || got.ID != x.ID {
+		t.Errorf("read %+v, %v", got, err)
+	}
 }

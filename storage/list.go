@@ -38,7 +38,7 @@ func bounds(filter runtime.Filter, cursor string) (lower, upper keys.ID, err err
 		id, ok := keys.ParseID(cursor)
 		if !ok {
 			return lower, upper, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q does not come from a list", cursor).
-				WithHint("begin at the first page")
+				WithHint("start from the first page")
 		}
 		if id.Before(upper) {
 			upper = id

@@ -139,5 +139,5 @@ func (p jobPage) byName() (ids []keys.ID, next string, err error) {
 
 func wrongCursor(after string) error {
 	return runtime.Errorf(runtime.CodeInvalidArgument, "the position %q does not come from a list", after).
-		WithHint("begin at the first page")
+		WithHint("start from the first page")
 }

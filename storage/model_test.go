@@ -37,7 +37,7 @@ func newPlayer(seed uint64) *player {
 
 // After any operations, in any order, the store answers and holds what the ledger does, also after
 // it was reopened.
-func TestExecutionsAsInTheLedger(t *testing.T) {
+func TestExecutionsMatchTheLedger(t *testing.T) {
 	for seed := range games(3) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			t.Parallel()
@@ -144,7 +144,7 @@ type executionCrash struct {
 
 // Power is lost at random writes of random moves, and right after some of them. Every acknowledged
 // move survives, no move survives in part.
-func TestLostPowerAmidExecutions(t *testing.T) {
+func TestLostPowerDuringExecutions(t *testing.T) {
 	for seed := range games(3) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			t.Parallel()

@@ -115,7 +115,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	}
 }
 
-func TestFoldersThatAreNotOurs(t *testing.T) {
+func TestForeignFolders(t *testing.T) {
 	t.Run("other files", func(t *testing.T) {
 		dir := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(dir, "thesis.txt"), []byte("x"), 0o600))

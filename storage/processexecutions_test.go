@@ -17,7 +17,7 @@ func failPlayer() *player {
 }
 
 // Every k-th write of the disk fails during moves of executions.
-func TestFailingWritesAmidExecutions(t *testing.T) {
+func TestFailingWritesDuringExecutions(t *testing.T) {
 	t.Parallel()
 	if at := os.Getenv(envFailAt); at != "" {
 		p, l := failPlayer(), newLedger()
@@ -30,7 +30,7 @@ func TestFailingWritesAmidExecutions(t *testing.T) {
 			return err
 		})
 	}
-	eachFailure(t, "TestFailingWritesAmidExecutions", func(k int, out []byte, s *Store) (made int) {
+	eachFailure(t, "TestFailingWritesDuringExecutions", func(k int, out []byte, s *Store) (made int) {
 		p := failPlayer()
 		before, after := acknowledged(t, out, failMoves, newLedger(), func(before ledger, _ int) ledger { return p.move(before).after })
 		got := holding(t, s)

@@ -147,11 +147,13 @@ func readUnfinishedJob(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtim
 	return x, progress != nil, err
 }
 
-// readJobExecution fails with kv.ErrAbsent if there is no such execution of a job.
+// readJobExecution fails with kv.ErrAbsent if there is no such execution of a job. It looks for an
+// unfinished one first: r need not be a snapshot, and an execution that ends between the two reads
+// moves from the first key to the second, never back.
 func readJobExecution(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
-	x, err := readJobDone(r, tenant, id)
+	x, _, err := readUnfinishedJob(r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
-		x, _, err = readUnfinishedJob(r, tenant, id)
+		x, err = readJobDone(r, tenant, id)
 	}
 	return x, err
 }

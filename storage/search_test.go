@@ -288,7 +288,7 @@ func collect(t testing.TB, s *Store, tenant runtime.Tenant, q runtime.SearchScan
 // For any executions, ended in any order, for any query and any page size, a search finds what a
 // scan of all executions finds, also after restarts, after old executions were dropped, and if
 // pages end early.
-func TestObservedIsWhatAScanGives(t *testing.T) {
+func TestSearchesFindWhatAScanFinds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &history{rng: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 5)), now: start, all: map[string]runtime.ExecutionSummary{}}
@@ -485,7 +485,7 @@ func TestListByTrace(t *testing.T) {
 
 // Recording, dropping and searching may run at the same time: each page is in order, and of the
 // requested executions.
-func TestObserveWhileRecording(t *testing.T) {
+func TestSearchWhileRecording(t *testing.T) {
 	t.Parallel()
 	s := openOn(t, vfs.NewMem(), "store")
 	makeWatched(t, s)

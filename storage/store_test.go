@@ -96,7 +96,7 @@ func wantCode(t testing.TB, err error, code runtime.Code) {
 	}
 }
 
-func TestFunctionsOutlastARestart(t *testing.T) {
+func TestFunctionsSurviveARestart(t *testing.T) {
 	dir := t.TempDir() + "/data/store"
 	s := openOn(t, vfs.Default, dir)
 	f, v1 := function("a", "id1", "hello", 1), version("id1", 1, "source")
@@ -174,7 +174,7 @@ func TestDuplicateNamesAreRefused(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-func TestOnlyTheLastVersionsAreKept(t *testing.T) {
+func TestOldVersionsAreDropped(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a")))
 	const last = runtime.KeptVersions + 5
@@ -293,7 +293,7 @@ func TestConcurrentCreatesOfOneName(t *testing.T) {
 }
 
 // Many goroutines rename, update, delete and create a few functions at once.
-func TestHammer(t *testing.T) {
+func TestConcurrentFunctionChanges(t *testing.T) {
 	t.Parallel()
 	s := openOn(t, vfs.NewMem(), "store")
 	expected := map[runtime.Code]bool{"": true, runtime.CodeNotFound: true, runtime.CodeAlreadyExists: true}

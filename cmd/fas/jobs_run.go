@@ -117,7 +117,7 @@ func (f *jobRunFlags) request(cmd *cobra.Command, a *app) (client.JobRun, error)
 		}
 	}
 	if cmd.Flags().Changed("parallelism") && f.parallelism < 1 {
-		return r, clierror.Usagef("give a positive number of tasks", "the --parallelism %d is not positive", f.parallelism)
+		return r, clierror.Usagef("use a positive number of tasks", "the --parallelism %d is not positive", f.parallelism)
 	}
 	if f.noQueue {
 		queue := false

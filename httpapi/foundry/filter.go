@@ -26,7 +26,7 @@ func parseFilter(path string, raw json.RawMessage, depth int) (filter runtime.Se
 	}
 	if depth > runtime.MaxFilterDepth {
 		return filter, runtime.Errorf(runtime.CodeInvalidArgument, "the filter has more than %d levels", runtime.MaxFilterDepth).
-			WithHint("write it with fewer filters within filters")
+			WithHint("nest fewer filters")
 	}
 	filter.Op = runtime.FilterOp(f.Text("type"))
 	switch filter.Op {

@@ -274,7 +274,7 @@ func TestCancelStopsARun(t *testing.T) {
 	})
 }
 
-func TestTheBacklogIsBounded(t *testing.T) {
+func TestBacklogIsBounded(t *testing.T) {
 	r := newRig(t, echo, 1)
 	defer r.close()
 	if err := r.Reserve(100); err != nil {

@@ -161,10 +161,10 @@ func TestHogsAreStoppedAtDeployment(t *testing.T) {
 	}
 }
 
-// TestTheCollectorGetsItsTurn runs collections beside computing guests. The Go garbage collector
+// TestGuestsDoNotBlockTheCollector runs collections beside computing guests. The Go garbage collector
 // stops all goroutines, and the scheduler cannot stop a guest. A guest that did not call the host
 // would make the collection, and with it the server, wait until the guest ends.
-func TestTheCollectorGetsItsTurn(t *testing.T) {
+func TestGuestsDoNotBlockTheCollector(t *testing.T) {
 	box := boxes["mapped"]
 	p := deployed(t, box, body("while True: pass"), runtime.Limits{Timeout: 2 * time.Minute})
 	const hogs, collections = 4, 5

@@ -111,9 +111,9 @@ func TestWornRunsAreNotStarved(t *testing.T) {
 	})
 }
 
-// TestNobodyWaitsForEver starts random runs of all kinds. It verifies that all end, that no more
+// TestNoRunWaitsForEver starts random runs of all kinds. It verifies that all end, that no more
 // than the allowed number compute at once, and that no wait is longer than its bound.
-func TestNobodyWaitsForEver(t *testing.T) {
+func TestNoRunWaitsForEver(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		capacity := rapid.IntRange(1, 4).Draw(rt, "places")
 		type job struct {

@@ -27,8 +27,8 @@ func trackedBox(t *testing.T, kind trackerKind) *Sandbox {
 	return box
 }
 
-// TestSlotsComeBackByEachTracker restores with all kinds of trackers, the oldest last.
-func TestSlotsComeBackByEachTracker(t *testing.T) {
+// TestSlotsAreRestoredByEachTracker restores with all kinds of trackers, the oldest last.
+func TestSlotsAreRestoredByEachTracker(t *testing.T) {
 	for kind := trackFile; kind < trackerKinds; kind++ { // boxes use the first kind already
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			t.Parallel()
@@ -37,8 +37,8 @@ func TestSlotsComeBackByEachTracker(t *testing.T) {
 	}
 }
 
-// TestTrackersTellWhatWasWritten writes to pages all over a memory, some of which were read before.
-func TestTrackersTellWhatWasWritten(t *testing.T) {
+// TestTrackersReportWrittenPages writes to pages all over a memory, some of which were read before.
+func TestTrackersReportWrittenPages(t *testing.T) {
 	const step = 97 * pageSize
 	for kind := range trackerKinds {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
@@ -143,9 +143,9 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 	}
 }
 
-// TestFaultsAreMissedByNobody makes the first write to a page in every way in which a run might:
+// TestFaultsAreNeverMissed makes the first write to a page in every way in which a run might:
 // the counter must detect each.
-func TestFaultsAreMissedByNobody(t *testing.T) {
+func TestFaultsAreNeverMissed(t *testing.T) {
 	box := trackedBox(t, trackWritten)
 	if !box.guest.base.tracker.countsFaults {
 		t.Skip("this system does not count page faults per thread")

@@ -254,7 +254,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 	}
 }
 
-func TestSlotsComeBackAsTheyWere(t *testing.T) {
+func TestSlotsAreRestoredExactly(t *testing.T) {
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
 		t.Parallel()
 		restores(t, openBox(t, Options{IdleSlots: 2, Portable: !shared.guest.mapped}), 1)

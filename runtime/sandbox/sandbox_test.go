@@ -264,7 +264,7 @@ func TestModuleStateIsThatOfDeployment(t *testing.T) {
 	})
 }
 
-func TestFailureTellsTheUsersFrames(t *testing.T) {
+func TestFailureShowsTheUsersFrames(t *testing.T) {
 	box := boxes["mapped"]
 	p := deployed(t, box, `import json
 def inner(s):

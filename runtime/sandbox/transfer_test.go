@@ -83,7 +83,7 @@ func FuzzTransfer(f *testing.F) {
 // randomTransfers is the number of random calls of transfer.
 const randomTransfers = 3000
 
-func TestDoorWithstandsAnything(t *testing.T) {
+func TestTransferWithstandsAnything(t *testing.T) {
 	const seed = 28
 	rng := rand.New(rand.NewPCG(seed, 0))
 	interesting := []uint32{0, 1, 64*runtime.KiB - 1, 64 * runtime.KiB, 64*runtime.KiB + 1, 1 << 31, math.MaxInt32, math.MaxUint32, math.MaxUint32 - 1}

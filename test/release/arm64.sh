@@ -22,9 +22,9 @@ readonly tests=(
   TestTimeLimit
   TestRecursionErrorCanBeCaught/mapped
   TestReasonableDepth
-  TestSlotsComeBackAsTheyWere/mapped
+  TestSlotsAreRestoredExactly/mapped
   TestEveryEndingIsRestored/mapped
-  TestTrackersTellWhatWasWritten/$tracker
+  TestTrackersReportWrittenPages/$tracker
   TestRunsWithoutPageFaultsAreRestored/$tracker
   TestNoTracksAreLeft/mapped
   TestNoTracksAreLeft/copied

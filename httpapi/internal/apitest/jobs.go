@@ -101,7 +101,7 @@ func (f *FakeExecutions) ListDeadLetters(_ context.Context, tenant runtime.Tenan
 func (f *FakeExecutions) GetDeadLetter(_ context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error) {
 	f.call(tenant)
 	return runtime.Delivery{
-		ID: id, Tenant: tenant, Job: "nightly", JobExecution: id, Created: Time, LastAttempt: Time, Attempts: 6, LastError: "there was no answer in time",
+		ID: id, Tenant: tenant, Job: "nightly", JobExecution: id, Created: Time, LastAttempt: Time, Attempts: 6, LastError: "no response arrived in time",
 		Callback: runtime.Callback{URL: "https://example.com/hook", Secret: Secret, Retry: 5}, Body: []byte(`{"status":"failed"}`), Dead: true,
 	}, f.Failing
 }

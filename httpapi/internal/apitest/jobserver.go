@@ -73,7 +73,7 @@ type JobServer struct {
 type noPoster struct{}
 
 func (noPoster) Post(context.Context, runtime.Post) (int, error) {
-	return 0, runtime.Errorf(runtime.CodeUnavailable, "there was no answer in time")
+	return 0, runtime.Errorf(runtime.CodeUnavailable, "no response arrived in time")
 }
 
 // StartJobs starts a server over a real engine and store.

@@ -88,7 +88,7 @@ func TestGroup(t *testing.T) {
 }
 
 // A write that panics leaves no caller waiting, and no caller learns that it was made.
-func TestPanicInAGroup(t *testing.T) {
+func TestPanicInGroup(t *testing.T) {
 	var g group
 	g.turn.Lock()
 	var panicked, refused atomic.Int32

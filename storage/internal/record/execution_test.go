@@ -208,7 +208,7 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 }
 
 // Records of earlier releases can be read: before lost attempts had a number of their own.
-func TestExecutionsOfBeforeAreRead(t *testing.T) {
+func TestOlderExecutionsAreRead(t *testing.T) {
 	at := time.Unix(0, 5).UTC()
 	lease, err := DecodeLease([]byte("\x03\x01f\x02\x0a\x04\x06\x01\x04"))
 	if want := (Lease{"f", 1, at, Failures{function: 2, lost: 3}, true, 4}); err != nil || lease != want {

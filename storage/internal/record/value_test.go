@@ -105,7 +105,7 @@ func TestEncodingIsStable(t *testing.T) {
 }
 
 // Records of earlier releases can be read: before versions had retries.
-func TestVersionsOfBeforeAreRead(t *testing.T) {
+func TestOlderVersionsAreRead(t *testing.T) {
 	r, err := DecodeVersion([]byte("\x02" + `{"name":"hello","limits":{"timeout":1000000000,"memory":1},"source":3,"context":2,"created":"2026-02-03T04:05:06Z"}`))
 	want := Version{
 		Name: "hello", Limits: limitsRecord{Timeout: time.Second, Memory: 1}, Source: 3, Context: 2,

@@ -50,7 +50,7 @@ func positionFrom(p runtime.SearchPosition) (keys.Position, error) {
 	raw, err := hex.DecodeString(p.ID)
 	if err != nil || len(raw) != len(keys.ID{}) {
 		return keys.Position{}, runtime.Errorf(runtime.CodeInvalidArgument, "the position %q does not come from a page", p.ID).
-			WithHint("begin at the first page")
+			WithHint("start from the first page")
 	}
 	return keys.Position{Start: keys.StartOf(p.Start), ID: keys.ID(raw)}, nil
 }

@@ -91,7 +91,7 @@ func TestParseFilterErrors(t *testing.T) {
 		strings.Repeat("not ", 12) + "user=a": {"the filter has more than 10 levels", ""},
 		strings.Repeat("user=a or ", 101) + "a=b": {"there is no field \"a\"", ""},
 		"user=a" + strings.Repeat(" or user=a", 100): {
-			"the filter looks at more than 100 fields", `use "in"`,
+			"the filter tests more than 100 fields", `use "in"`,
 		},
 	} {
 		_, err := Parse(source)
