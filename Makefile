@@ -1,6 +1,6 @@
-# faaspot. `make run` builds and serves, and needs Go alone. `make test` tests; for
-# the Python client it takes the machine's Python, which as root on Debian it
-# installs if there is none. Nothing else is written outside this folder.
+# faaspot. `make run` builds and serves, and needs only Go. `make test` runs all tests; those of the
+# Python client use the machine's Python, which is installed if it is missing and make runs as root
+# on Debian. Nothing else is written outside this folder.
 
 # Versions of tools that are not in go.mod.
 GOLANGCI_LINT = v2.15.0
@@ -19,18 +19,24 @@ build: ## Build bin/fas: one static binary.
 run: build ## Build, serve on 127.0.0.1:8080, and run a sample function once.
 	$(BIN)/fas serve --demo
 
+# Packages whose tests measure time or memory, or keep all processors busy. They run one after
+# another; all others run in parallel.
+MEASURING = ./runtime/sandbox ./test/...
+
 .PHONY: test
-test: build ## All tests.
+test: build ## Run all tests.
 	$(GO) vet ./...
-	$(GO) test -p 1 -timeout 20m ./...
+	$(GO) test -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
+	FAS_BINARY=$(BIN)/fas $(GO) test -p 1 -timeout 20m $(MEASURING)
 	FAS_BINARY=$(BIN)/fas clients/python/test.sh
 
 .PHONY: race
-race: ## The tests, shortened, with the race detector; needs a C compiler.
-	CGO_ENABLED=1 $(GO) test -race -short -p 1 -timeout 40m ./...
+race: ## Run shortened tests with the race detector; needs a C compiler.
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
+	CGO_ENABLED=1 $(GO) test -race -short -p 1 -timeout 40m $(MEASURING)
 
 .PHONY: lint
-lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## Formatting, imports between rooms, vet and more.
+lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## Check formatting, the imports between packages, vet and more.
 	$(TOOLS)/golangci-lint-$(GOLANGCI_LINT) run ./...
 	if command -v mypy >/dev/null && command -v black >/dev/null; then cd clients/python && mypy && black --check -q .; fi
 
@@ -40,7 +46,7 @@ fmt: $(TOOLS)/gofumpt-$(GOFUMPT) ## Format the Go code.
 
 FUZZTIME = 30s
 .PHONY: fuzz
-fuzz: ## Each fuzz test for FUZZTIME.
+fuzz: ## Run each fuzz test for FUZZTIME.
 	@set -e; for file in $$(git ls-files '*_test.go' | xargs grep -l '^func Fuzz'); do \
 	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
 	    echo "$$name in $$(dirname $$file)"; \
@@ -49,28 +55,31 @@ fuzz: ## Each fuzz test for FUZZTIME.
 
 SOAK = 10000
 .PHONY: soak
-soak: ## Everything random in the sandbox's tests SOAK times; takes hours.
+soak: ## Run all random tests at length, those of the sandbox SOAK times; takes hours.
+	$(MAKE) soak-restore soak-kill
+	$(GO) test -timeout 0 ./storage -soak 20
 	$(GO) test -timeout 0 ./runtime/sandbox -soak $(SOAK)
 
+RESTORES = 1000
 .PHONY: soak-restore
-soak-restore: ## Memory compared after thousands of random runs.
-	$(GO) test -timeout 40m ./runtime/sandbox -run TestSlotsAreRestoredExactly/mapped -soak 1000
+soak-restore: ## Compare all memory after RESTORES rounds of random runs.
+	$(GO) test -timeout 40m ./runtime/sandbox -run TestSlotsAreRestoredExactly/mapped -soak $(RESTORES)
 
 KILLS = 200
 .PHONY: soak-kill
-soak-kill: ## The server killed KILLS times under load; nothing that was accepted may be lost.
+soak-kill: ## Kill the server KILLS times under load; nothing that was accepted may be lost.
 	$(GO) test -timeout 60m ./test/kill -run TestNothingIsLostToKill -kill.rounds $(KILLS)
 
 BENCHFLAGS = -write docs/benchmarks.md
 .PHONY: bench
-bench: ## Speed beside gunicorn, processes and native CPython; as root on Debian 12 it installs those.
+bench: ## Measure speed beside gunicorn, processes and native CPython; as root on Debian 12 it installs those.
 	cmd/fasbench/peers.sh
 	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
 	$(BIN)/fasbench $(BENCHFLAGS)
 
 ROUNDS = 10
 .PHONY: bench-compare
-bench-compare: ## Server CPU per run of this tree against the revision BASE, over ROUNDS rounds.
+bench-compare: ## Compare the server CPU per run with the revision BASE, over ROUNDS rounds.
 	@test -n "$(BASE)" || { echo "which revision? make bench-compare BASE=REVISION"; exit 2; }
 	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
 	$(BIN)/fasbench compare -base $(BASE) -rounds $(ROUNDS)
@@ -80,15 +89,15 @@ release: ## Build the release archives of fas, with checksums, into dist/.
 	cmd/fas/release.sh $(VERSION)
 
 .PHONY: test-arm64
-test-arm64: ## The linux/arm64 binary serves, and tests of the sandbox pass, under qemu; as root on Debian it installs qemu.
+test-arm64: ## Serve and run tests of the sandbox for linux/arm64 under qemu; as root on Debian it installs qemu.
 	test/release/arm64.sh
 
 .PHONY: soak-arm64
-soak-arm64: ## The same, and all tests of the sandbox under qemu; takes an hour or more.
+soak-arm64: ## Run all tests of the sandbox for linux/arm64 under qemu; takes an hour or more.
 	test/release/arm64.sh soak
 
 .PHONY: bootstrap
-bootstrap: ## Compile the guest's own Python anew, after a change of it.
+bootstrap: ## Compile the guest's own Python modules, after a change of them.
 	$(GO) test ./runtime/sandbox -run TestBootstrapIsCompiled -update
 
 .PHONY: guest
@@ -100,14 +109,17 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 	pyguest/build/check.sh
 
 .PHONY: check
-check: lint test race soak-restore soak-kill clean-tree ## What CI runs.
+check: lint test race ## Run what CI runs: all checks, and short soaks.
+	$(MAKE) soak-restore RESTORES=200
+	$(MAKE) soak-kill KILLS=40
+	$(MAKE) test-arm64 clean-tree
 
 .PHONY: clean-tree
-clean-tree: ## Fail if the steps before have changed what is committed.
+clean-tree: ## Fail if the previous steps changed a committed file.
 	@test -z "$$(git status --porcelain)" || { echo "the tree is not clean:"; git status --short; exit 1; }
 
 .PHONY: help
-help: ## This list.
+help: ## Print this list.
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 $(TOOLS)/golangci-lint-$(GOLANGCI_LINT):

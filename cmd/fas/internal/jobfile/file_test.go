@@ -191,7 +191,7 @@ func TestJSON(t *testing.T) {
 	}
 	for message, want := range map[string]string{
 		"memory of 5 MB is out of bounds":             "job.JSON:5:17: ",
-		"the environment variable B is set twice":   "job.JSON:7:7: ",
+		"the environment variable B is set twice":     "job.JSON:7:7: ",
 		"spec.triggers[0]: the schedule is not valid": "job.JSON:9:25: ",
 		"spec.function is not a string":               "job.JSON:4:5: ",
 		"spec.triggers[0].enabled is not a flag":      "job.JSON:8:18: ",
