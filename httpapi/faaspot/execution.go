@@ -33,13 +33,12 @@ type executionResponse = wire.Execution[*string]
 
 // renderExecution renders x for a caller who reaches the server at base.
 func renderExecution(base string, x *runtime.Execution) executionResponse {
-	kind := string(x.Kind)
 	cancelling := x.CancelRequested && !x.State.Terminal()
 	logs := base + "/v1/executions/" + x.ID + "/logs"
 	response := executionResponse{
 		UUID:            x.ID,
 		Name:            &x.Function,
-		Kind:            &kind,
+		Kind:            (*string)(&x.Kind),
 		Version:         &x.Version,
 		Status:          statusOfState[x.State],
 		Output:          x.Result,

@@ -45,8 +45,9 @@ type Scheduler struct {
 	mu   sync.Mutex
 	jobs map[jobKey]*scheduledJob
 
-	stop    context.CancelFunc // set by Start
-	stopped chan struct{}      // closed when the goroutine has ended
+	ctx   context.Context // the lifetime of the goroutine: Stop ends it
+	stop  context.CancelFunc
+	group sync.WaitGroup
 }
 
 type jobKey struct {
@@ -73,24 +74,19 @@ type scheduledTrigger struct {
 
 // New returns a Scheduler without schedules.
 func New(o Options) *Scheduler {
-	return &Scheduler{o: o, jobs: make(map[jobKey]*scheduledJob), changed: notify.NewSignal()}
+	s := &Scheduler{o: o, jobs: make(map[jobKey]*scheduledJob), changed: notify.NewSignal()}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	return s
 }
 
 // Start begins to start executions.
-func (s *Scheduler) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stop, s.stopped = cancel, make(chan struct{})
-	go func() {
-		defer close(s.stopped)
-		s.run(ctx)
-	}()
-}
+func (s *Scheduler) Start() { s.group.Go(func() { s.run(s.ctx) }) }
 
 // Stop starts no further execution.
 func (s *Scheduler) Stop() { s.stop() }
 
 // Wait waits until the Scheduler has ended. It is called after Stop.
-func (s *Scheduler) Wait() { <-s.stopped }
+func (s *Scheduler) Wait() { s.group.Wait() }
 
 // Set replaces the schedules of a job by those of j, which must not change any more.
 func (s *Scheduler) Set(j runtime.Job) {

@@ -252,3 +252,11 @@ func TestSchedulesWhenTheClockJumps(t *testing.T) {
 		wantStarts(t, b, 3)
 	})
 }
+
+// TestStopWithoutStart: a Scheduler that never started can be stopped.
+func TestStopWithoutStart(t *testing.T) {
+	s := New(Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	s.Stop()
+	s.Stop()
+	s.Wait()
+}

@@ -72,7 +72,7 @@ func (d *Dispatcher) work() {
 func (d *Dispatcher) begin() *attempt {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.plan.begin(d.o.Now())
+	return d.plan.begin(d.o.Now)
 }
 
 // execute runs the attempt and returns the execution as it is to be stored.

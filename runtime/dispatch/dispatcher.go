@@ -63,9 +63,10 @@ type Dispatcher struct {
 	plan   plan // guarded by mu
 	outbox outbox
 
-	shutting chan struct{}  // closed by Stop
-	leaser   notify.Signal  // there may be something to lease
-	stop     chan struct{}  // closed when leaser and committer are to end
+	shutting chan struct{} // closed by Stop
+	leaser   notify.Signal // there may be something to lease
+	stop     chan struct{} // closed when leaser and committer are to end
+	stopOnce sync.Once
 	group    sync.WaitGroup // of leaser and committer
 }
 
@@ -209,9 +210,9 @@ func (d *Dispatcher) Abort() {
 func (d *Dispatcher) Drained() <-chan struct{} { return d.plan.drained }
 
 // Wait waits until the Dispatcher is drained and its goroutines have ended. It is called
-// once, after Stop.
+// after Stop.
 func (d *Dispatcher) Wait() {
 	<-d.plan.drained
-	close(d.stop)
+	d.stopOnce.Do(func() { close(d.stop) })
 	d.group.Wait()
 }

@@ -98,16 +98,21 @@ func (d *Dispatcher) leaseBatch(batch []*attempt) {
 
 // leases returns the leases of attempts that start now.
 func (d *Dispatcher) leases(batch []*attempt, started time.Time) []runtime.Lease {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	leases := make([]runtime.Lease, len(batch))
 	for i, a := range batch {
 		leases[i] = runtime.Lease{Tenant: a.run.Tenant, ID: a.run.id, Attempt: int(a.run.attempt) + 1, Started: started}
-		if g := a.run.Job; g != nil && !g.state.started {
+		if g := a.run.Job; g != nil && !d.hasStarted(g) {
 			leases[i].JobExecution = g.id
 		}
 	}
 	return leases
+}
+
+// hasStarted reports whether a task of an execution of a job has got a lease.
+func (d *Dispatcher) hasStarted(g *TaskGroup) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return g.state.started
 }
 
 // noteLease counts an attempt of a task that has got its lease as running.

@@ -163,7 +163,7 @@ func (p *plan) aim(before int, since, lease time.Duration) (ran int) {
 }
 
 // begin returns the attempt that begins now, or nil if no worker is needed any more.
-func (p *plan) begin(now time.Time) *attempt {
+func (p *plan) begin(now func() time.Time) *attempt {
 	if len(p.ready) == 0 {
 		p.workers--
 		return nil
@@ -172,7 +172,7 @@ func (p *plan) begin(now time.Time) *attempt {
 	p.ready[0] = nil
 	p.ready = p.ready[1:]
 	p.ahead--
-	a.began = now
+	a.began = now()
 	a.logs = runtime.NewLogBuffer(a.version.Program.Limits.Logs)
 	if !p.enough() || p.alone == a {
 		p.leaser.Set()

@@ -42,7 +42,7 @@ func start(t *testing.T, p *plan, id string, now time.Time) *attempt {
 	a := p.active[id]
 	p.ready = append(p.ready, a)
 	p.admitted++
-	if got := p.begin(now); got != a {
+	if got := p.begin(func() time.Time { return now }); got != a {
 		t.Fatalf("%v began, want the attempt of %s", got, id)
 	}
 	return a

@@ -9,8 +9,8 @@
 // callback (deliveries) and cron (schedules), which do not know it.
 //
 // All methods of Engine may be called concurrently. [Engine.Close] stops the parts in the order
-// in which they depend on each other. Each part has the same verbs: Stop begins to stop and
-// returns at once, Abort gives up what still runs, and Wait waits until everything has ended.
+// in which they depend on each other. The parts share their verbs: Stop begins to stop and returns
+// at once, Abort gives up what still runs, and Wait waits until everything has ended.
 //
 // # Background executions
 //
@@ -81,7 +81,7 @@
 // blockingRuns and recorder; cron.Scheduler; callback.Deliverer; the two notify.Hub
 // (completions and attempts); runtime.LogBuffer. blockingRuns and recorder also wait, on
 // conditions that release their mutex: for a run to be recorded, and for executions to be
-// written. The goroutines that they wait for need no lock of this list.
+// written. The goroutines that they wait for take leaves alone.
 //
 // The Store calls visit functions while it iterates, with locks of its own. The functions take
 // only the mutexes of Dispatcher, Scheduler and Deliverer, and never call the Store.

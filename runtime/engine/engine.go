@@ -147,6 +147,9 @@ func New(o Options) (*Engine, error) {
 		return nil, recoverError(err)
 	}
 	if err := e.deliveries.Start(); err != nil {
+		e.deliveries.Stop()
+		e.deliveries.Abort()
+		e.deliveries.Wait()
 		return nil, recoverError(err)
 	}
 	e.records.start()

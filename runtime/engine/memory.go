@@ -17,8 +17,9 @@ import (
 // systems than Linux: that of a small server.
 const unknownMemory = 2048 * runtime.MiB
 
-// machineMemory returns the memory that this process may use, in bytes. On systems other than
-// Linux it is [unknownMemory]; an operator with a larger machine sets Options.MemoryBudget.
+// machineMemory returns the memory that this process may use, in bytes. Where /proc does not report
+// it, as on systems other than Linux, it is [unknownMemory]; an operator with a larger machine sets
+// Options.MemoryBudget.
 func machineMemory() int64 { return memoryIn(os.DirFS("/")) }
 
 // memoryIn returns the memory that the proc and sys trees of a Linux root allow this process, in

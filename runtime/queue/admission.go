@@ -132,8 +132,8 @@ func (a *Admission) TryAcquire(bytes int64, ahead int) bool {
 }
 
 // Enqueue lets a background run wait for bytes, which must be [Admission.Possible]. notify
-// is called once with the decision, perhaps before Enqueue returns, and must not call the
-// Admission. Unless refused is true, the bytes are reserved and must be released.
+// is called once with the decision, perhaps before Enqueue returns, unless the run is withdrawn
+// first. It must not call the Admission. Unless refused is true, the bytes are reserved and must be released.
 func (a *Admission) Enqueue(w *Waiter, tenant runtime.Tenant, group string, bytes int64, notify func(refused bool)) {
 	w.tenant, w.bytes, w.notify = tenant, bytes, notify
 	a.mu.Lock()

@@ -32,7 +32,7 @@ type group[T any] struct {
 	place *list.Element
 }
 
-// Item is an entry of a [Fair]. Embed it in what waits, so that queueing allocates little.
+// Item is an entry of a [Fair]. It is a field of what waits, so that queueing allocates little.
 type Item[T any] struct {
 	Value T
 

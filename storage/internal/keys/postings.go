@@ -46,6 +46,14 @@ var fieldCodes = map[runtime.SearchField]byte{
 	runtime.FieldTraceOwner: 8,
 }
 
+// fieldOfCode is the inverse of fieldCodes.
+var fieldOfCode = func() (fields [256]runtime.SearchField) {
+	for field, code := range fieldCodes {
+		fields[code] = field
+	}
+	return fields
+}()
+
 // Stream names the postings of the executions that have one value in a field. The value is empty
 // for executions without a value, for executions whose trace is their own, and for executions whose
 // trace began with the resource itself.
@@ -131,11 +139,7 @@ func ParsePostings(tenant runtime.Tenant, key []byte) (s Stream, first Position,
 	if s.Resource.ID, rest, err = CutText(key[base:]); err != nil || len(rest) == 0 {
 		return s, first, ErrKey
 	}
-	for field, code := range fieldCodes {
-		if code == rest[0] {
-			s.Field = field
-		}
-	}
+	s.Field = fieldOfCode[rest[0]]
 	if s.Value, rest, err = CutText(rest[1:]); err != nil || len(rest) != PositionSize {
 		return s, first, ErrKey
 	}
