@@ -133,7 +133,7 @@ func (s *Store) DeleteDelivery(tenant runtime.Tenant, id string) error {
 // ListDeadLetters lists dead letters, newest first; see runtime.DeliveryStore.
 func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int) (all []runtime.Delivery, err error) {
 	const op = "storage.deadletters"
-	_, upper, err := bounds(runtime.Filter{}, before)
+	_, upper, err := bounds(runtime.ExecutionFilter{}, before)
 	if err != nil {
 		return nil, fault(op, err)
 	}

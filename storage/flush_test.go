@@ -166,7 +166,7 @@ func TestReadsContinueWhileTablesFail(t *testing.T) {
 			t.Errorf("run %d is read as %s", i, got.State)
 		}
 	}
-	_, err := s.ListExecutions("default", runtime.Filter{}, "", 10)
+	_, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "", 10)
 	must(t, err)
 	_, _, err = s.Cancel(all[taken].Tenant, all[taken].ID, c.at)
 	wantCode(t, err, runtime.CodeUnavailable)

@@ -358,7 +358,7 @@ func TestClose(t *testing.T) {
 		"executions":  func() error { _, err := s.GetExecutions("a", nil); return err },
 		"args":        func() error { _, err := s.GetArgs("a", ""); return err },
 		"logs":        func() error { _, _, err := s.GetLogs("a", ""); return err },
-		"list":        func() error { _, err := s.ListExecutions("a", runtime.Filter{}, "", 1); return err },
+		"list":        func() error { _, err := s.ListExecutions("a", runtime.ExecutionFilter{}, "", 1); return err },
 		"pending":     func() error { return s.EachUnfinished(nil) },
 		"expire":      func() error { return s.Expire(start, 0, -1) },
 		"health":      s.Health,

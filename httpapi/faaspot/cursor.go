@@ -18,7 +18,7 @@ const (
 )
 
 // makeCursor returns the cursor of a page that ended with the execution id.
-func makeCursor(tenant runtime.Tenant, filter runtime.Filter, id string) (string, error) {
+func makeCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, id string) (string, error) {
 	last, err := uuid.Parse(id)
 	if err != nil {
 		return "", runtime.Internal("httpapi.cursor", err)
@@ -27,7 +27,7 @@ func makeCursor(tenant runtime.Tenant, filter runtime.Filter, id string) (string
 }
 
 // openCursor returns the id in a cursor of the same query.
-func openCursor(tenant runtime.Tenant, filter runtime.Filter, cursor string) (id string, err error) {
+func openCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, cursor string) (id string, err error) {
 	raw, ok := web.DecodeCursor(cursor, cursorLayout, cursorSize)
 	if !ok || len(raw) != cursorSize {
 		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor is not one that this server gives").
@@ -41,7 +41,7 @@ func openCursor(tenant runtime.Tenant, filter runtime.Filter, cursor string) (id
 	return last.String(), nil
 }
 
-func sealCursor(tenant runtime.Tenant, filter runtime.Filter, last uuid.UUID) []byte {
+func sealCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, last uuid.UUID) []byte {
 	h := web.NewCursorHash()
 	h.Text(string(tenant), filter.Function)
 	h.Count(len(filter.States))

@@ -64,8 +64,8 @@ func withCursor(query *fasthttp.Args, cursor string) string {
 }
 
 // parseFilter reads which executions to list.
-func parseFilter(query *fasthttp.Args) (runtime.Filter, error) {
-	var f runtime.Filter
+func parseFilter(query *fasthttp.Args) (runtime.ExecutionFilter, error) {
+	var f runtime.ExecutionFilter
 	var err error
 	f.Function = string(query.Peek("function"))
 	if old := string(query.Peek("deployment")); old != "" {

@@ -89,7 +89,7 @@ func (b *blockingRuns) cancel(tenant runtime.Tenant, id string) (x runtime.Execu
 
 // list returns the runs that pass a filter. If cursor is not empty, they were accepted before
 // the execution with that id.
-func (b *blockingRuns) list(tenant runtime.Tenant, f runtime.Filter, cursor string) []runtime.Execution {
+func (b *blockingRuns) list(tenant runtime.Tenant, f runtime.ExecutionFilter, cursor string) []runtime.Execution {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var all []runtime.Execution

@@ -250,7 +250,7 @@ func TestLongRunsAreNotLeasedAhead(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		started, err := listExecutions(context.Background(), e, tenant, runtime.Filter{States: []runtime.State{runtime.StateRunning}}, "", runtime.MaxPage)
+		started, err := listExecutions(context.Background(), e, tenant, runtime.ExecutionFilter{States: []runtime.State{runtime.StateRunning}}, "", runtime.MaxPage)
 		if err != nil || len(g.began) != 50 || len(started) > 50+4 {
 			t.Errorf("%d run, %d are reported as running: %v", len(g.began), len(started), err)
 		}

@@ -183,7 +183,7 @@ func TestSubmitValidates(t *testing.T) {
 			wantCode(t, err, test.code)
 		})
 	}
-	all, err := listExecutions(context.Background(), e, tenant, runtime.Filter{Function: "hello", States: []runtime.State{runtime.StateQueued, runtime.StateRunning}}, "", 10)
+	all, err := listExecutions(context.Background(), e, tenant, runtime.ExecutionFilter{Function: "hello", States: []runtime.State{runtime.StateQueued, runtime.StateRunning}}, "", 10)
 	if err != nil || len(all) != 0 {
 		t.Errorf("rejected runs were stored: %v, %v", all, err)
 	}

@@ -77,7 +77,7 @@ func (e FullEngine) GetExecutions(context.Context, runtime.Tenant, []string) ([]
 	return []*runtime.Execution{&x, nil, nil}[:1], nil
 }
 
-func (e FullEngine) ListExecutions(_ context.Context, _ runtime.Tenant, _ runtime.Filter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
+func (e FullEngine) ListExecutions(_ context.Context, _ runtime.Tenant, _ runtime.ExecutionFilter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
 	done := ExecutionAt(ID, runtime.StateSucceeded)
 	done.Result, done.ResultSize = []byte(`{"a": "<b>"}`), 12
 	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{FullExecution(), ExecutionAt(OtherID, runtime.StateQueued), done}, Next: ID}, nil
