@@ -78,8 +78,8 @@ func (s *TaskCounts) Count(state State) {
 	}
 }
 
-// End returns the terminal state of an execution of a job whose tasks are all done.
-func (x *JobExecution) End() State {
+// FinalState returns the terminal state of an execution of a job whose tasks are all done.
+func (x *JobExecution) FinalState() State {
 	switch s := x.Stats; {
 	case x.CancelRequested, s.Cancelled == s.Total:
 		return StateCancelled
