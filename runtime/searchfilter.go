@@ -100,9 +100,9 @@ func (f *SearchFilter) validate(depth int, leaves *int) error {
 	return f.validateLeaf()
 }
 
-// Takes returns a CodeInvalidArgument error if the field of a filter that tests one does not
+// ValidateField returns a CodeInvalidArgument error if the field of a filter that tests one does not
 // support the operator.
-func (f *SearchFilter) Takes() error {
+func (f *SearchFilter) ValidateField() error {
 	supported, known := operators[f.Field]
 	switch {
 	case !known:
@@ -120,7 +120,7 @@ func (f *SearchFilter) Takes() error {
 }
 
 func (f *SearchFilter) validateLeaf() error {
-	if err := f.Takes(); err != nil {
+	if err := f.ValidateField(); err != nil {
 		return err
 	}
 	switch {

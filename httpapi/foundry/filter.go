@@ -48,7 +48,7 @@ func parseFilter(path string, raw json.RawMessage, depth int) (filter runtime.Se
 		}
 	case runtime.FilterEq, runtime.FilterIn, runtime.FilterIsNull, runtime.FilterGte, runtime.FilterLte:
 		filter.Field = runtime.SearchField(f.Text("field"))
-		if err := filter.Takes(); err != nil && f.Err() == nil {
+		if err := filter.ValidateField(); err != nil && f.Err() == nil {
 			return filter, err
 		}
 		parseValue(f, &filter)

@@ -160,7 +160,7 @@ func (p *parser) condition() (filter runtime.SearchFilter) {
 		p.fail(op.at, p.takes(i), "%v is not an operator", op)
 	}
 	// Report the operator here, before the values behind it.
-	if err := filter.Takes(); err != nil {
+	if err := filter.ValidateField(); err != nil {
 		p.fail(op.at, p.takes(i), "%s does not take %s", fields[i].name, p.source[op.at:max(op.at+len(op.text), op.at)])
 	}
 	p.values(&filter)
