@@ -166,21 +166,21 @@ func (h *history) scan(tenant runtime.Tenant, q runtime.SearchScan) []runtime.Ex
 func plainly(f *runtime.SearchFilter, x *runtime.ExecutionSummary) bool {
 	switch f.Op {
 	case runtime.FilterAnd:
-		for i := range f.Of {
-			if !plainly(&f.Of[i], x) {
+		for i := range f.Filters {
+			if !plainly(&f.Filters[i], x) {
 				return false
 			}
 		}
 		return true
 	case runtime.FilterOr:
-		for i := range f.Of {
-			if plainly(&f.Of[i], x) {
+		for i := range f.Filters {
+			if plainly(&f.Filters[i], x) {
 				return true
 			}
 		}
 		return false
 	case runtime.FilterNot:
-		return !plainly(&f.Of[0], x)
+		return !plainly(&f.Filters[0], x)
 	}
 	ms := x.Duration.Milliseconds()
 	value := map[runtime.SearchField]string{
@@ -209,7 +209,7 @@ func (h *history) aFilter(depth int) runtime.SearchFilter {
 		}
 		f := runtime.SearchFilter{Op: op}
 		for range n {
-			f.Of = append(f.Of, h.aFilter(depth-1))
+			f.Filters = append(f.Filters, h.aFilter(depth-1))
 		}
 		return f
 	}

@@ -36,7 +36,7 @@ func parseFilter(path string, raw json.RawMessage, depth int) (filter runtime.Se
 			if err != nil {
 				return filter, err
 			}
-			filter.Of = append(filter.Of, one)
+			filter.Filters = append(filter.Filters, one)
 		}
 	case runtime.FilterNot:
 		if inner := f.Take("filter"); inner != nil {
@@ -44,7 +44,7 @@ func parseFilter(path string, raw json.RawMessage, depth int) (filter runtime.Se
 			if err != nil {
 				return filter, err
 			}
-			filter.Of = append(filter.Of, one)
+			filter.Filters = append(filter.Filters, one)
 		}
 	case runtime.FilterEq, runtime.FilterIn, runtime.FilterIsNull, runtime.FilterGte, runtime.FilterLte:
 		filter.Field = runtime.SearchField(f.Text("field"))

@@ -30,11 +30,11 @@ var statuses = []string{string(runtime.SummarySucceeded), string(runtime.Summary
 func (o *searcher) plan(f *runtime.SearchFilter, not bool) stream {
 	switch f.Op {
 	case runtime.FilterNot:
-		return o.plan(&f.Of[0], !not)
+		return o.plan(&f.Filters[0], !not)
 	case runtime.FilterAnd, runtime.FilterOr:
-		parts := make([]stream, len(f.Of))
-		for i := range f.Of {
-			parts[i] = o.plan(&f.Of[i], not)
+		parts := make([]stream, len(f.Filters))
+		for i := range f.Filters {
+			parts[i] = o.plan(&f.Filters[i], not)
 		}
 		if (f.Op == runtime.FilterAnd) != not {
 			return intersection(o, parts)
