@@ -337,7 +337,7 @@ func TestTellJobExecution(t *testing.T) {
 	x := runtime.JobExecution{ID: apitest.ID, Name: "x", Job: "j", State: runtime.StateFailed, Stats: runtime.TaskCounts{Total: 2000}}
 	tasks := make([]runtime.Execution, 2000)
 	for i := range tasks {
-		tasks[i] = runtime.Execution{ID: apitest.ID, State: runtime.StateSucceeded, Task: &runtime.TaskOf{Index: i}}
+		tasks[i] = runtime.Execution{ID: apitest.ID, State: runtime.StateSucceeded, Task: &runtime.TaskRef{Index: i}}
 		tasks[i].Result = []byte(`"` + strings.Repeat("x", 8<<10) + `"`)
 		tasks[i].ResultSize = len(tasks[i].Result)
 	}

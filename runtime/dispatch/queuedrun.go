@@ -95,7 +95,7 @@ func (r *QueuedRun) execution() runtime.Execution {
 		Caller:           r.Caller,
 	}
 	if r.Job != nil {
-		x.Task = &runtime.TaskOf{JobExecution: r.Job.id, Index: int(r.task)}
+		x.Task = &runtime.TaskRef{JobExecution: r.Job.id, Index: int(r.task)}
 	}
 	return x
 }
