@@ -78,8 +78,8 @@ type Execution struct {
 	Outcome
 }
 
-// Took returns how long an execution that is done has run, zero if it never started.
-func (x *Execution) Took() time.Duration {
+// Duration returns how long an execution that is done has run, zero if it never started.
+func (x *Execution) Duration() time.Duration {
 	switch {
 	case x.Started.IsZero():
 		return 0
