@@ -21,7 +21,7 @@ func (e *Engine) CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 	}
 	defer unlock()
 	j = j.Clone()
-	j.Spec.Complete(nil)
+	j.Spec.FillTriggers(nil)
 	if err := j.Spec.Unmask(nil); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
@@ -52,7 +52,7 @@ func (e *Engine) UpdateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 		return runtime.Job{}, withOp(op, err)
 	}
 	j = j.Clone()
-	j.Spec.Complete(old.Spec.Triggers)
+	j.Spec.FillTriggers(old.Spec.Triggers)
 	if err := j.Spec.Unmask(&old.Spec); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
