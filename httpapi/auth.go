@@ -43,10 +43,10 @@ const headerBlaxelAuthorization = "X-Blaxel-Authorization"
 const tokenHint = `send the header "Authorization: Token YOUR-TOKEN" (Bearer works too)`
 
 var (
-	errNoToken = runtime.Errorf(runtime.CodeUnauthenticated, "the request carries no token").
+	errNoToken = runtime.Errorf(runtime.CodeUnauthenticated, "the request has no token").
 			WithHint(tokenHint)
 	errWrongToken = runtime.Errorf(runtime.CodeUnauthenticated, "the token is not valid").
-			WithHint("check the token; the server keeps only a hash of it, so it cannot be read back there")
+			WithHint("check the token; the server stores only its hash, so it cannot show the token")
 	errTwoTokens = runtime.Errorf(runtime.CodeInvalidArgument, "the request has more than one token").
 			WithHint("send one Authorization header")
 )

@@ -22,7 +22,7 @@ func guard(h *fasthttp.RequestHeader) (closes bool, err error) {
 
 func guardFirstLine(h *fasthttp.RequestHeader) error {
 	if p := h.Protocol(); string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
-		return runtime.Errorf(web.CodeBadVersion, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+		return runtime.Errorf(web.CodeBadVersion, "only HTTP/1.1 and HTTP/1.0 are supported")
 	}
 	target := h.RequestURI()
 	if len(target) > maxURI {
@@ -110,7 +110,7 @@ func guardFields(raw []byte) (closes bool, err error) {
 		case len(fieldTransferEncoding):
 			frames = bytes.EqualFold(name, fieldTransferEncoding)
 			if frames && !bytes.EqualFold(bytes.Trim(value, " \t"), []byte("chunked")) {
-				return true, badRequest("the only Transfer-Encoding taken is chunked")
+				return true, badRequest("the only supported Transfer-Encoding is chunked")
 			}
 		}
 		if frames && framed {

@@ -39,7 +39,7 @@ func (a *api) startExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		return err
 	}
 	if body.id != "" && key != "" && body.id != key {
-		return runtime.Errorf(runtime.CodeInvalidArgument, "id and the header %s are two", web.HeaderIdempotencyKey).WithHint("send one of them")
+		return runtime.Errorf(runtime.CodeInvalidArgument, "id and the header %s differ", web.HeaderIdempotencyKey).WithHint("send one of them")
 	}
 	r := body.JobStartRequest
 	r.Tenant, r.Job, r.IdempotencyKey = tenant, name, cmp.Or(key, body.id)

@@ -37,7 +37,7 @@ func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	query := ctx.QueryArgs()
 	for _, name := range []string{"anchor", "status"} {
 		if query.Has(name) {
-			return runtime.Errorf(runtime.CodeInvalidArgument, "jobs are not listed by %s here", name).WithHint("leave it out")
+			return runtime.Errorf(runtime.CodeInvalidArgument, "jobs cannot be filtered by %s", name).WithHint("leave it out")
 		}
 	}
 	limit, err := intParam(query, "limit", defaultJobs, 1, anyLimit)
@@ -95,7 +95,7 @@ func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	if current := strconv.FormatUint(before.Revision, 10); body.active != "" && body.active != current {
 		return runtime.Errorf(runtime.CodeConflict, "the job is at revision %s, and spec.revision.active is %s", current, body.active).
-			WithHint("get the job and change it as it is by now; to go back to a revision, send spec.revision.active and nothing else in spec")
+			WithHint("get the job again and apply the change to it; to restore a revision, send spec.revision.active and nothing else in spec")
 	}
 	body.job.Tenant, body.job.Name, body.job.UpdatedBy = tenant, name, web.UserID(ctx)
 	j, err := a.engine().UpdateJob(a.Context(), body.job)

@@ -30,13 +30,13 @@ func makeCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, id string
 func openCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, cursor string) (id string, err error) {
 	raw, ok := web.DecodeCursor(cursor, cursorLayout, cursorSize)
 	if !ok || len(raw) != cursorSize {
-		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor is not one that this server gives").
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "this server did not issue the cursor").
 			WithHint("take the whole URL of the next page from the Link header")
 	}
 	last := uuid.UUID(raw[1 : 1+len(uuid.UUID{})])
 	if !bytes.Equal(raw, sealCursor(tenant, filter, last)) {
 		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor belongs to another query").
-			WithHint("send it with the same filters that it came with, or begin without a cursor")
+			WithHint("send it with the filters of the request that returned it, or start without a cursor")
 	}
 	return last.String(), nil
 }

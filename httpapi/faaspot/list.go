@@ -113,7 +113,7 @@ func parseStatuses(words string) ([]runtime.State, error) {
 		i := slices.IndexFunc(known, func(s wire.Status) bool { return strings.EqualFold(strings.TrimSpace(word), string(s)) })
 		if i < 0 {
 			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "there is no status %q", word).
-				WithHint("use Pending, Started, Success, Failed or Cancelled, with commas between")
+				WithHint("use Pending, Started, Success, Failed or Cancelled, separated by commas")
 		}
 		asked[known[i]] = true
 	}

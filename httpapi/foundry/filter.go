@@ -90,7 +90,7 @@ func parseMillis(f *web.Fields) int64 {
 	switch {
 	case f.Err() != nil:
 	case err != nil:
-		f.Fail("value", "is not a whole number that a duration can have")
+		f.Fail("value", "is not a whole number, or too large")
 	case n < 0:
 		f.Fail("value", "of %d is negative", n)
 	case !known:

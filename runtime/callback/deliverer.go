@@ -166,7 +166,7 @@ func (d *Deliverer) attempt(c *queuedCallback) (again bool, wait time.Duration) 
 		post, err = d.post(&x)
 	}
 	if err != nil {
-		d.o.Log.Error("engine: a callback cannot be made", "execution", c.id, "error", err)
+		d.o.Log.Error("engine: a callback cannot be prepared", "execution", c.id, "error", err)
 		return true, longestDelay
 	}
 	status, err := d.o.Poster.Post(d.ctx, post)
@@ -181,7 +181,7 @@ func (d *Deliverer) attempt(c *queuedCallback) (again bool, wait time.Duration) 
 	x.LastAttempt, x.LastStatus, x.LastError = now, status, failureText(status, err)
 	if x.Dead = x.Attempts > x.Callback.Retry; x.Dead {
 		x.Body = post.Body
-		d.o.Log.Warn("engine: a callback was given up", "execution", x.ID, "job", x.JobID, "attempts", x.Attempts, "status", status)
+		d.o.Log.Warn("engine: a callback became a dead letter", "execution", x.ID, "job", x.JobID, "attempts", x.Attempts, "status", status)
 		return d.save(func() error { return d.o.Store.SaveAttempt(x) })
 	}
 	wait = backoff.Jitter(backoff.Delay(x.Attempts, longestDelay))

@@ -102,7 +102,7 @@ func (s *Scheduler) Set(j runtime.Job) {
 		}
 		schedule, err := runtime.ParseSchedule(t.Schedule, t.TimeZone)
 		if err != nil { // it was valid once; an earlier release may have accepted more
-			s.o.Log.Error("engine: a schedule cannot be kept", "job", j.ID, "trigger", t.ID, "error", err)
+			s.o.Log.Error("engine: a stored schedule is not valid", "job", j.ID, "trigger", t.ID, "error", err)
 			continue
 		}
 		scheduled.triggers = append(scheduled.triggers, &scheduledTrigger{Trigger: t, schedule: schedule})

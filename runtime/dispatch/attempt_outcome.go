@@ -48,7 +48,7 @@ func (a *attempt) onReturn(o runtime.Outcome) runtime.Execution {
 func (a *attempt) onPlatformError(cause error) runtime.Execution {
 	o := &a.dispatcher.o
 	a.run.faults++
-	o.Log.Warn("engine: a background run failed for no fault of its own",
+	o.Log.Warn("engine: a background run failed in the platform",
 		"execution", a.run.id, "function", a.run.FunctionID, "failures", a.run.faults, "error", cause)
 	if a.run.faults < maxFaults {
 		x := a.requeued()

@@ -133,7 +133,7 @@ func (d *Dispatcher) afterCommit(batch []*attempt, results []runtime.FinishResul
 		switch err := results[i].Err; {
 		case err != nil:
 			if !errors.Is(err, runtime.ErrLease) {
-				d.o.Log.Error("engine: the end of an execution did not count", "execution", a.run.id, "error", err)
+				d.o.Log.Error("engine: the end of an execution was not stored", "execution", a.run.id, "error", err)
 			}
 		case results[i].Execution.State.Terminal():
 			d.o.Completions.Notify(a.run.id)

@@ -82,7 +82,7 @@ func (e *Engine) RollbackJob(ctx context.Context, tenant runtime.Tenant, name st
 	i := slices.IndexFunc(revisions, func(r runtime.JobRevision) bool { return r.Number == revision })
 	if i < 0 {
 		return runtime.Job{}, withOp(op, runtime.Errorf(runtime.CodeNotFound, "the job has no revision %d", revision).
-			WithHint("list its revisions; the last 5 are kept"))
+			WithHint("list its revisions; the last 5 are stored"))
 	}
 	j := old
 	j.Spec, j.UpdatedBy = revisions[i].Spec, userID

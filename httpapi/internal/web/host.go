@@ -59,8 +59,8 @@ func (h *Host) Cancel() { h.cancelRuns() }
 func (h *Host) Wait(limit time.Duration) (ctx context.Context, leave func(), err error) {
 	if h.waiting.Add(1) > MaxWaiting {
 		h.waiting.Add(-1)
-		err := runtime.Errorf(runtime.CodeTooBusy, "%d requests wait for executions already", MaxWaiting).
-			WithHint("ask without wait or follow, or later")
+		err := runtime.Errorf(runtime.CodeTooBusy, "%d requests already wait for executions", MaxWaiting).
+			WithHint("send the request without wait or follow, or try again later")
 		err.RetryAfter = WaitingRetry
 		return nil, nil, err
 	}

@@ -69,13 +69,13 @@ func (h *Health) Writable(takesRoom bool, full func() bool) error {
 	h.mu.Unlock()
 	switch {
 	case corruption != "":
-		return unavailable("a file of the store is damaged, so nothing is changed any more",
+		return unavailable("a file of the store is damaged, so the store refuses changes",
 			"stop the server and restore its data folder from a backup: "+corruption)
 	case stalled != "":
-		return unavailable("the disk does not keep up with what is written: "+stalled,
+		return unavailable("the disk does not keep up with the writes: "+stalled,
 			"check the disk's load and free space")
 	case background != nil && (takesRoom || full()):
-		return unavailable("the store cannot put its files in order: "+background.Error(),
+		return unavailable("the store cannot compact its files: "+background.Error(),
 			"check the disk's state and free space")
 	}
 	return nil

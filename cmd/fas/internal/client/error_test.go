@@ -79,7 +79,7 @@ func TestForeignAnswers(t *testing.T) {
 		"gateway time-out":    {504, nil, "", runtime.CodeUnavailable, "it is not an error of faaspot"},
 		"page":                {200, nil, "<html>hello</html>", runtime.CodeInternal, "it is not JSON"},
 		"nothing":             {200, nil, "", runtime.CodeInternal, "it is not JSON"},
-		"redirect":            {302, http.Header{"Location": {"https://elsewhere.example/login"}}, "", runtime.CodeInternal, "it sends on to https://elsewhere.example/login"},
+		"redirect":            {302, http.Header{"Location": {"https://elsewhere.example/login"}}, "", runtime.CodeInternal, "it redirects to https://elsewhere.example/login"},
 		"JSON of something":   {404, nil, `{"error":"nope"}`, runtime.CodeNotFound, "it is not an error of faaspot"},
 		"JSON that is a list": {401, nil, `[]`, runtime.CodeUnauthenticated, "it is not an error of faaspot"},
 	} {

@@ -83,5 +83,5 @@ func pause(ctx context.Context, d time.Duration) error {
 // silent returns the error for a server that has stopped answering.
 func (c *Client) silent() error {
 	return runtime.Errorf(runtime.CodeUnavailable, "%s does not answer any more", c.base).
-		WithHint("check the server and the network on the way")
+		WithHint("check the server and the network in between")
 }

@@ -100,7 +100,7 @@ func (f *File) mapping(keys ...string) (*yaml.Node, error) {
 		case value.Kind == yaml.MappingNode:
 		case value.Kind == yaml.AliasNode:
 			// A change would affect all uses of the anchor.
-			return nil, f.wrong(value, key, "a mapping of its own, not an alias, to be changed by a program")
+			return nil, f.wrong(value, key, "a mapping, not an alias: a change would affect other uses of the anchor")
 		case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
 			comment := value.LineComment
 			*value = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", HeadComment: value.HeadComment, FootComment: value.FootComment}

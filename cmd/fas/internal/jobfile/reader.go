@@ -296,7 +296,7 @@ func (t *table) end() {
 		x, y := t.file.places.of(t.at(a)), t.file.places.of(t.at(b))
 		return (x.line-y.line)<<16 + x.column - y.column
 	})
-	hint := "there are " + strings.Join(t.known, ", ")
+	hint := "use one of " + strings.Join(t.known, ", ")
 	if near := suggest.Closest(unknown, t.known); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}

@@ -114,7 +114,7 @@ func (t *table) needs(must bool, key, hint, kind string) {
 		t.missing(key, hint)
 		return
 	}
-	t.fail(key, "leave it out", "%s is nothing that a trigger of the type %s has", t.at(key), kind)
+	t.fail(key, "leave it out", "%s is not a field of a trigger of the type %s", t.at(key), kind)
 }
 
 var (
