@@ -84,8 +84,8 @@ func bearer(field []byte) ([]byte, bool) {
 	return token, len(token) > 0
 }
 
-// blaxelToken returns the token in the header of Blaxel's clients; found is false if a request
-// does not have that header. A token in Authorization beside it must be the same.
+// blaxelToken returns the token in the header of Blaxel's clients; found is false if a request does
+// not have that header. If the request also has a token in Authorization, both must be the same.
 func blaxelToken(h *fasthttp.RequestHeader) (token []byte, found bool, err error) {
 	fields := h.PeekAll(headerBlaxelAuthorization)
 	switch {

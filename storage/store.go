@@ -113,7 +113,7 @@ type gate struct{ *Store }
 // Writable returns why a write cannot be taken now, however much room there is.
 func (g gate) Writable(takesRoom bool) error { return g.health.Writable(takesRoom, g.full) }
 
-// Roomy returns why a write that takes room cannot be taken now.
+// Roomy returns why a write that takes space is refused now, or nil.
 func (g gate) Roomy() error {
 	u, err := g.fs.GetDiskUsage(g.dir)
 	if err != nil {
@@ -123,12 +123,12 @@ func (g gate) Roomy() error {
 }
 
 // full reports whether so much waits for a flush that a little more would have to wait, too. While
-// flushes fail, that wait would have no end, and readers of what is written would wait with it.
+// flushes fail, that wait would never end, and readers of the written records would wait too.
 func (s *Store) full() bool {
 	return s.db.Metrics().MemTable.Size >= (memTables-1)*memTableSize
 }
 
-// Health returns what is wrong with the store or its disk, as a CodeUnavailable error, or nil.
+// Health returns the problem of the store or its disk as a CodeUnavailable error, or nil.
 func (s *Store) Health() error {
 	if err := s.enter(); err != nil {
 		return err

@@ -143,7 +143,7 @@ func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecut
 		}
 		return nil
 	})
-	// That they cannot be listed is not what is wrong with the execution.
+	// A failure to list the tasks is not reported: it is not why the execution failed.
 	if more := x.Stats.Failure - ui.MaxShownFailures; more > 0 && errors.Is(err, errEnough) {
 		fmt.Fprintf(a.Err, "and %d more\n", more)
 	}

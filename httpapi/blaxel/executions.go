@@ -164,8 +164,8 @@ func (a *api) writeExecution(ctx *fasthttp.RequestCtx, x *runtime.JobExecution) 
 	return web.WriteValue(ctx, response)
 }
 
-// listTasks answers with a page of the tasks of an execution, in the order of their indexes
-// unless the request asks for another.
+// listTasks answers with a page of the tasks of an execution, in the order of their indexes unless
+// the request sets another order.
 func (a *api) listTasks(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := jobName(ctx)
 	if err != nil {

@@ -119,8 +119,8 @@ func (a *api) rollbackJob(ctx *fasthttp.RequestCtx, before *runtime.Job, body jo
 	return a.writeJob(ctx, j, err)
 }
 
-// renderChanged renders a job that was created or updated as a request asked, with the secrets
-// that the engine drew for it. No other answer has them.
+// renderChanged renders a job that a request created or updated, with the secrets that the engine
+// generated for it. No other answer has them.
 func renderChanged(base string, j, asked, before *runtime.Job) jobResponse {
 	response := renderJob(base, j)
 	for i, t := range j.Spec.Triggers {

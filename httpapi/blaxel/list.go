@@ -54,7 +54,7 @@ func (l *list) parseOrder(query *fasthttp.Args, fallback runtime.SortOrder) erro
 	return nil
 }
 
-// parsePage reads which page of the list a request asks for: ?sort=, ?q= and ?cursor=.
+// parsePage reads the requested page of the list: ?sort=, ?q= and ?cursor=.
 func (l *list) parsePage(query *fasthttp.Args, fallback runtime.SortOrder, limit int) (r runtime.PageRequest, err error) {
 	if err := l.parseOrder(query, fallback); err != nil {
 		return r, err

@@ -29,7 +29,7 @@ type Engine interface {
 	GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 
-	// ListDeadLetters lists the callbacks that were given up, newest first.
+	// ListDeadLetters lists the dead letters, newest first.
 	ListDeadLetters(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Delivery], error)
 	GetDeadLetter(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error)
 	// RedriveDeadLetters delivers dead letters again as if they were new: those with the ids,

@@ -136,7 +136,7 @@ type JobRequestRuntime struct {
 	Envs               []EnvVar `json:"envs,omitempty"`
 }
 
-// RollbackRequest asks for a former revision of a job to become the newest one.
+// RollbackRequest is a request to restore a former revision of a job as the newest one.
 type RollbackRequest struct {
 	Spec struct {
 		Revision Revision `json:"revision"`

@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	// maxPosts bounds the deliveries under way at once, maxPostsPerHost those of one tenant
-	// to one host.
+	// maxPosts bounds the deliveries in progress, maxPostsPerHost those of one tenant to one host.
 	maxPosts        = 16
 	maxPostsPerHost = 2
 	// longestDelay bounds the delay before the next attempt.
@@ -83,10 +82,10 @@ func (d *Deliverer) Stop() {
 	d.plan.close()
 }
 
-// Abort ends the attempts under way. The next process repeats them.
+// Abort ends the attempts in progress. The next process repeats them.
 func (d *Deliverer) Abort() { d.abort() }
 
-// Wait waits until no attempt is under way. It is called after Stop.
+// Wait waits until no attempt is in progress. It is called after Stop.
 func (d *Deliverer) Wait() { d.posts.Wait() }
 
 // JobDone queues the delivery of an execution of a job that has ended, if there is one.

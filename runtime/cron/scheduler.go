@@ -16,8 +16,8 @@ const (
 	// lateTick is how late a tick may start its execution. A tick that no process served
 	// for longer counts as missed.
 	lateTick = time.Minute
-	// longestSleep bounds the time between two looks at the clock, which may be put forward
-	// in the meantime.
+	// longestSleep bounds the time between two readings of the clock, which may be set forward in
+	// the meantime.
 	longestSleep = 20 * time.Second
 	// longestDelay bounds the delay before a start is retried that the platform has failed.
 	longestDelay = time.Minute

@@ -72,7 +72,7 @@ func (s *groupState) hold(r *QueuedRun) { s.held = append(s.held, r) }
 // holding returns the number of tasks that wait for a place.
 func (s *groupState) holding() int { return len(s.held) - s.next }
 
-// unhold takes out the task that has waited longest, or returns nil.
+// unhold removes and returns the task that has waited longest, or returns nil.
 func (s *groupState) unhold() *QueuedRun {
 	if s.next == len(s.held) {
 		return nil
@@ -84,7 +84,7 @@ func (s *groupState) unhold() *QueuedRun {
 	case s.next == len(s.held):
 		s.clearHeld()
 	case s.next >= 64 && s.next > len(s.held)/2:
-		// What was taken out must not take memory for as long as others wait.
+		// The removed tasks must not take memory for as long as others wait.
 		s.held, s.next = append([]*QueuedRun(nil), s.held[s.next:]...), 0
 	}
 	return r

@@ -8,9 +8,9 @@
 // [runtime.Poster]. It imports packages queue (whose turn it is), dispatch (background runs),
 // callback (deliveries) and cron (schedules), which do not know it.
 //
-// All methods of Engine may be called concurrently. [Engine.Close] stops the parts in the order
-// in which they depend on each other. Each part has the same verbs: Stop begins to stop and
-// returns at once, Abort gives up what still runs, and Wait waits until everything has ended.
+// All methods of Engine may be called concurrently. [Engine.Close] stops the parts in the order in
+// which they depend on each other. Each part has the same verbs: Stop begins to stop and returns at
+// once, Abort ends what still runs, and Wait waits until everything has ended.
 //
 // # Background executions
 //
@@ -22,10 +22,10 @@
 // and its end counts only while it holds the lease. So each run starts at least once and
 // reaches exactly one final state.
 //
-// A new process continues with what New finds in the store. Runs that were under way are run
-// again; those that may have ended the process several times run alone. Failures of the
-// platform are retried with backoff, failures of the function as often as the caller allows. A
-// change of a function, or a run, with an idempotency key takes effect once.
+// A new process continues with what New finds in the store. Runs that were running are run again;
+// those that may have ended the process several times run alone. Failures of the platform are
+// retried with backoff, failures of the function as often as the caller allows. A change of a
+// function, or a run, with an idempotency key takes effect once.
 //
 // The output of a background run goes to a [runtime.LogBuffer] of its attempt, from which
 // [Engine.GetLogs] and [Engine.FollowLogs] return it while the attempt runs. When the attempt

@@ -134,8 +134,8 @@ func (c *versionCache) release(v *dispatch.Version) {
 	}
 }
 
-// invalidate is called after a function was changed in the store: what was read before is not
-// returned any more.
+// invalidate is called after a function was changed in the store: the version read before is no
+// longer returned.
 func (c *versionCache) invalidate(key functionKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

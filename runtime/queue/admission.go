@@ -146,8 +146,8 @@ func (a *Admission) Enqueue(w *Waiter, tenant runtime.Tenant, group string, byte
 	a.admit()
 }
 
-// Withdraw takes a waiting run out. It returns false if the run does not wait, because it
-// was decided already or was never queued.
+// Withdraw removes a waiting run. It returns false if the run does not wait, because it was decided
+// already or was never queued.
 func (a *Admission) Withdraw(w *Waiter) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -24,7 +24,7 @@ type Host struct {
 	Log *slog.Logger
 	// BaseURL is the scheme and host in the URLs of answers. Empty: those of the request.
 	BaseURL string
-	// WriteTimeout bounds how long a client may take to read what is written to it.
+	// WriteTimeout bounds how long a client may take to read a response.
 	WriteTimeout time.Duration
 
 	// runs and waits are fields, against the rule that a context is an argument, because no

@@ -113,7 +113,7 @@ func IdempotencyKey(ctx *fasthttp.RequestCtx) (string, error) {
 	}
 }
 
-// WriteReplayed tells the caller that an earlier request with the same key did the work.
+// WriteReplayed sets the header which says that an earlier request with the same key did the work.
 func WriteReplayed(ctx *fasthttp.RequestCtx, replayed bool) {
 	if replayed {
 		ctx.Response.Header.Set(headerReplayed, "true")

@@ -54,7 +54,7 @@ type Accepted struct {
 	InlineArgs []byte // the args if ArgsSize is at most InlineSize
 }
 
-// request is what is stored about the request for an execution: its caller, and the task that the
+// request is the stored part of the request for an execution: its caller, and the task that the
 // execution is.
 type request struct {
 	caller runtime.Caller // its TraceID is empty if the execution has begun the trace

@@ -179,8 +179,8 @@ func (o *searcher) open(prefix []byte, long bool, keep func(ms uint32) bool) str
 	return &postedStream{cursor: cursor{at: beginning}, o: o, it: it, prefix: prefix, long: long, keep: keep}
 }
 
-// values returns the values of a field that are not less than from, at most so many. complete
-// reports that these are all.
+// values returns up to most values of a field that are not less than from. complete reports that
+// these are all.
 func (o *searcher) values(field runtime.SearchField, from string, most int) (all []string, complete bool) {
 	prefix := keys.PostingsOfField(o.tenant, o.resource, field)
 	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})

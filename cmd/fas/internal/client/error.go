@@ -90,7 +90,7 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 	}
 }
 
-// hintOf returns a hint for an error to which the server gave none.
+// hintOf returns a hint for an error that the server sent without one.
 func hintOf(e *runtime.Error) string {
 	switch {
 	case e.Code == runtime.CodeUnauthenticated:

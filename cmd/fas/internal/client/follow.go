@@ -15,8 +15,8 @@ import (
 	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// silence is how long a stream of events may be silent before the client gives up its connection.
-// The server writes at least every 10 s.
+// silence is how long a stream of events may be silent before the client closes its connection. The
+// server writes at least every 10 s.
 const silence = 35 * time.Second
 
 // Followed has the callbacks of [Client.Follow]. An error of a callback ends it.

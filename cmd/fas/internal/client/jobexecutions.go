@@ -78,15 +78,15 @@ func (c *Client) Task(ctx context.Context, job, id string, index int) (Task, err
 		WithHint("its tasks are numbered from 0")
 }
 
-// CancelJobExecution cancels an execution and returns its state then. Running tasks continue to
-// their ends; no new ones start.
+// CancelJobExecution cancels an execution and returns its state then. Running tasks finish; no new
+// ones start.
 func (c *Client) CancelJobExecution(ctx context.Context, job, id string) (x JobExecution, err error) {
 	return x, c.sendJob(ctx, http.MethodDelete, jobExecutionPath(job, id), nil, &x)
 }
 
 // WaitJob waits until an execution of a job is done, as [Client.Wait] does for other executions. It
-// calls told with the current state, at least each time that every has passed, and trouble with
-// the error each time that the server cannot be reached.
+// calls onState with the current state, at least once per every, and onError with the error each
+// time the server cannot be reached.
 func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duration, told func(JobExecution), trouble func(error)) (JobExecution, error) {
 	first := min(every, firstEvery)
 	again := retrier{Trouble: trouble}

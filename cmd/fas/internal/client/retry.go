@@ -16,8 +16,8 @@ const (
 	// firstPause and lastPause bound the pause before a retry. It doubles from one to the other.
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second
-	// answerTime is how late an answer may be after the time that its request asked to wait. Then
-	// the client gives up the connection.
+	// answerTime is how late an answer may be after the time that its request asked to wait. After
+	// that, the client closes the connection.
 	answerTime = 30 * time.Second
 )
 

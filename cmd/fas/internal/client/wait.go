@@ -12,17 +12,17 @@ const (
 	// leastEvery is the shortest time between two requests to a server that does not wait, such
 	// as one that is about to stop.
 	leastEvery = 200 * time.Millisecond
-	// firstEvery bounds the time before the first call of Told.
+	// firstEvery bounds the time before the first call of OnState.
 	firstEvery = 100 * time.Millisecond
 )
 
 // WaitOptions are the options of [Client.Wait]. The zero value has no callbacks.
 type WaitOptions struct {
-	// Every bounds the time between two calls of Told. Zero: 25 s.
+	// Every bounds the time between two calls of OnState. Zero: 25 s.
 	Every time.Duration
-	// Told, if set, is called with the current state of the execution.
+	// OnState, if set, is called with the current state of the execution.
 	Told func(Execution)
-	// Trouble, if set, is called with the error each time the server cannot be reached.
+	// OnError, if set, is called with the error each time the server cannot be reached.
 	Trouble func(error)
 }
 

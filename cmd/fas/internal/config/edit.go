@@ -77,7 +77,7 @@ func (f *File) RemoveProfile(name string) (removed bool, err error) {
 	return true, nil
 }
 
-// mapping returns the mapping at a path of keys, and creates absent mappings on the way.
+// mapping returns the mapping at a path of keys, and creates absent mappings along it.
 func (f *File) mapping(keys ...string) (*yaml.Node, error) {
 	if len(f.doc.Content) == 0 {
 		f.doc.Kind = yaml.DocumentNode

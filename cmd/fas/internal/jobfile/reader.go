@@ -212,8 +212,8 @@ func (t *table) texts(key string) map[string]string {
 	return all
 }
 
-// secret reads a string, or a table with the string, or with the environment variable that has it,
-// and with whether it is a secret.
+// secret reads a string, or a table with the string or the name of the environment variable that
+// holds it, and with whether it is a secret.
 func (t *table) secret(key string) (value string, secret bool) {
 	members, ok := t.left[key].(map[string]any)
 	if !ok {
