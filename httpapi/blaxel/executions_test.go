@@ -345,20 +345,20 @@ func TestTellJobExecution(t *testing.T) {
 	tasks[0].Result, tasks[0].ResultSize = nil, 0
 	tasks[0].Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "no", Traceback: "frames"}
 	text := blaxel.RenderExecution(x, tasks)
-	var told wire.JobExecution[string]
-	if err := json.Unmarshal(text, &told); err != nil {
+	var got wire.JobExecution[string]
+	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(text) > runtime.MaxJobResultBytes+runtime.MiB || len(told.Tasks) != 200 || len(told.Results) != runtime.MaxJobResults {
-		t.Errorf("%d bytes, %d tasks, %d results", len(text), len(told.Tasks), len(told.Results))
+	if len(text) > runtime.MaxJobResultBytes+runtime.MiB || len(got.Tasks) != 200 || len(got.Results) != runtime.MaxJobResults {
+		t.Errorf("%d bytes, %d tasks, %d results", len(text), len(got.Tasks), len(got.Results))
 	}
-	if r := told.Results[0]; r.Index != 0 || r.Status != wire.TaskFailed || r.Error == nil || r.Error.Message != "ValueError: no" || r.Error.Code != "function_error" {
+	if r := got.Results[0]; r.Index != 0 || r.Status != wire.TaskFailed || r.Error == nil || r.Error.Message != "ValueError: no" || r.Error.Code != "function_error" {
 		t.Errorf("%+v", r)
 	}
-	if r := told.Results[1]; r.Index != 1 || r.Status != wire.TaskSucceeded || string(r.Output) != string(tasks[1].Result) || r.OutputOmitted {
+	if r := got.Results[1]; r.Index != 1 || r.Status != wire.TaskSucceeded || string(r.Output) != string(tasks[1].Result) || r.OutputOmitted {
 		t.Errorf("%+v", r)
 	}
-	if r := told.Results[runtime.MaxJobResults-1]; r.Output != nil || !r.OutputOmitted {
+	if r := got.Results[runtime.MaxJobResults-1]; r.Output != nil || !r.OutputOmitted {
 		t.Errorf("%d bytes of output", len(r.Output))
 	}
 }

@@ -21,8 +21,8 @@ import (
 func TestJobsAsTheyAreTold(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
-	var told wire.Job[string]
-	s.Ask(t, "POST", "/v0/jobs", apitest.WholeJob, nil, &told)
+	var got wire.Job[string]
+	s.Ask(t, "POST", "/v0/jobs", apitest.WholeJob, nil, &got)
 	want := wire.Job[string]{
 		Metadata: wire.JobMetadata[string]{
 			Name: "nightly", DisplayName: "Every night", Labels: map[string]string{"team": "a"},
@@ -45,10 +45,10 @@ func TestJobsAsTheyAreTold(t *testing.T) {
 	}
 	want.Spec.Revision.Active = "1"
 	given := cmpopts.IgnoreFields(wire.JobMetadata[string]{}, "CreatedAt", "UpdatedAt", "CreatedBy", "UpdatedBy", "RID")
-	if diff := cmp.Diff(want, told, given); diff != "" {
+	if diff := cmp.Diff(want, got, given); diff != "" {
 		t.Error(diff)
 	}
-	m := told.Metadata
+	m := got.Metadata
 	if id, job, ok := runtime.ParseRID(m.RID); !ok || !job || id == "" || len(m.CreatedAt) != len(blaxel.TimeFormat) || m.CreatedAt != m.UpdatedAt {
 		t.Errorf("%+v", m)
 	}
@@ -57,7 +57,7 @@ func TestJobsAsTheyAreTold(t *testing.T) {
 	var again wire.Job[string]
 	back := s.Ask(t, "PUT", "/v0/jobs/nightly", a.Body, nil, &again)
 	if a.Body != back.Body || strings.Contains(a.Body, "s3cret") {
-		t.Errorf("told %s, and then %s", a.Body, back.Body)
+		t.Errorf("got %s, and then %s", a.Body, back.Body)
 	}
 	j, err := s.Engine.GetJob(t.Context(), runtime.DefaultTenant, "nightly")
 	if err != nil || j.Spec.Env[1].Value != "s3cret" || j.Spec.Triggers[1].CallbackSecret != "s3cret" || j.Revision != 1 {
@@ -95,9 +95,9 @@ func TestADrawnSecretIsToldOnce(t *testing.T) {
 	s := apitest.StartJobs(t, nil)
 	const hook = `{"id":%q,"type":"http-async","configuration":{"path":%q,"callbackUrl":"http://a.example"}}`
 	secret := func(method, path, triggers string, n int) string {
-		var told wire.Job[string]
-		s.Ask(t, method, path, `{"metadata":{"name":"j"},"spec":{"function":"hello.py","triggers":[`+triggers+`]}}`, nil, &told)
-		return told.Spec.Triggers[n].Configuration.CallbackSecret
+		var got wire.Job[string]
+		s.Ask(t, method, path, `{"metadata":{"name":"j"},"spec":{"function":"hello.py","triggers":[`+triggers+`]}}`, nil, &got)
+		return got.Spec.Triggers[n].Configuration.CallbackSecret
 	}
 	first := fmt.Sprintf(hook, "a", "a")
 	drawn := secret("POST", "/v0/jobs", first, 0)
@@ -105,14 +105,14 @@ func TestADrawnSecretIsToldOnce(t *testing.T) {
 		t.Errorf("drawn: %q", drawn)
 	}
 	if got := secret("PUT", "/v0/jobs/j", first, 0); got != "***" {
-		t.Errorf("told again: %q", got)
+		t.Errorf("shown again: %q", got)
 	}
 	both := first + "," + fmt.Sprintf(hook, "b", "b")
 	if got := secret("PUT", "/v0/jobs/j", both, 1); len(got) != 64 || got == drawn {
 		t.Errorf("drawn for another: %q", got)
 	}
 	if got := secret("PUT", "/v0/jobs/j", both, 0) + secret("PUT", "/v0/jobs/j", both, 1); got != "******" {
-		t.Errorf("told again: %q", got)
+		t.Errorf("shown again: %q", got)
 	}
 }
 
@@ -193,27 +193,27 @@ func TestRevisionsAndRollback(t *testing.T) {
 	s.CreateJob(t, "j", `,"runtime":{"timeout":1}`)
 	put := func(body string) wire.Job[string] {
 		t.Helper()
-		var told wire.Job[string]
-		s.Ask(t, "PUT", "/v0/jobs/j", body, nil, &told)
-		return told
+		var got wire.Job[string]
+		s.Ask(t, "PUT", "/v0/jobs/j", body, nil, &got)
+		return got
 	}
 	for n := 2; n <= 7; n++ {
-		told := put(fmt.Sprintf(`{"spec":{"function":"hello.py","runtime":{"timeout":%d},"revision":{"active":"%d"}}}`, n, n-1))
-		if told.Spec.Revision.Active != fmt.Sprint(n) {
-			t.Fatalf("%+v", told)
+		got := put(fmt.Sprintf(`{"spec":{"function":"hello.py","runtime":{"timeout":%d},"revision":{"active":"%d"}}}`, n, n-1))
+		if got.Spec.Revision.Active != fmt.Sprint(n) {
+			t.Fatalf("%+v", got)
 		}
 	}
 	// Another name changes no spec.
 	put(`{"metadata":{"displayName":"J","labels":{"a":"b"}},"spec":{"function":"hello.py","runtime":{"timeout":7}}}`)
 	var revisions []wire.JobRevision[string]
 	s.Ask(t, "GET", "/v0/jobs/j/revisions", "", nil, &revisions)
-	var told []string
+	var got []string
 	for _, r := range revisions {
-		told = append(told, fmt.Sprint(r.ID, " ", r.Active, r.PreviousActive, r.TrafficPercent, r.Status))
+		got = append(got, fmt.Sprint(r.ID, " ", r.Active, r.PreviousActive, r.TrafficPercent, r.Status))
 	}
 	want := []string{"7 true false 100DEPLOYED", "6 false true 0DEPLOYED", "5 false false 0DEPLOYED", "4 false false 0DEPLOYED", "3 false false 0DEPLOYED"}
-	if !slices.Equal(told, want) {
-		t.Errorf("revisions %q", told)
+	if !slices.Equal(got, want) {
+		t.Errorf("revisions %q", got)
 	}
 
 	back := put(`{"metadata":{"name":"j","displayName":"J","labels":{"a":"b"}},"spec":{"revision":{"active":"3"}}}`)
@@ -248,7 +248,7 @@ func TestListsOfJobs(t *testing.T) {
 	s := apitest.StartJobs(t, nil)
 	var all []wire.Job[string]
 	if s.Ask(t, "GET", "/v0/jobs", "", nil, &all); all == nil || len(all) > 0 {
-		t.Errorf("no jobs are told as %v", all)
+		t.Errorf("no jobs are listed as %v", all)
 	}
 	names := []string{"delta", "alpha", "echo", "bravo", "charlie"}
 	for i, name := range names {

@@ -113,7 +113,7 @@ func TestEveryStateHasAStatus(t *testing.T) {
 	} {
 		end := slices.Contains([]wire.Status{wire.StatusSuccess, wire.StatusFailed, wire.StatusCancelled}, faaspot.StatusOfState[state])
 		if faaspot.StatusOfState[state] == "" || state.Terminal() != end {
-			t.Errorf("%s is told as %q", state, faaspot.StatusOfState[state])
+			t.Errorf("%s is rendered as %q", state, faaspot.StatusOfState[state])
 		}
 	}
 }
@@ -202,19 +202,19 @@ func TestGetMany(t *testing.T) {
 			if err := json.Unmarshal([]byte(a.Body), &got); err != nil || a.Status != 200 {
 				t.Fatalf("%d %s: %v", a.Status, a.Body, err)
 			}
-			var told []string
+			var rendered []string
 			for _, x := range got {
-				told = append(told, fmt.Sprintf("%s %s %d", x.UUID, x.Status, len(x.Output)))
+				rendered = append(rendered, fmt.Sprintf("%s %s %d", x.UUID, x.Status, len(x.Output)))
 			}
 			want := []string{
 				small.ID + " Success 1", absent + " NotFound 4",
 				fmt.Sprintf("%s Success %d", large.ID, large.ResultSize), small.ID + " Success 1",
 			}
-			if diff := cmp.Diff(want, told); diff != "" {
+			if diff := cmp.Diff(want, rendered); diff != "" {
 				t.Error(diff)
 			}
 			if got[1].Error == nil || got[1].Error.Code != string(runtime.CodeNotFound) || got[1].Name != nil {
-				t.Errorf("the absent one is told as %+v", got[1])
+				t.Errorf("the absent one is rendered as %+v", got[1])
 			}
 		}
 	}

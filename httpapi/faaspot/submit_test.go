@@ -44,7 +44,7 @@ func TestSubmit(t *testing.T) {
 	}
 	fake.Replay = true
 	if a := ts.Do(t, "POST", "/v1/functions/f/rpc", "{}", nil); a.Header.Get("Idempotency-Replayed") != "true" {
-		t.Errorf("a replay is not told as one: %v", a.Header)
+		t.Errorf("a replay is not marked as one: %v", a.Header)
 	}
 }
 

@@ -36,14 +36,14 @@ func TestTraceIsTold(t *testing.T) {
 	s := apitest.StartJobs(t, nil)
 	const sync, background, bulk = "/v1/sync/functions/hello.py/rpc/", "/v1/functions/hello.py/rpc/", "/v1/functions/hello.py/bulk_rpc/"
 	for _, c := range []struct{ path, body string }{{sync, "{}"}, {sync, `{"do":"fail"}`}, {background, "{}"}, {bulk, "[{},{}]"}} {
-		told := s.Do(t, "POST", c.path, c.body, apitest.Header{"traceparent": someParent}).Header.Get("traceparent")
-		got, ok := parseSent(told)
-		if !ok || got != (sentTrace{someTrace, true}) || strings.Contains(told, "00f067aa0ba902b7") {
-			t.Errorf("%s: traceparent %q", c.path, told)
+		header := s.Do(t, "POST", c.path, c.body, apitest.Header{"traceparent": someParent}).Header.Get("traceparent")
+		got, ok := parseSent(header)
+		if !ok || got != (sentTrace{someTrace, true}) || strings.Contains(header, "00f067aa0ba902b7") {
+			t.Errorf("%s: traceparent %q", c.path, header)
 		}
 	}
-	if told := s.Do(t, "POST", sync, "{}", apitest.Header{"traceparent": strings.TrimSuffix(someParent, "1") + "0"}).Header.Get("traceparent"); !strings.HasSuffix(told, "-00") {
-		t.Errorf("of a trace that is not sampled: %q", told)
+	if header := s.Do(t, "POST", sync, "{}", apitest.Header{"traceparent": strings.TrimSuffix(someParent, "1") + "0"}).Header.Get("traceparent"); !strings.HasSuffix(header, "-00") {
+		t.Errorf("of a trace that is not sampled: %q", header)
 	}
 	find := func(query string) int {
 		t.Helper()

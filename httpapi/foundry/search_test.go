@@ -148,7 +148,7 @@ func TestObservedTasks(t *testing.T) {
 	}
 	for _, x := range tasks {
 		if x.CallerRID != jobRID || x.TraceOwnerRID != jobRID || x.TraceID != someTrace || x.ResourceRID != fn {
-			t.Errorf("a task is told as %+v", x)
+			t.Errorf("a task is listed as %+v", x)
 		}
 	}
 	runs := search(t, s, jobRID, "{}").Data

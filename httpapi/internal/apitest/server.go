@@ -298,17 +298,17 @@ func (ts *Served) Do(t *testing.T, method, path, body string, h Header) Answer {
 func WantError(t *testing.T, a Answer, status int, code string) map[string]any {
 	t.Helper()
 	m := a.Object(t)
-	told := m["error_code"]
-	if told == nil && m["code"] == float64(status) { // the form of the Blaxel dialect
-		told = m["error"]
+	got := m["error_code"]
+	if got == nil && m["code"] == float64(status) { // the form of the Blaxel dialect
+		got = m["error"]
 	}
-	if told == nil && m["errorCode"] != nil && len(m["errorInstanceId"].(string)) == 36 { // the form of the Foundry dialect
-		told = code
+	if got == nil && m["errorCode"] != nil && len(m["errorInstanceId"].(string)) == 36 { // the form of the Foundry dialect
+		got = code
 		if want := foundry.ErrorCodes[status]; want != "" && m["errorCode"] != want {
 			t.Errorf("got the code %v for %d", m["errorCode"], status)
 		}
 	}
-	if a.Status != status || told != code {
+	if a.Status != status || got != code {
 		t.Fatalf("got %d %s, want %d %s", a.Status, a.Body, status, code)
 	}
 	if m["message"] == "" || m["message"] == nil {

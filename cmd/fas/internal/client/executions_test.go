@@ -128,7 +128,7 @@ func TestRunOptionsAreHeaders(t *testing.T) {
 		"nothing":              {RunOptions{}, map[string]string{}},
 		"no further attempts":  {RunOptions{Retries: &zero}, map[string]string{"X-Retries": "0"}},
 		"a key":                {RunOptions{IdempotencyKey: "k"}, map[string]string{"Idempotency-Key": "k"}},
-		"patience is not told": {RunOptions{IdempotencyKey: "k", Patient: true}, map[string]string{"Idempotency-Key": "k"}},
+		"patience is not sent": {RunOptions{IdempotencyKey: "k", Patient: true}, map[string]string{"Idempotency-Key": "k"}},
 	} {
 		got := make(map[string]string)
 		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

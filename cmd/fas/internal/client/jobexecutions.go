@@ -87,9 +87,9 @@ func (c *Client) CancelJobExecution(ctx context.Context, job, id string) (x JobE
 // WaitJob waits until an execution of a job is done, as [Client.Wait] does for other executions. It
 // calls onState with the current state, at least once per every, and onError with the error each
 // time the server cannot be reached.
-func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duration, told func(JobExecution), trouble func(error)) (JobExecution, error) {
+func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duration, onState func(JobExecution), onError func(error)) (JobExecution, error) {
 	first := min(every, firstEvery)
-	again := retrier{Trouble: trouble}
+	again := retrier{OnError: onError}
 	for {
 		asked := time.Now()
 		x, err := c.jobExecution(ctx, job, id, first)
@@ -100,7 +100,7 @@ func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duratio
 			continue
 		}
 		again.fine()
-		told(x)
+		onState(x)
 		if x.Status.Done() {
 			return x, nil
 		}

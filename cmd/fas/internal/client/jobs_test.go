@@ -158,10 +158,10 @@ func TestWaitJob(t *testing.T) {
 			}
 			return say(200, `{"metadata":{"id":"e"},"status":"timeout"}`)
 		})
-		told, trouble := 0, 0
-		x, err := c.WaitJob(t.Context(), "j", "e", 10*time.Second, func(JobExecution) { told++ }, func(error) { trouble++ })
-		if err != nil || x.Status != JobTimeout || trouble != 1 || told != asked-1 || asked > 7 {
-			t.Errorf("%+v, %v, asked %d times, told %d, in trouble %d", x, err, asked, told, trouble)
+		states, failures := 0, 0
+		x, err := c.WaitJob(t.Context(), "j", "e", 10*time.Second, func(JobExecution) { states++ }, func(error) { failures++ })
+		if err != nil || x.Status != JobTimeout || failures != 1 || states != asked-1 || asked > 7 {
+			t.Errorf("%+v, %v, asked %d times, %d states, %d failures", x, err, asked, states, failures)
 		}
 	})
 }

@@ -24,7 +24,7 @@ const (
 // retrier decides whether and when to send a request again about work that the server has accepted.
 // The zero value is ready.
 type retrier struct {
-	Trouble func(error) // if set, called with the error before each retry
+	OnError func(error) // if set, called with the error before each retry
 
 	since time.Time // of the first failure since the last success
 	next  time.Duration
@@ -46,8 +46,8 @@ func (r *retrier) failed(ctx context.Context, err error) error {
 	if now.Sub(r.since) >= patience {
 		return err
 	}
-	if r.Trouble != nil {
-		r.Trouble(err)
+	if r.OnError != nil {
+		r.OnError(err)
 	}
 	// Half of the pause is random, so that many clients do not return to a restarted server at
 	// the same time.

@@ -21,9 +21,9 @@ type WaitOptions struct {
 	// Every bounds the time between two calls of OnState. Zero: 25 s.
 	Every time.Duration
 	// OnState, if set, is called with the current state of the execution.
-	Told func(Execution)
+	OnState func(Execution)
 	// OnError, if set, is called with the error each time the server cannot be reached.
-	Trouble func(error)
+	OnError func(error)
 }
 
 // Wait waits until an execution is done. It survives a server that is unreachable for up to a
@@ -33,10 +33,10 @@ func (c *Client) Wait(ctx context.Context, id string, o WaitOptions) (Execution,
 		o.Every = defaultEvery
 	}
 	every := o.Every
-	if o.Told != nil {
+	if o.OnState != nil {
 		every = min(every, firstEvery)
 	}
-	again := retrier{Trouble: o.Trouble}
+	again := retrier{OnError: o.OnError}
 	for {
 		asked := time.Now()
 		x, err := c.execution(ctx, id, every)
@@ -47,8 +47,8 @@ func (c *Client) Wait(ctx context.Context, id string, o WaitOptions) (Execution,
 			continue
 		}
 		again.fine()
-		if o.Told != nil {
-			o.Told(x)
+		if o.OnState != nil {
+			o.OnState(x)
 		}
 		if x.Status.Done() {
 			return x, nil
