@@ -88,6 +88,6 @@ func TestAnswerReachesABusySender(t *testing.T) {
 		if got, _ := conn.Answers(t, 1); len(got) != 1 || got[0].Status != 401 {
 			t.Fatalf("got %+v", got)
 		}
-		_ = conn.Close() // or the server goes on waiting for the rest
+		_ = conn.Close() // or the server continues to wait for the rest
 	}
 }

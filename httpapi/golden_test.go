@@ -104,7 +104,7 @@ func TestGoldenAnswers(t *testing.T) {
 	compareGolden(t, "answers.golden", random.ReplaceAllString(got.String(), "<random>"))
 }
 
-// compareGolden compares got with a file in testdata, which -update writes anew.
+// compareGolden compares got with a file in testdata, which -update rewrites.
 func compareGolden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

@@ -56,8 +56,8 @@ func TestBlaxelTokens(t *testing.T) {
 	}
 }
 
-// TestWorkspaces checks that a request may name the tenant's own workspace, and that any other looks
-// as if it did not exist, whether it is another tenant's or nobody's.
+// TestWorkspaces checks that a request may name the tenant's own workspace, and that any other is
+// not found, whether or not another tenant has it.
 func TestWorkspaces(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()

@@ -159,8 +159,8 @@ func TestExecutionsThatAreRefused(t *testing.T) {
 	apitest.WantError(t, s.Do(t, "GET", "/v0/jobs/j/executions/none?wait=x", "", nil), 400, "invalid_argument")
 }
 
-// TestWhatMayNotQueue: while another execution has all the memory one that may not
-// queue is refused, and nothing of it is there.
+// TestWhatMayNotQueue checks that the server refuses and does not store an execution that may not
+// queue while another one uses all the memory.
 func TestWhatMayNotQueue(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

@@ -16,8 +16,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestJobsAsTheyAreTold checks that the answer has the job that was asked for, except for secrets,
-// and that sending it back changes nothing.
+// TestJobsAsTheyAreTold checks that the response has the job of the request, with masked secrets,
+// and that sending the response back changes nothing.
 func TestJobsAsTheyAreTold(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -72,7 +72,7 @@ func TestJobsAsTheyAreTold(t *testing.T) {
 	apitest.WantError(t, s.Do(t, "PUT", "/v0/jobs/nightly", apitest.WholeJob, nil), 404, "not_found")
 }
 
-// TestMaskedSecretsStay: *** is what is kept, and nothing where nothing is kept.
+// TestMaskedSecretsStay checks that *** means the stored secret, and is refused if none is stored.
 func TestMaskedSecretsStay(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -89,7 +89,8 @@ func TestMaskedSecretsStay(t *testing.T) {
 	}
 }
 
-// TestADrawnSecretIsToldOnce: by the answer to the request for which it was drawn.
+// TestADrawnSecretIsToldOnce checks that only the response to the request that generated a secret
+// shows it.
 func TestADrawnSecretIsToldOnce(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -116,8 +117,8 @@ func TestADrawnSecretIsToldOnce(t *testing.T) {
 	}
 }
 
-// TestJobBodiesThatAreRefused: what would change what a job does, and is not there,
-// is refused by its path.
+// TestJobBodiesThatAreRefused checks that errors name the path of a member that is unsupported or
+// not valid.
 func TestJobBodiesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

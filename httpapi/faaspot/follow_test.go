@@ -214,7 +214,8 @@ type noConn struct{ net.Conn }
 
 func (noConn) SetWriteDeadline(time.Time) error { return nil }
 
-// TestFollowNoticesThatTheClientIsGone and lets go of its place.
+// TestFollowNoticesThatTheClientIsGone checks that a stream ends and no longer counts as waiting
+// once its client has disconnected.
 func TestFollowNoticesThatTheClientIsGone(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}
@@ -237,7 +238,7 @@ func TestFollowNoticesThatTheClientIsGone(t *testing.T) {
 	}
 }
 
-// TestShutdownEndsStreams though the execution goes on.
+// TestShutdownEndsStreams checks that a shutdown ends a stream whose execution continues.
 func TestShutdownEndsStreams(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}

@@ -75,8 +75,7 @@ func TestSubmitRefused(t *testing.T) {
 	}
 }
 
-// TestKeyThatIsNotOne: two keys, or an empty one, would promise what is not
-// held.
+// TestKeyThatIsNotOne checks that the server refuses two idempotency keys, or an empty one.
 func TestKeyThatIsNotOne(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}

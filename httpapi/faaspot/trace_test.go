@@ -58,7 +58,7 @@ func TestTraceIsTold(t *testing.T) {
 	if n := find("trace_id=" + someTrace + "&limit=2"); n != 2 {
 		t.Errorf("%d executions on a page of 2", n)
 	}
-	// What is no trace is ignored: the execution begins one, its own.
+	// An invalid trace is ignored: the execution starts a trace of its own.
 	for _, none := range []string{"", "x", "00-" + strings.Repeat("0", 32) + "-00f067aa0ba902b7-01"} {
 		for _, path := range []string{sync, background} {
 			a := s.Do(t, "POST", path, "{}", apitest.Header{"traceparent": none})

@@ -74,8 +74,7 @@ func ranFunction(t *testing.T) (s *apitest.JobServer, rid string) {
 	return s, rid
 }
 
-// TestObserved compares what is told with what is told of the same executions
-// elsewhere.
+// TestObserved compares found executions with the same executions in other responses.
 func TestObserved(t *testing.T) {
 	t.Parallel()
 	s, rid := ranFunction(t)
@@ -209,8 +208,8 @@ func TestObservedOperators(t *testing.T) {
 	}
 }
 
-// TestObservedRefused: what is not as the contract has it is refused, with the
-// name of why.
+// TestObservedRefused checks that a request against the contract is refused, with the name of the
+// error.
 func TestObservedRefused(t *testing.T) {
 	t.Parallel()
 	s, rid := ranFunction(t)
@@ -302,7 +301,7 @@ func TestObservedErrors(t *testing.T) {
 	wantFoundryError(t, s.Do(t, "POST", path, "{}", nil), 404, "NOT_FOUND", "ResourceNotFound", map[string]any{"resourceRid": rid})
 }
 
-// deniedAuth knows the token, and lets nobody do anything.
+// deniedAuth accepts every token, and permits nothing.
 type deniedAuth struct{}
 
 func (deniedAuth) Authenticate([]byte) (runtime.Identity, error) {
@@ -328,8 +327,8 @@ func TestObservedDenied(t *testing.T) {
 	}
 }
 
-// TestObservedTokens: a token is good for the query that it came with, whatever
-// happened since, and for nothing else.
+// TestObservedTokens checks that a page token is valid for its own query, even after changes, and
+// for no other.
 func TestObservedTokens(t *testing.T) {
 	t.Parallel()
 	s, rid := ranFunction(t)

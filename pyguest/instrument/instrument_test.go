@@ -103,7 +103,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestDeterministic verifies that the guest build gives the same bytes each time.
+// TestDeterministic verifies that the guest build produces the same bytes each time.
 func TestDeterministic(t *testing.T) {
 	module := readFile(t, "control.wasm")
 	original := bytes.Clone(module)

@@ -204,7 +204,7 @@ func TestCallbacksBecomeDeadLetters(t *testing.T) {
 }
 
 // TestCallbacksSurviveARestart checks that the next engine posts what the previous one could not,
-// including an attempt that was under way.
+// including an attempt that was in progress.
 func TestCallbacksSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore(t)

@@ -158,9 +158,9 @@ func crashDuring(t *testing.T, d disk, n int, begin func(e *engine.Engine)) disk
 	return after
 }
 
-// TestIsolatedRunsRunAlone checks that runs that were under way when one process died are not
-// isolated: they run side by side, before later ones. Runs that were under way twice run before
-// all others, one after another.
+// TestIsolatedRunsRunAlone checks that runs that were running when one process died are not
+// isolated: they run side by side, before later ones. Runs that were running twice run before all
+// others, one after another.
 func TestIsolatedRunsRunAlone(t *testing.T) {
 	var ids []string
 	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 3, func(e *engine.Engine) {

@@ -16,14 +16,14 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// mirror is admission done slowly: one list of what waits, in order of arrival,
-// and the order of turns of tenants and functions, searched anew each time.
+// mirror is a slow model of Admission: one list of the waiting runs, in order of arrival, and the
+// order of turns of tenants and functions, searched each time.
 type mirror struct {
 	free, budget  int64
 	running, max  int
 	waiting       []*mirrored
-	tenants       []runtime.Tenant            // whose turn is next first
-	functions     map[runtime.Tenant][]string // likewise
+	tenants       []runtime.Tenant            // next in turn first
+	functions     map[runtime.Tenant][]string // next in turn first
 	admittedNow   []int                       // ids, in order
 	mostOvertaken int
 }
@@ -47,8 +47,7 @@ func (m *mirror) next(t runtime.Tenant) *mirrored {
 	return nil
 }
 
-// tidy lets go of turns of those that have nothing waiting, and gives the last
-// turn to those that are new.
+// tidy removes the turns of tenants and functions without waiting runs, and appends new ones.
 func (m *mirror) tidy() {
 	has := func(t runtime.Tenant, f string) bool {
 		for _, w := range m.waiting {
@@ -230,7 +229,7 @@ func TestAdmissionIsItsMirror(t *testing.T) {
 	})
 }
 
-// wait begins a run in the background and tells its id once it is admitted.
+// wait starts to wait for a run in the background, and sends its id once it is admitted.
 func wait(a *Admission, admitted chan<- string, id string, tenant runtime.Tenant, function string, bytes int64) {
 	go func() {
 		if a.Acquire(context.Background(), tenant, function, bytes) == nil {
@@ -485,7 +484,7 @@ func BenchmarkAdmission(b *testing.B) {
 	}
 }
 
-// BenchmarkAdmissionQueued is a run that waits, while a thousand wait before it.
+// BenchmarkAdmissionQueued measures a run that waits behind a thousand others.
 func BenchmarkAdmissionQueued(b *testing.B) {
 	a := NewAdmission(1, 1000, 100_000)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -238,7 +238,7 @@ func (p *promise) checkOutput(output []byte) string {
 	return ""
 }
 
-// busy reports whether so many executions are unfinished that customers should not add more.
+// busy reports whether customers should wait because many executions are unfinished.
 func (l *ledger) busy() bool {
 	const maxOpen = 5_000
 	l.mu.Lock()

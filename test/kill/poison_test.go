@@ -10,7 +10,7 @@ import (
 )
 
 // A run ends the server in each of its attempts; here the test kills the server whenever it sees
-// the run started. The server gives the run up after the third attempt. All other runs succeed,
+// the run started. The server fails the run after the third attempt. All other runs succeed,
 // including the one that ran beside it.
 func TestRunThatEndsTheServer(t *testing.T) {
 	t.Parallel()

@@ -13,8 +13,8 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// A hundred requests with one key are sent at once, before and after a kill: one is carried out,
-// and all get its answer. Another request with the key is refused.
+// A hundred requests with one key are sent at once, before and after a kill: one takes effect, and
+// all get its response. Another request with the key is refused.
 func TestOneKeyOneRequest(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t)

@@ -10,8 +10,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// FakeExecutions answers with the executions in all, in the order of order, and
-// keeps what it was called with.
+// FakeExecutions answers with the executions in all, in the order of order, and records the calls.
 type FakeExecutions struct {
 	Letters   []string // of the last request about dead letters
 	guard     sync.Mutex

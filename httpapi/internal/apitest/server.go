@@ -31,8 +31,7 @@ const (
 
 var Time = time.Date(2026, 3, 4, 5, 6, 7, 891011000, time.UTC)
 
-// Fake keeps what it was called with and answers with what its fields
-// say; err overrides all of them.
+// Fake records its calls and returns the values of its fields; err overrides all of them.
 type Fake struct {
 	mu      sync.Mutex
 	Created []runtime.FunctionSpec

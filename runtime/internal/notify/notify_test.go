@@ -31,7 +31,8 @@ func TestHub(t *testing.T) {
 	}
 }
 
-// TestHubMissesNothing: an event after Wait is always seen, whatever else goes on.
+// TestHubMissesNothing checks that an event after Wait is always seen, regardless of concurrent
+// calls.
 func TestHubMissesNothing(t *testing.T) {
 	h := NewHub()
 	var group sync.WaitGroup

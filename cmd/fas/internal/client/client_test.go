@@ -23,12 +23,12 @@ import (
 
 const token = "t0ps3cret"
 
-// seen is what a server was asked.
+// seen is a request that a server received.
 type seen struct {
 	method, target, auth, contentType, body string
 }
 
-// serve starts a server that gives one answer, and notes what it was asked.
+// serve starts a server that sends one response, and records its requests.
 func serve(t *testing.T, status int, header http.Header, body string) (*Client, *[]seen) {
 	t.Helper()
 	var requests []seen
@@ -161,7 +161,7 @@ func TestFunctionIsRead(t *testing.T) {
 	}
 }
 
-// More functions than fit on a page are asked for page by page.
+// A list that does not fit on a page is requested page by page.
 func TestFunctionsFollowsPages(t *testing.T) {
 	const total = 2*pageSize + 7
 	var targets []string

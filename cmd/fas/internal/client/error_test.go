@@ -66,7 +66,7 @@ func TestAnswersThatAreErrors(t *testing.T) {
 	}
 }
 
-// What stands between or at the wrong address answers too.
+// Proxies and servers at a wrong address send responses too.
 func TestForeignAnswers(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int

@@ -217,8 +217,8 @@ func TestAnswersAboutSomethingElse(t *testing.T) {
 	}
 }
 
-// pages serves total executions, numbered from the newest, size at most on a
-// page, and notes what it was asked.
+// pages serves total executions, numbered from the newest, with at most size on a page, and records
+// its requests.
 func pages(t *testing.T, total, size int) (c *Client, targets *[]string) {
 	t.Helper()
 	targets = new([]string)

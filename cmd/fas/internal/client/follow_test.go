@@ -17,8 +17,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// stream is one connection of a follower: what it must ask for, and what it
-// gets, piece by piece; then the connection ends with an error, or as it should.
+// stream is one connection of a follower: the request that it must send, and the response, piece by
+// piece; then the connection ends, with or without an error.
 type stream struct {
 	lastID string
 	pieces []string
@@ -94,7 +94,7 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// followed is a client whose server gives one stream after the other.
+// followed returns a client whose server sends one stream after the other.
 func followed(t *testing.T, streams []stream) *Client {
 	next := 0
 	t.Cleanup(func() {
@@ -203,7 +203,7 @@ func TestFollowStops(t *testing.T) {
 	})
 }
 
-// Who is slow to take what is told, such as a pager, is not the server's silence.
+// A slow reader of the log, such as a pager, does not count as silence of the server.
 func TestFollowIsPatientWithWhoFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := followed(t, []stream{{pieces: []string{logOne, logTwo, end}}})

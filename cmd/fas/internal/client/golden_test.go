@@ -13,9 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// TestGoldenForms decodes the answers in testdata/answers.txt, which a server gave, and
-// compares the JSON forms of the results with testdata/forms.golden: the --json output of
-// the command line.
+// TestGoldenForms decodes the responses of a server in testdata/answers.txt, and compares the JSON
+// forms of the results with testdata/forms.golden: the --json output of the command line.
 func TestGoldenForms(t *testing.T) {
 	text, err := os.ReadFile("testdata/answers.txt")
 	if err != nil {

@@ -83,7 +83,7 @@ func TestJobRequests(t *testing.T) {
 	}
 }
 
-// Errors of all dialects are told in the words of one.
+// Errors of all dialects are decoded into one type.
 func TestErrorsOfDialects(t *testing.T) {
 	for body, want := range map[string]struct {
 		status int
@@ -105,7 +105,7 @@ func TestErrorsOfDialects(t *testing.T) {
 	}
 }
 
-// A job that somebody else creates at the same time is updated.
+// A job that another client creates at the same time is updated.
 func TestApplyJob(t *testing.T) {
 	job := func(revision, updated string) string {
 		return `{"metadata":{"name":"x","createdAt":"2026-01-31T15:04:05.000000Z","updatedAt":"2026-01-31T15:04:0` + updated +

@@ -84,7 +84,7 @@ func TestTOML(t *testing.T) {
 	}
 }
 
-// What is wrong is told at its line and column, with what to do.
+// Errors have a line and a column, and a hint.
 func TestTOMLErrors(t *testing.T) {
 	const head = "name = 'x'\nfunction = 'f'\n" // two lines
 	for _, tc := range []struct{ text, want, hint string }{
@@ -132,7 +132,7 @@ func TestTOMLErrors(t *testing.T) {
 	}
 }
 
-// What the server finds is told at the line that it is about.
+// Errors of the server are located in the file.
 func TestLocate(t *testing.T) {
 	f, err := Parse("job.toml", []byte(whole), variables)
 	if err != nil {
@@ -219,7 +219,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// Whatever a file says, it is read, or told why not, and what was read is JSON.
+// Any file is either read, and converted to JSON, or refused with a coded error.
 func FuzzJobFile(f *testing.F) {
 	f.Add("job.toml", whole)
 	f.Add("job.toml", "a.b = [[{c=1}],'x']\n[[a.d]]\n[a.d.e]")
