@@ -11,8 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestLargeBodyIsNotReadForAnyone: the answer comes before the body, so it depends on the header
-// alone.
+// TestLargeBodyIsNotReadForAnyone checks that the server responds before it reads the body: the
+// response depends on the header alone.
 func TestLargeBodyIsNotReadForAnyone(t *testing.T) {
 	t.Parallel()
 	ts := apitest.StartTCP(t, apitest.FullFake(), nil)

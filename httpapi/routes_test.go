@@ -63,8 +63,7 @@ func TestTokenInQueryIsNone(t *testing.T) {
 	}
 }
 
-// TestEveryRouteTellsTheTenant: whatever a route asks of the engine, it asks in
-// the name of the tenant whose token came.
+// TestEveryRouteTellsTheTenant checks that every call of the engine has the tenant of the token.
 func TestEveryRouteTellsTheTenant(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
@@ -87,7 +86,7 @@ func TestEveryRouteTellsTheTenant(t *testing.T) {
 	})
 }
 
-// TestEverySuccessIs200WithJSON: the original client takes nothing else.
+// TestEverySuccessIs200WithJSON checks every success: the original client accepts nothing else.
 func TestEverySuccessIs200WithJSON(t *testing.T) {
 	t.Parallel()
 	ts := apitest.Start(t, apitest.FullFake(), nil)

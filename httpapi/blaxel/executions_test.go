@@ -17,7 +17,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestExecutionsOfJobsAsTheyAreTold: from the request to the last task.
+// TestExecutionsOfJobsAsTheyAreTold checks the responses for an execution, from the request to the
+// last task.
 func TestExecutionsOfJobsAsTheyAreTold(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -74,8 +75,8 @@ func TestExecutionsOfJobsAsTheyAreTold(t *testing.T) {
 	}
 }
 
-// TestStartingAnExecutionTwice: by the same id or key it is one execution, whatever
-// else has that id is refused.
+// TestStartingAnExecutionTwice checks that two equal requests with one id or key start one
+// execution, and that a different request with that id is refused.
 func TestStartingAnExecutionTwice(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -186,7 +187,7 @@ func TestWhatMayNotQueue(t *testing.T) {
 	}
 }
 
-// TestCancellingAnExecution: what runs ends, nothing else starts.
+// TestCancellingAnExecution checks that running tasks finish and no other tasks start.
 func TestCancellingAnExecution(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -219,7 +220,7 @@ func TestCancellingAnExecution(t *testing.T) {
 	}
 }
 
-// TestListsOfJobExecutions: both forms.
+// TestListsOfJobExecutions checks both forms of the list.
 func TestListsOfJobExecutions(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -279,7 +280,8 @@ func TestListsOfJobExecutions(t *testing.T) {
 	apitest.WantError(t, s.Do(t, "GET", "/v0/jobs/none/executions", "", apitest.Paged), 404, "not_found")
 }
 
-// TestListsOfTasks: an execution of 450 tasks has 200 of them, and the list has all.
+// TestListsOfTasks checks that an execution of 450 tasks shows 200 of them, and that the list has
+// all.
 func TestListsOfTasks(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

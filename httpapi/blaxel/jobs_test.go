@@ -243,7 +243,7 @@ func TestRevisionsAndRollback(t *testing.T) {
 	}
 }
 
-// TestListsOfJobs: both forms, every order, and what q finds.
+// TestListsOfJobs checks both forms of the list, every order, and the matches of q.
 func TestListsOfJobs(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

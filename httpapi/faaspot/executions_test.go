@@ -104,7 +104,8 @@ func TestExecutionIsTold(t *testing.T) {
 	apitest.WantError(t, ts.Do(t, "GET", "/v1/executions/"+strings.ToUpper(apitest.ID[:8])+"-0000-7000-8000-000000000000", "", nil), 404, "not_found")
 }
 
-// TestEveryStateHasAStatus: clients would wait forever for an execution with an empty status.
+// TestEveryStateHasAStatus checks that no status is empty: clients would wait forever for such an
+// execution.
 func TestEveryStateHasAStatus(t *testing.T) {
 	t.Parallel()
 	for _, state := range []runtime.State{
@@ -230,8 +231,7 @@ func TestGetMany(t *testing.T) {
 	}
 }
 
-// TestGetManyBoundsOutputs: outputs beyond the bound are left out, and said to
-// be.
+// TestGetManyBoundsOutputs checks that outputs beyond the bound are omitted and marked as omitted.
 func TestGetManyBoundsOutputs(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}

@@ -108,8 +108,7 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-// TestCursorBelongsToItsQuery: with another filter it is refused, and so it is
-// with another tenant.
+// TestCursorBelongsToItsQuery checks that a cursor is refused with another filter or tenant.
 func TestCursorBelongsToItsQuery(t *testing.T) {
 	t.Parallel()
 	states := []runtime.State{runtime.StateQueued, runtime.StateRunning, runtime.StateSucceeded, runtime.StateFailed}

@@ -126,8 +126,8 @@ func TestObserved(t *testing.T) {
 	}
 }
 
-// TestObservedTasks: the tasks of a job are executions of its function that the
-// job called, in one trace, and its execution is one of the job.
+// TestObservedTasks checks that the tasks of a job are found as executions of the function, in one
+// trace and with the job as caller, and its execution as one of the job.
 func TestObservedTasks(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -383,7 +383,8 @@ func TestObservedTokens(t *testing.T) {
 	wantFoundryError(t, s.Do(t, "POST", searchPath(rid), with(`{`+where), nil), 404, "NOT_FOUND", "ResourceNotFound", map[string]any{"resourceRid": rid})
 }
 
-// TestObservedWindow: a day by default, from the start on, before the end.
+// TestObservedWindow checks that a search covers one day by default, includes its start and
+// excludes its end.
 func TestObservedWindow(t *testing.T) {
 	t.Parallel()
 	s, rid := ranFunction(t)

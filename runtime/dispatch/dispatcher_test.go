@@ -290,7 +290,8 @@ func TestBacklogIsBounded(t *testing.T) {
 	r.Unreserve(1)
 }
 
-// TestAbortQueuesRunsAgain: runs that are aborted are queued in the store, without a failure.
+// TestAbortQueuesRunsAgain checks that aborted runs are queued again in the store, without a
+// failure.
 func TestAbortQueuesRunsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, _ runtime.RunCall) (runtime.Outcome, error) {
