@@ -19,7 +19,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // random matches what differs between two equal requests: the span of a trace, and the ids
 // that errors are logged under.

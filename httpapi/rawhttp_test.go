@@ -128,7 +128,7 @@ func TestRawRefused(t *testing.T) {
 		})
 	}
 	if len(fake.Ran) > 0 || len(fake.Pages) > 0 {
-		t.Errorf("%d runs and %d lists came through", len(fake.Ran), len(fake.Pages))
+		t.Errorf("%d runs and %d lists reached the engine", len(fake.Ran), len(fake.Pages))
 	}
 }
 

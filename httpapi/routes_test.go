@@ -46,7 +46,7 @@ func TestEveryRouteNeedsAToken(t *testing.T) {
 		}
 	})
 	if len(fake.Tenants) > 0 {
-		t.Errorf("%d calls came through", len(fake.Tenants))
+		t.Errorf("%d calls reached the engine", len(fake.Tenants))
 	}
 	if log := ts.Log.String(); strings.Contains(log, apitest.Token) || strings.Contains(log, strings.ToUpper(apitest.Token)) {
 		t.Error("a token is in the log")
@@ -194,7 +194,7 @@ func TestFunctionNames(t *testing.T) {
 			}
 		}
 		if c.name == "" && len(fake.Tenants) > 0 {
-			t.Errorf("%q came through", c.path)
+			t.Errorf("%q was accepted", c.path)
 		}
 		if c.name != "" && (fake.Updated[0].Name != c.name || fake.Deleted[0].Name != c.name || fake.Ran[0].Function != c.name || fake.Ran[1].Function != c.name) {
 			t.Errorf("%q: %+v %+v %+v", c.path, fake.Updated, fake.Deleted, fake.Ran)

@@ -220,7 +220,7 @@ func BenchmarkList100(b *testing.B) {
 			{"failed of a function", runtime.ExecutionFilter{Function: "function3", States: []runtime.State{runtime.StateFailed}}, ""},
 			{"timeout", runtime.ExecutionFilter{States: []runtime.State{runtime.StateTimeout}}, ""},
 			{"time", runtime.ExecutionFilter{After: middle, Before: middle.Add(time.Minute)}, ""},
-			{"function that is not there", runtime.ExecutionFilter{Function: "nothing"}, ""},
+			{"absent function", runtime.ExecutionFilter{Function: "nothing"}, ""},
 		} {
 			b.Run(fmt.Sprintf("%s/n=%d", filter.name, n), func(b *testing.B) {
 				given := 0

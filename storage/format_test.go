@@ -18,7 +18,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // fixedID returns the id of the n-th execution of the golden store. Ids whose n is a multiple of 64
 // are in the sample.

@@ -501,7 +501,7 @@ func (l ledger) diff(got ledger, lossy bool) string {
 	}
 	for id, e := range got.all {
 		if _, there := l.all[id]; !there {
-			lines = append(lines, fmt.Sprintf("%s should not be there, %s", id, e.x.State))
+			lines = append(lines, fmt.Sprintf("%s should not exist, %s", id, e.x.State))
 		}
 	}
 	lines = append(lines, l.jobBook.diff(got.jobBook)...)

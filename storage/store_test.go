@@ -185,7 +185,7 @@ func TestOldVersionsAreDropped(t *testing.T) {
 	numbers, err := s.ListVersions("a", "id1")
 	must(t, err)
 	if len(numbers) != runtime.KeptVersions || numbers[0] != last || numbers[len(numbers)-1] != last-runtime.KeptVersions+1 {
-		t.Fatalf("kept versions are %v", numbers)
+		t.Fatalf("stored versions are %v", numbers)
 	}
 	_, err = s.GetVersion("a", "id1", last-runtime.KeptVersions)
 	wantCode(t, err, runtime.CodeNotFound)

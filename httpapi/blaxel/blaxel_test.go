@@ -94,7 +94,7 @@ func TestWorkspaces(t *testing.T) {
 			if c.status == 404 {
 				apitest.WantError(t, a, 404, "not_found")
 				if len(fake.Called) > 0 {
-					t.Errorf("%s %s%s in %q came through", r.Method, path, c.query, c.header)
+					t.Errorf("%s %s%s in %q was accepted", r.Method, path, c.query, c.header)
 				}
 			}
 		})
@@ -174,7 +174,7 @@ func TestErrorsBelowV0(t *testing.T) {
 		}
 	}
 	if a := ts.Do(t, "GET", "/v0x/jobs", "", nil); a.Object(t)["error_code"] != "not_found" {
-		t.Errorf("beside it: %s", a.Body)
+		t.Errorf("with a second token: %s", a.Body)
 	}
 }
 

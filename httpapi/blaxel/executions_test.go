@@ -170,7 +170,7 @@ func TestWhatMayNotQueue(t *testing.T) {
 	a := s.Do(t, "POST", "/v0/jobs/j/executions", `{"tasks":[{}],"allowQueue":false,"id":"later"}`, nil)
 	apitest.WantError(t, a, 429, "too_busy")
 	if a.Header.Get("Retry-After") == "" {
-		t.Error("it is not said when to try again")
+		t.Error("Retry-After is missing")
 	}
 	var page wire.Page[wire.JobExecution[string]]
 	if s.Ask(t, "GET", "/v0/jobs/j/executions", "", apitest.Paged, &page); page.Meta.Total != 1 {

@@ -61,7 +61,7 @@ func TestJobsAsTheyAreTold(t *testing.T) {
 	}
 	j, err := s.Engine.GetJob(t.Context(), runtime.DefaultTenant, "nightly")
 	if err != nil || j.Spec.Env[1].Value != "s3cret" || j.Spec.Triggers[1].CallbackSecret != "s3cret" || j.Revision != 1 {
-		t.Errorf("kept %+v, %v", j, err)
+		t.Errorf("stored %+v, %v", j, err)
 	}
 	if a := s.Do(t, "DELETE", "/v0/jobs/nightly", "", nil); a.Status != 200 || a.Body != back.Body {
 		t.Errorf("deleted: %d %s", a.Status, a.Body)
@@ -101,16 +101,16 @@ func TestADrawnSecretIsToldOnce(t *testing.T) {
 		return got.Spec.Triggers[n].Configuration.CallbackSecret
 	}
 	first := fmt.Sprintf(hook, "a", "a")
-	drawn := secret("POST", "/v0/jobs", first, 0)
-	if len(drawn) != 64 {
-		t.Errorf("drawn: %q", drawn)
+	generated := secret("POST", "/v0/jobs", first, 0)
+	if len(generated) != 64 {
+		t.Errorf("generated: %q", generated)
 	}
 	if got := secret("PUT", "/v0/jobs/j", first, 0); got != "***" {
 		t.Errorf("shown again: %q", got)
 	}
 	both := first + "," + fmt.Sprintf(hook, "b", "b")
-	if got := secret("PUT", "/v0/jobs/j", both, 1); len(got) != 64 || got == drawn {
-		t.Errorf("drawn for another: %q", got)
+	if got := secret("PUT", "/v0/jobs/j", both, 1); len(got) != 64 || got == generated {
+		t.Errorf("generated for another: %q", got)
 	}
 	if got := secret("PUT", "/v0/jobs/j", both, 0) + secret("PUT", "/v0/jobs/j", both, 1); got != "******" {
 		t.Errorf("shown again: %q", got)

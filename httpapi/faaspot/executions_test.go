@@ -149,7 +149,7 @@ func TestWait(t *testing.T) {
 		apitest.WantError(t, ts.Do(t, "GET", "/v1/executions/"+apitest.ID+"?wait="+wait, "", nil), 400, "invalid_argument")
 	}
 	if n := ts.Waiting(); n != 0 {
-		t.Errorf("%d are said to wait, and nobody does", n)
+		t.Errorf("%d requests count as waiting, want none", n)
 	}
 }
 

@@ -104,7 +104,7 @@ func TestListPages(t *testing.T) {
 	fake.Listed = nil
 	ts.Do(t, "GET", "/v1/executions", "", nil)
 	if fake.Listed[0].Limit != faaspot.MaxExecutions {
-		t.Errorf("%d are asked for by default", fake.Listed[0].Limit)
+		t.Errorf("the default limit is %d", fake.Listed[0].Limit)
 	}
 }
 

@@ -96,7 +96,7 @@ func TestObserved(t *testing.T) {
 	reasons := map[string]runtime.Class{"function_error": runtime.ClassError, "timeout": runtime.ClassTimeout}
 	for _, x := range known {
 		if x.UserID != "admin" && x.Kind == "run" {
-			t.Errorf("%s was asked for by %q", x.UUID, x.UserID)
+			t.Errorf("%s was requested by %q", x.UUID, x.UserID)
 		}
 		if x.Kind != "run" {
 			continue

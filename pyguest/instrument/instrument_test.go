@@ -245,7 +245,7 @@ func TestLongEncodings(t *testing.T) {
 	instantiate(t, "compiler", m)
 	instantiate(t, "compiler", out)
 	if !bytes.Contains(out, []byte{wasmbin.OpI32Const, 0x80, 0x80, 0x00, 0x1a}) {
-		t.Error("the constant was written anew")
+		t.Error("the constant was rewritten")
 	}
 }
 

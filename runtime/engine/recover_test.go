@@ -116,7 +116,7 @@ func TestRunThatKillsTheProcess(t *testing.T) {
 			// It is isolated: a run that began after it would lose an attempt.
 			began := j.take()
 			if began[len(began)-1] != `{"n":7}` {
-				t.Errorf("process %d: beside an isolated run ran %v", lives, began)
+				t.Errorf("process %d: together with an isolated run ran %v", lives, began)
 			}
 		}
 		j.take()
@@ -191,7 +191,7 @@ func TestIsolatedRunsRunAlone(t *testing.T) {
 			<-second.began
 			synctest.Wait()
 			if len(second.began) != 0 {
-				t.Errorf("%d runs run beside an isolated one", len(second.began))
+				t.Errorf("%d runs run together with an isolated one", len(second.began))
 			}
 			second.end <- struct{}{}
 		}

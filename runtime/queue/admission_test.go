@@ -220,7 +220,7 @@ func TestAdmissionIsItsMirror(t *testing.T) {
 			a.Stop()
 			synctest.Wait()
 			if a.queue.Len() != 0 || len(a.queue.tenants) != 0 || a.queue.order.Len() != 0 {
-				t.Fatalf("the queue keeps %+v", a.queue)
+				t.Fatalf("the queue still has %+v", a.queue)
 			}
 			for _, cancel := range cancels {
 				cancel()

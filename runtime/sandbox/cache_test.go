@@ -114,7 +114,7 @@ func TestCacheOfAnotherRelease(t *testing.T) {
 		t.Error("the code of another module was used")
 	}
 	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the code of another module is still there: %v", err)
+		t.Errorf("the code of another module still exists: %v", err)
 	}
 	if compiled(t, dir, 2) {
 		t.Error("the code compiled instead is not used")

@@ -37,7 +37,7 @@ func TestRunThatEndsTheServer(t *testing.T) {
 		t.Errorf("the run that ends the server: %s", x.Text)
 	}
 	if x := server.WaitEnd(t, beside); x.Status != process.Success || string(x.Output) != "1" {
-		t.Errorf("the run beside it: %s", x.Text)
+		t.Errorf("the other run: %s", x.Text)
 	}
 	for i, x := range server.WaitAll(t, others) {
 		p := promise{n: i}

@@ -76,14 +76,14 @@ func TestOneKeyOneRequest(t *testing.T) {
 			}
 		}
 		if fresh != 1 {
-			t.Errorf("%s: carried out %d times", k.name, fresh)
+			t.Errorf("%s: took effect %d times", k.name, fresh)
 		}
 	}
 	for range 2 {
 		for _, k := range kinds {
 			r, err := server.Do(context.Background(), k.method, k.path, k.body, "Idempotency-Key", k.name)
 			if check(k.name, r, err); !r.Replayed() {
-				t.Errorf("%s: carried out again", k.name)
+				t.Errorf("%s: took effect again", k.name)
 			}
 			for _, o := range k.others {
 				server.Refused(t, http.StatusConflict, "conflict", o[0], o[1], o[2], "Idempotency-Key", k.name)

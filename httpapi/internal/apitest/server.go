@@ -90,7 +90,7 @@ func (f *Fake) ListFunctions(_ context.Context, tenant runtime.Tenant, r runtime
 	f.Pages = append(f.Pages, r.Limit)
 	f.Tenants = append(f.Tenants, tenant)
 	if r.Limit > runtime.MaxPage {
-		panic("asked for more than a page")
+		panic("requested more than a page")
 	}
 	from := slices.IndexFunc(f.Functions, func(fn runtime.Function) bool { return fn.Name > r.After })
 	if from < 0 {

@@ -147,7 +147,7 @@ func TestFunctionIsRead(t *testing.T) {
 		t.Error(diff)
 	}
 	if target := (*requests)[0].target; target != "/v1/functions/f?encoding=plain" {
-		t.Errorf("asked for %s", target)
+		t.Errorf("requested %s", target)
 	}
 	data, err := json.Marshal(got)
 	if err != nil {
@@ -311,7 +311,7 @@ func TestHealth(t *testing.T) {
 	l.Close()
 	got, err := newClient(t, Options{URL: "http://" + l.Addr().String()}).Health(t.Context())
 	if got != (Health{}) || err == nil {
-		t.Errorf("nobody there: %+v, %v", got, err)
+		t.Errorf("no server: %+v, %v", got, err)
 	}
 }
 

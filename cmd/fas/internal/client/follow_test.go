@@ -110,10 +110,10 @@ func followed(t *testing.T, streams []stream) *Client {
 		s := streams[next]
 		next++
 		if got := r.Header.Get("Last-Event-ID"); got != s.lastID {
-			t.Errorf("connection %d goes on behind %q, want %q", next, got, s.lastID)
+			t.Errorf("connection %d resumes after %q, want %q", next, got, s.lastID)
 		}
 		if accept, query := r.Header.Get("Accept"), r.URL.RawQuery; accept != "text/event-stream" || !strings.HasPrefix(query, "follow=1") {
-			t.Errorf("asked for %s, %s", accept, query)
+			t.Errorf("requested %s, %s", accept, query)
 		}
 		if s.status != 0 {
 			return say(s.status, s.body)
@@ -226,7 +226,7 @@ func TestFollowOneStream(t *testing.T) {
 		})
 		_, _ = c.Follow(t.Context(), anID, Stderr, Followed{})
 		if query != "follow=1&stream=stderr" {
-			t.Errorf("asked for %s", query)
+			t.Errorf("requested %s", query)
 		}
 	})
 }

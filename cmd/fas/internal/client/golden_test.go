@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestGoldenForms decodes the responses of a server in testdata/answers.txt, and compares the JSON
 // forms of the results with testdata/forms.golden: the --json output of the command line.

@@ -109,7 +109,7 @@ func TestTOMLErrors(t *testing.T) {
 		{head + "enabled = 'yes'", "job.toml:3:1: enabled is a string, not true or false", ""},
 		{head + "[labels]\nn = 3", "job.toml:4:1: labels.n is a whole number, not a string", ""},
 		{head + "[env]\nA = 1", "job.toml:4:1: env.A is a whole number, not a string", ""},
-		{head + "[env]\nA = { secret = true }", "job.toml:4:1: env.A has to have one of value and from_env", "write {"},
+		{head + "[env]\nA = { secret = true }", "job.toml:4:1: env.A must have one of value and from_env", "write {"},
 		{head + "[env]\nA = { value = 'x', secrt = true }", "job.toml:4:20: env.A.secrt is not known here", "did you mean secret?"},
 		{head + "[env]\nA = { from_env = 'ABSENT' }", "job.toml:4:7: the variable ABSENT is not set", "set it"},
 		{head + "triggers = 3", "job.toml:3:1: triggers is a whole number, not an array of tables", ""},

@@ -226,7 +226,7 @@ func (t *table) secret(key string) (value string, secret bool) {
 	secret = in.flag("secret", from != "")
 	switch {
 	case (from != "") == has:
-		t.fail(key, `write { value = "...", secret = true } or { from_env = "NAME" }`, "%s has to have one of value and from_env", in.path)
+		t.fail(key, `write { value = "...", secret = true } or { from_env = "NAME" }`, "%s must have one of value and from_env", in.path)
 	case from != "":
 		if value, ok = t.env(from); !ok {
 			in.fail("from_env", "set it, and repeat the command", "the variable %s is not set", from)
