@@ -400,9 +400,9 @@ func tourObservability(t *testing.T, tr *tour) {
 	}
 }
 
-// TestDocumentTellsErrorsApart checks that the schemas of errors accept every code and nothing
+// TestDocumentDistinguishesErrors checks that the schemas of errors accept every code and nothing
 // else.
-func TestDocumentTellsErrorsApart(t *testing.T) {
+func TestDocumentDistinguishesErrors(t *testing.T) {
 	t.Parallel()
 	doc := apitest.Document(t)
 	for name, body := range map[string]map[string]any{

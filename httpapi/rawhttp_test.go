@@ -132,10 +132,10 @@ func TestRawRefused(t *testing.T) {
 	}
 }
 
-// TestRawTaken records requests that look odd and are accepted, because RFC 9110 and 9112 define
+// TestRawAccepted records requests that look odd and are accepted, because RFC 9110 and 9112 define
 // their meaning and no proxy reads them differently. closes reports whether the connection ends
 // after the response.
-func TestRawTaken(t *testing.T) {
+func TestRawAccepted(t *testing.T) {
 	t.Parallel()
 	ts := apitest.StartTCP(t, &apitest.Fake{Outcome: apitest.Succeeded("1")}, nil)
 	header := func(lines string) string { return apitest.ListLine + "Host: a\r\n" + lines + apitest.AuthLine + "\r\n" }

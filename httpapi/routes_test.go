@@ -63,8 +63,8 @@ func TestTokenInQueryIsNone(t *testing.T) {
 	}
 }
 
-// TestEveryRouteTellsTheTenant checks that every call of the engine has the tenant of the token.
-func TestEveryRouteTellsTheTenant(t *testing.T) {
+// TestEveryRoutePassesTheTenant checks that every call of the engine has the tenant of the token.
+func TestEveryRoutePassesTheTenant(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
 	ts := apitest.Start(t, fake, func(o *httpapi.Options) { o.Auth = apitest.TwoTenants{} })

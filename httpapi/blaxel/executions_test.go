@@ -17,9 +17,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestExecutionsOfJobsAsTheyAreTold checks the responses for an execution, from the request to the
+// TestJobExecutionResponses checks the responses for an execution, from the request to the
 // last task.
-func TestExecutionsOfJobsAsTheyAreTold(t *testing.T) {
+func TestJobExecutionResponses(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	s.CreateJob(t, "j", `,"runtime":{"timeout":120,"maxConcurrentTasks":2,"memory":128,"envs":[{"name":"A","value":"a"},{"name":"B","value":"b"}]}`)
@@ -160,9 +160,9 @@ func TestExecutionsThatAreRefused(t *testing.T) {
 	apitest.WantError(t, s.Do(t, "GET", "/v0/jobs/j/executions/none?wait=x", "", nil), 400, "invalid_argument")
 }
 
-// TestWhatMayNotQueue checks that the server refuses and does not store an execution that may not
+// TestExecutionThatMayNotQueue checks that the server refuses and does not store an execution that may not
 // queue while another one uses all the memory.
-func TestWhatMayNotQueue(t *testing.T) {
+func TestExecutionThatMayNotQueue(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	s.CreateJob(t, "j", `,"runtime":{"memory":300}`)
@@ -332,9 +332,9 @@ func TestListsOfTasks(t *testing.T) {
 	}
 }
 
-// TestTellJobExecution checks that the body of a callback has the execution, and results within
+// TestRenderJobExecution checks that the body of a callback has the execution, and results within
 // bounds.
-func TestTellJobExecution(t *testing.T) {
+func TestRenderJobExecution(t *testing.T) {
 	t.Parallel()
 	x := runtime.JobExecution{ID: apitest.ID, Name: "x", Job: "j", State: runtime.StateFailed, Stats: runtime.TaskCounts{Total: 2000}}
 	tasks := make([]runtime.Execution, 2000)

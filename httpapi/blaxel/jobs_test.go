@@ -16,9 +16,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestJobsAsTheyAreTold checks that the response has the job of the request, with masked secrets,
+// TestJobResponses checks that the response has the job of the request, with masked secrets,
 // and that sending the response back changes nothing.
-func TestJobsAsTheyAreTold(t *testing.T) {
+func TestJobResponses(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	var got wire.Job[string]
@@ -89,9 +89,9 @@ func TestMaskedSecretsStay(t *testing.T) {
 	}
 }
 
-// TestADrawnSecretIsToldOnce checks that only the response to the request that generated a secret
+// TestGeneratedSecretIsShownOnce checks that only the response to the request that generated a secret
 // shows it.
-func TestADrawnSecretIsToldOnce(t *testing.T) {
+func TestGeneratedSecretIsShownOnce(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	const hook = `{"id":%q,"type":"http-async","configuration":{"path":%q,"callbackUrl":"http://a.example"}}`

@@ -85,9 +85,9 @@ func TestTriggersForRequests(t *testing.T) {
 	}
 }
 
-// TestTriggerAgainOnceItsExecutionIsDropped checks that a request with the same key still returns
+// TestTriggerAfterItsExecutionIsDropped checks that a request with the same key still returns
 // the id of the dropped execution, without its results, and starts nothing.
-func TestTriggerAgainOnceItsExecutionIsDropped(t *testing.T) {
+func TestTriggerAfterItsExecutionIsDropped(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	s.CreateJob(t, "j", hooked)

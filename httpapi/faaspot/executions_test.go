@@ -25,8 +25,8 @@ const (
 	logsURL  = `"logs_url":"http://api.test/v1/executions/` + apitest.ID + `/logs"`
 )
 
-// TestExecutionIsTold compares the whole text, because clients depend on it.
-func TestExecutionIsTold(t *testing.T) {
+// TestExecutionIsRendered compares the whole text, because clients depend on it.
+func TestExecutionIsRendered(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}
 	ts := apitest.Start(t, fake, nil)

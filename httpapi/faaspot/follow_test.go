@@ -164,9 +164,9 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestFollowTellsEveryByte divides text into pages at random. The events have all of the text,
+// TestFollowSendsEveryByte divides text into pages at random. The events have all of the text,
 // and the id of each event is the position after it.
-func TestFollowTellsEveryByte(t *testing.T) {
+func TestFollowSendsEveryByte(t *testing.T) {
 	t.Parallel()
 	alphabet := []string{"a", "\n", "é", "🐍", "<", "日", "\x00"}
 	rapid.Check(t, func(t *rapid.T) {
@@ -214,9 +214,9 @@ type noConn struct{ net.Conn }
 
 func (noConn) SetWriteDeadline(time.Time) error { return nil }
 
-// TestFollowNoticesThatTheClientIsGone checks that a stream ends and no longer counts as waiting
+// TestFollowNoticesDisconnectedClient checks that a stream ends and no longer counts as waiting
 // once its client has disconnected.
-func TestFollowNoticesThatTheClientIsGone(t *testing.T) {
+func TestFollowNoticesDisconnectedClient(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}
 	ts := apitest.StartTCP(t, fake, nil)

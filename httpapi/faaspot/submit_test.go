@@ -75,8 +75,8 @@ func TestSubmitRefused(t *testing.T) {
 	}
 }
 
-// TestKeyThatIsNotOne checks that the server refuses two idempotency keys, or an empty one.
-func TestKeyThatIsNotOne(t *testing.T) {
+// TestInvalidIdempotencyKeys checks that the server refuses two idempotency keys, or an empty one.
+func TestInvalidIdempotencyKeys(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}
 	ts := apitest.StartTCP(t, fake, nil)

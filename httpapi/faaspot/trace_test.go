@@ -29,9 +29,9 @@ func parseSent(field string) (sentTrace, bool) {
 	return sentTrace{m[1], m[2] == "01"}, true
 }
 
-// TestTraceIsTold checks that the answer to a request that starts executions has their trace, which
+// TestTraceIsReturned checks that the answer to a request that starts executions has their trace, which
 // is the request's if it has one, and that a list by trace finds them.
-func TestTraceIsTold(t *testing.T) {
+func TestTraceIsReturned(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	const sync, background, bulk = "/v1/sync/functions/hello.py/rpc/", "/v1/functions/hello.py/rpc/", "/v1/functions/hello.py/bulk_rpc/"

@@ -203,7 +203,7 @@ func TestNoMoreRunsThanAdmitted(t *testing.T) {
 	})
 }
 
-func TestFunctionFailuresAreRetriedAsOftenAsAsked(t *testing.T) {
+func TestFunctionFailuresAreRetriedAsOftenAsRequested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		attempts := map[string]int{}
 		r := newRig(t, func(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {

@@ -349,8 +349,8 @@ func TestQueueIsFair(t *testing.T) {
 	}
 }
 
-// TestBlockingRunsBesideABulk checks that a blocking run takes turns with a large bulk.
-func TestBlockingRunsBesideABulk(t *testing.T) {
+// TestBlockingRunsDuringABulk checks that a blocking run takes turns with a large bulk.
+func TestBlockingRunsDuringABulk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e := newEngine(t, engine.Options{MaxRuns: 1, QueueLimit: 1, Sandbox: &fakeSandbox{

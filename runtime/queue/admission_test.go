@@ -148,7 +148,7 @@ func remove[T comparable](from []T, x T) []T {
 // Random arrivals, ends and departures of runs: who is admitted, and when, is
 // what the mirror says. Everything waits for a bubble of goroutines to settle,
 // so each step is seen whole.
-func TestAdmissionIsItsMirror(t *testing.T) {
+func TestAdmissionMatchesItsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		budget := rapid.Int64Range(1, 20).Draw(rt, "budget")
 		maxRuns := rapid.IntRange(1, 6).Draw(rt, "max runs")
@@ -348,7 +348,7 @@ func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 	})
 }
 
-func TestAWaiterWhoLeaves(t *testing.T) {
+func TestWaiterThatGivesUp(t *testing.T) {
 	for cause, code := range map[error]runtime.Code{context.Canceled: runtime.CodeUnavailable, context.DeadlineExceeded: runtime.CodeTooBusy} {
 		synctest.Test(t, func(t *testing.T) {
 			a := NewAdmission(10, 10, 10)

@@ -114,7 +114,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-func TestRunGivesResultAsItIs(t *testing.T) {
+func TestRunReturnsResultUnchanged(t *testing.T) {
 	c, _ := serve(t, 200, http.Header{"X-Execution-Id": {"e1"}, "X-Duration-Ms": {"1.5"}}, `{"n": 1.50,  "s": "<é>"}`)
 	got, err := c.Run(t.Context(), "f", []byte(`{}`))
 	if err != nil {

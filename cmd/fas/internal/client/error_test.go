@@ -96,7 +96,7 @@ func TestForeignAnswers(t *testing.T) {
 	}
 }
 
-func TestWrongShapeIsTold(t *testing.T) {
+func TestWrongShapeIsReported(t *testing.T) {
 	for _, body := range []string{`{"a":1}`, `3`, `[{"name":1}]`, `[{"created":"yesterday"}]`} {
 		c, _ := serve(t, 200, nil, body)
 		if _, err := c.Functions(t.Context()); err == nil || !strings.Contains(err.Error(), "is not what was expected") {

@@ -285,7 +285,7 @@ func TestListFollowsPages(t *testing.T) {
 	}
 }
 
-func TestListStopsWhenToldTo(t *testing.T) {
+func TestListStopsOnRequest(t *testing.T) {
 	c, targets := pages(t, 30, 10)
 	_, err := c.ListExecutions(t.Context(), Filter{}, 0, func([]Execution) error { return errStop })
 	if !errors.Is(err, errStop) || len(*targets) != 1 {

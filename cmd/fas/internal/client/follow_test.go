@@ -204,7 +204,7 @@ func TestFollowStops(t *testing.T) {
 }
 
 // A slow reader of the log, such as a pager, does not count as silence of the server.
-func TestFollowIsPatientWithWhoFollows(t *testing.T) {
+func TestFollowIsPatientWithSlowReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := followed(t, []stream{{pieces: []string{logOne, logTwo, end}}})
 		x, err := c.Follow(t.Context(), anID, "", Followed{

@@ -119,7 +119,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-func TestWaitGivesUpOnWhatDoesNotPass(t *testing.T) {
+func TestWaitReturnsLastingErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
 		body   string
