@@ -183,7 +183,7 @@ func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int)
 // errEnough ends a visit early.
 var errEnough = errors.New("enough")
 
-// takeDeadLetters drops dead letters, in one batch with what the callback with does to each.
+// takeDeadLetters drops dead letters and calls with for each of them, in one batch.
 func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, d runtime.Delivery) error) error {
 	if err := s.enter(); err != nil {
 		return fault(op, err)

@@ -13,10 +13,9 @@ import (
 // jobBody is the body of a request to create or update a job.
 type jobBody struct {
 	job runtime.Job // Name, DisplayName, Labels and Spec
-	// active is the revision that the spec calls the current one, empty if it calls none so.
+	// active is the revision that the spec names as the current one, empty if it names none.
 	active string
-	// rollback is whether the spec has nothing but that revision: the request asks to go
-	// back to it.
+	// rollback reports whether the spec has nothing but that revision: the request restores it.
 	rollback bool
 }
 

@@ -72,7 +72,7 @@ func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	return web.WriteValue(ctx, renderChanged(a.URL(ctx), &j, &body.job, nil))
 }
 
-// updateJob replaces a job, or makes a former revision of it the current one.
+// updateJob replaces a job, or restores a former revision of it.
 func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := jobName(ctx)
 	if err != nil {

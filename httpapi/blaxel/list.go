@@ -101,7 +101,7 @@ func (l *list) cursor(position string, now time.Time) string {
 	return web.EncodeCursor(l.seal(position, uint64(now.Unix())))
 }
 
-// openCursor returns the position in a cursor of the same list. It also refuses cursors that
+// openCursor returns the position in a cursor of the same list. It also refuses cursors that are
 // more than [cursorAge] in the future, as after the clock was set back.
 func (l *list) openCursor(cursor string, now time.Time) (position string, err error) {
 	raw, ok := web.DecodeCursor(cursor, cursorLayout, cursorHead+1)

@@ -12,8 +12,8 @@ import (
 // blockingRuns holds the runs whose callers wait for them, while they run. The store does not
 // hold them before they have ended; clients that read or cancel executions find them here.
 //
-// A run is recorded before it is removed here. So a client that reads here first, and then what
-// is recorded, finds every run in at least one of the two.
+// A run is recorded before it is removed here. So a client that reads here first, and then the
+// recorded executions, finds every run in at least one of the two.
 type blockingRuns struct {
 	mu    sync.Mutex
 	table runTable // guarded by mu

@@ -9,7 +9,7 @@ import (
 
 // Gate decides which writes are taken.
 type Gate interface {
-	// Writable returns why a write cannot be taken now, however much room there is.
+	// Writable returns why writes are refused now, regardless of the free space, or nil.
 	Writable(takesRoom bool) error
 	// Roomy returns why a write that takes space is refused now, or nil.
 	Roomy() error

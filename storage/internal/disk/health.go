@@ -16,7 +16,7 @@ const (
 	// slowOperation is the time that one operation of the disk may take before the disk counts as
 	// slow.
 	slowOperation = 5 * time.Second
-	// SlowFor is the time for which the disk counts as slow after such an operation.
+	// SlowFor is the time for which the disk counts as slow after a slow operation.
 	SlowFor = 30 * time.Second
 	// retryAfter is the time after which a refused caller should retry.
 	retryAfter = 10 * time.Second
@@ -61,8 +61,8 @@ func (h *Health) SetStuck(stuck func(error)) { h.set(func() { h.stuck = stuck })
 // is set nothing is called: while Pebble opens the store, Pebble itself returns these errors.
 func (h *Health) SetBroken(broken func(error)) { h.set(func() { h.broken = broken }) }
 
-// Writable returns why a write cannot be taken now, however much room there is. While flushes fail,
-// it asks full, which reports whether the memory for writes that are not flushed is used up.
+// Writable returns why writes are refused now, regardless of the free space, or nil. While flushes
+// fail, it asks full, which reports whether the memory for writes that are not flushed is used up.
 func (h *Health) Writable(takesRoom bool, full func() bool) error {
 	h.mu.Lock()
 	corruption, stalled, background := h.corruption, h.stalled, h.background

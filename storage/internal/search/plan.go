@@ -64,8 +64,8 @@ func (o *searcher) plan(f *runtime.SearchFilter, not bool) stream {
 // all returns the stream of all executions.
 func (o *searcher) all() stream { return o.withValue(runtime.FieldStatus, statuses) }
 
-// postedValues returns the values under which the postings of the executions are stored that a leaf
-// accepts.
+// postedValues returns the values under which the postings of the executions that a leaf accepts
+// are stored.
 func (o *searcher) postedValues(f *runtime.SearchFilter) []string {
 	if f.Op == runtime.FilterIsNull {
 		return []string{""}

@@ -21,8 +21,8 @@ const (
 	answerTime = 30 * time.Second
 )
 
-// retrier decides whether and when to send a request again about work that the server has accepted.
-// The zero value is ready.
+// retrier decides whether and when to repeat a request about work that the server has accepted. The
+// zero value is ready.
 type retrier struct {
 	OnError func(error) // if set, called with the error before each retry
 
