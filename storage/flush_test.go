@@ -32,7 +32,7 @@ func withoutTables(mem vfs.FS, full *atomic.Bool, attempts *atomic.Int64) vfs.FS
 	}))
 }
 
-// A disk that takes the log, but no tables, blocks no call for ever: Close returns and says why it
+// A disk that takes the log, but no tables, blocks no call forever: Close returns and says why it
 // could not flush, and every acknowledged change exists when the disk works again. Attempts have
 // pauses between them, and only the first failure is logged.
 func TestTablesThatCannotBeCreated(t *testing.T) {

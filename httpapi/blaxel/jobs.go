@@ -106,8 +106,8 @@ func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 }
 
 func (a *api) rollbackJob(ctx *fasthttp.RequestCtx, before *runtime.Job, body jobBody) error {
-	if asked := body.job; asked.DisplayName != "" && asked.DisplayName != before.DisplayName ||
-		asked.Labels != nil && !maps.Equal(asked.Labels, before.Labels) {
+	if requested := body.job; requested.DisplayName != "" && requested.DisplayName != before.DisplayName ||
+		requested.Labels != nil && !maps.Equal(requested.Labels, before.Labels) {
 		return runtime.Errorf(runtime.CodeInvalidArgument, "a rollback does not change the display name and the labels").
 			WithHint("leave them out")
 	}
@@ -121,13 +121,13 @@ func (a *api) rollbackJob(ctx *fasthttp.RequestCtx, before *runtime.Job, body jo
 
 // renderChanged renders a job that a request created or updated, with the secrets that the engine
 // generated for it. No other answer has them.
-func renderChanged(base string, j, asked, before *runtime.Job) jobResponse {
+func renderChanged(base string, j, requested, before *runtime.Job) jobResponse {
 	response := renderJob(base, j)
 	for i, t := range j.Spec.Triggers {
 		kept := before != nil && slices.ContainsFunc(before.Spec.Triggers, func(old runtime.Trigger) bool {
 			return old.CallbackSecret == t.CallbackSecret
 		})
-		if t.CallbackSecret != "" && asked.Spec.Triggers[i].CallbackSecret == "" && !kept {
+		if t.CallbackSecret != "" && requested.Spec.Triggers[i].CallbackSecret == "" && !kept {
 			response.Spec.Triggers[i].Configuration.CallbackSecret = t.CallbackSecret
 		}
 	}

@@ -161,7 +161,7 @@ func readRequirements(f *web.Fields) {
 	f.FailHint(requirementsHint, "requirements", "requests third-party packages, which functions cannot use")
 }
 
-// memberError puts the name of a member in front of an error about it.
+// memberError prefixes an error about a member with the name of the member.
 func memberError(name string, err error) error {
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
 		named := *e

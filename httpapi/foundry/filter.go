@@ -53,7 +53,7 @@ func parseFilter(path string, raw json.RawMessage, depth int) (filter runtime.Se
 		}
 		parseValue(f, &filter)
 	default:
-		return filter, f.Err() // the engine refuses the type, whatever the other members are
+		return filter, f.Err() // the engine refuses the type, regardless of the other members
 	}
 	return filter, f.End()
 }

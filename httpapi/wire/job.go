@@ -12,7 +12,7 @@ type Page[E any] struct {
 type PageMeta struct {
 	HasMore    bool   `json:"hasMore"`
 	NextCursor string `json:"nextCursor"`
-	Total      int    `json:"total"` // elements of the whole list, whatever the query q matches
+	Total      int    `json:"total"` // elements of the whole list, regardless of the query q
 }
 
 // Job is a job. Secrets are masked.

@@ -19,7 +19,7 @@ const (
 	// longestSleep bounds the time between two readings of the clock, which may be set forward in
 	// the meantime.
 	longestSleep = 20 * time.Second
-	// longestDelay bounds the delay before a start is retried that the platform has failed.
+	// longestDelay bounds the delay before the retry of a start that failed in the platform.
 	longestDelay = time.Minute
 )
 

@@ -12,8 +12,8 @@ const (
 	spareAhead = 5 * time.Millisecond
 	// storePatience is the pause after the store has failed.
 	storePatience = time.Second
-	// setAsideTime is the time for which a run is set aside that the store cannot start, so
-	// that other runs do not wait for it.
+	// setAsideTime is the time for which a run that the store cannot start is set aside, so that
+	// other runs do not wait for it.
 	setAsideTime = time.Minute
 )
 

@@ -128,11 +128,11 @@ func (d *Dispatcher) CancelGroup(id string) {
 	}
 }
 
-// Overlay adds to an execution of a job, as read from the store, what only the Dispatcher
-// knows: how many tasks run, and whether the first are about to start. It must be called
-// after the store was read: a task leaves the running count before its end is handed to the
-// store, so it is never counted twice. Overlay returns false if the Dispatcher does not know
-// the execution, because it has ended by now.
+// Overlay adds to an execution of a job, as read from the store, what only the Dispatcher knows:
+// how many tasks run, and whether the first are about to start. It must be called after the store
+// was read: a task leaves the running count before its end is handed to the store, so it is never
+// counted twice. Overlay returns false if the Dispatcher does not know the execution, because it
+// has ended.
 func (d *Dispatcher) Overlay(x *runtime.JobExecution) bool {
 	if x.State.Terminal() {
 		return true

@@ -100,7 +100,7 @@ func (c *versionCache) acquire(ctx context.Context, key functionKey, read func(f
 // load reads a version, caches it and counts a use. It returns nothing if the function was
 // changed meanwhile.
 func (c *versionCache) load(key functionKey, l *load, read func(functionKey) (*dispatch.Version, error)) (v *dispatch.Version, err error) {
-	defer func() { // also after a panic of read, so that no goroutine waits for ever
+	defer func() { // also after a panic of read, so that no goroutine waits forever
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.loading, key)

@@ -49,7 +49,7 @@ type postedStream struct {
 	keep   func(ms uint32) bool // reports whether to stop at a posting; nil: stop at all
 
 	began     bool
-	estimated bool          // at is an upper bound, for want of steps
+	estimated bool          // at is an upper bound, because the steps ran out
 	open      []openBlock   // blocks that begin above the unread key
 	first     keys.Position // first position of the unread key at the iterator
 	more      bool          // there is an unread key

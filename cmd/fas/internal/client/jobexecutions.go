@@ -91,7 +91,7 @@ func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duratio
 	first := min(every, firstEvery)
 	again := retrier{OnError: onError}
 	for {
-		asked := time.Now()
+		sent := time.Now()
 		x, err := c.jobExecution(ctx, job, id, first)
 		if err != nil {
 			if err := again.failed(ctx, err); err != nil {
@@ -104,7 +104,7 @@ func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duratio
 		if x.Status.Done() {
 			return x, nil
 		}
-		if early := min(leastEvery, first) - time.Since(asked); early > 0 {
+		if early := min(leastEvery, first) - time.Since(sent); early > 0 {
 			if err := pause(ctx, early); err != nil {
 				return JobExecution{}, err
 			}

@@ -38,7 +38,7 @@ func (c *Client) Wait(ctx context.Context, id string, o WaitOptions) (Execution,
 	}
 	again := retrier{OnError: o.OnError}
 	for {
-		asked := time.Now()
+		sent := time.Now()
 		x, err := c.execution(ctx, id, every)
 		if err != nil {
 			if err := again.failed(ctx, err); err != nil {
@@ -53,7 +53,7 @@ func (c *Client) Wait(ctx context.Context, id string, o WaitOptions) (Execution,
 		if x.Status.Done() {
 			return x, nil
 		}
-		if early := min(leastEvery, every) - time.Since(asked); early > 0 {
+		if early := min(leastEvery, every) - time.Since(sent); early > 0 {
 			if err := pause(ctx, early); err != nil {
 				return Execution{}, err
 			}

@@ -31,7 +31,7 @@ func (c *Client) WaitAll(ctx context.Context, ids []string, done func(Execution)
 	w := waiting{client: c, ids: slices.Clone(ids), done: done, look: firstLook}
 	again := retrier{OnError: onError}
 	for len(w.ids) > 0 {
-		asked := time.Now()
+		sent := time.Now()
 		got, err := w.round(ctx)
 		if err != nil {
 			if err := again.failed(ctx, err); err != nil {
@@ -41,7 +41,7 @@ func (c *Client) WaitAll(ctx context.Context, ids []string, done func(Execution)
 		}
 		again.fine()
 		// Few at a time are not worth a request each.
-		if early := leastEvery - time.Since(asked); got < window/2 && early > 0 && len(w.ids) > 0 {
+		if early := leastEvery - time.Since(sent); got < window/2 && early > 0 && len(w.ids) > 0 {
 			if err := pause(ctx, early); err != nil {
 				return err
 			}
