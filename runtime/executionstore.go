@@ -121,8 +121,8 @@ type FinishResult struct {
 	JobDone bool
 }
 
-// ExecutionFilter selects executions; its zero value selects all. It compares the times in the ids, which
-// have a precision of a millisecond.
+// ExecutionFilter selects executions; its zero value selects all. It compares the times in the ids,
+// which have a precision of a millisecond.
 type ExecutionFilter struct {
 	Function string    // its name at the time of acceptance; empty: any
 	States   []State   // empty: any

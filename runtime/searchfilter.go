@@ -62,8 +62,8 @@ type SearchFilter struct {
 	Field  SearchField // of FilterEq, FilterIn, FilterIsNull, FilterGte and FilterLte
 	Values []string    // of FilterEq, which has one, and FilterIn
 	Millis int64       // of FilterGte and FilterLte: the duration in milliseconds, inclusive
-	// Filters are those that FilterAnd, FilterOr, and FilterNot, which has one, combine. The tag keeps
-	// the tokens of search pages valid, which contain a hash of the JSON encoding.
+	// Filters are those that FilterAnd, FilterOr, and FilterNot, which has one, combine. The tag
+	// keeps the tokens of search pages valid, which contain a hash of the JSON encoding.
 	Filters []SearchFilter `json:"Of"`
 }
 
@@ -102,8 +102,8 @@ func (f *SearchFilter) validate(depth int, leaves *int) error {
 	return f.validateLeaf()
 }
 
-// ValidateField returns a CodeInvalidArgument error if the field of a filter that tests one does not
-// support the operator.
+// ValidateField returns a CodeInvalidArgument error if the field of a filter that tests one does
+// not support the operator.
 func (f *SearchFilter) ValidateField() error {
 	supported, known := operators[f.Field]
 	switch {

@@ -122,8 +122,8 @@ func TestBlaxelVersions(t *testing.T) {
 	}
 }
 
-// TestEveryCodeInEveryDialect checks that each error has one code, one status and a message in every
-// dialect.
+// TestEveryCodeInEveryDialect checks that each error has one code, one status and a message in
+// every dialect.
 func TestEveryCodeInEveryDialect(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
@@ -178,8 +178,8 @@ func TestErrorsBelowV0(t *testing.T) {
 	}
 }
 
-// TestCursorsOverHTTP checks that cursors of another list, of another job of the same name, and of a
-// day ago are refused, and that a cursor whose element was deleted continues after it.
+// TestCursorsOverHTTP checks that cursors of another list, of another job of the same name, and of
+// a day ago are refused, and that a cursor whose element was deleted continues after it.
 func TestCursorsOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

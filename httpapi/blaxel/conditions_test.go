@@ -10,7 +10,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestConditionsShowEachAttempt renders the history of tasks that were lost, failed, and were retried.
+// TestConditionsShowEachAttempt renders the history of tasks that were lost, failed, and were
+// retried.
 func TestConditionsShowEachAttempt(t *testing.T) {
 	t.Parallel()
 	steps := func(x runtime.Execution) (all []string) {

@@ -160,8 +160,8 @@ func TestExecutionsThatAreRefused(t *testing.T) {
 	apitest.WantError(t, s.Do(t, "GET", "/v0/jobs/j/executions/none?wait=x", "", nil), 400, "invalid_argument")
 }
 
-// TestExecutionThatMayNotQueue checks that the server refuses and does not store an execution that may not
-// queue while another one uses all the memory.
+// TestExecutionThatMayNotQueue checks that the server refuses and does not store an execution that
+// may not queue while another one uses all the memory.
 func TestExecutionThatMayNotQueue(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

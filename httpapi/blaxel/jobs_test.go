@@ -89,8 +89,8 @@ func TestMaskedSecretsStay(t *testing.T) {
 	}
 }
 
-// TestGeneratedSecretIsShownOnce checks that only the response to the request that generated a secret
-// shows it.
+// TestGeneratedSecretIsShownOnce checks that only the response to the request that generated a
+// secret shows it.
 func TestGeneratedSecretIsShownOnce(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

@@ -29,8 +29,8 @@ func parseSent(field string) (sentTrace, bool) {
 	return sentTrace{m[1], m[2] == "01"}, true
 }
 
-// TestTraceIsReturned checks that the answer to a request that starts executions has their trace, which
-// is the request's if it has one, and that a list by trace finds them.
+// TestTraceIsReturned checks that the answer to a request that starts executions has their trace,
+// which is the request's if it has one, and that a list by trace finds them.
 func TestTraceIsReturned(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

@@ -161,7 +161,7 @@ func TestHogsAreStoppedAtDeployment(t *testing.T) {
 	}
 }
 
-// TestGuestsDoNotBlockTheCollector runs collections beside computing guests. The Go garbage collector
+// TestGuestsDoNotBlockTheCollector runs collections while guests compute. The Go garbage collector
 // stops all goroutines, and the scheduler cannot stop a guest. A guest that did not call the host
 // would make the collection, and with it the server, wait until the guest ends.
 func TestGuestsDoNotBlockTheCollector(t *testing.T) {

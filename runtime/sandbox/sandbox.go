@@ -30,8 +30,8 @@ type Options struct {
 	CacheDir string
 	Log      *slog.Logger // nil: slog.Default
 
-	// Processors is the largest number of guests that compute at once. Zero: the value of GOMAXPROCS
-	// when the sandbox is opened.
+	// Processors is the largest number of guests that compute at once. Zero: the value of
+	// GOMAXPROCS when the sandbox is opened.
 	Processors int
 	// IdleSlots is the largest number of instances that stay ready between runs, at some hundred
 	// KiB each. Zero: 8 per place.

@@ -113,8 +113,8 @@ func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duratio
 	}
 }
 
-// Triggered is the answer of a trigger. Execution, with results, is nil unless the trigger waits for
-// the end.
+// Triggered is the answer of a trigger. Execution, with results, is nil unless the trigger waits
+// for the end.
 type Triggered struct {
 	ID        string
 	Execution *JobExecution

@@ -47,8 +47,8 @@ func (c *Client) Submit(ctx context.Context, name string, args []byte, o RunOpti
 }
 
 // SubmitBulk starts a background run of a function for each JSON object of args: the server accepts
-// all of them or none. They may be up to [runtime.MaxBulk], with [runtime.MaxBulkArgs] bytes in all.
-// It returns the ids in the same order.
+// all of them or none. They may be up to [runtime.MaxBulk], with [runtime.MaxBulkArgs] bytes in
+// all. It returns the ids in the same order.
 func (c *Client) SubmitBulk(ctx context.Context, name string, args [][]byte, o RunOptions) (ids []string, err error) {
 	size := len("[]")
 	for _, one := range args {

@@ -27,7 +27,8 @@ type WaitOptions struct {
 }
 
 // Wait waits until an execution is done. It survives a server that is unreachable for up to a
-// minute, because the execution is on the server's disk. When ctx ends, it returns the cause of ctx.
+// minute, because the execution is on the server's disk. When ctx ends, it returns the cause of
+// ctx.
 func (c *Client) Wait(ctx context.Context, id string, o WaitOptions) (Execution, error) {
 	if o.Every <= 0 {
 		o.Every = defaultEvery

@@ -20,8 +20,8 @@ const (
 )
 
 // WaitAll waits until executions are done, and calls done with each of them once, soon after it is
-// done. Like [Client.Wait] it survives a server that is unreachable for up to a minute; it then calls
-// onError, if set, with the error.
+// done. Like [Client.Wait] it survives a server that is unreachable for up to a minute; it then
+// calls onError, if set, with the error.
 //
 // The number of requests is proportional to the number of executions. Runs of one function begin in
 // order, so WaitAll waits for the last execution of the front window and then looks up the window.

@@ -109,7 +109,7 @@ func TestWaitAll(t *testing.T) {
 		"in any order":         {many{doneAt: shuffled}, 150, 8, 6 * time.Second},
 		"the last one first":   {many{doneAt: reversed}, 150, 8, 6 * time.Second},
 		"the first are slow":   {many{doneAt: heldUp}, 250, 12, 30 * time.Second},
-		"some are dropped":    {many{doneAt: inOrder(1000, time.Millisecond), absent: map[int]bool{0: true, 249: true, 999: true}}, 40, 3, time.Second},
+		"some are dropped":     {many{doneAt: inOrder(1000, time.Millisecond), absent: map[int]bool{0: true, 249: true, 999: true}}, 40, 3, time.Second},
 		"the server goes away": {many{doneAt: inOrder(1000, 100*time.Millisecond), awayFrom: 10 * time.Second, awayUntil: 60 * time.Second}, 500, 60, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
