@@ -83,7 +83,7 @@ func (h *history) times() (created, started, finished time.Time) {
 	case 0:
 		started = time.Time{}
 	case 1:
-		started = created.Add(-time.Second) // the clock was put back
+		started = created.Add(-time.Second) // the clock was set back
 	}
 	return created, started, h.now
 }

@@ -224,8 +224,8 @@ func wantStarts(t *testing.T, b *tickBook, want int) {
 	}
 }
 
-// A clock that is put back has no tick start twice; one that is put forward, by
-// more than a tick may be late, has it missed.
+// No tick starts twice after the clock is set back; a tick is missed if the clock is set forward by
+// more than a tick may be late.
 func TestSchedulesWhenTheClockJumps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTickBook(1)

@@ -145,9 +145,8 @@ func remove[T comparable](from []T, x T) []T {
 	return rest
 }
 
-// Random arrivals, ends and departures of runs: who is admitted, and when, is
-// what the mirror says. Everything waits for a bubble of goroutines to settle,
-// so each step is seen whole.
+// Runs arrive, end and give up at random: the Admission admits the same runs as the model, at the
+// same times. Everything waits for a bubble of goroutines to settle, so each step is seen whole.
 func TestAdmissionMatchesItsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		budget := rapid.Int64Range(1, 20).Draw(rt, "budget")
@@ -421,8 +420,8 @@ func TestNothingIsAdmittedOnceShut(t *testing.T) {
 	})
 }
 
-// Many tenants at once, some of them impatient: never more than the budget is
-// out, and all of it comes back.
+// Many tenants at once, some of which give up: the reserved memory never exceeds the budget, and
+// all of it is released.
 func TestAdmissionHammer(t *testing.T) {
 	const budget, maxRuns = 50, 7
 	a := NewAdmission(budget, maxRuns, 20)

@@ -7,7 +7,7 @@ import (
 
 func TestHub(t *testing.T) {
 	h := NewHub()
-	h.Notify("a") // nobody waits
+	h.Notify("a") // no goroutine waits
 	first, leaveFirst := h.Wait("a")
 	second, leaveSecond := h.Wait("a")
 	other, leaveOther := h.Wait("b")

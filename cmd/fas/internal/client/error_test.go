@@ -140,8 +140,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// hangUp says something to everyone who connects and has said something, and
-// hangs up.
+// hangUp sends a text to each client that has sent something, and closes the connection.
 func hangUp(l net.Listener, text string) {
 	for {
 		c, err := l.Accept()

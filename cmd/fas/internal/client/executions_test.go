@@ -149,7 +149,7 @@ func TestRunOptionsAreHeaders(t *testing.T) {
 	}
 }
 
-// What --json prints is a promise.
+// The --json output is a promise.
 func TestExecutionsAreReadAndPrinted(t *testing.T) {
 	for name, tc := range map[string]struct{ answer, promise string }{
 		"done": {whole, `{"uuid":"` + anID + `","name":"hello","kind":"run","version":3,"status":"Success","output":{"n":1.50},"output_size":10,` +

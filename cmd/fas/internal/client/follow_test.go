@@ -184,7 +184,7 @@ func TestFollowGivesUpAfterAMinute(t *testing.T) {
 	})
 }
 
-// Who follows can stop it, and so can the context.
+// The caller's functions can stop Follow, and so can the context.
 func TestFollowStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := followed(t, []stream{{pieces: []string{logOne, logTwo, end}}})
