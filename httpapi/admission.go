@@ -83,7 +83,7 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 // error names both limits.
 func (s *Server) tooLarge(h *fasthttp.RequestHeader) error {
 	if len(h.RawHeaders()) == 0 {
-		return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes that are taken with a valid token (%d for bulks and executions of jobs), or the %d without",
+		return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes allowed with a valid token (%d for bulks and executions of jobs), or the %d without",
 			s.maxBody, web.MaxBulkBody, smallBody)
 	}
 	if err := s.trusted(h); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestLargeBodyIsNotReadForAnyone: the answer comes before the body, so it depends on the header
-// alone.
+// TestLargeBodyIsNotReadForAnyone checks that the server responds before it reads the body: the
+// response depends on the header alone.
 func TestLargeBodyIsNotReadForAnyone(t *testing.T) {
 	t.Parallel()
 	ts := apitest.StartTCP(t, apitest.FullFake(), nil)
@@ -88,6 +88,6 @@ func TestAnswerReachesABusySender(t *testing.T) {
 		if got, _ := conn.Answers(t, 1); len(got) != 1 || got[0].Status != 401 {
 			t.Fatalf("got %+v", got)
 		}
-		_ = conn.Close() // or the server goes on waiting for the rest
+		_ = conn.Close() // or the server continues to wait for the rest
 	}
 }

@@ -43,10 +43,10 @@ const headerBlaxelAuthorization = "X-Blaxel-Authorization"
 const tokenHint = `send the header "Authorization: Token YOUR-TOKEN" (Bearer works too)`
 
 var (
-	errNoToken = runtime.Errorf(runtime.CodeUnauthenticated, "the request carries no token").
+	errNoToken = runtime.Errorf(runtime.CodeUnauthenticated, "the request has no token").
 			WithHint(tokenHint)
 	errWrongToken = runtime.Errorf(runtime.CodeUnauthenticated, "the token is not valid").
-			WithHint("check the token; the server keeps only a hash of it, so it cannot be read back there")
+			WithHint("check the token; the server stores only its hash, so it cannot show the token")
 	errTwoTokens = runtime.Errorf(runtime.CodeInvalidArgument, "the request has more than one token").
 			WithHint("send one Authorization header")
 )
@@ -84,8 +84,8 @@ func bearer(field []byte) ([]byte, bool) {
 	return token, len(token) > 0
 }
 
-// blaxelToken returns the token in the header of Blaxel's clients; found is false if a request
-// does not have that header. A token in Authorization beside it must be the same.
+// blaxelToken returns the token in the header of Blaxel's clients; found is false if a request does
+// not have that header. If the request also has a token in Authorization, both must be the same.
 func blaxelToken(h *fasthttp.RequestHeader) (token []byte, found bool, err error) {
 	fields := h.PeekAll(headerBlaxelAuthorization)
 	switch {

@@ -16,7 +16,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// ready is an engine that has the result before it is asked.
+// ready is an engine that returns its result at once.
 type ready struct {
 	*apitest.Fake
 	exec *runtime.Execution
@@ -32,8 +32,8 @@ func readRequest(req *fasthttp.Request, head, body string) error {
 	return req.Read(bufio.NewReader(strings.NewReader(text)))
 }
 
-// benchRun measures what stands between the HTTP library and the engine for one
-// blocking run: guard, route, token, args, answer.
+// benchRun measures the work between the HTTP library and the engine for one blocking run: guard,
+// route, token, args, response.
 func benchRun(b *testing.B, method, query, body string) {
 	s, err := httpapi.New(httpapi.Options{
 		Engine: ready{Fake: &apitest.Fake{}, exec: apitest.Succeeded(`{"message":"Hello you"}`)},

@@ -80,7 +80,7 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		return errBodyTooLarge(r.MaxBody)
 	}
 	if enc := ctx.Request.Header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
-		return runtime.Errorf(web.CodeUnsupportedMedia, "compressed bodies are not taken").
+		return runtime.Errorf(web.CodeUnsupportedMedia, "compressed bodies are not accepted").
 			WithHint("send the body as it is, without Content-Encoding")
 	}
 	if !r.Open {
@@ -92,7 +92,7 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 }
 
 func errBodyTooLarge(limit int) error {
-	return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes that are taken here", limit)
+	return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes allowed here", limit)
 }
 
 // barrier recovers from a panic of a handler and answers with 500, unless the request may write

@@ -1,15 +1,15 @@
-// Package httpapi owns the HTTP server: its listeners and limits, how a request is judged, who
-// is let in, the router, and its shutdown. openapi.yaml, which is served at /openapi.json,
-// describes the API for programs; docs/http-api.md, docs/jobs.md and docs/observability.md
-// describe it for people.
+// Package httpapi owns the HTTP server: its listeners and limits, the checks of a request,
+// authentication, the router, and its shutdown. openapi.yaml, which is served at /openapi.json,
+// describes the API for programs; docs/http-api.md, docs/jobs.md and docs/observability.md describe
+// it for people.
 //
-// The server speaks three dialects, each in a package of its own: functions, executions and
-// dead letters below /v1 as in FaaSpot (faaspot), jobs below /v0 as in Blaxel (blaxel), and
-// listExecutions below /api/v2 as in Foundry (foundry). They differ in their JSON, errors
-// included, and share everything else: internal/web has what handlers are made of, and wire
-// the JSON types, which clients use too.
+// The server speaks three dialects, each in a package of its own: functions, executions and dead
+// letters below /v1 as in FaaSpot (faaspot), jobs below /v0 as in Blaxel (blaxel), and
+// listExecutions below /api/v2 as in Foundry (foundry). They differ in their JSON, errors included,
+// and share everything else: internal/web has the parts of handlers, and wire the JSON types, which
+// clients use too.
 //
-// A request is judged in this order; the first objection is the answer:
+// A request is checked in this order; the first error is the response:
 //
 //  1. its size, from the header alone: a body of more than 64 KiB, or of unknown size, is only
 //     read for a valid token (admission.go),

@@ -87,7 +87,7 @@ func TestUnexpectedErrors(t *testing.T) {
 	}
 }
 
-// TestPanic: a route that cannot write to the store survives a panic.
+// TestPanic checks that the server survives a panic of a route that cannot write to the store.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	ts := apitest.Start(t, &apitest.Fake{OnRun: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) { panic("s3cret") }}, nil)

@@ -19,7 +19,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // random matches what differs between two equal requests: the span of a trace, and the ids
 // that errors are logged under.
@@ -104,7 +104,7 @@ func TestGoldenAnswers(t *testing.T) {
 	compareGolden(t, "answers.golden", random.ReplaceAllString(got.String(), "<random>"))
 }
 
-// compareGolden compares got with a file in testdata, which -update writes anew.
+// compareGolden compares got with a file in testdata, which -update rewrites.
 func compareGolden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

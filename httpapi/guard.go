@@ -10,9 +10,9 @@ import (
 )
 
 // guard refuses requests that the HTTP library accepts although a proxy in front may read their
-// framing, target or host differently: this is how requests are smuggled. The connection must
-// then be closed, because the following bytes may not be the next request. It must also be
-// closed if closes is true: the client asks for it.
+// framing, target or host differently: this is how requests are smuggled. The connection must then
+// be closed, because the following bytes may not be the next request. It must also be closed if
+// closes is true: the client requests it.
 func guard(h *fasthttp.RequestHeader) (closes bool, err error) {
 	if err := guardFirstLine(h); err != nil {
 		return true, err
@@ -22,7 +22,7 @@ func guard(h *fasthttp.RequestHeader) (closes bool, err error) {
 
 func guardFirstLine(h *fasthttp.RequestHeader) error {
 	if p := h.Protocol(); string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
-		return runtime.Errorf(web.CodeBadVersion, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+		return runtime.Errorf(web.CodeBadVersion, "only HTTP/1.1 and HTTP/1.0 are supported")
 	}
 	target := h.RequestURI()
 	if len(target) > maxURI {
@@ -78,8 +78,8 @@ var (
 // a token, a colon and a value, and a header only if it has at most one Content-Length or
 // Transfer-Encoding, the latter with the value "chunked".
 //
-// The library keeps connections open unless a field is exactly "Connection: close"; closes is
-// true for that word in any case and beside others. It is also true for an Upgrade: the server
+// The library keeps connections open unless a field is exactly "Connection: close"; closes is true
+// for that word in any case, also in a list of words. It is also true for an Upgrade: the server
 // ignores the offer of another protocol, as RFC 9110, section 7.8 allows, but a proxy might
 // consider it accepted.
 func guardFields(raw []byte) (closes bool, err error) {
@@ -110,7 +110,7 @@ func guardFields(raw []byte) (closes bool, err error) {
 		case len(fieldTransferEncoding):
 			frames = bytes.EqualFold(name, fieldTransferEncoding)
 			if frames && !bytes.EqualFold(bytes.Trim(value, " \t"), []byte("chunked")) {
-				return true, badRequest("the only Transfer-Encoding taken is chunked")
+				return true, badRequest("the only supported Transfer-Encoding is chunked")
 			}
 		}
 		if frames && framed {

@@ -11,8 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestBeforeTheEngineStarts: until there is an engine, requests that need it get 503, and
-// nothing else changes.
+// TestBeforeTheEngineStarts checks that requests that need the engine get 503 until it is set, and
+// that all others work.
 func TestBeforeTheEngineStarts(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}

@@ -44,10 +44,10 @@ func (l *lingerListener) Accept() (net.Conn, error) {
 }
 
 // lingerConn is a TCP connection that lingers on Close if linger was called. It also saves system
-// calls for deadlines. The library sets three for each request, mostly a little later than the
-// ones before, and mostly sets the read deadline when the whole request has arrived. So a
-// deadline may stay if it is at most early too early, and a read deadline is set by the next
-// Read. Only the goroutine that serves the connection reads and sets read deadlines.
+// calls for deadlines. The library sets three for each request, mostly a little later than the ones
+// before, and mostly sets the read deadline when the whole request has arrived. So a deadline is
+// not replaced if it is at most early too early, and a read deadline is set by the next Read. Only
+// the goroutine that serves the connection reads and sets read deadlines.
 type lingerConn struct {
 	*net.TCPConn
 	lingers atomic.Bool

@@ -28,8 +28,8 @@ func served(t *testing.T, early time.Duration) (ours, client net.Conn) {
 	return ours, client
 }
 
-// Deadlines that are set anew again and again never pass, and the last one passes
-// when it should; one that has passed can be set anew.
+// Deadlines that are replaced again and again never pass, and the last one passes on time; one that
+// has passed can be replaced.
 func TestDeadlinesOfAConnection(t *testing.T) {
 	t.Parallel()
 	const early, limit = 5 * time.Millisecond, 500 * time.Millisecond
@@ -56,7 +56,7 @@ func TestDeadlinesOfAConnection(t *testing.T) {
 			_, err = client.Read(buf)
 			must(err)
 		}
-		// The shorter one counts, although a longer one was set before it.
+		// The shorter deadline applies, although a longer one was set first.
 		from := time.Now()
 		must(ours.SetReadDeadline(in(limit)), ours.SetReadDeadline(in(limit/2)))
 		_, err := ours.Read(buf)
@@ -65,7 +65,7 @@ func TestDeadlinesOfAConnection(t *testing.T) {
 			t.Errorf("reading ended after %v: %v", took, err)
 		}
 	}
-	// Nobody reads what is written.
+	// The client does not read what the server writes.
 	for range 2 {
 		from := time.Now()
 		must(ours.SetWriteDeadline(in(limit)))

@@ -25,8 +25,8 @@ import (
 // documentPath is how the document writes the path of a route.
 func documentPath(r web.Route) string { return strings.ReplaceAll(r.Path, ":*}", "}") }
 
-// TestDocumentHasEveryRoute and no other. HEAD is there where GET is, except on
-// runs, which the document says of all.
+// TestDocumentHasEveryRoute checks that the document has every route and no other. HEAD exists
+// wherever GET does, except for runs; the document says so once for all.
 func TestDocumentHasEveryRoute(t *testing.T) {
 	t.Parallel()
 	doc := apitest.Document(t)
@@ -120,8 +120,8 @@ func startTour(t *testing.T) *tour {
 	return &tour{apitest.StartJobs(t, nil), apitest.Document(t), map[string]bool{}}
 }
 
-// visit sends a request and returns its answer. Both must be as the document says;
-// the request need not if it is to be refused.
+// visit sends a request and returns its response. Both must match the document; a request that the
+// server should refuse need not.
 func (tr *tour) visit(t *testing.T, s stop) apitest.Answer {
 	t.Helper()
 	path := s.pattern
@@ -400,9 +400,9 @@ func tourObservability(t *testing.T, tr *tour) {
 	}
 }
 
-// TestDocumentTellsErrorsApart: the schemas of errors take every code, and refuse
-// what is none.
-func TestDocumentTellsErrorsApart(t *testing.T) {
+// TestDocumentDistinguishesErrors checks that the schemas of errors accept every code and nothing
+// else.
+func TestDocumentDistinguishesErrors(t *testing.T) {
 	t.Parallel()
 	doc := apitest.Document(t)
 	for name, body := range map[string]map[string]any{

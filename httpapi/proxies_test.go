@@ -100,7 +100,7 @@ func prober(t *testing.T, addr string) func() {
 		}
 		got, err := io.ReadAll(resp.Body)
 		if err != nil || resp.StatusCode != http.StatusOK || string(got) != body {
-			t.Fatalf("asked with %s, answered with %d %s, %v", body, resp.StatusCode, got, err)
+			t.Fatalf("sent %s, received %d %s, %v", body, resp.StatusCode, got, err)
 		}
 		_ = conn.Close()
 	}

@@ -15,8 +15,8 @@ type refusal struct {
 	status int
 }
 
-// refusals gives what two readers could understand differently, and what no
-// reader should take.
+// refusals returns requests that two readers could understand differently, and requests that no
+// reader should accept.
 func refusals() map[string]refusal {
 	header := func(lines string) string { return apitest.ListLine + "Host: a\r\n" + lines + apitest.AuthLine + "\r\n" }
 	chunks := func(body string) string { return apitest.RunLine + "Transfer-Encoding: chunked\r\n\r\n" + body }
@@ -110,9 +110,8 @@ func refusals() map[string]refusal {
 	}
 }
 
-// TestRawRefused sends what must not be taken for a request, each time with a
-// good one behind it that must not be answered any more: exactly one error,
-// then the end of the connection.
+// TestRawRefused sends bytes that the server must refuse, each followed by a valid request that it
+// must not answer: it sends exactly one error, and closes the connection.
 func TestRawRefused(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{Outcome: apitest.Succeeded("1")}
@@ -129,14 +128,14 @@ func TestRawRefused(t *testing.T) {
 		})
 	}
 	if len(fake.Ran) > 0 || len(fake.Pages) > 0 {
-		t.Errorf("%d runs and %d lists came through", len(fake.Ran), len(fake.Pages))
+		t.Errorf("%d runs and %d lists reached the engine", len(fake.Ran), len(fake.Pages))
 	}
 }
 
-// TestRawTaken records what looks odd and is taken all the same, because RFC
-// 9110 and 9112 say what it means and no proxy reads it differently. closes
-// tells whether the connection ends after it.
-func TestRawTaken(t *testing.T) {
+// TestRawAccepted records requests that look odd and are accepted, because RFC 9110 and 9112 define
+// their meaning and no proxy reads them differently. closes reports whether the connection ends
+// after the response.
+func TestRawAccepted(t *testing.T) {
 	t.Parallel()
 	ts := apitest.StartTCP(t, &apitest.Fake{Outcome: apitest.Succeeded("1")}, nil)
 	header := func(lines string) string { return apitest.ListLine + "Host: a\r\n" + lines + apitest.AuthLine + "\r\n" }

@@ -66,7 +66,7 @@ func (s *Server) find(ctx *fasthttp.RequestCtx) {
 		web.WriteJSON(ctx, fasthttp.StatusOK, []byte("{}"))
 	default:
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.Join(allowed, ", "))
-		s.writeError(ctx, runtime.Errorf(web.CodeMethodNotAllowed, "this path does not take this method").
+		s.writeError(ctx, runtime.Errorf(web.CodeMethodNotAllowed, "this path does not support this method").
 			WithHint("use one of "+strings.Join(allowed, ", ")))
 	}
 }

@@ -46,7 +46,7 @@ func TestEveryRouteNeedsAToken(t *testing.T) {
 		}
 	})
 	if len(fake.Tenants) > 0 {
-		t.Errorf("%d calls came through", len(fake.Tenants))
+		t.Errorf("%d calls reached the engine", len(fake.Tenants))
 	}
 	if log := ts.Log.String(); strings.Contains(log, apitest.Token) || strings.Contains(log, strings.ToUpper(apitest.Token)) {
 		t.Error("a token is in the log")
@@ -63,9 +63,8 @@ func TestTokenInQueryIsNone(t *testing.T) {
 	}
 }
 
-// TestEveryRouteTellsTheTenant: whatever a route asks of the engine, it asks in
-// the name of the tenant whose token came.
-func TestEveryRouteTellsTheTenant(t *testing.T) {
+// TestEveryRoutePassesTheTenant checks that every call of the engine has the tenant of the token.
+func TestEveryRoutePassesTheTenant(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
 	ts := apitest.Start(t, fake, func(o *httpapi.Options) { o.Auth = apitest.TwoTenants{} })
@@ -87,7 +86,7 @@ func TestEveryRouteTellsTheTenant(t *testing.T) {
 	})
 }
 
-// TestEverySuccessIs200WithJSON: the original client takes nothing else.
+// TestEverySuccessIs200WithJSON checks every success: the original client accepts nothing else.
 func TestEverySuccessIs200WithJSON(t *testing.T) {
 	t.Parallel()
 	ts := apitest.Start(t, apitest.FullFake(), nil)
@@ -195,7 +194,7 @@ func TestFunctionNames(t *testing.T) {
 			}
 		}
 		if c.name == "" && len(fake.Tenants) > 0 {
-			t.Errorf("%q came through", c.path)
+			t.Errorf("%q was accepted", c.path)
 		}
 		if c.name != "" && (fake.Updated[0].Name != c.name || fake.Deleted[0].Name != c.name || fake.Ran[0].Function != c.name || fake.Ran[1].Function != c.name) {
 			t.Errorf("%q: %+v %+v %+v", c.path, fake.Updated, fake.Deleted, fake.Ran)

@@ -26,8 +26,8 @@ func fillWaits(t *testing.T, s *httpapi.Server) (leave func()) {
 	return sync.OnceFunc(leave)
 }
 
-// TestWaitersAreBounded: one more than may wait is turned away at once, and
-// those who do not wait are served all the while.
+// TestWaitersAreBounded checks that one waiting request too many is refused at once, and that
+// requests that do not wait are served meanwhile.
 func TestWaitersAreBounded(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}

@@ -7,7 +7,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
-// EmptyObject is the JSON object that stands in for empty args and an empty context.
+// EmptyObject is the JSON object that replaces empty args and an empty context.
 var EmptyObject = []byte("{}")
 
 // checkSource checks the code of a function as text. Python checks the syntax during the deploy.

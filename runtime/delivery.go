@@ -9,10 +9,10 @@ const DeadLetterAge = 30 * 24 * time.Hour
 // DefaultCallbackRetry is the number of further attempts of a callback whose trigger sets none.
 const DefaultCallbackRetry = 5
 
-// Delivery is a callback: the report to a URL that an execution of a job has ended. It is stored
-// in one batch with that end and attempted until the receiver accepts it or no attempt is left.
-// Then it is a dead letter, until it is redriven or purged. Each attempt renders the body from
-// the execution anew.
+// Delivery is a callback: the report to a URL that an execution of a job has ended. It is stored in
+// one batch with that end and attempted until the receiver accepts it or no attempt is left. Then
+// it is a dead letter, until it is redriven or purged. Each attempt renders the body again from the
+// execution.
 type Delivery struct {
 	ID           string // the id of the execution of the job
 	Tenant       Tenant

@@ -15,7 +15,7 @@
 //     a [SearchFilter].
 //
 // The types validate themselves, compute their own successors ([FunctionUpdate.NextVersion],
-// [Execution.Finish], [JobExecution.End]) and hash requests for idempotency. Nothing here
+// [Execution.Finish], [JobExecution.FinalState]) and hash requests for idempotency. Nothing here
 // blocks, starts a goroutine or performs I/O.
 //
 // Package engine is the service over these nouns. The contracts that it needs are interfaces

@@ -70,7 +70,7 @@ type Execution struct {
 	// Engine returns is set: an execution without a trace starts one, see [TraceOf].
 	Caller Caller
 	// Task identifies the task of an execution of a job that this is; nil if it is none.
-	Task *TaskOf
+	Task *TaskRef
 
 	// ResultSize is the size of the result in bytes, also where Result is left out: lists leave
 	// out results larger than [ListedResult].
@@ -78,8 +78,8 @@ type Execution struct {
 	Outcome
 }
 
-// Took returns how long an execution that is done has run, zero if it never started.
-func (x *Execution) Took() time.Duration {
+// Duration returns how long an execution that is done has run, zero if it never started.
+func (x *Execution) Duration() time.Duration {
 	switch {
 	case x.Started.IsZero():
 		return 0

@@ -76,7 +76,7 @@ type ExecutionHistory interface {
 	// ListExecutions returns up to limit executions that pass a filter, newest first, without
 	// logs and without results larger than [ListedResult]. If cursor is not empty, it starts
 	// after the execution with that id; so the last id of a page is the cursor of the next.
-	ListExecutions(tenant Tenant, filter Filter, cursor string, limit int) ([]Execution, error)
+	ListExecutions(tenant Tenant, filter ExecutionFilter, cursor string, limit int) ([]Execution, error)
 	// SearchExecutions returns executions of a function or job that are done, in descending order
 	// of their start and then of their ids. next is the start of the next page, nil on the last
 	// page. If there is no such function or job the error is CodeNotFound.
@@ -121,9 +121,9 @@ type FinishResult struct {
 	JobDone bool
 }
 
-// Filter selects executions; its zero value selects all. It compares the times in the ids, which
-// have a precision of a millisecond.
-type Filter struct {
+// ExecutionFilter selects executions; its zero value selects all. It compares the times in the ids,
+// which have a precision of a millisecond.
+type ExecutionFilter struct {
 	Function string    // its name at the time of acceptance; empty: any
 	States   []State   // empty: any
 	After    time.Time // accepted at or after this time; zero: any time
@@ -133,7 +133,7 @@ type Filter struct {
 }
 
 // Matches reports whether the filter selects an execution.
-func (f Filter) Matches(x *Execution) bool {
+func (f ExecutionFilter) Matches(x *Execution) bool {
 	return (f.Function == "" || f.Function == x.Function) &&
 		(f.TraceID == "" || f.TraceID == x.Caller.TraceID) &&
 		(len(f.States) == 0 || slices.Contains(f.States, x.State)) &&

@@ -78,8 +78,8 @@ func (s *TaskCounts) Count(state State) {
 	}
 }
 
-// End returns the terminal state of an execution of a job whose tasks are all done.
-func (x *JobExecution) End() State {
+// FinalState returns the terminal state of an execution of a job whose tasks are all done.
+func (x *JobExecution) FinalState() State {
 	switch s := x.Stats; {
 	case x.CancelRequested, s.Cancelled == s.Total:
 		return StateCancelled
@@ -98,8 +98,8 @@ type Callback struct {
 	Retry  int // further attempts after the first has failed
 }
 
-// TaskOf identifies a task of an execution of a job.
-type TaskOf struct {
+// TaskRef identifies a task of an execution of a job.
+type TaskRef struct {
 	JobExecution string // ID of the execution of the job
 	Index        int    // from 0
 }
@@ -160,7 +160,7 @@ func (x *JobExecution) Tasks(version uint64, args []json.RawMessage) []Accepted 
 	for i, args := range args {
 		all[i] = Accepted{Args: ObjectOrEmpty(args), Execution: Execution{
 			ID: TaskID(x.ID, i), Tenant: x.Tenant, Kind: KindRun, FunctionID: x.FunctionID, Function: x.Function, Version: version,
-			State: StateQueued, Created: x.Created, Retries: x.MaxRetries, Caller: caller, Task: &TaskOf{JobExecution: x.ID, Index: i},
+			State: StateQueued, Created: x.Created, Retries: x.MaxRetries, Caller: caller, Task: &TaskRef{JobExecution: x.ID, Index: i},
 		}}
 	}
 	return all

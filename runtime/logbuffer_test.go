@@ -103,7 +103,7 @@ func TestMarksAreBounded(t *testing.T) {
 }
 
 // TestReadersOfALogBuffer has readers wait for changes while one goroutine writes: each gets
-// every byte once, and none waits for ever.
+// every byte once, and none waits forever.
 func TestReadersOfALogBuffer(t *testing.T) {
 	for round := range 50 {
 		b := NewLogBuffer(20_000)

@@ -43,8 +43,8 @@ type PageRequest struct {
 type Page[T any] struct {
 	Items []T
 	Next  string // the After of the next page; empty: this is the last page
-	// Total is the number of items in the whole list, whatever Query selects. Only
-	// lists of jobs, of their executions and of tasks count it.
+	// Total is the number of items in the whole list, regardless of Query. Only lists of jobs, of
+	// their executions and of tasks count it.
 	Total int
 }
 

@@ -43,8 +43,8 @@ type RunCall struct {
 	Program Program
 	Args    []byte // JSON object
 	Context []byte // JSON object
-	// Env holds environment variables that the run sees besides those of all runs: a JSON object
-	// of strings, without white space around it. Nil: none.
+	// Env holds environment variables that the run sees in addition to those of all runs: a JSON
+	// object of strings, without white space around it. Nil: none.
 	Env []byte
 	// Limits apply to the run instead of those of the program. Zero: those of the program apply.
 	Limits Limits

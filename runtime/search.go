@@ -38,7 +38,7 @@ func (x *ExecutionSummary) Millis() int64 { return max(0, x.Duration.Millisecond
 // Summary returns the summary of a run that is done.
 func (x *Execution) Summary() ExecutionSummary {
 	s := ExecutionSummary{
-		ID: x.ID, RID: FunctionRID(x.FunctionID), Version: x.Version, Duration: x.Took(), Caller: x.Caller,
+		ID: x.ID, RID: FunctionRID(x.FunctionID), Version: x.Version, Duration: x.Duration(), Caller: x.Caller,
 	}
 	s.setEnd(x.State, x.Failure)
 	s.setStart(x.Started, x.Created)

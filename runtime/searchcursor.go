@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Cursor returns the Next of a page that ends at a position: START.END.START.ID, with times in
-// nanoseconds since 1970. The first two are the window of the scan, so that "now" means the same
+// EncodeCursor returns the Next of a page that ends at a position: START.END.START.ID, with times
+// in nanoseconds since 1970. The first two are the window of the scan, so that "now" means the same
 // on every page as on the first.
-func (s *SearchScan) Cursor(p SearchPosition) string {
+func (s *SearchScan) EncodeCursor(p SearchPosition) string {
 	number := func(t time.Time) string { return strconv.FormatInt(nanos(t), 10) }
 	return strings.Join([]string{number(s.Start), number(s.End), number(p.Start), p.ID}, ".")
 }
 
-// Resume continues the scan at the Next of a page.
-func (s *SearchScan) Resume(next string) error {
+// DecodeCursor sets the scan to continue at next, the Next of a page.
+func (s *SearchScan) DecodeCursor(next string) error {
 	parts := strings.Split(next, ".")
 	var times [3]time.Time
 	ok := len(parts) == len(times)+1

@@ -59,10 +59,12 @@ const (
 // FilterNot selects every execution that its filter does not select.
 type SearchFilter struct {
 	Op     FilterOp
-	Field  SearchField    // of FilterEq, FilterIn, FilterIsNull, FilterGte and FilterLte
-	Values []string       // of FilterEq, which has one, and FilterIn
-	Millis int64          // of FilterGte and FilterLte: the duration in milliseconds, inclusive
-	Of     []SearchFilter // of FilterAnd, FilterOr, and FilterNot, which has one
+	Field  SearchField // of FilterEq, FilterIn, FilterIsNull, FilterGte and FilterLte
+	Values []string    // of FilterEq, which has one, and FilterIn
+	Millis int64       // of FilterGte and FilterLte: the duration in milliseconds, inclusive
+	// Filters are those that FilterAnd, FilterOr, and FilterNot, which has one, combine. The tag
+	// keeps the tokens of search pages valid, which contain a hash of the JSON encoding.
+	Filters []SearchFilter `json:"Of"`
 }
 
 // Validate returns a CodeInvalidArgument error if the filter is not valid.
@@ -78,12 +80,12 @@ func (f *SearchFilter) validate(depth int, leaves *int) error {
 	}
 	switch f.Op {
 	case FilterAnd, FilterOr, FilterNot:
-		if len(f.Of) == 0 || f.Op == FilterNot && len(f.Of) != 1 {
-			return Errorf(CodeInvalidArgument, "the filter %q contains %d filters", f.Op, len(f.Of)).
+		if len(f.Filters) == 0 || f.Op == FilterNot && len(f.Filters) != 1 {
+			return Errorf(CodeInvalidArgument, "the filter %q contains %d filters", f.Op, len(f.Filters)).
 				WithHint(`"and" and "or" take at least one filter, "not" takes exactly one`)
 		}
-		for i := range f.Of {
-			if err := f.Of[i].validate(depth+1, leaves); err != nil {
+		for i := range f.Filters {
+			if err := f.Filters[i].validate(depth+1, leaves); err != nil {
 				return err
 			}
 		}
@@ -100,9 +102,9 @@ func (f *SearchFilter) validate(depth int, leaves *int) error {
 	return f.validateLeaf()
 }
 
-// Takes returns a CodeInvalidArgument error if the field of a filter that tests one does not
-// support the operator.
-func (f *SearchFilter) Takes() error {
+// ValidateField returns a CodeInvalidArgument error if the field of a filter that tests one does
+// not support the operator.
+func (f *SearchFilter) ValidateField() error {
 	supported, known := operators[f.Field]
 	switch {
 	case !known:
@@ -120,7 +122,7 @@ func (f *SearchFilter) Takes() error {
 }
 
 func (f *SearchFilter) validateLeaf() error {
-	if err := f.Takes(); err != nil {
+	if err := f.ValidateField(); err != nil {
 		return err
 	}
 	switch {
@@ -169,11 +171,11 @@ func (f *SearchFilter) Matches(x *ExecutionSummary) bool {
 	matches := func(f SearchFilter) bool { return f.Matches(x) }
 	switch f.Op {
 	case FilterAnd:
-		return !slices.ContainsFunc(f.Of, func(f SearchFilter) bool { return !f.Matches(x) })
+		return !slices.ContainsFunc(f.Filters, func(f SearchFilter) bool { return !f.Matches(x) })
 	case FilterOr:
-		return slices.ContainsFunc(f.Of, matches)
+		return slices.ContainsFunc(f.Filters, matches)
 	case FilterNot:
-		return !f.Of[0].Matches(x)
+		return !f.Filters[0].Matches(x)
 	case FilterGte:
 		return x.Millis() >= f.Millis
 	case FilterLte:

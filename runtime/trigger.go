@@ -139,10 +139,10 @@ func isTriggerPath(path string) bool {
 	return len(path) <= maxTriggerPath
 }
 
-// Complete adds missing ids and secrets to the triggers of a spec. A trigger without an id gets
+// FillTriggers adds missing ids and secrets to the triggers of a spec. A trigger without an id gets
 // that of the trigger in previous that it resembles, if there is one, so that applying the same
 // file again changes nothing.
-func (s *JobSpec) Complete(previous []Trigger) {
+func (s *JobSpec) FillTriggers(previous []Trigger) {
 	taken := make(map[string]bool)
 	for i := range s.Triggers {
 		t := &s.Triggers[i]

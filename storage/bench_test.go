@@ -207,20 +207,20 @@ func BenchmarkList100(b *testing.B) {
 		middle := start.Add(time.Duration(n/2) * time.Millisecond)
 		for _, filter := range []struct {
 			name string
-			f    runtime.Filter
+			f    runtime.ExecutionFilter
 			from string
 		}{
-			{"all", runtime.Filter{}, ""},
-			{"from the middle", runtime.Filter{}, storetest.ID(c.rng, middle)},
-			{"not done", runtime.Filter{States: allStates[:3]}, ""},
-			{"queued", runtime.Filter{States: allStates[:1]}, ""},
-			{"running", runtime.Filter{States: allStates[1:3]}, ""},
-			{"function", runtime.Filter{Function: "function3"}, ""},
-			{"failed", runtime.Filter{States: []runtime.State{runtime.StateFailed}}, ""},
-			{"failed of a function", runtime.Filter{Function: "function3", States: []runtime.State{runtime.StateFailed}}, ""},
-			{"timeout", runtime.Filter{States: []runtime.State{runtime.StateTimeout}}, ""},
-			{"time", runtime.Filter{After: middle, Before: middle.Add(time.Minute)}, ""},
-			{"function that is not there", runtime.Filter{Function: "nothing"}, ""},
+			{"all", runtime.ExecutionFilter{}, ""},
+			{"from the middle", runtime.ExecutionFilter{}, storetest.ID(c.rng, middle)},
+			{"not done", runtime.ExecutionFilter{States: allStates[:3]}, ""},
+			{"queued", runtime.ExecutionFilter{States: allStates[:1]}, ""},
+			{"running", runtime.ExecutionFilter{States: allStates[1:3]}, ""},
+			{"function", runtime.ExecutionFilter{Function: "function3"}, ""},
+			{"failed", runtime.ExecutionFilter{States: []runtime.State{runtime.StateFailed}}, ""},
+			{"failed of a function", runtime.ExecutionFilter{Function: "function3", States: []runtime.State{runtime.StateFailed}}, ""},
+			{"timeout", runtime.ExecutionFilter{States: []runtime.State{runtime.StateTimeout}}, ""},
+			{"time", runtime.ExecutionFilter{After: middle, Before: middle.Add(time.Minute)}, ""},
+			{"absent function", runtime.ExecutionFilter{Function: "nothing"}, ""},
 		} {
 			b.Run(fmt.Sprintf("%s/n=%d", filter.name, n), func(b *testing.B) {
 				given := 0
@@ -248,7 +248,7 @@ func BenchmarkListAfterBulk(b *testing.B) {
 				workOff(b, s, batch, c.at)
 			}
 			for b.Loop() {
-				_, err := s.ListExecutions("default", runtime.Filter{States: allStates[:3]}, "", 100)
+				_, err := s.ListExecutions("default", runtime.ExecutionFilter{States: allStates[:3]}, "", 100)
 				must(b, err)
 			}
 		})

@@ -96,7 +96,7 @@ func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (record.Accepted
 
 func noExecution(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no execution with id %q", id).
-		WithHint("executions that are done are kept for a limited time; list the executions to see which exist")
+		WithHint("finished executions are stored for a limited time; list the executions to see which exist")
 }
 
 // orNoExecution turns kv.ErrAbsent into the error for callers.

@@ -71,7 +71,7 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 	return j.JobExecution, changed, ids, nil
 }
 
-// cancelTask puts into a batch that a task is cancelled, if it is queued.
+// cancelTask adds the cancellation of a task to a batch, if the task is queued.
 func (locked lockedExecutions) cancelTask(b *pebble.Batch, found search.Postings, of executionRef, now time.Time) (bool, error) {
 	at := locked.attempt(of)
 	if at.Lease != nil {
@@ -87,7 +87,7 @@ func (locked lockedExecutions) cancelTask(b *pebble.Batch, found search.Postings
 	return true, locked.putCancelled(b, found, of, accepted, at, now)
 }
 
-// putCancelled puts into a batch that a queued execution is cancelled.
+// putCancelled adds the cancellation of a queued execution to a batch.
 func (locked lockedExecutions) putCancelled(b *pebble.Batch, found search.Postings, of executionRef, accepted record.Accepted, at record.Attempt, now time.Time) error {
 	x := accepted.Execution(of.tenant, of.id, at)
 	x.CancelRequested = true

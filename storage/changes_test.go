@@ -106,7 +106,7 @@ func TestOneKeyForRunsAndChanges(t *testing.T) {
 	}
 	functions, err := s.ListFunctions("default", "", 1000)
 	must(t, err)
-	all, err := s.ListExecutions("default", runtime.Filter{}, "", 1000)
+	all, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "", 1000)
 	must(t, err)
 	if len(all) != 30 {
 		t.Errorf("%d functions and %d executions of 30 requests", len(functions), len(all))

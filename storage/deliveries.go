@@ -133,7 +133,7 @@ func (s *Store) DeleteDelivery(tenant runtime.Tenant, id string) error {
 // ListDeadLetters lists dead letters, newest first; see runtime.DeliveryStore.
 func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int) (all []runtime.Delivery, err error) {
 	const op = "storage.deadletters"
-	_, upper, err := bounds(runtime.Filter{}, before)
+	_, upper, err := bounds(runtime.ExecutionFilter{}, before)
 	if err != nil {
 		return nil, fault(op, err)
 	}
@@ -183,7 +183,7 @@ func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int)
 // errEnough ends a visit early.
 var errEnough = errors.New("enough")
 
-// takeDeadLetters drops dead letters, in one batch with what the callback with does to each.
+// takeDeadLetters drops dead letters and calls with for each of them, in one batch.
 func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, d runtime.Delivery) error) error {
 	if err := s.enter(); err != nil {
 		return fault(op, err)

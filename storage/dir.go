@@ -36,7 +36,7 @@ func makeDir(fsys vfs.FS, dir string) error {
 	return errors.Join(parent.Sync(), parent.Close())
 }
 
-// checkDir refuses a path that is not a directory, and a directory that everybody can write to. A
+// checkDir refuses a path that is not a directory, and a directory that every user can write to. A
 // directory that others can read is logged, not refused: volume drivers and restored backups often
 // leave it so.
 func checkDir(fsys vfs.FS, dir string, log *slog.Logger) error {

@@ -10,8 +10,7 @@
 //
 // # Packages
 //
-// The Store and its batches are here. Below it, one package owns each of the things that a batch is
-// made of:
+// The Store and its batches are here. Below it, one package owns each part of a batch:
 //
 //	internal/keys    the layout of all keys, with its table
 //	internal/record  the encodings of all values
@@ -36,8 +35,8 @@
 // # Invariants
 //
 // Each write is one batch, synced before it is acknowledged. Batches that arrive while others are
-// synced are written together, without those that are refused for want of room. A change of a
-// function is one batch with its execution and its idempotency key. The execution that a schedule
+// synced are written together, without those that are refused because the disk is full. A change of
+// a function is one batch with its execution and its idempotency key. The execution that a schedule
 // starts is one batch with the tick, and the end of an execution with a callback is one batch with
 // the delivery. One write does not wait for the disk: the record of a run that was never queued,
 // whose caller has the result. Reads of executions return when what they have read is durable:

@@ -80,7 +80,7 @@ func TestMissingExecutions(t *testing.T) {
 		_, _, err = s.Cancel(who.tenant, who.id, c.at)
 		wantCode(t, err, runtime.CodeNotFound)
 	}
-	_, err := s.ListExecutions("default", runtime.Filter{}, "no cursor", 10)
+	_, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "no cursor", 10)
 	wantCode(t, err, runtime.CodeInvalidArgument)
 	done := c.done()
 	must(t, s.Record([]runtime.Execution{done}))
@@ -137,7 +137,7 @@ func TestQueueContractViolations(t *testing.T) {
 	if _, err := s.Finish([]runtime.Execution{ended(x)}, c.at); runtime.CodeOf(err) != runtime.CodeInternal {
 		t.Errorf("an execution of another function is finished: %v", err)
 	}
-	if n, err := s.ListExecutions("default", runtime.Filter{}, "", 10); err != nil || len(n) != 1 {
+	if n, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "", 10); err != nil || len(n) != 1 {
 		t.Fatalf("the executions are %v, %v", n, err)
 	}
 	checkInvariants(t, s)
@@ -198,7 +198,7 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 			t.Fatalf("answers are %v and %v", ids, again)
 		}
 	}
-	all, err := s.ListExecutions("default", runtime.Filter{}, "", 2*rounds*size)
+	all, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "", 2*rounds*size)
 	must(t, err)
 	if first.Load() != 1 || !replayed || len(all) != rounds*size+3 {
 		t.Fatalf("%d were first, %d executions were made", first.Load(), len(all))
@@ -344,7 +344,7 @@ func TestExpireWhileExecutionsEnd(t *testing.T) {
 	wg.Wait()
 	checkInvariants(t, s)
 	must(t, s.Expire(start, 0, 0))
-	if n, err := s.ListExecutions("default", runtime.Filter{}, "", 10); err != nil || len(n) != 0 {
+	if n, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "", 10); err != nil || len(n) != 0 {
 		t.Fatalf("%d are left, %v", len(n), err)
 	}
 	if n := countKeys(t, s); n != 1 { // the format record
@@ -440,7 +440,7 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 		func() error { _, err := s.GetExecution(x.Tenant, x.ID); return err },
 		func() error { _, err := s.GetExecutions(x.Tenant, []string{x.ID}); return err },
 		func() error { _, _, err := s.GetLogs(x.Tenant, x.ID); return err },
-		func() error { _, err := s.ListExecutions(x.Tenant, runtime.Filter{}, "", 1); return err },
+		func() error { _, err := s.ListExecutions(x.Tenant, runtime.ExecutionFilter{}, "", 1); return err },
 		func() error { _, _, err := s.Cancel(x.Tenant, x.ID, c.at); return err },
 	} {
 		wg.Go(func() {

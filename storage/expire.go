@@ -104,8 +104,8 @@ func oldestOf(r kv.Reader, keep int) (keys.ID, error) {
 	return oldest, err
 }
 
-// dropper puts into a batch what drops executions before oldest. It writes no range without a key:
-// each range has a cost until it is compacted.
+// dropper adds to a batch the deletion of executions before oldest. It writes no range without a
+// key: each range has a cost until it is compacted.
 type dropper struct {
 	batch  *pebble.Batch
 	it     *pebble.Iterator
@@ -191,9 +191,9 @@ type postingsExpiry struct {
 	dropped time.Time // start up to which postings were dropped last; zero: unknown
 }
 
-// droppedParts divides the time for which executions are kept: postings are dropped when they cover
-// more than one part. Fewer are not worth a walk over all streams. Until then they lead to nothing
-// and are skipped.
+// droppedParts divides the time for which executions are stored: postings are dropped when they
+// cover more than one part. Fewer are not worth a walk over all streams. Until then they lead to
+// nothing and are skipped.
 const droppedParts = 64
 
 // due reports whether to drop postings, too. The caller then drops them.

@@ -56,7 +56,7 @@ func (s *Store) lockJobs(jobs []jobRef) (unlock func()) {
 	return s.locks.lock(locks...)
 }
 
-// dropJobs puts into a batch what drops the executions of jobs before oldest. It reads their names,
+// dropJobs adds to a batch the deletion of executions of jobs before oldest. It reads their names,
 // because each name is dropped by its own key.
 func dropJobs(b *pebble.Batch, r kv.Reader, jobs []jobRef, oldest keys.ID) error {
 	for _, j := range jobs {

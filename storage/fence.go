@@ -7,7 +7,7 @@ import (
 )
 
 // expiryFence separates the drop of executions from writes of executions. Expire finds out which
-// records old executions have before it drops them, so no execution as old may be written in
+// records old executions have before it drops them, so no execution of that age may be written in
 // between. Writes of newer executions do not wait.
 type expiryFence struct {
 	dropping sync.Mutex // held during a drop

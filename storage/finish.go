@@ -85,8 +85,8 @@ func older(a, b keys.ID) keys.ID {
 	return a
 }
 
-// finish puts into a batch that one attempt has ended, or fails with ErrLease. waiting is nil if
-// there is no next attempt. last reports that the job's execution has no other task left.
+// finish adds the end of one attempt to a batch, or fails with ErrLease. waiting is nil if there is
+// no next attempt. last reports that the job's execution has no other task left.
 func (locked lockedExecutions) finish(b *pebble.Batch, found search.Postings, x runtime.Execution, of executionRef, jobs batchJobs) (_ runtime.Execution, waiting *record.Waiting, last bool, err error) {
 	lease := locked.attempt(of).Lease
 	if lease == nil || lease.Attempt != x.Attempt {

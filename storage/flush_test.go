@@ -32,8 +32,8 @@ func withoutTables(mem vfs.FS, full *atomic.Bool, attempts *atomic.Int64) vfs.FS
 	}))
 }
 
-// A disk that takes the log, but no tables, blocks no call for ever: Close returns and says why it
-// could not flush, and every acknowledged change is there when the disk works again. Attempts have
+// A disk that takes the log, but no tables, blocks no call forever: Close returns and says why it
+// could not flush, and every acknowledged change exists when the disk works again. Attempts have
 // pauses between them, and only the first failure is logged.
 func TestTablesThatCannotBeCreated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestReadsContinueWhileTablesFail(t *testing.T) {
 			t.Errorf("run %d is read as %s", i, got.State)
 		}
 	}
-	_, err := s.ListExecutions("default", runtime.Filter{}, "", 10)
+	_, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "", 10)
 	must(t, err)
 	_, _, err = s.Cancel(all[taken].Tenant, all[taken].ID, c.at)
 	wantCode(t, err, runtime.CodeUnavailable)

@@ -18,7 +18,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // fixedID returns the id of the n-th execution of the golden store. Ids whose n is a multiple of 64
 // are in the sample.
@@ -139,7 +139,7 @@ func goldenStore(t *testing.T) *Store {
 		}
 		for i := range x.Stats.Total {
 			task := execution(0, runtime.KindRun, runtime.StateQueued)
-			task.ID, task.Task = runtime.TaskID(x.ID, i), &runtime.TaskOf{JobExecution: x.ID, Index: i}
+			task.ID, task.Task = runtime.TaskID(x.ID, i), &runtime.TaskRef{JobExecution: x.ID, Index: i}
 			tasks = append(tasks, runtime.Accepted{Execution: task, Args: []byte(`{"a":1}`)})
 		}
 		_, _, err := s.AcceptJob(x, tasks, nil, tick)

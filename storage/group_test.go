@@ -62,7 +62,7 @@ func TestGroupOnANearlyFullDisk(t *testing.T) {
 			} else {
 				wg.Go(func() {
 					if _, changed, err := s.Cancel("default", queued[i/2].Execution.ID, c.at); err != nil || !changed {
-						t.Errorf("a cancellation beside refused writes: %v, %v", changed, err)
+						t.Errorf("a cancellation together with refused writes: %v, %v", changed, err)
 					}
 				})
 			}

@@ -94,7 +94,7 @@ func TestExecutionsOnANearlyFullDisk(t *testing.T) {
 	if x, changed, err := s.Cancel("default", queued[1].Execution.ID, c.at); err != nil || !changed || x.State != runtime.StateCancelled {
 		t.Errorf("cancelled: %+v, %v, %v", x, changed, err)
 	}
-	if all, err := s.ListExecutions("default", runtime.Filter{}, "", 10); err != nil || len(all) != 3 {
+	if all, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "", 10); err != nil || len(all) != 3 {
 		t.Errorf("a list: %v, %v", all, err)
 	}
 	must(t, s.Expire(c.at, 0, 0)) // frees room

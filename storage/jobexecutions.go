@@ -81,7 +81,7 @@ func (s *Store) EachUnfinishedJobExecution(visit func(x runtime.JobExecution, de
 
 func noJobExecution(execution string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "the job has no execution %q", execution).
-		WithHint("executions that are done are kept for a limited time; list the executions to see which exist")
+		WithHint("finished executions are stored for a limited time; list the executions to see which exist")
 }
 
 func orNoJobExecution(err error, execution string) error {

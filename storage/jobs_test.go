@@ -33,7 +33,7 @@ func newRun(t testing.TB, s *Store, c *clerk, tasks int) runtime.JobExecution {
 	var batch []runtime.Accepted
 	for i := range tasks {
 		task := c.queued()
-		task.ID, task.Tenant, task.Function, task.Task = runtime.TaskID(x.ID, i), x.Tenant, "f", &runtime.TaskOf{JobExecution: x.ID, Index: i}
+		task.ID, task.Tenant, task.Function, task.Task = runtime.TaskID(x.ID, i), x.Tenant, "f", &runtime.TaskRef{JobExecution: x.ID, Index: i}
 		batch = append(batch, runtime.Accepted{Execution: task})
 	}
 	_, _, err := s.AcceptJob(x, batch, nil, nil)
@@ -152,14 +152,14 @@ func TestMisuseOfJobs(t *testing.T) {
 	x := newRun(t, s, c, 2)
 	before := countKeys(t, s)
 	task := c.queued()
-	task.Task = &runtime.TaskOf{JobExecution: x.ID}
+	task.Task = &runtime.TaskRef{JobExecution: x.ID}
 	_, _, err := s.Accept([]runtime.Accepted{{Execution: task}}, nil)
 	wantCode(t, err, runtime.CodeInternal)
 	y := x
 	y.ID = c.done().ID
 	y.Name = y.ID
 	task.ID, task.Tenant = runtime.TaskID(y.ID, 0), y.Tenant
-	task.Task = &runtime.TaskOf{JobExecution: y.ID}
+	task.Task = &runtime.TaskRef{JobExecution: y.ID}
 	y.Stats = runtime.TaskCounts{Total: 1}
 	for name, change := range map[string]func(x *runtime.JobExecution, task *runtime.Execution){
 		"a state": func(x *runtime.JobExecution, _ *runtime.Execution) { x.State = runtime.StateRunning },
@@ -168,10 +168,10 @@ func TestMisuseOfJobs(t *testing.T) {
 		"no name": func(x *runtime.JobExecution, _ *runtime.Execution) { x.Name = "" },
 		"an id":   func(_ *runtime.JobExecution, task *runtime.Execution) { task.ID = c.done().ID },
 		"a number": func(_ *runtime.JobExecution, task *runtime.Execution) {
-			task.Task = &runtime.TaskOf{JobExecution: y.ID, Index: 1}
+			task.Task = &runtime.TaskRef{JobExecution: y.ID, Index: 1}
 		},
 		"another's": func(_ *runtime.JobExecution, task *runtime.Execution) {
-			task.Task = &runtime.TaskOf{JobExecution: x.ID}
+			task.Task = &runtime.TaskRef{JobExecution: x.ID}
 		},
 		"none":         func(_ *runtime.JobExecution, task *runtime.Execution) { task.Task = nil },
 		"other tenant": func(_ *runtime.JobExecution, task *runtime.Execution) { task.Tenant = "other" },

@@ -69,7 +69,7 @@ func (l ledger) newestFirst() []entry {
 }
 
 // list is the plainest form of runtime.ExecutionHistory.ListExecutions.
-func (l ledger) list(tenant runtime.Tenant, f runtime.Filter, cursor string, limit int) (all []runtime.Execution) {
+func (l ledger) list(tenant runtime.Tenant, f runtime.ExecutionFilter, cursor string, limit int) (all []runtime.Execution) {
 	for _, e := range l.newestFirst() {
 		at := storetest.TimeOf(e.x.ID)
 		switch {
@@ -456,7 +456,7 @@ func holding(t testing.TB, s *Store) ledger {
 	l := ledger{all: map[string]entry{}, jobBook: holdingJobs(t, s)}
 	for _, tenant := range ledgerTenants {
 		for cursor := ""; ; {
-			page, err := s.ListExecutions(tenant, runtime.Filter{}, cursor, 7)
+			page, err := s.ListExecutions(tenant, runtime.ExecutionFilter{}, cursor, 7)
 			must(t, err)
 			if len(page) == 0 {
 				break
@@ -501,7 +501,7 @@ func (l ledger) diff(got ledger, lossy bool) string {
 	}
 	for id, e := range got.all {
 		if _, there := l.all[id]; !there {
-			lines = append(lines, fmt.Sprintf("%s should not be there, %s", id, e.x.State))
+			lines = append(lines, fmt.Sprintf("%s should not exist, %s", id, e.x.State))
 		}
 	}
 	lines = append(lines, l.jobBook.diff(got.jobBook)...)

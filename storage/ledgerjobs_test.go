@@ -268,7 +268,7 @@ func (p *player) acceptRun(l ledger) move {
 	var batch []runtime.Accepted
 	for i := range x.Stats.Total {
 		t := p.fresh()
-		t.ID, t.Tenant, t.Kind, t.Created, t.Task = runtime.TaskID(x.ID, i), x.Tenant, runtime.KindRun, x.Created, &runtime.TaskOf{JobExecution: x.ID, Index: i}
+		t.ID, t.Tenant, t.Kind, t.Created, t.Task = runtime.TaskID(x.ID, i), x.Tenant, runtime.KindRun, x.Created, &runtime.TaskRef{JobExecution: x.ID, Index: i}
 		t.Caller.TraceID = "t"
 		batch = append(batch, runtime.Accepted{Execution: t, Args: p.blob(2, 100, record.InlineSize+1)})
 	}

@@ -12,7 +12,7 @@ import (
 
 // ListExecutions returns a page of executions, newest first; see runtime.ExecutionHistory. It reads
 // the executions that it returns, and in addition at most all leases, or all executions of a trace.
-func (s *Store) ListExecutions(tenant runtime.Tenant, filter runtime.Filter, cursor string, limit int) (all []runtime.Execution, err error) {
+func (s *Store) ListExecutions(tenant runtime.Tenant, filter runtime.ExecutionFilter, cursor string, limit int) (all []runtime.Execution, err error) {
 	const op = "storage.list"
 	lower, upper, err := bounds(filter, cursor)
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Store) ListExecutions(tenant runtime.Tenant, filter runtime.Filter, cur
 }
 
 // bounds returns the ids of a page: from lower on, before upper.
-func bounds(filter runtime.Filter, cursor string) (lower, upper keys.ID, err error) {
+func bounds(filter runtime.ExecutionFilter, cursor string) (lower, upper keys.ID, err error) {
 	upper = keys.LastID
 	if !filter.After.IsZero() {
 		lower = keys.FirstIDAt(filter.After)
@@ -47,7 +47,7 @@ func bounds(filter runtime.Filter, cursor string) (lower, upper keys.ID, err err
 	return lower, upper, nil
 }
 
-func list(r kv.Reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
+func list(r kv.Reader, tenant runtime.Tenant, filter runtime.ExecutionFilter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
 	if limit <= 0 || !lower.Before(upper) {
 		return nil, nil
 	}
@@ -145,7 +145,7 @@ func (l *lister) load(s *listSource) (x runtime.Execution, err error) {
 }
 
 // open opens the sources for a filter.
-func (l *lister) open(filter runtime.Filter) {
+func (l *lister) open(filter runtime.ExecutionFilter) {
 	wants := func(state runtime.State) bool {
 		return len(filter.States) == 0 || slices.Contains(filter.States, state)
 	}

@@ -79,7 +79,7 @@ var allStates = []runtime.State{
 // compareList lists with a random filter.
 func (p *player) compareList(t *testing.T, s *Store, l ledger) {
 	t.Helper()
-	var f runtime.Filter
+	var f runtime.ExecutionFilter
 	if p.rng.IntN(2) == 0 {
 		f.Function = fmt.Sprint("f", p.rng.IntN(4))
 	}

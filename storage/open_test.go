@@ -141,7 +141,7 @@ func TestForeignFolders(t *testing.T) {
 	t.Run("open to all", func(t *testing.T) {
 		dir := filled(t)
 		must(t, os.Chmod(dir, 0o777))
-		wantRefusal(t, onDisk(dir), "everybody on this machine may write to it")
+		wantRefusal(t, onDisk(dir), "every user of this machine may write to it")
 	})
 	t.Run("no permission", func(t *testing.T) {
 		// Root may do anything, so the disk itself refuses.

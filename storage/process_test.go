@@ -90,8 +90,8 @@ func TestFailingWrites(t *testing.T) {
 
 // eachFailure fails the k-th write of the disk, for all k until a process makes fewer writes than
 // that. A write that fails in the log ends the process, so each k has a process of its own, in
-// which the test calls onFailingDisk. The process prints what it acknowledged, and that must be
-// there when the disk works again: check checks it, and returns how much was made.
+// which the test calls onFailingDisk. The process prints what it acknowledged, and that must exist
+// when the disk works again: check checks it, and returns how much was made.
 func eachFailure(t *testing.T, test string, check func(k int, out []byte, s *Store) (made int)) {
 	t.Helper()
 	base := fastDir(t)

@@ -9,7 +9,7 @@ import (
 const failMoves = 12
 
 // failPlayer plays games without moves that may be lost, so that everything that an ended process
-// has acknowledged is there.
+// has acknowledged is stored.
 func failPlayer() *player {
 	p := newPlayer(11)
 	p.soft = false

@@ -98,7 +98,7 @@ func (jobs batchJobs) put(b *pebble.Batch, found search.Postings) error {
 			errs = append(errs, b.Set(progress, record.ProgressOf(&j.JobExecution).Encode(), nil))
 			continue
 		}
-		j.State, j.Finished = j.End(), jobs.now
+		j.State, j.Finished = j.FinalState(), jobs.now
 		errs = append(errs,
 			b.Delete(keys.Execution(keys.KindJobAccepted, of.tenant, of.id), nil),
 			b.Delete(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, of.tenant, j.JobID), of.id[:]...), nil),

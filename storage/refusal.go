@@ -19,7 +19,7 @@ var (
 	errForeign = errors.New("it is not a store of faaspot")
 	errDamaged = errors.New("it is damaged")
 	errNewer   = errors.New("a newer release of faaspot has written it")
-	errExposed = errors.New("everybody on this machine may write to it")
+	errExposed = errors.New("every user of this machine may write to it")
 )
 
 // lockError distinguishes a lock of another process from all other errors of its file. See fcntl(2)
@@ -74,7 +74,7 @@ func unusable(verb, dir string, err error) *runtime.Error {
 	case pebble.IsCorruptionError(err):
 		return refused(errDamaged.Error()+": "+err.Error(), restore)
 	case errors.Is(err, fs.ErrNotExist):
-		return refused("a file of it is missing: "+err.Error(), restore)
+		return refused("one of its files is missing: "+err.Error(), restore)
 	}
 	return refused(err.Error(), "see the log; if files are damaged or missing, "+restore)
 }

@@ -83,7 +83,7 @@ func (h *history) times() (created, started, finished time.Time) {
 	case 0:
 		started = time.Time{}
 	case 1:
-		started = created.Add(-time.Second) // the clock was put back
+		started = created.Add(-time.Second) // the clock was set back
 	}
 	return created, started, h.now
 }
@@ -166,21 +166,21 @@ func (h *history) scan(tenant runtime.Tenant, q runtime.SearchScan) []runtime.Ex
 func plainly(f *runtime.SearchFilter, x *runtime.ExecutionSummary) bool {
 	switch f.Op {
 	case runtime.FilterAnd:
-		for i := range f.Of {
-			if !plainly(&f.Of[i], x) {
+		for i := range f.Filters {
+			if !plainly(&f.Filters[i], x) {
 				return false
 			}
 		}
 		return true
 	case runtime.FilterOr:
-		for i := range f.Of {
-			if plainly(&f.Of[i], x) {
+		for i := range f.Filters {
+			if plainly(&f.Filters[i], x) {
 				return true
 			}
 		}
 		return false
 	case runtime.FilterNot:
-		return !plainly(&f.Of[0], x)
+		return !plainly(&f.Filters[0], x)
 	}
 	ms := x.Duration.Milliseconds()
 	value := map[runtime.SearchField]string{
@@ -209,7 +209,7 @@ func (h *history) aFilter(depth int) runtime.SearchFilter {
 		}
 		f := runtime.SearchFilter{Op: op}
 		for range n {
-			f.Of = append(f.Of, h.aFilter(depth-1))
+			f.Filters = append(f.Filters, h.aFilter(depth-1))
 		}
 		return f
 	}
@@ -449,7 +449,7 @@ func TestListByTrace(t *testing.T) {
 	for limit := 1; limit <= len(want)+1; limit++ {
 		var got []string
 		for cursor := ""; ; cursor = got[len(got)-1] {
-			page, err := s.ListExecutions("default", runtime.Filter{TraceID: trace}, cursor, limit)
+			page, err := s.ListExecutions("default", runtime.ExecutionFilter{TraceID: trace}, cursor, limit)
 			must(t, err)
 			for _, x := range page {
 				got = append(got, x.ID)
@@ -462,11 +462,11 @@ func TestListByTrace(t *testing.T) {
 			t.Fatalf("pages of %d: %v, want %v", limit, got, want)
 		}
 	}
-	page, err := s.ListExecutions("default", runtime.Filter{TraceID: strings.ReplaceAll(own.ID, "-", "")}, "", 10)
+	page, err := s.ListExecutions("default", runtime.ExecutionFilter{TraceID: strings.ReplaceAll(own.ID, "-", "")}, "", 10)
 	if err != nil || len(page) != 1 || page[0].ID != own.ID {
 		t.Errorf("its own trace finds %v, %v", page, err)
 	}
-	for name, f := range map[string]runtime.Filter{
+	for name, f := range map[string]runtime.ExecutionFilter{
 		"state":    {TraceID: trace, States: []runtime.State{runtime.StateQueued}},
 		"function": {TraceID: trace, Function: "unknown"},
 		"trace":    {TraceID: someTraces[2]},
@@ -477,7 +477,7 @@ func TestListByTrace(t *testing.T) {
 			t.Errorf("%s: %d executions, want %d", name, len(page), n)
 		}
 	}
-	if page, err := s.ListExecutions(ledgerTenants[0], runtime.Filter{TraceID: trace}, "", 100); err != nil || len(page) > 0 {
+	if page, err := s.ListExecutions(ledgerTenants[0], runtime.ExecutionFilter{TraceID: trace}, "", 100); err != nil || len(page) > 0 {
 		t.Errorf("another tenant finds %v, %v", page, err)
 	}
 	must(t, s.Close())

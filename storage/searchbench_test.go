@@ -40,7 +40,7 @@ func BenchmarkSearch(b *testing.B) {
 		return runtime.SearchFilter{Op: runtime.FilterEq, Field: field, Values: []string{value}}
 	}
 	and := func(of ...runtime.SearchFilter) *runtime.SearchFilter {
-		return &runtime.SearchFilter{Op: runtime.FilterAnd, Of: of}
+		return &runtime.SearchFilter{Op: runtime.FilterAnd, Filters: of}
 	}
 	for _, f := range []struct {
 		name  string
@@ -49,7 +49,7 @@ func BenchmarkSearch(b *testing.B) {
 		{"all", nil},
 		{"rare", and(eq(runtime.FieldUser, "rare"))},
 		{"rare and common", and(eq(runtime.FieldUser, "rare"), eq(runtime.FieldStatus, "SUCCEEDED"),
-			runtime.SearchFilter{Op: runtime.FilterNot, Of: []runtime.SearchFilter{eq(runtime.FieldVersion, "2")}})},
+			runtime.SearchFilter{Op: runtime.FilterNot, Filters: []runtime.SearchFilter{eq(runtime.FieldVersion, "2")}})},
 		{"seldom together", and(eq(runtime.FieldUser, "half"), eq(runtime.FieldVersion, "4"))},
 	} {
 		b.Run(f.name, func(b *testing.B) {

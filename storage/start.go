@@ -76,7 +76,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 	return refused, nil
 }
 
-// start puts into a batch that one execution runs, or fails with ErrLease.
+// start adds the start of one execution to a batch, or fails with ErrLease.
 func (locked lockedExecutions) start(b *pebble.Batch, l runtime.Lease, of executionRef) (*record.Lease, error) {
 	before, last := locked.attempt(of), 0
 	if before.Waiting != nil {

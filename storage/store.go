@@ -110,10 +110,10 @@ func (s *Store) flush() error { return s.health.Flush(s.db) }
 // gate refuses writes for the state of the disk.
 type gate struct{ *Store }
 
-// Writable returns why a write cannot be taken now, however much room there is.
+// Writable returns why writes are refused now, regardless of the free space, or nil.
 func (g gate) Writable(takesRoom bool) error { return g.health.Writable(takesRoom, g.full) }
 
-// Roomy returns why a write that takes room cannot be taken now.
+// Roomy returns why a write that takes space is refused now, or nil.
 func (g gate) Roomy() error {
 	u, err := g.fs.GetDiskUsage(g.dir)
 	if err != nil {
@@ -122,13 +122,14 @@ func (g gate) Roomy() error {
 	return g.health.Roomy(u.AvailBytes)
 }
 
-// full reports whether so much waits for a flush that a little more would have to wait, too. While
-// flushes fail, that wait would have no end, and readers of what is written would wait with it.
+// full reports whether the writes that wait for a flush have nearly filled their memory, so that a
+// further write would have to wait too. While flushes fail, that wait would never end, and readers
+// of the written records would wait too.
 func (s *Store) full() bool {
 	return s.db.Metrics().MemTable.Size >= (memTables-1)*memTableSize
 }
 
-// Health returns what is wrong with the store or its disk, as a CodeUnavailable error, or nil.
+// Health returns the problem of the store or its disk as a CodeUnavailable error, or nil.
 func (s *Store) Health() error {
 	if err := s.enter(); err != nil {
 		return err

@@ -185,7 +185,7 @@ func TestOldVersionsAreDropped(t *testing.T) {
 	numbers, err := s.ListVersions("a", "id1")
 	must(t, err)
 	if len(numbers) != runtime.KeptVersions || numbers[0] != last || numbers[len(numbers)-1] != last-runtime.KeptVersions+1 {
-		t.Fatalf("kept versions are %v", numbers)
+		t.Fatalf("stored versions are %v", numbers)
 	}
 	_, err = s.GetVersion("a", "id1", last-runtime.KeptVersions)
 	wantCode(t, err, runtime.CodeNotFound)
@@ -358,7 +358,7 @@ func TestClose(t *testing.T) {
 		"executions":  func() error { _, err := s.GetExecutions("a", nil); return err },
 		"args":        func() error { _, err := s.GetArgs("a", ""); return err },
 		"logs":        func() error { _, _, err := s.GetLogs("a", ""); return err },
-		"list":        func() error { _, err := s.ListExecutions("a", runtime.Filter{}, "", 1); return err },
+		"list":        func() error { _, err := s.ListExecutions("a", runtime.ExecutionFilter{}, "", 1); return err },
 		"pending":     func() error { return s.EachUnfinished(nil) },
 		"expire":      func() error { return s.Expire(start, 0, -1) },
 		"health":      s.Health,

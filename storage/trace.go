@@ -12,7 +12,7 @@ import (
 
 // listTrace lists executions of a trace. It finds them by the trace, done or not, and reads each of
 // them.
-func listTrace(r kv.Reader, tenant runtime.Tenant, filter runtime.Filter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
+func listTrace(r kv.Reader, tenant runtime.Tenant, filter runtime.ExecutionFilter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
 	trace := search.NewTrace(r, tenant, filter.TraceID)
 	for len(all) < limit {
 		id, ok := trace.Before(upper)

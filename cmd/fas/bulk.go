@@ -165,7 +165,7 @@ func (b *bulk) judge(tally ui.Tally, failed []client.Execution) error {
 	if bad == 0 {
 		return nil
 	}
-	// They come in the order of their ends; the ids have the order of the runs.
+	// They are in the order of their ends; the ids have the order of the runs.
 	slices.SortFunc(failed, func(x, y client.Execution) int { return strings.Compare(x.ID, y.ID) })
 	for _, x := range failed {
 		fmt.Fprintf(b.Err, "%s: %s\n", x.ID, ui.OneLine(clierror.Message(x.Err())))

@@ -99,7 +99,7 @@ func (a *app) completeJobs(cmd *cobra.Command, args []string, word string) ([]st
 	return a.completeJobFlag(cmd, nil, word)
 }
 
-// completeJobFlag completes a flag to the names of jobs, whatever the arguments are.
+// completeJobFlag completes a flag to the names of jobs, regardless of the arguments.
 func (a *app) completeJobFlag(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	a.complete(cmd, func(ctx context.Context, c *client.Client) error {

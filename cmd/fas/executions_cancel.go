@@ -70,7 +70,7 @@ and changed (whether this command changed the execution) and message.`,
 
 // cancelAll cancels executions, several at a time, and returns the results in the order of the ids.
 // Ids that do not exist have the status NotFound and cause an error at the end. Any other error
-// ends it; requests that were not sent or not answered by then have no result.
+// ends it; requests that were not sent or answered by then have no result.
 func cancelAll(ctx context.Context, c *client.Client, ids []string) ([]client.Cancellation, error) {
 	all := make([]client.Cancellation, len(ids))
 	group, groupCtx := errgroup.WithContext(ctx)

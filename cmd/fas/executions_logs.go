@@ -99,7 +99,7 @@ func (a *app) followLogs(ctx context.Context, c *client.Client, id string, only 
 			}
 			return nil
 		},
-		Trouble: func(err error) {
+		OnError: func(err error) {
 			if people {
 				fmt.Fprintf(a.Err, "-- %s; trying again --\n", clierror.Message(err))
 			}

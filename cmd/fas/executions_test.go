@@ -46,7 +46,7 @@ func TestExecutionTable(t *testing.T) {
 				t.Error("a page without executions prints something")
 			}
 			if err := table.Write(list[2:]); err != nil || strings.Count(out.String(), "FUNCTION") > 1 {
-				t.Error("the heading comes twice")
+				t.Error("the heading is printed twice")
 			}
 		})
 	}

@@ -21,8 +21,8 @@ func newJobsGet(a *app) *cobra.Command {
 		Long: `Show a job: its function, how its tasks run, its environment and its triggers.
 Secrets are shown as ***.
 
-With --json the output is an object that "fas jobs apply" accepts; *** in it stands
-for the stored secret. It has the fields
+With --json the output is an object that "fas jobs apply" accepts; *** in it means
+the stored secret. It has the fields
 
 ` + jobFields,
 		Example: `  fas jobs get nightly

@@ -7,7 +7,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/jobfile"
 )
 
-// All of the example is a job, also what is commented out.
+// The whole example is a valid job, including the lines that are commented out.
 func TestExampleJob(t *testing.T) {
 	env := func(name string) (string, bool) { return "secret " + name, true }
 	for _, text := range []string{exampleJob, regexp.MustCompile(`(?m)^#`).ReplaceAllString(exampleJob, "")} {

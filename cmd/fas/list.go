@@ -35,7 +35,7 @@ func (l *listFlags) check(cmd *cobra.Command) error {
 	return exclusive(cmd, "json", "quiet")
 }
 
-// newPages returns the printer of a list of which id returns the ids.
+// newPages returns the printer of a list; id returns the id of an item.
 func newPages[T any](a *app, l *listFlags, table *ui.Table[T], id func(T) string) *ui.Pages[T] {
 	return &ui.Pages[T]{Terminal: &a.Terminal, AsJSON: l.asJSON, IDsOnly: l.idsOnly, ID: id, Table: table}
 }

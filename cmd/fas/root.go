@@ -98,7 +98,7 @@ func group(cmd *cobra.Command, args []string) error {
 // arguments checks that a command has exactly the named arguments.
 func arguments(names ...string) cobra.PositionalArgs { return argumentsAndMore(0, names...) }
 
-// argumentsAndMore checks that a command has the named arguments, and at most a number of others.
+// argumentsAndMore checks that a command has the named arguments and up to more further ones.
 func argumentsAndMore(more int, names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		hint := "usage: " + cmd.UseLine()

@@ -57,7 +57,7 @@ func (a *app) awaitExecution(ctx context.Context, c *client.Client, id, name str
 	defer line.Clear()
 	progress := ui.ExecutionProgress{Function: name, Began: time.Now()}
 	line.Set(progress.Text)
-	o := client.WaitOptions{Told: progress.Update, Trouble: progress.Retrying}
+	o := client.WaitOptions{OnState: progress.Update, OnError: progress.Retrying}
 	if line != nil {
 		o.Every = watchEvery
 	}
@@ -126,24 +126,24 @@ func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecut
 		return runtime.Errorf(clierror.CodeUnsuccessful, "the execution was cancelled; %d of %s succeeded", x.Stats.Success, ui.TasksText(x.Stats.Total)).
 			WithHint(a.command("jobs tasks "+job+" "+id) + " lists them")
 	}
-	told := 0
+	listed := 0
 	err := c.Tasks(ctx, job, id, func(page []client.Task) error {
 		for _, t := range page {
 			if t.Status != client.TaskFailed {
 				continue
 			}
-			if told++; told > ui.MaxShownFailures {
+			if listed++; listed > ui.MaxShownFailures {
 				return errEnough
 			}
 			_, message := t.Failure()
 			fmt.Fprintf(a.Err, "%s: %s\n", t.Metadata.Name, ui.OneLine(message))
-			if told == x.Stats.Failure {
+			if listed == x.Stats.Failure {
 				return errEnough
 			}
 		}
 		return nil
 	})
-	// That they cannot be listed is not what is wrong with the execution.
+	// A failure to list the tasks is not reported: it is not why the execution failed.
 	if more := x.Stats.Failure - ui.MaxShownFailures; more > 0 && errors.Is(err, errEnough) {
 		fmt.Fprintf(a.Err, "and %d more\n", more)
 	}

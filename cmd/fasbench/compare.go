@@ -76,7 +76,7 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	flags := flag.NewFlagSet("fasbench compare", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	base := flags.String("base", "", "`REVISION` to compare the working tree with")
-	rounds := flags.Int("rounds", defaultRounds, "`NUMBER` of rounds; each starts both servers anew")
+	rounds := flags.Int("rounds", defaultRounds, "`NUMBER` of rounds; each restarts both servers")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0

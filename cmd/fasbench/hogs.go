@@ -102,7 +102,7 @@ func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", h.name, err)
 		}
-		// A late response counts whatever its status is.
+		// A late response counts regardless of its status.
 		if status == http.StatusGatewayTimeout || over > 0 {
 			stopped = append(stopped, ranked{h.name, over})
 		} else {

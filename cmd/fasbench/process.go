@@ -16,9 +16,9 @@ const stopTime = 10 * time.Second
 
 // process is a server process.
 type process struct {
-	cmd  *exec.Cmd
-	log  string        // path of the file with its standard output and error
-	gone chan struct{} // closed when the process has exited
+	cmd    *exec.Cmd
+	log    string        // path of the file with its standard output and error
+	exited chan struct{} // closed when the process has exited
 }
 
 // start starts a program, which runs until stop is called or ctx is cancelled.
@@ -36,10 +36,10 @@ func (l *lab) start(ctx context.Context, dir string, env []string, name string, 
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, log: log.Name(), gone: make(chan struct{})}
+	p := &process{cmd: cmd, log: log.Name(), exited: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // await reports the log of a process that exits early
-		close(p.gone)
+		close(p.exited)
 	}()
 	return p, nil
 }
@@ -48,10 +48,10 @@ func (l *lab) start(ctx context.Context, dir string, env []string, name string, 
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-p.gone:
+	case <-p.exited:
 	case <-time.After(stopTime):
 		_ = p.cmd.Process.Kill()
-		<-p.gone
+		<-p.exited
 	}
 }
 
@@ -66,7 +66,7 @@ func (p *process) await(ctx context.Context, ok func() error) error {
 		}
 		select {
 		case <-poll.C:
-		case <-p.gone:
+		case <-p.exited:
 			text, _ := os.ReadFile(p.log)
 			return fmt.Errorf("%s exited: %s", filepath.Base(p.cmd.Path), tail(text))
 		case <-ctx.Done():

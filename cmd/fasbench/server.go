@@ -36,7 +36,7 @@ func (s *server) stop() {
 func (s *server) kill() {
 	s.close()
 	_ = s.cmd.Process.Kill()
-	<-s.gone
+	<-s.exited
 }
 
 // serve starts a server that finds the guest compiled, as on any start but the first, waits until

@@ -24,7 +24,7 @@ type Engine interface {
 	// RollbackJob makes the spec of a stored revision the current one, as a new revision.
 	RollbackJob(ctx context.Context, tenant runtime.Tenant, name string, revision uint64, userID string) (runtime.Job, error)
 	// DeleteJob removes a job and cancels its unfinished executions. Executions expire as
-	// others do.
+	// elsewhere.
 	DeleteJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
 	GetJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
 	ListJobs(ctx context.Context, tenant runtime.Tenant, l runtime.PageRequest) (runtime.Page[runtime.Job], error)

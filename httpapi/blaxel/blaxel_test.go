@@ -56,8 +56,8 @@ func TestBlaxelTokens(t *testing.T) {
 	}
 }
 
-// TestWorkspaces checks that a request may name the tenant's own workspace, and that any other looks
-// as if it did not exist, whether it is another tenant's or nobody's.
+// TestWorkspaces checks that a request may name the tenant's own workspace, and that any other is
+// not found, whether or not another tenant has it.
 func TestWorkspaces(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
@@ -94,7 +94,7 @@ func TestWorkspaces(t *testing.T) {
 			if c.status == 404 {
 				apitest.WantError(t, a, 404, "not_found")
 				if len(fake.Called) > 0 {
-					t.Errorf("%s %s%s in %q came through", r.Method, path, c.query, c.header)
+					t.Errorf("%s %s%s in %q was accepted", r.Method, path, c.query, c.header)
 				}
 			}
 		})
@@ -122,8 +122,8 @@ func TestBlaxelVersions(t *testing.T) {
 	}
 }
 
-// TestEveryCodeInEveryDialect checks that each error has one code, one status and a message in every
-// dialect.
+// TestEveryCodeInEveryDialect checks that each error has one code, one status and a message in
+// every dialect.
 func TestEveryCodeInEveryDialect(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
@@ -174,12 +174,12 @@ func TestErrorsBelowV0(t *testing.T) {
 		}
 	}
 	if a := ts.Do(t, "GET", "/v0x/jobs", "", nil); a.Object(t)["error_code"] != "not_found" {
-		t.Errorf("beside it: %s", a.Body)
+		t.Errorf("with a second token: %s", a.Body)
 	}
 }
 
-// TestCursorsOverHTTP checks that cursors of another list, of another job of the same name, and of a
-// day ago are refused, and that a cursor whose element was deleted continues after it.
+// TestCursorsOverHTTP checks that cursors of another list, of another job of the same name, and of
+// a day ago are refused, and that a cursor whose element was deleted continues after it.
 func TestCursorsOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

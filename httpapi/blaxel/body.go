@@ -13,10 +13,9 @@ import (
 // jobBody is the body of a request to create or update a job.
 type jobBody struct {
 	job runtime.Job // Name, DisplayName, Labels and Spec
-	// active is the revision that the spec calls the current one, empty if it calls none so.
+	// active is the revision that the spec names as the current one, empty if it names none.
 	active string
-	// rollback is whether the spec has nothing but that revision: the request asks to go
-	// back to it.
+	// rollback reports whether the spec has nothing but that revision: the request restores it.
 	rollback bool
 }
 
@@ -31,7 +30,7 @@ func parseJob(body []byte) (b jobBody, err error) {
 	b.job.Name = metadata.Text("name")
 	b.job.DisplayName = metadata.Text("displayName")
 	b.job.Labels = metadata.Texts("labels")
-	metadata.Refuse("externalId", "is not kept", "use a label for it")
+	metadata.Refuse("externalId", "is not stored", "use a label for it")
 	metadata.Ignore("createdAt", "createdBy", "updatedAt", "updatedBy", "plan", "rid", "url", "workspace")
 	if err := metadata.End(); err != nil {
 		return b, err
@@ -47,10 +46,10 @@ func parseJob(body []byte) (b jobBody, err error) {
 		b.job.Spec.Triggers = append(b.job.Spec.Triggers, parseTrigger(trigger))
 	}
 	spec.Ignore("region")
-	spec.Refuse("policies", "cannot be kept to: there are no policies here", "leave it out")
-	spec.Refuse("volumes", "cannot be mounted", "use /tmp, which each task has to itself")
+	spec.Refuse("policies", "are not supported", "leave it out")
+	spec.Refuse("volumes", "are not supported", "use /tmp; each task has its own")
 	runner := spec.Object("githubRunner")
-	runner.Refuse("repositories", "cannot be served: there is no runner here", "leave it out")
+	runner.Refuse("repositories", "are not supported: this server has no runner", "leave it out")
 	_ = runner.End()
 	if err := spec.End(); err != nil {
 		return b, err
@@ -62,7 +61,7 @@ func parseJob(body []byte) (b jobBody, err error) {
 // parseActive reads which revision is the current one.
 func parseActive(revision *web.Fields) string {
 	active := revision.Text("active")
-	const one = "is not possible: all executions are of the current revision"
+	const one = "is not supported: all executions use the current revision"
 	revision.Refuse("canary", one, "leave it out")
 	revision.Refuse("canaryPercent", one, "leave it out")
 	if traffic := revision.Number("traffic", 0, 100); traffic != 0 && traffic != 100 {
@@ -83,8 +82,8 @@ func parseRuntime(f *web.Fields, spec *runtime.JobSpec) {
 		_ = env.End()
 	}
 	f.Ignore("generation", "diskPercent")
-	f.Refuse("image", "cannot be run: a job runs a function", "name the function in spec.function")
-	f.Refuse("ports", "cannot be opened: tasks do not listen", "leave it out")
+	f.Refuse("image", "is not supported: a job runs a function", "name the function in spec.function")
+	f.Refuse("ports", "are not supported: tasks do not listen", "leave it out")
 	_ = f.End()
 }
 
@@ -119,7 +118,7 @@ func parseTrigger(f *web.Fields) runtime.Trigger {
 		t.Retry = runtime.DefaultCallbackRetry
 	}
 	if auth := c.Text("authenticationType"); auth != "" && auth != "private" {
-		c.FailHint(`leave it out, or write "private"`, "authenticationType", "of %q is not possible: requests need a token", auth)
+		c.FailHint(`leave it out, or write "private"`, "authenticationType", "of %q is not supported: requests need a token", auth)
 	}
 	_, _ = c.End(), f.End()
 	return t
@@ -155,7 +154,7 @@ func parseRevision(text string) (uint64, error) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n == 0 || strconv.FormatUint(n, 10) != text {
 		return 0, runtime.Errorf(runtime.CodeInvalidArgument, "spec.revision.active is not a revision's id").
-			WithHint(`give the id of one that is listed, such as "3"`)
+			WithHint(`give the id of a listed revision, such as "3"`)
 	}
 	return n, nil
 }

@@ -49,7 +49,7 @@ func renderRetries(x *runtime.Execution) (all []wire.Condition) {
 	}{
 		{x.LostAttempts, "AttemptLost", "internal", "the server ended while it ran"},
 		{x.PlatformFailures, "PlatformFailed", "internal", "the server failed to run it"},
-		{x.FunctionFailures, "FunctionFailed", "function_error", fmt.Sprintf("the function failed; up to %d retries were asked for", x.Retries)},
+		{x.FunctionFailures, "FunctionFailed", "function_error", fmt.Sprintf("the function failed; up to %d retries were requested", x.Retries)},
 	} {
 		for range min(cause.count, most-len(all)) {
 			all = append(all, wire.Condition{
@@ -82,7 +82,7 @@ func renderLast(x *runtime.Execution) wire.Condition {
 	default:
 		c.State, c.Severity, c.Reason, c.Message = conditionPending, severityInfo, "Waiting", "it waits for its turn"
 		if x.Attempt > 0 {
-			c.Reason, c.Message = "Retrying", "it is to be tried again"
+			c.Reason, c.Message = "Retrying", "it waits for a retry"
 			if !x.NotBefore.IsZero() {
 				c.Message += ", not before " + formatTime(x.NotBefore)
 			}

@@ -10,8 +10,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestConditionsTellTheStory renders the history of tasks that were lost, failed, and were retried.
-func TestConditionsTellTheStory(t *testing.T) {
+// TestConditionsShowEachAttempt renders the history of tasks that were lost, failed, and were
+// retried.
+func TestConditionsShowEachAttempt(t *testing.T) {
 	t.Parallel()
 	steps := func(x runtime.Execution) (all []string) {
 		for _, c := range renderConditions(&x) {

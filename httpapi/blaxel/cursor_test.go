@@ -47,16 +47,16 @@ func TestCursorsOfJobs(t *testing.T) {
 			forged := append([]byte(nil), raw...)
 			forged[i] ^= 1 << bit
 			if position, err := l.openCursor(base64.RawURLEncoding.EncodeToString(forged), now); err == nil {
-				t.Errorf("byte %d, bit %d: taken as %q", i, bit, position)
+				t.Errorf("byte %d, bit %d: accepted as %q", i, bit, position)
 			}
 		}
 		if _, err := l.openCursor(base64.RawURLEncoding.EncodeToString(raw[:i]), now); err == nil {
-			t.Errorf("%d bytes are taken", i)
+			t.Errorf("%d bytes are accepted", i)
 		}
 	}
 	for _, text := range []string{cursor + "A", cursor + "=", " " + cursor, "", "!"} {
 		if _, err := l.openCursor(text, now); err == nil {
-			t.Errorf("%q is taken", text)
+			t.Errorf("%q is accepted", text)
 		}
 	}
 }

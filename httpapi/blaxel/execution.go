@@ -74,7 +74,7 @@ func renderExecution(x *runtime.JobExecution) executionResponse {
 	}
 }
 
-// addTasks adds the first tasks, as they are and as the request asked for them.
+// addTasks adds the first tasks: their current state, and their spec in the request.
 func addTasks(response *executionResponse, x *runtime.JobExecution, tasks []runtime.Execution) {
 	for i := range tasks[:min(len(tasks), renderedTasks)] {
 		task := renderTask(x, &tasks[i])

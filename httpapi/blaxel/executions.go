@@ -39,7 +39,7 @@ func (a *api) startExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		return err
 	}
 	if body.id != "" && key != "" && body.id != key {
-		return runtime.Errorf(runtime.CodeInvalidArgument, "id and the header %s are two", web.HeaderIdempotencyKey).WithHint("send one of them")
+		return runtime.Errorf(runtime.CodeInvalidArgument, "id and the header %s differ", web.HeaderIdempotencyKey).WithHint("send one of them")
 	}
 	r := body.JobStartRequest
 	r.Tenant, r.Job, r.IdempotencyKey = tenant, name, cmp.Or(key, body.id)
@@ -164,8 +164,8 @@ func (a *api) writeExecution(ctx *fasthttp.RequestCtx, x *runtime.JobExecution) 
 	return web.WriteValue(ctx, response)
 }
 
-// listTasks answers with a page of the tasks of an execution, in the order of their indexes
-// unless the request asks for another.
+// listTasks answers with a page of the tasks of an execution, in the order of their indexes unless
+// the request sets another order.
 func (a *api) listTasks(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := jobName(ctx)
 	if err != nil {

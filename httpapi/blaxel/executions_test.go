@@ -17,8 +17,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestExecutionsOfJobsAsTheyAreTold: from the request to the last task.
-func TestExecutionsOfJobsAsTheyAreTold(t *testing.T) {
+// TestJobExecutionResponses checks the responses for an execution, from the request to the
+// last task.
+func TestJobExecutionResponses(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	s.CreateJob(t, "j", `,"runtime":{"timeout":120,"maxConcurrentTasks":2,"memory":128,"envs":[{"name":"A","value":"a"},{"name":"B","value":"b"}]}`)
@@ -74,8 +75,8 @@ func TestExecutionsOfJobsAsTheyAreTold(t *testing.T) {
 	}
 }
 
-// TestStartingAnExecutionTwice: by the same id or key it is one execution, whatever
-// else has that id is refused.
+// TestStartingAnExecutionTwice checks that two equal requests with one id or key start one
+// execution, and that a different request with that id is refused.
 func TestStartingAnExecutionTwice(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -159,9 +160,9 @@ func TestExecutionsThatAreRefused(t *testing.T) {
 	apitest.WantError(t, s.Do(t, "GET", "/v0/jobs/j/executions/none?wait=x", "", nil), 400, "invalid_argument")
 }
 
-// TestWhatMayNotQueue: while another execution has all the memory one that may not
-// queue is refused, and nothing of it is there.
-func TestWhatMayNotQueue(t *testing.T) {
+// TestExecutionThatMayNotQueue checks that the server refuses and does not store an execution that
+// may not queue while another one uses all the memory.
+func TestExecutionThatMayNotQueue(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	s.CreateJob(t, "j", `,"runtime":{"memory":300}`)
@@ -169,7 +170,7 @@ func TestWhatMayNotQueue(t *testing.T) {
 	a := s.Do(t, "POST", "/v0/jobs/j/executions", `{"tasks":[{}],"allowQueue":false,"id":"later"}`, nil)
 	apitest.WantError(t, a, 429, "too_busy")
 	if a.Header.Get("Retry-After") == "" {
-		t.Error("it is not said when to try again")
+		t.Error("Retry-After is missing")
 	}
 	var page wire.Page[wire.JobExecution[string]]
 	if s.Ask(t, "GET", "/v0/jobs/j/executions", "", apitest.Paged, &page); page.Meta.Total != 1 {
@@ -186,7 +187,7 @@ func TestWhatMayNotQueue(t *testing.T) {
 	}
 }
 
-// TestCancellingAnExecution: what runs ends, nothing else starts.
+// TestCancellingAnExecution checks that running tasks finish and no other tasks start.
 func TestCancellingAnExecution(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -219,7 +220,7 @@ func TestCancellingAnExecution(t *testing.T) {
 	}
 }
 
-// TestListsOfJobExecutions: both forms.
+// TestListsOfJobExecutions checks both forms of the list.
 func TestListsOfJobExecutions(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -279,7 +280,8 @@ func TestListsOfJobExecutions(t *testing.T) {
 	apitest.WantError(t, s.Do(t, "GET", "/v0/jobs/none/executions", "", apitest.Paged), 404, "not_found")
 }
 
-// TestListsOfTasks: an execution of 450 tasks has 200 of them, and the list has all.
+// TestListsOfTasks checks that an execution of 450 tasks shows 200 of them, and that the list has
+// all.
 func TestListsOfTasks(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -330,14 +332,14 @@ func TestListsOfTasks(t *testing.T) {
 	}
 }
 
-// TestTellJobExecution checks that the body of a callback has the execution, and results within
+// TestRenderJobExecution checks that the body of a callback has the execution, and results within
 // bounds.
-func TestTellJobExecution(t *testing.T) {
+func TestRenderJobExecution(t *testing.T) {
 	t.Parallel()
 	x := runtime.JobExecution{ID: apitest.ID, Name: "x", Job: "j", State: runtime.StateFailed, Stats: runtime.TaskCounts{Total: 2000}}
 	tasks := make([]runtime.Execution, 2000)
 	for i := range tasks {
-		tasks[i] = runtime.Execution{ID: apitest.ID, State: runtime.StateSucceeded, Task: &runtime.TaskOf{Index: i}}
+		tasks[i] = runtime.Execution{ID: apitest.ID, State: runtime.StateSucceeded, Task: &runtime.TaskRef{Index: i}}
 		tasks[i].Result = []byte(`"` + strings.Repeat("x", 8<<10) + `"`)
 		tasks[i].ResultSize = len(tasks[i].Result)
 	}
@@ -345,20 +347,20 @@ func TestTellJobExecution(t *testing.T) {
 	tasks[0].Result, tasks[0].ResultSize = nil, 0
 	tasks[0].Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "no", Traceback: "frames"}
 	text := blaxel.RenderExecution(x, tasks)
-	var told wire.JobExecution[string]
-	if err := json.Unmarshal(text, &told); err != nil {
+	var got wire.JobExecution[string]
+	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(text) > runtime.MaxJobResultBytes+runtime.MiB || len(told.Tasks) != 200 || len(told.Results) != runtime.MaxJobResults {
-		t.Errorf("%d bytes, %d tasks, %d results", len(text), len(told.Tasks), len(told.Results))
+	if len(text) > runtime.MaxJobResultBytes+runtime.MiB || len(got.Tasks) != 200 || len(got.Results) != runtime.MaxJobResults {
+		t.Errorf("%d bytes, %d tasks, %d results", len(text), len(got.Tasks), len(got.Results))
 	}
-	if r := told.Results[0]; r.Index != 0 || r.Status != wire.TaskFailed || r.Error == nil || r.Error.Message != "ValueError: no" || r.Error.Code != "function_error" {
+	if r := got.Results[0]; r.Index != 0 || r.Status != wire.TaskFailed || r.Error == nil || r.Error.Message != "ValueError: no" || r.Error.Code != "function_error" {
 		t.Errorf("%+v", r)
 	}
-	if r := told.Results[1]; r.Index != 1 || r.Status != wire.TaskSucceeded || string(r.Output) != string(tasks[1].Result) || r.OutputOmitted {
+	if r := got.Results[1]; r.Index != 1 || r.Status != wire.TaskSucceeded || string(r.Output) != string(tasks[1].Result) || r.OutputOmitted {
 		t.Errorf("%+v", r)
 	}
-	if r := told.Results[runtime.MaxJobResults-1]; r.Output != nil || !r.OutputOmitted {
+	if r := got.Results[runtime.MaxJobResults-1]; r.Output != nil || !r.OutputOmitted {
 		t.Errorf("%d bytes of output", len(r.Output))
 	}
 }

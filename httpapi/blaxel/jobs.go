@@ -37,7 +37,7 @@ func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	query := ctx.QueryArgs()
 	for _, name := range []string{"anchor", "status"} {
 		if query.Has(name) {
-			return runtime.Errorf(runtime.CodeInvalidArgument, "jobs are not listed by %s here", name).WithHint("leave it out")
+			return runtime.Errorf(runtime.CodeInvalidArgument, "jobs cannot be filtered by %s", name).WithHint("leave it out")
 		}
 	}
 	limit, err := intParam(query, "limit", defaultJobs, 1, anyLimit)
@@ -72,7 +72,7 @@ func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	return web.WriteValue(ctx, renderChanged(a.URL(ctx), &j, &body.job, nil))
 }
 
-// updateJob replaces a job, or makes a former revision of it the current one.
+// updateJob replaces a job, or restores a former revision of it.
 func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := jobName(ctx)
 	if err != nil {
@@ -95,7 +95,7 @@ func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	if current := strconv.FormatUint(before.Revision, 10); body.active != "" && body.active != current {
 		return runtime.Errorf(runtime.CodeConflict, "the job is at revision %s, and spec.revision.active is %s", current, body.active).
-			WithHint("get the job and change it as it is by now; to go back to a revision, send spec.revision.active and nothing else in spec")
+			WithHint("get the job again and apply the change to it; to restore a revision, send spec.revision.active and nothing else in spec")
 	}
 	body.job.Tenant, body.job.Name, body.job.UpdatedBy = tenant, name, web.UserID(ctx)
 	j, err := a.engine().UpdateJob(a.Context(), body.job)
@@ -106,8 +106,8 @@ func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 }
 
 func (a *api) rollbackJob(ctx *fasthttp.RequestCtx, before *runtime.Job, body jobBody) error {
-	if asked := body.job; asked.DisplayName != "" && asked.DisplayName != before.DisplayName ||
-		asked.Labels != nil && !maps.Equal(asked.Labels, before.Labels) {
+	if requested := body.job; requested.DisplayName != "" && requested.DisplayName != before.DisplayName ||
+		requested.Labels != nil && !maps.Equal(requested.Labels, before.Labels) {
 		return runtime.Errorf(runtime.CodeInvalidArgument, "a rollback does not change the display name and the labels").
 			WithHint("leave them out")
 	}
@@ -119,15 +119,15 @@ func (a *api) rollbackJob(ctx *fasthttp.RequestCtx, before *runtime.Job, body jo
 	return a.writeJob(ctx, j, err)
 }
 
-// renderChanged renders a job that was created or updated as a request asked, with the secrets
-// that the engine drew for it. No other answer has them.
-func renderChanged(base string, j, asked, before *runtime.Job) jobResponse {
+// renderChanged renders a job that a request created or updated, with the secrets that the engine
+// generated for it. No other answer has them.
+func renderChanged(base string, j, requested, before *runtime.Job) jobResponse {
 	response := renderJob(base, j)
 	for i, t := range j.Spec.Triggers {
 		kept := before != nil && slices.ContainsFunc(before.Spec.Triggers, func(old runtime.Trigger) bool {
 			return old.CallbackSecret == t.CallbackSecret
 		})
-		if t.CallbackSecret != "" && asked.Spec.Triggers[i].CallbackSecret == "" && !kept {
+		if t.CallbackSecret != "" && requested.Spec.Triggers[i].CallbackSecret == "" && !kept {
 			response.Spec.Triggers[i].Configuration.CallbackSecret = t.CallbackSecret
 		}
 	}

@@ -16,13 +16,13 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestJobsAsTheyAreTold checks that the answer has the job that was asked for, except for secrets,
-// and that sending it back changes nothing.
-func TestJobsAsTheyAreTold(t *testing.T) {
+// TestJobResponses checks that the response has the job of the request, with masked secrets,
+// and that sending the response back changes nothing.
+func TestJobResponses(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
-	var told wire.Job[string]
-	s.Ask(t, "POST", "/v0/jobs", apitest.WholeJob, nil, &told)
+	var got wire.Job[string]
+	s.Ask(t, "POST", "/v0/jobs", apitest.WholeJob, nil, &got)
 	want := wire.Job[string]{
 		Metadata: wire.JobMetadata[string]{
 			Name: "nightly", DisplayName: "Every night", Labels: map[string]string{"team": "a"},
@@ -45,10 +45,10 @@ func TestJobsAsTheyAreTold(t *testing.T) {
 	}
 	want.Spec.Revision.Active = "1"
 	given := cmpopts.IgnoreFields(wire.JobMetadata[string]{}, "CreatedAt", "UpdatedAt", "CreatedBy", "UpdatedBy", "RID")
-	if diff := cmp.Diff(want, told, given); diff != "" {
+	if diff := cmp.Diff(want, got, given); diff != "" {
 		t.Error(diff)
 	}
-	m := told.Metadata
+	m := got.Metadata
 	if id, job, ok := runtime.ParseRID(m.RID); !ok || !job || id == "" || len(m.CreatedAt) != len(blaxel.TimeFormat) || m.CreatedAt != m.UpdatedAt {
 		t.Errorf("%+v", m)
 	}
@@ -57,11 +57,11 @@ func TestJobsAsTheyAreTold(t *testing.T) {
 	var again wire.Job[string]
 	back := s.Ask(t, "PUT", "/v0/jobs/nightly", a.Body, nil, &again)
 	if a.Body != back.Body || strings.Contains(a.Body, "s3cret") {
-		t.Errorf("told %s, and then %s", a.Body, back.Body)
+		t.Errorf("got %s, and then %s", a.Body, back.Body)
 	}
 	j, err := s.Engine.GetJob(t.Context(), runtime.DefaultTenant, "nightly")
 	if err != nil || j.Spec.Env[1].Value != "s3cret" || j.Spec.Triggers[1].CallbackSecret != "s3cret" || j.Revision != 1 {
-		t.Errorf("kept %+v, %v", j, err)
+		t.Errorf("stored %+v, %v", j, err)
 	}
 	if a := s.Do(t, "DELETE", "/v0/jobs/nightly", "", nil); a.Status != 200 || a.Body != back.Body {
 		t.Errorf("deleted: %d %s", a.Status, a.Body)
@@ -72,7 +72,7 @@ func TestJobsAsTheyAreTold(t *testing.T) {
 	apitest.WantError(t, s.Do(t, "PUT", "/v0/jobs/nightly", apitest.WholeJob, nil), 404, "not_found")
 }
 
-// TestMaskedSecretsStay: *** is what is kept, and nothing where nothing is kept.
+// TestMaskedSecretsStay checks that *** means the stored secret, and is refused if none is stored.
 func TestMaskedSecretsStay(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -89,35 +89,36 @@ func TestMaskedSecretsStay(t *testing.T) {
 	}
 }
 
-// TestADrawnSecretIsToldOnce: by the answer to the request for which it was drawn.
-func TestADrawnSecretIsToldOnce(t *testing.T) {
+// TestGeneratedSecretIsShownOnce checks that only the response to the request that generated a
+// secret shows it.
+func TestGeneratedSecretIsShownOnce(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	const hook = `{"id":%q,"type":"http-async","configuration":{"path":%q,"callbackUrl":"http://a.example"}}`
 	secret := func(method, path, triggers string, n int) string {
-		var told wire.Job[string]
-		s.Ask(t, method, path, `{"metadata":{"name":"j"},"spec":{"function":"hello.py","triggers":[`+triggers+`]}}`, nil, &told)
-		return told.Spec.Triggers[n].Configuration.CallbackSecret
+		var got wire.Job[string]
+		s.Ask(t, method, path, `{"metadata":{"name":"j"},"spec":{"function":"hello.py","triggers":[`+triggers+`]}}`, nil, &got)
+		return got.Spec.Triggers[n].Configuration.CallbackSecret
 	}
 	first := fmt.Sprintf(hook, "a", "a")
-	drawn := secret("POST", "/v0/jobs", first, 0)
-	if len(drawn) != 64 {
-		t.Errorf("drawn: %q", drawn)
+	generated := secret("POST", "/v0/jobs", first, 0)
+	if len(generated) != 64 {
+		t.Errorf("generated: %q", generated)
 	}
 	if got := secret("PUT", "/v0/jobs/j", first, 0); got != "***" {
-		t.Errorf("told again: %q", got)
+		t.Errorf("shown again: %q", got)
 	}
 	both := first + "," + fmt.Sprintf(hook, "b", "b")
-	if got := secret("PUT", "/v0/jobs/j", both, 1); len(got) != 64 || got == drawn {
-		t.Errorf("drawn for another: %q", got)
+	if got := secret("PUT", "/v0/jobs/j", both, 1); len(got) != 64 || got == generated {
+		t.Errorf("generated for another: %q", got)
 	}
 	if got := secret("PUT", "/v0/jobs/j", both, 0) + secret("PUT", "/v0/jobs/j", both, 1); got != "******" {
-		t.Errorf("told again: %q", got)
+		t.Errorf("shown again: %q", got)
 	}
 }
 
-// TestJobBodiesThatAreRefused: what would change what a job does, and is not there,
-// is refused by its path.
+// TestJobBodiesThatAreRefused checks that errors name the path of a member that is unsupported or
+// not valid.
 func TestJobBodiesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -133,7 +134,7 @@ func TestJobBodiesThatAreRefused(t *testing.T) {
 		{`{"metadata":{"name":"j"},"spec":{"function":"none"}}`, `"none" does not exist`},
 		{`{"metadata":{"name":"j"},"spec":{"function":"hello.py"},"kind":"Job"}`, "kind is not known here"},
 		{`{"metadata":{"name":"j","label":{}},"spec":{"function":"hello.py"}}`, "metadata.label is not known here"},
-		{`{"metadata":{"name":"j","externalId":"7"},"spec":{"function":"hello.py"}}`, "metadata.externalId is not kept"},
+		{`{"metadata":{"name":"j","externalId":"7"},"spec":{"function":"hello.py"}}`, "metadata.externalId is not stored"},
 		{`{"metadata":{"name":"j","labels":{"a":1}},"spec":{"function":"hello.py"}}`, "metadata.labels.a is not a string"},
 		{`{"metadata":{"name":"j","labels":{"a":null}},"spec":{"function":"hello.py"}}`, "metadata.labels.a is not a string"},
 		{`{"metadata":{"name":"j","labels":[]},"spec":{"function":"hello.py"}}`, "metadata.labels is not an object"},
@@ -145,19 +146,19 @@ func TestJobBodiesThatAreRefused(t *testing.T) {
 		spec(`"runtime":{"maxRetries":11}`, "spec.runtime.maxRetries of 11 is out of bounds"),
 		spec(`"runtime":{"maxRetries":1.5}`, "spec.runtime.maxRetries of 1.5 is not a whole number"),
 		spec(`"runtime":{"maxConcurrentTasks":-1}`, "spec.runtime.maxConcurrentTasks of -1 is out of bounds"),
-		spec(`"runtime":{"image":"a/b:c"}`, "spec.runtime.image cannot be run"),
-		spec(`"runtime":{"ports":[{"target":80}]}`, "spec.runtime.ports cannot be opened"),
+		spec(`"runtime":{"image":"a/b:c"}`, "spec.runtime.image is not supported"),
+		spec(`"runtime":{"ports":[{"target":80}]}`, "spec.runtime.ports are not supported"),
 		spec(`"runtime":{"envs":{}}`, "spec.runtime.envs is not an array"),
 		spec(`"runtime":{"envs":[{"name":"A","valueFrom":{}}]}`, "spec.runtime.envs[0].valueFrom is not known here"),
-		spec(`"runtime":{"envs":[{"name":"A"},3]}`, "spec.runtime.envs has something else than objects, at 1"),
+		spec(`"runtime":{"envs":[{"name":"A"},3]}`, "spec.runtime.envs has an item that is not an object, at index 1"),
 		spec(`"runtime":{"envs":[{"name":"1A"}]}`, "no valid name"),
 		spec(`"runtime":{"envs":[{"name":"A"},{"name":"A"}]}`, "twice"),
-		spec(`"policies":["p"]`, "spec.policies cannot be kept to"),
-		spec(`"volumes":[{"name":"v"}]`, "spec.volumes cannot be mounted"),
-		spec(`"githubRunner":{"repositories":["a/b"]}`, "spec.githubRunner.repositories cannot be served"),
-		spec(`"revision":{"canary":"2"}`, "spec.revision.canary is not possible"),
-		spec(`"revision":{"canaryPercent":10}`, "spec.revision.canaryPercent is not possible"),
-		spec(`"revision":{"traffic":50}`, "spec.revision.traffic is not possible"),
+		spec(`"policies":["p"]`, "spec.policies are not supported"),
+		spec(`"volumes":[{"name":"v"}]`, "spec.volumes are not supported"),
+		spec(`"githubRunner":{"repositories":["a/b"]}`, "spec.githubRunner.repositories are not supported"),
+		spec(`"revision":{"canary":"2"}`, "spec.revision.canary is not supported"),
+		spec(`"revision":{"canaryPercent":10}`, "spec.revision.canaryPercent is not supported"),
+		spec(`"revision":{"traffic":50}`, "spec.revision.traffic is not supported"),
 		spec(`"triggers":[{"type":"webhook"}]`, `there is no type "webhook"`),
 		spec(`"triggers":[{"type":"cron","configuration":{"cron":"* * * * *"}}]`, "spec.triggers[0].configuration.cron is not known here"),
 		spec(`"triggers":[{"type":"http","configuration":{"path":"a","authenticationType":"public"}}]`, "spec.triggers[0].configuration.authenticationType"),
@@ -193,27 +194,27 @@ func TestRevisionsAndRollback(t *testing.T) {
 	s.CreateJob(t, "j", `,"runtime":{"timeout":1}`)
 	put := func(body string) wire.Job[string] {
 		t.Helper()
-		var told wire.Job[string]
-		s.Ask(t, "PUT", "/v0/jobs/j", body, nil, &told)
-		return told
+		var got wire.Job[string]
+		s.Ask(t, "PUT", "/v0/jobs/j", body, nil, &got)
+		return got
 	}
 	for n := 2; n <= 7; n++ {
-		told := put(fmt.Sprintf(`{"spec":{"function":"hello.py","runtime":{"timeout":%d},"revision":{"active":"%d"}}}`, n, n-1))
-		if told.Spec.Revision.Active != fmt.Sprint(n) {
-			t.Fatalf("%+v", told)
+		got := put(fmt.Sprintf(`{"spec":{"function":"hello.py","runtime":{"timeout":%d},"revision":{"active":"%d"}}}`, n, n-1))
+		if got.Spec.Revision.Active != fmt.Sprint(n) {
+			t.Fatalf("%+v", got)
 		}
 	}
 	// Another name changes no spec.
 	put(`{"metadata":{"displayName":"J","labels":{"a":"b"}},"spec":{"function":"hello.py","runtime":{"timeout":7}}}`)
 	var revisions []wire.JobRevision[string]
 	s.Ask(t, "GET", "/v0/jobs/j/revisions", "", nil, &revisions)
-	var told []string
+	var got []string
 	for _, r := range revisions {
-		told = append(told, fmt.Sprint(r.ID, " ", r.Active, r.PreviousActive, r.TrafficPercent, r.Status))
+		got = append(got, fmt.Sprint(r.ID, " ", r.Active, r.PreviousActive, r.TrafficPercent, r.Status))
 	}
 	want := []string{"7 true false 100DEPLOYED", "6 false true 0DEPLOYED", "5 false false 0DEPLOYED", "4 false false 0DEPLOYED", "3 false false 0DEPLOYED"}
-	if !slices.Equal(told, want) {
-		t.Errorf("revisions %q", told)
+	if !slices.Equal(got, want) {
+		t.Errorf("revisions %q", got)
 	}
 
 	back := put(`{"metadata":{"name":"j","displayName":"J","labels":{"a":"b"}},"spec":{"revision":{"active":"3"}}}`)
@@ -242,13 +243,13 @@ func TestRevisionsAndRollback(t *testing.T) {
 	}
 }
 
-// TestListsOfJobs: both forms, every order, and what q finds.
+// TestListsOfJobs checks both forms of the list, every order, and the matches of q.
 func TestListsOfJobs(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	var all []wire.Job[string]
 	if s.Ask(t, "GET", "/v0/jobs", "", nil, &all); all == nil || len(all) > 0 {
-		t.Errorf("no jobs are told as %v", all)
+		t.Errorf("no jobs are listed as %v", all)
 	}
 	names := []string{"delta", "alpha", "echo", "bravo", "charlie"}
 	for i, name := range names {

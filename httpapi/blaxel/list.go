@@ -41,7 +41,7 @@ func (l *list) parseOrder(query *fasthttp.Args, fallback runtime.SortOrder) erro
 	case runtime.SortCreatedDesc, runtime.SortCreatedAsc, runtime.SortNameAsc, runtime.SortNameDesc:
 		l.sort = sort
 	default:
-		return runtime.Errorf(runtime.CodeInvalidArgument, "sort is not one of the orders that there are").
+		return runtime.Errorf(runtime.CodeInvalidArgument, "sort is not a known order").
 			WithHint("use createdAt:desc, createdAt:asc, name:asc or name:desc")
 	}
 	l.query = strings.ToLower(strings.TrimSpace(string(query.Peek("q"))))
@@ -54,7 +54,7 @@ func (l *list) parseOrder(query *fasthttp.Args, fallback runtime.SortOrder) erro
 	return nil
 }
 
-// parsePage reads which page of the list a request asks for: ?sort=, ?q= and ?cursor=.
+// parsePage reads the requested page of the list: ?sort=, ?q= and ?cursor=.
 func (l *list) parsePage(query *fasthttp.Args, fallback runtime.SortOrder, limit int) (r runtime.PageRequest, err error) {
 	if err := l.parseOrder(query, fallback); err != nil {
 		return r, err
@@ -101,23 +101,23 @@ func (l *list) cursor(position string, now time.Time) string {
 	return web.EncodeCursor(l.seal(position, uint64(now.Unix())))
 }
 
-// openCursor returns the position in a cursor of the same list. It also refuses cursors that
+// openCursor returns the position in a cursor of the same list. It also refuses cursors that are
 // more than [cursorAge] in the future, as after the clock was set back.
 func (l *list) openCursor(cursor string, now time.Time) (position string, err error) {
 	raw, ok := web.DecodeCursor(cursor, cursorLayout, cursorHead+1)
 	if !ok {
-		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor is not one that this server gives").
-			WithHint("send meta.nextCursor of the page before as it is")
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "this server did not issue the cursor").
+			WithHint("send meta.nextCursor of the previous page unchanged")
 	}
 	position = string(raw[cursorHead:])
 	made := binary.BigEndian.Uint64(raw[1:])
 	if !bytes.Equal(raw, l.seal(position, made)) {
 		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor belongs to another list, or another sort or q").
-			WithHint("send it with what it came with, or begin without a cursor")
+			WithHint("send it to the same list with the same sort and q, or start without a cursor")
 	}
 	if age := now.Sub(time.Unix(int64(made), 0)); age > cursorAge || age < -cursorAge {
 		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor is older than %g hours", cursorAge.Hours()).
-			WithHint("begin without a cursor")
+			WithHint("start without a cursor")
 	}
 	return position, nil
 }

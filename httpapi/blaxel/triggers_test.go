@@ -20,7 +20,8 @@ const hooked = `,"triggers":[
   {"id":"off","type":"http","enabled":false,"configuration":{"path":"off"}},
   {"id":"night","type":"cron","enabled":false,"configuration":{"schedule":"@daily","tasks":[{}]}}]`
 
-// TestTriggersForRequests: what is run, and what is answered when.
+// TestTriggersForRequests checks which tasks a request runs, and when and with what the server
+// responds.
 func TestTriggersForRequests(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -61,7 +62,8 @@ func TestTriggersForRequests(t *testing.T) {
 		t.Error(a.Body)
 	}
 
-	// When its time is up it is answered as it stands, and goes on.
+	// After the timeout of the trigger the response has the current state, and the execution
+	// continues.
 	x = wire.JobExecution[string]{}
 	s.Ask(t, "POST", "/v0/jobs/j/triggers/brief", `{"do":"gate"}`, nil, &x)
 	if x.Status.Done() || len(x.Results) != 1 || x.Results[0].Status == wire.TaskSucceeded {
@@ -83,9 +85,9 @@ func TestTriggersForRequests(t *testing.T) {
 	}
 }
 
-// TestTriggerAgainOnceItsExecutionIsDropped: the key still finds what it has
-// started, though not how that ended, and nothing is started again.
-func TestTriggerAgainOnceItsExecutionIsDropped(t *testing.T) {
+// TestTriggerAfterItsExecutionIsDropped checks that a request with the same key still returns
+// the id of the dropped execution, without its results, and starts nothing.
+func TestTriggerAfterItsExecutionIsDropped(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	s.CreateJob(t, "j", hooked)

@@ -158,10 +158,10 @@ func readRequirements(f *web.Fields) {
 			return
 		}
 	}
-	f.FailHint(requirementsHint, "requirements", "asks for third-party packages, which functions cannot have")
+	f.FailHint(requirementsHint, "requirements", "requests third-party packages, which functions cannot use")
 }
 
-// memberError puts the name of a member in front of an error about it.
+// memberError prefixes an error about a member with the name of the member.
 func memberError(name string, err error) error {
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
 		named := *e
@@ -218,7 +218,7 @@ func arrayIn(body []byte, member, hint string) ([]byte, error) {
 	}
 	var text string
 	if !f.Read(member, "a string", &text) {
-		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is an object without a text %q", member).WithHint(hint)
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is an object without a string %q", member).WithHint(hint)
 	}
 	return []byte(text), nil
 }

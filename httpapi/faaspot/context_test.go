@@ -73,8 +73,8 @@ func TestContextErrors(t *testing.T) {
 	}
 }
 
-// TestContextDepth: what is allowed is not too deep for the parser, not even if
-// every line is as deep.
+// TestContextDepth checks that the parser can read the deepest allowed context, even if every line
+// is that deep.
 func TestContextDepth(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder

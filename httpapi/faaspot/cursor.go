@@ -18,7 +18,7 @@ const (
 )
 
 // makeCursor returns the cursor of a page that ended with the execution id.
-func makeCursor(tenant runtime.Tenant, filter runtime.Filter, id string) (string, error) {
+func makeCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, id string) (string, error) {
 	last, err := uuid.Parse(id)
 	if err != nil {
 		return "", runtime.Internal("httpapi.cursor", err)
@@ -27,21 +27,21 @@ func makeCursor(tenant runtime.Tenant, filter runtime.Filter, id string) (string
 }
 
 // openCursor returns the id in a cursor of the same query.
-func openCursor(tenant runtime.Tenant, filter runtime.Filter, cursor string) (id string, err error) {
+func openCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, cursor string) (id string, err error) {
 	raw, ok := web.DecodeCursor(cursor, cursorLayout, cursorSize)
 	if !ok || len(raw) != cursorSize {
-		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor is not one that this server gives").
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "this server did not issue the cursor").
 			WithHint("take the whole URL of the next page from the Link header")
 	}
 	last := uuid.UUID(raw[1 : 1+len(uuid.UUID{})])
 	if !bytes.Equal(raw, sealCursor(tenant, filter, last)) {
 		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor belongs to another query").
-			WithHint("send it with the same filters that it came with, or begin without a cursor")
+			WithHint("send it with the filters of the request that returned it, or start without a cursor")
 	}
 	return last.String(), nil
 }
 
-func sealCursor(tenant runtime.Tenant, filter runtime.Filter, last uuid.UUID) []byte {
+func sealCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, last uuid.UUID) []byte {
 	h := web.NewCursorHash()
 	h.Text(string(tenant), filter.Function)
 	h.Count(len(filter.States))

@@ -90,7 +90,7 @@ func (a *api) purgeDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) 
 // writeOne answers a request about one dead letter, which must exist.
 func writeOne(ctx *fasthttp.RequestCtx, n int, err error) error {
 	if err == nil && n == 0 {
-		err = runtime.Errorf(runtime.CodeNotFound, "there is no dead letter with this id").WithHint("list the dead letters to see which there are")
+		err = runtime.Errorf(runtime.CodeNotFound, "there is no dead letter with this id").WithHint("list the dead letters to see which exist")
 	}
 	return writeCount(ctx, n, err)
 }

@@ -14,20 +14,20 @@ func TestDeadLetters(t *testing.T) {
 	fake := apitest.FullFake()
 	ts := apitest.Start(t, fake, nil)
 	list := ts.Do(t, "GET", "/v1/dlq/?limit=1", "", nil)
-	const told = `{"id":"` + apitest.ID + `","job":"nightly","execution":"` + apitest.ID + `","url":"https://example.com/hook","created":`
-	if list.Status != 200 || !strings.HasPrefix(list.Body, "["+told) || strings.Contains(list.Body, `"body":`) || !strings.Contains(list.Body, `"last_status":null`) {
+	const want = `{"id":"` + apitest.ID + `","job":"nightly","execution":"` + apitest.ID + `","url":"https://example.com/hook","created":`
+	if list.Status != 200 || !strings.HasPrefix(list.Body, "["+want) || strings.Contains(list.Body, `"body":`) || !strings.Contains(list.Body, `"last_status":null`) {
 		t.Errorf("%d %s", list.Status, list.Body)
 	}
 	if link := list.Header.Get("Link"); link != `</v1/dlq/?after=`+apitest.ID+`&limit=1>; rel="next"` {
 		t.Errorf("the next page is %s", link)
 	}
 	one := ts.Do(t, "GET", "/v1/dlq/"+apitest.ID, "", nil)
-	if one.Status != 200 || !strings.HasPrefix(one.Body, told) || !strings.Contains(one.Body, `"body_size":19,"body":{"status":"failed"}`) {
+	if one.Status != 200 || !strings.HasPrefix(one.Body, want) || !strings.Contains(one.Body, `"body_size":19,"body":{"status":"failed"}`) {
 		t.Errorf("%d %s", one.Status, one.Body)
 	}
 	for _, a := range []apitest.Answer{list, one} {
 		if strings.Contains(a.Body, apitest.Secret) {
-			t.Errorf("the secret is told: %s", a.Body)
+			t.Errorf("the response has the secret: %s", a.Body)
 		}
 	}
 	for _, test := range []struct {

@@ -55,7 +55,7 @@ func renderExecution(base string, x *runtime.Execution) executionResponse {
 		UserID:          orNull(x.Caller.UserID),
 	}
 	if x.State.Terminal() && !x.Started.IsZero() {
-		ms := json.Number(appendMillis(nil, x.Took()))
+		ms := json.Number(appendMillis(nil, x.Duration()))
 		response.DurationMS = &ms
 	}
 	if x.Failure != nil {

@@ -25,8 +25,8 @@ const (
 	logsURL  = `"logs_url":"http://api.test/v1/executions/` + apitest.ID + `/logs"`
 )
 
-// TestExecutionIsTold compares the whole text, because clients depend on it.
-func TestExecutionIsTold(t *testing.T) {
+// TestExecutionIsRendered compares the whole text, because clients depend on it.
+func TestExecutionIsRendered(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}
 	ts := apitest.Start(t, fake, nil)
@@ -104,7 +104,8 @@ func TestExecutionIsTold(t *testing.T) {
 	apitest.WantError(t, ts.Do(t, "GET", "/v1/executions/"+strings.ToUpper(apitest.ID[:8])+"-0000-7000-8000-000000000000", "", nil), 404, "not_found")
 }
 
-// TestEveryStateHasAStatus: clients would wait forever for an execution with an empty status.
+// TestEveryStateHasAStatus checks that no status is empty: clients would wait forever for such an
+// execution.
 func TestEveryStateHasAStatus(t *testing.T) {
 	t.Parallel()
 	for _, state := range []runtime.State{
@@ -113,7 +114,7 @@ func TestEveryStateHasAStatus(t *testing.T) {
 	} {
 		end := slices.Contains([]wire.Status{wire.StatusSuccess, wire.StatusFailed, wire.StatusCancelled}, faaspot.StatusOfState[state])
 		if faaspot.StatusOfState[state] == "" || state.Terminal() != end {
-			t.Errorf("%s is told as %q", state, faaspot.StatusOfState[state])
+			t.Errorf("%s is rendered as %q", state, faaspot.StatusOfState[state])
 		}
 	}
 }
@@ -148,7 +149,7 @@ func TestWait(t *testing.T) {
 		apitest.WantError(t, ts.Do(t, "GET", "/v1/executions/"+apitest.ID+"?wait="+wait, "", nil), 400, "invalid_argument")
 	}
 	if n := ts.Waiting(); n != 0 {
-		t.Errorf("%d are said to wait, and nobody does", n)
+		t.Errorf("%d requests count as waiting, want none", n)
 	}
 }
 
@@ -202,19 +203,19 @@ func TestGetMany(t *testing.T) {
 			if err := json.Unmarshal([]byte(a.Body), &got); err != nil || a.Status != 200 {
 				t.Fatalf("%d %s: %v", a.Status, a.Body, err)
 			}
-			var told []string
+			var rendered []string
 			for _, x := range got {
-				told = append(told, fmt.Sprintf("%s %s %d", x.UUID, x.Status, len(x.Output)))
+				rendered = append(rendered, fmt.Sprintf("%s %s %d", x.UUID, x.Status, len(x.Output)))
 			}
 			want := []string{
 				small.ID + " Success 1", absent + " NotFound 4",
 				fmt.Sprintf("%s Success %d", large.ID, large.ResultSize), small.ID + " Success 1",
 			}
-			if diff := cmp.Diff(want, told); diff != "" {
+			if diff := cmp.Diff(want, rendered); diff != "" {
 				t.Error(diff)
 			}
 			if got[1].Error == nil || got[1].Error.Code != string(runtime.CodeNotFound) || got[1].Name != nil {
-				t.Errorf("the absent one is told as %+v", got[1])
+				t.Errorf("the absent one is rendered as %+v", got[1])
 			}
 		}
 	}
@@ -230,8 +231,7 @@ func TestGetMany(t *testing.T) {
 	}
 }
 
-// TestGetManyBoundsOutputs: outputs beyond the bound are left out, and said to
-// be.
+// TestGetManyBoundsOutputs checks that outputs beyond the bound are omitted and marked as omitted.
 func TestGetManyBoundsOutputs(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}

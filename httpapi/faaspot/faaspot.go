@@ -24,12 +24,12 @@ type Engine interface {
 	GetExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
 	GetExecutions(ctx context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error)
 	AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
-	ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error)
+	ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error)
 	CancelExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
 	GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 
-	// ListDeadLetters lists the callbacks that were given up, newest first.
+	// ListDeadLetters lists the dead letters, newest first.
 	ListDeadLetters(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Delivery], error)
 	GetDeadLetter(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error)
 	// RedriveDeadLetters delivers dead letters again as if they were new: those with the ids,

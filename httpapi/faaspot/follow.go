@@ -93,7 +93,7 @@ func lastEvent(h *fasthttp.RequestHeader) (from runtime.LogPosition, err error) 
 	}
 	if err != nil || from.Attempt < 0 || from.Offset < 0 {
 		return runtime.LogPosition{}, runtime.Errorf(runtime.CodeInvalidArgument, "Last-Event-ID is not an id of an event of this stream").
-			WithHint("send it as it came, or leave it out to begin anew")
+			WithHint("send it unchanged, or leave it out to start from the beginning")
 	}
 	return from, nil
 }

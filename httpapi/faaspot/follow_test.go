@@ -164,9 +164,9 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestFollowTellsEveryByte divides text into pages at random. The events have all of the text,
+// TestFollowSendsEveryByte divides text into pages at random. The events have all of the text,
 // and the id of each event is the position after it.
-func TestFollowTellsEveryByte(t *testing.T) {
+func TestFollowSendsEveryByte(t *testing.T) {
 	t.Parallel()
 	alphabet := []string{"a", "\n", "é", "🐍", "<", "日", "\x00"}
 	rapid.Check(t, func(t *rapid.T) {
@@ -214,8 +214,9 @@ type noConn struct{ net.Conn }
 
 func (noConn) SetWriteDeadline(time.Time) error { return nil }
 
-// TestFollowNoticesThatTheClientIsGone and lets go of its place.
-func TestFollowNoticesThatTheClientIsGone(t *testing.T) {
+// TestFollowNoticesDisconnectedClient checks that a stream ends and no longer counts as waiting
+// once its client has disconnected.
+func TestFollowNoticesDisconnectedClient(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}
 	ts := apitest.StartTCP(t, fake, nil)
@@ -237,7 +238,7 @@ func TestFollowNoticesThatTheClientIsGone(t *testing.T) {
 	}
 }
 
-// TestShutdownEndsStreams though the execution goes on.
+// TestShutdownEndsStreams checks that a shutdown ends a stream whose execution continues.
 func TestShutdownEndsStreams(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}

@@ -108,8 +108,8 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestChangesCarryTheirKey checks that the answer marks a change that was made before.
-func TestChangesCarryTheirKey(t *testing.T) {
+// TestChangesSendTheirKey checks that the answer marks a change that was made before.
+func TestChangesSendTheirKey(t *testing.T) {
 	t.Parallel()
 	fake := apitest.FullFake()
 	ts := apitest.Start(t, fake, nil)

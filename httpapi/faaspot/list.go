@@ -64,8 +64,8 @@ func withCursor(query *fasthttp.Args, cursor string) string {
 }
 
 // parseFilter reads which executions to list.
-func parseFilter(query *fasthttp.Args) (runtime.Filter, error) {
-	var f runtime.Filter
+func parseFilter(query *fasthttp.Args) (runtime.ExecutionFilter, error) {
+	var f runtime.ExecutionFilter
 	var err error
 	f.Function = string(query.Peek("function"))
 	if old := string(query.Peek("deployment")); old != "" {
@@ -108,18 +108,18 @@ func parseFilter(query *fasthttp.Args) (runtime.Filter, error) {
 // the order of the statuses, because a cursor is bound to them.
 func parseStatuses(words string) ([]runtime.State, error) {
 	known := []wire.Status{wire.StatusPending, wire.StatusStarted, wire.StatusSuccess, wire.StatusFailed, wire.StatusCancelled}
-	asked := make(map[wire.Status]bool)
+	requested := make(map[wire.Status]bool)
 	for word := range strings.SplitSeq(words, ",") {
 		i := slices.IndexFunc(known, func(s wire.Status) bool { return strings.EqualFold(strings.TrimSpace(word), string(s)) })
 		if i < 0 {
 			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "there is no status %q", word).
-				WithHint("use Pending, Started, Success, Failed or Cancelled, with commas between")
+				WithHint("use Pending, Started, Success, Failed or Cancelled, separated by commas")
 		}
-		asked[known[i]] = true
+		requested[known[i]] = true
 	}
 	var states []runtime.State
 	for _, status := range known {
-		if asked[status] {
+		if requested[status] {
 			states = append(states, statesOf[status]...)
 		}
 	}

@@ -24,7 +24,7 @@ func TestListFilters(t *testing.T) {
 	ts := apitest.Start(t, fake, nil)
 	open := []runtime.State{runtime.StateQueued, runtime.StateRunning, runtime.StateCancelling}
 	at := time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC)
-	for query, want := range map[string]runtime.Filter{
+	for query, want := range map[string]runtime.ExecutionFilter{
 		"":                                  {States: open},
 		"?include_completed=False":          {States: open},
 		"?include_completed=false":          {States: open},
@@ -104,18 +104,17 @@ func TestListPages(t *testing.T) {
 	fake.Listed = nil
 	ts.Do(t, "GET", "/v1/executions", "", nil)
 	if fake.Listed[0].Limit != faaspot.MaxExecutions {
-		t.Errorf("%d are asked for by default", fake.Listed[0].Limit)
+		t.Errorf("the default limit is %d", fake.Listed[0].Limit)
 	}
 }
 
-// TestCursorBelongsToItsQuery: with another filter it is refused, and so it is
-// with another tenant.
+// TestCursorBelongsToItsQuery checks that a cursor is refused with another filter or tenant.
 func TestCursorBelongsToItsQuery(t *testing.T) {
 	t.Parallel()
 	states := []runtime.State{runtime.StateQueued, runtime.StateRunning, runtime.StateSucceeded, runtime.StateFailed}
 	name := rapid.StringMatching("[a-z]{0,3}")
-	query := rapid.Custom(func(t *rapid.T) runtime.Filter {
-		return runtime.Filter{
+	query := rapid.Custom(func(t *rapid.T) runtime.ExecutionFilter {
+		return runtime.ExecutionFilter{
 			Function: name.Draw(t, "function"),
 			States:   rapid.SliceOfNDistinct(rapid.SampledFrom(states), 0, len(states), rapid.ID[runtime.State]).Draw(t, "states"),
 			After:    time.UnixMicro(rapid.Int64Range(0, 3).Draw(t, "after")).UTC(),
@@ -125,7 +124,7 @@ func TestCursorBelongsToItsQuery(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")).String()
 		tenants := [2]runtime.Tenant{runtime.Tenant(name.Draw(t, "tenant")), runtime.Tenant(name.Draw(t, "other tenant"))}
-		filters := [2]runtime.Filter{query.Draw(t, "filter"), query.Draw(t, "other filter")}
+		filters := [2]runtime.ExecutionFilter{query.Draw(t, "filter"), query.Draw(t, "other filter")}
 		cursor, err := faaspot.MakeCursor(tenants[0], filters[0], id)
 		if err != nil {
 			t.Fatal(err)

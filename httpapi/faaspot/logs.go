@@ -52,7 +52,7 @@ func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	})
 }
 
-// parseFormat reports whether ?format= asks for the bytes that the run wrote.
+// parseFormat reports whether ?format= requests the bytes that the run wrote.
 func parseFormat(query *fasthttp.Args) (raw bool, err error) {
 	switch string(query.Peek("format")) {
 	case "", "json":

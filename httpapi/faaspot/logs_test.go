@@ -32,7 +32,7 @@ func TestLogs(t *testing.T) {
 	page := runtime.LogPage{Attempt: 2, State: runtime.StateRunning, Logs: written("out\n<&>\xff", "err\n", "é")}
 	fake.OnLogs = func(_ context.Context, from runtime.LogPosition) (runtime.LogPage, error) {
 		if from != (runtime.LogPosition{}) {
-			t.Errorf("asked from %+v", from)
+			t.Errorf("requested from %+v", from)
 		}
 		return page, nil
 	}

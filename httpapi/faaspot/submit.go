@@ -86,7 +86,7 @@ func submission(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) (r
 	return r, err
 }
 
-// retries reads how many further attempts a request asks for, nil if it does not say.
+// retries reads the number of further attempts that a request allows, nil if it sets none.
 func retries(ctx *fasthttp.RequestCtx) (*int, error) {
 	text := ctx.Request.Header.Peek(headerRetries)
 	if text == nil {

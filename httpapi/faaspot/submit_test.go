@@ -44,7 +44,7 @@ func TestSubmit(t *testing.T) {
 	}
 	fake.Replay = true
 	if a := ts.Do(t, "POST", "/v1/functions/f/rpc", "{}", nil); a.Header.Get("Idempotency-Replayed") != "true" {
-		t.Errorf("a replay is not told as one: %v", a.Header)
+		t.Errorf("a replay is not marked as one: %v", a.Header)
 	}
 }
 
@@ -75,9 +75,8 @@ func TestSubmitRefused(t *testing.T) {
 	}
 }
 
-// TestKeyThatIsNotOne: two keys, or an empty one, would promise what is not
-// held.
-func TestKeyThatIsNotOne(t *testing.T) {
+// TestInvalidIdempotencyKeys checks that the server refuses two idempotency keys, or an empty one.
+func TestInvalidIdempotencyKeys(t *testing.T) {
 	t.Parallel()
 	fake := &apitest.Fake{}
 	ts := apitest.StartTCP(t, fake, nil)

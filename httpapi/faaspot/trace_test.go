@@ -29,21 +29,21 @@ func parseSent(field string) (sentTrace, bool) {
 	return sentTrace{m[1], m[2] == "01"}, true
 }
 
-// TestTraceIsTold checks that the answer to a request that starts executions has their trace, which
-// is the request's if it has one, and that a list by trace finds them.
-func TestTraceIsTold(t *testing.T) {
+// TestTraceIsReturned checks that the answer to a request that starts executions has their trace,
+// which is the request's if it has one, and that a list by trace finds them.
+func TestTraceIsReturned(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
 	const sync, background, bulk = "/v1/sync/functions/hello.py/rpc/", "/v1/functions/hello.py/rpc/", "/v1/functions/hello.py/bulk_rpc/"
 	for _, c := range []struct{ path, body string }{{sync, "{}"}, {sync, `{"do":"fail"}`}, {background, "{}"}, {bulk, "[{},{}]"}} {
-		told := s.Do(t, "POST", c.path, c.body, apitest.Header{"traceparent": someParent}).Header.Get("traceparent")
-		got, ok := parseSent(told)
-		if !ok || got != (sentTrace{someTrace, true}) || strings.Contains(told, "00f067aa0ba902b7") {
-			t.Errorf("%s: traceparent %q", c.path, told)
+		header := s.Do(t, "POST", c.path, c.body, apitest.Header{"traceparent": someParent}).Header.Get("traceparent")
+		got, ok := parseSent(header)
+		if !ok || got != (sentTrace{someTrace, true}) || strings.Contains(header, "00f067aa0ba902b7") {
+			t.Errorf("%s: traceparent %q", c.path, header)
 		}
 	}
-	if told := s.Do(t, "POST", sync, "{}", apitest.Header{"traceparent": strings.TrimSuffix(someParent, "1") + "0"}).Header.Get("traceparent"); !strings.HasSuffix(told, "-00") {
-		t.Errorf("of a trace that is not sampled: %q", told)
+	if header := s.Do(t, "POST", sync, "{}", apitest.Header{"traceparent": strings.TrimSuffix(someParent, "1") + "0"}).Header.Get("traceparent"); !strings.HasSuffix(header, "-00") {
+		t.Errorf("of a trace that is not sampled: %q", header)
 	}
 	find := func(query string) int {
 		t.Helper()
@@ -58,7 +58,7 @@ func TestTraceIsTold(t *testing.T) {
 	if n := find("trace_id=" + someTrace + "&limit=2"); n != 2 {
 		t.Errorf("%d executions on a page of 2", n)
 	}
-	// What is no trace is ignored: the execution begins one, its own.
+	// An invalid trace is ignored: the execution starts a trace of its own.
 	for _, none := range []string{"", "x", "00-" + strings.Repeat("0", 32) + "-00f067aa0ba902b7-01"} {
 		for _, path := range []string{sync, background} {
 			a := s.Do(t, "POST", path, "{}", apitest.Header{"traceparent": none})

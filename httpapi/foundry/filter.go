@@ -36,7 +36,7 @@ func parseFilter(path string, raw json.RawMessage, depth int) (filter runtime.Se
 			if err != nil {
 				return filter, err
 			}
-			filter.Of = append(filter.Of, one)
+			filter.Filters = append(filter.Filters, one)
 		}
 	case runtime.FilterNot:
 		if inner := f.Take("filter"); inner != nil {
@@ -44,16 +44,16 @@ func parseFilter(path string, raw json.RawMessage, depth int) (filter runtime.Se
 			if err != nil {
 				return filter, err
 			}
-			filter.Of = append(filter.Of, one)
+			filter.Filters = append(filter.Filters, one)
 		}
 	case runtime.FilterEq, runtime.FilterIn, runtime.FilterIsNull, runtime.FilterGte, runtime.FilterLte:
 		filter.Field = runtime.SearchField(f.Text("field"))
-		if err := filter.Takes(); err != nil && f.Err() == nil {
+		if err := filter.ValidateField(); err != nil && f.Err() == nil {
 			return filter, err
 		}
 		parseValue(f, &filter)
 	default:
-		return filter, f.Err() // the engine refuses the type, whatever the other members are
+		return filter, f.Err() // the engine refuses the type, regardless of the other members
 	}
 	return filter, f.End()
 }
@@ -90,7 +90,7 @@ func parseMillis(f *web.Fields) int64 {
 	switch {
 	case f.Err() != nil:
 	case err != nil:
-		f.Fail("value", "is not a whole number that a duration can have")
+		f.Fail("value", "is not a whole number, or too large")
 	case n < 0:
 		f.Fail("value", "of %d is negative", n)
 	case !known:

@@ -33,7 +33,7 @@ type searchBody struct {
 // search answers with a page of the finished executions of a resource.
 func (a *api) search(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if preview, err := web.BoolParam(ctx.QueryArgs(), "preview"); err != nil || !preview {
-		return web.Named(runtime.Errorf(runtime.CodeInvalidArgument, "this endpoint is in preview, and the request does not say that it knows").
+		return web.Named(runtime.Errorf(runtime.CodeInvalidArgument, "this endpoint is in preview, and the request does not opt in").
 			WithHint("add ?preview=true to the URL"), namePreview, nil)
 	}
 	body, err := parseSearch(ctx.Request.Body())

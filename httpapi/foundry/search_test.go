@@ -74,8 +74,7 @@ func ranFunction(t *testing.T) (s *apitest.JobServer, rid string) {
 	return s, rid
 }
 
-// TestObserved compares what is told with what is told of the same executions
-// elsewhere.
+// TestObserved compares found executions with the same executions in other responses.
 func TestObserved(t *testing.T) {
 	t.Parallel()
 	s, rid := ranFunction(t)
@@ -97,7 +96,7 @@ func TestObserved(t *testing.T) {
 	reasons := map[string]runtime.Class{"function_error": runtime.ClassError, "timeout": runtime.ClassTimeout}
 	for _, x := range known {
 		if x.UserID != "admin" && x.Kind == "run" {
-			t.Errorf("%s was asked for by %q", x.UUID, x.UserID)
+			t.Errorf("%s was requested by %q", x.UUID, x.UserID)
 		}
 		if x.Kind != "run" {
 			continue
@@ -127,8 +126,8 @@ func TestObserved(t *testing.T) {
 	}
 }
 
-// TestObservedTasks: the tasks of a job are executions of its function that the
-// job called, in one trace, and its execution is one of the job.
+// TestObservedTasks checks that the tasks of a job are found as executions of the function, in one
+// trace and with the job as caller, and its execution as one of the job.
 func TestObservedTasks(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
@@ -148,7 +147,7 @@ func TestObservedTasks(t *testing.T) {
 	}
 	for _, x := range tasks {
 		if x.CallerRID != jobRID || x.TraceOwnerRID != jobRID || x.TraceID != someTrace || x.ResourceRID != fn {
-			t.Errorf("a task is told as %+v", x)
+			t.Errorf("a task is listed as %+v", x)
 		}
 	}
 	runs := search(t, s, jobRID, "{}").Data
@@ -209,8 +208,8 @@ func TestObservedOperators(t *testing.T) {
 	}
 }
 
-// TestObservedRefused: what is not as the contract has it is refused, with the
-// name of why.
+// TestObservedRefused checks that a request against the contract is refused, with the name of the
+// error.
 func TestObservedRefused(t *testing.T) {
 	t.Parallel()
 	s, rid := ranFunction(t)
@@ -302,7 +301,7 @@ func TestObservedErrors(t *testing.T) {
 	wantFoundryError(t, s.Do(t, "POST", path, "{}", nil), 404, "NOT_FOUND", "ResourceNotFound", map[string]any{"resourceRid": rid})
 }
 
-// deniedAuth knows the token, and lets nobody do anything.
+// deniedAuth accepts every token, and permits nothing.
 type deniedAuth struct{}
 
 func (deniedAuth) Authenticate([]byte) (runtime.Identity, error) {
@@ -328,8 +327,8 @@ func TestObservedDenied(t *testing.T) {
 	}
 }
 
-// TestObservedTokens: a token is good for the query that it came with, whatever
-// happened since, and for nothing else.
+// TestObservedTokens checks that a page token is valid for its own query, even after changes, and
+// for no other.
 func TestObservedTokens(t *testing.T) {
 	t.Parallel()
 	s, rid := ranFunction(t)
@@ -384,7 +383,8 @@ func TestObservedTokens(t *testing.T) {
 	wantFoundryError(t, s.Do(t, "POST", searchPath(rid), with(`{`+where), nil), 404, "NOT_FOUND", "ResourceNotFound", map[string]any{"resourceRid": rid})
 }
 
-// TestObservedWindow: a day by default, from the start on, before the end.
+// TestObservedWindow checks that a search covers one day by default, includes its start and
+// excludes its end.
 func TestObservedWindow(t *testing.T) {
 	t.Parallel()
 	s, rid := ranFunction(t)

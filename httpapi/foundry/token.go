@@ -32,13 +32,13 @@ func (t pageToken) seal(position string) string {
 func (t pageToken) open(token string) (position string, err error) {
 	raw, ok := web.DecodeCursor(token, tokenLayout, 1+tokenSum+1)
 	if !ok {
-		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the pageToken is not one that this server gives").
-			WithHint("take the nextPageToken of the page before as it is")
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "this server did not issue the pageToken").
+			WithHint("send the nextPageToken of the previous page unchanged")
 	}
 	sum, position := raw[1:1+tokenSum], string(raw[1+tokenSum:])
 	if !bytes.Equal(sum, t.sum(position)) {
 		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the pageToken belongs to another query").
-			WithHint("send it with the same resource, startTime, endTime and where that it came with")
+			WithHint("send it with the resource, startTime, endTime and where of the request that returned it")
 	}
 	return position, nil
 }

@@ -2,7 +2,7 @@ package wire
 
 import "encoding/json"
 
-// DeadLetter is a callback that was given up. Its secret is never part of it.
+// DeadLetter is a callback that could not be delivered. Its secret is never part of it.
 type DeadLetter[T any] struct {
 	ID          string          `json:"id"`
 	Job         string          `json:"job"`

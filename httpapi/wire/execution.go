@@ -36,7 +36,7 @@ type Execution[T any] struct {
 	Finished        T               `json:"finished"`
 	DurationMS      *json.Number    `json:"duration_ms"` // latest attempt, three decimals
 	Attempts        *int            `json:"attempts"`
-	Retries         *int            `json:"retries"` // further attempts that were asked for
+	Retries         *int            `json:"retries"` // further attempts that were requested
 	CancelRequested *bool           `json:"cancel_requested"`
 	LogsURL         *string         `json:"logs_url"`
 	TraceID         *string         `json:"trace_id"`

@@ -28,7 +28,7 @@ type FunctionDetail[T any] struct {
 	ContextKeys []string `json:"context_keys"`
 }
 
-// CreateFunctionRequest asks for a new function. The server's defaults replace omitted
+// CreateFunctionRequest is a request for a new function. The server's defaults replace omitted
 // fields.
 type CreateFunctionRequest struct {
 	Name     string  `json:"name"`
@@ -40,7 +40,7 @@ type CreateFunctionRequest struct {
 	Encoding string  `json:"encoding"`          // of Code and Context
 }
 
-// UpdateFunctionRequest asks for changes to a function. Omitted fields stay as they are.
+// UpdateFunctionRequest is a request for changes to a function. Omitted fields stay as they are.
 type UpdateFunctionRequest struct {
 	Name     string  `json:"name,omitempty"` // new name
 	Code     *string `json:"code,omitempty"`

@@ -12,7 +12,7 @@ type Page[E any] struct {
 type PageMeta struct {
 	HasMore    bool   `json:"hasMore"`
 	NextCursor string `json:"nextCursor"`
-	Total      int    `json:"total"` // elements of the whole list, whatever the query q matches
+	Total      int    `json:"total"` // elements of the whole list, regardless of the query q
 }
 
 // Job is a job. Secrets are masked.
@@ -136,7 +136,7 @@ type JobRequestRuntime struct {
 	Envs               []EnvVar `json:"envs,omitempty"`
 }
 
-// RollbackRequest asks for a former revision of a job to become the newest one.
+// RollbackRequest is a request to restore a former revision of a job as the newest one.
 type RollbackRequest struct {
 	Spec struct {
 		Revision Revision `json:"revision"`

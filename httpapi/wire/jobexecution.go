@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// StartJobRequest asks for an execution of a job. The job's values replace omitted fields.
+// StartJobRequest is a request for an execution of a job. The job's values replace omitted fields.
 type StartJobRequest struct {
 	Tasks       []json.RawMessage `json:"tasks"`                 // objects, the args of each task
 	Name        string            `json:"executionId,omitempty"` // unique within the job
@@ -80,7 +80,7 @@ type JobExecutionMetadata[T any] struct {
 	TraceID  string `json:"traceId"`
 }
 
-// JobExecutionSpec says what the request asked for.
+// JobExecutionSpec holds the settings of the request.
 type JobExecutionSpec struct {
 	EnvOverride    string     `json:"envOverride,omitempty"`    // a JSON object as text, its values masked
 	MemoryOverride float64    `json:"memoryOverride,omitempty"` // MB
@@ -141,7 +141,7 @@ type TaskBounds struct {
 	Timeout    string `json:"timeout"` // such as "30m" or "90s"
 }
 
-// TaskSpec is a task as the request asked for it.
+// TaskSpec holds the settings of a task in the request.
 type TaskSpec struct {
 	Metadata struct {
 		Name string `json:"name"`

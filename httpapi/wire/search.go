@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// SearchRequest asks for the finished executions of a resource.
+// SearchRequest is a request for the finished executions of a resource.
 type SearchRequest struct {
 	StartTime *time.Time      `json:"startTime,omitempty"` // earliest start
 	EndTime   *time.Time      `json:"endTime,omitempty"`   // all starts are before it

@@ -40,7 +40,7 @@ func FuzzInstrument(f *testing.F) {
 			}
 			return
 		}
-		// wazero reads beyond the end of a malformed name section, so that its verdict depends on
+		// wazero reads beyond the end of a malformed name section, so that its result depends on
 		// the bytes there.
 		sections = slices.DeleteFunc(sections, func(s wasmbin.Section) bool { return s.ID == wasmbin.SectionCustom })
 		module = wasmbin.Join(sections)

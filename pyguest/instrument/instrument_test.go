@@ -103,7 +103,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestDeterministic verifies that the guest build gives the same bytes each time.
+// TestDeterministic verifies that the guest build produces the same bytes each time.
 func TestDeterministic(t *testing.T) {
 	module := readFile(t, "control.wasm")
 	original := bytes.Clone(module)
@@ -245,7 +245,7 @@ func TestLongEncodings(t *testing.T) {
 	instantiate(t, "compiler", m)
 	instantiate(t, "compiler", out)
 	if !bytes.Contains(out, []byte{wasmbin.OpI32Const, 0x80, 0x80, 0x00, 0x1a}) {
-		t.Error("the constant was written anew")
+		t.Error("the constant was rewritten")
 	}
 }
 

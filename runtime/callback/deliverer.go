@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	// maxPosts bounds the deliveries under way at once, maxPostsPerHost those of one tenant
-	// to one host.
+	// maxPosts bounds the deliveries in progress, maxPostsPerHost those of one tenant to one host.
 	maxPosts        = 16
 	maxPostsPerHost = 2
 	// longestDelay bounds the delay before the next attempt.
@@ -83,10 +82,10 @@ func (d *Deliverer) Stop() {
 	d.plan.close()
 }
 
-// Abort ends the attempts under way. The next process repeats them.
+// Abort ends the attempts in progress. The next process repeats them.
 func (d *Deliverer) Abort() { d.abort() }
 
-// Wait waits until no attempt is under way. It is called after Stop.
+// Wait waits until no attempt is in progress. It is called after Stop.
 func (d *Deliverer) Wait() { d.posts.Wait() }
 
 // JobDone queues the delivery of an execution of a job that has ended, if there is one.
@@ -166,7 +165,7 @@ func (d *Deliverer) attempt(c *queuedCallback) (again bool, wait time.Duration) 
 		post, err = d.post(&x)
 	}
 	if err != nil {
-		d.o.Log.Error("engine: a callback cannot be made", "execution", c.id, "error", err)
+		d.o.Log.Error("engine: a callback cannot be prepared", "execution", c.id, "error", err)
 		return true, longestDelay
 	}
 	status, err := d.o.Poster.Post(d.ctx, post)
@@ -181,7 +180,7 @@ func (d *Deliverer) attempt(c *queuedCallback) (again bool, wait time.Duration) 
 	x.LastAttempt, x.LastStatus, x.LastError = now, status, failureText(status, err)
 	if x.Dead = x.Attempts > x.Callback.Retry; x.Dead {
 		x.Body = post.Body
-		d.o.Log.Warn("engine: a callback was given up", "execution", x.ID, "job", x.JobID, "attempts", x.Attempts, "status", status)
+		d.o.Log.Warn("engine: a callback became a dead letter", "execution", x.ID, "job", x.JobID, "attempts", x.Attempts, "status", status)
 		return d.save(func() error { return d.o.Store.SaveAttempt(x) })
 	}
 	wait = backoff.Jitter(backoff.Delay(x.Attempts, longestDelay))

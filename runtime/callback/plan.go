@@ -22,13 +22,13 @@ type queuedCallback struct {
 	due  time.Duration // on the Deliverer's clock
 }
 
-// plan is what the Deliverer knows of the callbacks that wait. Its methods take no lock and
-// start nothing; the Deliverer's mutex guards it.
+// plan holds the callbacks that wait. Its methods take no lock and start nothing; the Deliverer's
+// mutex guards it.
 type plan struct {
-	known   map[string]bool               // ids that are queued or under way
+	known   map[string]bool               // ids that are queued or in progress
 	queue   *queue.Fair[*queuedCallback]  // may go now
 	held    map[hostKey][]*queuedCallback // wait for a place of their host
-	busy    map[hostKey]int               // callbacks of a host in queue or under way
+	busy    map[hostKey]int               // callbacks of a host in queue or in progress
 	delayed delays
 	posting int
 	closing bool // nothing starts; also before Start
@@ -73,7 +73,7 @@ func (p *plan) queueDue(clock time.Duration) {
 	}
 }
 
-// choose returns the callbacks to post now and counts them as under way.
+// choose returns the callbacks to post now and counts them as in progress.
 func (p *plan) choose(canPost bool) (chosen []*queuedCallback) {
 	for p.posting < maxPosts && !p.closing && canPost {
 		next := p.queue.First()
@@ -88,7 +88,7 @@ func (p *plan) choose(canPost bool) (chosen []*queuedCallback) {
 	return chosen
 }
 
-// posted counts an attempt out and gives the place of its host to the next callback.
+// posted counts an attempt as ended and lets the next callback to its host proceed.
 func (p *plan) posted(c *queuedCallback, clock time.Duration) {
 	p.posting--
 	if p.busy[c.to]--; p.busy[c.to] == 0 {

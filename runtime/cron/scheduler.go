@@ -16,10 +16,10 @@ const (
 	// lateTick is how late a tick may start its execution. A tick that no process served
 	// for longer counts as missed.
 	lateTick = time.Minute
-	// longestSleep bounds the time between two looks at the clock, which may be put forward
-	// in the meantime.
+	// longestSleep bounds the time between two readings of the clock, which may be set forward in
+	// the meantime.
 	longestSleep = 20 * time.Second
-	// longestDelay bounds the delay before a start is retried that the platform has failed.
+	// longestDelay bounds the delay before the retry of a start that failed in the platform.
 	longestDelay = time.Minute
 )
 
@@ -98,7 +98,7 @@ func (s *Scheduler) Set(j runtime.Job) {
 		}
 		schedule, err := runtime.ParseSchedule(t.Schedule, t.TimeZone)
 		if err != nil { // it was valid once; an earlier release may have accepted more
-			s.o.Log.Error("engine: a schedule cannot be kept", "job", j.ID, "trigger", t.ID, "error", err)
+			s.o.Log.Error("engine: a stored schedule is not valid", "job", j.ID, "trigger", t.ID, "error", err)
 			continue
 		}
 		scheduled.triggers = append(scheduled.triggers, &scheduledTrigger{Trigger: t, schedule: schedule})

@@ -106,9 +106,8 @@ func cronTriggers(created time.Time) (jobs []runtime.Job, triggers map[string]*r
 	return jobs, triggers
 }
 
-// A year in which processes come and go at any moment: no tick starts twice, none
-// that somebody was there for is left out, and of those that nobody was there for
-// become what their schedules say.
+// A year in which processes start and stop at any moment: no tick starts twice, no tick is skipped
+// while a process runs, and ticks missed without a process follow the policy of their schedule.
 func TestAYearOfSchedules(t *testing.T) {
 	seeds := uint64(2)
 	if testing.Short() {
@@ -137,13 +136,13 @@ func TestAYearOfSchedules(t *testing.T) {
 					ups = append(ups, span{from, time.Now()})
 					time.Sleep([]time.Duration{0, time.Second, 50 * time.Second, 3 * time.Minute, 5 * time.Hour, 2 * oneDay}[life.IntN(6)])
 				}
-				// settled is how long what fails is tried again, at most.
+				// settled is the longest time for which a failed start is retried.
 				const settled = 10 * time.Second
 				for i := range jobs {
 					trigger := &jobs[i].Spec.Triggers[0]
 					starts := b.starts[trigger.ID]
 					up := 0
-					var missed []time.Time // since the last that somebody was there for
+					var missed []time.Time // since the last tick while a process ran
 					for tick := triggers[trigger.ID].Next(began); tick.Before(ups[len(ups)-1].to.Add(-settled)); tick = triggers[trigger.ID].Next(tick) {
 						for up < len(ups) && ups[up].to.Before(tick.Add(settled)) && up+1 < len(ups) {
 							up++
@@ -181,7 +180,7 @@ func TestAYearOfSchedules(t *testing.T) {
 	}
 }
 
-// A change of a job is heard at once, and gives no ticks of the past.
+// A change of a job takes effect at once, and starts no past ticks.
 func TestSchedulesFollowTheirJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTickBook(1)
@@ -225,8 +224,8 @@ func wantStarts(t *testing.T, b *tickBook, want int) {
 	}
 }
 
-// A clock that is put back has no tick start twice; one that is put forward, by
-// more than a tick may be late, has it missed.
+// No tick starts twice after the clock is set back; a tick is missed if the clock is set forward by
+// more than a tick may be late.
 func TestSchedulesWhenTheClockJumps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTickBook(1)

@@ -20,7 +20,7 @@ type attempt struct {
 	cancel  context.CancelFunc
 	version *Version // in use until the end is on disk
 	started time.Time
-	result  runtime.Execution // the execution as it is to be stored, once the attempt has ended
+	result  runtime.Execution // the execution to store, once the attempt has ended
 
 	// The Dispatcher's mutex guards these.
 	logs      *runtime.LogBuffer // nil until it runs
@@ -75,7 +75,7 @@ func (d *Dispatcher) begin() *attempt {
 	return d.plan.begin(d.o.Now)
 }
 
-// execute runs the attempt and returns the execution as it is to be stored.
+// execute runs the attempt and returns the execution to store.
 func (a *attempt) execute() runtime.Execution {
 	if a.ctx.Err() != nil {
 		return a.onStopped(runtime.Outcome{})

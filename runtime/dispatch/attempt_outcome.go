@@ -22,8 +22,8 @@ const (
 // retryDelay returns the delay before the attempt that follows n failures.
 func retryDelay(n int) time.Duration { return backoff.Jitter(backoff.Delay(n, longestDelay)) }
 
-// The methods below return the execution as it is to be stored after an attempt: in a final
-// state, or queued again.
+// The methods below return the execution to store after an attempt: in a final state, or queued
+// again.
 
 // onReturn handles an attempt whose function has ended.
 func (a *attempt) onReturn(o runtime.Outcome) runtime.Execution {
@@ -44,11 +44,11 @@ func (a *attempt) onReturn(o runtime.Outcome) runtime.Execution {
 	return x
 }
 
-// onPlatformError handles an attempt that failed for no fault of the function: it is retried.
+// onPlatformError handles an attempt that failed in the platform: it is retried.
 func (a *attempt) onPlatformError(cause error) runtime.Execution {
 	o := &a.dispatcher.o
 	a.run.faults++
-	o.Log.Warn("engine: a background run failed for no fault of its own",
+	o.Log.Warn("engine: a background run failed in the platform",
 		"execution", a.run.id, "function", a.run.FunctionID, "failures", a.run.faults, "error", cause)
 	if a.run.faults < maxFaults {
 		x := a.requeued()
@@ -93,9 +93,9 @@ func (a *attempt) onStopped(o runtime.Outcome) runtime.Execution {
 // requeued returns the execution queued again, without counting a failure.
 func (a *attempt) requeued() runtime.Execution { return a.run.execution() }
 
-// AfterLoss returns the execution as it is to be stored after its attempt was lost with the
-// server process: queued again, or failed if it has lost maxLost attempts. The store cancels
-// it if a cancellation was requested.
+// AfterLoss returns the execution to store after its attempt was lost with the server process:
+// queued again, or failed if it has lost maxLost attempts. The store cancels it if a cancellation
+// was requested.
 func AfterLoss(x runtime.Execution, now time.Time) runtime.Execution {
 	x.LostAttempts++
 	x.State = runtime.StateQueued

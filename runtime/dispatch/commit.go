@@ -76,7 +76,7 @@ func (d *Dispatcher) commitBatch(batch []*attempt) {
 	}
 }
 
-// retryCommit puts an end that the store fails with behind all others, after a pause. It
+// retryCommit puts an end that the store failed to commit back into the outbox, after a pause. It
 // returns false if the server is being aborted.
 func (d *Dispatcher) retryCommit(a *attempt) bool {
 	if d.outbox.isAborted() {
@@ -103,8 +103,8 @@ func (d *Dispatcher) pauseCommit() bool {
 	}
 }
 
-// abandon gives up ends that cannot be written. The store holds the executions as running;
-// the next process runs them again.
+// abandon discards ends that cannot be written. The store holds the executions as running; the next
+// process runs them again.
 func (d *Dispatcher) abandon(batch []*attempt) {
 	d.outbox.free(batch)
 	d.mu.Lock()
@@ -133,7 +133,7 @@ func (d *Dispatcher) afterCommit(batch []*attempt, results []runtime.FinishResul
 		switch err := results[i].Err; {
 		case err != nil:
 			if !errors.Is(err, runtime.ErrLease) {
-				d.o.Log.Error("engine: the end of an execution did not count", "execution", a.run.id, "error", err)
+				d.o.Log.Error("engine: the end of an execution was not stored", "execution", a.run.id, "error", err)
 			}
 		case results[i].Execution.State.Terminal():
 			d.o.Completions.Notify(a.run.id)

@@ -203,7 +203,7 @@ func TestNoMoreRunsThanAdmitted(t *testing.T) {
 	})
 }
 
-func TestFunctionFailuresAreRetriedAsOftenAsAsked(t *testing.T) {
+func TestFunctionFailuresAreRetriedAsOftenAsRequested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		attempts := map[string]int{}
 		r := newRig(t, func(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {
@@ -290,7 +290,8 @@ func TestBacklogIsBounded(t *testing.T) {
 	r.Unreserve(1)
 }
 
-// TestAbortQueuesRunsAgain: runs that are aborted are queued in the store, without a failure.
+// TestAbortQueuesRunsAgain checks that aborted runs are queued again in the store, without a
+// failure.
 func TestAbortQueuesRunsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, _ runtime.RunCall) (runtime.Outcome, error) {

@@ -1,15 +1,15 @@
-// Package dispatch executes what is queued in the background: it leases queued runs in
-// batches, has them admitted beside the runs that callers wait for, runs them, and commits
-// their ends in batches.
+// Package dispatch executes what is queued in the background: it leases queued runs in batches, has
+// them admitted together with the runs that callers wait for, runs them, and commits their ends in
+// batches.
 //
 // The store is the truth. A [Dispatcher] remembers only what it needs to choose the next
 // run; the number of an attempt is on disk before the attempt begins, and an end counts only
 // while the attempt holds the lease. So each run starts at least once and reaches exactly
 // one final state, and a new process continues from the store alone.
 //
-// Tenants take turns; within a tenant, functions and executions of jobs take turns; within
-// those, runs go in the order of their arrival. Runs that were under way each time that
-// earlier processes died are isolated: they go first, one after another.
+// Tenants take turns; within a tenant, functions and executions of jobs take turns; within those,
+// runs go in the order of their arrival. Runs that were running each time that earlier processes
+// died are isolated: they go first, one after another.
 //
 // The life of a run here:
 //

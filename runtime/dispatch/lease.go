@@ -12,8 +12,8 @@ const (
 	spareAhead = 5 * time.Millisecond
 	// storePatience is the pause after the store has failed.
 	storePatience = time.Second
-	// setAsideTime is the time for which a run is set aside that the store cannot start, so
-	// that other runs do not wait for it.
+	// setAsideTime is the time for which a run that the store cannot start is set aside, so that
+	// other runs do not wait for it.
 	setAsideTime = time.Minute
 )
 
@@ -125,8 +125,8 @@ func (d *Dispatcher) noteLease(a *attempt) {
 	}
 }
 
-// pauseLeasing waits before the store is tried again. It returns false if nothing is to be
-// leased any more.
+// pauseLeasing waits before the store is tried again. It returns false if no more runs are to be
+// leased.
 func (d *Dispatcher) pauseLeasing() bool {
 	timer := time.NewTimer(storePatience)
 	defer timer.Stop()
@@ -146,7 +146,7 @@ func (d *Dispatcher) dropUnstarted(a *attempt) {
 	d.plan.drop(a)
 }
 
-// setAside queues a run for later to which the store gives no lease.
+// setAside queues a run for later, because the store grants it no lease.
 func (d *Dispatcher) setAside(a *attempt, cause error) {
 	d.o.Log.Error("engine: a queued execution cannot be started", "execution", a.run.id, "error", cause)
 	d.mu.Lock()

@@ -69,7 +69,7 @@ func (o *outbox) take() []*attempt {
 	return batch
 }
 
-// free returns the room of ends that were written or given up.
+// free releases the memory of ends that were written or discarded.
 func (o *outbox) free(batch []*attempt) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -79,7 +79,7 @@ func (o *outbox) free(batch []*attempt) {
 	o.room.Broadcast()
 }
 
-// abort lets ends that cannot be written be given up.
+// abort allows the committer to discard ends that cannot be written.
 func (o *outbox) abort() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

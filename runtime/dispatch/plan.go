@@ -18,14 +18,13 @@ const (
 	minAhead = 2
 	// MaxAhead is the largest number of leases that are granted ahead.
 	MaxAhead = 1024
-	// isolationPeriod is the time for which no other run gets a lease beside an isolated
-	// one. Most runs that kill the process do so at once; others cannot wait longer.
+	// isolationPeriod is the time for which no other run gets a lease while an isolated one runs.
+	// Most runs that kill the process do so at once; others cannot wait longer.
 	isolationPeriod = time.Second
 )
 
-// plan is what the Dispatcher knows of the runs that wait and of those that hold a lease.
-// Its methods take no lock, block nowhere and start nothing; the Dispatcher's mutex guards
-// it.
+// plan holds the runs that wait and those that hold a lease. Its methods take no lock, block
+// nowhere and start nothing; the Dispatcher's mutex guards it.
 type plan struct {
 	queue    *queue.Fair[*QueuedRun] // may start
 	isolated []*QueuedRun            // may start, one after another, before all others
@@ -69,8 +68,8 @@ func (p *plan) idle() bool {
 	return !p.closing && p.queue.Len()+len(p.isolated) == 0 && p.alone == nil
 }
 
-// enough reports whether so many runs are ahead that leasing more would cost more than it
-// gains. Code that lowers ahead must wake the leaser.
+// enough reports whether enough runs are leased ahead: leasing more would cost more than it gains.
+// Code that lowers ahead must wake the leaser.
 func (p *plan) enough() bool { return p.ahead > p.target/2 }
 
 // put queues a run.
@@ -102,7 +101,7 @@ func (p *plan) enter(r *QueuedRun) {
 	p.queue.Push(&r.item, r.Tenant, r.turn())
 }
 
-// choose takes the runs out of the queue that are to be leased now. If there are none it
+// choose removes the runs to lease now from the queue and returns them. If there are none it
 // returns the time after which there may be some, 0 if time alone changes nothing.
 func (p *plan) choose(clock int64, now func() time.Time, newAttempt func(*QueuedRun) *attempt) (batch []*attempt, wait time.Duration) {
 	if p.closing {
@@ -151,10 +150,10 @@ func (p *plan) activate(a *attempt) *attempt {
 	return a
 }
 
-// aim sets how many runs are to be ahead: twice as many as have run since the last lease, so
-// that the number grows until it suffices; but no more than run, at that rate, while two
-// leases are granted plus spareAhead, so that there are few when runs are long. It returns
-// the number of runs so far, for the next call.
+// aim sets the target number of runs that are leased ahead: twice as many as have run since the
+// last lease, so that the number grows until it suffices; but at most the number that run, at that
+// rate, in the time of two leases plus spareAhead, so that there are few when runs are long. It
+// returns the number of runs so far, for the next call.
 func (p *plan) aim(before int, since, lease time.Duration) (ran int) {
 	run := p.ran - before
 	inTime := float64(run) * (2*lease + spareAhead).Seconds() / max(since, time.Microsecond).Seconds()
@@ -180,7 +179,7 @@ func (p *plan) begin(now func() time.Time) *attempt {
 	return a
 }
 
-// drop forgets an attempt and gives its place in its group to the next task.
+// drop removes an attempt and lets the next task of its group take its place.
 func (p *plan) drop(a *attempt) {
 	a.cancel()
 	delete(p.active, a.run.id)

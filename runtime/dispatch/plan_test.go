@@ -135,7 +135,7 @@ func tasksOf(p *plan, g *TaskGroup, n int) {
 	p.groups[g.id] = g
 	for i := range n {
 		p.put(NewQueuedRun(&Origin{Tenant: g.tenant, FunctionID: "f", Job: g}, &runtime.Execution{
-			ID: fmt.Sprint(g.id, i), Task: &runtime.TaskOf{JobExecution: g.id, Index: i},
+			ID: fmt.Sprint(g.id, i), Task: &runtime.TaskRef{JobExecution: g.id, Index: i},
 		}))
 	}
 }

@@ -72,8 +72,8 @@ func (r *QueuedRun) Before(s *QueuedRun) bool {
 	return r.id < s.id
 }
 
-// isolated reports whether the run must run alone: it was under way each of the last times
-// that the process died, so it may be the cause.
+// isolated reports whether the run must run alone: it was running each of the last times that the
+// process died, so it may be the cause.
 func (r *QueuedRun) isolated() bool { return r.lost >= maxLost-1 }
 
 // execution returns the execution, queued.
@@ -95,7 +95,7 @@ func (r *QueuedRun) execution() runtime.Execution {
 		Caller:           r.Caller,
 	}
 	if r.Job != nil {
-		x.Task = &runtime.TaskOf{JobExecution: r.Job.id, Index: int(r.task)}
+		x.Task = &runtime.TaskRef{JobExecution: r.Job.id, Index: int(r.task)}
 	}
 	return x
 }
@@ -116,7 +116,7 @@ func (d *delays) Pop() any {
 	return r
 }
 
-// due takes out a run whose time has come. If there is none it returns nil and the time
+// due removes and returns a run whose time has come. If there is none it returns nil and the time
 // until the first one is due, 0 if nothing is delayed.
 func (d *delays) due(now int64) (*QueuedRun, time.Duration) {
 	if len(*d) == 0 {

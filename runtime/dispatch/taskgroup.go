@@ -72,7 +72,7 @@ func (s *groupState) hold(r *QueuedRun) { s.held = append(s.held, r) }
 // holding returns the number of tasks that wait for a place.
 func (s *groupState) holding() int { return len(s.held) - s.next }
 
-// unhold takes out the task that has waited longest, or returns nil.
+// unhold removes and returns the task that has waited longest, or returns nil.
 func (s *groupState) unhold() *QueuedRun {
 	if s.next == len(s.held) {
 		return nil
@@ -84,7 +84,7 @@ func (s *groupState) unhold() *QueuedRun {
 	case s.next == len(s.held):
 		s.clearHeld()
 	case s.next >= 64 && s.next > len(s.held)/2:
-		// What was taken out must not take memory for as long as others wait.
+		// The removed tasks must not take memory for as long as others wait.
 		s.held, s.next = append([]*QueuedRun(nil), s.held[s.next:]...), 0
 	}
 	return r
@@ -128,11 +128,11 @@ func (d *Dispatcher) CancelGroup(id string) {
 	}
 }
 
-// Overlay adds to an execution of a job, as read from the store, what only the Dispatcher
-// knows: how many tasks run, and whether the first are about to start. It must be called
-// after the store was read: a task leaves the running count before its end is handed to the
-// store, so it is never counted twice. Overlay returns false if the Dispatcher does not know
-// the execution, because it has ended by now.
+// Overlay adds to an execution of a job, as read from the store, what only the Dispatcher knows:
+// how many tasks run, and whether the first are about to start. It must be called after the store
+// was read: a task leaves the running count before its end is handed to the store, so it is never
+// counted twice. Overlay returns false if the Dispatcher does not know the execution, because it
+// has ended.
 func (d *Dispatcher) Overlay(x *runtime.JobExecution) bool {
 	if x.State.Terminal() {
 		return true

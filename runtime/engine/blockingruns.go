@@ -12,8 +12,8 @@ import (
 // blockingRuns holds the runs whose callers wait for them, while they run. The store does not
 // hold them before they have ended; clients that read or cancel executions find them here.
 //
-// A run is recorded before it is removed here. So a client that reads here first, and then what
-// is recorded, finds every run in at least one of the two.
+// A run is recorded before it is removed here. So a client that reads here first, and then the
+// recorded executions, finds every run in at least one of the two.
 type blockingRuns struct {
 	mu    sync.Mutex
 	table runTable // guarded by mu
@@ -89,7 +89,7 @@ func (b *blockingRuns) cancel(tenant runtime.Tenant, id string) (x runtime.Execu
 
 // list returns the runs that pass a filter. If cursor is not empty, they were accepted before
 // the execution with that id.
-func (b *blockingRuns) list(tenant runtime.Tenant, f runtime.Filter, cursor string) []runtime.Execution {
+func (b *blockingRuns) list(tenant runtime.Tenant, f runtime.ExecutionFilter, cursor string) []runtime.Execution {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var all []runtime.Execution

@@ -22,7 +22,7 @@ func running(t *testing.T, e *engine.Engine, g *gated) (runtime.Execution, <-cha
 		ended <- x
 	}()
 	<-g.began
-	listed, err := listExecutions(context.Background(), e, tenant, runtime.Filter{States: []runtime.State{runtime.StateRunning}}, "", 0)
+	listed, err := listExecutions(context.Background(), e, tenant, runtime.ExecutionFilter{States: []runtime.State{runtime.StateRunning}}, "", 0)
 	if err != nil || len(listed) != 1 {
 		t.Fatalf("%d runs are listed: %v", len(listed), err)
 	}
@@ -52,7 +52,7 @@ func TestBlockingRunsAreVisible(t *testing.T) {
 	if p, err := e.GetLogs(ctx, tenant, x.ID, runtime.LogPosition{}); err != nil || p.State != runtime.StateRunning {
 		t.Errorf("%+v, %v", p, err)
 	}
-	for name, f := range map[string]runtime.Filter{
+	for name, f := range map[string]runtime.ExecutionFilter{
 		"function": {Function: "other"}, "state": {States: []runtime.State{runtime.StateQueued}},
 		"before": {Before: x.Created}, "after": {After: x.Created.AddDate(1, 0, 0)},
 	} {
@@ -66,7 +66,7 @@ func TestBlockingRunsAreVisible(t *testing.T) {
 	if _, _, err := e.CancelExecution(ctx, "b", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("another tenant: %v", err)
 	}
-	if all, err := listExecutions(ctx, e, "b", runtime.Filter{}, "", 0); err != nil || len(all) != 0 {
+	if all, err := listExecutions(ctx, e, "b", runtime.ExecutionFilter{}, "", 0); err != nil || len(all) != 0 {
 		t.Errorf("another tenant: %v, %v", all, err)
 	}
 
@@ -87,7 +87,7 @@ func TestBlockingRunsAreVisible(t *testing.T) {
 			t.Errorf("AwaitExecution returned %+v", got)
 		}
 	}
-	if all, err := listExecutions(ctx, e, tenant, runtime.Filter{Function: "hello"}, "", 0); err != nil || countID(all, x.ID) != 1 {
+	if all, err := listExecutions(ctx, e, tenant, runtime.ExecutionFilter{Function: "hello"}, "", 0); err != nil || countID(all, x.ID) != 1 {
 		t.Errorf("it is listed %d times: %v", countID(all, x.ID), err)
 	}
 }
@@ -140,7 +140,7 @@ func TestRunsAreAlwaysVisible(t *testing.T) {
 			last = true
 		default:
 		}
-		all, err := listExecutions(ctx, e, tenant, runtime.Filter{}, "", 20)
+		all, err := listExecutions(ctx, e, tenant, runtime.ExecutionFilter{}, "", 20)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -204,7 +204,7 @@ func TestCallbacksBecomeDeadLetters(t *testing.T) {
 }
 
 // TestCallbacksSurviveARestart checks that the next engine posts what the previous one could not,
-// including an attempt that was under way.
+// including an attempt that was in progress.
 func TestCallbacksSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore(t)
@@ -218,7 +218,7 @@ func TestCallbacksSurviveARestart(t *testing.T) {
 		x := awaitJob(t, e, trigger(t, e, "a/b", 1))
 		synctest.Wait()
 		if len(box.got()) != 1 {
-			t.Fatal("no attempt is under way")
+			t.Fatal("no attempt is in progress")
 		}
 		now, cancel := context.WithCancel(ctx)
 		cancel()
@@ -277,7 +277,7 @@ func TestASlowReceiver(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := len(box.got()); n != 7 {
-			t.Fatalf("%d posts, want 5 beside the slow ones", n)
+			t.Fatalf("%d posts, want 5 besides the slow ones", n)
 		}
 		close(open)
 		synctest.Wait()

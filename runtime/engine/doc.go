@@ -1,6 +1,6 @@
-// Package engine is the service over the nouns of package runtime. An [Engine] deploys
-// functions, admits runs fairly and within the memory budget of the machine, brings each
-// execution to its one terminal state, runs jobs, and answers what was executed.
+// Package engine is the service over the nouns of package runtime. An [Engine] deploys functions,
+// admits runs fairly and within the memory budget of the machine, brings each execution to its one
+// terminal state, runs jobs, and reports what was executed.
 //
 // It owns the life of functions, executions and jobs: the order of steps, idempotency, what
 // happens at a failure, at a restart and at a shutdown. It refuses to know how anything is
@@ -8,24 +8,23 @@
 // [runtime.Poster]. It imports packages queue (whose turn it is), dispatch (background runs),
 // callback (deliveries) and cron (schedules), which do not know it.
 //
-// All methods of Engine may be called concurrently. [Engine.Close] stops the parts in the order
-// in which they depend on each other. The parts share their verbs: Stop begins to stop and returns
-// at once, Abort gives up what still runs, and Wait waits until everything has ended.
+// All methods of Engine may be called concurrently. [Engine.Close] stops the parts in the order in
+// which they depend on each other. The parts share their verbs: Stop begins to stop and returns at
+// once, Abort ends what still runs, and Wait waits until everything has ended.
 //
 // # Background executions
 //
-// [Engine.Run] has a caller who waits, and records its execution afterwards. [Engine.Submit]
-// stores the execution before it returns, and from then on the store is the truth. A
-// [dispatch.Dispatcher] leases queued runs, taking turns between tenants and between functions,
-// a few runs ahead of the memory that they wait for beside the callers of Run. It writes the
-// ends of attempts in batches. The number of an attempt is on disk before the attempt begins,
-// and its end counts only while it holds the lease. So each run starts at least once and
-// reaches exactly one final state.
+// [Engine.Run] has a caller who waits, and records its execution afterwards. [Engine.Submit] stores
+// the execution before it returns, and from then on the store is the truth. A [dispatch.Dispatcher]
+// leases queued runs, taking turns between tenants and between functions, a few more than fit into
+// memory; they wait for memory together with the callers of Run. It writes the ends of attempts in
+// batches. The number of an attempt is on disk before the attempt begins, and its end counts only
+// while it holds the lease. So each run starts at least once and reaches exactly one final state.
 //
-// A new process continues with what New finds in the store. Runs that were under way are run
-// again; those that may have ended the process several times run alone. Failures of the
-// platform are retried with backoff, failures of the function as often as the caller allows. A
-// change of a function, or a run, with an idempotency key takes effect once.
+// A new process continues with what New finds in the store. Runs that were running are run again;
+// those that may have ended the process several times run alone. Failures of the platform are
+// retried with backoff, failures of the function as often as the caller allows. A change of a
+// function, or a run, with an idempotency key takes effect once.
 //
 // The output of a background run goes to a [runtime.LogBuffer] of its attempt, from which
 // [Engine.GetLogs] and [Engine.FollowLogs] return it while the attempt runs. When the attempt
@@ -34,13 +33,12 @@
 //
 // # Jobs
 //
-// A [runtime.Job] names a function and how to run it over many tasks. [Engine.StartJob] stores
-// a [runtime.JobExecution] and all its tasks before it returns. A task is a
-// [runtime.Execution] like any other, with Task set: the same code starts, retries, logs and
-// cancels it. The counts of tasks are stored in the batch that ends a task, so they are right
-// after any failure; only the number of tasks that run now comes from memory. The dispatcher
-// gives places in the queue to no more tasks of an execution than may run at once, and
-// executions of jobs take turns as functions do.
+// A [runtime.Job] names a function and how to run it over many tasks. [Engine.StartJob] stores a
+// [runtime.JobExecution] and all its tasks before it returns. A task is a [runtime.Execution] like
+// any other, with Task set: the same code starts, retries, logs and cancels it. The counts of tasks
+// are stored in the batch that ends a task, so they are right after any failure; only the number of
+// tasks that run now comes from memory. The dispatcher queues at most as many tasks of an execution
+// as may run at once, and executions of jobs take turns as functions do.
 //
 // # Triggers and callbacks
 //

@@ -46,7 +46,7 @@ func (e *Engine) GetExecutions(ctx context.Context, tenant runtime.Tenant, ids [
 // without logs and without results larger than [runtime.ListedResult]. Next is the id of the
 // last execution on a full page, so the page after it may be empty. Sort, Query and Offset
 // of the request do not apply.
-func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.Filter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
+func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
 	r = r.Bounded()
 	running := e.blocking.list(tenant, filter, r.After)
 	err = e.read("engine.list", func() error {

@@ -183,7 +183,7 @@ func listFunctions(ctx context.Context, e *engine.Engine, tenant runtime.Tenant,
 }
 
 // listExecutions returns the executions of one page.
-func listExecutions(ctx context.Context, e *engine.Engine, tenant runtime.Tenant, f runtime.Filter, after string, limit int) ([]runtime.Execution, error) {
+func listExecutions(ctx context.Context, e *engine.Engine, tenant runtime.Tenant, f runtime.ExecutionFilter, after string, limit int) ([]runtime.Execution, error) {
 	page, err := e.ListExecutions(ctx, tenant, f, runtime.PageRequest{After: after, Limit: limit})
 	return page.Items, err
 }

@@ -92,7 +92,7 @@ func TestConcurrentIdempotentChanges(t *testing.T) {
 			}
 		})
 	}
-	all, err := listExecutions(ctx, e, tenant, runtime.Filter{}, "", 10)
+	all, err := listExecutions(ctx, e, tenant, runtime.ExecutionFilter{}, "", 10)
 	if err != nil || len(all) != 4 {
 		t.Errorf("4 changes left %d executions, %v", len(all), err)
 	}

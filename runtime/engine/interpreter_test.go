@@ -15,7 +15,7 @@ func TestOutputIsVisibleDuringTheRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiling the guest takes long")
 	}
-	box, err := sandbox.Open(context.Background(), sandbox.Options{Log: quiet, Places: 1})
+	box, err := sandbox.Open(context.Background(), sandbox.Options{Log: quiet, Processors: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func (e *Engine) CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 	}
 	defer unlock()
 	j = j.Clone()
-	j.Spec.Complete(nil)
+	j.Spec.FillTriggers(nil)
 	if err := j.Spec.Unmask(nil); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
@@ -52,7 +52,7 @@ func (e *Engine) UpdateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 		return runtime.Job{}, withOp(op, err)
 	}
 	j = j.Clone()
-	j.Spec.Complete(old.Spec.Triggers)
+	j.Spec.FillTriggers(old.Spec.Triggers)
 	if err := j.Spec.Unmask(&old.Spec); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
@@ -82,7 +82,7 @@ func (e *Engine) RollbackJob(ctx context.Context, tenant runtime.Tenant, name st
 	i := slices.IndexFunc(revisions, func(r runtime.JobRevision) bool { return r.Number == revision })
 	if i < 0 {
 		return runtime.Job{}, withOp(op, runtime.Errorf(runtime.CodeNotFound, "the job has no revision %d", revision).
-			WithHint("list its revisions; the last 5 are kept"))
+			WithHint("list its revisions; the last 5 are stored"))
 	}
 	j := old
 	j.Spec, j.UpdatedBy = revisions[i].Spec, userID

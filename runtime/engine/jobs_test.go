@@ -81,7 +81,7 @@ func TestStartJob(t *testing.T) {
 		t.Fatalf("the tasks are %d of %d, %v", len(page.Items), page.Total, err)
 	}
 	for i, task := range page.Items {
-		if string(task.Result) != fmt.Sprintf(`{"n":%d}`, i) || *task.Task != (runtime.TaskOf{JobExecution: x.ID, Index: i}) ||
+		if string(task.Result) != fmt.Sprintf(`{"n":%d}`, i) || *task.Task != (runtime.TaskRef{JobExecution: x.ID, Index: i}) ||
 			task.Caller.RID != runtime.JobRID(j.ID) || task.Caller.TraceID != x.TraceID {
 			t.Fatalf("task %d is %+v", i, task)
 		}

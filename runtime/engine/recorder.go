@@ -52,7 +52,7 @@ type recordQueue struct {
 	bytes    int64  // their size
 	added    uint64 // executions added so far
 	recorded uint64 // executions recorded so far
-	due      bool   // waiting is to be recorded now
+	due      bool   // waiting must be recorded now
 	failing  bool   // the last write failed
 	stopped  bool
 	changed  sync.Cond // one of the fields above has changed; L is the recorder's mutex

@@ -116,7 +116,7 @@ func TestRunThatKillsTheProcess(t *testing.T) {
 			// It is isolated: a run that began after it would lose an attempt.
 			began := j.take()
 			if began[len(began)-1] != `{"n":7}` {
-				t.Errorf("process %d: beside an isolated run ran %v", lives, began)
+				t.Errorf("process %d: together with an isolated run ran %v", lives, began)
 			}
 		}
 		j.take()
@@ -158,9 +158,9 @@ func crashDuring(t *testing.T, d disk, n int, begin func(e *engine.Engine)) disk
 	return after
 }
 
-// TestIsolatedRunsRunAlone checks that runs that were under way when one process died are not
-// isolated: they run side by side, before later ones. Runs that were under way twice run before
-// all others, one after another.
+// TestIsolatedRunsRunAlone checks that runs that were running when one process died are not
+// isolated: they run side by side, before later ones. Runs that were running twice run before all
+// others, one after another.
 func TestIsolatedRunsRunAlone(t *testing.T) {
 	var ids []string
 	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 3, func(e *engine.Engine) {
@@ -191,7 +191,7 @@ func TestIsolatedRunsRunAlone(t *testing.T) {
 			<-second.began
 			synctest.Wait()
 			if len(second.began) != 0 {
-				t.Errorf("%d runs run beside an isolated one", len(second.began))
+				t.Errorf("%d runs run together with an isolated one", len(second.began))
 			}
 			second.end <- struct{}{}
 		}
@@ -250,7 +250,7 @@ func TestLongRunsAreNotLeasedAhead(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		started, err := listExecutions(context.Background(), e, tenant, runtime.Filter{States: []runtime.State{runtime.StateRunning}}, "", runtime.MaxPage)
+		started, err := listExecutions(context.Background(), e, tenant, runtime.ExecutionFilter{States: []runtime.State{runtime.StateRunning}}, "", runtime.MaxPage)
 		if err != nil || len(g.began) != 50 || len(started) > 50+4 {
 			t.Errorf("%d run, %d are reported as running: %v", len(g.began), len(started), err)
 		}

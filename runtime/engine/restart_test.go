@@ -59,9 +59,9 @@ func backlog() int {
 	return 100_000
 }
 
-// TestRestartWithABacklog loses power with 100 runs under way and very many queued. The next
-// engine, which runs one at a time, runs those that were under way first and a second time, and
-// the others once, all in order.
+// TestRestartWithABacklog loses power with 100 running runs and very many queued. The next engine,
+// which runs one at a time, runs those that were running first and a second time, and the others
+// once, all in order.
 func TestRestartWithABacklog(t *testing.T) {
 	const running = 100
 	d := openDisk(t, vfs.NewCrashableMem())

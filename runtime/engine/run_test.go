@@ -181,7 +181,7 @@ func TestMisbehavingSandbox(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			box := &fakeSandbox{}
 			// One run at a time: if a failed run did not release its memory, the next one
-			// would wait for ever.
+			// would wait forever.
 			e := newEngine(t, engine.Options{Sandbox: box, MaxRuns: 1})
 			create(t, e, spec("hello", "[]"))
 			box.run = func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) { return test.do() }

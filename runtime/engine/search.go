@@ -35,7 +35,7 @@ func (e *Engine) SearchExecutions(ctx context.Context, tenant runtime.Tenant, q 
 		scan.End = now
 	}
 	if q.After != "" {
-		if err := scan.Resume(q.After); err != nil {
+		if err := scan.DecodeCursor(q.After); err != nil {
 			return page, err
 		}
 	}
@@ -43,7 +43,7 @@ func (e *Engine) SearchExecutions(ctx context.Context, tenant runtime.Tenant, q 
 		found, next, err := e.store.SearchExecutions(tenant, scan)
 		page.Items = found
 		if next != nil {
-			page.Next = scan.Cursor(*next)
+			page.Next = scan.EncodeCursor(*next)
 		}
 		return err
 	})

@@ -120,7 +120,7 @@ func (e *Engine) replayed(r runtime.JobStartRequest, ids []string, err error) (r
 
 // startNow reserves memory for a background run that must start at once, until release is called;
 // by then the run must be next in the queue. It fails if other runs wait or there is not enough
-// memory, so no more concurrent requests are accepted than there is room for.
+// memory, so concurrent requests are accepted only while there is memory for them.
 func (e *Engine) startNow(bytes int64) (release func(), err error) {
 	if ahead, idle := e.background.Idle(); idle && e.admission.TryAcquire(bytes, ahead) {
 		return func() { e.admission.Release(bytes) }, nil

@@ -247,7 +247,7 @@ func TestRunsAndChangesAreRecorded(t *testing.T) {
 	var kinds []runtime.Kind
 	var states []runtime.State
 	for cursor := ""; ; {
-		page, err := listExecutions(ctx, e, tenant, runtime.Filter{Function: "hello"}, cursor, 7)
+		page, err := listExecutions(ctx, e, tenant, runtime.ExecutionFilter{Function: "hello"}, cursor, 7)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -183,7 +183,7 @@ func TestSubmitValidates(t *testing.T) {
 			wantCode(t, err, test.code)
 		})
 	}
-	all, err := listExecutions(context.Background(), e, tenant, runtime.Filter{Function: "hello", States: []runtime.State{runtime.StateQueued, runtime.StateRunning}}, "", 10)
+	all, err := listExecutions(context.Background(), e, tenant, runtime.ExecutionFilter{Function: "hello", States: []runtime.State{runtime.StateQueued, runtime.StateRunning}}, "", 10)
 	if err != nil || len(all) != 0 {
 		t.Errorf("rejected runs were stored: %v, %v", all, err)
 	}
@@ -349,8 +349,8 @@ func TestQueueIsFair(t *testing.T) {
 	}
 }
 
-// TestBlockingRunsBesideABulk checks that a blocking run takes turns with a large bulk.
-func TestBlockingRunsBesideABulk(t *testing.T) {
+// TestBlockingRunsDuringABulk checks that a blocking run takes turns with a large bulk.
+func TestBlockingRunsDuringABulk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		e := newEngine(t, engine.Options{MaxRuns: 1, QueueLimit: 1, Sandbox: &fakeSandbox{

@@ -79,7 +79,7 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 }
 
 // lockNames locks two names, which may be the same, in byte order, so that concurrent updates do
-// not block each other for ever.
+// not block each other forever.
 func (e *Engine) lockNames(ctx context.Context, a, b functionKey) (unlock func(), err error) {
 	if b.name < a.name {
 		a, b = b, a

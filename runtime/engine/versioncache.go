@@ -100,7 +100,7 @@ func (c *versionCache) acquire(ctx context.Context, key functionKey, read func(f
 // load reads a version, caches it and counts a use. It returns nothing if the function was
 // changed meanwhile.
 func (c *versionCache) load(key functionKey, l *load, read func(functionKey) (*dispatch.Version, error)) (v *dispatch.Version, err error) {
-	defer func() { // also after a panic of read, so that no goroutine waits for ever
+	defer func() { // also after a panic of read, so that no goroutine waits forever
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.loading, key)
@@ -134,8 +134,8 @@ func (c *versionCache) release(v *dispatch.Version) {
 	}
 }
 
-// invalidate is called after a function was changed in the store: what was read before is not
-// returned any more.
+// invalidate is called after a function was changed in the store: the version read before is no
+// longer returned.
 func (c *versionCache) invalidate(key functionKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 const (
 	// maxOvertaken is the number of runs of other tenants that may overtake a run that is
 	// next in turn but too large for the free memory. With zero, one large run would hold
-	// up every tenant until enough memory is free; without a bound, it could wait for ever.
+	// up every tenant until enough memory is free; without a bound, it could wait forever.
 	maxOvertaken = 100
 	// maxPassedOver bounds the tenants that one search passes over because their next run
 	// is too large, and with it the cost of a search.
@@ -146,8 +146,8 @@ func (a *Admission) Enqueue(w *Waiter, tenant runtime.Tenant, group string, byte
 	a.admit()
 }
 
-// Withdraw takes a waiting run out. It returns false if the run does not wait, because it
-// was decided already or was never queued.
+// Withdraw removes a waiting run. It returns false if the run does not wait, because it was decided
+// already or was never queued.
 func (a *Admission) Withdraw(w *Waiter) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -16,14 +16,14 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// mirror is admission done slowly: one list of what waits, in order of arrival,
-// and the order of turns of tenants and functions, searched anew each time.
+// mirror is a slow model of Admission: one list of the waiting runs, in order of arrival, and the
+// order of turns of tenants and functions, searched each time.
 type mirror struct {
 	free, budget  int64
 	running, max  int
 	waiting       []*mirrored
-	tenants       []runtime.Tenant            // whose turn is next first
-	functions     map[runtime.Tenant][]string // likewise
+	tenants       []runtime.Tenant            // next in turn first
+	functions     map[runtime.Tenant][]string // next in turn first
 	admittedNow   []int                       // ids, in order
 	mostOvertaken int
 }
@@ -47,8 +47,7 @@ func (m *mirror) next(t runtime.Tenant) *mirrored {
 	return nil
 }
 
-// tidy lets go of turns of those that have nothing waiting, and gives the last
-// turn to those that are new.
+// tidy removes the turns of tenants and functions without waiting runs, and appends new ones.
 func (m *mirror) tidy() {
 	has := func(t runtime.Tenant, f string) bool {
 		for _, w := range m.waiting {
@@ -146,10 +145,9 @@ func remove[T comparable](from []T, x T) []T {
 	return rest
 }
 
-// Random arrivals, ends and departures of runs: who is admitted, and when, is
-// what the mirror says. Everything waits for a bubble of goroutines to settle,
-// so each step is seen whole.
-func TestAdmissionIsItsMirror(t *testing.T) {
+// Runs arrive, end and give up at random: the Admission admits the same runs as the model, at the
+// same times. Everything waits for a bubble of goroutines to settle, so each step is seen whole.
+func TestAdmissionMatchesItsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		budget := rapid.Int64Range(1, 20).Draw(rt, "budget")
 		maxRuns := rapid.IntRange(1, 6).Draw(rt, "max runs")
@@ -221,7 +219,7 @@ func TestAdmissionIsItsMirror(t *testing.T) {
 			a.Stop()
 			synctest.Wait()
 			if a.queue.Len() != 0 || len(a.queue.tenants) != 0 || a.queue.order.Len() != 0 {
-				t.Fatalf("the queue keeps %+v", a.queue)
+				t.Fatalf("the queue still has %+v", a.queue)
 			}
 			for _, cancel := range cancels {
 				cancel()
@@ -230,7 +228,7 @@ func TestAdmissionIsItsMirror(t *testing.T) {
 	})
 }
 
-// wait begins a run in the background and tells its id once it is admitted.
+// wait starts to wait for a run in the background, and sends its id once it is admitted.
 func wait(a *Admission, admitted chan<- string, id string, tenant runtime.Tenant, function string, bytes int64) {
 	go func() {
 		if a.Acquire(context.Background(), tenant, function, bytes) == nil {
@@ -349,7 +347,7 @@ func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 	})
 }
 
-func TestAWaiterWhoLeaves(t *testing.T) {
+func TestWaiterThatGivesUp(t *testing.T) {
 	for cause, code := range map[error]runtime.Code{context.Canceled: runtime.CodeUnavailable, context.DeadlineExceeded: runtime.CodeTooBusy} {
 		synctest.Test(t, func(t *testing.T) {
 			a := NewAdmission(10, 10, 10)
@@ -422,8 +420,8 @@ func TestNothingIsAdmittedOnceShut(t *testing.T) {
 	})
 }
 
-// Many tenants at once, some of them impatient: never more than the budget is
-// out, and all of it comes back.
+// Many tenants at once, some of which give up: the reserved memory never exceeds the budget, and
+// all of it is released.
 func TestAdmissionHammer(t *testing.T) {
 	const budget, maxRuns = 50, 7
 	a := NewAdmission(budget, maxRuns, 20)
@@ -485,7 +483,7 @@ func BenchmarkAdmission(b *testing.B) {
 	}
 }
 
-// BenchmarkAdmissionQueued is a run that waits, while a thousand wait before it.
+// BenchmarkAdmissionQueued measures a run that waits behind a thousand others.
 func BenchmarkAdmissionQueued(b *testing.B) {
 	a := NewAdmission(1, 1000, 100_000)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -51,7 +51,7 @@ func NewFair[T any]() *Fair[T] {
 // Len returns the number of waiting items.
 func (q *Fair[T]) Len() int { return q.waiting }
 
-// Push adds an item behind those of its group.
+// Push appends an item to its group.
 func (q *Fair[T]) Push(it *Item[T], tenant runtime.Tenant, name string) {
 	t := q.tenants[tenant]
 	if t == nil {
@@ -71,7 +71,7 @@ func (q *Fair[T]) Push(it *Item[T], tenant runtime.Tenant, name string) {
 	q.waiting++
 }
 
-// Remove takes an item out of the queue. The order of turns does not change.
+// Remove removes an item from the queue. The order of turns does not change.
 func (q *Fair[T]) Remove(it *Item[T]) {
 	g, t := it.group, it.group.turn
 	g.items.Remove(it.place)
@@ -88,7 +88,7 @@ func (q *Fair[T]) Remove(it *Item[T]) {
 	}
 }
 
-// Serve takes an item out of the queue and moves its group and its tenant to the back.
+// Serve removes an item from the queue and moves its group and its tenant to the back.
 func (q *Fair[T]) Serve(it *Item[T]) {
 	g, t := it.group, it.group.turn
 	t.order.MoveToBack(g.place)

@@ -7,8 +7,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// crafted runs bytecode that no compiler produces, and modifies internals that Python protects from
-// nobody.
+// crafted runs bytecode that no compiler produces, and modifies internals that Python does not
+// protect.
 const crafted = `
 import gc, marshal, random, sys, types
 def template(a, b, *c, d=1):

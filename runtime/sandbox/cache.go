@@ -66,7 +66,7 @@ func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
 	stored, readErr := os.ReadFile(c.path(sumFile))
 	c.intact = err == nil && readErr == nil && string(stored) == sum
 	if !c.intact && readErr == nil {
-		log.Warn("the compilation cache is not as it was left; compiling anew", "dir", dir)
+		log.Warn("the compilation cache has changed since it was written; compiling again", "dir", dir)
 	}
 	return c
 }

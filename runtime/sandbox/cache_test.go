@@ -54,10 +54,10 @@ func codeIn(t *testing.T, dir string) string {
 	return file.path
 }
 
-// TestCacheIsUsedOnlyAsItWasLeft damages the cache in many ways. Code is taken from the cache only
+// TestCacheIsUsedOnlyUnchanged damages the cache in many ways. Code is taken from the cache only
 // if it is exactly as it was left. After any damage the module's own code runs, and the next start
 // finds it in the cache.
-func TestCacheIsUsedOnlyAsItWasLeft(t *testing.T) {
+func TestCacheIsUsedOnlyUnchanged(t *testing.T) {
 	for name, tamper := range map[string]func(t *testing.T, dir string){
 		"nothing": func(*testing.T, string) {},
 		"a byte": func(t *testing.T, dir string) {
@@ -114,16 +114,16 @@ func TestCacheOfAnotherRelease(t *testing.T) {
 		t.Error("the code of another module was used")
 	}
 	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the code of another module is still there: %v", err)
+		t.Errorf("the code of another module still exists: %v", err)
 	}
 	if compiled(t, dir, 2) {
 		t.Error("the code compiled instead is not used")
 	}
 }
 
-// TestCacheThatIsOfNoUse covers caches that are intact but that cannot be loaded. They are compiled
+// TestUnusableCache covers caches that are intact but that cannot be loaded. They are compiled
 // again, as are entries that wazero considers stale, which it writes under the same name.
-func TestCacheThatIsOfNoUse(t *testing.T) {
+func TestUnusableCache(t *testing.T) {
 	for name, change := range map[string]func(code []byte) []byte{
 		"no code": func([]byte) []byte { return []byte("no code") },
 		"stale":   func(code []byte) []byte { return code[:len(code)-4] }, // from a wazero release before the table of caught exceptions

@@ -10,7 +10,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// hogLimit is the time limit of programs that try to run for ever.
+// hogLimit is the time limit of programs that try to run forever.
 const hogLimit = runtime.MinTimeout
 
 var (
@@ -19,7 +19,7 @@ var (
 	timeoutMemoryOrError = []runtime.Class{runtime.ClassTimeout, runtime.ClassMemory, runtime.ClassError}
 )
 
-// hogs compute for ever, or nearly so.
+// hogs compute forever, or nearly so.
 var hogs = []struct {
 	name    string
 	main    string
@@ -161,7 +161,7 @@ func TestHogsAreStoppedAtDeployment(t *testing.T) {
 	}
 }
 
-// TestGuestsDoNotBlockTheCollector runs collections beside computing guests. The Go garbage collector
+// TestGuestsDoNotBlockTheCollector runs collections while guests compute. The Go garbage collector
 // stops all goroutines, and the scheduler cannot stop a guest. A guest that did not call the host
 // would make the collection, and with it the server, wait until the guest ends.
 func TestGuestsDoNotBlockTheCollector(t *testing.T) {

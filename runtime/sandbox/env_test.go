@@ -113,9 +113,9 @@ func TestARunSeesItsEnvironmentAlone(t *testing.T) {
 	})
 }
 
-// TestAContextIsNotTakenForAnEnvironment passes contexts that are arrays, or that look like the
+// TestContextIsNotAnEnvironment passes contexts that are arrays, or that look like the
 // pair of context and environment. The function must receive them unchanged.
-func TestAContextIsNotTakenForAnEnvironment(t *testing.T) {
+func TestContextIsNotAnEnvironment(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, "import os\ndef main(args, context): return [context, os.environ.get('A')]\n", runtime.Limits{})
 		for _, fnContext := range []string{`{}`, `{"a":[{},{"A":"1"}]}`} {

@@ -94,7 +94,7 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 			return err
 		}
 		<-checked
-		storeCode, err = g.compile(experimental.WithCompilationWorkers(ctx, min(o.Places, maxCompilers)), cache, code)
+		storeCode, err = g.compile(experimental.WithCompilationWorkers(ctx, min(o.Processors, maxCompilers)), cache, code)
 		return err
 	})
 	err := work.Wait()

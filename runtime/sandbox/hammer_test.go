@@ -28,7 +28,7 @@ func TestHammer(t *testing.T) {
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
 		t.Parallel()
 		box := openBox(t, Options{
-			IdleSlots: 3, Places: 2, ImageBytes: 4 * runtime.MiB, TmpBytes: 64 * runtime.MiB, Portable: !shared.guest.mapped,
+			IdleSlots: 3, Processors: 2, ImageBytes: 4 * runtime.MiB, TmpBytes: 64 * runtime.MiB, Portable: !shared.guest.mapped,
 		})
 		functions := make([]runtime.Program, hammerFunctions)
 		for i := range functions {

@@ -33,7 +33,7 @@ const hogMemory = 512 * runtime.MiB
 func BenchmarkHogs(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(GCPercent)) // as in a server
 	// Open a box of its own, because the benchmark replaces the clock of its processors.
-	box, err := Open(context.Background(), Options{Places: 1})
+	box, err := Open(context.Background(), Options{Processors: 1})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func TestImageCostCountsFiles(t *testing.T) {
 	}
 }
 
-func TestImagesAreMadeAgain(t *testing.T) {
+func TestImagesAreRebuilt(t *testing.T) {
 	for name, portable := range map[string]bool{"mapped": false, "copied": true} {
 		t.Run(name, func(t *testing.T) {
 			box := openBox(t, Options{ImageBytes: 1, IdleSlots: 2, Portable: portable})
@@ -138,8 +138,8 @@ func TestImagesAreMadeAgain(t *testing.T) {
 	}
 }
 
-// TestImageIsMadeOnce requests one image from many goroutines at once; it must be built once.
-func TestImageIsMadeOnce(t *testing.T) {
+// TestImageIsBuiltOnce requests one image from many goroutines at once; it must be built once.
+func TestImageIsBuiltOnce(t *testing.T) {
 	box := openBox(t, Options{})
 	const callers = 12
 	p := program("import uuid\nmade = str(uuid.uuid4())\ndef main(args, context): return made\n", runtime.Limits{})

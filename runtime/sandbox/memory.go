@@ -18,8 +18,8 @@ type memory interface {
 	// swap makes the memory a copy of another image of the same size. The memory must equal its
 	// present image: just loaded, or restored.
 	swap(img *image) error
-	// restore puts the memory back to the loaded image, which the memory must not have outgrown,
-	// and returns the number of pages that it copied.
+	// restore resets the memory to the loaded image, which the memory must not have outgrown, and
+	// returns the number of pages that it copied.
 	restore() (pages int, err error)
 	// watch is called before the guest runs, and unwatch when it has ended: a run that writes no
 	// page that was not written before costs less to restore. The goroutine is locked to its thread

@@ -43,7 +43,7 @@ func TestPoolTakesTheBestSlot(t *testing.T) {
 	}
 	p.limit = 1
 	if got := p.take(a, "z"); got != nil {
-		t.Error("a slot that is too large was taken")
+		t.Error("a slot that is too large was returned")
 	}
 }
 

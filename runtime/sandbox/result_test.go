@@ -128,9 +128,9 @@ func TestArgsArriveAsTheyAre(t *testing.T) {
 	})
 }
 
-// TestArgsThatNobodyChecked passes args that the engine would refuse, because it accepts only
+// TestUncheckedArgs passes args that the engine would refuse, because it accepts only
 // strict JSON. The run may fail, but nothing else may happen.
-func TestArgsThatNobodyChecked(t *testing.T) {
+func TestUncheckedArgs(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		p := deployed(t, box, body("return 'ran'"), runtime.Limits{Timeout: 30 * time.Second})
 		for _, args := range []string{

@@ -30,9 +30,9 @@ type Options struct {
 	CacheDir string
 	Log      *slog.Logger // nil: slog.Default
 
-	// Places is the largest number of guests that compute at once. Zero: the value of GOMAXPROCS
-	// when the sandbox is opened.
-	Places int
+	// Processors is the largest number of guests that compute at once. Zero: the value of
+	// GOMAXPROCS when the sandbox is opened.
+	Processors int
 	// IdleSlots is the largest number of instances that stay ready between runs, at some hundred
 	// KiB each. Zero: 8 per place.
 	IdleSlots int
@@ -48,8 +48,8 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.Log = cmp.Or(o.Log, slog.Default())
-	o.Places = cmp.Or(max(o.Places, 0), goruntime.GOMAXPROCS(0))
-	o.IdleSlots = cmp.Or(max(o.IdleSlots, 0), 8*o.Places)
+	o.Processors = cmp.Or(max(o.Processors, 0), goruntime.GOMAXPROCS(0))
+	o.IdleSlots = cmp.Or(max(o.IdleSlots, 0), 8*o.Processors)
 	o.ImageBytes = cmp.Or(max(o.ImageBytes, 0), 512*runtime.MiB)
 	o.TmpBytes = cmp.Or(max(o.TmpBytes, 0), 1024*runtime.MiB)
 	return o
@@ -84,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{
 		guest:      g,
-		processors: newProcessors(o.Places, time.Now),
+		processors: newProcessors(o.Processors, time.Now),
 		images:     newImages(o.ImageBytes),
 		pool:       &pool{limit: o.IdleSlots},
 		log:        o.Log,

@@ -284,8 +284,8 @@ func (s *slot) bind() {
 	s.run = s.instance.ExportedFunction(exportRun)
 }
 
-// restore puts the slot back to its image. A slot that cannot be restored exactly, because its
-// memory has grown, is no longer usable.
+// restore resets the slot to its image. A slot that cannot be restored exactly, because its memory
+// has grown, is no longer usable.
 func (s *slot) restore() (pages int, usable bool, err error) {
 	s.system.Reset(nil, wasi.Limits{})
 	if len(s.memory.data()) != s.image.size {

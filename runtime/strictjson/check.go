@@ -53,10 +53,10 @@ type checker struct {
 	data     []byte
 	maxDepth int
 
-	names nameStack    // of the open objects, outermost first
-	plain []byte       // unescaped text of names with escapes
-	seed  maphash.Seed // created when distinct first needs it
-	drawn bool
+	names  nameStack    // of the open objects, outermost first
+	plain  []byte       // unescaped text of names with escapes
+	seed   maphash.Seed // created when distinct first needs it
+	seeded bool
 
 	// The hash tables of distinct. A checker lives on its caller's stack, where the small table
 	// suffices for small objects.

@@ -117,8 +117,8 @@ func (c *checker) twice(n name) *failure {
 // index plus one. The hash has a random seed for each check, so a client cannot send names that
 // collide.
 func (c *checker) distinct(from int) *failure {
-	if !c.drawn {
-		c.seed, c.drawn = maphash.MakeSeed(), true
+	if !c.seeded {
+		c.seed, c.seeded = maphash.MakeSeed(), true
 	}
 	count := c.names.size - from
 	size := 1 << bits.Len(uint(count+count/3)) // at most three quarters full

@@ -172,7 +172,7 @@ func (l *ledger) saw(x process.Execution, tick int) {
 		l.count[fmt.Sprintf("runs with %d attempts and %d retries", x.Attempts, x.Retries)]++
 	}
 	if x.Error != nil && x.Error.Code == string(runtime.CodeInternal) {
-		l.count["runs given up after three lost attempts"]++
+		l.count["runs failed after three lost attempts"]++
 	}
 }
 
@@ -214,7 +214,7 @@ func (p *promise) check(x *process.Execution, kills int) string {
 		return ""
 	case code == string(runtime.CodeInternal):
 		if kills < process.MaxLostAttempts || x.Attempts < process.MaxLostAttempts || x.Attempts > process.MaxLostAttempts+p.retries {
-			return fmt.Sprintf("it was given up after %d kills", kills)
+			return fmt.Sprintf("it failed after %d kills", kills)
 		}
 		return ""
 	}
@@ -238,7 +238,7 @@ func (p *promise) checkOutput(output []byte) string {
 	return ""
 }
 
-// busy reports whether so many executions are unfinished that customers should not add more.
+// busy reports whether customers should wait because many executions are unfinished.
 func (l *ledger) busy() bool {
 	const maxOpen = 5_000
 	l.mu.Lock()

@@ -23,7 +23,7 @@ type load struct {
 	stopping chan struct{} // closed to stop the customers
 	dead     chan struct{} // closed when there will be no further server
 	n        atomic.Int64  // last argument n, each is unique
-	keys     atomic.Int64  // last idempotency key, likewise
+	keys     atomic.Int64  // last idempotency key, each is unique
 	group    sync.WaitGroup
 
 	up struct {

@@ -10,7 +10,7 @@ import (
 )
 
 // A run ends the server in each of its attempts; here the test kills the server whenever it sees
-// the run started. The server gives the run up after the third attempt. All other runs succeed,
+// the run started. The server fails the run after the third attempt. All other runs succeed,
 // including the one that ran beside it.
 func TestRunThatEndsTheServer(t *testing.T) {
 	t.Parallel()
@@ -37,7 +37,7 @@ func TestRunThatEndsTheServer(t *testing.T) {
 		t.Errorf("the run that ends the server: %s", x.Text)
 	}
 	if x := server.WaitEnd(t, beside); x.Status != process.Success || string(x.Output) != "1" {
-		t.Errorf("the run beside it: %s", x.Text)
+		t.Errorf("the other run: %s", x.Text)
 	}
 	for i, x := range server.WaitAll(t, others) {
 		p := promise{n: i}

@@ -161,7 +161,7 @@ func (c *customer) look() {
 			c.wrong("%s is listed behind %s", x.ID, all[i-1].ID)
 		}
 		if ids != nil && (len(all) != len(ids) || x.ID != ids[i]) {
-			c.wrong("asked for %s, %s was answered, of %d", ids[min(i, len(ids)-1)], x.ID, len(all))
+			c.wrong("requested %s, received %s, of %d", ids[min(i, len(ids)-1)], x.ID, len(all))
 		}
 		c.saw(x, tick)
 	}

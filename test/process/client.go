@@ -61,8 +61,8 @@ func (r Reply) Next() string {
 	return path
 }
 
-// Do sends a request. An error means that the answer was lost: the server may or may not have
-// carried out the request. Headers are in pairs of name and value.
+// Do sends a request. An error means that the answer was lost: the request may or may not have
+// taken effect. Headers are in pairs of name and value.
 func (c *Client) Do(ctx context.Context, method, path, body string, headers ...string) (Reply, error) {
 	response, err := c.Open(ctx, method, path, body, headers...)
 	if err != nil {

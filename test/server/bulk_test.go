@@ -152,7 +152,7 @@ func TestManyIDs(t *testing.T) {
 	asked := []string{ids[2], process.AbsentID, ids[0], ids[2], ids[1], process.AbsentID}
 	for i, x := range server.Executions(t, asked) {
 		if x.ID != asked[i] || (x.Status == process.NotFound) != (asked[i] == process.AbsentID) {
-			t.Errorf("asked for %s, got %s", asked[i], x.Text)
+			t.Errorf("requested %s, got %s", asked[i], x.Text)
 		}
 		if x.Status == process.NotFound && (x.Error == nil || x.Error.Code != "not_found") {
 			t.Errorf("got %s", x.Text)

@@ -96,7 +96,7 @@ func TestServerOnADamagedFolder(t *testing.T) {
 			return os.Truncate(files("MANIFEST-*")[0], 20)
 		}},
 		"foreign":     {"not a store of faaspot", func() error { return os.WriteFile(filepath.Join(store, "thesis.txt"), nil, 0o600) }},
-		"open to all": {"everybody on this machine may write to it", func() error { return os.Chmod(store, 0o777) }},
+		"open to all": {"every user of this machine may write to it", func() error { return os.Chmod(store, 0o777) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := os.RemoveAll(store); err != nil {
@@ -160,7 +160,7 @@ func TestServerOnADamagedCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := s.Serve(t)
-	server.WaitLog(t, "the compilation cache is not as it was left; compiling anew")
+	server.WaitLog(t, "the compilation cache has changed since it was written; compiling again")
 	server.Deploy(t, "echo", process.EchoCode)
 	if x := server.WaitEnd(t, server.Submit(t, "echo", `{"n":3}`)); x.Status != process.Success {
 		t.Errorf("got %s", x.Text)

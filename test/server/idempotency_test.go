@@ -13,8 +13,8 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// A hundred requests with one key are sent at once, before and after a kill: one is carried out,
-// and all get its answer. Another request with the key is refused.
+// A hundred requests with one key are sent at once, before and after a kill: one takes effect, and
+// all get its response. Another request with the key is refused.
 func TestOneKeyOneRequest(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t)
@@ -76,14 +76,14 @@ func TestOneKeyOneRequest(t *testing.T) {
 			}
 		}
 		if fresh != 1 {
-			t.Errorf("%s: carried out %d times", k.name, fresh)
+			t.Errorf("%s: took effect %d times", k.name, fresh)
 		}
 	}
 	for range 2 {
 		for _, k := range kinds {
 			r, err := server.Do(context.Background(), k.method, k.path, k.body, "Idempotency-Key", k.name)
 			if check(k.name, r, err); !r.Replayed() {
-				t.Errorf("%s: carried out again", k.name)
+				t.Errorf("%s: took effect again", k.name)
 			}
 			for _, o := range k.others {
 				server.Refused(t, http.StatusConflict, "conflict", o[0], o[1], o[2], "Idempotency-Key", k.name)

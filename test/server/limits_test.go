@@ -16,7 +16,7 @@ const runPath = "/v1/sync/functions/%s/rpc/"
 
 // More endless loops run than there are processors, and none of them has ended when all other
 // requests are answered.
-func TestServerAnswersBesideEndlessLoops(t *testing.T) {
+func TestServerAnswersDuringEndlessLoops(t *testing.T) {
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "endless", "def main(args, context):\n    while True: pass\n", "timeout", 300)
 	server.Deploy(t, "brief", "def main(args, context): return args['n']\n")

@@ -88,7 +88,7 @@ class ProfileFile:
 
     def _find(self, *path: str) -> Optional[Value]:
         """The value at the end of a path of keys; None if a key is absent, or its parent is null.
-        Raises YAMLError if a key on the way holds something other than a mapping."""
+        Raises YAMLError if a key of the path holds something other than a mapping."""
         value: Value = self._root
         name = "the file"
         for key in path:

@@ -39,7 +39,7 @@ class Retry:
 
     def delay(self, attempt: int, retry_after: Optional[float], chance: float) -> float:
         """Seconds to wait after attempt number attempt, from 1. retry_after is the minimum that the
-        server asks for, in seconds; chance is a random number from 0 to 1."""
+        server requests, in seconds; chance is a random number from 0 to 1."""
         # The exponent is bounded because attempts may be many and floats end at 2**1024.
         doubled = min(self.first_delay * 2.0 ** min(attempt - 1, 60), self.longest_delay)
         if retry_after is not None:
@@ -48,7 +48,7 @@ class Retry:
 
 
 def parse_retry_after(value: Optional[str], now: Optional[float] = None) -> Optional[float]:
-    """Seconds that a header Retry-After asks for: a number, or a date as in RFC 9110. None if the
+    """Seconds that a header Retry-After requests: a number, or a date as in RFC 9110. None if the
     header is absent or neither. now is in seconds since 1970."""
     if value is None:
         return None

@@ -10,13 +10,12 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// FakeExecutions answers with the executions in all, in the order of order, and
-// keeps what it was called with.
+// FakeExecutions answers with the executions in all, in the order of order, and records the calls.
 type FakeExecutions struct {
 	Letters   []string // of the last request about dead letters
 	guard     sync.Mutex
 	Submitted []runtime.BulkRequest
-	Filters   []runtime.Filter
+	Filters   []runtime.ExecutionFilter
 	Listed    []ListCall
 	Cancelled []string
 	Called    []runtime.Tenant
@@ -106,7 +105,7 @@ func (f *FakeExecutions) AwaitExecution(ctx context.Context, tenant runtime.Tena
 	return f.GetExecution(ctx, tenant, id)
 }
 
-func (f *FakeExecutions) ListExecutions(_ context.Context, tenant runtime.Tenant, filter runtime.Filter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
+func (f *FakeExecutions) ListExecutions(_ context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
 	f.guard.Lock()
 	defer f.guard.Unlock()
 	f.Called = append(f.Called, tenant)

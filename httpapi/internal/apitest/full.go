@@ -22,7 +22,7 @@ func FullExecution() runtime.Execution {
 	x.Attempt, x.NotBefore = 4, Time.Add(2*time.Second)
 	x.Caller = runtime.Caller{UserID: "ada", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", RID: "ri.caller", TraceOwner: "ri.owner"}
 	x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "no <b>&</b> \u2028", Traceback: "frames\n", Line: 3}
-	x.Task = &runtime.TaskOf{JobExecution: OtherID, Index: 5}
+	x.Task = &runtime.TaskRef{JobExecution: OtherID, Index: 5}
 	return x
 }
 
@@ -77,7 +77,7 @@ func (e FullEngine) GetExecutions(context.Context, runtime.Tenant, []string) ([]
 	return []*runtime.Execution{&x, nil, nil}[:1], nil
 }
 
-func (e FullEngine) ListExecutions(_ context.Context, _ runtime.Tenant, _ runtime.Filter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
+func (e FullEngine) ListExecutions(_ context.Context, _ runtime.Tenant, _ runtime.ExecutionFilter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
 	done := ExecutionAt(ID, runtime.StateSucceeded)
 	done.Result, done.ResultSize = []byte(`{"a": "<b>"}`), 12
 	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{FullExecution(), ExecutionAt(OtherID, runtime.StateQueued), done}, Next: ID}, nil

@@ -72,7 +72,7 @@ func (f *FakeExecutions) ListJobExecutions(_ context.Context, tenant runtime.Ten
 
 func (f *FakeExecutions) ListTasks(_ context.Context, tenant runtime.Tenant, _, _ string, _ runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
 	f.call(tenant)
-	x := runtime.Execution{ID: ID, State: runtime.StateQueued, Created: Time, Task: &runtime.TaskOf{JobExecution: ID}}
+	x := runtime.Execution{ID: ID, State: runtime.StateQueued, Created: Time, Task: &runtime.TaskRef{JobExecution: ID}}
 	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{x}, Total: 1}, f.Failing
 }
 

@@ -21,8 +21,8 @@ import (
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
-// Sandbox runs what its args ask for: {"do": "fail"}, "sleep" until it is
-// cancelled, "gate" until opened, "env"; anything else returns the args.
+// Sandbox does what its args request: {"do": "fail"}, "sleep" until it is cancelled, "gate" until
+// opened, "env"; anything else returns the args.
 type Sandbox struct {
 	Gate chan struct{}
 	mu   sync.Mutex
@@ -69,7 +69,7 @@ type JobServer struct {
 	Sandbox *Sandbox
 }
 
-// noPoster reaches nobody.
+// noPoster delivers nothing.
 type noPoster struct{}
 
 func (noPoster) Post(context.Context, runtime.Post) (int, error) {
@@ -118,7 +118,7 @@ func StartJobs(t *testing.T, change func(*httpapi.Options)) *JobServer {
 	return &JobServer{s, e, store, box}
 }
 
-// with asks for lists with cursors.
+// Paged requests lists with cursors.
 var Paged = Header{"Blaxel-Version": "2026-04-28"}
 
 // Ask sends a request that must succeed, and reads the answer into v.
@@ -136,7 +136,7 @@ func (s *JobServer) Ask(t *testing.T, method, path, body string, h Header, v any
 	return a
 }
 
-// CreateJob keeps a job whose spec has these members besides its function.
+// CreateJob creates a job whose spec has these members in addition to its function.
 func (s *JobServer) CreateJob(t *testing.T, name, members string) {
 	t.Helper()
 	s.Ask(t, "POST", "/v0/jobs", fmt.Sprintf(`{"metadata":{"name":%q},"spec":{"function":"hello.py"%s}}`, name, members), nil, nil)

@@ -37,7 +37,7 @@ func FullFake() *Fake {
 	}
 }
 
-// BodyFor is a body that the route takes.
+// BodyFor returns a body that the route accepts.
 func BodyFor(r web.Route) string {
 	switch {
 	case r.MaxBody == web.NoBody:

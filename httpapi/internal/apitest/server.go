@@ -31,8 +31,7 @@ const (
 
 var Time = time.Date(2026, 3, 4, 5, 6, 7, 891011000, time.UTC)
 
-// Fake keeps what it was called with and answers with what its fields
-// say; err overrides all of them.
+// Fake records its calls and returns the values of its fields; err overrides all of them.
 type Fake struct {
 	mu      sync.Mutex
 	Created []runtime.FunctionSpec
@@ -91,7 +90,7 @@ func (f *Fake) ListFunctions(_ context.Context, tenant runtime.Tenant, r runtime
 	f.Pages = append(f.Pages, r.Limit)
 	f.Tenants = append(f.Tenants, tenant)
 	if r.Limit > runtime.MaxPage {
-		panic("asked for more than a page")
+		panic("requested more than a page")
 	}
 	from := slices.IndexFunc(f.Functions, func(fn runtime.Function) bool { return fn.Name > r.After })
 	if from < 0 {
@@ -298,17 +297,17 @@ func (ts *Served) Do(t *testing.T, method, path, body string, h Header) Answer {
 func WantError(t *testing.T, a Answer, status int, code string) map[string]any {
 	t.Helper()
 	m := a.Object(t)
-	told := m["error_code"]
-	if told == nil && m["code"] == float64(status) { // the form of the Blaxel dialect
-		told = m["error"]
+	got := m["error_code"]
+	if got == nil && m["code"] == float64(status) { // the form of the Blaxel dialect
+		got = m["error"]
 	}
-	if told == nil && m["errorCode"] != nil && len(m["errorInstanceId"].(string)) == 36 { // the form of the Foundry dialect
-		told = code
+	if got == nil && m["errorCode"] != nil && len(m["errorInstanceId"].(string)) == 36 { // the form of the Foundry dialect
+		got = code
 		if want := foundry.ErrorCodes[status]; want != "" && m["errorCode"] != want {
 			t.Errorf("got the code %v for %d", m["errorCode"], status)
 		}
 	}
-	if a.Status != status || told != code {
+	if a.Status != status || got != code {
 		t.Fatalf("got %d %s, want %d %s", a.Status, a.Body, status, code)
 	}
 	if m["message"] == "" || m["message"] == nil {

@@ -55,7 +55,7 @@ var StatusOf = map[runtime.Code]int{
 	CodeUnsupportedMedia: fasthttp.StatusUnsupportedMediaType,
 }
 
-// ErrorReport is what the caller may know of an error. Each dialect renders it in its own
+// ErrorReport is the part of an error that the caller may see. Each dialect renders it in its own
 // form.
 type ErrorReport struct {
 	wire.Error

@@ -151,7 +151,7 @@ func (f *Fields) Objects(key string) []*Fields {
 	for i, raw := range f.Array(key) {
 		inner := &Fields{path: fmt.Sprintf("%s[%d]", f.at(key), i), err: f.err}
 		if IsNull(raw) || json.Unmarshal(raw, &inner.left) != nil {
-			f.Fail(key, "has something else than objects, at %d", i)
+			f.Fail(key, "has an item that is not an object, at index %d", i)
 			return nil
 		}
 		all = append(all, inner)

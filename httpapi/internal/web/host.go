@@ -24,7 +24,7 @@ type Host struct {
 	Log *slog.Logger
 	// BaseURL is the scheme and host in the URLs of answers. Empty: those of the request.
 	BaseURL string
-	// WriteTimeout bounds how long a client may take to read what is written to it.
+	// WriteTimeout bounds how long a client may take to read a response.
 	WriteTimeout time.Duration
 
 	// runs and waits are fields, against the rule that a context is an argument, because no
@@ -59,8 +59,8 @@ func (h *Host) Cancel() { h.cancelRuns() }
 func (h *Host) Wait(limit time.Duration) (ctx context.Context, leave func(), err error) {
 	if h.waiting.Add(1) > MaxWaiting {
 		h.waiting.Add(-1)
-		err := runtime.Errorf(runtime.CodeTooBusy, "%d requests wait for executions already", MaxWaiting).
-			WithHint("ask without wait or follow, or later")
+		err := runtime.Errorf(runtime.CodeTooBusy, "%d requests already wait for executions", MaxWaiting).
+			WithHint("send the request without wait or follow, or try again later")
 		err.RetryAfter = WaitingRetry
 		return nil, nil, err
 	}

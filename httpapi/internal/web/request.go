@@ -93,7 +93,7 @@ func WaitParam(query *fasthttp.Args) (time.Duration, error) {
 	// The negation also refuses NaN.
 	if err != nil || !(seconds >= 0 && seconds <= maxWait.Seconds()) {
 		return 0, runtime.Errorf(runtime.CodeInvalidArgument, "wait must be a number of seconds from 0 to %g", maxWait.Seconds()).
-			WithHint("ask again if the execution is not done by then")
+			WithHint("send the request again if the execution is not done by then")
 	}
 	return time.Duration(seconds * float64(time.Second)), nil
 }
@@ -107,13 +107,13 @@ func IdempotencyKey(ctx *fasthttp.RequestCtx) (string, error) {
 		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the request has more than one %s header", HeaderIdempotencyKey).WithHint("send one")
 	case len(fields[0]) == 0:
 		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the %s header is empty", HeaderIdempotencyKey).
-			WithHint("send 1 to 255 printable ASCII characters, such as a UUID, or no such header")
+			WithHint("send 1 to 255 printable ASCII characters, such as a UUID, or leave the header out")
 	default:
 		return string(fields[0]), nil
 	}
 }
 
-// WriteReplayed tells the caller that an earlier request with the same key did the work.
+// WriteReplayed sets the header which says that an earlier request with the same key did the work.
 func WriteReplayed(ctx *fasthttp.RequestCtx, replayed bool) {
 	if replayed {
 		ctx.Response.Header.Set(headerReplayed, "true")

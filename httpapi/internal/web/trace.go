@@ -58,7 +58,8 @@ func parseTraceparent(field string) (trace, bool) {
 // IsTraceID reports whether id is 32 lower-case hexadecimal digits that are not all zero.
 func IsTraceID(id string) bool { return isHexID(id, traceDigits) }
 
-// isHexID reports whether id has as many lower-case hexadecimal digits, not all of them zero.
+// isHexID reports whether id consists of that number of lower-case hexadecimal digits, not all of
+// them zero.
 func isHexID(id string, digits int) bool {
 	return len(id) == digits && isHex(id) && strings.Trim(id, "0") != ""
 }

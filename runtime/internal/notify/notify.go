@@ -5,7 +5,7 @@ package notify
 import "sync"
 
 // Hub lets goroutines wait for the next event of a thing with an id, such as the end of an
-// execution. Ids for which nobody waits take no memory. All methods may be called
+// execution. Ids without a waiting goroutine take no memory. All methods may be called
 // concurrently.
 type Hub struct {
 	mu    sync.Mutex
@@ -50,8 +50,8 @@ func (h *Hub) Notify(id string) {
 	}
 }
 
-// Signal tells one goroutine that a state has changed. It holds at most one pending wake-up,
-// so the sender never blocks and the receiver looks at the state again after each receive.
+// Signal notifies one goroutine that a state has changed. It holds at most one pending wake-up, so
+// the sender never blocks and the receiver reads the state again after each receive.
 type Signal chan struct{}
 
 // NewSignal returns a Signal.

@@ -7,7 +7,7 @@ import (
 
 func TestHub(t *testing.T) {
 	h := NewHub()
-	h.Notify("a") // nobody waits
+	h.Notify("a") // no goroutine waits
 	first, leaveFirst := h.Wait("a")
 	second, leaveSecond := h.Wait("a")
 	other, leaveOther := h.Wait("b")
@@ -31,7 +31,8 @@ func TestHub(t *testing.T) {
 	}
 }
 
-// TestHubMissesNothing: an event after Wait is always seen, whatever else goes on.
+// TestHubMissesNothing checks that an event after Wait is always seen, regardless of concurrent
+// calls.
 func TestHubMissesNothing(t *testing.T) {
 	h := NewHub()
 	var group sync.WaitGroup

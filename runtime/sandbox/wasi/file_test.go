@@ -187,8 +187,8 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestOldContentStaysGone truncates files and grows them again in every way.
-func TestOldContentStaysGone(t *testing.T) {
+// TestOldContentStaysDropped truncates files and grows them again in every way.
+func TestOldContentStaysDropped(t *testing.T) {
 	const old, keep = 70_000, 100
 	for name, grow := range map[string]func(r *rig, fd uint32) errno{
 		"by writing further on": func(r *rig, fd uint32) errno { _, err := r.pwrite(fd, "x", 500); return err },

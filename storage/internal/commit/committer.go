@@ -9,9 +9,9 @@ import (
 
 // Gate decides which writes are taken.
 type Gate interface {
-	// Writable returns why a write cannot be taken now, however much room there is.
+	// Writable returns why writes are refused now, regardless of the free space, or nil.
 	Writable(takesRoom bool) error
-	// Roomy returns why a write that takes room cannot be taken now.
+	// Roomy returns why a write that takes space is refused now, or nil.
 	Roomy() error
 }
 
@@ -30,7 +30,7 @@ func New(db *pebble.DB, gate Gate) *Committer {
 }
 
 // Write commits what fill puts into a batch, if anything, and returns when it is durable. A write
-// that takes room is refused where it would make a bad state of the disk worse.
+// that takes space is refused if it would make a bad state of the disk worse.
 func (c *Committer) Write(takesRoom bool, fill func(b *pebble.Batch) error) error {
 	return c.apply(takesRoom, func(b *pebble.Batch) error { return c.Commit(b, takesRoom) }, fill)
 }
@@ -60,7 +60,7 @@ func (c *Committer) apply(takesRoom bool, commit func(b *pebble.Batch) error, fi
 	return errors.Join(err, b.Close())
 }
 
-// Commit makes a batch durable, unless it takes room and there is none.
+// Commit makes a batch durable, unless it takes space and the disk has none.
 func (c *Committer) Commit(b *pebble.Batch, takesRoom bool) error {
 	return c.group.write(&member{batch: b, takesRoom: takesRoom}, c.commitAll)
 }

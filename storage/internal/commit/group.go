@@ -19,7 +19,7 @@ type group struct {
 	open *round // the round that waits for its turn and takes more members; nil if there is none
 }
 
-// round is what is written as one, by the goroutine of its first member.
+// round is the batches that the goroutine of its first member writes as one.
 type round struct {
 	members []*member
 	bytes   int

@@ -42,7 +42,7 @@ func TestGroup(t *testing.T) {
 			writing++
 		}
 		if bytes > groupSize && len(members) > 1 || large && len(members) > 1 || writing > 1 {
-			t.Errorf("%d of %d bytes are written as one, beside %d", len(members), bytes, writing-1)
+			t.Errorf("%d of %d bytes are written as one, besides %d", len(members), bytes, writing-1)
 		}
 		mu.Unlock()
 		time.Sleep(100 * time.Microsecond)

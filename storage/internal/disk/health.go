@@ -16,13 +16,13 @@ const (
 	// slowOperation is the time that one operation of the disk may take before the disk counts as
 	// slow.
 	slowOperation = 5 * time.Second
-	// SlowFor is the time for which the disk counts as slow after such an operation.
+	// SlowFor is the time for which the disk counts as slow after a slow operation.
 	SlowFor = 30 * time.Second
 	// retryAfter is the time after which a refused caller should retry.
 	retryAfter = 10 * time.Second
 )
 
-// Health is what is known about the state of the disk.
+// Health is the known state of the disk.
 type Health struct {
 	log     *slog.Logger
 	now     func() time.Time
@@ -40,8 +40,8 @@ type Health struct {
 	slow       time.Time     // the last time at which the disk was slow
 }
 
-// NewHealth returns the state of a disk of which nothing is known yet. The disk counts as nearly
-// full below minFree bytes of free space.
+// NewHealth returns the state of a disk before its first event. The disk counts as nearly full
+// below minFree bytes of free space.
 func NewHealth(log *slog.Logger, now func() time.Time, minFree uint64) *Health {
 	return &Health{log: log, now: now, minFree: minFree}
 }
@@ -53,35 +53,35 @@ func (h *Health) Watch(fs vfs.FS) (watched vfs.FS, watcher io.Closer) {
 	return logFS{tableFS{watched, h}, h.logFailed}, watcher
 }
 
-// SetStuck sets what is called when flushes fail again and again, while Pebble opens the store and
-// retries without end. Nil: nothing.
+// SetStuck sets the function that is called when flushes fail again and again, while Pebble opens
+// the store and retries without end. Nil: nothing.
 func (h *Health) SetStuck(stuck func(error)) { h.set(func() { h.stuck = stuck }) }
 
-// SetBroken sets what is called when Pebble's log fails. It must not return. Until it is set
-// nothing is called: while Pebble opens the store, Pebble itself returns these errors.
+// SetBroken sets the function that is called when Pebble's log fails. It must not return. Until it
+// is set nothing is called: while Pebble opens the store, Pebble itself returns these errors.
 func (h *Health) SetBroken(broken func(error)) { h.set(func() { h.broken = broken }) }
 
-// Writable returns why a write cannot be taken now, however much room there is. While flushes fail,
-// it asks full, which reports whether the memory for writes that are not flushed is used up.
+// Writable returns why writes are refused now, regardless of the free space, or nil. While flushes
+// fail, it asks full, which reports whether the memory for writes that are not flushed is used up.
 func (h *Health) Writable(takesRoom bool, full func() bool) error {
 	h.mu.Lock()
 	corruption, stalled, background := h.corruption, h.stalled, h.background
 	h.mu.Unlock()
 	switch {
 	case corruption != "":
-		return unavailable("a file of the store is damaged, so nothing is changed any more",
+		return unavailable("a file of the store is damaged, so the store refuses changes",
 			"stop the server and restore its data folder from a backup: "+corruption)
 	case stalled != "":
-		return unavailable("the disk does not keep up with what is written: "+stalled,
+		return unavailable("the disk does not keep up with the writes: "+stalled,
 			"check the disk's load and free space")
 	case background != nil && (takesRoom || full()):
-		return unavailable("the store cannot put its files in order: "+background.Error(),
+		return unavailable("the store cannot compact its files: "+background.Error(),
 			"check the disk's state and free space")
 	}
 	return nil
 }
 
-// Roomy returns why a write that takes room cannot be taken on a disk with so many free bytes.
+// Roomy returns why a write that takes space is refused on a disk with free bytes left, or nil.
 func (h *Health) Roomy(free uint64) error {
 	if free < h.minFree {
 		return unavailable("the disk is nearly full, so nothing new is stored",

@@ -54,11 +54,11 @@ type Accepted struct {
 	InlineArgs []byte // the args if ArgsSize is at most InlineSize
 }
 
-// request is what is stored about the request for an execution: its caller, and the task that the
+// request is the stored part of the request for an execution: its caller, and the task that the
 // execution is.
 type request struct {
 	caller runtime.Caller // its TraceID is empty if the execution has begun the trace
-	task   *runtime.TaskOf
+	task   *runtime.TaskRef
 }
 
 func requestOf(x *runtime.Execution, id keys.ID) request {
@@ -98,7 +98,7 @@ func (f *fieldReader) request() (a request) {
 	if f.flag() {
 		var id keys.ID
 		copy(id[:], f.view(uint64(len(id))))
-		a.task = &runtime.TaskOf{JobExecution: id.String(), Index: int(f.count())}
+		a.task = &runtime.TaskRef{JobExecution: id.String(), Index: int(f.count())}
 	}
 	return a
 }
@@ -241,7 +241,7 @@ func DecodeWaiting(value []byte) (r Waiting, err error) {
 }
 
 // Task returns the task that the execution is, nil if it is none.
-func (r Accepted) Task() *runtime.TaskOf { return r.request.task }
+func (r Accepted) Task() *runtime.TaskRef { return r.request.task }
 
 // Execution returns the execution that the records describe; it is not done.
 func (r Accepted) Execution(tenant runtime.Tenant, id keys.ID, a Attempt) runtime.Execution {

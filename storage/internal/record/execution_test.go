@@ -66,7 +66,7 @@ func drawDone(t *rapid.T) runtime.Execution {
 		TraceOwner: storetest.Text().Draw(t, "trace owner"),
 	}
 	if rapid.Bool().Draw(t, "task") {
-		x.Task = &runtime.TaskOf{
+		x.Task = &runtime.TaskRef{
 			JobExecution: storetest.ID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "job execution"), 0)), created),
 			Index:        rapid.IntRange(0, runtime.MaxTasks-1).Draw(t, "index"),
 		}
@@ -184,7 +184,7 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	x := runtime.Execution{
 		Kind: runtime.KindRun, FunctionID: "i", Function: "f", Version: 1, State: runtime.StateFailed, Created: at, Started: at,
 		Attempt: 1, Retries: 2, FunctionFailures: 3, PlatformFailures: 4, LostAttempts: 10, CancelRequested: true,
-		Caller: runtime.Caller{UserID: "u", RID: "r", TraceID: "t", TraceOwner: "o"}, Task: &runtime.TaskOf{JobExecution: keys.ID{1, 6: 0x70, 8: 0x80}.String(), Index: 2},
+		Caller: runtime.Caller{UserID: "u", RID: "r", TraceID: "t", TraceOwner: "o"}, Task: &runtime.TaskRef{JobExecution: keys.ID{1, 6: 0x70, 8: 0x80}.String(), Index: 2},
 		Outcome: runtime.Outcome{
 			Failure: &runtime.Failure{Class: runtime.ClassError, Type: "T", Message: "M", Traceback: "B", Line: 6, ExitCode: -1},
 			Usage:   runtime.Usage{Duration: 7, Memory: 8, Pages: 9},

@@ -1,7 +1,7 @@
 // Package search owns the index of executions that are done: postings, which find executions by
-// what can be observed of them (status, duration, user, caller, version, reason, trace), and any
-// run by the trace that it was accepted with. It writes the postings of a batch, drops old ones,
-// and answers queries page by page.
+// their observable properties (status, duration, user, caller, version, reason, trace), and any run
+// by the trace that it was accepted with. It writes the postings of a batch, drops old ones, and
+// answers queries page by page.
 //
 // A filter becomes a plan of streams, which yield executions from the newest start to the oldest:
 // unions, intersections and differences of the postings of single values. The plan may yield too

@@ -15,9 +15,9 @@ import (
 // with a seek: many streams have one or two keys.
 const nextTries = 4
 
-// Drop puts into a batch what drops the postings of executions that started before the oldest was
-// accepted. No execution starts before it was accepted, so these postings lead to nothing. It moves
-// the iterator, which must have no bounds.
+// Drop adds to a batch the deletion of the postings of executions that started before the oldest
+// was accepted. No execution starts before it was accepted, so these postings lead to nothing. It
+// moves the iterator, which must have no bounds.
 func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID keys.ID) error {
 	all := keys.OfKind(tenant, keys.KindPostings)
 	end := keys.PrefixEnd(all)

@@ -12,8 +12,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 )
 
-// MaxSteps is the number of keys that one page may pass, which takes some tenths of a second. A
-// page that needs more ends early.
+// MaxSteps is the number of keys that one page may pass: some tenths of a second of work. A page
+// that needs more ends early.
 const MaxSteps = 200_000
 
 // loadCost is the cost of reading a record, in steps.

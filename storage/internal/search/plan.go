@@ -30,11 +30,11 @@ var statuses = []string{string(runtime.SummarySucceeded), string(runtime.Summary
 func (o *searcher) plan(f *runtime.SearchFilter, not bool) stream {
 	switch f.Op {
 	case runtime.FilterNot:
-		return o.plan(&f.Of[0], !not)
+		return o.plan(&f.Filters[0], !not)
 	case runtime.FilterAnd, runtime.FilterOr:
-		parts := make([]stream, len(f.Of))
-		for i := range f.Of {
-			parts[i] = o.plan(&f.Of[i], not)
+		parts := make([]stream, len(f.Filters))
+		for i := range f.Filters {
+			parts[i] = o.plan(&f.Filters[i], not)
 		}
 		if (f.Op == runtime.FilterAnd) != not {
 			return intersection(o, parts)
@@ -64,8 +64,8 @@ func (o *searcher) plan(f *runtime.SearchFilter, not bool) stream {
 // all returns the stream of all executions.
 func (o *searcher) all() stream { return o.withValue(runtime.FieldStatus, statuses) }
 
-// postedValues returns the values under which the postings of the executions are stored that a leaf
-// accepts.
+// postedValues returns the values under which the postings of the executions that a leaf accepts
+// are stored.
 func (o *searcher) postedValues(f *runtime.SearchFilter) []string {
 	if f.Op == runtime.FilterIsNull {
 		return []string{""}
@@ -179,8 +179,8 @@ func (o *searcher) open(prefix []byte, long bool, keep func(ms uint32) bool) str
 	return &postedStream{cursor: cursor{at: beginning}, o: o, it: it, prefix: prefix, long: long, keep: keep}
 }
 
-// values returns the values of a field that are not less than from, at most so many. complete
-// reports that these are all.
+// values returns up to most values of a field that are not less than from. complete reports that
+// these are all.
 func (o *searcher) values(field runtime.SearchField, from string, most int) (all []string, complete bool) {
 	prefix := keys.PostingsOfField(o.tenant, o.resource, field)
 	it, err := o.r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})

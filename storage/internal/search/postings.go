@@ -135,7 +135,8 @@ type resourceOfTenant struct {
 	keys.Resource
 }
 
-// fewPostings is the largest number of postings that are written again, where more are referred to.
+// fewPostings is the largest number of postings that are written again; a reference replaces more
+// of them.
 const fewPostings = 4
 
 // same returns the stream, of some, that has the same postings, nil if there is none. In most

@@ -36,8 +36,7 @@ type emptyStream struct{}
 func (emptyStream) seek(keys.Position)          {}
 func (emptyStream) head() (keys.Position, bool) { return keys.Position{}, false }
 
-// jumpCost is the number of keys that are passed one by one before a seek, which costs as much as
-// passing so many.
+// jumpCost is the number of keys that are passed one by one before a seek, which costs as much.
 const jumpCost = 8
 
 // postedStream is the stream of the postings under a prefix.
@@ -50,7 +49,7 @@ type postedStream struct {
 	keep   func(ms uint32) bool // reports whether to stop at a posting; nil: stop at all
 
 	began     bool
-	estimated bool          // at is an upper bound, for want of steps
+	estimated bool          // at is an upper bound, because the steps ran out
 	open      []openBlock   // blocks that begin above the unread key
 	first     keys.Position // first position of the unread key at the iterator
 	more      bool          // there is an unread key
@@ -224,9 +223,9 @@ func (s *unionStream) seek(limit keys.Position) {
 	}
 }
 
-// intersectionStream is a stream of the executions in all of some streams, and of some more: a
-// stream that agrees with the others many times in a row is checked only now and then. Checking the
-// executions that are found costs less.
+// intersectionStream is a stream of the executions that are in all member streams, and of a few
+// others: a member that agrees with the others many times in a row is checked only now and then.
+// Checking the executions that are found costs less.
 type intersectionStream struct {
 	cursor
 	o  *searcher

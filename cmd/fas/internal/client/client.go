@@ -22,7 +22,7 @@ const (
 	// connectTimeout bounds the look-up of a host, the connection and the TLS handshake.
 	connectTimeout = 10 * time.Second
 	// maxAnswer bounds an answer, in bytes. It is more than any result or list of a server, and
-	// more than the tasks that it returns when they start. It keeps a wrong address from filling
+	// more than the tasks that it returns when they start. It prevents a wrong address from filling
 	// the memory.
 	maxAnswer = runtime.MaxBulkArgs + 1*runtime.MiB
 )

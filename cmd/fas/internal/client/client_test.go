@@ -23,12 +23,12 @@ import (
 
 const token = "t0ps3cret"
 
-// seen is what a server was asked.
+// seen is a request that a server received.
 type seen struct {
 	method, target, auth, contentType, body string
 }
 
-// serve starts a server that gives one answer, and notes what it was asked.
+// serve starts a server that sends one response, and records its requests.
 func serve(t *testing.T, status int, header http.Header, body string) (*Client, *[]seen) {
 	t.Helper()
 	var requests []seen
@@ -114,7 +114,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-func TestRunGivesResultAsItIs(t *testing.T) {
+func TestRunReturnsResultUnchanged(t *testing.T) {
 	c, _ := serve(t, 200, http.Header{"X-Execution-Id": {"e1"}, "X-Duration-Ms": {"1.5"}}, `{"n": 1.50,  "s": "<é>"}`)
 	got, err := c.Run(t.Context(), "f", []byte(`{}`))
 	if err != nil {
@@ -147,7 +147,7 @@ func TestFunctionIsRead(t *testing.T) {
 		t.Error(diff)
 	}
 	if target := (*requests)[0].target; target != "/v1/functions/f?encoding=plain" {
-		t.Errorf("asked for %s", target)
+		t.Errorf("requested %s", target)
 	}
 	data, err := json.Marshal(got)
 	if err != nil {
@@ -161,7 +161,7 @@ func TestFunctionIsRead(t *testing.T) {
 	}
 }
 
-// More functions than fit on a page are asked for page by page.
+// A list that does not fit on a page is requested page by page.
 func TestFunctionsFollowsPages(t *testing.T) {
 	const total = 2*pageSize + 7
 	var targets []string
@@ -311,7 +311,7 @@ func TestHealth(t *testing.T) {
 	l.Close()
 	got, err := newClient(t, Options{URL: "http://" + l.Addr().String()}).Health(t.Context())
 	if got != (Health{}) || err == nil {
-		t.Errorf("nobody there: %+v, %v", got, err)
+		t.Errorf("no server: %+v, %v", got, err)
 	}
 }
 

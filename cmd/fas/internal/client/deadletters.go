@@ -11,8 +11,8 @@ import (
 
 const deadLettersPath = "/v1/dlq/"
 
-// DeadLetter is a callback that was given up. Its JSON form is also the --json output of the
-// command line: names and meanings of its fields stay.
+// DeadLetter is a callback that could not be delivered. Its JSON form is also the --json output of
+// the command line: names and meanings of its fields stay.
 type DeadLetter = wire.DeadLetter[Moment]
 
 // DeadLetters calls page with dead letters, newest first, as [Client.ListExecutions] does.

@@ -53,7 +53,7 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 	}
 	if err != nil || body.Message == "" {
 		if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-			return c.foreign(resp, "it sends on to "+resp.Header.Get("Location"))
+			return c.foreign(resp, "it redirects to "+resp.Header.Get("Location"))
 		}
 		return c.foreign(resp, "it is not an error of faaspot")
 	}
@@ -90,7 +90,7 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 	}
 }
 
-// hintOf returns a hint for an error to which the server gave none.
+// hintOf returns a hint for an error that the server sent without one.
 func hintOf(e *runtime.Error) string {
 	switch {
 	case e.Code == runtime.CodeUnauthenticated:
@@ -106,7 +106,7 @@ func hintOf(e *runtime.Error) string {
 func (c *Client) foreign(resp *http.Response, why string) error {
 	return &Error{
 		Err: runtime.Errorf(codeOfStatus(resp.StatusCode), "%s answered %q, and %s", c.base, resp.Status, why).
-			WithHint("check host, port and protocol of the profile, and any proxy on the way"),
+			WithHint("check host, port and protocol of the profile, and any proxy in between"),
 		Status: resp.StatusCode,
 	}
 }
@@ -153,7 +153,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 		e.Hint = "set ssl_certificate of the profile to a PEM file with that authority"
 	case errors.As(err, &wrongHost):
 		e.Message = fmt.Sprintf("the certificate of %s is for another host: %v", c.base, wrongHost)
-		e.Hint = "use a host name that the certificate has"
+		e.Hint = "use a host name in the certificate"
 	case errors.As(err, &badCert):
 		e.Message = fmt.Sprintf("the certificate of %s is not accepted: %v", c.base, badCert.Err)
 	case errors.As(err, &notTLS):
@@ -161,10 +161,10 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 		e.Hint = "set protocol of the profile to http, and ssl_enabled to false"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		e.Message = fmt.Sprintf("%s closed the connection before it answered", c.base)
-		e.Hint = "it may have been stopped; whether what was asked has happened is not known"
+		e.Hint = "it may have been stopped; the request may or may not have taken effect"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Message = fmt.Sprintf("%s does not answer", c.base)
-		e.Hint = "check host and port of the profile, and the network on the way"
+		e.Hint = "check host and port of the profile, and the network in between"
 	default:
 		e.Message = fmt.Sprintf("cannot talk to %s: %v", c.base, err)
 		e.Hint = "check host, port and protocol of the profile"

@@ -66,7 +66,7 @@ func TestAnswersThatAreErrors(t *testing.T) {
 	}
 }
 
-// What stands between or at the wrong address answers too.
+// Proxies and servers at a wrong address send responses too.
 func TestForeignAnswers(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
@@ -79,7 +79,7 @@ func TestForeignAnswers(t *testing.T) {
 		"gateway time-out":    {504, nil, "", runtime.CodeUnavailable, "it is not an error of faaspot"},
 		"page":                {200, nil, "<html>hello</html>", runtime.CodeInternal, "it is not JSON"},
 		"nothing":             {200, nil, "", runtime.CodeInternal, "it is not JSON"},
-		"redirect":            {302, http.Header{"Location": {"https://elsewhere.example/login"}}, "", runtime.CodeInternal, "it sends on to https://elsewhere.example/login"},
+		"redirect":            {302, http.Header{"Location": {"https://elsewhere.example/login"}}, "", runtime.CodeInternal, "it redirects to https://elsewhere.example/login"},
 		"JSON of something":   {404, nil, `{"error":"nope"}`, runtime.CodeNotFound, "it is not an error of faaspot"},
 		"JSON that is a list": {401, nil, `[]`, runtime.CodeUnauthenticated, "it is not an error of faaspot"},
 	} {
@@ -96,7 +96,7 @@ func TestForeignAnswers(t *testing.T) {
 	}
 }
 
-func TestWrongShapeIsTold(t *testing.T) {
+func TestWrongShapeIsReported(t *testing.T) {
 	for _, body := range []string{`{"a":1}`, `3`, `[{"name":1}]`, `[{"created":"yesterday"}]`} {
 		c, _ := serve(t, 200, nil, body)
 		if _, err := c.Functions(t.Context()); err == nil || !strings.Contains(err.Error(), "is not what was expected") {
@@ -140,8 +140,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// hangUp says something to everyone who connects and has said something, and
-// hangs up.
+// hangUp sends a text to each client that has sent something, and closes the connection.
 func hangUp(l net.Listener, text string) {
 	for {
 		c, err := l.Accept()

@@ -53,7 +53,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// However the bytes come, the events are the same.
+// The events do not depend on how the bytes are divided into reads.
 func FuzzEvents(f *testing.F) {
 	f.Add("event: log\nid: 7\ndata: {\"a\":1}\r\n\n: \n\ndata: cut")
 	f.Fuzz(func(t *testing.T, text string) {

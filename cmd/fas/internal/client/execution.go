@@ -39,7 +39,7 @@ type Execution struct {
 	Finished        Moment          `json:"finished"`
 	DurationMS      *float64        `json:"duration_ms"` // latest attempt, without waiting
 	Attempts        int             `json:"attempts"`
-	Retries         int             `json:"retries"` // further attempts that were asked for
+	Retries         int             `json:"retries"` // further attempts that were requested
 	CancelRequested bool            `json:"cancel_requested"`
 	LogsURL         string          `json:"logs_url"`
 }

@@ -128,7 +128,7 @@ func TestRunOptionsAreHeaders(t *testing.T) {
 		"nothing":              {RunOptions{}, map[string]string{}},
 		"no further attempts":  {RunOptions{Retries: &zero}, map[string]string{"X-Retries": "0"}},
 		"a key":                {RunOptions{IdempotencyKey: "k"}, map[string]string{"Idempotency-Key": "k"}},
-		"patience is not told": {RunOptions{IdempotencyKey: "k", Patient: true}, map[string]string{"Idempotency-Key": "k"}},
+		"patience is not sent": {RunOptions{IdempotencyKey: "k", Patient: true}, map[string]string{"Idempotency-Key": "k"}},
 	} {
 		got := make(map[string]string)
 		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -149,7 +149,7 @@ func TestRunOptionsAreHeaders(t *testing.T) {
 	}
 }
 
-// What --json prints is a promise.
+// The --json output is a promise.
 func TestExecutionsAreReadAndPrinted(t *testing.T) {
 	for name, tc := range map[string]struct{ answer, promise string }{
 		"done": {whole, `{"uuid":"` + anID + `","name":"hello","kind":"run","version":3,"status":"Success","output":{"n":1.50},"output_size":10,` +
@@ -217,8 +217,8 @@ func TestAnswersAboutSomethingElse(t *testing.T) {
 	}
 }
 
-// pages serves total executions, numbered from the newest, size at most on a
-// page, and notes what it was asked.
+// pages serves total executions, numbered from the newest, with at most size on a page, and records
+// its requests.
 func pages(t *testing.T, total, size int) (c *Client, targets *[]string) {
 	t.Helper()
 	targets = new([]string)
@@ -285,7 +285,7 @@ func TestListFollowsPages(t *testing.T) {
 	}
 }
 
-func TestListStopsWhenToldTo(t *testing.T) {
+func TestListStopsOnRequest(t *testing.T) {
 	c, targets := pages(t, 30, 10)
 	_, err := c.ListExecutions(t.Context(), Filter{}, 0, func([]Execution) error { return errStop })
 	if !errors.Is(err, errStop) || len(*targets) != 1 {

@@ -15,8 +15,8 @@ import (
 	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// silence is how long a stream of events may be silent before the client gives up its connection.
-// The server writes at least every 10 s.
+// silence is how long a stream of events may be silent before the client closes its connection. The
+// server writes at least every 10 s.
 const silence = 35 * time.Second
 
 // Followed has the callbacks of [Client.Follow]. An error of a callback ends it.
@@ -26,8 +26,8 @@ type Followed struct {
 	// Attempt, if set, is called when another attempt begins. Earlier entries are from the
 	// attempt before.
 	Attempt func(number int) error
-	// Trouble, if set, is called with the error each time the connection is lost.
-	Trouble func(error)
+	// OnError, if set, is called with the error each time the connection is lost.
+	OnError func(error)
 }
 
 // Follow calls f with the logs of an execution while the run writes them, from the beginning of
@@ -36,7 +36,7 @@ type Followed struct {
 // for up to a minute. only restricts it to one stream, unless it is empty.
 func (c *Client) Follow(ctx context.Context, id string, only Stream, f Followed) (Execution, error) {
 	s := following{client: c, path: logsPath(id, url.Values{"follow": {"1"}}, only), Followed: f}
-	again := retrier{Trouble: f.Trouble}
+	again := retrier{OnError: f.OnError}
 	for {
 		began := time.Now()
 		s.heard = false

@@ -17,8 +17,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// stream is one connection of a follower: what it must ask for, and what it
-// gets, piece by piece; then the connection ends with an error, or as it should.
+// stream is one connection of a follower: the request that it must send, and the response, piece by
+// piece; then the connection ends, with or without an error.
 type stream struct {
 	lastID string
 	pieces []string
@@ -48,43 +48,43 @@ func TestFollow(t *testing.T) {
 		"unknown events":   {[]stream{{pieces: []string{"event: weather\ndata: rain\n\n", logOne, "retry: 5\n\n", end}}}, "stdout one|end"},
 		"long and quiet":   {[]stream{{pieces: append(slices.Repeat([]string{comment}, 200), end), pause: 10 * time.Second}}, "end"},
 		"an orderly close": {[]stream{{pieces: []string{logOne}}, {lastID: "1.4", pieces: []string{logTwo, end}}}, "stdout one|stderr two|end"},
-		"a broken line":    {[]stream{{pieces: []string{logOne}, fails: io.ErrUnexpectedEOF}, {lastID: "1.4", pieces: []string{logTwo, end}}}, "stdout one|trouble|stderr two|end"},
+		"a broken line":    {[]stream{{pieces: []string{logOne}, fails: io.ErrUnexpectedEOF}, {lastID: "1.4", pieces: []string{logTwo, end}}}, "stdout one|error|stderr two|end"},
 		"cut in an event": {
 			[]stream{{pieces: []string{logOne, logTwo[:20]}, fails: io.ErrUnexpectedEOF}, {lastID: "1.4", pieces: []string{logTwo, end}}},
-			"stdout one|trouble|stderr two|end",
+			"stdout one|error|stderr two|end",
 		},
 		"closed in an event": {[]stream{{pieces: []string{logOne, logTwo[:20]}}, {lastID: "1.4", pieces: []string{logTwo, end}}}, "stdout one|stderr two|end"},
 		"lost behind an attempt": {
 			[]stream{{pieces: []string{logOne, again}, fails: io.ErrUnexpectedEOF}, {lastID: "1.4", pieces: []string{again, logNew, end}}},
-			"stdout one|attempt 2|trouble|stdout new|end",
+			"stdout one|attempt 2|error|stdout new|end",
 		},
 		"silence": {
 			[]stream{{pieces: []string{logOne, logTwo}, pause: 2 * silence}, {lastID: "", pieces: []string{logOne, end}}},
-			"trouble|stdout one|end",
+			"error|stdout one|end",
 		},
 		"lost again and again": {
 			append(slices.Repeat([]stream{{pieces: []string{comment}, pause: 20 * time.Second, fails: io.ErrUnexpectedEOF}}, 9), stream{pieces: []string{end}}),
-			strings.Repeat("trouble|", 9) + "end",
+			strings.Repeat("error|", 9) + "end",
 		},
 		"a server that is away": {
 			[]stream{{pieces: []string{logOne}, fails: io.ErrUnexpectedEOF}, {lastID: "1.4", status: 503, body: `{"message":"starting","error_code":"unavailable"}`}, {lastID: "1.4", pieces: []string{end}}},
-			"stdout one|trouble|trouble|end",
+			"stdout one|error|error|end",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var story []string
-				tell := func(s string) { story = append(story, s) }
+				add := func(s string) { story = append(story, s) }
 				x, err := followed(t, tc.streams).Follow(t.Context(), anID, "", Followed{
-					Entry:   func(e LogEntry) error { tell(string(e.Stream) + " " + strings.TrimSpace(e.Text)); return nil },
-					Attempt: func(n int) error { tell(fmt.Sprint("attempt ", n)); return nil },
-					Trouble: func(error) { tell("trouble") },
+					Entry:   func(e LogEntry) error { add(string(e.Stream) + " " + strings.TrimSpace(e.Text)); return nil },
+					Attempt: func(n int) error { add(fmt.Sprint("attempt ", n)); return nil },
+					OnError: func(error) { add("error") },
 				})
 				if err != nil {
 					t.Fatal(err)
 				}
 				if x.ID == anID && x.Status == StatusSuccess {
-					tell("end")
+					add("end")
 				}
 				if diff := cmp.Diff(tc.want, strings.Join(story, "|")); diff != "" {
 					t.Error(diff)
@@ -94,7 +94,7 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// followed is a client whose server gives one stream after the other.
+// followed returns a client whose server sends one stream after the other.
 func followed(t *testing.T, streams []stream) *Client {
 	next := 0
 	t.Cleanup(func() {
@@ -110,10 +110,10 @@ func followed(t *testing.T, streams []stream) *Client {
 		s := streams[next]
 		next++
 		if got := r.Header.Get("Last-Event-ID"); got != s.lastID {
-			t.Errorf("connection %d goes on behind %q, want %q", next, got, s.lastID)
+			t.Errorf("connection %d resumes after %q, want %q", next, got, s.lastID)
 		}
 		if accept, query := r.Header.Get("Accept"), r.URL.RawQuery; accept != "text/event-stream" || !strings.HasPrefix(query, "follow=1") {
-			t.Errorf("asked for %s, %s", accept, query)
+			t.Errorf("requested %s, %s", accept, query)
 		}
 		if s.status != 0 {
 			return say(s.status, s.body)
@@ -184,7 +184,7 @@ func TestFollowGivesUpAfterAMinute(t *testing.T) {
 	})
 }
 
-// Who follows can stop it, and so can the context.
+// The caller's functions can stop Follow, and so can the context.
 func TestFollowStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := followed(t, []stream{{pieces: []string{logOne, logTwo, end}}})
@@ -203,13 +203,13 @@ func TestFollowStops(t *testing.T) {
 	})
 }
 
-// Who is slow to take what is told, such as a pager, is not the server's silence.
-func TestFollowIsPatientWithWhoFollows(t *testing.T) {
+// A slow reader of the log, such as a pager, does not count as silence of the server.
+func TestFollowIsPatientWithSlowReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := followed(t, []stream{{pieces: []string{logOne, logTwo, end}}})
 		x, err := c.Follow(t.Context(), anID, "", Followed{
 			Entry:   func(LogEntry) error { time.Sleep(2 * silence); return nil },
-			Trouble: func(err error) { t.Error(err) },
+			OnError: func(err error) { t.Error(err) },
 		})
 		if err != nil || !x.Status.Done() {
 			t.Errorf("%+v, %v", x, err)
@@ -226,7 +226,7 @@ func TestFollowOneStream(t *testing.T) {
 		})
 		_, _ = c.Follow(t.Context(), anID, Stderr, Followed{})
 		if query != "follow=1&stream=stderr" {
-			t.Errorf("asked for %s", query)
+			t.Errorf("requested %s", query)
 		}
 	})
 }

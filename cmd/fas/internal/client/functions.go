@@ -24,11 +24,11 @@ type Answer struct {
 	Duration    time.Duration // of the function, as the server measured it
 }
 
-// CreateRequest asks for a new function. The server's defaults replace empty fields. [Client.Create]
-// sets the encoding.
+// CreateRequest is a request for a new function. The server's defaults replace empty fields.
+// [Client.Create] sets the encoding.
 type CreateRequest = wire.CreateFunctionRequest
 
-// UpdateRequest asks for changes to a function. Nil and zero fields stay as they are.
+// UpdateRequest is a request for changes to a function. Nil and zero fields stay as they are.
 // [Client.Update] sets the encoding.
 type UpdateRequest = wire.UpdateFunctionRequest
 

@@ -11,11 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestGoldenForms decodes the answers in testdata/answers.txt, which a server gave, and
-// compares the JSON forms of the results with testdata/forms.golden: the --json output of
-// the command line.
+// TestGoldenForms decodes the responses of a server in testdata/answers.txt, and compares the JSON
+// forms of the results with testdata/forms.golden: the --json output of the command line.
 func TestGoldenForms(t *testing.T) {
 	text, err := os.ReadFile("testdata/answers.txt")
 	if err != nil {

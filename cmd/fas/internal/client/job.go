@@ -6,8 +6,8 @@ import (
 	"github.com/faaspot/faaspot/httpapi/wire"
 )
 
-// The JSON forms of jobs are those of the API, and with --json also the output of the command
-// line: names and meanings of their fields stay.
+// The JSON forms of jobs are those of the API, and with --json also the output of the command line:
+// names and meanings of their fields never change.
 type (
 	// Job is a job.
 	Job = wire.Job[time.Time]
@@ -21,7 +21,7 @@ type (
 	JobExecution = wire.JobExecution[time.Time]
 	// JobStats counts the tasks of a job execution.
 	JobStats = wire.JobStats
-	// JobRun asks for an execution of a job.
+	// JobRun is a request for an execution of a job.
 	JobRun = wire.StartJobRequest
 	// Task is one task of a job execution.
 	Task = wire.Task[time.Time]

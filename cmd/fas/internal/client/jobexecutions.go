@@ -78,20 +78,20 @@ func (c *Client) Task(ctx context.Context, job, id string, index int) (Task, err
 		WithHint("its tasks are numbered from 0")
 }
 
-// CancelJobExecution cancels an execution and returns its state then. Running tasks continue to
-// their ends; no new ones start.
+// CancelJobExecution cancels an execution and returns its state then. Running tasks finish; no new
+// ones start.
 func (c *Client) CancelJobExecution(ctx context.Context, job, id string) (x JobExecution, err error) {
 	return x, c.sendJob(ctx, http.MethodDelete, jobExecutionPath(job, id), nil, &x)
 }
 
 // WaitJob waits until an execution of a job is done, as [Client.Wait] does for other executions. It
-// calls told with the current state, at least each time that every has passed, and trouble with
-// the error each time that the server cannot be reached.
-func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duration, told func(JobExecution), trouble func(error)) (JobExecution, error) {
+// calls onState with the current state, at least once per every, and onError with the error each
+// time the server cannot be reached.
+func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duration, onState func(JobExecution), onError func(error)) (JobExecution, error) {
 	first := min(every, firstEvery)
-	again := retrier{Trouble: trouble}
+	again := retrier{OnError: onError}
 	for {
-		asked := time.Now()
+		sent := time.Now()
 		x, err := c.jobExecution(ctx, job, id, first)
 		if err != nil {
 			if err := again.failed(ctx, err); err != nil {
@@ -100,11 +100,11 @@ func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duratio
 			continue
 		}
 		again.fine()
-		told(x)
+		onState(x)
 		if x.Status.Done() {
 			return x, nil
 		}
-		if early := min(leastEvery, first) - time.Since(asked); early > 0 {
+		if early := min(leastEvery, first) - time.Since(sent); early > 0 {
 			if err := pause(ctx, early); err != nil {
 				return JobExecution{}, err
 			}
@@ -113,8 +113,8 @@ func (c *Client) WaitJob(ctx context.Context, job, id string, every time.Duratio
 	}
 }
 
-// Triggered is the answer of a trigger. Execution, with results, is nil unless the trigger waits for
-// the end.
+// Triggered is the answer of a trigger. Execution, with results, is nil unless the trigger waits
+// for the end.
 type Triggered struct {
 	ID        string
 	Execution *JobExecution

@@ -83,7 +83,7 @@ func TestJobRequests(t *testing.T) {
 	}
 }
 
-// Errors of all dialects are told in the words of one.
+// Errors of all dialects are decoded into one type.
 func TestErrorsOfDialects(t *testing.T) {
 	for body, want := range map[string]struct {
 		status int
@@ -105,7 +105,7 @@ func TestErrorsOfDialects(t *testing.T) {
 	}
 }
 
-// A job that somebody else creates at the same time is updated.
+// A job that another client creates at the same time is updated.
 func TestApplyJob(t *testing.T) {
 	job := func(revision, updated string) string {
 		return `{"metadata":{"name":"x","createdAt":"2026-01-31T15:04:05.000000Z","updatedAt":"2026-01-31T15:04:0` + updated +
@@ -158,10 +158,10 @@ func TestWaitJob(t *testing.T) {
 			}
 			return say(200, `{"metadata":{"id":"e"},"status":"timeout"}`)
 		})
-		told, trouble := 0, 0
-		x, err := c.WaitJob(t.Context(), "j", "e", 10*time.Second, func(JobExecution) { told++ }, func(error) { trouble++ })
-		if err != nil || x.Status != JobTimeout || trouble != 1 || told != asked-1 || asked > 7 {
-			t.Errorf("%+v, %v, asked %d times, told %d, in trouble %d", x, err, asked, told, trouble)
+		states, failures := 0, 0
+		x, err := c.WaitJob(t.Context(), "j", "e", 10*time.Second, func(JobExecution) { states++ }, func(error) { failures++ })
+		if err != nil || x.Status != JobTimeout || failures != 1 || states != asked-1 || asked > 7 {
+			t.Errorf("%+v, %v, asked %d times, %d states, %d failures", x, err, asked, states, failures)
 		}
 	})
 }

@@ -19,7 +19,7 @@ const listPage = 1000
 type Filter struct {
 	Function  string    // name; empty: all functions
 	Completed bool      // whether to include those that are done
-	Statuses  []string  // only these statuses, whatever Completed says
+	Statuses  []string  // only these statuses, regardless of Completed
 	After     time.Time // accepted at this time or later
 	Before    time.Time // accepted before
 	Trace     string    // id of a trace; without Statuses, whether they are done or not

@@ -16,15 +16,15 @@ const (
 	// firstPause and lastPause bound the pause before a retry. It doubles from one to the other.
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second
-	// answerTime is how late an answer may be after the time that its request asked to wait. Then
-	// the client gives up the connection.
+	// answerTime is how late an answer may be after the time that its request asked to wait. After
+	// that, the client closes the connection.
 	answerTime = 30 * time.Second
 )
 
-// retrier decides whether and when to send a request again about work that the server has accepted.
-// The zero value is ready.
+// retrier decides whether and when to repeat a request about work that the server has accepted. The
+// zero value is ready.
 type retrier struct {
-	Trouble func(error) // if set, called with the error before each retry
+	OnError func(error) // if set, called with the error before each retry
 
 	since time.Time // of the first failure since the last success
 	next  time.Duration
@@ -46,8 +46,8 @@ func (r *retrier) failed(ctx context.Context, err error) error {
 	if now.Sub(r.since) >= patience {
 		return err
 	}
-	if r.Trouble != nil {
-		r.Trouble(err)
+	if r.OnError != nil {
+		r.OnError(err)
 	}
 	// Half of the pause is random, so that many clients do not return to a restarted server at
 	// the same time.
@@ -83,5 +83,5 @@ func pause(ctx context.Context, d time.Duration) error {
 // silent returns the error for a server that has stopped answering.
 func (c *Client) silent() error {
 	return runtime.Errorf(runtime.CodeUnavailable, "%s does not answer any more", c.base).
-		WithHint("check the server and the network on the way")
+		WithHint("check the server and the network in between")
 }

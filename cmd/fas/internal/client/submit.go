@@ -16,7 +16,7 @@ const (
 // RunOptions are the options of a background run. The function's and the server's defaults replace
 // zero values.
 type RunOptions struct {
-	Retries        *int   // further attempts after failures of the function; nil: as many as the function has
+	Retries        *int   // further attempts after failures of the function; nil: those of the function
 	IdempotencyKey string // the server accepts requests with the same key once
 	// Patient makes SubmitBulk send its request again while the server is unreachable or busy,
 	// for up to a minute. It needs an IdempotencyKey, because a lost answer may have been a
@@ -47,8 +47,8 @@ func (c *Client) Submit(ctx context.Context, name string, args []byte, o RunOpti
 }
 
 // SubmitBulk starts a background run of a function for each JSON object of args: the server accepts
-// all of them or none. They may be up to [runtime.MaxBulk], with [runtime.MaxBulkArgs] bytes in all.
-// It returns the ids in the same order.
+// all of them or none. They may be up to [runtime.MaxBulk], with [runtime.MaxBulkArgs] bytes in
+// all. It returns the ids in the same order.
 func (c *Client) SubmitBulk(ctx context.Context, name string, args [][]byte, o RunOptions) (ids []string, err error) {
 	size := len("[]")
 	for _, one := range args {

@@ -10,8 +10,8 @@ import (
 // 2017-07-21 15:10:52.537686+00:00.
 const serverTime = "2006-01-02 15:04:05.999999999-07:00"
 
-// Moment is a time that may not have come yet, the zero time. It decodes the times of the
-// faaspot dialect. Its own JSON form is RFC 3339 in UTC, or null for the zero time.
+// Moment is a time, the zero time if it has not come yet. It decodes the times of the faaspot
+// dialect. Its own JSON form is RFC 3339 in UTC, or null for the zero time.
 type Moment struct{ time.Time }
 
 // UnmarshalJSON implements [json.Unmarshaler].

@@ -16,7 +16,7 @@ import (
 // TraceLevel is the level of detail of a trace line.
 type TraceLevel int
 
-// The levels, as -v, -vv and -vvv ask for them.
+// The levels that -v, -vv and -vvv select.
 const (
 	TraceRequests    TraceLevel = 1 // one line per request, one per answer
 	TraceHeaders     TraceLevel = 2

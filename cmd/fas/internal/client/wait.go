@@ -12,33 +12,34 @@ const (
 	// leastEvery is the shortest time between two requests to a server that does not wait, such
 	// as one that is about to stop.
 	leastEvery = 200 * time.Millisecond
-	// firstEvery bounds the time before the first call of Told.
+	// firstEvery bounds the time before the first call of OnState.
 	firstEvery = 100 * time.Millisecond
 )
 
 // WaitOptions are the options of [Client.Wait]. The zero value has no callbacks.
 type WaitOptions struct {
-	// Every bounds the time between two calls of Told. Zero: 25 s.
+	// Every bounds the time between two calls of OnState. Zero: 25 s.
 	Every time.Duration
-	// Told, if set, is called with the current state of the execution.
-	Told func(Execution)
-	// Trouble, if set, is called with the error each time the server cannot be reached.
-	Trouble func(error)
+	// OnState, if set, is called with the current state of the execution.
+	OnState func(Execution)
+	// OnError, if set, is called with the error each time the server cannot be reached.
+	OnError func(error)
 }
 
 // Wait waits until an execution is done. It survives a server that is unreachable for up to a
-// minute, because the execution is on the server's disk. When ctx ends, it returns the cause of ctx.
+// minute, because the execution is on the server's disk. When ctx ends, it returns the cause of
+// ctx.
 func (c *Client) Wait(ctx context.Context, id string, o WaitOptions) (Execution, error) {
 	if o.Every <= 0 {
 		o.Every = defaultEvery
 	}
 	every := o.Every
-	if o.Told != nil {
+	if o.OnState != nil {
 		every = min(every, firstEvery)
 	}
-	again := retrier{Trouble: o.Trouble}
+	again := retrier{OnError: o.OnError}
 	for {
-		asked := time.Now()
+		sent := time.Now()
 		x, err := c.execution(ctx, id, every)
 		if err != nil {
 			if err := again.failed(ctx, err); err != nil {
@@ -47,13 +48,13 @@ func (c *Client) Wait(ctx context.Context, id string, o WaitOptions) (Execution,
 			continue
 		}
 		again.fine()
-		if o.Told != nil {
-			o.Told(x)
+		if o.OnState != nil {
+			o.OnState(x)
 		}
 		if x.Status.Done() {
 			return x, nil
 		}
-		if early := min(leastEvery, every) - time.Since(asked); early > 0 {
+		if early := min(leastEvery, every) - time.Since(sent); early > 0 {
 			if err := pause(ctx, early); err != nil {
 				return Execution{}, err
 			}

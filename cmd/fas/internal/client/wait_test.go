@@ -89,10 +89,10 @@ func TestWait(t *testing.T) {
 				server := tc.server
 				server.began = time.Now()
 				c := scriptedClient(t, server.answer(t))
-				told, troubles := 0, 0
-				tc.o.Trouble = func(error) { troubles++ }
+				states, failures := 0, 0
+				tc.o.OnError = func(error) { failures++ }
 				if tc.o.Every > 0 {
-					tc.o.Told = func(Execution) { told++ }
+					tc.o.OnState = func(Execution) { states++ }
 				}
 				x, err := c.Wait(t.Context(), anID, tc.o)
 				took := time.Since(server.began)
@@ -105,21 +105,21 @@ func TestWait(t *testing.T) {
 				if err != nil || x.Status != StatusSuccess || string(x.Output) != "42" {
 					t.Fatalf("%+v, %v", x, err)
 				}
-				if slack := lastPause; took < tc.want || took > tc.want+slack || troubles == 0 && took > tc.want+leastEvery {
+				if slack := lastPause; took < tc.want || took > tc.want+slack || failures == 0 && took > tc.want+leastEvery {
 					t.Errorf("it took %v, want %v", took, tc.want)
 				}
 				if n := len(server.requests); n > tc.requests {
 					t.Errorf("%d requests, want at most %d", n, tc.requests)
 				}
-				if tc.o.Told != nil && told != len(server.requests) {
-					t.Errorf("told %d times of %d answers", told, len(server.requests))
+				if tc.o.OnState != nil && states != len(server.requests) {
+					t.Errorf("%d calls of OnState for %d answers", states, len(server.requests))
 				}
 			})
 		})
 	}
 }
 
-func TestWaitGivesUpOnWhatDoesNotPass(t *testing.T) {
+func TestWaitReturnsLastingErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
 		body   string
@@ -167,11 +167,11 @@ func TestWaitNoticesSilence(t *testing.T) {
 			}
 			return say(200, whole)
 		})
-		var troubles []error
+		var failures []error
 		began := time.Now()
-		x, err := c.Wait(t.Context(), anID, WaitOptions{Trouble: func(err error) { troubles = append(troubles, err) }})
-		if err != nil || !x.Status.Done() || len(troubles) != 1 || runtime.CodeOf(troubles[0]) != runtime.CodeUnavailable {
-			t.Errorf("%+v, %v, troubles: %v", x, err, troubles)
+		x, err := c.Wait(t.Context(), anID, WaitOptions{OnError: func(err error) { failures = append(failures, err) }})
+		if err != nil || !x.Status.Done() || len(failures) != 1 || runtime.CodeOf(failures[0]) != runtime.CodeUnavailable {
+			t.Errorf("%+v, %v, failures: %v", x, err, failures)
 		}
 		if took := time.Since(began); took < defaultEvery+answerTime || took > defaultEvery+answerTime+firstPause {
 			t.Errorf("it took %v", took)

@@ -20,18 +20,18 @@ const (
 )
 
 // WaitAll waits until executions are done, and calls done with each of them once, soon after it is
-// done. Like [Client.Wait] it survives a server that is unreachable for up to a minute; it then calls
-// trouble, if set, with the error.
+// done. Like [Client.Wait] it survives a server that is unreachable for up to a minute; it then
+// calls onError, if set, with the error.
 //
 // The number of requests is proportional to the number of executions. Runs of one function begin in
 // order, so WaitAll waits for the last execution of the front window and then looks up the window.
 // If none in it is done, something delays them, and it looks up one further window, the next one
 // each time.
-func (c *Client) WaitAll(ctx context.Context, ids []string, done func(Execution), trouble func(error)) error {
+func (c *Client) WaitAll(ctx context.Context, ids []string, done func(Execution), onError func(error)) error {
 	w := waiting{client: c, ids: slices.Clone(ids), done: done, look: firstLook}
-	again := retrier{Trouble: trouble}
+	again := retrier{OnError: onError}
 	for len(w.ids) > 0 {
-		asked := time.Now()
+		sent := time.Now()
 		got, err := w.round(ctx)
 		if err != nil {
 			if err := again.failed(ctx, err); err != nil {
@@ -41,7 +41,7 @@ func (c *Client) WaitAll(ctx context.Context, ids []string, done func(Execution)
 		}
 		again.fine()
 		// Few at a time are not worth a request each.
-		if early := leastEvery - time.Since(asked); got < window/2 && early > 0 && len(w.ids) > 0 {
+		if early := leastEvery - time.Since(sent); got < window/2 && early > 0 && len(w.ids) > 0 {
 			if err := pause(ctx, early); err != nil {
 				return err
 			}

@@ -39,7 +39,7 @@ func ExitStatus(err error) int {
 		return i.exitStatus()
 	}
 	if answer, ok := errors.AsType[*client.Error](err); ok && answer.Status == 0 {
-		return ExitFailure // the error of an execution, whatever its code
+		return ExitFailure // the error of an execution, regardless of its code
 	}
 	if status, ok := exitOf[runtime.CodeOf(err)]; ok {
 		return status

@@ -77,7 +77,7 @@ func (f *File) RemoveProfile(name string) (removed bool, err error) {
 	return true, nil
 }
 
-// mapping returns the mapping at a path of keys, and creates absent mappings on the way.
+// mapping returns the mapping at a path of keys, and creates absent mappings along it.
 func (f *File) mapping(keys ...string) (*yaml.Node, error) {
 	if len(f.doc.Content) == 0 {
 		f.doc.Kind = yaml.DocumentNode
@@ -100,7 +100,7 @@ func (f *File) mapping(keys ...string) (*yaml.Node, error) {
 		case value.Kind == yaml.MappingNode:
 		case value.Kind == yaml.AliasNode:
 			// A change would affect all uses of the anchor.
-			return nil, f.wrong(value, key, "a mapping of its own, not an alias, to be changed by a program")
+			return nil, f.wrong(value, key, "a mapping, not an alias: a change would affect other uses of the anchor")
 		case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
 			comment := value.LineComment
 			*value = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", HeadComment: value.HeadComment, FootComment: value.FootComment}

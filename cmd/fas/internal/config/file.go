@@ -150,7 +150,7 @@ func (f *File) scalar(node *yaml.Node, fd field) (any, error) {
 	return nil, f.wrong(node, fd.key, "a single value")
 }
 
-// find returns the node at a path of keys, nil if a key on the way is absent.
+// find returns the node at a path of keys, nil if a key of the path is absent.
 func (f *File) find(keys ...string) (*yaml.Node, error) {
 	if len(f.doc.Content) == 0 {
 		return nil, nil

@@ -24,7 +24,7 @@ type Profile struct {
 	Token          string
 	SSLCertificate string // path of a PEM file with the certificate authorities to trust
 	SSLTrustAll    bool   // do not verify the server's certificate
-	SSLEnabled     bool   // https, whatever Protocol says
+	SSLEnabled     bool   // https, regardless of Protocol
 
 	// ServerData is the data folder of the `fas serve` that wrote this profile and updates its
 	// address and token. It is empty in profiles of users.

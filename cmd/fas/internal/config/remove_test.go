@@ -14,7 +14,7 @@ func TestRemoveProfile(t *testing.T) {
 		want    string
 	}{
 		"one that is not in use": {"empty", true, strings.Replace(handWritten, "    empty:\n", "", 1)},
-		"one that is not there":  {"absent", false, handWritten},
+		"an absent one":          {"absent", false, handWritten},
 		"the one in use": {"prod", true, `# my servers
 other_tool: {keep: me}
 faaspot:

@@ -59,7 +59,7 @@ func TestParseFilter(t *testing.T) {
 	}
 }
 
-// An error says what is wrong, shows where, and says what to write instead.
+// An error says what is wrong and where, with a hint.
 func TestParseFilterErrors(t *testing.T) {
 	for source, want := range map[string]struct{ message, hint string }{
 		"":                                    {"a condition begins with a field, not with the end of the expression, at column 1 of\n  \n  ^", "the fields are status, duration"},

@@ -25,12 +25,12 @@ const (
 func write(b *strings.Builder, f runtime.SearchFilter, within int) {
 	switch f.Op {
 	case runtime.FilterOr:
-		writeList(b, f.Of, " or ", rankOr, within)
+		writeList(b, f.Filters, " or ", rankOr, within)
 	case runtime.FilterAnd:
-		writeList(b, f.Of, " and ", rankAnd, within)
+		writeList(b, f.Filters, " and ", rankAnd, within)
 	case runtime.FilterNot:
 		b.WriteString("not ")
-		write(b, f.Of[0], rankNot)
+		write(b, f.Filters[0], rankNot)
 	default:
 		writeLeaf(b, f)
 	}
@@ -100,11 +100,11 @@ func toJSON(f runtime.SearchFilter) filter {
 	out := filter{Type: f.Op, Field: f.Field}
 	switch f.Op {
 	case runtime.FilterAnd, runtime.FilterOr:
-		for _, one := range f.Of {
+		for _, one := range f.Filters {
 			out.Filters = append(out.Filters, toJSON(one))
 		}
 	case runtime.FilterNot:
-		inner := toJSON(f.Of[0])
+		inner := toJSON(f.Filters[0])
 		out.Filter = &inner
 	case runtime.FilterEq:
 		out.Value = f.Values[0]
@@ -121,5 +121,5 @@ func And(all []runtime.SearchFilter) runtime.SearchFilter {
 	if len(all) == 1 {
 		return all[0]
 	}
-	return runtime.SearchFilter{Op: runtime.FilterAnd, Of: all}
+	return runtime.SearchFilter{Op: runtime.FilterAnd, Filters: all}
 }

@@ -89,9 +89,9 @@ func (p *parser) list(between string, op runtime.FilterOp, one func() runtime.Se
 	if !p.token.is(between) || p.err != nil {
 		return first
 	}
-	all := runtime.SearchFilter{Op: op, Of: []runtime.SearchFilter{first}}
+	all := runtime.SearchFilter{Op: op, Filters: []runtime.SearchFilter{first}}
 	for p.take(between) {
-		all.Of = append(all.Of, one())
+		all.Filters = append(all.Filters, one())
 	}
 	return all
 }
@@ -118,7 +118,7 @@ func (p *parser) factor() (filter runtime.SearchFilter) {
 }
 
 func not(f runtime.SearchFilter) runtime.SearchFilter {
-	return runtime.SearchFilter{Op: runtime.FilterNot, Of: []runtime.SearchFilter{f}}
+	return runtime.SearchFilter{Op: runtime.FilterNot, Filters: []runtime.SearchFilter{f}}
 }
 
 // condition parses a field, an operator and its values.
@@ -160,7 +160,7 @@ func (p *parser) condition() (filter runtime.SearchFilter) {
 		p.fail(op.at, p.takes(i), "%v is not an operator", op)
 	}
 	// Report the operator here, before the values behind it.
-	if err := filter.Takes(); err != nil {
+	if err := filter.ValidateField(); err != nil {
 		p.fail(op.at, p.takes(i), "%s does not take %s", fields[i].name, p.source[op.at:max(op.at+len(op.text), op.at)])
 	}
 	p.values(&filter)

@@ -1,6 +1,6 @@
-// Package jobfile owns the files that define jobs: job.toml, and JSON as the API takes it. It turns
-// a file into the body of a request, and reports an error at its line and column, whether it has
-// found the error itself or the server has.
+// Package jobfile owns the files that define jobs: job.toml, and JSON as the API accepts it. It
+// turns a file into the body of a request, and reports an error at its line and column, whether it
+// has found the error itself or the server has.
 //
 // It refuses to know where files are, and how to talk to a server.
 //

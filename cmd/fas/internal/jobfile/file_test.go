@@ -84,7 +84,7 @@ func TestTOML(t *testing.T) {
 	}
 }
 
-// What is wrong is told at its line and column, with what to do.
+// Errors have a line and a column, and a hint.
 func TestTOMLErrors(t *testing.T) {
 	const head = "name = 'x'\nfunction = 'f'\n" // two lines
 	for _, tc := range []struct{ text, want, hint string }{
@@ -96,7 +96,7 @@ func TestTOMLErrors(t *testing.T) {
 		{head + "x = [1,\n", "job.toml:3:", ""},
 		{head + "name = 'y'", "job.toml:3:1: key name is already defined", ""},
 		{head + "nname = 1", "job.toml:3:1: nname is not known here", "did you mean name?"},
-		{head + "else = 1", "job.toml:3:1: else is not known here", "there are name, display_name, labels, enabled, function, runtime, env, triggers"},
+		{head + "else = 1", "job.toml:3:1: else is not known here", "use one of name, display_name, labels, enabled, function, runtime, env, triggers"},
 		{head + "[runtime]\n  timout = 3\n", "job.toml:4:3: runtime.timout is not known here", "did you mean timeout?"},
 		{head + "runtime.memory = 5", "job.toml:3:9: runtime.memory of 5 MB is out of bounds", "give 64 to 1024 MB"},
 		{head + "[runtime]\nmemory = '256'", "job.toml:4:1: runtime.memory is a string, not a number", "give a number of MB"},
@@ -109,7 +109,7 @@ func TestTOMLErrors(t *testing.T) {
 		{head + "enabled = 'yes'", "job.toml:3:1: enabled is a string, not true or false", ""},
 		{head + "[labels]\nn = 3", "job.toml:4:1: labels.n is a whole number, not a string", ""},
 		{head + "[env]\nA = 1", "job.toml:4:1: env.A is a whole number, not a string", ""},
-		{head + "[env]\nA = { secret = true }", "job.toml:4:1: env.A has to have one of value and from_env", "write {"},
+		{head + "[env]\nA = { secret = true }", "job.toml:4:1: env.A must have one of value and from_env", "write {"},
 		{head + "[env]\nA = { value = 'x', secrt = true }", "job.toml:4:20: env.A.secrt is not known here", "did you mean secret?"},
 		{head + "[env]\nA = { from_env = 'ABSENT' }", "job.toml:4:7: the variable ABSENT is not set", "set it"},
 		{head + "triggers = 3", "job.toml:3:1: triggers is a whole number, not an array of tables", ""},
@@ -118,7 +118,7 @@ func TestTOMLErrors(t *testing.T) {
 		{head + "[[triggers]]\ntype = 'http'\npath='x'\n[[triggers]]\ntype = 'crno'", `job.toml:7:1: triggers[1].type cannot be "crno"`, `did you mean "cron"?`},
 		{head + "[[triggers]]\ntype = 'http'\npath='x'\n[[triggers]]\ntype = 'http'", "job.toml:6:3: triggers[1].path is missing", "add path"},
 		{head + "[[triggers]]\ntype = 'cron'", "job.toml:3:3: triggers[0].schedule is missing", "add schedule"},
-		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\npath = 'x'", "job.toml:6:1: triggers[0].path is nothing that a trigger of the type cron has", "leave it out"},
+		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\npath = 'x'", "job.toml:6:1: triggers[0].path is not a field of a trigger of the type cron", "leave it out"},
 		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\ntasks = [{},\n 3]", "job.toml:7:2: triggers[0].tasks[1] is a whole number, not a table", "each task"},
 		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\ntasks = [{ at = 2026-01-31 }]", "job.toml:6:12: triggers[0].tasks[0].at is a date or time, which JSON does not have", "write it as a string"},
 		{head + "[[triggers]]\ntype = 'http'\npath = 'x'\nretry = 21", "job.toml:6:1: triggers[0].retry of 21 is out of bounds", "give 0 to 20"},
@@ -132,7 +132,7 @@ func TestTOMLErrors(t *testing.T) {
 	}
 }
 
-// What the server finds is told at the line that it is about.
+// Errors of the server are located in the file.
 func TestLocate(t *testing.T) {
 	f, err := Parse("job.toml", []byte(whole), variables)
 	if err != nil {
@@ -219,7 +219,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// Whatever a file says, it is read, or told why not, and what was read is JSON.
+// Any file is either read, and converted to JSON, or refused with a coded error.
 func FuzzJobFile(f *testing.F) {
 	f.Add("job.toml", whole)
 	f.Add("job.toml", "a.b = [[{c=1}],'x']\n[[a.d]]\n[a.d.e]")

@@ -212,8 +212,8 @@ func (t *table) texts(key string) map[string]string {
 	return all
 }
 
-// secret reads a string, or a table with the string, or with the environment variable that has it,
-// and with whether it is a secret.
+// secret reads a string, or a table with the string or the name of the environment variable that
+// holds it, and with whether it is a secret.
 func (t *table) secret(key string) (value string, secret bool) {
 	members, ok := t.left[key].(map[string]any)
 	if !ok {
@@ -226,7 +226,7 @@ func (t *table) secret(key string) (value string, secret bool) {
 	secret = in.flag("secret", from != "")
 	switch {
 	case (from != "") == has:
-		t.fail(key, `write { value = "...", secret = true } or { from_env = "NAME" }`, "%s has to have one of value and from_env", in.path)
+		t.fail(key, `write { value = "...", secret = true } or { from_env = "NAME" }`, "%s must have one of value and from_env", in.path)
 	case from != "":
 		if value, ok = t.env(from); !ok {
 			in.fail("from_env", "set it, and repeat the command", "the variable %s is not set", from)
@@ -296,7 +296,7 @@ func (t *table) end() {
 		x, y := t.file.places.of(t.at(a)), t.file.places.of(t.at(b))
 		return (x.line-y.line)<<16 + x.column - y.column
 	})
-	hint := "there are " + strings.Join(t.known, ", ")
+	hint := "use one of " + strings.Join(t.known, ", ")
 	if near := suggest.Closest(unknown, t.known); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}

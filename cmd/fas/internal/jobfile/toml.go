@@ -114,7 +114,7 @@ func (t *table) needs(must bool, key, hint, kind string) {
 		t.missing(key, hint)
 		return
 	}
-	t.fail(key, "leave it out", "%s is nothing that a trigger of the type %s has", t.at(key), kind)
+	t.fail(key, "leave it out", "%s is not a field of a trigger of the type %s", t.at(key), kind)
 }
 
 var (
@@ -140,8 +140,8 @@ func tomlPath(api string, env []string) string {
 	return upper.ReplaceAllStringFunc(api, func(letter string) string { return "_" + strings.ToLower(letter) })
 }
 
-// tomlPlaces returns the places of the members of a TOML text. A value has the place of its key, and
-// an element of an array its own.
+// tomlPlaces returns the places of the members of a TOML text. A value has the place of its key,
+// and an element of an array its own.
 func tomlPlaces(data []byte) places {
 	p := make(places)
 	counts := make(map[string]int) // of the tables in an array, by path

@@ -67,7 +67,7 @@ func (k adminKeeper) open(reset bool) (admin, error) {
 		}
 		return admin{hash: httpapi.HashToken(k.given), token: k.given, given: true}, nil
 	}
-	kept, err := k.settings.Setting(settingAdminToken)
+	stored, err := k.settings.Setting(settingAdminToken)
 	if reset || runtime.CodeOf(err) == runtime.CodeNotFound {
 		return k.generate()
 	}
@@ -75,7 +75,7 @@ func (k adminKeeper) open(reset bool) (admin, error) {
 		return admin{}, fmt.Errorf("read the admin token's hash: %w", err)
 	}
 	var a admin
-	hash, err := hex.DecodeString(string(kept))
+	hash, err := hex.DecodeString(string(stored))
 	if err != nil || len(hash) != sha256.Size {
 		return admin{}, runtime.Errorf(runtime.CodeInternal, "the admin token's hash in %s is damaged", k.data).
 			WithHint("generate a new token with `fas serve --reset-admin-token`")

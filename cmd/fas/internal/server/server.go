@@ -114,7 +114,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	go func() { s.served <- s.web.Serve(s.listener) }()
 
 	if s.box, err = sandbox.Open(ctx, sandbox.Options{
-		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Places: shareProcessors(),
+		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(),
 	}); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-// Package suggest finds the word that a mistyped word stands for.
+// Package suggest finds the word that a mistyped word most likely means.
 package suggest
 
 import "strings"

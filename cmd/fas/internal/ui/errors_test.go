@@ -51,7 +51,7 @@ func TestWriteError(t *testing.T) {
 	}
 }
 
-func TestColoursOnlyIfAsked(t *testing.T) {
+func TestColoursOnlyOnRequest(t *testing.T) {
 	var out strings.Builder
 	WriteError(&out, runtime.Errorf("x", "it broke").WithHint("mend it"), true)
 	want := "\x1b[31merror:\x1b[0m it broke\n\x1b[36mhint:\x1b[0m mend it\n"

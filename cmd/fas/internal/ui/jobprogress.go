@@ -27,7 +27,7 @@ type JobProgress struct {
 	lineAt    time.Time
 }
 
-// NewJobProgress returns the progress of an execution of a job, of which nothing is known yet.
+// NewJobProgress returns the progress of an execution of a job before its first state is known.
 // Every change is written to log as a line, unless log is nil.
 func NewJobProgress(job, id string, log io.Writer) *JobProgress {
 	return &JobProgress{view: jobView{job: job, id: id}, log: log, began: time.Now()}

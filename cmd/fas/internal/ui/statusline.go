@@ -31,7 +31,7 @@ type StatusLine struct {
 	text func() string
 
 	stop chan struct{}
-	gone chan struct{}
+	done chan struct{}
 }
 
 // StatusLine starts a status line on the standard error. It returns nil if that is no terminal, or
@@ -51,7 +51,7 @@ func (t *Terminal) StatusLine() *StatusLine {
 }
 
 func startStatusLine(out io.Writer, width int) *StatusLine {
-	l := &StatusLine{out: out, width: width, stop: make(chan struct{}), gone: make(chan struct{})}
+	l := &StatusLine{out: out, width: width, stop: make(chan struct{}), done: make(chan struct{})}
 	go l.show()
 	return l
 }
@@ -72,11 +72,11 @@ func (l *StatusLine) Clear() {
 		return
 	}
 	close(l.stop)
-	<-l.gone
+	<-l.done
 }
 
 func (l *StatusLine) show() {
-	defer close(l.gone)
+	defer close(l.done)
 	ticks := time.NewTimer(statusDelay)
 	defer ticks.Stop()
 	for {

@@ -3,7 +3,7 @@ import json
 from _faas_boot import failure, program
 
 
-def told(error):
+def described(error):
     return json.loads(failure.describe(error))
 
 
@@ -15,24 +15,24 @@ def raised(f, *args):
 
 
 def test_fields():
-    f = told(raised(lambda: 1 / 0))
+    f = described(raised(lambda: 1 / 0))
     assert f["class"] == "error" and f["type"] == "ZeroDivisionError" and f["message"] == "division by zero", f
     assert set(f) == {"class", "type", "message", "traceback", "line", "exit_code"}
 
 
 def test_memory_error_has_its_class():
-    assert told(MemoryError())["class"] == "memory"
+    assert described(MemoryError())["class"] == "memory"
 
 
 def test_exit_codes():
     for code, number, message in ((None, 0, ""), (0, 0, ""), (3, 3, ""), (-1, 255, ""), (256, 0, ""), ("bye", 1, "bye"), (1.5, 1, "1.5")):
-        f = told(SystemExit(code))
+        f = described(SystemExit(code))
         assert (f["class"], f["exit_code"], f["message"]) == ("exited", number, message), f
-    assert told(SystemExit(True))["exit_code"] == 1
+    assert described(SystemExit(True))["exit_code"] == 1
 
 
 def test_rejected_has_its_line():
-    f = told(program.Rejected("no", 7))
+    f = described(program.Rejected("no", 7))
     assert (f["class"], f["message"], f["line"]) == ("error", "no", 7), f
 
 

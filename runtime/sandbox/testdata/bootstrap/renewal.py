@@ -16,7 +16,7 @@ def test_half_a_gauss_is_not_kept():
 
 def test_only_what_is_laid_out_as_known_is_renewed():
     state = _random.Random.getstate(random._inst)
-    for generator, told in (
+    for generator, claimed in (
         (object(), state),
         (random._inst, state[:-1]),
         (random._inst, (state[0] ^ 1, *state[1:])),
@@ -24,7 +24,7 @@ def test_only_what_is_laid_out_as_known_is_renewed():
         (random.Random(), state),
     ):
         try:
-            _faas.share(generator, told)
+            _faas.share(generator, claimed)
         except SystemError:
             pass
         else:

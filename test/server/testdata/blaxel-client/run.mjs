@@ -1,5 +1,5 @@
-// What the vendor's client does with jobs, one call after the other. It prints ok
-// at the end, or says what is not as it should be.
+// Calls the job functions of the vendor's client one after the other. Prints ok at the
+// end, or fails at the first difference.
 import assert from "node:assert/strict";
 import http from "node:http";
 import * as blaxel from "@blaxel/core";
@@ -94,7 +94,7 @@ const some = await job.listExecutions({ limit: 2, q: "PAGE" });
 assert.equal((await some.autoPagingToArray({ limit: 100 })).length, 5);
 assert.equal(await status(blaxel.listJobExecutions({ path: { jobId: "daily" }, query: { cursor: page.nextCursor, limit: 3 } })), 400);
 const legacy = await data(blaxel.listJobExecutions({ path: { jobId: "daily" }, query: { limit: 4, offset: 4 }, ...must }));
-assert.equal(legacy.data.length, 4); // this client asks for pages; offset is not looked at
+assert.equal(legacy.data.length, 4); // this client requests pages; the server ignores offset
 const jobs = await data(blaxel.listJobs({ query: { sort: "name:desc", limit: 1 }, ...must }));
 assert.deepEqual([jobs.data[0].metadata.name, jobs.meta.hasMore, jobs.meta.total], ["large", true, 2]);
 const tasks = await data(blaxel.listJobExecutionTasks({ path: { jobId: "daily", executionId: id }, query: { limit: 2 }, ...must }));
@@ -103,7 +103,7 @@ const rest = await data(blaxel.listJobExecutionTasks({ path: { jobId: "daily", e
 assert.deepEqual(rest.data.map((task) => task.metadata.name), ["task-2"]);
 assert.deepEqual(rest.meta, { hasMore: false, nextCursor: "", total: 3 });
 
-// The end of an execution is told, signed as the vendor's client checks it.
+// The callback about the end of an execution has a signature that the vendor's client accepts.
 const receiver = http.createServer();
 const called = new Promise((resolve) => {
   receiver.on("request", (request, response) => {
@@ -118,10 +118,10 @@ const called = new Promise((resolve) => {
 await new Promise((resolve) => receiver.listen(0, "127.0.0.1", resolve));
 const secret = "whsec";
 const callbackUrl = `http://127.0.0.1:${receiver.address().port}/ended`;
-const telling = { metadata: { name: "telling" }, spec: { function: "work", triggers: [{ type: "http-async", configuration: { path: "/go", callbackUrl, callbackSecret: secret } }] } };
-const told = await data(blaxel.createJob({ body: telling, ...must }));
-assert.equal(told.spec.triggers[0].configuration.callbackSecret, "***");
-const accepted = await fetch(`${process.env.BL_API_URL}/jobs/telling/triggers/go`, {
+const hooked = { metadata: { name: "hooked" }, spec: { function: "work", triggers: [{ type: "http-async", configuration: { path: "/go", callbackUrl, callbackSecret: secret } }] } };
+const hookedJob = await data(blaxel.createJob({ body: hooked, ...must }));
+assert.equal(hookedJob.spec.triggers[0].configuration.callbackSecret, "***");
+const accepted = await fetch(`${process.env.BL_API_URL}/jobs/hooked/triggers/go`, {
   method: "POST", headers: { Authorization: `Bearer ${process.env.BL_API_KEY}` }, body: JSON.stringify({ tasks: [{ n: 1 }, { fail: true }] }),
 });
 assert.equal(accepted.status, 200);
