@@ -114,7 +114,7 @@ func guardFields(raw []byte) (closes bool, err error) {
 			}
 		}
 		if frames && framed {
-			return true, badRequest("the length of the body is given twice")
+			return true, badRequest("the length of the body is set twice")
 		}
 		framed = framed || frames
 	}

@@ -134,7 +134,7 @@ func (f *jobRunFlags) request(cmd *cobra.Command, a *app) (client.JobRun, error)
 			r.Env = make(map[string]string)
 		}
 		if _, twice := r.Env[name]; twice {
-			return r, clierror.Usagef("give each variable once", "the variable %s is given twice", ui.Quote(name))
+			return r, clierror.Usagef("give each variable once", "the variable %s is set twice", ui.Quote(name))
 		}
 		r.Env[name] = value
 	}

@@ -19,7 +19,7 @@ const (
 func newRoot(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fas",
-		Short: "Run Python functions, each call in a sandbox of its own",
+		Short: "Run Python functions, each call in its own sandbox",
 		Long: `Run Python functions over HTTP, each call in a fresh sandbox.
 
 fas is the server and its command line: "fas serve" runs a server on this machine,

@@ -148,7 +148,7 @@ func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecut
 		fmt.Fprintf(a.Err, "and %d more\n", more)
 	}
 	return runtime.Errorf(clierror.CodeUnsuccessful, "%d of %s did not succeed", x.Stats.Total-x.Stats.Success, ui.TasksText(x.Stats.Total)).
-		WithHint(fmt.Sprintf("%s lists them, %s shows what one wrote",
+		WithHint(fmt.Sprintf("%s lists them, %s shows the log of one",
 			a.command("jobs tasks "+job+" "+id+" --status failed"), a.command("jobs logs "+job+" "+id+" TASK")))
 }
 

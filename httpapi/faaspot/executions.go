@@ -100,7 +100,7 @@ func cancelMessage(x *runtime.Execution, changed bool) string {
 	case x.State != runtime.StateCancelled && changed:
 		return "the execution ended by itself before it could be stopped"
 	case x.State != runtime.StateCancelled:
-		return "the execution had ended before; nothing was changed"
+		return "the execution had already ended; nothing was changed"
 	case !changed:
 		return "the execution was cancelled before; nothing was changed"
 	case x.Started.IsZero():

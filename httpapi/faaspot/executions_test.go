@@ -276,7 +276,7 @@ func TestCancel(t *testing.T) {
 		"ended by itself":   {runtime.StateCancelling, runtime.StateSucceeded, false, true, wire.StatusSuccess, "by itself"},
 		"does not stop yet": {runtime.StateCancelling, runtime.StateCancelling, false, true, wire.StatusStarted, "is being stopped"},
 		"again":             {runtime.StateCancelling, runtime.StateCancelling, true, false, wire.StatusStarted, "is being stopped"},
-		"ended":             {runtime.StateFailed, "", false, false, wire.StatusFailed, "had ended before"},
+		"ended":             {runtime.StateFailed, "", false, false, wire.StatusFailed, "had already ended"},
 		"cancelled":         {runtime.StateCancelled, "", false, false, wire.StatusCancelled, "cancelled before; nothing"},
 	} {
 		x := apitest.ExecutionAt(apitest.ID, c.before)

@@ -59,7 +59,7 @@ func (d *Dispatcher) commitBatch(batch []*attempt) {
 			d.afterCommit(batch, results)
 			return
 		}
-		d.o.Log.Error("engine: the ends of executions cannot be written", "executions", len(batch), "error", err)
+		d.o.Log.Error("engine: the outcomes of executions cannot be written", "executions", len(batch), "error", err)
 		switch {
 		case len(batch) > 1 && runtime.CodeOf(err) != runtime.CodeUnavailable:
 			// One of them may be the cause of the failure.

@@ -32,7 +32,7 @@ func ParseParameters(entries []string) ([]Parameter, error) {
 		}
 		for _, p := range list {
 			if slices.ContainsFunc(all, func(q Parameter) bool { return q.key == p.key }) {
-				return nil, clierror.Usagef("give each parameter once", "the parameter %q is given twice", p.key)
+				return nil, clierror.Usagef("give each parameter once", "the parameter %q is set twice", p.key)
 			}
 			all = append(all, p)
 		}

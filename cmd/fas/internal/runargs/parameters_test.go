@@ -53,7 +53,7 @@ func TestParseParametersRefuses(t *testing.T) {
 		"=you":     "has no key and value",
 		" =you":    "has no key and value",
 		"":         "has no key and value",
-		"a=1, a=2": "is given twice",
+		"a=1, a=2": "is set twice",
 	} {
 		_, err := ParseParameters([]string{entry})
 		if runtime.CodeOf(err) != runtime.CodeInvalidArgument || !strings.Contains(err.Error(), want) {

@@ -49,7 +49,7 @@ func (s *server) runDemo(ctx context.Context) error {
 	}
 	command, token := s.commandLine(who)
 	_, err = fmt.Fprintf(s.Terminal.Out, `
-The function %s ran in %s, in a sandbox of its own:
+The function %s ran in %s, in its own sandbox:
 
   %s
 
