@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -47,6 +48,20 @@ func (p *poster) Post(_ context.Context, post runtime.Post) (int, error) {
 		p.busy[post.URL]--
 	}()
 	return p.status(post)
+}
+
+// sent returns the posts so far.
+func (p *poster) sent() []runtime.Post {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.posts)
+}
+
+// atOnce returns the largest number of posts to a URL that were under way at once.
+func (p *poster) atOnce(url string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.most[url]
 }
 
 func newPoster(status func(p runtime.Post) (int, error)) *poster {
@@ -118,8 +133,8 @@ func TestDeliveriesOfAnEarlierProcess(t *testing.T) {
 		_, stop := deliver(t, store, p)
 		defer stop()
 		synctest.Wait()
-		if len(p.posts) != 2 || left(t, store) != 0 {
-			t.Errorf("%d posts, %d deliveries are left", len(p.posts), left(t, store))
+		if len(p.sent()) != 2 || left(t, store) != 0 {
+			t.Errorf("%d posts, %d deliveries are left", len(p.sent()), left(t, store))
 		}
 	})
 }
@@ -131,7 +146,7 @@ func TestFailedDeliveriesAreRetriedThenGivenUp(t *testing.T) {
 		_, stop := deliver(t, store, p)
 		defer stop()
 		began := time.Now()
-		for len(p.posts) < 4 {
+		for len(p.sent()) < 4 {
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 		}
@@ -143,8 +158,8 @@ func TestFailedDeliveriesAreRetriedThenGivenUp(t *testing.T) {
 		if err != nil || len(letters) != 1 || letters[0].Attempts != 4 || letters[0].LastStatus != 500 {
 			t.Errorf("dead letters: %+v, %v", letters, err)
 		}
-		for _, post := range p.posts {
-			if post.Header["Idempotency-Key"] != p.posts[0].Header["Idempotency-Key"] {
+		for _, post := range p.sent() {
+			if post.Header["Idempotency-Key"] != p.sent()[0].Header["Idempotency-Key"] {
 				t.Error("the attempts have different keys")
 			}
 		}
@@ -169,10 +184,10 @@ func TestSlowHostsDelayNoOthers(t *testing.T) {
 		_, stop := deliver(t, store, p)
 		defer stop()
 		synctest.Wait()
-		if p.most["https://fast.example/hook"] != 1 {
+		if p.atOnce("https://fast.example/hook") != 1 {
 			t.Error("the fast host got nothing")
 		}
-		if got := p.most["https://slow.example/hook"]; got != maxPostsPerHost {
+		if got := p.atOnce("https://slow.example/hook"); got != maxPostsPerHost {
 			t.Errorf("%d posts to the slow host at once, want %d", got, maxPostsPerHost)
 		}
 		close(release)
@@ -209,8 +224,8 @@ func TestAbortedPostsAreRepeatedByTheNextProcess(t *testing.T) {
 		_, stop := deliver(t, store, again)
 		defer stop()
 		synctest.Wait()
-		if len(again.posts) != 1 || left(t, store) != 0 {
-			t.Errorf("%d posts, %d deliveries are left", len(again.posts), left(t, store))
+		if len(again.sent()) != 1 || left(t, store) != 0 {
+			t.Errorf("%d posts, %d deliveries are left", len(again.sent()), left(t, store))
 		}
 	})
 }
