@@ -25,9 +25,6 @@ var (
 	StatusOfState = statusOfState
 )
 
-// Routes returns the routes of the dialect with those for HEAD.
-func Routes() []web.Route { return web.WithHeads(New(&web.Host{}, nil).Routes) }
-
 // Follower sends pages of logs to a connection.
 type Follower struct{ f follower }
 
