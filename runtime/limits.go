@@ -77,6 +77,10 @@ func (l Limits) Validate() error {
 	return nil
 }
 
+// RunOverhead is the memory in bytes that a run takes beside its linear memory and its /tmp: the
+// interpreter's tables and page tables, its stack as long as it is small, and its output.
+const RunOverhead = 2 * MiB
+
 // Reservation returns the memory in bytes that a run with these limits reserves: its linear
-// memory and its /tmp.
-func (l Limits) Reservation() int64 { return l.Memory + l.Tmp }
+// memory, its /tmp, and RunOverhead.
+func (l Limits) Reservation() int64 { return l.Memory + l.Tmp + RunOverhead }

@@ -19,6 +19,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
 	"github.com/faaspot/faaspot/runtime/internal/notify"
+	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/queue"
 	"github.com/faaspot/faaspot/storage"
 )
@@ -104,7 +105,7 @@ func newRig(t *testing.T, run sandboxFunc, runs int) *rig {
 		origin: &dispatch.Origin{Tenant: tenant, FunctionID: runtime.NewID(), Function: "hello", Version: 1},
 	}
 	r.Dispatcher = dispatch.New(dispatch.Options{
-		Engine: f, Store: store, Sandbox: run, Admission: queue.NewAdmission(1<<40, runs, 1),
+		Engine: f, Store: store, Sandbox: run, Admission: queue.NewAdmission(memory.New(1<<40, nil), runs, 1),
 		Attempts: notify.NewHub(), Completions: r.done, BacklogLimit: 100, Now: time.Now, Log: discard,
 	})
 	r.Start()
@@ -340,7 +341,7 @@ func TestEndsWaitForTheDisk(t *testing.T) {
 		r.Stop()
 		r.Wait()
 		r.Dispatcher = dispatch.New(dispatch.Options{
-			Engine: r.functions, Store: &fullDisk{r.store, 5}, Admission: queue.NewAdmission(1<<40, 1, 1),
+			Engine: r.functions, Store: &fullDisk{r.store, 5}, Admission: queue.NewAdmission(memory.New(1<<40, nil), 1, 1),
 			Sandbox: sandboxFunc(func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 				runs++
 				return echo(ctx, c)

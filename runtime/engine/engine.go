@@ -13,6 +13,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/cron"
 	"github.com/faaspot/faaspot/runtime/dispatch"
 	"github.com/faaspot/faaspot/runtime/internal/notify"
+	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/queue"
 )
 
@@ -40,10 +41,9 @@ type Options struct {
 	Sandbox runtime.Sandbox
 	Log     *slog.Logger // nil: slog.Default
 
-	// MemoryBudget bounds the memory in bytes that all admitted runs together reserve: each
-	// reserves its memory and /tmp limits while it runs. Zero: half of the machine's (or its
-	// cgroup's) memory.
-	MemoryBudget int64
+	// Memory is the budget from which runs take their memory, and the Engine what it holds for
+	// others. Nil: a budget of half of the machine's (or its cgroup's) memory.
+	Memory *memory.Budget
 	// QueueLimit bounds the blocking runs that wait for memory. Beyond it callers get
 	// CodeTooBusy. The last eighth is reserved for tenants that have few runs waiting. Zero:
 	// [DefaultQueueLimit].
@@ -113,7 +113,7 @@ func New(o Options) (*Engine, error) {
 		log:           o.Log,
 		now:           o.Now,
 		gate:          newGate(),
-		admission:     queue.NewAdmission(o.MemoryBudget, o.MaxRuns, o.QueueLimit),
+		admission:     queue.NewAdmission(o.Memory, o.MaxRuns, o.QueueLimit),
 		current:       newVersionCache(o.CacheBytes),
 		changes:       newKeyedLock[functionKey](),
 		jobChanges:    newKeyedLock[functionKey](),
@@ -157,7 +157,7 @@ func New(o Options) (*Engine, error) {
 	e.schedules.Start()
 	start := o.Now()
 	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.RetentionAge, o.RetentionCount) })
-	o.Log.Debug("engine: ready", "memory_budget", o.MemoryBudget, "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
+	o.Log.Debug("engine: ready", "memory_budget", o.Memory.Total(), "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
 	return e, nil
 }
 
@@ -166,9 +166,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Store == nil || o.Sandbox == nil || (o.Poster == nil) != (o.CallbackBody == nil) {
 		return o, fmt.Errorf("engine: Options.Store and Options.Sandbox must be set, and CallbackBody with Poster")
 	}
-	if o.MemoryBudget < 0 || o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 || o.BacklogLimit < 0 || o.RetentionAge < 0 || o.RetentionCount < 0 {
-		return o, fmt.Errorf("engine: an option is negative: memory budget %d, queue limit %d, runs %d, cache %d, backlog %d, retention %v and %d",
-			o.MemoryBudget, o.QueueLimit, o.MaxRuns, o.CacheBytes, o.BacklogLimit, o.RetentionAge, o.RetentionCount)
+	if o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 || o.BacklogLimit < 0 || o.RetentionAge < 0 || o.RetentionCount < 0 {
+		return o, fmt.Errorf("engine: an option is negative: queue limit %d, runs %d, cache %d, backlog %d, retention %v and %d",
+			o.QueueLimit, o.MaxRuns, o.CacheBytes, o.BacklogLimit, o.RetentionAge, o.RetentionCount)
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -176,8 +176,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.MemoryBudget == 0 {
-		o.MemoryBudget = machineMemory() / 2
+	if o.Memory == nil {
+		o.Memory = memory.New(memory.Machine()/2, o.Log)
 	}
 	o.QueueLimit = cmp.Or(o.QueueLimit, DefaultQueueLimit)
 	o.MaxRuns = cmp.Or(o.MaxRuns, DefaultMaxRuns)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/storage"
 )
 
@@ -192,4 +193,9 @@ func listExecutions(ctx context.Context, e *engine.Engine, tenant runtime.Tenant
 func listDeadLetters(ctx context.Context, e *engine.Engine, tenant runtime.Tenant, after string, limit int) ([]runtime.Delivery, error) {
 	page, err := e.ListDeadLetters(ctx, tenant, runtime.PageRequest{After: after, Limit: limit})
 	return page.Items, err
+}
+
+// budgetFor returns a memory budget that n runs with default limits fit into.
+func budgetFor(n int64) *memory.Budget {
+	return memory.New((n*runtime.Limits{}.WithDefaults().Reservation()+1)*16/15, nil)
 }

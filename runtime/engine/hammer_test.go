@@ -12,6 +12,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // TestNoStaleVersionIsRun checks that no run that begins after an update has returned uses an
@@ -66,7 +67,7 @@ func TestNoStaleVersionIsRun(t *testing.T) {
 // Afterwards the sandbox holds the images of the current versions, and no more.
 func TestHammer(t *testing.T) {
 	box := &fakeSandbox{}
-	e := newEngine(t, engine.Options{Sandbox: box, CacheBytes: 4 * runtime.KiB, MemoryBudget: 600 * runtime.MiB, QueueLimit: 6, MaxRuns: 3})
+	e := newEngine(t, engine.Options{Sandbox: box, CacheBytes: 4 * runtime.KiB, Memory: memory.New(600*runtime.MiB, nil), QueueLimit: 6, MaxRuns: 3})
 	expected := map[runtime.Code]bool{"": true, runtime.CodeNotFound: true, runtime.CodeAlreadyExists: true, runtime.CodeTooBusy: true}
 	var wg sync.WaitGroup
 	for worker := range 8 {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // followed is the output that a follower got, by attempt.
@@ -238,7 +239,7 @@ func TestFollowersMissNothing(t *testing.T) {
 	const runs, followers = 60, 3
 	var mu sync.Mutex
 	written := map[string]map[int]string{} // by args and attempt
-	e := newEngine(t, engine.Options{MaxRuns: 6, MemoryBudget: 10 << 30, Sandbox: &fakeSandbox{
+	e := newEngine(t, engine.Options{MaxRuns: 6, Memory: memory.New(10<<30, nil), Sandbox: &fakeSandbox{
 		call: func(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 			mu.Lock()
 			if written[string(c.Args)] == nil {

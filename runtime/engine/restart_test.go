@@ -15,6 +15,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // TestAttemptsAreOnDiskBeforeTheyBegin checks that an attempt is counted, whatever it does to the
@@ -66,7 +67,7 @@ func TestRestartWithABacklog(t *testing.T) {
 	const running = 100
 	d := openDisk(t, vfs.NewCrashableMem())
 	g := newGated()
-	options := engine.Options{MaxRuns: running, MemoryBudget: running << 30}
+	options := engine.Options{MaxRuns: running, Memory: memory.New(running<<30, nil)}
 	options.Sandbox = &fakeSandbox{run: g.run}
 	e := engineOn(t, d.store, options)
 	create(t, e, spec("hello", "[]"))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 func TestRun(t *testing.T) { synctest.Test(t, testRun) }
@@ -242,7 +243,7 @@ func TestUnknownFunctions(t *testing.T) {
 }
 
 func TestBudget(t *testing.T) {
-	e := newEngine(t, engine.Options{MemoryBudget: 256 * runtime.MiB})
+	e := newEngine(t, engine.Options{Memory: memory.New(256*runtime.MiB, nil)})
 	s := spec("large", "[]")
 	s.Limits.Memory = 512 * runtime.MiB
 	_, err := e.CreateFunction(context.Background(), s)
@@ -260,7 +261,6 @@ func TestOptionsAreValidated(t *testing.T) {
 	for name, o := range map[string]engine.Options{
 		"no store":   {Sandbox: sandbox},
 		"no sandbox": {Store: store},
-		"budget":     {Store: store, Sandbox: sandbox, MemoryBudget: -1},
 		"queue":      {Store: store, Sandbox: sandbox, QueueLimit: -1},
 		"runs":       {Store: store, Sandbox: sandbox, MaxRuns: -1},
 		"cache":      {Store: store, Sandbox: sandbox, CacheBytes: -1},

@@ -71,7 +71,7 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	bytes := group.Limits(p.Limits).Reservation()
 	if err := e.admission.Possible(bytes); err != nil {
 		return runtime.JobAcceptance{}, runtime.Errorf(runtime.CodeInvalidArgument, "a task may use %d MB (memory and /tmp), more than the %d MB that this server has for all runs",
-			(bytes+runtime.MiB-1)/runtime.MiB, e.admission.Budget()/runtime.MiB).WithHint("ask for less memory")
+			(bytes+runtime.MiB-1)/runtime.MiB, e.admission.Largest()/runtime.MiB).WithHint("ask for less memory")
 	}
 	if r.NoQueue {
 		release, err := e.startNow(bytes)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // concurrency counts the runs at once, and their maximum.
@@ -231,7 +232,7 @@ func TestTaskLimitsAndEnvironment(t *testing.T) {
 }
 
 func TestStartJobValidates(t *testing.T) {
-	e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, MemoryBudget: 256 * runtime.MiB}, runtime.JobSpec{
+	e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, Memory: memory.New(256*runtime.MiB, nil)}, runtime.JobSpec{
 		Memory: 128 * runtime.MiB, MaxConcurrentTasks: 2, Env: []runtime.EnvVar{{Name: "A", Value: ""}},
 	})
 	one := tasks(1)
@@ -366,7 +367,7 @@ func TestNamesOfExecutions(t *testing.T) {
 // TestNoQueue checks that an execution that must not be queued starts at once or stores nothing.
 func TestNoQueue(t *testing.T) {
 	g := newGated()
-	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MemoryBudget: 2 * (128 + 64) * runtime.MiB}, runtime.JobSpec{MaxConcurrentTasks: 1})
+	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, Memory: budgetFor(2)}, runtime.JobSpec{MaxConcurrentTasks: 1})
 	var running []runtime.JobExecution
 	for range 2 {
 		running = append(running, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1), NoQueue: true}))

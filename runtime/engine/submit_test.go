@@ -16,6 +16,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/storage"
 )
 
@@ -156,7 +157,7 @@ func TestSubmit(t *testing.T) {
 }
 
 func TestSubmitValidates(t *testing.T) {
-	e := newEngine(t, engine.Options{MemoryBudget: 256 * runtime.MiB})
+	e := newEngine(t, engine.Options{Memory: memory.New(256*runtime.MiB, nil)})
 	create(t, e, spec("hello", "[]"))
 	large := []byte(`{"a":"` + strings.Repeat("x", 5<<20) + `"}`)
 	for name, test := range map[string]struct {
@@ -468,7 +469,7 @@ func TestBackgroundRunsStayWithinTheBudget(t *testing.T) {
 	const fit = 3
 	var running, most atomic.Int64
 	e := newEngine(t, engine.Options{
-		MemoryBudget: fit * (runtime.DefaultMemory + runtime.DefaultTmp),
+		Memory: budgetFor(fit),
 		Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
 			now := running.Add(1)
 			defer running.Add(-1)

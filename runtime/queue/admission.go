@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 const (
@@ -17,8 +18,8 @@ const (
 	maxPassedOver = 16
 )
 
-// Admission lets runs start while there is memory for them. Each run reserves the most that
-// it may use. Beyond the budget, or beyond the allowed number of runs at once, runs wait:
+// Admission lets runs start while there is memory for them. Each run takes the most that it may
+// use from the memory budget of the server. Beyond it, or beyond the allowed number of runs at once, runs wait:
 // first come, first served within a group, the groups of a tenant in turns, the tenants in
 // turns. A run that is next in turn but too large for the free memory holds up its own
 // tenant; runs of other tenants may overtake it, at most maxOvertaken times.
@@ -27,12 +28,11 @@ const (
 // background runs, which are notified by a function ([Admission.Enqueue]). Only the former
 // count towards the limit of the queue; the dispatcher bounds the latter.
 type Admission struct {
-	budget     int64
+	memory     *memory.Account
 	maxRuns    int
 	queueLimit int
 
 	mu      sync.Mutex
-	free    int64
 	running int
 	closed  bool
 	queue   *Fair[*Waiter]
@@ -53,17 +53,18 @@ type Waiter struct {
 	refused bool
 }
 
-// NewAdmission returns an Admission with a budget in bytes for all admitted runs together,
-// a bound for the runs admitted at once, and a bound for the callers blocked in Acquire.
-func NewAdmission(budget int64, maxRuns, queueLimit int) *Admission {
+// NewAdmission returns an Admission of runs that take their memory from a budget, with a bound for
+// the runs admitted at once, and a bound for the callers blocked in Acquire.
+func NewAdmission(b *memory.Budget, maxRuns, queueLimit int) *Admission {
 	return &Admission{
-		budget: budget, maxRuns: maxRuns, queueLimit: queueLimit,
-		free: budget, queue: NewFair[*Waiter](), callers: make(map[runtime.Tenant]int),
+		memory:  b.Open(memory.Options{Name: "runs", HeapEach: runtime.RunOverhead}),
+		maxRuns: maxRuns, queueLimit: queueLimit,
+		queue: NewFair[*Waiter](), callers: make(map[runtime.Tenant]int),
 	}
 }
 
-// Budget returns the bytes that all admitted runs together may reserve.
-func (a *Admission) Budget() int64 { return a.budget }
+// Largest returns the bytes that one run may take at most.
+func (a *Admission) Largest() int64 { return a.memory.Largest() }
 
 // Acquire waits until bytes are reserved for a run of a group. If it returns nil, the caller
 // must release them.
@@ -79,8 +80,7 @@ func (a *Admission) Acquire(ctx context.Context, tenant runtime.Tenant, group st
 	case a.closed:
 		a.mu.Unlock()
 		return runtime.ShuttingDownError()
-	case a.queue.Len() == 0 && a.fits(bytes):
-		a.take(bytes)
+	case a.queue.Len() == 0 && a.take(bytes):
 		a.mu.Unlock()
 		return nil
 	case a.full(tenant):
@@ -110,11 +110,11 @@ func (a *Admission) Acquire(ctx context.Context, tenant runtime.Tenant, group st
 
 // Possible returns an error if a run of this size can never be admitted.
 func (a *Admission) Possible(bytes int64) error {
-	if bytes <= a.budget {
+	if bytes <= a.Largest() {
 		return nil
 	}
-	return runtime.Errorf(runtime.CodeUnavailable, "the function may use %d MB (memory and /tmp), more than the %d MB that this server has for all functions",
-		(bytes+runtime.MiB-1)/runtime.MiB, a.budget/runtime.MiB).WithHint("lower the function's memory, or run the server on a larger machine or with a larger memory budget")
+	return runtime.Errorf(runtime.CodeUnavailable, "the function may use %d MB (memory, /tmp and overhead), more than the %d MB that this server has for all functions",
+		(bytes+runtime.MiB-1)/runtime.MiB, a.Largest()/runtime.MiB).WithHint("lower the function's memory, or run the server on a larger machine or with a larger memory budget")
 }
 
 // TryAcquire reserves bytes for a run without waiting, and reports whether it did. It does
@@ -124,11 +124,10 @@ func (a *Admission) TryAcquire(bytes int64, ahead int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	runs := int64(ahead) + 1
-	if a.closed || a.queue.Len() > 0 || bytes*runs > a.free || a.running+int(runs) > a.maxRuns {
+	if a.closed || a.queue.Len() > 0 || bytes*runs > a.memory.Free() || a.running+int(runs) > a.maxRuns {
 		return false
 	}
-	a.take(bytes)
-	return true
+	return a.take(bytes)
 }
 
 // Enqueue lets a background run wait for bytes, which must be [Admission.Possible]. notify
@@ -163,12 +162,15 @@ func (a *Admission) Withdraw(w *Waiter) bool {
 // Release returns the bytes of a run that has ended.
 func (a *Admission) Release(bytes int64) {
 	a.mu.Lock()
-	a.free += bytes
+	defer a.mu.Unlock()
 	a.running--
-	if a.queue.Len() > 0 {
-		a.admit()
+	if a.queue.Len() == 0 {
+		a.memory.Give(bytes)
+		return
 	}
-	a.mu.Unlock()
+	a.memory.Notify(nil) // admit follows anyway
+	a.memory.Give(bytes)
+	a.admit()
 }
 
 // Stop refuses all waiting and all future runs.
@@ -216,11 +218,13 @@ func (w *Waiter) decide(refused bool) {
 	close(w.decided)
 }
 
-func (a *Admission) fits(bytes int64) bool { return bytes <= a.free && a.running < a.maxRuns }
-
-func (a *Admission) take(bytes int64) {
-	a.free -= bytes
+// take lets a run start if there is memory for it.
+func (a *Admission) take(bytes int64) bool {
+	if a.running >= a.maxRuns || !a.memory.TryTake(bytes) {
+		return false
+	}
 	a.running++
+	return true
 }
 
 // full reports whether the queue has no room for another caller of a tenant. One eighth of
@@ -238,23 +242,39 @@ func (a *Admission) full(tenant runtime.Tenant) bool {
 	return false
 }
 
-// admit starts the waiting runs that fit.
+// admit starts the waiting runs that fit. If runs still wait for memory, they are tried again when
+// another holder gives some back.
 func (a *Admission) admit() {
+	a.start()
+	if a.queue.Len() > 0 && a.running < a.maxRuns {
+		a.memory.Notify(a.retry)
+		a.start() // bytes may have been freed before Notify
+	}
+}
+
+// retry is called, without mu, when bytes of the budget were freed.
+func (a *Admission) retry() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.admit()
+}
+
+// start starts the waiting runs that fit.
+func (a *Admission) start() {
 	for w := a.choose(); w != nil; w = a.choose() {
 		a.queue.Serve(&w.item)
 		a.uncount(w)
-		a.take(w.bytes)
 		w.decide(false)
 	}
 }
 
-// choose returns the run to start now, or nil: the first in turn that fits, unless a run
-// before it may not be overtaken any more.
+// choose takes the memory of the run to start now and returns it, or nil: the first in turn that
+// fits, unless a run before it may not be overtaken any more.
 func (a *Admission) choose() *Waiter {
 	passed := 0
 	for t := a.queue.First(); t != nil && a.running < a.maxRuns; t = t.After() {
 		w := t.Next().Value
-		if a.fits(w.bytes) {
+		if a.take(w.bytes) {
 			for p := a.queue.First(); p != t; p = p.After() {
 				p.Next().Value.overtaken++
 			}

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // mirror is a slow model of Admission: one list of the waiting runs, in order of arrival, and the
@@ -149,7 +150,7 @@ func remove[T comparable](from []T, x T) []T {
 // same times. Everything waits for a bubble of goroutines to settle, so each step is seen whole.
 func TestAdmissionMatchesItsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		budget := rapid.Int64Range(1, 20).Draw(rt, "budget")
+		budget := rapid.Int64Range(1, 15).Draw(rt, "budget") // too small for a reserve
 		maxRuns := rapid.IntRange(1, 6).Draw(rt, "max runs")
 		type step struct {
 			kind, pick, tenant, function int
@@ -163,7 +164,7 @@ func TestAdmissionMatchesItsModel(t *testing.T) {
 			}
 		}), 0, 60).Draw(rt, "steps")
 		synctest.Test(t, func(t *testing.T) {
-			a := NewAdmission(budget, maxRuns, 1000)
+			a := NewAdmission(memory.New(budget, nil), maxRuns, 1000)
 			m := &mirror{free: budget, budget: budget, max: maxRuns, functions: map[runtime.Tenant][]string{}}
 			var mu sync.Mutex
 			admitted := map[int]int64{} // bytes of what runs
@@ -209,9 +210,9 @@ func TestAdmissionMatchesItsModel(t *testing.T) {
 						t.Fatalf("run %d should have been admitted", id)
 					}
 				}
-				if len(admitted) != m.running || a.free != m.free || a.running != m.running || a.queue.Len() != len(m.waiting) {
+				if len(admitted) != m.running || a.memory.Largest()-a.memory.Held() != m.free || a.running != m.running || a.queue.Len() != len(m.waiting) {
 					t.Fatalf("%d runs, %d bytes free and %d waiting, want %d, %d and %d",
-						len(admitted), a.free, a.queue.Len(), m.running, m.free, len(m.waiting))
+						len(admitted), a.memory.Largest()-a.memory.Held(), a.queue.Len(), m.running, m.free, len(m.waiting))
 				}
 				m.admittedNow = nil
 				mu.Unlock()
@@ -240,7 +241,7 @@ func wait(a *Admission, admitted chan<- string, id string, tenant runtime.Tenant
 
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(1, 10, 1000)
+		a := NewAdmission(memory.New(1, nil), 10, 1000)
 		if err := a.Acquire(context.Background(), "x", "f", 1); err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +268,7 @@ func TestTurns(t *testing.T) {
 // next turn, nor out of the queue.
 func TestAFloodOfOneTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(1, 10, 10_000)
+		a := NewAdmission(memory.New(1, nil), 10, 10_000)
 		if err := a.Acquire(context.Background(), "flood", "f", 1); err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +310,7 @@ func TestAFloodOfOneTenant(t *testing.T) {
 // of another tenant keep coming, and those are not held up at once.
 func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(10, 100, 100_000)
+		a := NewAdmission(memory.New(10, nil), 100, 100_000)
 		for range 10 {
 			if err := a.Acquire(context.Background(), "small", "f", 1); err != nil {
 				t.Fatal(err)
@@ -350,7 +351,7 @@ func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 func TestWaiterThatGivesUp(t *testing.T) {
 	for cause, code := range map[error]runtime.Code{context.Canceled: runtime.CodeUnavailable, context.DeadlineExceeded: runtime.CodeTooBusy} {
 		synctest.Test(t, func(t *testing.T) {
-			a := NewAdmission(10, 10, 10)
+			a := NewAdmission(memory.New(10, nil), 10, 10)
 			if err := a.Acquire(context.Background(), "a", "f", 5); err != nil {
 				t.Fatal(err)
 			}
@@ -383,7 +384,7 @@ func TestWaiterThatGivesUp(t *testing.T) {
 
 func TestMaxRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(1000, 2, 10)
+		a := NewAdmission(memory.New(1066, nil), 2, 10)
 		admitted := make(chan string, 10)
 		for i := range 4 {
 			wait(a, admitted, fmt.Sprint(i), "a", "f", 1)
@@ -402,7 +403,7 @@ func TestMaxRuns(t *testing.T) {
 
 func TestNothingIsAdmittedOnceShut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(1, 10, 10)
+		a := NewAdmission(memory.New(1, nil), 10, 10)
 		if err := a.Acquire(context.Background(), "a", "f", 1); err != nil {
 			t.Fatal(err)
 		}
@@ -424,7 +425,7 @@ func TestNothingIsAdmittedOnceShut(t *testing.T) {
 // all of it is released.
 func TestAdmissionHammer(t *testing.T) {
 	const budget, maxRuns = 50, 7
-	a := NewAdmission(budget, maxRuns, 20)
+	a := NewAdmission(memory.New(budget+budget/15, nil), maxRuns, 20)
 	var out, runs, served atomic.Int64
 	var wg sync.WaitGroup
 	for worker := range 16 {
@@ -453,13 +454,13 @@ func TestAdmissionHammer(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if a.free != budget || a.running != 0 || a.queue.Len() != 0 || len(a.queue.tenants) != 0 || served.Load() == 0 {
+	if a.memory.Held() != 0 || a.running != 0 || a.queue.Len() != 0 || len(a.queue.tenants) != 0 || served.Load() == 0 {
 		t.Fatalf("afterwards: %+v, %d served", a, served.Load())
 	}
 }
 
 func TestAnUncontendedRunDoesNotAllocate(t *testing.T) {
-	a := NewAdmission(10, 10, 10)
+	a := NewAdmission(memory.New(10, nil), 10, 10)
 	ctx := context.Background()
 	if n := testing.AllocsPerRun(100, func() {
 		if err := a.Acquire(ctx, "a", "f", 1); err != nil {
@@ -472,7 +473,7 @@ func TestAnUncontendedRunDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkAdmission(b *testing.B) {
-	a := NewAdmission(1<<40, 1000, 1000)
+	a := NewAdmission(memory.New(1<<40, nil), 1000, 1000)
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -485,7 +486,7 @@ func BenchmarkAdmission(b *testing.B) {
 
 // BenchmarkAdmissionQueued measures a run that waits behind a thousand others.
 func BenchmarkAdmissionQueued(b *testing.B) {
-	a := NewAdmission(1, 1000, 100_000)
+	a := NewAdmission(memory.New(1, nil), 1000, 100_000)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for i := range 1000 {

@@ -19,6 +19,7 @@ import (
 	"github.com/faaspot/faaspot/storage"
 
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // Sandbox does what its args request: {"do": "fail"}, "sleep" until it is cancelled, "gate" until
@@ -90,7 +91,7 @@ func StartJobs(t *testing.T, change func(*httpapi.Options)) *JobServer {
 		}
 	})
 	box := &Sandbox{Gate: make(chan struct{})}
-	e, err := engine.New(engine.Options{Store: store, Sandbox: box, Log: quiet, MemoryBudget: 512 * runtime.MiB, Poster: noPoster{}, CallbackBody: blaxel.RenderExecution})
+	e, err := engine.New(engine.Options{Store: store, Sandbox: box, Log: quiet, Memory: memory.New(512*runtime.MiB, nil), Poster: noPoster{}, CallbackBody: blaxel.RenderExecution})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi/blaxel"
 	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/storage"
 )
@@ -39,6 +41,8 @@ type server struct {
 	log      *slog.Logger
 	listener net.Listener
 	at       place
+	memory   *memory.Budget
+	govern   context.CancelFunc // ends the government of Go's memory
 	store    *storage.Store
 	admin    admin
 	web      *httpapi.Server
@@ -92,6 +96,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err := os.MkdirAll(s.Data, dataMode); err != nil {
 		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
+	s.memory = memory.New(cmp.Or(int64(s.MemoryBudget), memory.Machine()/2), s.log)
 	if s.store, err = storage.Open(storage.Options{Dir: filepath.Join(s.Data, "store"), Log: s.log}); err != nil {
 		return err
 	}
@@ -124,7 +129,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution,
-		Store: s.store, Sandbox: s.box, Log: s.log, MemoryBudget: int64(s.MemoryBudget),
+		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory,
 		RetentionAge: time.Duration(s.RetentionAge), RetentionCount: s.RetentionCount,
 	})
 	if err != nil {
@@ -136,6 +141,9 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.Environ["GOGC"] == "" {
 		debug.SetGCPercent(sandbox.GCPercent)
 	}
+	governed, stop := context.WithCancel(context.Background())
+	s.govern = stop
+	go s.memory.Govern(governed)
 	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
 	if beyond(s.listener.Addr()) {
 		s.log.Warn("other machines can reach this server, and requests are not encrypted",
@@ -171,6 +179,9 @@ func (s *server) stop(grace time.Duration) error {
 	if err := drain(s.engine, s.web, grace, s.log); err != nil {
 		// Do not close parts that runs still use. Everything that was acknowledged is on disk.
 		return err
+	}
+	if s.govern != nil {
+		s.govern()
 	}
 	var errs []error
 	if s.box != nil {

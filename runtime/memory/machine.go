@@ -1,4 +1,4 @@
-package engine
+package memory
 
 import (
 	"bufio"
@@ -17,10 +17,10 @@ import (
 // systems than Linux: that of a small server.
 const unknownMemory = 2048 * runtime.MiB
 
-// machineMemory returns the memory that this process may use, in bytes. Where /proc does not report
-// it, as on systems other than Linux, it is [unknownMemory]; an operator with a larger machine sets
-// Options.MemoryBudget.
-func machineMemory() int64 { return memoryIn(os.DirFS("/")) }
+// Machine returns the memory that this process may use, in bytes. Where /proc does not report
+// it, as on systems other than Linux, it is 2 GiB; an operator with a larger machine sets the
+// budget.
+func Machine() int64 { return memoryIn(os.DirFS("/")) }
 
 // memoryIn returns the memory that the proc and sys trees of a Linux root allow this process, in
 // bytes: the machine's memory, or the smallest limit of the cgroups (version 2 or 1) around the

@@ -1,4 +1,4 @@
-package engine
+package memory
 
 import (
 	"math"
@@ -57,7 +57,7 @@ func TestMachineMemory(t *testing.T) {
 			t.Errorf("%s: %d bytes, want %d", name, got, test.want)
 		}
 	}
-	if got := machineMemory(); got < 16*runtime.MiB || got == math.MaxInt64 {
+	if got := Machine(); got < 16*runtime.MiB || got == math.MaxInt64 {
 		t.Errorf("this machine has %d bytes", got)
 	}
 }

@@ -1,0 +1,206 @@
+package memory
+
+import (
+	"container/list"
+	"context"
+	"sync/atomic"
+)
+
+// Options of an Account.
+type Options struct {
+	// Name says what the bytes are for, such as "request bodies". It is shown to operators.
+	Name string
+	// Heap says that the bytes are on Go's heap.
+	Heap bool
+	// HeapEach is the number of bytes of each take that are on Go's heap, if Heap is false.
+	HeapEach int64
+	// Covered says that another account has reserved the bytes: they count as memory on Go's
+	// heap, but not towards the Budget.
+	Covered bool
+	// Requests says that the account may take the reserve.
+	Requests bool
+	// Max is the largest number of bytes that the account may hold, for takes of more than
+	// SmallTake. Zero: no bound of its own.
+	Max int64
+	// Reclaim gives up about n bytes that the account holds, and returns how many it has given up
+	// or will give up soon. It is called by one goroutine at a time. Nil: the bytes are no cache.
+	Reclaim func(n int64) (freed int64)
+}
+
+// Account is what one kind of holder takes from a Budget. All methods may be called concurrently;
+// those that do not wait may be called with any lock held.
+type Account struct {
+	budget *Budget
+	o      Options
+	bytes  atomic.Int64
+
+	// The Budget's mutex guards these.
+	waiters list.List // of *waiter
+	onFree  func()    // see Notify
+}
+
+// waiter is a goroutine that waits in Take.
+type waiter struct {
+	bytes int64
+	taken chan struct{} // closed when the bytes are taken
+}
+
+// Held returns the bytes that the account holds.
+func (a *Account) Held() int64 { return a.bytes.Load() }
+
+// Largest returns the largest take that can ever succeed.
+func (a *Account) Largest() int64 {
+	n := a.budget.total - a.leave(a.budget.total)
+	if a.o.Max > 0 {
+		n = min(n, a.o.Max)
+	}
+	return n
+}
+
+// Free returns the bytes that the account could take now.
+func (a *Account) Free() int64 { return a.budget.total - a.leave(a.budget.total) - a.budget.Used() }
+
+// leave returns the bytes of the Budget that a take of n must leave free.
+func (a *Account) leave(n int64) int64 {
+	switch {
+	case !a.o.Requests:
+		return a.budget.Reserve()
+	case n > SmallTake:
+		return a.budget.Reserve() / 2
+	}
+	return 0
+}
+
+// TryTake takes n bytes if they are free, and reports whether it did. If they are not, caches begin
+// to give up theirs, so that a later attempt may succeed.
+func (a *Account) TryTake(n int64) bool {
+	if a.tryTake(n) {
+		return true
+	}
+	if !a.o.Covered {
+		a.budget.reclaim(n)
+	}
+	return false
+}
+
+func (a *Account) tryTake(n int64) bool {
+	if a.o.Max > 0 && n > SmallTake && a.bytes.Load()+n > a.o.Max {
+		return false
+	}
+	if !a.o.Covered && !a.budget.take(n, a.budget.total-a.leave(n)) {
+		return false
+	}
+	a.hold(n, 1)
+	return true
+}
+
+// Take takes n bytes, and waits until they are free or ctx ends. Then the error is CodeTooBusy. The
+// caller must give the bytes back.
+func (a *Account) Take(ctx context.Context, n int64) error {
+	if a.TryTake(n) {
+		return nil
+	}
+	if n > a.Largest() || ctx.Err() != nil {
+		return a.Refuse(n)
+	}
+	b := a.budget
+	b.mu.Lock()
+	w := &waiter{bytes: n, taken: make(chan struct{})}
+	e := a.waiters.PushBack(w)
+	if a.waiters.Len() == 1 {
+		b.pending.Add(1)
+	}
+	a.serve() // something may have been freed before pending was set
+	b.mu.Unlock()
+	select {
+	case <-w.taken:
+		return nil
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	select {
+	case <-w.taken:
+		b.mu.Unlock()
+		return nil
+	default:
+	}
+	a.remove(e)
+	b.mu.Unlock()
+	return a.Refuse(n)
+}
+
+// Refuse returns the CodeTooBusy error of a request that needs n bytes, and reports in the log who
+// holds the memory.
+func (a *Account) Refuse(n int64) error { return a.budget.refusal(a.o.Name, n) }
+
+// Add counts n bytes that exist already and are bounded elsewhere, whether they fit or not.
+func (a *Account) Add(n int64) {
+	if !a.o.Covered {
+		a.budget.used.Add(n)
+	}
+	a.hold(n, 1)
+}
+
+// Give returns n bytes that were taken at once.
+func (a *Account) Give(n int64) {
+	a.hold(-n, -1)
+	if !a.o.Covered {
+		a.budget.used.Add(-n)
+		a.budget.freed()
+	}
+}
+
+// hold counts bytes of the account.
+func (a *Account) hold(n, takes int64) {
+	a.bytes.Add(n)
+	if a.o.Reclaim != nil {
+		a.budget.cache.Add(n)
+	}
+	if a.o.Heap {
+		a.budget.heap.Add(n)
+	} else if a.o.HeapEach > 0 {
+		a.budget.heap.Add(takes * a.o.HeapEach)
+	}
+}
+
+// Notify calls onFree once, on a goroutine of its own, when bytes of the Budget are freed. A later
+// call replaces onFree; nil ends the wait.
+func (a *Account) Notify(onFree func()) {
+	b := a.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if (a.onFree == nil) != (onFree == nil) {
+		if onFree == nil {
+			b.pending.Add(-1)
+		} else {
+			b.pending.Add(1)
+		}
+	}
+	a.onFree = onFree
+}
+
+// The methods below are called with the Budget's mutex held.
+
+// serve takes bytes for goroutines that wait, first come first served, and notifies.
+func (a *Account) serve() {
+	for e := a.waiters.Front(); e != nil; e = a.waiters.Front() {
+		w := e.Value.(*waiter)
+		if !a.tryTake(w.bytes) {
+			break
+		}
+		a.remove(e)
+		close(w.taken)
+	}
+	if f := a.onFree; f != nil {
+		a.onFree = nil
+		a.budget.pending.Add(-1)
+		go f()
+	}
+}
+
+func (a *Account) remove(e *list.Element) {
+	a.waiters.Remove(e)
+	if a.waiters.Len() == 0 {
+		a.budget.pending.Add(-1)
+	}
+}

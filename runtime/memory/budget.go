@@ -1,0 +1,205 @@
+package memory
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	// SmallTake is the largest take, in bytes, that may use all of the reserve.
+	SmallTake = 64 * runtime.KiB
+	// Overhead is the resident memory, in bytes, that a server may have beyond its budget: the
+	// program, the compiled guest, the base image, the store's caches, the native stacks of the
+	// guests that compute, and garbage that is not collected yet.
+	Overhead = 300_000_000
+
+	// reserveShare is the divisor of the budget that is left to requests.
+	reserveShare = 16
+	// reclaimPause is the time between two attempts to reclaim, if the first found nothing.
+	reclaimPause = 10 * time.Millisecond
+	// refusalPause is the time between two reports of refusals in the log.
+	refusalPause = time.Second
+)
+
+// Budget is a number of bytes that accounts share. All methods may be called concurrently, and with
+// any lock held: they block nowhere and call functions of their users only on goroutines of their
+// own.
+type Budget struct {
+	total int64
+	log   *slog.Logger
+	used  atomic.Int64
+	heap  atomic.Int64 // bytes that accounts hold on Go's heap
+	cache atomic.Int64 // bytes that accounts hold and can reclaim
+	// pending is the number of accounts for which someone waits for free bytes.
+	pending atomic.Int32
+
+	mu         sync.Mutex
+	accounts   []*Account
+	reclaiming bool      // a goroutine reclaims
+	exhausted  time.Time // when reclaiming last found nothing
+	refused    time.Time // when a refusal was last logged
+}
+
+// New returns a Budget of total bytes. A nil log is slog.Default.
+func New(total int64, log *slog.Logger) *Budget {
+	if log == nil {
+		log = slog.Default()
+	}
+	return &Budget{total: total, log: log}
+}
+
+// Total returns the bytes of the Budget.
+func (b *Budget) Total() int64 { return b.total }
+
+// Used returns the bytes that all accounts hold.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+// Reserve returns the bytes that only accounts with Options.Requests may take.
+func (b *Budget) Reserve() int64 { return b.total / reserveShare }
+
+// Heap returns the bytes that accounts hold on Go's heap.
+func (b *Budget) Heap() int64 { return b.heap.Load() }
+
+// Holder is what one account holds.
+type Holder struct {
+	Name  string
+	Bytes int64
+}
+
+// Holders returns what each account holds, in the order in which the accounts were opened.
+// Accounts of one name are added up.
+func (b *Budget) Holders() []Holder {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.holders()
+}
+
+// holders is called with mu held.
+func (b *Budget) holders() []Holder {
+	var all []Holder
+	index := make(map[string]int)
+	for _, a := range b.accounts {
+		i, known := index[a.o.Name]
+		if !known {
+			i = len(all)
+			index[a.o.Name] = i
+			all = append(all, Holder{Name: a.o.Name})
+		}
+		all[i].Bytes += a.Held()
+	}
+	return all
+}
+
+// Open returns a new account, which exists as long as the Budget.
+func (b *Budget) Open(o Options) *Account {
+	a := &Account{budget: b, o: o}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.accounts = append(b.accounts, a)
+	return a
+}
+
+// take counts n bytes if they fit below the limit.
+func (b *Budget) take(n, limit int64) bool {
+	for {
+		used := b.used.Load()
+		if used+n > limit {
+			return false
+		}
+		if b.used.CompareAndSwap(used, used+n) {
+			return true
+		}
+	}
+}
+
+// freed serves those who wait for free bytes.
+func (b *Budget) freed() {
+	if b.pending.Load() == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.accounts {
+		a.serve()
+	}
+}
+
+// reclaim lets caches give up n bytes, soon.
+func (b *Budget) reclaim(n int64) {
+	if b.cache.Load() <= 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.reclaiming || !b.exhausted.IsZero() && time.Since(b.exhausted) < reclaimPause {
+		return
+	}
+	for _, a := range b.accounts {
+		if a.o.Reclaim != nil && a.bytes.Load() > 0 {
+			b.reclaiming = true
+			go b.reclaimFrom(a, n)
+			return
+		}
+	}
+}
+
+// reclaimFrom lets an account, and those opened after it, give up n bytes.
+func (b *Budget) reclaimFrom(first *Account, n int64) {
+	b.mu.Lock()
+	accounts := b.accounts
+	b.mu.Unlock()
+	left := n
+	for begun, i := false, 0; i < len(accounts) && left > 0; i++ {
+		a := accounts[i]
+		if begun = begun || a == first; begun && a.o.Reclaim != nil && a.bytes.Load() > 0 {
+			left -= a.o.Reclaim(left)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reclaiming = false
+	b.exhausted = time.Time{}
+	if left == n {
+		b.exhausted = time.Now()
+	}
+}
+
+// refusal returns the error of a request that is refused because n bytes are not free, and reports
+// in the log who holds the memory.
+func (b *Budget) refusal(name string, n int64) error {
+	b.mu.Lock()
+	now := time.Now()
+	report := now.Sub(b.refused) >= refusalPause
+	var holders []Holder
+	if report {
+		b.refused = now
+		holders = b.holders()
+	}
+	b.mu.Unlock()
+	if report {
+		attrs := make([]any, 0, len(holders)+4)
+		attrs = append(attrs, slog.String("for", name), slog.Int64("bytes", n), slog.Int64("budget", b.total), slog.Int64("used", b.Used()))
+		held := make([]any, len(holders))
+		for i, h := range holders {
+			held[i] = slog.Int64(h.Name, h.Bytes)
+		}
+		b.log.Warn("memory: refused a request, because the memory budget is used up", append(attrs, slog.Group("holders", held...))...)
+	}
+	err := runtime.Errorf(runtime.CodeTooBusy, "the server has no memory left for %s: %s are needed", name, megabytes(n)).
+		WithHint("try again in a moment, or run the server with a larger memory budget")
+	err.RetryAfter = runtime.BusyRetry
+	return err
+}
+
+// megabytes formats a number of bytes for people.
+func megabytes(n int64) string {
+	if n < runtime.MiB {
+		return fmt.Sprintf("%d KB", (n+runtime.KiB-1)/runtime.KiB)
+	}
+	return fmt.Sprintf("%d MB", (n+runtime.MiB-1)/runtime.MiB)
+}
