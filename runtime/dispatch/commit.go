@@ -111,6 +111,7 @@ func (d *Dispatcher) abandon(batch []*attempt) {
 	for _, a := range batch {
 		d.plan.drop(a)
 	}
+	d.account()
 	d.mu.Unlock()
 	d.releaseVersions(batch)
 	d.outbox.changed.Set()
@@ -126,6 +127,7 @@ func (d *Dispatcher) afterCommit(batch []*attempt, results []runtime.FinishResul
 			d.plan.put(d.QueuedRun(a.run.Origin, x))
 		}
 	}
+	d.account()
 	d.mu.Unlock()
 	d.leaser.Set()
 	for i, a := range batch {

@@ -9,6 +9,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/internal/backoff"
 	"github.com/faaspot/faaspot/runtime/internal/notify"
+	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/queue"
 )
 
@@ -39,12 +40,22 @@ type Store interface {
 	GetArgs(tenant runtime.Tenant, id string) ([]byte, error)
 }
 
+const (
+	// queuedRunBytes is the memory of a queued run, see BenchmarkStartWithBacklog.
+	queuedRunBytes = 400
+	// backlogShare is the divisor of the memory budget that queued runs may take.
+	backlogShare = 4
+)
+
 // Options of a Dispatcher. All must be set.
 type Options struct {
 	Engine    Engine
 	Store     Store
 	Sandbox   runtime.Sandbox
 	Admission *queue.Admission
+	// Memory is the budget from which the Dispatcher takes what it holds: queued runs, and ends of
+	// attempts that are not on disk.
+	Memory *memory.Budget
 	// Attempts is notified when an attempt of an execution begins and when its end is on
 	// disk, Completions when an execution has reached its final state.
 	Attempts, Completions *notify.Hub
@@ -59,9 +70,10 @@ type Dispatcher struct {
 	o    Options
 	made time.Time
 
-	mu     sync.Mutex
-	plan   plan // guarded by mu
-	outbox outbox
+	mu      sync.Mutex
+	plan    plan            // guarded by mu
+	backlog *memory.Account // bytes of the plan's runs; changed with mu held
+	outbox  outbox
 
 	shutting chan struct{} // closed by Stop
 	leaser   notify.Signal // there may be something to lease
@@ -80,7 +92,8 @@ func New(o Options) *Dispatcher {
 		stop:     make(chan struct{}),
 	}
 	d.plan = newPlan(d.leaser)
-	d.outbox = newOutbox()
+	d.backlog = o.Memory.Open(memory.Options{Name: "queued runs", Heap: true, Max: o.Memory.Total() / backlogShare})
+	d.outbox = newOutbox(o.Memory)
 	d.outbox.room.L = &d.outbox.mu
 	return d
 }
@@ -116,8 +129,22 @@ func (d *Dispatcher) Reserve(n int) error {
 		err.RetryAfter = runtime.BusyRetry
 		return err
 	}
+	bytes := int64(n) * queuedRunBytes
+	if !d.backlog.TryTake(bytes) {
+		return d.backlog.Refuse(bytes)
+	}
 	d.plan.reserved += n
 	return nil
+}
+
+// account makes the memory taken that of the runs in the plan. It is called with mu held.
+func (d *Dispatcher) account() {
+	switch change := int64(d.plan.size()+len(d.plan.active))*queuedRunBytes - d.backlog.Held(); {
+	case change > 0:
+		d.backlog.Add(change)
+	case change < 0:
+		d.backlog.Give(-change)
+	}
 }
 
 // Unreserve returns reserved places.
@@ -125,6 +152,7 @@ func (d *Dispatcher) Unreserve(n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.plan.reserved -= n
+	d.account()
 }
 
 // Add queues runs that the store holds as queued.
@@ -133,6 +161,7 @@ func (d *Dispatcher) Add(runs []*QueuedRun) {
 	for _, r := range runs {
 		d.plan.put(r)
 	}
+	d.account()
 	enough := d.plan.enough()
 	d.mu.Unlock()
 	if !enough {

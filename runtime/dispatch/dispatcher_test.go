@@ -105,7 +105,7 @@ func newRig(t *testing.T, run sandboxFunc, runs int) *rig {
 		origin: &dispatch.Origin{Tenant: tenant, FunctionID: runtime.NewID(), Function: "hello", Version: 1},
 	}
 	r.Dispatcher = dispatch.New(dispatch.Options{
-		Engine: f, Store: store, Sandbox: run, Admission: queue.NewAdmission(memory.New(1<<40, nil), runs, 1),
+		Engine: f, Store: store, Sandbox: run, Memory: memory.New(1<<40, nil), Admission: queue.NewAdmission(memory.New(1<<40, nil), runs, 1),
 		Attempts: notify.NewHub(), Completions: r.done, BacklogLimit: 100, Now: time.Now, Log: discard,
 	})
 	r.Start()
@@ -341,7 +341,7 @@ func TestEndsWaitForTheDisk(t *testing.T) {
 		r.Stop()
 		r.Wait()
 		r.Dispatcher = dispatch.New(dispatch.Options{
-			Engine: r.functions, Store: &fullDisk{r.store, 5}, Admission: queue.NewAdmission(memory.New(1<<40, nil), 1, 1),
+			Engine: r.functions, Store: &fullDisk{r.store, 5}, Memory: memory.New(1<<40, nil), Admission: queue.NewAdmission(memory.New(1<<40, nil), 1, 1),
 			Sandbox: sandboxFunc(func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 				runs++
 				return echo(ctx, c)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/internal/notify"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 const (
@@ -12,9 +13,10 @@ const (
 	// exceed the bytes.
 	MaxCommit      = 1024
 	maxCommitBytes = 8 * runtime.MiB
-	// maxOutboxBytes bounds the results and logs that wait for the disk. Beyond it, runs keep
-	// their memory until there is room.
+	// maxOutboxBytes bounds the results and logs that wait for the disk. With a small memory
+	// budget, the bound is its outboxShare. Beyond it, runs keep their memory until there is room.
 	maxOutboxBytes = 64 * runtime.MiB
+	outboxShare    = 16
 )
 
 // outbox holds the attempts that have ended and whose ends are not on disk yet. Its methods
@@ -24,27 +26,41 @@ type outbox struct {
 	room    sync.Cond // bytes has become less, or aborted is true; L is mu
 	ended   []*attempt
 	bytes   int64
-	aborted bool // ends need not be written any more
+	limit   int64           // of bytes
+	memory  *memory.Account // what bytes is taken from
+	aborted bool            // ends need not be written any more
 	changed notify.Signal
 }
 
-func newOutbox() outbox { return outbox{changed: notify.NewSignal()} }
+func newOutbox(b *memory.Budget) outbox {
+	return outbox{
+		changed: notify.NewSignal(),
+		limit:   min(maxOutboxBytes, b.Total()/outboxShare),
+		memory:  b.Open(memory.Options{Name: "results to store", Heap: true}),
+	}
+}
 
 // reserve waits until there is room for an end of this size, and counts it.
 func (o *outbox) reserve(bytes int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.bytes > maxOutboxBytes && !o.aborted {
+	for o.bytes > o.limit && !o.aborted {
 		o.room.Wait()
 	}
-	o.bytes += bytes
+	o.hold(bytes)
 }
 
 // reserveNow counts an end without waiting.
 func (o *outbox) reserveNow(bytes int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.hold(bytes)
+}
+
+// hold counts the bytes of an end. It is called with mu held.
+func (o *outbox) hold(bytes int64) {
 	o.bytes += bytes
+	o.memory.Add(bytes)
 }
 
 // put adds an end whose size was reserved.
@@ -74,7 +90,9 @@ func (o *outbox) free(batch []*attempt) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, a := range batch {
-		o.bytes -= a.result.Weight()
+		weight := a.result.Weight()
+		o.bytes -= weight
+		o.memory.Give(weight)
 	}
 	o.room.Broadcast()
 }

@@ -51,7 +51,8 @@ type Options struct {
 	// MaxRuns bounds the runs that run at once. Zero: [DefaultMaxRuns].
 	MaxRuns int
 	// CacheBytes bounds the sources and contexts in memory, in bytes. A run of a cached version
-	// need not read the store. Zero: [DefaultCacheBytes].
+	// need not read the store. Zero: [DefaultCacheBytes], or a sixteenth of the memory budget if
+	// that is less.
 	CacheBytes int64
 	// BacklogLimit bounds the executions that are queued in the background. Beyond it callers get
 	// CodeTooBusy. Zero: [DefaultBacklogLimit].
@@ -114,19 +115,19 @@ func New(o Options) (*Engine, error) {
 		now:           o.Now,
 		gate:          newGate(),
 		admission:     queue.NewAdmission(o.Memory, o.MaxRuns, o.QueueLimit),
-		current:       newVersionCache(o.CacheBytes),
+		current:       newVersionCache(o.CacheBytes, o.Memory),
 		changes:       newKeyedLock[functionKey](),
 		jobChanges:    newKeyedLock[functionKey](),
 		once:          newKeyedLock[requestKey](),
 		blocking:      newBlockingRuns(),
-		records:       newRecorder(o.Store.Record, o.Log),
+		records:       newRecorder(o.Store.Record, o.Memory, o.Log),
 		completions:   notify.NewHub(),
 		attempts:      notify.NewHub(),
 		stopRetention: make(chan struct{}),
 		closed:        make(chan struct{}),
 	}
 	e.background = dispatch.New(dispatch.Options{
-		Engine: e, Store: o.Store, Sandbox: e.sandbox, Admission: e.admission, Attempts: e.attempts, Completions: e.completions,
+		Engine: e, Store: o.Store, Sandbox: e.sandbox, Admission: e.admission, Memory: o.Memory, Attempts: e.attempts, Completions: e.completions,
 		BacklogLimit: o.BacklogLimit, Now: o.Now, Log: o.Log,
 	})
 	e.deliveries = callback.New(callback.Options{
@@ -181,7 +182,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.QueueLimit = cmp.Or(o.QueueLimit, DefaultQueueLimit)
 	o.MaxRuns = cmp.Or(o.MaxRuns, DefaultMaxRuns)
-	o.CacheBytes = cmp.Or(o.CacheBytes, DefaultCacheBytes)
+	o.CacheBytes = cmp.Or(o.CacheBytes, min(DefaultCacheBytes, o.Memory.Total()/16))
 	o.BacklogLimit = cmp.Or(o.BacklogLimit, DefaultBacklogLimit)
 	o.RetentionAge = cmp.Or(o.RetentionAge, DefaultRetentionAge)
 	o.RetentionCount = cmp.Or(o.RetentionCount, DefaultRetentionCount)

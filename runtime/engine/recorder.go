@@ -6,11 +6,16 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
-// maxRecordBytes bounds the executions that wait to be recorded, in bytes. Beyond it callers
-// record their executions themselves, which slows down callers that are faster than the store.
-const maxRecordBytes = 16 * runtime.MiB
+// maxRecordBytes bounds the executions that wait to be recorded, in bytes; with a small memory
+// budget, the bound is its recordShare. Beyond it callers record their executions themselves, which
+// slows down callers that are faster than the store.
+const (
+	maxRecordBytes = 16 * runtime.MiB
+	recordShare    = 32
+)
 
 // Recording a batch costs the store far less than recording one by one, because the executions
 // of a batch share keys. So the recorder waits for recordLinger after the first execution,
@@ -39,8 +44,10 @@ type recorder struct {
 	group sync.WaitGroup // of recordAll
 }
 
-func newRecorder(record func([]runtime.Execution) error, log *slog.Logger) *recorder {
+func newRecorder(record func([]runtime.Execution) error, b *memory.Budget, log *slog.Logger) *recorder {
 	r := &recorder{record: record, log: log}
+	r.queue.limit = min(maxRecordBytes, b.Total()/recordShare)
+	r.queue.memory = b.Open(memory.Options{Name: "executions to record", Heap: true})
 	r.queue.changed.L = &r.mu
 	return r
 }
@@ -49,7 +56,10 @@ func newRecorder(record func([]runtime.Execution) error, log *slog.Logger) *reco
 // recorder's mutex guards it.
 type recordQueue struct {
 	waiting  []runtime.Execution
-	bytes    int64  // their size
+	bytes    int64 // their size
+	writing  int64 // bytes of the executions that are being written
+	limit    int64 // of bytes
+	memory   *memory.Account
 	added    uint64 // executions added so far
 	recorded uint64 // executions recorded so far
 	due      bool   // waiting must be recorded now
@@ -61,11 +71,12 @@ type recordQueue struct {
 // add adds an execution, and returns false if there is no room.
 func (q *recordQueue) add(x *runtime.Execution) bool {
 	weight := x.Weight()
-	if q.bytes+weight > maxRecordBytes || q.stopped {
+	if q.bytes+weight > q.limit || q.stopped {
 		return false
 	}
 	q.waiting = append(q.waiting, *x)
 	q.bytes += weight
+	q.memory.Add(weight)
 	q.added++
 	if len(q.waiting) == 1 || q.full() {
 		q.changed.Broadcast()
@@ -89,6 +100,7 @@ func (q *recordQueue) flushSoon() {
 // take removes what waits, and reuses the memory of spare for the executions to come.
 func (q *recordQueue) take(spare []runtime.Execution) []runtime.Execution {
 	all := q.waiting
+	q.writing = q.bytes
 	q.waiting, q.bytes, q.due = spare[:0], 0, false
 	return all
 }
@@ -96,6 +108,8 @@ func (q *recordQueue) take(spare []runtime.Execution) []runtime.Execution {
 // done counts n executions as recorded.
 func (q *recordQueue) done(n int) {
 	q.recorded += uint64(n)
+	q.memory.Give(q.writing)
+	q.writing = 0
 	q.changed.Broadcast()
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // TestRecorderWaitsForASlowStore checks that executions are recorded later if the store cannot
@@ -23,7 +24,7 @@ func TestRecorderWaitsForASlowStore(t *testing.T) {
 				stored[x.ID] = true
 			}
 			return nil
-		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		}, memory.New(1<<40, nil), slog.New(slog.NewTextHandler(io.Discard, nil)))
 		r.start()
 		var ids []string
 		for range 10 {
@@ -48,7 +49,7 @@ func TestRecorderDoesNotWaitForABrokenStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder(func([]runtime.Execution) error {
 			return runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
-		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		}, memory.New(1<<40, nil), slog.New(slog.NewTextHandler(io.Discard, nil)))
 		r.start()
 		began := time.Now()
 		for range 1000 {

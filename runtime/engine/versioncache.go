@@ -7,6 +7,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // functionKey identifies a function, or a job, by its name.
@@ -58,9 +59,12 @@ type load struct {
 	done  chan struct{}
 }
 
-func newVersionCache(capacity int64) *versionCache {
+func newVersionCache(capacity int64, b *memory.Budget) *versionCache {
 	return &versionCache{
-		recent:  versionLRU{capacity: capacity, entries: make(map[functionKey]*list.Element)},
+		recent: versionLRU{
+			capacity: capacity, entries: make(map[functionKey]*list.Element),
+			memory: b.Open(memory.Options{Name: "code of functions", Heap: true}),
+		},
 		loading: make(map[functionKey]*load),
 		uses:    make(versionUses),
 	}
@@ -162,6 +166,7 @@ func (c *versionCache) retire(version versionKey, forget func()) {
 type versionLRU struct {
 	capacity int64
 	bytes    int64
+	memory   *memory.Account               // what bytes is taken from
 	entries  map[functionKey]*list.Element // of *cacheEntry
 	order    list.List                     // most recently used first
 }
@@ -188,6 +193,7 @@ func (r *versionLRU) add(key functionKey, v *dispatch.Version) {
 		return
 	}
 	r.entries[key] = r.order.PushFront(&cacheEntry{key, v})
+	r.memory.Add(sizeOf(v))
 	for r.bytes += sizeOf(v); r.bytes > r.capacity; {
 		r.remove(r.order.Back().Value.(*cacheEntry).key)
 	}
@@ -198,7 +204,9 @@ func (r *versionLRU) remove(key functionKey) {
 	if element, ok := r.entries[key]; ok {
 		delete(r.entries, key)
 		r.order.Remove(element)
-		r.bytes -= sizeOf(element.Value.(*cacheEntry).version)
+		size := sizeOf(element.Value.(*cacheEntry).version)
+		r.bytes -= size
+		r.memory.Give(size)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 func version(id string, number uint64, source string) *dispatch.Version {
@@ -16,7 +17,7 @@ func version(id string, number uint64, source string) *dispatch.Version {
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	c := newVersionCache(10 * (versionOverhead + 100))
+	c := newVersionCache(10*(versionOverhead+100), memory.New(runtime.MiB, nil))
 	loads := map[string]int{}
 	use := func(name string) {
 		l, err := c.acquire(context.Background(), functionKey{"a", name}, func(functionKey) (*dispatch.Version, error) {
@@ -44,7 +45,7 @@ func TestCacheIsBounded(t *testing.T) {
 // returned to later callers nor cached.
 func TestChangeDuringALoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newVersionCache(runtime.MiB)
+		c := newVersionCache(runtime.MiB, memory.New(runtime.MiB, nil))
 		key := functionKey{"a", "hello"}
 		loads, proceed := 0, make(chan struct{})
 		load := func(functionKey) (*dispatch.Version, error) {
@@ -81,7 +82,7 @@ func TestChangeDuringALoad(t *testing.T) {
 }
 
 func TestFailingLoads(t *testing.T) {
-	c := newVersionCache(runtime.MiB)
+	c := newVersionCache(runtime.MiB, memory.New(runtime.MiB, nil))
 	key := functionKey{"a", "hello"}
 	broken := errors.New("broken")
 	if _, err := c.acquire(context.Background(), key, func(functionKey) (*dispatch.Version, error) { return nil, broken }); err != broken {
@@ -102,7 +103,7 @@ func TestFailingLoads(t *testing.T) {
 
 func TestWaitForALoadIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newVersionCache(runtime.MiB)
+		c := newVersionCache(runtime.MiB, memory.New(runtime.MiB, nil))
 		key := functionKey{"a", "hello"}
 		proceed := make(chan struct{})
 		load := func(functionKey) (*dispatch.Version, error) {

@@ -33,6 +33,7 @@ type Account struct {
 	budget *Budget
 	o      Options
 	bytes  atomic.Int64
+	queued atomic.Int32 // goroutines that wait in Take
 
 	// The Budget's mutex guards these.
 	waiters list.List // of *waiter
@@ -95,9 +96,10 @@ func (a *Account) tryTake(n int64) bool {
 }
 
 // Take takes n bytes, and waits until they are free or ctx ends. Then the error is CodeTooBusy. The
-// caller must give the bytes back.
+// caller must give the bytes back. Takes are served in the order in which they came, except that
+// those of at most SmallTake bytes do not wait for larger ones.
 func (a *Account) Take(ctx context.Context, n int64) error {
-	if a.TryTake(n) {
+	if (n <= SmallTake || a.queued.Load() == 0) && a.TryTake(n) {
 		return nil
 	}
 	if n > a.Largest() || ctx.Err() != nil {
@@ -107,6 +109,7 @@ func (a *Account) Take(ctx context.Context, n int64) error {
 	b.mu.Lock()
 	w := &waiter{bytes: n, taken: make(chan struct{})}
 	e := a.waiters.PushBack(w)
+	a.queued.Add(1)
 	if a.waiters.Len() == 1 {
 		b.pending.Add(1)
 	}
@@ -200,6 +203,7 @@ func (a *Account) serve() {
 
 func (a *Account) remove(e *list.Element) {
 	a.waiters.Remove(e)
+	a.queued.Add(-1)
 	if a.waiters.Len() == 0 {
 		a.budget.pending.Add(-1)
 	}

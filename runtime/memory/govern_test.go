@@ -1,0 +1,85 @@
+package memory
+
+import (
+	"context"
+	goruntime "runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+func TestGovernor(t *testing.T) {
+	g := governor{base: 100 * runtime.MiB}
+	at := time.Now()
+	if limit, change := g.limit(0); !change || limit != g.base {
+		t.Fatalf("the first limit is %d, %v", limit, change)
+	}
+	if _, change := g.limit(limitStep - 1); change {
+		t.Error("a small change changes the limit")
+	}
+	held := int64(80 * runtime.MiB)
+	if limit, change := g.limit(held); !change || limit != g.base+held {
+		t.Errorf("with more held the limit is %d, %v", limit, change)
+	}
+	if g.shouldReturn(at) {
+		t.Error("nothing was freed")
+	}
+	if limit, change := g.limit(0); !change || limit != g.base {
+		t.Errorf("with nothing held the limit is %d, %v", limit, change)
+	}
+	if !g.shouldReturn(at) {
+		t.Error("freed memory is not returned")
+	}
+	g.returned(at)
+	if g.limit(0); g.shouldReturn(at.Add(time.Hour)) {
+		t.Error("memory is returned twice")
+	}
+	g.limit(held)
+	if g.limit(0); g.shouldReturn(at.Add(returnPause / 2)) {
+		t.Error("memory is returned too often")
+	}
+}
+
+// Memory that an account has given back leaves the process.
+func TestGovernReturnsMemory(t *testing.T) {
+	b := New(1<<30, nil)
+	a := b.Open(Options{Name: "bodies", Heap: true})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		b.Govern(ctx)
+		close(ended)
+	}()
+	before := debug.SetMemoryLimit(-1)
+	const size = 256 * runtime.MiB
+	a.Add(size)
+	held := make([]byte, size)
+	for i := 0; i < len(held); i += 4096 {
+		held[i] = 1
+	}
+	await(t, "the limit follows what is held", func() bool { return debug.SetMemoryLimit(-1) > size })
+	full := goMemory()
+	goruntime.KeepAlive(held)
+	held = nil
+	a.Give(size)
+	await(t, "freed memory is returned", func() bool { return goMemory() < full-size*3/4 })
+	stop()
+	<-ended
+	if after := debug.SetMemoryLimit(-1); after < before {
+		t.Errorf("the limit stays at %d", after)
+	}
+	if r := Resident(); goruntime.GOOS == "linux" && (r < runtime.MiB || r > 1<<40) {
+		t.Errorf("the process has %d bytes resident", r)
+	}
+}
+
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not after 30 s: %s", what)
+		}
+	}
+}
