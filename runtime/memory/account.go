@@ -115,6 +115,7 @@ func (a *Account) Take(ctx context.Context, n int64) error {
 	}
 	a.serve() // something may have been freed before pending was set
 	b.mu.Unlock()
+	b.reclaim(n)
 	select {
 	case <-w.taken:
 		return nil
