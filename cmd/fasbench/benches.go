@@ -116,6 +116,16 @@ var benches = []bench{
 		measure: measureNeighbour,
 	},
 	{
+		name: "image",
+		how: "Four clients that call a function with 300 MB of module-level state, one request after the other, and at the same time a client on one connection " +
+			"that calls the trivial function, one request after the other.",
+		rows: []row{{
+			what: "a neighbour's p99 beside four callers of a function with an image of 300 MB",
+			of:   "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+		}},
+		measure: measureImageNeighbour,
+	},
+	{
 		name: "gaps",
 		how: "`BenchmarkHogs` of `runtime/sandbox`: the same programs for 1 s each with 512 MB. The figure is the longest time between two yields, at worst, as " +
 			"CPU time of the thread that runs the program.",
@@ -165,6 +175,16 @@ var benches = []bench{
 			{what: "memory: 1,000 deployed functions, each run once", part: "1,000 functions", of: "resident", goal: "at most 1 GB", holds: bytesAtMost(1 * gb)},
 		},
 		measure: measureMemory,
+	},
+	{
+		name: "attacks",
+		how: "A server with `--memory-budget 400MB`, and all attacks of `test/attack` on it at once. The figure is the largest sample of its resident memory " +
+			"(`RssAnon` every 30 ms, `Pss` every 300 ms).",
+		rows: []row{{
+			what: "resident memory under all attacks at once / budget of 400 MB and the stated overhead of 300 MB",
+			of:   "the most", peer: "allowed", goal: "at most 1x", holds: ratioAtMost(1),
+		}},
+		measure: measureAttacks,
 	},
 	{
 		name: "accept",
