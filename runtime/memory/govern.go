@@ -15,10 +15,15 @@ const (
 	// limitStep is the change of Go's memory limit, in bytes, that is worth its cost: changing
 	// the limit stops all goroutines for a moment.
 	limitStep = 16 * runtime.MiB
-	// returnStep is the number of bytes that must have been freed before Go is made to return
-	// them to the system, and returnPause the time between two such collections.
-	returnStep  = 32 * runtime.MiB
-	returnPause = time.Second
+	// window is the time after which Go is made to return memory that the accounts have given
+	// back. It may soon be needed again, so while the budget has room, a limit stays for as long.
+	window = time.Second
+	// returnStep is the number of bytes that must have been given back for a collection that
+	// returns them to the system, and excess the bytes beyond the limit that Go may have.
+	returnStep = 32 * runtime.MiB
+	excess     = 16 * runtime.MiB
+	// collectPause is the time between two collections that an excess causes.
+	collectPause = 200 * time.Millisecond
 	// minHeap is the smallest memory limit for Go, in bytes. Below it the collector would run all
 	// the time.
 	minHeap = 96 * runtime.MiB
@@ -29,18 +34,17 @@ const (
 // so is what Go's memory needs beyond the accounts.
 func (b *Budget) Govern(ctx context.Context) {
 	outside := max(Resident()-goMemory(), 0)
-	base := max(Overhead-outside, minHeap)
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	ticker := time.NewTicker(governPeriod)
 	defer ticker.Stop()
-	g := governor{base: base}
+	g := governor{base: max(Overhead-outside, minHeap)}
 	for {
-		if limit, change := g.limit(b.Heap()); change {
+		now := time.Now()
+		if limit, change := g.limit(b.Heap(), b.total-b.Used(), now); change {
 			debug.SetMemoryLimit(limit)
 		}
-		if g.shouldReturn(time.Now()) {
+		if g.shouldCollect(goMemory(), now) {
 			debug.FreeOSMemory()
-			g.returned(time.Now())
 		}
 		select {
 		case <-ticker.C:
@@ -52,18 +56,26 @@ func (b *Budget) Govern(ctx context.Context) {
 
 // governor decides on Go's memory limit, and when memory is returned to the system.
 type governor struct {
-	base    int64 // bytes of Go's memory that no account holds
-	current int64 // the present limit; 0: none yet
-	held    int64 // bytes that accounts hold on Go's heap
-	peak    int64 // the most that they have held since memory was last returned
-	last    time.Time
+	base      int64 // bytes of Go's memory that no account holds
+	current   int64 // the present limit; 0: none yet
+	recent    int64 // the most that accounts held on Go's heap in the present and the last window
+	present   int64 // the most of the present window
+	began     time.Time
+	peak      int64 // the most since memory was last returned
+	collected time.Time
 }
 
-// limit returns the memory limit for Go while accounts hold bytes on its heap, and whether it
-// differs enough from the present one.
-func (g *governor) limit(held int64) (limit int64, change bool) {
-	g.held, g.peak = held, max(g.peak, held)
-	limit = g.base + held
+// limit returns the memory limit for Go while accounts hold bytes on its heap and free bytes of the
+// budget are left, and whether it differs enough from the present one. What was given back in the
+// last windows counts as held, as far as nobody else needs it.
+func (g *governor) limit(held, free int64, now time.Time) (limit int64, change bool) {
+	if now.Sub(g.began) >= window {
+		g.recent, g.present, g.began = g.present, 0, now
+	}
+	g.present = max(g.present, held)
+	g.recent = max(g.recent, g.present)
+	g.peak = max(g.peak, held)
+	limit = g.base + held + min(g.recent-held, max(free, 0))
 	if d := limit - g.current; g.current != 0 && d < limitStep && d > -limitStep {
 		return g.current, false
 	}
@@ -71,13 +83,19 @@ func (g *governor) limit(held int64) (limit int64, change bool) {
 	return limit, true
 }
 
-// shouldReturn reports whether enough was freed for a collection that returns it to the system.
-func (g *governor) shouldReturn(now time.Time) bool {
-	return g.peak-g.held >= returnStep && now.Sub(g.last) >= returnPause
+// shouldCollect reports whether to collect garbage and return memory to the system now, while Go
+// has bytes of memory: accounts have given much back, or Go exceeds its limit.
+func (g *governor) shouldCollect(has int64, now time.Time) bool {
+	switch {
+	case g.peak-g.recent >= returnStep:
+		g.peak = g.recent
+	case has > g.current+excess && now.Sub(g.collected) >= collectPause:
+	default:
+		return false
+	}
+	g.collected = now
+	return true
 }
-
-// returned notes that memory was returned.
-func (g *governor) returned(now time.Time) { g.peak, g.last = g.held, now }
 
 // goMemory returns the bytes of memory that Go's runtime has mapped and not returned to the system.
 func goMemory() int64 {

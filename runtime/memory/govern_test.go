@@ -11,34 +11,49 @@ import (
 )
 
 func TestGovernor(t *testing.T) {
+	const plenty = 1 << 40
 	g := governor{base: 100 * runtime.MiB}
 	at := time.Now()
-	if limit, change := g.limit(0); !change || limit != g.base {
+	later := func(d time.Duration) time.Time {
+		at = at.Add(d)
+		return at
+	}
+	if limit, change := g.limit(0, plenty, at); !change || limit != g.base {
 		t.Fatalf("the first limit is %d, %v", limit, change)
 	}
-	if _, change := g.limit(limitStep - 1); change {
+	if _, change := g.limit(limitStep-1, plenty, later(governPeriod)); change {
 		t.Error("a small change changes the limit")
 	}
 	held := int64(80 * runtime.MiB)
-	if limit, change := g.limit(held); !change || limit != g.base+held {
+	if limit, change := g.limit(held, plenty, later(governPeriod)); !change || limit != g.base+held {
 		t.Errorf("with more held the limit is %d, %v", limit, change)
 	}
-	if g.shouldReturn(at) {
-		t.Error("nothing was freed")
+	if limit, change := g.limit(0, plenty, later(governPeriod)); change || limit != g.base+held || g.shouldCollect(limit, at) {
+		t.Errorf("just after it was given back, the limit is %d, %v", limit, change)
 	}
-	if limit, change := g.limit(0); !change || limit != g.base {
-		t.Errorf("with nothing held the limit is %d, %v", limit, change)
+	if limit, change := g.limit(0, 10*runtime.MiB, later(governPeriod)); !change || limit != g.base+10*runtime.MiB {
+		t.Errorf("when others need what was given back, the limit is %d, %v", limit, change)
 	}
-	if !g.shouldReturn(at) {
-		t.Error("freed memory is not returned")
+	if !g.shouldCollect(g.current+excess+1, at) || g.shouldCollect(g.current+excess+1, later(collectPause/2)) {
+		t.Error("an excess is collected once per pause")
 	}
-	g.returned(at)
-	if g.limit(0); g.shouldReturn(at.Add(time.Hour)) {
+	for range 2 {
+		g.limit(0, plenty, later(window))
+	}
+	if limit, _ := g.limit(0, plenty, later(governPeriod)); limit != g.base {
+		t.Errorf("long after it was given back, the limit is %d", limit)
+	}
+	if !g.shouldCollect(g.current, at) {
+		t.Error("memory that was given back is not returned")
+	}
+	if g.limit(0, plenty, later(time.Hour)); g.shouldCollect(g.current, at) {
 		t.Error("memory is returned twice")
 	}
-	g.limit(held)
-	if g.limit(0); g.shouldReturn(at.Add(returnPause / 2)) {
-		t.Error("memory is returned too often")
+	for range 10 { // waves
+		g.limit(held, plenty, later(window/2))
+		if g.limit(0, plenty, later(window/2)); g.shouldCollect(g.current, at) {
+			t.Error("memory that is soon needed again is returned")
+		}
 	}
 }
 
