@@ -88,6 +88,7 @@ type rig struct {
 	t         *testing.T
 	store     *storage.Store
 	functions *functions
+	memory    *memory.Budget
 	done      *notify.Hub
 	origin    *dispatch.Origin
 	next      int
@@ -101,11 +102,11 @@ func newRig(t *testing.T, run sandboxFunc, runs int) *rig {
 	}
 	f := &functions{memory: runtime.MinMemory}
 	r := &rig{
-		t: t, store: store, functions: f, done: notify.NewHub(),
+		t: t, store: store, functions: f, memory: memory.New(1<<20, nil), done: notify.NewHub(),
 		origin: &dispatch.Origin{Tenant: tenant, FunctionID: runtime.NewID(), Function: "hello", Version: 1},
 	}
 	r.Dispatcher = dispatch.New(dispatch.Options{
-		Engine: f, Store: store, Sandbox: run, Memory: memory.New(1<<40, nil), Admission: queue.NewAdmission(memory.New(1<<40, nil), runs, 1),
+		Engine: f, Store: store, Sandbox: run, Memory: r.memory, Admission: queue.NewAdmission(memory.New(1<<40, nil), runs, 1),
 		Attempts: notify.NewHub(), Completions: r.done, BacklogLimit: 100, Now: time.Now, Log: discard,
 	})
 	r.Start()
@@ -289,6 +290,35 @@ func TestBacklogIsBounded(t *testing.T) {
 		t.Error(err)
 	}
 	r.Unreserve(1)
+}
+
+// TestBacklogIsPartOfTheBudget checks that queued runs take their memory from the budget until their
+// ends are on disk, and are refused when it is used up.
+func TestBacklogIsPartOfTheBudget(t *testing.T) {
+	r := newRig(t, echo, 1)
+	defer r.close()
+	if err := r.Reserve(10); err != nil {
+		t.Fatal(err)
+	}
+	reserved := r.memory.Used()
+	r.Unreserve(10)
+	if reserved == 0 || r.memory.Used() != 0 {
+		t.Errorf("%d bytes are used for 10 places, and %d for none", reserved, r.memory.Used())
+	}
+	others := r.memory.Open(memory.Options{Name: "others", Requests: true})
+	others.Add(r.memory.Total())
+	if err := r.Reserve(1); runtime.CodeOf(err) != runtime.CodeTooBusy {
+		t.Errorf("with all memory in use: %v", err)
+	}
+	others.Give(r.memory.Total())
+	for _, id := range r.submit(50, 0) {
+		r.await(id)
+	}
+	for end := time.Now().Add(30 * time.Second); r.memory.Used() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("after all runs, %d bytes are used: %+v", r.memory.Used(), r.memory.Holders())
+		}
+	}
 }
 
 // TestAbortQueuesRunsAgain checks that aborted runs are queued again in the store, without a

@@ -506,3 +506,39 @@ func BenchmarkAdmissionQueued(b *testing.B) {
 	a.Stop()
 	wg.Wait()
 }
+
+// Memory that others hold is not there for runs, and a run that waits starts as soon as they give it
+// back.
+func TestAdmissionSharesTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(10, nil)
+		a := NewAdmission(b, 10, 10)
+		others := b.Open(memory.Options{Name: "others"})
+		if err := a.Acquire(t.Context(), "a", "f", 3); err != nil {
+			t.Fatal(err)
+		}
+		if !others.TryTake(4) || others.TryTake(4) {
+			t.Fatal("others do not see what runs hold")
+		}
+		admitted := make(chan string, 10)
+		wait(a, admitted, "5", "a", "f", 5)
+		wait(a, admitted, "1", "b", "f", 1) // overtakes
+		if len(admitted) != 1 || <-admitted != "1" || b.Used() != 8 {
+			t.Fatalf("%d were admitted, %d bytes are used", len(admitted), b.Used())
+		}
+		if a.TryAcquire(1, 0) {
+			t.Error("a run starts before those that wait")
+		}
+		others.Give(4)
+		synctest.Wait()
+		if len(admitted) != 1 || b.Used() != 9 {
+			t.Fatalf("after others have given back: %d bytes are used", b.Used())
+		}
+		for _, bytes := range []int64{3, 1, 5} {
+			a.Release(bytes)
+		}
+		if b.Used() != 0 {
+			t.Errorf("in the end %d bytes are used", b.Used())
+		}
+	})
+}

@@ -20,7 +20,7 @@ const (
 type Options struct {
 	Listen          string        // HOST:PORT; port 0 is any free port
 	Data            string        // absolute path of the data folder
-	MemoryBudget    ui.ByteSize   // memory that all runs together may use; 0: half of the machine's
+	MemoryBudget    ui.ByteSize   // memory that the server holds for others; 0: half of the machine's
 	Grace           time.Duration // time that started runs get to finish at the end
 	RetentionAge    ui.Span       // age at which finished executions are dropped
 	RetentionCount  int           // largest number of finished executions
