@@ -19,7 +19,7 @@ func served(t *testing.T, early time.Duration) (ours, client net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &listener{Listener: ln, server: s}
+	l := &listener{Listener: ln, server: s, conns: s.conns}
 	defer l.Close()
 	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
 		t.Fatal(err)

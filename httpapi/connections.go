@@ -243,6 +243,7 @@ var refusal = func() string {
 type listener struct {
 	net.Listener
 	server   *Server
+	conns    *connections
 	closed   sync.Once
 	closeErr error
 }
@@ -262,12 +263,12 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			// The library would stop serving for ever.
 			s.opts.Log.Warn("http: cannot accept a connection", slog.Any("err", err))
-			s.conns.evictOne()
+			l.conns.evictOne()
 			time.Sleep(acceptPause)
 			continue
 		}
-		c := s.newConn(nc)
-		if s.conns.add(c) {
+		c := s.newConn(nc, l.conns)
+		if l.conns.add(c) {
 			return c, nil
 		}
 		if nc.SetWriteDeadline(time.Now().Add(refuseTime)) == nil {

@@ -35,6 +35,10 @@ type Server struct {
 	mu        sync.Mutex
 	listeners []*listener // all that Serve was called with
 
+	healthServer    *fasthttp.Server
+	healthListeners []*listener // all that ServeHealth was called with
+	healthClosed    bool
+
 	conns           *connections
 	bodies, answers *memory.Account
 }
@@ -84,6 +88,7 @@ func New(o Options) (*Server, error) {
 		SecureErrorLogMessage:        true,
 		CloseOnShutdown:              true,
 	}
+	s.healthServer = s.newHealthServer()
 	return s, nil
 }
 
@@ -97,9 +102,9 @@ const (
 )
 
 // newConn returns a connection that was accepted.
-func (s *Server) newConn(c net.Conn) *conn {
+func (s *Server) newConn(c net.Conn, all *connections) *conn {
 	return &conn{
-		Conn: c, all: s.conns, memory: web.NewMemory(s.bodies, s.answers),
+		Conn: c, all: all, memory: web.NewMemory(s.bodies, s.answers),
 		early: s.opts.early(), patience: s.opts.HeaderTimeout, stall: s.opts.WriteTimeout,
 	}
 }
@@ -126,7 +131,7 @@ const startRetry = time.Second
 // Serve accepts connections on ln until [Server.Shutdown], and then returns nil; at once if the
 // server was shut down before. It closes ln. It may be called for more than one listener.
 func (s *Server) Serve(ln net.Listener) error {
-	ours := &listener{Listener: ln, server: s}
+	ours := &listener{Listener: ln, server: s, conns: s.conns}
 	s.mu.Lock()
 	s.listeners = append(s.listeners, ours)
 	closing := s.closing.Load()
@@ -157,10 +162,11 @@ const cutTime = 2 * time.Second
 // Shutdown stops accepting connections, lets requests finish and returns nil. If ctx ends first,
 // it cancels runs, whose callers get an error, abandons requests that still do not end, and
 // returns the error of ctx: the process should exit. From the start of Shutdown on, /readyz
-// answers 503.
+// answers 503, also on the listeners of [Server.ServeHealth], which end last.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopAccepting()
 	s.host.StopWaiting()
+	defer s.closeHealth()
 	defer s.host.Cancel()
 	// The library gives up when its context ends, and cannot be called again. So its context
 	// ends later than ctx.

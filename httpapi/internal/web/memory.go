@@ -15,7 +15,7 @@ const (
 	// connection includes it.
 	FreeBytes = 8 * runtime.KiB
 	// MemoryPatience bounds how long a request waits for memory.
-	MemoryPatience = 2 * time.Second
+	MemoryPatience = 250 * time.Millisecond
 )
 
 // Memory is what the present request of a connection, and its answer, hold of the memory budget.
