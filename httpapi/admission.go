@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 
 	"github.com/valyala/fasthttp"
 
@@ -12,20 +13,36 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// smallBody is the largest body, in bytes, that is read without a valid token. Larger bodies, and
-// those of unknown size, are only read for a caller with one.
+// smallBody is the largest body, in bytes, whose beginning is awaited without a valid token.
 const smallBody = 64 * runtime.KiB
 
-// received decides from a header alone how much of the body is read, and how long it may take.
+// received withholds a large body from the library unless its sender may send it: the library would
+// wait for its beginning, and the answer depends on the header alone.
 func (s *Server) received(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	const chunked = -1
-	if n := h.ContentLength(); n <= smallBody && n != chunked {
-		return fasthttp.RequestConfig{}
+	if n := h.ContentLength(); n > smallBody && !bytes.Equal(h.Peek(fasthttp.HeaderExpect), []byte("100-continue")) &&
+		(n > s.bodyLimit(h) || s.trusted(h) != nil) {
+		h.SetContentLength(0)
+		h.SetConnectionClose()
 	}
-	if s.trusted(h) != nil {
-		return fasthttp.RequestConfig{}
+	return fasthttp.RequestConfig{}
+}
+
+// announced returns the length of the body that a header announces, even if received withheld it;
+// negative if it is unknown.
+func announced(h *fasthttp.RequestHeader) int {
+	n := h.ContentLength()
+	if n != 0 || !h.ConnectionClose() {
+		return n
 	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: s.bodyLimit(h), ReadTimeout: s.opts.BodyTimeout}
+	for line := range bytes.SplitSeq(h.RawHeaders(), []byte("\r\n")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if bytes.EqualFold(name, fieldContentLength) {
+			if n, err := strconv.Atoi(string(bytes.TrimSpace(value))); err == nil {
+				return n
+			}
+		}
+	}
+	return n
 }
 
 // bodyLimit returns the largest body, in bytes, that any route may have for the target of a
@@ -61,35 +78,22 @@ func (s *Server) expected(ctx *fasthttp.RequestCtx) int {
 
 // unreadable answers a request that could not be read. The library then closes the connection.
 func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
-		err = badRequest("it ends too early")
-	} else if _, ok := errors.AsType[*fasthttp.ErrSmallBuffer](err); ok {
-		err = runtime.Errorf(web.CodeHeaderTooLarge, "the request's header has more than %d bytes", s.opts.MaxHeader)
-	} else if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		err = runtime.Errorf(web.CodeRequestTimeout, "the request did not arrive in time")
-	} else if errors.Is(err, fasthttp.ErrBodyTooLarge) {
-		err = s.tooLarge(&ctx.Request.Header)
-	} else {
-		// The library's message may have bytes of the request, even of a token.
-		err = badRequest("its first line, header or chunks cannot be read")
-	}
 	ctx.Response.Reset()
-	s.writeError(ctx, err)
+	s.writeError(ctx, s.readError(err))
 	linger(ctx)
 }
 
-// tooLarge returns the error for a body that was not read to its end: it is over the limit, or
-// the request has no valid token. For a chunked body the library has dropped the header, so the
-// error names both limits.
-func (s *Server) tooLarge(h *fasthttp.RequestHeader) error {
-	if len(h.RawHeaders()) == 0 {
-		return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes allowed with a valid token (%d for bulks and executions of jobs), or the %d without",
-			s.maxBody, web.MaxBulkBody, smallBody)
+// readError returns what the sender of a request is told about an error of reading it.
+func (s *Server) readError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		return badRequest("it ends too early")
+	} else if _, ok := errors.AsType[*fasthttp.ErrSmallBuffer](err); ok {
+		return runtime.Errorf(web.CodeHeaderTooLarge, "the request's header has more than %d bytes", s.opts.MaxHeader)
+	} else if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return runtime.Errorf(web.CodeRequestTimeout, "the request did not arrive in time")
 	}
-	if err := s.trusted(h); err != nil {
-		return err
-	}
-	return errBodyTooLarge(s.bodyLimit(h))
+	// The library's message may have bytes of the request, even of a token.
+	return badRequest("its first line, header or chunks cannot be read")
 }
 
 // trusted returns why the sender of a header may not send a large body, nil if it may.

@@ -25,14 +25,16 @@ func TestLargeBodyIsNotReadForAnyone(t *testing.T) {
 			"POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n{", 401, "unauthenticated",
 		},
 		"wrong token, chunks": {
-			"POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\nAuthorization: Token x\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n{", 413, "too_large",
+			"POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\nAuthorization: Token x\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n{", 401, "unauthenticated",
 		},
-		"health": {"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n{", 401, "unauthenticated"},
+		"health": {"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n{", 405, "method_not_allowed"},
 		"two lengths": {
-			apitest.RunLine + "Content-Length: 70000\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n{", 413, "too_large",
+			apitest.RunLine + "Content-Length: 70000\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n{", 400, "bad_request",
 		},
-		"too large":           {apitest.RunLine + "Content-Length: " + strconv.Itoa(httpapi.MaxBody()+1) + "\r\n\r\n{", 413, "too_large"},
-		"too large a chunk":   {apitest.RunLine + "Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(int64(httpapi.MaxBody()+1), 16) + "\r\n{", 413, "too_large"},
+		"too large": {apitest.RunLine + "Content-Length: " + strconv.Itoa(httpapi.MaxBody()+1) + "\r\n\r\n{", 413, "too_large"},
+		"too large a chunk": {
+			apitest.RunLine + "Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(int64(httpapi.MaxBody()+2), 16) + "\r\n{" + strings.Repeat(" ", httpapi.MaxBody()), 413, "too_large",
+		},
 		"expect, no token":    {"POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n", 401, "unauthenticated"},
 		"expect, small":       {"POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n", 401, "unauthenticated"},
 		"expect, too large":   {apitest.RunLine + "Content-Length: " + strconv.Itoa(httpapi.MaxBody()+1) + "\r\nExpect: 100-continue\r\n\r\n", 413, "too_large"},

@@ -53,7 +53,6 @@ func benchRun(b *testing.B, method, query, body string) {
 	for b.Loop() {
 		ctx.Response.Reset()
 		ctx.ResetUserValues()
-		s.Received(&ctx.Request.Header)
 		s.ServeRequest(&ctx)
 	}
 	if ctx.Response.StatusCode() != 200 {

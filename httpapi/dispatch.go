@@ -17,10 +17,12 @@ import (
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	if !s.opts.Log.Enabled(context.Background(), slog.LevelDebug) {
 		s.route(ctx)
+		s.skipBody(ctx)
 		return
 	}
 	start := time.Now()
 	s.route(ctx)
+	s.skipBody(ctx)
 	s.logAccess(ctx, time.Since(start))
 }
 
@@ -75,9 +77,12 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 			return err
 		}
 		web.SetUser(ctx, caller.UserID)
+		if c, ok := ctx.Conn().(*conn); ok && !c.trusted.Load() {
+			s.conns.accepted(c)
+		}
 	}
-	if len(ctx.Request.Body()) > r.MaxBody {
-		return errBodyTooLarge(r.MaxBody)
+	if err := checkLength(ctx, r.MaxBody); err != nil {
+		return err
 	}
 	if enc := ctx.Request.Header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
 		return runtime.Errorf(web.CodeUnsupportedMedia, "compressed bodies are not accepted").
@@ -87,6 +92,9 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		if err := s.checkStarted(); err != nil {
 			return err
 		}
+	}
+	if err := s.readBody(ctx, r.MaxBody); err != nil {
+		return err
 	}
 	return r.Handle(ctx, caller.Tenant)
 }

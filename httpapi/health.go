@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
+	"net"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -32,4 +35,74 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 		return e
 	}
 	return web.WriteValue(ctx, wire.Health{Status: "ready", Version: s.opts.Version})
+}
+
+const (
+	// healthConns bounds the connections of a listener for health checks; those beyond replace the
+	// oldest that is silent.
+	healthConns = 64
+	// healthTime bounds how long a health check may take to send its request, or to read the
+	// answer.
+	healthTime = 5 * time.Second
+)
+
+// newHealthServer returns the library's server for listeners of their own for health checks.
+func (s *Server) newHealthServer() *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler: func(ctx *fasthttp.RequestCtx) {
+			var err error
+			switch string(ctx.URI().PathOriginal()) {
+			case "/healthz", "/healthz/":
+				err = s.health(ctx, "")
+			case "/readyz", "/readyz/":
+				err = s.ready(ctx, "")
+			default:
+				err = runtime.Errorf(runtime.CodeNotFound, "there is nothing at this path").
+					WithHint("this address serves /healthz and /readyz only")
+			}
+			if err != nil {
+				s.writeError(ctx, err)
+			}
+		},
+		ErrorHandler: s.unreadable,
+		Logger:       libraryLog{s.opts.Log},
+
+		ReadTimeout:        healthTime,
+		WriteTimeout:       healthTime,
+		Concurrency:        maxServed,
+		MaxRequestBodySize: web.NoBody,
+		GetOnly:            true,
+		DisableKeepalive:   true,
+
+		NoDefaultServerHeader: true,
+		SecureErrorLogMessage: true,
+	}
+}
+
+// ServeHealth answers /healthz and /readyz on ln, and nothing else, until [Server.Shutdown] ends. It
+// has its own limits, so it answers while the other listeners are flooded.
+func (s *Server) ServeHealth(ln net.Listener) error {
+	ours := &listener{Listener: ln, server: s, conns: newConnections(s.opts.Memory, healthConns)}
+	s.mu.Lock()
+	s.healthListeners = append(s.healthListeners, ours)
+	closed := s.healthClosed
+	s.mu.Unlock()
+	if closed {
+		return ours.Close()
+	}
+	return s.healthServer.Serve(ours)
+}
+
+// closeHealth ends ServeHealth.
+func (s *Server) closeHealth() {
+	s.mu.Lock()
+	s.healthClosed = true
+	for _, ln := range s.healthListeners {
+		// The library closes it too, and reports the error.
+		_ = ln.Close()
+	}
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), healthTime)
+	defer cancel()
+	_ = s.healthServer.ShutdownWithContext(ctx) // connections that do not end are short
 }

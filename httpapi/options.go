@@ -11,6 +11,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/httpapi/foundry"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // Engine is what the dialects need of the engine. All methods may be called concurrently.
@@ -43,15 +44,20 @@ type Options struct {
 	// take to arrive. Zero: 10 s.
 	HeaderTimeout time.Duration
 	// BodyTimeout bounds how long the body of an authenticated request that is larger than
-	// 64 KiB or chunked may take to arrive. Zero: 60 s.
+	// 8 KiB or chunked may take to arrive. Each 256 KiB must arrive within HeaderTimeout. Zero:
+	// 60 s.
 	BodyTimeout time.Duration
-	// WriteTimeout bounds how long an answer may take to be sent, from the end of its handler.
-	// Zero: 30 s.
+	// WriteTimeout bounds how long an answer may take to be sent, from the end of its handler. An
+	// answer of more than 256 KiB has a second more for each 64 KiB that were sent. Zero: 15 s.
 	WriteTimeout time.Duration
-	// IdleTimeout bounds how long a connection may be idle between two requests. Zero: 60 s.
+	// IdleTimeout bounds how long a connection may be idle between two requests. Before a token
+	// was accepted, HeaderTimeout does. Zero: 60 s.
 	IdleTimeout time.Duration
 
-	// MaxConns bounds the open connections, those of running functions included. Zero: 10,000.
+	// Memory is the budget for connections, bodies and answers. Nil: there is no bound.
+	Memory *memory.Budget
+	// MaxConns bounds the open connections on which no token was accepted yet; those with an
+	// accepted token are bounded by memory only. Zero: 5,000.
 	MaxConns int
 	// MaxHeader bounds the first line and the header of a request, in bytes. Zero: 16 KiB.
 	MaxHeader int
@@ -60,10 +66,13 @@ type Options struct {
 const (
 	defaultHeaderTimeout = 10 * time.Second
 	defaultBodyTimeout   = 60 * time.Second
-	defaultWriteTimeout  = 30 * time.Second
+	defaultWriteTimeout  = 15 * time.Second
 	defaultIdleTimeout   = 60 * time.Second
-	defaultMaxConns      = 10_000
+	defaultMaxConns      = 5_000
 	defaultMaxHeader     = 16 * runtime.KiB
+
+	// unboundedMemory is the budget, in bytes, without one in the Options.
+	unboundedMemory = 1 << 50
 
 	// maxURI bounds the request target, and with it the args of a GET run, in bytes. Proxies
 	// commonly accept 8 KiB.
@@ -101,6 +110,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.BodyTimeout = cmp.Or(o.BodyTimeout, defaultBodyTimeout)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, defaultWriteTimeout)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, defaultIdleTimeout)
+	if o.Memory == nil {
+		o.Memory = memory.New(unboundedMemory, o.Log)
+	}
 	o.MaxConns = cmp.Or(o.MaxConns, defaultMaxConns)
 	o.MaxHeader = cmp.Or(o.MaxHeader, defaultMaxHeader)
 	if o.MaxConns < 0 || o.MaxHeader < minMaxHeader {

@@ -18,6 +18,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi/foundry"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // Server serves the API on listeners.
@@ -32,7 +33,14 @@ type Server struct {
 	started   atomic.Pointer[Engine] // nil until there is an engine
 	closing   atomic.Bool
 	mu        sync.Mutex
-	listeners []*lingerListener // all that Serve was called with
+	listeners []*listener // all that Serve was called with
+
+	healthServer    *fasthttp.Server
+	healthListeners []*listener // all that ServeHealth was called with
+	healthClosed    bool
+
+	conns           *connections
+	bodies, answers *memory.Account
 }
 
 // New returns a Server. It starts nothing.
@@ -41,7 +49,12 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o, host: web.NewHost(o.Log, o.BaseURL, o.WriteTimeout)}
+	s := &Server{
+		opts: o, host: web.NewHost(o.Log, o.BaseURL, o.WriteTimeout, o.Memory),
+		conns:   newConnections(o.Memory, o.MaxConns),
+		bodies:  o.Memory.Open(memory.Options{Name: "request bodies", Heap: true, Requests: true, Max: o.Memory.Total() / 8 * bodiesShare}),
+		answers: o.Memory.Open(memory.Options{Name: "answers", Heap: true, Requests: true}),
+	}
 	if o.Engine != nil {
 		s.SetEngine(o.Engine)
 	}
@@ -57,24 +70,43 @@ func New(o Options) (*Server, error) {
 		ErrorHandler:   s.unreadable,
 		HeaderReceived: s.received,
 		ExpectHandler:  s.expected,
+		ConnState:      changed,
 		Logger:         libraryLog{o.Log},
 
 		ReadTimeout:        o.HeaderTimeout,
 		WriteTimeout:       o.WriteTimeout,
 		IdleTimeout:        o.IdleTimeout,
-		Concurrency:        o.MaxConns,
+		Concurrency:        maxServed,
 		ReadBufferSize:     o.MaxHeader,
-		MaxRequestBodySize: smallBody, // received raises it for authenticated requests
 		MaxRequestsPerConn: requestsPerConn,
+		// Bodies are read by readBody, once there is memory for them.
+		StreamRequestBody: true,
 
 		// Multipart parsing has no limit of its own; bodies are read as bytes.
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		SecureErrorLogMessage:        true,
 		CloseOnShutdown:              true,
-		TCPKeepalive:                 true,
 	}
+	s.healthServer = s.newHealthServer()
 	return s, nil
+}
+
+const (
+	// maxServed is the library's own bound of connections, which never applies: connections has
+	// better ones.
+	maxServed = 1 << 20
+	// bodiesShare is the part of the memory budget, in eighths, that bodies of more than
+	// [memory.SmallTake] bytes may hold.
+	bodiesShare = 5
+)
+
+// newConn returns a connection that was accepted.
+func (s *Server) newConn(c net.Conn, all *connections) *conn {
+	return &conn{
+		Conn: c, all: all, memory: web.NewMemory(s.bodies, s.answers),
+		early: s.opts.early(), patience: s.opts.HeaderTimeout, stall: s.opts.WriteTimeout,
+	}
 }
 
 // SetEngine lets requests through to the engine.
@@ -99,7 +131,7 @@ const startRetry = time.Second
 // Serve accepts connections on ln until [Server.Shutdown], and then returns nil; at once if the
 // server was shut down before. It closes ln. It may be called for more than one listener.
 func (s *Server) Serve(ln net.Listener) error {
-	ours := &lingerListener{Listener: ln, early: s.opts.early()}
+	ours := &listener{Listener: ln, server: s, conns: s.conns}
 	s.mu.Lock()
 	s.listeners = append(s.listeners, ours)
 	closing := s.closing.Load()
@@ -130,10 +162,11 @@ const cutTime = 2 * time.Second
 // Shutdown stops accepting connections, lets requests finish and returns nil. If ctx ends first,
 // it cancels runs, whose callers get an error, abandons requests that still do not end, and
 // returns the error of ctx: the process should exit. From the start of Shutdown on, /readyz
-// answers 503.
+// answers 503, also on the listeners of [Server.ServeHealth], which end last.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopAccepting()
 	s.host.StopWaiting()
+	defer s.closeHealth()
 	defer s.host.Cancel()
 	// The library gives up when its context ends, and cannot be called again. So its context
 	// ends later than ctx.

@@ -98,32 +98,3 @@ func TestSlowReader(t *testing.T) {
 		t.Errorf("others get %d", a.Status)
 	}
 }
-
-// TestTooManyConnections checks that connections beyond MaxConns are refused, and that the next
-// one is served once another one is closed.
-func TestTooManyConnections(t *testing.T) {
-	t.Parallel()
-	ts := apitest.StartTCP(t, &apitest.Fake{}, func(o *httpapi.Options) { o.MaxConns = 2 })
-	first, second := apitest.DialRaw(t, ts.Addr), apitest.DialRaw(t, ts.Addr)
-	for _, conn := range []*apitest.RawConn{first, second} {
-		conn.Send(t, apitest.ListAll)
-		if got, _ := conn.Answers(t, 1); len(got) != 1 || got[0].Status != 200 {
-			t.Fatalf("got %+v", got)
-		}
-	}
-	third := apitest.DialRaw(t, ts.Addr)
-	if got, closed := third.Answers(t, -1); len(got) != 1 || got[0].Status != 503 || !closed {
-		t.Fatalf("got %+v, closed %v; want 503, closed", got, closed)
-	}
-	_ = first.Close()
-	for deadline := time.Now().Add(apitest.Patience); ; {
-		conn := apitest.DialRaw(t, ts.Addr)
-		conn.Send(t, apitest.ListAll)
-		if got, _ := conn.Answers(t, 1); len(got) == 1 && got[0].Status == 200 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("no room was made")
-		}
-	}
-}

@@ -18,6 +18,7 @@ import (
 // serveEnv maps flags of `fas serve` to their environment variables. A flag overrides its variable.
 var serveEnv = map[string]string{
 	"listen":          "FAASPOT_LISTEN",
+	"health-listen":   "FAASPOT_HEALTH_LISTEN",
 	"data":            "FAASPOT_DATA",
 	"memory-budget":   "FAASPOT_MEMORY_BUDGET",
 	"grace":           "FAASPOT_GRACE",
@@ -51,9 +52,10 @@ Requests are not encrypted. To serve other machines, put a proxy that speaks TLS
 front.
 
 All flags except --demo, --address-file and --reset-admin-token can also be set by
-variables: FAASPOT_LISTEN, FAASPOT_DATA, FAASPOT_MEMORY_BUDGET, FAASPOT_GRACE,
-FAASPOT_RETENTION_AGE, FAASPOT_RETENTION_COUNT, FAASPOT_PUBLIC_URL,
-FAASPOT_EGRESS_ALLOW, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
+variables: FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN, FAASPOT_DATA,
+FAASPOT_MEMORY_BUDGET, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
+FAASPOT_RETENTION_COUNT, FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW,
+FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --demo`,
@@ -85,8 +87,13 @@ FAASPOT_EGRESS_ALLOW, FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Listen, "listen", server.DefaultListen, "`ADDRESS` to listen at; port 0 is any free port")
+	f.StringVar(&o.HealthListen, "health-listen", "", "`ADDRESS` to serve /healthz and /readyz at, without a token and with limits of its own (default none)")
 	f.StringVar(&o.Data, "data", "", "data `FOLDER` (default ~/.faaspot/data)")
+<<<<<<< HEAD
 	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that the server holds for functions and clients; the process takes up to 300 MB more (default half of the machine's memory)")
+=======
+	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that runs, requests and answers together may use (default half of the machine's memory)")
+>>>>>>> w/http
 	f.DurationVar(&o.Grace, "grace", server.DefaultGrace, "`DURATION` that started runs get to finish when the server stops")
 	f.Var(&o.RetentionAge, "retention-age", "keep finished executions for `DURATION`, such as 12h or 7d")
 	f.IntVar(&o.RetentionCount, "retention-count", engine.DefaultRetentionCount, "keep at most `N` finished executions, the newest")

@@ -165,16 +165,13 @@ func parseTasks(body []byte) ([]json.RawMessage, error) {
 	if body = bytes.TrimSpace(body); len(body) == 0 {
 		return nil, nil
 	}
-	members, err := web.ParseObject(body)
-	if err != nil {
+	if err := web.CheckBody(body); err != nil {
 		return nil, err
 	}
-	if raw, ok := members["tasks"]; ok && len(members) == 1 && raw[0] == '[' {
-		var tasks []json.RawMessage
-		if err := json.Unmarshal(raw, &tasks); err != nil {
-			return nil, web.BodyError(err)
+	if raw, ok := web.SoleMember(body, "tasks"); ok {
+		if tasks, ok := web.SplitArray(raw, runtime.MaxTasks); ok {
+			return tasks, nil
 		}
-		return tasks, nil
 	}
-	return []json.RawMessage{bytes.Clone(body)}, nil
+	return []json.RawMessage{body}, nil
 }

@@ -44,6 +44,10 @@ func (a *api) startExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	r := body.JobStartRequest
 	r.Tenant, r.Job, r.IdempotencyKey = tenant, name, cmp.Or(key, body.id)
 	r.Caller = web.Caller(ctx)
+	// The store has all tasks in memory once more until they are on disk.
+	if err := web.MemoryOf(ctx).TakeBody(a.Context(), int64(len(ctx.Request.Body()))); err != nil {
+		return err
+	}
 	accepted, err := a.engine().StartJob(a.Context(), r)
 	if err != nil {
 		return err
@@ -127,7 +131,7 @@ func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 	if limit <= 0 {
 		x, err = a.engine().GetJobExecution(a.Context(), tenant, name, id)
 	} else {
-		waiting, leave, full := a.Wait(limit)
+		waiting, leave, full := a.Wait(ctx, tenant, web.JobGroup(name), limit)
 		if full != nil {
 			return full
 		}

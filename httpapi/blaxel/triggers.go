@@ -33,7 +33,7 @@ func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	// A request that may not wait is refused before it starts anything.
-	waiting, leave, err := a.Wait(runtime.MaxTriggerTimeout)
+	waiting, leave, err := a.Wait(ctx, tenant, web.JobGroup(name), runtime.MaxTriggerTimeout)
 	if err != nil {
 		return err
 	}

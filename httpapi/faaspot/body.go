@@ -195,9 +195,9 @@ func argsIn(body []byte) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var elements []json.RawMessage
-	if err := json.Unmarshal(body, &elements); err != nil {
-		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is not a JSON array: %v", err).WithHint(hint)
+	elements, ok := web.SplitArray(body, runtime.MaxBulk)
+	if !ok {
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is not a JSON array").WithHint(hint)
 	}
 	args := make([][]byte, len(elements))
 	for i, element := range elements {

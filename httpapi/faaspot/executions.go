@@ -1,6 +1,9 @@
 package faaspot
 
 import (
+	"bytes"
+	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -18,17 +21,47 @@ const (
 	cancelPatience = time.Second
 )
 
-// await returns an execution once it is done, or after limit in its current state.
-func (a *api) await(tenant runtime.Tenant, id string, limit time.Duration) (runtime.Execution, error) {
-	if limit <= 0 {
-		return a.engine().GetExecution(a.Context(), tenant, id)
+// find returns an execution without a result larger than [runtime.ListedResult].
+func (a *api) find(tenant runtime.Tenant, id string) (runtime.Execution, error) {
+	found, err := a.engine().GetExecutions(a.Context(), tenant, []string{id})
+	if err != nil {
+		return runtime.Execution{}, err
 	}
-	ctx, leave, err := a.Wait(limit)
+	if len(found) == 0 || found[0] == nil {
+		return a.engine().GetExecution(a.Context(), tenant, id) // it has the error
+	}
+	return *found[0], nil
+}
+
+// await returns an execution as find does, once it is done, or after limit in its current state.
+func (a *api) await(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string, limit time.Duration) (runtime.Execution, error) {
+	x, err := a.find(tenant, id)
+	if err != nil || x.State.Terminal() || limit <= 0 {
+		return x, err
+	}
+	waits, leave, err := a.Wait(ctx, tenant, web.FunctionGroup(x.Function), limit)
 	if err != nil {
 		return runtime.Execution{}, err
 	}
 	defer leave()
-	return a.engine().AwaitExecution(ctx, tenant, id)
+	return a.engine().AwaitExecution(waits, tenant, id)
+}
+
+// complete adds the result to an execution, once there is memory for an answer that has it.
+func (a *api) complete(ctx *fasthttp.RequestCtx, x *runtime.Execution) error {
+	if x.ResultSize <= len(x.Result) {
+		return nil
+	}
+	// The result is in memory twice while the answer is rendered.
+	if err := web.MemoryOf(ctx).Reserve(a.Context(), 2*int64(x.ResultSize)+web.FreeBytes); err != nil {
+		return err
+	}
+	whole, err := a.engine().GetExecution(a.Context(), x.Tenant, x.ID)
+	if err != nil {
+		return err
+	}
+	x.Result = whole.Result
+	return nil
 }
 
 // getExecution answers with an execution, once it is done if the caller asks to wait.
@@ -37,12 +70,52 @@ func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 	if err != nil {
 		return err
 	}
-	x, err := a.await(tenant, pathID(ctx), limit)
+	x, err := a.await(ctx, tenant, pathID(ctx), limit)
 	if err != nil {
 		return err
 	}
-	return web.WriteValue(ctx, renderExecution(a.URL(ctx), &x))
+	x.Tenant = tenant
+	if err := a.complete(ctx, &x); err != nil {
+		return err
+	}
+	text, err := appendExecution(nil, a.URL(ctx), &x)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(ctx, fasthttp.StatusOK, text)
+	return nil
 }
+
+// outputMark stands for the output while an execution is rendered. No other member before the output
+// can have it.
+var outputMark = []byte(`"output":null`)
+
+// appendExecution appends the JSON form of an execution. It copies the result once.
+func appendExecution(dst []byte, base string, x *runtime.Execution) ([]byte, error) {
+	response := renderExecution(base, x)
+	result := response.Output
+	response.Output = nil
+	text, err := web.EncodeJSON(response)
+	if err != nil {
+		return dst, runtime.Internal("httpapi.encode", err)
+	}
+	at := bytes.Index(text, outputMark)
+	if len(result) == 0 || at < 0 {
+		return append(dst, text...), nil
+	}
+	at += len(outputMark) - len("null")
+	out := bytes.NewBuffer(slices.Grow(dst, len(text)+len(result)))
+	out.Write(text[:at])
+	if err := json.Compact(out, result); err != nil {
+		return dst, runtime.Internal("httpapi.encode", err)
+	}
+	out.Write(text[at+len("null"):])
+	return out.Bytes(), nil
+}
+
+// renderedBytes is about the size, in bytes, of an execution in memory and in an answer, without its
+// result.
+const renderedBytes = 2 * runtime.KiB
 
 // getExecutions answers with executions in the order of the ids in the body.
 func (a *api) getExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
@@ -50,18 +123,42 @@ func (a *api) getExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	if err != nil {
 		return err
 	}
+	held := web.MemoryOf(ctx)
+	size := int64(len(ids)) * renderedBytes
+	if err := held.Reserve(a.Context(), size); err != nil {
+		return err
+	}
 	executions, err := a.engine().GetExecutions(a.Context(), tenant, ids)
 	if err != nil {
 		return err
 	}
+	left, largest := maxOutputs, 0
+	for _, x := range executions {
+		if x != nil && (x.ResultSize <= left || x.ResultSize <= runtime.ListedResult) {
+			left -= x.ResultSize
+			largest = max(largest, x.ResultSize)
+		}
+	}
+	outputs := maxOutputs - left
+	if err := held.Reserve(a.Context(), size+int64(outputs)+int64(largest)); err != nil {
+		return err
+	}
 	base := a.URL(ctx)
-	response := make([]executionResponse, len(ids))
-	left := maxOutputs
+	response := append(make([]byte, 0, len(ids)*renderedBytes/2+outputs), '[')
+	left = maxOutputs
 	for i, x := range executions {
+		if i > 0 {
+			response = append(response, ',')
+		}
 		if x == nil {
-			response[i] = renderAbsent(ids[i])
+			text, err := web.EncodeJSON(renderAbsent(ids[i]))
+			if err != nil {
+				return runtime.Internal("httpapi.encode", err)
+			}
+			response = append(response, text...)
 			continue
 		}
+		executions[i] = nil // so that its result can be collected
 		if x.ResultSize > len(x.Result) && x.ResultSize <= left {
 			// If it has expired since, the answer has it without its output.
 			if whole, err := a.engine().GetExecution(a.Context(), tenant, x.ID); err == nil {
@@ -69,9 +166,12 @@ func (a *api) getExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 			}
 		}
 		left -= len(x.Result)
-		response[i] = renderExecution(base, x)
+		if response, err = appendExecution(response, base, x); err != nil {
+			return err
+		}
 	}
-	return web.WriteValue(ctx, response)
+	web.WriteJSON(ctx, fasthttp.StatusOK, append(response, ']'))
+	return nil
 }
 
 // cancelExecution cancels an execution and answers with its state.
@@ -82,7 +182,7 @@ func (a *api) cancelExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	}
 	if !x.State.Terminal() {
 		// Without room to wait, the answer says that the execution is being stopped.
-		if now, err := a.await(tenant, x.ID, cancelPatience); err == nil {
+		if now, err := a.await(ctx, tenant, x.ID, cancelPatience); err == nil {
 			x = now
 		}
 	}

@@ -47,7 +47,7 @@ func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id str
 	if err != nil {
 		return err
 	}
-	waits, leave, err := a.Wait(streamTime)
+	waits, leave, err := a.follow(ctx, tenant, id)
 	if err != nil {
 		return err
 	}
@@ -78,6 +78,27 @@ func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id str
 		}
 	})
 	return nil
+}
+
+// followerBytes is the memory of a request that follows logs, in bytes: buffers of the stream and of
+// the library's pipe, and a second goroutine.
+const followerBytes = 48 * runtime.KiB
+
+// follow takes a place and the memory for a request that follows the logs of an execution.
+func (a *api) follow(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string) (waits context.Context, leave func(), err error) {
+	x, err := a.find(tenant, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	waits, free, err := a.Wait(ctx, tenant, web.FunctionGroup(x.Function), streamTime)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !a.Followers.TryTake(followerBytes) {
+		free()
+		return nil, nil, a.Followers.Refuse(followerBytes)
+	}
+	return waits, func() { free(); a.Followers.Give(followerBytes) }, nil
 }
 
 // lastEvent returns the position after the last event that a reconnecting client has received.
@@ -216,12 +237,9 @@ func (f *follower) sendEntry(s wire.Stream, text []byte, after runtime.LogPositi
 
 // sendEnd sends the execution, which is done.
 func (f *follower) sendEnd() error {
-	x, err := f.api.engine().GetExecution(f.api.Context(), f.tenant, f.id)
+	x, err := f.api.find(f.tenant, f.id)
 	if err != nil {
 		return err
-	}
-	if len(x.Result) > runtime.ListedResult {
-		x.Result = nil
 	}
 	return f.sendEvent("end", "", renderExecution(f.base, &x))
 }

@@ -1,7 +1,6 @@
 package faaspot
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"time"
@@ -32,7 +31,7 @@ func (a *api) runBody(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err := refuseQuery(ctx); err != nil {
 		return err
 	}
-	return a.run(ctx, tenant, bytes.Clone(ctx.Request.Body()))
+	return a.run(ctx, tenant, ctx.Request.Body())
 }
 
 // run runs a function and waits for the end of the run. With an idempotency key, or with
@@ -53,12 +52,18 @@ func (a *api) run(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) 
 	return nil
 }
 
-// runAccepted submits a background run and waits for its end.
+// runAccepted submits a background run and waits for its end. Once the run is accepted, the answer is
+// neither 429 nor 503: these say that nothing was done.
 func (a *api) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) error {
 	request, err := submission(ctx, tenant, args)
 	if err != nil {
 		return err
 	}
+	waits, leave, err := a.Wait(ctx, tenant, web.FunctionGroup(request.Function), streamTime)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	web.SetWriting(ctx)
 	accepted, err := a.engine().Submit(a.Context(), request)
 	if err != nil {
@@ -67,18 +72,30 @@ func (a *api) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args 
 	id := accepted.IDs[0]
 	ctx.Response.Header.SetCanonical(headerExecutionID, []byte(id))
 	writeAccepted(ctx, accepted, traceOfAccepted(request.Caller, id))
-	x, err := a.await(tenant, id, streamTime)
-	if err != nil {
+	x, err := a.engine().AwaitExecution(waits, tenant, id)
+	x.Tenant = tenant
+	if err == nil && x.State.Terminal() {
+		err = a.complete(ctx, &x)
+	}
+	switch code := runtime.CodeOf(err); {
+	case code == runtime.CodeTooBusy || code == runtime.CodeUnavailable, err == nil && !x.State.Terminal():
+		a.writeUnfinished(ctx, id)
+	case err != nil:
 		return err
+	default:
+		a.writeOutcome(ctx, &x)
 	}
-	if !x.State.Terminal() {
-		e := runtime.Errorf(runtime.CodeUnavailable, "the run was accepted and is not done yet").
-			WithHint("it continues: get /v1/executions/" + id + ", or send the request again with the same key")
-		e.RetryAfter = web.WaitingRetry
-		return e
-	}
-	a.writeOutcome(ctx, &x)
 	return nil
+}
+
+// writeUnfinished answers that a run was accepted, and that its result is not part of the answer.
+func (a *api) writeUnfinished(ctx *fasthttp.RequestCtx, id string) {
+	var report web.ErrorReport
+	report.Code = string(web.CodeUnfinished)
+	report.Message = "the run was accepted, but its result did not come in time"
+	report.Hint = "the run continues: get /v1/executions/" + id + ", or send the request again with the same key"
+	report.ExecutionID = id
+	writeError(ctx, web.StatusOf[web.CodeUnfinished], report)
 }
 
 // writeOutcome answers with the outcome of a run.

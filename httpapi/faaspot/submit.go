@@ -1,7 +1,6 @@
 package faaspot
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -27,7 +26,7 @@ func (a *api) submitBody(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 	if err := refuseQuery(ctx); err != nil {
 		return err
 	}
-	return a.submit(ctx, tenant, bytes.Clone(ctx.Request.Body()))
+	return a.submit(ctx, tenant, ctx.Request.Body())
 }
 
 func (a *api) submit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) error {
@@ -56,6 +55,10 @@ func (a *api) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 	}
 	args, err := argsIn(ctx.Request.Body())
 	if err != nil {
+		return err
+	}
+	// The store has all args in memory once more until they are on disk.
+	if err := web.MemoryOf(ctx).TakeBody(a.Context(), int64(len(ctx.Request.Body()))); err != nil {
 		return err
 	}
 	accepted, err := a.engine().SubmitBulk(a.Context(), runtime.BulkRequest{

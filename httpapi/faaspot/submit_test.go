@@ -169,7 +169,7 @@ func TestBlockingRunWithAKey(t *testing.T) {
 		apitest.WantError(t, ts.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", h), 504, "timeout")
 		fake.Done = map[string]runtime.Execution{apitest.ID: apitest.ExecutionAt(apitest.ID, runtime.StateRunning)}
 		a := ts.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", h)
-		if m := apitest.WantError(t, a, 503, "unavailable"); !strings.Contains(m["hint"].(string), apitest.ID) || a.Header.Get("X-Execution-Id") != apitest.ID {
+		if m := apitest.WantError(t, a, 504, "unfinished"); !strings.Contains(m["hint"].(string), apitest.ID) || a.Header.Get("X-Execution-Id") != apitest.ID {
 			t.Errorf("%v", m)
 		}
 	}

@@ -6,7 +6,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// AwaitExecution returns an execution, without its logs, as soon as it is in a terminal state.
+// AwaitExecution returns an execution as soon as it is in a terminal state, without its logs and
+// without a result larger than [runtime.ListedResult]: many may wait for one execution.
 // If ctx ends first, or the server begins to shut down, it returns the execution in its current
 // state, without an error.
 //
@@ -17,14 +18,14 @@ func (e *Engine) AwaitExecution(ctx context.Context, tenant runtime.Tenant, id s
 	}
 	defer e.gate.leave()
 	const op = "engine.await"
-	x, err := e.execution(tenant, id)
+	x, err := e.summary(tenant, id)
 	if err != nil || x.State.Terminal() || ctx.Err() != nil {
 		return x, withOp(op, err)
 	}
 	completed, leave := e.completions.Wait(x.ID)
 	defer leave()
 	// It may have ended before the wait began.
-	if x, err = e.execution(tenant, id); err != nil || x.State.Terminal() {
+	if x, err = e.summary(tenant, id); err != nil || x.State.Terminal() {
 		return x, withOp(op, err)
 	}
 	select {
@@ -32,6 +33,6 @@ func (e *Engine) AwaitExecution(ctx context.Context, tenant runtime.Tenant, id s
 	case <-ctx.Done():
 	case <-e.background.Stopping():
 	}
-	x, err = e.execution(tenant, id)
+	x, err = e.summary(tenant, id)
 	return x, withOp(op, err)
 }

@@ -69,6 +69,22 @@ func (e *Engine) execution(tenant runtime.Tenant, id string) (runtime.Execution,
 	return e.store.GetExecution(tenant, id)
 }
 
+// summary returns an execution without a result larger than [runtime.ListedResult].
+func (e *Engine) summary(tenant runtime.Tenant, id string) (runtime.Execution, error) {
+	if x, running := e.blocking.find(tenant, id); running {
+		return x, nil
+	}
+	e.records.flush()
+	found, err := e.store.GetExecutions(tenant, []string{id})
+	if err != nil {
+		return runtime.Execution{}, err
+	}
+	if found[0] == nil {
+		return e.store.GetExecution(tenant, id) // it has the error
+	}
+	return *found[0], nil
+}
+
 // read calls a function that reads the store, once the store holds every execution whose caller
 // has its result.
 func (e *Engine) read(op string, read func() error) error {

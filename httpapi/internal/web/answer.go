@@ -33,6 +33,7 @@ func write(ctx *fasthttp.RequestCtx, status int, contentType, body []byte) {
 	ctx.Response.Header.SetContentTypeBytes(contentType)
 	ctx.Response.Header.SetCanonical(headerNosniff, valueNosniff)
 	ctx.Response.SetBodyRaw(body)
+	MemoryOf(ctx).settle(int64(cap(body)))
 }
 
 // StartEvents sets the header of an answer that is a stream of server-sent events.

@@ -18,6 +18,8 @@ const (
 	CodeBadVersion       runtime.Code = "http_version"
 	CodeRequestTimeout   runtime.Code = "request_timeout"
 	CodeUnsupportedMedia runtime.Code = "unsupported_media_type"
+	// CodeUnfinished is for a run that was accepted, and whose result is not part of the answer.
+	CodeUnfinished runtime.Code = "unfinished"
 )
 
 // StatusOf is the HTTP status of every code, those of failed runs included. It is the same in
@@ -53,6 +55,7 @@ var StatusOf = map[runtime.Code]int{
 	CodeBadVersion:       fasthttp.StatusHTTPVersionNotSupported,
 	CodeRequestTimeout:   fasthttp.StatusRequestTimeout,
 	CodeUnsupportedMedia: fasthttp.StatusUnsupportedMediaType,
+	CodeUnfinished:       fasthttp.StatusGatewayTimeout,
 }
 
 // ErrorReport is the part of an error that the caller may see. Each dialect renders it in its own

@@ -135,13 +135,24 @@ func (f *Fields) Whole(key string, low, high int) int {
 // Object returns the members of an object, none if it is absent.
 func (f *Fields) Object(key string) *Fields {
 	inner := &Fields{path: f.at(key), err: f.err}
-	f.Read(key, "an object", &inner.left)
+	if raw := f.Take(key); raw != nil {
+		var ok bool
+		if inner.left, ok = splitObject(raw, maxMembers); !ok {
+			f.Fail(key, "is not an object, or has more than %d members", maxMembers)
+		}
+	}
 	return inner
 }
 
-// Array returns the elements of an array, nil if it is absent.
+// Array returns the elements of an array, nil if it is absent, and at most one more than
+// [runtime.MaxBulk], which no array may have.
 func (f *Fields) Array(key string) (elements []json.RawMessage) {
-	f.Read(key, "an array", &elements)
+	if raw := f.Take(key); raw != nil {
+		var ok bool
+		if elements, ok = SplitArray(raw, runtime.MaxBulk); !ok {
+			f.Fail(key, "is not an array")
+		}
+	}
 	return elements
 }
 
@@ -150,7 +161,8 @@ func (f *Fields) Objects(key string) []*Fields {
 	var all []*Fields
 	for i, raw := range f.Array(key) {
 		inner := &Fields{path: fmt.Sprintf("%s[%d]", f.at(key), i), err: f.err}
-		if IsNull(raw) || json.Unmarshal(raw, &inner.left) != nil {
+		var ok bool
+		if inner.left, ok = splitObject(raw, maxMembers); !ok || i == runtime.MaxBulk {
 			f.Fail(key, "has an item that is not an object, at index %d", i)
 			return nil
 		}

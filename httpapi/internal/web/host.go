@@ -3,20 +3,11 @@ package web
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/faaspot/faaspot/runtime"
-)
-
-const (
-	// MaxWaiting bounds the requests that wait for an execution or follow its logs. Each
-	// holds a connection and a goroutine.
-	MaxWaiting = 1000
-	// WaitingRetry is the Retry-After of a request that may not wait.
-	WaitingRetry = 5 * time.Second
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // Host is the part of the server that handlers use. Its methods may be called concurrently.
@@ -26,6 +17,8 @@ type Host struct {
 	BaseURL string
 	// WriteTimeout bounds how long a client may take to read a response.
 	WriteTimeout time.Duration
+	// Followers takes the memory of requests that follow logs.
+	Followers *memory.Account
 
 	// runs and waits are fields, against the rule that a context is an argument, because no
 	// caller has them to pass: fasthttp's context for a request is reused by the next one and
@@ -34,12 +27,16 @@ type Host struct {
 	cancelRuns context.CancelFunc
 	waits      context.Context // of requests that only wait; ends when a shutdown begins
 	endWaits   context.CancelFunc
-	waiting    atomic.Int64 // requests that wait
+
+	places *places
 }
 
 // NewHost returns a Host, which must be stopped by [Host.Cancel].
-func NewHost(log *slog.Logger, baseURL string, writeTimeout time.Duration) *Host {
-	h := &Host{Log: log, BaseURL: baseURL, WriteTimeout: writeTimeout}
+func NewHost(log *slog.Logger, baseURL string, writeTimeout time.Duration, b *memory.Budget) *Host {
+	h := &Host{
+		Log: log, BaseURL: baseURL, WriteTimeout: writeTimeout, places: newPlaces(),
+		Followers: b.Open(memory.Options{Name: "followers", Heap: true, Requests: true}),
+	}
 	h.runs, h.cancelRuns = context.WithCancel(context.Background())
 	h.waits, h.endWaits = context.WithCancel(h.runs)
 	return h
@@ -53,23 +50,6 @@ func (h *Host) StopWaiting() { h.endWaits() }
 
 // Cancel cancels everything that requests have started.
 func (h *Host) Cancel() { h.cancelRuns() }
-
-// Wait admits a request that waits, for at most limit, if fewer than [MaxWaiting] others do.
-// The context also ends when a shutdown begins. The caller must call leave.
-func (h *Host) Wait(limit time.Duration) (ctx context.Context, leave func(), err error) {
-	if h.waiting.Add(1) > MaxWaiting {
-		h.waiting.Add(-1)
-		err := runtime.Errorf(runtime.CodeTooBusy, "%d requests already wait for executions", MaxWaiting).
-			WithHint("send the request without wait or follow, or try again later")
-		err.RetryAfter = WaitingRetry
-		return nil, nil, err
-	}
-	ctx, cancel := context.WithTimeout(h.waits, limit)
-	return ctx, func() { cancel(); h.waiting.Add(-1) }, nil
-}
-
-// Waiting returns the number of requests that wait.
-func (h *Host) Waiting() int64 { return h.waiting.Load() }
 
 // URL returns the scheme and host under which the caller of a request reaches the server.
 func (h *Host) URL(ctx *fasthttp.RequestCtx) string {

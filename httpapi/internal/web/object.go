@@ -39,17 +39,29 @@ func lineAt(text []byte, offset int) int {
 	return 1 + bytes.Count(text[:min(offset, len(text))], []byte("\n"))
 }
 
-// ParseObject splits the JSON object in a body into its members.
-func ParseObject(body []byte) (map[string]json.RawMessage, error) {
+// maxMembers bounds the members of an object whose members have a meaning here, and of which a few
+// are known.
+const maxMembers = 10_000
+
+// CheckBody returns the error for a body that is not a JSON object.
+func CheckBody(body []byte) error {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is empty").WithHint("send a JSON object")
+		return runtime.Errorf(runtime.CodeInvalidArgument, "the body is empty").WithHint("send a JSON object")
 	}
 	if err := CheckObject(body); err != nil {
-		return nil, BodyError(err)
+		return BodyError(err)
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(body, &members); err != nil {
-		return nil, BodyError(err)
+	return nil
+}
+
+// ParseObject splits the JSON object in a body into its members, which are parts of the body.
+func ParseObject(body []byte) (map[string]json.RawMessage, error) {
+	if err := CheckBody(body); err != nil {
+		return nil, err
+	}
+	members, ok := splitObject(body, maxMembers)
+	if !ok {
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the object in the body has more than %d members", maxMembers)
 	}
 	return members, nil
 }

@@ -40,13 +40,14 @@ type server struct {
 	Options
 	log      *slog.Logger
 	listener net.Listener
+	health   net.Listener // for health checks alone; nil: none
 	at       place
 	memory   *memory.Budget
 	govern   context.CancelFunc // ends the government of Go's memory
 	store    *storage.Store
 	admin    admin
 	web      *httpapi.Server
-	served   chan error // receives the error if web stops by itself
+	served   chan error // receives the errors of listeners that web stops serving by itself
 	box      *sandbox.Sandbox
 	engine   *engine.Engine
 }
@@ -89,6 +90,11 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.listener, err = listen(s.Listen); err != nil {
 		return err
 	}
+	if s.HealthListen != "" {
+		if s.health, err = listen(s.HealthListen); err != nil {
+			return err
+		}
+	}
 	if s.at, err = placeOf(s.listener.Addr()); err != nil {
 		return fmt.Errorf("read the address of the listener: %w", err)
 	}
@@ -106,6 +112,7 @@ func (s *server) start(ctx context.Context) (err error) {
 
 	// From here on clients get answers: that the server is starting.
 	s.web, err = httpapi.New(httpapi.Options{
+		Memory:  s.memory,
 		Auth:    s.admin.hash,
 		Ready:   s.store.Health,
 		Log:     s.log,
@@ -115,8 +122,12 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s.served = make(chan error, 1)
+	s.served = make(chan error, 2)
 	go func() { s.served <- s.web.Serve(s.listener) }()
+	if s.health != nil {
+		go func() { s.served <- s.web.ServeHealth(s.health) }()
+		s.log.Info("serving health checks", "address", s.health.Addr().String())
+	}
 
 	if s.box, err = sandbox.Open(ctx, sandbox.Options{
 		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(),
@@ -190,8 +201,10 @@ func (s *server) stop(grace time.Duration) error {
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
-	if s.listener != nil && s.web == nil {
-		errs = append(errs, s.listener.Close())
+	for _, ln := range []net.Listener{s.listener, s.health} {
+		if ln != nil && s.web == nil {
+			errs = append(errs, ln.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

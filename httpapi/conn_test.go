@@ -15,7 +15,11 @@ func served(t *testing.T, early time.Duration) (ours, client net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lingerListener{Listener: ln, early: early}
+	s, err := New(Options{Auth: TokenHash{}, HeaderTimeout: 100 * early, IdleTimeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &listener{Listener: ln, server: s, conns: s.conns}
 	defer l.Close()
 	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
 		t.Fatal(err)
@@ -25,6 +29,7 @@ func served(t *testing.T, early time.Duration) (ours, client net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ours.Close() })
+	s.conns.accepted(ours.(*conn))
 	return ours, client
 }
 

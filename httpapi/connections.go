@@ -1,0 +1,290 @@
+package httpapi
+
+import (
+	"container/list"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
+)
+
+const (
+	// connBytes is the memory of a connection, in bytes: the library's buffers, contexts and
+	// goroutine, and a small body and answer.
+	connBytes = 40 * runtime.KiB
+	// strangersShare is the divisor of the memory budget for connections without an accepted
+	// token, and minStrangers the number of them that is allowed with any budget.
+	strangersShare = 16
+	minStrangers   = 64
+	// maxPerAddress is the number of connections from one address on which no token was accepted,
+	// beyond which those that are silent for silence are closed, the oldest first. A client that
+	// opens many connections at once sends its requests within that time.
+	maxPerAddress = 256
+	silence       = time.Second
+	// idleShare is the divisor of the memory budget for all connections, beyond which idle ones
+	// are closed.
+	idleShare = 4
+	// searchBound bounds the connections that one search for one to close looks at, and evictions
+	// those that one new connection closes when memory is short.
+	searchBound = 64
+	evictions   = 4
+	// acceptPause is the time between two attempts to accept when no file descriptor is free.
+	acceptPause = 20 * time.Millisecond
+	// refuseTime bounds how long a refused client may take to receive the answer.
+	refuseTime = 10 * time.Millisecond
+)
+
+// connections are the open connections of a server. There are two classes. Connections on which no
+// token was accepted yet, strangers, are limited in all and for each address. When there are too
+// many, those are closed for which the server waits longest, so that a new client that sends its
+// request is served. Connections with an accepted token are limited only by memory and file
+// descriptors; idle ones are closed if these are short.
+type connections struct {
+	memory    *memory.Account
+	budget    *memory.Budget
+	strangers int // largest number of strangers
+	files     int // largest number of connections
+
+	mu      sync.Mutex
+	number  int
+	known   map[*conn]struct{}
+	unknown *list.List                // of *conn, all strangers, oldest first
+	from    map[netip.Addr]*list.List // of *conn, the same by address
+}
+
+// place is the place of a connection in the connections of its server.
+type place struct {
+	trusted atomic.Bool  // a token was accepted
+	blocked atomic.Int64 // since when the server waits for a stranger, in Unix nanoseconds; 0: it does not
+	idle    atomic.Bool  // between two requests
+	address netip.Addr
+
+	// The mutex of connections guards these.
+	charged      bool
+	one, atOne   *list.Element // in unknown and from; nil: not a stranger
+	disconnected bool          // closed to make room
+}
+
+func newConnections(b *memory.Budget, most int) *connections {
+	return &connections{
+		memory:    b.Open(memory.Options{Name: "connections", Heap: true, Requests: true}),
+		budget:    b,
+		strangers: min(most, int(max(b.Total()/strangersShare/connBytes, minStrangers))),
+		files:     maxConnections(),
+		known:     make(map[*conn]struct{}),
+		unknown:   list.New(),
+		from:      make(map[netip.Addr]*list.List),
+	}
+}
+
+// add adds a new connection, and closes others if there are too many. It reports false if there is
+// no room for the new one.
+func (s *connections) add(c *conn) bool {
+	c.address = addressOf(c.Conn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := s.from[c.address]; at != nil && at.Len() >= maxPerAddress {
+		s.evictStranger(at, time.Now().Add(-silence))
+	}
+	if s.unknown.Len() >= s.strangers && !s.evictStranger(s.unknown, time.Now()) {
+		return false
+	}
+	for s.number >= s.files || s.memory.Held() > s.budget.Total()/idleShare {
+		if !s.evict() {
+			break
+		}
+	}
+	if s.number >= s.files {
+		return false
+	}
+	for range evictions {
+		if s.memory.TryTake(connBytes) {
+			c.charged = true
+			break
+		}
+		if !s.evict() {
+			break
+		}
+	}
+	if !c.charged {
+		return false
+	}
+	s.number++
+	c.one = s.unknown.PushBack(c)
+	at := s.from[c.address]
+	if at == nil {
+		at = list.New()
+		s.from[c.address] = at
+	}
+	c.atOne = at.PushBack(c)
+	return true
+}
+
+// addressOf returns the address that limits apply to: of IPv6 the network of 64 bits, which one
+// client commonly has as a whole.
+func addressOf(c net.Conn) netip.Addr {
+	remote, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	ip := remote.AddrPort().Addr().Unmap().WithZone("")
+	if ip.Is6() {
+		if network, err := ip.Prefix(64); err == nil {
+			return network.Addr()
+		}
+	}
+	return ip
+}
+
+// accepted notes that a token was accepted on a connection.
+func (s *connections) accepted(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.acquaint(c); !c.disconnected && !c.closed.Load() {
+		s.known[c] = struct{}{}
+	}
+	c.trusted.Store(true)
+}
+
+// remove removes a connection that is closed.
+func (s *connections) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(c)
+}
+
+// evict closes a connection for which the server waits: a stranger if there is one, else an idle
+// one.
+func (s *connections) evict() bool {
+	if s.evictStranger(s.unknown, time.Now()) {
+		return true
+	}
+	looked := 0
+	for c := range s.known {
+		if c.idle.Load() && !c.readable() {
+			s.disconnect(c)
+			return true
+		}
+		if looked++; looked == searchBound*searchBound {
+			break
+		}
+	}
+	return false
+}
+
+// evictStranger closes the oldest of some strangers for which the server waits since before a time.
+func (s *connections) evictStranger(some *list.List, before time.Time) bool {
+	looked := 0
+	for e := some.Front(); e != nil && looked < searchBound; e = e.Next() {
+		c := e.Value.(*conn)
+		if since := c.blocked.Load(); since != 0 && since <= before.UnixNano() && !c.readable() {
+			s.disconnect(c)
+			return true
+		}
+		looked++
+	}
+	return false
+}
+
+// disconnect closes a connection to make room. The goroutine that serves it notices.
+func (s *connections) disconnect(c *conn) {
+	c.disconnected = true
+	s.drop(c)
+	_ = c.Conn.Close()
+}
+
+// drop forgets a connection and gives back its memory.
+func (s *connections) drop(c *conn) {
+	s.acquaint(c)
+	delete(s.known, c)
+	if c.charged {
+		c.charged = false
+		s.number--
+		s.memory.Give(connBytes)
+	}
+}
+
+// acquaint removes a connection from the strangers.
+func (s *connections) acquaint(c *conn) {
+	if c.one == nil {
+		return
+	}
+	s.unknown.Remove(c.one)
+	at := s.from[c.address]
+	if at.Remove(c.atOne); at.Len() == 0 {
+		delete(s.from, c.address)
+	}
+	c.one, c.atOne = nil, nil
+}
+
+// evictOne closes a connection to make room, if it finds one.
+func (s *connections) evictOne() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.evict()
+}
+
+// refusal is the answer on a connection for which there is no room.
+var refusal = func() string {
+	const body = `{"message":"the server has no room for another connection","error_code":"unavailable","hint":"try again in a moment"}`
+	return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n" +
+		"Retry-After: 1\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
+}()
+
+// listener accepts connections as conn. Close may be called more than once.
+type listener struct {
+	net.Listener
+	server   *Server
+	conns    *connections
+	closed   sync.Once
+	closeErr error
+}
+
+func (l *listener) Close() error {
+	l.closed.Do(func() { l.closeErr = l.Listener.Close() })
+	return l.closeErr
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	s := l.server
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			if !noFile(err) {
+				return nil, err
+			}
+			// The library would stop serving for ever.
+			s.opts.Log.Warn("http: cannot accept a connection", slog.Any("err", err))
+			l.conns.evictOne()
+			time.Sleep(acceptPause)
+			continue
+		}
+		c := s.newConn(nc, l.conns)
+		if l.conns.add(c) {
+			return c, nil
+		}
+		if nc.SetWriteDeadline(time.Now().Add(refuseTime)) == nil {
+			_, _ = nc.Write([]byte(refusal)) // the connection is refused whether or not it arrives
+		}
+		_ = nc.Close()
+	}
+}
+
+// noFile reports whether a connection could not be accepted because the process or the system is
+// short of something, or the client is gone.
+func noFile(err error) bool {
+	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, short) {
+			return true
+		}
+	}
+	return false
+}
