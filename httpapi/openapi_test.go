@@ -186,7 +186,7 @@ func (tr *tour) visit(t *testing.T, s stop) apitest.Answer {
 func TestTour(t *testing.T) {
 	t.Parallel()
 	tr := startTour(t)
-	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory"} {
 		tr.visit(t, stop{method: "GET", pattern: path})
 	}
 	tourFunctions(t, tr)

@@ -89,11 +89,7 @@ FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 	f.StringVar(&o.Listen, "listen", server.DefaultListen, "`ADDRESS` to listen at; port 0 is any free port")
 	f.StringVar(&o.HealthListen, "health-listen", "", "`ADDRESS` to serve /healthz and /readyz at, without a token and with limits of its own (default none)")
 	f.StringVar(&o.Data, "data", "", "data `FOLDER` (default ~/.faaspot/data)")
-<<<<<<< HEAD
 	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that the server holds for functions and clients; the process takes up to 300 MB more (default half of the machine's memory)")
-=======
-	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that runs, requests and answers together may use (default half of the machine's memory)")
->>>>>>> w/http
 	f.DurationVar(&o.Grace, "grace", server.DefaultGrace, "`DURATION` that started runs get to finish when the server stops")
 	f.Var(&o.RetentionAge, "retention-age", "keep finished executions for `DURATION`, such as 12h or 7d")
 	f.IntVar(&o.RetentionCount, "retention-count", engine.DefaultRetentionCount, "keep at most `N` finished executions, the newest")

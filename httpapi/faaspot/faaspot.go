@@ -86,6 +86,8 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 			{Method: "GET", Path: "/v1/dlq/{id}", Handle: a.getDeadLetter, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/dlq/{id}/redrive", Handle: a.redriveDeadLetter, Writes: true, MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/dlq/{id}", Handle: a.purgeDeadLetter, Writes: true, MaxBody: web.NoBody},
+
+			{Method: "GET", Path: "/v1/server/memory", Handle: a.getMemory, MaxBody: web.NoBody},
 		},
 	}
 }

@@ -43,6 +43,8 @@ type Budget struct {
 	reclaiming bool      // a goroutine reclaims
 	exhausted  time.Time // when reclaiming last found nothing
 	refused    time.Time // when a refusal was last logged
+	resident   int64     // as Resident has last read it
+	read       time.Time // when it did
 }
 
 // New returns a Budget of total bytes. A nil log is slog.Default.
@@ -64,6 +66,25 @@ func (b *Budget) Reserve() int64 { return b.total / reserveShare }
 
 // Heap returns the bytes that accounts hold on Go's heap.
 func (b *Budget) Heap() int64 { return b.heap.Load() }
+
+// residentAge is how old the figure that [Budget.Resident] returns may be.
+const residentAge = 100 * time.Millisecond
+
+// Resident returns the resident memory of the process, as the function Resident does, at most a
+// tenth of a second old.
+func (b *Budget) Resident() int64 {
+	b.mu.Lock()
+	resident, read := b.resident, b.read
+	b.mu.Unlock()
+	if !read.IsZero() && time.Since(read) < residentAge {
+		return resident
+	}
+	resident = Resident()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.resident, b.read = resident, time.Now()
+	return resident
+}
 
 // Holder is what one account holds.
 type Holder struct {

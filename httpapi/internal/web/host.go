@@ -17,6 +17,8 @@ type Host struct {
 	BaseURL string
 	// WriteTimeout bounds how long a client may take to read a response.
 	WriteTimeout time.Duration
+	// Memory is the budget of everything that the server holds for others.
+	Memory *memory.Budget
 	// Followers takes the memory of requests that follow logs.
 	Followers *memory.Account
 
@@ -34,7 +36,7 @@ type Host struct {
 // NewHost returns a Host, which must be stopped by [Host.Cancel].
 func NewHost(log *slog.Logger, baseURL string, writeTimeout time.Duration, b *memory.Budget) *Host {
 	h := &Host{
-		Log: log, BaseURL: baseURL, WriteTimeout: writeTimeout, places: newPlaces(),
+		Log: log, BaseURL: baseURL, WriteTimeout: writeTimeout, places: newPlaces(), Memory: b,
 		Followers: b.Open(memory.Options{Name: "followers", Heap: true, Requests: true}),
 	}
 	h.runs, h.cancelRuns = context.WithCancel(context.Background())

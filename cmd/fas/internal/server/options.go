@@ -21,11 +21,7 @@ type Options struct {
 	Listen          string        // HOST:PORT; port 0 is any free port
 	HealthListen    string        // HOST:PORT of a listener for health checks alone; empty: none
 	Data            string        // absolute path of the data folder
-<<<<<<< HEAD
 	MemoryBudget    ui.ByteSize   // memory that the server holds for others; 0: half of the machine's
-=======
-	MemoryBudget    ui.ByteSize   // memory that runs, requests and answers together may use; 0: half of the machine's
->>>>>>> w/http
 	Grace           time.Duration // time that started runs get to finish at the end
 	RetentionAge    ui.Span       // age at which finished executions are dropped
 	RetentionCount  int           // largest number of finished executions
