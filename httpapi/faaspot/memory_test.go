@@ -12,7 +12,7 @@ import (
 
 // TestGetMemory checks that the server shows who holds how much.
 func TestGetMemory(t *testing.T) {
-	b := memory.New(1000, nil)
+	b := memory.New(1<<30, nil)
 	runs := b.Open(memory.Options{Name: "runs"})
 	runs.Add(300)
 	ts := apitest.Start(t, &apitest.Fake{}, func(o *httpapi.Options) { o.Memory = b })
@@ -26,7 +26,7 @@ func TestGetMemory(t *testing.T) {
 		held[h.Name] = h.Bytes
 		sum += h.Bytes
 	}
-	if m.Budget != 1000 || held["runs"] != 300 || m.Used < 300 || m.Used != sum || m.Resident == 0 {
+	if m.Budget != 1<<30 || held["runs"] != 300 || m.Used < 300 || m.Used != sum || m.Resident == 0 {
 		t.Errorf("the memory is %+v", m)
 	}
 }
