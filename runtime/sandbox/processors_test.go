@@ -34,7 +34,7 @@ func TestFreshRunsGoBeforeWornOnes(t *testing.T) {
 				var hog claim
 				p.acquire(&hog)
 				compute(p, &hog, time.Second, checkStep)
-				p.release()
+				p.release(&hog)
 			})
 		}
 		time.Sleep(100 * time.Millisecond) // all are worn by now
@@ -46,7 +46,7 @@ func TestFreshRunsGoBeforeWornOnes(t *testing.T) {
 				t.Errorf("a fresh run waited for %v while worn ones computed", waited)
 			}
 			compute(p, &fresh, checkStep, checkStep)
-			p.release()
+			p.release(&fresh)
 			time.Sleep(20 * time.Millisecond)
 		}
 	})
@@ -64,7 +64,7 @@ func TestWornRunsTakeTurns(t *testing.T) {
 				var hog claim
 				p.acquire(&hog)
 				compute(p, &hog, 200*time.Millisecond, checkStep)
-				p.release()
+				p.release(&hog)
 				ends[i] = time.Since(start)
 			})
 		}
@@ -92,7 +92,7 @@ func TestWornRunsAreNotStarved(t *testing.T) {
 					var fresh claim
 					p.acquire(&fresh)
 					compute(p, &fresh, time.Millisecond, checkStep)
-					p.release()
+					p.release(&fresh)
 				}
 			})
 		}
@@ -102,7 +102,7 @@ func TestWornRunsAreNotStarved(t *testing.T) {
 		start := time.Now()
 		compute(p, &hog, work, checkStep)
 		took := time.Since(start)
-		p.release()
+		p.release(&hog)
 		stop.Store(true)
 		wg.Wait()
 		if took > 40*work {
@@ -155,14 +155,14 @@ func TestNoRunWaitsForEver(t *testing.T) {
 					for left := j.work; left > 0; left -= j.step {
 						holds(func() { time.Sleep(j.step) })
 						if j.sleeps {
-							p.release()
+							p.release(&turn)
 							time.Sleep(time.Millisecond)
 							waits(func() { p.acquire(&turn) })
 						} else {
 							waits(func() { p.checkpoint(&turn) })
 						}
 					}
-					p.release()
+					p.release(&turn)
 				})
 			}
 			wg.Wait()
@@ -190,5 +190,5 @@ func TestCheckpointReturnsTheTime(t *testing.T) {
 	if got := p.checkpoint(&turn); !got.Equal(at) {
 		t.Errorf("got %v", got)
 	}
-	p.release()
+	p.release(&turn)
 }

@@ -119,7 +119,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	go func() { s.served <- s.web.Serve(s.listener) }()
 
 	if s.box, err = sandbox.Open(ctx, sandbox.Options{
-		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(),
+		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory,
 	}); err != nil {
 		return err
 	}
