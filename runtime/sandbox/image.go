@@ -46,14 +46,27 @@ func (b *baseImage) copyTo(mem []byte, start, end int, m *meter) error {
 type image struct {
 	base    *baseImage
 	size    int         // bytes of the whole memory; more than the base's if it has grown
-	pages   []uint32    // numbers of the pages that differ from the base, ascending
+	differ  int         // number of pages that differ from the base: pages and those of shared
+	pages   []uint32    // numbers of the pages that loads copy, ascending
 	data    []byte      // contents of pages, one after the other, outside the Go heap
+	shared  []extent    // long stretches that loads map instead, ascending
 	files   *wasi.State // what the module body left in /tmp and open; nil if nothing
 	holders atomic.Int32
 
 	account   *imageAccount // holds the image's cost; nil: none does
 	forgotten atomic.Bool   // it will not be used again
 }
+
+// extent is a stretch of an image that is stored in a file, from which memories map it
+// copy-on-write.
+type extent struct {
+	start, length int   // in the memory
+	at            int64 // offset in the file
+}
+
+// minExtent is the smallest number of pages that are mapped instead of copied. Such an image has
+// more pages than are copied back after a run, so mapping saves copying all of them for each run.
+const minExtent = restoreLimit
 
 // findPages returns the pages of a memory, into which from was loaded, that differ from the base
 // image, in ascending order.
@@ -90,32 +103,92 @@ func findPages(base *baseImage, from *image, m guestMemory, p pauser) ([]uint32,
 // newImage returns the image with the given pages of a memory. If they are many, the memory
 // surrenders them as they are copied, so that they are not held twice.
 func newImage(base *baseImage, m guestMemory, pages []uint32, files *wasi.State, p pauser) (*image, error) {
-	mem := m.data()
-	img := &image{base: base, size: len(mem), files: files, pages: pages}
+	img := &image{base: base, size: len(m.data()), files: files, differ: len(pages)}
 	img.holders.Store(1)
-	var err error
-	if img.data, err = newPages(len(pages)); err != nil {
+	work := imageWork{img: img, memory: m, move: len(pages) > restoreLimit, meter: meter{pauser: p}}
+	err := work.split(pages)
+	if err == nil {
+		err = work.copyPages()
+	}
+	if err == nil {
+		err = work.storeExtents()
+	}
+	if err != nil {
+		img.release()
 		return nil, err
 	}
-	move := len(pages) > restoreLimit
-	steps := meter{pauser: p}
-	first := 0 // of the pages that the memory has not given up yet
-	for i, page := range pages {
-		copy(img.own(i), mem[int(page)*pageSize:][:pageSize])
-		last := i == len(pages)-1 || pages[i+1] != page+1
-		if move && (last || i-first >= pieceSize/pageSize) {
-			err = m.surrender(int(pages[first])*pageSize, (int(page)+1)*pageSize)
+	return img, nil
+}
+
+// imageWork is the creation of an image.
+type imageWork struct {
+	img    *image
+	memory guestMemory
+	move   bool // the memory surrenders what was copied
+	meter  meter
+}
+
+// split decides which pages loads will copy and which stretches they will map.
+func (w *imageWork) split(pages []uint32) (err error) {
+	img := w.img
+	// Trackers watch the part of a memory over which the base image's file is mapped.
+	behind := uint32((img.base.start + len(img.base.view)) / pageSize)
+	copied := make([]uint32, 0, len(pages))
+	for first := 0; first < len(pages); {
+		next := first + 1
+		for next < len(pages) && pages[next] == pages[next-1]+1 && pages[next] != behind {
+			next++
+		}
+		if n := next - first; n >= minExtent && pages[first] >= behind && w.memory.maps() {
+			img.shared = append(img.shared, extent{start: int(pages[first]) * pageSize, length: n * pageSize, at: img.base.allocate(n * pageSize)})
+		} else {
+			copied = append(copied, pages[first:next]...)
+		}
+		first = next
+	}
+	img.pages = slices.Clone(copied)
+	img.data, err = newPages(len(copied))
+	return err
+}
+
+func (w *imageWork) copyPages() error {
+	mem := w.memory.data()
+	first := 0 // of the pages that the memory has not surrendered yet
+	for i, page := range w.img.pages {
+		copy(w.img.own(i), mem[int(page)*pageSize:][:pageSize])
+		last := i == len(w.img.pages)-1 || w.img.pages[i+1] != page+1
+		if w.move && (last || i-first >= pieceSize/pageSize) {
+			if err := w.memory.surrender(int(w.img.pages[first])*pageSize, (int(page)+1)*pageSize); err != nil {
+				return err
+			}
 			first = i + 1
 		}
-		if err == nil {
-			err = steps.spend(pageSize)
-		}
-		if err != nil {
-			img.release()
-			return nil, err
+		if err := w.meter.spend(pageSize); err != nil {
+			return err
 		}
 	}
-	return img, nil
+	return nil
+}
+
+func (w *imageWork) storeExtents() error {
+	mem := w.memory.data()
+	for _, x := range w.img.shared {
+		for done := 0; done < x.length; {
+			n := min(x.length-done, pieceSize)
+			at := x.start + done
+			if err := w.img.base.store(mem[at:at+n], x.at+int64(done)); err != nil {
+				return err
+			}
+			if err := w.memory.surrender(at, at+n); err != nil {
+				return err
+			}
+			if err := w.meter.spend(n); err != nil {
+				return err
+			}
+			done += n
+		}
+	}
+	return nil
 }
 
 // own returns the content of the i-th page that differs from the base.
@@ -133,7 +206,7 @@ func imageCost(pages int, files *wasi.State) (mapped, heap int64) {
 
 // cost returns the number of bytes of memory that the image takes.
 func (img *image) cost() int64 {
-	mapped, heap := imageCost(len(img.pages), img.files)
+	mapped, heap := imageCost(img.differ, img.files)
 	return mapped + heap
 }
 
@@ -149,13 +222,16 @@ func (img *image) release() {
 	if img.holders.Add(-1) == 0 {
 		freePages(img.data)
 		img.data = nil
+		for _, x := range img.shared {
+			img.base.free(x.at, x.length)
+		}
 		if img.account != nil {
-			img.account.give(imageCost(len(img.pages), img.files))
+			img.account.give(imageCost(img.differ, img.files))
 		}
 	}
 }
 
-// apply writes the image's own pages over a memory that holds the base image.
+// apply copies pages of the image over a memory that holds the base image.
 func (img *image) apply(mem []byte, m *meter) error {
 	for i, p := range img.pages {
 		copy(mem[int(p)*pageSize:], img.own(i))
@@ -166,7 +242,8 @@ func (img *image) apply(mem []byte, m *meter) error {
 	return nil
 }
 
-// copyTo copies the image's content over mem[start:end], which are whole pages.
+// copyTo copies the image's content over mem[start:end], which are whole pages. The image has no
+// extents.
 func (img *image) copyTo(mem []byte, start, end int, m *meter) error {
 	i, _ := slices.BinarySearch(img.pages, uint32(start/pageSize))
 	for start < end {

@@ -18,7 +18,7 @@ func testImage(t *testing.T, n int) *image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img := &image{pages: make([]uint32, n), data: data}
+	img := &image{pages: make([]uint32, n), differ: n, data: data}
 	img.holders.Store(1)
 	return img
 }

@@ -20,8 +20,8 @@ type guestMemory interface {
 	// load makes the memory a fresh copy of the image. Nothing of the previous content remains.
 	// After an error the memory must be dropped or closed.
 	load(img *image, p pauser) error
-	// swap makes the memory a copy of another image of the same size. The memory must equal its
-	// present image: just loaded, or restored. Both images are small.
+	// swap makes the memory a copy of another image of the same size, which has no extents. The
+	// memory must equal its present image: just loaded, or restored.
 	swap(img *image, p pauser) error
 	// restore resets the memory to the loaded image, which the memory must not have outgrown, and
 	// returns the number of pages that were written. If restored is false, they are too many: the
@@ -32,6 +32,8 @@ type guestMemory interface {
 	// surrender returns the pages of a range to the system. Afterwards the memory must be dropped
 	// or closed.
 	surrender(start, end int) error
+	// maps reports whether the memory can map the extents of images.
+	maps() bool
 	// watch is called before the guest runs, and unwatch when it has ended: a run that writes no
 	// page that was not written before costs less to restore. The goroutine is locked to its thread
 	// until unwatch. A run that takes long, or waits, is not watched to its end and calls

@@ -53,6 +53,8 @@ func (m *copiedMemory) drop() error { return nil }
 
 func (m *copiedMemory) surrender(int, int) error { return nil }
 
+func (m *copiedMemory) maps() bool { return false }
+
 func (m *copiedMemory) dirty(f func(start, end int)) error {
 	f(0, len(m.buf))
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,11 @@ import (
 type platform struct {
 	file    int // sealed memfd with the bytes of baseImage.view
 	tracker *tracker
+
+	// images is a memfd with the extents of all images. An offset is used once, so a freed extent is
+	// never the content of another image.
+	images     int
+	imagesSize atomic.Int64
 }
 
 // mappedMemory is linear memory over an address range that is reserved once. The image file is
@@ -23,10 +29,11 @@ type mappedMemory struct {
 	growth
 	region []byte // all of the reserved range
 	base   *baseImage
-	mapped bool   // the image file is mapped
-	fresh  bool   // no page is present
-	gone   bool   // pages were surrendered
-	loaded *image // nil if no image is loaded
+	mapped bool     // the image file is mapped
+	fresh  bool     // no page is present
+	gone   bool     // pages were surrendered
+	loaded *image   // nil if no image is loaded
+	shared []extent // of an image, mapped over the memory
 	scan   scan
 
 	// Ranges written since the image was loaded, as of the last scan. The list stays complete while
@@ -92,6 +99,18 @@ func (m *mappedMemory) load(img *image, p pauser) error {
 		return err
 	}
 	m.fresh = false
+	for _, x := range img.shared {
+		m.shared = append(m.shared, x)
+		at := m.region[x.start:][:x.length]
+		_, err := unix.MmapPtr(m.base.images, x.at, unsafe.Pointer(&at[0]), uintptr(len(at)),
+			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
+		if err != nil {
+			return fmt.Errorf("mapping an image: %w", err)
+		}
+		if err := avoidHugePages(at); err != nil {
+			return err
+		}
+	}
 	return m.finishLoad(img, p)
 }
 
@@ -123,6 +142,18 @@ func (m *mappedMemory) drop() error {
 	if err := returnPages(m.data()); err != nil {
 		return fmt.Errorf("dropping the memory of a slot: %w", err)
 	}
+	for _, x := range m.shared {
+		at := m.region[x.start:][:x.length]
+		_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(&at[0]), uintptr(len(at)),
+			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_ANON|unix.MAP_NORESERVE)
+		if err != nil {
+			return fmt.Errorf("removing an image from the memory of a slot: %w", err)
+		}
+		if err := avoidHugePages(at); err != nil {
+			return err
+		}
+	}
+	m.shared = m.shared[:0]
 	m.fresh = true
 	return nil
 }
@@ -163,7 +194,12 @@ func (m *mappedMemory) finishLoad(img *image, p pauser) error {
 	return m.base.tracker.arm(m.file())
 }
 
+func (m *mappedMemory) maps() bool { return true }
+
 func (m *mappedMemory) restore(p pauser) (int, bool, error) {
+	if len(m.shared) > 0 {
+		return 0, false, nil // the tracker does not find the written pages of extents
+	}
 	pages := 0
 	if err := m.dirty(func(start, end int) { pages += (end - start) / pageSize }); err != nil {
 		return 0, false, err
@@ -261,8 +297,34 @@ func (b *baseImage) prepareMapping(content []byte) (err error) {
 	if b.view, err = unix.Mmap(b.file, 0, len(content), unix.PROT_READ, unix.MAP_PRIVATE); err != nil {
 		return fmt.Errorf("mapping the base image: %w", err)
 	}
+	if b.images, err = unix.MemfdCreate("faaspot-images", unix.MFD_CLOEXEC); err != nil {
+		return fmt.Errorf("memfd_create: %w", err)
+	}
 	b.tracker, err = openTracker()
 	return err
+}
+
+// allocate returns an offset for a new extent of n bytes.
+func (b *baseImage) allocate(n int) int64 { return b.imagesSize.Add(int64(n)) - int64(n) }
+
+// store writes a part of an extent.
+func (b *baseImage) store(content []byte, at int64) error {
+	for len(content) > 0 {
+		n, err := unix.Pwrite(b.images, content, at)
+		if err != nil {
+			return fmt.Errorf("storing an image: %w", err)
+		}
+		content, at = content[n:], at+int64(n)
+	}
+	return nil
+}
+
+// free returns the memory of an extent to the system, in pieces.
+func (b *baseImage) free(at int64, length int) {
+	for end := at + int64(length); at < end; at += dropSize {
+		// It fails only for invalid arguments.
+		unix.Fallocate(b.images, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(dropSize, end-at))
+	}
 }
 
 func (b *baseImage) closeMapping() {
@@ -274,9 +336,11 @@ func (b *baseImage) closeMapping() {
 		b.tracker.close()
 		b.tracker = nil
 	}
-	if b.file > 0 {
-		unix.Close(b.file)
-		b.file = 0
+	for _, file := range []*int{&b.file, &b.images} {
+		if *file > 0 {
+			unix.Close(*file)
+			*file = 0
+		}
 	}
 }
 

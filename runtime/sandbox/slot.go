@@ -277,7 +277,7 @@ func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 	if s.image == img && s.tenant == tenant {
 		return nil
 	}
-	if s.image != nil && s.tenant == tenant && s.image.size == img.size && img.size == s.guest.base.size && len(s.image.pages) <= restoreLimit {
+	if s.image != nil && s.tenant == tenant && s.image.size == img.size && img.size == s.guest.base.size && len(img.shared) == 0 && len(s.image.pages) <= restoreLimit {
 		if err := s.memory.swap(img, s); err != nil {
 			return err
 		}
