@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -191,4 +192,60 @@ func TestCheckpointReturnsTheTime(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	p.release(&turn)
+}
+
+// TestWaitingRunsLeave verifies that a run which waits for a permit leaves when it is cancelled or
+// its deadline passes, at its start and at a checkpoint, however many runs wait before it.
+func TestWaitingRunsLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const others = 1000
+		p := newProcessors(1, time.Now)
+		ctx, stop := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		for range others {
+			wg.Go(func() {
+				c := claim{ctx: ctx}
+				if !p.acquire(&c) {
+					return
+				}
+				for c.stopped(time.Now()) == "" {
+					time.Sleep(checkStep)
+					p.checkpoint(&c)
+				}
+				p.release(&c)
+			})
+		}
+		time.Sleep(time.Second) // all are worn or wait
+		for _, name := range []string{"deadline", "cancelled"} {
+			for _, worn := range []bool{false, true} {
+				c := claim{worn: worn}
+				start := time.Now()
+				limited, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+				defer cancel()
+				if name == "deadline" {
+					c.deadline = start.Add(10 * time.Millisecond)
+				} else {
+					c.ctx = limited
+				}
+				for p.acquire(&c) && c.stopped(time.Now()) == "" {
+					for c.stopped(time.Now()) == "" {
+						time.Sleep(checkStep)
+						p.checkpoint(&c)
+					}
+				}
+				p.release(&c)
+				if took := time.Since(start); took > 10*time.Millisecond+defaultSlice {
+					t.Errorf("%s, worn %v: left after %v", name, worn, took)
+				}
+				if c.stopped(time.Now()) == "" {
+					t.Errorf("%s, worn %v: left without a reason", name, worn)
+				}
+			}
+		}
+		stop()
+		wg.Wait()
+		if p.free != 1 || p.fresh.Len()+p.worn.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0 {
+			t.Errorf("%d permits are free, %d runs wait", p.free, p.waiting.Load())
+		}
+	})
 }

@@ -346,7 +346,8 @@ func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
 	}
 	files := slot.system.Capture()
 	mapped, heap := imageCost(len(pages), files)
-	if !s.accounts.images.take(slot, mapped, heap) {
+	// Caches do not give up their memory in vain.
+	if mapped+heap > s.imageRoom() || !s.accounts.images.take(slot, mapped, heap) {
 		if class := slot.stopped(s.processors.now()); class != "" {
 			slot.call.endClass = class
 			return nil, endOfRun{}
@@ -390,7 +391,8 @@ type continuation func(*slot, runtime.Outcome) (outcome runtime.Outcome, usable 
 // as its duration.
 func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, next continuation) (runtime.Outcome, error) {
 	c := claim{ctx: ctx, deadline: r.deadline}
-	if !s.processors.acquire(&c) {
+	if !s.processors.acquire(&c) || c.stopped(c.since) != "" {
+		s.processors.release(&c)
 		outcome := stoppedOutcome(ctx)
 		if r.logs != nil {
 			outcome.Logs = r.logs.End()
