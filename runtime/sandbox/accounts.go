@@ -11,6 +11,7 @@ import (
 // accounts are what a sandbox takes from the memory budget beside the reservations of its runs.
 type accounts struct {
 	idle    *memory.Account // idle slots
+	closing *memory.Account // slots that are closed in the background
 	images  imageAccount
 	stacks  *memory.Account // native stacks beyond stackShare
 	code    *memory.Account // compiled sources while they are deployed
@@ -30,6 +31,7 @@ func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages func(n int64) in
 			mapped: b.Open(memory.Options{Name: "images", Reclaim: reclaimImages}),
 			heap:   b.Open(memory.Options{Name: "images", Heap: true}),
 		},
+		closing: b.Open(memory.Options{Name: "closing instances", HeapEach: idleHeap}),
 		stacks:  b.Open(memory.Options{Name: "native stacks", Heap: true}),
 		code:    b.Open(memory.Options{Name: "deployments", Heap: true}),
 		tmp:     b.Open(memory.Options{Name: "/tmp", Heap: true, Covered: true}),

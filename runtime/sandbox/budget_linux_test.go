@@ -29,7 +29,7 @@ func TestExtentsAreIsolated(t *testing.T) {
 	if !box.guest.mapped {
 		t.Skip("this system does not report written pages")
 	}
-	for _, size := range []int{20, 80} { // within the base image's size, and beyond it
+	for _, size := range []int{12, 70} { // within the base image's size, and beyond it
 		p := deployed(t, box, fmt.Sprintf(`
 x = bytearray(b"x") * (%d << 20)
 def main(args, context):
@@ -44,7 +44,7 @@ def main(args, context):
 		other := deployed(t, box, hello, runtime.Limits{})
 		other.Tenant = "another"
 		var wg sync.WaitGroup
-		for i := range 3 {
+		for i := range 2 {
 			wg.Go(func() {
 				for range 2 {
 					if got := result(t, box, p, fmt.Sprintf(`{"n":%d}`, i*100)); got != "true" {

@@ -75,6 +75,7 @@ type Sandbox struct {
 	images     *images
 	pool       *pool
 	builds     builds
+	closing    chan struct{} // one token for each slot that is closed in the background
 	log        *slog.Logger
 
 	mu     sync.Mutex
@@ -96,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), images: newImages(), log: o.Log}
+	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), images: newImages(), closing: make(chan struct{}, maxClosing), log: o.Log}
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages)
 	s.accounts.stacks.Add(stacks)
 	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle}
@@ -452,7 +453,7 @@ func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant r
 
 // retire returns a slot to the pool, or closes it. Its caller holds no permit to compute, because
 // returning half a gigabyte to the system takes tens of milliseconds, and still has its reservation,
-// because the memory exists until then.
+// because the memory exists until it returns.
 func (s *Sandbox) retire(slot *slot, usable bool) {
 	if usable && slot.image == nil {
 		if err := slot.memory.drop(); err != nil {
@@ -461,11 +462,41 @@ func (s *Sandbox) retire(slot *slot, usable bool) {
 		}
 		slot.idle = idleOverhead
 	}
-	if !usable {
-		s.closeSlot(slot)
-	} else if surplus := s.pool.put(slot); surplus != nil {
-		s.closeSlot(surplus)
+	if usable {
+		slot = s.pool.put(slot)
 	}
+	if slot != nil {
+		s.discard(slot)
+	}
+}
+
+// maxClosing is the largest number of slots that are closed in the background. Each takes a
+// processor that no run has a permit for.
+const maxClosing = 4
+
+// discard closes a slot: in the background, so that the caller of the run need not wait, if the
+// memory that the slot may have is free beside the reservation of its run.
+func (s *Sandbox) discard(slot *slot) {
+	select {
+	case s.closing <- struct{}{}:
+	default:
+		s.closeSlot(slot)
+		return
+	}
+	n := int64(len(slot.memory.data()))
+	if !s.accounts.closing.TakeFree(n) {
+		<-s.closing
+		s.closeSlot(slot)
+		return
+	}
+	slot.rewind() // frees what the run had in /tmp
+	s.active.Add(1)
+	go func() {
+		defer s.active.Done()
+		s.closeSlot(slot)
+		s.accounts.closing.Give(n)
+		<-s.closing
+	}()
 }
 
 func (s *Sandbox) closeSlot(slot *slot) {
