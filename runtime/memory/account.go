@@ -84,6 +84,10 @@ func (a *Account) TryTake(n int64) bool {
 	return false
 }
 
+// TakeFree takes n bytes if they are free, and reports whether it did. Unlike TryTake it leaves
+// caches alone, so that a cache that is full does not make others give up theirs.
+func (a *Account) TakeFree(n int64) bool { return a.tryTake(n) }
+
 func (a *Account) tryTake(n int64) bool {
 	if a.o.Max > 0 && n > SmallTake && a.bytes.Load()+n > a.o.Max {
 		return false

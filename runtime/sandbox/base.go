@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/pyguest"
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
@@ -28,8 +28,8 @@ const bootTime = time.Minute
 func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable bool) error {
 	m := newCopiedMemory(0, baseSize)
 	m.buf = make([]byte, 0, baseSize)
-	var tmp atomic.Int64
-	s, err := g.instantiate(ctx, m, newProcessors(1, time.Now), &tmp)
+	p := newProcessors(1, time.Now)
+	s, err := g.instantiate(ctx, m, p, openAccounts(memory.New(baseSize, g.log), nil, nil))
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,8 @@ func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable b
 		copy(m.buf[seg.Offset:], seg.Bytes)
 	}
 	s.host.Context = ctx
-	s.call = call{deadline: time.Now().Add(bootTime)}
+	s.claim = claim{ctx: ctx, deadline: time.Now().Add(bootTime)}
+	p.acquire(&s.claim)
 	s.logs.Reset(runtime.DefaultLogs)
 	s.call.logs = &s.logs
 	s.system.Reset(nil, wasi.Limits{})
@@ -117,10 +118,18 @@ func (g *guest) setBase(mem []byte, stack uint64, portable bool) error {
 	if !g.mapped {
 		base.view = slices.Clone(content)
 	}
-	var err error
-	g.bare, err = newImage(base, nil, &tailMemory{copiedMemory{buf: mem}, end}, nil)
+	tail := &tailMemory{copiedMemory{buf: mem}, end}
+	pages, err := findPages(base, nil, tail, noPause{})
+	if err == nil {
+		g.bare, err = newImage(base, tail, pages, nil, noPause{})
+	}
 	return err
 }
+
+// noPause is the pauser of work that nobody waits behind.
+type noPause struct{}
+
+func (noPause) pause() error { return nil }
 
 // tailMemory is a memory that was written only from one offset on.
 type tailMemory struct {

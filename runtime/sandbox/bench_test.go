@@ -44,13 +44,14 @@ func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
 // done is called, and the request that its runs have in common.
 func preparedSlot(t testing.TB, box *Sandbox, p runtime.Program) (s *slot, r request, done func()) {
 	t.Helper()
-	s, err := box.guest.newSlot(context.Background(), box.processors, &box.tmpBudget)
+	s, err := box.guest.newSlot(context.Background(), box.processors, box.accounts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.claim.ctx, s.claim.deadline = context.Background(), time.Now().Add(time.Hour)
 	box.processors.acquire(&s.claim)
 	done = func() {
-		box.processors.release()
+		box.processors.release(&s.claim)
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}

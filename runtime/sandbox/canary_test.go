@@ -169,18 +169,18 @@ func plant(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, ending 
 // look runs a program and counts the markers in all of its memory before anything is restored.
 func look(t *testing.T, box *Sandbox, p runtime.Program, marker []byte, grow bool) (hits int, grown bool) {
 	t.Helper()
-	img, outcome, err := box.acquireImage(context.Background(), p)
-	if err != nil || img == nil {
-		t.Fatal(outcome, err)
+	img := box.images.get(keyOf(p))
+	if img == nil {
+		t.Fatal("the image is missing")
 	}
 	defer img.release()
 	r := request{op: opRun, limits: p.Limits.WithDefaults()}
 	r.inputs[0], r.inputs[1] = fmt.Appendf(nil, `{"grow":%v}`, grow), []byte("{}")
-	outcome, err = box.callOnSlot(context.Background(), img, p.Tenant, r, func(s *slot) error {
+	outcome, err := box.callOnSlot(context.Background(), img, p.Tenant, r, func(s *slot, o runtime.Outcome) (runtime.Outcome, bool, error) {
 		mem := s.memory.data()
 		hits = bytes.Count(mem, marker) + bytes.Count(mem, []byte(hex.EncodeToString(marker)))
 		grown = len(mem) > box.guest.base.size
-		return nil
+		return o, true, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -209,9 +209,9 @@ func TestMarkersAreSeen(t *testing.T) {
 		r := request{op: opRun, limits: p.Limits.WithDefaults()}
 		r.inputs[0], r.inputs[1] = fmt.Appendf(nil, `{"marker":"%x","ending":"return","room":%d}`, marker, runtime.MaxMemory), []byte("{}")
 		hits := 0
-		outcome, err := box.callOnSlot(context.Background(), img, p.Tenant, r, func(s *slot) error {
+		outcome, err := box.callOnSlot(context.Background(), img, p.Tenant, r, func(s *slot, o runtime.Outcome) (runtime.Outcome, bool, error) {
 			hits = bytes.Count(s.memory.data(), marker)
-			return nil
+			return o, true, nil
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -129,8 +129,8 @@ func TestContextIsNotAnEnvironment(t *testing.T) {
 	})
 }
 
-// TestLimitsOfACall verifies that the limits of a call apply to that run only: the image is built
-// within the limits of the program, also if it has to be rebuilt.
+// TestLimitsOfACall verifies that the limits of a call apply to that run only: an image that is built
+// in the run has no more memory than the run, and later runs with other limits use it.
 func TestLimitsOfACall(t *testing.T) {
 	const source = "data = bytearray(80 << 20)\ndef main(args, context):\n    b = bytearray(args['n'] << 20)\n    while args.get('loop'): pass\n    return len(b) + len(data)\n"
 	eachBox(t, func(t *testing.T, box *Sandbox) {
@@ -142,7 +142,7 @@ func TestLimitsOfACall(t *testing.T) {
 			}
 			return o
 		}
-		small := runtime.Limits{Memory: 128 * runtime.MiB, Timeout: time.Second}
+		small := runtime.Limits{Memory: 128 * runtime.MiB, Timeout: time.Minute}
 		for range 2 {
 			checkClass(t, call(`{"n":200}`, small), runtime.ClassMemory)
 			checkClass(t, call(`{"n":200}`, runtime.Limits{}), "")

@@ -1,6 +1,9 @@
 package sandbox
 
 import (
+	"context"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,28 +96,51 @@ except OSError as e: return errno.errorcode[e.errno]`, `"ENAMETOOLONG"`},
 				}
 			})
 		}
-		if got := box.tmpBudget.Load(); got != 1024*runtime.MiB {
-			t.Errorf("%d bytes of /tmp are not released", 1024*runtime.MiB-got)
+		if got := box.accounts.tmp.Held(); got != 0 {
+			t.Errorf("%d bytes of /tmp are not released", got)
 		}
 	})
 }
 
-// TestAllOfTmpIsShared verifies that all runs together have a limit, and that a run which reaches
-// it gets an error that the disk is full.
-func TestAllOfTmpIsShared(t *testing.T) {
-	box := openBox(t, Options{TmpBytes: 4 * runtime.MiB})
-	p := deployed(t, box, body(`
+// TestTmpIsNotShared verifies that a run has all of the /tmp that it has reserved, whatever other
+// runs hold, and that a run which reaches its limit gets an error that the disk is full.
+func TestTmpIsNotShared(t *testing.T) {
+	eachBox(t, func(t *testing.T, shared *Sandbox) {
+		box := openBox(t, Options{Portable: !shared.guest.mapped})
+		const limit, hogs = 4 * runtime.MiB, 8
+		hog := deployed(t, box, body(`
+import time
+open("/tmp/f", "wb").write(bytes(args["n"]))
+time.sleep(60)`), runtime.Limits{Tmp: limit})
+		p := deployed(t, box, body(`
 try: open("/tmp/f", "wb").write(bytes(args["n"]))
 except OSError: return "full"
-return "fits"`), runtime.Limits{})
-	for range 3 {
-		if got := result(t, box, p, `{"n":5000000}`); got != `"full"` {
-			t.Errorf("writing too much returned %s", got)
+return "fits"`), runtime.Limits{Tmp: limit})
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		for range hogs {
+			wg.Go(func() {
+				box.Run(ctx, runtime.RunCall{Program: hog, Args: fmt.Appendf(nil, `{"n":%d}`, limit), Context: []byte("{}")})
+			})
 		}
-		if got := result(t, box, p, `{"n":3000000}`); got != `"fits"` {
-			t.Errorf("writing little returned %s", got)
+		for end := time.Now().Add(time.Minute); box.accounts.tmp.Held() < hogs*limit && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
 		}
-	}
+		if got := box.accounts.tmp.Held(); got < hogs*limit {
+			t.Errorf("%d runs with %d bytes in /tmp each hold %d", hogs, limit, got)
+		}
+		if got := result(t, box, p, fmt.Sprintf(`{"n":%d}`, limit)); got != `"fits"` {
+			t.Errorf("writing what was reserved returned %s", got)
+		}
+		if got := result(t, box, p, fmt.Sprintf(`{"n":%d}`, 2*limit)); got != `"full"` {
+			t.Errorf("writing more than was reserved returned %s", got)
+		}
+		cancel()
+		wg.Wait()
+		if got := box.accounts.tmp.Held(); got != 0 {
+			t.Errorf("%d bytes of /tmp are not released", got)
+		}
+	})
 }
 
 // TestClosedDescriptorsAreRestored verifies that a run which closes stdio and the root does not

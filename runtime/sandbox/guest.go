@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -183,8 +182,8 @@ func (g *guest) exportHost(ctx context.Context, engine wazero.Runtime) error {
 }
 
 // instantiate creates a slot over a memory into which no image has been loaded yet.
-func (g *guest) instantiate(ctx context.Context, m memory, p *processors, tmpBudget *atomic.Int64) (*slot, error) {
-	s := &slot{guest: g, processors: p, tmpBudget: tmpBudget, memory: m}
+func (g *guest) instantiate(ctx context.Context, m guestMemory, p *processors, a *accounts) (*slot, error) {
+	s := &slot{guest: g, processors: p, accounts: a, memory: m}
 	s.host = hostContext{noCall, s}
 	var err error
 	s.system, err = wasi.New(wasi.Config{
@@ -213,8 +212,8 @@ func (g *guest) instantiate(ctx context.Context, m memory, p *processors, tmpBud
 }
 
 // newSlot creates a slot for running images.
-func (g *guest) newSlot(ctx context.Context, p *processors, tmpBudget *atomic.Int64) (*slot, error) {
-	var m memory
+func (g *guest) newSlot(ctx context.Context, p *processors, a *accounts) (*slot, error) {
+	var m guestMemory
 	if g.mapped {
 		mapped, err := newMappedMemory(g.base, runtime.MaxMemory)
 		if err != nil {
@@ -224,7 +223,7 @@ func (g *guest) newSlot(ctx context.Context, p *processors, tmpBudget *atomic.In
 	} else {
 		m = newCopiedMemory(g.base.size, runtime.MaxMemory)
 	}
-	s, err := g.instantiate(ctx, m, p, tmpBudget)
+	s, err := g.instantiate(ctx, m, p, a)
 	if err != nil {
 		m.close()
 	}

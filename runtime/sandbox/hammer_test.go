@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 const (
@@ -18,6 +19,8 @@ const (
 	hammerBlows = 12
 	// hammerFunctions is larger than the number of slots, and of images that fit the cache.
 	hammerFunctions = 12
+	// hammerMemory is the memory budget in bytes: enough for some images only.
+	hammerMemory = 16 * runtime.MiB
 )
 
 // TestHammer deploys, runs, forgets and cancels from many goroutines at once, in a box that is too
@@ -27,8 +30,9 @@ func TestHammer(t *testing.T) {
 	t.Logf("seed %d", seed)
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
 		t.Parallel()
+		budget := memory.New(hammerMemory, nil)
 		box := openBox(t, Options{
-			IdleSlots: 3, Processors: 2, ImageBytes: 4 * runtime.MiB, TmpBytes: 64 * runtime.MiB, Portable: !shared.guest.mapped,
+			IdleSlots: 3, Processors: 2, Memory: budget, Portable: !shared.guest.mapped,
 		})
 		functions := make([]runtime.Program, hammerFunctions)
 		for i := range functions {
@@ -78,7 +82,6 @@ def main(args, context):
 					what := whats[rng.IntN(len(whats))]
 					ctx, cancel := context.WithCancel(context.Background())
 					if what == "loop" {
-						// The image may have to be rebuilt first, which cannot be cancelled.
 						ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(40))*time.Millisecond)
 					}
 					args := fmt.Sprintf(`{"what":"%s","n":%d}`, what, n)
@@ -111,8 +114,11 @@ def main(args, context):
 		if box.processors.free != 2 || box.processors.waiting.Load() != 0 || box.processors.waitingFresh.Load() != 0 {
 			t.Errorf("%d permits are free, %d runs wait for one", box.processors.free, box.processors.waiting.Load())
 		}
-		if got := box.tmpBudget.Load(); got != 64*runtime.MiB {
-			t.Errorf("%d bytes of /tmp are not released", 64*runtime.MiB-got)
+		if got := box.accounts.tmp.Held(); got != 0 {
+			t.Errorf("%d bytes of /tmp are not released", got)
+		}
+		if most := budget.Total() - budget.Reserve(); budget.Used() > most {
+			t.Errorf("%d bytes of the budget are used, at most %d may be", budget.Used(), most)
 		}
 		if len(box.pool.idle) > 3 {
 			t.Errorf("%d slots are idle, 3 are allowed", len(box.pool.idle))

@@ -3,8 +3,10 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -16,7 +18,7 @@ func testImage(t *testing.T, n int) *image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img := &image{pages: make([]uint32, n), data: data}
+	img := &image{pages: make([]uint32, n), differ: n, data: data}
 	img.holders.Store(1)
 	return img
 }
@@ -24,82 +26,80 @@ func testImage(t *testing.T, n int) *image {
 func TestImagesDropLeastRecentlyUsed(t *testing.T) {
 	const size = 10
 	one := testImage(t, size)
-	c := newImages(3 * one.cost())
+	cost := one.cost()
 	one.release()
-	keys := make([]imageKey, 5)
+	c := newImages()
+	keys := make([]imageKey, 4)
+	all := map[imageKey]*image{}
 	for i := range keys {
 		keys[i] = imageKey{fmt.Sprint(i), 1}
-	}
-	all := map[imageKey]*image{}
-	put := func(key imageKey) {
-		all[key] = testImage(t, size)
-		c.put(key, all[key])
-		all[key].release()
-	}
-	cached := func() (which string) {
-		for e := c.order.Front(); e != nil; e = e.Next() {
-			which += e.Value.(*cachedImage).key.function
+		all[keys[i]] = testImage(t, size)
+		if c.put(keys[i], all[keys[i]]) != nil {
+			t.Fatal("a new image replaces another")
 		}
-		return which
+		all[keys[i]].release()
 	}
-	put(keys[0])
-	put(keys[1])
-	put(keys[2])
-	if img := c.get(keys[0]); img != all[keys[0]] {
-		t.Fatal("an image is not found")
-	} else {
-		img.release()
+	held := c.get(keys[0])
+	c.get(keys[1]).release()
+	// Image 0 is in use, and 1 was used last: the oldest of the others go.
+	if freed := c.reclaim(cost + 1); freed != 2*cost {
+		t.Errorf("%d bytes were freed, want %d", freed, 2*cost)
 	}
-	put(keys[3])
-	if got := cached(); got != "302" {
-		t.Errorf("cached %s", got)
+	if all[keys[2]].data != nil || all[keys[3]].data != nil || held.data == nil || c.get(keys[2]) != nil {
+		t.Error("the wrong images were freed")
 	}
-	if all[keys[1]].data != nil || all[keys[0]].data == nil {
-		t.Error("the wrong image was freed")
+	if freed := c.reclaim(10 * cost); freed != cost || all[keys[1]].data != nil {
+		t.Errorf("%d bytes were freed, want %d: only one image is not in use", freed, cost)
 	}
 	// An image in use stays valid after it is dropped from the cache.
-	held := c.get(keys[2])
-	put(keys[4])
-	put(keys[1])
-	put(keys[0])
-	if c.get(keys[2]) != nil || held.data == nil {
-		t.Error("an image in use is still cached or was freed")
+	c.drop(keys[0]).release()
+	if c.drop(keys[0]) != nil || held.data == nil {
+		t.Error("an image in use was freed, or is still cached")
 	}
 	if held.release(); held.data != nil {
 		t.Error("an image without holders was not freed")
 	}
 	// An image that is put again replaces the previous one.
-	before := all[keys[1]]
-	put(keys[1])
-	if before.data != nil || c.order.Len() != 3 {
-		t.Error("the previous image is still cached")
+	old, fresh := testImage(t, size), testImage(t, size)
+	c.put(keys[0], old)
+	if got := c.put(keys[0], fresh); got != old {
+		t.Error("the previous image was not returned")
 	}
-	c.drop(keys[1])
-	c.drop(keys[1])
+	if got := c.get(keys[0]); got != fresh {
+		t.Error("the new image is not cached")
+	}
 	c.clear()
-	if c.cost != 0 || len(c.byKey) != 0 || c.order.Len() != 0 {
-		t.Errorf("the empty cache costs %d", c.cost)
-	}
-	for key, img := range all {
-		if img.data != nil {
-			t.Errorf("image %v was not freed", key)
-		}
+	if len(c.byKey) != 0 || c.order.Len() != 0 {
+		t.Error("the cleared cache is not empty")
 	}
 }
 
-// TestLargestImageStaysCached verifies that an image over the limit stays for the run that it was
-// built for.
-func TestLargestImageStaysCached(t *testing.T) {
-	c := newImages(1)
-	for i := range 3 {
-		img := testImage(t, 5)
-		c.put(imageKey{"f", uint64(i)}, img)
-		img.release()
-		if c.order.Len() != 1 {
-			t.Fatalf("%d images are cached", c.order.Len())
-		}
+// TestUnkeptImages verifies when an image is built again after there was no memory for it.
+func TestUnkeptImages(t *testing.T) {
+	c := newImages()
+	key := imageKey{"f", 1}
+	now := time.Now()
+	room := func(n int64) func() int64 { return func() int64 { return n } }
+	if !c.worthBuilding(key, now, room(0)) {
+		t.Error("an image of unknown size is not built")
 	}
-	c.clear()
+	c.noteUnkept(key, 100, now)
+	if c.worthBuilding(key, now, room(100)) || c.worthBuilding(key, now.Add(2*keepPause), room(99)) {
+		t.Error("an image is built at once, or without room for it")
+	}
+	if !c.worthBuilding(key, now.Add(2*keepPause), room(100)) {
+		t.Error("an image is not built although there is room for it")
+	}
+	c.drop(key)
+	if len(c.unkept) != 0 {
+		t.Error("a forgotten function is still known")
+	}
+	for i := range maxUnkept + 1 {
+		c.noteUnkept(imageKey{"f", uint64(i)}, 1, now)
+	}
+	if len(c.unkept) > maxUnkept {
+		t.Errorf("%d functions are known", len(c.unkept))
+	}
 }
 
 // TestImageCostCountsFiles verifies that files of the module body in /tmp count, because they take
@@ -119,7 +119,7 @@ func TestImageCostCountsFiles(t *testing.T) {
 func TestImagesAreRebuilt(t *testing.T) {
 	for name, portable := range map[string]bool{"mapped": false, "copied": true} {
 		t.Run(name, func(t *testing.T) {
-			box := openBox(t, Options{ImageBytes: 1, IdleSlots: 2, Portable: portable})
+			box := openBox(t, Options{IdleSlots: 2, Portable: portable})
 			var functions []runtime.Program
 			for i := range 3 {
 				functions = append(functions, deployed(t, box, fmt.Sprintf("def main(args, context): return %d\n", i), runtime.Limits{}))
@@ -129,8 +129,10 @@ func TestImagesAreRebuilt(t *testing.T) {
 					if got := result(t, box, p, "{}"); got != fmt.Sprint(i) {
 						t.Fatalf("function %d returned %s", i, got)
 					}
-					if box.images.order.Len() > 1 {
-						t.Fatalf("%d images are cached, none fits", box.images.order.Len())
+					box.reclaimSlots(math.MaxInt64)
+					box.reclaimImages(math.MaxInt64)
+					if n := box.images.order.Len(); n > 0 {
+						t.Fatalf("%d images are cached", n)
 					}
 				}
 			}
@@ -194,7 +196,6 @@ func TestForgetWhileRunning(t *testing.T) {
 		if string(outcome.Result) != "1" {
 			t.Errorf("got %s", outcome.Result)
 		}
-		box.pool.unload(img)
 		if img.release(); img.data != nil {
 			t.Errorf("the image still has %d holders", img.holders.Load())
 		}

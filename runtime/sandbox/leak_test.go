@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 const (
@@ -83,8 +84,9 @@ func TestNothingLeaks(t *testing.T) {
 		before := processCounts(t)
 		goroutines := goruntime.NumGoroutine()
 
+		budget := memory.New(1024*runtime.MiB, nil)
 		box, err := Open(context.Background(), Options{
-			CacheDir: cacheDir, IdleSlots: stormLines, TmpBytes: 512 * runtime.MiB, Portable: !shared.guest.mapped,
+			CacheDir: cacheDir, IdleSlots: stormLines, Memory: budget, Portable: !shared.guest.mapped,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -104,9 +106,6 @@ func TestNothingLeaks(t *testing.T) {
 		if after.files > open.files {
 			t.Errorf("%d open files after %d more rounds, %d before", after.files, rounds, open.files)
 		}
-		if got := box.tmpBudget.Load(); got != 512*runtime.MiB {
-			t.Errorf("%d bytes of /tmp are not released", 512*runtime.MiB-got)
-		}
 		if box.processors.free != free {
 			t.Errorf("%d permits are free, there were %d", box.processors.free, free)
 		}
@@ -118,14 +117,22 @@ func TestNothingLeaks(t *testing.T) {
 				}
 			}
 		}
-		if box.images.order.Len() != 0 || box.images.cost != 0 {
-			t.Errorf("%d images of %d bytes are cached, all were forgotten", box.images.order.Len(), box.images.cost)
+		if n := box.images.order.Len(); n != 0 {
+			t.Errorf("%d images are cached, all were forgotten", n)
+		}
+		for _, h := range budget.Holders() {
+			if h.Bytes != 0 && h.Name != "idle instances" {
+				t.Errorf("%d bytes of %s are not given back", h.Bytes, h.Name)
+			}
 		}
 		if err := box.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := box.Close(); err != nil {
 			t.Errorf("closing again: %v", err)
+		}
+		if got := budget.Used(); got != 0 {
+			t.Errorf("the closed box holds %d bytes", got)
 		}
 
 		end := processCounts(t)

@@ -1,26 +1,39 @@
 package sandbox
 
-import "github.com/tetratelabs/wazero/experimental"
+import (
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/faaspot/faaspot/runtime"
+)
 
 // pageSize is the unit in bytes in which memory is compared and restored. It is the kernel's page
 // size on the systems that support mappedMemory.
 const pageSize = 4096
 
-// memory is the linear memory of one slot: an image can be loaded into it, and restored after a
+// guestMemory is the linear memory of one slot: an image can be loaded into it, and restored after a
 // run. One goroutine at a time.
-type memory interface {
+type guestMemory interface {
 	experimental.LinearMemory
 
 	// data returns all of the memory at its present size.
 	data() []byte
 	// load makes the memory a fresh copy of the image. Nothing of the previous content remains.
-	load(img *image) error
-	// swap makes the memory a copy of another image of the same size. The memory must equal its
-	// present image: just loaded, or restored.
-	swap(img *image) error
+	// After an error the memory must be dropped or closed.
+	load(img *image, p pauser) error
+	// swap makes the memory a copy of another image of the same size, which has no extents. The
+	// memory must equal its present image: just loaded, or restored.
+	swap(img *image, p pauser) error
 	// restore resets the memory to the loaded image, which the memory must not have outgrown, and
-	// returns the number of pages that it copied.
-	restore() (pages int, err error)
+	// returns the number of pages that were written. If restored is false, they are too many: the
+	// memory is as before, and must be dropped.
+	restore(p pauser) (pages int, restored bool, err error)
+	// drop returns all pages to the system. An image must be loaded before the next use.
+	drop() error
+	// surrender returns the pages of a range to the system. Afterwards the memory must be dropped
+	// or closed.
+	surrender(start, end int) error
+	// maps reports whether the memory can map the extents of images.
+	maps() bool
 	// watch is called before the guest runs, and unwatch when it has ended: a run that writes no
 	// page that was not written before costs less to restore. The goroutine is locked to its thread
 	// until unwatch. A run that takes long, or waits, is not watched to its end and calls
@@ -35,6 +48,36 @@ type memory interface {
 	denied() bool
 	// close frees the memory. No guest code may run in it any more.
 	close()
+}
+
+// pauser is called at checkpoints of work that the host does for a call. An error ends the work.
+type pauser interface{ pause() error }
+
+const (
+	// pieceSize is the number of bytes that are copied between two checkpoints: with page faults
+	// about 100 µs of work.
+	pieceSize = 512 * runtime.KiB
+	// dropSize is the number of bytes that are returned to the system in one call. The kernel
+	// delays new mappings of the whole process meanwhile, by about half a millisecond.
+	dropSize = 8 * runtime.MiB
+	// restoreLimit is the largest number of pages that are copied back one by one. Beyond it,
+	// dropping the memory is cheaper, although the next run then takes a page fault for each page
+	// it writes; it also returns unused memory to the system.
+	restoreLimit = 1024
+)
+
+// meter counts copied bytes, and pauses after each piece.
+type meter struct {
+	pauser pauser
+	bytes  int
+}
+
+func (m *meter) spend(n int) error {
+	if m.bytes += n; m.bytes < pieceSize {
+		return nil
+	}
+	m.bytes = 0
+	return m.pauser.pause()
 }
 
 // growth is what all kinds of memory have in common: size and limit.

@@ -35,19 +35,25 @@ func (m *copiedMemory) Free() {}
 
 func (m *copiedMemory) data() []byte { return m.buf }
 
-func (m *copiedMemory) load(img *image) error {
+func (m *copiedMemory) load(img *image, p pauser) error {
 	m.loaded = img
-	_, err := m.restore()
+	_, _, err := m.restore(p)
 	return err
 }
 
-func (m *copiedMemory) swap(img *image) error { return m.load(img) }
+func (m *copiedMemory) swap(img *image, p pauser) error { return m.load(img, p) }
 
-func (m *copiedMemory) restore() (int, error) {
-	m.loaded.base.copyTo(m.buf, 0, len(m.buf))
-	m.loaded.apply(m.buf)
-	return len(m.buf) / pageSize, nil
+func (m *copiedMemory) restore(p pauser) (int, bool, error) {
+	err := m.loaded.copyTo(m.buf, 0, len(m.buf), &meter{pauser: p})
+	return len(m.buf) / pageSize, err == nil, err
 }
+
+// drop does nothing: load overwrites all of the memory.
+func (m *copiedMemory) drop() error { return nil }
+
+func (m *copiedMemory) surrender(int, int) error { return nil }
+
+func (m *copiedMemory) maps() bool { return false }
 
 func (m *copiedMemory) dirty(f func(start, end int)) error {
 	f(0, len(m.buf))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,11 @@ import (
 type platform struct {
 	file    int // sealed memfd with the bytes of baseImage.view
 	tracker *tracker
+
+	// images is a memfd with the extents of all images. An offset is used once, so a freed extent is
+	// never the content of another image.
+	images     int
+	imagesSize atomic.Int64
 }
 
 // mappedMemory is linear memory over an address range that is reserved once. The image file is
@@ -23,7 +29,11 @@ type mappedMemory struct {
 	growth
 	region []byte // all of the reserved range
 	base   *baseImage
-	loaded *image // nil before the first load
+	mapped bool     // the image file is mapped
+	fresh  bool     // no page is present
+	gone   bool     // pages were surrendered
+	loaded *image   // nil if no image is loaded
+	shared []extent // of an image, mapped over the memory
 	scan   scan
 
 	// Ranges written since the image was loaded, as of the last scan. The list stays complete while
@@ -37,11 +47,6 @@ type mappedMemory struct {
 // byteRange is a part of the memory, as offsets.
 type byteRange struct{ start, end int }
 
-// restoreLimit is the largest number of pages that are copied back one by one. Beyond it a fresh
-// mapping is cheaper, although the next run then takes a page fault for each page it writes; it
-// also returns unused memory to the system.
-const restoreLimit = 1024
-
 // newMappedMemory reserves max bytes of address space. The memory has the base image's size from
 // the start.
 func newMappedMemory(base *baseImage, max int) (*mappedMemory, error) {
@@ -54,7 +59,7 @@ func newMappedMemory(base *baseImage, max int) (*mappedMemory, error) {
 		unix.Munmap(region)
 		return nil, err
 	}
-	m := &mappedMemory{region: region, base: base}
+	m := &mappedMemory{region: region, base: base, fresh: true}
 	m.growth = growth{size: base.size, limit: max}
 	m.scan.init(base.tracker)
 	return m, nil
@@ -86,59 +91,129 @@ func (m *mappedMemory) data() []byte { return m.region[:m.size] }
 // file returns the part of the memory over which the base image's file is mapped.
 func (m *mappedMemory) file() []byte { return m.region[m.base.start:][:len(m.base.view)] }
 
-func (m *mappedMemory) load(img *image) error {
-	file := m.file()
-	if m.loaded == nil {
-		_, err := unix.MmapPtr(m.base.file, 0, unsafe.Pointer(&file[0]), uintptr(len(file)),
-			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
-		if err != nil {
-			return fmt.Errorf("mapping the base image: %w", err)
-		}
-		if err := avoidHugePages(file); err != nil {
-			return err
-		}
-		if err := m.base.tracker.register(file); err != nil {
-			return err
-		}
-	} else if err := unix.Madvise(m.data(), unix.MADV_DONTNEED); err != nil {
-		// Drop every page. Where the file is mapped, the next access reads the file's page again;
-		// elsewhere it reads zeros.
-		return fmt.Errorf("dropping the memory of a slot: %w", err)
-	}
-	return m.finishLoad(img)
-}
-
-func (m *mappedMemory) swap(img *image) error {
-	if err := m.dirty(func(start, end int) { img.copyTo(m.region, start, end) }); err != nil {
+func (m *mappedMemory) load(img *image, p pauser) error {
+	if err := m.mapFile(); err != nil {
 		return err
 	}
-	for _, p := range m.loaded.pages {
-		at := int(p) * pageSize
-		img.copyTo(m.region, at, at+pageSize)
+	if err := m.drop(); err != nil {
+		return err
 	}
-	return m.finishLoad(img)
+	m.fresh = false
+	for _, x := range img.shared {
+		m.shared = append(m.shared, x)
+		at := m.region[x.start:][:x.length]
+		_, err := unix.MmapPtr(m.base.images, x.at, unsafe.Pointer(&at[0]), uintptr(len(at)),
+			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
+		if err != nil {
+			return fmt.Errorf("mapping an image: %w", err)
+		}
+		if err := avoidHugePages(at); err != nil {
+			return err
+		}
+	}
+	return m.finishLoad(img, p)
+}
+
+// mapFile maps the base image's file over the memory, once.
+func (m *mappedMemory) mapFile() error {
+	if m.mapped {
+		return nil
+	}
+	file := m.file()
+	_, err := unix.MmapPtr(m.base.file, 0, unsafe.Pointer(&file[0]), uintptr(len(file)),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
+	if err != nil {
+		return fmt.Errorf("mapping the base image: %w", err)
+	}
+	if err := avoidHugePages(file); err != nil {
+		return err
+	}
+	m.mapped = true
+	return m.base.tracker.register(file)
+}
+
+func (m *mappedMemory) drop() error {
+	m.loaded, m.writtenKnown, m.gone = nil, false, false
+	if m.fresh {
+		return nil
+	}
+	// Where the file is mapped, the next access reads the file's page again; elsewhere it reads
+	// zeros.
+	if err := returnPages(m.data()); err != nil {
+		return fmt.Errorf("dropping the memory of a slot: %w", err)
+	}
+	for _, x := range m.shared {
+		at := m.region[x.start:][:x.length]
+		_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(&at[0]), uintptr(len(at)),
+			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_ANON|unix.MAP_NORESERVE)
+		if err != nil {
+			return fmt.Errorf("removing an image from the memory of a slot: %w", err)
+		}
+		if err := avoidHugePages(at); err != nil {
+			return err
+		}
+	}
+	m.shared = m.shared[:0]
+	m.fresh = true
+	return nil
+}
+
+func (m *mappedMemory) surrender(start, end int) error {
+	m.gone = true
+	return unix.Madvise(m.region[start:end], unix.MADV_DONTNEED)
+}
+
+func (m *mappedMemory) swap(img *image, p pauser) error {
+	steps := meter{pauser: p}
+	var failed error
+	copyTo := func(start, end int) {
+		if failed == nil {
+			failed = img.copyTo(m.region, start, end, &steps)
+		}
+	}
+	if err := m.dirty(copyTo); err != nil {
+		return err
+	}
+	for _, page := range m.loaded.pages {
+		copyTo(int(page)*pageSize, (int(page)+1)*pageSize)
+	}
+	if failed != nil {
+		return failed
+	}
+	return m.finishLoad(img, p)
 }
 
 // finishLoad applies the image's own pages over the base. Where the tracker allows it, these pages
 // count as unwritten afterwards, so that restoring a run copies only the pages that the run itself
 // has written.
-func (m *mappedMemory) finishLoad(img *image) error {
+func (m *mappedMemory) finishLoad(img *image, p pauser) error {
 	m.loaded, m.writtenKnown = img, false
-	img.apply(m.region)
+	if err := img.apply(m.region, &meter{pauser: p}); err != nil {
+		return err
+	}
 	return m.base.tracker.arm(m.file())
 }
 
-func (m *mappedMemory) restore() (int, error) {
-	pages := 0
-	err := m.dirty(func(start, end int) {
-		if pages += (end - start) / pageSize; pages <= restoreLimit {
-			m.loaded.copyTo(m.region, start, end)
-		}
-	})
-	if err == nil && pages > restoreLimit {
-		err = m.load(m.loaded)
+func (m *mappedMemory) maps() bool { return true }
+
+func (m *mappedMemory) restore(p pauser) (int, bool, error) {
+	if len(m.shared) > 0 {
+		return 0, false, nil // the tracker does not find the written pages of extents
 	}
-	return pages, err
+	pages := 0
+	if err := m.dirty(func(start, end int) { pages += (end - start) / pageSize }); err != nil {
+		return 0, false, err
+	}
+	if m.gone || pages > restoreLimit {
+		return pages, false, nil
+	}
+	steps := meter{pauser: p}
+	for _, w := range m.written {
+		if err := m.loaded.copyTo(m.region, w.start, w.end, &steps); err != nil {
+			return pages, false, err
+		}
+	}
+	return pages, true, nil
 }
 
 func (m *mappedMemory) watch() {
@@ -185,6 +260,9 @@ func (m *mappedMemory) scanAll(f func(start, end int)) error {
 
 func (m *mappedMemory) close() {
 	if m.region != nil {
+		if !m.fresh {
+			returnPages(m.data()) // for the speed of the others; removing the mapping is what counts
+		}
 		unix.Munmap(m.region)
 		m.region, m.size = nil, 0
 	}
@@ -219,8 +297,34 @@ func (b *baseImage) prepareMapping(content []byte) (err error) {
 	if b.view, err = unix.Mmap(b.file, 0, len(content), unix.PROT_READ, unix.MAP_PRIVATE); err != nil {
 		return fmt.Errorf("mapping the base image: %w", err)
 	}
+	if b.images, err = unix.MemfdCreate("faaspot-images", unix.MFD_CLOEXEC); err != nil {
+		return fmt.Errorf("memfd_create: %w", err)
+	}
 	b.tracker, err = openTracker()
 	return err
+}
+
+// allocate returns an offset for a new extent of n bytes.
+func (b *baseImage) allocate(n int) int64 { return b.imagesSize.Add(int64(n)) - int64(n) }
+
+// store writes a part of an extent.
+func (b *baseImage) store(content []byte, at int64) error {
+	for len(content) > 0 {
+		n, err := unix.Pwrite(b.images, content, at)
+		if err != nil {
+			return fmt.Errorf("storing an image: %w", err)
+		}
+		content, at = content[n:], at+int64(n)
+	}
+	return nil
+}
+
+// free returns the memory of an extent to the system, in pieces.
+func (b *baseImage) free(at int64, length int) {
+	for end := at + int64(length); at < end; at += dropSize {
+		// It fails only for invalid arguments.
+		unix.Fallocate(b.images, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(dropSize, end-at))
+	}
 }
 
 func (b *baseImage) closeMapping() {
@@ -232,9 +336,11 @@ func (b *baseImage) closeMapping() {
 		b.tracker.close()
 		b.tracker = nil
 	}
-	if b.file > 0 {
-		unix.Close(b.file)
-		b.file = 0
+	for _, file := range []*int{&b.file, &b.images} {
+		if *file > 0 {
+			unix.Close(*file)
+			*file = 0
+		}
 	}
 }
 
@@ -253,6 +359,19 @@ func newPages(n int) ([]byte, error) {
 
 func freePages(p []byte) {
 	if p != nil {
+		returnPages(p) // for the speed of the others; removing the mapping is what counts
 		unix.Munmap(p)
 	}
+}
+
+// returnPages returns the pages of a private mapping to the system, in pieces.
+func returnPages(mem []byte) error {
+	for len(mem) > 0 {
+		n := min(len(mem), dropSize)
+		if err := unix.Madvise(mem[:n], unix.MADV_DONTNEED); err != nil {
+			return err
+		}
+		mem = mem[n:]
+	}
+	return nil
 }

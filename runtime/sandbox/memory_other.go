@@ -16,6 +16,12 @@ func (b *baseImage) prepareMapping([]byte) error { return errNoMapping }
 
 func (b *baseImage) closeMapping() {}
 
+func (b *baseImage) allocate(int) int64 { panic("no memory maps images on this system") }
+
+func (b *baseImage) store([]byte, int64) error { return errNoMapping }
+
+func (b *baseImage) free(int64, int) {}
+
 func newPages(n int) ([]byte, error) { return make([]byte, n*pageSize), nil }
 
 func freePages([]byte) {}

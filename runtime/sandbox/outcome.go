@@ -84,6 +84,10 @@ func endFailure(c *call) *runtime.Failure {
 		f.Message = "the function did not end within its time limit"
 	case runtime.ClassCancelled:
 		f.Message = "the run was cancelled"
+	case runtime.ClassStack:
+		f.Message = "the function recursed deeper than the memory of the server allows now: its stack has no room in the memory budget"
+	case runtime.ClassMemory:
+		f.Message = "the function ran out of memory: its result does not fit beside what it holds"
 	case runtime.ClassExited:
 		f.ExitCode = c.exitCode
 		f.Message = fmt.Sprintf("the function exited with code %d", c.exitCode)

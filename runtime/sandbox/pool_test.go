@@ -4,7 +4,13 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
+
+// newTestPool returns a pool with enough memory.
+func newTestPool(limit int) *pool {
+	return &pool{limit: limit, account: memory.New(runtime.MiB, nil).Open(memory.Options{Name: "idle instances"})}
+}
 
 // poolSlot returns a slot with the fields that the pool uses.
 func poolSlot(img *image, tenant runtime.Tenant, size int) *slot {
@@ -16,7 +22,7 @@ func TestPoolTakesTheBestSlot(t *testing.T) {
 	a, b := &image{size: size}, &image{size: size}
 	mine, theirs, bare := poolSlot(a, "x", size), poolSlot(a, "y", size), poolSlot(nil, "", size)
 	other, large := poolSlot(b, "x", size), poolSlot(nil, "", 2*size)
-	p := &pool{limit: 8}
+	p := newTestPool(8)
 	for _, s := range []*slot{mine, theirs, bare, other, large} {
 		if p.put(s) != nil {
 			t.Fatal("no room")
@@ -48,7 +54,7 @@ func TestPoolTakesTheBestSlot(t *testing.T) {
 }
 
 func TestPoolIsBounded(t *testing.T) {
-	p := &pool{limit: 2}
+	p := newTestPool(2)
 	slots := []*slot{poolSlot(nil, "a", pageSize), poolSlot(nil, "b", pageSize), poolSlot(nil, "c", pageSize)}
 	p.put(slots[0])
 	p.put(slots[1])

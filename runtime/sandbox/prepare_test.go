@@ -12,12 +12,12 @@ type countingMemory struct {
 	loaded, swapped int
 }
 
-func (m *countingMemory) load(*image) error {
+func (m *countingMemory) load(*image, pauser) error {
 	m.loaded++
 	return nil
 }
 
-func (m *countingMemory) swap(*image) error {
+func (m *countingMemory) swap(*image, pauser) error {
 	m.swapped++
 	return nil
 }

@@ -2,9 +2,12 @@ package sandbox
 
 import (
 	"container/list"
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // processors shares the processors among the runs that compute. It has as many permits as guests
@@ -43,42 +46,95 @@ const (
 
 // claim is the state of one run in the sharing of processors. One goroutine at a time.
 type claim struct {
-	worn  bool
-	since time.Time // when it got its permit, or began to wait
-	ready chan struct{}
+	ctx      context.Context // its end ends a wait for a permit; nil: never
+	deadline time.Time       // ends a wait for a permit; zero: never
+
+	held    bool // it has a permit
+	worn    bool
+	since   time.Time // when it got its permit, or began to wait
+	ready   chan struct{}
+	element *list.Element // its place in a queue while it waits, guarded by the processors' mutex
+}
+
+// stopped returns why the run must end at a time, or an empty class. It must if it has no permit.
+func (c *claim) stopped(now time.Time) runtime.Class {
+	switch {
+	case c.ctx != nil && c.ctx.Err() != nil:
+		return runtime.ClassCancelled
+	case !c.held || !c.deadline.IsZero() && !now.Before(c.deadline):
+		return runtime.ClassTimeout
+	}
+	return ""
 }
 
 func newProcessors(n int, now func() time.Time) *processors {
 	return &processors{slice: defaultSlice, now: now, free: n}
 }
 
-// acquire waits for a permit. Only the ends and checkpoints of other runs can delay it, so it takes
-// no context: the delay is bounded by the slices of the runs ahead, and a run past its deadline
-// ends at its first checkpoint.
-func (p *processors) acquire(c *claim) {
+// acquire waits for a permit. It returns false, without a permit, if the claim's deadline passes or
+// its context ends before.
+func (p *processors) acquire(c *claim) bool {
 	p.mu.Lock()
+	c.since = p.now()
 	if p.free > 0 {
 		p.free--
 		p.mu.Unlock()
-		c.since = p.now()
-		return
+		c.held = true
+		return true
 	}
-	c.since = p.now()
 	p.enqueue(c, false)
 	p.mu.Unlock()
-	<-c.ready
-	c.since = p.now()
+	return p.wait(c)
 }
 
-// release returns the permit.
-func (p *processors) release() {
+// wait waits until the permit of a queued claim is handed over, and returns as acquire does.
+func (p *processors) wait(c *claim) bool {
+	var expired <-chan time.Time
+	var cancelled <-chan struct{}
+	if !c.deadline.IsZero() {
+		timer := time.NewTimer(c.deadline.Sub(p.now()))
+		defer timer.Stop()
+		expired = timer.C
+	}
+	if c.ctx != nil {
+		cancelled = c.ctx.Done()
+	}
+	select {
+	case <-c.ready:
+		return p.begin(c)
+	case <-expired:
+	case <-cancelled:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.element == nil { // a permit was handed over first
+		<-c.ready
+		return p.begin(c)
+	}
+	p.dequeue(c)
+	return false
+}
+
+// begin records that the claim has got its permit.
+func (p *processors) begin(c *claim) bool {
+	c.held, c.since = true, p.now()
+	return true
+}
+
+// release returns the claim's permit. Without one it does nothing.
+func (p *processors) release(c *claim) {
+	if !c.held {
+		return
+	}
+	c.held = false
 	p.mu.Lock()
 	p.handOver(p.now())
 	p.mu.Unlock()
 }
 
 // checkpoint yields the permit if another run should compute next, waits until this run may
-// continue, and returns the time. The run holds a permit before and after.
+// continue, and returns the time. The run holds a permit before, and afterwards unless its deadline
+// has passed or its context has ended while it waited.
 func (p *processors) checkpoint(c *claim) time.Time {
 	now := p.now()
 	if p.waiting.Load() == 0 {
@@ -97,11 +153,12 @@ func (p *processors) checkpoint(c *claim) time.Time {
 	}
 	// Choose the next run before this one joins the queue, so that it is not handed its own permit.
 	p.handOver(now)
-	c.since = now
+	c.held, c.since = false, now
 	p.enqueue(c, used < p.slice)
 	p.mu.Unlock()
-	<-c.ready
-	c.since = p.now()
+	if !p.wait(c) {
+		return p.now()
+	}
 	return c.since
 }
 
@@ -117,11 +174,23 @@ func (p *processors) enqueue(c *claim, head bool) {
 		p.waitingFresh.Add(1)
 	}
 	if head {
-		queue.PushFront(c)
+		c.element = queue.PushFront(c)
 	} else {
-		queue.PushBack(c)
+		c.element = queue.PushBack(c)
 	}
 	p.waiting.Add(1)
+}
+
+// dequeue removes c from its queue.
+func (p *processors) dequeue(c *claim) {
+	queue := &p.worn
+	if !c.worn {
+		queue = &p.fresh
+		p.waitingFresh.Add(-1)
+	}
+	queue.Remove(c.element)
+	c.element = nil
+	p.waiting.Add(-1)
 }
 
 // handOver gives a permit to the next run in a queue, or marks it free.
@@ -137,10 +206,7 @@ func (p *processors) handOver(now time.Time) {
 		p.free++
 		return
 	}
-	c := queue.Remove(next).(*claim)
-	if !c.worn {
-		p.waitingFresh.Add(-1)
-	}
-	p.waiting.Add(-1)
+	c := next.Value.(*claim)
+	p.dequeue(c)
 	c.ready <- struct{}{}
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,7 +35,7 @@ func TestFreshRunsGoBeforeWornOnes(t *testing.T) {
 				var hog claim
 				p.acquire(&hog)
 				compute(p, &hog, time.Second, checkStep)
-				p.release()
+				p.release(&hog)
 			})
 		}
 		time.Sleep(100 * time.Millisecond) // all are worn by now
@@ -46,7 +47,7 @@ func TestFreshRunsGoBeforeWornOnes(t *testing.T) {
 				t.Errorf("a fresh run waited for %v while worn ones computed", waited)
 			}
 			compute(p, &fresh, checkStep, checkStep)
-			p.release()
+			p.release(&fresh)
 			time.Sleep(20 * time.Millisecond)
 		}
 	})
@@ -64,7 +65,7 @@ func TestWornRunsTakeTurns(t *testing.T) {
 				var hog claim
 				p.acquire(&hog)
 				compute(p, &hog, 200*time.Millisecond, checkStep)
-				p.release()
+				p.release(&hog)
 				ends[i] = time.Since(start)
 			})
 		}
@@ -92,7 +93,7 @@ func TestWornRunsAreNotStarved(t *testing.T) {
 					var fresh claim
 					p.acquire(&fresh)
 					compute(p, &fresh, time.Millisecond, checkStep)
-					p.release()
+					p.release(&fresh)
 				}
 			})
 		}
@@ -102,7 +103,7 @@ func TestWornRunsAreNotStarved(t *testing.T) {
 		start := time.Now()
 		compute(p, &hog, work, checkStep)
 		took := time.Since(start)
-		p.release()
+		p.release(&hog)
 		stop.Store(true)
 		wg.Wait()
 		if took > 40*work {
@@ -155,14 +156,14 @@ func TestNoRunWaitsForEver(t *testing.T) {
 					for left := j.work; left > 0; left -= j.step {
 						holds(func() { time.Sleep(j.step) })
 						if j.sleeps {
-							p.release()
+							p.release(&turn)
 							time.Sleep(time.Millisecond)
 							waits(func() { p.acquire(&turn) })
 						} else {
 							waits(func() { p.checkpoint(&turn) })
 						}
 					}
-					p.release()
+					p.release(&turn)
 				})
 			}
 			wg.Wait()
@@ -190,5 +191,61 @@ func TestCheckpointReturnsTheTime(t *testing.T) {
 	if got := p.checkpoint(&turn); !got.Equal(at) {
 		t.Errorf("got %v", got)
 	}
-	p.release()
+	p.release(&turn)
+}
+
+// TestWaitingRunsLeave verifies that a run which waits for a permit leaves when it is cancelled or
+// its deadline passes, at its start and at a checkpoint, however many runs wait before it.
+func TestWaitingRunsLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const others = 1000
+		p := newProcessors(1, time.Now)
+		ctx, stop := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		for range others {
+			wg.Go(func() {
+				c := claim{ctx: ctx}
+				if !p.acquire(&c) {
+					return
+				}
+				for c.stopped(time.Now()) == "" {
+					time.Sleep(checkStep)
+					p.checkpoint(&c)
+				}
+				p.release(&c)
+			})
+		}
+		time.Sleep(time.Second) // all are worn or wait
+		for _, name := range []string{"deadline", "cancelled"} {
+			for _, worn := range []bool{false, true} {
+				c := claim{worn: worn}
+				start := time.Now()
+				limited, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+				defer cancel()
+				if name == "deadline" {
+					c.deadline = start.Add(10 * time.Millisecond)
+				} else {
+					c.ctx = limited
+				}
+				for p.acquire(&c) && c.stopped(time.Now()) == "" {
+					for c.stopped(time.Now()) == "" {
+						time.Sleep(checkStep)
+						p.checkpoint(&c)
+					}
+				}
+				p.release(&c)
+				if took := time.Since(start); took > 10*time.Millisecond+defaultSlice {
+					t.Errorf("%s, worn %v: left after %v", name, worn, took)
+				}
+				if c.stopped(time.Now()) == "" {
+					t.Errorf("%s, worn %v: left without a reason", name, worn)
+				}
+			}
+		}
+		stop()
+		wg.Wait()
+		if p.free != 1 || p.fresh.Len()+p.worn.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0 {
+			t.Errorf("%d permits are free, %d runs wait", p.free, p.waiting.Load())
+		}
+	})
 }

@@ -69,7 +69,7 @@ func TestTrackersReportWrittenPages(t *testing.T) {
 					t.Fatalf("page %d of %d was written but not reported", at/pageSize, len(mem)/pageSize)
 				}
 			}
-			if _, err := s.memory.restore(); err != nil {
+			if _, _, err := s.memory.restore(noPause{}); err != nil {
 				t.Fatal(err)
 			}
 			if at := unequal(s); at >= 0 {
@@ -131,6 +131,9 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 				result(t, box, program, string(args))
 				s := newest(box)
 				scans = s.memory.(*mappedMemory).scans
+				if s.image == nil {
+					continue // it had too many written pages; the next run loads the image again
+				}
 				if at := unequal(s); at >= 0 {
 					t.Fatalf("after run %d with %s the memory differs at %d", i, args, at)
 				}
@@ -174,7 +177,7 @@ func TestFaultsAreNeverMissed(t *testing.T) {
 			t.Fatalf("the first write to page %d was not detected", at/pageSize)
 		}
 	}
-	if _, err := m.restore(); err != nil {
+	if _, _, err := m.restore(noPause{}); err != nil {
 		t.Fatal(err)
 	}
 	if at := unequal(newest(box)); at >= 0 {

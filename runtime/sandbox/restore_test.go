@@ -315,7 +315,7 @@ func TestEveryEndingIsRestored(t *testing.T) {
 				if s == nil && !grown && !slices.Contains(dropped, ending) && ending != "end_crash" {
 					t.Errorf("%s: the slot was not returned to the pool", ending)
 				}
-				if s != nil {
+				if s != nil && s.image != nil { // otherwise the next run loads the image again
 					if at := unequal(s); at >= 0 {
 						t.Errorf("%s: differs at %d", ending, at)
 					}

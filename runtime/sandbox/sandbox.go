@@ -8,13 +8,10 @@ import (
 	"log/slog"
 	goruntime "runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // GCPercent is the value that a server sets GOGC to, see debug.SetGCPercent. A guest that recurses
@@ -33,14 +30,12 @@ type Options struct {
 	// Processors is the largest number of guests that compute at once. Zero: the value of
 	// GOMAXPROCS when the sandbox is opened.
 	Processors int
-	// IdleSlots is the largest number of instances that stay ready between runs, at some hundred
-	// KiB each. Zero: 8 per place.
+	// IdleSlots is the largest number of instances that stay ready between runs. Zero: 8 per place.
 	IdleSlots int
-	// ImageBytes is the largest size in bytes of all cached images of functions. The least recently
-	// used are dropped, and rebuilt on demand. Zero: 512 MiB.
-	ImageBytes int64
-	// TmpBytes is the largest number of bytes that all runs together may have in /tmp. Zero: 1 GiB.
-	TmpBytes int64
+	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
+	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from
+	// it. Nil: a budget of its own, of half the machine's memory.
+	Memory *memory.Budget
 	// Portable makes slots copy all of their memory for every run, as on systems that do not report
 	// which pages were written.
 	Portable bool
@@ -50,22 +45,38 @@ func (o Options) withDefaults() Options {
 	o.Log = cmp.Or(o.Log, slog.Default())
 	o.Processors = cmp.Or(max(o.Processors, 0), goruntime.GOMAXPROCS(0))
 	o.IdleSlots = cmp.Or(max(o.IdleSlots, 0), 8*o.Processors)
-	o.ImageBytes = cmp.Or(max(o.ImageBytes, 0), 512*runtime.MiB)
-	o.TmpBytes = cmp.Or(max(o.TmpBytes, 0), 1024*runtime.MiB)
+	if o.Memory == nil {
+		o.Memory = memory.New(memory.Machine()/2, o.Log)
+	}
 	return o
+}
+
+const (
+	// coveredStacks is the number of native stacks of maxStack bytes that memory.Overhead covers.
+	coveredStacks = 2
+	// stacksShare is the divisor of the budget that further such stacks may have.
+	stacksShare = 4
+)
+
+// fitProcessors returns the largest number of guests, at most n, that may compute at once with a
+// memory budget, and the bytes of it that their native stacks take. wazero lets the stack of a guest
+// that computes grow before the sandbox can take memory for it, so there must be room for that
+// beforehand.
+func fitProcessors(n int, budget int64) (fit int, bytes int64) {
+	further := min(max(n-coveredStacks, 0), int(budget/stacksShare/maxStack))
+	return min(n, coveredStacks+further), int64(further) * maxStack
 }
 
 // Sandbox runs functions, each in an interpreter of its own. It implements [runtime.Sandbox].
 type Sandbox struct {
 	guest      *guest
 	processors *processors
+	accounts   *accounts
 	images     *images
 	pool       *pool
-	tmpBudget  atomic.Int64
-	rebuilds   singleflight.Group
+	builds     builds
+	closing    chan struct{} // one token for each slot that is closed in the background
 	log        *slog.Logger
-
-	discards chan struct{} // one token for each slot that is being closed
 
 	mu     sync.Mutex
 	active sync.WaitGroup
@@ -78,27 +89,25 @@ var _ runtime.Sandbox = (*Sandbox)(nil)
 // copies of.
 func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	o = o.withDefaults()
+	places, stacks := fitProcessors(o.Processors, o.Memory.Total())
+	if places < o.Processors {
+		o.Log.Info("the memory budget is too small for the native stacks of more runs that compute at once", "runs", places, "processors", o.Processors)
+	}
 	g, err := openGuest(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	s := &Sandbox{
-		guest:      g,
-		processors: newProcessors(o.Processors, time.Now),
-		images:     newImages(o.ImageBytes),
-		pool:       &pool{limit: o.IdleSlots},
-		log:        o.Log,
-
-		discards: make(chan struct{}, maxDiscards),
-	}
-	s.tmpBudget.Store(o.TmpBytes)
+	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), images: newImages(), closing: make(chan struct{}, maxClosing), log: o.Log}
+	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages)
+	s.accounts.stacks.Add(stacks)
+	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle}
 	// Create one instance before any others can be created concurrently: the first fills in values
 	// that the compiled module computes lazily and without a lock.
-	first, err := g.newSlot(ctx, s.processors, &s.tmpBudget)
+	first, err := g.newSlot(ctx, s.processors, s.accounts)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), g.close(ctx))
 	}
-	s.pool.put(first)
+	s.retire(first, true)
 	return s, nil
 }
 
@@ -129,6 +138,7 @@ func (s *Sandbox) Close() error {
 	var errs []error
 	for _, slot := range s.pool.close() {
 		errs = append(errs, slot.close())
+		s.pool.discharge(slot)
 	}
 	s.images.clear()
 	return errors.Join(append(errs, s.guest.close(context.Background()))...)
@@ -140,12 +150,11 @@ func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcom
 		return runtime.Outcome{}, err
 	}
 	defer s.active.Done()
-	img, outcome, err := s.buildImage(ctx, p)
-	if img != nil {
-		s.images.put(keyOf(p), img)
-		img.release()
+	made := s.buildImage(ctx, p)
+	if made.image != nil {
+		made.image.release() // the cache has it
 	}
-	return outcome, err
+	return made.outcome, made.err
 }
 
 // Run implements [runtime.Sandbox]. The result has at most [runtime.MaxResult] bytes, but is
@@ -155,21 +164,37 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 		return runtime.Outcome{}, err
 	}
 	defer s.active.Done()
-	img, outcome, err := s.acquireImage(ctx, c.Program)
+	p, limits := c.Program, c.Limits
+	if limits == (runtime.Limits{}) {
+		limits = p.Limits
+	}
+	limits = limits.WithDefaults()
+	r := request{op: opRun, inputs: [3][]byte{c.Args, contextOf(c)}, limits: limits, logs: c.Logs}
+	img := s.images.get(keyOf(p))
 	if img == nil {
-		if c.Logs != nil {
-			c.Logs.AppendAll(outcome.Logs)
-			outcome.Logs = c.Logs.End()
+		// Building the image counts as a part of the run, which has reserved its own memory only.
+		r.started = s.processors.now()
+		r.deadline = r.started.Add(limits.Timeout)
+		p.Limits.Memory = min(p.Limits.WithDefaults().Memory, limits.Memory)
+		made := s.acquireImage(ctx, p, r)
+		switch img = made.image; {
+		case made.unkept:
+			return s.runUnkept(ctx, p, r)
+		case img == nil:
+			if c.Logs != nil {
+				c.Logs.AppendAll(made.outcome.Logs)
+				made.outcome.Logs = c.Logs.End()
+			}
+			made.outcome.Usage.Duration = s.processors.now().Sub(r.started)
+			return made.outcome, made.err
 		}
-		return outcome, err
 	}
 	defer img.release()
-	limits := c.Limits
-	if limits == (runtime.Limits{}) {
-		limits = c.Program.Limits
+	if int64(img.size) > max(limits.Memory, int64(s.guest.base.size)) {
+		return runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassMemory, Message: fmt.Sprintf(
+			"the function has %d MB of memory after its module body, more than the %d MB of this run", int64(img.size)/runtime.MiB, limits.Memory/runtime.MiB)}}, nil
 	}
-	r := request{op: opRun, inputs: [3][]byte{c.Args, contextOf(c)}, limits: limits.WithDefaults(), logs: c.Logs}
-	return s.callOnSlot(ctx, img, c.Program.Tenant, r, nil)
+	return s.callOnSlot(ctx, img, p.Tenant, r, nil)
 }
 
 // contextOf returns the context that the guest receives: a pair with the environment, if the run
@@ -185,133 +210,298 @@ func contextOf(c runtime.RunCall) []byte {
 
 // Forget implements [runtime.Sandbox].
 func (s *Sandbox) Forget(functionID string, version uint64) {
-	key := imageKey{functionID, version}
-	if img := s.images.get(key); img != nil {
-		s.images.drop(key)
-		s.pool.unload(img)
-		img.release()
+	if s.enter() != nil {
+		return
 	}
+	defer s.active.Done()
+	if img := s.images.drop(imageKey{functionID, version}); img != nil {
+		s.forget(img)
+	}
+}
+
+// forget releases an image that was removed from the cache, and closes the idle slots that have it
+// loaded. A slot that is in use is closed afterwards.
+func (s *Sandbox) forget(img *image) {
+	img.forgotten.Store(true)
+	for _, slot := range s.pool.removeImage(img) {
+		s.closeSlot(slot)
+	}
+	img.release()
+}
+
+// reclaimSlots closes the least recently used idle slots that keep n bytes.
+func (s *Sandbox) reclaimSlots(n int64) int64 {
+	if s.enter() != nil {
+		return 0
+	}
+	defer s.active.Done()
+	removed, bytes := s.pool.reclaim(n)
+	for _, slot := range removed {
+		s.closeSlot(slot)
+	}
+	return bytes
+}
+
+// reclaimImages drops images that cost n bytes and that nobody uses.
+func (s *Sandbox) reclaimImages(n int64) int64 {
+	if s.enter() != nil {
+		return 0
+	}
+	defer s.active.Done()
+	return s.images.reclaim(n)
 }
 
 func keyOf(p runtime.Program) imageKey { return imageKey{p.FunctionID, p.Version} }
 
 // acquireImage returns the program's image, which the caller must release. An image that was
-// dropped is rebuilt, once for all callers that wait for it. The image is nil if the program no
-// longer loads; then the outcome has the reason.
-func (s *Sandbox) acquireImage(ctx context.Context, p runtime.Program) (*image, runtime.Outcome, error) {
+// dropped is built again, once for all callers that wait for it. The image is nil if the program no
+// longer loads, or if the run's deadline passes or its context ends; then the outcome has the
+// reason.
+func (s *Sandbox) acquireImage(ctx context.Context, p runtime.Program, r request) built {
 	key := keyOf(p)
-	for {
-		if img := s.images.get(key); img != nil {
-			return img, runtime.Outcome{}, nil
-		}
-		// The first caller may go away while others still wait.
-		ctx := context.WithoutCancel(ctx)
-		outcome, err, _ := s.rebuilds.Do(fmt.Sprintf("%s/%d", key.function, key.version), func() (any, error) {
-			return s.Deploy(ctx, p)
-		})
-		if err != nil {
-			return nil, runtime.Outcome{}, err
-		}
-		if outcome := outcome.(runtime.Outcome); outcome.Failure != nil {
-			return nil, outcome, nil
-		}
-		// The image is cached now, unless Forget has dropped it in between: then try again.
+	if !s.images.worthBuilding(key, r.started, s.imageRoom) {
+		return built{unkept: true}
 	}
+	waiting, cancel := context.WithDeadline(ctx, r.deadline)
+	defer cancel()
+	made, ok := s.builds.wait(waiting, buildKey{key, p.Limits.Memory}, func(ctx context.Context) built {
+		if img := s.images.get(key); img != nil { // another build has just ended
+			return built{image: img}
+		}
+		return s.buildImage(ctx, p)
+	})
+	if !ok {
+		made = built{outcome: stoppedOutcome(ctx)}
+	}
+	return made
 }
 
-// buildImage builds the program's image, which the caller must release. The image is nil if the
-// program does not load; then the outcome has the reason.
-func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (*image, runtime.Outcome, error) {
+// imageRoom returns the number of bytes that an image could take now, if all caches gave up theirs.
+func (s *Sandbox) imageRoom() int64 {
+	a := s.accounts
+	return a.images.mapped.Free() + a.idle.Held() + a.images.mapped.Held()
+}
+
+// stoppedOutcome returns the outcome of a call that ended before its guest began: it was cancelled,
+// or its deadline passed.
+func stoppedOutcome(ctx context.Context) runtime.Outcome {
+	c := call{endClass: runtime.ClassTimeout}
+	if ctx.Err() != nil {
+		c.endClass = runtime.ClassCancelled
+	}
+	return runtime.Outcome{Failure: endFailure(&c)}
+}
+
+// buildImage builds the program's image and puts it into the cache, unless there is no memory for
+// it. The caller must release it.
+func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built) {
+	made.outcome, made.err = s.deploy(ctx, p, request{limits: p.Limits.WithDefaults()},
+		func(slot *slot, outcome runtime.Outcome) (_ runtime.Outcome, usable bool, err error) {
+			made.image, err = s.capture(slot, keyOf(p))
+			made.unkept = made.image == nil && err == nil
+			return outcome, true, err
+		})
+	if made.image != nil && (made.err != nil || made.outcome.Failure != nil) {
+		made.image.release()
+		made.image = nil
+	}
+	if made.image != nil {
+		if previous := s.images.put(keyOf(p), made.image); previous != nil {
+			s.forget(previous)
+		}
+	}
+	return made
+}
+
+// smallCode is the size of compiled code, in bytes, up to which runtime.RunOverhead covers it.
+const smallCode = 512 * runtime.KiB
+
+// deploy compiles and deploys a program. If that succeeds, next is called with the slot as the
+// module body left it; see callOnSlot. r has what both calls have in common.
+func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next continuation) (runtime.Outcome, error) {
 	// Use two interpreters: what the compiler leaves in memory would enlarge the image.
-	r := request{op: opCompile, inputs: [3][]byte{[]byte(p.Name), p.Source}, limits: p.Limits.WithDefaults()}
+	r.op, r.inputs = opCompile, [3][]byte{[]byte(p.Name), p.Source}
 	outcome, err := s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, nil)
 	if err != nil || outcome.Failure != nil {
-		return nil, outcome, err
+		return outcome, err
 	}
-	var img *image
-	r.op, r.inputs[2] = opDeploy, outcome.Result
-	outcome, err = s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, func(slot *slot) (err error) {
-		img, err = newImage(s.guest.base, slot.image, slot.memory, slot.system.Capture())
-		return err
-	})
-	if err != nil || outcome.Failure != nil {
-		if img != nil {
-			img.release()
-		}
-		return nil, outcome, err
-	}
-	return img, outcome, nil
-}
-
-// callOnSlot makes a call on any slot. If the call succeeds, inspect, unless nil, is called with
-// the slot as the call left it.
-func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, inspect func(*slot) error) (runtime.Outcome, error) {
-	var c claim
-	s.processors.acquire(&c)
-	defer s.processors.release()
-	slot := s.pool.take(img, tenant)
-	if slot == nil {
-		var err error
-		if slot, err = s.guest.newSlot(ctx, s.processors, &s.tmpBudget); err != nil {
+	code := outcome.Result
+	if n := int64(len(code)); n > smallCode {
+		patient, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if err := s.accounts.code.Take(patient, n); err != nil {
 			return runtime.Outcome{}, err
 		}
+		defer s.accounts.code.Give(n)
 	}
-	slot.claim = c
-	return s.callSlot(ctx, slot, img, tenant, r, inspect)
+	r.op, r.inputs[2] = opDeploy, code
+	return s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, next)
 }
 
-// callSlot prepares the slot, makes the call, restores the slot and returns it to the pool.
-func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, inspect func(*slot) error) (runtime.Outcome, error) {
-	if err := slot.prepare(img, tenant); err != nil {
-		s.discard(slot)
-		return runtime.Outcome{}, err
+// capture returns the image of the memory that a deployment has left in a slot, or nil if there is
+// no memory for it.
+func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
+	pages, err := findPages(s.guest.base, slot.image, slot.memory, slot)
+	if err != nil {
+		return nil, err
 	}
-	r.deadline = s.processors.now().Add(r.limits.Timeout)
-	outcome, usable := slot.invoke(ctx, r)
-	var err error
-	if inspect != nil && outcome.Failure == nil {
-		err = inspect(slot)
-	}
-	if usable {
-		var restoreErr error
-		outcome.Usage.Pages, usable, restoreErr = slot.restore()
-		if restoreErr != nil {
-			s.log.Error("cannot restore a slot; it is closed", "error", restoreErr)
+	files := slot.system.Capture()
+	mapped, heap := imageCost(len(pages), files)
+	// Caches do not give up their memory in vain.
+	if mapped+heap > s.imageRoom() || !s.accounts.images.take(slot, mapped, heap) {
+		if class := slot.stopped(s.processors.now()); class != "" {
+			slot.call.endClass = class
+			return nil, endOfRun{}
 		}
+		s.images.noteUnkept(key, mapped+heap, s.processors.now())
+		return nil, nil
 	}
-	if !usable {
-		s.discard(slot)
-	} else if surplus := s.pool.put(slot); surplus != nil {
-		s.discard(surplus)
+	img, err := newImage(s.guest.base, slot.memory, pages, files, slot)
+	if err != nil {
+		s.accounts.images.give(mapped, heap)
+		return nil, err
+	}
+	img.account = &s.accounts.images
+	return img, nil
+}
+
+// runUnkept makes a run of a program for whose image there is no memory: it deploys the program in a
+// slot, and calls it there.
+func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (runtime.Outcome, error) {
+	deployment := request{started: r.started, deadline: r.deadline, limits: r.limits}
+	ran := false
+	outcome, err := s.deploy(ctx, p, deployment, func(slot *slot, _ runtime.Outcome) (runtime.Outcome, bool, error) {
+		ran = true
+		r.files = slot.system.Capture()
+		slot.rewind()
+		outcome, _ := slot.invoke(ctx, r)
+		return outcome, false, nil // the slot has no image that it could be restored to
+	})
+	if !ran && r.logs != nil {
+		r.logs.AppendAll(outcome.Logs)
+		outcome.Logs = r.logs.End()
 	}
 	return outcome, err
 }
 
-// maxDiscards is the largest number of slots that are closed in the background while callers
-// already have their answer. Each may still hold all of its run's memory, which no longer counts
-// against any limit, so there are few; further slots are closed at once.
-const maxDiscards = 4
+// continuation continues a call that has succeeded, with the slot as the call left it. It returns
+// the outcome, and whether the slot can be restored.
+type continuation func(*slot, runtime.Outcome) (outcome runtime.Outcome, usable bool, err error)
 
-// discard closes a slot, in the background if possible: unmapping half a gigabyte takes tens of
-// milliseconds.
+// callOnSlot makes a call on any slot. next may be nil. Everything that is done for the call counts
+// as its duration.
+func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, next continuation) (runtime.Outcome, error) {
+	c := claim{ctx: ctx, deadline: r.deadline}
+	if !s.processors.acquire(&c) || c.stopped(c.since) != "" {
+		s.processors.release(&c)
+		outcome := stoppedOutcome(ctx)
+		if r.logs != nil {
+			outcome.Logs = r.logs.End()
+		}
+		return outcome, nil
+	}
+	if r.started.IsZero() {
+		r.started = c.since
+		r.deadline = c.since.Add(r.limits.Timeout)
+		c.deadline = r.deadline
+	}
+	slot := s.pool.take(img, tenant)
+	if slot == nil {
+		var err error
+		if slot, err = s.guest.newSlot(ctx, s.processors, s.accounts); err != nil {
+			s.processors.release(&c)
+			return runtime.Outcome{}, err
+		}
+	}
+	slot.claim = c
+	defer s.processors.release(&slot.claim) // for a panic; otherwise this does nothing
+	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, r, next)
+	s.processors.release(&slot.claim)
+	s.retire(slot, usable)
+	outcome.Usage.Duration = s.processors.now().Sub(r.started)
+	return outcome, err
+}
+
+// callSlot prepares the slot, makes the call, and restores the slot. If usable is false, the slot
+// must be closed.
+func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, next continuation) (outcome runtime.Outcome, usable bool, err error) {
+	if err := slot.prepare(img, tenant); errors.Is(err, endOfRun{}) {
+		outcome.Failure = endFailure(&slot.call)
+		if r.logs != nil {
+			outcome.Logs = r.logs.End()
+		}
+		return outcome, false, nil
+	} else if err != nil {
+		return runtime.Outcome{}, false, err
+	}
+	outcome, usable = slot.invoke(ctx, r)
+	if next != nil && outcome.Failure == nil {
+		if outcome, usable, err = next(slot, outcome); errors.Is(err, endOfRun{}) {
+			logs := outcome.Logs
+			return runtime.Outcome{Failure: endFailure(&slot.call), Logs: logs}, false, nil
+		}
+	}
+	if usable {
+		var restoreErr error
+		outcome.Usage.Pages, usable, restoreErr = slot.restore()
+		if restoreErr != nil && !errors.Is(restoreErr, endOfRun{}) {
+			s.log.Error("cannot restore a slot; it is closed", "error", restoreErr)
+		}
+	}
+	return outcome, usable, err
+}
+
+// retire returns a slot to the pool, or closes it. Its caller holds no permit to compute, because
+// returning half a gigabyte to the system takes tens of milliseconds, and still has its reservation,
+// because the memory exists until it returns.
+func (s *Sandbox) retire(slot *slot, usable bool) {
+	if usable && slot.image == nil {
+		if err := slot.memory.drop(); err != nil {
+			s.log.Error("cannot drop the memory of a slot; it is closed", "error", err)
+			usable = false
+		}
+		slot.idle = idleOverhead
+	}
+	if usable {
+		slot = s.pool.put(slot)
+	}
+	if slot != nil {
+		s.discard(slot)
+	}
+}
+
+// maxClosing is the largest number of slots that are closed in the background. Each takes a
+// processor that no run has a permit for.
+const maxClosing = 4
+
+// discard closes a slot: in the background, so that the caller of the run need not wait, if the
+// memory that the slot may have is free beside the reservation of its run.
 func (s *Sandbox) discard(slot *slot) {
-	// Free at once what the run had in /tmp.
-	slot.system.Reset(nil, wasi.Limits{})
 	select {
-	case s.discards <- struct{}{}:
-		s.active.Add(1)
-		go func() {
-			defer s.active.Done()
-			s.closeSlot(slot)
-			<-s.discards
-		}()
+	case s.closing <- struct{}{}:
 	default:
 		s.closeSlot(slot)
+		return
 	}
+	n := int64(len(slot.memory.data()))
+	if !s.accounts.closing.TakeFree(n) {
+		<-s.closing
+		s.closeSlot(slot)
+		return
+	}
+	slot.rewind() // frees what the run had in /tmp
+	s.active.Add(1)
+	go func() {
+		defer s.active.Done()
+		s.closeSlot(slot)
+		s.accounts.closing.Give(n)
+		<-s.closing
+	}()
 }
 
 func (s *Sandbox) closeSlot(slot *slot) {
 	if err := slot.close(); err != nil {
 		s.log.Error("cannot close a slot", "error", err)
 	}
+	s.pool.discharge(slot)
 }

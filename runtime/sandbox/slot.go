@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -18,10 +17,10 @@ import (
 type slot struct {
 	guest      *guest
 	processors *processors
-	tmpBudget  *atomic.Int64 // bytes that all slots together may still add to /tmp
+	accounts   *accounts // what the calls take beyond their reservations
 
 	instance     api.Module
-	memory       memory
+	memory       guestMemory
 	system       *wasi.System
 	stack        api.MutableGlobal
 	ticks        api.MutableGlobal // the instrumenter's counter
@@ -29,6 +28,7 @@ type slot struct {
 	compile      api.Function
 	deploy       api.Function
 	run          api.Function
+	stacks       [operations]nativeStack // of the functions
 
 	image  *image // loaded image; nil: an image must be loaded before use
 	tenant runtime.Tenant
@@ -38,20 +38,26 @@ type slot struct {
 	host   hostContext
 
 	hashers hashers
+	idle    int64 // bytes that it keeps while it is in the pool
+	charged int64 // bytes taken for it since it was put into the pool
 }
 
 // call is the state of one call into the guest.
 type call struct {
-	op       operation
-	deadline time.Time
-	input    [pyguest.OpContext + 1][]byte // by operation
-	result   []byte
-	failure  []byte
-	answered bool          // the guest has sent a result or a failure; only the first counts
-	endClass runtime.Class // why the host ended the run; empty if it did not
-	exitCode int
-	logs     *runtime.LogBuffer
-	hashed   uint32 // bytes hashed since the last checkpoint
+	op          operation
+	limits      runtime.Limits
+	input       [pyguest.OpContext + 1][]byte // by operation
+	result      []byte
+	failure     []byte
+	answered    bool          // the guest has sent a result or a failure; only the first counts
+	endClass    runtime.Class // why the host ended the run; empty if it did not
+	exitCode    int
+	logs        *runtime.LogBuffer
+	hashed      uint32 // bytes hashed since the last checkpoint
+	stack       nativeStack
+	stackBytes  int64 // bytes taken for the native stack
+	resultBytes int64 // bytes counted for the result
+	tmp         int64 // bytes of host memory for /tmp
 }
 
 // endOfRun is the value that the host panics with to end a run; wazero returns it as the call's
@@ -73,6 +79,7 @@ var noCall = context.Background()
 // slotOf returns the slot that called a host function.
 func slotOf(ctx context.Context) *slot { return ctx.(*hostContext).slot }
 
+// end ends the call from inside of a host function.
 func (s *slot) end(class runtime.Class) {
 	s.call.endClass = class
 	panic(endOfRun{})
@@ -82,28 +89,55 @@ func (s *slot) end(class runtime.Class) {
 // compute. It implements wasi.Control.
 func (s *slot) Checkpoint() {
 	s.memory.unwatch(false) // the run may continue on another thread
-	now := s.processors.checkpoint(&s.claim)
-	if !now.Before(s.call.deadline) {
-		s.end(runtime.ClassTimeout)
-	}
-	if s.host.Err() != nil {
-		s.end(runtime.ClassCancelled)
+	s.checkStack()
+	if class := s.yield(); class != "" {
+		s.end(class)
 	}
 }
+
+// checkStack ends the call if the memory budget has no room for its native stack.
+func (s *slot) checkStack() {
+	if s.takeStack() {
+		return
+	}
+	if class := s.stopped(s.processors.now()); class != "" {
+		s.end(class)
+	}
+	s.end(runtime.ClassStack)
+}
+
+// pause is a checkpoint of the work that the host does for the call outside of the guest. It
+// implements pauser; the error is endOfRun.
+func (s *slot) pause() error {
+	if s.call.endClass = s.yield(); s.call.endClass != "" {
+		return endOfRun{}
+	}
+	return nil
+}
+
+// yield lets other runs compute, and returns why the call must end, or an empty class. If it must,
+// the slot may have no permit any more.
+func (s *slot) yield() runtime.Class { return s.stopped(s.processors.checkpoint(&s.claim)) }
+
+// stopped returns why the call must end at a time, or an empty class.
+func (s *slot) stopped(now time.Time) runtime.Class { return s.claim.stopped(now) }
 
 // Sleep implements wasi.Control. A sleeping run releases its permit to compute.
 func (s *slot) Sleep(d time.Duration) {
 	s.memory.unwatch(false)
-	left := time.Until(s.call.deadline)
+	s.checkStack()
+	left := time.Until(s.claim.deadline)
 	timer := time.NewTimer(min(d, max(left, 0)))
 	defer timer.Stop()
-	s.processors.release()
+	s.processors.release(&s.claim)
 	select {
 	case <-timer.C:
-	case <-s.host.Done():
+	case <-s.claim.ctx.Done():
 	}
 	s.processors.acquire(&s.claim)
-	s.Checkpoint()
+	if class := s.stopped(s.processors.now()); class != "" {
+		s.end(class)
+	}
 }
 
 // Exit implements wasi.Control.
@@ -115,12 +149,19 @@ func (s *slot) Exit(code uint32) {
 // Log implements wasi.Control.
 func (s *slot) Log(stream int, p []byte) { s.call.logs.Append(uint8(stream), p) }
 
-// Charge implements wasi.Control.
+// tmpSlack is the number of bytes by which the host memory of a run's /tmp may exceed the limit of
+// its content: the lists of blocks and some inodes. RunOverhead covers it.
+const tmpSlack = 256 * runtime.KiB
+
+// Charge implements wasi.Control. The run has reserved the memory of its /tmp, so what other runs
+// have there does not matter.
 func (s *slot) Charge(n int64) bool {
-	if s.tmpBudget.Add(-n) < 0 && n > 0 {
-		s.tmpBudget.Add(n)
+	c := &s.call
+	if n > 0 && c.tmp+n > c.limits.Tmp+tmpSlack {
 		return false
 	}
+	c.tmp += n
+	s.accounts.tmp.Add(n)
 	return true
 }
 
@@ -137,7 +178,8 @@ func (s *slot) transfer(op int32, request, requestLen, response, responseCap uin
 		if !ok || len(out) < len(in) {
 			return refused
 		}
-		return int32(copy(out, in))
+		s.copyPieces(out[:0], in)
+		return int32(len(in))
 	case pyguest.OpResult, pyguest.OpFailure:
 		p, ok := s.slice(request, requestLen)
 		if !ok || c.answered {
@@ -146,13 +188,43 @@ func (s *slot) transfer(op int32, request, requestLen, response, responseCap uin
 		c.answered = true
 		if op == pyguest.OpResult {
 			// One byte over the limit is enough to detect that the result is too large.
-			c.result = append([]byte(nil), p[:min(len(p), c.op.maxResult()+1)]...)
+			p = p[:min(len(p), c.op.maxResult()+1)]
+			if !s.takeResult(len(p)) {
+				s.end(runtime.ClassMemory)
+			}
+			c.result = s.copyPieces(make([]byte, 0, len(p)), p)
 		} else {
 			c.failure = append([]byte(nil), p[:min(len(p), maxFailure)]...)
 		}
 		return 0
 	}
 	return refused
+}
+
+// takeResult counts n bytes of a result, which exist on Go's heap beside the guest's memory until
+// the slot is restored. It reports whether the run's reservation has room for both.
+func (s *slot) takeResult(n int) bool {
+	c := &s.call
+	room := c.limits.Memory + c.limits.Tmp + resultShare - int64(len(s.memory.data())) - c.tmp
+	if int64(n) > room {
+		return false
+	}
+	s.accounts.results.Add(int64(n))
+	c.resultBytes = int64(n)
+	return true
+}
+
+// resultShare is the part of runtime.RunOverhead, in bytes, that a result may have.
+const resultShare = 512 * runtime.KiB
+
+// copyPieces appends src to dst, which has room for it, with checkpoints.
+func (s *slot) copyPieces(dst, src []byte) []byte {
+	for len(src) > pieceSize {
+		dst = append(dst, src[:pieceSize]...)
+		src = src[pieceSize:]
+		s.Checkpoint()
+	}
+	return append(dst, src...)
 }
 
 // slice returns a range of the guest's memory, and whether the range lies within it.
@@ -171,6 +243,7 @@ const (
 	opRun     operation = iota // inputs: args, context; result: JSON
 	opCompile                  // inputs: name, source; result: code
 	opDeploy                   // inputs: name, source, code; result: null
+	operations
 )
 
 // maxCode is the largest compiled size of a function's source, in bytes.
@@ -187,20 +260,25 @@ func (op operation) maxResult() int {
 type request struct {
 	op       operation
 	inputs   [3][]byte // as many as the operation has
+	started  time.Time // when the work for the call began; zero: when it gets its permit
 	deadline time.Time
 	limits   runtime.Limits
+	files    *wasi.State        // nil: those of the image
 	logs     *runtime.LogBuffer // nil: the slot's own buffer
 }
 
 // prepare makes the slot ready to run from an image, for a tenant. The slot becomes a holder of the
 // image. Another image of the same tenant replaces the present one page by page; another tenant
 // gets a memory with only fresh pages.
+//
+// The work counts for the call. An error endOfRun means that the call had to end before it was
+// done; then, as after any error, the slot must be closed.
 func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 	if s.image == img && s.tenant == tenant {
 		return nil
 	}
-	if s.image != nil && s.tenant == tenant && s.image.size == img.size && img.size == s.guest.base.size {
-		if err := s.memory.swap(img); err != nil {
+	if s.image != nil && s.tenant == tenant && s.image.size == img.size && img.size == s.guest.base.size && len(img.shared) == 0 && len(s.image.pages) <= restoreLimit {
+		if err := s.memory.swap(img, s); err != nil {
 			return err
 		}
 		s.image.release()
@@ -214,7 +292,7 @@ func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 			return fmt.Errorf("growing a slot's memory to %d bytes", img.size)
 		}
 	}
-	if err := s.memory.load(img); err != nil {
+	if err := s.memory.load(img, s); err != nil {
 		return err
 	}
 	s.image, s.tenant = img.retain(), tenant
@@ -230,22 +308,23 @@ func (s *slot) unload() {
 }
 
 // invoke makes a call from the image that the slot was prepared for. The caller holds a permit to
-// compute. Afterwards the memory is as the call left it.
+// compute. Afterwards the memory is as the call left it. usable is false if the guest did not end
+// by returning; then the slot may have no permit any more.
 func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, usable bool) {
-	start := s.processors.now()
 	s.host.Context = ctx
+	s.claim.ctx, s.claim.deadline = ctx, r.deadline
+	fn, stack, first, n := s.run, s.stacks[opRun], pyguest.OpArgs, 2
+	switch r.op {
+	case opCompile:
+		fn, stack, first = s.compile, s.stacks[opCompile], pyguest.OpName
+	case opDeploy:
+		fn, stack, first, n = s.deploy, s.stacks[opDeploy], pyguest.OpName, 3
+	}
 	c := &s.call
-	*c = call{op: r.op, deadline: r.deadline}
+	*c = call{op: r.op, limits: r.limits, stack: stack}
 	if c.logs = r.logs; c.logs == nil {
 		s.logs.Reset(r.limits.Logs)
 		c.logs = &s.logs
-	}
-	fn, first, n := s.run, pyguest.OpArgs, 2
-	switch r.op {
-	case opCompile:
-		fn, first = s.compile, pyguest.OpName
-	case opDeploy:
-		fn, first, n = s.deploy, pyguest.OpName, 3
 	}
 	var params [3]uint64
 	for i := range n {
@@ -253,7 +332,12 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 		params[i] = uint64(len(r.inputs[i]))
 	}
 	s.memory.setLimit(max(int(r.limits.Memory), s.image.size))
-	s.system.Reset(s.image.files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
+	files := s.image.files
+	if r.files != nil {
+		files = r.files
+		c.limits.Tmp -= files.Size() // it takes memory that the run has reserved
+	}
+	s.system.Reset(files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
 
 	s.memory.watch()
 	defer s.memory.unwatch(false) // for a panic; otherwise this does nothing
@@ -262,48 +346,57 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 	outcome = s.outcome(int32(params[0]), err)
 	outcome.Logs = c.logs.End()
 	outcome.Usage.Memory = int64(len(s.memory.data()))
-	outcome.Usage.Duration = s.processors.now().Sub(start)
-	if outcome.Usage.Duration > longCall {
-		s.bind()
+	s.freeStack()
+	if c.resultBytes > 0 {
+		s.accounts.results.Give(c.resultBytes)
 	}
 	s.host.Context = noCall
-	c.input, c.logs = [len(c.input)][]byte{}, nil
+	c.input, c.logs, c.result, c.failure = [len(c.input)][]byte{}, nil, nil, nil
 	s.logs.Reset(0)
 	return outcome, err == nil
 }
-
-// longCall is the duration after which a call's native stack, which grows to up to 84 MB and never
-// shrinks, is not reused for the next call. A shorter call has no time to grow it beyond some
-// hundred KiB.
-const longCall = 5 * time.Millisecond
 
 // bind looks up the functions that calls use. Each lookup brings a new native stack.
 func (s *slot) bind() {
 	s.compile = s.instance.ExportedFunction(exportCompile)
 	s.deploy = s.instance.ExportedFunction(exportDeploy)
 	s.run = s.instance.ExportedFunction(exportRun)
+	s.stacks = [...]nativeStack{opRun: stackOf(s.run), opCompile: stackOf(s.compile), opDeploy: stackOf(s.deploy)}
 }
 
-// restore resets the slot to its image. A slot that cannot be restored exactly, because its memory
-// has grown, is no longer usable.
-func (s *slot) restore() (pages int, usable bool, err error) {
+// rewind resets the part of the slot's state that is not in its memory.
+func (s *slot) rewind() {
 	s.system.Reset(nil, wasi.Limits{})
-	if len(s.memory.data()) != s.image.size {
-		return 0, false, nil
-	}
 	s.stack.Set(s.guest.base.stack)
 	s.ticks.Set(s.initialTicks)
-	if s.image.size != s.guest.base.size {
-		return 0, true, s.memory.load(s.image)
+}
+
+// restore resets the slot to its image, and returns the number of pages that were written. If they
+// are too many to copy back one by one, the slot has no image afterwards, and its memory must be
+// dropped. A slot that cannot be restored exactly, because its memory has grown, is no longer
+// usable.
+func (s *slot) restore() (pages int, usable bool, err error) {
+	s.rewind()
+	if len(s.memory.data()) != s.guest.base.size {
+		return 0, false, nil
 	}
-	pages, err = s.memory.restore()
-	return pages, err == nil, err
+	pages, restored, err := s.memory.restore(s)
+	if err != nil {
+		return pages, false, err
+	}
+	s.idle = idleOverhead
+	if restored {
+		s.idle += int64(pages)*pageSize + int64(len(s.image.data))
+	} else {
+		s.unload()
+	}
+	return pages, true, nil
 }
 
 // close frees the slot. No call may be in progress in it.
 func (s *slot) close() error {
 	s.unload()
-	s.system.Reset(nil, wasi.Limits{})
+	s.rewind()
 	err := s.instance.Close(context.Background())
 	s.memory.close()
 	return err

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -9,15 +10,17 @@ import (
 
 	"github.com/faaspot/faaspot/pyguest"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // transferSlot returns a slot with a small memory, no instance and a call in progress: everything
 // that faas.call uses.
 func transferSlot(input []byte) *slot {
 	m := newCopiedMemory(64*runtime.KiB, 64*runtime.KiB)
-	s := &slot{memory: m, processors: newProcessors(1, time.Now)}
+	s := &slot{memory: m, processors: newProcessors(1, time.Now), accounts: openAccounts(memory.New(0, nil), nil, nil)}
+	s.claim = claim{ctx: context.Background(), held: true, deadline: time.Now().Add(time.Hour)}
 	s.host = hostContext{noCall, s}
-	s.call = call{deadline: time.Now().Add(time.Hour)}
+	s.call = call{limits: runtime.Limits{}.WithDefaults()}
 	for op := range s.call.input {
 		s.call.input[op] = input
 	}

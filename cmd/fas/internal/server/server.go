@@ -130,7 +130,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 
 	if s.box, err = sandbox.Open(ctx, sandbox.Options{
-		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(),
+		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory,
 	}); err != nil {
 		return err
 	}

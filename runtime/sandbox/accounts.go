@@ -1,0 +1,86 @@
+package sandbox
+
+import (
+	"context"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
+)
+
+// accounts are what a sandbox takes from the memory budget beside the reservations of its runs.
+type accounts struct {
+	idle    *memory.Account // idle slots
+	closing *memory.Account // slots that are closed in the background
+	images  imageAccount
+	stacks  *memory.Account // native stacks beyond stackShare
+	code    *memory.Account // compiled sources while they are deployed
+	tmp     *memory.Account // /tmp of runs, which their reservations cover
+	results *memory.Account // results that a slot has received, which its reservation covers
+}
+
+// imageAccount holds the cost of images. What they take on Go's heap is counted apart.
+type imageAccount struct{ mapped, heap *memory.Account }
+
+// openAccounts opens the accounts. When memory is needed, idle slots are closed first, then images
+// are dropped.
+func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages func(n int64) int64) *accounts {
+	return &accounts{
+		idle: b.Open(memory.Options{Name: "idle instances", HeapEach: idleHeap, Reclaim: reclaimSlots}),
+		images: imageAccount{
+			mapped: b.Open(memory.Options{Name: "images", Reclaim: reclaimImages}),
+			heap:   b.Open(memory.Options{Name: "images", Heap: true}),
+		},
+		closing: b.Open(memory.Options{Name: "closing instances", HeapEach: idleHeap}),
+		stacks:  b.Open(memory.Options{Name: "native stacks", Heap: true}),
+		code:    b.Open(memory.Options{Name: "deployments", Heap: true}),
+		tmp:     b.Open(memory.Options{Name: "/tmp", Heap: true, Covered: true}),
+		results: b.Open(memory.Options{Name: "results", Heap: true, Covered: true}),
+	}
+}
+
+const (
+	// idleOverhead is the memory in bytes of an idle slot beside its pages: the instance, page
+	// tables and a small native stack. idleHeap is the part of it on Go's heap.
+	idleOverhead = runtime.MiB
+	idleHeap     = runtime.MiB / 4
+
+	// patience is the longest time that a call waits until caches have given up memory that it
+	// needs beyond its reservation.
+	patience = 200 * time.Millisecond
+)
+
+// take takes n bytes for the call in progress. If they are not free, it returns the permit while it
+// waits for them, at most for patience. Afterwards the call has a permit again, unless it must end.
+func (s *slot) take(a *memory.Account, n int64) bool {
+	if a.TryTake(n) {
+		return true
+	}
+	if n > a.Largest() {
+		return false
+	}
+	s.processors.release(&s.claim)
+	ctx, cancel := context.WithTimeout(s.claim.ctx, min(patience, time.Until(s.claim.deadline)))
+	defer cancel()
+	err := a.Take(ctx, n)
+	s.processors.acquire(&s.claim)
+	return err == nil
+}
+
+// take takes the cost of an image for the call that has created it.
+func (a *imageAccount) take(s *slot, mapped, heap int64) bool {
+	if !s.take(a.mapped, mapped) {
+		return false
+	}
+	if !s.take(a.heap, heap) {
+		a.mapped.Give(mapped)
+		return false
+	}
+	return true
+}
+
+// give returns the cost of an image whose memory was freed.
+func (a *imageAccount) give(mapped, heap int64) {
+	a.mapped.Give(mapped)
+	a.heap.Give(heap)
+}
