@@ -188,7 +188,10 @@ func (f *follower) sendPage(page runtime.LogPage) error {
 		failed = f.sendEntry(f.partialStream, f.partial, f.from)
 		f.partial = nil
 	}
-	return failed
+	if failed != nil {
+		return failed
+	}
+	return f.flush()
 }
 
 // partialRune returns the number of bytes at the end of text that begin an incomplete
@@ -223,7 +226,10 @@ func (f *follower) sendEnd() error {
 	if len(x.Result) > runtime.ListedResult {
 		x.Result = nil
 	}
-	return f.sendEvent("end", "", renderExecution(f.base, &x))
+	if err := f.sendEvent("end", "", renderExecution(f.base, &x)); err != nil {
+		return err
+	}
+	return f.flush()
 }
 
 func (f *follower) sendEvent(name, id string, data any) error {
@@ -237,7 +243,8 @@ func (f *follower) sendEvent(name, id string, data any) error {
 	return f.send(fmt.Sprintf("event: %s\n%sdata: %s\n\n", name, id, text))
 }
 
-// send writes text and flushes it. The client has the whole write timeout for each call.
+// send writes text, which is flushed later, or once there is enough of it. The client has the whole
+// write timeout for each call.
 func (f *follower) send(text string) error {
 	if err := f.conn.SetWriteDeadline(time.Now().Add(f.api.WriteTimeout)); err != nil {
 		return errClientGone
@@ -245,6 +252,10 @@ func (f *follower) send(text string) error {
 	if _, err := f.out.WriteString(text); err != nil {
 		return errClientGone
 	}
+	return nil
+}
+
+func (f *follower) flush() error {
 	if err := f.out.Flush(); err != nil {
 		return errClientGone
 	}
