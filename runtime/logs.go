@@ -15,8 +15,8 @@ type Logs struct {
 
 const (
 	// LogMarkSize is what a change of the stream counts towards the limit of logs and the size of a
-	// page, in bytes: it takes about as much in memory, and in a response.
-	LogMarkSize = 32
+	// page, in bytes: it takes 16 in memory, and as many as this in an event of a stream of logs.
+	LogMarkSize = 64
 	// MaxLogPage bounds the output in a page, in bytes with the changes of the stream. A reader that
 	// does not read holds at most one page.
 	MaxLogPage = 64 * KiB

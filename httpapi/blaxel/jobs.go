@@ -54,7 +54,7 @@ func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 			}
 			if size > maxAllJobs {
 				return runtime.Errorf(runtime.CodeTooLarge, "the jobs have more than %d MiB, too much for one response", maxAllJobs/runtime.MiB).
-					WithHint("list them in pages: add ?limit=50, and then ?cursor= with the meta.nextCursor of each page")
+					WithHint("list them in pages: send the header Blaxel-Version: 2026-04-28, and the meta.nextCursor of each page as ?cursor=")
 			}
 			if request.After = page.Next; request.After == "" {
 				return web.WriteValue(ctx, all)

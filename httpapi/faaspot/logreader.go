@@ -106,14 +106,13 @@ func (r *rawRenderer) appendPart(dst []byte, logs runtime.Logs) []byte {
 
 func (r *rawRenderer) appendEnd(dst []byte) []byte { return dst }
 
-// entryRenderer renders the elements of [wire.Logs].Entries and the end of the object. Bytes that
-// are not UTF-8 become U+FFFD, one for each sequence of them.
+// entryRenderer renders the elements of [wire.Logs].Entries and the end of the object.
 type entryRenderer struct {
 	only    wire.Stream
 	entry   wire.Stream // whose text is being written; empty: none has begun
 	stretch wire.Stream // of the text before; an entry may join stretches
 	partial []byte      // the beginning of a character at the end of the stretch
-	invalid bool        // the latest character is U+FFFD for a sequence that may continue
+	text    textEncoder // of the stretch
 }
 
 func (r *entryRenderer) appendPart(dst []byte, logs runtime.Logs) []byte {
@@ -138,15 +137,15 @@ func (r *entryRenderer) appendPart(dst []byte, logs runtime.Logs) []byte {
 		}
 		whole := len(text) - partialRune(text)
 		r.partial = append(r.partial, text[whole:]...)
-		dst = r.appendText(dst, text[:whole])
+		dst = r.text.append(dst, text[:whole])
 	})
 	return dst
 }
 
 // endStretch ends the text of a stretch: the rest of its last character will not come.
 func (r *entryRenderer) endStretch(dst []byte) []byte {
-	dst = r.appendText(dst, r.partial)
-	r.partial, r.invalid = nil, false
+	dst = r.text.append(dst, r.partial)
+	r.partial, r.text = nil, textEncoder{}
 	return dst
 }
 
@@ -158,17 +157,23 @@ func (r *entryRenderer) appendEnd(dst []byte) []byte {
 	return append(dst, `]}`...)
 }
 
-// appendText appends text as the inside of a JSON string.
-func (r *entryRenderer) appendText(dst, text []byte) []byte {
+// textEncoder encodes a text that is the inside of a JSON string, part by part. Bytes that are not
+// UTF-8 become U+FFFD, one for each sequence of them.
+type textEncoder struct {
+	invalid bool // the latest character is U+FFFD for a sequence that may continue
+}
+
+// append appends the encoded form of the next part.
+func (e *textEncoder) append(dst, text []byte) []byte {
 	const lowerHex = "0123456789abcdef"
 	for len(text) > 0 {
 		c, size := utf8.DecodeRune(text)
 		switch {
 		case c == utf8.RuneError && size == 1:
-			if !r.invalid {
+			if !e.invalid {
 				dst = append(dst, "\ufffd"...)
 			}
-			r.invalid = true
+			e.invalid = true
 			text = text[1:]
 			continue
 		case c == '"' || c == '\\':
@@ -184,7 +189,7 @@ func (r *entryRenderer) appendText(dst, text []byte) []byte {
 		default:
 			dst = append(dst, text[:size]...)
 		}
-		r.invalid = false
+		e.invalid = false
 		text = text[size:]
 	}
 	return dst

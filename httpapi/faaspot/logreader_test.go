@@ -36,6 +36,9 @@ func alternating(n int) (logs runtime.Logs) {
 	return logs
 }
 
+// validText replaces bytes that are not UTF-8 by U+FFFD.
+func validText(text []byte) string { return strings.ToValidUTF8(string(text), "\ufffd") }
+
 // wanted returns the entries of a response, from the whole logs.
 func wanted(logs runtime.Logs, only wire.Stream) []wire.LogEntry {
 	entries := []wire.LogEntry{}

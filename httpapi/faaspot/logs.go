@@ -3,7 +3,6 @@ package faaspot
 import (
 	"bytes"
 	"log/slog"
-	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -95,6 +94,3 @@ func stretches(l runtime.Logs, only wire.Stream, visit func(s wire.Stream, text 
 		}
 	}
 }
-
-// validText replaces bytes that are not UTF-8 by U+FFFD.
-func validText(text []byte) string { return strings.ToValidUTF8(string(text), "\ufffd") }
