@@ -21,6 +21,7 @@ type Delivery struct {
 	JobExecution string // id
 	Callback     Callback
 	Body         []byte `json:",omitempty"` // JSON; set only for a dead letter, or a delivery that was redriven
+	BodySize     int    `json:"-"`          // bytes of the body; set only in a list, which has no bodies
 	Created      time.Time
 	Attempts     int       // since it was stored or redriven
 	NotBefore    time.Time // time of the next attempt; zero: at once
@@ -44,7 +45,7 @@ type DeliveryStore interface {
 	// DeleteDelivery drops a delivery that was accepted by its receiver.
 	DeleteDelivery(tenant Tenant, id string) error
 
-	// ListDeadLetters returns up to limit dead letters, newest first. If before is not empty, it
+	// ListDeadLetters returns up to limit dead letters without bodies, newest first. If before is not empty, it
 	// starts after the one with that id.
 	ListDeadLetters(tenant Tenant, before string, limit int) ([]Delivery, error)
 	// GetDeadLetter returns a dead letter.

@@ -70,9 +70,9 @@ type ExecutionHistory interface {
 	// GetExecutions returns executions in the order of ids, nil for unknown ones, without logs
 	// and without results larger than [ListedResult].
 	GetExecutions(tenant Tenant, ids []string) ([]*Execution, error)
-	// GetLogs returns the output of the latest attempt of an execution, none while the attempt
-	// runs, and the execution at the same moment, without its result.
-	GetLogs(tenant Tenant, id string) (Execution, Logs, error)
+	// GetLogs returns a page of the output of the latest attempt of an execution, none while the
+	// attempt runs, and the execution at the same moment, without its result.
+	GetLogs(tenant Tenant, id string, from LogPosition) (Execution, LogPage, error)
 	// ListExecutions returns up to limit executions that pass a filter, newest first, without
 	// logs and without results larger than [ListedResult]. If cursor is not empty, it starts
 	// after the execution with that id; so the last id of a page is the cursor of the next.

@@ -32,7 +32,7 @@ type JobStore interface {
 	GetJobByName(tenant Tenant, name string) (Job, error)
 	// GetJobByID returns the job with an id.
 	GetJobByID(tenant Tenant, id string) (Job, error)
-	// ListJobs returns a page of jobs.
+	// ListJobs returns a page of jobs. It may be shorter than requested, because specs may be large.
 	ListJobs(tenant Tenant, l PageRequest) (Page[Job], error)
 	// EachJob calls visit with each job of each tenant until visit fails.
 	EachJob(visit func(Job) error) error

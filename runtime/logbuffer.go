@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// LogBuffer collects the output of one run to stdout and stderr, up to a limit. One goroutine
-// writes; any number may read at the same time. The zero value has a limit of 0: see
+// LogBuffer collects the output of one run to stdout and stderr, up to a limit in bytes, of which
+// each change of the stream takes [LogMarkSize]. One goroutine writes; any number may read at the same time. The zero value has a limit of 0: see
 // [NewLogBuffer] and [LogBuffer.Reset].
 type LogBuffer struct {
 	mu      sync.Mutex
 	limit   int
 	logs    Logs
-	dropped int64 // bytes beyond the limit
+	dropped int64 // bytes that were written beyond the limit
 	ended   bool  // nothing is added any more
 	changed nextChange
 }
@@ -23,26 +23,50 @@ func NewLogBuffer(limit int64) *LogBuffer { return &LogBuffer{limit: int(limit)}
 // Reset empties the buffer for another run. No goroutine may read it any more.
 func (b *LogBuffer) Reset(limit int64) { *b = LogBuffer{limit: int(limit)} }
 
-// Append adds output to a stream (1 stdout, 2 stderr), as far as the limit allows.
+// Append adds output to a stream (1 stdout, 2 stderr), as far as the limit allows. Nothing is added
+// after the first byte that was dropped, so that the output has no gaps.
 func (b *LogBuffer) Append(stream uint8, p []byte) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ended {
+	if p = b.cut(stream, p); len(p) == 0 {
+		b.mu.Unlock()
 		return
 	}
-	if room := b.limit - len(b.logs.Data); room < len(p) {
-		b.dropped += int64(len(p) - room)
-		p = p[:room]
-	}
-	if len(p) == 0 {
-		return
-	}
-	if n := len(b.logs.Marks); n == 0 || b.logs.Marks[n-1].Stream != stream {
-		// Every mark belongs to at least one byte, so the limit bounds the marks too.
+	if b.switches(stream) {
 		b.logs.Marks = append(b.logs.Marks, LogMark{Offset: len(b.logs.Data), Stream: stream})
 	}
 	b.logs.Data = append(b.logs.Data, p...)
-	b.changed.notify()
+	waiting := b.changed.take()
+	b.mu.Unlock()
+	if waiting != nil {
+		close(waiting)
+	}
+}
+
+// switches reports whether output to a stream needs a mark.
+func (b *LogBuffer) switches(stream uint8) bool {
+	n := len(b.logs.Marks)
+	return n == 0 || b.logs.Marks[n-1].Stream != stream
+}
+
+// cut returns what can be added of output to a stream, and counts the rest as dropped.
+func (b *LogBuffer) cut(stream uint8, p []byte) []byte {
+	if b.ended {
+		return nil
+	}
+	marks := len(b.logs.Marks)
+	if b.switches(stream) {
+		marks++
+	}
+	room := b.limit - len(b.logs.Data) - LogMarkSize*(marks-1) // the first mark is free
+	if b.dropped > 0 {
+		room = 0
+	}
+	if room < len(p) {
+		room = max(room, 0)
+		b.dropped += int64(len(p) - room)
+		p = p[:room]
+	}
+	return p
 }
 
 // AppendAll adds output that was collected elsewhere.
@@ -69,7 +93,9 @@ func (b *LogBuffer) End() Logs {
 			b.logs.Truncated = true
 			b.logs.Data = fmt.Appendf(b.logs.Data, "\n[log truncated: %d more bytes were written; the limit is %d]\n", b.dropped, b.limit)
 		}
-		b.changed.notify()
+		if waiting := b.changed.take(); waiting != nil {
+			close(waiting)
+		}
 	}
 	return b.logs
 }
@@ -85,22 +111,23 @@ func (n *nextChange) wait() <-chan struct{} {
 	return n.c
 }
 
-func (n *nextChange) notify() {
-	if n.c != nil {
-		close(n.c)
-		n.c = nil
-	}
+// take returns the channel for the caller to close, nil if nobody waits.
+func (n *nextChange) take() chan struct{} {
+	c := n.c
+	n.c = nil
+	return c
 }
 
 // Page returns the output so far, from a position on, and a channel that is closed at the next
-// change, nil if there will be none.
+// change, nil if there will be none. Pages share the output with the buffer.
 func (b *LogBuffer) Page(attempt int, from LogPosition) (LogPage, <-chan struct{}) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	// Later output is appended after the slices returned here and does not change them.
-	p := NewLogPage(attempt, b.logs, from)
-	if b.ended {
-		return p, nil
+	// Later output is appended after these slices and does not change them.
+	logs := b.logs
+	var changed <-chan struct{}
+	if !b.ended {
+		changed = b.changed.wait()
 	}
-	return p, b.changed.wait()
+	b.mu.Unlock()
+	return NewLogPage(attempt, logs, from), changed
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/faaspot/faaspot/test/linear"
 )
 
 // streams returns the stream of each byte of the logs, according to the marks.
@@ -31,10 +33,10 @@ func streams(l Logs) []byte {
 // streams, and a page that a reader has does not change.
 func TestLogBuffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.IntRange(0, 60).Draw(t, "limit")
+		limit := rapid.IntRange(0, 300).Draw(t, "limit")
 		b := NewLogBuffer(int64(limit))
 		var data, of []byte // the expected bytes and their streams
-		dropped := 0
+		dropped, marks := 0, 0
 		var pages []Logs
 		var copies [][]byte
 		readPage := func(data []byte) {
@@ -45,7 +47,7 @@ func TestLogBuffer(t *testing.T) {
 			if from.Attempt == attempt {
 				at = min(max(from.Offset, 0), len(data))
 			}
-			if !bytes.Equal(p.Logs.Data, data[at:]) || p.Attempt != attempt || p.Next != (LogPosition{attempt, len(data)}) {
+			if !bytes.Equal(p.Logs.Data, data[at:]) || p.Attempt != attempt || p.Next != (LogPosition{attempt, len(data)}) || p.Size != len(data) {
 				t.Fatalf("from %+v of attempt %d: %+v, want %q", from, attempt, p, data[at:])
 			}
 			// The line that reports a cut belongs to the last stream, if there is any.
@@ -58,7 +60,17 @@ func TestLogBuffer(t *testing.T) {
 			stream := uint8(rapid.IntRange(1, 2).Draw(t, "stream"))
 			p := []byte(rapid.StringN(0, 8, 8).Draw(t, "text"))
 			b.Append(stream, p)
-			room := min(limit-len(data), len(p))
+			switches := len(of) == 0 || of[len(of)-1] != stream
+			room := limit - len(data) - LogMarkSize*marks
+			if switches && len(of) > 0 {
+				room -= LogMarkSize
+			}
+			if room = min(max(room, 0), len(p)); dropped > 0 {
+				room = 0
+			}
+			if switches && room > 0 && len(of) > 0 {
+				marks++
+			}
 			data = append(data, p[:room]...)
 			of = append(of, bytes.Repeat([]byte{stream}, room)...)
 			dropped += len(p) - room
@@ -91,15 +103,84 @@ func TestLogBuffer(t *testing.T) {
 	})
 }
 
-// TestMarksAreBounded switches the stream with each byte: the limit bounds the marks too.
-func TestMarksAreBounded(t *testing.T) {
+// TestLogMarksCount switches the stream with each byte: the marks take their share of the limit, and
+// nothing is added after the first byte that was dropped.
+func TestLogMarksCount(t *testing.T) {
 	b := NewLogBuffer(1000)
 	for i := range 5000 {
 		b.Append(uint8(1+i%2), []byte("x"))
 	}
-	if l := b.End(); len(l.Marks) != 1000 || !l.Truncated || !strings.HasSuffix(string(l.Data), "[log truncated: 4000 more bytes were written; the limit is 1000]\n") {
-		t.Errorf("%d marks, the end is %q", len(l.Marks), l.Data[1000:])
+	b.Append(1, []byte("x"))
+	kept := 1 + 999/(LogMarkSize+1)
+	want := strings.Repeat("x", kept) + fmt.Sprintf("\n[log truncated: %d more bytes were written; the limit is 1000]\n", 5001-kept)
+	if l := b.End(); len(l.Marks) != kept || !l.Truncated || string(l.Data) != want {
+		t.Errorf("%d marks of %d bytes: %q", len(l.Marks), kept, l.Data)
 	}
+}
+
+// TestLogPages reads logs page by page, with streams that change at random intervals. The pages have
+// every byte once with its stream, are bounded, and share the data.
+func TestLogPages(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const attempt = 3
+		var logs Logs
+		for range rapid.IntRange(0, 5).Draw(t, "stretches") {
+			step := rapid.SampledFrom([]int{1, 2, 31, 5000, MaxLogPage - 1, MaxLogPage}).Draw(t, "step")
+			for range rapid.IntRange(1, 300_000/(step+60)).Draw(t, "writes") {
+				stream := uint8(1)
+				if n := len(logs.Marks); n > 0 {
+					stream = 3 - logs.Marks[n-1].Stream
+				}
+				logs.Marks = append(logs.Marks, LogMark{Offset: len(logs.Data), Stream: stream})
+				logs.Data = append(logs.Data, bytes.Repeat([]byte{byte(step)}, step)...)
+			}
+		}
+		var got Logs
+		for from := (LogPosition{}); ; {
+			p := NewLogPage(attempt, logs, from)
+			if len(p.Logs.Data)+LogMarkSize*(len(p.Logs.Marks)-1) > MaxLogPage || p.Size != len(logs.Data) {
+				t.Fatalf("from %v: a page of %d bytes and %d marks of %d bytes", from, len(p.Logs.Data), len(p.Logs.Marks), p.Size)
+			}
+			if len(p.Logs.Data) == 0 {
+				break
+			}
+			if &p.Logs.Data[0] != &logs.Data[len(got.Data)] || cap(p.Logs.Data) != len(p.Logs.Data) {
+				t.Fatalf("from %v: a copy, or one that can grow", from)
+			}
+			for _, m := range p.Logs.Marks {
+				if n := len(got.Marks); n == 0 || got.Marks[n-1].Stream != m.Stream {
+					got.Marks = append(got.Marks, LogMark{Offset: len(got.Data) + m.Offset, Stream: m.Stream})
+				}
+			}
+			got.Data = append(got.Data, p.Logs.Data...)
+			if from = p.Next; from != (LogPosition{attempt, len(got.Data)}) {
+				t.Fatalf("after %d bytes the next position is %v", len(got.Data), from)
+			}
+		}
+		if !bytes.Equal(got.Data, logs.Data) || !cmp.Equal(got.Marks, logs.Marks) {
+			t.Fatalf("got %d bytes and %d marks of %d and %d", len(got.Data), len(got.Marks), len(logs.Data), len(logs.Marks))
+		}
+	})
+}
+
+// TestLinearLogs writes logs whose streams change with each byte, and has a reader read them page by
+// page.
+func TestLinearLogs(t *testing.T) {
+	linear.Bytes(t, DefaultLogs, func(size int) func() {
+		return func() {
+			b := NewLogBuffer(int64(size))
+			for i := range size {
+				b.Append(uint8(1+i%2), []byte("x"))
+			}
+			b.End()
+			for from := (LogPosition{}); ; {
+				p, _ := b.Page(1, from)
+				if from = p.Next; len(p.Logs.Data) == 0 {
+					break
+				}
+			}
+		}
+	})
 }
 
 // TestReadersOfALogBuffer has readers wait for changes while one goroutine writes: each gets

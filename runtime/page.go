@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -37,6 +36,8 @@ type PageRequest struct {
 	After  string
 	Offset int // number of items to skip; ignored if After is set
 	Limit  int // 1 to [MaxPage]; not positive: [DefaultPage]; larger: MaxPage
+	// Uncounted says that the Total of a list of jobs is not needed.
+	Uncounted bool
 }
 
 // Page is a page of a list.
@@ -65,32 +66,107 @@ func (r PageRequest) Bounded() PageRequest {
 const taskPrefix = "task-"
 
 // TaskNumbers returns the numbers of the tasks on a page, out of total, and the After of the next
-// page.
+// page. Its cost depends on the tasks that it skips and returns, and on those between them that the
+// query excludes.
 func (r PageRequest) TaskNumbers(total int) (page []int, next string, err error) {
-	query := strings.ToLower(r.Query)
-	var all []int
-	for n := range total {
-		if query == "" || strings.Contains(taskPrefix+strconv.Itoa(n), query) {
-			all = append(all, n)
-		}
-	}
-	if r.Sort == SortNameAsc || r.Sort == SortNameDesc {
-		slices.SortFunc(all, func(a, b int) int { return strings.Compare(strconv.Itoa(a), strconv.Itoa(b)) })
-	}
-	if r.Sort == SortNameDesc || r.Sort == SortCreatedDesc {
-		slices.Reverse(all)
-	}
-	from := min(r.Offset, len(all))
+	order, query, skip := r.taskOrder(total), strings.ToLower(r.Query), r.Offset
+	wanted := func(n int) bool { return query == "" || strings.Contains(taskPrefix+strconv.Itoa(n), query) }
+	n := order.first()
 	if r.After != "" {
-		n, failed := strconv.Atoi(r.After)
-		if from = slices.Index(all, n) + 1; failed != nil || from == 0 {
+		after, failed := strconv.Atoi(r.After)
+		if failed != nil || after < 0 || after >= total || strconv.Itoa(after) != r.After || !wanted(after) {
 			return nil, "", Errorf(CodeInvalidArgument, "the position %q was not returned with a page", r.After).
 				WithHint("start from the first page")
 		}
+		n, skip = order.next(after), 0
 	}
-	page = all[from:min(from+r.Limit, len(all))]
-	if from+len(page) < len(all) && len(page) > 0 {
-		next = strconv.Itoa(page[len(page)-1])
+	for ; n >= 0; n = order.next(n) {
+		switch {
+		case !wanted(n):
+		case skip > 0:
+			skip--
+		case len(page) == r.Limit:
+			return page, strconv.Itoa(page[len(page)-1]), nil
+		default:
+			page = append(page, n)
+		}
 	}
-	return page, next, nil
+	return page, "", nil
+}
+
+// taskOrder is an order of the numbers below total. Its methods return -1 if there is no number.
+type taskOrder struct {
+	total  int
+	byName bool // in the order of the decimal digits as text
+	back   bool
+}
+
+func (r PageRequest) taskOrder(total int) taskOrder {
+	return taskOrder{
+		total:  total,
+		byName: r.Sort == SortNameAsc || r.Sort == SortNameDesc,
+		back:   r.Sort == SortNameDesc || r.Sort == SortCreatedDesc,
+	}
+}
+
+func (o taskOrder) first() int {
+	switch {
+	case o.total == 0:
+		return -1
+	case !o.back:
+		return 0
+	case !o.byName:
+		return o.total - 1
+	}
+	return o.lastBelow(min(9, o.total-1))
+}
+
+// next returns the number after n.
+func (o taskOrder) next(n int) int {
+	switch {
+	case o.byName && o.back:
+		return o.before(n)
+	case o.byName:
+		return o.after(n)
+	case o.back:
+		return n - 1
+	case n+1 < o.total:
+		return n + 1
+	}
+	return -1
+}
+
+// after returns the number whose digits follow those of n: 1, 10, 100, 101, ...
+func (o taskOrder) after(n int) int {
+	if n > 0 && n*10 < o.total {
+		return n * 10
+	}
+	for n%10 == 9 || n+1 >= o.total {
+		if n /= 10; n == 0 {
+			return -1
+		}
+	}
+	return n + 1
+}
+
+// before returns the number whose digits precede those of n.
+func (o taskOrder) before(n int) int {
+	switch {
+	case n == 0:
+		return -1
+	case n%10 == 0:
+		return n / 10
+	case n == 1:
+		return 0
+	}
+	return o.lastBelow(n - 1)
+}
+
+// lastBelow returns the last of the numbers that begin with the digits of n, which is positive or
+// the only number.
+func (o taskOrder) lastBelow(n int) int {
+	for n > 0 && n*10 < o.total {
+		n = min(n*10+9, o.total-1)
+	}
+	return n
 }

@@ -121,9 +121,9 @@ func TestLogsBetweenAttempts(t *testing.T) {
 	logs := runtime.Logs{Data: []byte("half"), Marks: []runtime.LogMark{{Stream: 2}}}
 	wrote := func(when string, x runtime.Execution, state runtime.State, want string) {
 		t.Helper()
-		got, logs, err := s.GetLogs(x.Tenant, x.ID)
-		if err != nil || got.State != state || string(logs.Data) != want {
-			t.Errorf("%s: %s, logs %q, %v", when, got.State, logs.Data, err)
+		got, page, err := s.GetLogs(x.Tenant, x.ID, runtime.LogPosition{})
+		if err != nil || got.State != state || string(page.Logs.Data) != want {
+			t.Errorf("%s: %s, logs %q, %v", when, got.State, page.Logs.Data, err)
 		}
 		checkInvariants(t, s)
 	}

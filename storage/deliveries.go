@@ -148,6 +148,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 			if d, err = record.DecodeDelivery(it.Value()); err != nil {
 				err = kv.Damaged("key %x: %v", it.Key(), err)
 			}
+			d.BodySize, d.Body = len(d.Body), nil
 			all = append(all, d)
 		}
 		return errors.Join(err, it.Error(), it.Close())

@@ -137,7 +137,12 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 								t.Fatalf("%s follows %s", d.ID, before)
 							}
 							before = d.ID
-							got[place{tenant, d.ID}] = d
+							whole, err := s.GetDeadLetter(tenant, d.ID)
+							must(t, err)
+							if d.BodySize != len(whole.Body) || d.Body != nil {
+								t.Fatalf("%s is listed with %d bytes of a body, %d are in the list", d.ID, d.BodySize, len(d.Body))
+							}
+							got[place{tenant, d.ID}] = whole
 						}
 						if len(page) < 3 {
 							break

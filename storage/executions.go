@@ -57,45 +57,53 @@ func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err er
 	return args, fault("storage.args", err)
 }
 
-// GetLogs returns the logs of an execution's latest attempt, and the execution as it was at the
-// same moment; see runtime.ExecutionHistory.
-func (s *Store) GetLogs(tenant runtime.Tenant, text string) (x runtime.Execution, logs runtime.Logs, err error) {
+// GetLogs returns a page of the logs of an execution's latest attempt, and the execution as it was
+// at the same moment; see runtime.ExecutionHistory.
+func (s *Store) GetLogs(tenant runtime.Tenant, text string, from runtime.LogPosition) (x runtime.Execution, p runtime.LogPage, err error) {
 	err = s.durably(func(r kv.Reader) error {
 		id, ok := keys.ParseID(text)
 		if !ok {
 			return noExecution(text)
 		}
-		x, logs, err = readLogs(r, tenant, id)
+		x, p, err = readLogs(r, tenant, id, from)
 		return orNoExecution(err, text)
 	})
 	if err != nil {
-		return runtime.Execution{}, runtime.Logs{}, fault("storage.logs", err)
+		return runtime.Execution{}, runtime.LogPage{}, fault("storage.logs", err)
 	}
-	return x, logs, nil
+	p.State = x.State
+	return x, p, nil
 }
 
 // readLogs fails with kv.ErrAbsent if there is no such execution.
-func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.Execution, logs runtime.Logs, err error) {
+func readLogs(r kv.Reader, tenant runtime.Tenant, id keys.ID, from runtime.LogPosition) (x runtime.Execution, p runtime.LogPage, err error) {
+	page := func(value []byte) (runtime.LogPage, error) { return record.DecodeLogPage(value, x.Attempt, from) }
+	of := executionRef{tenant, id}
 	done, err := readDoneRecord(r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
 		u, err := readUnfinished(r, tenant, id)
 		if err != nil {
-			return x, logs, err
+			return x, p, err
 		}
-		logs, err = waitingLogs(r, executionRef{tenant, id}, u.Waiting)
-		return u.execution(tenant, id), logs, err
+		x = u.execution(tenant, id)
+		if u.Waiting == nil {
+			p, err = page(nil)
+			return x, p, err
+		}
+		p, err = readLogsRecord(r, of, keys.KindWaitingLogs, u.Waiting.LogsSize, page)
+		return x, p, err
 	}
 	if err != nil {
-		return x, logs, err
+		return x, p, err
 	}
 	x = done.Execution
 	x.Result = nil
-	encoded, err := inlineOrStored(r, keys.Execution(keys.KindLogs, tenant, id), done.LogsBytes, done.InlineLogs, cloned)
-	if err != nil || len(encoded) == 0 {
-		return x, logs, err
+	if done.LogsBytes <= record.InlineSize {
+		p, err = page(done.InlineLogs)
+	} else {
+		p, err = readLogsRecord(r, of, keys.KindLogs, done.LogsBytes, page)
 	}
-	logs, err = record.DecodeLogs(encoded)
-	return x, logs, err
+	return x, p, err
 }
 
 // waitingLogs returns the logs of the previous attempt, if the execution waits for its next one.
@@ -103,12 +111,25 @@ func waitingLogs(r kv.Reader, of executionRef, waiting *record.Waiting) (runtime
 	if waiting == nil || waiting.LogsSize == 0 {
 		return runtime.Logs{}, nil
 	}
-	return kv.Get(r, keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), func(value []byte) (runtime.Logs, error) {
-		if uint64(len(value)) != waiting.LogsSize {
-			return runtime.Logs{}, kv.Damaged("execution %s has logs of %d bytes instead of %d", of.id, len(value), waiting.LogsSize)
+	return readLogsRecord(r, of, keys.KindWaitingLogs, waiting.LogsSize, record.DecodeLogs)
+}
+
+// readLogsRecord decodes the record of an execution's logs, which has a size; without one, if the
+// size is zero.
+func readLogsRecord[T any](r kv.Reader, of executionRef, kind byte, size uint64, decode func([]byte) (T, error)) (T, error) {
+	if size == 0 {
+		return decode(nil)
+	}
+	logs, err := kv.Get(r, keys.Execution(kind, of.tenant, of.id), func(value []byte) (none T, err error) {
+		if uint64(len(value)) != size {
+			return none, kv.Damaged("execution %s has logs of %d bytes instead of %d", of.id, len(value), size)
 		}
-		return record.DecodeLogs(value)
+		return decode(value)
 	})
+	if errors.Is(err, kv.ErrAbsent) {
+		err = kv.Damaged("execution %s has no logs", of.id)
+	}
+	return logs, err
 }
 
 // readExecution fails with kv.ErrAbsent if there is no such execution.
@@ -162,6 +183,3 @@ func inlineOrStored(r kv.Reader, key []byte, size uint64, inline []byte, decode 
 	}
 	return data, nil
 }
-
-// cloned returns a copy of a value.
-func cloned(value []byte) ([]byte, error) { return append([]byte(nil), value...), nil }

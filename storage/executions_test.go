@@ -75,7 +75,7 @@ func TestMissingExecutions(t *testing.T) {
 		wantCode(t, err, runtime.CodeNotFound)
 		_, err = s.GetArgs(who.tenant, who.id)
 		wantCode(t, err, runtime.CodeNotFound)
-		_, _, err = s.GetLogs(who.tenant, who.id)
+		_, _, err = s.GetLogs(who.tenant, who.id, runtime.LogPosition{})
 		wantCode(t, err, runtime.CodeNotFound)
 		_, _, err = s.Cancel(who.tenant, who.id, c.at)
 		wantCode(t, err, runtime.CodeNotFound)
@@ -91,8 +91,8 @@ func TestMissingExecutions(t *testing.T) {
 	}
 	_, err = s.GetArgs("default", done.ID)
 	wantCode(t, err, runtime.CodeNotFound)
-	if _, logs, err := s.GetLogs("default", x.ID); err != nil || logs.Data != nil {
-		t.Fatalf("a running execution has the logs %v, %v", logs, err)
+	if _, page, err := s.GetLogs("default", x.ID, runtime.LogPosition{}); err != nil || page.Logs.Data != nil {
+		t.Fatalf("a running execution has the logs %v, %v", page.Logs, err)
 	}
 }
 
@@ -439,7 +439,7 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	for _, read := range []func() error{
 		func() error { _, err := s.GetExecution(x.Tenant, x.ID); return err },
 		func() error { _, err := s.GetExecutions(x.Tenant, []string{x.ID}); return err },
-		func() error { _, _, err := s.GetLogs(x.Tenant, x.ID); return err },
+		func() error { _, _, err := s.GetLogs(x.Tenant, x.ID, runtime.LogPosition{}); return err },
 		func() error { _, err := s.ListExecutions(x.Tenant, runtime.ExecutionFilter{}, "", 1); return err },
 		func() error { _, _, err := s.Cancel(x.Tenant, x.ID, c.at); return err },
 	} {

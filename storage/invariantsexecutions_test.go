@@ -68,7 +68,7 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 				if u.Waiting.LogsSize > 0 {
 					add(keys.Execution(keys.KindWaitingLogs, tenant, id))
 				}
-				if _, _, err := s.GetLogs(tenant, id.String()); err != nil {
+				if _, _, err := s.GetLogs(tenant, id.String(), runtime.LogPosition{}); err != nil {
 					t.Fatalf("execution %s has no logs of its previous attempt: %v", id, err)
 				}
 			}

@@ -145,18 +145,24 @@ func namedJob(r kv.Reader, tenant runtime.Tenant, name, id string) (runtime.Job,
 
 // readJob reads a job with its current spec.
 func readJob(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Job, error) {
-	j, err := readJobRecord(r, tenant, id)
-	if err != nil {
-		return j, err
+	j, _, err := readSizedJob(r, tenant, id)
+	return j, err
+}
+
+// readSizedJob reads a job with its current spec, and returns the stored size of the spec in bytes.
+func readSizedJob(r kv.Reader, tenant runtime.Tenant, id string) (j runtime.Job, size int, err error) {
+	if j, err = readJobRecord(r, tenant, id); err != nil {
+		return j, 0, err
 	}
 	v, err := kv.Get(r, keys.Revision(tenant, id, j.Revision), func(value []byte) (runtime.JobRevision, error) {
+		size = len(value)
 		return record.DecodeRevision(j.Revision, value)
 	})
 	if errors.Is(err, kv.ErrAbsent) {
 		err = kv.Damaged("job %q has no revision %d", id, j.Revision)
 	}
 	j.Spec = v.Spec
-	return j, err
+	return j, size, err
 }
 
 // readJobRecord reads a job without its spec.
@@ -206,32 +212,6 @@ func checkJob(j runtime.Job) error {
 
 func noJobID(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no job with id %q", id)
-}
-
-// ListJobs returns a page of jobs. It reads all jobs of the tenant, which are few compared with
-// their executions.
-func (s *Store) ListJobs(tenant runtime.Tenant, l runtime.PageRequest) (page runtime.Page[runtime.Job], err error) {
-	err = s.snapshot(func(r kv.Reader) error {
-		var all []runtime.Job
-		query := strings.ToLower(l.Query)
-		err := eachJob(r, tenant, func(j runtime.Job) error {
-			page.Total++
-			if matchesJob(j, query) {
-				all = append(all, j)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		position := func(j runtime.Job) string { return j.ID } // a UUIDv7
-		if byName(l.Sort) {
-			position = func(j runtime.Job) string { return j.Name }
-		}
-		page.Items, page.Next = cutPage(all, l, position)
-		return nil
-	})
-	return page, fault("storage.jobs", err)
 }
 
 // matchesJob reports whether a text, in lower case, is part of a job's names or labels.

@@ -469,9 +469,9 @@ func holding(t testing.TB, s *Store) ledger {
 					t.Fatal(cmp.Diff(e.listed(), listed))
 				}
 				result := e.x.Result
-				x, logs, err := s.GetLogs(tenant, listed.ID)
+				x, page, err := s.GetLogs(tenant, listed.ID, runtime.LogPosition{})
 				must(t, err)
-				if e.logs, e.x.Result = logs, nil; !reflect.DeepEqual(e.x, x) {
+				if e.logs, e.x.Result = page.Logs, nil; !reflect.DeepEqual(e.x, x) {
 					t.Fatal(cmp.Diff(e.x, x))
 				}
 				e.x.Result = result

@@ -357,7 +357,7 @@ func TestClose(t *testing.T) {
 		"execution":   func() error { _, err := s.GetExecution("a", ""); return err },
 		"executions":  func() error { _, err := s.GetExecutions("a", nil); return err },
 		"args":        func() error { _, err := s.GetArgs("a", ""); return err },
-		"logs":        func() error { _, _, err := s.GetLogs("a", ""); return err },
+		"logs":        func() error { _, _, err := s.GetLogs("a", "", runtime.LogPosition{}); return err },
 		"list":        func() error { _, err := s.ListExecutions("a", runtime.ExecutionFilter{}, "", 1); return err },
 		"pending":     func() error { return s.EachUnfinished(nil) },
 		"expire":      func() error { return s.Expire(start, 0, -1) },

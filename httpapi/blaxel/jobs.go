@@ -14,21 +14,48 @@ import (
 const (
 	defaultJobs = 50
 	maxJobs     = 200
+	// maxAllJobs bounds the jobs in a response that has all of them, in bytes.
+	maxAllJobs = 16 * runtime.MiB
 )
+
+// sizeOf returns the approximate size of a job in a response, in bytes.
+func sizeOf(j *runtime.Job) int {
+	const fields, item = 1024, 256 // of the job itself, and of each trigger, label and variable
+	n := fields + item*(len(j.Spec.Triggers)+len(j.Labels)+len(j.Spec.Env))
+	for key, value := range j.Labels {
+		n += len(key) + len(value)
+	}
+	for i := range j.Spec.Env {
+		n += len(j.Spec.Env[i].Name) + len(j.Spec.Env[i].Value)
+	}
+	for i := range j.Spec.Triggers {
+		for _, task := range j.Spec.Triggers[i].Tasks {
+			n += len(task)
+		}
+	}
+	return n
+}
 
 // listJobs answers with all jobs, newest first, or with a page of them.
 func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	base := a.URL(ctx)
 	render := func(j *runtime.Job) jobResponse { return renderJob(base, j) }
 	if !isPaged(ctx) {
-		all := []jobResponse{}
-		request := runtime.PageRequest{Limit: runtime.MaxPage}
+		all, size := []jobResponse{}, 0
+		request := runtime.PageRequest{Limit: runtime.MaxPage, Uncounted: true}
 		for {
 			page, err := a.engine().ListJobs(a.Context(), tenant, request)
 			if err != nil {
 				return err
 			}
-			all = append(all, renderItems(page.Items, render)...)
+			for i := range page.Items {
+				size += sizeOf(&page.Items[i])
+				all = append(all, render(&page.Items[i]))
+			}
+			if size > maxAllJobs {
+				return runtime.Errorf(runtime.CodeTooLarge, "the jobs have more than %d MiB, too much for one response", maxAllJobs/runtime.MiB).
+					WithHint("list them in pages: send the header Blaxel-Version: 2026-04-28, and the meta.nextCursor of each page as ?cursor=")
+			}
 			if request.After = page.Next; request.After == "" {
 				return web.WriteValue(ctx, all)
 			}

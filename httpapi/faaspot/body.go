@@ -30,7 +30,7 @@ type functionBody struct {
 
 // parseFunctionBody reads the body of a create or update. It ignores unknown members, of which
 // FaaSpot's original clients send some.
-func parseFunctionBody(body []byte) (b functionBody, err error) {
+func parseFunctionBody(contexts *contextReader, body []byte) (b functionBody, err error) {
 	f, err := web.ReadFields(body)
 	if err != nil {
 		return b, err
@@ -44,7 +44,7 @@ func parseFunctionBody(body []byte) (b functionBody, err error) {
 		b.name = &name
 	}
 	b.code = readCode(f, enc)
-	b.context = readContext(f, enc)
+	b.context = contexts.read(f, enc)
 	b.timeout = readTimeout(f)
 	b.memory = readMemory(f)
 	b.retries = readRetries(f)
@@ -69,7 +69,7 @@ func readCode(f *web.Fields, enc encoding) []byte {
 	return []byte(text)
 }
 
-func readContext(f *web.Fields, enc encoding) json.RawMessage {
+func (r *contextReader) read(f *web.Fields, enc encoding) json.RawMessage {
 	raw := f.Take("context")
 	if raw == nil {
 		return nil
@@ -87,7 +87,7 @@ func readContext(f *web.Fields, enc encoding) json.RawMessage {
 		f.Abort(memberError("context", err))
 		return nil
 	}
-	context, err := parseContext(text)
+	context, err := r.parse(text)
 	if err != nil {
 		f.Abort(err)
 	}

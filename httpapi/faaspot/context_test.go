@@ -9,6 +9,7 @@ import (
 
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
 func TestContext(t *testing.T) {
@@ -37,7 +38,7 @@ func TestContext(t *testing.T) {
 		` {"a" : {"b": [1.0, 1e3]} } `:                            `{"a" : {"b": [1.0, 1e3]} }`,
 		"\ufeff{}":                                                `{}`,
 	} {
-		got, err := parseContext(text)
+		got, err := new(contextReader).parse(text)
 		if err != nil || string(got) != want {
 			t.Errorf("%q became %s, %v; want %s", text, got, err, want)
 		}
@@ -58,11 +59,11 @@ func TestContextErrors(t *testing.T) {
 		"a = 2024-13-01":                  1,
 		"a = \"\x00\"":                    1,
 		"a = 1\n\xff = 2":                 2,
-		"a = '''\n\n'''\nb.b = " + strings.Repeat("[", maxContextDepth+1): 4,
-		"# x\n" + strings.Repeat("a.", maxContextDepth) + "a = 1":         2,
+		"a = '''\n\n'''\nb.b = " + strings.Repeat("[", strictjson.DefaultMaxDepth-1) + strings.Repeat("]", strictjson.DefaultMaxDepth-1): 4,
+		"# x\n" + strings.Repeat("a.", strictjson.DefaultMaxDepth) + "a = 1":                                                             2,
 		"{\n\"a\": tru\n}": 2,
 	} {
-		got, err := parseContext(text)
+		got, err := new(contextReader).parse(text)
 		e, ok := errors.AsType[*runtime.Error](err)
 		if !ok || e.Code != runtime.CodeInvalidArgument || e.Line != line || e.Hint == "" {
 			t.Errorf("%.60q became %s, %+v; want line %d", text, got, err, line)
@@ -79,9 +80,9 @@ func TestContextDepth(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
 	for i := 0; b.Len() < runtime.MaxContext/8; i++ {
-		fmt.Fprintf(&b, "%sk%d = 1\n", strings.Repeat("a.", maxContextDepth-1), i)
+		fmt.Fprintf(&b, "%sk%d = 1\n", strings.Repeat("a.", strictjson.DefaultMaxDepth-2), i)
 	}
-	got, err := parseContext(b.String())
+	got, err := new(contextReader).parse(b.String())
 	if err != nil || !json.Valid(got) {
 		t.Errorf("%v", err)
 	}
@@ -93,7 +94,7 @@ func FuzzContext(f *testing.F) {
 	f.Add(`{"a": [1, "\ud83d\ude00"]}`)
 	f.Add(strings.Repeat("a = {", 100))
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := parseContext(text)
+		got, err := new(contextReader).parse(text)
 		if err == nil && web.CheckObject(got) != nil {
 			t.Fatalf("%q became %q: %v", text, got, web.CheckObject(got))
 		}

@@ -42,7 +42,8 @@ type Engine interface {
 // api holds what the handlers of this dialect use.
 type api struct {
 	*web.Host
-	engine func() Engine // not called before there is an engine
+	engine   func() Engine // not called before there is an engine
+	contexts contextReader
 }
 
 // bulkSuffix ends the paths that take the args of many runs.
@@ -54,7 +55,7 @@ const maxFunctionBody = 3*(runtime.MaxSource+runtime.MaxContext) + 64*runtime.Ki
 
 // New returns the dialect. engine is called for each request of a route that is not open.
 func New(host *web.Host, engine func() Engine) web.Dialect {
-	a := &api{host, engine}
+	a := &api{Host: host, engine: engine}
 	return web.Dialect{
 		Name:       "faaspot",
 		WriteError: writeError,

@@ -26,12 +26,16 @@ const (
 	streamTime = runtime.MaxTimeout
 	// heartbeat bounds how long a stream is silent. Only a write shows that a client has left.
 	heartbeat = 10 * time.Second
+	// followPause is the time between two pages of a run that writes without a pause, so that many
+	// followers of many small writes do not take the processors from runs.
+	followPause = 50 * time.Millisecond
 	// maxEventText bounds the log text in one event, in bytes. Clients read events line by
 	// line.
 	maxEventText = 16 * runtime.KiB
-	// comment is a line that clients skip.
-	comment = ": \n\n"
 )
+
+// comment is a line that clients skip.
+var comment = []byte(": \n\n")
 
 // errClientGone reports that the client has closed the connection, or does not read.
 var errClientGone = errors.New("the client is gone")
@@ -134,6 +138,7 @@ type follower struct {
 	// have the rest of it.
 	partial       []byte
 	partialStream wire.Stream
+	event         []byte // reused for each log event
 }
 
 // stream sends the logs from page on, until the execution is done, the client is gone or ctx
@@ -150,6 +155,12 @@ func (f *follower) stream(ctx context.Context, page runtime.LogPage) error {
 		}
 		if page.State.Terminal() && len(page.Logs.Data) == 0 {
 			return f.sendEnd()
+		}
+		if len(page.Logs.Data) > 0 && page.Next.Offset >= page.Size && !page.State.Terminal() {
+			select {
+			case <-time.After(followPause):
+			case <-ctx.Done():
+			}
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -174,7 +185,7 @@ func (f *follower) stream(ctx context.Context, page runtime.LogPage) error {
 func (f *follower) sendPage(page runtime.LogPage) error {
 	if f.from.Attempt != 0 && page.Attempt != f.from.Attempt {
 		f.partial = nil
-		if err := f.sendEvent("attempt", "", wire.AttemptEvent{Attempt: page.Attempt}); err != nil {
+		if err := f.sendEvent("attempt", wire.AttemptEvent{Attempt: page.Attempt}); err != nil {
 			return err
 		}
 	}
@@ -209,7 +220,10 @@ func (f *follower) sendPage(page runtime.LogPage) error {
 		failed = f.sendEntry(f.partialStream, f.partial, f.from)
 		f.partial = nil
 	}
-	return failed
+	if failed != nil {
+		return failed
+	}
+	return f.flush()
 }
 
 // partialRune returns the number of bytes at the end of text that begin an incomplete
@@ -231,8 +245,14 @@ func (f *follower) sendEntry(s wire.Stream, text []byte, after runtime.LogPositi
 	if f.only != "" && s != f.only {
 		return nil
 	}
-	id := strconv.Itoa(after.Attempt) + "." + strconv.Itoa(after.Offset)
-	return f.sendEvent("log", id, wire.LogEntry{Stream: s, Text: validText(text)})
+	// A function may change the stream with each byte, so this allocates nothing.
+	e := append(f.event[:0], "event: log\nid: "...)
+	e = append(strconv.AppendInt(e, int64(after.Attempt), 10), '.')
+	e = append(strconv.AppendInt(e, int64(after.Offset), 10), "\ndata: {\"stream\":\""...)
+	e = append(append(e, s...), "\",\"text\":\""...)
+	e = append(new(textEncoder).append(e, text), "\"}\n\n"...)
+	f.event = e
+	return f.send(e)
 }
 
 // sendEnd sends the execution, which is done.
@@ -241,28 +261,37 @@ func (f *follower) sendEnd() error {
 	if err != nil {
 		return err
 	}
-	return f.sendEvent("end", "", renderExecution(f.base, &x))
+	if len(x.Result) > runtime.ListedResult {
+		x.Result = nil
+	}
+	if err := f.sendEvent("end", renderExecution(f.base, &x)); err != nil {
+		return err
+	}
+	return f.flush()
 }
 
-func (f *follower) sendEvent(name, id string, data any) error {
+// sendEvent sends an event that is not a position in the logs.
+func (f *follower) sendEvent(name string, data any) error {
 	text, err := web.EncodeJSON(data)
 	if err != nil {
 		return runtime.Internal("httpapi.encode", err)
 	}
-	if id != "" {
-		id = "id: " + id + "\n"
-	}
-	return f.send(fmt.Sprintf("event: %s\n%sdata: %s\n\n", name, id, text))
+	return f.send(fmt.Appendf(nil, "event: %s\ndata: %s\n\n", name, text))
 }
 
-// send writes text and flushes it. The client has the whole write timeout for each call.
-func (f *follower) send(text string) error {
+// send writes text, which is flushed later, or once there is enough of it. The client has the whole
+// write timeout for each call.
+func (f *follower) send(text []byte) error {
 	if err := f.conn.SetWriteDeadline(time.Now().Add(f.api.WriteTimeout)); err != nil {
 		return errClientGone
 	}
-	if _, err := f.out.WriteString(text); err != nil {
+	if _, err := f.out.Write(text); err != nil {
 		return errClientGone
 	}
+	return nil
+}
+
+func (f *follower) flush() error {
 	if err := f.out.Flush(); err != nil {
 		return errClientGone
 	}

@@ -65,7 +65,7 @@ func (a *api) collect(tenant runtime.Tenant, after string, limit int) (all []run
 }
 
 func (a *api) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
-	body, err := parseFunctionBody(ctx.Request.Body())
+	body, err := parseFunctionBody(&a.contexts, ctx.Request.Body())
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (a *api) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if err != nil {
 		return err
 	}
-	body, err := parseFunctionBody(ctx.Request.Body())
+	body, err := parseFunctionBody(&a.contexts, ctx.Request.Body())
 	if err != nil {
 		return err
 	}

@@ -176,7 +176,7 @@ func TestBadBodies(t *testing.T) {
 		member(`"context":7`):                                            {0, `"context"`},
 		member(`"context":["a"]`):                                        {0, `"context"`},
 		member(`"context":"a = 1\nb\n"`):                                 {2, "line 2"},
-		member(`"context":"a = 1\na = 2"`):                               {2, "already been defined"},
+		member(`"context":"a = 1\na = 2"`):                               {2, "already defined"},
 		member(`"context":"{\n\"a\": 1,\n}"`):                            {3, "line 3"},
 		member(`"context":"{\"a\": 1, \"a\": 2}"`):                       {1, "twice"},
 		member(`"context":"{} x"`):                                       {1, "follows"},

@@ -1,7 +1,8 @@
 package faaspot
 
 import (
-	"strings"
+	"bytes"
+	"log/slog"
 
 	"github.com/valyala/fasthttp"
 
@@ -39,17 +40,34 @@ func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
-	if raw {
-		web.WriteText(ctx, rawLogs(page.Logs, only))
-		return nil
+	r := &logReader{
+		page: page, end: page.Size,
+		next: func(from runtime.LogPosition) (runtime.LogPage, error) {
+			return a.engine().GetLogs(a.Context(), tenant, id, from)
+		},
+		fail: func(err error) {
+			a.Log.Warn("a response with logs broke off", slog.String("execution", id), slog.Any("err", err))
+		},
 	}
-	return web.WriteValue(ctx, wire.Logs{
-		UUID:      id,
-		Status:    statusOfState[page.State],
-		Attempt:   page.Attempt,
-		Truncated: page.Logs.Truncated,
-		Entries:   logEntries(page.Logs, only),
-	})
+	if raw {
+		r.render = &rawRenderer{only: only}
+		web.StartText(ctx)
+	} else {
+		head, err := web.EncodeJSON(wire.Logs{
+			UUID:      id,
+			Status:    statusOfState[page.State],
+			Attempt:   page.Attempt,
+			Truncated: page.Logs.Truncated,
+			Entries:   []wire.LogEntry{},
+		})
+		if err != nil {
+			return runtime.Internal("httpapi.encode", err)
+		}
+		r.render = &entryRenderer{only: only}
+		r.out = bytes.TrimSuffix(head, []byte("]}"))
+		web.StartJSON(ctx)
+	}
+	return r.respond(ctx)
 }
 
 // parseFormat reports whether ?format= requests the bytes that the run wrote.
@@ -76,27 +94,3 @@ func stretches(l runtime.Logs, only wire.Stream, visit func(s wire.Stream, text 
 		}
 	}
 }
-
-func logEntries(l runtime.Logs, only wire.Stream) []wire.LogEntry {
-	entries := []wire.LogEntry{}
-	stretches(l, only, func(s wire.Stream, text []byte) {
-		if n := len(entries); n > 0 && entries[n-1].Stream == s {
-			entries[n-1].Text += validText(text)
-			return
-		}
-		entries = append(entries, wire.LogEntry{Stream: s, Text: validText(text)})
-	})
-	return entries
-}
-
-func rawLogs(l runtime.Logs, only wire.Stream) []byte {
-	if only == "" {
-		return l.Data
-	}
-	var out []byte
-	stretches(l, only, func(_ wire.Stream, text []byte) { out = append(out, text...) })
-	return out
-}
-
-// validText replaces bytes that are not UTF-8 by U+FFFD.
-func validText(text []byte) string { return strings.ToValidUTF8(string(text), "\ufffd") }

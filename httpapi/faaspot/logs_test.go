@@ -2,6 +2,9 @@ package faaspot_test
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,5 +66,51 @@ func TestLogs(t *testing.T) {
 	}
 	for _, query := range []string{"", "?follow=1"} {
 		apitest.WantError(t, ts.Do(t, "GET", "/v1/executions/x/logs"+query, "", nil), 404, "not_found")
+	}
+}
+
+// TestLogsOfManyPages answers with logs that do not fit one page: they are streamed, and the
+// connection breaks if the rest is gone.
+func TestLogsOfManyPages(t *testing.T) {
+	t.Parallel()
+	fake := &apitest.Fake{}
+	ts := apitest.Start(t, fake, nil)
+	fake.All = map[string]runtime.Execution{apitest.ID: apitest.ExecutionAt(apitest.ID, runtime.StateRunning)}
+	logs := written(strings.Repeat("out\n", 30_000), strings.Repeat("é", 50_000), "\xff")
+	attempts := 1
+	fake.OnLogs = func(_ context.Context, from runtime.LogPosition) (runtime.LogPage, error) {
+		p := runtime.NewLogPage(1+from.Offset/100_000*(attempts-1), logs, from)
+		p.State = runtime.StateRunning
+		return p, nil
+	}
+	const path = "/v1/executions/" + apitest.ID + "/logs"
+	head := `{"uuid":"` + apitest.ID + `","status":"Started","attempt":1,"truncated":false,"entries":[`
+	out, errs := strings.Repeat("out\n", 30_000), strings.Repeat("é", 50_000)
+	for query, want := range map[string]string{
+		"":                          head + `{"stream":"stdout","text":"` + strings.ReplaceAll(out, "\n", `\n`) + `"},{"stream":"stderr","text":"` + errs + `"},{"stream":"stdout","text":"` + "\ufffd" + `"}]}`,
+		"?stream=stderr":            head + `{"stream":"stderr","text":"` + errs + `"}]}`,
+		"?format=raw":               string(logs.Data),
+		"?format=raw&stream=stderr": errs,
+	} {
+		a := ts.Do(t, "GET", path+query, "", nil)
+		if a.Status != 200 || a.Body != want || a.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d, %d bytes instead of %d, %v", query, a.Status, len(a.Body), len(want), a.Header)
+		}
+		if a := ts.Do(t, "HEAD", path+query, "", nil); a.Status != 200 || a.Body != "" {
+			t.Errorf("HEAD %s: %d, %d bytes", query, a.Status, len(a.Body))
+		}
+	}
+	attempts = 2
+	req, err := http.NewRequestWithContext(t.Context(), "GET", "http://api.test"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Token "+apitest.Token)
+	resp, err := ts.Client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := io.ReadAll(resp.Body); err == nil || len(all) < 60_000 {
+		t.Errorf("%d bytes of logs that were replaced, %v", len(all), err)
 	}
 }

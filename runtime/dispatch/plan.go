@@ -144,8 +144,12 @@ func (p *plan) choose(clock int64, now func() time.Time, newAttempt func(*Queued
 func (p *plan) activate(a *attempt) *attempt {
 	p.active[a.run.id] = a
 	p.ahead++
-	if a.run.Job != nil {
-		a.run.Job.state.pending = true
+	if g := a.run.Job; g != nil {
+		g.state.pending = true
+		if g.state.leased == nil {
+			g.state.leased = make(map[*attempt]struct{})
+		}
+		g.state.leased[a] = struct{}{}
 	}
 	return a
 }
@@ -184,6 +188,7 @@ func (p *plan) drop(a *attempt) {
 	a.cancel()
 	delete(p.active, a.run.id)
 	if g := a.run.Job; g != nil {
+		delete(g.state.leased, a)
 		g.state.places--
 		for g.state.holding() > 0 && !g.full() {
 			next := g.state.unhold()
@@ -205,8 +210,8 @@ func (p *plan) cancelGroup(id string) (waiting []*attempt) {
 	if g == nil {
 		return nil
 	}
-	for _, a := range p.active {
-		if a.run.Job == g && a.began.IsZero() {
+	for a := range g.state.leased {
+		if a.began.IsZero() {
 			a.cancelled = true
 			waiting = append(waiting, a)
 		}

@@ -6,8 +6,12 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// deadLetterBatch is the number of dead letters that are redriven or purged in one batch.
-const deadLetterBatch = 1000
+const (
+	// purgeBatch and redriveBatch are the numbers of dead letters that are purged, or redriven, in
+	// one batch. A batch that redrives has their bodies, which may have 4 MiB each.
+	purgeBatch   = 1000
+	redriveBatch = 16
+)
 
 // ListDeadLetters returns a page of dead letters, newest first, without their bodies. Next is the
 // id of the last one on a full page, so the page after it may be empty. Sort, Query and Offset of
@@ -41,8 +45,8 @@ func (e *Engine) GetDeadLetter(ctx context.Context, tenant runtime.Tenant, id st
 // RedriveDeadLetters turns dead letters into new deliveries: those with the ids or, if ids is
 // nil, all. It returns their number, and skips ids of no dead letter.
 func (e *Engine) RedriveDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error) {
-	return e.deadLetterBatches(ctx, "engine.redrive", ids, func(ids []string) (int, error) {
-		redriven, err := e.store.RedriveDeadLetters(tenant, ids, deadLetterBatch)
+	return e.deadLetterBatches(ctx, "engine.redrive", ids, redriveBatch, func(ids []string) (int, error) {
+		redriven, err := e.store.RedriveDeadLetters(tenant, ids, redriveBatch)
 		for _, d := range redriven {
 			e.deliveries.Add(d)
 		}
@@ -53,14 +57,14 @@ func (e *Engine) RedriveDeadLetters(ctx context.Context, tenant runtime.Tenant, 
 // PurgeDeadLetters drops dead letters for good: those with the ids or, if ids is nil, all. It
 // returns their number, and skips ids of no dead letter.
 func (e *Engine) PurgeDeadLetters(ctx context.Context, tenant runtime.Tenant, ids []string) (int, error) {
-	return e.deadLetterBatches(ctx, "engine.purge", ids, func(ids []string) (int, error) {
-		return e.store.PurgeDeadLetters(tenant, ids, deadLetterBatch)
+	return e.deadLetterBatches(ctx, "engine.purge", ids, purgeBatch, func(ids []string) (int, error) {
+		return e.store.PurgeDeadLetters(tenant, ids, purgeBatch)
 	})
 }
 
-// deadLetterBatches calls process with batches of ids or, if ids is nil, with nil until no dead
+// deadLetterBatches calls process with batches of size ids or, if ids is nil, with nil until no dead
 // letter is left. It returns the sum of what process returns.
-func (e *Engine) deadLetterBatches(ctx context.Context, op string, ids []string, process func(ids []string) (int, error)) (total int, err error) {
+func (e *Engine) deadLetterBatches(ctx context.Context, op string, ids []string, size int, process func(ids []string) (int, error)) (total int, err error) {
 	if err := e.enter(); err != nil {
 		return 0, err
 	}
@@ -73,12 +77,12 @@ func (e *Engine) deadLetterBatches(ctx context.Context, op string, ids []string,
 	for ctx.Err() == nil {
 		batch := ids
 		if !all {
-			batch = ids[:min(len(ids), deadLetterBatch)]
+			batch = ids[:min(len(ids), size)]
 			ids = ids[len(batch):]
 		}
 		n, err := process(batch)
 		total += n
-		if err != nil || all && n < deadLetterBatch || !all && len(ids) == 0 {
+		if err != nil || all && n < size || !all && len(ids) == 0 {
 			return total, withOp(op, err)
 		}
 	}

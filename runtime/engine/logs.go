@@ -7,10 +7,10 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// GetLogs returns the output of the latest attempt of an execution so far, from a position on. If
-// the position is zero or belongs to another attempt, the page starts at the start of the latest
-// attempt. If it is beyond the end, the page is empty. While an execution waits for its next
-// attempt, its logs are those of the previous one.
+// GetLogs returns a page of the output of the latest attempt of an execution so far, from a
+// position on. If the position is zero or belongs to another attempt, the page starts at the start
+// of the latest attempt. If it is beyond the end, the page is empty. While an execution waits for
+// its next attempt, its logs are those of the previous one.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
 func (e *Engine) GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (p runtime.LogPage, err error) {
@@ -67,8 +67,6 @@ func (e *Engine) logsFrom(tenant runtime.Tenant, id string, from runtime.LogPosi
 		return runtime.LogPage{Attempt: x.Attempt, State: x.State, Next: runtime.LogPosition{Attempt: x.Attempt}}, nil, nil
 	}
 	e.records.flush()
-	x, logs, err := e.store.GetLogs(tenant, id)
-	p = runtime.NewLogPage(x.Attempt, logs, from)
-	p.State = x.State
+	_, p, err = e.store.GetLogs(tenant, id, from)
 	return p, nil, err
 }

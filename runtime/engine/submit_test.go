@@ -149,7 +149,7 @@ func TestSubmit(t *testing.T) {
 	page, err := e.GetLogs(context.Background(), tenant, id, runtime.LogPosition{})
 	wantPage := runtime.LogPage{
 		Attempt: 1, Logs: runtime.Logs{Data: []byte("log"), Marks: []runtime.LogMark{{Stream: 1}}},
-		Next: runtime.LogPosition{Attempt: 1, Offset: 3}, State: runtime.StateSucceeded,
+		Next: runtime.LogPosition{Attempt: 1, Offset: 3}, Size: 3, State: runtime.StateSucceeded,
 	}
 	if diff := cmp.Diff(wantPage, page); err != nil || diff != "" {
 		t.Errorf("the logs are %v, %s", err, diff)

@@ -22,18 +22,23 @@ func WriteJSON(ctx *fasthttp.RequestCtx, status int, text []byte) {
 	write(ctx, status, contentTypeJSON, text)
 }
 
-// WriteText answers 200 with plain text, which the caller must not use afterwards. Browsers
-// must not treat the output of a function as a page.
-func WriteText(ctx *fasthttp.RequestCtx, text []byte) {
-	write(ctx, fasthttp.StatusOK, contentTypeText, text)
-}
-
 func write(ctx *fasthttp.RequestCtx, status int, contentType, body []byte) {
 	ctx.Response.SetStatusCode(status)
-	ctx.Response.Header.SetContentTypeBytes(contentType)
-	ctx.Response.Header.SetCanonical(headerNosniff, valueNosniff)
+	start(ctx, contentType)
 	ctx.Response.SetBodyRaw(body)
 	MemoryOf(ctx).settle(int64(cap(body)))
+}
+
+// StartJSON sets the header of an answer whose body, JSON text, the caller sets.
+func StartJSON(ctx *fasthttp.RequestCtx) { start(ctx, contentTypeJSON) }
+
+// StartText sets the header of an answer whose body, plain text, the caller sets. Browsers must not
+// treat the output of a function as a page.
+func StartText(ctx *fasthttp.RequestCtx) { start(ctx, contentTypeText) }
+
+func start(ctx *fasthttp.RequestCtx, contentType []byte) {
+	ctx.Response.Header.SetContentTypeBytes(contentType)
+	ctx.Response.Header.SetCanonical(headerNosniff, valueNosniff)
 }
 
 // StartEvents sets the header of an answer that is a stream of server-sent events.

@@ -51,7 +51,7 @@ func (s *System) audit(kept int64) error {
 		if !n.linked && !s.isOpen(uint32(slot)) {
 			return fmt.Errorf("slot %d is neither linked nor open", slot)
 		}
-		for _, e := range n.entries.list {
+		for e := range n.entries.entries() {
 			if c := s.tmp.nodes[e.slot]; c == nil || !c.linked || c.isDir && c.parent != uint32(slot) {
 				return fmt.Errorf("slot %d: entry %q is wrong", slot, e.name)
 			}

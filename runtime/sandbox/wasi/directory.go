@@ -2,20 +2,22 @@ package wasi
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 )
 
 // directory is the list of entries of one directory in /tmp, in order of creation.
 type directory struct {
-	list  []entry
-	index map[string]uint64 // cookie by name; nil while the list is short
-	last  uint64            // the highest cookie assigned so far
+	list    []entry           // and removed entries, fewer than a quarter
+	removed int               // number of removed entries in list
+	index   map[string]uint64 // cookie by name; nil while the list is short
+	last    uint64            // the highest cookie assigned so far
 }
 
 // entry is one name in a directory.
 type entry struct {
-	name   string
+	name   string // empty: the entry was removed
 	cookie uint64 // ascending along the list and never reused, so that a listing survives changes
 	slot   uint32
 }
@@ -56,27 +58,46 @@ func (d *directory) add(name string, slot uint32) {
 		d.index[name] = d.last
 	case len(d.list) >= indexFrom:
 		d.index = make(map[string]uint64, 2*indexFrom)
-		for _, e := range d.list {
+		for e := range d.entries() {
 			d.index[e.name] = e.cookie
 		}
 	}
 }
 
-// remove deletes the i-th entry.
+// remove deletes the i-th entry. Entries behind it move only once for many removals.
 func (d *directory) remove(i int) {
 	delete(d.index, d.list[i].name)
-	d.list = slices.Delete(d.list, i, i+1)
+	d.list[i] = entry{cookie: d.list[i].cookie}
+	if d.removed++; 4*d.removed >= len(d.list) {
+		d.list = slices.DeleteFunc(d.list, entry.isRemoved)
+		d.removed = 0
+	}
 }
 
-// after returns the entries that follow a cookie.
-func (d *directory) after(cookie uint64) []entry {
+func (e entry) isRemoved() bool { return e.name == "" }
+
+// len returns the number of entries.
+func (d *directory) len() int { return len(d.list) - d.removed }
+
+// entries yields all entries.
+func (d *directory) entries() iter.Seq[entry] { return d.after(0) }
+
+// after yields the entries that follow a cookie.
+func (d *directory) after(cookie uint64) iter.Seq[entry] {
 	i, found := slices.BinarySearchFunc(d.list, cookie, func(e entry, c uint64) int { return cmp.Compare(e.cookie, c) })
 	if found {
 		i++
 	}
-	return d.list[i:]
+	return func(yield func(entry) bool) {
+		for _, e := range d.list[i:] {
+			if !e.isRemoved() && !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 func (d *directory) clone() directory {
-	return directory{list: slices.Clone(d.list), index: maps.Clone(d.index), last: d.last}
+	list := slices.AppendSeq(make([]entry, 0, d.len()), d.entries())
+	return directory{list: list, index: maps.Clone(d.index), last: d.last}
 }

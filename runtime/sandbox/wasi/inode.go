@@ -52,8 +52,8 @@ const (
 // cost returns the bytes of host memory that the inode takes, without the content of its blocks.
 func (n *inode) cost() int64 {
 	c := int64(inodeCost) + int64(len(n.blocks))*blockCost
-	for i := range n.entries.list {
-		c += entryCost + int64(len(n.entries.list[i].name))
+	for e := range n.entries.entries() {
+		c += entryCost + int64(len(e.name))
 	}
 	return c
 }
@@ -222,11 +222,11 @@ func (s *System) height(slot uint32) int {
 		v := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		highest = max(highest, v.level)
-		list := s.tmp.nodes[v.slot].entries.list
-		s.spend(64 * len(list))
-		for i := range list {
-			if s.tmp.nodes[list[i].slot].isDir {
-				stack = append(stack, visit{list[i].slot, v.level + 1})
+		entries := &s.tmp.nodes[v.slot].entries
+		s.spend(64 * len(entries.list))
+		for e := range entries.entries() {
+			if s.tmp.nodes[e.slot].isDir {
+				stack = append(stack, visit{e.slot, v.level + 1})
 			}
 		}
 	}

@@ -62,7 +62,7 @@ func pathRemoveDirectory(s *System, g guest, p []uint64) errno {
 		return eBUSY
 	case t.at.isReadOnly():
 		return eROFS
-	case len(s.tmp.nodes[t.at.slot].entries.list) > 0:
+	case s.tmp.nodes[t.at.slot].entries.len() > 0:
 		return eNOTEMPTY
 	}
 	return s.remove(t.dir.slot, t.name, t.at.slot)
@@ -128,7 +128,7 @@ func (s *System) mayRename(from, to target) errno {
 		return eNOTDIR
 	case !isDir && s.isDir(to.at):
 		return eISDIR
-	case isDir && len(s.tmp.nodes[to.at.slot].entries.list) > 0:
+	case isDir && s.tmp.nodes[to.at.slot].entries.len() > 0:
 		return eNOTEMPTY
 	}
 	if isDir && s.depth(to.dir.slot)+1+s.height(moved) > s.limits.Depth {

@@ -63,7 +63,7 @@ func (s *System) list(l *listing, dir nodeRef, cookie uint64) {
 		s.listTree(l, dir.tree, max(cookie, cookieDotDot)-cookieDotDot)
 		return
 	}
-	for _, e := range s.tmp.nodes[dir.slot].entries.after(cookie) {
+	for e := range s.tmp.nodes[dir.slot].entries.after(cookie) {
 		st := s.stat(nodeRef{slot: e.slot})
 		s.spend(direntSize + len(e.name))
 		if !l.add(e.cookie, st.number, st.fileType, e.name) {

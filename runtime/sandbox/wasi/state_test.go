@@ -15,7 +15,7 @@ func dump(s *System) map[string]string {
 	all := map[string]string{}
 	var visit func(slot uint32, at string)
 	visit = func(slot uint32, at string) {
-		for _, e := range s.tmp.nodes[slot].entries.list {
+		for e := range s.tmp.nodes[slot].entries.entries() {
 			n, p := s.tmp.nodes[e.slot], at+"/"+e.name
 			if n.isDir {
 				all[p] = "dir"

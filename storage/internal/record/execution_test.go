@@ -12,6 +12,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/storetest"
+	"github.com/faaspot/faaspot/test/linear"
 )
 
 // created is the time at which the executions of these tests were created.
@@ -304,11 +305,18 @@ func FuzzDecodeDone(f *testing.F) {
 }
 
 func FuzzDecodeLogs(f *testing.F) {
-	f.Add(EncodeLogs(runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Offset: 1, Stream: 2}}}))
-	f.Fuzz(func(t *testing.T, value []byte) {
+	f.Add(EncodeLogs(runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Offset: 1, Stream: 2}}}), 1)
+	f.Fuzz(func(t *testing.T, value []byte, offset int) {
 		got, err := DecodeLogs(value)
+		page, pageErr := DecodeLogPage(value, 1, runtime.LogPosition{Attempt: 1, Offset: offset})
+		if len(value) > 0 && (err == nil) != (pageErr == nil) {
+			t.Fatalf("%v, but of a page %v", err, pageErr)
+		}
 		if err != nil {
 			return
+		}
+		if at := min(max(offset, 0), len(got.Data)); !bytes.HasPrefix(got.Data[at:], page.Logs.Data) || page.Size != len(got.Data) {
+			t.Fatalf("at %d of %q there is %q", offset, got.Data, page.Logs.Data)
 		}
 		encoded := EncodeLogs(got)
 		if encoded == nil {
@@ -316,6 +324,49 @@ func FuzzDecodeLogs(f *testing.F) {
 		}
 		if back, err := DecodeLogs(encoded); err != nil || !cmp.Equal(got, back) {
 			t.Fatalf("%+v came back as %+v, %v", got, back, err)
+		}
+	})
+}
+
+// TestLogPagesAreReadBack reads logs page by page: the same pages as of the logs in memory.
+func TestLogPagesAreReadBack(t *testing.T) {
+	var logs runtime.Logs
+	for i := range 6000 {
+		logs.Marks = append(logs.Marks, runtime.LogMark{Offset: len(logs.Data), Stream: uint8(1 + i%2)})
+		logs.Data = append(logs.Data, bytes.Repeat([]byte{byte(i)}, 1+i%50)...)
+	}
+	value := EncodeLogs(logs)
+	pages := 0
+	for from := (runtime.LogPosition{}); from.Offset < len(logs.Data); pages++ {
+		got, err := DecodeLogPage(value, 2, from)
+		if diff := cmp.Diff(runtime.NewLogPage(2, logs, from), got); err != nil || diff != "" {
+			t.Fatal(err, diff)
+		}
+		from = got.Next
+	}
+	if pages < 3 {
+		t.Errorf("%d pages", pages)
+	}
+	if got, err := DecodeLogPage(nil, 2, runtime.LogPosition{}); err != nil || got.Size != 0 || got.Attempt != 2 {
+		t.Errorf("%+v of empty logs, %v", got, err)
+	}
+}
+
+// TestLinearLogPages reads large logs of an older server, which did not count marks, page by page.
+func TestLinearLogPages(t *testing.T) {
+	linear.Bytes(t, runtime.DefaultLogs, func(size int) func() {
+		var logs runtime.Logs
+		for i := range size {
+			logs.Marks = append(logs.Marks, runtime.LogMark{Offset: i, Stream: uint8(1 + i%2)})
+		}
+		logs.Data = make([]byte, size)
+		value := EncodeLogs(logs)
+		return func() {
+			from := runtime.LogPosition{}
+			for range 20 { // it has 500
+				p, _ := DecodeLogPage(value, 1, from)
+				from = p.Next
+			}
 		}
 	})
 }

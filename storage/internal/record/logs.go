@@ -2,6 +2,8 @@ package record
 
 import (
 	"bytes"
+	"iter"
+	"slices"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -25,18 +27,61 @@ func EncodeLogs(l runtime.Logs) []byte {
 }
 
 // DecodeLogs returns logs that share no memory with value.
-func DecodeLogs(value []byte) (l runtime.Logs, err error) {
+func DecodeLogs(value []byte) (runtime.Logs, error) {
+	l, err := readLogs(value)
+	if err != nil {
+		return runtime.Logs{}, err
+	}
+	return runtime.Logs{Data: bytes.Clone(l.data), Marks: slices.Collect(l.all()), Truncated: l.truncated}, nil
+}
+
+// DecodeLogPage returns a page of the encoded logs of an attempt, which shares no memory with value.
+func DecodeLogPage(value []byte, attempt int, from runtime.LogPosition) (runtime.LogPage, error) {
+	if len(value) == 0 { // of empty logs
+		return runtime.NewLogPage(attempt, runtime.Logs{}, from), nil
+	}
+	l, err := readLogs(value)
+	if err != nil {
+		return runtime.LogPage{}, err
+	}
+	p := runtime.CutLogPage(attempt, l.data, l.all(), l.truncated, from)
+	p.Logs.Data = bytes.Clone(p.Logs.Data)
+	return p, nil
+}
+
+// encodedLogs are the parts of encoded logs.
+type encodedLogs struct {
+	truncated bool
+	marks     []byte
+	count     uint64 // of the marks
+	data      []byte
+}
+
+func readLogs(value []byte) (l encodedLogs, err error) {
 	f := newFieldReader(value, EncodingFields)
-	l.Truncated = f.flag()
-	marks := f.count()
-	if marks > uint64(len(f.left)) {
+	l.truncated, l.count = f.flag(), f.count()
+	if l.count > uint64(len(f.left)) {
 		f.fail()
 	}
-	offset := 0
-	for range min(marks, uint64(len(f.left))) {
-		offset += f.int()
-		l.Marks = append(l.Marks, runtime.LogMark{Offset: offset, Stream: f.octet()})
+	l.marks = f.left
+	for range min(l.count, uint64(len(f.left))) {
+		f.number()
+		f.octet()
 	}
-	l.Data = bytes.Clone(f.view(uint64(len(f.left))))
+	l.data = f.view(uint64(len(f.left)))
 	return l, f.end()
+}
+
+// all yields the marks, which readLogs has checked.
+func (l encodedLogs) all() iter.Seq[runtime.LogMark] {
+	return func(yield func(runtime.LogMark) bool) {
+		f := fieldReader{left: l.marks}
+		offset := 0
+		for range l.count {
+			offset += f.int()
+			if !yield(runtime.LogMark{Offset: offset, Stream: f.octet()}) {
+				return
+			}
+		}
+	}
 }

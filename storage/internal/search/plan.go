@@ -39,7 +39,7 @@ func (o *searcher) plan(f *runtime.SearchFilter, not bool) stream {
 		if (f.Op == runtime.FilterAnd) != not {
 			return intersection(o, parts)
 		}
-		return union(parts)
+		return union(o, parts)
 	}
 	if o.streams > maxStreams {
 		return o.all()
@@ -52,7 +52,7 @@ func (o *searcher) plan(f *runtime.SearchFilter, not bool) stream {
 		return o.withValue(f.Field, wanted)
 	case runtime.FieldTrace:
 		if !not {
-			return union(append(o.withOwnTrace(f.Values), o.withValue(f.Field, o.postedValues(f))))
+			return union(o, append(o.withOwnTrace(f.Values), o.withValue(f.Field, o.postedValues(f))))
 		}
 	}
 	if not {
@@ -88,7 +88,7 @@ func (o *searcher) withValue(field runtime.SearchField, values []string) stream 
 	for _, v := range values {
 		all = append(all, o.stream(field, v, nil))
 	}
-	return union(all)
+	return union(o, all)
 }
 
 // withoutValues returns the stream of the executions that have none of some values in a field.
@@ -105,7 +105,7 @@ func (o *searcher) withoutValues(field runtime.SearchField, values []string) str
 	if field == runtime.FieldReason {
 		all = append(all, o.withValue(runtime.FieldStatus, statuses[:1]))
 	}
-	return union(all)
+	return union(o, all)
 }
 
 // withOwnTrace returns the streams of the executions that have begun one of some traces.
@@ -159,7 +159,7 @@ func (o *searcher) durations(f *runtime.SearchFilter, not bool) stream {
 			all = append(all, o.stream(runtime.FieldDuration, class, nil))
 		}
 	}
-	return union(all)
+	return union(o, all)
 }
 
 // stream opens the stream of one value. keep selects durations; nil selects all.

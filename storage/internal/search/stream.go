@@ -194,20 +194,24 @@ type singleStream struct{ cursor }
 
 func (s *singleStream) seek(limit keys.Position) { s.atEnd = s.atEnd || limit.Before(s.at) }
 
+// compareCost is the number of streams whose heads are compared at the cost of a key.
+const compareCost = 8
+
 // unionStream is a stream of the executions in any of some streams.
 type unionStream struct {
 	cursor
+	o  *searcher
 	of []stream
 }
 
-func union(of []stream) stream {
+func union(o *searcher, of []stream) stream {
 	switch len(of) {
 	case 0:
 		return emptyStream{}
 	case 1:
 		return of[0]
 	}
-	return &unionStream{cursor: cursor{at: beginning}, of: of}
+	return &unionStream{cursor{at: beginning}, o, of}
 }
 
 func (s *unionStream) seek(limit keys.Position) {
@@ -215,6 +219,7 @@ func (s *unionStream) seek(limit keys.Position) {
 		return
 	}
 	s.atEnd = true
+	s.o.steps += len(s.of) / compareCost
 	for _, one := range s.of {
 		one.seek(limit)
 		if at, ok := one.head(); ok && (s.atEnd || s.at.Before(at)) {

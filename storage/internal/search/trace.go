@@ -22,7 +22,7 @@ func NewTrace(r kv.Reader, tenant runtime.Tenant, traceID string) *Trace {
 	if id, ok := keys.ParseOwnTrace(traceID); ok {
 		found = append(found, &singleStream{cursor{at: acceptedAt(id)}})
 	}
-	return &Trace{o, union(found)}
+	return &Trace{o, union(o, found)}
 }
 
 // Before returns the newest execution that is older than id; ok is false if there is none, or after

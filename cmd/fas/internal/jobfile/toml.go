@@ -10,25 +10,26 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/strictjson"
+	"github.com/faaspot/faaspot/runtime/stricttoml"
 )
 
 func parseTOML(path string, data []byte, env func(string) (string, bool)) (*File, error) {
-	var members map[string]any
-	if err := toml.Unmarshal(data, &members); err != nil {
-		at, what := position{}, err.Error()
-		if e, ok := errors.AsType[*toml.DecodeError](err); ok {
-			at.line, at.column = e.Position()
+	document, err := stricttoml.Parse(data, strictjson.DefaultMaxDepth)
+	if err != nil {
+		at := position{}
+		if e, ok := errors.AsType[*stricttoml.Error](err); ok {
+			at = positionAt(data, int64(e.Offset))
 		}
-		return nil, wrong(path, at, "", "%s", strings.TrimPrefix(what, "toml: "))
+		return nil, wrong(path, at, "", "%v", err)
 	}
 	f := &File{path: path, places: tomlPlaces(data)}
 	r := reader{file: f, env: env}
-	b := r.job(r.table("", members))
+	b := r.job(r.table("", document.Map()))
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -38,7 +39,6 @@ func parseTOML(path string, data []byte, env func(string) (string, bool)) (*File
 		names[i] = v.Name
 	}
 	f.native = func(api string) string { return tomlPath(api, names) }
-	var err error
 	f.Body, err = json.Marshal(b)
 	return f, err
 }

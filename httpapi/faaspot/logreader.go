@@ -1,0 +1,196 @@
+package faaspot
+
+import (
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// maxRendered bounds the part of logs that is rendered at once, in bytes. A byte may become six.
+const maxRendered = 8 * runtime.KiB
+
+// logReader is the body of a response with the logs of an execution as they were when the request
+// was handled. It reads them page by page, so that a response that its client does not read holds
+// one page, at most [runtime.MaxLogPage], and the rendered form of a part of it.
+type logReader struct {
+	page   runtime.LogPage
+	at     int // in the page: what is rendered
+	end    int // of the logs in the response, in bytes
+	next   func(from runtime.LogPosition) (runtime.LogPage, error)
+	fail   func(error) // is called if the rest of the logs cannot be read
+	render logRenderer
+	out    []byte // rendered and not read
+	done   bool
+}
+
+// logRenderer renders the logs of a response.
+type logRenderer interface {
+	// appendPart appends the rendered form of the next part of the logs.
+	appendPart(dst []byte, logs runtime.Logs) []byte
+	// appendEnd appends what follows the logs.
+	appendEnd(dst []byte) []byte
+}
+
+// respond answers with the logs: at once if they fit one page, else as a stream.
+func (r *logReader) respond(ctx *fasthttp.RequestCtx) error {
+	if r.page.Next.Offset >= r.end {
+		for !r.done {
+			r.fill()
+		}
+		ctx.Response.SetBodyRaw(r.out)
+		return nil
+	}
+	ctx.Response.SetBodyStream(r, -1)
+	return nil
+}
+
+// fill renders the next part of the page.
+func (r *logReader) fill() {
+	to := min(r.at+maxRendered, len(r.page.Logs.Data))
+	r.out = r.render.appendPart(r.out, r.page.Logs.Slice(r.at, to))
+	r.at = to
+	if r.pageDone() && r.page.Next.Offset >= r.end {
+		r.out = r.render.appendEnd(r.out)
+		r.done = true
+	}
+}
+
+func (r *logReader) pageDone() bool { return r.at == len(r.page.Logs.Data) }
+
+var errLogsReplaced = errors.New("the next attempt has begun")
+
+// Read returns rendered logs.
+func (r *logReader) Read(p []byte) (int, error) {
+	for len(r.out) == 0 {
+		if r.done {
+			return 0, io.EOF
+		}
+		if r.pageDone() {
+			page, err := r.next(r.page.Next)
+			if err == nil && (page.Attempt != r.page.Attempt || page.Size < r.end) {
+				err = errLogsReplaced
+			}
+			if err != nil {
+				r.fail(err)
+				return 0, err // the client sees that the response is incomplete
+			}
+			if beyond := page.Next.Offset - r.end; beyond > 0 {
+				page.Logs = page.Logs.Slice(0, len(page.Logs.Data)-beyond)
+			}
+			r.page, r.at = page, 0
+		}
+		r.fill()
+	}
+	n := copy(p, r.out)
+	if r.out = r.out[n:]; len(r.out) == 0 {
+		r.out = nil
+	}
+	return n, nil
+}
+
+// rawRenderer renders the bytes that a run wrote, of one stream unless only is empty.
+type rawRenderer struct{ only wire.Stream }
+
+func (r *rawRenderer) appendPart(dst []byte, logs runtime.Logs) []byte {
+	if r.only == "" {
+		return append(dst, logs.Data...)
+	}
+	stretches(logs, r.only, func(_ wire.Stream, text []byte) { dst = append(dst, text...) })
+	return dst
+}
+
+func (r *rawRenderer) appendEnd(dst []byte) []byte { return dst }
+
+// entryRenderer renders the elements of [wire.Logs].Entries and the end of the object.
+type entryRenderer struct {
+	only    wire.Stream
+	entry   wire.Stream // whose text is being written; empty: none has begun
+	stretch wire.Stream // of the text before; an entry may join stretches
+	partial []byte      // the beginning of a character at the end of the stretch
+	text    textEncoder // of the stretch
+}
+
+func (r *entryRenderer) appendPart(dst []byte, logs runtime.Logs) []byte {
+	stretches(logs, "", func(s wire.Stream, text []byte) {
+		if s != r.stretch {
+			dst = r.endStretch(dst)
+			r.stretch = s
+		}
+		if r.only != "" && s != r.only {
+			return
+		}
+		if s != r.entry {
+			if r.entry != "" {
+				dst = append(dst, `"},`...)
+			}
+			dst = append(append(append(dst, `{"stream":"`...), s...), `","text":"`...)
+			r.entry = s
+		}
+		if len(r.partial) > 0 {
+			text = append(r.partial, text...)
+			r.partial = nil
+		}
+		whole := len(text) - partialRune(text)
+		r.partial = append(r.partial, text[whole:]...)
+		dst = r.text.append(dst, text[:whole])
+	})
+	return dst
+}
+
+// endStretch ends the text of a stretch: the rest of its last character will not come.
+func (r *entryRenderer) endStretch(dst []byte) []byte {
+	dst = r.text.append(dst, r.partial)
+	r.partial, r.text = nil, textEncoder{}
+	return dst
+}
+
+func (r *entryRenderer) appendEnd(dst []byte) []byte {
+	dst = r.endStretch(dst)
+	if r.entry != "" {
+		dst = append(dst, `"}`...)
+	}
+	return append(dst, `]}`...)
+}
+
+// textEncoder encodes a text that is the inside of a JSON string, part by part. Bytes that are not
+// UTF-8 become U+FFFD, one for each sequence of them.
+type textEncoder struct {
+	invalid bool // the latest character is U+FFFD for a sequence that may continue
+}
+
+// append appends the encoded form of the next part.
+func (e *textEncoder) append(dst, text []byte) []byte {
+	const lowerHex = "0123456789abcdef"
+	for len(text) > 0 {
+		c, size := utf8.DecodeRune(text)
+		switch {
+		case c == utf8.RuneError && size == 1:
+			if !e.invalid {
+				dst = append(dst, "\ufffd"...)
+			}
+			e.invalid = true
+			text = text[1:]
+			continue
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', byte(c))
+		case c == '\n':
+			dst = append(dst, `\n`...)
+		case c == '\t':
+			dst = append(dst, `\t`...)
+		case c == '\r':
+			dst = append(dst, `\r`...)
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', lowerHex[c>>4], lowerHex[c&15])
+		default:
+			dst = append(dst, text[:size]...)
+		}
+		e.invalid = false
+		text = text[size:]
+	}
+	return dst
+}
