@@ -84,7 +84,7 @@ func (e *Engine) checkNameFree(key functionKey) error {
 // in the outcome.
 func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Version) (runtime.Outcome, error) {
 	p := runtime.NewProgram(f, v)
-	if err := e.admission.Acquire(ctx, p.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
+	if err := e.admission.Acquire(ctx, p.Tenant, p.FunctionID, p.Limits.Reservation(), int64(len(p.Source))); err != nil {
 		return runtime.Outcome{}, err
 	}
 	defer e.admission.Release(p.Limits.Reservation())

@@ -35,7 +35,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	}
 
 	p := &version.Program
-	if err := e.admission.Acquire(ctx, r.Tenant, p.FunctionID, p.Limits.Reservation()); err != nil {
+	if err := e.admission.Acquire(ctx, r.Tenant, p.FunctionID, p.Limits.Reservation(), int64(len(r.Args))); err != nil {
 		return nil, withOp("engine.run", err)
 	}
 	defer e.admission.Release(p.Limits.Reservation())

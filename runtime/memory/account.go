@@ -17,7 +17,9 @@ type Options struct {
 	// Covered says that another account has reserved the bytes: they count as memory on Go's
 	// heap, but not towards the Budget.
 	Covered bool
-	// Requests says that the account may take the reserve.
+	// Requests says that the account may take the reserve. While another account waits by Notify,
+	// all accounts of requests together may hold no more than the reserve, except by takes of at
+	// most SmallTake.
 	Requests bool
 	// Max is the largest number of bytes that the account may hold, for takes of more than
 	// SmallTake. Zero: no bound of its own.
@@ -45,6 +47,9 @@ type waiter struct {
 	bytes int64
 	taken chan struct{} // closed when the bytes are taken
 }
+
+// Budget returns the Budget of the account.
+func (a *Account) Budget() *Budget { return a.budget }
 
 // Held returns the bytes that the account holds.
 func (a *Account) Held() int64 { return a.bytes.Load() }
@@ -90,6 +95,9 @@ func (a *Account) TakeFree(n int64) bool { return a.tryTake(n) }
 
 func (a *Account) tryTake(n int64) bool {
 	if a.o.Max > 0 && n > SmallTake && a.bytes.Load()+n > a.o.Max {
+		return false
+	}
+	if a.o.Requests && n > SmallTake && a.budget.notified.Load() > 0 && a.budget.requests.Load()+n > a.budget.Reserve() {
 		return false
 	}
 	if !a.o.Covered && !a.budget.take(n, a.budget.total-a.leave(n)) {
@@ -164,6 +172,9 @@ func (a *Account) hold(n, takes int64) {
 	if a.o.Reclaim != nil {
 		a.budget.cache.Add(n)
 	}
+	if a.o.Requests {
+		a.budget.requests.Add(n)
+	}
 	if a.o.Heap {
 		a.budget.heap.Add(n)
 	} else if a.o.HeapEach > 0 {
@@ -178,11 +189,12 @@ func (a *Account) Notify(onFree func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if (a.onFree == nil) != (onFree == nil) {
+		change := int32(1)
 		if onFree == nil {
-			b.pending.Add(-1)
-		} else {
-			b.pending.Add(1)
+			change = -1
 		}
+		b.pending.Add(change)
+		b.notified.Add(change)
 	}
 	a.onFree = onFree
 }
@@ -202,6 +214,7 @@ func (a *Account) serve() {
 	if f := a.onFree; f != nil {
 		a.onFree = nil
 		a.budget.pending.Add(-1)
+		a.budget.notified.Add(-1)
 		go f()
 	}
 }

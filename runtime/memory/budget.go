@@ -35,6 +35,10 @@ type Budget struct {
 	used  atomic.Int64
 	heap  atomic.Int64 // bytes that accounts hold on Go's heap
 	cache atomic.Int64 // bytes that accounts hold and can reclaim
+	// requests is the number of bytes that accounts with Options.Requests hold, and notified the
+	// number of accounts that wait for free bytes by Notify.
+	requests atomic.Int64
+	notified atomic.Int32
 	// pending is the number of accounts for which someone waits for free bytes.
 	pending atomic.Int32
 
@@ -63,6 +67,10 @@ func (b *Budget) Used() int64 { return b.used.Load() }
 
 // Reserve returns the bytes that only accounts with Options.Requests may take.
 func (b *Budget) Reserve() int64 { return b.total / reserveShare }
+
+// Crowded reports whether requests hold more than the reserve, and so some of the memory that runs
+// could have.
+func (b *Budget) Crowded() bool { return b.requests.Load() > b.Reserve() }
 
 // Heap returns the bytes that accounts hold on Go's heap.
 func (b *Budget) Heap() int64 { return b.heap.Load() }

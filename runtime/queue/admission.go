@@ -9,20 +9,22 @@ import (
 )
 
 const (
-	// maxOvertaken is the number of runs of other tenants that may overtake a run that is
-	// next in turn but too large for the free memory. With zero, one large run would hold
-	// up every tenant until enough memory is free; without a bound, it could wait forever.
+	// maxOvertaken is the number of runs of other tenants and functions that may overtake a
+	// run that is next in turn but too large for the free memory. With zero, one large run
+	// would hold up everything until enough memory is free; without a bound, it could wait
+	// forever.
 	maxOvertaken = 100
-	// maxPassedOver bounds the tenants that one search passes over because their next run
-	// is too large, and with it the cost of a search.
-	maxPassedOver = 16
+	// maxTenants and maxGroups bound the tenants, and the groups of each, that one search passes
+	// over because their next run is too large, and with them the cost of a search.
+	maxTenants = 16
+	maxGroups  = 4
 )
 
 // Admission lets runs start while there is memory for them. Each run takes the most that it may
 // use from the memory budget of the server. Beyond it, or beyond the allowed number of runs at once, runs wait:
 // first come, first served within a group, the groups of a tenant in turns, the tenants in
 // turns. A run that is next in turn but too large for the free memory holds up its own
-// tenant; runs of other tenants may overtake it, at most maxOvertaken times.
+// group; runs of other groups and tenants may overtake it, at most maxOvertaken times.
 //
 // There are two kinds of waiting runs: those whose caller blocks in [Admission.Acquire], and
 // background runs, which are notified by a function ([Admission.Enqueue]). Only the former
@@ -67,11 +69,13 @@ func NewAdmission(b *memory.Budget, maxRuns, queueLimit int) *Admission {
 func (a *Admission) Largest() int64 { return a.memory.Largest() }
 
 // Acquire waits until bytes are reserved for a run of a group. If it returns nil, the caller
-// must release them.
+// must release them. While it waits, the caller holds the given bytes of a request. If requests
+// already hold memory that runs could have, a caller with a large one does not wait: the memory for
+// its run might be what such callers hold.
 //
-// Errors: CodeTooBusy if the queue is full or ctx reached its deadline, CodeUnavailable if
-// the run can never be admitted, ctx was cancelled or the server shuts down.
-func (a *Admission) Acquire(ctx context.Context, tenant runtime.Tenant, group string, bytes int64) error {
+// Errors: CodeTooBusy if the queue is full, the caller may not wait or ctx reached its deadline,
+// CodeUnavailable if the run can never be admitted, ctx was cancelled or the server shuts down.
+func (a *Admission) Acquire(ctx context.Context, tenant runtime.Tenant, group string, bytes, holds int64) error {
 	if err := a.Possible(bytes); err != nil {
 		return err
 	}
@@ -83,6 +87,9 @@ func (a *Admission) Acquire(ctx context.Context, tenant runtime.Tenant, group st
 	case a.queue.Len() == 0 && a.take(bytes):
 		a.mu.Unlock()
 		return nil
+	case holds > memory.SmallTake && a.memory.Budget().Crowded():
+		a.mu.Unlock()
+		return a.memory.Refuse(bytes)
 	case a.full(tenant):
 		a.mu.Unlock()
 		err := runtime.Errorf(runtime.CodeTooBusy, "the server is busy and too many runs are waiting").WithHint("try again in a moment")
@@ -271,17 +278,25 @@ func (a *Admission) start() {
 // choose takes the memory of the run to start now and returns it, or nil: the first in turn that
 // fits, unless a run before it may not be overtaken any more.
 func (a *Admission) choose() *Waiter {
-	passed := 0
-	for t := a.queue.First(); t != nil && a.running < a.maxRuns; t = t.After() {
-		w := t.Next().Value
-		if a.take(w.bytes) {
-			for p := a.queue.First(); p != t; p = p.After() {
-				p.Next().Value.overtaken++
+	var before [maxTenants * maxGroups]*Waiter
+	passed := before[:0]
+	tenants := 0
+	for t := a.queue.First(); t != nil && tenants < maxTenants && a.running < a.maxRuns; t = t.After() {
+		tenants++
+		groups := 0
+		for it := t.Next(); it != nil && groups < maxGroups; it = it.After() {
+			groups++
+			w := it.Value
+			if a.take(w.bytes) {
+				for _, p := range passed {
+					p.overtaken++
+				}
+				return w
 			}
-			return w
-		}
-		if passed++; passed > maxPassedOver || w.overtaken >= maxOvertaken {
-			return nil
+			if w.overtaken >= maxOvertaken {
+				return nil
+			}
+			passed = append(passed, w)
 		}
 	}
 	return nil

@@ -37,15 +37,17 @@ type mirrored struct {
 	overtaken int
 }
 
-func (m *mirror) next(t runtime.Tenant) *mirrored {
+// next returns the runs of a tenant that may start next: the first one of each function.
+func (m *mirror) next(t runtime.Tenant) (all []*mirrored) {
 	for _, f := range m.functions[t] {
 		for _, w := range m.waiting {
 			if w.tenant == t && w.function == f {
-				return w
+				all = append(all, w)
+				break
 			}
 		}
 	}
-	return nil
+	return all
 }
 
 // tidy removes the turns of tenants and functions without waiting runs, and appends new ones.
@@ -106,12 +108,20 @@ func (m *mirror) leave(id int) {
 	m.admit()
 }
 
+// candidates returns the runs that may start next, in turn.
+func (m *mirror) candidates() (all []*mirrored) {
+	for _, t := range m.tenants {
+		all = append(all, m.next(t)...)
+	}
+	return all
+}
+
 func (m *mirror) admit() {
 search:
 	for m.running < m.max {
 		var passed []*mirrored
-		for _, t := range m.tenants {
-			w := m.next(t)
+		for _, w := range m.candidates() {
+			t := w.tenant
 			if w.bytes > m.free {
 				if w.overtaken >= maxOvertaken {
 					return
@@ -196,7 +206,7 @@ func TestAdmissionMatchesItsModel(t *testing.T) {
 					cancels[id] = cancel
 					m.arrive(w)
 					go func() {
-						if a.Acquire(ctx, w.tenant, w.function, w.bytes) == nil {
+						if a.Acquire(ctx, w.tenant, w.function, w.bytes, 0) == nil {
 							mu.Lock()
 							admitted[id] = w.bytes
 							mu.Unlock()
@@ -232,7 +242,7 @@ func TestAdmissionMatchesItsModel(t *testing.T) {
 // wait starts to wait for a run in the background, and sends its id once it is admitted.
 func wait(a *Admission, admitted chan<- string, id string, tenant runtime.Tenant, function string, bytes int64) {
 	go func() {
-		if a.Acquire(context.Background(), tenant, function, bytes) == nil {
+		if a.Acquire(context.Background(), tenant, function, bytes, 0) == nil {
 			admitted <- id
 		}
 	}()
@@ -242,7 +252,7 @@ func wait(a *Admission, admitted chan<- string, id string, tenant runtime.Tenant
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAdmission(memory.New(1, nil), 10, 1000)
-		if err := a.Acquire(context.Background(), "x", "f", 1); err != nil {
+		if err := a.Acquire(context.Background(), "x", "f", 1, 0); err != nil {
 			t.Fatal(err)
 		}
 		admitted := make(chan string, 100)
@@ -269,14 +279,14 @@ func TestTurns(t *testing.T) {
 func TestAFloodOfOneTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAdmission(memory.New(1, nil), 10, 10_000)
-		if err := a.Acquire(context.Background(), "flood", "f", 1); err != nil {
+		if err := a.Acquire(context.Background(), "flood", "f", 1, 0); err != nil {
 			t.Fatal(err)
 		}
 		var refused atomic.Int32
 		admitted := make(chan string, 20_000)
 		for range 12_000 {
 			go func() {
-				switch err := a.Acquire(context.Background(), "flood", "f", 1); runtime.CodeOf(err) {
+				switch err := a.Acquire(context.Background(), "flood", "f", 1, 0); runtime.CodeOf(err) {
 				case "":
 					admitted <- "flood"
 				case runtime.CodeTooBusy:
@@ -312,7 +322,7 @@ func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAdmission(memory.New(10, nil), 100, 100_000)
 		for range 10 {
-			if err := a.Acquire(context.Background(), "small", "f", 1); err != nil {
+			if err := a.Acquire(context.Background(), "small", "f", 1, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -352,7 +362,7 @@ func TestWaiterThatGivesUp(t *testing.T) {
 	for cause, code := range map[error]runtime.Code{context.Canceled: runtime.CodeUnavailable, context.DeadlineExceeded: runtime.CodeTooBusy} {
 		synctest.Test(t, func(t *testing.T) {
 			a := NewAdmission(memory.New(10, nil), 10, 10)
-			if err := a.Acquire(context.Background(), "a", "f", 5); err != nil {
+			if err := a.Acquire(context.Background(), "a", "f", 5, 0); err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithCancel(context.Background())
@@ -361,12 +371,12 @@ func TestWaiterThatGivesUp(t *testing.T) {
 			}
 			defer cancel()
 			left := make(chan error, 1)
-			go func() { left <- a.Acquire(ctx, "a", "f", 10) }() // holds up its tenant
+			go func() { left <- a.Acquire(ctx, "a", "f", 10, 0) }() // holds up its function
 			synctest.Wait()
 			admitted := make(chan string, 1)
-			wait(a, admitted, "next", "a", "g", 5)
+			wait(a, admitted, "next", "a", "f", 5)
 			if len(admitted) != 0 {
-				t.Fatal("a run of the same tenant passed")
+				t.Fatal("a run of the same function passed")
 			}
 			if cause == context.Canceled {
 				cancel()
@@ -404,18 +414,18 @@ func TestMaxRuns(t *testing.T) {
 func TestNothingIsAdmittedOnceShut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAdmission(memory.New(1, nil), 10, 10)
-		if err := a.Acquire(context.Background(), "a", "f", 1); err != nil {
+		if err := a.Acquire(context.Background(), "a", "f", 1, 0); err != nil {
 			t.Fatal(err)
 		}
 		refused := make(chan error, 1)
-		go func() { refused <- a.Acquire(context.Background(), "a", "f", 1) }()
+		go func() { refused <- a.Acquire(context.Background(), "a", "f", 1, 0) }()
 		synctest.Wait()
 		a.Stop()
 		if err := <-refused; runtime.CodeOf(err) != runtime.CodeUnavailable {
 			t.Fatal(err)
 		}
 		a.Release(1)
-		if err := a.Acquire(context.Background(), "a", "f", 1); runtime.CodeOf(err) != runtime.CodeUnavailable {
+		if err := a.Acquire(context.Background(), "a", "f", 1, 0); runtime.CodeOf(err) != runtime.CodeUnavailable {
 			t.Fatal(err)
 		}
 	})
@@ -437,7 +447,7 @@ func TestAdmissionHammer(t *testing.T) {
 				if rng.IntN(3) == 0 {
 					go cancel()
 				}
-				err := a.Acquire(ctx, runtime.Tenant(fmt.Sprint(rng.IntN(4))), fmt.Sprint(rng.IntN(3)), bytes)
+				err := a.Acquire(ctx, runtime.Tenant(fmt.Sprint(rng.IntN(4))), fmt.Sprint(rng.IntN(3)), bytes, 0)
 				if err == nil {
 					if out.Add(bytes) > budget || runs.Add(1) > maxRuns {
 						t.Error("more is out than there is")
@@ -463,7 +473,7 @@ func TestAnUncontendedRunDoesNotAllocate(t *testing.T) {
 	a := NewAdmission(memory.New(10, nil), 10, 10)
 	ctx := context.Background()
 	if n := testing.AllocsPerRun(100, func() {
-		if err := a.Acquire(ctx, "a", "f", 1); err != nil {
+		if err := a.Acquire(ctx, "a", "f", 1, 0); err != nil {
 			t.Fatal(err)
 		}
 		a.Release(1)
@@ -477,7 +487,7 @@ func BenchmarkAdmission(b *testing.B) {
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := a.Acquire(ctx, "a", "f", 1); err != nil {
+		if err := a.Acquire(ctx, "a", "f", 1, 0); err != nil {
 			b.Fatal(err)
 		}
 		a.Release(1)
@@ -491,14 +501,14 @@ func BenchmarkAdmissionQueued(b *testing.B) {
 	var wg sync.WaitGroup
 	for i := range 1000 {
 		wg.Go(func() {
-			for a.Acquire(ctx, runtime.Tenant(fmt.Sprint(i%10)), fmt.Sprint(i%100), 1) == nil {
+			for a.Acquire(ctx, runtime.Tenant(fmt.Sprint(i%10)), fmt.Sprint(i%100), 1, 0) == nil {
 				a.Release(1)
 			}
 		})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if a.Acquire(ctx, "a", "f", 1) == nil {
+		if a.Acquire(ctx, "a", "f", 1, 0) == nil {
 			a.Release(1)
 		}
 	}
@@ -514,7 +524,7 @@ func TestAdmissionSharesTheBudget(t *testing.T) {
 		b := memory.New(10, nil)
 		a := NewAdmission(b, 10, 10)
 		others := b.Open(memory.Options{Name: "others"})
-		if err := a.Acquire(t.Context(), "a", "f", 3); err != nil {
+		if err := a.Acquire(t.Context(), "a", "f", 3, 0); err != nil {
 			t.Fatal(err)
 		}
 		if !others.TryTake(4) || others.TryTake(4) {
@@ -540,5 +550,55 @@ func TestAdmissionSharesTheBudget(t *testing.T) {
 		if b.Used() != 0 {
 			t.Errorf("in the end %d bytes are used", b.Used())
 		}
+	})
+}
+
+// A caller with a large request does not wait for memory that such requests hold: it is refused, so
+// that its request makes room for the run of another.
+func TestCallersDoNotWaitForEachOthersRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const large = 2 * memory.SmallTake
+		b := memory.New(16*large, nil)
+		a := NewAdmission(b, 10, 100)
+		bodies := b.Open(memory.Options{Name: "bodies", Requests: true})
+		var refused, done atomic.Int32
+		for range 10 { // they hold 10 of 16, and each needs 8 to run
+			if !bodies.TryTake(large) {
+				t.Fatal("a body does not fit")
+			}
+			go func() {
+				defer bodies.Give(large)
+				switch err := a.Acquire(t.Context(), "a", "f", 8*large, large); runtime.CodeOf(err) {
+				case "":
+					done.Add(1)
+					a.Release(8 * large)
+				case runtime.CodeTooBusy:
+					refused.Add(1)
+				default:
+					t.Error(err)
+				}
+			}()
+		}
+		synctest.Wait()
+		if done.Load() == 0 || done.Load()+refused.Load() != 10 {
+			t.Errorf("%d ran and %d were refused of 10", done.Load(), refused.Load())
+		}
+		// While a run waits, requests get no more than the reserve.
+		if err := a.Acquire(t.Context(), "a", "f", 15*large, 0); err != nil {
+			t.Fatal(err)
+		}
+		admitted := make(chan string, 1)
+		wait(a, admitted, "next", "a", "f", 15*large)
+		a2 := b.Open(memory.Options{Name: "answers", Requests: true})
+		if a2.TryTake(large) || !a2.TryTake(large/2) {
+			t.Error("while a run waits, a large request must wait and a small one must not")
+		}
+		a2.Give(large / 2)
+		a.Release(15 * large)
+		synctest.Wait()
+		if len(admitted) != 1 {
+			t.Error("the run that waited was not admitted")
+		}
+		a.Release(15 * large)
 	})
 }

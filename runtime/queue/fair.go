@@ -122,6 +122,16 @@ func turnAt[T any](place *list.Element) *Turn[T] {
 }
 
 // Next returns the tenant's item that is next in turn.
-func (t *Turn[T]) Next() *Item[T] {
-	return t.order.Front().Value.(*group[T]).items.Front().Value.(*Item[T])
+func (t *Turn[T]) Next() *Item[T] { return itemAt[T](t.order.Front()) }
+
+// After returns the item of the same tenant that is next in turn if it is not for the group of this
+// one, or nil if this is the tenant's last group.
+func (it *Item[T]) After() *Item[T] { return itemAt[T](it.group.place.Next()) }
+
+// itemAt returns the first item of the group at a place.
+func itemAt[T any](place *list.Element) *Item[T] {
+	if place == nil {
+		return nil
+	}
+	return place.Value.(*group[T]).items.Front().Value.(*Item[T])
 }

@@ -42,7 +42,8 @@ func (t Target) do(ctx context.Context, method, path string, body any) (header h
 	request.Close = true
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, nil, err
+		// New connections from one address are limited, and the attacks open many.
+		return nil, nil, fmt.Errorf("%w: %w", errRefused, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err = io.ReadAll(response.Body)
