@@ -39,7 +39,8 @@ type Account struct {
 
 	// The Budget's mutex guards these.
 	waiters list.List // of *waiter
-	onFree  func()    // see Notify
+	onFree  func()    // see Notify; nil once it was called
+	waits   bool      // since Notify
 }
 
 // waiter is a goroutine that waits in Take.
@@ -125,7 +126,7 @@ func (a *Account) Take(ctx context.Context, n int64) error {
 	if a.waiters.Len() == 1 {
 		b.pending.Add(1)
 	}
-	a.serve() // something may have been freed before pending was set
+	a.serve(true) // something may have been freed before pending was set
 	b.mu.Unlock()
 	b.reclaim(n)
 	select {
@@ -162,8 +163,15 @@ func (a *Account) Give(n int64) {
 	a.hold(-n, -1)
 	if !a.o.Covered {
 		a.budget.used.Add(-n)
-		a.budget.freed()
+		a.budget.freed(nil)
 	}
+}
+
+// Return is Give for a caller that tries again by itself what waits since its Notify.
+func (a *Account) Return(n int64) {
+	a.hold(-n, -1)
+	a.budget.used.Add(-n)
+	a.budget.freed(a)
 }
 
 // hold counts bytes of the account.
@@ -183,26 +191,33 @@ func (a *Account) hold(n, takes int64) {
 }
 
 // Notify calls onFree once, on a goroutine of its own, when bytes of the Budget are freed. A later
-// call replaces onFree; nil ends the wait.
+// call replaces onFree. The account counts as one that waits until Notify is called with nil.
 func (a *Account) Notify(onFree func()) {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if (a.onFree == nil) != (onFree == nil) {
-		change := int32(1)
-		if onFree == nil {
-			change = -1
-		}
-		b.pending.Add(change)
-		b.notified.Add(change)
+		b.pending.Add(change(onFree != nil))
 	}
-	a.onFree = onFree
+	if a.waits != (onFree != nil) {
+		b.notified.Add(change(onFree != nil))
+	}
+	a.onFree, a.waits = onFree, onFree != nil
+}
+
+// change returns 1 for one more, else -1.
+func change(more bool) int32 {
+	if more {
+		return 1
+	}
+	return -1
 }
 
 // The methods below are called with the Budget's mutex held.
 
-// serve takes bytes for goroutines that wait, first come first served, and notifies.
-func (a *Account) serve() {
+// serve takes bytes for goroutines that wait, first come first served, and calls onFree if notify
+// is true.
+func (a *Account) serve(notify bool) {
 	for e := a.waiters.Front(); e != nil; e = a.waiters.Front() {
 		w := e.Value.(*waiter)
 		if !a.tryTake(w.bytes) {
@@ -211,10 +226,9 @@ func (a *Account) serve() {
 		a.remove(e)
 		close(w.taken)
 	}
-	if f := a.onFree; f != nil {
+	if f := a.onFree; f != nil && notify {
 		a.onFree = nil
 		a.budget.pending.Add(-1)
-		a.budget.notified.Add(-1)
 		go f()
 	}
 }

@@ -36,7 +36,7 @@ type Budget struct {
 	heap  atomic.Int64 // bytes that accounts hold on Go's heap
 	cache atomic.Int64 // bytes that accounts hold and can reclaim
 	// requests is the number of bytes that accounts with Options.Requests hold, and notified the
-	// number of accounts that wait for free bytes by Notify.
+	// number of accounts that wait for free bytes since a Notify.
 	requests atomic.Int64
 	notified atomic.Int32
 	// pending is the number of accounts for which someone waits for free bytes.
@@ -146,15 +146,15 @@ func (b *Budget) take(n, limit int64) bool {
 	}
 }
 
-// freed serves those who wait for free bytes.
-func (b *Budget) freed() {
+// freed serves those who wait for free bytes, and notifies all but one account.
+func (b *Budget) freed(but *Account) {
 	if b.pending.Load() == 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range b.accounts {
-		a.serve()
+		a.serve(a != but)
 	}
 }
 

@@ -24,6 +24,10 @@ const (
 	excess     = 16 * runtime.MiB
 	// collectPause is the time between two collections that an excess causes.
 	collectPause = 200 * time.Millisecond
+	// growth is the number of bytes that Go's memory may grow, whatever the reason, before it is
+	// collected and returned, at most once every growthPause.
+	growth      = 64 * runtime.MiB
+	growthPause = 10 * time.Second
 	// minHeap is the smallest memory limit for Go, in bytes. Below it the collector would run all
 	// the time.
 	minHeap = 96 * runtime.MiB
@@ -37,7 +41,7 @@ func (b *Budget) Govern(ctx context.Context) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	ticker := time.NewTicker(governPeriod)
 	defer ticker.Stop()
-	g := governor{base: max(Overhead-outside, minHeap)}
+	g := governor{base: max(Overhead-outside, minHeap), floor: goMemory(), collected: time.Now()}
 	for {
 		now := time.Now()
 		if limit, change := g.limit(b.Heap(), b.total-b.Used(), now); change {
@@ -45,6 +49,7 @@ func (b *Budget) Govern(ctx context.Context) {
 		}
 		if g.shouldCollect(goMemory(), now) {
 			debug.FreeOSMemory()
+			g.floor = goMemory()
 		}
 		select {
 		case <-ticker.C:
@@ -62,6 +67,7 @@ type governor struct {
 	present   int64 // the most of the present window
 	began     time.Time
 	peak      int64 // the most since memory was last returned
+	floor     int64 // bytes of Go's memory when it was last returned
 	collected time.Time
 }
 
@@ -84,12 +90,13 @@ func (g *governor) limit(held, free int64, now time.Time) (limit int64, change b
 }
 
 // shouldCollect reports whether to collect garbage and return memory to the system now, while Go
-// has bytes of memory: accounts have given much back, or Go exceeds its limit.
+// has bytes of memory: accounts have given much back, Go exceeds its limit, or it has grown.
 func (g *governor) shouldCollect(has int64, now time.Time) bool {
 	switch {
 	case g.peak-g.recent >= returnStep:
 		g.peak = g.recent
 	case has > g.current+excess && now.Sub(g.collected) >= collectPause:
+	case has > g.floor+growth && now.Sub(g.collected) >= growthPause:
 	default:
 		return false
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestGovernor(t *testing.T) {
 	const plenty = 1 << 40
-	g := governor{base: 100 * runtime.MiB}
+	g := governor{base: 100 * runtime.MiB, floor: 1 << 40}
 	at := time.Now()
 	later := func(d time.Duration) time.Time {
 		at = at.Add(d)
@@ -49,6 +49,11 @@ func TestGovernor(t *testing.T) {
 	if g.limit(0, plenty, later(time.Hour)); g.shouldCollect(g.current, at) {
 		t.Error("memory is returned twice")
 	}
+	g.floor = 50 * runtime.MiB
+	if has := g.floor + growth + 1; !g.shouldCollect(has, at) || g.shouldCollect(has, later(growthPause/2)) || !g.shouldCollect(has, later(growthPause)) {
+		t.Error("growth is collected once per pause")
+	}
+	g.floor = g.base + 2*held
 	for range 10 { // waves
 		g.limit(held, plenty, later(window/2))
 		if g.limit(0, plenty, later(window/2)); g.shouldCollect(g.current, at) {
