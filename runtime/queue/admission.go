@@ -171,13 +171,10 @@ func (a *Admission) Release(bytes int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.running--
-	if a.queue.Len() == 0 {
-		a.memory.Give(bytes)
-		return
+	a.memory.Return(bytes)
+	if a.queue.Len() > 0 {
+		a.admit()
 	}
-	a.memory.Notify(nil) // admit follows anyway
-	a.memory.Give(bytes)
-	a.admit()
 }
 
 // Stop refuses all waiting and all future runs.
@@ -253,11 +250,16 @@ func (a *Admission) full(tenant runtime.Tenant) bool {
 // another holder gives some back.
 func (a *Admission) admit() {
 	a.start()
-	if a.queue.Len() > 0 && a.running < a.maxRuns {
+	if a.waitsForMemory() {
 		a.memory.Notify(a.retry)
 		a.start() // bytes may have been freed before Notify
 	}
+	if !a.waitsForMemory() {
+		a.memory.Notify(nil)
+	}
 }
+
+func (a *Admission) waitsForMemory() bool { return a.queue.Len() > 0 && a.running < a.maxRuns }
 
 // retry is called, without mu, when bytes of the budget were freed.
 func (a *Admission) retry() {

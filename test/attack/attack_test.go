@@ -50,15 +50,6 @@ func TestServerUnderAllAttacks(t *testing.T) {
 			}
 		})
 	}
-	go func() {
-		for ctx.Err() == nil {
-			b := time.Now()
-			if m, err := server.Do(ctx, "GET", "/v1/server/memory", ""); err == nil {
-				println(time.Since(b).String(), string(m.Body))
-			}
-			time.Sleep(time.Second)
-		}
-	}()
 	var peak int64
 	all.Go(func() { peak = Peak(ctx, pid) })
 	answers := map[int]int{}
@@ -104,14 +95,6 @@ func TestServerUnderAllAttacks(t *testing.T) {
 		r, err := server.Do(t.Context(), "POST", runPath("honest"), "{}")
 		return err == nil && r.Status == http.StatusOK
 	})
-	go func() {
-		for range 12 {
-			r, _ := server.Do(t.Context(), "GET", "/v1/server/memory", "")
-			x, _ := server.Do(t.Context(), "GET", "/v1/executions/?limit=5", "")
-			println(string(r.Body), len(x.Body))
-			time.Sleep(5 * time.Second)
-		}
-	}()
 	process.Until(t, "the memory is returned", func() bool {
 		now, err := Pss(pid)
 		return err == nil && now < before+100_000_000
