@@ -107,7 +107,8 @@ func (locked lockedExecutions) finish(b *pebble.Batch, found search.Postings, x 
 	}
 	if x.State == runtime.StateQueued {
 		logs := record.EncodeLogs(x.Logs)
-		w := &record.Waiting{Attempt: x.Attempt, Failures: record.FailuresOf(&x), NotBefore: x.NotBefore, LogsSize: uint64(len(logs))}
+		w := &record.Waiting{Attempt: x.Attempt, Failures: record.FailuresOf(&x), NotBefore: x.NotBefore, LogsSize: uint64(len(logs)), Suspicion: x.Suspicion}
+		w.Suspicion.Probation = runtime.ProbationNone
 		if job != nil && lease.Failures == (record.Failures{}) && w.Failures != (record.Failures{}) {
 			job.Stats.Retried++
 			job.changed = true

@@ -35,6 +35,7 @@ type Admission struct {
 	free    int64
 	running int
 	closed  bool
+	paused  bool
 	queue   *Fair[*Waiter]
 	callers map[runtime.Tenant]int // blocked callers, by tenant
 	blocked int                    // blocked callers of all tenants
@@ -124,7 +125,7 @@ func (a *Admission) TryAcquire(bytes int64, ahead int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	runs := int64(ahead) + 1
-	if a.closed || a.queue.Len() > 0 || bytes*runs > a.free || a.running+int(runs) > a.maxRuns {
+	if a.closed || a.paused || a.queue.Len() > 0 || bytes*runs > a.free || a.running+int(runs) > a.maxRuns {
 		return false
 	}
 	a.take(bytes)
@@ -169,6 +170,21 @@ func (a *Admission) Release(bytes int64) {
 		a.admit()
 	}
 	a.mu.Unlock()
+}
+
+// Pause lets all runs wait that are not admitted yet, until Resume.
+func (a *Admission) Pause() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = true
+}
+
+// Resume ends a pause.
+func (a *Admission) Resume() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = false
+	a.admit()
 }
 
 // Stop refuses all waiting and all future runs.
@@ -216,7 +232,9 @@ func (w *Waiter) decide(refused bool) {
 	close(w.decided)
 }
 
-func (a *Admission) fits(bytes int64) bool { return bytes <= a.free && a.running < a.maxRuns }
+func (a *Admission) fits(bytes int64) bool {
+	return bytes <= a.free && a.running < a.maxRuns && !a.paused
+}
 
 func (a *Admission) take(bytes int64) {
 	a.free -= bytes

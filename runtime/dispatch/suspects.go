@@ -1,0 +1,326 @@
+package dispatch
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// A run may kill the server process. The next process knows which runs were under way, and nothing
+// else. This is how a run that does so again and again is found, while no other run has to wait for
+// it and none fails in its place.
+//
+// After the first loss nothing changes: machines lose power, and servers are killed. From the
+// second loss on a run is a suspect. Suspects are put on probation in groups, beside all other
+// runs, which start as if there were none. The first group is half of the most suspected, those
+// with the most losses; each group that the process outlives is followed by one of twice the size.
+// So each death halves the most suspected, and a process that lives has soon started all of them. A
+// run that outlives its probation is treated as any other in this process.
+//
+// These losses are recorded and not charged: any member of the group may be the cause, or a run
+// beside it. A suspect that is more suspected than all others goes alone. First the process lives
+// for a control period without it: if it dies then, another cause is at work, and earlier charges
+// are dropped. Before and during the probation nothing else begins, runs that callers wait for
+// included, so a run that kills the process within the time of a probation cannot be the cause but
+// for the suspect. A death is charged only if no run under way was lost as often. Three charges in
+// sequence fail the run. The control periods are random and grow with the charges, so neither a
+// loop of kills from outside nor a client that repeats a deadly run hits three probations.
+//
+// A run that kills the process later outlives its probation. The next probation of all that were
+// under way is four times as long, until the run no longer outlives it; then the groups are halved
+// as above. Long probations stop no other run: callers do not wait for minutes. Control periods of
+// at least the same length protect others that are under way instead; see RATIONALE.md for the
+// bound. Suspects with the shortest probation never wait for those with longer ones.
+//
+// Deaths until a run fails that kills the process each time, with n runs under way:
+// 2 + log2(n) + 3 if it kills within 0.25 s, and one more for each factor of four beyond.
+
+const (
+	// suspectLosses is the number of losses that makes a run a suspect.
+	suspectLosses = 2
+	// maxAlone is the number of charged losses at which a run fails.
+	maxAlone = 3
+	// shortProbation is the first probation of a suspect. Most runs that kill the process do so
+	// at once.
+	shortProbation = 250 * time.Millisecond
+	// leadTime is the time for which nothing begins before a suspect begins alone: a run that
+	// kills the process within a probation has then done so.
+	leadTime = shortProbation
+	// maxStretch bounds the length of probations at 4,096 s, more than a run may take.
+	maxStretch = 7
+	// suspectsAhead bounds the suspects of a lane that have a lease and wait for memory.
+	suspectsAhead = 32
+)
+
+// probationTime returns the length of the probation of a run that was lost stretch times after it
+// had outlived one.
+func probationTime(stretch uint8) time.Duration {
+	return shortProbation << (2 * min(stretch, maxStretch))
+}
+
+// controlTime returns how long the process lives without a suspect before it goes alone, where
+// random(n) is less than n.
+func controlTime(s runtime.Suspicion, random func(n time.Duration) time.Duration) time.Duration {
+	least := probationTime(s.Stretch) * 2 << min(s.Alone, maxAlone)
+	if s.Stretch > 0 {
+		least *= 2 // other runs begin during its probation
+	}
+	return least + random(least)
+}
+
+func randomTime(n time.Duration) time.Duration { return rand.N(n) }
+
+// suspected reports whether a run must go on probation.
+func suspected(s runtime.Suspicion) bool { return s.Losses >= suspectLosses || s.Stretch > 0 }
+
+// AfterDeath changes the executions that were under way when the server process died into those to
+// store: queued again, or failed after maxAlone charges. The store cancels them if a cancellation
+// was requested. waiting are executions that were queued meanwhile; AfterDeath returns the changes
+// of those that the death has absolved of earlier charges.
+func AfterDeath(lost, waiting []runtime.Execution, now time.Time) (absolved []runtime.SuspicionChange) {
+	suspects := 0 // that were under way
+	for i := range lost {
+		if suspected(lost[i].Suspicion) {
+			suspects++
+		}
+	}
+	for i := range waiting {
+		x := &waiting[i]
+		if s := &x.Suspicion; suspects == 0 && s.Alone+s.Stretch > 0 {
+			s.Alone, s.Stretch = 0, 0
+			absolved = append(absolved, runtime.SuspicionChange{Tenant: x.Tenant, ID: x.ID, Attempt: x.Attempt, Suspicion: *s})
+		}
+	}
+	for i := range lost {
+		x := &lost[i]
+		s := &x.Suspicion
+		switch s.Probation {
+		case runtime.ProbationOutlived:
+			s.Stretch = min(s.Stretch+1, maxStretch)
+		case runtime.ProbationAlone:
+			if suspects == 1 {
+				s.Alone++
+			}
+			fallthrough
+		default:
+			s.Losses = min(s.Losses, math.MaxUint8-1) + 1
+		}
+		s.Probation = runtime.ProbationNone
+		x.LostAttempts++
+		x.State = runtime.StateQueued
+		if s.Alone >= maxAlone && !x.CancelRequested {
+			x.State = runtime.StateFailed
+			x.Finished = now
+			x.Failure = &runtime.Failure{
+				Class: runtime.ClassInternal,
+				Message: fmt.Sprintf("the server ended %d times while this ran, the last %d times while nothing else could be the cause, so it is not tried again",
+					x.LostAttempts, s.Alone),
+			}
+		}
+	}
+	return absolved
+}
+
+// lane is a sequence of suspects that go on probation one group after the other.
+type lane struct {
+	late    bool         // for suspects whose probation is longer than shortProbation
+	waiting []*QueuedRun // in the order of QueuedRun.Before
+	last    []*QueuedRun // late suspects that go alone, after all others have ended
+	size    int          // of the group on probation, or of the latest one; 0: there was none
+	stretch uint8        // of the group
+	losses  uint8        // of the most suspected of the group, if it is late
+	room    int          // members that the group may still get
+	alone   bool         // the group is one run, which goes alone
+	ended   bool         // it goes when all other suspects have ended
+	control int64        // time at which its control period ends, on the Dispatcher's clock; 0: it has not begun
+	members []*attempt   // attempts that have not outlived their probation
+	ahead   int          // members that have not begun
+	latest  int64        // time at which the group was formed or its latest member began
+}
+
+// waits returns the number of suspects that have no lease.
+func (l *lane) waits() int { return len(l.waiting) + len(l.last) }
+
+// insert adds a suspect.
+func (l *lane) insert(r *QueuedRun) {
+	at := len(l.waiting)
+	if at > 0 && r.Before(l.waiting[at-1]) {
+		at, _ = slices.BinarySearchFunc(l.waiting, r, func(s, r *QueuedRun) int {
+			if s.Before(r) {
+				return -1
+			}
+			return 1
+		})
+	}
+	l.waiting = slices.Insert(l.waiting, at, r)
+}
+
+// next removes and returns the suspect that is next.
+func (l *lane) next() *QueuedRun {
+	r := l.waiting[0]
+	l.waiting[0] = nil
+	l.waiting = l.waiting[1:]
+	return r
+}
+
+// removeTasks removes the tasks of a group and returns their number.
+func (l *lane) removeTasks(g *TaskGroup) (n int) {
+	before := l.waits()
+	of := func(r *QueuedRun) bool { return r.Job == g }
+	l.waiting, l.last = slices.DeleteFunc(l.waiting, of), slices.DeleteFunc(l.last, of)
+	return before - l.waits()
+}
+
+// remove removes an attempt that has outlived its probation or has ended.
+func (l *lane) remove(a *attempt) {
+	if i := slices.Index(l.members, a); i >= 0 {
+		l.members = slices.Delete(l.members, i, i+1)
+	}
+}
+
+// outlived returns the members that have just outlived their probation, and the time until the
+// next one may have. blocked reports whether the group is still on probation. Members that wait for
+// memory do not hold up the next group, unless they go alone.
+func (l *lane) outlived(clock int64) (over []*attempt, wait time.Duration, blocked bool) {
+	for _, a := range l.members {
+		var due int64
+		switch {
+		case a.outlived:
+			blocked = true // until that is on disk
+			continue
+		case a.beganAt == 0 && l.alone:
+			blocked = true
+			continue
+		case a.beganAt == 0:
+			if due = l.latest + int64(probationTime(l.stretch)); due <= clock {
+				continue
+			}
+		default:
+			if due = a.beganAt + int64(probationTime(a.run.suspicion.Stretch)); due <= clock {
+				a.outlived = true
+				over = append(over, a)
+			}
+		}
+		blocked = true
+		wait = sooner(wait, time.Duration(due-clock))
+	}
+	return over, wait, blocked
+}
+
+// sooner returns the shorter of two times, where times of at most 0 do not count.
+func sooner(a, b time.Duration) time.Duration {
+	switch {
+	case a <= 0:
+		return max(b, 0)
+	case b <= 0:
+		return a
+	}
+	return min(a, b)
+}
+
+// form begins the next group, if there is one.
+func (l *lane) form(clock int64) {
+	l.room, l.alone, l.ended, l.control, l.latest = 0, false, false, 0, clock
+	if l.waits() == 0 {
+		if len(l.members) == 0 {
+			l.size = 0
+		}
+		return
+	}
+	if l.late {
+		l.formLate()
+		return
+	}
+	if l.size == 0 {
+		l.size = (l.first(func(a, b runtime.Suspicion) bool { return a.Losses == b.Losses }) + 1) / 2
+	} else {
+		l.size *= 2
+	}
+	l.stretch, l.room, l.alone = 0, l.size, l.size == 1
+}
+
+// formLate forms a group of late suspects: half of those with the same probation, without the most
+// suspected of them, then the other half, then each half of the most suspected. One alone goes last.
+func (l *lane) formLate() {
+	for len(l.waiting) > 0 {
+		head := l.waiting[0].suspicion
+		again := l.size > 0 && head.Stretch == l.stretch
+		same := l.first(func(a, b runtime.Suspicion) bool { return a.Stretch == b.Stretch })
+		most := l.waiting[same-1].suspicion.Losses
+		n := slices.IndexFunc(l.waiting[:same], func(r *QueuedRun) bool { return r.suspicion.Losses == most })
+		if n == 0 {
+			n = same
+		} else {
+			most--
+		}
+		switch {
+		case again && head.Losses <= l.losses:
+			l.size = n // the other half
+		case n == 1:
+			l.last = append(l.last, l.next())
+			continue
+		default:
+			l.size = (n + 1) / 2
+		}
+		l.stretch, l.losses, l.room, l.alone = head.Stretch, most, l.size, l.size == 1
+		return
+	}
+	if len(l.last) > 0 {
+		l.size, l.room, l.alone, l.ended, l.stretch = 1, 1, true, true, l.last[0].suspicion.Stretch
+		l.waiting, l.last = append(l.waiting, l.last[0]), l.last[1:]
+	}
+}
+
+// first returns the number of waiting suspects at the front that are like the first.
+func (l *lane) first(like func(a, b runtime.Suspicion) bool) int {
+	n := slices.IndexFunc(l.waiting, func(r *QueuedRun) bool { return !like(r.suspicion, l.waiting[0].suspicion) })
+	if n < 0 {
+		return len(l.waiting)
+	}
+	return n
+}
+
+// done reports whether all suspects have outlived their probation or have ended.
+func (l *lane) done() bool { return l.waits()+len(l.members) == 0 }
+
+// open reports whether the next waiting suspect belongs to the group.
+func (l *lane) open() bool {
+	if l.room == 0 || len(l.waiting) == 0 {
+		return false
+	}
+	s := l.waiting[0].suspicion
+	return s.Stretch == l.stretch && (!l.late || l.alone || s.Losses <= l.losses)
+}
+
+// mayJoin reports whether the next waiting suspect may join the group now.
+func (l *lane) mayJoin() bool { return l.open() && l.ahead < suspectsAhead }
+
+// inControl returns the time that is left of the control period of the suspect that goes alone.
+func (l *lane) inControl(clock int64, random func(n time.Duration) time.Duration) time.Duration {
+	if l.control == 0 {
+		l.control = clock + int64(controlTime(l.waiting[0].suspicion, random))
+	}
+	return time.Duration(max(l.control-clock, 0))
+}
+
+// quiet is the time in which nothing begins, so that a suspect goes alone.
+type quiet struct {
+	suspect *attempt
+	stage   quietStage
+	until   int64 // end of the lead
+}
+
+type quietStage int
+
+const (
+	noQuiet   quietStage = iota
+	reserving            // the suspect waits for its memory; others begin
+	reserved             // it has its memory, and the admission is about to pause
+	leading              // nothing begins, and the suspect does not yet
+	going                // the suspect has a lease; nothing else begins
+	quietOver            // the admission is about to resume
+)
