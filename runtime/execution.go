@@ -104,6 +104,7 @@ func (x Execution) Cancelled(now time.Time) Execution {
 	x.State = StateCancelled
 	x.Finished = now
 	x.NotBefore = time.Time{}
+	x.Suspicion = Suspicion{}
 	x.Result, x.ResultSize = nil, 0
 	x.Failure = &Failure{Class: ClassCancelled, Message: message}
 	return x

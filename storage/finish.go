@@ -109,6 +109,7 @@ func (locked lockedExecutions) finish(b *pebble.Batch, found search.Postings, x 
 		logs := record.EncodeLogs(x.Logs)
 		w := &record.Waiting{Attempt: x.Attempt, Failures: record.FailuresOf(&x), NotBefore: x.NotBefore, LogsSize: uint64(len(logs)), Suspicion: x.Suspicion}
 		w.Suspicion.Probation = runtime.ProbationNone
+		x.Suspicion = w.Suspicion
 		if job != nil && lease.Failures == (record.Failures{}) && w.Failures != (record.Failures{}) {
 			job.Stats.Retried++
 			job.changed = true
@@ -126,6 +127,7 @@ func (locked lockedExecutions) finish(b *pebble.Batch, found search.Postings, x 
 	if job != nil {
 		last = job.count(x.State)
 	}
+	x.Suspicion = runtime.Suspicion{}
 	err = errors.Join(
 		dropUnfinished(b, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
 		putDone(b, found, &x, of.id),

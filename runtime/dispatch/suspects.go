@@ -44,6 +44,8 @@ const (
 	suspectLosses = 2
 	// maxAlone is the number of charged losses at which a run fails.
 	maxAlone = 3
+	// maxLateAlone is the same for a run with a longer probation, beside which others begin.
+	maxLateAlone = 5
 	// shortProbation is the first probation of a suspect. Most runs that kill the process do so
 	// at once.
 	shortProbation = 250 * time.Millisecond
@@ -65,9 +67,11 @@ func probationTime(stretch uint8) time.Duration {
 // controlTime returns how long the process lives without a suspect before it goes alone, where
 // random(n) is less than n.
 func controlTime(s runtime.Suspicion, random func(n time.Duration) time.Duration) time.Duration {
-	least := probationTime(s.Stretch) * 2 << min(s.Alone, maxAlone)
-	if s.Stretch > 0 {
-		least *= 2 // other runs begin during its probation
+	least := probationTime(s.Stretch)
+	if s.Stretch == 0 {
+		least *= 2 << min(s.Alone, maxAlone)
+	} else {
+		least *= 4 << (s.Alone % 2)
 	}
 	return least + random(least)
 }
@@ -100,7 +104,7 @@ func AfterDeath(lost, waiting []runtime.Execution, now time.Time) (absolved []ru
 		s := &x.Suspicion
 		switch s.Probation {
 		case runtime.ProbationOutlived:
-			s.Stretch = min(s.Stretch+1, maxStretch)
+			s.Stretch, s.Alone = min(s.Stretch+1, maxStretch), 0
 		case runtime.ProbationAlone:
 			if suspects == 1 {
 				s.Alone++
@@ -112,7 +116,7 @@ func AfterDeath(lost, waiting []runtime.Execution, now time.Time) (absolved []ru
 		s.Probation = runtime.ProbationNone
 		x.LostAttempts++
 		x.State = runtime.StateQueued
-		if s.Alone >= maxAlone && !x.CancelRequested {
+		if (s.Alone >= maxLateAlone || s.Alone >= maxAlone && s.Stretch == 0) && !x.CancelRequested {
 			x.State = runtime.StateFailed
 			x.Finished = now
 			x.Failure = &runtime.Failure{

@@ -297,9 +297,9 @@ func mostDeaths(kills time.Duration, n int) int {
 		stretch++
 	}
 	if stretch > 0 {
-		stretch++
+		return suspectLosses + stretch + 1 + bits.Len(uint(n-1)) + maxLateAlone
 	}
-	return suspectLosses + stretch + bits.Len(uint(n-1)) + maxAlone
+	return suspectLosses + bits.Len(uint(n-1)) + maxAlone
 }
 
 // TestDeathsOfADeadlyRun has one run that kills the process each time, among others that are all
