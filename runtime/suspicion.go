@@ -9,9 +9,8 @@ type Suspicion struct {
 	// Stretch is the number of times that an attempt was lost after it had outlived its probation.
 	// The next probation is longer each time.
 	Stretch uint8
-	// Alone is the number of attempts that were lost while no other run could be the cause. These
-	// losses are charged.
-	Alone uint8
+	// Charges grow with each attempt that was lost while the run was the only suspect. They fail it.
+	Charges uint8
 	// Probation is the state of the attempt that has the lease; none while the execution is queued.
 	Probation Probation
 }
@@ -23,9 +22,10 @@ type Probation uint8
 // The states of an attempt.
 const (
 	ProbationNone     Probation = iota // the run is no suspect
-	ProbationGroup                     // on probation with others
-	ProbationAlone                     // on probation alone
+	ProbationGroup                     // on probation with other suspects
+	ProbationAlone                     // on probation while nothing else runs
 	ProbationOutlived                  // the process has outlived the probation
+	ProbationBeside                    // on probation as the only suspect, beside other runs
 )
 
 // SuspicionChange changes the Suspicion of an execution that is not done.

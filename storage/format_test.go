@@ -92,7 +92,7 @@ func goldenStore(t *testing.T) *Store {
 	x.Logs = runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Stream: 1}, {Offset: 2, Stream: 2}}, Truncated: true}
 	finish(x)
 	// Suspects: waiting, and on probation.
-	suspicion := runtime.Suspicion{Losses: 4, Stretch: 1, Alone: 2}
+	suspicion := runtime.Suspicion{Losses: 4, Stretch: 1, Charges: 2}
 	for _, n := range []int{20, 21} {
 		x = lease(accept(n, nil))
 		x.State, x.LostAttempts, x.Suspicion = runtime.StateQueued, 5, suspicion

@@ -289,7 +289,7 @@ func (p *player) suspect(l ledger) move {
 	var changes []runtime.SuspicionChange
 	for _, e := range p.pick(l, func(e entry) bool { return e.x.Kind == runtime.KindRun }) {
 		c := runtime.SuspicionChange{Tenant: e.x.Tenant, ID: e.x.ID, Attempt: e.x.Attempt + p.rng.IntN(2), Suspicion: e.x.Suspicion}
-		c.Suspicion.Alone++
+		c.Suspicion.Charges++
 		c.Suspicion.Probation = runtime.Probation(p.rng.IntN(2) * 3)
 		changes = append(changes, c)
 		waits := c.Suspicion.Probation == runtime.ProbationNone

@@ -206,8 +206,9 @@ func (p *plan) chooseSuspects(l *lane, clock int64, s *step, newAttempt func(*Qu
 		}
 		a := newAttempt(l.next())
 		l.room = 0
-		a.probation = runtime.ProbationAlone
+		a.probation = runtime.ProbationBeside
 		if !l.late {
+			a.probation = runtime.ProbationAlone
 			p.quiet = quiet{suspect: a, stage: reserving}
 			s.reserve = a
 			return

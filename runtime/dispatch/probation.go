@@ -92,7 +92,7 @@ func (d *Dispatcher) releaseReserved(a *attempt) {
 // leases.
 func (d *Dispatcher) stopQuiet(batch []*attempt, leases []runtime.Lease) {
 	for i, a := range batch {
-		if a.reserved && leases[i].Probation == runtime.ProbationAlone {
+		if a.reserved && leases[i].Probation != runtime.ProbationGroup {
 			leases[i].Probation = runtime.ProbationGroup
 			d.mu.Lock()
 			d.plan.notAlone(a)
@@ -102,11 +102,16 @@ func (d *Dispatcher) stopQuiet(batch []*attempt, leases []runtime.Lease) {
 	}
 }
 
-// probationOf returns the probation with which the lease of an attempt starts.
+// probationOf returns the probation with which the lease of an attempt starts. A suspect that goes
+// alone may do so beside runs that were under way before and have not ended.
 func (d *Dispatcher) probationOf(a *attempt) runtime.Probation {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	return a.probation
+	p := a.probation
+	d.mu.Unlock()
+	if p == runtime.ProbationAlone && d.o.Admission.Running() > 1 {
+		return runtime.ProbationBeside
+	}
+	return p
 }
 
 // endQuiet lets other runs begin if the store has not noted the probation of a suspect in time.

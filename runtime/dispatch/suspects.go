@@ -42,10 +42,10 @@ import (
 const (
 	// suspectLosses is the number of losses that makes a run a suspect.
 	suspectLosses = 2
-	// maxAlone is the number of charged losses at which a run fails.
-	maxAlone = 3
-	// maxLateAlone is the same for a run with a longer probation, beside which others begin.
-	maxLateAlone = 5
+	// A suspect fails at maxCharges: after three deaths while nothing else ran, or five beside others.
+	maxCharges   = 15
+	aloneCharge  = maxCharges / 3
+	besideCharge = maxCharges / 5
 	// shortProbation is the first probation of a suspect. Most runs that kill the process do so
 	// at once.
 	shortProbation = 250 * time.Millisecond
@@ -69,9 +69,9 @@ func probationTime(stretch uint8) time.Duration {
 func controlTime(s runtime.Suspicion, random func(n time.Duration) time.Duration) time.Duration {
 	least := probationTime(s.Stretch)
 	if s.Stretch == 0 {
-		least *= 2 << min(s.Alone, maxAlone)
+		least *= 2 << min(s.Charges/besideCharge, 3)
 	} else {
-		least *= 4 << (s.Alone % 2)
+		least *= 4 << (s.Charges / besideCharge % 2)
 	}
 	return least + random(least)
 }
@@ -81,8 +81,19 @@ func randomTime(n time.Duration) time.Duration { return rand.N(n) }
 // suspected reports whether a run must go on probation.
 func suspected(s runtime.Suspicion) bool { return s.Losses >= suspectLosses || s.Stretch > 0 }
 
+// charge returns the charge for the loss of an attempt of the only suspect.
+func charge(p runtime.Probation) uint8 {
+	switch p {
+	case runtime.ProbationAlone:
+		return aloneCharge
+	case runtime.ProbationBeside:
+		return besideCharge
+	}
+	return 0
+}
+
 // AfterDeath changes the executions that were under way when the server process died into those to
-// store: queued again, or failed after maxAlone charges. The store cancels them if a cancellation
+// store: queued again, or failed at maxCharges. The store cancels them if a cancellation
 // was requested. waiting are executions that were queued meanwhile; AfterDeath returns the changes
 // of those that the death has absolved of earlier charges.
 func AfterDeath(lost, waiting []runtime.Execution, now time.Time) (absolved []runtime.SuspicionChange) {
@@ -94,8 +105,8 @@ func AfterDeath(lost, waiting []runtime.Execution, now time.Time) (absolved []ru
 	}
 	for i := range waiting {
 		x := &waiting[i]
-		if s := &x.Suspicion; suspects == 0 && s.Alone+s.Stretch > 0 {
-			s.Alone, s.Stretch = 0, 0
+		if s := &x.Suspicion; suspects == 0 && s.Charges+s.Stretch > 0 {
+			s.Charges, s.Stretch = 0, 0
 			absolved = append(absolved, runtime.SuspicionChange{Tenant: x.Tenant, ID: x.ID, Attempt: x.Attempt, Suspicion: *s})
 		}
 	}
@@ -104,25 +115,22 @@ func AfterDeath(lost, waiting []runtime.Execution, now time.Time) (absolved []ru
 		s := &x.Suspicion
 		switch s.Probation {
 		case runtime.ProbationOutlived:
-			s.Stretch, s.Alone = min(s.Stretch+1, maxStretch), 0
-		case runtime.ProbationAlone:
-			if suspects == 1 {
-				s.Alone++
-			}
-			fallthrough
+			s.Stretch, s.Charges = min(s.Stretch+1, maxStretch), 0
 		default:
 			s.Losses = min(s.Losses, math.MaxUint8-1) + 1
+			if suspects == 1 {
+				s.Charges += charge(s.Probation)
+			}
 		}
 		s.Probation = runtime.ProbationNone
 		x.LostAttempts++
 		x.State = runtime.StateQueued
-		if (s.Alone >= maxLateAlone || s.Alone >= maxAlone && s.Stretch == 0) && !x.CancelRequested {
+		if s.Charges >= maxCharges && !x.CancelRequested {
 			x.State = runtime.StateFailed
 			x.Finished = now
 			x.Failure = &runtime.Failure{
-				Class: runtime.ClassInternal,
-				Message: fmt.Sprintf("the server ended %d times while this ran, the last %d times while nothing else could be the cause, so it is not tried again",
-					x.LostAttempts, s.Alone),
+				Class:   runtime.ClassInternal,
+				Message: fmt.Sprintf("the server ended %d times while this ran, at last repeatedly while it was the only suspect, so it is not tried again", x.LostAttempts),
 			}
 		}
 	}

@@ -174,6 +174,9 @@ func (w *simulation) decide() time.Duration {
 				r.active, r.stored.State = a, runtime.StateRunning
 				r.stored.Attempt++
 				r.stored.Suspicion.Probation = a.probation
+				if a.probation == runtime.ProbationAlone && w.others() {
+					r.stored.Suspicion.Probation = runtime.ProbationBeside
+				}
 			}
 			if a.reserved {
 				w.begin(a)
@@ -195,6 +198,11 @@ func (w *simulation) decide() time.Duration {
 			return s.wait
 		}
 	}
+}
+
+// others reports whether anything runs.
+func (w *simulation) others() bool {
+	return len(w.running) > 0 || slices.ContainsFunc(w.calls, func(c *simCall) bool { return c.began >= 0 })
 }
 
 func (w *simulation) begin(a *attempt) {
@@ -223,7 +231,7 @@ func (w *simulation) recover() {
 		switch {
 		case r.stored.State == runtime.StateRunning:
 			lost = append(lost, r.stored)
-		case r.stored.State == runtime.StateQueued && r.stored.Suspicion.Alone+r.stored.Suspicion.Stretch > 0:
+		case r.stored.State == runtime.StateQueued && r.stored.Suspicion.Charges+r.stored.Suspicion.Stretch > 0:
 			charged = append(charged, r.stored)
 		}
 	}
@@ -297,9 +305,9 @@ func mostDeaths(kills time.Duration, n int) int {
 		stretch++
 	}
 	if stretch > 0 {
-		return suspectLosses + stretch + 1 + bits.Len(uint(n-1)) + maxLateAlone
+		return suspectLosses + stretch + 1 + bits.Len(uint(n-1)) + maxCharges/besideCharge
 	}
-	return suspectLosses + bits.Len(uint(n-1)) + maxAlone
+	return suspectLosses + bits.Len(uint(n-1)) + maxCharges/aloneCharge
 }
 
 // TestDeathsOfADeadlyRun has one run that kills the process each time, among others that are all

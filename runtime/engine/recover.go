@@ -38,7 +38,7 @@ func (e *Engine) recover() error {
 		switch {
 		case x.State != runtime.StateQueued:
 			interrupted = append(interrupted, x)
-		case x.Suspicion.Alone+x.Suspicion.Stretch > 0:
+		case x.Suspicion.Charges+x.Suspicion.Stretch > 0:
 			charged = append(charged, x)
 		default:
 			queued = append(queued, newQueuedRun(&x))

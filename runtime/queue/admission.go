@@ -172,6 +172,13 @@ func (a *Admission) Release(bytes int64) {
 	a.mu.Unlock()
 }
 
+// Running returns the number of admitted runs that have not ended.
+func (a *Admission) Running() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running
+}
+
 // Pause lets all runs wait that are not admitted yet, until Resume.
 func (a *Admission) Pause() {
 	a.mu.Lock()

@@ -195,7 +195,7 @@ func (f *fieldWriter) suspicion(s runtime.Suspicion, n Failures) {
 	if s != usualSuspicion(n) {
 		f.octet(s.Losses)
 		f.octet(s.Stretch)
-		f.octet(s.Alone)
+		f.octet(s.Charges)
 		f.octet(byte(s.Probation))
 	}
 }
@@ -204,8 +204,8 @@ func (f *fieldReader) suspicion(n Failures) runtime.Suspicion {
 	if f.encoding != EncodingFields4 {
 		return usualSuspicion(n)
 	}
-	s := runtime.Suspicion{Losses: f.octet(), Stretch: f.octet(), Alone: f.octet(), Probation: runtime.Probation(f.octet())}
-	if s.Probation > runtime.ProbationOutlived || s == usualSuspicion(n) {
+	s := runtime.Suspicion{Losses: f.octet(), Stretch: f.octet(), Charges: f.octet(), Probation: runtime.Probation(f.octet())}
+	if s.Probation > runtime.ProbationBeside || s == usualSuspicion(n) {
 		f.fail()
 	}
 	return s

@@ -151,7 +151,7 @@ func TestUnfinishedExecutionsAreReadBack(t *testing.T) {
 			t.Fatalf("args of %d bytes are read as %d, and %d of them are inline", len(args), accepted.ArgsSize, len(accepted.InlineArgs))
 		}
 		numbers := rapid.SliceOfN(rapid.Uint8(), 3, 3).Draw(t, "suspicion")
-		x.Suspicion = runtime.Suspicion{Losses: numbers[0], Stretch: numbers[1], Alone: numbers[2], Probation: runtime.Probation(rapid.IntRange(0, 3).Draw(t, "probation"))}
+		x.Suspicion = runtime.Suspicion{Losses: numbers[0], Stretch: numbers[1], Charges: numbers[2], Probation: runtime.Probation(rapid.IntRange(0, 4).Draw(t, "probation"))}
 		if rapid.Bool().Draw(t, "usual") {
 			x.Suspicion = usualSuspicion(FailuresOf(&x))
 		}
@@ -196,7 +196,7 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 			Logs:    runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Offset: 0, Stream: 1}, {Offset: 2, Stream: 2}}, Truncated: true},
 		},
 	}
-	usual, suspicion := runtime.Suspicion{Losses: 4}, runtime.Suspicion{Losses: 6, Stretch: 7, Alone: 8, Probation: runtime.ProbationAlone}
+	usual, suspicion := runtime.Suspicion{Losses: 4}, runtime.Suspicion{Losses: 6, Stretch: 7, Charges: 8, Probation: runtime.ProbationAlone}
 	done, logs := EncodeDone(&x, keys.ID{})
 	task := "\x01" + string(make([]byte, 5)) + "\x70\x00\x80" + string(make([]byte, 7))
 	for _, test := range []struct{ what, got, want string }{
