@@ -247,16 +247,7 @@ func TestSuspectsDelayNobody(t *testing.T) {
 // TestSuspectGoesAlone checks what a suspect that goes alone costs others: nothing begins for a
 // quarter of a second before it and after it has begun, runs that callers wait for included.
 func TestSuspectGoesAlone(t *testing.T) {
-	var suspect string
-	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 1, func(e *engine.Engine) {
-		create(t, e, spec("hello", "[]"))
-		suspect = submit(t, e, runtime.SubmitRequest{})
-	})
-	d = crashDuring(t, d, 1, func(*engine.Engine) {})
-	remaining := d.fs.CrashClone(vfs.CrashCloneCfg{})
-	if err := d.store.Close(); err != nil {
-		t.Fatal(err)
-	}
+	remaining, suspect := lostTwice(t)
 	synctest.Test(t, func(t *testing.T) {
 		d := openDisk(t, remaining)
 		const probation = 250 * time.Millisecond
@@ -404,4 +395,73 @@ func TestCancelSurvivesARestart(t *testing.T) {
 		t.Errorf("got %+v", x)
 	}
 	closeAll(t, e, after)
+}
+
+// lostTwice returns a disk with a run that was under way when power was lost twice.
+func lostTwice(t *testing.T) (remaining *vfs.MemFS, id string) {
+	t.Helper()
+	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 1, func(e *engine.Engine) {
+		create(t, e, spec("hello", "[]"))
+		id = submit(t, e, runtime.SubmitRequest{})
+	})
+	d = crashDuring(t, d, 1, func(*engine.Engine) {})
+	remaining = d.fs.CrashClone(vfs.CrashCloneCfg{})
+	if err := d.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return remaining, id
+}
+
+// TestSuspectThatDoesNotGo cancels a suspect, deletes its function or closes the engine at every step
+// before and while it goes alone. Other runs go on, and all memory is free afterwards.
+func TestSuspectThatDoesNotGo(t *testing.T) {
+	remaining, id := lostTwice(t)
+	for step := range 40 {
+		for _, what := range []string{"cancel", "delete", "close"} {
+			synctest.Test(t, func(t *testing.T) {
+				d := openDisk(t, remaining.CrashClone(vfs.CrashCloneCfg{}))
+				g := newGated()
+				e := engineOn(t, d.store, engine.Options{MaxRuns: 2, Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+					if p.Name == "other" {
+						return echo(ctx, p, args, c)
+					}
+					return g.run(ctx, p, args, c)
+				}}})
+				create(t, e, spec("other", "[]"))
+				time.Sleep(time.Duration(step) * 40 * time.Millisecond)
+				switch what {
+				case "cancel":
+					if _, changed := cancelled(t, e, id); !changed {
+						t.Error("the suspect was not cancelled")
+					}
+				case "delete":
+					if _, err := remove(e, "hello"); err != nil {
+						t.Error(err)
+					}
+				}
+				if what != "close" {
+					from := time.Now()
+					if _, err := run(e, "other", "{}"); err != nil {
+						t.Error(err)
+					}
+					if waited := time.Since(from); waited > time.Second {
+						t.Errorf("step %d, %s: another run waited for %v", step, what, waited)
+					}
+				}
+				if what == "cancel" {
+					if x := await(t, e, id); x.State != runtime.StateCancelled {
+						t.Errorf("step %d: got %+v", step, x)
+					}
+				}
+				ended, stop := context.WithCancel(context.Background())
+				stop()
+				if err := e.Close(ended); err != nil {
+					t.Errorf("step %d, %s: %v", step, what, err)
+				}
+				if err := d.store.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
 }
