@@ -399,3 +399,159 @@ func TestNoInnocentRunFails(t *testing.T) {
 		}
 	})
 }
+
+// suspect returns a queued run that was lost before.
+func suspect(id string, losses uint8) *QueuedRun {
+	r := queued("a", "f", id)
+	r.suspicion.Losses = losses
+	return r
+}
+
+// begins lets leased attempts begin.
+func begins(t *testing.T, p *plan, clock int64, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		p.ready = append(p.ready, p.active[id])
+		p.admitted++
+		if a := p.begin(clock, time.Now); a != p.active[id] {
+			t.Fatalf("%v began instead of %s", a, id)
+		}
+	}
+}
+
+func TestPlanPutsSuspectsOnProbation(t *testing.T) {
+	p := testPlan()
+	p.put(queued("a", "f", "lost never"))
+	p.put(suspect("lost once", 1))
+	for _, id := range []string{"x1", "x2", "x3", "y1", "y2", "y3", "y4", "y5"} {
+		p.put(suspect(id, map[byte]uint8{'x': 3, 'y': 2}[id[0]]))
+	}
+	// Half of the most suspected go first, beside all others.
+	if got := fmt.Sprint(chosen(p, 1)); got != "[x1 x2 lost never lost once]" {
+		t.Fatalf("leased %s", got)
+	}
+	begins(t, p, 1, "x1", "x2")
+	const probation = int64(shortProbation)
+	if s := p.choose(1, bareAttempt); len(s.batch) != 0 || s.wait != shortProbation {
+		t.Fatalf("during the probation: %+v", s)
+	}
+	s := p.choose(1+probation, bareAttempt)
+	if len(s.outlived) != 2 || len(s.batch) != 0 {
+		t.Fatalf("after the probation: %+v", s)
+	}
+	if s := p.choose(2+probation, bareAttempt); !s.empty() {
+		t.Fatalf("before it is on disk: %+v", s)
+	}
+	p.clear(s.outlived)
+	if got := fmt.Sprint(chosen(p, 3+probation)); got != "[x3 y1 y2 y3]" {
+		t.Fatalf("then %s are leased", got)
+	}
+	// A member that ends does not hold up the next group.
+	begins(t, p, 3+probation, "x3", "y1", "y2", "y3")
+	for _, id := range []string{"x3", "y1", "y2", "y3"} {
+		p.drop(p.active[id])
+	}
+	if got := fmt.Sprint(chosen(p, 4+probation)); got != "[y4 y5]" {
+		t.Fatalf("then %s are leased", got)
+	}
+}
+
+func TestPlanDoesNotWaitForSuspectsWithoutMemory(t *testing.T) {
+	p := testPlan()
+	const n = 4 * suspectsAhead
+	for i := range n {
+		p.put(suspect(fmt.Sprintf("%03d", i), 2))
+	}
+	if got := chosen(p, 1); len(got) != suspectsAhead {
+		t.Fatalf("%d suspects are leased", len(got))
+	}
+	p.put(queued("b", "g", "other"))
+	if got := fmt.Sprint(chosen(p, 2)); got != "[other]" {
+		t.Fatalf("beside suspects without memory %s are leased", got)
+	}
+	// Each that begins makes room for another one, whether others of its group have begun or not.
+	began := 0
+	for clock := int64(3); began < n; clock += int64(shortProbation) {
+		id := fmt.Sprintf("%03d", began)
+		if p.active[id] == nil {
+			t.Fatalf("%s has no lease", id)
+		}
+		begins(t, p, clock, id)
+		began++
+		p.clear(p.choose(clock+int64(shortProbation), bareAttempt).outlived)
+		chosen(p, clock+int64(shortProbation))
+	}
+	if p.suspects() != 0 {
+		t.Errorf("%d suspects wait", p.suspects())
+	}
+}
+
+func TestPlanForgetsSuspectsOfACancelledGroup(t *testing.T) {
+	p := testPlan()
+	g := NewTaskGroup(&runtime.JobExecution{ID: "x", Tenant: "a", Parallelism: 8})
+	p.groups["x"] = g
+	for i := range 6 {
+		r := queuedTask(g, fmt.Sprint("x", i))
+		r.suspicion = runtime.Suspicion{Losses: uint8(2 + i%2), Stretch: uint8(i / 3)}
+		p.put(r)
+	}
+	if g.state.places != 6 || p.size() != 6 {
+		t.Fatalf("%d places, %d in the backlog", g.state.places, p.size())
+	}
+	p.cancelGroup("x")
+	if g.state.places != 0 || p.size() != 0 {
+		t.Errorf("%d places, %d in the backlog", g.state.places, p.size())
+	}
+}
+
+// TestDeathAbsolves checks which deaths drop the charges of a suspect that was queued meanwhile.
+func TestDeathAbsolves(t *testing.T) {
+	charged := runtime.Suspicion{Losses: 4, Stretch: 1, Charges: aloneCharge}
+	for _, c := range []struct {
+		what     string
+		lost     []runtime.Suspicion
+		absolved bool
+	}{
+		{"nothing was under way", nil, true},
+		{"runs that are no suspects were under way", []runtime.Suspicion{{}, {Losses: 1}}, true},
+		{"another suspect was under way", []runtime.Suspicion{{}, {Losses: 2, Probation: runtime.ProbationGroup}}, false},
+	} {
+		lost := make([]runtime.Execution, len(c.lost))
+		for i, s := range c.lost {
+			lost[i] = runtime.Execution{State: runtime.StateRunning, Attempt: 1, Suspicion: s}
+		}
+		waiting := []runtime.Execution{{State: runtime.StateQueued, ID: "x", Tenant: "a", Attempt: 4, Suspicion: charged}}
+		changes := AfterDeath(lost, waiting, time.Now())
+		want := charged
+		if c.absolved {
+			want = runtime.Suspicion{Losses: 4}
+		}
+		if waiting[0].Suspicion != want || (len(changes) == 1 && changes[0].Suspicion == want) != c.absolved {
+			t.Errorf("%s: %+v, %+v", c.what, changes, waiting[0].Suspicion)
+		}
+	}
+}
+
+// TestOnlyTheOnlySuspectIsCharged checks whom a death charges.
+func TestOnlyTheOnlySuspectIsCharged(t *testing.T) {
+	for _, c := range []struct {
+		p       runtime.Probation
+		beside  runtime.Suspicion
+		charges uint8
+	}{
+		{runtime.ProbationAlone, runtime.Suspicion{Losses: 1}, aloneCharge},
+		{runtime.ProbationBeside, runtime.Suspicion{}, besideCharge},
+		{runtime.ProbationGroup, runtime.Suspicion{}, 0},
+		{runtime.ProbationOutlived, runtime.Suspicion{}, 0},
+		{runtime.ProbationAlone, runtime.Suspicion{Losses: 2, Probation: runtime.ProbationOutlived}, 0},
+	} {
+		lost := []runtime.Execution{
+			{State: runtime.StateRunning, Suspicion: runtime.Suspicion{Losses: 5, Probation: c.p}},
+			{State: runtime.StateRunning, Suspicion: c.beside},
+		}
+		AfterDeath(lost, nil, time.Now())
+		if s := lost[0].Suspicion; s.Charges != c.charges || s.Probation != runtime.ProbationNone || lost[1].Suspicion.Charges != 0 || lost[0].LostAttempts != 1 {
+			t.Errorf("%+v: %+v", c, lost)
+		}
+	}
+}
