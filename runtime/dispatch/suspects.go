@@ -10,34 +10,38 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// A run may kill the server process. The next process knows which runs were under way, and nothing
-// else. This is how a run that does so again and again is found, while no other run has to wait for
-// it and none fails in its place.
+// A run may kill the server process. The next process knows which background runs were under way,
+// and nothing else. This is how a run that does so again and again is found, while no other run
+// waits for it and none fails in its place.
 //
 // After the first loss nothing changes: machines lose power, and servers are killed. From the
-// second loss on a run is a suspect. Suspects are put on probation in groups, beside all other
-// runs, which start as if there were none. The first group is half of the most suspected, those
-// with the most losses; each group that the process outlives is followed by one of twice the size.
-// So each death halves the most suspected, and a process that lives has soon started all of them. A
-// run that outlives its probation is treated as any other in this process.
+// second loss on, a run is a suspect. Suspects go on probation in groups, beside all other runs,
+// which start as if there were none. The first group is half of the most suspected, those with the
+// most losses; each group that the process outlives is followed by one of twice the size. So each
+// death halves the most suspected, and a process that lives soon starts all of them. A suspect that
+// outlives its probation is like any other run in this process. These losses are recorded and not
+// charged: any member of the group may be the cause, or a run beside it.
 //
-// These losses are recorded and not charged: any member of the group may be the cause, or a run
-// beside it. A suspect that is more suspected than all others goes alone. First the process lives
-// for a control period without it: if it dies then, another cause is at work, and earlier charges
-// are dropped. Before and during the probation nothing else begins, runs that callers wait for
-// included, so a run that kills the process within the time of a probation cannot be the cause but
-// for the suspect. A death is charged only if no run under way was lost as often. Three charges in
-// sequence fail the run. The control periods are random and grow with the charges, so neither a
-// loop of kills from outside nor a client that repeats a deadly run hits three probations.
+// A group of one goes alone. First the process lives for a control period without it: if the
+// process dies in that period, another cause is at work, and earlier charges are dropped. Then
+// nothing begins for a quarter of a second before the suspect and another one after it, runs that
+// callers wait for included. A run that kills the process at once cannot be the cause then. If no
+// other run is left under way, the suspect is charged with a third of what fails it; else with a
+// fifth, because one of the others may be the cause after all. A death charges nobody if more than
+// one suspect was under way. Control periods are random, and grow with the charges, so that neither
+// a loop of kills from outside nor a client that repeats a deadly call hits so many probations.
 //
-// A run that kills the process later outlives its probation. The next probation of all that were
-// under way is four times as long, until the run no longer outlives it; then the groups are halved
-// as above. Long probations stop no other run: callers do not wait for minutes. Control periods of
-// at least the same length protect others that are under way instead; see RATIONALE.md for the
-// bound. Suspects with the shortest probation never wait for those with longer ones.
+// A run that kills the process later outlives its probation. The next probation of all suspects
+// that had outlived theirs is four times as long, until it is long enough; then the groups are
+// halved as above. No run waits beside a long probation. Instead, a suspect goes alone when all
+// other suspects have ended, after a longer control period, and is charged with a fifth. These late
+// suspects start when the others have outlived the shortest probation.
 //
-// Deaths until a run fails that kills the process each time, with n runs under way:
-// 2 + log2(n) + 3 if it kills within 0.25 s, and one more for each factor of four beyond.
+// Let n runs be under way, one of which kills the process each time. If it does so within a quarter
+// of a second, it fails after at most 2 + log2(n) + 3 deaths (19 for n = 10,001), or two more if
+// other runs are always under way. If it does so later, it fails after at most
+// 2 + s + 1 + log2(n) + 5 deaths, where s is the least number for which 0.25 s * 4^s is longer
+// (21 for n = 64 and a run that kills the process after 59 minutes).
 
 const (
 	// suspectLosses is the number of losses that makes a run a suspect.
