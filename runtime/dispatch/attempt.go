@@ -46,7 +46,7 @@ func (a *attempt) onDecision(refused bool) {
 	d := a.dispatcher
 	if refused {
 		d.mu.Lock()
-		*d.plan.aheadOf(a)--
+		d.plan.countAhead(a, -1)
 		d.mu.Unlock()
 		d.endNow(a, a.requeued())
 		return

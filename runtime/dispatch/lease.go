@@ -157,7 +157,7 @@ func (d *Dispatcher) dropUnstarted(a *attempt) {
 	d.releaseReserved(a)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	*d.plan.aheadOf(a)--
+	d.plan.countAhead(a, -1)
 	d.plan.drop(a)
 }
 
@@ -167,7 +167,7 @@ func (d *Dispatcher) setAside(a *attempt, cause error) {
 	d.releaseReserved(a)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	*d.plan.aheadOf(a)--
+	d.plan.countAhead(a, -1)
 	d.plan.drop(a)
 	a.run.notBefore = d.clock() + int64(setAsideTime)
 	d.plan.put(a.run)
@@ -218,7 +218,7 @@ func (d *Dispatcher) withdraw(a *attempt) {
 // endUnstarted ends an attempt that has a lease and has not begun.
 func (d *Dispatcher) endUnstarted(a *attempt, x runtime.Execution) {
 	d.mu.Lock()
-	*d.plan.aheadOf(a)--
+	d.plan.countAhead(a, -1)
 	d.mu.Unlock()
 	d.end(a, x)
 	d.leaser.Set()

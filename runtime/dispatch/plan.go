@@ -189,7 +189,7 @@ func (p *plan) chooseSuspects(l *lane, clock int64, s *step, newAttempt func(*Qu
 	switch early := &p.lanes[0]; {
 	case !l.late && p.quiet.stage != noQuiet:
 		return
-	case l.late && !(early.done() && p.quiet.stage == noQuiet):
+	case l.late && (!early.done() || p.quiet.stage != noQuiet):
 		return // so that a suspect that goes alone in the first lane does so
 	}
 	if !blocked && !l.open() {
@@ -218,7 +218,11 @@ func (p *plan) chooseSuspects(l *lane, clock int64, s *step, newAttempt func(*Qu
 		return
 	}
 	for !l.alone && l.mayJoin() {
-		a := newAttempt(l.next())
+		r := l.nextInTurn()
+		if r == nil {
+			break
+		}
+		a := newAttempt(r)
 		l.room--
 		a.probation = runtime.ProbationGroup
 		p.join(l, a, clock)
@@ -264,20 +268,21 @@ func (p *plan) leaveLane(a *attempt) {
 // activate counts an attempt in.
 func (p *plan) activate(a *attempt) *attempt {
 	p.active[a.run.id] = a
-	*p.aheadOf(a)++
+	p.countAhead(a, 1)
 	if a.run.Job != nil {
 		a.run.Job.state.pending = true
 	}
 	return a
 }
 
-// aheadOf returns the count of attempts that have not begun to which an attempt belongs. Suspects
-// have counts of their own: the others are leased as if there were none.
-func (p *plan) aheadOf(a *attempt) *int {
+// countAhead adds n to the number of attempts that have not begun. Suspects have counts of their own:
+// the others are leased as if there were none.
+func (p *plan) countAhead(a *attempt, n int) {
 	if a.lane != nil {
-		return &a.lane.ahead
+		a.lane.countAhead(a.run.Tenant, n)
+		return
 	}
-	return &p.ahead
+	p.ahead += n
 }
 
 // aim sets the target number of runs that are leased ahead: twice as many as have run since the
@@ -300,7 +305,7 @@ func (p *plan) begin(clock int64, now func() time.Time) *attempt {
 	a := p.ready[0]
 	p.ready[0] = nil
 	p.ready = p.ready[1:]
-	*p.aheadOf(a)--
+	p.countAhead(a, -1)
 	a.began = now()
 	if a.lane != nil {
 		a.beganAt = clock

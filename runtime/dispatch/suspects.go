@@ -58,7 +58,7 @@ const (
 	leadTime = shortProbation
 	// maxStretch bounds the length of probations at 4,096 s, more than a run may take.
 	maxStretch = 7
-	// suspectsAhead bounds the suspects of a lane that have a lease and wait for memory.
+	// suspectsAhead bounds the suspects of a lane and a tenant that have a lease and wait for memory.
 	suspectsAhead = 32
 )
 
@@ -143,19 +143,20 @@ func AfterDeath(lost, waiting []runtime.Execution, now time.Time) (absolved []ru
 
 // lane is a sequence of suspects that go on probation one group after the other.
 type lane struct {
-	late    bool         // for suspects whose probation is longer than shortProbation
-	waiting []*QueuedRun // in the order of QueuedRun.Before
-	last    []*QueuedRun // late suspects that go alone, after all others have ended
-	size    int          // of the group on probation, or of the latest one; 0: there was none
-	stretch uint8        // of the group
-	losses  uint8        // of the most suspected of the group, if it is late
-	room    int          // members that the group may still get
-	alone   bool         // the group is one run, which goes alone
-	ended   bool         // it goes when all other suspects have ended
-	control int64        // time at which its control period ends, on the Dispatcher's clock; 0: it has not begun
-	members []*attempt   // attempts that have not outlived their probation
-	ahead   int          // members that have not begun
-	latest  int64        // time at which the group was formed or its latest member began
+	late    bool                   // for suspects whose probation is longer than shortProbation
+	waiting []*QueuedRun           // in the order of QueuedRun.Before
+	last    []*QueuedRun           // late suspects that go alone, after all others have ended
+	size    int                    // of the group on probation, or of the latest one; 0: there was none
+	stretch uint8                  // of the group
+	losses  uint8                  // of the most suspected of the group, if it is late
+	room    int                    // members that the group may still get
+	alone   bool                   // the group is one run, which goes alone
+	ended   bool                   // it goes when all other suspects have ended
+	control int64                  // time at which its control period ends, on the Dispatcher's clock; 0: it has not begun
+	members []*attempt             // attempts that have not outlived their probation
+	ahead   map[runtime.Tenant]int // members that have not begun
+	crowded bool                   // the tenants of all suspects that may join have suspectsAhead of them
+	latest  int64                  // time at which the group was formed or its latest member began
 }
 
 // waits returns the number of suspects that have no lease.
@@ -173,6 +174,18 @@ func (l *lane) insert(r *QueuedRun) {
 		})
 	}
 	l.waiting = slices.Insert(l.waiting, at, r)
+	l.crowded = false
+}
+
+// countAhead adds n to the members of a tenant that have not begun.
+func (l *lane) countAhead(tenant runtime.Tenant, n int) {
+	if l.ahead == nil {
+		l.ahead = make(map[runtime.Tenant]int)
+	}
+	l.crowded = false
+	if l.ahead[tenant] += n; l.ahead[tenant] == 0 {
+		delete(l.ahead, tenant)
+	}
 }
 
 // next removes and returns the suspect that is next.
@@ -181,6 +194,26 @@ func (l *lane) next() *QueuedRun {
 	l.waiting[0] = nil
 	l.waiting = l.waiting[1:]
 	return r
+}
+
+// nextInTurn removes and returns the first suspect that may join the group and whose tenant has few
+// that wait for memory, so that no tenant waits behind the many suspects of another. It returns nil
+// if there is none.
+func (l *lane) nextInTurn() *QueuedRun {
+	for i, r := range l.waiting {
+		switch {
+		case !l.belongs(r):
+			l.crowded = true
+			return nil
+		case i == 0 && l.ahead[r.Tenant] < suspectsAhead:
+			return l.next()
+		case l.ahead[r.Tenant] < suspectsAhead:
+			l.waiting = slices.Delete(l.waiting, i, i+1)
+			return r
+		}
+	}
+	l.crowded = true
+	return nil
 }
 
 // removeTasks removes the tasks of a group and returns their number.
@@ -240,7 +273,7 @@ func sooner(a, b time.Duration) time.Duration {
 
 // form begins the next group, if there is one.
 func (l *lane) form(clock int64) {
-	l.room, l.alone, l.ended, l.control, l.latest = 0, false, false, 0, clock
+	l.room, l.alone, l.ended, l.crowded, l.control, l.latest = 0, false, false, false, 0, clock
 	if l.waits() == 0 {
 		if len(l.members) == 0 {
 			l.size = 0
@@ -304,16 +337,16 @@ func (l *lane) first(like func(a, b runtime.Suspicion) bool) int {
 func (l *lane) done() bool { return l.waits()+len(l.members) == 0 }
 
 // open reports whether the next waiting suspect belongs to the group.
-func (l *lane) open() bool {
-	if l.room == 0 || len(l.waiting) == 0 {
-		return false
-	}
-	s := l.waiting[0].suspicion
+func (l *lane) open() bool { return l.room > 0 && len(l.waiting) > 0 && l.belongs(l.waiting[0]) }
+
+// belongs reports whether a suspect belongs to the group, if there is room.
+func (l *lane) belongs(r *QueuedRun) bool {
+	s := r.suspicion
 	return s.Stretch == l.stretch && (!l.late || l.alone || s.Losses <= l.losses)
 }
 
-// mayJoin reports whether the next waiting suspect may join the group now.
-func (l *lane) mayJoin() bool { return l.open() && l.ahead < suspectsAhead }
+// mayJoin reports whether a waiting suspect may join the group now.
+func (l *lane) mayJoin() bool { return l.open() && !l.crowded }
 
 // inControl returns the time that is left of the control period of the suspect that goes alone.
 func (l *lane) inControl(clock int64, random func(n time.Duration) time.Duration) time.Duration {
