@@ -137,11 +137,11 @@ func TestRunThatKillsTheProcess(t *testing.T) {
 				}
 			})
 			done := make(chan runtime.Execution, 1)
-			go func() {
+			callers.Go(func() {
 				if x, err := e.AwaitExecution(calling, tenant, ids[7]); err == nil {
 					done <- x
 				}
-			}()
+			})
 			select {
 			case <-died:
 				x := getExecution(t, e, ids[7])
@@ -161,8 +161,8 @@ func TestRunThatKillsTheProcess(t *testing.T) {
 			}
 			fs = d.fs.CrashClone(vfs.CrashCloneCfg{})
 			stop()
-			abandon(t, e, d)
 			callers.Wait()
+			abandon(t, e, d)
 		})
 		if failed {
 			return
