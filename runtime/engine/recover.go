@@ -53,6 +53,13 @@ func (e *Engine) recover() error {
 	}
 	now := e.now().UTC()
 	absolved := dispatch.AfterDeath(interrupted, charged, now)
+	failed := 0 // taken for the cause
+	for i := range interrupted {
+		if x := &interrupted[i]; x.State == runtime.StateFailed {
+			failed++
+			e.log.Info("engine: an execution is taken for the cause of crashes", "tenant", x.Tenant, "execution", x.ID, "function", x.FunctionID, "lost_attempts", x.LostAttempts)
+		}
+	}
 	for batch := range slices.Chunk(absolved, dispatch.MaxCommit) {
 		if err := e.store.SetSuspicion(batch); err != nil {
 			return recoverError(err)
@@ -76,7 +83,7 @@ func (e *Engine) recover() error {
 		}
 	}
 	if len(queued)+len(interrupted) > 0 {
-		e.log.Info("engine: resuming executions of the previous process", "queued", len(queued), "lost_while_running", len(interrupted))
+		e.log.Info("engine: resuming executions of the previous process", "queued", len(queued), "lost_while_running", len(interrupted), "taken_for_the_cause", failed)
 	}
 	// Suspects go first, also among the tasks of a job of which only some get a place.
 	slices.SortFunc(queued, func(a, b *dispatch.QueuedRun) int {
