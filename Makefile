@@ -58,6 +58,7 @@ SOAK = 10000
 soak: ## Run all random tests at length, those of the sandbox SOAK times; takes hours.
 	$(MAKE) soak-restore soak-kill
 	$(GO) test -timeout 0 ./storage -soak 20
+	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks 50000
 	$(GO) test -timeout 0 ./runtime/sandbox -soak $(SOAK)
 
 RESTORES = 1000

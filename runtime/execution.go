@@ -60,6 +60,8 @@ type Execution struct {
 	FunctionFailures int // attempts that failed in the function and were followed by another one
 	PlatformFailures int // attempts that failed in the platform, lost attempts excluded
 	LostAttempts     int // attempts that ended with the server process
+	// Suspicion is what those lost attempts say against an execution that is not done.
+	Suspicion Suspicion
 	// NotBefore is the earliest time at which a queued execution may start: the backoff of a
 	// retry. Zero: at once.
 	NotBefore time.Time
@@ -102,6 +104,7 @@ func (x Execution) Cancelled(now time.Time) Execution {
 	x.State = StateCancelled
 	x.Finished = now
 	x.NotBefore = time.Time{}
+	x.Suspicion = Suspicion{}
 	x.Result, x.ResultSize = nil, 0
 	x.Failure = &Failure{Class: ClassCancelled, Message: message}
 	return x

@@ -48,6 +48,10 @@ type ExecutionQueue interface {
 	// execution that would be queued again is cancelled as of now if its cancellation was
 	// requested, or that of the execution of a job whose task it is.
 	Finish(ended []Execution, now time.Time) ([]FinishResult, error)
+	// SetSuspicion changes the Suspicion of executions that are not done: of a queued one if the
+	// new Probation is none, else of a running one. It ignores executions in another state or at
+	// another attempt.
+	SetSuspicion(changes []SuspicionChange) error
 	// Cancel changes a queued execution to cancelled as of now, and stores the request to cancel
 	// a running one. changed is false if the execution has ended or its cancellation was
 	// requested before. The returned execution is in its new state, without logs.
@@ -106,6 +110,8 @@ type Lease struct {
 	ID      string
 	Attempt int // one more than the execution's Attempt
 	Started time.Time
+	// Probation is the state in which the attempt starts: none, or a probation.
+	Probation Probation
 	// JobExecution is set only for a task: the id of its execution of a job, unless that is known
 	// to have started. That execution starts together with the task.
 	JobExecution string

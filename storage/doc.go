@@ -56,8 +56,8 @@
 //     queued.
 //
 // The keys of executions that are not done, apart from those of jobs, are written once before they
-// are deleted (a lease twice, if it is to be cancelled). They can therefore be deleted with single
-// deletions, which leave nothing behind.
+// are deleted (a lease twice, if it is to be cancelled; another suspicion is written after a single
+// deletion). They can therefore be deleted with single deletions, which leave nothing behind.
 //
 // # When the disk fails
 //

@@ -107,7 +107,9 @@ func (locked lockedExecutions) finish(b *pebble.Batch, found search.Postings, x 
 	}
 	if x.State == runtime.StateQueued {
 		logs := record.EncodeLogs(x.Logs)
-		w := &record.Waiting{Attempt: x.Attempt, Failures: record.FailuresOf(&x), NotBefore: x.NotBefore, LogsSize: uint64(len(logs))}
+		w := &record.Waiting{Attempt: x.Attempt, Failures: record.FailuresOf(&x), NotBefore: x.NotBefore, LogsSize: uint64(len(logs)), Suspicion: x.Suspicion}
+		w.Suspicion.Probation = runtime.ProbationNone
+		x.Suspicion = w.Suspicion
 		if job != nil && lease.Failures == (record.Failures{}) && w.Failures != (record.Failures{}) {
 			job.Stats.Retried++
 			job.changed = true
@@ -125,6 +127,7 @@ func (locked lockedExecutions) finish(b *pebble.Batch, found search.Postings, x 
 	if job != nil {
 		last = job.count(x.State)
 	}
+	x.Suspicion = runtime.Suspicion{}
 	err = errors.Join(
 		dropUnfinished(b, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
 		putDone(b, found, &x, of.id),

@@ -88,9 +88,19 @@ func goldenStore(t *testing.T) *Store {
 	lease(accept(5, []byte("{}")))
 	x := lease(accept(6, []byte("{}")))
 	x.State, x.FunctionFailures, x.PlatformFailures, x.LostAttempts, x.NotBefore = runtime.StateQueued, 1, 2, 3, at.Add(time.Minute)
+	x.Suspicion.Losses = 3
 	x.Logs = runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Stream: 1}, {Offset: 2, Stream: 2}}, Truncated: true}
 	finish(x)
-	_, _, err := s.Cancel("t\x00", lease(accept(7, nil)).ID, at)
+	// Suspects: waiting, and on probation.
+	suspicion := runtime.Suspicion{Losses: 4, Stretch: 1, Charges: 2}
+	for _, n := range []int{20, 21} {
+		x = lease(accept(n, nil))
+		x.State, x.LostAttempts, x.Suspicion = runtime.StateQueued, 5, suspicion
+		finish(x)
+	}
+	refused, err := s.Start([]runtime.Lease{{Tenant: x.Tenant, ID: x.ID, Attempt: 2, Started: at, Probation: runtime.ProbationAlone}})
+	must(t, errors.Join(append(refused, err)...))
+	_, _, err = s.Cancel("t\x00", lease(accept(7, nil)).ID, at)
 	must(t, err)
 	keyed := execution(8, runtime.KindRun, runtime.StateQueued)
 	_, _, err = s.Accept([]runtime.Accepted{{Execution: keyed}}, key("run"))

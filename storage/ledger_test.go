@@ -132,6 +132,7 @@ func (p *player) fresh() runtime.Execution {
 func (p *player) ended(x runtime.Execution) (runtime.Execution, runtime.Logs) {
 	x.State = record.States[1+p.rng.IntN(len(record.States)-1)]
 	x.Finished = p.now
+	x.Suspicion = runtime.Suspicion{}
 	x.Usage = runtime.Usage{Duration: time.Duration(p.rng.IntN(1e9)), Memory: p.rng.Int64N(1 << 30), Pages: p.rng.IntN(100)}
 	if x.State == runtime.StateSucceeded {
 		x.Result = p.blob(1, 20, record.InlineSize, record.InlineSize+1, 4000)
@@ -175,6 +176,8 @@ func (p *player) move(l ledger) move {
 		return p.start(l)
 	case n < 14:
 		return p.finish(l)
+	case n < 15:
+		return p.suspect(l)
 	case n < 16:
 		return p.cancel(l)
 	case n < 19 && p.soft:
@@ -240,8 +243,9 @@ func (p *player) start(l ledger) move {
 	after := l.hardened()
 	var leases []runtime.Lease
 	var refused []error
+	probation := runtime.Probation(p.rng.IntN(3))
 	add := func(e entry, attempt int, err error) {
-		lease := runtime.Lease{Tenant: e.x.Tenant, ID: e.x.ID, Attempt: attempt, Started: p.now}
+		lease := runtime.Lease{Tenant: e.x.Tenant, ID: e.x.ID, Attempt: attempt, Started: p.now, Probation: probation}
 		if t := e.x.Task; t != nil && (l.runs[t.JobExecution].Started.IsZero() || p.rng.IntN(2) == 0) && !e.x.State.Terminal() {
 			lease.JobExecution = t.JobExecution
 			if err == nil {
@@ -261,6 +265,7 @@ func (p *player) start(l ledger) move {
 			add(e, e.x.Attempt+1, runtime.ErrLease)
 		}
 		e.x.State, e.x.Attempt, e.x.Started, e.x.NotBefore = runtime.StateRunning, e.x.Attempt+1, p.now, time.Time{}
+		e.x.Suspicion.Probation = probation
 		e.logs = runtime.Logs{}
 		after.all[e.x.ID] = e
 	}
@@ -275,6 +280,25 @@ func (p *player) start(l ledger) move {
 		got, err := s.Start(leases)
 		return errors.Join(err, sameErrors(got, refused))
 	}, after}
+}
+
+// suspect changes the suspicion of executions, some of which are in another state or at another
+// attempt by then.
+func (p *player) suspect(l ledger) move {
+	after := l.hardened()
+	var changes []runtime.SuspicionChange
+	for _, e := range p.pick(l, func(e entry) bool { return e.x.Kind == runtime.KindRun }) {
+		c := runtime.SuspicionChange{Tenant: e.x.Tenant, ID: e.x.ID, Attempt: e.x.Attempt + p.rng.IntN(2), Suspicion: e.x.Suspicion}
+		c.Suspicion.Charges++
+		c.Suspicion.Probation = runtime.Probation(p.rng.IntN(2) * 3)
+		changes = append(changes, c)
+		waits := c.Suspicion.Probation == runtime.ProbationNone
+		if c.Attempt == e.x.Attempt && (waits && queued(e) && e.x.Attempt > 0 || !waits && running(e)) {
+			e.x.Suspicion = c.Suspicion
+			after.all[e.x.ID] = e
+		}
+	}
+	return move{fmt.Sprint("suspect ", changes), func(s *Store) error { return s.SetSuspicion(changes) }, after}
 }
 
 func (p *player) finish(l ledger) move {
@@ -310,7 +334,10 @@ func (p *player) finish(l ledger) move {
 			x.PlatformFailures += p.rng.IntN(2)
 			x.LostAttempts += p.rng.IntN(2)
 			x.NotBefore = p.now.Add(time.Minute)
+			x.Suspicion.Losses += uint8(p.rng.IntN(2))
+			x.Suspicion.Stretch += uint8(p.rng.IntN(2))
 			given := x
+			x.Suspicion.Probation = runtime.ProbationNone
 			e.logs = p.logs()
 			done := false
 			if x.CancelRequested || after.runOf(x).CancelRequested {

@@ -94,9 +94,10 @@ func (locked lockedExecutions) start(b *pebble.Batch, l runtime.Lease, of execut
 	}
 	r := record.Lease{Function: accepted.Function, Attempt: l.Attempt, Started: l.Started, ArgsSize: accepted.ArgsSize}
 	if w := before.Waiting; w != nil {
-		r.Failures = w.Failures
+		r.Failures, r.Suspicion = w.Failures, w.Suspicion
 		err = dropWaiting(b, of, w)
 	}
+	r.Suspicion.Probation = l.Probation
 	return &r, errors.Join(err, b.Set(keys.Execution(keys.KindLease, of.tenant, of.id), r.Encode(), nil))
 }
 

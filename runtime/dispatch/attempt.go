@@ -21,10 +21,17 @@ type attempt struct {
 	version *Version // in use until the end is on disk
 	started time.Time
 	result  runtime.Execution // the execution to store, once the attempt has ended
+	// lane has the attempt as a member while it is on probation; nil if the run is no suspect.
+	lane *lane
+	// reserved reports that a suspect that goes alone has its memory before its lease.
+	reserved bool
 
 	// The Dispatcher's mutex guards these.
 	logs      *runtime.LogBuffer // nil until it runs
 	began     time.Time          // zero until it runs
+	beganAt   int64              // the same on the Dispatcher's clock, of a suspect
+	probation runtime.Probation  // with which its lease starts
+	outlived  bool               // the process has outlived its probation
 	cancelled bool               // a cancellation was requested
 }
 
@@ -39,11 +46,16 @@ func (a *attempt) onDecision(refused bool) {
 	d := a.dispatcher
 	if refused {
 		d.mu.Lock()
-		d.plan.ahead--
+		d.plan.countAhead(a, -1)
 		d.mu.Unlock()
 		d.endNow(a, a.requeued())
 		return
 	}
+	d.makeReady(a)
+}
+
+// makeReady lets an attempt that has a lease and its memory begin.
+func (d *Dispatcher) makeReady(a *attempt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.plan.ready = append(d.plan.ready, a)
@@ -72,7 +84,7 @@ func (d *Dispatcher) work() {
 func (d *Dispatcher) begin() *attempt {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.plan.begin(d.o.Now)
+	return d.plan.begin(d.clock(), d.o.Now)
 }
 
 // execute runs the attempt and returns the execution to store.

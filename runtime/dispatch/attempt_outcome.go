@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -10,9 +9,6 @@ import (
 )
 
 const (
-	// maxLost is the number of attempts that may be lost with the server process. A run that
-	// loses that many is treated as the cause of the crashes.
-	maxLost = 3
 	// maxFaults is the number of attempts that may fail for other reasons of the platform.
 	maxFaults = 10
 	// longestDelay bounds the delay before the next attempt of a run.
@@ -38,6 +34,7 @@ func (a *attempt) onReturn(o runtime.Outcome) runtime.Execution {
 	case x.FunctionFailures < x.Retries:
 		x = a.requeued()
 		x.FunctionFailures++
+		x.Suspicion = runtime.Suspicion{} // the process has outlived the attempt
 		x.NotBefore = a.dispatcher.o.Now().Add(retryDelay(x.FunctionFailures)).UTC()
 		return x
 	}
@@ -92,20 +89,3 @@ func (a *attempt) onStopped(o runtime.Outcome) runtime.Execution {
 
 // requeued returns the execution queued again, without counting a failure.
 func (a *attempt) requeued() runtime.Execution { return a.run.execution() }
-
-// AfterLoss returns the execution to store after its attempt was lost with the server process:
-// queued again, or failed if it has lost maxLost attempts. The store cancels it if a cancellation
-// was requested.
-func AfterLoss(x runtime.Execution, now time.Time) runtime.Execution {
-	x.LostAttempts++
-	x.State = runtime.StateQueued
-	if x.LostAttempts >= maxLost && !x.CancelRequested {
-		x.State = runtime.StateFailed
-		x.Finished = now
-		x.Failure = &runtime.Failure{
-			Class:   runtime.ClassInternal,
-			Message: fmt.Sprintf("the server ended %d times while this ran, so it is not tried again", x.LostAttempts),
-		}
-	}
-	return x
-}

@@ -37,6 +37,7 @@ type Version struct {
 type Store interface {
 	Start(leases []runtime.Lease) (refused []error, err error)
 	Finish(ended []runtime.Execution, now time.Time) ([]runtime.FinishResult, error)
+	SetSuspicion(changes []runtime.SuspicionChange) error
 	GetArgs(tenant runtime.Tenant, id string) ([]byte, error)
 }
 
@@ -219,6 +220,7 @@ func (d *Dispatcher) Stop() {
 	if !d.plan.closing {
 		close(d.shutting)
 		d.plan.close()
+		d.leaser.Set()
 	}
 }
 

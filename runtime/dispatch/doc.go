@@ -8,8 +8,8 @@
 // one final state, and a new process continues from the store alone.
 //
 // Tenants take turns; within a tenant, functions and executions of jobs take turns; within those,
-// runs go in the order of their arrival. Runs that were running each time that earlier processes
-// died are isolated: they go first, one after another.
+// runs go in the order of their arrival. Runs during which earlier processes died more than once
+// are suspects: they start beside all others, in groups; suspects.go explains how.
 //
 // The life of a run here:
 //

@@ -24,33 +24,39 @@ func (d *Dispatcher) leaseAll() {
 	var last time.Time
 	ran := 0
 	for {
-		batch, wait := d.choose()
-		if len(batch) > 0 {
+		s := d.choose()
+		if !s.empty() {
+			d.handleSuspects(&s)
+			if len(s.batch) == 0 {
+				continue
+			}
 			from := d.o.Now()
-			d.leaseBatch(batch)
+			d.leaseBatch(s.batch)
 			now := d.o.Now()
 			ran = d.aim(ran, now.Sub(last), now.Sub(from))
 			last = now
 			continue
 		}
 		var due <-chan time.Time
-		if wait > 0 {
-			timer.Reset(wait)
+		if s.wait > 0 {
+			timer.Reset(s.wait)
 			due = timer.C
 		}
 		select {
 		case <-d.leaser:
 		case <-due:
 		case <-d.stop:
+			s := d.choose()
+			d.handleSuspects(&s)
 			return
 		}
 	}
 }
 
-func (d *Dispatcher) choose() (batch []*attempt, wait time.Duration) {
+func (d *Dispatcher) choose() step {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.plan.choose(d.clock(), d.o.Now, d.newAttempt)
+	return d.plan.choose(d.clock(), d.newAttempt)
 }
 
 func (d *Dispatcher) aim(before int, since, lease time.Duration) (ran int) {
@@ -66,6 +72,7 @@ func (d *Dispatcher) leaseBatch(batch []*attempt) {
 	refused, err := d.o.Store.Start(leases)
 	for runtime.CodeOf(err) == runtime.CodeUnavailable {
 		d.o.Log.Error("engine: queued executions cannot be started yet", "executions", len(batch), "error", err)
+		d.stopQuiet(batch, leases)
 		if !d.pauseLeasing() {
 			for _, a := range batch {
 				d.dropUnstarted(a)
@@ -84,7 +91,11 @@ func (d *Dispatcher) leaseBatch(batch []*attempt) {
 			a.run.attempt++
 			a.started = started
 			d.noteLease(a)
-			d.admit(a)
+			if a.reserved {
+				d.makeReady(a)
+			} else {
+				d.admit(a)
+			}
 		}
 	case len(batch) == 1:
 		d.setAside(batch[0], err)
@@ -101,6 +112,9 @@ func (d *Dispatcher) leases(batch []*attempt, started time.Time) []runtime.Lease
 	leases := make([]runtime.Lease, len(batch))
 	for i, a := range batch {
 		leases[i] = runtime.Lease{Tenant: a.run.Tenant, ID: a.run.id, Attempt: int(a.run.attempt) + 1, Started: started}
+		if a.lane != nil {
+			leases[i].Probation = d.probationOf(a)
+		}
 		if g := a.run.Job; g != nil && !d.hasStarted(g) {
 			leases[i].JobExecution = g.id
 		}
@@ -140,18 +154,20 @@ func (d *Dispatcher) pauseLeasing() bool {
 
 // dropUnstarted forgets an attempt that has not begun and will not.
 func (d *Dispatcher) dropUnstarted(a *attempt) {
+	d.releaseReserved(a)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.plan.ahead--
+	d.plan.countAhead(a, -1)
 	d.plan.drop(a)
 }
 
 // setAside queues a run for later, because the store grants it no lease.
 func (d *Dispatcher) setAside(a *attempt, cause error) {
 	d.o.Log.Error("engine: a queued execution cannot be started", "execution", a.run.id, "error", cause)
+	d.releaseReserved(a)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.plan.ahead--
+	d.plan.countAhead(a, -1)
 	d.plan.drop(a)
 	a.run.notBefore = d.clock() + int64(setAsideTime)
 	d.plan.put(a.run)
@@ -159,12 +175,7 @@ func (d *Dispatcher) setAside(a *attempt, cause error) {
 
 // admit lets an attempt that has its lease wait for memory.
 func (d *Dispatcher) admit(a *attempt) {
-	version, err := d.o.Engine.AcquireVersion(a.ctx, a.run.Origin)
-	if err == nil {
-		a.version = version
-		a.bytes = a.limitsOf(version).Reservation()
-		err = d.o.Admission.Possible(a.bytes)
-	}
+	err := d.findMemory(a)
 	switch {
 	case a.ctx.Err() != nil:
 		d.endUnstarted(a, a.onStopped(runtime.Outcome{}))
@@ -177,6 +188,18 @@ func (d *Dispatcher) admit(a *attempt) {
 	if a.ctx.Err() != nil {
 		d.withdraw(a)
 	}
+}
+
+// findMemory sets the version and the memory to reserve of an attempt. The error says why it cannot
+// run.
+func (d *Dispatcher) findMemory(a *attempt) error {
+	version, err := d.o.Engine.AcquireVersion(a.ctx, a.run.Origin)
+	if err != nil {
+		return err
+	}
+	a.version = version
+	a.bytes = a.limitsOf(version).Reservation()
+	return d.o.Admission.Possible(a.bytes)
 }
 
 // admissionGroup returns the group in which background runs wait for memory: it takes turns
@@ -195,7 +218,7 @@ func (d *Dispatcher) withdraw(a *attempt) {
 // endUnstarted ends an attempt that has a lease and has not begun.
 func (d *Dispatcher) endUnstarted(a *attempt, x runtime.Execution) {
 	d.mu.Lock()
-	d.plan.ahead--
+	d.plan.countAhead(a, -1)
 	d.mu.Unlock()
 	d.end(a, x)
 	d.leaser.Set()

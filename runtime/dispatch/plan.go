@@ -18,24 +18,22 @@ const (
 	minAhead = 2
 	// MaxAhead is the largest number of leases that are granted ahead.
 	MaxAhead = 1024
-	// isolationPeriod is the time for which no other run gets a lease while an isolated one runs.
-	// Most runs that kill the process do so at once; others cannot wait longer.
-	isolationPeriod = time.Second
 )
 
 // plan holds the runs that wait and those that hold a lease. Its methods take no lock, block
 // nowhere and start nothing; the Dispatcher's mutex guards it.
 type plan struct {
-	queue    *queue.Fair[*QueuedRun] // may start
-	isolated []*QueuedRun            // may start, one after another, before all others
-	delayed  delays                  // may not start yet
-	groups   map[string]*TaskGroup   // executions of jobs that are not done, by id
-	held     int                     // tasks that wait in their groups
-	reserved int                     // executions that are being accepted
+	queue          *queue.Fair[*QueuedRun] // may start
+	lanes          [2]lane                 // suspects that may start: with the first probation, and with longer ones
+	quiet          quiet
+	leasedSuspects int                   // suspects that have a lease, also after they have outlived their probation
+	delayed        delays                // may not start yet
+	groups         map[string]*TaskGroup // executions of jobs that are not done, by id
+	held           int                   // tasks that wait in their groups
+	reserved       int                   // executions that are being accepted
 
 	active   map[string]*attempt // have a lease or are about to get one, by execution id
-	alone    *attempt            // the isolated run among them
-	ahead    int                 // attempts that have not begun
+	ahead    int                 // attempts that have not begun, suspects excluded
 	target   int                 // number of attempts that should be ahead
 	ran      int                 // attempts that have run so far
 	ready    []*attempt          // have memory and wait for a worker
@@ -45,6 +43,7 @@ type plan struct {
 	closing bool          // nothing is leased any more
 	drained chan struct{} // closed when closing and nothing is active
 	leaser  notify.Signal
+	random  func(n time.Duration) time.Duration // less than n
 }
 
 func newPlan(leaser notify.Signal) plan {
@@ -55,17 +54,28 @@ func newPlan(leaser notify.Signal) plan {
 		target:  minAhead,
 		drained: make(chan struct{}),
 		leaser:  leaser,
+		random:  randomTime,
+		lanes:   [2]lane{1: {late: true}},
 	}
 }
 
 // size returns the number of runs in the backlog, reserved places included.
 func (p *plan) size() int {
-	return p.queue.Len() + len(p.isolated) + len(p.delayed) + p.held + p.reserved
+	return p.queue.Len() + p.suspects() + len(p.delayed) + p.held + p.reserved
+}
+
+// suspects returns the number of suspects that have no lease and may start.
+func (p *plan) suspects() int {
+	n := p.lanes[0].waits() + p.lanes[1].waits()
+	if s := p.quiet.stage; noQuiet < s && s < going {
+		n++
+	}
+	return n
 }
 
 // idle reports whether nothing that may start waits for a lease.
 func (p *plan) idle() bool {
-	return !p.closing && p.queue.Len()+len(p.isolated) == 0 && p.alone == nil
+	return !p.closing && p.queue.Len()+p.suspects() == 0 && p.quiet.stage == noQuiet
 }
 
 // enough reports whether enough runs are leased ahead: leasing more would cost more than it gains.
@@ -94,56 +104,171 @@ func (p *plan) enter(r *QueuedRun) {
 		}
 		g.state.places++
 	}
-	if r.isolated() {
-		p.isolated = append(p.isolated, r)
+	if suspected(r.suspicion) {
+		p.laneOf(r).insert(r)
 		return
 	}
 	p.queue.Push(&r.item, r.Tenant, r.turn())
 }
 
-// choose removes the runs to lease now from the queue and returns them. If there are none it
-// returns the time after which there may be some, 0 if time alone changes nothing.
-func (p *plan) choose(clock int64, now func() time.Time, newAttempt func(*QueuedRun) *attempt) (batch []*attempt, wait time.Duration) {
+func (p *plan) laneOf(r *QueuedRun) *lane { return &p.lanes[min(r.suspicion.Stretch, 1)] }
+
+// step is what the leaser does next, in this order.
+type step struct {
+	outlived []*attempt // suspects that have outlived their probation: note that on disk, then call clear
+	resume   bool       // let runs begin again
+	pause    bool       // let no run begin beside suspect
+	suspect  *attempt
+	reserve  *attempt   // a suspect that is about to go alone: let it wait for memory
+	discard  *attempt   // such a suspect, which does not start any more: release its memory
+	batch    []*attempt // runs to lease
+	// wait is the time after which there may be more to do, 0 if time alone changes nothing.
+	wait time.Duration
+}
+
+func (s *step) empty() bool {
+	return len(s.outlived)+len(s.batch) == 0 && !s.resume && !s.pause && s.reserve == nil && s.discard == nil
+}
+
+// choose removes the runs to lease now from the queue and returns what to do.
+func (p *plan) choose(clock int64, newAttempt func(*QueuedRun) *attempt) (s step) {
 	if p.closing {
-		return nil, 0
+		if q := &p.quiet; q.stage == reserved || q.stage == leading {
+			s.discard, q.stage = q.suspect, noQuiet
+		}
+		return s
 	}
 	for len(p.delayed) > 0 {
 		var r *QueuedRun
-		if r, wait = p.delayed.due(clock); r == nil {
+		if r, s.wait = p.delayed.due(clock); r == nil {
 			break
 		}
 		p.enter(r)
 	}
-	if len(p.isolated) > 0 && p.alone == nil {
-		r := p.isolated[0]
-		p.isolated[0] = nil
-		p.isolated = p.isolated[1:]
-		p.alone = p.activate(newAttempt(r))
-		return []*attempt{p.alone}, 0
-	}
-	if a := p.alone; a != nil {
-		if a.began.IsZero() {
-			return nil, 0
-		}
-		if left := isolationPeriod - now().Sub(a.began); left > 0 {
-			return nil, left
-		}
+	p.chooseQuiet(clock, &s)
+	for i := range p.lanes {
+		p.chooseSuspects(&p.lanes[i], clock, &s, newAttempt)
 	}
 	if p.enough() {
-		return nil, wait
+		return s
 	}
 	for t := p.queue.First(); t != nil && p.ahead < p.target; t = p.queue.First() {
 		it := t.Next()
 		p.queue.Serve(it)
-		batch = append(batch, p.activate(newAttempt(it.Value)))
+		s.batch = append(s.batch, p.activate(newAttempt(it.Value)))
 	}
-	return batch, wait
+	return s
+}
+
+// chooseQuiet adds the next step of the time in which a suspect goes alone.
+func (p *plan) chooseQuiet(clock int64, s *step) {
+	switch q := &p.quiet; q.stage {
+	case reserved:
+		s.pause, s.suspect = true, q.suspect
+		q.stage, q.until = leading, clock+int64(leadTime)
+		s.wait = sooner(s.wait, leadTime)
+	case leading:
+		if left := time.Duration(q.until - clock); left > 0 {
+			s.wait = sooner(s.wait, left)
+			return
+		}
+		q.stage = going
+		p.join(&p.lanes[0], q.suspect, clock)
+		s.batch = append(s.batch, q.suspect)
+	case quietOver:
+		s.resume = true
+		*q = quiet{}
+	}
+}
+
+// chooseSuspects adds the suspects of a lane that start now.
+func (p *plan) chooseSuspects(l *lane, clock int64, s *step, newAttempt func(*QueuedRun) *attempt) {
+	over, wait, blocked := l.outlived(clock)
+	s.outlived = append(s.outlived, over...)
+	s.wait = sooner(s.wait, wait)
+	switch early := &p.lanes[0]; {
+	case !l.late && p.quiet.stage != noQuiet:
+		return
+	case l.late && (!early.done() || p.quiet.stage != noQuiet):
+		return // so that a suspect that goes alone in the first lane does so
+	}
+	if !blocked && !l.open() {
+		l.form(clock)
+	}
+	if l.alone && l.mayJoin() {
+		if l.ended && p.leasedSuspects > 0 {
+			l.control = 0
+			return
+		}
+		if left := l.inControl(clock, p.random); left > 0 {
+			s.wait = sooner(s.wait, left)
+			return
+		}
+		a := newAttempt(l.next())
+		l.room = 0
+		a.probation = runtime.ProbationBeside
+		if !l.late {
+			a.probation = runtime.ProbationAlone
+			p.quiet = quiet{suspect: a, stage: reserving}
+			s.reserve = a
+			return
+		}
+		p.join(l, a, clock)
+		s.batch = append(s.batch, a)
+		return
+	}
+	for !l.alone && l.mayJoin() {
+		r := l.nextInTurn()
+		if r == nil {
+			break
+		}
+		a := newAttempt(r)
+		l.room--
+		a.probation = runtime.ProbationGroup
+		p.join(l, a, clock)
+		s.batch = append(s.batch, a)
+	}
+}
+
+// join counts an attempt of a suspect in, as a member of the group on probation.
+func (p *plan) join(l *lane, a *attempt, clock int64) {
+	a.lane = l
+	p.leasedSuspects++
+	l.members = append(l.members, a)
+	l.latest = clock
+	p.activate(a)
+}
+
+// notAlone lets a suspect that was to go alone go on probation with others: nothing waits for it.
+func (p *plan) notAlone(a *attempt) {
+	a.probation = runtime.ProbationGroup
+	if p.quiet.suspect == a {
+		p.quiet.stage = quietOver
+	}
+}
+
+// clear lets suspects that have outlived their probation pass for other runs in this process.
+func (p *plan) clear(outlived []*attempt) {
+	for _, a := range outlived {
+		p.leaveLane(a)
+	}
+}
+
+// leaveLane removes an attempt from the group on probation.
+func (p *plan) leaveLane(a *attempt) {
+	if a.lane != nil {
+		a.lane.remove(a)
+	}
+	if p.quiet.suspect == a {
+		p.quiet.stage = quietOver
+	}
+	p.leaser.Set()
 }
 
 // activate counts an attempt in.
 func (p *plan) activate(a *attempt) *attempt {
 	p.active[a.run.id] = a
-	p.ahead++
+	p.countAhead(a, 1)
 	if g := a.run.Job; g != nil {
 		g.state.pending = true
 		if g.state.leased == nil {
@@ -152,6 +277,16 @@ func (p *plan) activate(a *attempt) *attempt {
 		g.state.leased[a] = struct{}{}
 	}
 	return a
+}
+
+// countAhead adds n to the number of attempts that have not begun. Suspects have counts of their own:
+// the others are leased as if there were none.
+func (p *plan) countAhead(a *attempt, n int) {
+	if a.lane != nil {
+		a.lane.countAhead(a.run.Tenant, n)
+		return
+	}
+	p.ahead += n
 }
 
 // aim sets the target number of runs that are leased ahead: twice as many as have run since the
@@ -166,7 +301,7 @@ func (p *plan) aim(before int, since, lease time.Duration) (ran int) {
 }
 
 // begin returns the attempt that begins now, or nil if no worker is needed any more.
-func (p *plan) begin(now func() time.Time) *attempt {
+func (p *plan) begin(clock int64, now func() time.Time) *attempt {
 	if len(p.ready) == 0 {
 		p.workers--
 		return nil
@@ -174,10 +309,14 @@ func (p *plan) begin(now func() time.Time) *attempt {
 	a := p.ready[0]
 	p.ready[0] = nil
 	p.ready = p.ready[1:]
-	p.ahead--
+	p.countAhead(a, -1)
 	a.began = now()
+	if a.lane != nil {
+		a.beganAt = clock
+		a.lane.latest = clock
+	}
 	a.logs = runtime.NewLogBuffer(a.version.Program.Limits.Logs)
-	if !p.enough() || p.alone == a {
+	if !p.enough() || a.lane != nil {
 		p.leaser.Set()
 	}
 	return a
@@ -196,9 +335,9 @@ func (p *plan) drop(a *attempt) {
 			p.enter(next)
 		}
 	}
-	if p.alone == a {
-		p.alone = nil
-		p.leaser.Set()
+	if a.lane != nil {
+		p.leasedSuspects--
+		p.leaveLane(a)
 	}
 	p.checkDrained()
 }
@@ -217,7 +356,7 @@ func (p *plan) cancelGroup(id string) (waiting []*attempt) {
 		}
 	}
 	g.state.cancelled = true
-	g.state.places -= p.queue.Clear(g.tenant, g.id)
+	g.state.places -= p.queue.Clear(g.tenant, g.id) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g)
 	p.held -= g.state.holding()
 	g.state.clearHeld()
 	return waiting

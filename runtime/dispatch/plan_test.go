@@ -28,21 +28,20 @@ func bareAttempt(r *QueuedRun) *attempt {
 }
 
 // chosen returns the ids of the runs that the plan leases next.
-func chosen(p *plan, clock int64, now time.Time) (ids []string) {
-	batch, _ := p.choose(clock, func() time.Time { return now }, bareAttempt)
-	for _, a := range batch {
+func chosen(p *plan, clock int64) (ids []string) {
+	for _, a := range p.choose(clock, bareAttempt).batch {
 		ids = append(ids, a.run.id)
 	}
 	return ids
 }
 
 // start lets the plan begin an attempt that has memory.
-func start(t *testing.T, p *plan, id string, now time.Time) *attempt {
+func start(t *testing.T, p *plan, id string) *attempt {
 	t.Helper()
 	a := p.active[id]
 	p.ready = append(p.ready, a)
 	p.admitted++
-	if got := p.begin(func() time.Time { return now }); got != a {
+	if got := p.begin(1, time.Now); got != a {
 		t.Fatalf("%v began, want the attempt of %s", got, id)
 	}
 	return a
@@ -56,7 +55,7 @@ func TestPlanTakesTurns(t *testing.T) {
 	p.put(queued("a", "g", "ag0"))
 	p.put(queued("b", "f", "bf0"))
 	p.target = 10
-	if got := fmt.Sprint(chosen(p, 1, time.Now())); got != "[af0 bf0 ag0 af1 af2]" {
+	if got := fmt.Sprint(chosen(p, 1)); got != "[af0 bf0 ag0 af1 af2]" {
 		t.Errorf("the order is %s", got)
 	}
 }
@@ -66,10 +65,10 @@ func TestPlanLeasesNoMoreThanItsTarget(t *testing.T) {
 	for i := range 10 {
 		p.put(queued("a", "f", fmt.Sprint(i)))
 	}
-	if got := chosen(p, 1, time.Now()); len(got) != minAhead {
+	if got := chosen(p, 1); len(got) != minAhead {
 		t.Errorf("%d are leased, want %d", len(got), minAhead)
 	}
-	if got := chosen(p, 1, time.Now()); len(got) != 0 {
+	if got := chosen(p, 1); len(got) != 0 {
 		t.Errorf("%v are leased beyond the target", got)
 	}
 	// Runs that are short let the number of leases ahead grow, long ones let it shrink.
@@ -86,46 +85,19 @@ func TestPlanLeasesNoMoreThanItsTarget(t *testing.T) {
 	}
 }
 
-func TestPlanIsolatesWhatWasLost(t *testing.T) {
-	p, now := testPlan(), time.Now()
-	p.put(queued("a", "f", "innocent"))
-	for _, id := range []string{"suspect0", "suspect1"} {
-		r := queued("a", "f", id)
-		r.lost = maxLost - 1
-		p.put(r)
-	}
-	if got := fmt.Sprint(chosen(p, 1, now)); got != "[suspect0]" {
-		t.Fatalf("leased %s", got)
-	}
-	if got := chosen(p, 1, now); got != nil {
-		t.Fatalf("%v are leased before the isolated run has begun", got)
-	}
-	a := start(t, p, "suspect0", now)
-	if _, wait := p.choose(1, func() time.Time { return now.Add(isolationPeriod / 4) }, bareAttempt); wait != isolationPeriod*3/4 {
-		t.Fatalf("the isolation lasts another %v", wait)
-	}
-	if got := fmt.Sprint(chosen(p, 1, now.Add(isolationPeriod))); got != "[innocent]" {
-		t.Fatalf("after the isolation period %s are leased", got)
-	}
-	p.drop(a)
-	if got := fmt.Sprint(chosen(p, 1, now)); got != "[suspect1]" {
-		t.Fatalf("after the first isolated run %s are leased", got)
-	}
-}
-
 func TestPlanDelaysRetries(t *testing.T) {
 	p := testPlan()
 	late, soon := queued("a", "f", "late"), queued("a", "f", "soon")
 	late.notBefore, soon.notBefore = 500, 300
 	p.put(late)
 	p.put(soon)
-	if _, wait := p.choose(100, time.Now, bareAttempt); wait != 200 {
+	if wait := p.choose(100, bareAttempt).wait; wait != 200 {
 		t.Fatalf("the first is due after %d ns, want 200", wait)
 	}
-	if got := fmt.Sprint(chosen(p, 300, time.Now())); got != "[soon]" {
+	if got := fmt.Sprint(chosen(p, 300)); got != "[soon]" {
 		t.Fatalf("leased %s", got)
 	}
-	if got := fmt.Sprint(chosen(p, 900, time.Now())); got != "[late]" {
+	if got := fmt.Sprint(chosen(p, 900)); got != "[late]" {
 		t.Fatalf("leased %s", got)
 	}
 }
@@ -141,7 +113,7 @@ func tasksOf(p *plan, g *TaskGroup, n int) {
 }
 
 func TestPlanKeepsToTheParallelismOfAJob(t *testing.T) {
-	p, now := testPlan(), time.Now()
+	p := testPlan()
 	p.target = 100
 	g := NewTaskGroup(&runtime.JobExecution{ID: "x", Tenant: "a", Parallelism: 3})
 	tasksOf(p, g, 200)
@@ -149,7 +121,7 @@ func TestPlanKeepsToTheParallelismOfAJob(t *testing.T) {
 		t.Fatalf("%d tasks wait in the group, the backlog has %d", p.held, p.size())
 	}
 	ended := 0
-	for running := chosen(p, 1, now); len(running) > 0; running = chosen(p, 1, now) {
+	for running := chosen(p, 1); len(running) > 0; running = chosen(p, 1) {
 		if len(p.active) > 3 || g.state.places > 3 {
 			t.Fatalf("%d tasks at once, %d places", len(p.active), g.state.places)
 		}
@@ -165,14 +137,14 @@ func TestPlanKeepsToTheParallelismOfAJob(t *testing.T) {
 }
 
 func TestPlanCancelsAGroup(t *testing.T) {
-	p, now := testPlan(), time.Now()
+	p := testPlan()
 	p.target = 2
 	g := NewTaskGroup(&runtime.JobExecution{ID: "x", Tenant: "a", Parallelism: 5})
 	tasksOf(p, g, 9)
-	if got := chosen(p, 1, now); len(got) != 2 {
+	if got := chosen(p, 1); len(got) != 2 {
 		t.Fatalf("leased %v", got)
 	}
-	begun := start(t, p, "x0", now)
+	begun := start(t, p, "x0")
 	waiting := p.cancelGroup("x")
 	if len(waiting) != 1 || waiting[0].run.id != "x1" || !waiting[0].cancelled || begun.cancelled {
 		t.Errorf("attempts to withdraw: %v", waiting)
@@ -200,14 +172,14 @@ func TestPlanDrains(t *testing.T) {
 	p.put(queued("a", "f", "1"))
 	p.put(queued("a", "f", "2"))
 	p.target = 1
-	ids := chosen(p, 1, time.Now())
+	ids := chosen(p, 1)
 	p.close()
 	select {
 	case <-p.drained:
 		t.Fatal("drained while an attempt is active")
 	default:
 	}
-	if got := chosen(p, 1, time.Now()); got != nil {
+	if got := chosen(p, 1); got != nil {
 		t.Fatalf("%v are leased while closing", got)
 	}
 	p.drop(p.active[ids[0]])

@@ -37,25 +37,28 @@ type QueuedRun struct {
 	created   int64 // nanoseconds since the epoch
 	notBefore int64 // on the Dispatcher's clock; 0: at once
 	retries   int32
-	attempt   int32 // number of the latest attempt
-	failures  int32 // failures of the function
-	faults    int32 // failures of the platform, lost attempts excluded
-	lost      int32 // attempts that ended with the server process
-	task      int32 // index of the task; 0 if it is no task
+	attempt   int32             // number of the latest attempt
+	failures  int32             // failures of the function
+	faults    int32             // failures of the platform, lost attempts excluded
+	lost      int32             // attempts that ended with the server process
+	task      int32             // index of the task; 0 if it is no task
+	suspicion runtime.Suspicion // its Probation is none
 }
 
 // NewQueuedRun returns the queued run of an execution that may start at once.
 func NewQueuedRun(o *Origin, x *runtime.Execution) *QueuedRun {
 	r := &QueuedRun{
-		Origin:   o,
-		id:       x.ID,
-		created:  x.Created.UnixNano(),
-		retries:  int32(x.Retries),
-		attempt:  int32(x.Attempt),
-		failures: int32(x.FunctionFailures),
-		faults:   int32(x.PlatformFailures),
-		lost:     int32(x.LostAttempts),
+		Origin:    o,
+		id:        x.ID,
+		created:   x.Created.UnixNano(),
+		retries:   int32(x.Retries),
+		attempt:   int32(x.Attempt),
+		failures:  int32(x.FunctionFailures),
+		faults:    int32(x.PlatformFailures),
+		lost:      int32(x.LostAttempts),
+		suspicion: x.Suspicion,
 	}
+	r.suspicion.Probation = runtime.ProbationNone
 	if x.Task != nil {
 		r.task = int32(x.Task.Index)
 	}
@@ -64,17 +67,22 @@ func NewQueuedRun(o *Origin, x *runtime.Execution) *QueuedRun {
 }
 
 // Before reports whether r goes before s when a new process queues what the previous one
-// left: isolated runs first, then by the time of acceptance.
+// left: suspects first, then by the time of acceptance. Of the suspects, those with shorter
+// probations go first; of those with the shortest the most suspected go first, of others last.
 func (r *QueuedRun) Before(s *QueuedRun) bool {
-	if r.isolated() != s.isolated() {
-		return r.isolated()
+	if suspected(r.suspicion) != suspected(s.suspicion) {
+		return suspected(r.suspicion)
+	}
+	if suspected(r.suspicion) {
+		switch a, b := r.suspicion, s.suspicion; {
+		case a.Stretch != b.Stretch:
+			return a.Stretch < b.Stretch
+		case a.Losses != b.Losses:
+			return a.Losses > b.Losses == (a.Stretch == 0)
+		}
 	}
 	return r.id < s.id
 }
-
-// isolated reports whether the run must run alone: it was running each of the last times that the
-// process died, so it may be the cause.
-func (r *QueuedRun) isolated() bool { return r.lost >= maxLost-1 }
 
 // execution returns the execution, queued.
 func (r *QueuedRun) execution() runtime.Execution {
@@ -92,6 +100,7 @@ func (r *QueuedRun) execution() runtime.Execution {
 		FunctionFailures: int(r.failures),
 		PlatformFailures: int(r.faults),
 		LostAttempts:     int(r.lost),
+		Suspicion:        r.suspicion,
 		Caller:           r.Caller,
 	}
 	if r.Job != nil {

@@ -9,10 +9,7 @@ import (
 
 // recover queues, in the order of acceptance, the executions that the store holds as queued,
 // and those that ran when the previous process ended. Each of the latter has lost an attempt,
-// since any of them may be the cause. After one loss that is unlikely: machines lose power, and
-// servers are killed. An execution that has lost all attempts but the last is isolated: such
-// executions run first and one after another, so the one that ends the process again loses an
-// attempt alone. An execution that has lost its last attempt is failed ([dispatch.AfterLoss]).
+// since any of them may be the cause; [dispatch.AfterDeath] decides what follows for it.
 func (e *Engine) recover() error {
 	jobs, err := e.unfinishedJobs()
 	if err != nil {
@@ -32,15 +29,19 @@ func (e *Engine) recover() error {
 		return e.background.QueuedRun(o, x)
 	}
 	var queued []*dispatch.QueuedRun
-	var interrupted []runtime.Execution
+	var interrupted []runtime.Execution // that ran
+	var charged []runtime.Execution     // queued, with charges that may have to be dropped
 	err = e.store.EachUnfinished(func(x runtime.Execution) error {
 		if err := jobs.countTask(&x); err != nil {
 			return err
 		}
-		if x.State == runtime.StateQueued {
-			queued = append(queued, newQueuedRun(&x))
-		} else {
+		switch {
+		case x.State != runtime.StateQueued:
 			interrupted = append(interrupted, x)
+		case x.Suspicion.Charges+x.Suspicion.Stretch > 0:
+			charged = append(charged, x)
+		default:
+			queued = append(queued, newQueuedRun(&x))
 		}
 		return nil
 	})
@@ -51,8 +52,21 @@ func (e *Engine) recover() error {
 		return recoverError(err)
 	}
 	now := e.now().UTC()
+	absolved := dispatch.AfterDeath(interrupted, charged, now)
+	failed := 0 // taken for the cause
 	for i := range interrupted {
-		interrupted[i] = dispatch.AfterLoss(interrupted[i], now)
+		if x := &interrupted[i]; x.State == runtime.StateFailed {
+			failed++
+			e.log.Info("engine: an execution is taken for the cause of crashes", "tenant", x.Tenant, "execution", x.ID, "function", x.FunctionID, "lost_attempts", x.LostAttempts)
+		}
+	}
+	for batch := range slices.Chunk(absolved, dispatch.MaxCommit) {
+		if err := e.store.SetSuspicion(batch); err != nil {
+			return recoverError(err)
+		}
+	}
+	for i := range charged {
+		queued = append(queued, newQueuedRun(&charged[i]))
 	}
 	for batch := range slices.Chunk(interrupted, dispatch.MaxCommit) {
 		results, err := e.store.Finish(batch, now)
@@ -69,9 +83,9 @@ func (e *Engine) recover() error {
 		}
 	}
 	if len(queued)+len(interrupted) > 0 {
-		e.log.Info("engine: resuming executions of the previous process", "queued", len(queued), "lost_while_running", len(interrupted))
+		e.log.Info("engine: resuming executions of the previous process", "queued", len(queued), "lost_while_running", len(interrupted), "taken_for_the_cause", failed)
 	}
-	// Isolated runs go first, also among the tasks of a job of which only some get a place.
+	// Suspects go first, also among the tasks of a job of which only some get a place.
 	slices.SortFunc(queued, func(a, b *dispatch.QueuedRun) int {
 		if a.Before(b) {
 			return -1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // journal records the args of the runs that began.
@@ -87,60 +89,86 @@ func TestNothingIsLostInACrash(t *testing.T) {
 	closeAll(t, e, d)
 }
 
-// TestRunThatKillsTheProcess has one run that ends the process whenever it runs. It runs 3 times.
-// No other run loses an attempt at the third time, and all others succeed.
+// TestRunThatKillsTheProcess has one run that ends the process whenever it runs, beside others. It
+// fails after a bounded number of deaths, in the last three of which nothing else began. No other run
+// fails.
 func TestRunThatKillsTheProcess(t *testing.T) {
-	d := openDisk(t, vfs.NewCrashableMem())
-	var lives int
-	died := make(chan struct{}, 100)
-	var j journal
-	box := &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
-		j.add(args)
-		if string(args) == `{"n":7}` {
-			died <- struct{}{}
-			<-ctx.Done()
-			return runtime.Outcome{}, ctx.Err()
+	const runs, atOnce = 60, 5
+	fs := vfs.NewCrashableMem()
+	var ids []string
+	for deaths := 0; ; deaths++ {
+		// Of the runs that are under way at a death, a few wait for memory with a lease.
+		if deaths > 2+4+5 {
+			t.Fatalf("the process has died %d times", deaths)
 		}
-		return echo(ctx, p, args, c)
-	}}
-	options := engine.Options{Sandbox: box, MaxRuns: 3}
-	e := engineOn(t, d.store, options)
-	create(t, e, spec("hello", "[]"))
-	a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(60)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for lives = 1; lives <= 3; lives++ {
-		<-died
-		if lives == 3 {
-			// It is isolated: a run that began after it would lose an attempt.
-			began := j.take()
-			if began[len(began)-1] != `{"n":7}` {
-				t.Errorf("process %d: together with an isolated run ran %v", lives, began)
+		failed := false
+		synctest.Test(t, func(t *testing.T) {
+			d := openDisk(t, fs)
+			died := make(chan struct{}, 1)
+			var j journal
+			var alone bool
+			box := &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+				if string(args) != `{"n":7}` {
+					j.add(args)
+					return echo(ctx, p, args, c)
+				}
+				j.take()
+				time.Sleep(10 * time.Millisecond)
+				alone = len(j.take()) == 0
+				died <- struct{}{}
+				<-ctx.Done()
+				return runtime.Outcome{}, ctx.Err()
+			}}
+			e := engineOn(t, d.store, engine.Options{Sandbox: box, MaxRuns: atOnce})
+			if deaths == 0 {
+				create(t, e, spec("hello", "[]"))
+				a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(runs)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = a.IDs
 			}
-		}
-		j.take()
-		after := d.crash(t)
-		abandon(t, e, d)
-		d = after
-		e = engineOn(t, d.store, options)
-	}
-	for i, id := range a.IDs {
-		x := await(t, e, id)
-		if i == 7 {
-			if x.State != runtime.StateFailed || x.Failure.Class != runtime.ClassInternal || x.Attempt != 3 || x.LostAttempts != 3 {
-				t.Errorf("the one that ends the process: %+v, %+v", x, x.Failure)
+			// Others call it all the time.
+			calling, stop := context.WithCancel(context.Background())
+			var callers sync.WaitGroup
+			callers.Go(func() {
+				for calling.Err() == nil {
+					_, _ = e.Run(calling, runtime.RunRequest{Tenant: tenant, Function: "hello", Args: []byte(`{"call":1}`)})
+					time.Sleep(time.Millisecond)
+				}
+			})
+			done := make(chan runtime.Execution, 1)
+			callers.Go(func() {
+				if x, err := e.AwaitExecution(calling, tenant, ids[7]); err == nil {
+					done <- x
+				}
+			})
+			select {
+			case <-died:
+				x := getExecution(t, e, ids[7])
+				if (x.Suspicion.Probation == runtime.ProbationAlone || x.Suspicion.Probation == runtime.ProbationBeside) && !alone {
+					t.Errorf("runs began beside a suspect that goes alone: %+v", x)
+				}
+			case x := <-done:
+				failed = true
+				if x.State != runtime.StateFailed || x.Failure.Class != runtime.ClassInternal || x.LostAttempts != deaths || x.Attempt != deaths {
+					t.Errorf("after %d deaths the run that ends the process is %+v, %+v", deaths, x, x.Failure)
+				}
+				for i, id := range ids {
+					if x := await(t, e, id); i != 7 && x.State != runtime.StateSucceeded {
+						t.Errorf("run %d: %+v, %+v", i, x, x.Failure)
+					}
+				}
 			}
-			continue
-		}
-		if x.State != runtime.StateSucceeded || x.LostAttempts > 2 {
-			t.Errorf("run %d: %+v, %+v", i, x, x.Failure)
+			fs = d.fs.CrashClone(vfs.CrashCloneCfg{})
+			stop()
+			callers.Wait()
+			abandon(t, e, d)
+		})
+		if failed {
+			return
 		}
 	}
-	if len(died) != 0 {
-		t.Error("it ran a fourth time")
-	}
-	closeAll(t, e, d)
 }
 
 // crashDuring begins runs on a store, n at a time, and returns the disk after a loss of power
@@ -148,7 +176,7 @@ func TestRunThatKillsTheProcess(t *testing.T) {
 func crashDuring(t *testing.T, d disk, n int, begin func(e *engine.Engine)) disk {
 	t.Helper()
 	g := newGated()
-	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: n})
+	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: n, Memory: memory.New(int64(n)<<30, nil)})
 	begin(e)
 	for range n {
 		<-g.began
@@ -158,85 +186,169 @@ func crashDuring(t *testing.T, d disk, n int, begin func(e *engine.Engine)) disk
 	return after
 }
 
-// TestIsolatedRunsRunAlone checks that runs that were running when one process died are not
-// isolated: they run side by side, before later ones. Runs that were running twice run before all
-// others, one after another.
-func TestIsolatedRunsRunAlone(t *testing.T) {
+// TestSuspectsDelayNobody has 64 runs that run for 10 minutes, during which power is lost twice. In
+// the third process, runs of another function begin at once, and so do the suspects, one group after
+// the other.
+func TestSuspectsDelayNobody(t *testing.T) {
+	const runs = 64
 	var ids []string
-	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 3, func(e *engine.Engine) {
+	options := engine.Options{MaxRuns: 2 * runs, Memory: memory.New(4*runs<<30, nil)}
+	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), runs, func(e *engine.Engine) {
 		create(t, e, spec("hello", "[]"))
-		a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(20)})
+		create(t, e, spec("other", "[]"))
+		a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(runs)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids = a.IDs
 	})
-	d = crashDuring(t, d, 3, func(*engine.Engine) {})
+	d = crashDuring(t, d, runs, func(*engine.Engine) {})
 	remaining := d.fs.CrashClone(vfs.CrashCloneCfg{})
 	if err := d.store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		second := newGated()
 		d := openDisk(t, remaining)
-		e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: second.run}, MaxRuns: 3})
-		lost := make(map[int]int)
-		for _, id := range ids {
-			lost[getExecution(t, e, id).LostAttempts]++
-		}
-		if lost[2] < 3 || lost[1]+lost[2] > 3+4 || lost[3] != 0 {
-			t.Errorf("numbers of runs by lost attempts: %v", lost)
-		}
-		for range lost[2] {
-			<-second.began
-			synctest.Wait()
-			if len(second.began) != 0 {
-				t.Errorf("%d runs run together with an isolated one", len(second.began))
+		var mu sync.Mutex
+		var began []time.Duration
+		from := time.Now()
+		options.Sandbox = &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+			if p.Name != "hello" {
+				return echo(ctx, p, args, c)
 			}
-			second.end <- struct{}{}
+			mu.Lock()
+			began = append(began, time.Since(from))
+			mu.Unlock()
+			time.Sleep(10 * time.Minute)
+			return echo(ctx, p, args, c)
+		}}
+		e := engineOn(t, d.store, options)
+		a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "other", Args: many(1000)})
+		if err != nil {
+			t.Fatal(err)
 		}
-		<-second.began
-		close(second.end)
+		for _, id := range a.IDs {
+			await(t, e, id)
+		}
+		if waited := time.Since(from); waited != 0 {
+			t.Errorf("runs of another function ended after %v", waited)
+		}
 		for _, id := range ids {
-			if x := await(t, e, id); x.State != runtime.StateSucceeded {
+			if x := await(t, e, id); x.State != runtime.StateSucceeded || x.LostAttempts != 2 {
 				t.Errorf("got %+v", x)
 			}
+		}
+		if took := time.Since(from); took > 10*time.Minute+time.Second || len(began) != runs || began[runs/2-1] != 0 {
+			t.Errorf("all ended after %v; they began after %v", took, began)
 		}
 		closeAll(t, e, d)
 	})
 }
 
-// TestOtherRunsOvertakeALongIsolatedRun checks that a long isolated run delays the others for one
-// second only.
-func TestOtherRunsOvertakeALongIsolatedRun(t *testing.T) {
-	var long string
-	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 1, func(e *engine.Engine) {
-		create(t, e, spec("hello", "[]"))
-		long = submit(t, e, runtime.SubmitRequest{})
-	})
-	d = crashDuring(t, d, 1, func(*engine.Engine) {})
-	remaining := d.fs.CrashClone(vfs.CrashCloneCfg{})
-	if err := d.store.Close(); err != nil {
-		t.Fatal(err)
-	}
+// TestSuspectGoesAlone checks what a suspect that goes alone costs others: nothing begins for a
+// quarter of a second before it and after it has begun, runs that callers wait for included.
+func TestSuspectGoesAlone(t *testing.T) {
+	remaining, suspect := lostTwice(t)
 	synctest.Test(t, func(t *testing.T) {
-		second := newGated()
 		d := openDisk(t, remaining)
-		e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: second.run}})
-		<-second.began
+		const probation = 250 * time.Millisecond
+		var mu sync.Mutex
+		var began time.Duration
+		var others []time.Duration
 		from := time.Now()
-		submit(t, e, runtime.SubmitRequest{})
-		<-second.began
-		if waited := time.Since(from); waited != time.Second {
-			t.Errorf("the other run began %v after the isolated one", waited)
+		e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+			mu.Lock()
+			if strings.Contains(string(args), "other") {
+				others = append(others, time.Since(from))
+				mu.Unlock()
+				return echo(ctx, p, args, c)
+			}
+			began = time.Since(from)
+			mu.Unlock()
+			time.Sleep(time.Minute)
+			return echo(ctx, p, args, c)
+		}}})
+		var callers sync.WaitGroup
+		for range 300 { // for 3 s
+			callers.Go(func() {
+				if _, err := run(e, "hello", `{"other":1}`); err != nil {
+					t.Error(err)
+				}
+			})
+			submit(t, e, runtime.SubmitRequest{Args: []byte(`{"other":2}`)})
+			time.Sleep(10 * time.Millisecond)
 		}
-		if x := getExecution(t, e, long); x.State != runtime.StateRunning || x.LostAttempts != 2 {
-			t.Errorf("the isolated run is %+v", x)
+		callers.Wait()
+		mu.Lock()
+		if began < 2*probation || began > 5*probation {
+			t.Errorf("the suspect began after %v", began)
 		}
-		close(second.end)
-		await(t, e, long)
+		if len(others) != 600 || others[0] > 10*time.Millisecond {
+			t.Errorf("%d others began, the first after %v", len(others), others[0])
+		}
+		for _, at := range others {
+			if at > began-probation && at < began+probation {
+				t.Errorf("another run began at %v, the suspect at %v", at, began)
+			}
+		}
+		mu.Unlock()
+		if x := getExecution(t, e, suspect); x.State != runtime.StateRunning || x.Suspicion.Probation != runtime.ProbationOutlived {
+			t.Errorf("the suspect is %+v", x)
+		}
+		await(t, e, suspect)
 		closeAll(t, e, d)
 	})
+}
+
+// TestKillsFromOutside kills the process 20 times within a few seconds while runs of an hour are
+// under way. None fails, and other runs are never held up.
+func TestKillsFromOutside(t *testing.T) {
+	const runs = 5
+	fs := vfs.NewCrashableMem()
+	rng := rand.New(rand.NewPCG(5, 5))
+	var ids []string
+	for life := range 21 {
+		synctest.Test(t, func(t *testing.T) {
+			d := openDisk(t, fs)
+			e := engineOn(t, d.store, engine.Options{MaxRuns: 2 * runs, Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+				if strings.Contains(string(args), "n") {
+					select {
+					case <-time.After(time.Hour):
+					case <-ctx.Done():
+						return runtime.Outcome{}, ctx.Err()
+					}
+				}
+				return echo(ctx, p, args, c)
+			}}})
+			if life == 0 {
+				create(t, e, spec("hello", "[]"))
+				a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(runs)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = a.IDs
+			}
+			from := time.Now()
+			if x := await(t, e, submit(t, e, runtime.SubmitRequest{})); x.State != runtime.StateSucceeded || time.Since(from) != 0 {
+				t.Errorf("after %v another run is %+v", time.Since(from), x)
+			}
+			if life == 20 {
+				for _, id := range ids {
+					if x := await(t, e, id); x.State != runtime.StateSucceeded {
+						t.Errorf("%+v, %+v", x, x.Failure)
+					}
+				}
+				if took := time.Since(from); took > time.Hour+time.Minute {
+					t.Errorf("the runs ended %v after the last kill", took)
+				}
+				closeAll(t, e, d)
+				return
+			}
+			time.Sleep(time.Duration(rng.IntN(600)) * time.Millisecond)
+			fs = d.fs.CrashClone(vfs.CrashCloneCfg{})
+			abandon(t, e, d)
+		})
+	}
 }
 
 // TestLongRunsAreNotLeasedAhead checks that few runs wait with a lease beside long ones: they are
@@ -284,4 +396,73 @@ func TestCancelSurvivesARestart(t *testing.T) {
 		t.Errorf("got %+v", x)
 	}
 	closeAll(t, e, after)
+}
+
+// lostTwice returns a disk with a run that was under way when power was lost twice.
+func lostTwice(t *testing.T) (remaining *vfs.MemFS, id string) {
+	t.Helper()
+	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 1, func(e *engine.Engine) {
+		create(t, e, spec("hello", "[]"))
+		id = submit(t, e, runtime.SubmitRequest{})
+	})
+	d = crashDuring(t, d, 1, func(*engine.Engine) {})
+	remaining = d.fs.CrashClone(vfs.CrashCloneCfg{})
+	if err := d.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return remaining, id
+}
+
+// TestSuspectThatDoesNotGo cancels a suspect, deletes its function or closes the engine at every step
+// before and while it goes alone. Other runs go on, and all memory is free afterwards.
+func TestSuspectThatDoesNotGo(t *testing.T) {
+	remaining, id := lostTwice(t)
+	for step := range 40 {
+		for _, what := range []string{"cancel", "delete", "close"} {
+			synctest.Test(t, func(t *testing.T) {
+				d := openDisk(t, remaining.CrashClone(vfs.CrashCloneCfg{}))
+				g := newGated()
+				e := engineOn(t, d.store, engine.Options{MaxRuns: 2, Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+					if p.Name == "other" {
+						return echo(ctx, p, args, c)
+					}
+					return g.run(ctx, p, args, c)
+				}}})
+				create(t, e, spec("other", "[]"))
+				time.Sleep(time.Duration(step) * 40 * time.Millisecond)
+				switch what {
+				case "cancel":
+					if _, changed := cancelled(t, e, id); !changed {
+						t.Error("the suspect was not cancelled")
+					}
+				case "delete":
+					if _, err := remove(e, "hello"); err != nil {
+						t.Error(err)
+					}
+				}
+				if what != "close" {
+					from := time.Now()
+					if _, err := run(e, "other", "{}"); err != nil {
+						t.Error(err)
+					}
+					if waited := time.Since(from); waited > time.Second {
+						t.Errorf("step %d, %s: another run waited for %v", step, what, waited)
+					}
+				}
+				if what == "cancel" {
+					if x := await(t, e, id); x.State != runtime.StateCancelled {
+						t.Errorf("step %d: got %+v", step, x)
+					}
+				}
+				ended, stop := context.WithCancel(context.Background())
+				stop()
+				if err := e.Close(ended); err != nil {
+					t.Errorf("step %d, %s: %v", step, what, err)
+				}
+				if err := d.store.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
 }

@@ -37,6 +37,7 @@ type Admission struct {
 	mu      sync.Mutex
 	running int
 	closed  bool
+	paused  bool
 	queue   *Fair[*Waiter]
 	callers map[runtime.Tenant]int // blocked callers, by tenant
 	blocked int                    // blocked callers of all tenants
@@ -131,7 +132,7 @@ func (a *Admission) TryAcquire(bytes int64, ahead int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	runs := int64(ahead) + 1
-	if a.closed || a.queue.Len() > 0 || bytes*runs > a.memory.Free() || a.running+int(runs) > a.maxRuns {
+	if a.closed || a.paused || a.queue.Len() > 0 || bytes*runs > a.memory.Free() || a.running+int(runs) > a.maxRuns {
 		return false
 	}
 	return a.take(bytes)
@@ -175,6 +176,28 @@ func (a *Admission) Release(bytes int64) {
 	if a.queue.Len() > 0 {
 		a.admit()
 	}
+}
+
+// Running returns the number of admitted runs that have not ended.
+func (a *Admission) Running() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running
+}
+
+// Pause lets all runs wait that are not admitted yet, until Resume.
+func (a *Admission) Pause() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = true
+}
+
+// Resume ends a pause.
+func (a *Admission) Resume() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = false
+	a.admit()
 }
 
 // Stop refuses all waiting and all future runs.
@@ -224,7 +247,7 @@ func (w *Waiter) decide(refused bool) {
 
 // take lets a run start if there is memory for it.
 func (a *Admission) take(bytes int64) bool {
-	if a.running >= a.maxRuns || !a.memory.TryTake(bytes) {
+	if a.paused || a.running >= a.maxRuns || !a.memory.TryTake(bytes) {
 		return false
 	}
 	a.running++
@@ -259,7 +282,9 @@ func (a *Admission) admit() {
 	}
 }
 
-func (a *Admission) waitsForMemory() bool { return a.queue.Len() > 0 && a.running < a.maxRuns }
+func (a *Admission) waitsForMemory() bool {
+	return !a.paused && a.queue.Len() > 0 && a.running < a.maxRuns
+}
 
 // retry is called, without mu, when bytes of the budget were freed.
 func (a *Admission) retry() {

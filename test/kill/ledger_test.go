@@ -171,9 +171,6 @@ func (l *ledger) saw(x process.Execution, tick int) {
 	if x.Kind == "run" {
 		l.count[fmt.Sprintf("runs with %d attempts and %d retries", x.Attempts, x.Retries)]++
 	}
-	if x.Error != nil && x.Error.Code == string(runtime.CodeInternal) {
-		l.count["runs failed after three lost attempts"]++
-	}
 }
 
 // check returns what is wrong with the final state of an execution, empty if nothing. kills is the
@@ -185,7 +182,7 @@ func (p *promise) check(x *process.Execution, kills int) string {
 		}
 		return ""
 	}
-	most := 1 + p.retries + min(kills, process.MaxLostAttempts-1)
+	most := 1 + p.retries + kills
 	code, message := "", ""
 	if x.Error != nil {
 		code, message = x.Error.Code, x.Error.Message
@@ -201,7 +198,7 @@ func (p *promise) check(x *process.Execution, kills int) string {
 		return "it has an output"
 	case x.Status == process.Cancelled && !p.cancel:
 		return "no customer cancelled it"
-	case x.Status == process.Cancelled && x.Attempts > 1+p.retries+min(kills, process.MaxLostAttempts):
+	case x.Status == process.Cancelled && x.Attempts > most:
 		return fmt.Sprintf("%d kills do not explain that many attempts", kills)
 	case x.Status == process.Cancelled:
 		return ""
@@ -211,11 +208,6 @@ func (p *promise) check(x *process.Execution, kills int) string {
 		}
 		return ""
 	case code == string(runtime.ClassRejected.Code()) && p.deleted:
-		return ""
-	case code == string(runtime.CodeInternal):
-		if kills < process.MaxLostAttempts || x.Attempts < process.MaxLostAttempts || x.Attempts > process.MaxLostAttempts+p.retries {
-			return fmt.Sprintf("it failed after %d kills", kills)
-		}
 		return ""
 	}
 	return "this state is not allowed"

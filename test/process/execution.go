@@ -20,10 +20,6 @@ const (
 // AbsentID is a well-formed id that no execution has.
 const AbsentID = "01900000-0000-7000-8000-000000000000"
 
-// MaxLostAttempts is the number of attempts that an execution may lose with a server before the
-// server fails it.
-const MaxLostAttempts = 3
-
 // Execution is an execution as the server renders it.
 type Execution struct {
 	ID              string          `json:"uuid"`

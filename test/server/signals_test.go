@@ -98,7 +98,7 @@ func TestStopHandsRunsBack(t *testing.T) {
 	server := s.Serve(t)
 	server.Deploy(t, "stay", process.SleepCode, "timeout", 900)
 	id := server.Submit(t, "stay", `{"n":1,"seconds":800}`)
-	const stops = process.MaxLostAttempts + 2
+	const stops = 5
 	for stop := range stops {
 		if x := server.WaitStatus(t, id, process.Started); x.Attempts != stop+1 {
 			t.Errorf("after %d stops: %s", stop, x.Text)

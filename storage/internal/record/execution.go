@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"time"
 
@@ -176,6 +177,40 @@ func (f *fieldReader) unfinishedFailures() Failures {
 	return n
 }
 
+// usualSuspicion returns the suspicion of an execution that has lost attempts as most do: without a
+// probation. Its record needs no field for it. Records of releases without suspicion are read so.
+func usualSuspicion(n Failures) runtime.Suspicion {
+	return runtime.Suspicion{Losses: uint8(min(max(n.lost, 0), math.MaxUint8))}
+}
+
+// attemptEncoding returns the encoding of an attempt.
+func attemptEncoding(s runtime.Suspicion, n Failures) byte {
+	if s == usualSuspicion(n) {
+		return EncodingFields2
+	}
+	return EncodingFields4
+}
+
+func (f *fieldWriter) suspicion(s runtime.Suspicion, n Failures) {
+	if s != usualSuspicion(n) {
+		f.octet(s.Losses)
+		f.octet(s.Stretch)
+		f.octet(s.Charges)
+		f.octet(byte(s.Probation))
+	}
+}
+
+func (f *fieldReader) suspicion(n Failures) runtime.Suspicion {
+	if f.encoding != EncodingFields4 {
+		return usualSuspicion(n)
+	}
+	s := runtime.Suspicion{Losses: f.octet(), Stretch: f.octet(), Charges: f.octet(), Probation: runtime.Probation(f.octet())}
+	if s.Probation > runtime.ProbationBeside || s == usualSuspicion(n) {
+		f.fail()
+	}
+	return s
+}
+
 // Lease is the record of a running execution, in addition to Accepted.
 type Lease struct {
 	Function string
@@ -184,29 +219,33 @@ type Lease struct {
 	Failures Failures
 	Cancel   bool // a cancellation was requested; the record was then written a second time
 	ArgsSize uint64
+	// Suspicion has a Probation if the run is a suspect.
+	Suspicion runtime.Suspicion
 }
 
 // Encode returns the encoded record.
 func (r Lease) Encode() []byte {
-	f := newFieldWriter(EncodingFields2, 32+len(r.Function))
+	f := newFieldWriter(attemptEncoding(r.Suspicion, r.Failures), 32+len(r.Function))
 	f.text(r.Function)
 	f.number(int64(r.Attempt))
 	f.time(r.Started)
 	f.failures(r.Failures)
 	f.flag(r.Cancel)
 	f.count(r.ArgsSize)
+	f.suspicion(r.Suspicion, r.Failures)
 	return f.value
 }
 
 // DecodeLease decodes what Lease.Encode returns.
 func DecodeLease(value []byte) (r Lease, err error) {
-	f := newFieldReader(value, EncodingFields, EncodingFields2)
+	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields4)
 	r.Function = f.text()
 	r.Attempt = f.int()
 	r.Started = f.time()
 	r.Failures = f.unfinishedFailures()
 	r.Cancel = f.flag()
 	r.ArgsSize = f.count()
+	r.Suspicion = f.suspicion(r.Failures)
 	return r, f.end()
 }
 
@@ -216,27 +255,30 @@ type Waiting struct {
 	Failures  Failures
 	NotBefore time.Time
 	LogsSize  uint64 // encoded size of the latest attempt's logs; 0: it wrote nothing
+	Suspicion runtime.Suspicion
 }
 
 // Encode returns the encoded record.
 func (r Waiting) Encode() []byte {
-	f := newFieldWriter(EncodingFields2, 24)
+	f := newFieldWriter(attemptEncoding(r.Suspicion, r.Failures), 24)
 	f.number(int64(r.Attempt))
 	f.failures(r.Failures)
 	f.time(r.NotBefore)
 	f.count(r.LogsSize)
+	f.suspicion(r.Suspicion, r.Failures)
 	return f.value
 }
 
 // DecodeWaiting decodes what Waiting.Encode returns.
 func DecodeWaiting(value []byte) (r Waiting, err error) {
-	f := newFieldReader(value, EncodingFields, EncodingFields2)
+	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields4)
 	r.Attempt = f.int()
 	r.Failures = f.unfinishedFailures()
 	r.NotBefore = f.time()
-	if f.encoding == EncodingFields2 {
+	if f.encoding != EncodingFields {
 		r.LogsSize = f.count()
 	}
+	r.Suspicion = f.suspicion(r.Failures)
 	return r, f.end()
 }
 
@@ -262,12 +304,14 @@ func (r Accepted) Execution(tenant runtime.Tenant, id keys.ID, a Attempt) runtim
 		x.State = runtime.StateRunning
 		x.Attempt, x.Started = lease.Attempt, lease.Started
 		lease.Failures.apply(&x)
+		x.Suspicion = lease.Suspicion
 		if lease.Cancel {
 			x.State, x.CancelRequested = runtime.StateCancelling, true
 		}
 	case waiting != nil:
 		x.Attempt, x.NotBefore = waiting.Attempt, waiting.NotBefore
 		waiting.Failures.apply(&x)
+		x.Suspicion = waiting.Suspicion
 	}
 	return x
 }

@@ -151,11 +151,16 @@ func TestUnfinishedExecutionsAreReadBack(t *testing.T) {
 		if accepted.ArgsSize != uint64(len(args)) || len(args) <= InlineSize && !bytes.Equal(accepted.InlineArgs, args) {
 			t.Fatalf("args of %d bytes are read as %d, and %d of them are inline", len(args), accepted.ArgsSize, len(accepted.InlineArgs))
 		}
-		lease := Lease{x.Function, x.Attempt, x.Started, FailuresOf(&x), x.CancelRequested, x.Version}
+		numbers := rapid.SliceOfN(rapid.Uint8(), 3, 3).Draw(t, "suspicion")
+		x.Suspicion = runtime.Suspicion{Losses: numbers[0], Stretch: numbers[1], Charges: numbers[2], Probation: runtime.Probation(rapid.IntRange(0, 4).Draw(t, "probation"))}
+		if rapid.Bool().Draw(t, "usual") {
+			x.Suspicion = usualSuspicion(FailuresOf(&x))
+		}
+		lease := Lease{x.Function, x.Attempt, x.Started, FailuresOf(&x), x.CancelRequested, x.Version, x.Suspicion}
 		if got, err := DecodeLease(lease.Encode()); err != nil || got != lease {
 			t.Fatalf("%+v came back as %+v, %v", lease, got, err)
 		}
-		waiting := Waiting{x.Attempt, FailuresOf(&x), x.Finished, x.Version}
+		waiting := Waiting{x.Attempt, FailuresOf(&x), x.Finished, x.Version, x.Suspicion}
 		if got, err := DecodeWaiting(waiting.Encode()); err != nil || got != waiting {
 			t.Fatalf("%+v came back as %+v, %v", waiting, got, err)
 		}
@@ -167,7 +172,7 @@ func TestUnfinishedExecutionsAreReadBack(t *testing.T) {
 		want := runtime.Execution{
 			ID: x.ID, Tenant: x.Tenant, Kind: x.Kind, FunctionID: x.FunctionID, Function: x.Function, Version: x.Version,
 			State: runtime.StateRunning, Created: x.Created, Started: x.Started, Attempt: x.Attempt, Retries: x.Retries,
-			FunctionFailures: x.FunctionFailures, PlatformFailures: x.PlatformFailures, LostAttempts: x.LostAttempts,
+			FunctionFailures: x.FunctionFailures, PlatformFailures: x.PlatformFailures, LostAttempts: x.LostAttempts, Suspicion: x.Suspicion,
 			CancelRequested: x.CancelRequested, Caller: x.Caller, Task: x.Task,
 		}
 		if x.CancelRequested {
@@ -192,12 +197,15 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 			Logs:    runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Offset: 0, Stream: 1}, {Offset: 2, Stream: 2}}, Truncated: true},
 		},
 	}
+	usual, suspicion := runtime.Suspicion{Losses: 4}, runtime.Suspicion{Losses: 6, Stretch: 7, Charges: 8, Probation: runtime.ProbationAlone}
 	done, logs := EncodeDone(&x, keys.ID{})
 	task := "\x01" + string(make([]byte, 5)) + "\x70\x00\x80" + string(make([]byte, 7))
 	for _, test := range []struct{ what, got, want string }{
 		{"accepted", string(EncodeAccepted(&x, keys.ID{}, []byte("{}"))), "\x06\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x02{}"},
-		{"lease", string(Lease{"f", 1, at, Failures{2, 3, 4}, true, 5}.Encode()), "\x05\x01f\x02\x0a\x04\x06\x08\x01\x05"},
-		{"waiting", string(Waiting{1, Failures{2, 3, 4}, at, 5}.Encode()), "\x05\x02\x04\x06\x08\x0a\x05"},
+		{"lease", string(Lease{"f", 1, at, Failures{2, 3, 4}, true, 5, usual}.Encode()), "\x05\x01f\x02\x0a\x04\x06\x08\x01\x05"},
+		{"lease of a suspect", string(Lease{"f", 1, at, Failures{2, 3, 4}, true, 5, suspicion}.Encode()), "\x09\x01f\x02\x0a\x04\x06\x08\x01\x05\x06\x07\x08\x02"},
+		{"waiting", string(Waiting{1, Failures{2, 3, 4}, at, 5, usual}.Encode()), "\x05\x02\x04\x06\x08\x0a\x05"},
+		{"waiting suspect", string(Waiting{1, Failures{2, 3, 4}, at, 5, suspicion}.Encode()), "\x09\x02\x04\x06\x08\x0a\x05\x06\x07\x08\x02"},
 		{"logs", string(logs), "\x03\x01\x02\x00\x01\x04\x02out"},
 		{"done", string(done), "\x06\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
 		{"idempotency", string(Idempotency{At: at, IDs: []keys.ID{{1}}}.Encode()), "\x03\x0a" + string(make([]byte, 32)) + "\x01" + string(make([]byte, 15))},
@@ -212,11 +220,11 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 func TestOlderExecutionsAreRead(t *testing.T) {
 	at := time.Unix(0, 5).UTC()
 	lease, err := DecodeLease([]byte("\x03\x01f\x02\x0a\x04\x06\x01\x04"))
-	if want := (Lease{"f", 1, at, Failures{function: 2, lost: 3}, true, 4}); err != nil || lease != want {
+	if want := (Lease{"f", 1, at, Failures{function: 2, lost: 3}, true, 4, runtime.Suspicion{Losses: 3}}); err != nil || lease != want {
 		t.Errorf("a lease is read as %+v, %v, want %+v", lease, err, want)
 	}
 	waiting, err := DecodeWaiting([]byte("\x03\x02\x04\x06\x0a"))
-	if want := (Waiting{1, Failures{function: 2, lost: 3}, at, 0}); err != nil || waiting != want {
+	if want := (Waiting{1, Failures{function: 2, lost: 3}, at, 0, runtime.Suspicion{Losses: 3}}); err != nil || waiting != want {
 		t.Errorf("a waiting record is read as %+v, %v, want %+v", waiting, err, want)
 	}
 	done, err := DecodeDone("t", keys.ID{}, []byte("\x03\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x01\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x00"))

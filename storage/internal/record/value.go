@@ -21,6 +21,7 @@ const (
 	EncodingFields3      = 6 // of executions: with the request, and the task that the execution is
 	EncodingPostings     = 7 // postings follow, see package search
 	EncodingSamePostings = 8 // the field and value of a stream with the same postings follow, see package search
+	EncodingFields4      = 9 // of attempts: with the suspicion
 	EncodingFields2      = 5 // of attempts, and of executions that are done: with lost attempts, and logs
 )
 
