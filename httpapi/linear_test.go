@@ -35,7 +35,9 @@ func TestLinearHeads(t *testing.T) {
 	run := func(query, fields string) string {
 		return "GET /v1/sync/functions/hello/rpc/" + query + " HTTP/1.1\r\nHost: a\r\n" + apitest.AuthLine + fields
 	}
-	list := func(query string) string { return "GET /v1/executions/" + query + " HTTP/1.1\r\nHost: a\r\n" + apitest.AuthLine }
+	list := func(query string) string {
+		return "GET /v1/executions/" + query + " HTTP/1.1\r\nHost: a\r\n" + apitest.AuthLine
+	}
 	for name, head := range map[string]func(n int) string{
 		"fields":      func(n int) string { return run("", numbered(n, "X-%d: v\r\n")) },
 		"a field":     func(n int) string { return run("", "X: "+strings.Repeat("v", n)+"\r\n") },
