@@ -19,7 +19,10 @@ import (
 func TestLinearLists(t *testing.T) {
 	const largest = 4000
 	stores := map[int]*Store{}
-	for n := largest / 4; n <= largest; n *= 2 {
+	storeOf := func(n int) *Store {
+		if s := stores[n]; s != nil {
+			return s
+		}
 		s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 		stores[n] = s
 		many(t, s, n)
@@ -38,6 +41,7 @@ func TestLinearLists(t *testing.T) {
 			must(t, s.commits.Write(false, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 		}
 		must(t, s.db.Flush())
+		return s
 	}
 	executions := func(filter runtime.ExecutionFilter) func(s *Store) {
 		return func(s *Store) {
@@ -110,7 +114,10 @@ func TestLinearLists(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			linear.Bytes(t, largest, func(size int) func() { return func() { all(stores[size]) } })
+			linear.Bytes(t, largest, func(size int) func() {
+				s := storeOf(size)
+				return func() { all(s) }
+			})
 		})
 	}
 }

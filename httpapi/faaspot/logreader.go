@@ -45,6 +45,12 @@ func (r *logReader) respond(ctx *fasthttp.RequestCtx) error {
 		ctx.Response.SetBodyRaw(r.out)
 		return nil
 	}
+	if ctx.IsHead() {
+		// The library would write the end of the body that it leaves out.
+		ctx.Response.Header.SetContentLength(-1)
+		ctx.Response.SkipBody = true
+		return nil
+	}
 	ctx.Response.SetBodyStream(r, -1)
 	return nil
 }

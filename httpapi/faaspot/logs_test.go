@@ -114,3 +114,34 @@ func TestLogsOfManyPages(t *testing.T) {
 		t.Errorf("%d bytes of logs that were replaced, %v", len(all), err)
 	}
 }
+
+// TestHeadOfStreamedLogs checks that the response to HEAD ends with its header, so that the next
+// response on the connection is read as what it is.
+func TestHeadOfStreamedLogs(t *testing.T) {
+	t.Parallel()
+	fake := &apitest.Fake{}
+	ts := apitest.StartTCP(t, fake, nil)
+	fake.All = map[string]runtime.Execution{apitest.ID: apitest.ExecutionAt(apitest.ID, runtime.StateRunning)}
+	logs := written(strings.Repeat("out\n", 30_000))
+	fake.OnLogs = func(_ context.Context, from runtime.LogPosition) (runtime.LogPage, error) {
+		return runtime.NewLogPage(1, logs, from), nil
+	}
+	c := apitest.DialRaw(t, ts.Addr)
+	for _, query := range []string{"", "?stream=stdout", "?format=raw", "?follow=1"} {
+		c.Send(t, "HEAD /v1/executions/"+apitest.ID+"/logs"+query+" HTTP/1.1\r\nHost: a\r\n"+apitest.AuthLine+"\r\n")
+	}
+	c.Send(t, "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	all, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(all), "\r\n\r\n")
+	if len(parts) != 6 {
+		t.Fatalf("%d parts: %q", len(parts), parts)
+	}
+	for i, part := range parts[:5] {
+		if !strings.HasPrefix(part, "HTTP/1.1 200 OK\r\n") {
+			t.Errorf("response %d: %q", i, part)
+		}
+	}
+}

@@ -22,6 +22,8 @@ const (
 	// doublings is how often the size is doubled. The growth is their average, because buffers grow
 	// in steps.
 	doublings = 2
+	// shortened is what the largest size is divided by with -short.
+	shortened = 4
 	// attempts is how often work is counted that seems to grow too fast: what else the process
 	// allocates counts as well.
 	attempts = 3
@@ -45,6 +47,9 @@ func Bytes(t testing.TB, largest int, prepare func(size int) (run func())) {
 // Steps fails t if the number of steps that count returns grows faster than the size.
 func Steps(t testing.TB, largest int, count func(size int) int) {
 	t.Helper()
+	if testing.Short() {
+		largest /= shortened
+	}
 	var sizes, counts [doublings + 1]int
 	var exponent float64
 	for range attempts {
