@@ -131,8 +131,8 @@ func New(o Options) (*Engine, error) {
 	})
 	e.deliveries = callback.New(callback.Options{
 		Store: o.Store, Poster: o.Poster, Now: o.Now, Log: o.Log,
-		Body: func(x *runtime.JobExecution) ([]byte, error) {
-			tasks, err := e.taskResults(x)
+		Body: func(x *runtime.JobExecution, results bool) ([]byte, error) {
+			tasks, err := e.taskResults(x, results)
 			if err != nil {
 				return nil, err
 			}
