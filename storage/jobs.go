@@ -155,7 +155,9 @@ func readJob(r kv.Reader, tenant runtime.Tenant, id string) (runtime.Job, error)
 	if errors.Is(err, kv.ErrAbsent) {
 		err = kv.Damaged("job %q has no revision %d", id, j.Revision)
 	}
-	j.Spec = v.Spec
+	if j.Spec = v.Spec; err == nil {
+		err = nameFunction(r, tenant, &j.Spec)
+	}
 	return j, err
 }
 
