@@ -22,7 +22,7 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 		return x, changed, nil
 	}
 	e.records.flush()
-	x, changed, err = e.store.Cancel(tenant, id, e.now().UTC())
+	x, changed, err = e.store.Cancel(tenant, id, e.clock.Now().UTC())
 	if err != nil {
 		return runtime.Execution{}, false, withOp("engine.cancel", err)
 	}

@@ -36,12 +36,12 @@ func (e *Engine) remove(ctx context.Context, name functionKey, key *runtime.Idem
 	if err != nil {
 		return runtime.Deployment{}, err
 	}
-	now := e.now().UTC()
 	versions, err := e.store.ListVersions(f.Tenant, f.ID)
 	if err != nil {
 		return runtime.Deployment{}, err
 	}
-	x := newChange(runtime.KindDelete, now).AfterChange(f, runtime.Outcome{}, now)
+	change := e.newChange(runtime.KindDelete)
+	x := change.AfterChange(f, runtime.Outcome{}, change.Created)
 	if err := e.store.DeleteFunction(f.Tenant, f.ID, runtime.Change{Execution: x, Key: key}); err != nil {
 		return runtime.Deployment{}, err
 	}

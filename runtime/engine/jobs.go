@@ -28,7 +28,8 @@ func (e *Engine) CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 	if err := e.bindJob(&j); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
-	j.ID, j.Revision, j.Created = runtime.NewID(), 1, e.now().UTC()
+	j.Created, j.ID = e.clock.Stamp()
+	j.Revision = 1
 	j.Updated, j.UpdatedBy = j.Created, j.CreatedBy
 	if err := e.store.CreateJob(j); err != nil {
 		return runtime.Job{}, withOp(op, err)
@@ -106,7 +107,7 @@ func (e *Engine) replaceJob(old, j runtime.Job) (runtime.Job, error) {
 	if !same {
 		j.Revision++
 	}
-	j.Updated = e.now().UTC()
+	j.Updated = runtime.Later(e.clock.Now().UTC(), j.Created)
 	if err := e.store.UpdateJob(j); err != nil {
 		return j, err
 	}

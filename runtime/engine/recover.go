@@ -50,9 +50,10 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return recoverError(err)
 	}
-	now := e.now().UTC()
+	now := e.clock.Now().UTC()
 	for i := range interrupted {
 		interrupted[i] = dispatch.AfterLoss(interrupted[i], now)
+		interrupted[i].InOrder()
 	}
 	for batch := range slices.Chunk(interrupted, dispatch.MaxCommit) {
 		results, err := e.store.Finish(batch, now)

@@ -33,10 +33,9 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	if err := r.Validate(); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
-	now := e.now().UTC()
 	var key *runtime.IdempotencyKey
 	if r.IdempotencyKey != "" {
-		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: now}
+		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: e.clock.Now().UTC()}
 		// A repeated request succeeds, even if it could not be accepted now.
 		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
 			return e.replayed(r, ids, err)
@@ -56,8 +55,8 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	}
 	p := version.Program
 	e.current.release(version)
-	x := runtime.NewJobExecution(job, r, &p)
-	x.Created, x.Updated = now, now
+	now, id := e.clock.Stamp()
+	x := runtime.NewJobExecution(id, now, job, r, &p)
 	if err := r.ValidateAgainst(&job.Spec, p.Limits.WithDefaults().Memory); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
