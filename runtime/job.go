@@ -56,7 +56,7 @@ type JobSpec struct {
 	// follows if the function is renamed, and no other function takes its place if it is deleted.
 	Function   string
 	FunctionID string
-	Disabled bool   // no execution can be started
+	Disabled   bool // no execution can be started
 	// Memory (bytes) and Timeout are the limits of a task. Zero: those of the function.
 	Memory  int64
 	Timeout time.Duration

@@ -197,7 +197,10 @@ func argsIn(body []byte) ([][]byte, error) {
 	}
 	var elements []json.RawMessage
 	if err := json.Unmarshal(body, &elements); err != nil {
-		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is not a JSON array: %v", err).WithHint(hint)
+		if wrong := web.CheckText(body); wrong != nil {
+			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is not a JSON array: %v", wrong).WithHint(hint)
+		}
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is not a JSON array").WithHint(hint)
 	}
 	args := make([][]byte, len(elements))
 	for i, element := range elements {

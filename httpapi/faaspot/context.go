@@ -57,7 +57,7 @@ func contextFromTOML(text string) (json.RawMessage, error) {
 				// after a prefix.
 				_, reason, _ = strings.Cut(p.Error(), ": ")
 			}
-			return nil, contextError(&web.TextError{Line: p.Position.Line, Reason: reason})
+			return nil, contextError(&web.TextError{Line: p.Position.Line, Reason: plainReason.Replace(reason)})
 		}
 		return nil, contextError(&web.TextError{Reason: "it cannot be read as TOML"})
 	}
@@ -73,6 +73,12 @@ func contextFromTOML(text string) (json.RawMessage, error) {
 	}
 	return bytes.TrimSpace(out.Bytes()), nil
 }
+
+// plainReason rewords what the parser says in terms of Go.
+var plainReason = strings.NewReplacer(
+	"unexpected EOF", "the text ends too early", "out of range for int64", "not within 64 bits", "out of range for float64", "too large for a number",
+	"invalid syntax", "not valid",
+)
 
 // contextError returns the error for a context that cannot be read.
 func contextError(err error) error {

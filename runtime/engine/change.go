@@ -39,16 +39,21 @@ func (e *Engine) doOnce(ctx context.Context, tenant runtime.Tenant, key string, 
 }
 
 // newChange returns the execution of a change of a function that begins now.
-func (e *Engine) newChange(kind runtime.Kind) runtime.Execution {
+func (e *Engine) newChange(kind runtime.Kind, userID string) runtime.Execution {
 	now, id := e.clock.Stamp()
-	return runtime.Execution{ID: id, Kind: kind, State: runtime.StateRunning, Created: now, Started: now, Attempt: 1}
+	return runtime.Execution{ID: id, Kind: kind, State: runtime.StateRunning, Created: now, Started: now, Attempt: 1, Caller: runtime.Caller{UserID: userID}}
 }
 
 // recordFailed records the execution of a change that failed because of the code. The caller gets
 // the failure in any case, so an error here is only logged.
-func (e *Engine) recordFailed(change runtime.Execution, f runtime.Function, o runtime.Outcome) {
+func (e *Engine) recordFailed(change runtime.Execution, f runtime.Function, o runtime.Outcome, failed error) {
 	if o.Failure == nil {
 		return
+	}
+	if known, ok := runtime.AsError(failed); ok && known.Code == runtime.CodeDeployFailed && o.Failure.Class != runtime.ClassError {
+		failure := *o.Failure
+		failure.Message = known.Message // the record says what the response says
+		o.Failure = &failure
 	}
 	x := change.AfterChange(f, o, e.clock.Now().UTC())
 	if err := e.store.Record([]runtime.Execution{x}); err != nil {

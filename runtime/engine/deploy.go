@@ -51,10 +51,10 @@ func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtim
 		Retries:    s.Retries,
 		Created:    now,
 	}
-	change := e.newChange(runtime.KindCreate)
+	change := e.newChange(runtime.KindCreate, s.UserID)
 	outcome, err := e.deploy(ctx, f, v)
 	if err != nil {
-		e.recordFailed(change, f, outcome)
+		e.recordFailed(change, f, outcome, err)
 		return runtime.Deployment{}, err
 	}
 	x := change.AfterChange(f, outcome, e.clock.Now().UTC())

@@ -47,7 +47,7 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 			return runtime.Deployment{}, err
 		}
 	}
-	change := e.newChange(runtime.KindUpdate)
+	change := e.newChange(runtime.KindUpdate, u.UserID)
 	f.Name, f.Updated = to.name, runtime.Later(change.Created, f.Created)
 	if u.OnlyRenames() {
 		x := change.AfterChange(f, runtime.Outcome{}, change.Created)
@@ -65,7 +65,7 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 	}
 	outcome, err := e.deploy(ctx, f, v)
 	if err != nil {
-		e.recordFailed(change, f, outcome)
+		e.recordFailed(change, f, outcome, err)
 		return runtime.Deployment{}, err
 	}
 	x := change.AfterChange(f, outcome, e.clock.Now().UTC())
