@@ -110,12 +110,16 @@ func DecodeJob(tenant runtime.Tenant, id string, value []byte) (runtime.Job, err
 
 // EncodeRevision returns the record of a revision.
 func EncodeRevision(v runtime.JobRevision) ([]byte, error) {
-	return encodeJSON(EncodingJSON, revisionRecord{specOf(v.Spec), v.Created.UTC(), v.CreatedBy})
+	encoding := byte(EncodingJSON)
+	if v.Spec.FunctionID != "" {
+		encoding = EncodingJSON2
+	}
+	return encodeJSON(encoding, revisionRecord{specOf(v.Spec), v.Created.UTC(), v.CreatedBy})
 }
 
 // DecodeRevision decodes what EncodeRevision returns.
 func DecodeRevision(number uint64, value []byte) (runtime.JobRevision, error) {
 	var r revisionRecord
-	err := decodeJSON(value, &r, EncodingJSON)
+	err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2)
 	return runtime.JobRevision{Number: number, Spec: r.Spec.spec(), Created: r.Created, CreatedBy: r.CreatedBy}, err
 }
