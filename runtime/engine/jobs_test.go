@@ -235,6 +235,7 @@ func TestInvalidJobs(t *testing.T) {
 		"same id":         {Triggers: []runtime.Trigger{{ID: "x", Type: runtime.TriggerHTTP, Path: "a"}, {ID: "x", Type: runtime.TriggerHTTP, Path: "b"}}},
 		"many":            {Triggers: slices.Repeat([]runtime.Trigger{cron}, runtime.MaxTriggers+1)},
 		"URL":             {Triggers: []runtime.Trigger{{Type: runtime.TriggerHTTPAsync, Path: "a", CallbackURL: "file:///etc/passwd"}}},
+		"port":            {Triggers: []runtime.Trigger{{Type: runtime.TriggerHTTPAsync, Path: "a", CallbackURL: "https://example.com:99999/"}}},
 		"waits long":      {Triggers: []runtime.Trigger{{Type: runtime.TriggerHTTP, Path: "a", Timeout: runtime.MaxTriggerTimeout + 1}}},
 	} {
 		j := job(s)
