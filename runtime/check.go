@@ -64,8 +64,11 @@ func ValidateObject(what string, data []byte, limit int) error {
 	return nil
 }
 
-// ObjectOrEmpty returns data, or an empty JSON object if data is empty.
+// ObjectOrEmpty returns a JSON object without the white space around it, or an empty object if data is
+// empty. Every way to run a function passes its args through it, so that all of them give the function
+// the same.
 func ObjectOrEmpty(data []byte) []byte {
+	data = bytes.Trim(data, " \t\r\n")
 	if len(data) == 0 {
 		return EmptyObject
 	}

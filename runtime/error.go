@@ -147,3 +147,10 @@ func NoFunctionOfJobError(name string) error {
 	return Errorf(CodeInvalidArgument, "the job's function %q does not exist", name).
 		WithHint("create the function, or change the job's spec.function")
 }
+
+// DeletedFunctionOfJobError returns the error for a job whose function was deleted. A function that
+// has its name now is another function.
+func DeletedFunctionOfJobError(name string) error {
+	return Errorf(CodeInvalidArgument, "the job's function %q was deleted", name).
+		WithHint("update the job with the name of an existing function in spec.function")
+}

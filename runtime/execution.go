@@ -102,7 +102,7 @@ func (x Execution) Cancelled(now time.Time) Execution {
 		message = CancelledWhileRunning
 	}
 	x.State = StateCancelled
-	x.Finished = now
+	x.end(now)
 	x.NotBefore = time.Time{}
 	x.Suspicion = Suspicion{}
 	x.Result, x.ResultSize = nil, 0
@@ -133,6 +133,33 @@ func (x Execution) AfterChange(f Function, o Outcome, now time.Time) Execution {
 	if o.Failure != nil {
 		x.State = o.Failure.Class.State()
 	}
-	x.Finished = now
+	x.end(now)
 	return x
+}
+
+// end sets the end of an execution, and keeps its times in order.
+func (x *Execution) end(now time.Time) {
+	x.Finished = now
+	x.InOrder()
+}
+
+// InOrder keeps the times of an execution in order, if the clock was set back between two of them:
+// it does not start before its acceptance, and does not end before it has run for its duration.
+func (x *Execution) InOrder() {
+	first := x.Created
+	if !x.Started.IsZero() {
+		x.Started = Later(x.Started, first)
+		first = x.Started
+	}
+	if !x.Finished.IsZero() && x.Finished.Round(0).Before(first.Round(0)) {
+		x.Finished = first.Add(x.Usage.Duration)
+	}
+}
+
+// Later returns the later of two times of day.
+func Later(a, b time.Time) time.Time {
+	if a.Round(0).Before(b.Round(0)) { // a monotonic reading does not say what the time of day was
+		return b
+	}
+	return a
 }

@@ -47,7 +47,8 @@ type FunctionSpec struct {
 	Source  []byte
 	Context json.RawMessage // JSON object; empty means {}
 	Limits  Limits
-	Retries int // see [Version]
+	Retries int    // see [Version]
+	UserID  string // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
@@ -62,6 +63,7 @@ type FunctionUpdate struct {
 	Timeout *time.Duration
 	Memory  *int64 // bytes
 	Retries *int   // see [Version]
+	UserID  string // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
@@ -70,6 +72,7 @@ type FunctionUpdate struct {
 type FunctionDeletion struct {
 	Tenant Tenant
 	Name   string
+	UserID string // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// NewID returns a new UUIDv7. Later ids sort after earlier ones. It panics if the system has no
-// random numbers, as crypto/rand does.
+// NewID returns a new UUIDv7 of the machine's time. A server takes its ids from a [Clock], which
+// gives them the time that it reports. NewID panics if the system has no random numbers, as
+// crypto/rand does.
 func NewID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // idTime returns the time in a UUIDv7, to the millisecond; zero if id is none.

@@ -52,8 +52,11 @@ const (
 
 // JobSpec defines what a job runs and how.
 type JobSpec struct {
-	Function string // name
-	Disabled bool   // no execution can be started
+	// Function is the name of the function, FunctionID its id. A job is bound to the id: the name
+	// follows if the function is renamed, and no other function takes its place if it is deleted.
+	Function   string
+	FunctionID string
+	Disabled   bool // no execution can be started
 	// Memory (bytes) and Timeout are the limits of a task. Zero: those of the function.
 	Memory  int64
 	Timeout time.Duration

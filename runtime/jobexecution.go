@@ -104,13 +104,13 @@ type TaskRef struct {
 	Index        int    // from 0
 }
 
-// NewJobExecution returns the queued execution that a request starts of a job whose function
-// currently runs program p.
-func NewJobExecution(job Job, r JobStartRequest, p *Program) JobExecution {
+// NewJobExecution returns the queued execution, with an id and the time of its acceptance, that a
+// request starts of a job whose function currently runs program p.
+func NewJobExecution(id string, now time.Time, job Job, r JobStartRequest, p *Program) JobExecution {
 	s := &job.Spec
 	limits := p.Limits.WithDefaults()
 	x := JobExecution{
-		ID: NewID(), Name: r.Name, Tenant: r.Tenant, JobID: job.ID, Job: job.Name, Revision: job.Revision,
+		ID: id, Created: now, Updated: now, Name: r.Name, Tenant: r.Tenant, JobID: job.ID, Job: job.Name, Revision: job.Revision,
 		FunctionID: p.FunctionID, Function: s.Function, State: StateQueued, Caller: r.Caller, Trigger: r.Trigger,
 		Parallelism: s.MaxConcurrentTasks, MemoryOverride: r.Memory, EnvOverride: r.Env,
 		Memory: limits.Memory, Timeout: limits.Timeout, MaxRetries: s.MaxRetries,

@@ -78,7 +78,7 @@ func (x *Execution) Finish(o Outcome, now time.Time) {
 		o.Failure = checkResult(o.Result)
 	}
 	x.Outcome = o
-	x.Finished = now
+	x.end(now)
 	if o.Failure == nil {
 		x.State = StateSucceeded
 		return

@@ -113,7 +113,7 @@ func parserMessage(err error) string {
 	if errors.As(err, &invalid) && invalid.Message != "" {
 		return invalid.Message
 	}
-	return err.Error()
+	return "a value is out of its bounds"
 }
 
 // loadZone returns a zone of the IANA database. It refuses paths, and "Local", which differs

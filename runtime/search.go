@@ -96,7 +96,7 @@ const DefaultSearchWindow = 24 * time.Hour
 type SearchQuery struct {
 	RID string
 	// Start and End bound the start of the executions: at or after Start, before End. Zero:
-	// [DefaultSearchWindow] ago, and now.
+	// [DefaultSearchWindow] ago, and no bound.
 	Start, End time.Time
 	// Where selects executions. Nil: all.
 	Where *SearchFilter

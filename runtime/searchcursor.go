@@ -7,8 +7,8 @@ import (
 )
 
 // EncodeCursor returns the Next of a page that ends at a position: START.END.START.ID, with times
-// in nanoseconds since 1970. The first two are the window of the scan, so that "now" means the same
-// on every page as on the first.
+// in nanoseconds since 1970. The first two are the window of the scan, so that the default of the
+// start means the same on every page as on the first.
 func (s *SearchScan) EncodeCursor(p SearchPosition) string {
 	number := func(t time.Time) string { return strconv.FormatInt(nanos(t), 10) }
 	return strings.Join([]string{number(s.Start), number(s.End), number(p.Start), p.ID}, ".")

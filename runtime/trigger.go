@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -112,6 +113,9 @@ func checkTrigger(i int, t Trigger) error {
 
 func checkCallbackURL(text string) *Error {
 	u, err := url.Parse(text)
+	if err == nil && u.Port() != "" {
+		_, err = strconv.ParseUint(u.Port(), 10, 16)
+	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > 2000 {
 		return Errorf(CodeInvalidArgument, "the callback URL is not valid").
 			WithHint("use an absolute http or https URL without user and fragment, 2000 characters at most")

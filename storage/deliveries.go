@@ -15,11 +15,18 @@ import (
 
 var _ runtime.DeliveryStore = (*Store)(nil)
 
-// putDelivery stores a delivery, among the dead letters if it is one.
+// putDelivery stores a delivery, among the dead letters if it is one. Its body has a record of its
+// own, which stays as it is if d has no body.
 func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 	id, ok := keys.ParseID(d.ID)
 	if !ok || d.Tenant == "" {
 		return fmt.Errorf("a delivery needs a tenant and a UUIDv7, not %q, %q", d.Tenant, d.ID)
+	}
+	if len(d.Body) > 0 {
+		if err := b.Set(keys.Execution(keys.KindCallbackBody, d.Tenant, id), record.EncodeRaw(d.Body), nil); err != nil {
+			return err
+		}
+		d.BodySize, d.Body = len(d.Body), nil
 	}
 	value, err := record.EncodeDelivery(d)
 	if err != nil {
@@ -32,6 +39,14 @@ func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 	return b.Set(keys.Execution(kind, d.Tenant, id), value, nil)
 }
 
+// dropBody adds to a batch the deletion of the body of a delivery, if it has one.
+func dropBody(b *pebble.Batch, d runtime.Delivery, id keys.ID) error {
+	if d.BodySize == 0 {
+		return nil
+	}
+	return b.Delete(keys.Execution(keys.KindCallbackBody, d.Tenant, id), nil)
+}
+
 func noDeadLetter(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no dead letter with the id %.64q", id).WithHint("list the dead letters to see which exist")
 }
@@ -40,7 +55,10 @@ func noDeadLetter(id string) error {
 func (s *Store) EachDelivery(visit func(runtime.Delivery) error) error {
 	return fault("storage.deliveries", s.snapshot(func(r kv.Reader) error {
 		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
-			return eachDelivery(r, keys.KindDelivery, tenant, visit)
+			return eachDelivery(r, keys.KindDelivery, tenant, func(d runtime.Delivery) error {
+				d.Body = nil // an older release has stored it here
+				return visit(d)
+			})
 		})
 	}))
 }
@@ -89,11 +107,18 @@ func readDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, text string) (r
 	if !ok {
 		return runtime.Delivery{}, kv.ErrAbsent
 	}
-	return kv.Get(r, keys.Execution(kind, tenant, id), record.DecodeDelivery)
+	d, err := kv.Get(r, keys.Execution(kind, tenant, id), record.DecodeDelivery)
+	if err == nil && len(d.Body) == 0 && d.BodySize > 0 {
+		d.Body, err = kv.Get(r, keys.Execution(keys.KindCallbackBody, tenant, id), record.DecodeRaw)
+		if errors.Is(err, kv.ErrAbsent) {
+			err = kv.Damaged("the delivery %s has no body", text)
+		}
+	}
+	return d, err
 }
 
 // changeDelivery changes one delivery, if there is one.
-func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, change func(b *pebble.Batch, key []byte) error) error {
+func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, change func(b *pebble.Batch, key []byte, stored runtime.Delivery) error) error {
 	id, ok := keys.ParseID(text)
 	if !ok {
 		return fault(op, fmt.Errorf("%q is not a UUIDv7, so it cannot be the id of a delivery", text))
@@ -105,19 +130,23 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 	key := keys.Execution(keys.KindDelivery, tenant, id)
 	defer s.leases.lock(key)()
 	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
-		if _, err := kv.Get(s.db, key, record.DecodeDelivery); err != nil {
+		stored, err := kv.Get(s.db, key, record.DecodeDelivery)
+		if err != nil {
 			if errors.Is(err, kv.ErrAbsent) {
 				return nil
 			}
 			return err
 		}
-		return change(b, key)
+		return change(b, key, stored)
 	}))
 }
 
 // SaveAttempt stores the state of a delivery after an attempt; see runtime.DeliveryStore.
 func (s *Store) SaveAttempt(d runtime.Delivery) error {
-	return s.changeDelivery("storage.attempted", d.Tenant, d.ID, func(b *pebble.Batch, key []byte) error {
+	return s.changeDelivery("storage.attempted", d.Tenant, d.ID, func(b *pebble.Batch, key []byte, stored runtime.Delivery) error {
+		if len(d.Body) == 0 {
+			d.Body, d.BodySize = stored.Body, stored.BodySize // an older release has stored the body here
+		}
 		if d.Dead {
 			return errors.Join(b.Delete(key, nil), putDelivery(b, d))
 		}
@@ -127,7 +156,10 @@ func (s *Store) SaveAttempt(d runtime.Delivery) error {
 
 // DeleteDelivery drops a delivery whose callback was accepted.
 func (s *Store) DeleteDelivery(tenant runtime.Tenant, id string) error {
-	return s.changeDelivery("storage.delivered", tenant, id, func(b *pebble.Batch, key []byte) error { return b.Delete(key, nil) })
+	return s.changeDelivery("storage.delivered", tenant, id, func(b *pebble.Batch, key []byte, stored runtime.Delivery) error {
+		bodyOf, _ := keys.ParseID(id)
+		return errors.Join(b.Delete(key, nil), dropBody(b, stored, bodyOf))
+	})
 }
 
 // ListDeadLetters lists dead letters, newest first; see runtime.DeliveryStore.
@@ -148,7 +180,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 			if d, err = record.DecodeDelivery(it.Value()); err != nil {
 				err = kv.Damaged("key %x: %v", it.Key(), err)
 			}
-			d.BodySize, d.Body = len(d.Body), nil
+			d.Body = nil
 			all = append(all, d)
 		}
 		return errors.Join(err, it.Error(), it.Close())
@@ -161,10 +193,14 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 
 // RedriveDeadLetters turns dead letters into new deliveries; see runtime.DeliveryStore.
 func (s *Store) RedriveDeadLetters(tenant runtime.Tenant, ids []string, limit int) (driven []runtime.Delivery, err error) {
-	err = s.takeDeadLetters("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery) error {
+	err = s.takeDeadLetters("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery, _ keys.ID) error {
 		d.Dead, d.Attempts, d.NotBefore = false, 0, time.Time{}
+		if err := putDelivery(b, d); err != nil {
+			return err
+		}
+		d.Body = nil
 		driven = append(driven, d)
-		return putDelivery(b, d)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -174,7 +210,10 @@ func (s *Store) RedriveDeadLetters(tenant runtime.Tenant, ids []string, limit in
 
 // PurgeDeadLetters drops dead letters; see runtime.DeliveryStore.
 func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int) (n int, err error) {
-	err = s.takeDeadLetters("storage.purge", tenant, ids, limit, func(*pebble.Batch, runtime.Delivery) error { n++; return nil })
+	err = s.takeDeadLetters("storage.purge", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery, id keys.ID) error {
+		n++
+		return dropBody(b, d, id)
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -185,7 +224,7 @@ func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int)
 var errEnough = errors.New("enough")
 
 // takeDeadLetters drops dead letters and calls with for each of them, in one batch.
-func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, d runtime.Delivery) error) error {
+func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, d runtime.Delivery, id keys.ID) error) error {
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
@@ -206,14 +245,18 @@ func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, 
 			if !ok {
 				return kv.Damaged("a dead letter has the id %q", d.ID)
 			}
-			return errors.Join(b.Delete(keys.Execution(keys.KindDeadLetter, tenant, id), nil), with(b, d))
+			return errors.Join(b.Delete(keys.Execution(keys.KindDeadLetter, tenant, id), nil), with(b, d, id))
 		}
 		err := error(nil)
 		if ids == nil {
 			err = eachDelivery(s.db, keys.KindDeadLetter, tenant, take)
 		}
 		for i := 0; i < len(ids) && err == nil; i++ {
-			d, failed := readDelivery(s.db, keys.KindDeadLetter, tenant, ids[i])
+			id, ok := keys.ParseID(ids[i])
+			if !ok {
+				continue
+			}
+			d, failed := kv.Get(s.db, keys.Execution(keys.KindDeadLetter, tenant, id), record.DecodeDelivery)
 			if errors.Is(failed, kv.ErrAbsent) {
 				continue
 			}
@@ -227,4 +270,67 @@ func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, 
 		}
 		return err
 	}))
+}
+
+// expireDeadLetters drops the dead letters that are too old, and the oldest of each tenant that has
+// too many; see runtime.MaxDeadLetters.
+func (s *Store) expireDeadLetters(now time.Time) error {
+	var tenants []runtime.Tenant
+	err := kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
+		tenants = append(tenants, tenant)
+		return nil
+	})
+	for _, tenant := range tenants {
+		err = errors.Join(err, s.expireTenantDeadLetters(tenant, keys.FirstIDAt(now.Add(-runtime.DeadLetterAge))))
+	}
+	return err
+}
+
+// expireTenantDeadLetters drops the dead letters of a tenant that are older than oldest, or too many.
+func (s *Store) expireTenantDeadLetters(tenant runtime.Tenant, oldest keys.ID) error {
+	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
+	return s.commits.Write(false, func(b *pebble.Batch) error {
+		prefix := keys.OfKind(tenant, keys.KindDeadLetter)
+		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
+		if err != nil {
+			return err
+		}
+		n, size := 0, 0
+		for ok := it.Last(); ok && err == nil; ok = it.Prev() {
+			var d runtime.Delivery
+			var id keys.ID
+			if d, err = record.DecodeDelivery(it.Value()); err == nil {
+				id, err = keys.DecodeID(prefix, it.Key())
+			}
+			if err != nil {
+				err = kv.Damaged("key %x: %v", it.Key(), err)
+				break
+			}
+			n++
+			size += d.BodySize
+			if n > runtime.MaxDeadLetters || size > runtime.MaxDeadLetterBytes || id.Before(oldest) {
+				err = errors.Join(b.Delete(it.Key(), nil), dropBody(b, d, id))
+			}
+		}
+		return errors.Join(err, it.Error(), it.Close())
+	})
+}
+
+// keptForCallbacks returns the id before which executions may be dropped: oldest, or an older one
+// while the body of a callback is not rendered yet.
+func keptForCallbacks(r kv.Reader, oldest keys.ID) (keys.ID, error) {
+	err := kv.EachTenant(r, func(tenant runtime.Tenant) error {
+		return eachDelivery(r, keys.KindDelivery, tenant, func(d runtime.Delivery) error {
+			id, ok := keys.ParseID(d.JobExecution)
+			if !ok || d.BodySize > 0 {
+				return nil
+			}
+			// The tasks have the time of the execution.
+			if first := keys.FirstIDAt(id.Time()); first.Before(oldest) {
+				oldest = first
+			}
+			return nil
+		})
+	})
+	return oldest, err
 }

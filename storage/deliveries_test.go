@@ -1,10 +1,14 @@
 package storage
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +19,8 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
@@ -33,6 +39,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 				id     string
 			}
 			pending, dead := map[place]runtime.Delivery{}, map[place]runtime.Delivery{}
+			bodies := map[place]string{}
 			at := start
 			anyOf := func(all map[place]runtime.Delivery) (place, bool) {
 				places := slices.SortedFunc(maps.Keys(all), func(a, b place) int { return strings.Compare(string(a.tenant)+a.id, string(b.tenant)+b.id) })
@@ -75,10 +82,15 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 					d.ID, d.Tenant = p.id, p.tenant
 					d.Attempts++
 					d.LastError, d.LastAttempt = "no", at
-					if d.Dead = rng.IntN(2) == 0; d.Dead {
-						d.Body = []byte(`{"a":1}`)
+					d.Dead = rng.IntN(2) == 0
+					if rng.IntN(2) == 0 {
+						d.Body = []byte(`{"a":` + strconv.Itoa(rng.IntN(100)) + `}`)
 					}
 					must(t, s.SaveAttempt(d))
+					if there && d.Body != nil {
+						bodies[p] = string(d.Body)
+						d.BodySize, d.Body = len(d.Body), nil
+					}
 					switch {
 					case there && d.Dead:
 						delete(pending, p)
@@ -152,6 +164,30 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 				if diff := cmp.Diff(dead, got); diff != "" {
 					t.Fatal(diff)
 				}
+				for p := range pending {
+					d, err := s.GetDelivery(p.tenant, p.id)
+					if err != nil || string(d.Body) != bodies[p] || d.BodySize != len(d.Body) {
+						t.Fatalf("the body of a delivery is %s (%d), want %s, %v", d.Body, d.BodySize, bodies[p], err)
+					}
+				}
+				for p := range dead {
+					if d, err := s.GetDeadLetter(p.tenant, p.id); err != nil || string(d.Body) != bodies[p] {
+						t.Fatalf("the body of a dead letter is %s, want %s, %v", d.Body, bodies[p], err)
+					}
+				}
+				for p := range bodies {
+					if _, there := pending[p]; there {
+						continue
+					}
+					if _, there := dead[p]; there {
+						continue
+					}
+					delete(bodies, p)
+					id, _ := keys.ParseID(p.id)
+					if _, err := kv.Get(s.db, keys.Execution(keys.KindCallbackBody, p.tenant, id), record.DecodeRaw); !errors.Is(err, kv.ErrAbsent) {
+						t.Fatalf("the body of a delivery that is gone: %v", err)
+					}
+				}
 			}
 		})
 	}
@@ -180,4 +216,107 @@ func TestOldDeadLettersAreDropped(t *testing.T) {
 	if n != 4 {
 		t.Errorf("%d deliveries are left, want 4", n)
 	}
+}
+
+// Dead letters are bounded in number and in bytes for each tenant: the oldest are dropped, with their
+// bodies.
+func TestDeadLettersAreBounded(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	rng := rand.New(rand.NewPCG(1, 1))
+	body := bytes.Repeat([]byte("x"), 1<<20)
+	var large, small []string
+	put := func(tenant runtime.Tenant, i int, body []byte) string {
+		d := runtime.Delivery{ID: storetest.ID(rng, start.Add(time.Duration(i)*time.Millisecond)), Tenant: tenant, Dead: true, Body: body, BodySize: len(body)}
+		if len(body) > 1<<10 { // the size counts, whatever is stored
+			d.BodySize, d.Body = runtime.MaxDeadLetterBytes/4, nil
+		}
+		must(t, s.commits.Write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+		return d.ID
+	}
+	for i := range 6 {
+		large = append(large, put("large", i, body))
+	}
+	for i := range runtime.MaxDeadLetters + 10 {
+		small = append(small, put("small", i, []byte("{}")))
+	}
+	must(t, s.Expire(start.Add(time.Hour), 0, -1))
+	for tenant, want := range map[runtime.Tenant][]string{"large": large[2:], "small": small[10:]} {
+		letters, err := s.ListDeadLetters(tenant, "", 1<<20)
+		must(t, err)
+		if len(letters) != len(want) || letters[len(letters)-1].ID != want[0] {
+			t.Errorf("%s: %d dead letters are left, want %d", tenant, len(letters), len(want))
+		}
+	}
+	bodies, err := kv.Get(s.db, keys.Execution(keys.KindCallbackBody, "small", mustID(t, small[9])), record.DecodeRaw)
+	if !errors.Is(err, kv.ErrAbsent) {
+		t.Errorf("a dropped dead letter leaves a body of %d bytes, %v", len(bodies), err)
+	}
+}
+
+// Retention drops neither an execution nor its tasks before the body of its callback is stored.
+func TestRetentionWaitsForTheBodiesOfCallbacks(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	now := time.Now().UTC()
+	j := runtime.Job{ID: runtime.NewID(), Tenant: "t", Name: "j", Revision: 1, Spec: runtime.JobSpec{Function: "f"}, Created: now, Updated: now}
+	must(t, s.CreateJob(j))
+	x := runtime.JobExecution{
+		ID: runtime.NewID(), Name: "x", Tenant: "t", JobID: j.ID, Job: j.Name, Revision: 1, FunctionID: "f", Function: "f", State: runtime.StateQueued,
+		Created: now, Updated: now, Stats: runtime.TaskCounts{Total: 2}, Callback: &runtime.Callback{URL: "https://example.com", Secret: "s"},
+	}
+	_, _, err := s.AcceptJob(x, x.Tasks(1, []json.RawMessage{[]byte("{}"), []byte("{}")}), nil, nil)
+	must(t, err)
+	_, _, _, err = s.CancelJobExecution("t", x.ID, now)
+	must(t, err)
+	later := now.Add(100 * keys.Day)
+	must(t, s.Expire(later, keys.Day, 0))
+	if _, err := s.GetJobExecutionByID("t", x.ID); err != nil {
+		t.Fatalf("the execution: %v", err)
+	}
+	for i := range 2 {
+		if _, err := s.GetExecution("t", runtime.TaskID(x.ID, i)); err != nil {
+			t.Fatalf("task %d: %v", i, err)
+		}
+	}
+	d, err := s.GetDelivery("t", x.ID)
+	must(t, err)
+	d.Body = []byte("{}")
+	must(t, s.SaveAttempt(d))
+	must(t, s.Expire(later, keys.Day, 0))
+	if _, err := s.GetJobExecutionByID("t", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
+		t.Errorf("with its body stored, the execution is kept: %v", err)
+	}
+	if d, err = s.GetDelivery("t", x.ID); err != nil || string(d.Body) != "{}" {
+		t.Errorf("the body is %s, %v", d.Body, err)
+	}
+}
+
+// A delivery whose body an earlier release has stored in its record keeps it.
+func TestBodiesInOlderRecords(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	id := storetest.ID(rand.New(rand.NewPCG(1, 1)), start)
+	old := runtime.Delivery{ID: id, Tenant: "t", JobExecution: id, Dead: true, Body: []byte(`{"a":1}`)}
+	value, err := record.EncodeDelivery(old)
+	must(t, err)
+	must(t, s.commits.Write(true, func(b *pebble.Batch) error {
+		return b.Set(keys.Execution(keys.KindDeadLetter, "t", mustID(t, id)), value, nil)
+	}))
+	check := func(d runtime.Delivery, err error) {
+		t.Helper()
+		if err != nil || string(d.Body) != string(old.Body) || d.BodySize != len(old.Body) {
+			t.Errorf("the body is %s (%d), %v", d.Body, d.BodySize, err)
+		}
+	}
+	check(s.GetDeadLetter("t", id))
+	letters, err := s.ListDeadLetters("t", "", 10)
+	if err != nil || len(letters) != 1 || letters[0].Body != nil || letters[0].BodySize != len(old.Body) {
+		t.Errorf("listed: %+v, %v", letters, err)
+	}
+	_, err = s.RedriveDeadLetters("t", nil, 10)
+	must(t, err)
+	check(s.GetDelivery("t", id))
+	d, err := s.GetDelivery("t", id)
+	must(t, err)
+	d.Body, d.Dead = nil, true
+	must(t, s.SaveAttempt(d))
+	check(s.GetDeadLetter("t", id))
 }

@@ -41,7 +41,14 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 			oldest = beyond
 		}
 	}
+	if err := s.expireDeadLetters(now); err != nil {
+		return fault(op, err)
+	}
 	return fault(op, s.fence.drop(oldest, func() error {
+		oldest, err := keptForCallbacks(s.db, oldest)
+		if err != nil {
+			return err
+		}
 		jobs, err := expiredJobs(s.db, oldest)
 		if err != nil {
 			return err
@@ -57,7 +64,6 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 			}
 			d := dropper{
 				batch: b, it: it, oldest: oldest, day: keys.DayOf(now), postings: s.postings.due(oldest, now),
-				deadBefore: keys.FirstIDAt(now.Add(-runtime.DeadLetterAge)),
 			}
 			return errors.Join(d.dropAll(s.db), it.Close())
 		})
@@ -112,8 +118,7 @@ type dropper struct {
 	oldest keys.ID
 	day    uint64
 
-	postings   bool    // whether to drop postings, too
-	deadBefore keys.ID // dead letters before this id are dropped
+	postings bool // whether to drop postings, too
 }
 
 func (d *dropper) dropAll(r kv.Reader) error {
@@ -141,10 +146,6 @@ func (d *dropper) dropTenant(tenant runtime.Tenant) error {
 		if err := search.Drop(d.batch, d.it, tenant, d.oldest); err != nil {
 			return err
 		}
-	}
-	dead := keys.OfKind(tenant, keys.KindDeadLetter)
-	if err := d.dropRange(dead, append(dead[:len(dead):len(dead)], d.deadBefore[:]...)); err != nil {
-		return err
 	}
 	// A key is valid into the day after its own.
 	if d.day == 0 {

@@ -51,6 +51,14 @@ func (s *Store) indexAll() error {
 				})
 			}
 		}
+		accepted := kv.NewIDIterator(s.db, keys.OfKind(tenant, keys.KindAccepted), first, keys.LastID)
+		for accepted.First(); accepted.Valid && accepted.Err == nil; accepted.Next() {
+			a := kv.Decode(accepted, record.DecodeAccepted)
+			if accepted.Err == nil {
+				x := a.Execution(tenant, accepted.ID, record.Attempt{})
+				accepted.Err = add(func() { found.AddTrace(&x, accepted.ID) })
+			}
+		}
 		jobs := kv.NewIDIterator(s.db, keys.OfKind(tenant, keys.KindJobDone), first, keys.LastID)
 		for jobs.First(); jobs.Valid && jobs.Err == nil; jobs.Next() {
 			x := kv.Decode(jobs, func(value []byte) (runtime.JobExecution, error) {
@@ -60,7 +68,7 @@ func (s *Store) indexAll() error {
 				jobs.Err = add(func() { found.AddJob(&x, jobs.ID) })
 			}
 		}
-		return errors.Join(runs.Err, runs.Close(), jobs.Err, jobs.Close(), put())
+		return errors.Join(runs.Err, runs.Close(), accepted.Err, accepted.Close(), jobs.Err, jobs.Close(), put())
 	})
 	if err != nil {
 		return err

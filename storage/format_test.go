@@ -187,7 +187,7 @@ func TestStoredFormat(t *testing.T) {
 		fmt.Fprintf(&got, "%+q\n\t%s\n", it.Key(), strings.ReplaceAll(fmt.Sprintf("%+q", it.Value()), strings.Repeat("x", runtime.ListedResult), "<xs>"))
 	}
 	must(t, errors.Join(it.Error(), it.Close()))
-	for _, kind := range []byte("nfvscagbwouxrljkyNJRQTEPHDIMYZi") {
+	for _, kind := range []byte("nfvscagbwouxrljkyNJRQTEPHDIMYZBi") {
 		if !kinds[kind] {
 			t.Errorf("the golden store has no key of the kind %q", kind)
 		}

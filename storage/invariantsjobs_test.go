@@ -15,7 +15,7 @@ import (
 
 var jobKinds = []byte{
 	keys.KindJobName, keys.KindJob, keys.KindRevision, keys.KindTick, keys.KindJobCount, keys.KindJobAccepted, keys.KindJobProgress, keys.KindUnfinishedByJob, keys.KindJobDone, keys.KindDoneByJob,
-	keys.KindJobExecutionName, keys.KindDelivery, keys.KindDeadLetter,
+	keys.KindJobExecutionName, keys.KindDelivery, keys.KindDeadLetter, keys.KindCallbackBody,
 }
 
 // ofJob reports whether a tenant's key belongs to a job.
@@ -57,6 +57,13 @@ func checkJobInvariants(t testing.TB, s *Store) {
 			ticks = append(ticks, slices.Clone(key))
 		case keys.KindDelivery, keys.KindDeadLetter:
 			add(key)
+			d, err := record.DecodeDelivery(value)
+			must(t, err)
+			if d.BodySize > 0 && len(d.Body) == 0 {
+				id, err := keys.DecodeID(nil, rest[1:])
+				must(t, err)
+				add(keys.Execution(keys.KindCallbackBody, tenant, id))
+			}
 		case keys.KindJobAccepted, keys.KindJobDone:
 			id, err := keys.DecodeID(nil, rest[1:])
 			must(t, err)

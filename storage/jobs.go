@@ -161,7 +161,9 @@ func readSizedJob(r kv.Reader, tenant runtime.Tenant, id string) (j runtime.Job,
 	if errors.Is(err, kv.ErrAbsent) {
 		err = kv.Damaged("job %q has no revision %d", id, j.Revision)
 	}
-	j.Spec = v.Spec
+	if j.Spec = v.Spec; err == nil {
+		err = nameFunction(r, tenant, &j.Spec)
+	}
 	return j, size, err
 }
 

@@ -474,7 +474,26 @@ func (p *player) expire(l ledger) move {
 		after = l
 	}
 	now := p.now
-	return move{fmt.Sprint("expire ", age, keep), func(s *Store) error { return s.Expire(now, age, keep) }, after}
+	return move{fmt.Sprint("expire ", age, keep), func(s *Store) error {
+		if err := renderBodies(s); err != nil {
+			return err
+		}
+		return s.Expire(now, age, keep)
+	}, after}
+}
+
+// renderBodies stores the bodies of all deliveries, which retention waits for.
+func renderBodies(s *Store) error {
+	var all []runtime.Delivery
+	err := s.EachDelivery(func(d runtime.Delivery) error {
+		d.Body = []byte("{}")
+		all = append(all, d)
+		return nil
+	})
+	for _, d := range all {
+		err = errors.Join(err, s.SaveAttempt(d))
+	}
+	return err
 }
 
 // holding reads all executions of a store.

@@ -156,6 +156,9 @@ func open(o Options) (_ *Store, err error) {
 	if err := s.checkFormat(); err != nil {
 		return nil, err
 	}
+	if err := s.bindJobs(); err != nil {
+		return nil, err
+	}
 	return s, s.attempts.load(s.db)
 }
 

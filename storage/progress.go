@@ -71,7 +71,8 @@ func (jobs batchJobs) task(x *runtime.Execution) (*batchJob, error) {
 func (jobs batchJobs) start(of executionRef, at time.Time) error {
 	j, err := jobs.of(of.tenant, of.id)
 	if err == nil && j.Started.IsZero() {
-		j.Started, j.Updated, j.changed = at, at, true
+		j.Started, j.changed = runtime.Later(at, j.Created), true
+		j.Updated = runtime.Later(j.Started, j.Updated)
 	}
 	return err
 }
@@ -91,14 +92,14 @@ func (jobs batchJobs) put(b *pebble.Batch, found search.Postings) error {
 			continue
 		}
 		if !jobs.now.IsZero() {
-			j.Updated = jobs.now
+			j.Updated = runtime.Later(jobs.now, j.Updated) // the clock may have been set back
 		}
 		progress := keys.Execution(keys.KindJobProgress, of.tenant, of.id)
 		if j.Stats.Ended() < j.Stats.Total {
 			errs = append(errs, b.Set(progress, record.ProgressOf(&j.JobExecution).Encode(), nil))
 			continue
 		}
-		j.State, j.Finished = j.FinalState(), jobs.now
+		j.State, j.Finished = j.FinalState(), j.Updated
 		errs = append(errs,
 			b.Delete(keys.Execution(keys.KindJobAccepted, of.tenant, of.id), nil),
 			b.Delete(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, of.tenant, j.JobID), of.id[:]...), nil),

@@ -58,7 +58,7 @@ func unusable(verb, dir string, err error) *runtime.Error {
 	case errors.Is(err, errForeign):
 		return refused(err.Error(), "choose an empty folder, or the one that faaspot used before")
 	case errors.Is(err, errNewer):
-		return refused(err.Error(), "run that release or a later one")
+		return refused(err.Error(), "run that release or a later one; fas --version prints the release of a binary")
 	case errors.Is(err, errExposed):
 		return refused(errExposed.Error(), "remove this access: chmod 700 "+dir)
 	case errors.Is(err, fs.ErrPermission):

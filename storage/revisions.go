@@ -22,6 +22,9 @@ func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtim
 				return err
 			}
 			v, err := record.DecodeRevision(number, value)
+			if err == nil {
+				err = nameFunction(r, tenant, &v.Spec)
+			}
 			all = append(all, v)
 			return err
 		})

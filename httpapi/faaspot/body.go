@@ -197,6 +197,9 @@ func argsIn(body []byte) ([][]byte, error) {
 	}
 	elements, ok := web.SplitArray(body, runtime.MaxBulk)
 	if !ok {
+		if wrong := web.CheckText(body); wrong != nil {
+			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is not a JSON array: %v", wrong).WithHint(hint)
+		}
 		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is not a JSON array").WithHint(hint)
 	}
 	args := make([][]byte, len(elements))

@@ -21,7 +21,7 @@ func renderDeadLetter(d *runtime.Delivery) wire.DeadLetter[*string] {
 		Attempts:    d.Attempts,
 		LastAttempt: renderTime(d.LastAttempt),
 		LastError:   d.LastError,
-		BodySize:    max(d.BodySize, len(d.Body)),
+		BodySize:    d.BodySize,
 	}
 	if d.LastStatus != 0 {
 		response.LastStatus = &d.LastStatus

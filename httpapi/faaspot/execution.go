@@ -60,6 +60,9 @@ func renderExecution(base string, x *runtime.Execution) executionResponse {
 	}
 	if x.Failure != nil {
 		response.Error = web.RenderFailure(x.Failure)
+		if x.Kind != runtime.KindRun && !web.IsInternal(x.Failure) {
+			response.Error.Code = string(runtime.CodeDeployFailed) // as the response to the change has it
+		}
 	}
 	return response
 }

@@ -295,3 +295,19 @@ func TestCancel(t *testing.T) {
 	}
 	apitest.WantError(t, ts.Do(t, "DELETE", "/v1/executions/x", "", nil), 404, "not_found")
 }
+
+// TestRecordsOfFailedChanges checks that the record of a change that failed has the error code of its
+// response.
+func TestRecordsOfFailedChanges(t *testing.T) {
+	t.Parallel()
+	s := apitest.StartJobs(t, nil)
+	const broken = `{"name":"broken","code":"fail","encoding":"plain"}`
+	a := s.Do(t, "PUT", "/v1/functions/", broken, nil)
+	if a.Status != 400 || !strings.Contains(a.Body, `"error_code":"deploy_failed"`) {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	list := s.Do(t, "GET", "/v1/executions/?include_completed=true&limit=1", "", nil)
+	if !strings.Contains(list.Body, `"error_code":"deploy_failed"`) || !strings.Contains(list.Body, `"user_id":"`+runtime.AdminUser+`"`) {
+		t.Errorf("%d %s", list.Status, list.Body)
+	}
+}

@@ -78,7 +78,7 @@ func (a *api) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if body.code == nil {
 		return runtime.Errorf(runtime.CodeInvalidArgument, `"code" is missing`).WithHint(codeHint)
 	}
-	spec := runtime.FunctionSpec{Tenant: tenant, Name: *body.name, Source: body.code, Context: body.context}
+	spec := runtime.FunctionSpec{Tenant: tenant, Name: *body.name, Source: body.code, Context: body.context, UserID: web.UserID(ctx)}
 	if body.timeout != nil {
 		spec.Limits.Timeout = *body.timeout
 	}
@@ -176,6 +176,7 @@ func (a *api) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		Timeout:        body.timeout,
 		Memory:         body.memory,
 		Retries:        body.retries,
+		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,
 	})
 	if err != nil {
@@ -194,7 +195,7 @@ func (a *api) deleteFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if err != nil {
 		return err
 	}
-	d, err := a.engine().DeleteFunction(a.Context(), runtime.FunctionDeletion{Tenant: tenant, Name: name, IdempotencyKey: key})
+	d, err := a.engine().DeleteFunction(a.Context(), runtime.FunctionDeletion{Tenant: tenant, Name: name, UserID: web.UserID(ctx), IdempotencyKey: key})
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func TestCreate(t *testing.T) {
 				t.Fatalf("got %d %s", a.Status, a.Body)
 			}
 			apitest.WantHeaders(t, a)
-			c.want.Tenant = runtime.DefaultTenant
+			c.want.Tenant, c.want.UserID = runtime.DefaultTenant, runtime.AdminUser
 			if diff := cmp.Diff([]runtime.FunctionSpec{c.want}, fake.Created); diff != "" {
 				t.Error(diff)
 			}
@@ -102,6 +102,7 @@ func TestUpdate(t *testing.T) {
 			t.Fatalf("%s: got %d %s", body, a.Status, a.Body)
 		}
 		want.Tenant, want.Name = runtime.DefaultTenant, "a.py"
+		want.UserID = runtime.AdminUser
 		if diff := cmp.Diff([]runtime.FunctionUpdate{want}, fake.Updated); diff != "" {
 			t.Errorf("%s: %s", body, diff)
 		}
@@ -354,7 +355,7 @@ func TestDelete(t *testing.T) {
 	if a := ts.Do(t, "DELETE", "/v1/functions/a", "{}", nil); a.Status != 200 || a.Body != `"`+apitest.ID+`"` {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
-	if !reflect.DeepEqual(fake.Deleted, []runtime.FunctionDeletion{{Tenant: runtime.DefaultTenant, Name: "a"}}) {
+	if !reflect.DeepEqual(fake.Deleted, []runtime.FunctionDeletion{{Tenant: runtime.DefaultTenant, Name: "a", UserID: runtime.AdminUser}}) {
 		t.Errorf("deleted %+v", fake.Deleted)
 	}
 }

@@ -2,8 +2,9 @@ package callback
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"net/url"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -12,11 +13,17 @@ import (
 )
 
 const (
-	// maxPosts bounds the deliveries in progress, maxPostsPerHost those of one tenant to one host.
-	maxPosts        = 16
-	maxPostsPerHost = 2
 	// longestDelay bounds the delay before the next attempt.
 	longestDelay = 5 * time.Minute
+	// maxRenderAttempts bounds the attempts to render a body whose execution cannot be read.
+	maxRenderAttempts = 12
+	// maxPending bounds the callbacks of a tenant that wait, maxPendingBytes their bodies. Beyond
+	// the former a callback becomes a dead letter at once, beyond the latter its body has no
+	// results. The latter is exceeded by the bodies that are rendered at once at most.
+	maxPending      = 10_000
+	maxPendingBytes = 256 * runtime.MiB
+	// maxBody bounds a body with results, in bytes: the results, and what describes the tasks.
+	maxBody = 2 * runtime.MaxJobResultBytes
 )
 
 // Store is the part of [runtime.Store] that a Deliverer uses.
@@ -33,9 +40,9 @@ type Options struct {
 	Store Store
 	// Poster sends requests. Nil: none are sent, deliveries wait for a process that can.
 	Poster runtime.Poster
-	// Body renders the JSON body for an execution of a job that has ended. It must be set
-	// with Poster.
-	Body func(x *runtime.JobExecution) ([]byte, error)
+	// Body renders the JSON body for an execution of a job that has ended, with or without the
+	// results of its tasks. It must be set with Poster.
+	Body func(x *runtime.JobExecution, results bool) ([]byte, error)
 	Now  func() time.Time
 	Log  *slog.Logger
 }
@@ -44,6 +51,8 @@ type Options struct {
 type Deliverer struct {
 	o    Options
 	made time.Time
+
+	maxPending, maxPendingBytes int // the constants, but for tests
 
 	ctx   context.Context // the lifetime of posts: Abort ends it
 	abort context.CancelFunc
@@ -55,7 +64,7 @@ type Deliverer struct {
 
 // New returns a Deliverer that does nothing before [Deliverer.Start].
 func New(o Options) *Deliverer {
-	d := &Deliverer{o: o, made: time.Now()}
+	d := &Deliverer{o: o, made: time.Now(), maxPending: maxPending, maxPendingBytes: maxPendingBytes}
 	d.ctx, d.abort = context.WithCancel(context.Background())
 	d.plan = newPlan(time.AfterFunc(time.Hour, d.queueDue))
 	return d
@@ -102,27 +111,18 @@ func (d *Deliverer) JobDone(tenant runtime.Tenant, id string) {
 
 // Add queues a delivery, unless it is queued already.
 func (d *Deliverer) Add(x runtime.Delivery) {
-	c := &queuedCallback{id: x.ID, to: hostKey{x.Tenant, hostOf(x.Callback.URL)}}
+	c := &queuedCallback{id: x.ID, job: x.JobID, to: receiver{x.Tenant, addressOf(x.Callback.URL)}, size: x.BodySize}
 	c.item.Value = c
 	if !x.NotBefore.IsZero() {
 		c.due = d.clock() + min(max(x.NotBefore.Sub(d.o.Now()), 0), longestDelay*2)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.plan.closing || d.plan.known[c.id] {
+	if d.plan.closing || d.plan.known[c.id] != nil {
 		return
 	}
-	d.plan.known[c.id] = true
-	d.plan.put(c, d.clock())
-	d.startPosts(d.plan.choose(d.o.Poster != nil))
-}
-
-func hostOf(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	return u.Host
+	d.plan.add(c, d.clock())
+	d.start()
 }
 
 // queueDue queues the callbacks whose time has come.
@@ -130,28 +130,120 @@ func (d *Deliverer) queueDue() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.plan.queueDue(d.clock())
-	d.startPosts(d.plan.choose(d.o.Poster != nil))
+	d.start()
 }
 
-func (d *Deliverer) startPosts(chosen []*queuedCallback) {
-	for _, c := range chosen {
+// start starts what may go now. The caller holds mu.
+func (d *Deliverer) start() {
+	if d.o.Poster == nil {
+		return
+	}
+	for _, c := range d.plan.chooseRenders() {
+		d.posts.Go(func() { d.prepare(c) })
+	}
+	for _, c := range d.plan.choosePosts() {
 		d.posts.Go(func() { d.deliver(c) })
 	}
 }
 
+// prepare renders and stores the body of a callback, and queues the callback for its post.
+func (d *Deliverer) prepare(c *queuedCallback) {
+	size, wait := d.render(c)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.rendering--
+	d.plan.use(c, 0, size)
+	c.size = size
+	d.next(c, size > 0 || wait > 0, wait)
+}
+
+// render renders and stores the body of a callback, and returns its size. If the size is 0, it
+// returns after what time to try again; 0 means that the delivery is gone, or a dead letter.
+func (d *Deliverer) render(c *queuedCallback) (size int, wait time.Duration) {
+	x, err := d.o.Store.GetDelivery(c.to.tenant, c.id)
+	if runtime.CodeOf(err) == runtime.CodeNotFound {
+		return 0, 0
+	}
+	if err == nil && len(x.Body) > 0 {
+		return len(x.Body), 0
+	}
+	var lost, tooMany bool
+	if err == nil {
+		d.mu.Lock()
+		u := d.plan.usage[c.to.tenant]
+		d.mu.Unlock()
+		tooMany = u.callbacks > d.maxPending
+		lost, err = d.setBody(&x, !tooMany && u.bytes <= d.maxPendingBytes)
+	}
+	if err != nil && !lost {
+		if c.renders++; c.renders < maxRenderAttempts || x.ID == "" {
+			d.o.Log.Error("engine: the body of a callback cannot be prepared", "execution", c.id, "error", err)
+			return 0, backoff.Delay(c.renders, longestDelay)
+		}
+	}
+	// Nothing is sent without a body.
+	switch {
+	case lost:
+		x.Dead, x.LastError = true, "the execution is not stored any more, so there is nothing to send"
+	case err != nil:
+		x.Dead, x.LastError = true, "the execution cannot be read, so there is nothing to send"
+	case tooMany:
+		x.Dead, x.LastError = true, "too many callbacks of the tenant wait, so it was not sent"
+	}
+	if x.Dead {
+		x.LastAttempt = d.o.Now().UTC()
+		d.o.Log.Warn("engine: a callback became a dead letter", "execution", x.ID, "job", x.JobID, "reason", x.LastError)
+	}
+	size = len(x.Body)
+	if again, wait := d.save(func() error { return d.o.Store.SaveAttempt(x) }); again {
+		return 0, wait
+	}
+	if x.Dead {
+		return 0, 0
+	}
+	return size, 0
+}
+
+// setBody renders the body of a delivery. lost reports that its execution is not stored any more.
+func (d *Deliverer) setBody(x *runtime.Delivery, results bool) (lost bool, err error) {
+	job, err := d.o.Store.GetJobExecutionByID(x.Tenant, x.JobExecution)
+	if err != nil {
+		return runtime.CodeOf(err) == runtime.CodeNotFound, err
+	}
+	x.TraceID = job.TraceID
+	x.Body, err = d.o.Body(&job, results)
+	if err == nil && results && len(x.Body) > maxBody {
+		x.Body, err = d.o.Body(&job, false)
+	}
+	return false, err
+}
+
 // deliver makes one attempt, and queues the callback again if it needs another one.
 func (d *Deliverer) deliver(c *queuedCallback) {
+	began := d.clock()
 	again, wait := d.attempt(c)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.plan.posted(c, d.clock())
+	now := d.clock()
+	d.plan.posted(c, now-began, now)
+	if c.refused != (receiver{}) {
+		c.to, c.refused = c.refused, receiver{}
+	}
+	d.next(c, again, wait)
+}
+
+// next queues a callback again or forgets it, and starts what may go now. The caller holds mu.
+func (d *Deliverer) next(c *queuedCallback, again bool, wait time.Duration) {
 	if again && !d.plan.closing {
-		c.due = d.clock() + wait
+		c.due = 0
+		if wait > 0 {
+			c.due = d.clock() + wait
+		}
 		d.plan.put(c, d.clock())
 	} else {
-		delete(d.plan.known, c.id)
+		d.plan.remove(c)
 	}
-	d.startPosts(d.plan.choose(d.o.Poster != nil))
+	d.start()
 }
 
 // attempt tries to deliver, and reports whether and after what time to try again.
@@ -160,13 +252,18 @@ func (d *Deliverer) attempt(c *queuedCallback) (again bool, wait time.Duration) 
 	if runtime.CodeOf(err) == runtime.CodeNotFound {
 		return false, 0
 	}
-	var post runtime.Post
-	if err == nil {
-		post, err = d.post(&x)
+	if err == nil && len(x.Body) == 0 {
+		err = errNoBody
 	}
 	if err != nil {
 		d.o.Log.Error("engine: a callback cannot be prepared", "execution", c.id, "error", err)
 		return true, longestDelay
+	}
+	post := d.post(&x)
+	post.Admit = func(address netip.AddrPort) bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.plan.admit(c, resolvedAddress(address))
 	}
 	status, err := d.o.Poster.Post(d.ctx, post)
 	if d.ctx.Err() != nil {
@@ -175,11 +272,14 @@ func (d *Deliverer) attempt(c *queuedCallback) (again bool, wait time.Duration) 
 	if err == nil && status >= 200 && status < 300 {
 		return d.save(func() error { return d.o.Store.DeleteDelivery(x.Tenant, x.ID) })
 	}
+	if runtime.CodeOf(err) == runtime.CodeTooBusy {
+		return true, 0 // nothing was sent: it waits for a place of the address
+	}
 	now := d.o.Now().UTC()
 	x.Attempts++
 	x.LastAttempt, x.LastStatus, x.LastError = now, status, failureText(status, err)
+	x.Body = nil // it is stored
 	if x.Dead = x.Attempts > x.Callback.Retry; x.Dead {
-		x.Body = post.Body
 		d.o.Log.Warn("engine: a callback became a dead letter", "execution", x.ID, "job", x.JobID, "attempts", x.Attempts, "status", status)
 		return d.save(func() error { return d.o.Store.SaveAttempt(x) })
 	}
@@ -190,6 +290,9 @@ func (d *Deliverer) attempt(c *queuedCallback) (again bool, wait time.Duration) 
 	}
 	return true, wait
 }
+
+// errNoBody reports a delivery whose body is not stored, though it was.
+var errNoBody = errors.New("its body is not stored")
 
 // save stores the outcome of an attempt. If the store refuses it, the attempt is repeated as
 // a whole.

@@ -4,24 +4,19 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"net"
+	"net/netip"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// post returns the request of a delivery, and sets its body if it has none.
-func (d *Deliverer) post(x *runtime.Delivery) (runtime.Post, error) {
-	job, err := d.o.Store.GetJobExecutionByID(x.Tenant, x.JobExecution)
-	switch {
-	case err == nil && len(x.Body) == 0:
-		if x.Body, err = d.o.Body(&job); err != nil {
-			return runtime.Post{}, err
-		}
-	case runtime.CodeOf(err) != runtime.CodeNotFound && err != nil:
-		return runtime.Post{}, err
-	}
-	trace := job.TraceID
-	if trace == "" { // retention has dropped the execution
+// post returns the request of a delivery that has a body.
+func (d *Deliverer) post(x *runtime.Delivery) runtime.Post {
+	trace := x.TraceID
+	if trace == "" {
 		trace = runtime.TraceOf(x.JobExecution)
 	}
 	timestamp := strconv.FormatInt(d.o.Now().Unix(), 10)
@@ -34,7 +29,7 @@ func (d *Deliverer) post(x *runtime.Delivery) (runtime.Post, error) {
 			"X-Blaxel-Signature":  "sha256=" + signature(x.Callback.Secret, x.Body),
 			"X-Faaspot-Signature": "t=" + timestamp + ",v1=" + signature(x.Callback.Secret, []byte(timestamp+"."), x.Body),
 		},
-	}, nil
+	}
 }
 
 // signature returns the HMAC-SHA256 (RFC 2104) of the concatenated parts, in hex.
@@ -55,4 +50,32 @@ func failureText(status int, err error) string {
 		return "the request failed"
 	}
 	return "the response status was " + strconv.Itoa(status)
+}
+
+// addressOf returns the host of a URL and its port, in the form that all spellings of them share.
+func addressOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	port := u.Port()
+	switch {
+	case port == "" && u.Scheme == "https":
+		port = "443"
+	case port == "":
+		port = "80"
+	}
+	host := strings.ToLower(strings.TrimRight(u.Hostname(), "."))
+	if address, err := netip.ParseAddr(host); err == nil {
+		host = address.Unmap().WithZone("").String()
+	}
+	if number, err := strconv.ParseUint(port, 10, 16); err == nil {
+		port = strconv.FormatUint(number, 10)
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// resolvedAddress returns an address and port in the form of [addressOf].
+func resolvedAddress(a netip.AddrPort) string {
+	return net.JoinHostPort(a.Addr().Unmap().WithZone("").String(), strconv.Itoa(int(a.Port())))
 }

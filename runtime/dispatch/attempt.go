@@ -32,7 +32,8 @@ type attempt struct {
 	beganAt   int64              // the same on the Dispatcher's clock, of a suspect
 	probation runtime.Probation  // with which its lease starts
 	outlived  bool               // the process has outlived its probation
-	cancelled bool               // a cancellation was requested
+	cancelled bool               // a cancellation was requested before it returned
+	returned  bool               // it has ended, and its end is not on disk yet
 }
 
 func (d *Dispatcher) newAttempt(r *QueuedRun) *attempt {
@@ -71,6 +72,7 @@ func (d *Dispatcher) work() {
 	for a := d.begin(); a != nil; a = d.begin() {
 		d.o.Attempts.Notify(a.run.id)
 		x := a.execute()
+		a.markReturned()
 		x.Logs = a.logs.End()
 		d.end(a, x)
 		d.mu.Lock()
@@ -108,8 +110,11 @@ func (a *attempt) execute() runtime.Execution {
 		call.Env, call.Limits = g.env, a.limitsOf(a.version)
 	}
 	outcome, err := o.Sandbox.Run(a.ctx, call)
+	// A run that was cancelled before it returned ends as cancelled, even if it has succeeded since:
+	// the client was told so.
+	stopped := a.ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled)
 	switch {
-	case a.ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled):
+	case a.markReturned() || stopped:
 		return a.onStopped(outcome)
 	case err != nil:
 		return a.onPlatformError(err)
@@ -147,6 +152,14 @@ func (a *attempt) execution() runtime.Execution {
 		x.Version = a.version.Program.Version
 	}
 	return x
+}
+
+// markReturned marks the attempt as ended, and reports whether it was cancelled before.
+func (a *attempt) markReturned() (cancelled bool) {
+	a.dispatcher.mu.Lock()
+	defer a.dispatcher.mu.Unlock()
+	a.returned = true
+	return a.cancelled
 }
 
 // isCancelled reports whether a cancellation of the execution was requested.

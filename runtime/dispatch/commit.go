@@ -52,6 +52,7 @@ func (d *Dispatcher) commitBatch(batch []*attempt) {
 	ends := make([]runtime.Execution, len(batch))
 	for i, a := range batch {
 		ends[i] = a.result
+		ends[i].InOrder()
 	}
 	for {
 		results, err := d.o.Store.Finish(ends, d.o.Now().UTC())

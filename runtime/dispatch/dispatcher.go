@@ -178,19 +178,30 @@ func (d *Dispatcher) Idle() (ahead int, idle bool) {
 	return d.plan.ahead, d.plan.idle()
 }
 
-// Cancel stops the attempt of an execution, if there is one. The store must have noted the
-// cancellation already.
-func (d *Dispatcher) Cancel(id string) {
+// Cancel stops the attempt of an execution, if there is one: the execution then ends as cancelled.
+// The store must have noted the cancellation already. returned reports that the attempt had ended
+// before, with an end that is not on disk yet.
+func (d *Dispatcher) Cancel(id string) (returned bool) {
 	d.mu.Lock()
 	a := d.plan.active[id]
-	if a != nil {
-		a.cancelled = true
+	if a == nil || a.returned && !a.cancelled {
+		d.mu.Unlock()
+		return a != nil
 	}
+	a.cancelled = true
 	d.mu.Unlock()
-	if a != nil {
-		a.cancel()
-		d.withdraw(a)
-	}
+	a.cancel()
+	d.withdraw(a)
+	return false
+}
+
+// Returned reports whether an execution has an attempt that has ended, and whose end is not on disk
+// yet. The Attempts hub is notified when it is.
+func (d *Dispatcher) Returned(tenant runtime.Tenant, id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.plan.active[id]
+	return a != nil && a.run.Tenant == tenant && a.returned && !a.cancelled
 }
 
 // Logs returns a page of the logs of an execution that has an attempt which has begun and

@@ -111,7 +111,7 @@ func (d *Dispatcher) leaseBatch(batch []*attempt) {
 func (d *Dispatcher) leases(batch []*attempt, started time.Time) []runtime.Lease {
 	leases := make([]runtime.Lease, len(batch))
 	for i, a := range batch {
-		leases[i] = runtime.Lease{Tenant: a.run.Tenant, ID: a.run.id, Attempt: int(a.run.attempt) + 1, Started: started}
+		leases[i] = runtime.Lease{Tenant: a.run.Tenant, ID: a.run.id, Attempt: int(a.run.attempt) + 1, Started: runtime.Later(started, time.Unix(0, a.run.created).UTC())}
 		if a.lane != nil {
 			leases[i].Probation = d.probationOf(a)
 		}

@@ -118,16 +118,34 @@ func hostKey(host, port string) string {
 
 // dial connects to the address of a request. A host on the allow list may have any address.
 func (p *Poster) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Resolver: p.resolver, Control: p.control}
+	admit, _ := ctx.Value(admitKey{}).(func(netip.AddrPort) bool)
+	allowed := p.control
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
 	if p.hosts[hostKey(host, "")] || p.hosts[hostKey(host, port)] {
-		d.Control = nil
+		allowed = nil
 	}
+	d := net.Dialer{Resolver: p.resolver, Control: func(network, address string, raw syscall.RawConn) error {
+		if allowed != nil {
+			if err := allowed(network, address, raw); err != nil {
+				return err
+			}
+		}
+		if to, err := netip.ParseAddrPort(address); admit != nil && (err != nil || !admit(to)) {
+			return errBusy
+		}
+		return nil
+	}}
 	return d.DialContext(ctx, network, address)
 }
+
+// admitKey is the key of the Admit function of a request in its context.
+type admitKey struct{}
+
+// errBusy is the error for an address that the Admit function of the request refuses.
+var errBusy = errors.New("the address has no free place")
 
 // errDenied is the error for an address that may not be reached.
 var errDenied = errors.New("the address is not allowed")
@@ -161,6 +179,9 @@ func (p *Poster) control(network, address string, raw syscall.RawConn) error {
 
 // Post implements [runtime.Poster].
 func (p *Poster) Post(ctx context.Context, post runtime.Post) (int, error) {
+	if post.Admit != nil {
+		ctx = context.WithValue(ctx, admitKey{}, post.Admit)
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, post.URL, bytes.NewReader(post.Body))
 	if err != nil || request.URL.Scheme != "http" && request.URL.Scheme != "https" || request.URL.User != nil || request.URL.Hostname() == "" {
 		return 0, runtime.Errorf(runtime.CodeInvalidArgument, "the URL is not valid").WithHint("use an absolute http or https URL without a user")
@@ -190,6 +211,8 @@ func tenantError(err error) error {
 	var dns *net.DNSError
 	var asURL *url.Error
 	switch {
+	case errors.Is(err, errBusy):
+		return newError(runtime.CodeTooBusy, "requests to this address are in progress")
 	case errors.Is(err, errDenied):
 		return newError(runtime.CodeInvalidArgument, "the host has an address that this server may not reach")
 	case errors.As(err, &dns):

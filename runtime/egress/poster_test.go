@@ -276,3 +276,34 @@ func TestHostileResponses(t *testing.T) {
 		t.Error("a header of a megabyte is accepted")
 	}
 }
+
+// TestAdmitChoosesAddresses checks that a request asks before it connects, with the address that a
+// name resolves to, and that nothing is sent to a refused address.
+func TestAdmitChoosesAddresses(t *testing.T) {
+	url, reached := hook(t, accept)
+	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
+	for _, allow := range []string{"127.0.0.1", "hooks.internal"} { // a network and a host
+		p := newPoster(t, Options{Allow: []string{allow}, Resolver: resolverTo(func() netip.Addr { return netip.MustParseAddr("127.0.0.1") })})
+		for _, admitted := range []bool{true, false} {
+			before := reached.Load()
+			var asked []string
+			status, err := p.Post(context.Background(), runtime.Post{URL: "http://hooks.internal:" + port, Admit: func(a netip.AddrPort) bool {
+				asked = append(asked, a.String())
+				return admitted
+			}})
+			if len(asked) != 1 || asked[0] != "127.0.0.1:"+port {
+				t.Errorf("with %s allowed, it asked for %v", allow, asked)
+			}
+			if admitted && (err != nil || status != http.StatusNoContent) || !admitted && (runtime.CodeOf(err) != runtime.CodeTooBusy || reached.Load() != before) {
+				t.Errorf("with %s allowed, admitted %v: %d, %v", allow, admitted, status, err)
+			}
+		}
+	}
+	p := newPoster(t, Options{})
+	if _, err := p.Post(context.Background(), runtime.Post{URL: url, Admit: func(netip.AddrPort) bool {
+		t.Error("it asked for an address that is denied")
+		return true
+	}}); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
@@ -324,6 +326,37 @@ func TestJobsRunBySchedule(t *testing.T) {
 		time.Sleep(time.Hour)
 		if page, err = e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{Limit: 100}); err != nil || len(page.Items) != 0 {
 			t.Fatalf("a job that has no schedule has %d executions, %v", len(page.Items), err)
+		}
+	})
+}
+
+// TestFailuresInCallbacksAreBounded: what a callback says of failures counts as results do.
+func TestFailuresInCallbacksAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		large := strings.Repeat("é", 100*runtime.KiB)
+		box := &fakePoster{}
+		var bytes, failures atomic.Int64
+		e, _ := jobEngine(t, engine.Options{
+			Sandbox: &fakeSandbox{run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
+				return runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassError, Type: "E", Message: large, Traceback: large}}, nil
+			}},
+			Poster: box,
+			CallbackBody: func(_ runtime.JobExecution, tasks []runtime.Execution) []byte {
+				for i := range tasks {
+					f := tasks[i].Failure
+					failures.Add(1)
+					bytes.Add(int64(len(f.Message) + len(f.Traceback)))
+					if !utf8.ValidString(f.Message) || f.Message == "" {
+						t.Errorf("the message of task %d is %q", i, f.Message)
+					}
+				}
+				return []byte("{}")
+			},
+		}, callbackJob(0))
+		awaitJob(t, e, trigger(t, e, "a/b", 60))
+		synctest.Wait()
+		if len(box.got()) != 1 || failures.Load() != 60 || bytes.Load() < runtime.MaxJobResultBytes/2 || bytes.Load() > runtime.MaxJobResultBytes+60*256 {
+			t.Errorf("%d posts, %d failures with %d bytes", len(box.got()), failures.Load(), bytes.Load())
 		}
 	})
 }

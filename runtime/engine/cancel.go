@@ -7,9 +7,9 @@ import (
 )
 
 // CancelExecution cancels an execution: a queued one never starts, a running one is stopped and
-// ends as cancelled unless it ends by itself at the same moment. Blocking runs are stopped in the
-// same way. changed is false, and nothing changes, if it has ended or its cancellation was
-// requested before. The returned execution is in its new state, without its logs;
+// ends as cancelled, even if it returns at the same moment. Blocking runs are stopped in the same
+// way. changed is false, and nothing changes, if it has ended or its cancellation was requested
+// before. The returned execution is in its new state, without its logs;
 // [Engine.AwaitExecution] waits for its end.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
@@ -22,7 +22,8 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 		return x, changed, nil
 	}
 	e.records.flush()
-	x, changed, err = e.store.Cancel(tenant, id, e.now().UTC())
+	e.awaitCommit(ctx, tenant, id)
+	x, changed, err = e.store.Cancel(tenant, id, e.clock.Now().UTC())
 	if err != nil {
 		return runtime.Execution{}, false, withOp("engine.cancel", err)
 	}
@@ -33,10 +34,33 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 			e.attempts.Notify(x.ID)
 			e.onTaskCancelled(x)
 		}
-	default:
-		e.background.Cancel(x.ID)
+	case e.background.Cancel(x.ID): // it has returned since
+		e.awaitCommit(ctx, tenant, x.ID)
+		if x, err = e.store.GetExecution(tenant, x.ID); err != nil {
+			return runtime.Execution{}, false, withOp("engine.cancel", err)
+		}
+		changed = changed && x.State == runtime.StateCancelled
 	}
 	return x, changed, nil
+}
+
+// awaitCommit waits until the end of an attempt that has returned is on disk.
+func (e *Engine) awaitCommit(ctx context.Context, tenant runtime.Tenant, id string) {
+	for e.background.Returned(tenant, id) {
+		ended, leave := e.attempts.Wait(id)
+		if e.background.Returned(tenant, id) {
+			select {
+			case <-ended:
+			case <-ctx.Done():
+				leave()
+				return
+			case <-e.background.Stopping():
+				leave()
+				return
+			}
+		}
+		leave()
+	}
 }
 
 // onTaskCancelled notifies the callers that wait for an execution of a job if its last task was

@@ -173,7 +173,7 @@ func TestCancelRaces(t *testing.T) {
 	wg.Wait()
 	for i, id := range a.IDs {
 		x := await(t, e, id)
-		if n := changes[i].Load(); n > 1 || n == 1 && !x.CancelRequested {
+		if n := changes[i].Load(); n > 1 || n == 1 && x.State != runtime.StateCancelled {
 			t.Errorf("run %d was cancelled %d times: %+v", i, n, x)
 		}
 		if final[i].ID != "" && (final[i].State != x.State || !final[i].Finished.Equal(x.Finished)) {
@@ -187,4 +187,44 @@ func TestCancelRaces(t *testing.T) {
 			t.Errorf("run %d is cancelled, but no caller did it: %+v", i, x)
 		}
 	}
+}
+
+// TestACancellationIsKept checks that an execution that was cancelled ends as cancelled even if its
+// function returns at that moment, and that one that has returned is not cancelled, for background
+// and blocking runs.
+func TestACancellationIsKept(t *testing.T) {
+	var calls sync.WaitGroup
+	began := make(chan bool, 1)
+	release := make(chan bool, 1)
+	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+		began <- true
+		<-release                    // while it runs
+		return echo(ctx, p, args, c) // whatever the context says
+	}}})
+	create(t, e, spec("hello", "[]"))
+	id := submit(t, e, runtime.SubmitRequest{})
+	<-began
+	if _, changed := cancelled(t, e, id); !changed {
+		t.Error("a running execution was not cancelled")
+	}
+	release <- true
+	if x := await(t, e, id); x.State != runtime.StateCancelled || x.Result != nil {
+		t.Errorf("the background run is %+v", x)
+	}
+	calls.Go(func() {
+		x, err := e.Run(ctx, runtime.RunRequest{Tenant: tenant, Function: "hello"})
+		if err != nil || x.State != runtime.StateCancelled || x.Result != nil {
+			t.Errorf("the blocking run is %+v, %v", x, err)
+		}
+	})
+	<-began
+	page, err := e.ListExecutions(ctx, tenant, runtime.ExecutionFilter{States: []runtime.State{runtime.StateRunning}}, runtime.PageRequest{Limit: 10})
+	if err != nil || len(page.Items) != 1 {
+		t.Fatalf("%+v, %v", page.Items, err)
+	}
+	if _, changed := cancelled(t, e, page.Items[0].ID); !changed {
+		t.Error("a blocking run was not cancelled")
+	}
+	release <- true
+	calls.Wait()
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -23,7 +22,7 @@ func (e *Engine) doOnce(ctx context.Context, tenant runtime.Tenant, key string, 
 	if err := runtime.ValidateIdempotencyKey(key); err != nil {
 		return runtime.Deployment{}, err
 	}
-	k := runtime.IdempotencyKey{Key: key, Hash: hash(), Now: e.now().UTC()}
+	k := runtime.IdempotencyKey{Key: key, Hash: hash(), Now: e.clock.Now().UTC()}
 	request := requestKey{tenant, key}
 	if err := e.once.lock(ctx, request); err != nil {
 		return runtime.Deployment{}, runtime.AbandonedError(err)
@@ -40,17 +39,23 @@ func (e *Engine) doOnce(ctx context.Context, tenant runtime.Tenant, key string, 
 }
 
 // newChange returns the execution of a change of a function that begins now.
-func newChange(kind runtime.Kind, now time.Time) runtime.Execution {
-	return runtime.Execution{ID: runtime.NewID(), Kind: kind, State: runtime.StateRunning, Created: now, Started: now, Attempt: 1}
+func (e *Engine) newChange(kind runtime.Kind, userID string) runtime.Execution {
+	now, id := e.clock.Stamp()
+	return runtime.Execution{ID: id, Kind: kind, State: runtime.StateRunning, Created: now, Started: now, Attempt: 1, Caller: runtime.Caller{UserID: userID}}
 }
 
 // recordFailed records the execution of a change that failed because of the code. The caller gets
 // the failure in any case, so an error here is only logged.
-func (e *Engine) recordFailed(change runtime.Execution, f runtime.Function, o runtime.Outcome) {
+func (e *Engine) recordFailed(change runtime.Execution, f runtime.Function, o runtime.Outcome, failed error) {
 	if o.Failure == nil {
 		return
 	}
-	x := change.AfterChange(f, o, e.now().UTC())
+	if known, ok := runtime.AsError(failed); ok && known.Code == runtime.CodeDeployFailed && o.Failure.Class != runtime.ClassError {
+		failure := *o.Failure
+		failure.Message = known.Message // the record says what the response says
+		o.Failure = &failure
+	}
+	x := change.AfterChange(f, o, e.clock.Now().UTC())
 	if err := e.store.Record([]runtime.Execution{x}); err != nil {
 		e.log.Error("engine: a failed change of a function cannot be recorded", "execution", x.ID, "function", f.ID, "kind", x.Kind, "error", err)
 	}

@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -82,9 +84,6 @@ func TestDelaysAfterARestartAreBounded(t *testing.T) {
 func TestClockJumpExpiresNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock jumpyClock
-		// Ids follow the last one of this process, which has the time of the machine's clock.
-		newest := time.Unix(uuid.Must(uuid.NewV7()).Time().UnixTime())
-		clock.jump(time.Until(newest))
 		e := newEngine(t, engine.Options{Now: clock.now, RetentionAge: 2 * time.Hour, Sandbox: &fakeSandbox{run: echo}})
 		create(t, e, spec("hello", "[]"))
 		id := submit(t, e, runtime.SubmitRequest{})
@@ -121,4 +120,101 @@ func TestKeysSurviveAClockSetBack(t *testing.T) {
 		}
 		await(t, e, first.IDs[0])
 	})
+}
+
+// TestClockSetBackUnderLoad sets the clock back by days, or by a moment, while executions of every
+// kind are queued and run: the times of each are in order, ids agree with times, and lists and
+// searches with the times of now find all that was accepted since.
+func TestClockSetBackUnderLoad(t *testing.T) {
+	for _, back := range []time.Duration{9 * 24 * time.Hour, 300 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			var clock jumpyClock
+			clock.jump(30 * 24 * time.Hour)
+			o := engine.Options{Now: clock.now, MaxRuns: 4, Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+				time.Sleep(50 * time.Millisecond)
+				return runtime.Outcome{Result: []byte("1"), Usage: runtime.Usage{Duration: 50 * time.Millisecond}}, nil
+			}}}
+			e, j := jobEngine(t, o, runtime.JobSpec{Triggers: []runtime.Trigger{{ID: "tick", Type: runtime.TriggerCron, Schedule: "*/15 * * * *", Tasks: tasks(1)}}})
+			submitted, err := e.SubmitBulk(ctx, runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: slices.Repeat([][]byte{[]byte("{}")}, 40)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(10)})
+			var group sync.WaitGroup
+			blocking := func() {
+				x, err := e.Run(ctx, runtime.RunRequest{Tenant: tenant, Function: "hello"})
+				if err != nil || x.Started.Before(x.Created) || x.Finished.Before(x.Started) {
+					t.Errorf("a blocking run: %+v, %v", x, err)
+				}
+			}
+			for range 10 {
+				group.Go(blocking)
+			}
+			time.Sleep(100 * time.Millisecond)
+			clock.jump(-back)
+			at := clock.now()
+			for range 10 {
+				group.Go(blocking)
+			}
+			since := map[string]bool{}
+			for range 10 {
+				since[submit(t, e, runtime.SubmitRequest{})] = true
+			}
+			after := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(10)})
+			group.Wait()
+			for id := range since {
+				await(t, e, id)
+			}
+			for _, id := range submitted.IDs {
+				await(t, e, id)
+			}
+			for _, x := range []runtime.JobExecution{awaitJob(t, e, before), awaitJob(t, e, after)} {
+				if x.Started.Before(x.Created) || x.Finished.Before(x.Started) || x.Updated.Before(x.Finished) {
+					t.Errorf("an execution of a job: created %v, started %v, finished %v, updated %v", x.Created, x.Started, x.Finished, x.Updated)
+				}
+			}
+			time.Sleep(time.Second) // blocking runs are recorded
+			synctest.Wait()
+			window := runtime.ExecutionFilter{After: at.Truncate(time.Millisecond), Before: clock.now().Add(time.Millisecond)}
+			if back < time.Second {
+				window = runtime.ExecutionFilter{} // the clock stood still for less than that
+			}
+			found, ids := 0, ""
+			for cursor := ""; ; {
+				page, err := e.ListExecutions(ctx, tenant, window, runtime.PageRequest{After: cursor, Limit: 1000})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, x := range page.Items {
+					found++
+					if ids != "" && x.ID >= ids {
+						t.Error("the list is not in the order of ids")
+					}
+					ids = x.ID
+					id, err := uuid.Parse(x.ID)
+					if err != nil {
+						t.Fatal(err)
+					}
+					sec, ns := id.Time().UnixTime()
+					if x.Task == nil && time.Unix(sec, ns).UnixMilli() != x.Created.UnixMilli() {
+						t.Errorf("%s has the time %v, and was created at %v", x.ID, time.Unix(sec, ns).UTC(), x.Created)
+					}
+					if !x.Started.IsZero() && x.Started.Before(x.Created) || x.Finished.Before(x.Started) {
+						t.Errorf("created %v, started %v, finished %v", x.Created, x.Started, x.Finished)
+					}
+					delete(since, x.ID)
+				}
+				if cursor = page.Next; cursor == "" {
+					break
+				}
+			}
+			if want := 10 + 10 + 10; found < want || len(since) > 0 { // blocking runs, background runs, tasks
+				t.Errorf("the list of what was accepted since has %d of at least %d executions, and lacks %v", found, want, since)
+			}
+			page, err := e.SearchExecutions(ctx, tenant, runtime.SearchQuery{RID: runtime.FunctionRID(j.Spec.FunctionID), Limit: 100})
+			if err != nil || len(page.Items) < 90 {
+				t.Errorf("a search without bounds finds %d executions, %v", len(page.Items), err)
+			}
+		})
+	}
 }

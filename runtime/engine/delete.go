@@ -21,12 +21,12 @@ func (e *Engine) DeleteFunction(ctx context.Context, r runtime.FunctionDeletion)
 		return runtime.Deployment{}, withOp(op, err)
 	}
 	d, err := e.doOnce(ctx, r.Tenant, r.IdempotencyKey, r.Hash, func(key *runtime.IdempotencyKey) (runtime.Deployment, error) {
-		return e.remove(ctx, functionKey{r.Tenant, r.Name}, key)
+		return e.remove(ctx, functionKey{r.Tenant, r.Name}, r.UserID, key)
 	})
 	return d, withOp(op, err)
 }
 
-func (e *Engine) remove(ctx context.Context, name functionKey, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
+func (e *Engine) remove(ctx context.Context, name functionKey, userID string, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
 	if err := e.changes.lock(ctx, name); err != nil {
 		return runtime.Deployment{}, runtime.AbandonedError(err)
 	}
@@ -36,12 +36,12 @@ func (e *Engine) remove(ctx context.Context, name functionKey, key *runtime.Idem
 	if err != nil {
 		return runtime.Deployment{}, err
 	}
-	now := e.now().UTC()
 	versions, err := e.store.ListVersions(f.Tenant, f.ID)
 	if err != nil {
 		return runtime.Deployment{}, err
 	}
-	x := newChange(runtime.KindDelete, now).AfterChange(f, runtime.Outcome{}, now)
+	change := e.newChange(runtime.KindDelete, userID)
+	x := change.AfterChange(f, runtime.Outcome{}, change.Created)
 	if err := e.store.DeleteFunction(f.Tenant, f.ID, runtime.Change{Execution: x, Key: key}); err != nil {
 		return runtime.Deployment{}, err
 	}

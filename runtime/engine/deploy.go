@@ -39,8 +39,8 @@ func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtim
 		return runtime.Deployment{}, err
 	}
 
-	now := e.now().UTC()
-	f := runtime.Function{ID: runtime.NewID(), Tenant: s.Tenant, Name: s.Name, Version: 1, Created: now, Updated: now}
+	now, id := e.clock.Stamp()
+	f := runtime.Function{ID: id, Tenant: s.Tenant, Name: s.Name, Version: 1, Created: now, Updated: now}
 	v := runtime.Version{
 		FunctionID: f.ID,
 		Number:     1,
@@ -51,13 +51,13 @@ func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtim
 		Retries:    s.Retries,
 		Created:    now,
 	}
-	change := newChange(runtime.KindCreate, now)
+	change := e.newChange(runtime.KindCreate, s.UserID)
 	outcome, err := e.deploy(ctx, f, v)
 	if err != nil {
-		e.recordFailed(change, f, outcome)
+		e.recordFailed(change, f, outcome, err)
 		return runtime.Deployment{}, err
 	}
-	x := change.AfterChange(f, outcome, e.now().UTC())
+	x := change.AfterChange(f, outcome, e.clock.Now().UTC())
 	if err := e.store.CreateFunction(f, v, runtime.Change{Execution: x, Key: key}); err != nil {
 		e.sandbox.Forget(f.ID, v.Number)
 		return runtime.Deployment{}, err

@@ -68,7 +68,8 @@ type Options struct {
 	// CallbackBody renders the JSON body of a callback from an execution of a job that has ended
 	// and its tasks, with their results. It must be set together with Poster.
 	CallbackBody func(runtime.JobExecution, []runtime.Execution) []byte
-	// Now returns the time of day. It is called concurrently. Nil: time.Now.
+	// Now returns the time of day, which may jump: see [runtime.Clock]. It is called concurrently.
+	// Nil: time.Now.
 	Now func() time.Time
 }
 
@@ -78,7 +79,7 @@ type Engine struct {
 	store   runtime.Store
 	sandbox runtime.Sandbox
 	log     *slog.Logger
-	now     func() time.Time
+	clock   *runtime.Clock
 
 	gate       *gate
 	admission  *queue.Admission
@@ -108,11 +109,12 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	clock := runtime.NewClock(o.Now)
 	e := &Engine{
 		store:         o.Store,
 		sandbox:       guardedSandbox{o.Sandbox},
 		log:           o.Log,
-		now:           o.Now,
+		clock:         clock,
 		gate:          newGate(),
 		admission:     queue.NewAdmission(o.Memory, o.MaxRuns, o.QueueLimit),
 		current:       newVersionCache(o.CacheBytes, o.Memory),
@@ -128,19 +130,19 @@ func New(o Options) (*Engine, error) {
 	}
 	e.background = dispatch.New(dispatch.Options{
 		Engine: e, Store: o.Store, Sandbox: e.sandbox, Admission: e.admission, Memory: o.Memory, Attempts: e.attempts, Completions: e.completions,
-		BacklogLimit: o.BacklogLimit, Now: o.Now, Log: o.Log,
+		BacklogLimit: o.BacklogLimit, Now: clock.Now, Log: o.Log,
 	})
 	e.deliveries = callback.New(callback.Options{
-		Store: o.Store, Poster: o.Poster, Now: o.Now, Log: o.Log,
-		Body: func(x *runtime.JobExecution) ([]byte, error) {
-			tasks, err := e.taskResults(x)
+		Store: o.Store, Poster: o.Poster, Now: clock.Now, Log: o.Log,
+		Body: func(x *runtime.JobExecution, results bool) ([]byte, error) {
+			tasks, err := e.taskResults(x, results)
 			if err != nil {
 				return nil, err
 			}
 			return o.CallbackBody(*x, tasks), nil
 		},
 	})
-	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: o.Now, Log: o.Log})
+	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: clock.Now, Log: o.Log})
 	if err := e.recover(); err != nil {
 		return nil, err
 	}
@@ -156,7 +158,7 @@ func New(o Options) (*Engine, error) {
 	e.records.start()
 	e.background.Start()
 	e.schedules.Start()
-	start := o.Now()
+	start := clock.Now()
 	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.RetentionAge, o.RetentionCount) })
 	o.Log.Debug("engine: ready", "memory_budget", o.Memory.Total(), "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
 	return e, nil

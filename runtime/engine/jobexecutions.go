@@ -89,7 +89,7 @@ func (e *Engine) CancelJobExecution(ctx context.Context, tenant runtime.Tenant, 
 }
 
 func (e *Engine) cancelJobExecution(tenant runtime.Tenant, id string) (runtime.JobExecution, bool, error) {
-	x, changed, cancelled, err := e.store.CancelJobExecution(tenant, id, e.now().UTC())
+	x, changed, cancelled, err := e.store.CancelJobExecution(tenant, id, e.clock.Now().UTC())
 	if err != nil {
 		return runtime.JobExecution{}, false, err
 	}

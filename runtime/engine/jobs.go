@@ -25,10 +25,11 @@ func (e *Engine) CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 	if err := j.Spec.Unmask(nil); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
-	if err := e.checkJob(&j); err != nil {
+	if err := e.bindJob(&j); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
-	j.ID, j.Revision, j.Created = runtime.NewID(), 1, e.now().UTC()
+	j.Created, j.ID = e.clock.Stamp()
+	j.Revision = 1
 	j.Updated, j.UpdatedBy = j.Created, j.CreatedBy
 	if err := e.store.CreateJob(j); err != nil {
 		return runtime.Job{}, withOp(op, err)
@@ -56,7 +57,7 @@ func (e *Engine) UpdateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 	if err := j.Spec.Unmask(&old.Spec); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
-	if err := e.checkJob(&j); err != nil {
+	if err := e.bindJob(&j); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
 	j, err = e.replaceJob(old, j)
@@ -86,7 +87,10 @@ func (e *Engine) RollbackJob(ctx context.Context, tenant runtime.Tenant, name st
 	}
 	j := old
 	j.Spec, j.UpdatedBy = revisions[i].Spec, userID
-	if err := e.checkJob(&j); err != nil {
+	if err := runtime.ValidateJob(&j); err != nil {
+		return runtime.Job{}, withOp(op, err)
+	}
+	if err := e.checkFunction(&j); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
 	j, err = e.replaceJob(old, j)
@@ -103,7 +107,7 @@ func (e *Engine) replaceJob(old, j runtime.Job) (runtime.Job, error) {
 	if !same {
 		j.Revision++
 	}
-	j.Updated = e.now().UTC()
+	j.Updated = runtime.Later(e.clock.Now().UTC(), j.Created)
 	if err := e.store.UpdateJob(j); err != nil {
 		return j, err
 	}
@@ -195,14 +199,28 @@ func (e *Engine) lockJob(ctx context.Context, tenant runtime.Tenant, name string
 	return func() { e.jobChanges.unlock(key); e.gate.leave() }, nil
 }
 
-// checkJob validates a job before it is stored, and checks that its function exists.
-func (e *Engine) checkJob(j *runtime.Job) error {
+// bindJob validates a job before it is stored, and binds it to the function that has the name in its
+// spec.
+func (e *Engine) bindJob(j *runtime.Job) error {
 	if err := runtime.ValidateJob(j); err != nil {
 		return err
 	}
-	_, err := e.store.GetFunctionByName(j.Tenant, j.Spec.Function)
+	f, err := e.store.GetFunctionByName(j.Tenant, j.Spec.Function)
 	if runtime.CodeOf(err) == runtime.CodeNotFound {
 		return runtime.NoFunctionOfJobError(j.Spec.Function)
+	}
+	j.Spec.FunctionID = f.ID
+	return err
+}
+
+// checkFunction checks that the function that a job is bound to exists.
+func (e *Engine) checkFunction(j *runtime.Job) error {
+	if j.Spec.FunctionID == "" { // it did not exist when an earlier release stored the job
+		return runtime.NoFunctionOfJobError(j.Spec.Function)
+	}
+	numbers, err := e.store.ListVersions(j.Tenant, j.Spec.FunctionID)
+	if err == nil && len(numbers) == 0 || runtime.CodeOf(err) == runtime.CodeNotFound {
+		return runtime.DeletedFunctionOfJobError(j.Spec.Function)
 	}
 	return err
 }

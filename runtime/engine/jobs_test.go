@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -233,6 +235,7 @@ func TestInvalidJobs(t *testing.T) {
 		"same id":         {Triggers: []runtime.Trigger{{ID: "x", Type: runtime.TriggerHTTP, Path: "a"}, {ID: "x", Type: runtime.TriggerHTTP, Path: "b"}}},
 		"many":            {Triggers: slices.Repeat([]runtime.Trigger{cron}, runtime.MaxTriggers+1)},
 		"URL":             {Triggers: []runtime.Trigger{{Type: runtime.TriggerHTTPAsync, Path: "a", CallbackURL: "file:///etc/passwd"}}},
+		"port":            {Triggers: []runtime.Trigger{{Type: runtime.TriggerHTTPAsync, Path: "a", CallbackURL: "https://example.com:99999/"}}},
 		"waits long":      {Triggers: []runtime.Trigger{{Type: runtime.TriggerHTTP, Path: "a", Timeout: runtime.MaxTriggerTimeout + 1}}},
 	} {
 		j := job(s)
@@ -324,4 +327,111 @@ func TestTaskIDs(t *testing.T) {
 	if id := runtime.TaskID(x, 0); id != runtime.TaskID(strings.ToUpper(x), 0) || id[15:18] != "000" {
 		t.Errorf("the first is %s", id)
 	}
+}
+
+// TestJobsFollowTheirFunction checks that a job is bound to a function and not to a name: it follows
+// a renaming, shows the current name, and never runs another function that gets the name, neither by
+// a request, nor by a trigger, a schedule, a retry or a rollback.
+func TestJobsFollowTheirFunction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		ran, failing := map[string]int{}, 0
+		box := &fakeSandbox{call: func(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			ran[c.Program.FunctionID]++
+			if failing > 0 {
+				failing--
+				return runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassError, Type: "E", Message: "m"}}, nil
+			}
+			return runtime.Outcome{Result: []byte("1")}, nil
+		}}
+		store := newStore(t)
+		e, j := jobEngine(t, engine.Options{Store: store, Sandbox: box}, runtime.JobSpec{MaxRetries: 2, Triggers: []runtime.Trigger{
+			{ID: "hook", Type: runtime.TriggerHTTP, Path: "go", Tasks: tasks(1)},
+			{ID: "tick", Type: runtime.TriggerCron, Schedule: "*/15 * * * *", Tasks: tasks(1)},
+		}})
+		first := j.Spec.FunctionID
+		name := "renamed"
+		// A task that is queued for a retry while its function is renamed.
+		mu.Lock()
+		failing = 1
+		mu.Unlock()
+		retried := startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)})
+		synctest.Wait()
+		if _, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", NewName: &name}); err != nil {
+			t.Fatal(err)
+		}
+		other := create(t, e, spec("hello", "[]"))
+		if x := awaitJob(t, e, retried); x.State != runtime.StateSucceeded || x.Stats.Retried != 1 {
+			t.Errorf("the task that was queued again: %+v", x)
+		}
+		if x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)})); x.State != runtime.StateSucceeded || x.Function != name || x.FunctionID != first {
+			t.Errorf("after the renaming: %+v", x)
+		}
+		awaitJob(t, e, trigger(t, e, "go", 1))
+		time.Sleep(15 * time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		if ran[first] != 5 || len(ran) != 1 {
+			t.Errorf("what ran: %v, the job's function is %s, the other %s", ran, first, other.Function.ID)
+		}
+		mu.Unlock()
+		page, err := e.ListJobs(ctx, tenant, runtime.PageRequest{Limit: 10})
+		if err != nil || len(page.Items) != 1 || page.Items[0].Spec.Function != name {
+			t.Errorf("listed: %+v, %v", page.Items, err)
+		}
+		revisions, err := e.ListJobRevisions(ctx, tenant, "sums")
+		if err != nil || len(revisions) != 1 || revisions[0].Spec.Function != name {
+			t.Errorf("revisions: %+v, %v", revisions, err)
+		}
+		// An update that changes nothing is none.
+		got, err := e.GetJob(ctx, tenant, "sums")
+		if err != nil || got.Spec.Function != name {
+			t.Fatalf("the job is %+v, %v", got, err)
+		}
+		if again, err := e.UpdateJob(ctx, got); err != nil || again.Revision != 1 {
+			t.Errorf("updated to %+v, %v", again, err)
+		}
+
+		// A new revision runs the other function; a rollback leads back to the first.
+		got.Spec.Function = "hello"
+		if got, err = e.UpdateJob(ctx, got); err != nil || got.Revision != 2 || got.Spec.FunctionID != other.Function.ID {
+			t.Fatalf("updated to %+v, %v", got, err)
+		}
+		if got, err = e.RollbackJob(ctx, tenant, "sums", 1, "ada"); err != nil || got.Spec.FunctionID != first || got.Spec.Function != name {
+			t.Fatalf("rolled back to %+v, %v", got, err)
+		}
+
+		// The function is deleted, and another one gets its name.
+		if _, err := remove(e, name); err != nil {
+			t.Fatal(err)
+		}
+		create(t, e, spec(name, "[]"))
+		want := func(what string, err error) {
+			t.Helper()
+			if known, _ := runtime.AsError(err); runtime.CodeOf(err) != runtime.CodeInvalidArgument || !strings.Contains(known.Message, "was deleted") || known.Hint == "" {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		_, err = e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: "sums", Tasks: tasks(1)})
+		want("a request", err)
+		_, _, err = e.TriggerJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: "sums"}, "go")
+		want("a trigger", err)
+		_, err = e.RollbackJob(ctx, tenant, "sums", 1, "ada")
+		want("a rollback", err)
+		time.Sleep(time.Hour) // ticks start nothing
+		mu.Lock()
+		if len(ran) != 1 {
+			t.Errorf("what ran: %v", ran)
+		}
+		mu.Unlock()
+		got.Spec.Function = "hello"
+		if _, err := e.UpdateJob(ctx, got); err != nil {
+			t.Fatal(err)
+		}
+		if x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(1)})); x.State != runtime.StateSucceeded || x.FunctionID != other.Function.ID {
+			t.Errorf("after the update: %+v", x)
+		}
+	})
 }

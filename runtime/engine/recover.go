@@ -51,10 +51,11 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return recoverError(err)
 	}
-	now := e.now().UTC()
+	now := e.clock.Now().UTC()
 	absolved := dispatch.AfterDeath(interrupted, charged, now)
 	failed := 0 // taken for the cause
 	for i := range interrupted {
+		interrupted[i].InOrder()
 		if x := &interrupted[i]; x.State == runtime.StateFailed {
 			failed++
 			e.log.Info("engine: an execution is taken for the cause of crashes", "tenant", x.Tenant, "execution", x.ID, "function", x.FunctionID, "lost_attempts", x.LostAttempts)

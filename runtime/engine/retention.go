@@ -27,7 +27,7 @@ func (e *Engine) expireAll(stop <-chan struct{}, start time.Time, age time.Durat
 		case <-stop:
 			return
 		}
-		now = e.now()
+		now = e.clock.Now()
 		if steady := start.Add(time.Since(began)); steady.Before(now) {
 			now = steady
 		}

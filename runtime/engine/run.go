@@ -23,7 +23,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 		return nil, err
 	}
 	defer e.gate.leave()
-	created := e.now()
+	created, id := e.clock.Stamp()
 
 	version, err := e.currentVersion(ctx, r.Tenant, r.Function)
 	if err != nil {
@@ -41,7 +41,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	defer e.admission.Release(p.Limits.Reservation())
 
 	x := &runtime.Execution{
-		ID:         runtime.NewID(),
+		ID:         id,
 		Tenant:     r.Tenant,
 		Kind:       runtime.KindRun,
 		FunctionID: p.FunctionID,
@@ -50,7 +50,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 		State:      runtime.StateRunning,
 		Caller:     r.Caller,
 		Created:    created,
-		Started:    e.now(),
+		Started:    e.clock.Now(),
 		Attempt:    1,
 	}
 	x.Caller.BeginTrace(x.ID)
@@ -63,14 +63,14 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context})
 	cancelled := e.blocking.markReturned(blocking)
 	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled); {
-	case stopped && cancelled:
+	case cancelled: // even if it has succeeded since: the client was told so
 		outcome.Failure = &runtime.Failure{Class: runtime.ClassCancelled, Message: runtime.CancelledWhileRunning}
 	case stopped && err != nil:
 		outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCancelled, Message: "the run was cancelled by its caller"}}
 	case err != nil:
 		return nil, withOp("engine.run", err)
 	}
-	x.Finish(outcome, e.now())
+	x.Finish(outcome, e.clock.Now())
 	x.ResultSize = len(x.Result)
 	e.records.add(x)
 	return x, nil

@@ -2,9 +2,14 @@ package engine
 
 import (
 	"context"
+	"math"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
+
+// endOfTime is later than the start of every execution.
+var endOfTime = time.Unix(0, math.MaxInt64)
 
 // SearchExecutions returns a page of the executions of a function or job that are done, in
 // descending order of their start. An execution that is done at the request of the first page is
@@ -27,12 +32,12 @@ func (e *Engine) SearchExecutions(ctx context.Context, tenant runtime.Tenant, q 
 			return page, err
 		}
 	}
-	now := e.now()
+	now := e.clock.Now()
 	if scan.Start.IsZero() {
 		scan.Start = now.Add(-runtime.DefaultSearchWindow)
 	}
 	if scan.End.IsZero() {
-		scan.End = now
+		scan.End = endOfTime // before the clock was set back, executions may have started after now
 	}
 	if q.After != "" {
 		if err := scan.DecodeCursor(q.After); err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
@@ -32,10 +33,9 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	if err := r.Validate(); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
-	now := e.now().UTC()
 	var key *runtime.IdempotencyKey
 	if r.IdempotencyKey != "" {
-		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: now}
+		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: e.clock.Now().UTC()}
 		// A repeated request succeeds, even if it could not be accepted now.
 		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
 			return e.replayed(r, ids, err)
@@ -49,17 +49,14 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 		return runtime.JobAcceptance{}, runtime.Errorf(runtime.CodeInvalidArgument, "the job %q is disabled", job.Name).
 			WithHint("enable the job to run it")
 	}
-	version, err := e.currentVersion(ctx, r.Tenant, job.Spec.Function)
-	if runtime.CodeOf(err) == runtime.CodeNotFound {
-		err = runtime.NoFunctionOfJobError(job.Spec.Function)
-	}
+	version, err := e.versionOfJob(ctx, &job)
 	if err != nil {
 		return runtime.JobAcceptance{}, err
 	}
 	p := version.Program
 	e.current.release(version)
-	x := runtime.NewJobExecution(job, r, &p)
-	x.Created, x.Updated = now, now
+	now, id := e.clock.Stamp()
+	x := runtime.NewJobExecution(id, now, job, r, &p)
 	if err := r.ValidateAgainst(&job.Spec, p.Limits.WithDefaults().Memory); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
@@ -103,6 +100,22 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	}
 	e.background.Add(runs)
 	return runtime.JobAcceptance{Execution: x}, nil
+}
+
+// versionOfJob returns the current version of the function that a job is bound to. The caller must
+// release it.
+func (e *Engine) versionOfJob(ctx context.Context, j *runtime.Job) (*dispatch.Version, error) {
+	if j.Spec.FunctionID == "" { // it did not exist when an earlier release stored the job
+		return nil, runtime.NoFunctionOfJobError(j.Spec.Function)
+	}
+	v, err := e.AcquireVersion(ctx, &dispatch.Origin{Tenant: j.Tenant, FunctionID: j.Spec.FunctionID, Function: j.Spec.Function})
+	switch {
+	case runtime.CodeOf(err) == runtime.CodeNotFound:
+		return nil, runtime.DeletedFunctionOfJobError(j.Spec.Function)
+	case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return nil, runtime.AbandonedError(err)
+	}
+	return v, err
 }
 
 // replayed returns the response to a repeated request.

@@ -42,10 +42,9 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	if err := r.Validate(); err != nil {
 		return runtime.Acceptance{}, err
 	}
-	now := e.now().UTC()
 	var key *runtime.IdempotencyKey
 	if r.IdempotencyKey != "" {
-		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: now}
+		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: e.clock.Now().UTC()}
 		// A repeated request succeeds, even if it could not be accepted now.
 		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
 			return runtime.Acceptance{IDs: ids, Replayed: err == nil}, err
@@ -71,11 +70,12 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	}
 	defer e.background.Unreserve(len(r.Args))
 
+	created, fresh := e.clock.Stamps(len(r.Args))
 	batch := make([]runtime.Accepted, len(r.Args))
 	for i, args := range r.Args {
 		batch[i] = runtime.Accepted{Args: runtime.ObjectOrEmpty(args), Execution: runtime.Execution{
-			ID: runtime.NewID(), Tenant: o.Tenant, Kind: runtime.KindRun, FunctionID: o.FunctionID, Function: o.Function, Version: o.Version,
-			State: runtime.StateQueued, Created: now, Retries: retries, Caller: r.Caller,
+			ID: fresh[i], Tenant: o.Tenant, Kind: runtime.KindRun, FunctionID: o.FunctionID, Function: o.Function, Version: o.Version,
+			State: runtime.StateQueued, Created: created, Retries: retries, Caller: r.Caller,
 		}}
 	}
 	ids, replayed, err := e.store.Accept(batch, key)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -53,34 +54,66 @@ func (e *Engine) GetTaskResults(_ context.Context, x runtime.JobExecution) ([]ru
 		return nil, err
 	}
 	defer e.gate.leave()
-	tasks, err := e.taskResults(&x)
+	tasks, err := e.taskResults(&x, true)
 	return tasks, withOp("engine.jobresults", err)
 }
 
-// taskResults reads the tasks that [Engine.GetTaskResults] returns.
-func (e *Engine) taskResults(x *runtime.JobExecution) ([]runtime.Execution, error) {
-	ids := make([]string, min(x.Stats.Total, runtime.MaxJobResults))
-	for i := range ids {
-		ids[i] = runtime.TaskID(x.ID, i)
+const (
+	// resultsBatch is the number of tasks that are read at once: a failure has up to 256 KiB.
+	resultsBatch = 50
+	// shortMessage is the largest size in bytes of the message of a failure beyond the bound of
+	// the results.
+	shortMessage = 256
+)
+
+// taskResults reads the tasks that [Engine.GetTaskResults] returns. Failures count as results: a
+// failure beyond the bound has a short message and no traceback. Without results, the bound is 0.
+func (e *Engine) taskResults(x *runtime.JobExecution, results bool) ([]runtime.Execution, error) {
+	count := min(x.Stats.Total, runtime.MaxJobResults)
+	tasks := make([]runtime.Execution, 0, count)
+	room := 0
+	if results {
+		room = runtime.MaxJobResultBytes
 	}
-	found, err := e.store.GetExecutions(x.Tenant, ids)
-	if err != nil {
-		return nil, err
-	}
-	tasks := make([]runtime.Execution, 0, len(found))
-	room := runtime.MaxJobResultBytes
-	for _, task := range found {
-		if task == nil {
-			continue
+	for first := 0; first < count; first += resultsBatch {
+		ids := make([]string, min(resultsBatch, count-first))
+		for i := range ids {
+			ids[i] = runtime.TaskID(x.ID, first+i)
 		}
-		if task.ResultSize > len(task.Result) && task.ResultSize <= room {
-			// If retention has dropped it since, it is returned as it was read.
-			if whole, err := e.store.GetExecution(x.Tenant, task.ID); err == nil {
-				task = &whole
+		found, err := e.store.GetExecutions(x.Tenant, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, task := range found {
+			if task == nil {
+				continue
 			}
+			if task.ResultSize > len(task.Result) && task.ResultSize <= room {
+				// If retention has dropped it since, it is returned as it was read.
+				if whole, err := e.store.GetExecution(x.Tenant, task.ID); err == nil {
+					task = &whole
+				}
+			}
+			if len(task.Result) > room {
+				task.Result = nil
+			}
+			room -= len(task.Result)
+			if task.Failure != nil {
+				task.Failure, room = shortened(task.Failure, room)
+			}
+			tasks = append(tasks, *task)
 		}
-		room -= len(task.Result)
-		tasks = append(tasks, *task)
 	}
 	return tasks, nil
+}
+
+// shortened returns a failure within a number of bytes, and the bytes that are left.
+func shortened(f *runtime.Failure, room int) (*runtime.Failure, int) {
+	if size := len(f.Message) + len(f.Traceback); size <= room {
+		return f, room - size
+	}
+	short := *f
+	short.Traceback = ""
+	short.Message = strings.Clone(strings.ToValidUTF8(f.Message[:min(len(f.Message), shortMessage)], ""))
+	return &short, max(room-len(short.Message), 0)
 }

@@ -31,7 +31,7 @@ func (e *Engine) unfinishedJobs() (unfinishedJobs, error) {
 	})
 	for _, x := range cancel {
 		if err == nil {
-			x, _, _, err = e.store.CancelJobExecution(x.Tenant, x.ID, e.now().UTC())
+			x, _, _, err = e.store.CancelJobExecution(x.Tenant, x.ID, e.clock.Now().UTC())
 		}
 		if err == nil && !x.State.Terminal() {
 			jobs.add(e, &x)

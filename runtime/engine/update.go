@@ -47,10 +47,10 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 			return runtime.Deployment{}, err
 		}
 	}
-	f.Name, f.Updated = to.name, e.now().UTC()
-	change := newChange(runtime.KindUpdate, f.Updated)
+	change := e.newChange(runtime.KindUpdate, u.UserID)
+	f.Name, f.Updated = to.name, runtime.Later(change.Created, f.Created)
 	if u.OnlyRenames() {
-		x := change.AfterChange(f, runtime.Outcome{}, f.Updated)
+		x := change.AfterChange(f, runtime.Outcome{}, change.Created)
 		if err := e.store.UpdateFunction(f, nil, runtime.Change{Execution: x, Key: key}); err != nil {
 			return runtime.Deployment{}, err
 		}
@@ -65,10 +65,10 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 	}
 	outcome, err := e.deploy(ctx, f, v)
 	if err != nil {
-		e.recordFailed(change, f, outcome)
+		e.recordFailed(change, f, outcome, err)
 		return runtime.Deployment{}, err
 	}
-	x := change.AfterChange(f, outcome, e.now().UTC())
+	x := change.AfterChange(f, outcome, e.clock.Now().UTC())
 	if err := e.store.UpdateFunction(f, &v, runtime.Change{Execution: x, Key: key}); err != nil {
 		e.sandbox.Forget(f.ID, v.Number)
 		return runtime.Deployment{}, err

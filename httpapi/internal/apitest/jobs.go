@@ -102,7 +102,7 @@ func (f *FakeExecutions) GetDeadLetter(_ context.Context, tenant runtime.Tenant,
 	f.call(tenant)
 	return runtime.Delivery{
 		ID: id, Tenant: tenant, Job: "nightly", JobExecution: id, Created: Time, LastAttempt: Time, Attempts: 6, LastError: "no response arrived in time",
-		Callback: runtime.Callback{URL: "https://example.com/hook", Secret: Secret, Retry: 5}, Body: []byte(`{"status":"failed"}`), Dead: true,
+		Callback: runtime.Callback{URL: "https://example.com/hook", Secret: Secret, Retry: 5}, Body: []byte(`{"status":"failed"}`), BodySize: 19, Dead: true,
 	}, f.Failing
 }
 

@@ -30,7 +30,10 @@ type Sandbox struct {
 	Env  []string
 }
 
-func (*Sandbox) Deploy(context.Context, runtime.Program) (runtime.Outcome, error) {
+func (*Sandbox) Deploy(_ context.Context, p runtime.Program) (runtime.Outcome, error) {
+	if string(p.Source) == "fail" {
+		return runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "no"}}, nil
+	}
 	return runtime.Outcome{}, nil
 }
 

@@ -26,8 +26,13 @@ func (e *TextError) Error() string {
 
 // CheckObject returns a *TextError unless text is a JSON object that every parser reads in
 // the same way.
-func CheckObject(text []byte) error {
-	err := strictjson.Check(text, strictjson.Options{Object: true})
+func CheckObject(text []byte) error { return check(text, strictjson.Options{Object: true}) }
+
+// CheckText is CheckObject for JSON of any type.
+func CheckText(text []byte) error { return check(text, strictjson.Options{}) }
+
+func check(text []byte, o strictjson.Options) error {
+	err := strictjson.Check(text, o)
 	if e, ok := errors.AsType[*strictjson.Error](err); ok {
 		return &TextError{Line: lineAt(text, e.Offset), Reason: e.Path + ": " + e.Reason}
 	}

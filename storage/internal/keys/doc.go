@@ -47,7 +47,8 @@
 //	't' T 'I' J E                           its name, or nothing if that is its id; finds it by its job
 //	't' T 'M' J text(name)                  E, of an execution, done or not, with a name that is not its id
 //	't' T 'Y' E                             delivery: the callback of the execution, and its attempts so far
-//	't' T 'Z' E                             dead letter: a delivery that was given up, with its body
+//	't' T 'Z' E                             dead letter: a delivery that was given up
+//	't' T 'B' E                             body of a delivery or dead letter, once it is rendered
 //	't' T 'i' O V start X                   postings: executions with V, the first of which is X and started then
 //	'c' X                                   nothing; one in SampleRate of the executions that are done
 package keys

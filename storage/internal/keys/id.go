@@ -13,8 +13,8 @@ import (
 // sample has 15,600: they give the number to 1 % and are read in a few milliseconds.
 const SampleRate = 64
 
-// ID is a UUIDv7 (RFC 9562): 48 bits of milliseconds since 1970, 74 random bits, and 6 bits of
-// version and variant.
+// ID is a UUIDv7 (RFC 9562): 48 bits of milliseconds since 1970, 6 bits of version and variant, and
+// 74 bits that make it unique, of which the last 48 are random.
 type ID [16]byte
 
 // LastID sorts behind all ids. It is not a UUIDv7.
@@ -36,8 +36,8 @@ func ParseID(text string) (id ID, ok bool) {
 // String returns the id in lower case, with dashes.
 func (id ID) String() string { return uuid.UUID(id).String() }
 
-// Before reports whether id is older than other. Ids of one millisecond sort in the order of their
-// creation if one process created them.
+// Before reports whether id is older than other. Ids of one millisecond sort in the order in which
+// one [runtime.Clock] made them.
 func (id ID) Before(other ID) bool {
 	return bytes.Compare(id[:], other[:]) < 0
 }

@@ -21,6 +21,7 @@ const (
 	KindJobExecutionName = 'M'
 	KindDelivery         = 'Y'
 	KindDeadLetter       = 'Z'
+	KindCallbackBody     = 'B'
 )
 
 // JobName returns the key by which a job is found by its name.

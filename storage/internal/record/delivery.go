@@ -12,11 +12,15 @@ func EncodeDelivery(d runtime.Delivery) ([]byte, error) {
 	return append([]byte{EncodingJSON}, value...), err
 }
 
-// DecodeDelivery decodes what EncodeDelivery returns.
+// DecodeDelivery decodes what EncodeDelivery returns. The body is set if an earlier release has
+// stored it in the same record.
 func DecodeDelivery(value []byte) (d runtime.Delivery, err error) {
 	text, err := Body(value, EncodingJSON)
 	if err == nil {
 		err = json.Unmarshal(text, &d)
+	}
+	if len(d.Body) > 0 {
+		d.BodySize = len(d.Body)
 	}
 	return d, err
 }

@@ -29,7 +29,8 @@ type revisionRecord struct {
 
 // specRecord is the stored form of runtime.JobSpec.
 type specRecord struct {
-	Function           string          `json:"function"`
+	Function           string          `json:"function"`              // name when the spec was stored
+	FunctionID         string          `json:"function_id,omitempty"` // empty: stored by an earlier release
 	Disabled           bool            `json:"disabled,omitempty"`
 	Memory             int64           `json:"memory,omitempty"`
 	Timeout            time.Duration   `json:"timeout,omitempty"` // nanoseconds
@@ -62,7 +63,7 @@ type triggerRecord struct {
 
 func specOf(s runtime.JobSpec) specRecord {
 	r := specRecord{
-		Function: s.Function, Disabled: s.Disabled, Memory: s.Memory, Timeout: s.Timeout,
+		Function: s.Function, FunctionID: s.FunctionID, Disabled: s.Disabled, Memory: s.Memory, Timeout: s.Timeout,
 		MaxRetries: s.MaxRetries, MaxConcurrentTasks: s.MaxConcurrentTasks,
 	}
 	for _, v := range s.Env {
@@ -76,7 +77,7 @@ func specOf(s runtime.JobSpec) specRecord {
 
 func (r specRecord) spec() runtime.JobSpec {
 	s := runtime.JobSpec{
-		Function: r.Function, Disabled: r.Disabled, Memory: r.Memory, Timeout: r.Timeout,
+		Function: r.Function, FunctionID: r.FunctionID, Disabled: r.Disabled, Memory: r.Memory, Timeout: r.Timeout,
 		MaxRetries: r.MaxRetries, MaxConcurrentTasks: r.MaxConcurrentTasks,
 	}
 	for _, v := range r.Env {
@@ -109,12 +110,16 @@ func DecodeJob(tenant runtime.Tenant, id string, value []byte) (runtime.Job, err
 
 // EncodeRevision returns the record of a revision.
 func EncodeRevision(v runtime.JobRevision) ([]byte, error) {
-	return encodeJSON(EncodingJSON, revisionRecord{specOf(v.Spec), v.Created.UTC(), v.CreatedBy})
+	encoding := byte(EncodingJSON)
+	if v.Spec.FunctionID != "" {
+		encoding = EncodingJSON2
+	}
+	return encodeJSON(encoding, revisionRecord{specOf(v.Spec), v.Created.UTC(), v.CreatedBy})
 }
 
 // DecodeRevision decodes what EncodeRevision returns.
 func DecodeRevision(number uint64, value []byte) (runtime.JobRevision, error) {
 	var r revisionRecord
-	err := decodeJSON(value, &r, EncodingJSON)
+	err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2)
 	return runtime.JobRevision{Number: number, Spec: r.Spec.spec(), Created: r.Created, CreatedBy: r.CreatedBy}, err
 }

@@ -214,6 +214,13 @@ type postingsBlock struct {
 func decodePostings(first keys.Position, value []byte, long bool) (postingsBlock, error) {
 	data, err := record.Body(value, record.EncodingPostings)
 	b := postingsBlock{Posting{Position: first}, data, postingSize}
+	if err == nil && long && len(data) >= postingSize+msSize && len(data)%(postingSize+msSize) == 0 {
+		// A release before the first one has written the first posting into the value, too.
+		data = data[postingSize:]
+	}
+	if id := first.ID[:]; err == nil && !long && len(data) >= postingSize && bytes.Equal(data[:4], make([]byte, 4)) && bytes.Equal(data[4:postingSize], id) {
+		b.data = data[postingSize:] // likewise
+	}
 	if err == nil && long {
 		if len(data) < msSize {
 			return b, record.ErrDamaged
