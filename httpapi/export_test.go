@@ -38,6 +38,9 @@ func (s *Server) Host() *web.Host { return s.host }
 // ServeRequest handles a request as if the HTTP library had read it.
 func (s *Server) ServeRequest(ctx *fasthttp.RequestCtx) { s.serve(ctx) }
 
+// Received handles the header of a request.
+func (s *Server) Received(h *fasthttp.RequestHeader) fasthttp.RequestConfig { return s.received(h) }
+
 // Closing reports whether Shutdown has begun.
 func (s *Server) Closing() bool { return s.closing.Load() }
 

@@ -91,13 +91,13 @@ func heldBy(t *testing.T, s *Store) string {
 	must(t, err)
 	for i := len(all) - 1; i >= 0; i-- {
 		if x := &all[i]; x.State.Terminal() {
-			_, logs, err := s.GetLogs(tenant, x.ID)
+			page, err := s.GetLogs(tenant, x.ID, runtime.LogPosition{})
 			must(t, err)
 			failure := ""
 			if x.Failure != nil {
 				failure = x.Failure.Type
 			}
-			line("%s %s of %s version %d by %q: %s %s, logs %q", x.State, x.Kind, x.Function, x.Version, x.Caller.UserID, x.Result, failure, logs.Data)
+			line("%s %s of %s version %d by %q: %s %s, logs %q", x.State, x.Kind, x.Function, x.Version, x.Caller.UserID, x.Result, failure, page.Logs.Data)
 		}
 	}
 	must(t, s.EachJob(func(j runtime.Job) error {
