@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -41,7 +42,7 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 		return x, false, nil
 	}
 	var after record.Attempt
-	err = s.commits.Write(false, func(b *pebble.Batch) error {
+	err = s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		x.CancelRequested = true
 		if before.Lease == nil {
 			jobs := locked.jobs(now)

@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -47,7 +48,7 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 	j.CancelRequested, j.State, j.changed = true, runtime.StateCancelling, changed
 	for len(tasks) > 0 {
 		var done []executionRef
-		err := s.commits.Write(false, func(b *pebble.Batch) error {
+		err := s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 			var err error
 			found := search.Postings{}
 			for ; len(tasks) > 0 && b.Len() < maxCancelBytes && err == nil; tasks = tasks[1:] {

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -104,7 +105,7 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 	defer s.life.RUnlock()
 	key := keys.Execution(keys.KindDelivery, tenant, id)
 	defer s.leases.lock(key)()
-	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		if _, err := kv.Get(s.db, key, record.DecodeDelivery); err != nil {
 			if errors.Is(err, kv.ErrAbsent) {
 				return nil
@@ -191,7 +192,7 @@ func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, 
 	defer s.life.RUnlock()
 	// One call at a time takes dead letters of a tenant, so that none is taken twice.
 	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
-	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		taken := make(map[string]bool)
 		take := func(d runtime.Delivery) error {
 			if taken[d.ID] {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
@@ -67,7 +68,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 				switch rng.IntN(9) {
 				case 0, 1, 2:
 					d := runtime.Delivery{ID: storetest.ID(rng, at), Tenant: tenant, Job: "j", Created: at, Callback: runtime.Callback{URL: "https://example.com", Secret: "s", Retry: rng.IntN(5)}}
-					must(t, s.commits.Write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+					must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 					pending[place{tenant, d.ID}] = d
 				case 3, 4:
 					p, there := anyOf(pending)
@@ -161,7 +162,7 @@ func TestOldDeadLettersAreDropped(t *testing.T) {
 		for _, dead := range []bool{true, false} {
 			d := runtime.Delivery{ID: storetest.ID(rng, start.Add(-age)), Tenant: "t", Dead: dead}
 			ids = append(ids, d.ID)
-			must(t, s.commits.Write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+			must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 		}
 	}
 	must(t, s.Expire(start, 0, -1))

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -47,7 +48,7 @@ func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
 			return err
 		}
 		defer s.lockJobs(jobs)()
-		return s.commits.Write(false, func(b *pebble.Batch) error {
+		return s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 			if err := dropJobs(b, s.db, jobs, oldest); err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/record"
 	"github.com/faaspot/faaspot/storage/internal/search"
@@ -49,7 +50,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 	settled := make([]runtime.FinishResult, len(ended))
 	after := make(map[executionRef]record.Attempt, len(ended))
 	jobs := locked.jobs(now)
-	err := s.commits.Write(false, func(b *pebble.Batch) error {
+	err := s.commits.Write(commit.Outcome, func(b *pebble.Batch) error {
 		found := search.Postings{}
 		for i := range ended {
 			of := executionRef{ended[i].Tenant, ids[i]}
@@ -160,7 +161,7 @@ func (s *Store) Record(batch []runtime.Execution) error {
 	}
 	defer s.life.RUnlock()
 	defer s.fence.pass(oldest)()
-	return fault(op, write(true, func(b *pebble.Batch) error {
+	return fault(op, write(commit.NewWork, func(b *pebble.Batch) error {
 		found := search.Postings{}
 		for i := range batch {
 			found.AddTrace(&batch[i], ids[i])

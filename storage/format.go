@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -23,12 +24,12 @@ func (s *Store) indexAll() error {
 	began, n := time.Now(), 0
 	err := kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
 		prefix := keys.OfKind(tenant, keys.KindPostings)
-		if err := s.commits.WriteSoon(false, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) }); err != nil {
+		if err := s.commits.WriteSoon(commit.Outcome, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) }); err != nil {
 			return err
 		}
 		found, waiting := search.Postings{}, 0
 		put := func() error {
-			err := s.commits.WriteSoon(false, found.Put)
+			err := s.commits.WriteSoon(commit.Outcome, found.Put)
 			found, waiting = search.Postings{}, 0
 			return err
 		}
@@ -101,5 +102,5 @@ func (s *Store) checkFormat() error {
 
 func (s *Store) putFormat() error {
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keys.Format(), record.EncodeNumber(formatVersion), nil), s.commits.Commit(b, false), b.Close())
+	return errors.Join(b.Set(keys.Format(), record.EncodeNumber(formatVersion), nil), s.commits.Commit(b, commit.Outcome), b.Close())
 }

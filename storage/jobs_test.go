@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/search"
@@ -80,7 +81,7 @@ func TestLargeCancellation(t *testing.T) {
 	j, err := jobs.of(of.tenant, of.id)
 	must(t, err)
 	first := executionRef{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
-	must(t, s.commits.Write(false, func(b *pebble.Batch) error {
+	must(t, s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		j.CancelRequested = true
 		found := search.Postings{}
 		ended, err := lockedExecutions{Store: s}.cancelTask(b, found, first, c.at)

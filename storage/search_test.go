@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -123,7 +124,7 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 		}
 		x.Name = x.ID
 		id, _ := keys.ParseID(x.ID)
-		must(t, s.commits.Write(true, func(b *pebble.Batch) error {
+		must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 			found := search.Postings{}
 			must(t, putDoneJob(b, found, &x, id))
 			return found.Put(b)
