@@ -165,7 +165,7 @@ func TestOldDeadLettersAreDropped(t *testing.T) {
 			must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 		}
 	}
-	must(t, s.Expire(start, 0, -1))
+	must(t, s.Expire(start, runtime.Retention{}))
 	letters, err := s.ListDeadLetters("t", "", 10)
 	must(t, err)
 	if len(letters) != 2 || letters[0].ID != ids[6] || letters[1].ID != ids[4] {

@@ -23,7 +23,9 @@ import (
 const (
 	// formatVersion is the version of the layout in package keys and of the encodings in package
 	// record.
-	formatVersion = 2
+	formatVersion = 3
+	// formatUnkept is the version before retention knew sizes.
+	formatUnkept = 2
 	// formatUnindexed is the version before there were postings.
 	formatUnindexed = 1
 
@@ -164,8 +166,11 @@ func open(o Options) (_ *Store, err error) {
 	if err := s.checkFormat(); err != nil {
 		return nil, err
 	}
-	if err := s.attempts.load(s.db); err != nil {
+	if err := errors.Join(s.attempts.load(s.db), s.usage.load(s.db)); err != nil {
 		return nil, err
+	}
+	if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
+		s.defaultBytes = int64((u.AvailBytes + s.db.Metrics().DiskSpaceUsage()) / 2)
 	}
 	if err := s.health.SetDamaged(s.damaged); err != nil {
 		return nil, err

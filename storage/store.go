@@ -29,13 +29,18 @@ type Store struct {
 	health  *disk.Health
 	memory  *disk.Memory
 	ballast *disk.Ballast
-	minFree uint64  // bytes that must be free for new work
-	locks   stripes // of functions, jobs and names
+	minFree uint64 // bytes that must be free for new work
+	// defaultBytes is the limit of what is kept without another: half of what the disk had for the
+	// store when it was opened; 0: not known.
+	defaultBytes int64
+	locks        stripes // of functions, jobs and names
 
 	leases      stripes // of executions that are not done
 	attempts    attempts
 	idempotency stripes // of idempotency keys
 	fence       expiryFence
+	expiring    sync.Mutex // held by Expire
+	usage       usage
 	postings    postingsExpiry
 	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.
 	searchSteps int

@@ -85,7 +85,7 @@ func TestClockJumpExpiresNothing(t *testing.T) {
 		// Ids follow the last one of this process, which has the time of the machine's clock.
 		newest := time.Unix(uuid.Must(uuid.NewV7()).Time().UnixTime())
 		clock.jump(time.Until(newest))
-		e := newEngine(t, engine.Options{Now: clock.now, RetentionAge: 2 * time.Hour, Sandbox: &fakeSandbox{run: echo}})
+		e := newEngine(t, engine.Options{Now: clock.now, Retention: runtime.Retention{Age: 2 * time.Hour}, Sandbox: &fakeSandbox{run: echo}})
 		create(t, e, spec("hello", "[]"))
 		id := submit(t, e, runtime.SubmitRequest{})
 		await(t, e, id)
