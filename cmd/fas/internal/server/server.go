@@ -161,6 +161,7 @@ func (s *server) attend(ctx context.Context) error {
 			s.log.Error("the demo failed", "error", clierror.Message(err))
 		}
 	}
+	go newHeapReturner().run(ctx)
 	select {
 	case err := <-s.served:
 		return fmt.Errorf("the server stopped accepting connections: %w", err)
