@@ -267,7 +267,7 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 		s.bind()
 	}
 	s.host.Context = noCall
-	c.input, c.logs = [len(c.input)][]byte{}, nil
+	c.input, c.logs, c.result, c.failure = [len(c.input)][]byte{}, nil, nil, nil
 	s.logs.Reset(0)
 	return outcome, err == nil
 }
