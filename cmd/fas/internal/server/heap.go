@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	goruntime "runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -36,7 +37,10 @@ const (
 )
 
 func newHeapReturner() *heapReturner {
-	h := &heapReturner{free: debug.FreeOSMemory}
+	h := &heapReturner{free: func() {
+		goruntime.GC() // buffers in a sync.Pool outlive one collection
+		debug.FreeOSMemory()
+	}}
 	for _, name := range []string{
 		heapAllocated: "/gc/heap/allocs:bytes",
 		heapObjects:   "/memory/classes/heap/objects:bytes",
