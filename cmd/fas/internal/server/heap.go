@@ -23,18 +23,9 @@ const (
 type heapReturner struct {
 	samples []metrics.Sample
 	last    uint64 // bytes allocated until the last look
-	kept    uint64 // bytes that could not be returned at the last attempt
+	kept    uint64 // bytes that the heap took after memory was returned last
 	free    func() // collects, and returns all free pages
 }
-
-// Indexes of heapReturner.samples.
-const (
-	heapAllocated = iota
-	heapObjects
-	heapLive
-	heapFree
-	heapUnused
-)
 
 func newHeapReturner() *heapReturner {
 	h := &heapReturner{free: func() {
@@ -42,11 +33,8 @@ func newHeapReturner() *heapReturner {
 		debug.FreeOSMemory()
 	}}
 	for _, name := range []string{
-		heapAllocated: "/gc/heap/allocs:bytes",
-		heapObjects:   "/memory/classes/heap/objects:bytes",
-		heapLive:      "/gc/heap/live:bytes",
-		heapFree:      "/memory/classes/heap/free:bytes",
-		heapUnused:    "/memory/classes/heap/unused:bytes",
+		"/gc/heap/allocs:bytes", // the others are what the heap takes
+		"/memory/classes/heap/objects:bytes", "/memory/classes/heap/free:bytes", "/memory/classes/heap/unused:bytes",
 	} {
 		h.samples = append(h.samples, metrics.Sample{Name: name})
 	}
@@ -67,25 +55,29 @@ func (h *heapReturner) run(ctx context.Context) {
 	}
 }
 
-// look returns memory if the server is idle and a collection may free more than heapSlack.
+// look returns memory if the server is idle and the heap has grown by heapSlack since memory was
+// returned last.
 func (h *heapReturner) look() {
-	metrics.Read(h.samples)
-	of := func(i int) uint64 { return h.samples[i].Value.Uint64() }
-	allocated := of(heapAllocated)
+	allocated, size := h.measure()
 	idle := allocated-h.last < heapIdle
 	h.last = allocated
-	if !idle || h.returnable(of) < h.kept+heapSlack {
+	if !idle || size < h.kept+heapSlack {
+		h.kept = min(h.kept, size)
 		return
 	}
 	h.free()
-	metrics.Read(h.samples)
-	h.last, h.kept = of(heapAllocated), h.returnable(of)
+	h.last, h.kept = h.measure()
 }
 
-// returnable returns the bytes that a collection may return: pages without objects, and what became
-// garbage since the last collection. What was live then may be garbage, too, once the heap has
-// allocated as much again.
-func (h *heapReturner) returnable(of func(int) uint64) uint64 {
-	garbage := of(heapObjects) - min(of(heapObjects), of(heapLive))
-	return of(heapFree) + garbage
+// measure returns the bytes that were allocated so far, and those that the heap takes.
+func (h *heapReturner) measure() (allocated, size uint64) {
+	metrics.Read(h.samples)
+	for i := range h.samples {
+		if n := h.samples[i].Value.Uint64(); i == 0 {
+			allocated = n
+		} else {
+			size += n
+		}
+	}
+	return allocated, size
 }
