@@ -22,9 +22,11 @@ const (
 	// dropBatch is the number of executions that one batch drops, if they are not tasks of jobs.
 	// Ends of executions as old wait while a batch is made.
 	dropBatch = 5_000
-	// minRange is the number of neighbouring executions that are dropped as one range. Fewer are
-	// dropped one by one: a range has a cost until it is compacted.
-	minRange = 32
+	// minRange and minRangeBytes are the number and the size of neighbouring executions that are
+	// dropped as one range. Fewer are dropped one by one: a range has a cost until it is compacted.
+	// But tables that lie in a range are removed without a compaction, which frees the disk soon.
+	minRange      = 32
+	minRangeBytes = 1 << 20
 )
 
 // Expire drops what ended long ago or is too much, and old idempotency keys and dead letters; see
@@ -230,7 +232,7 @@ func (d *drop) dropTrace(b *pebble.Batch, id keys.ID) error {
 
 // dropRuns drops executions: neighbours that have no other execution between them as one range.
 func (d *drop) dropRuns(b *pebble.Batch) error {
-	if len(d.victims) < minRange {
+	if !worthRange(d.victims) {
 		return d.dropEach(b, d.victims)
 	}
 	// Each execution of the tenant that is done is found by its state, by small keys.
@@ -273,9 +275,18 @@ func (d *drop) dropRuns(b *pebble.Batch) error {
 	return errors.Join(errs...)
 }
 
+// worthRange reports whether to drop neighbours as a range.
+func worthRange(all []victim) bool {
+	var bytes uint64
+	for i := range all {
+		bytes += all[i].Size
+	}
+	return len(all) >= minRange || bytes >= minRangeBytes
+}
+
 // dropRange drops executions that have no other between them.
 func (d *drop) dropRange(b *pebble.Batch, all []victim) error {
-	if len(all) < minRange {
+	if !worthRange(all) {
 		return d.dropEach(b, all)
 	}
 	from, to := all[0].ID, all[len(all)-1].ID.Next()
