@@ -222,3 +222,46 @@ func TestLevel(t *testing.T) {
 		}
 	})
 }
+
+// Tasks are kept as long as their execution of a job: while it runs, however much they hold, and
+// then until it is dropped, with them.
+func TestTasksAreKeptWithTheirExecution(t *testing.T) {
+	const tasks = 40
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	x := newRun(t, s, c, tasks)
+	finish := func(all []runtime.Execution, at time.Time) {
+		t.Helper()
+		for i := range all {
+			all[i].State, all[i].Finished, all[i].Result = runtime.StateSucceeded, at, bytes.Repeat([]byte("7"), 10_000)
+		}
+		_, err := s.Finish(all, at)
+		must(t, err)
+	}
+	kept := func() (n int) {
+		for i := range tasks {
+			if task, err := s.GetExecution(x.Tenant, runtime.TaskID(x.ID, i)); err == nil && task.State.Terminal() {
+				n++
+			}
+		}
+		return n
+	}
+	running := startTasks(t, s, x, tasks)
+	finish(running[:30], c.at)
+	strict := runtime.Retention{Age: time.Hour, Count: 1, Bytes: 1_000, TenantBytes: 1_000, FunctionBytes: 1_000}
+	must(t, s.Expire(c.at.Add(24*time.Hour), strict))
+	if n := kept(); n != 30 {
+		t.Errorf("while the execution runs, %d of 30 tasks are kept", n)
+	}
+	checkInvariants(t, s)
+	end := c.at.Add(24 * time.Hour)
+	finish(running[30:], end)
+	must(t, s.Expire(end.Add(59*time.Minute), runtime.Retention{Age: time.Hour}))
+	if n := kept(); n != tasks {
+		t.Errorf("after the end, %d of %d tasks are kept", n, tasks)
+	}
+	must(t, s.Expire(end.Add(time.Second), strict))
+	if _, err := s.GetJobExecutionByID(x.Tenant, x.ID); kept() != 0 || runtime.CodeOf(err) != runtime.CodeNotFound {
+		t.Errorf("dropped, %d tasks are kept, and the execution: %v", kept(), err)
+	}
+	checkInvariants(t, s)
+}

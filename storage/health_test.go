@@ -10,11 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/disk"
@@ -230,4 +233,81 @@ func flip(t *testing.T, fs vfs.FS, file string) {
 	_, err = f.WriteAt(b[:], info.Size()/2)
 	must(t, err)
 	must(t, f.Close())
+}
+
+// On a disk that results would fill, their ends are refused before the log or a flush could fail.
+// Small ends, reads, cancellations and deletions continue; with room again, the ends are accepted.
+func TestOutcomesOnAFullDisk(t *testing.T) {
+	free := uint64(1 << 40)
+	s, c := openOn(t, sizedFS{vfs.NewMem(), &free}, "store"), newClerk()
+	two(t, s)
+	large, small, cancelled := begin(t, s, c), begin(t, s, c), begin(t, s, c)
+	finish := func(x runtime.Execution, size int) error {
+		x = ended(x)
+		x.State, x.Failure, x.Result = runtime.StateSucceeded, nil, bytes.Repeat([]byte("7"), size)
+		settled, err := s.Finish([]runtime.Execution{x}, c.at)
+		if err == nil {
+			err = settled[0].Err
+		}
+		return err
+	}
+	free = DefaultMinFree / 2
+	wantCode(t, finish(large, 6*runtime.MiB+DefaultMinFree/8), runtime.CodeUnavailable)
+	must(t, finish(small, 100))
+	if x, err := s.GetExecution(large.Tenant, large.ID); err != nil || x.State != runtime.StateRunning {
+		t.Errorf("it is read as %s, %v", x.State, err)
+	}
+	free = 3 << 20
+	wantCode(t, finish(large, 100), runtime.CodeUnavailable)
+	if _, changed, err := s.Cancel(cancelled.Tenant, cancelled.ID, c.at); err != nil || !changed {
+		t.Errorf("cancelled: %v, %v", changed, err)
+	}
+	must(t, s.DeleteFunction("a", "id2", by("a")))
+	free = 0
+	_, _, err := s.Cancel(large.Tenant, large.ID, c.at)
+	wantCode(t, err, runtime.CodeUnavailable)
+	if _, err := s.ListExecutions(large.Tenant, runtime.ExecutionFilter{}, "", 10); err != nil {
+		t.Error(err)
+	}
+	free = 1 << 40
+	must(t, finish(large, 6*runtime.MiB))
+	checkInvariants(t, s)
+}
+
+// A log that cannot be written because the disk is full does not end the process: the write waits,
+// others are refused meanwhile, and it succeeds when there is room.
+func TestLogOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, ".log") && full.Load() {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	s := openOn(t, fs, "store")
+	two(t, s)
+	full.Store(true)
+	wrote := make(chan error, 1)
+	go func() { wrote <- s.PutSetting("x", []byte("y")) }()
+	for s.Health() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	wantCode(t, s.PutSetting("z", nil), runtime.CodeUnavailable)
+	wantCode(t, s.DeleteFunction("a", "id2", by("a")), runtime.CodeUnavailable)
+	if _, err := s.GetFunctionByName("a", "one"); err != nil {
+		t.Errorf("a read: %v", err)
+	}
+	select {
+	case err := <-wrote:
+		t.Fatalf("the write returned %v", err)
+	default:
+	}
+	full.Store(false)
+	must(t, <-wrote)
+	must(t, s.Health())
+	if value, err := s.Setting("x"); err != nil || string(value) != "y" {
+		t.Errorf("stored is %q, %v", value, err)
+	}
+	checkInvariants(t, s)
 }
