@@ -59,7 +59,7 @@ func TestExpireKeepsTheNewest(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	unfinished := begin(t, s, c)
 	few := recordOf(t, s, c, "a", "few", 20, 1)
-	const all = 30_000
+	const all = 8_000
 	var ids []string
 	for len(ids) < all {
 		var batch []runtime.Execution
@@ -92,7 +92,7 @@ func TestExpireKeepsTheNewest(t *testing.T) {
 	}
 	check(len(ids) + all2 + 20)
 	check(2 * all2)
-	check(5_000)
+	check(1_500)
 	check(100)
 	checkInvariants(t, s)
 	if x, err := s.GetExecution(unfinished.Tenant, unfinished.ID); err != nil || x.State != runtime.StateRunning {
