@@ -85,10 +85,9 @@ type ExecutionHistory interface {
 	// of their start and then of their ids. next is the start of the next page, nil on the last
 	// page. If there is no such function or job the error is CodeNotFound.
 	SearchExecutions(tenant Tenant, o SearchScan) (found []ExecutionSummary, next *SearchPosition, err error)
-	// Expire drops executions that are done and were accepted more than age ago, then the oldest
-	// beyond keep on the whole server, and idempotency keys whose period is over. An age of 0 and
-	// a negative keep are no bound. A large keep is exact to a few per cent.
-	Expire(now time.Time, age time.Duration, keep int) error
+	// Expire drops what has ended and is too old or too much, see [Retention], dead letters after
+	// [DeadLetterAge], and idempotency keys whose period is over.
+	Expire(now time.Time, r Retention) error
 }
 
 // Accepted is an execution to be queued, with its args.

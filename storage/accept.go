@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/record"
 	"github.com/faaspot/faaspot/storage/internal/search"
@@ -37,7 +38,7 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 	if ids, err := locked.ids(); err != nil || ids != nil {
 		return ids, ids != nil, fault(op, err)
 	}
-	err = s.commits.Write(true, func(b *pebble.Batch) error {
+	err = s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 		return errors.Join(putAccepted(b, batch, parsed), locked.put(b, parsed))
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -44,7 +45,7 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 	if count == nil {
 		count = new(uint64)
 	}
-	err = s.commits.Write(true, func(b *pebble.Batch) error {
+	err = s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 		err := errors.Join(
 			putJobAccepted(b, &x, id),
 			putAccepted(b, tasks, ids),

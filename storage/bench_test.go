@@ -15,7 +15,6 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/keys"
-	"github.com/faaspot/faaspot/storage/internal/search"
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
@@ -182,9 +181,9 @@ func benchHistory(b *testing.B, n int) (*Store, *clerk) {
 	for range n {
 		x := c.done()
 		id, _ := keys.ParseID(x.ID)
-		found := search.Postings{}
-		must(b, putDone(batch, found, &x, id))
-		must(b, found.Put(batch))
+		e := newEnds()
+		must(b, putDone(batch, e, &x, id))
+		must(b, e.put(batch))
 		if batch.Len() > 1<<20 {
 			must(b, batch.Commit(pebble.NoSync))
 			batch = s.db.NewBatch()
@@ -273,7 +272,7 @@ func BenchmarkPending100000(b *testing.B) {
 func BenchmarkExpire(b *testing.B) {
 	s, c := benchHistory(b, 1_000_000)
 	for b.Loop() {
-		must(b, s.Expire(c.at, 0, 900_000))
+		must(b, s.Expire(c.at, runtime.Retention{Count: 900_000}))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -40,12 +41,12 @@ func (s *Store) bindJobs() error {
 			if err := b.Set(key, bound, nil); err != nil || b.Len() < bindBatch {
 				return err
 			}
-			err = s.commits.Commit(b, false)
+			err = s.commits.Commit(b, commit.Outcome)
 			b.Reset()
 			return err
 		})
 		if err == nil && !b.Empty() {
-			err = s.commits.Commit(b, false)
+			err = s.commits.Commit(b, commit.Outcome)
 		}
 		return errors.Join(err, b.Close())
 	})

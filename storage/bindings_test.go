@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
@@ -64,11 +65,11 @@ func TestJobsAreBoundAtOpen(t *testing.T) {
 		t.Errorf("the job is %+v, %v", j, err)
 	}
 	// A damaged revision is found.
-	must(t, s.commits.Write(true, func(b *pebble.Batch) error {
+	must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 		return b.Set(keys.Revision("t", ids[1], 1), record.EncodeRaw("x"), nil)
 	}))
 	if err := s.bindJobs(); err == nil {
 		t.Error("a damaged revision was bound")
 	}
-	must(t, errors.Join(s.commits.Write(true, func(b *pebble.Batch) error { return b.Delete(keys.Revision("t", ids[1], 1), nil) })))
+	must(t, errors.Join(s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return b.Delete(keys.Revision("t", ids[1], 1), nil) })))
 }

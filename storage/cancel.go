@@ -7,10 +7,10 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
-	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // Cancel cancels a queued execution and marks a running one; see runtime.ExecutionQueue.
@@ -41,7 +41,7 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 		return x, false, nil
 	}
 	var after record.Attempt
-	err = s.commits.Write(false, func(b *pebble.Batch) error {
+	err = s.writeEnds(commit.Relief, func(b *pebble.Batch, e *ends) error {
 		x.CancelRequested = true
 		if before.Lease == nil {
 			jobs := locked.jobs(now)
@@ -53,8 +53,7 @@ func (s *Store) Cancel(tenant runtime.Tenant, text string, now time.Time) (x run
 				j.count(runtime.StateCancelled)
 			}
 			x = x.Cancelled(now)
-			found := search.Postings{}
-			return errors.Join(locked.putCancelled(b, found, of, accepted, before, now), jobs.put(b, found), found.Put(b))
+			return errors.Join(locked.putCancelled(b, e, of, accepted, before, now), jobs.put(b, e))
 		}
 		x.State = runtime.StateCancelling
 		lease := *before.Lease

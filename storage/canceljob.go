@@ -7,10 +7,10 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
-	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // maxCancelBytes is the size at which a batch of a cancellation is committed, in bytes. It moves
@@ -47,17 +47,16 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 	j.CancelRequested, j.State, j.changed = true, runtime.StateCancelling, changed
 	for len(tasks) > 0 {
 		var done []executionRef
-		err := s.commits.Write(false, func(b *pebble.Batch) error {
+		err := s.writeEnds(commit.Relief, func(b *pebble.Batch, e *ends) error {
 			var err error
-			found := search.Postings{}
 			for ; len(tasks) > 0 && b.Len() < maxCancelBytes && err == nil; tasks = tasks[1:] {
 				var ended bool
-				if ended, err = locked.cancelTask(b, found, executionRef{tenant, tasks[0]}, now); ended {
+				if ended, err = locked.cancelTask(b, e, executionRef{tenant, tasks[0]}, now); ended {
 					j.count(runtime.StateCancelled)
 					done = append(done, executionRef{tenant, tasks[0]})
 				}
 			}
-			return errors.Join(err, jobs.put(b, found), found.Put(b))
+			return errors.Join(err, jobs.put(b, e))
 		})
 		if err != nil {
 			return x, false, nil, fault(op, err)
@@ -72,7 +71,7 @@ func (s *Store) CancelJobExecution(tenant runtime.Tenant, text string, now time.
 }
 
 // cancelTask adds the cancellation of a task to a batch, if the task is queued.
-func (locked lockedExecutions) cancelTask(b *pebble.Batch, found search.Postings, of executionRef, now time.Time) (bool, error) {
+func (locked lockedExecutions) cancelTask(b *pebble.Batch, e *ends, of executionRef, now time.Time) (bool, error) {
 	at := locked.attempt(of)
 	if at.Lease != nil {
 		return false, nil
@@ -84,11 +83,11 @@ func (locked lockedExecutions) cancelTask(b *pebble.Batch, found search.Postings
 	if err != nil {
 		return false, err
 	}
-	return true, locked.putCancelled(b, found, of, accepted, at, now)
+	return true, locked.putCancelled(b, e, of, accepted, at, now)
 }
 
 // putCancelled adds the cancellation of a queued execution to a batch.
-func (locked lockedExecutions) putCancelled(b *pebble.Batch, found search.Postings, of executionRef, accepted record.Accepted, at record.Attempt, now time.Time) error {
+func (locked lockedExecutions) putCancelled(b *pebble.Batch, e *ends, of executionRef, accepted record.Accepted, at record.Attempt, now time.Time) error {
 	x := accepted.Execution(of.tenant, of.id, at)
 	x.CancelRequested = true
 	x = x.Cancelled(now)
@@ -97,7 +96,7 @@ func (locked lockedExecutions) putCancelled(b *pebble.Batch, found search.Postin
 		return err
 	}
 	x.Logs = logs
-	return errors.Join(dropUnfinished(b, of, accepted.Function, accepted.ArgsSize, at), putDone(b, found, &x, of.id))
+	return errors.Join(dropUnfinished(b, of, accepted.Function, accepted.ArgsSize, at), putDone(b, e, &x, of.id))
 }
 
 // lockTasks locks a job's execution and its tasks, and returns the ids of the tasks. It fails with

@@ -46,6 +46,6 @@ func (s *Store) beginChange(tenant runtime.Tenant, c runtime.Change) (ready pend
 }
 
 // put writes the records of the change.
-func (c pendingChange) put(b *pebble.Batch) error {
-	return errors.Join(putDone(b, nil, &c.Execution, c.id), c.key.put(b, []keys.ID{c.id}))
+func (c pendingChange) put(b *pebble.Batch, e *ends) error {
+	return errors.Join(putDone(b, e, &c.Execution, c.id), c.key.put(b, []keys.ID{c.id}))
 }

@@ -159,7 +159,7 @@ func TestLogsBetweenAttempts(t *testing.T) {
 	must(t, err)
 	must(t, settled[0].Err)
 	wrote("it was cancelled as it ran", x, runtime.StateCancelled, "half")
-	must(t, s.Expire(c.at, 0, 0))
+	dropAll(t, s, c.at)
 	if n := countKeys(t, s); n != 1 { // the format record
 		t.Errorf("%d records are left", n)
 	}

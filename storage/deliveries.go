@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -118,7 +119,7 @@ func readDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, text string) (r
 }
 
 // changeDelivery changes one delivery, if there is one.
-func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, change func(b *pebble.Batch, key []byte, stored runtime.Delivery) error) error {
+func (s *Store) changeDelivery(op string, need commit.Need, tenant runtime.Tenant, text string, change func(b *pebble.Batch, key []byte, stored runtime.Delivery) error) error {
 	id, ok := keys.ParseID(text)
 	if !ok {
 		return fault(op, fmt.Errorf("%q is not a UUIDv7, so it cannot be the id of a delivery", text))
@@ -129,7 +130,7 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 	defer s.life.RUnlock()
 	key := keys.Execution(keys.KindDelivery, tenant, id)
 	defer s.leases.lock(key)()
-	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(need, func(b *pebble.Batch) error {
 		stored, err := kv.Get(s.db, key, record.DecodeDelivery)
 		if err != nil {
 			if errors.Is(err, kv.ErrAbsent) {
@@ -143,7 +144,11 @@ func (s *Store) changeDelivery(op string, tenant runtime.Tenant, text string, ch
 
 // SaveAttempt stores the state of a delivery after an attempt; see runtime.DeliveryStore.
 func (s *Store) SaveAttempt(d runtime.Delivery) error {
-	return s.changeDelivery("storage.attempted", d.Tenant, d.ID, func(b *pebble.Batch, key []byte, stored runtime.Delivery) error {
+	need := commit.Relief
+	if len(d.Body) > 0 {
+		need = commit.Outcome
+	}
+	return s.changeDelivery("storage.attempted", need, d.Tenant, d.ID, func(b *pebble.Batch, key []byte, stored runtime.Delivery) error {
 		if len(d.Body) == 0 {
 			d.Body, d.BodySize = stored.Body, stored.BodySize // an older release has stored the body here
 		}
@@ -156,7 +161,7 @@ func (s *Store) SaveAttempt(d runtime.Delivery) error {
 
 // DeleteDelivery drops a delivery whose callback was accepted.
 func (s *Store) DeleteDelivery(tenant runtime.Tenant, id string) error {
-	return s.changeDelivery("storage.delivered", tenant, id, func(b *pebble.Batch, key []byte, stored runtime.Delivery) error {
+	return s.changeDelivery("storage.delivered", commit.Relief, tenant, id, func(b *pebble.Batch, key []byte, stored runtime.Delivery) error {
 		bodyOf, _ := keys.ParseID(id)
 		return errors.Join(b.Delete(key, nil), dropBody(b, stored, bodyOf))
 	})
@@ -231,7 +236,7 @@ func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, 
 	defer s.life.RUnlock()
 	// One call at a time takes dead letters of a tenant, so that none is taken twice.
 	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
-	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		taken := make(map[string]bool)
 		take := func(d runtime.Delivery) error {
 			if taken[d.ID] {
@@ -289,7 +294,7 @@ func (s *Store) expireDeadLetters(now time.Time) error {
 // expireTenantDeadLetters drops the dead letters of a tenant that are older than oldest, or too many.
 func (s *Store) expireTenantDeadLetters(tenant runtime.Tenant, oldest keys.ID) error {
 	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
-	return s.commits.Write(false, func(b *pebble.Batch) error {
+	return s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		prefix := keys.OfKind(tenant, keys.KindDeadLetter)
 		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 		if err != nil {
@@ -314,23 +319,4 @@ func (s *Store) expireTenantDeadLetters(tenant runtime.Tenant, oldest keys.ID) e
 		}
 		return errors.Join(err, it.Error(), it.Close())
 	})
-}
-
-// keptForCallbacks returns the id before which executions may be dropped: oldest, or an older one
-// while the body of a callback is not rendered yet.
-func keptForCallbacks(r kv.Reader, oldest keys.ID) (keys.ID, error) {
-	err := kv.EachTenant(r, func(tenant runtime.Tenant) error {
-		return eachDelivery(r, keys.KindDelivery, tenant, func(d runtime.Delivery) error {
-			id, ok := keys.ParseID(d.JobExecution)
-			if !ok || d.BodySize > 0 {
-				return nil
-			}
-			// The tasks have the time of the execution.
-			if first := keys.FirstIDAt(id.Time()); first.Before(oldest) {
-				oldest = first
-			}
-			return nil
-		})
-	})
-	return oldest, err
 }

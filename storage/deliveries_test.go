@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -74,7 +75,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 				switch rng.IntN(9) {
 				case 0, 1, 2:
 					d := runtime.Delivery{ID: storetest.ID(rng, at), Tenant: tenant, Job: "j", Created: at, Callback: runtime.Callback{URL: "https://example.com", Secret: "s", Retry: rng.IntN(5)}}
-					must(t, s.commits.Write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+					must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 					pending[place{tenant, d.ID}] = d
 				case 3, 4:
 					p, there := anyOf(pending)
@@ -202,10 +203,10 @@ func TestOldDeadLettersAreDropped(t *testing.T) {
 		for _, dead := range []bool{true, false} {
 			d := runtime.Delivery{ID: storetest.ID(rng, start.Add(-age)), Tenant: "t", Dead: dead}
 			ids = append(ids, d.ID)
-			must(t, s.commits.Write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+			must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 		}
 	}
-	must(t, s.Expire(start, 0, -1))
+	must(t, s.Expire(start, runtime.Retention{}))
 	letters, err := s.ListDeadLetters("t", "", 10)
 	must(t, err)
 	if len(letters) != 2 || letters[0].ID != ids[6] || letters[1].ID != ids[4] {
@@ -230,7 +231,7 @@ func TestDeadLettersAreBounded(t *testing.T) {
 		if len(body) > 1<<10 { // the size counts, whatever is stored
 			d.BodySize, d.Body = runtime.MaxDeadLetterBytes/4, nil
 		}
-		must(t, s.commits.Write(true, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+		must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
 		return d.ID
 	}
 	for i := range 6 {
@@ -239,7 +240,7 @@ func TestDeadLettersAreBounded(t *testing.T) {
 	for i := range runtime.MaxDeadLetters + 10 {
 		small = append(small, put("small", i, []byte("{}")))
 	}
-	must(t, s.Expire(start.Add(time.Hour), 0, -1))
+	must(t, s.Expire(start.Add(time.Hour), runtime.Retention{}))
 	for tenant, want := range map[runtime.Tenant][]string{"large": large[2:], "small": small[10:]} {
 		letters, err := s.ListDeadLetters(tenant, "", 1<<20)
 		must(t, err)
@@ -268,7 +269,7 @@ func TestRetentionWaitsForTheBodiesOfCallbacks(t *testing.T) {
 	_, _, _, err = s.CancelJobExecution("t", x.ID, now)
 	must(t, err)
 	later := now.Add(100 * keys.Day)
-	must(t, s.Expire(later, keys.Day, 0))
+	must(t, s.Expire(later, runtime.Retention{Age: keys.Day, Count: 1}))
 	if _, err := s.GetJobExecutionByID("t", x.ID); err != nil {
 		t.Fatalf("the execution: %v", err)
 	}
@@ -281,7 +282,7 @@ func TestRetentionWaitsForTheBodiesOfCallbacks(t *testing.T) {
 	must(t, err)
 	d.Body = []byte("{}")
 	must(t, s.SaveAttempt(d))
-	must(t, s.Expire(later, keys.Day, 0))
+	must(t, s.Expire(later, runtime.Retention{Age: keys.Day, Count: 1}))
 	if _, err := s.GetJobExecutionByID("t", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("with its body stored, the execution is kept: %v", err)
 	}
@@ -297,7 +298,7 @@ func TestBodiesInOlderRecords(t *testing.T) {
 	old := runtime.Delivery{ID: id, Tenant: "t", JobExecution: id, Dead: true, Body: []byte(`{"a":1}`)}
 	value, err := record.EncodeDelivery(old)
 	must(t, err)
-	must(t, s.commits.Write(true, func(b *pebble.Batch) error {
+	must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 		return b.Set(keys.Execution(keys.KindDeadLetter, "t", mustID(t, id)), value, nil)
 	}))
 	check := func(d runtime.Delivery, err error) {

@@ -22,9 +22,12 @@
 // # Records
 //
 // Executions that are not done have other keys than executions that are done: retention drops the
-// latter as ranges of ids, and never meets the former, however old they are. The names of jobs'
-// executions are dropped one by one. Deliveries are not dropped. Dead letters are dropped after
-// runtime.DeadLetterAge, whatever happens to their executions.
+// latter, and never meets the former, however old they are. It has records of its own, of which
+// each batch writes one per function that ended in it: what ended, in the order of ends, and its
+// size. The tasks of a job's execution have such records by the execution, and are dropped with it.
+// Memory holds the sums of each function. Neighbours are dropped as ranges of ids. Deliveries are
+// not dropped. Dead letters are dropped after runtime.DeadLetterAge, whatever happens to their
+// executions.
 //
 // A task is an execution. Its id follows from the id of its job's execution and from its number
 // ([runtime.TaskID]); nothing else leads from one to the other. The batch that ends a task also
@@ -63,8 +66,11 @@
 //
 // A write that cannot be made durable ends the process (Options.Fatal): what the disk holds is then
 // unknown, and the next start finds out. New writes are refused with CodeUnavailable below a floor
-// of free space, while the disk cannot keep up, and after damage was found. Deletions and reads
-// continue, and [Store.Health] reports the reason. Tables that cannot be written are retried with
-// pauses, without end; Open and Close do not wait for that. A damaged store is refused, never
-// wiped.
+// of free space, and while the disk cannot keep up. Ends of executions are refused, and repeated by
+// the engine, before the disk or the memory for what is not flushed is full: Pebble never stalls a
+// write, because all writes and the readers of what it shows would wait with it. Deletions and
+// cancellations have room of their own in both, on the disk by a ballast. Reads continue, and
+// [Store.Health] reports the reason. A log on a full disk waits for room. Tables that cannot be
+// written are retried with pauses, without end; Open and Close do not wait for that. A damaged store
+// is refused, never wiped, and damage that is found later ends the process.
 package storage

@@ -17,8 +17,6 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/keys"
-	"github.com/faaspot/faaspot/storage/internal/kv"
-	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // begin accepts and starts one execution.
@@ -214,12 +212,12 @@ func TestIdempotencyOfManyAtOnce(t *testing.T) {
 	}{{runtime.IdempotencyPeriod - 1, true}, {runtime.IdempotencyPeriod, false}, {2*runtime.IdempotencyPeriod - 1, true}, {100 * runtime.IdempotencyPeriod, false}} {
 		later := *key
 		later.Now = start.Add(test.after)
-		must(t, s.Expire(later.Now, 0, -1))
+		must(t, s.Expire(later.Now, runtime.Retention{}))
 		if _, replayed, err = s.Accept(c.batch(1), &later); err != nil || replayed != test.replayed {
 			t.Fatalf("after %v: %v, %v", test.after, replayed, err)
 		}
 	}
-	must(t, s.Expire(start.Add(102*runtime.IdempotencyPeriod), 0, -1))
+	must(t, s.Expire(start.Add(102*runtime.IdempotencyPeriod), runtime.Retention{}))
 	prefix := keys.OfKind("default", keys.KindIdempotency)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	must(t, err)
@@ -303,7 +301,7 @@ func TestConcurrentExecutionChanges(t *testing.T) {
 				t.Errorf("%s is %s, its end was reported: %v", x.ID, x.State, reported)
 			}
 		}
-		must(t, s.Expire(c.at, 0, 0))
+		dropAll(t, s, c.at)
 		checkInvariants(t, s)
 	}
 }
@@ -339,68 +337,17 @@ func TestExpireWhileExecutionsEnd(t *testing.T) {
 			running = false
 		default:
 		}
-		must(t, s.Expire(start, 0, drops%20))
+		must(t, s.Expire(start.Add(time.Hour), runtime.Retention{Count: 1 + drops%20}))
 	}
 	wg.Wait()
 	checkInvariants(t, s)
-	must(t, s.Expire(start, 0, 0))
+	dropAll(t, s, c.at)
 	if n, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "", 10); err != nil || len(n) != 0 {
 		t.Fatalf("%d are left, %v", len(n), err)
 	}
 	if n := countKeys(t, s); n != 1 { // the format record
 		t.Fatalf("%d records are left", n)
 	}
-}
-
-// Expire keeps the requested number of many executions, within the error of the sample, and all
-// that are not done, however old.
-func TestExpireKeepsTheNewest(t *testing.T) {
-	t.Parallel()
-	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
-	unfinished := begin(t, s, c)
-	const all, keep = 60_000, 40_000
-	b, found := s.db.NewBatch(), search.Postings{}
-	for i := range all {
-		x := c.done()
-		x.Tenant = ledgerTenants[i%2]
-		id, _ := keys.ParseID(x.ID)
-		must(t, putDone(b, found, &x, id))
-	}
-	must(t, found.Put(b))
-	must(t, b.Commit(pebble.NoSync))
-	must(t, b.Close())
-	count := func() (n int) {
-		for _, tenant := range ledgerTenants {
-			var lower keys.ID
-			src := kv.NewIDIterator(s.db, keys.OfKind(tenant, keys.KindDone), lower, keys.LastID)
-			for src.First(); src.Valid; src.Next() {
-				n++
-			}
-			must(t, errors.Join(src.Err, src.Close()))
-		}
-		return n
-	}
-	must(t, s.Expire(c.at, 0, all*2))
-	if n := count(); n != all {
-		t.Fatalf("%d are left of %d", n, all)
-	}
-	must(t, s.Expire(c.at, 0, keep))
-	if n := count(); n < keep*95/100 || n > keep*105/100 {
-		t.Fatalf("%d are left, want %d", n, keep)
-	}
-	must(t, s.Expire(c.at, 0, countedKeep))
-	if n := count(); n != countedKeep {
-		t.Fatalf("%d are left, want %d", n, countedKeep)
-	}
-	must(t, s.Expire(c.at, 10*time.Second, -1))
-	if n := count(); n != 10_001 { // one per millisecond
-		t.Fatalf("%d are left of ten seconds", n)
-	}
-	x, err := s.GetExecution(unfinished.Tenant, unfinished.ID)
-	if err != nil || x.State != runtime.StateRunning {
-		t.Fatalf("the running execution is %+v, %v", x, err)
-	}
-	checkInvariants(t, s)
 }
 
 // No caller learns of an end that is not on disk yet.

@@ -3,149 +3,402 @@ package storage
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// countedKeep is the largest number of executions to keep that is counted one by one. Larger
-// numbers are estimated from the sample, to a few per cent.
-const countedKeep = 256 * keys.SampleRate
+const (
+	// dropBatch is the number of executions that one batch drops, if they are not tasks of jobs.
+	// Ends of executions as old wait while a batch is made.
+	dropBatch = 5_000
+	// minRange and minRangeBytes are the number and the size of neighbouring executions that are
+	// dropped as one range. Fewer are dropped one by one: a range has a cost until it is compacted.
+	// But tables that lie in a range are removed without a compaction, which frees the disk soon.
+	minRange      = 32
+	minRangeBytes = 1 << 20
+)
 
-// Expire drops executions that are done and too old or too many, and old idempotency keys; see
-// runtime.ExecutionHistory. Its cost depends on the number of functions and jobs that have
-// executions, and on the number of jobs' executions that it drops, not on the number of executions.
-func (s *Store) Expire(now time.Time, age time.Duration, keep int) error {
+// Expire drops what ended long ago or is too much, and old idempotency keys and dead letters; see
+// runtime.ExecutionHistory. Its cost depends on the number of functions and on the number of
+// executions that it drops, not on the number of executions that it keeps.
+func (s *Store) Expire(now time.Time, r runtime.Retention) error {
 	const op = "storage.expire"
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	var oldest keys.ID
-	if age > 0 {
-		oldest = keys.FirstIDAt(now.Add(-age))
-	}
-	if keep >= 0 {
-		beyond, err := oldestOf(s.db, keep)
-		if err != nil {
-			return fault(op, err)
-		}
-		if oldest.Before(beyond) {
-			oldest = beyond
-		}
+	s.expiring.Lock()
+	defer s.expiring.Unlock()
+	if r.Bytes == 0 {
+		r.Bytes = s.defaultBytes
 	}
 	if err := s.expireDeadLetters(now); err != nil {
-		return fault(op, err)
+		return fault(op, s.checked(err))
 	}
-	return fault(op, s.fence.drop(oldest, func() error {
-		oldest, err := keptForCallbacks(s.db, oldest)
-		if err != nil {
-			return err
-		}
-		jobs, err := expiredJobs(s.db, oldest)
-		if err != nil {
-			return err
-		}
-		defer s.lockJobs(jobs)()
-		return s.commits.Write(false, func(b *pebble.Batch) error {
-			if err := dropJobs(b, s.db, jobs, oldest); err != nil {
-				return err
+	r = r.WithShares()
+	for _, t := range s.usage.targets(r) {
+		for more := true; more; {
+			d := drop{s: s, target: &t}
+			var err error
+			if more, err = d.collect(now, r); err == nil {
+				err = d.apply()
 			}
+			if err != nil {
+				return fault(op, s.checked(err))
+			}
+		}
+	}
+	err := s.checked(s.expireRest(now, r.MinAge))
+	s.restoreBallast()
+	return fault(op, err)
+}
+
+// drop is one batch of executions of one function to drop.
+type drop struct {
+	s *Store
+	*target
+	victims []victim
+	jobs    []jobVictim
+	chunks  map[string][]byte // keys of record.Kept with their new values; nil: delete
+	freed   map[freedFrom]held
+}
+
+type victim struct {
+	record.KeptEntry
+	function string
+}
+
+type jobVictim struct {
+	runtime.JobExecution
+	id keys.ID
+}
+
+type freedFrom struct{ functionID, name string }
+
+// free counts an execution as dropped.
+func (d *drop) free(functionID, name string, e *record.KeptEntry) {
+	f := d.freed[freedFrom{functionID, name}]
+	f.count++
+	f.bytes += int64(e.Size)
+	d.freed[freedFrom{functionID, name}] = f
+	if functionID == d.functionID {
+		d.now.count--
+		d.now.bytes -= int64(e.Size)
+	}
+}
+
+// collect chooses what to drop: of all that ended before the least age, the oldest first, while
+// there is too much or it is too old. more reports that there may be more to drop.
+func (d *drop) collect(now time.Time, r runtime.Retention) (more bool, err error) {
+	d.chunks, d.freed = make(map[string][]byte), make(map[freedFrom]held)
+	prefix := keys.Kept(d.tenant, d.functionID)
+	it, err := d.s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, it.Error(), it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		_, end, err := keys.ParseKept(d.tenant, it.Key())
+		if err != nil {
+			return false, kv.Damaged("key %x: %v", it.Key(), err)
+		}
+		old := r.Age > 0 && end.Before(now.Add(-r.Age))
+		if !old && (end.After(now.Add(-r.MinAge)) || d.fits()) {
+			return false, nil
+		}
+		if len(d.victims) >= dropBatch {
+			return true, nil
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return false, err
+		}
+		kept, err := record.DecodeKept(value)
+		if err != nil {
+			return false, kv.Damaged("key %x: %v", it.Key(), err)
+		}
+		n, waits := 0, false
+		for ; n < len(kept.Entries) && (old || !d.fits()); n++ {
+			if waits, err = d.waits(&kept.Entries[n]); err != nil || waits {
+				break
+			}
+			if err := d.take(kept.Entries[n], kept.Function); err != nil {
+				return false, err
+			}
+		}
+		if err != nil || waits && n == 0 {
+			return false, err
+		}
+		var rest []byte
+		if kept.Entries = kept.Entries[n:]; len(kept.Entries) > 0 {
+			rest = kept.Encode()
+		}
+		d.chunks[string(it.Key())] = rest
+		if waits {
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+// waits reports whether an execution, and what ended after it, must be kept for now: it is of a job
+// whose callback has no body yet.
+func (d *drop) waits(e *record.KeptEntry) (bool, error) {
+	if e.State != 0 {
+		return false, nil
+	}
+	delivery, err := kv.Find(d.s.db, keys.Execution(keys.KindDelivery, d.tenant, e.ID), record.DecodeDelivery)
+	return delivery != nil && delivery.BodySize == 0, err
+}
+
+// fits reports whether the function holds no more than it may.
+func (d *drop) fits() bool { return d.now.count <= d.most.count && d.now.bytes <= d.most.bytes }
+
+// take adds an execution to what is dropped, with its tasks.
+func (d *drop) take(e record.KeptEntry, function string) error {
+	d.free(d.functionID, function, &e)
+	if e.State != 0 {
+		d.victims = append(d.victims, victim{e, function})
+		return nil
+	}
+	x, err := readJobDone(d.s.db, d.tenant, e.ID)
+	if err != nil {
+		return fmt.Errorf("execution %s of a job: %w", e.ID, err)
+	}
+	d.jobs = append(d.jobs, jobVictim{x, e.ID})
+	return kv.EachKey(d.s.db, keys.KeptTasks(d.tenant, e.ID), func(key, value []byte) error {
+		_, functionID, err := keys.ParseKeptTasks(d.tenant, key)
+		if err != nil {
+			return kv.Damaged("key %x: %v", key, err)
+		}
+		kept, err := record.DecodeKept(value)
+		if err != nil {
+			return kv.Damaged("key %x: %v", key, err)
+		}
+		for i := range kept.Entries {
+			d.free(functionID, kept.Function, &kept.Entries[i])
+			d.victims = append(d.victims, victim{kept.Entries[i], kept.Function})
+		}
+		d.chunks[string(key)] = nil
+		return nil
+	})
+}
+
+// apply drops what was collected. No execution as old ends in between: its records could be in a
+// range that is dropped.
+func (d *drop) apply() error {
+	if len(d.chunks) == 0 {
+		return nil
+	}
+	var newest keys.ID
+	slices.SortFunc(d.victims, func(a, b victim) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	if n := len(d.victims); n > 0 {
+		newest = d.victims[n-1].ID
+	}
+	refs := make([]jobRef, 0, len(d.jobs))
+	for i := range d.jobs {
+		refs = append(refs, jobRef{d.tenant, d.jobs[i].JobID})
+		if newest.Before(d.jobs[i].id) {
+			newest = d.jobs[i].id
+		}
+	}
+	err := d.s.fence.drop(newest.Next(), func() error {
+		defer d.s.lockJobs(refs)()
+		return d.s.commits.Write(commit.Relief, d.fill)
+	})
+	if err != nil {
+		return err
+	}
+	for from, f := range d.freed {
+		d.s.usage.add(d.tenant, from.functionID, from.name, held{-f.count, -f.bytes})
+	}
+	return nil
+}
+
+func (d *drop) fill(b *pebble.Batch) error {
+	errs := []error{d.dropRuns(b), d.dropJobs(b)}
+	for key, value := range d.chunks {
+		if value == nil {
+			errs = append(errs, b.Delete([]byte(key), nil))
+		} else {
+			errs = append(errs, b.Set([]byte(key), value, nil))
+		}
+	}
+	for i := range d.victims {
+		if d.victims[i].Traced {
+			errs = append(errs, d.dropTrace(b, d.victims[i].ID))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dropTrace drops the posting by which an execution is found by its trace.
+func (d *drop) dropTrace(b *pebble.Batch, id keys.ID) error {
+	x, err := readDoneRecord(d.s.db, d.tenant, id)
+	if err != nil {
+		return fmt.Errorf("execution %s: %w", id, err)
+	}
+	return search.DropTrace(b, d.s.db, &x.Execution, id)
+}
+
+// dropRuns drops executions: neighbours that have no other execution between them as one range.
+func (d *drop) dropRuns(b *pebble.Batch) error {
+	if !worthRange(d.victims) {
+		return d.dropEach(b, d.victims)
+	}
+	// Each execution of the tenant that is done is found by its state, by small keys.
+	from, to := d.victims[0].ID, d.victims[len(d.victims)-1].ID.Next()
+	var sources []*kv.IDIterator
+	for state := 1; state < len(record.States); state++ {
+		it := kv.NewIDIterator(d.s.db, keys.DoneByState(d.tenant, byte(state)), from, to)
+		it.First()
+		sources = append(sources, it)
+	}
+	var errs []error
+	at := 0 // the first victim of the present range
+	end := 0
+	for end < len(d.victims) && len(errs) == 0 {
+		next, err := kv.First(sources, false)
+		if err != nil || next == nil {
+			errs = append(errs, err, d.dropRange(b, d.victims[at:]))
+			break
+		}
+		id := next.ID
+		next.Next()
+		switch {
+		case id == d.victims[end].ID:
+			end++
+		case id.Before(d.victims[end].ID): // one that is kept
+			if err := d.dropRange(b, d.victims[at:end]); err != nil {
+				errs = append(errs, err)
+			}
+			at = end
+		default:
+			errs = append(errs, kv.Damaged("execution %s is not found by its state", d.victims[end].ID))
+		}
+	}
+	if end == len(d.victims) {
+		errs = append(errs, d.dropRange(b, d.victims[at:]))
+	}
+	for _, it := range sources {
+		errs = append(errs, it.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// worthRange reports whether to drop neighbours as a range.
+func worthRange(all []victim) bool {
+	var bytes uint64
+	for i := range all {
+		bytes += all[i].Size
+	}
+	return len(all) >= minRange || bytes >= minRangeBytes
+}
+
+// dropRange drops executions that have no other between them.
+func (d *drop) dropRange(b *pebble.Batch, all []victim) error {
+	if !worthRange(all) {
+		return d.dropEach(b, all)
+	}
+	from, to := all[0].ID, all[len(all)-1].ID.Next()
+	var prefixes [][]byte
+	seen := map[string]bool{}
+	add := func(prefix []byte) {
+		if !seen[string(prefix)] {
+			seen[string(prefix)] = true
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	add(keys.OfKind(d.tenant, keys.KindDone))
+	type index struct {
+		function string
+		state    byte
+	}
+	indexes := map[index]bool{}
+	for i := range all {
+		v := &all[i]
+		if v.Result {
+			add(keys.OfKind(d.tenant, keys.KindResult))
+		}
+		if v.Logs {
+			add(keys.OfKind(d.tenant, keys.KindLogs))
+		}
+		if of := (index{v.function, v.State}); !indexes[of] {
+			indexes[of] = true
+			add(keys.DoneByState(d.tenant, v.State))
+			add(keys.DoneByFunction(d.tenant, v.function, v.State))
+		}
+	}
+	var errs []error
+	for _, prefix := range prefixes {
+		n := len(prefix)
+		errs = append(errs, b.DeleteRange(append(prefix[:n:n], from[:]...), append(prefix[:n:n], to[:]...), nil))
+	}
+	return errors.Join(errs...)
+}
+
+func (d *drop) dropEach(b *pebble.Batch, all []victim) error {
+	var errs []error
+	for i := range all {
+		v := &all[i]
+		errs = append(errs,
+			b.Delete(keys.Execution(keys.KindDone, d.tenant, v.ID), nil),
+			b.Delete(append(keys.DoneByState(d.tenant, v.State), v.ID[:]...), nil),
+			b.Delete(append(keys.DoneByFunction(d.tenant, v.function, v.State), v.ID[:]...), nil),
+		)
+		if v.Result {
+			errs = append(errs, b.Delete(keys.Execution(keys.KindResult, d.tenant, v.ID), nil))
+		}
+		if v.Logs {
+			errs = append(errs, b.Delete(keys.Execution(keys.KindLogs, d.tenant, v.ID), nil))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// expireRest drops idempotency keys, dead letters, and postings that lead to nothing.
+func (s *Store) expireRest(now time.Time, minAge time.Duration) error {
+	bound := keys.FirstIDAt(now.Add(-minAge))
+	return s.fence.drop(bound, func() error {
+		return s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 			it, err := s.db.NewIter(nil)
 			if err != nil {
 				return err
 			}
-			d := dropper{
-				batch: b, it: it, oldest: oldest, day: keys.DayOf(now), postings: s.postings.due(oldest, now),
+			rest := restDropper{
+				s: s, batch: b, it: it, now: now, bound: bound,
+				day: keys.DayOf(now),
 			}
-			return errors.Join(d.dropAll(s.db), it.Close())
+			return errors.Join(kv.EachTenant(s.db, rest.dropTenant), it.Close())
 		})
-	}))
+	})
 }
 
-// oldestOf returns the id of the oldest of the newest keep executions that are done.
-func oldestOf(r kv.Reader, keep int) (keys.ID, error) {
-	if keep == 0 {
-		return keys.LastID, nil
-	}
-	var sources []*kv.IDIterator
-	open := func(prefix []byte) {
-		s := kv.NewIDIterator(r, prefix, keys.ID{}, keys.LastID)
-		s.Last()
-		sources = append(sources, s)
-	}
-	var err error
-	if keep > countedKeep {
-		keep /= keys.SampleRate
-		open([]byte{keys.SpaceSample})
-	} else {
-		err = kv.EachTenant(r, func(tenant runtime.Tenant) error {
-			open(keys.OfKind(tenant, keys.KindDone))
-			return nil
-		})
-	}
-	var oldest keys.ID
-	for n := 0; err == nil; n++ {
-		newest, failed := kv.First(sources, true)
-		if err = failed; newest == nil || err != nil {
-			oldest = keys.ID{} // there are fewer than keep
-			break
-		}
-		oldest = newest.ID
-		if n+1 == keep {
-			break
-		}
-		newest.Next()
-	}
-	for _, s := range sources {
-		err = errors.Join(err, s.Close())
-	}
-	return oldest, err
+// restDropper adds to a batch the deletion of what is left of executions that are dropped. It writes
+// no range without a key.
+type restDropper struct {
+	s     *Store
+	batch *pebble.Batch
+	it    *pebble.Iterator
+	now   time.Time
+	bound keys.ID // no execution before it ends meanwhile
+	day   uint64
 }
 
-// dropper adds to a batch the deletion of executions before oldest. It writes no range without a
-// key: each range has a cost until it is compacted.
-type dropper struct {
-	batch  *pebble.Batch
-	it     *pebble.Iterator
-	oldest keys.ID
-	day    uint64
-
-	postings bool // whether to drop postings, too
-}
-
-func (d *dropper) dropAll(r kv.Reader) error {
-	if err := d.dropBefore([]byte{keys.SpaceSample}); err != nil {
+func (d *restDropper) dropTenant(tenant runtime.Tenant) error {
+	if err := d.dropPostings(tenant); err != nil {
 		return err
-	}
-	return kv.EachTenant(r, d.dropTenant)
-}
-
-func (d *dropper) dropTenant(tenant runtime.Tenant) error {
-	for _, kind := range []byte{keys.KindDone, keys.KindResult, keys.KindLogs, keys.KindJobDone} {
-		if err := d.dropBefore(keys.OfKind(tenant, kind)); err != nil {
-			return err
-		}
-	}
-	for state := 1; state < len(record.States); state++ {
-		if err := d.dropBefore(keys.DoneByState(tenant, byte(state))); err != nil {
-			return err
-		}
-	}
-	if err := d.dropFunctions(tenant); err != nil {
-		return err
-	}
-	if d.postings {
-		if err := search.Drop(d.batch, d.it, tenant, d.oldest); err != nil {
-			return err
-		}
 	}
 	// A key is valid into the day after its own.
 	if d.day == 0 {
@@ -154,42 +407,79 @@ func (d *dropper) dropTenant(tenant runtime.Tenant) error {
 	return d.dropRange(keys.OfKind(tenant, keys.KindIdempotency), keys.IdempotencyDay(tenant, d.day-1))
 }
 
-// dropFunctions drops the keys by which executions are found by their function.
-func (d *dropper) dropFunctions(tenant runtime.Tenant) error {
-	prefix := keys.OfKind(tenant, keys.KindDoneByFunction)
-	end := keys.PrefixEnd(prefix)
-	for ok := d.it.SeekGE(prefix); ok && bytes.Compare(d.it.Key(), end) < 0; {
-		function, _, err := keys.CutText(d.it.Key()[len(prefix):])
-		if err != nil {
-			return kv.Damaged("key %x: %v", d.it.Key(), err)
-		}
-		for state := 1; state < len(record.States); state++ {
-			if err := d.dropBefore(keys.DoneByFunction(tenant, function, byte(state))); err != nil {
-				return err
-			}
-		}
-		ok = d.it.SeekGE(keys.PrefixEnd(keys.AppendText(prefix[:len(prefix):len(prefix)], function)))
-	}
-	return d.it.Error()
-}
-
-// dropBefore drops the keys of a prefix whose ids are before the oldest.
-func (d *dropper) dropBefore(prefix []byte) error {
-	return d.dropRange(prefix, append(prefix[:len(prefix):len(prefix)], d.oldest[:]...))
-}
-
 // dropRange drops the keys from one on, before another, if there are any.
-func (d *dropper) dropRange(from, to []byte) error {
+func (d *restDropper) dropRange(from, to []byte) error {
 	if d.it.SeekGE(from) && bytes.Compare(d.it.Key(), to) < 0 {
 		return d.batch.DeleteRange(from, to, nil)
 	}
 	return d.it.Error()
 }
 
-// postingsExpiry decides when postings are dropped, which costs a walk over all streams.
+// dropPostings drops the postings of a tenant that are older than all executions of their function
+// or job.
+func (d *restDropper) dropPostings(tenant runtime.Tenant) error {
+	all := keys.OfKind(tenant, keys.KindPostings)
+	end := keys.PrefixEnd(all)
+	for ok := d.it.SeekGE(all); ok && bytes.Compare(d.it.Key(), end) < 0; {
+		stream, _, err := keys.ParsePostings(tenant, d.it.Key())
+		if err != nil {
+			return kv.Damaged("key %x: %v", d.it.Key(), err)
+		}
+		oldest, err := d.oldestOf(tenant, stream.Resource)
+		if err != nil {
+			return err
+		}
+		if d.s.postings.due(tenant, stream.Resource, oldest, d.now) {
+			if err := search.Drop(d.batch, d.it, tenant, stream.Resource, oldest); err != nil {
+				return err
+			}
+		}
+		ok = d.it.SeekGE(keys.PrefixEnd(keys.PostingsOfResource(tenant, stream.Resource)))
+	}
+	return d.it.Error()
+}
+
+// oldestOf returns an id that is not newer than any execution of a resource that is done, or ends
+// meanwhile.
+func (d *restDropper) oldestOf(tenant runtime.Tenant, r keys.Resource) (keys.ID, error) {
+	oldest := d.bound
+	look := func(prefix []byte) error {
+		if !d.it.SeekGE(prefix) || !bytes.HasPrefix(d.it.Key(), prefix) {
+			return d.it.Error()
+		}
+		id, err := keys.DecodeID(prefix, d.it.Key())
+		if err != nil {
+			return kv.Damaged("key %x: %v", d.it.Key(), err)
+		}
+		oldest = older(oldest, id)
+		return nil
+	}
+	var errs []error
+	switch r.Kind {
+	case keys.ResourceFunction:
+		for _, name := range d.s.usage.names(tenant, r.ID) {
+			for state := 1; state < len(record.States); state++ {
+				errs = append(errs, look(keys.DoneByFunction(tenant, name, byte(state))))
+			}
+		}
+	case keys.ResourceJob:
+		errs = append(errs, look(keys.ExecutionsByJob(keys.KindDoneByJob, tenant, r.ID)))
+	default: // traces also lead to executions that are not done
+		errs = append(errs, look(keys.OfKind(tenant, keys.KindDone)), look(keys.OfKind(tenant, keys.KindAccepted)))
+	}
+	return oldest, errors.Join(errs...)
+}
+
+// postingsExpiry decides when postings are dropped, which costs a walk over all streams of a
+// resource.
 type postingsExpiry struct {
 	mu      sync.Mutex
-	dropped time.Time // start up to which postings were dropped last; zero: unknown
+	dropped map[resourceOfTenant]time.Time // start up to which postings were dropped last
+}
+
+type resourceOfTenant struct {
+	tenant runtime.Tenant
+	keys.Resource
 }
 
 // droppedParts divides the time for which executions are stored: postings are dropped when they
@@ -197,17 +487,22 @@ type postingsExpiry struct {
 // nothing and are skipped.
 const droppedParts = 64
 
-// due reports whether to drop postings, too. The caller then drops them.
-func (e *postingsExpiry) due(oldest keys.ID, now time.Time) bool {
+// due reports whether to drop the postings of a resource before an execution. The caller then drops
+// them.
+func (e *postingsExpiry) due(tenant runtime.Tenant, r keys.Resource, oldest keys.ID, now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	at := oldest.Time()
 	if at.After(now) {
 		at = now
 	}
-	if !e.dropped.IsZero() && at.Sub(e.dropped) < now.Sub(at)/droppedParts {
+	of := resourceOfTenant{tenant, r}
+	if last, known := e.dropped[of]; known && at.Sub(last) <= now.Sub(at)/droppedParts {
 		return false
 	}
-	e.dropped = at
+	if e.dropped == nil {
+		e.dropped = make(map[resourceOfTenant]time.Time)
+	}
+	e.dropped[of] = at
 	return true
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/record"
-	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // Finish ends attempts; see runtime.ExecutionQueue.
@@ -49,15 +49,14 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 	settled := make([]runtime.FinishResult, len(ended))
 	after := make(map[executionRef]record.Attempt, len(ended))
 	jobs := locked.jobs(now)
-	err := s.commits.Write(false, func(b *pebble.Batch) error {
-		found := search.Postings{}
+	err := s.writeEnds(commit.Outcome, func(b *pebble.Batch, e *ends) error {
 		for i := range ended {
 			of := executionRef{ended[i].Tenant, ids[i]}
 			if _, twice := after[of]; twice {
 				settled[i].Err = runtime.ErrLease
 				continue
 			}
-			x, waiting, last, err := locked.finish(b, found, ended[i], of, jobs)
+			x, waiting, last, err := locked.finish(b, e, ended[i], of, jobs)
 			switch {
 			case err == nil:
 				settled[i].Execution, settled[i].JobDone, after[of] = x, last, record.Attempt{Waiting: waiting}
@@ -67,7 +66,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 				return err
 			}
 		}
-		return errors.Join(jobs.put(b, found), found.Put(b))
+		return jobs.put(b, e)
 	})
 	if err != nil {
 		return nil, fault(op, err)
@@ -87,7 +86,7 @@ func older(a, b keys.ID) keys.ID {
 
 // finish adds the end of one attempt to a batch, or fails with ErrLease. waiting is nil if there is
 // no next attempt. last reports that the job's execution has no other task left.
-func (locked lockedExecutions) finish(b *pebble.Batch, found search.Postings, x runtime.Execution, of executionRef, jobs batchJobs) (_ runtime.Execution, waiting *record.Waiting, last bool, err error) {
+func (locked lockedExecutions) finish(b *pebble.Batch, e *ends, x runtime.Execution, of executionRef, jobs batchJobs) (_ runtime.Execution, waiting *record.Waiting, last bool, err error) {
 	lease := locked.attempt(of).Lease
 	if lease == nil || lease.Attempt != x.Attempt {
 		return x, nil, false, runtime.ErrLease
@@ -130,7 +129,7 @@ func (locked lockedExecutions) finish(b *pebble.Batch, found search.Postings, x 
 	x.Suspicion = runtime.Suspicion{}
 	err = errors.Join(
 		dropUnfinished(b, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
-		putDone(b, found, &x, of.id),
+		putDone(b, e, &x, of.id),
 	)
 	x.ResultSize = len(x.Result)
 	x.Result, x.Logs = nil, runtime.Logs{}
@@ -163,37 +162,38 @@ func (s *Store) Record(batch []runtime.Execution) error {
 	}
 	defer s.life.RUnlock()
 	defer s.fence.pass(oldest)()
-	return fault(op, write(true, func(b *pebble.Batch) error {
-		found := search.Postings{}
+	return fault(op, s.writeEndsBy(write, commit.NewWork, func(b *pebble.Batch, e *ends) error {
 		for i := range batch {
-			found.AddTrace(&batch[i], ids[i])
-			if err := putDone(b, found, &batch[i], ids[i]); err != nil {
+			e.AddTrace(&batch[i], ids[i])
+			if err := putDone(b, e, &batch[i], ids[i]); err != nil {
 				return err
 			}
 		}
-		return found.Put(b)
+		return nil
 	}))
 }
 
-// putDone writes all records of an execution that is done. It adds the postings of a run to found,
-// which the caller writes when the batch is complete.
-func putDone(b *pebble.Batch, found search.Postings, x *runtime.Execution, id keys.ID) error {
-	found.AddRun(x, id)
+// putDone writes all records of an execution that is done. It adds to e what the batch writes when it
+// is complete.
+func putDone(b *pebble.Batch, e *ends, x *runtime.Execution, id keys.ID) error {
+	e.AddRun(x, id)
 	value, logs := record.EncodeDone(x, id)
 	state := record.StateCode(x.State)
+	kept := record.KeptEntry{Result: len(x.Result) > record.InlineSize, Logs: len(logs) > record.InlineSize}
+	size := len(value) + keptOverhead
 	errs := []error{
 		b.Set(keys.Execution(keys.KindDone, x.Tenant, id), value, nil),
 		b.Set(append(keys.DoneByState(x.Tenant, state), id[:]...), nil, nil),
 		b.Set(append(keys.DoneByFunction(x.Tenant, x.Function, state), id[:]...), nil, nil),
 	}
-	if len(x.Result) > record.InlineSize {
+	if kept.Result {
+		size += len(x.Result)
 		errs = append(errs, b.Set(keys.Execution(keys.KindResult, x.Tenant, id), record.EncodeRaw(x.Result), nil))
 	}
-	if len(logs) > record.InlineSize {
+	if kept.Logs {
+		size += len(logs)
 		errs = append(errs, b.Set(keys.Execution(keys.KindLogs, x.Tenant, id), logs, nil))
 	}
-	if id.Sampled() {
-		errs = append(errs, b.Set(keys.Sample(id), nil, nil))
-	}
-	return errors.Join(errs...)
+	kept.Size = uint64(size)
+	return errors.Join(append(errs, e.keepRun(x, id, kept))...)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
@@ -91,7 +92,7 @@ func heldBy(t *testing.T, s *Store) string {
 	must(t, err)
 	for i := len(all) - 1; i >= 0; i-- {
 		if x := &all[i]; x.State.Terminal() {
-			page, err := s.GetLogs(tenant, x.ID, runtime.LogPosition{})
+			_, page, err := s.GetLogs(tenant, x.ID, runtime.LogPosition{})
 			must(t, err)
 			failure := ""
 			if x.Failure != nil {
@@ -170,7 +171,7 @@ func TestFoldersOfEarlierCommits(t *testing.T) {
 			if again := heldBy(t, s); again != got {
 				t.Errorf("opened again, it holds something else:\n%s", cmp.Diff(strings.Split(got, "\n"), strings.Split(again, "\n")))
 			}
-			must(t, s.Expire(time.Now(), time.Hour, 0))
+			must(t, s.Expire(time.Now(), runtime.Retention{Age: time.Hour, Count: 1}))
 			checkInvariants(t, s)
 			must(t, s.Close())
 		})
@@ -184,7 +185,7 @@ func TestFoldersOfLaterReleases(t *testing.T) {
 		dir := unpack(t, filepath.Join("testdata", "folders", "10-bodies-inline.tar.gz"))
 		s, err := Open(Options{Dir: dir, Log: options(nil, "").Log})
 		must(t, err)
-		must(t, s.commits.Write(true, func(b *pebble.Batch) error { return b.Set(keys.Format(), record.EncodeNumber(format), nil) }))
+		must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return b.Set(keys.Format(), record.EncodeNumber(format), nil) }))
 		must(t, s.Close())
 		_, err = Open(Options{Dir: dir, Log: options(nil, "").Log})
 		known, ok := runtime.AsError(err)

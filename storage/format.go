@@ -8,11 +8,15 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
+
+// spaceSample is the first byte of keys of an earlier release.
+const spaceSample = 'c'
 
 // indexBatch is the number of executions that are read before their postings are written.
 const indexBatch = 10_000
@@ -23,12 +27,12 @@ func (s *Store) indexAll() error {
 	began, n := time.Now(), 0
 	err := kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
 		prefix := keys.OfKind(tenant, keys.KindPostings)
-		if err := s.commits.WriteSoon(false, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) }); err != nil {
+		if err := s.commits.WriteSoon(commit.Outcome, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) }); err != nil {
 			return err
 		}
 		found, waiting := search.Postings{}, 0
 		put := func() error {
-			err := s.commits.WriteSoon(false, found.Put)
+			err := s.commits.WriteSoon(commit.Outcome, found.Put)
 			found, waiting = search.Postings{}, 0
 			return err
 		}
@@ -74,7 +78,106 @@ func (s *Store) indexAll() error {
 		return err
 	}
 	s.log.Info("storage: executions of an earlier release can be searched now", "executions", n, "took", time.Since(began))
+	return nil
+}
+
+// keepAll writes the order in which executions are dropped for a store of an earlier release, which
+// dropped them by their ids. It runs before anything else, and starts again from the beginning if
+// it was interrupted.
+func (s *Store) keepAll() error {
+	began, n := time.Now(), 0
+	wipe := func(prefix []byte) error {
+		return s.commits.WriteSoon(commit.Outcome, func(b *pebble.Batch) error { return b.DeleteRange(prefix, keys.PrefixEnd(prefix), nil) })
+	}
+	err := errors.Join(wipe([]byte{spaceSample}), kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
+		err := errors.Join(wipe(keys.OfKind(tenant, keys.KindKept)), wipe(keys.OfKind(tenant, keys.KindKeptTasks)))
+		if err != nil {
+			return err
+		}
+		e, waiting := newEnds(), 0
+		put := func() error {
+			err := s.commits.WriteSoon(commit.Outcome, e.put)
+			e, waiting = newEnds(), 0
+			return err
+		}
+		added := func(err error) error {
+			n++
+			if waiting++; waiting < indexBatch || err != nil {
+				return err
+			}
+			return put()
+		}
+		jobs := map[string]bool{} // whether a job's execution exists
+		runs := keys.OfKind(tenant, keys.KindDone)
+		err = kv.EachKey(s.db, runs, func(key, value []byte) error {
+			id, err := keys.DecodeID(runs, key)
+			if err != nil {
+				return kv.Damaged("key %x: %v", key, err)
+			}
+			r, err := record.DecodeDone(tenant, id, value)
+			if err != nil {
+				return err
+			}
+			x := &r.Execution
+			if x.Task != nil {
+				there, known := jobs[x.Task.JobExecution]
+				if !known {
+					if there, err = s.hasJobExecution(tenant, x.Task.JobExecution); err != nil {
+						return err
+					}
+					jobs[x.Task.JobExecution] = there
+				}
+				if !there {
+					x.Task = nil
+				}
+			}
+			one := record.KeptEntry{
+				Result: r.ResultBytes > record.InlineSize, Logs: r.LogsBytes > record.InlineSize,
+				Size: uint64(len(value)) + keptOverhead,
+			}
+			if one.Result {
+				one.Size += r.ResultBytes
+			}
+			if one.Logs {
+				one.Size += r.LogsBytes
+			}
+			return added(e.keepRun(x, id, one))
+		})
+		if err != nil {
+			return err
+		}
+		done := keys.OfKind(tenant, keys.KindJobDone)
+		return errors.Join(kv.EachKey(s.db, done, func(key, value []byte) error {
+			id, err := keys.DecodeID(done, key)
+			if err != nil {
+				return kv.Damaged("key %x: %v", key, err)
+			}
+			x, err := record.DecodeJobExecution(tenant, id, value)
+			if err != nil {
+				return err
+			}
+			e.keepJob(&x, id, len(value))
+			return added(nil)
+		}), put())
+	}))
+	if err != nil {
+		return err
+	}
+	s.log.Info("storage: executions of an earlier release are counted now", "executions", n, "took", time.Since(began))
 	return s.putFormat()
+}
+
+// hasJobExecution reports whether there is an execution of a job, done or not.
+func (s *Store) hasJobExecution(tenant runtime.Tenant, text string) (bool, error) {
+	id, ok := keys.ParseID(text)
+	if !ok {
+		return false, kv.Damaged("%q is not a UUIDv7, so it cannot have tasks", text)
+	}
+	_, err := readJobExecution(s.db, tenant, id)
+	if errors.Is(err, kv.ErrAbsent) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // checkFormat checks the format of the records. In a store without records it writes the format
@@ -85,7 +188,11 @@ func (s *Store) checkFormat() error {
 		return nil
 	}
 	if err == nil && format == formatUnindexed {
-		return s.indexAll()
+		err = s.indexAll()
+		format = formatUnkept
+	}
+	if err == nil && format == formatUnkept {
+		return s.keepAll()
 	}
 	if err == nil {
 		return fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, format, formatVersion)
@@ -109,5 +216,5 @@ func (s *Store) checkFormat() error {
 
 func (s *Store) putFormat() error {
 	b := s.db.NewBatch()
-	return errors.Join(b.Set(keys.Format(), record.EncodeNumber(formatVersion), nil), s.commits.Commit(b, false), b.Close())
+	return errors.Join(b.Set(keys.Format(), record.EncodeNumber(formatVersion), nil), s.commits.Commit(b, commit.Outcome), b.Close())
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -42,12 +43,12 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 	if err := s.absent(function); err != nil {
 		return fault(op, fmt.Errorf("function id %q: %w", f.ID, err))
 	}
-	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
+	return fault(op, s.writeEnds(commit.NewWork, func(b *pebble.Batch, e *ends) error {
 		return errors.Join(
 			b.Set(name, record.EncodeRaw(f.ID), nil),
 			putFunction(b, f),
 			putVersion(b, f.Tenant, v),
-			change.put(b),
+			change.put(b, e),
 		)
 	}))
 }
@@ -90,8 +91,8 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 			return fault(op, err)
 		}
 	}
-	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
-		errs := []error{putFunction(b, f), change.put(b)}
+	return fault(op, s.writeEnds(commit.NewWork, func(b *pebble.Batch, e *ends) error {
+		errs := []error{putFunction(b, f), change.put(b, e)}
 		if f.Name != old.Name {
 			errs = append(errs, b.Delete(keys.FunctionName(f.Tenant, old.Name), nil), b.Set(name, record.EncodeRaw(f.ID), nil))
 		}
@@ -119,12 +120,12 @@ func (s *Store) DeleteFunction(tenant runtime.Tenant, id string, c runtime.Chang
 		return fault(op, err)
 	}
 	defer unlock()
-	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
+	return fault(op, s.writeEnds(commit.Relief, func(b *pebble.Batch, e *ends) error {
 		return errors.Join(
 			b.Delete(keys.FunctionName(tenant, old.Name), nil),
 			b.Delete(keys.Function(tenant, id), nil),
 			s.dropVersions(b, tenant, id, 0),
-			change.put(b),
+			change.put(b, e),
 		)
 	}))
 }

@@ -1,14 +1,23 @@
 package storage
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/disk"
@@ -97,7 +106,7 @@ func TestExecutionsOnANearlyFullDisk(t *testing.T) {
 	if all, err := s.ListExecutions("default", runtime.ExecutionFilter{}, "", 10); err != nil || len(all) != 3 {
 		t.Errorf("a list: %v, %v", all, err)
 	}
-	must(t, s.Expire(c.at, 0, 0)) // frees room
+	dropAll(t, s, c.at) // frees room
 	free = DefaultMinFree
 	_, replayed, err := s.Accept(c.batch(1), &runtime.IdempotencyKey{Key: "k", Now: start})
 	if err != nil || replayed {
@@ -145,44 +154,66 @@ func TestSlowDisk(t *testing.T) {
 	must(t, s.Health())
 }
 
-// A damaged block is found when it is read: the process continues, undamaged records can be read,
-// and writes are refused.
+// A damaged block ends the process when a read or a compaction meets it, with the reason and with
+// what to do. Until then everything that is read is right. This test runs itself as that process.
 func TestDamagedBlock(t *testing.T) {
-	mem := vfs.NewMem()
-	s := openOn(t, mem, "store")
-	two(t, s)
-	for i := range 200 { // more than a block
-		id := fmt.Sprint("more", i)
-		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, strings.Repeat(id, 200)), by("a")))
+	t.Parallel()
+	const versions = 200 // more than a block
+	id := func(i int) string { return fmt.Sprint("more", i) }
+	source := func(i int) string { return strings.Repeat(id(i), 200) }
+	if dir := os.Getenv("FAASPOT_TEST_DAMAGED"); dir != "" {
+		s, err := Open(Options{Dir: dir, Log: slog.New(slog.NewTextHandler(os.Stdout, nil))})
+		must(t, err)
+		if os.Getenv("FAASPOT_TEST_COMPACT") != "" {
+			must(t, s.PutSetting("x", nil))
+			err := s.db.Compact(context.Background(), []byte{0}, []byte{0xFF}, false)
+			t.Fatalf("the compaction returns %v", err)
+		}
+		for i := range versions {
+			v, err := s.GetVersion("a", id(i), 1)
+			if err != nil || string(v.Source) != source(i) {
+				t.Fatalf("version %d has the source %.40q, %v", i, v.Source, err)
+			}
+			fmt.Println("right")
+		}
+		t.Fatal("everything can be read")
 	}
-	must(t, s.Close())
-	flip(t, mem, largestTable(t, mem))
-	s = openOn(t, mem, "store")
-	bad := 0
-	for i := range 200 {
-		if _, err := s.GetVersion("a", fmt.Sprint("more", i), 1); err != nil {
-			wantCode(t, err, runtime.CodeInternal)
-			bad++
+	for _, at := range []string{"read", "compact"} {
+		dir := filepath.Join(fastDir(t), "store")
+		s, err := Open(Options{Dir: dir, Log: quiet})
+		must(t, err)
+		for i := range versions {
+			must(t, s.CreateFunction(function("a", id(i), id(i), 1), version(id(i), 1, source(i)), by("a")))
+		}
+		must(t, s.Close())
+		flip(t, vfs.Default, largestTable(t, vfs.Default, dir))
+		env := []string{"FAASPOT_TEST_DAMAGED=" + dir}
+		if at == "compact" {
+			env = append(env, "FAASPOT_TEST_COMPACT=1")
+		}
+		out, err := runSelf("TestDamagedBlock", env...)
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok || exit.ExitCode() != 1 || at == "read" && !bytes.Contains(out, []byte("right")) {
+			t.Errorf("%s: it ended with %v and printed\n%s", at, err, out)
+		}
+		for _, part := range []string{"cannot read the data folder " + dir + ": it is damaged", ".sst", "restore the folder from a backup"} {
+			if !bytes.Contains(out, []byte(part)) {
+				t.Errorf("%s: it printed no %q:\n%s", at, part, out)
+			}
 		}
 	}
-	if bad == 0 || bad == 200 {
-		t.Fatalf("%d of 200 versions are damaged, want some", bad)
-	}
-	wantCode(t, s.Health(), runtime.CodeUnavailable)
-	wantCode(t, s.PutSetting("x", nil), runtime.CodeUnavailable)
-	wantCode(t, s.DeleteFunction("a", "more199", by("a")), runtime.CodeUnavailable)
 }
 
-func largestTable(t *testing.T, fs vfs.FS) (largest string) {
+func largestTable(t *testing.T, fs vfs.FS, dir string) (largest string) {
 	t.Helper()
-	files, err := fs.List("store")
+	files, err := fs.List(dir)
 	must(t, err)
 	var size int64
 	for _, file := range files {
-		info, err := fs.Stat("store/" + file)
+		info, err := fs.Stat(fs.PathJoin(dir, file))
 		must(t, err)
 		if strings.HasSuffix(file, ".sst") && info.Size() > size {
-			largest, size = "store/"+file, info.Size()
+			largest, size = fs.PathJoin(dir, file), info.Size()
 		}
 	}
 	return largest
@@ -202,4 +233,81 @@ func flip(t *testing.T, fs vfs.FS, file string) {
 	_, err = f.WriteAt(b[:], info.Size()/2)
 	must(t, err)
 	must(t, f.Close())
+}
+
+// On a disk that results would fill, their ends are refused before the log or a flush could fail.
+// Small ends, reads, cancellations and deletions continue; with room again, the ends are accepted.
+func TestOutcomesOnAFullDisk(t *testing.T) {
+	free := uint64(1 << 40)
+	s, c := openOn(t, sizedFS{vfs.NewMem(), &free}, "store"), newClerk()
+	two(t, s)
+	large, small, cancelled := begin(t, s, c), begin(t, s, c), begin(t, s, c)
+	finish := func(x runtime.Execution, size int) error {
+		x = ended(x)
+		x.State, x.Failure, x.Result = runtime.StateSucceeded, nil, bytes.Repeat([]byte("7"), size)
+		settled, err := s.Finish([]runtime.Execution{x}, c.at)
+		if err == nil {
+			err = settled[0].Err
+		}
+		return err
+	}
+	free = DefaultMinFree / 2
+	wantCode(t, finish(large, 6*runtime.MiB+DefaultMinFree/8), runtime.CodeUnavailable)
+	must(t, finish(small, 100))
+	if x, err := s.GetExecution(large.Tenant, large.ID); err != nil || x.State != runtime.StateRunning {
+		t.Errorf("it is read as %s, %v", x.State, err)
+	}
+	free = 3 << 20
+	wantCode(t, finish(large, 100), runtime.CodeUnavailable)
+	if _, changed, err := s.Cancel(cancelled.Tenant, cancelled.ID, c.at); err != nil || !changed {
+		t.Errorf("cancelled: %v, %v", changed, err)
+	}
+	must(t, s.DeleteFunction("a", "id2", by("a")))
+	free = 0
+	_, _, err := s.Cancel(large.Tenant, large.ID, c.at)
+	wantCode(t, err, runtime.CodeUnavailable)
+	if _, err := s.ListExecutions(large.Tenant, runtime.ExecutionFilter{}, "", 10); err != nil {
+		t.Error(err)
+	}
+	free = 1 << 40
+	must(t, finish(large, 6*runtime.MiB))
+	checkInvariants(t, s)
+}
+
+// A log that cannot be written because the disk is full does not end the process: the write waits,
+// others are refused meanwhile, and it succeeds when there is room.
+func TestLogOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, ".log") && full.Load() {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	s := openOn(t, fs, "store")
+	two(t, s)
+	full.Store(true)
+	wrote := make(chan error, 1)
+	go func() { wrote <- s.PutSetting("x", []byte("y")) }()
+	for s.Health() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	wantCode(t, s.PutSetting("z", nil), runtime.CodeUnavailable)
+	wantCode(t, s.DeleteFunction("a", "id2", by("a")), runtime.CodeUnavailable)
+	if _, err := s.GetFunctionByName("a", "one"); err != nil {
+		t.Errorf("a read: %v", err)
+	}
+	select {
+	case err := <-wrote:
+		t.Fatalf("the write returned %v", err)
+	default:
+	}
+	full.Store(false)
+	must(t, <-wrote)
+	must(t, s.Health())
+	if value, err := s.Setting("x"); err != nil || string(value) != "y" {
+		t.Errorf("stored is %q, %v", value, err)
+	}
+	checkInvariants(t, s)
 }

@@ -36,7 +36,7 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 	must(t, err)
 	for ok := it.First(); ok; ok = it.Next() {
 		key := it.Key()
-		if key[0] == keys.SpaceSample || key[0] == keys.SpaceTenants && ofExecution(t, key) {
+		if key[0] == keys.SpaceTenants && ofExecution(t, key) {
 			there[string(key)] = true
 		}
 		if key[0] != keys.SpaceTenants || !ofExecution(t, key) {
@@ -92,9 +92,6 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 			}
 			if r.LogsBytes > record.InlineSize {
 				add(keys.Execution(keys.KindLogs, tenant, id))
-			}
-			if id.Sampled() {
-				add(keys.Sample(id))
 			}
 		case keys.KindIdempotency:
 			_, err := record.DecodeIdempotency(it.Value())

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -41,7 +42,7 @@ func (s *Store) CreateJob(j runtime.Job) error {
 	if err := s.absent(job); err != nil {
 		return fault(op, fmt.Errorf("job id %q: %w", j.ID, err))
 	}
-	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 		return errors.Join(b.Set(name, record.EncodeRaw(j.ID), nil), putJob(b, j), putRevision(b, j))
 	}))
 }
@@ -64,7 +65,7 @@ func (s *Store) UpdateJob(j runtime.Job) error {
 	if j.Name != old.Name || j.Revision != old.Revision && j.Revision != old.Revision+1 {
 		return fault(op, fmt.Errorf("job %q (%s) is at revision %d, so it cannot become %q at %d", old.Name, j.ID, old.Revision, j.Name, j.Revision))
 	}
-	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 		err := putJob(b, j)
 		if j.Revision == old.Revision {
 			return err
@@ -89,7 +90,7 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 	if _, err := readJobRecord(s.db, tenant, id); err != nil {
 		return fault(op, err)
 	}
-	return fault(op, s.commits.Write(false, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		ticks := keys.Ticks(tenant, id)
 		return errors.Join(
 			b.Delete(keys.JobName(tenant, j.Name), nil),

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
-	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // newRun creates a job and accepts an execution of it.
@@ -80,15 +80,14 @@ func TestLargeCancellation(t *testing.T) {
 	j, err := jobs.of(of.tenant, of.id)
 	must(t, err)
 	first := executionRef{x.Tenant, mustID(t, runtime.TaskID(x.ID, 0))}
-	must(t, s.commits.Write(false, func(b *pebble.Batch) error {
+	must(t, s.writeEnds(commit.Relief, func(b *pebble.Batch, found *ends) error {
 		j.CancelRequested = true
-		found := search.Postings{}
 		ended, err := lockedExecutions{Store: s}.cancelTask(b, found, first, c.at)
 		j.count(runtime.StateCancelled)
 		if !ended {
 			t.Error("the task was not queued")
 		}
-		return errors.Join(err, jobs.put(b, found), found.Put(b))
+		return errors.Join(err, jobs.put(b, found))
 	}))
 	s2 := openOn(t, fs.CrashClone(vfs.CrashCloneCfg{}), "store")
 	pending := 0

@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/record"
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
@@ -443,30 +442,25 @@ func (p *player) record(l ledger) move {
 	return move{"record " + x.ID, func(s *Store) error { return s.Record([]runtime.Execution{given}) }, after}
 }
 
+// expire drops what has ended long ago. The tasks of a job's execution are dropped with it.
 func (p *player) expire(l ledger) move {
-	age, keep := time.Duration(0), -1
-	if p.rng.IntN(2) == 0 {
-		age = time.Duration(1+p.rng.IntN(3000)) * time.Millisecond
+	age := time.Duration(1+p.rng.IntN(3000)) * time.Millisecond
+	before := p.now.Add(-age)
+	after, dropped := l.hardened(), false
+	for id, r := range after.runs {
+		if r.State.Terminal() && r.Finished.Before(before) {
+			delete(after.runs, id)
+			dropped = true
+		}
 	}
-	if p.rng.IntN(2) == 0 {
-		keep = p.rng.IntN(30)
-	}
-	oldest := ""
-	if age > 0 {
-		oldest = keys.FirstIDAt(p.now.Add(-age)).String()
-	}
-	done := slices.DeleteFunc(l.newestFirst(), func(e entry) bool { return !e.x.State.Terminal() })
-	switch {
-	case keep == 0:
-		oldest = keys.LastID.String()
-	case keep > 0 && keep <= len(done):
-		oldest = max(oldest, done[keep-1].x.ID)
-	}
-	after := l.hardened()
-	dropped := after.expire(oldest)
-	for _, e := range done {
-		if e.x.ID < oldest {
-			delete(after.all, e.x.ID)
+	for id, e := range after.all {
+		old := e.x.State.Terminal() && e.x.Finished.Before(before)
+		if e.x.Task != nil {
+			_, kept := after.runs[e.x.Task.JobExecution]
+			old = !kept
+		}
+		if old {
+			delete(after.all, id)
 			dropped = true
 		}
 	}
@@ -474,11 +468,11 @@ func (p *player) expire(l ledger) move {
 		after = l
 	}
 	now := p.now
-	return move{fmt.Sprint("expire ", age, keep), func(s *Store) error {
+	return move{fmt.Sprint("expire ", age), func(s *Store) error {
 		if err := renderBodies(s); err != nil {
 			return err
 		}
-		return s.Expire(now, age, keep)
+		return s.Expire(now, runtime.Retention{Age: age})
 	}, after}
 }
 

@@ -111,17 +111,6 @@ func (b jobBook) ended(x runtime.Execution, now time.Time) bool {
 	return done
 }
 
-// expire drops executions that are done and older than oldest.
-func (b jobBook) expire(oldest string) (dropped bool) {
-	for id, r := range b.runs {
-		if r.State.Terminal() && id < oldest {
-			delete(b.runs, id)
-			dropped = true
-		}
-	}
-	return dropped
-}
-
 // find is the plainest form of runtime.JobStore.GetJobExecution.
 func (b jobBook) find(jobID, name string) (runtime.JobExecution, bool) {
 	for _, r := range b.runs {

@@ -23,7 +23,9 @@ import (
 const (
 	// formatVersion is the version of the layout in package keys and of the encodings in package
 	// record.
-	formatVersion = 2
+	formatVersion = 3
+	// formatUnkept is the version before retention knew sizes.
+	formatUnkept = 2
 	// formatUnindexed is the version before there were postings.
 	formatUnindexed = 1
 
@@ -36,8 +38,9 @@ const (
 	// The engine caches current versions.
 	cacheSize    = 64 << 20
 	memTableSize = 8 << 20 // bytes; larger batches are stored beside it
-	// memTables is the number of memtables that may fill up during a slow flush before writes wait.
-	memTables = 4
+	// memTables is the number of memtables that may fill up before Pebble stalls writes. The gate
+	// does not let it come to that.
+	memTables = 5
 	// flushTable and baseTable are the sizes of tables that a flush writes and of tables on the
 	// first level below, in bytes; deeper ones are larger. Accepted executions are written to the
 	// ends of two ranges of keys. A table with keys of both ranges spans everything between them,
@@ -45,6 +48,8 @@ const (
 	flushTable   = 512 << 10
 	baseTable    = 4 << 20
 	maxOpenFiles = 500
+	// neverStall is more sublevels of level 0 than disk.Memory lets come about.
+	neverStall = 1000
 	// flushDrops is the delay after which the ranges that Expire drops begin to free room: on a
 	// disk so full that nothing is written, there would be no other flush.
 	flushDrops = 10 * time.Second
@@ -113,7 +118,7 @@ func Open(o Options) (*Store, error) {
 }
 
 func open(o Options) (_ *Store, err error) {
-	s := &Store{dir: o.Dir, log: o.Log, fatal: o.Fatal}
+	s := &Store{dir: o.Dir, log: o.Log, fatal: o.Fatal, minFree: o.MinFree}
 	s.health = disk.NewHealth(o.Log, o.Now, o.MinFree)
 	for _, locks := range []*stripes{&s.locks, &s.leases, &s.idempotency} {
 		locks.seed = maphash.MakeSeed()
@@ -131,7 +136,8 @@ func open(o Options) (_ *Store, err error) {
 	if err := checkDir(o.FS, o.Dir, o.Log); err != nil {
 		return nil, err
 	}
-	watched, watcher := s.health.Watch(o.FS)
+	s.ballast = disk.NewBallast(o.FS, o.Dir, o.Log)
+	watched, watcher := s.health.Watch(o.FS, s.ballast.Release)
 	s.fs = watched
 	s.end = []io.Closer{watcher}
 	lock, err := pebble.LockDirectory(o.Dir, o.FS)
@@ -143,12 +149,16 @@ func open(o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := prepareRoom(o.FS, o.Dir, s.ballast); err != nil {
+		return nil, err
+	}
 	// Pebble first writes the log into a table. If that fails, Pebble retries without end and
 	// cannot be stopped.
 	s.health.SetStuck(func(err error) { s.fatal(messageAndHint(refusal(o.Dir, err))) })
 	if s.db, err = openPebble(o.Dir, s.options(lock, fresh)); err != nil {
 		return nil, err
 	}
+	s.memory = disk.NewMemory(s.unflushed)
 	s.commits = commit.New(s.db, gate{s})
 	s.health.SetStuck(nil)
 	s.health.SetBroken(func(err error) { s.fatal(messageAndHint(unusable("write to", o.Dir, err))) })
@@ -159,7 +169,25 @@ func open(o Options) (_ *Store, err error) {
 	if err := s.bindJobs(); err != nil {
 		return nil, err
 	}
-	return s, s.attempts.load(s.db)
+	if err := errors.Join(s.attempts.load(s.db), s.usage.load(s.db)); err != nil {
+		return nil, err
+	}
+	if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
+		s.defaultBytes = int64((u.AvailBytes + s.db.Metrics().DiskSpaceUsage()) / 2)
+	}
+	if err := s.health.SetDamaged(s.damaged); err != nil {
+		return nil, err
+	}
+	s.health.SetPatient(true)
+	s.restoreBallast()
+	return s, nil
+}
+
+// restoreBallast writes the ballast, if there is room for it and none.
+func (s *Store) restoreBallast() {
+	if err := s.ballast.Restore(s.minFree); err != nil {
+		s.log.Warn("storage: the ballast cannot be written; on a full disk, executions might not be cancelled", "err", err)
+	}
 }
 
 // openPebble returns as an error the panic of Pebble when the disk fails while it creates a log.
@@ -187,6 +215,7 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 		CacheSize:                   cacheSize,
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: memTables,
+		L0StopWritesThreshold:       neverStall,
 		MaxOpenFiles:                maxOpenFiles,
 		TargetFileSizes:             [...]int64{0: flushTable, 1: baseTable, 6: 0},
 		FlushDelayDeleteRange:       flushDrops,
@@ -217,7 +246,7 @@ func isFresh(fs vfs.FS, dir string) (bool, error) {
 			table = file
 		case strings.HasSuffix(file, ".log"):
 			log = file
-		case file != "LOCK" && !strings.HasPrefix(file, "marker.") && !strings.HasPrefix(file, "MANIFEST-") && !strings.HasPrefix(file, "OPTIONS-"):
+		case file != "LOCK" && file != disk.BallastName && !strings.HasPrefix(file, "marker.") && !strings.HasPrefix(file, "MANIFEST-") && !strings.HasPrefix(file, "OPTIONS-"):
 			foreign = file
 		}
 	}

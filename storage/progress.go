@@ -10,7 +10,6 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
-	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
 // batchJobs are the jobs' executions whose tasks a batch changes. Each one is read once and written
@@ -85,7 +84,7 @@ func (j *batchJob) count(state runtime.State) (last bool) {
 }
 
 // put writes the executions that have changed. An execution without a task left is done.
-func (jobs batchJobs) put(b *pebble.Batch, found search.Postings) error {
+func (jobs batchJobs) put(b *pebble.Batch, e *ends) error {
 	var errs []error
 	for of, j := range jobs.all {
 		if !j.changed {
@@ -103,7 +102,7 @@ func (jobs batchJobs) put(b *pebble.Batch, found search.Postings) error {
 		errs = append(errs,
 			b.Delete(keys.Execution(keys.KindJobAccepted, of.tenant, of.id), nil),
 			b.Delete(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, of.tenant, j.JobID), of.id[:]...), nil),
-			putDoneJob(b, found, &j.JobExecution, of.id),
+			putDoneJob(b, e, &j.JobExecution, of.id),
 		)
 		if j.hasProgress {
 			errs = append(errs, b.Delete(progress, nil))
@@ -113,13 +112,14 @@ func (jobs batchJobs) put(b *pebble.Batch, found search.Postings) error {
 }
 
 // putDoneJob writes all records of a job's execution that is done, and the delivery of its
-// callback. It adds the postings to found, which the caller writes when the batch is complete.
-func putDoneJob(b *pebble.Batch, found search.Postings, x *runtime.JobExecution, id keys.ID) error {
+// callback. It adds to e what the batch writes when it is complete.
+func putDoneJob(b *pebble.Batch, e *ends, x *runtime.JobExecution, id keys.ID) error {
 	value, err := record.EncodeJobExecution(x, id)
 	if err != nil {
 		return err
 	}
-	found.AddJob(x, id)
+	e.AddJob(x, id)
+	e.keepJob(x, id, len(value))
 	err = errors.Join(
 		b.Set(keys.Execution(keys.KindJobDone, x.Tenant, id), value, nil),
 		b.Set(append(keys.ExecutionsByJob(keys.KindDoneByJob, x.Tenant, x.JobID), id[:]...), record.EncodeJobExecutionName(x), nil),

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -18,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -123,11 +125,7 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 		}
 		x.Name = x.ID
 		id, _ := keys.ParseID(x.ID)
-		must(t, s.commits.Write(true, func(b *pebble.Batch) error {
-			found := search.Postings{}
-			must(t, putDoneJob(b, found, &x, id))
-			return found.Put(b)
-		}))
+		must(t, s.writeEnds(commit.NewWork, func(b *pebble.Batch, e *ends) error { return putDoneJob(b, e, &x, id) }))
 		h.all[h.key(x.Tenant, x.ID)] = x.Summary()
 	}
 }
@@ -135,10 +133,13 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 // expire drops executions that are older than age.
 func (h *history) expire(t testing.TB, s *Store, age time.Duration) {
 	t.Helper()
-	must(t, s.Expire(h.now, age, -1))
-	oldest := keys.FirstIDAt(h.now.Add(-age)).String()
-	for key, x := range h.all {
-		if x.ID < oldest {
+	must(t, s.Expire(h.now, runtime.Retention{Age: age}))
+	for key := range h.all {
+		tenant, text, _ := strings.Cut(key, "/")
+		id, _ := keys.ParseID(text)
+		_, run := readDoneRecord(s.db, runtime.Tenant(tenant), id)
+		_, job := readJobDone(s.db, runtime.Tenant(tenant), id)
+		if errors.Is(run, kv.ErrAbsent) && errors.Is(job, kv.ErrAbsent) {
 			delete(h.all, key)
 		}
 	}
@@ -497,7 +498,7 @@ func TestSearchWhileRecording(t *testing.T) {
 			for i := range 40 {
 				h.record(t, s, 1+i)
 				if i%10 == 9 {
-					must(t, s.Expire(h.now, time.Minute, -1))
+					must(t, s.Expire(h.now, runtime.Retention{Age: time.Minute}))
 				}
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -32,7 +33,7 @@ func (s *Store) PutSetting(name string, value []byte) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	return fault(op, s.commits.Write(true, func(b *pebble.Batch) error {
+	return fault(op, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 		return b.Set(keys.Setting(name), record.EncodeRaw(value), nil)
 	}))
 }

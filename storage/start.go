@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -43,7 +44,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 
 	refused = make([]error, len(leases))
 	begun := make(map[executionRef]record.Attempt, len(leases))
-	err = s.commits.Write(false, func(b *pebble.Batch) error {
+	err = s.commits.Write(commit.Outcome, func(b *pebble.Batch) error {
 		jobs := locked.jobs(time.Time{})
 		for i, l := range leases {
 			of := executionRef{l.Tenant, ids[i]}

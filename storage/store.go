@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -26,12 +27,20 @@ type Store struct {
 	db      *pebble.DB
 	commits *commit.Committer
 	health  *disk.Health
-	locks   stripes // of functions, jobs and names
+	memory  *disk.Memory
+	ballast *disk.Ballast
+	minFree uint64 // bytes that must be free for new work
+	// defaultBytes is the limit of what is kept without another: half of what the disk had for the
+	// store when it was opened; 0: not known.
+	defaultBytes int64
+	locks        stripes // of functions, jobs and names
 
 	leases      stripes // of executions that are not done
 	attempts    attempts
 	idempotency stripes // of idempotency keys
 	fence       expiryFence
+	expiring    sync.Mutex // held by Expire
+	usage       usage
 	postings    postingsExpiry
 	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.
 	searchSteps int
@@ -40,6 +49,9 @@ type Store struct {
 	closed bool
 	end    []io.Closer // what Close closes, in this order
 }
+
+// readPatience is how long a read waits for the disk to sync what it has read.
+const readPatience = 10 * time.Second
 
 // Close waits for calls in progress and closes the store. Further calls of Close do nothing;
 // further calls of other methods fail with CodeUnavailable.
@@ -50,6 +62,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.health.SetPatient(false) // what waits for room fails
 	if err := closeAll(s.end); err != nil {
 		return fmt.Errorf("storage: close %s: %w", s.dir, err)
 	}
@@ -89,45 +102,36 @@ func (s *Store) snapshot(view func(kv.Reader) error) error {
 	}
 	defer s.life.RUnlock()
 	snap := s.db.NewSnapshot()
-	return errors.Join(view(snap), snap.Close())
+	return s.checked(errors.Join(view(snap), snap.Close()))
 }
+
+// checked returns an error of a read or write. Damage ends the process: what else is damaged is not
+// known, and a compaction would fail at the same place for ever.
+func (s *Store) checked(err error) error {
+	if err != nil && pebble.IsCorruptionError(err) {
+		s.damaged(err)
+	}
+	return err
+}
+
+func (s *Store) damaged(err error) { s.fatal(messageAndHint(unusable("read", s.dir, err))) }
 
 // durably is like snapshot, and returns when everything that view could see is durable: Pebble
 // shows a batch before it is on disk, and a caller must not learn of a change that a lost machine
-// undoes.
+// undoes. A disk that does not sync for readPatience does not keep the caller waiting any longer.
 func (s *Store) durably(view func(kv.Reader) error) error {
 	return s.snapshot(func(r kv.Reader) error {
 		seen := s.commits.Visible()
 		err := view(r)
-		s.commits.Wait(seen)
+		if !s.commits.Wait(seen, readPatience) {
+			return s.health.Full()
+		}
 		return err
 	})
 }
 
 // flush waits until everything that was written is in tables; see disk.Health.
 func (s *Store) flush() error { return s.health.Flush(s.db) }
-
-// gate refuses writes for the state of the disk.
-type gate struct{ *Store }
-
-// Writable returns why writes are refused now, regardless of the free space, or nil.
-func (g gate) Writable(takesRoom bool) error { return g.health.Writable(takesRoom, g.full) }
-
-// Roomy returns why a write that takes space is refused now, or nil.
-func (g gate) Roomy() error {
-	u, err := g.fs.GetDiskUsage(g.dir)
-	if err != nil {
-		return nil // the free space is not known
-	}
-	return g.health.Roomy(u.AvailBytes)
-}
-
-// full reports whether the writes that wait for a flush have nearly filled their memory, so that a
-// further write would have to wait too. While flushes fail, that wait would never end, and readers
-// of the written records would wait too.
-func (s *Store) full() bool {
-	return s.db.Metrics().MemTable.Size >= (memTables-1)*memTableSize
-}
 
 // Health returns the problem of the store or its disk as a CodeUnavailable error, or nil.
 func (s *Store) Health() error {
@@ -136,10 +140,10 @@ func (s *Store) Health() error {
 	}
 	defer s.life.RUnlock()
 	g := gate{s}
-	if err := g.Writable(true); err != nil {
+	if err := g.Writable(commit.NewWork); err != nil {
 		return err
 	}
-	if err := g.Roomy(); err != nil {
+	if err := g.Room().Admit(commit.NewWork, 0); err != nil {
 		return err
 	}
 	return s.health.Slowness()

@@ -192,7 +192,7 @@ func TestOldVersionsAreDropped(t *testing.T) {
 	checkInvariants(t, s)
 	must(t, s.DeleteFunction("a", "id1", by("a")))
 	checkInvariants(t, s)
-	must(t, s.Expire(start, 0, 0))
+	dropAll(t, s, start)
 	if n := countKeys(t, s); n != 1 { // the format record
 		t.Fatalf("%d records are left", n)
 	}
@@ -360,7 +360,7 @@ func TestClose(t *testing.T) {
 		"logs":        func() error { _, _, err := s.GetLogs("a", "", runtime.LogPosition{}); return err },
 		"list":        func() error { _, err := s.ListExecutions("a", runtime.ExecutionFilter{}, "", 1); return err },
 		"pending":     func() error { return s.EachUnfinished(nil) },
-		"expire":      func() error { return s.Expire(start, 0, -1) },
+		"expire":      func() error { return s.Expire(start, runtime.Retention{}) },
 		"health":      s.Health,
 	} {
 		if err := call(); runtime.CodeOf(err) != runtime.CodeUnavailable {

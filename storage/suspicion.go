@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
@@ -31,7 +32,7 @@ func (s *Store) SetSuspicion(changes []runtime.SuspicionChange) error {
 	defer locked.unlock()
 
 	after := make(map[executionRef]record.Attempt, len(changes))
-	err := s.commits.Write(false, func(b *pebble.Batch) error {
+	err := s.commits.Write(commit.Outcome, func(b *pebble.Batch) error {
 		clear(after)
 		for i, c := range changes {
 			of := executionRef{c.Tenant, ids[i]}

@@ -17,24 +17,29 @@ import (
 
 // serveEnv maps flags of `fas serve` to their environment variables. A flag overrides its variable.
 var serveEnv = map[string]string{
-	"listen":          "FAASPOT_LISTEN",
-	"health-listen":   "FAASPOT_HEALTH_LISTEN",
-	"data":            "FAASPOT_DATA",
-	"memory-budget":   "FAASPOT_MEMORY_BUDGET",
-	"grace":           "FAASPOT_GRACE",
-	"retention-age":   "FAASPOT_RETENTION_AGE",
-	"retention-count": "FAASPOT_RETENTION_COUNT",
-	"public-url":      "FAASPOT_PUBLIC_URL",
-	"egress-allow":    "FAASPOT_EGRESS_ALLOW",
-	"log-level":       "FAASPOT_LOG_LEVEL",
-	"log-format":      "FAASPOT_LOG_FORMAT",
+	"listen":                   "FAASPOT_LISTEN",
+	"health-listen":            "FAASPOT_HEALTH_LISTEN",
+	"data":                     "FAASPOT_DATA",
+	"memory-budget":            "FAASPOT_MEMORY_BUDGET",
+	"grace":                    "FAASPOT_GRACE",
+	"retention-age":            "FAASPOT_RETENTION_AGE",
+	"retention-count":          "FAASPOT_RETENTION_COUNT",
+	"retention-min-age":        "FAASPOT_RETENTION_MIN_AGE",
+	"retention-bytes":          "FAASPOT_RETENTION_BYTES",
+	"retention-tenant-bytes":   "FAASPOT_RETENTION_TENANT_BYTES",
+	"retention-function-bytes": "FAASPOT_RETENTION_FUNCTION_BYTES",
+	"public-url":               "FAASPOT_PUBLIC_URL",
+	"egress-allow":             "FAASPOT_EGRESS_ALLOW",
+	"log-level":                "FAASPOT_LOG_LEVEL",
+	"log-format":               "FAASPOT_LOG_FORMAT",
 }
 
 func newServe(a *app) *cobra.Command {
 	o := server.Options{
-		LogLevel:     server.LogLevel(slog.LevelInfo),
-		LogFormat:    server.FormatAuto,
-		RetentionAge: ui.Span(engine.DefaultRetentionAge),
+		LogLevel:        server.LogLevel(slog.LevelInfo),
+		LogFormat:       server.FormatAuto,
+		RetentionAge:    ui.Span(engine.DefaultRetentionAge),
+		RetentionMinAge: ui.Span(engine.DefaultRetentionMinAge),
 	}
 	cmd := &cobra.Command{
 		Use:     "serve",
@@ -54,7 +59,9 @@ front.
 All flags except --demo, --address-file and --reset-admin-token can also be set by
 variables: FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN, FAASPOT_DATA,
 FAASPOT_MEMORY_BUDGET, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
-FAASPOT_RETENTION_COUNT, FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW,
+FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
+FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
+FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW,
 FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
@@ -92,7 +99,11 @@ FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that the server holds for functions and clients; the process takes up to 300 MB more (default half of the machine's memory)")
 	f.DurationVar(&o.Grace, "grace", server.DefaultGrace, "`DURATION` that started runs get to finish when the server stops")
 	f.Var(&o.RetentionAge, "retention-age", "keep finished executions for `DURATION`, such as 12h or 7d")
-	f.IntVar(&o.RetentionCount, "retention-count", engine.DefaultRetentionCount, "keep at most `N` finished executions, the newest")
+	f.IntVar(&o.RetentionCount, "retention-count", engine.DefaultRetentionCount, "keep at most `N` finished executions; functions that have most lose their oldest")
+	f.Var(&o.RetentionMinAge, "retention-min-age", "keep finished executions for `DURATION`, however many there are")
+	f.Var(&o.RetentionBytes, "retention-bytes", "`SIZE` of the finished executions that are kept (default half of what the disk has for the data)")
+	f.Var(&o.RetentionTenantBytes, "retention-tenant-bytes", "`SIZE` of the finished executions that are kept of one tenant (default 3/4 of --retention-bytes)")
+	f.Var(&o.RetentionFunctionBytes, "retention-function-bytes", "`SIZE` of the finished executions that are kept of one function (default half of --retention-bytes)")
 	f.StringVar(&o.PublicURL, "public-url", "", "`URL` at which clients reach the server, if it is behind a proxy")
 	f.StringSliceVar(&o.EgressAllow, "egress-allow", nil, "private `ADDRESS`, network or host[:port] that callbacks may reach, besides the public internet")
 	f.Var(&o.LogLevel, "log-level", "lowest `LEVEL` to log: debug, info, warn or error")

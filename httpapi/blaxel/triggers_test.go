@@ -101,7 +101,7 @@ func TestTriggerAfterItsExecutionIsDropped(t *testing.T) {
 	if again := trigger(); again.Header.Get("Idempotency-Replayed") != "true" || !strings.Contains(again.Body, `"succeeded"`) {
 		t.Errorf("again: %s", again.Body)
 	}
-	if err := s.Store.Expire(time.Now(), 0, 0); err != nil {
+	if err := s.Store.Expire(time.Now().Add(time.Minute), runtime.Retention{Age: 1}); err != nil {
 		t.Fatal(err)
 	}
 	apitest.WantError(t, s.Do(t, "GET", "/v0/jobs/j/executions/"+x.Metadata.UUID, "", nil), 404, "not_found")

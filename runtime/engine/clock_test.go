@@ -84,7 +84,7 @@ func TestDelaysAfterARestartAreBounded(t *testing.T) {
 func TestClockJumpExpiresNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock jumpyClock
-		e := newEngine(t, engine.Options{Now: clock.now, RetentionAge: 2 * time.Hour, Sandbox: &fakeSandbox{run: echo}})
+		e := newEngine(t, engine.Options{Now: clock.now, Retention: runtime.Retention{Age: 2 * time.Hour}, Sandbox: &fakeSandbox{run: echo}})
 		create(t, e, spec("hello", "[]"))
 		id := submit(t, e, runtime.SubmitRequest{})
 		await(t, e, id)

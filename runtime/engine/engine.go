@@ -57,12 +57,9 @@ type Options struct {
 	// BacklogLimit bounds the executions that are queued in the background. Beyond it callers get
 	// CodeTooBusy. Zero: [DefaultBacklogLimit].
 	BacklogLimit int
-	// RetentionAge is how long executions that are done are stored, counted from their
-	// acceptance. Zero: [DefaultRetentionAge].
-	RetentionAge time.Duration
-	// RetentionCount is how many executions that are done are stored; the oldest are dropped.
-	// Zero: [DefaultRetentionCount].
-	RetentionCount int
+	// Retention says how long and how much of what has ended is stored. Zero in its Age, MinAge and
+	// Count: [DefaultRetentionAge], [DefaultRetentionMinAge], [DefaultRetentionCount].
+	Retention runtime.Retention
 	// Poster sends callbacks. Nil: none are sent; they wait for a process that has a Poster.
 	Poster runtime.Poster
 	// CallbackBody renders the JSON body of a callback from an execution of a job that has ended
@@ -159,7 +156,7 @@ func New(o Options) (*Engine, error) {
 	e.background.Start()
 	e.schedules.Start()
 	start := clock.Now()
-	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.RetentionAge, o.RetentionCount) })
+	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.Retention) })
 	o.Log.Debug("engine: ready", "memory_budget", o.Memory.Total(), "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
 	return e, nil
 }
@@ -169,9 +166,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Store == nil || o.Sandbox == nil || (o.Poster == nil) != (o.CallbackBody == nil) {
 		return o, fmt.Errorf("engine: Options.Store and Options.Sandbox must be set, and CallbackBody with Poster")
 	}
-	if o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 || o.BacklogLimit < 0 || o.RetentionAge < 0 || o.RetentionCount < 0 {
-		return o, fmt.Errorf("engine: an option is negative: queue limit %d, runs %d, cache %d, backlog %d, retention %v and %d",
-			o.QueueLimit, o.MaxRuns, o.CacheBytes, o.BacklogLimit, o.RetentionAge, o.RetentionCount)
+	if o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 || o.BacklogLimit < 0 || o.Retention.Negative() {
+		return o, fmt.Errorf("engine: an option is negative: queue limit %d, runs %d, cache %d, backlog %d, retention %+v",
+			o.QueueLimit, o.MaxRuns, o.CacheBytes, o.BacklogLimit, o.Retention)
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -186,8 +183,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxRuns = cmp.Or(o.MaxRuns, DefaultMaxRuns)
 	o.CacheBytes = cmp.Or(o.CacheBytes, min(DefaultCacheBytes, o.Memory.Total()/16))
 	o.BacklogLimit = cmp.Or(o.BacklogLimit, DefaultBacklogLimit)
-	o.RetentionAge = cmp.Or(o.RetentionAge, DefaultRetentionAge)
-	o.RetentionCount = cmp.Or(o.RetentionCount, DefaultRetentionCount)
+	o.Retention.Age = cmp.Or(o.Retention.Age, DefaultRetentionAge)
+	o.Retention.MinAge = cmp.Or(o.Retention.MinAge, DefaultRetentionMinAge)
+	o.Retention.Count = cmp.Or(o.Retention.Count, DefaultRetentionCount)
 	return o, nil
 }
 

@@ -29,7 +29,7 @@ const (
 // If the store cannot write for the moment, the recorder retries every recordPause. After
 // recordPatience it drops the executions, and does not retry again until a write succeeds.
 const (
-	recordPatience = 5 * time.Second
+	recordPatience = time.Second
 	recordPause    = 5 * time.Millisecond
 )
 

@@ -1,25 +1,34 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
 
 // Defaults of how long, and how many, executions that are done are stored.
 const (
 	DefaultRetentionAge   = 7 * 24 * time.Hour
 	DefaultRetentionCount = 1_000_000
+	// DefaultRetentionMinAge is how long an execution that has ended is stored whatever else is:
+	// clients that poll, callbacks and their retries find it. It is short, so that results at the
+	// rate at which a disk takes them do not fill it.
+	DefaultRetentionMinAge = time.Minute
 )
 
-// retentionPeriod is the time between two drops of old executions.
-const retentionPeriod = time.Minute
+// retentionPeriod is the time between two drops of old executions. A function can write some
+// hundred megabytes meanwhile.
+const retentionPeriod = 10 * time.Second
 
 // expireAll drops old executions, at once and then every retentionPeriod, until stop is closed.
 // start is the time of day now. The time of day that it compares with never runs ahead of start
 // plus the time that has passed since: if the clock jumps ahead, no execution becomes old.
-func (e *Engine) expireAll(stop <-chan struct{}, start time.Time, age time.Duration, count int) {
+func (e *Engine) expireAll(stop <-chan struct{}, start time.Time, r runtime.Retention) {
 	began, now := time.Now(), start
 	ticker := time.NewTicker(retentionPeriod)
 	defer ticker.Stop()
 	for {
-		if err := e.store.Expire(now.UTC(), age, count); err != nil {
+		if err := e.store.Expire(now.UTC(), r); err != nil {
 			e.log.Error("engine: old executions cannot be dropped", "error", err)
 		}
 		select {

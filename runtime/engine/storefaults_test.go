@@ -22,8 +22,7 @@ type faultyStore struct {
 	start  func(id string) error // of each lease
 	finish func(id string) error // of each end
 	record error
-	expire []time.Duration // ages of the calls
-	keep   int
+	expire []runtime.Retention // of the calls
 }
 
 func (s *faultyStore) set(change func()) {
@@ -63,11 +62,11 @@ func (s *faultyStore) Record(batch []runtime.Execution) error {
 	return s.Store.Record(batch)
 }
 
-func (s *faultyStore) Expire(now time.Time, age time.Duration, keep int) error {
+func (s *faultyStore) Expire(now time.Time, r runtime.Retention) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.expire, s.keep = append(s.expire, age), keep
-	return errors.Join(errors.New("broken"), s.Store.Expire(now, age, keep))
+	s.expire = append(s.expire, r)
+	return errors.Join(errors.New("broken"), s.Store.Expire(now, r))
 }
 
 // TestStoreThatFailsForAWhile checks that a disk that is full for a while delays runs: none is
@@ -188,14 +187,15 @@ func TestExecutionsThatCannotBeResumed(t *testing.T) {
 func TestRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &faultyStore{Store: newStore(t)}
-		e := newEngine(t, engine.Options{Store: store, RetentionAge: 2 * time.Hour, RetentionCount: 3})
-		time.Sleep(5*time.Minute + time.Second)
+		e := newEngine(t, engine.Options{Store: store, Retention: runtime.Retention{Age: 2 * time.Hour, Count: 3, Bytes: 4}})
+		time.Sleep(51 * time.Second)
 		if err := e.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		// At once, and every minute.
-		if want := slices.Repeat([]time.Duration{2 * time.Hour}, 6); !slices.Equal(store.expire, want) || store.keep != 3 {
-			t.Errorf("Expire was called with the ages %v and the count %d", store.expire, store.keep)
+		// At once, and every ten seconds.
+		want := runtime.Retention{Age: 2 * time.Hour, MinAge: engine.DefaultRetentionMinAge, Count: 3, Bytes: 4}
+		if !slices.Equal(store.expire, slices.Repeat([]runtime.Retention{want}, 6)) {
+			t.Errorf("Expire was called with %+v", store.expire)
 		}
 	})
 }

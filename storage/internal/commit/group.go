@@ -28,9 +28,9 @@ type round struct {
 
 // member is the batch of one caller, which may use it again when it was written.
 type member struct {
-	batch     *pebble.Batch
-	takesRoom bool
-	err       error
+	batch *pebble.Batch
+	need  Need
+	err   error
 }
 
 // errUnwritten is the error of the members of a write that panicked.

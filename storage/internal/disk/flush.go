@@ -45,7 +45,7 @@ type tableFS struct {
 }
 
 func (fs tableFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if strings.HasSuffix(name, ".sst") && fs.health.failing() {
+	if strings.HasSuffix(name, ".sst") && fs.health.Failing() {
 		time.Sleep(TablePause)
 	}
 	return fs.FS.Create(name, category)

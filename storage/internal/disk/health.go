@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -29,8 +30,11 @@ type Health struct {
 	minFree uint64 // bytes
 
 	mu         sync.Mutex
-	corruption string        // the first file that was found damaged
+	damage     error         // the last damage that was found
+	damaged    func(error)   // called for a damaged file
 	stalled    string        // the reason why writes have to wait now
+	patient    bool          // writes to the log wait while the disk is full
+	logWaits   bool          // such a write waits
 	stuck      func(error)   // called for failures that Pebble retries without end
 	broken     func(error)   // called when a log fails
 	failures   int           // flushes and compactions that failed in a row
@@ -46,11 +50,40 @@ func NewHealth(log *slog.Logger, now func() time.Time, minFree uint64) *Health {
 	return &Health{log: log, now: now, minFree: minFree}
 }
 
-// Watch wraps a file system, so that its failures and slow operations change h. The caller must
-// close the watcher.
-func (h *Health) Watch(fs vfs.FS) (watched vfs.FS, watcher io.Closer) {
-	watched, watcher = vfs.WithDiskHealthChecks(fs, slowOperation, nil, h.diskSlow)
-	return logFS{tableFS{watched, h}, h.logFailed}, watcher
+// Watch wraps a file system, so that its failures and slow operations change h. When an operation
+// finds the disk full, release is called, which may free some room. The caller must close the
+// watcher.
+func (h *Health) Watch(fs vfs.FS, release func() bool) (watched vfs.FS, watcher io.Closer) {
+	watched, watcher = vfs.WithDiskHealthChecks(vfs.OnDiskFull(fs, func() { release() }), slowOperation, nil, h.diskSlow)
+	return logFS{tableFS{watched, h}, h.logFailed, h.waitForRoom, h.roomAgain}, watcher
+}
+
+// waitForRoom is called when the disk has no room for a log. It reports whether to wait for room:
+// only while the store is open.
+func (h *Health) waitForRoom() bool {
+	h.mu.Lock()
+	first, wait := !h.logWaits, h.patient
+	h.logWaits = wait
+	h.mu.Unlock()
+	if first && wait {
+		h.log.Error("storage: the disk is full; changes wait until there is room")
+	}
+	return wait
+}
+
+func (h *Health) roomAgain() {
+	h.set(func() { h.logWaits = false })
+	h.log.Info("storage: the disk has room again")
+}
+
+// SetPatient sets whether writes to the log wait while the disk is full. If not, they fail.
+func (h *Health) SetPatient(patient bool) { h.set(func() { h.patient = patient }) }
+
+// SetDamaged sets the function that is called for a damaged file. It must not return. If damage was
+// found before, SetDamaged returns it.
+func (h *Health) SetDamaged(damaged func(error)) (found error) {
+	h.set(func() { h.damaged, found = damaged, h.damage })
+	return found
 }
 
 // SetStuck sets the function that is called when flushes fail again and again, while Pebble opens
@@ -61,24 +94,37 @@ func (h *Health) SetStuck(stuck func(error)) { h.set(func() { h.stuck = stuck })
 // is set nothing is called: while Pebble opens the store, Pebble itself returns these errors.
 func (h *Health) SetBroken(broken func(error)) { h.set(func() { h.broken = broken }) }
 
-// Writable returns why writes are refused now, regardless of the free space, or nil. While flushes
-// fail, it asks full, which reports whether the memory for writes that are not flushed is used up.
-func (h *Health) Writable(takesRoom bool, full func() bool) error {
+// Writable returns why writes are refused now, regardless of the free space, or nil.
+func (h *Health) Writable(newWork bool) error {
 	h.mu.Lock()
-	corruption, stalled, background := h.corruption, h.stalled, h.background
+	stalled, waits, background := h.stalled, h.logWaits, h.background
 	h.mu.Unlock()
 	switch {
-	case corruption != "":
-		return unavailable("a file of the store is damaged, so the store refuses changes",
-			"stop the server and restore its data folder from a backup: "+corruption)
+	case waits:
+		return h.Full()
 	case stalled != "":
 		return unavailable("the disk does not keep up with the writes: "+stalled,
 			"check the disk's load and free space")
-	case background != nil && (takesRoom || full()):
+	case background != nil && newWork:
 		return unavailable("the store cannot compact its files: "+background.Error(),
 			"check the disk's state and free space")
 	}
 	return nil
+}
+
+// Full returns the error of a write that the disk, or the memory for what it does not take, has no
+// room for.
+func (h *Health) Full() error {
+	h.mu.Lock()
+	background := h.background
+	h.mu.Unlock()
+	switch {
+	case background != nil && !IsFull(background):
+		return unavailable("the store cannot write its files: "+background.Error(), "check the disk's state and free space")
+	case background != nil:
+		return unavailable("the disk is full: "+background.Error(), "free some space on the disk of the server's data folder")
+	}
+	return unavailable("the disk is full, or does not keep up with the writes", "free some space on the disk of the server's data folder, and check its load")
 }
 
 // Roomy returns why a write that takes space is refused on a disk with free bytes left, or nil.
@@ -110,7 +156,7 @@ func unavailable(message, hint string) error {
 // Listener returns the events of Pebble that change h.
 func (h *Health) Listener() *pebble.EventListener {
 	recovered := func(err error) {
-		if err == nil && h.failing() {
+		if err == nil && h.Failing() {
 			h.log.Info("storage: flushes and compactions work again")
 			h.set(func() { h.background, h.failures = nil, 0 })
 		}
@@ -119,15 +165,14 @@ func (h *Health) Listener() *pebble.EventListener {
 		BackgroundError: h.backgroundFailed,
 		FlushEnd:        func(i pebble.FlushInfo) { recovered(i.Err) },
 		CompactionEnd:   func(i pebble.CompactionInfo) { recovered(i.Err) },
-		// Without this, Pebble would end the process at the first bad block, although everything
-		// else can still be read.
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			h.log.Error("storage: damaged file", "file", i.Path, "err", i.Details)
-			h.set(func() {
-				if h.corruption == "" {
-					h.corruption = i.Path
-				}
-			})
+			err := fmt.Errorf("file %s: %w", i.Path, i.Details)
+			var damaged func(error)
+			h.set(func() { damaged, h.damage = h.damaged, err })
+			if damaged != nil {
+				damaged(err)
+			}
 		},
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 			h.log.Warn("storage: writes are stalled", "reason", i.Reason)
@@ -146,7 +191,7 @@ func (h *Health) Listener() *pebble.EventListener {
 // backgroundFailed is called when a flush or compaction has failed; Pebble retries it. Only the
 // first failure in a row is logged.
 func (h *Health) backgroundFailed(err error) {
-	first := !h.failing()
+	first := !h.Failing()
 	var stuck func(error)
 	h.set(func() {
 		h.background, h.failure = err, err
@@ -175,8 +220,8 @@ func (h *Health) logFailed(err error) {
 	}
 }
 
-// failing reports whether the last flush or compaction failed.
-func (h *Health) failing() bool {
+// Failing reports whether the last flush or compaction failed.
+func (h *Health) Failing() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.background != nil

@@ -10,7 +10,8 @@
 // A text is escaped so that it sorts as its bytes do and has an end of its own (0x00 becomes 0x00
 // 0xFF, the end is 0x00 0x01). A number is 8 bytes, big endian. T is text(tenant). X is the 16
 // bytes of an execution's id, a UUIDv7 (RFC 9562), which sorts by its time. F is text(name) of the
-// execution's function at that time, and S its terminal state as a byte. J is text(id) of a job,
+// execution's function at that time, K the text(id) of that function, end a time in nanoseconds
+// since 1970, and S its terminal state as a byte. J is text(id) of a job,
 // and E the 16 bytes of the id of a job's execution, a UUIDv7, too. O is a kind and the text(id) of
 // a function or of a job, or a kind and no text for the whole tenant. V is a field and its
 // text(value). start is the start in nanoseconds since 1970.
@@ -34,6 +35,8 @@
 //	't' T 'l' X                             its logs, if they are larger than record.InlineSize
 //	't' T 'j' S X                           nothing; finds it by its state
 //	't' T 'k' F S X                         nothing; finds it by its function and state
+//	't' T 'q' K end X                       executions of K that are done, the first of which is X and the last ended then
+//	't' T 'p' E K X                         tasks of E that are done and ran K, the first of which is X
 //	't' T 'y' number text(key)              ids stored under an idempotency key on a day (since 1970)
 //	't' T 'N' text(name)                    id of the job with this name
 //	't' T 'J' J                             job: its names, labels, current revision, times, users
@@ -50,5 +53,4 @@
 //	't' T 'Z' E                             dead letter: a delivery that was given up
 //	't' T 'B' E                             body of a delivery or dead letter, once it is rendered
 //	't' T 'i' O V start X                   postings: executions with V, the first of which is X and started then
-//	'c' X                                   nothing; one in SampleRate of the executions that are done
 package keys

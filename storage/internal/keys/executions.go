@@ -24,9 +24,6 @@ const (
 	KindIdempotency          = 'y'
 )
 
-// SpaceSample is the first byte of the keys of the sample.
-const SpaceSample = 'c'
-
 // Execution returns the key of one record of an execution. kind is one of the kinds whose keys end
 // in the id.
 func Execution(kind byte, tenant runtime.Tenant, id ID) []byte {
@@ -53,9 +50,6 @@ func DoneByState(tenant runtime.Tenant, state byte) []byte {
 func DoneByFunction(tenant runtime.Tenant, function string, state byte) []byte {
 	return append(AppendText(OfKind(tenant, KindDoneByFunction), function), state)
 }
-
-// Sample returns the key of an execution in the sample.
-func Sample(id ID) []byte { return append([]byte{SpaceSample}, id[:]...) }
 
 // Day is the period after which idempotency keys get another prefix, so that the keys of a past day
 // are dropped as one range. A key is valid into the next day.

@@ -9,10 +9,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// SampleRate is the number of executions per execution in the sample. Of a million executions, the
-// sample has 15,600: they give the number to 1 % and are read in a few milliseconds.
-const SampleRate = 64
-
 // ID is a UUIDv7 (RFC 9562): 48 bits of milliseconds since 1970, 6 bits of version and variant, and
 // 74 bits that make it unique, of which the last 48 are random.
 type ID [16]byte
@@ -41,9 +37,6 @@ func (id ID) String() string { return uuid.UUID(id).String() }
 func (id ID) Before(other ID) bool {
 	return bytes.Compare(id[:], other[:]) < 0
 }
-
-// Sampled reports whether an execution is in the sample. The last bits of an id are random.
-func (id ID) Sampled() bool { return id[15]%SampleRate == 0 }
 
 // Time returns the time of an id, to the millisecond.
 func (id ID) Time() time.Time {

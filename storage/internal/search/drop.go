@@ -15,17 +15,13 @@ import (
 // with a seek: many streams have one or two keys.
 const nextTries = 4
 
-// Drop adds to a batch the deletion of the postings of executions that started before the oldest
-// was accepted. No execution starts before it was accepted, so these postings lead to nothing. It
-// moves the iterator, which must have no bounds.
-func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID keys.ID) error {
-	all := keys.OfKind(tenant, keys.KindPostings)
+// Drop adds to a batch the deletion of the postings of a resource that started before its oldest
+// execution was accepted. No execution starts before it was accepted, so these postings lead to
+// nothing. It moves the iterator, which must have no bounds.
+func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, r keys.Resource, oldestID keys.ID) error {
+	all := keys.PostingsOfResource(tenant, r)
 	end := keys.PrefixEnd(all)
-	done := keys.Position{Start: keys.StartOf(oldestID.Time())}
-	unfinished, err := unfinishedFrom(it, tenant)
-	if err != nil {
-		return err
-	}
+	oldest := keys.Position{Start: keys.StartOf(oldestID.Time())}
 	var from, to []byte // the range to drop next
 	flush := func() error {
 		if from == nil {
@@ -37,16 +33,12 @@ func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID 
 	}
 	inside := func(there bool) bool { return there && bytes.Compare(it.Key(), end) < 0 }
 	for ok := inside(it.SeekGE(all)); ok; {
-		stream, first, err := keys.ParsePostings(tenant, it.Key())
+		_, first, err := keys.ParsePostings(tenant, it.Key())
 		if err != nil {
 			return kv.Damaged("key %x: %v", it.Key(), err)
 		}
 		prefix := bytes.Clone(it.Key()[:len(it.Key())-keys.PositionSize])
 		var next []byte
-		oldest := done
-		if stream.Resource.Kind == keys.ResourceTenant && unfinished.Before(done) {
-			oldest = unfinished // traces also lead to executions that are not done
-		}
 		if first.Before(oldest) {
 			if from == nil {
 				from = bytes.Clone(it.Key())
@@ -65,18 +57,18 @@ func Drop(b *pebble.Batch, it *pebble.Iterator, tenant runtime.Tenant, oldestID 
 	return errors.Join(flush(), it.Error())
 }
 
-// unfinishedFrom returns the time at which the oldest unfinished execution of a tenant was
-// accepted.
-func unfinishedFrom(it *pebble.Iterator, tenant runtime.Tenant) (keys.Position, error) {
-	prefix := keys.OfKind(tenant, keys.KindAccepted)
-	if !it.SeekGE(prefix) || !bytes.HasPrefix(it.Key(), prefix) {
-		return beginning, it.Error()
+// DropTrace adds to a batch the deletion of the posting by which an execution is found by its trace,
+// if it shares the posting's key with no other. A key of several executions is dropped by Drop.
+func DropTrace(b *pebble.Batch, r kv.Reader, x *runtime.Execution, id keys.ID) error {
+	s := keys.Stream{Tenant: x.Tenant, Resource: keys.Resource{Kind: keys.ResourceTenant}, Field: runtime.FieldTrace, Value: x.Caller.TraceID}
+	key := acceptedAt(id).AppendTo(s.Prefix())
+	all, err := kv.Find(r, key, func(value []byte) (postingsBlock, error) {
+		return decodePostings(acceptedAt(id), value, false)
+	})
+	if err != nil || all == nil || all.len() > 1 {
+		return err
 	}
-	id, err := keys.DecodeID(prefix, it.Key())
-	if err != nil {
-		err = kv.Damaged("key %x: %v", it.Key(), err)
-	}
-	return keys.Position{Start: keys.StartOf(id.Time())}, err
+	return b.Delete(key, nil)
 }
 
 // forward moves to the first key that is not before another.

@@ -25,13 +25,17 @@ type Options struct {
 	Grace           time.Duration // time that started runs get to finish at the end
 	RetentionAge    ui.Span       // age at which finished executions are dropped
 	RetentionCount  int           // largest number of finished executions
-	PublicURL       string        // URL of the server in answers; empty: derived from the request
-	EgressAllow     []string      // private addresses that callbacks may reach
-	LogLevel        LogLevel
-	LogFormat       LogFormat
-	AddressFile     string // file to write the address to once the server is ready; empty: none
-	Demo            bool   // deploy a sample function and run it
-	ResetAdminToken bool
+	RetentionMinAge ui.Span       // age up to which finished executions are kept whatever else is
+	// Largest sizes of finished executions: of all, of one tenant, of one function. 0: half of the
+	// disk, three quarters of that, half of that.
+	RetentionBytes, RetentionTenantBytes, RetentionFunctionBytes ui.ByteSize
+	PublicURL                                                    string   // URL of the server in answers; empty: derived from the request
+	EgressAllow                                                  []string // private addresses that callbacks may reach
+	LogLevel                                                     LogLevel
+	LogFormat                                                    LogFormat
+	AddressFile                                                  string // file to write the address to once the server is ready; empty: none
+	Demo                                                         bool   // deploy a sample function and run it
+	ResetAdminToken                                              bool
 
 	Terminal *ui.Terminal
 	Environ  environ.Environment

@@ -19,6 +19,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/blaxel"
+	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/engine"
 	"github.com/faaspot/faaspot/runtime/memory"
@@ -141,7 +142,10 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution,
 		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory,
-		RetentionAge: time.Duration(s.RetentionAge), RetentionCount: s.RetentionCount,
+		Retention: runtime.Retention{
+			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
+			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
+		},
 	})
 	if err != nil {
 		return err
