@@ -350,8 +350,12 @@ func TestFitProcessors(t *testing.T) {
 		fit    int
 		bytes  int64
 	}{
-		{1, 0, 1, 0}, {2, 0, 2, 0}, {8, 0, 2, 0},
-		{8, 400 * runtime.MiB, 3, maxStack}, {4, 8192 * runtime.MiB, 4, 2 * maxStack}, {64, math.MaxInt64, 64, 62 * maxStack},
+		{1, 0, 1, 0},
+		{2, 0, 2, 0},
+		{8, 0, 2, 0},
+		{8, 400 * runtime.MiB, 3, maxStack},
+		{4, 8192 * runtime.MiB, 4, 2 * maxStack},
+		{64, math.MaxInt64, 64, 62 * maxStack},
 	} {
 		if fit, bytes := fitProcessors(c.n, c.budget); fit != c.fit || bytes != c.bytes {
 			t.Errorf("%d processors, %d bytes: %d, %d", c.n, c.budget, fit, bytes)

@@ -314,7 +314,7 @@ func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built
 }
 
 // smallCode is the size of compiled code, in bytes, up to which runtime.RunOverhead covers it.
-const smallCode = 512 * runtime.KiB
+const smallCode = 256 * runtime.KiB
 
 // deploy compiles and deploys a program. If that succeeds, next is called with the slot as the
 // module body left it; see callOnSlot. r has what both calls have in common.
