@@ -98,6 +98,13 @@ func openBox(t testing.TB, o Options) *Sandbox {
 	return box
 }
 
+// settle waits until no slot is being closed in the background.
+func settle(box *Sandbox) {
+	for end := time.Now().Add(time.Minute); len(box.closing) > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 var programs atomic.Int64
 
 // program returns a program that no other test has.
