@@ -414,17 +414,16 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 		}
 	}
 	slot.claim = c
-	defer s.processors.release(&slot.claim) // for a panic; otherwise this does nothing
 	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, r, next)
-	s.processors.release(&slot.claim)
 	s.retire(slot, usable)
 	outcome.Usage.Duration = s.processors.now().Sub(r.started)
 	return outcome, err
 }
 
-// callSlot prepares the slot, makes the call, and restores the slot. If usable is false, the slot
-// must be closed.
+// callSlot prepares the slot, makes the call, restores the slot and returns the permit. If usable is
+// false, the slot must be closed.
 func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, next continuation) (outcome runtime.Outcome, usable bool, err error) {
+	defer s.processors.release(&slot.claim)
 	if err := slot.prepare(img, tenant); errors.Is(err, endOfRun{}) {
 		outcome.Failure = endFailure(&slot.call)
 		if r.logs != nil {
