@@ -66,7 +66,7 @@ func (c Class) State() State {
 
 // Usage is what a run consumed.
 type Usage struct {
-	Duration time.Duration // from taking a slot to the end of the call
+	Duration time.Duration // from getting a processor until its slot is ready for another run; with the building of a missing image
 	Memory   int64         // bytes of linear memory at the end, which is its maximum
 	Pages    int           // 4 KiB pages that were written, and restored afterwards
 }

@@ -71,6 +71,7 @@ def main(args, context):
 		}
 		img.release()
 		box.Forget(p.FunctionID, p.Version)
+		settle(box)
 		if got := storedBytes(t, box); got != 0 {
 			t.Errorf("%d bytes are still stored", got)
 		}

@@ -97,6 +97,7 @@ func TestBoxStaysWithinTheBudget(t *testing.T) {
 		for _, p := range all {
 			box.Forget(p.FunctionID, p.Version)
 		}
+		settle(box.Sandbox)
 		box.check(t)
 		for _, h := range box.budget.Holders() {
 			if h.Bytes != 0 && h.Name != "idle instances" {
@@ -125,6 +126,7 @@ func TestCachesGiveWay(t *testing.T) {
 	if box.accounts.idle.Held() == 0 || box.accounts.images.mapped.Held() < 30*runtime.MiB {
 		t.Fatalf("the caches are empty: %v", box.budget.Holders())
 	}
+	settle(box.Sandbox)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	all := box.runs.Largest()
@@ -177,6 +179,7 @@ def main(args, context):
 		// The content of /tmp that the module body has left counts.
 		checkClass(t, box.call(t, p, `{"n":3}`), runtime.ClassError)
 		checkClass(t, box.call(t, p, `{"raise":true}`), runtime.ClassError)
+		settle(box.Sandbox)
 		if n := box.images.order.Len(); n != 0 {
 			t.Errorf("%d images are kept", n)
 		}
@@ -350,8 +353,12 @@ func TestFitProcessors(t *testing.T) {
 		fit    int
 		bytes  int64
 	}{
-		{1, 0, 1, 0}, {2, 0, 2, 0}, {8, 0, 2, 0},
-		{8, 400 * runtime.MiB, 3, maxStack}, {4, 8192 * runtime.MiB, 4, 2 * maxStack}, {64, math.MaxInt64, 64, 62 * maxStack},
+		{1, 0, 1, 0},
+		{2, 0, 2, 0},
+		{8, 0, 2, 0},
+		{8, 400 * runtime.MiB, 3, maxStack},
+		{4, 8192 * runtime.MiB, 4, 2 * maxStack},
+		{64, math.MaxInt64, 64, 62 * maxStack},
 	} {
 		if fit, bytes := fitProcessors(c.n, c.budget); fit != c.fit || bytes != c.bytes {
 			t.Errorf("%d processors, %d bytes: %d, %d", c.n, c.budget, fit, bytes)
@@ -416,6 +423,7 @@ func TestNativeStacksAreTaken(t *testing.T) {
 	if got := held(); got < 8*runtime.MiB || got > maxStack {
 		t.Errorf("a deep stack takes %d bytes", got)
 	}
+	settle(box.Sandbox)
 	rest := box.budget.Open(memory.Options{Name: "rest"})
 	n := rest.Free()
 	rest.Add(n)
@@ -425,6 +433,7 @@ func TestNativeStacksAreTaken(t *testing.T) {
 	checkClass(t, run(t, box.Sandbox, p, fmt.Sprintf(deep, 0.0)), "")
 	cancel()
 	wg.Wait()
+	settle(box.Sandbox)
 	if got := held(); got != 0 {
 		t.Errorf("%d bytes of stacks are not given back", got)
 	}

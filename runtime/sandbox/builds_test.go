@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,10 +17,10 @@ var errBuildStopped = errors.New("the build was stopped")
 
 // slowBuild returns a build that takes d and returns an image, and the number of builds begun and
 // stopped.
-func slowBuild(t *testing.T, d time.Duration) (f func(context.Context) built, begun, stopped *int, images *[]*image) {
-	begun, stopped, images = new(int), new(int), new([]*image)
+func slowBuild(t *testing.T, d time.Duration) (f func(context.Context) built, begun, stopped *atomic.Int32, images *[]*image) {
+	begun, stopped, images = new(atomic.Int32), new(atomic.Int32), new([]*image)
 	return func(ctx context.Context) built {
-		*begun++
+		begun.Add(1)
 		select {
 		case <-time.After(d):
 			img := testImage(t, 1)
@@ -27,7 +28,7 @@ func slowBuild(t *testing.T, d time.Duration) (f func(context.Context) built, be
 			return built{image: img}
 		case <-ctx.Done():
 			time.Sleep(time.Millisecond) // until the next checkpoint
-			*stopped++
+			stopped.Add(1)
 			return built{err: errBuildStopped}
 		}
 	}, begun, stopped, images
@@ -56,8 +57,8 @@ func TestBuildIsShared(t *testing.T) {
 			synctest.Wait()
 		}
 		wg.Wait()
-		if *begun != 1 || *stopped != 0 || len(b.current) != 0 {
-			t.Errorf("%d builds began, %d were stopped, %d are left", *begun, *stopped, len(b.current))
+		if begun.Load() != 1 || stopped.Load() != 0 || len(b.current) != 0 {
+			t.Errorf("%d builds began, %d were stopped, %d are left", begun.Load(), stopped.Load(), len(b.current))
 		}
 		if (*images)[0].data != nil {
 			t.Error("the image is still held")
@@ -81,14 +82,14 @@ func TestBuildEndsWithItsLastWaiter(t *testing.T) {
 				if took, want := time.Since(start), time.Duration(i+1)*time.Second; took < want || took > want+time.Millisecond {
 					t.Errorf("caller %d left after %v", i, took)
 				}
-				if last := i == 2; last != (*stopped == 1) {
-					t.Errorf("caller %d left, %d builds had ended", i, *stopped)
+				if last := i == 2; last != (stopped.Load() == 1) {
+					t.Errorf("caller %d left, %d builds had ended", i, stopped.Load())
 				}
 			})
 		}
 		wg.Wait()
-		if *begun != 1 || *stopped != 1 {
-			t.Errorf("%d builds began, %d were stopped", *begun, *stopped)
+		if begun.Load() != 1 || stopped.Load() != 1 {
+			t.Errorf("%d builds began, %d were stopped", begun.Load(), stopped.Load())
 		}
 		// Nobody joins a build that ends.
 		ctx, cancel := context.WithCancel(context.Background())

@@ -17,7 +17,17 @@
 //     memory is copied; see copiedMemory.
 //   - A slot that moves to another tenant gets a memory with only fresh pages; one that moves to
 //     another function of the same tenant has every differing page replaced. A slot whose memory
-//     has grown, or whose run did not end by returning, is closed.
+//     has grown, or whose run did not end by returning, is closed. One in which a run has written
+//     much, or over which a long stretch of an image was mapped, returns all of its pages.
+//
+// Memory comes from the budget of the server; see accounts. A run has reserved its own: linear
+// memory, /tmp and [runtime.RunOverhead]. Everything else is taken before it exists and given back
+// when it is gone: images, idle slots, slots that are being closed, deep native stacks and compiled
+// code. Images and idle slots are caches that give way. A run for whose image there is no memory
+// builds the function in its own slot.
+//
+// What is done for a run counts as the run: loading and restoring its slot, building a missing
+// image, copying inputs and results. All of it is done in pieces with checkpoints.
 //
 // Guests are machine code that the Go scheduler cannot preempt. The guest is instrumented to call
 // the host every few thousand loop iterations. There the host checks the deadline and cancellation

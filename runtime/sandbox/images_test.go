@@ -196,6 +196,7 @@ func TestForgetWhileRunning(t *testing.T) {
 		if string(outcome.Result) != "1" {
 			t.Errorf("got %s", outcome.Result)
 		}
+		settle(box)
 		if img.release(); img.data != nil {
 			t.Errorf("the image still has %d holders", img.holders.Load())
 		}

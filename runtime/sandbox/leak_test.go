@@ -120,6 +120,7 @@ func TestNothingLeaks(t *testing.T) {
 		if n := box.images.order.Len(); n != 0 {
 			t.Errorf("%d images are cached, all were forgotten", n)
 		}
+		settle(box)
 		for _, h := range budget.Holders() {
 			if h.Bytes != 0 && h.Name != "idle instances" {
 				t.Errorf("%d bytes of %s are not given back", h.Bytes, h.Name)

@@ -34,7 +34,7 @@ def main(args, context):
             pass
 `
 	eachBox(t, func(t *testing.T, box *Sandbox) {
-		p := deployed(t, box, source, runtime.Limits{Timeout: 300 * time.Millisecond, Logs: 3000})
+		p := deployed(t, box, source, runtime.Limits{Timeout: time.Second, Logs: 3000})
 		for how, class := range map[string]runtime.Class{
 			"return": "", "flood": "", "raise": runtime.ClassError, "exit": runtime.ClassExited,
 			"abort": runtime.ClassCrashed, "endless": runtime.ClassTimeout,

@@ -40,7 +40,7 @@ type guestMemory interface {
 	// unwatch(false) earlier. Further calls of unwatch do nothing.
 	watch()
 	unwatch(finished bool)
-	// dirty calls f with every range that may differ from the loaded image.
+	// dirty calls f with every range that may differ from the loaded image, in ascending order.
 	dirty(f func(start, end int)) error
 	// setLimit sets the largest size in bytes to which the guest may grow the memory.
 	setLimit(n int)

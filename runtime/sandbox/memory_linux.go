@@ -261,7 +261,7 @@ func (m *mappedMemory) scanAll(f func(start, end int)) error {
 func (m *mappedMemory) close() {
 	if m.region != nil {
 		if !m.fresh {
-			returnPages(m.data()) // for the speed of the others; removing the mapping is what counts
+			_ = returnPages(m.data()) // for the speed of the others; removing the mapping is what counts
 		}
 		unix.Munmap(m.region)
 		m.region, m.size = nil, 0
@@ -323,7 +323,7 @@ func (b *baseImage) store(content []byte, at int64) error {
 func (b *baseImage) free(at int64, length int) {
 	for end := at + int64(length); at < end; at += dropSize {
 		// It fails only for invalid arguments.
-		unix.Fallocate(b.images, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(dropSize, end-at))
+		_ = unix.Fallocate(b.images, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(dropSize, end-at))
 	}
 }
 
@@ -359,7 +359,7 @@ func newPages(n int) ([]byte, error) {
 
 func freePages(p []byte) {
 	if p != nil {
-		returnPages(p) // for the speed of the others; removing the mapping is what counts
+		_ = returnPages(p) // for the speed of the others; removing the mapping is what counts
 		unix.Munmap(p)
 	}
 }

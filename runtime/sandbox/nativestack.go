@@ -13,7 +13,7 @@ const (
 	// with 10 KiB and doubles until it exceeds 50 million bytes.
 	maxStack = 84_000_000
 	// stackShare is the part of runtime.RunOverhead, in bytes, that a native stack may have.
-	stackShare = runtime.MiB
+	stackShare = 512 * runtime.KiB
 	// maxIdleStack is the largest native stack, in bytes, that is used again for the next call.
 	maxIdleStack = 256 * runtime.KiB
 )

@@ -314,7 +314,7 @@ func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built
 }
 
 // smallCode is the size of compiled code, in bytes, up to which runtime.RunOverhead covers it.
-const smallCode = 512 * runtime.KiB
+const smallCode = 256 * runtime.KiB
 
 // deploy compiles and deploys a program. If that succeeds, next is called with the slot as the
 // module body left it; see callOnSlot. r has what both calls have in common.
@@ -414,17 +414,16 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 		}
 	}
 	slot.claim = c
-	defer s.processors.release(&slot.claim) // for a panic; otherwise this does nothing
 	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, r, next)
-	s.processors.release(&slot.claim)
 	s.retire(slot, usable)
 	outcome.Usage.Duration = s.processors.now().Sub(r.started)
 	return outcome, err
 }
 
-// callSlot prepares the slot, makes the call, and restores the slot. If usable is false, the slot
-// must be closed.
+// callSlot prepares the slot, makes the call, restores the slot and returns the permit. If usable is
+// false, the slot must be closed.
 func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, next continuation) (outcome runtime.Outcome, usable bool, err error) {
+	defer s.processors.release(&slot.claim)
 	if err := slot.prepare(img, tenant); errors.Is(err, endOfRun{}) {
 		outcome.Failure = endFailure(&slot.call)
 		if r.logs != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/strictjson"
 )
 
@@ -34,6 +35,9 @@ func times(n int) int {
 // boxes are shared by the tests, because opening one starts an interpreter.
 var boxes = map[string]*Sandbox{}
 
+// testMemory is the memory budget of a box, in bytes. Its runs reserve nothing in most tests.
+const testMemory = 1024 * runtime.MiB
+
 // cacheDir stores the compiled guest for all boxes of a test process.
 var cacheDir string
 
@@ -51,7 +55,7 @@ func testMain(m *testing.M) int {
 	cacheDir = filepath.Join(dir, "guest")
 	publish := fetchCompiledGuest(cacheDir)
 	for name, o := range map[string]Options{"mapped": {}, "copied": {Portable: true}} {
-		o.CacheDir = cacheDir
+		o.CacheDir, o.Memory = cacheDir, memory.New(testMemory, nil)
 		box, err := Open(context.Background(), o)
 		if err != nil {
 			panic(err)
@@ -79,6 +83,9 @@ func sampled(box *Sandbox, i int) bool { return box.guest.mapped || *soak > 0 ||
 func openBox(t testing.TB, o Options) *Sandbox {
 	t.Helper()
 	o.CacheDir = cacheDir
+	if o.Memory == nil {
+		o.Memory = memory.New(testMemory, nil)
+	}
 	box, err := Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +96,13 @@ func openBox(t testing.TB, o Options) *Sandbox {
 		}
 	})
 	return box
+}
+
+// settle waits until no slot is being closed in the background.
+func settle(box *Sandbox) {
+	for end := time.Now().Add(time.Minute); len(box.closing) > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 var programs atomic.Int64

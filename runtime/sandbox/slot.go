@@ -215,7 +215,7 @@ func (s *slot) takeResult(n int) bool {
 }
 
 // resultShare is the part of runtime.RunOverhead, in bytes, that a result may have.
-const resultShare = 512 * runtime.KiB
+const resultShare = 256 * runtime.KiB
 
 // copyPieces appends src to dst, which has room for it, with checkpoints.
 func (s *slot) copyPieces(dst, src []byte) []byte {
