@@ -25,7 +25,7 @@ func checkLength(ctx *fasthttp.RequestCtx, limit int) error {
 
 // readBody reads the body of a request whose token was accepted, and takes its memory before. The
 // body then belongs to the handler: nothing else changes it, not even after the answer.
-func (s *Server) readBody(ctx *fasthttp.RequestCtx, limit int) error {
+func (s *Server) readBody(ctx *fasthttp.RequestCtx, route *web.Route) error {
 	if !ctx.Request.IsBodyStream() {
 		return nil // there is none, or a test has set it
 	}
@@ -33,12 +33,15 @@ func (s *Server) readBody(ctx *fasthttp.RequestCtx, limit int) error {
 		server: s, stream: ctx.RequestBodyStream(), conn: ctx.Conn(), memory: web.MemoryOf(ctx),
 		end: time.Now().Add(s.opts.BodyTimeout),
 	}
+	if route.Queues {
+		r.memory.Queues()
+	}
 	var body []byte
 	var err error
 	if n := ctx.Request.Header.ContentLength(); n >= 0 {
 		body, err = r.sized(n)
 	} else {
-		body, err = r.chunked(r.memory.LargestBody(limit))
+		body, err = r.chunked(r.memory.LargestBody(route.MaxBody))
 	}
 	if err != nil {
 		return err

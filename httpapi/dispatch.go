@@ -93,7 +93,7 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 			return err
 		}
 	}
-	if err := s.readBody(ctx, r.MaxBody); err != nil {
+	if err := s.readBody(ctx, r); err != nil {
 		return err
 	}
 	return r.Handle(ctx, caller.Tenant)

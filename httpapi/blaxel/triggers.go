@@ -53,17 +53,26 @@ func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if trigger.Type != runtime.TriggerHTTP {
 		return writeStarted(ctx, &accepted, tasks, key)
 	}
+	if !accepted.Replayed {
+		// The store has the tasks. The answer does not repeat them.
+		tasks = nil
+		web.DropBody(ctx)
+	}
 	waiting, cancel := context.WithTimeout(waiting, cmp.Or(trigger.Timeout, triggerPatience))
 	defer cancel()
 	x, err := a.engine().AwaitJobExecution(waiting, tenant, name, accepted.Execution.ID)
-	if accepted.Replayed && runtime.CodeOf(err) == runtime.CodeNotFound {
-		return writeStarted(ctx, &accepted, tasks, key) // the execution has expired since
+	switch code := runtime.CodeOf(err); {
+	case accepted.Replayed && code == runtime.CodeNotFound: // the execution has expired since
+		return writeStarted(ctx, &accepted, tasks, key)
+	case code == runtime.CodeTooBusy || code == runtime.CodeUnavailable:
+		// These say that nothing was done. The answer has the execution as it was accepted.
+		x, err = accepted.Execution, nil
 	}
 	if err != nil {
 		return err
 	}
 	results, err := a.engine().GetTaskResults(a.Context(), x)
-	if err != nil {
+	if code := runtime.CodeOf(err); err != nil && code != runtime.CodeTooBusy && code != runtime.CodeUnavailable {
 		return err
 	}
 	response := renderExecution(&x)

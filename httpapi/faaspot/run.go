@@ -72,6 +72,7 @@ func (a *api) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args 
 	id := accepted.IDs[0]
 	ctx.Response.Header.SetCanonical(headerExecutionID, []byte(id))
 	writeAccepted(ctx, accepted, traceOfAccepted(request.Caller, id))
+	web.DropBody(ctx) // the store has the args
 	x, err := a.engine().AwaitExecution(waits, tenant, id)
 	x.Tenant = tenant
 	if err == nil && x.State.Terminal() {

@@ -58,7 +58,8 @@ func (a *api) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 		return err
 	}
 	// The store has all args in memory once more until they are on disk.
-	if err := web.MemoryOf(ctx).TakeBody(a.Context(), int64(len(ctx.Request.Body()))); err != nil {
+	held, size := web.MemoryOf(ctx), int64(len(ctx.Request.Body()))
+	if err := held.TakeBody(a.Context(), size); err != nil {
 		return err
 	}
 	accepted, err := a.engine().SubmitBulk(a.Context(), runtime.BulkRequest{
