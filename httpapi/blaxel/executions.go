@@ -45,13 +45,10 @@ func (a *api) startExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	r := body.JobStartRequest
 	r.Tenant, r.Job, r.IdempotencyKey = tenant, name, cmp.Or(key, body.id)
 	r.Caller = web.Caller(ctx)
-	// The store has all tasks in memory once more until they are on disk.
-	held, size := web.MemoryOf(ctx), int64(len(ctx.Request.Body()))
-	if err := held.TakeBody(a.Context(), size); err != nil {
+	if err := a.TakeStored(ctx); err != nil {
 		return err
 	}
 	accepted, err := a.engine().StartJob(a.Context(), r)
-	held.GiveBody(size)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,9 @@ func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	defer leave()
+	if err := a.TakeStored(ctx); err != nil {
+		return err
+	}
 	r := runtime.JobStartRequest{Tenant: tenant, Caller: web.Caller(ctx), Job: name, Tasks: tasks, IdempotencyKey: key}
 	accepted, trigger, err := a.engine().TriggerJob(a.Context(), r, pathText(ctx, "path"))
 	if err != nil {

@@ -64,6 +64,9 @@ func (a *api) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args 
 		return err
 	}
 	defer leave()
+	if err := a.TakeStored(ctx); err != nil {
+		return err
+	}
 	web.SetWriting(ctx)
 	accepted, err := a.engine().Submit(a.Context(), request)
 	if err != nil {

@@ -34,6 +34,9 @@ func (a *api) submit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byt
 	if err != nil {
 		return err
 	}
+	if err := a.TakeStored(ctx); err != nil {
+		return err
+	}
 	accepted, err := a.engine().Submit(a.Context(), request)
 	if err != nil {
 		return err
@@ -57,9 +60,7 @@ func (a *api) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 	if err != nil {
 		return err
 	}
-	// The store has all args in memory once more until they are on disk.
-	held, size := web.MemoryOf(ctx), int64(len(ctx.Request.Body()))
-	if err := held.TakeBody(a.Context(), size); err != nil {
+	if err := a.TakeStored(ctx); err != nil {
 		return err
 	}
 	accepted, err := a.engine().SubmitBulk(a.Context(), runtime.BulkRequest{

@@ -157,6 +157,15 @@ func (m *Memory) LargestAnswer(limit int) int {
 	return int(min(int64(limit), m.Answers.Largest()))
 }
 
+// TakeStored takes the bytes of a request's body once more, for the copy that the store has in memory
+// until it is on disk.
+func (h *Host) TakeStored(ctx *fasthttp.RequestCtx) error {
+	if n := len(ctx.Request.Body()); n > FreeBytes {
+		return MemoryOf(ctx).TakeBody(h.Context(), int64(n))
+	}
+	return nil
+}
+
 // DropBody gives up the body of a request that still waits, but does not need it any more.
 func DropBody(ctx *fasthttp.RequestCtx) {
 	ctx.Request.SetBodyRaw(nil)
