@@ -79,12 +79,12 @@ func MemoryOf(ctx *fasthttp.RequestCtx) *Memory {
 	return nil
 }
 
-// LargestBody returns the size of the largest body that can ever be read, at most limit.
+// LargestBody returns the size of the largest body that can ever be read and stored, at most limit.
 func (m *Memory) LargestBody(limit int) int {
 	if m == nil || limit <= FreeBytes {
 		return limit
 	}
-	return int(min(int64(limit), max(m.bodies.Largest(), FreeBytes)))
+	return int(min(int64(limit), max(m.bodies.Largest()/2, FreeBytes)))
 }
 
 // TakeBody takes n more bytes for the body. It waits for them at most [MemoryPatience]. The error
