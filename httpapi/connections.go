@@ -95,8 +95,9 @@ func (s *connections) add(c *conn) bool {
 	c.address = addressOf(c.Conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := s.from[c.address]; at != nil && at.Len() >= maxPerAddress {
-		s.evictStranger(at, time.Now().Add(-silence))
+	if at := s.from[c.address]; at != nil {
+		for n := 0; n < searchBound && at.Len() >= maxPerAddress && s.evictStranger(at, time.Now().Add(-silence)); n++ {
+		}
 	}
 	if s.unknown.Len() >= s.strangers && !s.evictStranger(s.unknown, time.Now()) {
 		return false

@@ -2,6 +2,7 @@ package blaxel
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -21,18 +22,17 @@ func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	base := a.URL(ctx)
 	render := func(j *runtime.Job) jobResponse { return renderJob(base, j) }
 	if !isPaged(ctx) {
-		all := []jobResponse{}
-		request := runtime.PageRequest{Limit: runtime.MaxPage}
-		for {
-			page, err := a.engine().ListJobs(a.Context(), tenant, request)
-			if err != nil {
-				return err
-			}
-			all = append(all, renderItems(page.Items, render)...)
-			if request.After = page.Next; request.After == "" {
-				return web.WriteValue(ctx, all)
-			}
+		page, err := web.Collect(a.Host, ctx, runtime.PageRequest{Limit: math.MaxInt32}, a.fetchJobs(tenant), jobSize, render)
+		switch {
+		case err != nil:
+			return err
+		case page.Next != "":
+			return runtime.Errorf(runtime.CodeTooLarge, "the list of all jobs is too large for one response").
+				WithHint("send the header " + headerVersion + ": " + pagedSince + ", and get the jobs page by page")
+		case page.Items == nil:
+			page.Items = []jobResponse{}
 		}
+		return web.WriteValue(ctx, page.Items)
 	}
 	query := ctx.QueryArgs()
 	for _, name := range []string{"anchor", "status"} {
@@ -49,11 +49,32 @@ func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.engine().ListJobs(a.Context(), tenant, request)
+	page, err := web.Collect(a.Host, ctx, request, a.fetchJobs(tenant), jobSize, render)
 	if err != nil {
 		return err
 	}
-	return web.WriteValue(ctx, renderPage(&l, page, render))
+	return web.WriteValue(ctx, renderPage(&l, page, func(j *jobResponse) jobResponse { return *j }))
+}
+
+// fetchJobs returns the function that reads pages of jobs.
+func (a *api) fetchJobs(tenant runtime.Tenant) func(runtime.PageRequest) (runtime.Page[runtime.Job], error) {
+	return func(r runtime.PageRequest) (runtime.Page[runtime.Job], error) {
+		return a.engine().ListJobs(a.Context(), tenant, r)
+	}
+}
+
+// jobSize returns the size of a job in memory and in an answer, in bytes.
+func jobSize(j *runtime.Job) (read, kept int) {
+	n := 2 * runtime.KiB
+	for _, v := range j.Spec.Env {
+		n += len(v.Name) + len(v.Value) + 64
+	}
+	for i := range j.Spec.Triggers {
+		for _, task := range j.Spec.Triggers[i].Tasks {
+			n += len(task)
+		}
+	}
+	return n, n
 }
 
 func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {

@@ -25,6 +25,8 @@ type Memory struct {
 	*Accounts
 	bodies       *memory.Account // of the body: Bodies or Queued
 	body, answer int64           // bytes held
+	reads        bool            // the request only reads, so its answer may be refused
+	refused      int64           // bytes of the answer that was refused
 }
 
 // Accounts are what the connections of a server take from.
@@ -63,6 +65,25 @@ func OpenAccounts(b *memory.Budget) *Accounts {
 
 // NewMemory returns the Memory of a connection.
 func NewMemory(a *Accounts) Memory { return Memory{Accounts: a, bodies: a.Bodies} }
+
+// Reads makes the answer one that is refused if there is no memory for it, although it exists: the
+// request has changed nothing.
+func (m *Memory) Reads() {
+	if m != nil {
+		m.reads = true
+	}
+}
+
+// Refused returns the error of an answer that was refused, and makes the next one, which reports it,
+// one that is not. The error is CodeTooBusy.
+func (m *Memory) Refused() error {
+	if m == nil || m.refused == 0 {
+		return nil
+	}
+	err := m.Answers.Refuse(m.refused)
+	m.reads, m.refused = false, 0
+	return err
+}
 
 // Queues makes the next body belong to a request that holds it until its run has ended.
 func (m *Memory) Queues() {
@@ -142,7 +163,13 @@ func (m *Memory) settle(n int64) {
 		n = 0
 	}
 	if n > m.answer {
-		m.Answers.Add(n - m.answer)
+		if m.reads && !m.Answers.TryTake(n-m.answer) {
+			m.refused = n
+			return
+		}
+		if !m.reads {
+			m.Answers.Add(n - m.answer)
+		}
 	} else if n < m.answer {
 		m.Answers.Give(m.answer - n)
 	}
@@ -179,6 +206,6 @@ func (m *Memory) Release() {
 	if m.body != 0 {
 		m.GiveBody(m.body)
 	}
-	m.bodies = m.Bodies
+	m.bodies, m.reads, m.refused = m.Bodies, false, 0
 	m.settle(0)
 }
