@@ -163,7 +163,6 @@ func (c *conn) Close() error {
 		_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
 	}
 	if !c.closed.Swap(true) {
-		c.memory.Release()
 		c.all.remove(c)
 	}
 	return c.Conn.Close()
@@ -181,5 +180,7 @@ func changed(nc net.Conn, state fasthttp.ConnState) {
 	case fasthttp.StateIdle: // the answer was sent
 		c.memory.Release()
 		c.idle.Store(true)
+	case fasthttp.StateClosed:
+		c.memory.Release()
 	}
 }

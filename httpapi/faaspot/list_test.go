@@ -110,7 +110,7 @@ func TestListPages(t *testing.T) {
 // bytes, and all pages together have every execution.
 func TestPagesOfLargeItemsEndEarly(t *testing.T) {
 	t.Parallel()
-	const number = 100
+	const number = 50
 	fake := &apitest.Fake{}
 	fake.All = make(map[string]runtime.Execution)
 	for i := range number {
