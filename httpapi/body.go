@@ -11,8 +11,9 @@ import (
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 )
 
-// prefetched is the size of a body, in bytes, up to which the library reads it with the header.
-const prefetched = 8 << 10
+// prefetched is the size of a body, in bytes, up to which the library reads it with the header. Its
+// memory is part of the connection's.
+const prefetched = web.FreeBytes
 
 // checkLength refuses a body that is larger than limit, if its length is known.
 func checkLength(ctx *fasthttp.RequestCtx, limit int) error {
@@ -25,20 +26,32 @@ func checkLength(ctx *fasthttp.RequestCtx, limit int) error {
 
 // readBody reads the body of a request whose token was accepted, and takes its memory before. The
 // body then belongs to the handler: nothing else changes it, not even after the answer.
-func (s *Server) readBody(ctx *fasthttp.RequestCtx, limit int) error {
+func (s *Server) readBody(ctx *fasthttp.RequestCtx, route *web.Route) error {
 	if !ctx.Request.IsBodyStream() {
 		return nil // there is none, or a test has set it
+	}
+	if n := ctx.Request.Header.ContentLength(); n >= 0 && n <= prefetched {
+		// All of it has arrived.
+		body := make([]byte, n)
+		if _, err := io.ReadFull(ctx.RequestBodyStream(), body); err != nil {
+			return s.readError(err)
+		}
+		ctx.Request.SetBodyRaw(body)
+		return nil
 	}
 	r := bodyReader{
 		server: s, stream: ctx.RequestBodyStream(), conn: ctx.Conn(), memory: web.MemoryOf(ctx),
 		end: time.Now().Add(s.opts.BodyTimeout),
+	}
+	if route.Queues {
+		r.memory.Queues()
 	}
 	var body []byte
 	var err error
 	if n := ctx.Request.Header.ContentLength(); n >= 0 {
 		body, err = r.sized(n)
 	} else {
-		body, err = r.chunked(r.memory.LargestBody(limit))
+		body, err = r.chunked(r.memory.LargestBody(route.MaxBody))
 	}
 	if err != nil {
 		return err
@@ -59,20 +72,13 @@ type bodyReader struct {
 
 // sized reads a body of n bytes.
 func (r *bodyReader) sized(n int) ([]byte, error) {
-	if n == 0 {
-		return nil, nil
-	}
-	if n > web.FreeBytes {
-		if err := r.memory.TakeBody(r.server.host.Context(), int64(n)); err != nil {
-			return nil, err
-		}
+	if err := r.memory.TakeBody(r.server.host.Context(), int64(n)); err != nil {
+		return nil, err
 	}
 	body := make([]byte, n)
 	for done := 0; done < n; {
-		if n > prefetched {
-			if err := r.extend(); err != nil {
-				return nil, r.server.readError(err)
-			}
+		if err := r.extend(); err != nil {
+			return nil, r.server.readError(err)
 		}
 		piece := body[done:min(done+pieceBytes, n)]
 		got, err := io.ReadFull(r.stream, piece)

@@ -103,20 +103,21 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 // Write writes an answer, or a part of it. A large one has more time than the write deadline, a
 // second for each slowest bytes, but each piece has only the time that any answer has.
 func (c *conn) Write(b []byte) (n int, err error) {
-	for len(b) > pieceBytes && err == nil {
-		var some int
-		some, err = c.Conn.Write(b[:pieceBytes])
-		n += some
-		b = b[some:]
-		if err == nil {
-			err = c.extend(n)
+	if len(b) <= web.FreeBytes {
+		return c.Conn.Write(b)
+	}
+	defer c.writes.Store(0)
+	for {
+		c.writes.Store(time.Now().UnixNano())
+		some, err := c.Conn.Write(b[:min(len(b), pieceBytes)])
+		n, b = n+some, b[some:]
+		if err != nil || len(b) == 0 {
+			return n, err
+		}
+		if err := c.extend(n); err != nil {
+			return n, err
 		}
 	}
-	if err != nil {
-		return n, err
-	}
-	some, err := c.Conn.Write(b)
-	return n + some, err
 }
 
 // extend moves the write deadline after n bytes of a large answer.
@@ -162,7 +163,6 @@ func (c *conn) Close() error {
 		_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
 	}
 	if !c.closed.Swap(true) {
-		c.memory.Release()
 		c.all.remove(c)
 	}
 	return c.Conn.Close()
@@ -180,5 +180,7 @@ func changed(nc net.Conn, state fasthttp.ConnState) {
 	case fasthttp.StateIdle: // the answer was sent
 		c.memory.Release()
 		c.idle.Store(true)
+	case fasthttp.StateClosed:
+		c.memory.Release()
 	}
 }

@@ -36,6 +36,8 @@ const (
 	// those that one new connection closes when memory is short.
 	searchBound = 64
 	evictions   = 4
+	// stalled is the time after which a client that does not read counts as one, if memory is short.
+	stalled = 2 * time.Second
 	// acceptPause is the time between two attempts to accept when no file descriptor is free.
 	acceptPause = 20 * time.Millisecond
 	// refuseTime bounds how long a refused client may take to receive the answer.
@@ -55,6 +57,7 @@ type connections struct {
 
 	mu      sync.Mutex
 	number  int
+	checked int64 // when dropStalled last looked, in Unix nanoseconds
 	known   map[*conn]struct{}
 	unknown *list.List                // of *conn, all strangers, oldest first
 	from    map[netip.Addr]*list.List // of *conn, the same by address
@@ -64,6 +67,7 @@ type connections struct {
 type place struct {
 	trusted atomic.Bool  // a token was accepted
 	blocked atomic.Int64 // since when the server waits for a stranger, in Unix nanoseconds; 0: it does not
+	writes  atomic.Int64 // since when a piece of a large answer is written, in Unix nanoseconds; 0: none
 	idle    atomic.Bool  // between two requests
 	address netip.Addr
 
@@ -91,8 +95,9 @@ func (s *connections) add(c *conn) bool {
 	c.address = addressOf(c.Conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := s.from[c.address]; at != nil && at.Len() >= maxPerAddress {
-		s.evictStranger(at, time.Now().Add(-silence))
+	if at := s.from[c.address]; at != nil {
+		for n := 0; n < searchBound && at.Len() >= maxPerAddress && s.evictStranger(at, time.Now().Add(-silence)); n++ {
+		}
 	}
 	if s.unknown.Len() >= s.strangers && !s.evictStranger(s.unknown, time.Now()) {
 		return false
@@ -192,6 +197,22 @@ func (s *connections) evictStranger(some *list.List, before time.Time) bool {
 		looked++
 	}
 	return false
+}
+
+// dropStalled closes connections whose clients have read nothing of a large answer for stalled.
+func (s *connections) dropStalled() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := time.Now().Add(-stalled).UnixNano()
+	if s.checked > before {
+		return
+	}
+	s.checked = time.Now().UnixNano()
+	for c := range s.known {
+		if since := c.writes.Load(); since != 0 && since <= before {
+			s.disconnect(c)
+		}
+	}
 }
 
 // disconnect closes a connection to make room. The goroutine that serves it notices.

@@ -93,10 +93,21 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 			return err
 		}
 	}
-	if err := s.readBody(ctx, r.MaxBody); err != nil {
+	if err := s.readBody(ctx, r); err != nil {
 		return err
 	}
-	return r.Handle(ctx, caller.Tenant)
+	if !r.Writes && !r.Submits && !r.Queues {
+		web.MemoryOf(ctx).Reads()
+	}
+	if err := r.Handle(ctx, caller.Tenant); err != nil {
+		return err
+	}
+	if err := web.MemoryOf(ctx).Refused(); err != nil {
+		web.MemoryOf(ctx).Short()
+		ctx.Response.ResetBody()
+		return err
+	}
+	return nil
 }
 
 func errBodyTooLarge(limit int) error {

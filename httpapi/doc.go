@@ -11,12 +11,16 @@
 //
 // A request is checked in this order; the first error is the response:
 //
-//  1. its size, from the header alone: a body of more than 64 KiB, or of unknown size, is only
-//     read for a valid token (admission.go),
-//  2. its framing: what a proxy might read differently is refused (guard.go),
-//  3. its path and method (routes.go),
-//  4. its token, and its body's size and encoding for this route (dispatch.go),
+//  1. its framing: what a proxy might read differently is refused (guard.go),
+//  2. its path and method (routes.go),
+//  3. its token, and its body's size and encoding for this route (dispatch.go),
+//  4. the memory for its body, which is then read (body.go),
 //  5. its content, in the handler.
+//
+// Connections, bodies and answers take their memory from the budget of the server: a connection
+// when it is accepted (connections.go), a body before it is read, a large answer before it is read
+// from the store. The answer of a run that was carried out is only counted. The connection gives
+// back what a request held once its answer was sent, or when it is closed (conn.go).
 //
 // Package httpapi refuses to know how functions and jobs are stored or run: it calls an
 // [Engine]. No type of the HTTP library leaves httpapi and the packages below it.

@@ -9,6 +9,8 @@ import (
 const (
 	MaxURI          = maxURI
 	RequestsPerConn = requestsPerConn
+	MaxPerAddress   = maxPerAddress
+	ConnBytes       = connBytes
 )
 
 var (

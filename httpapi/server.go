@@ -18,7 +18,6 @@ import (
 	"github.com/faaspot/faaspot/httpapi/foundry"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // Server serves the API on listeners.
@@ -39,8 +38,8 @@ type Server struct {
 	healthListeners []*listener // all that ServeHealth was called with
 	healthClosed    bool
 
-	conns           *connections
-	bodies, answers *memory.Account
+	conns    *connections
+	accounts *web.Accounts
 }
 
 // New returns a Server. It starts nothing.
@@ -51,10 +50,9 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: o, host: web.NewHost(o.Log, o.BaseURL, o.WriteTimeout, o.Memory),
-		conns:   newConnections(o.Memory, o.MaxConns),
-		bodies:  o.Memory.Open(memory.Options{Name: "request bodies", Heap: true, Requests: true, Max: o.Memory.Total() / 8 * bodiesShare}),
-		answers: o.Memory.Open(memory.Options{Name: "answers", Heap: true, Requests: true}),
+		conns: newConnections(o.Memory, o.MaxConns), accounts: web.OpenAccounts(o.Memory),
 	}
+	s.accounts.Short = s.conns.dropStalled
 	if o.Engine != nil {
 		s.SetEngine(o.Engine)
 	}
@@ -96,15 +94,12 @@ const (
 	// maxServed is the library's own bound of connections, which never applies: connections has
 	// better ones.
 	maxServed = 1 << 20
-	// bodiesShare is the part of the memory budget, in eighths, that bodies of more than
-	// [memory.SmallTake] bytes may hold.
-	bodiesShare = 5
 )
 
 // newConn returns a connection that was accepted.
 func (s *Server) newConn(c net.Conn, all *connections) *conn {
 	return &conn{
-		Conn: c, all: all, memory: web.NewMemory(s.bodies, s.answers),
+		Conn: c, all: all, memory: web.NewMemory(s.accounts),
 		early: s.opts.early(), patience: s.opts.HeaderTimeout, stall: s.opts.WriteTimeout,
 	}
 }

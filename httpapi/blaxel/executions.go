@@ -1,6 +1,7 @@
 package blaxel
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 
@@ -44,8 +45,7 @@ func (a *api) startExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	r := body.JobStartRequest
 	r.Tenant, r.Job, r.IdempotencyKey = tenant, name, cmp.Or(key, body.id)
 	r.Caller = web.Caller(ctx)
-	// The store has all tasks in memory once more until they are on disk.
-	if err := web.MemoryOf(ctx).TakeBody(a.Context(), int64(len(ctx.Request.Body()))); err != nil {
+	if err := a.TakeStored(ctx); err != nil {
 		return err
 	}
 	accepted, err := a.engine().StartJob(a.Context(), r)
@@ -68,14 +68,41 @@ func writeAccepted(ctx *fasthttp.RequestCtx, a *runtime.JobAcceptance) {
 // writeStarted answers with an execution that was accepted. The id of a request without an
 // idempotency key is the execution's.
 func writeStarted(ctx *fasthttp.RequestCtx, a *runtime.JobAcceptance, tasks []json.RawMessage, key string) error {
-	return web.WriteValue(ctx, wire.StartJobResponse{
+	text, err := web.EncodeJSON(wire.StartJobResponse{
 		ExecutionID: a.Execution.Name,
 		ID:          cmp.Or(key, a.Execution.ID),
 		JobID:       a.Execution.Job,
-		Tasks:       tasks,
+		Tasks:       []json.RawMessage{},
 		WorkspaceID: string(a.Execution.Tenant),
 	})
+	if err != nil {
+		return runtime.Internal("httpapi.encode", err)
+	}
+	// The tasks may be most of a large body, so they are copied only once.
+	before, after, _ := bytes.Cut(text, noTasks)
+	size := len(text) + len(tasks)
+	for _, task := range tasks {
+		size += len(task)
+	}
+	out := bytes.NewBuffer(make([]byte, 0, size))
+	out.Write(before)
+	out.Write(noTasks[:len(noTasks)-1])
+	for i, task := range tasks {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		if err := json.Compact(out, task); err != nil {
+			return runtime.Internal("httpapi.encode", err)
+		}
+	}
+	out.WriteByte(']')
+	out.Write(after)
+	web.WriteJSON(ctx, fasthttp.StatusOK, out.Bytes())
+	return nil
 }
+
+// noTasks is a member without tasks. No other member can have it: strings have their quotes escaped.
+var noTasks = []byte(`"tasks":[]`)
 
 // listExecutions answers with a page of the executions of a job.
 func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {

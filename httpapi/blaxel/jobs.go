@@ -2,6 +2,7 @@ package blaxel
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -14,52 +15,24 @@ import (
 const (
 	defaultJobs = 50
 	maxJobs     = 200
-	// maxAllJobs bounds the jobs in a response that has all of them, in bytes.
-	maxAllJobs = 16 * runtime.MiB
 )
-
-// sizeOf returns the approximate size of a job in a response, in bytes.
-func sizeOf(j *runtime.Job) int {
-	const fields, item = 1024, 256 // of the job itself, and of each trigger, label and variable
-	n := fields + item*(len(j.Spec.Triggers)+len(j.Labels)+len(j.Spec.Env))
-	for key, value := range j.Labels {
-		n += len(key) + len(value)
-	}
-	for i := range j.Spec.Env {
-		n += len(j.Spec.Env[i].Name) + len(j.Spec.Env[i].Value)
-	}
-	for i := range j.Spec.Triggers {
-		for _, task := range j.Spec.Triggers[i].Tasks {
-			n += len(task)
-		}
-	}
-	return n
-}
 
 // listJobs answers with all jobs, newest first, or with a page of them.
 func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	base := a.URL(ctx)
 	render := func(j *runtime.Job) jobResponse { return renderJob(base, j) }
 	if !isPaged(ctx) {
-		all, size := []jobResponse{}, 0
-		request := runtime.PageRequest{Limit: runtime.MaxPage, Uncounted: true}
-		for {
-			page, err := a.engine().ListJobs(a.Context(), tenant, request)
-			if err != nil {
-				return err
-			}
-			for i := range page.Items {
-				size += sizeOf(&page.Items[i])
-				all = append(all, render(&page.Items[i]))
-			}
-			if size > maxAllJobs {
-				return runtime.Errorf(runtime.CodeTooLarge, "the jobs have more than %d MiB, too much for one response", maxAllJobs/runtime.MiB).
-					WithHint("list them in pages: send the header Blaxel-Version: 2026-04-28, and the meta.nextCursor of each page as ?cursor=")
-			}
-			if request.After = page.Next; request.After == "" {
-				return web.WriteValue(ctx, all)
-			}
+		page, err := web.Collect(a.Host, ctx, runtime.PageRequest{Limit: math.MaxInt32}, a.fetchJobs(tenant), jobSize, render)
+		switch {
+		case err != nil:
+			return err
+		case page.Next != "":
+			return runtime.Errorf(runtime.CodeTooLarge, "the list of all jobs is too large for one response").
+				WithHint("send the header " + headerVersion + ": " + pagedSince + ", and get the jobs page by page")
+		case page.Items == nil:
+			page.Items = []jobResponse{}
 		}
+		return web.WriteValue(ctx, page.Items)
 	}
 	query := ctx.QueryArgs()
 	for _, name := range []string{"anchor", "status"} {
@@ -76,11 +49,32 @@ func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.engine().ListJobs(a.Context(), tenant, request)
+	page, err := web.Collect(a.Host, ctx, request, a.fetchJobs(tenant), jobSize, render)
 	if err != nil {
 		return err
 	}
-	return web.WriteValue(ctx, renderPage(&l, page, render))
+	return web.WriteValue(ctx, renderPage(&l, page, func(j *jobResponse) jobResponse { return *j }))
+}
+
+// fetchJobs returns the function that reads pages of jobs.
+func (a *api) fetchJobs(tenant runtime.Tenant) func(runtime.PageRequest) (runtime.Page[runtime.Job], error) {
+	return func(r runtime.PageRequest) (runtime.Page[runtime.Job], error) {
+		return a.engine().ListJobs(a.Context(), tenant, r)
+	}
+}
+
+// jobSize returns the size of a job in memory and in an answer, in bytes.
+func jobSize(j *runtime.Job) (read, kept int) {
+	n := 2 * runtime.KiB
+	for _, v := range j.Spec.Env {
+		n += len(v.Name) + len(v.Value) + 64
+	}
+	for i := range j.Spec.Triggers {
+		for _, task := range j.Spec.Triggers[i].Tasks {
+			n += len(task)
+		}
+	}
+	return n, n
 }
 
 func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {

@@ -38,6 +38,9 @@ func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	defer leave()
+	if err := a.TakeStored(ctx); err != nil {
+		return err
+	}
 	r := runtime.JobStartRequest{Tenant: tenant, Caller: web.Caller(ctx), Job: name, Tasks: tasks, IdempotencyKey: key}
 	accepted, trigger, err := a.engine().TriggerJob(a.Context(), r, pathText(ctx, "path"))
 	if err != nil {
@@ -53,17 +56,26 @@ func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if trigger.Type != runtime.TriggerHTTP {
 		return writeStarted(ctx, &accepted, tasks, key)
 	}
+	if !accepted.Replayed {
+		// The store has the tasks. The answer does not repeat them.
+		tasks = nil
+		web.DropBody(ctx)
+	}
 	waiting, cancel := context.WithTimeout(waiting, cmp.Or(trigger.Timeout, triggerPatience))
 	defer cancel()
 	x, err := a.engine().AwaitJobExecution(waiting, tenant, name, accepted.Execution.ID)
-	if accepted.Replayed && runtime.CodeOf(err) == runtime.CodeNotFound {
-		return writeStarted(ctx, &accepted, tasks, key) // the execution has expired since
+	switch code := runtime.CodeOf(err); {
+	case accepted.Replayed && code == runtime.CodeNotFound: // the execution has expired since
+		return writeStarted(ctx, &accepted, tasks, key)
+	case code == runtime.CodeTooBusy || code == runtime.CodeUnavailable:
+		// These say that nothing was done. The answer has the execution as it was accepted.
+		x, err = accepted.Execution, nil
 	}
 	if err != nil {
 		return err
 	}
 	results, err := a.engine().GetTaskResults(a.Context(), x)
-	if err != nil {
+	if code := runtime.CodeOf(err); err != nil && code != runtime.CodeTooBusy && code != runtime.CodeUnavailable {
 		return err
 	}
 	response := renderExecution(&x)

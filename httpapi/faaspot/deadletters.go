@@ -36,18 +36,25 @@ func (a *api) listDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	if err != nil {
 		return err
 	}
-	page, err := a.engine().ListDeadLetters(a.Context(), tenant, runtime.PageRequest{After: string(query.Peek("after")), Limit: limit})
+	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: string(query.Peek("after")), Limit: limit},
+		func(r runtime.PageRequest) (runtime.Page[runtime.Delivery], error) {
+			return a.engine().ListDeadLetters(a.Context(), tenant, r)
+		},
+		func(d *runtime.Delivery) (read, kept int) {
+			n := len(d.Callback.URL) + len(d.LastError) + renderedBytes/2
+			return n + len(d.Body), n
+		},
+		renderDeadLetter)
 	if err != nil {
 		return err
 	}
 	if page.Next != "" {
 		web.NextLink(ctx, "/v1/dlq/?after="+page.Next+"&limit="+strconv.Itoa(limit))
 	}
-	response := make([]wire.DeadLetter[*string], len(page.Items))
-	for i := range page.Items {
-		response[i] = renderDeadLetter(&page.Items[i])
+	if page.Items == nil {
+		page.Items = []wire.DeadLetter[*string]{}
 	}
-	return web.WriteValue(ctx, response)
+	return web.WriteValue(ctx, page.Items)
 }
 
 func (a *api) getDeadLetter(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {

@@ -3,6 +3,7 @@ package faaspot
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"slices"
 	"time"
 
@@ -132,20 +133,21 @@ func (a *api) getExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	if err != nil {
 		return err
 	}
-	left, largest := maxOutputs, 0
+	most := min(maxOutputs, max(held.LargestAnswer(math.MaxInt)-int(size), 0)/2)
+	left, largest := most, 0
 	for _, x := range executions {
 		if x != nil && (x.ResultSize <= left || x.ResultSize <= runtime.ListedResult) {
 			left -= x.ResultSize
 			largest = max(largest, x.ResultSize)
 		}
 	}
-	outputs := maxOutputs - left
+	outputs := most - left
 	if err := held.Reserve(a.Context(), size+int64(outputs)+int64(largest)); err != nil {
 		return err
 	}
 	base := a.URL(ctx)
 	response := append(make([]byte, 0, len(ids)*renderedBytes/2+outputs), '[')
-	left = maxOutputs
+	left = most
 	for i, x := range executions {
 		if i > 0 {
 			response = append(response, ',')

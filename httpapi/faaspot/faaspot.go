@@ -68,8 +68,8 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Writes: true, MaxBody: web.NoBody},
 
 			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Submits: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, MaxBody: runtime.MaxArgs},
-			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, MaxBody: runtime.MaxArgs},
+			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Queues: true, MaxBody: runtime.MaxArgs},
+			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Queues: true, MaxBody: runtime.MaxArgs},
 
 			{Method: "GET", Path: "/v1/functions/{name}/rpc", Handle: a.submitQuery, Submits: true, Writes: true, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Writes: true, MaxBody: runtime.MaxArgs},

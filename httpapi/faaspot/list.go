@@ -34,7 +34,13 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 			return err
 		}
 	}
-	page, err := a.engine().ListExecutions(a.Context(), tenant, filter, runtime.PageRequest{After: after, Limit: limit})
+	base := a.URL(ctx)
+	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: after, Limit: limit},
+		func(r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
+			return a.engine().ListExecutions(a.Context(), tenant, filter, r)
+		},
+		executionSize,
+		func(x *runtime.Execution) executionResponse { return renderExecution(base, x) })
 	if err != nil {
 		return err
 	}
@@ -45,12 +51,19 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		}
 		web.NextLink(ctx, "/v1/executions/?"+withCursor(query, cursor))
 	}
-	base := a.URL(ctx)
-	response := make([]executionResponse, len(page.Items))
-	for i := range page.Items {
-		response[i] = renderExecution(base, &page.Items[i])
+	if page.Items == nil {
+		page.Items = []executionResponse{}
 	}
-	return web.WriteValue(ctx, response)
+	return web.WriteValue(ctx, page.Items)
+}
+
+// executionSize returns the size of a listed execution in memory and in an answer, in bytes.
+func executionSize(x *runtime.Execution) (read, kept int) {
+	n := renderedBytes/2 + len(x.Result)
+	if x.Failure != nil {
+		n += len(x.Failure.Message) + len(x.Failure.Traceback)
+	}
+	return n, n
 }
 
 // withCursor returns a query with another cursor.

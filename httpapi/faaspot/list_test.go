@@ -101,10 +101,37 @@ func TestListPages(t *testing.T) {
 			t.Errorf("limit %d: %s", limit, diff)
 		}
 	}
-	fake.Listed = nil
-	ts.Do(t, "GET", "/v1/executions", "", nil)
-	if fake.Listed[0].Limit != faaspot.MaxExecutions {
-		t.Errorf("the default limit is %d", fake.Listed[0].Limit)
+	if a := ts.Do(t, "GET", "/v1/executions", "", nil); a.Header.Get("Link") != "" {
+		t.Errorf("the default limit is less than %d: %v", faaspot.MaxExecutions, a.Header)
+	}
+}
+
+// TestPagesOfLargeItemsEndEarly lists executions with the largest failures: each page is bounded in
+// bytes, and all pages together have every execution.
+func TestPagesOfLargeItemsEndEarly(t *testing.T) {
+	t.Parallel()
+	const number = 50
+	fake := &apitest.Fake{}
+	fake.All = make(map[string]runtime.Execution)
+	for i := range number {
+		x := apitest.ExecutionAt(fmt.Sprintf("01935f9e-7d5c-7000-8000-%012d", i), runtime.StateFailed)
+		x.Failure = &runtime.Failure{Class: runtime.ClassError, Traceback: strings.Repeat("x", 256*runtime.KiB)}
+		fake.All[x.ID] = x
+		fake.Order = append(fake.Order, x.ID)
+	}
+	ts := apitest.Start(t, fake, nil)
+	seen := 0
+	for next := "/v1/executions/?include_completed=1"; next != ""; {
+		a := ts.Do(t, "GET", next, "", nil)
+		var page []wire.Execution[*string]
+		if err := json.Unmarshal([]byte(a.Body), &page); err != nil || a.Status != 200 || len(a.Body) > 12*runtime.MiB {
+			t.Fatalf("got %d, %d bytes, %v", a.Status, len(a.Body), err)
+		}
+		seen += len(page)
+		next, _, _ = strings.Cut(strings.TrimPrefix(a.Header.Get("Link"), "<"), ">")
+	}
+	if seen != number {
+		t.Errorf("%d of %d executions were listed", seen, number)
 	}
 }
 

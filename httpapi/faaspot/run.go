@@ -64,6 +64,9 @@ func (a *api) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args 
 		return err
 	}
 	defer leave()
+	if err := a.TakeStored(ctx); err != nil {
+		return err
+	}
 	web.SetWriting(ctx)
 	accepted, err := a.engine().Submit(a.Context(), request)
 	if err != nil {
@@ -72,6 +75,7 @@ func (a *api) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args 
 	id := accepted.IDs[0]
 	ctx.Response.Header.SetCanonical(headerExecutionID, []byte(id))
 	writeAccepted(ctx, accepted, traceOfAccepted(request.Caller, id))
+	web.DropBody(ctx) // the store has the args
 	x, err := a.engine().AwaitExecution(waits, tenant, id)
 	x.Tenant = tenant
 	if err == nil && x.State.Terminal() {

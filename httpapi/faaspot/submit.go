@@ -34,6 +34,9 @@ func (a *api) submit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byt
 	if err != nil {
 		return err
 	}
+	if err := a.TakeStored(ctx); err != nil {
+		return err
+	}
 	accepted, err := a.engine().Submit(a.Context(), request)
 	if err != nil {
 		return err
@@ -57,8 +60,7 @@ func (a *api) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 	if err != nil {
 		return err
 	}
-	// The store has all args in memory once more until they are on disk.
-	if err := web.MemoryOf(ctx).TakeBody(a.Context(), int64(len(ctx.Request.Body()))); err != nil {
+	if err := a.TakeStored(ctx); err != nil {
 		return err
 	}
 	accepted, err := a.engine().SubmitBulk(a.Context(), runtime.BulkRequest{

@@ -410,7 +410,7 @@ func TestBodiesAreStoredBeforeTheFirstAttempt(t *testing.T) {
 		_, stop := deliver(t, store, p)
 		defer stop()
 		synctest.Wait()
-		if err := store.Expire(time.Now().Add(24*time.Hour), time.Hour, 0); err != nil {
+		if err := store.Expire(time.Now().Add(24*time.Hour), runtime.Retention{Age: time.Hour, Count: 1}); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.EachUnfinishedJobExecution(func(x runtime.JobExecution, _ bool) error {

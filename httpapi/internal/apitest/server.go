@@ -330,3 +330,14 @@ func WantHeaders(t *testing.T, a Answer) {
 		t.Errorf("Server %q", got)
 	}
 }
+
+// BlockingFake returns an engine whose runs begin by closing running, once, and end when finish is
+// closed.
+func BlockingFake(running chan<- struct{}, finish <-chan struct{}) *Fake {
+	var once sync.Once
+	return &Fake{OnRun: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
+		once.Do(func() { close(running) })
+		<-finish
+		return Succeeded("1"), nil
+	}}
+}

@@ -22,13 +22,74 @@ const (
 // Only the goroutine that serves the connection uses it. All methods accept nil: then nothing is
 // counted.
 type Memory struct {
-	bodies, answers *memory.Account
-	body, answer    int64 // bytes held
+	*Accounts
+	bodies       *memory.Account // of the body: Bodies or Queued
+	body, answer int64           // bytes held
+	reads        bool            // the request only reads, so its answer may be refused
+	refused      int64           // bytes of the answer that was refused
 }
 
-// NewMemory returns the Memory of a connection that takes from two accounts.
-func NewMemory(bodies, answers *memory.Account) Memory {
-	return Memory{bodies: bodies, answers: answers}
+// Accounts are what the connections of a server take from.
+type Accounts struct {
+	Bodies *memory.Account // of requests whose end does not depend on a run
+	Queued *memory.Account // of requests that hold their body until their run has ended
+	// Answers is for answers, from their rendering until the client has read them.
+	Answers *memory.Account
+	// Short closes connections whose clients do not read answers. It is called when there is no
+	// memory for a request.
+	Short func()
+}
+
+const (
+	// bodiesShare, queuedShare and answersShare are the parts of the memory budget, in eighths, that
+	// the accounts may hold, for takes of more than [memory.SmallTake] bytes. What waits for runs
+	// must leave room for them: bodies of queued runs would otherwise hold the memory without which
+	// none of the runs can start.
+	bodiesShare  = 5
+	queuedShare  = 1
+	answersShare = 2
+)
+
+// OpenAccounts opens the accounts of a server.
+func OpenAccounts(b *memory.Budget) *Accounts {
+	open := func(name string, eighths int64) *memory.Account {
+		return b.Open(memory.Options{Name: name, Heap: true, Requests: true, Max: b.Total() / 8 * eighths})
+	}
+	return &Accounts{
+		Bodies:  open("request bodies", bodiesShare),
+		Queued:  open("args of waiting requests", queuedShare),
+		Answers: open("answers", answersShare),
+		Short:   func() {},
+	}
+}
+
+// NewMemory returns the Memory of a connection.
+func NewMemory(a *Accounts) Memory { return Memory{Accounts: a, bodies: a.Bodies} }
+
+// Reads makes the answer one that is refused if there is no memory for it, although it exists: the
+// request has changed nothing.
+func (m *Memory) Reads() {
+	if m != nil {
+		m.reads = true
+	}
+}
+
+// Refused returns the error of an answer that was refused, and makes the next one, which reports it,
+// one that is not. The error is CodeTooBusy.
+func (m *Memory) Refused() error {
+	if m == nil || m.refused == 0 {
+		return nil
+	}
+	err := m.Answers.Refuse(m.refused)
+	m.reads, m.refused = false, 0
+	return err
+}
+
+// Queues makes the next body belong to a request that holds it until its run has ended.
+func (m *Memory) Queues() {
+	if m != nil && m.body == 0 {
+		m.bodies = m.Queued
+	}
 }
 
 // MemoryOf returns the Memory of a request's connection.
@@ -39,12 +100,12 @@ func MemoryOf(ctx *fasthttp.RequestCtx) *Memory {
 	return nil
 }
 
-// LargestBody returns the size of the largest body that can ever be read, at most limit.
+// LargestBody returns the size of the largest body that can ever be read and stored, at most limit.
 func (m *Memory) LargestBody(limit int) int {
 	if m == nil || limit <= FreeBytes {
 		return limit
 	}
-	return int(min(int64(limit), max(m.bodies.Largest(), FreeBytes)))
+	return int(min(int64(limit), max(m.bodies.Largest()/2, FreeBytes)))
 }
 
 // TakeBody takes n more bytes for the body. It waits for them at most [MemoryPatience]. The error
@@ -53,7 +114,7 @@ func (m *Memory) TakeBody(ctx context.Context, n int64) error {
 	if m == nil {
 		return nil
 	}
-	if err := take(ctx, m.bodies, n); err != nil {
+	if err := m.take(ctx, m.bodies, n); err != nil {
 		return err
 	}
 	m.body += n
@@ -75,7 +136,7 @@ func (m *Memory) Reserve(ctx context.Context, n int64) error {
 		return nil
 	}
 	n -= m.answer
-	if err := take(ctx, m.answers, n); err != nil {
+	if err := m.take(ctx, m.Answers, n); err != nil {
 		return err
 	}
 	m.answer += n
@@ -83,10 +144,11 @@ func (m *Memory) Reserve(ctx context.Context, n int64) error {
 }
 
 // take takes n bytes of an account, and waits for them at most MemoryPatience.
-func take(ctx context.Context, a *memory.Account, n int64) error {
+func (m *Memory) take(ctx context.Context, a *memory.Account, n int64) error {
 	if a.TryTake(n) {
 		return nil
 	}
+	m.Short()
 	ctx, cancel := context.WithTimeout(ctx, MemoryPatience)
 	defer cancel()
 	return a.Take(ctx, n)
@@ -101,18 +163,49 @@ func (m *Memory) settle(n int64) {
 		n = 0
 	}
 	if n > m.answer {
-		m.answers.Add(n - m.answer)
+		if m.reads && !m.Answers.TryTake(n-m.answer) {
+			m.refused = n
+			return
+		}
+		if !m.reads {
+			m.Answers.Add(n - m.answer)
+		}
 	} else if n < m.answer {
-		m.answers.Give(m.answer - n)
+		m.Answers.Give(m.answer - n)
 	}
 	m.answer = n
+}
+
+// LargestAnswer returns the size of the largest answer that can ever be reserved, at most limit.
+func (m *Memory) LargestAnswer(limit int) int {
+	if m == nil {
+		return limit
+	}
+	return int(min(int64(limit), m.Answers.Largest()))
+}
+
+// TakeStored takes the bytes of a request's body once more, for the copy that the store has in memory
+// until it is on disk.
+func (h *Host) TakeStored(ctx *fasthttp.RequestCtx) error {
+	if n := len(ctx.Request.Body()); n > FreeBytes {
+		return MemoryOf(ctx).TakeBody(h.Context(), int64(n))
+	}
+	return nil
+}
+
+// DropBody gives up the body of a request that still waits, but does not need it any more.
+func DropBody(ctx *fasthttp.RequestCtx) {
+	ctx.Request.SetBodyRaw(nil)
+	if m := MemoryOf(ctx); m != nil && m.body != 0 {
+		m.GiveBody(m.body)
+	}
 }
 
 // Release gives back everything, once the answer was sent or the connection is closed.
 func (m *Memory) Release() {
 	if m.body != 0 {
-		m.bodies.Give(m.body)
-		m.body = 0
+		m.GiveBody(m.body)
 	}
+	m.bodies, m.reads, m.refused = m.Bodies, false, 0
 	m.settle(0)
 }
