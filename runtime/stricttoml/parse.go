@@ -3,6 +3,8 @@ package stricttoml
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -31,13 +33,22 @@ func Parse(text []byte, maxDepth int) (*Table, error) {
 		}
 	}
 	if err := b.parser.Error(); err != nil {
-		e := &Error{Reason: err.Error()}
+		e := &Error{Reason: reword(err.Error())}
 		if p, ok := errors.AsType[*unstable.ParserError](err); ok {
 			e.Offset = int(b.parser.Range(p.Highlight).Offset)
 		}
 		return nil, e
 	}
 	return b.root, nil
+}
+
+// character is a character in a reason of the parser, which takes one byte for it.
+var character = regexp.MustCompile(`(:| but got|) U\+[0-9A-F]+( '.')?`)
+
+// reword returns a reason of the parser without the character that it names: Offset leads to it.
+func reword(reason string) string {
+	reason = character.ReplaceAllString(reason, "")
+	return strings.Replace(reason, "invalid character at start of key", "a key cannot start with this character", 1)
 }
 
 // builder adds the expressions of a document to its root table.
