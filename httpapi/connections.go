@@ -123,6 +123,7 @@ func (s *connections) add(c *conn) bool {
 		return false
 	}
 	s.number++
+	c.blocked.Store(time.Now().UnixNano()) // unless it has sent something
 	c.one = s.unknown.PushBack(c)
 	at := s.from[c.address]
 	if at == nil {
@@ -210,6 +211,19 @@ func (s *connections) dropStalled() {
 	s.checked = time.Now().UnixNano()
 	for c := range s.known {
 		if since := c.writes.Load(); since != 0 && since <= before {
+			s.disconnect(c)
+		}
+	}
+}
+
+// dropSilent closes the strangers that have sent nothing, for which a shutdown would wait.
+func (s *connections) dropSilent() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.unknown.Front(); e != nil; {
+		c := e.Value.(*conn)
+		e = e.Next()
+		if c.blocked.Load() != 0 && !c.readable() {
 			s.disconnect(c)
 		}
 	}

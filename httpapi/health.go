@@ -100,6 +100,7 @@ func (s *Server) closeHealth() {
 	for _, ln := range s.healthListeners {
 		// The library closes it too, and reports the error.
 		_ = ln.Close()
+		ln.conns.dropSilent()
 	}
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), healthTime)

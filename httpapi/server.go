@@ -161,6 +161,7 @@ const cutTime = 2 * time.Second
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopAccepting()
 	s.host.StopWaiting()
+	s.conns.dropSilent()
 	defer s.closeHealth()
 	defer s.host.Cancel()
 	// The library gives up when its context ends, and cannot be called again. So its context
