@@ -7,9 +7,14 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
+
+// logReaderBytes is the memory of a response with logs that is a stream, in bytes: a page, the
+// rendered form of a part of it, and the library's buffers.
+const logReaderBytes = 256 * runtime.KiB
 
 // maxRendered bounds the part of logs that is rendered at once, in bytes. A byte may become six.
 const maxRendered = 8 * runtime.KiB
@@ -42,7 +47,7 @@ func (r *logReader) respond(ctx *fasthttp.RequestCtx) error {
 		for !r.done {
 			r.fill()
 		}
-		ctx.Response.SetBodyRaw(r.out)
+		web.SetBody(ctx, r.out)
 		return nil
 	}
 	if ctx.IsHead() {

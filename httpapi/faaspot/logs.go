@@ -36,6 +36,9 @@ func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		}
 		return a.followLogs(ctx, tenant, id, only)
 	}
+	if err := web.MemoryOf(ctx).Reserve(a.Context(), logReaderBytes); err != nil {
+		return err
+	}
 	page, err := a.engine().GetLogs(a.Context(), tenant, id, runtime.LogPosition{})
 	if err != nil {
 		return err

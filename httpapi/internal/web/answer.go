@@ -25,6 +25,11 @@ func WriteJSON(ctx *fasthttp.RequestCtx, status int, text []byte) {
 func write(ctx *fasthttp.RequestCtx, status int, contentType, body []byte) {
 	ctx.Response.SetStatusCode(status)
 	start(ctx, contentType)
+	SetBody(ctx, body)
+}
+
+// SetBody sets the body of an answer, which the caller must not use afterwards, and takes its memory.
+func SetBody(ctx *fasthttp.RequestCtx, body []byte) {
 	ctx.Response.SetBodyRaw(body)
 	MemoryOf(ctx).settle(int64(cap(body)))
 }
