@@ -75,14 +75,15 @@ func TestGovernReturnsMemory(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	const size = 256 * runtime.MiB
 	a.Add(size)
-	held := make([]byte, size)
-	for i := 0; i < len(held); i += 4096 {
-		held[i] = 1
+	var body struct{ held []byte }
+	body.held = make([]byte, size)
+	for i := 0; i < len(body.held); i += 4096 {
+		body.held[i] = 1
 	}
 	await(t, "the limit follows what is held", func() bool { return debug.SetMemoryLimit(-1) > size })
 	full := goMemory()
-	goruntime.KeepAlive(held)
-	held = nil
+	goruntime.KeepAlive(&body)
+	body.held = nil
 	a.Give(size)
 	await(t, "freed memory is returned", func() bool { return goMemory() < full-size*3/4 })
 	stop()
