@@ -34,9 +34,10 @@ const (
 	// log from damage, and checksums file footers.
 	pebbleFormat = pebble.FormatTableFormatV6
 
-	// cacheSize is the size of the cache for blocks that pages of lists are read from, in bytes.
+	// DefaultCacheBytes is the size of the cache for blocks that pages of lists are read from, in bytes.
 	// The engine caches current versions.
-	cacheSize    = 64 << 20
+	DefaultCacheBytes = 64 << 20
+
 	memTableSize = 8 << 20 // bytes; larger batches are stored beside it
 	// memTables is the number of memtables that may fill up before Pebble stalls writes. The gate
 	// does not let it come to that.
@@ -69,6 +70,9 @@ type Options struct {
 	// MinFree is the number of bytes that must be free on the disk for new writes. Zero:
 	// [DefaultMinFree].
 	MinFree uint64
+	// CacheBytes is the size of the cache for blocks that are read, in bytes. Zero:
+	// [DefaultCacheBytes].
+	CacheBytes int64
 	// Fatal is called with the reason why the process cannot continue, and must not return. Nil:
 	// log it and exit with status 1.
 	Fatal func(message string)
@@ -84,6 +88,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MinFree == 0 {
 		o.MinFree = DefaultMinFree
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = DefaultCacheBytes
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(message string) {
@@ -155,7 +162,7 @@ func open(o Options) (_ *Store, err error) {
 	// Pebble first writes the log into a table. If that fails, Pebble retries without end and
 	// cannot be stopped.
 	s.health.SetStuck(func(err error) { s.fatal(messageAndHint(refusal(o.Dir, err))) })
-	if s.db, err = openPebble(o.Dir, s.options(lock, fresh)); err != nil {
+	if s.db, err = openPebble(o.Dir, s.options(lock, fresh, o.CacheBytes)); err != nil {
 		return nil, err
 	}
 	s.memory = disk.NewMemory(s.unflushed)
@@ -204,7 +211,7 @@ func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
 	return pebble.Open(dir, o)
 }
 
-func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
+func (s *Store) options(lock *pebble.Lock, fresh bool, cacheBytes int64) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s.fs,
 		Lock:                        lock,
@@ -212,7 +219,7 @@ func (s *Store) options(lock *pebble.Lock, fresh bool) *pebble.Options {
 		EventListener:               s.health.Listener(),
 		ErrorIfNotExists:            !fresh,
 		FormatMajorVersion:          pebbleFormat,
-		CacheSize:                   cacheSize,
+		CacheSize:                   cacheBytes,
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: memTables,
 		L0StopWritesThreshold:       neverStall,

@@ -26,6 +26,9 @@ var (
 // on answering an honest client, whom it refuses only with the time after which to retry, and gives
 // the memory back afterwards.
 func TestServerUnderAllAttacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the attacks take long")
+	}
 	const budget = 400 << 20
 	server := process.NewSite(t, "--memory-budget", "400MB").Serve(t)
 	pid := server.Cmd.Process.Pid

@@ -28,6 +28,8 @@ import (
 )
 
 const (
+	// storeShare is the divisor of a small memory budget that gives the size of the store's cache.
+	storeShare = 16
 	// dataMode restricts the data folder to the server's user: contexts of functions hold secrets.
 	dataMode fs.FileMode = 0o700
 	// stopTime is the time that runs get to end after they are stopped at the end of the grace
@@ -104,7 +106,9 @@ func (s *server) start(ctx context.Context) (err error) {
 		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
 	s.memory = memory.New(cmp.Or(int64(s.MemoryBudget), memory.Machine()/2), s.log)
-	if s.store, err = storage.Open(storage.Options{Dir: filepath.Join(s.Data, "store"), Log: s.log}); err != nil {
+	if s.store, err = storage.Open(storage.Options{
+		Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
+	}); err != nil {
 		return err
 	}
 	if s.admin, err = s.openAdmin(); err != nil {
