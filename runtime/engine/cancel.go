@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -9,7 +10,7 @@ import (
 // CancelExecution cancels an execution: a queued one never starts, a running one is stopped and
 // ends as cancelled, even if it returns at the same moment. Blocking runs are stopped in the same
 // way. changed is false, and nothing changes, if it has ended or its cancellation was requested
-// before. The returned execution is in its new state, without its logs;
+// before; a run that has returned has ended, even if its outcome cannot be written for a while. The returned execution is in its new state, without its logs;
 // [Engine.AwaitExecution] waits for its end.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
@@ -22,7 +23,10 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 		return x, changed, nil
 	}
 	e.records.flush()
-	e.awaitCommit(ctx, tenant, id)
+	if !e.awaitCommit(ctx, tenant, id) {
+		x, err = e.store.GetExecution(tenant, id)
+		return x, false, withOp("engine.cancel", err)
+	}
 	x, changed, err = e.store.Cancel(tenant, id, e.clock.Now().UTC())
 	if err != nil {
 		return runtime.Execution{}, false, withOp("engine.cancel", err)
@@ -44,8 +48,15 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 	return x, changed, nil
 }
 
-// awaitCommit waits until the end of an attempt that has returned is on disk.
-func (e *Engine) awaitCommit(ctx context.Context, tenant runtime.Tenant, id string) {
+// commitPatience is how long a cancellation waits for the outcome of a run that has returned: on a
+// full disk it is not written.
+const commitPatience = time.Second
+
+// awaitCommit waits until the end of an attempt that has returned is on disk, at most for
+// commitPatience, and reports whether it is.
+func (e *Engine) awaitCommit(ctx context.Context, tenant runtime.Tenant, id string) bool {
+	ctx, cancel := context.WithTimeout(ctx, commitPatience)
+	defer cancel()
 	for e.background.Returned(tenant, id) {
 		ended, leave := e.attempts.Wait(id)
 		if e.background.Returned(tenant, id) {
@@ -53,14 +64,15 @@ func (e *Engine) awaitCommit(ctx context.Context, tenant runtime.Tenant, id stri
 			case <-ended:
 			case <-ctx.Done():
 				leave()
-				return
+				return false
 			case <-e.background.Stopping():
 				leave()
-				return
+				return false
 			}
 		}
 		leave()
 	}
+	return true
 }
 
 // onTaskCancelled notifies the callers that wait for an execution of a job if its last task was
