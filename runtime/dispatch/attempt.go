@@ -99,6 +99,9 @@ func (a *attempt) execute() runtime.Execution {
 	if err != nil {
 		return a.onPlatformError(err)
 	}
+	// They are bounded by their size and the number of runs at once.
+	a.dispatcher.args.Add(int64(len(args)))
+	defer a.dispatcher.args.Give(int64(len(args)))
 	if again, err := a.renewVersion(); err != nil {
 		return a.onNotStarted(err)
 	} else if again {

@@ -73,7 +73,8 @@ type Dispatcher struct {
 
 	mu      sync.Mutex
 	plan    plan            // guarded by mu
-	backlog *memory.Account // bytes of the plan's runs; changed with mu held
+	backlog *memory.Account // bytes of the plan's runs and groups; changed with mu held
+	args    *memory.Account // bytes of the args of attempts that run
 	outbox  outbox
 
 	shutting chan struct{} // closed by Stop
@@ -94,6 +95,7 @@ func New(o Options) *Dispatcher {
 	}
 	d.plan = newPlan(d.leaser)
 	d.backlog = o.Memory.Open(memory.Options{Name: "queued runs", Heap: true, Max: o.Memory.Total() / backlogShare})
+	d.args = o.Memory.Open(memory.Options{Name: "args of runs", Heap: true})
 	d.outbox = newOutbox(o.Memory)
 	d.outbox.room.L = &d.outbox.mu
 	return d
@@ -119,9 +121,10 @@ func (d *Dispatcher) QueuedRun(o *Origin, x *runtime.Execution) *QueuedRun {
 	return r
 }
 
-// Reserve reserves places in the backlog for n executions that are about to be accepted.
-// After nil, the caller must call [Dispatcher.Unreserve]. The error is CodeTooBusy.
-func (d *Dispatcher) Reserve(n int) error {
+// Reserve reserves places in the backlog for n executions that are about to be accepted, and
+// memory for their group, nil if they are no tasks. After nil, the caller must call
+// [Dispatcher.Unreserve]. The error is CodeTooBusy.
+func (d *Dispatcher) Reserve(n int, g *TaskGroup) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.plan.size()+n > d.o.BacklogLimit {
@@ -131,6 +134,9 @@ func (d *Dispatcher) Reserve(n int) error {
 		return err
 	}
 	bytes := int64(n) * queuedRunBytes
+	if g != nil {
+		bytes += g.Bytes()
+	}
 	if !d.backlog.TryTake(bytes) {
 		return d.backlog.Refuse(bytes)
 	}
@@ -140,7 +146,7 @@ func (d *Dispatcher) Reserve(n int) error {
 
 // account makes the memory taken that of the runs in the plan. It is called with mu held.
 func (d *Dispatcher) account() {
-	switch change := int64(d.plan.size()+len(d.plan.active))*queuedRunBytes - d.backlog.Held(); {
+	switch change := int64(d.plan.size()+len(d.plan.active))*queuedRunBytes + d.plan.groupBytes - d.backlog.Held(); {
 	case change > 0:
 		d.backlog.Add(change)
 	case change < 0:

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -116,7 +117,7 @@ func newRig(t *testing.T, run sandboxFunc, runs int) *rig {
 // submit accepts n executions in the store, and queues them.
 func (r *rig) submit(n, retries int) (ids []string) {
 	r.t.Helper()
-	if err := r.Reserve(n); err != nil {
+	if err := r.Reserve(n, nil); err != nil {
 		r.t.Fatal(err)
 	}
 	defer r.Unreserve(n)
@@ -279,14 +280,14 @@ func TestCancelStopsARun(t *testing.T) {
 func TestBacklogIsBounded(t *testing.T) {
 	r := newRig(t, echo, 1)
 	defer r.close()
-	if err := r.Reserve(100); err != nil {
+	if err := r.Reserve(100, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Reserve(1); runtime.CodeOf(err) != runtime.CodeTooBusy {
+	if err := r.Reserve(1, nil); runtime.CodeOf(err) != runtime.CodeTooBusy {
 		t.Errorf("beyond the bound: %v", err)
 	}
 	r.Unreserve(100)
-	if err := r.Reserve(1); err != nil {
+	if err := r.Reserve(1, nil); err != nil {
 		t.Error(err)
 	}
 	r.Unreserve(1)
@@ -297,7 +298,7 @@ func TestBacklogIsBounded(t *testing.T) {
 func TestBacklogIsPartOfTheBudget(t *testing.T) {
 	r := newRig(t, echo, 1)
 	defer r.close()
-	if err := r.Reserve(10); err != nil {
+	if err := r.Reserve(10, nil); err != nil {
 		t.Fatal(err)
 	}
 	reserved := r.memory.Used()
@@ -305,9 +306,20 @@ func TestBacklogIsPartOfTheBudget(t *testing.T) {
 	if reserved == 0 || r.memory.Used() != 0 {
 		t.Errorf("%d bytes are used for 10 places, and %d for none", reserved, r.memory.Used())
 	}
+	id := runtime.NewID()
+	group := dispatch.NewTaskGroup(&runtime.JobExecution{ID: id, Tenant: tenant, Env: map[string]string{"A": strings.Repeat("<", 10_000)}})
+	if err := r.Reserve(1, group); err != nil {
+		t.Fatal(err)
+	}
+	r.AddGroup(group)
+	r.Unreserve(1)
+	if used := r.memory.Used(); used < 10_000 || used > 12_000 {
+		t.Errorf("%d bytes are used for a job with an environment of 10,000", used)
+	}
+	r.DropGroup(id)
 	others := r.memory.Open(memory.Options{Name: "others", Requests: true})
 	others.Add(r.memory.Total())
-	if err := r.Reserve(1); runtime.CodeOf(err) != runtime.CodeTooBusy {
+	if err := r.Reserve(1, nil); runtime.CodeOf(err) != runtime.CodeTooBusy {
 		t.Errorf("with all memory in use: %v", err)
 	}
 	others.Give(r.memory.Total())

@@ -159,6 +159,7 @@ func (d *Dispatcher) dropUnstarted(a *attempt) {
 	defer d.mu.Unlock()
 	d.plan.countAhead(a, -1)
 	d.plan.drop(a)
+	d.account()
 }
 
 // setAside queues a run for later, because the store grants it no lease.

@@ -29,6 +29,7 @@ type plan struct {
 	leasedSuspects int                   // suspects that have a lease, also after they have outlived their probation
 	delayed        delays                // may not start yet
 	groups         map[string]*TaskGroup // executions of jobs that are not done, by id
+	groupBytes     int64                 // memory of groups
 	held           int                   // tasks that wait in their groups
 	reserved       int                   // executions that are being accepted
 

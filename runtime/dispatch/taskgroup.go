@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -42,7 +43,11 @@ func NewTaskGroup(x *runtime.JobExecution) *TaskGroup {
 		state:       groupState{started: !x.Started.IsZero(), cancelled: x.CancelRequested},
 	}
 	if len(x.Env) > 0 {
-		g.env, _ = json.Marshal(x.Env) // a map of strings can always be encoded
+		var text bytes.Buffer
+		enc := json.NewEncoder(&text)
+		enc.SetEscapeHTML(false) // one byte would become six
+		_ = enc.Encode(x.Env)    // a map of strings can always be encoded
+		g.env = bytes.Clone(bytes.TrimSpace(text.Bytes()))
 	}
 	return g
 }
@@ -54,6 +59,12 @@ func RestoredTaskGroup(x *runtime.JobExecution) *TaskGroup {
 	g.state.pending = true
 	return g
 }
+
+// groupOverhead is the memory of a TaskGroup in bytes, its environment excluded.
+const groupOverhead = 512
+
+// Bytes returns the memory of the group, in bytes.
+func (g *TaskGroup) Bytes() int64 { return int64(len(g.env)) + groupOverhead }
 
 // full reports whether no further task may have a place.
 func (g *TaskGroup) full() bool { return g.parallelism > 0 && g.state.places >= g.parallelism }
@@ -99,13 +110,18 @@ func (d *Dispatcher) AddGroup(g *TaskGroup) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.plan.groups[g.id] = g
+	d.plan.groupBytes += g.Bytes()
 }
 
 // DropGroup forgets an execution of a job that is done or was not accepted.
 func (d *Dispatcher) DropGroup(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.plan.groups, id)
+	if g := d.plan.groups[id]; g != nil {
+		delete(d.plan.groups, id)
+		d.plan.groupBytes -= g.Bytes()
+		d.account()
+	}
 }
 
 // HasCallback reports whether an execution of a job may notify a callback when it ends. It
@@ -122,6 +138,7 @@ func (d *Dispatcher) HasCallback(id string) bool {
 func (d *Dispatcher) CancelGroup(id string) {
 	d.mu.Lock()
 	waiting := d.plan.cancelGroup(id)
+	d.account()
 	d.mu.Unlock()
 	for _, a := range waiting {
 		a.cancel()

@@ -25,21 +25,14 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	defer e.gate.leave()
 	created, id := e.clock.Stamp()
 
-	version, err := e.currentVersion(ctx, r.Tenant, r.Function)
+	version, reserved, err := e.admit(ctx, r)
 	if err != nil {
 		return nil, withOp("engine.run", err)
 	}
 	defer e.current.release(version)
-	if err := runtime.ValidateObject("args", r.Args, runtime.MaxArgs); err != nil {
-		return nil, withOp("engine.run", err)
-	}
+	defer e.admission.Release(reserved)
 
 	p := &version.Program
-	if err := e.admission.Acquire(ctx, r.Tenant, p.FunctionID, p.Limits.Reservation(), int64(len(r.Args))); err != nil {
-		return nil, withOp("engine.run", err)
-	}
-	defer e.admission.Release(p.Limits.Reservation())
-
 	x := &runtime.Execution{
 		ID:         id,
 		Tenant:     r.Tenant,
@@ -74,6 +67,42 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	x.ResultSize = len(x.Result)
 	e.records.add(x)
 	return x, nil
+}
+
+// admit checks a run, waits until there is memory for it, and returns the version that is current
+// then. The caller must release the version and the bytes that are reserved.
+func (e *Engine) admit(ctx context.Context, r runtime.RunRequest) (version *dispatch.Version, reserved int64, err error) {
+	for {
+		if version, err = e.currentVersion(ctx, r.Tenant, r.Function); err != nil {
+			break
+		}
+		id, needed := version.Program.FunctionID, version.Program.Limits.Reservation()
+		if reserved == 0 {
+			if err = runtime.ValidateObject("args", r.Args, runtime.MaxArgs); err != nil {
+				e.current.release(version)
+				break
+			}
+		}
+		switch {
+		case reserved >= needed:
+			return version, reserved, nil
+		case reserved == 0 && e.admission.TryAcquire(needed, 0):
+			return version, needed, nil
+		}
+		// What waits must not hold the code: it may have left the cache.
+		e.current.release(version)
+		if reserved > 0 {
+			e.admission.Release(reserved)
+		}
+		if err = e.admission.Acquire(ctx, r.Tenant, id, needed, int64(len(r.Args))); err != nil {
+			return nil, 0, err
+		}
+		reserved = needed
+	}
+	if reserved > 0 {
+		e.admission.Release(reserved)
+	}
+	return nil, 0, err
 }
 
 // currentVersion returns the current version of a function. The caller must release it.

@@ -77,7 +77,7 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 		}
 		defer release()
 	}
-	if err := e.background.Reserve(len(r.Tasks)); err != nil {
+	if err := e.background.Reserve(len(r.Tasks), group); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
 	defer e.background.Unreserve(len(r.Tasks))

@@ -65,7 +65,7 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	if err != nil {
 		return runtime.Acceptance{}, err
 	}
-	if err := e.background.Reserve(len(r.Args)); err != nil {
+	if err := e.background.Reserve(len(r.Args), nil); err != nil {
 		return runtime.Acceptance{}, err
 	}
 	defer e.background.Unreserve(len(r.Args))

@@ -17,30 +17,35 @@ type Options struct {
 	// Covered says that another account has reserved the bytes: they count as memory on Go's
 	// heap, but not towards the Budget.
 	Covered bool
-	// Requests says that the account may take the reserve. While another account waits by Notify,
-	// all accounts of requests together may hold no more than the reserve, except by takes of at
-	// most SmallTake.
+	// Requests says that the account may take the reserve.
 	Requests bool
-	// Max is the largest number of bytes that the account may hold, for takes of more than
-	// SmallTake. Zero: no bound of its own.
+	// Yields says that the account gives way to runs: while another account waits by Notify, all
+	// accounts that yield may together hold what that account does not want, at most a quarter of
+	// the Budget, but at least the reserve, or by small takes an eighth of the Budget.
+	Yields bool
+	// Max is the largest number of bytes that the account may hold. Zero: no bound of its own.
 	Max int64
 	// Reclaim gives up about n bytes that the account holds, and returns how many it has given up
 	// or will give up soon. It is called by one goroutine at a time. Nil: the bytes are no cache.
 	Reclaim func(n int64) (freed int64)
+	// Shortage is called, on a goroutine of its own and at most once per shortagePause, when a
+	// take of any account does not fit. Nil: the account has nothing to give up then.
+	Shortage func()
 }
 
 // Account is what one kind of holder takes from a Budget. All methods may be called concurrently;
 // those that do not wait may be called with any lock held.
 type Account struct {
-	budget *Budget
-	o      Options
-	bytes  atomic.Int64
-	queued atomic.Int32 // goroutines that wait in Take
+	budget  *Budget
+	o       Options
+	bytes   atomic.Int64
+	waiting atomic.Bool  // a copy of waits
+	queued  atomic.Int32 // goroutines that wait in Take for more than SmallTake
 
 	// The Budget's mutex guards these.
-	waiters list.List // of *waiter
-	onFree  func()    // see Notify; nil once it was called
-	waits   bool      // since Notify
+	small, large list.List // of *waiter, for takes of at most SmallTake, and for others
+	onFree       func()    // see Notify; nil once it was called
+	waits        bool      // since Notify
 }
 
 // waiter is a goroutine that waits in Take.
@@ -95,10 +100,10 @@ func (a *Account) TryTake(n int64) bool {
 func (a *Account) TakeFree(n int64) bool { return a.tryTake(n) }
 
 func (a *Account) tryTake(n int64) bool {
-	if a.o.Max > 0 && n > SmallTake && a.bytes.Load()+n > a.o.Max {
+	if a.o.Max > 0 && a.bytes.Load()+n > a.o.Max {
 		return false
 	}
-	if a.o.Requests && n > SmallTake && a.budget.notified.Load() > 0 && a.budget.requests.Load()+n > a.budget.Reserve() {
+	if a.o.Yields && a.budget.yieldTo(n) {
 		return false
 	}
 	if !a.o.Covered && !a.budget.take(n, a.budget.total-a.leave(n)) {
@@ -121,11 +126,13 @@ func (a *Account) Take(ctx context.Context, n int64) error {
 	b := a.budget
 	b.mu.Lock()
 	w := &waiter{bytes: n, taken: make(chan struct{})}
-	e := a.waiters.PushBack(w)
-	a.queued.Add(1)
-	if a.waiters.Len() == 1 {
-		b.pending.Add(1)
+	waiters := &a.small
+	if n > SmallTake {
+		waiters = &a.large
+		a.queued.Add(1)
 	}
+	e := waiters.PushBack(w)
+	b.pending.Add(1)
 	a.serve(true) // something may have been freed before pending was set
 	b.mu.Unlock()
 	b.reclaim(n)
@@ -141,7 +148,7 @@ func (a *Account) Take(ctx context.Context, n int64) error {
 		return nil
 	default:
 	}
-	a.remove(e)
+	a.remove(waiters, e)
 	b.mu.Unlock()
 	return a.Refuse(n)
 }
@@ -167,12 +174,15 @@ func (a *Account) Give(n int64) {
 	}
 }
 
-// Return is Give for a caller that tries again by itself what waits since its Notify.
+// Return is Give for a caller that first tries by itself what waits since its Notify, and then calls
+// Serve: nobody else gets the bytes before.
 func (a *Account) Return(n int64) {
 	a.hold(-n, -1)
 	a.budget.used.Add(-n)
-	a.budget.freed(a)
 }
+
+// Serve lets all others that wait have what is free.
+func (a *Account) Serve() { a.budget.freed(a) }
 
 // hold counts bytes of the account.
 func (a *Account) hold(n, takes int64) {
@@ -180,8 +190,8 @@ func (a *Account) hold(n, takes int64) {
 	if a.o.Reclaim != nil {
 		a.budget.cache.Add(n)
 	}
-	if a.o.Requests {
-		a.budget.requests.Add(n)
+	if a.o.Yields {
+		a.budget.yielding.Add(n)
 	}
 	if a.o.Heap {
 		a.budget.heap.Add(n)
@@ -191,11 +201,16 @@ func (a *Account) hold(n, takes int64) {
 }
 
 // Notify calls onFree once, on a goroutine of its own, when bytes of the Budget are freed. A later
-// call replaces onFree. The account counts as one that waits until Notify is called with nil.
-func (a *Account) Notify(onFree func()) {
+// call replaces onFree. The account counts as one that waits for wanted bytes until Notify is called
+// with nil.
+func (a *Account) Notify(onFree func(), wanted int64) {
 	b := a.budget
+	if onFree == nil && !a.waiting.Load() {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.wanted.Store(wanted)
 	if (a.onFree == nil) != (onFree == nil) {
 		b.pending.Add(change(onFree != nil))
 	}
@@ -203,6 +218,10 @@ func (a *Account) Notify(onFree func()) {
 		b.notified.Add(change(onFree != nil))
 	}
 	a.onFree, a.waits = onFree, onFree != nil
+	a.waiting.Store(a.waits)
+	if !a.waits {
+		b.serve(a)
+	}
 }
 
 // change returns 1 for one more, else -1.
@@ -218,13 +237,15 @@ func change(more bool) int32 {
 // serve takes bytes for goroutines that wait, first come first served, and calls onFree if notify
 // is true.
 func (a *Account) serve(notify bool) {
-	for e := a.waiters.Front(); e != nil; e = a.waiters.Front() {
-		w := e.Value.(*waiter)
-		if !a.tryTake(w.bytes) {
-			break
+	for _, waiters := range []*list.List{&a.small, &a.large} {
+		for e := waiters.Front(); e != nil; e = waiters.Front() {
+			w := e.Value.(*waiter)
+			if !a.tryTake(w.bytes) {
+				break
+			}
+			a.remove(waiters, e)
+			close(w.taken)
 		}
-		a.remove(e)
-		close(w.taken)
 	}
 	if f := a.onFree; f != nil && notify {
 		a.onFree = nil
@@ -233,10 +254,10 @@ func (a *Account) serve(notify bool) {
 	}
 }
 
-func (a *Account) remove(e *list.Element) {
-	a.waiters.Remove(e)
-	a.queued.Add(-1)
-	if a.waiters.Len() == 0 {
-		a.budget.pending.Add(-1)
+func (a *Account) remove(waiters *list.List, e *list.Element) {
+	if waiters == &a.large {
+		a.queued.Add(-1)
 	}
+	waiters.Remove(e)
+	a.budget.pending.Add(-1)
 }

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"container/list"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -22,6 +23,8 @@ const (
 	reserveShare = 16
 	// reclaimPause is the time between two attempts to reclaim, if the first found nothing.
 	reclaimPause = 10 * time.Millisecond
+	// shortagePause is the time between two calls of Options.Shortage.
+	shortagePause = 100 * time.Millisecond
 	// refusalPause is the time between two reports of refusals in the log.
 	refusalPause = time.Second
 )
@@ -35,17 +38,20 @@ type Budget struct {
 	used  atomic.Int64
 	heap  atomic.Int64 // bytes that accounts hold on Go's heap
 	cache atomic.Int64 // bytes that accounts hold and can reclaim
-	// requests is the number of bytes that accounts with Options.Requests hold, and notified the
-	// number of accounts that wait for free bytes since a Notify.
-	requests atomic.Int64
+	// yielding is the number of bytes that accounts with Options.Yields hold, notified the number of
+	// accounts that wait for free bytes since a Notify, and wanted what the latest one wants.
+	yielding atomic.Int64
 	notified atomic.Int32
-	// pending is the number of accounts for which someone waits for free bytes.
+	wanted   atomic.Int64
+	// pending is the number of goroutines and accounts that wait for free bytes.
 	pending atomic.Int32
+	short   atomic.Int64 // when Options.Shortage was last called, in nanoseconds since 1970
 
 	mu         sync.Mutex
 	accounts   []*Account
 	reclaiming bool      // a goroutine reclaims
 	exhausted  time.Time // when reclaiming last found nothing
+	again      bool      // reclaiming is tried again soon
 	refused    time.Time // when a refusal was last logged
 	resident   int64     // as Resident has last read it
 	read       time.Time // when it did
@@ -68,9 +74,23 @@ func (b *Budget) Used() int64 { return b.used.Load() }
 // Reserve returns the bytes that only accounts with Options.Requests may take.
 func (b *Budget) Reserve() int64 { return b.total / reserveShare }
 
-// Crowded reports whether requests hold more than the reserve, and so some of the memory that runs
-// could have.
-func (b *Budget) Crowded() bool { return b.requests.Load() > b.Reserve() }
+// Beside returns the bytes that would be used if an account and all caches held nothing, and how many
+// of them are held by accounts that yield.
+func (b *Budget) Beside(a *Account) (bytes, yielding int64) {
+	return b.used.Load() - a.bytes.Load() - b.cache.Load(), b.yielding.Load()
+}
+
+// yieldTo reports whether an account that yields must not take n bytes now, because others wait.
+func (b *Budget) yieldTo(n int64) bool {
+	if b.notified.Load() == 0 {
+		return false
+	}
+	most := max(b.Reserve(), min(b.total/4, b.total-b.Reserve()-b.wanted.Load()))
+	if n <= SmallTake {
+		most = max(most, b.total/8)
+	}
+	return b.yielding.Load()+n > most
+}
 
 // Heap returns the bytes that accounts hold on Go's heap.
 func (b *Budget) Heap() int64 { return b.heap.Load() }
@@ -153,6 +173,11 @@ func (b *Budget) freed(but *Account) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.serve(but)
+}
+
+// serve is called with mu held.
+func (b *Budget) serve(but *Account) {
 	for _, a := range b.accounts {
 		a.serve(a != but)
 	}
@@ -160,12 +185,17 @@ func (b *Budget) freed(but *Account) {
 
 // reclaim lets caches give up n bytes, soon.
 func (b *Budget) reclaim(n int64) {
+	b.reportShortage()
 	if b.cache.Load() <= 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.reclaiming || !b.exhausted.IsZero() && time.Since(b.exhausted) < reclaimPause {
+		if !b.again {
+			b.again = true
+			time.AfterFunc(reclaimPause, b.reclaimAgain)
+		}
 		return
 	}
 	for _, a := range b.accounts {
@@ -173,6 +203,41 @@ func (b *Budget) reclaim(n int64) {
 			b.reclaiming = true
 			go b.reclaimFrom(a, n)
 			return
+		}
+	}
+}
+
+// reclaimAgain tries again what reclaim has put off.
+func (b *Budget) reclaimAgain() {
+	b.mu.Lock()
+	b.again = false
+	b.serve(nil) // accounts that wait by Notify try again, and reclaim
+	var left int64
+	for _, a := range b.accounts {
+		for _, waiters := range []*list.List{&a.small, &a.large} {
+			if e := waiters.Front(); e != nil {
+				left = max(left, e.Value.(*waiter).bytes)
+			}
+		}
+	}
+	b.mu.Unlock()
+	if left > 0 {
+		b.reclaim(left)
+	}
+}
+
+// reportShortage tells accounts that memory is short.
+func (b *Budget) reportShortage() {
+	now := time.Now().UnixNano()
+	last := b.short.Load()
+	if now-last < int64(shortagePause) || !b.short.CompareAndSwap(last, now) {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.accounts {
+		if a.o.Shortage != nil {
+			go a.o.Shortage()
 		}
 	}
 }

@@ -35,7 +35,7 @@ func TestBudgetMatchesItsModel(t *testing.T) {
 		for _, o := range []memory.Options{
 			{Name: "runs"},
 			{Name: "requests", Requests: true, Heap: true},
-			{Name: "requests", Requests: true, Max: total / 2},
+			{Name: "requests", Requests: true, Yields: true, Max: total / 2},
 			{Name: "covered", Covered: true, Heap: true},
 			{Name: "each", HeapEach: 7},
 		} {
@@ -74,7 +74,7 @@ func TestBudgetMatchesItsModel(t *testing.T) {
 					}
 				}
 				fits := a.o.Covered || used+n <= total-leave
-				if a.o.Max > 0 && n > small && a.held+n > a.o.Max {
+				if a.o.Max > 0 && a.held+n > a.o.Max {
 					fits = false
 				}
 				if took := a.TryTake(n); took != fits {
@@ -223,7 +223,7 @@ func TestCachesGiveWay(t *testing.T) {
 		}
 		runs.Give(10)
 		notified := false
-		runs.Notify(func() { notified = true })
+		runs.Notify(func() { notified = true }, 1)
 		if !cache.TryTake(15) {
 			t.Fatal("the cache cannot use free memory")
 		}
@@ -233,6 +233,37 @@ func TestCachesGiveWay(t *testing.T) {
 		synctest.Wait()
 		if !notified || !runs.TryTake(1) {
 			t.Error("the bytes of the cache are not free")
+		}
+	})
+}
+
+// A take that came while, or just after, caches gave up bytes in vain is not forgotten: caches are
+// asked again.
+func TestReclaimIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(15, nil)
+		inUse := true
+		var cache *memory.Account
+		cache = b.Open(memory.Options{Name: "cache", Reclaim: func(int64) int64 {
+			if inUse {
+				return 0
+			}
+			cache.Give(15)
+			return 15
+		}})
+		short := make(chan bool, 10)
+		b.Open(memory.Options{Name: "answers", Shortage: func() { short <- true }})
+		runs := b.Open(memory.Options{Name: "runs"})
+		if !cache.TryTake(15) || runs.TryTake(1) {
+			t.Fatal("the cache holds everything")
+		}
+		synctest.Wait()
+		if len(short) != 1 {
+			t.Errorf("a shortage was reported %d times", len(short))
+		}
+		inUse = false
+		if err := runs.Take(t.Context(), 1); err != nil { // within the pause
+			t.Error(err)
 		}
 	})
 }

@@ -10,7 +10,8 @@
 // Accounts differ in what they may take. A small part of the Budget, [Budget.Reserve], is left to
 // the accounts of requests, so that a server whose memory is full of runs still answers. A take of
 // more than [SmallTake] bytes leaves half of the reserve free for smaller ones. While runs wait for
-// memory, requests get no more than the reserve, so that they cannot keep runs out. Bytes of accounts with
+// memory, accounts that yield get only what those runs do not want, so that they cannot keep runs
+// out. Bytes of accounts with
 // a Reclaim function are a cache: when somebody else needs them, they are given up.
 //
 // [Budget.Govern] keeps Go's own memory within its share: it sets Go's memory limit to what the

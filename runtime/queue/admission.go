@@ -70,9 +70,9 @@ func NewAdmission(b *memory.Budget, maxRuns, queueLimit int) *Admission {
 func (a *Admission) Largest() int64 { return a.memory.Largest() }
 
 // Acquire waits until bytes are reserved for a run of a group. If it returns nil, the caller
-// must release them. While it waits, the caller holds the given bytes of a request. If requests
-// already hold memory that runs could have, a caller with a large one does not wait: the memory for
-// its run might be what such callers hold.
+// must release them. While it waits, the caller holds the given bytes of a request. It does not wait
+// if the run would not even fit if all other runs ended, and if what is in the way is not freed soon
+// or may be the requests of such callers.
 //
 // Errors: CodeTooBusy if the queue is full, the caller may not wait or ctx reached its deadline,
 // CodeUnavailable if the run can never be admitted, ctx was cancelled or the server shuts down.
@@ -88,7 +88,7 @@ func (a *Admission) Acquire(ctx context.Context, tenant runtime.Tenant, group st
 	case a.queue.Len() == 0 && a.take(bytes):
 		a.mu.Unlock()
 		return nil
-	case holds > memory.SmallTake && a.memory.Budget().Crowded():
+	case a.mayNeverFit(bytes, holds):
 		a.mu.Unlock()
 		return a.memory.Refuse(bytes)
 	case a.full(tenant):
@@ -176,6 +176,7 @@ func (a *Admission) Release(bytes int64) {
 	if a.queue.Len() > 0 {
 		a.admit()
 	}
+	a.memory.Serve()
 }
 
 // Running returns the number of admitted runs that have not ended.
@@ -272,14 +273,25 @@ func (a *Admission) full(tenant runtime.Tenant) bool {
 // admit starts the waiting runs that fit. If runs still wait for memory, they are tried again when
 // another holder gives some back.
 func (a *Admission) admit() {
-	a.start()
+	wanted := a.start()
 	if a.waitsForMemory() {
-		a.memory.Notify(a.retry)
+		a.memory.Notify(a.retry, wanted)
 		a.start() // bytes may have been freed before Notify
 	}
 	if !a.waitsForMemory() {
-		a.memory.Notify(nil)
+		a.memory.Notify(nil, 0)
 	}
+}
+
+// ownBytes is the largest request, in bytes, whose memory the connection of a caller includes.
+const ownBytes = 8 * runtime.KiB
+
+// mayNeverFit reports whether a caller that holds some bytes of a request should not wait for bytes
+// for its run.
+func (a *Admission) mayNeverFit(bytes, holds int64) bool {
+	beside, yielding := a.memory.Budget().Beside(a.memory)
+	most := a.memory.Largest()
+	return bytes > most-beside && (holds > ownBytes || bytes > most-(beside-yielding))
 }
 
 func (a *Admission) waitsForMemory() bool {
@@ -293,9 +305,13 @@ func (a *Admission) retry() {
 	a.admit()
 }
 
-// start starts the waiting runs that fit.
-func (a *Admission) start() {
-	for w := a.choose(); w != nil; w = a.choose() {
+// start starts the waiting runs that fit, and returns the most bytes that one of the next wants.
+func (a *Admission) start() (wanted int64) {
+	for {
+		w, most := a.choose()
+		if w == nil {
+			return most
+		}
 		a.queue.Serve(&w.item)
 		a.uncount(w)
 		w.decide(false)
@@ -303,8 +319,9 @@ func (a *Admission) start() {
 }
 
 // choose takes the memory of the run to start now and returns it, or nil: the first in turn that
-// fits, unless a run before it may not be overtaken any more.
-func (a *Admission) choose() *Waiter {
+// fits, unless a run before it may not be overtaken any more. A run that would not fit if all others
+// ended does not hold up anything. wanted is the most bytes that a run wants that was passed over.
+func (a *Admission) choose() (next *Waiter, wanted int64) {
 	var before [maxTenants * maxGroups]*Waiter
 	passed := before[:0]
 	tenants := 0
@@ -318,13 +335,14 @@ func (a *Admission) choose() *Waiter {
 				for _, p := range passed {
 					p.overtaken++
 				}
-				return w
+				return w, 0
 			}
-			if w.overtaken >= maxOvertaken {
-				return nil
+			wanted = max(wanted, w.bytes)
+			if w.overtaken >= maxOvertaken && !a.mayNeverFit(w.bytes, 0) {
+				return nil, wanted
 			}
 			passed = append(passed, w)
 		}
 	}
-	return nil
+	return nil, wanted
 }

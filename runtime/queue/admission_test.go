@@ -553,14 +553,14 @@ func TestAdmissionSharesTheBudget(t *testing.T) {
 	})
 }
 
-// A caller with a large request does not wait for memory that such requests hold: it is refused, so
-// that its request makes room for the run of another.
+// A caller with a request does not wait if requests leave no room for its run: it is refused, so that
+// its request makes room for the run of another.
 func TestCallersDoNotWaitForEachOthersRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const large = 2 * memory.SmallTake
 		b := memory.New(16*large, nil)
 		a := NewAdmission(b, 10, 100)
-		bodies := b.Open(memory.Options{Name: "bodies", Requests: true})
+		bodies := b.Open(memory.Options{Name: "bodies", Requests: true, Yields: true})
 		var refused, done atomic.Int32
 		for range 10 { // they hold 10 of 16, and each needs 8 to run
 			if !bodies.TryTake(large) {
@@ -583,22 +583,81 @@ func TestCallersDoNotWaitForEachOthersRequests(t *testing.T) {
 		if done.Load() == 0 || done.Load()+refused.Load() != 10 {
 			t.Errorf("%d ran and %d were refused of 10", done.Load(), refused.Load())
 		}
-		// While a run waits, requests get no more than the reserve.
-		if err := a.Acquire(t.Context(), "a", "f", 15*large, 0); err != nil {
+	})
+}
+
+// While a run waits, accounts that yield get what it does not want and no more, in large takes or in
+// small ones, and those that came late get nothing of what a run gives back before the one that waits.
+func TestRequestsYieldToRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const large = 2 * memory.SmallTake
+		b := memory.New(16*large, nil)
+		a := NewAdmission(b, 10, 100)
+		bodies := b.Open(memory.Options{Name: "bodies", Requests: true, Yields: true})
+		if err := a.Acquire(t.Context(), "a", "f", 10*large, 0); err != nil {
 			t.Fatal(err)
 		}
 		admitted := make(chan string, 1)
-		wait(a, admitted, "next", "a", "f", 15*large)
-		a2 := b.Open(memory.Options{Name: "answers", Requests: true})
-		if a2.TryTake(large) || !a2.TryTake(large/2) {
-			t.Error("while a run waits, a large request must wait and a small one must not")
+		wait(a, admitted, "next", "a", "f", 14*large) // 15 are for runs
+		taken := int64(0)
+		for bodies.TryTake(large) {
+			taken++
 		}
-		a2.Give(large / 2)
-		a.Release(15 * large)
+		if taken != 1 {
+			t.Errorf("%d large requests were admitted while a run waits, want 1", taken)
+		}
+		small := int64(0)
+		for bodies.TryTake(memory.SmallTake) {
+			small++
+		}
+		if small != 2 {
+			t.Errorf("%d small requests were admitted while a run waits, want 2", small)
+		}
+		late := make(chan error, 1)
+		go func() { late <- bodies.Take(t.Context(), 8*large) }()
 		synctest.Wait()
-		if len(admitted) != 1 {
-			t.Error("the run that waited was not admitted")
+		bodies.Give(large)
+		for range small {
+			bodies.Give(memory.SmallTake)
 		}
-		a.Release(15 * large)
+		a.Release(10 * large)
+		synctest.Wait()
+		if len(admitted) != 1 || len(late) != 0 {
+			t.Errorf("%d runs and %d requests got what a run gave back", len(admitted), len(late))
+		}
+		a.Release(14 * large)
+		if err := <-late; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A run that would not fit even if all others ended waits, but holds up nobody.
+func TestRunThatCannotFitHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(10, nil)
+		a := NewAdmission(b, 10, 1000)
+		others := b.Open(memory.Options{Name: "others"})
+		if !others.TryTake(1) {
+			t.Fatal("nothing is free")
+		}
+		if err := a.Acquire(t.Context(), "a", "large", 10, 0); runtime.CodeOf(err) != runtime.CodeTooBusy {
+			t.Fatalf("a caller that cannot be served soon: %v", err)
+		}
+		var w Waiter
+		begun := false
+		a.Enqueue(&w, "a", "large", 10, func(bool) { begun = true })
+		for i := range 3 * maxOvertaken {
+			if err := a.Acquire(t.Context(), "a", "small", 5, 0); err != nil {
+				t.Fatalf("run %d: %v", i, err)
+			}
+			a.Release(5)
+		}
+		others.Give(1)
+		synctest.Wait()
+		if !begun {
+			t.Error("the large run does not start although all is free")
+		}
+		a.Release(10)
 	})
 }

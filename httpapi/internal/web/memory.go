@@ -52,15 +52,14 @@ const (
 
 // OpenAccounts opens the accounts of a server.
 func OpenAccounts(b *memory.Budget) *Accounts {
-	open := func(name string, eighths int64) *memory.Account {
-		return b.Open(memory.Options{Name: name, Heap: true, Requests: true, Max: b.Total() / 8 * eighths})
+	a := &Accounts{Short: func() {}}
+	open := func(name string, eighths int64, shortage func()) *memory.Account {
+		return b.Open(memory.Options{Name: name, Heap: true, Requests: true, Yields: true, Max: b.Total() / 8 * eighths, Shortage: shortage})
 	}
-	return &Accounts{
-		Bodies:  open("request bodies", bodiesShare),
-		Queued:  open("args of waiting requests", queuedShare),
-		Answers: open("answers", answersShare),
-		Short:   func() {},
-	}
+	a.Bodies = open("request bodies", bodiesShare, nil)
+	a.Queued = open("args of waiting requests", queuedShare, nil)
+	a.Answers = open("answers", answersShare, func() { a.Short() })
+	return a
 }
 
 // NewMemory returns the Memory of a connection.
