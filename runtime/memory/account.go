@@ -23,7 +23,8 @@ type Options struct {
 	// accounts that yield may together hold what that account does not want, at most a quarter of
 	// the Budget, but at least the reserve, or by small takes an eighth of the Budget.
 	Yields bool
-	// Max is the largest number of bytes that the account may hold. Zero: no bound of its own.
+	// Max is the largest number of bytes that the account may hold; with Requests, small takes may
+	// exceed it by the reserve. Zero: no bound of its own.
 	Max int64
 	// Reclaim gives up about n bytes that the account holds, and returns how many it has given up
 	// or will give up soon. It is called by one goroutine at a time. Nil: the bytes are no cache.
@@ -100,8 +101,14 @@ func (a *Account) TryTake(n int64) bool {
 func (a *Account) TakeFree(n int64) bool { return a.tryTake(n) }
 
 func (a *Account) tryTake(n int64) bool {
-	if a.o.Max > 0 && a.bytes.Load()+n > a.o.Max {
-		return false
+	if a.o.Max > 0 {
+		most := a.o.Max
+		if a.o.Requests && n <= SmallTake {
+			most += a.budget.Reserve()
+		}
+		if a.bytes.Load()+n > most {
+			return false
+		}
 	}
 	if a.o.Yields && a.budget.yieldTo(n) {
 		return false

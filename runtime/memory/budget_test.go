@@ -74,7 +74,7 @@ func TestBudgetMatchesItsModel(t *testing.T) {
 					}
 				}
 				fits := a.o.Covered || used+n <= total-leave
-				if a.o.Max > 0 && a.held+n > a.o.Max {
+				if a.o.Max > 0 && (n > small && a.held+n > a.o.Max || a.held+n > a.o.Max+total/16) {
 					fits = false
 				}
 				if took := a.TryTake(n); took != fits {
