@@ -383,7 +383,7 @@ func TestNativeStackIsKnown(t *testing.T) {
 	s, r, done := preparedSlot(t, box, deployed(t, box, hello, runtime.Limits{}))
 	defer done()
 	r.inputs, r.deadline = [3][]byte{helloArgs, noContext}, time.Now().Add(time.Hour)
-	s.invoke(context.Background(), r)
+	s.invoke(context.Background(), &r)
 	for op, stack := range s.stacks {
 		if n, known := stack.size(); !known || n < 1000 || n > maxIdleStack {
 			t.Errorf("the stack of operation %d has %d bytes, known: %v; has wazero changed callEngine?", op, n, known)

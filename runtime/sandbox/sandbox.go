@@ -374,7 +374,7 @@ func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (
 		ran = true
 		r.files = slot.system.Capture()
 		slot.rewind()
-		outcome, _ := slot.invoke(ctx, r)
+		outcome, _ := slot.invoke(ctx, &r)
 		return outcome, false, nil // the slot has no image that it could be restored to
 	})
 	if !ran && r.logs != nil {
@@ -414,7 +414,7 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 		}
 	}
 	slot.claim = c
-	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, r, next)
+	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, &r, next)
 	s.retire(slot, usable)
 	outcome.Usage.Duration = s.processors.now().Sub(r.started)
 	return outcome, err
@@ -422,7 +422,7 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 
 // callSlot prepares the slot, makes the call, restores the slot and returns the permit. If usable is
 // false, the slot must be closed.
-func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, next continuation) (outcome runtime.Outcome, usable bool, err error) {
+func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r *request, next continuation) (outcome runtime.Outcome, usable bool, err error) {
 	defer s.processors.release(&slot.claim)
 	if err := slot.prepare(img, tenant); errors.Is(err, endOfRun{}) {
 		outcome.Failure = endFailure(&slot.call)
