@@ -144,7 +144,8 @@ func (s *Sandbox) Close() error {
 	return errors.Join(append(errs, s.guest.close(context.Background()))...)
 }
 
-// Deploy implements [runtime.Sandbox].
+// Deploy implements [runtime.Sandbox]. The error is CodeTooBusy, with a RetryAfter, if there is no
+// memory for the compiled code now.
 func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err
@@ -159,6 +160,9 @@ func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcom
 
 // Run implements [runtime.Sandbox]. The result has at most [runtime.MaxResult] bytes, but is
 // whatever the guest has sent: the caller must check that it is JSON.
+//
+// The error is CodeTooBusy, with a RetryAfter, if the image must be built again and there is no
+// memory for that now. The function was not called; it is no fault of the platform.
 func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err
@@ -317,7 +321,8 @@ func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built
 const smallCode = 256 * runtime.KiB
 
 // deploy compiles and deploys a program. If that succeeds, next is called with the slot as the
-// module body left it; see callOnSlot. r has what both calls have in common.
+// module body left it; see callOnSlot. r has what both calls have in common. The error is
+// CodeTooBusy if there is no memory for the compiled code now.
 func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next continuation) (runtime.Outcome, error) {
 	// Use two interpreters: what the compiler leaves in memory would enlarge the image.
 	r.op, r.inputs = opCompile, [3][]byte{[]byte(p.Name), p.Source}
@@ -327,15 +332,31 @@ func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next
 	}
 	code := outcome.Result
 	if n := int64(len(code)); n > smallCode {
-		patient, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		if err := s.accounts.code.Take(patient, n); err != nil {
+		if err := s.takeCode(ctx, r.deadline, n); errors.Is(err, endOfRun{}) {
+			return stoppedOutcome(ctx), nil
+		} else if err != nil {
 			return runtime.Outcome{}, err
 		}
 		defer s.accounts.code.Give(n)
 	}
 	r.op, r.inputs[2] = opDeploy, code
 	return s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, next)
+}
+
+// takeCode takes n bytes for compiled code, and waits for them at most for patience. The error is
+// endOfRun if the call that needs them must end, or CodeTooBusy.
+func (s *Sandbox) takeCode(ctx context.Context, deadline time.Time, n int64) error {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if !deadline.IsZero() {
+		patient, cancel = context.WithDeadline(patient, deadline)
+		defer cancel()
+	}
+	err := s.accounts.code.Take(patient, n)
+	if err != nil && (ctx.Err() != nil || !deadline.IsZero() && !s.processors.now().Before(deadline)) {
+		return endOfRun{}
+	}
+	return err
 }
 
 // capture returns the image of the memory that a deployment has left in a slot, or nil if there is
