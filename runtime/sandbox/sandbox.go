@@ -299,6 +299,12 @@ func stoppedOutcome(ctx context.Context) runtime.Outcome {
 // buildImage builds the program's image and puts it into the cache, unless there is no memory for
 // it. The caller must release it.
 func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built) {
+	returned := false
+	defer func() {
+		if !returned && made.image != nil { // a panic
+			made.image.release()
+		}
+	}()
 	made.outcome, made.err = s.deploy(ctx, p, request{limits: p.Limits.WithDefaults()},
 		func(slot *slot, outcome runtime.Outcome) (_ runtime.Outcome, usable bool, err error) {
 			made.image, err = s.capture(slot, keyOf(p))
@@ -314,6 +320,7 @@ func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built
 			s.forget(previous)
 		}
 	}
+	returned = true
 	return made
 }
 
@@ -361,7 +368,7 @@ func (s *Sandbox) takeCode(ctx context.Context, deadline time.Time, n int64) err
 
 // capture returns the image of the memory that a deployment has left in a slot, or nil if there is
 // no memory for it.
-func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
+func (s *Sandbox) capture(slot *slot, key imageKey) (img *image, err error) {
 	pages, err := findPages(s.guest.base, slot.image, slot.memory, slot)
 	if err != nil {
 		return nil, err
@@ -377,9 +384,12 @@ func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
 		s.images.noteUnkept(key, mapped+heap, s.processors.now())
 		return nil, nil
 	}
-	img, err := newImage(s.guest.base, slot.memory, pages, files, slot)
-	if err != nil {
-		s.accounts.images.give(mapped, heap)
+	defer func() {
+		if img == nil { // an error, or a panic
+			s.accounts.images.give(mapped, heap)
+		}
+	}()
+	if img, err = newImage(s.guest.base, slot.memory, pages, files, slot); err != nil {
 		return nil, err
 	}
 	img.account = &s.accounts.images
@@ -410,11 +420,11 @@ func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (
 type continuation func(*slot, runtime.Outcome) (outcome runtime.Outcome, usable bool, err error)
 
 // callOnSlot makes a call on any slot. next may be nil. Everything that is done for the call counts
-// as its duration.
+// as its duration. A panic leaves nothing behind: the slot is closed.
 func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, next continuation) (runtime.Outcome, error) {
 	c := claim{ctx: ctx, deadline: r.deadline}
+	defer s.processors.release(&c)
 	if !s.processors.acquire(&c) || c.stopped(c.since) != "" {
-		s.processors.release(&c)
 		outcome := stoppedOutcome(ctx)
 		if r.logs != nil {
 			outcome.Logs = r.logs.End()
@@ -430,12 +440,18 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 	if slot == nil {
 		var err error
 		if slot, err = s.guest.newSlot(ctx, s.processors, s.accounts); err != nil {
-			s.processors.release(&c)
 			return runtime.Outcome{}, err
 		}
 	}
-	slot.claim = c
+	slot.claim, c = c, claim{} // the slot has the permit now
+	returned := false
+	defer func() {
+		if !returned { // a panic: the state of the slot is unknown
+			s.discard(slot)
+		}
+	}()
 	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, &r, next)
+	returned = true
 	s.retire(slot, usable)
 	outcome.Usage.Duration = s.processors.now().Sub(r.started)
 	return outcome, err

@@ -326,6 +326,7 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 	}
 	c := &s.call
 	*c = call{op: r.op, limits: r.limits, stack: stack}
+	defer s.endCall()
 	if c.logs = r.logs; c.logs == nil {
 		s.logs.Reset(r.limits.Logs)
 		c.logs = &s.logs
@@ -345,20 +346,26 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 	s.system.Reset(files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
 
 	s.memory.watch()
-	defer s.memory.unwatch(false) // for a panic; otherwise this does nothing
 	err := fn.CallWithStack(&s.host, params[:n])
 	s.memory.unwatch(true)
 	outcome = s.outcome(int32(params[0]), err)
 	outcome.Logs = c.logs.End()
 	outcome.Usage.Memory = int64(len(s.memory.data()))
+	return outcome, err == nil
+}
+
+// endCall releases what the call in progress holds beside the memory, also after a panic.
+func (s *slot) endCall() {
+	c := &s.call
+	s.memory.unwatch(false) // for a panic; otherwise this does nothing
 	s.freeStack()
 	if c.resultBytes > 0 {
 		s.accounts.results.Give(c.resultBytes)
+		c.resultBytes = 0
 	}
 	s.host.Context = noCall
 	c.input, c.logs, c.result, c.failure = [len(c.input)][]byte{}, nil, nil, nil
 	s.logs.Reset(0)
-	return outcome, err == nil
 }
 
 // bind looks up the functions that calls use. Each lookup brings a new native stack.
