@@ -128,6 +128,9 @@ func (p *processors) begin(c *claim) bool {
 
 // release returns the claim's permit. Without one it does nothing.
 func (p *processors) release(c *claim) {
+	if !c.held {
+		return
+	}
 	p.mu.Lock()
 	p.surrender(c, p.now())
 	p.mu.Unlock()
