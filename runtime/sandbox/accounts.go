@@ -50,8 +50,9 @@ const (
 	patience = 200 * time.Millisecond
 )
 
-// take takes n bytes for the call in progress. If they are not free, it returns the permit while it
-// waits for them, at most for patience. Afterwards the call has a permit again, unless it must end.
+// take takes n bytes for the call in progress, and reports whether it did. If they are not free, it
+// returns the permit while it waits for them, at most for patience. After true the call has a
+// permit. After false it may have none; then it must end.
 func (s *slot) take(a *memory.Account, n int64) bool {
 	if a.TryTake(n) {
 		return true
@@ -63,11 +64,16 @@ func (s *slot) take(a *memory.Account, n int64) bool {
 	ctx, cancel := context.WithTimeout(s.claim.ctx, min(patience, time.Until(s.claim.deadline)))
 	defer cancel()
 	err := a.Take(ctx, n)
-	s.processors.acquire(&s.claim)
+	if !s.processors.acquire(&s.claim) {
+		if err == nil {
+			a.Give(n)
+		}
+		return false
+	}
 	return err == nil
 }
 
-// take takes the cost of an image for the call that has created it.
+// take takes the cost of an image for the call that has created it. It returns as slot.take does.
 func (a *imageAccount) take(s *slot, mapped, heap int64) bool {
 	if !s.take(a.mapped, mapped) {
 		return false

@@ -29,11 +29,11 @@ func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
 	box := boxes["mapped"]
 	s, r, done := preparedSlot(b, box, deployed(b, box, hello, runtime.Limits{}))
 	defer done()
-	r.inputs = [3][]byte{helloArgs, noContext}
 	r.deadline = time.Now().Add(time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {
-		if outcome, _ := s.invoke(context.Background(), r); outcome.Failure != nil {
+		r.inputs = [3][]byte{helloArgs, noContext}
+		if outcome, _ := s.invoke(context.Background(), &r); outcome.Failure != nil {
 			b.Fatalf("%+v", *outcome.Failure)
 		}
 		after(b, s)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -383,7 +384,7 @@ func TestNativeStackIsKnown(t *testing.T) {
 	s, r, done := preparedSlot(t, box, deployed(t, box, hello, runtime.Limits{}))
 	defer done()
 	r.inputs, r.deadline = [3][]byte{helloArgs, noContext}, time.Now().Add(time.Hour)
-	s.invoke(context.Background(), r)
+	s.invoke(context.Background(), &r)
 	for op, stack := range s.stacks {
 		if n, known := stack.size(); !known || n < 1000 || n > maxIdleStack {
 			t.Errorf("the stack of operation %d has %d bytes, known: %v; has wazero changed callEngine?", op, n, known)
@@ -443,6 +444,46 @@ func TestNativeStacksAreTaken(t *testing.T) {
 				t.Errorf("an idle slot has a stack of %d bytes", n)
 			}
 		}
+	}
+}
+
+// TestShortageWhileRemakingIsTemporary runs a function whose image must be built again while there is
+// no memory for its compiled code: the run is refused for now, and holds nothing.
+func TestShortageWhileRemakingIsTemporary(t *testing.T) {
+	box := openReserved(t, 200*runtime.MiB, false)
+	p := box.deploy(t, fmt.Sprintf("x = %q\n", strings.Repeat("x", 2*smallCode))+fine, runtime.Limits{Memory: runtime.MinMemory, Tmp: runtime.MiB})
+	places := box.processors.free
+	for _, kept := range []bool{true, false} {
+		box.Forget(p.FunctionID, p.Version)
+		if !kept {
+			box.images.noteUnkept(keyOf(p), math.MaxInt64, time.Now().Add(time.Hour))
+		}
+		box.reclaimSlots(math.MaxInt64)
+		settle(box.Sandbox)
+		rest := box.budget.Open(memory.Options{Name: "rest"})
+		n := rest.Free()
+		rest.Add(n)
+		outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: noContext, Context: noContext})
+		if known, ok := runtime.AsError(err); !ok || known.Code != runtime.CodeTooBusy || known.RetryAfter <= 0 {
+			t.Errorf("image kept: %v: a run for whose code there is no memory ended with %v, %+v", kept, err, outcome.Failure)
+		}
+		settle(box.Sandbox)
+		if got := box.budget.Used(); got != n || box.processors.free != places {
+			t.Errorf("%d permits are free, and these hold memory: %v", box.processors.free, box.budget.Holders())
+		}
+		// A run that must end while it waits for the memory has an outcome of its own.
+		cancelled, cancel := context.WithCancel(context.Background())
+		cancel()
+		for class, err := range map[runtime.Class]error{
+			runtime.ClassCancelled: box.takeCode(cancelled, time.Time{}, 2*smallCode),
+			runtime.ClassTimeout:   box.takeCode(context.Background(), time.Now().Add(time.Millisecond), 2*smallCode),
+		} {
+			if !errors.Is(err, endOfRun{}) {
+				t.Errorf("%s: got %v", class, err)
+			}
+		}
+		rest.Give(n)
+		checkClass(t, box.call(t, p, "{}"), "")
 	}
 }
 

@@ -212,7 +212,7 @@ func (g *guest) instantiate(ctx context.Context, m guestMemory, p *processors, a
 }
 
 // newSlot creates a slot for running images.
-func (g *guest) newSlot(ctx context.Context, p *processors, a *accounts) (*slot, error) {
+func (g *guest) newSlot(ctx context.Context, p *processors, a *accounts) (s *slot, err error) {
 	var m guestMemory
 	if g.mapped {
 		mapped, err := newMappedMemory(g.base, runtime.MaxMemory)
@@ -223,11 +223,12 @@ func (g *guest) newSlot(ctx context.Context, p *processors, a *accounts) (*slot,
 	} else {
 		m = newCopiedMemory(g.base.size, runtime.MaxMemory)
 	}
-	s, err := g.instantiate(ctx, m, p, a)
-	if err != nil {
-		m.close()
-	}
-	return s, err
+	defer func() {
+		if s == nil { // an error, or a panic
+			m.close()
+		}
+	}()
+	return g.instantiate(ctx, m, p, a)
 }
 
 func (g *guest) close(ctx context.Context) error {

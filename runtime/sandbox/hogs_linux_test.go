@@ -73,7 +73,7 @@ func (m *gapMeter) bench(b *testing.B, box *Sandbox, source string) {
 		r.inputs = [3][]byte{noContext, noContext}
 		r.deadline = time.Now().Add(*hogTime)
 		m.begin()
-		s.invoke(context.Background(), r)
+		s.invoke(context.Background(), &r)
 		m.end()
 		done()
 		wall, cpu, yields = max(wall, m.wall), max(cpu, m.cpu), yields+m.marks

@@ -109,17 +109,22 @@ func newImage(base *baseImage, m guestMemory, pages []uint32, files *wasi.State,
 	img := &image{base: base, size: len(m.data()), files: files, differ: len(pages)}
 	img.holders.Store(1)
 	work := imageWork{img: img, memory: m, move: len(pages) > restoreLimit, meter: meter{pauser: p}}
-	err := work.split(pages)
-	if err == nil {
-		err = work.copyPages()
-	}
-	if err == nil {
-		err = work.storeExtents()
-	}
-	if err != nil {
-		img.release()
+	complete := false
+	defer func() {
+		if !complete { // an error, or a panic
+			img.release()
+		}
+	}()
+	if err := work.split(pages); err != nil {
 		return nil, err
 	}
+	if err := work.copyPages(); err != nil {
+		return nil, err
+	}
+	if err := work.storeExtents(); err != nil {
+		return nil, err
+	}
+	complete = true
 	return img, nil
 }
 

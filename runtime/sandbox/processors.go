@@ -44,7 +44,9 @@ const (
 	maxSlicesWaited = 4
 )
 
-// claim is the state of one run in the sharing of processors. One goroutine at a time.
+// claim is the state of one run in the sharing of processors. One goroutine at a time. It has at
+// most one permit, and only the permit that it has can be returned or handed over: every method of
+// processors may be called in any state.
 type claim struct {
 	ctx      context.Context // its end ends a wait for a permit; nil: never
 	deadline time.Time       // ends a wait for a permit; zero: never
@@ -71,9 +73,12 @@ func newProcessors(n int, now func() time.Time) *processors {
 	return &processors{slice: defaultSlice, now: now, free: n}
 }
 
-// acquire waits for a permit. It returns false, without a permit, if the claim's deadline passes or
-// its context ends before.
+// acquire waits for a permit, unless the claim has one. It returns false, without a permit, if the
+// claim's deadline passes or its context ends before.
 func (p *processors) acquire(c *claim) bool {
+	if c.held {
+		return true
+	}
 	p.mu.Lock()
 	c.since = p.now()
 	if p.free > 0 {
@@ -126,18 +131,18 @@ func (p *processors) release(c *claim) {
 	if !c.held {
 		return
 	}
-	c.held = false
 	p.mu.Lock()
-	p.handOver(p.now())
+	p.surrender(c, p.now())
 	p.mu.Unlock()
 }
 
 // checkpoint yields the permit if another run should compute next, waits until this run may
-// continue, and returns the time. The run holds a permit before, and afterwards unless its deadline
-// has passed or its context has ended while it waited.
+// continue, and returns the time. A run that has a permit before has one afterwards, unless its
+// deadline has passed or its context has ended while it waited. Without one it only returns the
+// time.
 func (p *processors) checkpoint(c *claim) time.Time {
 	now := p.now()
-	if p.waiting.Load() == 0 {
+	if p.waiting.Load() == 0 || !c.held {
 		return now
 	}
 	used := now.Sub(c.since)
@@ -152,8 +157,8 @@ func (p *processors) checkpoint(c *claim) time.Time {
 		return now
 	}
 	// Choose the next run before this one joins the queue, so that it is not handed its own permit.
-	p.handOver(now)
-	c.held, c.since = false, now
+	p.surrender(c, now)
+	c.since = now
 	p.enqueue(c, used < p.slice)
 	p.mu.Unlock()
 	if !p.wait(c) {
@@ -193,8 +198,13 @@ func (p *processors) dequeue(c *claim) {
 	p.waiting.Add(-1)
 }
 
-// handOver gives a permit to the next run in a queue, or marks it free.
-func (p *processors) handOver(now time.Time) {
+// surrender gives the claim's permit to the next run in a queue, or marks it free. Without a permit
+// it does nothing.
+func (p *processors) surrender(c *claim, now time.Time) {
+	if !c.held {
+		return
+	}
+	c.held = false
 	queue := &p.fresh
 	if w := p.worn.Front(); w != nil {
 		if queue.Len() == 0 || now.Sub(w.Value.(*claim).since) > maxSlicesWaited*p.slice {
@@ -206,7 +216,7 @@ func (p *processors) handOver(now time.Time) {
 		p.free++
 		return
 	}
-	c := next.Value.(*claim)
-	p.dequeue(c)
-	c.ready <- struct{}{}
+	heir := next.Value.(*claim)
+	p.dequeue(heir)
+	heir.ready <- struct{}{}
 }

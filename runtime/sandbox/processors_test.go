@@ -249,3 +249,58 @@ func TestWaitingRunsLeave(t *testing.T) {
 		}
 	})
 }
+
+// TestPermitsStayAsMany makes random calls for many claims at once, in any order and with deadlines
+// that most waits for a permit miss: no call creates a permit, or loses one.
+func TestPermitsStayAsMany(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		const acquire, release, checkpoint, compute, calls = 0, 1, 2, 3, 4
+		places := rapid.IntRange(1, 3).Draw(rt, "places")
+		workers := rapid.SliceOfN(rapid.SliceOfN(rapid.IntRange(0, calls-1), 1, 40), 2, 8).Draw(rt, "workers")
+		problem := ""
+		synctest.Test(t, func(*testing.T) {
+			p := newProcessors(places, time.Now)
+			var holders, most atomic.Int32
+			var wg sync.WaitGroup
+			for i, work := range workers {
+				wg.Go(func() {
+					var c claim
+					for _, call := range work {
+						if c.held { // during the call it may have none
+							holders.Add(-1)
+						}
+						switch call {
+						case acquire:
+							c.deadline = time.Now().Add(time.Duration(i) * time.Millisecond)
+							p.acquire(&c)
+						case release:
+							p.release(&c)
+						case checkpoint:
+							p.checkpoint(&c)
+						}
+						if c.held {
+							most.Store(max(most.Load(), holders.Add(1)))
+						}
+						if call == compute {
+							time.Sleep(defaultSlice)
+						}
+					}
+					if c.held {
+						holders.Add(-1)
+					}
+					p.release(&c)
+				})
+			}
+			wg.Wait()
+			switch {
+			case int(most.Load()) > places:
+				problem = "more claims have a permit at once than there are permits"
+			case p.free != places || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0:
+				problem = "permits were created or lost, or claims still wait"
+			}
+		})
+		if problem != "" {
+			rt.Fatal(problem)
+		}
+	})
+}

@@ -144,7 +144,8 @@ func (s *Sandbox) Close() error {
 	return errors.Join(append(errs, s.guest.close(context.Background()))...)
 }
 
-// Deploy implements [runtime.Sandbox].
+// Deploy implements [runtime.Sandbox]. The error is CodeTooBusy, with a RetryAfter, if there is no
+// memory for the compiled code now.
 func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err
@@ -159,6 +160,9 @@ func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcom
 
 // Run implements [runtime.Sandbox]. The result has at most [runtime.MaxResult] bytes, but is
 // whatever the guest has sent: the caller must check that it is JSON.
+//
+// The error is CodeTooBusy, with a RetryAfter, if the image must be built again and there is no
+// memory for that now. The function was not called; it is no fault of the platform.
 func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err
@@ -295,6 +299,12 @@ func stoppedOutcome(ctx context.Context) runtime.Outcome {
 // buildImage builds the program's image and puts it into the cache, unless there is no memory for
 // it. The caller must release it.
 func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built) {
+	returned := false
+	defer func() {
+		if !returned && made.image != nil { // a panic
+			made.image.release()
+		}
+	}()
 	made.outcome, made.err = s.deploy(ctx, p, request{limits: p.Limits.WithDefaults()},
 		func(slot *slot, outcome runtime.Outcome) (_ runtime.Outcome, usable bool, err error) {
 			made.image, err = s.capture(slot, keyOf(p))
@@ -310,6 +320,7 @@ func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built
 			s.forget(previous)
 		}
 	}
+	returned = true
 	return made
 }
 
@@ -317,7 +328,8 @@ func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built
 const smallCode = 256 * runtime.KiB
 
 // deploy compiles and deploys a program. If that succeeds, next is called with the slot as the
-// module body left it; see callOnSlot. r has what both calls have in common.
+// module body left it; see callOnSlot. r has what both calls have in common. The error is
+// CodeTooBusy if there is no memory for the compiled code now.
 func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next continuation) (runtime.Outcome, error) {
 	// Use two interpreters: what the compiler leaves in memory would enlarge the image.
 	r.op, r.inputs = opCompile, [3][]byte{[]byte(p.Name), p.Source}
@@ -327,9 +339,9 @@ func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next
 	}
 	code := outcome.Result
 	if n := int64(len(code)); n > smallCode {
-		patient, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		if err := s.accounts.code.Take(patient, n); err != nil {
+		if err := s.takeCode(ctx, r.deadline, n); errors.Is(err, endOfRun{}) {
+			return stoppedOutcome(ctx), nil
+		} else if err != nil {
 			return runtime.Outcome{}, err
 		}
 		defer s.accounts.code.Give(n)
@@ -338,9 +350,25 @@ func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next
 	return s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, next)
 }
 
+// takeCode takes n bytes for compiled code, and waits for them at most for patience. The error is
+// endOfRun if the call that needs them must end, or CodeTooBusy.
+func (s *Sandbox) takeCode(ctx context.Context, deadline time.Time, n int64) error {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if !deadline.IsZero() {
+		patient, cancel = context.WithDeadline(patient, deadline)
+		defer cancel()
+	}
+	err := s.accounts.code.Take(patient, n)
+	if err != nil && (ctx.Err() != nil || !deadline.IsZero() && !s.processors.now().Before(deadline)) {
+		return endOfRun{}
+	}
+	return err
+}
+
 // capture returns the image of the memory that a deployment has left in a slot, or nil if there is
 // no memory for it.
-func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
+func (s *Sandbox) capture(slot *slot, key imageKey) (img *image, err error) {
 	pages, err := findPages(s.guest.base, slot.image, slot.memory, slot)
 	if err != nil {
 		return nil, err
@@ -356,9 +384,12 @@ func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
 		s.images.noteUnkept(key, mapped+heap, s.processors.now())
 		return nil, nil
 	}
-	img, err := newImage(s.guest.base, slot.memory, pages, files, slot)
-	if err != nil {
-		s.accounts.images.give(mapped, heap)
+	defer func() {
+		if img == nil { // an error, or a panic
+			s.accounts.images.give(mapped, heap)
+		}
+	}()
+	if img, err = newImage(s.guest.base, slot.memory, pages, files, slot); err != nil {
 		return nil, err
 	}
 	img.account = &s.accounts.images
@@ -374,7 +405,7 @@ func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (
 		ran = true
 		r.files = slot.system.Capture()
 		slot.rewind()
-		outcome, _ := slot.invoke(ctx, r)
+		outcome, _ := slot.invoke(ctx, &r)
 		return outcome, false, nil // the slot has no image that it could be restored to
 	})
 	if !ran && r.logs != nil {
@@ -389,11 +420,11 @@ func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (
 type continuation func(*slot, runtime.Outcome) (outcome runtime.Outcome, usable bool, err error)
 
 // callOnSlot makes a call on any slot. next may be nil. Everything that is done for the call counts
-// as its duration.
+// as its duration. A panic leaves nothing behind: the slot is closed.
 func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, next continuation) (runtime.Outcome, error) {
 	c := claim{ctx: ctx, deadline: r.deadline}
+	defer s.processors.release(&c)
 	if !s.processors.acquire(&c) || c.stopped(c.since) != "" {
-		s.processors.release(&c)
 		outcome := stoppedOutcome(ctx)
 		if r.logs != nil {
 			outcome.Logs = r.logs.End()
@@ -409,21 +440,36 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 	if slot == nil {
 		var err error
 		if slot, err = s.guest.newSlot(ctx, s.processors, s.accounts); err != nil {
-			s.processors.release(&c)
 			return runtime.Outcome{}, err
 		}
 	}
-	slot.claim = c
-	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, r, next)
-	s.retire(slot, usable)
+	slot.claim, c = c, claim{} // the slot has the permit now
+	returned := false
+	defer func() {
+		if !returned { // a panic: the state of the slot is unknown
+			s.processors.release(&slot.claim)
+			s.discard(slot)
+		}
+	}()
+	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, &r, next)
+	returned = true
+	c, slot.claim = slot.claim, claim{}
+	surplus := slot
+	if usable && slot.image != nil {
+		// The next run gets the permit, and is to find the slot.
+		surplus, usable = s.pool.put(slot), false
+	}
+	s.processors.release(&c)
+	if surplus != nil {
+		s.retire(surplus, usable)
+	}
 	outcome.Usage.Duration = s.processors.now().Sub(r.started)
 	return outcome, err
 }
 
-// callSlot prepares the slot, makes the call, restores the slot and returns the permit. If usable is
-// false, the slot must be closed.
-func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r request, next continuation) (outcome runtime.Outcome, usable bool, err error) {
-	defer s.processors.release(&slot.claim)
+// callSlot prepares the slot, makes the call and restores the slot. If usable is false, the slot must
+// be closed.
+func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r *request, next continuation) (outcome runtime.Outcome, usable bool, err error) {
 	if err := slot.prepare(img, tenant); errors.Is(err, endOfRun{}) {
 		outcome.Failure = endFailure(&slot.call)
 		if r.logs != nil {
@@ -450,19 +496,18 @@ func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant r
 	return outcome, usable, err
 }
 
-// retire returns a slot to the pool, or closes it. Its caller holds no permit to compute, because
+// retire drops the memory of a usable slot and returns it to the pool, or closes the slot. Its caller
+// holds no permit to compute, because
 // returning half a gigabyte to the system takes tens of milliseconds, and still has its reservation,
 // because the memory exists until it returns.
 func (s *Sandbox) retire(slot *slot, usable bool) {
-	if usable && slot.image == nil {
-		if err := slot.memory.drop(); err != nil {
-			s.log.Error("cannot drop the memory of a slot; it is closed", "error", err)
-			usable = false
-		}
-		slot.idle = idleOverhead
-	}
 	if usable {
-		slot = s.pool.put(slot)
+		err := slot.memory.drop()
+		if slot.idle = idleOverhead; err == nil {
+			slot = s.pool.put(slot)
+		} else {
+			s.log.Error("cannot drop the memory of a slot; it is closed", "error", err)
+		}
 	}
 	if slot != nil {
 		s.discard(slot)

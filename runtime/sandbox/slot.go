@@ -46,7 +46,7 @@ type slot struct {
 type call struct {
 	op          operation
 	limits      runtime.Limits
-	input       [pyguest.OpContext + 1][]byte // by operation
+	input       [pyguest.OpContext + 1][]byte // by operation, until the guest has read it: once
 	result      []byte
 	failure     []byte
 	answered    bool          // the guest has sent a result or a failure; only the first counts
@@ -178,6 +178,7 @@ func (s *slot) transfer(op int32, request, requestLen, response, responseCap uin
 		if !ok || len(out) < len(in) {
 			return refused
 		}
+		c.input[op] = nil // the guest's memory has it from now on
 		s.copyPieces(out[:0], in)
 		return int32(len(in))
 	case pyguest.OpResult, pyguest.OpFailure:
@@ -259,7 +260,7 @@ func (op operation) maxResult() int {
 // request describes a call to make.
 type request struct {
 	op       operation
-	inputs   [3][]byte // as many as the operation has
+	inputs   [3][]byte // as many as the operation has; invoke takes them out
 	started  time.Time // when the work for the call began; zero: when it gets its permit
 	deadline time.Time
 	limits   runtime.Limits
@@ -310,7 +311,10 @@ func (s *slot) unload() {
 // invoke makes a call from the image that the slot was prepared for. The caller holds a permit to
 // compute. Afterwards the memory is as the call left it. usable is false if the guest did not end
 // by returning; then the slot may have no permit any more.
-func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, usable bool) {
+//
+// Nothing in the sandbox refers to an input that the guest has read, so that the args of runs that
+// sleep do not stay on Go's heap.
+func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome, usable bool) {
 	s.host.Context = ctx
 	s.claim.ctx, s.claim.deadline = ctx, r.deadline
 	fn, stack, first, n := s.run, s.stacks[opRun], pyguest.OpArgs, 2
@@ -322,6 +326,7 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 	}
 	c := &s.call
 	*c = call{op: r.op, limits: r.limits, stack: stack}
+	defer s.endCall()
 	if c.logs = r.logs; c.logs == nil {
 		s.logs.Reset(r.limits.Logs)
 		c.logs = &s.logs
@@ -331,6 +336,7 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 		c.input[first+i] = r.inputs[i]
 		params[i] = uint64(len(r.inputs[i]))
 	}
+	r.inputs = [3][]byte{}
 	s.memory.setLimit(max(int(r.limits.Memory), s.image.size))
 	files := s.image.files
 	if r.files != nil {
@@ -340,20 +346,26 @@ func (s *slot) invoke(ctx context.Context, r request) (outcome runtime.Outcome, 
 	s.system.Reset(files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
 
 	s.memory.watch()
-	defer s.memory.unwatch(false) // for a panic; otherwise this does nothing
 	err := fn.CallWithStack(&s.host, params[:n])
 	s.memory.unwatch(true)
 	outcome = s.outcome(int32(params[0]), err)
 	outcome.Logs = c.logs.End()
 	outcome.Usage.Memory = int64(len(s.memory.data()))
+	return outcome, err == nil
+}
+
+// endCall releases what the call in progress holds beside the memory, also after a panic.
+func (s *slot) endCall() {
+	c := &s.call
+	s.memory.unwatch(false) // for a panic; otherwise this does nothing
 	s.freeStack()
 	if c.resultBytes > 0 {
 		s.accounts.results.Give(c.resultBytes)
+		c.resultBytes = 0
 	}
 	s.host.Context = noCall
 	c.input, c.logs, c.result, c.failure = [len(c.input)][]byte{}, nil, nil, nil
 	s.logs.Reset(0)
-	return outcome, err == nil
 }
 
 // bind looks up the functions that calls use. Each lookup brings a new native stack.

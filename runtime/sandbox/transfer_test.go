@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	goruntime "runtime"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, respons
 	t.Helper()
 	mem := s.memory.data()
 	before := bytes.Clone(mem)
+	input := s.call.input
 	answered := s.call.answered
 	n := s.transfer(op, request, requestLen, response, responseCap)
 
@@ -42,7 +44,7 @@ func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, respons
 	case n < -1 || !reads && !writes && n != -1:
 		t.Fatalf("operation %d returned %d", op, n)
 	case reads && n >= 0:
-		if !within(response, responseCap) || uint32(n) > responseCap || !bytes.Equal(mem[response:][:n], s.call.input[op]) {
+		if !within(response, responseCap) || uint32(n) > responseCap || !bytes.Equal(mem[response:][:n], input[op]) || s.call.input[op] != nil {
 			t.Fatalf("operation %d to %d+%d returned %d", op, response, responseCap, n)
 		}
 		copy(before[response:], mem[response:][:n])
@@ -78,7 +80,7 @@ func FuzzTransfer(f *testing.F) {
 		s := transferSlot(input)
 		copy(s.memory.data(), "some content of the memory")
 		checkTransfer(t, s, op, request, requestLen, response, responseCap)
-		// Repeat it: only the first answer counts.
+		// Repeat it: an input is read once, and only the first answer counts.
 		checkTransfer(t, s, op, request, requestLen, response, responseCap)
 	})
 }
@@ -102,6 +104,9 @@ func TestTransferWithstandsAnything(t *testing.T) {
 	s := transferSlot([]byte("what the guest may read"))
 	for i := range times(randomTransfers) {
 		if i%10 == 0 {
+			for op := range s.call.input {
+				s.call.input[op] = []byte("what the guest may read")
+			}
 			s.call.answered, s.call.result, s.call.failure = false, nil, nil
 		}
 		rng.Uint32()
@@ -144,5 +149,47 @@ func TestAnswersAreBounded(t *testing.T) {
 	s.transfer(pyguest.OpResult, 0, 64*runtime.MiB, 0, 0)
 	if n := len(s.call.result); n <= runtime.MaxResult || n > runtime.MaxResult+1 {
 		t.Errorf("a result of %d bytes is stored", n)
+	}
+}
+
+// TestReadArgsAreFreed verifies that the args of a run that sleeps are not on Go's heap: the guest's
+// memory has them, in which the run's reservation has room for them.
+func TestReadArgsAreFreed(t *testing.T) {
+	box := boxes["mapped"]
+	p := deployed(t, box, "import time\ndef main(args, context): time.sleep(600)\n", runtime.Limits{Timeout: time.Hour})
+	defer box.Forget(p.FunctionID, p.Version)
+	for _, kept := range []bool{true, false} {
+		if !kept { // the run deploys the program in its own slot
+			box.Forget(p.FunctionID, p.Version)
+			box.images.noteUnkept(keyOf(p), math.MaxInt64, time.Now().Add(time.Hour))
+		}
+		freed := make(chan struct{})
+		args := append(append([]byte(`{"x":"`), bytes.Repeat([]byte("x"), runtime.MiB)...), `"}`...)
+		goruntime.AddCleanup(&args[0], func(freed chan struct{}) { close(freed) }, freed)
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan runtime.Outcome)
+		go func(c runtime.RunCall) {
+			outcome, err := box.Run(ctx, c)
+			if err != nil {
+				t.Error(err)
+			}
+			ended <- outcome
+		}(runtime.RunCall{Program: p, Args: args, Context: noContext})
+		wait := time.After(time.Minute)
+		for waiting := true; waiting; {
+			goruntime.GC()
+			select {
+			case <-freed:
+				waiting = false
+			case outcome := <-ended:
+				t.Fatalf("the run has ended: %+v", outcome.Failure)
+			case <-wait:
+				t.Errorf("the args are still on the heap while the run sleeps, image kept: %v", kept)
+				waiting = false
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		cancel()
+		checkClass(t, <-ended, runtime.ClassCancelled)
 	}
 }
