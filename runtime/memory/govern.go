@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	goruntime "runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -15,19 +16,19 @@ const (
 	// limitStep is the change of Go's memory limit, in bytes, that is worth its cost: changing
 	// the limit stops all goroutines for a moment.
 	limitStep = 16 * runtime.MiB
-	// window is the time after which Go is made to return memory that the accounts have given
-	// back. It may soon be needed again, so while the budget has room, a limit stays for as long.
+	// window is the time for which the limit stays when accounts have given bytes back, which may soon
+	// be needed again, as far as the budget has room.
 	window = time.Second
-	// returnStep is the number of bytes that must have been given back for a collection that
-	// returns them to the system, and excess the bytes beyond the limit that Go may have.
-	returnStep = 32 * runtime.MiB
-	excess     = 16 * runtime.MiB
-	// collectPause is the time between two collections that an excess causes.
+	// excess is the number of bytes beyond the limit that Go may have before it is collected at once,
+	// at most once every collectPause.
+	excess       = 16 * runtime.MiB
 	collectPause = 200 * time.Millisecond
-	// growth is the number of bytes that Go's memory may grow, whatever the reason, before it is
-	// collected and returned, at most once every growthPause.
-	growth      = 64 * runtime.MiB
-	growthPause = 10 * time.Second
+	// growth is the number of bytes that Go's memory may have grown since it was last returned. More is
+	// returned once it has not grown by growthStep for quiet: returning memory that is soon needed
+	// again costs a page fault for each page.
+	growth     = 64 * runtime.MiB
+	growthStep = 8 * runtime.MiB
+	quiet      = 15 * time.Second
 	// minHeap is the smallest memory limit for Go, in bytes. Below it the collector would run all
 	// the time.
 	minHeap = 96 * runtime.MiB
@@ -41,15 +42,17 @@ func (b *Budget) Govern(ctx context.Context) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	ticker := time.NewTicker(governPeriod)
 	defer ticker.Stop()
-	g := governor{base: max(Overhead-outside, minHeap), floor: goMemory(), collected: time.Now()}
+	g := governor{base: max(Overhead-outside, minHeap), floor: goMemory()}
 	for {
 		now := time.Now()
 		if limit, change := g.limit(b.Heap(), b.total-b.Used(), now); change {
 			debug.SetMemoryLimit(limit)
 		}
 		if g.shouldCollect(goMemory(), now) {
+			goruntime.GC() // buffers in a sync.Pool outlive one collection
 			debug.FreeOSMemory()
 			g.floor = goMemory()
+			g.has = g.floor
 		}
 		select {
 		case <-ticker.C:
@@ -66,8 +69,9 @@ type governor struct {
 	recent    int64 // the most that accounts held on Go's heap in the present and the last window
 	present   int64 // the most of the present window
 	began     time.Time
-	peak      int64 // the most since memory was last returned
 	floor     int64 // bytes of Go's memory when it was last returned
+	has       int64 // bytes of Go's memory when it last grew
+	grew      time.Time
 	collected time.Time
 }
 
@@ -80,7 +84,6 @@ func (g *governor) limit(held, free int64, now time.Time) (limit int64, change b
 	}
 	g.present = max(g.present, held)
 	g.recent = max(g.recent, g.present)
-	g.peak = max(g.peak, held)
 	limit = g.base + held + min(g.recent-held, max(free, 0))
 	if d := limit - g.current; g.current != 0 && d < limitStep && d > -limitStep {
 		return g.current, false
@@ -90,13 +93,17 @@ func (g *governor) limit(held, free int64, now time.Time) (limit int64, change b
 }
 
 // shouldCollect reports whether to collect garbage and return memory to the system now, while Go
-// has bytes of memory: accounts have given much back, Go exceeds its limit, or it has grown.
+// has bytes of memory: it exceeds its limit, or it has grown and is quiet.
 func (g *governor) shouldCollect(has int64, now time.Time) bool {
+	if has > g.has+growthStep {
+		g.grew = now
+	}
+	if has > g.has+growthStep || has < g.has {
+		g.has = has
+	}
 	switch {
-	case g.peak-g.recent >= returnStep:
-		g.peak = g.recent
 	case has > g.current+excess && now.Sub(g.collected) >= collectPause:
-	case has > g.floor+growth && now.Sub(g.collected) >= growthPause:
+	case has > g.floor+growth && now.Sub(g.grew) >= quiet:
 	default:
 		return false
 	}

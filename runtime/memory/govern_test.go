@@ -43,22 +43,20 @@ func TestGovernor(t *testing.T) {
 	if limit, _ := g.limit(0, plenty, later(governPeriod)); limit != g.base {
 		t.Errorf("long after it was given back, the limit is %d", limit)
 	}
-	if !g.shouldCollect(g.current, at) {
-		t.Error("memory that was given back is not returned")
-	}
-	if g.limit(0, plenty, later(time.Hour)); g.shouldCollect(g.current, at) {
-		t.Error("memory is returned twice")
-	}
-	g.floor = 50 * runtime.MiB
-	if has := g.floor + growth + 1; !g.shouldCollect(has, at) || g.shouldCollect(has, later(growthPause/2)) || !g.shouldCollect(has, later(growthPause)) {
-		t.Error("growth is collected once per pause")
-	}
-	g.floor = g.base + 2*held
+
+	g.floor, g.has = 20*runtime.MiB, 20*runtime.MiB
+	has := g.floor + growth + 1
 	for range 10 { // waves
-		g.limit(held, plenty, later(window/2))
-		if g.limit(0, plenty, later(window/2)); g.shouldCollect(g.current, at) {
+		if g.shouldCollect(has, later(quiet/2)) || g.shouldCollect(g.floor, later(quiet/2)) {
 			t.Error("memory that is soon needed again is returned")
 		}
+	}
+	if g.shouldCollect(has, at) || !g.shouldCollect(has, later(quiet)) {
+		t.Error("memory that is not needed any more is not returned")
+	}
+	g.floor, g.has = has-growth/2, has-growth/2
+	if g.shouldCollect(has, later(time.Hour)) {
+		t.Error("little growth is returned")
 	}
 }
 
