@@ -183,12 +183,15 @@ func (b *Budget) serve(but *Account) {
 	}
 }
 
-// reclaim lets caches give up n bytes, soon.
+// reclaim lets caches give up, soon, what a take of n bytes lacks, if they hold as much: on a server
+// that is busy with runs, caches that are small beside a run are more useful than nothing.
 func (b *Budget) reclaim(n int64) {
 	b.reportShortage()
-	if b.cache.Load() <= 0 {
+	cache := b.cache.Load()
+	if n = min(n, n+b.used.Load()-(b.total-b.Reserve())); cache <= 0 || n > cache {
 		return
 	}
+	n = max(n, 1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.reclaiming || !b.exhausted.IsZero() && time.Since(b.exhausted) < reclaimPause {

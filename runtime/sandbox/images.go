@@ -25,7 +25,15 @@ type images struct {
 type cachedImage struct {
 	key   imageKey
 	image *image
+	used  time.Time // last
 }
+
+// An image that costs less than smallImage, in bytes, is not dropped within recently after a use: the
+// next run would only build it again.
+const (
+	smallImage = 4 << 20
+	recently   = 2 * time.Second
+)
 
 // unkeptImage describes an image that was not kept, because there was no memory for it.
 type unkeptImage struct {
@@ -53,7 +61,9 @@ func (c *images) get(key imageKey) *image {
 		return nil
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(*cachedImage).image.retain()
+	cached := e.Value.(*cachedImage)
+	cached.used = time.Now()
+	return cached.image.retain()
 }
 
 // put stores an image, and returns the previous one with the same key, or nil, which the caller
@@ -63,7 +73,7 @@ func (c *images) put(key imageKey, img *image) (previous *image) {
 	defer c.mu.Unlock()
 	previous = c.remove(c.byKey[key])
 	delete(c.unkept, key)
-	c.byKey[key] = c.order.PushFront(&cachedImage{key, img.retain()})
+	c.byKey[key] = c.order.PushFront(&cachedImage{key, img.retain(), time.Now()})
 	return previous
 }
 
@@ -88,10 +98,13 @@ func (c *images) reclaim(n int64) (freed int64) {
 func (c *images) unused(n int64) (removed []*image) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
 	for e := c.order.Back(); e != nil && n > 0; {
 		previous := e.Prev()
+		cached := e.Value.(*cachedImage)
+		needed := cached.image.cost() < smallImage && now.Sub(cached.used) < recently
 		// Others become holders only through the cache.
-		if img := e.Value.(*cachedImage).image; img.holders.Load() == 1 {
+		if img := cached.image; img.holders.Load() == 1 && !needed {
 			n -= img.cost()
 			removed = append(removed, c.remove(e))
 		}

@@ -13,11 +13,19 @@ import (
 type pool struct {
 	limit   int
 	account *memory.Account
+	// spare is the number of small slots that are in the pool without being charged: they are part
+	// of memory.Overhead. Without them, a server whose memory is full of runs would make a new slot
+	// for each run.
+	spare int
 
 	mu     sync.Mutex
 	idle   []*slot // most recently used last
+	spares int     // slots in idle that are not charged
 	closed bool
 }
+
+// spareBytes is the largest size in bytes of a slot that need not be charged.
+const spareBytes = 2 * runtime.MiB
 
 // take returns an idle slot, or nil if the caller should create one. It prefers a slot that has the
 // image loaded, then one with nothing loaded. It takes any other only if the pool is full, so that
@@ -51,19 +59,25 @@ func (p *pool) find(img *image, tenant runtime.Tenant) *slot {
 func (p *pool) remove(i int) *slot {
 	s := p.idle[i]
 	p.idle = slices.Delete(p.idle, i, i+1)
+	p.removed(s)
 	return s
 }
 
 // put returns a slot to the pool. If there is no room, or no memory, for it, put returns a slot that
 // the caller must close, perhaps the same.
 func (p *pool) put(s *slot) (surplus *slot) {
-	if !p.account.TakeFree(s.idle) {
-		return s
-	}
-	s.charged = s.idle
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || s.image != nil && s.image.forgotten.Load() {
+		return s
+	}
+	switch {
+	case s.idle <= spareBytes && p.spares < p.spare:
+		s.isSpare = true
+		p.spares++
+	case p.account.TakeFree(s.idle):
+		s.charged = s.idle
+	default:
 		return s
 	}
 	if len(p.idle) >= p.limit {
@@ -71,6 +85,14 @@ func (p *pool) put(s *slot) (surplus *slot) {
 	}
 	p.idle = append(p.idle, s)
 	return surplus
+}
+
+// removed notes that a slot has left the pool. It is called with mu held.
+func (p *pool) removed(s *slot) {
+	if s.isSpare {
+		s.isSpare = false
+		p.spares--
+	}
 }
 
 // discharge returns what was taken for a slot that was in the pool: it was closed, or it is in use.
@@ -87,6 +109,7 @@ func (p *pool) removeImage(img *image) (removed []*slot) {
 	defer p.mu.Unlock()
 	p.idle = slices.DeleteFunc(p.idle, func(s *slot) bool {
 		if s.image == img {
+			p.removed(s)
 			removed = append(removed, s)
 		}
 		return s.image == img
@@ -94,13 +117,17 @@ func (p *pool) removeImage(img *image) (removed []*slot) {
 	return removed
 }
 
-// reclaim removes and returns the least recently used slots that keep n bytes, and their bytes. The
+// reclaim removes and returns the least recently used charged slots that keep n bytes, and their bytes. The
 // caller must close them.
 func (p *pool) reclaim(n int64) (removed []*slot, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.idle) > 0 && bytes < n {
-		s := p.remove(0)
+	for i := 0; i < len(p.idle) && bytes < n; {
+		if p.idle[i].isSpare {
+			i++
+			continue
+		}
+		s := p.remove(i)
 		removed = append(removed, s)
 		bytes += s.charged
 	}

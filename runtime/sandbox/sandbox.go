@@ -100,7 +100,8 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), images: newImages(), closing: make(chan struct{}, maxClosing), log: o.Log}
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages)
 	s.accounts.stacks.Add(stacks)
-	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle}
+	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
+	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle, spare: spares}
 	// Create one instance before any others can be created concurrently: the first fills in values
 	// that the compiled module computes lazily and without a lock.
 	first, err := g.newSlot(ctx, s.processors, s.accounts)
@@ -110,6 +111,13 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s.retire(first, true)
 	return s, nil
 }
+
+// The slots that need no memory of the budget are sparesPerPlace for each of the first coveredPlaces
+// guests that compute at once.
+const (
+	sparesPerPlace = 8
+	coveredPlaces  = 2
+)
 
 // errClosed is returned by calls after Close.
 var errClosed = errors.New("sandbox: closed")

@@ -40,6 +40,7 @@ type slot struct {
 	hashers hashers
 	idle    int64 // bytes that it keeps while it is in the pool
 	charged int64 // bytes taken for it since it was put into the pool
+	isSpare bool  // it is in the pool, and not charged
 }
 
 // call is the state of one call into the guest.
