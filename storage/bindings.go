@@ -10,8 +10,9 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// bindBatch is the size at which a batch of bindings is written, in bytes.
-const bindBatch = 4 << 20
+// bindBatch is the size at which a batch of bindings is written, in bytes. It is small, so that a
+// store on a full disk can be opened.
+const bindBatch = 1 << 20
 
 // bindJobs binds the jobs of an earlier release, which know their functions by name alone, to the
 // functions that have these names now. It runs when the store is opened, before any function can be
@@ -41,12 +42,12 @@ func (s *Store) bindJobs() error {
 			if err := b.Set(key, bound, nil); err != nil || b.Len() < bindBatch {
 				return err
 			}
-			err = s.commits.Commit(b, commit.Outcome)
+			err = s.commits.Commit(b, commit.Relief)
 			b.Reset()
 			return err
 		})
 		if err == nil && !b.Empty() {
-			err = s.commits.Commit(b, commit.Outcome)
+			err = s.commits.Commit(b, commit.Relief)
 		}
 		return errors.Join(err, b.Close())
 	})
