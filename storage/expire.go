@@ -295,40 +295,51 @@ func (d *drop) dropRuns(b *pebble.Batch) error {
 	from, to := d.victims[0].ID, d.victims[len(d.victims)-1].ID.Next()
 	var sources []*kv.IDIterator
 	for state := 1; state < len(record.States); state++ {
-		it := kv.NewIDIterator(d.s.db, keys.DoneByState(d.tenant, byte(state)), from, to)
-		it.First()
-		sources = append(sources, it)
+		sources = append(sources, kv.NewIDIterator(d.s.db, keys.DoneByState(d.tenant, byte(state)), from, to))
 	}
-	var errs []error
-	at := 0 // the first victim of the present range
-	end := 0
-	for end < len(d.victims) && len(errs) == 0 {
-		next, err := kv.First(sources, false)
-		if err != nil || next == nil {
-			errs = append(errs, err, d.dropRange(b, d.victims[at:]))
-			break
-		}
-		id := next.ID
-		next.Next()
-		switch {
-		case id == d.victims[end].ID:
-			end++
-		case id.Before(d.victims[end].ID): // one that is kept
-			if err := d.dropRange(b, d.victims[at:end]); err != nil {
-				errs = append(errs, err)
-			}
-			at = end
-		default:
-			errs = append(errs, kv.Damaged("execution %s is not found by its state", d.victims[end].ID))
-		}
-	}
-	if end == len(d.victims) {
-		errs = append(errs, d.dropRange(b, d.victims[at:]))
-	}
+	errs := []error{eachNeighbours(d.victims, sources, func(all []victim) error { return d.dropRange(b, all) })}
 	for _, it := range sources {
 		errs = append(errs, it.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// eachNeighbours calls do with the victims, which are in the order of their ids, in parts that have
+// no other execution between them. sources have the ids of all executions. The cost depends on the
+// number of victims alone: executions between them are not passed one by one.
+func eachNeighbours(victims []victim, sources []*kv.IDIterator, do func([]victim) error) error {
+	for _, it := range sources {
+		it.First()
+	}
+	from := 0 // the first victim of the present part
+	for at := 0; at < len(victims); {
+		id := victims[at].ID
+		next, err := kv.First(sources, false)
+		switch {
+		case err != nil:
+			return err
+		case next == nil:
+			return do(victims[from:])
+		case id.Before(next.ID):
+			return kv.Damaged("execution %s is not found by its state", id)
+		case next.ID == id:
+			next.Next()
+			at++
+			continue
+		}
+		if at > from { // an execution that is kept is before this victim
+			if err := do(victims[from:at]); err != nil {
+				return err
+			}
+			from = at
+		}
+		for _, it := range sources {
+			if it.Valid && it.ID.Before(id) {
+				it.Seek(id)
+			}
+		}
+	}
+	return do(victims[from:])
 }
 
 // worthRange reports whether to drop neighbours as a range.

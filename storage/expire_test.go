@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"math"
@@ -17,6 +18,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // dropAll drops all executions that are done, at a time when all have ended.
@@ -369,5 +371,47 @@ func TestExpireWaitsForBodies(t *testing.T) {
 	must(t, s.Expire(c.at.Add(121*time.Minute), r))
 	if _, err := s.GetJobExecutionByID("default", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("it is kept beyond its age: %v", err)
+	}
+}
+
+// The cost of a drop does not depend on how many executions are kept between those that are dropped.
+func TestNeighboursAreFoundWithoutThoseBetween(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	id := func(n int) (id keys.ID) {
+		binary.BigEndian.PutUint64(id[:], uint64(n))
+		return id
+	}
+	const block, all = 100, 20_000
+	var victims []victim
+	var want []int
+	b := s.db.NewBatch()
+	for n := range all {
+		state := byte(1 + n%3)
+		of := id(n)
+		must(t, b.Set(append(keys.DoneByState("a", state), of[:]...), nil, nil))
+		if n%(all/4) < block { // four parts
+			victims = append(victims, victim{KeptEntry: record.KeptEntry{ID: id(n), State: state}})
+		}
+		if n%(all/4) == 0 {
+			want = append(want, block)
+		}
+	}
+	must(t, errors.Join(b.Commit(pebble.Sync), b.Close()))
+	var sources []*kv.IDIterator
+	for state := 1; state < len(record.States); state++ {
+		sources = append(sources, kv.NewIDIterator(s.db, keys.DoneByState("a", byte(state)), id(0), keys.LastID))
+	}
+	var parts []int
+	must(t, eachNeighbours(victims, sources, func(part []victim) error {
+		parts = append(parts, len(part))
+		return nil
+	}))
+	steps := 0
+	for _, it := range sources {
+		steps += it.Steps()
+		must(t, errors.Join(it.Err, it.Close()))
+	}
+	if !slices.Equal(parts, want) || steps > 2*len(victims) {
+		t.Errorf("parts of %v, want %v, after %d steps for %d victims", parts, want, steps, len(victims))
 	}
 }
