@@ -16,8 +16,8 @@ const bindBatch = 1 << 20
 
 // bindJobs binds the jobs of an earlier release, which know their functions by name alone, to the
 // functions that have these names now. It runs when the store is opened, before any function can be
-// renamed or created. A revision whose function does not exist stays unbound: no function that
-// gets the name later is meant.
+// renamed or created. A revision whose function does not exist stays unbound until the store is
+// opened when a function has its name.
 func (s *Store) bindJobs() error {
 	return kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
 		b := s.db.NewBatch()

@@ -436,7 +436,9 @@ func (s *Store) expireRest(now time.Time, r runtime.Retention) error {
 			return errors.Join(err, it.Close())
 		})
 	})
-	return errors.Join(append(errs, err)...)
+	err = errors.Join(append(errs, err)...)
+	s.postings.nextPass(err == nil)
+	return err
 }
 
 // restDropper adds to a batch the deletion of what is left of executions that are dropped. It writes
@@ -526,7 +528,27 @@ func (d *restDropper) oldestOf(tenant runtime.Tenant, r keys.Resource) (keys.ID,
 // resource.
 type postingsExpiry struct {
 	mu      sync.Mutex
-	dropped map[resourceOfTenant]time.Time // start up to which postings were dropped last
+	dropped map[resourceOfTenant]droppedPostings
+	pass    uint64 // number of the present pass over all resources that have postings
+}
+
+// droppedPostings is what is known of a resource.
+type droppedPostings struct {
+	upTo time.Time // start up to which postings were dropped last
+	pass uint64    // the last in which it had postings
+}
+
+// nextPass begins the next pass. If the present one has seen all resources, it forgets those that
+// had no postings.
+func (e *postingsExpiry) nextPass(complete bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for of, d := range e.dropped {
+		if complete && d.pass != e.pass {
+			delete(e.dropped, of)
+		}
+	}
+	e.pass++
 }
 
 type resourceOfTenant struct {
@@ -549,12 +571,13 @@ func (e *postingsExpiry) due(tenant runtime.Tenant, r keys.Resource, oldest keys
 		at = now
 	}
 	of := resourceOfTenant{tenant, r}
-	if last, known := e.dropped[of]; known && at.Sub(last) <= now.Sub(at)/droppedParts {
+	if last, known := e.dropped[of]; known && at.Sub(last.upTo) <= now.Sub(at)/droppedParts {
+		e.dropped[of] = droppedPostings{last.upTo, e.pass}
 		return false
 	}
 	if e.dropped == nil {
-		e.dropped = make(map[resourceOfTenant]time.Time)
+		e.dropped = make(map[resourceOfTenant]droppedPostings)
 	}
-	e.dropped[of] = at
+	e.dropped[of] = droppedPostings{at, e.pass}
 	return true
 }

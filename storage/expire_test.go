@@ -415,3 +415,44 @@ func TestNeighboursAreFoundWithoutThoseBetween(t *testing.T) {
 		t.Errorf("parts of %v, want %v, after %d steps for %d victims", parts, want, steps, len(victims))
 	}
 }
+
+// What is remembered of the postings of a function is forgotten with them.
+func TestDroppedPostingsAreForgotten(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	recordOf(t, s, c, "a", "f", 3, 10)
+	must(t, s.Expire(c.at, runtime.Retention{}))
+	if len(s.postings.dropped) == 0 {
+		t.Error("nothing is remembered of a function that has postings")
+	}
+	dropAll(t, s, c.at.Add(24*time.Hour))
+	dropAll(t, s, c.at.Add(48*time.Hour))
+	if len(s.postings.dropped) != 0 {
+		t.Errorf("%v is remembered", s.postings.dropped)
+	}
+}
+
+// What is too much, also if one record has many of them, is dropped in batches of a bounded size.
+func TestDropsAreBounded(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	const all = dropBatch + 1_000
+	for n := 0; n < all; n += 500 {
+		batch := make([]runtime.Execution, 0, 500)
+		for range 500 {
+			x := c.done()
+			x.Finished = c.at
+			batch = append(batch, x)
+		}
+		must(t, s.Record(batch))
+	}
+	targets := s.usage.targets(runtime.Retention{Count: 1})
+	d := drop{s: s, target: &targets[0]}
+	more, err := d.collect(c.at.Add(time.Hour), 0, runtime.Retention{Count: 1})
+	if err != nil || !more || len(d.victims) != dropBatch || d.from == nil {
+		t.Errorf("%d executions are in a batch, more %v, %v", len(d.victims), more, err)
+	}
+	must(t, s.Expire(c.at.Add(time.Hour), runtime.Retention{Count: 1}))
+	if n := count(t, s, keys.OfKind("default", keys.KindDone)); n != 1 {
+		t.Errorf("%d are kept, want 1", n)
+	}
+	checkInvariants(t, s)
+}
