@@ -27,8 +27,8 @@ const (
 	// But tables that lie in a range are removed without a compaction, which frees the disk soon.
 	minRange      = 32
 	minRangeBytes = 1 << 20
-	// bodyPatience is how long at least an execution of a job waits for the body of its callback;
-	// all attempts to render one take less.
+	// bodyPatience is how long at least an execution of a job waits for the body of its callback
+	// after its end, and after the store was opened; all attempts to render one take less.
 	bodyPatience = time.Hour
 	// maxExpireErrors bounds the errors that Expire returns.
 	maxExpireErrors = 4
@@ -144,9 +144,6 @@ func (d *drop) collect(now time.Time, ago time.Duration, r runtime.Retention) (m
 			if !it.SeekGE(keys.KeptAt(d.tenant, d.functionID, future, keys.LastID)) {
 				return false, nil
 			}
-			if _, end, err = keys.ParseKept(d.tenant, it.Key()); err != nil {
-				return false, kv.Damaged("key %x: %v", it.Key(), err)
-			}
 		}
 		value, err := it.ValueAndErr()
 		if err != nil {
@@ -158,7 +155,7 @@ func (d *drop) collect(now time.Time, ago time.Duration, r runtime.Retention) (m
 		}
 		n, waits := 0, false
 		for ; n < len(kept.Entries) && (old || !d.fits()) && !d.full(); n++ {
-			if age <= max(r.Age, bodyPatience) {
+			if age <= max(r.Age, bodyPatience) || time.Since(d.s.opened) < bodyPatience {
 				if waits, err = d.waits(&kept.Entries[n]); err != nil || waits {
 					break
 				}

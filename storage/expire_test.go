@@ -369,6 +369,11 @@ func TestExpireWaitsForBodies(t *testing.T) {
 		t.Errorf("it was dropped before its callback had a body: %v", err)
 	}
 	must(t, s.Expire(c.at.Add(121*time.Minute), r))
+	if _, err := s.GetJobExecutionByID("default", x.ID); err != nil {
+		t.Errorf("it was dropped although the store has just been opened: %v", err)
+	}
+	s.opened = s.opened.Add(-bodyPatience)
+	must(t, s.Expire(c.at.Add(121*time.Minute), r))
 	if _, err := s.GetJobExecutionByID("default", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("it is kept beyond its age: %v", err)
 	}
