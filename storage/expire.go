@@ -52,8 +52,8 @@ func (s *Store) Expire(now time.Time, r runtime.Retention) error {
 	began := time.Now()
 	var errs []error
 	failed := func(err error) bool {
-		if err != nil && len(errs) < maxExpireErrors {
-			errs = append(errs, s.checked(err))
+		if s.checked(err) != nil && len(errs) < maxExpireErrors {
+			errs = append(errs, err)
 		}
 		return err != nil
 	}
