@@ -145,7 +145,7 @@ func JobNameTakenError(name string) error {
 // NoFunctionOfJobError returns the error for a job whose function does not exist.
 func NoFunctionOfJobError(name string) error {
 	return Errorf(CodeInvalidArgument, "the job's function %q does not exist", name).
-		WithHint("create the function, or change the job's spec.function")
+		WithHint("create the function if there is none, and store the job again; or change its spec.function")
 }
 
 // DeletedFunctionOfJobError returns the error for a job whose function was deleted. A function that

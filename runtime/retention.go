@@ -11,8 +11,12 @@ import "time"
 type Retention struct {
 	// Age is how long they are stored. Zero: without a limit.
 	Age time.Duration
-	// MinAge is how long they are stored even if there is too much.
+	// MinAge is how long they are stored even if there is too much, unless they ended
+	// in the future, under a clock that was wrong.
 	MinAge time.Duration
+	// Ahead is how far the time of day has jumped ahead, so that this much of an age has not passed:
+	// it counts towards no age but MinAge.
+	Ahead time.Duration
 	// Count is how many are stored. Zero: without a limit.
 	Count int
 	// Bytes is how many bytes are stored in all; TenantBytes and FunctionBytes are the shares of

@@ -10,13 +10,14 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// bindBatch is the size at which a batch of bindings is written, in bytes.
-const bindBatch = 4 << 20
+// bindBatch is the size at which a batch of bindings is written, in bytes. It is small, so that a
+// store on a full disk can be opened.
+const bindBatch = 1 << 20
 
 // bindJobs binds the jobs of an earlier release, which know their functions by name alone, to the
 // functions that have these names now. It runs when the store is opened, before any function can be
-// renamed or created. A revision whose function does not exist stays unbound: no function that
-// gets the name later is meant.
+// renamed or created. A revision whose function does not exist stays unbound until the store is
+// opened when a function has its name.
 func (s *Store) bindJobs() error {
 	return kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
 		b := s.db.NewBatch()
@@ -41,12 +42,12 @@ func (s *Store) bindJobs() error {
 			if err := b.Set(key, bound, nil); err != nil || b.Len() < bindBatch {
 				return err
 			}
-			err = s.commits.Commit(b, commit.Outcome)
+			err = s.commits.Commit(b, commit.Relief)
 			b.Reset()
 			return err
 		})
 		if err == nil && !b.Empty() {
-			err = s.commits.Commit(b, commit.Outcome)
+			err = s.commits.Commit(b, commit.Relief)
 		}
 		return errors.Join(err, b.Close())
 	})

@@ -291,16 +291,26 @@ func (s *Store) expireDeadLetters(now time.Time) error {
 	return err
 }
 
+// maxMoved and maxMovedBytes bound the bodies that one pass over the dead letters of a tenant moves.
+// One body is moved whatever its size.
+const (
+	maxMoved      = 100
+	maxMovedBytes = 16 << 20
+)
+
 // expireTenantDeadLetters drops the dead letters of a tenant that are older than oldest, or too many.
+// An older release has stored bodies in the records of the letters, which each pass would decode:
+// they are moved to records of their own.
 func (s *Store) expireTenantDeadLetters(tenant runtime.Tenant, oldest keys.ID) error {
 	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
-	return s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
+	var moved []runtime.Delivery
+	err := s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		prefix := keys.OfKind(tenant, keys.KindDeadLetter)
 		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 		if err != nil {
 			return err
 		}
-		n, size := 0, 0
+		n, size, movedBytes := 0, 0, 0
 		for ok := it.Last(); ok && err == nil; ok = it.Prev() {
 			var d runtime.Delivery
 			var id keys.ID
@@ -313,10 +323,27 @@ func (s *Store) expireTenantDeadLetters(tenant runtime.Tenant, oldest keys.ID) e
 			}
 			n++
 			size += d.BodySize
-			if n > runtime.MaxDeadLetters || size > runtime.MaxDeadLetterBytes || id.Before(oldest) {
+			switch {
+			case n > runtime.MaxDeadLetters || size > runtime.MaxDeadLetterBytes || id.Before(oldest):
 				err = errors.Join(b.Delete(it.Key(), nil), dropBody(b, d, id))
+			case len(d.Body) > 0 && len(moved) < maxMoved && (len(moved) == 0 || movedBytes+len(d.Body) <= maxMovedBytes):
+				movedBytes += len(d.Body)
+				moved = append(moved, d)
 			}
 		}
 		return errors.Join(err, it.Error(), it.Close())
 	})
+	if err != nil || len(moved) == 0 {
+		return err
+	}
+	err = s.commits.Write(commit.NewWork, func(b *pebble.Batch) (err error) {
+		for _, d := range moved {
+			err = errors.Join(err, putDelivery(b, d))
+		}
+		return err
+	})
+	if runtime.CodeOf(err) == runtime.CodeUnavailable {
+		return nil // they are moved when there is room
+	}
+	return err
 }

@@ -321,3 +321,42 @@ func TestBodiesInOlderRecords(t *testing.T) {
 	must(t, s.SaveAttempt(d))
 	check(s.GetDeadLetter("t", id))
 }
+
+// Dead letters of an older release, which hold their bodies, are moved apart from them: a bounded
+// number at a time, when the disk has room.
+func TestBodiesOfDeadLettersAreMoved(t *testing.T) {
+	free := uint64(1 << 40)
+	s, c := openOn(t, sizedFS{vfs.NewMem(), &free}, "store"), newClerk()
+	const letters = maxMoved + 20
+	var ids []string
+	for i := range letters {
+		d := runtime.Delivery{ID: c.done().ID, Tenant: "a", Created: c.at, Dead: true, Body: []byte(fmt.Sprintf(`{"n":%d}`, i))}
+		value, err := record.EncodeDelivery(d)
+		must(t, err)
+		id, _ := keys.ParseID(d.ID)
+		must(t, s.db.Set(keys.Execution(keys.KindDeadLetter, "a", id), value, pebble.Sync))
+		ids = append(ids, d.ID)
+	}
+	for _, step := range []struct {
+		free uint64
+		left int
+	}{{DefaultMinFree - 1, letters}, {1 << 40, letters - maxMoved}, {1 << 40, 0}, {1 << 40, 0}} {
+		free = step.free
+		must(t, s.Expire(c.at, runtime.Retention{}))
+		left := 0
+		must(t, eachDelivery(s.db, keys.KindDeadLetter, "a", func(d runtime.Delivery) error {
+			if len(d.Body) > 0 {
+				left++
+			}
+			return nil
+		}))
+		if left != step.left {
+			t.Errorf("%d letters hold their bodies, want %d", left, step.left)
+		}
+	}
+	for i, id := range ids {
+		if d, err := s.GetDeadLetter("a", id); err != nil || string(d.Body) != fmt.Sprintf(`{"n":%d}`, i) || !d.Dead {
+			t.Errorf("letter %d is %+v, %v", i, d, err)
+		}
+	}
+}

@@ -27,11 +27,17 @@ const (
 	// But tables that lie in a range are removed without a compaction, which frees the disk soon.
 	minRange      = 32
 	minRangeBytes = 1 << 20
+	// bodyPatience is how long at least an execution of a job waits for the body of its callback
+	// after its end, and after the store was opened; all attempts to render one take less.
+	bodyPatience = time.Hour
+	// maxExpireErrors bounds the errors that Expire returns.
+	maxExpireErrors = 4
 )
 
 // Expire drops what ended long ago or is too much, and old idempotency keys and dead letters; see
 // runtime.ExecutionHistory. Its cost depends on the number of functions and on the number of
-// executions that it drops, not on the number of executions that it keeps.
+// executions that it drops, not on the number of executions that it keeps. What is damaged does not
+// keep the rest from being dropped.
 func (s *Store) Expire(now time.Time, r runtime.Retention) error {
 	const op = "storage.expire"
 	if err := s.enter(); err != nil {
@@ -43,31 +49,40 @@ func (s *Store) Expire(now time.Time, r runtime.Retention) error {
 	if r.Bytes == 0 {
 		r.Bytes = s.defaultBytes
 	}
-	if err := s.expireDeadLetters(now); err != nil {
-		return fault(op, s.checked(err))
+	began := time.Now()
+	var errs []error
+	failed := func(err error) bool {
+		if s.checked(err) != nil && len(errs) < maxExpireErrors {
+			errs = append(errs, err)
+		}
+		return err != nil
 	}
+	failed(s.expireDeadLetters(now.Add(-r.Ahead)))
 	r = r.WithShares()
 	for _, t := range s.usage.targets(r) {
+		var from []byte
 		for more := true; more; {
-			d := drop{s: s, target: &t}
+			d := drop{s: s, target: &t, from: from}
 			var err error
-			if more, err = d.collect(now, r); err == nil {
+			if more, err = d.collect(now, time.Since(began), r); err == nil {
 				err = d.apply()
 			}
-			if err != nil {
-				return fault(op, s.checked(err))
+			if failed(err) {
+				break
 			}
+			from = d.from
 		}
 	}
-	err := s.checked(s.expireRest(now, r.MinAge))
+	failed(s.expireRest(now, r))
 	s.restoreBallast()
-	return fault(op, err)
+	return fault(op, errors.Join(errs...))
 }
 
 // drop is one batch of executions of one function to drop.
 type drop struct {
 	s *Store
 	*target
+	from    []byte // the key at which the batch before ended; nil: there is none
 	victims []victim
 	jobs    []jobVictim
 	chunks  map[string][]byte // keys of record.Kept with their new values; nil: delete
@@ -99,26 +114,36 @@ func (d *drop) free(functionID, name string, e *record.KeptEntry) {
 }
 
 // collect chooses what to drop: of all that ended before the least age, the oldest first, while
-// there is too much or it is too old. more reports that there may be more to drop.
-func (d *drop) collect(now time.Time, r runtime.Retention) (more bool, err error) {
+// there is too much or it is too old. What seems to end after now, which is some time ago, ended
+// under a clock that was wrong: it has no least age, or it would fill the disk until that time comes.
+// more reports that there may be more to drop.
+func (d *drop) collect(now time.Time, ago time.Duration, r runtime.Retention) (more bool, err error) {
 	d.chunks, d.freed = make(map[string][]byte), make(map[freedFrom]held)
 	prefix := keys.Kept(d.tenant, d.functionID)
-	it, err := d.s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
+	lower := prefix
+	if d.from != nil {
+		lower = d.from
+	}
+	it, err := d.s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, it.Error(), it.Close()) }()
+	spare, future := now.Add(-r.MinAge), now.Add(max(r.MinAge, time.Minute)+ago)
 	for ok := it.First(); ok; ok = it.Next() {
 		_, end, err := keys.ParseKept(d.tenant, it.Key())
 		if err != nil {
 			return false, kv.Damaged("key %x: %v", it.Key(), err)
 		}
-		old := r.Age > 0 && end.Before(now.Add(-r.Age))
-		if !old && (end.After(now.Add(-r.MinAge)) || d.fits()) {
+		age := now.Add(-r.Ahead).Sub(end)
+		old := r.Age > 0 && age > r.Age
+		if !old && d.fits() {
 			return false, nil
 		}
-		if len(d.victims) >= dropBatch {
-			return true, nil
+		if !old && end.After(spare) && !end.After(future) {
+			if !it.SeekGE(keys.KeptAt(d.tenant, d.functionID, future, keys.LastID)) {
+				return false, nil
+			}
 		}
 		value, err := it.ValueAndErr()
 		if err != nil {
@@ -129,9 +154,11 @@ func (d *drop) collect(now time.Time, r runtime.Retention) (more bool, err error
 			return false, kv.Damaged("key %x: %v", it.Key(), err)
 		}
 		n, waits := 0, false
-		for ; n < len(kept.Entries) && (old || !d.fits()); n++ {
-			if waits, err = d.waits(&kept.Entries[n]); err != nil || waits {
-				break
+		for ; n < len(kept.Entries) && (old || !d.fits()) && !d.full(); n++ {
+			if age <= max(r.Age, bodyPatience) || time.Since(d.s.opened) < bodyPatience {
+				if waits, err = d.waits(&kept.Entries[n]); err != nil || waits {
+					break
+				}
 			}
 			if err := d.take(kept.Entries[n], kept.Function); err != nil {
 				return false, err
@@ -144,13 +171,17 @@ func (d *drop) collect(now time.Time, r runtime.Retention) (more bool, err error
 		if kept.Entries = kept.Entries[n:]; len(kept.Entries) > 0 {
 			rest = kept.Encode()
 		}
-		d.chunks[string(it.Key())] = rest
-		if waits {
-			return false, nil
+		d.from = bytes.Clone(it.Key())
+		d.chunks[string(d.from)] = rest
+		if waits || d.full() {
+			return !waits, nil
 		}
 	}
 	return false, nil
 }
+
+// full reports whether a batch has enough. It may exceed dropBatch by the tasks of one execution.
+func (d *drop) full() bool { return len(d.victims)+len(d.jobs) >= dropBatch }
 
 // waits reports whether an execution, and what ended after it, must be kept for now: it is of a job
 // whose callback has no body yet.
@@ -261,40 +292,51 @@ func (d *drop) dropRuns(b *pebble.Batch) error {
 	from, to := d.victims[0].ID, d.victims[len(d.victims)-1].ID.Next()
 	var sources []*kv.IDIterator
 	for state := 1; state < len(record.States); state++ {
-		it := kv.NewIDIterator(d.s.db, keys.DoneByState(d.tenant, byte(state)), from, to)
-		it.First()
-		sources = append(sources, it)
+		sources = append(sources, kv.NewIDIterator(d.s.db, keys.DoneByState(d.tenant, byte(state)), from, to))
 	}
-	var errs []error
-	at := 0 // the first victim of the present range
-	end := 0
-	for end < len(d.victims) && len(errs) == 0 {
-		next, err := kv.First(sources, false)
-		if err != nil || next == nil {
-			errs = append(errs, err, d.dropRange(b, d.victims[at:]))
-			break
-		}
-		id := next.ID
-		next.Next()
-		switch {
-		case id == d.victims[end].ID:
-			end++
-		case id.Before(d.victims[end].ID): // one that is kept
-			if err := d.dropRange(b, d.victims[at:end]); err != nil {
-				errs = append(errs, err)
-			}
-			at = end
-		default:
-			errs = append(errs, kv.Damaged("execution %s is not found by its state", d.victims[end].ID))
-		}
-	}
-	if end == len(d.victims) {
-		errs = append(errs, d.dropRange(b, d.victims[at:]))
-	}
+	errs := []error{eachNeighbours(d.victims, sources, func(all []victim) error { return d.dropRange(b, all) })}
 	for _, it := range sources {
 		errs = append(errs, it.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// eachNeighbours calls do with the victims, which are in the order of their ids, in parts that have
+// no other execution between them. sources have the ids of all executions. The cost depends on the
+// number of victims alone: executions between them are not passed one by one.
+func eachNeighbours(victims []victim, sources []*kv.IDIterator, do func([]victim) error) error {
+	for _, it := range sources {
+		it.First()
+	}
+	from := 0 // the first victim of the present part
+	for at := 0; at < len(victims); {
+		id := victims[at].ID
+		next, err := kv.First(sources, false)
+		switch {
+		case err != nil:
+			return err
+		case next == nil:
+			return do(victims[from:])
+		case id.Before(next.ID):
+			return kv.Damaged("execution %s is not found by its state", id)
+		case next.ID == id:
+			next.Next()
+			at++
+			continue
+		}
+		if at > from { // an execution that is kept is before this victim
+			if err := do(victims[from:at]); err != nil {
+				return err
+			}
+			from = at
+		}
+		for _, it := range sources {
+			if it.Valid && it.ID.Before(id) {
+				it.Seek(id)
+			}
+		}
+	}
+	return do(victims[from:])
 }
 
 // worthRange reports whether to drop neighbours as a range.
@@ -367,10 +409,12 @@ func (d *drop) dropEach(b *pebble.Batch, all []victim) error {
 	return errors.Join(errs...)
 }
 
-// expireRest drops idempotency keys, dead letters, and postings that lead to nothing.
-func (s *Store) expireRest(now time.Time, minAge time.Duration) error {
-	bound := keys.FirstIDAt(now.Add(-minAge))
-	return s.fence.drop(bound, func() error {
+// expireRest drops idempotency keys, and postings that lead to nothing. What is damaged of one
+// tenant does not keep the rest of others.
+func (s *Store) expireRest(now time.Time, r runtime.Retention) error {
+	bound := keys.FirstIDAt(now.Add(-r.MinAge))
+	var errs []error
+	err := s.fence.drop(bound, func() error {
 		return s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 			it, err := s.db.NewIter(nil)
 			if err != nil {
@@ -378,11 +422,20 @@ func (s *Store) expireRest(now time.Time, minAge time.Duration) error {
 			}
 			rest := restDropper{
 				s: s, batch: b, it: it, now: now, bound: bound,
-				day: keys.DayOf(now),
+				day: keys.DayOf(now.Add(-r.Ahead)),
 			}
-			return errors.Join(kv.EachTenant(s.db, rest.dropTenant), it.Close())
+			err = kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
+				if err := rest.dropTenant(tenant); err != nil && len(errs) < maxExpireErrors {
+					errs = append(errs, err)
+				}
+				return nil
+			})
+			return errors.Join(err, it.Close())
 		})
 	})
+	err = errors.Join(append(errs, err)...)
+	s.postings.nextPass(err == nil)
+	return err
 }
 
 // restDropper adds to a batch the deletion of what is left of executions that are dropped. It writes
@@ -397,14 +450,12 @@ type restDropper struct {
 }
 
 func (d *restDropper) dropTenant(tenant runtime.Tenant) error {
-	if err := d.dropPostings(tenant); err != nil {
-		return err
-	}
+	err := d.dropPostings(tenant)
 	// A key is valid into the day after its own.
 	if d.day == 0 {
-		return nil
+		return err
 	}
-	return d.dropRange(keys.OfKind(tenant, keys.KindIdempotency), keys.IdempotencyDay(tenant, d.day-1))
+	return errors.Join(err, d.dropRange(keys.OfKind(tenant, keys.KindIdempotency), keys.IdempotencyDay(tenant, d.day-1)))
 }
 
 // dropRange drops the keys from one on, before another, if there are any.
@@ -474,7 +525,27 @@ func (d *restDropper) oldestOf(tenant runtime.Tenant, r keys.Resource) (keys.ID,
 // resource.
 type postingsExpiry struct {
 	mu      sync.Mutex
-	dropped map[resourceOfTenant]time.Time // start up to which postings were dropped last
+	dropped map[resourceOfTenant]droppedPostings
+	pass    uint64 // number of the present pass over all resources that have postings
+}
+
+// droppedPostings is what is known of a resource.
+type droppedPostings struct {
+	upTo time.Time // start up to which postings were dropped last
+	pass uint64    // the last in which it had postings
+}
+
+// nextPass begins the next pass. If the present one has seen all resources, it forgets those that
+// had no postings.
+func (e *postingsExpiry) nextPass(complete bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for of, d := range e.dropped {
+		if complete && d.pass != e.pass {
+			delete(e.dropped, of)
+		}
+	}
+	e.pass++
 }
 
 type resourceOfTenant struct {
@@ -497,12 +568,13 @@ func (e *postingsExpiry) due(tenant runtime.Tenant, r keys.Resource, oldest keys
 		at = now
 	}
 	of := resourceOfTenant{tenant, r}
-	if last, known := e.dropped[of]; known && at.Sub(last) <= now.Sub(at)/droppedParts {
+	if last, known := e.dropped[of]; known && at.Sub(last.upTo) <= now.Sub(at)/droppedParts {
+		e.dropped[of] = droppedPostings{last.upTo, e.pass}
 		return false
 	}
 	if e.dropped == nil {
-		e.dropped = make(map[resourceOfTenant]time.Time)
+		e.dropped = make(map[resourceOfTenant]droppedPostings)
 	}
-	e.dropped[of] = at
+	e.dropped[of] = droppedPostings{at, e.pass}
 	return true
 }

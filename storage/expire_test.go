@@ -2,6 +2,8 @@ package storage
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"math"
 	"slices"
@@ -13,8 +15,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
+	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
 // dropAll drops all executions that are done, at a time when all have ended.
@@ -262,6 +266,198 @@ func TestTasksAreKeptWithTheirExecution(t *testing.T) {
 	must(t, s.Expire(end.Add(time.Second), strict))
 	if _, err := s.GetJobExecutionByID(x.Tenant, x.ID); kept() != 0 || runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("dropped, %d tasks are kept, and the execution: %v", kept(), err)
+	}
+	checkInvariants(t, s)
+}
+
+// A clock that has jumped ahead makes nothing old, but what is too much is dropped.
+func TestExpireAfterAClockJump(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	ids := recordOf(t, s, c, "default", "f", 10, 10)
+	must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
+		return putDelivery(b, runtime.Delivery{ID: c.done().ID, Tenant: "default", Created: c.at, Dead: true, Body: []byte("{}")})
+	}))
+	const jump = 365 * 24 * time.Hour
+	r := runtime.Retention{Age: time.Hour, MinAge: time.Minute, Ahead: jump}
+	must(t, s.Expire(c.at.Add(jump+59*time.Minute), r))
+	if got := keptOf(t, s, "default", "f"); !slices.Equal(got, ids) {
+		t.Errorf("%d of 10 are kept", len(got))
+	}
+	r.Count = 3
+	must(t, s.Expire(c.at.Add(jump+59*time.Minute), r))
+	if got := keptOf(t, s, "default", "f"); !slices.Equal(got, ids[7:]) {
+		t.Errorf("%d are kept, want the newest 3", len(got))
+	}
+	must(t, s.Expire(c.at.Add(jump+61*time.Minute), r))
+	if got := keptOf(t, s, "default", "f"); len(got) != 0 {
+		t.Errorf("%d are kept beyond their age", len(got))
+	}
+	if all, err := s.ListDeadLetters("default", "", 10); err != nil || len(all) != 1 {
+		t.Errorf("%d dead letters are left, %v", len(all), err)
+	}
+	checkInvariants(t, s)
+}
+
+// What ended under a clock that was ahead is dropped if there is too much, what has just ended is not.
+func TestExpireDropsEndsInTheFuture(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	now := c.at
+	c.at = now.Add(24 * time.Hour)
+	future := recordOf(t, s, c, "default", "f", 10, 10)
+	c.at = now.Add(-time.Second)
+	young := recordOf(t, s, c, "default", "f", 5, 10)
+	must(t, s.Expire(now, runtime.Retention{MinAge: time.Minute, Count: 7}))
+	if got := keptOf(t, s, "default", "f"); !slices.Equal(got, slices.Sorted(slices.Values(append(young, future[8:]...)))) {
+		t.Errorf("%d are kept, want what has just ended and 2 more", len(got))
+	}
+	checkInvariants(t, s)
+}
+
+// A damaged record of one function keeps nothing of the others, and is reported.
+func TestExpireGoesOnBesideDamage(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	for _, function := range []string{"f", "g", "h"} {
+		recordOf(t, s, c, "a", function, 5, 10)
+	}
+	_, _, err := s.Accept(c.batch(1), &runtime.IdempotencyKey{Key: "k", Now: start})
+	must(t, err)
+	broken := keys.KeptAt("a", "id of g", start.Add(-time.Hour), keys.ID{})
+	must(t, s.db.Set(broken, []byte("x"), pebble.Sync))
+	now := c.at.Add(3 * 24 * time.Hour)
+	if err := s.Expire(now, runtime.Retention{Age: time.Hour}); err == nil {
+		t.Error("the damage is not reported")
+	}
+	for function, want := range map[string]int{"f": 0, "g": 5, "h": 0} {
+		if n := len(keptOf(t, s, "a", function)); n != want {
+			t.Errorf("%d executions of %s are kept, want %d", n, function, want)
+		}
+	}
+	for _, tenant := range []runtime.Tenant{"a", "default"} {
+		if n := count(t, s, keys.OfKind(tenant, keys.KindIdempotency)); n != 0 {
+			t.Errorf("%d idempotency keys of %s are left", n, tenant)
+		}
+	}
+	must(t, s.db.Delete(broken, pebble.Sync))
+	must(t, s.Expire(now, runtime.Retention{Age: time.Hour}))
+	checkInvariants(t, s)
+}
+
+// count returns the number of keys with a prefix.
+func count(t testing.TB, s *Store, prefix []byte) (n int) {
+	t.Helper()
+	must(t, kv.EachKey(s.db, prefix, func(_, _ []byte) error { n++; return nil }))
+	return n
+}
+
+// An execution of a job waits for the body of its callback, but not for ever.
+func TestExpireWaitsForBodies(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	j := runtime.Job{ID: runtime.NewID(), Tenant: "default", Name: "j", Revision: 1, Created: c.at, Updated: c.at, Spec: runtime.JobSpec{Function: "f"}}
+	must(t, s.CreateJob(j))
+	x := runtime.JobExecution{
+		ID: c.done().ID, Name: "x", Tenant: "default", JobID: j.ID, Job: j.Name, Revision: 1, FunctionID: "id of f", Function: "f",
+		State: runtime.StateQueued, Created: c.at, Updated: c.at, Stats: runtime.TaskCounts{Total: 1}, Callback: &runtime.Callback{URL: "https://a.example"},
+	}
+	_, _, err := s.AcceptJob(x, x.Tasks(1, []json.RawMessage{[]byte("{}")}), nil, nil)
+	must(t, err)
+	_, _, _, err = s.CancelJobExecution("default", x.ID, c.at)
+	must(t, err)
+	r := runtime.Retention{Age: 2 * time.Hour, Count: 1}
+	must(t, s.Expire(c.at.Add(119*time.Minute), r))
+	must(t, s.Expire(c.at.Add(119*time.Minute), runtime.Retention{Age: 2 * time.Hour, FunctionBytes: 1}))
+	if _, err := s.GetJobExecutionByID("default", x.ID); err != nil {
+		t.Errorf("it was dropped before its callback had a body: %v", err)
+	}
+	must(t, s.Expire(c.at.Add(121*time.Minute), r))
+	if _, err := s.GetJobExecutionByID("default", x.ID); err != nil {
+		t.Errorf("it was dropped although the store has just been opened: %v", err)
+	}
+	s.opened = s.opened.Add(-bodyPatience)
+	must(t, s.Expire(c.at.Add(121*time.Minute), r))
+	if _, err := s.GetJobExecutionByID("default", x.ID); runtime.CodeOf(err) != runtime.CodeNotFound {
+		t.Errorf("it is kept beyond its age: %v", err)
+	}
+}
+
+// The cost of a drop does not depend on how many executions are kept between those that are dropped.
+func TestNeighboursAreFoundWithoutThoseBetween(t *testing.T) {
+	s := openOn(t, vfs.NewMem(), "store")
+	id := func(n int) (id keys.ID) {
+		binary.BigEndian.PutUint64(id[:], uint64(n))
+		return id
+	}
+	const block, all = 100, 20_000
+	var victims []victim
+	var want []int
+	b := s.db.NewBatch()
+	for n := range all {
+		state := byte(1 + n%3)
+		of := id(n)
+		must(t, b.Set(append(keys.DoneByState("a", state), of[:]...), nil, nil))
+		if n%(all/4) < block { // four parts
+			victims = append(victims, victim{KeptEntry: record.KeptEntry{ID: id(n), State: state}})
+		}
+		if n%(all/4) == 0 {
+			want = append(want, block)
+		}
+	}
+	must(t, errors.Join(b.Commit(pebble.Sync), b.Close()))
+	var sources []*kv.IDIterator
+	for state := 1; state < len(record.States); state++ {
+		sources = append(sources, kv.NewIDIterator(s.db, keys.DoneByState("a", byte(state)), id(0), keys.LastID))
+	}
+	var parts []int
+	must(t, eachNeighbours(victims, sources, func(part []victim) error {
+		parts = append(parts, len(part))
+		return nil
+	}))
+	steps := 0
+	for _, it := range sources {
+		steps += it.Steps()
+		must(t, errors.Join(it.Err, it.Close()))
+	}
+	if !slices.Equal(parts, want) || steps > 2*len(victims) {
+		t.Errorf("parts of %v, want %v, after %d steps for %d victims", parts, want, steps, len(victims))
+	}
+}
+
+// What is remembered of the postings of a function is forgotten with them.
+func TestDroppedPostingsAreForgotten(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	recordOf(t, s, c, "a", "f", 3, 10)
+	must(t, s.Expire(c.at, runtime.Retention{}))
+	if len(s.postings.dropped) == 0 {
+		t.Error("nothing is remembered of a function that has postings")
+	}
+	dropAll(t, s, c.at.Add(24*time.Hour))
+	dropAll(t, s, c.at.Add(48*time.Hour))
+	if len(s.postings.dropped) != 0 {
+		t.Errorf("%v is remembered", s.postings.dropped)
+	}
+}
+
+// What is too much, also if one record has many of them, is dropped in batches of a bounded size.
+func TestDropsAreBounded(t *testing.T) {
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	const all = dropBatch + 1_000
+	for n := 0; n < all; n += 500 {
+		batch := make([]runtime.Execution, 0, 500)
+		for range 500 {
+			x := c.done()
+			x.Finished = c.at
+			batch = append(batch, x)
+		}
+		must(t, s.Record(batch))
+	}
+	targets := s.usage.targets(runtime.Retention{Count: 1})
+	d := drop{s: s, target: &targets[0]}
+	more, err := d.collect(c.at.Add(time.Hour), 0, runtime.Retention{Count: 1})
+	if err != nil || !more || len(d.victims) != dropBatch || d.from == nil {
+		t.Errorf("%d executions are in a batch, more %v, %v", len(d.victims), more, err)
+	}
+	must(t, s.Expire(c.at.Add(time.Hour), runtime.Retention{Count: 1}))
+	if n := count(t, s, keys.OfKind("default", keys.KindDone)); n != 1 {
+		t.Errorf("%d are kept, want 1", n)
 	}
 	checkInvariants(t, s)
 }

@@ -49,7 +49,7 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 	settled := make([]runtime.FinishResult, len(ended))
 	after := make(map[executionRef]record.Attempt, len(ended))
 	jobs := locked.jobs(now)
-	err := s.writeEnds(commit.Outcome, func(b *pebble.Batch, e *ends) error {
+	err := s.writeEnds(needOf(ended), func(b *pebble.Batch, e *ends) error {
 		for i := range ended {
 			of := executionRef{ended[i].Tenant, ids[i]}
 			if _, twice := after[of]; twice {
@@ -75,6 +75,25 @@ func (s *Store) Finish(ended []runtime.Execution, now time.Time) ([]runtime.Fini
 		locked.setAttempt(of, now)
 	}
 	return settled, nil
+}
+
+// smallFailure is the size, in bytes, up to which the text of a failure is small.
+const smallFailure = 512
+
+// needOf returns what the ends of a batch need of the disk. Ends without results, logs or long text
+// are relief: they are as small as a cancellation, and a server that restarts on a full disk must be
+// able to end the attempts that its predecessor lost. If it could not, nothing would free room.
+func needOf(ended []runtime.Execution) commit.Need {
+	for i := range ended {
+		x := &ended[i]
+		if len(x.Result)+len(x.Logs.Data) > 0 {
+			return commit.Outcome
+		}
+		if f := x.Failure; f != nil && len(f.Type)+len(f.Message)+len(f.Traceback) > smallFailure {
+			return commit.Outcome
+		}
+	}
+	return commit.Relief
 }
 
 func older(a, b keys.ID) keys.ID {

@@ -311,3 +311,35 @@ func TestLogOnAFullDisk(t *testing.T) {
 	}
 	checkInvariants(t, s)
 }
+
+// A server restarts on a full disk that has no ballast: it binds the jobs of an earlier release and
+// ends the attempts that its predecessor lost, so that it can free room.
+func TestRestartOnAFullDisk(t *testing.T) {
+	free, mem := uint64(1<<40), vfs.NewMem()
+	s, c := openOn(t, sizedFS{mem, &free}, "store"), newClerk()
+	two(t, s)
+	job := runtime.Job{ID: runtime.NewID(), Tenant: "a", Name: "job", Revision: 1, Created: start, Updated: start, Spec: runtime.JobSpec{Function: "one"}}
+	must(t, s.CreateJob(job))
+	again, cause := begin(t, s, c), begin(t, s, c)
+	_, _, err := s.Accept(c.batch(1), nil)
+	must(t, err)
+	must(t, s.Close())
+	free = 8 << 20
+	s = openOn(t, sizedFS{mem, &free}, "store")
+	if j, err := s.GetJobByID("a", job.ID); err != nil || j.Spec.FunctionID != "id1" {
+		t.Errorf("the job is bound to %q, %v", j.Spec.FunctionID, err)
+	}
+	must(t, s.SetSuspicion([]runtime.SuspicionChange{{
+		Tenant: again.Tenant, ID: again.ID, Attempt: again.Attempt, Suspicion: runtime.Suspicion{Charges: 1, Probation: runtime.ProbationAlone},
+	}}))
+	again.State, again.Outcome, again.LostAttempts = runtime.StateQueued, runtime.Outcome{}, 1
+	cause.State, cause.Finished, cause.LostAttempts = runtime.StateFailed, c.at, 3
+	cause.Outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCrashed, Message: strings.Repeat("it ended. ", 16)}}
+	settled, err := s.Finish([]runtime.Execution{again, cause}, c.at)
+	must(t, errors.Join(err, settled[0].Err, settled[1].Err))
+	if x, err := s.GetExecution(cause.Tenant, cause.ID); err != nil || x.State != runtime.StateFailed {
+		t.Errorf("the cause is %s, %v", x.State, err)
+	}
+	dropAll(t, s, c.at)
+	checkInvariants(t, s)
+}

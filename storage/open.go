@@ -125,7 +125,7 @@ func Open(o Options) (*Store, error) {
 }
 
 func open(o Options) (_ *Store, err error) {
-	s := &Store{dir: o.Dir, log: o.Log, fatal: o.Fatal, minFree: o.MinFree}
+	s := &Store{opened: time.Now(), dir: o.Dir, log: o.Log, fatal: o.Fatal, minFree: o.MinFree}
 	s.health = disk.NewHealth(o.Log, o.Now, o.MinFree)
 	for _, locks := range []*stripes{&s.locks, &s.leases, &s.idempotency} {
 		locks.seed = maphash.MakeSeed()

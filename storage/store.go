@@ -40,6 +40,7 @@ type Store struct {
 	idempotency stripes // of idempotency keys
 	fence       expiryFence
 	expiring    sync.Mutex // held by Expire
+	opened      time.Time
 	usage       usage
 	postings    postingsExpiry
 	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.

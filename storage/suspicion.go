@@ -32,7 +32,8 @@ func (s *Store) SetSuspicion(changes []runtime.SuspicionChange) error {
 	defer locked.unlock()
 
 	after := make(map[executionRef]record.Attempt, len(changes))
-	err := s.commits.Write(commit.Outcome, func(b *pebble.Batch) error {
+	// Small: a server that restarts on a full disk writes it before it does anything else.
+	err := s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		clear(after)
 		for i, c := range changes {
 			of := executionRef{c.Tenant, ids[i]}

@@ -15,8 +15,12 @@ import (
 const (
 	// longestDelay bounds the delay before the next attempt.
 	longestDelay = 5 * time.Minute
-	// maxRenderAttempts bounds the attempts to render a body whose execution cannot be read.
+	// maxRenderAttempts bounds the attempts to render and store a body whose execution cannot be
+	// read, or which the store refuses.
 	maxRenderAttempts = 12
+	// maxLookups bounds the executions whose callbacks are still to be looked up. Beyond it, all
+	// deliveries are read instead.
+	maxLookups = 10_000
 	// maxPending bounds the callbacks of a tenant that wait, maxPendingBytes their bodies. Beyond
 	// the former a callback becomes a dead letter at once, beyond the latter its body has no
 	// results. The latter is exceeded by the bodies that are rendered at once at most.
@@ -58,8 +62,25 @@ type Deliverer struct {
 	abort context.CancelFunc
 	posts sync.WaitGroup
 
-	mu   sync.Mutex
-	plan plan // guarded by mu
+	mu      sync.Mutex
+	plan    plan    // guarded by mu
+	lookups lookups // guarded by mu
+}
+
+// lookups are the executions of jobs that have ended, and whose callbacks are still to be looked up.
+// The store may keep a reader waiting, so whoever ends an execution does not look them up itself.
+type lookups struct {
+	queue    []lookup
+	missed   bool        // the queue was full: all deliveries must be read
+	running  bool        // a goroutine looks them up, or retry is set
+	failures int         // in a row
+	retry    *time.Timer // nil: none failed yet
+}
+
+// lookup names an execution of a job.
+type lookup struct {
+	tenant runtime.Tenant
+	id     string
 }
 
 // New returns a Deliverer that does nothing before [Deliverer.Start].
@@ -78,10 +99,12 @@ func (d *Deliverer) Start() error {
 	d.mu.Lock()
 	d.plan.closing = false
 	d.mu.Unlock()
-	return d.o.Store.EachDelivery(func(x runtime.Delivery) error {
-		d.Add(x)
-		return nil
-	})
+	return d.o.Store.EachDelivery(d.visit)
+}
+
+func (d *Deliverer) visit(x runtime.Delivery) error {
+	d.Add(x)
+	return nil
 }
 
 // Stop starts no further attempt.
@@ -89,6 +112,10 @@ func (d *Deliverer) Stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.plan.close()
+	if d.lookups.retry != nil {
+		d.lookups.retry.Stop()
+	}
+	d.lookups = lookups{}
 }
 
 // Abort ends the attempts in progress. The next process repeats them.
@@ -97,16 +124,105 @@ func (d *Deliverer) Abort() { d.abort() }
 // Wait waits until no attempt is in progress. It is called after Stop.
 func (d *Deliverer) Wait() { d.posts.Wait() }
 
-// JobDone queues the delivery of an execution of a job that has ended, if there is one.
+// JobDone queues the delivery of an execution of a job that has ended, if there is one. It does not
+// wait for the store.
 func (d *Deliverer) JobDone(tenant runtime.Tenant, id string) {
-	x, err := d.o.Store.GetDelivery(tenant, id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.plan.closing {
+		return // Start, or the next process, finds it
+	}
+	if len(d.lookups.queue) < maxLookups {
+		d.lookups.queue = append(d.lookups.queue, lookup{tenant, id})
+	} else {
+		d.lookups.missed = true
+	}
+	if !d.lookups.running {
+		d.lookups.running = true
+		d.posts.Go(d.lookUp)
+	}
+}
+
+// lookUp looks up callbacks until none is left, or until the store fails; then it is called again
+// after a while.
+func (d *Deliverer) lookUp() {
+	for succeeded := false; ; succeeded = true {
+		d.mu.Lock()
+		if succeeded {
+			d.lookups.failures = 0
+		}
+		next, all, some := d.lookups.next()
+		if !some || d.plan.closing {
+			d.lookups.running = false
+			d.mu.Unlock()
+			return
+		}
+		d.mu.Unlock()
+		var err error
+		if all {
+			err = d.o.Store.EachDelivery(d.visit)
+		} else {
+			err = d.find(next)
+		}
+		if err == nil {
+			continue
+		}
+		d.o.Log.Error("engine: a callback cannot be looked up; it is tried again", "execution", next.id, "error", err)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !d.plan.closing {
+			d.lookups.putBack(next, all)
+			d.lookups.retry = time.AfterFunc(backoff.Delay(d.lookups.failures, longestDelay), d.resumeLookUp)
+		}
+		return
+	}
+}
+
+func (d *Deliverer) resumeLookUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.plan.closing {
+		d.posts.Go(d.lookUp)
+	}
+}
+
+// find queues the delivery of an execution. It fails if that may be tried again.
+func (d *Deliverer) find(l lookup) error {
+	x, err := d.o.Store.GetDelivery(l.tenant, l.id)
 	switch runtime.CodeOf(err) {
 	case "":
 		d.Add(x)
 	case runtime.CodeNotFound:
-	default: // the next process finds it
-		d.o.Log.Error("engine: a callback cannot be looked up", "execution", id, "error", err)
+	case runtime.CodeUnavailable:
+		return err
+	default:
+		d.o.Log.Error("engine: a callback cannot be read", "execution", l.id, "error", err)
 	}
+	return nil
+}
+
+// next removes and returns the next lookup. all reports that all deliveries must be read instead.
+func (l *lookups) next() (next lookup, all, some bool) {
+	if l.missed {
+		l.missed, l.queue = false, nil
+		return next, true, true
+	}
+	if len(l.queue) == 0 {
+		l.queue = nil
+		return next, false, false
+	}
+	next, l.queue = l.queue[0], l.queue[1:]
+	return next, false, true
+}
+
+// putBack returns a lookup that has failed.
+func (l *lookups) putBack(failed lookup, all bool) {
+	l.failures++
+	if all {
+		l.missed = true
+		return
+	}
+	l.queue = append(l.queue, failed)
 }
 
 // Add queues a delivery, unless it is queued already.
@@ -191,17 +307,37 @@ func (d *Deliverer) render(c *queuedCallback) (size int, wait time.Duration) {
 		x.Dead, x.LastError = true, "too many callbacks of the tenant wait, so it was not sent"
 	}
 	if x.Dead {
-		x.LastAttempt = d.o.Now().UTC()
-		d.o.Log.Warn("engine: a callback became a dead letter", "execution", x.ID, "job", x.JobID, "reason", x.LastError)
+		d.bury(&x)
 	}
 	size = len(x.Body)
-	if again, wait := d.save(func() error { return d.o.Store.SaveAttempt(x) }); again {
-		return 0, wait
+	if err := d.o.Store.SaveAttempt(x); err != nil {
+		d.o.Log.Error("engine: the body of a callback cannot be stored", "execution", c.id, "error", err)
+		if c.renders++; c.renders < maxRenderAttempts || len(x.Body) == 0 {
+			return 0, backoff.Delay(c.renders, longestDelay)
+		}
+		return 0, d.giveUp(&x)
 	}
 	if x.Dead {
 		return 0, 0
 	}
 	return size, 0
+}
+
+// giveUp makes a delivery whose body is refused a dead letter without a body, which needs little
+// room. It returns after what time to try again; 0 means that it is a dead letter.
+func (d *Deliverer) giveUp(x *runtime.Delivery) (wait time.Duration) {
+	x.Body = nil
+	if !x.Dead {
+		x.Dead, x.LastError = true, "its body could not be stored, so there is nothing to send"
+		d.bury(x)
+	}
+	_, wait = d.save(func() error { return d.o.Store.SaveAttempt(*x) })
+	return wait
+}
+
+func (d *Deliverer) bury(x *runtime.Delivery) {
+	x.LastAttempt = d.o.Now().UTC()
+	d.o.Log.Warn("engine: a callback became a dead letter", "execution", x.ID, "job", x.JobID, "reason", x.LastError)
 }
 
 // setBody renders the body of a delivery. lost reports that its execution is not stored any more.

@@ -534,3 +534,104 @@ func TestAddressesOfURLs(t *testing.T) {
 		}
 	}
 }
+
+// slowStore is a store whose disk does not sync for a while: lookups block, then fail. It refuses
+// bodies.
+type slowStore struct {
+	*storage.Store
+	release chan struct{} // lookups wait for it; nil: they do not wait
+	bodies  bool          // they are stored
+
+	mu    sync.Mutex
+	fails int // lookups that fail from now on
+}
+
+func (s *slowStore) GetDelivery(tenant runtime.Tenant, id string) (runtime.Delivery, error) {
+	if s.release != nil {
+		<-s.release
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fails > 0 {
+		s.fails--
+		return runtime.Delivery{}, runtime.Errorf(runtime.CodeUnavailable, "the disk does not sync")
+	}
+	return s.Store.GetDelivery(tenant, id)
+}
+
+func (s *slowStore) SaveAttempt(d runtime.Delivery) error {
+	if len(d.Body) > 0 && !s.bodies {
+		return runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
+	}
+	return s.Store.SaveAttempt(d)
+}
+
+// TestLookupsThatFailAreRepeated: while the disk does not sync, whoever ends executions of jobs does
+// not wait; their callbacks are delivered later, also if there are more than are remembered.
+func TestLookupsThatFailAreRepeated(t *testing.T) {
+	for _, others := range []int{0, maxLookups} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &slowStore{Store: newStore(t, 3), release: make(chan struct{}), bodies: true, fails: 5}
+			p := newPoster(func(runtime.Post) (int, error) { return 200, nil })
+			d, stop := deliver(t, store, p)
+			defer stop()
+			ids := addJob(t, store.Store, tenant, 3, "https://a.example/hook", "https://b.example/hook")
+			for range others {
+				d.JobDone(tenant, runtime.NewID())
+			}
+			for _, id := range ids {
+				d.JobDone(tenant, id) // returns although the store does not
+			}
+			close(store.release)
+			time.Sleep(10 * time.Minute)
+			if n := len(p.sent()); n != len(ids) || left(t, store.Store) != 0 {
+				t.Errorf("beside %d others, %d posts of %d, %d deliveries are left", others, n, len(ids), left(t, store.Store))
+			}
+		})
+	}
+}
+
+// TestLookupsEndWithTheDeliverer stops while a lookup is to be repeated.
+func TestLookupsEndWithTheDeliverer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{Store: newStore(t, 3), fails: 1 << 30}
+		p := newPoster(func(runtime.Post) (int, error) { return 200, nil })
+		d, stop := deliver(t, store, p)
+		d.JobDone(tenant, addJob(t, store.Store, tenant, 3, "https://a.example/hook")[0])
+		time.Sleep(time.Minute)
+		stop()
+		time.Sleep(time.Hour)
+		if n := len(p.sent()); n != 0 {
+			t.Errorf("%d posts", n)
+		}
+	})
+}
+
+// TestBodiesThatTheStoreRefuses: after the last attempt to store its body, a delivery becomes a dead
+// letter without one, so that retention waits no longer. It can be driven again.
+func TestBodiesThatTheStoreRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{Store: newStore(t, 3, "https://a.example/hook")}
+		p := newPoster(func(runtime.Post) (int, error) { return 200, nil })
+		d, stop := deliver(t, store, p)
+		defer stop()
+		time.Sleep(50 * time.Minute)
+		letters, err := store.ListDeadLetters(tenant, "", 10)
+		if err != nil || len(letters) != 1 || !strings.Contains(letters[0].LastError, "could not be stored") || letters[0].BodySize != 0 {
+			t.Fatalf("dead letters: %+v, %v", letters, err)
+		}
+		if n := len(p.sent()); n != 0 || left(t, store.Store) != 0 {
+			t.Errorf("%d posts, %d deliveries are left", n, left(t, store.Store))
+		}
+		store.bodies = true
+		driven, err := store.RedriveDeadLetters(tenant, []string{letters[0].ID}, 1)
+		if err != nil || len(driven) != 1 {
+			t.Fatalf("%+v, %v", driven, err)
+		}
+		d.Add(driven[0])
+		synctest.Wait()
+		if n := len(p.sent()); n != 1 {
+			t.Errorf("driven again, %d posts", n)
+		}
+	})
+}

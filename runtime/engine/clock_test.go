@@ -218,3 +218,29 @@ func TestClockSetBackUnderLoad(t *testing.T) {
 		})
 	}
 }
+
+// TestRetentionFollowsTheClock sets the clock forward: what ended before is dropped if there is too
+// much, as soon as it has its least age by the clock.
+func TestRetentionFollowsTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var clock jumpyClock
+		e := newEngine(t, engine.Options{
+			Now: clock.now, Sandbox: &fakeSandbox{run: echo},
+			Retention: runtime.Retention{Age: 24 * time.Hour, Count: 2},
+		})
+		create(t, e, spec("hello", "[]"))
+		await(t, e, submit(t, e, runtime.SubmitRequest{}))
+		time.Sleep(time.Second)
+		clock.jump(time.Hour)
+		var ids []string
+		for range 5 {
+			ids = append(ids, submit(t, e, runtime.SubmitRequest{}))
+			await(t, e, ids[len(ids)-1])
+		}
+		time.Sleep(2 * time.Minute)
+		if _, err := e.GetExecution(ctx, tenant, ids[0]); runtime.CodeOf(err) != runtime.CodeNotFound {
+			t.Errorf("what is too much is kept: %v", err)
+		}
+		getExecution(t, e, ids[4])
+	})
+}

@@ -21,8 +21,9 @@ const (
 const retentionPeriod = 10 * time.Second
 
 // expireAll drops old executions, at once and then every retentionPeriod, until stop is closed.
-// start is the time of day now. The time of day that it compares with never runs ahead of start
-// plus the time that has passed since: if the clock jumps ahead, no execution becomes old.
+// start is the time of day now. If the clock jumps ahead of start plus the time that has passed
+// since, no execution becomes old, but what is too much is dropped all the same: it would fill the
+// disk.
 func (e *Engine) expireAll(stop <-chan struct{}, start time.Time, r runtime.Retention) {
 	began, now := time.Now(), start
 	ticker := time.NewTicker(retentionPeriod)
@@ -37,8 +38,6 @@ func (e *Engine) expireAll(stop <-chan struct{}, start time.Time, r runtime.Rete
 			return
 		}
 		now = e.clock.Now()
-		if steady := start.Add(time.Since(began)); steady.Before(now) {
-			now = steady
-		}
+		r.Ahead = max(0, now.Round(0).Sub(start.Round(0).Add(time.Since(began))))
 	}
 }

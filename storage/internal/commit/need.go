@@ -7,11 +7,12 @@ type Need byte
 const (
 	// NewWork is a write that nobody depends on yet: it is refused first.
 	NewWork Need = iota
-	// Outcome is the start, end or retry of accepted work. It is refused when the disk might not
+	// Outcome is the start of accepted work, or its end or retry with what it has produced. It is refused when the disk might not
 	// have room for the tables that it is flushed to. The caller repeats it later.
 	Outcome
-	// Relief is a small write that frees room or stops work: a deletion or a cancellation. It is
-	// accepted as long as the log can be written.
+	// Relief is a small write that frees room or stops work, or that a server must do before it can
+	// free room: a deletion, a cancellation, or the end of an attempt that was lost with its
+	// process. It is accepted as long as the log can be written.
 	Relief
 )
 

@@ -46,6 +46,21 @@ func (s *IDIterator) Last() {
 	s.settle(s.Err == nil && s.it.Last())
 }
 
+// Seek moves to the first id that is not before another. The iterator moves towards newer ids.
+func (s *IDIterator) Seek(id keys.ID) {
+	s.back = false
+	s.settle(s.Err == nil && s.it.SeekGE(append(s.prefix, id[:]...)))
+}
+
+// Steps returns how many steps and seeks the iterator has made towards newer ids. Tests use it.
+func (s *IDIterator) Steps() int {
+	if s.it == nil {
+		return 0
+	}
+	stats := s.it.Stats()
+	return stats.ForwardStepCount[pebble.InternalIterCall] + stats.ForwardSeekCount[pebble.InternalIterCall]
+}
+
 // Next moves to the next wanted id.
 func (s *IDIterator) Next() { s.settle(s.step()) }
 

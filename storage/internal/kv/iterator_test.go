@@ -51,6 +51,14 @@ func TestIDIterator(t *testing.T) {
 		for ; it.Valid; it.Next() {
 			got = append(got, it.ID[15])
 		}
+		for id, want := range map[byte]byte{0: 1, 2: 2, 3: 4, 4: 4} {
+			if it.Seek(keys.ID{15: id}); !it.Valid || it.ID[15] != want {
+				t.Errorf("from %d on, it is at %v, %v", id, it.ID, it.Valid)
+			}
+		}
+		if it.Seek(keys.ID{15: 5}); it.Valid {
+			t.Errorf("behind its end it is at %v", it.ID)
+		}
 		if err := errors.Join(it.Err, it.Close()); err != nil || !slices.Equal(got, want) {
 			t.Errorf("back %v: %v, %v, want %v", back, got, err, want)
 		}
