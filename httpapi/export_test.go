@@ -11,6 +11,7 @@ const (
 	RequestsPerConn = requestsPerConn
 	MaxPerAddress   = maxPerAddress
 	ConnBytes       = connBytes
+	MaxFields       = maxFields
 )
 
 var (
