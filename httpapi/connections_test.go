@@ -134,10 +134,77 @@ type shortListener struct {
 }
 
 func (l *shortListener) Accept() (net.Conn, error) {
-	if n := l.fails.Add(1); n <= 3 {
-		return nil, &net.OpError{Op: "accept", Err: []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED}[n-1]}
+	if n := l.fails.Add(1); n <= 4 {
+		return nil, &net.OpError{Op: "accept", Err: []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, syscall.EPROTO}[n-1]}
 	}
 	return l.Listener.Accept()
+}
+
+// pipeListener accepts pipes, on which a write waits until the other end reads.
+type pipeListener struct {
+	conns chan net.Conn
+	close sync.Once
+	done  chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.close.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (l *pipeListener) dial() (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// TestStrangersThatDoNotReadMakeRoom has as many strangers as allowed that send requests and read no
+// answer: they are closed for one that reads.
+func TestStrangersThatDoNotReadMakeRoom(t *testing.T) {
+	t.Parallel()
+	const most = 2 * httpapi.SearchBound
+	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	ts := apitest.StartOn(t, ln, ln.dial, &apitest.Fake{}, func(o *httpapi.Options) {
+		o.MaxConns, o.WriteTimeout, o.HeaderTimeout = most, time.Minute, time.Minute
+	})
+	for range most {
+		c, err := ln.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.Write([]byte("GET /v1/functions/ HTTP/1.1\r\nHost: a\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apitest.Eventually(t, func() bool {
+		time.Sleep(20 * time.Millisecond)
+		req, err := http.NewRequest("GET", "http://api.test/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := ts.Client.Do(req)
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == 200
+	})
 }
 
 // TestNoFileToAccept checks that a server serves again when it has file descriptors again.

@@ -12,6 +12,7 @@ const (
 	MaxPerAddress   = maxPerAddress
 	ConnBytes       = connBytes
 	MaxFields       = maxFields
+	SearchBound     = searchBound
 )
 
 var (
