@@ -180,8 +180,9 @@ func TestStrangersThatDoNotReadMakeRoom(t *testing.T) {
 	const most = 2 * httpapi.SearchBound
 	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 	ts := apitest.StartOn(t, ln, ln.dial, &apitest.Fake{}, func(o *httpapi.Options) {
-		o.MaxConns, o.WriteTimeout, o.HeaderTimeout = most, time.Minute, time.Minute
+		o.MaxConns, o.WriteTimeout, o.HeaderTimeout = most, time.Hour, time.Hour
 	})
+	ts.Client.Timeout = 2 * time.Second
 	for range most {
 		c, err := ln.dial()
 		if err != nil {
