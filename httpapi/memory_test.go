@@ -216,3 +216,15 @@ func TestManySmallItems(t *testing.T) {
 		}
 	}
 }
+
+// TestCopiesOfFunctionsAreInTheBudget sends functions and jobs whose copies have no memory: they are
+// refused before anything is done.
+func TestCopiesOfFunctionsAreInTheBudget(t *testing.T) {
+	t.Parallel()
+	fake := apitest.FullFake()
+	ts, _ := budgeted(t, fake, 4*runtime.MiB, nil)
+	spaces := strings.Repeat(" ", runtime.MiB)
+	for path, method := range map[string]string{"/v1/functions/": "PUT", "/v1/functions/f": "PATCH", "/v0/jobs": "POST", "/v0/jobs/j": "PUT"} {
+		apitest.WantError(t, ts.Do(t, method, path, `{"name":"f","code":"def main(args, context): pass"`+spaces+`}`, nil), 429, "too_busy")
+	}
+}

@@ -78,6 +78,10 @@ func jobSize(j *runtime.Job) (read, kept int) {
 }
 
 func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	// The job is decoded, encoded for the store and rendered.
+	if err := a.TakeCopies(ctx, 2); err != nil {
+		return err
+	}
 	body, err := parseJob(ctx.Request.Body())
 	if err != nil {
 		return err
@@ -97,6 +101,10 @@ func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := jobName(ctx)
 	if err != nil {
+		return err
+	}
+	// The job is decoded, encoded for the store and rendered.
+	if err := a.TakeCopies(ctx, 2); err != nil {
 		return err
 	}
 	body, err := parseJob(ctx.Request.Body())

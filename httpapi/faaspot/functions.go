@@ -65,6 +65,10 @@ func (a *api) collect(tenant runtime.Tenant, after string, limit int) (all []run
 }
 
 func (a *api) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	// The code and the context are decoded, and held by the deployment.
+	if err := a.TakeCopies(ctx, 2); err != nil {
+		return err
+	}
 	body, err := parseFunctionBody(&a.contexts, ctx.Request.Body())
 	if err != nil {
 		return err
@@ -152,6 +156,10 @@ func contextKeys(context []byte) ([]string, error) {
 func (a *api) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := functionName(ctx)
 	if err != nil {
+		return err
+	}
+	// The code and the context are decoded, and held by the deployment.
+	if err := a.TakeCopies(ctx, 2); err != nil {
 		return err
 	}
 	body, err := parseFunctionBody(&a.contexts, ctx.Request.Body())

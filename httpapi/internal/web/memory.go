@@ -186,9 +186,12 @@ func (m *Memory) LargestAnswer(limit int) int {
 
 // TakeStored takes the bytes of a request's body once more, for the copy that the store has in memory
 // until it is on disk.
-func (h *Host) TakeStored(ctx *fasthttp.RequestCtx) error {
+func (h *Host) TakeStored(ctx *fasthttp.RequestCtx) error { return h.TakeCopies(ctx, 1) }
+
+// TakeCopies takes the bytes of a request's body again, for each copy of the body or of most of it.
+func (h *Host) TakeCopies(ctx *fasthttp.RequestCtx, copies int) error {
 	if n := len(ctx.Request.Body()); n > FreeBytes {
-		return MemoryOf(ctx).TakeBody(h.Context(), int64(n))
+		return MemoryOf(ctx).TakeBody(h.Context(), int64(copies)*int64(n))
 	}
 	return nil
 }
