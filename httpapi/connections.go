@@ -61,6 +61,8 @@ type connections struct {
 	budget    *memory.Budget
 	strangers int // largest number of strangers
 	files     int // largest number of connections
+	// always makes room in the memory budget for every connection, whether it is used up or not.
+	always bool
 
 	mu      sync.Mutex
 	number  int
@@ -113,24 +115,7 @@ func (s *connections) add(c *conn) bool {
 	if s.unknown.Len() >= s.strangers && !s.evictStranger(s.unknown, time.Now()) {
 		return false
 	}
-	for s.number >= s.files || s.memory.Held() > s.budget.Total()/idleShare {
-		if !s.evict() {
-			break
-		}
-	}
-	if s.number >= s.files {
-		return false
-	}
-	for range evictions {
-		if s.memory.TryTake(connBytes) {
-			c.charged = true
-			break
-		}
-		if !s.evict() {
-			break
-		}
-	}
-	if !c.charged {
+	if c.charged = s.charge(); !c.charged {
 		return false
 	}
 	s.number++
@@ -143,6 +128,32 @@ func (s *connections) add(c *conn) bool {
 	}
 	c.atOne = at.PushBack(c)
 	return true
+}
+
+// charge takes the memory of a new connection, and closes others if it is short. It reports false if
+// there is no room.
+func (s *connections) charge() bool {
+	if s.always {
+		s.memory.Add(connBytes)
+		return true
+	}
+	for s.number >= s.files || s.memory.Held() > s.budget.Total()/idleShare {
+		if !s.evict() {
+			break
+		}
+	}
+	if s.number >= s.files {
+		return false
+	}
+	for range evictions {
+		if s.memory.TryTake(connBytes) {
+			return true
+		}
+		if !s.evict() {
+			break
+		}
+	}
+	return false
 }
 
 // addressOf returns the address that limits apply to: of IPv6 the network of 64 bits, which one

@@ -218,6 +218,30 @@ func TestNoFileToAccept(t *testing.T) {
 	}
 }
 
+// TestHealthListenerWithoutMemory answers health checks when the memory budget is used up.
+func TestHealthListenerWithoutMemory(t *testing.T) {
+	t.Parallel()
+	b := memory.New(16*runtime.MiB, nil)
+	b.Open(memory.Options{Name: "others"}).Add(b.Total())
+	ts := apitest.StartTCP(t, &apitest.Fake{}, func(o *httpapi.Options) { o.Memory = b })
+	ln, _ := apitest.ListenTCP(t)
+	served := make(chan error, 1)
+	go func() { served <- ts.ServeHealth(ln) }()
+	for range 2 * httpapi.HealthConns {
+		c := apitest.DialRaw(t, ln.Addr().String())
+		c.Send(t, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got, _ := c.Answers(t, 1); len(got) != 1 || got[0].Status != 200 {
+			t.Fatalf("got %+v", got)
+		}
+	}
+	if err := ts.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestHealthListener serves two paths without a token, while its own connections and those of the
 // other listener are flooded, and says when the server stops.
 func TestHealthListener(t *testing.T) {

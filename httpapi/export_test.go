@@ -13,6 +13,7 @@ const (
 	ConnBytes       = connBytes
 	MaxFields       = maxFields
 	SearchBound     = searchBound
+	HealthConns     = healthConns
 )
 
 var (
