@@ -104,9 +104,8 @@ func TestNoRoomForAConnection(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	release()
-	if a := ts.Do(t, "GET", "/v1/functions/", "", nil); a.Status != 200 {
-		t.Errorf("got %+v", a)
-	}
+	// The strangers still have to read the answers to their requests.
+	apitest.Eventually(t, func() bool { return ts.Do(t, "GET", "/v1/functions/", "", nil).Status == 200 })
 }
 
 // TestIdleConnectionsMakeRoom opens as many connections with a token as there is memory for: idle
