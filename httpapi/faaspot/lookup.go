@@ -11,15 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-const (
-	// listedBytes bounds an execution without its result in memory, in bytes: the sandbox accepts a
-	// failure of at most 256 KiB.
-	listedBytes = 256*runtime.KiB + renderedBytes
-	// lookupBytes bounds the executions that one step of a lookup reads, in bytes.
-	lookupBytes = 4 * runtime.MiB
-	// shortMessage bounds the message of a failure without a traceback, in bytes.
-	shortMessage = 256
-)
+// shortMessage bounds the message of a failure without a traceback, in bytes.
+const shortMessage = 256
 
 // lookup renders many executions. It reads them in steps, each id once, and has the memory of a step
 // and of the answer before it uses it.
@@ -44,9 +37,9 @@ func newLookup(a *api, ctx *fasthttp.RequestCtx, tenant runtime.Tenant, ids []st
 		times: make(map[string]int), again: make(map[string]*runtime.Execution),
 	}
 	largest := l.held.LargestAnswer(math.MaxInt)
-	l.step = max(1, min(lookupBytes, largest/4)/listedBytes)
+	l.step = max(1, l.held.StepBytes()/web.ListedBytes)
 	// The answer is in memory up to three times while it grows and a result is added.
-	l.left = min(maxOutputs, max(largest-2*int(l.size)-l.step*listedBytes, 0)/3)
+	l.left = min(maxOutputs, max(largest-2*int(l.size)-l.step*web.ListedBytes, 0)/3)
 	return l
 }
 
@@ -67,7 +60,7 @@ func (l *lookup) run(ids []string) error {
 		unread, end := l.next(ids, done)
 		var found []*runtime.Execution
 		if len(unread) > 0 {
-			if err := l.reserve(len(unread) * listedBytes); err != nil {
+			if err := l.reserve(len(unread) * web.ListedBytes); err != nil {
 				return err
 			}
 			var err error

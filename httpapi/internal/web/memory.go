@@ -143,6 +143,13 @@ func (m *Memory) Reserve(ctx context.Context, n int64) error {
 	return nil
 }
 
+// Reserve takes the bytes for an answer of n bytes, or for the largest that there can be, before they
+// are read from the store; see [Memory.Reserve].
+func (h *Host) Reserve(ctx *fasthttp.RequestCtx, n int) error {
+	m := MemoryOf(ctx)
+	return m.Reserve(h.Context(), int64(m.LargestAnswer(n)))
+}
+
 // take takes n bytes of an account, and waits for them at most MemoryPatience.
 func (m *Memory) take(ctx context.Context, a *memory.Account, n int64) error {
 	if a.TryTake(n) {
