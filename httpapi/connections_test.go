@@ -108,6 +108,32 @@ func TestNoRoomForAConnection(t *testing.T) {
 	apitest.Eventually(t, func() bool { return ts.Do(t, "GET", "/v1/functions/", "", nil).Status == 200 })
 }
 
+// TestOneAddressIsRefused has many strangers of one address wait for the server, so that none can make
+// room: another one is refused, although there is room for strangers of other addresses.
+func TestOneAddressIsRefused(t *testing.T) {
+	t.Parallel()
+	open := make(chan struct{})
+	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	apitest.StartOn(t, ln, ln.dial, &apitest.Fake{}, func(o *httpapi.Options) {
+		o.Ready = func() error { <-open; return nil }
+	})
+	t.Cleanup(func() { close(open) })
+	refused := 0
+	for range httpapi.BurstPerAddress + 10 {
+		c, err := ln.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.Write([]byte("GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")); err != nil {
+			refused++
+		}
+	}
+	if refused != 10 {
+		t.Errorf("%d connections are refused", refused)
+	}
+}
+
 // TestIdleConnectionsMakeRoom opens as many connections with a token as there is memory for: idle
 // ones are closed for new ones, and the budget is kept.
 func TestIdleConnectionsMakeRoom(t *testing.T) {

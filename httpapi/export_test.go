@@ -14,6 +14,7 @@ const (
 	MaxFields       = maxFields
 	SearchBound     = searchBound
 	HealthConns     = healthConns
+	BurstPerAddress = burstPerAddress
 )
 
 var (
