@@ -16,9 +16,11 @@ import (
 // smallBody is the largest body, in bytes, whose beginning is awaited without a valid token.
 const smallBody = 64 * runtime.KiB
 
-// received withholds a large body from the library unless its sender may send it: the library would
-// wait for its beginning, and the answer depends on the header alone.
+// received drops the fields of a header with too many. It withholds a large body from the library
+// unless its sender may send it: the library would wait for its beginning, and the answer depends on
+// the header alone.
 func (s *Server) received(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	limitFields(h)
 	if n := h.ContentLength(); n > smallBody && !bytes.Equal(h.Peek(fasthttp.HeaderExpect), []byte("100-continue")) &&
 		(n > s.bodyLimit(h) || s.trusted(h) != nil) {
 		h.SetContentLength(0)
@@ -80,6 +82,7 @@ func (s *Server) expected(ctx *fasthttp.RequestCtx) int {
 func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	ctx.Response.Reset()
 	s.writeError(ctx, s.readError(err))
+	dropFields(&ctx.Request.Header) // there may be many
 	linger(ctx)
 }
 

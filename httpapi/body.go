@@ -51,7 +51,11 @@ func (s *Server) readBody(ctx *fasthttp.RequestCtx, route *web.Route) error {
 	if n := ctx.Request.Header.ContentLength(); n >= 0 {
 		body, err = r.sized(n)
 	} else {
-		body, err = r.chunked(r.memory.LargestBody(route.MaxBody))
+		if body, err = r.chunked(r.memory.LargestBody(route.MaxBody)); err == nil {
+			if err = limitTrailer(&ctx.Request.Header); err != nil {
+				ctx.SetConnectionClose()
+			}
+		}
 	}
 	if err != nil {
 		return err

@@ -103,6 +103,10 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 // Write writes an answer, or a part of it. A large one has more time than the write deadline, a
 // second for each slowest bytes, but each piece has only the time that any answer has.
 func (c *conn) Write(b []byte) (n int, err error) {
+	if !c.trusted.Load() {
+		c.stuck.Store(time.Now().UnixNano())
+		defer c.stuck.Store(0)
+	}
 	if len(b) <= web.FreeBytes {
 		return c.Conn.Write(b)
 	}
@@ -159,6 +163,7 @@ func linger(ctx *fasthttp.RequestCtx) {
 func (c *conn) Close() error {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.lingers.Swap(false) &&
 		tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		c.stuck.Store(time.Now().UnixNano())
 		// The bytes and the error do not matter.
 		_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
 	}

@@ -29,6 +29,11 @@ const (
 	// opens many connections at once sends its requests within that time.
 	maxPerAddress = 256
 	silence       = time.Second
+	// burstPerAddress is the number of those beyond which a new one is refused if none can be closed.
+	burstPerAddress = 4 * maxPerAddress
+	// stuckTime is the time after which a stranger that does not read its answer, or whose closed
+	// connection is read on, may be closed to make room.
+	stuckTime = 100 * time.Millisecond
 	// idleShare is the divisor of the memory budget for all connections, beyond which idle ones
 	// are closed.
 	idleShare = 4
@@ -38,8 +43,10 @@ const (
 	evictions   = 4
 	// stalled is the time after which a client that does not read counts as one, if memory is short.
 	stalled = 2 * time.Second
-	// acceptPause is the time between two attempts to accept when no file descriptor is free.
-	acceptPause = 20 * time.Millisecond
+	// acceptPause is the time between two attempts to accept when no file descriptor is free, and
+	// the first one after any other error; each further error doubles it, up to maxAcceptPause.
+	acceptPause    = 20 * time.Millisecond
+	maxAcceptPause = time.Second
 	// refuseTime bounds how long a refused client may take to receive the answer.
 	refuseTime = 10 * time.Millisecond
 )
@@ -54,6 +61,8 @@ type connections struct {
 	budget    *memory.Budget
 	strangers int // largest number of strangers
 	files     int // largest number of connections
+	// always makes room in the memory budget for every connection, whether it is used up or not.
+	always bool
 
 	mu      sync.Mutex
 	number  int
@@ -67,6 +76,7 @@ type connections struct {
 type place struct {
 	trusted atomic.Bool  // a token was accepted
 	blocked atomic.Int64 // since when the server waits for a stranger, in Unix nanoseconds; 0: it does not
+	stuck   atomic.Int64 // since when an answer is written to a stranger, or it lingers, likewise
 	writes  atomic.Int64 // since when a piece of a large answer is written, in Unix nanoseconds; 0: none
 	idle    atomic.Bool  // between two requests
 	address netip.Addr
@@ -98,28 +108,14 @@ func (s *connections) add(c *conn) bool {
 	if at := s.from[c.address]; at != nil {
 		for n := 0; n < searchBound && at.Len() >= maxPerAddress && s.evictStranger(at, time.Now().Add(-silence)); n++ {
 		}
+		if at.Len() >= burstPerAddress {
+			return false
+		}
 	}
 	if s.unknown.Len() >= s.strangers && !s.evictStranger(s.unknown, time.Now()) {
 		return false
 	}
-	for s.number >= s.files || s.memory.Held() > s.budget.Total()/idleShare {
-		if !s.evict() {
-			break
-		}
-	}
-	if s.number >= s.files {
-		return false
-	}
-	for range evictions {
-		if s.memory.TryTake(connBytes) {
-			c.charged = true
-			break
-		}
-		if !s.evict() {
-			break
-		}
-	}
-	if !c.charged {
+	if c.charged = s.charge(); !c.charged {
 		return false
 	}
 	s.number++
@@ -132,6 +128,32 @@ func (s *connections) add(c *conn) bool {
 	}
 	c.atOne = at.PushBack(c)
 	return true
+}
+
+// charge takes the memory of a new connection, and closes others if it is short. It reports false if
+// there is no room.
+func (s *connections) charge() bool {
+	if s.always {
+		s.memory.Add(connBytes)
+		return true
+	}
+	for s.number >= s.files || s.memory.Held() > s.budget.Total()/idleShare {
+		if !s.evict() {
+			break
+		}
+	}
+	if s.number >= s.files {
+		return false
+	}
+	for range evictions {
+		if s.memory.TryTake(connBytes) {
+			return true
+		}
+		if !s.evict() {
+			break
+		}
+	}
+	return false
 }
 
 // addressOf returns the address that limits apply to: of IPv6 the network of 64 bits, which one
@@ -186,18 +208,30 @@ func (s *connections) evict() bool {
 	return false
 }
 
-// evictStranger closes the oldest of some strangers for which the server waits since before a time.
+// evictStranger closes the oldest of some strangers for which the server waits since before a time,
+// or whose clients do not read. Those that it may not close go to the end of the list, so that the
+// next search looks at others.
 func (s *connections) evictStranger(some *list.List, before time.Time) bool {
-	looked := 0
-	for e := some.Front(); e != nil && looked < searchBound; e = e.Next() {
+	for range min(searchBound, some.Len()) {
+		e := some.Front()
 		c := e.Value.(*conn)
-		if since := c.blocked.Load(); since != 0 && since <= before.UnixNano() && !c.readable() {
+		if c.waits(before) {
 			s.disconnect(c)
 			return true
 		}
-		looked++
+		some.MoveToBack(e)
 	}
 	return false
+}
+
+// waits reports whether the server waits for a stranger since before a time: for a request, or until
+// it has read an answer.
+func (c *conn) waits(before time.Time) bool {
+	if since := c.blocked.Load(); since != 0 && since <= before.UnixNano() && !c.readable() {
+		return true
+	}
+	since := c.stuck.Load()
+	return since != 0 && since <= min(before.UnixNano(), time.Now().Add(-stuckTime).UnixNano())
 }
 
 // dropStalled closes connections whose clients have read nothing of a large answer for stalled.
@@ -216,14 +250,15 @@ func (s *connections) dropStalled() {
 	}
 }
 
-// dropSilent closes the strangers that have sent nothing, for which a shutdown would wait.
+// dropSilent closes the strangers that have sent nothing or do not read, for which a shutdown would
+// wait.
 func (s *connections) dropSilent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for e := s.unknown.Front(); e != nil; {
 		c := e.Value.(*conn)
 		e = e.Next()
-		if c.blocked.Load() != 0 && !c.readable() {
+		if c.waits(time.Now()) {
 			s.disconnect(c)
 		}
 	}
@@ -279,29 +314,39 @@ type listener struct {
 	net.Listener
 	server   *Server
 	conns    *connections
-	closed   sync.Once
+	close    sync.Once
+	closed   atomic.Bool
 	closeErr error
 }
 
 func (l *listener) Close() error {
-	l.closed.Do(func() { l.closeErr = l.Listener.Close() })
+	l.close.Do(func() {
+		l.closed.Store(true)
+		l.closeErr = l.Listener.Close()
+	})
 	return l.closeErr
 }
 
 func (l *listener) Accept() (net.Conn, error) {
 	s := l.server
+	pause := acceptPause
 	for {
 		nc, err := l.Listener.Accept()
 		if err != nil {
-			if !noFile(err) {
+			if l.closed.Load() || errors.Is(err, net.ErrClosed) {
 				return nil, err
 			}
 			// The library would stop serving for ever.
 			s.opts.Log.Warn("http: cannot accept a connection", slog.Any("err", err))
-			l.conns.evictOne()
-			time.Sleep(acceptPause)
+			if noFile(err) {
+				l.conns.evictOne()
+				pause = acceptPause
+			}
+			time.Sleep(pause)
+			pause = min(2*pause, maxAcceptPause)
 			continue
 		}
+		pause = acceptPause
 		c := s.newConn(nc, l.conns)
 		if l.conns.add(c) {
 			return c, nil

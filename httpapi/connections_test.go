@@ -104,8 +104,33 @@ func TestNoRoomForAConnection(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	release()
-	if a := ts.Do(t, "GET", "/v1/functions/", "", nil); a.Status != 200 {
-		t.Errorf("got %+v", a)
+	// The strangers still have to read the answers to their requests.
+	apitest.Eventually(t, func() bool { return ts.Do(t, "GET", "/v1/functions/", "", nil).Status == 200 })
+}
+
+// TestOneAddressIsRefused has many strangers of one address wait for the server, so that none can make
+// room: another one is refused, although there is room for strangers of other addresses.
+func TestOneAddressIsRefused(t *testing.T) {
+	t.Parallel()
+	open := make(chan struct{})
+	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	apitest.StartOn(t, ln, ln.dial, &apitest.Fake{}, func(o *httpapi.Options) {
+		o.Ready = func() error { <-open; return nil }
+	})
+	t.Cleanup(func() { close(open) })
+	refused := 0
+	for range httpapi.BurstPerAddress + 10 {
+		c, err := ln.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.Write([]byte("GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")); err != nil {
+			refused++
+		}
+	}
+	if refused != 10 {
+		t.Errorf("%d connections are refused", refused)
 	}
 }
 
@@ -134,10 +159,78 @@ type shortListener struct {
 }
 
 func (l *shortListener) Accept() (net.Conn, error) {
-	if n := l.fails.Add(1); n <= 3 {
-		return nil, &net.OpError{Op: "accept", Err: []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED}[n-1]}
+	if n := l.fails.Add(1); n <= 4 {
+		return nil, &net.OpError{Op: "accept", Err: []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, syscall.EPROTO}[n-1]}
 	}
 	return l.Listener.Accept()
+}
+
+// pipeListener accepts pipes, on which a write waits until the other end reads.
+type pipeListener struct {
+	conns chan net.Conn
+	close sync.Once
+	done  chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.close.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (l *pipeListener) dial() (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// TestStrangersThatDoNotReadMakeRoom has as many strangers as allowed that send requests and read no
+// answer: they are closed for one that reads.
+func TestStrangersThatDoNotReadMakeRoom(t *testing.T) {
+	t.Parallel()
+	const most = 2 * httpapi.SearchBound
+	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	ts := apitest.StartOn(t, ln, ln.dial, &apitest.Fake{}, func(o *httpapi.Options) {
+		o.MaxConns, o.WriteTimeout, o.HeaderTimeout = most, time.Hour, time.Hour
+	})
+	ts.Client.Timeout = 2 * time.Second
+	for range most {
+		c, err := ln.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.Write([]byte("GET /v1/functions/ HTTP/1.1\r\nHost: a\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apitest.Eventually(t, func() bool {
+		time.Sleep(20 * time.Millisecond)
+		req, err := http.NewRequest("GET", "http://api.test/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := ts.Client.Do(req)
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == 200
+	})
 }
 
 // TestNoFileToAccept checks that a server serves again when it has file descriptors again.
@@ -147,6 +240,30 @@ func TestNoFileToAccept(t *testing.T) {
 	ts := apitest.StartOn(t, &shortListener{Listener: ln}, dial, &apitest.Fake{}, nil)
 	if a := ts.Do(t, "GET", "/v1/functions/", "", nil); a.Status != 200 {
 		t.Errorf("got %+v", a)
+	}
+}
+
+// TestHealthListenerWithoutMemory answers health checks when the memory budget is used up.
+func TestHealthListenerWithoutMemory(t *testing.T) {
+	t.Parallel()
+	b := memory.New(16*runtime.MiB, nil)
+	b.Open(memory.Options{Name: "others"}).Add(b.Total())
+	ts := apitest.StartTCP(t, &apitest.Fake{}, func(o *httpapi.Options) { o.Memory = b })
+	ln, _ := apitest.ListenTCP(t)
+	served := make(chan error, 1)
+	go func() { served <- ts.ServeHealth(ln) }()
+	for range 2 * httpapi.HealthConns {
+		c := apitest.DialRaw(t, ln.Addr().String())
+		c.Send(t, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got, _ := c.Answers(t, 1); len(got) != 1 || got[0].Status != 200 {
+			t.Fatalf("got %+v", got)
+		}
+	}
+	if err := ts.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 

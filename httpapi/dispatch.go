@@ -15,6 +15,7 @@ import (
 
 // serve handles every request that could be read.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
+	defer dropArgs(ctx)
 	if !s.opts.Log.Enabled(context.Background(), slog.LevelDebug) {
 		s.route(ctx)
 		s.skipBody(ctx)
@@ -24,6 +25,18 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	s.route(ctx)
 	s.skipBody(ctx)
 	s.logAccess(ctx, time.Since(start))
+}
+
+// keptQuery is the size of a query, in bytes, up to which the library may keep its memory for the
+// parsed query.
+const keptQuery = runtime.KiB
+
+// dropArgs drops the memory of a parsed query with many parameters, which the library would keep as
+// long as the connection is open.
+func dropArgs(ctx *fasthttp.RequestCtx) {
+	if len(ctx.URI().QueryString()) > keptQuery {
+		*ctx.QueryArgs() = fasthttp.Args{}
+	}
 }
 
 func (s *Server) route(ctx *fasthttp.RequestCtx) {

@@ -11,6 +11,10 @@ const (
 	RequestsPerConn = requestsPerConn
 	MaxPerAddress   = maxPerAddress
 	ConnBytes       = connBytes
+	MaxFields       = maxFields
+	SearchBound     = searchBound
+	HealthConns     = healthConns
+	BurstPerAddress = burstPerAddress
 )
 
 var (

@@ -21,7 +21,9 @@ func guard(h *fasthttp.RequestHeader) (closes bool, err error) {
 }
 
 func guardFirstLine(h *fasthttp.RequestHeader) error {
-	if p := h.Protocol(); string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
+	if p := h.Protocol(); string(p) == manyFields {
+		return runtime.Errorf(web.CodeHeaderTooLarge, "the request's header has more than %d lines", maxFields)
+	} else if string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
 		return runtime.Errorf(web.CodeBadVersion, "only HTTP/1.1 and HTTP/1.0 are supported")
 	}
 	target := h.RequestURI()
@@ -38,6 +40,49 @@ func guardFirstLine(h *fasthttp.RequestHeader) error {
 		}
 	}
 	return guardHost(h.Host())
+}
+
+// maxFields bounds the lines of a header, the names in its Trailer, and the fields of a trailer. The
+// library keeps about 100 bytes for each of them, as long as the connection is open and longer.
+const maxFields = 100
+
+// manyFields is the protocol of a header whose fields limitFields has dropped. No request can have
+// it.
+const manyFields = "many fields"
+
+// limitFields drops all but the first line of a header with more than maxFields, and the memory that
+// the library has for them. guard then refuses the request, and the connection is closed.
+func limitFields(h *fasthttp.RequestHeader) {
+	n := bytes.Count(h.RawHeaders(), []byte{'\n'}) - 1 // without the empty line
+	names := 0
+	for range h.Trailers() {
+		names++
+	}
+	if max(n, names) > maxFields {
+		dropFields(h)
+	}
+}
+
+// limitTrailer is limitFields for a chunked body that was read, with its trailer.
+func limitTrailer(h *fasthttp.RequestHeader) error {
+	n := 0
+	for range h.All() {
+		n++
+	}
+	if n <= 2*maxFields {
+		return nil
+	}
+	dropFields(h)
+	return guardFirstLine(h)
+}
+
+func dropFields(h *fasthttp.RequestHeader) {
+	method, target := bytes.Clone(h.Method()), bytes.Clone(h.RequestURI())
+	*h = fasthttp.RequestHeader{}
+	h.SetMethodBytes(method)
+	h.SetRequestURIBytes(target)
+	h.SetProtocol(manyFields)
+	h.SetConnectionClose()
 }
 
 // guardAbsolute refuses a target in absolute form whose host is not that of the Host header.

@@ -187,6 +187,36 @@ func TestResultsOfRunsAreAlwaysSent(t *testing.T) {
 	apitest.Eventually(t, func() bool { return held(b, "answers") == 0 })
 }
 
+// TestReadsTakeMemoryFirst checks that what may be large is not read when the memory budget is used up,
+// and that what is small is.
+func TestReadsTakeMemoryFirst(t *testing.T) {
+	t.Parallel()
+	fake := apitest.FullFake()
+	ts, b := budgeted(t, fake, 64*runtime.MiB, func(o *httpapi.Options) { o.Engine = apitest.FullEngine{Fake: fake} })
+	paths := []string{
+		"/v1/functions/", "/v1/functions/f", "/v1/dlq/", "/v1/dlq/" + apitest.ID, "/v1/executions/",
+		"/v0/jobs", "/v0/jobs/j", "/v0/jobs/j/revisions", "/v0/jobs/j/executions", "/v0/jobs/j/executions/x", "/v0/jobs/j/executions/x/tasks",
+	}
+	for _, path := range paths {
+		if a := ts.Do(t, "GET", path, "", nil); a.Status != 200 {
+			t.Errorf("%s: %d %s", path, a.Status, a.Body)
+		}
+	}
+	apitest.Eventually(t, func() bool { return held(b, "answers") == 0 })
+	b.Open(memory.Options{Name: "others"}).Add(b.Total() - b.Reserve()/2 - b.Used())
+	for _, path := range paths {
+		apitest.WantError(t, ts.Do(t, "GET", path, "", nil), 429, "too_busy")
+	}
+	for _, path := range []string{"/v1/functions/?limit=5", "/v1/executions/" + apitest.ID} {
+		if a := ts.Do(t, "GET", path, "", nil); a.Status != 200 {
+			t.Errorf("%s: %d %s", path, a.Status, a.Body)
+		}
+	}
+	if a := ts.Do(t, "DELETE", "/v0/jobs/j/executions/x", "", nil); a.Status != 200 {
+		t.Errorf("a cancellation: %d %s", a.Status, a.Body)
+	}
+}
+
 // TestManySmallItems sends bodies with far more items than allowed, which must not take more memory
 // than the bodies.
 func TestManySmallItems(t *testing.T) {
@@ -214,5 +244,17 @@ func TestManySmallItems(t *testing.T) {
 		if allocated > 120_000 {
 			t.Errorf("%s: %.0f allocations", path, allocated)
 		}
+	}
+}
+
+// TestCopiesOfFunctionsAreInTheBudget sends functions and jobs whose copies have no memory: they are
+// refused before anything is done.
+func TestCopiesOfFunctionsAreInTheBudget(t *testing.T) {
+	t.Parallel()
+	fake := apitest.FullFake()
+	ts, _ := budgeted(t, fake, 4*runtime.MiB, nil)
+	spaces := strings.Repeat(" ", runtime.MiB)
+	for path, method := range map[string]string{"/v1/functions/": "PUT", "/v1/functions/f": "PATCH", "/v0/jobs": "POST", "/v0/jobs/j": "PUT"} {
+		apitest.WantError(t, ts.Do(t, method, path, `{"name":"f","code":"def main(args, context): pass"`+spaces+`}`, nil), 429, "too_busy")
 	}
 }

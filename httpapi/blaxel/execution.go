@@ -29,7 +29,7 @@ type (
 // GET /v0/jobs/JOB/executions/ID with up to 200 of its tasks, and the results of up to 1000.
 func RenderExecution(x runtime.JobExecution, tasks []runtime.Execution) []byte {
 	response := renderExecution(&x)
-	addTasks(&response, &x, tasks)
+	addTasks(&response, renderTasks(&x, tasks))
 	addResults(&response, tasks)
 	text, err := web.EncodeJSON(response)
 	if err != nil { // results are JSON, which the engine has checked: cannot happen
@@ -75,14 +75,18 @@ func renderExecution(x *runtime.JobExecution) executionResponse {
 }
 
 // addTasks adds the first tasks: their current state, and their spec in the request.
-func addTasks(response *executionResponse, x *runtime.JobExecution, tasks []runtime.Execution) {
-	for i := range tasks[:min(len(tasks), renderedTasks)] {
-		task := renderTask(x, &tasks[i])
+func addTasks(response *executionResponse, tasks []taskResponse) {
+	for _, task := range tasks {
 		spec := wire.TaskSpec{Spec: task.Spec}
 		spec.Metadata.Name = task.Metadata.Name
 		response.Tasks = append(response.Tasks, task)
 		response.Spec.Tasks = append(response.Spec.Tasks, spec)
 	}
+}
+
+// renderTasks renders the first of the tasks of x.
+func renderTasks(x *runtime.JobExecution, tasks []runtime.Execution) []taskResponse {
+	return renderItems(tasks[:min(len(tasks), renderedTasks)], func(task *runtime.Execution) taskResponse { return renderTask(x, task) })
 }
 
 // addResults adds the results of tasks, with at most [runtime.MaxJobResultBytes] of outputs and

@@ -115,16 +115,21 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if err != nil {
 		return err
 	}
+	collect := func(r runtime.PageRequest) (runtime.Page[executionResponse], error) {
+		return web.Collect(a.Host, ctx, r, executionBytes, func(r runtime.PageRequest) (runtime.Page[runtime.JobExecution], error) {
+			return a.engine().ListJobExecutions(a.Context(), tenant, name, r)
+		}, executionSize, renderExecution)
+	}
 	if !isPaged(ctx) {
 		offset, err := intParam(query, "offset", 0, 0, anyLimit)
 		if err != nil {
 			return err
 		}
-		page, err := a.engine().ListJobExecutions(a.Context(), tenant, name, runtime.PageRequest{Limit: limit, Offset: offset})
+		page, err := collect(runtime.PageRequest{Limit: limit, Offset: offset})
 		if err != nil {
 			return err
 		}
-		return web.WriteValue(ctx, renderItems(page.Items, renderExecution))
+		return web.WriteValue(ctx, renderItems(page.Items, itself))
 	}
 	j, err := a.engine().GetJob(a.Context(), tenant, name)
 	if err != nil {
@@ -135,11 +140,52 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if err != nil {
 		return err
 	}
-	page, err := a.engine().ListJobExecutions(a.Context(), tenant, name, request)
+	page, err := collect(request)
 	if err != nil {
 		return err
 	}
-	return web.WriteValue(ctx, renderPage(&l, page, renderExecution))
+	return web.WriteValue(ctx, renderPage(&l, page, itself))
+}
+
+// itself renders an item that was rendered before.
+func itself[T any](item *T) T { return *item }
+
+// executionBytes bounds an execution in memory, in bytes, and renderedBytes is about the size of one
+// in an answer, without its variable parts, and of a task likewise.
+const (
+	executionBytes = 2*runtime.MaxEnv + 16*runtime.KiB
+	renderedBytes  = 2 * runtime.KiB
+)
+
+// executionSize returns the size of an execution in memory, in bytes, and of what an answer has of it.
+func executionSize(x *runtime.JobExecution) (read, kept int) {
+	kept = renderedBytes
+	for name, value := range x.EnvOverride {
+		kept += len(name) + 16
+		read += len(value)
+	}
+	for name, value := range x.Env {
+		read += len(name) + len(value)
+	}
+	return read + kept, kept
+}
+
+// taskSize is executionSize for a task.
+func taskSize(x *runtime.Execution) (read, kept int) {
+	kept = renderedBytes
+	read = len(x.Result)
+	if x.Failure != nil {
+		kept += len(x.Failure.Type) + len(x.Failure.Message)
+		read += len(x.Failure.Traceback)
+	}
+	return read + kept, kept
+}
+
+// collectTasks reads and renders a page of the tasks of an execution.
+func (a *api) collectTasks(ctx *fasthttp.RequestCtx, x *runtime.JobExecution, r runtime.PageRequest) (runtime.Page[taskResponse], error) {
+	return web.Collect(a.Host, ctx, r, web.ListedBytes, func(r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
+		return a.engine().ListTasks(a.Context(), x.Tenant, x.Job, x.ID, r)
+	}, taskSize, func(task *runtime.Execution) taskResponse { return renderTask(x, task) })
 }
 
 // getExecution answers with an execution and its first tasks, once it is done if the caller
@@ -181,17 +227,22 @@ func (a *api) cancelExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	if err != nil {
 		return err
 	}
-	return a.writeExecution(ctx, &x)
+	err = a.writeExecution(ctx, &x)
+	if runtime.CodeOf(err) == runtime.CodeTooBusy {
+		// This would say that nothing was done.
+		return web.WriteValue(ctx, renderExecution(&x))
+	}
+	return err
 }
 
 // writeExecution answers with an execution and its first tasks.
 func (a *api) writeExecution(ctx *fasthttp.RequestCtx, x *runtime.JobExecution) error {
-	tasks, err := a.engine().ListTasks(a.Context(), x.Tenant, x.Job, x.ID, runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: renderedTasks})
+	tasks, err := a.collectTasks(ctx, x, runtime.PageRequest{Sort: runtime.SortCreatedAsc, Limit: renderedTasks})
 	if err != nil {
 		return err
 	}
 	response := renderExecution(x)
-	addTasks(&response, x, tasks.Items)
+	addTasks(&response, tasks.Items)
 	return web.WriteValue(ctx, response)
 }
 
@@ -216,9 +267,9 @@ func (a *api) listTasks(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.engine().ListTasks(a.Context(), tenant, name, x.ID, request)
+	page, err := a.collectTasks(ctx, &x, request)
 	if err != nil {
 		return err
 	}
-	return web.WriteValue(ctx, renderPage(&l, page, func(task *runtime.Execution) taskResponse { return renderTask(&x, task) }))
+	return web.WriteValue(ctx, renderPage(&l, page, itself))
 }

@@ -22,7 +22,7 @@ func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	base := a.URL(ctx)
 	render := func(j *runtime.Job) jobResponse { return renderJob(base, j) }
 	if !isPaged(ctx) {
-		page, err := web.Collect(a.Host, ctx, runtime.PageRequest{Limit: math.MaxInt32}, a.fetchJobs(tenant), jobSize, render)
+		page, err := web.Collect(a.Host, ctx, runtime.PageRequest{Limit: math.MaxInt32}, 0, a.fetchJobs(tenant), jobSize, render)
 		switch {
 		case err != nil:
 			return err
@@ -49,7 +49,7 @@ func (a *api) listJobs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
-	page, err := web.Collect(a.Host, ctx, request, a.fetchJobs(tenant), jobSize, render)
+	page, err := web.Collect(a.Host, ctx, request, 0, a.fetchJobs(tenant), jobSize, render)
 	if err != nil {
 		return err
 	}
@@ -62,6 +62,9 @@ func (a *api) fetchJobs(tenant runtime.Tenant) func(runtime.PageRequest) (runtim
 		return a.engine().ListJobs(a.Context(), tenant, r)
 	}
 }
+
+// jobBytes bounds a job in memory, in bytes.
+const jobBytes = runtime.MaxTriggerTasks + runtime.MaxEnv + 64*runtime.KiB
 
 // jobSize returns the size of a job in memory and in an answer, in bytes.
 func jobSize(j *runtime.Job) (read, kept int) {
@@ -78,6 +81,10 @@ func jobSize(j *runtime.Job) (read, kept int) {
 }
 
 func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	// The job is decoded, encoded for the store and rendered.
+	if err := a.TakeCopies(ctx, 2); err != nil {
+		return err
+	}
 	body, err := parseJob(ctx.Request.Body())
 	if err != nil {
 		return err
@@ -97,6 +104,10 @@ func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := jobName(ctx)
 	if err != nil {
+		return err
+	}
+	// The job is decoded, encoded for the store and rendered.
+	if err := a.TakeCopies(ctx, 2); err != nil {
 		return err
 	}
 	body, err := parseJob(ctx.Request.Body())
@@ -160,6 +171,10 @@ func (a *api) getJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	// The job is in memory, in the answer, and once more while the answer grows.
+	if err := a.Reserve(ctx, 3*jobBytes); err != nil {
+		return err
+	}
 	j, err := a.engine().GetJob(a.Context(), tenant, name)
 	return a.writeJob(ctx, j, err)
 }
@@ -183,6 +198,9 @@ func (a *api) writeJob(ctx *fasthttp.RequestCtx, j runtime.Job, err error) error
 func (a *api) listRevisions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := jobName(ctx)
 	if err != nil {
+		return err
+	}
+	if err := a.Reserve(ctx, runtime.KeptRevisions*jobBytes); err != nil {
 		return err
 	}
 	all, err := a.engine().ListJobRevisions(a.Context(), tenant, name)

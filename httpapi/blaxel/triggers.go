@@ -79,7 +79,7 @@ func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	response := renderExecution(&x)
-	addTasks(&response, &x, results)
+	addTasks(&response, renderTasks(&x, results))
 	addResults(&response, results)
 	return web.WriteValue(ctx, response)
 }

@@ -209,7 +209,8 @@ func argsIn(body []byte) ([][]byte, error) {
 	return args, nil
 }
 
-// arrayIn returns the text of an array: the body itself, or a member if the body is an object.
+// arrayIn returns the text of an array: the body itself, or a member if the body is an object. It
+// overwrites the body with the member, which may have most of 64 MiB.
 func arrayIn(body []byte, member, hint string) ([]byte, error) {
 	trimmed := bytes.TrimSpace(body)
 	if len(trimmed) == 0 || trimmed[0] != '{' {
@@ -219,9 +220,9 @@ func arrayIn(body []byte, member, hint string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var text string
-	if !f.Read(member, "a string", &text) {
+	text, ok := web.Unquote(f.Take(member))
+	if !ok {
 		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the body is an object without a string %q", member).WithHint(hint)
 	}
-	return []byte(text), nil
+	return text, nil
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
+// deadLetterBytes bounds a dead letter without its results, in bytes.
+const deadLetterBytes = 256 * runtime.KiB
+
 // renderDeadLetter renders a dead letter without its body.
 func renderDeadLetter(d *runtime.Delivery) wire.DeadLetter[*string] {
 	response := wire.DeadLetter[*string]{
@@ -36,7 +39,7 @@ func (a *api) listDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	if err != nil {
 		return err
 	}
-	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: string(query.Peek("after")), Limit: limit},
+	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: string(query.Peek("after")), Limit: limit}, deadLetterBytes,
 		func(r runtime.PageRequest) (runtime.Page[runtime.Delivery], error) {
 			return a.engine().ListDeadLetters(a.Context(), tenant, r)
 		},
@@ -58,8 +61,15 @@ func (a *api) listDeadLetters(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 }
 
 func (a *api) getDeadLetter(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	if err := a.Reserve(ctx, deadLetterBytes+runtime.MaxJobResultBytes); err != nil {
+		return err
+	}
 	d, err := a.engine().GetDeadLetter(a.Context(), tenant, pathID(ctx))
 	if err != nil {
+		return err
+	}
+	// The body is in memory, in the answer, and once more while the answer grows.
+	if err := a.Reserve(ctx, 4*len(d.Body)); err != nil {
 		return err
 	}
 	response := renderDeadLetter(&d)

@@ -3,7 +3,6 @@ package faaspot
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"slices"
 	"time"
 
@@ -15,8 +14,8 @@ import (
 )
 
 const (
-	// maxOutputs bounds the outputs, in bytes, in an answer about many executions. Outputs of
-	// up to [runtime.ListedResult] are always part of it.
+	// maxOutputs bounds the outputs and failures, in bytes, in an answer about many executions.
+	// Outputs of up to [runtime.ListedResult] and short failures are always part of it.
 	maxOutputs = 32 * runtime.MiB
 	// cancelPatience bounds how long the answer to a cancellation waits for the run to stop.
 	cancelPatience = time.Second
@@ -115,7 +114,7 @@ func appendExecution(dst []byte, base string, x *runtime.Execution) ([]byte, err
 }
 
 // renderedBytes is about the size, in bytes, of an execution in memory and in an answer, without its
-// result.
+// result and with a short failure.
 const renderedBytes = 2 * runtime.KiB
 
 // getExecutions answers with executions in the order of the ids in the body.
@@ -124,55 +123,11 @@ func (a *api) getExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	if err != nil {
 		return err
 	}
-	held := web.MemoryOf(ctx)
-	size := int64(len(ids)) * renderedBytes
-	if err := held.Reserve(a.Context(), size); err != nil {
+	l := newLookup(a, ctx, tenant, ids)
+	if err := l.run(ids); err != nil {
 		return err
 	}
-	executions, err := a.engine().GetExecutions(a.Context(), tenant, ids)
-	if err != nil {
-		return err
-	}
-	most := min(maxOutputs, max(held.LargestAnswer(math.MaxInt)-int(size), 0)/2)
-	left, largest := most, 0
-	for _, x := range executions {
-		if x != nil && (x.ResultSize <= left || x.ResultSize <= runtime.ListedResult) {
-			left -= x.ResultSize
-			largest = max(largest, x.ResultSize)
-		}
-	}
-	outputs := most - left
-	if err := held.Reserve(a.Context(), size+int64(outputs)+int64(largest)); err != nil {
-		return err
-	}
-	base := a.URL(ctx)
-	response := append(make([]byte, 0, len(ids)*renderedBytes/2+outputs), '[')
-	left = most
-	for i, x := range executions {
-		if i > 0 {
-			response = append(response, ',')
-		}
-		if x == nil {
-			text, err := web.EncodeJSON(renderAbsent(ids[i]))
-			if err != nil {
-				return runtime.Internal("httpapi.encode", err)
-			}
-			response = append(response, text...)
-			continue
-		}
-		executions[i] = nil // so that its result can be collected
-		if x.ResultSize > len(x.Result) && x.ResultSize <= left {
-			// If it has expired since, the answer has it without its output.
-			if whole, err := a.engine().GetExecution(a.Context(), tenant, x.ID); err == nil {
-				x = &whole
-			}
-		}
-		left -= len(x.Result)
-		if response, err = appendExecution(response, base, x); err != nil {
-			return err
-		}
-	}
-	web.WriteJSON(ctx, fasthttp.StatusOK, append(response, ']'))
+	web.WriteJSON(ctx, fasthttp.StatusOK, append(l.response, ']'))
 	return nil
 }
 

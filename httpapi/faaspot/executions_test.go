@@ -11,11 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 const (
@@ -309,5 +311,64 @@ func TestRecordsOfFailedChanges(t *testing.T) {
 	list := s.Do(t, "GET", "/v1/executions/?include_completed=true&limit=1", "", nil)
 	if !strings.Contains(list.Body, `"error_code":"deploy_failed"`) || !strings.Contains(list.Body, `"user_id":"`+runtime.AdminUser+`"`) {
 		t.Errorf("%d %s", list.Status, list.Body)
+	}
+}
+
+// TestGetManyBoundsFailures looks up one failed execution as often as allowed, and many failed ones:
+// each id is read once, tracebacks beyond the bound are omitted, and what is read at once stays small.
+func TestGetManyBoundsFailures(t *testing.T) {
+	t.Parallel()
+	const total = 512 * runtime.MiB
+	b := memory.New(total, nil)
+	fake := &apitest.Fake{}
+	ts := apitest.StartTCP(t, fake, func(o *httpapi.Options) { o.Memory = b })
+	fake.All = make(map[string]runtime.Execution)
+	trace := strings.Repeat("x", 128*runtime.KiB)
+	var distinct []string
+	for i := range 1000 {
+		x := apitest.ExecutionAt(fmt.Sprintf("%s%04x", apitest.ID[:32], i), runtime.StateFailed)
+		x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "E", Message: strings.Repeat("é", 5000), Traceback: trace}
+		fake.All[x.ID] = x
+		distinct = append(distinct, x.ID)
+	}
+	for name, ids := range map[string][]string{
+		"one":  slices.Repeat(distinct[:1], runtime.MaxBulk),
+		"many": slices.Repeat(distinct, 10),
+	} {
+		body, err := json.Marshal(ids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fake.Reads = nil
+		a := ts.Do(t, "POST", "/v1/executions/bulk", string(body), nil)
+		var got []wire.Execution[*string]
+		if err := json.Unmarshal([]byte(a.Body), &got); err != nil || len(got) != len(ids) {
+			t.Fatalf("%s: %d, %d executions: %v", name, a.Status, len(got), err)
+		}
+		if len(a.Body) > faaspot.MaxOutputs+len(ids)*2*runtime.KiB {
+			t.Errorf("%s: the answer has %d bytes", name, len(a.Body))
+		}
+		traces := 0
+		for i, x := range got {
+			if x.UUID != ids[i] || x.Status != wire.StatusFailed || x.Error == nil || !strings.HasPrefix(x.Error.Message, "E: é") || strings.Contains(x.Error.Message, "\ufffd") {
+				t.Fatalf("%s: %d: %s %s", name, i, x.UUID, x.Status)
+			}
+			if len(x.Error.ServerTraceback) > 0 {
+				traces++
+			}
+		}
+		unique := len(slices.Compact(slices.Sorted(slices.Values(ids))))
+		if traces < min(unique, 100) || traces > min(unique, faaspot.MaxOutputs/len(trace)) {
+			t.Errorf("%s: %d tracebacks", name, traces)
+		}
+		read := 0
+		for _, n := range fake.Reads {
+			if read += n; n > 16 {
+				t.Errorf("%s: %d executions are read at once", name, n)
+			}
+		}
+		if read != unique {
+			t.Errorf("%s: %d executions are read, want %d", name, read, unique)
+		}
 	}
 }

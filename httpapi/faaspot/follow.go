@@ -46,13 +46,14 @@ func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id str
 	if err != nil {
 		return err
 	}
-	// Errors need a status, which the answer can only have before the stream begins.
-	page, err := a.engine().GetLogs(a.Context(), tenant, id, from)
+	waits, leave, err := a.follow(ctx, tenant, id)
 	if err != nil {
 		return err
 	}
-	waits, leave, err := a.follow(ctx, tenant, id)
+	// Errors need a status, which the answer can only have before the stream begins.
+	page, err := a.engine().GetLogs(a.Context(), tenant, id, from)
 	if err != nil {
+		leave()
 		return err
 	}
 	f := &follower{
@@ -84,9 +85,9 @@ func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id str
 	return nil
 }
 
-// followerBytes is the memory of a request that follows logs, in bytes: buffers of the stream and of
-// the library's pipe, and a second goroutine.
-const followerBytes = 48 * runtime.KiB
+// followerBytes is the memory of a request that follows logs, in bytes: a page of logs, an event with
+// every byte escaped, buffers of the stream and of the library's pipe, and a second goroutine.
+const followerBytes = 192 * runtime.KiB
 
 // follow takes a place and the memory for a request that follows the logs of an execution.
 func (a *api) follow(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string) (waits context.Context, leave func(), err error) {

@@ -8,16 +8,19 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // event is one server-sent event, or a comment, which has no name.
@@ -273,5 +276,36 @@ func TestShutdownEndsStreams(t *testing.T) {
 	<-over
 	if len(got) != 1 || got[0].data != `{"stream":"stdout","text":"x"}` {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestFollowersTakeMemoryFirst checks that logs are not read for a follower without memory, and that
+// one whose logs cannot be read gives its memory back.
+func TestFollowersTakeMemoryFirst(t *testing.T) {
+	t.Parallel()
+	b := memory.New(64*runtime.MiB, nil)
+	fake := &apitest.Fake{}
+	ts := apitest.StartTCP(t, fake, func(o *httpapi.Options) { o.Memory = b })
+	fake.All = map[string]runtime.Execution{apitest.ID: apitest.ExecutionAt(apitest.ID, runtime.StateRunning)}
+	var reads atomic.Int32
+	fake.OnLogs = func(context.Context, runtime.LogPosition) (runtime.LogPage, error) {
+		reads.Add(1)
+		return runtime.LogPage{}, runtime.Errorf(runtime.CodeUnavailable, "the disk is busy")
+	}
+	follow := func() apitest.Answer { return ts.Do(t, "GET", "/v1/executions/"+apitest.ID+"/logs?follow=1", "", nil) }
+	apitest.WantError(t, follow(), 503, "unavailable")
+	for _, h := range b.Holders() {
+		if h.Name == "followers" && h.Bytes != 0 {
+			t.Errorf("%d bytes are held", h.Bytes)
+		}
+	}
+	if n := ts.Waiting(); n != 0 {
+		t.Errorf("%d places are held", n)
+	}
+	others := b.Open(memory.Options{Name: "others"})
+	others.Add(b.Total() - b.Used() - 160*runtime.KiB - b.Reserve()/2)
+	apitest.WantError(t, follow(), 429, "too_busy")
+	if n := reads.Load(); n != 1 {
+		t.Errorf("logs were read %d times", n)
 	}
 }

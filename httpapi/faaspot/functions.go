@@ -18,6 +18,9 @@ import (
 // original clients do not read pages.
 const maxList = 10_000
 
+// functionBytes is about the size of a function in memory and in a list, in bytes.
+const functionBytes = runtime.KiB
+
 // timeFormat is the layout of all times in this dialect.
 const timeFormat = "2006-01-02 15:04:05.000000-07:00"
 
@@ -33,7 +36,7 @@ func (a *api) listFunctions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 			return err
 		}
 	}
-	functions, next, err := a.collect(tenant, after, limit)
+	functions, next, err := a.collect(ctx, tenant, after, limit)
 	if err != nil {
 		return err
 	}
@@ -50,9 +53,12 @@ func (a *api) listFunctions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 
 // collect returns up to limit functions, which it reads page by page, and the name after which
 // the next page begins; empty if there is none.
-func (a *api) collect(tenant runtime.Tenant, after string, limit int) (all []runtime.Function, next string, err error) {
+func (a *api) collect(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, next string, err error) {
 	for next = after; ; {
 		request := runtime.PageRequest{After: next, Limit: min(limit-len(all), runtime.MaxPage)}
+		if err := a.Reserve(ctx, (len(all)+request.Limit)*functionBytes); err != nil {
+			return nil, "", err
+		}
 		page, err := a.engine().ListFunctions(a.Context(), tenant, request)
 		if err != nil {
 			return nil, "", err
@@ -65,6 +71,10 @@ func (a *api) collect(tenant runtime.Tenant, after string, limit int) (all []run
 }
 
 func (a *api) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	// The code and the context are decoded, and held by the deployment.
+	if err := a.TakeCopies(ctx, 2); err != nil {
+		return err
+	}
 	body, err := parseFunctionBody(&a.contexts, ctx.Request.Body())
 	if err != nil {
 		return err
@@ -108,8 +118,15 @@ func (a *api) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 	if err != nil {
 		return err
 	}
+	if err := a.Reserve(ctx, runtime.MaxSource+runtime.MaxContext); err != nil {
+		return err
+	}
 	d, err := a.engine().GetFunction(a.Context(), tenant, name)
 	if err != nil {
+		return err
+	}
+	// Quoting makes three bytes of one, which are then in the answer, and once more while it grows.
+	if err := a.Reserve(ctx, 10*len(d.Version.Source)+2*len(d.Version.Context)); err != nil {
 		return err
 	}
 	limits := d.Version.Limits.WithDefaults()
@@ -152,6 +169,10 @@ func contextKeys(context []byte) ([]string, error) {
 func (a *api) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := functionName(ctx)
 	if err != nil {
+		return err
+	}
+	// The code and the context are decoded, and held by the deployment.
+	if err := a.TakeCopies(ctx, 2); err != nil {
 		return err
 	}
 	body, err := parseFunctionBody(&a.contexts, ctx.Request.Body())

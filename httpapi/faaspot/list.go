@@ -35,7 +35,7 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		}
 	}
 	base := a.URL(ctx)
-	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: after, Limit: limit},
+	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: after, Limit: limit}, web.ListedBytes,
 		func(r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
 			return a.engine().ListExecutions(a.Context(), tenant, filter, r)
 		},

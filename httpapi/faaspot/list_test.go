@@ -181,3 +181,30 @@ func TestCursorBelongsToItsQuery(t *testing.T) {
 		}
 	})
 }
+
+// TestListStepsAreBounded lists executions of which the later ones have large failures: no step reads
+// more of them than there is memory for.
+func TestListStepsAreBounded(t *testing.T) {
+	t.Parallel()
+	fake := &apitest.Fake{}
+	ts := apitest.Start(t, fake, nil)
+	fake.All = make(map[string]runtime.Execution)
+	for i := range 300 {
+		x := apitest.ExecutionAt(fmt.Sprintf("%s%04x", apitest.ID[:32], i), runtime.StateFailed)
+		x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "E"}
+		if i >= 50 {
+			x.Failure.Traceback = strings.Repeat("x", 128*runtime.KiB)
+		}
+		fake.All[x.ID] = x
+		fake.Order = append(fake.Order, x.ID)
+	}
+	a := ts.Do(t, "GET", "/v1/executions/?include_completed=true", "", nil)
+	if a.Status != 200 || a.Header.Get("Link") == "" || len(a.Body) > 16*runtime.MiB {
+		t.Errorf("got %d, %d bytes, Link %q", a.Status, len(a.Body), a.Header.Get("Link"))
+	}
+	for _, call := range fake.Listed {
+		if call.Limit > 16 {
+			t.Errorf("a step reads %d executions", call.Limit)
+		}
+	}
+}

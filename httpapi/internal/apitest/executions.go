@@ -19,6 +19,7 @@ type FakeExecutions struct {
 	Listed    []ListCall
 	Cancelled []string
 	Called    []runtime.Tenant
+	Reads     []int // numbers of ids of the calls of GetExecutions
 
 	Searches []runtime.SearchQuery
 	Found    runtime.Page[runtime.ExecutionSummary]
@@ -80,6 +81,7 @@ func (f *FakeExecutions) GetExecutions(_ context.Context, tenant runtime.Tenant,
 	f.guard.Lock()
 	defer f.guard.Unlock()
 	f.Called = append(f.Called, tenant)
+	f.Reads = append(f.Reads, len(ids))
 	found := make([]*runtime.Execution, len(ids))
 	for i, id := range ids {
 		if x, ok := f.All[id]; ok {

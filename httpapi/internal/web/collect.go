@@ -1,6 +1,8 @@
 package web
 
 import (
+	"math"
+
 	"github.com/valyala/fasthttp"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -16,16 +18,36 @@ const (
 	// stepBytes is the size of the items of one step, in bytes, if they are as large as the ones
 	// before.
 	stepBytes = 2 * runtime.MiB
+	// maxStepBytes bounds the items of one step, in bytes.
+	maxStepBytes = 4 * runtime.MiB
+
+	// ListedBytes bounds an execution without its result in memory, in bytes: the sandbox accepts a
+	// failure of at most 256 KiB.
+	ListedBytes = 258 * runtime.KiB
 )
 
-// Collect reads a page in steps, and renders its items. read is the size of an item in bytes, and
+// StepBytes returns how many bytes of items one step of a request may read.
+func (m *Memory) StepBytes() int { return min(maxStepBytes, m.LargestAnswer(math.MaxInt)/4) }
+
+// Collect reads a page in steps, and renders its items. worst is the size of the largest item in
+// bytes, 0 if fetch itself reads no more than a step may. read is the size of an item in bytes, and
 // kept the part of it that the answer has. The page ends early, with a Next, when the answer would
-// be too large. The error is CodeTooBusy if there is no memory for the answer.
-func Collect[E, T any](h *Host, ctx *fasthttp.RequestCtx, r runtime.PageRequest,
+// be too large. The error is CodeTooBusy if there is no memory for a step, before it is read, or
+// for the answer.
+func Collect[E, T any](h *Host, ctx *fasthttp.RequestCtx, r runtime.PageRequest, worst int,
 	fetch func(runtime.PageRequest) (runtime.Page[E], error), size func(*E) (read, kept int), render func(*E) T,
 ) (page runtime.Page[T], err error) {
+	m := MemoryOf(ctx)
 	limit, bytes, largest := r.Limit, 0, 0
 	for r.Limit = min(firstStep, limit); ; {
+		step := m.StepBytes()
+		if worst > 0 {
+			r.Limit = max(1, min(r.Limit, step/worst))
+			step = r.Limit * worst
+		}
+		if err := h.Reserve(ctx, 2*bytes+step); err != nil {
+			return page, err
+		}
 		some, err := fetch(r)
 		if err != nil {
 			return page, err
@@ -38,7 +60,7 @@ func Collect[E, T any](h *Host, ctx *fasthttp.RequestCtx, r runtime.PageRequest,
 		}
 		page.Next, page.Total = some.Next, some.Total
 		// The items are in memory, and once more as JSON.
-		if err := MemoryOf(ctx).Reserve(h.Context(), 2*int64(bytes)); err != nil {
+		if err := m.Reserve(h.Context(), 2*int64(bytes)); err != nil {
 			return page, err
 		}
 		left := limit - len(page.Items)

@@ -142,6 +142,13 @@ func (m *Memory) Reserve(ctx context.Context, n int64) error {
 	return nil
 }
 
+// Reserve takes the bytes for an answer of n bytes, or for the largest that there can be, before they
+// are read from the store; see [Memory.Reserve].
+func (h *Host) Reserve(ctx *fasthttp.RequestCtx, n int) error {
+	m := MemoryOf(ctx)
+	return m.Reserve(h.Context(), int64(m.LargestAnswer(n)))
+}
+
 // take takes n bytes of an account, and waits for them at most MemoryPatience.
 func (m *Memory) take(ctx context.Context, a *memory.Account, n int64) error {
 	if a.TryTake(n) {
@@ -185,9 +192,12 @@ func (m *Memory) LargestAnswer(limit int) int {
 
 // TakeStored takes the bytes of a request's body once more, for the copy that the store has in memory
 // until it is on disk.
-func (h *Host) TakeStored(ctx *fasthttp.RequestCtx) error {
+func (h *Host) TakeStored(ctx *fasthttp.RequestCtx) error { return h.TakeCopies(ctx, 1) }
+
+// TakeCopies takes the bytes of a request's body again, for each copy of the body or of most of it.
+func (h *Host) TakeCopies(ctx *fasthttp.RequestCtx, copies int) error {
 	if n := len(ctx.Request.Body()); n > FreeBytes {
-		return MemoryOf(ctx).TakeBody(h.Context(), int64(n))
+		return MemoryOf(ctx).TakeBody(h.Context(), int64(copies)*int64(n))
 	}
 	return nil
 }

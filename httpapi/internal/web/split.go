@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 const space = " \t\r\n"
@@ -67,6 +71,47 @@ func splitMember(member []byte) (name string, value json.RawMessage) {
 	}
 	value = bytes.TrimLeft(member[end:], space)
 	return name, bytes.TrimLeft(value[1:], space)
+}
+
+// Unquote decodes a string of valid JSON into its own memory. ok is false if text is not a string.
+func Unquote(text json.RawMessage) (decoded []byte, ok bool) {
+	if len(text) < 2 || text[0] != '"' {
+		return nil, false
+	}
+	in := text[1 : len(text)-1]
+	out := in[:0] // what is decoded is never longer
+	for len(in) > 0 {
+		at := bytes.IndexByte(in, '\\')
+		if at < 0 {
+			return append(out, in...), true
+		}
+		out, in = append(out, in[:at]...), in[at:]
+		switch c := in[1]; c {
+		case 'u':
+			r := escapedRune(in)
+			if second := escapedRune(in[6:]); utf16.IsSurrogate(r) {
+				if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
+					in = in[6:]
+				}
+			}
+			out, in = utf8.AppendRune(out, r), in[6:]
+		default:
+			if i := strings.IndexByte("bfnrt", c); i >= 0 {
+				c = "\b\f\n\r\t"[i]
+			}
+			out, in = append(out, c), in[2:]
+		}
+	}
+	return out, true
+}
+
+// escapedRune returns the number in the \uXXXX at the beginning of text, 0 if there is none.
+func escapedRune(text []byte) (r rune) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0
+	}
+	n, _ := strconv.ParseUint(string(text[2:6]), 16, 16)
+	return rune(n)
 }
 
 // items yields the elements or members of a valid JSON array or object, without the space around

@@ -54,3 +54,26 @@ func isUTF8(text []byte) bool {
 	}
 	return true
 }
+
+// TestUnquote decodes strings as encoding/json does, into their own memory.
+func TestUnquote(t *testing.T) {
+	for _, text := range []string{
+		`""`, `"a"`, `"[{\"a\":\"\\u00e9\"}]"`, `"\b\f\n\r\t\/\\\""`, `"é\u00e9\u20ac\ud83d\ude00x"`, `"\ud800\ud83d\ude00"`,
+		`"\udc00"`, `"\ud800"`, `"\ud800x"`, `"x\u0000"`, `"\ud800\n"`,
+	} {
+		var want string
+		if err := json.Unmarshal([]byte(text), &want); err != nil {
+			t.Fatal(err)
+		}
+		raw := json.RawMessage(text)
+		got, ok := Unquote(raw)
+		if !ok || string(got) != want || len(got) > 0 && &got[0] != &raw[1] {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{"", "null", "1", "{}", "[]"} {
+		if _, ok := Unquote(json.RawMessage(text)); ok {
+			t.Errorf("%s is a string", text)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package faaspot
+
+import (
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// shortMessage bounds the message of a failure without a traceback, in bytes.
+const shortMessage = 256
+
+// lookup renders many executions. It reads them in steps, each id once, and has the memory of a step
+// and of the answer before it uses it.
+type lookup struct {
+	*api
+	tenant runtime.Tenant
+	held   *web.Memory
+	base   string // of URLs
+	size   int64  // bytes reserved for the ids and the small parts of the answer
+	step   int    // ids of one step
+	left   int    // bytes of outputs and failures that the answer may still have
+	times  map[string]int
+	// again has the executions of ids that occur more than once, once they were read: with a short
+	// failure and no large output. An id that is unknown has nil.
+	again    map[string]*runtime.Execution
+	response []byte
+}
+
+func newLookup(a *api, ctx *fasthttp.RequestCtx, tenant runtime.Tenant, ids []string) *lookup {
+	l := &lookup{
+		api: a, tenant: tenant, held: web.MemoryOf(ctx), base: a.URL(ctx), size: int64(len(ids)) * renderedBytes,
+		times: make(map[string]int), again: make(map[string]*runtime.Execution),
+	}
+	largest := l.held.LargestAnswer(math.MaxInt)
+	l.step = max(1, l.held.StepBytes()/web.ListedBytes)
+	// The answer is in memory up to three times while it grows and a result is added.
+	l.left = min(maxOutputs, max(largest-2*int(l.size)-l.step*web.ListedBytes, 0)/3)
+	return l
+}
+
+// run appends the executions of ids to the response, which it begins.
+func (l *lookup) run(ids []string) error {
+	if len(ids) > runtime.MaxBulk {
+		_, err := l.engine().GetExecutions(l.Context(), l.tenant, ids)
+		return err
+	}
+	if err := l.held.Reserve(l.Context(), l.size); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		l.times[id]++
+	}
+	l.response = append(make([]byte, 0, len(ids)*renderedBytes/2+1), '[')
+	for done := 0; done < len(ids); {
+		unread, end := l.next(ids, done)
+		var found []*runtime.Execution
+		if len(unread) > 0 {
+			if err := l.reserve(len(unread) * web.ListedBytes); err != nil {
+				return err
+			}
+			var err error
+			if found, err = l.engine().GetExecutions(l.Context(), l.tenant, unread); err != nil {
+				return err
+			}
+		}
+		for ; done < end; done++ {
+			if done > 0 {
+				l.response = append(l.response, ',')
+			}
+			x, again := l.again[ids[done]]
+			if !again {
+				x, found = found[0], found[1:]
+				if l.times[ids[done]] > 1 {
+					l.again[ids[done]] = shortened(x)
+				}
+			}
+			if err := l.add(ids[done], x, !again); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// next returns the ids of the next step that were not read, and where the step ends.
+func (l *lookup) next(ids []string, from int) (unread []string, end int) {
+	asked := make(map[string]bool, l.step)
+	for end = from; end < len(ids) && len(unread) < l.step; end++ {
+		id := ids[end]
+		if _, read := l.again[id]; read || asked[id] {
+			continue
+		}
+		asked[id] = true
+		unread = append(unread, id)
+	}
+	return unread, end
+}
+
+// add appends an execution, with its output if first is true. x is nil for an unknown id.
+func (l *lookup) add(id string, x *runtime.Execution, first bool) error {
+	if x == nil {
+		text, err := web.EncodeJSON(renderAbsent(id))
+		if err != nil {
+			return runtime.Internal("httpapi.encode", err)
+		}
+		return l.write(text)
+	}
+	if first && x.ResultSize > len(x.Result) && x.ResultSize <= l.left {
+		if err := l.reserve(2 * x.ResultSize); err != nil {
+			return err
+		}
+		// If it has expired since, the answer has it without its output.
+		if whole, err := l.engine().GetExecution(l.Context(), l.tenant, x.ID); err == nil {
+			x = &whole
+		}
+	}
+	text, err := appendExecution(nil, l.base, x)
+	if err != nil {
+		return err
+	}
+	if x.Failure != nil && len(text) > renderedBytes {
+		if len(text) > l.left {
+			if text, err = appendExecution(nil, l.base, shortened(x)); err != nil {
+				return err
+			}
+		} else {
+			l.left -= len(text)
+		}
+	}
+	l.left -= len(x.Result)
+	return l.write(text)
+}
+
+// write appends text to the response.
+func (l *lookup) write(text []byte) error {
+	if need := len(l.response) + len(text) + 2; need > cap(l.response) {
+		larger := max(need, cap(l.response)+cap(l.response)/4)
+		if err := l.reserve(larger + len(text)); err != nil {
+			return err
+		}
+		l.response = append(make([]byte, 0, larger), l.response...)
+	}
+	l.response = append(l.response, text...)
+	return nil
+}
+
+// reserve takes the memory for n more bytes beside the response.
+func (l *lookup) reserve(n int) error {
+	return l.held.Reserve(l.Context(), l.size+int64(cap(l.response))+int64(n))
+}
+
+// shortened returns x without its traceback, and with the beginning of the failure's message.
+func shortened(x *runtime.Execution) *runtime.Execution {
+	if x == nil || x.Failure == nil {
+		return x
+	}
+	short, f := *x, *x.Failure
+	f.Traceback = ""
+	if n := shortMessage; len(f.Message) > n {
+		for ; n > 0 && !utf8.RuneStart(f.Message[n]); n-- {
+		}
+		f.Message = strings.Clone(f.Message[:n]) + "..."
+	}
+	short.Failure = &f
+	return &short
+}
