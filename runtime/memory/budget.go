@@ -35,6 +35,7 @@ const (
 type Budget struct {
 	total int64
 	log   *slog.Logger
+	quiet time.Duration // see defaultQuiet
 	used  atomic.Int64
 	heap  atomic.Int64 // bytes that accounts hold on Go's heap
 	cache atomic.Int64 // bytes that accounts hold and can reclaim
@@ -62,7 +63,7 @@ func New(total int64, log *slog.Logger) *Budget {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Budget{total: total, log: log}
+	return &Budget{total: total, log: log, quiet: defaultQuiet}
 }
 
 // Total returns the bytes of the Budget.

@@ -24,11 +24,11 @@ const (
 	excess       = 16 * runtime.MiB
 	collectPause = 200 * time.Millisecond
 	// growth is the number of bytes that Go's memory may have grown since it was last returned. More is
-	// returned once it has not grown by growthStep for quiet: returning memory that is soon needed
+	// returned once it has not grown by growthStep for defaultQuiet: returning memory that is soon needed
 	// again costs a page fault for each page.
-	growth     = 64 * runtime.MiB
-	growthStep = 8 * runtime.MiB
-	quiet      = 15 * time.Second
+	growth       = 64 * runtime.MiB
+	growthStep   = 8 * runtime.MiB
+	defaultQuiet = 15 * time.Second
 	// minHeap is the smallest memory limit for Go, in bytes. Below it the collector would run all
 	// the time.
 	minHeap = 96 * runtime.MiB
@@ -42,7 +42,7 @@ func (b *Budget) Govern(ctx context.Context) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	ticker := time.NewTicker(governPeriod)
 	defer ticker.Stop()
-	g := governor{base: max(Overhead-outside, minHeap), floor: goMemory()}
+	g := governor{base: max(Overhead-outside, minHeap), floor: goMemory(), quiet: b.quiet}
 	for {
 		now := time.Now()
 		if limit, change := g.limit(b.Heap(), b.total-b.Used(), now); change {
@@ -72,6 +72,7 @@ type governor struct {
 	floor     int64 // bytes of Go's memory when it was last returned
 	has       int64 // bytes of Go's memory when it last grew
 	grew      time.Time
+	quiet     time.Duration // see defaultQuiet
 	collected time.Time
 }
 
@@ -103,7 +104,7 @@ func (g *governor) shouldCollect(has int64, now time.Time) bool {
 	}
 	switch {
 	case has > g.current+excess && now.Sub(g.collected) >= collectPause:
-	case has > g.floor+growth && now.Sub(g.grew) >= quiet:
+	case has > g.floor+growth && now.Sub(g.grew) >= g.quiet:
 	default:
 		return false
 	}

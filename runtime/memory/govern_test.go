@@ -12,7 +12,8 @@ import (
 
 func TestGovernor(t *testing.T) {
 	const plenty = 1 << 40
-	g := governor{base: 100 * runtime.MiB, floor: 1 << 40}
+	const quiet = defaultQuiet
+	g := governor{base: 100 * runtime.MiB, floor: 1 << 40, quiet: quiet}
 	at := time.Now()
 	later := func(d time.Duration) time.Time {
 		at = at.Add(d)
@@ -63,6 +64,7 @@ func TestGovernor(t *testing.T) {
 // Memory that an account has given back leaves the process.
 func TestGovernReturnsMemory(t *testing.T) {
 	b := New(1<<30, nil)
+	b.quiet = 100 * time.Millisecond
 	a := b.Open(Options{Name: "bodies", Heap: true})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -70,6 +72,7 @@ func TestGovernReturnsMemory(t *testing.T) {
 		b.Govern(ctx)
 		close(ended)
 	}()
+	await(t, "there is a limit", func() bool { return debug.SetMemoryLimit(-1) < 1<<40 })
 	before := debug.SetMemoryLimit(-1)
 	const size = 256 * runtime.MiB
 	a.Add(size)
