@@ -184,12 +184,12 @@ func (b *Budget) serve(but *Account) {
 	}
 }
 
-// reclaim lets caches give up, soon, what a take of n bytes lacks, if they hold as much: on a server
+// reclaim lets caches give up, soon, what a take of n bytes lacks, unless they hold far less: on a server
 // that is busy with runs, caches that are small beside a run are more useful than nothing.
 func (b *Budget) reclaim(n int64) {
 	b.reportShortage()
 	cache := b.cache.Load()
-	if n = min(n, n+b.used.Load()-(b.total-b.Reserve())); cache <= 0 || n > cache {
+	if n = min(n, n+b.used.Load()-(b.total-b.Reserve())); cache <= 0 || n/2 > cache {
 		return
 	}
 	n = max(n, 1)
@@ -264,6 +264,10 @@ func (b *Budget) reclaimFrom(first *Account, n int64) {
 	b.exhausted = time.Time{}
 	if left == n {
 		b.exhausted = time.Now()
+	}
+	if left > 0 && b.pending.Load() > 0 && !b.again { // what is in use now may not be later
+		b.again = true
+		time.AfterFunc(10*reclaimPause, b.reclaimAgain)
 	}
 }
 

@@ -121,6 +121,7 @@ func TestBoxStaysWithinTheBudget(t *testing.T) {
 // needs it.
 func TestCachesGiveWay(t *testing.T) {
 	box := openReserved(t, 256*runtime.MiB, false)
+	box.pool.spare, box.images.keep = 0, time.Millisecond
 	p := box.deploy(t, fmt.Sprintf("x = bytearray(b'1') * (%d << 20)\n", 30)+fine, runtime.Limits{})
 	small := box.deploy(t, hello, runtime.Limits{})
 	box.call(t, small, string(helloArgs))

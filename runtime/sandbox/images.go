@@ -20,6 +20,7 @@ type images struct {
 	order  list.List // of *cachedImage, most recently used first
 	byKey  map[imageKey]*list.Element
 	unkept map[imageKey]unkeptImage
+	keep   time.Duration // see recently
 }
 
 type cachedImage struct {
@@ -49,7 +50,7 @@ const (
 )
 
 func newImages() *images {
-	return &images{byKey: make(map[imageKey]*list.Element), unkept: make(map[imageKey]unkeptImage)}
+	return &images{byKey: make(map[imageKey]*list.Element), unkept: make(map[imageKey]unkeptImage), keep: recently}
 }
 
 // get returns the image, which the caller must release, or nil.
@@ -102,7 +103,7 @@ func (c *images) unused(n int64) (removed []*image) {
 	for e := c.order.Back(); e != nil && n > 0; {
 		previous := e.Prev()
 		cached := e.Value.(*cachedImage)
-		needed := cached.image.cost() < smallImage && now.Sub(cached.used) < recently
+		needed := cached.image.cost() < smallImage && now.Sub(cached.used) < c.keep
 		// Others become holders only through the cache.
 		if img := cached.image; img.holders.Load() == 1 && !needed {
 			n -= img.cost()

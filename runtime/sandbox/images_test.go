@@ -30,6 +30,12 @@ func TestImagesDropLeastRecentlyUsed(t *testing.T) {
 	one.release()
 	c := newImages()
 	keys := make([]imageKey, 4)
+	last := c.put(imageKey{"last", 1}, testImage(t, size))
+	if freed := c.reclaim(cost); last != nil || freed != 0 {
+		t.Errorf("%d bytes of a small image were freed just after its use", freed)
+	}
+	c.drop(imageKey{"last", 1}).release()
+	c.keep = 0
 	all := map[imageKey]*image{}
 	for i := range keys {
 		keys[i] = imageKey{fmt.Sprint(i), 1}
@@ -120,6 +126,7 @@ func TestImagesAreRebuilt(t *testing.T) {
 	for name, portable := range map[string]bool{"mapped": false, "copied": true} {
 		t.Run(name, func(t *testing.T) {
 			box := openBox(t, Options{IdleSlots: 2, Portable: portable})
+			box.images.keep, box.pool.spare = 0, 0
 			var functions []runtime.Program
 			for i := range 3 {
 				functions = append(functions, deployed(t, box, fmt.Sprintf("def main(args, context): return %d\n", i), runtime.Limits{}))

@@ -71,3 +71,31 @@ func TestPoolIsBounded(t *testing.T) {
 		t.Error("a closed pool returns slots")
 	}
 }
+
+// A few small slots stay in the pool without memory of the budget, even if there is none; others do
+// not, and reclaiming leaves the small ones.
+func TestSpareSlotsNeedNoMemory(t *testing.T) {
+	b := memory.New(10*runtime.MiB, nil)
+	p := &pool{limit: 8, account: b.Open(memory.Options{Name: "idle instances"}), spare: 2}
+	others := b.Open(memory.Options{Name: "others"})
+	others.Add(b.Total())
+	small := func() *slot { return &slot{idle: runtime.MiB} }
+	first, second := small(), small()
+	if p.put(first) != nil || p.put(second) != nil {
+		t.Fatal("a spare slot is refused")
+	}
+	if third := small(); p.put(third) != third {
+		t.Error("a third slot is kept without memory")
+	}
+	large := &slot{idle: 2 * spareBytes}
+	others.Give(b.Total())
+	if p.put(large) != nil || p.account.Held() != large.idle {
+		t.Errorf("%d bytes are taken for a large slot", p.account.Held())
+	}
+	if removed, n := p.reclaim(1 << 40); len(removed) != 1 || removed[0] != large || n != large.idle {
+		t.Errorf("%d slots with %d bytes were reclaimed", len(removed), n)
+	}
+	if p.remove(0); p.spares != 1 || first.isSpare {
+		t.Errorf("%d slots are spare after one has left", p.spares)
+	}
+}
