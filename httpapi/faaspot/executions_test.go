@@ -358,7 +358,7 @@ func TestGetManyBoundsFailures(t *testing.T) {
 			}
 		}
 		unique := len(slices.Compact(slices.Sorted(slices.Values(ids))))
-		if traces < min(unique, 100) || traces > min(unique, faaspot.MaxOutputs/len(trace)) {
+		if traces < min(unique, 100) || traces > min(len(ids), faaspot.MaxOutputs/len(trace)) {
 			t.Errorf("%s: %d tracebacks", name, traces)
 		}
 		read := 0

@@ -18,23 +18,27 @@ const shortMessage = 256
 // and of the answer before it uses it.
 type lookup struct {
 	*api
-	tenant runtime.Tenant
-	held   *web.Memory
-	base   string // of URLs
-	size   int64  // bytes reserved for the ids and the small parts of the answer
-	step   int    // ids of one step
-	left   int    // bytes of outputs and failures that the answer may still have
-	times  map[string]int
-	// again has the executions of ids that occur more than once, once they were read: with a short
-	// failure and no large output. An id that is unknown has nil.
-	again    map[string]*runtime.Execution
+	tenant   runtime.Tenant
+	held     *web.Memory
+	base     string // of URLs
+	size     int64  // bytes reserved for the ids and the small parts of the answer
+	step     int    // ids of one step
+	left     int    // bytes of outputs and failures that the answer may still have
+	times    map[string]int
+	again    map[string]rendered // the executions of ids that occur more than once, once they were read
 	response []byte
+}
+
+// rendered is an execution in the response.
+type rendered struct {
+	from, to int                // in the response
+	short    *runtime.Execution // with a short failure and no large output; nil if the id is unknown
 }
 
 func newLookup(a *api, ctx *fasthttp.RequestCtx, tenant runtime.Tenant, ids []string) *lookup {
 	l := &lookup{
 		api: a, tenant: tenant, held: web.MemoryOf(ctx), base: a.URL(ctx), size: int64(len(ids)) * renderedBytes,
-		times: make(map[string]int), again: make(map[string]*runtime.Execution),
+		times: make(map[string]int), again: make(map[string]rendered),
 	}
 	largest := l.held.LargestAnswer(math.MaxInt)
 	l.step = max(1, l.held.StepBytes()/web.ListedBytes)
@@ -72,15 +76,21 @@ func (l *lookup) run(ids []string) error {
 			if done > 0 {
 				l.response = append(l.response, ',')
 			}
-			x, again := l.again[ids[done]]
-			if !again {
-				x, found = found[0], found[1:]
-				if l.times[ids[done]] > 1 {
-					l.again[ids[done]] = shortened(x)
+			id := ids[done]
+			if first, again := l.again[id]; again {
+				if err := l.repeat(id, first); err != nil {
+					return err
 				}
+				continue
 			}
-			if err := l.add(ids[done], x, !again); err != nil {
+			x := found[0]
+			found = found[1:]
+			from := len(l.response)
+			if err := l.add(id, x, true); err != nil {
 				return err
+			}
+			if l.times[id] > 1 {
+				l.again[id] = rendered{from, len(l.response), shortened(x)}
 			}
 		}
 	}
@@ -101,8 +111,20 @@ func (l *lookup) next(ids []string, from int) (unread []string, end int) {
 	return unread, end
 }
 
-// add appends an execution, with its output if first is true. x is nil for an unknown id.
-func (l *lookup) add(id string, x *runtime.Execution, first bool) error {
+// repeat appends an execution that is in the response already: as it is there, if there is room.
+func (l *lookup) repeat(id string, first rendered) error {
+	n := first.to - first.from
+	if n > renderedBytes {
+		if n > l.left {
+			return l.add(id, first.short, false)
+		}
+		l.left -= n
+	}
+	return l.write(l.response[first.from:first.to])
+}
+
+// add appends an execution, with its output if whole is true. x is nil for an unknown id.
+func (l *lookup) add(id string, x *runtime.Execution, whole bool) error {
 	if x == nil {
 		text, err := web.EncodeJSON(renderAbsent(id))
 		if err != nil {
@@ -110,7 +132,7 @@ func (l *lookup) add(id string, x *runtime.Execution, first bool) error {
 		}
 		return l.write(text)
 	}
-	if first && x.ResultSize > len(x.Result) && x.ResultSize <= l.left {
+	if whole && x.ResultSize > len(x.Result) && x.ResultSize <= l.left {
 		if err := l.reserve(2 * x.ResultSize); err != nil {
 			return err
 		}
