@@ -42,16 +42,16 @@ func (b *Budget) Govern(ctx context.Context) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	ticker := time.NewTicker(governPeriod)
 	defer ticker.Stop()
-	g := governor{base: max(Overhead-outside, minHeap), floor: goMemory(), quiet: b.quiet}
+	g := governor{base: max(Overhead-outside, minHeap), floor: goMemory() - b.Heap(), quiet: b.quiet}
 	for {
 		now := time.Now()
 		if limit, change := g.limit(b.Heap(), b.total-b.Used(), now); change {
 			debug.SetMemoryLimit(limit)
 		}
-		if g.shouldCollect(goMemory(), now) {
+		if g.shouldCollect(goMemory()-b.Heap(), b.Heap(), now) {
 			goruntime.GC() // buffers in a sync.Pool outlive one collection
 			debug.FreeOSMemory()
-			g.floor = goMemory()
+			g.floor = goMemory() - b.Heap()
 			g.has = g.floor
 		}
 		select {
@@ -69,8 +69,8 @@ type governor struct {
 	recent    int64 // the most that accounts held on Go's heap in the present and the last window
 	present   int64 // the most of the present window
 	began     time.Time
-	floor     int64 // bytes of Go's memory when it was last returned
-	has       int64 // bytes of Go's memory when it last grew
+	floor     int64 // bytes of Go's memory that no account held when it was last returned
+	has       int64 // bytes of Go's memory that no account held when it last grew
 	grew      time.Time
 	quiet     time.Duration // see defaultQuiet
 	collected time.Time
@@ -94,8 +94,9 @@ func (g *governor) limit(held, free int64, now time.Time) (limit int64, change b
 }
 
 // shouldCollect reports whether to collect garbage and return memory to the system now, while Go
-// has bytes of memory: it exceeds its limit, or it has grown and is quiet.
-func (g *governor) shouldCollect(has int64, now time.Time) bool {
+// has bytes of memory beside those that accounts hold: it exceeds its limit, or it has grown and is
+// quiet.
+func (g *governor) shouldCollect(has, held int64, now time.Time) bool {
 	if has > g.has+growthStep {
 		g.grew = now
 	}
@@ -103,7 +104,7 @@ func (g *governor) shouldCollect(has int64, now time.Time) bool {
 		g.has = has
 	}
 	switch {
-	case has > g.current+excess && now.Sub(g.collected) >= collectPause:
+	case has+held > g.current+excess && now.Sub(g.collected) >= collectPause:
 	case has > g.floor+growth && now.Sub(g.grew) >= g.quiet:
 	default:
 		return false

@@ -29,13 +29,13 @@ func TestGovernor(t *testing.T) {
 	if limit, change := g.limit(held, plenty, later(governPeriod)); !change || limit != g.base+held {
 		t.Errorf("with more held the limit is %d, %v", limit, change)
 	}
-	if limit, change := g.limit(0, plenty, later(governPeriod)); change || limit != g.base+held || g.shouldCollect(limit, at) {
+	if limit, change := g.limit(0, plenty, later(governPeriod)); change || limit != g.base+held || g.shouldCollect(limit, 0, at) {
 		t.Errorf("just after it was given back, the limit is %d, %v", limit, change)
 	}
 	if limit, change := g.limit(0, 10*runtime.MiB, later(governPeriod)); !change || limit != g.base+10*runtime.MiB {
 		t.Errorf("when others need what was given back, the limit is %d, %v", limit, change)
 	}
-	if !g.shouldCollect(g.current+excess+1, at) || g.shouldCollect(g.current+excess+1, later(collectPause/2)) {
+	if !g.shouldCollect(g.current+excess+1, 0, at) || g.shouldCollect(g.current+excess+1, 0, later(collectPause/2)) {
 		t.Error("an excess is collected once per pause")
 	}
 	for range 2 {
@@ -48,15 +48,15 @@ func TestGovernor(t *testing.T) {
 	g.floor, g.has = 20*runtime.MiB, 20*runtime.MiB
 	has := g.floor + growth + 1
 	for range 10 { // waves
-		if g.shouldCollect(has, later(quiet/2)) || g.shouldCollect(g.floor, later(quiet/2)) {
+		if g.shouldCollect(has, 0, later(quiet/2)) || g.shouldCollect(g.floor, 0, later(quiet/2)) {
 			t.Error("memory that is soon needed again is returned")
 		}
 	}
-	if g.shouldCollect(has, at) || !g.shouldCollect(has, later(quiet)) {
+	if g.shouldCollect(has, 0, at) || !g.shouldCollect(has, 0, later(quiet)) {
 		t.Error("memory that is not needed any more is not returned")
 	}
 	g.floor, g.has = has-growth/2, has-growth/2
-	if g.shouldCollect(has, later(time.Hour)) {
+	if g.shouldCollect(has, 0, later(time.Hour)) {
 		t.Error("little growth is returned")
 	}
 }

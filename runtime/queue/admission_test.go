@@ -562,10 +562,12 @@ func TestCallersDoNotWaitForEachOthersRequests(t *testing.T) {
 		a := NewAdmission(b, 10, 100)
 		bodies := b.Open(memory.Options{Name: "bodies", Requests: true, Yields: true})
 		var refused, done atomic.Int32
-		for range 10 { // they hold 10 of 16, and each needs 8 to run
+		for range 10 {
 			if !bodies.TryTake(large) {
 				t.Fatal("a body does not fit")
 			}
+		}
+		for range 10 { // they hold 10 of 16, and each needs 8 to run
 			go func() {
 				defer bodies.Give(large)
 				switch err := a.Acquire(t.Context(), "a", "f", 8*large, large); runtime.CodeOf(err) {
