@@ -320,6 +320,7 @@ func TestEveryEndingIsRestored(t *testing.T) {
 						t.Errorf("%s: differs at %d", ending, at)
 					}
 				}
+				p.Limits.Timeout = time.Minute
 				if got := result(t, box, p, `{"plan":[["end_return",1]]}`); got != `{"n":1,"kept":[]}` {
 					t.Errorf("after %s: got %s", ending, got)
 				}

@@ -119,7 +119,9 @@ func program(source string, limits runtime.Limits) runtime.Program {
 func deployed(t testing.TB, box *Sandbox, source string, limits runtime.Limits) runtime.Program {
 	t.Helper()
 	p := program(source, limits)
-	outcome, err := box.Deploy(context.Background(), p)
+	patient := p // the time limit is for runs: deploying takes long with the race detector
+	patient.Limits.Timeout = max(p.Limits.WithDefaults().Timeout, 30*time.Second)
+	outcome, err := box.Deploy(context.Background(), patient)
 	if err != nil {
 		t.Fatal(err)
 	}
