@@ -86,7 +86,7 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	linger(ctx)
 }
 
-// readError returns what the sender of a request is told about an error of reading it.
+// readError returns the error that the response reports when a request cannot be read.
 func (s *Server) readError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
 		return badRequest("it ends too early")

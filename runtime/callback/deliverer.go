@@ -68,7 +68,7 @@ type Deliverer struct {
 }
 
 // lookups are the executions of jobs that have ended, and whose callbacks are still to be looked up.
-// The store may keep a reader waiting, so whoever ends an execution does not look them up itself.
+// A read of the store may wait, so the goroutine that ends an execution does not look them up itself.
 type lookups struct {
 	queue    []lookup
 	missed   bool        // the queue was full: all deliveries must be read

@@ -566,8 +566,9 @@ func (s *slowStore) SaveAttempt(d runtime.Delivery) error {
 	return s.Store.SaveAttempt(d)
 }
 
-// TestLookupsThatFailAreRepeated: while the disk does not sync, whoever ends executions of jobs does
-// not wait; their callbacks are delivered later, also if there are more than are remembered.
+// TestLookupsThatFailAreRepeated checks that the end of an execution of a job does not wait while the
+// disk does not sync, and that the callbacks are delivered later, also if there are more than are
+// remembered.
 func TestLookupsThatFailAreRepeated(t *testing.T) {
 	for _, others := range []int{0, maxLookups} {
 		synctest.Test(t, func(t *testing.T) {

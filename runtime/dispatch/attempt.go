@@ -114,7 +114,7 @@ func (a *attempt) execute() runtime.Execution {
 	}
 	outcome, err := o.Sandbox.Run(a.ctx, call)
 	// A run that was cancelled before it returned ends as cancelled, even if it has succeeded since:
-	// the client was told so.
+	// the response to the cancellation said so.
 	stopped := a.ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled)
 	switch {
 	case a.markReturned() || stopped:

@@ -56,7 +56,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context})
 	cancelled := e.blocking.markReturned(blocking)
 	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled); {
-	case cancelled: // even if it has succeeded since: the client was told so
+	case cancelled: // even if it has succeeded since: the response to the cancellation said so
 		outcome.Failure = &runtime.Failure{Class: runtime.ClassCancelled, Message: runtime.CancelledWhileRunning}
 	case stopped && err != nil:
 		outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCancelled, Message: "the run was cancelled by its caller"}}

@@ -37,16 +37,15 @@ type Options struct {
 // Account is what one kind of holder takes from a Budget. All methods may be called concurrently;
 // those that do not wait may be called with any lock held.
 type Account struct {
-	budget  *Budget
-	o       Options
-	bytes   atomic.Int64
-	waiting atomic.Bool  // a copy of waits
-	queued  atomic.Int32 // goroutines that wait in Take for more than SmallTake
+	budget *Budget
+	o      Options
+	bytes  atomic.Int64
+	waits  atomic.Bool  // since Notify; changed with the Budget's mutex held
+	queued atomic.Int32 // goroutines that wait in Take for more than SmallTake
 
 	// The Budget's mutex guards these.
 	small, large list.List // of *waiter, for takes of at most SmallTake, and for others
 	onFree       func()    // see Notify; nil once it was called
-	waits        bool      // since Notify
 }
 
 // waiter is a goroutine that waits in Take.
@@ -209,26 +208,27 @@ func (a *Account) hold(n, takes int64) {
 
 // Notify calls onFree once, on a goroutine of its own, when bytes of the Budget are freed. A later
 // call replaces onFree. The account counts as one that waits for wanted bytes until Notify is called
-// with nil.
-func (a *Account) Notify(onFree func(), wanted int64) {
+// with nil. If added is true, bytes that were freed before this call have notified nobody.
+func (a *Account) Notify(onFree func(), wanted int64) (added bool) {
 	b := a.budget
-	if onFree == nil && !a.waiting.Load() {
-		return
+	if onFree == nil && !a.waits.Load() {
+		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wanted.Store(wanted)
-	if (a.onFree == nil) != (onFree == nil) {
-		b.pending.Add(change(onFree != nil))
+	waits := onFree != nil
+	if added = a.onFree == nil && waits; (a.onFree != nil) != waits {
+		b.pending.Add(change(waits))
 	}
-	if a.waits != (onFree != nil) {
-		b.notified.Add(change(onFree != nil))
+	if a.waits.Swap(waits) != waits {
+		b.notified.Add(change(waits))
 	}
-	a.onFree, a.waits = onFree, onFree != nil
-	a.waiting.Store(a.waits)
-	if !a.waits {
+	a.onFree = onFree
+	if !waits {
 		b.serve(a)
 	}
+	return added
 }
 
 // change returns 1 for one more, else -1.

@@ -25,6 +25,9 @@ const (
 	reclaimPause = 10 * time.Millisecond
 	// shortagePause is the time between two calls of Options.Shortage.
 	shortagePause = 100 * time.Millisecond
+	// FreeBytes is the size of a request or an answer, in bytes, up to which the memory of its
+	// connection includes it.
+	FreeBytes = 8 * runtime.KiB
 	// refusalPause is the time between two reports of refusals in the log.
 	refusalPause = time.Second
 )
@@ -184,8 +187,8 @@ func (b *Budget) serve(but *Account) {
 	}
 }
 
-// reclaim lets caches give up, soon, what a take of n bytes lacks, unless they hold far less: on a server
-// that is busy with runs, caches that are small beside a run are more useful than nothing.
+// reclaim lets caches give up, soon, what a take of n bytes lacks, unless they hold far less: on a
+// server that is busy with runs, caches that are small beside a run are more useful than nothing.
 func (b *Budget) reclaim(n int64) {
 	b.reportShortage()
 	cache := b.cache.Load()
@@ -230,7 +233,7 @@ func (b *Budget) reclaimAgain() {
 	}
 }
 
-// reportShortage tells accounts that memory is short.
+// reportShortage calls Options.Shortage of all accounts that have it.
 func (b *Budget) reportShortage() {
 	now := time.Now().UnixNano()
 	last := b.short.Load()

@@ -274,8 +274,7 @@ func (a *Admission) full(tenant runtime.Tenant) bool {
 // another holder gives some back.
 func (a *Admission) admit() {
 	wanted := a.start()
-	if a.waitsForMemory() {
-		a.memory.Notify(a.retry, wanted)
+	if a.waitsForMemory() && a.memory.Notify(a.retry, wanted) {
 		a.start() // bytes may have been freed before Notify
 	}
 	if !a.waitsForMemory() {
@@ -283,15 +282,12 @@ func (a *Admission) admit() {
 	}
 }
 
-// ownBytes is the largest request, in bytes, whose memory the connection of a caller includes.
-const ownBytes = 8 * runtime.KiB
-
 // mayNeverFit reports whether a caller that holds some bytes of a request should not wait for bytes
 // for its run.
 func (a *Admission) mayNeverFit(bytes, holds int64) bool {
 	beside, yielding := a.memory.Budget().Beside(a.memory)
 	most := a.memory.Largest()
-	return bytes > most-beside && (holds > ownBytes || bytes > most-(beside-yielding))
+	return bytes > most-beside && (holds > memory.FreeBytes || bytes > most-(beside-yielding))
 }
 
 func (a *Admission) waitsForMemory() bool {

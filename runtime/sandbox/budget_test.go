@@ -117,8 +117,8 @@ func TestBoxStaysWithinTheBudget(t *testing.T) {
 	})
 }
 
-// TestCachesGiveWay verifies that idle slots and unused images give up their memory to whoever
-// needs it.
+// TestCachesGiveWay verifies that idle slots and unused images give up their memory to runs
+// that need it.
 func TestCachesGiveWay(t *testing.T) {
 	box := openReserved(t, 256*runtime.MiB, false)
 	box.pool.spare, box.images.keep = 0, time.Millisecond

@@ -117,8 +117,8 @@ func (p *pool) removeImage(img *image) (removed []*slot) {
 	return removed
 }
 
-// reclaim removes and returns the least recently used charged slots that keep n bytes, and their bytes. The
-// caller must close them.
+// reclaim removes and returns the least recently used charged slots that keep n bytes, and their
+// bytes. The caller must close them.
 func (p *pool) reclaim(n int64) (removed []*slot, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

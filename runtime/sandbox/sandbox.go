@@ -505,9 +505,8 @@ func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant r
 }
 
 // retire drops the memory of a usable slot and returns it to the pool, or closes the slot. Its caller
-// holds no permit to compute, because
-// returning half a gigabyte to the system takes tens of milliseconds, and still has its reservation,
-// because the memory exists until it returns.
+// holds no permit to compute, because returning half a gigabyte to the system takes tens of
+// milliseconds, and still has its reservation, because the memory exists until it returns.
 func (s *Sandbox) retire(slot *slot, usable bool) {
 	if usable {
 		err := slot.memory.drop()

@@ -6,14 +6,12 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 const (
-	// FreeBytes is the size of a body or an answer, in bytes, up to which the memory of its
-	// connection includes it.
-	FreeBytes = 8 * runtime.KiB
+	// FreeBytes is [memory.FreeBytes].
+	FreeBytes = memory.FreeBytes
 	// MemoryPatience bounds how long a request waits for memory.
 	MemoryPatience = 250 * time.Millisecond
 )
@@ -42,9 +40,8 @@ type Accounts struct {
 
 const (
 	// bodiesShare, queuedShare and answersShare are the parts of the memory budget, in eighths, that
-	// the accounts may hold, for takes of more than [memory.SmallTake] bytes. What waits for runs
-	// must leave room for them: bodies of queued runs would otherwise hold the memory without which
-	// none of the runs can start.
+	// the accounts may hold. What waits for runs must leave room for them: bodies of queued runs would
+	// otherwise hold the memory without which none of the runs can start.
 	bodiesShare  = 5
 	queuedShare  = 1
 	answersShare = 2

@@ -18,7 +18,7 @@ const (
 )
 
 // Ballast is a file that holds room for deletions and cancellations. It is removed when the disk is
-// full, whoever has filled it, and written again when there is room.
+// full, also if other processes have filled it, and written again when there is room.
 type Ballast struct {
 	fs  vfs.FS
 	dir string
