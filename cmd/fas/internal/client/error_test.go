@@ -105,6 +105,9 @@ func TestWrongShapeIsReported(t *testing.T) {
 	}
 }
 
+// nobody is a port that the system does not give to those who listen at any port.
+const nobody = "127.0.0.1:1"
+
 func TestUnreachable(t *testing.T) {
 	listen := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -114,13 +117,11 @@ func TestUnreachable(t *testing.T) {
 		t.Cleanup(func() { l.Close() })
 		return l
 	}
-	gone := listen()
-	gone.Close()
 	hangsUp, talksOdd := listen(), listen()
 	go hangUp(hangsUp, "")
 	go hangUp(talksOdd, "220 mail.example.com ESMTP\r\n")
 	for name, tc := range map[string]struct{ url, want string }{
-		"nobody":        {"http://" + gone.Addr().String(), "no server listens at"},
+		"nobody":        {"http://" + nobody, "no server listens at"},
 		"no such host":  {"http://no-such-host.invalid:80", "the host no-such-host.invalid is not known"},
 		"hangs up":      {"http://" + hangsUp.Addr().String(), "closed the connection before it answered"},
 		"not HTTP":      {"http://" + talksOdd.Addr().String(), "cannot talk to"},
