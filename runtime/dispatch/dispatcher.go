@@ -94,7 +94,7 @@ func New(o Options) *Dispatcher {
 		stop:     make(chan struct{}),
 	}
 	d.plan = newPlan(d.leaser)
-	d.backlog = o.Memory.Open(memory.Options{Name: "queued runs", Heap: true, Max: o.Memory.Total() / backlogShare})
+	d.backlog = o.Memory.Open(memory.Options{Name: "queued runs", Heap: true, Queues: true, Max: o.Memory.Total() / backlogShare})
 	d.args = o.Memory.Open(memory.Options{Name: "args of runs", Heap: true})
 	d.outbox = newOutbox(o.Memory)
 	d.outbox.room.L = &d.outbox.mu

@@ -198,5 +198,5 @@ func listDeadLetters(ctx context.Context, e *engine.Engine, tenant runtime.Tenan
 // budgetFor returns a memory budget that n runs with default limits fit into, and what the engine
 // holds for them.
 func budgetFor(n int64) *memory.Budget {
-	return memory.New((n*runtime.Limits{}.WithDefaults().Reservation()+runtime.MiB)*16/15, nil)
+	return memory.New((n*runtime.Limits{}.WithDefaults().Reservation()+runtime.MiB)*32/29, nil)
 }

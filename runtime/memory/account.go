@@ -19,6 +19,9 @@ type Options struct {
 	Covered bool
 	// Requests says that the account may take the reserve.
 	Requests bool
+	// Queues says that the account holds what the server does later. It may take what runs and caches
+	// leave to it: a server whose memory is full of runs still accepts others.
+	Queues bool
 	// Yields says that the account gives way to runs: while another account waits by Notify, all
 	// accounts that yield may together hold what that account does not want, at most a quarter of
 	// the Budget, but at least the reserve, or by small takes an eighth of the Budget.
@@ -74,13 +77,16 @@ func (a *Account) Free() int64 { return a.budget.total - a.leave(a.budget.total)
 
 // leave returns the bytes of the Budget that a take of n must leave free.
 func (a *Account) leave(n int64) int64 {
+	b := a.budget
 	switch {
-	case !a.o.Requests:
-		return a.budget.Reserve()
-	case n > SmallTake:
-		return a.budget.Reserve() / 2
+	case a.o.Requests && n <= SmallTake:
+		return 0
+	case a.o.Requests:
+		return b.Reserve() / 2
+	case a.o.Queues:
+		return b.Reserve()
 	}
-	return 0
+	return b.total - b.forRuns()
 }
 
 // TryTake takes n bytes if they are free, and reports whether it did. If they are not, caches begin

@@ -19,8 +19,10 @@ const (
 	// guests that compute, and garbage that is not collected yet.
 	Overhead = 300_000_000
 
-	// reserveShare is the divisor of the budget that is left to requests.
+	// reserveShare is the divisor of the budget that is left to requests, and queueShare of what is
+	// left to queues beside.
 	reserveShare = 16
+	queueShare   = 32
 	// reclaimPause is the time between two attempts to reclaim, if the first found nothing.
 	reclaimPause = 10 * time.Millisecond
 	// shortagePause is the time between two calls of Options.Shortage.
@@ -78,6 +80,9 @@ func (b *Budget) Used() int64 { return b.used.Load() }
 // Reserve returns the bytes that only accounts with Options.Requests may take.
 func (b *Budget) Reserve() int64 { return b.total / reserveShare }
 
+// forRuns returns the bytes up to which runs and caches may use the Budget.
+func (b *Budget) forRuns() int64 { return b.total - b.Reserve() - b.total/queueShare }
+
 // Beside returns the bytes that would be used if an account and all caches held nothing, and how many
 // of them are held by accounts that yield.
 func (b *Budget) Beside(a *Account) (bytes, yielding int64) {
@@ -89,7 +94,7 @@ func (b *Budget) yieldTo(n int64) bool {
 	if b.notified.Load() == 0 {
 		return false
 	}
-	most := max(b.Reserve(), min(b.total/4, b.total-b.Reserve()-b.wanted.Load()))
+	most := max(b.Reserve(), min(b.total/4, b.forRuns()-b.wanted.Load()))
 	if n <= SmallTake {
 		most = max(most, b.total/8)
 	}
@@ -192,7 +197,7 @@ func (b *Budget) serve(but *Account) {
 func (b *Budget) reclaim(n int64) {
 	b.reportShortage()
 	cache := b.cache.Load()
-	if n = min(n, n+b.used.Load()-(b.total-b.Reserve())); cache <= 0 || n/2 > cache {
+	if n = min(n, n+b.used.Load()-b.forRuns()); cache <= 0 || n/2 > cache {
 		return
 	}
 	n = max(n, 1)

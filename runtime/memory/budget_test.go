@@ -158,13 +158,17 @@ func TestBudgetHammer(t *testing.T) {
 // gives up is refused with the time after which to retry; small requests pass by.
 func TestTakeWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const total = 64 * memory.SmallTake // a reserve of 4
+		const total = 64 * memory.SmallTake // a reserve of 4, and 2 for queues
 		var log bytes.Buffer
 		b := memory.New(total, slog.New(slog.NewTextHandler(&log, nil)))
 		runs := b.Open(memory.Options{Name: "runs"})
 		bodies := b.Open(memory.Options{Name: "bodies", Requests: true})
-		if !runs.TryTake(60*memory.SmallTake) || runs.TryTake(1) {
-			t.Fatal("runs can take all but the reserve, and no more")
+		queued := b.Open(memory.Options{Name: "queued runs", Queues: true})
+		if !runs.TryTake(58*memory.SmallTake) || runs.TryTake(1) {
+			t.Fatal("runs can take all but the reserve and what is left to queues, and no more")
+		}
+		if !queued.TryTake(2*memory.SmallTake) || queued.TryTake(1) {
+			t.Fatal("queues can take what runs leave to them, and no more")
 		}
 		served := make(chan int64, 10)
 		for _, n := range []int64{6, 2} { // the second would fit now
@@ -186,13 +190,13 @@ func TestTakeWaits(t *testing.T) {
 		if e, ok := runtime.AsError(err); !ok || e.Code != runtime.CodeTooBusy || e.RetryAfter <= 0 || !strings.Contains(e.Message, "bodies") {
 			t.Fatalf("the refusal is %v", err)
 		}
-		if text := log.String(); strings.Count(text, "refused") != 1 || !strings.Contains(text, "holders.runs=3932160") {
+		if text := log.String(); strings.Count(text, "refused") != 1 || !strings.Contains(text, "holders.runs=3801088") {
 			t.Errorf("the log has %s", text)
 		}
 		if len(served) != 0 {
 			t.Errorf("a take of %d was served before an earlier one", <-served)
 		}
-		runs.Give(60 * memory.SmallTake)
+		runs.Give(58 * memory.SmallTake)
 		synctest.Wait()
 		if len(served) != 2 {
 			t.Errorf("%d of 2 were served", len(served))

@@ -600,7 +600,7 @@ func TestRequestsYieldToRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		admitted := make(chan string, 1)
-		wait(a, admitted, "next", "a", "f", 14*large) // 15 are for runs
+		wait(a, admitted, "next", "a", "f", 14*large) // 14.5 are for runs
 		taken := int64(0)
 		for bodies.TryTake(large) {
 			taken++
