@@ -145,7 +145,7 @@ func (a *Account) Take(ctx context.Context, n int64) error {
 	}
 	e := waiters.PushBack(w)
 	b.pending.Add(1)
-	a.serve(true) // something may have been freed before pending was set
+	a.serve() // something may have been freed before pending was set
 	b.mu.Unlock()
 	b.reclaim(n)
 	select {
@@ -212,10 +212,11 @@ func (a *Account) hold(n, takes int64) {
 	}
 }
 
-// Notify calls onFree once, on a goroutine of its own, when bytes of the Budget are freed. A later
-// call replaces onFree. The account counts as one that waits for wanted bytes until Notify is called
-// with nil. If added is true, bytes that were freed before this call have notified nobody.
-func (a *Account) Notify(onFree func(), wanted int64) (added bool) {
+// Notify calls onFree once, on a goroutine of its own, when bytes of the Budget are freed and least
+// bytes are free. A later call replaces onFree. The account counts as one that waits for wanted bytes
+// until Notify is called with nil. If missed is true, bytes that were freed before this call may have
+// notified nobody. One account of a Budget may wait in this way.
+func (a *Account) Notify(onFree func(), wanted, least int64) (missed bool) {
 	b := a.budget
 	if onFree == nil && !a.waits.Load() {
 		return false
@@ -224,17 +225,19 @@ func (a *Account) Notify(onFree func(), wanted int64) (added bool) {
 	defer b.mu.Unlock()
 	b.wanted.Store(wanted)
 	waits := onFree != nil
-	if added = a.onFree == nil && waits; (a.onFree != nil) != waits {
-		b.pending.Add(change(waits))
+	level := int64(nobody)
+	if waits {
+		level = max(b.total-a.leave(least)-least, 0)
 	}
+	missed = b.level.Swap(level) < level
 	if a.waits.Swap(waits) != waits {
 		b.notified.Add(change(waits))
 	}
 	a.onFree = onFree
 	if !waits {
-		b.serve(a)
+		b.serve(a, false)
 	}
-	return added
+	return missed
 }
 
 // change returns 1 for one more, else -1.
@@ -247,9 +250,8 @@ func change(more bool) int32 {
 
 // The methods below are called with the Budget's mutex held.
 
-// serve takes bytes for goroutines that wait, first come first served, and calls onFree if notify
-// is true.
-func (a *Account) serve(notify bool) {
+// serve takes bytes for goroutines that wait, first come first served.
+func (a *Account) serve() {
 	for _, waiters := range []*list.List{&a.small, &a.large} {
 		for e := waiters.Front(); e != nil; e = waiters.Front() {
 			w := e.Value.(*waiter)
@@ -260,11 +262,16 @@ func (a *Account) serve(notify bool) {
 			close(w.taken)
 		}
 	}
-	if f := a.onFree; f != nil && notify {
-		a.onFree = nil
-		a.budget.pending.Add(-1)
-		go f()
+}
+
+// call calls what Notify was called with, once.
+func (a *Account) call() {
+	if a.onFree == nil {
+		return
 	}
+	go a.onFree()
+	a.onFree = nil
+	a.budget.level.Store(nobody)
 }
 
 func (a *Account) remove(waiters *list.List, e *list.Element) {

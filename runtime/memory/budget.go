@@ -49,8 +49,10 @@ type Budget struct {
 	yielding atomic.Int64
 	notified atomic.Int32
 	wanted   atomic.Int64
-	// pending is the number of goroutines and accounts that wait for free bytes.
+	// pending is the number of goroutines that wait for free bytes. Accounts that wait by Notify are
+	// called when at most level bytes are used; nothing waits below zero.
 	pending atomic.Int32
+	level   atomic.Int64
 	short   atomic.Int64 // when Options.Shortage was last called, in nanoseconds since 1970
 
 	mu         sync.Mutex
@@ -68,8 +70,16 @@ func New(total int64, log *slog.Logger) *Budget {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Budget{total: total, log: log, quiet: defaultQuiet}
+	b := &Budget{total: total, log: log, quiet: defaultQuiet}
+	b.level.Store(nobody)
+	return b
 }
+
+// nobody is the level of a Budget without accounts that wait to be called.
+const nobody = -1
+
+// useful reports whether those that wait by Notify could take something.
+func (b *Budget) useful() bool { return b.used.Load() <= b.level.Load() }
 
 // Total returns the bytes of the Budget.
 func (b *Budget) Total() int64 { return b.total }
@@ -177,18 +187,22 @@ func (b *Budget) take(n, limit int64) bool {
 
 // freed serves those who wait for free bytes, and notifies all but one account.
 func (b *Budget) freed(but *Account) {
-	if b.pending.Load() == 0 {
+	if b.pending.Load() == 0 && !b.useful() {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.serve(but)
+	b.serve(but, false)
 }
 
-// serve is called with mu held.
-func (b *Budget) serve(but *Account) {
+// serve serves those that wait, and calls all but one account, if that is useful or always is true.
+// It is called with mu held.
+func (b *Budget) serve(but *Account, always bool) {
 	for _, a := range b.accounts {
-		a.serve(a != but)
+		a.serve()
+		if a != but && (always || b.useful()) {
+			a.call()
+		}
 	}
 }
 
@@ -223,7 +237,7 @@ func (b *Budget) reclaim(n int64) {
 func (b *Budget) reclaimAgain() {
 	b.mu.Lock()
 	b.again = false
-	b.serve(nil) // accounts that wait by Notify try again, and reclaim
+	b.serve(nil, true) // accounts that wait by Notify try again, and reclaim
 	var left int64
 	for _, a := range b.accounts {
 		for _, waiters := range []*list.List{&a.small, &a.large} {
@@ -273,7 +287,7 @@ func (b *Budget) reclaimFrom(first *Account, n int64) {
 	if left == n {
 		b.exhausted = time.Now()
 	}
-	if left > 0 && b.pending.Load() > 0 && !b.again { // what is in use now may not be later
+	if left > 0 && (b.pending.Load() > 0 || b.level.Load() != nobody) && !b.again { // what is in use now may not be later
 		b.again = true
 		time.AfterFunc(10*reclaimPause, b.reclaimAgain)
 	}

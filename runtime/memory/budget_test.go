@@ -38,6 +38,7 @@ func TestBudgetMatchesItsModel(t *testing.T) {
 			{Name: "requests", Requests: true, Yields: true, Max: total / 2},
 			{Name: "covered", Covered: true, Heap: true},
 			{Name: "each", HeapEach: 7},
+			{Name: "queued", Queues: true},
 		} {
 			accounts = append(accounts, &account{Account: b.Open(o), o: o})
 		}
@@ -66,12 +67,14 @@ func TestBudgetMatchesItsModel(t *testing.T) {
 				hold(a, -a.takes[last], -1)
 				a.takes = a.takes[:last]
 			default:
-				leave := total / 16
-				if a.o.Requests {
+				leave := total/16 + total/32
+				switch {
+				case a.o.Requests && n > small:
+					leave = total / 16 / 2
+				case a.o.Requests:
 					leave = 0
-					if n > small {
-						leave = total / 16 / 2
-					}
+				case a.o.Queues:
+					leave = total / 16
 				}
 				fits := a.o.Covered || used+n <= total-leave
 				if a.o.Max > 0 && (n > small && a.held+n > a.o.Max || a.held+n > a.o.Max+total/16) {
@@ -89,7 +92,7 @@ func TestBudgetMatchesItsModel(t *testing.T) {
 			}
 		}
 		holders := b.Holders()
-		if len(holders) != 4 || holders[1].Name != "requests" || holders[1].Bytes != accounts[1].held+accounts[2].held {
+		if len(holders) != 5 || holders[1].Name != "requests" || holders[1].Bytes != accounts[1].held+accounts[2].held {
 			t.Fatalf("the holders are %+v", holders)
 		}
 	})
@@ -227,7 +230,7 @@ func TestCachesGiveWay(t *testing.T) {
 		}
 		runs.Give(10)
 		notified := false
-		runs.Notify(func() { notified = true }, 1)
+		runs.Notify(func() { notified = true }, 1, 1)
 		if !cache.TryTake(15) {
 			t.Fatal("the cache cannot use free memory")
 		}
@@ -238,6 +241,41 @@ func TestCachesGiveWay(t *testing.T) {
 		if !notified || !runs.TryTake(1) {
 			t.Error("the bytes of the cache are not free")
 		}
+	})
+}
+
+// An account that waits by Notify is called once, when what it needs is free, and not before; a call
+// for less than before says that it may have missed something.
+func TestNotify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(15, nil)
+		runs, others := b.Open(memory.Options{Name: "runs"}), b.Open(memory.Options{Name: "others"})
+		called := 0
+		notify := func(least int64) bool { return runs.Notify(func() { called++ }, 15, least) }
+		give := func(n int64, want int) {
+			t.Helper()
+			others.Give(n)
+			if synctest.Wait(); called != want {
+				t.Fatalf("called %d times, want %d", called, want)
+			}
+		}
+		others.Add(15)
+		if !notify(10) || notify(10) || notify(11) {
+			t.Error("the first call may have missed something, later ones for as much have not")
+		}
+		notify(10)
+		give(9, 0)
+		give(1, 1)
+		give(1, 1) // it was called already
+		if !notify(6) || !notify(4) {
+			t.Error("a call for less may have missed something")
+		}
+		give(1, 2)
+		notify(1)
+		if runs.Notify(nil, 0, 0) {
+			t.Error("an account that does not wait has missed something")
+		}
+		give(3, 2)
 	})
 }
 

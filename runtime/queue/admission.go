@@ -273,12 +273,16 @@ func (a *Admission) full(tenant runtime.Tenant) bool {
 // admit starts the waiting runs that fit. If runs still wait for memory, they are tried again when
 // another holder gives some back.
 func (a *Admission) admit() {
-	wanted := a.start()
-	if a.waitsForMemory() && a.memory.Notify(a.retry, wanted) {
-		a.start() // bytes may have been freed before Notify
-	}
-	if !a.waitsForMemory() {
-		a.memory.Notify(nil, 0)
+	for {
+		wanted := a.start()
+		if !a.waitsForMemory() {
+			a.memory.Notify(nil, 0, 0)
+			return
+		}
+		if !a.memory.Notify(a.retry, wanted.most, wanted.least) {
+			return
+		}
+		// Bytes may have been freed before Notify.
 	}
 }
 
@@ -301,12 +305,15 @@ func (a *Admission) retry() {
 	a.admit()
 }
 
-// start starts the waiting runs that fit, and returns the most bytes that one of the next wants.
-func (a *Admission) start() (wanted int64) {
+// demand is the most and the least bytes that one of the next runs wants.
+type demand struct{ most, least int64 }
+
+// start starts the waiting runs that fit, and returns what the next want.
+func (a *Admission) start() demand {
 	for {
-		w, most := a.choose()
+		w, wanted := a.choose()
 		if w == nil {
-			return most
+			return wanted
 		}
 		a.queue.Serve(&w.item)
 		a.uncount(w)
@@ -316,8 +323,8 @@ func (a *Admission) start() (wanted int64) {
 
 // choose takes the memory of the run to start now and returns it, or nil: the first in turn that
 // fits, unless a run before it may not be overtaken any more. A run that would not fit if all others
-// ended does not hold up anything. wanted is the most bytes that a run wants that was passed over.
-func (a *Admission) choose() (next *Waiter, wanted int64) {
+// ended does not hold up anything. wanted is what those want that were passed over.
+func (a *Admission) choose() (next *Waiter, wanted demand) {
 	var before [maxTenants * maxGroups]*Waiter
 	passed := before[:0]
 	tenants := 0
@@ -331,9 +338,12 @@ func (a *Admission) choose() (next *Waiter, wanted int64) {
 				for _, p := range passed {
 					p.overtaken++
 				}
-				return w, 0
+				return w, demand{}
 			}
-			wanted = max(wanted, w.bytes)
+			if wanted.most = max(wanted.most, w.bytes); len(passed) == 0 {
+				wanted.least = w.bytes
+			}
+			wanted.least = min(wanted.least, w.bytes)
 			if w.overtaken >= maxOvertaken && !a.mayNeverFit(w.bytes, 0) {
 				return nil, wanted
 			}

@@ -469,6 +469,52 @@ func TestAdmissionHammer(t *testing.T) {
 	}
 }
 
+// Another holder gives back the last bytes while runs of all sizes come: none is forgotten.
+func TestNoRunMissesWhatIsFreed(t *testing.T) {
+	const share = 32
+	b := memory.New(29*share, nil)
+	a := NewAdmission(b, 100, 100)
+	others := b.Open(memory.Options{Name: "others"})
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 5000 {
+		var pieces []int64
+		for free := others.Free(); free > 0; free = others.Free() {
+			n := min(1+rng.Int64N(free), free)
+			if !others.TryTake(n) {
+				t.Fatal("what is free cannot be taken")
+			}
+			pieces = append(pieces, n)
+		}
+		var wg sync.WaitGroup
+		for range 3 {
+			bytes := 1 + rng.Int64N(a.Largest())
+			wg.Go(func() {
+				if err := a.Acquire(t.Context(), "a", fmt.Sprint(bytes), bytes, 0); err == nil {
+					a.Release(bytes)
+				} else if runtime.CodeOf(err) != runtime.CodeTooBusy { // it is refused if it would not fit now
+					t.Error(err)
+				}
+			})
+			wg.Go(func() {
+				var w Waiter
+				admitted := make(chan struct{})
+				a.Enqueue(&w, "b", fmt.Sprint(bytes), bytes, func(bool) { close(admitted) })
+				<-admitted
+				a.Release(bytes)
+			})
+		}
+		wg.Go(func() {
+			for _, n := range pieces {
+				others.Give(n)
+			}
+		})
+		wg.Wait()
+	}
+	if b.Used() != 0 {
+		t.Errorf("%d bytes are held in the end", b.Used())
+	}
+}
+
 func TestAnUncontendedRunDoesNotAllocate(t *testing.T) {
 	a := NewAdmission(memory.New(10, nil), 10, 10)
 	ctx := context.Background()
