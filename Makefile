@@ -80,10 +80,10 @@ bench: ## Measure speed next to gunicorn, processes and native CPython; as root 
 
 ROUNDS = 10
 .PHONY: bench-compare
-bench-compare: ## Compare the server CPU per run with the revision BASE, over ROUNDS rounds.
+bench-compare: ## Compare the server CPU per run with the revision BASE, over ROUNDS rounds; of some rows: ROWS="bulk runs,deployments".
 	@test -n "$(BASE)" || { echo "which revision? make bench-compare BASE=REVISION"; exit 2; }
 	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
-	$(BIN)/fasbench compare -base $(BASE) -rounds $(ROUNDS)
+	$(BIN)/fasbench compare -base $(BASE) -rounds $(ROUNDS) -only "$(ROWS)"
 
 .PHONY: release
 release: ## Build the release archives of fas, with checksums, into dist/.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -77,6 +78,7 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	flags.SetOutput(stderr)
 	base := flags.String("base", "", "`REVISION` to compare the working tree with")
 	rounds := flags.Int("rounds", defaultRounds, "`NUMBER` of rounds; each restarts both servers")
+	only := flags.String("only", "", "comma-separated `ROWS` to measure, such as \"bulk runs,deployments\"; all if it is empty")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -94,12 +96,18 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		fmt.Fprintf(stderr, "fasbench: -rounds must be at least %d\n", minRounds)
 		return 2
 	}
+	rows, err := chosenRows(*only)
+	if err != nil {
+		fmt.Fprintln(stderr, "fasbench:", err)
+		return 2
+	}
 	c, err := newComparer(ctx, *base, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "fasbench:", err)
 		return 1
 	}
 	defer c.close()
+	c.rows = rows
 	for round := range *rounds {
 		c.change.say("round %d of %d", round+1, *rounds)
 		limited, cancel := context.WithTimeout(ctx, roundLimit)
@@ -117,9 +125,26 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	return 0
 }
 
+// chosenRows returns the rows with the names, or all if there are none.
+func chosenRows(names string) ([]comparison, error) {
+	if names == "" {
+		return comparisons, nil
+	}
+	var rows []comparison
+	for _, name := range strings.Split(names, ",") {
+		i := slices.IndexFunc(comparisons, func(c comparison) bool { return c.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no row %q", name)
+		}
+		rows = append(rows, comparisons[i])
+	}
+	return rows, nil
+}
+
 // comparer compares the servers built from two source trees.
 type comparer struct {
 	base, change *lab
+	rows         []comparison
 	revision     string                        // of the base, as Git describes it
 	repository   string                        // folder of the working tree
 	worktree     string                        // folder of the base's source tree
@@ -213,7 +238,7 @@ func (c *comparer) round(ctx context.Context, round int) error {
 			return err
 		}
 	}
-	for _, row := range comparisons {
+	for _, row := range c.rows {
 		if c.problems[row.name] != nil {
 			continue
 		}
@@ -249,7 +274,7 @@ func (c *comparer) print(w io.Writer, rounds int) {
 	fmt.Fprintf(w, "Server CPU time per run, user and system: working tree against %.12s.\n%s. %d rounds.\n\n", c.revision, machine(), rounds)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "row\tbase\tchange\tratio\t95 % interval\t")
-	for _, row := range comparisons {
+	for _, row := range c.rows {
 		if c.problems[row.name] != nil {
 			fmt.Fprintf(table, "%s\tnot measured, see above\n", row.name)
 			continue

@@ -210,6 +210,12 @@ func (a *Account) hold(n, takes int64) {
 	} else if a.o.HeapEach > 0 {
 		a.budget.heap.Add(takes * a.o.HeapEach)
 	}
+	if a.budget.idle.Load() && a.budget.idle.CompareAndSwap(true, false) {
+		select {
+		case a.budget.busy <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // Notify calls onFree once, on a goroutine of its own, when bytes of the Budget are freed and least

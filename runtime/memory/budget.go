@@ -53,7 +53,9 @@ type Budget struct {
 	// called when at most level bytes are used; nothing waits below zero.
 	pending atomic.Int32
 	level   atomic.Int64
-	short   atomic.Int64 // when Options.Shortage was last called, in nanoseconds since 1970
+	idle    atomic.Bool   // nothing was taken or given since Govern last looked
+	busy    chan struct{} // receives when that is over
+	short   atomic.Int64  // when Options.Shortage was last called, in nanoseconds since 1970
 
 	mu         sync.Mutex
 	accounts   []*Account
@@ -70,7 +72,7 @@ func New(total int64, log *slog.Logger) *Budget {
 	if log == nil {
 		log = slog.Default()
 	}
-	b := &Budget{total: total, log: log, quiet: defaultQuiet}
+	b := &Budget{total: total, log: log, quiet: defaultQuiet, busy: make(chan struct{}, 1)}
 	b.level.Store(nobody)
 	return b
 }

@@ -13,6 +13,8 @@ import (
 const (
 	// governPeriod is the time between two looks at what the accounts hold.
 	governPeriod = 50 * time.Millisecond
+	// idlePeriod is the same while nothing is taken or given, so that an idle server stays idle.
+	idlePeriod = time.Second
 	// limitStep is the change of Go's memory limit, in bytes, that is worth its cost: changing
 	// the limit stops all goroutines for a moment.
 	limitStep = 16 * runtime.MiB
@@ -40,8 +42,9 @@ const (
 func (b *Budget) Govern(ctx context.Context) {
 	outside := max(Resident()-goMemory(), 0)
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
-	ticker := time.NewTicker(governPeriod)
+	ticker, idle := time.NewTicker(governPeriod), time.NewTicker(idlePeriod)
 	defer ticker.Stop()
+	defer idle.Stop()
 	g := governor{base: max(Overhead-outside, minHeap), floor: goMemory() - b.Heap(), quiet: b.quiet}
 	for {
 		now := time.Now()
@@ -54,8 +57,18 @@ func (b *Budget) Govern(ctx context.Context) {
 			g.floor = goMemory() - b.Heap()
 			g.has = g.floor
 		}
+		b.idle.Store(true)
 		select {
 		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		if !b.idle.Load() {
+			continue
+		}
+		select {
+		case <-b.busy:
+		case <-idle.C:
 		case <-ctx.Done():
 			return
 		}
