@@ -287,6 +287,9 @@ func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 		s.image = img.retain()
 		return nil
 	}
+	if len(img.pages) > restoreLimit || len(img.shared) > 0 {
+		s.claim.worn = true // loading takes long: shorter runs go first
+	}
 	s.unload()
 	if grow := img.size - len(s.memory.data()); grow > 0 {
 		s.memory.setLimit(img.size)
