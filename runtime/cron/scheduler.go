@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,8 +44,9 @@ type Scheduler struct {
 	o       Options
 	changed notify.Signal
 
-	mu   sync.Mutex
-	jobs map[jobKey]*scheduledJob
+	mu      sync.Mutex
+	jobs    map[jobKey]*scheduledJob
+	changes []*scheduledJob // set since the goroutine last looked
 
 	ctx   context.Context // the lifetime of the goroutine: Stop ends it
 	stop  context.CancelFunc
@@ -108,8 +111,9 @@ func (s *Scheduler) Set(j runtime.Job) {
 	delete(s.jobs, jobKey{j.Tenant, j.ID})
 	if len(scheduled.triggers) > 0 {
 		s.jobs[jobKey{j.Tenant, j.ID}] = scheduled
+		s.changes = append(s.changes, scheduled)
+		s.changed.Set()
 	}
-	s.changed.Set()
 }
 
 // Drop forgets the schedules of a job.
@@ -127,31 +131,47 @@ func (s *Scheduler) Current(j *runtime.Job) bool {
 	return known != nil && &known.job == j
 }
 
-// run starts executions until ctx ends.
+// run starts executions until ctx ends. A change of one job costs no look at the others.
 func (s *Scheduler) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var next time.Time // when all jobs must be looked at
 	for {
 		select {
 		case <-timer.C:
+			next = time.Now().Add(s.startDue(ctx, s.all()))
 		case <-s.changed:
+			if at := time.Now().Add(s.startDue(ctx, s.changedJobs())); at.Before(next) {
+				next = at
+			}
 		case <-ctx.Done():
 			return
 		}
-		timer.Reset(s.startDue(ctx))
+		timer.Reset(time.Until(next))
 	}
 }
 
-// startDue starts what is due, and returns the time until it must be called again.
-func (s *Scheduler) startDue(ctx context.Context) time.Duration {
+// all returns all jobs.
+func (s *Scheduler) all() []*scheduledJob {
 	s.mu.Lock()
-	all := make([]*scheduledJob, 0, len(s.jobs))
-	for _, j := range s.jobs {
-		all = append(all, j)
-	}
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.changes = nil
+	return slices.Collect(maps.Values(s.jobs))
+}
+
+// changedJobs returns the jobs that were set since the last call of it or of all.
+func (s *Scheduler) changedJobs() []*scheduledJob {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changes := slices.DeleteFunc(s.changes, func(j *scheduledJob) bool { return s.jobs[jobKey{j.job.Tenant, j.job.ID}] != j })
+	s.changes = nil
+	return changes
+}
+
+// startDue starts what is due of some jobs, and returns the time until they must be looked at again.
+func (s *Scheduler) startDue(ctx context.Context, jobs []*scheduledJob) time.Duration {
 	sleep := longestSleep
-	for _, j := range all {
+	for _, j := range jobs {
 		for _, t := range j.triggers {
 			if ctx.Err() != nil {
 				return sleep

@@ -259,3 +259,35 @@ func TestStopWithoutStart(t *testing.T) {
 	s.Stop()
 	s.Wait()
 }
+
+// A change of one job looks at that job only, however many there are.
+func TestAChangeLooksAtOneJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looks atomic.Int64
+		job := func(i int) runtime.Job {
+			j := runtime.Job{Tenant: "a", ID: fmt.Sprint(i), Updated: time.Now()}
+			j.Spec.Triggers = []runtime.Trigger{{ID: "t", Type: runtime.TriggerCron, Schedule: "0 0 1 1 *"}}
+			return j
+		}
+		s := New(Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
+			looks.Add(1)
+			return time.Now()
+		}, LastTick: func(runtime.Tenant, string, string) (time.Time, error) { return time.Time{}, nil }})
+		const jobs = 1000
+		for i := range jobs {
+			s.Set(job(i))
+		}
+		s.Start()
+		defer s.Wait()
+		defer s.Stop()
+		synctest.Wait()
+		first := looks.Swap(0)
+		for range 10 {
+			s.Set(job(7))
+			synctest.Wait()
+		}
+		if n := looks.Load(); first < jobs || n > 100 {
+			t.Errorf("%d looks at the clock for %d jobs, then %d for 10 changes", first, jobs, n)
+		}
+	})
+}
