@@ -16,9 +16,11 @@ import (
 
 // Closing a TCP connection with unread bytes resets it, and the reset can overtake the answer: a
 // client that is still sending too large a body would see a broken pipe instead of 413. So such
-// connections are closed for writing first, and read for a while longer.
+// connections are closed for writing first, and read for a while longer: while the client sends a
+// piece of pieceBytes each lingerPause, at most for lingerTime.
 const (
-	lingerTime  = 2 * time.Second
+	lingerPause = 2 * time.Second
+	lingerTime  = 10 * time.Second
 	lingerBytes = 64 * runtime.MiB
 )
 
@@ -161,16 +163,31 @@ func linger(ctx *fasthttp.RequestCtx) {
 }
 
 func (c *conn) Close() error {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.lingers.Swap(false) &&
-		tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.lingers.Swap(false) && tcp.CloseWrite() == nil {
 		c.stuck.Store(time.Now().UnixNano())
-		// The bytes and the error do not matter.
-		_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
+		discard(tcp)
 	}
 	if !c.closed.Swap(true) {
 		c.all.remove(c)
 	}
 	return c.Conn.Close()
+}
+
+// discard reads what a client still sends.
+func discard(tcp *net.TCPConn) {
+	end := time.Now().Add(lingerTime)
+	for n := 0; n < lingerBytes; n += pieceBytes {
+		until := time.Now().Add(lingerPause)
+		if until.After(end) {
+			until = end
+		}
+		if tcp.SetReadDeadline(until) != nil {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, tcp, pieceBytes); err != nil {
+			return
+		}
+	}
 }
 
 // changed is called by the library on the goroutine that serves a connection.
