@@ -6,6 +6,7 @@ import "time"
 const (
 	KiB = 1 << 10
 	MiB = 1 << 20
+	GiB = 1 << 30
 )
 
 // Bounds of the limits that a caller may request.
@@ -19,7 +20,7 @@ const (
 	// MinMemory is enough for an interpreter with the preloaded standard library and some room to
 	// work in.
 	MinMemory = 64 * MiB
-	MaxMemory = 1024 * MiB
+	MaxMemory = 3 * GiB
 
 	MaxSource  = 1 * MiB   // bytes of a function's code
 	MaxContext = 256 * KiB // bytes of a function's context, as JSON

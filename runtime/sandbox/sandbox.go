@@ -104,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle, spare: spares}
 	// Create one instance before any others can be created concurrently: the first fills in values
 	// that the compiled module computes lazily and without a lock.
-	first, err := g.newSlot(ctx, s.processors, s.accounts)
+	first, err := g.newSlot(ctx, s.processors, s.accounts, sizeClass)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), g.close(ctx))
 	}
@@ -444,10 +444,11 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 		r.deadline = c.since.Add(r.limits.Timeout)
 		c.deadline = r.deadline
 	}
-	slot := s.pool.take(img, tenant)
+	most := max(r.limits.Memory, int64(img.size))
+	slot := s.pool.take(img, tenant, int(most))
 	if slot == nil {
 		var err error
-		if slot, err = s.guest.newSlot(ctx, s.processors, s.accounts); err != nil {
+		if slot, err = s.guest.newSlot(ctx, s.processors, s.accounts, classOf(most)); err != nil {
 			return runtime.Outcome{}, err
 		}
 	}
