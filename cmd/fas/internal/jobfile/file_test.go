@@ -102,7 +102,7 @@ func TestTOMLErrors(t *testing.T) {
 		{head + "[runtime]\nmemory = '256'", "job.toml:4:1: runtime.memory is a string, not a number", "give a number of MB"},
 		{head + "[runtime]\nmemory = nan", "job.toml:4:1: runtime.memory of NaN MB is out of bounds", ""},
 		{head + "[runtime]\ntimeout = 'soon'", `job.toml:4:1: runtime.timeout of "soon" is not a duration`, "give seconds"},
-		{head + "[runtime]\ntimeout = '16m'", "job.toml:4:1: runtime.timeout of 960 seconds is out of bounds", "give 0.1 to 900 seconds"},
+		{head + "[runtime]\ntimeout = '25h'", "job.toml:4:1: runtime.timeout of 90000 seconds is out of bounds", "give 0.1 to 86400 seconds"},
 		{head + "[runtime]\nmax_retries = 1.5", "job.toml:4:1: runtime.max_retries is a number, not a whole number", ""},
 		{head + "[runtime]\nmax_retries = 11", "job.toml:4:1: runtime.max_retries of 11 is out of bounds", "give 0 to 10"},
 		{head + "runtime = 3", "job.toml:3:1: runtime is a whole number, not a table", ""},
