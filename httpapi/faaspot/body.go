@@ -64,7 +64,7 @@ func readCode(f *web.Fields, enc encoding) []byte {
 	case text == "":
 		f.FailHint(codeHint, "code", "is empty")
 	case len(text) > runtime.MaxSource:
-		f.Abort(runtime.Errorf(runtime.CodeTooLarge, "the code has %d bytes; at most %d are allowed", len(text), runtime.MaxSource))
+		f.Abort(runtime.SourceTooLargeError(len(text)))
 	}
 	return []byte(text)
 }

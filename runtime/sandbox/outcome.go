@@ -42,11 +42,11 @@ func (s *slot) outcome(status int32, err error) runtime.Outcome {
 func checkResultSize(op operation, n int) *runtime.Failure {
 	switch {
 	case op == opCompile && n > maxCode:
-		return &runtime.Failure{Class: runtime.ClassResultTooLarge, Message: fmt.Sprintf("the code compiles to more than %d MiB", maxCode/runtime.MiB)}
+		return &runtime.Failure{Class: runtime.ClassResultTooLarge, Message: fmt.Sprintf("the code compiles to more than the %s bytes that are allowed", runtime.SizeText(maxCode))}
 	case op != opCompile && n > runtime.MaxResult:
 		return &runtime.Failure{
 			Class:   runtime.ClassResultTooLarge,
-			Message: fmt.Sprintf("the result is larger than %d MiB of JSON", runtime.MaxResult/runtime.MiB),
+			Message: fmt.Sprintf("the result has more than the %s bytes of JSON that are allowed", runtime.SizeText(runtime.MaxResult)),
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -101,10 +102,38 @@ func RenderFailure(f *runtime.Failure) *wire.Error {
 	return &wire.Error{
 		Message:         FailureMessage(f),
 		Code:            string(f.Class.Code()),
+		Hint:            failureHint(f),
 		ServerTraceback: f.Traceback,
 		Line:            f.Line,
 		ErrorType:       f.Type,
 	}
+}
+
+// failureHint returns what the owner of a function can do about a run that has reached a limit, empty
+// for other failures.
+func failureHint(f *runtime.Failure) string {
+	switch f.Class {
+	case runtime.ClassTimeout:
+		return fmt.Sprintf("make the function faster, run it in the background if it takes more than %.0f seconds, or give it a longer timeout, at most %.0f seconds",
+			runtime.MaxBlocking.Seconds(), runtime.MaxTimeout.Seconds())
+	case runtime.ClassMemory:
+		return fmt.Sprintf("let the function use less memory, or give it more, at most %d MB", runtime.MaxMemory/runtime.MiB)
+	case runtime.ClassStack:
+		return "turn recursion into a loop"
+	case runtime.ClassResultTooLarge:
+		return "return less, or split the work over several runs"
+	case runtime.ClassError:
+		if f.Type != "OSError" {
+			return ""
+		}
+		if strings.HasPrefix(f.Message, "[Errno 28]") || strings.HasPrefix(f.Message, "[Errno 122]") { // ENOSPC, EDQUOT
+			return fmt.Sprintf("/tmp holds at most %d MB and 10,000 files: remove files that are not needed any more", runtime.DefaultTmp/runtime.MiB)
+		}
+		if strings.HasPrefix(f.Message, "[Errno 24]") { // EMFILE
+			return fmt.Sprintf("at most %d files may be open at once: close files, best by a with statement", runtime.DefaultOpenFiles)
+		}
+	}
+	return ""
 }
 
 // IsInternal reports whether a failure is the server's own, or of an unknown class.
