@@ -205,12 +205,6 @@ func (e *Engine) bindJob(j *runtime.Job) error {
 	if err := runtime.ValidateJob(j); err != nil {
 		return err
 	}
-	if j.Spec.Memory > 0 {
-		task := runtime.Limits{Memory: j.Spec.Memory}.WithDefaults()
-		if err := e.checkTaskMemory(task.Reservation()); err != nil {
-			return err
-		}
-	}
 	f, err := e.store.GetFunctionByName(j.Tenant, j.Spec.Function)
 	if runtime.CodeOf(err) == runtime.CodeNotFound {
 		return runtime.NoFunctionOfJobError(j.Spec.Function)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -77,8 +78,8 @@ func TestDeploymentsHaveABound(t *testing.T) {
 	}
 }
 
-// TestMemoryBeyondTheBudgetIsRefused checks that a function or a job that can never run is refused
-// when it is stored, with both figures, and one that fits is not.
+// TestMemoryBeyondTheBudgetIsRefused checks that a function that can never run is refused when it is
+// created or updated, with both figures, and one that fits is not.
 func TestMemoryBeyondTheBudgetIsRefused(t *testing.T) {
 	e := newEngine(t, engine.Options{Memory: memory.New(2*runtime.GiB, quiet)})
 	create(t, e, spec("hello", "[]"))
@@ -95,16 +96,42 @@ func TestMemoryBeyondTheBudgetIsRefused(t *testing.T) {
 	s.Limits.Memory = 1500 * runtime.MiB
 	create(t, e, s)
 
+	// A task may have more memory than its function: the execution is refused when it is started.
 	j := job(runtime.JobSpec{Function: "hello", Memory: runtime.MaxMemory})
-	_, err = e.CreateJob(context.Background(), j)
+	if _, err := e.CreateJob(context.Background(), j); err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.StartJob(context.Background(), runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1)})
 	if refused := wantCode(t, err, runtime.CodeInvalidArgument); !strings.Contains(refused.Message, "may use 3138 MB") {
 		t.Errorf("got %+v", refused)
 	}
-	j.Spec.Memory = 1500 * runtime.MiB
-	if _, err := e.CreateJob(context.Background(), j); err != nil {
-		t.Error(err)
-	}
-	j.Spec.Memory = runtime.MaxMemory
-	_, err = e.UpdateJob(context.Background(), j)
-	wantCode(t, err, runtime.CodeInvalidArgument)
+}
+
+// TestShortMemoryAfterALongRun checks that the time for which a run is queued again for want of
+// memory begins when memory is short, and not when the run was accepted hours ago.
+func TestShortMemoryAfterALongRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var attempts, busy int
+		var until time.Time
+		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{call: func(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+			if attempts++; attempts == 1 {
+				time.Sleep(5 * time.Hour)
+				until = time.Now().Add(10 * time.Minute)
+				return failure(runtime.ClassError), nil
+			}
+			if time.Now().Before(until) {
+				busy++
+				return runtime.Outcome{}, runtime.Errorf(runtime.CodeTooBusy, "no memory")
+			}
+			return runtime.Outcome{Result: []byte("1")}, nil
+		}}})
+		defer e.Close(context.Background())
+		s := spec("hello", "[]")
+		s.Limits.Timeout = runtime.MaxTimeout
+		create(t, e, s)
+		x := await(t, e, submit(t, e, runtime.SubmitRequest{Retries: ptr(1)}))
+		if x.State != runtime.StateSucceeded || x.PlatformFailures != 0 || x.FunctionFailures != 1 || busy < 20 {
+			t.Errorf("after %d attempts without memory: %+v", busy, x)
+		}
+	})
 }

@@ -66,8 +66,9 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 
 	group := dispatch.NewTaskGroup(&x)
 	bytes := group.Limits(p.Limits).Reservation()
-	if err := e.checkTaskMemory(bytes); err != nil {
-		return runtime.JobAcceptance{}, err
+	if err := e.admission.Possible(bytes); err != nil {
+		return runtime.JobAcceptance{}, runtime.Errorf(runtime.CodeInvalidArgument, "a task may use %d MB (memory, /tmp and overhead), more than the %d MB that this server has for all runs",
+			(bytes+runtime.MiB-1)/runtime.MiB, e.admission.Largest()/runtime.MiB).WithHint("ask for less memory, or run the server with a larger memory budget")
 	}
 	if r.NoQueue {
 		release, err := e.startNow(bytes)
@@ -99,15 +100,6 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	}
 	e.background.Add(runs)
 	return runtime.JobAcceptance{Execution: x}, nil
-}
-
-// checkTaskMemory returns an error if the server can never run a task that reserves so many bytes.
-func (e *Engine) checkTaskMemory(bytes int64) error {
-	if e.admission.Possible(bytes) == nil {
-		return nil
-	}
-	return runtime.Errorf(runtime.CodeInvalidArgument, "a task may use %d MB (memory, /tmp and overhead), more than the %d MB that this server has for all runs",
-		(bytes+runtime.MiB-1)/runtime.MiB, e.admission.Largest()/runtime.MiB).WithHint("ask for less memory, or run the server with a larger memory budget")
 }
 
 // versionOfJob returns the current version of the function that a job is bound to. The caller must

@@ -232,8 +232,7 @@ func TestTaskLimitsAndEnvironment(t *testing.T) {
 }
 
 func TestStartJobValidates(t *testing.T) {
-	store := newStore(t)
-	e, j := jobEngine(t, engine.Options{Store: store, Sandbox: &fakeSandbox{run: echo}, Memory: memory.New(256*runtime.MiB, nil)}, runtime.JobSpec{
+	e, _ := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}, Memory: memory.New(256*runtime.MiB, nil)}, runtime.JobSpec{
 		Memory: 128 * runtime.MiB, MaxConcurrentTasks: 2, Env: []runtime.EnvVar{{Name: "A", Value: ""}},
 	})
 	one := tasks(1)
@@ -277,11 +276,8 @@ func TestStartJobValidates(t *testing.T) {
 	if err != nil || page.Total != 0 {
 		t.Errorf("a rejected execution was stored: %+v, %v", page, err)
 	}
-	// A task that needs more memory than the server has can never run. The server had more when the
-	// job was stored.
-	j.Spec.Memory = 512 * runtime.MiB
-	j.Revision++
-	if err := store.UpdateJob(j); err != nil {
+	// A task that needs more memory than the server has can never run.
+	if _, err := e.UpdateJob(ctx, job(runtime.JobSpec{Memory: 512 * runtime.MiB})); err != nil {
 		t.Fatal(err)
 	}
 	for _, noQueue := range []bool{true, false} {
