@@ -53,7 +53,7 @@ const (
 // Bounds of triggers.
 const (
 	// MaxTriggerTimeout is the longest time that a request of [TriggerHTTP] may wait.
-	MaxTriggerTimeout = 280 * time.Second
+	MaxTriggerTimeout = MaxBlocking
 	// MaxCallbackRetry is the maximum number of further attempts of a callback.
 	MaxCallbackRetry = 20
 	// maxTriggerPath is the maximum length of a trigger's path, in bytes.

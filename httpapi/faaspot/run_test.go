@@ -125,10 +125,10 @@ func TestRunLimitHints(t *testing.T) {
 		{runtime.ClassMemory, "MemoryError", "", "at most 3072 MB"},
 		{runtime.ClassStack, "", "deep", "loop"},
 		{runtime.ClassResultTooLarge, "", "large", "return less"},
-		{runtime.ClassError, "OSError", "[Errno 28] No space left on device: '/tmp/a'", "at most 64 MB and 10,000 files"},
-		{runtime.ClassError, "OSError", "[Errno 24] No file descriptors available", "at most 256 files"},
-		{runtime.ClassError, "OSError", "[Errno 2] No such file", ""},
-		{runtime.ClassError, "ValueError", "[Errno 28]", ""},
+		{runtime.ClassError, "OSError", "[Errno 51] No space left on device: '/tmp/a'", "at most 64 MB and 10,000 files"},
+		{runtime.ClassError, "OSError", "[Errno 33] No file descriptors available: '/tmp/a'", "at most 256 files"},
+		{runtime.ClassError, "OSError", "[Errno 44] No such file or directory: '/tmp/] No space left on device'", ""},
+		{runtime.ClassError, "ValueError", "[Errno 51] No space left on device", ""},
 	} {
 		fake.Renew(func(f *apitest.Fake) { f.Outcome = apitest.Failed(runtime.Failure{Class: c.class, Type: c.kind, Message: c.message}) })
 		var m map[string]any

@@ -123,13 +123,13 @@ func failureHint(f *runtime.Failure) string {
 	case runtime.ClassResultTooLarge:
 		return "return less, or split the work over several runs"
 	case runtime.ClassError:
-		if f.Type != "OSError" {
-			return ""
-		}
-		if strings.HasPrefix(f.Message, "[Errno 28]") || strings.HasPrefix(f.Message, "[Errno 122]") { // ENOSPC, EDQUOT
+		// The texts are those of strerror in the guest.
+		_, text, _ := strings.Cut(f.Message, "] ")
+		switch {
+		case f.Type != "OSError":
+		case strings.HasPrefix(text, "No space left on device"):
 			return fmt.Sprintf("/tmp holds at most %d MB and 10,000 files: remove files that are not needed any more", runtime.DefaultTmp/runtime.MiB)
-		}
-		if strings.HasPrefix(f.Message, "[Errno 24]") { // EMFILE
+		case strings.HasPrefix(text, "No file descriptors available"), strings.HasPrefix(text, "Too many open files"):
 			return fmt.Sprintf("at most %d files may be open at once: close files, best by a with statement", runtime.DefaultOpenFiles)
 		}
 	}
