@@ -102,16 +102,15 @@ func RenderFailure(f *runtime.Failure) *wire.Error {
 	return &wire.Error{
 		Message:         FailureMessage(f),
 		Code:            string(f.Class.Code()),
-		Hint:            failureHint(f),
 		ServerTraceback: f.Traceback,
 		Line:            f.Line,
 		ErrorType:       f.Type,
 	}
 }
 
-// failureHint returns what the owner of a function can do about a run that has reached a limit, empty
+// FailureHint returns what the owner of a function can do about a run that has reached a limit, empty
 // for other failures.
-func failureHint(f *runtime.Failure) string {
+func FailureHint(f *runtime.Failure) string {
 	switch f.Class {
 	case runtime.ClassTimeout:
 		return fmt.Sprintf("make the function faster, run it in the background if it takes more than %.0f seconds, or give it a longer timeout, at most %.0f seconds",
