@@ -130,7 +130,9 @@ func TestRunLimitHints(t *testing.T) {
 		{runtime.ClassError, "OSError", "[Errno 44] No such file or directory: '/tmp/] No space left on device'", ""},
 		{runtime.ClassError, "ValueError", "[Errno 51] No space left on device", ""},
 	} {
-		fake.Renew(func(f *apitest.Fake) { f.Outcome = apitest.Failed(runtime.Failure{Class: c.class, Type: c.kind, Message: c.message}) })
+		fake.Renew(func(f *apitest.Fake) {
+			f.Outcome = apitest.Failed(runtime.Failure{Class: c.class, Type: c.kind, Message: c.message})
+		})
 		var m map[string]any
 		if err := json.Unmarshal([]byte(ts.Do(t, "POST", "/v1/sync/functions/f/rpc/", "{}", nil).Body), &m); err != nil {
 			t.Fatal(err)
