@@ -91,7 +91,8 @@ func (s *Server) readError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
 		return badRequest("it ends too early")
 	} else if _, ok := errors.AsType[*fasthttp.ErrSmallBuffer](err); ok {
-		return runtime.Errorf(web.CodeHeaderTooLarge, "the request's header has more than %d bytes", s.opts.MaxHeader)
+		return runtime.Errorf(web.CodeHeaderTooLarge, "the request's header has more than %d bytes", s.opts.MaxHeader).
+			WithHint("send fewer or shorter header fields, and args in the body, by POST")
 	} else if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return runtime.Errorf(web.CodeRequestTimeout, "the request did not arrive in time")
 	}

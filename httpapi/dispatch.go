@@ -124,7 +124,8 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 }
 
 func errBodyTooLarge(limit int) error {
-	return runtime.Errorf(runtime.CodeTooLarge, "the body is larger than the %d bytes allowed here", limit)
+	return runtime.Errorf(runtime.CodeTooLarge, "the body has more than the %s bytes that are allowed here", runtime.SizeText(limit)).
+		WithHint("send less at once, in several requests")
 }
 
 // barrier recovers from a panic of a handler and answers with 500, unless the request may write

@@ -22,7 +22,7 @@ func guard(h *fasthttp.RequestHeader) (closes bool, err error) {
 
 func guardFirstLine(h *fasthttp.RequestHeader) error {
 	if p := h.Protocol(); string(p) == manyFields {
-		return runtime.Errorf(web.CodeHeaderTooLarge, "the request's header has more than %d lines", maxFields)
+		return runtime.Errorf(web.CodeHeaderTooLarge, "the request's header has more than %d lines", maxFields).WithHint("send fewer header fields")
 	} else if string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
 		return runtime.Errorf(web.CodeBadVersion, "only HTTP/1.1 and HTTP/1.0 are supported")
 	}

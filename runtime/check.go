@@ -2,6 +2,8 @@ package runtime
 
 import (
 	"bytes"
+	"fmt"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/faaspot/faaspot/runtime/strictjson"
@@ -14,8 +16,7 @@ var EmptyObject = []byte("{}")
 func checkSource(source []byte) error {
 	switch {
 	case len(source) > MaxSource:
-		return Errorf(CodeTooLarge, "the code has %d bytes, %d are allowed", len(source), MaxSource).
-			WithHint("keep data out of the code: pass it as args, or keep it in the context")
+		return SourceTooLargeError(len(source))
 	case len(bytes.TrimSpace(source)) == 0:
 		return Errorf(CodeInvalidArgument, "the code is empty").
 			WithHint("send Python code that defines main(args, context)")
@@ -26,6 +27,33 @@ func checkSource(source []byte) error {
 		return sourceError(source, i, "has a NUL byte", "is it Python source? Compiled code cannot be deployed")
 	}
 	return nil
+}
+
+// SourceTooLargeError returns the error for a function's code of n bytes, more than [MaxSource].
+func SourceTooLargeError(n int) error {
+	return tooLarge("the code has", n, MaxSource, "keep data out of the code: pass it as args, or keep it in the context")
+}
+
+// ContextTooLargeError returns the error for a context of n bytes, more than [MaxContext].
+func ContextTooLargeError(n int) error {
+	return tooLarge("the context has", n, MaxContext, "pass data as args, and keep only what all runs need in the context")
+}
+
+// tooLarge returns the error for something of n bytes that may have at most limit. The text says what
+// has them.
+func tooLarge(text string, n, limit int, hint string) *Error {
+	return Errorf(CodeTooLarge, "%s %d bytes, at most %s are allowed", text, n, SizeText(limit)).WithHint(hint)
+}
+
+// SizeText formats a limit in bytes for people, such as "6291456 (6 MiB)".
+func SizeText(n int) string {
+	switch {
+	case n >= MiB && n%MiB == 0:
+		return fmt.Sprintf("%d (%d MiB)", n, n/MiB)
+	case n >= KiB && n%KiB == 0:
+		return fmt.Sprintf("%d (%d KiB)", n, n/KiB)
+	}
+	return strconv.Itoa(n)
 }
 
 // sourceError returns the error for code that is wrong at an offset, with the line.
@@ -56,7 +84,7 @@ func ValidateObject(what string, data []byte, limit int) error {
 		return nil
 	}
 	if len(data) > limit {
-		return Errorf(CodeTooLarge, "%s: %d bytes, at most %d are allowed", what, len(data), limit)
+		return tooLarge(what+":", len(data), limit, "send less, or split the data over several runs")
 	}
 	if err := strictjson.Check(data, strictjson.Options{Object: true}); err != nil {
 		return Errorf(CodeInvalidArgument, "%s: not a valid JSON object: %s", what, err)

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,9 +13,8 @@ const (
 	// MaxTriggerTasks is the maximum size of the tasks of all triggers of a job, in bytes.
 	MaxTriggerTasks = 1 * MiB
 
-	maxDisplayName = 256 // bytes
-	maxLabels      = 64
-	maxLabel       = 256 // bytes of a key, and of a value
+	maxLabels = 64
+	maxLabel  = 256 // bytes of a key, of a value, and of a display name
 )
 
 // ValidateJobName checks the name of a job; see [MaxJobName].
@@ -39,15 +39,16 @@ func ValidateJob(j *Job) error {
 	if err := ValidateJobName(j.Name); err != nil {
 		return err
 	}
-	if !isText(j.DisplayName, maxDisplayName) {
-		return Errorf(CodeInvalidArgument, "the display name is not valid").WithHint("use text of at most 256 bytes")
+	if !isText(j.DisplayName, maxLabel) {
+		return Errorf(CodeInvalidArgument, "the display name is not valid").WithHint(labelHint("text"))
 	}
 	if len(j.Labels) > maxLabels {
-		return Errorf(CodeInvalidArgument, "there are %d labels, at most %d are allowed", len(j.Labels), maxLabels)
+		return Errorf(CodeInvalidArgument, "there are %d labels, at most %d are allowed", len(j.Labels), maxLabels).
+			WithHint("remove labels, or put several values into one")
 	}
 	for key, value := range j.Labels {
 		if key == "" || !isText(key, maxLabel) || !isText(value, maxLabel) {
-			return Errorf(CodeInvalidArgument, "the label %.300q is not valid", key).WithHint("use keys and values that are text of at most 256 bytes")
+			return Errorf(CodeInvalidArgument, "the label %.300q is not valid", key).WithHint(labelHint("keys and values that are text"))
 		}
 	}
 	return j.Spec.check()
@@ -56,6 +57,11 @@ func ValidateJob(j *Job) error {
 // isText reports whether text is UTF-8 without NUL characters and has at most limit bytes.
 func isText(text string, limit int) bool {
 	return len(text) <= limit && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
+}
+
+// labelHint returns the hint of an error about a text that is too long, or no text.
+func labelHint(what string) string {
+	return fmt.Sprintf("use %s of at most %d bytes, as UTF-8 without NUL characters", what, maxLabel)
 }
 
 func (s *JobSpec) check() error {
@@ -73,7 +79,7 @@ func (s *JobSpec) check() error {
 	}
 	if s.MaxConcurrentTasks < 0 || s.MaxConcurrentTasks > MaxConcurrentTasks {
 		return Errorf(CodeInvalidArgument, "%d concurrent tasks are out of bounds", s.MaxConcurrentTasks).
-			WithHint("use a number between 1 and 10000, or 0 for no bound")
+			WithHint(fmt.Sprintf("use a number between 1 and %d, or 0 for no bound", MaxConcurrentTasks))
 	}
 	if err := s.checkEnv(); err != nil {
 		return err
@@ -97,7 +103,8 @@ func (s *JobSpec) checkEnv() error {
 
 func (s *JobSpec) checkTriggers() error {
 	if len(s.Triggers) > MaxTriggers {
-		return Errorf(CodeInvalidArgument, "there are %d triggers, at most %d are allowed", len(s.Triggers), MaxTriggers)
+		return Errorf(CodeInvalidArgument, "there are %d triggers, at most %d are allowed", len(s.Triggers), MaxTriggers).
+			WithHint("remove triggers, or make a second job with the same function")
 	}
 	ids, paths, total := make(map[string]bool), make(map[string]bool), 0
 	for i, t := range s.Triggers {
@@ -118,7 +125,8 @@ func (s *JobSpec) checkTriggers() error {
 			total += len(task)
 		}
 		if total > MaxTriggerTasks {
-			return Errorf(CodeTooLarge, "the tasks of all triggers exceed %d bytes in total", MaxTriggerTasks)
+			return Errorf(CodeTooLarge, "the tasks of all triggers have more than the %s bytes that a job may have", SizeText(MaxTriggerTasks)).
+				WithHint("let tasks work out large args themselves, or make a second job with the same function")
 		}
 		if err := checkTasks(t.Tasks, MaxTriggerTasks); err != nil {
 			return err

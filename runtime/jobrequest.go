@@ -62,8 +62,8 @@ func checkTasks(tasks []json.RawMessage, limit int) error {
 	total := 0
 	for i, args := range tasks {
 		if total += len(args); total > limit {
-			return Errorf(CodeTooLarge, "the tasks exceed %d bytes in total", limit).
-				WithHint("start several executions, or let tasks fetch large data themselves")
+			return Errorf(CodeTooLarge, "the tasks have more than the %s bytes in total that are allowed", SizeText(limit)).
+				WithHint("start several executions, or let tasks work out large args themselves")
 		}
 		if err := ValidateObject(fmt.Sprintf("task %d", i), args, MaxArgs); err != nil {
 			return err
@@ -105,8 +105,7 @@ func ValidateEnvSize(env map[string]string) error {
 		size += len(name) + len(value)
 	}
 	if size > MaxEnv {
-		return Errorf(CodeTooLarge, "the environment has %d bytes, %d are allowed", size, MaxEnv).
-			WithHint("pass data as the args of tasks")
+		return tooLarge("the environment has", size, MaxEnv, "pass data as the args of tasks")
 	}
 	return nil
 }

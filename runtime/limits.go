@@ -1,25 +1,32 @@
 package runtime
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Sizes in bytes.
 const (
 	KiB = 1 << 10
 	MiB = 1 << 20
+	GiB = 1 << 30
 )
 
 // Bounds of the limits that a caller may request.
 const (
 	DefaultTimeout = 60 * time.Second
 	MinTimeout     = 100 * time.Millisecond
-	MaxTimeout     = 15 * time.Minute
+	MaxTimeout     = 24 * time.Hour
+	// MaxBlocking is the longest time that a run may take while its caller waits for the response,
+	// and a deployment.
+	MaxBlocking = 15 * time.Minute
 
 	// DefaultMemory is the memory of a function that sets none.
 	DefaultMemory = 128 * MiB
 	// MinMemory is enough for an interpreter with the preloaded standard library and some room to
 	// work in.
 	MinMemory = 64 * MiB
-	MaxMemory = 1024 * MiB
+	MaxMemory = 3 * GiB
 
 	MaxSource  = 1 * MiB   // bytes of a function's code
 	MaxContext = 256 * KiB // bytes of a function's context, as JSON
@@ -60,16 +67,26 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
+// TimeoutHint and MemoryHint are the hints of errors about a timeout and a memory limit out of bounds.
+var (
+	TimeoutHint = fmt.Sprintf("give between %g and %.0f seconds", MinTimeout.Seconds(), MaxTimeout.Seconds())
+	MemoryHint  = fmt.Sprintf("give between %d and %d MB", MinMemory/MiB, MaxMemory/MiB)
+)
+
+// Blocking returns the limits of a run whose caller waits for the response: at most [MaxBlocking].
+func (l Limits) Blocking() Limits {
+	l.Timeout = min(l.Timeout, MaxBlocking)
+	return l
+}
+
 // Validate returns an error for the first limit that is out of bounds. Zero fields are valid,
 // because they mean the default.
 func (l Limits) Validate() error {
 	if l.Timeout != 0 && (l.Timeout < MinTimeout || l.Timeout > MaxTimeout) {
-		return Errorf(CodeInvalidArgument, "timeout of %g seconds is out of bounds", l.Timeout.Seconds()).
-			WithHint("set a timeout between 0.1 and 900 seconds")
+		return Errorf(CodeInvalidArgument, "timeout of %g seconds is out of bounds", l.Timeout.Seconds()).WithHint(TimeoutHint)
 	}
 	if l.Memory != 0 && (l.Memory < MinMemory || l.Memory > MaxMemory) {
-		return Errorf(CodeInvalidArgument, "memory of %d MB is out of bounds", l.Memory/MiB).
-			WithHint("set the memory to a value between 64 and 1024 MB")
+		return Errorf(CodeInvalidArgument, "memory of %d MB is out of bounds", l.Memory/MiB).WithHint(MemoryHint)
 	}
 	if l.Logs < 0 || l.OpenFiles < 0 || l.Tmp < 0 {
 		return Errorf(CodeInvalidArgument, "a limit is negative")

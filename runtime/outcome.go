@@ -97,7 +97,7 @@ func checkResult(result []byte) *Failure {
 	if len(result) > MaxResult {
 		return &Failure{
 			Class:   ClassResultTooLarge,
-			Message: fmt.Sprintf("the result has %d bytes as JSON, %d are allowed", len(result), MaxResult),
+			Message: fmt.Sprintf("the result has %d bytes as JSON, at most %s are allowed", len(result), SizeText(MaxResult)),
 		}
 	}
 	if err := strictjson.Check(result, strictjson.Options{}); err != nil {

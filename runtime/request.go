@@ -1,6 +1,9 @@
 package runtime
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Bounds of submitted runs.
 const (
@@ -68,7 +71,7 @@ func (r BulkRequest) Validate() error {
 	total := 0
 	for i, args := range r.Args {
 		if total += len(args); total > MaxBulkArgs {
-			return Errorf(CodeTooLarge, "the args of all runs exceed %d bytes in total", MaxBulkArgs).
+			return Errorf(CodeTooLarge, "the args of all runs have more than the %s bytes that one request may have", SizeText(MaxBulkArgs)).
 				WithHint("send several requests")
 		}
 		what := "args"
@@ -85,7 +88,7 @@ func (r BulkRequest) Validate() error {
 func checkRetries(n int) error {
 	if n < 0 || n > MaxRetries {
 		return Errorf(CodeInvalidArgument, "%d retries are out of bounds", n).
-			WithHint("use a number of retries between 0 and 10")
+			WithHint(fmt.Sprintf("use a number of retries between 0 and %d", MaxRetries))
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ const (
 // Bounds of triggers.
 const (
 	// MaxTriggerTimeout is the longest time that a request of [TriggerHTTP] may wait.
-	MaxTriggerTimeout = 280 * time.Second
+	MaxTriggerTimeout = MaxBlocking
 	// MaxCallbackRetry is the maximum number of further attempts of a callback.
 	MaxCallbackRetry = 20
 	// maxTriggerPath is the maximum length of a trigger's path, in bytes.
@@ -87,15 +87,16 @@ func checkTrigger(i int, t Trigger) error {
 	case t.Type != TriggerHTTPAsync && (t.CallbackURL != "" || t.CallbackSecret != "" || t.Retry != 0):
 		return invalid("only http-async has a callback").WithHint("leave out the URL, the secret and the retries of a callback")
 	case t.Retry < 0 || t.Retry > MaxCallbackRetry:
-		return invalid("%d retries are out of bounds", t.Retry).WithHint("use a number of retries between 0 and 20")
+		return invalid("%d retries are out of bounds", t.Retry).WithHint(fmt.Sprintf("use a number of retries between 0 and %d", MaxCallbackRetry))
 	case t.Timeout < 0 || t.Timeout > MaxTriggerTimeout:
-		return invalid("a timeout of %g seconds is out of bounds", t.Timeout.Seconds()).WithHint("set a timeout of at most 280 seconds")
+		return invalid("a timeout of %g seconds is out of bounds", t.Timeout.Seconds()).WithHint(fmt.Sprintf(
+			"a request waits for at most %.0f seconds: set a timeout up to that, or use http-async, which does not wait", MaxTriggerTimeout.Seconds()))
 	case t.Type != TriggerHTTP && t.Timeout != 0:
 		return invalid("only http has a timeout").WithHint("leave out the timeout of the trigger; the timeout of the job applies to its tasks")
 	case t.Type == TriggerCron && len(t.Tasks) == 0:
 		return invalid("it has no tasks").WithHint("list the tasks that the schedule runs; [{}] is one task without args")
 	case len(t.Tasks) > MaxTasks:
-		return invalid("it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks)
+		return invalid("it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks).WithHint("split the tasks over several triggers")
 	}
 	if t.Type == TriggerCron {
 		if _, err := ParseSchedule(t.Schedule, t.TimeZone); err != nil {

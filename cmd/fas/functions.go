@@ -48,8 +48,8 @@ type limits struct {
 }
 
 func (l *limits) flags(cmd *cobra.Command, timeout, memory, retries string) {
-	cmd.Flags().Var(&l.timeout, "timeout", "time limit of a run in `SECONDS`, 0.1 to 900 (default "+timeout+")")
-	cmd.Flags().Var(&l.memory, "memory", "memory limit of a run in `MB`, 64 to 1024 (default "+memory+")")
+	cmd.Flags().Var(&l.timeout, "timeout", "time limit of a run in `SECONDS`, 0.1 to 86400 (default "+timeout+")")
+	cmd.Flags().Var(&l.memory, "memory", "memory limit of a run in `MB`, 64 to 3072 (default "+memory+")")
 	cmd.Flags().IntVar(&l.retries, "retries", 0, "make up to `N` further attempts, 0 to 10, if the function fails in the background (default "+retries+")")
 }
 

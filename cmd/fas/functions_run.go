@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -195,17 +196,22 @@ func (a *app) writeResult(result json.RawMessage, raw bool) error {
 	return err
 }
 
-// advise adds a hint about the limit that a run has reached.
+// adviseCommand adds the command that raises a limit to a hint.
+func adviseCommand(hint, name, flag string) string {
+	return hint + ": fas functions update " + name + " " + flag
+}
+
+// advise adds a hint about the limit that a run has reached, with the command that raises it.
 func advise(err error, name string) error {
 	coded, ok := errors.AsType[*runtime.Error](err)
-	if !ok || coded.Hint != "" {
+	if !ok {
 		return err
 	}
 	switch coded.Code {
 	case runtime.ClassTimeout.Code():
-		coded.Hint = "make the function faster, or raise its time limit: fas functions update " + name + " --timeout SECONDS"
+		coded.Hint = adviseCommand(cmp.Or(coded.Hint, "make the function faster, or give it a longer timeout"), name, "--timeout SECONDS")
 	case runtime.ClassMemory.Code():
-		coded.Hint = "let the function use less memory, or raise its limit: fas functions update " + name + " --memory MB"
+		coded.Hint = adviseCommand(cmp.Or(coded.Hint, "let the function use less memory, or give it more"), name, "--memory MB")
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
-	"time"
 
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
@@ -74,7 +73,7 @@ func parseActive(revision *web.Fields) string {
 
 func parseRuntime(f *web.Fields, spec *runtime.JobSpec) {
 	spec.Memory = parseMegabytes(f, "memory")
-	spec.Timeout = parseSeconds(f, "timeout")
+	spec.Timeout = f.Duration("timeout", runtime.MaxTimeout)
 	spec.MaxRetries = f.Whole("maxRetries", 0, runtime.MaxRetries)
 	spec.MaxConcurrentTasks = f.Whole("maxConcurrentTasks", 0, runtime.MaxConcurrentTasks)
 	for _, env := range f.Objects("envs") {
@@ -92,11 +91,6 @@ func parseMegabytes(f *web.Fields, key string) int64 {
 	return int64(f.Number(key, 0, runtime.MaxMemory/runtime.MiB) * runtime.MiB)
 }
 
-// parseSeconds reads a timeout, 0 if it is absent.
-func parseSeconds(f *web.Fields, key string) time.Duration {
-	return time.Duration(f.Number(key, 0, runtime.MaxTimeout.Seconds()) * float64(time.Second))
-}
-
 func parseTrigger(f *web.Fields) runtime.Trigger {
 	c := f.Object("configuration")
 	hasRetry := c.Has("retry")
@@ -112,7 +106,7 @@ func parseTrigger(f *web.Fields) runtime.Trigger {
 		CallbackSecret: c.Text("callbackSecret"),
 		Retry:          c.Whole("retry", 0, runtime.MaxCallbackRetry),
 		Tasks:          c.Array("tasks"),
-		Timeout:        parseSeconds(c, "timeout"),
+		Timeout:        c.Duration("timeout", runtime.MaxTimeout),
 	}
 	if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" && !hasRetry {
 		t.Retry = runtime.DefaultCallbackRetry

@@ -75,6 +75,35 @@ func TestJobExecutionResponses(t *testing.T) {
 	}
 }
 
+// TestLargeLimits checks that the values in the vendor's own examples are accepted, and returned.
+func TestLargeLimits(t *testing.T) {
+	t.Parallel()
+	s := apitest.StartJobs(t, nil)
+	for i, c := range []struct {
+		timeout string
+		seconds float64
+		text    string
+	}{
+		{`3600`, 3600, "60m"}, {`1800`, 1800, "30m"}, {`"30m"`, 1800, "30m"}, {`"1h0.5s"`, 3600.5, "3600.5s"}, {`86400`, 86400, "1440m"},
+	} {
+		name := fmt.Sprint("j", i)
+		s.CreateJob(t, name, `,"runtime":{"timeout":`+c.timeout+`}`)
+		s.Ask(t, "POST", "/v0/jobs/"+name+"/executions", `{"tasks":[{"n":1}],"executionId":"x"}`, nil, nil)
+		x := s.AwaitEnd(t, name, "x")
+		if x.Spec.Timeout != c.seconds || len(x.Spec.Tasks) != 1 || x.Spec.Tasks[0].Spec.Timeout != c.text {
+			t.Errorf("with the timeout %s: %+v", c.timeout, x.Spec)
+		}
+	}
+	for _, memory := range []float64{2048, 3072} {
+		name := fmt.Sprint("m", memory)
+		s.CreateJob(t, name, fmt.Sprintf(`,"runtime":{"memory":%g,"timeout":3600}`, memory))
+		var job wire.Job[string]
+		if s.Ask(t, "GET", "/v0/jobs/"+name, "", nil, &job); job.Spec.Runtime.Memory != memory || job.Spec.Runtime.Timeout != 3600 {
+			t.Errorf("with %g MB: %+v", memory, job.Spec.Runtime)
+		}
+	}
+}
+
 // TestStartingAnExecutionTwice checks that two equal requests with one id or key start one
 // execution, and that a different request with that id is refused.
 func TestStartingAnExecutionTwice(t *testing.T) {

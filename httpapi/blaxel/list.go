@@ -46,7 +46,7 @@ func (l *list) parseOrder(query *fasthttp.Args, fallback runtime.SortOrder) erro
 	}
 	l.query = strings.ToLower(strings.TrimSpace(string(query.Peek("q"))))
 	if len(l.query) > maxQuery {
-		return runtime.Errorf(runtime.CodeInvalidArgument, "q has more than %d bytes", maxQuery)
+		return runtime.Errorf(runtime.CodeInvalidArgument, "q has more than %d bytes", maxQuery).WithHint("search for a part of the name")
 	}
 	if len([]rune(l.query)) < minQuery {
 		l.query = ""

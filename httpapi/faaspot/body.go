@@ -64,7 +64,7 @@ func readCode(f *web.Fields, enc encoding) []byte {
 	case text == "":
 		f.FailHint(codeHint, "code", "is empty")
 	case len(text) > runtime.MaxSource:
-		f.Abort(runtime.Errorf(runtime.CodeTooLarge, "the code has %d bytes; at most %d are allowed", len(text), runtime.MaxSource))
+		f.Abort(runtime.SourceTooLargeError(len(text)))
 	}
 	return []byte(text)
 }
@@ -102,8 +102,7 @@ func readTimeout(f *web.Fields) *time.Duration {
 	const lowest, highest = runtime.MinTimeout, runtime.MaxTimeout
 	// The check comes before the conversion: the number may be too large for a Duration.
 	if seconds < lowest.Seconds() || seconds > highest.Seconds() {
-		f.FailHint(fmt.Sprintf("give between %g and %g seconds", lowest.Seconds(), highest.Seconds()),
-			"timeout", "of %g seconds is out of bounds", seconds)
+		f.FailHint(runtime.TimeoutHint, "timeout", "of %g seconds is out of bounds", seconds)
 		return nil
 	}
 	d := time.Duration(seconds * float64(time.Second))
@@ -117,7 +116,7 @@ func readMemory(f *web.Fields) *int64 {
 	}
 	const lowest, highest = runtime.MinMemory / runtime.MiB, runtime.MaxMemory / runtime.MiB
 	if mb < lowest || mb > highest {
-		f.FailHint(fmt.Sprintf("give between %d and %d MB", lowest, highest), "memory", "of %g MB is out of bounds", mb)
+		f.FailHint(runtime.MemoryHint, "memory", "of %g MB is out of bounds", mb)
 		return nil
 	}
 	n := int64(mb * runtime.MiB)

@@ -26,7 +26,7 @@ type contextReader struct {
 // with a brace, else TOML. An empty text is an empty context.
 func (r *contextReader) parse(text string) (json.RawMessage, error) {
 	if len(text) > runtime.MaxContext {
-		return nil, runtime.Errorf(runtime.CodeTooLarge, "the context has %d bytes; at most %d are allowed", len(text), runtime.MaxContext)
+		return nil, runtime.ContextTooLargeError(len(text))
 	}
 	text = strings.TrimPrefix(text, "\ufeff")
 	if trimmed := strings.TrimSpace(text); trimmed == "" {

@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// streamTime bounds how long a stream of events lasts: the longest time that a run may
-	// take. A client that wants more connects again.
-	streamTime = runtime.MaxTimeout
+	// streamTime bounds how long a stream of events lasts, and how long a request waits for the
+	// background run that it has started. A client that wants more connects again.
+	streamTime = runtime.MaxBlocking
 	// heartbeat bounds how long a stream is silent. Only a write shows that a client has left.
 	heartbeat = 10 * time.Second
 	// followPause is the time between two pages of a run that writes without a pause, so that many

@@ -84,11 +84,14 @@ func TestUpdate(t *testing.T) {
 	fake := apitest.FullFake()
 	ts := apitest.Start(t, fake, nil)
 	timeout, memory, retries, name := 2*time.Second, int64(128*runtime.MiB), 0, "b.py"
+	longest, most := 24*time.Hour, int64(3072*runtime.MiB)
 	for body, want := range map[string]runtime.FunctionUpdate{
 		`{}`:                {},
 		`{"name":"b.py"}`:   {NewName: &name},
 		`{"timeout":2}`:     {Timeout: &timeout},
 		`{"memory":128}`:    {Memory: &memory},
+		`{"memory":3072}`:   {Memory: &most},
+		`{"timeout":86400}`: {Timeout: &longest},
 		`{"retries":0}`:     {Retries: &retries},
 		`{"code":"x%20y "}`: {Source: []byte("x%20y ")},
 		`{"code":"x%20y"}`:  {Source: []byte("x y")},
@@ -159,7 +162,6 @@ func TestBadBodies(t *testing.T) {
 		member(`"timeout":"5"`):                                          {0, `"timeout" is not a number`},
 		member(`"timeout":0`):                                            {0, `"timeout" of 0 seconds`},
 		member(`"timeout":-1`):                                           {0, `"timeout"`},
-		member(`"timeout":901`):                                          {0, `"timeout" of 901 seconds`},
 		member(`"timeout":1e300`):                                        {0, `"timeout"`},
 		member(`"timeout":1e999`):                                        {1, "timeout"},
 		member(`"retries":-1`):                                           {0, `"retries" of -1`},
@@ -170,6 +172,8 @@ func TestBadBodies(t *testing.T) {
 		member(`"memory":true`):                                          {0, `"memory" is not a number`},
 		member(`"memory":63`):                                            {0, `"memory" of 63 MB`},
 		member(`"memory":1e18`):                                          {0, `"memory"`},
+		member(`"memory":3073`):                                          {0, `"memory" of 3073 MB`},
+		member(`"timeout":86401`):                                        {0, `"timeout" of 86401 seconds`},
 		member(`"encoding":"base64"`):                                    {0, "encoding"},
 		member(`"encoding":1`):                                           {0, `"encoding" is not a string`},
 		`{"name":"a","code":"a\nb%2","encoding":"percent"}`:              {2, `"code"`},

@@ -128,6 +128,7 @@ func (a *api) writeFailure(ctx *fasthttp.RequestCtx, x *runtime.Execution) {
 		a.LogInternal(ctx, report.ErrorID, cause)
 	} else {
 		report.Error = *web.RenderFailure(f)
+		report.Hint = web.FailureHint(f)
 	}
 	report.ExecutionID = x.ID
 	writeError(ctx, web.StatusOf[runtime.Code(report.Code)], report)

@@ -2,6 +2,7 @@ package faaspot_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,39 @@ func TestRunFailures(t *testing.T) {
 		}
 		if strings.Contains(ts.Log.String(), "level=ERROR") {
 			t.Errorf("%s: a function's failure is in the log as ours", class)
+		}
+	}
+}
+
+// A run that has reached a limit says what to do.
+func TestRunLimitHints(t *testing.T) {
+	t.Parallel()
+	fake := &apitest.Fake{}
+	ts := apitest.Start(t, fake, nil)
+	for _, c := range []struct {
+		class         runtime.Class
+		kind, message string
+		want          string
+	}{
+		{runtime.ClassTimeout, "", "late", "at most 86400 seconds"},
+		{runtime.ClassTimeout, "", "late", "in the background if it takes more than 900 seconds"},
+		{runtime.ClassMemory, "MemoryError", "", "at most 3072 MB"},
+		{runtime.ClassStack, "", "deep", "loop"},
+		{runtime.ClassResultTooLarge, "", "large", "return less"},
+		{runtime.ClassError, "OSError", "[Errno 51] No space left on device: '/tmp/a'", "at most 64 MB and 10,000 files"},
+		{runtime.ClassError, "OSError", "[Errno 33] No file descriptors available: '/tmp/a'", "at most 256 files"},
+		{runtime.ClassError, "OSError", "[Errno 44] No such file or directory: '/tmp/] No space left on device'", ""},
+		{runtime.ClassError, "ValueError", "[Errno 51] No space left on device", ""},
+	} {
+		fake.Renew(func(f *apitest.Fake) {
+			f.Outcome = apitest.Failed(runtime.Failure{Class: c.class, Type: c.kind, Message: c.message})
+		})
+		var m map[string]any
+		if err := json.Unmarshal([]byte(ts.Do(t, "POST", "/v1/sync/functions/f/rpc/", "{}", nil).Body), &m); err != nil {
+			t.Fatal(err)
+		}
+		if hint, _ := m["hint"].(string); !strings.Contains(hint, c.want) || c.want == "" && hint != "" {
+			t.Errorf("the hint of %s %s is %q, want %q", c.class, c.message, hint, c.want)
 		}
 	}
 }

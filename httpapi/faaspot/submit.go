@@ -99,7 +99,8 @@ func retries(ctx *fasthttp.RequestCtx) (*int, error) {
 	}
 	n, err := strconv.Atoi(string(text))
 	if err != nil || n < 0 || n > runtime.MaxRetries {
-		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the header %s must be a number from 0 to %d", headerRetries, runtime.MaxRetries)
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the header %s must be a number from 0 to %d", headerRetries, runtime.MaxRetries).
+			WithHint("leave the header out to use the retries of the function")
 	}
 	return &n, nil
 }

@@ -23,6 +23,8 @@ type attempt struct {
 	result  runtime.Execution // the execution to store, once the attempt has ended
 	// lane has the attempt as a member while it is on probation; nil if the run is no suspect.
 	lane *lane
+	// busySince is when memory was first short for the run, if this attempt ended for that; else 0.
+	busySince int64
 	// reserved reports that a suspect that goes alone has its memory before its lease.
 	reserved bool
 

@@ -41,18 +41,24 @@ func (a *attempt) onReturn(o runtime.Outcome) runtime.Execution {
 	return x
 }
 
-// busyPatience is how long after its acceptance a run is queued again for want of memory in the
-// sandbox. From then on each time counts as a failure of the platform.
+// busyPatience is how long a run is queued again for want of memory in the sandbox. From then on each
+// time counts as a failure of the platform.
 const busyPatience = time.Hour
 
 // onPlatformError handles an attempt that failed in the platform: it is retried.
 func (a *attempt) onPlatformError(cause error) runtime.Execution {
 	o := &a.dispatcher.o
-	if known, ok := runtime.AsError(cause); ok && known.Code == runtime.CodeTooBusy && o.Now().Sub(time.Unix(0, a.run.created)) < busyPatience {
-		// Memory was short. Nothing has failed.
-		x := a.requeued()
-		x.NotBefore = o.Now().Add(max(known.RetryAfter, retryDelay(1))).UTC()
-		return x
+	if known, ok := runtime.AsError(cause); ok && known.Code == runtime.CodeTooBusy {
+		now := a.dispatcher.clock()
+		if a.busySince = a.run.busySince; a.busySince == 0 {
+			a.busySince = now
+		}
+		if now-a.busySince < int64(busyPatience) {
+			// Memory was short. Nothing has failed.
+			x := a.requeued()
+			x.NotBefore = o.Now().Add(max(known.RetryAfter, retryDelay(1))).UTC()
+			return x
+		}
 	}
 	a.run.faults++
 	o.Log.Warn("engine: a background run failed in the platform",

@@ -125,7 +125,9 @@ func (d *Dispatcher) afterCommit(batch []*attempt, results []runtime.FinishResul
 	for i, a := range batch {
 		d.plan.drop(a)
 		if x := &results[i].Execution; results[i].Err == nil && x.State == runtime.StateQueued && !d.plan.closing {
-			d.plan.put(d.QueuedRun(a.run.Origin, x))
+			r := d.QueuedRun(a.run.Origin, x)
+			r.busySince = a.busySince
+			d.plan.put(r)
 		}
 	}
 	d.account()

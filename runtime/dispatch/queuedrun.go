@@ -36,6 +36,7 @@ type QueuedRun struct {
 	id        string
 	created   int64 // nanoseconds since the epoch
 	notBefore int64 // on the Dispatcher's clock; 0: at once
+	busySince int64 // on the Dispatcher's clock: when memory was first short for it; 0: it is not
 	retries   int32
 	attempt   int32             // number of the latest attempt
 	failures  int32             // failures of the function

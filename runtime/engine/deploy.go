@@ -88,12 +88,13 @@ func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Versi
 		return runtime.Outcome{}, err
 	}
 	defer e.admission.Release(p.Limits.Reservation())
+	p.Limits = p.Limits.Blocking()
 	outcome, err := e.sandbox.Deploy(ctx, p)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		err = runtime.AbandonedError(ctx.Err())
 	case err == nil && outcome.Failure != nil:
-		err = deployError(outcome.Failure, p.Limits)
+		err = deployError(outcome.Failure, v.Limits.WithDefaults())
 	}
 	if err != nil {
 		e.sandbox.Forget(p.FunctionID, p.Version)

@@ -34,10 +34,10 @@ func TestCreateValidates(t *testing.T) {
 		"blank source":  {spec("hello", " \n\t"), runtime.CodeInvalidArgument, "empty"},
 		"NUL":           {spec("hello", "a\nb\x00"), runtime.CodeInvalidArgument, "NUL byte at line 2 (byte 3)"},
 		"not UTF-8":     {spec("hello", "a\n\nü\xff"), runtime.CodeInvalidArgument, "not valid UTF-8 at line 3 (byte 5)"},
-		"10 MB":         {spec("hello", strings.Repeat("x", 10<<20)), runtime.CodeTooLarge, "1048576 are allowed"},
+		"10 MB":         {spec("hello", strings.Repeat("x", 10<<20)), runtime.CodeTooLarge, "1048576 (1 MiB) are allowed"},
 		"context":       {with(func(s *runtime.FunctionSpec) { s.Context = []byte(`[]`) }), runtime.CodeInvalidArgument, "context"},
 		"large context": {with(func(s *runtime.FunctionSpec) { s.Context = make([]byte, runtime.MaxContext+1) }), runtime.CodeTooLarge, "context"},
-		"timeout":       {with(func(s *runtime.FunctionSpec) { s.Limits.Timeout = time.Hour }), runtime.CodeInvalidArgument, "timeout"},
+		"timeout":       {with(func(s *runtime.FunctionSpec) { s.Limits.Timeout = runtime.MaxTimeout + 1 }), runtime.CodeInvalidArgument, "timeout"},
 		"memory":        {with(func(s *runtime.FunctionSpec) { s.Limits.Memory = 1 }), runtime.CodeInvalidArgument, "memory"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,10 @@ func deployError(f *runtime.Failure, limits runtime.Limits) error {
 	case runtime.ClassTimeout:
 		err.Message = fmt.Sprintf("the code outside of functions did not finish within the timeout of %g seconds", limits.Timeout.Seconds())
 		err.Hint = "move slow work into main, or give the function a longer timeout"
+		if limits.Timeout > runtime.MaxBlocking {
+			err.Message = fmt.Sprintf("the code outside of functions did not finish within the %.0f seconds that a deployment may take", runtime.MaxBlocking.Seconds())
+			err.Hint = "move slow work into main"
+		}
 	case runtime.ClassMemory:
 		err.Message = fmt.Sprintf("the code outside of functions needed more than the memory of %d MB", limits.Memory/runtime.MiB)
 		err.Hint = "load large data in main, or give the function more memory"

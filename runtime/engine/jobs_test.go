@@ -213,7 +213,7 @@ func TestInvalidJobs(t *testing.T) {
 		"function":        {Function: "none"},
 		"function's name": {Function: "../x"},
 		"memory":          {Memory: 63 * runtime.MiB},
-		"much memory":     {Memory: 1025 * runtime.MiB},
+		"much memory":     {Memory: runtime.MaxMemory + runtime.MiB},
 		"timeout":         {Timeout: runtime.MinTimeout - 1},
 		"long timeout":    {Timeout: runtime.MaxTimeout + 1},
 		"retries":         {MaxRetries: 11},

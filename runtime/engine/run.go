@@ -3,12 +3,14 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
 )
 
-// Run runs a function and waits for its end. An error means that the run did not start
+// Run runs a function and waits for its end, at most for [runtime.MaxBlocking]. An error means that the run did not start
 // (CodeNotFound, CodeInvalidArgument, CodeTooLarge, CodeTooBusy, CodeUnavailable) or that the
 // platform failed. A failure of the function is part of the Execution, not an error.
 //
@@ -53,7 +55,9 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 		e.completions.Notify(x.ID)
 		e.attempts.Notify(x.ID)
 	}()
-	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context})
+	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{
+		Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context, Limits: p.Limits.Blocking(),
+	})
 	cancelled := e.blocking.markReturned(blocking)
 	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled); {
 	case cancelled: // even if it has succeeded since: the response to the cancellation said so
@@ -62,11 +66,21 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 		outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCancelled, Message: "the run was cancelled by its caller"}}
 	case err != nil:
 		return nil, withOp("engine.run", err)
+	case outcome.Failure != nil && outcome.Failure.Class == runtime.ClassTimeout && p.Limits.Timeout > runtime.MaxBlocking:
+		outcome.Failure = blockingTimeout(p.Limits.Timeout)
 	}
 	x.Finish(outcome, e.clock.Now())
 	x.ResultSize = len(x.Result)
 	e.records.add(x)
 	return x, nil
+}
+
+// blockingTimeout returns the failure of a run that took longer than a caller may wait, and less than
+// the timeout of its function.
+func blockingTimeout(timeout time.Duration) *runtime.Failure {
+	return &runtime.Failure{Class: runtime.ClassTimeout, Message: fmt.Sprintf(
+		"the function did not end within the %.0f seconds that a run may take while its caller waits; run it in the background to give it all of its timeout of %g seconds",
+		runtime.MaxBlocking.Seconds(), timeout.Seconds())}
 }
 
 // admit checks a run, waits until there is memory for it, and returns the version that is current

@@ -93,7 +93,8 @@ func (a *Admission) Acquire(ctx context.Context, tenant runtime.Tenant, group st
 		return a.memory.Refuse(bytes)
 	case a.full(tenant):
 		a.mu.Unlock()
-		err := runtime.Errorf(runtime.CodeTooBusy, "the server is busy and too many runs are waiting").WithHint("try again in a moment")
+		err := runtime.Errorf(runtime.CodeTooBusy, "the server is busy, and too many runs are waiting: at most %d may wait", a.queueLimit).
+			WithHint("try again in a moment, or run the function in the background")
 		err.RetryAfter = runtime.BusyRetry
 		return err
 	}

@@ -44,7 +44,7 @@ func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
 // done is called, and the request that its runs have in common.
 func preparedSlot(t testing.TB, box *Sandbox, p runtime.Program) (s *slot, r request, done func()) {
 	t.Helper()
-	s, err := box.guest.newSlot(context.Background(), box.processors, box.accounts)
+	s, err := box.guest.newSlot(context.Background(), box.processors, box.accounts, classOf(p.Limits.WithDefaults().Memory))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -211,24 +211,36 @@ func (g *guest) instantiate(ctx context.Context, m guestMemory, p *processors, a
 	return s, nil
 }
 
-// newSlot creates a slot for running images.
-func (g *guest) newSlot(ctx context.Context, p *processors, a *accounts) (s *slot, err error) {
+// sizeClass is the unit in which slots reserve addresses, in bytes. It is large, so that nearly all
+// functions can use the same idle slots. A reservation takes addresses only, but a kernel that is
+// configured not to overcommit memory counts it in full.
+const sizeClass = runtime.GiB
+
+// classOf returns the bytes of addresses that a slot reserves for a memory of n bytes at most.
+func classOf(n int64) int { return int((n + sizeClass - 1) / sizeClass * sizeClass) }
+
+// newSlot creates a slot for running images, in a memory that can grow to max bytes.
+func (g *guest) newSlot(ctx context.Context, p *processors, a *accounts, max int) (s *slot, err error) {
 	var m guestMemory
 	if g.mapped {
-		mapped, err := newMappedMemory(g.base, runtime.MaxMemory)
+		mapped, err := newMappedMemory(g.base, max)
 		if err != nil {
 			return nil, err
 		}
 		m = mapped
 	} else {
-		m = newCopiedMemory(g.base.size, runtime.MaxMemory)
+		m = newCopiedMemory(g.base.size, max)
 	}
 	defer func() {
 		if s == nil { // an error, or a panic
 			m.close()
 		}
 	}()
-	return g.instantiate(ctx, m, p, a)
+	if s, err = g.instantiate(ctx, m, p, a); err != nil {
+		return nil, err
+	}
+	s.reserved = max
+	return s, nil
 }
 
 func (g *guest) close(ctx context.Context) error {

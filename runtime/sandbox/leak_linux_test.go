@@ -5,15 +5,13 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/faaspot/faaspot/runtime"
 )
 
 // counts holds the numbers of kernel resources of a process.
 type counts struct {
 	mappings int // all
 	images   int // of base images
-	reserved int // address ranges of whole slots, counted by their size
+	reserved int // address ranges of whole slots, counted by their size in units of sizeClass
 	files    int // open
 }
 
@@ -32,7 +30,7 @@ func processCounts(t *testing.T) counts {
 		var start, end uint64
 		if _, err := fmt.Sscanf(line, "%x-%x rw-p", &start, &end); err == nil && !strings.Contains(line, "/") {
 			// A range lacks the image at its start, and neighbouring ranges may be merged.
-			c.reserved += int((end - start + runtime.MaxMemory/8) / runtime.MaxMemory)
+			c.reserved += int((end - start + sizeClass/8) / sizeClass)
 		}
 	}
 	files, err := os.ReadDir("/proc/self/fd")

@@ -1,8 +1,12 @@
 package sandbox
 
 import (
+	"context"
+	"fmt"
 	"slices"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -124,6 +128,65 @@ return len(blocks)`), runtime.Limits{})
 			}
 		}
 	})
+}
+
+// large takes nearly as many MB as its args say without writing to them, and then all that it can get
+// in blocks of 1 MB, which the guest and the host read. It returns the largest address of a block, in
+// MB.
+const large = `
+import hashlib
+def main(args, context):
+    open("/tmp/f", "wb").close()
+    untouched = [open("/tmp/f", "rb", buffering=16 << 20) for _ in range((args["mb"] - 96) // 16)]
+    blocks = []
+    try:
+        while True: blocks.append(len(blocks).to_bytes(1 << 20, "big"))
+    except MemoryError:
+        del blocks[::5] # room for the rest
+    for block in blocks:
+        with open("/tmp/g", "w+b", buffering=0) as f:
+            f.write(memoryview(block)[-1000:])
+            f.seek(0)
+            assert f.read(2000) == block[-1000:]
+        n = int.from_bytes(block[-1000:], "big")
+        assert hashlib.sha256(block).digest() == hashlib.sha256(n.to_bytes(1 << 20, "big")).digest()
+    return max(map(id, blocks)) >> 20
+`
+
+// TestMemoryOfEveryClass verifies that a run can use memory up to its limit and not more, on slots
+// of every size, whichever was used before, and that addresses beyond 2 GiB work everywhere.
+func TestMemoryOfEveryClass(t *testing.T) {
+	box := boxes["mapped"]
+	p := deployed(t, box, large, runtime.Limits{})
+	for _, mb := range []int64{1000, 3072, 128, 2048, 1025, 3072} {
+		p.Limits.Memory = mb * runtime.MiB
+		outcome := run(t, box, p, fmt.Sprintf(`{"mb":%d}`, mb))
+		checkClass(t, outcome, "")
+		if outcome.Usage.Memory > p.Limits.Memory || outcome.Usage.Memory < p.Limits.Memory-2*runtime.MiB {
+			t.Errorf("with %d MB a run used %d bytes", mb, outcome.Usage.Memory)
+		}
+		highest, err := strconv.ParseInt(string(outcome.Result), 10, 64)
+		if err != nil || highest < mb-8 {
+			t.Errorf("with %d MB the highest block was at %d MB: %v", mb, highest, err)
+		}
+		fails(t, box, p, fmt.Sprintf(`{"mb":%d}`, mb+200), runtime.ClassMemory)
+	}
+}
+
+// TestMemoryBeyondTheClassIsRefused verifies that a slot never grows beyond the addresses that it
+// has reserved, whatever limit it is given.
+func TestMemoryBeyondTheClassIsRefused(t *testing.T) {
+	box := boxes["mapped"]
+	p := deployed(t, box, large, runtime.Limits{})
+	s, r, done := preparedSlot(t, box, p)
+	defer done()
+	r.limits.Memory, r.deadline = runtime.MaxMemory, time.Now().Add(time.Minute)
+	r.inputs = [3][]byte{[]byte(`{"mb":3072}`), noContext}
+	outcome, _ := s.invoke(context.Background(), &r)
+	checkClass(t, outcome, runtime.ClassMemory)
+	if s.reserved != sizeClass || outcome.Usage.Memory > sizeClass {
+		t.Errorf("a slot with %d bytes of addresses used %d", s.reserved, outcome.Usage.Memory)
+	}
 }
 
 func TestMemoryLimitAtDeployment(t *testing.T) {

@@ -20,11 +20,11 @@ func (s *slot) outcome(status int32, err error) runtime.Outcome {
 	c := &s.call
 	switch {
 	case err == nil && status == 0 && c.failure != nil:
-		f := readFailure(c.failure)
+		f := readFailure(c.failure, c.limits)
 		// CPython does not raise MemoryError where it cannot grow its stack of frames
 		// (_PyThreadState_PushFrame).
 		if f.Type == "SystemError" && s.memory.denied() {
-			f.Class, f.Message = runtime.ClassMemory, "the function ran out of memory"
+			f.Class, f.Message = runtime.ClassMemory, outOfMemory(c.limits)
 		}
 		return runtime.Outcome{Failure: f}
 	case err == nil && status == 0 && c.result != nil:
@@ -42,11 +42,11 @@ func (s *slot) outcome(status int32, err error) runtime.Outcome {
 func checkResultSize(op operation, n int) *runtime.Failure {
 	switch {
 	case op == opCompile && n > maxCode:
-		return &runtime.Failure{Class: runtime.ClassResultTooLarge, Message: fmt.Sprintf("the code compiles to more than %d bytes", maxCode)}
+		return &runtime.Failure{Class: runtime.ClassResultTooLarge, Message: fmt.Sprintf("the code compiles to more than the %s bytes that are allowed", runtime.SizeText(maxCode))}
 	case op != opCompile && n > runtime.MaxResult:
 		return &runtime.Failure{
 			Class:   runtime.ClassResultTooLarge,
-			Message: fmt.Sprintf("the result is larger than %d bytes of JSON", runtime.MaxResult),
+			Message: fmt.Sprintf("the result has more than the %s bytes of JSON that are allowed", runtime.SizeText(runtime.MaxResult)),
 		}
 	}
 	return nil
@@ -58,7 +58,12 @@ var guestClasses = map[runtime.Class]bool{
 	runtime.ClassResultInvalid: true, runtime.ClassResultTooLarge: true,
 }
 
-func readFailure(p []byte) *runtime.Failure {
+// outOfMemory returns the message of a run that needed more memory than its limit.
+func outOfMemory(limits runtime.Limits) string {
+	return fmt.Sprintf("the function ran out of memory: its limit is %d MB", limits.Memory/runtime.MiB)
+}
+
+func readFailure(p []byte, limits runtime.Limits) *runtime.Failure {
 	var f pyguest.Failure
 	class := runtime.ClassCrashed
 	if err := json.Unmarshal(p, &f); err != nil {
@@ -68,7 +73,7 @@ func readFailure(p []byte) *runtime.Failure {
 	}
 	switch class {
 	case runtime.ClassMemory:
-		f.Message = strings.TrimSuffix("the function ran out of memory: "+f.Message, ": ")
+		f.Message = strings.TrimSuffix(outOfMemory(limits)+": "+f.Message, ": ")
 	case runtime.ClassExited:
 		f.Message = strings.TrimSuffix(fmt.Sprintf("the function exited with code %d: %s", f.ExitCode, f.Message), ": ")
 	}
@@ -81,13 +86,13 @@ func endFailure(c *call) *runtime.Failure {
 	f := &runtime.Failure{Class: c.endClass}
 	switch c.endClass {
 	case runtime.ClassTimeout:
-		f.Message = "the function did not end within its time limit"
+		f.Message = fmt.Sprintf("the function did not end within its time limit of %g seconds", c.limits.Timeout.Seconds())
 	case runtime.ClassCancelled:
 		f.Message = "the run was cancelled"
 	case runtime.ClassStack:
 		f.Message = "the function recursed deeper than the memory of the server allows now: its stack has no room in the memory budget"
 	case runtime.ClassMemory:
-		f.Message = "the function ran out of memory: its result does not fit beside what it holds"
+		f.Message = outOfMemory(c.limits) + ", and its result does not fit beside what it holds"
 	case runtime.ClassExited:
 		f.ExitCode = c.exitCode
 		f.Message = fmt.Sprintf("the function exited with code %d", c.exitCode)
@@ -116,7 +121,7 @@ func (s *slot) crash(err error) *runtime.Failure {
 			Message: "the function recursed deeper than its stack allows",
 		}
 	case s.memory.denied():
-		return &runtime.Failure{Class: runtime.ClassMemory, Message: "the function ran out of memory"}
+		return &runtime.Failure{Class: runtime.ClassMemory, Message: outOfMemory(s.call.limits)}
 	}
 	s.guest.log.Debug("a run crashed the interpreter", "trap", text)
 	return &runtime.Failure{

@@ -27,33 +27,39 @@ type pool struct {
 // spareBytes is the largest size in bytes of a slot that need not be charged.
 const spareBytes = 2 * runtime.MiB
 
-// take returns an idle slot, or nil if the caller should create one. It prefers a slot that has the
-// image loaded, then one with nothing loaded. It takes any other only if the pool is full, so that
-// a few functions that alternate each retain slots of their own. From then on the caller's
-// reservation covers the slot's memory.
-func (p *pool) take(img *image, tenant runtime.Tenant) *slot {
-	s := p.find(img, tenant)
+// take returns an idle slot whose memory can grow to a number of bytes, or nil if the caller should
+// create one. It prefers a slot that has the image loaded, then one with nothing loaded. It takes any
+// other only if the pool is full, so that a few functions that alternate each retain slots of their
+// own. From then on the caller's reservation covers the slot's memory.
+func (p *pool) take(img *image, tenant runtime.Tenant, most int) *slot {
+	s := p.find(img, tenant, most)
 	if s != nil {
 		p.discharge(s)
 	}
 	return s
 }
 
-func (p *pool) find(img *image, tenant runtime.Tenant) *slot {
+func (p *pool) find(img *image, tenant runtime.Tenant, most int) *slot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if s := p.idle[i]; s.image == img && s.tenant == tenant {
+		// The limit of a function may have changed, and a job may have one of its own.
+		if s := p.idle[i]; s.image == img && s.tenant == tenant && s.reserved >= most {
 			return p.remove(i)
 		}
 	}
 	full := len(p.idle) >= p.limit
+	best := -1
 	for i, s := range p.idle {
-		if (full || s.image == nil) && len(s.memory.data()) <= img.size {
-			return p.remove(i)
+		if (full || s.image == nil) && s.reserved >= most && len(s.memory.data()) <= img.size &&
+			(best < 0 || s.reserved < p.idle[best].reserved) { // leave the larger ones to those who need them
+			best = i
 		}
 	}
-	return nil
+	if best < 0 {
+		return nil
+	}
+	return p.remove(best)
 }
 
 func (p *pool) remove(i int) *slot {
@@ -78,13 +84,30 @@ func (p *pool) put(s *slot) (surplus *slot) {
 	case p.account.TakeFree(s.idle):
 		s.charged = s.idle
 	default:
-		return s
+		if surplus = p.replaceSpare(s); surplus == nil {
+			return s
+		}
 	}
 	if len(p.idle) >= p.limit {
 		surplus = p.remove(0)
 	}
 	p.idle = append(p.idle, s)
 	return surplus
+}
+
+// replaceSpare makes a small slot a spare slot in place of the least recently used one that reserves
+// fewer bytes, and returns that, or nil if there is none. Any run can use the larger one, while runs
+// with a large memory would never find a spare slot among those of runs with a small one. It is
+// called with mu held.
+func (p *pool) replaceSpare(s *slot) (replaced *slot) {
+	i := slices.IndexFunc(p.idle, func(o *slot) bool { return o.isSpare && o.reserved < s.reserved })
+	if s.idle > spareBytes || i < 0 {
+		return nil
+	}
+	replaced = p.remove(i)
+	s.isSpare = true
+	p.spares++
+	return replaced
 }
 
 // removed notes that a slot has left the pool. It is called with mu held.

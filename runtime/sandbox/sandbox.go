@@ -104,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle, spare: spares}
 	// Create one instance before any others can be created concurrently: the first fills in values
 	// that the compiled module computes lazily and without a lock.
-	first, err := g.newSlot(ctx, s.processors, s.accounts)
+	first, err := g.newSlot(ctx, s.processors, s.accounts, sizeClass)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), g.close(ctx))
 	}
@@ -283,7 +283,7 @@ func (s *Sandbox) acquireImage(ctx context.Context, p runtime.Program, r request
 		return s.buildImage(ctx, p)
 	})
 	if !ok {
-		made = built{outcome: stoppedOutcome(ctx)}
+		made = built{outcome: stoppedOutcome(ctx, r.limits)}
 	}
 	return made
 }
@@ -296,8 +296,8 @@ func (s *Sandbox) imageRoom() int64 {
 
 // stoppedOutcome returns the outcome of a call that ended before its guest began: it was cancelled,
 // or its deadline passed.
-func stoppedOutcome(ctx context.Context) runtime.Outcome {
-	c := call{endClass: runtime.ClassTimeout}
+func stoppedOutcome(ctx context.Context, limits runtime.Limits) runtime.Outcome {
+	c := call{endClass: runtime.ClassTimeout, limits: limits}
 	if ctx.Err() != nil {
 		c.endClass = runtime.ClassCancelled
 	}
@@ -348,7 +348,7 @@ func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next
 	code := outcome.Result
 	if n := int64(len(code)); n > smallCode {
 		if err := s.takeCode(ctx, r.deadline, n); errors.Is(err, endOfRun{}) {
-			return stoppedOutcome(ctx), nil
+			return stoppedOutcome(ctx, r.limits), nil
 		} else if err != nil {
 			return runtime.Outcome{}, err
 		}
@@ -433,7 +433,7 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 	c := claim{ctx: ctx, deadline: r.deadline}
 	defer s.processors.release(&c)
 	if !s.processors.acquire(&c) || c.stopped(c.since) != "" {
-		outcome := stoppedOutcome(ctx)
+		outcome := stoppedOutcome(ctx, r.limits)
 		if r.logs != nil {
 			outcome.Logs = r.logs.End()
 		}
@@ -444,10 +444,11 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 		r.deadline = c.since.Add(r.limits.Timeout)
 		c.deadline = r.deadline
 	}
-	slot := s.pool.take(img, tenant)
+	most := max(r.limits.Memory, int64(img.size))
+	slot := s.pool.take(img, tenant, int(most))
 	if slot == nil {
 		var err error
-		if slot, err = s.guest.newSlot(ctx, s.processors, s.accounts); err != nil {
+		if slot, err = s.guest.newSlot(ctx, s.processors, s.accounts, classOf(most)); err != nil {
 			return runtime.Outcome{}, err
 		}
 	}

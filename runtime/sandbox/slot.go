@@ -37,10 +37,11 @@ type slot struct {
 	claim  claim
 	host   hostContext
 
-	hashers hashers
-	idle    int64 // bytes that it keeps while it is in the pool
-	charged int64 // bytes taken for it since it was put into the pool
-	isSpare bool  // it is in the pool, and not charged
+	reserved int // bytes of addresses of the memory: it can grow to them
+	hashers  hashers
+	idle     int64 // bytes that it keeps while it is in the pool
+	charged  int64 // bytes taken for it since it was put into the pool
+	isSpare  bool  // it is in the pool, and not charged
 }
 
 // call is the state of one call into the guest.
@@ -269,8 +270,8 @@ type request struct {
 	logs     *runtime.LogBuffer // nil: the slot's own buffer
 }
 
-// prepare makes the slot ready to run from an image, for a tenant. The slot becomes a holder of the
-// image. Another image of the same tenant replaces the present one page by page; another tenant
+// prepare makes the slot ready to run from an image, for a tenant. Its memory must be able to grow to
+// the size of the image, and to the limit of the run. The slot becomes a holder of the image. Another image of the same tenant replaces the present one page by page; another tenant
 // gets a memory with only fresh pages.
 //
 // The work counts for the call. An error endOfRun means that the call had to end before it was

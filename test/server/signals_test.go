@@ -90,14 +90,14 @@ func TestStopLetsRunsEnd(t *testing.T) {
 	}
 }
 
-// A run that does not finish within the grace period runs again on the next server, however often
-// that happens: a stop does not count as a lost attempt.
+// A background run that does not finish within the grace period runs again, from its beginning, on the
+// next server, however often that happens: a stop does not count as a lost attempt.
 func TestStopHandsRunsBack(t *testing.T) {
 	t.Parallel()
 	s := process.NewSite(t, "--grace", "50ms")
 	server := s.Serve(t)
-	server.Deploy(t, "stay", process.SleepCode, "timeout", 900)
-	id := server.Submit(t, "stay", `{"n":1,"seconds":800}`)
+	server.Deploy(t, "stay", process.SleepCode, "timeout", 86_400)
+	id := server.Submit(t, "stay", `{"n":1,"seconds":86000}`)
 	const stops = 5
 	for stop := range stops {
 		if x := server.WaitStatus(t, id, process.Started); x.Attempts != stop+1 {

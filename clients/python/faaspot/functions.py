@@ -11,8 +11,8 @@ from .executions import Executions
 from .models import Execution, Function, FunctionSummary
 from .transport import Answer, Request, Transport
 
-# A run takes up to 900 s and may wait for a free slot before, and the server is silent until it ends.
-# A deploy runs the code outside main, with the same limit.
+# A run whose caller waits takes up to 900 s and may wait for a free slot before, and the server is silent
+# until it ends. A deploy runs the code outside main, with the same limit.
 _RUN_TIMEOUT = 1200.0  # seconds
 
 
@@ -60,8 +60,9 @@ class Functions:
                       object; a path or an object like file
         wait          True: return when the function is deployed; current servers never answer
                       earlier
-        timeout       seconds that a run may take, 0.1 to 900; default 60
-        memory        MB that a run may use, 64 to 1024; default 128
+        timeout       seconds that a run may take, 0.1 to 86,400; default 60; a run takes at most 900
+                      of them while its caller waits (wait=True)
+        memory        MB that a run may use, 64 to 3,072; default 128
         retries       further attempts of a background run after the function failed, 0 to 10;
                       default 0
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -105,6 +106,33 @@ func RenderFailure(f *runtime.Failure) *wire.Error {
 		Line:            f.Line,
 		ErrorType:       f.Type,
 	}
+}
+
+// FailureHint returns what the owner of a function can do about a run that has reached a limit, empty
+// for other failures.
+func FailureHint(f *runtime.Failure) string {
+	switch f.Class {
+	case runtime.ClassTimeout:
+		return fmt.Sprintf("make the function faster, run it in the background if it takes more than %.0f seconds, or give it a longer timeout, at most %.0f seconds",
+			runtime.MaxBlocking.Seconds(), runtime.MaxTimeout.Seconds())
+	case runtime.ClassMemory:
+		return fmt.Sprintf("let the function use less memory, or give it more, at most %d MB", runtime.MaxMemory/runtime.MiB)
+	case runtime.ClassStack:
+		return "turn recursion into a loop"
+	case runtime.ClassResultTooLarge:
+		return "return less, or split the work over several runs"
+	case runtime.ClassError:
+		// The texts are those of strerror in the guest.
+		_, text, _ := strings.Cut(f.Message, "] ")
+		switch {
+		case f.Type != "OSError":
+		case strings.HasPrefix(text, "No space left on device"):
+			return fmt.Sprintf("/tmp holds at most %d MB and 10,000 files: remove files that are not needed any more", runtime.DefaultTmp/runtime.MiB)
+		case strings.HasPrefix(text, "No file descriptors available"), strings.HasPrefix(text, "Too many open files"):
+			return fmt.Sprintf("at most %d files may be open at once: close files, best by a with statement", runtime.DefaultOpenFiles)
+		}
+	}
+	return ""
 }
 
 // IsInternal reports whether a failure is the server's own, or of an unknown class.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -120,6 +121,37 @@ func (f *Fields) Number(key string, low, high float64) (n float64) {
 		return 0
 	}
 	return n
+}
+
+// Duration returns a time of 0 to high, which is a number of seconds or a text such as "30m", 0 if it
+// is absent.
+func (f *Fields) Duration(key string, high time.Duration) time.Duration {
+	raw := f.Take(key)
+	if raw == nil {
+		return 0
+	}
+	const hint = `give seconds, such as 90, or a text, such as "30m"`
+	var text string
+	var seconds float64
+	switch {
+	case json.Unmarshal(raw, &seconds) == nil:
+	case json.Unmarshal(raw, &text) == nil:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			f.FailHint(hint, key, "of %.100q is not a duration", text)
+			return 0
+		}
+		seconds = d.Seconds()
+	default:
+		f.FailHint(hint, key, "is neither a number nor a duration")
+		return 0
+	}
+	// The check comes before the conversion: the number may be too large for a Duration.
+	if !(seconds >= 0 && seconds <= high.Seconds()) {
+		f.FailHint(fmt.Sprintf("give at most %.0f seconds", high.Seconds()), key, "of %g seconds is out of bounds", seconds)
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // Whole returns a whole number from low to high, 0 if it is absent.

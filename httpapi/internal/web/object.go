@@ -66,7 +66,8 @@ func ParseObject(body []byte) (map[string]json.RawMessage, error) {
 	}
 	members, ok := splitObject(body, maxMembers)
 	if !ok {
-		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the object in the body has more than %d members", maxMembers)
+		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the object in the body has more than %d members", maxMembers).
+			WithHint("leave out the members that this request does not have")
 	}
 	return members, nil
 }

@@ -93,7 +93,7 @@ func WaitParam(query *fasthttp.Args) (time.Duration, error) {
 	// The negation also refuses NaN.
 	if err != nil || !(seconds >= 0 && seconds <= maxWait.Seconds()) {
 		return 0, runtime.Errorf(runtime.CodeInvalidArgument, "wait must be a number of seconds from 0 to %g", maxWait.Seconds()).
-			WithHint("send the request again if the execution is not done by then")
+			WithHint("wait for less, and send the request again if the execution is not done by then")
 	}
 	return time.Duration(seconds * float64(time.Second)), nil
 }

@@ -98,11 +98,11 @@ func TestTOMLErrors(t *testing.T) {
 		{head + "nname = 1", "job.toml:3:1: nname is not known here", "did you mean name?"},
 		{head + "else = 1", "job.toml:3:1: else is not known here", "use one of name, display_name, labels, enabled, function, runtime, env, triggers"},
 		{head + "[runtime]\n  timout = 3\n", "job.toml:4:3: runtime.timout is not known here", "did you mean timeout?"},
-		{head + "runtime.memory = 5", "job.toml:3:9: runtime.memory of 5 MB is out of bounds", "give 64 to 1024 MB"},
+		{head + "runtime.memory = 5", "job.toml:3:9: runtime.memory of 5 MB is out of bounds", "give 64 to 3072 MB"},
 		{head + "[runtime]\nmemory = '256'", "job.toml:4:1: runtime.memory is a string, not a number", "give a number of MB"},
 		{head + "[runtime]\nmemory = nan", "job.toml:4:1: runtime.memory of NaN MB is out of bounds", ""},
 		{head + "[runtime]\ntimeout = 'soon'", `job.toml:4:1: runtime.timeout of "soon" is not a duration`, "give seconds"},
-		{head + "[runtime]\ntimeout = '16m'", "job.toml:4:1: runtime.timeout of 960 seconds is out of bounds", "give 0.1 to 900 seconds"},
+		{head + "[runtime]\ntimeout = '25h'", "job.toml:4:1: runtime.timeout of 90000 seconds is out of bounds", "give 0.1 to 86400 seconds"},
 		{head + "[runtime]\nmax_retries = 1.5", "job.toml:4:1: runtime.max_retries is a number, not a whole number", ""},
 		{head + "[runtime]\nmax_retries = 11", "job.toml:4:1: runtime.max_retries of 11 is out of bounds", "give 0 to 10"},
 		{head + "runtime = 3", "job.toml:3:1: runtime is a whole number, not a table", ""},
@@ -122,7 +122,7 @@ func TestTOMLErrors(t *testing.T) {
 		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\ntasks = [{},\n 3]", "job.toml:7:2: triggers[0].tasks[1] is a whole number, not a table", "each task"},
 		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\ntasks = [{ at = 2026-01-31 }]", "job.toml:6:12: triggers[0].tasks[0].at is a date or time, which JSON does not have", "write it as a string"},
 		{head + "[[triggers]]\ntype = 'http'\npath = 'x'\nretry = 21", "job.toml:6:1: triggers[0].retry of 21 is out of bounds", "give 0 to 20"},
-		{head + "[[triggers]]\ntype = 'http'\npath = 'x'\ntimeout = 281", "job.toml:6:1: triggers[0].timeout of 281 seconds is out of bounds", ""},
+		{head + "[[triggers]]\ntype = 'http'\npath = 'x'\ntimeout = 901", "job.toml:6:1: triggers[0].timeout of 901 seconds is out of bounds", ""},
 	} {
 		_, err := Parse("job.toml", []byte(tc.text), variables)
 		coded, ok := errors.AsType[*runtime.Error](err)

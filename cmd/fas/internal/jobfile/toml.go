@@ -59,7 +59,7 @@ func (r *reader) job(t *table) (b wire.JobRequest) {
 		t.missing("function", `name the function that the tasks run: function = "hello"`)
 	}
 	in := t.inner("runtime")
-	b.Spec.Runtime.Memory = in.number("memory", 64, 1024, "MB")
+	b.Spec.Runtime.Memory = in.number("memory", runtime.MinMemory/runtime.MiB, runtime.MaxMemory/runtime.MiB, "MB")
 	b.Spec.Runtime.Timeout = in.duration("timeout", runtime.MinTimeout.Seconds(), runtime.MaxTimeout.Seconds())
 	b.Spec.Runtime.MaxRetries = in.whole("max_retries", 0, runtime.MaxRetries)
 	b.Spec.Runtime.MaxConcurrentTasks = in.whole("max_concurrent_tasks", 0, runtime.MaxConcurrentTasks)
