@@ -1,0 +1,163 @@
+//go:build linux
+
+package corpus
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	differencesFile = "differences.json"
+	document        = "../../docs/python-differences.md"
+)
+
+// values are the texts in JSON of a value that differs.
+type values struct {
+	Native string `json:"native"`
+	Guest  string `json:"guest"`
+}
+
+// difference is one way in which functions differ from native CPython on Linux.
+type difference struct {
+	// Subject is what differs: a module, a function, a part of the language.
+	Subject string `json:"subject"`
+	// Linux and Here say what CPython on Linux does and what a function sees.
+	Linux string `json:"linux"`
+	Here  string `json:"here"`
+	// Fault marks a difference that is to be removed. It is not in the document.
+	Fault bool `json:"fault,omitempty"`
+	// Values are the values that differ, by program and path.
+	Values map[string]map[string]values `json:"values"`
+}
+
+func readDifferences(t *testing.T) (known []difference) {
+	t.Helper()
+	text, err := os.ReadFile(differencesFile)
+	if err == nil {
+		err = json.Unmarshal(text, &known)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}
+
+// checkDifferences fails the test for every difference that is found or listed, but not both.
+func checkDifferences(t *testing.T, known []difference, found map[string]map[string]values) {
+	t.Helper()
+	listed := map[string]map[string]values{}
+	for _, d := range known {
+		if d.Subject == "" || d.Linux == "" || d.Here == "" {
+			t.Errorf("%s lists a difference without a reason: %v", differencesFile, slices.Sorted(maps.Keys(d.Values)))
+		}
+		for name, paths := range d.Values {
+			if listed[name] == nil {
+				listed[name] = map[string]values{}
+			}
+			maps.Copy(listed[name], paths)
+		}
+	}
+	for name, paths := range found {
+		for _, path := range slices.Sorted(maps.Keys(paths)) {
+			if v := paths[path]; listed[name][path] != v {
+				t.Errorf("%s: %s\n  native   %s\n  function %s", name, path, v.Native, v.Guest)
+			}
+		}
+		for path, v := range listed[name] {
+			if paths[path] != v {
+				t.Errorf("%s: %s does not differ any more as %s says (go test ./test/corpus -update removes it)\n  listed   %s", name, path, differencesFile, v.Guest)
+			}
+		}
+	}
+	if *only != "" {
+		return
+	}
+	for name := range listed {
+		if _, ok := found[name]; !ok {
+			t.Errorf("%s names the program %s, which does not exist", differencesFile, name)
+		}
+	}
+}
+
+// updated returns the known differences that were found, and those that are new without a subject.
+func updated(known []difference, found map[string]map[string]values) []difference {
+	unexplained := difference{Values: map[string]map[string]values{}}
+	for name, paths := range found {
+		for path, v := range paths {
+			if !slices.ContainsFunc(known, func(d difference) bool { _, ok := d.Values[name][path]; return ok }) {
+				if unexplained.Values[name] == nil {
+					unexplained.Values[name] = map[string]values{}
+				}
+				unexplained.Values[name][path] = v
+			}
+		}
+	}
+	known = slices.DeleteFunc(known, func(d difference) bool {
+		for name, paths := range d.Values {
+			if found[name] == nil && *only != "" {
+				continue
+			}
+			for path := range paths {
+				if v, ok := found[name][path]; ok {
+					paths[path] = v
+				} else {
+					delete(paths, path)
+				}
+			}
+			if len(paths) == 0 {
+				delete(d.Values, name)
+			}
+		}
+		return len(d.Values) == 0
+	})
+	if len(unexplained.Values) > 0 {
+		known = append(known, unexplained)
+	}
+	return known
+}
+
+func writeDifferences(t *testing.T, known []difference) {
+	t.Helper()
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", " ")
+	if err := encoder.Encode(known); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(differencesFile, text.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(document, []byte(renderDifferences(known)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// renderDifferences returns the document.
+func renderDifferences(known []difference) string {
+	var text strings.Builder
+	text.WriteString(`# Differences from CPython on Linux
+
+Functions run CPython 3.13 compiled to WebAssembly. A corpus of programs runs both in functions and
+in native CPython 3.13 on Linux (x86-64), and every value is compared. These are the differences; a
+test fails when another one appears, or when one of these disappears. The table is generated from
+` + "`test/corpus/differences.json`" + `. What is absent altogether, such as processes and sockets, is in
+[functions.md](functions.md#the-environment).
+
+| subject | CPython on Linux | in a function |
+|---|---|---|
+`)
+	for _, d := range known {
+		if !d.Fault {
+			fmt.Fprintf(&text, "| %s | %s | %s |\n", d.Subject, d.Linux, d.Here)
+		}
+	}
+	return text.String()
+}
