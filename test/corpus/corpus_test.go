@@ -169,10 +169,9 @@ func compareProgram(t *testing.T, client *process.Client, p program) map[string]
 // runProgram deploys a program and runs it once. It returns the outcome, decoded.
 func runProgram(client *process.Client, p program) (any, error) {
 	ctx := context.Background()
-	name := strings.ReplaceAll(p.name, "_", "-")
-	r, err := client.Do(ctx, "PUT", "/v1/functions/", process.FunctionJSON(name, p.source))
+	r, err := client.Do(ctx, "PUT", "/v1/functions/", process.FunctionJSON(p.name, p.source))
 	if err == nil && r.Status == 200 {
-		r, err = client.Do(ctx, "POST", "/v1/sync/functions/"+name+"/rpc/", p.args)
+		r, err = client.Do(ctx, "POST", "/v1/sync/functions/"+p.name+"/rpc/", p.args)
 	}
 	if err != nil {
 		return nil, err
@@ -190,11 +189,10 @@ func runProgram(client *process.Client, p program) (any, error) {
 		if answer.Type == "" {
 			return nil, fmt.Errorf("%d %s", r.Status, r.Body)
 		}
-		traceback := strings.ReplaceAll(answer.Traceback, "/function/"+name+".py", "/function/"+p.name+".py")
 		end = outcome{Error: &failure{
 			Type:      answer.Type,
 			Message:   strings.TrimPrefix(strings.TrimPrefix(answer.Message, answer.Type), ": "),
-			Traceback: tracebackLines(traceback),
+			Traceback: tracebackLines(answer.Traceback),
 		}}
 	}
 	text, err := json.Marshal(end)
