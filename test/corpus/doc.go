@@ -8,5 +8,6 @@
 //	make corpus-expected    # run the programs by native CPython and store what they return
 //
 // A program defines main(args, context). A line "# args: {...}" in it holds the args of its run;
-// the context is empty. Programs must return the same value in each run.
+// the context is empty. A program must return the same value in each run, or raise if its name
+// begins with fail_.
 package corpus

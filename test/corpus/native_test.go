@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -37,6 +38,10 @@ func writeExpected(t *testing.T, programs []program) {
 		var end outcome
 		if err := json.Unmarshal(text, &end); err != nil {
 			t.Fatalf("%s: %v: %s", p.name, err, text)
+		}
+		if fails := strings.HasPrefix(p.name, "fail_"); fails != (end.Error != nil) {
+			t.Errorf("%s: a program raises exactly if its name begins with fail_: %s", p.name, text)
+			continue
 		}
 		if end.Error != nil {
 			end.Error.Traceback = tracebackLines(end.Error.Traceback[0])

@@ -44,7 +44,7 @@ def main(args, context):
         "split": [str(p) for p in allocate(gross, [1, 1, 1])], "third": str(third), "flags": flags, "errors": errors,
         "up": str(cents(Decimal("0.001"), ROUND_UP)), "tuple": list(Decimal("-12.30").as_tuple()[1]),
         "ratio": list(Decimal("3.125").as_integer_ratio()), "normal": str(Decimal("1200.00").normalize()),
-        "sci": [f"{gross:e}", format(Decimal("1234567.891"), "_.1f"), f"{Decimal('NaN')}", str(Decimal("1E+5")), f"{Decimal('1E+5'):f}"],
+        "sci": [f"{gross:e}", format(Decimal("1234567.891"), ",.1f"), f"{Decimal('NaN')}", str(Decimal("1E+5")), f"{Decimal('1E+5'):f}"],
         "compare": [Decimal("2.0") == 2.0, Decimal("0.1") == 0.1, hash(Decimal("2.50")) == hash(2.5), str(max(Decimal("1"), Decimal("1.0")))],
         "functions": [str(Decimal(2).sqrt()), str(Decimal(10).ln()), str(Decimal("2.5").exp()), str(Decimal(7) ** -2), str(Decimal(100).log10())],
         "from_float": [str(Decimal(0.1)), str(Decimal.from_float(1e300))[:20], float(Decimal("1e400")) == float("inf")],

@@ -49,7 +49,7 @@ def main(args, context):
     except (HeaderParseError, ValueError, IndexError) as error:
         bad = [type(error).__name__, str(error)]
     return {
-        "wire": wire.decode("ascii"), "walk": [[p.get_content_type(), p.get_filename(), p.get_content_disposition()] for p in back.walk()],
+        "wire": wire.decode(), "walk": [[p.get_content_type(), p.get_filename(), p.get_content_disposition()] for p in back.walk()],
         "subject": back["subject"], "to": str(back["to"]), "addresses": [[a.display_name, a.addr_spec] for a in back["to"].addresses],
         "date": back["date"].datetime.isoformat(), "body": back.get_body(("html",)).get_content(), "old": old.as_string(),
         "sizes": [len(a.get_content()) for a in back.iter_attachments()], "decoded": [[str(t), c] for t, c in decode_header(old["Subject"].encode())],

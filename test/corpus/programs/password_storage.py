@@ -8,8 +8,8 @@ import hmac
 def attempt(function, *args, **kwargs):
     try:
         return function(*args, **kwargs)
-    except Exception as error:
-        return type(error).__name__
+    except (ValueError, TypeError, OverflowError) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def store(password, salt, rounds=1000):

@@ -18,7 +18,7 @@ def main(args, context):
         f.write("eins\nzwei\nßß\n")
         f.flush()
         f.seek(0)
-        out["named"] = [f.read(3), f.tell(), next(f), attempt(f.tell), f.readlines(), os.path.exists(f.name), Path(f.name).suffix, f.mode, f.encoding, f.newlines]
+        out["named"] = [f.read(3), f.tell(), f.readline(), attempt(f.tell), f.readlines(), os.path.exists(f.name), Path(f.name).suffix, f.mode, f.encoding, f.newlines]
         name = f.name
     out["deleted"] = [os.path.exists(name), f.closed, attempt(f.read)]
     with tempfile.TemporaryFile() as f:

@@ -13,7 +13,7 @@ def attempt(function):
     try:
         return function()
     except Exception as error:
-        return type(error).__name__
+        return f"{type(error).__name__}: {error}"
 
 
 def pool():

@@ -41,5 +41,5 @@ def main(args, context):
     future = concurrent.futures.Future()
     future.add_done_callback(lambda f: out.setdefault("callback", f.result()))
     future.set_result(7)
-    out["future"] = [future.done(), future.result(), attempt(lambda: future.set_result(8)), future.cancel(), str(future.exception())]
+    out["future"] = [future.done(), future.result(), attempt(lambda: future.set_result(8))[0], future.cancel(), str(future.exception())]
     return out
