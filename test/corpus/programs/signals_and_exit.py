@@ -5,7 +5,6 @@ import faulthandler
 import io
 import signal
 import sys
-import tracemalloc
 
 
 def attempt(function, *args):
@@ -17,11 +16,6 @@ def attempt(function, *args):
 
 def main(args, context):
     previous = attempt(lambda: signal.signal(signal.SIGINT, lambda *a: None))
-    tracemalloc.start()
-    data = [bytes(1000) for _ in range(10)]
-    current, peak = tracemalloc.get_traced_memory()
-    snapshot = tracemalloc.take_snapshot()
-    tracemalloc.stop()
     stderr = io.StringIO()
     with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(stderr):
         print("out", 1, None, sep="-", end="!\n", flush=True)
@@ -29,5 +23,5 @@ def main(args, context):
         help_text = attempt(lambda: sys.displayhook({"a": 1}))
     return {
         "signals": [previous[:20], signal.SIGTERM.value, signal.Signals(15).name, attempt(lambda: signal.strsignal(9)), attempt(lambda: signal.getsignal(signal.SIGTERM)), len(signal.valid_signals()) > 20, attempt(lambda: signal.alarm(0)), attempt(lambda: signal.setitimer(signal.ITIMER_REAL, 0))], "raised": attempt(lambda: signal.raise_signal(signal.SIGINT)), "exit": [attempt(sys.exit, c) for c in (None, 0, 3, "text", (1, 2))] + [attempt(lambda: exit()) if "exit" in dir(__builtins__) else "SystemExit: None"], "atexit": [atexit.register(len, "x") is len, atexit.unregister(len)],
-        "trace": [current > 10000, peak >= current, len(data), snapshot.statistics("filename")[0].count > 0], "fault": [faulthandler.is_enabled()], "written": stderr.getvalue(), "hook": help_text, "interrupt": attempt(lambda: (_ for _ in ()).throw(KeyboardInterrupt())), "hooks": [sys.excepthook is sys.__excepthook__, attempt(lambda: sys.settrace(None)), attempt(lambda: sys.gettrace()), sys.intern("x") == "x", attempt(lambda: sys._getframe(0).f_code.co_name), attempt(lambda: sys.audit("x.y", 1)), attempt(lambda: sys.call_tracing(len, ("ab",))), attempt(lambda: sys.setswitchinterval(0.01)), attempt(lambda: sys.set_int_max_str_digits(100)), attempt(lambda: sys.set_int_max_str_digits(640))],
+        "fault": [faulthandler.is_enabled()], "written": stderr.getvalue(), "hook": help_text, "interrupt": attempt(lambda: (_ for _ in ()).throw(KeyboardInterrupt())), "hooks": [sys.excepthook is sys.__excepthook__, attempt(lambda: sys.settrace(None)), attempt(lambda: sys.gettrace()), sys.intern("x") == "x", attempt(lambda: sys._getframe(0).f_code.co_name), attempt(lambda: sys.audit("x.y", 1)), attempt(lambda: sys.call_tracing(len, ("ab",))), attempt(lambda: sys.setswitchinterval(0.01)), attempt(lambda: sys.set_int_max_str_digits(100)), attempt(lambda: sys.set_int_max_str_digits(640))],
     }
