@@ -42,7 +42,9 @@ def run():
         outcome = {"error": _failure(filename, error)}
     finally:
         sys.stdout = real
-    real.write(json.dumps(outcome, ensure_ascii=False))
+    text = json.dumps(outcome, ensure_ascii=False)
+    # A function has the standard library in another folder.
+    real.write(text.replace(os.path.dirname(linecache.__file__), "/usr/lib/python3.13"))
 
 
 def _result(filename, source, args):
