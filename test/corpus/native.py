@@ -30,7 +30,7 @@ def run():
     os.umask(0o022)
     mimetypes.init([])  # not the tables of this machine
     real = sys.stdout
-    sys.stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", line_buffering=True)
+    sys.stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape", line_buffering=True)
     sys.stderr = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", line_buffering=True)
     sys.stdin = io.StringIO()
     sys.argv = [""]
