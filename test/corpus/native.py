@@ -28,7 +28,7 @@ def run():
     filename, args = sys.argv[1:3]
     source = sys.stdin.buffer.read()
     os.umask(0o022)
-    mimetypes.init([])  # not the tables of this machine
+    mimetypes.knownfiles.clear()  # tables of this machine
     real = sys.stdout
     sys.stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape", line_buffering=True)
     sys.stderr = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", line_buffering=True)

@@ -16,6 +16,18 @@ def mail(n):
     return message
 
 
+def kept(folder):
+    box = mailbox.mbox(os.path.join(folder, "box"))
+    keys = [box.add(mail(n)) for n in range(3)]
+    box.flush()
+    box.remove(keys[1])
+    box.flush()
+    found = [m["subject"] for m in mailbox.mbox(os.path.join(folder, "box"))]
+    payload = box[0].get_payload()
+    box.close()
+    return [keys, found, payload]
+
+
 def attempt(function):
     try:
         return function()
@@ -26,13 +38,7 @@ def attempt(function):
 def main(args, context):
     out = {}
     with tempfile.TemporaryDirectory() as folder:
-        box = mailbox.mbox(os.path.join(folder, "box"))
-        keys = [box.add(mail(n)) for n in range(3)]
-        box.flush()
-        box.remove(keys[1])
-        box.flush()
-        out["mbox"] = [keys, [m["subject"] for m in mailbox.mbox(os.path.join(folder, "box"))], box[0].get_payload()]
-        box.close()
+        out["mbox"] = attempt(lambda: kept(folder))
         directory = attempt(lambda: mailbox.Maildir(os.path.join(folder, "dir"), create=True))
         out["maildir"] = attempt(lambda: [len([directory.add(mail(5))]), sorted(os.listdir(os.path.join(folder, "dir"))), len(directory)])
         with shelve.open(os.path.join(folder, "shelf"), writeback=True) as shelf:

@@ -41,6 +41,6 @@ def main(args, context):
         "bad": {n: bad(n) for n in ("Mars/Base", "", "../etc/passwd", "Europe", "europe/berlin", "/abs", "Europe/Berlin\0")},
         "same": [ZoneInfo("UTC") is ZoneInfo("UTC"), ZoneInfo.no_cache("UTC") is ZoneInfo("UTC"), pickle.loads(pickle.dumps(berlin)) is berlin],
         "repr": [repr(berlin), str(berlin), berlin.key, repr(datetime(2024, 1, 1, tzinfo=berlin))],
-        "count": [n in zoneinfo.available_timezones() for n in ("Europe/Kyiv", "Europe/Kiev", "America/Ciudad_Juarez", "posixrules", "EST5EDT", "localtime")],
+        "count": [n in zoneinfo.available_timezones() for n in ("Europe/Kyiv", "Europe/Kiev", "America/Ciudad_Juarez", "posixrules", "EST5EDT")],
         "arithmetic": [str(datetime(2024, 3, 31, 12, tzinfo=berlin) - datetime(2024, 3, 30, 12, tzinfo=berlin)), str(datetime(2024, 3, 31, 12, tzinfo=berlin) - datetime(2024, 3, 30, 12, tzinfo=ZoneInfo("Europe/Rome")))],
     }
