@@ -5,6 +5,7 @@ package corpus
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -40,5 +41,36 @@ func TestCompare(t *testing.T) {
 		if paths := slices.Sorted(maps.Keys(found)); !slices.Equal(paths, c.paths) {
 			t.Errorf("%s and %s differ at %v, want %v", c.want, c.got, paths, c.paths)
 		}
+	}
+}
+
+// TestDifferencesMustBeExact verifies that an undocumented difference fails the test, and so does a
+// documented one that is gone, has another value, or has no reason.
+func TestDifferencesMustBeExact(t *testing.T) {
+	known := func(subject string) []difference {
+		return []difference{{
+			Subject: subject, Linux: "one", Here: "two",
+			Values: map[string]map[string]values{"p": {"$.a": {"1", "2"}}},
+		}}
+	}
+	for _, c := range []struct {
+		name  string
+		known []difference
+		found map[string]values
+		want  string // part of the only problem, empty if there is none
+	}{
+		{"documented", known("x"), map[string]values{"$.a": {"1", "2"}}, ""},
+		{"none", nil, nil, ""},
+		{"new", nil, map[string]values{"$.b": {"1", "2"}}, "p: $.b\n"},
+		{"gone", known("x"), nil, "does not differ any more"},
+		{"without a reason", known(""), map[string]values{"$.a": {"1", "2"}}, "without a reason"},
+	} {
+		all := problems(c.known, map[string]map[string]values{"p": c.found})
+		if (c.want == "") != (len(all) == 0) || len(all) > 1 || len(all) == 1 && !strings.Contains(all[0], c.want) {
+			t.Errorf("%s: the problems are %q, want %q", c.name, all, c.want)
+		}
+	}
+	if all := problems(known("x"), map[string]map[string]values{"p": {"$.a": {"1", "3"}}}); len(all) != 2 {
+		t.Errorf("another value: the problems are %q, want two", all)
 	}
 }

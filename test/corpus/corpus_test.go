@@ -88,7 +88,16 @@ func TestProgramsBehaveAsInCPython(t *testing.T) {
 		known = updated(known, found)
 		writeDifferences(t, known)
 	}
-	checkDifferences(t, known, found)
+	for _, problem := range problems(known, found) {
+		t.Error(problem)
+	}
+	for _, d := range known {
+		for name := range d.Values {
+			if _, ok := found[name]; !ok && *only == "" {
+				t.Errorf("%s names the program %s, which does not exist", differencesFile, name)
+			}
+		}
+	}
 }
 
 // TestDifferencesAreDocumented verifies that the document has the contents of differences.json.

@@ -49,13 +49,13 @@ func readDifferences(t *testing.T) (known []difference) {
 	return known
 }
 
-// checkDifferences fails the test for every difference that is found or listed, but not both.
-func checkDifferences(t *testing.T, known []difference, found map[string]map[string]values) {
-	t.Helper()
+// problems returns what is wrong with the known differences, given those that were found: reasons
+// that are missing, and every value that is in only one of both.
+func problems(known []difference, found map[string]map[string]values) (all []string) {
 	listed := map[string]map[string]values{}
 	for _, d := range known {
 		if d.Subject == "" || d.Linux == "" || d.Here == "" {
-			t.Errorf("%s lists a difference without a reason: %v", differencesFile, slices.Sorted(maps.Keys(d.Values)))
+			all = append(all, fmt.Sprintf("%s lists a difference without a reason: %v", differencesFile, slices.Sorted(maps.Keys(d.Values))))
 		}
 		for name, paths := range d.Values {
 			if listed[name] == nil {
@@ -64,26 +64,20 @@ func checkDifferences(t *testing.T, known []difference, found map[string]map[str
 			maps.Copy(listed[name], paths)
 		}
 	}
-	for name, paths := range found {
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		paths := found[name]
 		for _, path := range slices.Sorted(maps.Keys(paths)) {
 			if v := paths[path]; listed[name][path] != v {
-				t.Errorf("%s: %s\n  native   %s\n  function %s", name, path, v.Native, v.Guest)
+				all = append(all, fmt.Sprintf("%s: %s\n  native   %s\n  function %s", name, path, v.Native, v.Guest))
 			}
 		}
-		for path, v := range listed[name] {
-			if paths[path] != v {
-				t.Errorf("%s: %s does not differ any more as %s says (go test ./test/corpus -update removes it)\n  listed   %s", name, path, differencesFile, v.Guest)
+		for _, path := range slices.Sorted(maps.Keys(listed[name])) {
+			if v := listed[name][path]; paths[path] != v {
+				all = append(all, fmt.Sprintf("%s: %s does not differ any more as %s says (go test ./test/corpus -update removes it)\n  listed   %s", name, path, differencesFile, v.Guest))
 			}
 		}
 	}
-	if *only != "" {
-		return
-	}
-	for name := range listed {
-		if _, ok := found[name]; !ok {
-			t.Errorf("%s names the program %s, which does not exist", differencesFile, name)
-		}
-	}
+	return all
 }
 
 // updated returns the known differences that were found, and those that are new without a subject.
