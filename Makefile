@@ -101,6 +101,11 @@ soak-arm64: ## Run all tests of the sandbox for linux/arm64 under qemu; takes an
 bootstrap: ## Compile the guest's own Python modules, after a change of them.
 	$(GO) test ./runtime/sandbox -run TestBootstrapIsCompiled -update
 
+.PHONY: corpus-expected
+corpus-expected: ## Run the programs of test/corpus by native CPython and store what they return; as root on Debian 12.
+	test/corpus/native.sh
+	$(GO) test ./test/corpus -count 1 -native $(CURDIR)/.cache/native-python -update
+
 .PHONY: guest
 guest: ## Rebuild the guest from pinned sources; as root on Debian 12.
 	pyguest/build/build.sh
