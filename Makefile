@@ -21,7 +21,7 @@ run: build ## Build, serve on 127.0.0.1:8080, and run a sample function once.
 
 # Packages whose tests measure time or memory, or keep all processors busy. They run one after
 # another; all others run in parallel.
-MEASURING = ./runtime/sandbox ./test/...
+MEASURING = ./runtime/sandbox $$($(GO) list ./test/... | grep -v /test/clients$$)
 
 .PHONY: test
 test: build ## Run all tests.
@@ -29,6 +29,10 @@ test: build ## Run all tests.
 	$(GO) test -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
 	FAS_BINARY=$(BIN)/fas $(GO) test -p 1 -timeout 20m $(MEASURING)
 	FAS_BINARY=$(BIN)/fas clients/python/test.sh
+
+.PHONY: test-clients
+test-clients: build ## Drive the server with the clients that the vendors of its APIs publish; as root on Debian it installs Node.js and Python.
+	FAS_BINARY=$(BIN)/fas $(GO) test -timeout 20m ./test/clients
 
 .PHONY: race
 race: ## Run shortened tests with the race detector; needs a C compiler.
@@ -115,7 +119,7 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 	pyguest/build/check.sh
 
 .PHONY: check
-check: lint test race ## Run what CI runs: all checks, and short soaks.
+check: lint test test-clients race ## Run what CI runs: all checks, and short soaks.
 	$(MAKE) soak-restore RESTORES=200
 	$(MAKE) soak-kill KILLS=40
 	$(MAKE) test-arm64 clean-tree

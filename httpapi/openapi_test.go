@@ -336,12 +336,17 @@ func tourJobs(t *testing.T, tr *tour) {
 		t.Errorf("%s and %s", created.Body, again.Body)
 	}
 	tr.visit(t, stop{method: "POST", pattern: executions, params: nightly, body: `{"tasks":[]}`, status: 400})
+	run := stop{method: "POST", pattern: "/{workspace}/jobs/{jobId}/executions", params: map[string]string{"workspace": "default", "jobId": "nightly"}, body: `{"tasks":[{}]}`}
+	tr.visit(t, run)
+	run.params["workspace"], run.status = "another", 404
+	tr.visit(t, run)
 	gated := map[string]string{"jobId": "nightly", "executionId": "gated"}
 	tr.visit(t, stop{method: "POST", pattern: executions, params: nightly, body: `{"tasks":[{"do":"gate"},{}],"executionId":"gated","parallelism":1}`})
 	first := map[string]string{"jobId": "nightly", "executionId": "first"}
 	tr.visit(t, stop{method: "GET", pattern: execution, params: first, query: "wait=60"})
 	for _, of := range []map[string]string{first, gated} {
 		tr.visit(t, stop{method: "GET", pattern: execution, params: of})
+		tr.visit(t, stop{method: "GET", pattern: execution, params: of, h: apitest.Header{"Blaxel-Version": "2026-09-22", "User-Agent": "blaxel/sdk/python/0.4.24"}})
 		tr.visit(t, stop{method: "GET", pattern: execution + "/tasks", params: of})
 		tr.visit(t, stop{method: "GET", pattern: execution + "/tasks", params: of, query: "limit=1&sort=name:desc&q=task", h: apitest.Paged})
 	}

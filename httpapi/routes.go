@@ -94,5 +94,10 @@ func (s *Server) dialectAt(path string) *web.Dialect {
 			return d
 		}
 	}
+	for i := range s.dialects {
+		if d := &s.dialects[i]; d.Owns != nil && d.Owns(path) {
+			return d
+		}
+	}
 	return &s.dialects[0]
 }

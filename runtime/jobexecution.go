@@ -26,6 +26,9 @@ type JobExecution struct {
 	Started    time.Time // start of the first task; zero before
 	Finished   time.Time
 	Updated    time.Time
+	// Expires is when retention drops it at the latest; zero until it is done. It is not stored:
+	// the Engine sets it.
+	Expires time.Time
 
 	Caller
 	Trigger string // id of the trigger that started it; empty: none
@@ -128,6 +131,9 @@ func NewJobExecution(id string, now time.Time, job Job, r JobStartRequest, p *Pr
 	}
 	if s.Timeout != 0 {
 		x.Timeout = s.Timeout
+	}
+	if r.Timeout != 0 {
+		x.Timeout = min(x.Timeout, r.Timeout)
 	}
 	if r.Parallelism != 0 {
 		x.Parallelism = r.Parallelism

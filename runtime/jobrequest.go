@@ -121,6 +121,8 @@ type JobStartRequest struct {
 	Env         map[string]string // added to those of the job
 	Memory      int64             // bytes, at most the job's; 0: the job's
 	Parallelism int               // at most the job's MaxConcurrentTasks, if set; 0: the job's
+	// Timeout bounds that of the tasks, which is otherwise the job's. Zero: no further bound.
+	Timeout time.Duration
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 	// NoQueue returns CodeTooBusy, and stores nothing, if the first task cannot start now.

@@ -27,8 +27,12 @@ type Trigger struct {
 	CallbackURL    string
 	CallbackSecret string
 	Retry          int
-	Tasks          []json.RawMessage // tasks of a schedule, and of a request without tasks
-	Timeout        time.Duration     // how long a request of TriggerHTTP waits for the end; zero: the default
+	// Tasks holds the tasks of a schedule, and of a request without tasks. Empty: one task
+	// without args.
+	Tasks []json.RawMessage
+	// Timeout is how long a request of TriggerHTTP waits for the end, and for the other types the
+	// largest timeout of a task. Zero: the default, and that of the job.
+	Timeout time.Duration
 }
 
 // TriggerType is the source of a trigger's starts.
@@ -88,13 +92,8 @@ func checkTrigger(i int, t Trigger) error {
 		return invalid("only http-async has a callback").WithHint("leave out the URL, the secret and the retries of a callback")
 	case t.Retry < 0 || t.Retry > MaxCallbackRetry:
 		return invalid("%d retries are out of bounds", t.Retry).WithHint(fmt.Sprintf("use a number of retries between 0 and %d", MaxCallbackRetry))
-	case t.Timeout < 0 || t.Timeout > MaxTriggerTimeout:
-		return invalid("a timeout of %g seconds is out of bounds", t.Timeout.Seconds()).WithHint(fmt.Sprintf(
-			"a request waits for at most %.0f seconds: set a timeout up to that, or use http-async, which does not wait", MaxTriggerTimeout.Seconds()))
-	case t.Type != TriggerHTTP && t.Timeout != 0:
-		return invalid("only http has a timeout").WithHint("leave out the timeout of the trigger; the timeout of the job applies to its tasks")
-	case t.Type == TriggerCron && len(t.Tasks) == 0:
-		return invalid("it has no tasks").WithHint("list the tasks that the schedule runs; [{}] is one task without args")
+	case t.Timeout < 0 || t.Timeout > t.maxTimeout():
+		return invalid("a timeout of %g seconds is out of bounds", t.Timeout.Seconds()).WithHint(t.timeoutHint())
 	case len(t.Tasks) > MaxTasks:
 		return invalid("it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks).WithHint("split the tasks over several triggers")
 	}
@@ -110,6 +109,30 @@ func checkTrigger(i int, t Trigger) error {
 		}
 	}
 	return nil
+}
+
+// maxTimeout returns the largest Timeout of a trigger.
+func (t *Trigger) maxTimeout() time.Duration {
+	if t.Type == TriggerHTTP {
+		return MaxTriggerTimeout
+	}
+	return MaxTimeout
+}
+
+// timeoutHint says which Timeout is possible.
+func (t *Trigger) timeoutHint() string {
+	if t.Type == TriggerHTTP {
+		return fmt.Sprintf("a request waits for at most %g seconds: set a timeout up to that, or use http-async, which does not wait", t.maxTimeout().Seconds())
+	}
+	return fmt.Sprintf("set a timeout of at most %g seconds", t.maxTimeout().Seconds())
+}
+
+// TasksOrOne returns the tasks of the trigger, or one task without args if it lists none.
+func (t *Trigger) TasksOrOne() []json.RawMessage {
+	if len(t.Tasks) == 0 {
+		return []json.RawMessage{[]byte("{}")}
+	}
+	return t.Tasks
 }
 
 func checkCallbackURL(text string) *Error {
@@ -146,13 +169,23 @@ func isTriggerPath(path string) bool {
 
 // FillTriggers adds missing ids and secrets to the triggers of a spec. A trigger without an id gets
 // that of the trigger in previous that it resembles, if there is one, so that applying the same
-// file again changes nothing.
+// file again changes nothing. For the same reason, triggers with the id of one before get it with
+// the first number from 2 that makes it unique.
 func (s *JobSpec) FillTriggers(previous []Trigger) {
 	taken := make(map[string]bool)
 	for i := range s.Triggers {
+		s.Triggers[i].Path = strings.Trim(s.Triggers[i].Path, "/")
+		taken[s.Triggers[i].ID] = true
+	}
+	seen := make(map[string]bool)
+	for i := range s.Triggers[:min(len(s.Triggers), MaxTriggers)] { // more are an error
 		t := &s.Triggers[i]
-		t.Path = strings.Trim(t.Path, "/")
-		taken[t.ID] = true
+		for id, n := t.ID, 2; t.ID != "" && seen[t.ID]; n++ {
+			if numbered := id + "-" + strconv.Itoa(n); !taken[numbered] {
+				t.ID = numbered
+			}
+		}
+		seen[t.ID], taken[t.ID] = true, true
 	}
 	for i := range s.Triggers {
 		t := &s.Triggers[i]

@@ -27,12 +27,12 @@ func newFunctionsSamples(a *app) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "samples {--hello-world | --get-content | --sleep} [-o FILE]",
-		Short: "Print a sample function",
-		Long: `Print a sample function, to deploy as it is or to start from.
+		Short: "Write a sample function",
+		Long: `Write a sample function, to deploy as it is or to start from.
 
-On a terminal the sample is written to a file of its name in the current folder, such
-as hello-world.py, unless that file exists; elsewhere it is printed. -o sets the file;
-- is the standard output.
+The sample is written to a file of its name in the current folder, such as
+hello-world.py, unless that file exists. Where the standard output is not a terminal,
+the sample is printed too. -o sets the file; - is the standard output alone.
 
 Functions have no network. get-content reads URLs that contain their content (data:)
 and refuses all others.`,
@@ -64,20 +64,25 @@ and refuses all others.`,
 	return cmd
 }
 
-// writeSample prints a sample, or writes it to a new file.
+// writeSample writes a sample to a new file, prints it, or both.
 func (a *app) writeSample(name, output string) error {
 	data, err := samples.ReadFile("samples/" + name)
 	if err != nil {
 		return err
 	}
-	if output == "" && ui.IsTerminal(a.Out) {
+	prints := output == "-" || output == "" && !ui.IsTerminal(a.Out)
+	if prints {
+		if _, err := a.Out.Write(data); err != nil || output == "-" {
+			return err
+		}
+	}
+	if output == "" {
 		output = name
 	}
-	if output == "" || output == "-" {
-		_, err := a.Out.Write(data)
-		return err
-	}
 	if err := writeNew(output, data, 0o644); err != nil {
+		if prints && runtime.CodeOf(err) == runtime.CodeAlreadyExists {
+			return nil // it was printed
+		}
 		return err
 	}
 	fmt.Fprintf(a.Err, "wrote %s\n", output)

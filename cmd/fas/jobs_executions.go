@@ -130,10 +130,10 @@ func writeJobExecution(out io.Writer, x client.JobExecution, people bool) error 
 		s.Total, s.Waiting(), s.Running, s.Success, s.Failure, s.Cancelled, s.Retried)
 	fmt.Fprintf(w, "tasks at once:\t%d\n", x.Spec.Parallelism)
 	if x.Spec.MemoryOverride != 0 {
-		fmt.Fprintf(w, "memory:\t%g MB\n", x.Spec.MemoryOverride)
+		fmt.Fprintf(w, "memory:\t%d MB\n", x.Spec.MemoryOverride)
 	}
-	if x.Spec.EnvOverride != "" {
-		fmt.Fprintf(w, "environment:\t%s\n", ui.OneLine(x.Spec.EnvOverride))
+	if env, ok := x.Spec.EnvOverride.(string); ok {
+		fmt.Fprintf(w, "environment:\t%s\n", ui.OneLine(env))
 	}
 	fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(m.CreatedAt, people))
 	if m.StartedAt != nil {

@@ -19,7 +19,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 	a := &app{env: environ.New(env)}
 	a.Terminal = ui.NewTerminal(stdin, stdout, stderr, a.env)
 	root := newRoot(a)
-	root.SetArgs(args)
+	root.SetArgs(joinBooleans(root, args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -3,6 +3,7 @@ package blaxel
 import (
 	"bytes"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -39,6 +40,8 @@ type Engine interface {
 	ListJobExecutions(ctx context.Context, tenant runtime.Tenant, job string, l runtime.PageRequest) (runtime.Page[runtime.JobExecution], error)
 	// ListTasks lists the tasks that have not expired. They are named "task-0" and so on.
 	ListTasks(ctx context.Context, tenant runtime.Tenant, job, execution string, l runtime.PageRequest) (runtime.Page[runtime.Execution], error)
+	// FirstTasks returns the tasks of x with an index below n that have not expired.
+	FirstTasks(ctx context.Context, x *runtime.JobExecution, n int) ([]runtime.Execution, error)
 	// GetTaskResults returns the tasks whose results are reported with an execution.
 	GetTaskResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error)
 	// CancelJobExecution lets running tasks end and starts no others. changed is false if the
@@ -61,10 +64,13 @@ const (
 
 	jobsPath = "/v0/jobs/"
 
-	// keyPaged is the user value of a request whose lists are objects with cursors.
-	keyPaged = "paged"
-	// pagedSince is the first version of the vendor's API with such lists.
+	// keyVersion is the user value of a request with the version of the API that it names.
+	keyVersion = "version"
+	// pagedSince is the first version of the vendor's API whose lists are objects with cursors.
 	pagedSince = "2026-04-28"
+	// envObjectSince is the first version whose clients read the environment of a job execution
+	// as an object. It is a JSON text before.
+	envObjectSince = "2026-09-22"
 
 	// maxJobBody leaves room for the tasks of triggers, for an environment with every byte
 	// written as \uXXXX, and for the other members.
@@ -86,31 +92,37 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.getExecution, MaxBody: web.NoBody},
 		{Method: "DELETE", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.cancelExecution, Writes: true, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", Handle: a.listTasks, MaxBody: web.NoBody},
+		{Method: "POST", Path: web.RunURL, Handle: a.startExecution, Writes: true, MaxBody: web.MaxBulkBody},
 		{Method: "POST", Path: "/v0/jobs/{jobId}/triggers/{path:*}", Handle: a.trigger, Writes: true, MaxBody: web.MaxBulkBody},
 	}
 	for i := range routes {
 		routes[i].Handle = checked(routes[i].Handle)
 	}
-	return web.Dialect{Name: "blaxel", Prefix: "/v0", Routes: routes, WriteError: writeError, TakesBulk: takesTasks}
+	return web.Dialect{Name: "blaxel", Prefix: "/v0", Owns: isRunURL, Routes: routes, WriteError: writeError, TakesBulk: takesTasks}
 }
 
-// takesTasks reports whether requests for a path have tasks in their body.
+// takesTasks reports whether requests for a path have tasks in their body. The path may be a URL
+// with a host.
 func takesTasks(path []byte) bool {
-	at := bytes.Index(path, []byte(jobsPath)) // 0, unless the target is a URL with a host
-	if at < 0 {
-		return false
-	}
-	_, below, _ := bytes.Cut(path[at+len(jobsPath):], []byte("/"))
-	return string(below) == "executions" || bytes.HasPrefix(below, []byte("triggers/"))
+	_, rest, found := bytes.Cut(path, []byte("/jobs/"))
+	_, below, _ := bytes.Cut(rest, []byte("/"))
+	return found && (string(below) == "executions" || bytes.HasPrefix(below, []byte("triggers/")))
+}
+
+// isRunURL reports whether a path, without a slash at the end, is a run URL: /WORKSPACE/jobs/JOB
+// and below.
+func isRunURL(path string) bool {
+	_, below, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return strings.HasPrefix(below, "jobs/")
 }
 
 // checked returns a handler that checks the workspace and the version of the API that any
-// request of this dialect may name.
+// request of this dialect may name. Run URLs have the workspace in the path.
 func checked(handle web.Handler) web.Handler {
 	return func(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		h := &ctx.Request.Header
-		for _, name := range [][]byte{h.Peek(headerWorkspace), ctx.QueryArgs().Peek("workspace")} {
-			if err := checkWorkspace(tenant, string(name)); err != nil {
+		for _, name := range []string{string(h.Peek(headerWorkspace)), string(ctx.QueryArgs().Peek("workspace")), pathText(ctx, "workspace")} {
+			if err := checkWorkspace(tenant, name); err != nil {
 				return err
 			}
 		}
@@ -120,9 +132,7 @@ func checked(handle web.Handler) web.Handler {
 				return runtime.Errorf(runtime.CodeInvalidArgument, "the header %s is not a date", headerVersion).
 					WithHint("write it like " + pagedSince + ", or leave it out")
 			}
-			if string(version) >= pagedSince {
-				ctx.SetUserValue(keyPaged, true)
-			}
+			ctx.SetUserValue(keyVersion, string(version))
 		}
 		return handle(ctx, tenant)
 	}
@@ -138,8 +148,14 @@ func checkWorkspace(tenant runtime.Tenant, name string) error {
 		WithHint("leave it out: the token determines the workspace")
 }
 
+// apiVersion returns the version of the API that a request names, a date; empty if it names none.
+func apiVersion(ctx *fasthttp.RequestCtx) string {
+	version, _ := ctx.UserValue(keyVersion).(string)
+	return version
+}
+
 // isPaged reports whether the lists of a request are objects with cursors.
-func isPaged(ctx *fasthttp.RequestCtx) bool { return ctx.UserValue(keyPaged) != nil }
+func isPaged(ctx *fasthttp.RequestCtx) bool { return apiVersion(ctx) >= pagedSince }
 
 // writeError answers with an error in the form of this dialect.
 func writeError(ctx *fasthttp.RequestCtx, status int, e web.ErrorReport) {

@@ -82,6 +82,7 @@ func TestWorkspaces(t *testing.T) {
 			if !strings.HasPrefix(path, "/v0/") || r.Method == "HEAD" {
 				return
 			}
+			path = strings.Replace(path, "/default/", "/a/", 1) // of run URLs
 			fake.Called = nil
 			h := apitest.Header{"Authorization": "Token token-a"}
 			if c.header != "" {

@@ -111,8 +111,9 @@ func parseTrigger(f *web.Fields) runtime.Trigger {
 	if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" && !hasRetry {
 		t.Retry = runtime.DefaultCallbackRetry
 	}
-	if auth := c.Text("authenticationType"); auth != "" && auth != "private" {
-		c.FailHint(`leave it out, or write "private"`, "authenticationType", "of %q is not supported: requests need a token", auth)
+	// Both mean that requests need a token.
+	if auth := c.Text("authenticationType"); auth != "" && auth != "private" && auth != "blaxel" {
+		c.FailHint(`leave it out, or write "private" or "blaxel"`, "authenticationType", "of %q is not supported: requests need a token", auth)
 	}
 	_, _ = c.End(), f.End()
 	return t

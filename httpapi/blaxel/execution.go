@@ -1,10 +1,14 @@
 package blaxel
 
 import (
+	"bytes"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/httpapi/wire"
@@ -12,8 +16,12 @@ import (
 )
 
 const (
-	// renderedTasks bounds the tasks that are part of a job execution.
+	// renderedTasks bounds the tasks that are part of a job execution, and listedTasks those of
+	// each job execution in a list.
 	renderedTasks = 200
+	listedTasks   = 20
+	// listedMessage is the size in bytes of the longest message of a failure in a list.
+	listedMessage = 1 * runtime.KiB
 	// cluster is the cluster of every execution: there is one server.
 	cluster = "local"
 )
@@ -29,7 +37,7 @@ type (
 // GET /v0/jobs/JOB/executions/ID with up to 200 of its tasks, and the results of up to 1000.
 func RenderExecution(x runtime.JobExecution, tasks []runtime.Execution) []byte {
 	response := renderExecution(&x)
-	addTasks(&response, renderTasks(&x, tasks))
+	addTasks(&response, renderTasks(x.Timeout, tasks[:min(len(tasks), renderedTasks)]))
 	addResults(&response, tasks)
 	text, err := web.EncodeJSON(response)
 	if err != nil { // results are JSON, which the engine has checked: cannot happen
@@ -40,7 +48,7 @@ func RenderExecution(x runtime.JobExecution, tasks []runtime.Execution) []byte {
 
 // renderExecution renders a job execution without its tasks.
 func renderExecution(x *runtime.JobExecution) executionResponse {
-	return executionResponse{
+	response := executionResponse{
 		Metadata: wire.JobExecutionMetadata[string]{
 			ID:          x.Name,
 			Job:         x.Job,
@@ -50,17 +58,19 @@ func renderExecution(x *runtime.JobExecution) executionResponse {
 			StartedAt:   optionalTime(x.Started),
 			CompletedAt: optionalTime(x.Finished),
 			UpdatedAt:   formatTime(x.Updated),
+			ExpiredAt:   optionalTime(x.Expires),
 			UUID:        x.ID,
 			RID:         runtime.JobRID(x.JobID),
 			Revision:    strconv.FormatUint(x.Revision, 10),
 			Trigger:     x.Trigger,
 			TraceID:     x.TraceID,
 		},
-		Spec: wire.JobExecutionSpec{
-			EnvOverride:    maskedEnv(x.EnvOverride),
-			MemoryOverride: renderMegabytes(x.MemoryOverride),
+		Spec: wire.JobExecutionSpec[string]{
+			MemoryOverride: roundUp(x.MemoryOverride, runtime.MiB),
 			Parallelism:    parallelism(x),
-			Timeout:        x.Timeout.Seconds(),
+			TaskCount:      x.Stats.Total,
+			Tasks:          []wire.TaskSpec[string]{},
+			Timeout:        roundUp(int64(x.Timeout), int64(time.Second)),
 		},
 		Stats: wire.JobStats{
 			Cancelled: x.Stats.Cancelled,
@@ -71,22 +81,51 @@ func renderExecution(x *runtime.JobExecution) executionResponse {
 			Total:     x.Stats.Total,
 		},
 		Status: wire.JobStatus(x.State),
+		Tasks:  []taskResponse{},
+	}
+	if len(x.EnvOverride) > 0 {
+		response.Spec.EnvOverride = maskedEnv(x.EnvOverride)
+	}
+	if x.CancelRequested {
+		response.Metadata.DeletedAt = response.Metadata.CompletedAt
+	}
+	if x.State == runtime.StateTimeout {
+		response.StatusReason = wire.JobTimeout
+	}
+	return response
+}
+
+// conform adapts a job execution to the client that sent a request.
+func conform(ctx *fasthttp.RequestCtx, response *executionResponse) {
+	if text, ok := response.Spec.EnvOverride.(string); ok && apiVersion(ctx) >= envObjectSince {
+		response.Spec.EnvOverride = json.RawMessage(text)
+	}
+	// All versions of the vendor's SDKs wait for succeeded, failed or cancelled alone, and would
+	// poll an execution that is timeout until their patience ends.
+	if response.Status == wire.JobTimeout && bytes.HasPrefix(ctx.Request.Header.UserAgent(), vendorSDK) {
+		response.Status = wire.JobFailed
 	}
 }
 
-// addTasks adds the first tasks: their current state, and their spec in the request.
+// vendorSDK begins the User-Agent of the vendor's SDKs for TypeScript and Python.
+var vendorSDK = []byte("blaxel/sdk/")
+
+// roundUp returns n in whole units, rounded up.
+func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit }
+
+// addTasks adds the first tasks: their current state, and what was requested of them.
 func addTasks(response *executionResponse, tasks []taskResponse) {
 	for _, task := range tasks {
-		spec := wire.TaskSpec{Spec: task.Spec}
-		spec.Metadata.Name = task.Metadata.Name
 		response.Tasks = append(response.Tasks, task)
-		response.Spec.Tasks = append(response.Spec.Tasks, spec)
+		response.Spec.Tasks = append(response.Spec.Tasks, wire.TaskSpec[string]{
+			Conditions: []wire.Condition{}, Metadata: task.Metadata, Spec: task.Spec, Status: wire.TaskUnspecified,
+		})
 	}
 }
 
-// renderTasks renders the first of the tasks of x.
-func renderTasks(x *runtime.JobExecution, tasks []runtime.Execution) []taskResponse {
-	return renderItems(tasks[:min(len(tasks), renderedTasks)], func(task *runtime.Execution) taskResponse { return renderTask(x, task) })
+// renderTasks renders tasks of an execution whose tasks have the timeout.
+func renderTasks(timeout time.Duration, tasks []runtime.Execution) []taskResponse {
+	return renderItems(tasks, func(task *runtime.Execution) taskResponse { return renderTask(timeout, task) })
 }
 
 // addResults adds the results of tasks, with at most [runtime.MaxJobResultBytes] of outputs and
@@ -125,12 +164,8 @@ func parallelism(x *runtime.JobExecution) int {
 	return min(x.Parallelism, x.Stats.Total)
 }
 
-// maskedEnv returns a JSON object with the names of variables and masked values, empty if there
-// are none.
+// maskedEnv returns a JSON object with the names of variables and masked values.
 func maskedEnv(env map[string]string) string {
-	if len(env) == 0 {
-		return ""
-	}
 	text := []byte{'{'}
 	for i, name := range slices.Sorted(maps.Keys(env)) {
 		if i > 0 {
@@ -141,8 +176,8 @@ func maskedEnv(env map[string]string) string {
 	return string(append(text, '}'))
 }
 
-// renderTask renders a task of x.
-func renderTask(x *runtime.JobExecution, task *runtime.Execution) taskResponse {
+// renderTask renders a task of an execution whose tasks have the timeout.
+func renderTask(timeout time.Duration, task *runtime.Execution) taskResponse {
 	scheduled := task.Created
 	if task.NotBefore.After(scheduled) {
 		scheduled = task.NotBefore
@@ -167,7 +202,7 @@ func renderTask(x *runtime.JobExecution, task *runtime.Execution) taskResponse {
 			CompletedAt: optionalTime(task.Finished),
 			UpdatedAt:   formatTime(updated),
 		},
-		Spec:      wire.TaskBounds{MaxRetries: task.Retries, Timeout: formatDuration(x.Timeout)},
+		Spec:      wire.TaskBounds{MaxRetries: task.Retries, Timeout: formatDuration(timeout)},
 		Status:    taskStatus(task),
 		Execution: task.ID,
 	}
@@ -184,11 +219,13 @@ func taskStatus(x *runtime.Execution) string {
 		return wire.TaskCancelled
 	case runtime.StateRunning, runtime.StateCancelling:
 		return wire.TaskRunning
+	case runtime.StateQueued:
+		if x.Attempt > 0 {
+			return wire.TaskReconciling
+		}
+		return wire.TaskPending
 	}
-	if x.Attempt > 0 {
-		return wire.TaskReconciling
-	}
-	return wire.TaskPending
+	return wire.TaskUnspecified
 }
 
 // formatDuration formats whole minutes as "30m", and anything else as "90s" or "0.5s".

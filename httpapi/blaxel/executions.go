@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -116,9 +117,9 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		return err
 	}
 	collect := func(r runtime.PageRequest) (runtime.Page[executionResponse], error) {
-		return web.Collect(a.Host, ctx, r, executionBytes, func(r runtime.PageRequest) (runtime.Page[runtime.JobExecution], error) {
-			return a.engine().ListJobExecutions(a.Context(), tenant, name, r)
-		}, executionSize, renderExecution)
+		return web.Collect(a.Host, ctx, r, listedBytes, func(r runtime.PageRequest) (runtime.Page[listedExecution], error) {
+			return a.listWithTasks(tenant, name, r)
+		}, (*listedExecution).size, func(x *listedExecution) executionResponse { return x.render(ctx) })
 	}
 	if !isPaged(ctx) {
 		offset, err := intParam(query, "offset", 0, 0, anyLimit)
@@ -147,6 +148,65 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	return web.WriteValue(ctx, renderPage(&l, page, itself))
 }
 
+// listedExecution is a job execution in a list, with its first tasks.
+type listedExecution struct {
+	runtime.JobExecution
+	tasks []runtime.Execution
+}
+
+// listWithTasks reads a page of the executions of a job.
+func (a *api) listWithTasks(tenant runtime.Tenant, job string, r runtime.PageRequest) (page runtime.Page[listedExecution], err error) {
+	found, err := a.engine().ListJobExecutions(a.Context(), tenant, job, r)
+	if err != nil {
+		return page, err
+	}
+	page.Next, page.Total = found.Next, found.Total
+	page.Items = make([]listedExecution, len(found.Items))
+	for i, x := range found.Items {
+		tasks, err := a.engine().FirstTasks(a.Context(), &x, listedTasks)
+		if err != nil {
+			return page, err
+		}
+		page.Items[i] = listedExecution{x, tasks}
+	}
+	return page, nil
+}
+
+// size returns the size of x in memory, in bytes, and of what an answer has of it.
+func (x *listedExecution) size() (read, kept int) {
+	read, kept = executionSize(&x.JobExecution)
+	for i := range x.tasks {
+		r, k := taskSize(&x.tasks[i])
+		read += r
+		kept += min(k, renderedBytes+2*listedMessage)
+	}
+	return read, kept
+}
+
+// render renders x for a request. Long messages of failures are cut.
+func (x *listedExecution) render(ctx *fasthttp.RequestCtx) executionResponse {
+	response := renderExecution(&x.JobExecution)
+	for i := range x.tasks {
+		if f := x.tasks[i].Failure; f != nil {
+			short := *f
+			short.Message, short.Type = cutText(f.Message), cutText(f.Type)
+			x.tasks[i].Failure = &short
+		}
+	}
+	addTasks(&response, renderTasks(x.Timeout, x.tasks))
+	conform(ctx, &response)
+	return response
+}
+
+// cutText returns a copy of the beginning of a text of more than [listedMessage] bytes, and a
+// shorter text as it is.
+func cutText(text string) string {
+	if len(text) <= listedMessage {
+		return text
+	}
+	return strings.ToValidUTF8(strings.Clone(text[:listedMessage]), "") + "..."
+}
+
 // itself renders an item that was rendered before.
 func itself[T any](item *T) T { return *item }
 
@@ -155,6 +215,8 @@ func itself[T any](item *T) T { return *item }
 const (
 	executionBytes = 2*runtime.MaxEnv + 16*runtime.KiB
 	renderedBytes  = 2 * runtime.KiB
+	// listedBytes bounds an execution in a list, with its tasks.
+	listedBytes = executionBytes + listedTasks*web.ListedBytes
 )
 
 // executionSize returns the size of an execution in memory, in bytes, and of what an answer has of it.
@@ -185,7 +247,7 @@ func taskSize(x *runtime.Execution) (read, kept int) {
 func (a *api) collectTasks(ctx *fasthttp.RequestCtx, x *runtime.JobExecution, r runtime.PageRequest) (runtime.Page[taskResponse], error) {
 	return web.Collect(a.Host, ctx, r, web.ListedBytes, func(r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
 		return a.engine().ListTasks(a.Context(), x.Tenant, x.Job, x.ID, r)
-	}, taskSize, func(task *runtime.Execution) taskResponse { return renderTask(x, task) })
+	}, taskSize, func(task *runtime.Execution) taskResponse { return renderTask(x.Timeout, task) })
 }
 
 // getExecution answers with an execution and its first tasks, once it is done if the caller
@@ -230,7 +292,9 @@ func (a *api) cancelExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	err = a.writeExecution(ctx, &x)
 	if runtime.CodeOf(err) == runtime.CodeTooBusy {
 		// This would say that nothing was done.
-		return web.WriteValue(ctx, renderExecution(&x))
+		response := renderExecution(&x)
+		conform(ctx, &response)
+		return web.WriteValue(ctx, response)
 	}
 	return err
 }
@@ -243,6 +307,7 @@ func (a *api) writeExecution(ctx *fasthttp.RequestCtx, x *runtime.JobExecution) 
 	}
 	response := renderExecution(x)
 	addTasks(&response, tasks.Items)
+	conform(ctx, &response)
 	return web.WriteValue(ctx, response)
 }
 

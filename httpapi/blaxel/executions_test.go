@@ -90,7 +90,7 @@ func TestLargeLimits(t *testing.T) {
 		s.CreateJob(t, name, `,"runtime":{"timeout":`+c.timeout+`}`)
 		s.Ask(t, "POST", "/v0/jobs/"+name+"/executions", `{"tasks":[{"n":1}],"executionId":"x"}`, nil, nil)
 		x := s.AwaitEnd(t, name, "x")
-		if x.Spec.Timeout != c.seconds || len(x.Spec.Tasks) != 1 || x.Spec.Tasks[0].Spec.Timeout != c.text {
+		if float64(x.Spec.Timeout) != c.seconds || len(x.Spec.Tasks) != 1 || x.Spec.Tasks[0].Spec.Timeout != c.text {
 			t.Errorf("with the timeout %s: %+v", c.timeout, x.Spec)
 		}
 	}
@@ -260,8 +260,8 @@ func TestListsOfJobExecutions(t *testing.T) {
 	}
 	of := func(list []wire.JobExecution[string]) (names []string) {
 		for _, x := range list {
-			if x.Tasks != nil {
-				t.Errorf("%s is listed with its tasks", x.Metadata.ID)
+			if len(x.Tasks) != 1 || x.Tasks[0].Status != wire.TaskSucceeded {
+				t.Errorf("%s is listed with %+v", x.Metadata.ID, x.Tasks)
 			}
 			names = append(names, x.Metadata.ID)
 		}

@@ -3,7 +3,6 @@ package blaxel
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -48,10 +47,7 @@ func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	writeAccepted(ctx, &accepted)
 	if len(tasks) == 0 {
-		tasks = trigger.Tasks
-	}
-	if len(tasks) == 0 {
-		tasks = []json.RawMessage{json.RawMessage("{}")}
+		tasks = trigger.TasksOrOne()
 	}
 	if trigger.Type != runtime.TriggerHTTP {
 		return writeStarted(ctx, &accepted, tasks, key)
@@ -79,7 +75,8 @@ func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	response := renderExecution(&x)
-	addTasks(&response, renderTasks(&x, results))
+	addTasks(&response, renderTasks(x.Timeout, results[:min(len(results), renderedTasks)]))
 	addResults(&response, results)
+	conform(ctx, &response)
 	return web.WriteValue(ctx, response)
 }

@@ -28,10 +28,11 @@ func (a *api) runQuery(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 
 // runBody runs a function with the body as args and waits for the end of the run.
 func (a *api) runBody(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
-	if err := refuseQuery(ctx); err != nil {
+	args, err := bodyArgs(ctx)
+	if err != nil {
 		return err
 	}
-	return a.run(ctx, tenant, ctx.Request.Body())
+	return a.run(ctx, tenant, args)
 }
 
 // run runs a function and waits for the end of the run. With an idempotency key, or with

@@ -31,6 +31,8 @@ func TestRun(t *testing.T) {
 		{"POST", "", "", ``},
 		{"POST", "", `{"a":[1,{"b":null}]}`, `{"a":[1,{"b":null}]}`},
 		{"PUT", "", ` {"a" : 1} `, ` {"a" : 1} `},
+		{"PUT", "?A=B", "", `{"A":"B"}`}, // as FaaSpot's documents write it
+		{"POST", "?A=B&c=%20", "", `{"A":"B","c":" "}`},
 		{"POST", "", `what the engine says is bad`, `what the engine says is bad`},
 	} {
 		fake.Renew(nil)
@@ -58,8 +60,7 @@ func TestRunRefused(t *testing.T) {
 		{"GET", "?a=%ff", "UTF-8"},
 		{"GET", "?%ff=1", "UTF-8"},
 		{"GET", "?a=%ed%a0%80", "UTF-8"},
-		{"POST", "?a=1", "query"},
-		{"PUT", "?a=1", "query"},
+		{"PUT", "?a=1&a=2", `"a" more than once`},
 	} {
 		m := apitest.WantError(t, ts.Do(t, c.method, "/v1/sync/functions/f/rpc/"+c.query, "", nil), 400, "invalid_argument")
 		if !strings.Contains(m["message"].(string), c.message) {

@@ -23,10 +23,11 @@ func (a *api) submitQuery(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 
 // submitBody accepts a background run with the body as args.
 func (a *api) submitBody(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
-	if err := refuseQuery(ctx); err != nil {
+	args, err := bodyArgs(ctx)
+	if err != nil {
 		return err
 	}
-	return a.submit(ctx, tenant, ctx.Request.Body())
+	return a.submit(ctx, tenant, args)
 }
 
 func (a *api) submit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) error {
@@ -105,14 +106,24 @@ func retries(ctx *fasthttp.RequestCtx) (*int, error) {
 	return &n, nil
 }
 
+// bodyArgs returns the args of a request that has them in the body or, without a body, in the
+// query, as FaaSpot's documents write blocking runs by PUT.
+func bodyArgs(ctx *fasthttp.RequestCtx) ([]byte, error) {
+	query, body := ctx.URI().QueryString(), ctx.Request.Body()
+	if len(query) > 0 && len(body) == 0 {
+		return queryArgs(query)
+	}
+	return body, refuseQuery(ctx)
+}
+
 // refuseQuery refuses a query on a request that has its args in the body: the query would be
 // lost.
 func refuseQuery(ctx *fasthttp.RequestCtx) error {
 	if len(ctx.URI().QueryString()) == 0 {
 		return nil
 	}
-	return runtime.Errorf(runtime.CodeInvalidArgument, "the URL has a query, but %s takes the args from the body", ctx.Method()).
-		WithHint("put the args into the JSON body, or use GET")
+	return runtime.Errorf(runtime.CodeInvalidArgument, "the URL has a query, but the args are in the body").
+		WithHint("put all args into the JSON body, or send none")
 }
 
 // writeAccepted sets the headers of an answer to a request that was accepted now, with its

@@ -24,6 +24,8 @@ func TestSubmit(t *testing.T) {
 	}{
 		{"POST", "/v1/functions/f.py/rpc", `{"a":1}`, nil, runtime.BulkRequest{Args: [][]byte{[]byte(`{"a":1}`)}}},
 		{"POST", "/v1/deployments/f.py/rpc/", ``, nil, runtime.BulkRequest{Args: [][]byte{nil}}},
+		{"POST", "/v1/functions/f.py/rpc/?a=1", ``, nil, runtime.BulkRequest{Args: [][]byte{[]byte(`{"a":"1"}`)}}},
+		{"POST", "/v1/functions/None/f.py/rpc/", `{"a":1}`, nil, runtime.BulkRequest{Args: [][]byte{[]byte(`{"a":1}`)}}}, // FaaSpot's last client
 		{"GET", "/v1/functions/f.py/rpc/?a=1", ``, nil, runtime.BulkRequest{Args: [][]byte{[]byte(`{"a":"1"}`)}}},
 		{
 			"POST", "/v1/functions/f.py/rpc/", `{}`,

@@ -51,9 +51,10 @@ func writeError(ctx *fasthttp.RequestCtx, status int, e web.ErrorReport) {
 	if e.Hint != "" {
 		response.Message += ": " + e.Hint
 	}
+	response.ErrorDescription = response.Message
 	text, err := web.EncodeJSON(response)
 	if err != nil { // the parameters are texts and JSON of the request: cannot happen
-		text = []byte(`{"errorCode":"INTERNAL","errorName":"Internal","errorInstanceId":"` + response.ErrorInstanceID + `","parameters":{},"message":""}`)
+		text = []byte(`{"errorCode":"INTERNAL","errorName":"Internal","errorDescription":"","errorInstanceId":"` + response.ErrorInstanceID + `","parameters":{},"message":""}`)
 	}
 	web.WriteJSON(ctx, status, text)
 }

@@ -26,6 +26,7 @@ const (
 type searchBody struct {
 	start, end time.Time
 	where      *runtime.SearchFilter
+	older      bool // the request has the form of earlier releases of the vendor's API
 	pageSize   int
 	pageToken  string
 }
@@ -61,11 +62,26 @@ func (a *api) search(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	response := wire.SearchResponse[string]{Data: make([]wire.FoundExecution[string], len(page.Items))}
 	for i := range page.Items {
 		response.Data[i] = renderExecution(&page.Items[i])
+		if body.older {
+			addOlder(&response.Data[i], &page.Items[i])
+		}
 	}
 	if page.Next != "" {
 		response.NextPageToken = token.seal(page.Next)
 	}
 	return web.WriteValue(ctx, response)
+}
+
+// startFormat is the layout of starts. Microseconds are rounded down, so a search from the start of
+// an execution finds it.
+const startFormat = "2006-01-02T15:04:05.000000Z"
+
+// addOlder adds the members that earlier releases of the vendor's API have in place of
+// foundryTraceId and traceOwningRid, and the user.
+func addOlder(response *wire.FoundExecution[string], x *runtime.ExecutionSummary) {
+	response.OlderTraceID = x.TraceID
+	response.TraceLocator = x.TraceOwner + "/" + x.TraceID
+	response.UserID = x.UserID
 }
 
 func renderExecution(x *runtime.ExecutionSummary) wire.FoundExecution[string] {
@@ -75,7 +91,7 @@ func renderExecution(x *runtime.ExecutionSummary) wire.FoundExecution[string] {
 		TraceID:         x.TraceID,
 		TraceOwnerRID:   x.TraceOwner,
 		Status:          string(x.Status),
-		Start:           x.Started.UTC().Format(time.RFC3339Nano),
+		Start:           x.Started.UTC().Format(startFormat),
 		Duration:        wire.Duration{Value: x.Millis(), Unit: unitMilliseconds},
 		FailureReason:   string(x.Reason),
 		CallerRID:       x.Caller.RID,
@@ -93,7 +109,7 @@ func parseSearch(text []byte) (b searchBody, err error) {
 	}
 	b.start, b.end = parseTimestamp(f, "startTime"), parseTimestamp(f, "endTime")
 	b.pageToken = f.Text("pageToken")
-	where, size := f.Take("where"), f.Take("pageSize")
+	where, older, size := f.Take("where"), f.Take("filter"), f.Take("pageSize")
 	if err := f.End(); err != nil {
 		return b, err
 	}
@@ -114,7 +130,30 @@ func parseSearch(text []byte) (b searchBody, err error) {
 		}
 		b.where = &filter
 	}
+	if older != nil {
+		if err := b.parseOlder(older); err != nil {
+			return b, web.Named(err, nameInvalidFilter, nil)
+		}
+	}
 	return b, nil
+}
+
+// parseOlder reads the member filter, which earlier releases of the vendor's API have in place of
+// where, startTime and endTime.
+func (b *searchBody) parseOlder(raw json.RawMessage) error {
+	if b.where != nil {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "the request has both where and filter").WithHint("send where alone")
+	}
+	window := olderFilter{start: b.start, end: b.end}
+	filter, err := window.parse("filter", raw, 1, true)
+	if err == nil && filter != nil {
+		err = filter.Validate()
+	}
+	if err != nil {
+		return err
+	}
+	b.where, b.start, b.end, b.older = filter, window.start, window.end, true
+	return nil
 }
 
 // parseTimestamp reads a time in ISO 8601 with a time zone, as RFC 3339 has it; zero if it is

@@ -51,7 +51,7 @@ func wantFoundryError(t *testing.T, a apitest.Answer, status int, code, name str
 	if parameters == nil {
 		parameters = map[string]any{}
 	}
-	if a.Status != status || m["errorCode"] != code || m["errorName"] != name || len(id) != 36 || message == "" || len(m) != 5 || !cmp.Equal(m["parameters"], any(parameters)) {
+	if a.Status != status || m["errorCode"] != code || m["errorName"] != name || len(id) != 36 || message == "" || m["errorDescription"] != message || len(m) != 6 || !cmp.Equal(m["parameters"], any(parameters)) {
 		t.Errorf("got %d %s, want %d %s %s %v", a.Status, a.Body, status, code, name, parameters)
 	}
 	apitest.WantHeaders(t, a)

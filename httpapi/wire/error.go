@@ -23,11 +23,13 @@ type BlaxelError struct {
 	ErrorID string `json:"error_id,omitempty"`
 }
 
-// FoundryError is an error in the Foundry dialect. Message is an extension.
+// FoundryError is an error in the Foundry dialect. ErrorDescription is the message; Message repeats
+// it for clients of the other dialects, an extension.
 type FoundryError struct {
-	ErrorCode       string         `json:"errorCode"` // class of errors, such as INVALID_ARGUMENT
-	ErrorName       string         `json:"errorName"`
-	ErrorInstanceID string         `json:"errorInstanceId"`
-	Parameters      map[string]any `json:"parameters"`
-	Message         string         `json:"message"`
+	ErrorCode        string         `json:"errorCode"` // class of errors, such as INVALID_ARGUMENT
+	ErrorName        string         `json:"errorName"`
+	ErrorDescription string         `json:"errorDescription"`
+	ErrorInstanceID  string         `json:"errorInstanceId"`
+	Parameters       map[string]any `json:"parameters"`
+	Message          string         `json:"message"`
 }

@@ -55,11 +55,15 @@ func (s JobStatus) Done() bool {
 // JobExecution is one execution of a job.
 type JobExecution[T any] struct {
 	Metadata JobExecutionMetadata[T] `json:"metadata"`
-	Spec     JobExecutionSpec        `json:"spec"`
+	Spec     JobExecutionSpec[T]     `json:"spec"`
 	Stats    JobStats                `json:"stats"`
 	Status   JobStatus               `json:"status"`
-	Tasks    []Task[T]               `json:"tasks,omitempty"`   // the first 200; omitted in lists
-	Results  []TaskResult            `json:"results,omitempty"` // in callbacks, and for a caller that waited
+	// StatusReason is [JobTimeout] if the execution failed because of time limits alone; empty
+	// otherwise. The vendor's SDKs get [JobFailed] as the status of such an execution: they know
+	// no other final status that fits. An extension.
+	StatusReason JobStatus    `json:"statusReason,omitempty"`
+	Tasks        []Task[T]    `json:"tasks"`             // the first 200; in lists the first 20
+	Results      []TaskResult `json:"results,omitempty"` // in callbacks, and for a caller that waited
 }
 
 // JobExecutionMetadata names a job execution and dates it.
@@ -72,6 +76,8 @@ type JobExecutionMetadata[T any] struct {
 	StartedAt   *T     `json:"startedAt,omitempty"`
 	CompletedAt *T     `json:"completedAt,omitempty"`
 	UpdatedAt   T      `json:"updatedAt"`
+	DeletedAt   *T     `json:"deletedAt,omitempty"` // the end of an execution that was cancelled
+	ExpiredAt   *T     `json:"expiredAt,omitempty"` // when the server drops it at the latest, once it has ended
 	// The following are extensions.
 	UUID     string `json:"uuid"` // finds the execution when another one has its name
 	RID      string `json:"rid"`  // of the job
@@ -81,12 +87,15 @@ type JobExecutionMetadata[T any] struct {
 }
 
 // JobExecutionSpec holds the settings of the request.
-type JobExecutionSpec struct {
-	EnvOverride    string     `json:"envOverride,omitempty"`    // a JSON object as text, its values masked
-	MemoryOverride float64    `json:"memoryOverride,omitempty"` // MB
-	Parallelism    int        `json:"parallelism"`
-	Tasks          []TaskSpec `json:"tasks,omitempty"`
-	Timeout        float64    `json:"timeout"` // seconds for each task
+type JobExecutionSpec[T any] struct {
+	// EnvOverride is an object whose values are masked: as JSON text, or itself for a client of
+	// version 2026-09-22 or later.
+	EnvOverride    any           `json:"envOverride,omitempty"`
+	MemoryOverride int64         `json:"memoryOverride,omitempty"` // MB, rounded up
+	Parallelism    int           `json:"parallelism"`
+	TaskCount      int           `json:"taskCount"`
+	Tasks          []TaskSpec[T] `json:"tasks"`   // of the same tasks as [JobExecution.Tasks]
+	Timeout        int64         `json:"timeout"` // seconds for each task, rounded up
 }
 
 // JobStats counts tasks. The difference between Total and the sum of Cancelled, Failure,
@@ -108,6 +117,7 @@ func (s JobStats) Waiting() int { return s.Total - s.Running - s.Ended() }
 
 // Statuses of tasks.
 const (
+	TaskUnspecified = "unspecified" // of the request for a task, which has no state
 	TaskPending     = "pending"
 	TaskReconciling = "reconciling" // waits for another attempt
 	TaskRunning     = "running"
@@ -141,12 +151,13 @@ type TaskBounds struct {
 	Timeout    string `json:"timeout"` // such as "30m" or "90s"
 }
 
-// TaskSpec holds the settings of a task in the request.
-type TaskSpec struct {
-	Metadata struct {
-		Name string `json:"name"`
-	} `json:"metadata"`
-	Spec TaskBounds `json:"spec"`
+// TaskSpec is a task as it was requested, in the form of a [Task]: it has no conditions, and its
+// status is [TaskUnspecified].
+type TaskSpec[T any] struct {
+	Conditions []Condition     `json:"conditions"`
+	Metadata   TaskMetadata[T] `json:"metadata"`
+	Spec       TaskBounds      `json:"spec"`
+	Status     string          `json:"status"`
 }
 
 // Types of conditions. Completed or Cancelled is always the last of a task.

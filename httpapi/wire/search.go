@@ -31,6 +31,10 @@ type FoundExecution[T any] struct {
 	Duration        Duration `json:"duration"`
 	FailureReason   string   `json:"failureReason,omitempty"`
 	CallerRID       string   `json:"callerRid,omitempty"`
+	// The following answer requests in the form of earlier releases of the vendor's API.
+	OlderTraceID string `json:"traceId,omitempty"`
+	TraceLocator string `json:"traceLocator,omitempty"`
+	UserID       string `json:"userId,omitempty"`
 }
 
 // SearchResponse is one page of the results of a search.

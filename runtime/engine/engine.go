@@ -93,6 +93,7 @@ type Engine struct {
 	completions *notify.Hub // notified of final states of executions
 	attempts    *notify.Hub // notified of starts and ends of attempts, for followers of logs
 
+	retentionAge  time.Duration
 	retention     sync.WaitGroup // of expireAll
 	stopRetention chan struct{}
 	closing       sync.Once
@@ -122,6 +123,7 @@ func New(o Options) (*Engine, error) {
 		records:       newRecorder(o.Store.Record, o.Memory, o.Log),
 		completions:   notify.NewHub(),
 		attempts:      notify.NewHub(),
+		retentionAge:  o.Retention.Age,
 		stopRetention: make(chan struct{}),
 		closed:        make(chan struct{}),
 	}
@@ -136,7 +138,9 @@ func New(o Options) (*Engine, error) {
 			if err != nil {
 				return nil, err
 			}
-			return o.CallbackBody(*x, tasks), nil
+			reported := *x
+			e.setExpiry(&reported)
+			return o.CallbackBody(reported, tasks), nil
 		},
 	})
 	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: clock.Now, Log: o.Log})

@@ -32,12 +32,12 @@ func (e *Engine) ListJobExecutions(ctx context.Context, tenant runtime.Tenant, j
 	}
 	for i := range page.Items {
 		x := &page.Items[i]
-		if e.background.Overlay(x) {
-			continue
+		if !e.background.Overlay(x) {
+			if done, err := e.store.GetJobExecutionByID(tenant, x.ID); err == nil {
+				*x = done
+			}
 		}
-		if done, err := e.store.GetJobExecutionByID(tenant, x.ID); err == nil {
-			*x = done
-		}
+		e.setExpiry(x)
 	}
 	return page, withOp(op, err)
 }
@@ -100,6 +100,7 @@ func (e *Engine) cancelJobExecution(tenant runtime.Tenant, id string) (runtime.J
 	}
 	if x.State.Terminal() {
 		e.JobDone(tenant, x.ID)
+		e.setExpiry(&x)
 		return x, changed, nil
 	}
 	x, err = e.jobExecutionByID(tenant, id)
@@ -139,5 +140,6 @@ func (e *Engine) overlaid(read func() (runtime.JobExecution, error)) (runtime.Jo
 		// It has ended since it was read.
 		x, err = read()
 	}
+	e.setExpiry(&x)
 	return x, err
 }

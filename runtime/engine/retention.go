@@ -20,6 +20,13 @@ const (
 // hundred megabytes meanwhile.
 const retentionPeriod = 10 * time.Second
 
+// setExpiry sets when an execution of a job that is done expires at the latest.
+func (e *Engine) setExpiry(x *runtime.JobExecution) {
+	if x.State.Terminal() {
+		x.Expires = x.Finished.Add(e.retentionAge)
+	}
+}
+
 // expireAll drops old executions, at once and then every retentionPeriod, until stop is closed.
 // start is the time of day now. If the clock jumps ahead of start plus the time that has passed
 // since, no execution becomes old, but what is too much is dropped all the same: it would fill the

@@ -46,6 +46,29 @@ func (e *Engine) ListTasks(ctx context.Context, tenant runtime.Tenant, job, exec
 	return page, nil
 }
 
+// FirstTasks returns the tasks of x with an index below n, in order, without results that lists do
+// not contain. Tasks that retention has dropped are missing.
+func (e *Engine) FirstTasks(_ context.Context, x *runtime.JobExecution, n int) (tasks []runtime.Execution, err error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.gate.leave()
+	ids := make([]string, min(n, x.Stats.Total))
+	for i := range ids {
+		ids[i] = runtime.TaskID(x.ID, i)
+	}
+	found, err := e.store.GetExecutions(x.Tenant, ids)
+	if err != nil {
+		return nil, withOp("engine.firsttasks", err)
+	}
+	for _, task := range found {
+		if task != nil {
+			tasks = append(tasks, *task)
+		}
+	}
+	return tasks, nil
+}
+
 // GetTaskResults returns the tasks of an execution of a job whose results are part of its
 // report, in order: the first [runtime.MaxJobResults]. Results beyond
 // [runtime.MaxJobResultBytes] are missing, and so are tasks that retention has dropped.

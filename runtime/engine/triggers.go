@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -27,10 +26,10 @@ func (e *Engine) TriggerJob(ctx context.Context, r runtime.JobStartRequest, path
 		}
 		r.Trigger = t.ID
 		if len(r.Tasks) == 0 {
-			r.Tasks = t.Tasks
+			r.Tasks = t.TasksOrOne()
 		}
-		if len(r.Tasks) == 0 {
-			r.Tasks = []json.RawMessage{[]byte("{}")}
+		if t.Type == runtime.TriggerHTTPAsync {
+			r.Timeout = t.Timeout
 		}
 		if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" {
 			r.Callback = &runtime.Callback{URL: t.CallbackURL, Secret: t.CallbackSecret, Retry: t.Retry}
@@ -52,7 +51,7 @@ func (e *Engine) startTick(ctx context.Context, j *runtime.Job, t *runtime.Trigg
 	if !e.schedules.Current(j) {
 		return nil
 	}
-	_, err = e.StartJob(ctx, runtime.JobStartRequest{Tenant: j.Tenant, Job: j.Name, Tasks: t.Tasks, Trigger: t.ID, Tick: tick})
+	_, err = e.StartJob(ctx, runtime.JobStartRequest{Tenant: j.Tenant, Job: j.Name, Tasks: t.TasksOrOne(), Trigger: t.ID, Timeout: t.Timeout, Tick: tick})
 	return err
 }
 

@@ -47,6 +47,7 @@ func FullJobExecution(tenant runtime.Tenant, job string) runtime.JobExecution {
 	return runtime.JobExecution{
 		ID: ID, Name: "first", Tenant: tenant, JobID: OtherID, Job: job, Revision: 12, State: runtime.StateFailed,
 		Created: Time, Started: Time.Add(time.Second), Finished: Time.Add(time.Minute), Updated: Time.Add(time.Minute),
+		Expires: Time.Add(time.Hour), CancelRequested: true,
 		Caller: runtime.Caller{UserID: "ada", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736"}, Trigger: "t1",
 		Parallelism: 3, MemoryOverride: 128 * runtime.MiB, EnvOverride: map[string]string{"Z": "s3cret", "A": "s3cret"}, Timeout: 2 * time.Minute,
 		Stats: runtime.TaskCounts{Total: 20, Succeeded: 1, Failed: 2, TimedOut: 1, Cancelled: 3, Running: 4, Retried: 5},
@@ -142,6 +143,11 @@ func (e FullEngine) ListTasks(context.Context, runtime.Tenant, string, string, r
 	done := ExecutionAt(ID, runtime.StateSucceeded)
 	done.Result, done.ResultSize = []byte(`{"a": "<b>"}`), 12
 	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{FullExecution(), retrying, done, ExecutionAt(OtherID, runtime.StateQueued)}, Total: 4}, nil
+}
+
+func (e FullEngine) FirstTasks(ctx context.Context, x *runtime.JobExecution, n int) ([]runtime.Execution, error) {
+	page, err := e.ListTasks(ctx, x.Tenant, x.Job, x.ID, runtime.PageRequest{})
+	return page.Items[:min(n, len(page.Items), x.Stats.Total)], err
 }
 
 func (e FullEngine) GetTaskResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error) {

@@ -76,6 +76,10 @@ func (f *FakeExecutions) ListTasks(_ context.Context, tenant runtime.Tenant, _, 
 	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{x}, Total: 1}, f.Failing
 }
 
+func (f *FakeExecutions) FirstTasks(ctx context.Context, x *runtime.JobExecution, _ int) ([]runtime.Execution, error) {
+	return f.GetTaskResults(ctx, *x)
+}
+
 func (f *FakeExecutions) GetTaskResults(ctx context.Context, x runtime.JobExecution) ([]runtime.Execution, error) {
 	page, err := f.ListTasks(ctx, x.Tenant, x.Job, x.ID, runtime.PageRequest{})
 	return page.Items, err

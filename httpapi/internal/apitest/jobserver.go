@@ -22,7 +22,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/memory"
 )
 
-// Sandbox does what its args request: {"do": "fail"}, "sleep" until it is cancelled, "gate" until
+// Sandbox does what its args request: {"do": "fail"}, "long" with a long message, "sleep" until it is cancelled, "gate" until
 // opened, "env"; anything else returns the args.
 type Sandbox struct {
 	Gate chan struct{}
@@ -49,6 +49,8 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 	switch args.Do {
 	case "fail":
 		return failed(runtime.ClassError, "ValueError", "as asked")
+	case "long":
+		return failed(runtime.ClassError, "ValueError", strings.Repeat("é", 100*runtime.KiB))
 	case "timeout":
 		return failed(runtime.ClassTimeout, "", "its time was up")
 	case "gate":

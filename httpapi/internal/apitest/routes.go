@@ -24,7 +24,7 @@ func EveryPath(routes []web.Route, f func(r web.Route, path string)) {
 
 // SomePath returns a path that matches the pattern of a route.
 func SomePath(pattern string) string {
-	return strings.NewReplacer("{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{executionId}", ID, "{path:*}", "in/hook",
+	return strings.NewReplacer("{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{workspace}", string(runtime.DefaultTenant), "{executionId}", ID, "{path:*}", "in/hook",
 		"{resourceRid}", runtime.FunctionRID(ID)).Replace(pattern)
 }
 
@@ -50,7 +50,7 @@ func BodyFor(r web.Route) string {
 		return `["` + ID + `"]`
 	case r.Path == "/v0/jobs" || r.Path == "/v0/jobs/{jobId}":
 		return `{"metadata":{"name":"hello"},"spec":{"function":"hello.py"}}`
-	case strings.HasPrefix(r.Path, "/v0/jobs/"):
+	case strings.HasPrefix(r.Path, "/v0/jobs/"), r.Path == web.RunURL:
 		return `{"tasks":[{}]}`
 	case r.Writes:
 		return `{"name":"hello.py","code":"def main(args, context): pass"}`

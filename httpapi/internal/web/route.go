@@ -29,11 +29,23 @@ type Route struct {
 	Denied string
 }
 
+// RunURL is the path at which the vendor's SDKs start executions of jobs, below a base URL of its
+// own. The base URL of faaspot for it may be the server itself, or /v0.
+const RunURL = "/{workspace}/jobs/{jobId}/executions"
+
+// NoApplication is the segment after functions/ in the paths of FaaSpot's last client: the
+// application of its profile, of which no profile that its command line creates has one.
+const NoApplication = "/None"
+
 // Paths returns every path of the route. Those below functions/ also exist below deployments/,
-// their name before July 2017.
+// their name before July 2017, and below functions/None/, their name after it.
 func (r Route) Paths() []string {
-	if old := strings.Replace(r.Path, "/functions", "/deployments", 1); old != r.Path {
-		return []string{r.Path, old}
+	if r.Path == RunURL {
+		return []string{r.Path, "/v0" + r.Path}
+	}
+	const functions = "/functions"
+	if before, below, found := strings.Cut(r.Path, functions); found {
+		return []string{r.Path, before + "/deployments" + below, before + functions + NoApplication + below}
 	}
 	return []string{r.Path}
 }
@@ -54,6 +66,8 @@ func WithHeads(routes []Route) (all []Route) {
 type Dialect struct {
 	Name   string
 	Prefix string // of its paths, a whole number of segments; empty: every path of no other dialect
+	// Owns reports whether the dialect has a path without its prefix. Nil: it has none.
+	Owns   func(path string) bool
 	Routes []Route
 	// WriteError answers with an error.
 	WriteError func(ctx *fasthttp.RequestCtx, status int, e ErrorReport)

@@ -53,6 +53,7 @@ enabled = false
 callback_url = "https://example.com/done"
 callback_secret = { from_env = "HOOK" }
 retry = 0
+timeout = "5m"
 
 [[triggers]]
 type = "http"
@@ -70,7 +71,7 @@ func TestTOML(t *testing.T) {
 		`{"name":"API_KEY","value":"k","secret":true},{"name":"EMPTY","value":""},{"name":"REGION","value":"eu"}]},"triggers":[` +
 		`{"id":"night","type":"cron","enabled":true,"configuration":{"schedule":"0 3 * * *","timezone":"Europe/Berlin","missed":"catchup",` +
 		`"tasks":[{"list":[1.5,"x",{"b":true}],"n":1},{}]}},` +
-		`{"type":"http-async","enabled":false,"configuration":{"path":"bills/new","callbackUrl":"https://example.com/done","callbackSecret":"from outside","retry":0}},` +
+		`{"type":"http-async","enabled":false,"configuration":{"path":"bills/new","callbackUrl":"https://example.com/done","callbackSecret":"from outside","retry":0,"timeout":300}},` +
 		`{"type":"http","enabled":true,"configuration":{"path":"bills","timeout":30}}]}}`
 	if diff := cmp.Diff(want, string(f.Body)); diff != "" || f.Name != "nightly" {
 		t.Errorf("%s: %s", f.Name, diff)

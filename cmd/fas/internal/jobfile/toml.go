@@ -102,7 +102,11 @@ func (t *table) trigger() wire.Trigger {
 		c.Retry = &n
 	}
 	c.Tasks = t.objects("tasks")
-	c.Timeout = t.duration("timeout", 0, runtime.MaxTriggerTimeout.Seconds())
+	longest := runtime.MaxTimeout
+	if trigger.Type == wire.TriggerHTTP {
+		longest = runtime.MaxTriggerTimeout
+	}
+	c.Timeout = t.duration("timeout", 0, longest.Seconds())
 	t.end()
 	return trigger
 }

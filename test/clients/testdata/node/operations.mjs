@@ -2,7 +2,8 @@
 // end, or fails at the first difference.
 import assert from "node:assert/strict";
 import http from "node:http";
-import * as blaxel from "@blaxel/core";
+
+const blaxel = await import(process.argv[2]);
 
 const must = { throwOnError: true };
 const data = async (call) => (await call).data;

@@ -1,0 +1,66 @@
+#!/bin/bash
+# Installs the clients that the vendors publish into .cache/clients of the repository, in the versions
+# and with the hashes of testdata/, and prints the folders: of the packages for Node.js, of the
+# Python environment, and of FaaSpot's last client.
+#
+#   test/clients/install.sh
+#
+# It needs node and npm (Node.js 20 or later) and python3 (3.11 or later) with the module venv. If
+# one is missing and this runs as root on Debian, it installs the packages of Debian. It does nothing
+# if everything is installed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/testdata"
+
+fail() {
+  echo "test/clients/install.sh: $*" >&2
+  exit 1
+}
+
+packages=()
+command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+if [ ${#packages[@]} -gt 0 ]; then
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    fail "these Debian packages are missing: ${packages[*]}; install them, or run this as root on Debian"
+  fi
+  echo "test/clients/install.sh: installing ${packages[*]}" >&2
+  apt-get update -q >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}" >&2
+fi
+node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || fail "node $(node --version) is too old: the clients need Node.js 20 or later"
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$(python3 --version) is too old: the clients need Python 3.11 or later"
+
+cache=$(cd ../../.. && pwd)/.cache/clients
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9 # tests of two checkouts of a commit, or two runs, may share the folder
+
+# A folder is named after everything that determines its content. The last step marks it as whole.
+sum() { cat "$@" <(node --version; python3 --version; uname -m) | sha256sum | cut -c1-16; }
+
+node=$cache/node-$(sum node/package.json node/package-lock.json node/.npmrc)
+if [ ! -e "$node/whole" ]; then
+  rm -rf "$node"
+  mkdir "$node"
+  cp node/package.json node/package-lock.json node/.npmrc "$node"
+  (cd "$node" && npm ci >&2) || fail "npm cannot install the packages of testdata/node/package-lock.json"
+  touch "$node/whole"
+fi
+
+python=$cache/python-$(sum python/requirements.txt python/faaspot.txt)
+if [ ! -e "$python/whole" ]; then
+  rm -rf "$python"
+  python3 -m venv "$python"
+  pip() { "$python/bin/python" -m pip --quiet --disable-pip-version-check "$@" >&2; }
+  pip install --no-deps --require-hashes --only-binary :all: -r python/requirements.txt ||
+    fail "pip cannot install the packages of testdata/python/requirements.txt; they have hashes for Python 3.11 and 3.13 on Linux"
+  # No wheel can be built of FaaSpot's client by the tools of today: it lists packages as modules.
+  pip download --no-deps --no-build-isolation --require-hashes --no-binary faaspot -d "$python/faaspot" -r python/faaspot.txt ||
+    fail "pip cannot download FaaSpot's client"
+  tar -xzf "$python"/faaspot/*.tar.gz -C "$python/faaspot" --strip-components 1
+  touch "$python/whole"
+fi
+
+echo "$node"
+echo "$python"
+echo "$python/faaspot"
