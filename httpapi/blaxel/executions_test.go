@@ -3,6 +3,7 @@ package blaxel_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -90,7 +91,7 @@ func TestLargeLimits(t *testing.T) {
 		s.CreateJob(t, name, `,"runtime":{"timeout":`+c.timeout+`}`)
 		s.Ask(t, "POST", "/v0/jobs/"+name+"/executions", `{"tasks":[{"n":1}],"executionId":"x"}`, nil, nil)
 		x := s.AwaitEnd(t, name, "x")
-		if float64(x.Spec.Timeout) != c.seconds || len(x.Spec.Tasks) != 1 || x.Spec.Tasks[0].Spec.Timeout != c.text {
+		if float64(x.Spec.Timeout) != math.Ceil(c.seconds) || len(x.Spec.Tasks) != 1 || x.Spec.Tasks[0].Spec.Timeout != c.text {
 			t.Errorf("with the timeout %s: %+v", c.timeout, x.Spec)
 		}
 	}
