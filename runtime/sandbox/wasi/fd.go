@@ -13,6 +13,10 @@ const (
 	kindStdin
 	kindStdout
 	kindStderr
+	kindNull
+	kindZero
+	kindFull
+	kindRandom
 	kindFile
 	kindDirectory
 )
@@ -169,6 +173,13 @@ func (s *System) size(d *descriptor) int64 {
 
 func fdSeek(s *System, g guest, p []uint64) errno {
 	const set, current, end = 0, 1, 2
+	if d, err := s.open(uint32(p[0])); err == success && d.kind >= kindNull && d.kind < kindFile {
+		// Every position of these devices is the first.
+		if !g.WriteUint64Le(uint32(p[3]), 0) {
+			return eFAULT
+		}
+		return success
+	}
 	d, err := s.openFile(uint32(p[0]))
 	if err != success {
 		return err
