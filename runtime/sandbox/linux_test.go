@@ -37,6 +37,9 @@ var onLinux = []struct{ name, main, want string }{
 	{"too long a range", "try: len(range(2**64))\nexcept OverflowError as e: return 'OverflowError'", `"OverflowError"`},
 	{"signatures of builtins", "import inspect\nreturn [str(inspect.signature(len)), len.__doc__.splitlines()[0]]", `["(obj, /)","Return the number of items in a container."]`},
 	{"pydoc", "import pydoc\nreturn pydoc.plain(pydoc.render_doc(len)).splitlines()[0]", `"Python Library Documentation: built-in function len in module builtins"`},
+	{"builtins of site", "try: exit(3)\nexcept SystemExit as e: return [e.code, callable(quit), callable(help)]", `[3,true,true]`},
+	{"overflow of a float", "try: 10.0 ** 400\nexcept OverflowError as e: return e.args", `[34,"Numerical result out of range"]`},
+	{"long expression", "return eval('+'.join(['1'] * 2000))", `2000`},
 	{"platform", "import platform, sys, os\nreturn [platform.libc_ver(), os.path.exists(sys.executable)]", `[["",""],true]`},
 }
 
@@ -58,7 +61,7 @@ func TestAsOnLinux(t *testing.T) {
 // about bytes.
 func TestSourceEncodings(t *testing.T) {
 	box := boxes["mapped"]
-	for _, first := range []string{"# coding: latin-1\n", "#!/usr/bin/python3\n# -*- coding: cp1252 -*-\n", "\ufeff", "\ufeff# coding: utf-8\n", "# coding: unknown\n"} {
+	for _, first := range []string{"# coding: latin-1\n", "#!/usr/bin/python3\n# -*- coding: cp1252 -*-\n", "\ufeff", "\ufeff# coding: utf-8\n"} {
 		p := deployed(t, box, first+"def main(args, context): return 'caf\u00e9 \u20ac'\n", runtime.Limits{})
 		if got := result(t, box, p, "{}"); got != "\"caf\u00e9 \u20ac\"" {
 			t.Errorf("%q: got %s", first, got)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import io
 import linecache
 import marshal
 import sys
+import tokenize
 import types
 from collections.abc import Callable
 
@@ -40,10 +42,20 @@ _lines: list[str] | None = None  # of the source, once a traceback has needed th
 def compile_source(name: str, source: bytes) -> bytes:
     """Compile `source` to code for `load`. Raises the compiler's exceptions."""
     _enter(name, source)
-    # As text, because the source has been text already when it was sent: a coding cookie says how
-    # it was stored before that.
-    text = source.decode().removeprefix("\ufeff")
-    return marshal.dumps(compile(text, _filename, "exec", dont_inherit=True))
+    return marshal.dumps(compile(_text(source), _filename, "exec", dont_inherit=True))
+
+
+def _text(source: bytes) -> str | bytes:
+    """Return a source as text, or as bytes if only the compiler can say what they are.
+
+    A source has been text already when it was sent: a coding cookie says how it was stored before
+    that, and would be applied twice.
+    """
+    try:
+        tokenize.detect_encoding(io.BytesIO(source).readline)  # refuses what is not a known encoding
+        return source.decode().removeprefix("\ufeff")
+    except (SyntaxError, UnicodeDecodeError):
+        return source
 
 
 def load(name: str, source: bytes, code: bytes) -> None:

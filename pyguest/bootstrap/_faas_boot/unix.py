@@ -7,7 +7,9 @@ programs which look for it do without; `absent` words that.
 from __future__ import annotations
 
 import _locale
+import _sitebuiltins
 import _thread
+import builtins
 import os
 import sys
 import threading
@@ -27,7 +29,10 @@ _locales["LC_CTYPE"] = "C.UTF-8"
 
 
 def install() -> None:
-    """Add functions to os, time and threading, and let _locale refuse what does not exist."""
+    """Add functions to os, time, threading and builtins, and let _locale refuse what does not exist."""
+    for name in ("exit", "quit"):
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    builtins.help = _sitebuiltins._Helper()
     _replace(os, chmod)
     for function in (
         fchmod, lchmod, chown, fchown, lchown, ctermid, get_terminal_size, getgroups, getloadavg, getlogin, getpgid,

@@ -90,7 +90,7 @@ def _find(value: object, path: str, depth: int, above: set[int]) -> str | None:
             return None
         return "%s is %r, which JSON cannot express" % (path, float(value))
     if isinstance(value, types.CoroutineType):
-        return "%s is a coroutine, which nothing awaits; return asyncio.run(...) of it" % path
+        return "%s is of type coroutine, and nothing awaits it: return what asyncio.run(...) makes of it" % path
     if not isinstance(value, (dict, list, tuple)):
         return "%s is of type %s, which JSON cannot express" % (path, _type_name(value))
     if depth >= MAX_DEPTH:
