@@ -12,7 +12,7 @@ var onLinux = []struct{ name, main, want string }{
 	{"number of an error", "import os\ntry: open('/none')\nexcept OSError as e: return [e.errno, str(e), os.strerror(2)]", `[2,"[Errno 2] No such file or directory: '/none'","No such file or directory"]`},
 	{"class of an error", "return [type(OSError(n, '')).__name__ for n in (1, 2, 4, 11, 13, 17, 20, 21, 32, 111)]", `["PermissionError","FileNotFoundError","InterruptedError","BlockingIOError","PermissionError","FileExistsError","NotADirectoryError","IsADirectoryError","BrokenPipeError","ConnectionRefusedError"]`},
 	{"texts of errors", "import os\nreturn [os.strerror(n) for n in (0, 5, 24, 36, 75, 999)]", `["Success","Input/output error","Too many open files","File name too long","Value too large for defined data type","Unknown error 999"]`},
-	{"error numbers", "import errno\nreturn [errno.ENOENT, errno.EINVAL, errno.EAGAIN, errno.ENOTEMPTY, errno.errorcode[39]]", `[2,22,11,39,"ENOTEMPTY"]`},
+	{"error numbers", "import errno\nreturn [errno.ENOENT, errno.EINVAL, errno.EAGAIN, errno.ENOTEMPTY, errno.errorcode[39], errno.errorcode[13], errno.ENODATA]", `[2,22,11,39,"ENOTEMPTY","EACCES",61]`},
 	{"errno of a full device", "try:\n    with open('/dev/full', 'w') as f: f.write('x')\nexcept OSError as e: return str(e)", `"[Errno 28] No space left on device"`},
 	{"/dev/null", "import os\nwith open(os.devnull, 'w') as f: print('gone', file=f)\nwith open(os.devnull) as f: return [f.read(), f.seekable()]", `["",true]`},
 	{"/dev/null for both", "with open('/dev/null', 'r+b') as f: return [f.write(b'abc'), f.seek(5), f.read().decode()]", `[3,0,""]`},
@@ -122,6 +122,26 @@ func TestEndlessRecursionIsRecursionError(t *testing.T) {
 					t.Errorf("got %s: %s", f.Type, strings.SplitN(f.Message, "\n", 2)[0])
 				}
 			})
+		}
+	}
+}
+
+// TestZoneOfAJob verifies that a run with the variable TZ starts with that zone, and that the next
+// run does not.
+func TestZoneOfAJob(t *testing.T) {
+	box := boxes["mapped"]
+	p := deployed(t, box, "import time, datetime\ndef main(args, context): return [time.localtime(1720000000).tm_hour, time.tzname[0], datetime.datetime.fromtimestamp(0).hour]\n", runtime.Limits{})
+	for _, c := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{map[string]string{"TZ": "Asia/Tokyo"}, `[18,"JST",9]`},
+		{nil, `[9,"UTC",0]`},
+		{map[string]string{"TZ": "EST5EDT"}, `[5,"EST",19]`},
+		{map[string]string{"X": "y"}, `[9,"UTC",0]`},
+	} {
+		if o := runWith(t, box, p, "{}", "{}", c.env); string(o.Result) != c.want {
+			t.Errorf("%v: got %s, %+v; want %s", c.env, o.Result, o.Failure, c.want)
 		}
 	}
 }

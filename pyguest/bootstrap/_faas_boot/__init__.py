@@ -33,6 +33,7 @@ def boot() -> None:
     unix.install()
     preload.import_all()
     digests.install()
+    sys.dont_write_bytecode = False  # of modules that a function writes to /tmp and imports
     _warm_up()
 
 

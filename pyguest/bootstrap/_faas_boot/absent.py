@@ -81,7 +81,8 @@ _ABSENT = {
     "os": {
         PROCESSES: "execv execve fork forkpty kill killpg login_tty openpty pidfd_open pipe pipe2 popen posix_spawn"
         " posix_spawnp register_at_fork setsid spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe"
-        " system wait wait3 wait4 waitid waitpid",
+        " system wait wait3 wait4 waitid waitpid waitstatus_to_exitcode P_NOWAIT P_WAIT WCONTINUED WEXITSTATUS WIFEXITED"
+        " WIFSIGNALED WIFSTOPPED WNOHANG WSTOPSIG WTERMSIG WUNTRACED",
         SYSTEM: "chroot eventfd getpriority getxattr listxattr lockf memfd_create mkfifo mknod nice"
         " removexattr sched_setaffinity sendfile setgid setpgid setpriority setuid setxattr statvfs fstatvfs unshare",
         TERMINAL: "tcgetpgrp tcsetpgrp ttyname",

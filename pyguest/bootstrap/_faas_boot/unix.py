@@ -10,6 +10,7 @@ import _locale
 import _sitebuiltins
 import _thread
 import builtins
+import errno
 import os
 import sys
 import threading
@@ -21,6 +22,17 @@ from _faas_boot import absent, accounts, network
 _C_LOCALES = {"C": "C", "POSIX": "C", "C.UTF-8": "C.UTF-8", "C.utf8": "C.UTF-8", "C.UTF8": "C.UTF-8", "C.utf-8": "C.UTF-8"}
 _CATEGORIES = ("LC_CTYPE", "LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY", "LC_MESSAGES")
 
+# The errors of Linux that WASI does not have: nothing raises them here.
+_ERRORS = (
+    "EADV=68 EBADE=52 EBADFD=77 EBADR=53 EBADRQC=56 EBADSLT=57 EBFONT=59 ECHRNG=44 ECOMM=70 EDEADLOCK=35 "
+    "EDOTDOT=73 EHOSTDOWN=112 EISNAM=120 EKEYEXPIRED=127 EKEYREJECTED=129 EKEYREVOKED=128 EL2HLT=51 "
+    "EL2NSYNC=45 EL3HLT=46 EL3RST=47 ELIBACC=79 ELIBBAD=80 ELIBEXEC=83 ELIBMAX=82 ELIBSCN=81 ELNRNG=48 "
+    "EMEDIUMTYPE=124 ENAVAIL=119 ENOANO=55 ENOCSI=50 ENODATA=61 ENOKEY=126 ENOMEDIUM=123 ENONET=64 "
+    "ENOPKG=65 ENOSR=63 ENOSTR=60 ENOTBLK=15 ENOTNAM=118 ENOTUNIQ=76 EPFNOSUPPORT=96 EREMCHG=78 "
+    "EREMOTE=66 EREMOTEIO=121 ERESTART=85 ERFKILL=132 ESHUTDOWN=108 ESOCKTNOSUPPORT=94 ESRMNT=69 "
+    "ESTRPIPE=86 ETIME=62 ETOOMANYREFS=109 EUCLEAN=117 EUNATCH=49 EUSERS=87 EXFULL=54 "
+)
+
 _mkdir = os.mkdir
 _open = os.open
 _umask = 0o022
@@ -30,6 +42,13 @@ _locales["LC_CTYPE"] = "C.UTF-8"
 
 def install() -> None:
     """Add functions to os, time, threading and builtins, and let _locale refuse what does not exist."""
+    for entry in _ERRORS.split():
+        name, _, number = entry.partition("=")
+        if not hasattr(errno, name):
+            setattr(errno, name, int(number))
+            errno.errorcode.setdefault(int(number), name)
+    del errno.ENOTCAPABLE  # of WASI alone; Python shows it as EACCES
+    errno.errorcode.update({errno.EACCES: "EACCES", errno.EDEADLOCK: "EDEADLOCK"})
     for name in ("exit", "quit"):
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
     builtins.help = _sitebuiltins._Helper()
@@ -59,6 +78,7 @@ def install() -> None:
 
     _replace(os, uname)
     _replace(_locale, setlocale)
+    _replace(_locale, getencoding)
     _replace(_thread, start_new_thread)
     _thread.start_new = start_new_thread
     _replace(_thread, start_joinable_thread)
@@ -237,6 +257,11 @@ def setlocale(category, locale=None):
     if category != _locale.LC_ALL or len(set(values)) == 1:
         return values[0]
     return ";".join("%s=%s" % pair for pair in zip(names, values, strict=True))
+
+
+def getencoding():
+    """Return the encoding of the locale."""
+    return "UTF-8"
 
 
 def _resolved(locale, names):
