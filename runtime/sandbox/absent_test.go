@@ -101,7 +101,7 @@ func TestEnvironmentAtModuleLevel(t *testing.T) {
 	box := boxes["mapped"]
 	for source, explained := range map[string]bool{
 		"import os\nKEY = os.environ['API_KEY']\ndef main(args, context): pass\n": true,
-		"KEY = {}['API_KEY']\ndef main(args, context): pass\n":                     false,
+		"KEY = {}['API_KEY']\ndef main(args, context): pass\n":                    false,
 	} {
 		outcome, err := box.Deploy(context.Background(), program(source, runtime.Limits{}))
 		if err != nil {
