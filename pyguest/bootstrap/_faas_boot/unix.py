@@ -19,7 +19,7 @@ import time
 import _faas
 from _faas_boot import absent, accounts, network
 
-_C_LOCALES = {"C": "C", "POSIX": "C", "C.UTF-8": "C.UTF-8", "C.utf8": "C.UTF-8", "C.UTF8": "C.UTF-8", "C.utf-8": "C.UTF-8"}
+_LOCALES = {"POSIX": "C"} | {name: name for name in ("C", "C.UTF-8", "C.utf8", "C.UTF8", "C.utf-8")}
 _CATEGORIES = ("LC_CTYPE", "LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY", "LC_MESSAGES")
 
 # The errors of Linux that WASI does not have: nothing raises them here.
@@ -277,9 +277,9 @@ def _resolved(locale, names):
         wanted = [parts.get(name, "") for name in names]
     else:
         wanted = [locale] * len(names)
-    if not all(name in _C_LOCALES for name in wanted):
+    if not all(name in _LOCALES for name in wanted):
         raise _locale.Error("unsupported locale setting")
-    return [_C_LOCALES[name] for name in wanted]
+    return [_LOCALES[name] for name in wanted]
 
 
 def start_new_thread(*args, **kwargs):
