@@ -40,6 +40,8 @@ ENVIRONMENT = (
 )
 NATIVE = "a function runs in WebAssembly, where machine code and mapped memory do not exist: use Python code and files in /tmp"
 TERMINAL = "a function has no terminal and no screen: take the input from args and return the output"
+LINKS = "files in /tmp have one name each: copy the file, or use its path"
+TRACING = "the objects of a function are not traced: read the memory that a run has used from its execution"
 SYSTEM = "a function runs in a sandbox without users, locks and limits of a Unix system: do without it"
 ASYNC = (
     "main is async, and nothing awaits it: rename it, and define main(args, context) that returns"
@@ -89,8 +91,13 @@ _ABSENT = {
     },
     "signal": {
         SIGNALS: "alarm getitimer pause pthread_kill pthread_sigmask setitimer siginterrupt sigpending sigtimedwait"
-        " sigwait sigwaitinfo ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF"
+        " sigwait sigwaitinfo valid_signals ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF"
     },
+    "ftplib": {NETWORK: "FTP_TLS"},
+    "imaplib": {NETWORK: "IMAP4_SSL"},
+    "poplib": {NETWORK: "POP3_SSL"},
+    "select": {NETWORK: "epoll kqueue devpoll"},
+    "smtplib": {NETWORK: "SMTP_SSL"},
     "socket": {NETWORK: "AF_UNIX AF_PACKET AF_NETLINK sethostname if_nameindex send_fds recv_fds"},
     "http.client": {NETWORK: "HTTPSConnection"},
     "urllib.request": {NETWORK: "HTTPSHandler"},
@@ -121,6 +128,15 @@ def _explain(error: BaseException) -> str:
         return _attribute(error.name, error.name_from)
     if issubclass(kind, AttributeError):
         return _attribute(error.obj.__name__, error.name) if type(error.obj) is types.ModuleType else ""
+    if issubclass(kind, NotImplementedError):
+        text = str(error)
+        if text.startswith("This Python build lacks multiprocessing."):
+            return "multiprocessing is absent: " + PROCESSES
+        return "tracemalloc is absent: " + TRACING if text.startswith("objects are not traced") else ""
+    if kind is EOFError:
+        return "input has nothing to read: " + TERMINAL if str(error) == "EOF when reading a line" else ""
+    if issubclass(kind, PermissionError):
+        return "links are absent: " + LINKS if error.errno == errno.EPERM and error.filename2 is not None else ""
     if issubclass(kind, FileNotFoundError):
         path = error.filename
         if isinstance(path, str) and path.startswith("/function/"):
@@ -128,8 +144,11 @@ def _explain(error: BaseException) -> str:
     elif issubclass(kind, OSError):
         if error.errno == errno.ENOTSUP and str(error.strerror).endswith("does not support processes."):
             return "processes are absent: " + PROCESSES
-        if str(error.args[0]).startswith("unknown url type: https"):
+        text = str(error.args[0])
+        if text.startswith("unknown url type: https"):
             return "https is absent: " + NETWORK
+        if text.startswith("could not bind on any address"):
+            return "servers are absent: " + NETWORK
     elif issubclass(kind, KeyError):
         traceback = error.__traceback__
         while traceback is not None and traceback.tb_next is not None:
