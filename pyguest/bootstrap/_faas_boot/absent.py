@@ -35,10 +35,13 @@ FILES = (
     " the args or the context"
 )
 ENVIRONMENT = (
-    "code outside of main runs once, when the function is deployed, and sees the variables HOME, LANG and TMPDIR only:"
-    " read settings from context, and the variables of a job from os.environ in main"
+    "code outside of main runs once, when the function is deployed, and sees the variables HOME, LANG and TMPDIR"
+    " only: read settings from context, and the variables of a job from os.environ in main"
 )
-NATIVE = "a function runs in WebAssembly, where machine code and mapped memory do not exist: use Python code and files in /tmp"
+NATIVE = (
+    "a function runs in WebAssembly, where machine code and mapped memory do not exist: use Python code and files"
+    " in /tmp"
+)
 TERMINAL = "a function has no terminal and no screen: take the input from args and return the output"
 LINKS = "files in /tmp have one name each: copy the file, or use its path"
 TRACING = "the objects of a function are not traced: read the memory that a run has used from its execution"

@@ -219,7 +219,9 @@ class _Report:
             if i == count - 1:
                 self.closing = True
             title = str(i + 1) if i < GROUP_WIDTH else "..."
-            self.parts.append("%s%s+---------------- %s ----------------\n" % ("  " * outer, "+-" if i == 0 else "  ", title))
+            self.parts.append(
+                "%s%s+---------------- %s ----------------\n" % ("  " * outer, "+-" if i == 0 else "  ", title)
+            )
             self.depth = outer + 1
             self._enter("|")
             if i >= GROUP_WIDTH:

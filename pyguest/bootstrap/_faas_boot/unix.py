@@ -269,9 +269,7 @@ def _resolved(locale, names):
     if not isinstance(locale, str):
         raise TypeError("setlocale() argument 2 must be str or None, not %s" % type(locale).__name__)
     if locale == "":
-        wanted = [
-            os.environ.get("LC_ALL") or os.environ.get(name) or os.environ.get("LANG") or "C" for name in names
-        ]
+        wanted = [os.environ.get("LC_ALL") or os.environ.get(name) or os.environ.get("LANG") or "C" for name in names]
     elif "=" in locale:
         parts = dict(part.partition("=")[::2] for part in locale.split(";"))
         wanted = [parts.get(name, "") for name in names]
