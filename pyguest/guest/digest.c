@@ -471,7 +471,7 @@ static PyObject *py_scrypt(PyObject *module, PyObject *args) {
     PyObject *out = NULL;
     uint8_t *memory = NULL;
     uint64_t lane = 128 * (uint64_t)r;
-    uint64_t bytes = n <= UINT32_MAX / lane && p <= UINT32_MAX / lane ? lane * n + lane * p + 2 * lane : UINT64_MAX;
+    uint64_t bytes = r > 0 && n <= UINT32_MAX / lane && p <= UINT32_MAX / lane ? lane * n + lane * p + 2 * lane : UINT64_MAX;
     if (n < 2 || n & (n - 1) || !r || !p || length < 1) {
         PyErr_SetString(PyExc_ValueError, "Invalid parameter combination for n, r, p, maxmem.");
     } else if (bytes > (uint64_t)PY_SSIZE_T_MAX || !(memory = PyMem_RawMalloc((size_t)bytes))) {

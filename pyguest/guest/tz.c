@@ -223,6 +223,7 @@ static int use_file(uint8_t *file, size_t size) {
 
 static int use_name(const char *name) {
     char path[sizeof ZONES + 256];
+    if (!strncmp(name, ZONES, sizeof ZONES - 1)) name += sizeof ZONES - 1;
     if (!*name || *name == '/' || strstr(name, "..") || strlen(name) > 255) return 0;
     snprintf(path, sizeof path, ZONES "%s", name);
     FILE *f = fopen(path, "rb");

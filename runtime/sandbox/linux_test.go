@@ -39,6 +39,8 @@ var onLinux = []struct{ name, main, want string }{
 	{"pydoc", "import pydoc\nreturn pydoc.plain(pydoc.render_doc(len)).splitlines()[0]", `"Python Library Documentation: built-in function len in module builtins"`},
 	{"builtins of site", "try: exit(3)\nexcept SystemExit as e: return [e.code, callable(quit), callable(help)]", `[3,true,true]`},
 	{"overflow of a float", "try: 10.0 ** 400\nexcept OverflowError as e: return e.args", `[34,"Numerical result out of range"]`},
+	{"nested expression", "return eval('[' * 180 + ']' * 180) is not None", `true`},
+	{"zone by its file", "import os, time\nos.environ['TZ'] = '/usr/share/zoneinfo/Asia/Tokyo'; time.tzset()\nreturn time.tzname", `["JST","JST"]`},
 	{"long expression", "return eval('+'.join(['1'] * 2000))", `2000`},
 	{"platform", "import platform, sys, os\nreturn [platform.libc_ver(), os.path.exists(sys.executable)]", `[["",""],true]`},
 }
