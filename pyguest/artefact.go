@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -32,7 +33,14 @@ var (
 const (
 	StdlibPath    = "/usr/lib/python3.13"
 	BootstrapPath = "/usr/lib/faaspot"
+	// ZoneinfoPath is the folder of time zones, where Linux has them too.
+	ZoneinfoPath = "/usr/share/zoneinfo"
+	// InterpreterPath is sys.executable. The file is empty: programs only test whether it exists.
+	InterpreterPath = "/usr/bin/python3"
 )
+
+// zonesInStdlib is the folder of time zones in the archive of the standard library.
+const zonesInStdlib = "tzdata/"
 
 // maxArtefact is the largest decompressed size of an artefact, in bytes.
 const maxArtefact = 64 << 20
@@ -72,7 +80,8 @@ func stdlib() (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pyguest: the embedded standard library: %w", err)
 	}
-	files := make(map[string][]byte, len(listing.File))
+	files := make(map[string][]byte, len(listing.File)+1)
+	files[InterpreterPath] = nil
 	for _, f := range listing.File {
 		at, err := f.DataOffset()
 		if err == nil && f.Method != zip.Store {
@@ -82,9 +91,22 @@ func stdlib() (map[string][]byte, error) {
 			return nil, fmt.Errorf("pyguest: the embedded standard library: %s: %w", f.Name, err)
 		}
 		end := at + int64(f.UncompressedSize64)
-		files[path.Join(StdlibPath, f.Name)] = archive[at:end:end]
+		if name, ok := installedAt(f.Name); ok {
+			files[name] = archive[at:end:end]
+		}
 	}
 	return files, nil
+}
+
+// installedAt returns the path of a file of the archive in the guest; ok is false for one that it
+// does not have: time zones are a package in the archive, and plain files in the guest.
+func installedAt(name string) (installed string, ok bool) {
+	zone, isZone := strings.CutPrefix(name, zonesInStdlib)
+	if !isZone {
+		return path.Join(StdlibPath, name), true
+	}
+	zone, isZone = strings.CutPrefix(zone, "zoneinfo/")
+	return path.Join(ZoneinfoPath, zone), isZone && path.Base(zone) != "__init__.pyc"
 }
 
 // BootstrapSources returns the guest's own Python by path below BootstrapPath.

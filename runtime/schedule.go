@@ -12,8 +12,9 @@ import (
 )
 
 // Schedule computes the ticks of a trigger: the minutes at which its five fields match the local
-// time of its zone. Fields are those of crontab(5), with names, lists, ranges and steps; if both
-// days are restricted, one match is enough.
+// time of its zone. Fields are those of crontab(5), with names, lists, ranges and steps, and are
+// read as Vixie cron reads them: if a field of a day begins with "*", both days must match, also for
+// "*/2"; otherwise one of them is enough.
 //
 // At a change of the local time, as for summer time, a schedule whose hours start with "*"
 // follows elapsed time: minutes that the local time skips have no ticks, and minutes that occur
@@ -52,6 +53,7 @@ func ParseSchedule(text, zone string) (*Schedule, error) {
 	case strings.HasPrefix(lower, "@every"):
 		return nil, Errorf(CodeInvalidArgument, "the schedule %q depends on the start of the server", text).WithHint(`use steps, such as "*/15 * * * *"`)
 	}
+	fields := strings.Fields(lower)
 	wall, err := scheduleParser.Parse("TZ=UTC " + lower)
 	problem := scheduleProblem(lower)
 	if problem == "" && err != nil {
@@ -61,8 +63,9 @@ func ParseSchedule(text, zone string) (*Schedule, error) {
 		return nil, Errorf(CodeInvalidArgument, "the schedule %q cannot be read: %s", text, problem).WithHint(hint)
 	}
 	s := &Schedule{wall: wall, zone: time.UTC}
-	if fields := strings.Fields(lower); len(fields) > 1 {
-		s.anyHour = strings.HasPrefix(fields[1], "*")
+	if len(fields) == 5 {
+		s.anyHour = isStar(fields[1])
+		setDayRule(wall, isStar(fields[2]) || isStar(fields[4]))
 	} else {
 		s.anyHour = lower == "@hourly"
 	}
@@ -75,6 +78,20 @@ func ParseSchedule(text, zone string) (*Schedule, error) {
 		return nil, Errorf(CodeInvalidArgument, "the schedule %q never matches", text).WithHint("check the day and the month: not every month has 31 days")
 	}
 	return s, nil
+}
+
+// isStar reports whether a field counts as unrestricted: crontab(5) looks at its first character.
+func isStar(field string) bool { return field[0] == '*' || field[0] == '?' }
+
+// setDayRule makes both days necessary, or one of them enough. The parser decides by every star
+// without a step, anywhere in a field.
+func setDayRule(wall cron.Schedule, both bool) {
+	const starBit = 1 << 63
+	if spec, ok := wall.(*cron.SpecSchedule); ok {
+		spec.DowOrDom = !both
+		spec.Dom &^= starBit
+		spec.Dow &^= starBit
+	}
 }
 
 // scheduleProblem returns the first part of a schedule that is not valid in crontab(5) and that

@@ -14,12 +14,13 @@ import (
 type plainSchedule struct {
 	minutes, hours, days, months, weekdays []int // nil: all
 	anyHour                                bool
+	bothDays                               bool // a field of a day begins with "*"
 }
 
 func (p plainSchedule) matches(local time.Time) bool {
 	in := func(set []int, n int) bool { return set == nil || slices.Contains(set, n) }
 	day, weekday := in(p.days, local.Day()), in(p.weekdays, int(local.Weekday()))
-	if p.days != nil && p.weekdays != nil {
+	if !p.bothDays {
 		day = day || weekday
 		weekday = day
 	}
@@ -102,6 +103,7 @@ func TestSchedulesMinuteByMinute(t *testing.T) {
 			fields[4], p.weekdays = drawField(t, "weekday", 0, 6, weekdays)
 		}
 		p.anyHour = strings.HasPrefix(fields[1], "*")
+		p.bothDays = strings.HasPrefix(fields[2], "*") || strings.HasPrefix(fields[4], "*")
 		name := rapid.SampledFrom(zonesWithChanges).Draw(t, "zone")
 		text := strings.Join(fields[:], " ")
 		s, err := ParseSchedule(text, name)
@@ -132,6 +134,37 @@ func TestSchedulesMinuteByMinute(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBothDaysOrOne checks the rule of Vixie cron: a field of a day that begins with "*" makes both
+// days necessary.
+func TestBothDaysOrOne(t *testing.T) {
+	for _, test := range []struct {
+		schedule string
+		days     []int // of November 2026, whose first day is a Sunday
+	}{
+		{"0 14 */10 * 1-5", []int{11}},
+		{"0 14 1,11,21,31 * 1-5", []int{1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 27, 30}},
+		{"0 14 1-7 * */7", []int{1}},
+		{"0 14 13 * fri", []int{6, 13, 20, 27}},
+		{"0 14 */28 * *", []int{1, 29}},
+		{"0 14 *,5 * mon", []int{2, 9, 16, 23, 30}},
+		{"0 14 29,* * mon", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30}},
+	} {
+		s, err := ParseSchedule(test.schedule, "")
+		if err != nil {
+			t.Errorf("%q: %v", test.schedule, err)
+			continue
+		}
+		var days []int
+		end := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+		for at := s.Next(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)); !at.IsZero() && at.Before(end); at = s.Next(at) {
+			days = append(days, at.Day())
+		}
+		if !slices.Equal(days, test.days) {
+			t.Errorf("%q ticks on %v, want %v", test.schedule, days, test.days)
+		}
+	}
 }
 
 // TestSchedulesWhenLocalTimeChanges checks the rules of the documentation.

@@ -22,6 +22,7 @@ func TestContext(t *testing.T) {
 		"key = \"value\"\n":       `{"key":"value"}`,
 		"\ufeffkey = 'a\\b'":      `{"key":"a\\b"}`,
 		"b = 1\na = -2.5\nc=true": `{"a":-2.5,"b":1,"c":true}`,
+		"n = 1.0\nm = 1":          `{"m":1,"n":1.0}`,
 		"n = 9007199254740993":    `{"n":9007199254740993}`,
 		"html = \"<a&b>\"":        `{"html":"<a&b>"}`,
 		"a.b.c = 1\na.b.d = 2\n":  `{"a":{"b":{"c":1,"d":2}}}`,

@@ -5,9 +5,9 @@
 emulation_libs=(-lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks)
 
 # The C stack comes first, so that running over its end traps at address zero instead of writing over data.
-stack_bytes=4194304
+stack_bytes=8388608
 # Static data and stack, and enough beyond them that the interpreter starts without memory.grow.
-initial_memory_bytes=20971520
+initial_memory_bytes=25165824
 # Inlining beyond the requests of the sources makes the code larger and slower (README.md, "Speed"): wazero keeps less in registers.
 # shellcheck disable=SC2054 # commas are part of the options
 link=(-mexec-model=reactor -z "stack-size=$stack_bytes" -Wl,--stack-first "-Wl,--initial-memory=$initial_memory_bytes"

@@ -19,6 +19,7 @@ cd "$work/python"
     printf 'ac_cv_lib_sqlite3_sqlite3_%s=yes\n' "$function"
   done
   printf 'ac_cv_lib_sqlite3_sqlite3_load_extension=no\n'
+  printf 'ac_cv_working_tzset=yes\n' # ../guest/tz.c
 } >config.site
 
 lib=$work/libs/lib include=-I$work/libs/include
@@ -28,7 +29,7 @@ quiet python-configure env CONFIG_SITE="$PWD/config.site" PKG_CONFIG_LIBDIR=/non
   ZLIB_CFLAGS="$include" ZLIB_LIBS="-L$lib -lz" BZIP2_CFLAGS="$include" BZIP2_LIBS="-L$lib -lbz2" \
   LIBLZMA_CFLAGS="$include" LIBLZMA_LIBS="-L$lib -llzma" LIBSQLITE3_CFLAGS="$include" LIBSQLITE3_LIBS="-L$lib -lsqlite3" \
   ../source/python/configure --host=wasm32-wasip1 --build=x86_64-linux-gnu --with-build-python="$work/native/python" --prefix=/usr \
-  --with-pymalloc --without-mimalloc --without-doc-strings --disable-test-modules --with-ensurepip=no
+  --with-pymalloc --without-mimalloc --with-doc-strings --disable-test-modules --with-ensurepip=no
 
 # configure omits modules silently; without this check only a user would notice.
 for module in ZLIB _BZ2 _LZMA _SQLITE3 _DECIMAL PYEXPAT _ELEMENTTREE _JSON _PICKLE _DATETIME _ZONEINFO _ASYNCIO _SOCKET SELECT \

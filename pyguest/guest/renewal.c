@@ -1,4 +1,4 @@
-/* The module _faas: the part of a run's renewal that needs C.
+/* The module _faas: what the bootstrap needs from C, and the renewal of a run.
  *
  * Python's shared random generator would start each run with the image's state,
  * so it gets a fresh one. Seeding it the usual way, and drawing all of its 624 words
@@ -12,6 +12,9 @@
 
 #include <stdint.h>
 #include <wasi/api.h>
+
+#include "digest.h"
+#include "linux.h"
 
 /* CPython's RandomObject, from its Modules/_randommodule.c. */
 enum { WORDS = 624 };
@@ -43,15 +46,28 @@ static PyObject *share(PyObject *module, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *set_mode(PyObject *module, PyObject *args) {
+    unsigned long long device, inode;
+    unsigned mode;
+    if (!PyArg_ParseTuple(args, "KKI:set_mode", &device, &inode, &mode)) return NULL;
+    if (faas_set_mode(device, inode, mode) < 0) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"share", share, METH_VARARGS,
      "share(generator, state): the generator that every run finds renewed, and its state as _random.Random.getstate gives it"},
+    {"set_mode", set_mode, METH_VARARGS, "set_mode(device, inode, mode): the permission bits that os.stat reports for a file"},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_faas", .m_size = -1, .m_methods = methods};
 
-PyMODINIT_FUNC PyInit__faas(void) { return PyModule_Create(&definition); }
+PyMODINIT_FUNC PyInit__faas(void) {
+    PyObject *module = PyModule_Create(&definition);
+    if (module && faas_add_digests(module) < 0) Py_CLEAR(module);
+    return module;
+}
 
 static uint64_t rotated(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
 

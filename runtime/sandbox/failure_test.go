@@ -44,6 +44,16 @@ var hostileErrors = []struct {
 	{"deep frames", "import sys; sys.setrecursionlimit(10**5)\ndef f(n):\n    if n == 0: raise ValueError\n    f(n - 1)\nf(5000)", []runtime.Class{runtime.ClassError, runtime.ClassStack}},
 	{"syntax error lies", "e = SyntaxError('m'); e.filename = '/function/f.py'; e.lineno = 'x'; e.offset = 1.5; e.text = 7\nraise e", []runtime.Class{runtime.ClassError}},
 	{"syntax error far off", "e = SyntaxError('m'); e.filename = '/function/f.py'; e.lineno = 2**70; e.offset = -2**70; e.text = 'x' * 10**7\nraise e", []runtime.Class{runtime.ClassError}},
+	{"many notes", "e = ValueError()\nfor i in range(10**5): e.add_note('n' * 100)\nraise e", []runtime.Class{runtime.ClassError}},
+	{"notes lie", "e = ValueError(); e.__notes__ = 5\nraise e", []runtime.Class{runtime.ClassError}},
+	{"note raises", "class N:\n    def __str__(self): raise ValueError\ne = ValueError(); e.__notes__ = [N()]\nraise e", []runtime.Class{runtime.ClassError}},
+	{"wide group", "raise ExceptionGroup('g', [ValueError(i) for i in range(10**5)])", []runtime.Class{runtime.ClassError}},
+	{"group of groups", "e = ValueError('x' * 4000)\nfor i in range(9): e = ExceptionGroup('g' * 4000, [e] * 20)\nraise e", []runtime.Class{runtime.ClassError}},
+	{"group of chains", "def chain():\n    e = None\n    for i in range(1000):\n        n = ValueError(i); n.__cause__ = e; e = n\n    return e\nraise ExceptionGroup('g', [chain() for _ in range(50)])", []runtime.Class{runtime.ClassError}},
+	{"group lies", "class G(ExceptionGroup):\n    exceptions = 5\nraise G('g', [ValueError()])", []runtime.Class{runtime.ClassError}},
+	{"names lie", "e = NameError(); e.name = 5\nraise e", []runtime.Class{runtime.ClassError}},
+	{"missing module lies", "e = ModuleNotFoundError(); e.name = 'x' * 10**6\nraise e", []runtime.Class{runtime.ClassError}},
+	{"missing attribute lies", "e = AttributeError(); e.obj = type('M', (), {'__name__': 5})(); e.name = 'x'\nraise e", []runtime.Class{runtime.ClassError}},
 	{"no name", "raise type('', (Exception,), {})('x')", []runtime.Class{runtime.ClassError}},
 }
 
@@ -163,11 +173,87 @@ def main(args, context):
 `, `Traceback (most recent call last):
   File "/function/f.py", line 9, in main
     return C().method()
-  File "/function/f.py", line 7, in C.method
+  File "/function/f.py", line 7, in method
     return list(map(f, [1]))
   File "/function/f.py", line 4, in f
     return {}[n]
 KeyError: 1
+`},
+		{"notes", `def main(args, context):
+    error = ValueError("no")
+    error.add_note("row 2")
+    error.add_note("of two\nlines")
+    raise error
+`, `Traceback (most recent call last):
+  File "/function/f.py", line 5, in main
+    raise error
+ValueError: no
+row 2
+of two
+lines
+`},
+		{"a group", `def main(args, context):
+    inner = ExceptionGroup("in", [KeyError("k")])
+    inner.add_note("a note")
+    try:
+        int("x")
+    except ValueError as error:
+        raise ExceptionGroup("out", [TypeError("t"), inner, error]) from None
+`, `  + Exception Group Traceback (most recent call last):
+  |   File "/function/f.py", line 7, in main
+  |     raise ExceptionGroup("out", [TypeError("t"), inner, error]) from None
+  | ExceptionGroup: out (3 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | TypeError: t
+    +---------------- 2 ----------------
+    | ExceptionGroup: in (1 sub-exception)
+    | a note
+    +-+---------------- 1 ----------------
+      | KeyError: 'k'
+      +------------------------------------
+    +---------------- 3 ----------------
+    | Traceback (most recent call last):
+    |   File "/function/f.py", line 5, in main
+    |     int("x")
+    | ValueError: invalid literal for int() with base 10: 'x'
+    +------------------------------------
+`},
+		{"an expression of several lines", `def f(*values): return values[9]
+def main(args, context):
+    return f(
+        1,
+        2,
+        3,
+        4,
+    )
+`, `Traceback (most recent call last):
+  File "/function/f.py", line 3, in main
+    return f(
+        1,
+    ...<2 lines>...
+        4,
+    )
+  File "/function/f.py", line 1, in f
+    def f(*values): return values[9]
+IndexError: tuple index out of range
+`},
+		{"a misspelled name", `def main(args, context):
+    total = 1
+    return totl
+`, `Traceback (most recent call last):
+  File "/function/f.py", line 3, in main
+    return totl
+NameError: name 'totl' is not defined. Did you mean: 'total'?
+`},
+		{"a syntax error of its own", `def main(args, context):
+    return eval("1 +* 2")
+`, `Traceback (most recent call last):
+  File "/function/f.py", line 2, in main
+    return eval("1 +* 2")
+  File "<string>", line 1
+    1 +* 2
+       ^
+SyntaxError: invalid syntax
 `},
 		{"in code of its own making", `def main(args, context):
     exec("1 / 0")
@@ -213,7 +299,7 @@ def main(args, context):
     f(500)
 `, runtime.Limits{})
 	f := fails(t, boxes["mapped"], p, "{}", runtime.ClassError)
-	for _, part := range []string{"in main", "frames ...", "line 3, in f", "ValueError: deep"} {
+	for _, part := range []string{"in main", "[Previous line repeated 497 more times]", "line 3, in f", "ValueError: deep"} {
 		if !strings.Contains(f.Traceback, part) {
 			t.Errorf("lacks %q:\n%s", part, f.Traceback)
 		}

@@ -41,7 +41,7 @@ def found():
     mark("temporary", tempfile.tempdir)
     mark("digits", sys.get_int_max_str_digits() != 4300)
     mark("descriptors", descriptors() > 4)
-    mark("umask and locale", locale.setlocale(locale.LC_ALL) not in ("C", "C.UTF-8"))
+    mark("umask and locale", os.umask(0o22) != 0o22 or not locale.setlocale(locale.LC_ALL).startswith("LC_CTYPE=C.UTF-8;LC_NUMERIC=C;"))
     mark("interned", any(isinstance(o, Kept) for o in gc.get_objects()))
     mark("adapters", any("Kept" in str(k) for k in sqlite3.adapters))
     return marks

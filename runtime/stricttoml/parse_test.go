@@ -150,8 +150,38 @@ func FuzzParse(f *testing.F) {
 		var out bytes.Buffer
 		encoder := json.NewEncoder(&out)
 		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(table.Map()); err != nil || out.String() != string(object)+"\n" {
+		if err := encoder.Encode(withFloats(table.Map())); err != nil || out.String() != string(object)+"\n" {
 			t.Fatalf("%q became %s and, as a map, %s: %v", text, object, out.Bytes(), err)
 		}
 	})
+}
+
+// withFloats replaces floats by what JSON has for them.
+func withFloats(v any) any {
+	switch v := v.(type) {
+	case float64:
+		return FloatJSON(v)
+	case []any:
+		for i := range v {
+			v[i] = withFloats(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = withFloats(v[name])
+		}
+	}
+	return v
+}
+
+// TestFloatsStayFloats verifies that a whole number with a point does not become an integer.
+func TestFloatsStayFloats(t *testing.T) {
+	const text = "a = 1.0\nb = 1\nc = -0.0\nd = 1e3\ne = 1e300\nf = [2.0, 2]\ng = 0.5\n"
+	const want = `{"a":1.0,"b":1,"c":-0.0,"d":1000.0,"e":1e+300,"f":[2.0,2],"g":0.5}`
+	table, err := Parse([]byte(text), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := table.JSON(); err != nil || string(got) != want {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
 }

@@ -2,6 +2,7 @@ package stricttoml
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"math"
 	"strconv"
@@ -34,6 +35,16 @@ func parseFloat(text []byte) (float64, error) {
 		return 0, errors.New("the number is too large")
 	}
 	return f, nil
+}
+
+// FloatJSON returns a finite float as a JSON number that readers do not take for an integer: with a
+// point or an exponent.
+func FloatJSON(f float64) json.Number {
+	text, _ := json.Marshal(f)
+	if !bytes.ContainsAny(text, ".e") {
+		text = append(text, ".0"...)
+	}
+	return json.Number(text)
 }
 
 // digits returns a number without the underscores between its digits.

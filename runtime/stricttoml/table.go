@@ -148,6 +148,7 @@ func (w *jsonWriter) value(value any) []string {
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			return []string{}
 		}
+		value = FloatJSON(v)
 	}
 	w.scalar(value)
 	return nil

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
-from _faas_boot import failure, preload, program, renewal, values
+from _faas_boot import digests, failure, preload, program, renewal, unix, values
 
 type Outcome = bytes | tuple[bytes]
 
@@ -30,7 +30,10 @@ def boot() -> None:
     """Prepare the interpreter from which every function's image is built."""
     sys.path[:] = ["/usr/lib/python3.13"]
     _stdout.reconfigure(line_buffering=True)
+    unix.install()
     preload.import_all()
+    digests.install()
+    sys.dont_write_bytecode = False  # of modules that a function writes to /tmp and imports
     _warm_up()
 
 
@@ -67,6 +70,8 @@ def run(args: bytes, context: bytes) -> Outcome:
             if type(secrets) is list:
                 secrets, variables = secrets
                 _environ.update(variables)
+                if "TZ" in variables:
+                    unix.zone_of_environment()
             renewal.after_restore()
             result = program.main(parameters, secrets)
             return values.encode(result)

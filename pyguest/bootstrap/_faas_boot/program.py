@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import io
 import linecache
 import marshal
 import sys
+import tokenize
 import types
 from collections.abc import Callable
+
+from _faas_boot import absent
 
 # The name of the user's module in sys.modules and as __name__. It is fixed, so
 # that no function's name can replace a module of the standard library.
@@ -32,12 +36,26 @@ def _absent(args: object, context: object) -> object:
 main: Main = _absent
 _filename = ""
 _source = b""
+_lines: list[str] | None = None  # of the source, once a traceback has needed them
 
 
 def compile_source(name: str, source: bytes) -> bytes:
     """Compile `source` to code for `load`. Raises the compiler's exceptions."""
     _enter(name, source)
-    return marshal.dumps(compile(source, _filename, "exec", dont_inherit=True))
+    return marshal.dumps(compile(_text(source), _filename, "exec", dont_inherit=True))
+
+
+def _text(source: bytes) -> str | bytes:
+    """Return a source as text, or as bytes if only the compiler can say what they are.
+
+    A source has been text already when it was sent: a coding cookie says how it was stored before
+    that, and would be applied twice.
+    """
+    try:
+        tokenize.detect_encoding(io.BytesIO(source).readline)  # refuses what is not a known encoding
+        return source.decode().removeprefix("\ufeff")
+    except (SyntaxError, UnicodeDecodeError):
+        return source
 
 
 def load(name: str, source: bytes, code: bytes) -> None:
@@ -68,9 +86,10 @@ def unload() -> None:
 
 
 def _enter(name: str, source: bytes) -> None:
-    global _filename, _source
+    global _filename, _source, _lines
     _filename = "/function/%s" % (name if name.endswith(".py") else name + ".py")
     _source = source
+    _lines = None
 
 
 def filename() -> str:
@@ -85,20 +104,24 @@ def is_own(path: object) -> bool:
 
 def source_line(number: int) -> str:
     """Return a line of the program's source, 1-based; empty if there is none."""
-    lines = _source.decode("utf-8", "replace").splitlines()
-    return lines[number - 1] if 0 < number <= len(lines) else ""
+    global _lines
+    if _lines is None:
+        text = _source.decode("utf-8", "replace").removeprefix("\ufeff")
+        # Lines as the compiler counts them; str.splitlines knows more ends of lines.
+        _lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return _lines[number - 1] if 0 < number <= len(_lines) else ""
 
 
 def _checked(candidate: object) -> Main:
     if candidate is None:
-        raise Rejected("the code defines no function main(args, context)")
+        raise Rejected(absent.NO_MAIN)
     line = _line_of(candidate)
     if isinstance(candidate, type):
         raise Rejected("main is a class; it must be a function main(args, context)", line)
     if not callable(candidate):
         raise Rejected("main is of type %s; it must be a function main(args, context)" % type(candidate).__name__)
     if _has_flag(candidate, inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
-        raise Rejected("main is async; it must be a plain function main(args, context)", line)
+        raise Rejected(absent.ASYNC, line)
     if _has_flag(candidate, inspect.CO_GENERATOR):
         raise Rejected("main is a generator (it has a yield); it must return its result", line)
     if type(candidate) is types.FunctionType and _takes_two(candidate):

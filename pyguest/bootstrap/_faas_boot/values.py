@@ -10,6 +10,7 @@ import json.decoder
 import json.encoder
 import json.scanner
 import math
+import types
 
 # Nesting that the host accepts in a result. Equal to strictjson's default.
 MAX_DEPTH = 200
@@ -88,6 +89,8 @@ def _find(value: object, path: str, depth: int, above: set[int]) -> str | None:
         if math.isfinite(value):
             return None
         return "%s is %r, which JSON cannot express" % (path, float(value))
+    if isinstance(value, types.CoroutineType):
+        return "%s is of type coroutine, and nothing awaits it: return what asyncio.run(...) makes of it" % path
     if not isinstance(value, (dict, list, tuple)):
         return "%s is of type %s, which JSON cannot express" % (path, _type_name(value))
     if depth >= MAX_DEPTH:

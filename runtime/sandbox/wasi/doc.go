@@ -34,8 +34,9 @@
 // # The file system
 //
 // There is one preopened directory: descriptor 3 is "/". Below it are the Tree, which returns EROFS
-// for every change, and /tmp, which is writable. Nothing else exists: no /etc, no /proc, no /dev. A
-// path is UTF-8 without NUL (else EILSEQ, EINVAL) and relative to a directory descriptor (else
+// for every change, /tmp, which is writable, and /dev with character devices: null, zero, full,
+// random, urandom, stdin, stdout and stderr, and the last three as fd/0 to fd/2. Nothing else exists:
+// no /etc, no /proc. A path is UTF-8 without NUL (else EILSEQ, EINVAL) and relative to a directory descriptor (else
 // EPERM); ".." leads to the parent, and at the root to the root itself. Because everything visible
 // lies under the root, ".." may leave the directory of a descriptor. There are no links of either
 // kind. Reading does not change access times. Files of the Tree are dated 1 January 1980. A file

@@ -13,6 +13,10 @@ const (
 	kindStdin
 	kindStdout
 	kindStderr
+	kindNull
+	kindZero
+	kindFull
+	kindRandom
 	kindFile
 	kindDirectory
 )
@@ -169,6 +173,9 @@ func (s *System) size(d *descriptor) int64 {
 
 func fdSeek(s *System, g guest, p []uint64) errno {
 	const set, current, end = 0, 1, 2
+	if s.isAtStart(p[0]) {
+		return g.writePosition(uint32(p[3]), 0)
+	}
 	d, err := s.openFile(uint32(p[0]))
 	if err != success {
 		return err
@@ -190,19 +197,33 @@ func fdSeek(s *System, g guest, p []uint64) errno {
 	if base+delta < 0 {
 		return eINVAL
 	}
-	if !g.WriteUint64Le(uint32(p[3]), uint64(base+delta)) {
-		return eFAULT
+	if err := g.writePosition(uint32(p[3]), base+delta); err != success {
+		return err
 	}
 	d.offset = base + delta
 	return success
 }
 
 func fdTell(s *System, g guest, p []uint64) errno {
+	if s.isAtStart(p[0]) {
+		return g.writePosition(uint32(p[1]), 0)
+	}
 	d, err := s.openFile(uint32(p[0]))
 	if err != success {
 		return err
 	}
-	if !g.WriteUint64Le(uint32(p[1]), uint64(d.offset)) {
+	return g.writePosition(uint32(p[1]), d.offset)
+}
+
+// isAtStart reports whether a descriptor is of a device whose positions are all the first, such as
+// /dev/null.
+func (s *System) isAtStart(fd uint64) bool {
+	d, err := s.open(uint32(fd))
+	return err == success && d.kind >= kindNull && d.kind < kindFile
+}
+
+func (g guest) writePosition(at uint32, position int64) errno {
+	if !g.WriteUint64Le(at, uint64(position)) {
 		return eFAULT
 	}
 	return success

@@ -28,6 +28,8 @@ func (s *System) stat(p nodeRef) filestat {
 		}
 		if t.isDir {
 			st.fileType = typeDirectory
+		} else if t.device != kindClosed {
+			st = deviceStat(t.device)
 		}
 		return st
 	}
@@ -43,6 +45,11 @@ func (s *System) stat(p nodeRef) filestat {
 		st.links = 1
 	}
 	return st
+}
+
+// deviceStat returns the attributes of stdio and of other character devices.
+func deviceStat(k kind) filestat {
+	return filestat{device: deviceStdio, number: uint64(k), fileType: typeCharacterDevice, links: 1}
 }
 
 // filestatSize is the size in bytes of a filestat in guest memory.
@@ -67,7 +74,7 @@ func fdFilestatGet(s *System, g guest, p []uint64) errno {
 	if err != success {
 		return err
 	}
-	st := filestat{device: deviceStdio, number: uint64(d.kind), fileType: typeCharacterDevice, links: 1}
+	st := deviceStat(d.kind)
 	if d.kind >= kindFile {
 		st = s.stat(d.at)
 	}

@@ -21,6 +21,8 @@ func fdRead(s *System, g guest, p []uint64) errno {
 	if d.kind == kindFile {
 		n = s.readVectors(g, d, buffers, d.offset)
 		d.offset += int64(n)
+	} else if n, err = s.readDevice(g, d.kind, buffers); err != success {
+		return err
 	}
 	g.WriteUint32Le(uint32(p[3]), uint32(n))
 	return success
@@ -71,8 +73,8 @@ func fdWrite(s *System, g guest, p []uint64) errno {
 		if n > 0 {
 			d.offset = offset + int64(n)
 		}
-	} else {
-		n = s.log(g, d.kind, buffers)
+	} else if n, err = s.writeDevice(g, d.kind, buffers); err != success {
+		return err
 	}
 	g.WriteUint32Le(uint32(p[3]), uint32(n))
 	return success

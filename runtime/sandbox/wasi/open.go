@@ -40,6 +40,8 @@ func pathOpen(s *System, g guest, p []uint64) errno {
 		if t.at.slot, err = s.create(t.dir.slot, t.name, false); err != success {
 			return err
 		}
+	case t.at.isDevice():
+		d.kind = t.at.tree.device
 	case flags&openTruncate != 0:
 		n, err := s.own(t.at.slot)
 		if err != success {
@@ -83,6 +85,8 @@ func (s *System) mayOpen(t target, d *descriptor, flags uint32) errno {
 	switch {
 	case flags&openDirectory != 0 || t.slash:
 		return eNOTDIR
+	case t.at.isDevice():
+		return success
 	case t.at.isReadOnly() && (d.writable || flags&openTruncate != 0):
 		return eROFS
 	}

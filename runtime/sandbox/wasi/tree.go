@@ -26,15 +26,16 @@ type treeNode struct {
 	number   uint64
 	parent   *treeNode // the root is its own parent
 	isDir    bool
+	device   kind // of a character device; kindClosed for a file or directory
 	data     []byte
 	children []*treeNode // sorted by name
 	index    map[string]*treeNode
 }
 
 // NewTree returns a Tree of files by path ("/usr/lib/python3.13/os.pyc"; the leading slash is
-// optional). Directories are created as needed. The Tree references the contents without copying
-// them, so they must not change any more. Paths must be clean ([fs.ValidPath]), and none may lie at
-// or under /tmp or under another file.
+// optional). Directories are created as needed, and /dev has its devices. The Tree references the
+// contents without copying them, so they must not change any more. Paths must be clean
+// ([fs.ValidPath]), and none may lie at or under /tmp or /dev or under another file.
 func NewTree(files map[string][]byte) (*Tree, error) {
 	root := &treeNode{isDir: true}
 	root.parent = root
@@ -46,6 +47,11 @@ func NewTree(files map[string][]byte) (*Tree, error) {
 	if _, err := root.child(mountPoint, true); err != nil {
 		return nil, err
 	}
+	for path, kind := range devices {
+		if err := root.insertDevice(deviceFolder+"/"+path, kind); err != nil {
+			return nil, err
+		}
+	}
 	number := uint64(0)
 	root.seal(&number)
 	return &Tree{root: root}, nil
@@ -55,25 +61,45 @@ func (n *treeNode) insert(path string, data []byte) error {
 	if !fs.ValidPath(path) || path == "." || strings.ContainsRune(path, 0) {
 		return fmt.Errorf("not a clean path of UTF-8 without NUL")
 	}
-	if path == mountPoint || strings.HasPrefix(path, mountPoint+"/") {
-		return fmt.Errorf("/%s belongs to the run", mountPoint)
+	for _, taken := range []string{mountPoint, deviceFolder} {
+		if path == taken || strings.HasPrefix(path, taken+"/") {
+			return fmt.Errorf("/%s belongs to the run", taken)
+		}
 	}
-	names := strings.Split(path, "/")
-	for i, name := range names {
-		if len(name) > maxName {
-			return fmt.Errorf("a name has %d bytes, at most %d are possible", len(name), maxName)
-		}
-		last := i == len(names)-1
-		if last && n.index[name] != nil {
-			return fmt.Errorf("exists twice, or is also a directory")
-		}
-		var err error
-		if n, err = n.child(name, !last); err != nil {
-			return err
-		}
+	n, err := n.descend(path)
+	if err != nil {
+		return err
 	}
 	n.data = data
 	return nil
+}
+
+func (n *treeNode) insertDevice(path string, k kind) error {
+	n, err := n.descend(path)
+	if err != nil {
+		return err
+	}
+	n.device = k
+	return nil
+}
+
+// descend returns the file at a path that does not exist yet. It creates directories as needed.
+func (n *treeNode) descend(path string) (*treeNode, error) {
+	names := strings.Split(path, "/")
+	for i, name := range names {
+		if len(name) > maxName {
+			return nil, fmt.Errorf("a name has %d bytes, at most %d are possible", len(name), maxName)
+		}
+		last := i == len(names)-1
+		if last && n.index[name] != nil {
+			return nil, fmt.Errorf("exists twice, or is also a directory")
+		}
+		var err error
+		if n, err = n.child(name, !last); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
 }
 
 // child returns the child with that name and creates it if it is missing.

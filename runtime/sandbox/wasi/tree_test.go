@@ -31,7 +31,7 @@ func TestTreeFiles(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	for dir, want := range map[string][]string{
-		".": {"root", "tmp", "usr"}, "usr": {"lib", "share"}, "usr/lib": {"empty", "python313.zip"}, "usr/share/a/b": {"c"},
+		".": {"dev", "root", "tmp", "usr"}, "usr": {"lib", "share"}, "usr/lib": {"empty", "python313.zip"}, "usr/share/a/b": {"c"},
 	} {
 		if got := r.names(dir); !slices.Equal(got, want) {
 			t.Errorf("%s holds %q, want %q", dir, got, want)
@@ -52,6 +52,7 @@ func TestNewTreeRefuses(t *testing.T) {
 		{"a\x00": nil},
 		{"tmp": nil},
 		{"/tmp/x": nil},
+		{"/dev/null": nil},
 		{"a": nil, "a/b": nil},
 		{"a": nil, "/a": nil},
 		{strings.Repeat("x", 256): nil},
@@ -64,7 +65,7 @@ func TestNewTreeRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := newRigOn(t, tree, testPages).names("."); !slices.Equal(got, []string{"tmp"}) {
+	if got := newRigOn(t, tree, testPages).names("."); !slices.Equal(got, []string{"dev", "tmp"}) {
 		t.Errorf("an empty tree holds %q", got)
 	}
 }

@@ -44,7 +44,7 @@ type = "cron"
 schedule = "0 3 * * *"
 timezone = "Europe/Berlin"
 missed = "catchup"
-tasks = [{ n = 1, list = [1.5, "x", { b = true }] }, {}]
+tasks = [{ n = 1, f = 2.0, list = [1.5, "x", { b = true }] }, {}]
 
 [[triggers]]
 type = "http-async"
@@ -70,7 +70,7 @@ func TestTOML(t *testing.T) {
 		`"spec":{"enabled":false,"function":"bill","runtime":{"memory":256,"timeout":150,"maxRetries":2,"maxConcurrentTasks":50,"envs":[` +
 		`{"name":"API_KEY","value":"k","secret":true},{"name":"EMPTY","value":""},{"name":"REGION","value":"eu"}]},"triggers":[` +
 		`{"id":"night","type":"cron","enabled":true,"configuration":{"schedule":"0 3 * * *","timezone":"Europe/Berlin","missed":"catchup",` +
-		`"tasks":[{"list":[1.5,"x",{"b":true}],"n":1},{}]}},` +
+		`"tasks":[{"f":2.0,"list":[1.5,"x",{"b":true}],"n":1},{}]}},` +
 		`{"type":"http-async","enabled":false,"configuration":{"path":"bills/new","callbackUrl":"https://example.com/done","callbackSecret":"from outside","retry":0,"timeout":300}},` +
 		`{"type":"http","enabled":true,"configuration":{"path":"bills","timeout":30}}]}}`
 	if diff := cmp.Diff(want, string(f.Body)); diff != "" || f.Name != "nightly" {

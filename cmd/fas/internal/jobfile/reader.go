@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
+	"github.com/faaspot/faaspot/runtime/stricttoml"
 )
 
 // reader reads the tables of a file. The first error is the error of the file: later ones are
@@ -249,7 +250,7 @@ func (t *table) objects(key string) (all []json.RawMessage) {
 		if !t.plain(path, element) {
 			return nil
 		}
-		text, err := json.Marshal(element)
+		text, err := json.Marshal(withFloats(element))
 		if err != nil {
 			inner.failHere("", "%s: %v", path, err)
 			return nil
@@ -257,6 +258,23 @@ func (t *table) objects(key string) (all []json.RawMessage) {
 		all = append(all, text)
 	}
 	return all
+}
+
+// withFloats replaces floats, which package json writes as integers if they are whole.
+func withFloats(v any) any {
+	switch v := v.(type) {
+	case float64:
+		return stricttoml.FloatJSON(v)
+	case []any:
+		for i := range v {
+			v[i] = withFloats(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = withFloats(v[name])
+		}
+	}
+	return v
 }
 
 // plain reports whether a value can be encoded as JSON, and records an error if it cannot.

@@ -1,0 +1,140 @@
+"""What `socket` offers without a network: the host's name, addresses that need no look-up.
+
+Everything else ends as on a machine that is not connected, with a message that says so.
+Lib/socket.py imports this module at its end; see pyguest/build/patches.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from types import ModuleType
+
+from _faas_boot import absent
+
+HOST = "localhost"
+
+_LOCAL = {"": "127.0.0.1", "localhost": "127.0.0.1", "localhost.localdomain": "127.0.0.1", "ip6-localhost": "::1"}
+_SERVICES = {
+    "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80, "pop3": 110, "ntp": 123,
+    "imap2": 143, "ldap": 389, "https": 443, "submission": 587, "ldaps": 636, "imaps": 993, "pop3s": 995,
+}  # fmt: skip
+
+
+def unreachable() -> OSError:
+    """Return the exception of a connection that cannot be made."""
+    return OSError(errno.ENETUNREACH, "%s: %s" % (os.strerror(errno.ENETUNREACH), absent.NETWORK))
+
+
+def install(socket: ModuleType) -> None:
+    """Add to the module `socket` what the C module lacks here."""
+
+    def unresolved() -> OSError:
+        return socket.gaierror(-3, "Temporary failure in name resolution: " + absent.NETWORK)
+
+    def address(host: str | bytes | None) -> str:
+        name = host.decode("ascii") if isinstance(host, (bytes, bytearray)) else host
+        if name is None:
+            return "127.0.0.1"
+        if not isinstance(name, str):
+            raise TypeError("getaddrinfo() argument 1 must be string or None")
+        if name in _LOCAL:
+            return _LOCAL[name]
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                return socket.inet_ntop(family, socket.inet_pton(family, name))
+            except OSError:
+                pass
+        raise unresolved()
+
+    def port(service: str | bytes | int | None) -> int:
+        if service is None:
+            return 0
+        if isinstance(service, int):
+            return service
+        name = service.decode() if isinstance(service, bytes) else service
+        if name.isdecimal():
+            return int(name)
+        if name in _SERVICES:
+            return _SERVICES[name]
+        raise socket.gaierror(-8, "Servname not supported for ai_socktype")
+
+    def gethostname() -> str:
+        return HOST
+
+    def getaddrinfo(host, port_, family=0, type=0, proto=0, flags=0):  # noqa: A002 # the names of the original
+        at, number = address(host), port(port_)
+        is_v6 = ":" in at
+        if family not in (0, socket.AF_INET6 if is_v6 else socket.AF_INET):
+            raise socket.gaierror(-9, "Address family for hostname not supported")
+        place = (at, number, 0, 0) if is_v6 else (at, number)
+        kinds = [(socket.SOCK_STREAM, 6), (socket.SOCK_DGRAM, 17)]
+        return [
+            (socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SocketKind(kind), protocol, "", place)
+            for kind, protocol in kinds
+            if type in (0, kind) and proto in (0, protocol)
+        ]
+
+    def gethostbyname(host):
+        at = address(host)
+        if ":" in at:
+            raise socket.gaierror(-9, "Address family for hostname not supported")
+        return at
+
+    def gethostbyname_ex(host):
+        return host, [], [gethostbyname(host)]
+
+    def gethostbyaddr(host):
+        at = address(host)
+        if at in _LOCAL.values():
+            return HOST, [], [at]
+        raise socket.herror(1, "Unknown host: " + absent.NETWORK)
+
+    def getnameinfo(place, flags):
+        host, number = place[0], place[1]
+        return (HOST if address(host) in _LOCAL.values() and not flags & 1 else address(host)), str(number)
+
+    def getservbyname(name, protocol="tcp"):
+        if name in _SERVICES:
+            return _SERVICES[name]
+        raise OSError("service/proto not found")
+
+    def getservbyport(number, protocol="tcp"):
+        for name, known in _SERVICES.items():
+            if known == number:
+                return name
+        raise OSError("port/proto not found")
+
+    def getprotobyname(name):
+        try:
+            return {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17}[name]
+        except KeyError:
+            raise OSError("protocol not found") from None
+
+    def inet_ntoa(packed):
+        return socket.inet_ntop(socket.AF_INET, packed)
+
+    # socket.getaddrinfo of Lib/socket.py turns the results of the C module's function into enums.
+    socket._socket.getaddrinfo = getaddrinfo
+    for function in (
+        gethostname, gethostbyname, gethostbyname_ex, gethostbyaddr, getnameinfo, getservbyname, getservbyport,
+        getprotobyname, inet_ntoa,
+    ):  # fmt: skip
+        if not hasattr(socket, function.__name__):
+            function.__module__ = "socket"
+            function.__qualname__ = function.__name__
+            setattr(socket, function.__name__, function)
+            if function.__name__ not in socket.__all__:
+                socket.__all__.append(function.__name__)
+
+    create = socket.socket.__init__
+
+    def __init__(self, family=-1, type=-1, proto=-1, fileno=None):  # noqa: A002
+        try:
+            create(self, family, type, proto, fileno)
+        except OSError as error:
+            if fileno is not None or error.errno not in (errno.ENOTSUP, errno.ENOSYS):
+                raise
+            raise unreachable() from None
+
+    socket.socket.__init__ = __init__

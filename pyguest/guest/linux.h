@@ -1,0 +1,20 @@
+/* Numbers of Linux, where those of WASI differ and Python shows them. CPython's patches
+ * (../build/patches) declare these functions themselves. */
+#ifndef FAAS_LINUX_H
+#define FAAS_LINUX_H
+
+#include <stdint.h>
+
+/* The number on Linux of an error number of WASI. */
+int faas_linux_errno(int number);
+
+/* The text that glibc has for an error number of Linux; valid until the next call. */
+const char *faas_linux_strerror(int number);
+
+/* The permission bits of a file: those that faas_set_mode has set, else the usual ones of its type. */
+unsigned faas_mode(uint64_t device, uint64_t inode, unsigned type);
+
+/* Remembers the permission bits of a file. Returns 0, or -1 if there is no memory. */
+int faas_set_mode(uint64_t device, uint64_t inode, unsigned mode);
+
+#endif
