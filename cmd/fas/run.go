@@ -20,9 +20,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 	a.Terminal = ui.NewTerminal(stdin, stdout, stderr, a.env)
 	root := newRoot(a)
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
 	return a.report(root.ExecuteContext(ctx))
 }
 
@@ -55,8 +55,9 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 
 // report prints an error and returns the exit status.
 func (a *app) report(err error) int {
+	a.ResetColours()
 	if err != nil {
-		ui.WriteError(a.Err, err, a.Painter(a.Err))
+		ui.WriteError(a.Err, err)
 	}
 	return clierror.ExitStatus(err)
 }

@@ -12,10 +12,10 @@ import (
 
 // WriteError renders an error as `error:` and `hint:` lines, with the traceback of the function's
 // own code between them.
-func WriteError(w io.Writer, err error, p Painter) {
+func WriteError(w io.Writer, err error) {
 	coded, ok := errors.AsType[*runtime.Error](err)
 	if !ok {
-		fmt.Fprintf(w, "%s %s\n", p.red("error:"), err)
+		labelled(w, red, "error:", err.Error())
 		return
 	}
 	message := coded.Message
@@ -25,11 +25,17 @@ func WriteError(w io.Writer, err error, p Painter) {
 	if answer, ok := errors.AsType[*client.Error](err); ok && answer.ErrorID != "" {
 		message += " (error id " + answer.ErrorID + ")"
 	}
-	fmt.Fprintf(w, "%s %s\n", p.red("error:"), message)
+	labelled(w, red, "error:", message)
 	if coded.Traceback != "" {
 		fmt.Fprintln(w, coded.Traceback)
 	}
 	if coded.Hint != "" {
-		fmt.Fprintf(w, "%s %s\n", p.cyan("hint:"), coded.Hint)
+		labelled(w, cyan, "hint:", coded.Hint)
 	}
+}
+
+// labelled writes a line with a coloured label.
+func labelled(w io.Writer, c colour, label, text string) {
+	_ = paint(w, c, label)
+	fmt.Fprintf(w, " %s\n", text)
 }
