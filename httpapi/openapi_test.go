@@ -251,6 +251,9 @@ func tourFunctions(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: function, params: f, query: "encoding=plain"})
 	tr.visit(t, stop{method: "GET", pattern: function, params: map[string]string{"name": "none"}, status: 404})
 	tr.visit(t, stop{method: "PATCH", pattern: function, params: f, body: `{"timeout":2.5,"code":null}`})
+	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"name":"f","code":"def main(args, context): pass","timeout":5}`})
+	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"name":"g","code":"x"}`, status: 400})
+	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"timeout":5}`, status: 400})
 	for _, rpc := range []string{"/v1/sync/functions/{name}/rpc", "/v1/functions/{name}/rpc"} {
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&c=d"})
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&a=d", status: 400})
