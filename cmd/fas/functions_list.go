@@ -43,7 +43,7 @@ With --json it is an array of objects with the fields
 			}
 			return printList(a, &flags, list, functionTable(a.Out, ui.IsTerminal(a.Out)),
 				func(f client.Listed) string { return f.Name },
-				"no functions yet: create one with `fas functions create NAME --file FILE`")
+				"no functions yet: create one with `fas functions apply NAME --file FILE`")
 		},
 	}
 	flags.add(cmd, "names")

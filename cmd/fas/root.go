@@ -25,7 +25,7 @@ func newRoot(a *app) *cobra.Command {
 fas is the server and its command line: "fas serve" runs a server on this machine,
 and the other commands talk to a server.`,
 		Example: `  fas serve
-  fas functions create hello --file hello.py
+  fas functions apply hello --file hello.py
   fas functions run hello -p name=you --wait`,
 		Version:       version(),
 		SilenceErrors: true,
