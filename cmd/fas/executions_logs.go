@@ -16,8 +16,9 @@ func newExecutionsLogs(a *app) *cobra.Command {
 	var follow, asJSON bool
 	var stream string
 	cmd := &cobra.Command{
-		Use:   "logs ID [-f] [--stream stdout|stderr] [--json]",
-		Short: "Print the log of an execution",
+		Use:        "logs ID [-f] [--stream stdout|stderr] [--json]",
+		SuggestFor: []string{"log", "tail"},
+		Short:      "Print the log of an execution",
 		Long: `Print what the latest attempt of an execution wrote, in order: its standard output to
 the standard output, its standard error to the standard error. The server stores the
 first MiB.

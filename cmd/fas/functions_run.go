@@ -22,9 +22,10 @@ func newFunctionsRun(a *app) *cobra.Command {
 	var waitTimeout ui.Seconds
 	var accept acceptance
 	cmd := &cobra.Command{
-		Use:     "run NAME [-p KEY=VALUE]... [--args JSON | --args-file FILE] [--wait] [--raw | --json]",
-		Aliases: []string{"call", "invoke"},
-		Short:   "Run a function",
+		Use:        "run NAME [-p KEY=VALUE]... [--args JSON | --args-file FILE] [--wait] [--raw | --json]",
+		Aliases:    []string{"call", "invoke"},
+		SuggestFor: []string{"start", "exec", "trigger"},
+		Short:      "Run a function",
 		Long: `Run a function in the background and print the id of the execution. With --wait, wait
 until the run is done and print its result as JSON.
 

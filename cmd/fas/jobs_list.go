@@ -53,7 +53,7 @@ With --json it is an array of objects with the fields
 // jobTable returns the table of jobs.
 func jobTable(out io.Writer, people bool) *ui.Table[client.Job] {
 	return &ui.Table[client.Job]{
-		Out: out, ForPeople: people, Heading: "NAME\tFUNCTION\tREVISION\tENABLED\tTRIGGERS\tUPDATED",
+		Out: out, ForPeople: people, Heading: "NAME\tFUNCTION\tREVISION\tENABLED\tTRIGGERS\tUPDATED", Elastic: "FUNCTION",
 		Row: func(j client.Job, people bool) string {
 			return fmt.Sprintf("%s\t%s\t%s\t%t\t%d\t%s", j.Metadata.Name, j.Spec.Function, j.Spec.Revision.Active,
 				j.Spec.Enabled, len(j.Spec.Triggers), ui.Timestamp(j.Metadata.UpdatedAt, people))

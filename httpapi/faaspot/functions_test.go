@@ -131,9 +131,9 @@ func TestPut(t *testing.T) {
 		}
 	}
 	for body, message := range map[string]string{
-		`{}`:                       `\"code\" is missing`,
-		`{"timeout":2}`:            `\"code\" is missing`,
-		`{"name":"b","code":"x"}`:  `\"name\" is \"b\", but the path has \"a.py\"`,
+		`{}`:                        `\"code\" is missing`,
+		`{"timeout":2}`:             `\"code\" is missing`,
+		`{"name":"b","code":"x"}`:   `\"name\" is \"b\", but the path has \"a.py\"`,
 		`{"name":"../","code":"x"}`: `name`,
 	} {
 		if a := ts.Do(t, "PUT", "/v1/functions/a.py", body, nil); a.Status != 400 || !strings.Contains(a.Body, message) {

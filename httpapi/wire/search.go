@@ -31,6 +31,11 @@ type FoundExecution[T any] struct {
 	Duration        Duration `json:"duration"`
 	FailureReason   string   `json:"failureReason,omitempty"`
 	CallerRID       string   `json:"callerRid,omitempty"`
+
+	// With the query details=true, in addition to Foundry's members:
+
+	ExecutionID string       `json:"executionId,omitempty"` // of the run, or of the execution of the job
+	DurationMS  *json.Number `json:"durationMs,omitempty"`  // three decimals
 }
 
 // SearchResponse is one page of the results of a search.

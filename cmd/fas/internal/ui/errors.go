@@ -34,6 +34,34 @@ func WriteError(w io.Writer, err error) {
 	}
 }
 
+// errorJSON is the form of an error with --json. Its names and meanings are a promise.
+type errorJSON struct {
+	Message     string       `json:"message"`
+	Code        runtime.Code `json:"error_code"`
+	Hint        string       `json:"hint,omitempty"`
+	Traceback   string       `json:"server_traceback,omitempty"`
+	Line        int          `json:"line,omitempty"`
+	ErrorID     string       `json:"error_id,omitempty"`
+	ExecutionID string       `json:"execution_id,omitempty"`
+	ExitStatus  int          `json:"exit_status"`
+}
+
+// WriteErrorJSON renders an error as a JSON object with the one member error.
+func WriteErrorJSON(w io.Writer, err error, exitStatus int) {
+	e := errorJSON{Message: err.Error(), Code: runtime.CodeOf(err), ExitStatus: exitStatus}
+	if coded, ok := errors.AsType[*runtime.Error](err); ok {
+		e.Message, e.Hint, e.Traceback, e.Line = coded.Message, coded.Hint, coded.Traceback, coded.Line
+	}
+	if answer, ok := errors.AsType[*client.Error](err); ok {
+		e.ErrorID, e.ExecutionID = answer.ErrorID, answer.ExecutionID
+	}
+	text, err := IndentJSON(map[string]errorJSON{"error": e}, "")
+	if err != nil { // strings and numbers: cannot happen
+		text = []byte(`{"error": {"message": "the error cannot be rendered"}}`)
+	}
+	fmt.Fprintf(w, "%s\n", text)
+}
+
 // labelled writes a line with a coloured label.
 func labelled(w io.Writer, c colour, label, text string) {
 	_ = paint(w, c, label)

@@ -15,9 +15,13 @@ type Table[T any] struct {
 	ForPeople bool
 	Heading   string                          // tab-separated fields
 	Elastic   string                          // tab-separated headings of the columns that may be cut, the first one first
+	Optional  string                          // tab-separated headings of the columns that may be left out, the first one first
 	Row       func(one T, people bool) string // returns tab-separated fields
 
-	begun bool
+	columns func() int // width of the terminal; nil: that of Out
+
+	begun  bool
+	hidden []bool // columns that are left out
 }
 
 const (
@@ -29,8 +33,8 @@ const (
 	statusColumn = "STATUS"
 )
 
-// Write prints a page. The heading comes before the first row, for people only. On a terminal, cells
-// of elastic columns are cut if the table would not fit.
+// Write prints a page. The heading comes before the first row, for people only. If the table would
+// not fit on the terminal, cells of elastic columns are cut, and optional columns are left out.
 func (t *Table[T]) Write(list []T) error {
 	if !t.ForPeople {
 		for _, one := range list {
@@ -49,14 +53,18 @@ func (t *Table[T]) Write(list []T) error {
 		rows = append(rows, strings.Split(t.Row(one, true), "\t"))
 	}
 	widths := t.fit(heading, rows)
+	last := len(heading) - 1
+	for last > 0 && t.hidden[last] {
+		last--
+	}
 	for i, row := range rows {
-		for column, cell := range row {
-			last := column == len(row)-1
-			if column < len(widths) {
-				cell = shorten(cell, widths[column])
-				if !last {
-					cell += strings.Repeat(" ", widths[column]-utf8.RuneCountInString(cell)) + columnGap
-				}
+		for column, cell := range row[:min(len(row), len(heading))] {
+			if t.hidden[column] {
+				continue
+			}
+			cell = shorten(cell, widths[column])
+			if column < last {
+				cell += strings.Repeat(" ", widths[column]-utf8.RuneCountInString(cell)) + columnGap
 			}
 			c := plain
 			if (t.begun || i > 0) && column < len(heading) && heading[column] == statusColumn {
@@ -74,31 +82,49 @@ func (t *Table[T]) Write(list []T) error {
 	return nil
 }
 
-// fit returns the widths of the columns. If they do not fit on the terminal, elastic columns get less
-// than their content needs.
+// fit returns the widths of the columns, and on the first page decides which are left out.
 func (t *Table[T]) fit(heading []string, rows [][]string) []int {
-	widths := make([]int, len(heading))
-	total := len(columnGap) * (len(heading) - 1)
+	widths, least := make([]int, len(heading)), make([]int, len(heading))
 	for _, row := range rows {
 		for i := range min(len(row), len(widths)) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
 	}
-	for _, w := range widths {
-		total += w
+	copy(least, widths)
+	elastic := strings.Split(t.Elastic, "\t")
+	for i, name := range heading {
+		if slices.Contains(elastic, name) {
+			least[i] = min(widths[i], max(leastColumn, len(name)))
+		}
 	}
 	room := width(t.Out)
-	if room == 0 {
-		return widths
+	if t.columns != nil {
+		room = t.columns()
 	}
-	for _, name := range strings.Split(t.Elastic, "\t") {
-		if i := slices.Index(heading, name); i >= 0 && total > room {
-			less := min(total-room, max(widths[i]-max(leastColumn, len(name)), 0))
-			widths[i] -= less
-			total -= less
+	if t.hidden == nil {
+		t.hidden = make([]bool, len(heading))
+		for _, name := range strings.Split(t.Optional, "\t") {
+			if i := slices.Index(heading, name); room > 0 && i >= 0 && t.total(least) > room {
+				t.hidden[i] = true
+			}
+		}
+	}
+	for _, name := range elastic {
+		if i := slices.Index(heading, name); room > 0 && i >= 0 && !t.hidden[i] {
+			widths[i] -= min(max(t.total(widths)-room, 0), widths[i]-least[i])
 		}
 	}
 	return widths
+}
+
+// total returns the width of a row whose shown columns have the given widths.
+func (t *Table[T]) total(widths []int) (sum int) {
+	for i, w := range widths {
+		if !t.hidden[i] {
+			sum += w + len(columnGap)
+		}
+	}
+	return sum - len(columnGap)
 }
 
 // shorten cuts a cell, and marks that it was cut.
