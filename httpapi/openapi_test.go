@@ -383,6 +383,8 @@ func tourObservability(t *testing.T, tr *tour) {
 	for _, rid := range []string{f.Function.RID(), j.RID()} {
 		s := stop{method: "POST", pattern: "/api/v2/observability/resources/{resourceRid}/listExecutions", params: map[string]string{"resourceRid": rid}, query: "preview=true"}
 		tr.visit(t, s)
+		s.query = "preview=true&details=true"
+		tr.visit(t, s)
 		s.body = `{"startTime":"2020-01-31T15:04:05Z","where":{"type":"and","filters":[{"type":"not","filter":{"type":"in","field":"status","value":["FAILED"]}},` +
 			`{"type":"gte","field":"duration","value":{"value":0,"unit":"SECONDS"}}]},"pageSize":1}`
 		a := tr.visit(t, s)
