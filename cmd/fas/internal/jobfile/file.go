@@ -101,7 +101,7 @@ func (f *File) Locate(err error) error {
 	}
 	at := f.places.of(f.native(about(coded.Message)))
 	message := coded.Message
-	if !strings.HasSuffix(f.path, ".json") { // TOML has no spec
+	if !strings.EqualFold(filepath.Ext(f.path), ".json") { // the file in TOML has no spec
 		message = strings.ReplaceAll(message, "spec.triggers[", "triggers[")
 	}
 	located, _ := errors.AsType[*runtime.Error](wrong(f.path, at, coded.Hint, "%s", message))
