@@ -38,7 +38,11 @@ and the other commands talk to a server.`,
 	}
 	cmd.SetVersionTemplate("fas {{.Version}}\n")
 	// A command with subcommands is not called by itself.
-	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	// A help topic is read with help.
+	cmd.SetUsageTemplate(strings.NewReplacer(
+		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}",
+		"{{rpad .CommandPath .CommandPathPadding}}", `fas help {{rpad .Name 12}}`,
+	).Replace(cmd.UsageTemplate()))
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return clierror.Usagef(unknownFlag(c, err), "%v", err)
 	})
