@@ -27,7 +27,7 @@ func WriteError(w io.Writer, err error) {
 	}
 	labelled(w, red, "error:", message)
 	if coded.Traceback != "" {
-		fmt.Fprintln(w, coded.Traceback)
+		fmt.Fprintln(w, strings.TrimRight(coded.Traceback, "\n"))
 	}
 	if coded.Hint != "" {
 		labelled(w, cyan, "hint:", coded.Hint)
