@@ -58,6 +58,7 @@ func (s *Server) logAccess(ctx *fasthttp.RequestCtx, took time.Duration) {
 	if !ctx.Response.IsBodyStream() {
 		out = len(ctx.Response.Body())
 	}
+	caller := web.Caller(ctx)
 	s.opts.Log.LogAttrs(context.Background(), slog.LevelDebug, "request",
 		slog.String("method", string(ctx.Method())),
 		slog.String("path", string(ctx.URI().PathOriginal())),
@@ -65,6 +66,9 @@ func (s *Server) logAccess(ctx *fasthttp.RequestCtx, took time.Duration) {
 		slog.Int("bytes_in", len(ctx.Request.Body())),
 		slog.Int("bytes_out", out),
 		slog.Duration("took", took),
+		slog.String("user", caller.UserID),
+		slog.String("trace", caller.TraceID),
+		slog.String("execution", string(ctx.Response.Header.Peek("X-Execution-Id"))),
 		slog.String("remote", ctx.RemoteAddr().String()))
 }
 

@@ -251,6 +251,9 @@ func tourFunctions(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: function, params: f, query: "encoding=plain"})
 	tr.visit(t, stop{method: "GET", pattern: function, params: map[string]string{"name": "none"}, status: 404})
 	tr.visit(t, stop{method: "PATCH", pattern: function, params: f, body: `{"timeout":2.5,"code":null}`})
+	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"name":"f","code":"def main(args, context): pass","timeout":5}`})
+	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"name":"g","code":"x"}`, status: 400})
+	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"timeout":5}`, status: 400})
 	for _, rpc := range []string{"/v1/sync/functions/{name}/rpc", "/v1/functions/{name}/rpc"} {
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&c=d"})
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&a=d", status: 400})
@@ -384,6 +387,8 @@ func tourObservability(t *testing.T, tr *tour) {
 	}
 	for _, rid := range []string{f.Function.RID(), j.RID()} {
 		s := stop{method: "POST", pattern: "/api/v2/observability/resources/{resourceRid}/listExecutions", params: map[string]string{"resourceRid": rid}, query: "preview=true"}
+		tr.visit(t, s)
+		s.query = "preview=true&details=true"
 		tr.visit(t, s)
 		s.body = `{"startTime":"2020-01-31T15:04:05Z","where":{"type":"and","filters":[{"type":"not","filter":{"type":"in","field":"status","value":["FAILED"]}},` +
 			`{"type":"gte","field":"duration","value":{"value":0,"unit":"SECONDS"}}]},"pageSize":1}`

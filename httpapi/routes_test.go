@@ -117,7 +117,7 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	for _, c := range []struct{ method, path, allow string }{
 		{"POST", "/v1/functions/", "GET, HEAD, PUT, OPTIONS"},
 		{"DELETE", "/v1/deployments", "GET, HEAD, PUT, OPTIONS"},
-		{"PUT", "/v1/functions/a", "DELETE, GET, HEAD, PATCH, OPTIONS"},
+		{"POST", "/v1/functions/a", "DELETE, GET, HEAD, PATCH, PUT, OPTIONS"},
 		{"DELETE", "/v1/sync/functions/a/rpc/", "GET, POST, PUT, OPTIONS"},
 		{"FOO", "/v1/sync/deployments/a/rpc", "GET, POST, PUT, OPTIONS"},
 		{"PUT", "/v1/functions/a/rpc", "GET, POST, OPTIONS"},

@@ -81,7 +81,7 @@ func Internal(op string, err error) *Error {
 // FunctionNameTakenError returns the error for a function name that is in use.
 func FunctionNameTakenError(name string) *Error {
 	return Errorf(CodeAlreadyExists, "a function named %q already exists", name).
-		WithHint("update that function, or choose another name")
+		WithHint("PUT /v1/functions/NAME creates or updates a function, `fas functions apply` does; or choose another name")
 }
 
 // NoFunctionError returns the error for a function name that is not in use.

@@ -63,6 +63,7 @@ type FunctionUpdate struct {
 	Timeout *time.Duration
 	Memory  *int64 // bytes
 	Retries *int   // see [Version]
+	Create  bool   // create the function if there is none of this name; needs Source, and excludes NewName
 	UserID  string // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
@@ -123,6 +124,15 @@ func (u FunctionUpdate) NextVersion(f Function, old Version) Version {
 	return v
 }
 
+// Spec returns the function to create if there is none to update. Nil fields have their defaults.
+func (u FunctionUpdate) Spec() FunctionSpec {
+	v := u.NextVersion(Function{}, Version{})
+	return FunctionSpec{
+		Tenant: u.Tenant, Name: u.Name, Source: v.Source, Context: v.Context, Limits: v.Limits, Retries: v.Retries,
+		UserID: u.UserID, IdempotencyKey: u.IdempotencyKey,
+	}
+}
+
 // Validate checks all of the request that can be checked without running the code.
 func (s FunctionSpec) Validate() error {
 	if s.Tenant == "" {
@@ -147,6 +157,9 @@ func (s FunctionSpec) Validate() error {
 func (u FunctionUpdate) Validate() error {
 	if err := ValidateName(u.Name); err != nil {
 		return err
+	}
+	if u.Create && (u.Source == nil || u.NewName != nil) {
+		return Errorf(CodeInvalidArgument, "to create or update a function needs its code, and no new name")
 	}
 	if u.NewName == nil && u.OnlyRenames() {
 		return Errorf(CodeInvalidArgument, "the update changes nothing").

@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 if ! command -v python3 >/dev/null; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -q
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3 python3-venv python3-pip python3-setuptools python3-wheel openssl
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3 python3-venv python3-pip openssl
   else
     echo "skipped: the tests of the Python client need python3 (apt install python3)" >&2
     exit 0

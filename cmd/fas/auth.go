@@ -8,7 +8,7 @@ func newAuth(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "auth",
 		GroupID: groupServer,
-		Short:   "Show credentials",
+		Short:   "Print the token of the server",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    group,
 	}

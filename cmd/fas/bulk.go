@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +30,19 @@ type bulk struct {
 	json    bool
 }
 
+// newBulk returns many runs. Their trace follows from the idempotency key, so that a command that is
+// repeated with its key names the same runs.
+func newBulk(a *app, c *client.Client, name string, runs [][]byte, o client.RunOptions, asJSON bool) *bulk {
+	if o.IdempotencyKey == "" {
+		o.IdempotencyKey = uuid.NewString()
+	}
+	sum := sha256.Sum256([]byte("faaspot bulk " + name + " " + o.IdempotencyKey))
+	sum[0] |= 1 // neither half may be zero
+	sum[8] |= 1
+	o.TraceID = hex.EncodeToString(sum[:16])
+	return &bulk{app: a, client: c, name: name, runs: runs, options: o, json: asJSON}
+}
+
 // runInBackground starts the runs and prints their ids as the server accepts them.
 func (b *bulk) runInBackground(ctx context.Context) error {
 	var line *ui.StatusLine
@@ -43,7 +58,15 @@ func (b *bulk) runInBackground(ctx context.Context) error {
 		}
 		fmt.Fprintln(b.Out)
 	}
+	if err == nil && len(b.runs) > 0 && ui.IsTerminal(b.Out) && ui.IsTerminal(b.Err) {
+		fmt.Fprintf(b.Err, "%d runs in the background; %s\n", len(b.runs), b.handle())
+	}
 	return err
+}
+
+// handle says how to wait for the runs, and how to cancel them.
+func (b *bulk) handle() string {
+	return fmt.Sprintf("%s waits for them, %s cancels them", b.command("bulk wait "+b.options.TraceID), b.command("bulk cancel "+b.options.TraceID))
 }
 
 func (b *bulk) writeIDs(array *ui.JSONArray, ids []string) error {
@@ -65,9 +88,6 @@ func (b *bulk) writeIDs(array *ui.JSONArray, ids []string) error {
 // each.
 func (b *bulk) send(ctx context.Context, line *ui.StatusLine, accepted func(ids []string) error) error {
 	key := b.options.IdempotencyKey
-	if key == "" {
-		key = uuid.NewString()
-	}
 	sent := 0
 	for n, part := range runargs.Chunks(b.runs, runtime.MaxBulk, runtime.MaxBulkArgs) {
 		o := b.options
@@ -102,8 +122,9 @@ func (b *bulk) unsent(err error, sent int, key string) error {
 	return &runtime.Error{
 		Code:    runtime.CodeOf(err),
 		Message: fmt.Sprintf("%s; %d of %d runs are known to be accepted", clierror.Message(err), sent, len(b.runs)),
-		Hint:    "repeat the command with --idempotency-key " + shell.Quote(key) + ": no run is started twice",
-		Err:     err,
+		Hint: "repeat the command with --idempotency-key " + shell.Quote(key) + ": no run is started twice; " +
+			b.command("bulk cancel "+b.options.TraceID) + " cancels those that were accepted",
+		Err: err,
 	}
 }
 
@@ -112,7 +133,8 @@ func (b *bulk) runAndAwait(ctx context.Context, timeout ui.Seconds) error {
 	ctx, stop := waitContext(ctx, timeout)
 	defer stop()
 	began := time.Now()
-	ids, progress, err := b.await(ctx)
+	progress := ui.NewBulkProgress(len(b.runs))
+	ids, err := b.sendAndWait(ctx, progress)
 	if err != nil {
 		if !ui.IsTerminal(b.Out) {
 			// So that the ids are not lost.
@@ -127,11 +149,17 @@ func (b *bulk) runAndAwait(ctx context.Context, timeout ui.Seconds) error {
 		}
 		return err
 	}
+	return b.report(ctx, ids, progress, time.Since(began))
+}
+
+// report prints how runs ended, and returns an error if some did not succeed.
+func (b *bulk) report(ctx context.Context, ids []string, progress *ui.BulkProgress, took time.Duration) error {
 	tally, failed := progress.Result()
+	var err error
 	if b.json {
 		err = b.writeResults(ctx, tally, ids)
 	} else {
-		_, err = fmt.Fprintf(b.Out, "%d runs in %s: %s\n", len(ids), ui.DurationText(time.Since(began)), tally)
+		_, err = fmt.Fprintf(b.Out, "%s in %s: %s\n", runsText(len(ids)), ui.DurationText(took), tally)
 	}
 	if err != nil {
 		return err
@@ -139,24 +167,36 @@ func (b *bulk) runAndAwait(ctx context.Context, timeout ui.Seconds) error {
 	return b.judge(tally, failed)
 }
 
-// await starts the runs and waits until all are done.
-func (b *bulk) await(ctx context.Context) (ids []string, progress *ui.BulkProgress, err error) {
+// runsText renders a number of runs.
+func runsText(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}
+
+// sendAndWait starts the runs and waits until all are done.
+func (b *bulk) sendAndWait(ctx context.Context, progress *ui.BulkProgress) (ids []string, err error) {
 	line := b.StatusLine()
 	defer line.Clear()
-	progress = ui.NewBulkProgress(len(b.runs))
 	err = b.send(ctx, line, func(more []string) error {
 		ids = append(ids, more...)
 		return nil
 	})
 	if err != nil {
-		return ids, progress, err
+		return ids, err
 	}
+	return ids, b.await(ctx, line, ids, progress)
+}
+
+// await waits until runs are done.
+func (b *bulk) await(ctx context.Context, line *ui.StatusLine, ids []string, progress *ui.BulkProgress) error {
 	line.Set(progress.Text)
-	err = b.client.WaitAll(ctx, ids, progress.Done, progress.Retrying)
+	err := b.client.WaitAll(ctx, ids, progress.Done, progress.Retrying)
 	tally, _ := progress.Result()
-	hint := fmt.Sprintf("%d of %d runs are done; %s lists the others",
-		tally.Done(), len(ids), b.command("executions list --function "+b.name))
-	return ids, progress, clierror.Resumable(err, hint)
+	hint := fmt.Sprintf("%d of %d runs are done; %s waits again, %s cancels the others",
+		tally.Done(), len(ids), b.command("bulk wait "+b.options.TraceID), b.command("bulk cancel "+b.options.TraceID))
+	return clierror.Resumable(err, hint)
 }
 
 // judge prints the runs that did not succeed, and returns an error if there are any.
@@ -173,8 +213,12 @@ func (b *bulk) judge(tally ui.Tally, failed []client.Execution) error {
 	if more := bad - len(failed); more > 0 {
 		fmt.Fprintf(b.Err, "and %d more\n", more)
 	}
-	return runtime.Errorf(clierror.CodeUnsuccessful, "%d of %d runs did not succeed", bad, tally.Total).
-		WithHint(b.command("executions list --status failed,cancelled --function "+b.name) + " lists them")
+	what := fmt.Sprintf("%d of %d runs", bad, tally.Total)
+	if tally.Total == 1 {
+		what = "the run"
+	}
+	return runtime.Errorf(clierror.CodeUnsuccessful, "%s did not succeed", what).
+		WithHint(b.command("executions list --status failed,cancelled --trace "+b.options.TraceID) + " lists them")
 }
 
 // writeResults prints the tally and the executions in order as JSON.

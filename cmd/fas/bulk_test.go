@@ -203,7 +203,7 @@ func TestCancelThatFails(t *testing.T) {
 	env := []string{"FAASPOT_CONFIG=" + profileFor(t, web.URL)}
 	const first, second = "019aa8f0-93c1-7d1e-a1f7-000000000000", "019aa8f0-93c1-7d1e-a1f7-000000000001"
 	status, out, talk := fas(t, env, "executions", "cancel", second, "--json")
-	if status != clierror.ExitAuth || out != "[]\n" || !strings.HasPrefix(talk, "error: no\n") {
+	if status != clierror.ExitAuth || out != "[]\n" || !strings.Contains(talk, "\"message\": \"no\"") {
 		t.Errorf("status %d, %s, %s", status, out, talk)
 	}
 	if status, out, _ = fas(t, env, "executions", "cancel", first); status != 0 || out != first+"\tCancelled\tgone\n" {

@@ -24,7 +24,7 @@ func (a *app) completeFunctions(cmd *cobra.Command, args []string, _ string) ([]
 	a.complete(cmd, func(ctx context.Context, c *client.Client) error {
 		list, err := c.Functions(ctx)
 		for _, f := range list {
-			names = append(names, f.Name)
+			names = append(names, ui.OneLine(f.Name))
 		}
 		return err
 	})
@@ -46,7 +46,7 @@ func (a *app) completeExecutions(f client.Filter, most int) cobra.CompletionFunc
 			_, err := c.ListExecutions(ctx, f, completedExecutions, func(page []client.Execution) error {
 				for _, x := range page {
 					if !slices.Contains(args, x.ID) {
-						ids = append(ids, cobra.CompletionWithDesc(x.ID, fmt.Sprintf("%s %s, %s", x.Kind, x.Name, x.Status)))
+						ids = append(ids, described(x.ID, fmt.Sprintf("%s %s, %s", x.Kind, x.Name, x.Status)))
 					}
 				}
 				return nil
@@ -105,7 +105,7 @@ func (a *app) completeJobFlag(cmd *cobra.Command, _ []string, _ string) ([]strin
 	a.complete(cmd, func(ctx context.Context, c *client.Client) error {
 		list, err := c.Jobs(ctx)
 		for _, j := range list {
-			names = append(names, cobra.CompletionWithDesc(j.Metadata.Name, "runs "+j.Spec.Function))
+			names = append(names, described(j.Metadata.Name, "runs "+j.Spec.Function))
 		}
 		return err
 	})
@@ -115,6 +115,11 @@ func (a *app) completeJobFlag(cmd *cobra.Command, _ []string, _ string) ([]strin
 // completeFunctionFlag completes a flag to the names of functions.
 func (a *app) completeFunctionFlag(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 	return a.completeFunctions(cmd, nil, word)
+}
+
+// described returns a completion with a description, both of which a shell shows on a terminal.
+func described(word, description string) string {
+	return cobra.CompletionWithDesc(ui.OneLine(word), ui.OneLine(description))
 }
 
 const keepOrder = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
@@ -130,7 +135,7 @@ func (a *app) completeJobExecutions(at int) cobra.CompletionFunc {
 		a.complete(cmd, func(ctx context.Context, c *client.Client) error {
 			_, err := c.JobExecutions(ctx, args[at-1], completedExecutions, func(page []client.JobExecution) error {
 				for _, x := range page {
-					ids = append(ids, cobra.CompletionWithDesc(x.Metadata.ID, fmt.Sprintf("%s, %s", x.Status, ui.TasksText(x.Stats.Total))))
+					ids = append(ids, described(x.Metadata.ID, fmt.Sprintf("%s, %s", x.Status, ui.TasksText(x.Stats.Total))))
 				}
 				return nil
 			})
@@ -149,7 +154,7 @@ func (a *app) completeTasks(cmd *cobra.Command, args []string, word string) ([]s
 	a.complete(cmd, func(ctx context.Context, c *client.Client) error {
 		x, err := c.JobExecution(ctx, args[0], args[1])
 		for _, t := range x.Tasks {
-			tasks = append(tasks, cobra.CompletionWithDesc(fmt.Sprint(t.Index()), t.Status))
+			tasks = append(tasks, described(fmt.Sprint(t.Index()), t.Status))
 		}
 		return err
 	})
@@ -166,7 +171,7 @@ func (a *app) completeRevisions(cmd *cobra.Command, args []string, word string) 
 		list, err := c.JobRevisions(ctx, args[0])
 		for _, r := range list {
 			if !r.Active {
-				numbers = append(numbers, cobra.CompletionWithDesc(r.ID, ui.Timestamp(r.CreatedAt, true)))
+				numbers = append(numbers, described(r.ID, ui.Timestamp(r.CreatedAt, true)))
 			}
 		}
 		return err
@@ -184,7 +189,7 @@ func (a *app) completeTriggers(cmd *cobra.Command, args []string, word string) (
 		j, err := c.Job(ctx, args[0])
 		for _, t := range j.Spec.Triggers {
 			if t.Type != client.TriggerCron && t.Enabled {
-				paths = append(paths, cobra.CompletionWithDesc(t.Configuration.Path, t.Type))
+				paths = append(paths, described(t.Configuration.Path, t.Type))
 			}
 		}
 		return err
@@ -204,7 +209,7 @@ func (a *app) completeDeadLetters(most int) cobra.CompletionFunc {
 			_, err := c.DeadLetters(ctx, completedExecutions, func(page []client.DeadLetter) error {
 				for _, d := range page {
 					if !slices.Contains(args, d.ID) {
-						ids = append(ids, cobra.CompletionWithDesc(d.ID, fmt.Sprintf("%s to %s", d.Job, d.URL)))
+						ids = append(ids, described(d.ID, fmt.Sprintf("%s to %s", d.Job, d.URL)))
 					}
 				}
 				return nil

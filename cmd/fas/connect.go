@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/config"
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -18,13 +21,19 @@ import (
 type target struct {
 	name    string // of the profile; empty without one
 	path    string // of the profile file
+	url     string // of the server
 	profile config.Profile
 	token   string
+	source  string // where the token comes from, for messages
 }
 
-// target returns the server of the command: the profile of --profile, of FAASPOT_PROFILE or the
-// active one of the file, with the token of FAASPOT_TOKEN or of the profile. Without a profile it
-// is the default address of `fas serve`.
+// target returns the server of the command, of the first of these that is given: --url, --profile,
+// FAASPOT_URL, FAASPOT_PROFILE, the active profile of the file; else it is the default address of
+// `fas serve`.
+//
+// The token is FAASPOT_TOKEN, else that of the profile. A token is never sent to another server than
+// its own: that of a profile belongs to the URL of the profile, and FAASPOT_TOKEN, if FAASPOT_URL is
+// set too, to that URL.
 func (a *app) target() (target, error) {
 	path, err := a.env.ConfigPath()
 	if err != nil {
@@ -34,22 +43,73 @@ func (a *app) target() (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	s := target{name: cmp.Or(a.profile, a.env[environ.ProfileVar], file.Active()), path: path}
+	envURL, err := serverURL(a.env[environ.URLVar], environ.URLVar)
+	if err != nil {
+		return target{}, err
+	}
+	s := target{path: path}
+	if s.url, err = serverURL(a.url, "--url"); err != nil {
+		return target{}, err
+	}
+	if s.url == "" && a.profile == "" {
+		s.url = envURL
+	}
+	if s.url == "" {
+		s.name = a.activeProfile(file)
+	} else {
+		s.name = profileOf(file, s.url)
+	}
 	if s.name != "" {
 		p, ok, err := file.Profile(s.name)
 		if err != nil {
 			return target{}, err
 		}
 		if !ok {
-			return target{}, clierror.Usagef(profilesHint(file), "there is no profile %q in %s", s.name, path)
+			return target{}, noProfile(file, s.name)
 		}
 		s.profile = p
 	}
-	s.token = cmp.Or(a.env[environ.TokenVar], s.profile.Token)
+	s.url = cmp.Or(s.url, s.profile.URL())
+	if token := a.env[environ.TokenVar]; token != "" && (envURL == "" || envURL == s.url) {
+		s.token, s.source = token, environ.TokenVar
+	} else if s.profile.Token != "" {
+		s.token, s.source = s.profile.Token, fmt.Sprintf("the profile %s of %s", s.name, path)
+	}
 	if cert := s.profile.SSLCertificate; cert != "" && !filepath.IsAbs(cert) {
 		s.profile.SSLCertificate = filepath.Join(filepath.Dir(path), cert)
 	}
 	return s, nil
+}
+
+// serverURL checks the URL of a server, and returns it in the form of [config.Profile.URL], without
+// the default port and a slash at the end. A URL without a scheme is http.
+func serverURL(text, from string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	whole := text
+	if !strings.Contains(text, "://") {
+		whole = "http://" + text
+	}
+	u, err := url.Parse(whole)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", clierror.Usagef("give it as http://HOST:PORT or https://HOST", "%s: %s is not the URL of a server", from, ui.Quote(text))
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port) + strings.TrimSuffix(u.EscapedPath(), "/"), nil
+}
+
+// profileOf returns the name of the first profile whose server has a URL, empty if there is none.
+func profileOf(file *config.File, url string) string {
+	for _, name := range file.Names() {
+		if p, ok, err := file.Profile(name); err == nil && ok && p.Token != "" && strings.EqualFold(p.URL(), url) {
+			return name
+		}
+	}
+	return ""
 }
 
 func profilesHint(file *config.File) string {
@@ -65,7 +125,10 @@ func (s target) requireToken() (string, error) {
 	if s.token != "" {
 		return s.token, nil
 	}
-	e := runtime.Errorf(runtime.CodeUnauthenticated, "there is no token for %s", s.profile.URL())
+	e := runtime.Errorf(runtime.CodeUnauthenticated, "there is no token for %s", s.url)
+	if s.name == "" && s.url != (config.Profile{}).URL() {
+		return "", e.WithHint(fmt.Sprintf("set %s and %s, or store both in a profile with `fas profiles create`", environ.URLVar, environ.TokenVar))
+	}
 	if s.name == "" {
 		return "", e.WithHint("start a server on this machine with `fas serve`, which writes a profile to " + s.path +
 			", or set " + environ.TokenVar)
@@ -82,17 +145,19 @@ func (a *app) connect() (*client.Client, error) {
 	if _, err := s.requireToken(); err != nil {
 		return nil, err
 	}
-	return a.client(s)
+	a.client, err = a.clientOf(s)
+	return a.client, err
 }
 
-func (a *app) client(s target) (*client.Client, error) {
+func (a *app) clientOf(s target) (*client.Client, error) {
 	trace := a.trace()
 	if s.name != "" {
 		trace(client.TraceRequests, fmt.Sprintf("* profile %s of %s", s.name, s.path))
 	}
 	return client.New(client.Options{
-		URL:           s.profile.URL(),
+		URL:           s.url,
 		Token:         s.token,
+		TokenSource:   s.source,
 		CACertificate: s.profile.SSLCertificate,
 		TrustAll:      s.profile.SSLTrustAll,
 		UserAgent:     "fas/" + version(),

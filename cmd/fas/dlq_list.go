@@ -53,7 +53,7 @@ With --json it is an array of objects with the fields
 // deadLetterTable returns the table of dead letters.
 func deadLetterTable(out io.Writer, people bool) *ui.Table[client.DeadLetter] {
 	return &ui.Table[client.DeadLetter]{
-		Out: out, ForPeople: people, Heading: "ID\tJOB\tURL\tCREATED\tATTEMPTS\tSTATUS\tERROR",
+		Out: out, ForPeople: people, Heading: "ID\tJOB\tURL\tCREATED\tATTEMPTS\tSTATUS\tERROR", Elastic: "ERROR\tURL", Optional: "ATTEMPTS\tCREATED",
 		Row: func(d client.DeadLetter, people bool) string {
 			return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", d.ID, d.Job, d.URL,
 				ui.Timestamp(d.Created.Time, people), d.Attempts, httpStatus(d.LastStatus), ui.OneLine(d.LastError))

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
@@ -62,7 +64,12 @@ With --json the output is an object with the fields
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.Out, "\n%s\n", d.Body)
+			var text bytes.Buffer
+			if json.Indent(&text, d.Body, "", "  ") != nil {
+				text.Reset()
+				text.Write(d.Body)
+			}
+			_, err = fmt.Fprintf(a.Out, "\n%s\n", text.Bytes())
 			return err
 		},
 	}

@@ -14,7 +14,7 @@
 // A process runs one command; nothing here is called concurrently.
 //
 //	fas serve &
-//	fas functions create hello --file hello.py
+//	fas functions apply hello --file hello.py
 //	fas functions run hello -p name=you --wait
 //	UUID=$(fas functions run hello -p name=you)
 //	fas executions get $UUID --wait

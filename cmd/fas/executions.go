@@ -66,7 +66,7 @@ func executionIDs(ids []string) error {
 // executionTable returns the table of executions.
 func executionTable(out io.Writer, people bool) *ui.Table[client.Execution] {
 	return &ui.Table[client.Execution]{
-		Out: out, ForPeople: people, Heading: "ID\tFUNCTION\tKIND\tSTATUS\tCREATED\tTOOK\tERROR",
+		Out: out, ForPeople: people, Heading: "ID\tFUNCTION\tKIND\tSTATUS\tCREATED\tTOOK\tERROR", Elastic: "FUNCTION", Optional: "KIND\tERROR\tTOOK",
 		Row: func(x client.Execution, people bool) string {
 			took, code := "", ""
 			if x.DurationMS != nil {

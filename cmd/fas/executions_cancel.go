@@ -53,12 +53,7 @@ and changed (whether this command changed the execution) and message.`,
 			}
 			defer c.Close()
 			list, failed := cancelAll(cmd.Context(), c, ids)
-			if asJSON {
-				err = a.WriteJSON(list)
-			} else {
-				err = writeCancellations(a.Out, list, ui.IsTerminal(a.Out))
-			}
-			if err != nil {
+			if err := a.writeCancelled(list, asJSON); err != nil {
 				return err
 			}
 			return failed
@@ -109,6 +104,14 @@ func cancelAll(ctx context.Context, c *client.Client, ids []string) ([]client.Ca
 			WithHint("the server may have dropped them for their age, or they are on another server")
 	}
 	return list, nil
+}
+
+// writeCancelled prints the results of cancels.
+func (a *app) writeCancelled(list []client.Cancellation, asJSON bool) error {
+	if asJSON {
+		return a.WriteJSON(list)
+	}
+	return writeCancellations(a.Out, list, ui.IsTerminal(a.Out))
 }
 
 func writeCancellations(out io.Writer, list []client.Cancellation, people bool) error {

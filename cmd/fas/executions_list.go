@@ -19,9 +19,10 @@ func newExecutionsList(a *app) *cobra.Command {
 	var deployment, since, until string
 	var flags listFlags
 	cmd := &cobra.Command{
-		Use:     "list [-i] [--function NAME] [--status STATUS] [--trace ID] [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
-		Aliases: []string{"ls"},
-		Short:   "List executions",
+		Use:        "list [-i] [--function NAME] [--status STATUS] [--trace ID] [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
+		Aliases:    []string{"ls"},
+		SuggestFor: []string{"ps", "status"},
+		Short:      "List executions",
 		Long: `List the executions that are not done, newest first. With -i list finished ones too,
 with --status those with the given statuses, and with --trace those of a trace, done
 or not.
@@ -65,6 +66,9 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 			}
 			now := time.Now()
 			var err error
+			if f.Statuses, err = executionStatuses(f.Statuses); err != nil {
+				return err
+			}
 			if f.After, err = ui.ParseTime("since", since, now); err != nil {
 				return err
 			}
@@ -90,8 +94,7 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 	flags.add(cmd, "ids")
 	_ = cmd.RegisterFlagCompletionFunc("function", a.completeFunctions)
 	_ = cmd.RegisterFlagCompletionFunc("deployment", a.completeFunctions)
-	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(
-		[]string{"pending", "started", "success", "failed", "cancelled"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(statusWords, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

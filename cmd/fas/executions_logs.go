@@ -16,14 +16,16 @@ func newExecutionsLogs(a *app) *cobra.Command {
 	var follow, asJSON bool
 	var stream string
 	cmd := &cobra.Command{
-		Use:   "logs ID [-f] [--stream stdout|stderr] [--json]",
-		Short: "Print the log of an execution",
+		Use:        "logs ID [-f] [--stream stdout|stderr] [--json]",
+		SuggestFor: []string{"log", "tail"},
+		Short:      "Print the log of an execution",
 		Long: `Print what the latest attempt of an execution wrote, in order: its standard output to
 the standard output, its standard error to the standard error. The server stores the
 first MiB.
 
-With --stream print only one of the two, byte for byte. Without it, bytes that are not
-UTF-8 are shown as U+FFFD.
+With --stream print only one of the two. Elsewhere than on a terminal it is printed
+byte for byte; without --stream, bytes that are not UTF-8 are shown as U+FFFD. A
+terminal gets text and colours only: U+FFFD replaces all other control characters.
 
 With -f the command follows the log until the execution is done, and reconnects if the
 connection is lost. Its exit status is then that of the execution: 0 if it is Success,
@@ -62,7 +64,7 @@ With --json the output is an object with the fields
 				if err != nil {
 					return err
 				}
-				_, err = a.streamOf(only).Write(data)
+				_, err = a.logOf(only).Write(data)
 				return err
 			}
 			logs, err := c.Logs(cmd.Context(), id, only)
@@ -95,12 +97,14 @@ func (a *app) followLogs(ctx context.Context, c *client.Client, id string, only 
 		Entry: a.writeEntry,
 		Attempt: func(number int) error {
 			if people {
+				a.ResetColours()
 				fmt.Fprintf(a.Err, "-- attempt %d --\n", number)
 			}
 			return nil
 		},
 		OnError: func(err error) {
 			if people {
+				a.ResetColours()
 				fmt.Fprintf(a.Err, "-- %s; trying again --\n", clierror.Message(err))
 			}
 		},
@@ -112,15 +116,15 @@ func (a *app) followLogs(ctx context.Context, c *client.Client, id string, only 
 	return x.Err()
 }
 
-// streamOf returns the stream of this command for a stream of a function.
-func (a *app) streamOf(s client.Stream) io.Writer {
+// logOf returns the writer of this command for a stream of a function.
+func (a *app) logOf(s client.Stream) io.Writer {
 	if s == client.Stderr {
-		return a.Err
+		return ui.LogWriter(a.Err)
 	}
-	return a.Out
+	return ui.LogWriter(a.Out)
 }
 
 func (a *app) writeEntry(entry client.LogEntry) error {
-	_, err := io.WriteString(a.streamOf(entry.Stream), entry.Text)
+	_, err := io.WriteString(a.logOf(entry.Stream), entry.Text)
 	return err
 }

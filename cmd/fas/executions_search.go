@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,15 +48,16 @@ WHEN is as in "fas executions list", but refers to the start of the execution.
 
 On a terminal the output is a table; elsewhere each execution is a line of
 tab-separated fields without a heading: startTime, status, duration in ms,
-failureReason, resourceVersion, callerRid, foundryTraceId. If there are more than
---limit, the standard error says so. "fas executions list --trace" finds the runs of
-a trace with their logs.
+failureReason, resourceVersion, callerRid, foundryTraceId, id. The status is
+CANCELLED if the reason of a failure is cancelled. The id is that of the run, as in
+"fas executions logs", or of the execution of the job. If there are more than
+--limit, the standard error says so.
 
 With --json it is an array of objects with the fields
 
   resourceRid, resourceVersion, foundryTraceId, traceOwningRid, status (SUCCEEDED or
-  FAILED), startTime (RFC 3339), duration: value, unit (MILLISECONDS); and, if known,
-  failureReason, callerRid`,
+  FAILED), startTime (RFC 3339), duration: value, unit (MILLISECONDS), executionId,
+  durationMs; and, if known, failureReason, callerRid`,
 		Example: `  fas executions search --function bill --where status=failed --since 7d
   fas executions search --job nightly --where 'duration >= 30s and not reason in (timeout, cancelled)'
   fas executions search --function bill --where 'caller is not null' -q | sort -u`,
@@ -179,13 +181,22 @@ func whereWords() []string {
 // observedTable returns the table of found executions.
 func observedTable(out io.Writer, people bool) *ui.Table[client.Observed] {
 	return &ui.Table[client.Observed]{
-		Out: out, ForPeople: people, Heading: "STARTED\tSTATUS\tTOOK\tREASON\tVERSION\tTRACE\tCALLER",
+		Out: out, ForPeople: people, Heading: "STARTED\tSTATUS\tTOOK\tREASON\tVERSION\tID\tTRACE\tCALLER", Elastic: "REASON", Optional: "CALLER\tTRACE\tVERSION\tREASON",
 		Row: func(x client.Observed, people bool) string {
-			if people {
-				took := ui.DurationText(time.Duration(x.Duration.Value) * time.Millisecond)
-				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", ui.Timestamp(x.Start, true), x.Status, took, x.FailureReason, x.ResourceVersion, x.TraceID, x.CallerRID)
+			ms := float64(x.Duration.Value)
+			if x.DurationMS != nil { // an older server reports whole milliseconds only
+				ms, _ = x.DurationMS.Float64()
 			}
-			return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%s\t%s", ui.Timestamp(x.Start, false), x.Status, x.Duration.Value, x.FailureReason, x.ResourceVersion, x.CallerRID, x.TraceID)
+			status := x.Status
+			if x.FailureReason == string(runtime.ClassCancelled) {
+				status = "CANCELLED"
+			}
+			if people {
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", ui.Timestamp(x.Start, true), status, ui.DurationText(milliseconds(ms)),
+					x.FailureReason, x.ResourceVersion, x.ExecutionID, x.TraceID, x.CallerRID)
+			}
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", ui.Timestamp(x.Start, false), status, strconv.FormatFloat(ms, 'f', -1, 64),
+				x.FailureReason, x.ResourceVersion, x.CallerRID, x.TraceID, x.ExecutionID)
 		},
 	}
 }

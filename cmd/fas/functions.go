@@ -31,6 +31,7 @@ function is deployed. The return value of main, as JSON, is the result of the ru
 		newFunctionsList(a),
 		newFunctionsGet(a),
 		newFunctionsCreate(a),
+		newFunctionsApply(a),
 		newFunctionsUpdate(a),
 		newFunctionsDelete(a),
 		newFunctionsRun(a),

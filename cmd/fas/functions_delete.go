@@ -9,9 +9,9 @@ import (
 )
 
 func newFunctionsDelete(a *app) *cobra.Command {
-	var wait, yes bool
+	var wait, yes, asJSON bool
 	cmd := &cobra.Command{
-		Use:     "delete NAME [--yes]",
+		Use:     "delete NAME [--yes] [--json]",
 		Aliases: []string{"rm"},
 		Short:   "Delete a function",
 		Long: `Delete a function with its context and all its versions. Runs that have started
@@ -19,7 +19,9 @@ finish; background runs that have not started fail.
 
 On a terminal the command asks for confirmation.
 
-Prints the id of the deletion.`,
+Prints the id of the deletion.
+
+` + changeFields,
 		Example: `  fas functions delete hello
   fas functions delete hello --yes`,
 		Args:              arguments("NAME"),
@@ -42,10 +44,11 @@ Prints the id of the deletion.`,
 			if err != nil {
 				return err
 			}
-			return a.writeChange(id, "deleted "+args[0])
+			return a.writeChange(change{ID: id, Name: args[0], Change: "deleted"}, asJSON)
 		},
 	}
 	waitFlag(cmd, &wait)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -19,7 +19,7 @@ func newFunctionsList(a *app) *cobra.Command {
 		Long: `List the functions by name.
 
 On a terminal the output is a table; elsewhere each function is a line of
-tab-separated fields without a heading.
+tab-separated fields without a heading: name, version, updated, runner_url.
 
 With --json it is an array of objects with the fields
 
@@ -43,7 +43,7 @@ With --json it is an array of objects with the fields
 			}
 			return printList(a, &flags, list, functionTable(a.Out, ui.IsTerminal(a.Out)),
 				func(f client.Listed) string { return f.Name },
-				"no functions yet: create one with `fas functions create NAME --file FILE`")
+				"no functions yet: create one with `fas functions apply NAME --file FILE`")
 		},
 	}
 	flags.add(cmd, "names")
@@ -53,9 +53,13 @@ With --json it is an array of objects with the fields
 // functionTable returns the table of functions.
 func functionTable(out io.Writer, people bool) *ui.Table[client.Listed] {
 	return &ui.Table[client.Listed]{
-		Out: out, ForPeople: people, Heading: "NAME\tVERSION\tUPDATED\tURL",
+		Out: out, ForPeople: people, Heading: "NAME\tVERSION\tUPDATED", Elastic: "NAME",
 		Row: func(f client.Listed, people bool) string {
-			return fmt.Sprintf("%s\t%d\t%s\t%s", f.Name, f.Version, ui.Timestamp(f.Updated, people), f.RunnerURL)
+			row := fmt.Sprintf("%s\t%d\t%s", f.Name, f.Version, ui.Timestamp(f.Updated, people))
+			if !people {
+				row += "\t" + f.RunnerURL
+			}
+			return row
 		},
 	}
 }

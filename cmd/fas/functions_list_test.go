@@ -21,9 +21,9 @@ func TestWriteFunctions(t *testing.T) {
 		people bool
 		want   string
 	}{
-		"people": {true, "NAME            VERSION  UPDATED              URL\n" +
-			"a               1        " + local + "  http://h/a\n" +
-			"much-longer.py  12       " + local + "  http://h/b\n"},
+		"people": {true, "NAME            VERSION  UPDATED\n" +
+			"a               1        " + local + "\n" +
+			"much-longer.py  12       " + local + "\n"},
 		"programs": {false, "a\t1\t2017-07-21T15:10:52.537686Z\thttp://h/a\n" +
 			"much-longer.py\t12\t2017-07-21T15:10:52.537686Z\thttp://h/b\n"},
 	} {

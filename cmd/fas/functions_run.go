@@ -19,13 +19,14 @@ import (
 func newFunctionsRun(a *app) *cobra.Command {
 	var parameters []string
 	var argsFile, argsText string
-	var wait, raw bool
+	var wait, raw, asJSON bool
 	var waitTimeout ui.Seconds
 	var accept acceptance
 	cmd := &cobra.Command{
-		Use:     "run NAME [-p KEY=VALUE]... [--args JSON | --args-file FILE] [--wait]",
-		Aliases: []string{"call", "invoke"},
-		Short:   "Run a function",
+		Use:        "run NAME [-p KEY=VALUE]... [--args JSON | --args-file FILE] [--wait] [--raw | --json]",
+		Aliases:    []string{"call", "invoke"},
+		SuggestFor: []string{"start", "exec", "trigger"},
+		Short:      "Run a function",
 		Long: `Run a function in the background and print the id of the execution. With --wait, wait
 until the run is done and print its result as JSON.
 
@@ -43,7 +44,12 @@ wait but not the execution, and print how to wait again.
 
 On a terminal, and with --wait-timeout, --retries or --idempotency-key, --wait starts a
 background run and waits for it. Otherwise it sends a single request that returns the
-result. That is faster, but the run is lost if the server dies meanwhile.`,
+result. That is faster, but the run is lost if the server dies meanwhile.
+
+With --json the output is an object with the field uuid; with --wait --json it is the
+execution, successful or not, an object with the fields
+
+` + executionFields,
 		Example: `  UUID=$(fas functions run hello -p name=you)
   fas functions run hello -p name=you --wait
   fas functions run sum --wait --args '{"numbers": [1, 2, 3]}'
@@ -57,6 +63,9 @@ result. That is faster, but the run is lost if the server dies meanwhile.`,
 				return err
 			}
 			if err := exclusive(cmd, "args", "args-file"); err != nil {
+				return err
+			}
+			if err := exclusive(cmd, "raw", "json"); err != nil {
 				return err
 			}
 			if err := needsWait(cmd, wait, "raw", "wait-timeout"); err != nil {
@@ -76,13 +85,26 @@ result. That is faster, but the run is lost if the server dies meanwhile.`,
 			}
 			defer c.Close()
 			if !wait {
-				return a.runInBackground(cmd.Context(), c, name, body, o)
+				return a.runInBackground(cmd.Context(), c, name, body, o, asJSON)
+			}
+			if asJSON {
+				x, err := a.runAndAwait(cmd.Context(), c, name, body, o, waitTimeout)
+				if err != nil {
+					return err
+				}
+				if err := a.WriteJSON(x); err != nil {
+					return err
+				}
+				return advise(x.Err(), name)
 			}
 			var result json.RawMessage
 			if o == (client.RunOptions{}) && waitTimeout == 0 && !ui.IsTerminal(a.Err) {
 				result, err = a.runBlocking(cmd.Context(), c, name, body)
 			} else {
-				result, err = a.runAndAwait(cmd.Context(), c, name, body, o, waitTimeout)
+				var x client.Execution
+				if x, err = a.runAndAwait(cmd.Context(), c, name, body, o, waitTimeout); err == nil {
+					result, err = x.Output, x.Err()
+				}
 			}
 			if err != nil {
 				return advise(err, name)
@@ -96,6 +118,7 @@ result. That is faster, but the run is lost if the server dies meanwhile.`,
 	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the run is done and print the result")
 	waitTimeoutFlag(cmd, &waitTimeout)
 	cmd.Flags().BoolVarP(&raw, "raw", "r", false, "print a string result without quotes")
+	jsonFlag(cmd, &asJSON)
 	accept.flags(cmd)
 	_ = cmd.MarkFlagFilename("args-file", "json")
 	return cmd
@@ -149,10 +172,15 @@ func (a *app) readArgs(ctx context.Context, text, file string, parameters []stri
 }
 
 // runInBackground starts a run in the background and prints its id.
-func (a *app) runInBackground(ctx context.Context, c *client.Client, name string, args []byte, o client.RunOptions) error {
+func (a *app) runInBackground(ctx context.Context, c *client.Client, name string, args []byte, o client.RunOptions, asJSON bool) error {
 	id, err := c.Submit(ctx, name, args, o)
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		return a.WriteJSON(struct {
+			ID string `json:"uuid"`
+		}{id})
 	}
 	if _, err := fmt.Fprintln(a.Out, id); err != nil {
 		return err
@@ -171,16 +199,12 @@ func (a *app) runBlocking(ctx context.Context, c *client.Client, name string, ar
 }
 
 // runAndAwait starts a run in the background and waits for it, so that its id is known.
-func (a *app) runAndAwait(ctx context.Context, c *client.Client, name string, args []byte, o client.RunOptions, timeout ui.Seconds) (json.RawMessage, error) {
+func (a *app) runAndAwait(ctx context.Context, c *client.Client, name string, args []byte, o client.RunOptions, timeout ui.Seconds) (client.Execution, error) {
 	id, err := c.Submit(ctx, name, args, o)
 	if err != nil {
-		return nil, clierror.Resumable(err, a.command("executions list -i --function "+name)+" lists it if the server accepted it")
+		return client.Execution{}, clierror.Resumable(err, a.command("executions list -i --function "+name)+" lists it if the server accepted it")
 	}
-	x, err := a.awaitExecution(ctx, c, id, name, timeout)
-	if err != nil {
-		return nil, err
-	}
-	return x.Output, x.Err()
+	return a.awaitExecution(ctx, c, id, name, timeout)
 }
 
 // writeResult prints the result of a run and a newline. If raw, a string has no quotes.

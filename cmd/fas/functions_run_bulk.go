@@ -28,8 +28,9 @@ runs were accepted, and how to send the rest without starting any run twice.
 
 With --wait the command waits until all runs are done and prints how many succeeded,
 failed and were cancelled; the exit status is 1 if any did not succeed. Ctrl-C and
---wait-timeout end the wait but not the runs; the ids are printed then, except on a
-terminal.
+--wait-timeout end the wait but not the runs. The hint then has the commands that wait
+again and that cancel the runs, "fas bulk wait TRACE" and "fas bulk cancel TRACE"; the
+ids are printed, except on a terminal.
 
 With --wait --json the output is an object with the fields
 
@@ -74,7 +75,7 @@ With --wait --json the output is an object with the fields
 				return err
 			}
 			defer c.Close()
-			b := bulk{app: a, client: c, name: args[0], runs: runs, options: o, json: asJSON}
+			b := newBulk(a, c, args[0], runs, o, asJSON)
 			if wait {
 				return b.runAndAwait(cmd.Context(), waitTimeout)
 			}

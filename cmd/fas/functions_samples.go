@@ -37,8 +37,8 @@ the sample is printed too. -o sets the file; - is the standard output alone.
 Functions have no network. get-content reads URLs that contain their content (data:)
 and refuses all others.`,
 		Example: `  fas functions samples --hello-world -o hello-world.py
-  fas functions create hello --file hello-world.py
-  fas functions samples --sleep | fas functions create sleep --file -`,
+  fas functions apply hello --file hello-world.py
+  fas functions samples --sleep -o - | fas functions apply sleep --file -`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := exclusive(cmd, sampleNames...); err != nil {

@@ -10,15 +10,17 @@ import (
 
 func newFunctionsUpdate(a *app) *cobra.Command {
 	var file, contextFile, newName string
-	var wait bool
+	var wait, asJSON bool
 	var bounds limits
 	cmd := &cobra.Command{
-		Use:   "update NAME [-f FILE] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB] [--retries N]",
+		Use:   "update NAME [-f FILE] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB] [--retries N] [--json]",
 		Short: "Change a function",
 		Long: `Change a function's code, context, limits, retries or name. Anything that is not given
 does not change. If the change does not deploy, the function does not change.
 
-Prints the id of the deployment.`,
+Prints the id of the deployment.
+
+` + changeFields,
 		Example: `  fas functions update hello -f hello.py
   fas functions update hello --new-name hi --timeout 5`,
 		Args:              arguments("NAME"),
@@ -59,7 +61,11 @@ Prints the id of the deployment.`,
 			if err != nil {
 				return err
 			}
-			return a.writeChange(id, "updated "+args[0])
+			name := args[0]
+			if newName != "" {
+				name = newName
+			}
+			return a.writeChange(change{ID: id, Name: name, Change: "updated"}, asJSON)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the new code, - is the standard input")
@@ -67,6 +73,7 @@ Prints the id of the deployment.`,
 	cmd.Flags().StringVarP(&newName, "new-name", "n", "", "new `NAME`")
 	waitFlag(cmd, &wait)
 	bounds.flags(cmd, "unchanged", "unchanged", "unchanged")
+	jsonFlag(cmd, &asJSON)
 	completeFiles(cmd)
 	return cmd
 }

@@ -31,8 +31,10 @@ Environment variables. Each overrides the file, and is overridden by its flag:
   FAASPOT_DIR          folder of the profile file and of the server's data,
                        instead of ~/.faaspot
   FAASPOT_CONFIG       profile file, instead of fasconf.yaml in that folder
+  FAASPOT_URL          URL of the server, as --url; no profile is needed then
   FAASPOT_PROFILE      profile to use, as --profile
-  FAASPOT_TOKEN        token, instead of the profile's
+  FAASPOT_TOKEN        token, instead of the profile's; if FAASPOT_URL is set, it is
+                       sent to that server only
   FAASPOT_ADMIN_TOKEN  for "fas serve": the admin token, instead of a generated
                        one
   NO_COLOR             any value: no colours

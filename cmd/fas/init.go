@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/shell"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -33,12 +35,26 @@ var initialFiles = []struct {
 	{"initial/try.sh", func(string) string { return "try.sh" }, 0o755},
 }
 
-// initialName is the name of the function if the name of the folder is not valid.
-const initialName = "hello"
+// initialName returns the name of the function in a folder: the name of the folder, with a dash in
+// place of characters that no function may have in its name.
+func initialName(folder string) (string, error) {
+	name := strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' || r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return '-'
+	}, folder)
+	name = strings.TrimLeft(name, "-.")
+	if err := runtime.ValidateName(name); err != nil || strings.Trim(name, "-_.") == "" {
+		return "", clierror.Usagef("choose a folder, such as `fas init my-function`", "%s is not a name for a function", ui.Quote(folder))
+	}
+	return name, nil
+}
 
 func newInit(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "init [DIR]",
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "init [DIR] [--json]",
 		GroupID: groupFunctions,
 		Short:   "Start a new function: code, context and a test call",
 		Long: `Write the files of a new function to a folder, by default the current one. The folder
@@ -48,8 +64,9 @@ is created if necessary:
   NAME.context  the context, such as secrets
   try.sh        a script that deploys both and runs the function once
 
-NAME is the name of the folder. If one of the files exists, nothing is written. Prints
-the names of the files.`,
+NAME is the name of the folder, with - in place of characters that are not A-Z a-z 0-9
+- _ . in it. If one of the files exists, nothing is written. Prints
+the names of the files, with --json as an array.`,
 		Example: `  fas init greet
   sh greet/try.sh`,
 		Args: cobra.ArbitraryArgs,
@@ -69,6 +86,9 @@ the names of the files.`,
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return a.WriteJSON(paths)
+			}
 			for _, path := range paths {
 				fmt.Fprintln(a.Out, path)
 			}
@@ -76,6 +96,8 @@ the names of the files.`,
 			return nil
 		},
 	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
 }
 
 // writeInitial writes the files of a new function, all or none, and returns their paths.
@@ -84,9 +106,13 @@ func (a *app) writeInitial(dir string) (paths []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	function := filepath.Base(whole)
-	if runtime.ValidateName(function) != nil {
-		function = initialName
+	folder := filepath.Base(whole)
+	function, err := initialName(folder)
+	if err != nil {
+		return nil, err
+	}
+	if function != folder {
+		fmt.Fprintf(a.Err, "the function is named %s\n", function)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, clierror.Usagef("", "cannot create the folder: %v", err)

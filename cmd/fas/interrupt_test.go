@@ -101,6 +101,7 @@ func (h *heard) Write(p []byte) (int, error) {
 func TestInterruptStopsWaiting(t *testing.T) {
 	const id = "019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4"
 	const logged = "hi\n"
+	const trace = "eb5ba08433f573078bcda817cd52c6a1"
 	const again = "error: interrupted; the work continues on the server\nhint: `fas executions get " + id + " --wait` waits again, `fas executions cancel " + id + "` stops it\n"
 	for name, tc := range map[string]struct {
 		signal         os.Signal
@@ -121,12 +122,13 @@ func TestInterruptStopsWaiting(t *testing.T) {
 			"error: interrupted; the work continues on the server\nhint: `fas executions logs " + id + " -f` follows again, `fas executions cancel " + id + "` stops it\n",
 		},
 		"many runs": {
-			os.Interrupt, "functions run_bulk slow -p n=1 --wait", 130, id + "\n",
-			"error: interrupted; the work continues on the server\nhint: 0 of 1 runs are done; `fas executions list --function slow` lists the others\n",
+			os.Interrupt, "functions run_bulk slow -p n=1 --idempotency-key k --wait", 130, id + "\n",
+			"error: interrupted; the work continues on the server\nhint: 0 of 1 runs are done; `fas bulk wait " + trace + "` waits again, `fas bulk cancel " + trace + "` cancels the others\n",
 		},
 		"many runs, as JSON": {
-			os.Interrupt, "functions run_bulk slow -p n=1 --wait --json", 130, "[\n  \"" + id + "\"\n]\n",
-			"error: interrupted; the work continues on the server\nhint: 0 of 1 runs are done; `fas executions list --function slow` lists the others\n",
+			os.Interrupt, "functions run_bulk slow -p n=1 --idempotency-key k --wait --json", 130, "[\n  \"" + id + "\"\n]\n",
+			"{\n  \"error\": {\n    \"message\": \"interrupted; the work continues on the server\",\n    \"error_code\": \"interrupted\",\n    \"hint\": \"0 of 1 runs are done; `fas bulk wait " +
+				trace + "` waits again, `fas bulk cancel " + trace + "` cancels the others\",\n    \"exit_status\": 130\n  }\n}\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

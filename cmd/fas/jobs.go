@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"regexp"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,6 +94,29 @@ func jobArguments(args []string) error {
 		return err
 	}
 	return jobExecutionName(args[1])
+}
+
+// nextTick returns the next time at which a trigger of type cron starts its job, by the clock of this
+// machine; zero if there is none.
+func nextTick(j client.Job, t client.Trigger) time.Time {
+	if t.Type != client.TriggerCron || !t.Enabled || !j.Spec.Enabled {
+		return time.Time{}
+	}
+	s, err := runtime.ParseSchedule(t.Configuration.Schedule, t.Configuration.TimeZone)
+	if err != nil {
+		return time.Time{}
+	}
+	return s.Next(time.Now())
+}
+
+// nextRun returns the next time at which a schedule starts the job; zero if there is none.
+func nextRun(j client.Job) (next time.Time) {
+	for _, t := range j.Spec.Triggers {
+		if at := nextTick(j, t); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
 }
 
 // triggerText renders a trigger in a few words.

@@ -9,16 +9,20 @@ import (
 )
 
 func newJobsDelete(a *app) *cobra.Command {
-	var yes bool
+	var yes, asJSON bool
 	cmd := &cobra.Command{
-		Use:     "delete NAME [--yes]",
+		Use:     "delete NAME [--yes] [--json]",
 		Aliases: []string{"rm"},
 		Short:   "Delete a job",
 		Long: `Delete a job with its triggers and revisions, and cancel its executions. The
 executions of the job are deleted too; the runs of its tasks remain as executions of
 the function.
 
-On a terminal the command asks for confirmation.`,
+On a terminal the command asks for confirmation.
+
+With --json the output is the last state of the job, an object with the fields
+
+` + jobFields,
 		Example: `  fas jobs delete nightly
   fas jobs delete nightly --yes`,
 		Args:              arguments("NAME"),
@@ -37,13 +41,18 @@ On a terminal the command asks for confirmation.`,
 					return err
 				}
 			}
-			if _, err := c.DeleteJob(cmd.Context(), args[0]); err != nil {
+			j, err := c.DeleteJob(cmd.Context(), args[0])
+			if err != nil {
 				return err
+			}
+			if asJSON {
+				return a.WriteJSON(j)
 			}
 			fmt.Fprintf(a.Err, "deleted %s\n", args[0])
 			return nil
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -97,7 +97,7 @@ func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string
 // jobExecutionTable returns the table of executions of a job.
 func jobExecutionTable(out io.Writer, people bool) *ui.Table[client.JobExecution] {
 	return &ui.Table[client.JobExecution]{
-		Out: out, ForPeople: people, Heading: "ID\tSTATUS\tTASKS\tDONE\tFAILED\tCREATED\tTOOK\tTRIGGER",
+		Out: out, ForPeople: people, Heading: "ID\tSTATUS\tTASKS\tDONE\tFAILED\tCREATED\tTOOK\tTRIGGER", Elastic: "TRIGGER", Optional: "TRIGGER\tCREATED",
 		Row: func(x client.JobExecution, people bool) string {
 			m, took := x.Metadata, ""
 			if m.CompletedAt != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,7 @@ the stored secret. It has the fields
 			if asJSON {
 				return a.WriteJSON(j)
 			}
-			return writeJob(a.Out, j, ui.IsTerminal(a.Out))
+			return writeJob(a.Out, c.URL(), j, ui.IsTerminal(a.Out))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -55,7 +56,7 @@ the stored secret. It has the fields
 // ofFunction is shown for a limit that the job does not set.
 const ofFunction = "that of the function"
 
-func writeJob(out io.Writer, j client.Job, people bool) error {
+func writeJob(out io.Writer, server string, j client.Job, people bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "name:\t%s\n", j.Metadata.Name)
 	if j.Metadata.DisplayName != "" {
@@ -87,6 +88,11 @@ func writeJob(out io.Writer, j client.Job, people bool) error {
 	}
 	for _, t := range j.Spec.Triggers {
 		fmt.Fprintf(w, "trigger:\t%s: %s\n", t.ID, ui.OneLine(triggerText(t)))
+		if t.Type != client.TriggerCron {
+			fmt.Fprintf(w, "\t%s/v0/jobs/%s/triggers/%s\n", server, j.Metadata.Name, ui.OneLine(strings.Trim(t.Configuration.Path, "/")))
+		} else if next := nextTick(j, t); !next.IsZero() {
+			fmt.Fprintf(w, "\tnext at %s\n", ui.Timestamp(next, people))
+		}
 	}
 	fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(j.Metadata.CreatedAt, people))
 	fmt.Fprintf(w, "updated:\t%s\n", ui.Timestamp(j.Metadata.UpdatedAt, people))

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
@@ -18,9 +21,10 @@ func newJobsList(a *app) *cobra.Command {
 		Short:   "List the jobs",
 		Long: `List the jobs by name.
 
-On a terminal the output is a table; elsewhere each job is a line of tab-separated
-fields without a heading: name, function, revision, enabled (true or false), number
-of triggers, updated.
+On a terminal the output is a table, with the status of the last execution of each job
+and the next time at which a schedule starts it; elsewhere each job is a line
+of tab-separated fields without a heading: name, function, revision, enabled (true or
+false), number of triggers, updated.
 
 With --json it is an array of objects with the fields
 
@@ -41,7 +45,11 @@ With --json it is an array of objects with the fields
 			if err != nil {
 				return err
 			}
-			return printList(a, &flags, list, jobTable(a.Out, ui.IsTerminal(a.Out)),
+			var last map[string]client.JobStatus
+			if people := ui.IsTerminal(a.Out); people && !flags.asJSON && !flags.idsOnly {
+				last = lastStatuses(cmd.Context(), c, list)
+			}
+			return printList(a, &flags, list, jobTable(a.Out, ui.IsTerminal(a.Out), last),
 				func(j client.Job) string { return j.Metadata.Name },
 				"no jobs yet: `fas jobs apply --example` prints one to start from")
 		},
@@ -50,11 +58,42 @@ With --json it is an array of objects with the fields
 	return cmd
 }
 
-// jobTable returns the table of jobs.
-func jobTable(out io.Writer, people bool) *ui.Table[client.Job] {
+// statusesAtOnce is the number of concurrent requests for the last executions of jobs.
+const statusesAtOnce = 8
+
+// lastStatuses returns the statuses of the last executions of jobs, by the names of the jobs. It leaves
+// out those that cannot be read.
+func lastStatuses(ctx context.Context, c *client.Client, jobs []client.Job) map[string]client.JobStatus {
+	var mu sync.Mutex
+	last := make(map[string]client.JobStatus)
+	var group errgroup.Group
+	group.SetLimit(statusesAtOnce)
+	for _, j := range jobs {
+		group.Go(func() error {
+			_, err := c.JobExecutions(ctx, j.Metadata.Name, 1, func(page []client.JobExecution) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, x := range page {
+					last[j.Metadata.Name] = x.Status
+				}
+				return nil
+			})
+			return err
+		})
+	}
+	_ = group.Wait()
+	return last
+}
+
+// jobTable returns the table of jobs. last has the statuses of their last executions, for people.
+func jobTable(out io.Writer, people bool, last map[string]client.JobStatus) *ui.Table[client.Job] {
 	return &ui.Table[client.Job]{
-		Out: out, ForPeople: people, Heading: "NAME\tFUNCTION\tREVISION\tENABLED\tTRIGGERS\tUPDATED",
+		Out: out, ForPeople: people, Heading: "NAME\tFUNCTION\tREVISION\tENABLED\tSTATUS\tNEXT RUN\tUPDATED", Elastic: "FUNCTION", Optional: "UPDATED\tREVISION",
 		Row: func(j client.Job, people bool) string {
+			if people {
+				return fmt.Sprintf("%s\t%s\t%s\t%t\t%s\t%s\t%s", j.Metadata.Name, j.Spec.Function, j.Spec.Revision.Active,
+					j.Spec.Enabled, last[j.Metadata.Name], ui.Timestamp(nextRun(j), true), ui.Timestamp(j.Metadata.UpdatedAt, true))
+			}
 			return fmt.Sprintf("%s\t%s\t%s\t%t\t%d\t%s", j.Metadata.Name, j.Spec.Function, j.Spec.Revision.Active,
 				j.Spec.Enabled, len(j.Spec.Triggers), ui.Timestamp(j.Metadata.UpdatedAt, people))
 		},

@@ -145,7 +145,7 @@ func (a *app) writePrefixed(prefix string, logs client.Logs) error {
 			}
 		}
 		for line := range strings.Lines(text.String()) {
-			if _, err := io.WriteString(a.streamOf(stream), prefix+strings.TrimSuffix(line, "\n")+"\n"); err != nil {
+			if _, err := io.WriteString(a.logOf(stream), prefix+strings.TrimSuffix(line, "\n")+"\n"); err != nil {
 				return err
 			}
 		}

@@ -54,7 +54,7 @@ With --json it is an array of objects with the fields
 // revisionTable returns the table of revisions.
 func revisionTable(out io.Writer, people bool) *ui.Table[client.JobRevision] {
 	return &ui.Table[client.JobRevision]{
-		Out: out, ForPeople: people, Heading: "REVISION\t\tCREATED\tBY",
+		Out: out, ForPeople: people, Heading: "REVISION\t\tCREATED\tBY", Elastic: "BY",
 		Row: func(r client.JobRevision, people bool) string {
 			current := ""
 			if r.Active {

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
-	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
@@ -42,10 +41,9 @@ With --json it is an array of objects with the fields
 			if err := jobArguments(args); err != nil {
 				return err
 			}
-			for _, s := range statuses {
-				if !slices.Contains(client.TaskStatuses, s) {
-					return clierror.Usagef("use "+strings.Join(client.TaskStatuses, ", "), "the --status %s is not known", ui.Quote(s))
-				}
+			statuses, err := taskStatuses(statuses)
+			if err != nil {
+				return err
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -74,7 +72,7 @@ With --json it is an array of objects with the fields
 // taskTable returns the table of tasks.
 func taskTable(out io.Writer, people bool) *ui.Table[client.Task] {
 	return &ui.Table[client.Task]{
-		Out: out, ForPeople: people, Heading: "TASK\tSTATUS\tATTEMPTS\tSTARTED\tTOOK\tEXECUTION\tERROR",
+		Out: out, ForPeople: people, Heading: "TASK\tSTATUS\tATTEMPTS\tSTARTED\tTOOK\tEXECUTION\tERROR", Elastic: "ERROR", Optional: "STARTED\tATTEMPTS",
 		Row: func(task client.Task, people bool) string {
 			started, took := "", ""
 			if m := task.Metadata; m.StartedAt != nil {

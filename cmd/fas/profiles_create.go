@@ -17,10 +17,11 @@ const defaultProfile = "default"
 func newProfilesCreate(a *app) *cobra.Command {
 	var name string
 	var fill profileFlags
-	var updateIfExists, setActive bool
+	var updateIfExists, setActive, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "create [NAME] [-t TOKEN] [--host HOST] [--port PORT] [--protocol http|https] [--set-as-active-profile]",
-		Short: "Create a profile",
+		Use:        "create [NAME] [-t TOKEN] [--host HOST] [--port PORT] [--protocol http|https] [--set-as-active-profile] [--json]",
+		SuggestFor: []string{"login"},
+		Short:      "Create a profile",
 		Long: `Create a profile for a server. The command does not contact the server.
 
 The profile becomes the active one if there is none, or with --set-as-active-profile.
@@ -28,7 +29,11 @@ If a profile of that name exists, the command fails, or with --update-if-exist c
 what the flags say.
 
 Other users of this machine can see command lines, and shells store them. Pass the
-token on the standard input, with -t -. On a terminal the command prompts for it.`,
+token on the standard input, with -t -. On a terminal the command prompts for it.
+
+With --json the output is the profile, an object with the fields
+
+` + profileFields,
 		Example: `  fas profiles create work --host faas.example.com --protocol https -t -
   fas profiles create --name work --update-if-exist -t - --set-as-active-profile < token`,
 		Args: cobra.ArbitraryArgs,
@@ -79,19 +84,30 @@ token on the standard input, with -t -. On a terminal the command prompts for it
 			if err != nil {
 				return err
 			}
-			a.reportProfile(done, name, inUse)
-			return nil
+			return a.reportProfile(done, name, inUse, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the profile, instead of the argument (default \""+defaultProfile+"\")")
 	fill.flags(cmd)
 	cmd.Flags().BoolVar(&updateIfExists, "update-if-exist", false, "change the profile if it exists")
 	cmd.Flags().BoolVar(&setActive, "set-as-active-profile", false, "make it the active profile")
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-// reportProfile prints what was done, and which profile is active.
-func (a *app) reportProfile(done, name, inUse string) {
+// reportProfile prints what was done, and which profile is active; as JSON the profile.
+func (a *app) reportProfile(done, name, inUse string, asJSON bool) error {
+	if asJSON {
+		f, err := a.loadProfiles()
+		if err != nil {
+			return err
+		}
+		p, err := a.showProfile(f, name)
+		if err != nil {
+			return err
+		}
+		return a.WriteJSON(p)
+	}
 	switch inUse {
 	case name:
 		fmt.Fprintf(a.Err, "%s the profile %s, which is active\n", done, name)
@@ -100,4 +116,5 @@ func (a *app) reportProfile(done, name, inUse string) {
 	default:
 		fmt.Fprintf(a.Err, "%s the profile %s; the active profile is %s\n", done, name, inUse)
 	}
+	return nil
 }

@@ -10,15 +10,19 @@ import (
 )
 
 func newProfilesDelete(a *app) *cobra.Command {
-	var yes bool
+	var yes, asJSON bool
 	cmd := &cobra.Command{
-		Use:     "delete NAME [--yes]",
+		Use:     "delete NAME [--yes] [--json]",
 		Aliases: []string{"rm"},
 		Short:   "Delete a profile",
 		Long: `Delete a profile and its token. The command does not contact the server. If the
 profile is the active one, no profile is active afterwards.
 
-On a terminal the command asks for confirmation.`,
+On a terminal the command asks for confirmation.
+
+With --json the output is the profile that was deleted, an object with the fields
+
+` + profileFields,
 		Example:           `  fas profiles delete work`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: a.completeProfile,
@@ -36,6 +40,10 @@ On a terminal the command asks for confirmation.`,
 					return err
 				}
 			}
+			gone, err := a.showProfile(f, name)
+			if asJSON && err != nil {
+				return err
+			}
 			var inUse string
 			err = a.changeProfiles(func(f *config.File) error {
 				removed, err := f.RemoveProfile(name)
@@ -48,10 +56,13 @@ On a terminal the command asks for confirmation.`,
 			if err != nil {
 				return err
 			}
-			a.reportProfile("deleted", name, inUse)
-			return nil
+			if asJSON {
+				return a.WriteJSON(gone)
+			}
+			return a.reportProfile("deleted", name, inUse, false)
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }

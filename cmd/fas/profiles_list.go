@@ -54,7 +54,7 @@ With --json it is an array of objects with the fields
 // profileTable returns the table of profiles.
 func profileTable(out io.Writer, people bool) *ui.Table[shownProfile] {
 	return &ui.Table[shownProfile]{
-		Out: out, ForPeople: people, Heading: "NAME\tIN USE\tURL\tTOKEN",
+		Out: out, ForPeople: people, Heading: "NAME\tIN USE\tURL\tTOKEN", Elastic: "URL",
 		Row: func(p shownProfile, _ bool) string {
 			mark := ""
 			if p.Active {

@@ -11,13 +11,18 @@ import (
 
 func newProfilesUpdate(a *app) *cobra.Command {
 	var fill profileFlags
+	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "update NAME [-t TOKEN] [--host HOST] [--port PORT] [--protocol http|https]",
+		Use:   "update NAME [-t TOKEN] [--host HOST] [--port PORT] [--protocol http|https] [--json]",
 		Short: "Change a profile",
 		Long: `Change a profile. Anything that is not given does not change, nor do comments and
 unknown keys in the file.
 
-Pass a token on the standard input, with -t -, where other users cannot see it.`,
+Pass a token on the standard input, with -t -, where other users cannot see it.
+
+With --json the output is the profile, an object with the fields
+
+` + profileFields,
 		Example: `  fas profiles update work --port 8443
   fas auth token --profile local | fas profiles update work -t -`,
 		Args:              arguments("NAME"),
@@ -46,7 +51,9 @@ Pass a token on the standard input, with -t -, where other users cannot see it.`
 			if err != nil {
 				return err
 			}
-			a.reportProfile("changed", name, inUse)
+			if err := a.reportProfile("changed", name, inUse, asJSON); err != nil {
+				return err
+			}
 			if server != "" {
 				fmt.Fprintf(a.Err, "the server with the data folder %s wrote this profile and will update its address again; remove server_data from the profile to prevent that\n", server)
 			}
@@ -54,5 +61,6 @@ Pass a token on the standard input, with -t -, where other users cannot see it.`
 		},
 	}
 	fill.flags(cmd)
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -11,11 +11,16 @@ import (
 )
 
 func newProfilesUse(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "use NAME",
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "use NAME [--json]",
 		Short: "Choose the profile that commands use",
 		Long: `Choose the profile that commands use unless --profile or FAASPOT_PROFILE selects
-another one.`,
+another one.
+
+With --json the output is the profile, an object with the fields
+
+` + profileFields,
 		Example:           `  fas profiles use work`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: a.completeProfile,
@@ -36,6 +41,9 @@ another one.`,
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return a.reportProfile("", name, "", true)
+			}
 			fmt.Fprintf(a.Err, "the active profile is now %s, %s\n", name, url)
 			if other := a.env[environ.ProfileVar]; other != "" && other != name {
 				fmt.Fprintf(a.Err, "but %s=%s takes precedence\n", environ.ProfileVar, other)
@@ -43,4 +51,6 @@ another one.`,
 			return nil
 		},
 	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
 )
 
 // Groups of commands in the help of the root command.
@@ -25,7 +28,7 @@ func newRoot(a *app) *cobra.Command {
 fas is the server and its command line: "fas serve" runs a server on this machine,
 and the other commands talk to a server.`,
 		Example: `  fas serve
-  fas functions create hello --file hello.py
+  fas functions apply hello --file hello.py
   fas functions run hello -p name=you --wait`,
 		Version:       version(),
 		SilenceErrors: true,
@@ -35,11 +38,16 @@ and the other commands talk to a server.`,
 	}
 	cmd.SetVersionTemplate("fas {{.Version}}\n")
 	// A command with subcommands is not called by itself.
-	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	// A help topic is read with help.
+	cmd.SetUsageTemplate(strings.NewReplacer(
+		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}",
+		"{{rpad .CommandPath .CommandPathPadding}}", `fas help {{rpad .Name 12}}`,
+	).Replace(cmd.UsageTemplate()))
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return clierror.Usagef("see `"+c.CommandPath()+" --help`", "%v", err)
+		return clierror.Usagef(unknownFlag(c, err), "%v", err)
 	})
 	cmd.PersistentFlags().StringVar(&a.profile, "profile", "", "use the profile `NAME`, see \"fas help environment\"")
+	cmd.PersistentFlags().StringVar(&a.url, "url", "", "talk to the server at `URL`, with FAASPOT_TOKEN or the token of a profile with that URL")
 	cmd.PersistentFlags().CountVarP(&a.Verbosity, "verbose", "v", "trace HTTP: -v requests, -vv headers, -vvv connections")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
 	// FaaSpot's documents write flags of several words with underscores; everything else uses
@@ -59,11 +67,13 @@ and the other commands talk to a server.`,
 		newInit(a),
 		newFunctions(a),
 		newExecutions(a),
+		newBulkGroup(a),
 		newJobs(a),
 		newDeadLetters(a),
 		newProfiles(a),
 		newAuth(a),
 		newVersion(a),
+		newReady(a),
 		newHelpExitCodes(),
 		newHelpEnvironment(),
 	)
@@ -86,13 +96,58 @@ func group(cmd *cobra.Command, args []string) error {
 		return cmd.Help()
 	}
 	hint := "see `" + cmd.CommandPath() + " --help`"
-	if cmd.SuggestionsMinimumDistance <= 0 {
-		cmd.SuggestionsMinimumDistance = 2 // letters that may differ, the default of cobra
-	}
-	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		hint = "did you mean `" + cmd.CommandPath() + " " + strings.Join(similar, "` or `"+cmd.CommandPath()+" ") + "`?"
+	if similar := suggestions(cmd, args[0]); len(similar) > 0 {
+		hint = "did you mean `" + strings.Join(similar, "` or `") + "`?"
 	}
 	return clierror.Usagef(hint, "%s has no command %q", cmd.CommandPath(), args[0])
+}
+
+// maxSuggestions is the largest number of commands that a hint suggests.
+const maxSuggestions = 3
+
+// suggestions returns the command paths that a word below a command may mean, best first: the command
+// of that name or alias in another group, or one that suggests itself for it, such as `fas executions
+// logs` for logs; else commands of the group with a similar name.
+func suggestions(cmd *cobra.Command, word string) (paths []string) {
+	var visit func(*cobra.Command)
+	visit = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() {
+				if sub.Name() == word || sub.HasAlias(word) || slices.Contains(sub.SuggestFor, word) {
+					paths = append(paths, sub.CommandPath())
+				}
+				visit(sub)
+			}
+		}
+	}
+	visit(cmd)
+	if len(paths) == 0 && cmd.HasParent() {
+		visit(cmd.Root())
+	}
+	if len(paths) > 0 {
+		return paths[:min(len(paths), maxSuggestions)]
+	}
+	cmd.SuggestionsMinimumDistance = 2 // letters that may differ, the default of cobra
+	for _, name := range cmd.SuggestionsFor(word) {
+		paths = append(paths, cmd.CommandPath()+" "+name)
+	}
+	return paths[:min(len(paths), maxSuggestions)]
+}
+
+// unknownFlag returns the hint for a flag that a command does not have.
+func unknownFlag(c *cobra.Command, err error) string {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && len(unknown.GetSpecifiedName()) > 1 {
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		})
+		if near := suggest.Closest(unknown.GetSpecifiedName(), names); near != "" {
+			return "did you mean --" + near + "? See `" + c.CommandPath() + " --help`"
+		}
+	}
+	return "see `" + c.CommandPath() + " --help`"
 }
 
 // arguments checks that a command has exactly the named arguments.

@@ -5,8 +5,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
@@ -20,10 +24,19 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 	a.Terminal = ui.NewTerminal(stdin, stdout, stderr, a.env)
 	root := newRoot(a)
 	root.SetArgs(joinBooleans(root, args))
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return a.report(root.ExecuteContext(ctx))
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	cmd, err := root.ExecuteContextC(ctx)
+	a.jsonErrors = wantsJSON(cmd, args)
+	return a.report(a.suggestName(ctx, err))
+}
+
+// wantsJSON reports whether a command was called with --json. The flags of a wrong call may not have
+// been parsed.
+func wantsJSON(cmd *cobra.Command, args []string) bool {
+	flag := cmd.Flags().Lookup("json")
+	return flag != nil && (flag.Value.String() == "true" || slices.Contains(args, "--json"))
 }
 
 // app is what all commands share: the terminal, the environment and the global flags.
@@ -31,6 +44,10 @@ type app struct {
 	ui.Terminal
 	env     environ.Environment
 	profile string // --profile
+	url     string // --url
+
+	jsonErrors bool           // errors are JSON, because of --json
+	client     *client.Client // that the command has used; nil: none
 }
 
 // interruptible returns a context that ends at the first SIGINT or SIGTERM. The second signal ends
@@ -55,8 +72,14 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 
 // report prints an error and returns the exit status.
 func (a *app) report(err error) int {
-	if err != nil {
-		ui.WriteError(a.Err, err, a.Painter(a.Err))
+	a.ResetColours()
+	status := clierror.ExitStatus(err)
+	switch {
+	case err == nil:
+	case a.jsonErrors:
+		ui.WriteErrorJSON(a.Err, err, status)
+	default:
+		ui.WriteError(a.Err, err)
 	}
-	return clierror.ExitStatus(err)
+	return status
 }

@@ -30,12 +30,28 @@ func version() string {
 	return info.Main.Version
 }
 
+// static reports whether this binary was built without cgo: with it, the binary needs the C library
+// of the system that built it.
+func static() bool {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return false
+	}
+	for _, s := range info.Settings {
+		if s.Key == "CGO_ENABLED" {
+			return s.Value == "0"
+		}
+	}
+	return false
+}
+
 // versions is the output of `fas version --json`. The names and meanings of its fields are a
 // promise.
 type versions struct {
 	Version  string        `json:"version"`
 	Go       string        `json:"go"`
 	Platform string        `json:"platform"`
+	Static   bool          `json:"static"` // needs no libraries of the system
 	Server   serverVersion `json:"server"`
 }
 
@@ -43,6 +59,7 @@ type serverVersion struct {
 	URL       string `json:"url"`
 	Reachable bool   `json:"reachable"`
 	Ready     bool   `json:"ready"`
+	Token     bool   `json:"token"`             // whether it accepts the token
 	Version   string `json:"version,omitempty"` // empty if the server does not report it
 	Problem   string `json:"problem,omitempty"`
 }
@@ -61,14 +78,18 @@ reached.
 
 With --json the output is an object with the fields
 
-  version, go, platform
-  server: url, reachable, ready, version, problem`,
+  version, go, platform, static (built without cgo, so that it needs no libraries)
+  server: url, reachable, ready, token (whether it is accepted), version, problem
+
+"fas ready" is the command for scripts: its exit status says whether the server is
+ready.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := versions{
 				Version:  version(),
 				Go:       goruntime.Version(),
 				Platform: goruntime.GOOS + "/" + goruntime.GOARCH,
+				Static:   static(),
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), versionTimeout)
 			defer cancel()
@@ -78,13 +99,19 @@ With --json the output is an object with the fields
 			if asJSON {
 				return a.WriteJSON(v)
 			}
-			fmt.Fprintf(a.Out, "fas %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			linked := ""
+			if !v.Static {
+				linked = ", not static: it was built with cgo"
+			}
+			fmt.Fprintf(a.Out, "fas %s (%s, %s%s)\n", v.Version, v.Go, v.Platform, linked)
 			state := "ready"
 			switch {
 			case !v.Server.Reachable:
 				state = "not reachable"
 			case !v.Server.Ready:
 				state = "not ready"
+			case !v.Server.Token:
+				state = "ready, but it does not accept the token"
 			}
 			if v.Server.Version != "" {
 				state = v.Server.Version + ", " + state
@@ -103,7 +130,7 @@ func (a *app) askServer(ctx context.Context, v *serverVersion) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.client(s)
+	c, err := a.clientOf(s)
 	if err != nil {
 		return err
 	}
@@ -111,6 +138,13 @@ func (a *app) askServer(ctx context.Context, v *serverVersion) error {
 	v.URL = c.URL()
 	h, err := c.Health(ctx)
 	v.Reachable, v.Ready, v.Version = h.Reachable, h.Ready, h.Version
+	if err == nil {
+		_, err = s.requireToken()
+	}
+	if err == nil {
+		err = c.CheckToken(ctx)
+		v.Token = err == nil
+	}
 	if err != nil {
 		v.Problem = clierror.Message(err)
 	}

@@ -46,6 +46,9 @@ func (a *app) command(words string) string {
 	if a.profile != "" {
 		words += " --profile " + shell.Quote(a.profile)
 	}
+	if a.url != "" {
+		words += " --url " + shell.Quote(a.url)
+	}
 	return "`fas " + words + "`"
 }
 

@@ -64,6 +64,7 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 			{Method: "GET", Path: "/v1/functions", Handle: a.listFunctions, MaxBody: web.NoBody},
 			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Writes: true, MaxBody: maxFunctionBody},
 			{Method: "GET", Path: "/v1/functions/{name}", Handle: a.getFunction, MaxBody: web.NoBody},
+			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Writes: true, MaxBody: maxFunctionBody},
 			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Writes: true, MaxBody: maxFunctionBody},
 			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Writes: true, MaxBody: web.NoBody},
 

@@ -167,6 +167,17 @@ func contextKeys(context []byte) ([]string, error) {
 }
 
 func (a *api) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	return a.changeFunction(ctx, tenant, false)
+}
+
+// putFunction creates the function in the path, or updates it as updateFunction does: parts that the
+// body does not name stay as they are.
+func (a *api) putFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	return a.changeFunction(ctx, tenant, true)
+}
+
+// changeFunction updates a function, and if create is true, creates one that does not exist.
+func (a *api) changeFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, create bool) error {
 	name, err := functionName(ctx)
 	if err != nil {
 		return err
@@ -184,6 +195,16 @@ func (a *api) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 			return err
 		}
 	}
+	if create {
+		switch {
+		case body.name != nil && *body.name != name:
+			return runtime.Errorf(runtime.CodeInvalidArgument, `"name" is %q, but the path has %q`, *body.name, name).
+				WithHint("leave the name out of the body; PATCH renames a function")
+		case body.code == nil:
+			return runtime.Errorf(runtime.CodeInvalidArgument, `"code" is missing`).WithHint(codeHint)
+		}
+		body.name = nil
+	}
 	key, err := web.IdempotencyKey(ctx)
 	if err != nil {
 		return err
@@ -197,6 +218,7 @@ func (a *api) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		Timeout:        body.timeout,
 		Memory:         body.memory,
 		Retries:        body.retries,
+		Create:         create,
 		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,
 	})

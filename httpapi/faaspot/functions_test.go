@@ -112,6 +112,39 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestPut checks that a body of a creation becomes an update that may create.
+func TestPut(t *testing.T) {
+	t.Parallel()
+	fake := apitest.FullFake()
+	ts := apitest.Start(t, fake, nil)
+	timeout := 2 * time.Second
+	for body, want := range map[string]runtime.FunctionUpdate{
+		`{"code":"x y"}`:               {Source: []byte("x y")},
+		`{"name":"a.py","code":"x y"}`: {Source: []byte("x y")},
+		`{"name":null,"code":"x y","timeout":2,"context":"a = 1\n"}`: {Source: []byte("x y"), Timeout: &timeout, Context: json.RawMessage(`{"a":1}`)},
+	} {
+		fake.Renew(nil)
+		a := ts.Do(t, "PUT", "/v1/functions/a.py", body, nil)
+		if a.Status != 200 || a.Body != `"`+apitest.ID+`"` {
+			t.Fatalf("%s: got %d %s", body, a.Status, a.Body)
+		}
+		want.Tenant, want.Name, want.Create, want.UserID = runtime.DefaultTenant, "a.py", true, runtime.AdminUser
+		if diff := cmp.Diff([]runtime.FunctionUpdate{want}, fake.Updated); diff != "" {
+			t.Errorf("%s: %s", body, diff)
+		}
+	}
+	for body, message := range map[string]string{
+		`{}`:                        `\"code\" is missing`,
+		`{"timeout":2}`:             `\"code\" is missing`,
+		`{"name":"b","code":"x"}`:   `\"name\" is \"b\", but the path has \"a.py\"`,
+		`{"name":"../","code":"x"}`: `name`,
+	} {
+		if a := ts.Do(t, "PUT", "/v1/functions/a.py", body, nil); a.Status != 400 || !strings.Contains(a.Body, message) {
+			t.Errorf("%s: got %d %s", body, a.Status, a.Body)
+		}
+	}
+}
+
 // TestChangesSendTheirKey checks that the answer marks a change that was made before.
 func TestChangesSendTheirKey(t *testing.T) {
 	t.Parallel()

@@ -123,12 +123,12 @@ func parseStatuses(words string) ([]runtime.State, error) {
 	known := []wire.Status{wire.StatusPending, wire.StatusStarted, wire.StatusSuccess, wire.StatusFailed, wire.StatusCancelled}
 	requested := make(map[wire.Status]bool)
 	for word := range strings.SplitSeq(words, ",") {
-		i := slices.IndexFunc(known, func(s wire.Status) bool { return strings.EqualFold(strings.TrimSpace(word), string(s)) })
-		if i < 0 {
+		status, ok := wire.ParseStatus(word)
+		if !ok {
 			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "there is no status %q", word).
 				WithHint("use Pending, Started, Success, Failed or Cancelled, separated by commas")
 		}
-		requested[known[i]] = true
+		requested[status] = true
 	}
 	var states []runtime.State
 	for _, status := range known {

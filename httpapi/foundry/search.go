@@ -37,6 +37,10 @@ func (a *api) search(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return web.Named(runtime.Errorf(runtime.CodeInvalidArgument, "this endpoint is in preview, and the request does not opt in").
 			WithHint("add ?preview=true to the URL"), namePreview, nil)
 	}
+	details, err := web.BoolParam(ctx.QueryArgs(), "details")
+	if err != nil {
+		return err
+	}
 	body, err := parseSearch(ctx.Request.Body())
 	if err != nil {
 		return err
@@ -61,9 +65,14 @@ func (a *api) search(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	response := wire.SearchResponse[string]{Data: make([]wire.FoundExecution[string], len(page.Items))}
 	for i := range page.Items {
-		response.Data[i] = renderExecution(&page.Items[i])
+		x := &page.Items[i]
+		response.Data[i] = renderExecution(x)
+		if details {
+			ms := json.Number(strconv.FormatFloat(max(0, x.Duration.Seconds()*1000), 'f', 3, 64))
+			response.Data[i].ExecutionID, response.Data[i].DurationMS = x.ID, &ms
+		}
 		if body.older {
-			addOlder(&response.Data[i], &page.Items[i])
+			addOlder(&response.Data[i], x)
 		}
 	}
 	if page.Next != "" {

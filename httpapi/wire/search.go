@@ -35,6 +35,11 @@ type FoundExecution[T any] struct {
 	OlderTraceID string `json:"traceId,omitempty"`
 	TraceLocator string `json:"traceLocator,omitempty"`
 	UserID       string `json:"userId,omitempty"`
+
+	// With the query details=true, in addition to Foundry's members:
+
+	ExecutionID string       `json:"executionId,omitempty"` // of the run, or of the execution of the job
+	DurationMS  *json.Number `json:"durationMs,omitempty"`  // three decimals
 }
 
 // SearchResponse is one page of the results of a search.

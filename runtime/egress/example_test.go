@@ -30,6 +30,6 @@ func ExampleNew() {
 		fmt.Println("status:", status)
 	}
 	// Output:
-	// error: the host has an address that this server may not reach
+	// error: the host has an address that this server may not reach, unless its operator allows it with `fas serve --egress-allow ADDRESS`
 	// status: 204
 }

@@ -214,7 +214,7 @@ func tenantError(err error) error {
 	case errors.Is(err, errBusy):
 		return newError(runtime.CodeTooBusy, "requests to this address are in progress")
 	case errors.Is(err, errDenied):
-		return newError(runtime.CodeInvalidArgument, "the host has an address that this server may not reach")
+		return newError(runtime.CodeInvalidArgument, "the host has an address that this server may not reach, unless its operator allows it with `fas serve --egress-allow ADDRESS`")
 	case errors.As(err, &dns):
 		return newError(runtime.CodeUnavailable, "the host's name cannot be resolved")
 	case errors.As(err, &asURL) && asURL.Timeout():

@@ -38,7 +38,11 @@ func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtim
 	if err := e.checkNameFree(name); err != nil {
 		return runtime.Deployment{}, err
 	}
+	return e.createLocked(ctx, s, key)
+}
 
+// createLocked deploys a new function. The caller holds the lock of its name, which is free.
+func (e *Engine) createLocked(ctx context.Context, s runtime.FunctionSpec, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
 	now, id := e.clock.Stamp()
 	f := runtime.Function{ID: id, Tenant: s.Tenant, Name: s.Name, Version: 1, Created: now, Updated: now}
 	v := runtime.Version{
@@ -62,7 +66,7 @@ func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtim
 		e.sandbox.Forget(f.ID, v.Number)
 		return runtime.Deployment{}, err
 	}
-	e.current.invalidate(name)
+	e.current.invalidate(functionKey{s.Tenant, s.Name})
 	return runtime.Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
 }
 

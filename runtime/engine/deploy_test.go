@@ -85,6 +85,74 @@ func TestFailedDeployIsNotStored(t *testing.T) {
 	}
 }
 
+// A function that is put is created with the defaults, or updated; what the request does not name
+// stays. Of concurrent requests for a new name, one creates.
+func TestPutFunction(t *testing.T) {
+	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{}})
+	ctx := context.Background()
+	timeout := 2 * time.Second
+	first := runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Create: true, Source: []byte(`"one"`), Context: []byte(`{"a":1}`), Timeout: &timeout}
+	d, err := e.UpdateFunction(ctx, first)
+	if err != nil || d.Function.Version != 1 {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	d, err = e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Create: true, Source: []byte(`"two"`)})
+	if err != nil || d.Function.Version != 2 {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	detail, err := e.GetFunction(ctx, tenant, "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := detail.Version; string(v.Source) != `"two"` || string(v.Context) != `{"a":1}` || v.Limits.Timeout != timeout || v.Retries != 0 {
+		t.Errorf("the version is %+v", v)
+	}
+	for name, u := range map[string]runtime.FunctionUpdate{
+		"no code":  {Tenant: tenant, Name: "new", Create: true, Timeout: &timeout},
+		"new name": {Tenant: tenant, Name: "new", Create: true, Source: []byte("1"), NewName: ptr("newer")},
+		"retries":  {Tenant: tenant, Name: "new", Create: true, Source: []byte("1"), Retries: ptr(-1)},
+		"timeout":  {Tenant: tenant, Name: "new", Create: true, Source: []byte("1"), Timeout: ptr(time.Duration(-1))},
+		"name":     {Tenant: tenant, Name: "../x", Create: true, Source: []byte("1")},
+	} {
+		if _, err := e.UpdateFunction(ctx, u); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	// With a key, the same request happens once; PATCH with the same key is another request.
+	keyed := runtime.FunctionUpdate{Tenant: tenant, Name: "keyed", Create: true, Source: []byte("1"), IdempotencyKey: "k"}
+	d, err = e.UpdateFunction(ctx, keyed)
+	if err != nil || d.Replayed {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	if again, err := e.UpdateFunction(ctx, keyed); err != nil || !again.Replayed || again.ExecutionID != d.ExecutionID {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	keyed.Create = false
+	if _, err := e.UpdateFunction(ctx, keyed); runtime.CodeOf(err) != runtime.CodeConflict {
+		t.Errorf("another request: %v", err)
+	}
+
+	const callers = 8
+	versions := make(chan uint64, callers)
+	for range callers {
+		go func() {
+			d, err := e.UpdateFunction(ctx, runtime.FunctionUpdate{Tenant: tenant, Name: "race", Create: true, Source: []byte("1")})
+			if err != nil {
+				t.Error(err)
+			}
+			versions <- d.Function.Version
+		}()
+	}
+	seen := make(map[uint64]bool)
+	for range callers {
+		seen[<-versions] = true
+	}
+	if len(seen) != callers {
+		t.Errorf("%d callers made the versions %v", callers, seen)
+	}
+}
+
 func TestUpdate(t *testing.T) {
 	box := &fakeSandbox{}
 	e := newEngine(t, engine.Options{Sandbox: box})

@@ -39,6 +39,13 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 	defer unlock()
 
 	f, old, err := e.readFunction(from)
+	if u.Create && runtime.CodeOf(err) == runtime.CodeNotFound {
+		s := u.Spec()
+		if err := s.Validate(); err != nil {
+			return runtime.Deployment{}, err
+		}
+		return e.createLocked(ctx, s, key)
+	}
 	if err != nil {
 		return runtime.Deployment{}, err
 	}

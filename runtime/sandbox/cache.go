@@ -72,8 +72,9 @@ func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
 }
 
 // compile returns the compiled module, from the cache if it is there. Otherwise the returned store
-// writes it to the cache, which takes a little while. store is never nil if err is nil.
-func (c *compilationCache) compile(module []byte, compile compiler) (made compilation, store func(), err error) {
+// writes it to the cache, which takes a little while. store is never nil if err is nil. The error is
+// the cause of ctx if that has ended.
+func (c *compilationCache) compile(ctx context.Context, module []byte, compile compiler) (made compilation, store func(), err error) {
 	store = func() {}
 	hollow, err := wasmbin.Hollow(module)
 	if err != nil {
@@ -85,9 +86,13 @@ func (c *compilationCache) compile(module []byte, compile compiler) (made compil
 		}
 		c.log.Info("the compilation cache cannot be used; compiling again", "reason", err)
 	}
+	c.log.Info("compiling the Python interpreter, which takes some seconds; later starts load the compiled code")
 	if c.dir != "" {
 		if made, err = c.compileNew(module, compile); err == nil {
 			return made, func() { c.store(hollow, compile) }, nil
+		}
+		if ctx.Err() != nil { // the start was interrupted, and nothing is wrong with the cache
+			return compilation{}, nil, context.Cause(ctx)
 		}
 		c.log.Warn("the compilation cache cannot be written; every start compiles again", "reason", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -30,7 +31,7 @@ func constant(number byte) []byte {
 func compiled(t *testing.T, dir string, number byte) (fresh bool) {
 	t.Helper()
 	module := constant(number)
-	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(module, func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(t.Context(), module, func(cache wazero.CompilationCache, m []byte) (compilation, error) {
 		fresh = fresh || bytes.Equal(m, module)
 		return compileModule(t.Context(), cache, m)
 	})
@@ -156,7 +157,7 @@ func TestNoCache(t *testing.T) {
 	}
 	// Compiling works; storing fails because the disk is full.
 	dir := t.TempDir()
-	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(t.Context(), constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
 		if cache != nil {
 			return compilation{}, errors.New("no space is left")
 		}
@@ -179,5 +180,20 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// An interrupted start says nothing about the cache, and leaves nothing to repair.
+func TestInterruptedCompilation(t *testing.T) {
+	var log strings.Builder
+	cache := openCompilationCache(t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stopped := errors.New("stopped")
+	_, _, err := cache.compile(ctx, constant(1), func(wazero.CompilationCache, []byte) (compilation, error) {
+		cancel(stopped)
+		return compilation{}, ctx.Err()
+	})
+	if !errors.Is(err, stopped) || strings.Contains(log.String(), "WARN") || !strings.Contains(log.String(), "compiling the Python interpreter") {
+		t.Errorf("%v, log: %s", err, log.String())
 	}
 }

@@ -129,7 +129,7 @@ func checkGlobals(binary []byte) error {
 }
 
 func (g *guest) compile(ctx context.Context, cache *compilationCache, code []byte) (store func(), err error) {
-	made, store, err := cache.compile(code, func(cache wazero.CompilationCache, module []byte) (compilation, error) {
+	made, store, err := cache.compile(ctx, code, func(cache wazero.CompilationCache, module []byte) (compilation, error) {
 		return compileModule(ctx, cache, module)
 	})
 	if err != nil {

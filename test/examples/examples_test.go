@@ -22,12 +22,8 @@ const root = "../.."
 // startTimeout bounds the start of a server whose guest is not compiled yet.
 const startTimeout = 2 * time.Minute
 
-// TestExamples runs every example on one server: first the commands of its README, then main.py
-// with args.json.
-func TestExamples(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a server process, which the race detector does not see")
-	}
+// runExamples runs every example: first the commands of its README, then main.py with args.json.
+func runExamples(t *testing.T, env []string) {
 	mains, err := filepath.Glob(filepath.Join(root, "examples", "*", "main.py"))
 	if err != nil {
 		t.Fatal(err)
@@ -35,10 +31,9 @@ func TestExamples(t *testing.T) {
 	if len(mains) == 0 {
 		t.Fatal("there are no examples")
 	}
-	env := serve(t, binary(t))
 	for _, main := range mains {
 		dir := filepath.Dir(main)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
+		t.Run(filepath.ToSlash(strings.TrimPrefix(dir, root+"/")), func(t *testing.T) {
 			runReadme(t, env, dir)
 			compareResult(t, env, dir)
 		})
@@ -74,9 +69,9 @@ func binary(t *testing.T) string {
 	return path
 }
 
-// serve starts a server and returns an environment in which the command fas is the program under
-// test and finds the server by its profile.
-func serve(t *testing.T, program string) (env []string) {
+// serveWith starts a server with further flags. It returns an environment in which the command fas is
+// the program under test and finds the server by its profile, and the address of the server.
+func serveWith(t *testing.T, program string, flags ...string) (env []string, at string) {
 	t.Helper()
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "bin")
@@ -95,7 +90,7 @@ func serve(t *testing.T, program string) (env []string) {
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 
 	address := filepath.Join(dir, "address")
-	server := exec.Command(program, "serve", "--listen", "127.0.0.1:0", "--address-file", address)
+	server := exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0", "--address-file", address}, flags...)...)
 	server.Env = env
 	var log bytes.Buffer
 	server.Stderr = &log
@@ -112,8 +107,8 @@ func serve(t *testing.T, program string) (env []string) {
 	})
 	deadline := time.After(startTimeout)
 	for {
-		if _, err := os.Stat(address); err == nil {
-			return env
+		if text, err := os.ReadFile(address); err == nil {
+			return env, strings.TrimSpace(string(text))
 		}
 		select {
 		case err := <-exited:
@@ -170,7 +165,7 @@ func compareResult(t *testing.T, env []string, dir string) {
 	if _, err := os.Stat(filepath.Join(dir, "context.toml")); err == nil {
 		flags = "--context-file context.toml"
 	}
-	sh(t, env, dir, fmt.Sprintf("fas functions create %s --file main.py %s", name, flags))
+	sh(t, env, dir, fmt.Sprintf("fas functions apply %s --file main.py %s", name, flags))
 	result := sh(t, env, dir, fmt.Sprintf("fas functions run %s --args-file args.json --wait", name))
 	file, err := os.ReadFile(filepath.Join(dir, "result.json"))
 	if err != nil {

@@ -25,7 +25,7 @@ class Faaspot:
     """A client for one server. Any thread may use it, and so may forked processes.
 
     profile          name of the profile in the profile file that names the server; default
-                     FAASPOT_PROFILE, else the active profile
+                     FAASPOT_URL, FAASPOT_PROFILE, else the active profile
     url              server such as "https://faas.example.com"; then no profile is read
     token            default FAASPOT_TOKEN, else the token of the profile
     ssl_certificate  path of a PEM file with the authorities to trust, instead of those of the

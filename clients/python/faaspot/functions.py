@@ -73,6 +73,24 @@ class Functions:
         body = _definition(file, context_file, timeout, memory, retries)
         return self._change("PUT", "/v1/functions/", {"name": name, **body}, wait)
 
+    def apply(
+        self,
+        name: str,
+        file: CodeInput,
+        context_file: Optional[CodeInput] = None,
+        wait: bool = False,
+        *,
+        timeout: Optional[float] = None,
+        memory: Optional[float] = None,
+        retries: Optional[int] = None,
+    ) -> str:
+        """Deploy a function, new or not, and return the id of the deploy's execution.
+
+        Arguments and errors are those of create. If there is a function of that name, it is changed,
+        and what the arguments do not name stays as it is."""
+        body = _definition(file, context_file, timeout, memory, retries)
+        return self._change("PUT", _path(name), body, wait)
+
     def update(
         self,
         name: str,

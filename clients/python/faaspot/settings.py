@@ -55,7 +55,11 @@ def resolve(
 ) -> Target:
     """Find the server. Arguments take precedence over environment variables, and those over the
     profile in the file at path. With a url no profile is read, so that the token of one server is
-    never sent to another. Raises ProfileError or Unauthenticated."""
+    never sent to another. FAASPOT_URL is the url if neither url nor profile is given; if it is set,
+    FAASPOT_TOKEN is sent to that server only. Raises ProfileError or Unauthenticated."""
+    token_url = environ.get("FAASPOT_URL")  # the only server for FAASPOT_TOKEN, if it is set
+    if url is None and not profile and token_url:
+        url = token_url
     fields: Dict[str, Any] = {}
     name = None
     if url is None:
@@ -67,7 +71,9 @@ def resolve(
             if certificate:  # a relative path starts at the folder of the profile file
                 fields["ssl_certificate"] = os.path.join(os.path.dirname(path), str(certificate))
     endpoint = parse_url(url) if url is not None else endpoint_of(fields)
-    token = token or environ.get("FAASPOT_TOKEN") or fields.get("token")
+    if not token_url or parse_url(token_url) == endpoint:
+        token = token or environ.get("FAASPOT_TOKEN")
+    token = token or fields.get("token")
     if not token:
         where = "the token of the profile {!r} in {}".format(name, path) if name else "the argument token"
         if url is None and not name:

@@ -6,69 +6,97 @@ import ast
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Optional
+from typing import Dict, List, Optional
 
 import faaspot
 
 FOLDER = Path(__file__).resolve().parents[1]
 
 
-_CHECK = """
-import importlib.util, sys
-sys.exit(any(importlib.util.find_spec(name) is None for name in ("pip", "setuptools", "wheel", "venv", "ensurepip")))
-"""
-
-
 def _python() -> Optional[str]:
-    """Return a Python that can install from a folder without a package index: this one or the
-    system's; None if neither can."""
+    """Return a Python that can make virtual environments: this one or the system's; None if neither
+    can."""
     for candidate in (sys.executable, "/usr/bin/python3"):
         with contextlib.suppress(OSError):
-            if subprocess.run([candidate, "-c", _CHECK]).returncode == 0:
+            if subprocess.run([candidate, "-c", "import venv, ensurepip"], stderr=subprocess.DEVNULL).returncode == 0:
                 return candidate
     return None
+
+
+# The commands of README.md, docs/python.md and README.md of the package. They reach no package index.
+_INSTALLS = (["pip", "install"], ["pip", "install", "--editable"], ["pip", "install", "--no-build-isolation"])
 
 
 class Package(unittest.TestCase):
     def test_pip_installs_it_from_the_folder(self) -> None:
         base = _python()
         if base is None:
-            missing = "no Python on this machine has pip, setuptools, wheel and venv"
+            missing = "no Python on this machine has venv and ensurepip"
             self.assertFalse(os.environ.get("CI"), missing)
             self.skipTest(missing)
         with tempfile.TemporaryDirectory() as folder:
-            # setuptools writes into its source folder.
-            source = Path(folder) / "source"
-            shutil.copytree(FOLDER, source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*"))
-            target = Path(folder) / "target"
-            environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "HOME": folder}
+            environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1", "HOME": folder}
             environment.pop("PYTHONPATH", None)
-            subprocess.run([base, "-m", "venv", "--system-site-packages", str(target)], check=True, env=environment)
-            python = str(target / ("Scripts" if os.name == "nt" else "bin") / "python")
-            install = [python, "-m", "pip", "install", "-q", "--no-index", "--no-build-isolation", str(source)]
-            done = subprocess.run(install, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            self.assertEqual(done.returncode, 0, done.stdout)
-            script = (
-                "import faaspot, importlib.metadata, pathlib\n"
-                "home = pathlib.Path(faaspot.__file__).parent\n"
-                "print(importlib.metadata.version('faaspot'), faaspot.__version__, (home / 'py.typed').exists(), home)\n"
-                "print(importlib.metadata.requires('faaspot'), sorted(path.name for path in home.glob('*.py')))\n"
+            before = self.files()
+            for number, install in enumerate(_INSTALLS):
+                with self.subTest(" ".join(install)):
+                    target = Path(folder) / str(number)
+                    subprocess.run([base, "-m", "venv", str(target)], check=True, env=environment)
+                    python = str(target / ("Scripts" if os.name == "nt" else "bin") / "python")
+                    done = subprocess.run(
+                        [python, "-m", *install, str(FOLDER)],
+                        env=environment,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT,
+                        text=True,
+                    )
+                    self.assertEqual(done.returncode, 0, done.stdout)
+                    self.check_installed(python, environment, FOLDER if "--editable" in install else target, folder)
+            self.assertEqual(
+                before, sorted(path.name for path in FOLDER.iterdir()), "the installation left files behind"
             )
-            done = subprocess.run(
-                [python, "-c", script], env=environment, cwd=folder, stdout=subprocess.PIPE, text=True, check=True
-            )
-            first, second = done.stdout.splitlines()
-            version, same, typed, home = first.split(" ", 3)
-            self.assertEqual((version, same, typed), (faaspot.__version__, faaspot.__version__, "True"))
-            self.assertTrue(home.startswith(str(target)), home)
-            modules = sorted(path.name for path in (FOLDER / "faaspot").glob("*.py"))
-            self.assertEqual(second, "None {}".format(modules))
+
+    def files(self) -> List[str]:
+        return sorted(path.name for path in FOLDER.iterdir() if path.name != "__pycache__")
+
+    def check_installed(self, python: str, environment: Dict[str, str], home: Path, folder: str) -> None:
+        script = (
+            "import faaspot, importlib.metadata, pathlib\n"
+            "home = pathlib.Path(faaspot.__file__).parent\n"
+            "print(importlib.metadata.version('faaspot'), faaspot.__version__, (home / 'py.typed').exists(), home)\n"
+            "print(importlib.metadata.requires('faaspot'), sorted(path.name for path in home.glob('*.py')))\n"
+        )
+        done = subprocess.run(
+            [python, "-B", "-c", script], env=environment, cwd=folder, stdout=subprocess.PIPE, text=True, check=True
+        )
+        first, second = done.stdout.splitlines()
+        version, same, typed, place = first.split(" ", 3)
+        self.assertEqual((version, same, typed), (faaspot.__version__, faaspot.__version__, "True"))
+        self.assertTrue(place.startswith(str(home)), place)
+        modules = sorted(path.name for path in (FOLDER / "faaspot").glob("*.py"))
+        self.assertEqual(second, "None {}".format(modules))
+
+    def test_the_source_archive_builds_the_same_wheel(self) -> None:
+        build = "import _build, sys; print(getattr(_build, sys.argv[1])(sys.argv[2]))"
+        with tempfile.TemporaryDirectory() as folder:
+
+            def run(function: str, source: Path) -> Path:
+                command = [sys.executable, "-B", "-c", build, function, folder]
+                done = subprocess.run(command, cwd=source, stdout=subprocess.PIPE, text=True, check=True)
+                return Path(folder) / done.stdout.strip()
+
+            first = run("build_wheel", FOLDER).read_bytes()
+            archive = run("build_sdist", FOLDER)
+            with tarfile.open(archive) as source:
+                source.extractall(folder)
+            second = run("build_wheel", Path(folder) / archive.name[: -len(".tar.gz")]).read_bytes()
+            self.assertEqual(first, second)
 
     def test_the_syntax_is_that_of_python_3_9(self) -> None:
         for path in sorted(FOLDER.glob("*/*.py")):

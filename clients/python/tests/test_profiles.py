@@ -590,6 +590,20 @@ class Resolution(WithFile):
         with self.assertRaises(ValueError):
             Faaspot("prod", url="http://elsewhere.example.com")
 
+    def test_the_url_of_the_environment(self) -> None:
+        """FAASPOT_URL names the server, and FAASPOT_TOKEN is sent to no other."""
+        self.path.write_text(HAND_WRITTEN)
+        here = Endpoint("http", "127.0.0.1", 9)
+        with mock.patch.dict(os.environ, FAASPOT_URL="http://127.0.0.1:9", FAASPOT_TOKEN="t"):
+            self.assertEqual((self.resolve().endpoint, self.resolve().token), (here, "t"))
+            self.assertEqual(self.resolve(url="http://127.0.0.1:9").token, "t")
+            self.assertEqual(self.resolve(profile="prod").token, "abc")
+            with self.assertRaises(Unauthenticated):
+                self.resolve(url="http://elsewhere.example.com")
+        with mock.patch.dict(os.environ, FAASPOT_URL="http://127.0.0.1:9"):
+            with self.assertRaises(Unauthenticated):
+                self.resolve()
+
     def test_urls(self) -> None:
         for url, want in [
             ("http://h", Endpoint("http", "h", 80)),

@@ -64,6 +64,15 @@ class Functions(WithServer):
         with self.assertRaises(InvalidRequest):
             self.f.functions.update(name, memory=1)
 
+    def test_apply_creates_and_updates(self) -> None:
+        name = "f-" + uuid.uuid4().hex
+        self.addCleanup(self.f.functions.delete, name)
+        self.f.functions.apply(name, io.StringIO(ECHO), io.StringIO("key = 1"), wait=True, timeout=1.5)
+        self.f.functions.apply(name, io.StringIO("# two\n" + ECHO), wait=True)
+        got = self.f.functions.get(name)
+        self.assertEqual((got["version"], got["timeout"], got["context_keys"]), (2, 1.5, ["key"]))
+        self.assertEqual(got["code"], "# two\n" + ECHO)
+
     def test_context_values_are_not_returned(self) -> None:
         name = "f-" + uuid.uuid4().hex
         self.f.functions.create(name, io.StringIO(ECHO), io.BytesIO(b"key = 'sesame'\n[t]\nx = 1"))

@@ -3,7 +3,7 @@
 # Functions have no network, so only a URL that contains its content (RFC 2397) can
 # be read; any other one fails with a reason.
 #
-#   fas functions create get-content --file get-content.py
+#   fas functions apply get-content --file get-content.py
 #   fas functions run get-content --args '{"url": "data:,Hello%2C%20world!"}' --wait
 
 from urllib.parse import urlsplit

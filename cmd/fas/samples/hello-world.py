@@ -1,6 +1,6 @@
 # Returns a greeting.
 #
-#   fas functions create hello --file hello-world.py
+#   fas functions apply hello --file hello-world.py
 #   fas functions run hello -p name=user1 --wait
 
 

@@ -1,6 +1,6 @@
 # Sleeps, and writes to its log once per second.
 #
-#   fas functions create sleep --file sleep.py
+#   fas functions apply sleep --file sleep.py
 #   UUID=$(fas functions run sleep -p seconds=10)
 #   fas executions logs $UUID -f
 

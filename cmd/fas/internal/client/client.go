@@ -36,8 +36,9 @@ const (
 
 // Options of a Client. URL must be set.
 type Options struct {
-	URL   string // address of the server, such as http://127.0.0.1:8080
-	Token string
+	URL         string // address of the server, such as http://127.0.0.1:8080
+	Token       string
+	TokenSource string // where the token comes from, for messages: FAASPOT_TOKEN, or a profile
 
 	CACertificate string // PEM file with the authorities to trust; empty: those of the system
 	TrustAll      bool   // whether to accept any certificate of the server
@@ -52,6 +53,7 @@ type Options struct {
 type Client struct {
 	base      string
 	token     string
+	source    string // of the token
 	userAgent string
 	trace     func(TraceLevel, string)
 	http      *http.Client
@@ -62,7 +64,7 @@ func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.URL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "the server address %q is not valid", o.URL).
-			WithHint("the profile's protocol must be http or https, its host a name or an address")
+			WithHint("give --url as http://HOST:PORT; the protocol of a profile must be http or https, its host a name or an address")
 	}
 	secure := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.TrustAll}
 	if o.CACertificate != "" {
@@ -90,6 +92,7 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		base:      strings.TrimSuffix(o.URL, "/"),
 		token:     o.Token,
+		source:    o.TokenSource,
 		userAgent: o.UserAgent,
 		trace:     trace,
 		http: &http.Client{

@@ -79,8 +79,8 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s >= 0 {
 		coded.RetryAfter = time.Duration(s) * time.Second
 	}
-	if coded.Hint == "" {
-		coded.Hint = hintOf(coded)
+	if coded.Hint == "" || coded.Code == runtime.CodeUnauthenticated {
+		coded.Hint = c.hintOf(coded) // the server does not know where the token comes from
 	}
 	return &Error{
 		Err:         coded,
@@ -91,10 +91,14 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 }
 
 // hintOf returns a hint for an error that the server sent without one.
-func hintOf(e *runtime.Error) string {
+func (c *Client) hintOf(e *runtime.Error) string {
 	switch {
 	case e.Code == runtime.CodeUnauthenticated:
-		return "check the token of the profile, or FAASPOT_TOKEN if it is set; `fas -v ...` shows which profile is used"
+		hint := "the token comes from " + c.source
+		if c.source == "" {
+			hint = "check the token"
+		}
+		return hint + "; `fas serve --reset-admin-token` generates a new one"
 	case e.RetryAfter > 0:
 		return fmt.Sprintf("try again in %v", e.RetryAfter)
 	}
@@ -156,7 +160,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 		e.Hint = "use a host name in the certificate"
 	case errors.As(err, &badCert):
 		e.Message = fmt.Sprintf("the certificate of %s is not accepted: %v", c.base, badCert.Err)
-	case errors.As(err, &notTLS):
+	case errors.As(err, &notTLS), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.Message = fmt.Sprintf("%s does not speak TLS", c.base)
 		e.Hint = "set protocol of the profile to http, and ssl_enabled to false"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):

@@ -36,7 +36,7 @@ func TestAnswersThatAreErrors(t *testing.T) {
 			403, nil, `{"detail":"Invalid token."}`,
 			Error{Status: 403, Err: &runtime.Error{
 				Code: runtime.CodeUnauthenticated, Message: "Invalid token.",
-				Hint: "check the token of the profile, or FAASPOT_TOKEN if it is set; `fas -v ...` shows which profile is used",
+				Hint: "check the token; `fas serve --reset-admin-token` generates a new one",
 			}},
 		},
 		"later": {

@@ -21,6 +21,9 @@ const (
 	StatusNotFound = wire.StatusNotFound
 )
 
+// ParseStatus returns the status that a word of any dialect means, such as succeeded or running.
+func ParseStatus(word string) (Status, bool) { return wire.ParseStatus(word) }
+
 // Execution is one execution of a function, or one change of a function. Its JSON form is the
 // --json output of the command line: names and meanings of its fields stay. Unlike that of the
 // server it has zero values in place of null, and times in RFC 3339.

@@ -75,6 +75,13 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (executionID strin
 	return c.send(ctx, http.MethodPut, "/v1/functions/", r)
 }
 
+// Put deploys a function: it creates the function, or changes the one of that name, of which empty
+// fields stay as they are. It returns when new runs use the change.
+func (c *Client) Put(ctx context.Context, r CreateRequest) (executionID string, err error) {
+	r.Encoding = wire.EncodingPlain
+	return c.send(ctx, http.MethodPut, functionPath(r.Name), r)
+}
+
 // Update changes a function. It returns when new runs use the change.
 func (c *Client) Update(ctx context.Context, name string, r UpdateRequest) (executionID string, err error) {
 	r.Encoding = wire.EncodingPlain

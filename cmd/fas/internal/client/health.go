@@ -15,6 +15,12 @@ type Health struct {
 	Version   string // empty if the server does not report it
 }
 
+// CheckToken returns an error if the server does not accept the token.
+func (c *Client) CheckToken(ctx context.Context) error {
+	_, err := c.do(ctx, request{method: "GET", path: "/v1/functions/?limit=1"})
+	return err
+}
+
 // Health returns whether the server is reachable and ready. If it is not, the error says why.
 func (c *Client) Health(ctx context.Context) (Health, error) {
 	a, err := c.do(ctx, request{method: "GET", path: "/readyz"})

@@ -48,7 +48,7 @@ func (c *Client) SearchExecutions(ctx context.Context, s Search, limit int, page
 		}
 		a, err := c.do(ctx, request{
 			method: http.MethodPost, body: body,
-			path: "/api/v2/observability/resources/" + url.PathEscape(s.RID) + "/listExecutions?preview=true",
+			path: "/api/v2/observability/resources/" + url.PathEscape(s.RID) + "/listExecutions?preview=true&details=true",
 		})
 		if err != nil {
 			return false, err

@@ -11,6 +11,7 @@ import (
 const (
 	headerIdempotencyKey = "Idempotency-Key"
 	headerRetries        = "X-Retries"
+	headerTraceparent    = "Traceparent" // W3C Trace Context
 )
 
 // RunOptions are the options of a background run. The function's and the server's defaults replace
@@ -22,6 +23,9 @@ type RunOptions struct {
 	// for up to a minute. It needs an IdempotencyKey, because a lost answer may have been a
 	// success.
 	Patient bool
+	// TraceID is the trace of the runs, 32 hexadecimal digits, by which they can be listed. Empty: one
+	// of their own.
+	TraceID string
 }
 
 func (o RunOptions) header() map[string]string {
@@ -31,6 +35,10 @@ func (o RunOptions) header() map[string]string {
 	}
 	if o.IdempotencyKey != "" {
 		header[headerIdempotencyKey] = o.IdempotencyKey
+	}
+	if o.TraceID != "" {
+		// The parent is the request; its id only has to be a valid one.
+		header[headerTraceparent] = "00-" + o.TraceID + "-" + o.TraceID[:16] + "-01"
 	}
 	return header
 }

@@ -14,6 +14,7 @@ const (
 	DirVar        = "FAASPOT_DIR"         // folder of the profile file and the data, instead of ~/.faaspot
 	ConfigVar     = "FAASPOT_CONFIG"      // path of the profile file, instead of fasconf.yaml in that folder
 	ProfileVar    = "FAASPOT_PROFILE"     // name of the profile to use, instead of the active one of the file
+	URLVar        = "FAASPOT_URL"         // URL of the server, instead of a profile's
 	TokenVar      = "FAASPOT_TOKEN"       // token, instead of the profile's
 	AdminTokenVar = "FAASPOT_ADMIN_TOKEN" // admin token of the server, instead of one that it generates
 )

@@ -14,6 +14,13 @@ func TestParseFilter(t *testing.T) {
 	for source, want := range map[string]struct{ text, json string }{
 		"status=failed":     {"status = FAILED", `{"type":"eq","field":"status","value":"FAILED"}`},
 		"status == FAILED":  {"status = FAILED", `{"type":"eq","field":"status","value":"FAILED"}`},
+		"status=Success":    {"status = SUCCEEDED", `{"type":"eq","field":"status","value":"SUCCEEDED"}`},
+		"status != failure": {"not status = FAILED", `{"type":"not","filter":{"type":"eq","field":"status","value":"FAILED"}}`},
+		"status=canceled":   {"reason = cancelled", `{"type":"eq","field":"failureReason","value":"cancelled"}`},
+		"status in (succeeded, cancelled)": {
+			"status in (SUCCEEDED) or reason = cancelled",
+			`{"type":"or","filters":[{"type":"in","field":"status","value":["SUCCEEDED"]},{"type":"eq","field":"failureReason","value":"cancelled"}]}`,
+		},
 		"Duration>=1m30s":   {"duration >= 1m30s", `{"type":"gte","field":"duration","value":{"unit":"MILLISECONDS","value":90000}}`},
 		"duration <= 500ms": {"duration <= 500ms", `{"type":"lte","field":"duration","value":{"unit":"MILLISECONDS","value":500}}`},
 		"duration <= 0s":    {"duration <= 0s", `{"type":"lte","field":"duration","value":{"unit":"MILLISECONDS","value":0}}`},

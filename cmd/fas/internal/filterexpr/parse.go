@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -164,10 +165,28 @@ func (p *parser) condition() (filter runtime.SearchFilter) {
 		p.fail(op.at, p.takes(i), "%s does not take %s", fields[i].name, p.source[op.at:max(op.at+len(op.text), op.at)])
 	}
 	p.values(&filter)
+	filter = withCancelled(filter)
 	if negated {
 		return not(filter)
 	}
 	return filter
+}
+
+// withCancelled replaces the status cancelled, which the API does not have: such an execution has
+// failed, with the reason cancelled.
+func withCancelled(f runtime.SearchFilter) runtime.SearchFilter {
+	if f.Field != runtime.FieldStatus {
+		return f
+	}
+	isCancelled := func(value string) bool { return value == string(wire.StatusCancelled) }
+	if !slices.ContainsFunc(f.Values, isCancelled) {
+		return f
+	}
+	reason := runtime.SearchFilter{Op: runtime.FilterEq, Field: runtime.FieldReason, Values: []string{string(runtime.ClassCancelled)}}
+	if f.Values = slices.DeleteFunc(f.Values, isCancelled); len(f.Values) == 0 {
+		return reason
+	}
+	return runtime.SearchFilter{Op: runtime.FilterOr, Filters: []runtime.SearchFilter{f, reason}}
 }
 
 func (p *parser) takes(i int) string {
@@ -227,6 +246,15 @@ func (p *parser) value(field runtime.SearchField) string {
 	value := t.text
 	if field == runtime.FieldStatus {
 		value = strings.ToUpper(value)
+		switch s, _ := wire.ParseStatus(value); s {
+		case wire.StatusSuccess:
+			value = string(runtime.SummarySucceeded)
+		case wire.StatusFailed:
+			value = string(runtime.SummaryFailed)
+		case wire.StatusCancelled: // see withCancelled
+			p.advance()
+			return string(wire.StatusCancelled)
+		}
 	}
 	one := runtime.SearchFilter{Op: runtime.FilterEq, Field: field, Values: []string{value}}
 	if err := one.Validate(); err != nil {

@@ -100,7 +100,11 @@ func (f *File) Locate(err error) error {
 		return err
 	}
 	at := f.places.of(f.native(about(coded.Message)))
-	located, _ := errors.AsType[*runtime.Error](wrong(f.path, at, coded.Hint, "%s", coded.Message))
+	message := coded.Message
+	if !strings.EqualFold(filepath.Ext(f.path), ".json") { // the file in TOML has no spec
+		message = strings.ReplaceAll(message, "spec.triggers[", "triggers[")
+	}
+	located, _ := errors.AsType[*runtime.Error](wrong(f.path, at, coded.Hint, "%s", message))
 	located.Code = coded.Code
 	return located
 }

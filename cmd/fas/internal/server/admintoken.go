@@ -125,16 +125,17 @@ func (k adminKeeper) generate() (admin, error) {
 
 // refresh finds the profile that this server wrote, and updates the address in it.
 func (k adminKeeper) refresh(a *admin) {
+	var moved string // the data folder that the profile named before
 	err := config.Update(k.config, func(f *config.File) error {
-		name, p := k.own(f)
+		name, p := k.holder(f, a.hash)
 		if name == "" {
 			return nil
 		}
-		hash := httpapi.HashToken(p.Token)
-		if subtle.ConstantTimeCompare(hash[:], a.hash[:]) != 1 {
-			return nil
-		}
 		a.token, a.profile, a.active = p.Token, name, f.Active() == name
+		if p.ServerData == "" {
+			return nil // a profile of the user
+		}
+		moved, p.ServerData = p.ServerData, k.data
 		k.address(&p)
 		return f.SetProfile(name, p)
 	})
@@ -143,10 +144,41 @@ func (k adminKeeper) refresh(a *admin) {
 		k.log.Warn("cannot update the profile file", "error", err)
 		return
 	}
+	if moved != "" && moved != k.data {
+		k.log.Info("the data folder has moved: the profile now leads to this server", "profile", a.profile, "file", k.config, "before", moved)
+	}
 	if a.profile == "" {
 		k.log.Warn("no profile of this user has the admin token", "file", k.config,
 			"hint", "set FAASPOT_TOKEN for clients, or generate a new token with `fas serve --reset-admin-token`")
 	}
+}
+
+// holder returns the profile that has the admin token: the one that this server wrote, else one that
+// it wrote when its data folder was elsewhere, else any other.
+func (k adminKeeper) holder(f *config.File, hash httpapi.TokenHash) (name string, p config.Profile) {
+	best := 0
+	for _, candidate := range f.Names() {
+		c, ok, err := f.Profile(candidate)
+		if err != nil || !ok {
+			continue
+		}
+		got := httpapi.HashToken(c.Token)
+		if subtle.ConstantTimeCompare(got[:], hash[:]) != 1 {
+			continue
+		}
+		rank := 1
+		switch c.ServerData {
+		case k.data:
+			rank = 3
+		case "":
+		default:
+			rank = 2
+		}
+		if rank > best {
+			best, name, p = rank, candidate, c
+		}
+	}
+	return name, p
 }
 
 // own returns the profile that this server wrote, which names its data folder. The server neither

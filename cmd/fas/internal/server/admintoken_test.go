@@ -115,14 +115,59 @@ func TestServerDoesNotChangeProfileOfUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := mustOpen(t, k, false)
-	if a.hash != first.hash || a.profile != "" {
+	if a.hash != first.hash || a.profile != "local" || a.token != first.token {
 		t.Errorf("got %+v", a)
 	}
 	if p := loadProfile(t, k, "local"); p != mine {
 		t.Errorf("the profile became %+v", p)
 	}
-	if !strings.Contains(log.String(), "--reset-admin-token") {
-		t.Error("the log does not say how to get a token")
+	if strings.Contains(log.String(), "--reset-admin-token") {
+		t.Error("the log says that no profile has the token")
+	}
+}
+
+// A server whose data folder was moved or restored finds its profile by the token, and brings it up to
+// date.
+func TestMovedDataFolder(t *testing.T) {
+	k, _, log := newKeeper(t)
+	first := mustOpen(t, k, false)
+	before := loadProfile(t, k, "local")
+	k.data = t.TempDir()
+	k.at.port++
+	a := mustOpen(t, k, false)
+	if a.token != first.token || a.profile != "local" {
+		t.Errorf("got %+v", a)
+	}
+	after := before
+	after.ServerData, after.Port = k.data, k.at.port
+	if p := loadProfile(t, k, "local"); p != after {
+		t.Errorf("the profile became %+v, want %+v", p, after)
+	}
+	if text := log.String(); strings.Contains(text, "WARN") || !strings.Contains(text, "the data folder has moved") {
+		t.Errorf("the log is %s", text)
+	}
+
+	// The profile that names the folder is preferred to others with the token.
+	err := config.Update(k.config, func(f *config.File) error {
+		return f.SetProfile("copy", config.Profile{Host: "other", Token: first.token, ServerData: "/gone"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := mustOpen(t, k, false); a.profile != "local" {
+		t.Errorf("got %+v", a)
+	}
+
+	// A profile that has another token is not the one.
+	if err := config.Update(k.config, func(f *config.File) error {
+		_, err := f.RemoveProfile("copy")
+		after.Token = "other"
+		return errors.Join(err, f.SetProfile("local", after))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if a := mustOpen(t, k, false); a.profile != "" || !strings.Contains(log.String(), "--reset-admin-token") {
+		t.Errorf("got %+v", a)
 	}
 }
 

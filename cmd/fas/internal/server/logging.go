@@ -57,10 +57,10 @@ func (f *LogFormat) Type() string   { return "FORMAT" }
 func newLog(t *ui.Terminal, level LogLevel, format LogFormat) *slog.Logger {
 	w := t.Err
 	if format == formatText || format == FormatAuto && ui.IsTerminal(w) {
-		return slog.New(tint.NewTextHandler(w, &tint.Options{
+		return slog.New(tint.NewTextHandler(ui.LogWriter(w), &tint.Options{
 			Level:      slog.Level(level),
 			TimeFormat: time.TimeOnly,
-			NoColor:    !bool(t.Painter(w)),
+			NoColor:    t.NoColor || !ui.IsTerminal(w),
 		}))
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.Level(level)}))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/blaxel"
 	"github.com/faaspot/faaspot/runtime"
@@ -30,6 +31,9 @@ import (
 const (
 	// storeShare is the divisor of a small memory budget that gives the size of the store's cache.
 	storeShare = 16
+	// usualMemory is what a run with the default memory limit reserves, its files in /tmp included, in
+	// bytes.
+	usualMemory = runtime.DefaultMemory + 64*runtime.MiB
 	// dataMode restricts the data folder to the server's user: contexts of functions hold secrets.
 	dataMode fs.FileMode = 0o700
 	// stopTime is the time that runs get to end after they are stopped at the end of the grace
@@ -106,6 +110,10 @@ func (s *server) start(ctx context.Context) (err error) {
 		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
 	s.memory = memory.New(cmp.Or(int64(s.MemoryBudget), memory.Machine()/2), s.log)
+	if s.memory.Total() < usualMemory {
+		s.log.Warn("the memory budget has no room for a function with the default memory limit, so that most deployments will be refused",
+			"budget", ui.SizeText(s.memory.Total()), "hint", "give --memory-budget at least "+ui.SizeText(usualMemory)+", or deploy functions with a lower --memory")
+	}
 	if s.store, err = storage.Open(storage.Options{
 		Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
 	}); err != nil {
@@ -253,7 +261,10 @@ func (s *server) openAdmin() (admin, error) {
 	if k.given == "" {
 		path, err := s.Environ.ConfigPath()
 		if err != nil {
-			return admin{}, err
+			// A service has no home folder. Its profile then is next to its data, which only it can read.
+			path = filepath.Join(s.Data, "fasconf.yaml")
+			s.log.Info("the home folder is not known: the profile of the server is in its data folder", "file", path,
+				"hint", "set "+environ.ConfigVar+" to this file for commands")
 		}
 		k.config = path
 	}

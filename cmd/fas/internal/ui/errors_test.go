@@ -43,23 +43,10 @@ func TestWriteError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			WriteError(&out, tc.err, false)
+			WriteError(&out, tc.err)
 			if diff := cmp.Diff(tc.want, out.String()); diff != "" {
 				t.Error(diff)
 			}
 		})
-	}
-}
-
-func TestColoursOnlyOnRequest(t *testing.T) {
-	var out strings.Builder
-	WriteError(&out, runtime.Errorf("x", "it broke").WithHint("mend it"), true)
-	want := "\x1b[31merror:\x1b[0m it broke\n\x1b[36mhint:\x1b[0m mend it\n"
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Error(diff)
-	}
-	a := &Terminal{}
-	if a.Painter(&out) {
-		t.Error("a stream that is no terminal gets colours")
 	}
 }

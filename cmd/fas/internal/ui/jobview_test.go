@@ -155,7 +155,7 @@ func TestStatusLines(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var s screen
+		var s fakeScreen
 		l := startStatusLine(&s, 80)
 		l.Set(func() string { return "a\nb\nc" })
 		time.Sleep(statusDelay)

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 )
 
 const (
@@ -41,13 +39,15 @@ func (t *Terminal) StatusLine() *StatusLine {
 	if t.Verbosity > 0 || t.Dumb || !IsTerminal(t.Err) {
 		return nil
 	}
-	width := statusWidth
-	if f, ok := t.Err.(interface{ Fd() uintptr }); ok {
-		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 1 {
-			width = columns - 1 // some terminals wrap a full line
-		}
+	columns := statusWidth
+	if w := width(t.Err); w > 1 {
+		columns = w - 1 // some terminals wrap a full line
 	}
-	return startStatusLine(t.Err, width)
+	out := t.Err
+	if s, ok := out.(*screen); ok {
+		out = s.tty // draw shows the text only, and moves the cursor
+	}
+	return startStatusLine(out, columns)
 }
 
 func startStatusLine(out io.Writer, width int) *StatusLine {
@@ -102,7 +102,7 @@ func (l *StatusLine) show() {
 func (l *StatusLine) draw(text string) {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i] = cut(line, l.width) + "\x1b[K" // erases the rest of the line (ECMA-48 EL)
+		lines[i] = cut(OneLine(line), l.width) + "\x1b[K" // erases the rest of the line (ECMA-48 EL)
 	}
 	fmt.Fprint(l.out, l.cursorHome()+strings.Join(lines, "\r\n")+l.clearBelow(len(lines)))
 	l.shown = len(lines)

@@ -13,20 +13,20 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 )
 
-// screen is a terminal of one line.
-type screen struct {
+// fakeScreen is a terminal of one line.
+type fakeScreen struct {
 	mu  sync.Mutex
 	all bytes.Buffer
 }
 
-func (s *screen) Write(p []byte) (int, error) {
+func (s *fakeScreen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.all.Write(p)
 }
 
 // line returns what the terminal shows.
-func (s *screen) line() string {
+func (s *fakeScreen) line() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	text := s.all.String()
@@ -40,7 +40,7 @@ func (s *screen) line() string {
 
 func TestStatusLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s screen
+		var s fakeScreen
 		began := time.Now()
 		l := startStatusLine(&s, 12)
 		l.Set(func() string { return "for " + SecondsText(time.Since(began)) + " so far" })
@@ -70,7 +70,7 @@ func TestStatusLine(t *testing.T) {
 // A command that is done at once shows nothing.
 func TestStatusLineOfBriefCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s screen
+		var s fakeScreen
 		l := startStatusLine(&s, 80)
 		l.Set(func() string { return "hello" })
 		time.Sleep(statusDelay / 2)

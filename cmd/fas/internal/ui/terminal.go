@@ -9,7 +9,7 @@ import (
 )
 
 // Terminal is the three streams of a command. Each of them may be a file, a pipe or a real
-// terminal.
+// terminal, which gets only text that cannot control it.
 type Terminal struct {
 	In        io.Reader
 	Out, Err  io.Writer
@@ -21,29 +21,15 @@ type Terminal struct {
 // NewTerminal returns a terminal with the settings of the environment.
 func NewTerminal(stdin io.Reader, stdout, stderr io.Writer, env environ.Environment) Terminal {
 	dumb := env["TERM"] == "dumb"
-	return Terminal{In: stdin, Out: stdout, Err: stderr, Dumb: dumb, NoColor: dumb || env["NO_COLOR"] != ""}
+	noColor := dumb || env["NO_COLOR"] != ""
+	return Terminal{
+		In: stdin, Out: newScreen(stdout, dumb, noColor), Err: newScreen(stderr, dumb, noColor),
+		Dumb: dumb, NoColor: noColor,
+	}
 }
 
 // IsTerminal reports whether a stream is a terminal.
 func IsTerminal(stream any) bool {
 	f, ok := stream.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// Painter colours words, if it is true.
-type Painter bool
-
-// Painter returns the painter for a stream. Only terminals get colours.
-func (t *Terminal) Painter(stream io.Writer) Painter {
-	return Painter(!t.NoColor && IsTerminal(stream))
-}
-
-func (p Painter) red(s string) string  { return p.wrap("31", s) }
-func (p Painter) cyan(s string) string { return p.wrap("36", s) }
-
-func (p Painter) wrap(colour, s string) string {
-	if !p {
-		return s
-	}
-	return "\x1b[" + colour + "m" + s + "\x1b[0m"
 }

@@ -10,12 +10,8 @@ import (
 // terminal would act on.
 func OneLine(text string) string {
 	text, _, _ = strings.Cut(text, "\n")
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
+	visible, _ := appendVisible(nil, []byte(text), false)
+	return strings.ReplaceAll(string(visible), "\t", string(unicode.ReplacementChar))
 }
 
 // Quote quotes a word of the command line, so that a message shows where it begins and ends.

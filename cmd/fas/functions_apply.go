@@ -1,0 +1,47 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newFunctionsApply(a *app) *cobra.Command {
+	var d definition
+	cmd := &cobra.Command{
+		Use:        "apply NAME --file FILE [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--json]",
+		SuggestFor: []string{"deploy", "put", "up", "push", "upload"},
+		Short:      "Deploy a function: create it, or change the one of that name",
+		Long: `Deploy a function from a Python script: create it, or change the function of that name.
+What the flags do not name gets the default if the function is new, and does not
+change if it exists: a deployment of new code keeps the context and the limits.
+
+If the script does not deploy, nothing changes; see "fas functions create". Prints the
+id of the deployment, and on the standard error whether the function was created or
+updated.
+
+` + changeFields,
+		Example: `  fas functions apply hello --file hello.py
+  fas functions apply mailer -f mailer.py -c mailer.conf --timeout 10`,
+		Args:              arguments("NAME"),
+		ValidArgsFunction: a.completeFunctions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := d.read(cmd, a, args[0])
+			if err != nil {
+				return err
+			}
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			id, err := c.Put(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			done := "applied"
+			if x, err := c.Execution(cmd.Context(), id); err == nil && x.Kind != "" {
+				done = x.Kind + "d" // create, update
+			}
+			return a.writeChange(change{ID: id, Name: args[0], Change: done}, d.asJSON)
+		},
+	}
+	d.flags(cmd, "60, or unchanged", "128, or unchanged", "0, or unchanged")
+	return cmd
+}
