@@ -1,0 +1,133 @@
+package cpython
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	// importOf matches the name of a test module in an import statement or a dotted name.
+	importOf = regexp.MustCompile(`\b(?:test\.|from test import (?:\w+, )*|from \.+ ?import |import_helper\.import_fresh_module\(['"]test\.)(test_\w+)`)
+	// word matches what may be the name of a helper module, a data file or a data folder.
+	word = regexp.MustCompile(`[\w.-]+`)
+)
+
+// archive returns a zip of what the tests of a module need of the folder Lib/test: the package's
+// helpers, the module, and all helper modules and data whose names occur in these.
+func archive(lib, module string) ([]byte, error) {
+	entries, err := os.ReadDir(lib)
+	if err != nil {
+		return nil, err
+	}
+	// helpers maps a word to the entry of Lib/test that it names.
+	helpers := map[string]string{}
+	for _, e := range entries {
+		name := e.Name()
+		if name == "__pycache__" || strings.HasPrefix(name, "test_") && (e.IsDir() || strings.HasSuffix(name, ".py")) {
+			continue
+		}
+		helpers[name] = name
+		helpers[strings.TrimSuffix(name, ".py")] = name
+	}
+	top, _, _ := strings.Cut(module, ".")
+	var names []string // entries of Lib/test to pack, in the order in which they were found
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	add("__init__.py")
+	add("support")
+	add(entryOf(lib, top))
+	var files []string // relative to lib
+	for i := 0; i < len(names); i++ {
+		err := filepath.WalkDir(filepath.Join(lib, names[i]), func(p string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() {
+				if d.Name() == "__pycache__" {
+					return fs.SkipDir
+				}
+				return nil
+			}
+			rel, err := filepath.Rel(lib, p)
+			if err != nil {
+				return err
+			}
+			files = append(files, rel)
+			if !strings.HasSuffix(p, ".py") {
+				return nil
+			}
+			text, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			if names[i] != "support" { // it names what only some of its users need
+				for _, w := range word.FindAllString(string(text), -1) {
+					if name, ok := helpers[strings.TrimPrefix(w, "test.")]; ok {
+						add(name)
+					} else if head, _, _ := strings.Cut(strings.TrimPrefix(w, "test."), "."); helpers[head] != "" {
+						add(helpers[head])
+					}
+				}
+				for _, m := range importOf.FindAllStringSubmatch(string(text), -1) {
+					if name := entryOf(lib, m[1]); name != "" && m[1] != top {
+						add(name)
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(files)
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for _, name := range files {
+		text, err := os.ReadFile(filepath.Join(lib, name))
+		if err != nil {
+			return nil, err
+		}
+		f, err := w.Create(path.Join("test", filepath.ToSlash(name)))
+		if err != nil {
+			return nil, err
+		}
+		if _, err := f.Write(text); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// entryOf returns the name of the file or folder of a test module in Lib/test, empty if there is
+// none.
+func entryOf(lib, module string) string {
+	for _, name := range []string{module + ".py", module} {
+		if _, err := os.Stat(filepath.Join(lib, name)); err == nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// source returns an error unless lib is the folder Lib/test of CPython.
+func source(lib string) error {
+	if _, err := os.Stat(filepath.Join(lib, "support", "__init__.py")); err != nil {
+		return fmt.Errorf("%s does not have CPython's tests: %w", lib, err)
+	}
+	return nil
+}
