@@ -3,6 +3,7 @@ package cpython
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,6 +17,8 @@ import (
 var (
 	// importOf matches the name of a test module in an import statement or a dotted name.
 	importOf = regexp.MustCompile(`\b(?:test\.|from test import (?:\w+, )*|from \.+ ?import |import_helper\.import_fresh_module\(['"]test\.)(test_\w+)`)
+	// supportImport matches an import of modules of the package support.
+	supportImport = regexp.MustCompile(`(?m)(?:from test\.support import|from test import|from test\.|import test\.)[ \t(]*(support\.\w+|[\w, \n]+)`)
 	// word matches what may be the name of a helper module, a data file or a data folder.
 	word = regexp.MustCompile(`[\w.-]+`)
 )
@@ -48,6 +51,45 @@ func archive(lib, module string) ([]byte, error) {
 	add("support")
 	add(entryOf(lib, top))
 	var files []string // relative to lib
+	// read adds what the source of a module names.
+	read := func(text string) {
+		for _, w := range word.FindAllString(text, -1) {
+			w = strings.TrimPrefix(w, "test.")
+			head, _, _ := strings.Cut(w, ".")
+			for _, name := range []string{helpers[w], helpers[head]} {
+				if name != "" {
+					add(name)
+				}
+			}
+		}
+		for _, m := range importOf.FindAllStringSubmatch(text, -1) {
+			if name := entryOf(lib, m[1]); name != "" {
+				add(name)
+			}
+		}
+	}
+	// support has modules that not every module uses, and these import more.
+	var support []string // modules of the package support that are read
+	readSupport := func(text string) error {
+		for _, m := range supportImport.FindAllStringSubmatch(text, -1) {
+			for _, w := range word.FindAllString(m[1], -1) {
+				w = filepath.Join("support", strings.TrimPrefix(w, "support.")+".py")
+				if slices.Contains(support, w) {
+					continue
+				}
+				support = append(support, w)
+				text, err := os.ReadFile(filepath.Join(lib, w))
+				if errors.Is(err, fs.ErrNotExist) {
+					continue // a name within a module
+				}
+				if err != nil {
+					return err
+				}
+				read(string(text))
+			}
+		}
+		return nil
+	}
 	for i := 0; i < len(names); i++ {
 		err := filepath.WalkDir(filepath.Join(lib, names[i]), func(p string, d fs.DirEntry, err error) error {
 			if err != nil {
@@ -64,28 +106,15 @@ func archive(lib, module string) ([]byte, error) {
 				return err
 			}
 			files = append(files, rel)
-			if !strings.HasSuffix(p, ".py") {
+			if !strings.HasSuffix(p, ".py") || names[i] == "support" {
 				return nil
 			}
 			text, err := os.ReadFile(p)
 			if err != nil {
 				return err
 			}
-			if names[i] != "support" { // it names what only some of its users need
-				for _, w := range word.FindAllString(string(text), -1) {
-					if name, ok := helpers[strings.TrimPrefix(w, "test.")]; ok {
-						add(name)
-					} else if head, _, _ := strings.Cut(strings.TrimPrefix(w, "test."), "."); helpers[head] != "" {
-						add(helpers[head])
-					}
-				}
-				for _, m := range importOf.FindAllStringSubmatch(string(text), -1) {
-					if name := entryOf(lib, m[1]); name != "" && m[1] != top {
-						add(name)
-					}
-				}
-			}
-			return nil
+			read(string(text))
+			return readSupport(string(text))
 		})
 		if err != nil {
 			return nil, err
