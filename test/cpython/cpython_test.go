@@ -3,84 +3,271 @@
 package cpython
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/faaspot/faaspot/test/process"
 )
 
 var (
-	only    = flag.String("modules", "", "run the modules whose names are listed, separated by commas")
-	all     = flag.Bool("all", false, "run all modules")
-	native  = flag.String("native", "", "path of a native Python of the same source: run there")
-	resume  = flag.Bool("resume", false, "take the outcomes of an earlier run of a module where they are stored")
-	libFlag = flag.String("lib", "", "Lib/test")
+	all    = flag.Bool("all", false, "run all modules, not only those that are selected for every change")
+	only   = flag.String("modules", "", "run these modules, separated by commas")
+	native = flag.String("native", "", "path of a native Python of the same source, in which modules run as well")
+	write  = flag.Bool("write", false, "write the expectations and, of all modules, docs/python-compatibility.md")
+	resume = flag.Bool("resume", false, "take outcomes from an earlier run of this test, where they are stored")
 )
 
-const cache = "../../.cache/cpython"
+const (
+	root = "../.."
+	// cache is the folder of the sources and of the outcomes of the last run.
+	cache            = root + "/.cache/cpython"
+	documentFile     = root + "/docs/python-compatibility.md"
+	expectationsFile = "expectations.txt"
+	modulesFile      = "modules.txt"
+	reasonsFile      = "reasons.txt"
+	pythonVersion    = "3.13.5"
+	sourcesTimeout   = 5 * time.Minute
+	outcomesOfGuest  = "guest"
+	outcomesOfNative = "native"
+)
 
 func TestMain(m *testing.M) { process.Main(m) }
 
+// TestCPython runs CPython's tests in functions and fails if one does not pass that passed before.
 func TestCPython(t *testing.T) {
-	selections, err := ReadModules("modules.txt")
+	if testing.Short() {
+		t.Skip("runs for minutes")
+	}
+	selected, omitted := selection(t)
+	hand, err := ReadReasons(reasonsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var chosen []Selection
-	names := map[string]bool{}
-	for _, n := range strings.Split(*only, ",") {
-		names[n] = true
+	expectations, err := ReadExpectations(expectationsFile)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, s := range selections {
-		if s.Omitted == "" && (*all || s.Always || names[s.Name]) {
-			chosen = append(chosen, s)
+	lib := sources(t)
+
+	server := process.NewSite(t, "--memory-budget", "2600MB").Serve(t)
+	server.Deploy(t, functionName, driver, "memory", runMemory, "timeout", runTimeout)
+	modules := runAll(t, inGuest(server.Client), lib, selected, outcomesOfGuest)
+	if *native != "" {
+		var some []Selection
+		for _, s := range selected {
+			if s.Section == general {
+				some = append(some, s)
+			}
+		}
+		addNative(modules, runAll(t, inNative(*native, t.TempDir()), lib, some, outcomesOfNative))
+	}
+	for i := range modules {
+		m := &modules[i]
+		if *native == "" {
+			expectations[m.Name].keepNative(m)
+		}
+		Classify(m, hand)
+		printModule(t, *m)
+	}
+	if *write {
+		writeAll(t, modules, omitted, hand)
+		return
+	}
+	for _, m := range modules {
+		expected, ok := expectations[m.Name]
+		if !ok {
+			t.Errorf("%s has no module %s: write it with `make test-cpython`", expectationsFile, m.Name)
+			continue
+		}
+		worse, better := expected.Compare(m, hand)
+		for _, text := range worse {
+			t.Error(text)
+		}
+		for _, text := range better {
+			t.Logf("better than expected: %s", text)
 		}
 	}
-	var run runner
-	kind := "guest"
-	if *native != "" {
-		kind = "native"
-		run = inNative(*native, t.TempDir())
-	} else {
-		server := process.NewSite(t, "--memory-budget", "2600MB").Serve(t)
-		server.Deploy(t, functionName, driver, "memory", runMemory, "timeout", runTimeout)
-		run = inGuest(server.Client)
+}
+
+// selection returns the modules to run and those that never run.
+func selection(t *testing.T) (selected, omitted []Selection) {
+	t.Helper()
+	lines, err := ReadModules(modulesFile)
+	if err != nil {
+		t.Fatal(err)
 	}
-	work := make(chan Selection)
+	names := map[string]bool{}
+	for _, name := range strings.Split(*only, ",") {
+		names[name] = name != ""
+	}
+	for _, s := range lines {
+		switch {
+		case s.Omitted != "":
+			omitted = append(omitted, s)
+		case *only != "" && names[s.Name], *only == "" && (*all || s.Always):
+			selected = append(selected, s)
+			delete(names, s.Name)
+		}
+	}
+	for name, missing := range names {
+		if missing {
+			t.Fatalf("%s has no module %s", modulesFile, name)
+		}
+	}
+	return selected, omitted
+}
+
+// sources returns the folder Lib/test of the pinned source, which fetch.sh downloads once.
+func sources(t *testing.T) string {
+	t.Helper()
+	lib := filepath.Join(cache, "source", "Lib", "test")
+	if err := source(lib); err == nil {
+		return lib
+	}
+	missing := t.Skipf
+	if os.Getenv("CI") != "" || *all {
+		missing = t.Fatalf
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), sourcesTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "fetch.sh")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		missing("cannot download CPython's tests: %v\n%s", err, out)
+	}
+	if err := source(lib); err != nil {
+		t.Fatal(err)
+	}
+	return lib
+}
+
+// runAll runs modules, parallelRuns at once, and returns them in the given order. It stores their
+// outcomes with the tracebacks in the cache.
+func runAll(t *testing.T, run runner, lib string, selected []Selection, kind string) []Module {
+	t.Helper()
+	dir := filepath.Join(cache, kind)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	modules := make([]Module, len(selected))
+	next := make(chan int)
 	var workers sync.WaitGroup
 	for range parallelRuns {
 		workers.Go(func() {
-			for s := range work {
-				path := filepath.Join(cache, kind, s.Name+".json")
-				if *resume {
-					if _, err := os.Stat(path); err == nil {
-						continue
-					}
+			for i := range next {
+				file := filepath.Join(dir, selected[i].Name+".json")
+				if *resume && readOutcomes(file, &modules[i]) {
+					modules[i].Selection = selected[i]
+					continue
 				}
-				m, err := runModule(context.Background(), run, *libFlag, s)
+				m, err := runModule(t.Context(), run, lib, selected[i])
 				if err != nil {
 					t.Error(err)
 					continue
 				}
-				text, _ := json.MarshalIndent(m, "", " ")
-				_ = os.MkdirAll(filepath.Dir(path), 0o755)
-				if err := os.WriteFile(path, text, 0o644); err != nil {
+				modules[i] = m
+				if err := writeOutcomes(file, m); err != nil {
 					t.Error(err)
 				}
-				c := m.Count()
-				t.Logf("%s: %d passed, %d failed, %d skipped", s.Name, c.Passed, c.Failed, c.Skipped)
 			}
 		})
 	}
-	for _, s := range chosen {
-		work <- s
+	for i := range selected {
+		next <- i
 	}
-	close(work)
+	close(next)
 	workers.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return modules
+}
+
+func readOutcomes(file string, m *Module) bool {
+	text, err := os.ReadFile(file)
+	return err == nil && json.Unmarshal(text, m) == nil
+}
+
+func writeOutcomes(file string, m Module) error {
+	text, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
+}
+
+// addNative marks the tests that native CPython skips. One of a module that native CPython lacks
+// here is not among them: on other machines it may have it.
+func addNative(modules, native []Module) {
+	skipped := map[string]map[string]bool{}
+	for _, m := range native {
+		skipped[m.Name] = map[string]bool{}
+		for _, t := range m.Tests {
+			if t.Outcome == Skipped {
+				skipped[m.Name][t.ID] = true
+			}
+		}
+	}
+	for i := range modules {
+		for j := range modules[i].Tests {
+			if t := &modules[i].Tests[j]; skipped[modules[i].Name][t.ID] {
+				t.Native = Skipped
+			}
+		}
+	}
+}
+
+// printModule prints the row of a module, and a line for each of its tests that does not pass and
+// that Linux does not skip.
+func printModule(t *testing.T, m Module) {
+	t.Helper()
+	var b strings.Builder
+	c := m.Count()
+	fmt.Fprintf(&b, "%-40s %5d passed %5d failed %5d skipped (%d on Linux, too)", m.Name, c.Passed, c.Failed, c.Skipped, c.Foreign)
+	for _, x := range m.Tests {
+		if x.Outcome != Passed && !x.Foreign() {
+			fmt.Fprintf(&b, "\n    %-8s %s: %s", x.Outcome, x.ID, x.Reason)
+			if x.Reason == Unexplained {
+				fmt.Fprintf(&b, ": %s", x.Message)
+			}
+		}
+	}
+	t.Log(b.String())
+}
+
+// writeAll writes the expectations and the document.
+func writeAll(t *testing.T, modules []Module, omitted []Selection, hand Reasons) {
+	t.Helper()
+	if !*all {
+		t.Fatal("only the outcomes of all modules can be written: add -all")
+	}
+	for _, pattern := range hand.Unused() {
+		t.Errorf("%s: no test that does not pass matches %s", reasonsFile, pattern)
+	}
+	var text bytes.Buffer
+	if err := WriteExpectations(&text, modules); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(expectationsFile, text.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text.Reset()
+	document := NewDocument(pythonVersion, modules)
+	if err := document.Write(&text, omitted); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(documentFile, text.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := document.Figure()
+	t.Logf("%.1f %% of %d tests in %d modules pass", f.Percent(), f.Counted, f.Modules)
 }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/faaspot/faaspot/test/process"
@@ -258,5 +259,18 @@ func inNative(python, dir string) runner {
 			return a, fmt.Errorf("the driver's result: %w\n%.1000s", err, out.String())
 		}
 		return a, nil
+	}
+}
+
+func TestProgressFindsTheTestThatEndedTheRun(t *testing.T) {
+	log := "noise\n" + mark + `["total", 4]` + "\n" +
+		mark + `["start", 0, "a"]` + "\n" + mark + `["end", 0, "a", "passed", ""]` + "\n" +
+		"a test's text " + mark + `["start", 1, "b"]` + "\n"
+	total, started, done := progress(log)
+	if total != 4 || started == nil || started.index != 1 || started.id != "b" || len(done) != 1 || done[0].outcome != "passed" {
+		t.Errorf("total %d, started %+v, done %+v", total, started, done)
+	}
+	if _, started, done = progress(log + mark + `["end", 1, "b", "failed", "x"]` + "\n" + mark + `["sta`); started != nil || len(done) != 2 {
+		t.Errorf("between two tests: started %+v, done %+v", started, done)
 	}
 }
