@@ -23,8 +23,10 @@ const (
 	NeedsFiles = "needs a file system outside /tmp"
 	// NeedsSources are the source files of the standard library, which the guest has as bytecode.
 	NeedsSources = "needs the standard library's source files"
-	// SkippedOnLinux is a test that native CPython on Linux skips as well.
+	// SkippedOnLinux is a test that native CPython on Linux skips.
 	SkippedOnLinux = "skipped on Linux, too"
+	// FailsOnLinux is a test that fails in native CPython on Linux if it runs as the package runs it.
+	FailsOnLinux = "fails on Linux, too"
 	// Differs is a difference that was looked into; the text says what differs.
 	Differs = "differs"
 	// Unsteady is a test whose outcome depends on time or load. It is not compared.
@@ -36,7 +38,7 @@ const (
 // causes lists all causes in the order of the document.
 var causes = []string{
 	NeedsProcesses, NeedsThreads, NeedsSockets, NeedsSignals, NeedsModule, NeedsFiles, NeedsSources,
-	Differs, Unsteady, Unexplained, SkippedOnLinux,
+	Differs, Unsteady, Unexplained, SkippedOnLinux, FailsOnLinux,
 }
 
 // Cause returns the cause of a reason.
@@ -79,8 +81,11 @@ func Classify(m *Module, hand Reasons) {
 }
 
 func reasonOf(module string, t Test, hand Reasons) string {
-	if t.Foreign() {
+	switch {
+	case t.Foreign() && t.Native == Skipped:
 		return SkippedOnLinux
+	case t.Foreign():
+		return FailsOnLinux
 	}
 	if reason := hand.Find(module, t.ID); reason != "" {
 		return reason

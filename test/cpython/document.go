@@ -56,7 +56,7 @@ func NewDocument(python string, modules []Module) Document {
 // Figure is how many tests of the general section pass.
 type Figure struct {
 	Modules int
-	Counted int // tests that native CPython on Linux runs
+	Counted int // tests that pass in native CPython on Linux, or here
 	Passed  int // of the counted ones
 	Foreign int // tests that are not counted
 	// Unavailable is the number of counted tests that need processes, threads or sockets although
@@ -111,8 +111,8 @@ Written by `+"`make test-cpython`"+`: the regression tests of CPython %s (`+"`Li
 guest is built from), run in functions of a server.
 
 **%.1f %% of the tests pass** in the modules that need no processes, threads or network: %d of %d tests
-in %d modules. Counted is every test that a native CPython of the same source runs on Linux; %d further
-tests are skipped there as well (other systems, tests that are off by default, CPython's own
+in %d modules. Counted is every test that passes in a native CPython of the same source on Linux, or
+here; %d further tests pass in neither (other systems, tests that are off by default, CPython's own
 internals). Without the %d counted tests of these modules that need processes, threads or sockets
 nevertheless, %.1f %% pass. A test that the guest skips and Linux does not counts as one that does not
 pass. The tests do not skip what CPython skips on WASI.
@@ -156,7 +156,7 @@ pass. The tests do not skip what CPython skips on WASI.
 		if len(s.Modules) == 0 {
 			continue
 		}
-		fmt.Fprintf(b, "\n## %s\n\n%s\n\n| module | passed | failed | skipped | of these on Linux, too | reasons |\n|---|---|---|---|---|---|\n", s.Title, s.Text)
+		fmt.Fprintf(b, "\n## %s\n\n%s\n\n| module | passed | failed | skipped | not on Linux, either | reasons |\n|---|---|---|---|---|---|\n", s.Title, s.Text)
 		var sum Count
 		for _, m := range s.Modules {
 			c := m.Count()

@@ -55,8 +55,13 @@ func ReadExpectations(file string) (Expectations, error) {
 		if fields := strings.Split(line, "\t"); len(fields) == 4 && fields[0] == "" && name != "" {
 			e := all[name]
 			t := Test{Outcome: Outcome(fields[1]), ID: fields[2], Reason: fields[3]}
-			if Cause(t.Reason) == SkippedOnLinux {
+			switch t.Reason {
+			case SkippedOnLinux:
 				t.Native = Skipped
+			case FailsOnLinux:
+				t.Native = Failed
+			}
+			if t.Foreign() {
 				e.Foreign++
 			}
 			e.Tests = append(e.Tests, t)
@@ -105,18 +110,20 @@ func (e Expected) Compare(m Module, hand Reasons) (worse, better []string) {
 	return worse, better
 }
 
-// keepNative marks the tests that native CPython skips according to the expectations, for runs that
-// have no native CPython.
-func (e Expected) keepNative(m *Module) {
-	foreign := map[string]bool{}
-	for _, t := range e.Tests {
-		if t.Native == Skipped {
-			foreign[t.ID] = true
+// keepNative sets the outcomes in native CPython to the ones in the expectations, for runs that have
+// no native CPython.
+func (e Expected) keepNative(m *Module) { setNative(m, e.Tests) }
+
+// setNative sets the outcomes of a module's tests in native CPython to those of the given tests. If
+// tests share an id, the first that does not pass decides.
+func setNative(m *Module, tests []Test) {
+	natives := map[string]Outcome{}
+	for _, t := range tests {
+		if natives[t.ID] == "" || natives[t.ID] == Passed {
+			natives[t.ID] = t.Native
 		}
 	}
 	for i := range m.Tests {
-		if foreign[m.Tests[i].ID] {
-			m.Tests[i].Native = Skipped
-		}
+		m.Tests[i].Native = natives[m.Tests[i].ID]
 	}
 }

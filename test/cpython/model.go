@@ -28,7 +28,7 @@ const (
 type Test struct {
 	ID      string // without the module: Class.method
 	Outcome Outcome
-	Native  Outcome // outcome in a native CPython on Linux, empty if unknown
+	Native  Outcome // outcome in native CPython on Linux, empty if unknown
 	Message string  // the exception or the reason of the skip, as the test reports it
 	Details string  // the traceback
 	Reason  string  // why the test does not pass: see Classify
@@ -43,8 +43,9 @@ type Module struct {
 // Count is a number of tests by outcome.
 type Count struct {
 	Passed, Failed, Skipped int
-	// Foreign is the number of skipped tests that native CPython on Linux skips as well: those of
-	// other systems, of resources that are off by default, and of CPython's own internals.
+	// Foreign is the number of tests that do not pass and that native CPython on Linux skips or
+	// fails as well: those of other systems, of resources that are off by default, and of CPython's
+	// own internals.
 	Foreign int
 }
 
@@ -64,18 +65,18 @@ func (m Module) Count() (c Count) {
 			c.Passed++
 		case Skipped:
 			c.Skipped++
-			if t.Foreign() {
-				c.Foreign++
-			}
 		default:
 			c.Failed++
+		}
+		if t.Foreign() {
+			c.Foreign++
 		}
 	}
 	return c
 }
 
-// Foreign reports whether native CPython on Linux skips the test as well.
-func (t Test) Foreign() bool { return t.Outcome == Skipped && t.Native == Skipped }
+// Foreign reports whether the test passes neither here nor in native CPython on Linux.
+func (t Test) Foreign() bool { return t.Outcome != Passed && t.Native != "" && t.Native != Passed }
 
 // sortTests orders tests by id and numbers the ones that share an id.
 func sortTests(tests []Test) {
