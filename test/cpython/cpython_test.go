@@ -61,15 +61,10 @@ func TestCPython(t *testing.T) {
 
 	server := process.NewSite(t, "--memory-budget", "2600MB").Serve(t)
 	server.Deploy(t, functionName, driver, "memory", runMemory, "timeout", runTimeout)
-	modules := runAll(t, inGuest(server.Client), lib, selected, outcomesOfGuest)
+	modules := runAll(t, inGuest(server.Client), lib, selected, nil, outcomesOfGuest)
 	if *native != "" {
-		var some []Selection
-		for _, s := range selected {
-			if s.Section == general {
-				some = append(some, s)
-			}
-		}
-		addNative(modules, runAll(t, inNative(*native, t.TempDir()), lib, some, outcomesOfNative))
+		some, ids := notPassed(modules)
+		addNative(modules, runAll(t, inNative(*native, t.TempDir()), lib, some, ids, outcomesOfNative))
 	}
 	for i := range modules {
 		m := &modules[i]
@@ -150,9 +145,36 @@ func sources(t *testing.T) string {
 	return lib
 }
 
-// runAll runs modules, parallelRuns at once, and returns them in the given order. It stores their
-// outcomes with the tracebacks in the cache.
-func runAll(t *testing.T, run runner, lib string, selected []Selection, kind string) []Module {
+// notPassed returns the modules of the general section with tests that do not pass, and the ids of
+// these tests; none of a module that could not be loaded as a whole. They are the ones for which the outcome in
+// native CPython matters.
+func notPassed(modules []Module) (some []Selection, ids map[string][]string) {
+	ids = map[string][]string{}
+	for _, m := range modules {
+		if m.Section != general {
+			continue
+		}
+		whole := false
+		for _, t := range m.Tests {
+			if t.Outcome != Passed {
+				ids[m.Name] = append(ids[m.Name], t.ID)
+				whole = whole || notLoaded(t.ID)
+			}
+		}
+		if len(ids[m.Name]) > 0 {
+			some = append(some, m.Selection)
+		}
+		if whole {
+			ids[m.Name] = nil
+		}
+	}
+	return some, ids
+}
+
+// runAll runs modules, parallelRuns at once, and returns them in the given order. ids has the tests
+// to run by module; a module without ids runs all. It stores the outcomes with the tracebacks in the
+// cache.
+func runAll(t *testing.T, run runner, lib string, selected []Selection, ids map[string][]string, kind string) []Module {
 	t.Helper()
 	dir := filepath.Join(cache, kind)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -169,7 +191,7 @@ func runAll(t *testing.T, run runner, lib string, selected []Selection, kind str
 					modules[i].Selection = selected[i]
 					continue
 				}
-				m, err := runModule(t.Context(), run, lib, selected[i])
+				m, err := runModule(t.Context(), run, lib, selected[i], ids[selected[i].Name])
 				if err != nil {
 					t.Error(err)
 					continue
@@ -209,13 +231,9 @@ func writeOutcomes(file string, m Module) error {
 func addNative(modules, native []Module) {
 	for i := range modules {
 		for j := range native {
-			if modules[i].Name != native[j].Name {
-				continue
+			if modules[i].Name == native[j].Name {
+				compareNative(&modules[i], native[j].Tests)
 			}
-			for k := range native[j].Tests {
-				native[j].Tests[k].Native = native[j].Tests[k].Outcome
-			}
-			setNative(&modules[i], native[j].Tests)
 		}
 	}
 }

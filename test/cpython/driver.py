@@ -4,12 +4,13 @@ args:
     files   base64 of a zip with the package `test`
     module  name of the module below `test`
     start   index of the first test to run
-    until   index behind the last test to run, 0 for all
+    only    ids of the tests to run, empty for all
     budget  seconds after which no further test is started
 
 The result is {"total": number of tests, "next": index of the next test to run, "tests": [...]} or
 {"skipped": reason} or {"failed": traceback} of the module itself. A test is [index, id, outcome,
-reason, details]; an outcome is passed, failed, error or skipped.
+reason, details]; an id is without the name of the module, and an outcome is passed, failed, error
+or skipped.
 
 A test can end the whole run. Progress therefore also goes to stderr, one line for the start and one
 for the end of each test; MARK begins them.
@@ -93,6 +94,10 @@ def tests_of(module):
     return tests
 
 
+def id_of(test, module):
+    return test.id().removeprefix("test.").removeprefix(module + ".")
+
+
 def last_line(error):
     """Returns the exception itself, as the last lines of its traceback render it."""
     kind, value, _ = error
@@ -105,8 +110,9 @@ def last_line(error):
 
 
 class Result(unittest.TestResult):
-    def __init__(self, ids, start, end):
+    def __init__(self, module, ids, start, end):
         super().__init__()
+        self.module = module
         self.ids = ids
         self.index = start - 1
         self.end = end
@@ -117,7 +123,7 @@ class Result(unittest.TestResult):
 
     def startTest(self, test):
         super().startTest(test)
-        identity = test.id()
+        identity = id_of(test, self.module)
         self.index = self.ids.index(identity, self.index + 1)
         self.open = True
         self.outcome = None
@@ -177,7 +183,8 @@ class Result(unittest.TestResult):
         for holder, outcome, reason, details in self.holders:
             if holder.startswith("tearDown"):
                 name, _, where = holder.rstrip(")").partition(" (")
-                self.rows.append([-1, f"{where}.{name}", outcome, reason, details])
+                where = where.removeprefix("test.").removeprefix(self.module).removeprefix(".")
+                self.rows.append([-1, f"{where}.{name}".removeprefix("."), outcome, reason, details])
         self.rows.sort(key=lambda row: row[0])
 
 
@@ -212,15 +219,18 @@ def main(args, context):
         return {"skipped": str(skip)[:MAX_REASON]}
     except BaseException:
         return {"failed": last_line(sys.exc_info()), "details": traceback.format_exc()[-MAX_DETAILS:]}
+    only = set(args.get("only") or ())
+    if only:
+        tests = [test for test in tests if id_of(test, args["module"]) in only]
     total = len(tests)
     start = args.get("start", 0)
-    until = args.get("until", 0) or total
-    ids = [test.id() for test in tests]
+    until = total
+    ids = [id_of(test, args["module"]) for test in tests]
     classes = [(type(test).__module__, type(test).__qualname__) for test in tests]
-    suite = unittest.TestSuite(tests[start:until])
+    suite = unittest.TestSuite(tests[start:])
     del tests  # the suite drops each test when it is done
     report(["total", total])
-    result = Result(ids, start, began + args.get("budget", 1e9))
+    result = Result(args["module"], ids, start, began + args.get("budget", 1e9))
     suite.run(result)
     if result.shouldStop:
         until = result.index + 1

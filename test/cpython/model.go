@@ -83,9 +83,57 @@ func sortTests(tests []Test) {
 	slices.SortStableFunc(tests, func(a, b Test) int { return cmp.Compare(a.ID, b.ID) })
 }
 
-// shortID removes the module from the id of a test. A test of another module keeps its module
-// without the package `test`.
-func shortID(module, id string) string {
-	id = strings.TrimPrefix(id, "test.")
-	return strings.TrimPrefix(id, module+".")
+// wholeModule is the id of the only test of a module that cannot be loaded.
+const wholeModule = "(module)"
+
+// notLoaded reports whether the id is that of a module, or of a module in a package, that cannot be
+// loaded, or whose import skips it.
+func notLoaded(id string) bool {
+	return id == wholeModule || strings.HasPrefix(id, "unittest.loader.")
+}
+
+// setNative sets the outcomes of a module's tests in native CPython to those of the given tests. If
+// tests share an id, the first that does not pass decides.
+func setNative(m *Module, tests []Test) {
+	natives := map[string]Outcome{}
+	for _, t := range tests {
+		if natives[t.ID] == "" || natives[t.ID] == Passed {
+			natives[t.ID] = t.Native
+		}
+	}
+	for i := range m.Tests {
+		m.Tests[i].Native = natives[m.Tests[i].ID]
+	}
+}
+
+// compareNative adds the outcomes of a module's tests in native CPython. The tests of a module that
+// is not loaded here count one by one: they are those that native CPython loads.
+func compareNative(m *Module, native []Test) {
+	for i := range native {
+		native[i].Native = native[i].Outcome
+	}
+	setNative(m, native)
+	here := map[string]bool{}
+	unloaded := -1 // index of a test that is not loaded
+	for i, t := range m.Tests {
+		here[t.ID] = true
+		if notLoaded(t.ID) {
+			unloaded = i
+		}
+	}
+	if unloaded < 0 {
+		return
+	}
+	why := m.Tests[unloaded]
+	added := false
+	for _, t := range native {
+		if !here[t.ID] {
+			m.Tests = append(m.Tests, Test{ID: t.ID, Outcome: why.Outcome, Native: t.Native, Message: why.Message, Details: why.Details})
+			added = true
+		}
+	}
+	if added {
+		m.Tests = slices.DeleteFunc(m.Tests, func(t Test) bool { return notLoaded(t.ID) && t.Native == "" })
+		sortTests(m.Tests)
+	}
 }

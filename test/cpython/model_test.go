@@ -64,7 +64,7 @@ func TestExpectationsDetectWhatGotWorse(t *testing.T) {
 		{
 			"the module is gone",
 			func(m *Module) { m.Tests = []Test{{ID: "(module)", Outcome: Errored}} },
-			"test_x.(module) passed before and is now error", "test_x.A.test_2 passes",
+			"test_x.(module) is not loaded", "",
 		},
 	} {
 		worse, better := change(c.change)
@@ -79,6 +79,22 @@ func TestExpectationsDetectWhatGotWorse(t *testing.T) {
 	m.Tests[0].Outcome = Failed
 	if worse, _ := e.Compare(m, Reasons{{pattern: "test_x.A.*", text: Unsteady + ": load"}}); worse != nil {
 		t.Errorf("an unsteady test is compared: %q", worse)
+	}
+}
+
+func TestModuleThatIsNotLoadedCountsAsItsTests(t *testing.T) {
+	m := Module{Selection: Selection{Name: "test_x", Section: general}, Tests: []Test{
+		{ID: wholeModule, Outcome: Errored, Message: "No module named 'y'"},
+	}}
+	compareNative(&m, []Test{{ID: "A.test_1", Outcome: Passed}, {ID: "A.test_2", Outcome: Passed}, {ID: "A.test_3", Outcome: Skipped}})
+	Classify(&m, nil)
+	if want := (Count{Failed: 3, Foreign: 1}); m.Count() != want {
+		t.Errorf("the counts are %+v, want %+v", m.Count(), want)
+	}
+	e := writeExpected(t, m)["test_x"]
+	m.Tests = []Test{{ID: wholeModule, Outcome: Errored}}
+	if worse, better := e.Compare(m, nil); worse != nil || better != nil {
+		t.Errorf("worse %q, better %q; want neither", worse, better)
 	}
 }
 

@@ -40,12 +40,12 @@ const (
 
 // driverArgs are the args of driver.py.
 type driverArgs struct {
-	Files  string  `json:"files"`
-	Module string  `json:"module"`
-	Start  int     `json:"start"`
-	Until  int     `json:"until"`
-	Budget float64 `json:"budget"`
-	Root   string  `json:"root,omitempty"`
+	Files  string   `json:"files"`
+	Module string   `json:"module"`
+	Start  int      `json:"start"`
+	Only   []string `json:"only"`
+	Budget float64  `json:"budget"`
+	Root   string   `json:"root,omitempty"`
 }
 
 // driverResult is the result of driver.py.
@@ -81,20 +81,20 @@ type attempt struct {
 // runner runs driver.py once.
 type runner func(ctx context.Context, args driverArgs) (attempt, error)
 
-// runModule runs all tests of a module. A test that ends its run gets the run's end as its outcome,
-// and the next run starts behind it.
-func runModule(ctx context.Context, run runner, lib string, s Selection) (Module, error) {
+// runModule runs the tests of a module, or those with the given ids. A test that ends its run gets
+// the run's end as its outcome, and the next run starts behind it.
+func runModule(ctx context.Context, run runner, lib string, s Selection, ids []string) (Module, error) {
 	m := Module{Selection: s}
 	files, err := archive(lib, s.Name)
 	if err != nil {
 		return m, err
 	}
-	args := driverArgs{Files: base64.StdEncoding.EncodeToString(files), Module: s.Name, Budget: runBudget}
+	args := driverArgs{Files: base64.StdEncoding.EncodeToString(files), Module: s.Name, Only: ids, Budget: runBudget}
 	add := func(r row) {
-		m.Tests = append(m.Tests, Test{ID: shortID(s.Name, r.id), Outcome: Outcome(r.outcome), Message: r.reason, Details: r.details})
+		m.Tests = append(m.Tests, Test{ID: r.id, Outcome: Outcome(r.outcome), Message: r.reason, Details: r.details})
 	}
 	whole := func(outcome Outcome, message, details string) (Module, error) {
-		m.Tests = []Test{{ID: "(module)", Outcome: outcome, Message: message, Details: details}}
+		m.Tests = []Test{{ID: wholeModule, Outcome: outcome, Message: message, Details: details}}
 		return m, nil
 	}
 	for {
