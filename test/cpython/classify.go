@@ -21,6 +21,13 @@ const (
 	NeedsModule = "needs an absent module"
 	// NeedsFiles is a file, a device or a mode outside of what a function's file system has.
 	NeedsFiles = "needs a file system outside /tmp"
+	// NeedsSizes are sizes beyond 32 bits, and memory beyond what a function can have.
+	NeedsSizes = "needs sizes beyond 32 bits"
+	// NeedsCModules are the C modules that exist only for CPython's tests.
+	NeedsCModules = "needs CPython's C modules for tests"
+	// OtherSystem is a test for another operating system, a debug build, or resources that are off
+	// by default.
+	OtherSystem = "for another system or build"
 	// NeedsSources are the source files of the standard library, which the guest has as bytecode.
 	NeedsSources = "needs the standard library's source files"
 	// SkippedOnLinux is a test that native CPython on Linux skips.
@@ -38,7 +45,7 @@ const (
 // causes lists all causes in the order of the document.
 var causes = []string{
 	NeedsProcesses, NeedsThreads, NeedsSockets, NeedsSignals, NeedsModule, NeedsFiles, NeedsSources,
-	Differs, Unsteady, Unexplained, SkippedOnLinux, FailsOnLinux,
+	NeedsSizes, NeedsCModules, OtherSystem, Differs, Unsteady, Unexplained, SkippedOnLinux, FailsOnLinux,
 }
 
 // Cause returns the cause of a reason.
@@ -59,13 +66,33 @@ func anywhere(pattern, reason string) rule {
 	return rule{regexp.MustCompile(pattern), true, reason}
 }
 
-// rules are tried in order.
+// rules are tried in order. The ones of differences come first: their messages are exact.
 var rules = []rule{
+	anywhere(`has no attribute 'gethostname'`, Differs+": a function has no host name"),
+	anywhere(`has no attribute 'gethostby`, Differs+": socket.gethostbyname is absent"),
+	message(`docstrings`, Differs+": functions and types in C have no docstrings and signatures"),
+	message(`symlink|symbolic link|readlink`, Differs+": /tmp has no links"),
+	anywhere(`os\.link\(\)|Operation not permitted.*->|hardlink|hard link`, Differs+": /tmp has no links"),
+	anywhere(`chmod|umask|chown|read-only type|directory read-only|getuid or getgid`, Differs+": files have no modes and no owners"),
+	message(`tzset`, Differs+": time.tzset is absent"),
+	anywhere(`'/dev/|/dev/zero|/dev/null|null device|os\.devnull`, Differs+": there are no device files"),
+	message(`_uuid`, Differs+": the C module _uuid is absent"),
+	message(`dont_write_bytecode|writing bytecode`, Differs+": sys.dont_write_bytecode is true"),
+	message(`No such file or directory: '/usr/bin/python3'`, Differs+": the file that sys.executable names does not exist"),
+	message(`No module named '_pyrepl`, Differs+": pydoc cannot be imported"),
+	message(`fwalk|sendfile|copy_file_range|os\.splice|timerfd|eventfd|memfd|mkfifo|mknod|os\.(dup|dup2|readv|writev|preadv|pwritev|statvfs|get_terminal_size|chflags|getrandom|pidfd_open|sched_\w+|nice|confstr|sysconf|posix_f\w+|truncate|lockf|chroot|setns|unshare|kill|getpgid|getsid|set\w+|tcsetpgrp|getgrouplist|initgroups|login_tty|openpty|ctermid|major|listxattr|setxattr)|extended attribute|[Tt]est needs os\.|missing os\.`,
+		Differs+": calls of the system that the sandbox does not have"),
+
 	anywhere(`can't start new thread|threading support|requires threading|[Tt]hreads? (is|are) not|no threads`, NeedsThreads),
-	anywhere(`subprocess support|does not support processes|multiprocessing|working os\.fork|has no attribute '(fork|_exit_code|waitpid|posix_spawn|spawn\w*|exec\w*|popen|pipe)'|requires (subprocess|fork)|os\.(fork|posix_spawn|pipe)|_multiprocessing|_posixsubprocess|test needs to be run as a process`, NeedsProcesses),
-	anywhere(`module '?_?socket'? has no attribute|socket support|working socket|import (_)?socket|Unix sockets|AF_UNIX|AF_INET6?|socketpair|needs sockets|No module named '(_ssl|ssl|select|_socket)'|[Ss]ockets? (is|are) not|module 'select' has no|SSL|ssl module|select\.(kqueue|epoll|poll)|broken socket`, NeedsSockets),
-	anywhere(`module 'signal' has no attribute|'?_signal'? has no attribute|signal module|SIGALRM|SIGINT|setitimer|pthread_kill|signal\.(alarm|SIG)`, NeedsSignals),
-	message(`No module named '(_ctypes|ctypes|mmap|_mmap|fcntl|termios|resource|pwd|grp|syslog|readline|_curses|curses|_tkinter|tkinter|pty|tty|pydoc_data|_pyrepl|ensurepip|venv|idlelib|turtle|lib2to3|_posixshmem|_dbm|_gdbm|_interpreters|_interpchannels|_interpqueues|nis|audioop)`, NeedsModule),
+	anywhere(`subprocess|does not support processes|multiprocessing|os\.fork|has no attribute '(fork|_exit_code|waitpid|posix_spawn|spawn\w*|exec\w*|popen|pipe)'|os\.(posix_spawn|pipe|execv)|a shell|subinterpreters|_interpreters`, NeedsProcesses),
+	anywhere(`module '?_?socket'? has no attribute|socket|Unix sockets|AF_UNIX|AF_INET6?|IPv6|HTTPSConnection|No module named '(_ssl|ssl|select|_socket)'|module 'select' has no|SSL|ssl module|select\.(kqueue|epoll|poll)`, NeedsSockets),
+	anywhere(`module '_?signal' has no attribute|signal module|SIGALRM|SIGINT|setitimer|pthread_kill|signal\.(alarm|SIG)|os\.kill`, NeedsSignals),
+	message(`No module named '?(_ctypes|ctypes|mmap|_mmap|fcntl|termios|resource|pwd|grp|syslog|readline|_curses|curses|_tkinter|tkinter|pty|tty|pydoc_data|_pyrepl|ensurepip|venv|idlelib|turtle|_posixshmem|_dbm|_gdbm|_interpreters|_interpchannels|_interpqueues)|(pwd|grp|pty|termios|mmap|ctypes)\b.*(module|needed|required|support)|TTY|a tty|terminal|ndbm|gdbm`, NeedsModule),
+	message(`_test(capi|internalcapi|limitedcapi|buffer|singlephase|multiphase|externalinspection|clinic)|ndarray object|_xx\w+|xxsubtype|requires _test`, NeedsCModules),
+	message(`32-bit|64.?bit|not enough memory`, NeedsSizes),
+	message(`[Ww]indows|[Ww]in32|\bNT\b|mac ?OS|Mac OS|debug build|gettotalrefcount|resource (')?\w+(')? is not enabled|'\w+' (resource )?(is )?not enabled|Hypothesis|Numpy|EXTRA_FUNCTIONALITY|-E was given|Py_DEBUG|musl`, OtherSystem),
+	anywhere(`No such file or directory: '/(usr/share|etc|proc|bin|usr/bin|var|home|root)|requires a file system`, NeedsFiles),
+	anywhere(`could not get source code|No such file or directory: '/usr/lib/python3\.13/|\.pyc'? (doesn't end|not found)|/usr/lib/python3\.13/[\w/]+\.pyc`, NeedsSources),
 }
 
 // Classify sets the reasons of a module's tests that do not pass. Reasons by hand come first, then

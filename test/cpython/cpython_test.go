@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	all    = flag.Bool("all", false, "run all modules, not only those that are selected for every change")
+	all    = flag.Bool("all", false, "run all modules, not only those of the general section that are not slow")
 	only   = flag.String("modules", "", "run these modules, separated by commas")
 	native = flag.String("native", "", "path of a native Python of the same source, in which modules run as well")
 	write  = flag.Bool("write", false, "write the expectations and, of all modules, docs/python-compatibility.md")
@@ -109,7 +109,7 @@ func selection(t *testing.T) (selected, omitted []Selection) {
 		switch {
 		case s.Omitted != "":
 			omitted = append(omitted, s)
-		case *only != "" && names[s.Name], *only == "" && (*all || s.Always):
+		case *only != "" && names[s.Name], *only == "" && (*all || s.Section == general && !s.Slow):
 			selected = append(selected, s)
 			delete(names, s.Name)
 		}
@@ -191,11 +191,13 @@ func runAll(t *testing.T, run runner, lib string, selected []Selection, ids map[
 					modules[i].Selection = selected[i]
 					continue
 				}
+				began := time.Now()
 				m, err := runModule(t.Context(), run, lib, selected[i], ids[selected[i].Name])
 				if err != nil {
 					t.Error(err)
 					continue
 				}
+				m.Seconds = time.Since(began).Seconds()
 				modules[i] = m
 				if err := writeOutcomes(file, m); err != nil {
 					t.Error(err)

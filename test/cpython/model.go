@@ -37,7 +37,8 @@ type Test struct {
 // Module is a module of tests with the outcomes of its tests, ordered by id.
 type Module struct {
 	Selection
-	Tests []Test
+	Tests   []Test
+	Seconds float64 // that its runs took
 }
 
 // Count is a number of tests by outcome.

@@ -11,12 +11,12 @@ import (
 type Selection struct {
 	Name    string // below `test`
 	Section string // key of a section of the document
-	Always  bool   // the module runs for every change, not only with -all
+	Slow    bool   // the module runs only with -all
 	Omitted string // why the module is not run at all, empty if it is
 }
 
-// ReadModules reads modules.txt. A line that begins with `[` starts a section; every other line
-// is the name of a module, which `always` or `omitted: REASON` may follow.
+// ReadModules reads modules.txt. A line that begins with `[` starts a section; every other line is
+// the name of a module, which `slow` or `omitted: REASON` may follow.
 func ReadModules(path string) (all []Selection, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -39,12 +39,12 @@ func ReadModules(path string) (all []Selection, err error) {
 		s := Selection{Name: name, Section: section}
 		switch rest = strings.TrimSpace(rest); {
 		case rest == "":
-		case rest == "always":
-			s.Always = true
+		case rest == "slow":
+			s.Slow = true
 		case strings.HasPrefix(rest, "omitted: "):
 			s.Omitted = strings.TrimPrefix(rest, "omitted: ")
 		default:
-			return nil, fmt.Errorf("%s:%d: %q is neither `always` nor `omitted: REASON`", path, n, rest)
+			return nil, fmt.Errorf("%s:%d: %q is neither `slow` nor `omitted: REASON`", path, n, rest)
 		}
 		if seen[name] {
 			return nil, fmt.Errorf("%s:%d: %s occurs twice", path, n, name)

@@ -27,9 +27,9 @@ const (
 	// functionName is the name under which the driver is deployed.
 	functionName = "cpython"
 	// runTimeout is the time limit of a run in seconds; a test that takes longer ends it.
-	runTimeout = 120
+	runTimeout = 300
 	// runBudget is the time in seconds after which a run starts no further test.
-	runBudget = 40
+	runBudget = 60
 	// runMemory is the memory limit of a run in MB.
 	runMemory = 1024
 	// parallelRuns is the number of modules that run at once.
