@@ -3,126 +3,49 @@ package cpython
 import (
 	"archive/zip"
 	"bytes"
-	"errors"
+	"compress/flate"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
 
-var (
-	// importOf matches the name of a test module in an import statement or a dotted name.
-	importOf = regexp.MustCompile(`\b(?:test\.|from test import (?:\w+, )*|from \.+ ?import |import_helper\.import_fresh_module\(['"]test\.)(test_\w+)`)
-	// supportImport matches an import of modules of the package support.
-	supportImport = regexp.MustCompile(`(?m)(?:from test\.support import|from test import|from test\.|import test\.)[ \t(]*(support\.\w+|[\w, \n]+)`)
-	// word matches what may be the name of a helper module, a data file or a data folder.
-	word = regexp.MustCompile(`[\w.-]+`)
-)
+// support is the package of helpers in Lib/test that every module needs.
+const support = "support"
 
-// archive returns a zip of what the tests of a module need of the folder Lib/test: the package's
-// helpers, the module, and all helper modules and data whose names occur in these.
+// collector finds the files of the folder Lib/test that the tests of a module need.
+type collector struct {
+	lib     string
+	tests   map[string]string // entries of Lib/test with tests, by the name of the module
+	helpers map[string]string // all other entries, by name, with and without .py
+	support map[string]bool   // modules of the package support; true: it has been read
+	entries []string          // entries to pack, in the order in which they were found
+}
+
+// archive returns a zip of what the tests of a module need of the folder Lib/test: the package
+// support, the module, and all helper modules and data whose names occur in their sources.
 func archive(lib, module string) ([]byte, error) {
-	entries, err := os.ReadDir(lib)
+	top, _, _ := strings.Cut(module, ".")
+	c, err := newCollector(lib)
 	if err != nil {
 		return nil, err
 	}
-	// helpers maps a word to the entry of Lib/test that it names.
-	helpers := map[string]string{}
-	for _, e := range entries {
-		name := e.Name()
-		if name == "__pycache__" || strings.HasPrefix(name, "test_") && (e.IsDir() || strings.HasSuffix(name, ".py")) {
-			continue
-		}
-		helpers[name] = name
-		helpers[strings.TrimSuffix(name, ".py")] = name
+	c.add("__init__.py")
+	c.add(support)
+	c.add(c.tests[top])
+	files, err := c.collect()
+	if err != nil {
+		return nil, err
 	}
-	top, _, _ := strings.Cut(module, ".")
-	var names []string // entries of Lib/test to pack, in the order in which they were found
-	add := func(name string) {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	add("__init__.py")
-	add("support")
-	add(entryOf(lib, top))
-	var files []string // relative to lib
-	// read adds what the source of a module names.
-	read := func(text string) {
-		for _, w := range word.FindAllString(text, -1) {
-			w = strings.TrimPrefix(w, "test.")
-			head, _, _ := strings.Cut(w, ".")
-			for _, name := range []string{helpers[w], helpers[head]} {
-				if name != "" {
-					add(name)
-				}
-			}
-		}
-		for _, m := range importOf.FindAllStringSubmatch(text, -1) {
-			if name := entryOf(lib, m[1]); name != "" {
-				add(name)
-			}
-		}
-	}
-	// support has modules that not every module uses, and these import more.
-	var support []string // modules of the package support that are read
-	readSupport := func(text string) error {
-		for _, m := range supportImport.FindAllStringSubmatch(text, -1) {
-			for _, w := range word.FindAllString(m[1], -1) {
-				w = filepath.Join("support", strings.TrimPrefix(w, "support.")+".py")
-				if slices.Contains(support, w) {
-					continue
-				}
-				support = append(support, w)
-				text, err := os.ReadFile(filepath.Join(lib, w))
-				if errors.Is(err, fs.ErrNotExist) {
-					continue // a name within a module
-				}
-				if err != nil {
-					return err
-				}
-				read(string(text))
-			}
-		}
-		return nil
-	}
-	for i := 0; i < len(names); i++ {
-		err := filepath.WalkDir(filepath.Join(lib, names[i]), func(p string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if d.IsDir() {
-				if d.Name() == "__pycache__" {
-					return fs.SkipDir
-				}
-				return nil
-			}
-			rel, err := filepath.Rel(lib, p)
-			if err != nil {
-				return err
-			}
-			files = append(files, rel)
-			if !strings.HasSuffix(p, ".py") || names[i] == "support" {
-				return nil
-			}
-			text, err := os.ReadFile(p)
-			if err != nil {
-				return err
-			}
-			read(string(text))
-			return readSupport(string(text))
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	slices.Sort(files)
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
+	w.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
+		return flate.NewWriter(w, flate.BestSpeed)
+	})
 	for _, name := range files {
 		text, err := os.ReadFile(filepath.Join(lib, name))
 		if err != nil {
@@ -142,20 +65,113 @@ func archive(lib, module string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// entryOf returns the name of the file or folder of a test module in Lib/test, empty if there is
-// none.
-func entryOf(lib, module string) string {
-	for _, name := range []string{module + ".py", module} {
-		if _, err := os.Stat(filepath.Join(lib, name)); err == nil {
-			return name
+func newCollector(lib string) (*collector, error) {
+	c := &collector{lib: lib, tests: map[string]string{}, helpers: map[string]string{}, support: map[string]bool{}}
+	entries, err := os.ReadDir(lib)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		module, source := strings.CutSuffix(name, ".py")
+		switch {
+		case name == "__pycache__":
+		case strings.HasPrefix(name, "test_") && (source || e.IsDir()):
+			c.tests[module] = name
+		default:
+			c.helpers[name] = name
+			c.helpers[module] = name
 		}
 	}
-	return ""
+	modules, err := os.ReadDir(filepath.Join(lib, support))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range modules {
+		if module, source := strings.CutSuffix(e.Name(), ".py"); source && module != "__init__" {
+			c.support[module] = false
+		}
+	}
+	return c, nil
 }
 
-// source returns an error unless lib is the folder Lib/test of CPython.
-func source(lib string) error {
-	if _, err := os.Stat(filepath.Join(lib, "support", "__init__.py")); err != nil {
+// add adds an entry of Lib/test, once.
+func (c *collector) add(entry string) {
+	if entry != "" && !slices.Contains(c.entries, entry) {
+		c.entries = append(c.entries, entry)
+	}
+}
+
+// collect returns the files of all entries, sorted, with those that they name.
+func (c *collector) collect() (files []string, err error) {
+	for i := 0; i < len(c.entries); i++ { // reading a file adds entries
+		err := filepath.WalkDir(filepath.Join(c.lib, c.entries[i]), func(file string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() {
+				if d.Name() == "__pycache__" {
+					return fs.SkipDir
+				}
+				return nil
+			}
+			name, err := filepath.Rel(c.lib, file)
+			if err != nil {
+				return err
+			}
+			files = append(files, name)
+			if c.entries[i] == support { // its modules are read when a test names them
+				return nil
+			}
+			return c.read(name)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+// read adds what a file names, if it is a Python source.
+func (c *collector) read(name string) error {
+	if !strings.HasSuffix(name, ".py") {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(c.lib, name))
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		imported := strings.HasPrefix(strings.TrimSpace(line), "from test import ")
+		for _, word := range strings.FieldsFunc(line, endsWord) {
+			word, dotted := strings.CutPrefix(word, "test.")
+			c.add(c.helpers[word])
+			word = strings.TrimPrefix(word, support+".")
+			word, _, _ = strings.Cut(word, ".")
+			c.add(c.helpers[word])
+			if imported || dotted {
+				c.add(c.tests[word])
+			}
+			if read, ok := c.support[word]; ok && !read {
+				c.support[word] = true
+				if err := c.read(filepath.Join(support, word+".py")); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// endsWord reports whether a character ends what may be the name of a module or a file.
+func endsWord(r rune) bool {
+	return r != '_' && r != '.' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+}
+
+// checkSources returns an error unless lib is the folder Lib/test of CPython.
+func checkSources(lib string) error {
+	if _, err := os.Stat(filepath.Join(lib, support, "__init__.py")); err != nil {
 		return fmt.Errorf("%s does not have CPython's tests: %w", lib, err)
 	}
 	return nil

@@ -126,7 +126,7 @@ func selection(t *testing.T) (selected, omitted []Selection) {
 func sources(t *testing.T) string {
 	t.Helper()
 	lib := filepath.Join(cache, "source", "Lib", "test")
-	if err := source(lib); err == nil {
+	if err := checkSources(lib); err == nil {
 		return lib
 	}
 	missing := t.Skipf
@@ -139,7 +139,7 @@ func sources(t *testing.T) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		missing("cannot download CPython's tests: %v\n%s", err, out)
 	}
-	if err := source(lib); err != nil {
+	if err := checkSources(lib); err != nil {
 		t.Fatal(err)
 	}
 	return lib
