@@ -143,6 +143,7 @@ func (c *collector) read(name string) error {
 		return err
 	}
 	for line := range strings.Lines(string(text)) {
+		beside := strings.Contains(line, "dirname(__file__)") // a path to data of another module
 		imported := strings.HasPrefix(strings.TrimSpace(line), "from test import ")
 		for _, word := range strings.FieldsFunc(line, endsWord) {
 			word, dotted := strings.CutPrefix(word, "test.")
@@ -150,7 +151,7 @@ func (c *collector) read(name string) error {
 			word = strings.TrimPrefix(word, support+".")
 			word, _, _ = strings.Cut(word, ".")
 			c.add(c.helpers[word])
-			if imported || dotted {
+			if imported || dotted || beside {
 				c.add(c.tests[word])
 			}
 			if read, ok := c.support[word]; ok && !read {

@@ -70,6 +70,10 @@ func anywhere(pattern, reason string) rule {
 var rules = []rule{
 	anywhere(`has no attribute 'gethostname'`, Differs+": a function has no host name"),
 	anywhere(`has no attribute 'gethostby`, Differs+": socket.gethostbyname is absent"),
+	anywhere(`iso88591|LC_ALL|localeconv|nl_langinfo|test_locale_compiled`, Differs+": locales that do not exist are accepted"),
+	anywhere(`undecodable|Illegal byte sequence`, Differs+": names of files must be UTF-8"),
+	message(`Parser stack overflowed`, Differs+": the parser's stack is smaller"),
+	message(`No space left on device`, NeedsSizes),
 	message(`docstrings`, Differs+": functions and types in C have no docstrings and signatures"),
 	message(`symlink|symbolic link|readlink`, Differs+": /tmp has no links"),
 	anywhere(`os\.link\(\)|Operation not permitted.*->|hardlink|hard link`, Differs+": /tmp has no links"),
@@ -85,7 +89,7 @@ var rules = []rule{
 
 	anywhere(`can't start new thread|threading support|requires threading|[Tt]hreads? (is|are) not|no threads`, NeedsThreads),
 	anywhere(`subprocess|does not support processes|multiprocessing|os\.fork|has no attribute '(fork|_exit_code|waitpid|posix_spawn|spawn\w*|exec\w*|popen|pipe)'|os\.(posix_spawn|pipe|execv)|a shell|subinterpreters|_interpreters`, NeedsProcesses),
-	anywhere(`module '?_?socket'? has no attribute|socket|Unix sockets|AF_UNIX|AF_INET6?|IPv6|HTTPSConnection|No module named '(_ssl|ssl|select|_socket)'|module 'select' has no|SSL|ssl module|select\.(kqueue|epoll|poll)`, NeedsSockets),
+	anywhere(`module '?_?socket'? has no attribute|socket|Unix sockets|AF_UNIX|AF_INET6?|IPv6|HTTPSConnection|No module named '(_ssl|ssl|select|_socket)'|module 'select' has no|SSL|ssl module|select\.(kqueue|epoll|poll)|socket\.py", line \d+, in __init__`, NeedsSockets),
 	anywhere(`module '_?signal' has no attribute|signal module|SIGALRM|SIGINT|setitimer|pthread_kill|signal\.(alarm|SIG)|os\.kill`, NeedsSignals),
 	message(`No module named '?(_ctypes|ctypes|mmap|_mmap|fcntl|termios|resource|pwd|grp|syslog|readline|_curses|curses|_tkinter|tkinter|pty|tty|pydoc_data|_pyrepl|ensurepip|venv|idlelib|turtle|_posixshmem|_dbm|_gdbm|_interpreters|_interpchannels|_interpqueues)|(pwd|grp|pty|termios|mmap|ctypes)\b.*(module|needed|required|support)|TTY|a tty|terminal|ndbm|gdbm`, NeedsModule),
 	message(`_test(capi|internalcapi|limitedcapi|buffer|singlephase|multiphase|externalinspection|clinic)|ndarray object|_xx\w+|xxsubtype|requires _test`, NeedsCModules),
