@@ -72,7 +72,9 @@ func TestCPython(t *testing.T) {
 			expectations[m.Name].keepNative(m)
 		}
 		Classify(m, hand)
-		printModule(t, *m)
+		if testing.Verbose() {
+			printModule(t, *m)
+		}
 	}
 	if *write {
 		writeAll(t, modules, omitted, hand)
