@@ -3,7 +3,7 @@
 #
 #   test/cpython/fetch.sh
 #
-# Runs on Debian; writes .cache/cpython/source. If Debian has replaced its package of that CPython version, the patches come from
+# Runs on Debian; writes .cache/cpython/source, or does nothing if that is up to date. If Debian has replaced its package of that CPython version, the patches come from
 # the package that it offers now, which apt has verified; the source itself must have the pinned checksum.
 set -euo pipefail
 
@@ -12,6 +12,11 @@ export GUEST_WORK=$repo/.cache/cpython GUEST_OUT=$repo/.cache/cpython
 mkdir -p "$GUEST_WORK/download"
 # shellcheck source=../../pyguest/build/stages.sh
 . "$repo/pyguest/build/stages.sh"
+stamp=$work/source/stamp
+now=$(hash_of "${BASH_SOURCE[0]}" "$build/inputs.txt" "$build/patches.txt")
+if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$now" ]; then
+  exit
+fi
 cd "$work/download"
 
 read -r package version orig sum < <(pinned source | awk '$1 ~ /^python/ && $3 ~ /\.orig\.tar/')
@@ -47,3 +52,4 @@ rm -rf "$work/source"
 mkdir -p "$work/source/Lib"
 mv "$new/Lib/test" "$work/source/Lib/test"
 rm -rf "$new" "$work/debian"
+printf '%s\n' "$now" >"$stamp"
