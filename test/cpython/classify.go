@@ -61,7 +61,10 @@ type rule struct {
 	reason  string
 }
 
-func message(pattern, reason string) rule { return rule{regexp.MustCompile(pattern), false, reason} }
+func message(pattern, reason string) rule {
+	return rule{regexp.MustCompile(pattern), false, reason}
+}
+
 func anywhere(pattern, reason string) rule {
 	return rule{regexp.MustCompile(pattern), true, reason}
 }
