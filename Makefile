@@ -48,6 +48,11 @@ lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## Check formatting, the imports b
 fmt: $(TOOLS)/gofumpt-$(GOFUMPT) ## Format the Go code.
 	$(TOOLS)/gofumpt-$(GOFUMPT) -w $$(git ls-files '*.go')
 
+.PHONY: test-cpython
+test-cpython: build ## Run CPython's own tests in functions and in native CPython; write docs/python-compatibility.md.
+	test/cpython/native.sh
+	FAS_BINARY=$(BIN)/fas $(GO) test ./test/cpython -run TestCPython -v -timeout 3h -all -write -native $(CURDIR)/.cache/cpython/native/native/python
+
 FUZZTIME = 30s
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZTIME.
