@@ -143,7 +143,7 @@ Functions run CPython 3.13 compiled to WebAssembly. A corpus of programs runs bo
 in native CPython 3.13 on Linux (x86-64), and every value is compared. These are the differences; a
 test fails when another one appears, or when one of these disappears. The table is generated from
 ` + "`test/corpus/differences.json`" + `. What is absent altogether, such as processes and sockets, is in
-[functions.md](functions.md#the-environment).
+[functions.md](functions.md#differences-from-linux).
 
 | subject | CPython on Linux | in a function |
 |---|---|---|
