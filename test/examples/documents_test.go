@@ -26,6 +26,7 @@ var documents = []string{
 // notRun are blocks that only show something, by a part of them, with the reason.
 var notRun = map[string]string{
 	"npm install":           "needs a registry; TestBlaxelClient runs the vendor's client",
+	"from blaxel.core":      "needs a registry; TestBlaxelPythonClient runs the vendor's client",
 	"def verify(":           "a function for the receiver of callbacks; TestCallbackIsPosted checks the signature",
 	"python3 -m unittest":   "the tests of the client run by themselves",
 	"~/.faaspot/python":     "TestDocuments installs the client as README.md says",

@@ -138,19 +138,23 @@ def lchmod(path, mode):
 
 
 def chown(path, uid, gid, *, dir_fd=None, follow_symlinks=True):
-    """Change the owner of a file, which can only be user 0 of group 0."""
-    os.stat(path)
-    if uid not in (-1, 0) or gid not in (-1, 0):
-        raise OSError(1, os.strerror(1), path)
+    """Accept any owner of a file, as root may set it; all files stay those of user 0 and group 0."""
+    if dir_fd is not None:
+        raise NotImplementedError("chown: dir_fd unavailable on this platform")
+    for number in (uid, gid):
+        if not isinstance(number, int):
+            raise TypeError("%s should be integer, not %s" % ("uid" if number is uid else "gid", type(number).__name__))
+    if os.stat(path).st_dev == 1:
+        raise OSError(30, os.strerror(30), os.fspath(path) if not isinstance(path, int) else None)
 
 
 def fchown(fd, uid, gid):
-    """Change the owner of an open file, which can only be user 0 of group 0."""
+    """Accept any owner of an open file."""
     chown(fd, uid, gid)
 
 
 def lchown(path, uid, gid):
-    """Change the owner of a file, which can only be user 0 of group 0."""
+    """Accept any owner of a file; there are no symbolic links."""
     chown(path, uid, gid)
 
 
