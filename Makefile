@@ -50,8 +50,8 @@ fmt: $(TOOLS)/gofumpt-$(GOFUMPT) ## Format the Go code.
 
 .PHONY: test-cpython
 test-cpython: build ## Run CPython's own tests in functions and in native CPython; write docs/python-compatibility.md.
-	test/cpython/native.sh
-	FAS_BINARY=$(BIN)/fas $(GO) test ./test/cpython -run TestCPython -v -timeout 3h -all -write -native $(CURDIR)/.cache/cpython/native/native/python
+	test/native-python.sh
+	FAS_BINARY=$(BIN)/fas $(GO) test ./test/cpython -run TestCPython -v -timeout 3h -all -write -native $(CURDIR)/.cache/native-python/native/python
 
 FUZZTIME = 30s
 .PHONY: fuzz

@@ -1,7 +1,14 @@
 // Package test checks promises that no single package of the server can keep alone.
 //
 // The packages below it run the server as a process: kill kills it again and again under load,
-// disk runs it on full and failing disks, server covers everything else that shows only in a
-// process of its own, and engine kills an engine in the middle of a job. corpus compares functions
-// with native CPython. Package process is the harness. This package itself holds docs/guarantees.md to tests that exist.
+// disk runs it on full and failing disks, attack sends it what hostile clients send, clients drives
+// it with the clients that the vendors publish, examples runs the samples and the commands of the
+// documents, and server covers everything else that shows only in a process of its own. engine kills
+// an engine in the middle of a job, and linear looks for costs that grow faster than their input.
+// corpus compares functions with native CPython, and cpython runs
+// CPython's own tests as functions. Package process is the harness. This package itself holds
+// docs/guarantees.md to tests that exist.
+//
+// The folder release runs what the server's build for arm64 does. packages.sh installs the Debian packages that the tests need, and native-python.sh builds the
+// CPython that functions are compared with.
 package test

@@ -19,14 +19,7 @@ fail() {
 packages=()
 command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
-if [ ${#packages[@]} -gt 0 ]; then
-  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    fail "these Debian packages are missing: ${packages[*]}; install them, or run this as root on Debian"
-  fi
-  echo "test/clients/install.sh: installing ${packages[*]}" >&2
-  apt-get update -q >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}" >&2
-fi
+[ ${#packages[@]} = 0 ] || ../../packages.sh "${packages[@]}" || fail "cannot install ${packages[*]}"
 node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || fail "node $(node --version) is too old: the clients need Node.js 20 or later"
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$(python3 --version) is too old: the clients need Python 3.11 or later"
 
