@@ -5,10 +5,9 @@
 // it with the clients that the vendors publish, examples runs the samples and the commands of the
 // documents, and server covers everything else that shows only in a process of its own. engine kills
 // an engine in the middle of a job, and linear looks for costs that grow faster than their input.
-// corpus compares functions with native CPython, and cpython runs
-// CPython's own tests as functions. Package process is the harness. This package itself holds
-// docs/guarantees.md to tests that exist.
+// corpus compares functions with native CPython, and cpython runs CPython's own tests as functions.
+// Package process is the harness. This package itself holds docs/guarantees.md to tests that exist.
 //
-// The folder release runs what the server's build for arm64 does. packages.sh installs the Debian packages that the tests need, and native-python.sh builds the
-// CPython that functions are compared with.
+// The folder release runs the tests of the build for arm64. packages.sh installs the Debian packages
+// that the tests need, and native-python.sh builds the CPython that functions are compared with.
 package test
