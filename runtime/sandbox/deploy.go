@@ -1,0 +1,169 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+func keyOf(p runtime.Program) imageKey { return imageKey{p.FunctionID, p.Version} }
+
+// acquireImage returns the program's image, which the caller must release. An image that was
+// dropped is built again, once for all callers that wait for it. The image is nil if the program no
+// longer loads, or if the run's deadline passes or its context ends; then the outcome has the
+// reason.
+func (s *Sandbox) acquireImage(ctx context.Context, p runtime.Program, r request) built {
+	key := keyOf(p)
+	if !s.images.worthBuilding(key, r.started, s.imageRoom) {
+		return built{unkept: true}
+	}
+	waiting, cancel := context.WithDeadline(ctx, r.deadline)
+	defer cancel()
+	made, ok := s.builds.wait(waiting, buildKey{key, p.Limits.Memory}, func(ctx context.Context) built {
+		if img := s.images.get(key); img != nil { // another build has just ended
+			return built{image: img}
+		}
+		return s.buildImage(ctx, p)
+	})
+	if !ok {
+		made = built{outcome: stoppedOutcome(ctx, r.limits)}
+	}
+	return made
+}
+
+// imageRoom returns the number of bytes that an image could take now, if all caches gave up theirs.
+func (s *Sandbox) imageRoom() int64 {
+	a := s.accounts
+	return a.images.mapped.Free() + a.idle.Held() + a.images.mapped.Held()
+}
+
+// stoppedOutcome returns the outcome of a call that ended before its guest began: it was cancelled,
+// or its deadline passed.
+func stoppedOutcome(ctx context.Context, limits runtime.Limits) runtime.Outcome {
+	c := call{endClass: runtime.ClassTimeout, limits: limits}
+	if ctx.Err() != nil {
+		c.endClass = runtime.ClassCancelled
+	}
+	return runtime.Outcome{Failure: endFailure(&c)}
+}
+
+// buildImage builds the program's image and puts it into the cache, unless there is no memory for
+// it. The caller must release it.
+func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built) {
+	returned := false
+	defer func() {
+		if !returned && made.image != nil { // a panic
+			made.image.release()
+		}
+	}()
+	made.outcome, made.err = s.deploy(ctx, p, request{limits: p.Limits.WithDefaults()},
+		func(slot *slot, outcome runtime.Outcome) (_ runtime.Outcome, usable bool, err error) {
+			made.image, err = s.capture(slot, keyOf(p))
+			made.unkept = made.image == nil && err == nil
+			return outcome, true, err
+		})
+	if made.image != nil && (made.err != nil || made.outcome.Failure != nil) {
+		made.image.release()
+		made.image = nil
+	}
+	if made.image != nil {
+		if previous := s.images.put(keyOf(p), made.image); previous != nil {
+			s.forget(previous)
+		}
+	}
+	returned = true
+	return made
+}
+
+// smallCode is the size of compiled code, in bytes, up to which runtime.RunOverhead covers it.
+const smallCode = 256 * runtime.KiB
+
+// deploy compiles and deploys a program. If that succeeds, next is called with the slot as the
+// module body left it; see callOnSlot. r has what both calls have in common. The error is
+// CodeTooBusy if there is no memory for the compiled code now.
+func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next continuation) (runtime.Outcome, error) {
+	// Use two interpreters: what the compiler leaves in memory would enlarge the image.
+	r.op, r.inputs = opCompile, [3][]byte{[]byte(p.Name), p.Source}
+	outcome, err := s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, nil)
+	if err != nil || outcome.Failure != nil {
+		return outcome, err
+	}
+	code := outcome.Result
+	if n := int64(len(code)); n > smallCode {
+		if err := s.takeCode(ctx, r.deadline, n); errors.Is(err, endOfRun{}) {
+			return stoppedOutcome(ctx, r.limits), nil
+		} else if err != nil {
+			return runtime.Outcome{}, err
+		}
+		defer s.accounts.code.Give(n)
+	}
+	r.op, r.inputs[2] = opDeploy, code
+	return s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, next)
+}
+
+// takeCode takes n bytes for compiled code, and waits for them at most for patience. The error is
+// endOfRun if the call that needs them must end, or CodeTooBusy.
+func (s *Sandbox) takeCode(ctx context.Context, deadline time.Time, n int64) error {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if !deadline.IsZero() {
+		patient, cancel = context.WithDeadline(patient, deadline)
+		defer cancel()
+	}
+	err := s.accounts.code.Take(patient, n)
+	if err != nil && (ctx.Err() != nil || !deadline.IsZero() && !s.processors.now().Before(deadline)) {
+		return endOfRun{}
+	}
+	return err
+}
+
+// capture returns the image of the memory that a deployment has left in a slot, or nil if there is
+// no memory for it.
+func (s *Sandbox) capture(slot *slot, key imageKey) (img *image, err error) {
+	pages, err := findPages(s.guest.base, slot.image, slot.memory, slot)
+	if err != nil {
+		return nil, err
+	}
+	files := slot.system.Capture()
+	mapped, heap := imageCost(len(pages), files)
+	// Caches do not give up their memory in vain.
+	if mapped+heap > s.imageRoom() || !s.accounts.images.take(slot, mapped, heap) {
+		if class := slot.stopped(s.processors.now()); class != "" {
+			slot.call.endClass = class
+			return nil, endOfRun{}
+		}
+		s.images.noteUnkept(key, mapped+heap, s.processors.now())
+		return nil, nil
+	}
+	defer func() {
+		if img == nil { // an error, or a panic
+			s.accounts.images.give(mapped, heap)
+		}
+	}()
+	if img, err = newImage(s.guest.base, slot.memory, pages, files, slot); err != nil {
+		return nil, err
+	}
+	img.account = &s.accounts.images
+	return img, nil
+}
+
+// runUnkept makes a run of a program for whose image there is no memory: it deploys the program in a
+// slot, and calls it there.
+func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (runtime.Outcome, error) {
+	deployment := request{started: r.started, deadline: r.deadline, limits: r.limits}
+	ran := false
+	outcome, err := s.deploy(ctx, p, deployment, func(slot *slot, _ runtime.Outcome) (runtime.Outcome, bool, error) {
+		ran = true
+		r.files = slot.system.Capture()
+		slot.rewind()
+		outcome, _ := slot.invoke(ctx, &r)
+		return outcome, false, nil // the slot has no image that it could be restored to
+	})
+	if !ran && r.logs != nil {
+		r.logs.AppendAll(outcome.Logs)
+		outcome.Logs = r.logs.End()
+	}
+	return outcome, err
+}
