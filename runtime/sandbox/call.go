@@ -30,6 +30,7 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 	}
 	most := max(r.limits.Memory, int64(img.size))
 	slot := s.pool.take(img, tenant, int(most))
+	defer s.pool.leave()
 	if slot == nil {
 		var err error
 		if slot, err = s.guest.newSlot(ctx, s.processors, s.accounts, classOf(most)); err != nil {

@@ -120,8 +120,8 @@ def main(args, context):
 		if most := budget.Total() - budget.Reserve(); budget.Used() > most {
 			t.Errorf("%d bytes of the budget are used, at most %d may be", budget.Used(), most)
 		}
-		if len(box.pool.idle) > 3 {
-			t.Errorf("%d slots are idle, 3 are allowed", len(box.pool.idle))
+		if len(box.pool.idle) > hammerers {
+			t.Errorf("%d slots are idle, %d were in use at once", len(box.pool.idle), hammerers)
 		}
 		for _, s := range box.pool.idle {
 			if s.image != nil {

@@ -36,10 +36,15 @@ type guestMemory interface {
 	maps() bool
 	// watch is called before the guest runs, and unwatch when it has ended: a run that writes no
 	// page that was not written before costs less to restore. The goroutine is locked to its thread
-	// until unwatch. A run that takes long, or waits, is not watched to its end and calls
-	// unwatch(false) earlier. Further calls of unwatch do nothing.
+	// until unwatch. A run that takes long is not watched to its end and calls unwatch(false)
+	// earlier. Further calls of unwatch do nothing.
 	watch()
 	unwatch(finished bool)
+	// pause and resume enclose a time in which the guest does not run and nobody writes to the
+	// memory, in which the goroutine may change its thread. Then the run is still watched, if it
+	// was.
+	pause()
+	resume()
 	// dirty calls f with every range that may differ from the loaded image, in ascending order.
 	dirty(f func(start, end int)) error
 	// setLimit sets the largest size in bytes to which the guest may grow the memory.

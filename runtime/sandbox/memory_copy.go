@@ -62,5 +62,7 @@ func (m *copiedMemory) dirty(f func(start, end int)) error {
 
 func (m *copiedMemory) watch()       {}
 func (m *copiedMemory) unwatch(bool) {}
+func (m *copiedMemory) pause()       {}
+func (m *copiedMemory) resume()      {}
 
 func (m *copiedMemory) close() { m.buf = nil }

@@ -42,6 +42,7 @@ type mappedMemory struct {
 	writtenKnown bool
 	scans        int // number of scans by the kernel
 	faults       faultCounter
+	paused       bool // the counter is to be started again by resume
 }
 
 // byteRange is a part of the memory, as offsets.
@@ -225,8 +226,28 @@ func (m *mappedMemory) watch() {
 }
 
 func (m *mappedMemory) unwatch(finished bool) {
+	if m.paused {
+		m.paused, m.writtenKnown = false, false
+	}
 	if m.faults.on && (!m.faults.stop() || !finished) {
 		m.writtenKnown = false
+	}
+}
+
+func (m *mappedMemory) pause() {
+	if !m.faults.on {
+		return
+	}
+	m.paused = m.faults.stop()
+	if !m.paused { // pages were written that are not known: there is nothing left to watch for
+		m.writtenKnown = false
+	}
+}
+
+func (m *mappedMemory) resume() {
+	if m.paused {
+		m.paused = false
+		m.faults.start()
 	}
 }
 

@@ -3,15 +3,17 @@ package sandbox
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
 )
 
-// pool holds the idle slots. Their number is bounded, and the memory that they keep is taken from
-// an account.
+// pool holds the idle slots. Making a slot takes many times as long as a trivial run, and runs that
+// wait come and go in waves, so the pool keeps as many slots as were in use at once recently. The
+// memory that they keep is taken from an account.
 type pool struct {
-	limit   int
+	limit   int // number of slots, with those in use, that are kept in any case
 	account *memory.Account
 	// spare is the number of small slots that are in the pool without being charged: they are part
 	// of memory.Overhead. Without them, a server whose memory is full of runs would make a new slot
@@ -21,16 +23,28 @@ type pool struct {
 	mu     sync.Mutex
 	idle   []*slot // most recently used last
 	spares int     // slots in idle that are not charged
+	busy   int     // calls that use a slot
+	peak   int     // largest number of them in this period
+	before int     // the same in the period before
 	closed bool
 }
+
+// poolPeriod is the shortest time for which slots are kept that were in use at once; the longest is
+// twice as long.
+const poolPeriod = 10 * time.Second
+
+// kept returns the largest number of slots, with those in use, that there may be. It is called with
+// mu held.
+func (p *pool) kept() int { return max(p.limit, p.peak, p.before) }
 
 // spareBytes is the largest size in bytes of a slot that need not be charged.
 const spareBytes = 2 * runtime.MiB
 
 // take returns an idle slot whose memory can grow to a number of bytes, or nil if the caller should
-// create one. It prefers a slot that has the image loaded, then one with nothing loaded. It takes any
-// other only if the pool is full, so that a few functions that alternate each retain slots of their
-// own. From then on the caller's reservation covers the slot's memory.
+// create one; the caller uses a slot until it calls leave. It prefers a slot that has the image
+// loaded, then one with nothing loaded. It takes any other only if there are as many slots as are
+// kept, so that a few functions that alternate each retain slots of their own. From then on the
+// caller's reservation covers the slot's memory.
 func (p *pool) take(img *image, tenant runtime.Tenant, most int) *slot {
 	s := p.find(img, tenant, most)
 	if s != nil {
@@ -42,13 +56,15 @@ func (p *pool) take(img *image, tenant runtime.Tenant, most int) *slot {
 func (p *pool) find(img *image, tenant runtime.Tenant, most int) *slot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.busy++
+	p.peak = max(p.peak, p.busy)
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		// The limit of a function may have changed, and a job may have one of its own.
 		if s := p.idle[i]; s.image == img && s.tenant == tenant && s.reserved >= most {
 			return p.remove(i)
 		}
 	}
-	full := len(p.idle) >= p.limit
+	full := len(p.idle)+p.busy > p.kept()
 	best := -1
 	for i, s := range p.idle {
 		if (full || s.image == nil) && s.reserved >= most && len(s.memory.data()) <= img.size &&
@@ -69,7 +85,14 @@ func (p *pool) remove(i int) *slot {
 	return s
 }
 
-// put returns a slot to the pool. If there is no room, or no memory, for it, put returns a slot that
+// leave records that a call that took a slot has put it back, or has closed it.
+func (p *pool) leave() {
+	p.mu.Lock()
+	p.busy--
+	p.mu.Unlock()
+}
+
+// put returns a slot to the pool, before its caller leaves. If there is no room, or no memory, for it, put returns a slot that
 // the caller must close, perhaps the same.
 func (p *pool) put(s *slot) (surplus *slot) {
 	p.mu.Lock()
@@ -88,7 +111,7 @@ func (p *pool) put(s *slot) (surplus *slot) {
 			return s
 		}
 	}
-	if len(p.idle) >= p.limit {
+	if n := len(p.idle); n > 0 && n+max(p.busy, 1) > p.kept() {
 		surplus = p.remove(0)
 	}
 	p.idle = append(p.idle, s)
@@ -124,6 +147,18 @@ func (p *pool) discharge(s *slot) {
 		p.account.Give(s.charged)
 		s.charged = 0
 	}
+}
+
+// nextPeriod begins a period. It removes and returns the least recently used slots that were not
+// needed in the last two. The caller must close them.
+func (p *pool) nextPeriod() (removed []*slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.before, p.peak = p.peak, p.busy
+	for len(p.idle) > 0 && len(p.idle)+p.busy > p.kept() {
+		removed = append(removed, p.remove(0))
+	}
+	return removed
 }
 
 // removeImage removes and returns the slots that have an image loaded. The caller must close them.

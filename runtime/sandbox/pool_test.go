@@ -12,6 +12,13 @@ func newTestPool(limit int) *pool {
 	return &pool{limit: limit, account: memory.New(runtime.MiB, nil).Open(memory.Options{Name: "idle instances"})}
 }
 
+// takeIdle takes a slot for a call that ends at once, so that the calls of a test are never counted
+// together.
+func takeIdle(p *pool, img *image, tenant runtime.Tenant, most int) *slot {
+	defer p.leave()
+	return p.take(img, tenant, most)
+}
+
 // poolSlot returns a slot with the fields that the pool uses.
 func poolSlot(img *image, tenant runtime.Tenant, size int) *slot {
 	return &slot{image: img, tenant: tenant, memory: newCopiedMemory(size, size), reserved: sizeClass}
@@ -28,28 +35,78 @@ func TestPoolTakesTheBestSlot(t *testing.T) {
 			t.Fatal("no room")
 		}
 	}
-	if got := p.take(a, "x", size); got != mine {
+	if got := takeIdle(p, a, "x", size); got != mine {
 		t.Error("not the slot that has the image loaded for this tenant")
 	}
-	if got := p.take(a, "x", size); got != bare {
+	if got := takeIdle(p, a, "x", size); got != bare {
 		t.Error("not the slot with nothing loaded")
 	}
 	// The idle slots have other images loaded, which will be used again, and there is room for more
 	// slots.
-	if got := p.take(a, "x", size); got != nil {
+	if got := takeIdle(p, a, "x", size); got != nil {
 		t.Errorf("took a slot of another tenant: %v", got.tenant)
 	}
 	p.limit = 3
-	if got := p.take(a, "x", size); got != theirs {
+	if got := takeIdle(p, a, "x", size); got != theirs {
 		t.Error("a full pool does not return the least recently used slot")
 	}
 	p.limit = 2
-	if got := p.take(a, "z", size); got != other {
+	if got := takeIdle(p, a, "z", size); got != other {
 		t.Error("a full pool returns no slot")
 	}
 	p.limit = 1
-	if got := p.take(a, "z", size); got != nil {
+	if got := takeIdle(p, a, "z", size); got != nil {
 		t.Error("a slot that is too large was returned")
+	}
+}
+
+// TestPoolKeepsWhatWasBusy verifies that a wave of calls finds the slots of the wave before, that no
+// more are kept, and that they are closed once two periods had no use for them.
+func TestPoolKeepsWhatWasBusy(t *testing.T) {
+	const limit, wave = 2, 20
+	img := &image{size: pageSize}
+	p := newTestPool(limit)
+	p.account = memory.New(runtime.GiB, nil).Open(memory.Options{Name: "idle instances"})
+	var slots []*slot
+	for range wave {
+		if p.take(img, "x", pageSize) != nil {
+			t.Fatal("an empty pool returns a slot")
+		}
+		slots = append(slots, poolSlot(img, "x", pageSize))
+	}
+	returnAll := func() {
+		t.Helper()
+		for _, s := range slots {
+			if p.put(s) != nil {
+				t.Error("a slot that was in use at once with the others is not kept")
+			}
+			p.leave()
+		}
+		slots = slots[:0]
+	}
+	returnAll()
+	if surplus := p.put(poolSlot(img, "x", pageSize)); surplus == nil {
+		t.Error("more slots are kept than were in use at once")
+	}
+	if removed := p.nextPeriod(); len(removed) != 0 {
+		t.Errorf("%d slots were removed in the period after they were in use", len(removed))
+	}
+	// Another function takes them over, and none must be made.
+	other := &image{size: pageSize}
+	for range wave {
+		s := p.take(other, "x", pageSize)
+		if s == nil {
+			t.Fatal("a call finds none of the slots of the wave before")
+		}
+		slots = append(slots, s)
+	}
+	returnAll()
+	p.nextPeriod()
+	if removed := p.nextPeriod(); len(removed) != wave-limit || len(p.idle) != limit {
+		t.Errorf("%d slots were removed and %d are kept after two periods without a call", len(removed), len(p.idle))
+	}
+	if p.busy != 0 {
+		t.Errorf("%d calls are counted that have ended", p.busy)
 	}
 }
 
@@ -67,7 +124,7 @@ func TestPoolIsBounded(t *testing.T) {
 	if got := p.put(slots[0]); got != slots[0] {
 		t.Error("a closed pool accepts slots")
 	}
-	if p.take(&image{}, "a", 0) != nil {
+	if takeIdle(p, &image{}, "a", 0) != nil {
 		t.Error("a closed pool returns slots")
 	}
 }
@@ -128,13 +185,13 @@ func TestPoolTakesASlotThatIsLargeEnough(t *testing.T) {
 		{runtime.MinMemory, three},
 		{runtime.MinMemory, nil},
 	} {
-		if got := p.take(img, "a", step.most); got != step.want {
+		if got := takeIdle(p, img, "a", step.most); got != step.want {
 			t.Errorf("a run of %d bytes got %+v, want %+v", step.most, got, step.want)
 		}
 	}
 	p.put(one)
 	p.limit = 1
-	if got := p.take(img, "a", 2*sizeClass); got != nil {
+	if got := takeIdle(p, img, "a", 2*sizeClass); got != nil {
 		t.Error("a full pool returns a slot that is too small")
 	}
 	if surplus := p.put(two); surplus != one {
@@ -162,7 +219,7 @@ func TestLargerSpareSlotsReplaceSmallerOnes(t *testing.T) {
 	if p.spares != 2 || len(p.idle) != 2 || p.account.Held() != 0 {
 		t.Errorf("%d of %d slots are spare, and %d bytes are taken", p.spares, len(p.idle), p.account.Held())
 	}
-	if got := p.take(&image{}, "a", 3*sizeClass); got != third {
+	if got := takeIdle(p, &image{}, "a", 3*sizeClass); got != third {
 		t.Errorf("a large run got %+v", got)
 	}
 }

@@ -83,12 +83,15 @@ func TestTrackersReportWrittenPages(t *testing.T) {
 const faultRuns = 100
 
 // touches writes to the pages named in its args: of the image's data, of new memory, and of the C
-// stack.
+// stack. It may sleep before, in between and after.
 const touches = `
-import json
+import json, time
 data = bytearray(4 << 20)
 def main(args, context):
-    for page in args["pages"]: data[page * 4096] ^= 1
+    for page in args["pages"]:
+        if args["sleep"]: time.sleep(args["sleep"] / 1e6)
+        data[page * 4096] ^= 1
+    if args["sleep"]: time.sleep(args["sleep"] / 1e6)
     new = bytearray(args["new"])
     for at in range(0, len(new), 4096): new[at] = 1
     return json.loads("[" * args["deep"] + "0" + "]" * args["deep"])
@@ -127,7 +130,11 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 				if rng.IntN(20) == 0 {
 					program = other
 				}
-				args, _ := json.Marshal(map[string]any{"pages": pages, "new": size, "deep": depth})
+				sleep := 0 // µs
+				if len(pages) < 5 && rng.IntN(3) == 0 {
+					sleep = 1 + rng.IntN(300)
+				}
+				args, _ := json.Marshal(map[string]any{"pages": pages, "new": size, "deep": depth, "sleep": sleep})
 				result(t, box, program, string(args))
 				s := newest(box)
 				scans = s.memory.(*mappedMemory).scans
@@ -143,6 +150,78 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 				t.Errorf("%d runs needed a scan: too few had no page fault", scans)
 			}
 		})
+	}
+}
+
+// TestSleepNeedsNoScan verifies that a run that sleeps is watched to its end.
+func TestSleepNeedsNoScan(t *testing.T) {
+	box := trackedBox(t, trackWritten)
+	if !box.guest.base.tracker.countsFaults {
+		t.Skip("this system does not count page faults per thread")
+	}
+	const runs = 40
+	p := deployed(t, box, touches, runtime.Limits{})
+	sleeps := func() int {
+		before := 0
+		if s := newest(box); s != nil {
+			before = s.memory.(*mappedMemory).scans
+		}
+		for range runs {
+			result(t, box, p, `{"pages":[],"new":0,"deep":0,"sleep":1}`)
+		}
+		return newest(box).memory.(*mappedMemory).scans - before
+	}
+	sleeps() // the first runs write to new pages
+	if n := sleeps(); n > runs/2 {
+		t.Errorf("%d of %d runs that sleep needed a scan", n, runs)
+	}
+}
+
+// TestPausedWatchKeepsFaults verifies that a page written before or after a pause is reported, and
+// that what was not resumed is not counted as watched.
+func TestPausedWatchKeepsFaults(t *testing.T) {
+	box := trackedBox(t, trackWritten)
+	if !box.guest.base.tracker.countsFaults {
+		t.Skip("this system does not count page faults per thread")
+	}
+	p := planned(t, box, "t", 100, 1<<20, "")
+	run(t, box, p, `{"plan":[]}`)
+	m := newest(box).memory.(*mappedMemory)
+	reports := func(at int) bool {
+		found := false
+		if err := m.dirty(func(start, end int) { found = found || start <= at && at < end }); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	for i := range 40 {
+		reports(0) // the written ranges are known from here on
+		at := (i + 1) * 61 * pageSize
+		m.watch()
+		if i%2 == 0 {
+			m.region[at]++
+		}
+		m.pause()
+		m.resume()
+		if i%2 == 1 {
+			m.region[at]++
+		}
+		m.unwatch(true)
+		if !reports(at) {
+			t.Fatalf("page %d was written but not reported", at/pageSize)
+		}
+	}
+	m.watch()
+	m.pause()
+	m.unwatch(true)
+	if m.writtenKnown {
+		t.Error("a run that was not resumed is counted as watched")
+	}
+	if _, _, err := m.restore(noPause{}); err != nil {
+		t.Fatal(err)
+	}
+	if at := unequal(newest(box)); at >= 0 {
+		t.Errorf("the restored memory differs at %d", at)
 	}
 }
 

@@ -30,7 +30,8 @@ type Options struct {
 	// Processors is the largest number of guests that compute at once. Zero: the value of
 	// GOMAXPROCS when the sandbox is opened.
 	Processors int
-	// IdleSlots is the largest number of instances that stay ready between runs. Zero: 8 per place.
+	// IdleSlots is the number of instances that stay ready between runs; as many as were in use at
+	// once within the last ten seconds stay in any case. Zero: 8 per place.
 	IdleSlots int
 	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
 	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from
@@ -76,6 +77,7 @@ type Sandbox struct {
 	pool       *pool
 	builds     builds
 	closing    chan struct{} // one token for each slot that is closed in the background
+	ended      chan struct{} // closed by Close
 	log        *slog.Logger
 
 	mu     sync.Mutex
@@ -97,7 +99,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), images: newImages(), closing: make(chan struct{}, maxClosing), log: o.Log}
+	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), images: newImages(), closing: make(chan struct{}, maxClosing), ended: make(chan struct{}), log: o.Log}
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages)
 	s.accounts.stacks.Add(stacks)
 	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
@@ -109,7 +111,28 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), g.close(ctx))
 	}
 	s.retire(first, true)
+	go s.trim()
 	return s, nil
+}
+
+// trim closes idle slots that were not needed recently, until the sandbox is closed.
+func (s *Sandbox) trim() {
+	ticker := time.NewTicker(poolPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.ended:
+			return
+		case <-ticker.C:
+			if s.enter() != nil {
+				return
+			}
+			for _, slot := range s.pool.nextPeriod() {
+				s.closeSlot(slot)
+			}
+			s.active.Done()
+		}
+	}
 }
 
 // The slots that need no memory of the budget are sparesPerPlace for each of the first coveredPlaces
@@ -143,6 +166,7 @@ func (s *Sandbox) Close() error {
 	if closed {
 		return nil
 	}
+	close(s.ended)
 	var errs []error
 	for _, slot := range s.pool.close() {
 		errs = append(errs, slot.close())

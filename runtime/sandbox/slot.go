@@ -126,7 +126,7 @@ func (s *slot) stopped(now time.Time) runtime.Class { return s.claim.stopped(now
 
 // Sleep implements wasi.Control. A sleeping run releases its permit to compute.
 func (s *slot) Sleep(d time.Duration) {
-	s.memory.unwatch(false)
+	s.memory.pause()
 	s.checkStack()
 	left := time.Until(s.claim.deadline)
 	timer := time.NewTimer(min(d, max(left, 0)))
@@ -140,6 +140,7 @@ func (s *slot) Sleep(d time.Duration) {
 	if class := s.stopped(s.processors.now()); class != "" {
 		s.end(class)
 	}
+	s.memory.resume()
 }
 
 // Exit implements wasi.Control.
