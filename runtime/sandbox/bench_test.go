@@ -81,6 +81,21 @@ func BenchmarkRun(b *testing.B) {
 	b.ReportMetric(float64(pages), "pages")
 }
 
+// BenchmarkSwitch calls many functions by turns on one slot, so that each run changes its image.
+func BenchmarkSwitch(b *testing.B) {
+	box := openBox(b, Options{IdleSlots: 1})
+	var programs []runtime.Program
+	for range 16 {
+		programs = append(programs, deployed(b, box, hello, runtime.Limits{}))
+	}
+	for i := 0; b.Loop(); i++ {
+		outcome, err := box.Run(context.Background(), runtime.RunCall{Program: programs[i%len(programs)], Args: helloArgs, Context: noContext})
+		if err != nil || outcome.Failure != nil {
+			b.Fatal(outcome, err)
+		}
+	}
+}
+
 // BenchmarkTurns alternates between the benchmarks above, so that other work of the machine affects
 // all of them alike. The -count flag does not: it repeats one benchmark before it starts the next.
 func BenchmarkTurns(b *testing.B) {

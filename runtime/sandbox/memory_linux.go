@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -42,7 +43,10 @@ type mappedMemory struct {
 	writtenKnown bool
 	scans        int // number of scans by the kernel
 	faults       faultCounter
-	paused       bool // the counter is to be started again by resume
+	// After a swap, more pages count as written than runs of the image write, for some runs.
+	wide    int      // number of runs that are left of them
+	numbers []uint32 // buffer of widen
+	paused  bool     // the counter is to be started again by resume
 }
 
 // byteRange is a part of the memory, as offsets.
@@ -181,18 +185,62 @@ func (m *mappedMemory) swap(img *image, p pauser) error {
 	if failed != nil {
 		return failed
 	}
-	return m.finishLoad(img, p)
+	if !m.base.tracker.countsFaults || !m.widen(m.loaded.pages, img.pages) {
+		return m.finishLoad(img, p)
+	}
+	m.loaded = img
+	return img.apply(m.region, &meter{pauser: p})
+}
+
+const (
+	// swapLimit is the largest number of pages that count as written after a swap.
+	swapLimit = 192
+	// wideRuns is the number of runs of one image after which the pages that only swaps have written
+	// count as unwritten again.
+	wideRuns = 32
+)
+
+// widen adds the pages that a swap writes to those that count as written, and reports whether they
+// are few: to mark them as unwritten, and the page faults that follow, then cost more than to copy
+// them back after each run.
+func (m *mappedMemory) widen(before, after []uint32) bool {
+	m.numbers = m.numbers[:0]
+	for _, w := range m.written {
+		for at := w.start; at < w.end; at += pageSize {
+			m.numbers = append(m.numbers, uint32(at/pageSize))
+		}
+	}
+	if len(m.numbers)+len(before)+len(after) > 3*swapLimit {
+		return false // no need to look at all of them
+	}
+	m.numbers = append(append(m.numbers, before...), after...)
+	slices.Sort(m.numbers)
+	m.numbers = slices.Compact(m.numbers)
+	if len(m.numbers) > swapLimit {
+		return false
+	}
+	m.written = m.written[:0]
+	for _, page := range m.numbers {
+		at := int(page) * pageSize
+		if n := len(m.written); n > 0 && m.written[n-1].end == at {
+			m.written[n-1].end += pageSize
+		} else {
+			m.written = append(m.written, byteRange{at, at + pageSize})
+		}
+	}
+	m.wide = wideRuns
+	return true
 }
 
 // finishLoad applies the image's own pages over the base. Where the tracker allows it, these pages
 // count as unwritten afterwards, so that restoring a run copies only the pages that the run itself
 // has written.
 func (m *mappedMemory) finishLoad(img *image, p pauser) error {
-	m.loaded, m.writtenKnown = img, false
+	m.loaded, m.writtenKnown, m.wide = img, false, 0
 	if err := img.apply(m.region, &meter{pauser: p}); err != nil {
 		return err
 	}
-	return m.base.tracker.arm(m.file())
+	return m.scan.arm(m.file())
 }
 
 func (m *mappedMemory) maps() bool { return true }
@@ -212,6 +260,12 @@ func (m *mappedMemory) restore(p pauser) (int, bool, error) {
 	for _, w := range m.written {
 		if err := m.loaded.copyTo(m.region, w.start, w.end, &steps); err != nil {
 			return pages, false, err
+		}
+	}
+	if m.wide > 0 {
+		if m.wide--; m.wide == 0 {
+			m.writtenKnown = false
+			return pages, true, m.scan.arm(m.file())
 		}
 	}
 	return pages, true, nil

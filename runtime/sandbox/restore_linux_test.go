@@ -153,6 +153,50 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 	}
 }
 
+// TestSwitchesAreRestored calls some functions by turns on one slot, each for a random number of runs,
+// and compares all of the slot's memory after each run. The pages that a switch has written count as
+// written for a while, and then no more.
+func TestSwitchesAreRestored(t *testing.T) {
+	for kind := range trackerKinds {
+		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+			t.Parallel()
+			box := trackedBox(t, kind)
+			box.pool.limit = 1
+			rng := rand.New(rand.NewPCG(uint64(kind), 11))
+			var programs []runtime.Program
+			for i := range 4 {
+				source := fmt.Sprintf("table = list(range(%d))\n%s", i*3000, touches)
+				programs = append(programs, deployed(t, box, source, runtime.Limits{}))
+			}
+			widened, narrowed := false, false
+			for range times(40) {
+				p := programs[rng.IntN(len(programs))]
+				for i := range 1 + rng.IntN(2)*rng.IntN(2*wideRuns) {
+					pages := []int{}
+					if rng.IntN(8) == 0 {
+						pages = append(pages, rng.IntN(1024))
+					}
+					args, _ := json.Marshal(map[string]any{"pages": pages, "new": 0, "deep": rng.IntN(50), "sleep": 0})
+					result(t, box, p, string(args))
+					s := newest(box)
+					if s.image == nil {
+						continue // the comparison reads all pages, which the last kind cannot distinguish from writing
+					}
+					if at := unequal(s); at >= 0 {
+						t.Fatalf("after run %d with %s the memory differs at %d", i, args, at)
+					}
+					m := s.memory.(*mappedMemory)
+					widened = widened || m.wide > 0
+					narrowed = narrowed || widened && m.wide == 0 && i >= wideRuns
+				}
+			}
+			if kind != trackEntries && box.guest.base.tracker.countsFaults && (!widened || !narrowed) {
+				t.Errorf("a switch kept pages writable: %v, and runs after it ended that: %v", widened, narrowed)
+			}
+		})
+	}
+}
+
 // TestSleepNeedsNoScan verifies that a run that sleeps is watched to its end.
 func TestSleepNeedsNoScan(t *testing.T) {
 	box := trackedBox(t, trackWritten)

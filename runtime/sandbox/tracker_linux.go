@@ -43,6 +43,9 @@ const (
 const (
 	pagemapScan = 0xc0606610 // _IOWR('f', 16, struct pm_scan_arg)
 
+	scanProtect = 1 << 0 // PM_SCAN_WP_MATCHING
+	scanCheck   = 1 << 1 // PM_SCAN_CHECK_WPASYNC
+
 	pageIsWritten = 1 << 1
 	pageIsFile    = 1 << 2
 	pageIsPresent = 1 << 3
@@ -54,13 +57,11 @@ const (
 	entrySwapped = 1 << 62
 	entryPresent = 1 << 63
 
-	uffdAPI            = 0xaa
-	uffdUserModeOnly   = 1
-	uffdioAPI          = 0xc018aa3f // UFFDIO_API
-	uffdioRegister     = 0xc020aa00 // UFFDIO_REGISTER
-	uffdioWriteProtect = 0xc018aa06 // UFFDIO_WRITEPROTECT
-	uffdModeWP         = 1 << 1     // UFFDIO_REGISTER_MODE_WP
-	uffdProtect        = 1 << 0     // UFFDIO_WRITEPROTECT_MODE_WP
+	uffdAPI          = 0xaa
+	uffdUserModeOnly = 1
+	uffdioAPI        = 0xc018aa3f // UFFDIO_API
+	uffdioRegister   = 0xc020aa00 // UFFDIO_REGISTER
+	uffdModeWP       = 1 << 1     // UFFDIO_REGISTER_MODE_WP
 	// Write protection of shared memory files, write protection of pages that are not present, and
 	// faults that the kernel resolves itself.
 	uffdFeatures = 1<<12 | 1<<13 | 1<<15
@@ -122,7 +123,7 @@ func (t *tracker) try() error {
 	var s scan
 	s.init(t)
 	for range 2 { // the second time after the written pages were dropped
-		if err := t.arm(mem); err != nil {
+		if err := s.arm(mem); err != nil {
 			return err
 		}
 		mem[2*pageSize] = mem[pageSize] + mem[3*pageSize] + 1 // 1 and 3 are read, 2 is written
@@ -175,7 +176,9 @@ func (t *tracker) tryCounting() (bool, error) {
 		return false, err
 	}
 	defer unix.Munmap(mem)
-	if err := t.arm(mem); err != nil {
+	var s scan
+	s.init(t)
+	if err := s.arm(mem); err != nil {
 		return false, err
 	}
 	var counter faultCounter
@@ -252,16 +255,6 @@ func (t *tracker) register(mem []byte) error {
 	return t.ioctl(uffdioRegister, unsafe.Pointer(&arg))
 }
 
-// arm marks all pages of a registered mapping as unwritten.
-func (t *tracker) arm(mem []byte) error {
-	if t.kind != trackWritten {
-		return nil
-	}
-	// struct uffdio_writeprotect: start, len, mode.
-	arg := [3]uint64{uint64(uintptr(unsafe.Pointer(&mem[0]))), uint64(len(mem)), uffdProtect}
-	return t.ioctl(uffdioWriteProtect, unsafe.Pointer(&arg))
-}
-
 // scan holds the buffers for queries of a tracker. One goroutine at a time.
 type scan struct {
 	tracker *tracker
@@ -278,6 +271,28 @@ func (s *scan) init(t *tracker) {
 		s.regions = make([]scanRegion, scanRegions)
 		s.arg = &scanArg{}
 	}
+}
+
+// arm marks all pages of a registered mapping as unwritten. It protects only those that are marked
+// as written: to protect all with UFFDIO_WRITEPROTECT costs the kernel several times as much.
+func (s *scan) arm(mem []byte) error {
+	if s.tracker.kind != trackWritten {
+		return nil
+	}
+	start := uint64(uintptr(unsafe.Pointer(&mem[0])))
+	end := start + uint64(len(mem))
+	*s.arg = scanArg{
+		size: uint64(unsafe.Sizeof(scanArg{})), flags: scanProtect | scanCheck, start: start, end: end,
+		mask: pageIsWritten, returned: pageIsWritten,
+	}
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, s.tracker.fd, pagemapScan, uintptr(unsafe.Pointer(s.arg)))
+	if errno != 0 {
+		return fmt.Errorf("marking pages as unwritten: %w", errno)
+	}
+	if s.arg.walkEnd != end {
+		return fmt.Errorf("marking pages as unwritten: the kernel stopped after %d of %d bytes", s.arg.walkEnd-start, len(mem))
+	}
+	return nil
 }
 
 // each calls f with every range of region[start:end] that was written, as offsets into region.
