@@ -86,13 +86,13 @@ func TestMemoryBeyondTheBudgetIsRefused(t *testing.T) {
 	s := spec("large", "[]")
 	s.Limits.Memory = runtime.MaxMemory
 	_, err := e.CreateFunction(context.Background(), s)
-	refused := wantCode(t, err, runtime.CodeUnavailable)
+	refused := wantCode(t, err, runtime.CodeInvalidArgument)
 	if !strings.Contains(refused.Message, "may use 3138 MB") || !strings.Contains(refused.Message, "that this server has") || refused.Hint == "" {
 		t.Errorf("got %+v", refused)
 	}
 	memory := s.Limits.Memory
 	_, err = e.UpdateFunction(context.Background(), runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Memory: &memory})
-	wantCode(t, err, runtime.CodeUnavailable)
+	wantCode(t, err, runtime.CodeInvalidArgument)
 	s.Limits.Memory = 1500 * runtime.MiB
 	create(t, e, s)
 

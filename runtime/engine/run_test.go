@@ -247,7 +247,7 @@ func TestBudget(t *testing.T) {
 	s := spec("large", "[]")
 	s.Limits.Memory = 512 * runtime.MiB
 	_, err := e.CreateFunction(context.Background(), s)
-	if got := wantCode(t, err, runtime.CodeUnavailable); !strings.Contains(got.Message, "578 MB") || !strings.Contains(got.Message, "232 MB") {
+	if got := wantCode(t, err, runtime.CodeInvalidArgument); !strings.Contains(got.Message, "578 MB") || !strings.Contains(got.Message, "232 MB") {
 		t.Fatalf("the message is %q", got.Message)
 	}
 	create(t, e, spec("small", "[]"))

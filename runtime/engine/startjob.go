@@ -67,8 +67,7 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	group := dispatch.NewTaskGroup(&x)
 	bytes := group.Limits(p.Limits).Reservation()
 	if err := e.admission.Possible(bytes); err != nil {
-		return runtime.JobAcceptance{}, runtime.Errorf(runtime.CodeInvalidArgument, "a task may use %d MB (memory, /tmp and overhead), more than the %d MB that this server has for all runs",
-			(bytes+runtime.MiB-1)/runtime.MiB, e.admission.Largest()/runtime.MiB).WithHint("ask for less memory, or run the server with a larger memory budget")
+		return runtime.JobAcceptance{}, err
 	}
 	if r.NoQueue {
 		release, err := e.startNow(bytes)

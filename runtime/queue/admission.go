@@ -122,8 +122,8 @@ func (a *Admission) Possible(bytes int64) error {
 	if bytes <= a.Largest() {
 		return nil
 	}
-	return runtime.Errorf(runtime.CodeUnavailable, "the function may use %d MB (memory, /tmp and overhead), more than the %d MB that this server has for all functions",
-		(bytes+runtime.MiB-1)/runtime.MiB, a.Largest()/runtime.MiB).WithHint("lower the function's memory, or run the server on a larger machine or with a larger memory budget")
+	return runtime.Errorf(runtime.CodeInvalidArgument, "a run may use %d MB (memory, /tmp and overhead), more than the %d MB that this server has for all runs",
+		(bytes+runtime.MiB-1)/runtime.MiB, a.Largest()/runtime.MiB).WithHint("ask for less memory, or run the server on a larger machine or with a larger memory budget")
 }
 
 // TryAcquire reserves bytes for a run without waiting, and reports whether it did. It does

@@ -77,7 +77,7 @@ var abouts = []struct {
 	{regexp.MustCompile(`^the environment `), "spec.runtime.envs"},
 	{regexp.MustCompile(`^the (?:job's )?function `), "spec.function"},
 	{regexp.MustCompile(`^timeout of `), "spec.runtime.timeout"},
-	{regexp.MustCompile(`^(?:memory of |a task may use )`), "spec.runtime.memory"},
+	{regexp.MustCompile(`^(?:memory of |a run may use )`), "spec.runtime.memory"},
 	{regexp.MustCompile(`\bretries\b`), "spec.runtime.maxRetries"},
 	{regexp.MustCompile(`concurrent tasks`), "spec.runtime.maxConcurrentTasks"},
 }

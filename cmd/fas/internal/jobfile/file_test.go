@@ -154,7 +154,7 @@ func TestLocate(t *testing.T) {
 		`the label "team" is not valid`:                                               "job.toml:8:1: ",
 		"the display name is not valid":                                               "job.toml:4:1: ",
 		"the moon is in the wrong place":                                              "job.toml: ",
-		"a task may use 300 MB (memory and /tmp), more than the 200 MB of the server": "job.toml:12:1: ",
+		"a run may use 300 MB (memory and /tmp), more than the 200 MB of the server": "job.toml:12:1: ",
 	} {
 		err := f.Locate(runtime.Errorf(runtime.CodeInvalidArgument, "%s", message).WithHint("do"))
 		coded, _ := errors.AsType[*runtime.Error](err)

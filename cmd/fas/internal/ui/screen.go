@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"bytes"
 	"io"
 	"regexp"
 	"sync"
@@ -51,8 +52,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	if err := s.log.reset(); err != nil {
 		return 0, err
 	}
-	text, _ := appendVisible(nil, p, false)
-	if _, err := s.tty.Write(text); err != nil {
+	if _, err := s.tty.Write(visible(p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -75,7 +75,7 @@ func width(stream io.Writer) int {
 type logWriter struct {
 	*screen
 	colours bool
-	rest    []byte // beginning of a sequence that the next write may complete
+	rest    []byte // beginning of a sequence, rune or line end that the next write may complete
 	tinted  bool   // whether a colour may be in force
 }
 
@@ -93,20 +93,26 @@ func (l *logWriter) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	text, rest := appendVisible(nil, append(l.rest, p...), l.colours)
 	l.rest = append([]byte(nil), rest...)
-	l.tinted = l.tinted || l.colours && sgr.Match(text)
+	l.tinted = l.tinted || l.colours && bytes.IndexByte(text, '\x1b') >= 0
 	if _, err := l.tty.Write(text); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// reset ends the colours of a log, so that they do not reach the text behind it. The caller holds mu.
+// reset shows what the log has left unfinished, and ends its colours, so that they do not reach the
+// text behind it. The caller holds mu.
 func (l *logWriter) reset() error {
-	if l.rest = nil; !l.tinted {
+	end := visible(l.rest)
+	l.rest = nil
+	if l.tinted {
+		end = append(end, "\x1b[0m"...)
+		l.tinted = false
+	}
+	if len(end) == 0 {
 		return nil
 	}
-	l.tinted = false
-	_, err := io.WriteString(l.tty, "\x1b[0m")
+	_, err := l.tty.Write(end)
 	return err
 }
 
@@ -125,32 +131,52 @@ func (t *Terminal) ResetColours() {
 const maxSGR = 64
 
 var (
-	// sgr matches a sequence that sets colours and weights (ECMA-48 SELECT GRAPHIC RENDITION).
-	sgr = regexp.MustCompile("\x1b\\[[0-9;:]*m")
-	// sgrHere and sgrBegins match one, and the beginning of one, at the start of a text.
+	// sgrHere matches a sequence that sets colours and weights (ECMA-48 SELECT GRAPHIC RENDITION) at
+	// the start of a text, and sgrBegins the beginning of one.
 	sgrHere   = regexp.MustCompile("^\x1b\\[[0-9;:]*m")
 	sgrBegins = regexp.MustCompile("^\x1b(\\[[0-9;:]*)?$")
+	// sgrColour matches the parameters of one colour: of the palette, or red, green and blue.
+	sgrColour = regexp.MustCompile("\\b[345]8([;:]5[;:][0-9]*|;2(;[0-9]*){3}|:2(:[0-9]*){3,4})")
+	sgrHides  = regexp.MustCompile("[[;:]0*8[;:m]")
 )
+
+// hides reports whether a sequence makes text invisible (parameter 8).
+func hides(sequence []byte) bool { return sgrHides.Match(sgrColour.ReplaceAll(sequence, nil)) }
+
+// visible returns a text as a terminal may get it.
+func visible(text []byte) []byte {
+	to, rest := appendVisible(nil, text, false)
+	if len(rest) > 0 {
+		to = utf8.AppendRune(to, unicode.ReplacementChar)
+	}
+	return to
+}
 
 // appendVisible appends a text as a terminal may get it: line ends and tabs stay, and any other
 // control character, part of an invalid rune, or character that reorders the text around it becomes
-// U+FFFD. If colours, it keeps sequences that set colours, and returns the beginning of one at the
-// end of the text as rest.
+// U+FFFD. If colours, it keeps sequences that set colours, and drops those that hide text. What the
+// text ends with, and more text could complete, is the rest.
 func appendVisible(to, text []byte, colours bool) (visible, rest []byte) {
 	for len(text) > 0 {
 		if colours && text[0] == '\x1b' {
 			head := text[:min(len(text), maxSGR)]
 			if found := sgrHere.Find(head); found != nil {
-				to, text = append(to, found...), text[len(found):]
+				if !hides(found) {
+					to = append(to, found...)
+				}
+				text = text[len(found):]
 				continue
 			}
 			if len(head) < maxSGR && sgrBegins.Match(head) {
 				return to, head
 			}
 		}
+		if !utf8.FullRune(text) || len(text) == 1 && text[0] == '\r' {
+			return to, text
+		}
 		r, size := utf8.DecodeRune(text)
 		switch {
-		case r == '\r' && len(text) > 1 && text[1] == '\n': // a line end of Windows
+		case r == '\r' && text[1] == '\n': // a line end of Windows
 		case r == utf8.RuneError && size == 1, r != '\n' && r != '\t' && !shown(r):
 			to = utf8.AppendRune(to, unicode.ReplacementChar)
 		default:
@@ -185,7 +211,6 @@ func paint(w io.Writer, c colour, word string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text, _ := appendVisible(nil, []byte(word), false)
-	_, err := io.WriteString(s.tty, "\x1b["+string(c)+"m"+string(text)+"\x1b[0m")
+	_, err := io.WriteString(s.tty, "\x1b["+string(c)+"m"+string(visible([]byte(word)))+"\x1b[0m")
 	return err
 }

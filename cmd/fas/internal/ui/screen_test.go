@@ -19,14 +19,17 @@ func TestVisibleText(t *testing.T) {
 		"carriage return":      {"good\rbad", "good�bad", "good�bad"},
 		"others":               {"\x00\b\v\f\x7f\x0e", "������", "������"},
 		"direction":            {"\u202eevil\u2066\u200f", "�evil��", "�evil��"},
-		"not UTF-8":            {"\xff\xc3", "��", "��"},
+		"not UTF-8":            {"\xff\xc3x\xff", "��x�", "��x�"},
+		"end of a rune":        {"\xff\xc3", "��", "�"},
+		"end of a line":        {"a\r", "a�", "a"},
+		"hidden":               {"\x1b[8ma\x1b[0;08mb\x1b[38;2;1;2;3;8mc\x1b[38:2:1:2:3;8md\x1b[48;5;1;8me", "�[8ma�[0;08mb�[38;2;1;2;3;8mc�[38:2:1:2:3;8md�[48;5;1;8me", "abcde"},
+		"colours that are 8":   {"\x1b[38;5;8ma\x1b[48:5:8mb\x1b[58;2;8;8;8mc\x1b[38:2::8:8:8md", "�[38;5;8ma�[48:5:8mb�[58;2;8;8;8mc�[38:2::8:8:8md", "\x1b[38;5;8ma\x1b[48:5:8mb\x1b[58;2;8;8;8mc\x1b[38:2::8:8:8md"},
 		"colour that is split": {"x\x1b[3", "x�[3", "x"},
 		"endless colour":       {"\x1b[" + strings.Repeat("1;", 60) + "m", "�[" + strings.Repeat("1;", 60) + "m", "�[" + strings.Repeat("1;", 60) + "m"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			strict, rest := appendVisible(nil, []byte(tc.text), false)
-			if diff := cmp.Diff(tc.strict, string(strict)); diff != "" || rest != nil {
-				t.Errorf("text: %s, rest %q", diff, rest)
+			if diff := cmp.Diff(tc.strict, string(visible([]byte(tc.text)))); diff != "" {
+				t.Errorf("text: %s", diff)
 			}
 			log, _ := appendVisible(nil, []byte(tc.text), true)
 			if diff := cmp.Diff(tc.log, string(log)); diff != "" {
@@ -59,7 +62,21 @@ func TestColoursOfALogEnd(t *testing.T) {
 	if _, err := s.Write([]byte("31m behind\n")); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff("a\x1b[31mb\x1b[0m31m behind\n", tty.String()); diff != "" {
+	if diff := cmp.Diff("a\x1b[31mb�[\x1b[0m31m behind\n", tty.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Text that arrives byte by byte is shown as if it came at once.
+func TestLogInPieces(t *testing.T) {
+	const text = "ä你🙂\r\n\x1b[31mred\x1b[0m\r\n\xff\rx"
+	tty, s := newFakeScreen(false)
+	for i := range len(text) {
+		if _, err := LogWriter(s).Write([]byte(text[i : i+1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff("ä你🙂\n\x1b[31mred\x1b[0m\n��x", tty.String()); diff != "" {
 		t.Error(diff)
 	}
 }

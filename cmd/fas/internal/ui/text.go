@@ -10,8 +10,7 @@ import (
 // terminal would act on.
 func OneLine(text string) string {
 	text, _, _ = strings.Cut(text, "\n")
-	visible, _ := appendVisible(nil, []byte(text), false)
-	return strings.ReplaceAll(string(visible), "\t", string(unicode.ReplacementChar))
+	return strings.ReplaceAll(string(visible([]byte(text))), "\t", string(unicode.ReplacementChar))
 }
 
 // Quote quotes a word of the command line, so that a message shows where it begins and ends.
