@@ -24,7 +24,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	start := time.Now()
 	s.route(ctx)
 	s.skipBody(ctx)
-	s.logAccess(ctx, time.Since(start))
+	s.logAccess(ctx, string(ctx.Method()), string(ctx.URI().PathOriginal()), time.Since(start))
 }
 
 // keptQuery is the size of a query, in bytes, up to which the library may keep its memory for the
@@ -53,14 +53,14 @@ func (s *Server) route(ctx *fasthttp.RequestCtx) {
 }
 
 // logAccess logs a request, without its query, header and body, which may have secrets.
-func (s *Server) logAccess(ctx *fasthttp.RequestCtx, took time.Duration) {
+func (s *Server) logAccess(ctx *fasthttp.RequestCtx, method, path string, took time.Duration) {
 	out := 0 // of a stream, which has only begun
 	if !ctx.Response.IsBodyStream() {
 		out = len(ctx.Response.Body())
 	}
 	s.opts.AccessLog.LogAttrs(context.Background(), slog.LevelInfo, "request",
-		slog.String("method", string(ctx.Method())),
-		slog.String("path", string(ctx.URI().PathOriginal())),
+		slog.String("method", method),
+		slog.String("path", path),
 		slog.Int("status", ctx.Response.StatusCode()),
 		slog.Int("bytes_in", len(ctx.Request.Body())),
 		slog.Int("bytes_out", out),
