@@ -108,9 +108,14 @@ func parseMegabytes(f *web.Fields, key string) int64 {
 func parseTrigger(f *web.Fields) runtime.Trigger {
 	c := f.Object("configuration")
 	hasRetry := c.Has("retry")
+	kind := runtime.TriggerType(f.Text("type"))
+	longest := runtime.MaxTimeout
+	if kind == runtime.TriggerHTTP {
+		longest = runtime.MaxTriggerTimeout
+	}
 	t := runtime.Trigger{
 		ID:             f.Text("id"),
-		Type:           runtime.TriggerType(f.Text("type")),
+		Type:           kind,
 		Disabled:       !f.Flag("enabled", true),
 		Path:           c.Text("path"),
 		Schedule:       c.Text("schedule"),
@@ -120,7 +125,7 @@ func parseTrigger(f *web.Fields) runtime.Trigger {
 		CallbackSecret: c.Text("callbackSecret"),
 		Retry:          c.Whole("retry", 0, runtime.MaxCallbackRetry),
 		Tasks:          c.Array("tasks"),
-		Timeout:        c.Duration("timeout", runtime.MaxTimeout),
+		Timeout:        c.Duration("timeout", longest),
 	}
 	if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" && !hasRetry {
 		t.Retry = runtime.DefaultCallbackRetry

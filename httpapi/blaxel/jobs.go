@@ -86,7 +86,7 @@ func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	body, err := parseJob(ctx.Request.Body())
-	if body.job.Name == "" && (err == nil || body.job.Spec.Function != "") {
+	if e, ok := runtime.AsError(err); body.job.Name == "" && (!ok || e.Path != "") {
 		var all runtime.Errors
 		all.Add("", err)
 		all.Add("metadata.name", runtime.Errorf(runtime.CodeInvalidArgument, "metadata.name is missing"))
