@@ -16,7 +16,7 @@ import (
 // serve handles every request that could be read.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	defer dropArgs(ctx)
-	if !s.opts.Log.Enabled(context.Background(), slog.LevelDebug) {
+	if s.opts.AccessLog == nil {
 		s.route(ctx)
 		s.skipBody(ctx)
 		return
@@ -24,7 +24,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	start := time.Now()
 	s.route(ctx)
 	s.skipBody(ctx)
-	s.logAccess(ctx, time.Since(start))
+	s.logAccess(ctx, string(ctx.Method()), string(ctx.URI().PathOriginal()), time.Since(start))
 }
 
 // keptQuery is the size of a query, in bytes, up to which the library may keep its memory for the
@@ -52,23 +52,22 @@ func (s *Server) route(ctx *fasthttp.RequestCtx) {
 	s.find(ctx)
 }
 
-// logAccess logs a request, without its query and header, which may have secrets.
-func (s *Server) logAccess(ctx *fasthttp.RequestCtx, took time.Duration) {
+// logAccess logs a request, without its query, header and body, which may have secrets.
+func (s *Server) logAccess(ctx *fasthttp.RequestCtx, method, path string, took time.Duration) {
 	out := 0 // of a stream, which has only begun
 	if !ctx.Response.IsBodyStream() {
 		out = len(ctx.Response.Body())
 	}
-	caller := web.Caller(ctx)
-	s.opts.Log.LogAttrs(context.Background(), slog.LevelDebug, "request",
-		slog.String("method", string(ctx.Method())),
-		slog.String("path", string(ctx.URI().PathOriginal())),
+	s.opts.AccessLog.LogAttrs(context.Background(), slog.LevelInfo, "request",
+		slog.String("method", method),
+		slog.String("path", path),
 		slog.Int("status", ctx.Response.StatusCode()),
 		slog.Int("bytes_in", len(ctx.Request.Body())),
 		slog.Int("bytes_out", out),
-		slog.Duration("took", took),
-		slog.String("user", caller.UserID),
-		slog.String("trace", caller.TraceID),
-		slog.String("execution", string(ctx.Response.Header.Peek("X-Execution-Id"))),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("user", web.UserID(ctx)),
+		slog.String("trace", web.TraceID(ctx)),
+		slog.String("execution", web.Execution(ctx)),
 		slog.String("remote", ctx.RemoteAddr().String()))
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/faaspot/faaspot/clients/python"
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
@@ -189,6 +190,7 @@ func TestTour(t *testing.T) {
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory"} {
 		tr.visit(t, stop{method: "GET", pattern: path})
 	}
+	tr.visit(t, stop{method: "GET", pattern: "/client/{wheel}", params: map[string]string{"wheel": python.WheelName()}})
 	tourFunctions(t, tr)
 	tourExecutions(t, tr)
 	tourJobs(t, tr)
@@ -196,7 +198,7 @@ func TestTour(t *testing.T) {
 	tourDeadLetters(t, tr)
 	for _, r := range httpapi.Routes() {
 		if r.Method == "HEAD" {
-			params := map[string]string{"name": "hello.py", "id": apitest.ID, "jobId": "nightly", "executionId": "first"}
+			params := map[string]string{"wheel": python.WheelName(), "name": "hello.py", "id": apitest.ID, "jobId": "nightly", "executionId": "first"}
 			status := 200
 			if strings.Contains(r.Path, "{id}") {
 				status = 404

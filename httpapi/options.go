@@ -35,6 +35,8 @@ type Options struct {
 	// the message of a *runtime.Error is shown to callers. A nil Ready means always.
 	Ready func() error
 	Log   *slog.Logger // nil: slog.Default
+	// AccessLog gets a line for each request. Nil: there is no access log.
+	AccessLog *slog.Logger
 
 	// BaseURL is the scheme and host in the URLs of answers, such as
 	// "https://faas.example.com". Empty: those of each request. Set it behind a proxy.

@@ -16,6 +16,7 @@ func (s *Server) routes() []web.Route {
 		{Method: "GET", Path: "/healthz", Handle: s.health, Open: true, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/readyz", Handle: s.ready, Open: true, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/openapi.json", Handle: s.openapi, Open: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/client/{wheel}", Handle: s.pythonClient, Open: true, MaxBody: web.NoBody},
 	}
 	for _, d := range s.dialects {
 		all = append(all, d.Routes...)

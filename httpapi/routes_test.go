@@ -96,7 +96,9 @@ func TestEverySuccessIs200WithJSON(t *testing.T) {
 		if a.Status != 200 {
 			t.Errorf("%s %s: %d %s", r.Method, path, a.Status, a.Body)
 		}
-		apitest.WantHeaders(t, a)
+		if !strings.HasPrefix(path, "/client/") { // a file for pip
+			apitest.WantHeaders(t, a)
+		}
 		if (r.Method == "HEAD") != (a.Body == "") {
 			t.Errorf("%s %s: body %q", r.Method, path, a.Body)
 		}

@@ -37,6 +37,8 @@ type Error struct {
 	Traceback  string        // frames of the user's own Python code, for a failed deploy
 	Line       int           // line in the user's code, from 1; 0 if unknown
 	RetryAfter time.Duration // for CodeTooBusy and CodeUnavailable
+	Path       string        // member of the request that is wrong, such as "spec.function"; empty if unknown
+	More       []*Error      // what else is wrong with the request, see [Errors]
 	Err        error         // cause; never shown to a client
 }
 

@@ -2,6 +2,8 @@ package runtime
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -31,27 +33,28 @@ func ValidateJobName(name string) error {
 	return nil
 }
 
-// ValidateJob checks all of a job that can be checked without the store.
+// ValidateJob checks all of a job that can be checked without the store, and reports all errors that it
+// finds; see [Errors].
 func ValidateJob(j *Job) error {
 	if j.Tenant == "" {
 		return Errorf(CodeInvalidArgument, "the tenant is missing")
 	}
-	if err := ValidateJobName(j.Name); err != nil {
-		return err
-	}
+	var all Errors
+	all.Add("metadata.name", ValidateJobName(j.Name))
 	if !isText(j.DisplayName, maxLabel) {
-		return Errorf(CodeInvalidArgument, "the display name is not valid").WithHint(labelHint("text"))
+		all.Add("metadata.displayName", Errorf(CodeInvalidArgument, "the display name is not valid").WithHint(labelHint("text")))
 	}
 	if len(j.Labels) > maxLabels {
-		return Errorf(CodeInvalidArgument, "there are %d labels, at most %d are allowed", len(j.Labels), maxLabels).
-			WithHint("remove labels, or put several values into one")
+		all.Add("metadata.labels", Errorf(CodeInvalidArgument, "there are %d labels, at most %d are allowed", len(j.Labels), maxLabels).
+			WithHint("remove labels, or put several values into one"))
 	}
-	for key, value := range j.Labels {
-		if key == "" || !isText(key, maxLabel) || !isText(value, maxLabel) {
-			return Errorf(CodeInvalidArgument, "the label %.300q is not valid", key).WithHint(labelHint("keys and values that are text"))
+	for _, key := range slices.Sorted(maps.Keys(j.Labels)) {
+		if key == "" || !isText(key, maxLabel) || !isText(j.Labels[key], maxLabel) {
+			all.Add("metadata.labels."+key, Errorf(CodeInvalidArgument, "the label %.300q is not valid", key).WithHint(labelHint("keys and values that are text")))
 		}
 	}
-	return j.Spec.check()
+	j.Spec.check(&all)
+	return all.Err()
 }
 
 // isText reports whether text is UTF-8 without NUL characters and has at most limit bytes.
@@ -64,73 +67,65 @@ func labelHint(what string) string {
 	return fmt.Sprintf("use %s of at most %d bytes, as UTF-8 without NUL characters", what, maxLabel)
 }
 
-func (s *JobSpec) check() error {
+func (s *JobSpec) check(all *Errors) {
 	if s.Function == "" {
-		return Errorf(CodeInvalidArgument, "spec.function is missing").WithHint("name the function that the job runs")
+		all.Add("spec.function", Errorf(CodeInvalidArgument, "spec.function is missing").WithHint("name the function that the job runs"))
+	} else {
+		all.Add("spec.function", ValidateName(s.Function))
 	}
-	if err := ValidateName(s.Function); err != nil {
-		return err
-	}
-	if err := (Limits{Timeout: s.Timeout, Memory: s.Memory}).Validate(); err != nil {
-		return err
-	}
-	if err := checkRetries(s.MaxRetries); err != nil {
-		return err
-	}
+	all.Add("spec.runtime.memory", Limits{Memory: s.Memory}.Validate())
+	all.Add("spec.runtime.timeout", Limits{Timeout: s.Timeout}.Validate())
+	all.Add("spec.runtime.maxRetries", checkRetries(s.MaxRetries))
 	if s.MaxConcurrentTasks < 0 || s.MaxConcurrentTasks > MaxConcurrentTasks {
-		return Errorf(CodeInvalidArgument, "%d concurrent tasks are out of bounds", s.MaxConcurrentTasks).
-			WithHint(fmt.Sprintf("use a number between 1 and %d, or 0 for no bound", MaxConcurrentTasks))
+		all.Add("spec.runtime.maxConcurrentTasks", Errorf(CodeInvalidArgument, "%d concurrent tasks are out of bounds", s.MaxConcurrentTasks).
+			WithHint(fmt.Sprintf("use a number between 1 and %d, or 0 for no bound", MaxConcurrentTasks)))
 	}
-	if err := s.checkEnv(); err != nil {
-		return err
-	}
-	return s.checkTriggers()
+	s.checkEnv(all)
+	s.checkTriggers(all)
 }
 
-func (s *JobSpec) checkEnv() error {
+func (s *JobSpec) checkEnv(all *Errors) {
 	env := make(map[string]string, len(s.Env))
-	for _, v := range s.Env {
-		if err := checkEnvVar(v.Name, v.Value); err != nil {
-			return err
-		}
+	for i, v := range s.Env {
+		at := fmt.Sprintf("spec.runtime.envs[%d]", i)
+		all.Add(at, checkEnvVar(v.Name, v.Value))
 		if _, twice := env[v.Name]; twice {
-			return Errorf(CodeInvalidArgument, "the environment variable %s is set twice", v.Name)
+			all.Add(at, Errorf(CodeInvalidArgument, "the environment variable %s is set twice", v.Name))
 		}
 		env[v.Name] = v.Value
 	}
-	return ValidateEnvSize(env)
+	all.Add("spec.runtime.envs", ValidateEnvSize(env))
 }
 
-func (s *JobSpec) checkTriggers() error {
+func (s *JobSpec) checkTriggers(all *Errors) {
 	if len(s.Triggers) > MaxTriggers {
-		return Errorf(CodeInvalidArgument, "there are %d triggers, at most %d are allowed", len(s.Triggers), MaxTriggers).
-			WithHint("remove triggers, or make a second job with the same function")
+		all.Add("spec.triggers", Errorf(CodeInvalidArgument, "there are %d triggers, at most %d are allowed", len(s.Triggers), MaxTriggers).
+			WithHint("remove triggers, or make a second job with the same function"))
+		return
 	}
 	ids, paths, total := make(map[string]bool), make(map[string]bool), 0
 	for i, t := range s.Triggers {
-		if err := checkTrigger(i, t); err != nil {
-			return err
-		}
+		at := fmt.Sprintf("spec.triggers[%d]", i)
+		checkTrigger(all, at, t)
 		if ids[t.ID] {
-			return Errorf(CodeInvalidArgument, "two triggers have the id %q", t.ID)
+			all.Add(at+".id", Errorf(CodeInvalidArgument, "two triggers have the id %q", t.ID))
 		}
 		ids[t.ID] = true
 		if t.Type != TriggerCron {
 			if paths[t.Path] {
-				return Errorf(CodeInvalidArgument, "two triggers have the path %q", t.Path)
+				all.Add(at+".configuration.path", Errorf(CodeInvalidArgument, "two triggers have the path %q", t.Path))
 			}
 			paths[t.Path] = true
 		}
 		for _, task := range t.Tasks {
 			total += len(task)
 		}
+		tasks := at + ".configuration.tasks"
 		if total > MaxTriggerTasks {
-			return Errorf(CodeTooLarge, "the tasks of all triggers have more than the %s bytes that a job may have", SizeText(MaxTriggerTasks)).
-				WithHint("let tasks work out large args themselves, or make a second job with the same function")
+			all.Add(tasks, Errorf(CodeTooLarge, "the tasks of all triggers have more than the %s bytes that a job may have", SizeText(MaxTriggerTasks)).
+				WithHint("let tasks work out large args themselves, or make a second job with the same function"))
+			return
 		}
-		if err := checkTasks(t.Tasks, MaxTriggerTasks); err != nil {
-			return err
-		}
+		all.Add(tasks, checkTasks(t.Tasks, MaxTriggerTasks))
 	}
-	return nil
 }

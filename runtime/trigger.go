@@ -64,51 +64,46 @@ const (
 	maxTriggerPath = 200
 )
 
-// checkTrigger checks the trigger at index i of a job, without regard to other triggers.
-func checkTrigger(i int, t Trigger) error {
-	invalid := func(format string, args ...any) *Error {
-		err := Errorf(CodeInvalidArgument, format, args...)
-		err.Message = fmt.Sprintf("spec.triggers[%d]: %s", i, err.Message)
-		return err
+// checkTrigger checks the trigger at a path of a job, without regard to other triggers.
+func checkTrigger(all *Errors, at string, t Trigger) {
+	// refuse adds an error about the members, if it applies.
+	refuse := func(wrong bool, member, hint, format string, args ...any) {
+		if wrong {
+			all.Add(at+member, Errorf(CodeInvalidArgument, "%s: %s", at, fmt.Sprintf(format, args...)).WithHint(hint))
+		}
 	}
-	http := t.Type == TriggerHTTP || t.Type == TriggerHTTPAsync
-	switch {
-	case !http && t.Type != TriggerCron:
-		return invalid("there is no type %q", t.Type).WithHint("use http, http-async or cron")
-	case len(t.ID) > MaxName || !isToken(t.ID):
-		return invalid("its id is not valid").WithHint("use 1 to 128 of the characters A-Z a-z 0-9 - _ ., or leave it out")
-	case http && !isTriggerPath(t.Path):
-		return invalid("the path %q is not valid", t.Path).
-			WithHint("use segments of the characters A-Z a-z 0-9 - _ . ~ with single slashes between them, 200 characters at most")
-	case !http && t.Path != "":
-		return invalid("a schedule has no path").WithHint("leave the path out")
-	case t.Type == TriggerCron && strings.TrimSpace(t.Schedule) == "":
-		return invalid("its schedule is missing").WithHint(`use five fields, such as "0 3 * * *", or @daily`)
-	case t.Type != TriggerCron && (t.Schedule != "" || t.TimeZone != "" || t.Missed != ""):
-		return invalid("only cron has a schedule").WithHint("leave out schedule, time zone and missed ticks")
-	case t.Type == TriggerCron && t.Missed != "" && t.Missed != MissedSkip && t.Missed != MissedCatchUp:
-		return invalid("there is no policy %q for missed ticks", t.Missed).WithHint("use skip or catchup")
-	case t.Type != TriggerHTTPAsync && (t.CallbackURL != "" || t.CallbackSecret != "" || t.Retry != 0):
-		return invalid("only http-async has a callback").WithHint("leave out the URL, the secret and the retries of a callback")
-	case t.Retry < 0 || t.Retry > MaxCallbackRetry:
-		return invalid("%d retries are out of bounds", t.Retry).WithHint(fmt.Sprintf("use a number of retries between 0 and %d", MaxCallbackRetry))
-	case t.Timeout < 0 || t.Timeout > t.maxTimeout():
-		return invalid("a timeout of %g seconds is out of bounds", t.Timeout.Seconds()).WithHint(t.timeoutHint())
-	case len(t.Tasks) > MaxTasks:
-		return invalid("it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks).WithHint("split the tasks over several triggers")
+	http, cron := t.Type == TriggerHTTP || t.Type == TriggerHTTPAsync, t.Type == TriggerCron
+	if !http && !cron {
+		refuse(true, ".type", "use http, http-async or cron", "there is no type %q", t.Type)
+		return // what it may have depends on its type
 	}
-	if t.Type == TriggerCron {
+	const c = ".configuration."
+	refuse(len(t.ID) > MaxName || !isToken(t.ID), ".id", "use 1 to 128 of the characters A-Z a-z 0-9 - _ ., or leave it out", "its id is not valid")
+	refuse(http && !isTriggerPath(t.Path), c+"path",
+		"use segments of the characters A-Z a-z 0-9 - _ . ~ with single slashes between them, 200 characters at most", "the path %q is not valid", t.Path)
+	refuse(cron && t.Path != "", c+"path", "leave the path out", "a schedule has no path")
+	refuse(cron && strings.TrimSpace(t.Schedule) == "", c+"schedule", `use five fields, such as "0 3 * * *", or @daily`, "its schedule is missing")
+	refuse(http && (t.Schedule != "" || t.TimeZone != "" || t.Missed != ""), c+"schedule",
+		"leave out schedule, time zone and missed ticks", "only cron has a schedule")
+	refuse(cron && t.Missed != "" && t.Missed != MissedSkip && t.Missed != MissedCatchUp, c+"missed",
+		"use skip or catchup", "there is no policy %q for missed ticks", t.Missed)
+	refuse(t.Type != TriggerHTTPAsync && (t.CallbackURL != "" || t.CallbackSecret != "" || t.Retry != 0), c+"callbackUrl",
+		"leave out the URL, the secret and the retries of a callback", "only http-async has a callback")
+	refuse(t.Retry < 0 || t.Retry > MaxCallbackRetry, c+"retry",
+		fmt.Sprintf("use a number of retries between 0 and %d", MaxCallbackRetry), "%d retries are out of bounds", t.Retry)
+	refuse(t.Timeout < 0 || t.Timeout > t.maxTimeout(), c+"timeout", t.timeoutHint(), "a timeout of %g seconds is out of bounds", t.Timeout.Seconds())
+	refuse(len(t.Tasks) > MaxTasks, c+"tasks", "split the tasks over several triggers", "it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks)
+	if cron {
 		if _, err := ParseSchedule(t.Schedule, t.TimeZone); err != nil {
 			e, _ := AsError(err)
-			return invalid("%s", e.Message).WithHint(e.Hint)
+			refuse(true, c+"schedule", e.Hint, "%s", e.Message)
 		}
 	}
 	if t.CallbackURL != "" {
 		if err := checkCallbackURL(t.CallbackURL); err != nil {
-			return invalid("%s", err.Message).WithHint(err.Hint)
+			refuse(true, c+"callbackUrl", err.Hint, "%s", err.Message)
 		}
 	}
-	return nil
 }
 
 // maxTimeout returns the largest Timeout of a trigger.

@@ -1,5 +1,6 @@
 """The build backend of this package (PEP 517 and 660). It needs nothing but the standard library, so
-that pip installs the package without a package index and without setuptools."""
+that pip installs the package without a package index and without setuptools. wheel.go makes the same
+wheel for the server."""
 
 from __future__ import annotations
 
@@ -15,22 +16,6 @@ from typing import Any, Dict, List, Optional
 
 _FOLDER = Path(__file__).resolve().parent
 _VERSION_LINE = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
-_METADATA = """\
-Metadata-Version: 2.1
-Name: faaspot
-Version: {version}
-Summary: Client for faaspot servers: deploy Python functions, run them and look up their executions
-License: Apache-2.0
-Classifier: Intended Audience :: Developers
-Classifier: Operating System :: OS Independent
-Classifier: Programming Language :: Python :: 3
-Classifier: Programming Language :: Python :: 3 :: Only
-Classifier: Typing :: Typed
-Requires-Python: >=3.9
-Description-Content-Type: text/markdown
-
-{readme}"""
-_WHEEL = "Wheel-Version: 1.0\nGenerator: faaspot\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same sources make the same files
 
 
@@ -42,20 +27,21 @@ def _version() -> str:
 
 
 def _metadata() -> bytes:
+    head = (_FOLDER / "dist-info" / "METADATA").read_text(encoding="utf-8")
     readme = (_FOLDER / "README.md").read_text(encoding="utf-8")
-    return _METADATA.format(version=_version(), readme=readme).encode()
+    return (head.replace("VERSION", _version()) + readme).encode()
 
 
 def _package() -> Dict[str, bytes]:
     """Return the files of the package by their names."""
     folder = _FOLDER / "faaspot"
-    paths = sorted(folder.glob("*.py")) + [folder / "py.typed"]
+    paths = sorted([*folder.glob("*.py"), folder / "py.typed"])
     return {"faaspot/" + path.name: path.read_bytes() for path in paths}
 
 
 def _write_wheel(folder: str, files: Dict[str, bytes]) -> str:
     info = "faaspot-{}.dist-info".format(_version())
-    files = {**files, info + "/METADATA": _metadata(), info + "/WHEEL": _WHEEL.encode()}
+    files = {**files, info + "/METADATA": _metadata(), info + "/WHEEL": (_FOLDER / "dist-info" / "WHEEL").read_bytes()}
     record = ""
     for name, data in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
@@ -97,7 +83,7 @@ def get_requires_for_build_sdist(config_settings: Optional[Dict[str, Any]] = Non
 def build_sdist(sdist_directory: str, config_settings: Optional[Dict[str, Any]] = None) -> str:
     base = "faaspot-{}".format(_version())
     files = {"PKG-INFO": _metadata(), **_package()}
-    for name in ("README.md", "pyproject.toml", "_build.py"):
+    for name in ("README.md", "pyproject.toml", "_build.py", "dist-info/METADATA", "dist-info/WHEEL"):
         files[name] = (_FOLDER / name).read_bytes()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:

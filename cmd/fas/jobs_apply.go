@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -99,7 +100,7 @@ unchanged) and job, which has the fields
 				return value, ok
 			})
 			if err != nil {
-				return err
+				return a.withFunction(cmd.Context(), f, err)
 			}
 			if err := jobName(f.Name); err != nil {
 				return f.Locate(err)
@@ -121,6 +122,23 @@ unchanged) and job, which has the fields
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.MarkFlagFilename("file", "toml", "json")
 	return cmd
+}
+
+// withFunction adds to the errors of a file that there is no function with the name in it. It asks a
+// server, if one can be reached.
+func (a *app) withFunction(ctx context.Context, f *jobfile.File, errs error) error {
+	if f == nil || runtime.ValidateName(f.Function) != nil {
+		return errs
+	}
+	c, err := a.connect()
+	if err != nil {
+		return errs
+	}
+	defer c.Close()
+	if _, err := c.Function(ctx, f.Function); runtime.CodeOf(err) == runtime.CodeNotFound {
+		return f.Add(errs, runtime.NoFunctionOfJobError(f.Function))
+	}
+	return errs
 }
 
 func (a *app) writeApplied(j client.Job, change client.Change, asJSON bool) error {

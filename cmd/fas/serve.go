@@ -31,6 +31,7 @@ var serveEnv = map[string]string{
 	"public-url":               "FAASPOT_PUBLIC_URL",
 	"egress-allow":             "FAASPOT_EGRESS_ALLOW",
 	"log-level":                "FAASPOT_LOG_LEVEL",
+	"access-log":               "FAASPOT_ACCESS_LOG",
 	"log-format":               "FAASPOT_LOG_FORMAT",
 }
 
@@ -63,7 +64,7 @@ FAASPOT_MEMORY_BUDGET, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
 FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW,
-FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
+FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --demo`,
@@ -108,6 +109,7 @@ FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 	f.StringVar(&o.PublicURL, "public-url", "", "`URL` at which clients reach the server, if it is behind a proxy")
 	f.StringSliceVar(&o.EgressAllow, "egress-allow", nil, "private `ADDRESS`, network or host[:port] that callbacks may reach, besides the public internet")
 	f.Var(&o.LogLevel, "log-level", "lowest `LEVEL` to log: debug, info, warn or error")
+	f.BoolVar(&o.AccessLog, "access-log", false, "log each request, whatever the --log-level: without query, header and body")
 	f.Var(&o.LogFormat, "log-format", "`FORMAT` of the log: text, json, or auto: text on a terminal, else JSON")
 	f.StringVar(&o.AddressFile, "address-file", "", "`FILE` to write the address to once the server is ready")
 	f.BoolVar(&o.Demo, "demo", false, "deploy a sample function, run it once, and print how to call it")

@@ -15,6 +15,8 @@ import (
 
 // Engine is what this dialect needs of the engine. All methods may be called concurrently.
 type Engine interface {
+	// GetFunction returns the function with a name.
+	GetFunction(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error)
 	// CreateJob stores a new job. The engine sets ID, Revision, Created and Updated of j, and
 	// the ids and secrets of triggers that have none.
 	CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, error)
@@ -160,7 +162,7 @@ func isPaged(ctx *fasthttp.RequestCtx) bool { return apiVersion(ctx) >= pagedSin
 // writeError answers with an error in the form of this dialect.
 func writeError(ctx *fasthttp.RequestCtx, status int, e web.ErrorReport) {
 	text, err := web.EncodeJSON(wire.BlaxelError{
-		Error: e.Code, Code: status, Message: e.Message, Hint: e.Hint, Line: e.Line, ErrorID: e.ErrorID,
+		Error: e.Code, Code: status, Message: e.Message, Hint: e.Hint, Line: e.Line, ErrorID: e.ErrorID, Errors: e.Errors,
 	})
 	if err != nil { // strings and numbers: cannot happen
 		text = []byte(`{"error":"internal","code":500,"message":"something went wrong inside the server"}`)

@@ -18,22 +18,38 @@ type jobBody struct {
 	rollback bool
 }
 
-// parseJob reads a job. docs/jobs.md lists the vendor's fields that have no meaning here.
+// CheckJob returns all that is wrong with the body of a request to create a job, apart from what only
+// a server knows; see [runtime.Errors].
+func CheckJob(body []byte) error {
+	b, err := parseJob(body)
+	var all runtime.Errors
+	all.Add("", err)
+	addInvalid(&all, &b.job)
+	return all.Err()
+}
+
+// addInvalid adds what is wrong with a job that was read.
+func addInvalid(all *runtime.Errors, j *runtime.Job) {
+	probe := j.Clone()
+	probe.Tenant = runtime.DefaultTenant
+	probe.Spec.FillTriggers(nil)
+	all.Add("", runtime.ValidateJob(&probe))
+}
+
+// parseJob reads a job, and returns all that cannot be read. docs/jobs.md lists the vendor's fields that have no meaning here.
 func parseJob(body []byte) (b jobBody, err error) {
 	all, err := web.ReadFields(body)
 	if err != nil {
 		return b, err
 	}
-	all.Ignore("events", "status")
+	all.Collect().Ignore("events", "status")
 	metadata := all.Object("metadata")
 	b.job.Name = metadata.Text("name")
 	b.job.DisplayName = metadata.Text("displayName")
 	b.job.Labels = metadata.Texts("labels")
 	metadata.Refuse("externalId", "is not stored", "use a label for it")
 	metadata.Ignore("createdAt", "createdBy", "updatedAt", "updatedBy", "plan", "rid", "url", "workspace")
-	if err := metadata.End(); err != nil {
-		return b, err
-	}
+	_ = metadata.End() // the End of the body returns all errors
 
 	spec := all.Object("spec")
 	b.rollback = spec.Len() == 1 && spec.Has("revision")
@@ -50,9 +66,7 @@ func parseJob(body []byte) (b jobBody, err error) {
 	runner := spec.Object("githubRunner")
 	runner.Refuse("repositories", "are not supported: this server has no runner", "leave it out")
 	_ = runner.End()
-	if err := spec.End(); err != nil {
-		return b, err
-	}
+	_ = spec.End()
 	b.rollback = b.rollback && b.active != ""
 	return b, all.End()
 }
@@ -94,9 +108,14 @@ func parseMegabytes(f *web.Fields, key string) int64 {
 func parseTrigger(f *web.Fields) runtime.Trigger {
 	c := f.Object("configuration")
 	hasRetry := c.Has("retry")
+	kind := runtime.TriggerType(f.Text("type"))
+	longest := runtime.MaxTimeout
+	if kind == runtime.TriggerHTTP {
+		longest = runtime.MaxTriggerTimeout
+	}
 	t := runtime.Trigger{
 		ID:             f.Text("id"),
-		Type:           runtime.TriggerType(f.Text("type")),
+		Type:           kind,
 		Disabled:       !f.Flag("enabled", true),
 		Path:           c.Text("path"),
 		Schedule:       c.Text("schedule"),
@@ -106,7 +125,7 @@ func parseTrigger(f *web.Fields) runtime.Trigger {
 		CallbackSecret: c.Text("callbackSecret"),
 		Retry:          c.Whole("retry", 0, runtime.MaxCallbackRetry),
 		Tasks:          c.Array("tasks"),
-		Timeout:        c.Duration("timeout", runtime.MaxTimeout),
+		Timeout:        c.Duration("timeout", longest),
 	}
 	if t.Type == runtime.TriggerHTTPAsync && t.CallbackURL != "" && !hasRetry {
 		t.Retry = runtime.DefaultCallbackRetry

@@ -60,6 +60,7 @@ func (a *api) startExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 // writeAccepted sets the headers of an answer to a request that was accepted now, with its
 // trace, or earlier.
 func writeAccepted(ctx *fasthttp.RequestCtx, a *runtime.JobAcceptance) {
+	web.SetExecution(ctx, a.Execution.ID)
 	web.WriteReplayed(ctx, a.Replayed)
 	if !a.Replayed {
 		web.WriteTrace(ctx, a.Execution.TraceID)

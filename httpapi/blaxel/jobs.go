@@ -86,11 +86,14 @@ func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	body, err := parseJob(ctx.Request.Body())
-	if err != nil {
-		return err
+	if e, ok := runtime.AsError(err); body.job.Name == "" && (!ok || e.Path != "") {
+		var all runtime.Errors
+		all.Add("", err)
+		all.Add("metadata.name", runtime.Errorf(runtime.CodeInvalidArgument, "metadata.name is missing"))
+		err = all.Err()
 	}
-	if body.job.Name == "" {
-		return runtime.Errorf(runtime.CodeInvalidArgument, "metadata.name is missing")
+	if err != nil {
+		return a.allWrong(tenant, &body.job, err)
 	}
 	body.job.Tenant, body.job.CreatedBy = tenant, web.UserID(ctx)
 	j, err := a.engine().CreateJob(a.Context(), body.job)
@@ -98,6 +101,23 @@ func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	return web.WriteValue(ctx, renderChanged(a.URL(ctx), &j, &body.job, nil))
+}
+
+// allWrong returns err, about what cannot be read of a job, with all else that is wrong with it.
+func (a *api) allWrong(tenant runtime.Tenant, j *runtime.Job, err error) error {
+	if e, ok := runtime.AsError(err); !ok || e.Path == "" {
+		return err // nothing could be read
+	}
+	var all runtime.Errors
+	all.Add("", err)
+	addInvalid(&all, j)
+	if runtime.ValidateName(j.Spec.Function) == nil {
+		_, err := a.engine().GetFunction(a.Context(), tenant, j.Spec.Function)
+		if runtime.CodeOf(err) == runtime.CodeNotFound {
+			all.Add("spec.function", runtime.NoFunctionOfJobError(j.Spec.Function))
+		}
+	}
+	return all.Err()
 }
 
 // updateJob replaces a job, or restores a former revision of it.
@@ -112,7 +132,8 @@ func (a *api) updateJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	body, err := parseJob(ctx.Request.Body())
 	if err != nil {
-		return err
+		body.job.Name = name
+		return a.allWrong(tenant, &body.job, err)
 	}
 	if body.job.Name != "" && body.job.Name != name {
 		return runtime.Errorf(runtime.CodeInvalidArgument, "metadata.name is not the name in the path").

@@ -194,6 +194,51 @@ func spec(members, says string) struct{ body, says string } {
 	return struct{ body, says string }{`{"metadata":{"name":"j"},"spec":{"function":"hello.py",` + members + `}}`, says}
 }
 
+// TestAllErrorsOfAJob checks that an answer has all that is wrong with a job, each with its member, and
+// that message and hint are those of the first.
+func TestAllErrorsOfAJob(t *testing.T) {
+	t.Parallel()
+	s := apitest.StartJobs(t, nil)
+	s.Ask(t, "POST", "/v0/jobs", apitest.WholeJob, nil, nil)
+	for _, body := range []string{
+		// What cannot be read, what is out of bounds, and a function that does not exist.
+		`{"metadata":{"name":"nightly"},"spec":{"function":"gone","runtime":{"memory":99999,"maxRetries":"x"},
+			"triggers":[{"type":"cron","configuration":{"schedule":"never","tasks":[3]}},{"type":"crno"}]}}`,
+		// The same without what cannot be read.
+		`{"metadata":{"name":"nightly"},"spec":{"function":"gone","runtime":{"memory":1,"timeout":0.01},
+			"triggers":[{"type":"cron","configuration":{"schedule":"never","tasks":[3]}},{"type":"crno"}]}}`,
+	} {
+		second := "spec.runtime.maxRetries"
+		if strings.Contains(body, "0.01") {
+			second = "spec.runtime.timeout"
+		}
+		want := []string{"spec.runtime.memory", second, "spec.triggers[0].configuration.schedule", "spec.triggers[0].configuration.tasks", "spec.triggers[1].type", "spec.function"}
+		for _, r := range [][2]string{{"POST", "/v0/jobs"}, {"PUT", "/v0/jobs/nightly"}} {
+			a := s.Do(t, r[0], r[1], body, nil)
+			var e wire.BlaxelError
+			if err := json.Unmarshal([]byte(a.Body), &e); err != nil || a.Status != 400 || len(e.Errors) == 0 || e.Message != e.Errors[0].Message || e.Hint != e.Errors[0].Hint {
+				t.Fatalf("%v: %d %s", r, a.Status, a.Body)
+			}
+			var got []string
+			for _, one := range e.Errors {
+				got = append(got, one.Path)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%v %s: %s", r, body, diff)
+			}
+		}
+	}
+	many := `{"metadata":{"name":"a"},"spec":{"function":"hello.py",` + strings.TrimSuffix(strings.Repeat(`"x%d":1,`, 100), ",") + `}}`
+	numbers := make([]any, 100)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	var e wire.BlaxelError
+	if a := s.Do(t, "POST", "/v0/jobs", fmt.Sprintf(many, numbers...), nil); json.Unmarshal([]byte(a.Body), &e) != nil || len(e.Errors) != runtime.MaxErrors {
+		t.Errorf("%d errors: %s", len(e.Errors), a.Body)
+	}
+}
+
 func TestRevisionsAndRollback(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)

@@ -262,6 +262,7 @@ func formatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
 
 // writeDeployment answers with the id of the execution that made a change, as a JSON string.
 func writeDeployment(ctx *fasthttp.RequestCtx, d runtime.Deployment) {
+	web.SetExecution(ctx, d.ExecutionID)
 	web.WriteReplayed(ctx, d.Replayed)
 	web.WriteJSON(ctx, fasthttp.StatusOK, []byte(strconv.Quote(d.ExecutionID)))
 }

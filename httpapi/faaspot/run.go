@@ -12,10 +12,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-var (
-	headerExecutionID = []byte("X-Execution-Id")
-	headerDuration    = []byte("X-Duration-Ms")
-)
+var headerDuration = []byte("X-Duration-Ms")
 
 // runQuery runs a function with the query as args and waits for the end of the run.
 func (a *api) runQuery(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
@@ -74,7 +71,7 @@ func (a *api) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args 
 		return err
 	}
 	id := accepted.IDs[0]
-	ctx.Response.Header.SetCanonical(headerExecutionID, []byte(id))
+	ctx.Response.Header.SetCanonical(web.HeaderExecutionID, []byte(id))
 	writeAccepted(ctx, accepted, traceOfAccepted(request.Caller, id))
 	web.DropBody(ctx) // the store has the args
 	x, err := a.engine().AwaitExecution(waits, tenant, id)
@@ -106,7 +103,7 @@ func (a *api) writeUnfinished(ctx *fasthttp.RequestCtx, id string) {
 // writeOutcome answers with the outcome of a run.
 func (a *api) writeOutcome(ctx *fasthttp.RequestCtx, x *runtime.Execution) {
 	h := &ctx.Response.Header
-	h.SetCanonical(headerExecutionID, []byte(x.ID))
+	h.SetCanonical(web.HeaderExecutionID, []byte(x.ID))
 	web.WriteTrace(ctx, x.Caller.TraceID)
 	var buf [24]byte
 	h.SetCanonical(headerDuration, appendMillis(buf[:0], x.Usage.Duration))

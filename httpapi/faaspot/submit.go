@@ -43,6 +43,7 @@ func (a *api) submit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byt
 		return err
 	}
 	id := accepted.IDs[0]
+	web.SetExecution(ctx, id)
 	writeAccepted(ctx, accepted, traceOfAccepted(request.Caller, id))
 	web.WriteJSON(ctx, fasthttp.StatusOK, web.AppendString(make([]byte, 0, 40), []byte(id)))
 	return nil

@@ -13,7 +13,15 @@ type Error struct {
 	ExecutionID     string `json:"execution_id,omitempty"`     // of the run that failed
 }
 
-// BlaxelError is an error in the Blaxel dialect. Hint, Line and ErrorID are extensions.
+// Mistake is one of several errors of a request.
+type Mistake struct {
+	Path    string `json:"path,omitempty"` // of the member that is wrong, such as spec.function
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// BlaxelError is an error in the Blaxel dialect. Hint, Line, ErrorID and Errors are extensions. Errors
+// are all errors of a request that has several; Message and Hint are those of the first.
 type BlaxelError struct {
 	Error   string `json:"error"` // error code
 	Code    int    `json:"code"`  // HTTP status
@@ -21,6 +29,8 @@ type BlaxelError struct {
 	Hint    string `json:"hint,omitempty"`
 	Line    int    `json:"line,omitempty"`
 	ErrorID string `json:"error_id,omitempty"`
+
+	Errors []Mistake `json:"errors,omitempty"`
 }
 
 // FoundryError is an error in the Foundry dialect. ErrorDescription is the message; Message repeats

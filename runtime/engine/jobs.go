@@ -202,15 +202,19 @@ func (e *Engine) lockJob(ctx context.Context, tenant runtime.Tenant, name string
 // bindJob validates a job before it is stored, and binds it to the function that has the name in its
 // spec.
 func (e *Engine) bindJob(j *runtime.Job) error {
-	if err := runtime.ValidateJob(j); err != nil {
-		return err
+	var all runtime.Errors
+	all.Add("", runtime.ValidateJob(j))
+	if runtime.ValidateName(j.Spec.Function) != nil {
+		return all.Err()
 	}
 	f, err := e.store.GetFunctionByName(j.Tenant, j.Spec.Function)
 	if runtime.CodeOf(err) == runtime.CodeNotFound {
-		return runtime.NoFunctionOfJobError(j.Spec.Function)
+		all.Add("spec.function", runtime.NoFunctionOfJobError(j.Spec.Function))
+	} else if err != nil {
+		return err
 	}
 	j.Spec.FunctionID = f.ID
-	return err
+	return all.Err()
 }
 
 // checkFunction checks that the function that a job is bound to exists.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import io
 import os
 import re
 import subprocess
@@ -11,10 +12,14 @@ import sys
 import tarfile
 import tempfile
 import unittest
+import urllib.request
+import zipfile
 from pathlib import Path
 from typing import Dict, List, Optional
 
 import faaspot
+
+from . import realserver
 
 FOLDER = Path(__file__).resolve().parents[1]
 
@@ -81,6 +86,33 @@ class Package(unittest.TestCase):
         self.assertTrue(place.startswith(str(home)), place)
         modules = sorted(path.name for path in (FOLDER / "faaspot").glob("*.py"))
         self.assertEqual(second, "None {}".format(modules))
+
+    def test_the_server_hands_out_the_same_wheel(self) -> None:
+        url = realserver.shared().url + "/client/faaspot-{}-py3-none-any.whl"
+        with urllib.request.urlopen(url.format(faaspot.__version__)) as answer:
+            served = zipfile.ZipFile(io.BytesIO(answer.read()))
+        with tempfile.TemporaryDirectory() as folder:
+            build = [sys.executable, "-B", "-c", "import _build, sys; print(_build.build_wheel(sys.argv[1]))", folder]
+            name = subprocess.run(build, cwd=FOLDER, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+            with zipfile.ZipFile(Path(folder) / name) as built:
+                self.assertEqual(served.namelist(), built.namelist())
+                for entry in built.namelist():
+                    self.assertEqual(served.read(entry), built.read(entry), entry)
+            base = _python()
+            if base is None:
+                self.skipTest("no Python on this machine has venv and ensurepip")
+            environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1", "HOME": folder}
+            environment.pop("PYTHONPATH", None)
+            for version in (faaspot.__version__, faaspot.__version__.rsplit(".", 1)[0]):
+                target = Path(folder) / version
+                subprocess.run([base, "-m", "venv", str(target)], check=True, env=environment)
+                python = str(target / ("Scripts" if os.name == "nt" else "bin") / "python")
+                install = [python, "-m", "pip", "install", url.format(version)]
+                done = subprocess.run(
+                    install, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                )
+                self.assertEqual(done.returncode, 0, done.stdout)
+                self.check_installed(python, environment, target, folder)
 
     def test_the_source_archive_builds_the_same_wheel(self) -> None:
         build = "import _build, sys; print(getattr(_build, sys.argv[1])(sys.argv[2]))"

@@ -3,6 +3,7 @@ package apitest
 import (
 	"strings"
 
+	"github.com/faaspot/faaspot/clients/python"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -24,7 +25,7 @@ func EveryPath(routes []web.Route, f func(r web.Route, path string)) {
 
 // SomePath returns a path that matches the pattern of a route.
 func SomePath(pattern string) string {
-	return strings.NewReplacer("{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{workspace}", string(runtime.DefaultTenant), "{executionId}", ID, "{path:*}", "in/hook",
+	return strings.NewReplacer("{wheel}", python.WheelName(), "{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{workspace}", string(runtime.DefaultTenant), "{executionId}", ID, "{path:*}", "in/hook",
 		"{resourceRid}", runtime.FunctionRID(ID)).Replace(pattern)
 }
 

@@ -12,6 +12,7 @@ import (
 var (
 	contentTypeJSON   = []byte("application/json")
 	contentTypeText   = []byte("text/plain; charset=utf-8")
+	contentTypeFile   = []byte("application/octet-stream")
 	contentTypeEvents = []byte("text/event-stream")
 	headerNosniff     = []byte("X-Content-Type-Options")
 	valueNosniff      = []byte("nosniff")
@@ -20,6 +21,11 @@ var (
 // WriteJSON answers with JSON text, which the caller must not use afterwards.
 func WriteJSON(ctx *fasthttp.RequestCtx, status int, text []byte) {
 	write(ctx, status, contentTypeJSON, text)
+}
+
+// WriteFile answers with a file, which must not change.
+func WriteFile(ctx *fasthttp.RequestCtx, data []byte) {
+	write(ctx, fasthttp.StatusOK, contentTypeFile, data)
 }
 
 func write(ctx *fasthttp.RequestCtx, status int, contentType, body []byte) {

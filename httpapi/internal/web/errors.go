@@ -63,6 +63,7 @@ var StatusOf = map[runtime.Code]int{
 // form.
 type ErrorReport struct {
 	wire.Error
+	Errors     []wire.Mistake // all errors of a request that has several
 	Name       string         // of a named error, else empty
 	Parameters map[string]any // of a named error
 }

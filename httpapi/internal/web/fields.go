@@ -18,7 +18,8 @@ type Fields struct {
 	path   string // of the object, such as "spec.runtime"; empty: the body
 	quoted bool   // whether errors quote the names of members
 	left   map[string]json.RawMessage
-	err    *error // shared by all objects of a body
+	err    *error          // shared by all objects of a body
+	all    *runtime.Errors // nil: only the first error counts; else all of a body, shared
 }
 
 // ReadFields reads the object in a body.
@@ -52,11 +53,27 @@ func (f *Fields) at(key string) string {
 	return key
 }
 
-// Err returns the first error.
-func (f *Fields) Err() error { return *f.err }
+// Collect makes the object, and those in it, collect all errors. Members are then read after an error,
+// too.
+func (f *Fields) Collect() *Fields {
+	f.all = new(runtime.Errors)
+	return f
+}
+
+// Err returns the first error, which carries the others that were collected.
+func (f *Fields) Err() error {
+	if f.all != nil {
+		return f.all.Err()
+	}
+	return *f.err
+}
 
 // Abort records an error about the body, unless there is one.
 func (f *Fields) Abort(err error) {
+	if f.all != nil {
+		f.all.Add("", err)
+		return
+	}
 	if *f.err == nil {
 		*f.err = err
 	}
@@ -69,7 +86,9 @@ func (f *Fields) Fail(key, format string, args ...any) {
 
 // FailHint is Fail with a hint.
 func (f *Fields) FailHint(hint, key, format string, args ...any) {
-	f.Abort(runtime.Errorf(runtime.CodeInvalidArgument, "%s %s", f.at(key), fmt.Sprintf(format, args...)).WithHint(hint))
+	err := runtime.Errorf(runtime.CodeInvalidArgument, "%s %s", f.at(key), fmt.Sprintf(format, args...)).WithHint(hint)
+	err.Path = f.at(key)
+	f.Abort(err)
 }
 
 // Take returns a member, nil if it is absent.
@@ -166,7 +185,7 @@ func (f *Fields) Whole(key string, low, high int) int {
 
 // Object returns the members of an object, none if it is absent.
 func (f *Fields) Object(key string) *Fields {
-	inner := &Fields{path: f.at(key), err: f.err}
+	inner := &Fields{path: f.at(key), err: f.err, all: f.all}
 	if raw := f.Take(key); raw != nil {
 		var ok bool
 		if inner.left, ok = splitObject(raw, maxMembers); !ok {
@@ -192,7 +211,7 @@ func (f *Fields) Array(key string) (elements []json.RawMessage) {
 func (f *Fields) Objects(key string) []*Fields {
 	var all []*Fields
 	for i, raw := range f.Array(key) {
-		inner := &Fields{path: fmt.Sprintf("%s[%d]", f.at(key), i), err: f.err}
+		inner := &Fields{path: fmt.Sprintf("%s[%d]", f.at(key), i), err: f.err, all: f.all}
 		var ok bool
 		if inner.left, ok = splitObject(raw, maxMembers); !ok || i == runtime.MaxBulk {
 			f.Fail(key, "has an item that is not an object, at index %d", i)
@@ -234,10 +253,13 @@ func (f *Fields) Refuse(key, why, hint string) {
 	}
 }
 
-// End returns the first error. A member that was not read is one.
+// End returns the first error, as [Fields.Err] does. Members that were not read are errors.
 func (f *Fields) End() error {
-	if *f.err == nil && len(f.left) > 0 {
-		f.FailHint("check the spelling, or leave it out", slices.Min(slices.Collect(maps.Keys(f.left))), "is not known here")
+	for _, key := range slices.Sorted(maps.Keys(f.left)) {
+		if *f.err != nil {
+			break
+		}
+		f.FailHint("check the spelling, or leave it out", key, "is not known here")
 	}
-	return *f.err
+	return f.Err()
 }

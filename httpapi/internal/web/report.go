@@ -28,6 +28,11 @@ func (h *Host) Report(ctx *fasthttp.RequestCtx, err error) (status int, report E
 		report.Error = wire.Error{
 			Message: e.Message, Code: string(e.Code), Hint: e.Hint, ServerTraceback: e.Traceback, Line: e.Line,
 		}
+		if len(e.More) > 0 {
+			for _, one := range append([]*runtime.Error{e}, e.More...) {
+				report.Errors = append(report.Errors, wire.Mistake{Path: one.Path, Message: one.Message, Hint: one.Hint})
+			}
+		}
 		if named, ok := errors.AsType[namedError](err); ok {
 			report.Name, report.Parameters = named.name, named.parameters
 		}

@@ -13,8 +13,9 @@ import (
 
 // Keys of user values of a request.
 const (
-	keyUser    = "user"    // id of the authenticated user
-	keyWriting = "writing" // set once a request may write to the store though its route does not
+	keyUser      = "user"      // id of the authenticated user
+	keyExecution = "execution" // id of the execution that the request started
+	keyWriting   = "writing"   // set once a request may write to the store though its route does not
 )
 
 // Names of headers.
@@ -34,6 +35,20 @@ func SetUser(ctx *fasthttp.RequestCtx, id string) { ctx.SetUserValue(keyUser, id
 func UserID(ctx *fasthttp.RequestCtx) string {
 	id, _ := ctx.UserValue(keyUser).(string)
 	return id
+}
+
+// HeaderExecutionID has the id of a run in the answers that have its outcome.
+var HeaderExecutionID = []byte("X-Execution-Id")
+
+// SetExecution records the execution that a request has started, for the access log.
+func SetExecution(ctx *fasthttp.RequestCtx, id string) { ctx.SetUserValue(keyExecution, id) }
+
+// Execution returns the id of the execution that a request has started, empty if there is none.
+func Execution(ctx *fasthttp.RequestCtx) string {
+	if id, ok := ctx.UserValue(keyExecution).(string); ok {
+		return id
+	}
+	return string(ctx.Response.Header.PeekBytes(HeaderExecutionID))
 }
 
 // SetWriting marks a request that may write to the store though its route as such does not.

@@ -73,6 +73,14 @@ func isHex(text string) bool {
 	return true
 }
 
+// TraceID returns the trace in the answer to a request, else that of the request. Empty: none.
+func TraceID(ctx *fasthttp.RequestCtx) string {
+	if t, ok := parseTraceparent(string(ctx.Response.Header.Peek(headerTraceparent))); ok {
+		return t.id
+	}
+	return traceOf(&ctx.Request.Header).id
+}
+
 // WriteTrace answers with the trace of what a request started, and a span id of its own. A
 // trace that begins here is sampled, because the server stores its executions.
 func WriteTrace(ctx *fasthttp.RequestCtx, id string) {

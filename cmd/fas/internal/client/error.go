@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -43,9 +44,10 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 		Line      int    `json:"line"`
 		ErrorID   string `json:"error_id"`
 
-		JobCode      string `json:"error"`           // below /v0, instead of error_code
-		ObservedCode string `json:"errorCode"`       // below /api/v2
-		ObservedID   string `json:"errorInstanceId"` // below /api/v2, instead of error_id
+		JobCode      string         `json:"error"` // below /v0, instead of error_code
+		Errors       []wire.Mistake `json:"errors"`
+		ObservedCode string         `json:"errorCode"`       // below /api/v2
+		ObservedID   string         `json:"errorInstanceId"` // below /api/v2, instead of error_id
 	}
 	err := json.Unmarshal(data, &body)
 	if body.Message == "" {
@@ -66,6 +68,13 @@ func (c *Client) refused(resp *http.Response, data []byte) error {
 	}
 	if coded.Code == "" {
 		coded.Code = runtime.Code(body.JobCode)
+	}
+	for i, m := range body.Errors {
+		if i == 0 {
+			coded.Path = m.Path
+			continue
+		}
+		coded.More = append(coded.More, &runtime.Error{Code: coded.Code, Path: m.Path, Message: m.Message, Hint: m.Hint})
 	}
 	if coded.Code == "" {
 		coded.Code = codeOfStatus(resp.StatusCode)

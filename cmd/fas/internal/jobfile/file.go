@@ -13,8 +13,9 @@ import (
 
 // File is a file that defines a job.
 type File struct {
-	Name string          // of the job
-	Body json.RawMessage // of the request to the API
+	Name     string          // of the job
+	Function string          // that it runs; known of files in TOML only
+	Body     json.RawMessage // of the request to the API
 
 	path   string
 	places places
@@ -40,7 +41,8 @@ func (p places) of(path string) position {
 }
 
 // Parse reads a file: JSON if its path ends in .json, else TOML. env looks up the environment
-// variables of secrets that are not in the file.
+// variables of secrets that are not in the file. The error of a file in TOML has all that is wrong with
+// it, apart from what only a server knows; the file is then returned, too.
 func Parse(path string, data []byte, env func(string) (string, bool)) (*File, error) {
 	if strings.EqualFold(filepath.Ext(path), ".json") {
 		return parseJSON(path, data)
@@ -49,7 +51,7 @@ func Parse(path string, data []byte, env func(string) (string, bool)) (*File, er
 }
 
 // wrong returns an error at a position in the file.
-func wrong(path string, at position, hint, format string, args ...any) error {
+func wrong(path string, at position, hint, format string, args ...any) *runtime.Error {
 	if path == "-" {
 		path = "the standard input"
 	}
@@ -99,13 +101,47 @@ func (f *File) Locate(err error) error {
 	if !ok || coded.Code != runtime.CodeInvalidArgument && coded.Code != runtime.CodeTooLarge {
 		return err
 	}
-	at := f.places.of(f.native(about(coded.Message)))
+	located := f.locate(coded)
+	for _, other := range coded.More {
+		located.More = append(located.More, f.locate(other))
+	}
+	return located
+}
+
+// Add adds what a server reports about the file to the errors of [Parse], unless one of those is about
+// the same member.
+func (f *File) Add(errs, further error) error {
+	var all runtime.Errors
+	all.Add("", errs)
+	f.addFurther(&all, further)
+	return all.Err()
+}
+
+func (f *File) addFurther(all *runtime.Errors, err error) {
+	coded, ok := errors.AsType[*runtime.Error](err)
+	if !ok {
+		return
+	}
+	for _, one := range append([]*runtime.Error{coded}, coded.More...) {
+		located := f.locate(one)
+		located.Path = f.native(located.Path)
+		all.Add("", located)
+	}
+}
+
+// locate returns one error with its position.
+func (f *File) locate(coded *runtime.Error) *runtime.Error {
+	path := coded.Path
+	if path == "" {
+		path = about(coded.Message)
+	}
+	at := f.places.of(f.native(path))
 	message := coded.Message
 	if !strings.EqualFold(filepath.Ext(f.path), ".json") { // the file in TOML has no spec
 		message = strings.ReplaceAll(message, "spec.triggers[", "triggers[")
 	}
-	located, _ := errors.AsType[*runtime.Error](wrong(f.path, at, coded.Hint, "%s", message))
-	located.Code = coded.Code
+	located := wrong(f.path, at, coded.Hint, "%s", message)
+	located.Code, located.Path = coded.Code, path
 	return located
 }
 

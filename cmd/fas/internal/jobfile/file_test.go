@@ -3,6 +3,8 @@ package jobfile
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,6 +132,50 @@ func TestTOMLErrors(t *testing.T) {
 		if !ok || coded.Code != runtime.CodeInvalidArgument || !strings.HasPrefix(coded.Message, tc.want) || !strings.HasPrefix(coded.Hint, tc.hint) {
 			t.Errorf("%q:\n got %v\nhint %q\nwant %s", tc.text, err, coded.Hint, tc.want)
 		}
+	}
+}
+
+// All errors of a file are reported at once, also those that the server would find, each at its place,
+// and each once. Their number is bounded.
+func TestAllErrorsOfAFile(t *testing.T) {
+	f, err := Parse("job.toml", []byte(`name = "X y"
+function = "no such"
+colour = 1
+[runtime]
+memory = 99999
+timeout = "soon"
+[env]
+"1A" = "x"
+[[triggers]]
+type = "cron"
+schedule = "61 * * * *"
+timezone = "Nowhere/Land"
+tasks = [3]
+[[triggers]]
+type = "http"
+path = "a//b"
+timeout = 901
+`), variables)
+	var got []string
+	coded, _ := errors.AsType[*runtime.Error](err)
+	for _, one := range append([]*runtime.Error{coded}, coded.More...) {
+		place, _, _ := strings.Cut(strings.TrimPrefix(one.Message, "job.toml:"), ": ")
+		got = append(got, place)
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"11:1", "13:10", "16:1", "17:1", "1:1", "2:1", "3:1", "5:1", "6:1", "8:1"}, got); diff != "" {
+		t.Errorf("%s\n%+v", diff, coded.More)
+	}
+	if err := f.Add(err, runtime.NoFunctionOfJobError("x")); len(err.(*runtime.Error).More) != len(coded.More) {
+		t.Error("a member has two errors")
+	}
+	var many strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&many, "x%d = 1\n", i)
+	}
+	_, err = Parse("job.toml", []byte(many.String()), variables)
+	if coded, _ := errors.AsType[*runtime.Error](err); len(coded.More) != runtime.MaxErrors-1 {
+		t.Errorf("%d errors", len(coded.More)+1)
 	}
 }
 

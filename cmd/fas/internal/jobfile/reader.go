@@ -1,6 +1,7 @@
 package jobfile
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,15 +11,15 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
+	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/stricttoml"
 )
 
-// reader reads the tables of a file. The first error is the error of the file: later ones are
-// dropped.
+// reader reads the tables of a file, and collects its errors by their paths in the file.
 type reader struct {
 	file *File
 	env  func(string) (string, bool)
-	err  error
+	errs runtime.Errors
 }
 
 // table has the members of a table that were not read yet. Each is read once, by its name. Members
@@ -52,21 +53,17 @@ func (t *table) take(key string) any {
 
 // fail records an error about a member.
 func (t *table) fail(key, hint, format string, args ...any) {
-	if t.err == nil {
-		t.err = wrong(t.file.path, t.file.places.of(t.at(key)), hint, format, args...)
-	}
+	t.errs.Add(t.at(key), wrong(t.file.path, t.file.places.of(t.at(key)), hint, format, args...))
 }
 
 // failHere records an error about the table itself.
 func (t *table) failHere(hint, format string, args ...any) {
-	if t.err == nil {
-		t.err = wrong(t.file.path, t.file.places.of(t.path), hint, format, args...)
-	}
+	t.errs.Add(t.path, wrong(t.file.path, t.file.places.of(t.path), hint, format, args...))
 }
 
 // missing records an error about an absent member, at the place of the table.
 func (t *table) missing(key, hint string) {
-	t.failHere(hint, "%s is missing", t.at(key))
+	t.errs.Add(t.at(key), wrong(t.file.path, t.file.places.of(t.path), hint, "%s is missing", t.at(key)))
 }
 
 // kind returns the name of a value's TOML type.
@@ -299,24 +296,23 @@ func (t *table) plain(path string, v any) bool {
 	default:
 		ok = false
 	}
-	if !ok && t.err == nil {
-		t.err = wrong(t.file.path, t.file.places.of(path), "write it as a string", "%s is %s, which JSON does not have", path, kind(v))
+	if !ok {
+		t.errs.Add(path, wrong(t.file.path, t.file.places.of(path), "write it as a string", "%s is %s, which JSON does not have", path, kind(v)))
 	}
 	return ok
 }
 
-// end records an error if a member was not read: the first such member in the file.
+// end records an error for each member that was not read, in the order of the file.
 func (t *table) end() {
-	if len(t.left) == 0 || t.err != nil {
-		return
-	}
-	unknown := slices.MinFunc(slices.Sorted(maps.Keys(t.left)), func(a, b string) int {
+	unknown := slices.SortedFunc(maps.Keys(t.left), func(a, b string) int {
 		x, y := t.file.places.of(t.at(a)), t.file.places.of(t.at(b))
-		return (x.line-y.line)<<16 + x.column - y.column
+		return cmp.Or(cmp.Compare(x.line, y.line), cmp.Compare(x.column, y.column), cmp.Compare(a, b))
 	})
-	hint := "use one of " + strings.Join(t.known, ", ")
-	if near := suggest.Closest(unknown, t.known); near != "" {
-		hint = fmt.Sprintf("did you mean %s?", near)
+	for _, key := range unknown {
+		hint := "use one of " + strings.Join(t.known, ", ")
+		if near := suggest.Closest(key, t.known); near != "" {
+			hint = fmt.Sprintf("did you mean %s?", near)
+		}
+		t.fail(key, hint, "%s is not known here", t.at(key))
 	}
-	t.fail(unknown, hint, "%s is not known here", t.at(unknown))
 }

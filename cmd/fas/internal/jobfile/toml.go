@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"github.com/faaspot/faaspot/httpapi/blaxel"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/strictjson"
@@ -30,17 +31,20 @@ func parseTOML(path string, data []byte, env func(string) (string, bool)) (*File
 	f := &File{path: path, places: tomlPlaces(data)}
 	r := reader{file: f, env: env}
 	b := r.job(r.table("", document.Map()))
-	if r.err != nil {
-		return nil, r.err
-	}
-	f.Name = b.Metadata.Name
+	f.Name, f.Function = b.Metadata.Name, b.Spec.Function
 	names := make([]string, len(b.Spec.Runtime.Envs))
 	for i, v := range b.Spec.Runtime.Envs {
 		names[i] = v.Name
 	}
 	f.native = func(api string) string { return tomlPath(api, names) }
 	f.Body, err = json.Marshal(b)
-	return f, err
+	if r.errs.Err() == nil {
+		return f, err
+	}
+	if err == nil { // else a number is not finite, which is an error in the file
+		f.addFurther(&r.errs, blaxel.CheckJob(f.Body))
+	}
+	return f, r.errs.Err()
 }
 
 // job reads the whole file.

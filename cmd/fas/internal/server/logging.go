@@ -52,6 +52,14 @@ func (f *LogFormat) Set(text string) error {
 func (f *LogFormat) String() string { return string(*f) }
 func (f *LogFormat) Type() string   { return "FORMAT" }
 
+// accessLog returns the log of all requests, nil if it is off. It does not depend on the log level.
+func (s *server) accessLog() *slog.Logger {
+	if !s.AccessLog {
+		return nil
+	}
+	return newLog(s.Terminal, LogLevel(slog.LevelInfo), s.LogFormat)
+}
+
 // newLog returns the server's log on the standard error. FormatAuto is text on a terminal and JSON
 // elsewhere.
 func newLog(t *ui.Terminal, level LogLevel, format LogFormat) *slog.Logger {

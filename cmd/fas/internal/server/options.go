@@ -33,6 +33,7 @@ type Options struct {
 	EgressAllow                                                  []string // private addresses that callbacks may reach
 	LogLevel                                                     LogLevel
 	LogFormat                                                    LogFormat
+	AccessLog                                                    bool   // log each request, whatever the level
 	AddressFile                                                  string // file to write the address to once the server is ready; empty: none
 	Demo                                                         bool   // deploy a sample function and run it
 	ResetAdminToken                                              bool

@@ -125,12 +125,13 @@ func (s *server) start(ctx context.Context) (err error) {
 
 	// From here on clients get answers: that the server is starting.
 	s.web, err = httpapi.New(httpapi.Options{
-		Memory:  s.memory,
-		Auth:    s.admin.hash,
-		Ready:   s.store.Health,
-		Log:     s.log,
-		BaseURL: s.PublicURL,
-		Version: s.Version,
+		Memory:    s.memory,
+		Auth:      s.admin.hash,
+		Ready:     s.store.Health,
+		Log:       s.log,
+		AccessLog: s.accessLog(),
+		BaseURL:   s.PublicURL,
+		Version:   s.Version,
 	})
 	if err != nil {
 		return err

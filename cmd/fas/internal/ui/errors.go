@@ -32,6 +32,9 @@ func WriteError(w io.Writer, err error) {
 	if coded.Hint != "" {
 		labelled(w, cyan, "hint:", coded.Hint)
 	}
+	for _, other := range coded.More {
+		WriteError(w, other)
+	}
 }
 
 // errorJSON is the form of an error with --json. Its names and meanings are a promise.
@@ -44,6 +47,13 @@ type errorJSON struct {
 	ErrorID     string       `json:"error_id,omitempty"`
 	ExecutionID string       `json:"execution_id,omitempty"`
 	ExitStatus  int          `json:"exit_status"`
+
+	Errors []mistakeJSON `json:"errors,omitempty"` // all, if there are several
+}
+
+type mistakeJSON struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
 }
 
 // WriteErrorJSON renders an error as a JSON object with the one member error.
@@ -51,6 +61,11 @@ func WriteErrorJSON(w io.Writer, err error, exitStatus int) {
 	e := errorJSON{Message: err.Error(), Code: runtime.CodeOf(err), ExitStatus: exitStatus}
 	if coded, ok := errors.AsType[*runtime.Error](err); ok {
 		e.Message, e.Hint, e.Traceback, e.Line = coded.Message, coded.Hint, coded.Traceback, coded.Line
+		if len(coded.More) > 0 {
+			for _, one := range append([]*runtime.Error{coded}, coded.More...) {
+				e.Errors = append(e.Errors, mistakeJSON{one.Message, one.Hint})
+			}
+		}
 	}
 	if answer, ok := errors.AsType[*client.Error](err); ok {
 		e.ErrorID, e.ExecutionID = answer.ErrorID, answer.ExecutionID
