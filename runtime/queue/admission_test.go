@@ -456,7 +456,7 @@ func TestAdmissionHammer(t *testing.T) {
 					out.Add(-bytes)
 					runs.Add(-1)
 					a.Release(bytes)
-				} else if code := runtime.CodeOf(err); code != runtime.CodeTooBusy && code != runtime.CodeInvalidArgument {
+				} else if code := runtime.CodeOf(err); code != runtime.CodeTooBusy && code != runtime.CodeUnavailable && code != runtime.CodeInvalidArgument {
 					t.Error(err)
 				}
 				cancel()
