@@ -136,7 +136,7 @@ var (
 	sgrHere   = regexp.MustCompile("^\x1b\\[[0-9;:]*m")
 	sgrBegins = regexp.MustCompile("^\x1b(\\[[0-9;:]*)?$")
 	// sgrColour matches the parameters of one colour: of the palette, or red, green and blue.
-	sgrColour = regexp.MustCompile("\\b[345]8([;:]5[;:][0-9]*|;2(;[0-9]*){3}|:2(:[0-9]*){3,4})")
+	sgrColour = regexp.MustCompile(`\b[345]8([;:]5[;:][0-9]*|;2(;[0-9]*){3}|:2(:[0-9]*){3,4})`)
 	sgrHides  = regexp.MustCompile("[[;:]0*8[;:m]")
 )
 
