@@ -20,6 +20,7 @@ cd "$work/python"
   done
   printf 'ac_cv_lib_sqlite3_sqlite3_load_extension=no\n'
   printf 'ac_cv_working_tzset=yes\n' # ../guest/tz.c
+  printf 'ac_cv_func_statvfs=yes\nac_cv_func_fstatvfs=yes\n' # ../guest/files.c
 } >config.site
 
 lib=$work/libs/lib include=-I$work/libs/include

@@ -133,6 +133,7 @@ unsigned faas_mode(uint64_t device, uint64_t inode, unsigned type) {
         if (m->inode != 0) return m->mode;
     }
     if (S_ISDIR(type)) return 0755;
+    if (S_ISLNK(type)) return 0777;
     return S_ISCHR(type) ? 0666 : 0644;
 }
 

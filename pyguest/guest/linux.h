@@ -17,4 +17,7 @@ unsigned faas_mode(uint64_t device, uint64_t inode, unsigned type);
 /* Remembers the permission bits of a file. Returns 0, or -1 if there is no memory. */
 int faas_set_mode(uint64_t device, uint64_t inode, unsigned mode);
 
+/* Sets the mask of new files and returns the previous one. */
+unsigned faas_umask(unsigned mask);
+
 #endif

@@ -54,10 +54,17 @@ static PyObject *set_mode(PyObject *module, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *set_umask(PyObject *module, PyObject *args) {
+    unsigned mask;
+    if (!PyArg_ParseTuple(args, "I:umask", &mask)) return NULL;
+    return PyLong_FromUnsignedLong(faas_umask(mask));
+}
+
 static PyMethodDef methods[] = {
     {"share", share, METH_VARARGS,
      "share(generator, state): the generator that every run finds renewed, and its state as _random.Random.getstate gives it"},
     {"set_mode", set_mode, METH_VARARGS, "set_mode(device, inode, mode): the permission bits that os.stat reports for a file"},
+    {"umask", set_umask, METH_VARARGS, "umask(mask): set the mask of new files, and return the previous one"},
     {NULL, NULL, 0, NULL},
 };
 

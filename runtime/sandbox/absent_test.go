@@ -49,7 +49,6 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"server of asyncio", "import asyncio; asyncio.run(asyncio.start_server(print, '127.0.0.1', 80))", "OSError", "servers are absent: ", saysNetwork},
 	{"executor of processes", "from concurrent.futures import ProcessPoolExecutor as P\nP(2)", "NotImplementedError", "multiprocessing is absent: ", saysProcesses},
 	{"process", "import multiprocessing; multiprocessing.Process(target=print).start()", "AttributeError", "os.WNOHANG is absent: ", saysProcesses},
-	{"symbolic link", "import os; os.symlink('a', '/tmp/l')", "PermissionError", "links are absent: ", "copy the file, or use its path"},
 	{"tracemalloc", "import tracemalloc; tracemalloc.start()", "NotImplementedError", "tracemalloc is absent: ", "from its execution"},
 	{"input", "input('name? ')", "EOFError", "input has nothing to read: ", saysTerminal},
 	{"ssl", "import ssl", "ModuleNotFoundError", "the module ssl is absent: ", saysNetwork},

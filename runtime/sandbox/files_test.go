@@ -37,7 +37,12 @@ def main(args, context):
         refuse("make " + path, os.mkdir, path)
         refuse("move to " + path, os.rename, "/tmp/f", path)
     open("/tmp/f", "w").close()
-    refuse("symbolic link", os.symlink, "/etc/passwd", "/tmp/l")
+    os.symlink("/etc/passwd", "/tmp/l")
+    refuse("read through a link", open, "/tmp/l")
+    os.symlink("/usr/lib/python3.13", "/tmp/lib")
+    refuse("write through a link", open, "/tmp/lib/os.pyc", "w")
+    refuse("create through a link", open, "/tmp/lib/x", "w")
+    refuse("symbolic link outside", os.symlink, "/tmp", "/usr/l")
     refuse("hard link", os.link, "/usr/lib/python3.13/os.pyc", "/tmp/l")
     for fd in range(4, 200):
         refuse("read %d" % fd, os.read, fd, 1)

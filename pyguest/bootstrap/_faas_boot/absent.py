@@ -43,7 +43,6 @@ NATIVE = (
     " in /tmp"
 )
 TERMINAL = "a function has no terminal and no screen: take the input from args and return the output"
-LINKS = "files in /tmp have one name each: copy the file, or use its path"
 TRACING = "the objects of a function are not traced: read the memory that a run has used from its execution"
 SYSTEM = "a function runs in a sandbox without users, locks and limits of a Unix system: do without it"
 ASYNC = (
@@ -89,7 +88,7 @@ _ABSENT = {
         " system wait wait3 wait4 waitid waitpid waitstatus_to_exitcode P_NOWAIT P_WAIT WCONTINUED WEXITSTATUS WIFEXITED"
         " WIFSIGNALED WIFSTOPPED WNOHANG WSTOPSIG WTERMSIG WUNTRACED",
         SYSTEM: "chroot eventfd getpriority getxattr listxattr lockf memfd_create mkfifo mknod nice"
-        " removexattr sched_setaffinity sendfile setgid setpgid setpriority setuid setxattr statvfs fstatvfs unshare",
+        " removexattr sched_setaffinity sendfile setgid setpgid setpriority setuid setxattr unshare",
         TERMINAL: "tcgetpgrp tcsetpgrp ttyname",
     },
     "signal": {
@@ -138,8 +137,6 @@ def _explain(error: BaseException) -> str:
         return "tracemalloc is absent: " + TRACING if text.startswith("objects are not traced") else ""
     if kind is EOFError:
         return "input has nothing to read: " + TERMINAL if str(error) == "EOF when reading a line" else ""
-    if issubclass(kind, PermissionError):
-        return "links are absent: " + LINKS if error.errno == errno.EPERM and error.filename2 is not None else ""
     if issubclass(kind, FileNotFoundError):
         path = error.filename
         if isinstance(path, str) and path.startswith("/function/"):

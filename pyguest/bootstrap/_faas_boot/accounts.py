@@ -35,6 +35,8 @@ def _module(name: str, entry: tuple, by_number: str, by_name: str, all_: str, **
     def called(wanted):
         if not isinstance(wanted, str):
             raise TypeError("%s() argument must be str, not %s" % (by_name, type(wanted).__name__))
+        if "\0" in wanted:
+            raise ValueError("embedded null byte")
         if wanted != entry[0]:
             raise KeyError("%s(): name not found: %r" % (by_name, wanted))
         return entry

@@ -34,7 +34,6 @@ _ERRORS = (
 )
 
 _mkdir = os.mkdir
-_open = os.open
 _umask = 0o022
 _locales = dict.fromkeys(_CATEGORIES, "C")
 _locales["LC_CTYPE"] = "C.UTF-8"
@@ -61,9 +60,7 @@ def install() -> None:
     for name in ("getuid", "geteuid", "getgid", "getegid"):
         _add(os, name, _root(name))
     _replace(os, mkdir)
-    _replace(os, open)
     threading.get_native_id = _thread.get_native_id = os.getpid
-    time.thread_time, time.thread_time_ns = time.process_time, time.process_time_ns
     for module in (accounts.pwd(), accounts.grp()):
         sys.modules[module.__name__] = module
     os.cpu_count = _one
@@ -119,7 +116,7 @@ def chmod(path, mode, *, dir_fd=None, follow_symlinks=True):
     """Change the access permissions of a file, which os.stat reports; nothing else depends on them."""
     if dir_fd is not None:
         raise NotImplementedError("chmod: dir_fd unavailable on this platform")
-    found = os.stat(path)
+    found = os.stat(path, follow_symlinks=follow_symlinks)
     if not isinstance(mode, int):
         raise TypeError("'%s' object cannot be interpreted as an integer" % type(mode).__name__)
     if found.st_dev == 1:
@@ -133,8 +130,8 @@ def fchmod(fd, mode):
 
 
 def lchmod(path, mode):
-    """Change the access permissions of a file; there are no symbolic links."""
-    chmod(path, mode)
+    """Change the access permissions of a file, of a symbolic link itself."""
+    chmod(path, mode, follow_symlinks=False)
 
 
 def chown(path, uid, gid, *, dir_fd=None, follow_symlinks=True):
@@ -144,7 +141,7 @@ def chown(path, uid, gid, *, dir_fd=None, follow_symlinks=True):
     for number in (uid, gid):
         if not isinstance(number, int):
             raise TypeError("%s should be integer, not %s" % ("uid" if number is uid else "gid", type(number).__name__))
-    if os.stat(path).st_dev == 1:
+    if os.stat(path, follow_symlinks=follow_symlinks).st_dev == 1:
         raise OSError(30, os.strerror(30), os.fspath(path) if not isinstance(path, int) else None)
 
 
@@ -154,8 +151,8 @@ def fchown(fd, uid, gid):
 
 
 def lchown(path, uid, gid):
-    """Accept any owner of a file; there are no symbolic links."""
-    chown(path, uid, gid)
+    """Accept any owner of a file, of a symbolic link itself."""
+    chown(path, uid, gid, follow_symlinks=False)
 
 
 def mkdir(path, mode=0o777, *, dir_fd=None):
@@ -163,15 +160,6 @@ def mkdir(path, mode=0o777, *, dir_fd=None):
     _mkdir(path, mode, dir_fd=dir_fd)
     if mode & ~_umask != 0o755 and dir_fd is None:
         _set_mode(os.stat(path), mode & ~_umask)
-
-
-def open(path, flags, mode=0o777, *, dir_fd=None):
-    """Open a file for low level IO.  Returns a file descriptor (integer)."""
-    fresh = flags & os.O_CREAT and dir_fd is None and mode & ~_umask != 0o644 and not os.path.exists(path)
-    fd = _open(path, flags, mode, dir_fd=dir_fd)
-    if fresh:
-        _set_mode(os.fstat(fd), mode & ~_umask)
-    return fd
 
 
 def _set_mode(found, mode):
@@ -241,10 +229,10 @@ def sync():
 
 
 def umask(mask):
-    """Set the mask of new files and return the previous one. The built-in open ignores it."""
+    """Set the mask of new files and return the previous one."""
     global _umask
-    previous, _umask = _umask, mask & 0o777
-    return previous
+    _umask = mask & 0o777
+    return _faas.umask(_umask)
 
 
 def setlocale(category, locale=None):

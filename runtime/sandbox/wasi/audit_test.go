@@ -32,6 +32,7 @@ func (r *rig) capture() *State {
 func (s *System) audit(kept int64) error {
 	var charged, size int64
 	files := -1 // /tmp itself does not count
+	names := map[uint32]int{0: 1}
 	isFree := map[uint32]bool{}
 	for _, slot := range s.tmp.free {
 		if isFree[slot] || s.tmp.nodes[slot] != nil {
@@ -46,13 +47,14 @@ func (s *System) audit(kept int64) error {
 			}
 			continue
 		}
-		files++
+		files += max(n.links, 1)
 		size += n.size
-		if !n.linked && !s.isOpen(uint32(slot)) {
+		if n.links == 0 && !s.isOpen(uint32(slot)) {
 			return fmt.Errorf("slot %d is neither linked nor open", slot)
 		}
 		for e := range n.entries.entries() {
-			if c := s.tmp.nodes[e.slot]; c == nil || !c.linked || c.isDir && c.parent != uint32(slot) {
+			names[e.slot]++
+			if c := s.tmp.nodes[e.slot]; c == nil || c.links == 0 || c.isDir && c.parent != uint32(slot) {
 				return fmt.Errorf("slot %d: entry %q is wrong", slot, e.name)
 			}
 			if i, ok := n.entries.find([]byte(e.name)); !ok || n.entries.list[i].name != e.name {
@@ -72,6 +74,22 @@ func (s *System) audit(kept int64) error {
 			return fmt.Errorf("slot %d costs %d, charged are %d", slot, cost, n.charged)
 		}
 		charged += cost
+	}
+	for slot, n := range s.tmp.nodes {
+		if n != nil && n.links != names[uint32(slot)] {
+			return fmt.Errorf("slot %d has %d names, counted %d", slot, names[uint32(slot)], n.links)
+		}
+	}
+	refs := make([]uint32, len(s.opened))
+	for _, d := range s.table {
+		if d != 0 {
+			refs[d-1]++
+		}
+	}
+	for i, d := range s.opened {
+		if d.refs != refs[i] {
+			return fmt.Errorf("description %d has %d descriptors, counted %d", i, refs[i], d.refs)
+		}
 	}
 	switch {
 	case files != s.tmp.files:

@@ -14,7 +14,7 @@ const (
 
 func (r *rig) openAt(dir uint32, path string, flags uint32, rights uint64, fdflags uint32) (uint32, errno) {
 	at, n := r.put(atPath, path)
-	err := r.call("path_open", uint64(dir), 0, at, n, uint64(flags), rights, 0, uint64(fdflags), atResult)
+	err := r.call("path_open", uint64(dir), 1, at, n, uint64(flags), rights, 0, uint64(fdflags), atResult)
 	return r.result(), err
 }
 
@@ -86,6 +86,38 @@ func (r *rig) unlink(path string) errno { return r.onPath("path_unlink_file", 3,
 
 func (r *rig) rename(from, to string) errno { return r.renameAt(3, from, 3, to) }
 
+func (r *rig) symlinkAt(target string, dir uint32, path string) errno {
+	at, n := r.put(atPath, target)
+	at2, n2 := r.put(atPath2, path)
+	return r.call("path_symlink", at, n, uint64(dir), at2, n2)
+}
+
+func (r *rig) symlink(target, path string) errno { return r.symlinkAt(target, 3, path) }
+
+func (r *rig) linkAt(dir uint32, from string, follow uint64, dir2 uint32, to string) errno {
+	at, n := r.put(atPath, from)
+	at2, n2 := r.put(atPath2, to)
+	return r.call("path_link", uint64(dir), follow, at, n, uint64(dir2), at2, n2)
+}
+
+func (r *rig) link(from, to string) errno { return r.linkAt(3, from, 0, 3, to) }
+
+func (r *rig) readlinkAt(dir uint32, path string, size uint64) (string, errno) {
+	at, n := r.put(atPath, path)
+	if err := r.call("path_readlink", uint64(dir), at, n, atBuffer, size, atResult); err != success {
+		return "", err
+	}
+	p, _ := r.mem.Read(atBuffer, r.result())
+	return string(p), success
+}
+
+func (r *rig) readlink(path string) (string, errno) { return r.readlinkAt(3, path, 5000) }
+
+func (r *rig) dup(fd, to uint32) (uint32, errno) {
+	err := r.call("fd_dup", uint64(fd), uint64(to), atResult)
+	return r.result(), err
+}
+
 func (r *rig) renameAt(dir uint32, from string, dir2 uint32, to string) errno {
 	at, n := r.put(atPath, from)
 	at2, n2 := r.put(atPath2, to)
@@ -98,6 +130,14 @@ func (r *rig) statAt(dir uint32, path string) (filestat, errno) {
 	err := r.call("path_filestat_get", uint64(dir), 1, at, n, atResult)
 	return r.filestat(), err
 }
+
+func (r *rig) lstatAt(dir uint32, path string) (filestat, errno) {
+	at, n := r.put(atPath, path)
+	err := r.call("path_filestat_get", uint64(dir), 0, at, n, atResult)
+	return r.filestat(), err
+}
+
+func (r *rig) lstat(path string) (filestat, errno) { return r.lstatAt(3, path) }
 
 func (r *rig) stat(path string) (filestat, errno) { return r.statAt(3, path) }
 

@@ -11,15 +11,16 @@ const (
 // clockResolution is what clock_res_get answers for every clock, in nanoseconds.
 const clockResolution = 1
 
-// instant is one reading of both clocks.
-type instant struct{ wall, monotonic int64 } // nanoseconds, never negative
+// instant is one reading of all clocks. Computing time is monotonic time without that which the run
+// has slept.
+type instant struct{ wall, monotonic, computing int64 } // nanoseconds, never negative
 
 // instant reads the clocks. Monotonic time never goes back within a run, nor behind the latest time
 // in the run's State.
 func (s *System) instant() instant {
 	wall, monotonic := s.clock.Now()
 	s.monotonic = max(s.monotonic, monotonic)
-	return instant{max(wall, 0), s.monotonic}
+	return instant{max(wall, 0), s.monotonic, s.monotonic - s.slept}
 }
 
 // now returns the wall time in nanoseconds since 1970.
@@ -31,8 +32,10 @@ func (s *System) time(id uint32) (int64, errno) {
 	switch id {
 	case clockRealtime:
 		return now.wall, success
-	case clockMonotonic, clockProcessCPU, clockThreadCPU:
+	case clockMonotonic:
 		return now.monotonic, success
+	case clockProcessCPU, clockThreadCPU:
+		return now.computing, success
 	}
 	return 0, eINVAL
 }

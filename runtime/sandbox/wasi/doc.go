@@ -36,10 +36,12 @@
 // There is one preopened directory: descriptor 3 is "/". Below it are the Tree, which returns EROFS
 // for every change, /tmp, which is writable, and /dev with character devices: null, zero, full,
 // random, urandom, stdin, stdout and stderr, and the last three as fd/0 to fd/2. Nothing else exists:
-// no /etc, no /proc. A path is UTF-8 without NUL (else EILSEQ, EINVAL) and relative to a directory descriptor (else
+// no /etc, no /proc. A path has no NUL (else EINVAL) and is relative to a directory descriptor (else
 // EPERM); ".." leads to the parent, and at the root to the root itself. Because everything visible
-// lies under the root, ".." may leave the directory of a descriptor. There are no links of either
-// kind. Reading does not change access times. Files of the Tree are dated 1 January 1980. A file
+// lies under the root, ".." may leave the directory of a descriptor. /tmp has symbolic and hard
+// links. The target of a symbolic link is resolved like a path, an absolute one from the same root,
+// so that it leads nowhere that a path does not; a path leads through at most 40 (else ELOOP). Its
+// text counts as bytes of /tmp, each name of a file as a file. Reading does not change access times. Files of the Tree are dated 1 January 1980. A file
 // that is removed while open lives, and counts against the limits, until it is closed. If several
 // errnos are possible, the result is the one that Linux returns.
 //
@@ -50,8 +52,8 @@
 //	args_get, args_sizes_get        Config.Args
 //	environ_get, environ_sizes_get  Config.Env
 //	clock_res_get                   1 ns
-//	clock_time_get                  Config.Clock; the CPU clocks (2, 3) equal the monotonic one (1),
-//	                                which never goes back
+//	clock_time_get                  Config.Clock; the monotonic clock (1) never goes back; the CPU
+//	                                clocks (2, 3) are it without the time that the run has slept
 //	fd_advise                       success for files (the advice is checked, then ignored);
 //	                                ESPIPE for stdio
 //	fd_allocate                     grows the file if it is shorter
@@ -75,9 +77,9 @@
 //	path_create_directory           /tmp; EROFS elsewhere
 //	path_filestat_get               any path
 //	path_filestat_set_times         /tmp; EROFS elsewhere
-//	path_link, path_symlink         EPERM, as on Linux for a file system without links
+//	path_link, path_symlink         /tmp; EROFS elsewhere; EXDEV for a hard link to the Tree
 //	path_open                       the Tree for reading, /tmp for everything
-//	path_readlink                   EINVAL for an existing path (it is no link), else ENOENT
+//	path_readlink                   the target, cut at the end of the buffer
 //	path_remove_directory           /tmp; EBUSY for /tmp itself
 //	path_rename                     within /tmp; EROFS if either end lies elsewhere
 //	path_unlink_file                /tmp; EISDIR for directories
@@ -87,6 +89,13 @@
 //	random_get                      Config.Random
 //	sched_yield                     Control.Checkpoint
 //	sock_accept, _recv, _send, _shutdown   EBADF for a closed descriptor, else ENOTSOCK
+//
+// Two functions are not of preview 1, because wasi-libc has no counterpart:
+//
+//	fd_dup(fd, to, result)          duplicates a descriptor, with which it shares position and
+//	                                flags, as the lowest free one if to is -1, else as to
+//	tmp_usage(result)               four u64: the bytes that /tmp can hold and how many are left, the
+//	                                same of files
 //
 // The numbers, layouts and signatures are those of the WASI preview 1 witx files
 // (https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md).

@@ -14,6 +14,7 @@ const (
 	eINVAL       errno = 28
 	eIO          errno = 29
 	eISDIR       errno = 31
+	eLOOP        errno = 32
 	eMFILE       errno = 33
 	eNAMETOOLONG errno = 37
 	eNOENT       errno = 44
@@ -26,4 +27,5 @@ const (
 	ePERM        errno = 63
 	eROFS        errno = 69
 	eSPIPE       errno = 70
+	eXDEV        errno = 75
 )

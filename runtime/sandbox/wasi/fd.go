@@ -27,27 +27,33 @@ const (
 	flagsAll   = 1<<5 - 1 // with DSYNC, NONBLOCK, RSYNC and SYNC, which have no effect on memory
 )
 
-// descriptor is one entry of the descriptor table.
-type descriptor struct {
+// description is an open file, device or directory. Descriptors that are duplicates of each other
+// share one, with its position and flags.
+type description struct {
 	kind     kind
 	readable bool
 	writable bool
 	preopen  bool
 	flags    uint16
+	refs     uint32  // descriptors; a free entry has none
 	at       nodeRef // of a file or directory
 	offset   int64   // of a file
 }
 
-// open returns an open descriptor. The pointer is valid until the table changes.
-func (s *System) open(fd uint32) (*descriptor, errno) {
-	if uint64(fd) >= uint64(len(s.table)) || s.table[fd].kind == kindClosed {
+// descriptor is one entry of the descriptor table: the index of its description plus 1; 0 if it is
+// closed.
+type descriptor uint32
+
+// open returns the description of an open descriptor. The pointer is valid until another is opened.
+func (s *System) open(fd uint32) (*description, errno) {
+	if uint64(fd) >= uint64(len(s.table)) || s.table[fd] == 0 {
 		return nil, eBADF
 	}
-	return &s.table[fd], success
+	return &s.opened[s.table[fd]-1], success
 }
 
 // openFile returns the descriptor of a file. Other descriptors have no position and no size.
-func (s *System) openFile(fd uint32) (*descriptor, errno) {
+func (s *System) openFile(fd uint32) (*description, errno) {
 	d, err := s.open(fd)
 	switch {
 	case err != success:
@@ -63,21 +69,35 @@ func (s *System) openFile(fd uint32) (*descriptor, errno) {
 // vacant returns the lowest free descriptor number, for which the table has an entry.
 func (s *System) vacant() (uint32, errno) {
 	for i := range s.table {
-		if s.table[i].kind == kindClosed && i < s.limits.OpenFiles {
+		if s.table[i] == 0 && i < s.limits.OpenFiles {
 			return uint32(i), success
 		}
 	}
 	if len(s.table) >= s.limits.OpenFiles {
 		return 0, eMFILE
 	}
-	s.table = append(s.table, descriptor{})
+	s.table = append(s.table, 0)
 	return uint32(len(s.table) - 1), success
+}
+
+// install makes a closed descriptor, for which the table has an entry, refer to a new description.
+func (s *System) install(fd uint32, d description) {
+	d.refs = 1
+	for i := range s.opened {
+		if s.opened[i].refs == 0 {
+			s.opened[i] = d
+			s.table[fd] = descriptor(i + 1)
+			return
+		}
+	}
+	s.opened = append(s.opened, d)
+	s.table[fd] = descriptor(len(s.opened))
 }
 
 // isOpen reports whether a descriptor refers to the inode in the slot.
 func (s *System) isOpen(slot uint32) bool {
-	for i := range s.table {
-		d := &s.table[i]
+	for i := range s.opened {
+		d := &s.opened[i]
 		if d.kind >= kindFile && d.at == (nodeRef{slot: slot}) {
 			return true
 		}
@@ -86,38 +106,87 @@ func (s *System) isOpen(slot uint32) bool {
 }
 
 // release closes a descriptor and frees what no other descriptor or name refers to.
-func (s *System) release(d *descriptor) {
+func (s *System) release(fd uint32) {
+	d := &s.opened[s.table[fd]-1]
+	s.table[fd] = 0
+	if d.refs--; d.refs > 0 {
+		return
+	}
 	at, wasTmp := d.at, d.kind >= kindFile && !d.at.isReadOnly()
-	*d = descriptor{}
-	if wasTmp && !s.tmp.nodes[at.slot].linked && !s.isOpen(at.slot) {
+	*d = description{}
+	if wasTmp && s.tmp.nodes[at.slot].links == 0 && !s.isOpen(at.slot) {
 		s.freeSlot(at.slot)
 	}
 }
 
 func fdClose(s *System, _ guest, p []uint64) errno {
-	d, err := s.open(uint32(p[0]))
+	_, err := s.open(uint32(p[0]))
 	if err != success {
 		return err
 	}
-	s.release(d)
+	s.release(uint32(p[0]))
 	return success
 }
 
 func fdRenumber(s *System, _ guest, p []uint64) errno {
-	from, err := s.open(uint32(p[0]))
-	if err != success {
+	from, to := uint32(p[0]), uint32(p[1])
+	if _, err := s.open(from); err != success {
 		return err
 	}
-	to, err := s.open(uint32(p[1]))
-	if err != success {
+	if _, err := s.open(to); err != success {
 		return err
 	}
 	if from == to {
 		return success
 	}
 	s.release(to)
-	*to = *from
-	*from = descriptor{}
+	s.table[to], s.table[from] = s.table[from], 0
+	return success
+}
+
+// fdDup makes a descriptor a duplicate of another: the lowest free one if the number is -1, else
+// that one, which is closed first.
+func fdDup(s *System, g guest, p []uint64) errno {
+	const lowest = math.MaxUint32
+	from, to := uint32(p[0]), uint32(p[1])
+	if _, err := s.open(from); err != success {
+		return err
+	}
+	if !g.writable(uint32(p[2]), 4) {
+		return eFAULT
+	}
+	switch {
+	case to == lowest:
+		var err errno
+		if to, err = s.vacant(); err != success {
+			return err
+		}
+	case uint64(to) >= uint64(s.limits.OpenFiles):
+		return eBADF
+	case uint64(to) >= uint64(len(s.table)):
+		s.table = append(s.table, make([]descriptor, int(to)+1-len(s.table))...)
+	}
+	if from != to {
+		if s.table[to] != 0 {
+			s.release(to)
+		}
+		s.table[to] = s.table[from]
+		s.opened[s.table[to]-1].refs++
+	}
+	g.WriteUint32Le(uint32(p[2]), to)
+	return success
+}
+
+// tmpUsage reports the size of /tmp in bytes and what is left of it, and the same in files.
+func tmpUsage(s *System, g guest, p []uint64) errno {
+	usage, ok := g.Read(uint32(p[0]), 32)
+	if !ok {
+		return eFAULT
+	}
+	files := int64(s.limits.TmpFiles)
+	for i, v := range [...]int64{s.limits.TmpBytes, s.room(), files, max(files-int64(s.tmp.files), 0)} {
+		binary.LittleEndian.PutUint64(usage[8*i:], uint64(v))
+	}
 	return success
 }
 
@@ -164,7 +233,7 @@ func fdAllocate(s *System, _ guest, p []uint64) errno {
 }
 
 // size returns the length of the file to which a file descriptor refers.
-func (s *System) size(d *descriptor) int64 {
+func (s *System) size(d *description) int64 {
 	if d.at.tree != nil {
 		return int64(len(d.at.tree.data))
 	}

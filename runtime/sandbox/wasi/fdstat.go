@@ -7,6 +7,7 @@ const (
 	typeCharacterDevice = 2
 	typeDirectory       = 3
 	typeRegular         = 4
+	typeSymbolicLink    = 7
 )
 
 // The rights that wasi-libc examines. They report how a descriptor was opened; access is decided
@@ -36,7 +37,7 @@ const (
 // needs, out of those inherited from the directory, so directories have all rights. Stdio has the
 // right to seek, although seeking fails, because wasi-libc treats a character device without it as
 // a terminal.
-func (d *descriptor) rights() (base, inheriting uint64) {
+func (d *description) rights() (base, inheriting uint64) {
 	if d.kind == kindDirectory {
 		return rightsAll, rightsAll
 	}
@@ -50,7 +51,7 @@ func (d *descriptor) rights() (base, inheriting uint64) {
 	return base, 0
 }
 
-func (d *descriptor) fileType() uint8 {
+func (d *description) fileType() uint8 {
 	switch d.kind {
 	case kindFile:
 		return typeRegular

@@ -38,11 +38,12 @@ func (s *System) stat(p nodeRef) filestat {
 		device: deviceTmp, number: n.number, fileType: typeRegular,
 		size: uint64(n.size), accessed: n.accessed, modified: n.modified, changed: n.changed,
 	}
-	if n.isDir {
+	st.links = uint64(n.links)
+	switch {
+	case n.isDir:
 		st.fileType = typeDirectory
-	}
-	if n.linked {
-		st.links = 1
+	case n.target != nil:
+		st.fileType = typeSymbolicLink
 	}
 	return st
 }
@@ -82,7 +83,7 @@ func fdFilestatGet(s *System, g guest, p []uint64) errno {
 }
 
 func pathFilestatGet(s *System, g guest, p []uint64) errno {
-	t, err := s.resolveExisting(g, p[0], p[2], p[3])
+	t, err := s.resolveExisting(g, p[0], p[2], p[3], lastOf(p[1]))
 	if err != success {
 		return err
 	}
@@ -151,7 +152,7 @@ func fdFilestatSetTimes(s *System, _ guest, p []uint64) errno {
 }
 
 func pathFilestatSetTimes(s *System, g guest, p []uint64) errno {
-	t, err := s.resolveExisting(g, p[0], p[2], p[3])
+	t, err := s.resolveExisting(g, p[0], p[2], p[3], lastOf(p[1]))
 	if err != success {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 // ModuleName is the name of the module from which guests import the functions.
 const ModuleName = "wasi_snapshot_preview1"
 
-// function is one function of preview 1. Its params have one letter each, i for i32 and I for i64.
+// function is one function of preview 1, or one of the two beyond it (package documentation). Its params have one letter each, i for i32 and I for i64.
 // All functions except proc_exit return an errno.
 type function struct {
 	name   string
@@ -30,6 +30,7 @@ var functions = []function{
 	{"fd_allocate", "iII", fdAllocate},
 	{"fd_close", "i", fdClose},
 	{"fd_datasync", "i", fdSync},
+	{"fd_dup", "iii", fdDup},
 	{"fd_fdstat_get", "ii", fdFdstatGet},
 	{"fd_fdstat_set_flags", "ii", fdFdstatSetFlags},
 	{"fd_fdstat_set_rights", "iII", noSuchFunction},
@@ -66,6 +67,7 @@ var functions = []function{
 	{"sock_recv", "iiiiii", notASocket},
 	{"sock_send", "iiiii", notASocket},
 	{"sock_shutdown", "ii", notASocket},
+	{"tmp_usage", "i", tmpUsage},
 }
 
 // Instantiate adds the module wasi_snapshot_preview1 to the runtime. It may be called once per

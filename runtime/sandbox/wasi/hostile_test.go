@@ -19,7 +19,7 @@ const hostilePages = 2
 const hostileMemory = hostilePages << 16
 
 // hostilePaths are the paths of a hostile guest, five bytes each.
-const hostilePaths = "tmp/a" + "tmp/b" + "tmp/d" + "d/../" + "./tmp" + "tmp/." + "../.." + "roots" + "usr/x" + "\xff\xff/\x00x"
+const hostilePaths = "tmp/a" + "tmp/b" + "tmp/d" + "d/../" + "./tmp" + "tmp/." + "../.." + "roots" + "usr/x" + "tmp/l" + "tmp/m" + "\xff\xff/\x00x"
 
 const (
 	atHostilePaths   = 0x100
@@ -84,6 +84,15 @@ func sane(t *rapid.T, f function, p []uint64) {
 		p[8] = 0x1000
 	case "path_rename":
 		p[3] = 3
+	case "path_link":
+		p[4] = 3
+	case "path_symlink":
+		p[2] = 3
+	case "path_readlink":
+		p[3], p[4], p[5] = 0x3000, p[4]%100, 0x1000
+	case "fd_dup":
+		p[1] = rapid.SampledFrom([]uint64{0, 4, 9, 11, 12, math.MaxUint32}).Draw(t, "to")
+		p[2] = 0x1000
 	}
 }
 
@@ -120,6 +129,12 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 		return [][2]uint64{at(4, 4)}
 	case "path_open":
 		return [][2]uint64{at(8, 4)}
+	case "path_readlink":
+		return [][2]uint64{at(3, min(uint64(uint32(p[4])), uint64(s.limits.PathLength))), at(5, 4)}
+	case "fd_dup":
+		return [][2]uint64{at(2, 4)}
+	case "tmp_usage":
+		return [][2]uint64{at(0, 32)}
 	case "random_get":
 		return [][2]uint64{at(0, uint64(uint32(p[1])))}
 	case "fd_readdir":
@@ -141,7 +156,7 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 // fails writes nothing, one that succeeds writes only where it should, the limits hold, and the
 // counters are correct.
 func hostile(t *rapid.T, r *rig, state *State) {
-	limits := Limits{OpenFiles: 12, TmpFiles: 5, TmpBytes: 200_000}
+	limits := Limits{OpenFiles: 12, TmpFiles: 6, TmpBytes: 200_000}
 	r.sys.Reset(state, limits)
 	r.kept = 0
 	r.control.slept = nil
@@ -207,7 +222,7 @@ func hostile(t *rapid.T, r *rig, state *State) {
 	if r.control.charged != 0 {
 		t.Fatalf("%d bytes are still charged", r.control.charged)
 	}
-	if !slices.Equal(r.sys.table, r.sys.empty.table) || r.sys.tmp.files != 0 {
+	if !slices.Equal(r.sys.table, r.sys.empty.table) || !slices.Equal(r.sys.opened, r.sys.empty.opened) || r.sys.tmp.files != 0 {
 		t.Fatal("Reset left something")
 	}
 }
@@ -221,6 +236,7 @@ func hostileRig(t testing.TB) (*rig, *State) {
 	maker.store("tmp/a", strings.Repeat("shared", 15_000))
 	maker.want("mkdir", maker.mkdir("tmp/d"), success)
 	maker.want("mkdir", maker.mkdir("tmp/d/d"), success)
+	maker.want("symlink", maker.symlink("d/..", "tmp/l"), success)
 	maker.mustOpen("tmp/a", 0, forBoth)
 	maker.write(maker.mustOpen("tmp/b", openCreate, forBoth), "removed")
 	maker.mustOpen("tmp", openDirectory, forReading)

@@ -1,6 +1,7 @@
 package wasi
 
 import (
+	"bytes"
 	"math/bits"
 	"slices"
 )
@@ -15,22 +16,23 @@ type tmpfs struct {
 	nodes  []*inode // by slot; slot 0 is /tmp itself; nil marks a free slot
 	free   []uint32 // the free slots
 	number uint64   // the highest inode number assigned so far
-	files  int      // files and directories, without /tmp itself
+	files  int      // names below /tmp, and nameless files that are open
 	bytes  int64    // the sum of all sizes
 }
 
-// inode is a file or directory of /tmp.
+// inode is a file, directory or symbolic link of /tmp.
 type inode struct {
 	owner   *token
 	number  uint64 // as the guest sees it; never reused within a run
 	charged int64  // bytes of host memory, if it belongs to this run
 
 	isDir  bool
-	linked bool // has a name; without one it lives until its last descriptor is closed
+	links  int    // names; without one it lives until its last descriptor is closed
+	target []byte // of a symbolic link: a path, never empty; nil for anything else
 
 	accessed, modified, changed int64 // nanoseconds since 1970
 
-	size   int64 // of a file
+	size   int64 // of a file; of a symbolic link, the length of its target
 	blocks []block
 
 	parent  uint32 // slot; of a directory
@@ -51,7 +53,7 @@ const (
 
 // cost returns the bytes of host memory that the inode takes, without the content of its blocks.
 func (n *inode) cost() int64 {
-	c := int64(inodeCost) + int64(len(n.blocks))*blockCost
+	c := int64(inodeCost) + int64(len(n.blocks))*blockCost + int64(len(n.target))
 	for e := range n.entries.entries() {
 		c += entryCost + int64(len(e.name))
 	}
@@ -95,7 +97,7 @@ func (s *System) ownTables() {
 // create adds an empty file or directory to a directory that has no entry with that name, and
 // returns its slot.
 func (s *System) create(dir uint32, name []byte, isDir bool) (uint32, errno) {
-	if !s.tmp.nodes[dir].linked {
+	if s.tmp.nodes[dir].links == 0 {
 		return 0, eNOENT
 	}
 	if s.tmp.files >= s.limits.TmpFiles {
@@ -119,7 +121,7 @@ func (s *System) create(dir uint32, name []byte, isDir bool) (uint32, errno) {
 	s.tmp.number++
 	s.tmp.files++
 	n := &inode{
-		owner: s.token, number: s.tmp.number, charged: inodeCost, isDir: isDir, linked: true,
+		owner: s.token, number: s.tmp.number, charged: inodeCost, isDir: isDir, links: 1,
 		accessed: now, modified: now, changed: now, parent: dir,
 	}
 	var slot uint32
@@ -152,10 +154,10 @@ func (s *System) remove(dir uint32, name []byte, slot uint32) errno {
 	return success
 }
 
-// orphan marks the inode in the slot as nameless, and frees it unless a descriptor refers to it.
-// The caller then removes the entry, which cannot fail.
+// orphan takes one name from the inode in the slot, and frees the inode if neither another name nor
+// a descriptor refers to it. The caller then removes the entry, which cannot fail.
 func (s *System) orphan(slot uint32) errno {
-	if !s.isOpen(slot) {
+	if s.tmp.nodes[slot].links == 1 && !s.isOpen(slot) {
 		s.freeSlot(slot)
 		return success
 	}
@@ -163,7 +165,57 @@ func (s *System) orphan(slot uint32) errno {
 	if err != success {
 		return err
 	}
-	n.linked = false
+	if n.links--; n.links > 0 {
+		s.tmp.files--
+	}
+	n.changed = s.now()
+	return success
+}
+
+// link adds a name for the file or symbolic link in the slot to a directory that has no entry with
+// that name.
+func (s *System) link(dir uint32, name []byte, slot uint32) errno {
+	if s.tmp.nodes[dir].links == 0 || s.tmp.nodes[slot].links == 0 {
+		return eNOENT
+	}
+	if s.tmp.files >= s.limits.TmpFiles {
+		return eNOSPC
+	}
+	n, err := s.own(slot)
+	if err != success {
+		return err
+	}
+	parent, err := s.own(dir)
+	if err != success {
+		return err
+	}
+	if !s.chargeEntry(parent, name) {
+		return eNOSPC
+	}
+	s.tmp.files++
+	n.links++
+	n.changed = s.now()
+	parent.entries.add(string(name), slot)
+	parent.modified, parent.changed = n.changed, n.changed
+	return success
+}
+
+// symlink adds a symbolic link with that target to a directory that has no entry with that name.
+func (s *System) symlink(dir uint32, name, target []byte) errno {
+	size := int64(len(target))
+	if size > s.room() || !s.charge(size) {
+		return eNOSPC
+	}
+	slot, err := s.create(dir, name, false)
+	if err != success {
+		s.refund(size)
+		return err
+	}
+	n := s.tmp.nodes[slot]
+	n.target = bytes.Clone(target)
+	n.size = size
+	n.charged += size
+	s.tmp.bytes += size
 	return success
 }
 

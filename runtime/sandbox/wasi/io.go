@@ -113,7 +113,7 @@ func (g guest) transfer(array, count, result uint64, few *[fewVectors]iovec) ([]
 }
 
 // readVectors fills the buffers from a file and returns the number of bytes read.
-func (s *System) readVectors(g guest, d *descriptor, buffers []iovec, offset int64) int {
+func (s *System) readVectors(g guest, d *description, buffers []iovec, offset int64) int {
 	total := 0
 	for _, v := range buffers {
 		p := g.bytes(v)
@@ -147,7 +147,7 @@ func (s *System) readTree(t *treeNode, p []byte, offset int64) int {
 
 // writeVectors writes the buffers to a file of /tmp, as far as the limits allow, and returns the
 // number of bytes written.
-func (s *System) writeVectors(g guest, d *descriptor, buffers []iovec, offset int64) (int, errno) {
+func (s *System) writeVectors(g guest, d *description, buffers []iovec, offset int64) (int, errno) {
 	if len(buffers) == 0 {
 		return 0, success
 	}

@@ -42,6 +42,11 @@ func walkMachine(t *rapid.T, dir int, at string, all map[string]string) {
 		t.Fatal(err)
 	}
 	for _, name := range names {
+		text := make([]byte, 100)
+		if n, err := unix.Readlinkat(fd, name, text); err == nil {
+			all[at+"/"+name] = "link " + string(text[:n])
+			continue
+		}
 		sub, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err == nil {
 			all[at+"/"+name] = "dir"
@@ -99,6 +104,8 @@ func TestAgainstTheMachine(t *testing.T) {
 			"seek": func(*rapid.T) { m.seek() }, "truncate": func(*rapid.T) { m.truncate() }, "allocate": func(*rapid.T) { m.allocate() },
 			"mkdir": func(*rapid.T) { m.mkdir() }, "rmdir": func(*rapid.T) { m.rmdir() },
 			"unlink": func(*rapid.T) { m.unlink() }, "rename": func(*rapid.T) { m.rename() }, "stat": func(*rapid.T) { m.stat() },
+			"symlink": func(*rapid.T) { m.symlink() }, "link": func(*rapid.T) { m.link() }, "readlink": func(*rapid.T) { m.readlink() },
+			"dup":     func(*rapid.T) { m.dup() },
 			"capture": recapture, "": m.check,
 		})
 	})

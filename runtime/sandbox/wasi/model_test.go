@@ -5,6 +5,7 @@ package wasi
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 var errnoOf = map[error]errno{
 	unix.EBADF: eBADF, unix.EBUSY: eBUSY, unix.EEXIST: eEXIST, unix.EINVAL: eINVAL, unix.EISDIR: eISDIR,
 	unix.ENOENT: eNOENT, unix.ENOTDIR: eNOTDIR, unix.ENOTEMPTY: eNOTEMPTY, unix.EFBIG: eFBIG,
+	unix.ELOOP: eLOOP, unix.EPERM: ePERM,
 }
 
 // model applies to a directory of the machine the operations that the guest applies to /tmp.
@@ -253,12 +255,61 @@ func (m *model) rename() {
 	m.agree("rename "+p+" to "+p2, m.r.renameAt(dir, p, dir2, p2), unix.Renameat(machine, p, machine2, p2))
 }
 
+// anyTarget draws the target of a symbolic link. None leads to the link's own directory or above it,
+// so that no path climbs above /tmp.
+var anyTarget = rapid.SampledFrom([]string{"a", "b", "c", "dd", "a/b", "b/a", "./c", "a/", "b//", "none/x"})
+
+func (m *model) symlink() {
+	dir, machine, p := m.place()
+	target := anyTarget.Draw(m.t, "target")
+	m.agree("symlink "+p+" to "+target, m.r.symlinkAt(target, dir, p), unix.Symlinkat(target, machine, p))
+}
+
+func (m *model) link() {
+	dir, machine, p := m.place()
+	dir2, machine2, p2 := m.place()
+	follow := rapid.IntRange(0, 1).Draw(m.t, "follow")
+	m.agree(fmt.Sprintf("link %s to %s, follow %d", p2, p, follow), m.r.linkAt(dir, p, uint64(follow), dir2, p2),
+		unix.Linkat(machine, p, machine2, p2, follow*unix.AT_SYMLINK_FOLLOW))
+}
+
+func (m *model) readlink() {
+	dir, machine, p := m.place()
+	size := rapid.SampledFrom([]int{1, 2, 100}).Draw(m.t, "size")
+	text, err := m.r.readlinkAt(dir, p, uint64(size))
+	buf := make([]byte, size)
+	n, machineErr := unix.Readlinkat(machine, p, buf)
+	if m.agree("readlink "+p, err, machineErr) && text != string(buf[:n]) {
+		m.t.Fatalf("readlink %s: %q, the machine %q", p, text, buf[:n])
+	}
+}
+
+// dup duplicates a descriptor, whose position the duplicate shares.
+func (m *model) dup() {
+	if len(m.fds)+len(m.dirs) > 20 {
+		m.t.Skip("enough are open")
+	}
+	fd, theirs := m.anyFd()
+	copied, err := m.r.dup(fd, math.MaxUint32)
+	machine, machineErr := unix.Dup(theirs)
+	if m.agree("dup", err, machineErr) {
+		m.fds[copied] = machine
+	}
+}
+
 func (m *model) stat() {
 	dir, machine, p := m.place()
-	st, err := m.r.statAt(dir, p)
+	look, how := m.r.statAt, 0
+	if rapid.Bool().Draw(m.t, "lstat") {
+		look, how = m.r.lstatAt, unix.AT_SYMLINK_NOFOLLOW
+	}
+	st, err := look(dir, p)
 	var want unix.Stat_t
-	if !m.agree("stat "+p, err, unix.Fstatat(machine, p, &want, 0)) {
+	if !m.agree(fmt.Sprintf("stat %s, flags %d", p, how), err, unix.Fstatat(machine, p, &want, how)) {
 		return
+	}
+	if isLink := want.Mode&unix.S_IFMT == unix.S_IFLNK; isLink != (st.fileType == typeSymbolicLink) {
+		m.t.Fatalf("stat %s: %+v, the machine %+v", p, st, want)
 	}
 	isDir := want.Mode&unix.S_IFMT == unix.S_IFDIR
 	if isDir != (st.fileType == typeDirectory) || !isDir && (st.size != uint64(want.Size) || st.links != want.Nlink) {

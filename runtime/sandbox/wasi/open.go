@@ -17,11 +17,18 @@ func pathOpen(s *System, g guest, p []uint64) errno {
 	if !g.writable(result, 4) {
 		return eFAULT
 	}
-	t, err := s.resolve(g, p[0], p[2], p[3])
+	last := lastOf(p[1])
+	switch {
+	case flags&openCreate != 0 && (flags&openExclusive != 0 || last == keepLast):
+		last = nameLast
+	case flags&openCreate != 0:
+		last = createLast
+	}
+	t, err := s.resolve(g, p[0], p[2], p[3], last)
 	if err != success {
 		return err
 	}
-	d := descriptor{
+	d := description{
 		kind:     kindFile,
 		readable: rights&rightRead != 0,
 		writable: rights&rightWrite != 0,
@@ -52,14 +59,14 @@ func pathOpen(s *System, g guest, p []uint64) errno {
 		}
 	}
 	d.at = t.at
-	s.table[fd] = d
+	s.install(fd, d)
 	g.WriteUint32Le(result, fd)
 	return success
 }
 
 // mayOpen returns the reason if a path cannot be opened in that way. It makes d the descriptor of a
 // directory if the path leads to one.
-func (s *System) mayOpen(t target, d *descriptor, flags uint32) errno {
+func (s *System) mayOpen(t target, d *description, flags uint32) errno {
 	if flags&openCreate != 0 && t.slash && t.dots == 0 {
 		return eISDIR
 	}
@@ -85,6 +92,8 @@ func (s *System) mayOpen(t target, d *descriptor, flags uint32) errno {
 	switch {
 	case flags&openDirectory != 0 || t.slash:
 		return eNOTDIR
+	case s.isLink(t.at):
+		return eLOOP
 	case t.at.isDevice():
 		return success
 	case t.at.isReadOnly() && (d.writable || flags&openTruncate != 0):

@@ -1,8 +1,10 @@
 package wasi
 
+import "bytes"
+
 // resolve follows a path of the guest, given by its address and length, from a directory
 // descriptor.
-func (s *System) resolve(g guest, fd, at, length uint64) (target, errno) {
+func (s *System) resolve(g guest, fd, at, length uint64, last last) (target, errno) {
 	d, err := s.open(uint32(fd))
 	if err != success {
 		return target{}, err
@@ -17,12 +19,12 @@ func (s *System) resolve(g guest, fd, at, length uint64) (target, errno) {
 	if !ok {
 		return target{}, eFAULT
 	}
-	return s.walk(d.at, path)
+	return s.walk(d.at, path, last)
 }
 
-// resolveExisting follows a path that must lead to a file or directory.
-func (s *System) resolveExisting(g guest, fd, at, length uint64) (target, errno) {
-	t, err := s.resolve(g, fd, at, length)
+// resolveExisting follows a path that must lead to a file, directory or symbolic link.
+func (s *System) resolveExisting(g guest, fd, at, length uint64, last last) (target, errno) {
+	t, err := s.resolve(g, fd, at, length, last)
 	switch {
 	case err != success:
 	case !t.found:
@@ -34,7 +36,7 @@ func (s *System) resolveExisting(g guest, fd, at, length uint64) (target, errno)
 }
 
 func pathCreateDirectory(s *System, g guest, p []uint64) errno {
-	t, err := s.resolve(g, p[0], p[1], p[2])
+	t, err := s.resolve(g, p[0], p[1], p[2], nameLast)
 	switch {
 	case err != success:
 		return err
@@ -48,7 +50,7 @@ func pathCreateDirectory(s *System, g guest, p []uint64) errno {
 }
 
 func pathRemoveDirectory(s *System, g guest, p []uint64) errno {
-	t, err := s.resolveExisting(g, p[0], p[1], p[2])
+	t, err := s.resolveExisting(g, p[0], p[1], p[2], nameLast)
 	switch {
 	case err != success:
 		return err
@@ -69,7 +71,7 @@ func pathRemoveDirectory(s *System, g guest, p []uint64) errno {
 }
 
 func pathUnlinkFile(s *System, g guest, p []uint64) errno {
-	t, err := s.resolveExisting(g, p[0], p[1], p[2])
+	t, err := s.resolveExisting(g, p[0], p[1], p[2], nameLast)
 	switch {
 	case err != success:
 		return err
@@ -82,11 +84,11 @@ func pathUnlinkFile(s *System, g guest, p []uint64) errno {
 }
 
 func pathRename(s *System, g guest, p []uint64) errno {
-	from, err := s.resolve(g, p[0], p[1], p[2])
+	from, err := s.resolve(g, p[0], p[1], p[2], nameLast)
 	if err != success {
 		return err
 	}
-	to, err := s.resolve(g, p[3], p[4], p[5])
+	to, err := s.resolve(g, p[3], p[4], p[5], nameLast)
 	if err != success {
 		return err
 	}
@@ -110,7 +112,7 @@ func (s *System) mayRename(from, to target) errno {
 		return eBUSY
 	case from.at.isReadOnly() || to.dir.isReadOnly():
 		return eROFS
-	case !s.tmp.nodes[to.dir.slot].linked:
+	case s.tmp.nodes[to.dir.slot].links == 0:
 		return eNOENT
 	}
 	moved, isDir := from.at.slot, s.isDir(from.at)
@@ -183,35 +185,80 @@ func (s *System) rename(from, to target) errno {
 	return success
 }
 
-// refuseLink returns the errno with which Linux refuses a link at the path on a file system without
-// links.
-func (s *System) refuseLink(g guest, fd, at, length uint64) errno {
-	t, err := s.resolve(g, fd, at, length)
+// mayLink returns the reason if a link cannot be created at the path.
+func (t target) mayLink() errno {
 	switch {
-	case err != success:
-		return err
 	case t.found:
 		return eEXIST
 	case t.dir.isReadOnly():
 		return eROFS
+	case t.slash:
+		return eNOENT
 	}
-	return ePERM
+	return success
 }
 
 func pathLink(s *System, g guest, p []uint64) errno {
-	if _, err := s.resolveExisting(g, p[0], p[2], p[3]); err != success {
+	from, err := s.resolveExisting(g, p[0], p[2], p[3], lastOf(p[1]))
+	if err != success {
 		return err
 	}
-	return s.refuseLink(g, p[4], p[5], p[6])
+	to, err := s.resolve(g, p[4], p[5], p[6], nameLast)
+	if err == success {
+		err = to.mayLink()
+	}
+	switch {
+	case err != success:
+		return err
+	case s.tmp.nodes[to.dir.slot].links == 0:
+		return eNOENT
+	case from.at.isReadOnly():
+		return eXDEV
+	case s.isDir(from.at):
+		return ePERM
+	}
+	return s.link(to.dir.slot, to.name, from.at.slot)
 }
 
 func pathSymlink(s *System, g guest, p []uint64) errno {
-	return s.refuseLink(g, p[2], p[3], p[4])
+	at, length := uint32(p[0]), uint32(p[1])
+	switch {
+	case length == 0:
+		return eNOENT
+	case uint64(length) > uint64(s.limits.PathLength):
+		return eNAMETOOLONG
+	}
+	text, ok := g.Read(at, length)
+	if !ok {
+		return eFAULT
+	}
+	if bytes.IndexByte(text, 0) >= 0 {
+		return eINVAL
+	}
+	to, err := s.resolve(g, p[2], p[3], p[4], nameLast)
+	if err == success {
+		err = to.mayLink()
+	}
+	if err != success {
+		return err
+	}
+	return s.symlink(to.dir.slot, to.name, text)
 }
 
 func pathReadlink(s *System, g guest, p []uint64) errno {
-	if _, err := s.resolveExisting(g, p[0], p[1], p[2]); err != success {
+	t, err := s.resolveExisting(g, p[0], p[1], p[2], keepLast)
+	switch {
+	case err != success:
 		return err
+	case !s.isLink(t.at):
+		return eINVAL
 	}
-	return eINVAL
+	text := s.tmp.nodes[t.at.slot].target
+	text = text[:min(uint64(len(text)), uint64(uint32(p[4])))]
+	if !g.writable(uint32(p[3]), uint32(len(text))) || !g.writable(uint32(p[5]), 4) {
+		return eFAULT
+	}
+	g.Write(uint32(p[3]), text)
+	g.WriteUint32Le(uint32(p[5]), uint32(len(text)))
+	return success
 }

@@ -59,6 +59,7 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 	}
 	if soonest > 0 {
 		s.control.Sleep(soonest)
+		s.slept += s.instant().monotonic - now.monotonic
 	}
 
 	events, _ := g.Read(out, count*eventSize)
@@ -92,8 +93,10 @@ func (now instant) until(sub []byte) (time.Duration, errno) {
 	switch binary.LittleEndian.Uint32(sub[16:]) {
 	case clockRealtime:
 		base = now.wall
-	case clockMonotonic, clockProcessCPU, clockThreadCPU:
+	case clockMonotonic:
 		base = now.monotonic
+	case clockProcessCPU, clockThreadCPU:
+		base = now.computing
 	default:
 		return 0, eINVAL
 	}

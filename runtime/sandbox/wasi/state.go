@@ -6,6 +6,7 @@ import "slices"
 // number of Systems may start runs from it at the same time. [System.Capture] creates it.
 type State struct {
 	table     []descriptor
+	opened    []description
 	tmp       tmpfs
 	monotonic int64
 	size      int64
@@ -14,13 +15,14 @@ type State struct {
 // newEmptyState returns the State of a run without one: stdio, the preopen, and an empty /tmp
 // created at wall time now.
 func newEmptyState(tree *Tree, now int64) State {
-	root := &inode{number: 1, isDir: true, linked: true, accessed: now, modified: now, changed: now}
+	root := &inode{number: 1, isDir: true, links: 1, accessed: now, modified: now, changed: now}
 	return State{
-		table: []descriptor{
-			{kind: kindStdin, readable: true},
-			{kind: kindStdout, writable: true},
-			{kind: kindStderr, writable: true},
-			{kind: kindDirectory, preopen: true, at: nodeRef{tree: tree.root}},
+		table: []descriptor{1, 2, 3, 4},
+		opened: []description{
+			{kind: kindStdin, readable: true, refs: 1},
+			{kind: kindStdout, writable: true, refs: 1},
+			{kind: kindStderr, writable: true, refs: 1},
+			{kind: kindDirectory, preopen: true, refs: 1, at: nodeRef{tree: tree.root}},
 		},
 		tmp: tmpfs{nodes: []*inode{root}, number: 1},
 	}
@@ -31,17 +33,14 @@ func newEmptyState(tree *Tree, now int64) State {
 // returns nil, which Reset accepts as well, if /tmp is empty and no descriptor was opened or
 // closed.
 func (s *System) Capture() *State {
-	open := len(s.table)
-	for open > 0 && s.table[open-1].kind == kindClosed {
-		open--
-	}
-	s.table = s.table[:open]
-	if s.tmp.files == 0 && slices.Equal(s.table, s.empty.table) {
+	s.table = trimmed(s.table, func(d descriptor) bool { return d == 0 })
+	s.opened = trimmed(s.opened, func(d description) bool { return d.refs == 0 })
+	if s.tmp.files == 0 && slices.Equal(s.table, s.empty.table) && slices.Equal(s.opened, s.empty.opened) {
 		return nil
 	}
 	s.token = nil
 	s.ownsTmp = false
-	c := &State{table: slices.Clone(s.table), tmp: s.tmp, monotonic: s.monotonic}
+	c := &State{table: slices.Clone(s.table), opened: slices.Clone(s.opened), tmp: s.tmp, monotonic: s.monotonic}
 	for _, n := range c.tmp.nodes {
 		if n != nil {
 			c.size += n.cost()
@@ -53,8 +52,17 @@ func (s *System) Capture() *State {
 	return c
 }
 
+// trimmed returns the list without the free entries at its end.
+func trimmed[E any](list []E, isFree func(E) bool) []E {
+	n := len(list)
+	for n > 0 && isFree(list[n-1]) {
+		n--
+	}
+	return list[:n]
+}
+
 // Size returns the approximate number of bytes of host memory that the State takes, at least 1.
 // Blocks that it shares with another State count in both.
 func (st *State) Size() int64 {
-	return st.size + int64(len(st.table))*64 + int64(len(st.tmp.nodes))*8
+	return st.size + int64(len(st.table))*4 + int64(len(st.opened))*64 + int64(len(st.tmp.nodes))*8
 }

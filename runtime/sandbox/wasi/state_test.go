@@ -10,7 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// dump returns all of /tmp: files with their content, directories with "dir".
+// dump returns all of /tmp: files with their content, links with their target, directories with
+// "dir".
 func dump(s *System) map[string]string {
 	all := map[string]string{}
 	var visit func(slot uint32, at string)
@@ -20,6 +21,10 @@ func dump(s *System) map[string]string {
 			if n.isDir {
 				all[p] = "dir"
 				visit(e.slot, p)
+				continue
+			}
+			if n.target != nil {
+				all[p] = "link " + string(n.target)
 				continue
 			}
 			content := make([]byte, n.size)
@@ -47,6 +52,8 @@ func (r *rig) deploy() *State {
 		r.want("mkdir", r.mkdir(dir), success)
 	}
 	r.store("tmp/d/e/f/deep", "deep")
+	r.want("symlink", r.symlink("d/e", "tmp/soft"), success)
+	r.want("link", r.link("tmp/f7", "tmp/hard"), success)
 	fd := r.mustOpen("tmp/unlinked", openCreate, forBoth)
 	r.write(fd, "no name")
 	r.want("unlink", r.unlink("tmp/unlinked"), success)
@@ -140,11 +147,11 @@ func TestCopyIsSmall(t *testing.T) {
 
 // vandal applies random operations to /tmp.
 func vandal(t *rapid.T, r *rig, mark string, steps int) {
-	paths := []string{"tmp/big", "tmp/f7", "tmp/f8", "tmp/d", "tmp/d/e", "tmp/d/e/f", "tmp/d/e/f/deep", "tmp/new", "tmp/d/new"}
+	paths := []string{"tmp/big", "tmp/f7", "tmp/f8", "tmp/d", "tmp/d/e", "tmp/d/e/f", "tmp/d/e/f/deep", "tmp/new", "tmp/d/new", "tmp/soft", "tmp/hard"}
 	path := rapid.SampledFrom(paths)
 	for range steps {
 		p := path.Draw(t, "path")
-		switch rapid.IntRange(0, 8).Draw(t, "what") {
+		switch rapid.IntRange(0, 11).Draw(t, "what") {
 		case 0:
 			r.unlink(p)
 		case 1:
@@ -157,6 +164,12 @@ func vandal(t *rapid.T, r *rig, mark string, steps int) {
 			r.pwrite(4, mark, int64(rapid.IntRange(0, 10).Draw(t, "at")))
 		case 5:
 			r.close(uint32(rapid.IntRange(0, 8).Draw(t, "fd")))
+		case 7:
+			r.symlink(p, path.Draw(t, "to"))
+		case 8:
+			r.link(p, path.Draw(t, "to"))
+		case 9:
+			r.dup(uint32(rapid.IntRange(0, 8).Draw(t, "fd")), uint32(rapid.IntRange(0, 8).Draw(t, "to")))
 		case 6:
 			at, n := r.put(atPath, p)
 			r.call("path_filestat_set_times", 3, 0, at, n, 1, 2, 5)

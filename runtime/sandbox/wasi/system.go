@@ -57,12 +57,14 @@ type System struct {
 
 	limits    Limits
 	table     []descriptor
+	opened    []description
 	tmp       tmpfs
 	token     *token // marks what belongs to this run; nil until it changes something in /tmp
 	ownsTmp   bool   // tmp.nodes and tmp.free belong to this run
 	charged   int64  // bytes granted by Control.Charge and not yet returned
 	work      int    // since the last checkpoint; one unit is the copying of one byte
 	monotonic int64  // the latest time reported; no later reading is less
+	slept     int64  // nanoseconds that this run has slept
 }
 
 // New returns a System in the state after Reset(nil, Limits{}). It fails only for an invalid
@@ -107,10 +109,12 @@ func (s *System) Reset(state *State, limits Limits) {
 	}
 	s.limits = limits.resolved()
 	s.table = append(s.table[:0], state.table...)
+	s.opened = append(s.opened[:0], state.opened...)
 	s.tmp = state.tmp
 	s.token = nil
 	s.ownsTmp = false
 	s.work = 0
+	s.slept = 0
 	s.monotonic = max(s.monotonic, state.monotonic)
 }
 

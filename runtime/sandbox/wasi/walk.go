@@ -1,11 +1,8 @@
 package wasi
 
-import (
-	"bytes"
-	"unicode/utf8"
-)
+import "bytes"
 
-// nodeRef refers to a file or directory: of the Tree if tree is set, else the inode of /tmp in the
+// nodeRef refers to a file, directory or symbolic link: of the Tree if tree is set, else the inode of /tmp in the
 // slot.
 type nodeRef struct {
 	tree *treeNode
@@ -15,19 +12,51 @@ type nodeRef struct {
 // target is the result of following a path, which may lead to nothing.
 type target struct {
 	at    nodeRef
-	found bool    // a file or directory exists at the path; at is set
+	found bool    // a file, directory or symbolic link exists at the path; at is set
 	dir   nodeRef // the directory that contains, or would contain, the last name
-	name  []byte  // the last name, a view of guest memory; nil after dots
+	name  []byte  // the last name, a view of guest memory or of a link's target; nil after dots
 	dots  int     // the number of dots if the path ends in "." or "..", which name no entry
 	slash bool    // the path ends in "/", so that only a directory is accepted
 }
+
+// last says what to do if the last name of a path is a symbolic link. All others are followed.
+type last uint8
+
+const (
+	// followLast leads to what the link refers to.
+	followLast last = iota
+	// keepLast leads to the link itself, unless a slash follows its name.
+	keepLast
+	// nameLast leads to the link itself: the call is about the name, which a slash does not change.
+	nameLast
+	// createLast leads to what the link refers to, unless a slash follows its name.
+	createLast
+)
+
+// keeps reports whether the path leads to the link itself.
+func (l last) keeps(slash bool) bool {
+	return l == nameLast || l == keepLast && !slash || l == createLast && slash
+}
+
+// lastOf returns what the lookup flags of a call say.
+func lastOf(flags uint64) last {
+	const symlinkFollow = 1
+	if flags&symlinkFollow != 0 {
+		return followLast
+	}
+	return keepLast
+}
+
+// maxLinks is the largest number of symbolic links that one path leads through, as on Linux.
+const maxLinks = 40
 
 // stepCost is the work of looking up one name, in units of System.spend.
 const stepCost = 64
 
 // walk follows a path from a directory. It fails if the path is malformed, or if any name but the
-// last is missing.
-func (s *System) walk(from nodeRef, path []byte) (target, errno) {
+// last is missing. The work is linear in the length of the path and of the at most maxLinks targets
+// that it leads through.
+func (s *System) walk(from nodeRef, path []byte, last last) (target, errno) {
 	switch {
 	case len(path) == 0:
 		return target{}, eNOENT
@@ -37,20 +66,17 @@ func (s *System) walk(from nodeRef, path []byte) (target, errno) {
 		return target{}, ePERM
 	case bytes.IndexByte(path, 0) >= 0:
 		return target{}, eINVAL
-	case !utf8.Valid(path):
-		return target{}, eILSEQ
 	}
 	t := target{at: from, found: true, dir: from, dots: 1}
-	for rest := path; len(rest) > 0; {
-		name := rest
-		if i := bytes.IndexByte(rest, '/'); i >= 0 {
-			name, rest = rest[:i], rest[i+1:]
-			t.slash = true
-		} else {
-			rest = nil
-			t.slash = false
-		}
-		if len(name) == 0 {
+	var outer [][]byte // what is left of the paths that contain the current one; each has a name
+	links := 0
+	for rest := path; ; {
+		name := nextName(&rest)
+		if name == nil {
+			if len(outer) == 0 {
+				return t, success
+			}
+			rest, outer = outer[len(outer)-1], outer[:len(outer)-1]
 			continue
 		}
 		if !t.found {
@@ -63,8 +89,44 @@ func (s *System) walk(from nodeRef, path []byte) (target, errno) {
 			return target{}, err
 		}
 		s.spend(stepCost)
+		more := len(bytes.TrimLeft(rest, "/")) > 0
+		atEnd := !more && len(outer) == 0
+		if atEnd && len(rest) > 0 {
+			t.slash = true
+		}
+		if !t.found || !s.isLink(t.at) || atEnd && last.keeps(t.slash) {
+			continue
+		}
+		if links++; links > maxLinks {
+			return target{}, eLOOP
+		}
+		if more {
+			outer = append(outer, rest)
+		}
+		rest = s.tmp.nodes[t.at.slot].target
+		t.at = t.dir
+		if rest[0] == '/' {
+			slash := t.slash
+			root := nodeRef{tree: s.tree.root}
+			t = target{at: root, found: true, dir: root, dots: 1, slash: slash}
+		}
 	}
-	return t, success
+}
+
+// nextName removes the first name from a path, and the slashes before it, and returns it; nil if
+// there is none.
+func nextName(rest *[]byte) []byte {
+	p := bytes.TrimLeft(*rest, "/")
+	if len(p) == 0 {
+		*rest = nil
+		return nil
+	}
+	n := bytes.IndexByte(p, '/')
+	if n < 0 {
+		n = len(p)
+	}
+	*rest = p[n:]
+	return p[:n]
 }
 
 // step moves from the directory at t.at to one of its entries.
@@ -85,7 +147,7 @@ func (s *System) step(t *target, name []byte) errno {
 			return success
 		}
 		n := s.tmp.nodes[t.at.slot]
-		if !n.linked {
+		if n.links == 0 {
 			return eNOENT
 		}
 		t.at.slot = n.parent
@@ -124,6 +186,11 @@ func (s *System) isDir(p nodeRef) bool {
 		return p.tree.isDir
 	}
 	return s.tmp.nodes[p.slot].isDir
+}
+
+// isLink reports whether p is a symbolic link, which the Tree has none of.
+func (s *System) isLink(p nodeRef) bool {
+	return p.tree == nil && s.tmp.nodes[p.slot].target != nil
 }
 
 // isTmp reports whether p is /tmp itself.
