@@ -95,15 +95,24 @@ fuzz: ## Run each fuzz test for FUZZTIME.
 SOAK = 10000
 .PHONY: soak
 soak: ## Run all random tests at length, those of the sandbox SOAK times; takes hours.
-	$(MAKE) soak-restore soak-kill
+	$(MAKE) soak-restore soak-kill soak-wazero
 	$(GO) test -timeout 0 ./storage -soak 20
 	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks 50000
-	$(GO) test -timeout 0 ./runtime/sandbox -soak $(SOAK)
+	$(GO) test $(MODFILE) -timeout 0 ./runtime/sandbox -soak $(SOAK)
 
 RESTORES = 1000
 .PHONY: soak-restore
 soak-restore: wazero ## Compare all memory after RESTORES rounds of random runs.
 	$(GO) test $(MODFILE) -timeout 40m ./runtime/sandbox -run TestSlotsAreRestoredExactly/mapped -soak $(RESTORES)
+
+AGREE = 10m
+.PHONY: soak-wazero
+soak-wazero: ## Compare the patched wazero with the released one for AGREE over random modules, and run all tests of both; needs cargo.
+	$(GO) test -timeout 0 ./runtime/sandbox/wazeropatch -run TestCompilersAgree -v -agree $(AGREE)
+	$(MAKE) test-wazero WAZERO=patched WAZERO_TESTS="$(WAZERO_TESTS) ./internal/... ./experimental/... ./imports/..."
+	$(GO) test -timeout 0 ./runtime/sandbox ./pyguest/... ./test/corpus
+	$(GO) run ./runtime/sandbox/wazeropatch
+	$(GO) test -modfile=$(CURDIR)/.cache/wazero/go.mod -timeout 0 ./runtime/sandbox ./pyguest/... ./test/corpus
 
 KILLS = 200
 .PHONY: soak-kill
@@ -157,6 +166,7 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 check: lint test test-clients race ## Run what CI runs: all checks, and short soaks.
 	$(MAKE) soak-restore RESTORES=200
 	$(MAKE) soak-kill KILLS=40
+	$(MAKE) test-wazero test-stock
 	$(MAKE) test-arm64 clean-tree
 
 .PHONY: clean-tree

@@ -1,5 +1,5 @@
-// Wasmrun runs the modules in a folder and prints what each did, one line a module: how each export
-// ended, and a hash of all results, globals and memory. Built with wazero as released and with the
+// Wasmrun runs the modules in a folder and prints what each did, one line a module: how each call of
+// an export ended, and a hash of all results, globals and memory. Built with wazero as released and with the
 // patched copy it must print the same.
 //
 //	wasmrun [-cache DIR] FOLDER
@@ -75,19 +75,19 @@ func run(ctx context.Context, module []byte, cacheDir string) string {
 	if err != nil {
 		return "is not compiled: " + firstLine(err)
 	}
-	instance, err := runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithStartFunctions())
-	if err != nil {
-		return "is not instantiated: " + firstLine(err)
-	}
 	state := sha256.New()
 	var ends []string
 	functions := compiled.ExportedFunctions()
 	for _, name := range slices.Sorted(maps.Keys(functions)) {
-		for round := range 4 {
-			end := call(ctx, instance.ExportedFunction(name), functions[name], round, state)
-			ends = append(ends, end)
+		instance, err := runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+		if err != nil {
+			return "is not instantiated: " + firstLine(err)
+		}
+		for round := range arguments {
+			ends = append(ends, call(ctx, instance.ExportedFunction(name), functions[name], round, state))
 			hashState(state, instance)
 		}
+		instance.Close(ctx)
 	}
 	return strings.Join(ends, ", ") + " " + hex.EncodeToString(state.Sum(nil))
 }
