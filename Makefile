@@ -11,9 +11,24 @@ BIN   = $(CURDIR)/bin
 TOOLS = $(CURDIR)/.cache/tools
 GO    = go
 
+# WAZERO=patched builds and tests with wazero as docs/wazero-patch.md describes it, WAZERO=stock with
+# wazero as released, as a plain "go build" does. The patch is for amd64.
+WAZERO = $(if $(filter amd64,$(shell $(GO) env GOARCH)),patched,stock)
+ifeq ($(WAZERO),patched)
+MODFILE = -modfile=$(CURDIR)/.cache/wazero/go.mod
+else ifneq ($(WAZERO),stock)
+$(error WAZERO must be patched or stock, not "$(WAZERO)")
+endif
+
+.PHONY: wazero
+wazero: # Copy wazero from the module cache, verify it, and apply the patch.
+ifeq ($(WAZERO),patched)
+	@$(GO) run ./runtime/sandbox/wazeropatch >/dev/null
+endif
+
 .PHONY: build
-build: ## Build bin/fas: one static binary.
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/fas ./cmd/fas
+build: wazero ## Build bin/fas: one static binary; with wazero as released: WAZERO=stock.
+	CGO_ENABLED=0 $(GO) build $(MODFILE) -trimpath -ldflags '-s -w' -o $(BIN)/fas ./cmd/fas
 
 .PHONY: run
 run: build ## Build, serve on 127.0.0.1:8080, and run a sample function once.
@@ -26,18 +41,33 @@ MEASURING = ./runtime/sandbox $$($(GO) list ./test/... | grep -v /test/clients$$
 .PHONY: test
 test: build ## Run all tests.
 	$(GO) vet ./...
-	$(GO) test -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
-	FAS_BINARY=$(BIN)/fas $(GO) test -p 1 -timeout 20m $(MEASURING)
+	$(GO) test $(MODFILE) -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
+	FAS_BINARY=$(BIN)/fas $(GO) test $(MODFILE) -p 1 -timeout 20m $(MEASURING)
 	FAS_BINARY=$(BIN)/fas clients/python/test.sh
 
 .PHONY: test-clients
 test-clients: build ## Drive the server with the clients that the vendors of its APIs publish; as root on Debian it installs Node.js and Python.
 	FAS_BINARY=$(BIN)/fas $(GO) test -timeout 20m ./test/clients
 
+# Packages of wazero that test its compiler: the specification's own tests, and those of the engine.
+WAZERO_TESTS = ./internal/integration_test/spectest/... ./internal/integration_test/engine ./internal/engine/... .
+# Expects code before constant addresses have no bounds check, see docs/wazero-patch.md.
+WAZERO_SKIP  = ^TestCompiler_LowerToSSA$$/^Atomic(RMW(Add|Sub|And|Or|Xor|Xchg)|StoreLoad|Cas)$$
+
+.PHONY: test-wazero
+test-wazero: wazero ## Run wazero's own tests of its compiler on the patched copy.
+	cd "$$($(GO) list $(MODFILE) -m -f '{{.Dir}}' github.com/tetratelabs/wazero)" && \
+	  $(GO) test -timeout 20m -skip '$(WAZERO_SKIP)' $(WAZERO_TESTS)
+
+.PHONY: test-stock
+test-stock: ## Build with wazero as released, and run shortened tests of the sandbox.
+	CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/fas
+	$(GO) test -short -timeout 20m ./runtime/sandbox ./pyguest/...
+
 .PHONY: race
-race: ## Run shortened tests with the race detector; needs a C compiler.
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
-	CGO_ENABLED=1 $(GO) test -race -short -p 1 -timeout 40m $(MEASURING)
+race: wazero ## Run shortened tests with the race detector; needs a C compiler.
+	CGO_ENABLED=1 $(GO) test $(MODFILE) -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
+	CGO_ENABLED=1 $(GO) test $(MODFILE) -race -short -p 1 -timeout 40m $(MEASURING)
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## Check formatting, the imports between packages, vet and more.
@@ -65,15 +95,24 @@ fuzz: ## Run each fuzz test for FUZZTIME.
 SOAK = 10000
 .PHONY: soak
 soak: ## Run all random tests at length, those of the sandbox SOAK times; takes hours.
-	$(MAKE) soak-restore soak-kill
+	$(MAKE) soak-restore soak-kill soak-wazero
 	$(GO) test -timeout 0 ./storage -soak 20
 	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks 50000
-	$(GO) test -timeout 0 ./runtime/sandbox -soak $(SOAK)
+	$(GO) test $(MODFILE) -timeout 0 ./runtime/sandbox -soak $(SOAK)
 
 RESTORES = 1000
 .PHONY: soak-restore
-soak-restore: ## Compare all memory after RESTORES rounds of random runs.
-	$(GO) test -timeout 40m ./runtime/sandbox -run TestSlotsAreRestoredExactly/mapped -soak $(RESTORES)
+soak-restore: wazero ## Compare all memory after RESTORES rounds of random runs.
+	$(GO) test $(MODFILE) -timeout 40m ./runtime/sandbox -run TestSlotsAreRestoredExactly/mapped -soak $(RESTORES)
+
+AGREE = 10m
+.PHONY: soak-wazero
+soak-wazero: ## Compare the patched wazero with the released one for AGREE over random modules, and run all tests of both; needs cargo.
+	$(GO) test -timeout 0 ./runtime/sandbox/wazeropatch -run TestCompilersAgree -v -agree $(AGREE)
+	$(MAKE) test-wazero WAZERO=patched WAZERO_TESTS="$(WAZERO_TESTS) ./internal/... ./experimental/... ./imports/..."
+	$(GO) test -timeout 0 ./runtime/sandbox ./pyguest/... ./test/corpus
+	$(GO) run ./runtime/sandbox/wazeropatch
+	$(GO) test -modfile=$(CURDIR)/.cache/wazero/go.mod -timeout 0 ./runtime/sandbox ./pyguest/... ./test/corpus
 
 KILLS = 200
 .PHONY: soak-kill
@@ -127,6 +166,7 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 check: lint test test-clients race ## Run what CI runs: all checks, and short soaks.
 	$(MAKE) soak-restore RESTORES=200
 	$(MAKE) soak-kill KILLS=40
+	$(MAKE) test-wazero test-stock
 	$(MAKE) test-arm64 clean-tree
 
 .PHONY: clean-tree

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"path"
 	goruntime "runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,13 +47,38 @@ func static() bool {
 	return false
 }
 
+// wazeroModule is the module that compiles and runs WebAssembly.
+const wazeroModule = "github.com/tetratelabs/wazero"
+
+// wazeroOf returns the release of wazero in a binary, and the id of the patch that is applied to it,
+// which is empty for wazero as released. The build of the patched copy names its folder
+// RELEASE-PATCH, see runtime/sandbox/wazeropatch.
+func wazeroOf(info *debug.BuildInfo) (release, patch string) {
+	for _, m := range info.Deps {
+		if m.Path != wazeroModule {
+			continue
+		}
+		if m.Replace == nil {
+			return m.Version, ""
+		}
+		id, ok := strings.CutPrefix(path.Base(m.Replace.Path), m.Version+"-")
+		if !ok {
+			id = "unknown: " + m.Replace.Path
+		}
+		return m.Version, id
+	}
+	return "unknown", "" // the toolchain does not record the modules of test binaries
+}
+
 // versions is the output of `fas version --json`. The names and meanings of its fields are a
 // promise.
 type versions struct {
 	Version  string        `json:"version"`
 	Go       string        `json:"go"`
 	Platform string        `json:"platform"`
-	Static   bool          `json:"static"` // needs no libraries of the system
+	Static   bool          `json:"static"`       // needs no libraries of the system
+	Wazero   string        `json:"wazero"`       // release, or "unknown"
+	Patch    string        `json:"wazero_patch"` // id; empty: none
 	Server   serverVersion `json:"server"`
 }
 
@@ -79,6 +106,7 @@ reached.
 With --json the output is an object with the fields
 
   version, go, platform, static (built without cgo, so that it needs no libraries)
+  wazero (the release), wazero_patch (id of the patch applied to it, or "")
   server: url, reachable, ready, token (whether it is accepted), version, problem
 
 "fas ready" is the command for scripts: its exit status says whether the server is
@@ -90,6 +118,9 @@ ready.`,
 				Go:       goruntime.Version(),
 				Platform: goruntime.GOOS + "/" + goruntime.GOARCH,
 				Static:   static(),
+			}
+			if info, ok := debug.ReadBuildInfo(); ok {
+				v.Wazero, v.Patch = wazeroOf(info)
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), versionTimeout)
 			defer cancel()
@@ -104,6 +135,11 @@ ready.`,
 				linked = ", not static: it was built with cgo"
 			}
 			fmt.Fprintf(a.Out, "fas %s (%s, %s%s)\n", v.Version, v.Go, v.Platform, linked)
+			patch := "not patched"
+			if v.Patch != "" {
+				patch = "patch " + v.Patch
+			}
+			fmt.Fprintf(a.Out, "wazero %s, %s\n", v.Wazero, patch)
 			state := "ready"
 			switch {
 			case !v.Server.Reachable:
