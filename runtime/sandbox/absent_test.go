@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -54,6 +55,10 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"ssl", "import ssl", "ModuleNotFoundError", "the module ssl is absent: ", saysNetwork},
 	{"ctypes", "import ctypes", "ModuleNotFoundError", "the module ctypes is absent: ", saysNative},
 	{"mmap", "import mmap", "ModuleNotFoundError", "the module mmap is absent: ", saysNative},
+	{"pool of threads of multiprocessing", "from multiprocessing.pool import ThreadPool\nThreadPool(2)", "AttributeError", "ThreadPool is absent: ", saysThreads},
+	{"relative import", "from . import helpers", "ImportError", "a relative import finds nothing: ", saysPackages},
+	{"file of the working folder", "open('words.txt')", "FileNotFoundError", "words.txt does not exist: ", saysFiles},
+	{"file outside of /tmp", "import pathlib; pathlib.Path('out.csv').write_text('x')", "OSError", "out.csv cannot be written: ", "a function writes files in /tmp only"},
 	{"screen", "import tkinter", "ModuleNotFoundError", "the module tkinter is absent: ", saysTerminal},
 }
 
@@ -107,8 +112,9 @@ return found`), runtime.Limits{})
 func TestEnvironmentAtModuleLevel(t *testing.T) {
 	box := boxes["mapped"]
 	for source, explained := range map[string]bool{
-		"import os\nKEY = os.environ['API_KEY']\ndef main(args, context): pass\n": true,
-		"KEY = {}['API_KEY']\ndef main(args, context): pass\n":                    false,
+		"import os\nKEY = os.environ['API_KEY']\ndef main(args, context): pass\n":                                                                   true,
+		"import os\nclass Settings:\n def __init__(self): self.key = os.environ['API_KEY']\nsettings = Settings()\ndef main(args, context): pass\n": true,
+		"KEY = {}['API_KEY']\ndef main(args, context): pass\n":                                                                                      false,
 	} {
 		outcome, err := box.Deploy(context.Background(), program(source, runtime.Limits{}))
 		if err != nil {
@@ -117,6 +123,45 @@ func TestEnvironmentAtModuleLevel(t *testing.T) {
 		checkClass(t, outcome, runtime.ClassError)
 		if f := outcome.Failure; f.Type != "KeyError" || strings.Contains(f.Message, saysEnvironment) != explained {
 			t.Errorf("%s: %s", f.Type, f.Message)
+		}
+	}
+}
+
+func TestEnvironmentInMain(t *testing.T) {
+	box := boxes["mapped"]
+	p := deployed(t, box, body("import os\nreturn os.environ['API_KEY']"), runtime.Limits{})
+	const want = "the environment has no variable 'API_KEY': a run has the variables HOME, LANG and TMPDIR, and those of its job: read settings from context"
+	if f := fails(t, box, p, "{}", runtime.ClassError); f.Message != want {
+		t.Errorf("got %q", f.Message)
+	}
+}
+
+// TestMainByAnotherName verifies that code for another service is told how to rename its function.
+func TestMainByAnotherName(t *testing.T) {
+	outcome, err := boxes["mapped"].Deploy(context.Background(), program("import os\ndef lambda_handler(event, context): pass\n", runtime.Limits{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkClass(t, outcome, runtime.ClassError)
+	if f := outcome.Failure; f.Line != 2 || !strings.HasSuffix(f.Message, "rename lambda_handler to main") {
+		t.Errorf("line %d: %s", f.Line, f.Message)
+	}
+}
+
+// TestResultsSayWhatToReturn verifies that a value without a form in JSON is named with its place and
+// what to return instead.
+func TestResultsSayWhatToReturn(t *testing.T) {
+	box := boxes["mapped"]
+	p := deployed(t, box, `import dataclasses, datetime, decimal, enum, uuid
+@dataclasses.dataclass
+class Point: x: int = 1
+class Colour(enum.Enum): RED = "red"
+values = [b"x", {1}, datetime.date(2026, 1, 1), decimal.Decimal(1), uuid.UUID(int=1), Point(), Colour.RED, 10 ** 5000, object()]
+def main(args, context): return {"a": [values[args["i"]]]}
+`, runtime.Limits{})
+	for i, want := range []string{"bytes, which JSON cannot express: return base64", "set, which JSON cannot express: return list(", "isoformat()", "return str(", "return str(", "dataclasses.asdict(", "its value", "more than 4300 digits: return hex(", "type object, which JSON cannot express"} {
+		if f := fails(t, box, p, fmt.Sprintf(`{"i":%d}`, i), runtime.ClassResultInvalid); !strings.HasPrefix(f.Message, "$.a[0] is ") || !strings.Contains(f.Message, want) {
+			t.Errorf("got %q, want %q", f.Message, want)
 		}
 	}
 }

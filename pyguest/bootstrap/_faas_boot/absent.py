@@ -13,6 +13,9 @@ from __future__ import annotations
 import errno
 import sys
 import types
+from collections.abc import Iterator
+
+MAX_FRAMES = 1000  # of an exception that are looked at
 
 THREADS = (
     "a function runs on one thread and cannot start others: call the work directly, one part after the other,"
@@ -38,6 +41,10 @@ ENVIRONMENT = (
     "code outside of main runs once, when the function is deployed, and sees the variables HOME, LANG and TMPDIR"
     " only: read settings from context, and the variables of a job from os.environ in main"
 )
+NO_VARIABLE = (
+    "a run has the variables HOME, LANG and TMPDIR, and those of its job: read settings from context"
+)
+WRITABLE = "a function writes files in /tmp only: use a path there, such as os.path.join(tempfile.gettempdir(), name)"
 NATIVE = (
     "a function runs in WebAssembly, where machine code and mapped memory do not exist: use Python code and files"
     " in /tmp"
@@ -50,6 +57,8 @@ ASYNC = (
     " asyncio.run(renamed(args, context))"
 )
 NO_MAIN = "the code defines no function main(args, context)"
+# What other services call the function that they run.
+OTHER_NAMES = ("handler", "lambda_handler", "handle", "app", "run", "hello_world", "Main")
 
 _BY_MODULE = {
     "_multiprocessing": PROCESSES,
@@ -127,8 +136,12 @@ def _explain(error: BaseException) -> str:
     if issubclass(kind, ModuleNotFoundError):
         return _module(error.name)
     if issubclass(kind, ImportError):
+        if str(error).startswith("attempted relative import"):
+            return "a relative import finds nothing: " + PACKAGES
         return _attribute(error.name, error.name_from)
     if issubclass(kind, AttributeError):
+        if any(code.co_qualname == "ThreadPool.__init__" for code in _codes(error)):
+            return "ThreadPool is absent: " + THREADS
         return _attribute(error.obj.__name__, error.name) if type(error.obj) is types.ModuleType else ""
     if issubclass(kind, NotImplementedError):
         text = str(error)
@@ -139,26 +152,34 @@ def _explain(error: BaseException) -> str:
         return "input has nothing to read: " + TERMINAL if str(error) == "EOF when reading a line" else ""
     if issubclass(kind, FileNotFoundError):
         path = error.filename
-        if isinstance(path, str) and path.startswith("/function/"):
+        if isinstance(path, str) and (path.startswith("/function/") or path and not path.startswith("/")):
             return "%s does not exist: %s" % (path[:300], FILES)
     elif issubclass(kind, OSError):
         if error.errno == errno.ENOTSUP and str(error.strerror).endswith("does not support processes."):
             return "processes are absent: " + PROCESSES
+        if error.errno == errno.EROFS:
+            return "%s cannot be written: %s" % (str(error.filename)[:300], WRITABLE)
         text = str(error.args[0])
         if text.startswith("unknown url type: https"):
             return "https is absent: " + NETWORK
         if text.startswith("could not bind on any address"):
             return "servers are absent: " + NETWORK
     elif issubclass(kind, KeyError):
-        traceback = error.__traceback__
-        while traceback is not None and traceback.tb_next is not None:
-            if traceback.tb_next.tb_next is None and traceback.tb_frame.f_code.co_name != "<module>":
-                return ""
-            traceback = traceback.tb_next
-        code = traceback.tb_frame.f_code if traceback is not None else None
-        if code is not None and code.co_qualname == "_Environ.__getitem__":
-            return "the environment has no variable %r: %s" % (error.args[0], ENVIRONMENT)
+        codes = list(_codes(error))
+        if codes and codes[-1].co_qualname == "_Environ.__getitem__":
+            loading = any(code.co_name == "<module>" for code in codes)
+            return "the environment has no variable %r: %s" % (error.args[0], ENVIRONMENT if loading else NO_VARIABLE)
     return ""
+
+
+def _codes(error: BaseException) -> Iterator[types.CodeType]:
+    """Yield the code of each frame that an exception has left, the outermost first."""
+    traceback = error.__traceback__
+    for _ in range(MAX_FRAMES):
+        if traceback is None:
+            return
+        yield traceback.tb_frame.f_code
+        traceback = traceback.tb_next
 
 
 def _module(name: str | None) -> str:

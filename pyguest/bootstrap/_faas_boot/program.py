@@ -73,6 +73,10 @@ def load(name: str, source: bytes, code: bytes) -> None:
     # For tracebacks that the function prints itself: read when first needed.
     linecache.cache[_filename] = (lambda: _source.decode("utf-8", "replace"),)
     exec(marshal.loads(code), module.__dict__)
+    if "main" not in module.__dict__:
+        for other in absent.OTHER_NAMES:
+            if isinstance(function := module.__dict__.get(other), types.FunctionType):
+                raise Rejected("%s: rename %s to main" % (absent.NO_MAIN, other), _line_of(function))
     main = _checked(module.__dict__.get("main"))
 
 

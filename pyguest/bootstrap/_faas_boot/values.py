@@ -6,10 +6,12 @@ converts values.
 
 from __future__ import annotations
 
+import enum
 import json.decoder
 import json.encoder
 import json.scanner
 import math
+import sys
 import types
 
 # Nesting that the host accepts in a result. Equal to strictjson's default.
@@ -78,6 +80,10 @@ def _explain(value: object) -> str:
 
 def _find(value: object, path: str, depth: int, above: set[int]) -> str | None:
     if value is None or isinstance(value, (bool, int)):
+        try:
+            value is None or int.__repr__(value)
+        except ValueError:
+            return "%s is an integer of more than %d digits: return hex(...) of it" % (path, sys.get_int_max_str_digits())
         return None
     if isinstance(value, str):
         try:
@@ -92,7 +98,7 @@ def _find(value: object, path: str, depth: int, above: set[int]) -> str | None:
     if isinstance(value, types.CoroutineType):
         return "%s is of type coroutine, and nothing awaits it: return what asyncio.run(...) makes of it" % path
     if not isinstance(value, (dict, list, tuple)):
-        return "%s is of type %s, which JSON cannot express" % (path, _type_name(value))
+        return "%s is of type %s, which JSON cannot express%s" % (path, _type_name(value), _remedy(value))
     if depth >= MAX_DEPTH:
         return "%s is nested deeper than %d levels" % (path[:200], MAX_DEPTH)
     if id(value) in above:
@@ -121,6 +127,23 @@ def _find(value: object, path: str, depth: int, above: set[int]) -> str | None:
     finally:
         above.discard(id(value))
     return None
+
+
+def _remedy(value: object) -> str:
+    """Return what to do with a value of a common type, after a colon; empty for others."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return ": return base64.b64encode(...).decode(), or its text"
+    if isinstance(value, (set, frozenset, types.GeneratorType, range, map, filter, zip)):
+        return ": return list(...) of it"
+    if type(value).__module__ == "datetime" and hasattr(type(value), "isoformat"):
+        return ": return its isoformat()"
+    if hasattr(type(value), "__dataclass_fields__"):
+        return ": return dataclasses.asdict(...) of it"
+    if isinstance(value, enum.Enum):
+        return ": return its value"
+    if type(value).__module__ in ("decimal", "uuid", "pathlib", "fractions"):
+        return ": return str(...) of it"
+    return ""
 
 
 def _type_name(value: object) -> str:
