@@ -58,7 +58,7 @@ func largeImages(ctx context.Context, t Target) error {
 	const mb = 200
 	code := fmt.Sprintf("X = bytearray(b'\\x5a') * (%d << 20)\ndef main(args, context):\n    return len(X)\n", mb)
 	for i := range 5 {
-		if err := t.deploy(ctx, function{fmt.Sprint("image", i), code, mb + 100, 60}); err != nil {
+		if err := t.deploy(ctx, function{fmt.Sprint("image", i), code, mb + 80, 60}); err != nil {
 			return busy(ctx, err)
 		}
 	}
