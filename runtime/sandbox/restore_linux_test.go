@@ -169,9 +169,12 @@ func TestSwitchesAreRestored(t *testing.T) {
 				programs = append(programs, deployed(t, box, source, runtime.Limits{}))
 			}
 			widened, narrowed := false, false
-			for range times(40) {
-				p := programs[rng.IntN(len(programs))]
-				for i := range 1 + rng.IntN(2)*rng.IntN(2*wideRuns) {
+			for round := range 4 + times(40) {
+				p, runs := programs[rng.IntN(len(programs))], 1+rng.IntN(2)*rng.IntN(2*wideRuns)
+				if round < 4 { // each program once, and the last one until its runs have ended the switch
+					p, runs = programs[round], 1+round/3*2*wideRuns
+				}
+				for i := range runs {
 					pages := []int{}
 					if rng.IntN(8) == 0 {
 						pages = append(pages, rng.IntN(1024))
