@@ -55,7 +55,8 @@ func TestAuthenticatorFails(t *testing.T) {
 	}
 }
 
-// TestLogHoldsNoSecrets checks that neither log has no token, query or body of any request, valid or not.
+// TestLogHoldsNoSecrets checks that neither log has a token, query or body of any request, valid or
+// not.
 func TestLogHoldsNoSecrets(t *testing.T) {
 	t.Parallel()
 	access := &apitest.Buffer{}

@@ -36,7 +36,8 @@ func addInvalid(all *runtime.Errors, j *runtime.Job) {
 	all.Add("", runtime.ValidateJob(&probe))
 }
 
-// parseJob reads a job, and returns all that cannot be read. docs/jobs.md lists the vendor's fields that have no meaning here.
+// parseJob reads a job, and returns all that cannot be read. docs/jobs.md lists the fields of the
+// vendor that have no meaning here.
 func parseJob(body []byte) (b jobBody, err error) {
 	all, err := web.ReadFields(body)
 	if err != nil {

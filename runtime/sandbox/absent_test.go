@@ -136,7 +136,8 @@ func TestEnvironmentInMain(t *testing.T) {
 	}
 }
 
-// TestMainByAnotherName verifies that code for another service is told how to rename its function.
+// TestMainByAnotherName verifies that the error for code of another service names the function to
+// rename.
 func TestMainByAnotherName(t *testing.T) {
 	outcome, err := boxes["mapped"].Deploy(context.Background(), program("import os\ndef lambda_handler(event, context): pass\n", runtime.Limits{}))
 	if err != nil {

@@ -92,8 +92,8 @@ func (p *pool) leave() {
 	p.mu.Unlock()
 }
 
-// put returns a slot to the pool, before its caller leaves. If there is no room, or no memory, for it, put returns a slot that
-// the caller must close, perhaps the same.
+// put returns a slot to the pool, before its caller leaves. If there is no room, or no memory, for it,
+// put returns a slot that the caller must close, perhaps the same.
 func (p *pool) put(s *slot) (surplus *slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,8 +155,11 @@ func (p *pool) nextPeriod() (removed []*slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.before, p.peak = p.peak, p.busy
-	for len(p.idle) > 0 && len(p.idle)+p.busy > p.kept() {
-		removed = append(removed, p.remove(0))
+	n := min(max(len(p.idle)+p.busy-p.kept(), 0), len(p.idle))
+	removed = slices.Clone(p.idle[:n])
+	p.idle = slices.Delete(p.idle, 0, n) // at once: calls wait for the lock
+	for _, s := range removed {
+		p.removed(s)
 	}
 	return removed
 }

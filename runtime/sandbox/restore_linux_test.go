@@ -27,6 +27,17 @@ func trackedBox(t *testing.T, kind trackerKind) *Sandbox {
 	return box
 }
 
+// countingBox opens a box whose slots look for written pages only after page faults. It skips the test
+// where the system does not count them.
+func countingBox(t *testing.T) *Sandbox {
+	t.Helper()
+	box := trackedBox(t, trackWritten)
+	if !box.guest.base.tracker.countsFaults {
+		t.Skip("this system does not count page faults per thread")
+	}
+	return box
+}
+
 // TestSlotsAreRestoredByEachTracker restores with all kinds of trackers, the oldest last.
 func TestSlotsAreRestoredByEachTracker(t *testing.T) {
 	for kind := trackFile; kind < trackerKinds; kind++ { // boxes use the first kind already
@@ -202,10 +213,7 @@ func TestSwitchesAreRestored(t *testing.T) {
 
 // TestSleepNeedsNoScan verifies that a run that sleeps is watched to its end.
 func TestSleepNeedsNoScan(t *testing.T) {
-	box := trackedBox(t, trackWritten)
-	if !box.guest.base.tracker.countsFaults {
-		t.Skip("this system does not count page faults per thread")
-	}
+	box := countingBox(t)
 	const runs = 40
 	p := deployed(t, box, touches, runtime.Limits{})
 	sleeps := func() int {
@@ -227,10 +235,7 @@ func TestSleepNeedsNoScan(t *testing.T) {
 // TestPausedWatchKeepsFaults verifies that a page written before or after a pause is reported, and
 // that what was not resumed is not counted as watched.
 func TestPausedWatchKeepsFaults(t *testing.T) {
-	box := trackedBox(t, trackWritten)
-	if !box.guest.base.tracker.countsFaults {
-		t.Skip("this system does not count page faults per thread")
-	}
+	box := countingBox(t)
 	p := planned(t, box, "t", 100, 1<<20, "")
 	run(t, box, p, `{"plan":[]}`)
 	m := newest(box).memory.(*mappedMemory)
@@ -275,10 +280,7 @@ func TestPausedWatchKeepsFaults(t *testing.T) {
 // TestFaultsAreNeverMissed makes the first write to a page in every way in which a run might:
 // the counter must detect each.
 func TestFaultsAreNeverMissed(t *testing.T) {
-	box := trackedBox(t, trackWritten)
-	if !box.guest.base.tracker.countsFaults {
-		t.Skip("this system does not count page faults per thread")
-	}
+	box := countingBox(t)
 	p := planned(t, box, "t", 100, 1<<20, "")
 	run(t, box, p, `{"plan":[]}`)
 	m := newest(box).memory.(*mappedMemory)

@@ -271,9 +271,10 @@ type request struct {
 	logs     *runtime.LogBuffer // nil: the slot's own buffer
 }
 
-// prepare makes the slot ready to run from an image, for a tenant. Its memory must be able to grow to
-// the size of the image, and to the limit of the run. The slot becomes a holder of the image. Another image of the same tenant replaces the present one page by page; another tenant
-// gets a memory with only fresh pages.
+// prepare makes the slot ready to run from an image, for a tenant. Its memory must be able to grow
+// to the size of the image, and to the limit of the run. The slot becomes a holder of the image.
+// Another image of the same tenant replaces the present one page by page; another tenant gets a
+// memory with only fresh pages.
 //
 // The work counts for the call. An error endOfRun means that the call had to end before it was
 // done; then, as after any error, the slot must be closed.

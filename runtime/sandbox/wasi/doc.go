@@ -35,15 +35,16 @@
 //
 // There is one preopened directory: descriptor 3 is "/". Below it are the Tree, which returns EROFS
 // for every change, /tmp, which is writable, and /dev with character devices: null, zero, full,
-// random, urandom, stdin, stdout and stderr, and the last three as fd/0 to fd/2. Nothing else exists:
-// no /etc, no /proc. A path has no NUL (else EINVAL) and is relative to a directory descriptor (else
-// EPERM); ".." leads to the parent, and at the root to the root itself. Because everything visible
-// lies under the root, ".." may leave the directory of a descriptor. /tmp has symbolic and hard
-// links. The target of a symbolic link is resolved like a path, an absolute one from the same root,
-// so that it leads nowhere that a path does not; a path leads through at most 40 (else ELOOP). Its
-// text counts as bytes of /tmp, each name of a file as a file. Reading does not change access times. Files of the Tree are dated 1 January 1980. A file
-// that is removed while open lives, and counts against the limits, until it is closed. If several
-// errnos are possible, the result is the one that Linux returns.
+// random, urandom, stdin, stdout and stderr, and the last three as fd/0 to fd/2. Nothing else
+// exists: no /etc, no /proc. A path has no NUL (else EINVAL) and is relative to a directory
+// descriptor (else EPERM); ".." leads to the parent, and at the root to the root itself. Because
+// everything visible lies under the root, ".." may leave the directory of a descriptor. /tmp has
+// symbolic and hard links. The target of a symbolic link is resolved like a path, an absolute one
+// from the same root, so that it leads nowhere that a path does not; a path leads through at most
+// 40 (else ELOOP). Its text counts as bytes of /tmp, each name of a file as a file. Reading does
+// not change access times. Files of the Tree are dated 1 January 1980. A file that is removed while
+// open lives, and counts against the limits, until it is closed. If several errnos are possible,
+// the result is the one that Linux returns.
 //
 // # The functions
 //

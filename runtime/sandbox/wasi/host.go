@@ -11,8 +11,9 @@ import (
 // ModuleName is the name of the module from which guests import the functions.
 const ModuleName = "wasi_snapshot_preview1"
 
-// function is one function of preview 1, or one of the two beyond it (package documentation). Its params have one letter each, i for i32 and I for i64.
-// All functions except proc_exit return an errno.
+// function is one function of preview 1, or one of the two beyond it (package documentation). Its
+// params have one letter each, i for i32 and I for i64. All functions except proc_exit return an
+// errno.
 type function struct {
 	name   string
 	params string

@@ -2,8 +2,8 @@ package wasi
 
 import "bytes"
 
-// nodeRef refers to a file, directory or symbolic link: of the Tree if tree is set, else the inode of /tmp in the
-// slot.
+// nodeRef refers to a file, directory or symbolic link: of the Tree if tree is set, else the inode of
+// /tmp in the slot.
 type nodeRef struct {
 	tree *treeNode
 	slot uint32
