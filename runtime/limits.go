@@ -98,6 +98,10 @@ func (l Limits) Validate() error {
 // interpreter's tables and page tables, its stack as long as it is small, and its output.
 const RunOverhead = 2 * MiB
 
+// WaitingOverhead is the part of RunOverhead, in bytes, that a run that waits takes on the heap of the
+// server.
+const WaitingOverhead = 512 * KiB
+
 // Reservation returns the memory in bytes that a run with these limits reserves: its linear
 // memory, its /tmp, and RunOverhead.
 func (l Limits) Reservation() int64 { return l.Memory + l.Tmp + RunOverhead }

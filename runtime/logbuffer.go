@@ -42,6 +42,13 @@ func (b *LogBuffer) Append(stream uint8, p []byte) {
 	}
 }
 
+// Size returns the number of bytes of memory that the output takes.
+func (b *LogBuffer) Size() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return int64(cap(b.logs.Data) + cap(b.logs.Marks)*LogMarkSize)
+}
+
 // switches reports whether output to a stream needs a mark.
 func (b *LogBuffer) switches(stream uint8) bool {
 	n := len(b.logs.Marks)

@@ -1,6 +1,9 @@
 package runtime
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Sandbox runs programs. Only plain values cross this interface, so a sandbox may run in another
 // process. Its methods may be called concurrently.
@@ -51,4 +54,18 @@ type RunCall struct {
 	// Logs, if not nil, receives all output of the run at the moment when it is written. The logs
 	// of the outcome are then the content of the buffer.
 	Logs *LogBuffer
+	// Room, if not nil, is told when the run waits for something. Nil: all of its memory is reserved
+	// all the time.
+	Room Room
+}
+
+// Room is the memory that is reserved for a run: what it may use at most. One goroutine at a time.
+type Room interface {
+	// Lend says that the run waits for something, and that it holds at most some bytes until Reclaim
+	// has returned: others may use the rest.
+	Lend(held int64)
+	// Reclaim waits, after Lend, until the run may use again what it may use at most. If it fails,
+	// the run must end and not use more than it holds. The error is CodeUnavailable, with a
+	// RetryAfter, if that took longer than patience, or that of ctx.
+	Reclaim(ctx context.Context, patience time.Duration) error
 }

@@ -12,8 +12,7 @@ import (
 type attempt struct {
 	run        *QueuedRun
 	dispatcher *Dispatcher
-	waiter     queue.Waiter // its place in the queue for memory
-	bytes      int64        // memory to reserve
+	memory     queue.Run
 	// ctx is the lifetime of the attempt, which several goroutines serve one after the
 	// other; it ends when the run is cancelled or aborted.
 	ctx     context.Context
@@ -81,7 +80,7 @@ func (d *Dispatcher) work() {
 		d.plan.admitted--
 		d.plan.ran++
 		d.mu.Unlock()
-		d.o.Admission.Release(a.bytes)
+		a.memory.Release()
 	}
 }
 
@@ -110,7 +109,7 @@ func (a *attempt) execute() runtime.Execution {
 		return a.requeued()
 	}
 	a.started = a.began.UTC()
-	call := runtime.RunCall{Program: a.version.Program, Args: args, Context: a.version.Context, Logs: a.logs}
+	call := runtime.RunCall{Program: a.version.Program, Args: args, Context: a.version.Context, Logs: a.logs, Room: &a.memory}
 	if g := a.run.Job; g != nil {
 		call.Env, call.Limits = g.env, a.limitsOf(a.version)
 	}
@@ -136,7 +135,7 @@ func (a *attempt) renewVersion() (again bool, err error) {
 	switch {
 	case err != nil:
 		return false, err
-	case a.limitsOf(current).Reservation() > a.bytes:
+	case a.limitsOf(current).Reservation() > a.memory.Bytes:
 		engine.ReleaseVersion(current)
 		return true, nil
 	}

@@ -26,11 +26,13 @@ type Engine interface {
 	JobDone(tenant runtime.Tenant, id string)
 }
 
-// Version is a version of a function that is ready to run. It never changes.
+// Version is a version of a function that is ready to run. Apart from what is learned of its runs, it
+// never changes.
 type Version struct {
 	Program runtime.Program
 	Context []byte // JSON object, never empty
 	Retries int    // see runtime.Version
+	Usual   queue.Usual
 }
 
 // Store is the part of [runtime.Store] that a Dispatcher uses.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/queue"
 )
 
 const (
@@ -185,22 +186,24 @@ func (d *Dispatcher) admit(a *attempt) {
 		d.endUnstarted(a, a.onNotStarted(err))
 		return
 	}
-	d.o.Admission.Enqueue(&a.waiter, a.run.Tenant, admissionGroup(a.run.turn()), a.bytes, a.onDecision)
+	d.o.Admission.Enqueue(&a.memory, a.onDecision)
 	if a.ctx.Err() != nil {
 		d.withdraw(a)
 	}
 }
 
-// findMemory sets the version and the memory to reserve of an attempt. The error says why it cannot
-// run.
+// findMemory sets the version and the memory of an attempt. The error says why it cannot run.
 func (d *Dispatcher) findMemory(a *attempt) error {
 	version, err := d.o.Engine.AcquireVersion(a.ctx, a.run.Origin)
 	if err != nil {
 		return err
 	}
 	a.version = version
-	a.bytes = a.limitsOf(version).Reservation()
-	return d.o.Admission.Possible(a.bytes)
+	a.memory = queue.Run{
+		Tenant: a.run.Tenant, Function: version.Program.FunctionID, Group: admissionGroup(a.run.turn()),
+		Bytes: a.limitsOf(version).Reservation(), Usual: &version.Usual,
+	}
+	return d.o.Admission.Possible(a.memory.Bytes)
 }
 
 // admissionGroup returns the group in which background runs wait for memory: it takes turns
@@ -211,7 +214,7 @@ func admissionGroup(turn string) string { return "background " + turn }
 // withdraw ends an attempt that was cancelled or aborted while it waits for memory. An
 // attempt that has begun ends by itself.
 func (d *Dispatcher) withdraw(a *attempt) {
-	if d.o.Admission.Withdraw(&a.waiter) {
+	if d.o.Admission.Withdraw(&a.memory) {
 		d.endUnstarted(a, a.onStopped(runtime.Outcome{}))
 	}
 }

@@ -62,7 +62,7 @@ func (d *Dispatcher) reserve(a *attempt) {
 		d.leaseBatch([]*attempt{a})
 		return
 	}
-	d.o.Admission.Enqueue(&a.waiter, a.run.Tenant, admissionGroup(a.run.turn()), a.bytes, a.onReserved)
+	d.o.Admission.Enqueue(&a.memory, a.onReserved)
 }
 
 // onReserved is called by the Admission when a suspect that is about to go alone has its memory, or
@@ -79,7 +79,7 @@ func (a *attempt) onReserved(refused bool) {
 // releaseReserved releases what a suspect has that was to go alone and does not start.
 func (d *Dispatcher) releaseReserved(a *attempt) {
 	if a.reserved {
-		d.o.Admission.Release(a.bytes)
+		a.memory.Release()
 		a.reserved = false
 	}
 	if a.version != nil {

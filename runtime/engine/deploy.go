@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/queue"
 )
 
 // CreateFunction deploys a new function: it checks the function, runs its module body, and stores
@@ -88,10 +89,11 @@ func (e *Engine) checkNameFree(key functionKey) error {
 // in the outcome.
 func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Version) (runtime.Outcome, error) {
 	p := runtime.NewProgram(f, v)
-	if err := e.admission.Acquire(ctx, p.Tenant, p.FunctionID, p.Limits.Reservation(), int64(len(p.Source))); err != nil {
+	space := queue.Run{Tenant: p.Tenant, Function: p.FunctionID, Group: p.FunctionID, Bytes: p.Limits.Reservation()}
+	if err := e.admission.Acquire(ctx, &space, int64(len(p.Source))); err != nil {
 		return runtime.Outcome{}, err
 	}
-	defer e.admission.Release(p.Limits.Reservation())
+	defer space.Release()
 	p.Limits = p.Limits.Blocking()
 	outcome, err := e.sandbox.Deploy(ctx, p)
 	switch {

@@ -24,7 +24,7 @@ const (
 	DefaultQueueLimit = 10_000
 	// DefaultMaxRuns is the number of runs that may run at once. Runs that wait for something
 	// cost only memory, which has its own budget.
-	DefaultMaxRuns = 1_000
+	DefaultMaxRuns = 10_000
 	// DefaultCacheBytes is the memory for current versions, in bytes.
 	DefaultCacheBytes = 64 * runtime.MiB
 	// DefaultBacklogLimit is the number of executions that may be queued in the background. An

@@ -356,7 +356,7 @@ func TestKillsFromOutside(t *testing.T) {
 func TestLongRunsAreNotLeasedAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
-		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 50})
+		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}, MaxRuns: 50, Memory: memory.New(20<<30, nil)})
 		create(t, e, spec("hello", "[]"))
 		if _, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(300)}); err != nil {
 			t.Fatal(err)

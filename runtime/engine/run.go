@@ -8,6 +8,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
+	"github.com/faaspot/faaspot/runtime/queue"
 )
 
 // Run runs a function and waits for its end, at most for [runtime.MaxBlocking]. An error means that the run did not start
@@ -27,12 +28,12 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	defer e.gate.leave()
 	created, id := e.clock.Stamp()
 
-	version, reserved, err := e.admit(ctx, r)
+	version, space, err := e.admit(ctx, r)
 	if err != nil {
 		return nil, withOp("engine.run", err)
 	}
 	defer e.current.release(version)
-	defer e.admission.Release(reserved)
+	defer space.Release()
 
 	p := &version.Program
 	x := &runtime.Execution{
@@ -56,7 +57,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 		e.attempts.Notify(x.ID)
 	}()
 	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{
-		Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context, Limits: p.Limits.Blocking(),
+		Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context, Limits: p.Limits.Blocking(), Room: space,
 	})
 	cancelled := e.blocking.markReturned(blocking)
 	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled); {
@@ -84,39 +85,40 @@ func blockingTimeout(timeout time.Duration) *runtime.Failure {
 }
 
 // admit checks a run, waits until there is memory for it, and returns the version that is current
-// then. The caller must release the version and the bytes that are reserved.
-func (e *Engine) admit(ctx context.Context, r runtime.RunRequest) (version *dispatch.Version, reserved int64, err error) {
+// then, and the run's memory. The caller must release both.
+func (e *Engine) admit(ctx context.Context, r runtime.RunRequest) (*dispatch.Version, *queue.Run, error) {
+	var space *queue.Run // nil: no memory is reserved
 	for {
-		if version, err = e.currentVersion(ctx, r.Tenant, r.Function); err != nil {
-			break
-		}
-		id, needed := version.Program.FunctionID, version.Program.Limits.Reservation()
-		if reserved == 0 {
+		version, err := e.currentVersion(ctx, r.Tenant, r.Function)
+		if err == nil && space == nil {
 			if err = runtime.ValidateObject("args", r.Args, runtime.MaxArgs); err != nil {
 				e.current.release(version)
-				break
 			}
 		}
+		if err != nil {
+			if space != nil {
+				space.Release()
+			}
+			return nil, nil, err
+		}
+		p := &version.Program
+		needed := &queue.Run{Tenant: r.Tenant, Function: p.FunctionID, Group: p.FunctionID, Bytes: p.Limits.Reservation(), Usual: &version.Usual}
 		switch {
-		case reserved >= needed:
-			return version, reserved, nil
-		case reserved == 0 && e.admission.TryAcquire(needed, 0):
+		case space != nil && space.Bytes >= needed.Bytes:
+			return version, space, nil
+		case space == nil && e.admission.TryAcquire(needed, 0):
 			return version, needed, nil
 		}
 		// What waits must not hold the code: it may have left the cache.
 		e.current.release(version)
-		if reserved > 0 {
-			e.admission.Release(reserved)
+		if space != nil {
+			space.Release()
 		}
-		if err = e.admission.Acquire(ctx, r.Tenant, id, needed, int64(len(r.Args))); err != nil {
-			return nil, 0, err
+		if err := e.admission.Acquire(ctx, needed, int64(len(r.Args))); err != nil {
+			return nil, nil, err
 		}
-		reserved = needed
+		space = needed
 	}
-	if reserved > 0 {
-		e.admission.Release(reserved)
-	}
-	return nil, 0, err
 }
 
 // currentVersion returns the current version of a function. The caller must release it.

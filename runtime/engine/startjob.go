@@ -6,6 +6,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
+	"github.com/faaspot/faaspot/runtime/queue"
 )
 
 // StartJob accepts an execution of a job. When it returns without an error, the execution and all
@@ -70,11 +71,11 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 		return runtime.JobAcceptance{}, err
 	}
 	if r.NoQueue {
-		release, err := e.startNow(bytes)
-		if err != nil {
+		space := queue.Run{Tenant: x.Tenant, Function: x.FunctionID, Bytes: bytes}
+		if err := e.startNow(&space); err != nil {
 			return runtime.JobAcceptance{}, err
 		}
-		defer release()
+		defer space.Release()
 	}
 	if err := e.background.Reserve(len(r.Tasks), group); err != nil {
 		return runtime.JobAcceptance{}, err
@@ -130,15 +131,15 @@ func (e *Engine) replayed(r runtime.JobStartRequest, ids []string, err error) (r
 	return runtime.JobAcceptance{Execution: x, Replayed: true}, err
 }
 
-// startNow reserves memory for a background run that must start at once, until release is called;
-// by then the run must be next in the queue. It fails if other runs wait or there is not enough
+// startNow reserves the memory of a background run that must start at once; when it is released, the
+// run must be next in the queue. It fails if other runs wait or there is not enough
 // memory, so concurrent requests are accepted only while there is memory for them.
-func (e *Engine) startNow(bytes int64) (release func(), err error) {
-	if ahead, idle := e.background.Idle(); idle && e.admission.TryAcquire(bytes, ahead) {
-		return func() { e.admission.Release(bytes) }, nil
+func (e *Engine) startNow(space *queue.Run) error {
+	if ahead, idle := e.background.Idle(); idle && e.admission.TryAcquire(space, ahead) {
+		return nil
 	}
 	busy := runtime.Errorf(runtime.CodeTooBusy, "the execution cannot start now: other runs wait, or use the memory").
 		WithHint("try again in a moment, or allow it to be queued")
 	busy.RetryAfter = runtime.BusyRetry
-	return nil, busy
+	return busy
 }

@@ -29,6 +29,13 @@ type Options struct {
 	// Max is the largest number of bytes that the account may hold; with Requests, small takes may
 	// exceed it by the reserve. Zero: no bound of its own.
 	Max int64
+	// Lends says that the account may lend what it has taken, see [Account.Lend]. One account of a
+	// Budget may. Of the HeapEach bytes of a take, HeapLent remain on Go's heap while it is lent.
+	Lends    bool
+	HeapLent int64
+	// Borrows says that the account may take what is lent. It must have Reclaim, which gives up
+	// whatever is wanted.
+	Borrows bool
 	// Reclaim gives up about n bytes that the account holds, and returns how many it has given up
 	// or will give up soon. It is called by one goroutine at a time. Nil: the bytes are no cache.
 	Reclaim func(n int64) (freed int64)
@@ -73,7 +80,12 @@ func (a *Account) Largest() int64 {
 }
 
 // Free returns the bytes that the account could take now.
-func (a *Account) Free() int64 { return a.budget.total - a.leave(a.budget.total) - a.budget.Used() }
+func (a *Account) Free() int64 {
+	return a.budget.total - a.leave(a.budget.total) - a.budget.Used() + a.Lent()
+}
+
+// Room returns the bytes that the account could take if all caches gave up theirs.
+func (a *Account) Room() int64 { return a.Free() + a.budget.cache.Load() }
 
 // leave returns the bytes of the Budget that a take of n must leave free.
 func (a *Account) leave(n int64) int64 {
@@ -118,7 +130,14 @@ func (a *Account) tryTake(n int64) bool {
 	if a.o.Yields && a.budget.yieldTo(n) {
 		return false
 	}
-	if !a.o.Covered && !a.budget.take(n, a.budget.total-a.leave(n)) {
+	limit := a.budget.total - a.leave(n)
+	switch {
+	case a.o.Covered:
+	case a.o.Lends || a.o.Borrows:
+		if !a.takeShared(n, limit) {
+			return false
+		}
+	case !a.budget.take(n, limit):
 		return false
 	}
 	a.hold(n, 1)
@@ -179,9 +198,8 @@ func (a *Account) Add(n int64) {
 
 // Give returns n bytes that were taken at once.
 func (a *Account) Give(n int64) {
-	a.hold(-n, -1)
+	a.Return(n)
 	if !a.o.Covered {
-		a.budget.used.Add(-n)
 		a.budget.freed(nil)
 	}
 }
@@ -190,7 +208,13 @@ func (a *Account) Give(n int64) {
 // Serve: nobody else gets the bytes before.
 func (a *Account) Return(n int64) {
 	a.hold(-n, -1)
-	a.budget.used.Add(-n)
+	switch {
+	case a.o.Covered:
+	case a.o.Lends || a.o.Borrows:
+		a.giveShared(n)
+	default:
+		a.budget.used.Add(-n)
+	}
 }
 
 // Serve lets all others that wait have what is free.

@@ -55,7 +55,9 @@ type Budget struct {
 	level   atomic.Int64
 	idle    atomic.Bool   // nothing was taken or given since Govern last looked
 	busy    chan struct{} // receives when that is over
-	short   atomic.Int64  // when Options.Shortage was last called, in nanoseconds since 1970
+	lent    atomic.Int64  // loans.free, for those that only read it
+	loans   loans
+	short   atomic.Int64 // when Options.Shortage was last called, in nanoseconds since 1970
 
 	mu         sync.Mutex
 	accounts   []*Account
@@ -81,7 +83,7 @@ func New(total int64, log *slog.Logger) *Budget {
 const nobody = -1
 
 // useful reports whether those that wait by Notify could take something.
-func (b *Budget) useful() bool { return b.used.Load() <= b.level.Load() }
+func (b *Budget) useful() bool { return b.used.Load()-b.lent.Load() <= b.level.Load() }
 
 // Total returns the bytes of the Budget.
 func (b *Budget) Total() int64 { return b.total }
@@ -98,7 +100,7 @@ func (b *Budget) forRuns() int64 { return b.total - b.Reserve() - b.total/queueS
 // Beside returns the bytes that would be used if an account and all caches held nothing, and how many
 // of them are held by accounts that yield.
 func (b *Budget) Beside(a *Account) (bytes, yielding int64) {
-	return b.used.Load() - a.bytes.Load() - b.cache.Load(), b.yielding.Load()
+	return b.used.Load() - a.Lent() - a.bytes.Load() - b.cache.Load(), b.yielding.Load()
 }
 
 // yieldTo reports whether an account that yields must not take n bytes now, because others wait.
@@ -162,6 +164,9 @@ func (b *Budget) holders() []Holder {
 		}
 		all[i].Bytes += a.Held()
 	}
+	if lent := b.lent.Load(); lent > 0 {
+		all = append(all, Holder{Name: "lent by runs that wait", Bytes: lent})
+	}
 	return all
 }
 
@@ -213,7 +218,7 @@ func (b *Budget) serve(but *Account, always bool) {
 func (b *Budget) reclaim(n int64) {
 	b.reportShortage()
 	cache := b.cache.Load()
-	if n = min(n, n+b.used.Load()-b.forRuns()); cache <= 0 || n/2 > cache {
+	if n = min(n, n+b.used.Load()-b.lent.Load()-b.forRuns()); cache <= 0 || n/2 > cache {
 		return
 	}
 	n = max(n, 1)

@@ -20,98 +20,103 @@ const (
 	maxGroups  = 4
 )
 
+const (
+	// headroomParts is the divisor of the memory for runs that new runs leave free while others wait
+	// that have lent theirs: those then seldom wait for it.
+	headroomParts = 8
+)
+
 // Admission lets runs start while there is memory for them. Each run takes the most that it may
 // use from the memory budget of the server. Beyond it, or beyond the allowed number of runs at once, runs wait:
 // first come, first served within a group, the groups of a tenant in turns, the tenants in
 // turns. A run that is next in turn but too large for the free memory holds up its own
-// group; runs of other groups and tenants may overtake it, at most maxOvertaken times.
+// group; runs of other groups and tenants may overtake it, at most maxOvertaken times. A run whose
+// function or tenant has its share of the memory holds up nobody.
 //
-// There are two kinds of waiting runs: those whose caller blocks in [Admission.Acquire], and
-// background runs, which are notified by a function ([Admission.Enqueue]). Only the former
-// count towards the limit of the queue; the dispatcher bounds the latter.
+// There are two kinds of runs that have not started: those whose caller blocks in
+// [Admission.Acquire], and background runs, which are notified by a function ([Admission.Enqueue]).
+// Only the former count towards the limit of the queue; the dispatcher bounds the latter.
+//
+// A run that has started and waits for something lends what it does not hold ([Run.Lend]), and takes
+// it back to go on ([Run.Reclaim]). Runs that are to go on come before those that have not started.
 type Admission struct {
 	memory     *memory.Account
 	maxRuns    int
 	queueLimit int
+	// The most bytes that all runs of a function, and of a tenant, may have, if they are more than unshared.
+	mostOfFunction, mostOfTenant int64
 
 	mu      sync.Mutex
 	running int
 	closed  bool
 	paused  bool
-	queue   *Fair[*Waiter]
+	queue   *Fair[*Run]
 	callers map[runtime.Tenant]int // blocked callers, by tenant
 	blocked int                    // blocked callers of all tenants
-}
-
-// Waiter is a run that waits for memory.
-type Waiter struct {
-	item      Item[*Waiter]
-	tenant    runtime.Tenant
-	bytes     int64
-	overtaken int // runs that overtook it since it became its tenant's next
-	// notify is called with the decision on a background run, under the lock of the
-	// Admission. It is nil for a blocked caller, which waits for decided instead.
-	notify  func(refused bool)
-	decided chan struct{}
-	refused bool
+	shares  shares
+	waiting waiting
 }
 
 // NewAdmission returns an Admission of runs that take their memory from a budget, with a bound for
 // the runs admitted at once, and a bound for the callers blocked in Acquire.
 func NewAdmission(b *memory.Budget, maxRuns, queueLimit int) *Admission {
-	return &Admission{
-		memory:  b.Open(memory.Options{Name: "runs", HeapEach: runtime.RunOverhead}),
+	a := &Admission{
+		memory:  b.Open(memory.Options{Name: "runs", HeapEach: runtime.RunOverhead, Lends: true, HeapLent: runtime.WaitingOverhead}),
 		maxRuns: maxRuns, queueLimit: queueLimit,
-		queue: NewFair[*Waiter](), callers: make(map[runtime.Tenant]int),
+		queue: NewFair[*Run](), callers: make(map[runtime.Tenant]int), shares: make(shares),
 	}
+	a.mostOfFunction = a.Largest() * functionShare / functionParts
+	a.mostOfTenant = a.Largest() * tenantShare / tenantParts
+	return a
 }
 
 // Largest returns the bytes that one run may take at most.
 func (a *Admission) Largest() int64 { return a.memory.Largest() }
 
-// Acquire waits until bytes are reserved for a run of a group. If it returns nil, the caller
-// must release them. While it waits, the caller holds the given bytes of a request. It does not wait
-// if the run would not even fit if all other runs ended, and if what is in the way is not freed soon
-// or may be the requests of such callers.
+// Acquire waits until the memory of a run is reserved. If it returns nil, the caller must release the
+// run. While it waits, the caller holds the given bytes of a request. It does not wait if the run
+// would not even fit if all other runs ended, and if what is in the way is not freed soon or may be
+// the requests of such callers.
 //
 // Errors: CodeTooBusy if the queue is full, the caller may not wait or ctx reached its deadline,
 // CodeUnavailable if the run can never be admitted, ctx was cancelled or the server shuts down.
-func (a *Admission) Acquire(ctx context.Context, tenant runtime.Tenant, group string, bytes, holds int64) error {
-	if err := a.Possible(bytes); err != nil {
+func (a *Admission) Acquire(ctx context.Context, r *Run, holds int64) error {
+	if err := a.Possible(r.Bytes); err != nil {
 		return err
 	}
+	r.begin(a)
 	a.mu.Lock()
 	switch {
 	case a.closed:
 		a.mu.Unlock()
 		return runtime.ShuttingDownError()
-	case a.queue.Len() == 0 && a.take(bytes):
+	case a.queue.Len() == 0 && a.take(r): // the frequent case
 		a.mu.Unlock()
 		return nil
-	case a.mayNeverFit(bytes, holds):
+	case a.mayNeverFit(r.Bytes, holds):
 		a.mu.Unlock()
-		return a.memory.Refuse(bytes)
-	case a.full(tenant):
+		return a.memory.Refuse(r.Bytes)
+	case a.full(r.Tenant):
 		a.mu.Unlock()
 		err := runtime.Errorf(runtime.CodeTooBusy, "the server is busy, and too many runs are waiting: at most %d may wait", a.queueLimit).
 			WithHint("try again in a moment, or run the function in the background")
 		err.RetryAfter = runtime.BusyRetry
 		return err
 	}
-	w := &Waiter{tenant: tenant, bytes: bytes, decided: make(chan struct{})}
-	a.push(w, group)
+	r.decided = make(chan struct{})
+	a.push(r)
 	a.admit()
 	a.mu.Unlock()
 
 	select {
-	case <-w.decided:
+	case <-r.decided:
 	case <-ctx.Done():
-		if a.Withdraw(w) {
+		if a.Withdraw(r) {
 			return runtime.AbandonedError(ctx.Err())
 		}
 		// The decision came first and counts.
 	}
-	if w.refused {
+	if r.refused {
 		return runtime.ShuttingDownError()
 	}
 	return nil
@@ -126,58 +131,49 @@ func (a *Admission) Possible(bytes int64) error {
 		(bytes+runtime.MiB-1)/runtime.MiB, a.Largest()/runtime.MiB).WithHint("ask for less memory, or run the server on a larger machine or with a larger memory budget")
 }
 
-// TryAcquire reserves bytes for a run without waiting, and reports whether it did. It does
+// TryAcquire reserves the memory of a run without waiting, and reports whether it did. It does
 // so only if no run waits and the free memory would suffice for ahead further runs of this
 // size, which are to start first.
-func (a *Admission) TryAcquire(bytes int64, ahead int) bool {
+func (a *Admission) TryAcquire(r *Run, ahead int) bool {
+	r.begin(a)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	runs := int64(ahead) + 1
-	if a.closed || a.paused || a.queue.Len() > 0 || bytes*runs > a.memory.Free() || a.running+int(runs) > a.maxRuns {
+	if a.closed || a.queue.Len() > 0 || r.Bytes*runs > a.memory.Free() || a.running+int(runs) > a.maxRuns {
 		return false
 	}
-	return a.take(bytes)
+	return a.take(r)
 }
 
-// Enqueue lets a background run wait for bytes, which must be [Admission.Possible]. notify
+// Enqueue lets a background run wait for its memory, which must be [Admission.Possible]. notify
 // is called once with the decision, perhaps before Enqueue returns, unless the run is withdrawn
-// first. It must not call the Admission. Unless refused is true, the bytes are reserved and must be released.
-func (a *Admission) Enqueue(w *Waiter, tenant runtime.Tenant, group string, bytes int64, notify func(refused bool)) {
-	w.tenant, w.bytes, w.notify = tenant, bytes, notify
+// first. It must not call the Admission. Unless refused is true, the memory is reserved and the run
+// must be released.
+func (a *Admission) Enqueue(r *Run, notify func(refused bool)) {
+	r.begin(a)
+	r.notify = notify
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
-		w.decide(true)
+		r.decide(true)
 		return
 	}
-	a.push(w, group)
+	a.push(r)
 	a.admit()
 }
 
-// Withdraw removes a waiting run. It returns false if the run does not wait, because it was decided
-// already or was never queued.
-func (a *Admission) Withdraw(w *Waiter) bool {
+// Withdraw removes a run from the queue. It returns false if the run is not there, because it was
+// decided already or was never queued.
+func (a *Admission) Withdraw(r *Run) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !w.item.Queued() {
+	if !r.item.Queued() {
 		return false
 	}
-	a.queue.Remove(&w.item)
-	a.uncount(w)
+	a.queue.Remove(&r.item)
+	a.uncount(r)
 	a.admit() // other runs may have waited behind it
 	return true
-}
-
-// Release returns the bytes of a run that has ended.
-func (a *Admission) Release(bytes int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.running--
-	a.memory.Return(bytes)
-	if a.queue.Len() > 0 {
-		a.admit()
-	}
-	a.memory.Serve()
 }
 
 // Running returns the number of admitted runs that have not ended.
@@ -208,52 +204,73 @@ func (a *Admission) Stop() {
 	defer a.mu.Unlock()
 	a.closed = true
 	for t := a.queue.First(); t != nil; t = a.queue.First() {
-		w := t.Next().Value
-		a.queue.Remove(&w.item)
-		a.uncount(w)
-		w.decide(true)
+		r := t.Next().Value
+		a.queue.Remove(&r.item)
+		a.uncount(r)
+		r.decide(true)
 	}
 }
 
 // The methods below are called with mu held: they are the steps of those above.
 
-func (a *Admission) push(w *Waiter, group string) {
-	w.item.Value = w
-	a.queue.Push(&w.item, w.tenant, group)
-	if w.notify == nil {
-		a.callers[w.tenant]++
+func (a *Admission) push(r *Run) {
+	r.item.Value = r
+	a.queue.Push(&r.item, r.Tenant, r.Group)
+	if r.notify == nil {
+		a.callers[r.Tenant]++
 		a.blocked++
 	}
 }
 
 // uncount drops a run that has left the queue from the count of blocked callers.
-func (a *Admission) uncount(w *Waiter) {
-	if w.notify != nil {
+func (a *Admission) uncount(r *Run) {
+	if r.notify != nil {
 		return
 	}
 	a.blocked--
-	if a.callers[w.tenant]--; a.callers[w.tenant] == 0 {
-		delete(a.callers, w.tenant)
+	if a.callers[r.Tenant]--; a.callers[r.Tenant] == 0 {
+		delete(a.callers, r.Tenant)
 	}
-}
-
-// decide delivers the decision to the waiting run.
-func (w *Waiter) decide(refused bool) {
-	if w.notify != nil {
-		w.notify(refused)
-		return
-	}
-	w.refused = refused
-	close(w.decided)
 }
 
 // take lets a run start if there is memory for it.
-func (a *Admission) take(bytes int64) bool {
-	if a.paused || a.running >= a.maxRuns || !a.memory.TryTake(bytes) {
+func (a *Admission) take(r *Run) bool {
+	found := a.shares.of(r)
+	if a.paused || a.running >= a.maxRuns || a.waiting.len() > 0 || a.exceeds(r, found) || !a.leavesHeadroom(r.Bytes) || !a.memory.TryTake(r.Bytes) {
 		return false
 	}
 	a.running++
+	a.shares.enter(r, found)
+	a.shares.add(r, r.Bytes)
+	r.charged = r.Bytes
 	return true
+}
+
+// hasShare reports whether the function or the tenant of a run has its share of the memory, which
+// the run would exceed.
+func (a *Admission) hasShare(r *Run) bool { return a.exceeds(r, a.shares.of(r)) }
+
+func (a *Admission) exceeds(r *Run, found [2]*share) bool {
+	most := [...]int64{a.mostOfFunction, a.mostOfTenant}
+	for i, h := range found {
+		if h != nil && h.runs >= unshared && h.bytes > most[i]-r.Bytes {
+			return true
+		}
+	}
+	return false
+}
+
+// leavesHeadroom reports whether a new run of some bytes leaves enough to those that wait.
+func (a *Admission) leavesHeadroom(bytes int64) bool {
+	return bytes <= a.memory.Room()-a.headroom()
+}
+
+// headroom returns the bytes that new runs leave to those that wait.
+func (a *Admission) headroom() int64 {
+	if a.waiting.owed == 0 {
+		return 0
+	}
+	return a.memory.Largest() / headroomParts
 }
 
 // full reports whether the queue has no room for another caller of a tenant. One eighth of
@@ -271,12 +288,15 @@ func (a *Admission) full(tenant runtime.Tenant) bool {
 	return false
 }
 
-// admit starts the waiting runs that fit. If runs still wait for memory, they are tried again when
+// admit lets runs go on and start that fit. If runs still wait for memory, they are tried again when
 // another holder gives some back.
 func (a *Admission) admit() {
 	for {
-		wanted := a.start()
-		if !a.waitsForMemory() {
+		wanted := a.goOn()
+		if wanted.most == 0 && !a.paused {
+			wanted = a.start()
+		}
+		if wanted.most == 0 || a.waiting.len() == 0 && a.running >= a.maxRuns {
 			a.memory.Notify(nil, 0, 0)
 			return
 		}
@@ -295,10 +315,6 @@ func (a *Admission) mayNeverFit(bytes, holds int64) bool {
 	return bytes > most-beside && (holds > memory.FreeBytes || bytes > most-(beside-yielding))
 }
 
-func (a *Admission) waitsForMemory() bool {
-	return !a.paused && a.queue.Len() > 0 && a.running < a.maxRuns
-}
-
 // retry is called, without mu, when bytes of the budget were freed.
 func (a *Admission) retry() {
 	a.mu.Lock()
@@ -312,44 +328,56 @@ type demand struct{ most, least int64 }
 // start starts the waiting runs that fit, and returns what the next want.
 func (a *Admission) start() demand {
 	for {
-		w, wanted := a.choose()
-		if w == nil {
+		r, wanted := a.choose()
+		if r == nil {
 			return wanted
 		}
-		a.queue.Serve(&w.item)
-		a.uncount(w)
-		w.decide(false)
+		a.queue.Serve(&r.item)
+		a.uncount(r)
+		r.decide(false)
 	}
 }
 
 // choose takes the memory of the run to start now and returns it, or nil: the first in turn that
 // fits, unless a run before it may not be overtaken any more. A run that would not fit if all others
 // ended does not hold up anything. wanted is what those want that were passed over.
-func (a *Admission) choose() (next *Waiter, wanted demand) {
-	var before [maxTenants * maxGroups]*Waiter
+func (a *Admission) choose() (next *Run, wanted demand) {
+	var before [maxTenants * maxGroups]*Run
 	passed := before[:0]
 	tenants := 0
-	for t := a.queue.First(); t != nil && tenants < maxTenants && a.running < a.maxRuns; t = t.After() {
-		tenants++
-		groups := 0
-		for it := t.Next(); it != nil && groups < maxGroups; it = it.After() {
-			groups++
-			w := it.Value
-			if a.take(w.bytes) {
+	for t := a.queue.First(); t != nil && tenants < maxTenants && a.running < a.maxRuns; {
+		following := t.After()
+		groups, shared := 0, true
+		for it := t.Next(); it != nil && groups < maxGroups; {
+			r, after := it.Value, it.After()
+			it = after
+			if a.take(r) {
 				for _, p := range passed {
 					p.overtaken++
 				}
-				return w, demand{}
+				return r, demand{}
 			}
-			if wanted.most = max(wanted.most, w.bytes); len(passed) == 0 {
-				wanted.least = w.bytes
+			groups++
+			if a.hasShare(r) {
+				// Its turn comes when runs of its own function or tenant have ended.
+				a.queue.Pass(&r.item)
+				continue
 			}
-			wanted.least = min(wanted.least, w.bytes)
-			if w.overtaken >= maxOvertaken && !a.mayNeverFit(w.bytes, 0) {
+			shared = false
+			needs := r.Bytes + a.headroom()
+			if wanted.most = max(wanted.most, needs); len(passed) == 0 {
+				wanted.least = needs
+			}
+			wanted.least = min(wanted.least, needs)
+			if r.overtaken >= maxOvertaken && !a.mayNeverFit(r.Bytes, 0) {
 				return nil, wanted
 			}
-			passed = append(passed, w)
+			passed = append(passed, r)
 		}
+		if tenants++; shared {
+			a.queue.PassTenant(t)
+		}
+		t = following
 	}
 	return nil, wanted
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -174,7 +175,7 @@ func TestAdmissionMatchesItsModel(t *testing.T) {
 			}
 		}), 0, 60).Draw(rt, "steps")
 		synctest.Test(t, func(t *testing.T) {
-			a := NewAdmission(memory.New(budget, nil), maxRuns, 1000)
+			a := newRunning(memory.New(budget, nil), maxRuns, 1000)
 			m := &mirror{free: budget, budget: budget, max: maxRuns, functions: map[runtime.Tenant][]string{}}
 			var mu sync.Mutex
 			admitted := map[int]int64{} // bytes of what runs
@@ -220,7 +221,7 @@ func TestAdmissionMatchesItsModel(t *testing.T) {
 						t.Fatalf("run %d should have been admitted", id)
 					}
 				}
-				if len(admitted) != m.running || a.memory.Largest()-a.memory.Held() != m.free || a.running != m.running || a.queue.Len() != len(m.waiting) {
+				if len(admitted) != m.running || a.memory.Largest()-a.memory.Held() != m.free || a.Running() != m.running || a.queue.Len() != len(m.waiting) {
 					t.Fatalf("%d runs, %d bytes free and %d waiting, want %d, %d and %d",
 						len(admitted), a.memory.Largest()-a.memory.Held(), a.queue.Len(), m.running, m.free, len(m.waiting))
 				}
@@ -239,8 +240,67 @@ func TestAdmissionMatchesItsModel(t *testing.T) {
 	})
 }
 
+// running is an Admission whose runs are known by their size. No function and no tenant has a share.
+type running struct {
+	*Admission
+	mu   sync.Mutex
+	runs map[int64][]*Run // that were acquired or enqueued, by their bytes
+	pool []*Run
+}
+
+func newRunning(b *memory.Budget, maxRuns, queueLimit int) *running {
+	a := &running{Admission: NewAdmission(b, maxRuns, queueLimit), runs: make(map[int64][]*Run)}
+	a.mostOfFunction, a.mostOfTenant = math.MaxInt64, math.MaxInt64
+	return a
+}
+
+func (a *running) run(tenant runtime.Tenant, group string, bytes int64) *Run {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := &Run{}
+	if n := len(a.pool); n > 0 {
+		r, a.pool = a.pool[n-1], a.pool[:n-1]
+	}
+	r.Tenant, r.Function, r.Group, r.Bytes = tenant, group, group, bytes
+	return r
+}
+
+func (a *running) Acquire(ctx context.Context, tenant runtime.Tenant, group string, bytes, holds int64) error {
+	r := a.run(tenant, group, bytes)
+	if err := a.Admission.Acquire(ctx, r, holds); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.runs[bytes] = append(a.runs[bytes], r)
+	return nil
+}
+
+func (a *running) Enqueue(tenant runtime.Tenant, group string, bytes int64, notify func(bool)) {
+	r := a.run(tenant, group, bytes)
+	a.Admission.Enqueue(r, func(refused bool) {
+		a.mu.Lock()
+		a.runs[bytes] = append(a.runs[bytes], r)
+		a.mu.Unlock()
+		notify(refused)
+	})
+}
+
+// Release releases a run of some bytes.
+func (a *running) Release(bytes int64) {
+	a.mu.Lock()
+	runs := a.runs[bytes]
+	r := runs[len(runs)-1]
+	a.runs[bytes] = runs[:len(runs)-1]
+	a.mu.Unlock()
+	r.Release()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pool = append(a.pool, r)
+}
+
 // wait starts to wait for a run in the background, and sends its id once it is admitted.
-func wait(a *Admission, admitted chan<- string, id string, tenant runtime.Tenant, function string, bytes int64) {
+func wait(a *running, admitted chan<- string, id string, tenant runtime.Tenant, function string, bytes int64) {
 	go func() {
 		if a.Acquire(context.Background(), tenant, function, bytes, 0) == nil {
 			admitted <- id
@@ -251,7 +311,7 @@ func wait(a *Admission, admitted chan<- string, id string, tenant runtime.Tenant
 
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(memory.New(1, nil), 10, 1000)
+		a := newRunning(memory.New(1, nil), 10, 1000)
 		if err := a.Acquire(context.Background(), "x", "f", 1, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +338,7 @@ func TestTurns(t *testing.T) {
 // next turn, nor out of the queue.
 func TestAFloodOfOneTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(memory.New(1, nil), 10, 10_000)
+		a := newRunning(memory.New(1, nil), 10, 10_000)
 		if err := a.Acquire(context.Background(), "flood", "f", 1, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -320,7 +380,7 @@ func TestAFloodOfOneTenant(t *testing.T) {
 // of another tenant keep coming, and those are not held up at once.
 func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(memory.New(10, nil), 100, 100_000)
+		a := newRunning(memory.New(10, nil), 100, 100_000)
 		for range 10 {
 			if err := a.Acquire(context.Background(), "small", "f", 1, 0); err != nil {
 				t.Fatal(err)
@@ -361,7 +421,7 @@ func TestALargeRunIsNotOvertakenForEver(t *testing.T) {
 func TestWaiterThatGivesUp(t *testing.T) {
 	for cause, code := range map[error]runtime.Code{context.Canceled: runtime.CodeUnavailable, context.DeadlineExceeded: runtime.CodeTooBusy} {
 		synctest.Test(t, func(t *testing.T) {
-			a := NewAdmission(memory.New(10, nil), 10, 10)
+			a := newRunning(memory.New(10, nil), 10, 10)
 			if err := a.Acquire(context.Background(), "a", "f", 5, 0); err != nil {
 				t.Fatal(err)
 			}
@@ -394,7 +454,7 @@ func TestWaiterThatGivesUp(t *testing.T) {
 
 func TestMaxRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(memory.New(1066, nil), 2, 10)
+		a := newRunning(memory.New(1066, nil), 2, 10)
 		admitted := make(chan string, 10)
 		for i := range 4 {
 			wait(a, admitted, fmt.Sprint(i), "a", "f", 1)
@@ -413,7 +473,7 @@ func TestMaxRuns(t *testing.T) {
 
 func TestNothingIsAdmittedOnceShut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAdmission(memory.New(1, nil), 10, 10)
+		a := newRunning(memory.New(1, nil), 10, 10)
 		if err := a.Acquire(context.Background(), "a", "f", 1, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -435,7 +495,7 @@ func TestNothingIsAdmittedOnceShut(t *testing.T) {
 // all of it is released.
 func TestAdmissionHammer(t *testing.T) {
 	const budget, maxRuns = 50, 7
-	a := NewAdmission(memory.New(budget+budget/15, nil), maxRuns, 20)
+	a := newRunning(memory.New(budget+budget/15, nil), maxRuns, 20)
 	var out, runs, served atomic.Int64
 	var wg sync.WaitGroup
 	for worker := range 16 {
@@ -464,7 +524,7 @@ func TestAdmissionHammer(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if a.memory.Held() != 0 || a.running != 0 || a.queue.Len() != 0 || len(a.queue.tenants) != 0 || served.Load() == 0 {
+	if a.memory.Held() != 0 || a.Running() != 0 || a.queue.Len() != 0 || len(a.queue.tenants) != 0 || served.Load() == 0 {
 		t.Fatalf("afterwards: %+v, %d served", a, served.Load())
 	}
 }
@@ -473,7 +533,7 @@ func TestAdmissionHammer(t *testing.T) {
 func TestNoRunMissesWhatIsFreed(t *testing.T) {
 	const share = 32
 	b := memory.New(29*share, nil)
-	a := NewAdmission(b, 100, 100)
+	a := newRunning(b, 100, 100)
 	others := b.Open(memory.Options{Name: "others"})
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
@@ -496,9 +556,8 @@ func TestNoRunMissesWhatIsFreed(t *testing.T) {
 				}
 			})
 			wg.Go(func() {
-				var w Waiter
 				admitted := make(chan struct{})
-				a.Enqueue(&w, "b", fmt.Sprint(bytes), bytes, func(bool) { close(admitted) })
+				a.Enqueue("b", fmt.Sprint(bytes), bytes, func(bool) { close(admitted) })
 				<-admitted
 				a.Release(bytes)
 			})
@@ -518,11 +577,16 @@ func TestNoRunMissesWhatIsFreed(t *testing.T) {
 func TestAnUncontendedRunDoesNotAllocate(t *testing.T) {
 	a := NewAdmission(memory.New(10, nil), 10, 10)
 	ctx := context.Background()
+	r := &Run{Tenant: "a", Function: "f", Group: "f", Bytes: 2, Usual: new(Usual)}
 	if n := testing.AllocsPerRun(100, func() {
-		if err := a.Acquire(ctx, "a", "f", 1, 0); err != nil {
+		if err := a.Acquire(ctx, r, 0); err != nil {
 			t.Fatal(err)
 		}
-		a.Release(1)
+		r.Lend(1)
+		if err := r.Reclaim(ctx, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		r.Release()
 	}); n != 0 {
 		t.Fatalf("%v allocations", n)
 	}
@@ -531,18 +595,29 @@ func TestAnUncontendedRunDoesNotAllocate(t *testing.T) {
 func BenchmarkAdmission(b *testing.B) {
 	a := NewAdmission(memory.New(1<<40, nil), 1000, 1000)
 	ctx := context.Background()
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := a.Acquire(ctx, "a", "f", 1, 0); err != nil {
-			b.Fatal(err)
-		}
-		a.Release(1)
+	r := &Run{Tenant: "a", Function: "f", Group: "f", Bytes: 2}
+	for _, waits := range []bool{false, true} {
+		b.Run(fmt.Sprintf("waits=%v", waits), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := a.Acquire(ctx, r, 0); err != nil {
+					b.Fatal(err)
+				}
+				if waits {
+					r.Lend(1)
+					if err := r.Reclaim(ctx, time.Second); err != nil {
+						b.Fatal(err)
+					}
+				}
+				r.Release()
+			}
+		})
 	}
 }
 
 // BenchmarkAdmissionQueued measures a run that waits behind a thousand others.
 func BenchmarkAdmissionQueued(b *testing.B) {
-	a := NewAdmission(memory.New(1, nil), 1000, 100_000)
+	a := newRunning(memory.New(1, nil), 1000, 100_000)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for i := range 1000 {
@@ -568,7 +643,7 @@ func BenchmarkAdmissionQueued(b *testing.B) {
 func TestAdmissionSharesTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(10, nil)
-		a := NewAdmission(b, 10, 10)
+		a := newRunning(b, 10, 10)
 		others := b.Open(memory.Options{Name: "others"})
 		if err := a.Acquire(t.Context(), "a", "f", 3, 0); err != nil {
 			t.Fatal(err)
@@ -582,7 +657,7 @@ func TestAdmissionSharesTheBudget(t *testing.T) {
 		if len(admitted) != 1 || <-admitted != "1" || b.Used() != 8 {
 			t.Fatalf("%d were admitted, %d bytes are used", len(admitted), b.Used())
 		}
-		if a.TryAcquire(1, 0) {
+		if a.TryAcquire(&Run{Bytes: 1}, 0) {
 			t.Error("a run starts before those that wait")
 		}
 		others.Give(4)
@@ -605,7 +680,7 @@ func TestCallersDoNotWaitForEachOthersRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const large = 2 * memory.SmallTake
 		b := memory.New(16*large, nil)
-		a := NewAdmission(b, 10, 100)
+		a := newRunning(b, 10, 100)
 		bodies := b.Open(memory.Options{Name: "bodies", Requests: true, Yields: true})
 		var refused, done atomic.Int32
 		for range 10 {
@@ -640,7 +715,7 @@ func TestRequestsYieldToRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const large = 2 * memory.SmallTake
 		b := memory.New(16*large, nil)
-		a := NewAdmission(b, 10, 100)
+		a := newRunning(b, 10, 100)
 		bodies := b.Open(memory.Options{Name: "bodies", Requests: true, Yields: true})
 		if err := a.Acquire(t.Context(), "a", "f", 10*large, 0); err != nil {
 			t.Fatal(err)
@@ -684,7 +759,7 @@ func TestRequestsYieldToRuns(t *testing.T) {
 func TestRunThatCannotFitHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(10, nil)
-		a := NewAdmission(b, 10, 1000)
+		a := newRunning(b, 10, 1000)
 		others := b.Open(memory.Options{Name: "others"})
 		if !others.TryTake(1) {
 			t.Fatal("nothing is free")
@@ -692,9 +767,8 @@ func TestRunThatCannotFitHoldsUpNobody(t *testing.T) {
 		if err := a.Acquire(t.Context(), "a", "large", 10, 0); runtime.CodeOf(err) != runtime.CodeTooBusy {
 			t.Fatalf("a caller that cannot be served soon: %v", err)
 		}
-		var w Waiter
 		begun := false
-		a.Enqueue(&w, "a", "large", 10, func(bool) { begun = true })
+		a.Enqueue("a", "large", 10, func(bool) { begun = true })
 		for i := range 3 * maxOvertaken {
 			if err := a.Acquire(t.Context(), "a", "small", 5, 0); err != nil {
 				t.Fatalf("run %d: %v", i, err)

@@ -96,6 +96,12 @@ func (q *Fair[T]) Serve(it *Item[T]) {
 	q.Remove(it)
 }
 
+// Pass moves the group of an item to the back of its tenant's, and leaves the item in the queue.
+func (q *Fair[T]) Pass(it *Item[T]) { it.group.turn.order.MoveToBack(it.group.place) }
+
+// PassTenant moves a tenant to the back.
+func (q *Fair[T]) PassTenant(t *Turn[T]) { q.order.MoveToBack(t.place) }
+
 // Clear removes all items of a group and returns how many there were.
 func (q *Fair[T]) Clear(tenant runtime.Tenant, name string) (n int) {
 	t := q.tenants[tenant]

@@ -26,7 +26,7 @@ type imageAccount struct{ mapped, heap *memory.Account }
 // are dropped.
 func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages func(n int64) int64) *accounts {
 	return &accounts{
-		idle: b.Open(memory.Options{Name: "idle instances", HeapEach: idleHeap, Reclaim: reclaimSlots}),
+		idle: b.Open(memory.Options{Name: "idle instances", HeapEach: idleHeap, Reclaim: reclaimSlots, Borrows: true}),
 		images: imageAccount{
 			mapped: b.Open(memory.Options{Name: "images", Reclaim: reclaimImages}),
 			heap:   b.Open(memory.Options{Name: "images", Heap: true}),

@@ -62,7 +62,7 @@ def main(args, context):
 		if got := storedBytes(t, box); got != int64(length) {
 			t.Errorf("%d bytes are stored, want %d", got, length)
 		}
-		for _, s := range box.pool.idle {
+		for s := range box.pool.idle.each() {
 			if s.image != nil {
 				if at := unequal(s); at >= 0 {
 					t.Errorf("an idle slot differs from its image at %d", at)

@@ -106,10 +106,10 @@ func TestBoxStaysWithinTheBudget(t *testing.T) {
 			}
 		}
 		// Slots of the forgotten functions are closed; those that deployments use hold little.
-		if n, most := box.accounts.idle.Held(), int64(len(box.pool.idle))*8*runtime.MiB; n > most {
-			t.Errorf("%d idle slots hold %d bytes", len(box.pool.idle), n)
+		if n, most := box.accounts.idle.Held(), int64(box.pool.idle.len())*8*runtime.MiB; n > most {
+			t.Errorf("%d idle slots hold %d bytes", box.pool.idle.len(), n)
 		}
-		for _, s := range box.pool.idle {
+		for s := range box.pool.idle.each() {
 			if s.image != nil && s.image != box.guest.bare {
 				t.Error("an idle slot has a forgotten image")
 			}
@@ -138,7 +138,7 @@ func TestCachesGiveWay(t *testing.T) {
 	if got := box.budget.Used(); got != all {
 		t.Errorf("%d bytes are taken by others", got-all)
 	}
-	if n := len(box.pool.idle) + box.images.order.Len(); n != 0 {
+	if n := box.pool.idle.len() + box.images.order.Len(); n != 0 {
 		t.Errorf("%d slots and images are left", n)
 	}
 	box.runs.Give(all)
@@ -439,7 +439,7 @@ func TestNativeStacksAreTaken(t *testing.T) {
 	if got := held(); got != 0 {
 		t.Errorf("%d bytes of stacks are not given back", got)
 	}
-	for _, s := range box.pool.idle {
+	for s := range box.pool.idle.each() {
 		for _, stack := range s.stacks {
 			if n, _ := stack.size(); n > maxIdleStack {
 				t.Errorf("an idle slot has a stack of %d bytes", n)

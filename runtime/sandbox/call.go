@@ -57,7 +57,7 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 	if surplus != nil {
 		s.retire(surplus, usable)
 	}
-	outcome.Usage.Duration = s.processors.now().Sub(r.started)
+	outcome.Usage.Duration = s.processors.now().Sub(r.started) - c.stood
 	return outcome, err
 }
 
@@ -74,6 +74,9 @@ func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant r
 		return runtime.Outcome{}, false, err
 	}
 	outcome, usable = slot.invoke(ctx, r)
+	if err := slot.call.platform; err != nil {
+		return runtime.Outcome{Logs: outcome.Logs}, false, err
+	}
 	if next != nil && outcome.Failure == nil {
 		if outcome, usable, err = next(slot, outcome); errors.Is(err, endOfRun{}) {
 			logs := outcome.Logs

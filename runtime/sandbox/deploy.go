@@ -159,7 +159,7 @@ func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (
 		r.files = slot.system.Capture()
 		slot.rewind()
 		outcome, _ := slot.invoke(ctx, &r)
-		return outcome, false, nil // the slot has no image that it could be restored to
+		return outcome, false, slot.call.platform // the slot has no image that it could be restored to
 	})
 	if !ran && r.logs != nil {
 		r.logs.AppendAll(outcome.Logs)

@@ -120,10 +120,10 @@ def main(args, context):
 		if most := budget.Total() - budget.Reserve(); budget.Used() > most {
 			t.Errorf("%d bytes of the budget are used, at most %d may be", budget.Used(), most)
 		}
-		if len(box.pool.idle) > hammerers {
-			t.Errorf("%d slots are idle, %d were in use at once", len(box.pool.idle), hammerers)
+		if box.pool.idle.len() > hammerers {
+			t.Errorf("%d slots are idle, %d were in use at once", box.pool.idle.len(), hammerers)
 		}
-		for _, s := range box.pool.idle {
+		for s := range box.pool.idle.each() {
 			if s.image != nil {
 				if at := unequal(s); at >= 0 {
 					t.Errorf("an idle slot differs from its image at %d", at)

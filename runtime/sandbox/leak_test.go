@@ -109,10 +109,10 @@ func TestNothingLeaks(t *testing.T) {
 		if box.processors.free != free {
 			t.Errorf("%d permits are free, there were %d", box.processors.free, free)
 		}
-		for _, s := range box.pool.idle {
+		for s := range box.pool.idle.each() {
 			// The bare image is the guest's own.
 			if s.image != nil && s.image != box.guest.bare {
-				if held := s.image.holders.Load(); held > int32(len(box.pool.idle)) {
+				if held := s.image.holders.Load(); held > int32(box.pool.idle.len()) {
 					t.Errorf("a forgotten image has %d holders", held)
 				}
 			}

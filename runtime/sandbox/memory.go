@@ -41,10 +41,13 @@ type guestMemory interface {
 	watch()
 	unwatch(finished bool)
 	// pause and resume enclose a time in which the guest does not run and nobody writes to the
-	// memory, in which the goroutine may change its thread. Then the run is still watched, if it
-	// was.
+	// memory, in which the goroutine may change its thread. Afterwards the run is watched, if it
+	// was before.
 	pause()
 	resume()
+	// held returns the number of bytes that the memory takes, or more. It may be called between pause
+	// and resume.
+	held() int64
 	// dirty calls f with every range that may differ from the loaded image, in ascending order.
 	dirty(f func(start, end int)) error
 	// setLimit sets the largest size in bytes to which the guest may grow the memory.

@@ -33,6 +33,8 @@ func (m *copiedMemory) Reallocate(size uint64) []byte {
 // Free implements experimental.LinearMemory.
 func (m *copiedMemory) Free() {}
 
+func (m *copiedMemory) held() int64 { return int64(cap(m.buf)) }
+
 func (m *copiedMemory) data() []byte { return m.buf }
 
 func (m *copiedMemory) load(img *image, p pauser) error {

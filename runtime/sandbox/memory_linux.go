@@ -46,7 +46,8 @@ type mappedMemory struct {
 	// After a swap, more pages count as written than runs of the image write, for some runs.
 	wide    int      // number of runs that are left of them
 	numbers []uint32 // buffer of widen
-	paused  bool     // the counter is to be started again by resume
+	paused  bool     // the run was watched until pause
+	kept    int      // number of pages, of those that count as unwritten, that the memory has all the same
 }
 
 // byteRange is a part of the memory, as offsets.
@@ -138,7 +139,7 @@ func (m *mappedMemory) mapFile() error {
 }
 
 func (m *mappedMemory) drop() error {
-	m.loaded, m.writtenKnown, m.gone = nil, false, false
+	m.loaded, m.writtenKnown, m.gone, m.kept = nil, false, false, 0
 	if m.fresh {
 		return nil
 	}
@@ -176,9 +177,11 @@ func (m *mappedMemory) swap(img *image, p pauser) error {
 			failed = img.copyTo(m.region, start, end, &steps)
 		}
 	}
-	if err := m.dirty(copyTo); err != nil {
+	before := 0
+	if err := m.dirty(func(start, end int) { before += (end - start) / pageSize; copyTo(start, end) }); err != nil {
 		return err
 	}
+	before += len(m.loaded.pages)
 	for _, page := range m.loaded.pages {
 		copyTo(int(page)*pageSize, (int(page)+1)*pageSize)
 	}
@@ -186,6 +189,7 @@ func (m *mappedMemory) swap(img *image, p pauser) error {
 		return failed
 	}
 	if !m.base.tracker.countsFaults || !m.widen(m.loaded.pages, img.pages) {
+		m.kept = min(m.kept+before, m.size/pageSize)
 		return m.finishLoad(img, p)
 	}
 	m.loaded = img
@@ -265,6 +269,7 @@ func (m *mappedMemory) restore(p pauser) (int, bool, error) {
 	if m.wide > 0 {
 		if m.wide--; m.wide == 0 {
 			m.writtenKnown = false
+			m.kept = min(m.kept+pages, m.size/pageSize)
 			return pages, true, m.scan.arm(m.file())
 		}
 	}
@@ -292,17 +297,19 @@ func (m *mappedMemory) pause() {
 	if !m.faults.on {
 		return
 	}
-	m.paused = m.faults.stop()
-	if !m.paused { // pages were written that are not known: there is nothing left to watch for
+	m.paused = true
+	if !m.faults.stop() {
 		m.writtenKnown = false
 	}
 }
 
 func (m *mappedMemory) resume() {
-	if m.paused {
-		m.paused = false
+	if m.paused && m.writtenKnown { // perhaps since held
 		m.faults.start()
+	} else {
+		m.writtenKnown = false
 	}
+	m.paused = false
 }
 
 func (m *mappedMemory) dirty(f func(start, end int)) error {

@@ -95,10 +95,10 @@ func TestPanicLeavesNothing(t *testing.T) {
 		// The only idle slot serves every call; it is bare, or has nothing loaded.
 		p := deployed(t, box, hello, runtime.Limits{})
 		settle(box)
-		if len(box.pool.idle) != 1 {
-			t.Fatalf("%d slots are idle", len(box.pool.idle))
+		if box.pool.idle.len() != 1 {
+			t.Fatalf("%d slots are idle", box.pool.idle.len())
 		}
-		slot := box.pool.idle[0]
+		slot := box.pool.idle.all.first
 		slot.memory = &panickyMemory{slot.memory, c.method, c.n}
 		call := deploy
 		if !c.deploy {

@@ -21,11 +21,11 @@ type pool struct {
 	spare int
 
 	mu     sync.Mutex
-	idle   []*slot // most recently used last
-	spares int     // slots in idle that are not charged
-	busy   int     // calls that use a slot
-	peak   int     // largest number of them in this period
-	before int     // the same in the period before
+	idle   idleSlots
+	spares int // slots in idle that are not charged
+	busy   int // calls that use a slot
+	peak   int // largest number of them in this period
+	before int // the same in the period before
 	closed bool
 }
 
@@ -58,31 +58,28 @@ func (p *pool) find(img *image, tenant runtime.Tenant, most int) *slot {
 	defer p.mu.Unlock()
 	p.busy++
 	p.peak = max(p.peak, p.busy)
-	for i := len(p.idle) - 1; i >= 0; i-- {
-		// The limit of a function may have changed, and a job may have one of its own.
-		if s := p.idle[i]; s.image == img && s.tenant == tenant && s.reserved >= most {
-			return p.remove(i)
-		}
+	// The limit of a function may have changed, and a job may have one of its own.
+	s := p.idle.byKey[slotKey{img, tenant}].smallest(linkKey, true, func(s *slot) bool { return s.reserved >= most })
+	fits := func(s *slot) bool { return s.reserved >= most && len(s.memory.data()) <= img.size }
+	if s == nil {
+		s = p.idle.byKey[slotKey{}].smallest(linkKey, true, fits)
 	}
-	full := len(p.idle)+p.busy > p.kept()
-	best := -1
-	for i, s := range p.idle {
-		if (full || s.image == nil) && s.reserved >= most && len(s.memory.data()) <= img.size &&
-			(best < 0 || s.reserved < p.idle[best].reserved) { // leave the larger ones to those who need them
-			best = i
-		}
+	if s == nil && p.idle.len()+p.busy > p.kept() {
+		s = p.idle.all.smallest(linkAll, false, fits)
 	}
-	if best < 0 {
-		return nil
+	if s != nil {
+		p.remove(s)
 	}
-	return p.remove(best)
+	return s
 }
 
-func (p *pool) remove(i int) *slot {
-	s := p.idle[i]
-	p.idle = slices.Delete(p.idle, i, i+1)
-	p.removed(s)
-	return s
+// remove removes a slot. It is called with mu held.
+func (p *pool) remove(s *slot) {
+	p.idle.remove(s)
+	if s.isSpare {
+		s.isSpare = false
+		p.spares--
+	}
 }
 
 // leave records that a call that took a slot has put it back, or has closed it.
@@ -111,10 +108,11 @@ func (p *pool) put(s *slot) (surplus *slot) {
 			return s
 		}
 	}
-	if n := len(p.idle); n > 0 && n+max(p.busy, 1) > p.kept() {
-		surplus = p.remove(0)
+	if n := p.idle.len(); surplus == nil && n > 0 && n+max(p.busy, 1) > p.kept() {
+		surplus = p.idle.all.first
+		p.remove(surplus)
 	}
-	p.idle = append(p.idle, s)
+	p.idle.add(s)
 	return surplus
 }
 
@@ -123,22 +121,17 @@ func (p *pool) put(s *slot) (surplus *slot) {
 // with a large memory would never find a spare slot among those of runs with a small one. It is
 // called with mu held.
 func (p *pool) replaceSpare(s *slot) (replaced *slot) {
-	i := slices.IndexFunc(p.idle, func(o *slot) bool { return o.isSpare && o.reserved < s.reserved })
-	if s.idle > spareBytes || i < 0 {
+	if s.idle > spareBytes {
 		return nil
 	}
-	replaced = p.remove(i)
+	replaced = p.idle.all.smallest(linkAll, false, func(o *slot) bool { return o.isSpare && o.reserved < s.reserved })
+	if replaced == nil {
+		return nil
+	}
+	p.remove(replaced)
 	s.isSpare = true
 	p.spares++
 	return replaced
-}
-
-// removed notes that a slot has left the pool. It is called with mu held.
-func (p *pool) removed(s *slot) {
-	if s.isSpare {
-		s.isSpare = false
-		p.spares--
-	}
 }
 
 // discharge returns what was taken for a slot that was in the pool: it was closed, or it is in use.
@@ -155,11 +148,10 @@ func (p *pool) nextPeriod() (removed []*slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.before, p.peak = p.peak, p.busy
-	n := min(max(len(p.idle)+p.busy-p.kept(), 0), len(p.idle))
-	removed = slices.Clone(p.idle[:n])
-	p.idle = slices.Delete(p.idle, 0, n) // at once: calls wait for the lock
-	for _, s := range removed {
-		p.removed(s)
+	for p.idle.len() > 0 && p.idle.len()+p.busy > p.kept() {
+		s := p.idle.all.first
+		p.remove(s)
+		removed = append(removed, s)
 	}
 	return removed
 }
@@ -168,13 +160,12 @@ func (p *pool) nextPeriod() (removed []*slot) {
 func (p *pool) removeImage(img *image) (removed []*slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.idle = slices.DeleteFunc(p.idle, func(s *slot) bool {
+	for s := range p.idle.each() {
 		if s.image == img {
-			p.removed(s)
+			p.remove(s)
 			removed = append(removed, s)
 		}
-		return s.image == img
-	})
+	}
 	return removed
 }
 
@@ -183,14 +174,15 @@ func (p *pool) removeImage(img *image) (removed []*slot) {
 func (p *pool) reclaim(n int64) (removed []*slot, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := 0; i < len(p.idle) && bytes < n; {
-		if p.idle[i].isSpare {
-			i++
-			continue
+	for s := range p.idle.each() {
+		if bytes >= n {
+			break
 		}
-		s := p.remove(i)
-		removed = append(removed, s)
-		bytes += s.charged
+		if !s.isSpare {
+			p.remove(s)
+			removed = append(removed, s)
+			bytes += s.charged
+		}
 	}
 	return removed, bytes
 }
@@ -200,7 +192,7 @@ func (p *pool) close() []*slot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	idle := p.idle
-	p.idle = nil
+	idle := slices.Collect(p.idle.each())
+	p.idle = idleSlots{}
 	return idle
 }

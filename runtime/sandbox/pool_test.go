@@ -102,8 +102,8 @@ func TestPoolKeepsWhatWasBusy(t *testing.T) {
 	}
 	returnAll()
 	p.nextPeriod()
-	if removed := p.nextPeriod(); len(removed) != wave-limit || len(p.idle) != limit {
-		t.Errorf("%d slots were removed and %d are kept after two periods without a call", len(removed), len(p.idle))
+	if removed := p.nextPeriod(); len(removed) != wave-limit || p.idle.len() != limit {
+		t.Errorf("%d slots were removed and %d are kept after two periods without a call", len(removed), p.idle.len())
 	}
 	if p.busy != 0 {
 		t.Errorf("%d calls are counted that have ended", p.busy)
@@ -152,7 +152,7 @@ func TestSpareSlotsNeedNoMemory(t *testing.T) {
 	if removed, n := p.reclaim(1 << 40); len(removed) != 1 || removed[0] != large || n != large.idle {
 		t.Errorf("%d slots with %d bytes were reclaimed", len(removed), n)
 	}
-	if p.remove(0); p.spares != 1 || first.isSpare {
+	if p.remove(p.idle.all.first); p.spares != 1 || first.isSpare {
 		t.Errorf("%d slots are spare after one has left", p.spares)
 	}
 }
@@ -216,10 +216,10 @@ func TestLargerSpareSlotsReplaceSmallerOnes(t *testing.T) {
 			t.Errorf("the surplus of step %d is %+v, want %+v", i, got, step.surplus)
 		}
 	}
-	if p.spares != 2 || len(p.idle) != 2 || p.account.Held() != 0 {
-		t.Errorf("%d of %d slots are spare, and %d bytes are taken", p.spares, len(p.idle), p.account.Held())
+	if p.spares != 2 || p.idle.len() != 2 || p.account.Held() != 0 {
+		t.Errorf("%d of %d slots are spare, and %d bytes are taken", p.spares, p.idle.len(), p.account.Held())
 	}
-	if got := takeIdle(p, &image{}, "a", 3*sizeClass); got != third {
+	if got := takeIdle(p, &image{}, "a", 3*sizeClass); got != fifth {
 		t.Errorf("a large run got %+v", got)
 	}
 }

@@ -51,6 +51,9 @@ type claim struct {
 	ctx      context.Context // its end ends a wait for a permit; nil: never
 	deadline time.Time       // ends a wait for a permit; zero: never
 
+	// stood is how long the run has waited for memory, which does not count as its time.
+	stood time.Duration
+
 	held    bool // it has a permit
 	worn    bool
 	since   time.Time // when it got its permit, or began to wait

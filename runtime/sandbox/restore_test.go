@@ -115,16 +115,13 @@ func unequal(s *slot) int {
 
 // newest returns the slot that was returned last, or nil.
 func newest(box *Sandbox) *slot {
-	if n := len(box.pool.idle); n > 0 {
-		return box.pool.idle[n-1]
-	}
-	return nil
+	return box.pool.idle.all.last
 }
 
 // dropNewest closes the slot that was returned last.
 func dropNewest(t testing.TB, box *Sandbox) {
 	s := newest(box)
-	box.pool.idle = box.pool.idle[:len(box.pool.idle)-1]
+	box.pool.remove(s)
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +298,7 @@ func TestEveryEndingIsRestored(t *testing.T) {
 				} else {
 					p.Limits.Timeout = time.Minute
 				}
-				for len(box.pool.idle) > 0 {
+				for box.pool.idle.len() > 0 {
 					dropNewest(t, box)
 				}
 				args := fmt.Sprintf(`{"plan":[["grow_list",50],["allocate",9],["write_fixed",3],["%s",3]]}`, ending)

@@ -42,6 +42,7 @@ type slot struct {
 	idle     int64 // bytes that it keeps while it is in the pool
 	charged  int64 // bytes taken for it since it was put into the pool
 	isSpare  bool  // it is in the pool, and not charged
+	links    [links]slotLink
 }
 
 // call is the state of one call into the guest.
@@ -60,6 +61,8 @@ type call struct {
 	stackBytes  int64 // bytes taken for the native stack
 	resultBytes int64 // bytes counted for the result
 	tmp         int64 // bytes of host memory for /tmp
+	room        runtime.Room
+	platform    error // why the platform cannot let the call go on
 }
 
 // endOfRun is the value that the host panics with to end a run; wazero returns it as the call's
@@ -124,23 +127,62 @@ func (s *slot) yield() runtime.Class { return s.stopped(s.processors.checkpoint(
 // stopped returns why the call must end at a time, or an empty class.
 func (s *slot) stopped(now time.Time) runtime.Class { return s.claim.stopped(now) }
 
-// Sleep implements wasi.Control. A sleeping run releases its permit to compute.
+// lendAfter is the shortest sleep in which a run lends the memory that it does not hold.
+const lendAfter = time.Millisecond
+
+// Sleep implements wasi.Control. A sleeping run releases its permit to compute, and lends memory.
 func (s *slot) Sleep(d time.Duration) {
 	s.memory.pause()
 	s.checkStack()
+	lends, held := s.call.room != nil && d >= lendAfter, int64(0)
+	if lends {
+		held = s.held()
+	}
 	left := time.Until(s.claim.deadline)
 	timer := time.NewTimer(min(d, max(left, 0)))
 	defer timer.Stop()
 	s.processors.release(&s.claim)
+	if lends {
+		s.call.room.Lend(held)
+	}
 	select {
 	case <-timer.C:
 	case <-s.claim.ctx.Done():
+	}
+	if lends && s.claim.ctx.Err() == nil && s.processors.now().Before(s.claim.deadline) {
+		s.reclaim()
 	}
 	s.processors.acquire(&s.claim)
 	if class := s.stopped(s.processors.now()); class != "" {
 		s.end(class)
 	}
 	s.memory.resume()
+}
+
+// held returns the number of bytes that the run takes while it waits, or more.
+func (s *slot) held() int64 {
+	c := &s.call
+	stack, _ := c.stack.size()
+	return s.memory.held() + c.tmp + stack - c.stackBytes + c.logs.Size() + idleOverhead
+}
+
+// reclaim waits for the memory that the call has lent, and ends the call if it does not get it. The
+// call's time stands still.
+func (s *slot) reclaim() {
+	c := &s.call
+	began := s.processors.now()
+	err := c.room.Reclaim(s.claim.ctx, c.limits.Timeout)
+	waited := s.processors.now().Sub(began)
+	s.claim.deadline = s.claim.deadline.Add(waited)
+	s.claim.stood += waited
+	switch {
+	case err == nil:
+	case s.claim.ctx.Err() != nil:
+		s.end(runtime.ClassCancelled)
+	default:
+		c.platform = err
+		s.end(runtime.ClassInternal)
+	}
 }
 
 // Exit implements wasi.Control.
@@ -269,6 +311,7 @@ type request struct {
 	limits   runtime.Limits
 	files    *wasi.State        // nil: those of the image
 	logs     *runtime.LogBuffer // nil: the slot's own buffer
+	room     runtime.Room       // nil: the call keeps all of its memory while it waits
 }
 
 // prepare makes the slot ready to run from an image, for a tenant. Its memory must be able to grow
@@ -332,7 +375,7 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 		fn, stack, first, n = s.deploy, s.stacks[opDeploy], pyguest.OpName, 3
 	}
 	c := &s.call
-	*c = call{op: r.op, limits: r.limits, stack: stack}
+	*c = call{op: r.op, limits: r.limits, stack: stack, room: r.room}
 	defer s.endCall()
 	if c.logs = r.logs; c.logs == nil {
 		s.logs.Reset(r.limits.Logs)
@@ -371,7 +414,7 @@ func (s *slot) endCall() {
 		c.resultBytes = 0
 	}
 	s.host.Context = noCall
-	c.input, c.logs, c.result, c.failure = [len(c.input)][]byte{}, nil, nil, nil
+	c.input, c.logs, c.result, c.failure, c.room = [len(c.input)][]byte{}, nil, nil, nil, nil
 	s.logs.Reset(0)
 }
 

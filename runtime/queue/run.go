@@ -1,0 +1,170 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Run is the memory of one run, from its wait in the queue to its end. The caller sets the exported
+// fields before the run is given to an [Admission], and does not change them until it is released.
+// Then the same Run may be used again.
+type Run struct {
+	Tenant   runtime.Tenant
+	Function string // id: the runs of a function share a part of the memory
+	Group    string // runs of one group start in the order in which they came
+	Bytes    int64  // the most that the run may use
+	// Usual says what runs of the same version hold while they wait. Nil: not known.
+	Usual *Usual
+
+	admission *Admission
+	charged   int64 // bytes that are taken for it
+
+	// While it is in the queue:
+	item      Item[*Run]
+	overtaken int // runs that overtook it since it became its tenant's next
+	// notify is called with the decision on a background run, under the lock of the
+	// Admission. It is nil for a blocked caller, which waits for decided instead.
+	notify  func(refused bool)
+	decided chan struct{} // closed with the decision; in Reclaim, when the memory was taken back
+	refused bool
+
+	// Since it has started:
+	shares [2]*share // of its function and its tenant
+	lent   int64     // bytes that it lends
+	most   int64     // the most that it has held while it waited
+	place  place     // among the runs that take back what they have lent
+}
+
+var _ runtime.Room = (*Run)(nil)
+
+// begin prepares the run for an Admission.
+func (r *Run) begin(a *Admission) {
+	r.admission, r.charged = a, 0
+	r.overtaken, r.notify, r.decided, r.refused = 0, nil, nil, false
+	r.lent, r.most = 0, 0
+}
+
+// decide delivers the decision on a run that was in the queue.
+func (r *Run) decide(refused bool) {
+	if r.notify != nil {
+		r.notify(refused)
+		return
+	}
+	r.refused = refused
+	close(r.decided)
+}
+
+// Release returns the memory of a run that has ended.
+func (r *Run) Release() {
+	a := r.admission
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r.lent > 0 { // it has ended while it waited
+		a.noLongerWaits(r)
+		a.memory.Forgive(r.lent)
+		r.lent = 0
+	}
+	if r.most > 0 && r.Usual != nil {
+		r.Usual.learn(r.most)
+	}
+	a.running--
+	a.shares.add(r, -r.charged)
+	a.shares.leave(r)
+	a.memory.Return(r.charged)
+	r.charged = 0
+	if a.queue.Len() > 0 || a.waiting.len() > 0 {
+		a.admit()
+	}
+	a.memory.Serve()
+}
+
+// Lend implements [runtime.Room]. The run lends what it does not hold, or less if runs of its version
+// usually hold more when they wait.
+func (r *Run) Lend(held int64) {
+	a := r.admission
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r.most = max(r.most, held)
+	keeps := held
+	if r.Usual != nil {
+		keeps = max(keeps, r.Usual.Bytes())
+	}
+	if keeps >= r.Bytes {
+		return
+	}
+	r.lent = r.Bytes - keeps
+	a.memory.Lend(r.lent)
+	a.waits(r)
+	if a.queue.Len() > 0 || a.waiting.len() > 0 {
+		a.admit()
+	}
+}
+
+// Reclaim implements [runtime.Room]. The error is the cause of the end of ctx, or CodeUnavailable with
+// a RetryAfter if the memory was not free within patience.
+func (r *Run) Reclaim(ctx context.Context, patience time.Duration) error {
+	if r.lent == 0 {
+		return nil
+	}
+	a := r.admission
+	a.mu.Lock()
+	if a.waiting.len() == 0 && a.takeBack(r) {
+		a.mu.Unlock()
+		return nil
+	}
+	r.decided = make(chan struct{})
+	a.waiting.add(r)
+	a.admit()
+	a.mu.Unlock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-r.decided:
+		return nil
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.waiting.has(r) {
+		return nil
+	}
+	a.waiting.remove(r)
+	a.admit() // others may have waited behind it
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	err := runtime.Errorf(runtime.CodeUnavailable, "the run could not go on: after it had waited for something, the server had no memory left for it for %g seconds", patience.Seconds()).
+		WithHint("try again in a moment, or run the server with a larger memory budget")
+	err.RetryAfter = runtime.BusyRetry
+	return err
+}
+
+// Usual estimates what the runs of a version hold at most while they wait for something, so that a
+// run that waits for the first time does not lend what it will hold when it waits again. The zero
+// value knows nothing. All methods may be called concurrently.
+type Usual struct{ bytes atomic.Int64 }
+
+// Bytes returns the estimate: about the most that a recent run has held.
+func (u *Usual) Bytes() int64 { return u.bytes.Load() }
+
+// usualRuns is the number of runs after which most of a larger value is forgotten.
+const usualRuns = 32
+
+// learn adds what a run has held.
+func (u *Usual) learn(held int64) {
+	known := u.bytes.Load()
+	if held < known {
+		held = known - (known-held+usualRuns-1)/usualRuns
+	}
+	u.bytes.Store(held) // a value that another run stores meanwhile may be lost
+}
+
+// String is for tests and logs.
+func (r *Run) String() string {
+	return fmt.Sprintf("run of %s/%s: %d of %d bytes, %d lent", r.Tenant, r.Group, r.charged, r.Bytes, r.lent)
+}

@@ -1,0 +1,132 @@
+package sandbox
+
+import (
+	"iter"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// idleSlots holds slots in the order of their last use, and those with one image of one tenant apart.
+// A look-up takes constant time: there may be thousands of slots, and runs wait for it.
+type idleSlots struct {
+	all   slotList
+	byKey map[slotKey]slotList
+}
+
+// slotKey is the state of a slot that is of use to a run. Slots without an image have a zero key.
+type slotKey struct {
+	image  *image
+	tenant runtime.Tenant
+}
+
+func (s *slot) key() slotKey {
+	if s.image == nil {
+		return slotKey{}
+	}
+	return slotKey{s.image, s.tenant}
+}
+
+// slotList is a list of slots, most recently used last.
+type slotList struct {
+	first, last *slot
+	len         int
+}
+
+// slotLink is the place of a slot in a list.
+type slotLink struct{ previous, next *slot }
+
+// The lists that a slot is in.
+const (
+	linkAll = iota
+	linkKey
+	links
+)
+
+func (l *slotList) append(s *slot, link int) {
+	s.links[link] = slotLink{previous: l.last}
+	if l.last == nil {
+		l.first = s
+	} else {
+		l.last.links[link].next = s
+	}
+	l.last = s
+	l.len++
+}
+
+func (l *slotList) remove(s *slot, link int) {
+	at := s.links[link]
+	if at.previous == nil {
+		l.first = at.next
+	} else {
+		at.previous.links[link].next = at.next
+	}
+	if at.next == nil {
+		l.last = at.previous
+	} else {
+		at.next.links[link].previous = at.previous
+	}
+	s.links[link] = slotLink{}
+	l.len--
+}
+
+// maxLooks bounds the slots that a search looks at.
+const maxLooks = 64
+
+// smallest returns the slot that fits with the smallest memory, among the most or the least recently
+// used ones of a list: the larger ones are left to those who need them. It returns nil if none fits.
+func (l slotList) smallest(link int, newestFirst bool, fits func(*slot) bool) (best *slot) {
+	s := l.first
+	if newestFirst {
+		s = l.last
+	}
+	for range maxLooks {
+		if s == nil {
+			return best
+		}
+		if fits(s) && (best == nil || s.reserved < best.reserved) {
+			best = s
+		}
+		if newestFirst {
+			s = s.links[link].previous
+		} else {
+			s = s.links[link].next
+		}
+	}
+	return best
+}
+
+func (i *idleSlots) len() int { return i.all.len }
+
+func (i *idleSlots) add(s *slot) {
+	i.all.append(s, linkAll)
+	if i.byKey == nil {
+		i.byKey = make(map[slotKey]slotList)
+	}
+	list := i.byKey[s.key()]
+	list.append(s, linkKey)
+	i.byKey[s.key()] = list
+}
+
+// remove removes a slot, whose image must be the one with which it was added.
+func (i *idleSlots) remove(s *slot) {
+	i.all.remove(s, linkAll)
+	list := i.byKey[s.key()]
+	if list.remove(s, linkKey); list.len == 0 {
+		delete(i.byKey, s.key())
+		return
+	}
+	i.byKey[s.key()] = list
+}
+
+// each returns the slots, least recently used first. The present one may be removed.
+func (i *idleSlots) each() iter.Seq[*slot] {
+	return func(yield func(*slot) bool) {
+		for s := i.all.first; s != nil; {
+			next := s.links[linkAll].next
+			if !yield(s) {
+				return
+			}
+			s = next
+		}
+	}
+}
