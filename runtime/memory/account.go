@@ -84,8 +84,15 @@ func (a *Account) Free() int64 {
 	return a.budget.total - a.leave(a.budget.total) - a.budget.Used() + a.Lent()
 }
 
-// Room returns the bytes that the account could take if all caches gave up theirs.
-func (a *Account) Room() int64 { return a.Free() + a.budget.cache.Load() }
+// Leaves reports whether a take of n bytes would leave some bytes free, or to caches. If it would not,
+// caches begin to give up theirs, so that a later attempt may succeed.
+func (a *Account) Leaves(n, bytes int64) bool {
+	if bytes == 0 || n+bytes <= a.Free()+a.budget.cache.Load() {
+		return true
+	}
+	a.budget.reclaim(n + bytes)
+	return false
+}
 
 // leave returns the bytes of the Budget that a take of n must leave free.
 func (a *Account) leave(n int64) int64 {
@@ -254,6 +261,7 @@ func (a *Account) Notify(onFree func(), wanted, least int64) (missed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wanted.Store(wanted)
+	b.least.Store(least)
 	waits := onFree != nil
 	level := int64(nobody)
 	if waits {

@@ -53,6 +53,7 @@ type Budget struct {
 	// called when at most level bytes are used; nothing waits below zero.
 	pending atomic.Int32
 	level   atomic.Int64
+	least   atomic.Int64  // the least that they want
 	idle    atomic.Bool   // nothing was taken or given since Govern last looked
 	busy    chan struct{} // receives when that is over
 	lent    atomic.Int64  // loans.free, for those that only read it
@@ -82,8 +83,16 @@ func New(total int64, log *slog.Logger) *Budget {
 // nobody is the level of a Budget without accounts that wait to be called.
 const nobody = -1
 
-// useful reports whether those that wait by Notify could take something.
-func (b *Budget) useful() bool { return b.used.Load()-b.lent.Load() <= b.level.Load() }
+// useful reports whether those that wait by Notify could take something, perhaps after caches have given
+// up theirs.
+func (b *Budget) useful() bool {
+	level := b.level.Load()
+	if level == nobody {
+		return false
+	}
+	lent := b.lent.Load()
+	return b.used.Load()-lent-b.cache.Load() <= level || lent > 0 && lent >= b.least.Load()
+}
 
 // Total returns the bytes of the Budget.
 func (b *Budget) Total() int64 { return b.total }
@@ -221,7 +230,11 @@ func (b *Budget) reclaim(n int64) {
 	if n = min(n, n+b.used.Load()-b.lent.Load()-b.forRuns()); cache <= 0 || n/2 > cache {
 		return
 	}
-	n = max(n, 1)
+	b.reclaimAnyway(max(n, 1))
+}
+
+// reclaimAnyway lets caches give up n bytes, soon.
+func (b *Budget) reclaimAnyway(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.reclaiming || !b.exhausted.IsZero() && time.Since(b.exhausted) < reclaimPause {

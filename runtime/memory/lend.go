@@ -34,7 +34,8 @@ func (a *Account) TakeBack(n int64) bool {
 	}
 	b.loans.mu.Unlock()
 	if !taken {
-		b.reclaim(n)
+		b.reportShortage()
+		b.reclaimAnyway(max(n-b.lent.Load(), 1))
 		return false
 	}
 	a.hold(n, 0)

@@ -21,8 +21,8 @@ const (
 )
 
 const (
-	// headroomParts is the divisor of the memory for runs that new runs leave free while others wait
-	// that have lent theirs: those then seldom wait for it.
+	// headroomParts is the divisor of the memory for runs that new runs of a function leave free while
+	// others of the function have lent theirs.
 	headroomParts = 8
 )
 
@@ -53,8 +53,13 @@ type Admission struct {
 	queue   *Fair[*Run]
 	callers map[runtime.Tenant]int // blocked callers, by tenant
 	blocked int                    // blocked callers of all tenants
-	shares  shares
-	waiting waiting
+
+	// The runs that have started.
+	shares shares
+	all    share // the root
+	owed   int64 // bytes that runs have lent
+	kept   int64 // bytes that these runs keep
+	ages   ages  // of those that are to go on
 }
 
 // NewAdmission returns an Admission of runs that take their memory from a budget, with a bound for
@@ -235,39 +240,21 @@ func (a *Admission) uncount(r *Run) {
 
 // take lets a run start if there is memory for it.
 func (a *Admission) take(r *Run) bool {
-	found := a.shares.of(r)
-	if a.paused || a.running >= a.maxRuns || a.waiting.len() > 0 || a.exceeds(r, found) || !a.leavesHeadroom(r.Bytes) || !a.memory.TryTake(r.Bytes) {
+	function, tenant := a.shares.of(r)
+	if a.paused || a.running >= a.maxRuns || a.all.first() != nil || function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) ||
+		!a.memory.Leaves(r.Bytes, a.headroom(function)) || !a.memory.TryTake(r.Bytes) {
 		return false
 	}
 	a.running++
-	a.shares.enter(r, found)
-	a.shares.add(r, r.Bytes)
+	a.enter(r, function, tenant)
 	r.charged = r.Bytes
 	return true
 }
 
-// hasShare reports whether the function or the tenant of a run has its share of the memory, which
-// the run would exceed.
-func (a *Admission) hasShare(r *Run) bool { return a.exceeds(r, a.shares.of(r)) }
-
-func (a *Admission) exceeds(r *Run, found [2]*share) bool {
-	most := [...]int64{a.mostOfFunction, a.mostOfTenant}
-	for i, h := range found {
-		if h != nil && h.runs >= unshared && h.bytes > most[i]-r.Bytes {
-			return true
-		}
-	}
-	return false
-}
-
-// leavesHeadroom reports whether a new run of some bytes leaves enough to those that wait.
-func (a *Admission) leavesHeadroom(bytes int64) bool {
-	return bytes <= a.memory.Room()-a.headroom()
-}
-
-// headroom returns the bytes that new runs leave to those that wait.
-func (a *Admission) headroom() int64 {
-	if a.waiting.owed == 0 {
+// headroom returns the bytes that a new run of a function leaves to those of its runs that wait:
+// these then seldom wait for memory.
+func (a *Admission) headroom(function *share) int64 {
+	if function == nil || function.waiting == 0 {
 		return 0
 	}
 	return a.memory.Largest() / headroomParts
@@ -288,6 +275,13 @@ func (a *Admission) full(tenant runtime.Tenant) bool {
 	return false
 }
 
+// admitIfWanted lets runs go on and start that fit, if any wait.
+func (a *Admission) admitIfWanted() {
+	if a.queue.Len() > 0 || a.ages.order.Len() > 0 {
+		a.admit()
+	}
+}
+
 // admit lets runs go on and start that fit. If runs still wait for memory, they are tried again when
 // another holder gives some back.
 func (a *Admission) admit() {
@@ -296,7 +290,7 @@ func (a *Admission) admit() {
 		if wanted.most == 0 && !a.paused {
 			wanted = a.start()
 		}
-		if wanted.most == 0 || a.waiting.len() == 0 && a.running >= a.maxRuns {
+		if wanted.most == 0 || a.all.first() == nil && a.running >= a.maxRuns {
 			a.memory.Notify(nil, 0, 0)
 			return
 		}
@@ -358,13 +352,14 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 				return r, demand{}
 			}
 			groups++
-			if a.hasShare(r) {
+			function, tenant := a.shares.of(r)
+			if function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) {
 				// Its turn comes when runs of its own function or tenant have ended.
 				a.queue.Pass(&r.item)
 				continue
 			}
 			shared = false
-			needs := r.Bytes + a.headroom()
+			needs := r.Bytes + a.headroom(function)
 			if wanted.most = max(wanted.most, needs); len(passed) == 0 {
 				wanted.least = needs
 			}

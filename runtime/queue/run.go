@@ -33,10 +33,12 @@ type Run struct {
 	refused bool
 
 	// Since it has started:
-	shares [2]*share // of its function and its tenant
-	lent   int64     // bytes that it lends
-	most   int64     // the most that it has held while it waited
-	place  place     // among the runs that take back what they have lent
+	share    *share // of its function
+	waits    bool   // since Lend
+	lent     int64  // bytes that it lends since then
+	most     int64  // the most that it has held while it waited
+	age      age
+	position // among the runs of its function that take back what they have lent
 }
 
 var _ runtime.Room = (*Run)(nil)
@@ -45,7 +47,7 @@ var _ runtime.Room = (*Run)(nil)
 func (r *Run) begin(a *Admission) {
 	r.admission, r.charged = a, 0
 	r.overtaken, r.notify, r.decided, r.refused = 0, nil, nil, false
-	r.lent, r.most = 0, 0
+	r.waits, r.lent, r.most = false, 0, 0
 }
 
 // decide delivers the decision on a run that was in the queue.
@@ -58,27 +60,30 @@ func (r *Run) decide(refused bool) {
 	close(r.decided)
 }
 
+func (r *Run) wants() int64 { return r.lent }
+
 // Release returns the memory of a run that has ended.
 func (r *Run) Release() {
 	a := r.admission
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if r.lent > 0 { // it has ended while it waited
-		a.noLongerWaits(r)
-		a.memory.Forgive(r.lent)
-		r.lent = 0
+	if r.waits { // it has ended meanwhile
+		if r.lent > 0 {
+			a.memory.Forgive(r.lent)
+		}
+		a.forget(r)
+		r.count(-r.charged, 0, -1)
+	} else {
+		r.count(-r.charged, -1, 0)
 	}
 	if r.most > 0 && r.Usual != nil {
 		r.Usual.learn(r.most)
 	}
 	a.running--
-	a.shares.add(r, -r.charged)
 	a.shares.leave(r)
 	a.memory.Return(r.charged)
 	r.charged = 0
-	if a.queue.Len() > 0 || a.waiting.len() > 0 {
-		a.admit()
-	}
+	a.admitIfWanted()
 	a.memory.Serve()
 }
 
@@ -93,31 +98,21 @@ func (r *Run) Lend(held int64) {
 	if r.Usual != nil {
 		keeps = max(keeps, r.Usual.Bytes())
 	}
-	if keeps >= r.Bytes {
-		return
-	}
-	r.lent = r.Bytes - keeps
-	a.memory.Lend(r.lent)
-	a.waits(r)
-	if a.queue.Len() > 0 || a.waiting.len() > 0 {
-		a.admit()
-	}
+	a.lend(r, min(keeps, r.Bytes))
+	a.admitIfWanted()
 }
 
 // Reclaim implements [runtime.Room]. The error is the cause of the end of ctx, or CodeUnavailable with
 // a RetryAfter if the memory was not free within patience.
 func (r *Run) Reclaim(ctx context.Context, patience time.Duration) error {
-	if r.lent == 0 {
-		return nil
-	}
 	a := r.admission
 	a.mu.Lock()
-	if a.waiting.len() == 0 && a.takeBack(r) {
+	if (r.lent == 0 || a.ages.order.Len() == 0 && r.mayGoOn()) && a.takeBack(r) {
 		a.mu.Unlock()
 		return nil
 	}
 	r.decided = make(chan struct{})
-	a.waiting.add(r)
+	a.wait(r)
 	a.admit()
 	a.mu.Unlock()
 	timer := time.NewTimer(patience)
@@ -130,10 +125,10 @@ func (r *Run) Reclaim(ctx context.Context, patience time.Duration) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.waiting.has(r) {
+	if r.age.element == nil {
 		return nil
 	}
-	a.waiting.remove(r)
+	a.endWait(r)
 	a.admit() // others may have waited behind it
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -142,6 +137,16 @@ func (r *Run) Reclaim(ctx context.Context, patience time.Duration) error {
 		WithHint("try again in a moment, or run the server with a larger memory budget")
 	err.RetryAfter = runtime.BusyRetry
 	return err
+}
+
+// mayGoOn reports whether the shares of the run have room for it.
+func (r *Run) mayGoOn() bool {
+	for s := r.share; s.parent != nil; s = s.parent {
+		if s.computing > 0 && s.bytes > s.most-r.lent {
+			return false
+		}
+	}
+	return true
 }
 
 // Usual estimates what the runs of a version hold at most while they wait for something, so that a

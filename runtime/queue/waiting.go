@@ -1,122 +1,103 @@
 package queue
 
-import (
-	"container/heap"
-	"container/list"
-)
+import "container/list"
 
-// waiting is what an Admission knows of the runs that have started and wait for something, or that
-// want to go on and wait for what they have lent.
+// Runs that have started and wait for something have lent what they do not hold. To go on they wait
+// for it here, see [Run.Reclaim]. Those go on that want least first, which rules out a deadlock:
 //
-// Those go on that want least first, which rules out a deadlock. Bytes that a run lends go to other
-// runs only, and to idle instances, which give them up at once. Let nobody compute any more, and
-// look at the run that lent last: when it did, what it lent was free; what has been taken since was
-// taken by runs that have ended, which have returned it, or that have lent it themselves later, which
-// contradicts the choice. So its memory is free, and so is that of the run that wants least. It goes
-// on with all that it may use, and ends, or lends again and is then the last.
+// Bytes that a run lends go to other runs only, and to idle instances, which give them up at once. Let
+// nobody compute any more, and look at the run that lent last. When it did, what it lent was free; what
+// has been taken since was taken by runs that have ended, which have returned it, or that have lent
+// it themselves later, which contradicts the choice. So its memory is free, and so is that of the
+// run that wants least. It goes on with all that it may use, and ends, or lends again and is then the
+// last. The same holds within the shares of functions and tenants, because the last of all is the
+// last of its function and its tenant, too; and for the first unshared runs, which may exceed a
+// share, because a share that has no run that computes lets one go on.
 //
-// With the smallest first alone, a large run could wait forever while small ones come and go. So
-// when maxOvertaken runs have gone on before the one that waits longest, it goes next, as long as it
-// would fit if only the runs that wait kept what they hold.
-type waiting struct {
-	owed   int64 // bytes that runs have lent
-	holds  int64 // bytes that these runs keep
-	served uint64
-	bySize sizes
-	byAge  list.List // of *Run
+// With the least first alone, a large run could wait forever while small ones come and go. So when
+// maxOvertaken runs have gone on before the one that waits longest, it goes next, even beyond
+// its shares, as long as it would fit if only the runs that wait kept what they hold.
+
+// ages holds the runs that wait for what they have lent in the order in which they came.
+type ages struct {
+	order  list.List // of *Run
+	served uint64    // runs that have gone on
 }
 
-// place is the place of a run in waiting.
-type place struct {
-	index   int           // in bySize
-	element *list.Element // in byAge; nil: it is in neither
-	served  uint64        // number of runs that had gone on when it came
-}
-
-// len returns the number of runs that wait for what they have lent.
-func (w *waiting) len() int { return len(w.bySize) }
-
-func (w *waiting) has(r *Run) bool { return r.place.element != nil }
-
-func (w *waiting) add(r *Run) {
-	r.place = place{element: w.byAge.PushBack(r), served: w.served}
-	heap.Push(&w.bySize, r)
-}
-
-func (w *waiting) remove(r *Run) {
-	heap.Remove(&w.bySize, r.place.index)
-	w.byAge.Remove(r.place.element)
-	r.place = place{}
-}
-
-// next returns the run that goes on next, if there may be room bytes for it at most.
-func (w *waiting) next(room int64) *Run {
-	oldest := w.byAge.Front().Value.(*Run)
-	if w.served-oldest.place.served >= maxOvertaken && oldest.lent <= room {
-		return oldest
-	}
-	return w.bySize[0]
-}
-
-// sizes is a heap of runs, with the one that has lent least first. It implements heap.Interface.
-type sizes []*Run
-
-func (s sizes) Len() int           { return len(s) }
-func (s sizes) Less(i, j int) bool { return s[i].lent < s[j].lent }
-func (s sizes) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].place.index, s[j].place.index = i, j
-}
-
-func (s *sizes) Push(x any) {
-	r := x.(*Run)
-	r.place.index = len(*s)
-	*s = append(*s, r)
-}
-
-func (s *sizes) Pop() any {
-	last := len(*s) - 1
-	r := (*s)[last]
-	(*s)[last] = nil
-	*s = (*s)[:last]
-	return r
+// age is the place of a run in ages.
+type age struct {
+	element *list.Element // nil: it is not there
+	served  uint64        // ages.served when it came
 }
 
 // The methods below are called with the mutex of the Admission held.
 
-// waits counts a run that has lent.
-func (a *Admission) waits(r *Run) {
-	r.charged = r.Bytes - r.lent
-	a.shares.add(r, -r.lent)
-	a.waiting.owed += r.lent
-	a.waiting.holds += r.charged
-}
-
-func (a *Admission) noLongerWaits(r *Run) {
-	a.waiting.owed -= r.lent
-	a.waiting.holds -= r.charged
+// lend lends what a run does not keep, if anything.
+func (a *Admission) lend(r *Run, keeps int64) {
+	r.waits, r.lent, r.charged = true, r.Bytes-keeps, keeps
+	if r.lent > 0 {
+		a.memory.Lend(r.lent)
+	}
+	a.owed += r.lent
+	a.kept += keeps
+	r.count(-r.lent, -1, 1)
 }
 
 // takeBack takes what a run has lent, if it is free.
 func (a *Admission) takeBack(r *Run) bool {
-	if !a.memory.TakeBack(r.lent) {
+	if r.lent > 0 && !a.memory.TakeBack(r.lent) {
 		return false
 	}
-	a.noLongerWaits(r)
-	a.shares.add(r, r.lent)
-	r.charged, r.lent = r.Bytes, 0
+	if r.age.element != nil {
+		a.endWait(r)
+		a.ages.served++
+	}
+	lent := r.lent
+	a.forget(r)
+	r.charged = r.Bytes
+	r.count(lent, 1, -1)
 	return true
+}
+
+// forget drops what a run has lent.
+func (a *Admission) forget(r *Run) {
+	a.owed -= r.lent
+	a.kept -= r.charged
+	r.waits, r.lent = false, 0
+}
+
+// wait adds a run to those that want back what they have lent.
+func (a *Admission) wait(r *Run) {
+	r.age = age{element: a.ages.order.PushBack(r), served: a.ages.served}
+	r.share.returning.set(r, true)
+	r.share.changed()
+}
+
+// endWait removes a run from them.
+func (a *Admission) endWait(r *Run) {
+	a.ages.order.Remove(r.age.element)
+	r.age = age{}
+	r.share.returning.set(r, false)
+	r.share.changed()
+}
+
+// next returns the run that is to go on next, or nil: those that there are have their share.
+func (a *Admission) next() *Run {
+	if e := a.ages.order.Front(); e != nil {
+		r := e.Value.(*Run)
+		if a.ages.served-r.age.served >= maxOvertaken && r.lent <= a.memory.FreeOfRuns()-a.kept {
+			return r
+		}
+	}
+	return a.all.first()
 }
 
 // goOn lets runs go on that want back what they have lent, and returns what the next wants.
 func (a *Admission) goOn() demand {
-	for a.waiting.len() > 0 {
-		r := a.waiting.next(a.memory.FreeOfRuns() - a.waiting.holds)
+	for r := a.next(); r != nil; r = a.next() {
 		if lent := r.lent; !a.takeBack(r) {
 			return demand{lent, lent}
 		}
-		a.waiting.remove(r)
-		a.waiting.served++
 		close(r.decided)
 	}
 	return demand{}
