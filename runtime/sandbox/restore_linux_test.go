@@ -143,7 +143,7 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 				}
 				sleep := 0 // µs
 				if len(pages) < 5 && rng.IntN(3) == 0 {
-					sleep = 1 + rng.IntN(300)
+					sleep = 1 + rng.IntN(1300) // more than lendAfter, too
 				}
 				args, _ := json.Marshal(map[string]any{"pages": pages, "new": size, "deep": depth, "sleep": sleep})
 				result(t, box, program, string(args))
@@ -211,7 +211,7 @@ func TestSwitchesAreRestored(t *testing.T) {
 	}
 }
 
-// TestSleepNeedsNoScan verifies that a run that sleeps is watched to its end.
+// TestSleepNeedsNoScan verifies that a run that sleeps, and lends memory, is watched to its end.
 func TestSleepNeedsNoScan(t *testing.T) {
 	box := countingBox(t)
 	const runs = 40
@@ -222,7 +222,7 @@ func TestSleepNeedsNoScan(t *testing.T) {
 			before = s.memory.(*mappedMemory).scans
 		}
 		for range runs {
-			result(t, box, p, `{"pages":[],"new":0,"deep":0,"sleep":1}`)
+			result(t, box, p, `{"pages":[],"new":0,"deep":0,"sleep":1100}`)
 		}
 		return newest(box).memory.(*mappedMemory).scans - before
 	}

@@ -133,11 +133,26 @@ func deployed(t testing.TB, box *Sandbox, source string, limits runtime.Limits) 
 
 func run(t testing.TB, box *Sandbox, p runtime.Program, args string) runtime.Outcome {
 	t.Helper()
-	outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte(args), Context: []byte("{}")})
+	outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte(args), Context: []byte("{}"), Room: &room{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return outcome
+}
+
+// room is a Room that notes what is lent.
+type room struct {
+	held    []int64
+	reclaim func(ctx context.Context, patience time.Duration) error // nil: the memory is free at once
+}
+
+func (r *room) Lend(held int64) { r.held = append(r.held, held) }
+
+func (r *room) Reclaim(ctx context.Context, patience time.Duration) error {
+	if r.reclaim == nil {
+		return nil
+	}
+	return r.reclaim(ctx, patience)
 }
 
 // result runs a program, which must succeed, and returns its result.
