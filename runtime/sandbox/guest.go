@@ -47,6 +47,7 @@ type guest struct {
 	mapped bool   // slots use mappedMemory
 	tree   *wasi.Tree
 	clock  hostClock
+	timers *timers
 	log    *slog.Logger
 }
 
@@ -66,7 +67,7 @@ func (c hostClock) Now() (wall, monotonic int64) {
 // openGuest compiles the guest, or loads the compiled code from the cache. Steps that do not depend
 // on each other run at the same time, so that a server starts in half a second.
 func openGuest(ctx context.Context, o Options) (*guest, error) {
-	g := &guest{log: o.Log, clock: hostClock{time.Now()}}
+	g := &guest{log: o.Log, clock: hostClock{time.Now()}, timers: newTimers()}
 	var data []wasmbin.Segment
 	var cache *compilationCache
 	var storeCode func()
@@ -254,5 +255,6 @@ func (g *guest) close(ctx context.Context) error {
 	if g.base != nil {
 		g.base.closeMapping()
 	}
+	g.timers.close()
 	return err
 }

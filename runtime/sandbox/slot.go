@@ -138,16 +138,18 @@ func (s *slot) Sleep(d time.Duration) {
 	if lends {
 		held = s.held()
 	}
-	left := time.Until(s.claim.deadline)
-	timer := time.NewTimer(min(d, max(left, 0)))
-	defer timer.Stop()
+	d = min(d, max(time.Until(s.claim.deadline), 0))
 	s.processors.release(&s.claim)
 	if lends {
 		s.call.room.Lend(held)
 	}
-	select {
-	case <-timer.C:
-	case <-s.claim.ctx.Done():
+	if !s.guest.timers.sleep(d) {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-s.claim.ctx.Done():
+		}
 	}
 	if lends && s.claim.ctx.Err() == nil && s.processors.now().Before(s.claim.deadline) {
 		s.reclaim()
