@@ -48,7 +48,7 @@ const busyPatience = time.Hour
 // onPlatformError handles an attempt that failed in the platform: it is retried.
 func (a *attempt) onPlatformError(cause error) runtime.Execution {
 	o := &a.dispatcher.o
-	if known, ok := runtime.AsError(cause); ok && (known.Code == runtime.CodeTooBusy || known.Code == runtime.CodeUnavailable) {
+	if known, ok := runtime.AsError(cause); ok && (known.Code == runtime.CodeTooBusy || known.Code == runtime.CodeUnavailable && known.RetryAfter > 0) {
 		now := a.dispatcher.clock()
 		if a.busySince = a.run.busySince; a.busySince == 0 {
 			a.busySince = now

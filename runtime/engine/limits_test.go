@@ -121,7 +121,13 @@ func TestShortMemoryAfterALongRun(t *testing.T) {
 			}
 			if time.Now().Before(until) {
 				busy++
-				return runtime.Outcome{}, runtime.Errorf(runtime.CodeTooBusy, "no memory")
+				code := runtime.CodeTooBusy // before it has begun
+				if busy%2 == 0 {
+					code = runtime.CodeUnavailable // after it has waited for something
+				}
+				err := runtime.Errorf(code, "no memory")
+				err.RetryAfter = runtime.BusyRetry
+				return runtime.Outcome{}, err
 			}
 			return runtime.Outcome{Result: []byte("1")}, nil
 		}}})
