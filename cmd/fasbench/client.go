@@ -51,20 +51,34 @@ func (c *client) connect() (err error) {
 // do sends a request and reads the response. If the server closes the connection after it, the next
 // request opens a new one.
 func (c *client) do(request []byte) (status int, body []byte, err error) {
-	if err := c.connect(); err != nil {
+	if err := c.send(request); err != nil {
 		return 0, nil, err
 	}
+	return c.receive()
+}
+
+// send sends a request. Its response must be received before the next one is sent.
+func (c *client) send(request []byte) error {
+	if err := c.connect(); err != nil {
+		return err
+	}
+	err := c.conn.SetDeadline(time.Now().Add(c.timeout))
+	if err == nil {
+		_, err = c.conn.Write(request)
+	}
+	if err != nil {
+		c.close()
+	}
+	return err
+}
+
+// receive reads the response to the request that was sent.
+func (c *client) receive() (status int, body []byte, err error) {
 	defer func() {
 		if err != nil {
 			c.close()
 		}
 	}()
-	if err := c.conn.SetDeadline(time.Now().Add(c.timeout)); err != nil {
-		return 0, nil, err
-	}
-	if _, err := c.conn.Write(request); err != nil {
-		return 0, nil, err
-	}
 	response, err := http.ReadResponse(c.in, nil)
 	if err != nil {
 		return 0, nil, err

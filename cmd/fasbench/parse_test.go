@@ -39,13 +39,13 @@ PASS
 
 func TestParseWrk(t *testing.T) {
 	const good = "Running 1s test\n  8 requests in 1.00s\nRequests/sec:   4093.25\nTransfer/sec:  1.5MB\n"
-	if rate, err := parseWrk(good); err != nil || rate != 4093.25 {
-		t.Errorf("got %v, %v", rate, err)
+	if rate, responses, err := parseWrk(good); err != nil || rate != 4093.25 || responses != 8 {
+		t.Errorf("got %v, %v, %v", rate, responses, err)
 	}
-	if _, err := parseWrk("  Non-2xx or 3xx responses: 7\n" + good); err == nil {
+	if _, _, err := parseWrk("  Non-2xx or 3xx responses: 7\n" + good); err == nil {
 		t.Error("failed responses are counted")
 	}
-	if _, err := parseWrk("unable to connect\n"); err == nil {
+	if _, _, err := parseWrk("unable to connect\n"); err == nil {
 		t.Error("output without a rate is accepted")
 	}
 }
@@ -90,7 +90,7 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 	var table strings.Builder
-	printTable(&table, []result{{bench: "b", row: r, err: errNothing}})
+	printTable(&table, []result{{bench: "b", row: r, measured: measured{err: errNothing}}})
 	if !strings.Contains(table.String(), "not measured: "+errNothing.Error()) {
 		t.Errorf("the table lacks the reason:\n%s", &table)
 	}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/faaspot/faaspot/test/attack"
+)
+
+const (
+	// waiters is the number of runs that wait at once, each for waitTime.
+	waiters  = 5_000
+	waitTime = 5 * time.Second
+	// waveTime bounds how much longer than waitTime a response may take before its client gives up.
+	waveTime = 15 * time.Second
+	// residentLimit is the resident memory of the server and this process at which the server is
+	// killed.
+	residentLimit = 8 * gb
+	// sampleTime is the time between two samples of the resident memory.
+	sampleTime = 50 * time.Millisecond
+	// neighbourPause is the time between two calls of the neighbour.
+	neighbourPause = 5 * time.Millisecond
+)
+
+// measureWaiters sends waves of runs that wait. The first one makes the instances, the second one is
+// measured, and in the third one the requests are spread over waitTime.
+func measureWaiters(ctx context.Context, l *lab) ([]measured, error) {
+	if err := allowFiles(waiters + 200); err != nil {
+		return nil, err
+	}
+	s, err := l.serve(ctx,
+		function{Name: "hello", Code: helloCode()},
+		function{Name: "wait", Timeout: 60, Code: fmt.Sprintf("import time\n\n\ndef main(args, context):\n    time.sleep(%g)\n", waitTime.Seconds())},
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	watched := watchMemory(s)
+	defer watched.stop()
+	clients := make([]*client, waiters)
+	for i := range clients {
+		clients[i] = newClient(s.address)
+		clients[i].timeout = waitTime + waveTime
+		defer clients[i].close()
+	}
+	var waves []*wave
+	for _, spread := range []time.Duration{0, 0, waitTime} {
+		l.say("waiters: wave %d", 1+len(waves))
+		w, err := s.wave(ctx, clients, spread)
+		if err != nil && watched.exceeded() == nil {
+			return nil, err
+		}
+		waves = append(waves, w)
+		if watched.exceeded() != nil || len(waves) == 2 && len(w.delays) < waiters {
+			break // further ones would not show more
+		}
+	}
+	peak, exceeded := watched.stop(), watched.exceeded()
+	second := &wave{}
+	if len(waves) > 1 {
+		second = waves[1]
+	}
+	missed := ""
+	if n := len(second.delays); n < waiters {
+		missed = fmt.Sprintf("%d of %d were answered", n, waiters)
+	}
+	if exceeded != nil {
+		missed = strings.TrimPrefix(missed+"; ", "; ") + exceeded.Error()
+	}
+	notes := []string{"first wave: " + waves[0].String(), "second wave: " + second.String()}
+	if len(waves) > 2 {
+		notes = append(notes, fmt.Sprintf("third wave, its requests spread evenly over %v: %v", waitTime, waves[2]))
+	}
+	rows := []measured{
+		{limit: second.usage.limit(), missed: missed, notes: notes},
+		{value: quantity{float64(peak), inBytes}, missed: missed},
+		{missed: missed, limit: second.usage.limit()},
+	}
+	if len(second.delays) > 0 {
+		rows[0].value = elapsed(median(second.delays))
+	}
+	if n := len(second.neighbour); n > 0 {
+		rows[2].value = elapsed(percentile(second.neighbour, 0.99))
+		rows[2].notes = []string{fmt.Sprintf("%d calls; median %v, p90 %v, longest %v", n, elapsed(median(second.neighbour)),
+			elapsed(percentile(second.neighbour, 0.9)), elapsed(percentile(second.neighbour, 1)))}
+	}
+	return rows, nil
+}
+
+// allowFiles raises the limit of open files to what the system allows, which must be at least n.
+func allowFiles(n uint64) error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	if limit.Max < n {
+		return fmt.Errorf("a process may have %d files open, and %d are needed: raise the hard limit (ulimit -Hn)", limit.Max, n)
+	}
+	limit.Cur = limit.Max
+	return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+}
+
+// wave is the result of one run of each client at once, with a neighbour that calls the trivial
+// function meanwhile.
+type wave struct {
+	delays    []time.Duration // of the successful runs: from the request to the response, less waitTime
+	failures  map[string]int  // the number of clients by what they got instead
+	neighbour []time.Duration // of the neighbour's calls
+	usage     usage
+}
+
+// String summarises the wave.
+func (w *wave) String() string {
+	text := fmt.Sprintf("%d of %d answered", len(w.delays), waiters)
+	if len(w.delays) > 0 {
+		text += fmt.Sprintf(", delay median %v, p99 %v", elapsed(median(w.delays)), elapsed(percentile(w.delays, 0.99)))
+	}
+	kinds := slices.SortedFunc(maps.Keys(w.failures), func(a, b string) int {
+		return cmp.Or(cmp.Compare(w.failures[b], w.failures[a]), cmp.Compare(a, b))
+	})
+	for _, kind := range kinds {
+		text += fmt.Sprintf("; %d got %s", w.failures[kind], kind)
+	}
+	return text
+}
+
+// wave sends one request of each client, all at once or spread evenly, and waits until all of them
+// have a response or give up. The clients are connected before.
+func (s *server) wave(ctx context.Context, clients []*client, spread time.Duration) (*wave, error) {
+	w := &wave{failures: map[string]int{}}
+	hello := s.runRequest("hello", helloArgs)
+	for _, c := range clients {
+		if c.conn != nil {
+			continue
+		}
+		// The server bounds the connections that have not shown a token.
+		if _, err := c.succeed(hello); err != nil {
+			return w, err
+		}
+	}
+	calling, stop := context.WithCancel(ctx)
+	var neighbourFailed error
+	var neighbour sync.WaitGroup
+	neighbour.Go(func() { w.neighbour, neighbourFailed = s.callSlowly(calling) })
+	var err error
+	w.usage, err = s.observe(goruntime.NumCPU(), func() error { w.run(s.runRequest("wait", "{}"), clients, spread); return nil })
+	stop()
+	neighbour.Wait()
+	if neighbourFailed != nil {
+		w.failures["an error as the neighbour: "+neighbourFailed.Error()]++
+	}
+	return w, cmp.Or(context.Cause(ctx), err)
+}
+
+// run sends the requests and collects the responses.
+func (w *wave) run(request []byte, clients []*client, spread time.Duration) {
+	type response struct {
+		at     time.Time
+		status int
+		err    error
+	}
+	sent, responses := make([]time.Time, len(clients)), make([]response, len(clients))
+	ready := make([]chan struct{}, len(clients)) // closed once the request is sent
+	var all sync.WaitGroup
+	for i, c := range clients {
+		ready[i] = make(chan struct{})
+		all.Go(func() {
+			<-ready[i]
+			if r := &responses[i]; r.err == nil {
+				r.status, _, r.err = c.receive()
+				r.at = time.Now()
+			}
+		})
+	}
+	began := time.Now()
+	for i, c := range clients {
+		time.Sleep(time.Until(began.Add(spread * time.Duration(i) / time.Duration(len(clients)))))
+		sent[i] = time.Now()
+		responses[i].err = c.send(request)
+		close(ready[i])
+	}
+	all.Wait()
+	for i, r := range responses {
+		switch {
+		case errors.Is(r.err, os.ErrDeadlineExceeded):
+			w.failures["no response in time"]++
+		case r.err != nil:
+			w.failures["no response: the connection was closed"]++
+		case r.status != 200:
+			w.failures[fmt.Sprintf("the status %d", r.status)]++
+		default:
+			w.delays = append(w.delays, r.at.Sub(sent[i])-waitTime)
+		}
+	}
+}
+
+// callSlowly calls the trivial function over and over with pauses, and returns how long each response
+// took.
+func (s *server) callSlowly(ctx context.Context) ([]time.Duration, error) {
+	c := newClient(s.address)
+	defer c.close()
+	hello := s.runRequest("hello", helloArgs)
+	pause := time.NewTicker(neighbourPause)
+	defer pause.Stop()
+	var times []time.Duration
+	for {
+		select {
+		case <-ctx.Done():
+			return times, nil
+		case <-pause.C:
+		}
+		took, err := c.timed(hello)
+		if err != nil {
+			return times, err
+		}
+		times = append(times, took)
+	}
+}
+
+// memoryWatch samples the memory of a server and kills it at residentLimit.
+type memoryWatch struct {
+	peak atomic.Int64 // largest sample
+	over atomic.Bool
+	end  func()
+}
+
+// watchMemory starts to sample: RssAnon, and Pss, which counts shared pages once but takes longer,
+// every second.
+func watchMemory(s *server) *memoryWatch {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &memoryWatch{}
+	var done sync.WaitGroup
+	w.end = func() {
+		cancel()
+		done.Wait()
+	}
+	pid := s.cmd.Process.Pid
+	done.Go(func() {
+		poll := time.NewTicker(sampleTime)
+		defer poll.Stop()
+		for i := 0; ; i++ {
+			resident, _ := attack.Resident(pid) // fails only if the server has ended, which the clients notice
+			if i%int(time.Second/sampleTime) == 0 {
+				pss, _ := attack.Pss(pid)
+				resident = max(resident, pss)
+			}
+			own, _ := attack.Resident(os.Getpid())
+			w.peak.Store(max(w.peak.Load(), resident))
+			if resident+own > residentLimit {
+				w.over.Store(true)
+				_ = s.cmd.Process.Kill()
+				return
+			}
+			select {
+			case <-poll.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return w
+}
+
+// stop stops sampling and returns the largest sample.
+func (w *memoryWatch) stop() int64 {
+	w.end()
+	return w.peak.Load()
+}
+
+// exceeded returns an error if the server was killed.
+func (w *memoryWatch) exceeded() error {
+	if !w.over.Load() {
+		return nil
+	}
+	return fmt.Errorf("the server was stopped at %d MB", w.peak.Load()/mb)
+}
