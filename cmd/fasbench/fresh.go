@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,15 +37,15 @@ func measureFresh(ctx context.Context, l *lab) ([]measured, error) {
 			peers[i].measure(ctx, l, sandboxes[i])
 		}
 	}
-	ours, overHTTP := quantity{median(runs), inSeconds}, quantity{median(blocking), inSeconds}
+	ours, overHTTP := quantity{slices.Min(runs), inSeconds}, quantity{slices.Min(blocking), inSeconds}
 	var rows []measured
 	for _, p := range peers {
 		m := measured{peer: ours, err: p.err}
 		if p.err == nil {
-			m.value = quantity{median(p.means), inSeconds}
+			m.value = quantity{slices.Min(p.means), inSeconds}
 			m.notes = []string{
 				fmt.Sprintf("%s: %d calls, median %v, the fastest %v, processor time of a call %v", p.version, len(p.seconds),
-					quantity{median(p.seconds), inSeconds}, quantity{percentile(p.seconds, 0), inSeconds}, quantity{median(p.cpu), inSeconds}),
+					quantity{median(p.seconds), inSeconds}, quantity{percentile(p.seconds, 0), inSeconds}, quantity{slices.Min(p.cpu), inSeconds}),
 				fmt.Sprintf("a blocking run of faaspot over HTTP, with its record: %v, and the ratio is %s", overHTTP, ratioText(m.value.n/overHTTP.n)),
 			}
 		}

@@ -76,6 +76,14 @@ func (r result) name() string {
 	return r.bench
 }
 
+// label puts the short name of the row, if it has one, before a note.
+func (r result) label(note string) string {
+	if r.row.part != "" {
+		return r.row.part + ": " + note
+	}
+	return note
+}
+
 // page returns the content of docs/benchmarks.md.
 func page(l *lab, results []result) string {
 	var b strings.Builder
@@ -105,7 +113,11 @@ load is said to wait if neither the load generator nor the processors together w
 				continue
 			}
 			for _, note := range r.notes {
-				fmt.Fprintf(&b, "- %s\n", note)
+				fmt.Fprintf(&b, "- %s\n", r.label(note))
+			}
+			if r.err != nil {
+				first, _, _ := strings.Cut(r.err.Error(), "\n")
+				fmt.Fprintf(&b, "- %s\n", r.label("not measured: "+first))
 			}
 		}
 		b.WriteString("\n")

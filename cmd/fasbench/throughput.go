@@ -28,7 +28,7 @@ func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
 	defer threads.stop()
 
 	targets := []target{s.blockingTarget("hello", helloArgs), plain.target("/", helloArgs), threads.target("/", helloArgs)}
-	length := time.Duration(l.rounds(5, 2)) * time.Second
+	length := time.Duration(l.rounds(3, 2)) * time.Second
 	all := make([]loads, len(targets))
 	for range l.rounds(5, 3) {
 		for i, t := range targets {

@@ -17,6 +17,9 @@ const (
 	// busyShare is the share of the processors from which on they count as the limit of a load, and
 	// the share of the processors that a load generator can use from which on the generator does.
 	busyShare = 0.9
+	// otherShare is the share of the processors from which on other programs, such as the peers of
+	// earlier rows or what else runs on the machine, are named beside a load.
+	otherShare = 0.25
 	// tick is the unit of /proc/stat on all of Linux's architectures.
 	tick = time.Second / 100
 )
@@ -46,14 +49,16 @@ func (u usage) limitOf(processors int) string {
 		return ""
 	}
 	share := func(d time.Duration) float64 { return min(max(float64(d)/all, 0), 1) }
+	rest := max(1-share(u.server)-share(u.generator)-share(u.idle), 0)
 	limit := "waiting"
-	switch {
+	switch busy := 1-share(u.idle) >= busyShare; {
 	case float64(u.generator) >= busyShare*float64(u.length)*float64(min(u.threads, processors)):
 		limit = "the load generator"
-	case 1-share(u.idle) >= busyShare:
+	case busy && rest >= otherShare:
+		limit = "the processors, with other programs"
+	case busy:
 		limit = "the processors"
 	}
-	rest := max(1-share(u.server)-share(u.generator)-share(u.idle), 0)
 	return fmt.Sprintf("%s (server %.0f %%, load generator %.0f %%, other %.0f %%, idle %.0f %%)",
 		limit, 100*share(u.server), 100*share(u.generator), 100*rest, 100*share(u.idle))
 }

@@ -34,6 +34,9 @@ const (
 	neighbourPause = 5 * time.Millisecond
 )
 
+// waveNames name the waves in their order.
+var waveNames = []string{"first", "second", "third, spread"}
+
 // measureWaiters sends waves of runs that wait. The first one makes the instances, the second one is
 // measured, and in the third one the requests are spread over waitTime.
 func measureWaiters(ctx context.Context, l *lab) ([]measured, error) {
@@ -48,7 +51,7 @@ func measureWaiters(ctx context.Context, l *lab) ([]measured, error) {
 		return nil, err
 	}
 	defer s.stop()
-	watched := watchMemory(s)
+	watched := watchMemory(s.process, residentLimit)
 	defer watched.stop()
 	clients := make([]*client, waiters)
 	for i := range clients {
@@ -64,40 +67,47 @@ func measureWaiters(ctx context.Context, l *lab) ([]measured, error) {
 			return nil, err
 		}
 		waves = append(waves, w)
-		if watched.exceeded() != nil || len(waves) == 2 && len(w.delays) < waiters {
-			break // further ones would not show more
+		// Further waves would not show more if the server was stopped, if it is busy with what the first
+		// one has left, or if the second one misses the target.
+		n := len(w.delays)
+		if watched.exceeded() != nil || n < waiters/2 || len(waves) == 2 && n < waiters {
+			break
 		}
 	}
-	peak, exceeded := watched.stop(), watched.exceeded()
-	second := &wave{}
-	if len(waves) > 1 {
-		second = waves[1]
-	}
+	peak := watched.stop()
+	return waitersRows(waves, peak, watched.exceeded()), nil
+}
+
+// waitersRows returns the rows of the waves, of which there is at least one. The second wave counts,
+// or the first one if there was no other.
+func waitersRows(waves []*wave, peak int64, exceeded error) []measured {
+	at := min(1, len(waves)-1)
+	counted := waves[at]
 	missed := ""
-	if n := len(second.delays); n < waiters {
-		missed = fmt.Sprintf("%d of %d were answered", n, waiters)
+	if n := len(counted.delays); n < waiters {
+		missed = fmt.Sprintf("%d of %d were answered in the %s wave", n, waiters, waveNames[at])
 	}
 	if exceeded != nil {
 		missed = strings.TrimPrefix(missed+"; ", "; ") + exceeded.Error()
 	}
-	notes := []string{"first wave: " + waves[0].String(), "second wave: " + second.String()}
-	if len(waves) > 2 {
-		notes = append(notes, fmt.Sprintf("third wave, its requests spread evenly over %v: %v", waitTime, waves[2]))
+	var notes []string
+	for i, w := range waves {
+		notes = append(notes, waveNames[i]+" wave: "+w.String())
 	}
 	rows := []measured{
-		{limit: second.usage.limit(), missed: missed, notes: notes},
+		{limit: counted.usage.limit(), missed: missed, notes: notes},
 		{value: quantity{float64(peak), inBytes}, missed: missed},
-		{missed: missed, limit: second.usage.limit()},
+		{limit: counted.usage.limit(), missed: missed},
 	}
-	if len(second.delays) > 0 {
-		rows[0].value = elapsed(median(second.delays))
+	if len(counted.delays) > 0 {
+		rows[0].value = elapsed(median(counted.delays))
 	}
-	if n := len(second.neighbour); n > 0 {
-		rows[2].value = elapsed(percentile(second.neighbour, 0.99))
-		rows[2].notes = []string{fmt.Sprintf("%d calls; median %v, p90 %v, longest %v", n, elapsed(median(second.neighbour)),
-			elapsed(percentile(second.neighbour, 0.9)), elapsed(percentile(second.neighbour, 1)))}
+	if n := len(counted.neighbour); n > 0 {
+		rows[2].value = elapsed(percentile(counted.neighbour, 0.99))
+		rows[2].notes = []string{fmt.Sprintf("%d calls; median %v, p90 %v, longest %v", n, elapsed(median(counted.neighbour)),
+			elapsed(percentile(counted.neighbour, 0.9)), elapsed(percentile(counted.neighbour, 1)))}
 	}
-	return rows, nil
+	return rows
 }
 
 // allowFiles raises the limit of open files to what the system allows, which must be at least n.
@@ -141,14 +151,17 @@ func (w *wave) String() string {
 // have a response or give up. The clients are connected before.
 func (s *server) wave(ctx context.Context, clients []*client, spread time.Duration) (*wave, error) {
 	w := &wave{failures: map[string]int{}}
-	hello := s.runRequest("hello", helloArgs)
+	// The server bounds the connections that have not shown a token.
+	show := s.request("GET", "/v1/functions/", nil)
 	for _, c := range clients {
 		if c.conn != nil {
 			continue
 		}
-		// The server bounds the connections that have not shown a token.
-		if _, err := c.succeed(hello); err != nil {
+		if _, err := c.succeed(show); err != nil {
 			return w, err
+		}
+		if ctx.Err() != nil {
+			return w, context.Cause(ctx)
 		}
 	}
 	calling, stop := context.WithCancel(ctx)
@@ -230,7 +243,7 @@ func (s *server) callSlowly(ctx context.Context) ([]time.Duration, error) {
 	}
 }
 
-// memoryWatch samples the memory of a server and kills it at residentLimit.
+// memoryWatch samples the memory of a server and kills it at a limit.
 type memoryWatch struct {
 	peak atomic.Int64 // largest sample
 	over atomic.Bool
@@ -238,8 +251,8 @@ type memoryWatch struct {
 }
 
 // watchMemory starts to sample: RssAnon, and Pss, which counts shared pages once but takes longer,
-// every second.
-func watchMemory(s *server) *memoryWatch {
+// every second. The server is killed if it and this process exceed the limit, in bytes.
+func watchMemory(p *process, limit int64) *memoryWatch {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &memoryWatch{}
 	var done sync.WaitGroup
@@ -247,7 +260,7 @@ func watchMemory(s *server) *memoryWatch {
 		cancel()
 		done.Wait()
 	}
-	pid := s.cmd.Process.Pid
+	pid := p.cmd.Process.Pid
 	done.Go(func() {
 		poll := time.NewTicker(sampleTime)
 		defer poll.Stop()
@@ -259,9 +272,9 @@ func watchMemory(s *server) *memoryWatch {
 			}
 			own, _ := attack.Resident(os.Getpid())
 			w.peak.Store(max(w.peak.Load(), resident))
-			if resident+own > residentLimit {
+			if resident+own > limit {
 				w.over.Store(true)
-				_ = s.cmd.Process.Kill()
+				_ = p.cmd.Process.Kill()
 				return
 			}
 			select {
