@@ -155,7 +155,7 @@ var benches = []bench{
 		name: "waiters",
 		how: "5,000 connections that each request a run that sleeps for 5 s, all at once. The first wave makes the instances; the second one is measured: a response's delay " +
 			"is the time since its request was written, less 5 s. Clients give up after 20 s. Meanwhile another connection calls the trivial function every 5 ms. The resident memory is " +
-			"the largest sample of `RssAnon` every 50 ms and of `Pss` every second, over all waves; if it and the load generator's reach 8 GB, the server is killed. " +
+			"the largest sample of `RssAnon` every 50 ms and of `Pss` in the middle of each wave; if it and the load generator's reach 8 GB, the server is killed. " +
 			"The server has its default memory budget, half of the machine's memory.",
 		rows: []row{
 			{

@@ -17,8 +17,7 @@ const (
 	// busyShare is the share of the processors from which on they count as the limit of a load, and
 	// the share of the processors that a load generator can use from which on the generator does.
 	busyShare = 0.9
-	// otherShare is the share of the processors from which on other programs, such as the peers of
-	// earlier rows or what else runs on the machine, are named beside a load.
+	// otherShare is the share of the processors from which on other programs are named beside a load.
 	otherShare = 0.25
 	// tick is the unit of /proc/stat on all of Linux's architectures.
 	tick = time.Second / 100

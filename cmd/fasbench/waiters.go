@@ -40,7 +40,7 @@ var waveNames = []string{"first", "second", "third, spread"}
 // measureWaiters sends waves of runs that wait. The first one makes the instances, the second one is
 // measured, and in the third one the requests are spread over waitTime.
 func measureWaiters(ctx context.Context, l *lab) ([]measured, error) {
-	if err := allowFiles(waiters + 200); err != nil {
+	if err := needFiles(waiters + 200); err != nil {
 		return nil, err
 	}
 	s, err := l.serve(ctx,
@@ -62,7 +62,9 @@ func measureWaiters(ctx context.Context, l *lab) ([]measured, error) {
 	var waves []*wave
 	for _, spread := range []time.Duration{0, 0, waitTime} {
 		l.say("waiters: wave %d", 1+len(waves))
+		half := time.AfterFunc(waitTime/2, watched.countShared)
 		w, err := s.wave(ctx, clients, spread)
+		half.Stop()
 		if err != nil && watched.exceeded() == nil {
 			return nil, err
 		}
@@ -110,17 +112,17 @@ func waitersRows(waves []*wave, peak int64, exceeded error) []measured {
 	return rows
 }
 
-// allowFiles raises the limit of open files to what the system allows, which must be at least n.
-func allowFiles(n uint64) error {
+// needFiles returns an error unless a process may have n files open. Go has raised the soft limit to
+// the hard one, in this process and in the server.
+func needFiles(n uint64) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
-	if limit.Max < n {
-		return fmt.Errorf("a process may have %d files open, and %d are needed: raise the hard limit (ulimit -Hn)", limit.Max, n)
+	if limit.Cur < n {
+		return fmt.Errorf("a process may have %d files open, and %d are needed: raise the hard limit (ulimit -Hn)", limit.Cur, n)
 	}
-	limit.Cur = limit.Max
-	return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	return nil
 }
 
 // wave is the result of one run of each client at once, with a neighbour that calls the trivial
@@ -245,33 +247,29 @@ func (s *server) callSlowly(ctx context.Context) ([]time.Duration, error) {
 
 // memoryWatch samples the memory of a server and kills it at a limit.
 type memoryWatch struct {
-	peak atomic.Int64 // largest sample
-	over atomic.Bool
-	end  func()
+	process *process
+	peak    atomic.Int64 // largest sample
+	over    atomic.Bool
+	end     func()
 }
 
-// watchMemory starts to sample: RssAnon, and Pss, which counts shared pages once but takes longer,
-// every second. The server is killed if it and this process exceed the limit, in bytes.
+// watchMemory starts to sample RssAnon. The server is killed if it and this process exceed the
+// limit, in bytes.
 func watchMemory(p *process, limit int64) *memoryWatch {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &memoryWatch{}
+	w := &memoryWatch{process: p}
 	var done sync.WaitGroup
 	w.end = func() {
 		cancel()
 		done.Wait()
 	}
-	pid := p.cmd.Process.Pid
 	done.Go(func() {
 		poll := time.NewTicker(sampleTime)
 		defer poll.Stop()
-		for i := 0; ; i++ {
-			resident, _ := attack.Resident(pid) // fails only if the server has ended, which the clients notice
-			if i%int(time.Second/sampleTime) == 0 {
-				pss, _ := attack.Pss(pid)
-				resident = max(resident, pss)
-			}
+		for {
+			resident, _ := attack.Resident(p.cmd.Process.Pid) // fails only if the server has ended, which the clients notice
 			own, _ := attack.Resident(os.Getpid())
-			w.peak.Store(max(w.peak.Load(), resident))
+			w.record(resident)
 			if resident+own > limit {
 				w.over.Store(true)
 				_ = p.cmd.Process.Kill()
@@ -285,6 +283,24 @@ func watchMemory(p *process, limit int64) *memoryWatch {
 		}
 	})
 	return w
+}
+
+// countShared takes a sample of Pss, which counts shared pages, too, each once. The kernel needs
+// longer for it than for RssAnon.
+func (w *memoryWatch) countShared() {
+	if resident, err := attack.Pss(w.process.cmd.Process.Pid); err == nil {
+		w.record(resident)
+	}
+}
+
+// record adds a sample.
+func (w *memoryWatch) record(resident int64) {
+	for {
+		peak := w.peak.Load()
+		if resident <= peak || w.peak.CompareAndSwap(peak, resident) {
+			return
+		}
+	}
 }
 
 // stop stops sampling and returns the largest sample.
