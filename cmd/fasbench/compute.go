@@ -59,7 +59,6 @@ func measureCompute(ctx context.Context, l *lab) ([]measured, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.close() // the server may have closed the connection meanwhile
 		err = run(guests[0], func() ([]byte, error) { return s.succeed(s.runRequest(suite.Name, args)) })
 		if err != nil {
 			return nil, err

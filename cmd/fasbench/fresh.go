@@ -28,7 +28,6 @@ func measureFresh(ctx context.Context, l *lab) ([]measured, error) {
 			return nil, err
 		}
 		runs = append(runs, lines[0].metrics["ns/op"]/1e9)
-		s.close() // the server may have closed the connection meanwhile
 		times, err := s.repeat(ctx, s.runRequest("hello", helloArgs), length)
 		if err != nil {
 			return nil, err
