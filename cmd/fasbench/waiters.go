@@ -138,7 +138,8 @@ type wave struct {
 func (w *wave) String() string {
 	text := fmt.Sprintf("%d of %d answered", len(w.delays), waiters)
 	if len(w.delays) > 0 {
-		text += fmt.Sprintf(", delay median %v, p99 %v", elapsed(median(w.delays)), elapsed(percentile(w.delays, 0.99)))
+		text += fmt.Sprintf(", delay median %v, p99 %v, processor time of the server per answered run %v, and of the load generator %v", elapsed(median(w.delays)),
+			elapsed(percentile(w.delays, 0.99)), elapsed(w.usage.server/time.Duration(len(w.delays))), elapsed(w.usage.generator/time.Duration(len(w.delays))))
 	}
 	kinds := slices.SortedFunc(maps.Keys(w.failures), func(a, b string) int {
 		return cmp.Or(cmp.Compare(w.failures[b], w.failures[a]), cmp.Compare(a, b))
