@@ -121,10 +121,10 @@ soak-kill: ## Kill the server KILLS times under load; nothing that was accepted 
 
 BENCHFLAGS = -write docs/benchmarks.md
 .PHONY: bench
-bench: ## Measure speed next to gunicorn, processes and native CPython; as root on Debian 12 it installs those.
+bench: ## Measure speed next to gunicorn, native CPython and other sandboxes; as root on Debian 12 it installs those.
 	cmd/fasbench/peers.sh
 	$(GO) build -o $(BIN)/fasbench ./cmd/fasbench
-	$(BIN)/fasbench $(BENCHFLAGS)
+	$(BIN)/fasbench $(if $(filter stock,$(WAZERO)),-stock) $(BENCHFLAGS)
 
 ROUNDS = 10
 .PHONY: bench-compare

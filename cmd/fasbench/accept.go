@@ -42,35 +42,30 @@ func measureAccept(ctx context.Context, l *lab) ([]measured, error) {
 	}
 	defer busy.stop()
 	length := time.Duration(l.rounds(3, 1)) * time.Second
-	var queued, executed, appended, overwritten []float64
+	var queued, executed loads
+	var appended, overwritten []float64
+	sync := func(rates *[]float64, overwrite bool) error {
+		rate, err := l.syncRate(ctx, length/2, overwrite)
+		*rates = append(*rates, rate)
+		return err
+	}
 	for range l.rounds(5, 3) {
-		for _, turn := range []struct {
-			rates   *[]float64
-			measure func() (float64, error)
-		}{
-			{&appended, func() (float64, error) { return l.syncRate(ctx, length/2, false) }},
-			{&queued, func() (float64, error) {
-				return l.wrk(ctx, acceptClients, "http://"+held.address+"/v1/functions/held/rpc/", held.token, length)
-			}},
-			{&overwritten, func() (float64, error) { return l.syncRate(ctx, length/2, true) }},
-			{&executed, func() (float64, error) {
-				return l.wrk(ctx, acceptClients, "http://"+busy.address+"/v1/functions/hello/rpc/", busy.token, length)
-			}},
+		for _, measure := range []func() error{
+			func() error { return sync(&appended, false) },
+			func() error { return queued.measure(ctx, l, held.queueTarget("held", helloArgs), length) },
+			func() error { return sync(&overwritten, true) },
+			func() error { return executed.measure(ctx, l, busy.queueTarget("hello", helloArgs), length) },
+			busy.drain,
 		} {
-			rate, err := turn.measure()
-			if err != nil {
+			if err := measure(); err != nil {
 				return nil, err
 			}
-			*turn.rates = append(*turn.rates, rate)
-		}
-		if err := busy.drain(); err != nil {
-			return nil, err
 		}
 	}
 	return []measured{{
-		value: quantity{median(queued), perSecond}, peer: quantity{median(appended), perSecond},
+		value: quantity{queued.rate(), perSecond}, peer: quantity{median(appended), perSecond}, limit: queued.usage.limit(),
 		notes: []string{
-			fmt.Sprintf("with runs that are executed meanwhile: %.0f/s accepted", median(executed)),
+			fmt.Sprintf("with runs that are executed meanwhile: %.0f/s accepted", executed.rate()),
 			fmt.Sprintf("raw rate when overwriting an existing file: %.0f/s", median(overwritten)),
 		},
 	}}, nil

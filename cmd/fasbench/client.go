@@ -10,8 +10,13 @@ import (
 	"time"
 )
 
-// callTime bounds one request.
-const callTime = time.Minute
+const (
+	// callTime bounds one request.
+	callTime = time.Minute
+	// idleTime is how long a connection may be idle and be used again. It is shorter than the time
+	// after which servers close idle connections.
+	idleTime = 20 * time.Second
+)
 
 // client sends requests over one connection, one after the other. It does as little as possible,
 // because its own time counts as the server's. It must not be used concurrently.
@@ -19,6 +24,7 @@ type client struct {
 	address string
 	conn    net.Conn
 	in      *bufio.Reader
+	used    time.Time // when the connection was opened, or its last response was received
 	timeout time.Duration
 }
 
@@ -33,11 +39,15 @@ func (c *client) close() {
 	}
 }
 
-// connect opens the connection unless it is open.
+// connect opens the connection unless it is open and was used recently.
 func (c *client) connect() (err error) {
+	if c.conn != nil && time.Since(c.used) > idleTime {
+		c.close()
+	}
 	if c.conn != nil {
 		return nil
 	}
+	c.used = time.Now()
 	if c.conn, err = net.DialTimeout("tcp", c.address, c.timeout); err != nil {
 		return err
 	}
@@ -51,20 +61,34 @@ func (c *client) connect() (err error) {
 // do sends a request and reads the response. If the server closes the connection after it, the next
 // request opens a new one.
 func (c *client) do(request []byte) (status int, body []byte, err error) {
-	if err := c.connect(); err != nil {
+	if err := c.send(request); err != nil {
 		return 0, nil, err
 	}
+	return c.receive()
+}
+
+// send sends a request. Its response must be received before the next one is sent.
+func (c *client) send(request []byte) error {
+	if err := c.connect(); err != nil {
+		return err
+	}
+	err := c.conn.SetDeadline(time.Now().Add(c.timeout))
+	if err == nil {
+		_, err = c.conn.Write(request)
+	}
+	if err != nil {
+		c.close()
+	}
+	return err
+}
+
+// receive reads the response to the request that was sent.
+func (c *client) receive() (status int, body []byte, err error) {
 	defer func() {
 		if err != nil {
 			c.close()
 		}
 	}()
-	if err := c.conn.SetDeadline(time.Now().Add(c.timeout)); err != nil {
-		return 0, nil, err
-	}
-	if _, err := c.conn.Write(request); err != nil {
-		return 0, nil, err
-	}
 	response, err := http.ReadResponse(c.in, nil)
 	if err != nil {
 		return 0, nil, err
@@ -73,7 +97,7 @@ func (c *client) do(request []byte) (status int, body []byte, err error) {
 	if body, err = io.ReadAll(response.Body); err != nil {
 		return 0, nil, err
 	}
-	if response.Close {
+	if c.used = time.Now(); response.Close {
 		c.close()
 	}
 	return response.StatusCode, body, nil

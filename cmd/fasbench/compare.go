@@ -55,7 +55,7 @@ var comparisons = []comparison{
 		return s.flood(blockingClients, blockingRuns, s.runRequest("hello", helloArgs))
 	}},
 	{"bulk runs", func(s *server, _ int) (int, error) {
-		_, _, err := s.executeBulk(comparedBulk)
+		_, _, err := s.executeBulk("hello", helloArgs, comparedBulk)
 		return comparedBulk, err
 	}},
 	{"deployments", func(s *server, pass int) (int, error) {
@@ -182,11 +182,11 @@ func newComparer(ctx context.Context, revision string, stderr io.Writer) (_ *com
 	if _, err := output(ctx, c.repository, "git", "worktree", "add", "--detach", c.worktree, c.revision); err != nil {
 		return nil, err
 	}
-	if c.change, err = openLab(ctx, c.repository, stderr); err != nil {
+	if c.change, err = openLab(ctx, c.repository, false, stderr); err != nil {
 		return nil, fmt.Errorf("building the working tree: %w", err)
 	}
 	c.change.say("building %.12s", c.revision)
-	if c.base, err = openLab(ctx, c.worktree, stderr); err != nil {
+	if c.base, err = openLab(ctx, c.worktree, false, stderr); err != nil {
 		return nil, fmt.Errorf("building %s: %w", revision, err)
 	}
 	return c, nil

@@ -15,7 +15,8 @@ import (
 // suiteTimeout bounds one pass of the suite as a function.
 const suiteTimeout = 2 * time.Minute
 
-// measureCompute alternates between the suite as a function and the suite in a native CPython.
+// measureCompute alternates between the suite as a function, in a native CPython, and in the
+// sandboxes.
 func measureCompute(ctx context.Context, l *lab) ([]measured, error) {
 	if _, err := os.Stat(l.python); err != nil {
 		return nil, fmt.Errorf("cannot find the native CPython 3.13 to compare with: run cmd/fasbench/peers.sh as root, or set its path with -python: %w", err)
@@ -36,24 +37,54 @@ func measureCompute(ctx context.Context, l *lab) ([]measured, error) {
 	defer s.stop()
 	s.timeout += suiteTimeout
 	args := fmt.Sprintf(`{"repeat": %d}`, l.rounds(5, 3))
-	ours, natives := map[string][]float64{}, map[string][]float64{}
+	// run adds the times of a pass.
+	run := func(times map[string][]float64, pass func() ([]byte, error)) error {
+		text, err := pass()
+		if err != nil {
+			return err
+		}
+		return addTimes(times, text)
+	}
+	natives := map[string][]float64{}
+	guests := make([]map[string][]float64, 1+len(sandboxes)) // of faaspot, then of the sandboxes
+	errs := make([]error, len(guests))
+	versions := make([]string, len(guests))
+	for i := range guests {
+		guests[i] = map[string][]float64{}
+	}
 	for range l.rounds(5, 2) {
-		native, err := output(ctx, "", l.python, "-I", "-S", filepath.Join(dir, "compute.py"), args)
+		err := run(natives, func() ([]byte, error) {
+			return output(ctx, "", l.python, "-I", "-S", filepath.Join(dir, "compute.py"), args)
+		})
 		if err != nil {
 			return nil, err
 		}
-		guest, err := s.succeed(s.runRequest(suite.Name, args))
+		err = run(guests[0], func() ([]byte, error) { return s.succeed(s.runRequest(suite.Name, args)) })
 		if err != nil {
 			return nil, err
 		}
-		if err := addTimes(natives, native); err != nil {
-			return nil, err
-		}
-		if err := addTimes(ours, guest); err != nil {
-			return nil, err
+		for i, peer := range sandboxes {
+			if errs[1+i] != nil {
+				continue
+			}
+			errs[1+i] = run(guests[1+i], func() ([]byte, error) {
+				calls, err := l.call(ctx, peer, "compute.py", args, 1)
+				versions[1+i] = peer.name + " " + calls.Version
+				return calls.Result, err
+			})
 		}
 	}
-	return []measured{compareSuites(ours, natives, strings.TrimSpace(string(version)))}, nil
+	versions[0] = "native: CPython " + strings.Join(strings.Fields(string(version)), " ") + "; faaspot with " + l.wazero()
+	rows := make([]measured, len(guests))
+	for i, times := range guests {
+		if errs[i] != nil {
+			rows[i] = measured{err: errs[i]}
+			continue
+		}
+		rows[i] = compareSuites(times, natives)
+		rows[i].notes = append(rows[i].notes, versions[i])
+	}
+	return rows, nil
 }
 
 // addTimes adds the times that the suite printed, in seconds by part.
@@ -69,7 +100,7 @@ func addTimes(times map[string][]float64, text []byte) error {
 }
 
 // compareSuites compares the medians of each part.
-func compareSuites(ours, natives map[string][]float64, version string) measured {
+func compareSuites(ours, natives map[string][]float64) measured {
 	var guest, native []float64
 	var parts []string
 	for _, part := range slices.Sorted(maps.Keys(natives)) {
@@ -79,6 +110,6 @@ func compareSuites(ours, natives map[string][]float64, version string) measured 
 	}
 	return measured{
 		value: quantity{geometricMean(guest), inSeconds}, peer: quantity{geometricMean(native), inSeconds},
-		notes: []string{"ratio by part: " + strings.Join(parts, ", "), "native: CPython " + strings.Join(strings.Fields(version), " ")},
+		notes: []string{"ratio by part: " + strings.Join(parts, ", ")},
 	}
 }

@@ -50,7 +50,7 @@ func measureCrash(ctx context.Context, l *lab) ([]measured, error) {
 		took, err := s.queuedRun("hello", helloArgs)
 		if err == nil {
 			first = append(first, took)
-			took, _, err = s.executeBulk(1_000)
+			took, _, err = s.executeBulk("hello", helloArgs, 1_000)
 			bulks = append(bulks, took)
 		}
 		s.kill()

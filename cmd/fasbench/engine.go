@@ -9,35 +9,64 @@ import (
 	"strings"
 )
 
-// measureEngine runs BenchmarkTurns of runtime/sandbox, which alternates between its parts.
+// measureEngine runs BenchmarkTurns of runtime/sandbox with the wazero that the server has, and with
+// the released one.
 func measureEngine(ctx context.Context, l *lab) ([]measured, error) {
+	built, err := l.turns(ctx, l.modfile)
+	if err != nil {
+		return nil, err
+	}
+	released, err := l.turns(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	through := func(t turns) string {
+		return fmt.Sprintf("the same call through `Sandbox.Run`, which also acquires a slot and a processor: %v", t.run)
+	}
+	return []measured{
+		{value: built.pristine, peer: built.warm, notes: []string{"with " + l.wazero(), through(built)}},
+		{
+			value: quantity{released.pristine.n - released.warm.n, inSeconds}, peer: released.warm,
+			notes: []string{
+				through(released),
+				fmt.Sprintf("with %s: %.2f", l.wazero(), (built.pristine.n-built.warm.n)/built.warm.n),
+			},
+		},
+	}, nil
+}
+
+// turns are the parts of BenchmarkTurns: a call of the trivial function without and with restoring
+// the interpreter, and the latter through Sandbox.Run.
+type turns struct{ warm, pristine, run quantity }
+
+// turns runs BenchmarkTurns, which alternates between its parts, and returns their medians.
+func (l *lab) turns(ctx context.Context, modfile string) (turns, error) {
 	length := "500ms"
 	if l.quick {
 		length = "200ms"
 	}
-	lines, err := l.goBench(ctx, "^BenchmarkTurns$", "-test.benchtime", length)
+	lines, err := l.goBench(ctx, modfile, "^BenchmarkTurns$", "-test.benchtime", length)
 	if err != nil {
-		return nil, err
+		return turns{}, err
 	}
 	times := map[string][]float64{}
 	for _, line := range lines {
 		times[line.part] = append(times[line.part], line.metrics["ns/op"]/1e9)
 	}
-	for _, part := range []string{"Warm", "Pristine", "Run"} {
+	var t turns
+	for part, into := range map[string]*quantity{"Warm": &t.warm, "Pristine": &t.pristine, "Run": &t.run} {
 		if len(times[part]) == 0 {
-			return nil, fmt.Errorf("BenchmarkTurns has no part %s", part)
+			return turns{}, fmt.Errorf("BenchmarkTurns has no part %s", part)
 		}
+		*into = quantity{median(times[part]), inSeconds}
 	}
-	return []measured{{
-		value: quantity{median(times["Pristine"]), inSeconds},
-		peer:  quantity{median(times["Warm"]), inSeconds},
-		notes: []string{fmt.Sprintf("the same call through `Sandbox.Run`, which also acquires a slot and a processor: %v", quantity{median(times["Run"]), inSeconds})},
-	}}, nil
+	return t, nil
 }
 
-// goBench runs the benchmarks of runtime/sandbox whose names match a pattern.
-func (l *lab) goBench(ctx context.Context, pattern string, args ...string) ([]benchLine, error) {
-	binary, dir, err := l.sandboxTests(ctx)
+// goBench runs the benchmarks of runtime/sandbox whose names match a pattern, built with a go.mod
+// file of their own unless modfile is empty.
+func (l *lab) goBench(ctx context.Context, modfile, pattern string, args ...string) ([]benchLine, error) {
+	binary, dir, err := l.sandboxTests(ctx, modfile)
 	if err != nil {
 		return nil, err
 	}

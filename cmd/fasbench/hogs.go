@@ -139,7 +139,7 @@ func measureGaps(ctx context.Context, l *lab) ([]measured, error) {
 	if l.quick {
 		args = append(args, "-hogs", strings.Join(quickHogs, ","))
 	}
-	lines, err := l.goBench(ctx, "^BenchmarkHogs$", args...)
+	lines, err := l.goBench(ctx, l.modfile, "^BenchmarkHogs$", args...)
 	if err != nil {
 		return nil, err
 	}

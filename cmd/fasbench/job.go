@@ -21,19 +21,27 @@ func measureJob(ctx context.Context, l *lab) ([]measured, error) {
 	if _, err := s.succeed(s.jobRequest("POST", "/v0/jobs", `{"metadata":{"name":"hello"},"spec":{"function":"hello"}}`)); err != nil {
 		return nil, err
 	}
-	var jobs, bulks []float64
+	var jobs []float64
+	var used usage
+	var queued bulks
 	for range l.rounds(7, 3) {
-		took, err := s.executeJob(bulkRuns)
+		more, err := s.observe(1, func() error {
+			took, err := s.executeJob(bulkRuns)
+			jobs = append(jobs, bulkRuns/took.Seconds())
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		jobs = append(jobs, bulkRuns/took.Seconds())
-		if took, _, err = s.executeBulk(bulkRuns); err != nil {
+		used = used.add(more)
+		if err := queued.measure(s, "hello", helloArgs); err != nil {
 			return nil, err
 		}
-		bulks = append(bulks, bulkRuns/took.Seconds())
 	}
-	return []measured{{value: quantity{median(jobs), perSecond}, peer: quantity{median(bulks), perSecond}}}, nil
+	return []measured{{
+		value: quantity{median(jobs), perSecond}, peer: quantity{queued.rate(), perSecond}, limit: used.limit(),
+		notes: []string{"what limits the bulk: " + queued.usage.limit()},
+	}}, nil
 }
 
 // executeJob starts a job execution of n tasks and returns the time from the request until it has

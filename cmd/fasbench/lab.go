@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 )
 
@@ -21,18 +22,20 @@ type lab struct {
 	python string // path of the native CPython 3.13
 	stderr io.Writer
 
-	fas      string // path of the server's binary
-	compiled string // folder with the compiled guest, copied into data folders; empty until the first server has compiled it
-	sandbox  string // path of the test binary of runtime/sandbox; empty until it is built
+	modfile  string            // path of the go.mod file with the patched wazero; empty for wazero as released
+	fas      string            // path of the server's binary
+	compiled string            // folder with the compiled guest, copied into data folders; empty until the first server has compiled it
+	sandbox  map[string]string // paths of the test binaries of runtime/sandbox that are built, by modfile
 }
 
-// newLab builds the server of this repository and finds the peers.
-func newLab(ctx context.Context, quick bool, python string, stderr io.Writer) (*lab, error) {
+// newLab builds the server of this repository, with wazero as released if stock is true, and finds
+// the peers.
+func newLab(ctx context.Context, quick, stock bool, python string, stderr io.Writer) (*lab, error) {
 	root, err := findRepository(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l, err := openLab(ctx, root, stderr)
+	l, err := openLab(ctx, root, stock, stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +55,10 @@ func findRepository(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(root)), nil
 }
 
-// openLab makes a lab for the source tree in root and builds the server from it.
-func openLab(ctx context.Context, root string, stderr io.Writer) (_ *lab, err error) {
-	l := &lab{root: root, stderr: stderr}
+// openLab makes a lab for the source tree in root and builds the server from it as "make build"
+// does: with the patched wazero, unless stock is true or the tree has no patch for this machine.
+func openLab(ctx context.Context, root string, stock bool, stderr io.Writer) (_ *lab, err error) {
+	l := &lab{root: root, stderr: stderr, sandbox: map[string]string{}}
 	if l.tmp, err = os.MkdirTemp("", "fasbench-"); err != nil {
 		return nil, err
 	}
@@ -63,11 +67,37 @@ func openLab(ctx context.Context, root string, stderr io.Writer) (_ *lab, err er
 			l.close()
 		}
 	}()
+	const patch = "runtime/sandbox/wazeropatch"
+	if _, err := os.Stat(filepath.Join(root, patch)); err == nil && !stock && goruntime.GOARCH == "amd64" {
+		modfile, err := output(ctx, l.root, "go", "run", "./"+patch)
+		if err != nil {
+			return nil, err
+		}
+		l.modfile = strings.TrimSpace(string(modfile))
+	}
 	l.fas = filepath.Join(l.tmp, "fas")
-	if _, err := output(ctx, l.root, "go", "build", "-trimpath", "-o", l.fas, "./cmd/fas"); err != nil {
+	if err := l.build(ctx, l.modfile, "build", "-trimpath", "-o", l.fas, "./cmd/fas"); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+// build runs a command of go that builds something, with a go.mod file of its own unless modfile is
+// empty.
+func (l *lab) build(ctx context.Context, modfile, command string, args ...string) error {
+	if modfile != "" {
+		args = append([]string{"-modfile=" + modfile}, args...)
+	}
+	_, err := output(ctx, l.root, "go", append([]string{command}, args...)...)
+	return err
+}
+
+// wazero says which wazero the server is built with.
+func (l *lab) wazero() string {
+	if l.modfile == "" {
+		return "wazero as released"
+	}
+	return "the patched wazero"
 }
 
 // close removes the temporary folder.
@@ -93,19 +123,20 @@ func (l *lab) rounds(all, few int) int {
 // newFolder creates a folder that is removed with the lab.
 func (l *lab) newFolder(pattern string) (string, error) { return os.MkdirTemp(l.tmp, pattern+"-") }
 
-// sandboxTests builds the test binary of runtime/sandbox on the first call and returns its path and
-// the folder to run it in. Callers run it directly instead of through go test, so that killing the
-// process kills the whole test.
-func (l *lab) sandboxTests(ctx context.Context) (binary, dir string, err error) {
+// sandboxTests builds the test binary of runtime/sandbox on the first call for a go.mod file, which
+// is the module's own if modfile is empty. It returns the binary's path and the folder to run it in.
+// Callers run it directly instead of through go test, so that killing the process kills the whole
+// test.
+func (l *lab) sandboxTests(ctx context.Context, modfile string) (binary, dir string, err error) {
 	dir = filepath.Join(l.root, "runtime", "sandbox")
-	if l.sandbox == "" {
-		binary = filepath.Join(l.tmp, "sandbox.test")
-		if _, err := output(ctx, l.root, "go", "test", "-c", "-o", binary, "./runtime/sandbox"); err != nil {
+	if l.sandbox[modfile] == "" {
+		binary = filepath.Join(l.tmp, fmt.Sprintf("sandbox%d.test", len(l.sandbox)))
+		if err := l.build(ctx, modfile, "test", "-c", "-o", binary, "./runtime/sandbox"); err != nil {
 			return "", "", err
 		}
-		l.sandbox = binary
+		l.sandbox[modfile] = binary
 	}
-	return l.sandbox, dir, nil
+	return l.sandbox[modfile], dir, nil
 }
 
 // output runs a program until it exits and returns its standard output.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -39,13 +40,13 @@ PASS
 
 func TestParseWrk(t *testing.T) {
 	const good = "Running 1s test\n  8 requests in 1.00s\nRequests/sec:   4093.25\nTransfer/sec:  1.5MB\n"
-	if rate, err := parseWrk(good); err != nil || rate != 4093.25 {
-		t.Errorf("got %v, %v", rate, err)
+	if rate, responses, err := parseWrk(good); err != nil || rate != 4093.25 || responses != 8 {
+		t.Errorf("got %v, %v, %v", rate, responses, err)
 	}
-	if _, err := parseWrk("  Non-2xx or 3xx responses: 7\n" + good); err == nil {
+	if _, _, err := parseWrk("  Non-2xx or 3xx responses: 7\n" + good); err == nil {
 		t.Error("failed responses are counted")
 	}
-	if _, err := parseWrk("unable to connect\n"); err == nil {
+	if _, _, err := parseWrk("unable to connect\n"); err == nil {
 		t.Error("output without a rate is accepted")
 	}
 }
@@ -89,10 +90,41 @@ func TestVerdict(t *testing.T) {
 			t.Errorf("%v: %q, want %q", rate, got, want)
 		}
 	}
+	// A row whose runs were not all answered is not held, however fast the others were.
+	if got := (result{row: r, measured: measured{value: quantity{300, perSecond}, peer: quantity{100, perSecond}, missed: "some failed"}}).cells().verdict; got != "not held: some failed" {
+		t.Errorf("missed: got %q", got)
+	}
+	if got := (result{row: row{of: "theirs"}, measured: measured{value: quantity{300, perSecond}}}).cells().verdict; got != "" {
+		t.Errorf("without a target: got %q", got)
+	}
 	var table strings.Builder
-	printTable(&table, []result{{bench: "b", row: r, err: errNothing}})
+	printTable(&table, []result{{bench: "b", row: r, measured: measured{err: errNothing}}})
 	if !strings.Contains(table.String(), "not measured: "+errNothing.Error()) {
 		t.Errorf("the table lacks the reason:\n%s", &table)
+	}
+}
+
+// TestPageHasAllRows checks that the page has each row with what limits it, measured before stated,
+// and the reason why a row was not measured.
+func TestPageHasAllRows(t *testing.T) {
+	r := row{what: "row", of: "ours", limit: "stated"}
+	text := page(&lab{}, []result{
+		{bench: "deploy", row: r, measured: measured{value: quantity{300, perSecond}, limit: "measured", notes: []string{"a note"}}},
+		{bench: "deploy", row: r, measured: measured{value: quantity{300, perSecond}}},
+		{bench: "deploy", row: r, measured: measured{err: errNothing}},
+	})
+	for _, want := range []string{"| ours 300/s | - | - |  |  | measured |", "| ours 300/s | - | - |  |  | stated |", "| - | - | - |  | not measured | stated |", "- a note\n", "- not measured: " + errNothing.Error()} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestSandboxesHavePrograms(t *testing.T) {
+	for _, s := range sandboxes {
+		if peerFile(filepath.Base(s.program("."))) == "" {
+			t.Errorf("the program of %s is empty", s.name)
+		}
 	}
 }
 

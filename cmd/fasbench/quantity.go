@@ -63,6 +63,15 @@ func median[T ~int64 | ~float64](list []T) T {
 	return (sorted[mid-1] + sorted[mid]) / 2
 }
 
+// mean returns the arithmetic mean of a non-empty list.
+func mean[T ~int64 | ~float64](list []T) T {
+	var sum T
+	for _, x := range list {
+		sum += x
+	}
+	return sum / T(len(list))
+}
+
 // percentile returns the smallest value of the list that is at least as large as the fraction p,
 // from 0 to 1, of all values.
 func percentile[T ~int64 | ~float64](list []T, p float64) T {

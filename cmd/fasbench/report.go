@@ -14,21 +14,31 @@ import (
 )
 
 // cells are the columns of a result, as text.
-type cells struct{ what, value, peer, ratio, goal, verdict string }
+type cells struct{ what, value, peer, ratio, goal, verdict, limit string }
 
 // cells formats a result.
 func (r result) cells() cells {
-	c := cells{what: r.row.what, goal: r.row.goal, value: "-", peer: "-", ratio: "-"}
+	c := cells{what: r.row.what, goal: r.row.goal, value: "-", peer: "-", ratio: "-", limit: r.row.limit}
 	if r.err != nil {
 		c.verdict = "not measured"
 		return c
 	}
-	c.value = r.row.of + " " + r.value.String()
+	if r.limit != "" {
+		c.limit = r.limit
+	}
+	if r.value.unit != none {
+		c.value = r.row.of + " " + r.value.String()
+	}
 	if r.peer.unit != none {
 		c.peer, c.ratio = r.row.peer+" "+r.peer.String(), ratioText(r.ratio())
 	}
-	c.verdict = "held"
-	if !r.row.holds(r.measured) {
+	switch {
+	case r.missed != "":
+		c.verdict = "not held: " + r.missed
+	case r.row.holds == nil:
+	case r.row.holds(r.measured):
+		c.verdict = "held"
+	default:
 		c.verdict = "not held"
 	}
 	return c
@@ -46,6 +56,9 @@ func printTable(w io.Writer, results []result) {
 	fmt.Fprintln(w)
 	for _, r := range results {
 		fmt.Fprintf(w, "%s (%s)\n", r.row.what, r.bench)
+		if limit := r.cells().limit; limit != "" {
+			fmt.Fprintf(w, "    what limits it: %s\n", limit)
+		}
 		for _, note := range r.notes {
 			fmt.Fprintf(w, "    %s\n", note)
 		}
@@ -63,6 +76,14 @@ func (r result) name() string {
 	return r.bench
 }
 
+// label puts the short name of the row, if it has one, before a note.
+func (r result) label(note string) string {
+	if r.row.part != "" {
+		return r.row.part + ": " + note
+	}
+	return note
+}
+
 // page returns the content of docs/benchmarks.md.
 func page(l *lab, results []result) string {
 	var b strings.Builder
@@ -71,13 +92,15 @@ func page(l *lab, results []result) string {
 Written by %s on %s. Every row was measured side by side, in one run, on one machine: %s.
 %s
 The ratio is the value divided by the peer's. Other work on the machine affects the figures; a target that is missed is shown as "not held".
+What limits a row is measured where a load generator is involved: the shares are of all processors, the load generator's is its own, and a
+load is said to wait if neither the load generator nor the processors together were busy 90 %% of the time.
 
-| what | value | peer | ratio | target | |
-|---|---|---|---|---|---|
-`, "`make bench`", time.Now().UTC().Format(time.DateOnly), machine(), quickWarning(l.quick))
+| what | value | peer | ratio | target | | what limits it |
+|---|---|---|---|---|---|---|
+`, "`make bench`", time.Now().UTC().Format(time.DateOnly), machine()+", "+l.wazero(), quickWarning(l.quick))
 	for _, r := range results {
 		c := r.cells()
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", c.what, c.value, c.peer, c.ratio, c.goal, c.verdict)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", c.what, c.value, c.peer, c.ratio, c.goal, c.verdict, c.limit)
 	}
 	b.WriteString("\n## How\n\n")
 	for _, bench := range benches {
@@ -90,13 +113,17 @@ The ratio is the value divided by the peer's. Other work on the machine affects 
 				continue
 			}
 			for _, note := range r.notes {
-				fmt.Fprintf(&b, "- %s\n", note)
+				fmt.Fprintf(&b, "- %s\n", r.label(note))
+			}
+			if r.err != nil {
+				first, _, _ := strings.Cut(r.err.Error(), "\n")
+				fmt.Fprintf(&b, "- %s\n", r.label("not measured: "+first))
 			}
 		}
 		b.WriteString("\n")
 	}
 	b.WriteString("## Repeat it\n\n`make bench` installs the peers, which needs root on Debian 12, measures everything and writes this page. " +
-		"`go run ./cmd/fasbench -quick` takes three minutes, and `-only NAME,NAME` measures only some of the above.\n")
+		"`go run ./cmd/fasbench -quick` takes eight minutes, and `-only NAME,NAME` measures only some of the above.\n")
 	return b.String()
 }
 

@@ -14,7 +14,7 @@ import (
 
 // timeLimit bounds all measurements together, and benchLimit a single bench.
 const (
-	timeLimit  = 20 * time.Minute
+	timeLimit  = 22 * time.Minute
 	benchLimit = 6 * time.Minute
 )
 
@@ -27,8 +27,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("fasbench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	only := flags.String("only", "", "comma-separated `NAMES` of the benches to measure: "+strings.Join(names(), ", "))
-	quick := flags.Bool("quick", false, "fewer and shorter rounds: about three minutes, and noisier")
+	quick := flags.Bool("quick", false, "fewer and shorter rounds: about eight minutes, and noisier")
 	write := flags.String("write", "", "`FILE` to write the figures to, in Markdown")
+	stock := flags.Bool("stock", false, "build the server with wazero as released, as a plain go build does")
 	python := flags.String("python", "", "`PATH` of the native CPython 3.13 to compare with (default: the one that peers.sh builds)")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -46,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
-	l, err := newLab(ctx, *quick, *python, stderr)
+	l, err := newLab(ctx, *quick, *stock, *python, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "fasbench:", err)
 		return 1
@@ -109,8 +110,8 @@ func measureAll(ctx context.Context, l *lab, chosen []bench) []result {
 			l.say("cannot measure %s: %v", b.name, err)
 		}
 		for i, row := range b.rows {
-			r := result{bench: b.name, row: row, err: err}
-			if err == nil {
+			r := result{bench: b.name, row: row}
+			if r.err = err; err == nil {
 				r.measured = measured[i]
 			}
 			results = append(results, r)

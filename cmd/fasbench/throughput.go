@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -14,49 +12,54 @@ const blockingConnections = 8
 
 // measureThroughput runs wrk against the server and gunicorn alternately.
 func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
-	for _, program := range []string{"wrk", "gunicorn"} {
-		if err := need(program); err != nil {
-			return nil, err
-		}
+	if err := need("wrk"); err != nil {
+		return nil, err
 	}
 	s, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
-	// The peer with its default workers, and with threads that keep connections open.
-	plain, err := l.gunicorn(ctx, "--workers", "2")
+	plain, threads, err := l.gunicorns(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer plain.stop()
-	threads, err := l.gunicorn(ctx, "--workers", "2", "--worker-class", "gthread", "--threads", "4")
-	if err != nil {
-		return nil, err
-	}
 	defer threads.stop()
 
-	targets := []struct{ url, token string }{
-		{"http://" + s.address + "/v1/sync/functions/hello/rpc/", s.token},
-		{"http://" + plain.address + "/", ""},
-		{"http://" + threads.address + "/", ""},
-	}
-	length := time.Duration(l.rounds(5, 2)) * time.Second
-	rates := make([][]float64, len(targets))
+	targets := []target{s.blockingTarget("hello", helloArgs), plain.target("/", helloArgs), threads.target("/", helloArgs)}
+	length := time.Duration(l.rounds(3, 2)) * time.Second
+	all := make([]loads, len(targets))
 	for range l.rounds(5, 3) {
 		for i, t := range targets {
-			rate, err := l.wrk(ctx, blockingConnections, t.url, t.token, length)
-			if err != nil {
+			if err := all[i].measure(ctx, l, t, length); err != nil {
 				return nil, err
 			}
-			rates[i] = append(rates[i], rate)
 		}
 	}
-	ours, sync, gthread := median(rates[0]), median(rates[1]), median(rates[2])
+	ours, sync, gthread := all[0].rate(), all[1].rate(), all[2].rate()
 	return []measured{{
-		value: quantity{ours, perSecond}, peer: quantity{max(sync, gthread), perSecond},
-		notes: []string{fmt.Sprintf("gunicorn's default workers: %.0f/s; with 4 threads each and open connections: %.0f/s", sync, gthread)},
+		value: quantity{ours, perSecond}, peer: quantity{max(sync, gthread), perSecond}, limit: all[0].usage.limit(),
+		notes: []string{
+			fmt.Sprintf("gunicorn's default workers: %.0f/s; with 4 threads each and open connections: %.0f/s", sync, gthread),
+			fmt.Sprintf("what limits gunicorn: its default workers %s, with threads %s", all[1].usage.limit(), all[2].usage.limit()),
+		},
 	}}, nil
+}
+
+// gunicorns starts the peer with its default workers, and with threads that keep connections open.
+func (l *lab) gunicorns(ctx context.Context) (plain, threads *gunicorn, err error) {
+	if err := need("gunicorn"); err != nil {
+		return nil, nil, err
+	}
+	if plain, err = l.gunicorn(ctx, "--workers", "2"); err != nil {
+		return nil, nil, err
+	}
+	if threads, err = l.gunicorn(ctx, "--workers", "2", "--worker-class", "gthread", "--threads", "4"); err != nil {
+		plain.stop()
+		return nil, nil, err
+	}
+	return plain, threads, nil
 }
 
 // gunicorn is a gunicorn process that serves the Flask app.
@@ -98,34 +101,7 @@ func (l *lab) gunicorn(ctx context.Context, args ...string) (*gunicorn, error) {
 	return &gunicorn{p, address}, nil
 }
 
-// wrk returns the number of responses per second over the given number of connections. All of them
-// must be successful.
-func (l *lab) wrk(ctx context.Context, connections int, url, token string, length time.Duration) (float64, error) {
-	dir, err := l.peersFolder()
-	if err != nil {
-		return 0, err
-	}
-	args := []string{"--threads", "1", "--connections", strconv.Itoa(connections), "--duration", length.String(), "--script", filepath.Join(dir, "post.lua"), url}
-	if token != "" {
-		args = append(args, "--", token)
-	}
-	text, err := output(ctx, "", "wrk", args...)
-	if err != nil {
-		return 0, err
-	}
-	return parseWrk(string(text))
-}
-
-// parseWrk returns the rate in wrk's output.
-func parseWrk(text string) (float64, error) {
-	if strings.Contains(text, "Non-2xx") {
-		return 0, fmt.Errorf("wrk got responses that were not successful: %s", tail([]byte(text)))
-	}
-	_, rest, _ := strings.Cut(text, "Requests/sec:")
-	line, _, _ := strings.Cut(rest, "\n")
-	rate, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
-	if err != nil || rate <= 0 {
-		return 0, fmt.Errorf("wrk printed no rate: %s", tail([]byte(text)))
-	}
-	return rate, nil
+// target returns a target for wrk below a path of the app.
+func (g *gunicorn) target(path, body string) target {
+	return target{process: g.process, url: "http://" + g.address + path, body: body, connections: blockingConnections}
 }

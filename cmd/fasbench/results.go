@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// resultSizes are the sizes of large results, in characters.
+var resultSizes = []int{100_000, 1_000_000}
+
+// measureResults alternates between runs with large results, and requests to the Flask app with the
+// same result, and compares the processor time of the servers.
+func measureResults(ctx context.Context, l *lab) ([]measured, error) {
+	if err := need("wrk"); err != nil {
+		return nil, err
+	}
+	s, err := l.serve(ctx, function{Name: "text", Code: peerFile("text.py")})
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	plain, threads, err := l.gunicorns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer plain.stop()
+	defer threads.stop()
+	var rows []measured
+	for _, size := range resultSizes {
+		row, err := l.compareResults(ctx, s, plain, threads, fmt.Sprintf(`{"size": %d}`, size))
+		if err != nil {
+			return nil, err
+		}
+		lines, err := l.compareResults(ctx, s, plain, threads, fmt.Sprintf(`{"size": %d, "lines": true}`, size))
+		if err != nil {
+			return nil, err
+		}
+		row.notes = append(row.notes, fmt.Sprintf("with a line break after every 44 characters: %v, and %s of Flask's", lines.value, ratioText(lines.ratio())))
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// compareResults compares the processor time per request with the given args.
+func (l *lab) compareResults(ctx context.Context, s *server, plain, threads *gunicorn, args string) (measured, error) {
+	targets := []target{s.blockingTarget("text", args), plain.target("/text", args), threads.target("/text", args)}
+	all := make([]loads, len(targets))
+	for range l.rounds(3, 2) {
+		for i, t := range targets {
+			if err := all[i].measure(ctx, l, t, time.Second); err != nil {
+				return measured{}, err
+			}
+		}
+	}
+	return measured{
+		value: elapsed(all[0].cpu()), peer: elapsed(min(all[1].cpu(), all[2].cpu())), limit: all[0].usage.limit(),
+		notes: []string{fmt.Sprintf("faaspot %.0f/s; gunicorn's default workers %v and %.0f/s, with 4 threads each and open connections %v and %.0f/s",
+			all[0].rate(), elapsed(all[1].cpu()), all[1].rate(), elapsed(all[2].cpu()), all[2].rate())},
+	}, nil
+}
