@@ -84,15 +84,13 @@ func (a *Account) Free() int64 {
 	return a.budget.total - a.leave(a.budget.total) - a.budget.Used() + a.Lent()
 }
 
-// Leaves reports whether a take of n bytes would leave some bytes free, or to caches. If it would not,
-// caches begin to give up theirs, so that a later attempt may succeed.
+// Leaves reports whether a take of n bytes would leave some bytes free, or to caches.
 func (a *Account) Leaves(n, bytes int64) bool {
-	if bytes == 0 || n+bytes <= a.Free()+a.budget.cache.Load() {
-		return true
-	}
-	a.budget.reclaim(n + bytes)
-	return false
+	return bytes == 0 || n+bytes <= a.Free()+a.budget.cache.Load()
 }
+
+// Reclaim lets caches give up, soon, what a take of n bytes lacks, unless they hold far less.
+func (a *Account) Reclaim(n int64) { a.budget.reclaim(n) }
 
 // leave returns the bytes of the Budget that a take of n must leave free.
 func (a *Account) leave(n int64) int64 {

@@ -23,8 +23,7 @@ func (a *Account) Lend(n int64) {
 	a.countLentHeap(1)
 }
 
-// TakeBack takes n bytes that were lent at once, and reports whether they were free. If they are not,
-// caches begin to give up theirs.
+// TakeBack takes n bytes that were lent at once, and reports whether they were free.
 func (a *Account) TakeBack(n int64) bool {
 	b := a.budget
 	b.loans.mu.Lock()
@@ -34,13 +33,17 @@ func (a *Account) TakeBack(n int64) bool {
 	}
 	b.loans.mu.Unlock()
 	if !taken {
-		b.reportShortage()
-		b.reclaimAnyway(max(n-b.lent.Load(), 1))
 		return false
 	}
 	a.hold(n, 0)
 	a.countLentHeap(-1)
 	return true
+}
+
+// ReclaimLent lets caches give up, soon, what is borrowed of the n bytes that are to be taken back.
+func (a *Account) ReclaimLent(n int64) {
+	a.budget.reportShortage()
+	a.budget.reclaimAnyway(max(n-a.budget.lent.Load(), 1))
 }
 
 // Forgive says that n bytes that were lent at once will not be taken back.

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
@@ -24,6 +25,10 @@ const (
 	// headroomParts is the divisor of the memory for runs that new runs of a function leave free while
 	// others of the function have lent theirs.
 	headroomParts = 8
+	// reclaimAfter is the time without progress after which caches give up memory for runs that wait.
+	// It is doubled, up to the longest, each time that there is still none.
+	reclaimAfter        = 3 * time.Millisecond
+	longestReclaimAfter = 100 * time.Millisecond
 )
 
 // Admission lets runs start while there is memory for them. Each run takes the most that it may
@@ -46,13 +51,17 @@ type Admission struct {
 	// The most bytes that all runs of a function, and of a tenant, may have, if they are more than unshared.
 	mostOfFunction, mostOfTenant int64
 
-	mu      sync.Mutex
-	running int
-	closed  bool
-	paused  bool
-	queue   *Fair[*Run]
-	callers map[runtime.Tenant]int // blocked callers, by tenant
-	blocked int                    // blocked callers of all tenants
+	mu       sync.Mutex
+	running  int
+	closed   bool
+	paused   bool
+	progress uint64        // runs that have started or gone on
+	watched  bool          // it is looked soon whether there is progress
+	stuck    bool          // there was none
+	patience time.Duration // until it is looked again; zero: reclaimAfter
+	queue    *Fair[*Run]
+	callers  map[runtime.Tenant]int // blocked callers, by tenant
+	blocked  int                    // blocked callers of all tenants
 
 	// The runs that have started.
 	shares shares
@@ -242,10 +251,11 @@ func (a *Admission) uncount(r *Run) {
 func (a *Admission) take(r *Run) bool {
 	function, tenant := a.shares.of(r)
 	if a.paused || a.running >= a.maxRuns || a.all.first() != nil || function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) ||
-		!a.memory.Leaves(r.Bytes, a.headroom(function)) || !a.memory.TryTake(r.Bytes) {
+		!a.memory.Leaves(r.Bytes, a.headroom(function)) || !a.memory.TakeFree(r.Bytes) {
 		return false
 	}
 	a.running++
+	a.progress++
 	a.enter(r, function, tenant)
 	r.charged = r.Bytes
 	return true
@@ -295,10 +305,41 @@ func (a *Admission) admit() {
 			return
 		}
 		if !a.memory.Notify(a.retry, wanted.most, wanted.least) {
+			a.reclaim(wanted.most)
 			return
 		}
 		// Bytes may have been freed before Notify.
 	}
+}
+
+// reclaim lets caches give up what is wanted: at once if no run computes, else when no run has started
+// or gone on for a while. Runs that compute return or lend memory soon, and idle instances are
+// needed again soon: to close them for each run of a burst would cost more than the runs.
+func (a *Admission) reclaim(wanted int64) {
+	if a.all.computing == 0 || a.stuck {
+		if a.stuck = false; a.all.first() != nil {
+			a.memory.ReclaimLent(wanted)
+		} else {
+			a.memory.Reclaim(wanted)
+		}
+	}
+	if a.watched {
+		return
+	}
+	a.watched = true
+	progress := a.progress
+	time.AfterFunc(max(a.patience, reclaimAfter), func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.watched, a.stuck = false, a.progress == progress
+		if a.stuck {
+			a.patience = min(2*max(a.patience, reclaimAfter), longestReclaimAfter)
+		} else {
+			a.patience = 0
+		}
+		a.admit()
+		a.stuck = false
+	})
 }
 
 // mayNeverFit reports whether a caller that holds some bytes of a request should not wait for bytes

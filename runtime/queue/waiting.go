@@ -51,6 +51,7 @@ func (a *Admission) takeBack(r *Run) bool {
 	if r.age.element != nil {
 		a.endWait(r)
 		a.ages.served++
+		a.progress++
 	}
 	lent := r.lent
 	a.forget(r)
