@@ -115,6 +115,12 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	return s, nil
 }
 
+// There may be thousands of slots to trim: after trimBatch of them, others go on for trimPause.
+const (
+	trimBatch = 8
+	trimPause = time.Millisecond
+)
+
 // trim closes idle slots that were not needed recently, until the sandbox is closed.
 func (s *Sandbox) trim() {
 	ticker := time.NewTicker(poolPeriod)
@@ -127,7 +133,10 @@ func (s *Sandbox) trim() {
 			if s.enter() != nil {
 				return
 			}
-			for _, slot := range s.pool.nextPeriod() {
+			for i, slot := range s.pool.nextPeriod() {
+				if i%trimBatch == trimBatch-1 {
+					time.Sleep(trimPause) // closing delays page faults of the whole process
+				}
 				s.closeSlot(slot)
 			}
 			s.active.Done()
