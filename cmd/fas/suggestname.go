@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
 	"github.com/faaspot/faaspot/runtime"
@@ -12,11 +13,18 @@ import (
 // absentName matches the error of the server for a name that does not exist.
 var absentName = regexp.MustCompile(`^there is no (function|job) named "([^"]+)"`)
 
+// absentExecution begins the message of the server for an execution that does not exist.
+const absentExecution = "there is no execution with id "
+
 // suggestName adds the most similar name to the error about a function or a job that does not exist,
-// and the command that lists the names.
+// and the command that lists the names; likewise the command that lists executions.
 func (a *app) suggestName(ctx context.Context, err error) error {
 	coded, ok := errors.AsType[*runtime.Error](err)
 	if !ok || coded.Code != runtime.CodeNotFound || a.client == nil {
+		return err
+	}
+	if strings.HasPrefix(coded.Message, absentExecution) {
+		coded.Hint = "finished executions are stored for a limited time; " + a.command("executions list -i") + " lists those that exist"
 		return err
 	}
 	found := absentName.FindStringSubmatch(coded.Message)
