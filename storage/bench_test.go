@@ -198,13 +198,9 @@ func BenchmarkRecordLarge(b *testing.B) {
 			for m := s.db.Metrics(); m.Compact.NumInProgress > 0 || m.Flush.NumInProgress > 0; m = s.db.Metrics() {
 				time.Sleep(time.Millisecond)
 			}
-			m := s.db.Metrics()
-			total := m.Total()
+			total := s.db.Metrics().Total()
 			b.ReportMetric(float64((processorTime(b)-before).Microseconds())/n, "cpu-us/execution")
 			b.ReportMetric(float64(total.TableBytesFlushed+total.TableBytesCompacted)/n/float64(size), "table-bytes/byte")
-			if os.Getenv("ZZ") != "" {
-				b.Log(m.String())
-			}
 		})
 	}
 }
