@@ -112,6 +112,9 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if err := s.readBody(ctx, r); err != nil {
 		return err
 	}
+	if err := checkMediaType(&ctx.Request, r); err != nil {
+		return err
+	}
 	if !r.Writes && !r.Submits && !r.Queues {
 		web.MemoryOf(ctx).Reads()
 	}

@@ -147,12 +147,12 @@ func JobNameTakenError(name string) error {
 // NoFunctionOfJobError returns the error for a job whose function does not exist.
 func NoFunctionOfJobError(name string) error {
 	return Errorf(CodeInvalidArgument, "the job's function %q does not exist", name).
-		WithHint("create the function if there is none, and store the job again; or change its spec.function")
+		WithHint("create the function if there is none, and store the job again; or name another function in the job")
 }
 
 // DeletedFunctionOfJobError returns the error for a job whose function was deleted. A function that
 // has its name now is another function.
 func DeletedFunctionOfJobError(name string) error {
 	return Errorf(CodeInvalidArgument, "the job's function %q was deleted", name).
-		WithHint("update the job with the name of an existing function in spec.function")
+		WithHint("update the job with the name of an existing function")
 }

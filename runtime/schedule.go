@@ -1,9 +1,7 @@
 package runtime
 
 import (
-	"errors"
-	"fmt"
-	"regexp"
+	"cmp"
 	"strings"
 	"time"
 	_ "time/tzdata" // a binary that runs anywhere knows all zones
@@ -12,9 +10,9 @@ import (
 )
 
 // Schedule computes the ticks of a trigger: the minutes at which its five fields match the local
-// time of its zone. Fields are those of crontab(5), with names, lists, ranges and steps, and are
-// read as Vixie cron reads them: if a field of a day begins with "*", both days must match, also for
-// "*/2"; otherwise one of them is enough.
+// time of its zone. Fields are those of crontab(5) and are read as Vixie cron reads them; see
+// [CheckSchedule]. If a field of a day begins with "*", both days must match, also for "*/2";
+// otherwise one of them is enough.
 //
 // At a change of the local time, as for summer time, a schedule whose hours start with "*"
 // follows elapsed time: minutes that the local time skips have no ticks, and minutes that occur
@@ -27,10 +25,6 @@ type Schedule struct {
 	anyHour bool
 }
 
-// scheduleParser parses five fields, and keywords for some combinations of them.
-var scheduleParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom).
-	WithMaxSearchYears(maxSearchYears)
-
 const (
 	// maxSearchYears is longer than the time from one 29 February on a given day of the week to
 	// the next.
@@ -38,38 +32,46 @@ const (
 	maxSchedule    = 200 // bytes
 	// maxZone is longer than the name of any zone, in bytes.
 	maxZone = 64
+
+	scheduleHint = `use five fields (minute, hour, day of the month, month, day of the week), such as "30 3 * * MON-FRI", or @hourly, @daily, @weekly, @monthly, @yearly`
 )
 
-// ParseSchedule parses the schedule of a trigger. An empty zone means UTC.
-func ParseSchedule(text, zone string) (*Schedule, error) {
-	const hint = `use five fields (minute, hour, day of the month, month, day of the week), such as "30 3 * * MON-FRI", or @hourly, @daily, @weekly, @monthly, @yearly`
+// CheckSchedule checks the schedule of a new trigger. It accepts what Vixie cron accepts and runs, with
+// names in any case. What Vixie cron ignores or never runs is an error: text after a number or a star,
+// a range that ends before it begins, and days that no month has.
+func CheckSchedule(text, zone string) error {
+	_, err := parseSchedule(text, zone, false)
+	return err
+}
+
+// ParseSchedule parses the schedule of a trigger that was accepted. Beyond [CheckSchedule] it reads
+// what earlier versions accepted: "?" for "*", ranges that continue at the lowest number, such as 22-2,
+// and 5/15 for 5-59/15. An empty zone means UTC.
+func ParseSchedule(text, zone string) (*Schedule, error) { return parseSchedule(text, zone, true) }
+
+func parseSchedule(text, zone string, stored bool) (*Schedule, error) {
 	text = strings.TrimSpace(text)
 	lower := strings.ToLower(text)
 	switch {
 	case len(text) > maxSchedule:
-		return nil, Errorf(CodeInvalidArgument, "the schedule has more than %d bytes", maxSchedule).WithHint(hint)
+		return nil, Errorf(CodeInvalidArgument, "the schedule has more than %d bytes", maxSchedule).WithHint(scheduleHint)
 	case strings.Contains(text, "="):
 		return nil, Errorf(CodeInvalidArgument, "the schedule %q names a time zone", text).WithHint("set the trigger's timezone instead")
-	case strings.HasPrefix(lower, "@every"):
+	case strings.HasPrefix(lower, "@every"), lower == "@reboot":
 		return nil, Errorf(CodeInvalidArgument, "the schedule %q depends on the start of the server", text).WithHint(`use steps, such as "*/15 * * * *"`)
 	}
-	fields := strings.Fields(lower)
-	wall, err := scheduleParser.Parse("TZ=UTC " + lower)
-	problem := scheduleProblem(lower)
-	if problem == "" && err != nil {
-		problem = parserMessage(err)
+	fields, err := scheduleBits(lower, stored)
+	if err != nil {
+		return nil, Errorf(CodeInvalidArgument, "the schedule %q cannot be read: %s", text, err.Message).WithHint(cmp.Or(err.Hint, scheduleHint))
 	}
-	if problem != "" {
-		return nil, Errorf(CodeInvalidArgument, "the schedule %q cannot be read: %s", text, problem).WithHint(hint)
-	}
-	s := &Schedule{wall: wall, zone: time.UTC}
-	if len(fields) == 5 {
-		s.anyHour = isStar(fields[1])
-		setDayRule(wall, isStar(fields[2]) || isStar(fields[4]))
-	} else {
-		s.anyHour = lower == "@hourly"
+	s := &Schedule{zone: time.UTC, anyHour: fields[1].star}
+	s.wall = &cron.SpecSchedule{
+		Second: 1, Minute: fields[0].bits, Hour: fields[1].bits, Dom: fields[2].bits, Month: fields[3].bits,
+		Dow: cron.NormalizeDOW(fields[4].bits), DowOrDom: !fields[2].star && !fields[4].star,
+		Location: time.UTC, MaxSearchYears: maxSearchYears,
 	}
 	if zone != "" {
+		var err error
 		if s.zone, err = loadZone(zone); err != nil {
 			return nil, err
 		}
@@ -78,59 +80,6 @@ func ParseSchedule(text, zone string) (*Schedule, error) {
 		return nil, Errorf(CodeInvalidArgument, "the schedule %q never matches", text).WithHint("check the day and the month: not every month has 31 days")
 	}
 	return s, nil
-}
-
-// isStar reports whether a field counts as unrestricted: crontab(5) looks at its first character.
-func isStar(field string) bool { return field[0] == '*' || field[0] == '?' }
-
-// setDayRule makes both days necessary, or one of them enough. The parser decides by every star
-// without a step, anywhere in a field.
-func setDayRule(wall cron.Schedule, both bool) {
-	const starBit = 1 << 63
-	if spec, ok := wall.(*cron.SpecSchedule); ok {
-		spec.DowOrDom = !both
-		spec.Dom &^= starBit
-		spec.Dow &^= starBit
-	}
-}
-
-// scheduleProblem returns the first part of a schedule that is not valid in crontab(5) and that
-// the parser would accept, or reject with a message of its own; empty if there is none.
-func scheduleProblem(lower string) string {
-	fields := strings.Fields(lower)
-	switch {
-	case strings.HasPrefix(lower, "@") && !scheduleWord.MatchString(lower):
-		return "it is not a known keyword"
-	case strings.HasPrefix(lower, "@"):
-		return ""
-	case len(fields) != 5:
-		return fmt.Sprintf("it has %d fields", len(fields))
-	}
-	for _, field := range fields {
-		for part := range strings.SplitSeq(field, ",") {
-			if !schedulePart.MatchString(part) {
-				return fmt.Sprintf("%q is not a number, a name, a range, or a step", part)
-			}
-		}
-	}
-	return ""
-}
-
-// The keywords for schedules, and one part of a list in a field (crontab(5)).
-var (
-	scheduleWord = regexp.MustCompile(`^@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)$`)
-	schedulePart = regexp.MustCompile(`^(?:[*?]|` + scheduleValue + `(?:-` + scheduleValue + `)?)(?:/\d{1,4})?$`)
-)
-
-const scheduleValue = `(?:\d{1,4}|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)`
-
-// parserMessage returns the message of an error of the parser, without the parser's prefix.
-func parserMessage(err error) string {
-	var invalid *cron.ValidationError
-	if errors.As(err, &invalid) && invalid.Message != "" {
-		return invalid.Message
-	}
-	return "a value is out of its bounds"
 }
 
 // loadZone returns a zone of the IANA database. It refuses paths, and "Local", which differs

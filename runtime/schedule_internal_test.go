@@ -2,11 +2,13 @@ package runtime
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/netresearch/go-cron"
 	"pgregory.net/rapid"
 )
 
@@ -136,6 +138,91 @@ func TestSchedulesMinuteByMinute(t *testing.T) {
 	})
 }
 
+// TestSchedulesAsVixieCron checks parts of a field against what the cron of Debian 12 does with them,
+// and the advice about those that it refuses or that it would never run.
+func TestSchedulesAsVixieCron(t *testing.T) {
+	for _, test := range []struct {
+		schedule string
+		bits     uint64 // of the field that is not a star
+	}{
+		{"*/90 * * * *", 1 << 0},
+		{"*/60 * * * *", 1 << 0},
+		{"*/59 * * * *", 1<<0 | 1<<59},
+		{"*/99999999999999999999 * * * *", 1 << 0},
+		{"1-5/90 * * * *", 1 << 1},
+		{"005,00000000000006 * * * *", 1<<5 | 1<<6},
+		{"5-5 * * * *", 1 << 5},
+		{"* */100 * * *", 1 << 0},
+		{"* * */31 * *", 1 << 1},
+		{"* * * */12 *", 1 << 1},
+		{"* * * jan-Mar/2,DEC *", 1<<1 | 1<<3 | 1<<12},
+		{"* * * * 5-7", 1<<5 | 1<<6 | 1<<0},
+		{"* * * * */7", 1 << 0},
+		{"* * * * */8", 1 << 0},
+		{"* * * * 7-7", 1 << 0},
+		{"* * * * 1-7/3", 1<<1 | 1<<4 | 1<<0},
+		{"* * * * mon-fri/2", 1<<1 | 1<<3 | 1<<5},
+	} {
+		if err := CheckSchedule(test.schedule, ""); err != nil {
+			t.Errorf("%q is refused: %v", test.schedule, err)
+			continue
+		}
+		s, err := ParseSchedule(test.schedule, "")
+		if err != nil {
+			t.Errorf("%q: %v", test.schedule, err)
+			continue
+		}
+		var got uint64
+		wall, _ := s.wall.(*cron.SpecSchedule)
+		for i, bits := range []uint64{wall.Minute, wall.Hour, wall.Dom, wall.Month, wall.Dow} {
+			if strings.Fields(test.schedule)[i] != "*" {
+				got = bits
+			}
+		}
+		if got != test.bits {
+			t.Errorf("%q matches %b, want %b", test.schedule, got, test.bits)
+		}
+	}
+	for schedule, advice := range map[string]string{
+		"5-1 * * * *": "write 5-59,0-1", "0 22-2 * * *": "write 22-23,0-2", "0 0 * * fri-mon": "write 5-6,0-1", "0 0 * * fri-sun": "write 5-7",
+		"0 0 * * 7-2": "write 0-2", "0 0 * * sat-sun": "write 6-7", "0 0 * * 7-sun": "write 0", "0 0 31-1 * *": "write 31,1", "0 0 1 nov-feb *": "write 11-12,1-2",
+		"1/5 * * * *": "write 1-59/5", "0 0 * * thu/2": "write 4-6/2", "0 0 ? * *": `write "*"`,
+		"*5 * * * *": "five fields", "5* * * * *": "five fields", "1-2-3 * * * *": "five fields", "*/2/3 * * * *": "five fields", "1~5 * * * *": "five fields",
+		"*-5 * * * *": "five fields", "0 0 * * 5#2": "five fields", "+5 * * * *": "five fields", "-1 * * * *": "five fields", "1- * * * *": "five fields",
+		"*/ * * * *": "five fields", "5-64/30 * * * *": "five fields", "jan * * * *": "five fields", "0 0 1 mon *": "five fields", "0 0 1 january *": "five fields",
+		"1, * * * *": "five fields", "1-5/0 * * * *": "five fields", "@ daily": "five fields", "@reboot": "steps",
+	} {
+		err := CheckSchedule(schedule, "")
+		coded, ok := AsError(err)
+		if !ok || coded.Code != CodeInvalidArgument || !strings.Contains(coded.Hint, advice) {
+			t.Errorf("the error for %q is %v, want advice with %q", schedule, err, advice)
+		}
+	}
+}
+
+// TestSchedulesOfEarlierVersions checks that schedules which an earlier version has stored keep their
+// ticks.
+func TestSchedulesOfEarlierVersions(t *testing.T) {
+	for old, now := range map[string]string{
+		"? 22-2 ? * FRI-MON":       "* 22-23,0-2 * * 5-6,0-1",
+		"1/15 5/6 20/5 * *":        "1-59/15 5-23/6 20-31/5 * *",
+		"55-5/5 * * nov-feb thu/2": "55,0,5 * * 11-12,1-2 4-6/2",
+	} {
+		a, err := ParseSchedule(old, "")
+		if err != nil {
+			t.Errorf("%q: %v", old, err)
+			continue
+		}
+		b, err := ParseSchedule(now, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(a, b) {
+			t.Errorf("%q is %+v, and %q is %+v", old, a.wall, now, b.wall)
+		}
+	}
+}
+
 // TestBothDaysOrOne checks the rule of Vixie cron: a field of a day that begins with "*" makes both
 // days necessary.
 func TestBothDaysOrOne(t *testing.T) {
@@ -201,24 +288,23 @@ func TestSchedulesWhenLocalTimeChanges(t *testing.T) {
 
 func TestInvalidSchedules(t *testing.T) {
 	for _, text := range []string{
-		"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 9", "a * * * *", "*/0 * * * *", "*/60 * * * *",
+		"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 9", "a * * * *", "*/0 * * * *",
 		"@every 5m", "@reboot", "@sometimes", "TZ=UTC * * * * *", "CRON_TZ=UTC @daily", "0 0 30 2 *", "0 0 31 4,6 *", "H * * * *", "? ? ? ? L", "* * 15W * *", "1,,2 * * * *", "0 0 * * 5L",
 		"* * * * MON#2", "* * L * *", strings.Repeat("1,", 200) + "1 * * * *", "\x00 * * * *",
 	} {
-		s, err := ParseSchedule(text, "")
-		if CodeOf(err) != CodeInvalidArgument {
-			t.Errorf("%q is parsed as %+v, %v", text, s, err)
+		if err := CheckSchedule(text, ""); CodeOf(err) != CodeInvalidArgument {
+			t.Errorf("%q is accepted: %v", text, err)
 		} else if strings.Contains(err.Error(), "option") || strings.Contains(err.Error(), "strconv") {
 			t.Errorf("the error for %q is worded by the library: %v", text, err)
 		}
 	}
 	for _, zone := range []string{"Local", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "UTC+1", strings.Repeat("a", 100)} {
-		if _, err := ParseSchedule("@daily", zone); CodeOf(err) != CodeInvalidArgument {
+		if err := CheckSchedule("@daily", zone); CodeOf(err) != CodeInvalidArgument {
 			t.Errorf("the zone %q is accepted: %v", zone, err)
 		}
 	}
-	for _, text := range []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually", "0 0 29 2 *", "0 0 29 2 MON", "0 22-2 * * FRI-MON", " 5  4 * * THU "} {
-		if _, err := ParseSchedule(text, "Europe/Berlin"); err != nil {
+	for _, text := range []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually", "0 0 29 2 *", "0 0 29 2 MON", "0 22-23,0-2 * * FRI-SAT,SUN-MON", " 5  4 * * THU "} {
+		if err := CheckSchedule(text, "Europe/Berlin"); err != nil {
 			t.Errorf("%q is rejected: %v", text, err)
 		}
 	}

@@ -94,7 +94,7 @@ func checkTrigger(all *Errors, at string, t Trigger) {
 	refuse(t.Timeout < 0 || t.Timeout > t.maxTimeout(), c+"timeout", t.timeoutHint(), "a timeout of %g seconds is out of bounds", t.Timeout.Seconds())
 	refuse(len(t.Tasks) > MaxTasks, c+"tasks", "split the tasks over several triggers", "it has %d tasks, at most %d are allowed", len(t.Tasks), MaxTasks)
 	if cron {
-		if _, err := ParseSchedule(t.Schedule, t.TimeZone); err != nil {
+		if err := CheckSchedule(t.Schedule, t.TimeZone); err != nil {
 			e, _ := AsError(err)
 			refuse(true, c+"schedule", e.Hint, "%s", e.Message)
 		}

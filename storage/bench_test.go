@@ -1,12 +1,14 @@
 package storage
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -170,6 +172,43 @@ func BenchmarkRecord(b *testing.B) {
 			perSecond(b, size, "executions")
 		})
 	}
+}
+
+// BenchmarkRecordLarge records executions with large results. It reports the processor time for each,
+// with that of flushes and compactions, and the bytes that tables took for each byte of a result.
+func BenchmarkRecordLarge(b *testing.B) {
+	for _, size := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint("bytes=", size), func(b *testing.B) {
+			s, c := onRealDisk(b), newClerk()
+			var rows bytes.Buffer
+			for i := 0; rows.Len() < size; i++ {
+				fmt.Fprintf(&rows, `{"id":%d,"name":"user %d","score":%.6f,"ok":%t},`, i, i*7919%100003, float64(i*7919%10007)/7, i%3 == 0)
+			}
+			count := max(1, 1_000_000/size)
+			before := processorTime(b)
+			for b.Loop() {
+				batch := make([]runtime.Execution, count)
+				for i := range batch {
+					batch[i] = c.done()
+					batch[i].Result = rows.Bytes()[:size]
+				}
+				must(b, s.Record(batch))
+			}
+			n := float64(count * b.N)
+			for m := s.db.Metrics(); m.Compact.NumInProgress > 0 || m.Flush.NumInProgress > 0; m = s.db.Metrics() {
+				time.Sleep(time.Millisecond)
+			}
+			total := s.db.Metrics().Total()
+			b.ReportMetric(float64((processorTime(b)-before).Microseconds())/n, "cpu-us/execution")
+			b.ReportMetric(float64(total.TableBytesFlushed+total.TableBytesCompacted)/n/float64(size), "table-bytes/byte")
+		})
+	}
+}
+
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // benchHistory fills a store with n executions that are done, 100 queued and 10

@@ -24,7 +24,7 @@ func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 		return fmt.Errorf("a delivery needs a tenant and a UUIDv7, not %q, %q", d.Tenant, d.ID)
 	}
 	if len(d.Body) > 0 {
-		if err := b.Set(keys.Execution(keys.KindCallbackBody, d.Tenant, id), record.EncodeRaw(d.Body), nil); err != nil {
+		if err := setRaw(b, keys.Execution(keys.KindCallbackBody, d.Tenant, id), d.Body); err != nil {
 			return err
 		}
 		d.BodySize, d.Body = len(d.Body), nil

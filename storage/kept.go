@@ -134,6 +134,13 @@ type holder struct {
 	names map[string]struct{} // the names that the function had when they ended
 }
 
+// tenants returns the number of tenants that hold anything.
+func (u *usage) tenants() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.all)
+}
+
 func (u *usage) add(tenant runtime.Tenant, functionID, name string, more held) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -174,7 +181,9 @@ func (u *usage) names(tenant runtime.Tenant, functionID string) (all []string) {
 
 // load sums up what a store has.
 func (u *usage) load(r kv.Reader) error {
+	u.mu.Lock()
 	u.all = make(map[runtime.Tenant]map[string]*holder)
+	u.mu.Unlock()
 	return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 		read := func(kind byte, functionOf func(key []byte) (string, error)) error {
 			return kv.EachKey(r, keys.OfKind(tenant, kind), func(key, value []byte) error {

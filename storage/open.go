@@ -17,6 +17,7 @@ import (
 
 	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/disk"
+	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
@@ -49,6 +50,9 @@ const (
 	flushTable   = 512 << 10
 	baseTable    = 4 << 20
 	maxOpenFiles = 500
+	// splitTenants is the number of tenants up to which tables end where the keys of a kind end, see
+	// keys.TableEnd. With many tenants, a flush would write a table for each of them.
+	splitTenants = 16
 	// neverStall is more sublevels of level 0 than disk.Memory lets come about.
 	neverStall = 1000
 	// flushDrops is the delay after which the ranges that Expire drops begin to free room: on a
@@ -226,6 +230,12 @@ func (s *Store) options(lock *pebble.Lock, fresh bool, cacheBytes int64) *pebble
 		MaxOpenFiles:                maxOpenFiles,
 		TargetFileSizes:             [...]int64{0: flushTable, 1: baseTable, 6: 0},
 		FlushDelayDeleteRange:       flushDrops,
+	}
+	o.Experimental.SpanPolicyFunc = func(first []byte) (p pebble.SpanPolicy, end []byte, err error) {
+		if s.usage.tenants() <= splitTenants {
+			end = keys.TableEnd(first)
+		}
+		return p, end, nil
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)

@@ -97,10 +97,10 @@ func putVersion(b *pebble.Batch, tenant runtime.Tenant, v runtime.Version) error
 	}
 	errs := []error{
 		b.Set(keys.VersionPart(keys.KindVersion, tenant, v.FunctionID, v.Number), value, nil),
-		b.Set(keys.VersionPart(keys.KindSource, tenant, v.FunctionID, v.Number), record.EncodeRaw(v.Source), nil),
+		setRaw(b, keys.VersionPart(keys.KindSource, tenant, v.FunctionID, v.Number), v.Source),
 	}
 	if len(v.Context) > 0 {
-		errs = append(errs, b.Set(keys.VersionPart(keys.KindContext, tenant, v.FunctionID, v.Number), record.EncodeRaw(v.Context), nil))
+		errs = append(errs, setRaw(b, keys.VersionPart(keys.KindContext, tenant, v.FunctionID, v.Number), v.Context))
 	}
 	return errors.Join(errs...)
 }

@@ -199,18 +199,21 @@ func (b *bulk) await(ctx context.Context, line *ui.StatusLine, ids []string, pro
 	return clierror.Resumable(err, hint)
 }
 
-// judge prints the runs that did not succeed, and returns an error if there are any.
+// judge returns an error if runs did not succeed. It prints which, except for JSON, which has them.
 func (b *bulk) judge(tally ui.Tally, failed []client.Execution) error {
 	bad := tally.Total - tally.Succeeded
 	if bad == 0 {
 		return nil
+	}
+	if b.json {
+		failed = nil
 	}
 	// They are in the order of their ends; the ids have the order of the runs.
 	slices.SortFunc(failed, func(x, y client.Execution) int { return strings.Compare(x.ID, y.ID) })
 	for _, x := range failed {
 		fmt.Fprintf(b.Err, "%s: %s\n", x.ID, ui.OneLine(clierror.Message(x.Err())))
 	}
-	if more := bad - len(failed); more > 0 {
+	if more := bad - len(failed); more > 0 && !b.json {
 		fmt.Fprintf(b.Err, "and %d more\n", more)
 	}
 	what := fmt.Sprintf("%d of %d runs", bad, tally.Total)

@@ -141,6 +141,9 @@ func (p *acceptance) options(cmd *cobra.Command) (client.RunOptions, error) {
 		return o, clierror.Usagef("give a key, such as a UUID, or leave the flag out", "the --idempotency-key is empty")
 	}
 	if cmd.Flags().Changed("retries") {
+		if p.retries < 0 || p.retries > runtime.MaxRetries {
+			return o, clierror.Usagef(fmt.Sprintf("give a number from 0 to %d", runtime.MaxRetries), "the --retries %d is out of bounds", p.retries)
+		}
 		o.Retries = &p.retries
 	}
 	return o, nil

@@ -118,5 +118,5 @@ func (a *app) writeTriggered(cmd *cobra.Command, c *client.Client, x client.JobE
 	if !x.Status.Done() {
 		return stillRunning(a.command("jobs executions "+job+" "+id+" --wait") + " waits again")
 	}
-	return a.judgeJob(cmd.Context(), c, x)
+	return a.judgeJob(cmd.Context(), c, x, asJSON)
 }

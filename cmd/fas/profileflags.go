@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +23,8 @@ type profileFlags struct {
 
 	port     int
 	trustAll bool
+
+	fromURL bool // host, port and protocol are those of the global flag --url
 }
 
 func (p *profileFlags) flags(cmd *cobra.Command) {
@@ -40,6 +44,11 @@ func (p *profileFlags) flags(cmd *cobra.Command) {
 // read checks the flags and reads secrets from the standard input.
 func (p *profileFlags) read(ctx context.Context, a *app, cmd *cobra.Command) error {
 	given := cmd.Flags().Changed
+	if given("url") {
+		if err := p.readURL(a.url, cmd); err != nil {
+			return err
+		}
+	}
 	if strings.Contains(p.host, "/") {
 		return clierror.Usagef("give only the name or address, and use --protocol and --port", "the --host %s is not a host", ui.Quote(p.host))
 	}
@@ -84,8 +93,28 @@ func (p *profileFlags) read(ctx context.Context, a *app, cmd *cobra.Command) err
 	return nil
 }
 
+// readURL sets host, port and protocol from the global flag --url.
+func (p *profileFlags) readURL(text string, cmd *cobra.Command) error {
+	for _, name := range []string{"host", "port", "protocol"} {
+		if err := exclusive(cmd, "url", name); err != nil {
+			return err
+		}
+	}
+	whole, err := serverURL(text, "--url")
+	if err != nil {
+		return err
+	}
+	u, err := url.Parse(whole)
+	if err != nil || u.Path != "" || whole == "" {
+		return clierror.Usagef("give it as http://HOST:PORT or https://HOST", "--url: %s is not the URL of a server without a path, as profiles have it", ui.Quote(text))
+	}
+	p.host, p.protocol, p.fromURL = u.Hostname(), u.Scheme, true
+	p.port, err = strconv.Atoi(u.Port())
+	return err
+}
+
 // profileFlagNames are the flags that change a profile.
-var profileFlagNames = []string{"host", "port", "protocol", "token", "username", "password", "ssl-certificate", "ssl-trust-all"}
+var profileFlagNames = []string{"url", "host", "port", "protocol", "token", "username", "password", "ssl-certificate", "ssl-trust-all"}
 
 // given reports whether any of the flags is set.
 func (p *profileFlags) given(cmd *cobra.Command) bool {
@@ -94,7 +123,9 @@ func (p *profileFlags) given(cmd *cobra.Command) bool {
 
 // apply sets the fields whose flags are set.
 func (p *profileFlags) apply(cmd *cobra.Command, profile *config.Profile) {
-	given := cmd.Flags().Changed
+	given := func(name string) bool {
+		return cmd.Flags().Changed(name) || p.fromURL && (name == "host" || name == "port" || name == "protocol")
+	}
 	for name, pair := range map[string]struct{ to, from *string }{
 		"host":            {&profile.Host, &p.host},
 		"protocol":        {&profile.Protocol, &p.protocol},

@@ -19,7 +19,7 @@ func newProfilesCreate(a *app) *cobra.Command {
 	var fill profileFlags
 	var updateIfExists, setActive, asJSON bool
 	cmd := &cobra.Command{
-		Use:        "create [NAME] [-t TOKEN] [--host HOST] [--port PORT] [--protocol http|https] [--set-as-active-profile] [--json]",
+		Use:        "create [NAME] [-t TOKEN] [--url URL | --host HOST --port PORT --protocol http|https] [--set-as-active-profile] [--json]",
 		SuggestFor: []string{"login"},
 		Short:      "Create a profile",
 		Long: `Create a profile for a server. The command does not contact the server.
@@ -34,7 +34,7 @@ token on the standard input, with -t -. On a terminal the command prompts for it
 With --json the output is the profile, an object with the fields
 
 ` + profileFields,
-		Example: `  fas profiles create work --host faas.example.com --protocol https -t -
+		Example: `  fas profiles create work --url https://faas.example.com -t -
   fas profiles create --name work --update-if-exist -t - --set-as-active-profile < token`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

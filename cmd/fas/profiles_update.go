@@ -13,7 +13,7 @@ func newProfilesUpdate(a *app) *cobra.Command {
 	var fill profileFlags
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "update NAME [-t TOKEN] [--host HOST] [--port PORT] [--protocol http|https] [--json]",
+		Use:   "update NAME [-t TOKEN] [--url URL | --host HOST --port PORT --protocol http|https] [--json]",
 		Short: "Change a profile",
 		Long: `Change a profile. Anything that is not given does not change, nor do comments and
 unknown keys in the file.

@@ -29,7 +29,8 @@ exit status is 0 if so, 3 if the token is not valid, and 5 if the server cannot 
 reached or is not ready.
 
 With --attempts N the command tries up to N times, once a second, until the server is
-ready.
+ready. It also waits for the profile with the token, which a server writes at its
+first start.
 
 With --json the output is an object with the fields
 
@@ -40,12 +41,7 @@ With --json the output is an object with the fields
 			if attempts < 1 {
 				return clierror.Usagef("give a number from 1 on", "the --attempts %d is not positive", attempts)
 			}
-			c, err := a.connect()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			h, err := awaitReady(cmd.Context(), c, attempts)
+			url, h, err := a.awaitReady(cmd.Context(), attempts)
 			if err != nil {
 				return err
 			}
@@ -54,9 +50,9 @@ With --json the output is an object with the fields
 					URL     string `json:"url"`
 					Ready   bool   `json:"ready"`
 					Version string `json:"version"`
-				}{c.URL(), true, h.Version})
+				}{url, true, h.Version})
 			}
-			_, err = fmt.Fprintf(a.Out, "server %s: ready\n", c.URL())
+			_, err = fmt.Fprintf(a.Out, "server %s: ready\n", url)
 			return err
 		},
 	}
@@ -65,22 +61,44 @@ With --json the output is an object with the fields
 	return cmd
 }
 
-// awaitReady returns the state of the server once it is ready and accepts the token.
-func awaitReady(ctx context.Context, c *client.Client, attempts int) (client.Health, error) {
+// awaitReady returns the URL and the state of the server once it is ready and accepts the token.
+func (a *app) awaitReady(ctx context.Context, attempts int) (url string, h client.Health, err error) {
 	for {
-		h, err := c.Health(ctx)
-		if err == nil {
-			return h, c.CheckToken(ctx)
+		var final bool
+		if url, h, final, err = a.checkReady(ctx); err == nil || final {
+			return url, h, err
 		}
 		if attempts--; attempts == 0 {
-			return h, notReady(err)
+			return url, h, err
 		}
 		select {
 		case <-time.After(readyEvery):
 		case <-ctx.Done():
-			return h, context.Cause(ctx)
+			return url, h, context.Cause(ctx)
 		}
 	}
+}
+
+// checkReady makes one attempt. It reads the profile file each time, because the first start of a
+// server writes it. final reports whether a further attempt cannot succeed.
+func (a *app) checkReady(ctx context.Context) (url string, h client.Health, final bool, err error) {
+	s, err := a.target()
+	if err == nil {
+		_, err = s.requireToken()
+	}
+	if err != nil {
+		code := runtime.CodeOf(err)
+		return "", h, code != runtime.CodeUnauthenticated && code != runtime.CodeNotFound, err
+	}
+	c, err := a.clientOf(s)
+	if err != nil {
+		return "", h, true, err
+	}
+	defer c.Close()
+	if h, err = c.Health(ctx); err != nil {
+		return c.URL(), h, false, notReady(err)
+	}
+	return c.URL(), h, true, c.CheckToken(ctx)
 }
 
 // notReady returns the error of a server that is not ready, whatever answers at its address.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,10 @@ and the other commands talk to a server.`,
 		"{{rpad .CommandPath .CommandPathPadding}}", `fas help {{rpad .Name 12}}`,
 	).Replace(cmd.UsageTemplate()))
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return clierror.Usagef(unknownFlag(c, err), "%v", err)
+		if words := c.Flags().Args(); c.HasSubCommands() && len(words) > 0 {
+			return group(c, words) // the flag is one of a command that does not exist
+		}
+		return clierror.Usagef(unknownFlag(c, err), "%s", flagMessage(err))
 	})
 	cmd.PersistentFlags().StringVar(&a.profile, "profile", "", "use the profile `NAME`, see \"fas help environment\"")
 	cmd.PersistentFlags().StringVar(&a.url, "url", "", "talk to the server at `URL`, with FAASPOT_TOKEN or the token of a profile with that URL")
@@ -132,6 +136,26 @@ func suggestions(cmd *cobra.Command, word string) (paths []string) {
 		paths = append(paths, cmd.CommandPath()+" "+name)
 	}
 	return paths[:min(len(paths), maxSuggestions)]
+}
+
+// flagMessage returns the message of an error about a flag. The library words errors of numbers as
+// package strconv does.
+func flagMessage(err error) string {
+	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err.Error()
+	}
+	wanted := "give a number"
+	switch invalid.GetFlag().Value.Type() {
+	case "int", "count":
+		wanted = "give a whole number"
+	case "bool":
+		wanted = "give true or false"
+	}
+	if cause, ok := errors.AsType[*strconv.NumError](err); ok {
+		return strings.Replace(err.Error(), cause.Error(), wanted, 1)
+	}
+	return err.Error()
 }
 
 // unknownFlag returns the hint for a flag that a command does not have.

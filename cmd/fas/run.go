@@ -33,10 +33,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string)
 }
 
 // wantsJSON reports whether a command was called with --json. The flags of a wrong call may not have
-// been parsed.
+// been parsed, and a group of commands has no flags.
 func wantsJSON(cmd *cobra.Command, args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
 	flag := cmd.Flags().Lookup("json")
-	return flag != nil && (flag.Value.String() == "true" || slices.Contains(args, "--json"))
+	return flag != nil && flag.Value.String() == "true" || slices.Contains(args, "--json")
 }
 
 // app is what all commands share: the terminal, the environment and the global flags.

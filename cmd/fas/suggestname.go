@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
 	"github.com/faaspot/faaspot/runtime"
@@ -12,12 +13,24 @@ import (
 // absentName matches the error of the server for a name that does not exist.
 var absentName = regexp.MustCompile(`^there is no (function|job) named "([^"]+)"`)
 
+// These begin the messages of the server for an execution that does not exist.
+const (
+	absentExecution    = "there is no execution with id "
+	absentJobExecution = "the job has no execution "
+)
+
 // suggestName adds the most similar name to the error about a function or a job that does not exist,
-// and the command that lists the names.
+// and the command that lists the names; likewise the command that lists executions.
 func (a *app) suggestName(ctx context.Context, err error) error {
 	coded, ok := errors.AsType[*runtime.Error](err)
 	if !ok || coded.Code != runtime.CodeNotFound || a.client == nil {
 		return err
+	}
+	for message, list := range map[string]string{absentExecution: "executions list -i", absentJobExecution: "jobs executions JOB"} {
+		if strings.HasPrefix(coded.Message, message) {
+			coded.Hint = "finished executions are stored for a limited time; " + a.command(list) + " lists those that exist"
+			return err
+		}
 	}
 	found := absentName.FindStringSubmatch(coded.Message)
 	if found == nil {

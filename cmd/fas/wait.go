@@ -106,7 +106,7 @@ func (a *app) awaitAndReportJob(ctx context.Context, c *client.Client, job, id s
 	if err != nil {
 		return err
 	}
-	return a.judgeJob(ctx, c, x)
+	return a.judgeJob(ctx, c, x, asJSON)
 }
 
 func writeJobSummary(w io.Writer, x client.JobExecution) error {
@@ -118,9 +118,9 @@ func writeJobSummary(w io.Writer, x client.JobExecution) error {
 	return err
 }
 
-// judgeJob prints the tasks that did not succeed, and returns an error unless the execution
-// succeeded.
-func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecution) error {
+// judgeJob returns an error unless the execution succeeded. It prints the tasks that did not succeed,
+// except with JSON, where the standard error has nothing but the error.
+func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecution, asJSON bool) error {
 	job, id := x.Metadata.Job, x.Metadata.ID
 	switch x.Status {
 	case client.JobSucceeded:
@@ -129,8 +129,19 @@ func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecut
 		return runtime.Errorf(clierror.CodeUnsuccessful, "the execution was cancelled; %d of %s succeeded", x.Stats.Success, ui.TasksText(x.Stats.Total)).
 			WithHint(a.command("jobs tasks "+job+" "+id) + " lists them")
 	}
+	if !asJSON {
+		a.writeFailedTasks(ctx, c, x)
+	}
+	return runtime.Errorf(clierror.CodeUnsuccessful, "%d of %s did not succeed", x.Stats.Total-x.Stats.Success, ui.TasksText(x.Stats.Total)).
+		WithHint(fmt.Sprintf("%s lists them, %s shows the log of one",
+			a.command("jobs tasks "+job+" "+id+" --status failed"), a.command("jobs logs "+job+" "+id+" TASK")))
+}
+
+// writeFailedTasks prints the first tasks that failed. It does not report that they cannot be listed:
+// that is not why the execution failed.
+func (a *app) writeFailedTasks(ctx context.Context, c *client.Client, x client.JobExecution) {
 	listed := 0
-	err := c.Tasks(ctx, job, id, func(page []client.Task) error {
+	err := c.Tasks(ctx, x.Metadata.Job, x.Metadata.ID, func(page []client.Task) error {
 		for _, t := range page {
 			if t.Status != client.TaskFailed {
 				continue
@@ -146,13 +157,9 @@ func (a *app) judgeJob(ctx context.Context, c *client.Client, x client.JobExecut
 		}
 		return nil
 	})
-	// A failure to list the tasks is not reported: it is not why the execution failed.
 	if more := x.Stats.Failure - ui.MaxShownFailures; more > 0 && errors.Is(err, errEnough) {
 		fmt.Fprintf(a.Err, "and %d more\n", more)
 	}
-	return runtime.Errorf(clierror.CodeUnsuccessful, "%d of %s did not succeed", x.Stats.Total-x.Stats.Success, ui.TasksText(x.Stats.Total)).
-		WithHint(fmt.Sprintf("%s lists them, %s shows the log of one",
-			a.command("jobs tasks "+job+" "+id+" --status failed"), a.command("jobs logs "+job+" "+id+" TASK")))
 }
 
 // errEnough stops the reading of pages.

@@ -79,23 +79,29 @@ const (
 	maxJobBody = runtime.MaxTriggerTasks + 6*runtime.MaxEnv + 512*runtime.KiB
 )
 
+// What the bodies of requests must be, for errors.
+const (
+	jobIs    = `a JSON object, such as {"metadata": {"name": "nightly"}, "spec": {"function": "hello"}}`
+	tasksAre = `a JSON object, such as {"tasks": [{"n": 1}, {"n": 2}]}`
+)
+
 // New returns the dialect. engine is called for each request of a route that is not open.
 func New(host *web.Host, engine func() Engine) web.Dialect {
 	a := &api{host, engine}
 	routes := []web.Route{
 		{Method: "GET", Path: "/v0/jobs", Handle: a.listJobs, MaxBody: web.NoBody},
-		{Method: "POST", Path: "/v0/jobs", Handle: a.createJob, Writes: true, MaxBody: maxJobBody},
+		{Method: "POST", Path: "/v0/jobs", Handle: a.createJob, Writes: true, MaxBody: maxJobBody, Body: jobIs},
 		{Method: "GET", Path: "/v0/jobs/{jobId}", Handle: a.getJob, MaxBody: web.NoBody},
-		{Method: "PUT", Path: "/v0/jobs/{jobId}", Handle: a.updateJob, Writes: true, MaxBody: maxJobBody},
+		{Method: "PUT", Path: "/v0/jobs/{jobId}", Handle: a.updateJob, Writes: true, MaxBody: maxJobBody, Body: jobIs},
 		{Method: "DELETE", Path: "/v0/jobs/{jobId}", Handle: a.deleteJob, Writes: true, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/revisions", Handle: a.listRevisions, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions", Handle: a.listExecutions, MaxBody: web.NoBody},
-		{Method: "POST", Path: "/v0/jobs/{jobId}/executions", Handle: a.startExecution, Writes: true, MaxBody: web.MaxBulkBody},
+		{Method: "POST", Path: "/v0/jobs/{jobId}/executions", Handle: a.startExecution, Writes: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.getExecution, MaxBody: web.NoBody},
 		{Method: "DELETE", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.cancelExecution, Writes: true, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", Handle: a.listTasks, MaxBody: web.NoBody},
-		{Method: "POST", Path: web.RunURL, Handle: a.startExecution, Writes: true, MaxBody: web.MaxBulkBody},
-		{Method: "POST", Path: "/v0/jobs/{jobId}/triggers/{path:*}", Handle: a.trigger, Writes: true, MaxBody: web.MaxBulkBody},
+		{Method: "POST", Path: web.RunURL, Handle: a.startExecution, Writes: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
+		{Method: "POST", Path: "/v0/jobs/{jobId}/triggers/{path:*}", Handle: a.trigger, Writes: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
 	}
 	for i := range routes {
 		routes[i].Handle = checked(routes[i].Handle)

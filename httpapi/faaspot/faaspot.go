@@ -53,6 +53,15 @@ const bulkSuffix = "/bulk_rpc"
 // \uXXXX for two bytes of UTF-8), and for the other members.
 const maxFunctionBody = 3*(runtime.MaxSource+runtime.MaxContext) + 64*runtime.KiB
 
+// What the bodies of requests must be, for errors.
+const (
+	functionIs = `a JSON object, such as {"name": "hello", "code": "def main(args, context): ..."}`
+	argsAre    = `a JSON object with the args, such as {"name": "you"}`
+	bulkIs     = `a JSON array with the args of each run, such as [{"n": 1}, {"n": 2}]`
+	idsAre     = `a JSON array of execution ids`
+	redrivenIs = `a JSON object with the dead letters, such as {"ids": ["..."]}`
+)
+
 // New returns the dialect. engine is called for each request of a route that is not open.
 func New(host *web.Host, engine func() Engine) web.Dialect {
 	a := &api{Host: host, engine: engine}
@@ -62,29 +71,29 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 		TakesBulk:  func(path []byte) bool { return bytes.HasSuffix(path, []byte(bulkSuffix)) },
 		Routes: []web.Route{
 			{Method: "GET", Path: "/v1/functions", Handle: a.listFunctions, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Writes: true, MaxBody: maxFunctionBody},
+			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
 			{Method: "GET", Path: "/v1/functions/{name}", Handle: a.getFunction, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Writes: true, MaxBody: maxFunctionBody},
-			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Writes: true, MaxBody: maxFunctionBody},
+			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
 			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Writes: true, MaxBody: web.NoBody},
 
 			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Submits: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Queues: true, MaxBody: runtime.MaxArgs},
-			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Queues: true, MaxBody: runtime.MaxArgs},
+			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
+			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
 
 			{Method: "GET", Path: "/v1/functions/{name}/rpc", Handle: a.submitQuery, Submits: true, Writes: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Writes: true, MaxBody: runtime.MaxArgs},
-			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Writes: true, MaxBody: web.MaxBulkBody},
+			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Writes: true, MaxBody: runtime.MaxArgs, Body: argsAre},
+			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Writes: true, MaxBody: web.MaxBulkBody, Body: bulkIs},
 
 			{Method: "GET", Path: "/v1/executions", Handle: a.listExecutions, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, MaxBody: web.MaxIDsBody},
+			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, MaxBody: web.MaxIDsBody, Body: idsAre},
 			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Writes: true, MaxBody: web.NoBody},
 			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, MaxBody: web.NoBody},
 
 			{Method: "GET", Path: "/v1/dlq", Handle: a.listDeadLetters, MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/dlq", Handle: a.purgeDeadLetters, Writes: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/dlq/redrive", Handle: a.redriveDeadLetters, Writes: true, MaxBody: web.MaxIDsBody},
+			{Method: "POST", Path: "/v1/dlq/redrive", Handle: a.redriveDeadLetters, Writes: true, MaxBody: web.MaxIDsBody, Body: redrivenIs},
 			{Method: "GET", Path: "/v1/dlq/{id}", Handle: a.getDeadLetter, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/dlq/{id}/redrive", Handle: a.redriveDeadLetter, Writes: true, MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/dlq/{id}", Handle: a.purgeDeadLetter, Writes: true, MaxBody: web.NoBody},

@@ -29,7 +29,7 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 		TakesBulk: func([]byte) bool { return false },
 		Routes: []web.Route{{
 			Method: "POST", Path: "/api/v2/observability/resources/{resourceRid}/listExecutions", Handle: a.search,
-			MaxBody: maxSearchBody, Denied: "ListExecutionsPermissionDenied",
+			MaxBody: maxSearchBody, Body: "a JSON object with the query", Denied: "ListExecutionsPermissionDenied",
 		}},
 	}
 }

@@ -38,7 +38,7 @@ func (e *Engine) TriggerJob(ctx context.Context, r runtime.JobStartRequest, path
 		return a, t, err
 	}
 	return runtime.JobAcceptance{}, runtime.Trigger{}, withOp(op, runtime.Errorf(runtime.CodeNotFound, "the job has no trigger with the path %q", strings.ToValidUTF8(path, "\uFFFD")).
-		WithHint("check spec.triggers of the job; a disabled trigger starts nothing"))
+		WithHint("check the triggers of the job; a disabled trigger starts nothing"))
 }
 
 // startTick starts the execution of a tick of a schedule, unless the job was changed since.

@@ -91,7 +91,7 @@ func (c *checker) document(object bool) *failure {
 
 // space skips white space.
 func (c *checker) space(i int) int {
-	for i < len(c.data) {
+	for i < len(c.data) && c.data[i] <= ' ' {
 		if b := c.data[i]; b != ' ' && b != '\n' && b != '\t' && b != '\r' {
 			break
 		}

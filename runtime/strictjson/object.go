@@ -70,7 +70,8 @@ func (c *checker) object(i, depth int) (int, *failure) {
 		}
 		if c.names.size-names < fewNames {
 			for j := names; j < c.names.size; j++ {
-				if bytes.Equal(c.text(n), c.text(c.names.at(j))) {
+				other := c.names.at(j)
+				if n.to-n.from == other.to-other.from && bytes.Equal(c.text(n), c.text(other)) {
 					return i, c.twice(n)
 				}
 			}

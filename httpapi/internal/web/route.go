@@ -23,6 +23,8 @@ type Route struct {
 	// Writes marks a route that may write to the store: a panic must end the process.
 	Writes  bool
 	MaxBody int // bytes
+	// Body is what a body must be, for errors, such as "a JSON object"; empty if MaxBody is [NoBody].
+	Body string
 	// Queues marks a route that holds the body until a run has ended.
 	Queues bool
 	// Denied is the error name for a caller without any permission, see [Named].

@@ -7,6 +7,11 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
+// retainedBatch is the largest memory of a batch, in bytes, that the next batch may use. The engine
+// records blocking runs in batches of 1 MiB and one result more; without memory that has the size, a
+// batch grows to it in steps, and copies what it has at each.
+const retainedBatch = 4 << 20
+
 // Committer commits batches to a database.
 type Committer struct {
 	db         *pebble.DB
@@ -48,7 +53,7 @@ func (c *Committer) apply(need Need, commit func(b *pebble.Batch) error, fill fu
 	if err := c.gate.Writable(need); err != nil {
 		return err
 	}
-	b := c.db.NewBatch()
+	b := c.db.NewBatch(pebble.WithMaxRetainedSizeBytes(retainedBatch))
 	err := fill(b)
 	if err == nil && !b.Empty() {
 		err = commit(b)

@@ -54,6 +54,12 @@ func decodeJSON(value []byte, record any, encodings ...byte) error {
 // EncodeRaw returns a value that is its own bytes.
 func EncodeRaw[T []byte | string](data T) []byte { return append([]byte{EncodingRaw}, data...) }
 
+// PutRaw writes what EncodeRaw returns to value, which has one byte more than the data.
+func PutRaw(value, data []byte) {
+	value[0] = EncodingRaw
+	copy(value[1:], data)
+}
+
 // DecodeRaw returns a copy of the bytes in value.
 func DecodeRaw(value []byte) ([]byte, error) {
 	data, err := Body(value, EncodingRaw)

@@ -123,9 +123,7 @@ func (f *File) addFurther(all *runtime.Errors, err error) {
 		return
 	}
 	for _, one := range append([]*runtime.Error{coded}, coded.More...) {
-		located := f.locate(one)
-		located.Path = f.native(located.Path)
-		all.Add("", located)
+		all.Add("", f.locate(one))
 	}
 }
 
@@ -135,14 +133,23 @@ func (f *File) locate(coded *runtime.Error) *runtime.Error {
 	if path == "" {
 		path = about(coded.Message)
 	}
-	at := f.places.of(f.native(path))
-	message := coded.Message
-	if !strings.EqualFold(filepath.Ext(f.path), ".json") { // the file in TOML has no spec
-		message = strings.ReplaceAll(message, "spec.triggers[", "triggers[")
-	}
-	located := wrong(f.path, at, coded.Hint, "%s", message)
-	located.Code, located.Path = coded.Code, path
+	native := f.native(path)
+	located := wrong(f.path, f.places.of(native), f.inFile(coded.Hint), "%s", f.inFile(coded.Message))
+	located.Code, located.Path = coded.Code, native
 	return located
+}
+
+// apiPath matches a path in the body of a request, and a quoted text, which has none.
+var apiPath = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\b(?:spec|metadata)(?:\.\w+|\[\d+\])+|\bcallback(?:Secret|Url)\b`)
+
+// inFile returns a text of the server with the paths that its members have in the file.
+func (f *File) inFile(text string) string {
+	return apiPath.ReplaceAllStringFunc(text, func(path string) string {
+		if strings.HasPrefix(path, `"`) {
+			return path
+		}
+		return f.native(path)
+	})
 }
 
 // about returns the path in the body that a message is about, empty if it is unknown.

@@ -1,6 +1,7 @@
 package jobfile
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -75,7 +76,7 @@ func TestTOML(t *testing.T) {
 		`"tasks":[{"f":2.0,"list":[1.5,"x",{"b":true}],"n":1},{}]}},` +
 		`{"type":"http-async","enabled":false,"configuration":{"path":"bills/new","callbackUrl":"https://example.com/done","callbackSecret":"from outside","retry":0,"timeout":300}},` +
 		`{"type":"http","enabled":true,"configuration":{"path":"bills","timeout":30}}]}}`
-	if diff := cmp.Diff(want, string(f.Body)); diff != "" || f.Name != "nightly" {
+	if diff := gocmp.Diff(want, string(f.Body)); diff != "" || f.Name != "nightly" {
 		t.Errorf("%s: %s", f.Name, diff)
 	}
 	f, err = Parse("-", []byte("name = 'x'\nfunction = 'f'\n"), variables)
@@ -163,7 +164,7 @@ timeout = 901
 		got = append(got, place)
 	}
 	slices.Sort(got)
-	if diff := cmp.Diff([]string{"11:1", "13:10", "16:1", "17:1", "1:1", "2:1", "3:1", "5:1", "6:1", "8:1"}, got); diff != "" {
+	if diff := gocmp.Diff([]string{"11:1", "13:10", "16:1", "17:1", "1:1", "2:1", "3:1", "5:1", "6:1", "8:1"}, got); diff != "" {
 		t.Errorf("%s\n%+v", diff, coded.More)
 	}
 	if err := f.Add(err, runtime.NoFunctionOfJobError("x")); len(err.(*runtime.Error).More) != len(coded.More) {
@@ -185,29 +186,30 @@ func TestLocate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for message, want := range map[string]string{
-		`the job's function "bill" does not exist`:                                   "job.toml:3:1: ",
-		"memory of 5 MB is out of bounds":                                            "job.toml:12:1: ",
-		"spec.runtime.maxRetries of 11 is out of bounds":                             "job.toml:14:1: ",
-		"spec.runtime.envs[1].value is not a string":                                 "job.toml:20:1: ",
-		"the environment variable API_KEY has no valid value":                        "job.toml:19:1: ",
-		`the environment variable "REGION" has no valid name`:                        "job.toml:18:1: ",
-		"spec.triggers[1].configuration.callbackUrl is not a string":                 "job.toml:34:1: ",
-		"spec.triggers[1].configuration.nothing is not known here":                   "job.toml:30:3: ",
-		`spec.triggers[0]: the schedule "0 3 * * *" is not valid`:                    "job.toml:25:1: ",
-		"spec.triggers[1]: the callback URL is not valid":                            "job.toml:34:1: ",
-		"spec.triggers[1]: its id is not valid":                                      "job.toml:30:3: ",
-		`the label "team" is not valid`:                                              "job.toml:8:1: ",
-		"the display name is not valid":                                              "job.toml:4:1: ",
-		"the moon is in the wrong place":                                             "job.toml: ",
-		"a run may use 300 MB (memory and /tmp), more than the 200 MB of the server": "job.toml:12:1: ",
+	const schedule = `triggers[0]: the schedule "0 3 * * *" is not valid`
+	for _, test := range []struct{ message, at, want string }{ // an empty want is the message
+		{`the job's function "bill" does not exist`, "job.toml:3:1: ", ""},
+		{"memory of 5 MB is out of bounds", "job.toml:12:1: ", ""},
+		{"spec.runtime.maxRetries of 11 is out of bounds", "job.toml:14:1: ", "runtime.max_retries of 11 is out of bounds"},
+		{"spec.runtime.envs[1].value is not a string", "job.toml:20:1: ", "env.EMPTY is not a string"},
+		{"the environment variable API_KEY has no valid value", "job.toml:19:1: ", ""},
+		{`the environment variable "REGION" has no valid name`, "job.toml:18:1: ", ""},
+		{"spec.triggers[1].configuration.callbackUrl is not a string", "job.toml:34:1: ", "triggers[1].callback_url is not a string"},
+		{"spec.triggers[1].configuration.nothing is not known here", "job.toml:30:3: ", "triggers[1].nothing is not known here"},
+		{"spec." + schedule, "job.toml:25:1: ", schedule},
+		{"spec.triggers[1]: the callback URL is not valid", "job.toml:34:1: ", "triggers[1]: the callback URL is not valid"},
+		{"spec.triggers[1]: its id is not valid", "job.toml:30:3: ", "triggers[1]: its id is not valid"},
+		{"trigger night: its callbackSecret is ****", "job.toml: ", "trigger night: its callback_secret is ****"},
+		{`the label "spec.function" is not valid`, "job.toml:7:2: ", ""},
+		{`the label "team" is not valid`, "job.toml:8:1: ", ""},
+		{"the display name is not valid", "job.toml:4:1: ", ""},
+		{"the moon is in the wrong place", "job.toml: ", ""},
+		{"a run may use 300 MB (memory and /tmp), more than the 200 MB of the server", "job.toml:12:1: ", ""},
 	} {
-		err := f.Locate(runtime.Errorf(runtime.CodeInvalidArgument, "%s", message).WithHint("do"))
+		err := f.Locate(runtime.Errorf(runtime.CodeInvalidArgument, "%s", test.message).WithHint("leave metadata.name out, change its spec.function"))
 		coded, _ := errors.AsType[*runtime.Error](err)
-		// The file in TOML has no spec.
-		message = inTOML(message)
-		if coded.Message != want+message || coded.Hint != "do" {
-			t.Errorf("got %s, want %s%s", coded.Message, want, message)
+		if want := test.at + cmp.Or(test.want, test.message); coded.Message != want || coded.Hint != "leave name out, change its function" {
+			t.Errorf("got %s (%s), want %s", coded.Message, coded.Hint, want)
 		}
 	}
 	gone := runtime.Errorf(runtime.CodeNotFound, "there is no job")
@@ -285,12 +287,9 @@ func FuzzJobFile(f *testing.F) {
 			t.Fatalf("%q of %q", file.Body, file.Name)
 		}
 		for _, message := range []string{"spec.runtime.envs[0] x", "spec.triggers[0]: its schedule", "memory of 3", text} {
-			if err := file.Locate(runtime.Errorf(runtime.CodeInvalidArgument, "%s", message)); !strings.HasSuffix(inTOML(err.Error()), inTOML(message)) {
+			if err := file.Locate(runtime.Errorf(runtime.CodeInvalidArgument, "%s", message)); !strings.HasSuffix(err.Error(), file.inFile(message)) {
 				t.Fatalf("%v", err)
 			}
 		}
 	})
 }
-
-// inTOML returns a message of the server as it is about a file in TOML.
-func inTOML(message string) string { return strings.ReplaceAll(message, "spec.triggers[", "triggers[") }

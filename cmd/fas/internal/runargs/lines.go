@@ -61,8 +61,11 @@ func parseLines(data []byte, file string) ([][]byte, error) {
 				WithHint("the args of a run are limited to " + ui.SizeText(runtime.MaxArgs))
 		}
 		if err := strictjson.Check(line, strictjson.Options{Object: true}); err != nil {
-			return nil, clierror.Usagef(`each line is a JSON object, such as {"name": "you", "times": 3}`,
-				"line %d of %s is not a JSON object: %v", number, file, err)
+			hint := `each line is a JSON object, such as {"name": "you", "times": 3}`
+			if line[0] == '[' {
+				hint += "; `jq -c '.[]' FILE` writes the elements of an array like that"
+			}
+			return nil, clierror.Usagef(hint, "line %d of %s is not a JSON object: %v", number, file, err)
 		}
 		all = append(all, line)
 	}

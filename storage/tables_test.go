@@ -1,0 +1,76 @@
+package storage
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+)
+
+// tablesOf returns the first and the last key of each table.
+func tablesOf(t *testing.T, s *Store) (all [][2][]byte) {
+	t.Helper()
+	levels, err := s.db.SSTables()
+	must(t, err)
+	for _, level := range levels {
+		for _, table := range level {
+			all = append(all, [2][]byte{table.Smallest.UserKey, table.Largest.UserKey})
+		}
+	}
+	return all
+}
+
+// TestTablesOfLargeResults writes results and small records in turn. No table has both: it would
+// overlap all results that are older, and every compaction of it would write these again.
+func TestTablesOfLargeResults(t *testing.T) {
+	t.Parallel()
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	for range 4 {
+		var batch []runtime.Execution
+		for range 20 {
+			x := c.done()
+			x.Result = bytes.Repeat([]byte{'1'}, 50_000)
+			batch = append(batch, x, c.done())
+		}
+		must(t, s.Record(batch))
+		must(t, s.health.Flush(s.db))
+	}
+	check := func(when string) {
+		results := 0
+		for _, table := range tablesOf(t, s) {
+			if bytes.Compare(table[1], keys.TableEnd(table[0])) > 0 {
+				t.Errorf("%s, a table has the keys from %q to %q", when, table[0], table[1])
+			}
+			if bytes.HasPrefix(table[0], keys.OfKind(runtime.DefaultTenant, keys.KindResult)) {
+				results++
+			}
+		}
+		if results == 0 {
+			t.Errorf("%s, no table has results", when)
+		}
+	}
+	check("after flushes")
+	must(t, s.db.Compact(t.Context(), []byte{0}, []byte{0xFF}, false))
+	check("after a compaction")
+}
+
+// TestTablesOfManyTenants checks that a flush of many tenants does not write tables for each of them.
+func TestTablesOfManyTenants(t *testing.T) {
+	t.Parallel()
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	var batch []runtime.Execution
+	for i := range 50 * splitTenants {
+		x := c.done()
+		x.Tenant, x.Result = runtime.Tenant(fmt.Sprint("tenant-", i)), bytes.Repeat([]byte{'1'}, 2000)
+		batch = append(batch, x)
+	}
+	must(t, s.Record(batch))
+	must(t, s.health.Flush(s.db))
+	if n := len(tablesOf(t, s)); n > splitTenants {
+		t.Errorf("a flush of %d tenants wrote %d tables", 50*splitTenants, n)
+	}
+}
