@@ -71,10 +71,16 @@ def _failure(error):
     return {"type": name, "message": message, "traceback": [text]}
 
 
+class _Stack(traceback.StackSummary):
+    def __bool__(self):
+        return True  # the line above the frames stays, even without frames
+
+
 def _keep_own(exception):
     """Drop the frames of an exception, and of those in and before it, that are this file's or the library's."""
     others = os.path.dirname(linecache.__file__), "<frozen ", DRIVER
-    exception.stack[:] = [frame for frame in exception.stack if not frame.filename.startswith(others)]
+    if exception.stack:
+        exception.stack = _Stack(frame for frame in exception.stack if not frame.filename.startswith(others))
     for other in (exception.__cause__, exception.__context__, *(exception.exceptions or ())):
         if other is not None:
             _keep_own(other)

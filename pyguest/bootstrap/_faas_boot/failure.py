@@ -246,8 +246,9 @@ class _Report:
         outermost = bool(members) and self.depth == 0
         if outermost:
             self._enter("+")
-        frames = self._frames(_traceback(error))
-        if frames:
+        traceback = _traceback(error)
+        frames = self._frames(traceback)
+        if traceback is not None:
             self._emit("%sTraceback (most recent call last):\n" % ("Exception Group " if members else ""))
         if outermost:
             self._enter("|")

@@ -12,6 +12,7 @@ import _thread
 import builtins
 import errno
 import os
+import posix
 import sys
 import threading
 import time
@@ -56,7 +57,7 @@ def install() -> None:
     builtins.help = _sitebuiltins._Helper()
     _replace(os, chmod)
     for function in (
-        fchmod, lchmod, chown, fchown, lchown, ctermid, get_terminal_size, getgroups, getloadavg, getlogin, getpgid,
+        fchmod, chown, fchown, lchown, ctermid, get_terminal_size, getgroups, getloadavg, getlogin, getpgid,
         getpgrp, getppid, getrandom, getsid, sched_getaffinity, sync, ttyname, umask,
     ):  # fmt: skip
         _add(os, function.__name__, function)
@@ -67,6 +68,8 @@ def install() -> None:
             setattr(os, name, value)
             os.__all__.append(name)
     _replace(os, mkdir)
+    os.supports_fd |= {chmod, chown}
+    os.supports_follow_symlinks.add(chown)
     threading.get_native_id = _thread.get_native_id = os.getpid
     for module in (accounts.pwd(), accounts.grp()):
         sys.modules[module.__name__] = module
@@ -101,6 +104,8 @@ def _add(module: object, name: str, function: object) -> None:
     if not hasattr(module, name):
         function.__module__ = module.__name__
         setattr(module, name, function)
+        if module is os:
+            setattr(posix, name, function)
         getattr(module, "__all__", []).append(name)
 
 
@@ -108,6 +113,8 @@ def _replace(module: object, function: object) -> None:
     function.__module__ = module.__name__
     function.__qualname__ = function.__name__
     setattr(module, function.__name__, function)
+    if module is os:
+        setattr(posix, function.__name__, function)
 
 
 def _root(name: str) -> object:
@@ -126,7 +133,9 @@ def chmod(path, mode, *, dir_fd=None, follow_symlinks=True):
     """Change the access permissions of a file, which os.stat reports; nothing else depends on them."""
     if dir_fd is not None:
         raise NotImplementedError("chmod: dir_fd unavailable on this platform")
-    found = os.stat(path, follow_symlinks=follow_symlinks)
+    if not follow_symlinks:
+        raise NotImplementedError("chmod: follow_symlinks unavailable on this platform")
+    found = os.stat(path)
     if not isinstance(mode, int):
         raise TypeError("'%s' object cannot be interpreted as an integer" % type(mode).__name__)
     if found.st_dev == 1:
@@ -142,11 +151,6 @@ def _read_only(path):
 def fchmod(fd, mode):
     """Change the access permissions of an open file."""
     chmod(fd, mode)
-
-
-def lchmod(path, mode):
-    """Change the access permissions of a file, of a symbolic link itself."""
-    chmod(path, mode, follow_symlinks=False)
 
 
 def chown(path, uid, gid, *, dir_fd=None, follow_symlinks=True):
