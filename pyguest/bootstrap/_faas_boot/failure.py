@@ -18,7 +18,7 @@ import sys
 import traceback as library
 from types import TracebackType
 
-from _faas_boot import absent, program, values
+from _faas_boot import absent, mark, program, values
 
 MAX_MESSAGE = 4096  # characters of an exception's message, and of a note
 MAX_LINE = 400  # characters of a source line
@@ -323,19 +323,18 @@ class _Report:
 
     def _frame(self, traceback: TracebackType) -> str:
         code = traceback.tb_frame.f_code
-        summary = library.FrameSummary(
-            code.co_filename[:MAX_LINE], traceback.tb_lineno or 0, code.co_name[:200], lookup_line=False, line=""
-        )
+        text = '  File "%s", line %d, in %s\n' % (
+            code.co_filename[:MAX_LINE], traceback.tb_lineno or 0, code.co_name[:200]
+        )  # fmt: skip
         try:
-            self._add_source(summary, traceback)
-            return library.StackSummary().format_frame_summary(summary)
+            return text + self._source(traceback)
         except Exception:  # of classes of the function, such as the loader of a module
-            return '  File "%s", line %d, in %s\n' % (summary.filename, summary.lineno, summary.name)
+            return text
 
-    def _add_source(self, summary: library.FrameSummary, traceback: TracebackType) -> None:
-        """Add the lines of the frame's code, and the place of the instruction in them if it can be marked."""
+    def _source(self, traceback: TracebackType) -> str:
+        """Return the lines of the frame's code, and what marks the failing part of them."""
         frame, index = traceback.tb_frame, traceback.tb_lasti // 2
-        code = frame.f_code
+        code, line = frame.f_code, traceback.tb_lineno or 0
         if not program.is_own(code.co_filename):
             linecache.lazycache(code.co_filename, frame.f_globals)
             linecache.checkcache(code.co_filename)
@@ -343,15 +342,33 @@ class _Report:
         if index <= self.marking:
             self.marking -= index
             first, end, column, end_column = next(itertools.islice(code.co_positions(), index, None))
-        if first == summary.lineno and end is not None and first <= end < first + MAX_LINES:
+        if first == line and end is not None and first <= end < first + MAX_LINES:
             lines = [_source_line(code.co_filename, number) for number in range(first, end + 1)]
             size = sum(map(len, lines))
             if column is not None and end_column is not None and size <= self.marking and max(map(len, lines)) <= MAX_LINE:
                 self.marking -= size
-                summary.end_lineno, summary.colno, summary.end_colno = end, column, end_column
-                summary._lines = "\n".join(lines) + "\n"
-                return
-        summary._lines = _source_line(code.co_filename, summary.lineno).strip()[:MAX_LINE] + "\n"
+                return _marked(lines, first, column, end_column)
+        text = _source_line(code.co_filename, line).strip()[:MAX_LINE]
+        return "    %s\n" % text if text else ""
+
+
+def _marked(lines: list[str], number: int, column: int, end_column: int) -> str:
+    """Return lines of source, of which the first has that number, with marks below them."""
+    text = lines[0].lstrip(" \t")
+    start, end = (at - len(lines[0]) + len(text) for at in (column, end_column))
+    if len(lines) == 1 and text.isascii() and start >= 0:
+        if not text:
+            return ""
+        try:
+            marks = mark.mark(text, start, end)
+            return "    %s\n    %s\n" % (text, marks) if marks else "    %s\n" % text
+        except mark.Unclear:
+            pass
+    summary = library.FrameSummary(
+        "", number, "", lookup_line=False, line="\n".join(lines) + "\n",
+        end_lineno=number + len(lines) - 1, colno=column, end_colno=end_column,
+    )  # fmt: skip
+    return library.StackSummary().format_frame_summary(summary).partition("\n")[2]
 
 
 class _Frames:
