@@ -35,7 +35,7 @@ def main(args, context):
         file.flush()
         found["descriptor"] = [
             open(name, "rb").read().decode(), os.path.exists(name), os.stat(name).st_size, os.path.samefile(name, path),
-            attempt(lambda: open(name, "ab").write(b"x")), file.read().decode(), attempt(os.listdir, name),
+            attempt(lambda: open(name, "ab").write(b"x")), file.read().decode(), attempt(os.listdir, name).partition("'")[0],
         ]  # fmt: skip
         os.remove(path)
         found["removed"] = [open(name, "rb").read().decode(), os.path.exists(path)]
