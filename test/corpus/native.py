@@ -80,7 +80,8 @@ def _keep_own(exception):
     """Drop the frames of an exception, and of those in and before it, that are this file's or the library's."""
     others = os.path.dirname(linecache.__file__), "<frozen ", DRIVER
     if exception.stack:
-        exception.stack = _Stack(frame for frame in exception.stack if not frame.filename.startswith(others))
+        stack = traceback.StackSummary if issubclass(exception.exc_type, SyntaxError) else _Stack
+        exception.stack = stack(frame for frame in exception.stack if not frame.filename.startswith(others))
     for other in (exception.__cause__, exception.__context__, *(exception.exceptions or ())):
         if other is not None:
             _keep_own(other)

@@ -248,7 +248,8 @@ class _Report:
             self._enter("+")
         traceback = _traceback(error)
         frames = self._frames(traceback)
-        if traceback is not None:
+        # What does not compile has no frames; an exception group may leave main without one of main.
+        if frames or traceback is not None and not issubclass(type(error), SyntaxError):
             self._emit("%sTraceback (most recent call last):\n" % ("Exception Group " if members else ""))
         if outermost:
             self._enter("|")
