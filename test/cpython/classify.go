@@ -71,6 +71,9 @@ func anywhere(pattern, reason string) rule {
 
 // rules are tried in order. The ones of differences come first: their messages are exact.
 var rules = []rule{
+	message(`requires os\.lchmod`, SkippedOnLinux),
+	message(`servers are absent`, NeedsSockets),
+	message(`a function receives no signals`, NeedsSignals),
 	anywhere(`has no attribute 'gethostname'`, Differs+": a function has no host name"),
 	anywhere(`has no attribute 'gethostby`, Differs+": socket.gethostbyname is absent"),
 	anywhere(`iso88591|LC_ALL|localeconv|nl_langinfo|test_locale_compiled`, Differs+": locales that do not exist are accepted"),
@@ -96,7 +99,6 @@ var rules = []rule{
 	message(`large timestamps`, Differs+": times of files end in 2106"),
 	message(`invoked with -S|without a site|unless there's a site module`, Differs+": the interpreter runs without site"),
 	anywhere(`_faas_boot/network\.py", line`, NeedsSockets),
-	message(`requires os\.lchmod`, SkippedOnLinux),
 	message(`more than one (user|group)|more than 1 (user|group)`, Differs+": there is one user and one group"),
 	message(`clock_settime|pthread_getcpuclockid`, Differs+": calls of the system that the sandbox does not have"),
 	message(`fd support|dir_fd|safe rmtree|disk_usage|sched affinity|[Ss]cheduler|sched_|file holes|O_\w+LOCK|posix\.\w+\(\)|pidfd_open|Errno 58\] Not supported$`, Differs+": calls of the system that the sandbox does not have"),

@@ -68,6 +68,7 @@ def install() -> None:
             setattr(os, name, value)
             os.__all__.append(name)
     _replace(os, mkdir)
+    posix.mkdir = _mkdir  # which the import system calls: a debugger would see the frames of another
     os.supports_fd |= {chmod, chown}
     os.supports_follow_symlinks.add(chown)
     threading.get_native_id = _thread.get_native_id = os.getpid
