@@ -102,7 +102,7 @@ static int iso_week(const struct tm *tm, int64_t *year) {
 
 static void format_all(Out *out, const wchar_t *format, const struct tm *tm);
 
-/* Adds what a shorter directive stands for. */
+/* Formats a directive that abbreviates others. */
 static void put_format(Out *out, const Spec *spec, const wchar_t *format, const struct tm *tm) {
     wchar_t text[128]; /* six numbers of at most 20 digits, or less */
     Out part = {text, 0, sizeof text / sizeof *text};
