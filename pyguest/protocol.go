@@ -32,6 +32,7 @@ type Failure struct {
 	Class     string `json:"class"` // a runtime.Class
 	Type      string `json:"type"`  // of the exception
 	Message   string `json:"message"`
+	Advises   bool   `json:"advises"` // the message says what to do
 	Traceback string `json:"traceback"`
 	Line      int    `json:"line"`
 	ExitCode  int    `json:"exit_code"`

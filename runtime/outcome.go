@@ -20,6 +20,7 @@ type Failure struct {
 	Class     Class
 	Type      string // type of the exception, such as "ValueError"; for ClassError
 	Message   string
+	Advises   bool   // Message says what to do; not stored
 	Traceback string // frames of the user's own code
 	Line      int    // innermost line in the user's code, from 1; 0 if unknown
 	ExitCode  int    // for ClassExited

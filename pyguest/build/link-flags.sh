@@ -12,8 +12,8 @@ initial_memory_bytes=25165824
 # shellcheck disable=SC2054 # commas are part of the options
 link=(-mexec-model=reactor -z "stack-size=$stack_bytes" -Wl,--stack-first "-Wl,--initial-memory=$initial_memory_bytes"
   -Wl,--lto-O3 -Wl,-mllvm,-inline-threshold=5 -Wl,-mllvm,-hot-callsite-threshold=5 -Wl,--strip-debug -Wl,--export=__stack_pointer
-  # Functions of the C library that ../guest/files.c replaces.
-  -Wl,--wrap=open -Wl,--wrap=statvfs -Wl,--wrap=fstatvfs -Wl,--wrap=__wasilibc_find_relpath -Wl,--wrap=__wasilibc_find_relpath_alloc)
+  # Functions of the C library that ../guest/files.c and strftime.c replace.
+  -Wl,--wrap=open -Wl,--wrap=wcsftime -Wl,--wrap=statvfs -Wl,--wrap=fstatvfs -Wl,--wrap=__wasilibc_find_relpath -Wl,--wrap=__wasilibc_find_relpath_alloc)
 
 # The same features as in flags.sh, as wasm-opt names them.
 wasm_opt_features=(--mvp-features --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals)

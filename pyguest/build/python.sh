@@ -30,7 +30,7 @@ quiet python-configure env CONFIG_SITE="$PWD/config.site" PKG_CONFIG_LIBDIR=/non
   ZLIB_CFLAGS="$include" ZLIB_LIBS="-L$lib -lz" BZIP2_CFLAGS="$include" BZIP2_LIBS="-L$lib -lbz2" \
   LIBLZMA_CFLAGS="$include" LIBLZMA_LIBS="-L$lib -llzma" LIBSQLITE3_CFLAGS="$include" LIBSQLITE3_LIBS="-L$lib -lsqlite3" \
   ../source/python/configure --host=wasm32-wasip1 --build=x86_64-linux-gnu --with-build-python="$work/native/python" --prefix=/usr \
-  --with-pymalloc --without-mimalloc --with-doc-strings --disable-test-modules --with-ensurepip=no
+  --with-hash-algorithm=siphash13 --with-pymalloc --without-mimalloc --with-doc-strings --disable-test-modules --with-ensurepip=no
 
 # configure omits modules silently; without this check only a user would notice.
 for module in ZLIB _BZ2 _LZMA _SQLITE3 _DECIMAL PYEXPAT _ELEMENTTREE _JSON _PICKLE _DATETIME _ZONEINFO _ASYNCIO _SOCKET SELECT \

@@ -1,5 +1,5 @@
 /* Functions on files that the C library for WASI lacks, or that differ there from Linux: dup,
- * statvfs, the mask of new files, and the empty path.
+ * statvfs, the mask of new files, the memory of large reads, and the empty path.
  *
  * fd_dup and tmp_usage are the host's, beyond those of WASI (runtime/sandbox/wasi). link-flags.sh
  * names the functions of the C library that the ones with __wrap_ replace.
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #define HOST(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(#name)))
 
@@ -73,6 +74,26 @@ int __wrap_fstatvfs(int fd, struct statvfs *st) {
     return 0;
 }
 
+/* The number of bytes for which a read of `size` bytes needs memory: a regular file gives no more than
+ * it has from the offset on, or from its position if the offset is negative. On Linux, memory that a
+ * read does not fill costs nothing. */
+ssize_t faas_readable(int fd, ssize_t size, off_t offset) {
+    enum { SMALL = 64 << 10, LARGE = 16 << 20 };
+    if (size <= SMALL) return size;
+    int saved = errno;
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        if (offset < 0) offset = lseek(fd, 0, SEEK_CUR);
+        off_t left = offset >= 0 && offset < st.st_size ? st.st_size - offset : 0;
+        if (left < SMALL) left = SMALL;
+        if (left < size) size = left;
+    } else if (size > LARGE) {
+        size = LARGE; /* a read of a device may return less than was asked for */
+    }
+    errno = saved;
+    return size;
+}
+
 static unsigned mask = 022;
 
 unsigned faas_umask(unsigned new) {
@@ -88,6 +109,7 @@ int __wrap_open(const char *path, int flags, ...);
  * its own a file has 0644, so the usual case takes one call. */
 int __wrap_open(const char *path, int flags, ...) {
     unsigned mode = 0;
+    if (!(flags & (O_RDWR | O_SEARCH | O_EXEC))) flags |= O_RDONLY; /* which is 0 on Linux */
     if (flags & O_CREAT) {
         va_list arguments;
         va_start(arguments, flags);
@@ -97,8 +119,12 @@ int __wrap_open(const char *path, int flags, ...) {
     if (!(flags & O_CREAT) || mode == 0644) return __real_open(path, flags, mode);
     int fd = __real_open(path, flags | O_EXCL, mode);
     struct stat made;
+    if (fd < 0 && errno == EEXIST && !(flags & O_EXCL)) {
+        int is_there = stat(path, &made) == 0; /* else it is a link to a file that does not exist */
+        fd = __real_open(path, flags, mode);
+        if (is_there) return fd;
+    }
     if (fd >= 0 && fstat(fd, &made) == 0) faas_set_mode(made.st_dev, made.st_ino, mode);
-    if (fd < 0 && errno == EEXIST && !(flags & O_EXCL)) return __real_open(path, flags, mode);
     return fd;
 }
 

@@ -49,6 +49,32 @@ func TestCreateValidates(t *testing.T) {
 	}
 }
 
+// TestDeployErrorsAdviseOnce verifies that the hint to correct the code is not below a message that
+// says what to do, and that the text of sys.exit is in the message.
+func TestDeployErrorsAdviseOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		failure runtime.Failure
+		message string
+		hint    string // its beginning
+	}{
+		"plain":   {runtime.Failure{Class: runtime.ClassError, Type: "NameError", Message: "no x"}, "NameError: no x", "correct the code"},
+		"advises": {runtime.Failure{Class: runtime.ClassError, Message: "main is a class; use a function", Advises: true}, "main is a class; use a function", ""},
+		"exited":  {runtime.Failure{Class: runtime.ClassExited, ExitCode: 1, Message: "the function exited with code 1: no key"}, "while the code was loaded, the function exited with code 1: no key", "do not call sys.exit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			box := &fakeSandbox{deploy: func(context.Context, runtime.Program) (runtime.Outcome, error) {
+				return runtime.Outcome{Failure: &test.failure}, nil
+			}}
+			e := newEngine(t, engine.Options{Sandbox: box})
+			_, err := e.CreateFunction(context.Background(), spec("hello", "source"))
+			got := wantCode(t, err, runtime.CodeDeployFailed)
+			if got.Message != test.message || !strings.HasPrefix(got.Hint, test.hint) || (got.Hint == "") != (test.hint == "") {
+				t.Errorf("%s; %s", got.Message, got.Hint)
+			}
+		})
+	}
+}
+
 func TestFailedDeployIsNotStored(t *testing.T) {
 	for _, class := range []runtime.Class{
 		runtime.ClassError, runtime.ClassTimeout, runtime.ClassMemory, runtime.ClassStack, runtime.ClassExited,

@@ -14,7 +14,9 @@ func deployError(f *runtime.Failure, limits runtime.Limits) error {
 		if f.Type != "" {
 			err.Message = f.Type + ": " + f.Message
 		}
-		err.Hint = "correct the code and deploy it again"
+		if !f.Advises {
+			err.Hint = "correct the code and deploy it again"
+		}
 	case runtime.ClassTimeout:
 		err.Message = fmt.Sprintf("the code outside of functions did not finish within the timeout of %g seconds", limits.Timeout.Seconds())
 		err.Hint = "move slow work into main, or give the function a longer timeout"
@@ -29,7 +31,7 @@ func deployError(f *runtime.Failure, limits runtime.Limits) error {
 		err.Message = "the code is nested or recurses too deeply"
 		err.Hint = "turn recursion into a loop, and split very long expressions"
 	case runtime.ClassExited:
-		err.Message = fmt.Sprintf("the code ended the interpreter with exit code %d while it was loaded", f.ExitCode)
+		err.Message = "while the code was loaded, " + f.Message
 		err.Hint = `do not call sys.exit or similar functions at import, and put scripts under if __name__ == "__main__"`
 	case runtime.ClassCrashed:
 		err.Message = "the interpreter crashed while the code was loaded"

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -37,6 +38,15 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"subprocess", "import subprocess; subprocess.run(['date'])", "OSError", "processes are absent: ", saysProcesses},
 	{"lock between processes", "import multiprocessing; multiprocessing.Lock()", "ModuleNotFoundError", "the module multiprocessing is absent: ", saysProcesses},
 	{"pool of processes", "from multiprocessing import Pool\nPool(2)", "AttributeError", "os.pipe is absent: ", saysProcesses},
+	{"signal of an alarm", "import signal; signal.signal(signal.SIGALRM, print)", "AttributeError", "signal.SIGALRM is absent: ", saysSignals},
+	{"timer", "import signal; signal.setitimer(0, 1)", "AttributeError", "signal.setitimer is absent: ", saysSignals},
+	{"handler of a loop", "import asyncio, signal\nasync def f(): asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)\nasyncio.run(f())", "NotImplementedError", "signals are absent: ", saysSignals},
+	{"shared memory", "from multiprocessing import shared_memory", "ModuleNotFoundError", "the module multiprocessing.shared_memory is absent: ", saysProcesses},
+	{"breakpoint", "breakpoint()", "RuntimeError", "breakpoint() is absent: ", saysTerminal},
+	{"debugger", "import pdb; pdb.set_trace()\nx = 1", "bdb.BdbQuit", "the debugger has nothing to read: ", saysTerminal},
+	{"removed module", "import cgi", "ModuleNotFoundError", "Python 3.13 has removed the module cgi: ", "use urllib.parse.parse_qs"},
+	{"removed package", "from distutils.core import setup", "ModuleNotFoundError", "Python 3.12 has removed the module distutils: ", "use sysconfig or shutil"},
+	{"removed module of the network", "import telnetlib", "ModuleNotFoundError", "Python 3.13 has removed the module telnetlib: ", saysNetwork},
 	{"alarm", "import signal; signal.alarm(1)", "AttributeError", "signal.alarm is absent: ", saysSignals},
 	{"http", "import urllib.request as r; r.urlopen('http://example.com')", "urllib.error.URLError", "<urlopen error ", saysNetwork},
 	{"https", "import urllib.request as r; r.urlopen('https://example.com')", "urllib.error.URLError", "https is absent: ", saysNetwork},
@@ -55,7 +65,7 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"ssl", "import ssl", "ModuleNotFoundError", "the module ssl is absent: ", saysNetwork},
 	{"ctypes", "import ctypes", "ModuleNotFoundError", "the module ctypes is absent: ", saysNative},
 	{"mmap", "import mmap", "ModuleNotFoundError", "the module mmap is absent: ", saysNative},
-	{"pool of threads of multiprocessing", "from multiprocessing.pool import ThreadPool\nThreadPool(2)", "AttributeError", "ThreadPool is absent: ", saysThreads},
+	{"pool of threads of multiprocessing", "from multiprocessing.pool import ThreadPool\nThreadPool(2)", "RuntimeError", "can't start new thread: ", saysThreads},
 	{"relative import", "from . import helpers", "ImportError", "a relative import finds nothing: ", saysPackages},
 	{"file of the working folder", "open('words.txt')", "FileNotFoundError", "words.txt does not exist: ", saysFiles},
 	{"file outside of /tmp", "import pathlib; pathlib.Path('out.csv').write_text('x')", "OSError", "out.csv cannot be written: ", "a function writes files in /tmp only"},
@@ -81,7 +91,10 @@ func TestAbsentThingsSaySo(t *testing.T) {
 				if f.Type != c.kind || !strings.HasPrefix(f.Message, c.begins) || !strings.Contains(f.Message, c.says) || f.Line == 0 {
 					t.Errorf("line %d, %s: %s", f.Line, f.Type, f.Message)
 				}
-				if !strings.Contains(f.Traceback, c.says) {
+				if !f.Advises {
+					t.Error("the message does not count as advice")
+				}
+				if strings.Count(f.Traceback, c.says) == 0 {
 					t.Errorf("the traceback does not say it:\n%s", f.Traceback)
 				}
 			}
@@ -92,18 +105,134 @@ func TestAbsentThingsSaySo(t *testing.T) {
 	}
 }
 
+// TestCaughtExceptionsSayWhy verifies that the exceptions of what Linux has and functions do not have
+// say why to a program that catches them, and that handlers find what they look for.
+func TestCaughtExceptionsSayWhy(t *testing.T) {
+	box := boxes["mapped"]
+	for _, c := range []struct{ name, statement, says string }{
+		{"fork", "import os\ntry: os.fork()\nexcept AttributeError as e: return [str(e), e.name == 'fork', e.obj is os]", saysProcesses},
+		{"fork by name", "try: from os import fork\nexcept ImportError as e: return [str(e), e.name == 'os', e.name_from == 'fork']", saysProcesses},
+		{"subprocess", "import subprocess, errno\ntry: subprocess.run(['date'])\nexcept OSError as e: return [str(e), e.errno == errno.ENOTSUP, len(e.args) == 2]", saysProcesses},
+		{"shell", "import os\ntry: os.system('date')\nexcept AttributeError as e: return [str(e)]", saysProcesses},
+		{"executor of processes", "from concurrent.futures import ProcessPoolExecutor\ntry: ProcessPoolExecutor()\nexcept NotImplementedError as e: return [str(e)]", saysProcesses},
+		{"lock between processes", "import multiprocessing\ntry: multiprocessing.Lock()\nexcept ImportError as e: return [str(e), e.name == '_multiprocessing']", saysProcesses},
+		{"thread", "import threading\ntry: threading.Thread(target=print).start()\nexcept RuntimeError as e: return [str(e)]", saysThreads},
+		{"pool of threads", "from multiprocessing.pool import ThreadPool\ntry: ThreadPool(2)\nexcept RuntimeError as e: return [str(e)]", saysThreads},
+		{"socket", "import socket, errno\ntry: socket.create_connection(('192.0.2.1', 80))\nexcept OSError as e: return [str(e), e.errno == errno.ENETUNREACH, len(e.args) == 2, e.filename is None]", saysNetwork},
+		{"name look-up", "import socket\ntry: socket.gethostbyname('example.com')\nexcept socket.gaierror as e: return [str(e), e.errno == socket.EAI_AGAIN]", saysNetwork},
+		{"http", "import urllib.request, urllib.error\ntry: urllib.request.urlopen('http://192.0.2.1')\nexcept urllib.error.URLError as e: return [str(e), isinstance(e.reason, OSError)]", saysNetwork},
+		{"https", "import urllib.request, urllib.error\ntry: urllib.request.urlopen('https://example.com')\nexcept urllib.error.URLError as e: return [str(e), str(e.reason).startswith('unknown url type: https')]", saysNetwork},
+		{"server of asyncio", "import asyncio\ntry: asyncio.run(asyncio.start_server(print, '127.0.0.1', 80))\nexcept OSError as e: return [str(e)]", saysNetwork},
+		{"ssl", "try: import ssl\nexcept ModuleNotFoundError as e: return [str(e), e.name == '_ssl']", saysNetwork},
+		{"ctypes", "try: import ctypes\nexcept ImportError as e: return [str(e), e.name == 'ctypes']", saysNative},
+		{"alarm", "import signal\ntry: signal.alarm(1)\nexcept AttributeError as e: return [str(e)]", saysSignals},
+		{"handler of a loop", "import asyncio\nasync def f():\n    try: asyncio.get_running_loop().add_signal_handler(15, print)\n    except NotImplementedError as e: return [str(e)]\nreturn asyncio.run(f())", saysSignals},
+		{"file outside of /tmp", "import errno\ntry: open('out.csv', 'w')\nexcept OSError as e: return [str(e), e.errno == errno.EROFS, e.filename == 'out.csv', len(e.args) == 2]", "a function writes files in /tmp only"},
+		{"mode outside of /tmp", "import os, errno\ntry: os.chmod('/usr', 0)\nexcept OSError as e: return [str(e), e.errno == errno.EROFS, e.filename == '/usr']", "a function writes files in /tmp only"},
+		{"tracemalloc", "import tracemalloc\ntry: tracemalloc.start()\nexcept NotImplementedError as e: return [str(e)]", "from its execution"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := deployed(t, box, body(c.statement), runtime.Limits{})
+			defer box.Forget(p.FunctionID, p.Version)
+			var got []any
+			if err := json.Unmarshal([]byte(result(t, box, p, "{}")), &got); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range got[1:] {
+				if v != true {
+					t.Errorf("property %d of the exception is not as it was", i)
+				}
+			}
+			if text, _ := got[0].(string); strings.Count(text, c.says) != 1 {
+				t.Errorf("got %q", text)
+			}
+		})
+	}
+}
+
+// TestEndlessWaits verifies that a wait which nothing can end is an error at once, also for a program
+// that catches it, and that the run continues afterwards.
+func TestEndlessWaits(t *testing.T) {
+	box := boxes["mapped"]
+	p := deployed(t, box, `import asyncio, queue, threading
+from concurrent.futures import Future
+
+def twice(lock):
+    lock.acquire()
+    lock.acquire()
+
+def inside(lock):
+    with lock:
+        with lock: pass
+
+async def never(): await asyncio.Event().wait()
+
+async def put(): await asyncio.Queue().get()
+
+async def held():
+    lock = asyncio.Lock()
+    await lock.acquire()
+    await lock.acquire()
+
+def condition():
+    c = threading.Condition()
+    with c: c.wait()
+
+def full():
+    q = queue.Queue(1)
+    q.put(1)
+    q.put(2)
+
+def joined():
+    q = queue.Queue()
+    q.put(1)
+    q.join()
+
+WAITS = [
+    lambda: twice(threading.Lock()), lambda: inside(threading.Lock()), condition, full, joined,
+    lambda: threading.Event().wait(), lambda: threading.Semaphore(0).acquire(), lambda: threading.Barrier(2).wait(),
+    lambda: queue.Queue().get(), lambda: queue.LifoQueue().get(), lambda: queue.SimpleQueue().get(), lambda: Future().result(),
+    lambda: asyncio.run(never()), lambda: asyncio.run(put()), lambda: asyncio.run(held()), lambda: asyncio.new_event_loop().run_forever(),
+]
+
+def main(args, context):
+    if "wait" in args: return WAITS[args["wait"]]()
+    caught = []
+    for wait in WAITS:
+        try: wait()
+        except RuntimeError as error: caught.append(str(error))
+        else: caught.append("returned")
+    return caught
+`, runtime.Limits{})
+	var caught []string
+	if err := json.Unmarshal([]byte(result(t, box, p, "{}")), &caught); err != nil {
+		t.Fatal(err)
+	}
+	const want = "this wait would never end: a function runs on one thread, and no other releases, sets or puts what it waits for: do that before the wait, or wait with a timeout"
+	for i, text := range caught {
+		if text != want {
+			t.Errorf("wait %d: %q", i, text)
+		}
+	}
+	for i := range caught {
+		if f := fails(t, box, p, fmt.Sprintf(`{"wait":%d}`, i), runtime.ClassError); f.Type != "RuntimeError" || f.Message != want || !f.Advises {
+			t.Errorf("wait %d: %s: %s", i, f.Type, f.Message)
+		}
+	}
+}
+
 // TestAbsentThingsCanBeDetected verifies that programs which look for an absent thing find that it is
-// absent, and that exceptions they handle have the messages of CPython.
+// absent, and that exceptions which Linux raises, too, have the messages of CPython.
 func TestAbsentThingsCanBeDetected(t *testing.T) {
 	box := boxes["mapped"]
 	p := deployed(t, box, body(`import importlib.util, os, signal, socket
-found = [hasattr(os, "fork"), hasattr(signal, "alarm"), hasattr(socket, "AF_UNIX"), importlib.util.find_spec("requests")]
+found = [hasattr(os, "fork"), hasattr(signal, "alarm"), hasattr(signal, "SIGALRM"), hasattr(socket, "AF_UNIX"), importlib.util.find_spec("requests"), importlib.util.find_spec("_ssl")]
 try: import requests
 except ImportError as e: found.append(str(e))
 try: os.environ["NONE"]
 except KeyError as e: found.append(str(e))
 return found`), runtime.Limits{})
-	const want = `[false,false,false,null,"No module named 'requests'","'NONE'"]`
+	const want = `[false,false,false,false,null,null,"No module named 'requests'","'NONE'"]`
 	if got := result(t, box, p, "{}"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -169,13 +298,21 @@ def main(args, context): return {"a": [values[args["i"]]]}
 
 func TestAsyncMainSaysWhatToDo(t *testing.T) {
 	box := boxes["mapped"]
-	outcome, err := box.Deploy(context.Background(), program("import asyncio\nasync def main(args, context): pass\n", runtime.Limits{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkClass(t, outcome, runtime.ClassError)
-	if f := outcome.Failure; f.Line != 2 || !strings.HasPrefix(f.Message, "main is async") || !strings.Contains(f.Message, "asyncio.run(") {
-		t.Errorf("line %d: %s", f.Line, f.Message)
+	for _, source := range []string{
+		"import asyncio\nasync def main(args, context): pass\n",
+		"import functools\nasync def f(args, context, n): pass\nmain = functools.partial(functools.partial(f), n=1)\n",
+		"class F:\n async def __call__(self, args, context): pass\nmain = F()\n",
+		"class F:\n async def call(self, args, context): pass\nmain = F().call\n",
+		"import functools\nclass F:\n  async def __call__(self, args, context): yield\nmain = functools.partial(F())\n",
+	} {
+		outcome, err := box.Deploy(context.Background(), program(source, runtime.Limits{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkClass(t, outcome, runtime.ClassError)
+		if f := outcome.Failure; f.Line < 2 || !strings.HasPrefix(f.Message, "main is async") || !strings.Contains(f.Message, "asyncio.run(") || !f.Advises {
+			t.Errorf("line %d: %s", f.Line, f.Message)
+		}
 	}
 	q := deployed(t, box, "async def f(): pass\ndef main(args, context): return f()\n", runtime.Limits{})
 	if f := fails(t, box, q, "{}", runtime.ClassResultInvalid); !strings.Contains(f.Message, "asyncio.run(") {

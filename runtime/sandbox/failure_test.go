@@ -54,6 +54,13 @@ var hostileErrors = []struct {
 	{"names lie", "e = NameError(); e.name = 5\nraise e", []runtime.Class{runtime.ClassError}},
 	{"missing module lies", "e = ModuleNotFoundError(); e.name = 'x' * 10**6\nraise e", []runtime.Class{runtime.ClassError}},
 	{"missing attribute lies", "e = AttributeError(); e.obj = type('M', (), {'__name__': 5})(); e.name = 'x'\nraise e", []runtime.Class{runtime.ClassError}},
+	{"parts of long lines", "def g(): raise ValueError\nx = [" + strings.Repeat("1, ", 40_000) + "g()]", []runtime.Class{runtime.ClassError}},
+	{"parts of many lines", "def g(n):\n    if n == 0: raise ValueError\n    return [\n" + strings.Repeat("        "+strings.Repeat("1, ", 100)+"\n", 90) + "        g(n - 1) + 0]\ntry: g(30)\nexcept ValueError as e: raise ExceptionGroup('g', [ExceptionGroup('h', [e] * 15)] * 15)", []runtime.Class{runtime.ClassError}},
+	{"far into its code", "def g(): raise ValueError\n" + strings.Repeat("x = 1\n", 100_000) + "g()", []runtime.Class{runtime.ClassError}},
+	{"loader raises", "exec(compile('1/0', '/tmp/none.py', 'exec'), {'__name__': 'm', '__loader__': type('L', (), {'get_source': lambda *a: 1 / 0})()})", []runtime.Class{runtime.ClassError}},
+	{"file name is huge", "exec(compile('1/0', 'x' * 10**6, 'exec'))", []runtime.Class{runtime.ClassError}},
+	{"source is huge", "with open('/tmp/x.py', 'w') as f:\n    for _ in range(100): f.write('x' * 10**5)\nexec(compile('1/0', '/tmp/x.py', 'exec'))", []runtime.Class{runtime.ClassError}},
+	{"library is replaced", "import traceback, linecache\ntraceback.FrameSummary = traceback.StackSummary = linecache.getline = None\n1/0", []runtime.Class{runtime.ClassError}},
 	{"no name", "raise type('', (Exception,), {})('x')", []runtime.Class{runtime.ClassError}},
 }
 
@@ -125,6 +132,7 @@ func TestTracebacks(t *testing.T) {
 `, `Traceback (most recent call last):
   File "/function/f.py", line 3, in main
     int("x")
+    ~~~^^^^^
 ValueError: invalid literal for int() with base 10: 'x'
 
 The above exception was the direct cause of the following exception:
@@ -142,6 +150,7 @@ RuntimeError: second
 `, `Traceback (most recent call last):
   File "/function/f.py", line 3, in main
     1 / 0
+    ~~^~~
 ZeroDivisionError: division by zero
 
 During handling of the above exception, another exception occurred:
@@ -149,6 +158,7 @@ During handling of the above exception, another exception occurred:
 Traceback (most recent call last):
   File "/function/f.py", line 5, in main
     {}["k"]
+    ~~^^^^^
 KeyError: 'k'
 `},
 		{"not chained", `def main(args, context):
@@ -173,10 +183,12 @@ def main(args, context):
 `, `Traceback (most recent call last):
   File "/function/f.py", line 9, in main
     return C().method()
+           ~~~~~~~~~~^^
   File "/function/f.py", line 7, in method
     return list(map(f, [1]))
   File "/function/f.py", line 4, in f
     return {}[n]
+           ~~^^^
 KeyError: 1
 `},
 		{"notes", `def main(args, context):
@@ -215,6 +227,7 @@ lines
     | Traceback (most recent call last):
     |   File "/function/f.py", line 5, in main
     |     int("x")
+    |     ~~~^^^^^
     | ValueError: invalid literal for int() with base 10: 'x'
     +------------------------------------
 `},
@@ -235,6 +248,7 @@ def main(args, context):
     )
   File "/function/f.py", line 1, in f
     def f(*values): return values[9]
+                           ~~~~~~^^^
 IndexError: tuple index out of range
 `},
 		{"a misspelled name", `def main(args, context):
@@ -243,6 +257,7 @@ IndexError: tuple index out of range
 `, `Traceback (most recent call last):
   File "/function/f.py", line 3, in main
     return totl
+           ^^^^
 NameError: name 'totl' is not defined. Did you mean: 'total'?
 `},
 		{"a syntax error of its own", `def main(args, context):
@@ -260,7 +275,55 @@ SyntaxError: invalid syntax
 `, `Traceback (most recent call last):
   File "/function/f.py", line 2, in main
     exec("1 / 0")
+    ~~~~^^^^^^^^^
+  File "<string>", line 1, in <module>
 ZeroDivisionError: division by zero
+`},
+		{"in a module of its own", `def main(args, context):
+    import sys
+    open("/tmp/mod.py", "w").write("def f(n):\n    return [1][n]\n")
+    sys.path.append("/tmp")
+    import mod
+    mod.f(2)
+`, `Traceback (most recent call last):
+  File "/function/f.py", line 6, in main
+    mod.f(2)
+    ~~~~~^^^
+  File "/tmp/mod.py", line 2, in f
+    return [1][n]
+           ~~~^^^
+IndexError: list index out of range
+`},
+		{"a group that except* lets pass", `def main(args, context):
+    try:
+        raise ExceptionGroup("g", [ValueError(1), OSError(2)])
+    except* ValueError:
+        raise KeyError("k")
+`, `  + Exception Group Traceback (most recent call last):
+  | ExceptionGroup:  (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Exception Group Traceback (most recent call last):
+    |   File "/function/f.py", line 3, in main
+    |     raise ExceptionGroup("g", [ValueError(1), OSError(2)])
+    | ExceptionGroup: g (1 sub-exception)
+    +-+---------------- 1 ----------------
+      | ValueError: 1
+      +------------------------------------
+    | 
+    | During handling of the above exception, another exception occurred:
+    | 
+    | Traceback (most recent call last):
+    |   File "/function/f.py", line 5, in main
+    |     raise KeyError("k")
+    | KeyError: 'k'
+    +---------------- 2 ----------------
+    | Exception Group Traceback (most recent call last):
+    |   File "/function/f.py", line 3, in main
+    |     raise ExceptionGroup("g", [ValueError(1), OSError(2)])
+    | ExceptionGroup: g (1 sub-exception)
+    +-+---------------- 1 ----------------
+      | OSError: 2
+      +------------------------------------
 `},
 	} {
 		t.Run(c.name, func(t *testing.T) {

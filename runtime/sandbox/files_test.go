@@ -25,8 +25,8 @@ def main(args, context):
     done = []
     def refuse(what, f, *args):
         if attempt(f, *args) == "done": done.append(what)
-    for path in ("/etc/passwd", "/proc/self/mem", "/proc/self/maps", "/dev/mem", "/dev/fd/4", "/dev/pts", "/root", "/var", "/home", "/sys",
-                 "../../../../etc/passwd", "/tmp/../etc/passwd", "/usr/lib/../../etc/passwd", "//etc/passwd", "/tmp/\x00/etc", "/.."  "/etc",
+    for path in ("/etc/shadow", "/proc/self/mem", "/proc/self/maps", "/dev/mem", "/dev/fd/4", "/dev/pts", "/root", "/var", "/home", "/sys",
+                 "../../../../etc/shadow", "/tmp/../etc/shadow", "/usr/lib/../../etc/shadow", "//etc/shadow", "/tmp/\x00/etc", "/../etc/ssl",
                  "/usr/lib/faaspot/../../../etc/shadow"):
         refuse("open " + path, open, path)
         refuse("list " + path, os.listdir, path)
@@ -37,7 +37,7 @@ def main(args, context):
         refuse("make " + path, os.mkdir, path)
         refuse("move to " + path, os.rename, "/tmp/f", path)
     open("/tmp/f", "w").close()
-    os.symlink("/etc/passwd", "/tmp/l")
+    os.symlink("/etc/shadow", "/tmp/l")
     refuse("read through a link", open, "/tmp/l")
     os.symlink("/usr/lib/python3.13", "/tmp/lib")
     refuse("write through a link", open, "/tmp/lib/os.pyc", "w")
@@ -50,9 +50,9 @@ def main(args, context):
         refuse("close %d" % fd, os.close, fd)
     refuse("read the root", os.read, 3, 10)
     refuse("write the root", os.write, 3, b"x")
-    return [done, sorted(os.listdir("/")), sorted(os.listdir("/usr/lib"))]
+    return [done, sorted(os.listdir("/")), sorted(os.listdir("/usr/lib")), os.listdir("/etc"), open("/etc/passwd").read()]
 `, runtime.Limits{})
-		if got := result(t, box, p, "{}"); got != `[[],["dev","tmp","usr"],["faaspot","python3.13"]]` {
+		if got := result(t, box, p, "{}"); got != `[[],["dev","etc","tmp","usr"],["faaspot","python3.13"],["group","hostname","hosts","passwd"],"root:x:0:0:root:/tmp:/bin/sh\n"]` {
 			t.Errorf("got %s", got)
 		}
 	})
@@ -155,7 +155,7 @@ func TestClosedDescriptorsAreRestored(t *testing.T) {
 		p := deployed(t, box, body("import os\nprint('x')\nn = len(os.listdir('/'))\nos.closerange(0, 10)\nreturn n"), runtime.Limits{})
 		for range 3 {
 			outcome := run(t, box, p, "{}")
-			if string(outcome.Result) != "3" || string(outcome.Logs.Data) != "x\n" {
+			if string(outcome.Result) != "4" || string(outcome.Logs.Data) != "x\n" {
 				t.Fatalf("got %s, %q, %+v", outcome.Result, outcome.Logs.Data, outcome.Failure)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -55,6 +56,15 @@ type guest struct {
 // needs some 40 MB for it.
 const maxCompilers = 8
 
+// systemFiles are the files that programs read to learn about the system, by path: the one host and
+// the one user that the bootstrap's network.py and accounts.py name.
+var systemFiles = map[string][]byte{
+	"etc/hostname": []byte("localhost\n"),
+	"etc/hosts":    []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n"),
+	"etc/passwd":   []byte("root:x:0:0:root:/tmp:/bin/sh\n"),
+	"etc/group":    []byte("root:x:0:\n"),
+}
+
 // hostClock is the machine's clock as the guests see it.
 type hostClock struct{ start time.Time }
 
@@ -79,6 +89,7 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 		close(checked)
 		files, err := pyguest.Files()
 		if err == nil {
+			maps.Copy(files, systemFiles)
 			g.tree, err = wasi.NewTree(files)
 		}
 		return err

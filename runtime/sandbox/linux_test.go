@@ -53,6 +53,14 @@ var onLinux = []struct{ name, main, want string }{
 	{"nested expression", "return eval('[' * 180 + ']' * 180) is not None", `true`},
 	{"zone by its file", "import os, time\nos.environ['TZ'] = '/usr/share/zoneinfo/Asia/Tokyo'; time.tzset()\nreturn time.tzname", `["JST","JST"]`},
 	{"long expression", "return eval('+'.join(['1'] * 2000))", `2000`},
+	{"encoding of the locale", "import locale\nreturn [locale.nl_langinfo(locale.CODESET), locale.nl_langinfo(locale.RADIXCHAR)]", `["UTF-8","."]`},
+	{"name of the program", "import argparse, sys\nreturn [sys.argv, argparse.ArgumentParser().prog]", `[["/function/f.py"],"f.py"]`},
+	{"files of the system", "import os\nreturn [open('/etc/hostname').read(), 'localhost' in open('/etc/hosts').read(), open('/etc/passwd').read().split(':')[0], sorted(os.listdir('/etc'))]", `["localhost\n",true,"root",["group","hostname","hosts","passwd"]]`},
+	{"times of the process", "import os, time\na, b = os.times(), time.process_time()\nreturn [0 <= b - a.user < 1, a.system, a.children_user, os.times().elapsed >= a.elapsed]", `[true,0.0,0.0,true]`},
+	{"flags of getrandom", "import os\nr = [len(os.getrandom(3, os.GRND_NONBLOCK | os.GRND_RANDOM))]\nfor a in ((-1, 0), (1, 4)):\n    try: os.getrandom(*a)\n    except OSError as e: r.append(e.errno)\nreturn r", `[3,22,22]`},
+	{"modes of links", "import os, posix\nopen('/tmp/f', 'w').close(); os.symlink('f', '/tmp/l')\ntry: os.chmod('/tmp/l', 0, follow_symlinks=False)\nexcept NotImplementedError as e: r = str(e)\nposix.chmod('/tmp/l', 0o600)\nreturn [r, oct(os.stat('/tmp/f').st_mode), hasattr(os, 'lchmod'), os.chmod in os.supports_fd]", `["chmod: follow_symlinks unavailable on this platform","0o100600",false,true]`},
+	{"open without flags", "import os\nopen('/tmp/f', 'w').write('x'); f = os.open('/tmp/f', 0)\ntry: os.write(f, b'y')\nexcept OSError as e: return [os.read(f, 9).decode(), e.errno]", `["x",9]`},
+	{"keys of long derivations", "import hashlib\nreturn len(hashlib.pbkdf2_hmac('sha3_256', b'p', b's', 1, 2_000_000))", `2000000`},
 	{"platform", "import platform, sys, os\nreturn [platform.libc_ver(), os.path.exists(sys.executable)]", `[["",""],true]`},
 }
 

@@ -78,7 +78,7 @@ func readFailure(p []byte, limits runtime.Limits) *runtime.Failure {
 		f.Message = strings.TrimSuffix(fmt.Sprintf("the function exited with code %d: %s", f.ExitCode, f.Message), ": ")
 	}
 	return &runtime.Failure{
-		Class: class, Type: f.Type, Message: f.Message, Traceback: f.Traceback, Line: f.Line, ExitCode: f.ExitCode,
+		Class: class, Type: f.Type, Message: f.Message, Advises: f.Advises, Traceback: f.Traceback, Line: f.Line, ExitCode: f.ExitCode,
 	}
 }
 

@@ -312,6 +312,7 @@ def main(args, context):
     return inner("{")
   File "/function/f.py", line 3, in inner
     return json.loads(s)
+           ~~~~~~~~~~^^^
 json.decoder.JSONDecodeError: ` + f.Message + "\n"
 	if f.Traceback != want {
 		t.Errorf("got\n%s\nwant\n%s", f.Traceback, want)

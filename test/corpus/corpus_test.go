@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -211,13 +210,9 @@ func runProgram(client *process.Client, p program) (any, error) {
 	return decode(text)
 }
 
-// markers matches the lines of a traceback that point into the line of code above.
-var markers = regexp.MustCompile(`^[ |]*[~^]+[~^ ]*$`)
-
-// tracebackLines returns the lines of a traceback, without those that only mark a part of a line.
+// tracebackLines returns the lines of a traceback.
 func tracebackLines(text string) []string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	return slices.DeleteFunc(lines, markers.MatchString)
+	return strings.Split(strings.TrimRight(text, "\n"), "\n")
 }
 
 // decode decodes JSON and keeps numbers as they are written, so that 1 and 1.0 differ.

@@ -10,6 +10,8 @@ import sys
 import traceback
 import types
 
+DRIVER = "native.py"  # the file name of this code, see native_test.go
+
 
 def describe():
     import platform
@@ -33,13 +35,13 @@ def run():
     sys.stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape", line_buffering=True)
     sys.stderr = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", line_buffering=True)
     sys.stdin = io.StringIO()
-    sys.argv = [""]
+    sys.argv = [filename]
     for name in os.environ.keys() - {"HOME", "LANG", "TMPDIR"}:
         del os.environ[name]
     try:
         outcome = {"result": _result(filename, source, json.loads(args))}
     except BaseException as error:
-        outcome = {"error": _failure(filename, error)}
+        outcome = {"error": _failure(error)}
     finally:
         sys.stdout = real
     text = json.dumps(outcome, ensure_ascii=False)
@@ -57,9 +59,9 @@ def _result(filename, source, args):
     return json.loads(json.dumps(module.main(args, {}), allow_nan=False))
 
 
-def _failure(filename, error):
-    exception = traceback.TracebackException.from_exception(error)
-    _keep_own(exception, filename)
+def _failure(error):
+    exception = traceback.TracebackException.from_exception(error, compact=True)
+    _keep_own(exception)
     kind = type(error)
     module = kind.__module__
     name = kind.__qualname__ if module in ("builtins", "function") else module + "." + kind.__qualname__
@@ -69,9 +71,17 @@ def _failure(filename, error):
     return {"type": name, "message": message, "traceback": [text]}
 
 
-def _keep_own(exception, filename):
-    """Drop the frames of an exception, and of those in and before it, that are not the program's."""
-    exception.stack[:] = [frame for frame in exception.stack if frame.filename == filename]
+class _Stack(traceback.StackSummary):
+    def __bool__(self):
+        return True  # the line above the frames stays, even without frames
+
+
+def _keep_own(exception):
+    """Drop the frames of an exception, and of those in and before it, that are this file's or the library's."""
+    others = os.path.dirname(linecache.__file__), "<frozen ", DRIVER
+    if exception.stack:
+        stack = traceback.StackSummary if issubclass(exception.exc_type, SyntaxError) else _Stack
+        exception.stack = stack(frame for frame in exception.stack if not frame.filename.startswith(others))
     for other in (exception.__cause__, exception.__context__, *(exception.exceptions or ())):
         if other is not None:
-            _keep_own(other, filename)
+            _keep_own(other)

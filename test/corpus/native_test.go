@@ -69,7 +69,7 @@ func runNative(t *testing.T, code, source string, args ...string) []byte {
 	t.Helper()
 	// The folder may be below /tmp.
 	const mount = `mount --bind "$0" /srv && mount -t tmpfs tmpfs /tmp && exec /srv/native/python "$@"`
-	load := fmt.Sprintf("import sys,types;m=types.ModuleType('native');exec(sys.argv.pop(1),m.__dict__);sys.modules['native']=m;%s", code)
+	load := fmt.Sprintf("import sys,types;m=types.ModuleType('native');exec(compile(sys.argv.pop(1),'native.py','exec'),m.__dict__);sys.modules['native']=m;%s", code)
 	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", mount, *native, "-X", "utf8", "-c", load, driver}, args...)...)
 	cmd.Dir = "/"
 	// /srv/lib has the SQLite that native.sh builds.

@@ -110,6 +110,11 @@ _SAMPLE = b"""import json
 def main(args, context):
     return {'output': 'Hello %s' % args.get('name'), 'n': [1, 2.5, None, True]}
 """
-_FAILING_SAMPLE = b"""def main(args, context):
-    raise ValueError('no')
+_FAILING_SAMPLE = b"""def pick(items, key):
+    return items[key]["no"] + 1
+def main(args, context):
+    try:
+        value = pick(args, "name") if args else len(None)
+    except TypeError as error:
+        raise ValueError('no') from error
 """

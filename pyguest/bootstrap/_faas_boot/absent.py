@@ -4,8 +4,11 @@ Each sentence says why a thing is absent and what to do instead. These are the o
 that word it: HTTP, the command line and the clients pass on the message of a failure.
 
 Most absent things are absent attributes or modules, because programs look for them with
-hasattr and try, and then do without. `explain` finds the sentence for an exception that such
-a program did not expect.
+hasattr and try, and then do without. Where CPython on Linux would have succeeded, the exception
+itself has the sentence after its usual message, so that a program that catches and prints it
+says why: patches of CPython (pyguest/build/patches) call `attribute` and `after_no_module`, and
+raise with the sentences. Where CPython fails in the same way, as for a file that does not
+exist, the exception stays as it is, and `explain` finds the sentence for the end of a run.
 """
 
 from __future__ import annotations
@@ -25,6 +28,10 @@ PROCESSES = (
     "a function runs as one process and cannot start others: do the work in Python, or start a run for each part"
 )
 SIGNALS = "a function receives no signals: the time limit of the function ends a run that takes too long"
+ENDLESS_WAIT = (
+    "this wait would never end: a function runs on one thread, and no other releases, sets or puts what it waits"
+    " for: do that before the wait, or wait with a timeout"
+)
 NETWORK = (
     "a function has no network: send the data in the args, or fetch it where the function is called and"
     " use the result there"
@@ -50,7 +57,6 @@ NATIVE = (
     " in /tmp"
 )
 TERMINAL = "a function has no terminal and no screen: take the input from args and return the output"
-TRACING = "the objects of a function are not traced: read the memory that a run has used from its execution"
 SYSTEM = "a function runs in a sandbox without users, locks and limits of a Unix system: do without it"
 ASYNC = (
     "main is async, and nothing awaits it: rename it, and define main(args, context) that returns"
@@ -59,6 +65,11 @@ ASYNC = (
 NO_MAIN = "the code defines no function main(args, context)"
 # What other services call the function that they run.
 OTHER_NAMES = ("handler", "lambda_handler", "handle", "app", "run", "hello_world", "Main")
+
+_SENTENCES = (
+    THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
+    TERMINAL, SYSTEM,
+)  # fmt: skip
 
 _BY_MODULE = {
     "_multiprocessing": PROCESSES,
@@ -80,13 +91,43 @@ _BY_MODULE = {
     "_pyrepl": TERMINAL,
     "ensurepip": PACKAGES,
     "venv": PACKAGES,
-    "pip": PACKAGES,
-    "setuptools": PACKAGES,
     "fcntl": SYSTEM,
     "resource": SYSTEM,
     "syslog": SYSTEM,
     "_dbm": SYSTEM,
     "_gdbm": SYSTEM,
+}
+
+# Modules that Linux has as a part of a package, whose absent C module has another sentence.
+_BY_SUBMODULE = {"multiprocessing.shared_memory": PROCESSES}
+
+# Modules that Python itself no longer has: the release that removed them, and what to do.
+_REMOVED = {
+    "asynchat": ("3.12", "use asyncio"),
+    "asyncore": ("3.12", "use asyncio"),
+    "distutils": ("3.12", "use sysconfig or shutil"),
+    "imp": ("3.12", "use importlib"),
+    "smtpd": ("3.12", NETWORK),
+    "aifc": ("3.13", "use wave, which reads and writes WAV files"),
+    "audioop": ("3.13", "use array and struct"),
+    "cgi": ("3.13", "use urllib.parse.parse_qs for queries and email.message for forms"),
+    "cgitb": ("3.13", "use traceback"),
+    "chunk": ("3.13", "use struct"),
+    "crypt": ("3.13", "use hashlib.scrypt or hashlib.pbkdf2_hmac"),
+    "imghdr": ("3.13", "compare the first bytes of the file"),
+    "lib2to3": ("3.13", "use ast"),
+    "mailcap": ("3.13", "use mimetypes"),
+    "msilib": ("3.13", "use zipfile or tarfile"),
+    "nis": ("3.13", NETWORK),
+    "nntplib": ("3.13", NETWORK),
+    "ossaudiodev": ("3.13", "use wave, which reads and writes WAV files"),
+    "pipes": ("3.13", "use shlex.quote"),
+    "sndhdr": ("3.13", "use wave, which reads and writes WAV files"),
+    "spwd": ("3.13", "send passwords in the context"),
+    "sunau": ("3.13", "use wave, which reads and writes WAV files"),
+    "telnetlib": ("3.13", NETWORK),
+    "uu": ("3.13", "use base64 or binascii.b2a_uu"),
+    "xdrlib": ("3.13", "use struct"),
 }
 
 # The attributes of Linux that the modules here lack.
@@ -102,7 +143,7 @@ _ABSENT = {
     },
     "signal": {
         SIGNALS: "alarm getitimer pause pthread_kill pthread_sigmask setitimer siginterrupt sigpending sigtimedwait"
-        " sigwait sigwaitinfo valid_signals ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF"
+        " sigwait sigwaitinfo valid_signals ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF SIGALRM SIGPROF SIGVTALRM"
     },
     "ftplib": {NETWORK: "FTP_TLS"},
     "imaplib": {NETWORK: "IMAP4_SSL"},
@@ -131,39 +172,41 @@ def explain(error: BaseException) -> str:
         return ""  # a class with attributes of its own making
 
 
+def is_said_in(message: str) -> bool:
+    """Return whether a message has one of the sentences, and so says what to do."""
+    return any(sentence in message for sentence in _SENTENCES)
+
+
 def _explain(error: BaseException) -> str:
     kind = type(error)
     if issubclass(kind, ModuleNotFoundError):
-        return _module(error.name)
+        return _module(error)
     if issubclass(kind, ImportError):
         if str(error).startswith("attempted relative import"):
             return "a relative import finds nothing: " + PACKAGES
-        return _attribute(error.name, error.name_from)
+        return _named(error.name_from, error.name)
     if issubclass(kind, AttributeError):
-        if any(code.co_qualname == "ThreadPool.__init__" for code in _codes(error)):
-            return "ThreadPool is absent: " + THREADS
-        return _attribute(error.obj.__name__, error.name) if type(error.obj) is types.ModuleType else ""
+        return _named(error.name, error.obj.__name__) if type(error.obj) is types.ModuleType else ""
     if issubclass(kind, NotImplementedError):
         text = str(error)
-        if text.startswith("This Python build lacks multiprocessing."):
-            return "multiprocessing is absent: " + PROCESSES
-        return "tracemalloc is absent: " + TRACING if text.startswith("objects are not traced") else ""
+        if text == SIGNALS:
+            return "signals are absent: " + text
+        return "tracemalloc is absent: " + text if text.startswith("the objects of a function are not traced") else ""
     if kind is EOFError:
         return "input has nothing to read: " + TERMINAL if str(error) == "EOF when reading a line" else ""
+    if kind.__module__ == "bdb" and kind.__name__ == "BdbQuit":
+        return "the debugger has nothing to read: " + TERMINAL
     if issubclass(kind, FileNotFoundError):
         path = error.filename
         if isinstance(path, str) and (path.startswith("/function/") or path and not path.startswith("/")):
             return "%s does not exist: %s" % (path[:300], FILES)
     elif issubclass(kind, OSError):
-        if error.errno == errno.ENOTSUP and str(error.strerror).endswith("does not support processes."):
-            return "processes are absent: " + PROCESSES
+        if error.errno == errno.ENOTSUP and str(error.strerror).startswith("processes are absent: "):
+            return error.strerror
         if error.errno == errno.EROFS:
             return "%s cannot be written: %s" % (str(error.filename)[:300], WRITABLE)
-        text = str(error.args[0])
-        if text.startswith("unknown url type: https"):
+        if str(error.args[0]).startswith("unknown url type: https"):
             return "https is absent: " + NETWORK
-        if text.startswith("could not bind on any address"):
-            return "servers are absent: " + NETWORK
     elif issubclass(kind, KeyError):
         codes = list(_codes(error))
         if codes and codes[-1].co_qualname == "_Environ.__getitem__":
@@ -182,21 +225,41 @@ def _codes(error: BaseException) -> Iterator[types.CodeType]:
         traceback = traceback.tb_next
 
 
-def _module(name: str | None) -> str:
+def _module(error: ModuleNotFoundError) -> str:
+    name = error.name
     if not isinstance(name, str):
         return ""
     top = name.partition(".")[0]
     sentence = _BY_MODULE.get(top)
     if sentence is not None:
+        for module, other in _BY_SUBMODULE.items():
+            file = "/%s.py" % module.replace(".", "/")
+            if any(code.co_name == "<module>" and code.co_filename.endswith(file) for code in _codes(error)):
+                return "the module %s is absent: %s" % (module, other)
         return "the module %s is absent: %s" % (top.lstrip("_"), sentence)
+    if top in _REMOVED:
+        return "Python %s has removed the module %s: %s" % (_REMOVED[top][0], top, _REMOVED[top][1])
     if top in sys.stdlib_module_names:
         return ""
     return "there is no module %s: %s" % (name[:200], PACKAGES)
 
 
-def _attribute(module: str | None, name: str | None) -> str:
+def _named(name: object, module: object) -> str:
+    sentence = attribute(module, name)
+    return "%s.%s is absent: %s" % (_PUBLIC.get(module, module), name, sentence) if sentence else ""
+
+
+_PUBLIC = {"posix": "os", "_socket": "socket", "_signal": "signal"}
+
+
+def attribute(module: object, name: object) -> str:
+    """Return why functions lack an attribute of a module that it has on Linux; empty for any other."""
     if not isinstance(module, str) or not isinstance(name, str):
         return ""
-    public = {"posix": "os", "_socket": "socket", "_signal": "signal"}.get(module, module)
-    sentence = _BY_ATTRIBUTE.get((public, name))
-    return "%s.%s is absent: %s" % (public, name, sentence) if sentence else ""
+    return _BY_ATTRIBUTE.get((_PUBLIC.get(module, module), name), "")
+
+
+def after_no_module(name: str) -> str:
+    """Return why functions lack a module that Linux has, after a colon; empty for any other."""
+    sentence = _BY_MODULE.get(name.partition(".")[0])
+    return ": " + sentence if sentence else ""

@@ -19,6 +19,11 @@ _ALIASES = {
     "ripemd": "ripemd160", "sm3": "sm3",
 }  # fmt: skip
 
+_PYTHONS_ALIASES = {
+    "blake2b512": "blake2b", "blake2s256": "blake2s",
+    "sha3-224": "sha3_224", "sha3-256": "sha3_256", "sha3-384": "sha3_384", "sha3-512": "sha3_512",
+}  # fmt: skip
+
 
 class MD5SHA1:
     """The digests of MD5 and SHA-1, one after the other, as TLS 1.0 uses them."""
@@ -77,7 +82,10 @@ def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
         raise TypeError("pbkdf2_hmac() argument 'hash_name' must be str, not %s" % type(hash_name).__name__)
     name = hash_name.lower()
     if name not in _ALIASES:
+        name = _PYTHONS_ALIASES.get(name, name)
         size = hashlib.new(name).digest_size  # raises ValueError for an unknown one
+        if size == 0:
+            raise ValueError("unsupported hash type %s: its digests have no fixed size" % name)
     else:
         size = _faas.HASH(_ALIASES[name]).digest_size
     for value, what in ((password, "password"), (salt, "salt")):
@@ -106,10 +114,8 @@ def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
 def _pbkdf2(name: str, password: bytes, salt: bytes, iterations: int, length: int) -> bytes:
     """PBKDF2 of an algorithm that only Python's modules have, such as SHA-3."""
     keyed = hmac.new(password, None, functools.partial(hashlib.new, name))
-    key = b""
-    number = 0
-    while len(key) < length:
-        number += 1
+    blocks = []
+    for number in range(1, -(-length // keyed.digest_size) + 1):
         step = keyed.copy()
         step.update(salt + number.to_bytes(4))
         block = step.digest()
@@ -119,8 +125,8 @@ def _pbkdf2(name: str, password: bytes, salt: bytes, iterations: int, length: in
             step.update(block)
             block = step.digest()
             total ^= int.from_bytes(block)
-        key += total.to_bytes(len(block))
-    return key[:length]
+        blocks.append(total.to_bytes(len(block)))
+    return b"".join(blocks)[:length]
 
 
 def scrypt(password, *, salt, n, r, p, maxmem=0, dklen=64):

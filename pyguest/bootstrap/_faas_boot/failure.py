@@ -1,7 +1,9 @@
 """Failures from exceptions: class, type, message, and a traceback of the user's own frames.
 
 A traceback looks as Python prints it: causes and contexts first, then groups as a tree, each
-exception with its notes. Frames of other code are left out.
+exception with its notes, and the failing part of each line is marked. The frames are those of
+the function, of modules that it imports from /tmp and of code that it compiles; frames of the
+standard library and of this package are left out.
 
 Describing an exception is bounded, whatever it is: a hostile __str__ may loop until the
 run's deadline, but no cost here grows with the length of a chain of causes, the size of a
@@ -11,15 +13,19 @@ group, the depth of a traceback or the size of a message.
 from __future__ import annotations
 
 import itertools
+import linecache
 import sys
 import traceback as library
-from types import CodeType, TracebackType
+from types import TracebackType
 
-from _faas_boot import absent, program, values
+from _faas_boot import absent, mark, program, values
 
 MAX_MESSAGE = 4096  # characters of an exception's message, and of a note
 MAX_LINE = 400  # characters of a source line
 MAX_LINES = 100  # of an expression
+# Characters of source that are parsed, and instructions whose places are read, to mark the
+# failing parts of lines in one report.
+MAX_MARKING = 100_000
 REPEATS = 3  # frames at the same line that are shown, as in Python
 HEAD_FRAMES = 12  # the first frames of a deep traceback that are shown
 TAIL_FRAMES = 20  # the last frames of a deep traceback that are shown
@@ -52,28 +58,33 @@ def describe(error: BaseException) -> bytes:
     if issubclass(kind, values.ResultTooLarge):
         return _pack("result_too_large", "", str(error))
     if issubclass(kind, program.Rejected):
-        return _pack("error", "", str(error), line=error.line)
+        return _pack("error", "", str(error), line=error.line, advises=str(error) != absent.NO_MAIN)
     if issubclass(kind, SystemExit):
         return _exit(error)
     sentence = absent.explain(error)
+    message = _message(error)
     line = _innermost(_traceback(error))
     if issubclass(kind, SyntaxError) and not line and program.is_own(_attribute(error, "filename")):
         line = _number(_attribute(error, "lineno"))
     return _pack(
         "memory" if issubclass(kind, MemoryError) else "error",
         type_name(error),
-        sentence or _message(error),
-        _Report().whole(error, sentence),
+        sentence or message,
+        _Report().whole(error, "" if sentence.partition(": ")[2] in message else sentence),
         line,
+        advises=bool(sentence) or absent.is_said_in(message),
     )
 
 
-def _pack(kind: str, name: str, message: str, traceback: str = "", line: int = 0, exit_code: int = 0) -> bytes:
+def _pack(
+    kind: str, name: str, message: str, traceback: str = "", line: int = 0, exit_code: int = 0, *, advises: bool = False
+) -> bytes:
     return values.encode_text(
         {
             "class": kind,
             "type": name,
             "message": message,
+            "advises": advises,
             "traceback": _shortened(traceback),
             "line": line,
             "exit_code": exit_code,
@@ -141,6 +152,56 @@ def _number(value: object) -> int:
     return min(value, MAX_NUMBER) if type(value) is int and value > 0 else 0
 
 
+class _Node:
+    """An exception of a report, with what is shown before it and in it."""
+
+    __slots__ = ("before", "error", "is_cut", "joint", "members")
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        self.before: _Node | None = None  # its cause or context
+        self.joint = ""  # the lines between both
+        self.members: list[_Node] = []  # the first of a group's
+        self.is_cut = False  # a cause, a context or members are left out
+
+
+def _tree(error: BaseException) -> _Node:
+    """Return an exception with its causes, contexts and members, at most MAX_EXCEPTIONS.
+
+    As in Python, a cause or context that is in the tree already is not added again, and the
+    last members of a group come first in that respect.
+    """
+    root = _Node(error)
+    seen = {id(error)}
+    count = 1
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        cause, context = _cause(node.error), _context(node.error)
+        before: BaseException | None = None
+        if cause is not None:
+            before, node.joint = cause, _CAUSE
+        elif context is not None and not _suppresses(node.error):
+            before, node.joint = context, _CONTEXT
+        members = _members(node.error) if issubclass(type(node.error), BaseExceptionGroup) else ()
+        if before is not None and id(before) not in seen:
+            if count < MAX_EXCEPTIONS:
+                count += 1
+                seen.add(id(before))
+                node.before = _Node(before)
+                stack.append(node.before)
+            else:
+                node.is_cut = True
+        for member in members[:GROUP_WIDTH]:
+            if count >= MAX_EXCEPTIONS:
+                break
+            count += 1
+            seen.add(id(member))
+            node.members.append(_Node(member))
+        stack += node.members
+    return root
+
+
 class _Report:
     """The text of a traceback, built line by line."""
 
@@ -149,51 +210,46 @@ class _Report:
         self.margin = ""  # of every line, within a group
         self.depth = 0  # groups around the present exception
         self.closing = False  # the present member is its group's last, and no line closes it yet
-        self.shown: set[int] = set()
         self.walked = 0
+        self.marking = MAX_MARKING  # left
 
     def whole(self, error: BaseException, sentence: str) -> str:
         """Return the traceback of an exception, with one more note if a sentence is given."""
-        self._chain(error, sentence)
+        self._chain(_tree(error), sentence)
         return "".join(self.parts)
 
     def _emit(self, text: str) -> None:
         if self.margin:
-            text = "".join(self.margin + line for line in text.splitlines(True))
+            text = "".join([self.margin + line for line in text.splitlines(True)])
         self.parts.append(text)
 
-    def _chain(self, error: BaseException, sentence: str = "") -> None:
+    def _chain(self, last: _Node, sentence: str = "") -> None:
         """Add an exception and its causes, oldest first."""
-        chain: list[tuple[str, BaseException]] = []
-        current: BaseException | None = error
-        joint = ""
-        while current is not None and id(current) not in self.shown:
-            if len(self.shown) >= MAX_EXCEPTIONS:
-                self._emit("... more exceptions ...\n" + joint)
-                break
-            self.shown.add(id(current))
-            chain.append((joint, current))
-            if _cause(current) is not None:
-                current, joint = _cause(current), _CAUSE
-            elif not _suppresses(current):
-                current, joint = _context(current), _CONTEXT
-            else:
-                current = None
-        for joint, current in reversed(chain):
-            self._one(current, sentence if current is error else "")
-            if joint:
-                self._emit(joint)
+        chain = []
+        node: _Node | None = last
+        while node is not None:
+            chain.append(node)
+            node = node.before
+        if chain[-1].is_cut:
+            self._emit("... more exceptions ...\n" + chain[-1].joint)
+        for node in reversed(chain):
+            if node.before is not None:
+                self._emit(node.joint)
+            self._one(node, sentence if node is last else "")
 
-    def _one(self, error: BaseException, sentence: str) -> None:
+    def _one(self, node: _Node, sentence: str) -> None:
+        error = node.error
         members = _members(error) if issubclass(type(error), BaseExceptionGroup) else ()
         if members and self.depth > GROUP_DEPTH:
-            self._emit("... (groups within groups) ...\n")
+            self._emit("... (max_group_depth is %d)\n" % GROUP_DEPTH)
             return
         outermost = bool(members) and self.depth == 0
         if outermost:
             self._enter("+")
-        frames = self._frames(_traceback(error))
-        if frames:
+        traceback = _traceback(error)
+        frames = self._frames(traceback)
+        # What does not compile has no frames; an exception group may leave main without one of main.
+        if frames or traceback is not None and not issubclass(type(error), SyntaxError):
             self._emit("%sTraceback (most recent call last):\n" % ("Exception Group " if members else ""))
         if outermost:
             self._enter("|")
@@ -203,7 +259,7 @@ class _Report:
         if sentence:
             self._emit(sentence + "\n")
         if members:
-            self._group(members)
+            self._group(node.members, len(members))
         if outermost:
             self.depth, self.margin = 0, ""
 
@@ -211,9 +267,9 @@ class _Report:
         self.depth = max(self.depth, 1)
         self.margin = "%s%s " % ("  " * self.depth, mark)
 
-    def _group(self, members: tuple[BaseException, ...]) -> None:
+    def _group(self, members: list[_Node], total: int) -> None:
         outer, outer_margin = self.depth, self.margin
-        count = min(len(members), GROUP_WIDTH + 1)
+        count = min(total, GROUP_WIDTH + 1)
         self.closing = False
         for i in range(count):
             if i == count - 1:
@@ -225,9 +281,9 @@ class _Report:
             self.depth = outer + 1
             self._enter("|")
             if i >= GROUP_WIDTH:
-                more = len(members) - GROUP_WIDTH
+                more = total - GROUP_WIDTH
                 self._emit("and %d more exception%s\n" % (more, "s" if more > 1 else ""))
-            elif len(self.shown) >= MAX_EXCEPTIONS:
+            elif i >= len(members):
                 self._emit("... more exceptions ...\n")
             else:
                 self._chain(members[i])
@@ -238,19 +294,15 @@ class _Report:
 
     def _frames(self, traceback: TracebackType | None) -> list[str]:
         """Format the user's frames of a traceback."""
-        head: list[_Frame] = []
-        tail: list[_Frame] = []
+        head: list[_Frames] = []
+        tail: list[_Frames] = []
         runs = 0
-        last: _Frame | None = None
+        last: _Frames | None = None
         while traceback is not None and self.walked < MAX_FRAMES:
             self.walked += 1
-            code = traceback.tb_frame.f_code
-            if program.is_own(code.co_filename):
-                line = traceback.tb_lineno or 0
-                if last is not None and last.line == line and last.code.co_name == code.co_name:
-                    last.times += 1
-                else:
-                    last = _Frame(code, line, traceback.tb_lasti)
+            if _is_users(traceback.tb_frame.f_code.co_filename):
+                if last is None or not last.add(traceback):
+                    last = _Frames(traceback)
                     runs += 1
                     if runs <= HEAD_FRAMES:
                         head.append(last)
@@ -259,53 +311,98 @@ class _Report:
                         if len(tail) > TAIL_FRAMES:
                             del tail[0]
             traceback = traceback.tb_next
-        parts = [str(frame) for frame in head]
+        parts = [self._alike(frames) for frames in head]
         left_out = runs - len(head) - len(tail)
         if left_out > 0:
             parts.append("  ... %d frames ...\n" % left_out)
-        return parts + [str(frame) for frame in tail]
+        return parts + [self._alike(frames) for frames in tail]
+
+    def _alike(self, frames: _Frames) -> str:
+        text = "".join([self._frame(traceback) for traceback in frames.shown])
+        more = frames.times - len(frames.shown)
+        return text + "  [Previous line repeated %d more time%s]\n" % (more, "s" if more > 1 else "") if more else text
+
+    def _frame(self, traceback: TracebackType) -> str:
+        code = traceback.tb_frame.f_code
+        text = '  File "%s", line %d, in %s\n' % (
+            code.co_filename[:MAX_LINE], traceback.tb_lineno or 0, code.co_name[:200]
+        )  # fmt: skip
+        try:
+            return text + self._source(traceback)
+        except Exception:  # of classes of the function, such as the loader of a module
+            return text
+
+    def _source(self, traceback: TracebackType) -> str:
+        """Return the lines of the frame's code, and what marks the failing part of them."""
+        frame, index = traceback.tb_frame, traceback.tb_lasti // 2
+        code, line = frame.f_code, traceback.tb_lineno or 0
+        if not program.is_own(code.co_filename):
+            linecache.lazycache(code.co_filename, frame.f_globals)
+            linecache.checkcache(code.co_filename)
+        first = end = column = end_column = None
+        if index <= self.marking:
+            self.marking -= index
+            first, end, column, end_column = next(itertools.islice(code.co_positions(), index, None))
+        if first == line and end is not None and first <= end < first + MAX_LINES:
+            lines = [_source_line(code.co_filename, number) for number in range(first, end + 1)]
+            size = sum(map(len, lines))
+            if column is not None and end_column is not None and size <= self.marking and max(map(len, lines)) <= MAX_LINE:
+                self.marking -= size
+                return _marked(lines, first, column, end_column)
+        text = _source_line(code.co_filename, line).strip()[:MAX_LINE]
+        return "    %s\n" % text if text else ""
 
 
-class _Frame:
-    """A frame of a traceback, and how many times it comes without another between."""
+def _marked(lines: list[str], number: int, column: int, end_column: int) -> str:
+    """Return lines of source, of which the first has that number, with marks below them."""
+    text = lines[0].lstrip(" \t")
+    start, end = (at - len(lines[0]) + len(text) for at in (column, end_column))
+    if len(lines) == 1 and text.isascii() and start >= 0:
+        if not text:
+            return ""
+        try:
+            marks = mark.mark(text, start, end)
+            return "    %s\n    %s\n" % (text, marks) if marks else "    %s\n" % text
+        except mark.Unclear:
+            pass
+    summary = library.FrameSummary(
+        "", number, "", lookup_line=False, line="\n".join(lines) + "\n",
+        end_lineno=number + len(lines) - 1, colno=column, end_colno=end_column,
+    )  # fmt: skip
+    return library.StackSummary().format_frame_summary(summary).partition("\n")[2]
 
-    def __init__(self, code: CodeType, line: int, instruction: int) -> None:
-        self.code = code
-        self.line = line
-        self.instruction = instruction
+
+class _Frames:
+    """Frames of a traceback at the same line, which follow each other."""
+
+    def __init__(self, first: TracebackType) -> None:
+        self.shown = [first]
         self.times = 1
 
-    def __str__(self) -> str:
-        try:
-            text = self._as_python_prints()
-        except Exception:
-            text = ""
-        if not text:
-            text = '  File "%s", line %d, in %s\n' % (self.code.co_filename, self.line, self.code.co_name[:200])
-            source = program.source_line(self.line).strip()
-            if source:
-                text += "    %s\n" % source[:MAX_LINE]
-        if self.times > REPEATS:
-            more = self.times - REPEATS
-            return text * REPEATS + "  [Previous line repeated %d more time%s]\n" % (more, "s" if more > 1 else "")
-        return text * self.times
+    def add(self, traceback: TracebackType) -> bool:
+        """Add a frame, unless it is at another line."""
+        first, code = self.shown[0], traceback.tb_frame.f_code
+        known = first.tb_frame.f_code
+        if first.tb_lineno != traceback.tb_lineno or known is not code and (
+            known.co_name != code.co_name or known.co_filename != code.co_filename
+        ):
+            return False
+        self.times += 1
+        if self.times <= REPEATS:
+            self.shown.append(traceback)
+        return True
 
-    def _as_python_prints(self) -> str:
-        """Return the lines of an expression that has several, as Python abridges them; else nothing."""
-        places = itertools.islice(self.code.co_positions(), self.instruction // 2, None)
-        first, end, column, end_column = next(places)
-        if first != self.line or not first < end <= first + MAX_LINES or column is None or end_column is None:
-            return ""
-        lines = [program.source_line(number).rstrip() for number in range(first, end + 1)]
-        if max(map(len, lines)) > MAX_LINE:
-            return ""
-        summary = library.FrameSummary(
-            self.code.co_filename, first, self.code.co_name, lookup_line=False,
-            end_lineno=end, colno=column, end_colno=end_column,
-        )  # fmt: skip
-        summary._lines = "\n".join(lines) + "\n"
-        shown = library.StackSummary().format_frame_summary(summary).splitlines(True)
-        return "".join(line for line in shown if line.strip(" ~^\n"))
+
+def _is_users(filename: str) -> bool:
+    """Return whether code of this file is the user's, neither of the standard library nor of the server."""
+    return not filename.startswith(("/usr/lib/", "<frozen "))
+
+
+def _source_line(filename: str, number: int) -> str:
+    """Return a line of source without space at its end; empty if it is not known."""
+    if program.is_own(filename):
+        return program.source_line(number).rstrip()
+    return linecache.getline(filename, number).rstrip()
 
 
 def _final_lines(error: BaseException) -> str:

@@ -20,6 +20,12 @@ _SERVICES = {
     "imap2": 143, "ldap": 389, "https": 443, "submission": 587, "ldaps": 636, "imaps": 993, "pop3s": 995,
 }  # fmt: skip
 
+# The errors of a look-up as Linux numbers them.
+_LOOKUP_ERRORS = {
+    "EAI_ADDRFAMILY": -9, "EAI_AGAIN": -3, "EAI_BADFLAGS": -1, "EAI_FAIL": -4, "EAI_FAMILY": -6, "EAI_MEMORY": -10,
+    "EAI_NODATA": -5, "EAI_NONAME": -2, "EAI_OVERFLOW": -12, "EAI_SERVICE": -8, "EAI_SOCKTYPE": -7, "EAI_SYSTEM": -11,
+}  # fmt: skip
+
 
 def unreachable() -> OSError:
     """Return the exception of a connection that cannot be made."""
@@ -27,7 +33,11 @@ def unreachable() -> OSError:
 
 
 def install(socket: ModuleType) -> None:
-    """Add to the module `socket` what the C module lacks here."""
+    """Add to the module `socket` what the C module lacks here, or numbers in another way."""
+    for name, number in _LOOKUP_ERRORS.items():
+        setattr(socket, name, number)
+        if name not in socket.__all__:
+            socket.__all__.append(name)
 
     def unresolved() -> OSError:
         return socket.gaierror(-3, "Temporary failure in name resolution: " + absent.NETWORK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import inspect
 import io
 import linecache
@@ -17,6 +18,8 @@ from _faas_boot import absent
 # The name of the user's module in sys.modules and as __name__. It is fixed, so
 # that no function's name can replace a module of the standard library.
 MODULE = "function"
+
+MAX_LAYERS = 10  # of partial and __call__ around a function that are looked through
 
 type Main = Callable[[object, object], object]
 
@@ -66,6 +69,7 @@ def load(name: str, source: bytes, code: bytes) -> None:
     """
     global main
     _enter(name, source)
+    sys.argv[:] = [_filename]
     module = types.ModuleType(MODULE)
     module.__file__ = _filename
     module.__dict__["__builtins__"] = builtins
@@ -124,9 +128,10 @@ def _checked(candidate: object) -> Main:
         raise Rejected("main is a class; it must be a function main(args, context)", line)
     if not callable(candidate):
         raise Rejected("main is of type %s; it must be a function main(args, context)" % type(candidate).__name__)
-    if _has_flag(candidate, inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+    flags = code.co_flags if (code := _code_of(candidate)) else 0
+    if flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         raise Rejected(absent.ASYNC, line)
-    if _has_flag(candidate, inspect.CO_GENERATOR):
+    if flags & inspect.CO_GENERATOR:
         raise Rejected("main is a generator (it has a yield); it must return its result", line)
     if type(candidate) is types.FunctionType and _takes_two(candidate):
         return candidate  # the usual case, recognised without building a signature
@@ -143,9 +148,16 @@ def _checked(candidate: object) -> Main:
     return candidate
 
 
-def _has_flag(candidate: object, flags: int) -> bool:
-    code = getattr(candidate, "__code__", None)
-    return isinstance(code, types.CodeType) and bool(code.co_flags & flags)
+def _code_of(candidate: object) -> types.CodeType | None:
+    """Return the code that a call of the candidate runs, if it is Python code."""
+    for _ in range(MAX_LAYERS):
+        if isinstance(candidate, functools.partial):
+            candidate = candidate.func
+        elif isinstance(code := getattr(candidate, "__code__", None), types.CodeType):
+            return code
+        else:
+            candidate = getattr(type(candidate), "__call__", None)
+    return None
 
 
 def _takes_two(function: types.FunctionType) -> bool:
@@ -159,10 +171,8 @@ def _takes_two(function: types.FunctionType) -> bool:
 
 
 def _line_of(candidate: object) -> int:
-    code = getattr(candidate, "__code__", None)
-    if isinstance(code, types.CodeType):
-        return code.co_firstlineno
     if isinstance(candidate, type):
         line = getattr(candidate, "__firstlineno__", 0)
         return line if isinstance(line, int) else 0
-    return 0
+    code = _code_of(candidate)
+    return code.co_firstlineno if code else 0

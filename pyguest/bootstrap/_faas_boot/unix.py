@@ -12,6 +12,7 @@ import _thread
 import builtins
 import errno
 import os
+import posix
 import sys
 import threading
 import time
@@ -33,7 +34,10 @@ _ERRORS = (
     "ESTRPIPE=86 ETIME=62 ETOOMANYREFS=109 EUCLEAN=117 EUNATCH=49 EUSERS=87 EXFULL=54 "
 )
 
+_GRND_NONBLOCK, _GRND_RANDOM = 1, 2
+
 _mkdir = os.mkdir
+_nl_langinfo = _locale.nl_langinfo
 _umask = 0o022
 _locales = dict.fromkeys(_CATEGORIES, "C")
 _locales["LC_CTYPE"] = "C.UTF-8"
@@ -53,13 +57,20 @@ def install() -> None:
     builtins.help = _sitebuiltins._Helper()
     _replace(os, chmod)
     for function in (
-        fchmod, lchmod, chown, fchown, lchown, ctermid, get_terminal_size, getgroups, getloadavg, getlogin, getpgid,
-        getpgrp, getppid, getrandom, getsid, sched_getaffinity, sync, umask,
+        fchmod, chown, fchown, lchown, ctermid, get_terminal_size, getgroups, getloadavg, getlogin, getpgid,
+        getpgrp, getppid, getrandom, getsid, sched_getaffinity, sync, ttyname, umask,
     ):  # fmt: skip
         _add(os, function.__name__, function)
     for name in ("getuid", "geteuid", "getgid", "getegid"):
         _add(os, name, _root(name))
+    for name, value in (("GRND_NONBLOCK", _GRND_NONBLOCK), ("GRND_RANDOM", _GRND_RANDOM)):
+        if not hasattr(os, name):
+            setattr(os, name, value)
+            os.__all__.append(name)
     _replace(os, mkdir)
+    posix.mkdir = _mkdir  # which the import system calls: a debugger would see the frames of another
+    os.supports_fd |= {chmod, chown}
+    os.supports_follow_symlinks.add(chown)
     threading.get_native_id = _thread.get_native_id = os.getpid
     for module in (accounts.pwd(), accounts.grp()):
         sys.modules[module.__name__] = module
@@ -74,12 +85,15 @@ def install() -> None:
         return os.uname_result(names)
 
     _replace(os, uname)
+    _replace(os, times)
     _replace(_locale, setlocale)
+    _replace(_locale, nl_langinfo)
     _replace(_locale, getencoding)
     _replace(_thread, start_new_thread)
     _thread.start_new = start_new_thread
     _replace(_thread, start_joinable_thread)
     threading._start_joinable_thread = start_joinable_thread
+    sys.breakpointhook = breakpointhook
 
 
 def zone_of_environment() -> None:
@@ -91,6 +105,8 @@ def _add(module: object, name: str, function: object) -> None:
     if not hasattr(module, name):
         function.__module__ = module.__name__
         setattr(module, name, function)
+        if module is os:
+            setattr(posix, name, function)
         getattr(module, "__all__", []).append(name)
 
 
@@ -98,6 +114,8 @@ def _replace(module: object, function: object) -> None:
     function.__module__ = module.__name__
     function.__qualname__ = function.__name__
     setattr(module, function.__name__, function)
+    if module is os:
+        setattr(posix, function.__name__, function)
 
 
 def _root(name: str) -> object:
@@ -116,22 +134,24 @@ def chmod(path, mode, *, dir_fd=None, follow_symlinks=True):
     """Change the access permissions of a file, which os.stat reports; nothing else depends on them."""
     if dir_fd is not None:
         raise NotImplementedError("chmod: dir_fd unavailable on this platform")
-    found = os.stat(path, follow_symlinks=follow_symlinks)
+    if not follow_symlinks:
+        raise NotImplementedError("chmod: follow_symlinks unavailable on this platform")
+    found = os.stat(path)
     if not isinstance(mode, int):
         raise TypeError("'%s' object cannot be interpreted as an integer" % type(mode).__name__)
     if found.st_dev == 1:
-        raise OSError(30, os.strerror(30), os.fspath(path) if not isinstance(path, int) else None)
+        raise _read_only(path)
     _set_mode(found, mode)
+
+
+def _read_only(path):
+    name = os.fspath(path) if not isinstance(path, int) else None
+    return OSError(errno.EROFS, "%s: %s" % (os.strerror(errno.EROFS), absent.WRITABLE), name)
 
 
 def fchmod(fd, mode):
     """Change the access permissions of an open file."""
     chmod(fd, mode)
-
-
-def lchmod(path, mode):
-    """Change the access permissions of a file, of a symbolic link itself."""
-    chmod(path, mode, follow_symlinks=False)
 
 
 def chown(path, uid, gid, *, dir_fd=None, follow_symlinks=True):
@@ -142,7 +162,7 @@ def chown(path, uid, gid, *, dir_fd=None, follow_symlinks=True):
         if not isinstance(number, int):
             raise TypeError("%s should be integer, not %s" % ("uid" if number is uid else "gid", type(number).__name__))
     if os.stat(path, follow_symlinks=follow_symlinks).st_dev == 1:
-        raise OSError(30, os.strerror(30), os.fspath(path) if not isinstance(path, int) else None)
+        raise _read_only(path)
 
 
 def fchown(fd, uid, gid):
@@ -210,7 +230,11 @@ def getppid():
 
 
 def getrandom(size, flags=0):
-    """Return random bytes of the host."""
+    """Return random bytes of the host, which never has to wait for them."""
+    if not isinstance(size, int) or not isinstance(flags, int):
+        raise TypeError("an integer is required")
+    if size < 0 or flags & ~(_GRND_NONBLOCK | _GRND_RANDOM):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return os.urandom(size)
 
 
@@ -226,6 +250,17 @@ def sched_getaffinity(pid):
 
 def sync():
     """Do nothing: files are in memory."""
+
+
+def times():
+    """Return the computing time of the process, and the time that has passed, in seconds."""
+    return os.times_result((time.process_time(), 0.0, 0.0, 0.0, time.monotonic()))
+
+
+def ttyname(fd):
+    """Raise OSError: no descriptor is a terminal."""
+    os.fstat(fd)
+    raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
 
 
 def umask(mask):
@@ -251,6 +286,11 @@ def setlocale(category, locale=None):
     return ";".join("%s=%s" % pair for pair in zip(names, values, strict=True))
 
 
+def nl_langinfo(key):
+    """Return a text or a setting of the locale."""
+    return "UTF-8" if key == _locale.CODESET else _nl_langinfo(key)
+
+
 def getencoding():
     """Return the encoding of the locale."""
     return "UTF-8"
@@ -270,6 +310,13 @@ def _resolved(locale, names):
     if not all(name in _LOCALES for name in wanted):
         raise _locale.Error("unsupported locale setting")
     return [_LOCALES[name] for name in wanted]
+
+
+def breakpointhook(*args, **kwargs):
+    """Call what PYTHONBREAKPOINT names. Raise RuntimeError if it names no debugger: pdb needs a terminal."""
+    if os.environ.get("PYTHONBREAKPOINT"):
+        return sys.__breakpointhook__(*args, **kwargs)
+    raise RuntimeError("breakpoint() is absent: " + absent.TERMINAL)
 
 
 def start_new_thread(*args, **kwargs):

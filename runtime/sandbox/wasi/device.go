@@ -2,8 +2,8 @@ package wasi
 
 import "io"
 
-// devices are the character devices below /dev, by their path there. The descriptors of a process
-// have two names; those of other files have none.
+// devices are the character devices below /dev, by their path there. The standard streams have two
+// names. /dev/fd has a name for every other open descriptor, too, which it does not list.
 var devices = map[string]kind{
 	"null": kindNull, "zero": kindZero, "full": kindFull, "random": kindRandom, "urandom": kindRandom,
 	"stdin": kindStdin, "stdout": kindStdout, "stderr": kindStderr,

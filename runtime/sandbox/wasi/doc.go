@@ -35,8 +35,8 @@
 //
 // There is one preopened directory: descriptor 3 is "/". Below it are the Tree, which returns EROFS
 // for every change, /tmp, which is writable, and /dev with character devices: null, zero, full,
-// random, urandom, stdin, stdout and stderr, and the last three as fd/0 to fd/2. Nothing else
-// exists: no /etc, no /proc. A path has no NUL (else EINVAL) and is relative to a directory
+// random, urandom, stdin, stdout and stderr. /dev/fd/N leads to what descriptor N refers to. Nothing
+// else exists: no /proc. A path has no NUL (else EINVAL) and is relative to a directory
 // descriptor (else EPERM); ".." leads to the parent, and at the root to the root itself. Because
 // everything visible lies under the root, ".." may leave the directory of a descriptor. /tmp has
 // symbolic and hard links. The target of a symbolic link is resolved like a path, an absolute one
@@ -67,7 +67,7 @@
 //	                                stdio are character devices but not terminals
 //	fd_filestat_set_size            files open for writing; EINVAL otherwise
 //	fd_filestat_set_times           /tmp; EROFS for the Tree
-//	fd_pread, fd_pwrite             files; ESPIPE for stdio; fd_pwrite honours the offset even under APPEND
+//	fd_pread, fd_pwrite             files, devices; ESPIPE for stdio; fd_pwrite honours the offset even under APPEND
 //	fd_prestat_get, _dir_name       descriptor 3 is "/"; EBADF for all others
 //	fd_read                         files; stdin is at its end
 //	fd_readdir                      ".", "..", then entries in order of creation (Tree: of name);

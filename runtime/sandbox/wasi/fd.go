@@ -66,6 +66,15 @@ func (s *System) openFile(fd uint32) (*description, errno) {
 	return d, success
 }
 
+// openPositioned returns the descriptor of a file, or of a device such as /dev/zero, which gives the
+// same at each position.
+func (s *System) openPositioned(fd uint32) (*description, errno) {
+	if s.isAtStart(uint64(fd)) {
+		return s.open(fd)
+	}
+	return s.openFile(fd)
+}
+
 // vacant returns the lowest free descriptor number, for which the table has an entry.
 func (s *System) vacant() (uint32, errno) {
 	for i := range s.table {

@@ -29,7 +29,7 @@ func fdRead(s *System, g guest, p []uint64) errno {
 }
 
 func fdPread(s *System, g guest, p []uint64) errno {
-	d, err := s.openFile(uint32(p[0]))
+	d, err := s.openPositioned(uint32(p[0]))
 	if err != success {
 		return err
 	}
@@ -43,7 +43,12 @@ func fdPread(s *System, g guest, p []uint64) errno {
 	case p[3] > math.MaxInt64:
 		return eINVAL
 	}
-	n := s.readVectors(g, d, buffers, int64(p[3]))
+	n := 0
+	if d.kind == kindFile {
+		n = s.readVectors(g, d, buffers, int64(p[3]))
+	} else if n, err = s.readDevice(g, d.kind, buffers); err != success {
+		return err
+	}
 	g.WriteUint32Le(uint32(p[4]), uint32(n))
 	return success
 }
@@ -81,7 +86,7 @@ func fdWrite(s *System, g guest, p []uint64) errno {
 }
 
 func fdPwrite(s *System, g guest, p []uint64) errno {
-	d, err := s.openFile(uint32(p[0]))
+	d, err := s.openPositioned(uint32(p[0]))
 	if err != success {
 		return err
 	}
@@ -95,7 +100,12 @@ func fdPwrite(s *System, g guest, p []uint64) errno {
 	case p[3] > math.MaxInt64:
 		return eINVAL
 	}
-	n, err := s.writeVectors(g, d, buffers, int64(p[3]))
+	n := 0
+	if d.kind == kindFile {
+		n, err = s.writeVectors(g, d, buffers, int64(p[3]))
+	} else {
+		n, err = s.writeDevice(g, d.kind, buffers)
+	}
 	if err != success {
 		return err
 	}

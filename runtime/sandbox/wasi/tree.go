@@ -17,7 +17,9 @@ const mountPoint = "tmp"
 
 // Tree is a read-only file system. It is immutable and safe for concurrent use.
 type Tree struct {
-	root *treeNode
+	root        *treeNode
+	devices     map[kind]*treeNode
+	descriptors *treeNode // /dev/fd
 }
 
 // treeNode is a file or directory of a Tree.
@@ -47,14 +49,19 @@ func NewTree(files map[string][]byte) (*Tree, error) {
 	if _, err := root.child(mountPoint, true); err != nil {
 		return nil, err
 	}
-	for path, kind := range devices {
-		if err := root.insertDevice(deviceFolder+"/"+path, kind); err != nil {
+	t := &Tree{root: root, devices: map[kind]*treeNode{}}
+	for _, path := range slices.Sorted(maps.Keys(devices)) {
+		n, err := root.descend(deviceFolder + "/" + path)
+		if err != nil {
 			return nil, err
 		}
+		n.device = devices[path]
+		t.devices[n.device] = n
 	}
+	t.descriptors = t.devices[kindNull].parent.index["fd"]
 	number := uint64(0)
 	root.seal(&number)
-	return &Tree{root: root}, nil
+	return t, nil
 }
 
 func (n *treeNode) insert(path string, data []byte) error {
@@ -71,15 +78,6 @@ func (n *treeNode) insert(path string, data []byte) error {
 		return err
 	}
 	n.data = data
-	return nil
-}
-
-func (n *treeNode) insertDevice(path string, k kind) error {
-	n, err := n.descend(path)
-	if err != nil {
-		return err
-	}
-	n.device = k
 	return nil
 }
 

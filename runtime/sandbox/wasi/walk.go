@@ -1,6 +1,9 @@
 package wasi
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // nodeRef refers to a file, directory or symbolic link: of the Tree if tree is set, else the inode of
 // /tmp in the slot.
@@ -94,6 +97,9 @@ func (s *System) walk(from nodeRef, path []byte, last last) (target, errno) {
 		if atEnd && len(rest) > 0 {
 			t.slash = true
 		}
+		if t.dir.tree == s.tree.descriptors && t.name != nil {
+			s.followDescriptor(&t, atEnd && last.keeps(t.slash))
+		}
 		if !t.found || !s.isLink(t.at) || atEnd && last.keeps(t.slash) {
 			continue
 		}
@@ -159,6 +165,28 @@ func (s *System) step(t *target, name []byte) errno {
 	t.dots, t.name = 0, name
 	t.at, t.found = s.lookup(t.dir, name)
 	return success
+}
+
+// followDescriptor makes an entry of /dev/fd lead to what the descriptor refers to, as the links there
+// do on Linux. An entry that is kept itself is a character device, so that nothing changes its name.
+func (s *System) followDescriptor(t *target, keep bool) {
+	t.found = false
+	n, err := strconv.ParseUint(string(t.name), 10, 32)
+	if err != nil || len(t.name) > 1 && t.name[0] == '0' {
+		return
+	}
+	d, closed := s.open(uint32(n))
+	switch {
+	case closed != success:
+		return
+	case d.kind < kindFile:
+		t.at = nodeRef{tree: s.tree.devices[d.kind]}
+	case keep:
+		t.at = nodeRef{tree: s.tree.devices[kindNull]}
+	default:
+		t.at = d.at
+	}
+	t.found = true
 }
 
 // lookup returns an entry of a directory, and whether it exists.

@@ -17,7 +17,7 @@ def raised(f, *args):
 def test_fields():
     f = described(raised(lambda: 1 / 0))
     assert f["class"] == "error" and f["type"] == "ZeroDivisionError" and f["message"] == "division by zero", f
-    assert set(f) == {"class", "type", "message", "traceback", "line", "exit_code"}
+    assert set(f) == {"class", "type", "message", "advises", "traceback", "line", "exit_code"}
 
 
 def test_memory_error_has_its_class():
