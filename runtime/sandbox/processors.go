@@ -25,6 +25,8 @@ type processors struct {
 	waiting      atomic.Int32
 	waitingFresh atomic.Int32
 
+	permits int
+
 	mu    sync.Mutex
 	free  int
 	fresh list.List // of *claim
@@ -73,7 +75,7 @@ func (c *claim) stopped(now time.Time) runtime.Class {
 }
 
 func newProcessors(n int, now func() time.Time) *processors {
-	return &processors{slice: defaultSlice, now: now, free: n}
+	return &processors{slice: defaultSlice, now: now, permits: n, free: n}
 }
 
 // acquire waits for a permit, unless the claim has one. It returns false, without a permit, if the
@@ -129,14 +131,16 @@ func (p *processors) begin(c *claim) bool {
 	return true
 }
 
-// release returns the claim's permit. Without one it does nothing.
-func (p *processors) release(c *claim) {
+// release returns the claim's permit, and reports whether no run computes afterwards. Without a
+// permit it does nothing.
+func (p *processors) release(c *claim) (idle bool) {
 	if !c.held {
-		return
+		return false
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.surrender(c, p.now())
-	p.mu.Unlock()
+	return p.free == p.permits
 }
 
 // checkpoint yields the permit if another run should compute next, waits until this run may

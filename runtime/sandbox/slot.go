@@ -139,11 +139,11 @@ func (s *slot) Sleep(d time.Duration) {
 		held = s.held()
 	}
 	d = min(d, max(time.Until(s.claim.deadline), 0))
-	s.processors.release(&s.claim)
+	idle := s.processors.release(&s.claim)
 	if lends {
 		s.call.room.Lend(held)
 	}
-	if !s.guest.timers.sleep(d) {
+	if !idle || !s.guest.timers.sleep(d) { // on a busy server, Go's timers are exact and cost less
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
