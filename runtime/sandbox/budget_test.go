@@ -219,7 +219,7 @@ func TestImageWorkHasCheckpoints(t *testing.T) {
 	least := n/pieceSize - 1
 	base := box.guest.base
 	behind := base.start + len(base.view)
-	// Every other page is written first, so that none can be mapped, then all of them.
+	// Every other page is written first, so that none is mapped, then all of them.
 	for _, step := range []int{2, 1} {
 		s, _, done := preparedSlot(t, box, deployed(t, box, hello, runtime.Limits{}))
 		written := func() {
@@ -243,7 +243,15 @@ func TestImageWorkHasCheckpoints(t *testing.T) {
 			for _, stop := range []int{3, 0} {
 				p := &countingPauser{stop: stop}
 				written()
-				img, err := newImage(base, s.memory, pages, nil, p)
+				l, err := layoutOf(base, pages, p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, err := box.files.inMemory(&l, pages)
+				if err != nil {
+					t.Fatal(err)
+				}
+				img, err := newImage(base, s.memory, l, c, nil, p)
 				if stop > 0 {
 					if p.n != stop || !errors.Is(err, endOfRun{}) {
 						t.Errorf("creating an image ended at checkpoint %d of %d: %v", p.n, stop, err)
@@ -253,8 +261,8 @@ func TestImageWorkHasCheckpoints(t *testing.T) {
 				if p.n < least || err != nil {
 					t.Fatalf("creating an image had %d checkpoints, want %d: %v", p.n, least, err)
 				}
-				if (len(img.shared) > 0) != (step == 1) {
-					t.Errorf("an image of every %d. page has %d extents", step, len(img.shared))
+				if (img.stretch.len() > 0) != (step == 1) {
+					t.Errorf("of an image of every %d. page, %d bytes are mapped", step, img.stretch.len())
 				}
 				p = &countingPauser{}
 				if err := s.memory.load(img, p); err != nil || step > 1 && p.n < least {

@@ -99,16 +99,31 @@ func unequal(s *slot) int {
 		}
 		return -1
 	}
+	type part struct {
+		start   int
+		content []byte
+	}
+	var parts []part
+	stored := s.image.data
+	for _, page := range s.image.pages {
+		parts = append(parts, part{int(page) * pageSize, stored[:pageSize]})
+		stored = stored[pageSize:]
+	}
+	parts = append(parts, part{s.image.stretch.start, stored}) // empty without a stretch
+	slices.SortFunc(parts, func(a, b part) int { return a.start - b.start })
 	at := 0
-	for i, page := range s.image.pages {
-		start := int(page) * pageSize
-		if found := check(at, start); found >= 0 {
+	for _, p := range parts {
+		if found := check(at, p.start); found >= 0 {
 			return found
 		}
-		if !bytes.Equal(mem[start:start+pageSize], s.image.data[i*pageSize:(i+1)*pageSize]) {
-			return start
+		at = p.start + len(p.content)
+		if got := mem[p.start:at]; !bytes.Equal(got, p.content) {
+			for i := range got {
+				if got[i] != p.content[i] {
+					return p.start + i
+				}
+			}
 		}
-		at = start + pageSize
 	}
 	return check(at, len(mem))
 }
