@@ -123,9 +123,13 @@ func (g *guest) setBase(mem []byte, stack uint64, portable bool) error {
 	if err != nil {
 		return err
 	}
-	data, err := newPages(len(pages))
+	l, err := layoutOf(base, mem, pages, false, noPause{})
+	if err != nil {
+		return err
+	}
+	data, err := newPages(l.bytes() / pageSize)
 	if err == nil {
-		g.bare, err = newImage(base, tail, layout{pages: pages}, content{data: data}, nil, noPause{})
+		g.bare, err = newImage(base, tail, l, content{data: data}, nil, noPause{})
 	}
 	return err
 }

@@ -243,11 +243,7 @@ func TestImageWorkHasCheckpoints(t *testing.T) {
 			for _, stop := range []int{3, 0} {
 				p := &countingPauser{stop: stop}
 				written()
-				l, err := layoutOf(base, pages, p)
-				if err != nil {
-					t.Fatal(err)
-				}
-				c, err := box.files.inMemory(&l, pages)
+				l, c, err := box.files.inMemory(base, s.memory, pages, noPause{})
 				if err != nil {
 					t.Fatal(err)
 				}

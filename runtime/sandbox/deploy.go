@@ -132,17 +132,11 @@ func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := layout{pages: pages}
-	if m.maps() {
-		if l, err = layoutOf(base, pages, slot); err != nil {
-			return nil, err
-		}
-	}
-	files := slot.system.Capture()
-	c, err := s.files.inMemory(&l, pages)
+	l, c, err := s.files.inMemory(base, m, pages, slot)
 	if err != nil {
 		return nil, err
 	}
+	files := slot.system.Capture()
 	mapped, heap := imageCost(&l, false, files)
 	// Caches do not give up their memory in vain.
 	if mapped+heap <= s.imageRoom() && s.accounts.images.take(slot, mapped, heap) {

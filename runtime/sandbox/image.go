@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -85,61 +86,116 @@ func (r byteRange) without(o byteRange) []byteRange {
 	return parts
 }
 
-// layout says how the pages of an image that differ from the base image are loaded. Loading copies
-// most pages of a small image, and maps most pages of a large one. An image has one stretch at most:
-// the number of mappings that a process may have is limited.
+// layout says how the pages of an image that differ from the base image are loaded. Of a small image,
+// loading copies the lines that differ: usually a few in each page. Most pages of a large one are
+// mapped. An image has one stretch at most: the number of mappings that a process may have is limited.
 type layout struct {
-	pages   []uint32  // numbers of the pages that loads copy, ascending
+	pages   []ownPage // the pages of which loads copy lines, ascending
+	lines   int       // number of these lines
 	stretch byteRange // the part that loads map, copy-on-write; empty: none
 }
 
-// minStretch is the smallest number of pages by which the copied pages must become fewer for a
-// stretch to be mapped. To load another image costs as much with a stretch as with some hundred
-// copied pages.
-const minStretch = 128
+// ownPage is a page of an image that differs from the base image.
+type ownPage struct {
+	number uint32
+	first  uint32 // index of its first line among those of the image
+	lines  uint64 // bit i: its line number i differs
+}
 
-// layoutOf returns the layout of an image with the given pages, in ascending order. The stretch has
-// at most one page that does not differ from the base image for each that does, because it takes
-// memory for all of its pages. The C stack is never part of it.
-func layoutOf(base *baseImage, pages []uint32, p pauser) (layout, error) {
+func (p *ownPage) at() int { return int(p.number) * pageSize }
+
+const (
+	// lineSize is the unit in bytes in which pages are stored: a page has as many lines as a word has
+	// bits.
+	lineSize = pageSize / 64
+	// minStretch is the smallest number of pages by which the own pages must become fewer for a
+	// stretch to be mapped. To load another image costs as much with a stretch as with some hundred
+	// pages of which all lines are copied.
+	minStretch = 128
+)
+
+// layoutOf returns the layout of the image of a memory, of which the given pages differ from the base
+// image, in ascending order. Without maps it has no stretch.
+func layoutOf(base *baseImage, mem []byte, pages []uint32, maps bool, p pauser) (layout, error) {
 	steps := meter{pauser: p}
-	// Find the part with the largest difference between the pages that differ and those that do not.
-	var gain, best, first, from, to int
+	var l layout
+	from, to := 0, 0
+	if maps {
+		from, to = findStretch(pages, uint32(base.start/pageSize))
+	}
+	if from < to {
+		l.stretch = byteRange{int(pages[from]) * pageSize, (int(pages[to-1]) + 1) * pageSize}
+	}
+	l.pages = make([]ownPage, 0, len(pages)-(to-from))
+	for _, part := range [][]uint32{pages[:from], pages[to:]} {
+		for _, number := range part {
+			own := ownPage{number: number, first: uint32(l.lines)}
+			own.lines = differingLines(mem[own.at():own.at()+pageSize], base.page(own.at()))
+			l.pages = append(l.pages, own)
+			l.lines += bits.OnesCount64(own.lines)
+			if err := steps.spend(pageSize); err != nil {
+				return layout{}, err
+			}
+		}
+	}
+	return l, nil
+}
+
+// findStretch returns the part pages[from:to] that is to be mapped as one stretch, or an empty one. It
+// is the part with the largest difference between the numbers of pages in it and of those that are
+// skipped, which take memory as well. Pages before first, the C stack, are never part of it.
+func findStretch(pages []uint32, first uint32) (from, to int) {
+	gain, best, begin := 0, 0, 0
 	for i, page := range pages {
-		if int(page)*pageSize < base.start {
-			first = i + 1
+		if page < first {
+			begin = i + 1
 			continue
 		}
-		if i > first {
+		if i > begin {
 			gain -= int(page - pages[i-1] - 1)
 		}
 		if gain <= 0 {
-			gain, first = 0, i
+			gain, begin = 0, i
 		}
 		if gain++; gain > best {
-			best, from, to = gain, first, i+1
-		}
-		if err := steps.spend(int(unsafe.Sizeof(page))); err != nil {
-			return layout{}, err
+			best, from, to = gain, begin, i+1
 		}
 	}
 	if best < minStretch {
-		return layout{pages: pages}, nil
+		return 0, 0
 	}
-	return layout{
-		pages:   slices.Concat(pages[:from], pages[to:]),
-		stretch: byteRange{int(pages[from]) * pageSize, (int(pages[to-1]) + 1) * pageSize},
-	}, nil
+	return from, to
 }
 
-// bytes returns the size of the content of an image with this layout.
+// differingLines returns a bit for each line in which two pages differ.
+func differingLines(a, b []byte) (lines uint64) {
+	for i := 0; i < pageSize/lineSize; i++ {
+		if at := i * lineSize; !bytes.Equal(a[at:at+lineSize], b[at:at+lineSize]) {
+			lines |= 1 << i
+		}
+	}
+	return lines
+}
+
+// eachRun calls f with the start of each group of lines that follow each other, and with their bytes.
+func (p *ownPage) eachRun(f func(at, n int)) {
+	for left := p.lines; left != 0; {
+		first := bits.TrailingZeros64(left)
+		n := bits.TrailingZeros64(^(left >> first))
+		f(first*lineSize, n*lineSize)
+		left &^= (1<<n - 1) << first
+	}
+}
+
+// bytes returns the size of the content of an image with this layout: the lines, and from the next
+// page on the stretch.
 func (l *layout) bytes() int { return l.stretchAt() + l.stretch.len() }
 
 // stretchAt returns the offset of the stretch in the content.
-func (l *layout) stretchAt() int { return len(l.pages) * pageSize }
+func (l *layout) stretchAt() int { return (l.lines*lineSize + pageSize - 1) / pageSize * pageSize }
 
 // heap returns the memory in bytes that the layout takes on Go's heap.
-func (l *layout) heap() int64 { return int64(len(l.pages)) * int64(unsafe.Sizeof(l.pages[0])) }
+func (l *layout) heap() int64 { return int64(len(l.pages)) * int64(unsafe.Sizeof(ownPage{})) }
 
 // findPages returns the pages of a memory, into which from was loaded, that differ from the base
 // image, in ascending order. from has no stretch.
@@ -156,9 +212,9 @@ func findPages(base *baseImage, from *image, m guestMemory, p pauser) ([]uint32,
 	}
 	if from != nil {
 		// Few pages, inserted in order: sorting all would take milliseconds without a checkpoint.
-		for _, page := range from.pages {
-			if i, found := slices.BinarySearch(pages, page); !found {
-				pages = slices.Insert(pages, i, page)
+		for _, own := range from.pages {
+			if i, found := slices.BinarySearch(pages, own.number); !found {
+				pages = slices.Insert(pages, i, own.number)
 			}
 		}
 	}
@@ -176,7 +232,7 @@ func findPages(base *baseImage, from *image, m guestMemory, p pauser) ([]uint32,
 	return slices.Clone(differ), nil
 }
 
-// newImage returns the image of a memory with the given layout, and stores its pages in c, which it
+// newImage returns the image of a memory with the given layout, and stores its content in c, which it
 // frees after an error. If the pages are many, the memory surrenders them as they are copied, so that
 // they are not held twice.
 func newImage(base *baseImage, m guestMemory, l layout, c content, files *wasi.State, p pauser) (*image, error) {
@@ -198,19 +254,11 @@ func newImage(base *baseImage, m guestMemory, l layout, c content, files *wasi.S
 // store writes the content of the image.
 func (img *image) store(m guestMemory, steps *meter) error {
 	w := imageWriter{content: &img.content, memory: m, move: img.bytes() > restoreLimit*pageSize, meter: steps}
-	for i := 0; i < len(img.pages); {
-		// Pages that follow each other are written together.
-		n := 1
-		for i+n < len(img.pages) && img.pages[i+n] == img.pages[i]+uint32(n) {
-			n++
-		}
-		at := int(img.pages[i]) * pageSize
-		if err := w.write(byteRange{at, at + n*pageSize}); err != nil {
-			return err
-		}
-		i += n
+	if err := w.writeLines(img.pages); err != nil {
+		return err
 	}
-	if err := w.write(img.stretch); err != nil {
+	w.at = img.stretchAt()
+	if err := w.writeStretch(img.stretch); err != nil {
 		return err
 	}
 	return img.finish()
@@ -246,33 +294,68 @@ type imageWriter struct {
 	content *content
 	memory  guestMemory
 	move    bool // the memory surrenders what was copied
-	at      int  // bytes written so far
+	at      int  // offset of the next byte
 	meter   *meter
 }
 
-func (w *imageWriter) write(part byteRange) error {
+func (w *imageWriter) writeLines(pages []ownPage) error {
 	mem := w.memory.data()
-	for part.len() > 0 {
-		n := min(part.len(), pieceSize)
-		if err := w.content.write(mem[part.start:part.start+n], w.at); err != nil {
-			return fmt.Errorf("storing an image: %w", err)
-		}
-		if w.move {
-			if err := w.memory.surrender(part.start, part.start+n); err != nil {
+	var lines []byte
+	surrendered := 0 // number of pages
+	for i, own := range pages {
+		own.eachRun(func(at, n int) { lines = append(lines, mem[own.at()+at:own.at()+at+n]...) })
+		last := i == len(pages)-1
+		if last || len(lines) >= pieceSize {
+			if err := w.write(lines); err != nil {
 				return err
 			}
+			lines = lines[:0]
 		}
-		if err := w.meter.spend(n); err != nil {
+		if last || pages[i+1].number != own.number+1 || i-surrendered >= pieceSize/pageSize {
+			if err := w.surrender(byteRange{pages[surrendered].at(), own.at() + pageSize}); err != nil {
+				return err
+			}
+			surrendered = i + 1
+		}
+		if err := w.meter.spend(pageSize); err != nil {
 			return err
 		}
-		part.start += n
-		w.at += n
 	}
 	return nil
 }
 
-// own returns the content of the i-th page that loads copy.
-func (img *image) own(i int) []byte { return img.data[i*pageSize : (i+1)*pageSize] }
+func (w *imageWriter) writeStretch(part byteRange) error {
+	mem := w.memory.data()
+	for part.len() > 0 {
+		piece := byteRange{part.start, part.start + min(part.len(), pieceSize)}
+		if err := w.write(mem[piece.start:piece.end]); err != nil {
+			return err
+		}
+		if err := w.surrender(piece); err != nil {
+			return err
+		}
+		if err := w.meter.spend(piece.len()); err != nil {
+			return err
+		}
+		part.start = piece.end
+	}
+	return nil
+}
+
+func (w *imageWriter) write(p []byte) error {
+	if err := w.content.write(p, w.at); err != nil {
+		return fmt.Errorf("storing an image: %w", err)
+	}
+	w.at += len(p)
+	return nil
+}
+
+func (w *imageWriter) surrender(part byteRange) error {
+	if !w.move {
+		return nil
+	}
+	return w.memory.surrender(part.start, part.end)
+}
 
 // cost returns the number of bytes of memory that the image takes: outside of Go's heap, and on it.
 func (img *image) cost() (mapped, heap int64) { return imageCost(&img.layout, img.onDisk(), img.files) }
@@ -308,16 +391,49 @@ func (img *image) release() {
 	}
 }
 
-// apply copies the image's own pages, except for the stretch, over a memory in which the stretch is
-// mapped and all other pages are the base image's.
+// apply changes a memory to the image, in which the stretch is mapped and all other pages are the base
+// image's.
 func (img *image) apply(mem []byte, m *meter) error {
-	for i, p := range img.pages {
-		copy(mem[int(p)*pageSize:], img.own(i))
+	for i := range img.pages {
+		own := &img.pages[i]
+		img.patch(mem[own.at():own.at()+pageSize], own)
 		if err := m.spend(pageSize); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// patch changes a page that is the base image's to the image's.
+func (img *image) patch(page []byte, own *ownPage) {
+	lines := img.data[int(own.first)*lineSize:]
+	own.eachRun(func(at, n int) {
+		copy(page[at:at+n], lines)
+		lines = lines[n:]
+	})
+}
+
+// undo changes the pages of a memory that apply has changed back to the base image's, except for those
+// in a part of it.
+func (img *image) undo(mem []byte, except byteRange, m *meter) error {
+	for i := range img.pages {
+		own := &img.pages[i]
+		if except.contains(own.at()) {
+			continue
+		}
+		page, content := mem[own.at():own.at()+pageSize], img.base.page(own.at())
+		own.eachRun(func(at, n int) { copy(page[at:at+n], content[at:]) })
+		if err := m.spend(pageSize); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// search returns the index of the first own page that is not before a page.
+func (img *image) search(number int) int {
+	i, _ := slices.BinarySearchFunc(img.pages, number, func(own ownPage, number int) int { return int(own.number) - number })
+	return i
 }
 
 // copyTo copies the image's content over mem[start:end], which are whole pages.
@@ -345,23 +461,12 @@ func (img *image) copyTo(mem []byte, start, end int, m *meter) error {
 
 // copyOutside is copyTo for a range without pages of the stretch.
 func (img *image) copyOutside(mem []byte, start, end int, m *meter) error {
-	i, _ := slices.BinarySearch(img.pages, uint32(start/pageSize))
-	for start < end {
-		// Up to the image's next own page the content is the base's.
-		next := end
-		if i < len(img.pages) {
-			next = min(end, int(img.pages[i])*pageSize)
-		}
-		if err := img.base.copyTo(mem, start, next, m); err != nil {
-			return err
-		}
-		if start = next; start < end {
-			start += copy(mem[start:], img.own(i))
-			i++
-			if err := m.spend(pageSize); err != nil {
-				return err
-			}
-		}
+	if err := img.base.copyTo(mem, start, end, m); err != nil {
+		return err
+	}
+	for i := img.search(start / pageSize); i < len(img.pages) && img.pages[i].at() < end; i++ {
+		own := &img.pages[i]
+		img.patch(mem[own.at():own.at()+pageSize], own)
 	}
 	return nil
 }

@@ -146,17 +146,23 @@ func (f *imageFiles) beginWrite(ctx context.Context) bool {
 
 func (f *imageFiles) endWrite() { <-f.writing }
 
-// inMemory returns an empty content in memory for an image. If the layout has a stretch and no file
-// can be created for it, the layout becomes one of the given pages without a stretch.
-func (f *imageFiles) inMemory(l *layout, pages []uint32) (content, error) {
+// inMemory returns the layout of the image of a memory, of which the given pages differ from the base
+// image, and an empty content in memory for it. Without a file for the image, it has no stretch.
+func (f *imageFiles) inMemory(base *baseImage, m guestMemory, pages []uint32, p pauser) (layout, content, error) {
+	l, err := layoutOf(base, m.data(), pages, m.maps(), p)
+	if err != nil {
+		return layout{}, content{}, err
+	}
 	if l.stretch.len() > 0 {
 		if c, err := f.open(l.bytes(), false); err == nil {
-			return c, nil
+			return l, c, nil
 		}
-		*l = layout{pages: pages}
+		if l, err = layoutOf(base, m.data(), pages, false, p); err != nil {
+			return layout{}, content{}, err
+		}
 	}
 	data, err := newPages(l.bytes() / pageSize)
-	return content{data: data, size: l.bytes()}, err
+	return l, content{data: data, size: l.bytes()}, err
 }
 
 // onDisk returns an empty content on disk. Its caller has begun to write, and reports to wrote whether

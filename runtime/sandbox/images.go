@@ -1,8 +1,8 @@
 package sandbox
 
 import (
-	"context"
 	"container/list"
+	"context"
 	"sync"
 	"time"
 )

@@ -18,7 +18,7 @@ func testImage(t *testing.T, n int) *image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img := &image{layout: layout{pages: make([]uint32, n)}, content: content{data: data, size: len(data)}}
+	img := &image{layout: layout{pages: make([]ownPage, n), lines: n * pageSize / lineSize}, content: content{data: data, size: len(data)}}
 	img.holders.Store(1)
 	return img
 }

@@ -39,14 +39,11 @@ type mappedMemory struct {
 	scans        int // number of scans by the kernel
 	faults       faultCounter
 	// After a swap, more pages count as written than runs of the image write, for some runs.
-	wide    int      // number of runs that are left of them
-	numbers []uint32 // buffer of widen
+	wide    int         // number of runs that are left of them
+	numbers []uint32    // buffer of widen
 	ranges  []byteRange // buffer of forget
-	paused  bool     // the counter is to be started again by resume
+	paused  bool        // the counter is to be started again by resume
 }
-
-
-
 
 // newMappedMemory reserves max bytes of address space. The memory has the base image's size from
 // the start.
@@ -203,9 +200,6 @@ func (m *mappedMemory) surrender(start, end int) error {
 }
 
 func (m *mappedMemory) swap(img *image, p pauser) error {
-	if err := m.dirty(func(int, int) {}); err != nil {
-		return err
-	}
 	before := m.loaded
 	m.loaded = nil // unless all of this succeeds
 	if before.stretch.len() > 0 || img.stretch.len() > 0 {
@@ -216,19 +210,10 @@ func (m *mappedMemory) swap(img *image, p pauser) error {
 		}
 	}
 	steps := meter{pauser: p}
-	for _, w := range m.written {
-		if err := img.copyTo(m.region, w.start, w.end, &steps); err != nil {
-			return err
-		}
+	if err := before.undo(m.region, img.stretch, &steps); err != nil {
+		return err
 	}
-	for _, page := range before.pages {
-		if at := int(page) * pageSize; !img.stretch.contains(at) {
-			if err := img.copyTo(m.region, at, at+pageSize, &steps); err != nil {
-				return err
-			}
-		}
-	}
-	if !m.base.tracker.countsFaults || !m.widen(before.pages, img) {
+	if !m.writtenKnown || !m.base.tracker.countsFaults || !m.widen(before, img) {
 		return m.finishLoad(img, p)
 	}
 	m.loaded = img
@@ -255,22 +240,27 @@ const (
 	wideRuns = 32
 )
 
-// widen adds the pages that a swap to img writes, and before, to those that count as written, and
-// reports whether they are few: to mark them as unwritten, and the page faults that follow, then cost
-// more than to copy them back after each run.
-func (m *mappedMemory) widen(before []uint32, img *image) bool {
+// widen adds the pages that a swap writes to those that count as written, and reports whether they
+// are few: to mark them as unwritten, and the page faults that follow, then cost more than to copy
+// them back after each run.
+func (m *mappedMemory) widen(before, after *image) bool {
 	m.numbers = m.numbers[:0]
 	for _, w := range m.written {
 		for at := w.start; at < w.end; at += pageSize {
 			m.numbers = append(m.numbers, uint32(at/pageSize))
 		}
 	}
-	if len(m.numbers)+len(before)+len(img.pages) > 3*swapLimit {
+	if len(m.numbers)+len(before.pages)+len(after.pages) > 3*swapLimit {
 		return false // no need to look at all of them
 	}
-	m.numbers = append(append(m.numbers, before...), img.pages...)
+	for _, img := range []*image{before, after} {
+		for _, own := range img.pages {
+			if !after.stretch.contains(own.at()) {
+				m.numbers = append(m.numbers, own.number)
+			}
+		}
+	}
 	slices.Sort(m.numbers)
-	m.numbers = slices.DeleteFunc(m.numbers, func(page uint32) bool { return img.stretch.contains(int(page) * pageSize) })
 	m.numbers = slices.Compact(m.numbers)
 	if len(m.numbers) > swapLimit {
 		return false
@@ -339,10 +329,9 @@ func (m *mappedMemory) restore(p pauser) (int, bool, error) {
 }
 
 // dropWritten returns the written pages to the system: the next access reads the pages of the files,
-// and zeros elsewhere. Of the pages that loads copy it copies those again.
+// and zeros elsewhere. The image's own pages among them are changed again.
 func (m *mappedMemory) dropWritten(steps *meter) error {
 	m.writtenKnown, m.wide = false, 0
-	own := m.loaded.pages
 	for _, w := range m.written {
 		for part := w; part.len() > 0; {
 			n := min(part.len(), dropSize)
@@ -355,9 +344,9 @@ func (m *mappedMemory) dropWritten(steps *meter) error {
 				return err
 			}
 		}
-		i, _ := slices.BinarySearch(own, uint32(w.start/pageSize))
-		for ; i < len(own) && int(own[i])*pageSize < w.end; i++ {
-			copy(m.region[int(own[i])*pageSize:], m.loaded.own(i))
+		for i := m.loaded.search(w.start / pageSize); i < len(m.loaded.pages) && m.loaded.pages[i].at() < w.end; i++ {
+			own := &m.loaded.pages[i]
+			m.loaded.patch(m.bytes(byteRange{own.at(), own.at() + pageSize}), own)
 			if err := steps.spend(pageSize); err != nil {
 				return err
 			}

@@ -104,12 +104,20 @@ func unequal(s *slot) int {
 		content []byte
 	}
 	var parts []part
-	stored := s.image.data
-	for _, page := range s.image.pages {
-		parts = append(parts, part{int(page) * pageSize, stored[:pageSize]})
-		stored = stored[pageSize:]
+	lines := s.image.data
+	for _, own := range s.image.pages {
+		content := slices.Clone(base.page(own.at()))
+		for i := range 64 {
+			if own.lines>>i&1 == 1 {
+				copy(content[i*64:(i+1)*64], lines)
+				lines = lines[64:]
+			}
+		}
+		parts = append(parts, part{own.at(), content})
 	}
-	parts = append(parts, part{s.image.stretch.start, stored}) // empty without a stretch
+	if x := s.image.stretch; x.len() > 0 {
+		parts = append(parts, part{x.start, s.image.data[len(s.image.data)-x.len():]})
+	}
 	slices.SortFunc(parts, func(a, b part) int { return a.start - b.start })
 	at := 0
 	for _, p := range parts {
@@ -155,7 +163,7 @@ func TestUnequalSees(t *testing.T) {
 			t.Fatalf("differs at %d", at)
 		}
 		base := box.guest.base
-		own := int(s.image.pages[len(s.image.pages)/2]) * pageSize
+		own := s.image.pages[len(s.image.pages)/2].at()
 		for _, at := range []int{
 			0, own, own + pageSize - 1, base.start - 1, base.start, base.start + len(base.view) - 1, base.start + len(base.view), s.image.size - 1,
 		} {
