@@ -168,7 +168,7 @@ func (s *Sandbox) newImage(slot *slot, l layout, c content, files *wasi.State, p
 }
 
 // captureOnDisk returns an image on disk, or nil if it cannot be stored there. A disk may take long, so
-// the call has no permit to compute meanwhile.
+// the call has no permit to compute meanwhile. An error endOfRun means that the call must end.
 func (s *Sandbox) captureOnDisk(slot *slot, l layout, files *wasi.State) (*image, error) {
 	s.processors.release(&slot.claim)
 	img, err := s.writeToDisk(slot, l, files)
@@ -184,6 +184,7 @@ func (s *Sandbox) captureOnDisk(slot *slot, l layout, files *wasi.State) (*image
 	return img, nil
 }
 
+// writeToDisk is captureOnDisk without a permit: pausing then ends the call.
 func (s *Sandbox) writeToDisk(slot *slot, l layout, files *wasi.State) (*image, error) {
 	ctx, cancel := context.WithDeadline(slot.claim.ctx, slot.claim.deadline)
 	defer cancel()
@@ -202,13 +203,18 @@ func (s *Sandbox) writeToDisk(slot *slot, l layout, files *wasi.State) (*image, 
 		c.free()
 		return nil, nil
 	}
-	img, err := s.newImage(slot, l, c, files, slot)
-	if errors.Is(err, endOfRun{}) {
-		return nil, err
+	img, err := s.newImage(slot, l, c, files, contextPauser{ctx})
+	if err != nil && ctx.Err() != nil {
+		return nil, slot.pause()
 	}
 	s.files.wrote(err)
 	return img, nil
 }
+
+// contextPauser is the pauser of work without a permit. It ends with a context.
+type contextPauser struct{ context.Context }
+
+func (p contextPauser) pause() error { return p.Err() }
 
 // runUnkept makes a run of a program for whose image there is no memory: it deploys the program in a
 // slot, and calls it there.

@@ -72,18 +72,12 @@ func (r byteRange) and(o byteRange) byteRange {
 	return byteRange{start, max(start, end)}
 }
 
-// without returns the parts of r that are not in o: none, one or two.
-func (r byteRange) without(o byteRange) []byteRange {
+// without returns the parts of r that are not in o: before and after it. Either may be empty.
+func (r byteRange) without(o byteRange) [2]byteRange {
 	if r.and(o).len() == 0 {
-		o = byteRange{r.end, r.end}
+		return [2]byteRange{r}
 	}
-	var parts []byteRange
-	for _, part := range []byteRange{{r.start, o.start}, {o.end, r.end}} {
-		if part.len() > 0 {
-			parts = append(parts, part)
-		}
-	}
-	return parts
+	return [2]byteRange{{r.start, max(r.start, o.start)}, {min(r.end, o.end), r.end}}
 }
 
 // layout says how the pages of an image that differ from the base image are loaded. Of a small image,

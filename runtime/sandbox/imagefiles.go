@@ -3,10 +3,13 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // content is the bytes of an image, outside of Go's heap: in memory that nothing else refers to, in a
@@ -78,6 +81,8 @@ const (
 	// maxImageFiles is the largest number of images in files. Each takes a file descriptor and a
 	// mapping, of which Linux allows a process 65,530 by default.
 	maxImageFiles = 8192
+	// minFreeDisk is the number of bytes that images leave free on the disk, for the store.
+	minFreeDisk = 256 * runtime.MiB
 	// diskPause is the time between two attempts to write to a disk after the first has failed.
 	diskPause = time.Minute
 )
@@ -90,7 +95,7 @@ var errNoRoom = errors.New("images take all of their share of files and disk")
 // has left in dir are removed.
 func openImageFiles(dir string, diskMost, memory int64, log *slog.Logger) *imageFiles {
 	f := &imageFiles{most: min(maxImageFiles, openFileLimit()/filesShare), log: log, writing: make(chan struct{}, 1)}
-	if dir == "" || diskMost < 0 {
+	if dir == "" {
 		return f
 	}
 	free, err := prepareDisk(dir)
@@ -182,7 +187,7 @@ func (f *imageFiles) open(size int, disk bool) (c content, err error) {
 	}
 	c = content{files: f, size: size, disk: disk}
 	if disk {
-		c.file, err = newUnnamedFile(f.dir)
+		c.file, err = newUnnamedFile(f.dir, size)
 	} else {
 		c.file, err = newMemoryFile(size)
 	}
@@ -193,8 +198,14 @@ func (f *imageFiles) open(size int, disk bool) (c content, err error) {
 	return c, nil
 }
 
-// newUnnamedFile creates a file that has no name in a folder.
-func newUnnamedFile(dir string) (*os.File, error) {
+// newUnnamedFile creates a file that has no name in a folder. It fails if the disk has too little room
+// for size bytes.
+func newUnnamedFile(dir string, size int) (*os.File, error) {
+	if free, err := freeDisk(dir); err != nil {
+		return nil, err
+	} else if free-int64(size) < minFreeDisk {
+		return nil, fmt.Errorf("%d bytes are free on the disk, of which %d are for other data", free, minFreeDisk)
+	}
 	file, err := os.CreateTemp(dir, "image-")
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ type images struct {
 	byKey  map[imageKey]*list.Element
 	unkept map[imageKey]unkeptImage
 	keep   time.Duration // see recently
+	moving time.Duration // see moveTime
 }
 
 type cachedImage struct {
@@ -40,10 +41,10 @@ const (
 
 	// moveTime is the longest time that images are moved to disk for when memory is needed. With a
 	// disk that is too slow, the others are dropped.
-	moveTime = 100 * time.Millisecond
-	// maxMovedHeap is the largest memory on Go's heap, in bytes, of an image that is moved to disk: it
-	// does not become free.
-	maxMovedHeap = 64 << 10
+	moveTime = time.Second
+	// maxMovedFiles is the largest size in bytes of the files in /tmp of an image that is moved to disk:
+	// they stay in memory.
+	maxMovedFiles = 64 << 10
 )
 
 // unkeptImage describes an image that was not kept, because there was no memory for it.
@@ -60,7 +61,7 @@ const (
 )
 
 func newImages(files *imageFiles) *images {
-	return &images{files: files, byKey: make(map[imageKey]*list.Element), unkept: make(map[imageKey]unkeptImage), keep: recently}
+	return &images{files: files, byKey: make(map[imageKey]*list.Element), unkept: make(map[imageKey]unkeptImage), keep: recently, moving: moveTime}
 }
 
 // get returns the image, which the caller must release, or nil.
@@ -99,7 +100,7 @@ func (c *images) drop(key imageKey) *image {
 // reclaim moves the least recently used images that nobody uses to disk, or drops them, until n bytes
 // of memory are free, and returns the number of bytes.
 func (c *images) reclaim(n int64) (freed int64) {
-	ctx, cancel := context.WithTimeout(context.Background(), moveTime)
+	ctx, cancel := context.WithTimeout(context.Background(), c.moving)
 	defer cancel()
 	for _, cached := range c.unused(n) {
 		moved := c.move(ctx, cached.image)
@@ -158,8 +159,7 @@ func (c *images) replace(cached cachedImage, moved *image) bool {
 
 // move returns a copy of an image on disk, or nil if there cannot be one before ctx ends.
 func (c *images) move(ctx context.Context, img *image) *image {
-	_, heap := img.cost()
-	if c.files == nil || heap > maxMovedHeap || !c.files.beginWrite(ctx) {
+	if c.files == nil || img.files != nil && img.files.Size() > maxMovedFiles || !c.files.beginWrite(ctx) {
 		return nil
 	}
 	defer c.files.endWrite()

@@ -121,6 +121,9 @@ func (m *mappedMemory) bytes(r byteRange) []byte { return m.region[r.start:r.end
 // mapBase maps the base image's file over a part of the memory that lies within file, or again. All
 // pages count as unwritten.
 func (m *mappedMemory) mapBase(r byteRange) error {
+	if r.len() == 0 {
+		return nil
+	}
 	if err := m.mapOver(r, m.base.file, int64(r.start-m.base.start), 0); err != nil {
 		return fmt.Errorf("mapping the base image: %w", err)
 	}
@@ -132,6 +135,9 @@ func (m *mappedMemory) mapBase(r byteRange) error {
 
 // mapOver maps a file over a part of the memory, copy-on-write, or anonymous memory if flags say so.
 func (m *mappedMemory) mapOver(r byteRange, file int, at int64, flags int) error {
+	if r.len() == 0 {
+		return nil
+	}
 	mem := m.bytes(r)
 	_, err := unix.MmapPtr(file, at, unsafe.Pointer(&mem[0]), uintptr(len(mem)),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|flags)
@@ -151,7 +157,7 @@ func (m *mappedMemory) place(img *image) error {
 		return nil
 	}
 	m.placed = img.stretch
-	if err := m.mapOver(img.stretch, int(img.content.file.Fd()), int64(img.stretchAt()), 0); err != nil {
+	if err := m.mapOver(img.stretch, int(img.file.Fd()), int64(img.stretchAt()), 0); err != nil {
 		return fmt.Errorf("mapping an image: %w", err)
 	}
 	return nil
@@ -161,16 +167,14 @@ func (m *mappedMemory) place(img *image) error {
 func (m *mappedMemory) unplace(next byteRange) error {
 	file := m.file()
 	for _, part := range m.placed.without(next) {
-		// The file's mapping goes where the stretch was, anonymous memory elsewhere.
+		// Anonymous memory takes the place of the stretch, or the base image's file where that is.
 		for _, beyond := range part.without(file) {
 			if err := m.mapOver(beyond, -1, 0, unix.MAP_ANON|unix.MAP_NORESERVE); err != nil {
 				return fmt.Errorf("removing an image from the memory of a slot: %w", err)
 			}
 		}
-		if within := part.and(file); within.len() > 0 {
-			if err := m.mapBase(within); err != nil {
-				return err
-			}
+		if err := m.mapBase(part.and(file)); err != nil {
+			return err
 		}
 	}
 	m.placed = byteRange{}
@@ -222,13 +226,14 @@ func (m *mappedMemory) swap(img *image, p pauser) error {
 
 // forget removes from the known written ranges what lies in a part of the memory that is mapped anew.
 func (m *mappedMemory) forget(part byteRange) {
-	if part.len() == 0 {
-		return
-	}
 	m.ranges = append(m.ranges[:0], m.written...)
 	m.written = m.written[:0]
 	for _, w := range m.ranges {
-		m.written = append(m.written, w.without(part)...)
+		for _, left := range w.without(part) {
+			if left.len() > 0 {
+				m.written = append(m.written, left)
+			}
+		}
 	}
 }
 
@@ -409,6 +414,9 @@ func (m *mappedMemory) scanAll(f func(start, end int)) error {
 	at := 0
 	if m.base.tracker.kind == trackWritten {
 		for _, part := range m.file().without(m.placed) {
+			if part.len() == 0 {
+				continue
+			}
 			// The C stack or the stretch, and then a part of the base image's file.
 			err := errors.Join(m.scan.each(m.region, at, part.start, false, f), m.scan.each(m.region, part.start, part.end, true, f))
 			if err != nil {

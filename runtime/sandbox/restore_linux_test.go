@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -101,11 +102,16 @@ data = bytearray(4 << 20)
 def main(args, context):
     for page in args["pages"]:
         if args["sleep"]: time.sleep(args["sleep"] / 1e6)
-        data[page * 4096] ^= 1
+        data[page * 4096 % len(data)] ^= 1
     if args["sleep"]: time.sleep(args["sleep"] / 1e6)
     new = bytearray(args["new"])
     for at in range(0, len(new), 4096): new[at] = 1
     return json.loads("[" * args["deep"] + "0" + "]" * args["deep"])
+`
+
+// filled is touches with data in its image, which is therefore mapped.
+const filled = touches + `
+for at in range(0, len(data), 4096): data[at] = 1
 `
 
 // TestRunsWithoutPageFaultsAreRestored mixes two sorts of runs on one slot and compares all of its
@@ -120,7 +126,7 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 				t.Skip("this system does not count page faults per thread")
 			}
 			rng := rand.New(rand.NewPCG(uint64(kind), 7))
-			p, other := deployed(t, box, touches, runtime.Limits{}), deployed(t, box, touches, runtime.Limits{})
+			p, other := deployed(t, box, touches, runtime.Limits{}), deployed(t, box, filled, runtime.Limits{})
 			scans := 0
 			for i := range times(faultRuns) {
 				pages := make([]int, 0, 4)
@@ -176,8 +182,21 @@ func TestSwitchesAreRestored(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(kind), 11))
 			var programs []runtime.Program
 			for i := range 4 {
-				source := fmt.Sprintf("table = list(range(%d))\n%s", i*3000, touches)
+				// Images with stretches of several sizes and places, and one without.
+				source := strings.Replace(filled, "4 << 20", fmt.Sprint((1<<16)<<(3*i)), 1)
+				source = fmt.Sprintf("table = list(range(%d))\n%s", i*3000, source)
 				programs = append(programs, deployed(t, box, source, runtime.Limits{}))
+			}
+			mapped := 0
+			for _, p := range programs {
+				img := box.images.get(keyOf(p))
+				if img.stretch.len() > 0 {
+					mapped++
+				}
+				img.release()
+			}
+			if mapped == 0 || mapped == len(programs) {
+				t.Fatalf("%d of %d images have a stretch", mapped, len(programs))
 			}
 			widened, narrowed := false, false
 			for round := range 4 + times(40) {

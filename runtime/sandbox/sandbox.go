@@ -38,7 +38,7 @@ type Options struct {
 	// system in memory, or on a system other than Linux: such images are made again for each run.
 	ImageDir string
 	// ImageDisk is the largest number of bytes that images take in ImageDir. Zero: as much as Memory
-	// has, at most an eighth of what is free on the disk. Negative: none are stored.
+	// has, at most an eighth of what is free on the disk.
 	ImageDisk int64
 	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
 	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from

@@ -404,7 +404,11 @@ func (s *slot) restore() (pages int, usable bool, err error) {
 	}
 	s.idle = idleOverhead
 	if restored {
-		s.idle += int64(pages+len(s.image.pages)) * pageSize
+		kept := len(s.image.pages)
+		if pages <= restoreLimit { // more were dropped
+			kept += pages
+		}
+		s.idle += int64(kept) * pageSize
 	} else {
 		s.unload()
 	}

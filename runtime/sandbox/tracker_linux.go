@@ -276,7 +276,7 @@ func (s *scan) init(t *tracker) {
 // arm marks all pages of a registered mapping as unwritten. It protects only those that are marked
 // as written: to protect all with UFFDIO_WRITEPROTECT costs the kernel several times as much.
 func (s *scan) arm(mem []byte) error {
-	if s.tracker.kind != trackWritten {
+	if s.tracker.kind != trackWritten || len(mem) == 0 {
 		return nil
 	}
 	start := uint64(uintptr(unsafe.Pointer(&mem[0])))
