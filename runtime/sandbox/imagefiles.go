@@ -91,9 +91,8 @@ const (
 var errNoRoom = errors.New("images take all of their share of files and disk")
 
 // openImageFiles returns the files for images. If dir is not empty, at most diskMost bytes are stored
-// there; zero stands for a share of the disk, at most the given memory. Files that an earlier process
-// has left in dir are removed.
-func openImageFiles(dir string, diskMost, memory int64, log *slog.Logger) *imageFiles {
+// there; zero stands for a share of the disk. Files that an earlier process has left in dir are removed.
+func openImageFiles(dir string, diskMost int64, log *slog.Logger) *imageFiles {
 	f := &imageFiles{most: min(maxImageFiles, openFileLimit()/filesShare), log: log, writing: make(chan struct{}, 1)}
 	if dir == "" {
 		return f
@@ -105,7 +104,7 @@ func openImageFiles(dir string, diskMost, memory int64, log *slog.Logger) *image
 	}
 	f.dir, f.diskMost = dir, diskMost
 	if diskMost == 0 {
-		f.diskMost = min(memory, free/diskShare)
+		f.diskMost = free / diskShare
 	}
 	return f
 }

@@ -17,8 +17,8 @@ func ballast(n int) string {
 	return fmt.Sprintf("rows = [{'id': i, 'name': 'row %%d' %% i} for i in range(%d)]\n", n*4000) + hello
 }
 
-// BenchmarkImages calls a number of functions at random, on as many slots as a server with two
-// processors keeps: the cost of a run whose slot mostly has another image loaded.
+// BenchmarkImages calls a number of functions at random, several at once, on as many slots as a server
+// with two processors keeps: the cost of a run whose slot mostly has another image loaded.
 func BenchmarkImages(b *testing.B) {
 	for _, c := range []struct {
 		name      string
@@ -38,15 +38,19 @@ func BenchmarkImages(b *testing.B) {
 			for range c.functions {
 				programs = append(programs, deployed(b, box, c.source, runtime.Limits{}))
 			}
-			rng := rand.New(rand.NewPCG(1, 2))
 			before := cpuTime(b)
-			for b.Loop() {
-				p := programs[rng.IntN(len(programs))]
-				outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: helloArgs, Context: noContext})
-				if err != nil || outcome.Failure != nil {
-					b.Fatal(outcome, err)
+			b.ResetTimer()
+			b.SetParallelism(4)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					p := programs[rand.IntN(len(programs))]
+					outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: helloArgs, Context: noContext})
+					if err != nil || outcome.Failure != nil {
+						b.Error(outcome, err)
+						return
+					}
 				}
-			}
+			})
 			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
 		})
 	}

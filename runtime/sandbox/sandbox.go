@@ -37,8 +37,8 @@ type Options struct {
 	// memory. What is in it when the sandbox is opened or closed is removed. Empty, or in a file
 	// system in memory, or on a system other than Linux: such images are made again for each run.
 	ImageDir string
-	// ImageDisk is the largest number of bytes that images take in ImageDir. Zero: as much as Memory
-	// has, at most an eighth of what is free on the disk.
+	// ImageDisk is the largest number of bytes that images take in ImageDir. Zero: an eighth of what is
+	// free on the disk.
 	ImageDisk int64
 	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
 	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from
@@ -108,7 +108,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), closing: make(chan struct{}, maxClosing), ended: make(chan struct{}), log: o.Log}
-	s.files = openImageFiles(o.ImageDir, o.ImageDisk, o.Memory.Total(), o.Log)
+	s.files = openImageFiles(o.ImageDir, o.ImageDisk, o.Log)
 	s.images = newImages(s.files)
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages)
 	s.accounts.stacks.Add(stacks)

@@ -14,7 +14,7 @@ const (
 	// DefaultGrace is the time that started runs get to finish once a server is asked to stop.
 	// Process managers commonly wait as long before they kill a process.
 	DefaultGrace = 30 * time.Second
-	// DefaultImageDisk stands for as much as the memory budget, at most an eighth of the free space.
+	// DefaultImageDisk stands for an eighth of what is free on the disk.
 	DefaultImageDisk ui.ByteSize = -1
 )
 
