@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -201,6 +202,9 @@ func TestImagesOnDiskAreBounded(t *testing.T) {
 		if img != nil {
 			img.release()
 		}
+	}
+	if _, err := box.files.onDisk(size); !errors.Is(err, errNoRoom) {
+		t.Errorf("a file beyond the share of the disk: %v", err)
 	}
 	large := deployed(t, box, named(5*size), runtime.Limits{})
 	box.reclaimSlots(math.MaxInt64)
