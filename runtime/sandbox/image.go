@@ -55,6 +55,9 @@ type image struct {
 	files   *wasi.State // what the module body left in /tmp and open; nil if nothing
 	holders atomic.Int32
 
+	// hot has the numbers of pages of the stretch that runs write to; nil: not known yet.
+	hot atomic.Pointer[[]uint32]
+
 	account   *imageAccount // holds the image's cost; nil: none does
 	forgotten atomic.Bool   // it will not be used again
 }

@@ -23,14 +23,15 @@ type platform struct {
 // kernel knows which pages a run has written: those that no longer belong to a file.
 type mappedMemory struct {
 	growth
-	region []byte // all of the reserved range
-	base   *baseImage
-	mapped bool      // the base image's file is mapped
-	fresh  bool      // no page is present, and no stretch is mapped
-	gone   bool      // pages were surrendered
-	loaded *image    // nil if no image is loaded
-	placed byteRange // where the stretch of an image is mapped
-	scan   scan
+	region  []byte // all of the reserved range
+	base    *baseImage
+	mapped  bool      // the base image's file is mapped
+	fresh   bool      // no page is present, and no stretch is mapped
+	gone    bool      // pages were surrendered
+	loaded  *image    // nil if no image is loaded
+	placed  byteRange // where the stretch of an image is mapped
+	touched []uint32  // pages that were copied when it was mapped
+	scan    scan
 
 	// Ranges written since the image was loaded, as of the last scan. The list stays complete while
 	// runs have no page fault: the first write to a page that was not written before causes one.
@@ -160,7 +161,45 @@ func (m *mappedMemory) place(img *image) error {
 	if err := m.mapOver(img.stretch, int(img.file.Fd()), int64(img.stretchAt()), 0); err != nil {
 		return fmt.Errorf("mapping an image: %w", err)
 	}
+	m.touch(img)
 	return nil
+}
+
+// maxHot is the largest number of pages that are copied when a stretch is mapped.
+const maxHot = 32
+
+// touch copies the pages of a stretch that was just mapped to which earlier runs have written. A run
+// that reads such a page first takes two page faults for it, and the second interrupts the other
+// processors.
+func (m *mappedMemory) touch(img *image) {
+	hot := img.hot.Load()
+	if hot == nil {
+		return
+	}
+	m.touched = *hot
+	content := img.data[img.stretchAt():]
+	for _, page := range m.touched {
+		at := int(page) * pageSize
+		m.region[at] = content[at-img.stretch.start]
+	}
+}
+
+// learn notes to which pages of the stretch runs have written since the image was loaded.
+func (m *mappedMemory) learn() {
+	m.numbers = m.numbers[:0]
+	for _, w := range m.written {
+		for part := w.and(m.placed); part.len() > 0 && len(m.numbers) <= maxHot; part.start += pageSize {
+			m.numbers = append(m.numbers, uint32(part.start/pageSize))
+		}
+	}
+	known := 0
+	if hot := m.loaded.hot.Load(); hot != nil {
+		known = len(*hot)
+	}
+	if n := len(m.numbers); n > known && n <= maxHot {
+		hot := slices.Clone(m.numbers)
+		m.loaded.hot.Store(&hot)
+	}
 }
 
 // unplace removes the present stretch where another one will not be mapped.
@@ -177,7 +216,7 @@ func (m *mappedMemory) unplace(next byteRange) error {
 			return err
 		}
 	}
-	m.placed = byteRange{}
+	m.placed, m.touched = byteRange{}, nil
 	return nil
 }
 
@@ -265,6 +304,7 @@ func (m *mappedMemory) widen(before, after *image) bool {
 			}
 		}
 	}
+	m.numbers = append(m.numbers, m.touched...)
 	slices.Sort(m.numbers)
 	m.numbers = slices.Compact(m.numbers)
 	if len(m.numbers) > swapLimit {
@@ -307,9 +347,12 @@ func (m *mappedMemory) arm() error {
 func (m *mappedMemory) maps() bool { return true }
 
 func (m *mappedMemory) restore(p pauser) (int, bool, error) {
-	pages := 0
+	pages, known := 0, m.writtenKnown
 	if err := m.dirty(func(start, end int) { pages += (end - start) / pageSize }); err != nil {
 		return 0, false, err
+	}
+	if !known && m.placed.len() > 0 {
+		m.learn()
 	}
 	steps := meter{pauser: p}
 	switch {
