@@ -331,3 +331,45 @@ func TestFaultsAreNeverMissed(t *testing.T) {
 		t.Errorf("the restored memory differs at %d", at)
 	}
 }
+
+// TestTouchedPagesAreRestored verifies that the pages that a swap copies beforehand, because runs of the
+// image write to them, are restored after a run that has no page fault.
+func TestTouchedPagesAreRestored(t *testing.T) {
+	box := countingBox(t)
+	p := deployed(t, box, filled, runtime.Limits{})
+	other := box.images.get(keyOf(deployed(t, box, filled, runtime.Limits{})))
+	defer other.release()
+	img := box.images.get(keyOf(p))
+	defer img.release()
+	s, _, done := preparedSlot(t, box, p)
+	defer done()
+	m := s.memory.(*mappedMemory)
+	hot := []uint32{uint32(img.stretch.start/pageSize) + 10, uint32(img.stretch.start/pageSize) + 500}
+	img.hot.Store(&hot)
+	for _, next := range []*image{other, img} {
+		if _, _, err := m.restore(noPause{}); err != nil { // the written ranges are known from here on
+			t.Fatal(err)
+		}
+		if err := s.prepare(next, p.Tenant); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !m.writtenKnown {
+		t.Fatal("the swap marked all pages as unwritten")
+	}
+	scans := m.scans
+	for _, page := range hot {
+		m.watch()
+		m.region[int(page)*pageSize]++
+		m.unwatch(true)
+	}
+	if _, restored, err := m.restore(noPause{}); !restored || err != nil {
+		t.Fatal(restored, err)
+	}
+	if m.scans != scans {
+		t.Error("a write to a page that was copied beforehand has caused a page fault")
+	}
+	if at := unequal(s); at >= 0 {
+		t.Errorf("the restored memory differs at %d", at)
+	}
+}
