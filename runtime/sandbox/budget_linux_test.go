@@ -13,8 +13,8 @@ import (
 )
 
 // TestMappedImagesAreIsolated verifies that runs of a function whose image is mapped see it as the
-// module body left it, whatever other runs write, that its slots are restored page by page, and that
-// its memory is freed.
+// module body left it, whatever other runs write, that its slots are restored page by page, and
+// that its memory is freed.
 func TestMappedImagesAreIsolated(t *testing.T) {
 	box := openBox(t, Options{IdleSlots: 2})
 	if !box.guest.mapped {
@@ -101,8 +101,8 @@ return 1`), runtime.Limits{})
 	}
 }
 
-// ownPages returns the number of pages that a memory has of its own: those that are present and belong
-// to no file, see the kernel's Documentation/admin-guide/mm/pagemap.rst.
+// ownPages returns the number of pages that a memory has of its own: those that are present and
+// belong to no file, see the kernel's Documentation/admin-guide/mm/pagemap.rst.
 func ownPages(t *testing.T, m *mappedMemory) (n int) {
 	t.Helper()
 	entries := make([]byte, m.size/pageSize*8)

@@ -37,8 +37,8 @@ func (s *Sandbox) acquireImage(ctx context.Context, p runtime.Program, r request
 // room returns the size of the largest image that could be stored now, in memory or on disk.
 func (s *Sandbox) room() int64 { return max(s.imageRoom(), s.files.diskRoom(time.Now())) }
 
-// imageRoom returns the number of bytes of memory that an image could take now, if all caches gave up
-// theirs.
+// imageRoom returns the number of bytes of memory that an image could take now, if all caches gave
+// up theirs.
 func (s *Sandbox) imageRoom() int64 {
 	a := s.accounts
 	return a.images.mapped.Free() + a.idle.Held() + a.images.mapped.Held()
@@ -124,8 +124,8 @@ func (s *Sandbox) takeCode(ctx context.Context, deadline time.Time, n int64) err
 	return err
 }
 
-// capture returns the image of the memory that a deployment has left in a slot: in memory, or on disk
-// if there is no memory for it. It returns nil if it can be stored in neither.
+// capture returns the image of the memory that a deployment has left in a slot: in memory, or on
+// disk if there is no memory for it. It returns nil if it can be stored in neither.
 func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
 	base, m := s.guest.base, slot.memory
 	pages, err := findPages(base, slot.image, m, slot)
@@ -167,8 +167,9 @@ func (s *Sandbox) newImage(slot *slot, l layout, c content, files *wasi.State, p
 	return img, err
 }
 
-// captureOnDisk returns an image on disk, or nil if it cannot be stored there. A disk may take long, so
-// the call has no permit to compute meanwhile. An error endOfRun means that the call must end.
+// captureOnDisk returns an image on disk, or nil if it cannot be stored there. A disk may take
+// long, so the call has no permit to compute meanwhile. An error endOfRun means that the call must
+// end.
 func (s *Sandbox) captureOnDisk(slot *slot, l layout, files *wasi.State) (*image, error) {
 	s.processors.release(&slot.claim)
 	img, err := s.writeToDisk(slot, l, files)
@@ -216,8 +217,8 @@ type contextPauser struct{ context.Context }
 
 func (p contextPauser) pause() error { return p.Err() }
 
-// runUnkept makes a run of a program for whose image there is no memory: it deploys the program in a
-// slot, and calls it there.
+// runUnkept makes a run of a program for whose image there is no memory: it deploys the program in
+// a slot, and calls it there.
 func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (runtime.Outcome, error) {
 	deployment := request{started: r.started, deadline: r.deadline, limits: r.limits}
 	ran := false

@@ -21,14 +21,14 @@
 //
 // An image is stored as what differs from the base image: of most pages some lines of 64 bytes, and
 // one stretch in which nearly all pages differ as a file, which memories map copy-on-write; see
-// layout. A written page of the stretch is found and restored like any other. Each file has one image
-// and no name. It is in memory, or on disk if there is no memory for it; see imageFiles.
+// layout. A written page of the stretch is found and restored like any other. Each file has one
+// image and no name. It is in memory, or on disk if there is no memory for it; see imageFiles.
 //
 // Memory comes from the budget of the server; see accounts. A run has reserved its own: linear
 // memory, /tmp and [runtime.RunOverhead]. Everything else is taken before it exists and given back
 // when it is gone: images, idle slots, slots that are being closed, deep native stacks and compiled
-// code. Images and idle slots are caches that give way: images to the disk, as long as it has room. A
-// run for whose image there is neither memory nor disk builds the function in its own slot.
+// code. Images and idle slots are caches that give way: images to the disk, as long as it has room.
+// A run for whose image there is neither memory nor disk builds the function in its own slot.
 //
 // What is done for a run counts as the run: loading and restoring its slot, building a missing
 // image, copying inputs and results. All of it is done in pieces with checkpoints.

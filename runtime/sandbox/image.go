@@ -83,9 +83,10 @@ func (r byteRange) without(o byteRange) [2]byteRange {
 	return [2]byteRange{{r.start, max(r.start, o.start)}, {min(r.end, o.end), r.end}}
 }
 
-// layout says how the pages of an image that differ from the base image are loaded. Of a small image,
-// loading copies the lines that differ: usually a few in each page. Most pages of a large one are
-// mapped. An image has one stretch at most: the number of mappings that a process may have is limited.
+// layout says how the pages of an image that differ from the base image are loaded. Of a small
+// image, loading copies the lines that differ: usually a few in each page. Most pages of a large
+// one are mapped. An image has one stretch at most: the number of mappings that a process may have
+// is limited.
 type layout struct {
 	pages   []ownPage // the pages of which loads copy lines, ascending
 	lines   int       // number of these lines
@@ -102,8 +103,8 @@ type ownPage struct {
 func (p *ownPage) at() int { return int(p.number) * pageSize }
 
 const (
-	// lineSize is the unit in bytes in which pages are stored: a page has as many lines as a word has
-	// bits.
+	// lineSize is the unit in bytes in which pages are stored: a page has as many lines as a word
+	// has bits.
 	lineSize = pageSize / 64
 	// minStretch is the smallest number of pages by which the own pages must become fewer for a
 	// stretch to be mapped. To load another image costs as much with a stretch as with some hundred
@@ -111,8 +112,8 @@ const (
 	minStretch = 128
 )
 
-// layoutOf returns the layout of the image of a memory, of which the given pages differ from the base
-// image, in ascending order. Without maps it has no stretch.
+// layoutOf returns the layout of the image of a memory, of which the given pages differ from the
+// base image, in ascending order. Without maps it has no stretch.
 func layoutOf(base *baseImage, mem []byte, pages []uint32, maps bool, p pauser) (layout, error) {
 	steps := meter{pauser: p}
 	var l layout
@@ -138,9 +139,9 @@ func layoutOf(base *baseImage, mem []byte, pages []uint32, maps bool, p pauser) 
 	return l, nil
 }
 
-// findStretch returns the part pages[from:to] that is to be mapped as one stretch, or an empty one. It
-// is the part with the largest difference between the numbers of pages in it and of those that are
-// skipped, which take memory as well. Pages before first, the C stack, are never part of it.
+// findStretch returns the part pages[from:to] that is to be mapped as one stretch, or an empty one.
+// It is the part with the largest difference between the numbers of pages in it and of those that
+// are skipped, which take memory as well. Pages before first, the C stack, are never part of it.
 func findStretch(pages []uint32, first uint32) (from, to int) {
 	gain, best, begin := 0, 0, 0
 	for i, page := range pages {
@@ -174,7 +175,8 @@ func differingLines(a, b []byte) (lines uint64) {
 	return lines
 }
 
-// eachRun calls f with the start of each group of lines that follow each other, and with their bytes.
+// eachRun calls f with the start of each group of lines that follow each other, and with their
+// bytes.
 func (p *ownPage) eachRun(f func(at, n int)) {
 	for left := p.lines; left != 0; {
 		first := bits.TrailingZeros64(left)
@@ -229,9 +231,9 @@ func findPages(base *baseImage, from *image, m guestMemory, p pauser) ([]uint32,
 	return slices.Clone(differ), nil
 }
 
-// newImage returns the image of a memory with the given layout, and stores its content in c, which it
-// frees after an error. If the pages are many, the memory surrenders them as they are copied, so that
-// they are not held twice.
+// newImage returns the image of a memory with the given layout, and stores its content in c, which
+// it frees after an error. If the pages are many, the memory surrenders them as they are copied, so
+// that they are not held twice.
 func newImage(base *baseImage, m guestMemory, l layout, c content, files *wasi.State, p pauser) (*image, error) {
 	img := &image{base: base, size: len(m.data()), layout: l, content: c, files: files}
 	img.holders.Store(1)
@@ -388,8 +390,8 @@ func (img *image) release() {
 	}
 }
 
-// apply changes a memory to the image, in which the stretch is mapped and all other pages are the base
-// image's.
+// apply changes a memory to the image, in which the stretch is mapped and all other pages are the
+// base image's.
 func (img *image) apply(mem []byte, m *meter) error {
 	for i := range img.pages {
 		own := &img.pages[i]
@@ -410,8 +412,8 @@ func (img *image) patch(page []byte, own *ownPage) {
 	})
 }
 
-// undo changes the pages of a memory that apply has changed back to the base image's, except for those
-// in a part of it.
+// undo changes the pages of a memory that apply has changed back to the base image's, except for
+// those in a part of it.
 func (img *image) undo(mem []byte, except byteRange, m *meter) error {
 	for i := range img.pages {
 		own := &img.pages[i]

@@ -41,8 +41,8 @@ func TestFindStretch(t *testing.T) {
 	}
 }
 
-// TestImagesEqualTheirMemory makes images of random memories and verifies that copies of any part of
-// them equal the memory.
+// TestImagesEqualTheirMemory makes images of random memories and verifies that copies of any part
+// of them equal the memory.
 func TestImagesEqualTheirMemory(t *testing.T) {
 	box := boxes["mapped"]
 	base := box.guest.base

@@ -12,8 +12,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// content is the bytes of an image, outside of Go's heap: in memory that nothing else refers to, in a
-// file in memory, or in a file on disk. Memories can map files only. The files have no name, and
+// content is the bytes of an image, outside of Go's heap: in memory that nothing else refers to, in
+// a file in memory, or in a file on disk. Memories can map files only. The files have no name, and
 // each has the content of one image, so no memory can ever map another image's.
 type content struct {
 	data  []byte   // read-only when it is complete
@@ -66,8 +66,8 @@ type imageFiles struct {
 	diskMost int64  // bytes on disk
 	most     int    // open files
 	log      *slog.Logger
-	// writing has a token while an image is written to disk: one at a time, because that is as fast,
-	// and the writer computes without a permit.
+	// writing has a token while an image is written to disk: one at a time, because that is as
+	// fast, and the writer computes without a permit.
 	writing chan struct{}
 
 	mu     sync.Mutex
@@ -90,8 +90,9 @@ const (
 // errNoRoom reports that there are as many files, or as many bytes on disk, as there may be.
 var errNoRoom = errors.New("images take all of their share of files and disk")
 
-// openImageFiles returns the files for images. If dir is not empty, at most diskMost bytes are stored
-// there; zero stands for a share of the disk. Files that an earlier process has left in dir are removed.
+// openImageFiles returns the files for images. If dir is not empty, at most diskMost bytes are
+// stored there; zero stands for a share of the disk. Files that an earlier process has left in dir
+// are removed.
 func openImageFiles(dir string, diskMost int64, log *slog.Logger) *imageFiles {
 	f := &imageFiles{most: min(maxImageFiles, openFileLimit()/filesShare), log: log, writing: make(chan struct{}, 1)}
 	if dir == "" {
@@ -150,8 +151,9 @@ func (f *imageFiles) beginWrite(ctx context.Context) bool {
 
 func (f *imageFiles) endWrite() { <-f.writing }
 
-// inMemory returns the layout of the image of a memory, of which the given pages differ from the base
-// image, and an empty content in memory for it. Without a file for the image, it has no stretch.
+// inMemory returns the layout of the image of a memory, of which the given pages differ from the
+// base image, and an empty content in memory for it. Without a file for the image, it has no
+// stretch.
 func (f *imageFiles) inMemory(base *baseImage, m guestMemory, pages []uint32, p pauser) (layout, content, error) {
 	l, err := layoutOf(base, m.data(), pages, m.maps(), p)
 	if err != nil {
@@ -169,8 +171,8 @@ func (f *imageFiles) inMemory(base *baseImage, m guestMemory, pages []uint32, p 
 	return l, content{data: data, size: l.bytes()}, err
 }
 
-// onDisk returns an empty content on disk. Its caller has begun to write, and reports to wrote whether
-// that has failed.
+// onDisk returns an empty content on disk. Its caller has begun to write, and reports to wrote
+// whether that has failed.
 func (f *imageFiles) onDisk(size int) (content, error) {
 	c, err := f.open(size, true)
 	if err != nil && !errors.Is(err, errNoRoom) {
@@ -197,8 +199,8 @@ func (f *imageFiles) open(size int, disk bool) (c content, err error) {
 	return c, nil
 }
 
-// newUnnamedFile creates a file that has no name in a folder. It fails if the disk has too little room
-// for size bytes.
+// newUnnamedFile creates a file that has no name in a folder. It fails if the disk has too little
+// room for size bytes.
 func newUnnamedFile(dir string, size int) (*os.File, error) {
 	if free, err := freeDisk(dir); err != nil {
 		return nil, err
@@ -248,8 +250,8 @@ func (f *imageFiles) lacks(size int) (bytes int64, files int) {
 	return f.disk + int64(size) - f.diskMost, f.files + 1 - f.most
 }
 
-// diskRoom returns the size of the largest image that may be stored on disk now, if no other is: zero
-// if there is no disk, or if writing to it has failed lately.
+// diskRoom returns the size of the largest image that may be stored on disk now, if no other is:
+// zero if there is no disk, or if writing to it has failed lately.
 func (f *imageFiles) diskRoom(now time.Time) int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()

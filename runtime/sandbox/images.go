@@ -15,8 +15,8 @@ type imageKey struct {
 
 // images is a cache of images. When memory is needed, the least recently used images that nobody
 // uses are moved to disk. Where they cannot be, or when the share of the disk is needed for others,
-// they are dropped; they are built again on the next use. So an image that is in use is always found,
-// unless it was forgotten.
+// they are dropped; they are built again on the next use. So an image that is in use is always
+// found, unless it was forgotten.
 type images struct {
 	files  *imageFiles
 	mu     sync.Mutex
@@ -34,16 +34,16 @@ type cachedImage struct {
 }
 
 const (
-	// An image that costs less than smallImage, in bytes, is not dropped within recently after a use:
-	// the next run would only build it again.
+	// An image that costs less than smallImage, in bytes, is not dropped within recently after a
+	// use: the next run would only build it again.
 	smallImage = 4 << 20
 	recently   = 2 * time.Second
 
 	// moveTime is the longest time that images are moved to disk for when memory is needed. With a
 	// disk that is too slow, the others are dropped.
 	moveTime = time.Second
-	// maxMovedFiles is the largest size in bytes of the files in /tmp of an image that is moved to disk:
-	// they stay in memory.
+	// maxMovedFiles is the largest size in bytes of the files in /tmp of an image that is moved to
+	// disk: they stay in memory.
 	maxMovedFiles = 64 << 10
 )
 
@@ -97,8 +97,8 @@ func (c *images) drop(key imageKey) *image {
 	return c.remove(c.byKey[key])
 }
 
-// reclaim moves the least recently used images that nobody uses to disk, or drops them, until n bytes
-// of memory are free, and returns the number of bytes.
+// reclaim moves the least recently used images that nobody uses to disk, or drops them, until n
+// bytes of memory are free, and returns the number of bytes.
 func (c *images) reclaim(n int64) (freed int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.moving)
 	defer cancel()
@@ -117,8 +117,8 @@ func (c *images) reclaim(n int64) (freed int64) {
 	return freed
 }
 
-// unused returns the least recently used images in memory that nobody uses, until they cost n bytes.
-// The caller must release them.
+// unused returns the least recently used images in memory that nobody uses, until they cost n
+// bytes. The caller must release them.
 func (c *images) unused(n int64) (found []cachedImage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,12 +135,12 @@ func (c *images) unused(n int64) (found []cachedImage) {
 	return found
 }
 
-// unusedBut reports whether an image has no holders but the cache and some others. It is called with
-// mu held, so that it stays so: others become holders only through the cache.
+// unusedBut reports whether an image has no holders but the cache and some others. It is called
+// with mu held, so that it stays so: others become holders only through the cache.
 func unusedBut(img *image, others int32) bool { return img.holders.Load() == 1+others }
 
-// replace replaces an image, which the caller holds, by a copy of it on disk, or removes it if moved is
-// nil. It does nothing and reports false if the image was used or removed meanwhile.
+// replace replaces an image, which the caller holds, by a copy of it on disk, or removes it if
+// moved is nil. It does nothing and reports false if the image was used or removed meanwhile.
 func (c *images) replace(cached cachedImage, moved *image) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,8 +191,8 @@ func (c *images) makeRoom(size int) bool {
 	return bytes <= 0 && files <= 0
 }
 
-// removeOnDisk removes and returns the least recently used images on disk that nobody uses, until they
-// have as many bytes and as many files.
+// removeOnDisk removes and returns the least recently used images on disk that nobody uses, until
+// they have as many bytes and as many files.
 func (c *images) removeOnDisk(bytes int64, files int) (removed []*image) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

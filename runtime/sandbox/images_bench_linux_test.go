@@ -17,8 +17,8 @@ func ballast(n int) string {
 	return fmt.Sprintf("rows = [{'id': i, 'name': 'row %%d' %% i} for i in range(%d)]\n", n*4000) + hello
 }
 
-// BenchmarkImages calls a number of functions at random, several at once, on as many slots as a server
-// with two processors keeps: the cost of a run whose slot mostly has another image loaded.
+// BenchmarkImages calls a number of functions at random, several at once, on as many slots as a
+// server with two processors keeps: the cost of a run whose slot mostly has another image loaded.
 func BenchmarkImages(b *testing.B) {
 	for _, c := range []struct {
 		name      string
@@ -56,8 +56,8 @@ func BenchmarkImages(b *testing.B) {
 	}
 }
 
-// cpuTime returns the processor time that the process has used, in nanoseconds. It is steadier than the
-// time of the clock on a busy machine.
+// cpuTime returns the processor time that the process has used, in nanoseconds. It is steadier than
+// the time of the clock on a busy machine.
 func cpuTime(b *testing.B) int64 {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {

@@ -30,8 +30,8 @@ func openWithDisk(t *testing.T, o Options) *Sandbox {
 	return box
 }
 
-// named is a program that returns a name which its module body draws, and whether its data is intact,
-// to which it then writes.
+// named is a program that returns a name which its module body draws, and whether its data is
+// intact, to which it then writes.
 func named(bytes int) string {
 	return fmt.Sprintf(`
 import uuid
@@ -44,8 +44,8 @@ def main(args, context):
 `, bytes)
 }
 
-// TestImagesMoveToDisk takes the memory of images away: they are moved to disk, and runs use them there
-// without another run of the module body.
+// TestImagesMoveToDisk takes the memory of images away: they are moved to disk, and runs use them
+// there without another run of the module body.
 func TestImagesMoveToDisk(t *testing.T) {
 	for name, portable := range map[string]bool{"mapped": false, "copied": true} {
 		t.Run(name, func(t *testing.T) {
@@ -98,8 +98,8 @@ func TestImagesMoveToDisk(t *testing.T) {
 	}
 }
 
-// TestMovedImageIsNotLost verifies what happens to an image that was used, forgotten or replaced while
-// it was moved.
+// TestMovedImageIsNotLost verifies what happens to an image that was used, forgotten or replaced
+// while it was moved.
 func TestMovedImageIsNotLost(t *testing.T) {
 	box := openWithDisk(t, Options{})
 	for _, c := range []struct {
@@ -152,8 +152,8 @@ func TestMovedImageIsNotLost(t *testing.T) {
 	}
 }
 
-// TestLargeImagesGoToDisk runs a function for whose image there is no memory beside its own run: the
-// image goes to disk at once, and its runs share it.
+// TestLargeImagesGoToDisk runs a function for whose image there is no memory beside its own run:
+// the image goes to disk at once, and its runs share it.
 func TestLargeImagesGoToDisk(t *testing.T) {
 	budget := memory.New(200*runtime.MiB, nil)
 	box := &reservedBox{budget: budget, runs: budget.Open(memory.Options{Name: "runs"})}
@@ -176,8 +176,8 @@ func TestLargeImagesGoToDisk(t *testing.T) {
 	}
 }
 
-// TestImagesOnDiskAreBounded verifies that images on disk take at most their share: the least recently
-// used are dropped.
+// TestImagesOnDiskAreBounded verifies that images on disk take at most their share: the least
+// recently used are dropped.
 func TestImagesOnDiskAreBounded(t *testing.T) {
 	const size, fit = 4 * runtime.MiB, 3
 	box := openWithDisk(t, Options{ImageDisk: fit*size + size/2})
@@ -217,8 +217,8 @@ func TestImagesOnDiskAreBounded(t *testing.T) {
 	}
 }
 
-// TestDiskThatFails verifies that images which cannot be written are made again for each run, with one
-// line in the log, until writing works again.
+// TestDiskThatFails verifies that images which cannot be written are made again for each run, with
+// one line in the log, until writing works again.
 func TestDiskThatFails(t *testing.T) {
 	var log bytes.Buffer
 	budget := memory.New(200*runtime.MiB, nil)
@@ -321,7 +321,8 @@ func TestMemoryFilesAreSealed(t *testing.T) {
 	}
 }
 
-// TestImagesWithoutFiles verifies that large images are copied where no file can be created for them.
+// TestImagesWithoutFiles verifies that large images are copied where no file can be created for
+// them.
 func TestImagesWithoutFiles(t *testing.T) {
 	box := openWithDisk(t, Options{IdleSlots: 1})
 	box.files.most = 0

@@ -10,8 +10,8 @@ import (
 // size on the systems that support mappedMemory.
 const pageSize = 4096
 
-// guestMemory is the linear memory of one slot: an image can be loaded into it, and restored after a
-// run. One goroutine at a time.
+// guestMemory is the linear memory of one slot: an image can be loaded into it, and restored after
+// a run. One goroutine at a time.
 type guestMemory interface {
 	experimental.LinearMemory
 

@@ -134,7 +134,8 @@ func (m *mappedMemory) mapBase(r byteRange) error {
 	return m.scan.arm(m.bytes(r))
 }
 
-// mapOver maps a file over a part of the memory, copy-on-write, or anonymous memory if flags say so.
+// mapOver maps a file over a part of the memory, copy-on-write, or anonymous memory if flags say
+// so.
 func (m *mappedMemory) mapOver(r byteRange, file int, at int64, flags int) error {
 	if r.len() == 0 {
 		return nil
@@ -168,9 +169,9 @@ func (m *mappedMemory) place(img *image) error {
 // maxHot is the largest number of pages that are copied when a stretch is mapped.
 const maxHot = 32
 
-// touch copies the pages of a stretch that was just mapped to which earlier runs have written. A run
-// that reads such a page first takes two page faults for it, and the second interrupts the other
-// processors.
+// touch copies the pages of a stretch that was just mapped to which earlier runs have written. A
+// run that reads such a page first takes two page faults for it, and the second interrupts the
+// other processors.
 func (m *mappedMemory) touch(img *image) {
 	hot := img.hot.Load()
 	if hot == nil {
@@ -263,7 +264,8 @@ func (m *mappedMemory) swap(img *image, p pauser) error {
 	return img.apply(m.region, &steps)
 }
 
-// forget removes from the known written ranges what lies in a part of the memory that is mapped anew.
+// forget removes from the known written ranges what lies in a part of the memory that is mapped
+// anew.
 func (m *mappedMemory) forget(part byteRange) {
 	m.ranges = append(m.ranges[:0], m.written...)
 	m.written = m.written[:0]
@@ -279,8 +281,8 @@ func (m *mappedMemory) forget(part byteRange) {
 const (
 	// swapLimit is the largest number of pages that count as written after a swap.
 	swapLimit = 192
-	// wideRuns is the number of runs of one image after which the pages that only swaps have written
-	// count as unwritten again.
+	// wideRuns is the number of runs of one image after which the pages that only swaps have
+	// written count as unwritten again.
 	wideRuns = 32
 )
 
@@ -376,8 +378,8 @@ func (m *mappedMemory) restore(p pauser) (int, bool, error) {
 	return pages, true, nil
 }
 
-// dropWritten returns the written pages to the system: the next access reads the pages of the files,
-// and zeros elsewhere. The image's own pages among them are changed again.
+// dropWritten returns the written pages to the system: the next access reads the pages of the
+// files, and zeros elsewhere. The image's own pages among them are changed again.
 func (m *mappedMemory) dropWritten(steps *meter) error {
 	m.writtenKnown, m.wide = false, 0
 	for _, w := range m.written {
@@ -593,8 +595,8 @@ func viewFile(file *os.File, size int) ([]byte, error) {
 	return view, nil
 }
 
-// freeDisk returns the number of bytes that are free on the disk of a folder. It fails if the folder is
-// in memory.
+// freeDisk returns the number of bytes that are free on the disk of a folder. It fails if the
+// folder is in memory.
 func freeDisk(dir string) (int64, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(dir, &stat); err != nil {

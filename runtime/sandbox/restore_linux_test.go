@@ -28,8 +28,8 @@ func trackedBox(t *testing.T, kind trackerKind) *Sandbox {
 	return box
 }
 
-// countingBox opens a box whose slots look for written pages only after page faults. It skips the test
-// where the system does not count them.
+// countingBox opens a box whose slots look for written pages only after page faults. It skips the
+// test where the system does not count them.
 func countingBox(t *testing.T) *Sandbox {
 	t.Helper()
 	box := trackedBox(t, trackWritten)
@@ -170,9 +170,9 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 	}
 }
 
-// TestSwitchesAreRestored calls some functions by turns on one slot, each for a random number of runs,
-// and compares all of the slot's memory after each run. The pages that a switch has written count as
-// written for a while, and then no more.
+// TestSwitchesAreRestored calls some functions by turns on one slot, each for a random number of
+// runs, and compares all of the slot's memory after each run. The pages that a switch has written
+// count as written for a while, and then no more.
 func TestSwitchesAreRestored(t *testing.T) {
 	for kind := range trackerKinds {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
@@ -332,8 +332,8 @@ func TestFaultsAreNeverMissed(t *testing.T) {
 	}
 }
 
-// TestTouchedPagesAreRestored verifies that the pages that a swap copies beforehand, because runs of the
-// image write to them, are restored after a run that has no page fault.
+// TestTouchedPagesAreRestored verifies that the pages that a swap copies beforehand, because runs
+// of the image write to them, are restored after a run that has no page fault.
 func TestTouchedPagesAreRestored(t *testing.T) {
 	box := countingBox(t)
 	p := deployed(t, box, filled, runtime.Limits{})

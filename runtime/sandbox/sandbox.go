@@ -33,12 +33,12 @@ type Options struct {
 	// IdleSlots is the number of instances that stay ready between runs; as many as were in use at
 	// once within the last ten seconds stay in any case. Zero: 8 per place.
 	IdleSlots int
-	// ImageDir is a folder, created with mode 0700, in which images are stored for which there is no
-	// memory. What is in it when the sandbox is opened or closed is removed. Empty, or in a file
+	// ImageDir is a folder, created with mode 0700, in which images are stored for which there is
+	// no memory. What is in it when the sandbox is opened or closed is removed. Empty, or in a file
 	// system in memory, or on a system other than Linux: such images are made again for each run.
 	ImageDir string
-	// ImageDisk is the largest number of bytes that images take in ImageDir. Zero: an eighth of what is
-	// free on the disk.
+	// ImageDisk is the largest number of bytes that images take in ImageDir. Zero: an eighth of
+	// what is free on the disk.
 	ImageDisk int64
 	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
 	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from
@@ -67,9 +67,9 @@ const (
 )
 
 // fitProcessors returns the largest number of guests, at most n, that may compute at once with a
-// memory budget, and the bytes of it that their native stacks take. wazero lets the stack of a guest
-// that computes grow before the sandbox can take memory for it, so there must be room for that
-// beforehand.
+// memory budget, and the bytes of it that their native stacks take. wazero lets the stack of a
+// guest that computes grow before the sandbox can take memory for it, so there must be room for
+// that beforehand.
 func fitProcessors(n int, budget int64) (fit int, bytes int64) {
 	further := min(max(n-coveredStacks, 0), int(budget/stacksShare/maxStack))
 	return min(n, coveredStacks+further), int64(further) * maxStack
@@ -146,8 +146,8 @@ func (s *Sandbox) trim() {
 	}
 }
 
-// The slots that need no memory of the budget are sparesPerPlace for each of the first coveredPlaces
-// guests that compute at once.
+// The slots that need no memory of the budget are sparesPerPlace for each of the first
+// coveredPlaces guests that compute at once.
 const (
 	sparesPerPlace = 8
 	coveredPlaces  = 2

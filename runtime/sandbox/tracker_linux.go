@@ -296,8 +296,8 @@ func (s *scan) arm(mem []byte) error {
 }
 
 // each calls f with every range of region[start:end] that was written, as offsets into region.
-// armed means that the range is a mapping that was armed; kinds that do not arm accept any. Otherwise
-// a page that belongs to no file counts as written.
+// armed means that the range is a mapping that was armed; kinds that do not arm accept any.
+// Otherwise a page that belongs to no file counts as written.
 func (s *scan) each(region []byte, start, end int, armed bool, f func(start, end int)) error {
 	switch {
 	case start == end:
