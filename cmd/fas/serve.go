@@ -21,6 +21,7 @@ var serveEnv = map[string]string{
 	"health-listen":            "FAASPOT_HEALTH_LISTEN",
 	"data":                     "FAASPOT_DATA",
 	"memory-budget":            "FAASPOT_MEMORY_BUDGET",
+	"image-disk":               "FAASPOT_IMAGE_DISK",
 	"grace":                    "FAASPOT_GRACE",
 	"retention-age":            "FAASPOT_RETENTION_AGE",
 	"retention-count":          "FAASPOT_RETENTION_COUNT",
@@ -41,6 +42,7 @@ func newServe(a *app) *cobra.Command {
 		LogFormat:       server.FormatAuto,
 		RetentionAge:    ui.Span(engine.DefaultRetentionAge),
 		RetentionMinAge: ui.Span(engine.DefaultRetentionMinAge),
+		ImageDisk:       server.DefaultImageDisk,
 	}
 	cmd := &cobra.Command{
 		Use:        "serve",
@@ -60,7 +62,7 @@ front.
 
 All flags except --demo, --address-file and --reset-admin-token can also be set by
 variables: FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN, FAASPOT_DATA,
-FAASPOT_MEMORY_BUDGET, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
+FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
 FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW,
@@ -99,6 +101,7 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT.`,
 	f.StringVar(&o.HealthListen, "health-listen", "", "`ADDRESS` to serve /healthz and /readyz at, without a token and with limits of its own (default none)")
 	f.StringVar(&o.Data, "data", "", "data `FOLDER` (default ~/.faaspot/data)")
 	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that the server holds for functions and clients; the process takes up to 300 MB more (default half of the machine's memory)")
+	f.Var(&o.ImageDisk, "image-disk", "`SIZE` of the images of functions that are kept on disk when there is no memory for them; 0KB keeps none (default 1/8 of what is free on the disk at the start)")
 	f.DurationVar(&o.Grace, "grace", server.DefaultGrace, "`DURATION` that started runs get to finish when the server stops")
 	f.Var(&o.RetentionAge, "retention-age", "keep finished executions for `DURATION`, such as 12h or 7d")
 	f.IntVar(&o.RetentionCount, "retention-count", engine.DefaultRetentionCount, "keep at most `N` finished executions; functions that have most lose their oldest")

@@ -31,7 +31,7 @@ func serveFlags(t *testing.T, env environ.Environment, args ...string) (map[stri
 
 func TestFlagsAreStrongerThanVariables(t *testing.T) {
 	env := environ.Environment{
-		"FAASPOT_LISTEN": "127.0.0.1:1", "FAASPOT_DATA": "/data", "FAASPOT_MEMORY_BUDGET": "1GB", "FAASPOT_GRACE": "5s",
+		"FAASPOT_LISTEN": "127.0.0.1:1", "FAASPOT_DATA": "/data", "FAASPOT_MEMORY_BUDGET": "1GB", "FAASPOT_IMAGE_DISK": "2GB", "FAASPOT_GRACE": "5s",
 		"FAASPOT_PUBLIC_URL": "https://faas.example.com", "FAASPOT_LOG_LEVEL": "debug", "FAASPOT_LOG_FORMAT": "json",
 	}
 	got, err := serveFlags(t, env, "--listen", "127.0.0.1:2", "--log-level", "warn")
@@ -39,7 +39,7 @@ func TestFlagsAreStrongerThanVariables(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"listen": "127.0.0.1:2", "data": "/data", "memory-budget": "1 GB", "grace": "5s",
+		"listen": "127.0.0.1:2", "data": "/data", "memory-budget": "1 GB", "image-disk": "2 GB", "grace": "5s",
 		"public-url": "https://faas.example.com", "log-level": "warn", "log-format": "json",
 	}
 	for name, value := range want {
@@ -55,7 +55,7 @@ func TestDefaultsWithoutVariables(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
-		"listen": "127.0.0.1:8080", "grace": (30 * time.Second).String(), "memory-budget": "", "log-format": "auto",
+		"listen": "127.0.0.1:8080", "grace": (30 * time.Second).String(), "memory-budget": "", "image-disk": "", "log-format": "auto",
 		"log-level": strings.ToLower(slog.LevelInfo.String()),
 	} {
 		if got[name] != value {

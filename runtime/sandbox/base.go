@@ -104,11 +104,11 @@ func (g *guest) setBase(mem []byte, stack uint64, portable bool) error {
 	clear(mem[:stack])
 	start := int(stack) / pageSize * pageSize
 	free, end := freeHeap(mem, start)
-	content := mem[start:free]
+	view := mem[start:free]
 	base := &baseImage{start: start, size: len(mem), stack: stack}
 	g.base = base
 	if !portable {
-		if err := base.prepareMapping(content); err == nil {
+		if err := base.prepareMapping(view); err == nil {
 			g.mapped = true
 		} else {
 			base.closeMapping()
@@ -116,12 +116,20 @@ func (g *guest) setBase(mem []byte, stack uint64, portable bool) error {
 		}
 	}
 	if !g.mapped {
-		base.view = slices.Clone(content)
+		base.view = slices.Clone(view)
 	}
 	tail := &tailMemory{copiedMemory{buf: mem}, end}
 	pages, err := findPages(base, nil, tail, noPause{})
+	if err != nil {
+		return err
+	}
+	l, err := layoutOf(base, mem, pages, false, noPause{})
+	if err != nil {
+		return err
+	}
+	data, err := newPages(l.bytes() / pageSize)
 	if err == nil {
-		g.bare, err = newImage(base, tail, pages, nil, noPause{})
+		g.bare, err = newImage(base, tail, l, content{data: data}, nil, noPause{})
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
 func keyOf(p runtime.Program) imageKey { return imageKey{p.FunctionID, p.Version} }
@@ -16,7 +17,7 @@ func keyOf(p runtime.Program) imageKey { return imageKey{p.FunctionID, p.Version
 // reason.
 func (s *Sandbox) acquireImage(ctx context.Context, p runtime.Program, r request) built {
 	key := keyOf(p)
-	if !s.images.worthBuilding(key, r.started, s.imageRoom) {
+	if !s.images.worthBuilding(key, r.started, s.room) {
 		return built{unkept: true}
 	}
 	waiting, cancel := context.WithDeadline(ctx, r.deadline)
@@ -33,7 +34,11 @@ func (s *Sandbox) acquireImage(ctx context.Context, p runtime.Program, r request
 	return made
 }
 
-// imageRoom returns the number of bytes that an image could take now, if all caches gave up theirs.
+// room returns the size of the largest image that could be stored now, in memory or on disk.
+func (s *Sandbox) room() int64 { return max(s.imageRoom(), s.files.diskRoom(time.Now())) }
+
+// imageRoom returns the number of bytes of memory that an image could take now, if all caches gave
+// up theirs.
 func (s *Sandbox) imageRoom() int64 {
 	a := s.accounts
 	return a.images.mapped.Free() + a.idle.Held() + a.images.mapped.Held()
@@ -119,38 +124,101 @@ func (s *Sandbox) takeCode(ctx context.Context, deadline time.Time, n int64) err
 	return err
 }
 
-// capture returns the image of the memory that a deployment has left in a slot, or nil if there is
-// no memory for it.
-func (s *Sandbox) capture(slot *slot, key imageKey) (img *image, err error) {
-	pages, err := findPages(s.guest.base, slot.image, slot.memory, slot)
+// capture returns the image of the memory that a deployment has left in a slot: in memory, or on
+// disk if there is no memory for it. It returns nil if it can be stored in neither.
+func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
+	base, m := s.guest.base, slot.memory
+	pages, err := findPages(base, slot.image, m, slot)
+	if err != nil {
+		return nil, err
+	}
+	l, c, err := s.files.inMemory(base, m, pages, slot)
 	if err != nil {
 		return nil, err
 	}
 	files := slot.system.Capture()
-	mapped, heap := imageCost(len(pages), files)
+	mapped, heap := imageCost(&l, false, files)
 	// Caches do not give up their memory in vain.
-	if mapped+heap > s.imageRoom() || !s.accounts.images.take(slot, mapped, heap) {
-		if class := slot.stopped(s.processors.now()); class != "" {
-			slot.call.endClass = class
-			return nil, endOfRun{}
-		}
-		s.images.noteUnkept(key, mapped+heap, s.processors.now())
-		return nil, nil
+	if mapped+heap <= s.imageRoom() && s.accounts.images.take(slot, mapped, heap) {
+		return s.newImage(slot, l, c, files, slot)
 	}
+	c.free()
+	if class := slot.stopped(s.processors.now()); class != "" {
+		slot.call.endClass = class
+		return nil, endOfRun{}
+	}
+	img, err := s.captureOnDisk(slot, l, files)
+	if img == nil && err == nil {
+		s.images.noteUnkept(key, mapped+heap, s.processors.now())
+	}
+	return img, err
+}
+
+// newImage returns an image whose cost was taken, or gives that back.
+func (s *Sandbox) newImage(slot *slot, l layout, c content, files *wasi.State, p pauser) (img *image, err error) {
 	defer func() {
 		if img == nil { // an error, or a panic
-			s.accounts.images.give(mapped, heap)
+			s.accounts.images.give(imageCost(&l, c.disk, files))
 		}
 	}()
-	if img, err = newImage(s.guest.base, slot.memory, pages, files, slot); err != nil {
+	if img, err = newImage(s.guest.base, slot.memory, l, c, files, p); err == nil {
+		img.account = &s.accounts.images
+	}
+	return img, err
+}
+
+// captureOnDisk returns an image on disk, or nil if it cannot be stored there. A disk may take
+// long, so the call has no permit to compute meanwhile. An error endOfRun means that the call must
+// end.
+func (s *Sandbox) captureOnDisk(slot *slot, l layout, files *wasi.State) (*image, error) {
+	s.processors.release(&slot.claim)
+	img, err := s.writeToDisk(slot, l, files)
+	if err != nil {
 		return nil, err
 	}
-	img.account = &s.accounts.images
+	if !s.processors.acquire(&slot.claim) {
+		if img != nil {
+			img.release()
+		}
+		return nil, slot.pause()
+	}
 	return img, nil
 }
 
-// runUnkept makes a run of a program for whose image there is no memory: it deploys the program in a
-// slot, and calls it there.
+// writeToDisk is captureOnDisk without a permit: pausing then ends the call.
+func (s *Sandbox) writeToDisk(slot *slot, l layout, files *wasi.State) (*image, error) {
+	ctx, cancel := context.WithDeadline(slot.claim.ctx, slot.claim.deadline)
+	defer cancel()
+	if !s.files.beginWrite(ctx) {
+		return nil, slot.pause()
+	}
+	defer s.files.endWrite()
+	if !s.images.makeRoom(l.bytes()) {
+		return nil, nil
+	}
+	c, err := s.files.onDisk(l.bytes())
+	if err != nil {
+		return nil, nil // wrote has reported it
+	}
+	if _, heap := imageCost(&l, true, files); !s.accounts.images.heap.TakeFree(heap) {
+		c.free()
+		return nil, nil
+	}
+	img, err := s.newImage(slot, l, c, files, contextPauser{ctx})
+	if err != nil && ctx.Err() != nil {
+		return nil, slot.pause()
+	}
+	s.files.wrote(err)
+	return img, nil
+}
+
+// contextPauser is the pauser of work without a permit. It ends with a context.
+type contextPauser struct{ context.Context }
+
+func (p contextPauser) pause() error { return p.Err() }
+
+// runUnkept makes a run of a program for whose image there is no memory: it deploys the program in
+// a slot, and calls it there.
 func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (runtime.Outcome, error) {
 	deployment := request{started: r.started, deadline: r.deadline, limits: r.limits}
 	ran := false

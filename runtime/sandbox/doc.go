@@ -16,15 +16,19 @@
 //   - The kernel reports which pages were written; see mappedMemory. Where it cannot, all of the
 //     memory is copied; see copiedMemory.
 //   - A slot that moves to another tenant gets a memory with only fresh pages; one that moves to
-//     another function of the same tenant has every differing page replaced. A slot whose memory
-//     has grown, or whose run did not end by returning, is closed. One in which a run has written
-//     much, or over which a long stretch of an image was mapped, returns all of its pages.
+//     another function of the same tenant has every differing page changed. A slot whose memory
+//     has grown, or whose run did not end by returning, is closed.
+//
+// An image is stored as what differs from the base image: of most pages some lines of 64 bytes, and
+// one stretch in which nearly all pages differ as a file, which memories map copy-on-write; see
+// layout. A written page of the stretch is found and restored like any other. Each file has one
+// image and no name. It is in memory, or on disk if there is no memory for it; see imageFiles.
 //
 // Memory comes from the budget of the server; see accounts. A run has reserved its own: linear
 // memory, /tmp and [runtime.RunOverhead]. Everything else is taken before it exists and given back
 // when it is gone: images, idle slots, slots that are being closed, deep native stacks and compiled
-// code. Images and idle slots are caches that give way. A run for whose image there is no memory
-// builds the function in its own slot.
+// code. Images and idle slots are caches that give way: images to the disk, as long as it has room.
+// A run for whose image there is neither memory nor disk builds the function in its own slot.
 //
 // What is done for a run counts as the run: loading and restoring its slot, building a missing
 // image, copying inputs and results. All of it is done in pieces with checkpoints.

@@ -2,8 +2,12 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"math/bits"
 	"slices"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
@@ -44,32 +48,156 @@ func (b *baseImage) copyTo(mem []byte, start, end int, m *meter) error {
 // image is the memory that a function's runs start from: the base image with the pages that loading
 // the function has changed. It is immutable, and freed when the last holder releases it.
 type image struct {
-	base    *baseImage
-	size    int         // bytes of the whole memory; more than the base's if it has grown
-	differ  int         // number of pages that differ from the base: pages and those of shared
-	pages   []uint32    // numbers of the pages that loads copy, ascending
-	data    []byte      // contents of pages, one after the other, outside the Go heap
-	shared  []extent    // long stretches that loads map instead, ascending
+	base *baseImage
+	size int // bytes of the whole memory; more than the base's if it has grown
+	layout
+	content
 	files   *wasi.State // what the module body left in /tmp and open; nil if nothing
 	holders atomic.Int32
+
+	// hot has the numbers of pages of the stretch that runs write to; nil: not known yet.
+	hot atomic.Pointer[[]uint32]
 
 	account   *imageAccount // holds the image's cost; nil: none does
 	forgotten atomic.Bool   // it will not be used again
 }
 
-// extent is a stretch of an image that is stored in a file, from which memories map it
-// copy-on-write.
-type extent struct {
-	start, length int   // in the memory
-	at            int64 // offset in the file
+// byteRange is a part of a memory, as offsets.
+type byteRange struct{ start, end int }
+
+func (r byteRange) len() int { return r.end - r.start }
+
+func (r byteRange) contains(at int) bool { return r.start <= at && at < r.end }
+
+// and returns the part of r that is in o.
+func (r byteRange) and(o byteRange) byteRange {
+	start, end := max(r.start, o.start), min(r.end, o.end)
+	return byteRange{start, max(start, end)}
 }
 
-// minExtent is the smallest number of pages that are mapped instead of copied. Such an image has
-// more pages than are copied back after a run, so mapping saves copying all of them for each run.
-const minExtent = restoreLimit
+// without returns the parts of r that are not in o: before and after it. Either may be empty.
+func (r byteRange) without(o byteRange) [2]byteRange {
+	if r.and(o).len() == 0 {
+		return [2]byteRange{r}
+	}
+	return [2]byteRange{{r.start, max(r.start, o.start)}, {min(r.end, o.end), r.end}}
+}
+
+// layout says how the pages of an image that differ from the base image are loaded. Of a small
+// image, loading copies the lines that differ: usually a few in each page. Most pages of a large
+// one are mapped. An image has one stretch at most: the number of mappings that a process may have
+// is limited.
+type layout struct {
+	pages   []ownPage // the pages of which loads copy lines, ascending
+	lines   int       // number of these lines
+	stretch byteRange // the part that loads map, copy-on-write; empty: none
+}
+
+// ownPage is a page of an image that differs from the base image.
+type ownPage struct {
+	number uint32
+	first  uint32 // index of its first line among those of the image
+	lines  uint64 // bit i: its line number i differs
+}
+
+func (p *ownPage) at() int { return int(p.number) * pageSize }
+
+const (
+	// lineSize is the unit in bytes in which pages are stored: a page has as many lines as a word
+	// has bits.
+	lineSize = pageSize / 64
+	// minStretch is the smallest number of pages by which the own pages must become fewer for a
+	// stretch to be mapped. To load another image costs as much with a stretch as with some hundred
+	// pages of which all lines are copied.
+	minStretch = 128
+)
+
+// layoutOf returns the layout of the image of a memory, of which the given pages differ from the
+// base image, in ascending order. Without maps it has no stretch.
+func layoutOf(base *baseImage, mem []byte, pages []uint32, maps bool, p pauser) (layout, error) {
+	steps := meter{pauser: p}
+	var l layout
+	from, to := 0, 0
+	if maps {
+		from, to = findStretch(pages, uint32(base.start/pageSize))
+	}
+	if from < to {
+		l.stretch = byteRange{int(pages[from]) * pageSize, (int(pages[to-1]) + 1) * pageSize}
+	}
+	l.pages = make([]ownPage, 0, len(pages)-(to-from))
+	for _, part := range [][]uint32{pages[:from], pages[to:]} {
+		for _, number := range part {
+			own := ownPage{number: number, first: uint32(l.lines)}
+			own.lines = differingLines(mem[own.at():own.at()+pageSize], base.page(own.at()))
+			l.pages = append(l.pages, own)
+			l.lines += bits.OnesCount64(own.lines)
+			if err := steps.spend(pageSize); err != nil {
+				return layout{}, err
+			}
+		}
+	}
+	return l, nil
+}
+
+// findStretch returns the part pages[from:to] that is to be mapped as one stretch, or an empty one.
+// It is the part with the largest difference between the numbers of pages in it and of those that
+// are skipped, which take memory as well. Pages before first, the C stack, are never part of it.
+func findStretch(pages []uint32, first uint32) (from, to int) {
+	gain, best, begin := 0, 0, 0
+	for i, page := range pages {
+		if page < first {
+			begin = i + 1
+			continue
+		}
+		if i > begin {
+			gain -= int(page - pages[i-1] - 1)
+		}
+		if gain <= 0 {
+			gain, begin = 0, i
+		}
+		if gain++; gain > best {
+			best, from, to = gain, begin, i+1
+		}
+	}
+	if best < minStretch {
+		return 0, 0
+	}
+	return from, to
+}
+
+// differingLines returns a bit for each line in which two pages differ.
+func differingLines(a, b []byte) (lines uint64) {
+	for i := 0; i < pageSize/lineSize; i++ {
+		if at := i * lineSize; !bytes.Equal(a[at:at+lineSize], b[at:at+lineSize]) {
+			lines |= 1 << i
+		}
+	}
+	return lines
+}
+
+// eachRun calls f with the start of each group of lines that follow each other, and with their
+// bytes.
+func (p *ownPage) eachRun(f func(at, n int)) {
+	for left := p.lines; left != 0; {
+		first := bits.TrailingZeros64(left)
+		n := bits.TrailingZeros64(^(left >> first))
+		f(first*lineSize, n*lineSize)
+		left &^= (1<<n - 1) << first
+	}
+}
+
+// bytes returns the size of the content of an image with this layout: the lines, and from the next
+// page on the stretch.
+func (l *layout) bytes() int { return l.stretchAt() + l.stretch.len() }
+
+// stretchAt returns the offset of the stretch in the content.
+func (l *layout) stretchAt() int { return (l.lines*lineSize + pageSize - 1) / pageSize * pageSize }
+
+// heap returns the memory in bytes that the layout takes on Go's heap.
+func (l *layout) heap() int64 { return int64(len(l.pages)) * int64(unsafe.Sizeof(ownPage{})) }
 
 // findPages returns the pages of a memory, into which from was loaded, that differ from the base
-// image, in ascending order.
+// image, in ascending order. from has no stretch.
 func findPages(base *baseImage, from *image, m guestMemory, p pauser) ([]uint32, error) {
 	mem := m.data()
 	var pages []uint32
@@ -83,9 +211,9 @@ func findPages(base *baseImage, from *image, m guestMemory, p pauser) ([]uint32,
 	}
 	if from != nil {
 		// Few pages, inserted in order: sorting all would take milliseconds without a checkpoint.
-		for _, page := range from.pages {
-			if i, found := slices.BinarySearch(pages, page); !found {
-				pages = slices.Insert(pages, i, page)
+		for _, own := range from.pages {
+			if i, found := slices.BinarySearch(pages, own.number); !found {
+				pages = slices.Insert(pages, i, own.number)
 			}
 		}
 	}
@@ -103,73 +231,90 @@ func findPages(base *baseImage, from *image, m guestMemory, p pauser) ([]uint32,
 	return slices.Clone(differ), nil
 }
 
-// newImage returns the image with the given pages of a memory. If they are many, the memory
-// surrenders them as they are copied, so that they are not held twice.
-func newImage(base *baseImage, m guestMemory, pages []uint32, files *wasi.State, p pauser) (*image, error) {
-	img := &image{base: base, size: len(m.data()), files: files, differ: len(pages)}
+// newImage returns the image of a memory with the given layout, and stores its content in c, which
+// it frees after an error. If the pages are many, the memory surrenders them as they are copied, so
+// that they are not held twice.
+func newImage(base *baseImage, m guestMemory, l layout, c content, files *wasi.State, p pauser) (*image, error) {
+	img := &image{base: base, size: len(m.data()), layout: l, content: c, files: files}
 	img.holders.Store(1)
-	work := imageWork{img: img, memory: m, move: len(pages) > restoreLimit, meter: meter{pauser: p}}
 	complete := false
 	defer func() {
 		if !complete { // an error, or a panic
 			img.release()
 		}
 	}()
-	if err := work.split(pages); err != nil {
-		return nil, err
-	}
-	if err := work.copyPages(); err != nil {
-		return nil, err
-	}
-	if err := work.storeExtents(); err != nil {
+	if err := img.store(m, &meter{pauser: p}); err != nil {
 		return nil, err
 	}
 	complete = true
 	return img, nil
 }
 
-// imageWork is the creation of an image.
-type imageWork struct {
-	img    *image
-	memory guestMemory
-	move   bool // the memory surrenders what was copied
-	meter  meter
-}
-
-// split decides which pages loads will copy and which stretches they will map.
-func (w *imageWork) split(pages []uint32) (err error) {
-	img := w.img
-	// Trackers watch the part of a memory over which the base image's file is mapped.
-	behind := uint32((img.base.start + len(img.base.view)) / pageSize)
-	copied := make([]uint32, 0, len(pages))
-	for first := 0; first < len(pages); {
-		next := first + 1
-		for next < len(pages) && pages[next] == pages[next-1]+1 && pages[next] != behind {
-			next++
-		}
-		if n := next - first; n >= minExtent && pages[first] >= behind && w.memory.maps() {
-			img.shared = append(img.shared, extent{start: int(pages[first]) * pageSize, length: n * pageSize, at: img.base.allocate(n * pageSize)})
-		} else {
-			copied = append(copied, pages[first:next]...)
-		}
-		first = next
+// store writes the content of the image.
+func (img *image) store(m guestMemory, steps *meter) error {
+	w := imageWriter{content: &img.content, memory: m, move: img.bytes() > restoreLimit*pageSize, meter: steps}
+	if err := w.writeLines(img.pages); err != nil {
+		return err
 	}
-	img.pages = slices.Clone(copied)
-	img.data, err = newPages(len(copied))
-	return err
+	w.at = img.stretchAt()
+	if err := w.writeStretch(img.stretch); err != nil {
+		return err
+	}
+	return img.finish()
 }
 
-func (w *imageWork) copyPages() error {
+// copyInto returns a copy of the image whose content is stored in c, which it frees after an error.
+func (img *image) copyInto(ctx context.Context, c content) (*image, error) {
+	made := &image{base: img.base, size: img.size, layout: img.layout, content: c, files: img.files}
+	for at := 0; at < len(img.data); at += pieceSize {
+		err := ctx.Err()
+		if err == nil {
+			err = made.write(img.data[at:min(at+pieceSize, len(img.data))], at)
+		}
+		if err != nil {
+			made.free()
+			return nil, fmt.Errorf("storing an image: %w", err)
+		}
+	}
+	if err := made.finish(); err != nil {
+		made.free()
+		return nil, err
+	}
+	made.holders.Store(1)
+	if made.account = img.account; made.account != nil {
+		_, heap := made.cost()
+		made.account.heap.Add(heap)
+	}
+	return made, nil
+}
+
+// imageWriter copies parts of a memory to the content of an image, one after the other.
+type imageWriter struct {
+	content *content
+	memory  guestMemory
+	move    bool // the memory surrenders what was copied
+	at      int  // offset of the next byte
+	meter   *meter
+}
+
+func (w *imageWriter) writeLines(pages []ownPage) error {
 	mem := w.memory.data()
-	first := 0 // of the pages that the memory has not surrendered yet
-	for i, page := range w.img.pages {
-		copy(w.img.own(i), mem[int(page)*pageSize:][:pageSize])
-		last := i == len(w.img.pages)-1 || w.img.pages[i+1] != page+1
-		if w.move && (last || i-first >= pieceSize/pageSize) {
-			if err := w.memory.surrender(int(w.img.pages[first])*pageSize, (int(page)+1)*pageSize); err != nil {
+	var lines []byte
+	surrendered := 0 // number of pages
+	for i, own := range pages {
+		own.eachRun(func(at, n int) { lines = append(lines, mem[own.at()+at:own.at()+at+n]...) })
+		last := i == len(pages)-1
+		if last || len(lines) >= pieceSize {
+			if err := w.write(lines); err != nil {
 				return err
 			}
-			first = i + 1
+			lines = lines[:0]
+		}
+		if last || pages[i+1].number != own.number+1 || i-surrendered >= pieceSize/pageSize {
+			if err := w.surrender(byteRange{pages[surrendered].at(), own.at() + pageSize}); err != nil {
+				return err
+			}
+			surrendered = i + 1
 		}
 		if err := w.meter.spend(pageSize); err != nil {
 			return err
@@ -178,44 +323,53 @@ func (w *imageWork) copyPages() error {
 	return nil
 }
 
-func (w *imageWork) storeExtents() error {
+func (w *imageWriter) writeStretch(part byteRange) error {
 	mem := w.memory.data()
-	for _, x := range w.img.shared {
-		for done := 0; done < x.length; {
-			n := min(x.length-done, pieceSize)
-			at := x.start + done
-			if err := w.img.base.store(mem[at:at+n], x.at+int64(done)); err != nil {
-				return err
-			}
-			if err := w.memory.surrender(at, at+n); err != nil {
-				return err
-			}
-			if err := w.meter.spend(n); err != nil {
-				return err
-			}
-			done += n
+	for part.len() > 0 {
+		piece := byteRange{part.start, part.start + min(part.len(), pieceSize)}
+		if err := w.write(mem[piece.start:piece.end]); err != nil {
+			return err
 		}
+		if err := w.surrender(piece); err != nil {
+			return err
+		}
+		if err := w.meter.spend(piece.len()); err != nil {
+			return err
+		}
+		part.start = piece.end
 	}
 	return nil
 }
 
-// own returns the content of the i-th page that differs from the base.
-func (img *image) own(i int) []byte { return img.data[i*pageSize : (i+1)*pageSize] }
+func (w *imageWriter) write(p []byte) error {
+	if err := w.content.write(p, w.at); err != nil {
+		return fmt.Errorf("storing an image: %w", err)
+	}
+	w.at += len(p)
+	return nil
+}
 
-// imageCost returns the number of bytes of memory that an image takes: outside of Go's heap, and on
-// it.
-func imageCost(pages int, files *wasi.State) (mapped, heap int64) {
-	heap = int64(4 * pages)
+func (w *imageWriter) surrender(part byteRange) error {
+	if !w.move {
+		return nil
+	}
+	return w.memory.surrender(part.start, part.end)
+}
+
+// cost returns the number of bytes of memory that the image takes: outside of Go's heap, and on it.
+func (img *image) cost() (mapped, heap int64) { return imageCost(&img.layout, img.onDisk(), img.files) }
+
+// imageCost returns the cost of an image. What it has on disk is cached by the system as long as
+// nothing else needs that memory, so it costs none.
+func imageCost(l *layout, onDisk bool, files *wasi.State) (mapped, heap int64) {
+	if !onDisk {
+		mapped = int64(l.bytes())
+	}
+	heap = l.heap()
 	if files != nil {
 		heap += files.Size()
 	}
-	return int64(pages) * pageSize, heap
-}
-
-// cost returns the number of bytes of memory that the image takes.
-func (img *image) cost() int64 {
-	mapped, heap := imageCost(img.differ, img.files)
-	return mapped + heap
+	return mapped, heap
 }
 
 // retain adds a holder. Only a holder may call it.
@@ -228,21 +382,20 @@ func (img *image) retain() *image {
 // about 50 µs per MiB.
 func (img *image) release() {
 	if img.holders.Add(-1) == 0 {
-		freePages(img.data)
-		img.data = nil
-		for _, x := range img.shared {
-			img.base.free(x.at, x.length)
-		}
+		mapped, heap := img.cost()
+		img.free()
 		if img.account != nil {
-			img.account.give(imageCost(img.differ, img.files))
+			img.account.give(mapped, heap)
 		}
 	}
 }
 
-// apply copies pages of the image over a memory that holds the base image.
+// apply changes a memory to the image, in which the stretch is mapped and all other pages are the
+// base image's.
 func (img *image) apply(mem []byte, m *meter) error {
-	for i, p := range img.pages {
-		copy(mem[int(p)*pageSize:], img.own(i))
+	for i := range img.pages {
+		own := &img.pages[i]
+		img.patch(mem[own.at():own.at()+pageSize], own)
 		if err := m.spend(pageSize); err != nil {
 			return err
 		}
@@ -250,26 +403,69 @@ func (img *image) apply(mem []byte, m *meter) error {
 	return nil
 }
 
-// copyTo copies the image's content over mem[start:end], which are whole pages. The image has no
-// extents.
-func (img *image) copyTo(mem []byte, start, end int, m *meter) error {
-	i, _ := slices.BinarySearch(img.pages, uint32(start/pageSize))
-	for start < end {
-		// Up to the image's next own page the content is the base's.
-		next := end
-		if i < len(img.pages) {
-			next = min(end, int(img.pages[i])*pageSize)
+// patch changes a page that is the base image's to the image's.
+func (img *image) patch(page []byte, own *ownPage) {
+	lines := img.data[int(own.first)*lineSize:]
+	own.eachRun(func(at, n int) {
+		copy(page[at:at+n], lines)
+		lines = lines[n:]
+	})
+}
+
+// undo changes the pages of a memory that apply has changed back to the base image's, except for
+// those in a part of it.
+func (img *image) undo(mem []byte, except byteRange, m *meter) error {
+	for i := range img.pages {
+		own := &img.pages[i]
+		if except.contains(own.at()) {
+			continue
 		}
-		if err := img.base.copyTo(mem, start, next, m); err != nil {
+		page, content := mem[own.at():own.at()+pageSize], img.base.page(own.at())
+		own.eachRun(func(at, n int) { copy(page[at:at+n], content[at:]) })
+		if err := m.spend(pageSize); err != nil {
 			return err
 		}
-		if start = next; start < end {
-			start += copy(mem[start:], img.own(i))
-			i++
-			if err := m.spend(pageSize); err != nil {
+	}
+	return nil
+}
+
+// search returns the index of the first own page that is not before a page.
+func (img *image) search(number int) int {
+	i, _ := slices.BinarySearchFunc(img.pages, number, func(own ownPage, number int) int { return int(own.number) - number })
+	return i
+}
+
+// copyTo copies the image's content over mem[start:end], which are whole pages.
+func (img *image) copyTo(mem []byte, start, end int, m *meter) error {
+	for start < end {
+		if img.stretch.contains(start) {
+			stop := min(end, img.stretch.end)
+			if err := m.copy(mem[start:stop], img.data[img.stretchAt()+start-img.stretch.start:]); err != nil {
 				return err
 			}
+			start = stop
+			continue
 		}
+		stop := end
+		if start < img.stretch.start {
+			stop = min(end, img.stretch.start)
+		}
+		if err := img.copyOutside(mem, start, stop, m); err != nil {
+			return err
+		}
+		start = stop
+	}
+	return nil
+}
+
+// copyOutside is copyTo for a range without pages of the stretch.
+func (img *image) copyOutside(mem []byte, start, end int, m *meter) error {
+	if err := img.base.copyTo(mem, start, end, m); err != nil {
+		return err
+	}
+	for i := img.search(start / pageSize); i < len(img.pages) && img.pages[i].at() < end; i++ {
+		own := &img.pages[i]
+		img.patch(mem[own.at():own.at()+pageSize], own)
 	}
 	return nil
 }

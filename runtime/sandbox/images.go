@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"container/list"
+	"context"
 	"sync"
 	"time"
 )
@@ -13,14 +14,17 @@ type imageKey struct {
 }
 
 // images is a cache of images. When memory is needed, the least recently used images that nobody
-// uses are dropped; they are built again on the next use. So an image that is in use is always
+// uses are moved to disk. Where they cannot be, or when the share of the disk is needed for others,
+// they are dropped; they are built again on the next use. So an image that is in use is always
 // found, unless it was forgotten.
 type images struct {
+	files  *imageFiles
 	mu     sync.Mutex
 	order  list.List // of *cachedImage, most recently used first
 	byKey  map[imageKey]*list.Element
 	unkept map[imageKey]unkeptImage
 	keep   time.Duration // see recently
+	moving time.Duration // see moveTime
 }
 
 type cachedImage struct {
@@ -29,11 +33,18 @@ type cachedImage struct {
 	used  time.Time // last
 }
 
-// An image that costs less than smallImage, in bytes, is not dropped within recently after a use: the
-// next run would only build it again.
 const (
+	// An image that costs less than smallImage, in bytes, is not dropped within recently after a
+	// use: the next run would only build it again.
 	smallImage = 4 << 20
 	recently   = 2 * time.Second
+
+	// moveTime is the longest time that images are moved to disk for when memory is needed. With a
+	// disk that is too slow, the others are dropped.
+	moveTime = time.Second
+	// maxMovedFiles is the largest size in bytes of the files in /tmp of an image that is moved to
+	// disk: they stay in memory.
+	maxMovedFiles = 64 << 10
 )
 
 // unkeptImage describes an image that was not kept, because there was no memory for it.
@@ -49,8 +60,8 @@ const (
 	maxUnkept = 10_000
 )
 
-func newImages() *images {
-	return &images{byKey: make(map[imageKey]*list.Element), unkept: make(map[imageKey]unkeptImage), keep: recently}
+func newImages(files *imageFiles) *images {
+	return &images{files: files, byKey: make(map[imageKey]*list.Element), unkept: make(map[imageKey]unkeptImage), keep: recently, moving: moveTime}
 }
 
 // get returns the image, which the caller must release, or nil.
@@ -86,27 +97,110 @@ func (c *images) drop(key imageKey) *image {
 	return c.remove(c.byKey[key])
 }
 
-// reclaim removes the least recently used images that nobody uses, until they cost n bytes, and
-// returns their cost.
+// reclaim moves the least recently used images that nobody uses to disk, or drops them, until n
+// bytes of memory are free, and returns the number of bytes.
 func (c *images) reclaim(n int64) (freed int64) {
-	for _, img := range c.unused(n) {
-		freed += img.cost()
-		img.release()
+	ctx, cancel := context.WithTimeout(context.Background(), c.moving)
+	defer cancel()
+	for _, cached := range c.unused(n) {
+		moved := c.move(ctx, cached.image)
+		if c.replace(cached, moved) {
+			mapped, heap := cached.image.cost()
+			if freed += mapped; moved == nil {
+				freed += heap
+			}
+		} else if moved != nil {
+			moved.release()
+		}
+		cached.image.release()
 	}
 	return freed
 }
 
-func (c *images) unused(n int64) (removed []*image) {
+// unused returns the least recently used images in memory that nobody uses, until they cost n
+// bytes. The caller must release them.
+func (c *images) unused(n int64) (found []cachedImage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	for e := c.order.Back(); e != nil && n > 0; {
-		previous := e.Prev()
+	for e := c.order.Back(); e != nil && n > 0; e = e.Prev() {
 		cached := e.Value.(*cachedImage)
-		needed := cached.image.cost() < smallImage && now.Sub(cached.used) < c.keep
-		// Others become holders only through the cache.
-		if img := cached.image; img.holders.Load() == 1 && !needed {
-			n -= img.cost()
+		mapped, heap := cached.image.cost()
+		needed := mapped+heap < smallImage && now.Sub(cached.used) < c.keep
+		if img := cached.image; !img.onDisk() && unusedBut(img, 0) && !needed {
+			n -= mapped + heap
+			found = append(found, cachedImage{cached.key, img.retain(), cached.used})
+		}
+	}
+	return found
+}
+
+// unusedBut reports whether an image has no holders but the cache and some others. It is called
+// with mu held, so that it stays so: others become holders only through the cache.
+func unusedBut(img *image, others int32) bool { return img.holders.Load() == 1+others }
+
+// replace replaces an image, which the caller holds, by a copy of it on disk, or removes it if
+// moved is nil. It does nothing and reports false if the image was used or removed meanwhile.
+func (c *images) replace(cached cachedImage, moved *image) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.byKey[cached.key]
+	if e == nil || e.Value.(*cachedImage).image != cached.image || !unusedBut(cached.image, 1) {
+		return false
+	}
+	if moved == nil {
+		c.remove(e)
+	} else {
+		e.Value.(*cachedImage).image = moved
+	}
+	cached.image.release() // for the cache
+	return true
+}
+
+// move returns a copy of an image on disk, or nil if there cannot be one before ctx ends.
+func (c *images) move(ctx context.Context, img *image) *image {
+	if c.files == nil || img.files != nil && img.files.Size() > maxMovedFiles || !c.files.beginWrite(ctx) {
+		return nil
+	}
+	defer c.files.endWrite()
+	if !c.makeRoom(img.bytes()) {
+		return nil
+	}
+	onDisk, err := c.files.onDisk(img.bytes())
+	if err != nil {
+		return nil
+	}
+	moved, err := img.copyInto(ctx, onDisk)
+	if ctx.Err() == nil {
+		c.files.wrote(err)
+	}
+	return moved
+}
+
+// makeRoom drops the least recently used images on disk that nobody uses until another one of size
+// bytes fits, and reports whether it does. Its caller has begun to write.
+func (c *images) makeRoom(size int) bool {
+	if int64(size) > c.files.diskRoom(time.Now()) {
+		return false
+	}
+	bytes, files := c.files.lacks(size)
+	for _, img := range c.removeOnDisk(bytes, files) {
+		img.release()
+	}
+	bytes, files = c.files.lacks(size)
+	return bytes <= 0 && files <= 0
+}
+
+// removeOnDisk removes and returns the least recently used images on disk that nobody uses, until
+// they have as many bytes and as many files.
+func (c *images) removeOnDisk(bytes int64, files int) (removed []*image) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for e := c.order.Back(); e != nil && (bytes > 0 || files > 0); {
+		previous := e.Prev()
+		if img := e.Value.(*cachedImage).image; img.onDisk() && unusedBut(img, 0) {
+			bytes -= int64(img.bytes())
+			files--
 			removed = append(removed, c.remove(e))
 		}
 		e = previous

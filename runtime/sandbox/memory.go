@@ -10,8 +10,8 @@ import (
 // size on the systems that support mappedMemory.
 const pageSize = 4096
 
-// guestMemory is the linear memory of one slot: an image can be loaded into it, and restored after a
-// run. One goroutine at a time.
+// guestMemory is the linear memory of one slot: an image can be loaded into it, and restored after
+// a run. One goroutine at a time.
 type guestMemory interface {
 	experimental.LinearMemory
 
@@ -20,19 +20,19 @@ type guestMemory interface {
 	// load makes the memory a fresh copy of the image. Nothing of the previous content remains.
 	// After an error the memory must be dropped or closed.
 	load(img *image, p pauser) error
-	// swap makes the memory a copy of another image of the same size, which has no extents. The
-	// memory must equal its present image: just loaded, or restored.
+	// swap makes the memory a copy of another image of the same size. The memory must equal its
+	// present image: just loaded, or restored.
 	swap(img *image, p pauser) error
 	// restore resets the memory to the loaded image, which the memory must not have outgrown, and
-	// returns the number of pages that were written. If restored is false, they are too many: the
-	// memory is as before, and must be dropped.
+	// returns the number of pages that were written. If restored is false, pages were surrendered:
+	// the memory must be dropped.
 	restore(p pauser) (pages int, restored bool, err error)
 	// drop returns all pages to the system. An image must be loaded before the next use.
 	drop() error
 	// surrender returns the pages of a range to the system. Afterwards the memory must be dropped
 	// or closed.
 	surrender(start, end int) error
-	// maps reports whether the memory can map the extents of images.
+	// maps reports whether the memory can map the stretches of images.
 	maps() bool
 	// watch is called before the guest runs, and unwatch when it has ended: a run that writes no
 	// page that was not written before costs less to restore. The goroutine is locked to its thread
@@ -68,9 +68,9 @@ const (
 	// dropSize is the number of bytes that are returned to the system in one call. The kernel
 	// delays new mappings of the whole process meanwhile, by about half a millisecond.
 	dropSize = 8 * runtime.MiB
-	// restoreLimit is the largest number of pages that are copied back one by one. Beyond it,
-	// dropping the memory is cheaper, although the next run then takes a page fault for each page
-	// it writes; it also returns unused memory to the system.
+	// restoreLimit is the largest number of pages that are copied back one by one. Beyond it, they
+	// are dropped, although the next run then takes a page fault for each page that it writes: that
+	// returns unused memory to the system.
 	restoreLimit = 1024
 )
 
@@ -86,6 +86,18 @@ func (m *meter) spend(n int) error {
 	}
 	m.bytes = 0
 	return m.pauser.pause()
+}
+
+// copy copies len(dst) bytes.
+func (m *meter) copy(dst, src []byte) error {
+	for len(dst) > 0 {
+		n := copy(dst[:min(len(dst), pieceSize)], src)
+		dst, src = dst[n:], src[n:]
+		if err := m.spend(n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // growth is what all kinds of memory have in common: size and limit.

@@ -3,9 +3,9 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
-	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,27 +15,23 @@ import (
 type platform struct {
 	file    int // sealed memfd with the bytes of baseImage.view
 	tracker *tracker
-
-	// images is a memfd with the extents of all images. An offset is used once, so a freed extent is
-	// never the content of another image.
-	images     int
-	imagesSize atomic.Int64
 }
 
-// mappedMemory is linear memory over an address range that is reserved once. The image file is
-// mapped copy-on-write over its start. Loading an image therefore costs a system call and no
-// copying, and the kernel knows which pages a run has written: those that no longer belong to the
-// file.
+// mappedMemory is linear memory over an address range that is reserved once. The base image's file
+// is mapped copy-on-write over its start, and the stretch of an image's file over that and what
+// follows. Loading an image therefore costs some system calls and the copying of few pages, and the
+// kernel knows which pages a run has written: those that no longer belong to a file.
 type mappedMemory struct {
 	growth
-	region []byte // all of the reserved range
-	base   *baseImage
-	mapped bool     // the image file is mapped
-	fresh  bool     // no page is present
-	gone   bool     // pages were surrendered
-	loaded *image   // nil if no image is loaded
-	shared []extent // of an image, mapped over the memory
-	scan   scan
+	region  []byte // all of the reserved range
+	base    *baseImage
+	mapped  bool      // the base image's file is mapped
+	fresh   bool      // no page is present, and no stretch is mapped
+	gone    bool      // pages were surrendered
+	loaded  *image    // nil if no image is loaded
+	placed  byteRange // where the stretch of an image is mapped
+	touched []uint32  // pages that were copied when it was mapped
+	scan    scan
 
 	// Ranges written since the image was loaded, as of the last scan. The list stays complete while
 	// runs have no page fault: the first write to a page that was not written before causes one.
@@ -44,14 +40,12 @@ type mappedMemory struct {
 	scans        int // number of scans by the kernel
 	faults       faultCounter
 	// After a swap, more pages count as written than runs of the image write, for some runs.
-	wide    int      // number of runs that are left of them
-	numbers []uint32 // buffer of widen
-	paused  bool     // the run was watched until pause
-	kept    int      // number of pages, of those that count as unwritten, that the memory has all the same
+	wide    int         // number of runs that are left of them
+	numbers []uint32    // buffer of widen
+	ranges  []byteRange // buffer of forget
+	paused  bool        // the run was watched until pause
+	kept    int         // number of pages, of those that count as unwritten, that the memory has all the same
 }
-
-// byteRange is a part of the memory, as offsets.
-type byteRange struct{ start, end int }
 
 // newMappedMemory reserves max bytes of address space. The memory has the base image's size from
 // the start.
@@ -94,9 +88,6 @@ func (m *mappedMemory) Free() {}
 
 func (m *mappedMemory) data() []byte { return m.region[:m.size] }
 
-// file returns the part of the memory over which the base image's file is mapped.
-func (m *mappedMemory) file() []byte { return m.region[m.base.start:][:len(m.base.view)] }
-
 func (m *mappedMemory) load(img *image, p pauser) error {
 	if err := m.mapFile(); err != nil {
 		return err
@@ -105,17 +96,8 @@ func (m *mappedMemory) load(img *image, p pauser) error {
 		return err
 	}
 	m.fresh = false
-	for _, x := range img.shared {
-		m.shared = append(m.shared, x)
-		at := m.region[x.start:][:x.length]
-		_, err := unix.MmapPtr(m.base.images, x.at, unsafe.Pointer(&at[0]), uintptr(len(at)),
-			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
-		if err != nil {
-			return fmt.Errorf("mapping an image: %w", err)
-		}
-		if err := avoidHugePages(at); err != nil {
-			return err
-		}
+	if err := m.place(img); err != nil {
+		return err
 	}
 	return m.finishLoad(img, p)
 }
@@ -125,17 +107,119 @@ func (m *mappedMemory) mapFile() error {
 	if m.mapped {
 		return nil
 	}
-	file := m.file()
-	_, err := unix.MmapPtr(m.base.file, 0, unsafe.Pointer(&file[0]), uintptr(len(file)),
-		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
-	if err != nil {
+	m.mapped = true
+	return m.mapBase(m.file())
+}
+
+// file returns the part of the memory over which the base image's file is mapped, where no stretch
+// is.
+func (m *mappedMemory) file() byteRange {
+	return byteRange{m.base.start, m.base.start + len(m.base.view)}
+}
+
+// bytes returns a part of the memory.
+func (m *mappedMemory) bytes(r byteRange) []byte { return m.region[r.start:r.end] }
+
+// mapBase maps the base image's file over a part of the memory that lies within file, or again. All
+// pages count as unwritten.
+func (m *mappedMemory) mapBase(r byteRange) error {
+	if r.len() == 0 {
+		return nil
+	}
+	if err := m.mapOver(r, m.base.file, int64(r.start-m.base.start), 0); err != nil {
 		return fmt.Errorf("mapping the base image: %w", err)
 	}
-	if err := avoidHugePages(file); err != nil {
+	if err := m.base.tracker.register(m.bytes(r)); err != nil {
 		return err
 	}
-	m.mapped = true
-	return m.base.tracker.register(file)
+	return m.scan.arm(m.bytes(r))
+}
+
+// mapOver maps a file over a part of the memory, copy-on-write, or anonymous memory if flags say
+// so.
+func (m *mappedMemory) mapOver(r byteRange, file int, at int64, flags int) error {
+	if r.len() == 0 {
+		return nil
+	}
+	mem := m.bytes(r)
+	_, err := unix.MmapPtr(file, at, unsafe.Pointer(&mem[0]), uintptr(len(mem)),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|flags)
+	if err != nil {
+		return err
+	}
+	return avoidHugePages(mem)
+}
+
+// place maps the stretch of an image, if it has one, and removes the present one. What the image's
+// stretch does not cover of that becomes the base image's again.
+func (m *mappedMemory) place(img *image) error {
+	if err := m.unplace(img.stretch); err != nil {
+		return err
+	}
+	if img.stretch.len() == 0 {
+		return nil
+	}
+	m.placed = img.stretch
+	if err := m.mapOver(img.stretch, int(img.file.Fd()), int64(img.stretchAt()), 0); err != nil {
+		return fmt.Errorf("mapping an image: %w", err)
+	}
+	m.touch(img)
+	return nil
+}
+
+// maxHot is the largest number of pages that are copied when a stretch is mapped.
+const maxHot = 32
+
+// touch copies the pages of a stretch that was just mapped to which earlier runs have written. A
+// run that reads such a page first takes two page faults for it, and the second interrupts the
+// other processors.
+func (m *mappedMemory) touch(img *image) {
+	hot := img.hot.Load()
+	if hot == nil {
+		return
+	}
+	m.touched = *hot
+	content := img.data[img.stretchAt():]
+	for _, page := range m.touched {
+		at := int(page) * pageSize
+		m.region[at] = content[at-img.stretch.start]
+	}
+}
+
+// learn notes to which pages of the stretch runs have written since the image was loaded.
+func (m *mappedMemory) learn() {
+	m.numbers = m.numbers[:0]
+	for _, w := range m.written {
+		for part := w.and(m.placed); part.len() > 0 && len(m.numbers) <= maxHot; part.start += pageSize {
+			m.numbers = append(m.numbers, uint32(part.start/pageSize))
+		}
+	}
+	known := 0
+	if hot := m.loaded.hot.Load(); hot != nil {
+		known = len(*hot)
+	}
+	if n := len(m.numbers); n > known && n <= maxHot {
+		hot := slices.Clone(m.numbers)
+		m.loaded.hot.Store(&hot)
+	}
+}
+
+// unplace removes the present stretch where another one will not be mapped.
+func (m *mappedMemory) unplace(next byteRange) error {
+	file := m.file()
+	for _, part := range m.placed.without(next) {
+		// Anonymous memory takes the place of the stretch, or the base image's file where that is.
+		for _, beyond := range part.without(file) {
+			if err := m.mapOver(beyond, -1, 0, unix.MAP_ANON|unix.MAP_NORESERVE); err != nil {
+				return fmt.Errorf("removing an image from the memory of a slot: %w", err)
+			}
+		}
+		if err := m.mapBase(part.and(file)); err != nil {
+			return err
+		}
+	}
+	m.placed, m.touched = byteRange{}, nil
+	return nil
 }
 
 func (m *mappedMemory) drop() error {
@@ -148,18 +232,9 @@ func (m *mappedMemory) drop() error {
 	if err := returnPages(m.data()); err != nil {
 		return fmt.Errorf("dropping the memory of a slot: %w", err)
 	}
-	for _, x := range m.shared {
-		at := m.region[x.start:][:x.length]
-		_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(&at[0]), uintptr(len(at)),
-			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_ANON|unix.MAP_NORESERVE)
-		if err != nil {
-			return fmt.Errorf("removing an image from the memory of a slot: %w", err)
-		}
-		if err := avoidHugePages(at); err != nil {
-			return err
-		}
+	if err := m.unplace(byteRange{}); err != nil {
+		return err
 	}
-	m.shared = m.shared[:0]
 	m.fresh = true
 	return nil
 }
@@ -170,54 +245,70 @@ func (m *mappedMemory) surrender(start, end int) error {
 }
 
 func (m *mappedMemory) swap(img *image, p pauser) error {
-	steps := meter{pauser: p}
-	var failed error
-	copyTo := func(start, end int) {
-		if failed == nil {
-			failed = img.copyTo(m.region, start, end, &steps)
+	before := m.loaded
+	m.loaded = nil // unless all of this succeeds
+	if before.stretch.len() > 0 || img.stretch.len() > 0 {
+		m.forget(before.stretch)
+		m.forget(img.stretch)
+		if err := m.place(img); err != nil {
+			return err
 		}
 	}
-	before := 0
-	if err := m.dirty(func(start, end int) { before += (end - start) / pageSize; copyTo(start, end) }); err != nil {
+	steps := meter{pauser: p}
+	if err := before.undo(m.region, img.stretch, &steps); err != nil {
 		return err
 	}
-	before += len(m.loaded.pages)
-	for _, page := range m.loaded.pages {
-		copyTo(int(page)*pageSize, (int(page)+1)*pageSize)
-	}
-	if failed != nil {
-		return failed
-	}
-	if !m.base.tracker.countsFaults || !m.widen(m.loaded.pages, img.pages) {
-		m.kept = min(m.kept+before, m.size/pageSize)
+	if !m.writtenKnown || !m.base.tracker.countsFaults || !m.widen(before, img) {
+		m.kept = m.present(before)
 		return m.finishLoad(img, p)
 	}
 	m.loaded = img
-	return img.apply(m.region, &meter{pauser: p})
+	return img.apply(m.region, &steps)
+}
+
+// forget removes from the known written ranges what lies in a part of the memory that is mapped
+// anew.
+func (m *mappedMemory) forget(part byteRange) {
+	m.ranges = append(m.ranges[:0], m.written...)
+	m.written = m.written[:0]
+	for _, w := range m.ranges {
+		for _, left := range w.without(part) {
+			if left.len() > 0 {
+				m.written = append(m.written, left)
+			}
+		}
+	}
 }
 
 const (
 	// swapLimit is the largest number of pages that count as written after a swap.
 	swapLimit = 192
-	// wideRuns is the number of runs of one image after which the pages that only swaps have written
-	// count as unwritten again.
+	// wideRuns is the number of runs of one image after which the pages that only swaps have
+	// written count as unwritten again.
 	wideRuns = 32
 )
 
 // widen adds the pages that a swap writes to those that count as written, and reports whether they
 // are few: to mark them as unwritten, and the page faults that follow, then cost more than to copy
 // them back after each run.
-func (m *mappedMemory) widen(before, after []uint32) bool {
+func (m *mappedMemory) widen(before, after *image) bool {
 	m.numbers = m.numbers[:0]
 	for _, w := range m.written {
 		for at := w.start; at < w.end; at += pageSize {
 			m.numbers = append(m.numbers, uint32(at/pageSize))
 		}
 	}
-	if len(m.numbers)+len(before)+len(after) > 3*swapLimit {
+	if len(m.numbers)+len(before.pages)+len(after.pages) > 3*swapLimit {
 		return false // no need to look at all of them
 	}
-	m.numbers = append(append(m.numbers, before...), after...)
+	for _, img := range []*image{before, after} {
+		for _, own := range img.pages {
+			if !after.stretch.contains(own.at()) {
+				m.numbers = append(m.numbers, own.number)
+			}
+		}
+	}
+	m.numbers = append(m.numbers, m.touched...)
 	slices.Sort(m.numbers)
 	m.numbers = slices.Compact(m.numbers)
 	if len(m.numbers) > swapLimit {
@@ -244,23 +335,37 @@ func (m *mappedMemory) finishLoad(img *image, p pauser) error {
 	if err := img.apply(m.region, &meter{pauser: p}); err != nil {
 		return err
 	}
-	return m.scan.arm(m.file())
+	return m.arm()
+}
+
+// arm marks all pages of the base image's mapping as unwritten.
+func (m *mappedMemory) arm() error {
+	for _, part := range m.file().without(m.placed) {
+		if err := m.scan.arm(m.bytes(part)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *mappedMemory) maps() bool { return true }
 
 func (m *mappedMemory) restore(p pauser) (int, bool, error) {
-	if len(m.shared) > 0 {
-		return 0, false, nil // the tracker does not find the written pages of extents
-	}
-	pages := 0
+	pages, known := 0, m.writtenKnown
 	if err := m.dirty(func(start, end int) { pages += (end - start) / pageSize }); err != nil {
 		return 0, false, err
 	}
-	if m.gone || pages > restoreLimit {
-		return pages, false, nil
+	if !known && m.placed.len() > 0 {
+		m.learn()
 	}
 	steps := meter{pauser: p}
+	switch {
+	case m.gone:
+		return pages, false, nil
+	case pages > restoreLimit:
+		err := m.dropWritten(&steps)
+		return pages, err == nil, err
+	}
 	for _, w := range m.written {
 		if err := m.loaded.copyTo(m.region, w.start, w.end, &steps); err != nil {
 			return pages, false, err
@@ -270,10 +375,37 @@ func (m *mappedMemory) restore(p pauser) (int, bool, error) {
 		if m.wide--; m.wide == 0 {
 			m.writtenKnown = false
 			m.kept = min(m.kept+pages, m.size/pageSize)
-			return pages, true, m.scan.arm(m.file())
+			return pages, true, m.arm()
 		}
 	}
 	return pages, true, nil
+}
+
+// dropWritten returns the written pages to the system: the next access reads the pages of the
+// files, and zeros elsewhere. The image's own pages among them are changed again.
+func (m *mappedMemory) dropWritten(steps *meter) error {
+	m.writtenKnown, m.wide = false, 0
+	for _, w := range m.written {
+		for part := w; part.len() > 0; {
+			n := min(part.len(), dropSize)
+			if err := unix.Madvise(m.region[part.start:part.start+n], unix.MADV_DONTNEED); err != nil {
+				return fmt.Errorf("dropping the written pages of a slot: %w", err)
+			}
+			part.start += n
+			// To return a page takes the system about a quarter of the time that a copy takes.
+			if err := steps.spend(n / 4); err != nil {
+				return err
+			}
+		}
+		for i := m.loaded.search(w.start / pageSize); i < len(m.loaded.pages) && m.loaded.pages[i].at() < w.end; i++ {
+			own := &m.loaded.pages[i]
+			m.loaded.patch(m.bytes(byteRange{own.at(), own.at() + pageSize}), own)
+			if err := steps.spend(pageSize); err != nil {
+				return err
+			}
+		}
+	}
+	return m.arm()
 }
 
 func (m *mappedMemory) watch() {
@@ -329,15 +461,21 @@ func (m *mappedMemory) dirty(f func(start, end int)) error {
 
 // scanAll calls f with every range written since the image was loaded.
 func (m *mappedMemory) scanAll(f func(start, end int)) error {
-	start, end := m.base.start, m.base.start+len(m.base.view)
-	if m.base.tracker.kind != trackWritten {
-		return m.scan.each(m.region, 0, m.size, false, f)
+	at := 0
+	if m.base.tracker.kind == trackWritten {
+		for _, part := range m.file().without(m.placed) {
+			if part.len() == 0 {
+				continue
+			}
+			// The C stack or the stretch, and then a part of the base image's file.
+			err := errors.Join(m.scan.each(m.region, at, part.start, false, f), m.scan.each(m.region, part.start, part.end, true, f))
+			if err != nil {
+				return err
+			}
+			at = part.end
+		}
 	}
-	// The C stack, the file, and the heap beyond it.
-	return errors.Join(
-		m.scan.each(m.region, 0, start, false, f),
-		m.scan.each(m.region, start, end, true, f),
-		m.scan.each(m.region, end, m.size, false, f))
+	return m.scan.each(m.region, at, m.size, false, f)
 }
 
 func (m *mappedMemory) close() {
@@ -379,34 +517,8 @@ func (b *baseImage) prepareMapping(content []byte) (err error) {
 	if b.view, err = unix.Mmap(b.file, 0, len(content), unix.PROT_READ, unix.MAP_PRIVATE); err != nil {
 		return fmt.Errorf("mapping the base image: %w", err)
 	}
-	if b.images, err = unix.MemfdCreate("faaspot-images", unix.MFD_CLOEXEC); err != nil {
-		return fmt.Errorf("memfd_create: %w", err)
-	}
 	b.tracker, err = openTracker()
 	return err
-}
-
-// allocate returns an offset for a new extent of n bytes.
-func (b *baseImage) allocate(n int) int64 { return b.imagesSize.Add(int64(n)) - int64(n) }
-
-// store writes a part of an extent.
-func (b *baseImage) store(content []byte, at int64) error {
-	for len(content) > 0 {
-		n, err := unix.Pwrite(b.images, content, at)
-		if err != nil {
-			return fmt.Errorf("storing an image: %w", err)
-		}
-		content, at = content[n:], at+int64(n)
-	}
-	return nil
-}
-
-// free returns the memory of an extent to the system, in pieces.
-func (b *baseImage) free(at int64, length int) {
-	for end := at + int64(length); at < end; at += dropSize {
-		// It fails only for invalid arguments.
-		_ = unix.Fallocate(b.images, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(dropSize, end-at))
-	}
 }
 
 func (b *baseImage) closeMapping() {
@@ -418,11 +530,9 @@ func (b *baseImage) closeMapping() {
 		b.tracker.close()
 		b.tracker = nil
 	}
-	for _, file := range []*int{&b.file, &b.images} {
-		if *file > 0 {
-			unix.Close(*file)
-			*file = 0
-		}
+	if b.file > 0 {
+		unix.Close(b.file)
+		b.file = 0
 	}
 }
 
@@ -456,4 +566,58 @@ func returnPages(mem []byte) error {
 		mem = mem[n:]
 	}
 	return nil
+}
+
+// newMemoryFile creates a file in memory.
+func newMemoryFile(size int) (*os.File, error) {
+	fd, err := unix.MemfdCreate("faaspot-image", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "faaspot-image")
+	if err := file.Truncate(int64(size)); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// sealFile makes a file in memory unchangeable.
+func sealFile(file *os.File) error {
+	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+		return fmt.Errorf("sealing a file: %w", err)
+	}
+	return nil
+}
+
+// viewFile returns the content of a file.
+func viewFile(file *os.File, size int) ([]byte, error) {
+	view, err := unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("mapping a file: %w", err)
+	}
+	return view, nil
+}
+
+// freeDisk returns the number of bytes that are free on the disk of a folder. It fails if the
+// folder is in memory.
+func freeDisk(dir string) (int64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return 0, err
+	}
+	if stat.Type == unix.TMPFS_MAGIC || stat.Type == unix.RAMFS_MAGIC {
+		return 0, errors.New("its file system is in memory")
+	}
+	return int64(stat.Bavail) * stat.Bsize, nil
+}
+
+// openFileLimit returns the number of files that the process may have open.
+func openFileLimit() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	return int(min(limit.Cur, math.MaxInt32))
 }

@@ -2,7 +2,10 @@
 
 package sandbox
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 type platform struct{}
 
@@ -16,12 +19,16 @@ func (b *baseImage) prepareMapping([]byte) error { return errNoMapping }
 
 func (b *baseImage) closeMapping() {}
 
-func (b *baseImage) allocate(int) int64 { panic("no memory maps images on this system") }
-
-func (b *baseImage) store([]byte, int64) error { return errNoMapping }
-
-func (b *baseImage) free(int64, int) {}
-
 func newPages(n int) ([]byte, error) { return make([]byte, n*pageSize), nil }
 
 func freePages([]byte) {}
+
+func newMemoryFile(int) (*os.File, error) { return nil, errNoMapping }
+
+func sealFile(*os.File) error { return errNoMapping }
+
+func viewFile(*os.File, int) ([]byte, error) { return nil, errNoMapping }
+
+func freeDisk(string) (int64, error) { return 0, errNoMapping }
+
+func openFileLimit() int { return 0 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -27,8 +28,8 @@ func trackedBox(t *testing.T, kind trackerKind) *Sandbox {
 	return box
 }
 
-// countingBox opens a box whose slots look for written pages only after page faults. It skips the test
-// where the system does not count them.
+// countingBox opens a box whose slots look for written pages only after page faults. It skips the
+// test where the system does not count them.
 func countingBox(t *testing.T) *Sandbox {
 	t.Helper()
 	box := trackedBox(t, trackWritten)
@@ -101,11 +102,16 @@ data = bytearray(4 << 20)
 def main(args, context):
     for page in args["pages"]:
         if args["sleep"]: time.sleep(args["sleep"] / 1e6)
-        data[page * 4096] ^= 1
+        data[page * 4096 % len(data)] ^= 1
     if args["sleep"]: time.sleep(args["sleep"] / 1e6)
     new = bytearray(args["new"])
     for at in range(0, len(new), 4096): new[at] = 1
     return json.loads("[" * args["deep"] + "0" + "]" * args["deep"])
+`
+
+// filled is touches with data in its image, which is therefore mapped.
+const filled = touches + `
+for at in range(0, len(data), 4096): data[at] = 1
 `
 
 // TestRunsWithoutPageFaultsAreRestored mixes two sorts of runs on one slot and compares all of its
@@ -120,7 +126,7 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 				t.Skip("this system does not count page faults per thread")
 			}
 			rng := rand.New(rand.NewPCG(uint64(kind), 7))
-			p, other := deployed(t, box, touches, runtime.Limits{}), deployed(t, box, touches, runtime.Limits{})
+			p, other := deployed(t, box, touches, runtime.Limits{}), deployed(t, box, filled, runtime.Limits{})
 			scans := 0
 			for i := range times(faultRuns) {
 				pages := make([]int, 0, 4)
@@ -164,9 +170,9 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 	}
 }
 
-// TestSwitchesAreRestored calls some functions by turns on one slot, each for a random number of runs,
-// and compares all of the slot's memory after each run. The pages that a switch has written count as
-// written for a while, and then no more.
+// TestSwitchesAreRestored calls some functions by turns on one slot, each for a random number of
+// runs, and compares all of the slot's memory after each run. The pages that a switch has written
+// count as written for a while, and then no more.
 func TestSwitchesAreRestored(t *testing.T) {
 	for kind := range trackerKinds {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
@@ -176,8 +182,21 @@ func TestSwitchesAreRestored(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(kind), 11))
 			var programs []runtime.Program
 			for i := range 4 {
-				source := fmt.Sprintf("table = list(range(%d))\n%s", i*3000, touches)
+				// Images with stretches of several sizes and places, and one without.
+				source := strings.Replace(filled, "4 << 20", fmt.Sprint((1<<16)<<(3*i)), 1)
+				source = fmt.Sprintf("table = list(range(%d))\n%s", i*3000, source)
 				programs = append(programs, deployed(t, box, source, runtime.Limits{}))
+			}
+			mapped := 0
+			for _, p := range programs {
+				img := box.images.get(keyOf(p))
+				if img.stretch.len() > 0 {
+					mapped++
+				}
+				img.release()
+			}
+			if mapped == 0 || mapped == len(programs) {
+				t.Fatalf("%d of %d images have a stretch", mapped, len(programs))
 			}
 			widened, narrowed := false, false
 			for round := range 4 + times(40) {
@@ -309,6 +328,48 @@ func TestFaultsAreNeverMissed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if at := unequal(newest(box)); at >= 0 {
+		t.Errorf("the restored memory differs at %d", at)
+	}
+}
+
+// TestTouchedPagesAreRestored verifies that the pages that a swap copies beforehand, because runs
+// of the image write to them, are restored after a run that has no page fault.
+func TestTouchedPagesAreRestored(t *testing.T) {
+	box := countingBox(t)
+	p := deployed(t, box, filled, runtime.Limits{})
+	other := box.images.get(keyOf(deployed(t, box, filled, runtime.Limits{})))
+	defer other.release()
+	img := box.images.get(keyOf(p))
+	defer img.release()
+	s, _, done := preparedSlot(t, box, p)
+	defer done()
+	m := s.memory.(*mappedMemory)
+	hot := []uint32{uint32(img.stretch.start/pageSize) + 10, uint32(img.stretch.start/pageSize) + 500}
+	img.hot.Store(&hot)
+	for _, next := range []*image{other, img} {
+		if _, _, err := m.restore(noPause{}); err != nil { // the written ranges are known from here on
+			t.Fatal(err)
+		}
+		if err := s.prepare(next, p.Tenant); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !m.writtenKnown {
+		t.Fatal("the swap marked all pages as unwritten")
+	}
+	scans := m.scans
+	for _, page := range hot {
+		m.watch()
+		m.region[int(page)*pageSize]++
+		m.unwatch(true)
+	}
+	if _, restored, err := m.restore(noPause{}); !restored || err != nil {
+		t.Fatal(restored, err)
+	}
+	if m.scans != scans {
+		t.Error("a write to a page that was copied beforehand has caused a page fault")
+	}
+	if at := unequal(s); at >= 0 {
 		t.Errorf("the restored memory differs at %d", at)
 	}
 }

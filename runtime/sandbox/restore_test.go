@@ -99,16 +99,39 @@ func unequal(s *slot) int {
 		}
 		return -1
 	}
+	type part struct {
+		start   int
+		content []byte
+	}
+	var parts []part
+	lines := s.image.data
+	for _, own := range s.image.pages {
+		content := slices.Clone(base.page(own.at()))
+		for i := range 64 {
+			if own.lines>>i&1 == 1 {
+				copy(content[i*64:(i+1)*64], lines)
+				lines = lines[64:]
+			}
+		}
+		parts = append(parts, part{own.at(), content})
+	}
+	if x := s.image.stretch; x.len() > 0 {
+		parts = append(parts, part{x.start, s.image.data[len(s.image.data)-x.len():]})
+	}
+	slices.SortFunc(parts, func(a, b part) int { return a.start - b.start })
 	at := 0
-	for i, page := range s.image.pages {
-		start := int(page) * pageSize
-		if found := check(at, start); found >= 0 {
+	for _, p := range parts {
+		if found := check(at, p.start); found >= 0 {
 			return found
 		}
-		if !bytes.Equal(mem[start:start+pageSize], s.image.data[i*pageSize:(i+1)*pageSize]) {
-			return start
+		at = p.start + len(p.content)
+		if got := mem[p.start:at]; !bytes.Equal(got, p.content) {
+			for i := range got {
+				if got[i] != p.content[i] {
+					return p.start + i
+				}
+			}
 		}
-		at = start + pageSize
 	}
 	return check(at, len(mem))
 }
@@ -137,7 +160,7 @@ func TestUnequalSees(t *testing.T) {
 			t.Fatalf("differs at %d", at)
 		}
 		base := box.guest.base
-		own := int(s.image.pages[len(s.image.pages)/2]) * pageSize
+		own := s.image.pages[len(s.image.pages)/2].at()
 		for _, at := range []int{
 			0, own, own + pageSize - 1, base.start - 1, base.start, base.start + len(base.view) - 1, base.start + len(base.view), s.image.size - 1,
 		} {

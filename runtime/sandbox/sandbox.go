@@ -33,6 +33,13 @@ type Options struct {
 	// IdleSlots is the number of instances that stay ready between runs; as many as were in use at
 	// once within the last ten seconds stay in any case. Zero: 8 per place.
 	IdleSlots int
+	// ImageDir is a folder, created with mode 0700, in which images are stored for which there is
+	// no memory. What is in it when the sandbox is opened or closed is removed. Empty, or in a file
+	// system in memory, or on a system other than Linux: such images are made again for each run.
+	ImageDir string
+	// ImageDisk is the largest number of bytes that images take in ImageDir. Zero: an eighth of
+	// what is free on the disk.
+	ImageDisk int64
 	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
 	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from
 	// it. Nil: a budget of its own, of half the machine's memory.
@@ -60,9 +67,9 @@ const (
 )
 
 // fitProcessors returns the largest number of guests, at most n, that may compute at once with a
-// memory budget, and the bytes of it that their native stacks take. wazero lets the stack of a guest
-// that computes grow before the sandbox can take memory for it, so there must be room for that
-// beforehand.
+// memory budget, and the bytes of it that their native stacks take. wazero lets the stack of a
+// guest that computes grow before the sandbox can take memory for it, so there must be room for
+// that beforehand.
 func fitProcessors(n int, budget int64) (fit int, bytes int64) {
 	further := min(max(n-coveredStacks, 0), int(budget/stacksShare/maxStack))
 	return min(n, coveredStacks+further), int64(further) * maxStack
@@ -74,6 +81,7 @@ type Sandbox struct {
 	processors *processors
 	accounts   *accounts
 	images     *images
+	files      *imageFiles
 	pool       *pool
 	builds     builds
 	closing    chan struct{} // one token for each slot that is closed in the background
@@ -99,7 +107,9 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), images: newImages(), closing: make(chan struct{}, maxClosing), ended: make(chan struct{}), log: o.Log}
+	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), closing: make(chan struct{}, maxClosing), ended: make(chan struct{}), log: o.Log}
+	s.files = openImageFiles(o.ImageDir, o.ImageDisk, o.Log)
+	s.images = newImages(s.files)
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages)
 	s.accounts.stacks.Add(stacks)
 	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
@@ -108,6 +118,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	// that the compiled module computes lazily and without a lock.
 	first, err := g.newSlot(ctx, s.processors, s.accounts, sizeClass)
 	if err != nil {
+		s.files.close()
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), g.close(ctx))
 	}
 	s.retire(first, true)
@@ -144,8 +155,8 @@ func (s *Sandbox) trim() {
 	}
 }
 
-// The slots that need no memory of the budget are sparesPerPlace for each of the first coveredPlaces
-// guests that compute at once.
+// The slots that need no memory of the budget are sparesPerPlace for each of the first
+// coveredPlaces guests that compute at once.
 const (
 	sparesPerPlace = 8
 	coveredPlaces  = 2
@@ -182,6 +193,7 @@ func (s *Sandbox) Close() error {
 		s.pool.discharge(slot)
 	}
 	s.images.clear()
+	s.files.close()
 	return errors.Join(append(errs, s.guest.close(context.Background()))...)
 }
 
@@ -287,7 +299,7 @@ func (s *Sandbox) reclaimSlots(n int64) int64 {
 	return bytes
 }
 
-// reclaimImages drops images that cost n bytes and that nobody uses.
+// reclaimImages moves images that nobody uses to disk, or drops them, until n bytes are free.
 func (s *Sandbox) reclaimImages(n int64) int64 {
 	if s.enter() != nil {
 		return 0

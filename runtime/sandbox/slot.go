@@ -327,7 +327,7 @@ func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 	if s.image == img && s.tenant == tenant {
 		return nil
 	}
-	if s.image != nil && s.tenant == tenant && s.image.size == img.size && img.size == s.guest.base.size && len(img.shared) == 0 && len(s.image.pages) <= restoreLimit {
+	if s.image != nil && s.tenant == tenant && s.image.size == img.size && len(s.image.pages) <= restoreLimit {
 		if err := s.memory.swap(img, s); err != nil {
 			return err
 		}
@@ -335,7 +335,7 @@ func (s *slot) prepare(img *image, tenant runtime.Tenant) error {
 		s.image = img.retain()
 		return nil
 	}
-	if len(img.pages) > restoreLimit || len(img.shared) > 0 {
+	if len(img.pages) > restoreLimit {
 		s.claim.worn = true // loading takes long: shorter runs go first
 	}
 	s.unload()
@@ -435,13 +435,12 @@ func (s *slot) rewind() {
 	s.ticks.Set(s.initialTicks)
 }
 
-// restore resets the slot to its image, and returns the number of pages that were written. If they
-// are too many to copy back one by one, the slot has no image afterwards, and its memory must be
-// dropped. A slot that cannot be restored exactly, because its memory has grown, is no longer
-// usable.
+// restore resets the slot to its image, and returns the number of pages that were written. If an
+// image was made of its memory, the slot has no image afterwards, and its memory must be dropped. A
+// slot that cannot be restored exactly, because its memory has grown, is no longer usable.
 func (s *slot) restore() (pages int, usable bool, err error) {
 	s.rewind()
-	if len(s.memory.data()) != s.guest.base.size {
+	if len(s.memory.data()) != s.image.size {
 		return 0, false, nil
 	}
 	pages, restored, err := s.memory.restore(s)
@@ -450,7 +449,11 @@ func (s *slot) restore() (pages int, usable bool, err error) {
 	}
 	s.idle = idleOverhead
 	if restored {
-		s.idle += int64(pages)*pageSize + int64(len(s.image.data))
+		kept := len(s.image.pages)
+		if pages <= restoreLimit { // more were dropped
+			kept += pages
+		}
+		s.idle += int64(kept) * pageSize
 	} else {
 		s.unload()
 	}

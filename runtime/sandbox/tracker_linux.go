@@ -276,7 +276,7 @@ func (s *scan) init(t *tracker) {
 // arm marks all pages of a registered mapping as unwritten. It protects only those that are marked
 // as written: to protect all with UFFDIO_WRITEPROTECT costs the kernel several times as much.
 func (s *scan) arm(mem []byte) error {
-	if s.tracker.kind != trackWritten {
+	if s.tracker.kind != trackWritten || len(mem) == 0 {
 		return nil
 	}
 	start := uint64(uintptr(unsafe.Pointer(&mem[0])))
@@ -296,8 +296,8 @@ func (s *scan) arm(mem []byte) error {
 }
 
 // each calls f with every range of region[start:end] that was written, as offsets into region.
-// armed means that the range is a mapping that was armed. Otherwise it is anonymous memory, in
-// which every present page counts as written; kinds that do not arm accept both.
+// armed means that the range is a mapping that was armed; kinds that do not arm accept any.
+// Otherwise a page that belongs to no file counts as written.
 func (s *scan) each(region []byte, start, end int, armed bool, f func(start, end int)) error {
 	switch {
 	case start == end:
@@ -320,9 +320,6 @@ func (s *scan) eachScanned(region []byte, from, to int, armed bool, f func(start
 		case s.tracker.kind == trackWritten && armed:
 			// With exactly these fields the kernel tests a single bit per page.
 			s.arg.mask, s.arg.returned = pageIsWritten, pageIsWritten
-		case s.tracker.kind == trackWritten:
-			s.arg.mask, s.arg.inverted, s.arg.returned = pageIsZero, pageIsZero, pageIsWritten
-			s.arg.anyOf = pageIsPresent | pageIsSwapped
 		default:
 			s.arg.mask, s.arg.inverted, s.arg.returned = pageIsFile|pageIsZero, pageIsFile|pageIsZero, pageIsFile
 			s.arg.anyOf = pageIsPresent | pageIsSwapped

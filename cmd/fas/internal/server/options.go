@@ -14,6 +14,8 @@ const (
 	// DefaultGrace is the time that started runs get to finish once a server is asked to stop.
 	// Process managers commonly wait as long before they kill a process.
 	DefaultGrace = 30 * time.Second
+	// DefaultImageDisk stands for an eighth of what is free on the disk.
+	DefaultImageDisk ui.ByteSize = -1
 )
 
 // Options configure a server. Flags of `fas serve` set the first part.
@@ -22,6 +24,7 @@ type Options struct {
 	HealthListen    string        // HOST:PORT of a listener for health checks alone; empty: none
 	Data            string        // absolute path of the data folder
 	MemoryBudget    ui.ByteSize   // memory that the server holds for others; 0: half of the machine's
+	ImageDisk       ui.ByteSize   // disk space of images for which there is no memory; DefaultImageDisk: a share of the disk
 	Grace           time.Duration // time that started runs get to finish at the end
 	RetentionAge    ui.Span       // age at which finished executions are dropped
 	RetentionCount  int           // largest number of finished executions

@@ -143,9 +143,11 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.log.Info("serving health checks", "address", s.health.Addr().String())
 	}
 
-	if s.box, err = sandbox.Open(ctx, sandbox.Options{
-		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory,
-	}); err != nil {
+	box := sandbox.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory}
+	if s.ImageDisk != 0 {
+		box.ImageDir, box.ImageDisk = filepath.Join(s.Data, "images"), max(int64(s.ImageDisk), 0)
+	}
+	if s.box, err = sandbox.Open(ctx, box); err != nil {
 		return err
 	}
 	poster, err := egress.New(egress.Options{Allow: s.EgressAllow})

@@ -63,7 +63,7 @@ func (b *ByteSize) Set(text string) error {
 }
 
 func (b *ByteSize) String() string {
-	if *b == 0 {
+	if *b <= 0 {
 		return ""
 	}
 	return SizeText(int64(*b))

@@ -1,0 +1,274 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// content is the bytes of an image, outside of Go's heap: in memory that nothing else refers to, in
+// a file in memory, or in a file on disk. Memories can map files only. The files have no name, and
+// each has the content of one image, so no memory can ever map another image's.
+type content struct {
+	data  []byte   // read-only when it is complete
+	file  *os.File // nil: none
+	files *imageFiles
+	size  int
+	disk  bool // the file is on disk
+}
+
+func (c *content) onDisk() bool { return c.disk }
+
+// write stores bytes at an offset.
+func (c *content) write(p []byte, at int) error {
+	if c.file == nil {
+		copy(c.data[at:], p)
+		return nil
+	}
+	_, err := c.file.WriteAt(p, int64(at))
+	return err
+}
+
+// finish makes the content readable, and in memory unchangeable.
+func (c *content) finish() (err error) {
+	if c.file == nil {
+		return nil
+	}
+	if !c.disk {
+		if err := sealFile(c.file); err != nil {
+			return err
+		}
+	}
+	c.data, err = viewFile(c.file, c.size)
+	return err
+}
+
+// free returns the memory or the disk space to the system.
+func (c *content) free() {
+	freePages(c.data)
+	c.data = nil
+	if c.file != nil {
+		c.file.Close()
+		c.file = nil
+		c.files.giveBack(c)
+	}
+}
+
+// imageFiles creates the contents of images.
+type imageFiles struct {
+	dir      string // empty: nothing is stored on disk
+	diskMost int64  // bytes on disk
+	most     int    // open files
+	log      *slog.Logger
+	// writing has a token while an image is written to disk: one at a time, because that is as
+	// fast, and the writer computes without a permit.
+	writing chan struct{}
+
+	mu     sync.Mutex
+	files  int       // open ones
+	disk   int64     // bytes on disk
+	failed bool      // the last attempt to write to disk has failed
+	retry  time.Time // when the next attempt may be made
+}
+
+const (
+	// maxImageFiles is the largest number of images in files. Each takes a file descriptor and a
+	// mapping, of which Linux allows a process 65,530 by default.
+	maxImageFiles = 8192
+	// minFreeDisk is the number of bytes that images leave free on the disk, for the store.
+	minFreeDisk = 256 * runtime.MiB
+	// diskPause is the time between two attempts to write to a disk after the first has failed.
+	diskPause = time.Minute
+)
+
+// errNoRoom reports that there are as many files, or as many bytes on disk, as there may be.
+var errNoRoom = errors.New("images take all of their share of files and disk")
+
+// openImageFiles returns the files for images. If dir is not empty, at most diskMost bytes are
+// stored there; zero stands for a share of the disk. Files that an earlier process has left in dir
+// are removed.
+func openImageFiles(dir string, diskMost int64, log *slog.Logger) *imageFiles {
+	f := &imageFiles{most: min(maxImageFiles, openFileLimit()/filesShare), log: log, writing: make(chan struct{}, 1)}
+	if dir == "" {
+		return f
+	}
+	free, err := prepareDisk(dir)
+	if err != nil {
+		log.Warn("images of functions cannot be stored on disk; those for which there is no memory are made again for each run", "dir", dir, "reason", err)
+		return f
+	}
+	f.dir, f.diskMost = dir, diskMost
+	if diskMost == 0 {
+		f.diskMost = free / diskShare
+	}
+	return f
+}
+
+const (
+	// filesShare is the divisor of the process's limit of open files that gives those of images.
+	filesShare = 4
+	// diskShare is the divisor of a disk's free space that gives what images take there by default.
+	diskShare = 8
+)
+
+// prepareDisk makes dir an empty folder and returns the number of bytes that are free on its disk.
+func prepareDisk(dir string) (free int64, err error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return 0, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return 0, err
+	}
+	if free, err = freeDisk(dir); err != nil {
+		os.Remove(dir)
+	}
+	return free, err
+}
+
+func (f *imageFiles) close() {
+	if f.dir != "" {
+		if err := os.RemoveAll(f.dir); err != nil {
+			f.log.Warn("cannot remove the folder of images", "reason", err)
+		}
+	}
+}
+
+// beginWrite waits until its caller may write to disk. It reports false if ctx ends before.
+func (f *imageFiles) beginWrite(ctx context.Context) bool {
+	select {
+	case f.writing <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (f *imageFiles) endWrite() { <-f.writing }
+
+// inMemory returns the layout of the image of a memory, of which the given pages differ from the
+// base image, and an empty content in memory for it. Without a file for the image, it has no
+// stretch.
+func (f *imageFiles) inMemory(base *baseImage, m guestMemory, pages []uint32, p pauser) (layout, content, error) {
+	l, err := layoutOf(base, m.data(), pages, m.maps(), p)
+	if err != nil {
+		return layout{}, content{}, err
+	}
+	if l.stretch.len() > 0 {
+		if c, err := f.open(l.bytes(), false); err == nil {
+			return l, c, nil
+		}
+		if l, err = layoutOf(base, m.data(), pages, false, p); err != nil {
+			return layout{}, content{}, err
+		}
+	}
+	data, err := newPages(l.bytes() / pageSize)
+	return l, content{data: data, size: l.bytes()}, err
+}
+
+// onDisk returns an empty content on disk. Its caller has begun to write, and reports to wrote
+// whether that has failed.
+func (f *imageFiles) onDisk(size int) (content, error) {
+	c, err := f.open(size, true)
+	if err != nil && !errors.Is(err, errNoRoom) {
+		f.wrote(err)
+	}
+	return c, err
+}
+
+// open creates a file for size bytes.
+func (f *imageFiles) open(size int, disk bool) (c content, err error) {
+	if !f.reserve(size, disk) {
+		return content{}, errNoRoom
+	}
+	c = content{files: f, size: size, disk: disk}
+	if disk {
+		c.file, err = newUnnamedFile(f.dir, size)
+	} else {
+		c.file, err = newMemoryFile(size)
+	}
+	if err != nil {
+		f.giveBack(&c)
+		return content{}, err
+	}
+	return c, nil
+}
+
+// newUnnamedFile creates a file that has no name in a folder. It fails if the disk has too little
+// room for size bytes.
+func newUnnamedFile(dir string, size int) (*os.File, error) {
+	if free, err := freeDisk(dir); err != nil {
+		return nil, err
+	} else if free-int64(size) < minFreeDisk {
+		return nil, fmt.Errorf("%d bytes are free on the disk, of which %d are for other data", free, minFreeDisk)
+	}
+	file, err := os.CreateTemp(dir, "image-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// reserve reserves a file of size bytes.
+func (f *imageFiles) reserve(size int, disk bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.files >= f.most || disk && f.disk+int64(size) > f.diskMost {
+		return false
+	}
+	f.files++
+	if disk {
+		f.disk += int64(size)
+	}
+	return true
+}
+
+// giveBack returns what was reserved for a file.
+func (f *imageFiles) giveBack(c *content) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.files--
+	if c.disk {
+		f.disk -= int64(c.size)
+	}
+}
+
+// lacks returns the numbers of bytes and files by which images on disk must become fewer before one
+// more of size bytes fits. Those that are not positive lack nothing.
+func (f *imageFiles) lacks(size int) (bytes int64, files int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.disk + int64(size) - f.diskMost, f.files + 1 - f.most
+}
+
+// diskRoom returns the size of the largest image that may be stored on disk now, if no other is:
+// zero if there is no disk, or if writing to it has failed lately.
+func (f *imageFiles) diskRoom(now time.Time) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failed && now.Before(f.retry) {
+		return 0
+	}
+	return f.diskMost
+}
+
+// wrote notes the result of an attempt to write an image to disk. Of failures in a row it logs the
+// first.
+func (f *imageFiles) wrote(err error) {
+	f.mu.Lock()
+	first := err != nil && !f.failed
+	f.failed, f.retry = err != nil, time.Now().Add(diskPause)
+	f.mu.Unlock()
+	if first {
+		f.log.Warn("images of functions cannot be written to disk; those for which there is no memory are made again for each run", "dir", f.dir, "reason", err)
+	}
+}
