@@ -16,6 +16,13 @@ const (
 def main(args, context):
     time.sleep(args["seconds"])
     return args["n"]`
+	// WorkCode is a function that computes for the argument seconds and returns n. Unlike one that
+	// sleeps, it keeps all memory that it may use.
+	WorkCode = `import time
+def main(args, context):
+    end = time.monotonic() + args["seconds"]
+    while time.monotonic() < end: pass
+    return args["n"]`
 )
 
 // NumberedArgs returns the args of n runs: {"n":0} and so on.
@@ -27,7 +34,7 @@ func NumberedArgs(n int) []string {
 	return args
 }
 
-// SleepArgs returns the args of n runs of SleepCode.
+// SleepArgs returns the args of n runs of SleepCode or WorkCode.
 func SleepArgs(n int, seconds float64) []string {
 	args := make([]string, n)
 	for i := range args {

@@ -14,13 +14,13 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// Background runs and blocking runs share the memory budget: with room for two, never do three run
-// at once.
+// Background runs and blocking runs share the memory budget: with room for two, never do three
+// compute at once.
 func TestRunsShareTheMemory(t *testing.T) {
 	t.Parallel()
 	const most = 2
 	server := process.NewSite(t, "--memory-budget", "2400MB").Serve(t)
-	server.Deploy(t, "stay", process.SleepCode, "memory", 1024)
+	server.Deploy(t, "stay", process.WorkCode, "memory", 1024)
 	for range 2 { // the second round uses the memory that the first has released
 		var waiting sync.WaitGroup
 		for n := range 5 {

@@ -130,7 +130,7 @@ func TestDeleteDuringRun(t *testing.T) {
 	t.Parallel()
 	// There is memory for one run at a time.
 	server := process.NewSite(t, "--memory-budget", "1400MB").Serve(t)
-	server.Deploy(t, "stay", process.SleepCode, "memory", 1024)
+	server.Deploy(t, "stay", process.WorkCode, "memory", 1024)
 	running := server.Submit(t, "stay", `{"n":1,"seconds":1}`)
 	process.Until(t, "it is first", func() bool { return server.Execution(t, running).Status == process.Started })
 	queued := server.SubmitBulk(t, "stay", process.SleepArgs(20, 0))

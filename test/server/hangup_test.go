@@ -16,7 +16,7 @@ func TestClientsThatHangUp(t *testing.T) {
 	// There is memory for one run at a time: memory that is not released would block the next run.
 	s := process.NewSite(t, "--memory-budget", "1400MB")
 	server := s.Serve(t)
-	server.Deploy(t, "stay", process.SleepCode, "memory", 1024)
+	server.Deploy(t, "stay", process.WorkCode, "memory", 1024)
 	server.Deploy(t, "hello", process.EchoCode)
 	server.Must(t, "POST", "/v1/sync/functions/hello/rpc/", `{"n":3}`)
 	server.Close()

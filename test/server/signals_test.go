@@ -26,7 +26,7 @@ func TestStopLetsRunsEnd(t *testing.T) {
 			// There is memory for three runs at once.
 			s := process.NewSite(t, "--grace", process.Patience.String(), "--memory-budget", "3600MB")
 			server := s.Serve(t)
-			server.Deploy(t, "stay", process.SleepCode, "memory", 1024)
+			server.Deploy(t, "stay", process.WorkCode, "memory", 1024)
 			running := server.Submit(t, "stay", `{"n":1,"seconds":1.5}`)
 			server.WaitStatus(t, running, process.Started)
 			blocking := process.InBackground(func() (process.Reply, error) {
