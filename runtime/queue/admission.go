@@ -264,7 +264,7 @@ func (a *Admission) take(r *Run) bool {
 // headroom returns the bytes that a new run of a function leaves to those of its runs that wait:
 // these then seldom wait for memory.
 func (a *Admission) headroom(function *share) int64 {
-	if function == nil || function.waiting == 0 {
+	if function == nil || function.runs == function.computing {
 		return 0
 	}
 	return a.memory.Largest() / headroomParts

@@ -142,7 +142,7 @@ func (r *Run) Reclaim(ctx context.Context, patience time.Duration) error {
 // mayGoOn reports whether the shares of the run have room for it.
 func (r *Run) mayGoOn() bool {
 	for s := r.share; s.parent != nil; s = s.parent {
-		if s.computing > 0 && s.bytes > s.most-r.lent {
+		if !s.hasRoom(r.lent) {
 			return false
 		}
 	}

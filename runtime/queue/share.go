@@ -35,7 +35,7 @@ type share struct {
 	most      int64 // bytes that they may have; see unshared
 	runs      int   // that have started and not ended
 	computing int   // that do not wait for anything
-	waiting   int
+	asleep    int   // that wait for something else than what they have lent
 
 	parent    *share
 	returning members // what may go on, as far as this share is concerned
@@ -62,15 +62,17 @@ func (s *share) exceeds(bytes int64) bool {
 	return s != nil && s.runs >= unshared && s.bytes > s.most-bytes
 }
 
-// hasRoom reports whether the share has room for the run that wants least. It always has if no run
-// computes: shares rule out no progress.
-func (s *share) hasRoom() bool { return s.computing == 0 || s.bytes <= s.most-s.wants() }
+// hasRoom reports whether the share has room for a run that wants some bytes back. It always has if all
+// its runs want to go on: shares rule out no progress.
+func (s *share) hasRoom(bytes int64) bool {
+	return s.bytes <= s.most-bytes || s.computing+s.asleep == 0
+}
 
 // changed updates the places of the share and of those that it belongs to, after a change of its
 // bytes or of what returns.
 func (s *share) changed() {
 	for ; s.parent != nil; s = s.parent {
-		s.parent.returning.set(s, len(s.returning) > 0 && s.hasRoom())
+		s.parent.returning.set(s, len(s.returning) > 0 && s.hasRoom(s.wants()))
 	}
 }
 
@@ -164,12 +166,12 @@ func (a *Admission) enter(r *Run, function, tenant *share) {
 	}
 }
 
-// count adds to the bytes and the computing and waiting runs of a run's shares.
-func (r *Run) count(bytes int64, computing, waiting int) {
+// count adds to the bytes, and to the runs that compute and that are asleep, of a run's shares.
+func (r *Run) count(bytes int64, computing, asleep int) {
 	for s := r.share; s != nil; s = s.parent {
 		s.bytes += bytes
 		s.computing += computing
-		s.waiting += waiting
+		s.asleep += asleep
 	}
 	r.share.changed()
 }

@@ -1,7 +1,9 @@
 package queue
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +143,45 @@ func TestALargeRunGoesOn(t *testing.T) {
 		synctest.Wait()
 		if gone > maxOvertaken+1 {
 			t.Errorf("%d small runs have gone on before the large one", gone)
+		}
+	})
+}
+
+// Runs that hold more each time that they wait do not exceed the share of their function one by one.
+func TestRunsThatGrowKeepToTheirShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAdmission(memory.New(110, nil), 1000, 1000)
+		var runs []*Run
+		for range 30 {
+			r := &Run{Tenant: "a", Function: "f", Group: "f", Bytes: 10}
+			if err := a.Acquire(t.Context(), r, 0); err != nil {
+				t.Fatal(err)
+			}
+			r.Lend(1)
+			runs = append(runs, r)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		for _, r := range runs[:20] { // the others stay asleep
+			ended.Go(func() {
+				if r.Reclaim(ctx, time.Hour) == nil {
+					r.Lend(8)
+					<-ctx.Done()
+				}
+				r.Release()
+			})
+			synctest.Wait()
+			if f, _ := a.shares.of(r); f.bytes > a.mostOfFunction {
+				t.Fatalf("the function has %d bytes, its share is %d", f.bytes, a.mostOfFunction)
+			}
+		}
+		cancel()
+		ended.Wait()
+		for _, r := range runs[20:] {
+			r.Release()
+		}
+		if a.memory.Held() != 0 {
+			t.Errorf("%d bytes are left", a.memory.Held())
 		}
 	})
 }

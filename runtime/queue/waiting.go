@@ -12,7 +12,7 @@ import "container/list"
 // run that wants least. It goes on with all that it may use, and ends, or lends again and is then the
 // last. The same holds within the shares of functions and tenants, because the last of all is the
 // last of its function and its tenant, too; and for the first unshared runs, which may exceed a
-// share, because a share that has no run that computes lets one go on.
+// share, because a share lets one go on when all its runs want to.
 //
 // With the least first alone, a large run could wait forever while small ones come and go. So when
 // maxOvertaken runs have gone on before the one that waits longest, it goes next, even beyond
@@ -71,7 +71,7 @@ func (a *Admission) forget(r *Run) {
 func (a *Admission) wait(r *Run) {
 	r.age = age{element: a.ages.order.PushBack(r), served: a.ages.served}
 	r.share.returning.set(r, true)
-	r.share.changed()
+	r.count(0, 0, -1)
 }
 
 // endWait removes a run from them.
@@ -79,7 +79,7 @@ func (a *Admission) endWait(r *Run) {
 	a.ages.order.Remove(r.age.element)
 	r.age = age{}
 	r.share.returning.set(r, false)
-	r.share.changed()
+	r.count(0, 0, 1)
 }
 
 // next returns the run that is to go on next, or nil: those that there are have their share.

@@ -255,7 +255,7 @@ func (w *world) drain() {
 		w.fail("in the end %d bytes are used, %d owed, %d kept, %d on Go's heap", w.budget.Used(), w.a.owed, w.a.kept, w.budget.Heap())
 	}
 	for key, s := range w.a.shares {
-		if s.bytes != 0 || s.runs != 0 || s.computing != 0 || s.waiting != 0 || len(s.returning) != 0 {
+		if s.bytes != 0 || s.runs != 0 || s.computing != 0 || s.asleep != 0 || len(s.returning) != 0 {
 			w.fail("in the end %v has %+v", key, s)
 		}
 	}
