@@ -108,8 +108,7 @@ func plain(value any) any {
 	return value
 }
 
-// JSON returns the table as a JSON object with sorted names. It sorts the members of the tables.
-// Dates and times become strings. It fails for numbers that JSON cannot express.
+// JSON returns the table as a JSON object, with the members in the order of the document. Dates and times become strings. It fails for numbers that JSON cannot express.
 func (t *Table) JSON() ([]byte, error) {
 	var w jsonWriter
 	w.scalars = json.NewEncoder(&w.out)
@@ -155,8 +154,6 @@ func (w *jsonWriter) value(value any) []string {
 }
 
 func (w *jsonWriter) table(t *Table) []string {
-	slices.SortFunc(t.Members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
-	t.index = nil // it no longer fits
 	w.out.WriteByte('{')
 	for i, m := range t.Members {
 		if i > 0 {

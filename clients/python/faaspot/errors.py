@@ -57,7 +57,7 @@ class FaaspotException(Exception):
         self.retry_after = retry_after
         notes: List[str] = []
         if server_traceback:
-            notes.append(server_traceback.rstrip("\n"))
+            notes.append(_printable(server_traceback.rstrip("\n")))
         if hint:
             notes.append("hint: " + hint)
         if error_id:
@@ -67,13 +67,23 @@ class FaaspotException(Exception):
             self.__notes__ = notes
 
     def __str__(self) -> str:
+        message = _printable(self.message)
         if self.status_code is None:
-            return self.message
-        return "{} ({}): {}".format(self.status_code, self.reason, self.message)
+            return message
+        return "{} ({}): {}".format(self.status_code, self.reason, message)
 
     def __reduce__(self) -> Tuple[Any, ...]:
         # Processes exchange exceptions by pickle, and the constructors of the subclasses differ.
         return _restore, (type(self), self.args, self.__dict__.copy())
+
+
+def _printable(text: str) -> str:
+    """Return a text without the control characters by which a function could change a terminal."""
+    return "".join(c if c in "\n\t" or not _is_control(c) else "\ufffd" for c in text)
+
+
+def _is_control(c: str) -> bool:
+    return c < " " or "\x7f" <= c <= "\x9f"
 
 
 def _restore(kind: Type[FaaspotException], args: Tuple[Any, ...], state: Dict[str, Any]) -> FaaspotException:

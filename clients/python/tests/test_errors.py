@@ -22,6 +22,12 @@ class Exceptions(unittest.TestCase):
     def test_prints_the_message_if_there_was_no_answer(self) -> None:
         self.assertEqual(str(FaaspotException("no server")), "no server")
 
+    def test_prints_no_control_characters(self) -> None:
+        error = FaaspotException("a\x1b[2Jb\n\u00e9", "r", "f\x07\x9b", 500)
+        self.assertEqual(str(error), "500 (r): a\ufffd[2Jb\n\u00e9")
+        self.assertEqual(error.message, "a\x1b[2Jb\n\u00e9")
+        self.assertEqual(error.__notes__, ["f\ufffd\ufffd"])
+
     def test_arguments_have_the_names_of_the_contract(self) -> None:
         error = FaaspotException(message="m", reason="r", server_traceback="t", status_code=500, error_code="c")
         self.assertEqual(

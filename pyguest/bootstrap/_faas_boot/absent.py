@@ -57,6 +57,10 @@ NATIVE = (
     " in /tmp"
 )
 TERMINAL = "a function has no terminal and no screen: take the input from args and return the output"
+CALLS = (
+    "a function runs in WebAssembly, whose system interface has no such call: use open, read, write and seek, or do"
+    " without it"
+)
 SYSTEM = "a function runs in a sandbox without users, locks and limits of a Unix system: do without it"
 ASYNC = (
     "main is async, and nothing awaits it: rename it, and define main(args, context) that returns"
@@ -68,7 +72,7 @@ OTHER_NAMES = ("handler", "lambda_handler", "handle", "app", "run", "hello_world
 
 _SENTENCES = (
     THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
-    TERMINAL, SYSTEM,
+    TERMINAL, CALLS, SYSTEM,
 )  # fmt: skip
 
 _BY_MODULE = {
@@ -137,8 +141,10 @@ _ABSENT = {
         " posix_spawnp register_at_fork setsid spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe"
         " system wait wait3 wait4 waitid waitpid waitstatus_to_exitcode P_NOWAIT P_WAIT WCONTINUED WEXITSTATUS WIFEXITED"
         " WIFSIGNALED WIFSTOPPED WNOHANG WSTOPSIG WTERMSIG WUNTRACED",
-        SYSTEM: "chroot eventfd getpriority getxattr listxattr lockf memfd_create mkfifo mknod nice"
-        " removexattr sched_setaffinity sendfile setgid setpgid setpriority setuid setxattr unshare",
+        CALLS: "copy_file_range eventfd fchdir fwalk memfd_create posix_fallocate posix_openpt preadv pwritev readv"
+        " sendfile splice timerfd_create writev O_DIRECT O_TMPFILE SEEK_DATA SEEK_HOLE",
+        SYSTEM: "chroot getgrouplist getpriority getresgid getresuid getxattr initgroups listxattr lockf mkfifo mknod nice"
+        " removexattr sched_setaffinity setegid seteuid setgroups setregid setresgid setresuid setreuid setgid setpgid setpriority setuid setxattr unshare",
         TERMINAL: "tcgetpgrp tcsetpgrp ttyname",
     },
     "signal": {
@@ -192,6 +198,8 @@ def _explain(error: BaseException) -> str:
         if text == SIGNALS:
             return "signals are absent: " + text
         return "tracemalloc is absent: " + text if text.startswith("the objects of a function are not traced") else ""
+    if kind.__name__ == "OperationalError" and str(error) == "unable to open database file":
+        return "the database file cannot be opened: " + WRITABLE
     if kind is EOFError:
         return "input has nothing to read: " + TERMINAL if str(error) == "EOF when reading a line" else ""
     if kind.__module__ == "bdb" and kind.__name__ == "BdbQuit":

@@ -16,11 +16,12 @@ _ALIASES = {
     "sha256": "sha256", "sha-256": "sha256", "sha2-256": "sha256", "sha384": "sha384", "sha-384": "sha384",
     "sha512": "sha512", "sha-512": "sha512", "sha512_224": "sha512_224", "sha512-224": "sha512_224",
     "sha512_256": "sha512_256", "sha512-256": "sha512_256", "ripemd160": "ripemd160", "rmd160": "ripemd160",
-    "ripemd": "ripemd160", "sm3": "sm3",
+    "ripemd": "ripemd160", "ripemd-160": "ripemd160", "sm3": "sm3", "ssl3-md5": "md5", "ssl3-sha1": "sha1",
 }  # fmt: skip
 
 _PYTHONS_ALIASES = {
-    "blake2b512": "blake2b", "blake2s256": "blake2s",
+    "blake2b512": "blake2b", "blake2b-512": "blake2b", "blake2s256": "blake2s", "blake2s-256": "blake2s",
+    "shake128": "shake_128", "shake-128": "shake_128", "shake256": "shake_256", "shake-256": "shake_256",
     "sha3-224": "sha3_224", "sha3-256": "sha3_256", "sha3-384": "sha3_384", "sha3-512": "sha3_512",
 }  # fmt: skip
 
@@ -54,14 +55,31 @@ class MD5SHA1:
 def install() -> None:
     """Add digests, pbkdf2_hmac and scrypt to hashlib."""
     constructors = hashlib.__dict__["__builtin_constructor_cache"]
+    constructors = _Constructors(constructors)
+    hashlib.__dict__["__builtin_constructor_cache"] = constructors
     for name in _DIGESTS:
         constructors[name] = _constructor(name)
     constructors["md5-sha1"] = _md5_sha1
     hashlib.algorithms_available |= {*_DIGESTS, "md5-sha1"}
+    hmac.HMAC._init_old = _init_hmac
     for function in (pbkdf2_hmac, scrypt):
         function.__module__ = "hashlib"
         setattr(hashlib, function.__name__, function)
     hashlib.__all__ += ("pbkdf2_hmac", "scrypt")
+
+
+class _Constructors(dict):
+    """The cache of hashlib.new, which also finds the other names that OpenSSL has for an algorithm."""
+
+    def get(self, name, default=None):
+        found = super().get(name)
+        if found is None and isinstance(name, str):
+            name = name.lower()
+            name = _ALIASES.get(name) or _PYTHONS_ALIASES.get(name, name)
+            if name in hashlib.algorithms_guaranteed:
+                return getattr(hashlib, name)
+            found = super().get(name)
+        return default if found is None else found
 
 
 def _constructor(name: str) -> object:
@@ -70,6 +88,15 @@ def _constructor(name: str) -> object:
 
     construct.__name__ = "openssl_" + name
     return construct
+
+
+_init_any_hmac = hmac.HMAC._init_old
+
+
+def _init_hmac(self, key, msg, digestmod):
+    _init_any_hmac(self, key, msg, digestmod)
+    if self.digest_size == 0:
+        raise ValueError("unsupported hash type %s: its digests have no fixed size" % self._inner.name)
 
 
 def _md5_sha1(data=b"", *, usedforsecurity=True):
