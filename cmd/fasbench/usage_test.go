@@ -48,7 +48,7 @@ func TestParseIdle(t *testing.T) {
 // server's, and not that of this process.
 func TestObserveCountsChildren(t *testing.T) {
 	l := testLab(t)
-	p, err := l.start(t.Context(), "", nil, "sh", "-c", `sh -c 'while :; do :; done' & wait`)
+	p, err := l.start(t.Context(), "", nil, "sh", "-c", `sh -c 'while kill -0 $PPID; do :; done' 2>/dev/null & wait`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,10 @@ import os, time
 def main(args, context):
     if args.get("fail"):
         raise ValueError("as asked")
+    if "busy" in args:  # and keeps all of its memory
+        end = time.monotonic() + args["busy"]
+        while time.monotonic() < end:
+            pass
     time.sleep(float(args.get("seconds", 0)))
     if "env" in args:
         return os.environ.get(args["env"])

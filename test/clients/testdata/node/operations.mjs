@@ -73,7 +73,7 @@ await assert.rejects(job.getExecution("none"), (e) => e.code === 404);
 // is; then what runs is cancelled.
 const large = await data(blaxel.createJob({ body: { metadata: { name: "large" }, spec: { function: "work", runtime: { memory: 1024, timeout: 300 } } }, ...must }));
 const busy = blaxel.blJob(large.metadata.name);
-const running = await busy.run([{ seconds: 3 }, { seconds: 300 }, { seconds: 300 }], { allowQueue: false });
+const running = await busy.run([{ busy: 3 }, { busy: 300 }, { busy: 300 }], { allowQueue: false });
 while ((await busy.getExecution(running)).stats.running === 0);
 await assert.rejects(busy.run([{}], { allowQueue: false }), (e) => e.code === 429);
 await busy.cancelExecution(running);
