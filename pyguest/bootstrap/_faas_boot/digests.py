@@ -74,11 +74,10 @@ class _Constructors(dict):
     def get(self, name, default=None):
         found = super().get(name)
         if found is None and isinstance(name, str):
-            name = name.lower()
-            name = _ALIASES.get(name) or _PYTHONS_ALIASES.get(name, name)
-            if name in hashlib.algorithms_guaranteed:
-                return getattr(hashlib, name)
-            found = super().get(name)
+            folded = name.lower()
+            folded = _ALIASES.get(folded) or _PYTHONS_ALIASES.get(folded, folded)
+            if folded != name:
+                found = getattr(hashlib, folded) if folded in hashlib.algorithms_guaranteed else super().get(folded)
         return default if found is None else found
 
 
