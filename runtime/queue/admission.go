@@ -27,7 +27,7 @@ const (
 	headroomParts = 8
 	// reclaimAfter is the time without progress after which caches give up memory for runs that wait.
 	// It is doubled, up to the longest, each time that there is still none.
-	reclaimAfter        = 3 * time.Millisecond
+	reclaimAfter        = 20 * time.Millisecond
 	longestReclaimAfter = 100 * time.Millisecond
 )
 
