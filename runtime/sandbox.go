@@ -54,8 +54,8 @@ type RunCall struct {
 	// Logs, if not nil, receives all output of the run at the moment when it is written. The logs
 	// of the outcome are then the content of the buffer.
 	Logs *LogBuffer
-	// Room, if not nil, is told when the run waits for something. Nil: all of its memory is reserved
-	// all the time.
+	// Room, if not nil, lends memory while the run waits for something. Nil: all of its memory is
+	// reserved all the time.
 	Room Room
 }
 

@@ -12,27 +12,19 @@ var resultSizes = []int{100_000, 1_000_000}
 // measureResults alternates between runs with large results, and requests to the Flask app with the
 // same result, and compares the processor time of the servers.
 func measureResults(ctx context.Context, l *lab) ([]measured, error) {
-	if err := need("wrk"); err != nil {
-		return nil, err
-	}
-	s, err := l.serve(ctx, function{Name: "text", Code: peerFile("text.py")})
+	s, flask, err := l.besideFlask(ctx, function{Name: "text", Code: peerFile("text.py")})
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
-	plain, threads, err := l.gunicorns(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer plain.stop()
-	defer threads.stop()
+	defer flask.stop()
 	var rows []measured
 	for _, size := range resultSizes {
-		row, err := l.compareResults(ctx, s, plain, threads, fmt.Sprintf(`{"size": %d}`, size))
+		row, err := l.compareResults(ctx, s, flask, fmt.Sprintf(`{"size": %d}`, size))
 		if err != nil {
 			return nil, err
 		}
-		lines, err := l.compareResults(ctx, s, plain, threads, fmt.Sprintf(`{"size": %d, "lines": true}`, size))
+		lines, err := l.compareResults(ctx, s, flask, fmt.Sprintf(`{"size": %d, "lines": true}`, size))
 		if err != nil {
 			return nil, err
 		}
@@ -43,8 +35,8 @@ func measureResults(ctx context.Context, l *lab) ([]measured, error) {
 }
 
 // compareResults compares the processor time per request with the given args.
-func (l *lab) compareResults(ctx context.Context, s *server, plain, threads *gunicorn, args string) (measured, error) {
-	targets := []target{s.blockingTarget("text", args), plain.target("/text", args), threads.target("/text", args)}
+func (l *lab) compareResults(ctx context.Context, s *server, flask gunicorns, args string) (measured, error) {
+	targets := []target{s.blockingTarget("text", args), flask.plain.target("/text", args), flask.threads.target("/text", args)}
 	all := make([]loads, len(targets))
 	for range l.rounds(3, 2) {
 		for i, t := range targets {

@@ -12,22 +12,14 @@ const blockingConnections = 8
 
 // measureThroughput runs wrk against the server and gunicorn alternately.
 func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
-	if err := need("wrk"); err != nil {
-		return nil, err
-	}
-	s, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})
+	s, flask, err := l.besideFlask(ctx, function{Name: "hello", Code: helloCode()})
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
-	plain, threads, err := l.gunicorns(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer plain.stop()
-	defer threads.stop()
+	defer flask.stop()
 
-	targets := []target{s.blockingTarget("hello", helloArgs), plain.target("/", helloArgs), threads.target("/", helloArgs)}
+	targets := []target{s.blockingTarget("hello", helloArgs), flask.plain.target("/", helloArgs), flask.threads.target("/", helloArgs)}
 	length := time.Duration(l.rounds(3, 2)) * time.Second
 	all := make([]loads, len(targets))
 	for range l.rounds(5, 3) {
@@ -47,19 +39,34 @@ func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
 	}}, nil
 }
 
-// gunicorns starts the peer with its default workers, and with threads that keep connections open.
-func (l *lab) gunicorns(ctx context.Context) (plain, threads *gunicorn, err error) {
-	if err := need("gunicorn"); err != nil {
-		return nil, nil, err
+// gunicorns are gunicorn with its default workers, and with threads that keep connections open.
+type gunicorns struct{ plain, threads *gunicorn }
+
+func (g gunicorns) stop() {
+	g.plain.stop()
+	g.threads.stop()
+}
+
+// besideFlask starts a server with a function, and the peers that it is compared with by wrk.
+func (l *lab) besideFlask(ctx context.Context, f function) (s *server, flask gunicorns, err error) {
+	for _, tool := range []string{"wrk", "gunicorn"} {
+		if err := need(tool); err != nil {
+			return nil, flask, err
+		}
 	}
-	if plain, err = l.gunicorn(ctx, "--workers", "2"); err != nil {
-		return nil, nil, err
+	if s, err = l.serve(ctx, f); err != nil {
+		return nil, flask, err
 	}
-	if threads, err = l.gunicorn(ctx, "--workers", "2", "--worker-class", "gthread", "--threads", "4"); err != nil {
-		plain.stop()
-		return nil, nil, err
+	if flask.plain, err = l.gunicorn(ctx, "--workers", "2"); err != nil {
+		s.stop()
+		return nil, flask, err
 	}
-	return plain, threads, nil
+	if flask.threads, err = l.gunicorn(ctx, "--workers", "2", "--worker-class", "gthread", "--threads", "4"); err != nil {
+		flask.plain.stop()
+		s.stop()
+		return nil, flask, err
+	}
+	return s, flask, nil
 }
 
 // gunicorn is a gunicorn process that serves the Flask app.

@@ -382,17 +382,17 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 	tenants := 0
 	for t := a.queue.First(); t != nil && tenants < maxTenants && a.running < a.maxRuns; {
 		following := t.After()
-		groups, shared := 0, true
-		for it := t.Next(); it != nil && groups < maxGroups; {
-			r, after := it.Value, it.After()
-			it = after
+		shared := true
+		groups := 0
+		for it := t.Next(); it != nil && groups < maxGroups; groups++ {
+			r := it.Value
+			it = it.After() // before Pass moves the present one
 			if a.take(r) {
 				for _, p := range passed {
 					p.overtaken++
 				}
 				return r, demand{}
 			}
-			groups++
 			function, tenant := a.shares.of(r)
 			if function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) {
 				// Its turn comes when runs of its own function or tenant have ended.

@@ -45,9 +45,7 @@ var _ runtime.Room = (*Run)(nil)
 
 // begin prepares the run for an Admission.
 func (r *Run) begin(a *Admission) {
-	r.admission, r.charged = a, 0
-	r.overtaken, r.notify, r.decided, r.refused = 0, nil, nil, false
-	r.waits, r.lent, r.most = false, 0, 0
+	*r = Run{Tenant: r.Tenant, Function: r.Function, Group: r.Group, Bytes: r.Bytes, Usual: r.Usual, admission: a}
 }
 
 // decide delivers the decision on a run that was in the queue.
