@@ -162,10 +162,19 @@ func TestRunsWithoutPageFaultsAreRestored(t *testing.T) {
 					t.Fatalf("after run %d with %s the memory differs at %d", i, args, at)
 				}
 			}
-			// The comparison reads all pages, which the last kind cannot distinguish from writing.
-			if most := times(faultRuns) * 9 / 10; kind != trackEntries && scans > most {
-				t.Errorf("%d runs needed a scan: too few had no page fault", scans)
+			// Runs without a page fault do occur. The comparison above reads all pages, which the last
+			// kind of tracker cannot distinguish from writing.
+			if kind == trackEntries {
+				return
 			}
+			for range 100 {
+				result(t, box, p, `{"pages": [], "new": 0, "deep": 0, "sleep": 0}`)
+				before := scans
+				if scans = newest(box).memory.(*mappedMemory).scans; scans == before {
+					return
+				}
+			}
+			t.Errorf("%d runs needed a scan: none was without page faults", scans)
 		})
 	}
 }
