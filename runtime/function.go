@@ -29,7 +29,8 @@ type Version struct {
 	FunctionID string
 	Number     uint64 // from 1, without gaps, per function
 	Name       string // name of the function when the version was deployed; the file name in tracebacks
-	Source     []byte // Python, UTF-8
+	Source     []byte // Python, UTF-8; of a bundle its [BundleMain]
+	Bundle     Bundle // zero: the source is all there is
 	Context    []byte // JSON object, including secrets; nil means {}
 	Limits     Limits
 	Retries    int // further attempts of background runs after failures of the function, 0 to [MaxRetries]
@@ -45,6 +46,7 @@ type FunctionSpec struct {
 	Tenant  Tenant
 	Name    string
 	Source  []byte
+	Bundle  Bundle          // whose main file Source is; zero: none
 	Context json.RawMessage // JSON object; empty means {}
 	Limits  Limits
 	Retries int    // see [Version]
@@ -58,7 +60,8 @@ type FunctionUpdate struct {
 	Tenant  Tenant
 	Name    string // current name
 	NewName *string
-	Source  []byte
+	Source  []byte        // replaces a bundle, too
+	Bundle  *BundleUpload // a new bundle; Source is then its main file
 	Context json.RawMessage
 	Timeout *time.Duration
 	Memory  *int64 // bytes
@@ -98,7 +101,7 @@ func ValidateName(name string) error {
 
 // OnlyRenames reports whether the update changes nothing that is part of a version.
 func (u FunctionUpdate) OnlyRenames() bool {
-	return u.Source == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil
+	return u.Source == nil && u.Bundle == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil
 }
 
 // NextVersion returns the version after the update, where f is the updated function and old is
@@ -107,7 +110,10 @@ func (u FunctionUpdate) NextVersion(f Function, old Version) Version {
 	v := old
 	v.Number, v.Name, v.Created = f.Version, f.Name, f.Updated
 	if u.Source != nil {
-		v.Source = bytes.Clone(u.Source)
+		v.Source, v.Bundle = bytes.Clone(u.Source), Bundle{}
+	}
+	if u.Bundle != nil {
+		v.Bundle = u.Bundle.Bundle
 	}
 	if u.Context != nil {
 		v.Context = bytes.Clone(u.Context)
@@ -128,7 +134,7 @@ func (u FunctionUpdate) NextVersion(f Function, old Version) Version {
 func (u FunctionUpdate) Spec() FunctionSpec {
 	v := u.NextVersion(Function{}, Version{})
 	return FunctionSpec{
-		Tenant: u.Tenant, Name: u.Name, Source: v.Source, Context: v.Context, Limits: v.Limits, Retries: v.Retries,
+		Tenant: u.Tenant, Name: u.Name, Source: v.Source, Bundle: v.Bundle, Context: v.Context, Limits: v.Limits, Retries: v.Retries,
 		UserID: u.UserID, IdempotencyKey: u.IdempotencyKey,
 	}
 }

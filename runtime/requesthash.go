@@ -116,6 +116,9 @@ func (u FunctionUpdate) Hash() [sha256.Size]byte {
 	if h.has(u.Retries != nil) {
 		h.number(int64(*u.Retries))
 	}
+	if u.Bundle != nil {
+		h.text(u.Bundle.ID[:])
+	}
 	if u.Create { // the hashes of other requests stay as they were before there was this one
 		h.text([]byte(KindCreate))
 	}

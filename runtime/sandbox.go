@@ -24,8 +24,9 @@ type Program struct {
 	Tenant     Tenant
 	FunctionID string
 	Version    uint64
-	Name       string // file name in tracebacks
+	Name       string // file name in tracebacks, without a bundle
 	Source     []byte
+	Bundle     Bundle // zero: the source is all there is
 	Limits     Limits
 }
 
@@ -37,6 +38,7 @@ func NewProgram(f Function, v Version) Program {
 		Version:    v.Number,
 		Name:       v.Name,
 		Source:     v.Source,
+		Bundle:     v.Bundle,
 		Limits:     v.Limits.WithDefaults(),
 	}
 }
