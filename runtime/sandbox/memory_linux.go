@@ -358,8 +358,9 @@ func (m *mappedMemory) restore(p pauser) (int, bool, error) {
 		err := m.dropWritten(&steps)
 		return pages, err == nil, err
 	}
+	from := copier{img: m.loaded, mem: m.region, meter: &steps}
 	for _, w := range m.written {
-		if err := m.loaded.copyTo(m.region, w.start, w.end, &steps); err != nil {
+		if err := from.copy(w); err != nil {
 			return pages, false, err
 		}
 	}
