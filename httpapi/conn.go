@@ -39,10 +39,11 @@ const (
 // It also saves system calls for deadlines. The library sets three for each request, mostly a
 // little later than the ones before, and mostly sets the read deadline when the whole request has
 // arrived. So a deadline is not replaced if it is at most early too early, and a read deadline is
-// set by the next Read. Only the goroutine that serves the connection reads and sets read
+// set by the next Read. Only the goroutine that serves the connection reads, writes and sets read
 // deadlines.
 type conn struct {
 	net.Conn
+	sender   *sender // of small answers
 	all      *connections
 	memory   web.Memory
 	lingers  atomic.Bool
@@ -110,7 +111,7 @@ func (c *conn) Write(b []byte) (n int, err error) {
 		defer c.stuck.Store(0)
 	}
 	if len(b) <= web.FreeBytes {
-		return c.Conn.Write(b)
+		return c.sender.send(c.Conn, b)
 	}
 	defer c.writes.Store(0)
 	for {

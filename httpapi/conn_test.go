@@ -1,11 +1,17 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"math/rand/v2"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 )
 
 // served returns both ends of a connection, ours as the listener accepts it.
@@ -81,6 +87,9 @@ func TestDeadlinesOfAConnection(t *testing.T) {
 		if took := time.Since(from); !errors.Is(err, os.ErrDeadlineExceeded) || took < limit-early {
 			t.Errorf("writing ended after %v: %v", took, err)
 		}
+		if _, err := ours.Write(buf[:1]); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("writing a small answer after the deadline: %v", err)
+		}
 	}
 	// No deadline is none.
 	must(ours.SetDeadline(time.Time{}))
@@ -88,5 +97,56 @@ func TestDeadlinesOfAConnection(t *testing.T) {
 	defer late.Stop()
 	if _, err := ours.Read(buf); err != nil {
 		t.Errorf("without a deadline: %v", err)
+	}
+}
+
+// Small answers arrive byte for byte, also if the socket accepts only parts of them.
+func TestSmallAnswersArrive(t *testing.T) {
+	t.Parallel()
+	ours, client := served(t, time.Minute)
+	if err := ours.(*conn).Conn.(*net.TCPConn).SetWriteBuffer(4 << 10); err != nil { // it is full often
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	want := make([]byte, 8<<20)
+	for i := range want {
+		want[i] = byte(random.Uint32())
+	}
+	sent := make(chan error, 1)
+	go func() {
+		for left := want; len(left) > 0; {
+			n, err := ours.Write(left[:min(len(left), 1+random.IntN(web.FreeBytes))])
+			if left = left[n:]; err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- ours.Close()
+	}()
+	got, err := io.ReadAll(client)
+	if err := errors.Join(err, <-sent); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d of %d bytes arrived, or others: %v", len(got), len(want), err)
+	}
+}
+
+// A small answer to a client that has gone is an error, and does not end the process by SIGPIPE.
+func TestSmallAnswerToAClientThatHasGone(t *testing.T) {
+	t.Parallel()
+	ours, client := served(t, time.Minute)
+	if err := errors.Join(client.(*net.TCPConn).SetLinger(0), client.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for end := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(end); {
+		_, err = ours.Write([]byte("answer"))
+	}
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("writing ended with %v", err)
+	}
+	if err := ours.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := ours.Write([]byte("answer")); n != 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a closed connection accepted %d bytes: %v", n, err)
 	}
 }

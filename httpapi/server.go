@@ -99,7 +99,7 @@ const (
 // newConn returns a connection that was accepted.
 func (s *Server) newConn(c net.Conn, all *connections) *conn {
 	return &conn{
-		Conn: c, all: all, memory: web.NewMemory(s.accounts),
+		Conn: c, sender: newSender(c), all: all, memory: web.NewMemory(s.accounts),
 		early: s.opts.early(), patience: s.opts.HeaderTimeout, stall: s.opts.WriteTimeout,
 	}
 }

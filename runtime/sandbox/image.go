@@ -435,37 +435,43 @@ func (img *image) search(number int) int {
 	return i
 }
 
-// copyTo copies the image's content over mem[start:end], which are whole pages.
-func (img *image) copyTo(mem []byte, start, end int, m *meter) error {
-	for start < end {
-		if img.stretch.contains(start) {
-			stop := min(end, img.stretch.end)
-			if err := m.copy(mem[start:stop], img.data[img.stretchAt()+start-img.stretch.start:]); err != nil {
-				return err
-			}
-			start = stop
-			continue
-		}
-		stop := end
-		if start < img.stretch.start {
-			stop = min(end, img.stretch.start)
-		}
-		if err := img.copyOutside(mem, start, stop, m); err != nil {
-			return err
-		}
-		start = stop
-	}
-	return nil
+// copier copies parts of an image's content to a memory. The parts are whole pages and ascend.
+type copier struct {
+	img   *image
+	mem   []byte
+	next  int // index of the first own page that is not before the next part
+	meter *meter
 }
 
-// copyOutside is copyTo for a range without pages of the stretch.
-func (img *image) copyOutside(mem []byte, start, end int, m *meter) error {
-	if err := img.base.copyTo(mem, start, end, m); err != nil {
+// copyTo copies the image's content over mem[start:end], which are whole pages.
+func (img *image) copyTo(mem []byte, start, end int, m *meter) error {
+	c := copier{img: img, mem: mem, next: img.search(start / pageSize), meter: m}
+	return c.copy(byteRange{start, end})
+}
+
+func (c *copier) copy(part byteRange) error {
+	mapped := part.and(c.img.stretch)
+	if mapped.len() == 0 {
+		return c.copyOutside(part)
+	}
+	if err := c.copyOutside(byteRange{part.start, mapped.start}); err != nil {
 		return err
 	}
-	for i := img.search(start / pageSize); i < len(img.pages) && img.pages[i].at() < end; i++ {
-		own := &img.pages[i]
-		img.patch(mem[own.at():own.at()+pageSize], own)
+	if err := c.meter.copy(c.mem[mapped.start:mapped.end], c.img.data[c.img.stretchAt()+mapped.start-c.img.stretch.start:]); err != nil {
+		return err
+	}
+	return c.copyOutside(byteRange{mapped.end, part.end})
+}
+
+// copyOutside is copy for a part without pages of the stretch.
+func (c *copier) copyOutside(part byteRange) error {
+	if err := c.img.base.copyTo(c.mem, part.start, part.end, c.meter); err != nil {
+		return err
+	}
+	for pages := c.img.pages; c.next < len(pages) && pages[c.next].at() < part.end; c.next++ {
+		if own := &pages[c.next]; own.at() >= part.start {
+			c.img.patch(c.mem[own.at():own.at()+pageSize], own)
+		}
 	}
 	return nil
 }

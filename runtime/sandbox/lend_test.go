@@ -108,3 +108,36 @@ func TestTimeStandsStillWithoutMemory(t *testing.T) {
 		result(t, box, p, short)
 	})
 }
+
+// A run that sleeps often for a short time lends its memory, too: once for each millisecond.
+func TestShortSleepsAddUp(t *testing.T) {
+	const naps = `
+import time
+
+def main(args, context):
+    for _ in range(args["naps"]):
+        time.sleep(args["sleep"])
+    return 1
+`
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		p := deployed(t, box, naps, runtime.Limits{})
+		for _, c := range []struct {
+			args  string
+			least int // number of loans
+		}{
+			{`{"naps":20,"sleep":0.0009}`, 9},
+			{`{"naps":200,"sleep":0.00005}`, 9},
+			{`{"naps":2000,"sleep":0.000001}`, 1},
+			{`{"naps":1,"sleep":0.002}`, 1},
+		} {
+			r := &room{}
+			outcome, err := box.Run(t.Context(), runtime.RunCall{Program: p, Args: []byte(c.args), Context: runtime.EmptyObject, Room: r})
+			if err != nil || outcome.Failure != nil {
+				t.Fatalf("%s: %+v, %v", c.args, outcome.Failure, err)
+			}
+			if len(r.held) < c.least {
+				t.Errorf("%s: its memory was lent %d times, want at least %d", c.args, len(r.held), c.least)
+			}
+		}
+	})
+}

@@ -29,7 +29,8 @@ type mappedMemory struct {
 	// runs have no page fault: the first write to a page that was not written before causes one.
 	written      []byteRange
 	writtenKnown bool
-	scans        int // number of scans by the kernel
+	scans        int  // number of scans by the kernel
+	scanned      bool // the list is of a scan since the last restore
 	faults       faultCounter
 	// After a swap, more pages count as written than runs of the image write, for some runs.
 	wide    int         // number of runs that are left of them
@@ -343,13 +344,14 @@ func (m *mappedMemory) arm() error {
 func (m *mappedMemory) maps() bool { return true }
 
 func (m *mappedMemory) restore(p pauser) (int, bool, error) {
-	pages, known := 0, m.writtenKnown
+	pages := 0
 	if err := m.dirty(func(start, end int) { pages += (end - start) / pageSize }); err != nil {
 		return 0, false, err
 	}
-	if !known && m.placed.len() > 0 {
+	if m.scanned && m.placed.len() > 0 {
 		m.learn()
 	}
+	m.scanned = false
 	steps := meter{pauser: p}
 	switch {
 	case m.gone:
@@ -358,8 +360,9 @@ func (m *mappedMemory) restore(p pauser) (int, bool, error) {
 		err := m.dropWritten(&steps)
 		return pages, err == nil, err
 	}
+	from := copier{img: m.loaded, mem: m.region, meter: &steps}
 	for _, w := range m.written {
-		if err := m.loaded.copyTo(m.region, w.start, w.end, &steps); err != nil {
+		if err := from.copy(w); err != nil {
 			return pages, false, err
 		}
 	}
@@ -443,7 +446,7 @@ func (m *mappedMemory) dirty(f func(start, end int)) error {
 		if err := m.scanAll(func(start, end int) { m.written = append(m.written, byteRange{start, end}) }); err != nil {
 			return err
 		}
-		m.writtenKnown = true
+		m.writtenKnown, m.scanned = true, true
 	}
 	for _, w := range m.written {
 		f(w.start, w.end)

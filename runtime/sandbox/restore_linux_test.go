@@ -382,3 +382,32 @@ func TestTouchedPagesAreRestored(t *testing.T) {
 		t.Errorf("the restored memory differs at %d", at)
 	}
 }
+
+// TestWhatSleepingRunsWriteIsLearned verifies that pages of a mapped image are copied beforehand for
+// later loads if runs write to them, also if these runs wait and lend their memory.
+func TestWhatSleepingRunsWriteIsLearned(t *testing.T) {
+	box := countingBox(t)
+	p := deployed(t, box, `
+import time
+
+data = bytearray(8 << 20)
+for at in range(0, len(data), 4096): data[at] = 1
+
+def main(args, context):
+    data[1 << 20] = 2
+    time.sleep(0.002)
+    return 1
+`, runtime.Limits{})
+	img := box.images.get(keyOf(p))
+	defer img.release()
+	if img.stretch.len() == 0 {
+		t.Fatal("the image has no stretch")
+	}
+	if outcome, err := box.Run(t.Context(), runtime.RunCall{Program: p, Args: runtime.EmptyObject, Context: runtime.EmptyObject, Room: &room{}}); err != nil || outcome.Failure != nil {
+		t.Fatal(outcome.Failure, err)
+	}
+	settle(box)
+	if hot := img.hot.Load(); hot == nil || len(*hot) == 0 {
+		t.Error("nothing was learned of a run that has slept")
+	}
+}

@@ -62,7 +62,8 @@ type call struct {
 	resultBytes int64 // bytes counted for the result
 	tmp         int64 // bytes of host memory for /tmp
 	room        runtime.Room
-	platform    error // why the platform cannot let the call go on
+	slept       time.Duration // since the memory was lent last
+	platform    error         // why the platform cannot let the call go on
 }
 
 // endOfRun is the value that the host panics with to end a run; wazero returns it as the call's
@@ -127,21 +128,24 @@ func (s *slot) yield() runtime.Class { return s.stopped(s.processors.checkpoint(
 // stopped returns why the call must end at a time, or an empty class.
 func (s *slot) stopped(now time.Time) runtime.Class { return s.claim.stopped(now) }
 
-// lendAfter is the shortest sleep in which a run lends the memory that it does not hold.
+// lendAfter is the time after which a run that sleeps lends the memory that it does not hold: sleeps
+// that are shorter add up.
 const lendAfter = time.Millisecond
 
 // Sleep implements wasi.Control. A sleeping run releases its permit to compute, and lends memory.
 func (s *slot) Sleep(d time.Duration) {
 	s.memory.pause()
 	s.checkStack()
-	lends, held := s.call.room != nil && d >= lendAfter, int64(0)
+	c := &s.call
+	began := s.processors.now()
+	d = min(d, max(s.claim.deadline.Sub(began), 0))
+	lends, held := c.room != nil && c.slept+d >= lendAfter, int64(0)
 	if lends {
 		held = s.held()
 	}
-	d = min(d, max(time.Until(s.claim.deadline), 0))
 	idle := s.processors.release(&s.claim)
 	if lends {
-		s.call.room.Lend(held)
+		c.room.Lend(held)
 	}
 	if !idle || !s.guest.timers.sleep(d) { // on a busy server, Go's timers are exact and cost less
 		timer := time.NewTimer(d)
@@ -151,7 +155,12 @@ func (s *slot) Sleep(d time.Duration) {
 		case <-s.claim.ctx.Done():
 		}
 	}
-	if lends && s.claim.ctx.Err() == nil && s.processors.now().Before(s.claim.deadline) {
+	now := s.processors.now()
+	switch {
+	case !lends:
+		c.slept += now.Sub(began)
+	case s.claim.ctx.Err() == nil && now.Before(s.claim.deadline):
+		c.slept = 0
 		s.reclaim()
 	}
 	s.processors.acquire(&s.claim)

@@ -97,3 +97,39 @@ func TestSleepersKeepNobodyOut(t *testing.T) {
 		t.Errorf("the server had %d bytes resident, more than its budget of %d and %d", peak, budget, memory.Overhead)
 	}
 }
+
+// Two runs take all of a small server's memory, and sleep for less than a millisecond each time,
+// until their time limit. Others run between.
+func TestShortSleepersKeepNobodyOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
+	server := process.NewSite(t, "--memory-budget", "600MB").Serve(t)
+	server.Deploy(t, "honest", "def main(args, context):\n    return 1\n")
+	ctx, stop := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	defer stop()
+	for _, seconds := range []string{"0.0009", "0.00005", "0.000001", "0"} {
+		name := "naps" + seconds[strings.LastIndex(seconds, ".")+1:]
+		server.Deploy(t, name, "import time\n\ndef main(args, context):\n    while True:\n        time.sleep("+seconds+")\n", "timeout", 900)
+		asleep, wake := context.WithCancel(ctx)
+		for range 2 {
+			callers.Go(func() { _, _ = server.Do(asleep, "POST", runPath(name), "{}") })
+		}
+		process.Until(t, "both runs sleep", func() bool {
+			list := server.Must(t, "GET", "/v1/executions/?function="+name+"&status=Started&limit=200", "")
+			return strings.Count(string(list.Body), `"uuid":`) == 2
+		})
+		for range 10 {
+			patient, cancel := context.WithTimeout(ctx, process.Patience)
+			r, err := server.Do(patient, "POST", runPath("honest"), "{}")
+			cancel()
+			if err != nil || r.Status != http.StatusOK {
+				t.Fatalf("an honest client beside runs that sleep for %s s gets %d %.200s, %v", seconds, r.Status, r.Body, err)
+			}
+		}
+		wake()
+		server.Must(t, "DELETE", "/v1/functions/"+name+"/", "")
+	}
+}
