@@ -38,12 +38,11 @@ type packages struct {
 }
 
 // Close removes the files.
-func (p *packages) Close() error {
-	if p.folder == "" {
-		return nil
+func (p *packages) Close() {
+	if p.folder != "" {
+		p.root.Close()
+		os.RemoveAll(p.folder)
 	}
-	p.root.Close()
-	return os.RemoveAll(p.folder)
 }
 
 // install installs the packages that a folder depends on into a temporary folder.

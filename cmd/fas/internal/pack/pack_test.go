@@ -56,7 +56,7 @@ func packed(t testing.TB, o Options) (*Bundle, map[string]string) {
 		e, _ := runtime.AsError(err)
 		t.Fatalf("%v\n%+v", err, e)
 	}
-	t.Cleanup(func() { b.Close() })
+	t.Cleanup(b.Close)
 	r, err := zip.NewReader(b.File, b.Bytes)
 	if err != nil {
 		t.Fatal(err)
@@ -277,7 +277,7 @@ func TestIgnoreIsThatOfGit(t *testing.T) {
 			cmd.Dir, cmd.Stdin = dir, strings.NewReader(in)
 			cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
 			out, err := cmd.Output()
-			if exit := (*exec.ExitError)(nil); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
+			if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.ExitCode() != 1) { // 1: none is ignored
 				t.Fatalf("git %v: %v", args, err)
 			}
 			return string(out)

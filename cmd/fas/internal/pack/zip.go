@@ -37,9 +37,9 @@ type Bundle struct {
 }
 
 // Close removes the file.
-func (b *Bundle) Close() error {
+func (b *Bundle) Close() {
 	b.File.Close()
-	return os.Remove(b.File.Name())
+	os.Remove(b.File.Name())
 }
 
 // Folder packs a folder and the packages that it depends on. The caller closes the bundle.
