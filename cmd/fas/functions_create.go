@@ -15,11 +15,11 @@ import (
 func newFunctionsCreate(a *app) *cobra.Command {
 	var d definition
 	cmd := &cobra.Command{
-		Use:        "create NAME --file FILE [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--json]",
+		Use:        "create NAME {--file FILE | --dir DIR} [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--json]",
 		SuggestFor: []string{"add", "new"},
 		Short:      "Deploy a new function",
-		Long: `Deploy a new function from a Python script. "fas functions apply" also changes a
-function that exists.
+		Long: `Deploy a new function from a Python script or a folder. "fas functions apply" also
+changes a function that exists.
 
 The server checks the script and runs its module body. If the script is not valid
 Python, has no main(args, context) or raises an exception, nothing is created, and the
@@ -28,14 +28,23 @@ error shows the line. When the command returns, the function can run.
 The context file sets the context argument of main, such as secrets that should not be
 sent with every run. It has lines of key = "value" (TOML), or is a JSON object.
 
+` + aboutFolders + `
+
 Prints the id of the deployment.
 
 ` + changeFields,
 		Example: `  fas functions create hello --file hello.py
+  fas functions create shop --dir shop
   fas functions create mailer -f mailer.py -c mailer.conf --timeout 10 --memory 256
   echo 'def main(args, context): return 42' | fas functions create answer -f -`,
 		Args: arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if d.folder.dir != "" {
+				return d.deploy(cmd, a, deployment{
+					name: args[0], create: true,
+					again: func() string { return a.command(d.command("apply", args[0])) },
+				})
+			}
 			r, err := d.read(cmd, a, args[0])
 			if err != nil {
 				return err
@@ -64,11 +73,13 @@ type definition struct {
 	file, contextFile string
 	wait, asJSON      bool
 	limits            limits
+	folder            folderFlags
 }
 
 func (d *definition) flags(cmd *cobra.Command, timeout, memory, retries string) {
 	cmd.Flags().StringVarP(&d.file, "file", "f", "", "`FILE` with the code, - is the standard input")
 	cmd.Flags().StringVarP(&d.contextFile, "context-file", "c", "", "`FILE` with the context, - is the standard input")
+	d.folder.flags(cmd)
 	waitFlag(cmd, &d.wait)
 	d.limits.flags(cmd, timeout, memory, retries)
 	jsonFlag(cmd, &d.asJSON)
@@ -80,8 +91,11 @@ func (d *definition) read(cmd *cobra.Command, a *app, name string) (r client.Cre
 	if err := functionName(name); err != nil {
 		return r, err
 	}
+	if err := d.folder.check(cmd); err != nil {
+		return r, err
+	}
 	if d.file == "" {
-		return r, clierror.Usagef("usage: "+cmd.UseLine(), "the --file with the code is missing")
+		return r, clierror.Usagef("usage: "+cmd.UseLine(), "the --file with the code, or the --dir with the files, is missing")
 	}
 	if d.file == "-" && d.contextFile == "-" {
 		return r, clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
@@ -98,9 +112,34 @@ func (d *definition) read(cmd *cobra.Command, a *app, name string) (r client.Cre
 	return r, err
 }
 
+// deploy deploys the folder that the flags name.
+func (d *definition) deploy(cmd *cobra.Command, a *app, to deployment) error {
+	if err := functionName(to.name); err != nil {
+		return err
+	}
+	if err := d.folder.check(cmd); err != nil {
+		return err
+	}
+	var err error
+	if to.settings, err = d.limits.settings(cmd, a, d.contextFile); err != nil {
+		return err
+	}
+	to.folder = d.folder
+	c, err := a.deployFolder(cmd.Context(), to)
+	if err != nil {
+		return err
+	}
+	return a.writeChange(c, d.asJSON)
+}
+
 // command returns the words of a command with the same files.
 func (d *definition) command(verb, name string) string {
-	words := "functions " + verb + " " + name + " --file " + shell.Quote(d.file)
+	words := "functions " + verb + " " + name
+	if d.folder.dir != "" {
+		words += " --dir " + shell.Quote(d.folder.dir)
+	} else {
+		words += " --file " + shell.Quote(d.file)
+	}
 	if d.contextFile != "" {
 		words += " --context-file " + shell.Quote(d.contextFile)
 	}

@@ -12,16 +12,20 @@ func newFunctionsUpdate(a *app) *cobra.Command {
 	var file, contextFile, newName string
 	var wait, asJSON bool
 	var bounds limits
+	var folder folderFlags
 	cmd := &cobra.Command{
-		Use:   "update NAME [-f FILE] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB] [--retries N] [--json]",
+		Use:   "update NAME [-f FILE | --dir DIR] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB] [--retries N] [--json]",
 		Short: "Change a function",
 		Long: `Change a function's code, context, limits, retries or name. Anything that is not given
 does not change. If the change does not deploy, the function does not change.
+
+` + aboutFolders + `
 
 Prints the id of the deployment.
 
 ` + changeFields,
 		Example: `  fas functions update hello -f hello.py
+  fas functions update shop --dir shop
   fas functions update hello --new-name hi --timeout 5`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: a.completeFunctions,
@@ -33,6 +37,23 @@ Prints the id of the deployment.
 				if err := functionName(newName); err != nil {
 					return err
 				}
+			}
+			if err := folder.check(cmd); err != nil {
+				return err
+			}
+			if folder.dir != "" {
+				if err := exclusive(cmd, "dir", "new-name"); err != nil {
+					return err
+				}
+				s, err := bounds.settings(cmd, a, contextFile)
+				if err != nil {
+					return err
+				}
+				c, err := a.deployFolder(cmd.Context(), deployment{name: args[0], folder: folder, settings: s, update: true})
+				if err != nil {
+					return err
+				}
+				return a.writeChange(c, asJSON)
 			}
 			if file == "-" && contextFile == "-" {
 				return clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
@@ -71,6 +92,7 @@ Prints the id of the deployment.
 	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the new code, - is the standard input")
 	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the new context, - is the standard input")
 	cmd.Flags().StringVarP(&newName, "new-name", "n", "", "new `NAME`")
+	folder.flags(cmd)
 	waitFlag(cmd, &wait)
 	bounds.flags(cmd, "unchanged", "unchanged", "unchanged")
 	jsonFlag(cmd, &asJSON)

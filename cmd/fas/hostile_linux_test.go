@@ -64,6 +64,7 @@ var hostileCalls = map[string][]string{
 	"dlq purge":         {"--all", "--yes"},
 	"version":           {},
 	"ready":             {"--attempts", "1"},
+	"deploy":            {"app", "--name", "f", "--memory", "256"},
 }
 
 const anyTrace = "019aa8f093c17d1ea1f76d1b7f3c52b4"
@@ -80,7 +81,10 @@ func TestHostileOutput(t *testing.T) {
 		t.Skip("the parser is tested in package ui")
 	}
 	dir := t.TempDir()
-	for name, text := range map[string]string{"f.py": "def main(args, context): pass\n", "job.toml": "name = \"j\"\nfunction = \"f\"\n"} {
+	if err := os.Mkdir(filepath.Join(dir, "app"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"app/main.py": "def main(args, context): pass\n", "f.py": "def main(args, context): pass\n", "job.toml": "name = \"j\"\nfunction = \"f\"\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -69,6 +69,7 @@ and the other commands talk to a server.`,
 	cmd.AddCommand(
 		newServe(a),
 		newInit(a),
+		newDeploy(a),
 		newFunctions(a),
 		newExecutions(a),
 		newBulkGroup(a),

@@ -31,6 +31,7 @@ const (
 const (
 	mediaJSON   = "application/json"
 	mediaText   = "text/plain"
+	mediaZip    = "application/zip"
 	mediaEvents = "text/event-stream"
 )
 
@@ -115,8 +116,16 @@ type request struct {
 	method string
 	path   string // from the root, escaped
 	body   []byte
+	upload *upload           // a body that is not JSON, instead of body
 	accept string            // media type; empty: JSON
 	header map[string]string // in addition to that of every request
+}
+
+// upload is a body that is read while it is sent.
+type upload struct {
+	content   io.ReaderAt
+	size      int64 // bytes
+	mediaType string
 }
 
 // answer is an answer with status 200.
@@ -159,6 +168,14 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
+	size := int64(len(r.body))
+	if u := r.upload; u != nil {
+		size = u.size
+		req.ContentLength = size
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(u.content, 0, size)), nil }
+		req.Body, _ = req.GetBody()
+		req.Header.Set("Content-Type", u.mediaType)
+	}
 	if r.accept == "" {
 		r.accept = mediaJSON
 	}
@@ -173,7 +190,7 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	if c.token != "" {
 		req.Header.Set("Authorization", "Token "+c.token)
 	}
-	c.traceRequest(req, len(r.body))
+	c.traceRequest(req, size)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreachable(ctx, err)

@@ -21,11 +21,24 @@ type Listed struct {
 // Function is one function, in a form for which the same holds.
 type Function struct {
 	Listed
-	Timeout     float64  `json:"timeout"`      // seconds that a run may take
-	Memory      float64  `json:"memory"`       // MB that a run may use
-	Retries     int      `json:"retries"`      // further attempts of a background run after failures of the function
-	ContextKeys []string `json:"context_keys"` // names in the context; their values are secret
-	Code        string   `json:"code"`         // Python
+	Timeout     float64  `json:"timeout"`          // seconds that a run may take
+	Memory      float64  `json:"memory"`           // MB that a run may use
+	Retries     int      `json:"retries"`          // further attempts of a background run after failures of the function
+	ContextKeys []string `json:"context_keys"`     // names in the context; their values are secret
+	Code        string   `json:"code"`             // Python; of a bundle its main.py
+	Bundle      *Bundle  `json:"bundle,omitempty"` // nil: the function is a single file
+}
+
+// Bundle identifies the bundle of a function, in a form for which the same holds.
+type Bundle struct {
+	SHA256 string `json:"sha256"` // of the zip, in hexadecimal digits
+	Bytes  int64  `json:"bytes"`  // of the zip
+}
+
+// functionDetail is the answer of the server about one function.
+type functionDetail struct {
+	wire.FunctionDetail[Moment]
+	Bundle *Bundle `json:"bundle"`
 }
 
 func newListed(w *wire.Function[Moment]) Listed {
@@ -36,12 +49,12 @@ func newListed(w *wire.Function[Moment]) Listed {
 	}
 }
 
-func newFunction(w *wire.FunctionDetail[Moment]) (Function, error) {
+func newFunction(w *functionDetail) (Function, error) {
 	if w.Encoding != wire.EncodingPlain {
 		return Function{}, fmt.Errorf("the code is %q, not %q", w.Encoding, wire.EncodingPlain)
 	}
 	return Function{
 		Listed: newListed(&w.Function), Timeout: w.Timeout, Memory: w.Memory, Retries: w.Retries,
-		ContextKeys: append([]string{}, w.ContextKeys...), Code: w.Code,
+		ContextKeys: append([]string{}, w.ContextKeys...), Code: w.Code, Bundle: w.Bundle,
 	}, nil
 }

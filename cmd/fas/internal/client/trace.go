@@ -26,7 +26,7 @@ const (
 // notShown replaces the value of a header with a secret.
 const notShown = "(not shown)"
 
-func (c *Client) traceRequest(req *http.Request, size int) {
+func (c *Client) traceRequest(req *http.Request, size int64) {
 	c.trace(TraceRequests, fmt.Sprintf("> %s %s (%d bytes)", req.Method, req.URL, size))
 	c.traceHeader(">", req.Header)
 }

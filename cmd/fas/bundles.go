@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/pack"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// aboutFolders describes --dir.
+const aboutFolders = `With --dir the function is a folder: main.py, its modules, packages and data files. The
+packages that requirements.txt lists (else uv.lock, pylock.toml or pyproject.toml) are
+installed into it with your uv or pip, for Python 3.13, without extension modules; see
+"fas deploy --help".`
+
+// folderFlags are the flags of commands that deploy a folder.
+type folderFlags struct {
+	dir       string
+	noInstall bool
+}
+
+func (f *folderFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.dir, "dir", "d", "", "`DIR` with main.py and all that belongs to it")
+	f.installFlag(cmd)
+	_ = cmd.MarkFlagDirname("dir")
+}
+
+func (f *folderFlags) installFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.noInstall, "no-install", false, "install no packages: the folder has all of them")
+}
+
+// check checks the flags of a command that deploys a folder or a file.
+func (f *folderFlags) check(cmd *cobra.Command) error {
+	if f.noInstall && f.dir == "" {
+		return clierror.Usagef("add --dir", "--no-install has no effect without --dir")
+	}
+	return exclusive(cmd, "dir", "file")
+}
+
+// pack packs a folder, and reports on the standard error what was left out. The caller closes the
+// bundle.
+func (a *app) pack(ctx context.Context, f folderFlags) (*pack.Bundle, error) {
+	status := a.StatusLine()
+	defer status.Clear()
+	b, err := pack.Folder(ctx, pack.Options{Dir: f.dir, NoInstall: f.noInstall, Progress: status.Set})
+	if err != nil {
+		return nil, err
+	}
+	status.Set(func() string { return "" })
+	if b.Secrets {
+		fmt.Fprintln(a.Err, "note: .env is left out; give settings and secrets as the context, with --context-file")
+	}
+	var optional []string
+	for _, name := range b.Native {
+		alternative, known := pack.NeedsNative(name)
+		switch {
+		case !known:
+			optional = append(optional, name)
+		case alternative == "":
+			fmt.Fprintf(a.Err, "warning: %s needs native code, which a function cannot run\n", name)
+		default:
+			fmt.Fprintf(a.Err, "warning: %s needs native code, which a function cannot run; use %s\n", name, alternative)
+		}
+	}
+	if len(optional) > 0 {
+		fmt.Fprintf(a.Err, "note: the extension modules of %s are left out; their Python code runs instead\n", strings.Join(optional, ", "))
+	}
+	return b, nil
+}
+
+// placeholder is the code of a function between its creation and the deployment of its bundle.
+const placeholder = `def main(args, context):
+    raise RuntimeError("the bundle of this function is being deployed")
+`
+
+// settings are the settings of a function that a command changes along with its code.
+type settings struct {
+	context *string
+	limits  limits
+	retries *int
+}
+
+// read returns the settings that the flags give.
+func (l limits) settings(cmd *cobra.Command, a *app, contextFile string) (s settings, err error) {
+	s = settings{limits: l, retries: l.givenRetries(cmd)}
+	if contextFile != "" {
+		s.context, err = a.ReadText(cmd.Context(), contextFile, "context file", runtime.MaxContext)
+	}
+	return s, err
+}
+
+func (s settings) isZero() bool {
+	return s.context == nil && s.retries == nil && s.limits.timeout == 0 && s.limits.memory == 0
+}
+
+// deployment is a folder to deploy as a function.
+type deployment struct {
+	name     string
+	folder   folderFlags
+	settings settings
+	// create and update allow that the function does not exist, and that it exists.
+	create, update bool
+	// again returns the command that changes a function that exists, for a hint.
+	again func() string
+}
+
+// deployFolder packs a folder and deploys it.
+//
+// The settings change before the code, since the deployment may need the memory. A new function with
+// settings begins with a placeholder, which is deleted if the bundle does not deploy.
+func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err error) {
+	server, err := a.connect()
+	if err != nil {
+		return c, err
+	}
+	defer server.Close()
+	if _, err := d.exists(ctx, server); err != nil {
+		return c, err // before packages are installed
+	}
+	b, err := a.pack(ctx, d.folder)
+	if err != nil {
+		return c, err
+	}
+	defer b.Close()
+	exists, err := d.exists(ctx, server)
+	if err != nil {
+		return c, err
+	}
+	c = change{Name: d.name, Change: "created"}
+	if exists {
+		c.Change = "updated"
+	}
+	if s := d.settings; !s.isZero() {
+		if !exists {
+			_, err = server.Create(ctx, client.CreateRequest{
+				Name: d.name, Code: placeholder, Context: s.context,
+				Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries,
+			})
+		} else {
+			_, err = server.Update(ctx, d.name, client.UpdateRequest{
+				Context: s.context, Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries,
+			})
+		}
+		if err != nil {
+			return c, err
+		}
+	}
+	c.ID, err = a.sendBundle(ctx, server, d.name, b)
+	if err == nil || d.settings.isZero() {
+		return c, err
+	}
+	if !exists {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+		defer cancel()
+		_, _ = server.Delete(late, d.name)
+	} else {
+		fmt.Fprintln(a.Err, "note: the context and the limits have changed, the code has not")
+	}
+	return c, err
+}
+
+// exists reports whether the function exists. It is an error if the deployment does not allow that.
+func (d deployment) exists(ctx context.Context, c *client.Client) (bool, error) {
+	_, err := c.Function(ctx, d.name)
+	switch {
+	case err == nil && !d.update:
+		return true, runtime.FunctionNameTakenError(d.name).WithHint("change it with " + d.again() + ", or choose another name")
+	case d.create && runtime.CodeOf(err) == runtime.CodeNotFound:
+		return false, nil
+	}
+	return true, err
+}
+
+// cleanUpTime bounds the deletion of a placeholder.
+const cleanUpTime = 10 * time.Second
+
+// sendBundle sends a bundle and waits until it is deployed.
+func (a *app) sendBundle(ctx context.Context, c *client.Client, name string, b *pack.Bundle) (id string, err error) {
+	status := a.StatusLine()
+	defer status.Clear()
+	sent := &sentBytes{ReaderAt: b.File}
+	began := time.Now()
+	status.Set(func() string {
+		if n := sent.n.Load(); n < b.Bytes {
+			return fmt.Sprintf("sending %.1f of %.1f MB", float64(n)/1e6, float64(b.Bytes)/1e6)
+		}
+		return fmt.Sprintf("deploying %d files, %s", b.Files, ui.SecondsText(time.Since(began)))
+	})
+	id, err = c.PutBundle(ctx, name, sent, b.Bytes)
+	if coded, ok := errors.AsType[*runtime.Error](err); ok && coded.Code == runtime.CodeDeployFailed {
+		var native []string
+		for _, name := range b.Native {
+			if _, known := pack.NeedsNative(name); known {
+				native = append(native, name)
+			}
+		}
+		if len(native) > 0 && coded.Hint == "" {
+			coded.Hint = "these packages need native code, which a function cannot run: " + strings.Join(native, ", ")
+		}
+	}
+	return id, err
+}
+
+// sentBytes counts what is read of a bundle while it is sent.
+type sentBytes struct {
+	io.ReaderAt
+	n atomic.Int64 // end of what was read
+}
+
+func (s *sentBytes) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := s.ReaderAt.ReadAt(p, offset)
+	s.n.Store(offset + int64(n))
+	return n, err
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+)
+
+func newDeploy(a *app) *cobra.Command {
+	var name, contextFile string
+	var wait, asJSON bool
+	var folder folderFlags
+	var bounds limits
+	cmd := &cobra.Command{
+		Use:     "deploy DIR [--name NAME] [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--no-install] [--json]",
+		GroupID: groupFunctions,
+		Short:   "Deploy a folder as a function",
+		Long: `Deploy a folder as a function: create it, or change the one of that name. The name is
+that of the folder, or --name. What the flags do not name gets the default if the
+function is new, and does not change if it exists.
+
+The folder has main.py, which defines main(args, context), and its modules, packages and
+data files. They are packed into a zip, the bundle, of at most 50 MiB, and 250 MiB
+unpacked. Left out are .git, .venv, node_modules, .env, __pycache__, caches of tools, and
+what the file .faasignore names, in the syntax of .gitignore; "!.env" brings a file back.
+The bundle has what links within the folder refer to; no link may lead out of it.
+
+Packages are installed into the bundle, not into the folder, from the first of these
+files: requirements.txt (with its hashes), uv.lock, pylock.toml, the dependencies of
+pyproject.toml. The command uses the uv in the PATH, else pip, and takes packages for
+Python 3.13 on Linux. Their extension modules are left out: many packages have Python
+code for the same. A warning names packages that are known to need native code.
+
+If the bundle does not deploy, the code does not change, and a new function is not
+created; a new context and new limits stay. Prints the id of the deployment.
+
+` + changeFields,
+		Example: `  fas deploy shop
+  fas deploy . --name mailer -c mailer.conf --memory 256`,
+		Args: arguments("DIR"),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			folder.dir = args[0]
+			if name == "" && cmd.Flags().Changed("name") {
+				return clierror.Usagef("leave the flag out to use the name of the folder", "the --name is empty")
+			}
+			if name == "" {
+				whole, err := filepath.Abs(folder.dir)
+				if err != nil {
+					return err
+				}
+				if name, err = initialName(filepath.Base(whole)); err != nil {
+					return clierror.Usagef("give it with --name", "the name of the folder is not a name for a function")
+				}
+			}
+			if err := functionName(name); err != nil {
+				return err
+			}
+			s, err := bounds.settings(cmd, a, contextFile)
+			if err != nil {
+				return err
+			}
+			c, err := a.deployFolder(cmd.Context(), deployment{name: name, folder: folder, settings: s, create: true, update: true})
+			if err != nil {
+				return err
+			}
+			return a.writeChange(c, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the function (default the name of the folder)")
+	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - is the standard input")
+	folder.installFlag(cmd)
+	waitFlag(cmd, &wait)
+	bounds.flags(cmd, "60, or unchanged", "128, or unchanged", "0, or unchanged")
+	jsonFlag(cmd, &asJSON)
+	_ = cmd.MarkFlagFilename("context-file")
+	return cmd
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// bundleServer is a server of functions that are folders. It does not run them.
+type bundleServer struct {
+	refuse string // the answer to a bundle, with status 400; empty: it is deployed
+
+	mu       sync.Mutex
+	bundles  map[string][]byte // by function
+	settings map[string]string // of functions, as JSON
+	calls    []string
+}
+
+func (s *bundleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, r.Method+" "+r.URL.Path)
+	body, _ := io.ReadAll(r.Body)
+	name, isBundle := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/functions/"), "/bundle")
+	data, exists := s.bundles[name]
+	fail := func(status int, code, message string) {
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"message": %q, "error_code": %q, "hint": "a hint"}`, message, code)
+	}
+	switch {
+	case isBundle && r.Method == http.MethodPut:
+		if r.Header.Get("Content-Type") != "application/zip" || r.ContentLength != int64(len(body)) {
+			fail(http.StatusUnsupportedMediaType, "invalid_argument", "the body is not a zip")
+			return
+		}
+		if s.refuse != "" {
+			fail(http.StatusBadRequest, "deploy_failed", s.refuse)
+			return
+		}
+		s.bundles[name] = body
+	case isBundle && !exists, r.Method == http.MethodGet && !exists:
+		fail(http.StatusNotFound, "not_found", "there is no such function")
+		return
+	case isBundle:
+		w.Header().Set("Content-Type", "application/zip")
+		_, _ = w.Write(data)
+		return
+	case r.Method == http.MethodGet:
+		fmt.Fprintf(w, `{"name": %q, "encoding": "plain", "code": "main", "bundle": {"sha256": "%x", "bytes": %d}}`,
+			name, sha256.Sum256(data), len(data))
+		return
+	case r.Method == http.MethodPut: // of a function that is created
+		var f struct{ Name string }
+		_ = json.Unmarshal(body, &f)
+		s.bundles[f.Name], s.settings[f.Name] = nil, string(body)
+	case r.Method == http.MethodPatch:
+		s.settings[name] = string(body)
+	case r.Method == http.MethodDelete:
+		delete(s.bundles, name)
+	}
+	fmt.Fprintf(w, "%q", anyID)
+}
+
+func newBundleServer(t *testing.T) (*bundleServer, []string) {
+	t.Helper()
+	s := &bundleServer{bundles: make(map[string][]byte), settings: make(map[string]string)}
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	return s, []string{"FAASPOT_CONFIG=" + profileFor(t, web.URL)}
+}
+
+// taken returns the calls since the last time.
+func (s *bundleServer) taken() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := strings.ReplaceAll(strings.Join(s.calls, ", "), "/v1/functions/", "")
+	s.calls = nil
+	return calls
+}
+
+// newFolder writes the folder of a function.
+func newFolder(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	for path, text := range map[string]string{
+		"main.py": "from lib import x\n\ndef main(args, context):\n    return x\n", "lib/__init__.py": "x = 1\n", ".env": "A=1\n",
+	} {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestFoldersAreDeployed deploys a folder with each command that can, and gets it back.
+func TestFoldersAreDeployed(t *testing.T) {
+	s, env := newBundleServer(t)
+	dir := newFolder(t, "my shop")
+	for _, step := range []struct {
+		args   []string
+		status int
+		calls  string
+		says   string
+	}{
+		{[]string{"deploy", dir}, 0, "GET my-shop, GET my-shop, PUT my-shop/bundle", "created my-shop"},
+		{[]string{"deploy", dir, "--name", "shop"}, 0, "GET shop, GET shop, PUT shop/bundle", "created shop"},
+		{[]string{"deploy", dir, "--name", "shop"}, 0, "GET shop, GET shop, PUT shop/bundle", "updated shop"},
+		{[]string{"functions", "update", "shop", "--dir", dir}, 0, "GET shop, GET shop, PUT shop/bundle", "updated shop"},
+		{[]string{"functions", "apply", "shop", "-d", dir, "--memory", "256"}, 0, "GET shop, GET shop, PATCH shop, PUT shop/bundle", "updated shop"},
+		{[]string{"functions", "create", "new", "--dir", dir, "--timeout", "5"}, 0, "GET new, GET new, PUT , PUT new/bundle", "created new"},
+		{[]string{"functions", "create", "shop", "--dir", dir}, 1, "GET shop", "fas functions apply shop --dir"},
+		{[]string{"functions", "update", "absent", "--dir", dir}, 4, "GET absent", "no such function"},
+		{[]string{"functions", "create", "x", "--dir", dir, "--file", "x.py"}, 2, "", "exclude each other"},
+		{[]string{"functions", "update", "shop", "--dir", dir, "--new-name", "y"}, 2, "", "exclude each other"},
+		{[]string{"functions", "create", "x", "--file", "x.py", "--no-install"}, 2, "", "--no-install has no effect"},
+		{[]string{"functions", "create", "x"}, 2, "", "--dir"},
+		{[]string{"deploy", filepath.Join(dir, "lib")}, 2, "GET lib", "no file main.py"},
+		{[]string{"deploy", "/"}, 2, "", "--name"},
+		{[]string{"deploy"}, 2, "", "DIR is missing"},
+	} {
+		status, stdout, stderr := fas(t, env, step.args...)
+		if calls := s.taken(); status != step.status || calls != step.calls || !strings.Contains(stderr, step.says) {
+			t.Errorf("fas %q: status %d, calls %q, says %s", step.args, status, calls, stderr)
+		}
+		if status == 0 && stdout != anyID+"\n" {
+			t.Errorf("fas %q prints %q", step.args, stdout)
+		}
+		if step.calls != "" && status == 0 && !strings.Contains(stderr, "note: .env is left out") {
+			t.Errorf("fas %q does not say that .env is left out", step.args)
+		}
+	}
+	if !bytes.Equal(s.bundles["shop"], s.bundles["new"]) {
+		t.Error("the same folder gives two bundles")
+	}
+	if !strings.Contains(s.settings["new"], `"timeout":5`) || !strings.Contains(s.settings["shop"], `"memory":256`) {
+		t.Errorf("the settings are %q", s.settings)
+	}
+	r, err := zip.NewReader(bytes.NewReader(s.bundles["shop"]), int64(len(s.bundles["shop"])))
+	if err != nil || len(r.File) != 2 || r.File[0].Name != "lib/__init__.py" || r.File[1].Name != "main.py" {
+		t.Errorf("the bundle is %+v, %v", r, err)
+	}
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), "fas-bundle-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("temporary files are left: %v, %v", left, err)
+	}
+}
+
+// TestBundleThatIsRefused checks what is left of a deployment that fails.
+func TestBundleThatIsRefused(t *testing.T) {
+	s, env := newBundleServer(t)
+	dir := newFolder(t, "shop")
+	s.refuse = "No module named 'lib'"
+	status, _, stderr := fas(t, env, "deploy", dir)
+	if status != 1 || s.taken() != "GET shop, GET shop, PUT shop/bundle" || !strings.Contains(stderr, s.refuse) {
+		t.Errorf("status %d, %s", status, stderr)
+	}
+	if status, _, _ := fas(t, env, "deploy", dir, "--memory", "256"); status != 1 || s.taken() != "GET shop, GET shop, PUT , PUT shop/bundle, DELETE shop" {
+		t.Errorf("status %d", status)
+	}
+	if _, exists := s.bundles["shop"]; exists {
+		t.Error("the placeholder is left")
+	}
+	s.bundles["shop"] = []byte("before")
+	status, _, stderr = fas(t, env, "deploy", dir, "--memory", "256")
+	if status != 1 || s.taken() != "GET shop, GET shop, PATCH shop, PUT shop/bundle" || !strings.Contains(stderr, "the code has not") {
+		t.Errorf("status %d, %s", status, stderr)
+	}
+}
+
+// TestBundlesAreGivenBack checks `fas functions get --bundle`.
+func TestBundlesAreGivenBack(t *testing.T) {
+	s, env := newBundleServer(t)
+	s.bundles["shop"] = bytes.Repeat([]byte("the zip\x00"), 100_000)
+	want := string(s.bundles["shop"])
+	t.Chdir(t.TempDir())
+	get := func(args ...string) (int, string, string) {
+		return fas(t, env, append([]string{"functions", "get", "shop"}, args...)...)
+	}
+	content := func() string {
+		data, _ := os.ReadFile("shop.zip")
+		return string(data)
+	}
+	if status, stdout, stderr := get("--bundle", "shop.zip"); status != 0 || stdout != "" || content() != want {
+		t.Errorf("status %d, %d bytes: %s", status, len(content()), stderr)
+	}
+	if status, stdout, _ := get("--bundle", "-"); status != 0 || stdout != want {
+		t.Errorf("status %d, %d bytes", status, len(stdout))
+	}
+	if err := os.WriteFile("shop.zip", []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, stderr := get("--bundle", "shop.zip"); status != 1 || content() != "mine" || !strings.Contains(stderr, "--force") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+	if status, _, stderr := get("--bundle", "shop.zip", "--force"); status != 0 || content() != want {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+	if status, _, stderr := fas(t, env, "functions", "get", "absent", "--bundle", "shop.zip", "--force"); status != 4 || content() != want {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+	for _, args := range [][]string{{"--force"}, {"--bundle", ""}, {"--bundle", "x", "--json"}, {"--bundle", "none/x"}} {
+		if status, _, stderr := get(args...); status != 2 {
+			t.Errorf("%q: status %d: %s", args, status, stderr)
+		}
+	}
+	if files, err := os.ReadDir("."); err != nil || len(files) != 1 {
+		t.Errorf("files are left: %v, %v", files, err)
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(want)))
+	if _, stdout, _ := get(); !strings.Contains(stdout, "bundle:") || !strings.Contains(stdout, sum) {
+		t.Error(stdout)
+	}
+	if _, stdout, _ := get("--json"); !strings.Contains(stdout, `"sha256": "`+sum) {
+		t.Error(stdout)
+	}
+}
