@@ -114,7 +114,7 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		if err != nil {
 			return err
 		}
-		defer upload.Close()
+		defer upload.Remove()
 		web.SetUpload(ctx, upload)
 	} else if err := s.readBody(ctx, r); err != nil {
 		return err

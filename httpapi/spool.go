@@ -41,7 +41,7 @@ func (s *Server) spoolBody(ctx *fasthttp.RequestCtx, route *web.Route, tenant ru
 	}
 	defer func() {
 		if err != nil {
-			upload.Close()
+			upload.Remove()
 		}
 	}()
 	r := bodyReader{server: s, conn: ctx.Conn(), end: time.Now().Add(s.opts.BodyTimeout)}

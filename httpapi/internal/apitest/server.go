@@ -47,7 +47,7 @@ type Fake struct {
 	Err       error
 	Functions []runtime.Function
 	Detail    runtime.FunctionDetail
-	Zip       []byte // of every function; nil: none has a bundle
+	Zip       []byte // bundle of every function; nil: none has a bundle
 	Replayed  bool
 	Outcome   *runtime.Execution
 	OnRun     func(context.Context, runtime.RunRequest) (*runtime.Execution, error)
@@ -308,6 +308,9 @@ func (ts *Served) Do(t *testing.T, method, path, body string, h Header) Answer {
 	}
 	req.Header.Set("Authorization", "Token "+Token)
 	req.Header.Set("Content-Type", "application/json")
+	if strings.HasPrefix(body, "PK") {
+		req.Header.Set("Content-Type", "application/zip")
+	}
 	for k, v := range h {
 		if v == "" {
 			req.Header.Del(k)

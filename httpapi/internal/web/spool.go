@@ -51,7 +51,7 @@ func NewSpool(dir string) *Spool {
 	return &Spool{dir: dir, tenants: make(map[runtime.Tenant]spooled)}
 }
 
-// Open returns an upload of at most some bytes. The caller must close it. The error is CodeTooBusy if
+// Open returns an upload of at most some bytes. The caller must remove it. The error is CodeTooBusy if
 // too much is on disk.
 func (s *Spool) Open(tenant runtime.Tenant, limit int64) (*Upload, error) {
 	if err := s.take(tenant, limit); err != nil {
@@ -159,11 +159,11 @@ func (u *Upload) Bundle() runtime.Bundle {
 	return runtime.Bundle{ID: runtime.BundleID(u.hash.Sum(nil)), Bytes: u.size}
 }
 
-// Close removes the upload.
-func (u *Upload) Close() error {
-	err := u.file.Close()
+// Remove removes the upload, which must not be used afterwards. It is not called Close, because the
+// library closes what belongs to a request.
+func (u *Upload) Remove() {
+	_ = u.file.Close() // nobody reads what was written
 	u.spool.give(u.tenant, u.limit)
-	return err
 }
 
 // SetUpload sets the body of a request that is on disk.
