@@ -53,8 +53,8 @@ func (s *Server) bodyLimit(h *fasthttp.RequestHeader) int {
 	path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
 	path = bytes.TrimSuffix(path, []byte("/"))
 	for _, d := range s.dialects {
-		if d.TakesBulk(path) {
-			return web.MaxBulkBody
+		if n := d.LargeBody(path); n > 0 {
+			return n
 		}
 	}
 	return s.maxBody

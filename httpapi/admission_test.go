@@ -35,6 +35,17 @@ func TestLargeBodyIsNotReadForAnyone(t *testing.T) {
 		"too large a chunk": {
 			apitest.RunLine + "Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(int64(httpapi.MaxBody()+2), 16) + "\r\n{" + strings.Repeat(" ", httpapi.MaxBody()), 413, "too_large",
 		},
+		"bundle, no token":   {"PUT /v1/functions/f/bundle HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\nPK", 401, "unauthenticated"},
+		"too large a bundle": {apitest.BundleLine + "Content-Length: " + strconv.Itoa(runtime.MaxBundle+1) + "\r\n\r\nPK", 413, "too_large"},
+		"expect, too large a bundle": {
+			apitest.BundleLine + "Content-Length: " + strconv.Itoa(runtime.MaxBundle+1) + "\r\nExpect: 100-continue\r\n\r\n", 413, "too_large",
+		},
+		"a function named bundle": {
+			strings.Replace(apitest.BundleLine, "/f/bundle", "/bundle", 1) + "Content-Length: " + strconv.Itoa(runtime.MaxBundle) + "\r\n\r\n" + beginning, 413, "too_large",
+		},
+		"bundle of another type": {
+			strings.Replace(apitest.BundleLine, "application/zip", "text/plain", 1) + "Content-Length: 70000\r\n\r\n" + beginning, 415, "unsupported_media_type",
+		},
 		"expect, no token":    {"POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n", 401, "unauthenticated"},
 		"expect, small":       {"POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n", 401, "unauthenticated"},
 		"expect, too large":   {apitest.RunLine + "Content-Length: " + strconv.Itoa(httpapi.MaxBody()+1) + "\r\nExpect: 100-continue\r\n\r\n", 413, "too_large"},

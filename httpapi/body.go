@@ -15,9 +15,12 @@ import (
 // memory is part of the connection's.
 const prefetched = web.FreeBytes
 
-// checkLength refuses a body that is larger than limit, if its length is known.
-func checkLength(ctx *fasthttp.RequestCtx, limit int) error {
-	limit = web.MemoryOf(ctx).LargestBody(limit)
+// checkLength refuses a body that is larger than its route allows, if its length is known.
+func checkLength(ctx *fasthttp.RequestCtx, route *web.Route) error {
+	limit := route.MaxBody
+	if !route.Spools {
+		limit = web.MemoryOf(ctx).LargestBody(limit)
+	}
 	if announced(&ctx.Request.Header) > limit {
 		return errBodyTooLarge(limit)
 	}

@@ -62,7 +62,7 @@ func (s *Server) logAccess(ctx *fasthttp.RequestCtx, method, path string, took t
 		slog.String("method", method),
 		slog.String("path", path),
 		slog.Int("status", ctx.Response.StatusCode()),
-		slog.Int("bytes_in", len(ctx.Request.Body())),
+		slog.Int("bytes_in", web.BodySize(ctx)),
 		slog.Int("bytes_out", out),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("user", web.UserID(ctx)),
@@ -97,7 +97,7 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 			s.conns.accepted(c)
 		}
 	}
-	if err := checkLength(ctx, r.MaxBody); err != nil {
+	if err := checkLength(ctx, r); err != nil {
 		return err
 	}
 	if enc := ctx.Request.Header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
@@ -109,10 +109,16 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 			return err
 		}
 	}
-	if err := s.readBody(ctx, r); err != nil {
+	if r.Spools {
+		upload, err := s.spoolBody(ctx, r, caller.Tenant)
+		if err != nil {
+			return err
+		}
+		defer upload.Remove()
+		web.SetUpload(ctx, upload)
+	} else if err := s.readBody(ctx, r); err != nil {
 		return err
-	}
-	if err := checkMediaType(&ctx.Request, r); err != nil {
+	} else if err := checkMediaType(&ctx.Request, r); err != nil {
 		return err
 	}
 	if !r.Writes && !r.Submits && !r.Queues {

@@ -138,8 +138,8 @@ func TestPanicOfAWriter(t *testing.T) {
 			t.Errorf("%s %s: log %s", r.Method, r.Path, log)
 		}
 	}
-	if writers != 19 {
-		t.Errorf("%d routes write to the store: create, put, update and delete, three to run in the background, and cancel do; "+
+	if writers != 20 {
+		t.Errorf("%d routes write to the store: create, put, put a bundle, update and delete, three to run in the background, and cancel do; "+
 			"of jobs create, update and delete, run (two), trigger, and cancel; of dead letters to drive again and to purge, one and many", writers)
 	}
 }

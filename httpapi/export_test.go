@@ -55,3 +55,6 @@ func (s *Server) CheckReady() error { return s.ready(&fasthttp.RequestCtx{}, "")
 
 // OpenConnections returns the number of open connections.
 func (s *Server) OpenConnections() int32 { return s.http.GetOpenConnectionsCount() }
+
+// Spooled returns the bytes and the number of the uploads on disk.
+func (s *Server) Spooled() (bytes int64, count int) { return s.spool.Held() }

@@ -118,6 +118,7 @@ type tour struct {
 
 func startTour(t *testing.T) *tour {
 	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.FileBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/zip", openapi3filter.FileBodyDecoder)
 	return &tour{apitest.StartJobs(t, nil), apitest.Document(t), map[string]bool{}}
 }
 
@@ -256,6 +257,15 @@ func tourFunctions(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"name":"f","code":"def main(args, context): pass","timeout":5}`})
 	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"name":"g","code":"x"}`, status: 400})
 	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"timeout":5}`, status: 400})
+	const bundle = function + "/bundle"
+	zipped := apitest.Header{"Content-Type": "application/zip"}
+	tr.visit(t, stop{method: "GET", pattern: bundle, params: f, status: 404})
+	tr.visit(t, stop{method: "PUT", pattern: bundle, params: f, body: string(apitest.Zip(t, "def main(args, context): pass")), h: zipped})
+	tr.visit(t, stop{method: "PUT", pattern: bundle, params: map[string]string{"name": "hello.py"}, body: string(apitest.Zip(t, "def main(args, context): pass")), h: zipped})
+	tr.visit(t, stop{method: "PUT", pattern: bundle, params: f, body: "PK", h: zipped, status: 400})
+	tr.visit(t, stop{method: "PUT", pattern: bundle, params: f, body: "{}", status: 415})
+	tr.visit(t, stop{method: "GET", pattern: bundle, params: f})
+	tr.visit(t, stop{method: "GET", pattern: function, params: f})
 	for _, rpc := range []string{"/v1/sync/functions/{name}/rpc", "/v1/functions/{name}/rpc"} {
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&c=d"})
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&a=d", status: 400})

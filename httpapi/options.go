@@ -42,6 +42,11 @@ type Options struct {
 	// "https://faas.example.com". Empty: those of each request. Set it behind a proxy.
 	BaseURL string
 
+	// SpoolDir is a folder for the bodies of requests that are too large for memory, created with
+	// mode 0700. What is in it when the Server is made is removed. Empty: the folder of the system for
+	// temporary files.
+	SpoolDir string
+
 	// HeaderTimeout bounds how long the header of a request, or all of a small request, may
 	// take to arrive. Zero: 10 s.
 	HeaderTimeout time.Duration

@@ -34,11 +34,11 @@ func (s *Server) newRouter() *router.Router {
 	return r
 }
 
-// maxBody is the largest body of any route but those for bulks, in bytes.
+// maxBody is the largest body of any route but those for bulks and bundles, in bytes.
 func maxBody(routes []web.Route) int {
 	largest := 0
 	for _, r := range routes {
-		if r.MaxBody != web.MaxBulkBody {
+		if r.MaxBody != web.MaxBulkBody && !r.Spools {
 			largest = max(largest, r.MaxBody)
 		}
 	}

@@ -27,7 +27,7 @@ type Server struct {
 	router   *router.Router
 	host     *web.Host
 	dialects []web.Dialect // the first one has every path of no other dialect
-	maxBody  int           // bytes, of requests that are not bulks
+	maxBody  int           // bytes, of requests that are neither bulks nor bundles
 
 	started   atomic.Pointer[Engine] // nil until there is an engine
 	closing   atomic.Bool
@@ -40,6 +40,7 @@ type Server struct {
 
 	conns    *connections
 	accounts *web.Accounts
+	spool    *web.Spool
 }
 
 // New returns a Server. It starts nothing.
@@ -51,6 +52,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		opts: o, host: web.NewHost(o.Log, o.BaseURL, o.WriteTimeout, o.Memory),
 		conns: newConnections(o.Memory, o.MaxConns), accounts: web.OpenAccounts(o.Memory),
+		spool: web.NewSpool(o.SpoolDir),
 	}
 	s.accounts.Short = s.conns.dropStalled
 	if o.Engine != nil {

@@ -55,4 +55,7 @@ type BundleStore interface {
 	// StageBundle stores a bundle durably, unless the tenant has it already. A bundle that no version
 	// uses is deleted after release was called, or at the next start.
 	StageBundle(ctx context.Context, tenant Tenant, b Bundle, content io.Reader) (release func(), err error)
+	// HoldBundle keeps a stored bundle, which a version uses or which is held already, until release
+	// is called, whatever happens to its versions.
+	HoldBundle(tenant Tenant, id BundleID) (release func())
 }

@@ -6,6 +6,7 @@ type Store interface {
 	ExecutionStore
 	JobStore
 	DeliveryStore
+	BundleStore
 }
 
 // FunctionStore stores functions. Each write is one durable batch, which includes its [Change]:
@@ -14,10 +15,11 @@ type Store interface {
 // missing function the error is CodeNotFound, for a taken name CodeAlreadyExists. The caller owns
 // the slices that are returned.
 type FunctionStore interface {
-	// CreateFunction stores f and its first version.
+	// CreateFunction stores f and its first version, whose bundle must be held.
 	CreateFunction(f Function, v Version, c Change) error
 	// UpdateFunction replaces the function with f.ID by f, whose name may be new. If v is not nil
-	// it adds v as the newest version and drops the oldest beyond [KeptVersions].
+	// it adds v as the newest version and drops the oldest beyond [KeptVersions]. The bundle of v is
+	// held, or that of another version.
 	UpdateFunction(f Function, v *Version, c Change) error
 	// DeleteFunction deletes the function and all its versions.
 	DeleteFunction(tenant Tenant, id string, c Change) error

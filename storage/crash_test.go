@@ -69,6 +69,9 @@ func contents(t testing.TB, s *Store) model {
 		for _, n := range numbers {
 			versions[n], err = s.GetVersion(crashTenant, f.ID, n)
 			must(t, err)
+			if b := versions[n].Bundle; !b.IsZero() {
+				wantBundle(t, s, crashTenant, b)
+			}
 		}
 		m[f.ID] = modelFunction{f, versions}
 	}
@@ -106,12 +109,13 @@ func randomChange(rng *rand.Rand, m model, serial int) change {
 		source[i] = byte(rng.Uint32())
 	}
 	name, kept := fmt.Sprint("name", rng.IntN(8)), changeWithKey(serial)
+	bundle := rng.IntN(12) - 8 // most versions have none
 	f, taken := m.byName(name)
 	switch {
 	case !taken:
 		id := fmt.Sprint("id", serial)
 		f, v := function(crashTenant, id, name, 1), version(id, 1, "x"+string(source))
-		return change{func(s *Store) error { return s.CreateFunction(f, v, kept) }, m.with(f, &v)}
+		return change{withBundle(bundle, &v, func(s *Store) error { return s.CreateFunction(f, v, kept) }), m.with(f, &v)}
 	case rng.IntN(6) == 0:
 		return change{func(s *Store) error { return s.DeleteFunction(crashTenant, f.ID, kept) }, m.without(f.ID)}
 	}
@@ -125,7 +129,11 @@ func randomChange(rng *rand.Rand, m model, serial int) change {
 	}
 	f.Version++
 	v := version(f.ID, f.Version, "x"+string(source))
-	return change{func(s *Store) error { return s.UpdateFunction(f.Function, &v, kept) }, m.with(f.Function, &v)}
+	if old := f.versions[f.Version-1].Bundle; rng.IntN(3) == 0 && !old.IsZero() {
+		v.Bundle = old // which needs not be stored again
+		return change{func(s *Store) error { return s.UpdateFunction(f.Function, &v, kept) }, m.with(f.Function, &v)}
+	}
+	return change{withBundle(bundle, &v, func(s *Store) error { return s.UpdateFunction(f.Function, &v, kept) }), m.with(f.Function, &v)}
 }
 
 // crash is the state of the disk when power was lost, and the models that it may hold: before or

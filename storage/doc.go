@@ -1,6 +1,6 @@
 // Package storage owns how functions, executions, jobs, deliveries and the few settings of the
 // server are stored on disk. It implements runtime.FunctionStore, runtime.ExecutionStore,
-// runtime.JobStore and runtime.DeliveryStore on Pebble.
+// runtime.JobStore, runtime.DeliveryStore and runtime.BundleStore on Pebble.
 //
 // It refuses to know what functions mean, when executions run and who requests them. No Pebble type
 // leaves it, except for the file system in Options. Tenants and ids may be any bytes (ids of
@@ -35,6 +35,12 @@
 // job's execution done. The records that a deleted job leaves are not found any more, and dropped
 // by retention.
 //
+// A bundle is stored once per tenant, in chunks, however many versions use it. Its record is written
+// with its first chunks, as one that is not complete, and completed with its last; the batch of a
+// version adds the use. What holds a bundle besides (a deployment, a reader, a run of a version that
+// is not stored any more) is counted in memory. The last to let go of a bundle that no version uses
+// drops it, and Open drops those that an earlier process has left.
+//
 // # Invariants
 //
 // Each write is one batch, synced before it is acknowledged. Batches that arrive while others are
@@ -49,6 +55,8 @@
 //   - the id behind a name leads to a function with that name, and back;
 //   - a function's current version exists; a version has its source and, if its size is not zero,
 //     its context; a function has no more than runtime.KeptVersions versions;
+//   - the bundle of a version is complete, and counts the version among its uses; a use belongs to a
+//     version, and a chunk to a bundle;
 //   - an execution is either done or not done; one that is not done has either a lease, or a record
 //     of its attempts so far, or neither;
 //   - each key that finds an execution or belongs to one exists if and only if the table in package

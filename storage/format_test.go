@@ -2,6 +2,8 @@ package storage
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -81,6 +83,14 @@ func goldenStore(t *testing.T) *Store {
 	must(t, s.CreateFunction(f, v, runtime.Change{Execution: done(1, runtime.KindCreate, runtime.StateSucceeded), Key: key("change")}))
 	f.Version, f.Name, v.Number, v.Context = 2, "renamed", 2, nil
 	must(t, s.UpdateFunction(f, &v, runtime.Change{Execution: done(2, runtime.KindUpdate, runtime.StateSucceeded)}))
+	zip := []byte("the zip of a bundle")
+	v.Bundle = runtime.Bundle{ID: sha256.Sum256(zip), Bytes: int64(len(zip))}
+	release, err := s.StageBundle(context.Background(), f.Tenant, v.Bundle, bytes.NewReader(zip))
+	must(t, err)
+	defer release()
+	g := runtime.Function{ID: "id of a bundle's", Tenant: "t\x00", Name: "g", Version: 1, Created: at, Updated: at}
+	v.FunctionID, v.Number, v.Name = g.ID, 1, g.Name
+	must(t, s.CreateFunction(g, v, runtime.Change{Execution: done(22, runtime.KindCreate, runtime.StateSucceeded)}))
 
 	// Executions: queued, running, waiting for their second attempt, to be cancelled, done.
 	accept(3, []byte(`{"a":1}`))
@@ -187,7 +197,7 @@ func TestStoredFormat(t *testing.T) {
 		fmt.Fprintf(&got, "%+q\n\t%s\n", it.Key(), strings.ReplaceAll(fmt.Sprintf("%+q", it.Value()), strings.Repeat("x", runtime.ListedResult), "<xs>"))
 	}
 	must(t, errors.Join(it.Error(), it.Close()))
-	for _, kind := range []byte("nfvscagbwouxrljkyNJRQTEPHDIMYZBi") {
+	for _, kind := range []byte("nfvscACUagbwouxrljkyNJRQTEPHDIMYZBi") {
 		if !kinds[kind] {
 			t.Errorf("the golden store has no key of the kind %q", kind)
 		}

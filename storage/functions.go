@@ -16,7 +16,7 @@ import (
 
 var _ runtime.FunctionStore = (*Store)(nil)
 
-// CreateFunction stores f and its first version.
+// CreateFunction stores f and its first version. The bundle of the version must be held.
 func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.Change) error {
 	const op = "storage.create"
 	if err := checkFunction(f, &v); err != nil {
@@ -26,6 +26,11 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
+	release, err := s.useBundle(f.Tenant, &v)
+	if err != nil {
+		return fault(op, err)
+	}
+	defer release()
 	change, leave, err := s.beginChange(f.Tenant, c)
 	if err != nil {
 		return fault(op, err)
@@ -54,7 +59,8 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 }
 
 // UpdateFunction replaces the function with f.ID by f. If v is not nil, it adds v as the newest
-// version, and drops all but runtime.KeptVersions versions.
+// version, and drops all but runtime.KeptVersions versions. Another version has the bundle of v, or
+// it is held.
 func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime.Change) error {
 	const op = "storage.update"
 	if err := checkFunction(f, v); err != nil {
@@ -64,6 +70,13 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
+	release, err := s.useBundle(f.Tenant, v)
+	if err != nil {
+		return fault(op, err)
+	}
+	defer release()
+	var unused []bundleRef
+	defer func() { s.dropBundles(unused) }()
 	change, leave, err := s.beginChange(f.Tenant, c)
 	if err != nil {
 		return fault(op, err)
@@ -97,7 +110,9 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 			errs = append(errs, b.Delete(keys.FunctionName(f.Tenant, old.Name), nil), b.Set(name, record.EncodeRaw(f.ID), nil))
 		}
 		if v != nil {
-			errs = append(errs, putVersion(b, f.Tenant, *v), s.dropVersions(b, f.Tenant, f.ID, runtime.KeptVersions-1))
+			dropped, err := s.dropVersions(b, f.Tenant, f.ID, runtime.KeptVersions-1)
+			unused = dropped
+			errs = append(errs, putVersion(b, f.Tenant, *v), err)
 		}
 		return errors.Join(errs...)
 	}))
@@ -110,6 +125,8 @@ func (s *Store) DeleteFunction(tenant runtime.Tenant, id string, c runtime.Chang
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
+	var unused []bundleRef
+	defer func() { s.dropBundles(unused) }()
 	change, leave, err := s.beginChange(tenant, c)
 	if err != nil {
 		return fault(op, err)
@@ -121,10 +138,12 @@ func (s *Store) DeleteFunction(tenant runtime.Tenant, id string, c runtime.Chang
 	}
 	defer unlock()
 	return fault(op, s.writeEnds(commit.Relief, func(b *pebble.Batch, e *ends) error {
+		dropped, err := s.dropVersions(b, tenant, id, 0)
+		unused = dropped
 		return errors.Join(
 			b.Delete(keys.FunctionName(tenant, old.Name), nil),
 			b.Delete(keys.Function(tenant, id), nil),
-			s.dropVersions(b, tenant, id, 0),
+			err,
 			change.put(b, e),
 		)
 	}))

@@ -51,12 +51,13 @@ func checkInvariants(t testing.TB, s *Store) {
 	checkJobInvariants(t, s)
 	checkPostings(t, s)
 	checkKept(t, s)
+	checkBundles(t, s)
 	it, err := s.db.NewIter(nil)
 	must(t, err)
 	defer func() { must(t, it.Close()) }()
 	records := map[parsed][]byte{}
 	for ok := it.First(); ok; ok = it.Next() {
-		if it.Key()[0] == keys.SpaceTenants && !ofExecution(t, it.Key()) && !ofPostings(t, it.Key()) && !ofJob(t, it.Key()) && !ofKept(t, it.Key()) {
+		if it.Key()[0] == keys.SpaceTenants && !ofExecution(t, it.Key()) && !ofPostings(t, it.Key()) && !ofJob(t, it.Key()) && !ofKept(t, it.Key()) && !ofBundle(t, it.Key()) {
 			records[parse(t, it.Key())] = bytes.Clone(it.Value())
 		}
 	}

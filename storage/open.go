@@ -129,7 +129,7 @@ func Open(o Options) (*Store, error) {
 }
 
 func open(o Options) (_ *Store, err error) {
-	s := &Store{opened: time.Now(), dir: o.Dir, log: o.Log, fatal: o.Fatal, minFree: o.MinFree}
+	s := &Store{opened: time.Now(), dir: o.Dir, log: o.Log, fatal: o.Fatal, minFree: o.MinFree, bundles: newBundles()}
 	s.health = disk.NewHealth(o.Log, o.Now, o.MinFree)
 	for _, locks := range []*stripes{&s.locks, &s.leases, &s.idempotency} {
 		locks.seed = maphash.MakeSeed()
@@ -183,8 +183,12 @@ func open(o Options) (_ *Store, err error) {
 	if err := errors.Join(s.attempts.load(s.db), s.usage.load(s.db)); err != nil {
 		return nil, err
 	}
+	if err := s.loadBundles(); err != nil {
+		return nil, err
+	}
 	if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
-		s.defaultBytes = int64((u.AvailBytes + s.db.Metrics().DiskSpaceUsage()) / 2)
+		all := int64(u.AvailBytes + s.db.Metrics().DiskSpaceUsage())
+		s.defaultBytes, s.bundles.limit = all/2, all/bundlePart
 	}
 	if err := s.health.SetDamaged(s.damaged); err != nil {
 		return nil, err

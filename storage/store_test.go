@@ -362,6 +362,8 @@ func TestClose(t *testing.T) {
 		"pending":     func() error { return s.EachUnfinished(nil) },
 		"expire":      func() error { return s.Expire(start, runtime.Retention{}) },
 		"health":      s.Health,
+		"stage":       func() error { _, err := s.StageBundle(t.Context(), "a", runtime.Bundle{Bytes: 1}, nil); return err },
+		"bundle":      func() error { return s.ReadBundle(t.Context(), "a", runtime.BundleID{}, nil) },
 	} {
 		if err := call(); runtime.CodeOf(err) != runtime.CodeUnavailable {
 			t.Errorf("%s: %v, want unavailable", what, err)

@@ -22,6 +22,10 @@ func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint
 		if err != nil {
 			return err
 		}
+		bundle, err := stored.BundleOf()
+		if err != nil {
+			return err
+		}
 		source, err := readPart(r, keys.VersionPart(keys.KindSource, tenant, functionID, number), stored.Source)
 		if err != nil {
 			return err
@@ -35,6 +39,7 @@ func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint
 			Number:     number,
 			Name:       stored.Name,
 			Source:     source,
+			Bundle:     bundle,
 			Context:    fnContext,
 			Limits:     runtime.Limits(stored.Limits),
 			Retries:    stored.Retries,
@@ -102,20 +107,36 @@ func putVersion(b *pebble.Batch, tenant runtime.Tenant, v runtime.Version) error
 	if len(v.Context) > 0 {
 		errs = append(errs, setRaw(b, keys.VersionPart(keys.KindContext, tenant, v.FunctionID, v.Number), v.Context))
 	}
+	if !v.Bundle.IsZero() {
+		errs = append(errs, b.Set(keys.BundleUse(tenant, v.Bundle.ID, v.FunctionID, v.Number), nil, nil))
+	}
 	return errors.Join(errs...)
 }
 
-// dropVersions deletes all stored versions of a function but the newest.
-func (s *Store) dropVersions(b *pebble.Batch, tenant runtime.Tenant, functionID string, keep int) error {
+// dropVersions deletes all stored versions of a function but the newest. It returns the bundles that
+// they used.
+func (s *Store) dropVersions(b *pebble.Batch, tenant runtime.Tenant, functionID string, keep int) (bundles []bundleRef, err error) {
 	numbers, err := readVersions(s.db, tenant, functionID)
 	if err != nil || len(numbers) <= keep {
-		return err
+		return nil, err
 	}
 	var errs []error
 	for _, number := range numbers[keep:] {
+		bundle, err := kv.Get(s.db, keys.VersionPart(keys.KindVersion, tenant, functionID, number), func(value []byte) (runtime.Bundle, error) {
+			v, err := record.DecodeVersion(value)
+			if err != nil {
+				return runtime.Bundle{}, err
+			}
+			return v.BundleOf()
+		})
+		errs = append(errs, err)
+		if !bundle.IsZero() {
+			bundles = append(bundles, bundleRef{tenant, bundle.ID})
+			errs = append(errs, b.Delete(keys.BundleUse(tenant, bundle.ID, functionID, number), nil))
+		}
 		for _, kind := range []byte{keys.KindVersion, keys.KindSource, keys.KindContext} {
 			errs = append(errs, b.Delete(keys.VersionPart(kind, tenant, functionID, number), nil))
 		}
 	}
-	return errors.Join(errs...)
+	return bundles, errors.Join(errs...)
 }

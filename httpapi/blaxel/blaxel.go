@@ -106,15 +106,18 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 	for i := range routes {
 		routes[i].Handle = checked(routes[i].Handle)
 	}
-	return web.Dialect{Name: "blaxel", Prefix: "/v0", Owns: isRunURL, Routes: routes, WriteError: writeError, TakesBulk: takesTasks}
+	return web.Dialect{Name: "blaxel", Prefix: "/v0", Owns: isRunURL, Routes: routes, WriteError: writeError, LargeBody: tasksBody}
 }
 
-// takesTasks reports whether requests for a path have tasks in their body. The path may be a URL
-// with a host.
-func takesTasks(path []byte) bool {
+// tasksBody returns the size of the largest body for a path if it may have tasks, else 0. The path may
+// be a URL with a host.
+func tasksBody(path []byte) int {
 	_, rest, found := bytes.Cut(path, []byte("/jobs/"))
 	_, below, _ := bytes.Cut(rest, []byte("/"))
-	return found && (string(below) == "executions" || bytes.HasPrefix(below, []byte("triggers/")))
+	if found && (string(below) == "executions" || bytes.HasPrefix(below, []byte("triggers/"))) {
+		return web.MaxBulkBody
+	}
+	return 0
 }
 
 // isRunURL reports whether a path, without a slash at the end, is a run URL: /WORKSPACE/jobs/JOB

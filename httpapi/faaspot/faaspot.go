@@ -3,6 +3,7 @@ package faaspot
 import (
 	"bytes"
 	"context"
+	"io"
 
 	"github.com/valyala/fasthttp"
 
@@ -16,6 +17,9 @@ type Engine interface {
 	UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error)
 	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
 	GetFunction(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error)
+	// GetBundle returns the bundle of a function's current version, and ReadBundle writes its zip to w.
+	GetBundle(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Bundle, error)
+	ReadBundle(ctx context.Context, tenant runtime.Tenant, id runtime.BundleID, w io.Writer) error
 	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
 
 	Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error)
@@ -49,6 +53,9 @@ type api struct {
 // bulkSuffix ends the paths that take the args of many runs.
 const bulkSuffix = "/bulk_rpc"
 
+// bundleSuffix ends the paths of bundles.
+const bundleSuffix = "/bundle"
+
 // maxFunctionBody leaves room for code and context with every byte written as three (%XX, or
 // \uXXXX for two bytes of UTF-8), and for the other members.
 const maxFunctionBody = 3*(runtime.MaxSource+runtime.MaxContext) + 64*runtime.KiB
@@ -68,7 +75,7 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 	return web.Dialect{
 		Name:       "faaspot",
 		WriteError: writeError,
-		TakesBulk:  func(path []byte) bool { return bytes.HasSuffix(path, []byte(bulkSuffix)) },
+		LargeBody:  largeBody,
 		Routes: []web.Route{
 			{Method: "GET", Path: "/v1/functions", Handle: a.listFunctions, MaxBody: web.NoBody},
 			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
@@ -76,6 +83,8 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
 			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
 			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Writes: true, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.getBundle, MaxBody: web.NoBody},
+			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Writes: true, MaxBody: runtime.MaxBundle, Spools: true},
 
 			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Submits: true, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
@@ -101,6 +110,17 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 			{Method: "GET", Path: "/v1/server/memory", Handle: a.getMemory, MaxBody: web.NoBody},
 		},
 	}
+}
+
+// largeBody returns the size of the largest body for the path of a bulk or a bundle, else 0.
+func largeBody(path []byte) int {
+	switch {
+	case bytes.HasSuffix(path, []byte(bulkSuffix)):
+		return web.MaxBulkBody
+	case bytes.HasSuffix(path, []byte(bundleSuffix)):
+		return runtime.MaxBundle
+	}
+	return 0
 }
 
 // writeError answers with an error in the form of this dialect. FaaSpot's original client

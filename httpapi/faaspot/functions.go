@@ -142,6 +142,9 @@ func (a *api) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 	} else {
 		response.Code = quote(d.Version.Source)
 	}
+	if b := d.Version.Bundle; !b.IsZero() {
+		response.Bundle = &wire.Bundle{SHA256: b.ID.String(), Bytes: b.Bytes}
+	}
 	if response.ContextKeys, err = contextKeys(d.Version.Context); err != nil {
 		return err
 	}

@@ -26,6 +26,13 @@ type FunctionDetail[T any] struct {
 	Memory      float64  `json:"memory"`   // MB
 	Retries     int      `json:"retries"`
 	ContextKeys []string `json:"context_keys"`
+	Bundle      *Bundle  `json:"bundle,omitempty"` // nil: Code is all there is
+}
+
+// Bundle is the zip file of a function whose Code is its main.py.
+type Bundle struct {
+	SHA256 string `json:"sha256"` // of the zip file, in hexadecimal
+	Bytes  int64  `json:"bytes"`  // of the zip file
 }
 
 // CreateFunctionRequest is a request for a new function. The server's defaults replace omitted

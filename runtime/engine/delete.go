@@ -36,18 +36,27 @@ func (e *Engine) remove(ctx context.Context, name functionKey, userID string, ke
 	if err != nil {
 		return runtime.Deployment{}, err
 	}
+	current, err := e.store.GetVersion(f.Tenant, f.ID, f.Version)
+	if err != nil {
+		current = runtime.Version{} // a function can be deleted although its code cannot be read
+	}
 	versions, err := e.store.ListVersions(f.Tenant, f.ID)
 	if err != nil {
 		return runtime.Deployment{}, err
 	}
 	change := e.newChange(runtime.KindDelete, userID)
 	x := change.AfterChange(f, runtime.Outcome{}, change.Created)
+	held := e.holdBundle(f.Tenant, current.Bundle)
 	if err := e.store.DeleteFunction(f.Tenant, f.ID, runtime.Change{Execution: x, Key: key}); err != nil {
+		held()
 		return runtime.Deployment{}, err
 	}
 	e.current.invalidate(name)
+	e.retire(f.ID, f.Version, held)
 	for _, number := range versions {
-		e.retire(f.ID, number)
+		if number != f.Version {
+			e.retire(f.ID, number, func() {}) // its bundle is held since another version followed
+		}
 	}
 	return runtime.Deployment{Function: f, ExecutionID: x.ID}, nil
 }

@@ -51,6 +51,7 @@ func (e *Engine) createLocked(ctx context.Context, s runtime.FunctionSpec, key *
 		Number:     1,
 		Name:       s.Name,
 		Source:     bytes.Clone(s.Source),
+		Bundle:     s.Bundle,
 		Context:    bytes.Clone(s.Context),
 		Limits:     s.Limits,
 		Retries:    s.Retries,
@@ -89,6 +90,10 @@ func (e *Engine) checkNameFree(key functionKey) error {
 // in the outcome.
 func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Version) (runtime.Outcome, error) {
 	p := runtime.NewProgram(f, v)
+	if !v.Bundle.IsZero() {
+		p.Limits.Timeout = max(p.Limits.Timeout, runtime.MaxBundleDeploy)
+	}
+	limits := p.Limits
 	space := queue.Run{Tenant: p.Tenant, Function: p.FunctionID, Group: p.FunctionID, Bytes: p.Limits.Reservation()}
 	if err := e.admission.Acquire(ctx, &space, int64(len(p.Source))); err != nil {
 		return runtime.Outcome{}, err
@@ -100,7 +105,7 @@ func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Versi
 	case err != nil && ctx.Err() != nil:
 		err = runtime.AbandonedError(ctx.Err())
 	case err == nil && outcome.Failure != nil:
-		err = deployError(outcome.Failure, v.Limits.WithDefaults())
+		err = deployError(outcome.Failure, limits)
 	}
 	if err != nil {
 		e.sandbox.Forget(p.FunctionID, p.Version)

@@ -88,6 +88,7 @@ type Engine struct {
 	background  *dispatch.Dispatcher
 	deliveries  *callback.Deliverer
 	schedules   *cron.Scheduler
+	bundles     *memory.Account // for reading bundles that are deployed
 	blocking    *blockingRuns
 	records     *recorder
 	completions *notify.Hub // notified of final states of executions
@@ -119,6 +120,7 @@ func New(o Options) (*Engine, error) {
 		changes:       newKeyedLock[functionKey](),
 		jobChanges:    newKeyedLock[functionKey](),
 		once:          newKeyedLock[requestKey](),
+		bundles:       o.Memory.Open(memory.Options{Name: "bundles that are checked", Heap: true}),
 		blocking:      newBlockingRuns(),
 		records:       newRecorder(o.Store.Record, o.Memory, o.Log),
 		completions:   notify.NewHub(),

@@ -18,6 +18,13 @@ func (e *Engine) UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (
 		return runtime.Deployment{}, err
 	}
 	defer e.gate.leave()
+	if u.Bundle != nil {
+		source, err := e.readMain(ctx, u.Bundle)
+		if err != nil {
+			return runtime.Deployment{}, withOp(op, err)
+		}
+		u.Source = source
+	}
 	if err := u.Validate(); err != nil {
 		return runtime.Deployment{}, withOp(op, err)
 	}
@@ -44,6 +51,11 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 		if err := s.Validate(); err != nil {
 			return runtime.Deployment{}, err
 		}
+		release, err := e.stage(ctx, &u)
+		if err != nil {
+			return runtime.Deployment{}, err
+		}
+		defer release()
 		return e.createLocked(ctx, s, key)
 	}
 	if err != nil {
@@ -70,18 +82,25 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 	if err := v.Limits.Validate(); err != nil {
 		return runtime.Deployment{}, err
 	}
+	release, err := e.stage(ctx, &u)
+	if err != nil {
+		return runtime.Deployment{}, err
+	}
+	defer release()
 	outcome, err := e.deploy(ctx, f, v)
 	if err != nil {
 		e.recordFailed(change, f, outcome, err)
 		return runtime.Deployment{}, err
 	}
 	x := change.AfterChange(f, outcome, e.clock.Now().UTC())
+	held := e.holdBundle(f.Tenant, old.Bundle)
 	if err := e.store.UpdateFunction(f, &v, runtime.Change{Execution: x, Key: key}); err != nil {
+		held()
 		e.sandbox.Forget(f.ID, v.Number)
 		return runtime.Deployment{}, err
 	}
 	e.invalidate(from, to)
-	e.retire(f.ID, old.Number)
+	e.retire(f.ID, old.Number, held)
 	return runtime.Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
 }
 
@@ -110,7 +129,11 @@ func (e *Engine) invalidate(a, b functionKey) {
 	e.current.invalidate(b)
 }
 
-// retire drops the image of a version that is no longer current, after its last run has ended.
-func (e *Engine) retire(functionID string, number uint64) {
-	e.current.retire(versionKey{functionID, number}, func() { e.sandbox.Forget(functionID, number) })
+// retire drops the image of a version that is no longer current, and calls release, which releases
+// its bundle, after its last run has ended.
+func (e *Engine) retire(functionID string, number uint64, release func()) {
+	e.current.retire(versionKey{functionID, number}, func() {
+		e.sandbox.Forget(functionID, number)
+		release()
+	})
 }

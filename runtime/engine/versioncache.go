@@ -236,11 +236,11 @@ func (u versionUses) remove(v *dispatch.Version) (forget func()) {
 	return nil
 }
 
-// retire sets the function to call after the last use of a version, and reports whether the
-// version is in use.
+// retire sets the function to call after the last use of a version, unless it was set before, and
+// reports whether the version is in use.
 func (u versionUses) retire(version versionKey, forget func()) (used bool) {
 	use, used := u[version]
-	if used {
+	if used && use.forget == nil { // else it was retired before
 		use.forget = forget
 		u[version] = use
 	}

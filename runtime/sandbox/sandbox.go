@@ -40,6 +40,10 @@ type Options struct {
 	// ImageDisk is the largest number of bytes that images take in ImageDir. Zero: an eighth of
 	// what is free on the disk.
 	ImageDisk int64
+	// Bundles returns the bundles of programs. Nil: there are none.
+	Bundles runtime.BundleSource
+	// BundleDir is a folder, created with mode 0700, in which bundles are unpacked.
+	BundleDir string
 	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
 	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from
 	// it. Nil: a budget of its own, of half the machine's memory.

@@ -44,6 +44,7 @@ from .errors import (
 from .executions import Executions
 from .functions import Functions
 from .models import (
+    Bundle,
     CancelledExecution,
     Execution,
     ExecutionError,
@@ -58,6 +59,7 @@ from .retry import Retry
 
 __all__ = [
     "AlreadyExists",
+    "Bundle",
     "CancelledExecution",
     "Conflict",
     "DeployFailed",

@@ -1,12 +1,15 @@
-"""Reads the code and the context of a function from a path or an open file."""
+"""Reads the code, the context and the bundle of a function from a path or an open file."""
 
 from __future__ import annotations
 
 import os
-from typing import IO, Any, Union
+from typing import IO, Any, Union, cast
 
 # A path, or an object whose read() returns text, or bytes that are UTF-8.
 CodeInput = Union[str, "os.PathLike[str]", IO[str], IO[bytes]]
+
+# A path, the bytes of a zip file, or an object whose read() returns them.
+BundleInput = Union[str, "os.PathLike[str]", bytes, IO[bytes]]
 
 
 def read_code(source: CodeInput, what: str) -> str:
@@ -32,3 +35,23 @@ def read_code(source: CodeInput, what: str) -> str:
     if not isinstance(data, str):
         raise TypeError("read() of {} must return text or bytes, not {}".format(what, type(data).__name__))
     return data
+
+
+def read_bundle(source: BundleInput, what: str) -> bytes:
+    """Return the bytes of a zip file; what names the argument in errors. Raises OSError if a path cannot be
+    read, and TypeError if source is neither a path nor bytes nor a file of bytes."""
+    data: Any
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as file:
+            data = file.read()
+    elif hasattr(source, "read"):
+        data = source.read()
+        if not isinstance(data, bytes):
+            raise TypeError(
+                "read() of {} must return bytes, not {}: open it in binary mode".format(what, type(data).__name__)
+            )
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
+    else:
+        raise TypeError("{} must be a path, bytes or an open file, not {}".format(what, type(source).__name__))
+    return cast(bytes, data)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Sequence, cast, overload
 
 from . import arguments, pages
-from .code_input import CodeInput, read_code
+from .code_input import BundleInput, CodeInput, read_bundle, read_code
 from .errors import NoAnswer, Unavailable, WaitTimeout, from_fields
 from .executions import Executions
 from .models import Execution, Function, FunctionSummary
@@ -90,6 +91,22 @@ class Functions:
         and what the arguments do not name stays as it is."""
         body = _definition(file, context_file, timeout, memory, retries)
         return self._change("PUT", _path(name), body, wait)
+
+    def deploy_bundle(self, name: str, bundle: BundleInput, wait: bool = False) -> str:
+        """Deploy a function of several files, new or not, and return the id of the deploy's execution.
+
+        bundle  a zip file of at most 50 MiB, with main.py at its root, which defines
+                main(args, context), and its modules, packages and data: a path, the bytes, or an
+                object whose read() returns them; the server installs nothing
+        wait    as in create
+
+        If there is a function of that name, its context, timeout, memory and retries stay as they
+        are; update changes them. Raises DeployFailed, with line and server_traceback, if the code
+        cannot be deployed, TooLarge if the zip file exceeds a limit, InvalidRequest if it is not
+        valid, and OSError if a path cannot be read.
+        """
+        body = read_bundle(bundle, "bundle")
+        return self._deploy(Request("PUT", _path(name) + "/bundle", body, {"Content-Type": "application/zip"}), wait)
 
     def update(
         self,
@@ -238,14 +255,13 @@ class Functions:
         )
 
     def _change(self, method: str, path: str, body: Optional[Dict[str, Any]], wait: bool) -> str:
-        request = Request(
-            method,
-            path,
-            None if body is None else arguments.encode(body, "the function"),
-            arguments.idempotency_headers(),
-            repeatable=True,
-            read_timeout=_RUN_TIMEOUT,
-        )
+        data = None if body is None else arguments.encode(body, "the function")
+        return self._deploy(Request(method, path, data), wait)
+
+    def _deploy(self, request: Request, wait: bool) -> str:
+        """Send a request that changes a function, with an idempotency key."""
+        headers = {**request.headers, **arguments.idempotency_headers()}
+        request = replace(request, headers=headers, repeatable=True, read_timeout=_RUN_TIMEOUT)
         uuid = self._transport().call(request).expect(str)
         if wait:
             _output(self._executions.get(uuid, wait=True))

@@ -18,15 +18,26 @@ class FunctionSummary(TypedDict):
     updated: str
 
 
-class Function(FunctionSummary):
-    """A function with its code."""
+class Bundle(TypedDict):
+    """The zip file of a function of several files."""
 
-    code: str  # Python source, as it was deployed
+    sha256: str  # in hexadecimal
+    bytes: int  # size
+
+
+class _FunctionAlways(FunctionSummary):
+    code: str  # Python source, as it was deployed; main.py of a bundle
     encoding: str  # "plain"
     timeout: float  # seconds that a run may take
     memory: float  # MB that a run may use
     retries: int  # further attempts of a background run after the function failed
     context_keys: List[str]  # names in the context; the server never returns their values
+
+
+class Function(_FunctionAlways, total=False):
+    """A function with its code."""
+
+    bundle: Bundle  # absent if code is all there is
 
 
 class _ErrorAlways(TypedDict):

@@ -183,7 +183,7 @@ class Transport:
     def _send(self, connection: Connection, request: Request) -> http.client.HTTPResponse:
         headers = {**self._headers, **request.headers}
         if request.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers.setdefault("Content-Type", "application/json")
         read_timeout = self._read_timeout if request.read_timeout is None else request.read_timeout
         start = self.clock()
         try:

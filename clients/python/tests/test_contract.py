@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tempfile
 import unittest
+import zipfile
 from pathlib import Path
 
-from faaspot import Faaspot, FaaspotException, NotFound
+from faaspot import DeployFailed, Faaspot, FaaspotException, InvalidRequest, NotFound
 
 from . import realserver
 from .fakeserver import Answer, FakeServer
@@ -76,6 +78,44 @@ class Contract(unittest.TestCase):
         f.functions.update("contract-2", new_name="contract-2b", wait=True)
         self.assertEqual(f.functions.run("contract-2b", parameters={}, wait=True), ["Ho", {}])
         f.functions.delete("contract-2b", wait=True)
+
+    def test_deploy_bundle(self) -> None:
+        f = self.f
+
+        def zipped(code: str) -> bytes:
+            out = io.BytesIO()
+            with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("main.py", code)
+                archive.writestr("data.txt", "data")
+            return out.getvalue()
+
+        content = zipped(GREETER)
+        uuid = f.functions.deploy_bundle("contract-bundle", content, wait=True)
+        self.addCleanup(f.functions.delete, "contract-bundle")
+        self.assertEqual(f.executions.get(uuid)["kind"], "create")
+        self.assertEqual(f.functions.run("contract-bundle", {"a": 1}, wait=True), [None, {"a": 1}])
+        f.functions.update("contract-bundle", context_file=self.context_file, retries=2)
+        function = f.functions.get("contract-bundle")
+        self.assertEqual(function["code"], GREETER)
+        self.assertEqual(function["bundle"], {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)})
+
+        path = self.file.with_suffix(".zip")
+        path.write_bytes(zipped(GREETER + "# 2\n"))
+        f.functions.deploy_bundle("contract-bundle", path)
+        with open(path, "rb") as file:
+            f.functions.deploy_bundle("contract-bundle", file)
+        self.assertEqual(f.functions.run("contract-bundle", wait=True), ["Hi", {}])
+        self.assertEqual(f.functions.get("contract-bundle")["retries"], 2)
+
+        with self.assertRaises(InvalidRequest):
+            f.functions.deploy_bundle("contract-bundle", b"PK")
+        with self.assertRaises(DeployFailed):
+            f.functions.deploy_bundle("contract-bundle", zipped("def main(:"))
+        for wrong in (io.StringIO("PK"), 7):
+            with self.assertRaises(TypeError):
+                f.functions.deploy_bundle("contract-bundle", wrong)  # type: ignore[arg-type]
+        f.functions.apply("contract-bundle", io.StringIO(GREETER))
+        self.assertNotIn("bundle", f.functions.get("contract-bundle"))
 
     def test_a_name_may_end_in_py(self) -> None:
         self.deployed("contract-3.py")

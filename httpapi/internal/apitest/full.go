@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"time"
 
@@ -57,7 +58,7 @@ func FullJobExecution(tenant runtime.Tenant, job string) runtime.JobExecution {
 func (e FullEngine) GetFunction(_ context.Context, _ runtime.Tenant, name string) (runtime.FunctionDetail, error) {
 	return runtime.FunctionDetail{
 		Function: runtime.Function{ID: ID, Name: name, Version: 3, Created: Time, Updated: Time.Add(time.Hour)},
-		Version:  runtime.Version{Source: []byte("def main(a, c): return '<é>'\n"), Context: []byte(`{"k":"s3cret"}`), Limits: runtime.Limits{Timeout: 1500 * time.Millisecond}, Retries: 4},
+		Version:  runtime.Version{Bundle: runtime.Bundle{ID: sha256.Sum256(e.Zip), Bytes: int64(len(e.Zip))}, Source: []byte("def main(a, c): return '<é>'\n"), Context: []byte(`{"k":"s3cret"}`), Limits: runtime.Limits{Timeout: 1500 * time.Millisecond}, Retries: 4},
 	}, nil
 }
 

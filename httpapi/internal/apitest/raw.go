@@ -77,7 +77,9 @@ func isClosed(err error) bool {
 
 const (
 	AuthLine = "Authorization: Token " + Token + "\r\n"
-	RunLine  = "POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\n" + AuthLine
-	ListLine = "GET /v1/functions/ HTTP/1.1\r\n"
-	ListAll  = ListLine + "Host: a\r\n" + AuthLine + "\r\n"
+	// BundleLine begins the upload of a bundle.
+	BundleLine = "PUT /v1/functions/f/bundle HTTP/1.1\r\nHost: a\r\nContent-Type: application/zip\r\n" + AuthLine
+	RunLine    = "POST /v1/sync/functions/f/rpc/ HTTP/1.1\r\nHost: a\r\n" + AuthLine
+	ListLine   = "GET /v1/functions/ HTTP/1.1\r\n"
+	ListAll    = ListLine + "Host: a\r\n" + AuthLine + "\r\n"
 )

@@ -34,6 +34,7 @@ func FullFake() *Fake {
 	return &Fake{
 		Outcome:        Succeeded("1"),
 		FakeExecutions: FakeExecutions{All: map[string]runtime.Execution{ID: *Succeeded("1")}},
+		Zip:            []byte("PK a zip"),
 		Detail:         runtime.FunctionDetail{Version: runtime.Version{Source: []byte("def main(args, context): pass\n")}},
 	}
 }
@@ -47,6 +48,8 @@ func BodyFor(r web.Route) string {
 		return "[{}]"
 	case strings.HasPrefix(r.Path, "/v1/dlq"):
 		return `{"ids":["` + ID + `"]}`
+	case r.Spools:
+		return "PK a zip"
 	case r.MaxBody == web.MaxIDsBody:
 		return `["` + ID + `"]`
 	case r.Path == "/v0/jobs" || r.Path == "/v0/jobs/{jobId}":

@@ -3,7 +3,9 @@ package apitest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -40,10 +42,12 @@ type Fake struct {
 	Ran     []runtime.RunRequest
 	Pages   []int
 	Tenants []runtime.Tenant
+	Uploads [][]byte // contents of the bundles of Updated
 
 	Err       error
 	Functions []runtime.Function
 	Detail    runtime.FunctionDetail
+	Zip       []byte // bundle of every function; nil: none has a bundle
 	Replayed  bool
 	Outcome   *runtime.Execution
 	OnRun     func(context.Context, runtime.RunRequest) (*runtime.Execution, error)
@@ -63,6 +67,13 @@ func (f *Fake) UpdateFunction(_ context.Context, u runtime.FunctionUpdate) (runt
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.Updated = append(f.Updated, u)
+	if u.Bundle != nil {
+		content, err := io.ReadAll(io.NewSectionReader(u.Bundle.Content, 0, u.Bundle.Bytes+1))
+		if err != nil {
+			return runtime.Deployment{}, err
+		}
+		f.Uploads = append(f.Uploads, content)
+	}
 	f.Tenants = append(f.Tenants, u.Tenant)
 	return runtime.Deployment{ExecutionID: ID, Replayed: f.Replayed}, f.Err
 }
@@ -82,6 +93,30 @@ func (f *Fake) GetFunction(_ context.Context, tenant runtime.Tenant, name string
 	d := f.Detail
 	d.Function.Name = name
 	return d, f.Err
+}
+
+func (f *Fake) GetBundle(_ context.Context, tenant runtime.Tenant, name string) (runtime.Bundle, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Tenants = append(f.Tenants, tenant)
+	if f.Err == nil && f.Zip == nil {
+		return runtime.Bundle{}, runtime.Errorf(runtime.CodeNotFound, "the function %q is a single file", name).WithHint("get the function")
+	}
+	return runtime.Bundle{ID: sha256.Sum256(f.Zip), Bytes: int64(len(f.Zip))}, f.Err
+}
+
+func (f *Fake) ReadBundle(ctx context.Context, _ runtime.Tenant, id runtime.BundleID, w io.Writer) error {
+	if id != sha256.Sum256(f.Zip) {
+		return runtime.Errorf(runtime.CodeNotFound, "there is no bundle %s", id)
+	}
+	for zip := f.Zip; len(zip) > 0; {
+		n, err := w.Write(zip[:min(len(zip), 256<<10)])
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		zip = zip[n:]
+	}
+	return nil
 }
 
 func (f *Fake) ListFunctions(_ context.Context, tenant runtime.Tenant, r runtime.PageRequest) (page runtime.Page[runtime.Function], err error) {
@@ -117,7 +152,7 @@ func (f *Fake) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Executio
 func (f *Fake) Renew(change func(*Fake)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.Created, f.Updated, f.Deleted, f.Ran, f.Pages, f.Tenants = nil, nil, nil, nil, nil, nil
+	f.Created, f.Updated, f.Deleted, f.Ran, f.Pages, f.Tenants, f.Uploads = nil, nil, nil, nil, nil, nil, nil
 	if change != nil {
 		change(f)
 	}
@@ -273,6 +308,9 @@ func (ts *Served) Do(t *testing.T, method, path, body string, h Header) Answer {
 	}
 	req.Header.Set("Authorization", "Token "+Token)
 	req.Header.Set("Content-Type", "application/json")
+	if strings.HasPrefix(body, "PK") {
+		req.Header.Set("Content-Type", "application/zip")
+	}
 	for k, v := range h {
 		if v == "" {
 			req.Header.Del(k)

@@ -13,6 +13,7 @@ var (
 	contentTypeJSON   = []byte("application/json")
 	contentTypeText   = []byte("text/plain; charset=utf-8")
 	contentTypeFile   = []byte("application/octet-stream")
+	contentTypeZip    = []byte("application/zip")
 	contentTypeEvents = []byte("text/event-stream")
 	headerNosniff     = []byte("X-Content-Type-Options")
 	valueNosniff      = []byte("nosniff")
@@ -51,6 +52,9 @@ func start(ctx *fasthttp.RequestCtx, contentType []byte) {
 	ctx.Response.Header.SetContentTypeBytes(contentType)
 	ctx.Response.Header.SetCanonical(headerNosniff, valueNosniff)
 }
+
+// StartZip sets the header of an answer whose body, a zip file, the caller sets.
+func StartZip(ctx *fasthttp.RequestCtx) { start(ctx, contentTypeZip) }
 
 // StartEvents sets the header of an answer that is a stream of server-sent events.
 func StartEvents(ctx *fasthttp.RequestCtx) {

@@ -15,6 +15,7 @@ import (
 const (
 	keyUser      = "user"      // id of the authenticated user
 	keyExecution = "execution" // id of the execution that the request started
+	keyUpload    = "upload"    // body that is on disk
 	keyWriting   = "writing"   // set once a request may write to the store though its route does not
 )
 

@@ -25,6 +25,8 @@ type Route struct {
 	MaxBody int // bytes
 	// Body is what a body must be, for errors, such as "a JSON object"; empty if MaxBody is [NoBody].
 	Body string
+	// Spools marks a route whose body is written to disk, see [UploadOf], and is a zip file.
+	Spools bool
 	// Queues marks a route that holds the body until a run has ended.
 	Queues bool
 	// Denied is the error name for a caller without any permission, see [Named].
@@ -73,9 +75,9 @@ type Dialect struct {
 	Routes []Route
 	// WriteError answers with an error.
 	WriteError func(ctx *fasthttp.RequestCtx, status int, e ErrorReport)
-	// TakesBulk reports whether the body of a request for a path may have up to
-	// [MaxBulkBody] bytes. It sees the path before the request is routed.
-	TakesBulk func(path []byte) bool
+	// LargeBody returns the size of the largest body of a request for a path, in bytes, if that may be
+	// a bulk or a bundle, else 0. It sees the path before the request is routed.
+	LargeBody func(path []byte) int
 }
 
 // Limits of request bodies, in bytes.

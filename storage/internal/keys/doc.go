@@ -13,7 +13,8 @@
 // execution's function at that time, K the text(id) of that function, end a time in nanoseconds
 // since 1970, and S its terminal state as a byte. J is text(id) of a job,
 // and E the 16 bytes of the id of a job's execution, a UUIDv7, too. O is a kind and the text(id) of
-// a function or of a job, or a kind and no text for the whole tenant. V is a field and its
+// a function or of a job, or a kind and no text for the whole tenant. H is the 32 bytes of the id of
+// a bundle, a hash. V is a field and its
 // text(value). start is the start in nanoseconds since 1970.
 //
 //	key                                     value
@@ -24,6 +25,9 @@
 //	't' T 'v' text(id) number               version: limits, retries, times, sizes of the next two
 //	't' T 's' text(id) number               source of that version
 //	't' T 'c' text(id) number               context of that version; absent if it has none
+//	't' T 'C' H                             bundle: its size in bytes as a number, 0 while its chunks are written
+//	't' T 'A' H number                      chunk of a bundle
+//	't' T 'U' H text(id) number             nothing; the version uses the bundle
 //	't' T 'a' X                             execution that is queued or runs, as it was accepted
 //	't' T 'g' X                             its args, if they are larger than record.InlineSize
 //	't' T 'b' X                             its lease, if it runs

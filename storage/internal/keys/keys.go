@@ -24,6 +24,13 @@ const (
 	KindContext      = 'c'
 )
 
+// The bytes behind a tenant for bundles.
+const (
+	KindBundleChunk = 'A'
+	KindBundle      = 'C'
+	KindBundleUse   = 'U'
+)
+
 // Escapes of texts: 0x00 is written as escape, escapedZero; the end of the text is written as
 // escape, endOfText. A text thus sorts before all texts that it is a prefix of.
 const (
@@ -65,6 +72,41 @@ func Versions(tenant runtime.Tenant, id string) []byte {
 // VersionPart returns the key of one of the three records of a version.
 func VersionPart(kind byte, tenant runtime.Tenant, id string, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(AppendText(OfKind(tenant, kind), id), number)
+}
+
+// Bundle returns the key of a bundle.
+func Bundle(tenant runtime.Tenant, id runtime.BundleID) []byte {
+	return append(OfKind(tenant, KindBundle), id[:]...)
+}
+
+// BundleChunks returns the prefix of the chunks of a bundle.
+func BundleChunks(tenant runtime.Tenant, id runtime.BundleID) []byte {
+	return append(OfKind(tenant, KindBundleChunk), id[:]...)
+}
+
+// BundleChunk returns the key of a chunk of a bundle. Numbers count from 0.
+func BundleChunk(tenant runtime.Tenant, id runtime.BundleID, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(BundleChunks(tenant, id), number)
+}
+
+// BundleUses returns the prefix of the uses of a bundle.
+func BundleUses(tenant runtime.Tenant, id runtime.BundleID) []byte {
+	return append(OfKind(tenant, KindBundleUse), id[:]...)
+}
+
+// BundleUse returns the key of the use of a bundle by a version.
+func BundleUse(tenant runtime.Tenant, id runtime.BundleID, functionID string, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(AppendText(BundleUses(tenant, id), functionID), number)
+}
+
+// ParseBundle returns the bundle that a key of one of the kinds of bundles belongs to, and what
+// follows its id in the key.
+func ParseBundle(kind byte, tenant runtime.Tenant, key []byte) (id runtime.BundleID, rest []byte, err error) {
+	rest, ok := bytes.CutPrefix(key, OfKind(tenant, kind))
+	if !ok || len(rest) < len(id) {
+		return id, nil, ErrKey
+	}
+	return runtime.BundleID(rest), rest[len(id):], nil
 }
 
 // OfKind returns the prefix of a tenant's records of a kind.

@@ -2,9 +2,9 @@ package keys
 
 import "bytes"
 
-// grownKinds are the kinds whose keys end with the id of an execution and nothing else, in the order
-// of the kinds. New executions add keys at the end of each.
-const grownKinds = "aglrx"
+// grownKinds are the kinds whose keys end with the id of an execution and nothing else, and chunks of
+// bundles, in the order of the kinds. New executions add keys at the end of each; chunks are large.
+const grownKinds = "Aaglrx"
 
 // TableEnd returns the end of the keys that should share a table with a key: a table that spans two
 // of the grownKinds would overlap all older keys of the second. Nil means that the rest of the keys

@@ -15,7 +15,7 @@ import (
 // TestTableEnd checks that a table ends where the keys of a kind that grows begin and end, and before
 // the next tenant.
 func TestTableEnd(t *testing.T) {
-	grown := string([]byte{keys.KindAccepted, keys.KindArgs, keys.KindLogs, keys.KindResult, keys.KindDone})
+	grown := string([]byte{keys.KindBundleChunk, keys.KindAccepted, keys.KindArgs, keys.KindLogs, keys.KindResult, keys.KindDone})
 	rapid.Check(t, func(t *rapid.T) {
 		tenant := runtime.Tenant(storetest.Text().Draw(t, "tenant"))
 		kind := rapid.ByteRange('A', 'z').Draw(t, "kind")
@@ -37,7 +37,7 @@ func TestTableEnd(t *testing.T) {
 		}
 	})
 	for key, want := range map[string]string{
-		"": "t", "mformat": "t", "sx": "t", "ta\x00\x01": "ta\x00\x01a",
+		"": "t", "mformat": "t", "sx": "t", "ta\x00\x01": "ta\x00\x01A",
 		"t": "", "tabc": "", "tabc\x00": "", "tabc\x00\x02": "", "u": "", // no keys of the store
 	} {
 		if end := keys.TableEnd([]byte(key)); string(end) != want {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -24,6 +25,8 @@ type Version struct {
 	Context int          `json:"context"` // bytes; 0: there is none
 	Retries int          `json:"retries,omitempty"`
 	Created time.Time    `json:"created"`
+	Bundle  string       `json:"bundle,omitempty"` // its id in hexadecimal; empty: there is none
+	Zip     int64        `json:"zip,omitempty"`    // bytes of the bundle
 }
 
 // limitsRecord is the stored form of runtime.Limits: the format must not change with a field's name
@@ -50,14 +53,36 @@ func DecodeFunction(tenant runtime.Tenant, id string, value []byte) (runtime.Fun
 	return runtime.Function{ID: id, Tenant: tenant, Name: r.Name, Version: r.Version, Created: r.Created, Updated: r.Updated}, nil
 }
 
-// EncodeVersion returns the record of a version.
+// EncodeVersion returns the record of a version. Earlier releases read those without a bundle.
 func EncodeVersion(v runtime.Version) ([]byte, error) {
-	return encodeJSON(EncodingJSON2, Version{v.Name, limitsRecord(v.Limits), len(v.Source), len(v.Context), v.Retries, v.Created.UTC()})
+	r := Version{
+		Name: v.Name, Limits: limitsRecord(v.Limits), Source: len(v.Source), Context: len(v.Context), Retries: v.Retries, Created: v.Created.UTC(),
+	}
+	if v.Bundle.IsZero() {
+		return encodeJSON(EncodingJSON2, r)
+	}
+	r.Bundle, r.Zip = v.Bundle.ID.String(), v.Bundle.Bytes
+	return encodeJSON(EncodingJSON3, r)
 }
 
 // DecodeVersion decodes what EncodeVersion returns.
 func DecodeVersion(value []byte) (Version, error) {
 	var r Version
-	err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2)
+	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2, EncodingJSON3); err != nil {
+		return r, err
+	}
+	_, err := r.BundleOf()
 	return r, err
+}
+
+// BundleOf returns the bundle of a version, zero if there is none.
+func (r Version) BundleOf() (b runtime.Bundle, err error) {
+	if r.Bundle == "" && r.Zip == 0 {
+		return b, nil
+	}
+	id, err := hex.DecodeString(r.Bundle)
+	if err != nil || len(id) != len(b.ID) || r.Zip <= 0 {
+		return b, fmt.Errorf("the value is damaged: %q of %d bytes is not a bundle", r.Bundle, r.Zip)
+	}
+	return runtime.Bundle{ID: runtime.BundleID(id), Bytes: r.Zip}, nil
 }

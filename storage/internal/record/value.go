@@ -17,12 +17,13 @@ const (
 	EncodingFields = 3 // fields follow, see fieldWriter
 
 	// Encodings of records whose fields have changed. Values in the older encodings are still read.
-	EncodingJSON2        = 4 // of versions: with retries; of revisions: with the id of the function
-	EncodingFields3      = 6 // of executions: with the request, and the task that the execution is
-	EncodingPostings     = 7 // postings follow, see package search
-	EncodingSamePostings = 8 // the field and value of a stream with the same postings follow, see package search
-	EncodingFields4      = 9 // of attempts: with the suspicion
-	EncodingFields2      = 5 // of attempts, and of executions that are done: with lost attempts, and logs
+	EncodingJSON2        = 4  // of versions: with retries; of revisions: with the id of the function
+	EncodingFields3      = 6  // of executions: with the request, and the task that the execution is
+	EncodingPostings     = 7  // postings follow, see package search
+	EncodingSamePostings = 8  // the field and value of a stream with the same postings follow, see package search
+	EncodingJSON3        = 10 // of versions: with a bundle
+	EncodingFields4      = 9  // of attempts: with the suspicion
+	EncodingFields2      = 5  // of attempts, and of executions that are done: with lost attempts, and logs
 )
 
 func encodeJSON(encoding byte, record any) ([]byte, error) {

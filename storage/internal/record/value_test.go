@@ -60,6 +60,10 @@ func TestVersionRecordsAreReadBack(t *testing.T) {
 			Retries: rapid.Int().Draw(t, "retries"),
 			Created: instant().Draw(t, "created"),
 		}
+		if rapid.Bool().Draw(t, "bundle") {
+			v.Bundle.Bytes = rapid.Int64Range(1, runtime.MaxBundle).Draw(t, "zip")
+			copy(v.Bundle.ID[:], rapid.SliceOfN(rapid.Byte(), len(v.Bundle.ID), len(v.Bundle.ID)).Draw(t, "id"))
+		}
 		value, err := EncodeVersion(v)
 		if err != nil {
 			t.Fatal(err)
@@ -68,9 +72,17 @@ func TestVersionRecordsAreReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := Version{v.Name, limitsRecord(v.Limits), len(v.Source), len(v.Context), v.Retries, v.Created}
+		want := Version{
+			Name: v.Name, Limits: limitsRecord(v.Limits), Source: len(v.Source), Context: len(v.Context), Retries: v.Retries, Created: v.Created,
+		}
+		if !v.Bundle.IsZero() {
+			want.Bundle, want.Zip = v.Bundle.ID.String(), v.Bundle.Bytes
+		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
+		}
+		if b, err := got.BundleOf(); err != nil || b != v.Bundle {
+			t.Fatalf("bundle %v came back as %v, %v", v.Bundle, b, err)
 		}
 		if got := runtime.Limits(got.Limits); got != v.Limits {
 			t.Fatalf("limits %+v came back as %+v", v.Limits, got)

@@ -131,6 +131,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		Log:       s.log,
 		AccessLog: s.accessLog(),
 		BaseURL:   s.PublicURL,
+		SpoolDir:  filepath.Join(s.Data, "spool"),
 		Version:   s.Version,
 	})
 	if err != nil {
@@ -143,7 +144,10 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.log.Info("serving health checks", "address", s.health.Addr().String())
 	}
 
-	box := sandbox.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory}
+	box := sandbox.Options{
+		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory,
+		Bundles: s.store, BundleDir: filepath.Join(s.Data, "bundles"),
+	}
 	if s.ImageDisk != 0 {
 		box.ImageDir, box.ImageDisk = filepath.Join(s.Data, "images"), max(int64(s.ImageDisk), 0)
 	}

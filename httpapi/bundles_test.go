@@ -1,0 +1,283 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const bundlePath = "/v1/functions/hello/bundle"
+
+// zipBytes returns bytes that begin as a zip does.
+func zipBytes(n int) []byte {
+	content := make([]byte, n)
+	rng := rand.New(rand.NewPCG(uint64(n), 1))
+	for i := range content {
+		content[i] = byte(rng.Uint32())
+	}
+	copy(content, "PK")
+	return content
+}
+
+// beginning is as much of a body as the library reads before it calls the server.
+var beginning = string(zipBytes(9000))
+
+// put uploads a bundle, chunked if it is only an io.Reader.
+func put(t *testing.T, ts *apitest.Served, body io.Reader, h apitest.Header) apitest.Answer {
+	t.Helper()
+	req, err := http.NewRequest("PUT", "http://api.test"+bundlePath, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Token "+apitest.Token)
+	req.Header.Set("Content-Type", "application/zip")
+	for name, value := range h {
+		req.Header.Set(name, value)
+	}
+	resp, err := ts.Client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return apitest.Answer{Status: resp.StatusCode, Header: resp.Header, Body: string(text)}
+}
+
+// wantNothingSpooled expects that no upload is on disk, nor any file of one.
+func wantNothingSpooled(t *testing.T, ts *apitest.Served, dir string) {
+	t.Helper()
+	apitest.Eventually(t, func() bool { _, n := ts.Spooled(); return n == 0 })
+	if n, _ := ts.Spooled(); n != 0 {
+		t.Errorf("%d bytes are spooled", n)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) > 0 {
+		t.Errorf("%v is left, %v", files, err)
+	}
+}
+
+// An uploaded bundle reaches the engine byte for byte, whatever its size and however it is sent.
+func TestBundlesAreUploaded(t *testing.T) {
+	t.Parallel()
+	fake, dir := apitest.FullFake(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "upload-of-a-killed-process"), []byte("PK"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ts := apitest.Start(t, fake, func(o *httpapi.Options) { o.SpoolDir = dir })
+	for _, size := range []int{2, 8191, 8192, 8193, 70_000, 1<<20 + 1} {
+		for _, chunked := range []bool{false, true} {
+			content := zipBytes(size)
+			var body io.Reader = bytes.NewReader(content)
+			if chunked {
+				body = io.MultiReader(body)
+			}
+			fake.Renew(nil)
+			a := put(t, ts, body, apitest.Header{"Idempotency-Key": "k"})
+			if a.Status != 200 || a.Body != strconv.Quote(apitest.ID) {
+				t.Fatalf("%d bytes, chunked %t: %d %s", size, chunked, a.Status, a.Body)
+			}
+			u, got := fake.Updated[0], fake.Uploads[0]
+			if !bytes.Equal(got, content) || u.Bundle.ID != sha256.Sum256(content) || u.Bundle.Bytes != int64(size) {
+				t.Errorf("%d bytes, chunked %t: came as %d, %v", size, chunked, len(got), u.Bundle.Bundle)
+			}
+			if u.Tenant != runtime.DefaultTenant || u.Name != "hello" || !u.Create || u.IdempotencyKey != "k" || u.UserID == "" || u.Source != nil || u.Context != nil {
+				t.Errorf("%+v", u)
+			}
+		}
+	}
+	wantNothingSpooled(t, ts, dir)
+	// Proxies and clients call the type by other names, or by none.
+	for kind, status := range map[string]int{
+		"application/zip; x=y": 200, "Application/ZIP": 200, "application/x-zip-compressed": 200,
+		"application/json": 415, "text/plain": 415, "multipart/form-data; boundary=x": 415, "application/octet-stream": 415, "application/x-www-form-urlencoded": 415,
+	} {
+		if a := put(t, ts, bytes.NewReader(zipBytes(100)), apitest.Header{"Content-Type": kind}); a.Status != status {
+			t.Errorf("%s: %d %s", kind, a.Status, a.Body)
+		}
+	}
+	if a := ts.Do(t, "PUT", bundlePath, "PK", apitest.Header{"Content-Type": ""}); a.Status != 200 {
+		t.Errorf("without a type: %d %s", a.Status, a.Body)
+	}
+	apitest.WantError(t, put(t, ts, bytes.NewReader(zipBytes(100)), apitest.Header{"Content-Encoding": "gzip"}), 415, "unsupported_media_type")
+	apitest.WantError(t, ts.Do(t, "PUT", "/v1/functions/.x/bundle", "PK", nil), 400, "invalid_argument")
+	wantNothingSpooled(t, ts, dir)
+}
+
+// A bundle that is too large, and that does not say so before, is refused, and leaves nothing.
+func TestLargeBundlesAreRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ts := apitest.StartTCP(t, apitest.FullFake(), func(o *httpapi.Options) { o.SpoolDir = dir })
+	conn := apitest.DialRaw(t, ts.Addr)
+	conn.Send(t, apitest.BundleLine+"Transfer-Encoding: chunked\r\n\r\n"+strconv.FormatInt(runtime.MaxBundle+1, 16)+"\r\n")
+	piece := string(zipBytes(1 << 20))
+	for range runtime.MaxBundle / len(piece) {
+		conn.Send(t, piece)
+	}
+	conn.Send(t, "x\r\n0\r\n\r\n")
+	got, closed := conn.Answers(t, -1)
+	if len(got) != 1 || !closed {
+		t.Fatalf("got %+v, closed %v", got, closed)
+	}
+	apitest.WantError(t, got[0], 413, "too_large")
+	wantNothingSpooled(t, ts, dir)
+}
+
+// An upload that ends early is refused, and leaves nothing.
+func TestUploadsThatEndEarly(t *testing.T) {
+	t.Parallel()
+	dir, fake := t.TempDir(), apitest.FullFake()
+	ts := apitest.StartTCP(t, fake, func(o *httpapi.Options) { o.SpoolDir = dir })
+	for _, begin := range []string{"Content-Length: 900000\r\n\r\n" + beginning, "Transfer-Encoding: chunked\r\n\r\n2328\r\n" + beginning} {
+		conn := apitest.DialRaw(t, ts.Addr)
+		conn.Send(t, apitest.BundleLine+begin)
+		apitest.Eventually(t, func() bool { _, n := ts.Spooled(); return n == 1 })
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantNothingSpooled(t, ts, dir)
+	}
+	if len(fake.Updated) != 0 {
+		t.Errorf("%d were deployed", len(fake.Updated))
+	}
+}
+
+// Uploads in progress are bounded, those of one tenant to half; their places are free again when they
+// end.
+func TestUploadsAreBounded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ts := apitest.StartTCP(t, apitest.FullFake(), func(o *httpapi.Options) { o.SpoolDir, o.Auth = dir, apitest.TwoTenants{} })
+	upload := func(token string, size int) *apitest.RawConn {
+		t.Helper()
+		conn := apitest.DialRaw(t, ts.Addr)
+		line := strings.Replace(apitest.BundleLine, apitest.AuthLine, "Authorization: Token "+token+"\r\n", 1)
+		conn.Send(t, line+fmt.Sprintf("Content-Length: %d\r\n\r\n%s", size, beginning))
+		return conn
+	}
+	refused := func(token string, size int) {
+		t.Helper()
+		got, _ := upload(token, size).Answers(t, 1)
+		if len(got) != 1 {
+			t.Fatal("no answer")
+		}
+		if apitest.WantError(t, got[0], 429, "too_busy"); got[0].Header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+	}
+	for _, size := range []int{runtime.MaxBundle, 70_000} {
+		each := min(web.MaxSpooled/size, web.MaxUploads) / 2
+		var all []*apitest.RawConn
+		for _, token := range []string{"token-a", "token-b"} {
+			for range each {
+				all = append(all, upload(token, size))
+			}
+			apitest.Eventually(t, func() bool { _, n := ts.Spooled(); return n == len(all) })
+			refused(token, size)
+		}
+		if n, _ := ts.Spooled(); n != int64(size*2*each) || n > web.MaxSpooled {
+			t.Errorf("%d bytes may be spooled", n)
+		}
+		for _, conn := range all {
+			if err := conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantNothingSpooled(t, ts, dir)
+	}
+}
+
+// While the disk is nearly full no upload is written to it, also if it fills up in the middle of one.
+func TestUploadsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	checks, full := 0, 0 // the disk is full from this check on
+	ts := apitest.StartTCP(t, apitest.FullFake(), func(o *httpapi.Options) {
+		o.SpoolDir = dir
+		o.Ready = func() error {
+			if checks++; checks > full {
+				return runtime.Errorf(runtime.CodeUnavailable, "the disk is nearly full")
+			}
+			return nil
+		}
+	})
+	content := zipBytes(2 << 20)
+	for ; full < 5; full++ {
+		checks = 0
+		apitest.WantError(t, put(t, ts, bytes.NewReader(content), nil), 503, "unavailable")
+		wantNothingSpooled(t, ts, dir)
+	}
+	full, checks = 1000, 0
+	if a := put(t, ts, bytes.NewReader(content), nil); a.Status != 200 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}
+
+// A folder that cannot be written is reported without its path.
+func TestUploadsWithoutAFolder(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "file", "spool")
+	if err := os.WriteFile(filepath.Dir(dir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ts := apitest.Start(t, apitest.FullFake(), func(o *httpapi.Options) { o.SpoolDir = dir })
+	a := put(t, ts, bytes.NewReader(zipBytes(100)), nil)
+	if apitest.WantError(t, a, 500, "internal"); strings.Contains(a.Body, dir) {
+		t.Errorf("%s", a.Body)
+	}
+	if _, n := ts.Spooled(); n != 0 {
+		t.Errorf("%d uploads are held", n)
+	}
+}
+
+// A bundle comes back as it was deployed, and only the connection breaks if it cannot be read to its
+// end.
+func TestBundlesAreDownloaded(t *testing.T) {
+	t.Parallel()
+	fake := apitest.FullFake()
+	ts := apitest.StartTCP(t, fake, nil)
+	for _, size := range []int{2, 4096, 4097, 3<<20 + 5} {
+		fake.Renew(func(f *apitest.Fake) { f.Zip = zipBytes(size) })
+		a := ts.Do(t, "GET", bundlePath, "", nil)
+		if a.Status != 200 || a.Body != string(zipBytes(size)) || a.Header.Get("Content-Type") != "application/zip" {
+			t.Errorf("%d bytes: %d, %d bytes of %s", size, a.Status, len(a.Body), a.Header.Get("Content-Type"))
+		}
+		if tag := fmt.Sprintf("%q", runtime.BundleID(sha256.Sum256(zipBytes(size))).String()); a.Header.Get("Etag") != tag {
+			t.Errorf("ETag %s, want %s", a.Header.Get("Etag"), tag)
+		}
+		head := ts.Do(t, "HEAD", bundlePath, "", nil)
+		if head.Status != 200 || head.Body != "" || head.Header.Get("Content-Length") != strconv.Itoa(size) || head.Header.Get("Etag") != a.Header.Get("Etag") {
+			t.Errorf("HEAD of %d bytes: %+v", size, head)
+		}
+	}
+	// A client that leaves ends the reading: the end of the tests checks that no goroutine is left.
+	conn := apitest.DialRaw(t, ts.Addr)
+	conn.Send(t, "GET "+bundlePath+" HTTP/1.1\r\nHost: a\r\n"+apitest.AuthLine+"\r\n")
+	if _, err := conn.Read(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fake.Renew(func(f *apitest.Fake) { f.Zip = nil })
+	a := ts.Do(t, "GET", bundlePath, "", nil)
+	if apitest.WantError(t, a, 404, "not_found"); a.Object(t)["hint"] == nil {
+		t.Error("no hint")
+	}
+}
