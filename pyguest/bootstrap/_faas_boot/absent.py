@@ -66,6 +66,8 @@ ASYNC = (
     "main is async, and nothing awaits it: rename it, and define main(args, context) that returns"
     " asyncio.run(renamed(args, context))"
 )
+has_bundle = False  # the program has files beside the one with main
+
 NO_MAIN = "the code defines no function main(args, context)"
 # What other services call the function that they run.
 OTHER_NAMES = ("handler", "lambda_handler", "handle", "app", "run", "hello_world", "Main")

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 	"unsafe"
 )
 
@@ -31,9 +30,6 @@ type MountEntry struct {
 	Size   int64
 }
 
-// maxMountDepth is the deepest nesting of folders in a Mount.
-const maxMountDepth = 128
-
 // Mount returns a Mount of the entries, for runs with this Tree. Directories are created as needed.
 // Runs that start from [Mount.State] find an empty /tmp of the wall time now, in nanoseconds since
 // 1970.
@@ -59,9 +55,6 @@ func (n *treeNode) mount(e *MountEntry) error {
 	}
 	if err := checkPath(e.Path); err != nil {
 		return err
-	}
-	if strings.Count(e.Path, "/") >= maxMountDepth {
-		return fmt.Errorf("folders are nested deeper than %d", maxMountDepth)
 	}
 	if e.IsDir {
 		_, err := n.directories(e.Path)
