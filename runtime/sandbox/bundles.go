@@ -57,9 +57,9 @@ type bundleFiles struct {
 	holders  int                   // guarded by the cache's mutex, as all below
 	versions map[imageKey]struct{} // that use it
 	contents []content             // the files, and their bytecode
-	entries  []wasi.MountEntry     // of the mount; nil once it has bytecode
+	entries  []wasi.MountEntry     // of the mount; nil once it is compiled
 	mount    *wasi.Mount
-	compiled bool // the mount has bytecode
+	compiled bool // the mount has the bytecode that there is
 	trees    int64
 }
 
@@ -150,6 +150,14 @@ func (b *bundles) unpack(ctx context.Context, f *bundleFiles, want runtime.Bundl
 	}
 }
 
+const (
+	// archiveShare is the number of bytes on Go's heap, for each byte of a zip, that reading it takes at
+	// most: entries with long names, and without content.
+	archiveShare = 4
+	// maxArchive is the largest number of bytes on Go's heap that reading a zip takes.
+	maxArchive = 40 * runtime.MiB
+)
+
 // fill reads the bundle from the source and unpacks it.
 func (b *bundles) fill(ctx context.Context, f *bundleFiles, want runtime.Bundle) error {
 	zip, err := b.write(ctx, want.Bytes, func(w io.Writer) error {
@@ -159,6 +167,11 @@ func (b *bundles) fill(ctx context.Context, f *bundleFiles, want runtime.Bundle)
 		return err
 	}
 	defer b.free(&zip)
+	reading := min(archiveShare*want.Bytes, maxArchive)
+	if err := b.take(ctx, b.account.trees, reading); err != nil {
+		return err
+	}
+	defer b.account.trees.Give(reading)
 	archive, err := bundle.Open(zip.file, want.Bytes)
 	if err != nil {
 		return err
@@ -469,7 +482,8 @@ func (f *bundleFiles) free() {
 	f.contents, f.entries, f.mount, f.trees = nil, nil, nil, 0
 }
 
-// start returns the files that a deployment starts with, and whether they have bytecode.
+// start returns the files that a deployment starts with, and whether they have the bytecode that there
+// is.
 func (f *bundleFiles) start() (files *wasi.State, compiled bool) {
 	f.cache.mu.Lock()
 	defer f.cache.mu.Unlock()
@@ -499,7 +513,10 @@ func (f *bundleFiles) addBytecode(ctx context.Context, left *wasi.State) error {
 		return nil
 	}
 	found, size := findBytecode(sources, left)
-	if len(found) == 0 {
+	if len(found) == 0 { // nor will there be any the next time
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		f.compiled, f.entries = true, nil
 		return nil
 	}
 	c, err := b.write(ctx, size, func(w io.Writer) error {

@@ -212,7 +212,8 @@ func (s *Sandbox) Close() error {
 }
 
 // Deploy implements [runtime.Sandbox]. The error is CodeTooBusy, with a RetryAfter, if there is no
-// memory for the compiled code now.
+// memory for the compiled code now, or no place for the unpacked bundle. It is CodeInvalidArgument or
+// CodeTooLarge if the bundle cannot be unpacked.
 func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err

@@ -61,6 +61,7 @@ def deploy(name: bytes, source: bytes, code: bytes) -> Outcome:
                 program.load_bundle(source, bool(code))
             renewal.before_image()
         finally:
+            program.loaded()
             _flush()
         return b"null"
     except BaseException as error:

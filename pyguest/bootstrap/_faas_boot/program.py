@@ -101,7 +101,8 @@ def load(name: str, source: bytes, code: bytes) -> None:
 def load_bundle(source: bytes, keeps_bytecode: bool) -> None:
     """Make the bundle at FOLDER the program: run its main file, whose source is given, and find its main.
 
-    With keeps_bytecode, the bytecode of its modules is in BYTECODE afterwards. Raises as `load` does.
+    With keeps_bytecode, modules that are imported until `loaded` is called leave their bytecode in
+    BYTECODE. Raises as `load` does.
     """
     global main
     _enter(MAIN_FILE, source)
@@ -115,12 +116,14 @@ def load_bundle(source: bytes, keeps_bytecode: bool) -> None:
     spec = importlib.util.spec_from_file_location(MAIN_MODULE, MAIN_FILE)
     module = importlib.util.module_from_spec(spec)
     sys.modules[MAIN_MODULE] = module
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        if keeps_bytecode:
-            sys.pycache_prefix = None
+    spec.loader.exec_module(module)
     main = _main_of(module)
+
+
+def loaded() -> None:
+    """End what `load_bundle` has begun: modules that are imported from now on leave no bytecode for the host."""
+    if sys.pycache_prefix is BYTECODE:
+        sys.pycache_prefix = None
 
 
 def _make_way(names: list[str]) -> None:
