@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -55,6 +57,9 @@ func (s *bundleStore) add(tenant runtime.Tenant, content []byte) runtime.Bundle 
 	s.zips[bundleKey{tenant, id}] = content
 	return runtime.Bundle{ID: id, Bytes: int64(len(content))}
 }
+
+// testBundles is the source of bundles of the shared boxes.
+var testBundles = &bundleStore{}
 
 // zipped returns a zip of files by path.
 func zipped(t testing.TB, files map[string]string) []byte {
@@ -109,41 +114,76 @@ var errDisk = errors.New("the disk fails")
 
 // TestBundle imports what bundles have, in the ways that programs do.
 func TestBundle(t *testing.T) {
-	box, store := bundleBox(t, Options{})
-	p := deployedBundle(t, box, store, map[string]string{
-		"main.py": `
-import json, os, sys, pkgutil, importlib.resources, importlib.metadata, inspect, zipimport
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		p := deployedBundle(t, box, testBundles, map[string]string{
+			"main.py": `
+import importlib, importlib.metadata, importlib.resources, inspect, json, os, pickle, pkgutil, runpy, sys
 import helper, space.inner
 from pkg import deep
 from pkg.deep import leaf
 sys.path.append("/function/inside.zip")
 import zipped_module
 import main as itself
+open_at_deploy = open("data.json")
+open_at_deploy.read(1)
+class Point:
+    pass
 def main(args, context):
+    with importlib.resources.as_file(importlib.resources.files("pkg") / "r.txt") as path:
+        resource = path.read_text()
     return {
         "helper": helper.value, "deep": leaf.up(), "space": space.inner.value,
         "data": json.load(open(os.path.join(os.path.dirname(__file__), "data.json"))),
-        "relative": open("data.json").read(), "resource": importlib.resources.files("pkg").joinpath("r.txt").read_text(),
-        "version": importlib.metadata.version("thing"), "walk": [m.name for m in pkgutil.walk_packages(["/function"])],
-        "source": inspect.getsource(leaf.up), "zip": zipped_module.value, "same": itself.main is main,
-        "file": __file__, "name": __name__, "path": sys.path, "cwd": os.getcwd(), "argv": sys.argv, "list": sorted(os.listdir("/function")),
-        "cached": os.path.basename(helper.__cached__), "prefix": sys.pycache_prefix, "tmp": os.listdir("/tmp"),
+        "relative": open("data.json").read(), "resource": resource, "package data": pkgutil.get_data("pkg", "r.txt").decode(),
+        "version": importlib.metadata.version("thing"), "entry points": [e.name for e in importlib.metadata.entry_points(group="things")],
+        "walk": [m.name for m in pkgutil.walk_packages(["/function"])],
+        "source": inspect.getsource(leaf.up), "own source": inspect.getsource(Point), "zip": zipped_module.value,
+        "same": itself.main is main, "pickle": type(pickle.loads(pickle.dumps(Point()))) is Point,
+        "path": runpy.run_path("helper.py")["value"], "module": runpy.run_module("pkg.deep.leaf")["one"], "reload": importlib.reload(helper).value,
+        "file": __file__, "name": __name__, "sys.path": sys.path, "cwd": os.getcwd(), "argv": sys.argv,
+        "list": sorted(os.listdir("/function")), "cached": os.path.basename(helper.__cached__), "prefix": sys.pycache_prefix,
+        "tmp": os.listdir("/tmp"), "still open": open_at_deploy.read(), "spec": __spec__.name,
     }
 `,
-		"helper.py": "value = 1\n", "data.json": `[1,2]`, "space/inner.py": "value = 'namespace'\n",
-		"pkg/__init__.py": "", "pkg/r.txt": "resource", "pkg/deep/__init__.py": "from . import leaf\n",
-		"pkg/deep/leaf.py":                   "from ... import pkg\n"[:0] + "from .. import deep as itself\nfrom ..other import one\ndef up(): return one + len(itself.__name__)\n",
-		"pkg/other.py":                       "one = 1\n",
-		"thing-1.2.dist-info/METADATA":       "Metadata-Version: 2.1\nName: thing\nVersion: 1.2\n",
-		"inside.zip":                         string(zipped(t, map[string]string{"zipped_module.py": "value = 'from a zip'\n"})),
-		"__pycache__/helper.cpython-313.pyc": "not bytecode",
+			"helper.py": "value = 1\n", "data.json": `[1,2]`, "space/inner.py": "value = 'namespace'\n",
+			"pkg/__init__.py": "", "pkg/r.txt": "resource", "pkg/deep/__init__.py": "from . import leaf\n",
+			"pkg/deep/leaf.py":                     "from .. import deep as itself\nfrom ..other import one\ndef up(): return one + len(itself.__name__)\n",
+			"pkg/other.py":                         "one = 1\n",
+			"thing-1.2.dist-info/METADATA":         "Metadata-Version: 2.1\nName: thing\nVersion: 1.2\n",
+			"thing-1.2.dist-info/entry_points.txt": "[things]\nfirst = thing:f\n",
+			"inside.zip":                           string(zipped(t, map[string]string{"zipped_module.py": "value = 'from a zip'\n"})),
+			"__pycache__/helper.cpython-313.pyc":   "not bytecode",
+		})
+		var got, want map[string]any
+		if err := json.Unmarshal([]byte(result(t, box, p, "{}")), &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(`{
+			"helper": 1, "deep": 9, "space": "namespace", "data": [1, 2], "relative": "[1,2]", "resource": "resource", "package data": "resource",
+			"version": "1.2", "entry points": ["first"], "walk": ["helper", "main", "pkg", "pkg.deep", "pkg.deep.leaf", "pkg.other"],
+			"source": "def up(): return one + len(itself.__name__)\n", "own source": "class Point:\n    pass\n", "zip": "from a zip",
+			"same": true, "pickle": true, "path": 1, "module": 1, "reload": 1,
+			"file": "/function/main.py", "name": "main", "sys.path": ["/function", "/usr/lib/python3.13", "/function/inside.zip"],
+			"cwd": "/function", "argv": ["/function/main.py"],
+			"list": ["__pycache__", "data.json", "helper.py", "inside.zip", "main.py", "pkg", "space", "thing-1.2.dist-info"],
+			"cached": "helper.cpython-313.pyc", "prefix": null, "tmp": [], "still open": "1,2]", "spec": "main"
+		}`), &want); err != nil {
+			t.Fatal(err)
+		}
+		for key := range want {
+			if !reflect.DeepEqual(got[key], want[key]) {
+				t.Errorf("%s: got %v, want %v", key, got[key], want[key])
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("there are %d values, want %d", len(got), len(want))
+		}
 	})
-	t.Log(result(t, box, p, "{}"))
 }
 
 // TestBundleFailures checks what deployments of bundles report, and the frames of tracebacks.
 func TestBundleFailures(t *testing.T) {
-	box, store := bundleBox(t, Options{})
+	box, store := boxes["mapped"], testBundles
 	const record = "fast/__init__.py,,\nfast/_core.cpython-313-x86_64-linux-gnu.so,sha256=x,1\nfast-1.0.dist-info/RECORD,,\n"
 	for name, c := range map[string]struct {
 		files  map[string]string
@@ -246,7 +286,7 @@ func TestBundleFailures(t *testing.T) {
 // TestBundleTraceback fails in a module during a run: the frames of all files are shown with their
 // lines, and types of main have no prefix.
 func TestBundleTraceback(t *testing.T) {
-	box, store := bundleBox(t, Options{})
+	box, store := boxes["mapped"], testBundles
 	p := deployedBundle(t, box, store, map[string]string{
 		"main.py":         "from pkg.work import work\nclass Odd(Exception): pass\ndef main(args, context):\n    if args:\n        raise Odd('x')\n    return work(0)\n",
 		"pkg/__init__.py": "", "pkg/work.py": "\n\ndef work(n):\n    return 1 / n\n",
@@ -268,7 +308,7 @@ func TestBundleTraceback(t *testing.T) {
 // TestBundleReplacesModules has modules with names of the standard library, as Python on Linux
 // imports them.
 func TestBundleReplacesModules(t *testing.T) {
-	box, store := bundleBox(t, Options{})
+	box, store := boxes["mapped"], testBundles
 	p := deployedBundle(t, box, store, map[string]string{
 		"main.py":         "import queue, secrets, xml, os, faas, sys\ndef main(args, context):\n    return [queue.mine, secrets.mine, xml.mine, os.sep, hasattr(faas, 'mine'), hasattr(sys, 'mine')]\n",
 		"queue.py":        "mine = 'queue'\n",
@@ -287,7 +327,7 @@ func TestBundleReplacesModules(t *testing.T) {
 // TestSingleFileHasNoBundle compares what a function without a bundle sees with what it always saw,
 // after bundles ran in the same box.
 func TestSingleFileHasNoBundle(t *testing.T) {
-	box, store := bundleBox(t, Options{})
+	box, store := boxes["mapped"], testBundles
 	deployedBundle(t, box, store, map[string]string{"main.py": "import helper\ndef main(a, c): pass\n", "helper.py": ""})
 	p := deployed(t, box, `
 import os, sys
@@ -355,7 +395,7 @@ func TestBundleIsUnpackedOnce(t *testing.T) {
 // TestBytecodeIsCompiledOnce checks that the image of a bundle is made of bytecode, that later
 // deployments find it, and that only modules of the bundle are kept.
 func TestBytecodeIsCompiledOnce(t *testing.T) {
-	box, store := bundleBox(t, Options{})
+	box, store := boxes["mapped"], testBundles
 	source := `
 import os, sys, importlib._bootstrap_external as machinery
 compiled = []
@@ -392,7 +432,7 @@ def main(args, context):
 
 // TestBundleWithoutBytecode deploys where the bytecode has no place: /tmp is full.
 func TestBundleWithoutBytecode(t *testing.T) {
-	box, store := bundleBox(t, Options{})
+	box, store := boxes["mapped"], testBundles
 	p := bundled(t, store, map[string]string{"main.py": "import helper, os\ndef main(args, context): return [helper.value, os.listdir('/tmp')]\n", "helper.py": "value = 1\n"}, runtime.Limits{Tmp: 1})
 	if outcome, err := box.Deploy(context.Background(), p); err != nil || outcome.Failure != nil {
 		t.Fatal(err, outcome.Failure)
@@ -575,7 +615,7 @@ func TestBundleIsUnpackedInTime(t *testing.T) {
 
 // TestBundleDeployHasItsOwnTime deploys a bundle whose runs have less time than its imports take.
 func TestBundleDeployHasItsOwnTime(t *testing.T) {
-	box, store := bundleBox(t, Options{})
+	box, store := boxes["mapped"], testBundles
 	p := bundled(t, store, map[string]string{"main.py": "import time\ntime.sleep(0.3)\ndef main(args, context): return 1\n"}, runtime.Limits{Timeout: 100 * time.Millisecond})
 	if outcome, err := box.Deploy(context.Background(), p); err != nil || outcome.Failure != nil {
 		t.Errorf("%v %+v", err, outcome.Failure)
