@@ -140,7 +140,7 @@ def main(args, context):
         "source": inspect.getsource(leaf.up), "own source": inspect.getsource(Point), "zip": zipped_module.value,
         "same": itself.main is main, "pickle": type(pickle.loads(pickle.dumps(Point()))) is Point,
         "path": runpy.run_path("helper.py")["value"], "module": runpy.run_module("pkg.deep.leaf")["one"], "reload": importlib.reload(helper).value,
-        "file": __file__, "name": __name__, "sys.path": sys.path, "cwd": os.getcwd(), "argv": sys.argv,
+        "file": __file__, "name": __name__, "sys.path": [sys.path[0], sys.path[-1], "/usr/lib/python3.13" in sys.path], "cwd": os.getcwd(), "argv": sys.argv,
         "list": sorted(os.listdir("/function")), "cached": os.path.basename(helper.__cached__), "prefix": sys.pycache_prefix,
         "tmp": os.listdir("/tmp"), "still open": open_at_deploy.read(), "spec": __spec__.name,
     }
@@ -163,7 +163,7 @@ def main(args, context):
 			"version": "1.2", "entry points": ["first"], "walk": ["helper", "main", "pkg", "pkg.deep", "pkg.deep.leaf", "pkg.other"],
 			"source": "def up(): return one + len(itself.__name__)\n", "own source": "class Point:\n    pass\n", "zip": "from a zip",
 			"same": true, "pickle": true, "path": 1, "module": 1, "reload": 1,
-			"file": "/function/main.py", "name": "main", "sys.path": ["/function", "/usr/lib/python3.13", "/function/inside.zip"],
+			"file": "/function/main.py", "name": "main", "sys.path": ["/function", "/function/inside.zip", true],
 			"cwd": "/function", "argv": ["/function/main.py"],
 			"list": ["__pycache__", "data.json", "helper.py", "inside.zip", "main.py", "pkg", "space", "thing-1.2.dist-info"],
 			"cached": "helper.cpython-313.pyc", "prefix": null, "tmp": [], "still open": "1,2]", "spec": "main"
@@ -332,9 +332,9 @@ func TestSingleFileHasNoBundle(t *testing.T) {
 	p := deployed(t, box, `
 import os, sys
 def main(args, context):
-    return [os.listdir("/"), os.path.exists("/function"), sys.path, os.getcwd(), __name__, __file__, "main" in sys.modules, sys.pycache_prefix, os.listdir("/tmp")]
+    return [os.listdir("/"), os.path.exists("/function"), "/function" in sys.path, os.getcwd(), __name__, __file__, "main" in sys.modules, sys.pycache_prefix, os.listdir("/tmp")]
 `, runtime.Limits{})
-	want := `[["dev","etc","tmp","usr"],false,["/usr/lib/python3.13"],"/","function","/function/f.py",false,null,[]]`
+	want := `[["dev","etc","tmp","usr"],false,false,"/","function","/function/f.py",false,null,[]]`
 	if got := result(t, box, p, "{}"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -149,7 +149,7 @@ func (s *Sandbox) deployBundle(ctx context.Context, p runtime.Program, r request
 	r.op = opDeploy
 	var compiled bool
 	if r.files, compiled = files.start(); !compiled {
-		r.inputs = [3][]byte{nil, p.Source, keepBytecode}
+		r.inputs = [3][]byte{[]byte(p.Name), p.Source, keepBytecode}
 		outcome, err := s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, func(slot *slot, outcome runtime.Outcome) (runtime.Outcome, bool, error) {
 			return outcome, true, s.keepBytecode(slot, files)
 		})
@@ -158,7 +158,7 @@ func (s *Sandbox) deployBundle(ctx context.Context, p runtime.Program, r request
 		}
 		r.files, _ = files.start()
 	}
-	r.inputs = [3][]byte{nil, p.Source, nil}
+	r.inputs = [3][]byte{[]byte(p.Name), p.Source, nil}
 	return s.callOnSlot(ctx, s.guest.bare, p.Tenant, r,
 		func(slot *slot, outcome runtime.Outcome) (runtime.Outcome, bool, error) {
 			return next(slot, outcome, files)

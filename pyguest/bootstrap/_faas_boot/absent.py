@@ -39,12 +39,12 @@ NETWORK = (
     " use the result there"
 )
 PACKAGES = (
-    "a function is one file and has Python's standard library, without third-party packages: put the code that it"
-    " needs into the file, or use a module of the standard library"
+    "a function is one file and has Python's standard library, without third-party packages: deploy a folder with"
+    " a requirements.txt, put the code that it needs into the file, or use a module of the standard library"
 )
 FILES = (
-    "a function is one file, and no others are beside it: put the data that it needs into the file, or send it in"
-    " the args or the context"
+    "a function is one file, and no others are beside it: deploy a folder with the files, put the data that it"
+    " needs into the file, or send it in the args or the context"
 )
 ENVIRONMENT = (
     "code outside of main runs once, when the function is deployed, and sees the variables HOME, LANG and TMPDIR"

@@ -105,12 +105,13 @@ def load_bundle(source: bytes, keeps_bytecode: bool) -> None:
     BYTECODE. Raises as `load` does.
     """
     global main
+    names = os.listdir(FOLDER)
     _enter(MAIN_FILE, source)
     absent.has_bundle = True
     sys.path.insert(0, FOLDER)
     sys.argv[:] = [MAIN_FILE]
     os.chdir(FOLDER)
-    _make_way(os.listdir(FOLDER))
+    _make_way(names)
     if keeps_bytecode:
         sys.pycache_prefix = BYTECODE
     spec = importlib.util.spec_from_file_location(MAIN_MODULE, MAIN_FILE)
