@@ -13,6 +13,7 @@ type accounts struct {
 	idle    *memory.Account // idle slots
 	closing *memory.Account // slots that are closed in the background
 	images  imageAccount
+	bundles bundleAccount
 	stacks  *memory.Account // native stacks beyond stackShare
 	code    *memory.Account // compiled sources while they are deployed
 	tmp     *memory.Account // /tmp of runs, which their reservations cover
@@ -23,13 +24,17 @@ type accounts struct {
 type imageAccount struct{ mapped, heap *memory.Account }
 
 // openAccounts opens the accounts. When memory is needed, idle slots are closed first, then images
-// are dropped.
-func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages func(n int64) int64) *accounts {
+// are dropped, and then bundles.
+func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages, reclaimBundles func(n int64) int64) *accounts {
 	return &accounts{
 		idle: b.Open(memory.Options{Name: "idle instances", HeapEach: idleHeap, Reclaim: reclaimSlots, Borrows: true}),
 		images: imageAccount{
 			mapped: b.Open(memory.Options{Name: "images", Reclaim: reclaimImages}),
 			heap:   b.Open(memory.Options{Name: "images", Heap: true}),
+		},
+		bundles: bundleAccount{
+			contents: b.Open(memory.Options{Name: "bundles", Reclaim: reclaimBundles}),
+			trees:    b.Open(memory.Options{Name: "bundles", Heap: true}),
 		},
 		closing: b.Open(memory.Options{Name: "closing instances", HeapEach: idleHeap}),
 		stacks:  b.Open(memory.Options{Name: "native stacks", Heap: true}),

@@ -31,7 +31,7 @@ func TestMemoryWithoutAPermitIsGivenBack(t *testing.T) {
 					ctx, cancel := context.WithCancel(context.Background())
 					defer cancel()
 					p := newProcessors(1, time.Now)
-					s := &slot{processors: p, accounts: openAccounts(b, nil, nil), claim: claim{ctx: ctx, deadline: time.Now().Add(patience / 2)}}
+					s := &slot{processors: p, accounts: openAccounts(b, nil, nil, nil), claim: claim{ctx: ctx, deadline: time.Now().Add(patience / 2)}}
 					p.acquire(&s.claim)
 
 					taken := make(chan bool)

@@ -29,7 +29,7 @@ func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable b
 	m := newCopiedMemory(0, baseSize)
 	m.buf = make([]byte, 0, baseSize)
 	p := newProcessors(1, time.Now)
-	s, err := g.instantiate(ctx, m, p, openAccounts(memory.New(baseSize, g.log), nil, nil))
+	s, err := g.instantiate(ctx, m, p, openAccounts(memory.New(baseSize, g.log), nil, nil, nil))
 	if err != nil {
 		return err
 	}

@@ -64,8 +64,10 @@ func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built
 		}
 	}()
 	made.outcome, made.err = s.deploy(ctx, p, request{limits: p.Limits.WithDefaults()},
-		func(slot *slot, outcome runtime.Outcome) (_ runtime.Outcome, usable bool, err error) {
-			made.image, err = s.capture(slot, keyOf(p))
+		func(slot *slot, outcome runtime.Outcome, files *bundleFiles) (_ runtime.Outcome, usable bool, err error) {
+			if made.image, err = s.capture(slot, keyOf(p)); made.image != nil {
+				made.image.bundle = files.retain()
+			}
 			made.unkept = made.image == nil && err == nil
 			return outcome, true, err
 		})
@@ -85,10 +87,17 @@ func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built
 // smallCode is the size of compiled code, in bytes, up to which runtime.RunOverhead covers it.
 const smallCode = 256 * runtime.KiB
 
+// deployedNext is a continuation of a deployment. files are those of the program's bundle, which the
+// slot refers to; nil: it has none.
+type deployedNext func(slot *slot, outcome runtime.Outcome, files *bundleFiles) (_ runtime.Outcome, usable bool, err error)
+
 // deploy compiles and deploys a program. If that succeeds, next is called with the slot as the
 // module body left it; see callOnSlot. r has what both calls have in common. The error is
 // CodeTooBusy if there is no memory for the compiled code now.
-func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next continuation) (runtime.Outcome, error) {
+func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next deployedNext) (runtime.Outcome, error) {
+	if !p.Bundle.IsZero() {
+		return s.deployBundle(ctx, p, r, next)
+	}
 	// Use two interpreters: what the compiler leaves in memory would enlarge the image.
 	r.op, r.inputs = opCompile, [3][]byte{[]byte(p.Name), p.Source}
 	outcome, err := s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, nil)
@@ -105,7 +114,69 @@ func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next
 		defer s.accounts.code.Give(n)
 	}
 	r.op, r.inputs[2] = opDeploy, code
-	return s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, next)
+	return s.callOnSlot(ctx, s.guest.bare, p.Tenant, r,
+		func(slot *slot, outcome runtime.Outcome) (runtime.Outcome, bool, error) {
+			return next(slot, outcome, nil)
+		})
+}
+
+// keepBytecode is the code of a deployment that writes the bytecode of the bundle's modules to /tmp.
+var keepBytecode = []byte{1}
+
+// deployBundle is deploy for a program with a bundle. All of it, with the unpacking, may take
+// runtime.MaxBundleDeploy, whatever the limit of a run is, unless r has a deadline.
+//
+// The first deployment of a bundle is made twice: once to compile the modules that it imports, and
+// then in an interpreter that finds their bytecode, so that the image has no leftovers of the
+// compiler.
+func (s *Sandbox) deployBundle(ctx context.Context, p runtime.Program, r request, next deployedNext) (runtime.Outcome, error) {
+	if r.started.IsZero() {
+		r.limits.Timeout = runtime.MaxBundleDeploy
+		r.started = s.processors.now()
+		r.deadline = r.started.Add(r.limits.Timeout)
+	}
+	bounded, cancel := context.WithDeadline(ctx, r.deadline)
+	defer cancel()
+	files, err := s.bundles.acquire(bounded, p)
+	if errors.Is(err, endOfRun{}) {
+		outcome := stoppedOutcome(ctx, r.limits)
+		outcome.Usage.Duration = s.processors.now().Sub(r.started)
+		return outcome, nil
+	} else if err != nil {
+		return runtime.Outcome{}, err
+	}
+	defer files.release()
+	r.op = opDeploy
+	var compiled bool
+	if r.files, compiled = files.start(); !compiled {
+		r.inputs = [3][]byte{[]byte(p.Name), p.Source, keepBytecode}
+		outcome, err := s.callOnSlot(ctx, s.guest.bare, p.Tenant, r, func(slot *slot, outcome runtime.Outcome) (runtime.Outcome, bool, error) {
+			return outcome, true, s.keepBytecode(slot, files)
+		})
+		if err != nil || outcome.Failure != nil {
+			return outcome, err
+		}
+		r.files, _ = files.start()
+	}
+	r.inputs = [3][]byte{[]byte(p.Name), p.Source, nil}
+	return s.callOnSlot(ctx, s.guest.bare, p.Tenant, r,
+		func(slot *slot, outcome runtime.Outcome) (runtime.Outcome, bool, error) {
+			return next(slot, outcome, files)
+		})
+}
+
+// keepBytecode adds to a bundle the bytecode that a deployment has left in a slot. A disk may take
+// long, so the call has no permit to compute meanwhile. An error endOfRun means that the call must
+// end.
+func (s *Sandbox) keepBytecode(slot *slot, files *bundleFiles) error {
+	left := slot.system.Capture()
+	ctx, cancel := context.WithDeadline(slot.claim.ctx, slot.claim.deadline)
+	defer cancel()
+	s.processors.release(&slot.claim)
+	if err := files.addBytecode(ctx, left); err != nil || !s.processors.acquire(&slot.claim) {
+		return slot.pause()
+	}
+	return nil
 }
 
 // takeCode takes n bytes for compiled code, and waits for them at most for patience. The error is
@@ -222,7 +293,7 @@ func (p contextPauser) pause() error { return p.Err() }
 func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (runtime.Outcome, error) {
 	deployment := request{started: r.started, deadline: r.deadline, limits: r.limits}
 	ran := false
-	outcome, err := s.deploy(ctx, p, deployment, func(slot *slot, _ runtime.Outcome) (runtime.Outcome, bool, error) {
+	outcome, err := s.deploy(ctx, p, deployment, func(slot *slot, _ runtime.Outcome, _ *bundleFiles) (runtime.Outcome, bool, error) {
 		ran = true
 		r.files = slot.system.Capture()
 		slot.rewind()

@@ -24,6 +24,11 @@
 // layout. A written page of the stretch is found and restored like any other. Each file has one
 // image and no name. It is in memory, or on disk if there is no memory for it; see imageFiles.
 //
+// The files of a bundle are unpacked once per tenant, into one file without a name on disk, from which
+// all slots read them through the system's cache; see bundles. Guests see them as /function. An image
+// holds the bundle that its files refer to. The first deployment of a bundle leaves the bytecode of the
+// modules that it imports, which later ones read.
+//
 // Memory comes from the budget of the server; see accounts. A run has reserved its own: linear
 // memory, /tmp and [runtime.RunOverhead]. Everything else is taken before it exists and given back
 // when it is gone: images, idle slots, slots that are being closed, deep native stacks and compiled

@@ -52,7 +52,8 @@ type image struct {
 	size int // bytes of the whole memory; more than the base's if it has grown
 	layout
 	content
-	files   *wasi.State // what the module body left in /tmp and open; nil if nothing
+	files   *wasi.State  // what the module body left in /tmp and open; nil if nothing
+	bundle  *bundleFiles // which the files refer to; nil: none
 	holders atomic.Int32
 
 	// hot has the numbers of pages of the stretch that runs write to; nil: not known yet.
@@ -265,7 +266,7 @@ func (img *image) store(m guestMemory, steps *meter) error {
 
 // copyInto returns a copy of the image whose content is stored in c, which it frees after an error.
 func (img *image) copyInto(ctx context.Context, c content) (*image, error) {
-	made := &image{base: img.base, size: img.size, layout: img.layout, content: c, files: img.files}
+	made := &image{base: img.base, size: img.size, layout: img.layout, content: c, files: img.files, bundle: img.bundle}
 	for at := 0; at < len(img.data); at += pieceSize {
 		err := ctx.Err()
 		if err == nil {
@@ -281,6 +282,7 @@ func (img *image) copyInto(ctx context.Context, c content) (*image, error) {
 		return nil, err
 	}
 	made.holders.Store(1)
+	made.bundle.retain()
 	if made.account = img.account; made.account != nil {
 		_, heap := made.cost()
 		made.account.heap.Add(heap)
@@ -387,6 +389,7 @@ func (img *image) release() {
 		if img.account != nil {
 			img.account.give(mapped, heap)
 		}
+		img.bundle.release()
 	}
 }
 

@@ -60,8 +60,9 @@ func (c *content) free() {
 	}
 }
 
-// imageFiles creates the contents of images.
+// imageFiles creates the contents of images, and those of unpacked bundles.
 type imageFiles struct {
+	what     string // whose contents these are, for the log
 	dir      string // empty: nothing is stored on disk
 	diskMost int64  // bytes on disk
 	most     int    // open files
@@ -90,17 +91,17 @@ const (
 // errNoRoom reports that there are as many files, or as many bytes on disk, as there may be.
 var errNoRoom = errors.New("images take all of their share of files and disk")
 
-// openImageFiles returns the files for images. If dir is not empty, at most diskMost bytes are
+// openImageFiles returns the files for images or for bundles, as what says. If dir is not empty, at most diskMost bytes are
 // stored there; zero stands for a share of the disk. Files that an earlier process has left in dir
 // are removed.
-func openImageFiles(dir string, diskMost int64, log *slog.Logger) *imageFiles {
-	f := &imageFiles{most: min(maxImageFiles, openFileLimit()/filesShare), log: log, writing: make(chan struct{}, 1)}
+func openImageFiles(what, dir string, diskMost int64, log *slog.Logger) *imageFiles {
+	f := &imageFiles{what: what, most: min(maxImageFiles, openFileLimit()/filesShare), log: log, writing: make(chan struct{}, 1)}
 	if dir == "" {
 		return f
 	}
 	free, err := prepareDisk(dir)
 	if err != nil {
-		log.Warn("images of functions cannot be stored on disk; those for which there is no memory are made again for each run", "dir", dir, "reason", err)
+		log.Warn(what+" of functions cannot be stored on disk; "+withoutDisk, "dir", dir, "reason", err)
 		return f
 	}
 	f.dir, f.diskMost = dir, diskMost
@@ -109,6 +110,9 @@ func openImageFiles(dir string, diskMost int64, log *slog.Logger) *imageFiles {
 	}
 	return f
 }
+
+// withoutDisk says what a server without a disk for its images or bundles does.
+const withoutDisk = "they are kept in memory, and those for which there is no memory are made again for each run"
 
 const (
 	// filesShare is the divisor of the process's limit of open files that gives those of images.
@@ -134,7 +138,7 @@ func prepareDisk(dir string) (free int64, err error) {
 func (f *imageFiles) close() {
 	if f.dir != "" {
 		if err := os.RemoveAll(f.dir); err != nil {
-			f.log.Warn("cannot remove the folder of images", "reason", err)
+			f.log.Warn("cannot remove the folder of "+f.what, "reason", err)
 		}
 	}
 }
@@ -269,6 +273,6 @@ func (f *imageFiles) wrote(err error) {
 	f.failed, f.retry = err != nil, time.Now().Add(diskPause)
 	f.mu.Unlock()
 	if first {
-		f.log.Warn("images of functions cannot be written to disk; those for which there is no memory are made again for each run", "dir", f.dir, "reason", err)
+		f.log.Warn(f.what+" of functions cannot be written to disk; "+withoutDisk, "dir", f.dir, "reason", err)
 	}
 }

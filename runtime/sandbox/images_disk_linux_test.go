@@ -262,7 +262,7 @@ func TestImagesStayOutOfMemory(t *testing.T) {
 		t.Skip(err)
 	}
 	defer os.RemoveAll(dir)
-	if f := openImageFiles(filepath.Join(dir, "images"), 0, slog.Default()); f.dir != "" || f.diskRoom(time.Now()) != 0 {
+	if f := openImageFiles("images", filepath.Join(dir, "images"), 0, slog.Default()); f.dir != "" || f.diskRoom(time.Now()) != 0 {
 		t.Error("images are stored in a folder in memory")
 	}
 }
@@ -277,7 +277,7 @@ func TestImageFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "image-1"), []byte("left"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	f := openImageFiles(dir, 0, slog.Default())
+	f := openImageFiles("images", dir, 0, slog.Default())
 	if f.dir == "" {
 		t.Skip("the folder for temporary files is in memory")
 	}
@@ -304,7 +304,7 @@ func TestImageFolder(t *testing.T) {
 
 // TestMemoryFilesAreSealed verifies that nothing can change an image in memory.
 func TestMemoryFilesAreSealed(t *testing.T) {
-	f := openImageFiles("", 0, slog.Default())
+	f := openImageFiles("images", "", 0, slog.Default())
 	c, err := f.open(pageSize, false)
 	if err != nil {
 		t.Skip(err)

@@ -40,10 +40,15 @@ type Options struct {
 	// ImageDisk is the largest number of bytes that images take in ImageDir. Zero: an eighth of
 	// what is free on the disk.
 	ImageDisk int64
-	// Bundles returns the bundles of programs. Nil: there are none.
+	// Bundles has the bundles of functions. Nil: no program may have one.
 	Bundles runtime.BundleSource
-	// BundleDir is a folder, created with mode 0700, in which bundles are unpacked.
+	// BundleDir is a folder, created with mode 0700, in which bundles are unpacked. What is in it when
+	// the sandbox is opened or closed is removed. Empty, or in a file system in memory, or on a system
+	// other than Linux: they are unpacked into memory.
 	BundleDir string
+	// BundleDisk is the largest number of bytes that bundles take in BundleDir. Zero: an eighth of what
+	// is free on the disk.
+	BundleDisk int64
 	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
 	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from
 	// it. Nil: a budget of its own, of half the machine's memory.
@@ -86,6 +91,7 @@ type Sandbox struct {
 	accounts   *accounts
 	images     *images
 	files      *imageFiles
+	bundles    *bundles
 	pool       *pool
 	builds     builds
 	closing    chan struct{} // one token for each slot that is closed in the background
@@ -112,9 +118,11 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), closing: make(chan struct{}, maxClosing), ended: make(chan struct{}), log: o.Log}
-	s.files = openImageFiles(o.ImageDir, o.ImageDisk, o.Log)
+	s.files = openImageFiles("images", o.ImageDir, o.ImageDisk, o.Log)
 	s.images = newImages(s.files)
-	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages)
+	s.bundles = newBundles(o, g, s.processors)
+	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages, s.reclaimBundles)
+	s.bundles.account = s.accounts.bundles
 	s.accounts.stacks.Add(stacks)
 	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
 	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle, spare: spares}
@@ -123,6 +131,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	first, err := g.newSlot(ctx, s.processors, s.accounts, sizeClass)
 	if err != nil {
 		s.files.close()
+		s.bundles.close()
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), g.close(ctx))
 	}
 	s.retire(first, true)
@@ -198,11 +207,13 @@ func (s *Sandbox) Close() error {
 	}
 	s.images.clear()
 	s.files.close()
+	s.bundles.close()
 	return errors.Join(append(errs, s.guest.close(context.Background()))...)
 }
 
 // Deploy implements [runtime.Sandbox]. The error is CodeTooBusy, with a RetryAfter, if there is no
-// memory for the compiled code now.
+// memory for the compiled code now, or no place for the unpacked bundle. It is CodeInvalidArgument or
+// CodeTooLarge if the bundle cannot be unpacked.
 func (s *Sandbox) Deploy(ctx context.Context, p runtime.Program) (runtime.Outcome, error) {
 	if err := s.enter(); err != nil {
 		return runtime.Outcome{}, err
@@ -278,6 +289,7 @@ func (s *Sandbox) Forget(functionID string, version uint64) {
 	if img := s.images.drop(imageKey{functionID, version}); img != nil {
 		s.forget(img)
 	}
+	s.bundles.forget(imageKey{functionID, version})
 }
 
 // forget releases an image that was removed from the cache, and closes the idle slots that have it
@@ -310,4 +322,13 @@ func (s *Sandbox) reclaimImages(n int64) int64 {
 	}
 	defer s.active.Done()
 	return s.images.reclaim(n)
+}
+
+// reclaimBundles drops unpacked bundles that nobody uses, until n bytes are free.
+func (s *Sandbox) reclaimBundles(n int64) int64 {
+	if s.enter() != nil {
+		return 0
+	}
+	defer s.active.Done()
+	return s.bundles.reclaim(n)
 }

@@ -56,6 +56,7 @@ func testMain(m *testing.M) int {
 	publish := fetchCompiledGuest(cacheDir)
 	for name, o := range map[string]Options{"mapped": {}, "copied": {Portable: true}} {
 		o.CacheDir, o.Memory = cacheDir, memory.New(testMemory, nil)
+		o.Bundles, o.BundleDir = testBundles, filepath.Join(dir, name)
 		box, err := Open(context.Background(), o)
 		if err != nil {
 			panic(err)

@@ -18,7 +18,7 @@ import (
 // that faas.call uses.
 func transferSlot(input []byte) *slot {
 	m := newCopiedMemory(64*runtime.KiB, 64*runtime.KiB)
-	s := &slot{memory: m, processors: newProcessors(1, time.Now), accounts: openAccounts(memory.New(0, nil), nil, nil)}
+	s := &slot{memory: m, processors: newProcessors(1, time.Now), accounts: openAccounts(memory.New(0, nil), nil, nil, nil)}
 	s.claim = claim{ctx: context.Background(), held: true, deadline: time.Now().Add(time.Hour)}
 	s.host = hostContext{noCall, s}
 	s.call = call{limits: runtime.Limits{}.WithDefaults()}

@@ -48,13 +48,20 @@ def compile_source(name: bytes, source: bytes) -> Outcome:
 def deploy(name: bytes, source: bytes, code: bytes) -> Outcome:
     """Run the module body of compiled code and check its `main`.
 
+    Without compiled code, the program is the bundle at /function, whose main.py has the source. One
+    byte in its place means that bytecode of its modules is wanted.
+
     The result is `null`.
     """
     try:
         try:
-            program.load(name.decode(), source, code)
+            if len(code) > 1:
+                program.load(name.decode(), source, code)
+            else:
+                program.load_bundle(source, bool(code))
             renewal.before_image()
         finally:
+            program.loaded()
             _flush()
         return b"null"
     except BaseException as error:

@@ -18,6 +18,8 @@ import sys
 import types
 from collections.abc import Iterator
 
+from _faas_boot import native
+
 MAX_FRAMES = 1000  # of an exception that are looked at
 
 THREADS = (
@@ -37,12 +39,12 @@ NETWORK = (
     " use the result there"
 )
 PACKAGES = (
-    "a function is one file and has Python's standard library, without third-party packages: put the code that it"
-    " needs into the file, or use a module of the standard library"
+    "a function is one file and has Python's standard library, without third-party packages: deploy a folder with"
+    " a requirements.txt, put the code that it needs into the file, or use a module of the standard library"
 )
 FILES = (
-    "a function is one file, and no others are beside it: put the data that it needs into the file, or send it in"
-    " the args or the context"
+    "a function is one file, and no others are beside it: deploy a folder with the files, put the data that it"
+    " needs into the file, or send it in the args or the context"
 )
 ENVIRONMENT = (
     "code outside of main runs once, when the function is deployed, and sees the variables HOME, LANG and TMPDIR"
@@ -66,13 +68,26 @@ ASYNC = (
     "main is async, and nothing awaits it: rename it, and define main(args, context) that returns"
     " asyncio.run(renamed(args, context))"
 )
+# Of a function with a bundle.
+BUNDLE_PACKAGES = (
+    "a bundle has Python's standard library and what is in it: add the package to requirements.txt, or put the"
+    " module into the folder, and deploy the folder again"
+)
+BUNDLE_FILES = (
+    "a bundle has the files that were in its folder, below /function, where relative paths begin: put the file into"
+    " the folder, and deploy it again"
+)
+BUNDLE_RELATIVE = "main.py is in no package: import modules beside it by their names, without a dot"
+
+has_bundle = False  # the program is a bundle
+
 NO_MAIN = "the code defines no function main(args, context)"
 # What other services call the function that they run.
 OTHER_NAMES = ("handler", "lambda_handler", "handle", "app", "run", "hello_world", "Main")
 
 _SENTENCES = (
     THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
-    TERMINAL, CALLS, SYSTEM,
+    TERMINAL, CALLS, SYSTEM, BUNDLE_PACKAGES, BUNDLE_FILES, BUNDLE_RELATIVE, native.NATIVE,
 )  # fmt: skip
 
 _BY_MODULE = {
@@ -185,11 +200,17 @@ def is_said_in(message: str) -> bool:
 
 def _explain(error: BaseException) -> str:
     kind = type(error)
+    if has_bundle and issubclass(kind, ImportError):
+        text = native.explain(error)
+        if text:
+            return text
     if issubclass(kind, ModuleNotFoundError):
         return _module(error)
     if issubclass(kind, ImportError):
         if str(error).startswith("attempted relative import"):
-            return "a relative import finds nothing: " + PACKAGES
+            if has_bundle and "no known parent" not in str(error):
+                return ""
+            return "a relative import finds nothing: " + (BUNDLE_RELATIVE if has_bundle else PACKAGES)
         return _named(error.name_from, error.name)
     if issubclass(kind, AttributeError):
         return _named(error.name, error.obj.__name__) if type(error.obj) is types.ModuleType else ""
@@ -207,7 +228,7 @@ def _explain(error: BaseException) -> str:
     if issubclass(kind, FileNotFoundError):
         path = error.filename
         if isinstance(path, str) and (path.startswith("/function/") or path and not path.startswith("/")):
-            return "%s does not exist: %s" % (path[:300], FILES)
+            return "%s does not exist: %s" % (path[:300], BUNDLE_FILES if has_bundle else FILES)
     elif issubclass(kind, OSError):
         if error.errno == errno.ENOTSUP and str(error.strerror).startswith("processes are absent: "):
             return error.strerror
@@ -244,12 +265,14 @@ def _module(error: ModuleNotFoundError) -> str:
             file = "/%s.py" % module.replace(".", "/")
             if any(code.co_name == "<module>" and code.co_filename.endswith(file) for code in _codes(error)):
                 return "the module %s is absent: %s" % (module, other)
+        if sentence is PACKAGES and has_bundle:
+            sentence = BUNDLE_PACKAGES
         return "the module %s is absent: %s" % (top.lstrip("_"), sentence)
     if top in _REMOVED:
         return "Python %s has removed the module %s: %s" % (_REMOVED[top][0], top, _REMOVED[top][1])
     if top in sys.stdlib_module_names:
         return ""
-    return "there is no module %s: %s" % (name[:200], PACKAGES)
+    return "there is no module %s: %s" % (name[:200], BUNDLE_PACKAGES if has_bundle else PACKAGES)
 
 
 def _named(name: object, module: object) -> str:

@@ -119,7 +119,7 @@ def type_name(error: BaseException) -> str:
     module, name = kind.__module__, kind.__qualname__
     if not isinstance(module, str) or not isinstance(name, str):
         return "Exception"
-    if module in ("builtins", "__main__", program.MODULE):
+    if module in ("builtins", "__main__", program.MODULE, program.MAIN_MODULE):
         return name[:200]
     return ("%s.%s" % (module, name))[:200]
 

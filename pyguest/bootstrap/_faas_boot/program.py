@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import builtins
 import functools
+import importlib.util
 import inspect
 import io
 import linecache
 import marshal
+import os
 import sys
 import tokenize
 import types
@@ -18,6 +20,22 @@ from _faas_boot import absent
 # The name of the user's module in sys.modules and as __name__. It is fixed, so
 # that no function's name can replace a module of the standard library.
 MODULE = "function"
+
+# The folder of a bundle, its main file, and the name of the module in that file: other modules of the
+# bundle may import it.
+FOLDER = "/function"
+MAIN_FILE = FOLDER + "/main.py"
+MAIN_MODULE = "main"
+
+# The folder to which Python writes bytecode that the host asks for.
+BYTECODE = "/tmp/.faaspot-bytecode"
+
+# What Python has imported before any program on Linux, besides builtin modules. A module of a
+# bundle may have the name of any other, and replaces it.
+_EARLY = frozenset(
+    "__main__ _collections_abc _frozen_importlib _frozen_importlib_external _sitebuiltins _sysconfigdata abc codecs"
+    " encodings genericpath importlib io os posixpath site stat zipimport faas _faas _faas_boot".split()
+)
 
 MAX_LAYERS = 10  # of partial and __call__ around a function that are looked through
 
@@ -44,7 +62,7 @@ _lines: list[str] | None = None  # of the source, once a traceback has needed th
 
 def compile_source(name: str, source: bytes) -> bytes:
     """Compile `source` to code for `load`. Raises the compiler's exceptions."""
-    _enter(name, source)
+    _enter(_file_of(name), source)
     return marshal.dumps(compile(_text(source), _filename, "exec", dont_inherit=True))
 
 
@@ -68,7 +86,7 @@ def load(name: str, source: bytes, code: bytes) -> None:
     be called as main(args, context).
     """
     global main
-    _enter(name, source)
+    _enter(_file_of(name), source)
     sys.argv[:] = [_filename]
     module = types.ModuleType(MODULE)
     module.__file__ = _filename
@@ -77,11 +95,51 @@ def load(name: str, source: bytes, code: bytes) -> None:
     # For tracebacks that the function prints itself: read when first needed.
     linecache.cache[_filename] = (lambda: _source.decode("utf-8", "replace"),)
     exec(marshal.loads(code), module.__dict__)
+    main = _main_of(module)
+
+
+def load_bundle(source: bytes, keeps_bytecode: bool) -> None:
+    """Make the bundle at FOLDER the program: run its main file, whose source is given, and find its main.
+
+    With keeps_bytecode, modules that are imported until `loaded` is called leave their bytecode in
+    BYTECODE. Raises as `load` does.
+    """
+    global main
+    names = os.listdir(FOLDER)
+    _enter(MAIN_FILE, source)
+    absent.has_bundle = True
+    sys.path.insert(0, FOLDER)
+    sys.argv[:] = [MAIN_FILE]
+    os.chdir(FOLDER)
+    _make_way(names)
+    if keeps_bytecode:
+        sys.pycache_prefix = BYTECODE
+    spec = importlib.util.spec_from_file_location(MAIN_MODULE, MAIN_FILE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MAIN_MODULE] = module
+    spec.loader.exec_module(module)
+    main = _main_of(module)
+
+
+def loaded() -> None:
+    """End what `load_bundle` has begun: modules that are imported from now on leave no bytecode for the host."""
+    if sys.pycache_prefix is BYTECODE:
+        sys.pycache_prefix = None
+
+
+def _make_way(names: list[str]) -> None:
+    """Forget the preloaded modules that those with these file names replace."""
+    tops = {name.partition(".")[0] for name in names} - _EARLY - set(sys.builtin_module_names)
+    for name in [name for name in sys.modules if name.partition(".")[0] in tops]:
+        del sys.modules[name]
+
+
+def _main_of(module: types.ModuleType) -> Main:
     if "main" not in module.__dict__:
         for other in absent.OTHER_NAMES:
             if isinstance(function := module.__dict__.get(other), types.FunctionType):
                 raise Rejected("%s: rename %s to main" % (absent.NO_MAIN, other), _line_of(function))
-    main = _checked(module.__dict__.get("main"))
+    return _checked(module.__dict__.get("main"))
 
 
 def unload() -> None:
@@ -93,9 +151,13 @@ def unload() -> None:
     _enter("", b"")
 
 
-def _enter(name: str, source: bytes) -> None:
+def _file_of(name: str) -> str:
+    return "%s/%s" % (FOLDER, name if name.endswith(".py") else name + ".py")
+
+
+def _enter(filename: str, source: bytes) -> None:
     global _filename, _source, _lines
-    _filename = "/function/%s" % (name if name.endswith(".py") else name + ".py")
+    _filename = filename
     _source = source
     _lines = None
 

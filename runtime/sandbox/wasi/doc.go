@@ -13,8 +13,10 @@
 //   - A [System] is the state of one run at a time. It belongs to one instance, is used by one
 //     goroutine at a time, and returns to its initial state by [System.Reset], which costs some
 //     tens of nanoseconds if the run touched no file.
-//   - A [State] is the part of a run's state that [System.Capture] stores: /tmp, and the open
-//     descriptors. Immutable, safe for concurrent use by any number of Systems: a run that writes
+//   - A [Mount] is a read-only folder that some runs see as /function. Immutable, safe for concurrent
+//     use.
+//   - A [State] is the part of a run's state that [System.Capture] stores: /tmp, the open
+//     descriptors and the Mount. Immutable, safe for concurrent use by any number of Systems: a run that writes
 //     to a directory or to 64 KiB of a file of its State copies that much first.
 //   - [Instantiate] adds to a wazero runtime the module that guests import. It is called once per
 //     runtime; the functions have no state of their own and look up the System of the calling run
@@ -33,16 +35,17 @@
 //
 // # The file system
 //
-// There is one preopened directory: descriptor 3 is "/". Below it are the Tree, which returns EROFS
-// for every change, /tmp, which is writable, and /dev with character devices: null, zero, full,
-// random, urandom, stdin, stdout and stderr. /dev/fd/N leads to what descriptor N refers to. Nothing
-// else exists: no /proc. A path has no NUL (else EINVAL) and is relative to a directory
+// There is one preopened directory: descriptor 3 is "/". Below it are the Tree and, if the run has a
+// Mount, /function, which both return EROFS for every change, /tmp, which is writable, and /dev with
+// character devices: null, zero, full, random, urandom, stdin, stdout and stderr. /dev/fd/N leads to
+// what descriptor N refers to. Nothing else exists: no /proc. A path has no NUL (else EINVAL) and is relative to a directory
 // descriptor (else EPERM); ".." leads to the parent, and at the root to the root itself. Because
 // everything visible lies under the root, ".." may leave the directory of a descriptor. /tmp has
 // symbolic and hard links. The target of a symbolic link is resolved like a path, an absolute one
 // from the same root, so that it leads nowhere that a path does not; a path leads through at most
 // 40 (else ELOOP). Its text counts as bytes of /tmp, each name of a file as a file. Reading does
-// not change access times. Files of the Tree are dated 1 January 1980. A file that is removed while
+// not change access times. Files of the Tree and the Mount are dated 1 January 1980. Files of the Mount
+// are read from where they are stored; if that fails, the read returns EIO. A file that is removed while
 // open lives, and counts against the limits, until it is closed. If several errnos are possible,
 // the result is the one that Linux returns.
 //
@@ -63,7 +66,7 @@
 //	fd_fdstat_get                   rights report how it was opened; directories have all rights
 //	fd_fdstat_set_flags             stored; only APPEND has an effect
 //	fd_fdstat_set_rights            ENOSYS
-//	fd_filestat_get                 device 1 is the Tree, 2 is /tmp, 3 is stdio;
+//	fd_filestat_get                 device 1 is the Tree, 2 is /tmp, 3 is stdio, 4 is the Mount;
 //	                                stdio are character devices but not terminals
 //	fd_filestat_set_size            files open for writing; EINVAL otherwise
 //	fd_filestat_set_times           /tmp; EROFS for the Tree

@@ -244,7 +244,7 @@ func fdAllocate(s *System, _ guest, p []uint64) errno {
 // size returns the length of the file to which a file descriptor refers.
 func (s *System) size(d *description) int64 {
 	if d.at.tree != nil {
-		return int64(len(d.at.tree.data))
+		return d.at.tree.length()
 	}
 	return s.tmp.nodes[d.at.slot].size
 }

@@ -10,6 +10,7 @@ const (
 	deviceTree  = 1
 	deviceTmp   = 2
 	deviceStdio = 3
+	deviceMount = 4
 )
 
 // filestat holds the attributes of a file that the guest can query.
@@ -24,7 +25,10 @@ func (s *System) stat(p nodeRef) filestat {
 	if t := p.tree; t != nil {
 		st := filestat{
 			device: deviceTree, number: t.number, fileType: typeRegular, links: 1,
-			size: uint64(len(t.data)), accessed: treeTime, modified: treeTime, changed: treeTime,
+			size: uint64(t.length()), accessed: treeTime, modified: treeTime, changed: treeTime,
+		}
+		if t.mounted {
+			st.device = deviceMount
 		}
 		if t.isDir {
 			st.fileType = typeDirectory

@@ -19,7 +19,7 @@ const hostilePages = 2
 const hostileMemory = hostilePages << 16
 
 // hostilePaths are the paths of a hostile guest, five bytes each.
-const hostilePaths = "tmp/a" + "tmp/b" + "tmp/d" + "d/../" + "./tmp" + "tmp/." + "../.." + "roots" + "usr/x" + "tmp/l" + "tmp/m" + "\xff\xff/\x00x"
+const hostilePaths = "tmp/a" + "tmp/b" + "tmp/d" + "d/../" + "./tmp" + "tmp/." + "../.." + "roots" + "usr/x" + "tmp/l" + "tmp/m" + "tmp/n" + "tmp/o" + "\xff\xff/\x00x"
 
 const (
 	atHostilePaths   = 0x100
@@ -64,7 +64,7 @@ var pathParams = map[string][]int{
 // sane replaces some parameters by others that are likely to be accepted.
 func sane(t *rapid.T, f function, p []uint64) {
 	if f.params != "" && f.params[0] == 'i' {
-		p[0] = rapid.Uint64Range(0, 9).Draw(t, "fd")
+		p[0] = rapid.Uint64Range(0, 11).Draw(t, "fd")
 	}
 	for _, i := range pathParams[f.name] {
 		if i > 0 && rapid.IntRange(0, 3).Draw(t, "preopen") > 0 {
@@ -91,7 +91,7 @@ func sane(t *rapid.T, f function, p []uint64) {
 	case "path_readlink":
 		p[3], p[4], p[5] = 0x3000, p[4]%100, 0x1000
 	case "fd_dup":
-		p[1] = rapid.SampledFrom([]uint64{0, 4, 9, 11, 12, math.MaxUint32}).Draw(t, "to")
+		p[1] = rapid.SampledFrom([]uint64{0, 4, 9, 11, 13, 14, math.MaxUint32}).Draw(t, "to")
 		p[2] = 0x1000
 	}
 }
@@ -156,7 +156,7 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 // fails writes nothing, one that succeeds writes only where it should, the limits hold, and the
 // counters are correct.
 func hostile(t *rapid.T, r *rig, state *State) {
-	limits := Limits{OpenFiles: 12, TmpFiles: 6, TmpBytes: 200_000}
+	limits := Limits{OpenFiles: 14, TmpFiles: 8, TmpBytes: 200_000}
 	r.sys.Reset(state, limits)
 	r.kept = 0
 	r.control.slept = nil
@@ -222,26 +222,31 @@ func hostile(t *rapid.T, r *rig, state *State) {
 	if r.control.charged != 0 {
 		t.Fatalf("%d bytes are still charged", r.control.charged)
 	}
-	if !slices.Equal(r.sys.table, r.sys.empty.table) || !slices.Equal(r.sys.opened, r.sys.empty.opened) || r.sys.tmp.files != 0 {
+	if !slices.Equal(r.sys.table, r.sys.empty.table) || !slices.Equal(r.sys.opened, r.sys.empty.opened) || r.sys.tmp.files != 0 || r.sys.mount != nil {
 		t.Fatal("Reset left something")
 	}
 }
 
 // hostileRig returns a rig, and a State with one of each kind of object that may go wrong:
 // descriptor 4 is a shared file, 5 a removed one, 6 /tmp, 7 a file of the Tree, 8 a removed
-// directory.
+// directory, 9 a file of the Mount whose Reader ends too early, 10 a directory of the Mount.
 func hostileRig(t testing.TB) (*rig, *State) {
 	tree := mustTree(t)
 	maker := newRigOn(t, tree, testPages)
+	maker.reset(mustMount(t, tree, testMount).State())
 	maker.store("tmp/a", strings.Repeat("shared", 15_000))
 	maker.want("mkdir", maker.mkdir("tmp/d"), success)
 	maker.want("mkdir", maker.mkdir("tmp/d/d"), success)
 	maker.want("symlink", maker.symlink("d/..", "tmp/l"), success)
+	maker.want("symlink", maker.symlink("/function/main.py", "tmp/n"), success)
+	maker.want("symlink", maker.symlink("../function/pkg", "tmp/o"), success)
 	maker.mustOpen("tmp/a", 0, forBoth)
 	maker.write(maker.mustOpen("tmp/b", openCreate, forBoth), "removed")
 	maker.mustOpen("tmp", openDirectory, forReading)
 	maker.mustOpen("usr/lib/python313.zip", 0, forReading)
 	maker.mustOpen("tmp/d/d", openDirectory, forReading)
+	maker.mustOpen("function/short", 0, forReading)
+	maker.mustOpen("function/pkg-2", openDirectory, forReading)
 	maker.want("unlink", maker.unlink("tmp/b"), success)
 	maker.want("rmdir", maker.rmdir("tmp/d/d"), success)
 	return newRigOn(t, tree, hostilePages), maker.capture()

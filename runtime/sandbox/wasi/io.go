@@ -19,7 +19,9 @@ func fdRead(s *System, g guest, p []uint64) errno {
 	}
 	n := 0
 	if d.kind == kindFile {
-		n = s.readVectors(g, d, buffers, d.offset)
+		if n, err = s.readVectors(g, d, buffers, d.offset); err != success {
+			return err
+		}
 		d.offset += int64(n)
 	} else if n, err = s.readDevice(g, d.kind, buffers); err != success {
 		return err
@@ -45,8 +47,11 @@ func fdPread(s *System, g guest, p []uint64) errno {
 	}
 	n := 0
 	if d.kind == kindFile {
-		n = s.readVectors(g, d, buffers, int64(p[3]))
-	} else if n, err = s.readDevice(g, d.kind, buffers); err != success {
+		n, err = s.readVectors(g, d, buffers, int64(p[3]))
+	} else {
+		n, err = s.readDevice(g, d.kind, buffers)
+	}
+	if err != success {
 		return err
 	}
 	g.WriteUint32Le(uint32(p[4]), uint32(n))
@@ -122,16 +127,23 @@ func (g guest) transfer(array, count, result uint64, few *[fewVectors]iovec) ([]
 	return g.vectors(uint32(array), uint32(count), few)
 }
 
-// readVectors fills the buffers from a file and returns the number of bytes read.
-func (s *System) readVectors(g guest, d *description, buffers []iovec, offset int64) int {
+// readVectors fills the buffers from a file and returns the number of bytes read. It returns an errno
+// only if it could read nothing.
+func (s *System) readVectors(g guest, d *description, buffers []iovec, offset int64) (int, errno) {
 	total := 0
 	for _, v := range buffers {
 		p := g.bytes(v)
 		n := 0
-		if d.at.tree != nil {
-			n = s.readTree(d.at.tree, p, offset)
-		} else {
+		switch {
+		case d.at.tree == nil:
 			n = s.readAt(s.tmp.nodes[d.at.slot], p, offset)
+		case !d.at.tree.mounted:
+			n = s.readTree(d.at.tree, p, offset)
+		default:
+			var err errno
+			if n, err = s.readSource(d.at.tree, p, offset); err != success && total == 0 {
+				return 0, err
+			}
 		}
 		total += n
 		offset += int64(n)
@@ -139,7 +151,7 @@ func (s *System) readVectors(g guest, d *description, buffers []iovec, offset in
 			break
 		}
 	}
-	return total
+	return total, success
 }
 
 // readTree copies from a file of the Tree.

@@ -31,6 +31,8 @@ func TestPaths(t *testing.T) {
 		{"usr/new", eNOENT, eROFS},
 		{"new", eNOENT, eROFS},
 		{"tmpx", eNOENT, eROFS},
+		{"function", eNOENT, eROFS},
+		{"function/main.py", eNOENT, eNOENT},
 		{".", success, eISDIR},
 		{"..", success, eISDIR},
 		{"tmp", success, eISDIR},

@@ -76,9 +76,9 @@ func (s *System) list(l *listing, dir nodeRef, cookie uint64) {
 func (s *System) listTree(l *listing, dir *treeNode, skip uint64) {
 	for i := skip; i < uint64(len(dir.children)); i++ {
 		c := dir.children[i]
-		at := nodeRef{tree: c}
-		if c.isMount() {
-			at = nodeRef{}
+		at, exists := s.mounted(c)
+		if !exists {
+			continue
 		}
 		st := s.stat(at)
 		s.spend(direntSize + len(c.name))

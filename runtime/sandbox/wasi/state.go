@@ -1,13 +1,20 @@
 package wasi
 
-import "slices"
+import (
+	"io"
+	"iter"
+	"slices"
+	"strings"
+)
 
-// State is what a run has left behind: its /tmp and its descriptor table. It is immutable; any
-// number of Systems may start runs from it at the same time. [System.Capture] creates it.
+// State is what a run has left behind: its /tmp and its descriptor table, and the Mount that it has
+// seen. It is immutable; any number of Systems may start runs from it at the same time.
+// [System.Capture] creates it, and [Mount.State].
 type State struct {
 	table     []descriptor
 	opened    []description
 	tmp       tmpfs
+	mount     *Mount // nil: none
 	monotonic int64
 	size      int64
 }
@@ -30,17 +37,17 @@ func newEmptyState(tree *Tree, now int64) State {
 
 // Capture returns the file system of the run as it is now. The System continues with the same
 // content and copies what it changes from now on; charged bytes stay charged until Reset. Capture
-// returns nil, which Reset accepts as well, if /tmp is empty and no descriptor was opened or
-// closed.
+// returns nil, which Reset accepts as well, if /tmp is empty, no descriptor was opened or closed, and
+// there is no Mount.
 func (s *System) Capture() *State {
 	s.table = trimmed(s.table, func(d descriptor) bool { return d == 0 })
 	s.opened = trimmed(s.opened, func(d description) bool { return d.refs == 0 })
-	if s.tmp.files == 0 && slices.Equal(s.table, s.empty.table) && slices.Equal(s.opened, s.empty.opened) {
+	if s.mount == nil && s.tmp.files == 0 && slices.Equal(s.table, s.empty.table) && slices.Equal(s.opened, s.empty.opened) {
 		return nil
 	}
 	s.token = nil
 	s.ownsTmp = false
-	c := &State{table: slices.Clone(s.table), opened: slices.Clone(s.opened), tmp: s.tmp, monotonic: s.monotonic}
+	c := &State{table: slices.Clone(s.table), opened: slices.Clone(s.opened), tmp: s.tmp, mount: s.mount, monotonic: s.monotonic}
 	for _, n := range c.tmp.nodes {
 		if n != nil {
 			c.size += n.cost()
@@ -50,6 +57,61 @@ func (s *System) Capture() *State {
 		}
 	}
 	return c
+}
+
+// Files returns the files below a directory of /tmp, by their path from there: relative, without the
+// leading slash. It follows no symbolic links. The directory is a clean path from /tmp.
+func (st *State) Files(dir string) iter.Seq2[string, *io.SectionReader] {
+	return func(yield func(string, *io.SectionReader) bool) {
+		slot := uint32(0)
+		for name := range strings.SplitSeq(dir, "/") {
+			n := st.tmp.nodes[slot]
+			i, found := n.entries.find([]byte(name))
+			if !n.isDir || !found {
+				return
+			}
+			slot = n.entries.list[i].slot
+		}
+		st.files(slot, "", yield)
+	}
+}
+
+// files yields the files below the inode in a slot, and reports whether to go on.
+func (st *State) files(slot uint32, path string, yield func(string, *io.SectionReader) bool) bool {
+	n := st.tmp.nodes[slot]
+	switch {
+	case n.isDir:
+		for e := range n.entries.entries() {
+			if !st.files(e.slot, strings.TrimPrefix(path+"/"+e.name, "/"), yield) {
+				return false
+			}
+		}
+	case n.target == nil:
+		return yield(path, io.NewSectionReader(inodeReader{n}, 0, n.size))
+	}
+	return true
+}
+
+// inodeReader reads a file of a State.
+type inodeReader struct{ *inode }
+
+// ReadAt implements io.ReaderAt. The caller does not read beyond the size of the file.
+func (r inodeReader) ReadAt(p []byte, offset int64) (int, error) {
+	total := 0
+	for len(p) > 0 {
+		piece := p[:min(len(p), blockSize-int(offset%blockSize))]
+		copied := 0
+		if i := offset / blockSize; i < int64(len(r.blocks)) {
+			if data := r.blocks[i].data; int(offset%blockSize) < len(data) {
+				copied = copy(piece, data[offset%blockSize:])
+			}
+		}
+		clear(piece[copied:])
+		p = p[len(piece):]
+		offset += int64(len(piece))
+		total += len(piece)
+	}
+	return total, nil
 }
 
 // trimmed returns the list without the free entries at its end.

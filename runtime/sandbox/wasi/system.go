@@ -59,6 +59,7 @@ type System struct {
 	table     []descriptor
 	opened    []description
 	tmp       tmpfs
+	mount     *Mount // nil: none
 	token     *token // marks what belongs to this run; nil until it changes something in /tmp
 	ownsTmp   bool   // tmp.nodes and tmp.free belong to this run
 	charged   int64  // bytes granted by Control.Charge and not yet returned
@@ -111,6 +112,7 @@ func (s *System) Reset(state *State, limits Limits) {
 	s.table = append(s.table[:0], state.table...)
 	s.opened = append(s.opened[:0], state.opened...)
 	s.tmp = state.tmp
+	s.mount = state.mount
 	s.token = nil
 	s.ownsTmp = false
 	s.work = 0

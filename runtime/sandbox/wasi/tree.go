@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -29,15 +30,19 @@ type treeNode struct {
 	parent   *treeNode // the root is its own parent
 	isDir    bool
 	device   kind // of a character device; kindClosed for a file or directory
+	mounted  bool // of a Mount
 	data     []byte
-	children []*treeNode // sorted by name
-	index    map[string]*treeNode
+	children []*treeNode          // sorted by name
+	index    map[string]*treeNode // nil in a Mount
+	source   io.ReaderAt          // of a file of a Mount, which has size bytes of it, from offset on
+	offset   int64
+	size     int64
 }
 
 // NewTree returns a Tree of files by path ("/usr/lib/python3.13/os.pyc"; the leading slash is
 // optional). Directories are created as needed, and /dev has its devices. The Tree references the
 // contents without copying them, so they must not change any more. Paths must be clean
-// ([fs.ValidPath]), and none may lie at or under /tmp or /dev or under another file.
+// ([fs.ValidPath]), and none may lie at or under /tmp, /dev or /function or under another file.
 func NewTree(files map[string][]byte) (*Tree, error) {
 	root := &treeNode{isDir: true}
 	root.parent = root
@@ -46,8 +51,10 @@ func NewTree(files map[string][]byte) (*Tree, error) {
 			return nil, fmt.Errorf("wasi: tree: file %q: %w", path, err)
 		}
 	}
-	if _, err := root.child(mountPoint, true); err != nil {
-		return nil, err
+	for _, name := range []string{mountPoint, functionPoint} {
+		if _, err := root.child(name, true); err != nil {
+			return nil, err
+		}
 	}
 	t := &Tree{root: root, devices: map[kind]*treeNode{}}
 	for _, path := range slices.Sorted(maps.Keys(devices)) {
@@ -65,10 +72,10 @@ func NewTree(files map[string][]byte) (*Tree, error) {
 }
 
 func (n *treeNode) insert(path string, data []byte) error {
-	if !fs.ValidPath(path) || path == "." || strings.ContainsRune(path, 0) {
-		return fmt.Errorf("not a clean path of UTF-8 without NUL")
+	if err := checkPath(path); err != nil {
+		return err
 	}
-	for _, taken := range []string{mountPoint, deviceFolder} {
+	for _, taken := range []string{mountPoint, deviceFolder, functionPoint} {
 		if path == taken || strings.HasPrefix(path, taken+"/") {
 			return fmt.Errorf("/%s belongs to the run", taken)
 		}
@@ -81,21 +88,41 @@ func (n *treeNode) insert(path string, data []byte) error {
 	return nil
 }
 
+// checkPath returns an error unless a path is clean and relative.
+func checkPath(path string) error {
+	if !fs.ValidPath(path) || path == "." || strings.ContainsRune(path, 0) {
+		return fmt.Errorf("not a clean path of UTF-8 without NUL")
+	}
+	return nil
+}
+
 // descend returns the file at a path that does not exist yet. It creates directories as needed.
 func (n *treeNode) descend(path string) (*treeNode, error) {
-	names := strings.Split(path, "/")
-	for i, name := range names {
-		if len(name) > maxName {
-			return nil, fmt.Errorf("a name has %d bytes, at most %d are possible", len(name), maxName)
-		}
-		last := i == len(names)-1
-		if last && n.index[name] != nil {
-			return nil, fmt.Errorf("exists twice, or is also a directory")
-		}
+	dir, name := n, path
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
 		var err error
-		if n, err = n.child(name, !last); err != nil {
+		if dir, err = n.directories(path[:i]); err != nil {
 			return nil, err
 		}
+		name = path[i+1:]
+	}
+	if dir.index[name] != nil {
+		return nil, fmt.Errorf("exists twice, or is also a directory")
+	}
+	return dir.child(name, false)
+}
+
+// directories returns the directory at a path. It creates it, and those above it, as needed.
+func (n *treeNode) directories(path string) (*treeNode, error) {
+	for name := range strings.SplitSeq(path, "/") {
+		c, err := n.child(name, true)
+		if err != nil {
+			return nil, err
+		}
+		if !c.isDir {
+			return nil, fmt.Errorf("%q is also a file", name)
+		}
+		n = c
 	}
 	return n, nil
 }
@@ -108,11 +135,14 @@ func (n *treeNode) child(name string, isDir bool) (*treeNode, error) {
 	if c := n.index[name]; c != nil {
 		return c, nil
 	}
-	c := &treeNode{name: name, parent: n, isDir: isDir}
+	if len(name) > maxName {
+		return nil, fmt.Errorf("a name has %d bytes, at most %d are possible", len(name), maxName)
+	}
+	c := &treeNode{name: strings.Clone(name), parent: n, isDir: isDir}
 	if n.index == nil {
 		n.index = map[string]*treeNode{}
 	}
-	n.index[name] = c
+	n.index[c.name] = c
 	n.children = append(n.children, c)
 	return c, nil
 }
@@ -127,7 +157,35 @@ func (n *treeNode) seal(number *uint64) {
 	}
 }
 
-// isMount reports whether this is the directory over which /tmp lies.
-func (n *treeNode) isMount() bool {
-	return n.name == mountPoint && n.parent.parent == n.parent && n.parent != n
+// isMountPoint reports whether this is a directory of the Tree's root over which something else lies.
+func (n *treeNode) isMountPoint() bool {
+	return (n.name == mountPoint || n.name == functionPoint) && !n.mounted && n.parent.parent == n.parent && n.parent != n
+}
+
+// find returns the child with that name, or nil.
+func (n *treeNode) find(name []byte) *treeNode {
+	if n.index != nil {
+		return n.index[string(name)]
+	}
+	i, found := slices.BinarySearchFunc(n.children, name, func(c *treeNode, name []byte) int {
+		switch { // comparisons of this form do not allocate
+		case c.name < string(name):
+			return -1
+		case c.name > string(name):
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		return nil
+	}
+	return n.children[i]
+}
+
+// length returns the size of a file in bytes.
+func (n *treeNode) length() int64 {
+	if n.mounted {
+		return n.size
+	}
+	return int64(len(n.data))
 }

@@ -53,6 +53,8 @@ func TestNewTreeRefuses(t *testing.T) {
 		{"tmp": nil},
 		{"/tmp/x": nil},
 		{"/dev/null": nil},
+		{"function": nil},
+		{"/function/x": nil},
 		{"a": nil, "a/b": nil},
 		{"a": nil, "/a": nil},
 		{strings.Repeat("x", 256): nil},

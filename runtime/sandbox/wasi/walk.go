@@ -192,14 +192,7 @@ func (s *System) followDescriptor(t *target, keep bool) {
 // lookup returns an entry of a directory, and whether it exists.
 func (s *System) lookup(dir nodeRef, name []byte) (nodeRef, bool) {
 	if dir.tree != nil {
-		c := dir.tree.index[string(name)]
-		switch {
-		case c == nil:
-			return nodeRef{}, false
-		case c.isMount():
-			return nodeRef{}, true
-		}
-		return nodeRef{tree: c}, true
+		return s.mounted(dir.tree.find(name))
 	}
 	entries := &s.tmp.nodes[dir.slot].entries
 	i, ok := entries.find(name)
@@ -207,6 +200,22 @@ func (s *System) lookup(dir nodeRef, name []byte) (nodeRef, bool) {
 		return nodeRef{}, false
 	}
 	return nodeRef{slot: entries.list[i].slot}, true
+}
+
+// mounted returns what a node of the Tree leads to, and whether that exists: of a mount point, what
+// lies there.
+func (s *System) mounted(n *treeNode) (nodeRef, bool) {
+	switch {
+	case n == nil:
+		return nodeRef{}, false
+	case !n.isMountPoint():
+		return nodeRef{tree: n}, true
+	case n.name == mountPoint:
+		return nodeRef{}, true
+	case s.mount == nil:
+		return nodeRef{}, false
+	}
+	return nodeRef{tree: s.mount.root}, true
 }
 
 func (s *System) isDir(p nodeRef) bool {

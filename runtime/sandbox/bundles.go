@@ -1,0 +1,583 @@
+package sandbox
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"io"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/bundle"
+	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
+)
+
+// bundleKey identifies a bundle of a tenant. Tenants share nothing, even if their bundles are equal.
+type bundleKey struct {
+	tenant runtime.Tenant
+	id     runtime.BundleID
+}
+
+// bundles is a cache of unpacked bundles. The contents of a bundle are in one file, on disk or, if
+// there is no disk for it, in memory; runs read them from there. The least recently used bundles
+// that nobody uses are dropped when their room is needed, and a bundle is dropped when the last
+// version that uses it is forgotten. Only what is missing is unpacked again.
+type bundles struct {
+	source     runtime.BundleSource // nil: there are no bundles
+	tree       *wasi.Tree
+	files      *imageFiles
+	account    bundleAccount
+	processors *processors
+	// unpacking has a token while a bundle is unpacked: one at a time, because that takes the room
+	// of the zip as well.
+	unpacking chan struct{}
+
+	mu       sync.Mutex
+	order    list.List // of *bundleFiles, most recently used first
+	byKey    map[bundleKey]*bundleFiles
+	versions map[imageKey]*bundleFiles
+}
+
+// bundleAccount holds the cost of unpacked bundles: contents in memory, and the trees of their files,
+// which are on Go's heap.
+type bundleAccount struct{ contents, trees *memory.Account }
+
+// bundleFiles is an unpacked bundle.
+type bundleFiles struct {
+	cache   *bundles
+	key     bundleKey
+	element *list.Element // nil: not in the cache
+	ready   chan struct{} // closed when it is unpacked, or err is set
+	err     error
+
+	holders  int                   // guarded by the cache's mutex, as all below
+	versions map[imageKey]struct{} // that use it
+	contents []content             // the files, and their bytecode
+	entries  []wasi.MountEntry     // of the mount; nil once it is compiled
+	mount    *wasi.Mount
+	compiled bool // the mount has the bytecode that there is
+	trees    int64
+}
+
+func newBundles(o Options, g *guest, p *processors) *bundles {
+	return &bundles{
+		source: o.Bundles, tree: g.tree, processors: p,
+		files:     openImageFiles("bundles", o.BundleDir, o.BundleDisk, o.Log),
+		unpacking: make(chan struct{}, 1),
+		byKey:     make(map[bundleKey]*bundleFiles), versions: make(map[imageKey]*bundleFiles),
+	}
+}
+
+// acquire returns the unpacked bundle of a program, which the caller must release. It unpacks it, or
+// waits for a caller that does. An error endOfRun means that ctx has ended. Other errors are of the
+// platform.
+func (b *bundles) acquire(ctx context.Context, p runtime.Program) (*bundleFiles, error) {
+	if b.source == nil {
+		return nil, runtime.Internal("sandbox.bundle", errors.New("the sandbox has no source of bundles"))
+	}
+	for {
+		f, isNew := b.join(p)
+		if isNew {
+			b.unpack(ctx, f, p.Bundle)
+		}
+		select {
+		case <-f.ready:
+		case <-ctx.Done():
+			f.release()
+			return nil, endOfRun{}
+		}
+		switch {
+		case f.err == nil:
+			return f, nil
+		case errors.Is(f.err, endOfRun{}) && !isNew && ctx.Err() == nil: // the other caller had to end
+			f.release()
+		default:
+			f.release()
+			return nil, f.err
+		}
+	}
+}
+
+// join returns the bundle of a program, of which the caller becomes a holder. If it is new, the caller
+// must unpack it.
+func (b *bundles) join(p runtime.Program) (f *bundleFiles, isNew bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := bundleKey{p.Tenant, p.Bundle.ID}
+	f = b.byKey[key]
+	if f == nil {
+		isNew = true
+		f = &bundleFiles{cache: b, key: key, ready: make(chan struct{}), versions: make(map[imageKey]struct{})}
+		b.byKey[key] = f
+		f.element = b.order.PushFront(f)
+	}
+	f.holders++
+	b.order.MoveToFront(f.element)
+	b.versions[keyOf(p)] = f
+	f.versions[keyOf(p)] = struct{}{}
+	return f, isNew
+}
+
+// unpack fills a new bundle, or sets its error and removes it from the cache.
+func (b *bundles) unpack(ctx context.Context, f *bundleFiles, want runtime.Bundle) {
+	f.err = errors.New("unpacking a bundle panicked")
+	defer func() {
+		if f.err != nil {
+			b.mu.Lock()
+			b.remove(f)
+			b.mu.Unlock()
+		}
+		close(f.ready)
+	}()
+	select {
+	case b.unpacking <- struct{}{}:
+	case <-ctx.Done():
+		f.err = endOfRun{}
+		return
+	}
+	defer func() { <-b.unpacking }()
+	f.err = b.fill(ctx, f, want)
+	switch _, coded := runtime.AsError(f.err); {
+	case f.err == nil || coded:
+	case ctx.Err() != nil || errors.Is(f.err, endOfRun{}):
+		f.err = endOfRun{}
+	default:
+		f.err = runtime.Internal("sandbox.bundle", f.err)
+	}
+}
+
+const (
+	// archiveShare is the number of bytes on Go's heap, for each byte of a zip, that reading it takes at
+	// most: entries with long names, and without content.
+	archiveShare = 4
+	// maxArchive is the largest number of bytes on Go's heap that reading a zip takes.
+	maxArchive = 40 * runtime.MiB
+)
+
+// fill reads the bundle from the source and unpacks it.
+func (b *bundles) fill(ctx context.Context, f *bundleFiles, want runtime.Bundle) error {
+	zip, err := b.write(ctx, want.Bytes, func(w io.Writer) error {
+		return b.source.ReadBundle(ctx, f.key.tenant, f.key.id, w)
+	})
+	if err != nil {
+		return err
+	}
+	defer b.free(&zip)
+	reading := min(archiveShare*want.Bytes, maxArchive)
+	if err := b.take(ctx, b.account.trees, reading); err != nil {
+		return err
+	}
+	defer b.account.trees.Give(reading)
+	archive, err := bundle.Open(zip.file, want.Bytes)
+	if err != nil {
+		return err
+	}
+	size := int64(0)
+	for _, file := range archive.Files() {
+		size += file.Size
+	}
+	var places []bundle.Entry
+	unpacked, err := b.write(ctx, size, func(w io.Writer) error {
+		y := yielder{w: w, processors: b.processors, claim: claim{ctx: ctx}}
+		defer b.processors.release(&y.claim)
+		if !b.processors.acquire(&y.claim) {
+			return endOfRun{}
+		}
+		var err error
+		places, err = archive.Unpack(ctx, &y)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	entries := mountEntries(archive.Files(), places, unpacked.file)
+	mount, err := b.tree.Mount(entries, time.Now().UnixNano())
+	if err != nil {
+		b.free(&unpacked)
+		return runtime.Errorf(runtime.CodeInvalidArgument, "the bundle cannot be shown as files: %v", err)
+	}
+	cost := mount.Size() + entriesCost(entries)
+	if err := b.take(ctx, b.account.trees, cost); err != nil {
+		b.free(&unpacked)
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f.contents, f.entries, f.mount, f.trees = []content{unpacked}, entries, mount, cost
+	return nil
+}
+
+// mountEntries returns what a mount shows of a bundle: all but bytecode that the zip brings, which may
+// not belong to its source.
+func mountEntries(files []bundle.File, places []bundle.Entry, contents io.ReaderAt) []wasi.MountEntry {
+	entries := make([]wasi.MountEntry, 0, len(files))
+	for _, file := range files {
+		e := wasi.MountEntry{Path: file.Path, IsDir: file.IsDir}
+		if !file.IsDir {
+			e.Reader, e.Offset, e.Size = contents, places[0].Offset, places[0].Size
+			places = places[1:]
+		}
+		if !isIn(file.Path, bytecodeFolder) {
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
+
+// isIn reports whether a path is a folder of that name, or lies below one.
+func isIn(path, folder string) bool { return strings.Contains("/"+path+"/", "/"+folder+"/") }
+
+// entriesCost returns the bytes on Go's heap that a list of entries takes.
+func entriesCost(entries []wasi.MountEntry) int64 {
+	const each = 64
+	cost := int64(0)
+	for i := range entries {
+		cost += each + int64(len(entries[i].Path))
+	}
+	return cost
+}
+
+// yielder is a writer of what a caller with a permit computes. It passes the data on in pieces,
+// without the permit, because a disk may take long.
+type yielder struct {
+	w          io.Writer
+	processors *processors
+	claim      claim
+}
+
+// Write implements io.Writer.
+func (y *yielder) Write(p []byte) (int, error) {
+	y.processors.release(&y.claim)
+	n, err := y.w.Write(p)
+	if err == nil && !y.processors.acquire(&y.claim) {
+		err = endOfRun{}
+	}
+	return n, err
+}
+
+// write returns a file of size bytes with what f writes: on disk, or in memory if that is not
+// possible.
+func (b *bundles) write(ctx context.Context, size int64, f func(io.Writer) error) (content, error) {
+	if b.makeRoom(size) {
+		if c, err := b.files.onDisk(int(size)); err == nil {
+			w := contentWriter{content: &c}
+			err := w.fill(size, f)
+			if err == nil {
+				b.files.wrote(nil)
+				return c, nil
+			}
+			b.free(&c)
+			if !w.failed {
+				return content{}, err
+			}
+			b.files.wrote(err)
+		}
+	}
+	if err := b.take(ctx, b.account.contents, size); err != nil {
+		return content{}, err
+	}
+	c, err := b.files.open(int(size), false)
+	if err != nil {
+		b.account.contents.Give(size)
+		return content{}, noPlace(err)
+	}
+	w := contentWriter{content: &c}
+	if err := w.fill(size, f); err != nil {
+		b.free(&c)
+		return content{}, err
+	}
+	return c, nil
+}
+
+// noPlace returns the error for a bundle that can be stored neither on disk nor in memory.
+func noPlace(cause error) error {
+	err := runtime.Errorf(runtime.CodeUnavailable, "the server has no place to unpack the bundle of the function").
+		WithHint("try again in a moment; the log of the server has the reason")
+	err.RetryAfter, err.Err = runtime.BusyRetry, cause
+	return err
+}
+
+// take takes n bytes, and waits for them at most for patience.
+func (b *bundles) take(ctx context.Context, a *memory.Account, n int64) error {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := a.Take(patient, n)
+	if err != nil && ctx.Err() != nil {
+		return endOfRun{}
+	}
+	return err
+}
+
+// free frees a file that write has returned.
+func (b *bundles) free(c *content) {
+	inMemory := c.file != nil && !c.disk
+	c.free()
+	if inMemory {
+		b.account.contents.Give(int64(c.size))
+	}
+}
+
+// contentWriter writes a content from its start on, at most as many bytes as it has.
+type contentWriter struct {
+	content *content
+	at      int
+	failed  bool // writing has failed
+}
+
+// errMoreThanSaid reports a content that is longer than its size.
+var errMoreThanSaid = errors.New("the bundle is longer than its record says")
+
+// Write implements io.Writer.
+func (w *contentWriter) Write(p []byte) (int, error) {
+	if len(p) > w.content.size-w.at {
+		return 0, errMoreThanSaid
+	}
+	if err := w.content.write(p, w.at); err != nil {
+		w.failed = true
+		return 0, err
+	}
+	w.at += len(p)
+	return len(p), nil
+}
+
+// fill calls f, which must write as many bytes as the content has.
+func (w *contentWriter) fill(size int64, f func(io.Writer) error) error {
+	err := f(w)
+	if err == nil && int64(w.at) != size {
+		err = errors.New("the bundle is shorter than its record says")
+	}
+	return err
+}
+
+// makeRoom drops the least recently used bundles on disk that nobody uses until another file of size
+// bytes fits, and reports whether it does.
+func (b *bundles) makeRoom(size int64) bool {
+	if size > b.files.diskRoom(time.Now()) {
+		return false
+	}
+	bytes, files := b.files.lacks(int(size))
+	b.drop(func(f *bundleFiles) bool {
+		for i := range f.contents {
+			if f.contents[i].disk {
+				bytes -= int64(f.contents[i].size)
+				files--
+			}
+		}
+		return bytes > 0 || files > 0
+	}, bytes > 0 || files > 0)
+	bytes, files = b.files.lacks(int(size))
+	return bytes <= 0 && files <= 0
+}
+
+// reclaim drops the least recently used bundles that nobody uses until n bytes of memory are free, and
+// returns the number of bytes.
+func (b *bundles) reclaim(n int64) (freed int64) {
+	b.drop(func(f *bundleFiles) bool {
+		freed += f.trees
+		for i := range f.contents {
+			if !f.contents[i].disk {
+				freed += int64(f.contents[i].size)
+			}
+		}
+		return freed < n
+	}, n > 0)
+	return freed
+}
+
+// drop removes the least recently used bundles that nobody uses, as long as more is true: at first,
+// and then what next returns of each that will be dropped.
+func (b *bundles) drop(next func(*bundleFiles) (more bool), more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for e := b.order.Back(); e != nil && more; {
+		f, previous := e.Value.(*bundleFiles), e.Prev()
+		if f.holders == 0 {
+			more = next(f)
+			b.remove(f)
+		}
+		e = previous
+	}
+}
+
+// forget drops the bundle of a version that will not run again, unless others use it.
+func (b *bundles) forget(key imageKey) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.versions[key]
+	if f == nil {
+		return
+	}
+	delete(b.versions, key)
+	delete(f.versions, key)
+	if f.holders == 0 && len(f.versions) == 0 {
+		b.remove(f)
+	}
+}
+
+// remove removes a bundle from the cache, and frees it if nobody uses it. It is called with mu held.
+func (b *bundles) remove(f *bundleFiles) {
+	if f.element == nil {
+		return
+	}
+	b.order.Remove(f.element)
+	f.element = nil
+	delete(b.byKey, f.key)
+	for key := range f.versions {
+		if b.versions[key] == f {
+			delete(b.versions, key)
+		}
+	}
+	if f.holders == 0 {
+		f.free()
+	}
+}
+
+// close frees all bundles. Nobody uses them any more.
+func (b *bundles) close() {
+	b.drop(func(*bundleFiles) bool { return true }, true)
+	b.files.close()
+}
+
+// retain adds a holder. Only a holder may call it. Nil, of a function without a bundle, is left as it
+// is.
+func (f *bundleFiles) retain() *bundleFiles {
+	if f != nil {
+		f.cache.mu.Lock()
+		defer f.cache.mu.Unlock()
+		f.holders++
+	}
+	return f
+}
+
+// release drops one holder.
+func (f *bundleFiles) release() {
+	if f == nil {
+		return
+	}
+	b := f.cache
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f.holders--; f.holders > 0 {
+		return
+	}
+	if f.element == nil {
+		f.free()
+	} else if len(f.versions) == 0 {
+		b.remove(f)
+	}
+}
+
+// free frees what the bundle holds. It is called with the cache's mutex held, once.
+func (f *bundleFiles) free() {
+	for i := range f.contents {
+		f.cache.free(&f.contents[i])
+	}
+	if f.trees > 0 {
+		f.cache.account.trees.Give(f.trees)
+	}
+	f.contents, f.entries, f.mount, f.trees = nil, nil, nil, 0
+}
+
+// start returns the files that a deployment starts with, and whether they have the bytecode that there
+// is.
+func (f *bundleFiles) start() (files *wasi.State, compiled bool) {
+	f.cache.mu.Lock()
+	defer f.cache.mu.Unlock()
+	return f.mount.State(), f.compiled
+}
+
+const (
+	// bytecodeFolder is the name of the folders in which Python looks for bytecode.
+	bytecodeFolder = "__pycache__"
+	// bytecodeSuffix is the end of the names of bytecode, in place of sourceSuffix.
+	bytecodeSuffix = ".cpython-313.pyc"
+	sourceSuffix   = ".py"
+	// writtenBytecode is the folder in /tmp to which a deployment writes bytecode of the bundle;
+	// _faas_boot/program.py has the same name.
+	writtenBytecode = ".faaspot-bytecode/function"
+)
+
+// addBytecode makes the bytecode of the bundle's modules that a deployment has left in /tmp a part of
+// the bundle's mount, so that no later deployment compiles them. Without room for it, there will be
+// none. An error endOfRun means that ctx has ended.
+func (f *bundleFiles) addBytecode(ctx context.Context, left *wasi.State) error {
+	b := f.cache
+	b.mu.Lock()
+	sources, compiled := f.entries, f.compiled
+	b.mu.Unlock()
+	if compiled || left == nil {
+		return nil
+	}
+	found, size := findBytecode(sources, left)
+	if len(found) == 0 { // nor will there be any the next time
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		f.compiled, f.entries = true, nil
+		return nil
+	}
+	c, err := b.write(ctx, size, func(w io.Writer) error {
+		for i := range found {
+			if _, err := io.Copy(w, io.NewSectionReader(found[i].Reader, 0, found[i].Size)); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return endOfRun{}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return endOfRun{}
+		}
+		return nil // the deployment works without
+	}
+	for i := range found {
+		found[i].Reader = c.file
+	}
+	mount, err := b.tree.Mount(append(found, sources...), time.Now().UnixNano())
+	if err != nil || !f.replaceMount(mount, c) {
+		b.free(&c)
+	}
+	return nil
+}
+
+// findBytecode returns the bytecode that a deployment has left of some sources, and its size in bytes.
+// The offsets are those in the files one after the other.
+func findBytecode(sources []wasi.MountEntry, left *wasi.State) (found []wasi.MountEntry, size int64) {
+	known := make(map[string]bool, len(sources))
+	for i := range sources {
+		if !sources[i].IsDir && strings.HasSuffix(sources[i].Path, sourceSuffix) {
+			known[sources[i].Path] = true
+		}
+	}
+	for name, r := range left.Files(writtenBytecode) {
+		module, isBytecode := strings.CutSuffix(name, bytecodeSuffix)
+		if !isBytecode || !known[module+sourceSuffix] || size+r.Size() > runtime.MaxBundleUnpacked {
+			continue
+		}
+		at := path.Join(path.Dir(name), bytecodeFolder, path.Base(name))
+		found = append(found, wasi.MountEntry{Path: at, Reader: r, Offset: size, Size: r.Size()})
+		size += r.Size()
+	}
+	return found, size
+}
+
+// replaceMount makes a mount with bytecode the bundle's, and reports whether it did: another
+// deployment may have come first, and there may be no memory for it.
+func (f *bundleFiles) replaceMount(mount *wasi.Mount, bytecode content) bool {
+	b := f.cache
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f.compiled || !b.account.trees.TakeFree(mount.Size()) {
+		return false
+	}
+	b.account.trees.Give(f.trees)
+	f.mount, f.trees, f.entries, f.compiled = mount, mount.Size(), nil, true
+	f.contents = append(f.contents, bytecode)
+	return true
+}
