@@ -310,13 +310,14 @@ func TestBundleTraceback(t *testing.T) {
 func TestBundleReplacesModules(t *testing.T) {
 	box, store := boxes["mapped"], testBundles
 	p := deployedBundle(t, box, store, map[string]string{
-		"main.py":         "import queue, secrets, xml, os, faas, sys\ndef main(args, context):\n    return [queue.mine, secrets.mine, xml.mine, os.sep, hasattr(faas, 'mine'), hasattr(sys, 'mine')]\n",
+		"main.py":         "import sys\nkept = 'json' in sys.modules and 'csv' in sys.modules\nimport queue, secrets, xml, os, faas, json, csv\ndef main(args, context):\n    return [queue.mine, secrets.mine, xml.mine, os.sep, hasattr(faas, 'mine'), hasattr(sys, 'mine'), kept, json.loads('1'), bool(csv.reader)]\n",
 		"queue.py":        "mine = 'queue'\n",
 		"secrets.py":      "mine = 'secrets'\n",
 		"xml/__init__.py": "mine = 'xml'\n",
 		"os.py":           "mine = 1\n", "faas.py": "mine = 1\n", "sys.py": "mine = 1\n",
+		"json.txt": "data", "csv/data.txt": "a folder of data",
 	})
-	if got := result(t, box, p, "{}"); got != `["queue","secrets","xml","/",false,false]` {
+	if got := result(t, box, p, "{}"); got != `["queue","secrets","xml","/",false,false,true,1,true]` {
 		t.Error(got)
 	}
 	if got := result(t, boxes["mapped"], deployed(t, boxes["mapped"], "import queue\ndef main(a, c): return hasattr(queue, 'mine')\n", runtime.Limits{}), "{}"); got != "false" {
@@ -616,8 +617,15 @@ func TestBundleIsUnpackedInTime(t *testing.T) {
 // TestBundleDeployHasItsOwnTime deploys a bundle whose runs have less time than its imports take.
 func TestBundleDeployHasItsOwnTime(t *testing.T) {
 	box, store := boxes["mapped"], testBundles
-	p := bundled(t, store, map[string]string{"main.py": "import time\ntime.sleep(0.3)\ndef main(args, context): return 1\n"}, runtime.Limits{Timeout: 100 * time.Millisecond})
-	if outcome, err := box.Deploy(context.Background(), p); err != nil || outcome.Failure != nil {
-		t.Errorf("%v %+v", err, outcome.Failure)
+	p := bundled(t, store, map[string]string{"main.py": "import time\ntime.sleep(0.3)\nprint('loaded')\ndef main(args, context): return 1\n"}, runtime.Limits{Timeout: 100 * time.Millisecond})
+	outcome, err := box.Deploy(context.Background(), p)
+	if err != nil || outcome.Failure != nil {
+		t.Fatalf("%v %+v", err, outcome.Failure)
+	}
+	if output := string(outcome.Logs.Data); strings.Count(output, "loaded") != 1 {
+		t.Errorf("the deployment, which is made twice, has the log %q", output)
+	}
+	if outcome.Usage.Duration < 600*time.Millisecond {
+		t.Errorf("both deployments took %v", outcome.Usage.Duration)
 	}
 }
