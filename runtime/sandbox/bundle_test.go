@@ -485,10 +485,8 @@ func TestBundleErrors(t *testing.T) {
 	if box.bundles.files.files != 2 {
 		t.Errorf("%d files are open", box.bundles.files.files)
 	}
-	// Without a disk they are in memory, which is taken from the budget.
-	box.bundles.files.mu.Lock()
-	box.bundles.files.diskMost = 0
-	box.bundles.files.mu.Unlock()
+	// If the disk fails they are in memory, which is taken from the budget.
+	box.bundles.files.dir = filepath.Join(t.TempDir(), "gone")
 	inMemory := bundled(t, store, map[string]string{"main.py": "def main(args, context): return open('/function/data').read(3)\n", "data": strings.Repeat("abc", runtime.MiB)}, runtime.Limits{})
 	if err := deploy(inMemory); err != nil {
 		t.Fatal(err)
@@ -627,5 +625,38 @@ func TestBundleDeployHasItsOwnTime(t *testing.T) {
 	}
 	if outcome.Usage.Duration < 600*time.Millisecond {
 		t.Errorf("both deployments took %v", outcome.Usage.Duration)
+	}
+}
+
+// TestDiskFailsWhileUnpacking writes to a file that fails: that is told from an error of the bundle.
+func TestDiskFailsWhileUnpacking(t *testing.T) {
+	box, _ := bundleBox(t, Options{})
+	write := func(w io.Writer) error {
+		_, err := io.WriteString(w, "0123456789")
+		return err
+	}
+	for name, c := range map[string]struct {
+		broken bool
+		size   int
+		write  func(io.Writer) error
+	}{
+		"the disk fails":        {true, 10, write},
+		"the content is longer": {false, 9, write},
+		"it is shorter":         {false, 11, write},
+		"the source fails":      {false, 10, func(io.Writer) error { return errDisk }},
+	} {
+		file, err := box.bundles.files.onDisk(c.size)
+		if err != nil {
+			t.Skip(err)
+		}
+		if c.broken {
+			file.file.Close()
+		}
+		if _, failed, err := box.bundles.fillFile(file, c.write); err == nil || failed != c.broken {
+			t.Errorf("%s: failed is %v, %v", name, failed, err)
+		}
+	}
+	if n := box.bundles.files.files; n != 0 {
+		t.Errorf("%d files are left", n)
 	}
 }
