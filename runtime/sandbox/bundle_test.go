@@ -310,13 +310,14 @@ func TestBundleTraceback(t *testing.T) {
 func TestBundleReplacesModules(t *testing.T) {
 	box, store := boxes["mapped"], testBundles
 	p := deployedBundle(t, box, store, map[string]string{
-		"main.py":         "import queue, secrets, xml, os, faas, sys\ndef main(args, context):\n    return [queue.mine, secrets.mine, xml.mine, os.sep, hasattr(faas, 'mine'), hasattr(sys, 'mine')]\n",
+		"main.py":         "import sys\nkept = 'json' in sys.modules and 'csv' in sys.modules\nimport queue, secrets, xml, os, faas, json, csv\ndef main(args, context):\n    return [queue.mine, secrets.mine, xml.mine, os.sep, hasattr(faas, 'mine'), hasattr(sys, 'mine'), kept, json.loads('1'), bool(csv.reader)]\n",
 		"queue.py":        "mine = 'queue'\n",
 		"secrets.py":      "mine = 'secrets'\n",
 		"xml/__init__.py": "mine = 'xml'\n",
 		"os.py":           "mine = 1\n", "faas.py": "mine = 1\n", "sys.py": "mine = 1\n",
+		"json.txt": "data", "csv/data.txt": "a folder of data",
 	})
-	if got := result(t, box, p, "{}"); got != `["queue","secrets","xml","/",false,false]` {
+	if got := result(t, box, p, "{}"); got != `["queue","secrets","xml","/",false,false,true,1,true]` {
 		t.Error(got)
 	}
 	if got := result(t, boxes["mapped"], deployed(t, boxes["mapped"], "import queue\ndef main(a, c): return hasattr(queue, 'mine')\n", runtime.Limits{}), "{}"); got != "false" {
@@ -484,10 +485,8 @@ func TestBundleErrors(t *testing.T) {
 	if box.bundles.files.files != 2 {
 		t.Errorf("%d files are open", box.bundles.files.files)
 	}
-	// Without a disk they are in memory, which is taken from the budget.
-	box.bundles.files.mu.Lock()
-	box.bundles.files.diskMost = 0
-	box.bundles.files.mu.Unlock()
+	// If the disk fails they are in memory, which is taken from the budget.
+	box.bundles.files.dir = filepath.Join(t.TempDir(), "gone")
 	inMemory := bundled(t, store, map[string]string{"main.py": "def main(args, context): return open('/function/data').read(3)\n", "data": strings.Repeat("abc", runtime.MiB)}, runtime.Limits{})
 	if err := deploy(inMemory); err != nil {
 		t.Fatal(err)
@@ -616,8 +615,48 @@ func TestBundleIsUnpackedInTime(t *testing.T) {
 // TestBundleDeployHasItsOwnTime deploys a bundle whose runs have less time than its imports take.
 func TestBundleDeployHasItsOwnTime(t *testing.T) {
 	box, store := boxes["mapped"], testBundles
-	p := bundled(t, store, map[string]string{"main.py": "import time\ntime.sleep(0.3)\ndef main(args, context): return 1\n"}, runtime.Limits{Timeout: 100 * time.Millisecond})
-	if outcome, err := box.Deploy(context.Background(), p); err != nil || outcome.Failure != nil {
-		t.Errorf("%v %+v", err, outcome.Failure)
+	p := bundled(t, store, map[string]string{"main.py": "import time\ntime.sleep(0.3)\nprint('loaded')\ndef main(args, context): return 1\n"}, runtime.Limits{Timeout: 100 * time.Millisecond})
+	outcome, err := box.Deploy(context.Background(), p)
+	if err != nil || outcome.Failure != nil {
+		t.Fatalf("%v %+v", err, outcome.Failure)
+	}
+	if output := string(outcome.Logs.Data); strings.Count(output, "loaded") != 1 {
+		t.Errorf("the deployment, which is made twice, has the log %q", output)
+	}
+	if outcome.Usage.Duration < 600*time.Millisecond {
+		t.Errorf("both deployments took %v", outcome.Usage.Duration)
+	}
+}
+
+// TestDiskFailsWhileUnpacking writes to a file that fails: that is told from an error of the bundle.
+func TestDiskFailsWhileUnpacking(t *testing.T) {
+	box, _ := bundleBox(t, Options{})
+	write := func(w io.Writer) error {
+		_, err := io.WriteString(w, "0123456789")
+		return err
+	}
+	for name, c := range map[string]struct {
+		broken bool
+		size   int
+		write  func(io.Writer) error
+	}{
+		"the disk fails":        {true, 10, write},
+		"the content is longer": {false, 9, write},
+		"it is shorter":         {false, 11, write},
+		"the source fails":      {false, 10, func(io.Writer) error { return errDisk }},
+	} {
+		file, err := box.bundles.files.onDisk(c.size)
+		if err != nil {
+			t.Skip(err)
+		}
+		if c.broken {
+			file.file.Close()
+		}
+		if _, failed, err := box.bundles.fillFile(file, c.write); err == nil || failed != c.broken {
+			t.Errorf("%s: failed is %v, %v", name, failed, err)
+		}
+	}
+	if n := box.bundles.files.files; n != 0 {
+		t.Errorf("%d files are left", n)
 	}
 }

@@ -142,10 +142,10 @@ func (b *bundles) unpack(ctx context.Context, f *bundleFiles, want runtime.Bundl
 	defer func() { <-b.unpacking }()
 	f.err = b.fill(ctx, f, want)
 	switch _, coded := runtime.AsError(f.err); {
-	case f.err == nil || coded:
-	case ctx.Err() != nil || errors.Is(f.err, endOfRun{}):
+	case f.err == nil:
+	case ctx.Err() != nil:
 		f.err = endOfRun{}
-	default:
+	case !coded:
 		f.err = runtime.Internal("sandbox.bundle", f.err)
 	}
 }
@@ -264,17 +264,13 @@ func (y *yielder) Write(p []byte) (int, error) {
 func (b *bundles) write(ctx context.Context, size int64, f func(io.Writer) error) (content, error) {
 	if b.makeRoom(size) {
 		if c, err := b.files.onDisk(int(size)); err == nil {
-			w := contentWriter{content: &c}
-			err := w.fill(size, f)
-			if err == nil {
-				b.files.wrote(nil)
-				return c, nil
+			c, failed, err := b.fillFile(c, f)
+			if err == nil || failed {
+				b.files.wrote(err)
 			}
-			b.free(&c)
-			if !w.failed {
-				return content{}, err
+			if !failed {
+				return c, err
 			}
-			b.files.wrote(err)
 		}
 	}
 	if err := b.take(ctx, b.account.contents, size); err != nil {
@@ -285,12 +281,28 @@ func (b *bundles) write(ctx context.Context, size int64, f func(io.Writer) error
 		b.account.contents.Give(size)
 		return content{}, noPlace(err)
 	}
+	c, _, err = b.fillFile(c, f)
+	return c, err
+}
+
+// fillFile calls f, which must write as many bytes as the file has, and returns the file. After an
+// error, the file is freed; failed reports whether writing has failed.
+func (b *bundles) fillFile(c content, f func(io.Writer) error) (_ content, failed bool, err error) {
+	full := false
+	defer func() {
+		if !full { // an error, or a panic
+			b.free(&c)
+		}
+	}()
 	w := contentWriter{content: &c}
-	if err := w.fill(size, f); err != nil {
-		b.free(&c)
-		return content{}, err
+	if err := f(&w); err != nil {
+		return content{}, w.failed, err
 	}
-	return c, nil
+	if w.at != c.size {
+		return content{}, false, errors.New("the bundle is shorter than its record says")
+	}
+	full = true
+	return c, false, nil
 }
 
 // noPlace returns the error for a bundle that can be stored neither on disk nor in memory.
@@ -342,15 +354,6 @@ func (w *contentWriter) Write(p []byte) (int, error) {
 	}
 	w.at += len(p)
 	return len(p), nil
-}
-
-// fill calls f, which must write as many bytes as the content has.
-func (w *contentWriter) fill(size int64, f func(io.Writer) error) error {
-	err := f(w)
-	if err == nil && int64(w.at) != size {
-		err = errors.New("the bundle is shorter than its record says")
-	}
-	return err
 }
 
 // makeRoom drops the least recently used bundles on disk that nobody uses until another file of size

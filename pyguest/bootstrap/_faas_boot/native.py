@@ -99,7 +99,7 @@ def _modules(error: ImportError) -> list[str]:
 
 
 def _advice(package: str) -> str:
-    use = ALTERNATIVES.get(package.lower().replace("_", "-").replace(".", "-"))
+    use = ALTERNATIVES.get(package.lower().replace("_", "-").replace(".", "-"))  # as PyPI compares names
     return "use " + use if use else "use a package that is pure Python"
 
 
@@ -131,7 +131,7 @@ def _records() -> list[tuple[str, str]]:
                 with open("%s/%s/RECORD" % (FOLDER, name), encoding="utf-8", errors="replace") as file:
                     record = file.read(left)
                 left -= len(record)
-                found.append((name.partition("-")[0], "\n" + record))
+                found.append((name.partition("-")[0].replace("_", "-"), "\n" + record))
             except OSError:
                 pass  # a package that was copied without it
     return found

@@ -105,13 +105,12 @@ def load_bundle(source: bytes, keeps_bytecode: bool) -> None:
     BYTECODE. Raises as `load` does.
     """
     global main
-    names = os.listdir(FOLDER)
+    os.chdir(FOLDER)
     _enter(MAIN_FILE, source)
     absent.has_bundle = True
     sys.path.insert(0, FOLDER)
     sys.argv[:] = [MAIN_FILE]
-    os.chdir(FOLDER)
-    _make_way(names)
+    _make_way()
     if keeps_bytecode:
         sys.pycache_prefix = BYTECODE
     spec = importlib.util.spec_from_file_location(MAIN_MODULE, MAIN_FILE)
@@ -127,11 +126,20 @@ def loaded() -> None:
         sys.pycache_prefix = None
 
 
-def _make_way(names: list[str]) -> None:
-    """Forget the preloaded modules that those with these file names replace."""
-    tops = {name.partition(".")[0] for name in names} - _EARLY - set(sys.builtin_module_names)
-    for name in [name for name in sys.modules if name.partition(".")[0] in tops]:
+def _make_way() -> None:
+    """Forget the preloaded modules that modules of the bundle replace."""
+    names = set(os.listdir(FOLDER))
+    loaded = {name.partition(".")[0] for name in sys.modules} - _EARLY - set(sys.builtin_module_names)
+    replaced = {name for name in loaded if _is_module(name, names)}
+    for name in [name for name in sys.modules if name.partition(".")[0] in replaced]:
         del sys.modules[name]
+
+
+def _is_module(name: str, names: set[str]) -> bool:
+    """Return whether the bundle, which has files and folders of these names, has a module or regular package."""
+    if name in names:
+        return any(os.path.isfile("%s/%s/__init__%s" % (FOLDER, name, end)) for end in (".py", ".pyc"))
+    return name + ".py" in names or name + ".pyc" in names
 
 
 def _main_of(module: types.ModuleType) -> Main:
