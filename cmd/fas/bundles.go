@@ -51,12 +51,11 @@ func (f *folderFlags) check(cmd *cobra.Command) error {
 // bundle.
 func (a *app) pack(ctx context.Context, f folderFlags) (*pack.Bundle, error) {
 	status := a.StatusLine()
-	defer status.Clear()
 	b, err := pack.Folder(ctx, pack.Options{Dir: f.dir, NoInstall: f.noInstall, Progress: status.Set})
+	status.Clear()
 	if err != nil {
 		return nil, err
 	}
-	status.Set(func() string { return "" })
 	if b.Secrets {
 		fmt.Fprintln(a.Err, "note: .env is left out; give settings and secrets as the context, with --context-file")
 	}
