@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -52,29 +51,16 @@ func (f *folderFlags) check(cmd *cobra.Command) error {
 // bundle.
 func (a *app) pack(ctx context.Context, f folderFlags) (*pack.Bundle, error) {
 	status := a.StatusLine()
-	defer status.Clear()
 	b, err := pack.Folder(ctx, pack.Options{Dir: f.dir, NoInstall: f.noInstall, Progress: status.Set})
+	status.Clear()
 	if err != nil {
 		return nil, err
 	}
-	status.Set(func() string { return "" })
 	if b.Secrets {
 		fmt.Fprintln(a.Err, "note: .env is left out; give settings and secrets as the context, with --context-file")
 	}
-	var optional []string
-	for _, name := range b.Native {
-		alternative, known := pack.NeedsNative(name)
-		switch {
-		case !known:
-			optional = append(optional, name)
-		case alternative == "":
-			fmt.Fprintf(a.Err, "warning: %s needs native code, which a function cannot run\n", name)
-		default:
-			fmt.Fprintf(a.Err, "warning: %s needs native code, which a function cannot run; use %s\n", name, alternative)
-		}
-	}
-	if len(optional) > 0 {
-		fmt.Fprintf(a.Err, "note: the extension modules of %s are left out; their Python code runs instead\n", strings.Join(optional, ", "))
+	if len(b.Native) > 0 {
+		fmt.Fprintf(a.Err, "note: the extension modules of %s are left out; Python code runs instead, where they have it\n", strings.Join(b.Native, ", "))
 	}
 	return b, nil
 }
@@ -186,7 +172,7 @@ func (d deployment) exists(ctx context.Context, c *client.Client) (bool, error) 
 const cleanUpTime = 10 * time.Second
 
 // sendBundle sends a bundle and waits until it is deployed.
-func (a *app) sendBundle(ctx context.Context, c *client.Client, name string, b *pack.Bundle) (id string, err error) {
+func (a *app) sendBundle(ctx context.Context, c *client.Client, name string, b *pack.Bundle) (executionID string, err error) {
 	status := a.StatusLine()
 	defer status.Clear()
 	sent := &sentBytes{ReaderAt: b.File}
@@ -197,19 +183,7 @@ func (a *app) sendBundle(ctx context.Context, c *client.Client, name string, b *
 		}
 		return fmt.Sprintf("deploying %d files, %s", b.Files, ui.SecondsText(time.Since(began)))
 	})
-	id, err = c.PutBundle(ctx, name, sent, b.Bytes)
-	if coded, ok := errors.AsType[*runtime.Error](err); ok && coded.Code == runtime.CodeDeployFailed {
-		var native []string
-		for _, name := range b.Native {
-			if _, known := pack.NeedsNative(name); known {
-				native = append(native, name)
-			}
-		}
-		if len(native) > 0 && coded.Hint == "" {
-			coded.Hint = "these packages need native code, which a function cannot run: " + strings.Join(native, ", ")
-		}
-	}
-	return id, err
+	return c.PutBundle(ctx, name, sent, b.Bytes)
 }
 
 // sentBytes counts what is read of a bundle while it is sent.

@@ -31,7 +31,7 @@ Packages are installed into the bundle, not into the folder, from the first of t
 files: requirements.txt (with its hashes), uv.lock, pylock.toml, the dependencies of
 pyproject.toml. The command uses the uv in the PATH, else pip, and takes packages for
 Python 3.13 on Linux. Their extension modules are left out: many packages have Python
-code for the same. A warning names packages that are known to need native code.
+code for the same, and for the others the server says that they need native code.
 
 If the bundle does not deploy, the code does not change, and a new function is not
 created; a new context and new limits stay. Prints the id of the deployment.

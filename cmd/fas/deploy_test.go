@@ -110,6 +110,7 @@ func newFolder(t *testing.T, name string) string {
 func TestFoldersAreDeployed(t *testing.T) {
 	s, env := newBundleServer(t)
 	dir := newFolder(t, "my shop")
+	t.Setenv("TMPDIR", t.TempDir())
 	for _, step := range []struct {
 		args   []string
 		status int

@@ -242,7 +242,12 @@ func tooLarge(format string, args ...any) *runtime.Error {
 		WithHint("leave out what the function does not need, such as tests and documentation of packages")
 }
 
-const hintAgain = "make the zip again, such as with `fas functions create NAME --dir DIR` or `zip -r bundle.zip .`"
+// Hints of refusals.
+const (
+	hintAgain  = "make the zip again, such as with `zip -r bundle.zip .`, or let `fas deploy DIR` make it"
+	hintRename = "rename the file or folder, and make the zip again"
+	hintPlain  = "make the zip again without a password"
+)
 
 // withoutMain returns the error for a bundle that has no main file at its root.
 func (t *tree) withoutMain() error {

@@ -166,7 +166,7 @@ func newNode(header []byte, name string, directory int64) (node, error) {
 	}
 	switch {
 	case flags&(flagEncrypted|flagStrong|flagMasked) != 0:
-		return n, refuse(name, "is encrypted")
+		return n, refuse(name, "is encrypted").WithHint(hintPlain)
 	case mode == modeLink:
 		return n, refuse(name, "is a link").WithHint("put a copy of what it refers to into the zip; `zip -r` without -y does")
 	case mode != 0 && mode != modeRegular && mode != modeFolder:
@@ -236,7 +236,7 @@ func (n *node) readLocal(content io.ReaderAt, directory int64) error {
 	}
 	flags, named, extra := le.Uint16(b[6:]), int(le.Uint16(b[26:])), int(le.Uint16(b[28:]))
 	if flags&(flagEncrypted|flagStrong|flagMasked) != 0 {
-		return refuse(name, "is encrypted")
+		return refuse(name, "is encrypted").WithHint(hintPlain)
 	}
 	if named != len(name) || string(b[lenLocal:]) != name {
 		return refuse(name, "has another name in its header")

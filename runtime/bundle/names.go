@@ -122,7 +122,7 @@ func (t *tree) find(path string) int {
 // add adds an entry of the zip, and the folders above it.
 func (t *tree) add(n node) error {
 	if reason := checkPath(n.Path); reason != "" {
-		return refuse(n.Path, "%s", reason)
+		return refuse(n.Path, "%s", reason).WithHint(hintRename)
 	}
 	t.bytes += n.Size
 	if t.bytes > runtime.MaxBundleUnpacked {
@@ -139,9 +139,9 @@ func (t *tree) insert(n node, name, key string) error {
 		old := &t.nodes[i]
 		switch {
 		case old.Path != n.Path:
-			return refuse(name, "and the entry %s differ only in case or in the form of their characters", quote(old.Path))
+			return refuse(name, "and the entry %s differ only in case or in the form of their characters", quote(old.Path)).WithHint(hintRename)
 		case old.IsDir != n.IsDir:
-			return refuse(name, "needs %s to be a folder, and another entry needs it to be a file", quote(n.Path))
+			return refuse(name, "needs %s to be a folder, and another entry needs it to be a file", quote(n.Path)).WithHint(hintRename)
 		case n.listed && old.listed:
 			return refuse(name, "is there twice")
 		}
