@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/faaspot/faaspot/httpapi"
@@ -207,23 +208,24 @@ func TestUploadsAreBounded(t *testing.T) {
 func TestUploadsOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	checks, full := 0, 0 // the disk is full from this check on
+	var checks, full atomic.Int64 // the disk is full after so many checks
 	ts := apitest.StartTCP(t, apitest.FullFake(), func(o *httpapi.Options) {
 		o.SpoolDir = dir
 		o.Ready = func() error {
-			if checks++; checks > full {
+			if checks.Add(1) > full.Load() {
 				return runtime.Errorf(runtime.CodeUnavailable, "the disk is nearly full")
 			}
 			return nil
 		}
 	})
 	content := zipBytes(2 << 20)
-	for ; full < 5; full++ {
-		checks = 0
+	for n := range int64(5) {
+		full.Store(n)
+		checks.Store(0)
 		apitest.WantError(t, put(t, ts, bytes.NewReader(content), nil), 503, "unavailable")
 		wantNothingSpooled(t, ts, dir)
 	}
-	full, checks = 1000, 0
+	full.Store(1000)
 	if a := put(t, ts, bytes.NewReader(content), nil); a.Status != 200 {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}

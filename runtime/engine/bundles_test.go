@@ -207,37 +207,40 @@ func TestIdempotencyOfBundles(t *testing.T) {
 // The bundle of a run that has begun stays until the run has ended, although its version, and then its
 // function, is not stored any more.
 func TestBundlesOfRunsStay(t *testing.T) {
-	g := newGated()
-	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}})
-	first := zipOf(t, "1", "one")
-	if _, err := putBundle(e, "f", first, ""); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 2)
-	start := func() {
-		go func() { _, err := run(e, "f", "{}"); ended <- err }()
-		<-g.began
-	}
-	start()
-	var last []byte
-	for n := range runtime.KeptVersions {
-		last = zipOf(t, "1", fmt.Sprint("module ", n))
-		if _, err := putBundle(e, "f", last, ""); err != nil {
+	// The first version is still stored when the function is deleted, or it is not.
+	for _, updates := range []int{1, runtime.KeptVersions} {
+		g := newGated()
+		e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}})
+		first := zipOf(t, "1", "one")
+		if _, err := putBundle(e, "f", first, ""); err != nil {
 			t.Fatal(err)
 		}
-	}
-	start()
-	if _, err := remove(e, "f"); err != nil {
-		t.Fatal(err)
-	}
-	wantStored(t, e, first, true)
-	wantStored(t, e, last, true)
-	close(g.end)
-	for range 2 {
-		if err := <-ended; err != nil {
-			t.Error(err)
+		ended := make(chan error, 2)
+		start := func() {
+			go func() { _, err := run(e, "f", "{}"); ended <- err }()
+			<-g.began
 		}
+		start()
+		var last []byte
+		for n := range updates {
+			last = zipOf(t, "1", fmt.Sprint("module ", n))
+			if _, err := putBundle(e, "f", last, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start()
+		if _, err := remove(e, "f"); err != nil {
+			t.Fatal(err)
+		}
+		wantStored(t, e, first, true)
+		wantStored(t, e, last, true)
+		close(g.end)
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		wantStored(t, e, first, false)
+		wantStored(t, e, last, false)
 	}
-	wantStored(t, e, first, false)
-	wantStored(t, e, last, false)
 }
