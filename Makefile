@@ -107,12 +107,15 @@ soak-restore: wazero ## Compare all memory after RESTORES rounds of random runs.
 
 AGREE = 10m
 .PHONY: soak-wazero
-soak-wazero: ## Compare the patched wazero with the released one for AGREE over random modules, and run all tests of both; needs cargo.
-	$(GO) test -timeout 0 ./runtime/sandbox/wazeropatch -run TestCompilersAgree -v -agree $(AGREE)
+soak-wazero: ## Compare the patched wazero with the released one, for AGREE over random modules and for AGREE over runs of the guest, and run all tests of both; needs cargo.
+	$(GO) test -count 1 -timeout 0 ./runtime/sandbox/wazeropatch -run TestCompilersAgree -v -agree $(AGREE)
 	$(MAKE) test-wazero WAZERO=patched WAZERO_TESTS="$(WAZERO_TESTS) ./internal/... ./experimental/... ./imports/..."
-	$(GO) test -timeout 0 ./runtime/sandbox ./pyguest/... ./test/corpus
-	$(GO) run ./runtime/sandbox/wazeropatch
-	$(GO) test -modfile=$(CURDIR)/.cache/wazero/go.mod -timeout 0 ./runtime/sandbox ./pyguest/... ./test/corpus
+	$(MAKE) test-sandbox WAZERO=stock
+	$(MAKE) test-sandbox WAZERO=patched
+
+.PHONY: test-sandbox
+test-sandbox: build ## Run all tests of the sandbox, the guest and the corpus with one wazero.
+	FAS_BINARY=$(BIN)/fas $(GO) test $(MODFILE) -p 1 -timeout 0 ./runtime/sandbox/... ./pyguest/... ./test/corpus
 
 KILLS = 200
 .PHONY: soak-kill
