@@ -92,12 +92,19 @@ fuzz: ## Run each fuzz test for FUZZTIME.
 	    $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 	  done; done
 
-SOAK = 10000
+# Packages with tests of package rapid, which take the number of their checks from a flag. Those of the
+# store and the dispatcher have numbers of their own, and those of the sandbox take SOAK.
+RAPID = $$(git ls-files '*_test.go' | xargs grep -l 'rapid\.Check' | xargs -n1 dirname | sort -u | grep -v -e ^storage$$ -e ^runtime/dispatch$$ -e ^runtime/sandbox$$ | sed 's,^,./,')
+
+SOAK   = 10000
+CHECKS = 50000
+GAMES  = 20
 .PHONY: soak
-soak: ## Run all random tests at length, those of the sandbox SOAK times; takes hours.
+soak: ## Run all random tests at length, those of the sandbox SOAK times, of the store GAMES times as many, and of package rapid with CHECKS checks; takes hours.
 	$(MAKE) soak-restore soak-kill soak-wazero
-	$(GO) test -timeout 0 ./storage -soak 20
-	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks 50000
+	$(GO) test -timeout 0 ./storage -soak $(GAMES)
+	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks $(CHECKS)
+	$(GO) test -timeout 0 $(RAPID) -rapid.checks $(CHECKS)
 	$(GO) test $(MODFILE) -timeout 0 ./runtime/sandbox -soak $(SOAK)
 
 RESTORES = 1000
