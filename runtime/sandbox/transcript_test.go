@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -152,12 +153,12 @@ func (r *recorder) run(t *testing.T, p runtime.Program, args []byte) string {
 	if err := s.prepare(img, p.Tenant); err != nil {
 		t.Fatal(err)
 	}
-	before := sha256.Sum256(s.memory.data())
+	before := hashMemory(s.memory.data())
 	outcome, usable := s.invoke(ctx, &request{
 		op: opRun, inputs: [3][]byte{args, []byte("{}")}, started: s.claim.since, deadline: deadline, limits: limits,
 	})
-	after := sha256.Sum256(s.memory.data())
-	line := fmt.Sprintf("%s from %x left %x in %d bytes, stack %d, ticks %d", describe(outcome), before[:8], after[:8], outcome.Usage.Memory, s.stack.Get(), s.ticks.Get())
+	after := hashMemory(s.memory.data())
+	line := fmt.Sprintf("%s from %x left %x in %d bytes, stack %d, ticks %d", describe(outcome), before, after, outcome.Usage.Memory, s.stack.Get(), s.ticks.Get())
 	if usable {
 		_, restored, err := s.restore()
 		if err != nil {
@@ -170,6 +171,19 @@ func (r *recorder) run(t *testing.T, p runtime.Program, args []byte) string {
 		r.dropSlot(t)
 	}
 	return line
+}
+
+// hashMemory returns a hash of the size of a memory and of its pages that are not zero.
+func hashMemory(mem []byte) []byte {
+	sum := sha256.New()
+	for at := 0; at < len(mem); at += pageSize {
+		if page := mem[at : at+pageSize]; !bytes.Equal(page, zeroPage[:]) {
+			fmt.Fprintf(sum, "%d", at)
+			sum.Write(page)
+		}
+	}
+	fmt.Fprintf(sum, "%d", len(mem))
+	return sum.Sum(nil)[:8]
 }
 
 func (r *recorder) dropSlot(t *testing.T) {
