@@ -69,11 +69,12 @@ var corpusArgs = regexp.MustCompile(`(?m)^# args: (.*)$`)
 func writeTranscript(t *testing.T, out io.Writer, seed uint64) {
 	end := time.Now().Add(*transcriptFor)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	var key [32]byte
-	binary.LittleEndian.PutUint64(key[:], seed)
-	box := openBox(t, Options{clock: &steppingClock{}, random: rand.NewChaCha8(key)})
+	r := &recorder{clock: &steppingClock{}, random: rand.NewChaCha8([32]byte{})}
+	binary.LittleEndian.PutUint64(r.seed[:], seed)
+	r.rewind()
+	box := openBox(t, Options{clock: r.clock, random: r.random})
+	r.box = box
 	fmt.Fprintf(out, "base %x\n", sha256.Sum256(box.guest.base.view))
-	r := &recorder{box: box}
 	defer r.dropSlot(t)
 
 	if *transcriptFor > 0 {
@@ -91,6 +92,7 @@ func writeTranscript(t *testing.T, out io.Writer, seed uint64) {
 				args = found[1]
 			}
 			p := program(string(source), runtime.Limits{Timeout: recordedTimeout})
+			r.rewind()
 			outcome, err := box.Deploy(context.Background(), p)
 			if err != nil {
 				t.Fatal(err)
@@ -123,12 +125,23 @@ const recordedTimeout = 2 * time.Minute
 
 // recorder runs programs on a slot of its own and describes what they leave.
 type recorder struct {
-	box  *Sandbox
-	slot *slot // nil: the next run makes one
+	box    *Sandbox
+	slot   *slot // nil: the next run makes one
+	clock  *steppingClock
+	random *rand.ChaCha8
+	seed   [32]byte // of random
+}
+
+// rewind resets the clock and the random bytes, so that what follows does not depend on what was
+// before.
+func (r *recorder) rewind() {
+	r.clock.reads = 0
+	r.random.Seed(r.seed)
 }
 
 // run runs a deployed program. It returns a description of how the run ended, with hashes of the
-// image that it began from, of its outcome and of the memory and globals that it left.
+// image that it began from, of its outcome and of the memory and globals that it left. A run that
+// reached its time limit has stopped at a place that depends on the machine, and has no hashes.
 func (r *recorder) run(t *testing.T, p runtime.Program, args []byte) string {
 	t.Helper()
 	ctx, limits := context.Background(), p.Limits.WithDefaults()
@@ -154,11 +167,15 @@ func (r *recorder) run(t *testing.T, p runtime.Program, args []byte) string {
 		t.Fatal(err)
 	}
 	before := hashMemory(s.memory.data())
+	r.rewind()
 	outcome, usable := s.invoke(ctx, &request{
 		op: opRun, inputs: [3][]byte{args, []byte("{}")}, started: s.claim.since, deadline: deadline, limits: limits,
 	})
 	after := hashMemory(s.memory.data())
 	line := fmt.Sprintf("%s from %x left %x in %d bytes, stack %d, ticks %d", describe(outcome), before, after, outcome.Usage.Memory, s.stack.Get(), s.ticks.Get())
+	if outcome.Failure != nil && outcome.Failure.Class == runtime.ClassTimeout {
+		line = string(runtime.ClassTimeout)
+	}
 	if usable {
 		_, restored, err := s.restore()
 		if err != nil {
