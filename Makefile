@@ -92,12 +92,19 @@ fuzz: ## Run each fuzz test for FUZZTIME.
 	    $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 	  done; done
 
-SOAK = 10000
+# Packages with tests of package rapid, which take the number of their checks from a flag. Those of the
+# store and the dispatcher have numbers of their own, and those of the sandbox take SOAK.
+RAPID = $$(git ls-files '*_test.go' | xargs grep -l 'rapid\.Check' | xargs -n1 dirname | sort -u | grep -v -e ^storage$$ -e ^runtime/dispatch$$ -e ^runtime/sandbox$$ | sed 's,^,./,')
+
+SOAK   = 10000
+CHECKS = 50000
+GAMES  = 20
 .PHONY: soak
-soak: ## Run all random tests at length, those of the sandbox SOAK times; takes hours.
+soak: ## Run all random tests at length, those of the sandbox SOAK times, of the store GAMES times as many, and of package rapid with CHECKS checks; takes hours.
 	$(MAKE) soak-restore soak-kill soak-wazero
-	$(GO) test -timeout 0 ./storage -soak 20
-	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks 50000
+	$(GO) test -timeout 0 ./storage -soak $(GAMES)
+	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks $(CHECKS)
+	$(GO) test -timeout 0 $(RAPID) -rapid.checks $(CHECKS)
 	$(GO) test $(MODFILE) -timeout 0 ./runtime/sandbox -soak $(SOAK)
 
 RESTORES = 1000
@@ -107,12 +114,15 @@ soak-restore: wazero ## Compare all memory after RESTORES rounds of random runs.
 
 AGREE = 10m
 .PHONY: soak-wazero
-soak-wazero: ## Compare the patched wazero with the released one for AGREE over random modules, and run all tests of both; needs cargo.
-	$(GO) test -timeout 0 ./runtime/sandbox/wazeropatch -run TestCompilersAgree -v -agree $(AGREE)
-	$(MAKE) test-wazero WAZERO=patched WAZERO_TESTS="$(WAZERO_TESTS) ./internal/... ./experimental/... ./imports/..."
-	$(GO) test -timeout 0 ./runtime/sandbox ./pyguest/... ./test/corpus
-	$(GO) run ./runtime/sandbox/wazeropatch
-	$(GO) test -modfile=$(CURDIR)/.cache/wazero/go.mod -timeout 0 ./runtime/sandbox ./pyguest/... ./test/corpus
+soak-wazero: ## Compare the patched wazero with the released one, for AGREE over random modules and for AGREE over runs of the guest, and run all tests of both; needs cargo.
+	$(GO) test -count 1 -timeout 0 ./runtime/sandbox/wazeropatch -run TestCompilersAgree -v -agree $(AGREE)
+	$(MAKE) test-wazero WAZERO=patched WAZERO_TESTS=./...
+	$(MAKE) test-sandbox WAZERO=stock
+	$(MAKE) test-sandbox WAZERO=patched
+
+.PHONY: test-sandbox
+test-sandbox: build ## Run all tests of the sandbox, the guest and the corpus with one wazero.
+	FAS_BINARY=$(BIN)/fas $(GO) test $(MODFILE) -p 1 -timeout 0 ./runtime/sandbox/... ./pyguest/... ./test/corpus
 
 KILLS = 200
 .PHONY: soak-kill

@@ -242,6 +242,7 @@ func (p *player) start(l ledger) move {
 	after := l.hardened()
 	var leases []runtime.Lease
 	var refused []error
+	changes := false
 	probation := runtime.Probation(p.rng.IntN(3))
 	add := func(e entry, attempt int, err error) {
 		lease := runtime.Lease{Tenant: e.x.Tenant, ID: e.x.ID, Attempt: attempt, Started: p.now, Probation: probation}
@@ -267,12 +268,12 @@ func (p *player) start(l ledger) move {
 		e.x.Suspicion.Probation = probation
 		e.logs = runtime.Logs{}
 		after.all[e.x.ID] = e
+		changes = true
 	}
-	done := len(leases)
 	for _, e := range p.pick(l, func(e entry) bool { return !queued(e) }) {
 		add(e, max(e.x.Attempt, 1), runtime.ErrLease)
 	}
-	if done == 0 {
+	if !changes { // nothing is written
 		after = l
 	}
 	return move{fmt.Sprint("start ", leases), func(s *Store) error {
@@ -286,6 +287,7 @@ func (p *player) start(l ledger) move {
 func (p *player) suspect(l ledger) move {
 	after := l.hardened()
 	var changes []runtime.SuspicionChange
+	applies := false
 	for _, e := range p.pick(l, func(e entry) bool { return e.x.Kind == runtime.KindRun }) {
 		c := runtime.SuspicionChange{Tenant: e.x.Tenant, ID: e.x.ID, Attempt: e.x.Attempt + p.rng.IntN(2), Suspicion: e.x.Suspicion}
 		c.Suspicion.Charges++
@@ -295,7 +297,11 @@ func (p *player) suspect(l ledger) move {
 		if c.Attempt == e.x.Attempt && (waits && queued(e) && e.x.Attempt > 0 || !waits && running(e)) {
 			e.x.Suspicion = c.Suspicion
 			after.all[e.x.ID] = e
+			applies = true
 		}
+	}
+	if !applies { // nothing is written
+		after = l
 	}
 	return move{fmt.Sprint("suspect ", changes), func(s *Store) error { return s.SetSuspicion(changes) }, after}
 }

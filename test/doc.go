@@ -8,6 +8,6 @@
 // corpus compares functions with native CPython, and cpython runs CPython's own tests as functions.
 // Package process is the harness. This package itself holds docs/guarantees.md to tests that exist.
 //
-// The folder release runs the tests of the build for arm64. packages.sh installs the Debian packages
+// Package release tests the release archives, and its script the build for arm64. packages.sh installs the Debian packages
 // that the tests need, and native-python.sh builds the CPython that functions are compared with.
 package test

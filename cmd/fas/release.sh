@@ -1,7 +1,10 @@
 #!/bin/bash
 # Builds the release archives of fas into dist/, with their checksums.
 #
-#   cmd/fas/release.sh [VERSION]     # default: git describe --tags --always --dirty
+#   cmd/fas/release.sh [VERSION [PLATFORM...]]
+#
+# VERSION is by default what "git describe --tags --always --dirty" prints; a PLATFORM is such as linux/amd64, by default all of the
+# list below. Binaries for amd64 have the patched wazero, as those of "make build" have (docs/wazero-patch.md).
 #
 # Each archive fas_VERSION_OS_ARCH.tar.gz holds the binary, README.md, LICENSE, and in licenses/ the licences of the
 # third-party code in the binary: of the guest (licenses/guest), of the linked Go modules and of Go itself (licenses/go).
@@ -11,6 +14,7 @@
 set -euo pipefail
 
 platforms=(linux/amd64 linux/arm64 darwin/arm64)
+[ $# -lt 2 ] || platforms=("${@:2}")
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 say() { printf 'release: %s\n' "$*"; }
@@ -36,17 +40,27 @@ mtime=@$(git log -1 --format=%ct)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# The patch is for amd64.
+patched=$(go run ./runtime/sandbox/wazeropatch)
+# modfile ARCH prints the flag that selects wazero for a processor.
+modfile() { [ "$1" != amd64 ] || printf '%s\n' "-modfile=$patched"; }
+
 # build OS ARCH FILE builds the binary.
 build() {
-  GOOS=$1 GOARCH=$2 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.release=$version" -o "$3" ./cmd/fas
+  local flag
+  flag=$(modfile "$2")
+  GOOS=$1 GOARCH=$2 go build ${flag:+"$flag"} -trimpath -buildvcs=false -ldflags "-s -w -X main.release=$version" -o "$3" ./cmd/fas
 }
 
-# check OS ARCH FILE fails unless the binary is for its platform and, for Linux, is static.
+# check OS ARCH FILE fails unless the binary is for its platform, has the wazero for its processor and, for Linux, is static.
 check() {
   local info
   info=$(go version -m "$3")
   grep -q "GOOS=$1\$" <<<"$info" && grep -q "GOARCH=$2\$" <<<"$info" || fail "the binary for $1/$2 is for another platform"
   grep -q 'CGO_ENABLED=0$' <<<"$info" || fail "the binary for $1/$2 is built with cgo"
+  local wazero=released
+  ! grep -qF $'=>\t./.cache/wazero/' <<<"$info" || wazero=patched
+  [ "$wazero" = "$([ "$2" = amd64 ] && echo patched || echo released)" ] || fail "the binary for $1/$2 has the $wazero wazero"
   if [ "$1" = linux ]; then
     info=$(readelf -lW "$3")
     ! grep -qE '^ *(INTERP|DYNAMIC) ' <<<"$info" || fail "the binary for $1/$2 is not static"
@@ -59,12 +73,13 @@ check() {
 # licences OS ARCH FOLDER copies the licences of the code that the binary links. A package may have a licence of its own, so the
 # function searches the folder of each linked package and its parents up to the module's folder.
 licences() {
-  local goroot list module root dir files
+  local goroot list module root dir files flag
   goroot=$(go env GOROOT)
   mkdir -p "$3/guest" "$3/go/std"
   install -m 644 pyguest/licenses/* "$3/guest"
   install -m 644 "$goroot/LICENSE" "$3/go/std" || fail "Go's own LICENSE is not in $goroot"
-  list=$(GOOS=$1 GOARCH=$2 go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}}@{{.Version}}	{{.Dir}}	{{$.Dir}}{{end}}{{end}}' ./cmd/fas)
+  flag=$(modfile "$2")
+  list=$(GOOS=$1 GOARCH=$2 go list ${flag:+"$flag"} -deps -f '{{with .Module}}{{if not .Main}}{{.Path}}@{{.Version}}	{{.Dir}}	{{$.Dir}}{{end}}{{end}}' ./cmd/fas)
   while IFS=$'\t' read -r module root dir; do
     [ -n "$module" ] || continue
     while :; do

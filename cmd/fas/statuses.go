@@ -28,7 +28,7 @@ func executionStatuses(words []string) ([]string, error) {
 	for _, word := range words {
 		s, ok := client.ParseStatus(word)
 		if !ok {
-			return nil, unknownStatus(word, statusWords)
+			return nil, unknownStatus(word, "use pending or started, or for finished executions success, failed or cancelled")
 		}
 		all = append(all, string(s))
 	}
@@ -46,12 +46,12 @@ func taskStatuses(words []string) ([]string, error) {
 		case ok:
 			all = append(all, taskStatusOf[s])
 		default:
-			return nil, unknownStatus(word, client.TaskStatuses)
+			return nil, unknownStatus(word, "use "+strings.Join(client.TaskStatuses, ", "))
 		}
 	}
 	return all, nil
 }
 
-func unknownStatus(word string, known []string) error {
-	return clierror.Usagef("use "+strings.Join(known, ", "), "the --status %s is not known", ui.Quote(word))
+func unknownStatus(word, hint string) error {
+	return clierror.Usagef(hint, "the --status %s is not known", ui.Quote(word))
 }

@@ -126,7 +126,7 @@ func parseStatuses(words string) ([]runtime.State, error) {
 		status, ok := wire.ParseStatus(word)
 		if !ok {
 			return nil, runtime.Errorf(runtime.CodeInvalidArgument, "there is no status %q", word).
-				WithHint("use Pending, Started, Success, Failed or Cancelled, separated by commas")
+				WithHint("use Pending or Started, or for finished executions Success, Failed or Cancelled, separated by commas")
 		}
 		requested[status] = true
 	}

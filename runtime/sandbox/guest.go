@@ -2,9 +2,9 @@ package sandbox
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -47,7 +47,8 @@ type guest struct {
 	bare   *image // the base image itself; deployments start from it
 	mapped bool   // slots use mappedMemory
 	tree   *wasi.Tree
-	clock  hostClock
+	clock  wasi.Clock
+	random io.Reader
 	timers *timers
 	log    *slog.Logger
 }
@@ -77,7 +78,7 @@ func (c hostClock) Now() (wall, monotonic int64) {
 // openGuest compiles the guest, or loads the compiled code from the cache. Steps that do not depend
 // on each other run at the same time, so that a server starts in half a second.
 func openGuest(ctx context.Context, o Options) (*guest, error) {
-	g := &guest{log: o.Log, clock: hostClock{time.Now()}, timers: newTimers()}
+	g := &guest{log: o.Log, clock: o.clock, random: o.random, timers: newTimers()}
 	var data []wasmbin.Segment
 	var cache *compilationCache
 	var storeCode func()
@@ -199,7 +200,7 @@ func (g *guest) instantiate(ctx context.Context, m guestMemory, p *processors, a
 	s.host = hostContext{noCall, s}
 	var err error
 	s.system, err = wasi.New(wasi.Config{
-		Tree: g.tree, Clock: g.clock, Random: rand.Reader, Control: s,
+		Tree: g.tree, Clock: g.clock, Random: g.random, Control: s,
 		Args: []string{"python3"},
 		Env:  []string{"HOME=/tmp", "LANG=C.UTF-8", "TMPDIR=/tmp"},
 	})

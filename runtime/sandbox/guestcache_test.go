@@ -6,21 +6,30 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	goruntime "runtime"
+
+	"github.com/tetratelabs/wazero"
 
 	"github.com/faaspot/faaspot/pyguest"
 )
 
 // sharedGuest is the folder in which test processes share the compiled guest, below the root of
-// the module and keyed by the guest. Compiling takes a test process longer than most of its tests.
-// It is empty if the guest cannot be read, or if the test runs outside the module.
+// the module and keyed by the guest and the folder of wazero's sources, which tells a patched copy
+// from the release. Compiling takes a test process longer than most of its tests. The name is empty
+// if the guest cannot be read, or if the test runs outside the module.
 func sharedGuest() string {
 	root := filepath.Join("..", "..")
 	module, err := pyguest.Module()
 	if _, statErr := os.Stat(filepath.Join(root, "go.mod")); err != nil || statErr != nil {
 		return ""
 	}
-	return filepath.Join(root, ".cache", "guest", fmt.Sprintf("%s-%.8x", goruntime.GOARCH, sha256.Sum256(module)))
+	compiler := reflect.ValueOf(wazero.NewRuntimeConfigCompiler).Pointer()
+	source, _ := goruntime.FuncForPC(compiler).FileLine(compiler)
+	sum := sha256.New()
+	sum.Write(module)
+	sum.Write([]byte(source))
+	return filepath.Join(root, ".cache", "guest", fmt.Sprintf("%s-%.8x", goruntime.GOARCH, sum.Sum(nil)))
 }
 
 // fetchCompiledGuest copies the shared compilation cache to dir, so that no test can damage the

@@ -3,8 +3,10 @@ package sandbox
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	goruntime "runtime"
 	"sync"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
 // GCPercent is the value that a server sets GOGC to, see debug.SetGCPercent. A guest that recurses
@@ -56,6 +59,9 @@ type Options struct {
 	// Portable makes slots copy all of their memory for every run, as on systems that do not report
 	// which pages were written.
 	Portable bool
+
+	clock  wasi.Clock // the guests' clock in tests; nil: that of the machine
+	random io.Reader  // the guests' source of random bytes in tests; nil: crypto/rand
 }
 
 func (o Options) withDefaults() Options {
@@ -64,6 +70,12 @@ func (o Options) withDefaults() Options {
 	o.IdleSlots = cmp.Or(max(o.IdleSlots, 0), 8*o.Processors)
 	if o.Memory == nil {
 		o.Memory = memory.New(memory.Machine()/2, o.Log)
+	}
+	if o.clock == nil {
+		o.clock = hostClock{time.Now()}
+	}
+	if o.random == nil {
+		o.random = rand.Reader
 	}
 	return o
 }

@@ -38,8 +38,8 @@ def main(args, context):
 // patience bounds one script.
 const patience = 2 * time.Minute
 
-// folders are those that install.sh prints.
-type folders struct{ node, python, faaspot string }
+// folders are those that install.sh prints, after the path of Node.js.
+type folders struct{ nodejs, node, python, faaspot string }
 
 var install = sync.OnceValues(func() (folders, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
@@ -49,10 +49,10 @@ var install = sync.OnceValues(func() (folders, error) {
 	cmd.Stderr = io.MultiWriter(os.Stderr, &said)
 	out, err := cmd.Output()
 	lines := strings.Fields(string(out))
-	if err != nil || len(lines) != 3 {
+	if err != nil || len(lines) != 4 {
 		return folders{}, &installError{said.String(), err}
 	}
-	return folders{lines[0], lines[1], lines[2]}, nil
+	return folders{lines[0], lines[1], lines[2], lines[3]}, nil
 })
 
 type installError struct {
@@ -101,12 +101,12 @@ func run(t *testing.T, env []string, name string, args ...string) {
 // node runs a script of testdata/node. It has to be in the folder of the packages to find them.
 func node(t *testing.T, server *process.Server, script string, args ...string) {
 	t.Helper()
-	dir := packages(t).node
+	installed := packages(t)
 	text, err := os.ReadFile(filepath.Join("testdata/node", script))
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied, err := os.CreateTemp(dir, "*-"+script)
+	copied, err := os.CreateTemp(installed.node, "*-"+script)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func node(t *testing.T, server *process.Server, script string, args ...string) {
 	if err := copied.Close(); err != nil {
 		t.Fatal(err)
 	}
-	run(t, serverEnv(server), "node", append([]string{copied.Name()}, args...)...)
+	run(t, serverEnv(server), installed.nodejs, append([]string{copied.Name()}, args...)...)
 }
 
 // python runs a script of testdata/python.

@@ -1,14 +1,16 @@
 #!/bin/bash
 # Installs the clients that the vendors publish into .cache/clients of the repository, in the versions
-# and with the hashes of testdata/, and prints the folders: of the packages for Node.js, of the
-# Python environment, and of FaaSpot's last client.
+# and with the hashes of testdata/. It prints the path of Node.js, and the folders of the packages for
+# Node.js, of the Python environment, and of FaaSpot's last client.
 #
 #   test/clients/install.sh
 #
-# It needs node and npm (Node.js 20 or later) and python3 (3.11 or later) with the module venv. If
-# one is missing and this runs as root on Debian, it installs the packages of Debian. It does nothing
-# if everything is installed.
+# It needs node and npm, and python3 (3.11 or later) with the module venv. If one is missing and this
+# runs as root on Debian, it installs the packages of Debian. The clients need Node.js 20 or later: if
+# that of the machine is older, as in Debian 12, npm installs the one of testdata/nodejs. The script
+# does nothing if everything is installed.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/testdata"
 
 fail() {
@@ -20,7 +22,6 @@ packages=()
 command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 [ ${#packages[@]} = 0 ] || ../../packages.sh "${packages[@]}" || fail "cannot install ${packages[*]}"
-node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || fail "node $(node --version) is too old: the clients need Node.js 20 or later"
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$(python3 --version) is too old: the clients need Python 3.11 or later"
 
 cache=$(cd ../../.. && pwd)/.cache/clients
@@ -31,14 +32,31 @@ flock 9 # tests of two checkouts of a commit, or two runs, may share the folder
 # A folder is named after everything that determines its content. The last step marks it as whole.
 sum() { cat "$@" <(node --version; python3 --version; uname -m) | sha256sum | cut -c1-16; }
 
-node=$cache/node-$(sum node/package.json node/package-lock.json node/.npmrc)
-if [ ! -e "$node/whole" ]; then
-  rm -rf "$node"
-  mkdir "$node"
-  cp node/package.json node/package-lock.json node/.npmrc "$node"
-  (cd "$node" && npm ci >&2) || fail "npm cannot install the packages of testdata/node/package-lock.json"
-  touch "$node/whole"
+# npm_ci FOLDER installs the packages that a folder of testdata lists, and prints where.
+npm_ci() {
+  local to
+  to=$cache/$1-$(sum "$1/package.json" "$1/package-lock.json" "$1/.npmrc")
+  if [ ! -e "$to/whole" ]; then
+    rm -rf "$to"
+    mkdir "$to"
+    cp "$1/package.json" "$1/package-lock.json" "$1/.npmrc" "$to"
+    (cd "$to" && npm ci >&2) || fail "npm cannot install the packages of testdata/$1/package-lock.json"
+    touch "$to/whole"
+  fi
+  echo "$to"
+}
+
+# recent NODE reports whether a Node.js is recent enough for the clients.
+recent() { "$1" -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; }
+
+nodejs=$(command -v node)
+if ! recent "$nodejs"; then
+  old=$(node --version) arch=$(node -p process.arch)
+  nodejs=$(npm_ci nodejs)
+  nodejs+=/node_modules/node-linux-$arch/bin/node
+  [ -x "$nodejs" ] || fail "node $old is too old, and npm has none for $arch: the clients need Node.js 20 or later"
 fi
+node=$(npm_ci node)
 
 python=$cache/python-$(sum python/requirements.txt python/faaspot.txt)
 if [ ! -e "$python/whole" ]; then
@@ -54,6 +72,7 @@ if [ ! -e "$python/whole" ]; then
   touch "$python/whole"
 fi
 
+echo "$nodejs"
 echo "$node"
 echo "$python"
 echo "$python/faaspot"

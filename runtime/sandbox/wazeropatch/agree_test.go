@@ -7,14 +7,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 var (
-	agreeFor  = flag.Duration("agree", 0, "time for which random modules are run by both compilers; needs cargo")
-	agreeFrom = flag.Uint64("agree.from", 0, "number of the first random module; 0: by the time of day")
+	agreeFor  = flag.Duration("agree", 0, "time for which each kind of random program is run by both compilers; needs cargo")
+	agreeFrom = flag.Uint64("agree.from", 0, "number of the first random module, and seed of the guest's programs; 0: by the time of day")
 )
 
 // modulesOfBatch is the number of random modules that are generated, run and compared at once.
@@ -70,6 +74,58 @@ func lines(t *testing.T, binary, dir string) [][]byte {
 func lastLine(out []byte) []byte {
 	out = bytes.TrimSpace(out)
 	return out[bytes.LastIndexByte(out, '\n')+1:]
+}
+
+// TestCompilersAgreeOnTheGuest runs the Python interpreter with wazero as released and with the patched
+// copy, with the same clock and random bytes: every run of the corpus and of random programs must
+// have the same outcome, and must leave the same memory and globals.
+func TestCompilersAgreeOnTheGuest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the interpreter twice")
+	}
+	seed := *agreeFrom
+	if seed == 0 {
+		seed = uint64(time.Now().Unix())
+	}
+	t.Logf("the seed is %d", seed)
+	modfile, err := prepare(root(t), wazeroPatch)
+	must(t, err)
+	dir := t.TempDir()
+	flagsOf := map[string][]string{"stock": nil, "patched": {"-modfile=" + modfile}}
+	for name, flags := range flagsOf {
+		_, err := goCommand(root(t), slices.Concat([]string{"test", "-c", "-o", filepath.Join(dir, name)}, flags, []string{"./runtime/sandbox"})...)
+		must(t, err)
+	}
+	var recording errgroup.Group
+	for name := range flagsOf {
+		recording.Go(func() error {
+			cmd := exec.Command(filepath.Join(dir, name), "-test.run", "^TestTranscript$", "-test.timeout", "0",
+				"-transcript", filepath.Join(dir, name+".txt"), "-transcript.for", agreeFor.String(), "-transcript.seed", strconv.FormatUint(seed, 10))
+			cmd.Dir = ".."
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("%s: %w: %s", name, err, out)
+			}
+			return nil
+		})
+	}
+	must(t, recording.Wait())
+	transcript := func(name string) []string {
+		content, err := os.ReadFile(filepath.Join(dir, name+".txt"))
+		must(t, err)
+		return strings.Split(strings.TrimSpace(string(content)), "\n")
+	}
+	want, got := transcript("stock"), transcript("patched")
+	// Both have run for the same time, so that one has done more.
+	runs := min(len(want), len(got)) - 1
+	if runs < 1 {
+		t.Fatal("nothing was run")
+	}
+	for i := range runs + 1 {
+		if want[i] != got[i] {
+			t.Fatalf("line %d:\nwazero as released: %s\nthe patched copy:   %s", i+1, want[i], got[i])
+		}
+	}
+	t.Logf("%d runs agree", runs)
 }
 
 // buildSmith builds the generator of modules.

@@ -47,7 +47,7 @@ type = "cron"
 schedule = "0 3 * * *"
 timezone = "Europe/Berlin"
 missed = "catchup"
-tasks = [{ n = 1, f = 2.0, list = [1.5, "x", { b = true }] }, {}]
+tasks = [{ n = 1, f = 2.0, list = [1.5, "x", { b = true }] }, {}, { day = 2026-01-31, times = [07:32, 2026-01-31 07:32:00.5, 2026-01-31T07:32:00+01:00] }]
 
 [[triggers]]
 type = "http-async"
@@ -73,7 +73,7 @@ func TestTOML(t *testing.T) {
 		`"spec":{"enabled":false,"function":"bill","runtime":{"memory":256,"timeout":150,"maxRetries":2,"maxConcurrentTasks":50,"envs":[` +
 		`{"name":"API_KEY","value":"k","secret":true},{"name":"EMPTY","value":""},{"name":"REGION","value":"eu"}]},"triggers":[` +
 		`{"id":"night","type":"cron","enabled":true,"configuration":{"schedule":"0 3 * * *","timezone":"Europe/Berlin","missed":"catchup",` +
-		`"tasks":[{"f":2.0,"list":[1.5,"x",{"b":true}],"n":1},{}]}},` +
+		`"tasks":[{"f":2.0,"list":[1.5,"x",{"b":true}],"n":1},{},{"day":"2026-01-31","times":["07:32:00","2026-01-31T07:32:00.5","2026-01-31T07:32:00+01:00"]}]}},` +
 		`{"type":"http-async","enabled":false,"configuration":{"path":"bills/new","callbackUrl":"https://example.com/done","callbackSecret":"from outside","retry":0,"timeout":300}},` +
 		`{"type":"http","enabled":true,"configuration":{"path":"bills","timeout":30}}]}}`
 	if diff := gocmp.Diff(want, string(f.Body)); diff != "" || f.Name != "nightly" {
@@ -124,7 +124,7 @@ func TestTOMLErrors(t *testing.T) {
 		{head + "[[triggers]]\ntype = 'cron'", "job.toml:3:3: triggers[0].schedule is missing", "add schedule"},
 		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\npath = 'x'", "job.toml:6:1: triggers[0].path is not a field of a trigger of the type cron", "leave it out"},
 		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\ntasks = [{},\n 3]", "job.toml:7:2: triggers[0].tasks[1] is a whole number, not a table", "each task"},
-		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\ntasks = [{ at = 2026-01-31 }]", "job.toml:6:12: triggers[0].tasks[0].at is a date or time, which JSON does not have", "write it as a string"},
+		{head + "[[triggers]]\ntype = 'cron'\nschedule = '@daily'\ntasks = [{ x = [{ y = inf }] }]", "job.toml:6:19: triggers[0].tasks[0].x[0].y is a number, which JSON does not have", "write it as a string"},
 		{head + "[[triggers]]\ntype = 'http'\npath = 'x'\nretry = 21", "job.toml:6:1: triggers[0].retry of 21 is out of bounds", "give 0 to 20"},
 		{head + "[[triggers]]\ntype = 'http'\npath = 'x'\ntimeout = 901", "job.toml:6:1: triggers[0].timeout of 901 seconds is out of bounds", ""},
 	} {

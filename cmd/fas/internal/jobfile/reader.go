@@ -278,7 +278,7 @@ func withFloats(v any) any {
 func (t *table) plain(path string, v any) bool {
 	ok := true
 	switch v := v.(type) {
-	case string, bool, int64:
+	case string, bool, int64, stricttoml.Time: // a date or time becomes a string, as in a context
 	case float64:
 		ok = !math.IsNaN(v) && !math.IsInf(v, 0)
 	case []any:
