@@ -56,6 +56,7 @@ type Admission struct {
 	closed   bool
 	paused   bool
 	progress uint64        // runs that have started or gone on
+	started  uint64        // ages.served when a run started last, or had its turn
 	watched  bool          // it is looked soon whether there is progress
 	stuck    bool          // there was none
 	patience time.Duration // until it is looked again; zero: reclaimAfter
@@ -229,6 +230,9 @@ func (a *Admission) Stop() {
 
 func (a *Admission) push(r *Run) {
 	r.item.Value = r
+	if a.queue.Len() == 0 {
+		a.started = a.ages.served
+	}
 	a.queue.Push(&r.item, r.Tenant, r.Group)
 	if r.notify == nil {
 		a.callers[r.Tenant]++
@@ -250,12 +254,13 @@ func (a *Admission) uncount(r *Run) {
 // take lets a run start if there is memory for it.
 func (a *Admission) take(r *Run) bool {
 	function, tenant := a.shares.of(r)
-	if a.paused || a.running >= a.maxRuns || a.all.first() != nil || function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) ||
+	if a.paused || a.running >= a.maxRuns || a.all.first() != nil && !a.startIsDue() || function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) ||
 		!a.memory.Leaves(r.Bytes, a.headroom(function)) || !a.memory.TakeFree(r.Bytes) {
 		return false
 	}
 	a.running++
 	a.progress++
+	a.started = a.ages.served
 	a.enter(r, function, tenant)
 	r.charged = r.Bytes
 	return true
@@ -296,10 +301,7 @@ func (a *Admission) admitIfWanted() {
 // another holder gives some back.
 func (a *Admission) admit() {
 	for {
-		wanted := a.goOn()
-		if wanted.most == 0 && !a.paused {
-			wanted = a.start()
-		}
+		wanted := a.next()
 		if wanted.most == 0 || a.all.first() == nil && a.running >= a.maxRuns {
 			a.memory.Notify(nil, 0, 0)
 			return
@@ -310,6 +312,33 @@ func (a *Admission) admit() {
 		}
 		// Bytes may have been freed before Notify.
 	}
+}
+
+// next lets runs go on and start that fit, and returns what the next want. Those that are to go on come
+// first. But when maxOvertaken of them have gone on since a run has started, one that fits starts before
+// them; if none fits, none goes on until one does, or until there is no progress for a while: then the
+// runs that have not started lose their turn. Otherwise a few runs that wait again and again, of which
+// one always wants to go on, would keep out all others.
+func (a *Admission) next() demand {
+	if a.startIsDue() {
+		wanted := a.start()
+		if a.startIsDue() && wanted.most > 0 && wanted.least <= a.memory.FreeOfRuns()-a.kept {
+			if !a.stuck {
+				return wanted
+			}
+			a.started = a.ages.served
+		}
+	}
+	wanted := a.goOn()
+	if wanted.most == 0 && !a.paused {
+		wanted = a.start()
+	}
+	return wanted
+}
+
+// startIsDue reports whether a run may start before those that are to go on.
+func (a *Admission) startIsDue() bool {
+	return !a.paused && a.queue.Len() > 0 && a.ages.served-a.started >= maxOvertaken
 }
 
 // reclaim lets caches give up what is wanted: at once if no run computes, else when no run has started

@@ -105,7 +105,7 @@ func (r *Run) Lend(held int64) {
 func (r *Run) Reclaim(ctx context.Context, patience time.Duration) error {
 	a := r.admission
 	a.mu.Lock()
-	if (r.lent == 0 || a.ages.order.Len() == 0 && r.mayGoOn()) && a.takeBack(r) {
+	if (r.lent == 0 || a.ages.order.Len() == 0 && !a.startIsDue() && r.mayGoOn()) && a.takeBack(r) {
 		a.mu.Unlock()
 		return nil
 	}

@@ -185,3 +185,51 @@ func TestRunsThatGrowKeepToTheirShare(t *testing.T) {
 		}
 	})
 }
+
+// Runs that wait for a moment again and again, and are too many to compute at once, keep nobody out,
+// even if the memory suffices for a new run only when two of them wait.
+func TestRunsThatComeAndGoKeepNobodyOut(t *testing.T) {
+	for _, keeps := range []int64{0, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			a := NewAdmission(memory.New(28, nil), 1000, 1000) // 26 for runs: two of 10 at once
+			stop, group := make(chan struct{}), sync.WaitGroup{}
+			for i := range 4 {
+				r := &Run{Tenant: runtime.Tenant(fmt.Sprint("a", i)), Function: "f", Group: "f", Bytes: 10}
+				if err := a.Acquire(t.Context(), r, 0); err != nil {
+					t.Fatal(err)
+				}
+				group.Go(func() {
+					for {
+						r.Lend(min(keeps, 10))
+						if err := r.Reclaim(t.Context(), time.Hour); err != nil {
+							t.Error(err)
+							return
+						}
+						select {
+						case <-stop:
+							r.Release()
+							return
+						case <-time.After(time.Millisecond):
+						}
+					}
+				})
+				synctest.Wait()
+			}
+			started := make(chan error, 1)
+			r := &Run{Tenant: "b", Function: "g", Group: "g", Bytes: 10}
+			go func() { started <- a.Acquire(t.Context(), r, 0) }()
+			select {
+			case err := <-started:
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Release()
+			case <-time.After(10 * time.Second):
+				t.Errorf("another tenant's run does not start beside runs that keep %d", keeps)
+			}
+			close(stop)
+			group.Wait()
+			synctest.Wait()
+		})
+	}
+}

@@ -16,12 +16,13 @@ import "container/list"
 //
 // With the least first alone, a large run could wait forever while small ones come and go. So when
 // maxOvertaken runs have gone on before the one that waits longest, it goes next, even beyond
-// its shares, as long as it would fit if only the runs that wait kept what they hold.
+// its shares, as long as it would fit if only the runs that wait kept what they hold. Likewise, a run
+// that has not started may start before them, see [Admission.next].
 
 // ages holds the runs that wait for what they have lent in the order in which they came.
 type ages struct {
 	order  list.List // of *Run
-	served uint64    // runs that have gone on
+	served uint64    // runs that have taken back what they had lent
 }
 
 // age is the place of a run in ages.
@@ -50,10 +51,12 @@ func (a *Admission) takeBack(r *Run) bool {
 	}
 	if r.age.element != nil {
 		a.endWait(r)
-		a.ages.served++
 		a.progress++
 	}
 	lent := r.lent
+	if lent > 0 {
+		a.ages.served++
+	}
 	a.forget(r)
 	r.charged = r.Bytes
 	r.count(lent, 1, -1)
@@ -82,8 +85,8 @@ func (a *Admission) endWait(r *Run) {
 	r.count(0, 0, 1)
 }
 
-// next returns the run that is to go on next, or nil: those that there are have their share.
-func (a *Admission) next() *Run {
+// nextToGoOn returns the run that is to go on next, or nil: those that there are have their share.
+func (a *Admission) nextToGoOn() *Run {
 	if e := a.ages.order.Front(); e != nil {
 		r := e.Value.(*Run)
 		if a.ages.served-r.age.served >= maxOvertaken && r.lent <= a.memory.FreeOfRuns()-a.kept {
@@ -95,7 +98,7 @@ func (a *Admission) next() *Run {
 
 // goOn lets runs go on that want back what they have lent, and returns what the next wants.
 func (a *Admission) goOn() demand {
-	for r := a.next(); r != nil; r = a.next() {
+	for r := a.nextToGoOn(); r != nil; r = a.nextToGoOn() {
 		if lent := r.lent; !a.takeBack(r) {
 			return demand{lent, lent}
 		}
