@@ -65,6 +65,10 @@ func heldBy(t *testing.T, s *Store) string {
 			v, err := s.GetVersion(tenant, f.ID, n)
 			must(t, err)
 			line("  version %d of %s: %d bytes, context %s, %+v, %d retries", n, v.Name, len(v.Source), v.Context, v.Limits, v.Retries)
+			if b := v.Bundle; !b.IsZero() {
+				wantBundle(t, s, tenant, b)
+				line("    bundle %s of %d bytes", b.ID, b.Bytes)
+			}
 		}
 		found, _, err := s.SearchExecutions(tenant, runtime.SearchScan{ID: f.ID, End: time.Now().Add(time.Hour), Limit: 1000})
 		must(t, err)
