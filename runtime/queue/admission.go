@@ -48,6 +48,9 @@ type Admission struct {
 	memory     *memory.Account
 	maxRuns    int
 	queueLimit int
+	// goBefore is the number of runs that go on before one that has not started has its turn:
+	// maxOvertaken, except in tests.
+	goBefore uint64
 	// The most bytes that all runs of a function, and of a tenant, may have, if they are more than unshared.
 	mostOfFunction, mostOfTenant int64
 
@@ -77,7 +80,7 @@ type Admission struct {
 func NewAdmission(b *memory.Budget, maxRuns, queueLimit int) *Admission {
 	a := &Admission{
 		memory:  b.Open(memory.Options{Name: "runs", HeapEach: runtime.RunOverhead, Lends: true, HeapLent: runtime.WaitingOverhead}),
-		maxRuns: maxRuns, queueLimit: queueLimit,
+		maxRuns: maxRuns, queueLimit: queueLimit, goBefore: maxOvertaken,
 		queue: NewFair[*Run](), callers: make(map[runtime.Tenant]int), shares: make(shares),
 	}
 	a.mostOfFunction = a.Largest() * functionShare / functionParts
@@ -338,7 +341,7 @@ func (a *Admission) next() demand {
 
 // startIsDue reports whether a run may start before those that are to go on.
 func (a *Admission) startIsDue() bool {
-	return !a.paused && a.queue.Len() > 0 && a.ages.served-a.started >= maxOvertaken
+	return !a.paused && a.queue.Len() > 0 && a.ages.served-a.started >= a.goBefore
 }
 
 // reclaim lets caches give up what is wanted: at once if no run computes, else when no run has started

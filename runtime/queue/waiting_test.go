@@ -59,6 +59,7 @@ func TestRunsThatWaitNeverBlockEachOther(t *testing.T) {
 func checkWaiting(t *testing.T) func(*rapid.T) {
 	return func(rt *rapid.T) {
 		budget := rapid.Int64Range(4, 60).Draw(rt, "budget")
+		goBefore := rapid.SampledFrom([]uint64{1, 2, 5, maxOvertaken}).Draw(rt, "go before")
 		steps := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) [6]int64 {
 			return [...]int64{
 				rapid.Int64Range(0, 11).Draw(t, "kind"), rapid.Int64Range(0, 1000).Draw(t, "pick"),
@@ -69,6 +70,7 @@ func checkWaiting(t *testing.T) func(*rapid.T) {
 		var problem string
 		synctest.Test(t, func(*testing.T) {
 			w := newWorld(budget)
+			w.a.goBefore = goBefore
 			for _, s := range steps {
 				if w.step(s); w.settle() != "" {
 					break
