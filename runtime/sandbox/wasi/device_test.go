@@ -147,6 +147,7 @@ func TestPositionsOfDevices(t *testing.T) {
 		{"dev/zero", 10, success, success},
 		{"dev/full", 10, success, eNOSPC},
 		{"dev/urandom", 10, success, success},
+		{"dev/execution", 0, eSPIPE, eSPIPE},
 		{"dev/stdin", 0, eSPIPE, eSPIPE},
 		{"dev/stdout", 0, eSPIPE, eSPIPE},
 	} {

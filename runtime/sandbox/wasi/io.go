@@ -21,7 +21,7 @@ func fdRead(s *System, g guest, p []uint64) errno {
 	if d.kind == kindFile {
 		n = s.readVectors(g, d, buffers, d.offset)
 		d.offset += int64(n)
-	} else if n, err = s.readDevice(g, d.kind, buffers); err != success {
+	} else if n, err = s.readDevice(g, d, buffers); err != success {
 		return err
 	}
 	g.WriteUint32Le(uint32(p[3]), uint32(n))
@@ -46,7 +46,7 @@ func fdPread(s *System, g guest, p []uint64) errno {
 	n := 0
 	if d.kind == kindFile {
 		n = s.readVectors(g, d, buffers, int64(p[3]))
-	} else if n, err = s.readDevice(g, d.kind, buffers); err != success {
+	} else if n, err = s.readDevice(g, d, buffers); err != success {
 		return err
 	}
 	g.WriteUint32Le(uint32(p[4]), uint32(n))

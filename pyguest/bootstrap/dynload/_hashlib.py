@@ -1,0 +1,56 @@
+"""The functions of OpenSSL's hashes that programs import from its module, by those of hashlib and hmac."""
+
+from __future__ import annotations
+
+from _operator import _compare_digest as compare_digest
+
+import _faas
+
+# As the modules were at the start: a program may import others by these names anew.
+from _faas_boot.digests import UnsupportedDigestmodError, hashlib, hmac, pbkdf2_hmac, scrypt
+
+HASH = HASHXOF = _faas.HASH
+HMAC = hmac.HMAC
+openssl_md_meth_names = frozenset(hashlib.algorithms_available)
+
+
+def new(name, string=b"", *, usedforsecurity=True):
+    """Return a hash object of an algorithm that hashlib knows."""
+    try:
+        return hashlib.new(name, string, usedforsecurity=usedforsecurity)
+    except ValueError:
+        raise UnsupportedDigestmodError("[digital envelope routines] unsupported") from None
+
+
+def hmac_new(key, msg=b"", digestmod=None):
+    """Return a new hmac object."""
+    if digestmod is None:
+        raise TypeError("Missing required parameter 'digestmod'.")
+    return hmac.HMAC(key, msg, digestmod)
+
+
+def hmac_digest(key, msg, digest):
+    """Single-shot HMAC."""
+    return hmac.digest(key, msg, digest)
+
+
+def get_fips_mode():
+    """Return 0: the hashes are not a validated module."""
+    return 0
+
+
+def _constructor(name):
+    def construct(string=b"", *, usedforsecurity=True):
+        return hashlib.new(name, string, usedforsecurity=usedforsecurity)
+
+    construct.__name__ = construct.__qualname__ = "openssl_" + name
+    construct.__doc__ = "Returns a %s hash object; optionally initialized with a string" % name
+    return construct
+
+
+for _name in (
+    "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512",
+    "shake_128", "shake_256",
+):  # fmt: skip
+    globals()["openssl_" + _name] = _constructor(_name)
+del _name
