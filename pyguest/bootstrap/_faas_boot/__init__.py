@@ -16,7 +16,7 @@ import os
 import sys
 import types
 
-from _faas_boot import coroutines, digests, failure, inline, later, preload, program, renewal, unix, values
+from _faas_boot import digests, failure, preload, program, renewal, unix, values
 
 type Outcome = bytes | tuple[bytes]
 _Coroutine = types.CoroutineType
@@ -30,11 +30,15 @@ _environ = os.environ
 
 def boot() -> None:
     """Prepare the interpreter from which every function's image is built."""
+    global coroutines
     sys.path[:] = ["/usr/lib/python3.13", "/usr/lib/faaspot/dynload"]
     _stdout.reconfigure(line_buffering=True)
     unix.install()
     preload.import_all()
     digests.install()
+    # These import asyncio, and with it modules that must find what unix has changed.
+    from _faas_boot import coroutines, inline, later
+
     inline.install()
     later.install()
     sys.dont_write_bytecode = False  # of modules that a function writes to /tmp and imports

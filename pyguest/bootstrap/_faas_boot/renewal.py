@@ -8,7 +8,6 @@ import tempfile
 import _faas
 import _random
 import faas
-from _faas_boot import coroutines
 
 # The generator behind random.random and similar functions: faas_run renews its
 # state before each run.
@@ -22,6 +21,8 @@ def warm_up(function: str) -> None:
     """Call the function's hooks that fill the image."""
     if not faas._warm_up:
         return
+    from _faas_boot import coroutines
+
     faas.execution._known = _WARM_UP | {"function": function}
     try:
         for hook in faas._warm_up:
@@ -39,4 +40,7 @@ def before_image() -> None:
 def after_restore() -> None:
     """Call the function's own hooks, which renew state that must be unique."""
     for hook in faas._after_restore:
-        coroutines.finished(hook())
+        if (awaitable := hook()) is not None:
+            from _faas_boot import coroutines
+
+            coroutines.finished(awaitable)
