@@ -117,8 +117,8 @@ def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
         name = _PYTHONS_ALIASES.get(name, name)
         try:
             size = hashlib.new(name).digest_size
-        except ValueError as error:
-            raise UnsupportedDigestmodError(str(error)) from None
+        except ValueError:
+            raise UnsupportedDigestmodError("[digital envelope routines] unsupported") from None
         if size == 0:
             raise UnsupportedDigestmodError("unsupported hash type %s: its digests have no fixed size" % name)
     else:
