@@ -10,14 +10,13 @@ import _faas
 from _faas_boot.digests import UnsupportedDigestmodError, hashlib, hmac, pbkdf2_hmac, scrypt
 
 HASH = HASHXOF = _faas.HASH
-HMAC = hmac.HMAC
 openssl_md_meth_names = frozenset(hashlib.algorithms_available)
 
 
-def new(name, string=b"", *, usedforsecurity=True):
+def new(name, *args, **kwargs):
     """Return a hash object of an algorithm that hashlib knows."""
     try:
-        return hashlib.new(name, string, usedforsecurity=usedforsecurity)
+        return hashlib.new(name, *args, **kwargs)
     except ValueError:
         raise UnsupportedDigestmodError("[digital envelope routines] unsupported") from None
 
@@ -39,18 +38,9 @@ def get_fips_mode():
     return 0
 
 
-def _constructor(name):
-    def construct(string=b"", *, usedforsecurity=True):
-        return hashlib.new(name, string, usedforsecurity=usedforsecurity)
-
-    construct.__name__ = construct.__qualname__ = "openssl_" + name
-    construct.__doc__ = "Returns a %s hash object; optionally initialized with a string" % name
-    return construct
-
-
 for _name in (
     "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512",
     "shake_128", "shake_256",
 ):  # fmt: skip
-    globals()["openssl_" + _name] = _constructor(_name)
+    globals()["openssl_" + _name] = getattr(hashlib, _name)
 del _name

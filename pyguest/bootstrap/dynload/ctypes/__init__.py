@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import struct as _struct
 import sys as _sys
+from operator import index as _index
+from types import GenericAlias as _GenericAlias
 
 from _faas_boot import absent as _absent
 
@@ -31,7 +33,7 @@ def _refuse(name):
 
 
 class _Type(type):
-    """The type of types of C. A class has _size_ and _align_ in bytes, unless it has no layout yet."""
+    """The type of types of C. A class has _size_ and _alignment_ in bytes, unless it has no layout yet."""
 
     def __mul__(cls, length):
         if not isinstance(length, int):
@@ -128,7 +130,7 @@ class _SimpleCData(_CData):
         code = cls.__dict__.get("_type_")
         if code is not None:
             cls._format_, cls._size_ = _FORMATS[code], _SIZES.get(code) or _struct.calcsize("@" + _FORMATS[code])
-            cls._align_ = cls._size_
+            cls._alignment_ = cls._size_
 
     def __init__(self, value=None):
         if value is not None:
@@ -150,7 +152,7 @@ class _SimpleCData(_CData):
                 raise ValueError("PyObject is NULL")
             return kept[0] if kept else None
         value = _struct.unpack_from("=" + self._format_, self._memory)[0]
-        return chr(value) if code == "u" else value
+        return bool(value) if code == "v" else chr(value) if code == "u" else value
 
     def _set_value(self, value):
         code = self._type_
@@ -173,7 +175,7 @@ class _SimpleCData(_CData):
 
 _FORMATS = {
     "c": "c", "u": "I", "b": "b", "B": "B", "h": "h", "H": "H", "i": "i", "I": "I", "l": "i", "L": "I", "q": "q",
-    "Q": "Q", "f": "f", "d": "d", "g": "d8x", "?": "?", "P": "I", "z": "I", "Z": "I", "O": "I", "v": "h",
+    "Q": "Q", "f": "f", "d": "d", "g": "d8x", "?": "?", "P": "I", "z": "I", "Z": "I", "O": "I", "v": "H",
 }  # fmt: skip
 _SIZES = {"g": 16}
 _REFERENCES = {"P": (int,), "z": (bytes, int), "Z": (str, int), "O": (object,)}
@@ -192,13 +194,14 @@ def _converted(code, size, value):
             raise TypeError("one character unicode string expected")
         return ord(value)
     if code in "fdg":
-        if not isinstance(value, (int, float)):
+        if not hasattr(value, "__float__") and not hasattr(value, "__index__"):
             raise TypeError("must be real number, not %s" % type(value).__name__)
         return float(value)
-    if code in "?v":
+    if code == "v":
+        return 0xFFFF if value else 0
+    if code == "?":
         return bool(value)
-    if not isinstance(value, int):
-        raise TypeError("'%s' object cannot be interpreted as an integer" % type(value).__name__)
+    value = _index(value)
     value &= (1 << 8 * size) - 1
     return value - (1 << 8 * size) if code in "bhilq" and value >> 8 * size - 1 else value
 
@@ -212,7 +215,7 @@ class _Aggregate(_CData):
     """A structure or a union."""
 
     _size_ = 0
-    _align_ = 1
+    _alignment_ = 1
     _order_ = ""
     _together_ = False
 
@@ -352,8 +355,12 @@ def _swapped(kind):
 def _lay_out(cls, fields):
     """Give a structure or a union its size and its fields, as a compiler of Linux does."""
     base = cls.__mro__[1]
-    end, align = base._size_, base._align_
+    end, align = base._size_, base._alignment_
     pack, names = getattr(cls, "_pack_", 0), list(base._names_)
+    least = getattr(cls, "_align_", 0)
+    if pack < 0 or least < 0:
+        raise ValueError("_pack_ and _align_ must be non-negative integers")
+    align = max(align, least)
     unit = None  # of the bit field before: its type, offset and next bit
     for entry in fields:
         name, kind, bits = (*entry, 0)[:3]
@@ -382,7 +389,7 @@ def _lay_out(cls, fields):
         if name in getattr(cls, "_anonymous_", ()):
             for inner in kind._names_:
                 type.__setattr__(cls, inner, _Through(name, inner))
-    for key, value in (("_names_", tuple(names)), ("_align_", align), ("_size_", -(-end // align) * align)):
+    for key, value in (("_names_", tuple(names)), ("_alignment_", align), ("_size_", -(-end // align) * align)):
         type.__setattr__(cls, key, value)
 
 
@@ -402,10 +409,12 @@ class _Through:
 class Array(_CData):
     """An array of C: _length_ elements of _type_."""
 
+    __class_getitem__ = classmethod(_GenericAlias)
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "_type_" in cls.__dict__:
-            cls._size_, cls._align_ = sizeof(cls._type_) * cls._length_, alignment(cls._type_)
+            cls._size_, cls._alignment_ = sizeof(cls._type_) * cls._length_, alignment(cls._type_)
 
     def __init__(self, *values):
         if len(values) > self._length_:
@@ -456,6 +465,8 @@ class Array(_CData):
     def __setattr__(self, name, value):
         if name in ("value", "raw") and _is_characters(type(self)):
             kind = bytes if self._type_._type_ == "c" else str
+            if name == "raw" and kind is bytes:
+                value = bytes(memoryview(value))
             if not isinstance(value, kind):
                 raise TypeError("%s expected instead of %s instance" % (kind.__name__, type(value).__name__))
             if len(value) > self._length_:
@@ -475,7 +486,7 @@ def _is_characters(cls):
 class _Pointer(_CData):
     """A pointer to an object of this module; to nothing, if it was made without one."""
 
-    _size_ = _align_ = 4
+    _size_ = _alignment_ = 4
 
     def __init__(self, target=None):
         if target is not None and not isinstance(target, self._type_):
@@ -566,9 +577,9 @@ def sizeof(value):
 def alignment(value):
     """Return the alignment of a type or an object in bytes."""
     cls = value if isinstance(value, _Type) else type(value)
-    if not isinstance(cls, _Type) or getattr(cls, "_align_", None) is None:
+    if not isinstance(cls, _Type) or getattr(cls, "_alignment_", None) is None:
         raise TypeError("no alignment info")
-    return min(cls._align_, 16)
+    return min(cls._alignment_, 16)
 
 
 def resize(value, size):
@@ -595,7 +606,8 @@ del _code, _names, _made, _name
 
 def create_string_buffer(init, size=None):
     """Return an array of characters: with a content, or of a size."""
-    if isinstance(init, bytes):
+    if isinstance(init, (bytes, bytearray, memoryview)):
+        init = bytes(init)
         made = (c_char * (len(init) + 1 if size is None else size))()
         made.value = init
         return made
@@ -637,6 +649,8 @@ class PyDLL(CDLL):
 class LibraryLoader:
     """Loads shared libraries, of which there are none."""
 
+    __class_getitem__ = classmethod(_GenericAlias)
+
     def __init__(self, kind):
         self._kind = kind
 
@@ -669,7 +683,7 @@ pythonapi = _Api()
 
 def _function_type(result, *parameters, use_errno=False, use_last_error=False):
     class CFunctionType(_CData):
-        _size_ = _align_ = 4
+        _size_ = _alignment_ = 4
         _restype_, _argtypes_ = result, parameters
 
         def __init__(self, *args):

@@ -7,6 +7,17 @@ import ctypes
 BYTE, WORD, DWORD = ctypes.c_ubyte, ctypes.c_ushort, ctypes.c_uint32
 CHAR, WCHAR, UINT, INT, DOUBLE, FLOAT = ctypes.c_char, ctypes.c_wchar, ctypes.c_uint, ctypes.c_int, ctypes.c_double, ctypes.c_float
 BOOLEAN, BOOL = BYTE, ctypes.c_int
+
+
+class VARIANT_BOOL(ctypes._SimpleCData):
+    """A Boolean of 2 bytes: -1 is True."""
+
+    _type_ = "v"
+
+    def __repr__(self):
+        return "%s(%r)" % (type(self).__name__, self.value)
+
+
 ULONG, LONG, USHORT, SHORT = ctypes.c_uint32, ctypes.c_int32, ctypes.c_ushort, ctypes.c_short
 LARGE_INTEGER = _LARGE_INTEGER = ctypes.c_longlong
 ULARGE_INTEGER = _ULARGE_INTEGER = ctypes.c_ulonglong
