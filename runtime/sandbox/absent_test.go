@@ -73,7 +73,7 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"CPython's API", "import ctypes; ctypes.pythonapi.Py_IncRef", "AttributeError", "ctypes.pythonapi has no function Py_IncRef: ", saysNative},
 	{"address", "import ctypes; ctypes.addressof(ctypes.c_int())", "NotImplementedError", "ctypes.addressof is absent: ", saysNative},
 	{"limit of the process", "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))", "PermissionError", "[Errno 1] Operation not permitted: the limits of a run are those of its function: ", "fas functions update"},
-	{"control of a file", "import fcntl; fcntl.fcntl(1, fcntl.F_GETLK, b'')", "OSError", "[Errno 22] Invalid argument: ", "whose system interface has no such call"},
+	{"control of a file", "import fcntl; fcntl.fcntl(1, fcntl.F_NOTIFY, 0)", "OSError", "[Errno 22] Invalid argument: ", "whose system interface has no such call"},
 	{"mmap", "import mmap", "ModuleNotFoundError", "the module mmap is absent: ", saysNative},
 	{"pool of threads of multiprocessing", "from multiprocessing.pool import ThreadPool\nThreadPool(2)", "RuntimeError", "can't start new thread: ", saysThreads},
 	{"relative import", "from . import helpers", "ImportError", "a relative import finds nothing: ", saysPackages},

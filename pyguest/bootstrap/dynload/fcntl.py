@@ -62,8 +62,8 @@ def _number(value: object) -> int:
 def fcntl(fd, cmd, arg=0, /):
     """Perform the operation `cmd` on file descriptor fd.
 
-    F_GETFD, F_SETFD, F_GETFL and F_SETFL are available; the flags that are set have no effect,
-    because no program is started and no file waits. Others raise OSError.
+    F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETLK and F_SETLKW are available. The flags that are set have
+    no effect, because no program is started and no file waits; a lock is granted. Others raise OSError.
     """
     fd = _descriptor(fd)
     _number(cmd)
@@ -72,6 +72,8 @@ def fcntl(fd, cmd, arg=0, /):
     if not isinstance(arg, int):
         if len(memoryview(arg).cast("B")) > _MAX_BYTES:
             raise ValueError("fcntl string arg too long")
+        if cmd in (F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW):
+            return bytes(arg)
     elif cmd == F_GETFD:
         return 0 if fd <= 2 else FD_CLOEXEC
     elif cmd in (F_SETFD, F_SETFL):

@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import resource
+import struct
 import syslog
 import tempfile
 import termios
@@ -22,7 +23,7 @@ def attempt(function):
 def main(args, context):
     out = {"ids": [os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getuid() == pwd.getpwuid(os.getuid()).pw_uid], "names": [getpass.getuser(), os.environ["USER"], pwd.getpwnam("root").pw_name, grp.getgrgid(0).gr_name, os.environ.get("LOGNAME")]}
     with tempfile.TemporaryFile() as file:
-        out["locks"] = [fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB), fcntl.lockf(file, fcntl.LOCK_EX), fcntl.lockf(file.fileno(), fcntl.LOCK_UN, 10, 5, 0), fcntl.flock(file.fileno(), fcntl.LOCK_UN)]
+        out["locks"] = [fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB), fcntl.lockf(file, fcntl.LOCK_EX), fcntl.lockf(file.fileno(), fcntl.LOCK_UN, 10, 5, 0), fcntl.flock(file.fileno(), fcntl.LOCK_UN), fcntl.fcntl(file, fcntl.F_SETLKW, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)).hex()]
         out["flags"] = [fcntl.fcntl(file, fcntl.F_GETFD), fcntl.fcntl(file, fcntl.F_SETFD, fcntl.FD_CLOEXEC), fcntl.fcntl(file, fcntl.F_GETFL) & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR) == os.O_RDWR, attempt(lambda: fcntl.ioctl(file, termios.TIOCGWINSZ, b"12345678"))]
         out["terminal"] = [attempt(lambda: termios.tcgetattr(file)), attempt(lambda: termios.tcgetwinsize(file.fileno())), attempt(lambda: tty.setraw(file)), os.isatty(file.fileno())]
     with open(tempfile.gettempdir() + "/read", "w") as file:
