@@ -43,7 +43,7 @@ func TestLibrary(t *testing.T) {
 	}
 	server := process.NewSite(t).Serve(t)
 	server.Deploy(t, "library", libraryProgram)
-	r, err := server.Client.Do(t.Context(), "POST", "/v1/sync/functions/library/rpc/", string(text))
+	r, err := server.Do(t.Context(), "POST", "/v1/sync/functions/library/rpc/", string(text))
 	if err != nil || r.Status != 200 {
 		t.Fatalf("%v: %d %s", err, r.Status, r.Body)
 	}
