@@ -25,7 +25,7 @@ var (
 	stdlibZstd []byte
 	// The bootstrap as source and as bytecode, which saves compiling it at every start of the
 	// server; see Files. A test writes the bytecode.
-	//go:embed bootstrap/_faas_boot/*.py bootstrap/faas/*.py bootstrap/_faas_boot/*.pyc bootstrap/faas/*.pyc
+	//go:embed bootstrap/*/*.py bootstrap/dynload/ctypes/*.py bootstrap/*/*.pyc bootstrap/dynload/ctypes/*.pyc
 	bootstrap embed.FS
 )
 

@@ -48,6 +48,8 @@ type RunCall struct {
 	Program Program
 	Args    []byte // JSON object
 	Context []byte // JSON object
+	// Info is what the run can learn about itself.
+	Info RunInfo
 	// Env holds environment variables that the run sees in addition to those of all runs: a JSON
 	// object of strings, without white space around it. Nil: none.
 	Env []byte
@@ -59,6 +61,19 @@ type RunCall struct {
 	// Room, if not nil, lends memory while the run waits for something. Nil: all of its memory is
 	// reserved all the time.
 	Room Room
+}
+
+// RunInfo is what a run can learn about itself, with the version of its Program and its deadline. A
+// run without an Execution learns nothing.
+type RunInfo struct {
+	Execution string // ID
+	Attempt   int    // from 1
+	Function  string // name
+	// Job is the name of the job that the run is a task of, JobExecution the ID of the execution of
+	// that job, and Task the number of the task, from 0. Job is empty for a run that is no task.
+	Job          string
+	JobExecution string
+	Task         int
 }
 
 // Room is the memory that is reserved for a run: what it may use at most. One goroutine at a time.

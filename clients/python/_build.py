@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Optional
 
 _FOLDER = Path(__file__).resolve().parent
 _VERSION_LINE = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
+_STUBS = "stubs/faas/__init__.pyi"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same sources make the same files
 
 
@@ -36,7 +37,10 @@ def _package() -> Dict[str, bytes]:
     """Return the files of the package by their names."""
     folder = _FOLDER / "faaspot"
     paths = sorted([*folder.glob("*.py"), folder / "py.typed"])
-    return {"faaspot/" + path.name: path.read_bytes() for path in paths}
+    files = {"faaspot/" + path.name: path.read_bytes() for path in paths}
+    # The types of the module that functions import on a server (PEP 561).
+    files["faas-stubs/__init__.pyi"] = (_FOLDER / _STUBS).read_bytes()
+    return files
 
 
 def _write_wheel(folder: str, files: Dict[str, bytes]) -> str:
@@ -73,7 +77,8 @@ def get_requires_for_build_editable(config_settings: Optional[Dict[str, Any]] = 
 def build_editable(
     wheel_directory: str, config_settings: Optional[Dict[str, Any]] = None, metadata_directory: Optional[str] = None
 ) -> str:
-    return _write_wheel(wheel_directory, {"faaspot.pth": (str(_FOLDER) + "\n").encode()})
+    files = {"faaspot.pth": (str(_FOLDER) + "\n").encode()}
+    return _write_wheel(wheel_directory, {**files, "faas-stubs/__init__.pyi": (_FOLDER / _STUBS).read_bytes()})
 
 
 def get_requires_for_build_sdist(config_settings: Optional[Dict[str, Any]] = None) -> List[str]:
@@ -83,6 +88,7 @@ def get_requires_for_build_sdist(config_settings: Optional[Dict[str, Any]] = Non
 def build_sdist(sdist_directory: str, config_settings: Optional[Dict[str, Any]] = None) -> str:
     base = "faaspot-{}".format(_version())
     files = {"PKG-INFO": _metadata(), **_package()}
+    files[_STUBS] = files.pop("faas-stubs/__init__.pyi")
     for name in ("README.md", "pyproject.toml", "_build.py", "dist-info/METADATA", "dist-info/WHEEL"):
         files[name] = (_FOLDER / name).read_bytes()
     packed = io.BytesIO()

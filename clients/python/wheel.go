@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-//go:embed faaspot/*.py faaspot/py.typed dist-info README.md
+//go:embed faaspot/*.py faaspot/py.typed stubs/faas/*.pyi dist-info README.md
 var files embed.FS
 
 var versionLine = regexp.MustCompile(`(?m)^__version__ = "([^"]+)"$`)
@@ -51,6 +51,7 @@ var Wheel = sync.OnceValues(func() ([]byte, error) {
 	for _, name := range names {
 		w.add(name, read(name))
 	}
+	w.add("faas-stubs/__init__.pyi", read("stubs/faas/__init__.pyi"))
 	info := "faaspot-" + version() + ".dist-info/"
 	w.add(info+"METADATA", append(bytes.Replace(read("dist-info/METADATA"), []byte("VERSION"), []byte(version()), 1), read("README.md")...))
 	w.add(info+"WHEEL", read("dist-info/WHEEL"))

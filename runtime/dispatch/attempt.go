@@ -110,8 +110,10 @@ func (a *attempt) execute() runtime.Execution {
 	}
 	a.started = a.began.UTC()
 	call := runtime.RunCall{Program: a.version.Program, Args: args, Context: a.version.Context, Logs: a.logs, Room: &a.memory}
+	call.Info = runtime.RunInfo{Execution: a.run.id, Attempt: int(a.run.attempt), Function: a.run.Function}
 	if g := a.run.Job; g != nil {
 		call.Env, call.Limits = g.env, a.limitsOf(a.version)
+		call.Info.Job, call.Info.JobExecution, call.Info.Task = g.job, g.id, int(a.run.task)
 	}
 	outcome, err := o.Sandbox.Run(a.ctx, call)
 	// A run that was cancelled before it returned ends as cancelled, even if it has succeeded since:

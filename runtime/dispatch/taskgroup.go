@@ -11,6 +11,7 @@ import (
 // TaskGroup is an execution of a job that is not done, as the Dispatcher remembers it.
 type TaskGroup struct {
 	id          string
+	job         string // name
 	tenant      runtime.Tenant
 	parallelism int // tasks that may have a place in the queue or a lease; 0: no bound
 	// memory, timeout and env apply to the tasks instead of those of the function. env is a
@@ -38,7 +39,7 @@ type groupState struct {
 // NewTaskGroup returns the group of an execution of a job.
 func NewTaskGroup(x *runtime.JobExecution) *TaskGroup {
 	g := &TaskGroup{
-		id: x.ID, tenant: x.Tenant, parallelism: x.Parallelism, memory: x.Memory, timeout: x.Timeout,
+		id: x.ID, job: x.Job, tenant: x.Tenant, parallelism: x.Parallelism, memory: x.Memory, timeout: x.Timeout,
 		hasCallback: x.Callback != nil,
 		state:       groupState{started: !x.Started.IsZero(), cancelled: x.CancelRequested},
 	}

@@ -58,6 +58,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	}()
 	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{
 		Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context, Limits: p.Limits.Blocking(), Room: space,
+		Info: runtime.RunInfo{Execution: x.ID, Attempt: x.Attempt, Function: x.Function},
 	})
 	cancelled := e.blocking.markReturned(blocking)
 	switch stopped := ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled); {

@@ -30,14 +30,14 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"second file", "from helpers import util", "ModuleNotFoundError", "there is no module helpers: ", saysPackages},
 	{"data beside the function", "import pathlib; (pathlib.Path(__file__).parent / 'words.txt').read_text()", "FileNotFoundError", "/function/words.txt does not exist: ", saysFiles},
 	{"thread", "import threading; threading.Thread(target=print).start()", "RuntimeError", "can't start new thread: ", saysThreads},
-	{"pool of threads", "from concurrent.futures import ThreadPoolExecutor as P\nP(2).submit(abs, 1)", "RuntimeError", "can't start new thread: ", saysThreads},
-	{"to_thread", "import asyncio; asyncio.run(asyncio.to_thread(abs, 1))", "RuntimeError", "can't start new thread: ", saysThreads},
+	{"timer of threading", "import threading; threading.Timer(1, print).start()", "RuntimeError", "can't start new thread: ", saysThreads},
+	{"thread by _thread", "import _thread; _thread.start_new_thread(print, ())", "RuntimeError", "can't start new thread: ", saysThreads},
 	{"fork", "import os; os.fork()", "AttributeError", "os.fork is absent: ", saysProcesses},
 	{"fork by name", "from os import fork", "ImportError", "os.fork is absent: ", saysProcesses},
 	{"shell", "import os; os.system('date')", "AttributeError", "os.system is absent: ", saysProcesses},
 	{"subprocess", "import subprocess; subprocess.run(['date'])", "OSError", "processes are absent: ", saysProcesses},
 	{"lock between processes", "import multiprocessing; multiprocessing.Lock()", "ModuleNotFoundError", "the module multiprocessing is absent: ", saysProcesses},
-	{"pool of processes", "from multiprocessing import Pool\nPool(2)", "AttributeError", "os.pipe is absent: ", saysProcesses},
+	{"pool of processes", "from multiprocessing import Pool\nPool(2)", "OSError", "processes are absent: ", saysProcesses},
 	{"signal of an alarm", "import signal; signal.signal(signal.SIGALRM, print)", "AttributeError", "signal.SIGALRM is absent: ", saysSignals},
 	{"timer", "import signal; signal.setitimer(0, 1)", "AttributeError", "signal.setitimer is absent: ", saysSignals},
 	{"handler of a loop", "import asyncio, signal\nasync def f(): asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)\nasyncio.run(f())", "NotImplementedError", "signals are absent: ", saysSignals},
@@ -59,11 +59,21 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"server", "import http.server as h; h.HTTPServer(('', 8000), h.BaseHTTPRequestHandler)", "OSError", "[Errno 101] Network is unreachable: ", saysNetwork},
 	{"server of asyncio", "import asyncio; asyncio.run(asyncio.start_server(print, '127.0.0.1', 80))", "OSError", "servers are absent: ", saysNetwork},
 	{"executor of processes", "from concurrent.futures import ProcessPoolExecutor as P\nP(2)", "NotImplementedError", "multiprocessing is absent: ", saysProcesses},
-	{"process", "import multiprocessing; multiprocessing.Process(target=print).start()", "AttributeError", "os.WNOHANG is absent: ", saysProcesses},
+	{"process", "import multiprocessing; multiprocessing.Process(target=print).start()", "OSError", "processes are absent: ", saysProcesses},
+	{"process of a context", "import multiprocessing; multiprocessing.get_context('spawn').Process(target=print).start()", "OSError", "processes are absent: ", saysProcesses},
+	{"manager", "import multiprocessing; multiprocessing.Manager()", "OSError", "processes are absent: ", saysProcesses},
+	{"pipe between processes", "import multiprocessing; multiprocessing.Pipe()", "OSError", "processes are absent: ", saysProcesses},
+	{"subprocess of asyncio", "import asyncio; asyncio.run(asyncio.create_subprocess_exec('date'))", "OSError", "processes are absent: ", saysProcesses},
+	{"terminal of its own", "import pty; pty.spawn('date')", "ImportError", "os.waitpid is absent: ", saysProcesses},
 	{"tracemalloc", "import tracemalloc; tracemalloc.start()", "NotImplementedError", "tracemalloc is absent: ", "from its execution"},
 	{"input", "input('name? ')", "EOFError", "input has nothing to read: ", saysTerminal},
 	{"ssl", "import ssl", "ModuleNotFoundError", "the module ssl is absent: ", saysNetwork},
-	{"ctypes", "import ctypes", "ModuleNotFoundError", "the module ctypes is absent: ", saysNative},
+	{"shared library", "import ctypes; ctypes.CDLL('libc.so.6')", "OSError", "the shared library libc.so.6 cannot be loaded: ", saysNative},
+	{"the program's own library", "import ctypes; ctypes.CDLL(None)", "OSError", "the shared library of the program cannot be loaded: ", saysNative},
+	{"CPython's API", "import ctypes; ctypes.pythonapi.Py_IncRef", "AttributeError", "ctypes.pythonapi has no function Py_IncRef: ", saysNative},
+	{"address", "import ctypes; ctypes.addressof(ctypes.c_int())", "NotImplementedError", "ctypes.addressof is absent: ", saysNative},
+	{"limit of the process", "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))", "PermissionError", "[Errno 1] Operation not permitted: the limits of a run are those of its function: ", "fas functions update"},
+	{"control of a file", "import fcntl; fcntl.fcntl(1, fcntl.F_NOTIFY, 0)", "OSError", "[Errno 22] Invalid argument: ", "whose system interface has no such call"},
 	{"mmap", "import mmap", "ModuleNotFoundError", "the module mmap is absent: ", saysNative},
 	{"pool of threads of multiprocessing", "from multiprocessing.pool import ThreadPool\nThreadPool(2)", "RuntimeError", "can't start new thread: ", saysThreads},
 	{"relative import", "from . import helpers", "ImportError", "a relative import finds nothing: ", saysPackages},
@@ -124,7 +134,8 @@ func TestCaughtExceptionsSayWhy(t *testing.T) {
 		{"https", "import urllib.request, urllib.error\ntry: urllib.request.urlopen('https://example.com')\nexcept urllib.error.URLError as e: return [str(e), str(e.reason).startswith('unknown url type: https')]", saysNetwork},
 		{"server of asyncio", "import asyncio\ntry: asyncio.run(asyncio.start_server(print, '127.0.0.1', 80))\nexcept OSError as e: return [str(e)]", saysNetwork},
 		{"ssl", "try: import ssl\nexcept ModuleNotFoundError as e: return [str(e), e.name == '_ssl']", saysNetwork},
-		{"ctypes", "try: import ctypes\nexcept ImportError as e: return [str(e), e.name == 'ctypes']", saysNative},
+		{"shared library", "import ctypes\ntry: ctypes.CDLL('libc.so.6')\nexcept OSError as e: return [str(e)]", saysNative},
+		{"process", "import multiprocessing, errno\ntry: multiprocessing.Process(target=print).start()\nexcept OSError as e: return [str(e), e.errno == errno.ENOTSUP]", saysProcesses},
 		{"alarm", "import signal\ntry: signal.alarm(1)\nexcept AttributeError as e: return [str(e)]", saysSignals},
 		{"handler of a loop", "import asyncio\nasync def f():\n    try: asyncio.get_running_loop().add_signal_handler(15, print)\n    except NotImplementedError as e: return [str(e)]\nreturn asyncio.run(f())", saysSignals},
 		{"file outside of /tmp", "import errno\ntry: open('out.csv', 'w')\nexcept OSError as e: return [str(e), e.errno == errno.EROFS, e.filename == 'out.csv', len(e.args) == 2]", "a function writes files in /tmp only"},
@@ -259,7 +270,7 @@ func TestEnvironmentAtModuleLevel(t *testing.T) {
 func TestEnvironmentInMain(t *testing.T) {
 	box := boxes["mapped"]
 	p := deployed(t, box, body("import os\nreturn os.environ['API_KEY']"), runtime.Limits{})
-	const want = "the environment has no variable 'API_KEY': a run has the variables HOME, LANG and TMPDIR, and those of its job: read settings from context"
+	const want = "the environment has no variable 'API_KEY': a run has the variables HOME, LANG, TMPDIR and USER, and those of its job: read settings from context"
 	if f := fails(t, box, p, "{}", runtime.ClassError); f.Message != want {
 		t.Errorf("got %q", f.Message)
 	}
@@ -296,26 +307,21 @@ def main(args, context): return {"a": [values[args["i"]]]}
 	}
 }
 
-func TestAsyncMainSaysWhatToDo(t *testing.T) {
-	box := boxes["mapped"]
+// TestGeneratorAsMain verifies that a main which is a generator is refused with its line, whether it is
+// async or not, and whatever it is wrapped in.
+func TestGeneratorAsMain(t *testing.T) {
 	for _, source := range []string{
-		"import asyncio\nasync def main(args, context): pass\n",
-		"import functools\nasync def f(args, context, n): pass\nmain = functools.partial(functools.partial(f), n=1)\n",
-		"class F:\n async def __call__(self, args, context): pass\nmain = F()\n",
-		"class F:\n async def call(self, args, context): pass\nmain = F().call\n",
+		"import asyncio\nasync def main(args, context): yield\n",
+		"import functools\ndef f(args, context, n): yield\nmain = functools.partial(functools.partial(f), n=1)\n",
 		"import functools\nclass F:\n  async def __call__(self, args, context): yield\nmain = functools.partial(F())\n",
 	} {
-		outcome, err := box.Deploy(context.Background(), program(source, runtime.Limits{}))
+		outcome, err := boxes["mapped"].Deploy(context.Background(), program(source, runtime.Limits{}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		checkClass(t, outcome, runtime.ClassError)
-		if f := outcome.Failure; f.Line < 2 || !strings.HasPrefix(f.Message, "main is async") || !strings.Contains(f.Message, "asyncio.run(") || !f.Advises {
+		if f := outcome.Failure; f.Line < 2 || !strings.HasPrefix(f.Message, "main is a generator") {
 			t.Errorf("line %d: %s", f.Line, f.Message)
 		}
-	}
-	q := deployed(t, box, "async def f(): pass\ndef main(args, context): return f()\n", runtime.Limits{})
-	if f := fails(t, box, q, "{}", runtime.ClassResultInvalid); !strings.Contains(f.Message, "asyncio.run(") {
-		t.Errorf("a coroutine: %s", f.Message)
 	}
 }

@@ -13,21 +13,26 @@ var helloArgs, noContext = []byte(`{"name":"user1"}`), []byte("{}")
 
 // BenchmarkWarm calls a function repeatedly in one interpreter that is never restored: the cost of
 // a call without isolation.
-func BenchmarkWarm(b *testing.B) { benchSlot(b, func(*testing.B, *slot) {}) }
+func BenchmarkWarm(b *testing.B) { benchSlot(b, hello, func(*testing.B, *slot) {}) }
 
 // BenchmarkPristine makes the same calls, each in a restored interpreter.
-func BenchmarkPristine(b *testing.B) {
-	benchSlot(b, func(b *testing.B, s *slot) {
-		if _, usable, err := s.restore(); !usable || err != nil {
-			b.Fatal("not restored", err)
-		}
-	})
+func BenchmarkPristine(b *testing.B) { benchSlot(b, hello, restoreSlot) }
+
+// BenchmarkPristineAsync calls a function of which main is async.
+func BenchmarkPristineAsync(b *testing.B) { benchSlot(b, "async "+hello, restoreSlot) }
+
+func restoreSlot(b *testing.B, s *slot) {
+	pages, usable, err := s.restore()
+	if !usable || err != nil {
+		b.Fatal("not restored", err)
+	}
+	b.ReportMetric(float64(pages), "pages")
 }
 
-// benchSlot calls a function on a slot of its own, and calls after with the slot after each call.
-func benchSlot(b *testing.B, after func(*testing.B, *slot)) {
+// benchSlot calls the function of a source on a slot of its own, and calls after with the slot after each call.
+func benchSlot(b *testing.B, source string, after func(*testing.B, *slot)) {
 	box := boxes["mapped"]
-	s, r, done := preparedSlot(b, box, deployed(b, box, hello, runtime.Limits{}))
+	s, r, done := preparedSlot(b, box, deployed(b, box, source, runtime.Limits{}))
 	defer done()
 	r.deadline = time.Now().Add(time.Hour)
 	b.ReportAllocs()

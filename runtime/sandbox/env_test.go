@@ -27,7 +27,7 @@ def main(args, context):
         hog = bytearray(1 << 30)
     names = set(os.environ) | {n.decode() for n in os.environb} if hasattr(os, "environb") else set(os.environ)
     return {
-        "seen": {n: os.getenv(n) for n in sorted(names) if n not in ("HOME", "TMPDIR", "LANG")},
+        "seen": {n: os.getenv(n) for n in sorted(names) if n not in ("HOME", "TMPDIR", "LANG", "USER")},
         "home": os.environ["HOME"], "context": context, "at deployment": sorted(at_deployment),
     }
 `

@@ -69,9 +69,10 @@ func TestExits(t *testing.T) {
 // absent are features that other systems have. They must fail at once, and with the exceptions that
 // Python programs expect.
 var absent = []struct{ name, main, types string }{
-	{"ctypes", "import ctypes", "ModuleNotFoundError ImportError"},
+	{"library", "import ctypes; ctypes.CDLL('libc.so.6')", "OSError"},
+	{"library of the program", "import ctypes; ctypes.CDLL(None)", "OSError"},
 	{"thread", "import threading; threading.Thread(target=print).start()", "RuntimeError"},
-	{"executor", "import concurrent.futures as f; f.ThreadPoolExecutor().submit(print)", "RuntimeError"},
+	{"executor of processes", "import concurrent.futures as f; f.ProcessPoolExecutor().submit(print)", "NotImplementedError OSError"},
 	{"multiprocessing", "import multiprocessing; multiprocessing.Process(target=print).start()", "ModuleNotFoundError ImportError OSError AttributeError ValueError"},
 	{"subprocess", "import subprocess; subprocess.run(['true'])", "ModuleNotFoundError ImportError OSError"},
 	{"system", "import os; os.system('true')", "AttributeError OSError"},

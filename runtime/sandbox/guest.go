@@ -202,7 +202,7 @@ func (g *guest) instantiate(ctx context.Context, m guestMemory, p *processors, a
 	s.system, err = wasi.New(wasi.Config{
 		Tree: g.tree, Clock: g.clock, Random: g.random, Control: s,
 		Args: []string{"python3"},
-		Env:  []string{"HOME=/tmp", "LANG=C.UTF-8", "TMPDIR=/tmp"},
+		Env:  []string{"HOME=/tmp", "LANG=C.UTF-8", "TMPDIR=/tmp", "USER=root"},
 	})
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ var badResults = []struct {
 	{"datetime", "import datetime\nreturn datetime.datetime.now()", "$ is of type datetime", runtime.ClassResultInvalid},
 	{"function", "return main", "$ is of type function", runtime.ClassResultInvalid},
 	{"generator", "return (x for x in ())", "$ is of type generator", runtime.ClassResultInvalid},
-	{"coroutine", "async def f(): pass\nreturn f()", "$ is of type coroutine", runtime.ClassResultInvalid},
+	{"coroutine", "async def f(): pass\nreturn [f()]", "$[0] is of type coroutine", runtime.ClassResultInvalid},
 	{"cyclic list", "l = []\nl.append(l)\nreturn l", "contains itself", runtime.ClassResultInvalid},
 	{"cyclic dict", "d = {}\nd['x'] = [d]\nreturn d", "$.x[0] contains itself", runtime.ClassResultInvalid},
 	{"nan", "return [float('nan')]", "$[0] is nan", runtime.ClassResultInvalid},

@@ -63,7 +63,8 @@ type call struct {
 	tmp         int64 // bytes of host memory for /tmp
 	room        runtime.Room
 	slept       time.Duration // since the memory was lent last
-	platform    error         // why the platform cannot let the call go on
+	info        runInfo
+	platform    error // why the platform cannot let the call go on
 }
 
 // endOfRun is the value that the host panics with to end a run; wazero returns it as the call's
@@ -205,6 +206,14 @@ func (s *slot) Exit(code uint32) {
 // Log implements wasi.Control.
 func (s *slot) Log(stream int, p []byte) { s.call.logs.Append(uint8(stream), p) }
 
+// Execution implements wasi.Control.
+func (s *slot) Execution() []byte {
+	if s.call.op != opRun || s.call.info.Execution == "" {
+		return nil
+	}
+	return s.call.info.render(s.claim.deadline)
+}
+
 // tmpSlack is the number of bytes by which the host memory of a run's /tmp may exceed the limit of
 // its content: the lists of blocks and some inodes. RunOverhead covers it.
 const tmpSlack = 256 * runtime.KiB
@@ -323,6 +332,7 @@ type request struct {
 	files    *wasi.State        // nil: those of the image
 	logs     *runtime.LogBuffer // nil: the slot's own buffer
 	room     runtime.Room       // nil: the call keeps all of its memory while it waits
+	info     runInfo
 }
 
 // prepare makes the slot ready to run from an image, for a tenant. Its memory must be able to grow
@@ -386,7 +396,7 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 		fn, stack, first, n = s.deploy, s.stacks[opDeploy], pyguest.OpName, 3
 	}
 	c := &s.call
-	*c = call{op: r.op, limits: r.limits, stack: stack, room: r.room}
+	*c = call{op: r.op, limits: r.limits, stack: stack, room: r.room, info: r.info}
 	defer s.endCall()
 	if c.logs = r.logs; c.logs == nil {
 		s.logs.Reset(r.limits.Logs)

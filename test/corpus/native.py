@@ -36,7 +36,7 @@ def run():
     sys.stderr = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", line_buffering=True)
     sys.stdin = io.StringIO()
     sys.argv = [filename]
-    for name in os.environ.keys() - {"HOME", "LANG", "TMPDIR"}:
+    for name in os.environ.keys() - {"HOME", "LANG", "TMPDIR", "USER"}:
         del os.environ[name]
     try:
         outcome = {"result": _result(filename, source, json.loads(args))}
@@ -56,7 +56,12 @@ def _result(filename, source, args):
     text = source.decode()
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
-    return json.loads(json.dumps(module.main(args, {}), allow_nan=False))
+    result = module.main(args, {})
+    if isinstance(result, types.CoroutineType):
+        import asyncio
+
+        result = asyncio.run(result)
+    return json.loads(json.dumps(result, allow_nan=False))
 
 
 def _failure(error):

@@ -74,7 +74,7 @@ func runNative(t *testing.T, code, source string, args ...string) []byte {
 	cmd.Dir = "/"
 	// /srv/lib has the SQLite that native.sh builds.
 	cmd.Env = []string{
-		"HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "PATH=/usr/bin:/bin",
+		"HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "USER=root", "PATH=/usr/bin:/bin",
 		"LD_LIBRARY_PATH=/srv/lib", "PYTHONDONTWRITEBYTECODE=1",
 	}
 	cmd.Stdin = bytes.NewReader([]byte(source))

@@ -278,7 +278,7 @@ func writeAll(t *testing.T, modules []Module, omitted []Selection, hand Reasons)
 	}
 	text.Reset()
 	document := NewDocument(pythonVersion, modules)
-	if err := document.Write(&text, omitted); err != nil {
+	if err := document.Write(&text, readLibrary(t), omitted); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(documentFile, text.Bytes(), 0o644); err != nil {

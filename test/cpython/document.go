@@ -102,7 +102,7 @@ func percent(part, whole int) float64 {
 }
 
 // Write writes the document as Markdown.
-func (d Document) Write(w io.Writer, omittedModules []Selection) error {
+func (d Document) Write(w io.Writer, library []LibraryModule, omittedModules []Selection) error {
 	b := bufio.NewWriter(w)
 	f := d.Figure()
 	fmt.Fprintf(b, `# Python compatibility
@@ -150,7 +150,10 @@ pass. The tests do not skip what CPython skips on WASI.
 		}
 		fmt.Fprintln(b)
 	}
-	fmt.Fprint(b, "\n`test/cpython/expectations.txt` lists every test that does not pass with its reason.\n")
+	fmt.Fprint(b, "\n`test/cpython/expectations.txt` lists every test that does not pass with its reason.\n\n")
+	if err := WriteLibrary(b, library); err != nil {
+		return err
+	}
 
 	for _, s := range d.Sections {
 		if len(s.Modules) == 0 {

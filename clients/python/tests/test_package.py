@@ -154,6 +154,29 @@ class Package(unittest.TestCase):
             if path.suffix in (".py", ".toml", ".md") and path.name != "_version.py":
                 self.assertNotIn('"{}"'.format(faaspot.__version__), path.read_text(encoding="utf-8"), path.name)
 
+    def test_the_types_of_faas_are_those_of_its_source(self) -> None:
+        source = FOLDER.parents[1] / "pyguest" / "bootstrap" / "faas"
+        found: Dict[str, str] = {}
+        for path in (source / "__init__.py", source / "_execution.py", source / "_log.py"):
+            found.update(self.public(path))
+        self.assertEqual(self.public(FOLDER / "stubs" / "faas" / "__init__.pyi"), found)
+
+    def public(self, path: Path) -> Dict[str, str]:
+        """Return the parameters of the public functions, methods and properties of a file, and its
+        exported names."""
+        found = {}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                given = node.args
+                found[node.name] = str([[a.arg for a in p] for p in (given.posonlyargs, given.args, given.kwonlyargs)])
+            elif (
+                isinstance(node, ast.Assign)
+                and isinstance(node.targets[0], ast.Name)
+                and node.targets[0].id == "__all__"
+            ):
+                found["__all__"] = ast.dump(node.value)
+        return found
+
     def test_exported_names_exist(self) -> None:
         self.assertEqual(sorted(faaspot.__all__), list(faaspot.__all__))
         for name in faaspot.__all__:

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import os
 import sys
+import types
 
 from _faas_boot import digests, failure, preload, program, renewal, unix, values
 
 type Outcome = bytes | tuple[bytes]
+_Coroutine = types.CoroutineType
 
 # Objects that runs need are bound to names of this module, which a function is
 # unlikely to modify, and not to attributes of modules that functions patch.
@@ -28,13 +30,21 @@ _environ = os.environ
 
 def boot() -> None:
     """Prepare the interpreter from which every function's image is built."""
-    sys.path[:] = ["/usr/lib/python3.13"]
+    global coroutines
+    sys.path[:] = ["/usr/lib/python3.13", "/usr/lib/faaspot/dynload"]
     _stdout.reconfigure(line_buffering=True)
     unix.install()
     preload.import_all()
     digests.install()
+    # These import asyncio, and with it modules that must find what unix has changed.
+    from _faas_boot import coroutines, inline, later
+
+    inline.install()
+    later.install()
     sys.dont_write_bytecode = False  # of modules that a function writes to /tmp and imports
-    _warm_up()
+    coroutines.warm_up()
+    with coroutines.unnumbered():
+        _warm_up()
 
 
 def compile_source(name: bytes, source: bytes) -> Outcome:
@@ -59,6 +69,7 @@ def deploy(name: bytes, source: bytes, code: bytes) -> Outcome:
                 program.load(name.decode(), source, code)
             else:
                 program.load_bundle(source, bool(code))
+            renewal.warm_up(name.decode())
             renewal.before_image()
         finally:
             program.loaded()
@@ -81,6 +92,8 @@ def run(args: bytes, context: bytes) -> Outcome:
                     unix.zone_of_environment()
             renewal.after_restore()
             result = program.main(parameters, secrets)
+            if type(result) is _Coroutine:
+                result = coroutines.finished(result)
             return values.encode(result)
         finally:
             _flush()
@@ -102,7 +115,7 @@ def _warm_up() -> None:
     The state that CPython fills on first use (caches, inline specialisation, free
     lists) is then part of the image and not work that each run repeats.
     """
-    for text in (_SAMPLE, _FAILING_SAMPLE):
+    for text in (_SAMPLE, _ASYNC_SAMPLE, _FAILING_SAMPLE):
         for _ in range(3):
             code = compile_source(b"warm_up", text)
             deploy(b"warm_up", text, code if isinstance(code, bytes) else b"")
@@ -116,6 +129,15 @@ def _warm_up() -> None:
 _SAMPLE = b"""import json
 def main(args, context):
     return {'output': 'Hello %s' % args.get('name'), 'n': [1, 2.5, None, True]}
+"""
+_ASYNC_SAMPLE = b"""import asyncio
+async def pick(args):
+    await asyncio.sleep(0)
+    return args.get('name')
+async def main(args, context):
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(pick(args))
+    return {'output': await task}
 """
 _FAILING_SAMPLE = b"""def pick(items, key):
     return items[key]["no"] + 1

@@ -23,8 +23,8 @@ from _faas_boot import native
 MAX_FRAMES = 1000  # of an exception that are looked at
 
 THREADS = (
-    "a function runs on one thread and cannot start others: call the work directly, one part after the other,"
-    " or start a run for each part"
+    "a function runs on one thread and cannot start others: call the work directly, submit it to a"
+    " ThreadPoolExecutor, which runs it at once, or start a run for each part"
 )
 PROCESSES = (
     "a function runs as one process and cannot start others: do the work in Python, or start a run for each part"
@@ -47,11 +47,11 @@ FILES = (
     " needs into the file, or send it in the args or the context"
 )
 ENVIRONMENT = (
-    "code outside of main runs once, when the function is deployed, and sees the variables HOME, LANG and TMPDIR"
-    " only: read settings from context, and the variables of a job from os.environ in main"
+    "code outside of main runs once, when the function is deployed, and sees the variables HOME, LANG, TMPDIR"
+    " and USER only: read settings from context, and the variables of a job from os.environ in main"
 )
 NO_VARIABLE = (
-    "a run has the variables HOME, LANG and TMPDIR, and those of its job: read settings from context"
+    "a run has the variables HOME, LANG, TMPDIR and USER, and those of its job: read settings from context"
 )
 WRITABLE = "a function writes files in /tmp only: use a path there, such as os.path.join(tempfile.gettempdir(), name)"
 NATIVE = (
@@ -64,10 +64,7 @@ CALLS = (
     " without it"
 )
 SYSTEM = "a function runs in a sandbox without users, locks and limits of a Unix system: do without it"
-ASYNC = (
-    "main is async, and nothing awaits it: rename it, and define main(args, context) that returns"
-    " asyncio.run(renamed(args, context))"
-)
+LIMITS = "the limits of a run are those of its function: change them with fas functions update"
 # Of a function with a bundle.
 BUNDLE_PACKAGES = (
     "a bundle has Python's standard library and what is in it: add the package to requirements.txt, or put the"
@@ -87,7 +84,7 @@ OTHER_NAMES = ("handler", "lambda_handler", "handle", "app", "run", "hello_world
 
 _SENTENCES = (
     THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
-    TERMINAL, CALLS, SYSTEM, BUNDLE_PACKAGES, BUNDLE_FILES, BUNDLE_RELATIVE, native.NATIVE,
+    TERMINAL, CALLS, SYSTEM, LIMITS, BUNDLE_PACKAGES, BUNDLE_FILES, BUNDLE_RELATIVE, native.NATIVE,
 )  # fmt: skip
 
 _BY_MODULE = {
@@ -95,14 +92,12 @@ _BY_MODULE = {
     "_posixsubprocess": PROCESSES,
     "_posixshmem": PROCESSES,
     "_ssl": NETWORK,
-    "ctypes": NATIVE,
     "_ctypes": NATIVE,
     "mmap": NATIVE,
     "curses": TERMINAL,
     "_curses": TERMINAL,
     "idlelib": TERMINAL,
     "readline": TERMINAL,
-    "termios": TERMINAL,
     "tkinter": TERMINAL,
     "_tkinter": TERMINAL,
     "turtle": TERMINAL,
@@ -110,9 +105,6 @@ _BY_MODULE = {
     "_pyrepl": TERMINAL,
     "ensurepip": PACKAGES,
     "venv": PACKAGES,
-    "fcntl": SYSTEM,
-    "resource": SYSTEM,
-    "syslog": SYSTEM,
     "_dbm": SYSTEM,
     "_gdbm": SYSTEM,
 }
@@ -239,9 +231,13 @@ def _explain(error: BaseException) -> str:
     elif issubclass(kind, KeyError):
         codes = list(_codes(error))
         if codes and codes[-1].co_qualname == "_Environ.__getitem__":
-            loading = any(code.co_name == "<module>" for code in codes)
-            return "the environment has no variable %r: %s" % (error.args[0], ENVIRONMENT if loading else NO_VARIABLE)
+            return "the environment has no variable %r: %s" % (error.args[0], ENVIRONMENT if _is_deployment(codes) else NO_VARIABLE)
     return ""
+
+
+def _is_deployment(codes: list[types.CodeType]) -> bool:
+    """Return whether an exception that has left code was raised while the function was deployed."""
+    return codes[0].co_name == "deploy" and codes[0].co_filename.endswith("/_faas_boot/__init__.py")
 
 
 def _codes(error: BaseException) -> Iterator[types.CodeType]:

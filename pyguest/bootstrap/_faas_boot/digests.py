@@ -26,6 +26,12 @@ _PYTHONS_ALIASES = {
 }  # fmt: skip
 
 
+class UnsupportedDigestmodError(ValueError):
+    """No digest has that name, or it cannot be used here."""
+
+    __module__ = "_hashlib"
+
+
 class MD5SHA1:
     """The digests of MD5 and SHA-1, one after the other, as TLS 1.0 uses them."""
 
@@ -109,9 +115,12 @@ def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
     name = hash_name.lower()
     if name not in _ALIASES:
         name = _PYTHONS_ALIASES.get(name, name)
-        size = hashlib.new(name).digest_size  # raises ValueError for an unknown one
+        try:
+            size = hashlib.new(name).digest_size
+        except ValueError:
+            raise UnsupportedDigestmodError("[digital envelope routines] unsupported") from None
         if size == 0:
-            raise ValueError("unsupported hash type %s: its digests have no fixed size" % name)
+            raise UnsupportedDigestmodError("unsupported hash type %s: its digests have no fixed size" % name)
     else:
         size = _faas.HASH(_ALIASES[name]).digest_size
     for value, what in ((password, "password"), (salt, "salt")):

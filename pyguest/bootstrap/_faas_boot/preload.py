@@ -32,7 +32,7 @@ MODULES = (
     # Addresses (there is no network).
     "urllib.error urllib.parse "
     # Concurrency that works on one thread.
-    "queue threading "
+    "asyncio concurrent.futures concurrent.futures.thread queue threading "
     # Databases.
     "sqlite3 "
     # Time zones.

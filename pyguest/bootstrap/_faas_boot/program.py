@@ -199,9 +199,7 @@ def _checked(candidate: object) -> Main:
     if not callable(candidate):
         raise Rejected("main is of type %s; it must be a function main(args, context)" % type(candidate).__name__)
     flags = code.co_flags if (code := _code_of(candidate)) else 0
-    if flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
-        raise Rejected(absent.ASYNC, line)
-    if flags & inspect.CO_GENERATOR:
+    if flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
         raise Rejected("main is a generator (it has a yield); it must return its result", line)
     if type(candidate) is types.FunctionType and _takes_two(candidate):
         return candidate  # the usual case, recognised without building a signature

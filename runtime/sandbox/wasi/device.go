@@ -6,7 +6,7 @@ import "io"
 // names. /dev/fd has a name for every other open descriptor, too, which it does not list.
 var devices = map[string]kind{
 	"null": kindNull, "zero": kindZero, "full": kindFull, "random": kindRandom, "urandom": kindRandom,
-	"stdin": kindStdin, "stdout": kindStdout, "stderr": kindStderr,
+	"execution": kindExecution, "stdin": kindStdin, "stdout": kindStdout, "stderr": kindStderr,
 	"fd/0": kindStdin, "fd/1": kindStdout, "fd/2": kindStderr,
 }
 
@@ -18,8 +18,13 @@ func (p nodeRef) isDevice() bool { return p.tree != nil && p.tree.device != kind
 
 // readDevice fills the buffers from a descriptor that is neither a file nor a directory, and
 // returns the number of bytes. stdin and /dev/null are at their end.
-func (s *System) readDevice(g guest, k kind, buffers []iovec) (int, errno) {
-	if k != kindZero && k != kindFull && k != kindRandom {
+func (s *System) readDevice(g guest, d *description, buffers []iovec) (int, errno) {
+	k := d.kind
+	switch k {
+	case kindZero, kindFull, kindRandom:
+	case kindExecution:
+		return s.readExecution(g, d, buffers), success
+	default:
 		return 0, success
 	}
 	total := 0
@@ -37,6 +42,18 @@ func (s *System) readDevice(g guest, k kind, buffers []iovec) (int, errno) {
 		}
 	}
 	return total, success
+}
+
+// readExecution reads from /dev/execution, a stream that ends.
+func (s *System) readExecution(g guest, d *description, buffers []iovec) int {
+	text := s.control.Execution()
+	total := 0
+	for _, v := range buffers {
+		n := copy(g.bytes(v), text[min(d.offset, int64(len(text))):])
+		d.offset += int64(n)
+		total += n
+	}
+	return total
 }
 
 // writeDevice writes the buffers to a descriptor that is neither a file nor a directory, and returns

@@ -134,6 +134,38 @@ func TestDescriptorsByName(t *testing.T) {
 	r.check()
 }
 
+// TestExecutionDevice reads what the host says about the run, as a stream that ends, at every size of
+// buffer, and through descriptors that share a position.
+func TestExecutionDevice(t *testing.T) {
+	r := newRig(t)
+	fd := r.mustOpen("dev/execution", 0, forReading)
+	if got, err := r.read(fd, 100); err != success || got != "" {
+		t.Errorf("without a run: %q, %v", got, err)
+	}
+	r.control.execution = `{"id":"x"}`
+	for _, size := range []int{1, 3, 10, 11, 1000} {
+		fd := r.mustOpen("dev/execution", 0, forReading)
+		var all strings.Builder
+		for {
+			got, err := r.read(fd, size)
+			if r.want("read", err, success); got == "" {
+				break
+			}
+			all.WriteString(got)
+		}
+		if all.String() != r.control.execution {
+			t.Errorf("in parts of %d bytes: %q", size, all.String())
+		}
+		r.control.execution = "" // a text that has become shorter than the position
+		if got, err := r.read(fd, size); err != success || got != "" {
+			t.Errorf("behind the end: %q, %v", got, err)
+		}
+		r.control.execution = `{"id":"x"}`
+		r.want("close", r.close(fd), success)
+	}
+	r.check()
+}
+
 // TestPositionsOfDevices reads and writes devices at positions, as pread and pwrite do on Linux.
 func TestPositionsOfDevices(t *testing.T) {
 	r := newRig(t)
@@ -147,6 +179,7 @@ func TestPositionsOfDevices(t *testing.T) {
 		{"dev/zero", 10, success, success},
 		{"dev/full", 10, success, eNOSPC},
 		{"dev/urandom", 10, success, success},
+		{"dev/execution", 0, eSPIPE, eSPIPE},
 		{"dev/stdin", 0, eSPIPE, eSPIPE},
 		{"dev/stdout", 0, eSPIPE, eSPIPE},
 	} {

@@ -37,8 +37,9 @@
 //
 // There is one preopened directory: descriptor 3 is "/". Below it are the Tree and, if the run has a
 // Mount, /function, which both return EROFS for every change, /tmp, which is writable, and /dev with
-// character devices: null, zero, full, random, urandom, stdin, stdout and stderr. /dev/fd/N leads to
-// what descriptor N refers to. Nothing else exists: no /proc. A path has no NUL (else EINVAL) and is relative to a directory
+// character devices: null, zero, full, random, urandom, stdin, stdout, stderr, and execution, which
+// gives what the host says about the run. /dev/fd/N leads to what descriptor N refers to. Nothing else
+// exists: no /proc. A path has no NUL (else EINVAL) and is relative to a directory
 // descriptor (else EPERM); ".." leads to the parent, and at the root to the root itself. Because
 // everything visible lies under the root, ".." may leave the directory of a descriptor. /tmp has
 // symbolic and hard links. The target of a symbolic link is resolved like a path, an absolute one

@@ -13,6 +13,7 @@ const (
 	kindStdin
 	kindStdout
 	kindStderr
+	kindExecution
 	kindNull
 	kindZero
 	kindFull
@@ -37,7 +38,7 @@ type description struct {
 	flags    uint16
 	refs     uint32  // descriptors; a free entry has none
 	at       nodeRef // of a file or directory
-	offset   int64   // of a file
+	offset   int64   // of a file or of /dev/execution
 }
 
 // descriptor is one entry of the descriptor table: the index of its description plus 1; 0 if it is

@@ -23,7 +23,7 @@ func fdRead(s *System, g guest, p []uint64) errno {
 			return err
 		}
 		d.offset += int64(n)
-	} else if n, err = s.readDevice(g, d.kind, buffers); err != success {
+	} else if n, err = s.readDevice(g, d, buffers); err != success {
 		return err
 	}
 	g.WriteUint32Le(uint32(p[3]), uint32(n))
@@ -49,7 +49,7 @@ func fdPread(s *System, g guest, p []uint64) errno {
 	if d.kind == kindFile {
 		n, err = s.readVectors(g, d, buffers, int64(p[3]))
 	} else {
-		n, err = s.readDevice(g, d.kind, buffers)
+		n, err = s.readDevice(g, d, buffers)
 	}
 	if err != success {
 		return err

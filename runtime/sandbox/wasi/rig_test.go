@@ -24,6 +24,7 @@ type fakeControl struct {
 	peak        int64
 	slept       []time.Duration
 	checkpoints int
+	execution   string
 	onSleep     func()
 	onCheck     func()
 }
@@ -40,6 +41,8 @@ func (c *fakeControl) Sleep(d time.Duration) {
 func (c *fakeControl) Exit(code uint32) { panic(exit{code}) }
 
 func (c *fakeControl) Log(stream int, p []byte) { c.logged[stream].Write(p) }
+
+func (c *fakeControl) Execution() []byte { return []byte(c.execution) }
 
 func (c *fakeControl) Charge(n int64) bool {
 	if n > 0 && c.charged+n > c.most {

@@ -19,6 +19,9 @@ type Control interface {
 	// Log receives what the guest writes to stdout (stream 1) or stderr (stream 2). p is guest
 	// memory of at most 2 GiB, and valid only during the call.
 	Log(stream int, p []byte)
+	// Execution returns what the guest reads from /dev/execution: at most 64 KiB. The System does
+	// not keep it.
+	Execution() []byte
 	// Charge requests n more bytes of host memory for /tmp and reports whether they are granted. A
 	// negative n returns bytes and is always granted.
 	Charge(n int64) bool

@@ -26,7 +26,7 @@ def test_refusals_say_why():
     refused("", "no function main")
     refused("main = 5", "type int")
     refused("class main: pass", "class")
-    refused("async def main(a, b): pass", "async")
+    refused("async def main(a, b): yield", "generator")
     refused("def main(a, b): yield", "generator")
     refused("def main(a): pass", "two arguments")
     refused("def main(a, b, *, c): pass", "two arguments")
