@@ -71,7 +71,7 @@ func writeTranscript(t *testing.T, out io.Writer, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	r := &recorder{clock: &steppingClock{}, random: rand.NewChaCha8([32]byte{})}
 	binary.LittleEndian.PutUint64(r.seed[:], seed)
-	r.rewind()
+	r.begin()
 	box := openBox(t, Options{clock: r.clock, random: r.random})
 	r.box = box
 	fmt.Fprintf(out, "base %x\n", sha256.Sum256(box.guest.base.view))
@@ -92,7 +92,7 @@ func writeTranscript(t *testing.T, out io.Writer, seed uint64) {
 				args = found[1]
 			}
 			p := program(string(source), runtime.Limits{Timeout: recordedTimeout})
-			r.rewind()
+			r.begin()
 			outcome, err := box.Deploy(context.Background(), p)
 			if err != nil {
 				t.Fatal(err)
@@ -130,12 +130,15 @@ type recorder struct {
 	clock  *steppingClock
 	random *rand.ChaCha8
 	seed   [32]byte // of random
+	begun  int64    // number of calls of begin
 }
 
-// rewind resets the clock and the random bytes, so that what follows does not depend on what was
-// before.
-func (r *recorder) rewind() {
-	r.clock.reads = 0
+// begin sets the clock and the random bytes, so that what follows depends on the number of runs
+// before, and not on what they did.
+func (r *recorder) begin() {
+	const most = 1_000_000 // reads of the clock; the time does not go back for fewer
+	r.begun++
+	r.clock.reads = r.begun * most
 	r.random.Seed(r.seed)
 }
 
@@ -167,7 +170,7 @@ func (r *recorder) run(t *testing.T, p runtime.Program, args []byte) string {
 		t.Fatal(err)
 	}
 	before := hashMemory(s.memory.data())
-	r.rewind()
+	r.begin()
 	outcome, usable := s.invoke(ctx, &request{
 		op: opRun, inputs: [3][]byte{args, []byte("{}")}, started: s.claim.since, deadline: deadline, limits: limits,
 	})
