@@ -43,7 +43,8 @@ const (
 // Only the former count towards the limit of the queue; the dispatcher bounds the latter.
 //
 // A run that has started and waits for something lends what it does not hold ([Run.Lend]), and takes
-// it back to go on ([Run.Reclaim]). Runs that are to go on come before those that have not started.
+// it back to go on ([Run.Reclaim]). Runs that are to go on come before those that have not started, of
+// which one has its turn after maxOvertaken of them.
 type Admission struct {
 	memory     *memory.Account
 	maxRuns    int
