@@ -14,7 +14,7 @@ export GUEST_WORK=$1 GUEST_OUT=$1
 . "$here/../stages.sh"
 work=$(cd "$work" && pwd -P)
 
-DEBIAN_FRONTEND=noninteractive quiet profile-tools apt-get install -y -q --no-install-recommends libclang-rt-19-dev libc6-dev-i386
+DEBIAN_FRONTEND=noninteractive quiet profile-tools apt-get install -y -q --no-install-recommends libclang-rt-19-dev libc6-dev-i386 gcc-multilib
 
 rm -rf "$work/profile"
 mkdir "$work/profile"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,8 @@ import (
 // Opcodes that the modules below use.
 const (
 	opBlock, opIf, opEnd, opBrTable, opReturn, opCall    = 0x02, 0x04, 0x0b, 0x0e, 0x0f, 0x10
+	opLoop, opBrIf, opDivS32, opDivS64, opSub64, opAnd64 = 0x03, 0x0d, 0x6d, 0x7f, 0x7d, 0x83
+	opNop, opBr                                          = 0x01, 0x0c
 	opGet, opSet, opLoad, opStore, opGrow, opI32, opI64  = 0x20, 0x21, 0x28, 0x36, 0x40, 0x41, 0x42
 	opAdd32, opSub32, opAnd32, opAdd64, opExtend, opWrap = 0x6a, 0x6b, 0x71, 0x7c, 0xad, 0xa7
 	none, i32, i64                                       = 0x40, 0x7f, 0x7e
@@ -122,13 +125,121 @@ func recursions() (out []function) {
 	return out
 }
 
+// divisions divide by constants: powers of two, numbers beside them, and those for which a division traps.
+func divisions() (out []function) {
+	for k := range 64 {
+		for _, d := range []int64{1 << k, 1<<k - 1, -1 << k} {
+			out = append(out, function{i64, 0, slices.Concat([]byte{opGet, 0}, constOf(opI64, d), []byte{opDivS64})},
+				function{i64, 0, slices.Concat(constOf(opI64, -1<<63), constOf(opI64, d), []byte{opDivS64})})
+			if k < 32 {
+				d = int64(int32(d))
+				out = append(out, function{i32, 0, slices.Concat(constOf(opI32, -1<<31), constOf(opI32, d), []byte{opDivS32})})
+				out = append(out, function{i32, 0, slices.Concat([]byte{opGet, 0}, constOf(opI32, d), []byte{opDivS32})})
+				// The dividend is negative, and so is its upper half before it is cut.
+				out = append(out, function{i64, 0, slices.Concat([]byte{opGet, 0, opWrap}, constOf(opI32, -7), []byte{opAdd32},
+					constOf(opI32, d), []byte{opDivS32, opExtend})})
+			}
+		}
+	}
+	return out
+}
+
+// shuffles are loops whose variables change places in each iteration, more or fewer of them than there are registers: some
+// are kept, some are copied, and some change only where a function is called, in an inner loop too.
+func shuffles() []function {
+	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same modules in each run
+	out := []function{{i32, 0, []byte{opGet, 0, opI32, 1, opAdd32}}}
+	for i := range 120 {
+		n := []int{2, 5, 11, 13, 14, 15, 16, 30, 60}[i%9]
+		counter, inner := uint64(n+1), uint64(n+2)
+		get := func(l uint64) []byte { return binary.AppendUvarint([]byte{opGet}, l) }
+		set := func(l uint64) []byte { return binary.AppendUvarint([]byte{opSet}, l) }
+		variable := func() uint64 { return uint64(1 + rng.IntN(n)) }
+		// move sets variables to others at once.
+		move := func() (body []byte) {
+			perm := rng.Perm(n)[:1+rng.IntN(n)]
+			for _, p := range perm {
+				from := uint64(1 + p)
+				if rng.IntN(4) == 0 {
+					from = variable()
+				}
+				body = append(body, get(from)...)
+			}
+			slices.Sort(perm[:rng.IntN(len(perm)+1)])
+			for _, p := range perm {
+				body = append(body, set(uint64(1+p))...)
+			}
+			return body
+		}
+		// rarely calls the first function if a bit of the counter is set.
+		rarely := func(counter uint64) []byte {
+			v := variable()
+			return slices.Concat(get(counter), []byte{opI64, byte(1 << rng.IntN(3)), opAnd64, opWrap, opIf, none},
+				get(v), []byte{opWrap, opCall, 0, opExtend}, get(variable()), []byte{opAdd64}, set(v), []byte{opEnd})
+		}
+		// loop repeats its body as often as the low bits of the parameter say.
+		loop := func(counter uint64, body ...[]byte) []byte {
+			return slices.Concat([]byte{opGet, 0, opExtend, opI64, 15, opAnd64}, set(counter), []byte{opLoop, none}, slices.Concat(body...),
+				get(counter), []byte{opI64, 1, opSub64}, set(counter),
+				get(counter), []byte{opI64, 0x40 - 1, opAnd64, opWrap, opI32, 15, opAnd32, opBrIf, 0, opEnd})
+		}
+		var body []byte
+		for l := range n {
+			body = slices.Concat(body, []byte{opGet, 0, opExtend}, constOf(opI64, int64(l*l)), []byte{opAdd64}, set(uint64(l+1)))
+		}
+		// arms branch by the counter to parts of their own, of which some call and some join others after them.
+		arms := func(counter uint64) []byte {
+			const n = 8
+			body := slices.Concat(bytes.Repeat([]byte{opBlock, none}, n+1), get(counter), []byte{opWrap, opI32, n - 1, opAnd32, opBrTable, n - 1})
+			for arm := range n {
+				body = append(body, byte(arm))
+			}
+			for arm := range n {
+				body = append(body, opEnd)
+				if rng.IntN(2) == 0 {
+					body = append(body, move()...)
+				}
+				for range rng.IntN(3) {
+					v := variable()
+					body = slices.Concat(body, get(v), []byte{opWrap, opCall, 0, opExtend}, set(v))
+				}
+				if rng.IntN(2) == 0 {
+					body = slices.Concat(body, rarely(counter), move())
+				}
+				body = append(body, opBr, byte(n-1-arm))
+				if rng.IntN(3) == 0 {
+					body[len(body)-2], body[len(body)-1] = opNop, opNop // go on with the next one
+				}
+			}
+			return append(body, opEnd)
+		}
+		parts := [][]byte{move(), rarely(counter), move()}
+		if i%3 == 0 {
+			parts = [][]byte{arms(counter)}
+		}
+		if i%2 == 0 {
+			parts = append(parts, loop(inner, move(), rarely(inner)), move())
+		}
+		body = append(body, loop(counter, parts...)...)
+		body = append(body, opI64, 0)
+		for l := range n {
+			body = slices.Concat(body, constOf(opI64, int64(l)), []byte{opAdd64}, get(uint64(l+1)), []byte{opAdd64},
+				// The places of the variables make a difference.
+				get(uint64(l+1)), []byte{opI64, 3, opAnd64, opAdd64})
+		}
+		out = append(out, function{i32, n + 2, append(body, opWrap)})
+	}
+	return out
+}
+
 // TestCompilersAgreeAtEdges runs modules at the edges of what the patch changes: tables, constant
-// addresses and terms, and the end of the native stack.
+// addresses and terms, the end of the native stack, divisions by constants, and variables of loops.
 func TestCompilersAgreeAtEdges(t *testing.T) {
 	stock, patched := build(t, "./runtime/sandbox/wazeropatch/wasmrun")
 	dir := t.TempDir()
 	for name, functions := range map[string][]function{
 		"tables": maskedTables(), "addresses": constantAddresses(), "terms": constantTerms(), "recursions": recursions(),
+		"divisions": divisions(), "shuffles": shuffles(),
 	} {
 		must(t, os.WriteFile(filepath.Join(dir, name+".wasm"), moduleOf(functions), 0o644))
 	}
