@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -626,6 +627,38 @@ func TestBundleDeployHasItsOwnTime(t *testing.T) {
 	if outcome.Usage.Duration < 600*time.Millisecond {
 		t.Errorf("both deployments took %v", outcome.Usage.Duration)
 	}
+}
+
+// TestRunsWaitForTheirBundle runs functions whose images are gone, as after a restart, and whose imports
+// take longer than their runs may.
+func TestRunsWaitForTheirBundle(t *testing.T) {
+	box, store := boxes["mapped"], testBundles
+	p := bundled(t, store, map[string]string{
+		"main.py": "import time\ntime.sleep(0.6)\ndef main(args, context):\n    return time.sleep(args['s'])\n",
+	}, runtime.Limits{Timeout: 500 * time.Millisecond})
+	files, err := box.bundles.acquire(context.Background(), p) // it stays compiled, which takes less time
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.release()
+	for _, kept := range []bool{true, false} {
+		forget := func() {
+			box.Forget(p.FunctionID, p.Version)
+			if !kept {
+				box.images.noteUnkept(keyOf(p), math.MaxInt64, time.Now().Add(time.Hour))
+			}
+		}
+		forget()
+		if got := result(t, box, p, `{"s": 0}`); got != "null" {
+			t.Errorf("image kept: %v: got %s", kept, got)
+		}
+		forget()
+		outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte(`{"s": 30}`), Context: noContext})
+		if err != nil || outcome.Failure == nil || outcome.Failure.Class != runtime.ClassTimeout || !strings.Contains(outcome.Failure.Message, " 0.5 seconds") {
+			t.Errorf("image kept: %v: a run that takes too long ended with %v, %+v", kept, err, outcome.Failure)
+		}
+	}
+	box.Forget(p.FunctionID, p.Version)
 }
 
 // TestDiskFailsWhileUnpacking writes to a file that fails: that is told from an error of the bundle.

@@ -256,11 +256,17 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 	r := request{op: opRun, inputs: [3][]byte{c.Args, contextOf(c)}, limits: limits, logs: c.Logs, room: c.Room}
 	img := s.images.get(keyOf(p))
 	if img == nil {
-		// Building the image counts as a part of the run, which has reserved its own memory only.
-		r.started = s.processors.now()
-		r.deadline = r.started.Add(limits.Timeout)
+		// Building the image counts as a part of the run, which has reserved its own memory only. A
+		// bundle may need more time to load than its runs have.
+		building := r
+		building.limits.Timeout = loadTime(p, limits)
+		building.started = s.processors.now()
+		building.deadline = building.started.Add(building.limits.Timeout)
 		p.Limits.Memory = min(p.Limits.WithDefaults().Memory, limits.Memory)
-		made := s.acquireImage(ctx, p, r)
+		made := s.acquireImage(ctx, p, building)
+		if p.Bundle.IsZero() {
+			r.started, r.deadline = building.started, building.deadline
+		}
 		switch img = made.image; {
 		case made.unkept:
 			return s.runUnkept(ctx, p, r)
@@ -269,7 +275,7 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 				c.Logs.AppendAll(made.outcome.Logs)
 				made.outcome.Logs = c.Logs.End()
 			}
-			made.outcome.Usage.Duration = s.processors.now().Sub(r.started)
+			made.outcome.Usage.Duration = s.processors.now().Sub(building.started)
 			return made.outcome, made.err
 		}
 	}
