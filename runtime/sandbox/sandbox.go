@@ -134,7 +134,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s.images = newImages(s.files)
 	s.bundles = newBundles(o, g, s.processors)
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages, s.reclaimBundles)
-	s.bundles.account = s.accounts.bundles
+	s.bundles.account, s.bundles.dropImage = s.accounts.bundles, s.dropImage
 	s.accounts.stacks.Add(stacks)
 	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
 	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle, spare: spares}
@@ -342,7 +342,20 @@ func (s *Sandbox) reclaimImages(n int64) int64 {
 	return s.images.reclaim(n)
 }
 
-// reclaimBundles drops unpacked bundles that nobody uses, until n bytes are free.
+// dropImage drops the least recently used image that no run uses, of those whose bundle matches, and
+// reports whether there was one. The next run builds it again.
+func (s *Sandbox) dropImage(matches func(*bundleFiles) bool) bool {
+	img := s.images.removeLast(func(img *image) bool {
+		return img.bundle != nil && matches(img.bundle) && unusedBut(img, s.pool.idleWith(img))
+	})
+	if img == nil {
+		return false
+	}
+	s.forget(img)
+	return true
+}
+
+// reclaimBundles drops unpacked bundles that no run uses, until n bytes are free.
 func (s *Sandbox) reclaimBundles(n int64) int64 {
 	if s.enter() != nil {
 		return 0
