@@ -571,10 +571,43 @@ func TestBundlesOnDiskAreBounded(t *testing.T) {
 	if n := len(box.bundles.byKey); n > 2 || n == 0 {
 		t.Errorf("%d bundles are unpacked", n)
 	}
-	for i, p := range programs {
-		if got := result(t, box, p, "{}"); got != fmt.Sprintf(`"%d"`, i) {
-			t.Error(got)
+	// Runs find their own bundle, although others take its room meanwhile.
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for i, p := range programs {
+				outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: noContext, Context: noContext})
+				if err != nil || string(outcome.Result) != fmt.Sprintf(`"%d"`, i) {
+					t.Errorf("bundle %d: %v, %q %+v", i, err, outcome.Result, outcome.Failure)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestLargeBundlesGiveWayFirst deploys more than the disk may hold for one tenant: the image and the
+// bundle of another tenant stay, although they were used before.
+func TestLargeBundlesGiveWayFirst(t *testing.T) {
+	box, store := bundleBox(t, Options{BundleDisk: 5 * runtime.MiB})
+	small := deployedBundle(t, box, store, map[string]string{"main.py": "def main(args, context): return 1\n"})
+	for i := range 4 {
+		p := program("", runtime.Limits{})
+		p.Tenant = "large"
+		p.Bundle = store.add(p.Tenant, zipped(t, map[string]string{
+			"main.py": "def main(args, context): return 1\n", "data": strings.Repeat(fmt.Sprint(i), 2*runtime.MiB),
+		}))
+		if outcome, err := box.Deploy(context.Background(), p); err != nil || outcome.Failure != nil {
+			t.Fatalf("%v %+v", err, outcome.Failure)
 		}
+	}
+	img := box.images.get(keyOf(small))
+	if img == nil {
+		t.Fatal("the image of the other tenant is gone")
+	}
+	img.release()
+	if n := len(box.bundles.byKey); n > 3 {
+		t.Errorf("%d bundles are unpacked", n)
 	}
 }
 

@@ -382,7 +382,7 @@ func (b *bundles) makeRoom(size int64) bool {
 		if bytes <= 0 && files <= 0 {
 			return true
 		}
-		if !b.dropImage(func(f *bundleFiles) bool { return f.takes(true) }) {
+		if !b.giveWay(true) {
 			return false
 		}
 	}
@@ -401,10 +401,37 @@ func (b *bundles) reclaim(n int64) (freed int64) {
 			}
 			return freed < n
 		}, freed < n)
-		if freed >= n || !b.dropImage(func(f *bundleFiles) bool { return f.takes(false) }) {
+		if freed >= n || !b.giveWay(false) {
 			return freed
 		}
 	}
+}
+
+// giveWay drops an image that no run uses and whose bundle takes room on disk, or in memory: the least
+// recently used one of the tenant who has most of it, or if there is none, of any tenant. It reports
+// whether there was one.
+func (b *bundles) giveWay(disk bool) bool {
+	most := b.heaviest(disk)
+	return b.dropImage(func(f *bundleFiles) bool { return f.key.tenant == most && f.takes(disk) }) ||
+		b.dropImage(func(f *bundleFiles) bool { return f.takes(disk) })
+}
+
+// heaviest returns the tenant whose bundles take most room on disk, or in memory.
+func (b *bundles) heaviest(disk bool) (tenant runtime.Tenant) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := make(map[runtime.Tenant]int64) // bytes
+	for _, f := range b.byKey {
+		for i := range f.contents {
+			if f.contents[i].disk == disk {
+				taken[f.key.tenant] += int64(f.contents[i].size)
+			}
+		}
+		if taken[f.key.tenant] > taken[tenant] {
+			tenant = f.key.tenant
+		}
+	}
+	return tenant
 }
 
 // drop removes the least recently used bundles that nobody uses, as long as more is true: at first,
