@@ -136,7 +136,9 @@ func TestLargeBundlesAreRefused(t *testing.T) {
 	if len(got) != 1 || !closed {
 		t.Fatalf("got %+v, closed %v", got, closed)
 	}
-	apitest.WantError(t, got[0], 413, "too_large")
+	if hint, _ := apitest.WantError(t, got[0], 413, "too_large")["hint"].(string); !strings.Contains(hint, "leave out") {
+		t.Errorf("the hint for a bundle is %q", hint)
+	}
 	wantNothingSpooled(t, ts, dir)
 }
 

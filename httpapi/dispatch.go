@@ -136,8 +136,12 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 }
 
 func errBodyTooLarge(limit int) error {
+	hint := "send less at once, in several requests"
+	if limit == runtime.MaxBundle { // no other body has this limit
+		hint = "leave out what the function does not need, such as tests and documentation of packages"
+	}
 	return runtime.Errorf(runtime.CodeTooLarge, "the body has more than the %s bytes that are allowed here", runtime.SizeText(limit)).
-		WithHint("send less at once, in several requests")
+		WithHint(hint)
 }
 
 // barrier recovers from a panic of a handler and answers with 500, unless the request may write

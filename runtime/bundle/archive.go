@@ -95,8 +95,8 @@ func (a *Archive) Files() []File {
 
 // Main returns the content of [runtime.BundleMain], at most [runtime.MaxSource] bytes.
 func (a *Archive) Main() ([]byte, error) {
-	var out bytes.Buffer
-	if err := newUnpacker(context.Background(), a.content).copy(&out, &a.tree[a.main]); err != nil {
+	out := bytes.NewBuffer([]byte{}) // so that an empty file is not nil, which means no file
+	if err := newUnpacker(context.Background(), a.content).copy(out, &a.tree[a.main]); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil

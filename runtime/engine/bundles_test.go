@@ -155,7 +155,7 @@ func TestBundlesThatDoNotDeploy(t *testing.T) {
 		"nothing": {nil, runtime.CodeInvalidArgument, "zip"},
 		"no main": {bytes.ReplaceAll(other, []byte(runtime.BundleMain), []byte("other.x")), runtime.CodeInvalidArgument, runtime.BundleMain},
 		"no text": {zipOf(t, "\xff", ""), runtime.CodeInvalidArgument, "UTF-8"},
-		"empty":   {other, runtime.CodeInvalidArgument, ""},
+		"empty":   {other, runtime.CodeInvalidArgument, "the code is empty"},
 	} {
 		for _, name := range []string{"old", "new"} {
 			_, err := putBundle(e, name, c.zip, "key "+what+name)

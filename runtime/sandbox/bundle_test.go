@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -497,12 +498,12 @@ func TestBundleErrors(t *testing.T) {
 	if got := result(t, box, inMemory, "{}"); got != `"abc"` {
 		t.Error(got)
 	}
-	// Without a use, its memory goes to others.
+	// Unless a run uses it, its memory goes to others.
+	img := box.images.get(keyOf(inMemory))
 	if freed := box.bundles.reclaim(1); freed != 0 {
 		t.Errorf("%d bytes of a bundle in use are freed", freed)
 	}
-	box.forget(box.images.drop(keyOf(inMemory)))
-	settle(box)
+	img.release()
 	if freed := box.bundles.reclaim(1 << 40); freed < 3*runtime.MiB || box.accounts.bundles.contents.Held() != 0 {
 		t.Errorf("%d bytes are freed, %d are held", freed, box.accounts.bundles.contents.Held())
 	}
@@ -560,19 +561,53 @@ func TestBundlesOnDiskAreBounded(t *testing.T) {
 			"main.py": "def main(args, context): return open('/function/data').read(1)\n", "data": strings.Repeat(fmt.Sprint(i), 2*runtime.MiB),
 		})
 		programs = append(programs, p)
-		box.forget(box.images.drop(keyOf(p)))
-		settle(box)
 		if box.bundles.files.disk > 5*runtime.MiB {
 			t.Errorf("%d bytes are on disk", box.bundles.files.disk)
+		}
+		if held := box.accounts.bundles.contents.Held(); held > 0 {
+			t.Errorf("%d bytes are in memory, although there are bundles on disk that no run uses", held)
 		}
 	}
 	if n := len(box.bundles.byKey); n > 2 || n == 0 {
 		t.Errorf("%d bundles are unpacked", n)
 	}
-	for i, p := range programs {
-		if got := result(t, box, p, "{}"); got != fmt.Sprintf(`"%d"`, i) {
-			t.Error(got)
+	// Runs find their own bundle, although others take its room meanwhile.
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for i, p := range programs {
+				outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: noContext, Context: noContext})
+				if err != nil || string(outcome.Result) != fmt.Sprintf(`"%d"`, i) {
+					t.Errorf("bundle %d: %v, %q %+v", i, err, outcome.Result, outcome.Failure)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestLargeBundlesGiveWayFirst deploys more than the disk may hold for one tenant: the image and the
+// bundle of another tenant stay, although they were used before.
+func TestLargeBundlesGiveWayFirst(t *testing.T) {
+	box, store := bundleBox(t, Options{BundleDisk: 5 * runtime.MiB})
+	small := deployedBundle(t, box, store, map[string]string{"main.py": "def main(args, context): return 1\n"})
+	for i := range 4 {
+		p := program("", runtime.Limits{})
+		p.Tenant = "large"
+		p.Bundle = store.add(p.Tenant, zipped(t, map[string]string{
+			"main.py": "def main(args, context): return 1\n", "data": strings.Repeat(fmt.Sprint(i), 2*runtime.MiB),
+		}))
+		if outcome, err := box.Deploy(context.Background(), p); err != nil || outcome.Failure != nil {
+			t.Fatalf("%v %+v", err, outcome.Failure)
 		}
+	}
+	img := box.images.get(keyOf(small))
+	if img == nil {
+		t.Fatal("the image of the other tenant is gone")
+	}
+	img.release()
+	if n := len(box.bundles.byKey); n > 3 {
+		t.Errorf("%d bundles are unpacked", n)
 	}
 }
 
@@ -626,6 +661,38 @@ func TestBundleDeployHasItsOwnTime(t *testing.T) {
 	if outcome.Usage.Duration < 600*time.Millisecond {
 		t.Errorf("both deployments took %v", outcome.Usage.Duration)
 	}
+}
+
+// TestRunsWaitForTheirBundle runs functions whose images are gone, as after a restart, and whose imports
+// take longer than their runs may.
+func TestRunsWaitForTheirBundle(t *testing.T) {
+	box, store := boxes["mapped"], testBundles
+	p := bundled(t, store, map[string]string{
+		"main.py": "import time\ntime.sleep(0.6)\ndef main(args, context):\n    return time.sleep(args['s'])\n",
+	}, runtime.Limits{Timeout: 500 * time.Millisecond})
+	files, err := box.bundles.acquire(context.Background(), p) // it stays compiled, which takes less time
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.release()
+	for _, kept := range []bool{true, false} {
+		forget := func() {
+			box.Forget(p.FunctionID, p.Version)
+			if !kept {
+				box.images.noteUnkept(keyOf(p), math.MaxInt64, time.Now().Add(time.Hour))
+			}
+		}
+		forget()
+		if got := result(t, box, p, `{"s": 0}`); got != "null" {
+			t.Errorf("image kept: %v: got %s", kept, got)
+		}
+		forget()
+		outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte(`{"s": 30}`), Context: noContext})
+		if err != nil || outcome.Failure == nil || outcome.Failure.Class != runtime.ClassTimeout || !strings.Contains(outcome.Failure.Message, " 0.5 seconds") {
+			t.Errorf("image kept: %v: a run that takes too long ended with %v, %+v", kept, err, outcome.Failure)
+		}
+	}
+	box.Forget(p.FunctionID, p.Version)
 }
 
 // TestDiskFailsWhileUnpacking writes to a file that fails: that is told from an error of the bundle.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,15 +24,19 @@ type bundleKey struct {
 }
 
 // bundles is a cache of unpacked bundles. The contents of a bundle are in one file, on disk or, if
-// there is no disk for it, in memory; runs read them from there. The least recently used bundles
-// that nobody uses are dropped when their room is needed, and a bundle is dropped when the last
-// version that uses it is forgotten. Only what is missing is unpacked again.
+// there is no disk for it, in memory; runs read them from there. When their room is needed, bundles
+// are dropped: first those without an image, and then, with their images, those that no run uses, the
+// least recently used ones first. A bundle is also dropped when the last version that uses it is
+// forgotten. Only what is missing is unpacked again.
 type bundles struct {
 	source     runtime.BundleSource // nil: there are no bundles
 	tree       *wasi.Tree
 	files      *imageFiles
 	account    bundleAccount
 	processors *processors
+	// dropImage drops the least recently used image that no run uses, of those whose bundle matches,
+	// and reports whether there was one. Images hold their bundles.
+	dropImage func(matches func(*bundleFiles) bool) bool
 	// unpacking has a token while a bundle is unpacked: one at a time, because that takes the room
 	// of the zip as well.
 	unpacking chan struct{}
@@ -356,39 +361,77 @@ func (w *contentWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// makeRoom drops the least recently used bundles on disk that nobody uses until another file of size
-// bytes fits, and reports whether it does.
+// makeRoom drops bundles on disk that no run uses until another file of size bytes fits, and reports
+// whether it does.
 func (b *bundles) makeRoom(size int64) bool {
 	if size > b.files.diskRoom(time.Now()) {
 		return false
 	}
-	bytes, files := b.files.lacks(int(size))
-	b.drop(func(f *bundleFiles) bool {
-		for i := range f.contents {
-			if f.contents[i].disk {
-				bytes -= int64(f.contents[i].size)
-				files--
+	for {
+		bytes, files := b.files.lacks(int(size))
+		b.drop(func(f *bundleFiles) bool {
+			for i := range f.contents {
+				if f.contents[i].disk {
+					bytes -= int64(f.contents[i].size)
+					files--
+				}
 			}
+			return bytes > 0 || files > 0
+		}, bytes > 0 || files > 0)
+		bytes, files = b.files.lacks(int(size))
+		if bytes <= 0 && files <= 0 {
+			return true
 		}
-		return bytes > 0 || files > 0
-	}, bytes > 0 || files > 0)
-	bytes, files = b.files.lacks(int(size))
-	return bytes <= 0 && files <= 0
+		if !b.giveWay(true) {
+			return false
+		}
+	}
 }
 
-// reclaim drops the least recently used bundles that nobody uses until n bytes of memory are free, and
-// returns the number of bytes.
+// reclaim drops bundles that no run uses until n bytes of memory are free, and returns the number of
+// bytes.
 func (b *bundles) reclaim(n int64) (freed int64) {
-	b.drop(func(f *bundleFiles) bool {
-		freed += f.trees
+	for {
+		b.drop(func(f *bundleFiles) bool {
+			freed += f.trees
+			for i := range f.contents {
+				if !f.contents[i].disk {
+					freed += int64(f.contents[i].size)
+				}
+			}
+			return freed < n
+		}, freed < n)
+		if freed >= n || !b.giveWay(false) {
+			return freed
+		}
+	}
+}
+
+// giveWay drops an image that no run uses and whose bundle takes room on disk, or in memory: the least
+// recently used one of the tenant who has most of it, or if there is none, of any tenant. It reports
+// whether there was one.
+func (b *bundles) giveWay(disk bool) bool {
+	most := b.heaviest(disk)
+	return b.dropImage(func(f *bundleFiles) bool { return f.key.tenant == most && f.takes(disk) }) ||
+		b.dropImage(func(f *bundleFiles) bool { return f.takes(disk) })
+}
+
+// heaviest returns the tenant whose bundles take most room on disk, or in memory.
+func (b *bundles) heaviest(disk bool) (tenant runtime.Tenant) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := make(map[runtime.Tenant]int64) // bytes
+	for _, f := range b.byKey {
 		for i := range f.contents {
-			if !f.contents[i].disk {
-				freed += int64(f.contents[i].size)
+			if f.contents[i].disk == disk {
+				taken[f.key.tenant] += int64(f.contents[i].size)
 			}
 		}
-		return freed < n
-	}, n > 0)
-	return freed
+		if taken[f.key.tenant] > taken[tenant] {
+			tenant = f.key.tenant
+		}
+	}
+	return tenant
 }
 
 // drop removes the least recently used bundles that nobody uses, as long as more is true: at first,
@@ -454,6 +497,13 @@ func (f *bundleFiles) retain() *bundleFiles {
 		f.holders++
 	}
 	return f
+}
+
+// takes reports whether the bundle takes room on disk, or in memory.
+func (f *bundleFiles) takes(disk bool) bool {
+	f.cache.mu.Lock()
+	defer f.cache.mu.Unlock()
+	return slices.ContainsFunc(f.contents, func(c content) bool { return c.disk == disk })
 }
 
 // release drops one holder.

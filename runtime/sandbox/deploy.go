@@ -123,15 +123,23 @@ func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next
 // keepBytecode is the code of a deployment that writes the bytecode of the bundle's modules to /tmp.
 var keepBytecode = []byte{1}
 
-// deployBundle is deploy for a program with a bundle. All of it, with the unpacking, may take
-// runtime.MaxBundleDeploy, whatever the limit of a run is, unless r has a deadline.
+// loadTime returns the longest time that loading a program may take, where a run has these limits.
+func loadTime(p runtime.Program, limits runtime.Limits) time.Duration {
+	if p.Bundle.IsZero() {
+		return limits.Timeout
+	}
+	return max(limits.Timeout, runtime.MaxBundleDeploy)
+}
+
+// deployBundle is deploy for a program with a bundle. All of it, with the unpacking, may take the
+// loadTime of the program, unless r has a deadline.
 //
 // The first deployment of a bundle is made twice: once to compile the modules that it imports, and
 // then in an interpreter that finds their bytecode, so that the image has no leftovers of the
 // compiler.
 func (s *Sandbox) deployBundle(ctx context.Context, p runtime.Program, r request, next deployedNext) (runtime.Outcome, error) {
 	if r.started.IsZero() {
-		r.limits.Timeout = runtime.MaxBundleDeploy
+		r.limits.Timeout = loadTime(p, r.limits)
 		r.started = s.processors.now()
 		r.deadline = r.started.Add(r.limits.Timeout)
 	}
@@ -295,6 +303,9 @@ func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (
 	ran := false
 	outcome, err := s.deploy(ctx, p, deployment, func(slot *slot, _ runtime.Outcome, _ *bundleFiles) (runtime.Outcome, bool, error) {
 		ran = true
+		if r.started.IsZero() { // loading has had its own time
+			r.deadline = s.processors.now().Add(r.limits.Timeout)
+		}
 		r.files = slot.system.Capture()
 		slot.rewind()
 		outcome, _ := slot.invoke(ctx, &r)

@@ -208,6 +208,19 @@ func (c *images) removeOnDisk(bytes int64, files int) (removed []*image) {
 	return removed
 }
 
+// removeLast removes and returns the least recently used image that matches, or nil. The caller must
+// forget it.
+func (c *images) removeLast(matches func(*image) bool) *image {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for e := c.order.Back(); e != nil; e = e.Prev() {
+		if matches(e.Value.(*cachedImage).image) {
+			return c.remove(e)
+		}
+	}
+	return nil
+}
+
 // clear removes all images.
 func (c *images) clear() {
 	c.mu.Lock()

@@ -169,6 +169,18 @@ func (p *pool) removeImage(img *image) (removed []*slot) {
 	return removed
 }
 
+// idleWith returns the number of idle slots that have an image loaded.
+func (p *pool) idleWith(img *image) (n int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for s := range p.idle.each() {
+		if s.image == img {
+			n++
+		}
+	}
+	return n
+}
+
 // reclaim removes and returns the least recently used charged slots that keep n bytes, and their
 // bytes. The caller must close them.
 func (p *pool) reclaim(n int64) (removed []*slot, bytes int64) {

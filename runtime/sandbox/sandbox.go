@@ -134,7 +134,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s.images = newImages(s.files)
 	s.bundles = newBundles(o, g, s.processors)
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages, s.reclaimBundles)
-	s.bundles.account = s.accounts.bundles
+	s.bundles.account, s.bundles.dropImage = s.accounts.bundles, s.dropImage
 	s.accounts.stacks.Add(stacks)
 	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
 	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle, spare: spares}
@@ -256,11 +256,17 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 	r := request{op: opRun, inputs: [3][]byte{c.Args, contextOf(c)}, limits: limits, logs: c.Logs, room: c.Room, info: runInfo{c.Info, p.Version}}
 	img := s.images.get(keyOf(p))
 	if img == nil {
-		// Building the image counts as a part of the run, which has reserved its own memory only.
-		r.started = s.processors.now()
-		r.deadline = r.started.Add(limits.Timeout)
+		// Building the image counts as a part of the run, which has reserved its own memory only. A
+		// bundle may need more time to load than its runs have.
+		building := r
+		building.limits.Timeout = loadTime(p, limits)
+		building.started = s.processors.now()
+		building.deadline = building.started.Add(building.limits.Timeout)
 		p.Limits.Memory = min(p.Limits.WithDefaults().Memory, limits.Memory)
-		made := s.acquireImage(ctx, p, r)
+		made := s.acquireImage(ctx, p, building)
+		if p.Bundle.IsZero() {
+			r.started, r.deadline = building.started, building.deadline
+		}
 		switch img = made.image; {
 		case made.unkept:
 			return s.runUnkept(ctx, p, r)
@@ -269,7 +275,7 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 				c.Logs.AppendAll(made.outcome.Logs)
 				made.outcome.Logs = c.Logs.End()
 			}
-			made.outcome.Usage.Duration = s.processors.now().Sub(r.started)
+			made.outcome.Usage.Duration = s.processors.now().Sub(building.started)
 			return made.outcome, made.err
 		}
 	}
@@ -336,7 +342,20 @@ func (s *Sandbox) reclaimImages(n int64) int64 {
 	return s.images.reclaim(n)
 }
 
-// reclaimBundles drops unpacked bundles that nobody uses, until n bytes are free.
+// dropImage drops the least recently used image that no run uses, of those whose bundle matches, and
+// reports whether there was one. The next run builds it again.
+func (s *Sandbox) dropImage(matches func(*bundleFiles) bool) bool {
+	img := s.images.removeLast(func(img *image) bool {
+		return img.bundle != nil && matches(img.bundle) && unusedBut(img, s.pool.idleWith(img))
+	})
+	if img == nil {
+		return false
+	}
+	s.forget(img)
+	return true
+}
+
+// reclaimBundles drops unpacked bundles that no run uses, until n bytes are free.
 func (s *Sandbox) reclaimBundles(n int64) int64 {
 	if s.enter() != nil {
 		return 0
