@@ -5,7 +5,8 @@
 // it with the clients that the vendors publish, examples runs the samples and the commands of the
 // documents, and server covers everything else that shows only in a process of its own. engine kills
 // an engine in the middle of a job, and linear looks for costs that grow faster than their input.
-// corpus compares functions with native CPython, and cpython runs CPython's own tests as functions.
+// corpus compares functions with native CPython, cpython runs CPython's own tests as functions.,
+// and packages does so with packages of PyPI.
 // Package process is the harness. This package itself holds docs/guarantees.md to tests that exist.
 //
 // Package release tests the release archives, and its script the build for arm64. packages.sh installs the Debian packages

@@ -34,11 +34,14 @@ def boot() -> None:
     sys.path[:] = ["/usr/lib/python3.13", "/usr/lib/faaspot/dynload"]
     _stdout.reconfigure(line_buffering=True)
     unix.install()
+    # asyncio does without ssl, whose megabyte few functions need, until one imports it: see later.
+    sys.modules["ssl"] = None
     preload.import_all()
     digests.install()
     # These import asyncio, and with it modules that must find what unix has changed.
     from _faas_boot import coroutines, inline, later
 
+    del sys.modules["ssl"]
     inline.install()
     later.install()
     sys.dont_write_bytecode = False  # of modules that a function writes to /tmp and imports

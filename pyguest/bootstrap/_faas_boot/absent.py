@@ -91,7 +91,6 @@ _BY_MODULE = {
     "_multiprocessing": PROCESSES,
     "_posixsubprocess": PROCESSES,
     "_posixshmem": PROCESSES,
-    "_ssl": NETWORK,
     "_ctypes": NATIVE,
     "mmap": NATIVE,
     "curses": TERMINAL,
@@ -158,14 +157,8 @@ _ABSENT = {
         SIGNALS: "alarm getitimer pause pthread_kill pthread_sigmask setitimer siginterrupt sigpending sigtimedwait"
         " sigwait sigwaitinfo valid_signals ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF SIGALRM SIGPROF SIGVTALRM"
     },
-    "ftplib": {NETWORK: "FTP_TLS"},
-    "imaplib": {NETWORK: "IMAP4_SSL"},
-    "poplib": {NETWORK: "POP3_SSL"},
     "select": {NETWORK: "epoll kqueue devpoll"},
-    "smtplib": {NETWORK: "SMTP_SSL"},
     "socket": {NETWORK: "AF_UNIX AF_PACKET AF_NETLINK sethostname if_nameindex send_fds recv_fds"},
-    "http.client": {NETWORK: "HTTPSConnection"},
-    "urllib.request": {NETWORK: "HTTPSHandler"},
     "asyncio": {NETWORK: "open_unix_connection start_unix_server"},
     "subprocess": {PROCESSES: "_fork_exec"},
 }
@@ -226,8 +219,6 @@ def _explain(error: BaseException) -> str:
             return error.strerror
         if error.errno == errno.EROFS:
             return "%s cannot be written: %s" % (str(error.filename)[:300], WRITABLE)
-        if str(error.args[0]).startswith("unknown url type: https"):
-            return "https is absent: " + NETWORK
     elif issubclass(kind, KeyError):
         codes = list(_codes(error))
         if codes and codes[-1].co_qualname == "_Environ.__getitem__":

@@ -75,10 +75,20 @@ def _anyio(module: ModuleType) -> None:
     backend.run_sync_in_worker_thread = classmethod(run_sync_in_worker_thread)
 
 
+def _ssl(module: ModuleType) -> None:
+    """Give asyncio, which is imported before any function, the module that it did without."""
+    from asyncio import base_events, selector_events, sslproto
+
+    for user in (base_events, selector_events, sslproto):
+        user.ssl = module
+    sslproto.SSLAgainErrors = (module.SSLWantReadError, module.SSLSyscallError)
+
+
 CHANGES = {
     "anyio._backends._asyncio": _anyio,
     "multiprocessing.connection": _connection,
     "multiprocessing.managers": _managers,
     "multiprocessing.pool": _pool,
     "multiprocessing.process": _process,
+    "ssl": _ssl,
 }

@@ -26,6 +26,20 @@ _LOOKUP_ERRORS = {
     "EAI_NODATA": -5, "EAI_NONAME": -2, "EAI_OVERFLOW": -12, "EAI_SERVICE": -8, "EAI_SOCKTYPE": -7, "EAI_SYSTEM": -11,
 }  # fmt: skip
 
+# Constants that packages read when they are imported, or set for sockets that they cannot make. Those
+# of Linux, but for AI_NUMERICSERV, which must differ from the other flags of the C library here.
+_CONSTANTS = (
+    "AI_NUMERICSERV=8 "
+    "IPPROTO_AH=51 IPPROTO_DSTOPTS=60 IPPROTO_EGP=8 IPPROTO_ESP=50 IPPROTO_FRAGMENT=44 IPPROTO_GRE=47 "
+    "IPPROTO_HOPOPTS=0 IPPROTO_ICMPV6=58 IPPROTO_IDP=22 IPPROTO_IGMP=2 IPPROTO_IPIP=4 IPPROTO_NONE=59 "
+    "IPPROTO_PIM=103 IPPROTO_PUP=12 IPPROTO_ROUTING=43 IPPROTO_RSVP=46 IPPROTO_SCTP=132 IPPROTO_TP=29 "
+    "IPPROTO_UDPLITE=136 MSG_CTRUNC=8 MSG_DONTROUTE=4 MSG_DONTWAIT=64 MSG_EOR=128 MSG_MORE=32768 "
+    "MSG_NOSIGNAL=16384 MSG_OOB=1 SOCK_RAW=3 SOCK_RDM=4 SO_ACCEPTCONN=30 SO_BINDTODEVICE=25 SO_BROADCAST=6 "
+    "SO_DEBUG=1 SO_DOMAIN=39 SO_DONTROUTE=5 SO_ERROR=4 SO_INCOMING_CPU=49 SO_KEEPALIVE=9 SO_LINGER=13 "
+    "SO_MARK=36 SO_OOBINLINE=10 SO_PASSCRED=16 SO_PEERCRED=17 SO_PRIORITY=12 SO_PROTOCOL=38 SO_RCVBUF=8 "
+    "SO_RCVLOWAT=18 SO_RCVTIMEO=20 SO_REUSEADDR=2 SO_REUSEPORT=15 SO_SNDBUF=7 SO_SNDLOWAT=19 SO_SNDTIMEO=21"
+)
+
 
 def unreachable() -> OSError:
     """Return the exception of a connection that cannot be made."""
@@ -37,6 +51,11 @@ def install(socket: ModuleType) -> None:
     for name, number in _LOOKUP_ERRORS.items():
         setattr(socket, name, number)
         if name not in socket.__all__:
+            socket.__all__.append(name)
+    for entry in _CONSTANTS.split():
+        name, _, number = entry.partition("=")
+        if not hasattr(socket, name):
+            setattr(socket, name, int(number))
             socket.__all__.append(name)
 
     def unresolved() -> OSError:
@@ -50,12 +69,12 @@ def install(socket: ModuleType) -> None:
             raise TypeError("getaddrinfo() argument 1 must be string or None")
         if name in _LOCAL:
             return _LOCAL[name]
-        for family in (socket.AF_INET, socket.AF_INET6):
-            try:
-                return socket.inet_ntop(family, socket.inet_pton(family, name))
-            except OSError:
-                pass
-        raise unresolved()
+        import ipaddress  # here: few functions need it, and the C library knows IPv4 alone
+
+        try:
+            return str(ipaddress.ip_address(name))
+        except ValueError:
+            raise unresolved() from None
 
     def port(service: str | bytes | int | None) -> int:
         if service is None:
@@ -101,8 +120,14 @@ def install(socket: ModuleType) -> None:
         raise socket.herror(1, "Unknown host: " + absent.NETWORK)
 
     def getnameinfo(place, flags):
-        host, number = place[0], place[1]
-        return (HOST if address(host) in _LOCAL.values() and not flags & 1 else address(host)), str(number)
+        host, number = address(place[0]), place[1]
+        if not flags & socket.NI_NUMERICHOST:
+            if host in _LOCAL.values():
+                host = HOST
+            elif flags & socket.NI_NAMEREQD:
+                raise socket.gaierror(-2, "Name or service not known: " + absent.NETWORK)
+        service = next((name for name, known in _SERVICES.items() if known == number), "")
+        return host, str(number) if flags & socket.NI_NUMERICSERV or not service else service
 
     def getservbyname(name, protocol="tcp"):
         if name in _SERVICES:

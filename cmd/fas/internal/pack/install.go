@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -227,13 +228,18 @@ func (i *installer) run(ctx context.Context, t tool, list, target string) error 
 		return i.command(ctx, t, t.path, append(args, "--python-version", pythonVersion, "--python-platform", "x86_64-manylinux_2_28")...)
 	}
 	args = append(args, "--no-compile")
-	wheels := append(args[:len(args):len(args)], "--only-binary", ":all:", "--python-version", pythonVersion, "--implementation", "cp",
-		"--abi", "cp313", "--abi", "abi3", "--abi", "none")
+	wheels := []string{
+		"--only-binary", ":all:", "--python-version", pythonVersion, "--implementation", "cp",
+		"--abi", "cp313", "--abi", "abi3", "--abi", "none",
+	}
 	for _, p := range platforms {
 		wheels = append(wheels, "--platform", p)
 	}
-	err := i.command(ctx, t, t.path, wheels...)
+	err := i.command(ctx, t, t.path, slices.Concat(args, wheels)...)
 	e, ok := runtime.AsError(err)
+	if ok && !t.exact && strings.Contains(e.Traceback, "a different Python") {
+		return i.downloadFirst(ctx, t, list, target, wheels)
+	}
 	if !ok || !strings.Contains(e.Traceback, "No matching distribution") {
 		return err
 	}
@@ -242,6 +248,25 @@ func (i *installer) run(ctx context.Context, t tool, list, target string) error 
 		return err
 	}
 	return i.command(ctx, t, t.path, args...) // builds packages that have no wheels
+}
+
+// downloadFirst installs the requirements in a file in two steps, because "pip install" compares the
+// versions of Python that a package requires with its own, and "pip download" with --python-version.
+func (i *installer) downloadFirst(ctx context.Context, t tool, list, target string, wheels []string) error {
+	folder := filepath.Join(i.temp, "wheels")
+	download := slices.Concat(t.args, []string{"download", "--quiet", "--dest", folder, "-r", list}, wheels)
+	if err := i.command(ctx, t, t.path, download...); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*.whl"))
+	if err != nil {
+		return err
+	}
+	install := slices.Concat(t.args, []string{
+		"install", "--quiet", "--no-compile", "--target", target, "--no-deps", "--no-index",
+		"--ignore-requires-python",
+	}, wheels, files)
+	return i.command(ctx, t, t.path, install...)
 }
 
 // interruptTime is the time that a program has to end after an interrupt.

@@ -54,7 +54,7 @@ func packed(t testing.TB, o Options) (*Bundle, map[string]string) {
 	b, err := Folder(t.Context(), o)
 	if err != nil {
 		e, _ := runtime.AsError(err)
-		t.Fatalf("%v\n%+v", err, e)
+		t.Fatalf("%v\n%s", err, e.Traceback)
 	}
 	t.Cleanup(b.Close)
 	r, err := zip.NewReader(b.File, b.Bytes)
@@ -441,6 +441,30 @@ func TestPackagesAreInstalled(t *testing.T) {
 		left, err := filepath.Glob(filepath.Join(os.TempDir(), "fas-packages-*"))
 		if err != nil || len(left) > 0 {
 			t.Errorf("temporary folders are left: %v, %v", left, err)
+		}
+	})
+}
+
+// TestPackagesOfNewerPythons installs a package that requires Python 3.13, which the Python of the tool
+// may not be, and not the version of it that functions are too old for.
+func TestPackagesOfNewerPythons(t *testing.T) {
+	tools(t, func(t *testing.T) {
+		dir := layOut(t, t.TempDir(), map[string]string{"main.py": source, ".faasignore": "wheels/\n"})
+		wheels := filepath.Join(dir, "wheels")
+		requiring := func(version, python string) map[string]string {
+			return map[string]string{
+				"newer/__init__.py": "version = " + version + "\n",
+				"newer-" + version + ".dist-info/METADATA": "Metadata-Version: 2.1\nName: newer\nVersion: " + version +
+					"\nRequires-Python: >=" + python + "\nRequires-Dist: speedy\n",
+			}
+		}
+		wheel(t, wheels, "newer", "1.0", "py3-none-any", requiring("1.0", "3.13"))
+		wheel(t, wheels, "newer", "2.0", "py3-none-any", requiring("2.0", "3.14"))
+		wheel(t, wheels, "speedy", "1.0", linuxTag, speedy)
+		layOut(t, dir, map[string]string{"requirements.txt": "--no-index\n--find-links " + wheels + "\nnewer\n"})
+		b, contents := packed(t, Options{Dir: dir})
+		if contents["newer/__init__.py"] != "version = 1.0\n" || contents["speedy/__init__.py"] == "" || !slices.Equal(b.Native, []string{"speedy"}) {
+			t.Errorf("native %q, files %v", b.Native, names(contents))
 		}
 	})
 }

@@ -1,0 +1,237 @@
+//go:build linux
+
+package packages
+
+import (
+	"archive/zip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/test/process"
+)
+
+var (
+	native = flag.String("native", "", "path of a native Python 3.13: run the programs by it and rewrite the expected values")
+	write  = flag.Bool("write", false, "write docs/packages.md and the table of fas packages")
+)
+
+const (
+	root         = "../.."
+	cache        = root + "/.cache/packages"
+	documentFile = root + "/docs/packages.md"
+	tableFile    = root + "/cmd/fas/packages.tsv"
+	lockFile     = "packages.txt"
+	programsDir  = "programs"
+	expectedDir  = "expected"
+
+	fetchTimeout  = 5 * time.Minute
+	deployTimeout = 3 * time.Minute
+)
+
+func TestMain(m *testing.M) { process.Main(m) }
+
+func readAll(t *testing.T) ([]Package, []Wheel) {
+	t.Helper()
+	wheels, err := ReadWheels(lockFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages, err := ReadPackages(programsDir, wheels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packages, wheels
+}
+
+// TestPackages deploys each package with a program, runs it, and compares its result with that of native
+// CPython. A package that needs native code must be refused, with its name.
+func TestPackages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("installs and deploys packages")
+	}
+	packages, wheels := readAll(t)
+	folder := fetch(t, wheels)
+	if *native != "" {
+		writeExpected(t, packages, folder)
+	}
+	server := process.NewSite(t, "--memory-budget", "2000MB").Serve(t)
+	for _, p := range packages {
+		t.Run(p.Name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), p.Name)
+			writeFile(t, filepath.Join(dir, "main.py"), p.Program)
+			writeFile(t, filepath.Join(dir, "requirements.txt"), p.Name+"=="+p.Version+"\n")
+			out, err := deploy(t, server, dir, folder)
+			if p.Status == needsNative {
+				if says := "the package " + p.Detail + " needs native code"; err == nil || !strings.Contains(out, says) {
+					t.Fatalf("the deployment does not say %q: %v\n%s", says, err, out)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			r, err := server.Do(t.Context(), "POST", "/v1/sync/functions/"+p.Name+"/rpc/", "{}")
+			if err != nil || r.Status != 200 {
+				t.Fatalf("%v: %d %s", err, r.Status, r.Body)
+			}
+			expected, err := os.ReadFile(filepath.Join(expectedDir, p.Name+".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(decode(t, expected), decode(t, r.Body)); diff != "" {
+				t.Errorf("native CPython (-) and the function (+) differ:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestPackagesAreDocumented verifies that the document and the table of fas packages list the packages
+// of the programs; with -write it writes them.
+func TestPackagesAreDocumented(t *testing.T) {
+	packages, _ := readAll(t)
+	for path, want := range map[string]string{documentFile: Document(packages), tableFile: Lines(packages)} {
+		if *write {
+			writeFile(t, path, want)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != want {
+			t.Errorf("%s is not what the programs say: run make test-packages (%v)", path, err)
+		}
+	}
+}
+
+// fetch returns the folder of the wheels, which it downloads if one is missing, and verifies them.
+func fetch(t *testing.T, wheels []Wheel) string {
+	t.Helper()
+	folder, err := filepath.Abs(filepath.Join(cache, "wheels"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if complete(folder, wheels) {
+		return folder
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), fetchTimeout)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "./fetch.sh", lockFile, folder).CombinedOutput(); err != nil {
+		if os.Getenv("CI") != "" || *native != "" {
+			t.Fatalf("cannot download the packages: %v\n%s", err, out)
+		}
+		t.Skipf("cannot download the packages: %v\n%s", err, out)
+	}
+	if !complete(folder, wheels) {
+		t.Fatalf("%s has not the wheels of %s", folder, lockFile)
+	}
+	return folder
+}
+
+// complete reports whether a folder has the wheels of the lock file and no others.
+func complete(folder string, wheels []Wheel) bool {
+	files, err := filepath.Glob(filepath.Join(folder, "*.whl"))
+	if err != nil || len(files) != len(wheels) {
+		return false
+	}
+	left := make(map[string]bool)
+	for _, w := range wheels {
+		left[w.SHA256] = true
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return false
+		}
+		sum := sha256.Sum256(content)
+		delete(left, hex.EncodeToString(sum[:]))
+	}
+	return len(left) == 0
+}
+
+// deploy runs "fas deploy" with the wheels of a folder, and returns what it prints.
+func deploy(t *testing.T, server *process.Server, dir, wheels string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deployTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, process.Binary(t), "deploy", dir, "--memory", "512")
+	cmd.Env = append(os.Environ(), "FAASPOT_URL="+server.Base, "FAASPOT_TOKEN="+server.Token, "FAASPOT_DIR="+t.TempDir(),
+		"PIP_NO_INDEX=1", "PIP_FIND_LINKS="+wheels, "UV_NO_INDEX=1", "UV_OFFLINE=1", "UV_FIND_LINKS="+wheels)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// writeExpected runs the programs by native CPython, with the files of all wheels, and stores the results.
+func writeExpected(t *testing.T, packages []Package, wheels string) {
+	t.Helper()
+	site := t.TempDir()
+	files, err := filepath.Glob(filepath.Join(wheels, "*.whl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		r, err := zip.OpenReader(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range r.File {
+			if strings.HasSuffix(f.Name, "/") {
+				continue
+			}
+			in, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := io.ReadAll(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, filepath.Join(site, filepath.FromSlash(f.Name)), string(content))
+		}
+		r.Close()
+	}
+	for _, p := range packages {
+		if p.Status == needsNative {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), deployTimeout)
+		cmd := exec.CommandContext(ctx, *native, "native.py", filepath.Join(programsDir, p.Name+".py"))
+		cmd.Env = append(os.Environ(), "PYTHONPATH="+site, "PYTHONDONTWRITEBYTECODE=1")
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		cancel()
+		if err != nil {
+			t.Fatalf("%s in native CPython: %v", p.Name, err)
+		}
+		writeFile(t, filepath.Join(expectedDir, p.Name+".json"), string(out))
+	}
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func decode(t *testing.T, text []byte) (v any) {
+	t.Helper()
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return v
+}
