@@ -1,3 +1,5 @@
+//go:build linux && !race
+
 package httpapi
 
 import (
@@ -15,6 +17,9 @@ import (
 // client on the same machine often runs at once in place of this thread. Go then takes the call for
 // one that blocks: it moves the other goroutines to another thread, and its monitor, which looks for
 // such calls, wakes up every 20 µs.
+//
+// Builds with the race detector use the writes of package net: they tell it that what the server did
+// before an answer comes before what a client in the same process does with the answer.
 type sender struct {
 	raw  syscall.RawConn // nil: the connection is not a socket
 	try  func(fd uintptr) (done bool)
