@@ -110,7 +110,7 @@ func TestShortSleepersKeepNobodyOut(t *testing.T) {
 	var callers sync.WaitGroup
 	defer callers.Wait()
 	defer stop()
-	for _, seconds := range []string{"0.0009", "0.00005", "0.000001"} {
+	for _, seconds := range []string{"0.0009", "0.00005", "0.00001"} {
 		name := "naps" + seconds[strings.LastIndex(seconds, ".")+1:]
 		server.Deploy(t, name, "import time\n\ndef main(args, context):\n    while True:\n        time.sleep("+seconds+")\n", "timeout", 900)
 		asleep, wake := context.WithCancel(ctx)
