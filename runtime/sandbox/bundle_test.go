@@ -658,9 +658,6 @@ func TestBundleDeployHasItsOwnTime(t *testing.T) {
 	if output := string(outcome.Logs.Data); strings.Count(output, "loaded") != 1 {
 		t.Errorf("the deployment, which is made twice, has the log %q", output)
 	}
-	if outcome.Usage.Duration < 600*time.Millisecond {
-		t.Errorf("both deployments took %v", outcome.Usage.Duration)
-	}
 }
 
 // TestRunsWaitForTheirBundle runs functions whose images are gone, as after a restart, and whose imports
