@@ -59,7 +59,7 @@ def main(args, context):
 	})
 }
 
-// TestExecutionWithoutRun verifies that code which runs at deployment is told that there is no run,
+// TestExecutionWithoutRun verifies that code which runs at deployment gets an error, because there is no run,
 // and that hooks of warm_up, which call main, find values of the right types.
 func TestExecutionWithoutRun(t *testing.T) {
 	box := boxes["mapped"]

@@ -692,7 +692,7 @@ func TestRunsWaitForTheirBundle(t *testing.T) {
 	box.Forget(p.FunctionID, p.Version)
 }
 
-// TestDiskFailsWhileUnpacking writes to a file that fails: that is told from an error of the bundle.
+// TestDiskFailsWhileUnpacking writes to a file that fails: the error is not one of the bundle.
 func TestDiskFailsWhileUnpacking(t *testing.T) {
 	box, _ := bundleBox(t, Options{})
 	write := func(w io.Writer) error {

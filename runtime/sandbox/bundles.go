@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -246,78 +244,6 @@ func entriesCost(entries []wasi.MountEntry) int64 {
 	return cost
 }
 
-// yielder is a writer of what a caller with a permit computes. It passes the data on in pieces,
-// without the permit, because a disk may take long.
-type yielder struct {
-	w          io.Writer
-	processors *processors
-	claim      claim
-}
-
-// Write implements io.Writer.
-func (y *yielder) Write(p []byte) (int, error) {
-	y.processors.release(&y.claim)
-	n, err := y.w.Write(p)
-	if err == nil && !y.processors.acquire(&y.claim) {
-		err = endOfRun{}
-	}
-	return n, err
-}
-
-// write returns a file of size bytes with what f writes: on disk, or in memory if that is not
-// possible.
-func (b *bundles) write(ctx context.Context, size int64, f func(io.Writer) error) (content, error) {
-	if b.makeRoom(size) {
-		if c, err := b.files.onDisk(int(size)); err == nil {
-			c, failed, err := b.fillFile(c, f)
-			if err == nil || failed {
-				b.files.wrote(err)
-			}
-			if !failed {
-				return c, err
-			}
-		}
-	}
-	if err := b.take(ctx, b.account.contents, size); err != nil {
-		return content{}, err
-	}
-	c, err := b.files.open(int(size), false)
-	if err != nil {
-		b.account.contents.Give(size)
-		return content{}, noPlace(err)
-	}
-	c, _, err = b.fillFile(c, f)
-	return c, err
-}
-
-// fillFile calls f, which must write as many bytes as the file has, and returns the file. After an
-// error, the file is freed; failed reports whether writing has failed.
-func (b *bundles) fillFile(c content, f func(io.Writer) error) (_ content, failed bool, err error) {
-	full := false
-	defer func() {
-		if !full { // an error, or a panic
-			b.free(&c)
-		}
-	}()
-	w := contentWriter{content: &c}
-	if err := f(&w); err != nil {
-		return content{}, w.failed, err
-	}
-	if w.at != c.size {
-		return content{}, false, errors.New("the bundle is shorter than its record says")
-	}
-	full = true
-	return c, false, nil
-}
-
-// noPlace returns the error for a bundle that can be stored neither on disk nor in memory.
-func noPlace(cause error) error {
-	err := runtime.Errorf(runtime.CodeUnavailable, "the server has no place to unpack the bundle of the function").
-		WithHint("try again in a moment; the log of the server has the reason")
-	err.RetryAfter, err.Err = runtime.BusyRetry, cause
-	return err
-}
-
 // take takes n bytes, and waits for them at most for patience.
 func (b *bundles) take(ctx context.Context, a *memory.Account, n int64) error {
 	patient, cancel := context.WithTimeout(ctx, patience)
@@ -329,38 +255,6 @@ func (b *bundles) take(ctx context.Context, a *memory.Account, n int64) error {
 	return err
 }
 
-// free frees a file that write has returned.
-func (b *bundles) free(c *content) {
-	inMemory := c.file != nil && !c.disk
-	c.free()
-	if inMemory {
-		b.account.contents.Give(int64(c.size))
-	}
-}
-
-// contentWriter writes a content from its start on, at most as many bytes as it has.
-type contentWriter struct {
-	content *content
-	at      int
-	failed  bool // writing has failed
-}
-
-// errMoreThanSaid reports a content that is longer than its size.
-var errMoreThanSaid = errors.New("the bundle is longer than its record says")
-
-// Write implements io.Writer.
-func (w *contentWriter) Write(p []byte) (int, error) {
-	if len(p) > w.content.size-w.at {
-		return 0, errMoreThanSaid
-	}
-	if err := w.content.write(p, w.at); err != nil {
-		w.failed = true
-		return 0, err
-	}
-	w.at += len(p)
-	return len(p), nil
-}
-
 // makeRoom drops bundles on disk that no run uses until another file of size bytes fits, and reports
 // whether it does.
 func (b *bundles) makeRoom(size int64) bool {
@@ -370,12 +264,9 @@ func (b *bundles) makeRoom(size int64) bool {
 	for {
 		bytes, files := b.files.lacks(int(size))
 		b.drop(func(f *bundleFiles) bool {
-			for i := range f.contents {
-				if f.contents[i].disk {
-					bytes -= int64(f.contents[i].size)
-					files--
-				}
-			}
+			n, count := f.room(true)
+			bytes -= n
+			files -= count
 			return bytes > 0 || files > 0
 		}, bytes > 0 || files > 0)
 		bytes, files = b.files.lacks(int(size))
@@ -393,12 +284,8 @@ func (b *bundles) makeRoom(size int64) bool {
 func (b *bundles) reclaim(n int64) (freed int64) {
 	for {
 		b.drop(func(f *bundleFiles) bool {
-			freed += f.trees
-			for i := range f.contents {
-				if !f.contents[i].disk {
-					freed += int64(f.contents[i].size)
-				}
-			}
+			inMemory, _ := f.room(false)
+			freed += f.trees + inMemory
 			return freed < n
 		}, freed < n)
 		if freed >= n || !b.giveWay(false) {
@@ -408,7 +295,7 @@ func (b *bundles) reclaim(n int64) (freed int64) {
 }
 
 // giveWay drops an image that no run uses and whose bundle takes room on disk, or in memory: the least
-// recently used one of the tenant who has most of it, or if there is none, of any tenant. It reports
+// recently used one of the tenant whose bundles take most of it, or if there is none, of any tenant. It reports
 // whether there was one.
 func (b *bundles) giveWay(disk bool) bool {
 	most := b.heaviest(disk)
@@ -422,11 +309,8 @@ func (b *bundles) heaviest(disk bool) (tenant runtime.Tenant) {
 	defer b.mu.Unlock()
 	taken := make(map[runtime.Tenant]int64) // bytes
 	for _, f := range b.byKey {
-		for i := range f.contents {
-			if f.contents[i].disk == disk {
-				taken[f.key.tenant] += int64(f.contents[i].size)
-			}
-		}
+		n, _ := f.room(disk)
+		taken[f.key.tenant] += n
 		if taken[f.key.tenant] > taken[tenant] {
 			tenant = f.key.tenant
 		}
@@ -503,7 +387,20 @@ func (f *bundleFiles) retain() *bundleFiles {
 func (f *bundleFiles) takes(disk bool) bool {
 	f.cache.mu.Lock()
 	defer f.cache.mu.Unlock()
-	return slices.ContainsFunc(f.contents, func(c content) bool { return c.disk == disk })
+	_, files := f.room(disk)
+	return files > 0
+}
+
+// room returns the bytes and files that the bundle takes on disk, or in memory. It is called with the
+// cache's mutex held.
+func (f *bundleFiles) room(disk bool) (bytes int64, files int) {
+	for i := range f.contents {
+		if f.contents[i].disk == disk {
+			bytes += int64(f.contents[i].size)
+			files++
+		}
+	}
+	return bytes, files
 }
 
 // release drops one holder.
@@ -541,96 +438,4 @@ func (f *bundleFiles) start() (files *wasi.State, compiled bool) {
 	f.cache.mu.Lock()
 	defer f.cache.mu.Unlock()
 	return f.mount.State(), f.compiled
-}
-
-const (
-	// bytecodeFolder is the name of the folders in which Python looks for bytecode.
-	bytecodeFolder = "__pycache__"
-	// bytecodeSuffix is the end of the names of bytecode, in place of sourceSuffix.
-	bytecodeSuffix = ".cpython-313.pyc"
-	sourceSuffix   = ".py"
-	// writtenBytecode is the folder in /tmp to which a deployment writes bytecode of the bundle;
-	// _faas_boot/program.py has the same name.
-	writtenBytecode = ".faaspot-bytecode/function"
-)
-
-// addBytecode makes the bytecode of the bundle's modules that a deployment has left in /tmp a part of
-// the bundle's mount, so that no later deployment compiles them. Without room for it, there will be
-// none. An error endOfRun means that ctx has ended.
-func (f *bundleFiles) addBytecode(ctx context.Context, left *wasi.State) error {
-	b := f.cache
-	b.mu.Lock()
-	sources, compiled := f.entries, f.compiled
-	b.mu.Unlock()
-	if compiled || left == nil {
-		return nil
-	}
-	found, size := findBytecode(sources, left)
-	if len(found) == 0 { // nor will there be any the next time
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		f.compiled, f.entries = true, nil
-		return nil
-	}
-	c, err := b.write(ctx, size, func(w io.Writer) error {
-		for i := range found {
-			if _, err := io.Copy(w, io.NewSectionReader(found[i].Reader, 0, found[i].Size)); err != nil {
-				return err
-			}
-			if ctx.Err() != nil {
-				return endOfRun{}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		if ctx.Err() != nil {
-			return endOfRun{}
-		}
-		return nil // the deployment works without
-	}
-	for i := range found {
-		found[i].Reader = c.file
-	}
-	mount, err := b.tree.Mount(append(found, sources...), time.Now().UnixNano())
-	if err != nil || !f.replaceMount(mount, c) {
-		b.free(&c)
-	}
-	return nil
-}
-
-// findBytecode returns the bytecode that a deployment has left of some sources, and its size in bytes.
-// The offsets are those in the files one after the other.
-func findBytecode(sources []wasi.MountEntry, left *wasi.State) (found []wasi.MountEntry, size int64) {
-	known := make(map[string]bool, len(sources))
-	for i := range sources {
-		if !sources[i].IsDir && strings.HasSuffix(sources[i].Path, sourceSuffix) {
-			known[sources[i].Path] = true
-		}
-	}
-	for name, r := range left.Files(writtenBytecode) {
-		module, isBytecode := strings.CutSuffix(name, bytecodeSuffix)
-		if !isBytecode || !known[module+sourceSuffix] || size+r.Size() > runtime.MaxBundleUnpacked {
-			continue
-		}
-		at := path.Join(path.Dir(name), bytecodeFolder, path.Base(name))
-		found = append(found, wasi.MountEntry{Path: at, Reader: r, Offset: size, Size: r.Size()})
-		size += r.Size()
-	}
-	return found, size
-}
-
-// replaceMount makes a mount with bytecode the bundle's, and reports whether it did: another
-// deployment may have come first, and there may be no memory for it.
-func (f *bundleFiles) replaceMount(mount *wasi.Mount, bytecode content) bool {
-	b := f.cache
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if f.compiled || !b.account.trees.TakeFree(mount.Size()) {
-		return false
-	}
-	b.account.trees.Give(f.trees)
-	f.mount, f.trees, f.entries, f.compiled = mount, mount.Size(), nil, true
-	f.contents = append(f.contents, bytecode)
-	return true
 }

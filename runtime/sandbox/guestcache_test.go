@@ -15,7 +15,7 @@ import (
 )
 
 // sharedGuest is the folder in which test processes share the compiled guest, below the root of
-// the module and keyed by the guest and the folder of wazero's sources, which tells a patched copy
+// the module and keyed by the guest and the folder of wazero's sources, which distinguishes a patched copy
 // from the release. Compiling takes a test process longer than most of its tests. The name is empty
 // if the guest cannot be read, or if the test runs outside the module.
 func sharedGuest() string {

@@ -21,24 +21,12 @@ type Listed struct {
 // Function is one function, in a form for which the same holds.
 type Function struct {
 	Listed
-	Timeout     float64  `json:"timeout"`          // seconds that a run may take
-	Memory      float64  `json:"memory"`           // MB that a run may use
-	Retries     int      `json:"retries"`          // further attempts of a background run after failures of the function
-	ContextKeys []string `json:"context_keys"`     // names in the context; their values are secret
-	Code        string   `json:"code"`             // Python; of a bundle its main.py
-	Bundle      *Bundle  `json:"bundle,omitempty"` // nil: the function is a single file
-}
-
-// Bundle identifies the bundle of a function, in a form for which the same holds.
-type Bundle struct {
-	SHA256 string `json:"sha256"` // of the zip, in hexadecimal digits
-	Bytes  int64  `json:"bytes"`  // of the zip
-}
-
-// functionDetail is the answer of the server about one function.
-type functionDetail struct {
-	wire.FunctionDetail[Moment]
-	Bundle *Bundle `json:"bundle"`
+	Timeout     float64      `json:"timeout"`          // seconds that a run may take
+	Memory      float64      `json:"memory"`           // MB that a run may use
+	Retries     int          `json:"retries"`          // further attempts of a background run after failures of the function
+	ContextKeys []string     `json:"context_keys"`     // names in the context; their values are secret
+	Code        string       `json:"code"`             // Python; of a bundle its main.py
+	Bundle      *wire.Bundle `json:"bundle,omitempty"` // nil: the function is a single file
 }
 
 func newListed(w *wire.Function[Moment]) Listed {
@@ -49,7 +37,7 @@ func newListed(w *wire.Function[Moment]) Listed {
 	}
 }
 
-func newFunction(w *functionDetail) (Function, error) {
+func newFunction(w *wire.FunctionDetail[Moment]) (Function, error) {
 	if w.Encoding != wire.EncodingPlain {
 		return Function{}, fmt.Errorf("the code is %q, not %q", w.Encoding, wire.EncodingPlain)
 	}

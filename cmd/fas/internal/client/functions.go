@@ -58,7 +58,7 @@ func (c *Client) Functions(ctx context.Context) ([]Listed, error) {
 
 // Function returns one function with its code.
 func (c *Client) Function(ctx context.Context, name string) (Function, error) {
-	var w functionDetail
+	var w wire.FunctionDetail[Moment]
 	if err := c.get(ctx, functionPath(name)+"?encoding="+wire.EncodingPlain, &w); err != nil {
 		return Function{}, err
 	}

@@ -59,7 +59,7 @@ func openFolder(dir string) (*folder, error) {
 	return f, nil
 }
 
-// rules returns the function that tells what the folder leaves out: what usual and its own ignore file
+// rules returns the function that decides what the folder leaves out: what usual and its own ignore file
 // name, and virtual environments whatever their names are.
 func (f *folder) rules() (func(path string, folder bool) bool, error) {
 	rules, err := parseIgnore("the usual rules", usual)
