@@ -200,6 +200,61 @@ var benches = []bench{
 		measure: measureImages,
 	},
 	{
+		name: "imports",
+		how: "Functions that import packages of PyPI (`test/packages/packages.txt` has the versions) and make a session or client in their module, deployed by `fas deploy`. One client on one " +
+			"connection that calls such a function, and the trivial function, alternately; both return the same. Medians of the medians of each repetition. Then 500 runs of each that wait for 4 s: the growth " +
+			"of the server's proportional set size (`Pss`), in the second wave, per run.",
+		rows: []row{
+			{
+				what: "a function that imports requests and jinja2, blocking run, each pristine / trivial", part: "requests, jinja2",
+				of: "requests, jinja2", peer: "trivial", goal: "at most 1.5x", holds: ratioAtMost(1.5),
+			},
+			{
+				what: "a function that imports boto3 and has an S3 client, blocking run, each pristine / trivial", part: "boto3",
+				of: "boto3", peer: "trivial", goal: "at most 1.5x", holds: ratioAtMost(1.5),
+			},
+			{
+				what: "a function that imports sympy, blocking run, each pristine / trivial", part: "sympy",
+				of: "sympy", peer: "trivial", goal: "at most 1.5x", holds: ratioAtMost(1.5),
+			},
+			{
+				what: "memory: a waiting run of such a function, beyond its image", part: "waiting",
+				of: "the most", goal: "at most 1 MB", holds: bytesAtMost(1 * mb), limit: "what a waiting run holds: its pages, its stack, its instance",
+			},
+		},
+		measure: measureImports,
+	},
+	{
+		name: "folder",
+		how: "`fas deploy` of a folder with 100 Python files, all of which its main.py imports, from the start of the command to its end. The first deployment does not count; before " +
+			"each other one main.py changes. Median.",
+		rows: []row{{
+			what: "deploy of a folder with 100 files",
+			of:   "median", goal: "under 1.5 s", holds: timeAtMost(1500 * time.Millisecond), limit: "one caller: packing, compiling, and importing twice",
+		}},
+		measure: measureFolder,
+	},
+	{
+		name: "async",
+		how: "1,000 clients that each request a run of an `async def main` that awaits 1 s, five times one after the other, twice; the second time counts. If runs cost nothing, 1,000 would end per second. " +
+			"Then one request for 10,000 runs that await 10 s, while a client calls the trivial function every 5 ms. The resident memory is the largest sample of `RssAnon` every 50 ms and of `Pss` in the middle.",
+		rows: []row{
+			{
+				what: "1,000 async runs that await 1 s at once: runs per second", part: "rate",
+				of: "runs", goal: "at least 900/s", holds: func(m measured) bool { return m.value.n >= 900 },
+			},
+			{
+				what: "memory: 10,000 async runs that await 10 s at once", part: "memory",
+				of: "resident", goal: "under 4 GB", holds: bytesAtMost(4 * gb), limit: "what a waiting run holds",
+			},
+			{
+				what: "a trivial neighbour's p99 beside 10,000 async runs that await 10 s", part: "neighbour",
+				of: "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond), limit: "the processors: the start of the runs",
+			},
+		},
+		measure: measureAsync,
+	},
+	{
 		name: "results",
 		how: "`wrk` with one thread and 8 connections that wait for runs that return a string of 100,000 or 1,000,000 characters, and the same function in gunicorn with 2 Flask workers, alternately. " +
 			"The figure is the processor time, user and system, of the server's processes per response; that of the cheaper of gunicorn's two kinds of workers counts.",

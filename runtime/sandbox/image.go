@@ -111,6 +111,10 @@ const (
 	// stretch to be mapped. To load another image costs as much with a stretch as with some hundred
 	// pages of which all lines are copied.
 	minStretch = 128
+	// maxCopied is the number of own pages outside of the stretch, of which each slot has a copy, from
+	// which on a stretch may skip maxSkipped pages for each that it has.
+	maxCopied  = 192
+	maxSkipped = 8
 )
 
 // layoutOf returns the layout of the image of a memory, of which the given pages differ from the
@@ -141,9 +145,24 @@ func layoutOf(base *baseImage, mem []byte, pages []uint32, maps bool, p pauser) 
 }
 
 // findStretch returns the part pages[from:to] that is to be mapped as one stretch, or an empty one.
-// It is the part with the largest difference between the numbers of pages in it and of those that
-// are skipped, which take memory as well. Pages before first, the C stack, are never part of it.
+// Pages before first, the C stack, are never part of it.
+//
+// A page outside of the stretch takes memory in each slot, and a page that the stretch skips takes it
+// once. At first both count the same; if slots would then hold many pages each, more of the others may
+// be skipped.
 func findStretch(pages []uint32, first uint32) (from, to int) {
+	from, to = densest(pages, first, 1)
+	if len(pages)-(to-from) > maxCopied {
+		if i, j := densest(pages, first, maxSkipped); j-i >= to-from+minStretch {
+			return i, j
+		}
+	}
+	return from, to
+}
+
+// densest returns the part with the largest difference between the number of its pages, times a
+// weight, and the number of those that are skipped, or an empty part if that is below minStretch.
+func densest(pages []uint32, first uint32, weight int) (from, to int) {
 	gain, best, begin := 0, 0, 0
 	for i, page := range pages {
 		if page < first {
@@ -156,7 +175,7 @@ func findStretch(pages []uint32, first uint32) (from, to int) {
 		if gain <= 0 {
 			gain, begin = 0, i
 		}
-		if gain++; gain > best {
+		if gain += weight; gain > best {
 			best, from, to = gain, begin, i+1
 		}
 	}
