@@ -17,20 +17,26 @@ import (
 // until it has used up its first slice, and worn from then on. A waiting fresh run gets the permit
 // of the next worn run that reaches a checkpoint; worn runs rotate, a slice each. Worn runs that
 // have waited long go before fresh ones, so that neither kind starves.
+//
+// Runs that have slept go before those that have not begun: they hold a slot, and the fewer slots are
+// in use, the more of their memory is in the processors' caches. After maxWoken of them one of the others
+// has its turn.
 type processors struct {
 	slice time.Duration
 	now   func() time.Time
 
 	// Numbers of waiting runs, which a checkpoint reads without the lock.
 	waiting      atomic.Int32
-	waitingFresh atomic.Int32
+	waitingFresh atomic.Int32 // woken ones included
 
 	permits int
 
 	mu    sync.Mutex
 	free  int
-	fresh list.List // of *claim
-	worn  list.List // of *claim
+	fresh list.List     // of *claim
+	worn  list.List     // of *claim
+	woken list.List     // of *claim: fresh ones that have slept
+	ahead time.Duration // how long woken runs have computed since a fresh one had its turn
 }
 
 const (
@@ -58,6 +64,7 @@ type claim struct {
 
 	held    bool // it has a permit
 	worn    bool
+	woken   bool      // it has slept
 	since   time.Time // when it got its permit, or began to wait
 	ready   chan struct{}
 	element *list.Element // its place in a queue while it waits, guarded by the processors' mutex
@@ -159,7 +166,7 @@ func (p *processors) checkpoint(c *claim) time.Time {
 		return now
 	}
 	p.mu.Lock()
-	if p.fresh.Len()+p.worn.Len() == 0 {
+	if p.fresh.Len()+p.worn.Len()+p.woken.Len() == 0 {
 		p.mu.Unlock()
 		return now
 	}
@@ -179,13 +186,10 @@ func (p *processors) enqueue(c *claim, head bool) {
 	if c.ready == nil {
 		c.ready = make(chan struct{}, 1)
 	}
-	queue := &p.fresh
-	if c.worn {
-		queue = &p.worn
-	} else {
+	if !c.worn {
 		p.waitingFresh.Add(1)
 	}
-	if head {
+	if queue := p.queueOf(c); head {
 		c.element = queue.PushFront(c)
 	} else {
 		c.element = queue.PushBack(c)
@@ -195,14 +199,23 @@ func (p *processors) enqueue(c *claim, head bool) {
 
 // dequeue removes c from its queue.
 func (p *processors) dequeue(c *claim) {
-	queue := &p.worn
 	if !c.worn {
-		queue = &p.fresh
 		p.waitingFresh.Add(-1)
 	}
-	queue.Remove(c.element)
+	p.queueOf(c).Remove(c.element)
 	c.element = nil
 	p.waiting.Add(-1)
+}
+
+// queueOf returns the queue for c, which does not change while c waits.
+func (p *processors) queueOf(c *claim) *list.List {
+	switch {
+	case c.worn:
+		return &p.worn
+	case c.woken:
+		return &p.woken
+	}
+	return &p.fresh
 }
 
 // surrender gives the claim's permit to the next run in a queue, or marks it free. Without a permit
@@ -212,13 +225,10 @@ func (p *processors) surrender(c *claim, now time.Time) {
 		return
 	}
 	c.held = false
-	queue := &p.fresh
-	if w := p.worn.Front(); w != nil {
-		if queue.Len() == 0 || now.Sub(w.Value.(*claim).since) > maxSlicesWaited*p.slice {
-			queue = &p.worn
-		}
+	if c.woken {
+		p.ahead += now.Sub(c.since)
 	}
-	next := queue.Front()
+	next := p.next(now)
 	if next == nil {
 		p.free++
 		return
@@ -226,4 +236,17 @@ func (p *processors) surrender(c *claim, now time.Time) {
 	heir := next.Value.(*claim)
 	p.dequeue(heir)
 	heir.ready <- struct{}{}
+}
+
+// next returns the run in a queue that is next, or nil.
+func (p *processors) next(now time.Time) *list.Element {
+	worn, fresh, woken := p.worn.Front(), p.fresh.Front(), p.woken.Front()
+	switch {
+	case worn != nil && (fresh == nil && woken == nil || now.Sub(worn.Value.(*claim).since) > maxSlicesWaited*p.slice):
+		return worn
+	case woken == nil || fresh != nil && p.ahead >= p.slice:
+		p.ahead = 0
+		return fresh
+	}
+	return woken
 }

@@ -112,6 +112,75 @@ func TestWornRunsAreNotStarved(t *testing.T) {
 	})
 }
 
+// TestWokenRunsGoFirst lets runs that sleep wake up behind others that have not begun: they go first,
+// so that few runs are under way at once.
+func TestWokenRunsGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcessors(1, time.Now)
+		underWay, most := 0, 0
+		var mu sync.Mutex
+		count := func(n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			underWay += n
+			most = max(most, underWay)
+		}
+		var wg sync.WaitGroup
+		for range 1000 {
+			wg.Go(func() {
+				var c claim
+				p.acquire(&c)
+				count(1)
+				compute(p, &c, 100*time.Microsecond, checkStep)
+				p.release(&c)
+				time.Sleep(2 * time.Millisecond)
+				c.woken = true
+				p.acquire(&c)
+				compute(p, &c, 100*time.Microsecond, checkStep)
+				count(-1)
+				p.release(&c)
+			})
+		}
+		wg.Wait()
+		if most > 50 {
+			t.Errorf("%d runs were under way at once", most)
+		}
+	})
+}
+
+// TestWokenRunsKeepNobodyOut lets runs compute for almost a slice and sleep for a moment, again and
+// again: those that have not begun wait for two slices each at most.
+func TestWokenRunsKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcessors(1, time.Now)
+		var stop atomic.Bool
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				c := claim{woken: true}
+				for !stop.Load() {
+					p.acquire(&c)
+					compute(p, &c, defaultSlice-checkStep, checkStep)
+					p.release(&c)
+					time.Sleep(time.Microsecond)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		for range 10 {
+			var fresh claim
+			start := time.Now()
+			p.acquire(&fresh)
+			if waited := time.Since(start); waited > 2*defaultSlice {
+				t.Errorf("a fresh run waited for %v while others slept and computed", waited)
+			}
+			p.release(&fresh)
+		}
+		stop.Store(true)
+		wg.Wait()
+	})
+}
+
 // TestNoRunWaitsForEver starts random runs of all kinds. It verifies that all end, that no more
 // than the allowed number compute at once, and that no wait is longer than its bound.
 func TestNoRunWaitsForEver(t *testing.T) {
@@ -158,6 +227,7 @@ func TestNoRunWaitsForEver(t *testing.T) {
 						if j.sleeps {
 							p.release(&turn)
 							time.Sleep(time.Millisecond)
+							turn.woken = true
 							waits(func() { p.acquire(&turn) })
 						} else {
 							waits(func() { p.checkpoint(&turn) })
@@ -170,7 +240,7 @@ func TestNoRunWaitsForEver(t *testing.T) {
 			switch {
 			case int(most.Load()) > capacity:
 				problem = "more compute at once than there are places"
-			case p.free != capacity || p.fresh.Len()+p.worn.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0:
+			case p.free != capacity || p.fresh.Len()+p.worn.Len()+p.woken.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0:
 				problem = "places or waiting runs are left over"
 			case time.Duration(longest.Load()) > total:
 				problem = "a run waited for longer than all work takes"
@@ -244,7 +314,7 @@ func TestWaitingRunsLeave(t *testing.T) {
 		}
 		stop()
 		wg.Wait()
-		if p.free != 1 || p.fresh.Len()+p.worn.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0 {
+		if p.free != 1 || p.fresh.Len()+p.worn.Len()+p.woken.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0 {
 			t.Errorf("%d permits are free, %d runs wait", p.free, p.waiting.Load())
 		}
 	})

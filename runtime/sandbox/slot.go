@@ -164,6 +164,7 @@ func (s *slot) Sleep(d time.Duration) {
 		c.slept = 0
 		s.reclaim()
 	}
+	s.claim.woken = true
 	s.processors.acquire(&s.claim)
 	if class := s.stopped(s.processors.now()); class != "" {
 		s.end(class)
