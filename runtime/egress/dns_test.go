@@ -96,7 +96,7 @@ func (z zone) serve(c net.Conn, asked func(string)) {
 		if m.Unpack(query) != nil {
 			return
 		}
-		m.Response, m.Additionals = true, nil
+		m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
 		asked(m.Questions[0].Name.String())
 		z.answer(&m, m.Questions[0])
 		answer, err := m.Pack()

@@ -300,7 +300,7 @@ func TestRebinding(t *testing.T) {
 		}
 		for range 4 {
 			addresses, err := w.Resolve(context.Background(), family, "flip.example")
-			if err != nil {
+			if err != nil && runtime.CodeOf(err) != runtime.CodeNotFound { // each family has an answer of its own
 				wantCode(t, target, err, runtime.CodePermissionDenied)
 			}
 			if slices.Contains(addresses, netip.MustParseAddr(target)) {
