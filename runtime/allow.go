@@ -33,7 +33,7 @@ type AllowRule struct {
 // ParseAllow parses an allow list. Rules that occur again are left out.
 func ParseAllow(texts []string) ([]AllowRule, error) {
 	if len(texts) > MaxAllow {
-		return nil, Errorf(CodeInvalidArgument, "the allow list has %d rules, at most %d are allowed", len(texts), MaxAllow).
+		return nil, Errorf(CodeInvalidArgument, "the allow list has more than %d rules", MaxAllow).
 			WithHint(`one rule can allow many hosts: "*.example.com:443" or "10.1.2.0/24:6379"`)
 	}
 	rules := make([]AllowRule, 0, len(texts))
