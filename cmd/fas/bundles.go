@@ -75,11 +75,12 @@ type settings struct {
 	context *string
 	limits  limits
 	retries *int
+	allow   *[]string
 }
 
 // read returns the settings that the flags give.
 func (l limits) settings(cmd *cobra.Command, a *app, contextFile string) (s settings, err error) {
-	s = settings{limits: l, retries: l.givenRetries(cmd)}
+	s = settings{limits: l, retries: l.givenRetries(cmd), allow: l.givenAllow(cmd)}
 	if contextFile != "" {
 		s.context, err = a.ReadText(cmd.Context(), contextFile, "context file", runtime.MaxContext)
 	}
@@ -87,7 +88,7 @@ func (l limits) settings(cmd *cobra.Command, a *app, contextFile string) (s sett
 }
 
 func (s settings) isZero() bool {
-	return s.context == nil && s.retries == nil && s.limits.timeout == 0 && s.limits.memory == 0
+	return s.context == nil && s.retries == nil && s.allow == nil && s.limits.timeout == 0 && s.limits.memory == 0
 }
 
 // deployment is a folder to deploy as a function.
@@ -131,11 +132,11 @@ func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err err
 		if !exists {
 			_, err = server.Create(ctx, client.CreateRequest{
 				Name: d.name, Code: placeholder, Context: s.context,
-				Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries,
+				Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow,
 			})
 		} else {
 			_, err = server.Update(ctx, d.name, client.UpdateRequest{
-				Context: s.context, Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries,
+				Context: s.context, Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow,
 			})
 		}
 		if err != nil {
