@@ -109,8 +109,8 @@ func egressText(e wire.Egress) string {
 		connections = fmt.Sprintf("%d connections", e.Connections)
 	}
 	ms, _ := e.DurationMS.Float64()
-	return fmt.Sprintf("%s, %s of %s, %s sent, %s received",
-		ui.OneLine(host), connections, ui.DurationText(milliseconds(ms)), ui.SizeText(e.BytesSent), ui.SizeText(e.BytesReceived))
+	return fmt.Sprintf("%s, %s of %s, %d bytes sent, %d bytes received",
+		ui.OneLine(host), connections, ui.DurationText(milliseconds(ms)), e.BytesSent, e.BytesReceived)
 }
 
 // writeExecution prints an execution, and its error if withError is true.
