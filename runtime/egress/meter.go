@@ -59,10 +59,26 @@ type meter struct {
 	users int // networks that use the meter; guarded by the mutex of its meters
 }
 
-// begin counts a connection, or returns the error of the limit that it would exceed.
+// check returns the error of the limit that a connection would exceed.
+func (m *meter) check(now time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.checkConnection(now)
+}
+
+// begin counts a connection, or returns the error of check.
 func (m *meter) begin(now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.checkConnection(now); err != nil {
+		return err
+	}
+	m.open++
+	m.dials.spent++
+	return nil
+}
+
+func (m *meter) checkConnection(now time.Time) error {
 	l := &m.limits
 	switch {
 	case l.Connections > 0 && m.open >= l.Connections:
@@ -72,12 +88,7 @@ func (m *meter) begin(now time.Time) error {
 		return limitError(runtime.CodeTooBusy, l.Dials.Period/time.Duration(l.Dials.Amount), "use one connection for several requests, such as with requests.Session",
 			"%s may open at most %d connections, or look up names, in %g seconds", m.who, l.Dials.Amount, l.Dials.Period.Seconds())
 	}
-	if err := m.checkBytes(now); err != nil {
-		return err
-	}
-	m.open++
-	m.dials.spent++
-	return nil
+	return m.checkBytes(now)
 }
 
 // undo takes back a begin: what was begun does not happen.

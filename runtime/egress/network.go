@@ -197,6 +197,9 @@ func (w *network) names(address netip.Addr) (names []string) {
 
 // admit returns the target that a rule allows for an address, or an error.
 func (w *network) admit(network string, to netip.AddrPort) (target, error) {
+	if network != "tcp" && network != "udp" {
+		return target{}, runtime.Errorf(runtime.CodeInvalidArgument, "%q is neither tcp nor udp", network)
+	}
 	if to.Addr().Zone() != "" || !to.IsValid() || to.Port() == 0 {
 		return target{}, runtime.Errorf(runtime.CodeInvalidArgument, "%s is not an address that can be connected to", to)
 	}
@@ -254,11 +257,26 @@ func bannedError(host string) error {
 		"%s has an address that this server may not reach, unless its operator allows it with `fas serve --egress-allow ADDRESS`", host)
 }
 
+// Check implements [runtime.Network].
+func (w *network) Check(network string, to netip.AddrPort) error {
+	t, err := w.admit(network, to)
+	if err != nil {
+		return err
+	}
+	if _, err := w.networks.dialer(t); err != nil {
+		return err
+	}
+	now := w.networks.now()
+	for _, m := range w.levels {
+		if err := m.check(now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Dial implements [runtime.Network].
 func (w *network) Dial(ctx context.Context, network string, to netip.AddrPort) (runtime.Connection, error) {
-	if network != "tcp" && network != "udp" {
-		return nil, runtime.Errorf(runtime.CodeInvalidArgument, "%q is neither tcp nor udp", network)
-	}
 	t, err := w.admit(network, to)
 	if err != nil {
 		return nil, err
@@ -280,18 +298,27 @@ func (w *network) Dial(ctx context.Context, network string, to netip.AddrPort) (
 	return nil, err
 }
 
-// dial connects to a target. What the operator allows by its address or name is near, and reached
-// without a proxy.
+// dialer returns what connects to a target. What the operator allows by its address or name is near,
+// and reached without a proxy.
+func (n *Networks) dialer(t target) (dialer, error) {
+	switch {
+	case n.proxied == nil || n.guard.listed(t.to.Addr()) || t.named && n.guard.admitsHost(t.host, strconv.Itoa(int(t.to.Port()))):
+		return n.direct, nil
+	case t.network != "tcp":
+		return nil, runtime.Errorf(runtime.CodePermissionDenied, "the function may not reach %s by UDP: this server connects through a proxy, which has TCP only",
+			hostPort(t.host, t.to.Port())).WithHint("use TCP, or ask the operator to list the address with `fas serve --egress-allow`")
+	}
+	return n.proxied, nil
+}
+
+// dial connects to a target.
 func (n *Networks) dial(ctx context.Context, t target) (net.Conn, error) {
+	d, err := n.dialer(t)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	d := n.direct
-	if n.proxied != nil && !n.guard.listed(t.to.Addr()) && (!t.named || !n.guard.admitsHost(t.host, strconv.Itoa(int(t.to.Port())))) {
-		if d = n.proxied; t.network != "tcp" {
-			return nil, runtime.Errorf(runtime.CodePermissionDenied, "the function may not reach %s by UDP: this server connects through a proxy, which has TCP only",
-				hostPort(t.host, t.to.Port())).WithHint("use TCP, or ask the operator to list the address with `fas serve --egress-allow`")
-		}
-	}
 	socket, err := d.DialContext(ctx, t.network, t.to.String())
 	if err != nil {
 		return nil, dialError(t.host, t.to.Port(), err)

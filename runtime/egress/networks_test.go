@@ -104,7 +104,13 @@ func reach(w runtime.Network, network, host string, port uint16) (c runtime.Conn
 		return nil, err
 	}
 	for _, address := range addresses {
-		if c, err = w.Dial(context.Background(), network, netip.AddrPortFrom(address, port)); err == nil {
+		to := netip.AddrPortFrom(address, port)
+		refused := w.Check(network, to)
+		c, err = w.Dial(context.Background(), network, to)
+		if code := runtime.CodeOf(err); (refused != nil) != (code == runtime.CodePermissionDenied || code == runtime.CodeTooBusy) {
+			return nil, fmt.Errorf("Check says %w, Dial %w", refused, err)
+		}
+		if err == nil {
 			return c, nil
 		}
 	}
@@ -666,6 +672,9 @@ func TestLimits(t *testing.T) {
 				err = last.Count(0, countStep)
 			} else {
 				_, err = first.Dial(context.Background(), "tcp", to)
+			}
+			if refused := first.Check("tcp", to); runtime.CodeOf(refused) != code {
+				t.Errorf("%s, %s: checked: %v", test.who, kind, refused)
 			}
 			if runtime.CodeOf(err) != code || !strings.Contains(err.Error(), test.who) {
 				t.Errorf("%s, %s: %v", test.who, kind, err)

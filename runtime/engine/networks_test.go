@@ -57,6 +57,8 @@ func (n *fakeNetwork) Dial(context.Context, string, netip.AddrPort) (runtime.Con
 	return nil, nil
 }
 
+func (n *fakeNetwork) Check(string, netip.AddrPort) error { return nil }
+
 func (n *fakeNetwork) Close() []runtime.Egress {
 	n.networks.mu.Lock()
 	defer n.networks.mu.Unlock()
