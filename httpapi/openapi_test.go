@@ -241,7 +241,7 @@ func tourDeadLetters(t *testing.T, tr *tour) {
 func tourFunctions(t *testing.T, tr *tour) {
 	f := map[string]string{"name": "f"}
 	const functions, function = "/v1/functions", "/v1/functions/{name}"
-	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"f","code":"def main(args, context): pass","context":"a = 1","timeout":5,"memory":64,"retries":0,"encoding":"plain","requirements":[]}`})
+	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"f","code":"def main(args, context): pass","context":"a = 1","timeout":5,"memory":64,"retries":0,"allow":["*.example.com:443"],"encoding":"plain","requirements":[]}`})
 	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"g","code":"def main(args, context): pass","context":{"a":[]}}`, h: apitest.Header{"Idempotency-Key": "k"}})
 	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"f","code":"x"}`, status: 409})
 	tr.visit(t, stop{method: "PUT", pattern: functions, body: `{"name":"/","code":"x"}`, status: 400})
@@ -254,6 +254,7 @@ func tourFunctions(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: function, params: f, query: "encoding=plain"})
 	tr.visit(t, stop{method: "GET", pattern: function, params: map[string]string{"name": "none"}, status: 404})
 	tr.visit(t, stop{method: "PATCH", pattern: function, params: f, body: `{"timeout":2.5,"code":null}`})
+	tr.visit(t, stop{method: "PATCH", pattern: function, params: f, body: `{"allow":["https://example.com"]}`, status: 400})
 	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"name":"f","code":"def main(args, context): pass","timeout":5}`})
 	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"name":"g","code":"x"}`, status: 400})
 	tr.visit(t, stop{method: "PUT", pattern: function, params: f, body: `{"timeout":5}`, status: 400})

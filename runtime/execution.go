@@ -120,6 +120,9 @@ func (x *Execution) Weight() int64 {
 	if x.Failure != nil {
 		n += len(x.Failure.Message) + len(x.Failure.Traceback)
 	}
+	for i := range x.Egress {
+		n += len(x.Egress[i].Host) + int(unsafe.Sizeof(x.Egress[i]))
+	}
 	return int64(n)
 }
 

@@ -33,7 +33,8 @@ type Version struct {
 	Bundle     Bundle // zero: the source is all there is
 	Context    []byte // JSON object, including secrets; nil means {}
 	Limits     Limits
-	Retries    int // further attempts of background runs after failures of the function, 0 to [MaxRetries]
+	Retries    int      // further attempts of background runs after failures of the function, 0 to [MaxRetries]
+	Allow      []string // what runs may reach, as [NormalAllow] returns it; empty: nothing
 	Created    time.Time
 }
 
@@ -49,8 +50,9 @@ type FunctionSpec struct {
 	Bundle  Bundle          // whose main file Source is; zero: none
 	Context json.RawMessage // JSON object; empty means {}
 	Limits  Limits
-	Retries int    // see [Version]
-	UserID  string // see [Caller]
+	Retries int      // see [Version]
+	Allow   []string // see [Version]; in any form that [ParseAllow] accepts
+	UserID  string   // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
@@ -64,10 +66,11 @@ type FunctionUpdate struct {
 	Bundle  *BundleUpload // a new bundle; Source is then its main file
 	Context json.RawMessage
 	Timeout *time.Duration
-	Memory  *int64 // bytes
-	Retries *int   // see [Version]
-	Create  bool   // create the function if there is none of this name; needs Source, and excludes NewName
-	UserID  string // see [Caller]
+	Memory  *int64   // bytes
+	Retries *int     // see [Version]
+	Allow   []string // see [FunctionSpec]; replaces the whole list, an empty one is not nil
+	Create  bool     // create the function if there is none of this name; needs Source, and excludes NewName
+	UserID  string   // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
@@ -101,7 +104,7 @@ func ValidateName(name string) error {
 
 // OnlyRenames reports whether the update changes nothing that is part of a version.
 func (u FunctionUpdate) OnlyRenames() bool {
-	return u.Source == nil && u.Bundle == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil
+	return u.Source == nil && u.Bundle == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil && u.Allow == nil
 }
 
 // NextVersion returns the version after the update, where f is the updated function and old is
@@ -127,7 +130,35 @@ func (u FunctionUpdate) NextVersion(f Function, old Version) Version {
 	if u.Retries != nil {
 		v.Retries = *u.Retries
 	}
+	if u.Allow != nil {
+		v.Allow = storedAllow(u.Allow)
+	}
 	return v
+}
+
+// FirstVersion returns the first version of the function, where f is the function.
+func (s FunctionSpec) FirstVersion(f Function) Version {
+	return Version{
+		FunctionID: f.ID,
+		Number:     f.Version,
+		Name:       f.Name,
+		Source:     bytes.Clone(s.Source),
+		Bundle:     s.Bundle,
+		Context:    bytes.Clone(s.Context),
+		Limits:     s.Limits,
+		Retries:    s.Retries,
+		Allow:      storedAllow(s.Allow),
+		Created:    f.Created,
+	}
+}
+
+// storedAllow returns the form of a valid allow list that a version has: nil if it is empty.
+func storedAllow(texts []string) []string {
+	normal, err := NormalAllow(texts)
+	if err != nil || len(normal) == 0 { // what is not valid allows nothing
+		return nil
+	}
+	return normal
 }
 
 // Spec returns the function to create if there is none to update. Nil fields have their defaults.
@@ -135,7 +166,7 @@ func (u FunctionUpdate) Spec() FunctionSpec {
 	v := u.NextVersion(Function{}, Version{})
 	return FunctionSpec{
 		Tenant: u.Tenant, Name: u.Name, Source: v.Source, Bundle: v.Bundle, Context: v.Context, Limits: v.Limits, Retries: v.Retries,
-		UserID: u.UserID, IdempotencyKey: u.IdempotencyKey,
+		Allow: v.Allow, UserID: u.UserID, IdempotencyKey: u.IdempotencyKey,
 	}
 }
 
@@ -156,6 +187,9 @@ func (s FunctionSpec) Validate() error {
 	if err := checkRetries(s.Retries); err != nil {
 		return err
 	}
+	if _, err := ParseAllow(s.Allow); err != nil {
+		return err
+	}
 	return s.Limits.Validate()
 }
 
@@ -169,7 +203,7 @@ func (u FunctionUpdate) Validate() error {
 	}
 	if u.NewName == nil && u.OnlyRenames() {
 		return Errorf(CodeInvalidArgument, "the update changes nothing").
-			WithHint("set at least one of code, context, timeout, memory, retries and a new name")
+			WithHint("set at least one of code, context, timeout, memory, retries, allow and a new name")
 	}
 	if u.NewName != nil {
 		if err := ValidateName(*u.NewName); err != nil {
@@ -185,6 +219,9 @@ func (u FunctionUpdate) Validate() error {
 		if err := checkRetries(*u.Retries); err != nil {
 			return err
 		}
+	}
+	if _, err := ParseAllow(u.Allow); err != nil {
+		return err
 	}
 	return ValidateObject("context", u.Context, MaxContext)
 }

@@ -13,6 +13,7 @@ type Outcome struct {
 	Failure *Failure
 	Logs    Logs
 	Usage   Usage
+	Egress  []Egress // what a run has sent and received, in the order of the first connections
 }
 
 // Failure is the reason why a run did not succeed, as text for the owner of the function.

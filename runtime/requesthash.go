@@ -41,6 +41,15 @@ func (h requestHash) has(present bool) bool {
 	return present
 }
 
+// allow adds a member that not all requests have.
+func (h requestHash) allow(rules []string) {
+	h.text([]byte("allow"))
+	h.number(int64(len(rules)))
+	for _, r := range rules {
+		h.text([]byte(r))
+	}
+}
+
 func (h requestHash) sum() (sum [sha256.Size]byte) {
 	h.hash.Sum(sum[:0])
 	return sum
@@ -91,6 +100,9 @@ func (s FunctionSpec) Hash() [sha256.Size]byte {
 		h.number(limit)
 	}
 	h.number(int64(s.Retries))
+	if len(s.Allow) > 0 { // the hashes of other requests stay as they were before there were allow lists
+		h.allow(s.Allow)
+	}
 	return h.sum()
 }
 
@@ -118,6 +130,9 @@ func (u FunctionUpdate) Hash() [sha256.Size]byte {
 	}
 	if u.Bundle != nil {
 		h.text(u.Bundle.ID[:])
+	}
+	if u.Allow != nil { // as in a FunctionSpec
+		h.allow(u.Allow)
 	}
 	if u.Create { // the hashes of other requests stay as they were before there was this one
 		h.text([]byte(KindCreate))

@@ -28,6 +28,7 @@ type Program struct {
 	Source     []byte
 	Bundle     Bundle // zero: the source is all there is
 	Limits     Limits
+	Allow      []string // see [Version]
 }
 
 // NewProgram returns the program of a version.
@@ -40,6 +41,7 @@ func NewProgram(f Function, v Version) Program {
 		Source:     v.Source,
 		Bundle:     v.Bundle,
 		Limits:     v.Limits.WithDefaults(),
+		Allow:      v.Allow,
 	}
 }
 
@@ -61,6 +63,8 @@ type RunCall struct {
 	// Room, if not nil, lends memory while the run waits for something. Nil: all of its memory is
 	// reserved all the time.
 	Room Room
+	// Network is what the run may reach. Nil: nothing.
+	Network Network
 }
 
 // RunInfo is what a run can learn about itself, with the version of its Program and its deadline. A

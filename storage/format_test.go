@@ -179,6 +179,20 @@ func goldenStore(t *testing.T) *Store {
 		ID: fixedID(104), Tenant: "t\x00", JobID: j.ID, Job: j.Name, JobExecution: fixedID(104), Callback: runtime.Callback{URL: "https://example.com/"},
 		Created: at, Attempts: 3, LastAttempt: at, LastError: "no", Dead: true, Body: []byte(`{"b":2}`),
 	}))
+	// A function with an allow list, and a run that has used it.
+	v.Bundle, v.Allow = runtime.Bundle{}, []string{"*.example.com:443", "udp:10.0.0.0/8:53"}
+	h := runtime.Function{ID: "id of an allow list's", Tenant: "t\x00", Name: "h", Version: 1, Created: at, Updated: at}
+	v.FunctionID, v.Name = h.ID, h.Name
+	created := done(23, runtime.KindCreate, runtime.StateSucceeded)
+	created.FunctionID, created.Function = h.ID, h.Name
+	must(t, s.CreateFunction(h, v, runtime.Change{Execution: created}))
+	reached := done(24, runtime.KindRun, runtime.StateSucceeded)
+	reached.FunctionID, reached.Function, reached.Result = h.ID, h.Name, []byte("1")
+	reached.Egress = []runtime.Egress{
+		{Network: "tcp", Host: "api.example.com", Port: 443, Connections: 2, Sent: 300, Received: 1 << 20, Duration: time.Second},
+		{Host: runtime.OtherHosts, Connections: 1, Sent: 1, Received: 2, Duration: time.Millisecond},
+	}
+	must(t, s.Record([]runtime.Execution{reached}))
 	return s
 }
 

@@ -43,6 +43,7 @@ func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint
 			Context:    fnContext,
 			Limits:     runtime.Limits(stored.Limits),
 			Retries:    stored.Retries,
+			Allow:      stored.Allow,
 			Created:    stored.Created,
 		}
 		return nil

@@ -1,17 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/jobfile"
 	"github.com/faaspot/faaspot/cmd/fas/internal/pack"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
@@ -75,11 +82,12 @@ type settings struct {
 	context *string
 	limits  limits
 	retries *int
+	allow   *[]string
 }
 
 // read returns the settings that the flags give.
 func (l limits) settings(cmd *cobra.Command, a *app, contextFile string) (s settings, err error) {
-	s = settings{limits: l, retries: l.givenRetries(cmd)}
+	s = settings{limits: l, retries: l.givenRetries(cmd), allow: l.givenAllow(cmd)}
 	if contextFile != "" {
 		s.context, err = a.ReadText(cmd.Context(), contextFile, "context file", runtime.MaxContext)
 	}
@@ -87,7 +95,49 @@ func (l limits) settings(cmd *cobra.Command, a *app, contextFile string) (s sett
 }
 
 func (s settings) isZero() bool {
-	return s.context == nil && s.retries == nil && s.limits.timeout == 0 && s.limits.memory == 0
+	return s.context == nil && s.retries == nil && s.allow == nil && s.limits.timeout == 0 && s.limits.memory == 0
+}
+
+// withFile returns the settings with those of the file faaspot.toml in a folder where they are not
+// given.
+func (s settings) withFile(dir string) (settings, error) {
+	path := filepath.Join(dir, jobfile.FunctionFile)
+	data, err := readSettings(path)
+	if data == nil || err != nil {
+		return s, err
+	}
+	f, err := jobfile.ParseSettings(path, data)
+	if err != nil {
+		return s, err
+	}
+	s.limits.timeout = cmp.Or(s.limits.timeout, ui.Seconds(f.Timeout))
+	s.limits.memory = cmp.Or(s.limits.memory, ui.Megabytes(f.Memory))
+	s.retries = cmp.Or(s.retries, f.Retries)
+	if s.allow == nil && f.Allow != nil {
+		s.allow = &f.Allow
+	}
+	return s, nil
+}
+
+// readSettings reads a file with settings, nil if there is none.
+func readSettings(path string) ([]byte, error) {
+	const largest = 64 * runtime.KiB
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, clierror.Usagef("", "cannot read the settings of the function: %v", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, largest+1))
+	switch {
+	case err != nil:
+		return nil, clierror.Usagef("", "cannot read the settings of the function: %v", err)
+	case len(data) > largest:
+		return nil, clierror.Usagef("", "%s has more than %s bytes", path, runtime.SizeText(largest))
+	}
+	return data, nil
 }
 
 // deployment is a folder to deploy as a function.
@@ -111,6 +161,9 @@ func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err err
 		return c, err
 	}
 	defer server.Close()
+	if d.settings, err = d.settings.withFile(d.folder.dir); err != nil {
+		return c, err
+	}
 	if _, err := d.exists(ctx, server); err != nil {
 		return c, err // before packages are installed
 	}
@@ -131,11 +184,11 @@ func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err err
 		if !exists {
 			_, err = server.Create(ctx, client.CreateRequest{
 				Name: d.name, Code: placeholder, Context: s.context,
-				Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries,
+				Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow,
 			})
 		} else {
 			_, err = server.Update(ctx, d.name, client.UpdateRequest{
-				Context: s.context, Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries,
+				Context: s.context, Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow,
 			})
 		}
 		if err != nil {

@@ -14,7 +14,7 @@ func newDeploy(a *app) *cobra.Command {
 	var folder folderFlags
 	var bounds limits
 	cmd := &cobra.Command{
-		Use:     "deploy DIR [--name NAME] [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--no-install] [--json]",
+		Use:     "deploy DIR [--name NAME] [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--no-install] [--json]",
 		GroupID: groupFunctions,
 		Short:   "Deploy a folder as a function",
 		Long: `Deploy a folder as a function: create it, or change the one of that name. The name is
@@ -75,7 +75,7 @@ created; a new context and new limits stay. Prints the id of the deployment.
 	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - is the standard input")
 	folder.installFlag(cmd)
 	waitFlag(cmd, &wait)
-	bounds.flags(cmd, "60, or unchanged", "128, or unchanged", "0, or unchanged")
+	bounds.flags(cmd, "60, or unchanged", "128, or unchanged", "0, or unchanged", "nothing, or unchanged")
 	jsonFlag(cmd, &asJSON)
 	_ = cmd.MarkFlagFilename("context-file")
 	return cmd

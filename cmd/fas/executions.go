@@ -19,7 +19,9 @@ const executionFields = `  uuid, name (of the function), kind (run, create, upda
   status (Pending, Started, Success, Failed or Cancelled), output, output_size
   (bytes), output_omitted, error (null, or message, error_code and, if known,
   server_traceback, line, error_type, hint), created, started, finished (RFC 3339,
-  or null), duration_ms (or null), attempts, retries, cancel_requested, logs_url`
+  or null), duration_ms (or null), attempts, retries, cancel_requested, logs_url,
+  egress (absent if it connected to nothing: network, host, port, connections,
+  bytes_sent, bytes_received and duration_ms of each destination)`
 
 func newExecutions(a *app) *cobra.Command {
 	cmd := &cobra.Command{

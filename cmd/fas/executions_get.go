@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
+	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -92,6 +95,24 @@ func (a *app) writeOutput(x client.Execution, raw bool) error {
 	return a.writeResult(x.Output, raw)
 }
 
+// egressText describes what an execution has sent to a destination and received from it.
+func egressText(e wire.Egress) string {
+	host := e.Host
+	if e.Port != 0 {
+		host = net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
+	}
+	if e.Network == "udp" {
+		host = "udp:" + host
+	}
+	connections := "1 connection"
+	if e.Connections != 1 {
+		connections = fmt.Sprintf("%d connections", e.Connections)
+	}
+	ms, _ := e.DurationMS.Float64()
+	return fmt.Sprintf("%s, %s of %s, %d bytes sent, %d bytes received",
+		ui.OneLine(host), connections, ui.DurationText(milliseconds(ms)), e.BytesSent, e.BytesReceived)
+}
+
 // writeExecution prints an execution, and its error if withError is true.
 func writeExecution(out io.Writer, x client.Execution, people, withError bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -111,6 +132,9 @@ func writeExecution(out io.Writer, x client.Execution, people, withError bool) e
 		fmt.Fprintf(w, "took:\t%s\n", ui.DurationText(milliseconds(*x.DurationMS)))
 	}
 	fmt.Fprintf(w, "attempts:\t%d\n", x.Attempts)
+	for _, e := range x.Egress {
+		fmt.Fprintf(w, "egress:\t%s\n", egressText(e))
+	}
 	if f := x.Failure; f != nil && withError {
 		fmt.Fprintf(w, "error:\t%s (%s)\n", ui.OneLine(f.Message), f.Code)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -49,6 +50,31 @@ func TestExecutionTable(t *testing.T) {
 				t.Error("the heading is printed twice")
 			}
 		})
+	}
+}
+
+func TestEgressIsPrinted(t *testing.T) {
+	x := client.Execution{Status: client.StatusFailed, Egress: []wire.Egress{
+		{Network: "tcp", Host: "api.example.com", Port: 443, Connections: 1, BytesSent: 512, BytesReceived: 10_000_000, DurationMS: "1500.250"},
+		{Network: "udp", Host: "2001:db8::7", Port: 53, Connections: 2, DurationMS: "0.500"},
+		{Host: "(others)", Connections: 40, BytesSent: 1, DurationMS: "x"},
+		{Host: "\x1b[2Jhostile\n", Connections: 1},
+	}}
+	var out strings.Builder
+	if err := writeExecution(&out, x, false, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"egress:    api.example.com:443, 1 connection of 1.50 s, 512 bytes sent, 10000000 bytes received\n",
+		"egress:    udp:[2001:db8::7]:53, 2 connections of ",
+		"egress:    (others), 40 connections of ",
+	} {
+		if !strings.Contains(out.String(), line) {
+			t.Errorf("%q is not in\n%s", line, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), "hostile\n") {
+		t.Errorf("control characters are printed: %q", out.String())
 	}
 }
 

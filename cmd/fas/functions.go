@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -46,12 +47,25 @@ type limits struct {
 	timeout ui.Seconds
 	memory  ui.Megabytes
 	retries int
+	allow   []string
 }
 
-func (l *limits) flags(cmd *cobra.Command, timeout, memory, retries string) {
+func (l *limits) flags(cmd *cobra.Command, timeout, memory, retries, allow string) {
 	cmd.Flags().Var(&l.timeout, "timeout", "time limit of a run in `SECONDS`, 0.1 to 86400 (default "+timeout+")")
 	cmd.Flags().Var(&l.memory, "memory", "memory limit of a run in `MB`, 64 to 3072 (default "+memory+")")
 	cmd.Flags().IntVar(&l.retries, "retries", 0, "make up to `N` further attempts, 0 to 10, if the function fails in the background (default "+retries+")")
+	cmd.Flags().StringSliceVar(&l.allow, "allow", nil, "`HOST:PORT` that runs may reach, such as api.example.com:443; repeatable, replaces the whole list; none: nothing (default "+allow+")")
+}
+
+// givenAllow returns the values of --allow, nil if the flag is not set.
+func (l *limits) givenAllow(cmd *cobra.Command) *[]string {
+	switch {
+	case !cmd.Flags().Changed("allow"):
+		return nil
+	case slices.Equal(l.allow, []string{"none"}):
+		return &[]string{}
+	}
+	return &l.allow
 }
 
 // givenRetries returns the value of --retries, nil if the flag is not set.

@@ -5,7 +5,7 @@ import "github.com/spf13/cobra"
 func newFunctionsApply(a *app) *cobra.Command {
 	var d definition
 	cmd := &cobra.Command{
-		Use:        "apply NAME {--file FILE | --dir DIR} [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--json]",
+		Use:        "apply NAME {--file FILE | --dir DIR} [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--json]",
 		SuggestFor: []string{"put", "up", "push", "upload"},
 		Short:      "Deploy a function: create it, or change the one of that name",
 		Long: `Deploy a function from a Python script or a folder: create it, or change the function of
@@ -49,6 +49,6 @@ updated.
 			return a.writeChange(change{ID: id, Name: args[0], Change: done}, d.asJSON)
 		},
 	}
-	d.flags(cmd, "60, or unchanged", "128, or unchanged", "0, or unchanged")
+	d.flags(cmd, "60, or unchanged", "128, or unchanged", "0, or unchanged", "nothing, or unchanged")
 	return cmd
 }

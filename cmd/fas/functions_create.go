@@ -15,7 +15,7 @@ import (
 func newFunctionsCreate(a *app) *cobra.Command {
 	var d definition
 	cmd := &cobra.Command{
-		Use:        "create NAME {--file FILE | --dir DIR} [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--json]",
+		Use:        "create NAME {--file FILE | --dir DIR} [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--json]",
 		SuggestFor: []string{"add", "new"},
 		Short:      "Deploy a new function",
 		Long: `Deploy a new function from a Python script or a folder. "fas functions apply" also
@@ -64,7 +64,7 @@ Prints the id of the deployment.
 			return a.writeChange(change{ID: id, Name: args[0], Change: "created"}, d.asJSON)
 		},
 	}
-	d.flags(cmd, "60", "128", "0")
+	d.flags(cmd, "60", "128", "0", "nothing")
 	return cmd
 }
 
@@ -76,12 +76,12 @@ type definition struct {
 	folder            folderFlags
 }
 
-func (d *definition) flags(cmd *cobra.Command, timeout, memory, retries string) {
+func (d *definition) flags(cmd *cobra.Command, timeout, memory, retries, allow string) {
 	cmd.Flags().StringVarP(&d.file, "file", "f", "", "`FILE` with the code, - is the standard input")
 	cmd.Flags().StringVarP(&d.contextFile, "context-file", "c", "", "`FILE` with the context, - is the standard input")
 	d.folder.flags(cmd)
 	waitFlag(cmd, &d.wait)
-	d.limits.flags(cmd, timeout, memory, retries)
+	d.limits.flags(cmd, timeout, memory, retries, allow)
 	jsonFlag(cmd, &d.asJSON)
 	completeFiles(cmd)
 }
@@ -100,7 +100,7 @@ func (d *definition) read(cmd *cobra.Command, a *app, name string) (r client.Cre
 	if d.file == "-" && d.contextFile == "-" {
 		return r, clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
 	}
-	r = client.CreateRequest{Name: name, Timeout: float64(d.limits.timeout), Memory: int64(d.limits.memory), Retries: d.limits.givenRetries(cmd)}
+	r = client.CreateRequest{Name: name, Timeout: float64(d.limits.timeout), Memory: int64(d.limits.memory), Retries: d.limits.givenRetries(cmd), Allow: d.limits.givenAllow(cmd)}
 	code, err := a.ReadText(cmd.Context(), d.file, "code", runtime.MaxSource)
 	if err != nil {
 		return r, err

@@ -24,13 +24,13 @@ func newFunctionsGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME [--json | --code | --bundle FILE [--force]]",
 		Short: "Show a function",
-		Long: `Show a function: its URL, limits and times, the names in its context (the values are
-secret), and its code.
+		Long: `Show a function: its URL, limits and times, what it may reach, the names in its context
+(the values are secret), and its code.
 
 With --json the output is an object with the fields
 
   name, runner_url, version, created, updated (RFC 3339), rid, timeout
-  (seconds), memory (MB), retries, context_keys, code, bundle (sha256, bytes;
+  (seconds), memory (MB), retries, allow, context_keys, code, bundle (sha256, bytes;
   absent for a single file)
 
 With --code it is only the code, byte for byte; of a bundle, its main.py. With --bundle
@@ -80,6 +80,7 @@ given; - is the standard output.`,
 			fmt.Fprintf(w, "timeout:\t%g s\n", f.Timeout)
 			fmt.Fprintf(w, "memory:\t%g MB\n", f.Memory)
 			fmt.Fprintf(w, "retries:\t%d\n", f.Retries)
+			fmt.Fprintf(w, "allow:\t%s\n", strings.Join(f.Allow, ", "))
 			fmt.Fprintf(w, "context:\t%s\n", strings.Join(f.ContextKeys, ", "))
 			if f.Bundle != nil {
 				fmt.Fprintf(w, "bundle:\t%d bytes, SHA-256 %s\n", f.Bundle.Bytes, f.Bundle.SHA256)

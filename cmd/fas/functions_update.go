@@ -14,10 +14,10 @@ func newFunctionsUpdate(a *app) *cobra.Command {
 	var bounds limits
 	var folder folderFlags
 	cmd := &cobra.Command{
-		Use:   "update NAME [-f FILE | --dir DIR] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB] [--retries N] [--json]",
+		Use:   "update NAME [-f FILE | --dir DIR] [-c CONTEXT-FILE] [-n NEW-NAME] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--json]",
 		Short: "Change a function",
-		Long: `Change a function's code, context, limits, retries or name. Anything that is not given
-does not change. If the change does not deploy, the function does not change.
+		Long: `Change a function's code, context, limits, retries, allow list or name. Anything that is
+not given does not change. If the change does not deploy, the function does not change.
 
 ` + aboutFolders + `
 
@@ -58,7 +58,7 @@ Prints the id of the deployment.
 			if file == "-" && contextFile == "-" {
 				return clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
 			}
-			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd)}
+			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd), Allow: bounds.givenAllow(cmd)}
 			var err error
 			if file != "" {
 				if r.Code, err = a.ReadText(cmd.Context(), file, "code", runtime.MaxSource); err != nil {
@@ -94,7 +94,7 @@ Prints the id of the deployment.
 	cmd.Flags().StringVarP(&newName, "new-name", "n", "", "new `NAME`")
 	folder.flags(cmd)
 	waitFlag(cmd, &wait)
-	bounds.flags(cmd, "unchanged", "unchanged", "unchanged")
+	bounds.flags(cmd, "unchanged", "unchanged", "unchanged", "unchanged")
 	jsonFlag(cmd, &asJSON)
 	completeFiles(cmd)
 	return cmd

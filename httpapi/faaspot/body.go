@@ -26,6 +26,7 @@ type functionBody struct {
 	timeout *time.Duration
 	memory  *int64 // bytes
 	retries *int
+	allow   []string
 }
 
 // parseFunctionBody reads the body of a create or update. It ignores unknown members, of which
@@ -48,6 +49,7 @@ func parseFunctionBody(contexts *contextReader, body []byte) (b functionBody, er
 	b.timeout = readTimeout(f)
 	b.memory = readMemory(f)
 	b.retries = readRetries(f)
+	b.allow = readAllow(f)
 	readRequirements(f)
 	return b, f.Err()
 }
@@ -134,6 +136,27 @@ func readRetries(f *web.Fields) *int {
 		return nil
 	}
 	return &n
+}
+
+// readAllow reads an allow list: nil if there is none, not nil if it is empty.
+func readAllow(f *web.Fields) []string {
+	elements := f.Array("allow")
+	if elements == nil {
+		return nil
+	}
+	rules := make([]string, min(len(elements), runtime.MaxAllow+1)) // one more than there may be
+	for i := range rules {
+		rule, ok := web.Unquote(elements[i])
+		if !ok {
+			f.Fail("allow", "is not an array of strings")
+			return nil
+		}
+		rules[i] = string(rule)
+	}
+	if _, err := runtime.ParseAllow(rules); err != nil {
+		f.Abort(memberError("allow", err))
+	}
+	return rules
 }
 
 // readRequirements refuses requests for third-party packages, which FaaSpot's original clients

@@ -58,6 +58,12 @@ func renderExecution(base string, x *runtime.Execution) executionResponse {
 		ms := json.Number(appendMillis(nil, x.Duration()))
 		response.DurationMS = &ms
 	}
+	for _, e := range x.Egress {
+		response.Egress = append(response.Egress, wire.Egress{
+			Network: e.Network, Host: e.Host, Port: e.Port, Connections: e.Connections,
+			BytesSent: e.Sent, BytesReceived: e.Received, DurationMS: json.Number(appendMillis(nil, e.Duration)),
+		})
+	}
 	if x.Failure != nil {
 		response.Error = web.RenderFailure(x.Failure)
 		if x.Kind != runtime.KindRun && !web.IsInternal(x.Failure) {

@@ -98,6 +98,7 @@ func (a *api) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if body.retries != nil {
 		spec.Retries = *body.retries
 	}
+	spec.Allow = body.allow
 	if spec.IdempotencyKey, err = web.IdempotencyKey(ctx); err != nil {
 		return err
 	}
@@ -136,6 +137,7 @@ func (a *api) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 		Timeout:  limits.Timeout.Seconds(),
 		Memory:   float64(limits.Memory) / runtime.MiB,
 		Retries:  d.Version.Retries,
+		Allow:    append([]string{}, d.Version.Allow...), // never null
 	}
 	if enc == encodingPlain {
 		response.Encoding, response.Code = wire.EncodingPlain, string(d.Version.Source)
@@ -221,6 +223,7 @@ func (a *api) changeFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, cr
 		Timeout:        body.timeout,
 		Memory:         body.memory,
 		Retries:        body.retries,
+		Allow:          body.allow,
 		Create:         create,
 		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,

@@ -46,15 +46,15 @@ func TestCreate(t *testing.T) {
 			runtime.FunctionSpec{Name: "a", Source: []byte("a%20b")},
 		},
 		"all": {
-			map[string]any{"name": "a", "code": source, "context": map[string]any{"k": []any{1, "x"}}, "timeout": 1.5, "memory": 64.5, "retries": 10},
+			map[string]any{"name": "a", "code": source, "context": map[string]any{"k": []any{1, "x"}}, "timeout": 1.5, "memory": 64.5, "retries": 10, "allow": []string{"*.example.com:443", "10.0.0.0/8:1"}},
 			runtime.FunctionSpec{
-				Name: "a", Retries: 10, Source: []byte(source), Context: json.RawMessage(`{"k":[1,"x"]}`),
+				Name: "a", Retries: 10, Allow: []string{"*.example.com:443", "10.0.0.0/8:1"}, Source: []byte(source), Context: json.RawMessage(`{"k":[1,"x"]}`),
 				Limits: runtime.Limits{Timeout: 1500 * time.Millisecond, Memory: 64*runtime.MiB + runtime.MiB/2},
 			},
 		},
 		"nulls, empty requirements and unknown members": {
 			map[string]any{
-				"name": "a", "code": source, "context": nil, "timeout": nil, "memory": nil, "encoding": nil,
+				"name": "a", "code": source, "context": nil, "timeout": nil, "memory": nil, "allow": nil, "encoding": nil,
 				"requirements": "%0A", "interpreter": "python2.7",
 			},
 			runtime.FunctionSpec{Name: "a", Source: []byte(source)},
@@ -93,6 +93,9 @@ func TestUpdate(t *testing.T) {
 		`{"memory":3072}`:   {Memory: &most},
 		`{"timeout":86400}`: {Timeout: &longest},
 		`{"retries":0}`:     {Retries: &retries},
+		`{"allow":["a:1"]}`: {Allow: []string{"a:1"}},
+		`{"allow":[]}`:      {Allow: []string{}},
+		`{"allow":null}`:    {},
 		`{"code":"x%20y "}`: {Source: []byte("x%20y ")},
 		`{"code":"x%20y"}`:  {Source: []byte("x y")},
 		`{"context":{}}`:    {Context: json.RawMessage(`{}`)},
@@ -184,42 +187,51 @@ func TestBadBodies(t *testing.T) {
 		`{"name":"a","code":"\ud800"}`:         {1, "JSON"},
 		`{"name":"a","code":"x","code":"y"}`:   {1, "twice"},
 		`{"name":"a","code":` + strings.Repeat("[", 100_000): {1, "deep"},
-		`{"code":"pass"}`:                                                {0, `"name" is missing`},
-		`{"name":"a"}`:                                                   {0, `"code" is missing`},
-		`{"name":"a","code":""}`:                                         {0, `"code" is empty`},
-		`{"name":"a","code":7}`:                                          {0, `"code" is not a string`},
-		`{"name":["a"],"code":"pass"}`:                                   {0, `"name" is not a string`},
-		`{"name":"","code":"pass"}`:                                      {0, "name"},
-		`{"name":"../a","code":"pass"}`:                                  {0, "name"},
-		`{"name":"а","code":"pass"}`:                                     {0, "name"}, // Cyrillic
-		member(`"timeout":"5"`):                                          {0, `"timeout" is not a number`},
-		member(`"timeout":0`):                                            {0, `"timeout" of 0 seconds`},
-		member(`"timeout":-1`):                                           {0, `"timeout"`},
-		member(`"timeout":1e300`):                                        {0, `"timeout"`},
-		member(`"timeout":1e999`):                                        {1, "timeout"},
-		member(`"retries":-1`):                                           {0, `"retries" of -1`},
-		member(`"retries":11`):                                           {0, `"retries" of 11`},
-		member(`"retries":0.5`):                                          {0, `"retries" of 0.5`},
-		member(`"retries":1e300`):                                        {0, `"retries"`},
-		member(`"retries":"1"`):                                          {0, `"retries" is not a number`},
-		member(`"memory":true`):                                          {0, `"memory" is not a number`},
-		member(`"memory":63`):                                            {0, `"memory" of 63 MB`},
-		member(`"memory":1e18`):                                          {0, `"memory"`},
-		member(`"memory":3073`):                                          {0, `"memory" of 3073 MB`},
-		member(`"timeout":86401`):                                        {0, `"timeout" of 86401 seconds`},
-		member(`"encoding":"base64"`):                                    {0, "encoding"},
-		member(`"encoding":1`):                                           {0, `"encoding" is not a string`},
-		`{"name":"a","code":"a\nb%2","encoding":"percent"}`:              {2, `"code"`},
-		`{"name":"a","code":"%ff","encoding":"percent"}`:                 {0, "UTF-8"},
-		member(`"context":7`):                                            {0, `"context"`},
-		member(`"context":["a"]`):                                        {0, `"context"`},
-		member(`"context":"a = 1\nb\n"`):                                 {2, "line 2"},
-		member(`"context":"a = 1\na = 2"`):                               {2, "already defined"},
-		member(`"context":"{\n\"a\": 1,\n}"`):                            {3, "line 3"},
-		member(`"context":"{\"a\": 1, \"a\": 2}"`):                       {1, "twice"},
-		member(`"context":"{} x"`):                                       {1, "follows"},
-		member(`"context":"x.y = [1, nan]"`):                             {0, `"x.y"`},
-		member(`"context":"` + strings.Repeat("a.", 100_000) + `a = 1"`): {1, "deep"},
+		`{"code":"pass"}`:                     {0, `"name" is missing`},
+		`{"name":"a"}`:                        {0, `"code" is missing`},
+		`{"name":"a","code":""}`:              {0, `"code" is empty`},
+		`{"name":"a","code":7}`:               {0, `"code" is not a string`},
+		`{"name":["a"],"code":"pass"}`:        {0, `"name" is not a string`},
+		`{"name":"","code":"pass"}`:           {0, "name"},
+		`{"name":"../a","code":"pass"}`:       {0, "name"},
+		`{"name":"а","code":"pass"}`:          {0, "name"}, // Cyrillic
+		member(`"timeout":"5"`):               {0, `"timeout" is not a number`},
+		member(`"timeout":0`):                 {0, `"timeout" of 0 seconds`},
+		member(`"timeout":-1`):                {0, `"timeout"`},
+		member(`"timeout":1e300`):             {0, `"timeout"`},
+		member(`"timeout":1e999`):             {1, "timeout"},
+		member(`"retries":-1`):                {0, `"retries" of -1`},
+		member(`"retries":11`):                {0, `"retries" of 11`},
+		member(`"retries":0.5`):               {0, `"retries" of 0.5`},
+		member(`"retries":1e300`):             {0, `"retries"`},
+		member(`"retries":"1"`):               {0, `"retries" is not a number`},
+		member(`"allow":"a:1"`):               {0, `"allow" is not an array`},
+		member(`"allow":{"a":1}`):             {0, `"allow" is not an array`},
+		member(`"allow":["a:1",2]`):           {0, `"allow" is not an array of strings`},
+		member(`"allow":[null]`):              {0, `"allow" is not an array of strings`},
+		member(`"allow":["a:1","https://b"]`): {0, `"allow": the rule "https://b" cannot be allowed`},
+		member(`"allow":["127.1:80"]`):        {0, `its last part is a number`},
+		member(`"allow":["a\r\nb:80"]`):       {0, `"allow": the rule`},
+		member(`"allow":[` + strings.Repeat(`"a:1",`, 100) + `"a:1"]`): {0, `"allow": the allow list has more than 100 rules`},
+		member(`"allow":[` + strings.Repeat(`"",`, 100_000) + `""]`):   {0, `"allow"`},
+		member(`"memory":true`):                                               {0, `"memory" is not a number`},
+		member(`"memory":63`):                                                 {0, `"memory" of 63 MB`},
+		member(`"memory":1e18`):                                               {0, `"memory"`},
+		member(`"memory":3073`):                                               {0, `"memory" of 3073 MB`},
+		member(`"timeout":86401`):                                             {0, `"timeout" of 86401 seconds`},
+		member(`"encoding":"base64"`):                                         {0, "encoding"},
+		member(`"encoding":1`):                                                {0, `"encoding" is not a string`},
+		`{"name":"a","code":"a\nb%2","encoding":"percent"}`:                   {2, `"code"`},
+		`{"name":"a","code":"%ff","encoding":"percent"}`:                      {0, "UTF-8"},
+		member(`"context":7`):                                                 {0, `"context"`},
+		member(`"context":["a"]`):                                             {0, `"context"`},
+		member(`"context":"a = 1\nb\n"`):                                      {2, "line 2"},
+		member(`"context":"a = 1\na = 2"`):                                    {2, "already defined"},
+		member(`"context":"{\n\"a\": 1,\n}"`):                                 {3, "line 3"},
+		member(`"context":"{\"a\": 1, \"a\": 2}"`):                            {1, "twice"},
+		member(`"context":"{} x"`):                                            {1, "follows"},
+		member(`"context":"x.y = [1, nan]"`):                                  {0, `"x.y"`},
+		member(`"context":"` + strings.Repeat("a.", 100_000) + `a = 1"`):      {1, "deep"},
 		member(`"context":"a = 1\nb = ` + strings.Repeat("[", 100_000) + `"`): {2, "deep"},
 		member(`"requirements":"requests==2.0"`):                              {0, "third-party"},
 		member(`"requirements":["requests"]`):                                 {0, "third-party"},
@@ -283,6 +295,7 @@ func TestGet(t *testing.T) {
 			Context: []byte(`{"token":"s3cret","a":{"b":"s3cret"}}`),
 			Limits:  runtime.Limits{Timeout: 1500 * time.Millisecond},
 			Retries: 4,
+			Allow:   []string{"*.example.com:443"},
 		},
 	}}
 	ts := apitest.Start(t, fake, nil)
@@ -290,7 +303,7 @@ func TestGet(t *testing.T) {
 		"name": "hello.py", "rid": "ri.function-registry.main.function." + apitest.ID, "runner_url": "http://api.test/v1/functions/hello.py/rpc/",
 		"version": 3.0, "created": "2026-03-04 05:06:07.891011+00:00", "updated": "2026-03-04 06:06:07.891011+00:00",
 		"code": faaspot.Quote([]byte(source)), "encoding": "percent",
-		"timeout": 1.5, "memory": 128.0, "retries": 4.0, "context_keys": []any{"a", "token"},
+		"timeout": 1.5, "memory": 128.0, "retries": 4.0, "allow": []any{"*.example.com:443"}, "context_keys": []any{"a", "token"},
 	}
 	a := ts.Do(t, "GET", "/v1/functions/hello.py", "", nil)
 	if diff := cmp.Diff(want, a.Object(t)); diff != "" || a.Status != 200 {
@@ -311,10 +324,13 @@ func TestGet(t *testing.T) {
 	apitest.WantError(t, ts.Do(t, "GET", "/v1/functions/hello.py?encoding=rot13", "", nil), 400, "invalid_argument")
 
 	// An update accepts the answer to a get.
-	fake.Detail.Version.Context = nil
+	fake.Detail.Version.Context, fake.Detail.Version.Allow = nil, nil
 	a = ts.Do(t, "GET", "/v1/functions/hello.py", "", nil)
 	if got := a.Object(t)["context_keys"]; !reflect.DeepEqual(got, []any{}) {
 		t.Errorf("context_keys %v", got)
+	}
+	if got := a.Object(t)["allow"]; !reflect.DeepEqual(got, []any{}) {
+		t.Errorf("allow %v", got)
 	}
 	if a := ts.Do(t, "PATCH", "/v1/functions/hello.py", a.Body, nil); a.Status != 200 {
 		t.Fatalf("PATCH: %d %s", a.Status, a.Body)

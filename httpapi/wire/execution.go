@@ -41,6 +41,18 @@ type Execution[T any] struct {
 	LogsURL         *string         `json:"logs_url"`
 	TraceID         *string         `json:"trace_id"`
 	UserID          *string         `json:"user_id"`
+	Egress          []Egress        `json:"egress,omitempty"` // empty for an execution that has connected to nothing
+}
+
+// Egress is what the latest attempt of an execution has sent to one destination, and received from it.
+type Egress struct {
+	Network       string      `json:"network,omitempty"` // tcp or udp
+	Host          string      `json:"host"`              // the name that was resolved, else the address; "(others)": the rest
+	Port          uint16      `json:"port,omitempty"`
+	Connections   int         `json:"connections"`
+	BytesSent     int64       `json:"bytes_sent"`
+	BytesReceived int64       `json:"bytes_received"`
+	DurationMS    json.Number `json:"duration_ms"` // sum over the connections, three decimals
 }
 
 // Cancellation answers a request to cancel an execution.

@@ -25,6 +25,7 @@ type FunctionDetail[T any] struct {
 	Timeout     float64  `json:"timeout"`  // seconds
 	Memory      float64  `json:"memory"`   // MB
 	Retries     int      `json:"retries"`
+	Allow       []string `json:"allow"` // what runs may reach, as rules HOST:PORT
 	ContextKeys []string `json:"context_keys"`
 	Bundle      *Bundle  `json:"bundle,omitempty"` // nil: Code is all there is
 }
@@ -38,22 +39,24 @@ type Bundle struct {
 // CreateFunctionRequest is a request for a new function. The server's defaults replace omitted
 // fields.
 type CreateFunctionRequest struct {
-	Name     string  `json:"name"`
-	Code     string  `json:"code"`
-	Context  *string `json:"context,omitempty"` // key = "value" lines, or a JSON object
-	Timeout  float64 `json:"timeout,omitempty"` // seconds
-	Memory   int64   `json:"memory,omitempty"`  // MB
-	Retries  *int    `json:"retries,omitempty"` // further attempts after failures of the function
-	Encoding string  `json:"encoding"`          // of Code and Context
+	Name     string    `json:"name"`
+	Code     string    `json:"code"`
+	Context  *string   `json:"context,omitempty"` // key = "value" lines, or a JSON object
+	Timeout  float64   `json:"timeout,omitempty"` // seconds
+	Memory   int64     `json:"memory,omitempty"`  // MB
+	Retries  *int      `json:"retries,omitempty"` // further attempts after failures of the function
+	Allow    *[]string `json:"allow,omitempty"`   // what runs may reach; an empty list: nothing
+	Encoding string    `json:"encoding"`          // of Code and Context
 }
 
 // UpdateFunctionRequest is a request for changes to a function. Omitted fields stay as they are.
 type UpdateFunctionRequest struct {
-	Name     string  `json:"name,omitempty"` // new name
-	Code     *string `json:"code,omitempty"`
-	Context  *string `json:"context,omitempty"`
-	Timeout  float64 `json:"timeout,omitempty"` // seconds
-	Memory   int64   `json:"memory,omitempty"`  // MB
-	Retries  *int    `json:"retries,omitempty"` // further attempts after failures of the function
-	Encoding string  `json:"encoding"`          // of Code and Context
+	Name     string    `json:"name,omitempty"` // new name
+	Code     *string   `json:"code,omitempty"`
+	Context  *string   `json:"context,omitempty"`
+	Timeout  float64   `json:"timeout,omitempty"` // seconds
+	Memory   int64     `json:"memory,omitempty"`  // MB
+	Retries  *int      `json:"retries,omitempty"` // further attempts after failures of the function
+	Allow    *[]string `json:"allow,omitempty"`   // what runs may reach; an empty list: nothing
+	Encoding string    `json:"encoding"`          // of Code and Context
 }

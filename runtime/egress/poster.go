@@ -10,12 +10,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"code.dny.dev/ssrf"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -45,11 +42,8 @@ type Options struct {
 // Poster sends requests to addresses that are public or on the allow list.
 type Poster struct {
 	client   *http.Client
-	guard    *ssrf.Guardian
-	networks []netip.Prefix
-	hosts    map[string]bool
+	guard    *guard
 	resolver *net.Resolver
-	own      func() ([]net.Addr, error) // addresses of the machine
 }
 
 var _ runtime.Poster = (*Poster)(nil)
@@ -57,16 +51,14 @@ var _ runtime.Poster = (*Poster)(nil)
 // New returns a Poster. It returns an error if an entry of the allow list is no address, network
 // or host.
 func New(o Options) (*Poster, error) {
-	p := &Poster{hosts: make(map[string]bool), resolver: o.Resolver, own: net.InterfaceAddrs}
-	for _, text := range o.Allow {
-		if err := p.allow(text); err != nil {
-			return nil, err
-		}
+	guard, err := newGuard(o.Allow)
+	if err != nil {
+		return nil, err
 	}
+	p := &Poster{guard: guard, resolver: o.Resolver}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	p.guard = ssrf.New(ssrf.WithAnyPort())
 	p.client = &http.Client{
 		Timeout: o.Timeout,
 		Transport: &http.Transport{
@@ -82,40 +74,6 @@ func New(o Options) (*Poster, error) {
 	return p, nil
 }
 
-// allow adds an entry to the allow list.
-func (p *Poster) allow(text string) error {
-	if network, err := netip.ParsePrefix(text); err == nil {
-		p.networks = append(p.networks, network.Masked())
-		return nil
-	}
-	if address, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		p.networks = append(p.networks, netip.PrefixFrom(address, address.BitLen()))
-		return nil
-	}
-	host, port := text, ""
-	if h, n, err := net.SplitHostPort(text); err == nil {
-		host, port = h, n
-		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
-			return allowListError(text)
-		}
-	}
-	if host == "" || strings.ContainsAny(host, "/:@ \t*") {
-		return allowListError(text)
-	}
-	p.hosts[hostKey(host, port)] = true
-	return nil
-}
-
-func allowListError(text string) error {
-	return runtime.Errorf(runtime.CodeInvalidArgument, "%q cannot be allowed: it is neither an address, nor a network, nor a host", text).
-		WithHint("write it like 10.0.0.7, 10.0.0.0/8, hooks.internal or localhost:9000")
-}
-
-// hostKey returns the key of a host in the allow list; port may be empty.
-func hostKey(host, port string) string {
-	return strings.ToLower(strings.TrimSuffix(host, ".")) + " " + port
-}
-
 // dial connects to the address of a request. A host on the allow list may have any address.
 func (p *Poster) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	admit, _ := ctx.Value(admitKey{}).(func(netip.AddrPort) bool)
@@ -124,7 +82,7 @@ func (p *Poster) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	if p.hosts[hostKey(host, "")] || p.hosts[hostKey(host, port)] {
+	if p.guard.admitsHost(host, port) {
 		allowed = nil
 	}
 	d := net.Dialer{Resolver: p.resolver, Control: func(network, address string, raw syscall.RawConn) error {
@@ -147,34 +105,13 @@ type admitKey struct{}
 // errBusy is the error for an address that the Admit function of the request refuses.
 var errBusy = errors.New("the address has no free place")
 
-// errDenied is the error for an address that may not be reached.
-var errDenied = errors.New("the address is not allowed")
-
 // control returns errDenied for an address that may not be reached. It is called before each dial.
-func (p *Poster) control(network, address string, raw syscall.RawConn) error {
+func (p *Poster) control(network, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
-	if err != nil {
+	if err != nil || network != "tcp4" && network != "tcp6" {
 		return errDenied
 	}
-	ip := to.Addr().Unmap().WithZone("")
-	for _, allowed := range p.networks {
-		if allowed.Contains(ip) {
-			return nil
-		}
-	}
-	if p.guard.Safe(network, netip.AddrPortFrom(ip, to.Port()).String(), raw) != nil {
-		return errDenied
-	}
-	own, err := p.own()
-	if err != nil {
-		return errDenied
-	}
-	for _, address := range own {
-		if prefix, err := netip.ParsePrefix(address.String()); err == nil && prefix.Addr().Unmap() == ip {
-			return errDenied
-		}
-	}
-	return nil
+	return p.guard.check(to.Addr())
 }
 
 // Post implements [runtime.Poster].

@@ -78,13 +78,13 @@ func TestOwnAddresses(t *testing.T) {
 	if err := p.control("tcp4", own+":80", nil); err != nil {
 		t.Fatalf("%s is denied: %v", own, err)
 	}
-	p.own = func() ([]net.Addr, error) {
+	p.guard.own = ownAddresses(func() ([]net.Addr, error) {
 		return []net.Addr{&net.IPNet{IP: net.ParseIP(own), Mask: net.CIDRMask(24, 32)}}, nil
-	}
+	})
 	if p.control("tcp4", own+":80", nil) == nil || p.control("tcp4", "203.0.114.8:80", nil) != nil {
 		t.Error("only the machine's own address must be denied")
 	}
-	for _, address := range []string{"", "x", "1.2.3.4", "[::1%lo]:80"} {
+	for _, address := range []string{"", "x", "1.2.3.4", "[::1%lo]:80", "168.63.129.16:80"} {
 		if p.control("tcp", address, nil) == nil {
 			t.Errorf("%q is allowed", address)
 		}
@@ -127,7 +127,7 @@ func TestNamesThatResolveToDeniedAddresses(t *testing.T) {
 	url, reached := hook(t, accept)
 	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
 	var resolved atomic.Int32
-	p := newPoster(t, Options{Timeout: 5 * time.Second, Resolver: resolverTo(func() netip.Addr {
+	p := newPoster(t, Options{Timeout: 5 * time.Second, Resolver: resolverTo(t, func() netip.Addr {
 		resolved.Add(1)
 		return netip.MustParseAddr("127.0.0.1")
 	})})
@@ -142,42 +142,11 @@ func TestNamesThatResolveToDeniedAddresses(t *testing.T) {
 }
 
 // resolverTo returns a resolver that resolves every name to an address.
-func resolverTo(address func() netip.Addr) *net.Resolver {
-	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		ours, theirs := net.Pipe()
-		go func() {
-			defer ours.Close()
-			for {
-				var head [2]byte
-				if _, err := readFull(ours, head[:]); err != nil {
-					return
-				}
-				query := make([]byte, int(head[0])<<8|int(head[1]))
-				if _, err := readFull(ours, query); err != nil {
-					return
-				}
-				var m dnsmessage.Message
-				if m.Unpack(query) != nil {
-					return
-				}
-				m.Response, m.Additionals = true, nil
-				if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
-					m.Answers = []dnsmessage.Resource{{
-						Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
-						Body:   &dnsmessage.AResource{A: address().As4()},
-					}}
-				}
-				answer, err := m.Pack()
-				if err != nil {
-					return
-				}
-				if _, err := ours.Write(append([]byte{byte(len(answer) >> 8), byte(len(answer))}, answer...)); err != nil {
-					return
-				}
-			}
-		}()
-		return theirs, nil
-	}}
+func resolverTo(t *testing.T, address func() netip.Addr) *net.Resolver {
+	t.Helper()
+	records := func() []dnsmessage.ResourceBody { return fixed(address().String())() }
+	r, _ := zone{"rebinding.example.com.": records, "hooks.internal.": records}.resolver(t)
+	return r
 }
 
 func readFull(c net.Conn, b []byte) (n int, err error) {
@@ -283,7 +252,7 @@ func TestAdmitChoosesAddresses(t *testing.T) {
 	url, reached := hook(t, accept)
 	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
 	for _, allow := range []string{"127.0.0.1", "hooks.internal"} { // a network and a host
-		p := newPoster(t, Options{Allow: []string{allow}, Resolver: resolverTo(func() netip.Addr { return netip.MustParseAddr("127.0.0.1") })})
+		p := newPoster(t, Options{Allow: []string{allow}, Resolver: resolverTo(t, func() netip.Addr { return netip.MustParseAddr("127.0.0.1") })})
 		for _, admitted := range []bool{true, false} {
 			before := reached.Load()
 			var asked []string

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -46,16 +45,9 @@ func (e *Engine) create(ctx context.Context, s runtime.FunctionSpec, key *runtim
 func (e *Engine) createLocked(ctx context.Context, s runtime.FunctionSpec, key *runtime.IdempotencyKey) (runtime.Deployment, error) {
 	now, id := e.clock.Stamp()
 	f := runtime.Function{ID: id, Tenant: s.Tenant, Name: s.Name, Version: 1, Created: now, Updated: now}
-	v := runtime.Version{
-		FunctionID: f.ID,
-		Number:     1,
-		Name:       s.Name,
-		Source:     bytes.Clone(s.Source),
-		Bundle:     s.Bundle,
-		Context:    bytes.Clone(s.Context),
-		Limits:     s.Limits,
-		Retries:    s.Retries,
-		Created:    now,
+	v := s.FirstVersion(f)
+	if err := e.checkAllow(v.Allow); err != nil {
+		return runtime.Deployment{}, err
 	}
 	change := e.newChange(runtime.KindCreate, s.UserID)
 	outcome, err := e.deploy(ctx, f, v)

@@ -65,6 +65,8 @@ type Options struct {
 	// CallbackBody renders the JSON body of a callback from an execution of a job that has ended
 	// and its tasks, with their results. It must be set together with Poster.
 	CallbackBody func(runtime.JobExecution, []runtime.Execution) []byte
+	// Networks opens the networks of runs. Nil: no run has one, whatever its function's allow list is.
+	Networks runtime.Networks
 	// Now returns the time of day, which may jump: see [runtime.Clock]. It is called concurrently.
 	// Nil: time.Now.
 	Now func() time.Time
@@ -73,10 +75,11 @@ type Options struct {
 // Engine is the service over functions, executions and jobs. All methods may be called
 // concurrently.
 type Engine struct {
-	store   runtime.Store
-	sandbox runtime.Sandbox
-	log     *slog.Logger
-	clock   *runtime.Clock
+	store    runtime.Store
+	sandbox  runtime.Sandbox
+	networks runtime.Networks // nil: there are none
+	log      *slog.Logger
+	clock    *runtime.Clock
 
 	gate       *gate
 	admission  *queue.Admission
@@ -111,7 +114,8 @@ func New(o Options) (*Engine, error) {
 	clock := runtime.NewClock(o.Now)
 	e := &Engine{
 		store:         o.Store,
-		sandbox:       guardedSandbox{o.Sandbox},
+		sandbox:       guardedSandbox{o.Sandbox, o.Networks},
+		networks:      o.Networks,
 		log:           o.Log,
 		clock:         clock,
 		gate:          newGate(),

@@ -9,8 +9,11 @@ import (
 )
 
 // guardedSandbox turns a panic of the sandbox, which runs hostile input, into an error of the one
-// call, so that it does not end the server.
-type guardedSandbox struct{ runtime.Sandbox }
+// call, so that it does not end the server. It gives each run the network of its function.
+type guardedSandbox struct {
+	runtime.Sandbox
+	networks runtime.Networks // nil: no run has a network
+}
 
 func (g guardedSandbox) Deploy(ctx context.Context, p runtime.Program) (o runtime.Outcome, err error) {
 	defer recoverPanic("engine.deploy", &err)
@@ -19,7 +22,19 @@ func (g guardedSandbox) Deploy(ctx context.Context, p runtime.Program) (o runtim
 
 func (g guardedSandbox) Run(ctx context.Context, c runtime.RunCall) (o runtime.Outcome, err error) {
 	defer recoverPanic("engine.run", &err)
+	if len(c.Program.Allow) > 0 && g.networks != nil {
+		c.Network = g.networks.Open(&c.Program)
+		defer func() { o.Egress = c.Network.Close() }()
+	}
 	return g.Sandbox.Run(ctx, c)
+}
+
+// checkAllow returns an error for an allow list that the operator permits to no function.
+func (e *Engine) checkAllow(allow []string) error {
+	if e.networks == nil || len(allow) == 0 {
+		return nil
+	}
+	return e.networks.CheckAllow(allow)
 }
 
 // recoverPanic sets err to an internal error if the deferring function panics.

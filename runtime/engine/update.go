@@ -82,6 +82,11 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 	if err := v.Limits.Validate(); err != nil {
 		return runtime.Deployment{}, err
 	}
+	if u.Allow != nil {
+		if err := e.checkAllow(v.Allow); err != nil {
+			return runtime.Deployment{}, err
+		}
+	}
 	release, err := e.stage(ctx, &u)
 	if err != nil {
 		return runtime.Deployment{}, err

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"sync"
+	"unsafe"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
@@ -33,7 +34,11 @@ const versionOverhead = 1 * runtime.KiB
 
 // sizeOf returns the memory that a version takes in the cache, in bytes.
 func sizeOf(v *dispatch.Version) int64 {
-	return int64(len(v.Program.Source)+len(v.Context)) + versionOverhead
+	n := int64(len(v.Program.Source)+len(v.Context)) + versionOverhead
+	for _, rule := range v.Program.Allow {
+		n += int64(len(rule)) + int64(unsafe.Sizeof(rule))
+	}
+	return n
 }
 
 func keyOf(v *dispatch.Version) versionKey {

@@ -46,6 +46,7 @@ from .functions import Functions
 from .models import (
     Bundle,
     CancelledExecution,
+    Egress,
     Execution,
     ExecutionError,
     FollowedLogEntry,
@@ -63,6 +64,7 @@ __all__ = [
     "CancelledExecution",
     "Conflict",
     "DeployFailed",
+    "Egress",
     "Execution",
     "ExecutionError",
     "Executions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional
 from urllib.parse import quote
 
 # Sockets accept timeouts of at most some weeks; a day is more than any call needs.
@@ -68,6 +68,17 @@ def check_key(key: Optional[str]) -> str:
     if not isinstance(key, str) or not _KEY.match(key):
         raise ValueError("idempotency_key must have 1 to 255 printable ASCII characters")
     return key
+
+
+def check_allow(allow: Iterable[str]) -> List[str]:
+    """The rules of an allow list; the server checks their form. Raises TypeError."""
+    if isinstance(allow, (str, bytes)):
+        raise TypeError("allow must be a list of rules, not {}".format(type(allow).__name__))
+    rules = list(allow)
+    for rule in rules:
+        if not isinstance(rule, str):
+            raise TypeError("allow must be a list of str, not of {}".format(type(rule).__name__))
+    return rules
 
 
 def check_retries(retries: int) -> int:

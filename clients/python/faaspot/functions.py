@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Sequence, cast, overload
+from typing import Any, Callable, Dict, Iterable, List, Literal, Mapping, Optional, Sequence, cast, overload
 
 from . import arguments, pages
 from .code_input import BundleInput, CodeInput, read_bundle, read_code
@@ -52,6 +52,7 @@ class Functions:
         timeout: Optional[float] = None,
         memory: Optional[float] = None,
         retries: Optional[int] = None,
+        allow: Optional[Iterable[str]] = None,
     ) -> str:
         """Deploy a new function and return the id of the deploy's execution.
 
@@ -66,12 +67,14 @@ class Functions:
         memory        MB that a run may use, 64 to 3,072; default 128
         retries       further attempts of a background run after the function failed, 0 to 10;
                       default 0
+        allow         what runs may reach, as rules HOST:PORT or udp:HOST:PORT, where HOST is a name,
+                      *.NAME, an address, [IPv6] or a network; default nothing
 
         Raises DeployFailed, with line and server_traceback, if the code cannot be deployed,
         AlreadyExists if there is a function of that name, TooLarge if code or context exceed a
         limit, OSError if a path cannot be read, and ValueError if the text is not UTF-8.
         """
-        body = _definition(file, context_file, timeout, memory, retries)
+        body = _definition(file, context_file, timeout, memory, retries, allow)
         return self._change("PUT", "/v1/functions/", {"name": name, **body}, wait)
 
     def apply(
@@ -84,12 +87,13 @@ class Functions:
         timeout: Optional[float] = None,
         memory: Optional[float] = None,
         retries: Optional[int] = None,
+        allow: Optional[Iterable[str]] = None,
     ) -> str:
         """Deploy a function, new or not, and return the id of the deploy's execution.
 
         Arguments and errors are those of create. If there is a function of that name, it is changed,
         and what the arguments do not name stays as it is."""
-        body = _definition(file, context_file, timeout, memory, retries)
+        body = _definition(file, context_file, timeout, memory, retries, allow)
         return self._change("PUT", _path(name), body, wait)
 
     def deploy_bundle(self, name: str, bundle: BundleInput, wait: bool = False) -> str:
@@ -100,8 +104,8 @@ class Functions:
                 object whose read() returns them; the server installs nothing
         wait    as in create
 
-        If there is a function of that name, its context, timeout, memory and retries stay as they
-        are; update changes them. Raises DeployFailed, with line and server_traceback, if the code
+        If there is a function of that name, its context, timeout, memory, retries and allow stay as
+        they are; update changes them. Raises DeployFailed, with line and server_traceback, if the code
         cannot be deployed, TooLarge if the zip file exceeds a limit, InvalidRequest if it is not
         valid, and OSError if a path cannot be read.
         """
@@ -119,12 +123,13 @@ class Functions:
         timeout: Optional[float] = None,
         memory: Optional[float] = None,
         retries: Optional[int] = None,
+        allow: Optional[Iterable[str]] = None,
     ) -> str:
         """Change the given parts of a function and return the id of the deploy's execution.
 
-        Arguments and errors are those of create; new_name renames the function. If the result
-        cannot be deployed, nothing changes."""
-        body = _definition(file, context_file, timeout, memory, retries)
+        Arguments and errors are those of create; new_name renames the function, and allow replaces
+        the whole list: [] allows nothing. If the result cannot be deployed, nothing changes."""
+        body = _definition(file, context_file, timeout, memory, retries, allow)
         if new_name is not None:
             body["name"] = new_name
         return self._change("PATCH", _path(name), body, wait)
@@ -285,6 +290,7 @@ def _definition(
     timeout: Optional[float],
     memory: Optional[float],
     retries: Optional[int],
+    allow: Optional[Iterable[str]],
 ) -> Dict[str, Any]:
     body: Dict[str, Any] = {}
     if file is not None:
@@ -296,4 +302,6 @@ def _definition(
     for name, value in (("timeout", timeout), ("memory", memory), ("retries", retries)):
         if value is not None:
             body[name] = value
+    if allow is not None:
+        body["allow"] = arguments.check_allow(allow)
     return body

@@ -31,6 +31,7 @@ class _FunctionAlways(FunctionSummary):
     timeout: float  # seconds that a run may take
     memory: float  # MB that a run may use
     retries: int  # further attempts of a background run after the function failed
+    allow: List[str]  # what runs may reach, as rules HOST:PORT
     context_keys: List[str]  # names in the context; the server never returns their values
 
 
@@ -52,6 +53,21 @@ class ExecutionError(_ErrorAlways, total=False):
     server_traceback: str
     line: int  # of the code, from 1
     error_type: str  # type of the exception that the function raised
+
+
+class _EgressAlways(TypedDict):
+    host: str  # the name that was resolved, else the address; "(others)": the sum of the rest
+    connections: int
+    bytes_sent: int
+    bytes_received: int
+    duration_ms: float  # sum of the times for which the connections were open
+
+
+class Egress(_EgressAlways, total=False):
+    """What the latest attempt of an execution sent to one destination and received from it."""
+
+    network: str  # "tcp" or "udp"
+    port: int
 
 
 class _ExecutionAlways(TypedDict):
@@ -76,6 +92,7 @@ class _ExecutionAlways(TypedDict):
 class Execution(_ExecutionAlways, total=False):
     """The record of a run, or of a change of a function."""
 
+    egress: List[Egress]  # absent if it has connected to nothing
     output_omitted: bool  # True: the output is too large for a list; get the execution alone
 
 

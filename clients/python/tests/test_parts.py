@@ -168,8 +168,9 @@ class CodeInputs(unittest.TestCase):
 
 class Arguments(unittest.TestCase):
     def test_definitions(self) -> None:
-        with FakeServer(*[Answer("id")] * 4) as server, Client(server) as f:
+        with FakeServer(*[Answer("id")] * 5) as server, Client(server) as f:
             f.functions.create("a", io.StringIO("code"), io.StringIO("k = 1"), timeout=1.5, memory=64, retries=0)
+            f.functions.update("a", allow=("a.example:443",))
             f.functions.update("a", context_file=io.StringIO(""), new_name="b")
             f.functions.update("a", timeout=2)
             f.functions.delete("a")
@@ -189,6 +190,7 @@ class Arguments(unittest.TestCase):
                             "retries": 0,
                         },
                     ),
+                    ("PATCH", "/v1/functions/a", {"allow": ["a.example:443"]}),
                     ("PATCH", "/v1/functions/a", {"context": "", "encoding": "plain", "name": "b"}),
                     ("PATCH", "/v1/functions/a", {"timeout": 2}),
                     ("DELETE", "/v1/functions/a", None),
@@ -248,6 +250,12 @@ class Arguments(unittest.TestCase):
         for odd in ("1", True, None):
             with self.subTest(odd), self.assertRaises(TypeError):
                 arguments.check_seconds(odd, "timeout")  # type: ignore[arg-type]
+
+    def test_allow(self) -> None:
+        self.assertEqual(arguments.check_allow(iter(["a:1", "b:2"])), ["a:1", "b:2"])
+        for wrong in ("a:1", b"a:1", [1], [None], 3):
+            with self.subTest(wrong), self.assertRaises(TypeError):
+                arguments.check_allow(wrong)  # type: ignore[arg-type]
 
     def test_retries(self) -> None:
         for wrong in ("1", 1.0, True):

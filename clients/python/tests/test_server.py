@@ -64,6 +64,16 @@ class Functions(WithServer):
         with self.assertRaises(InvalidRequest):
             self.f.functions.update(name, memory=1)
 
+    def test_allow_of_a_function(self) -> None:
+        name = self.deploy(ECHO, allow=["API.example.com:443"])
+        self.assertEqual(self.f.functions.get(name)["allow"], ["api.example.com:443"])
+        self.f.functions.update(name, retries=1)
+        self.assertEqual(self.f.functions.get(name)["allow"], ["api.example.com:443"])
+        self.f.functions.update(name, allow=[])
+        self.assertEqual(self.f.functions.get(name)["allow"], [])
+        with self.assertRaises(InvalidRequest):
+            self.f.functions.update(name, allow=["https://api.example.com"])
+
     def test_apply_creates_and_updates(self) -> None:
         name = "f-" + uuid.uuid4().hex
         self.addCleanup(self.f.functions.delete, name)

@@ -24,6 +24,10 @@ func FullExecution() runtime.Execution {
 	x.Caller = runtime.Caller{UserID: "ada", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", RID: "ri.caller", TraceOwner: "ri.owner"}
 	x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "no <b>&</b> \u2028", Traceback: "frames\n", Line: 3}
 	x.Task = &runtime.TaskRef{JobExecution: OtherID, Index: 5}
+	x.Egress = []runtime.Egress{
+		{Network: "tcp", Host: "api.example.com", Port: 443, Connections: 2, Sent: 300, Received: 1 << 20, Duration: 1500 * time.Microsecond},
+		{Host: runtime.OtherHosts, Connections: 1, Sent: 1, Received: 2, Duration: time.Second},
+	}
 	return x
 }
 
@@ -58,7 +62,7 @@ func FullJobExecution(tenant runtime.Tenant, job string) runtime.JobExecution {
 func (e FullEngine) GetFunction(_ context.Context, _ runtime.Tenant, name string) (runtime.FunctionDetail, error) {
 	return runtime.FunctionDetail{
 		Function: runtime.Function{ID: ID, Name: name, Version: 3, Created: Time, Updated: Time.Add(time.Hour)},
-		Version:  runtime.Version{Bundle: runtime.Bundle{ID: sha256.Sum256(e.Zip), Bytes: int64(len(e.Zip))}, Source: []byte("def main(a, c): return '<é>'\n"), Context: []byte(`{"k":"s3cret"}`), Limits: runtime.Limits{Timeout: 1500 * time.Millisecond}, Retries: 4},
+		Version:  runtime.Version{Bundle: runtime.Bundle{ID: sha256.Sum256(e.Zip), Bytes: int64(len(e.Zip))}, Source: []byte("def main(a, c): return '<é>'\n"), Context: []byte(`{"k":"s3cret"}`), Limits: runtime.Limits{Timeout: 1500 * time.Millisecond}, Retries: 4, Allow: []string{"*.example.com:443", "udp:10.0.0.0/8:53"}},
 	}, nil
 }
 

@@ -22,8 +22,8 @@ const (
 	maxStepBytes = 4 * runtime.MiB
 
 	// ListedBytes bounds an execution without its result in memory, in bytes: the sandbox accepts a
-	// failure of at most 256 KiB.
-	ListedBytes = 258 * runtime.KiB
+	// failure of at most 256 KiB, and what it has connected to takes at most 12 KiB.
+	ListedBytes = 270 * runtime.KiB
 )
 
 // StepBytes returns how many bytes of items one step of a request may read.

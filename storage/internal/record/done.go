@@ -22,7 +22,11 @@ type Done struct {
 // EncodeDone returns the record of an execution, and its encoded logs.
 func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 	logs = EncodeLogs(x.Logs)
-	f := newFieldWriter(EncodingFields3, 192+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs))
+	encoding := byte(EncodingFields3)
+	if len(x.Egress) > 0 { // earlier releases read all other executions
+		encoding = EncodingFields5
+	}
+	f := newFieldWriter(encoding, 192+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs))
 	f.octet(KindCode(x.Kind))
 	f.octet(StateCode(x.State))
 	f.text(x.FunctionID)
@@ -48,6 +52,9 @@ func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 		f.number(int64(x.Failure.Line))
 		f.number(int64(x.Failure.ExitCode))
 	}
+	if encoding == EncodingFields5 {
+		f.egress(x.Egress)
+	}
 	f.count(uint64(len(x.Result)))
 	f.count(uint64(len(logs)))
 	if len(x.Result) <= InlineSize {
@@ -59,9 +66,45 @@ func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 	return f.value, logs
 }
 
+func (f *fieldWriter) egress(all []runtime.Egress) {
+	f.count(uint64(len(all)))
+	for i := range all {
+		e := &all[i]
+		f.text(e.Network)
+		f.text(e.Host)
+		f.count(uint64(e.Port))
+		f.number(int64(e.Connections))
+		f.number(e.Sent)
+		f.number(e.Received)
+		f.number(int64(e.Duration))
+	}
+}
+
+func (f *fieldReader) egress() []runtime.Egress {
+	n := f.count()
+	if n == 0 || n > uint64(len(f.left)) { // each has some bytes
+		f.fail()
+		return nil
+	}
+	all := make([]runtime.Egress, 0, min(n, runtime.MaxEgress+1))
+	for range n {
+		e := runtime.Egress{Network: f.text(), Host: f.text()}
+		port := f.count()
+		e.Port, e.Connections, e.Sent, e.Received, e.Duration = uint16(port), f.int(), f.number(), f.number(), time.Duration(f.number())
+		if port > math.MaxUint16 {
+			f.fail()
+		}
+		if f.err != nil {
+			return nil
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
 // DecodeDone decodes the record of an execution that is done.
 func DecodeDone(tenant runtime.Tenant, id keys.ID, value []byte) (r Done, err error) {
-	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields3)
+	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields3, EncodingFields5)
 	x := &r.Execution
 	x.ID, x.Tenant = id.String(), tenant
 	x.Kind = word(f, Kinds[:])
@@ -89,6 +132,9 @@ func DecodeDone(tenant runtime.Tenant, id keys.ID, value []byte) (r Done, err er
 			Line:      f.int(),
 			ExitCode:  f.int(),
 		}
+	}
+	if f.encoding == EncodingFields5 {
+		x.Egress = f.egress()
 	}
 	r.ResultBytes = f.count()
 	r.LogsBytes = f.count()

@@ -92,7 +92,7 @@ func (f *fieldWriter) request(a request) {
 
 // request reads the request. Records older than EncodingFields3 do not have it.
 func (f *fieldReader) request() (a request) {
-	if f.encoding != EncodingFields3 {
+	if f.encoding != EncodingFields3 && f.encoding != EncodingFields5 {
 		return a
 	}
 	a.caller = runtime.Caller{UserID: f.text(), RID: f.text(), TraceID: f.text(), TraceOwner: f.text()}

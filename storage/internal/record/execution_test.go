@@ -75,6 +75,12 @@ func drawDone(t *rapid.T) runtime.Execution {
 	x.Result = blob(2*InlineSize).Draw(t, "result")
 	x.ResultSize = len(x.Result)
 	x.Usage = runtime.Usage{Duration: time.Duration(number("duration")), Memory: rapid.Int64().Draw(t, "memory"), Pages: number("pages")}
+	for range rapid.IntRange(0, 3).Draw(t, "destinations") {
+		x.Egress = append(x.Egress, runtime.Egress{
+			Network: storetest.Text().Draw(t, "network"), Host: storetest.Text().Draw(t, "host"), Port: rapid.Uint16().Draw(t, "port"),
+			Connections: number("connections"), Sent: rapid.Int64().Draw(t, "sent"), Received: rapid.Int64().Draw(t, "received"), Duration: time.Duration(number("open")),
+		})
+	}
 	if rapid.Bool().Draw(t, "failed") {
 		x.Failure = &runtime.Failure{
 			Class:     runtime.Class(storetest.Text().Draw(t, "class")),

@@ -27,6 +27,7 @@ type Version struct {
 	Created time.Time    `json:"created"`
 	Bundle  string       `json:"bundle,omitempty"` // its id in hexadecimal; empty: there is none
 	Zip     int64        `json:"zip,omitempty"`    // bytes of the bundle
+	Allow   []string     `json:"allow,omitempty"`  // rules in their normal form
 }
 
 // limitsRecord is the stored form of runtime.Limits: the format must not change with a field's name
@@ -53,22 +54,28 @@ func DecodeFunction(tenant runtime.Tenant, id string, value []byte) (runtime.Fun
 	return runtime.Function{ID: id, Tenant: tenant, Name: r.Name, Version: r.Version, Created: r.Created, Updated: r.Updated}, nil
 }
 
-// EncodeVersion returns the record of a version. Earlier releases read those without a bundle.
+// EncodeVersion returns the record of a version. Earlier releases read those without what they do not
+// know: an allow list, a bundle.
 func EncodeVersion(v runtime.Version) ([]byte, error) {
 	r := Version{
 		Name: v.Name, Limits: limitsRecord(v.Limits), Source: len(v.Source), Context: len(v.Context), Retries: v.Retries, Created: v.Created.UTC(),
 	}
-	if v.Bundle.IsZero() {
-		return encodeJSON(EncodingJSON2, r)
+	encoding := byte(EncodingJSON2)
+	if !v.Bundle.IsZero() {
+		r.Bundle, r.Zip = v.Bundle.ID.String(), v.Bundle.Bytes
+		encoding = EncodingJSON3
 	}
-	r.Bundle, r.Zip = v.Bundle.ID.String(), v.Bundle.Bytes
-	return encodeJSON(EncodingJSON3, r)
+	if len(v.Allow) > 0 {
+		r.Allow = v.Allow
+		encoding = EncodingJSON4
+	}
+	return encodeJSON(encoding, r)
 }
 
 // DecodeVersion decodes what EncodeVersion returns.
 func DecodeVersion(value []byte) (Version, error) {
 	var r Version
-	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2, EncodingJSON3); err != nil {
+	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2, EncodingJSON3, EncodingJSON4); err != nil {
 		return r, err
 	}
 	_, err := r.BundleOf()

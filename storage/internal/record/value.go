@@ -23,6 +23,8 @@ const (
 	EncodingSamePostings = 8  // the field and value of a stream with the same postings follow, see package search
 	EncodingJSON3        = 10 // of versions: with a bundle
 	EncodingFields4      = 9  // of attempts: with the suspicion
+	EncodingJSON4        = 12 // of versions: with an allow list
+	EncodingFields5      = 13 // of executions that are done: with what they sent and received
 	EncodingFields2      = 5  // of attempts, and of executions that are done: with lost attempts, and logs
 )
 

@@ -64,6 +64,9 @@ func TestVersionRecordsAreReadBack(t *testing.T) {
 			v.Bundle.Bytes = rapid.Int64Range(1, runtime.MaxBundle).Draw(t, "zip")
 			copy(v.Bundle.ID[:], rapid.SliceOfN(rapid.Byte(), len(v.Bundle.ID), len(v.Bundle.ID)).Draw(t, "id"))
 		}
+		if rapid.Bool().Draw(t, "allow") {
+			v.Allow = rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "rules")
+		}
 		value, err := EncodeVersion(v)
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +76,7 @@ func TestVersionRecordsAreReadBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := Version{
-			Name: v.Name, Limits: limitsRecord(v.Limits), Source: len(v.Source), Context: len(v.Context), Retries: v.Retries, Created: v.Created,
+			Name: v.Name, Limits: limitsRecord(v.Limits), Source: len(v.Source), Context: len(v.Context), Retries: v.Retries, Created: v.Created, Allow: v.Allow,
 		}
 		if !v.Bundle.IsZero() {
 			want.Bundle, want.Zip = v.Bundle.ID.String(), v.Bundle.Bytes

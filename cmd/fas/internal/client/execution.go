@@ -45,6 +45,7 @@ type Execution struct {
 	Retries         int             `json:"retries"` // further attempts that were requested
 	CancelRequested bool            `json:"cancel_requested"`
 	LogsURL         string          `json:"logs_url"`
+	Egress          []wire.Egress   `json:"egress,omitempty"` // what the latest attempt has sent and received, by destination
 }
 
 // Failure says why an execution is Failed, Cancelled or NotFound.
@@ -89,6 +90,7 @@ func newExecution(w *wire.Execution[Moment]) (x Execution, err error) {
 		Retries:         orZero(w.Retries),
 		CancelRequested: orZero(w.CancelRequested),
 		LogsURL:         orZero(w.LogsURL),
+		Egress:          w.Egress,
 	}
 	if e := w.Error; e != nil {
 		x.Failure = &Failure{

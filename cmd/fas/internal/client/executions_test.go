@@ -21,7 +21,9 @@ const (
 	pending  = `{"uuid":"` + anID + `","status":"Pending"}`
 	whole    = `{"uuid":"` + anID + `","name":"hello","kind":"run","version":3,"status":"Success","output":{"n": 1.50},"output_size":10,"error":null,"created":"2017-07-21 15:10:52.537686+00:00","started":"2017-07-21 15:10:52.538101+00:00","finished":"2017-07-21 15:10:52.538230+00:00","duration_ms":0.129,"attempts":2,"retries":3,"cancel_requested":false,"logs_url":"http://h/logs"}`
 	notFound = `{"uuid":"` + anID + `","name":null,"kind":null,"version":null,"status":"NotFound","output":null,"output_size":null,"error":{"message":"there is none","error_code":"not_found"},"created":null,"started":null,"finished":null,"duration_ms":null,"attempts":null,"retries":null,"cancel_requested":null,"logs_url":null}`
-	failed   = `{"uuid":"` + anID + `","status":"Failed","error":{"message":"ValueError: no","error_code":"function_error","server_traceback":"Traceback","line":3,"error_type":"ValueError"}}`
+	failed   = `{"uuid":"` + anID + `","status":"Failed","error":{"message":"ValueError: no","error_code":"function_error","server_traceback":"Traceback","line":3,"error_type":"ValueError"},` + egress + `}`
+	egress   = `"egress":[{"network":"udp","host":"a.example","port":53,"connections":1,"bytes_sent":2,"bytes_received":3,"duration_ms":0.5},` +
+		`{"host":"(others)","connections":1,"bytes_sent":2,"bytes_received":3,"duration_ms":1.000}]`
 )
 
 func TestExecutionRequests(t *testing.T) {
@@ -160,7 +162,7 @@ func TestExecutionsAreReadAndPrinted(t *testing.T) {
 			`"finished":null,"duration_ms":null,"attempts":0,"retries":0,"cancel_requested":false,"logs_url":""}`},
 		"failed": {failed, `{"uuid":"` + anID + `","name":"","kind":"","version":0,"status":"Failed","output":null,"output_size":0,"output_omitted":false,` +
 			`"error":{"message":"ValueError: no","error_code":"function_error","server_traceback":"Traceback","line":3,"error_type":"ValueError"},` +
-			`"created":null,"started":null,"finished":null,"duration_ms":null,"attempts":0,"retries":0,"cancel_requested":false,"logs_url":""}`},
+			`"created":null,"started":null,"finished":null,"duration_ms":null,"attempts":0,"retries":0,"cancel_requested":false,"logs_url":"",` + egress + `}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := serve(t, 200, nil, tc.answer)

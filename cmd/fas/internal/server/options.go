@@ -33,7 +33,9 @@ type Options struct {
 	// disk, three quarters of that, half of that.
 	RetentionBytes, RetentionTenantBytes, RetentionFunctionBytes ui.ByteSize
 	PublicURL                                                    string   // URL of the server in answers; empty: derived from the request
-	EgressAllow                                                  []string // private addresses that callbacks may reach
+	EgressAllow                                                  []string // private addresses that functions and callbacks may reach
+	EgressCeiling                                                []string // rules beyond which no function may reach anything; empty: there is no ceiling
+	EgressProxy                                                  string   // URL of a proxy for functions; empty: none. It may have a password
 	LogLevel                                                     LogLevel
 	LogFormat                                                    LogFormat
 	AccessLog                                                    bool   // log each request, whatever the level

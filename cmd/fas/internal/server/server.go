@@ -114,6 +114,16 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.log.Warn("the memory budget has no room for a function with the default memory limit, so that most deployments will be refused",
 			"budget", ui.SizeText(s.memory.Total()), "hint", "give --memory-budget at least "+ui.SizeText(usualMemory)+", or deploy functions with a lower --memory")
 	}
+	poster, err := egress.New(egress.Options{Allow: s.EgressAllow})
+	if err != nil {
+		return err
+	}
+	networks, err := egress.NewNetworks(egress.NetworkOptions{
+		Allow: s.EgressAllow, Ceiling: s.EgressCeiling, Proxy: s.EgressProxy, Memory: s.memory,
+	})
+	if err != nil {
+		return err
+	}
 	if s.store, err = storage.Open(storage.Options{
 		Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
 	}); err != nil {
@@ -154,12 +164,8 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.box, err = sandbox.Open(ctx, box); err != nil {
 		return err
 	}
-	poster, err := egress.New(egress.Options{Allow: s.EgressAllow})
-	if err != nil {
-		return err
-	}
 	s.engine, err = engine.New(engine.Options{
-		Poster: poster, CallbackBody: blaxel.RenderExecution,
+		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
 		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
