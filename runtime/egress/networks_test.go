@@ -1032,3 +1032,13 @@ func BenchmarkDial(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkOpen opens and closes the network of a run that connects to nothing.
+func BenchmarkOpen(b *testing.B) {
+	n := newNetworks(b, NetworkOptions{})
+	p := &runtime.Program{Tenant: "a", FunctionID: "f", Allow: []string{"api.example.com:443"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		n.Open(p).Close()
+	}
+}
