@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
@@ -117,6 +118,47 @@ func TestBundlesAreUploaded(t *testing.T) {
 	}
 	apitest.WantError(t, put(t, ts, bytes.NewReader(zipBytes(100)), apitest.Header{"Content-Encoding": "gzip"}), 415, "unsupported_media_type")
 	apitest.WantError(t, ts.Do(t, "PUT", "/v1/functions/.x/bundle", "PK", nil), 400, "invalid_argument")
+	wantNothingSpooled(t, ts, dir)
+}
+
+// The query of a bundle sets what belongs to it, without the context, and nothing that it does not know.
+func TestBundlesHaveSettings(t *testing.T) {
+	t.Parallel()
+	fake, dir := apitest.FullFake(), t.TempDir()
+	ts := apitest.Start(t, fake, func(o *httpapi.Options) { o.SpoolDir = dir })
+	zip := apitest.Header{"Content-Type": "application/zip"}
+	a := ts.Do(t, "PUT", bundlePath+"/?timeout=2.5&memory=256&retries=0", "PK", zip)
+	if a.Status != 200 {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	u := fake.Updated[0]
+	if u.Timeout == nil || *u.Timeout != 2500*time.Millisecond || u.Memory == nil || *u.Memory != 256*runtime.MiB || u.Retries == nil || *u.Retries != 0 || u.Context != nil {
+		t.Errorf("%+v", u)
+	}
+	for _, query := range []string{"", "?", "?&&"} {
+		fake.Renew(nil)
+		if a := ts.Do(t, "PUT", bundlePath+query, "PK", zip); a.Status != 200 {
+			t.Errorf("%s: %d %s", query, a.Status, a.Body)
+		} else if u := fake.Updated[0]; u.Timeout != nil || u.Memory != nil || u.Retries != nil {
+			t.Errorf("%s: %+v", query, u)
+		}
+	}
+	fake.Renew(nil)
+	for _, query := range []string{
+		"timeout=", "timeout", "timeout=NaN", "timeout=Inf", "timeout=0x1p3", "timeout=1_0", "timeout=1e999", "timeout=-1", "timeout=0", "timeout=null",
+		"timeout=true", "timeout=[5]", "timeout=+5", "timeout=5&timeout=5", "timeout=86401", "timeout=5s", `timeout="5"`, "timeout=%22%5c", "timeout=%ff",
+		"memory=63", "memory=1e30", "memory=", "retries=11", "retries=-1", "retries=1.5", "retries=1e30",
+		"name=other", "code=x", "Timeout=5", "create=1", "context=", "context=key%3Dhidden", "context={\"key\":\"hidden\"}", "x=hidden",
+		strings.Repeat("a=1&", 400), "timeout=" + strings.Repeat("9", 3000), strings.Repeat("[", 3000),
+	} {
+		a := ts.Do(t, "PUT", bundlePath+"?"+strings.ReplaceAll(query, `"`, "%22"), "PK", zip)
+		if apitest.WantError(t, a, 400, "invalid_argument"); strings.Contains(a.Body, "hidden") || len(a.Body) > 4000 {
+			t.Errorf("%s: %s", query, a.Body)
+		}
+	}
+	if len(fake.Updated) != 0 {
+		t.Errorf("%d were deployed", len(fake.Updated))
+	}
 	wantNothingSpooled(t, ts, dir)
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// putBundle deploys a bundle: it creates the function in the path, or makes a new version of it that
-// keeps its context, limits and retries.
+// putBundle deploys a bundle: it creates the function in the path, or makes a new version of it. What
+// the query does not set stays as it is, and so does the context.
 func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := functionName(ctx)
 	if err != nil {
@@ -25,11 +25,18 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	settings, err := bundleSettings(ctx.URI().QueryString())
+	if err != nil {
+		return err
+	}
 	upload := web.UploadOf(ctx)
 	d, err := a.engine().UpdateFunction(a.Context(), runtime.FunctionUpdate{
 		Tenant:         tenant,
 		Name:           name,
 		Bundle:         &runtime.BundleUpload{Bundle: upload.Bundle(), Content: upload},
+		Timeout:        settings.timeout,
+		Memory:         settings.memory,
+		Retries:        settings.retries,
 		Create:         true,
 		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,
@@ -39,6 +46,21 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	writeDeployment(ctx, d)
 	return nil
+}
+
+// bundleSettings reads the settings in the query of a bundle.
+func bundleSettings(query []byte) (b functionBody, err error) {
+	f, err := queryFields(query)
+	if err != nil {
+		return b, err
+	}
+	if f.Has("context") {
+		f.FailHint("set it with PATCH, before or after the bundle", "context", "is a secret, which must not be in a URL")
+	}
+	b.timeout = readTimeout(f)
+	b.memory = readMemory(f)
+	b.retries = readRetries(f)
+	return b, f.End()
 }
 
 const (
