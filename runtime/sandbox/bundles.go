@@ -27,7 +27,8 @@ type bundleKey struct {
 // least recently used ones first. A bundle is also dropped when the last version that uses it is
 // forgotten. Only what is missing is unpacked again.
 type bundles struct {
-	source     runtime.BundleSource // nil: there are no bundles
+	source     runtime.BundleSource  // nil: there are no bundles
+	stored     runtime.BytecodeStore // nil: bytecode is not stored
 	tree       *wasi.Tree
 	files      *imageFiles
 	account    bundleAccount
@@ -68,7 +69,7 @@ type bundleFiles struct {
 
 func newBundles(o Options, g *guest, p *processors) *bundles {
 	return &bundles{
-		source: o.Bundles, tree: g.tree, processors: p,
+		source: o.Bundles, stored: o.Bytecode, tree: g.tree, processors: p,
 		files:     openImageFiles("bundles", o.BundleDir, o.BundleDisk, o.Log),
 		unpacking: make(chan struct{}, 1),
 		byKey:     make(map[bundleKey]*bundleFiles), versions: make(map[imageKey]*bundleFiles),
@@ -198,19 +199,40 @@ func (b *bundles) fill(ctx context.Context, f *bundleFiles, want runtime.Bundle)
 		return err
 	}
 	entries := mountEntries(archive.Files(), places, unpacked.file)
-	mount, err := b.tree.Mount(entries, time.Now().UnixNano())
-	if err != nil {
-		b.free(&unpacked)
-		return runtime.Errorf(runtime.CodeInvalidArgument, "the bundle cannot be shown as files: %v", err)
+	contents := []content{unpacked}
+	bytecode, compiled := b.loadBytecode(ctx, f.key, entries)
+	if len(compiled) > 0 {
+		contents = append(contents, bytecode)
 	}
-	cost := mount.Size() + entriesCost(entries)
-	if err := b.take(ctx, b.account.trees, cost); err != nil {
-		b.free(&unpacked)
+	if err := b.mountBundle(ctx, f, entries, compiled); err != nil {
+		for i := range contents {
+			b.free(&contents[i])
+		}
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f.contents, f.entries, f.mount, f.trees = []content{unpacked}, entries, mount, cost
+	f.contents = contents
+	return nil
+}
+
+// mountBundle makes the mount of a new bundle, with the bytecode that was stored of it, if there is any.
+func (b *bundles) mountBundle(ctx context.Context, f *bundleFiles, sources, bytecode []wasi.MountEntry) error {
+	mount, err := b.tree.Mount(append(bytecode, sources...), time.Now().UnixNano())
+	if err != nil {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "the bundle cannot be shown as files: %v", err)
+	}
+	cost := mount.Size()
+	if len(bytecode) > 0 {
+		sources = nil
+	}
+	cost += entriesCost(sources)
+	if err := b.take(ctx, b.account.trees, cost); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f.entries, f.compiled, f.mount, f.trees = sources, len(bytecode) > 0, mount, cost
 	return nil
 }
 

@@ -45,6 +45,8 @@ type Options struct {
 	ImageDisk int64
 	// Bundles has the bundles of functions. Nil: no program may have one.
 	Bundles runtime.BundleSource
+	// Bytecode keeps the bytecode of bundles between starts. Nil: every start compiles them again.
+	Bytecode runtime.BytecodeStore
 	// BundleDir is a folder, created with mode 0700, in which bundles are unpacked. What is in it when
 	// the sandbox is opened or closed is removed. Empty, or in a file system in memory, or on a system
 	// other than Linux: they are unpacked into memory.
