@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/turns"
 	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
@@ -23,7 +24,8 @@ const (
 	// bundleBatch is the number of chunks that are written and synced as one batch. Writes of others
 	// wait for the sync of a batch, not of a bundle.
 	bundleBatch = 4
-	// bundleWriters is the number of bundles that are written at once. Each holds a batch in memory.
+	// bundleWriters is the number of bundles that are written at once, at most one of each tenant. Each
+	// holds a batch in memory.
 	bundleWriters = 2
 	// bundlePart is the part of what the disk has for the store that the bundles of a tenant may take
 	// together, without another limit.
@@ -34,7 +36,7 @@ var _ runtime.BundleStore = (*Store)(nil)
 
 // bundles is what is known of bundles in memory.
 type bundles struct {
-	writing chan struct{} // one token for each bundle that is written
+	writing *turns.Turns // of those that write bundles or bytecode
 
 	mu    sync.Mutex
 	holds map[bundleRef]*bundleHold
@@ -58,7 +60,7 @@ type bundleHold struct {
 
 func newBundles() bundles {
 	return bundles{
-		writing:  make(chan struct{}, bundleWriters),
+		writing:  turns.New(bundleWriters),
 		holds:    make(map[bundleRef]*bundleHold),
 		sizes:    make(map[runtime.Tenant]int64),
 		bytecode: make(map[runtime.Tenant]int64),
@@ -164,12 +166,10 @@ func (s *Store) storeBundle(ctx context.Context, ref bundleRef, size int64, cont
 	case stored > 0:
 		return fmt.Errorf("bundle %s of tenant %q has %d bytes, not %d", ref.id, ref.tenant, stored, size)
 	}
-	select {
-	case s.bundles.writing <- struct{}{}:
-		defer func() { <-s.bundles.writing }()
-	case <-ctx.Done():
+	if !s.bundles.writing.Take(ctx, ref.tenant) {
 		return runtime.AbandonedError(ctx.Err())
 	}
+	defer s.bundles.writing.Give(ref.tenant)
 	if err := s.bundles.reserve(ref.tenant, size); err != nil {
 		return err
 	}

@@ -102,12 +102,10 @@ func (s *Store) replaceBytecode(ctx context.Context, ref bundleRef, r record.Byt
 	if size == 0 {
 		return runtime.Errorf(runtime.CodeNotFound, "there is no bundle %s", ref.id)
 	}
-	select {
-	case s.bundles.writing <- struct{}{}:
-		defer func() { <-s.bundles.writing }()
-	case <-ctx.Done():
+	if !s.bundles.writing.Take(ctx, ref.tenant) {
 		return runtime.AbandonedError(ctx.Err())
 	}
+	defer s.bundles.writing.Give(ref.tenant)
 	if err := s.dropBytecode(ref); err != nil {
 		return err
 	}

@@ -626,7 +626,9 @@ func TestBundleIsUnpackedInTime(t *testing.T) {
 	}
 	// One that waits for another's unpacking does it itself if that ends.
 	blocked := make(chan struct{})
-	box.bundles.unpacking <- struct{}{}
+	if !box.bundles.unpacking.Take(context.Background(), p.Tenant) {
+		t.Fatal("no turn")
+	}
 	ctx, cancel = context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -640,11 +642,40 @@ func TestBundleIsUnpackedInTime(t *testing.T) {
 		}
 	})
 	cancel()
-	<-box.bundles.unpacking
+	box.bundles.unpacking.Give(p.Tenant)
 	wg.Wait()
 	if got := result(t, box, p, "{}"); got != "1" {
 		t.Error(got)
 	}
+}
+
+// TestBundlesOfOthersAreUnpackedMeanwhile holds up the unpacking of one tenant's bundles: those of
+// others are deployed.
+func TestBundlesOfOthersAreUnpackedMeanwhile(t *testing.T) {
+	box, store := bundleBox(t, Options{})
+	files := map[string]string{"main.py": "def main(args, context): return 1\n"}
+	p := bundled(t, store, files, runtime.Limits{})
+	if !box.bundles.unpacking.Take(context.Background(), p.Tenant) { // it is unpacking a large one
+		t.Fatal("no turn")
+	}
+	var wg sync.WaitGroup
+	for n := range 5 { // and has many more
+		p := bundled(t, store, map[string]string{"main.py": files["main.py"], "n.txt": fmt.Sprint(n)}, runtime.Limits{})
+		wg.Go(func() {
+			if outcome, err := box.Deploy(context.Background(), p); err != nil || outcome.Failure != nil {
+				t.Errorf("%v %+v", err, outcome.Failure)
+			}
+		})
+	}
+	for _, tenant := range []runtime.Tenant{"x", "y", "x"} {
+		other := bundled(t, store, map[string]string{"main.py": files["main.py"], "n.txt": string(tenant)}, runtime.Limits{})
+		other.Tenant, other.Bundle = tenant, store.add(tenant, store.zips[bundleKey{other.Tenant, other.Bundle.ID}])
+		if outcome, err := box.Deploy(context.Background(), other); err != nil || outcome.Failure != nil {
+			t.Errorf("%v %+v", err, outcome.Failure)
+		}
+	}
+	box.bundles.unpacking.Give(p.Tenant)
+	wg.Wait()
 }
 
 // TestBundleDeployHasItsOwnTime deploys a bundle whose runs have less time than its imports take.

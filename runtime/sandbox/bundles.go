@@ -13,7 +13,11 @@ import (
 	"github.com/faaspot/faaspot/runtime/bundle"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
+	"github.com/faaspot/faaspot/runtime/turns"
 )
+
+// maxUnpackers is the largest number of bundles that are unpacked at once, at most one of each tenant.
+const maxUnpackers = 2
 
 // bundleKey identifies a bundle of a tenant. Tenants share nothing, even if their bundles are equal.
 type bundleKey struct {
@@ -36,9 +40,8 @@ type bundles struct {
 	// dropImage drops the least recently used image that no run uses, of those whose bundle matches,
 	// and reports whether there was one. Images hold their bundles.
 	dropImage func(matches func(*bundleFiles) bool) bool
-	// unpacking has a token while a bundle is unpacked: one at a time, because that takes the room
-	// of the zip as well.
-	unpacking chan struct{}
+	// unpacking is a turn of a tenant to unpack a bundle, which takes the room of the zip as well.
+	unpacking *turns.Turns
 
 	mu       sync.Mutex
 	order    list.List // of *bundleFiles, most recently used first
@@ -71,7 +74,7 @@ func newBundles(o Options, g *guest, p *processors) *bundles {
 	return &bundles{
 		source: o.Bundles, stored: o.Bytecode, tree: g.tree, processors: p,
 		files:     openImageFiles("bundles", o.BundleDir, o.BundleDisk, o.Log),
-		unpacking: make(chan struct{}, 1),
+		unpacking: turns.New(maxUnpackers),
 		byKey:     make(map[bundleKey]*bundleFiles), versions: make(map[imageKey]*bundleFiles),
 	}
 }
@@ -137,13 +140,11 @@ func (b *bundles) unpack(ctx context.Context, f *bundleFiles, want runtime.Bundl
 		}
 		close(f.ready)
 	}()
-	select {
-	case b.unpacking <- struct{}{}:
-	case <-ctx.Done():
+	if !b.unpacking.Take(ctx, f.key.tenant) {
 		f.err = endOfRun{}
 		return
 	}
-	defer func() { <-b.unpacking }()
+	defer b.unpacking.Give(f.key.tenant)
 	f.err = b.fill(ctx, f, want)
 	switch _, coded := runtime.AsError(f.err); {
 	case f.err == nil:
