@@ -162,6 +162,23 @@ func TestBundlesHaveSettings(t *testing.T) {
 	wantNothingSpooled(t, ts, dir)
 }
 
+// A bundle that says that it is too large is refused before it is sent, with the hint for bundles.
+func TestLargeBundlesAreNotSent(t *testing.T) {
+	t.Parallel()
+	ts := apitest.StartTCP(t, apitest.FullFake(), nil)
+	for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
+		conn := apitest.DialRaw(t, ts.Addr)
+		conn.Send(t, apitest.BundleLine+expect+fmt.Sprintf("Content-Length: %d\r\n\r\n", runtime.MaxBundle+1))
+		got, _ := conn.Answers(t, -1)
+		if len(got) != 1 {
+			t.Fatalf("got %+v", got)
+		}
+		if hint, _ := apitest.WantError(t, got[0], 413, "too_large")["hint"].(string); !strings.Contains(hint, "leave out") {
+			t.Errorf("the hint for a bundle is %q", hint)
+		}
+	}
+}
+
 // A bundle that is too large, and that does not say so before, is refused, and leaves nothing.
 func TestLargeBundlesAreRefused(t *testing.T) {
 	t.Parallel()
@@ -203,12 +220,19 @@ func TestUploadsThatEndEarly(t *testing.T) {
 	}
 }
 
-// Uploads in progress are bounded, those of one tenant to half; their places are free again when they
-// end.
+// tokenTenants takes each token for the name of a tenant.
+type tokenTenants struct{}
+
+func (tokenTenants) Authenticate(token []byte) (runtime.Identity, error) {
+	return runtime.Identity{Tenant: runtime.Tenant(token), UserID: "ada"}, nil
+}
+
+// Uploads in progress are bounded, whatever tenants do: those that upload as much as they can leave room
+// for others. Their places are free again when they end.
 func TestUploadsAreBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ts := apitest.StartTCP(t, apitest.FullFake(), func(o *httpapi.Options) { o.SpoolDir, o.Auth = dir, apitest.TwoTenants{} })
+	ts := apitest.StartTCP(t, apitest.FullFake(), func(o *httpapi.Options) { o.SpoolDir, o.Auth = dir, tokenTenants{} })
 	upload := func(token string, size int) *apitest.RawConn {
 		t.Helper()
 		conn := apitest.DialRaw(t, ts.Addr)
@@ -226,17 +250,31 @@ func TestUploadsAreBounded(t *testing.T) {
 			t.Error("no Retry-After")
 		}
 	}
-	for _, size := range []int{runtime.MaxBundle, 70_000} {
-		each := min(web.MaxSpooled/size, web.MaxUploads) / 2
+	for _, step := range []struct {
+		size int   // bytes of each upload
+		most []int // of the first tenant, of the second one, ...
+		rest int   // bytes of an upload of one more tenant
+	}{
+		{runtime.MaxBundle, []int{5, 2, 1, 1}, 30 * runtime.MiB},
+		{70_000, []int{32, 16, 8, 4, 2, 1}, 1}, // the 64th place is for none
+	} {
 		var all []*apitest.RawConn
-		for _, token := range []string{"token-a", "token-b"} {
-			for range each {
-				all = append(all, upload(token, size))
+		held := 0
+		for i, most := range step.most {
+			tenant := fmt.Sprint("tenant", i)
+			for range most {
+				all = append(all, upload(tenant, step.size))
+				held += step.size
 			}
 			apitest.Eventually(t, func() bool { _, n := ts.Spooled(); return n == len(all) })
-			refused(token, size)
+			refused(tenant, step.size)
 		}
-		if n, _ := ts.Spooled(); n != int64(size*2*each) || n > web.MaxSpooled {
+		if step.rest > 1 {
+			all = append(all, upload("another", step.rest))
+			held += step.rest
+			apitest.Eventually(t, func() bool { _, n := ts.Spooled(); return n == len(all) })
+		}
+		if n, _ := ts.Spooled(); n != int64(held) || n > web.MaxSpooled {
 			t.Errorf("%d bytes may be spooled", n)
 		}
 		for _, conn := range all {

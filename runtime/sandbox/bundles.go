@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"container/heap"
 	"container/list"
 	"context"
 	"errors"
@@ -37,9 +38,10 @@ type bundles struct {
 	files      *imageFiles
 	account    bundleAccount
 	processors *processors
-	// dropImage drops the least recently used image that no run uses, of those whose bundle matches,
-	// and reports whether there was one. Images hold their bundles.
-	dropImage func(matches func(*bundleFiles) bool) bool
+	// images returns the images that no run uses, by their bundles, which they hold. dropImages drops
+	// some of them, unless they are used meanwhile, and reports whether it dropped any.
+	images     func() map[*bundleFiles][]cachedImage
+	dropImages func([]cachedImage) bool
 	// unpacking is a turn of a tenant to unpack a bundle, which takes the room of the zip as well.
 	unpacking *turns.Turns
 
@@ -296,7 +298,7 @@ func (b *bundles) makeRoom(size int64) bool {
 		if bytes <= 0 && files <= 0 {
 			return true
 		}
-		if !b.giveWay(true) {
+		if !b.giveWay(true, bytes, files) {
 			return false
 		}
 	}
@@ -311,34 +313,85 @@ func (b *bundles) reclaim(n int64) (freed int64) {
 			freed += f.trees + inMemory
 			return freed < n
 		}, freed < n)
-		if freed >= n || !b.giveWay(false) {
+		if freed >= n || !b.giveWay(false, n-freed, 0) {
 			return freed
 		}
 	}
 }
 
-// giveWay drops an image that no run uses and whose bundle takes room on disk, or in memory: the least
-// recently used one of the tenant whose bundles take most of it, or if there is none, of any tenant. It reports
-// whether there was one.
-func (b *bundles) giveWay(disk bool) bool {
-	most := b.heaviest(disk)
-	return b.dropImage(func(f *bundleFiles) bool { return f.key.tenant == most && f.takes(disk) }) ||
-		b.dropImage(func(f *bundleFiles) bool { return f.takes(disk) })
+// giveWay drops images that no run uses, so that nothing holds their bundles any more: those of bundles
+// that together have as many bytes and files, on disk or in memory. It reports whether it dropped any.
+func (b *bundles) giveWay(disk bool, bytes int64, files int) bool {
+	images := b.images()
+	var chosen []cachedImage
+	for _, f := range b.choose(disk, bytes, files, images) {
+		chosen = append(chosen, images[f]...)
+	}
+	return b.dropImages(chosen)
 }
 
-// heaviest returns the tenant whose bundles take most room on disk, or in memory.
-func (b *bundles) heaviest(disk bool) (tenant runtime.Tenant) {
+// choose returns the bundles that give way, of those that only the given images hold: again and again
+// the least recently used one of the tenant whose bundles have most bytes. It takes each bundle once.
+func (b *bundles) choose(disk bool, bytes int64, files int, images map[*bundleFiles][]cachedImage) (chosen []*bundleFiles) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	taken := make(map[runtime.Tenant]int64) // bytes
-	for _, f := range b.byKey {
-		n, _ := f.room(disk)
-		taken[f.key.tenant] += n
-		if taken[f.key.tenant] > taken[tenant] {
-			tenant = f.key.tenant
+	tenants := make(map[runtime.Tenant]*heldRoom)
+	for e := b.order.Back(); e != nil; e = e.Prev() {
+		f := e.Value.(*bundleFiles)
+		n, count := f.room(disk)
+		if count == 0 {
+			continue
+		}
+		t := tenants[f.key.tenant]
+		if t == nil {
+			t = &heldRoom{}
+			tenants[f.key.tenant] = t
+		}
+		t.bytes += n
+		if len(images[f]) > 0 && f.holders == len(images[f]) {
+			t.free = append(t.free, f)
 		}
 	}
-	return tenant
+	var order roomHeap
+	for _, t := range tenants {
+		if len(t.free) > 0 {
+			order = append(order, t)
+		}
+	}
+	heap.Init(&order)
+	for len(order) > 0 && (bytes > 0 || files > 0) {
+		most := order[0]
+		f := most.free[0]
+		chosen = append(chosen, f)
+		n, count := f.room(disk)
+		bytes, files = bytes-n, files-count
+		most.bytes -= n
+		if most.free = most.free[1:]; len(most.free) > 0 {
+			heap.Fix(&order, 0)
+		} else {
+			heap.Pop(&order)
+		}
+	}
+	return chosen
+}
+
+// heldRoom is the room that the bundles of a tenant take.
+type heldRoom struct {
+	bytes int64
+	free  []*bundleFiles // that can give way, least recently used first
+}
+
+// roomHeap is a heap of tenants, of which the first one takes most.
+type roomHeap []*heldRoom
+
+func (h roomHeap) Len() int           { return len(h) }
+func (h roomHeap) Less(i, j int) bool { return h[i].bytes > h[j].bytes }
+func (h roomHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *roomHeap) Push(x any)        { *h = append(*h, x.(*heldRoom)) }
+func (h *roomHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
 }
 
 // drop removes the least recently used bundles that nobody uses, as long as more is true: at first,
@@ -404,14 +457,6 @@ func (f *bundleFiles) retain() *bundleFiles {
 		f.holders++
 	}
 	return f
-}
-
-// takes reports whether the bundle takes room on disk, or in memory.
-func (f *bundleFiles) takes(disk bool) bool {
-	f.cache.mu.Lock()
-	defer f.cache.mu.Unlock()
-	_, files := f.room(disk)
-	return files > 0
 }
 
 // room returns the bytes and files that the bundle takes on disk, or in memory. It is called with the

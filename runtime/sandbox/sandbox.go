@@ -136,7 +136,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s.images = newImages(s.files)
 	s.bundles = newBundles(o, g, s.processors)
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages, s.reclaimBundles)
-	s.bundles.account, s.bundles.dropImage = s.accounts.bundles, s.dropImage
+	s.bundles.account, s.bundles.images, s.bundles.dropImages = s.accounts.bundles, s.bundleImages, s.dropImages
 	s.accounts.stacks.Add(stacks)
 	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
 	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle, spare: spares}
@@ -344,17 +344,19 @@ func (s *Sandbox) reclaimImages(n int64) int64 {
 	return s.images.reclaim(n)
 }
 
-// dropImage drops the least recently used image that no run uses, of those whose bundle matches, and
-// reports whether there was one. The next run builds it again.
-func (s *Sandbox) dropImage(matches func(*bundleFiles) bool) bool {
-	img := s.images.removeLast(func(img *image) bool {
-		return img.bundle != nil && matches(img.bundle) && unusedBut(img, s.pool.idleWith(img))
-	})
-	if img == nil {
-		return false
+// bundleImages returns the images that no run uses, by their bundles.
+func (s *Sandbox) bundleImages() map[*bundleFiles][]cachedImage {
+	return s.images.ofBundles(s.pool.idleByImage)
+}
+
+// dropImages drops images that bundleImages has returned and that no run uses yet, and reports whether
+// there were any. The next run builds them again.
+func (s *Sandbox) dropImages(chosen []cachedImage) bool {
+	removed := s.images.removeUnused(chosen, s.pool.idleByImage)
+	for _, img := range removed {
+		s.forget(img)
 	}
-	s.forget(img)
-	return true
+	return len(removed) > 0
 }
 
 // reclaimBundles drops unpacked bundles that no run uses, until n bytes are free.
