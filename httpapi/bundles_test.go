@@ -345,6 +345,17 @@ func TestBundlesAreDownloaded(t *testing.T) {
 		if tag := fmt.Sprintf("%q", runtime.BundleID(sha256.Sum256(zipBytes(size))).String()); a.Header.Get("Etag") != tag {
 			t.Errorf("ETag %s, want %s", a.Header.Get("Etag"), tag)
 		}
+		tag := a.Header.Get("Etag")
+		for match, status := range map[string]int{
+			tag: 304, "W/" + tag: 304, `"x", ` + tag: 304, "*": 304, `"x"`: 200, strings.Trim(tag, `"`): 200, "": 200, tag + "x": 200,
+		} {
+			for _, method := range []string{"GET", "HEAD"} {
+				b := ts.Do(t, method, bundlePath, "", apitest.Header{"If-None-Match": match})
+				if b.Status != status || status == 304 && (b.Body != "" || b.Header.Get("Etag") != tag) {
+					t.Errorf("%s, If-None-Match %s: %d, %d bytes", method, match, b.Status, len(b.Body))
+				}
+			}
+		}
 		head := ts.Do(t, "HEAD", bundlePath, "", nil)
 		if head.Status != 200 || head.Body != "" || head.Header.Get("Content-Length") != strconv.Itoa(size) || head.Header.Get("Etag") != a.Header.Get("Etag") {
 			t.Errorf("HEAD of %d bytes: %+v", size, head)

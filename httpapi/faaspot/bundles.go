@@ -1,6 +1,7 @@
 package faaspot
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -87,6 +88,11 @@ func (a *api) getBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	if hasTag(&ctx.Request.Header, b.ID.String()) {
+		setTag(ctx, b)
+		ctx.SetStatusCode(fasthttp.StatusNotModified)
+		return nil
+	}
 	if ctx.IsHead() {
 		a.startBundle(ctx, name, b)
 		ctx.Response.Header.SetContentLength(int(b.Bytes))
@@ -105,8 +111,27 @@ func (a *api) getBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 // startBundle sets the header of an answer with a bundle.
 func (a *api) startBundle(ctx *fasthttp.RequestCtx, name string, b runtime.Bundle) {
 	web.StartZip(ctx)
-	ctx.Response.Header.Set(fasthttp.HeaderETag, `"`+b.ID.String()+`"`)
+	setTag(ctx, b)
 	ctx.Response.Header.Set(fasthttp.HeaderContentDisposition, `attachment; filename="`+name+`.zip"`)
+}
+
+// setTag sets the ETag of a bundle, the SHA-256 of its zip.
+func setTag(ctx *fasthttp.RequestCtx, b runtime.Bundle) {
+	ctx.Response.Header.Set(fasthttp.HeaderETag, `"`+b.ID.String()+`"`)
+}
+
+// hasTag reports whether the client says that it has what has a tag: If-None-Match lists the tag, or is
+// a star.
+func hasTag(h *fasthttp.RequestHeader, tag string) bool {
+	for _, field := range h.PeekAll(fasthttp.HeaderIfNoneMatch) {
+		for one := range bytes.SplitSeq(field, []byte(",")) {
+			one = bytes.TrimPrefix(bytes.TrimSpace(one), []byte("W/"))
+			if string(one) == "*" || string(one) == `"`+tag+`"` {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // bundleReader is the body of a response with a bundle. It has one chunk of the bundle in memory. The
