@@ -136,6 +136,8 @@ func (a *api) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 		Timeout:  limits.Timeout.Seconds(),
 		Memory:   float64(limits.Memory) / runtime.MiB,
 		Retries:  d.Version.Retries,
+
+		ImportsDuringRuns: d.RunImports,
 	}
 	if enc == encodingPlain {
 		response.Encoding, response.Code = wire.EncodingPlain, string(d.Version.Source)

@@ -286,7 +286,15 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 		return runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassMemory, Message: fmt.Sprintf(
 			"the function has %d MB of memory after its module body, more than the %d MB of this run", int64(img.size)/runtime.MiB, limits.Memory/runtime.MiB)}}, nil
 	}
-	return s.callOnSlot(ctx, img, p.Tenant, r, nil)
+	var next continuation
+	if img.imports.begin() {
+		r.inputs[1] = learning(c)
+		next = func(slot *slot, outcome runtime.Outcome) (runtime.Outcome, bool, error) {
+			img.imports.add(slot.system.Capture())
+			return outcome, true, nil
+		}
+	}
+	return s.callOnSlot(ctx, img, p.Tenant, r, next)
 }
 
 // contextOf returns the context that the guest receives: a pair with the environment, if the run
