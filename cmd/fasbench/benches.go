@@ -280,6 +280,17 @@ var benches = []bench{
 		measure: measureDeploy,
 	},
 	{
+		name: "bundle",
+		how: "`PUT /v1/functions/NAME/bundle` of new zips with 100 files, 99 modules of 260 lines that `main.py` imports, one after the other, on a warm server: " +
+			"none has the bytecode of another. Median.",
+		rows: []row{{
+			what: "deploy of a bundle with 100 files",
+			of:   "median", goal: "at most 1.5 s", holds: timeAtMost(1500 * time.Millisecond),
+			limit: "one caller: compiling the modules in the guest, and importing them",
+		}},
+		measure: measureBundle,
+	},
+	{
 		name: "compute",
 		how: "`cmd/fasbench/peers/compute.py` as a function and in a native CPython of the same version alternately. The native one is built from the same " +
 			"source with `-O3` and OpenSSL, without profile-guided and link-time optimisation. The suite takes its own times, the best of several repetitions; " +

@@ -143,10 +143,19 @@ func (s *server) bulkRequest(name, args string, n int) []byte {
 	return s.request("POST", "/v1/functions/"+name+"/bulk_rpc/", []byte("["+strings.Repeat(args+",", n-1)+args+"]"))
 }
 
-// request returns an HTTP request with the admin token.
+// bundleRequest returns the request to deploy a bundle.
+func (s *server) bundleRequest(name string, zip []byte) []byte {
+	return s.typedRequest("PUT", "/v1/functions/"+name+"/bundle", "application/zip", zip)
+}
+
+// request returns an HTTP request with the admin token, and a body of JSON.
 func (s *server) request(method, path string, body []byte) []byte {
-	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Token %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		method, path, s.address, s.token, len(body), body)
+	return s.typedRequest(method, path, "application/json", body)
+}
+
+func (s *server) typedRequest(method, path, mediaType string, body []byte) []byte {
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Token %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		method, path, s.address, s.token, mediaType, len(body), body)
 }
 
 // memory is the server's use of the machine's memory.

@@ -124,7 +124,11 @@ func TestStoredBytecodeIsChecked(t *testing.T) {
 		return result(t, box, p, "{}")
 	}
 	for _, bad := range [][]byte{
-		good[:1], good[:5], good[:len(good)-1], append(bytes.Clone(good), 0), {0}, {0, 1}, {1}, bytes.Repeat([]byte{255}, 100),
+		good[:1], good[:5], good[:len(good)-1], append(bytes.Clone(good), 0),
+		{0},
+		{0, 1},
+		{1},
+		bytes.Repeat([]byte{255}, 100),
 		bytes.Replace(good, []byte("two."), []byte("twq."), 1),
 		bytes.Replace(good, []byte("__pycache__/two"), []byte("../__pycache_/t"), 1),
 	} {

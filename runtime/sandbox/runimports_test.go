@@ -87,8 +87,10 @@ def main(args, context):
     return 1
 `
 	for kind, want := range map[string]func(names []string) bool{
-		"many":     func(names []string) bool { return len(names) == maxImports },
-		"names":    func(names []string) bool { return slices.Equal(names, []string{"x", "y", "ok.name"}) || len(names) == 0 },
+		"many": func(names []string) bool { return len(names) == maxImports },
+		"names": func(names []string) bool {
+			return slices.Equal(names, []string{"x", "y", "ok.name"}) || len(names) == 0
+		},
 		"long":     func(names []string) bool { return len(names) <= maxImportBytes/100 },
 		"link":     func(names []string) bool { return len(names) == 0 },
 		"folder":   func(names []string) bool { return len(names) == 0 },
