@@ -57,7 +57,7 @@ func (s *bundleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(data)
 		return
 	case r.Method == http.MethodGet:
-		fmt.Fprintf(w, `{"name": %q, "encoding": "plain", "code": "main", "bundle": {"sha256": "%x", "bytes": %d}}`,
+		fmt.Fprintf(w, `{"name": %q, "encoding": "plain", "code": "main", "bundle": {"sha256": "%x", "bytes": %d}, "imports_during_runs": ["a", "b", "c.d", "e", "f", "g", "h", "i", "j", "k"]}`,
 			name, sha256.Sum256(data), len(data))
 		return
 	case r.Method == http.MethodPatch && s.broken != "":
@@ -254,10 +254,11 @@ func TestBundlesAreGivenBack(t *testing.T) {
 		t.Errorf("files are left: %v, %v", files, err)
 	}
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(want)))
-	if _, stdout, _ := get(); !strings.Contains(stdout, "bundle:") || !strings.Contains(stdout, sum) {
+	if _, stdout, _ := get(); !strings.Contains(stdout, "bundle:") || !strings.Contains(stdout, sum) ||
+		!strings.Contains(stdout, "every run imports a, b, c.d, e, f, g, h, i and 2 more") {
 		t.Error(stdout)
 	}
-	if _, stdout, _ := get("--json"); !strings.Contains(stdout, `"sha256": "`+sum) {
+	if _, stdout, _ := get("--json"); !strings.Contains(stdout, `"sha256": "`+sum) || !strings.Contains(stdout, `"k"`) {
 		t.Error(stdout)
 	}
 }
