@@ -369,8 +369,8 @@ func imageCost(l *layout, onDisk bool, files *wasi.State) (mapped, heap int64) {
 		mapped = int64(l.bytes())
 	}
 	heap = l.heap()
-	if files != nil {
-		heap += files.Size()
+	if files != nil { // so it may be one of a bundle
+		heap += files.Size() + runImportsCost
 	}
 	return mapped, heap
 }

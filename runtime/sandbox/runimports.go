@@ -20,6 +20,8 @@ const (
 	// maxImports and maxImportBytes bound the names that are kept of an image.
 	maxImports     = 200
 	maxImportBytes = 8 * runtime.KiB
+	// runImportsCost is the largest number of bytes on Go's heap that the names take.
+	runImportsCost = maxImportBytes + 2*maxImports*16 + runtime.KiB
 )
 
 // runImports holds the names of the modules that the first runs of an image have imported, which their
