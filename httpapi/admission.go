@@ -21,8 +21,9 @@ const smallBody = 64 * runtime.KiB
 // the header alone.
 func (s *Server) received(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	limitFields(h)
+	limit, _ := s.bodyLimit(h)
 	if n := h.ContentLength(); n > smallBody && !bytes.Equal(h.Peek(fasthttp.HeaderExpect), []byte("100-continue")) &&
-		(n > s.bodyLimit(h) || s.trusted(h) != nil) {
+		(n > limit || s.trusted(h) != nil) {
 		h.SetContentLength(0)
 		h.SetConnectionClose()
 	}
@@ -48,16 +49,16 @@ func announced(h *fasthttp.RequestHeader) int {
 }
 
 // bodyLimit returns the largest body, in bytes, that any route may have for the target of a
-// request. It is called before the request is routed.
-func (s *Server) bodyLimit(h *fasthttp.RequestHeader) int {
+// request, and whether that is spooled. It is called before the request is routed.
+func (s *Server) bodyLimit(h *fasthttp.RequestHeader) (limit int, spools bool) {
 	path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
 	path = bytes.TrimSuffix(path, []byte("/"))
 	for _, d := range s.dialects {
-		if n := d.LargeBody(path); n > 0 {
-			return n
+		if n, spools := d.LargeBody(path); n > 0 {
+			return n, spools
 		}
 	}
-	return s.maxBody
+	return s.maxBody, false
 }
 
 // expected answers "Expect: 100-continue": whether the client may send the body.
@@ -67,8 +68,8 @@ func (s *Server) bodyLimit(h *fasthttp.RequestHeader) int {
 func (s *Server) expected(ctx *fasthttp.RequestCtx) int {
 	h := &ctx.Request.Header
 	err := s.trusted(h)
-	if limit := s.bodyLimit(h); err == nil && h.ContentLength() > limit {
-		err = errBodyTooLarge(limit)
+	if limit, spools := s.bodyLimit(h); err == nil && h.ContentLength() > limit {
+		err = errBodyTooLarge(limit, spools)
 	}
 	if err != nil {
 		s.writeError(ctx, err)

@@ -22,7 +22,7 @@ func checkLength(ctx *fasthttp.RequestCtx, route *web.Route) error {
 		limit = web.MemoryOf(ctx).LargestBody(limit)
 	}
 	if announced(&ctx.Request.Header) > limit {
-		return errBodyTooLarge(limit)
+		return errBodyTooLarge(limit, route.Spools)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (r *bodyReader) chunked(limit int) ([]byte, error) {
 	held, left := int64(0), 0 // left of the piece
 	for {
 		if len(body) > limit {
-			return nil, errBodyTooLarge(limit)
+			return nil, errBodyTooLarge(limit, false)
 		}
 		if len(body) == cap(body) {
 			size := min(2*cap(body), limit+1)
@@ -125,7 +125,7 @@ func (r *bodyReader) chunked(limit int) ([]byte, error) {
 		body, left = body[:len(body)+n], left-n
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			if len(body) > limit {
-				return nil, errBodyTooLarge(limit)
+				return nil, errBodyTooLarge(limit, false)
 			}
 			return body, nil
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
@@ -120,6 +121,64 @@ func TestBundlesAreUploaded(t *testing.T) {
 	wantNothingSpooled(t, ts, dir)
 }
 
+// The query of a bundle sets what belongs to it, without the context, and nothing that it does not know.
+func TestBundlesHaveSettings(t *testing.T) {
+	t.Parallel()
+	fake, dir := apitest.FullFake(), t.TempDir()
+	ts := apitest.Start(t, fake, func(o *httpapi.Options) { o.SpoolDir = dir })
+	zip := apitest.Header{"Content-Type": "application/zip"}
+	a := ts.Do(t, "PUT", bundlePath+"/?timeout=2.5&memory=256&retries=0", "PK", zip)
+	if a.Status != 200 {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	u := fake.Updated[0]
+	if u.Timeout == nil || *u.Timeout != 2500*time.Millisecond || u.Memory == nil || *u.Memory != 256*runtime.MiB || u.Retries == nil || *u.Retries != 0 || u.Context != nil {
+		t.Errorf("%+v", u)
+	}
+	for _, query := range []string{"", "?", "?&&"} {
+		fake.Renew(nil)
+		if a := ts.Do(t, "PUT", bundlePath+query, "PK", zip); a.Status != 200 {
+			t.Errorf("%s: %d %s", query, a.Status, a.Body)
+		} else if u := fake.Updated[0]; u.Timeout != nil || u.Memory != nil || u.Retries != nil {
+			t.Errorf("%s: %+v", query, u)
+		}
+	}
+	fake.Renew(nil)
+	for _, query := range []string{
+		"timeout=", "timeout", "timeout=NaN", "timeout=Inf", "timeout=0x1p3", "timeout=1_0", "timeout=1e999", "timeout=-1", "timeout=0", "timeout=null",
+		"timeout=true", "timeout=[5]", "timeout=+5", "timeout=5&timeout=5", "timeout=86401", "timeout=5s", `timeout="5"`, "timeout=%22%5c", "timeout=%ff",
+		"memory=63", "memory=1e30", "memory=", "retries=11", "retries=-1", "retries=1.5", "retries=1e30",
+		"name=other", "code=x", "Timeout=5", "create=1", "context=", "context=key%3Dhidden", "context={\"key\":\"hidden\"}", "x=hidden",
+		strings.Repeat("a=1&", 400), "timeout=" + strings.Repeat("9", 3000), strings.Repeat("[", 3000),
+	} {
+		a := ts.Do(t, "PUT", bundlePath+"?"+strings.ReplaceAll(query, `"`, "%22"), "PK", zip)
+		if apitest.WantError(t, a, 400, "invalid_argument"); strings.Contains(a.Body, "hidden") || len(a.Body) > 4000 {
+			t.Errorf("%s: %s", query, a.Body)
+		}
+	}
+	if len(fake.Updated) != 0 {
+		t.Errorf("%d were deployed", len(fake.Updated))
+	}
+	wantNothingSpooled(t, ts, dir)
+}
+
+// A bundle that says that it is too large is refused before it is sent, with the hint for bundles.
+func TestLargeBundlesAreNotSent(t *testing.T) {
+	t.Parallel()
+	ts := apitest.StartTCP(t, apitest.FullFake(), nil)
+	for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
+		conn := apitest.DialRaw(t, ts.Addr)
+		conn.Send(t, apitest.BundleLine+expect+fmt.Sprintf("Content-Length: %d\r\n\r\n", runtime.MaxBundle+1))
+		got, _ := conn.Answers(t, -1)
+		if len(got) != 1 {
+			t.Fatalf("got %+v", got)
+		}
+		if hint, _ := apitest.WantError(t, got[0], 413, "too_large")["hint"].(string); !strings.Contains(hint, "leave out") {
+			t.Errorf("the hint for a bundle is %q", hint)
+		}
+	}
+}
+
 // A bundle that is too large, and that does not say so before, is refused, and leaves nothing.
 func TestLargeBundlesAreRefused(t *testing.T) {
 	t.Parallel()
@@ -161,12 +220,19 @@ func TestUploadsThatEndEarly(t *testing.T) {
 	}
 }
 
-// Uploads in progress are bounded, those of one tenant to half; their places are free again when they
-// end.
+// tokenTenants takes each token for the name of a tenant.
+type tokenTenants struct{}
+
+func (tokenTenants) Authenticate(token []byte) (runtime.Identity, error) {
+	return runtime.Identity{Tenant: runtime.Tenant(token), UserID: "ada"}, nil
+}
+
+// Uploads in progress are bounded, whatever tenants do: those that upload as much as they can leave room
+// for others. Their places are free again when they end.
 func TestUploadsAreBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ts := apitest.StartTCP(t, apitest.FullFake(), func(o *httpapi.Options) { o.SpoolDir, o.Auth = dir, apitest.TwoTenants{} })
+	ts := apitest.StartTCP(t, apitest.FullFake(), func(o *httpapi.Options) { o.SpoolDir, o.Auth = dir, tokenTenants{} })
 	upload := func(token string, size int) *apitest.RawConn {
 		t.Helper()
 		conn := apitest.DialRaw(t, ts.Addr)
@@ -184,17 +250,31 @@ func TestUploadsAreBounded(t *testing.T) {
 			t.Error("no Retry-After")
 		}
 	}
-	for _, size := range []int{runtime.MaxBundle, 70_000} {
-		each := min(web.MaxSpooled/size, web.MaxUploads) / 2
+	for _, step := range []struct {
+		size int   // bytes of each upload
+		most []int // of the first tenant, of the second one, ...
+		rest int   // bytes of an upload of one more tenant
+	}{
+		{runtime.MaxBundle, []int{5, 2, 1, 1}, 30 * runtime.MiB},
+		{70_000, []int{32, 16, 8, 4, 2, 1}, 1}, // the 64th place is for none
+	} {
 		var all []*apitest.RawConn
-		for _, token := range []string{"token-a", "token-b"} {
-			for range each {
-				all = append(all, upload(token, size))
+		held := 0
+		for i, most := range step.most {
+			tenant := fmt.Sprint("tenant", i)
+			for range most {
+				all = append(all, upload(tenant, step.size))
+				held += step.size
 			}
 			apitest.Eventually(t, func() bool { _, n := ts.Spooled(); return n == len(all) })
-			refused(token, size)
+			refused(tenant, step.size)
 		}
-		if n, _ := ts.Spooled(); n != int64(size*2*each) || n > web.MaxSpooled {
+		if step.rest > 1 {
+			all = append(all, upload("another", step.rest))
+			held += step.rest
+			apitest.Eventually(t, func() bool { _, n := ts.Spooled(); return n == len(all) })
+		}
+		if n, _ := ts.Spooled(); n != int64(held) || n > web.MaxSpooled {
 			t.Errorf("%d bytes may be spooled", n)
 		}
 		for _, conn := range all {
@@ -264,6 +344,17 @@ func TestBundlesAreDownloaded(t *testing.T) {
 		}
 		if tag := fmt.Sprintf("%q", runtime.BundleID(sha256.Sum256(zipBytes(size))).String()); a.Header.Get("Etag") != tag {
 			t.Errorf("ETag %s, want %s", a.Header.Get("Etag"), tag)
+		}
+		tag := a.Header.Get("Etag")
+		for match, status := range map[string]int{
+			tag: 304, "W/" + tag: 304, `"x", ` + tag: 304, "*": 304, `"x"`: 200, strings.Trim(tag, `"`): 200, "": 200, tag + "x": 200,
+		} {
+			for _, method := range []string{"GET", "HEAD"} {
+				b := ts.Do(t, method, bundlePath, "", apitest.Header{"If-None-Match": match})
+				if b.Status != status || status == 304 && (b.Body != "" || b.Header.Get("Etag") != tag) {
+					t.Errorf("%s, If-None-Match %s: %d, %d bytes", method, match, b.Status, len(b.Body))
+				}
+			}
 		}
 		head := ts.Do(t, "HEAD", bundlePath, "", nil)
 		if head.Status != 200 || head.Body != "" || head.Header.Get("Content-Length") != strconv.Itoa(size) || head.Header.Get("Etag") != a.Header.Get("Etag") {

@@ -135,9 +135,10 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	return nil
 }
 
-func errBodyTooLarge(limit int) error {
+// errBodyTooLarge returns the error for a body of more than limit bytes. bundle says that it is one.
+func errBodyTooLarge(limit int, bundle bool) error {
 	hint := "send less at once, in several requests"
-	if limit == runtime.MaxBundle { // no other body has this limit
+	if bundle {
 		hint = "leave out what the function does not need, such as tests and documentation of packages"
 	}
 	return runtime.Errorf(runtime.CodeTooLarge, "the body has more than the %s bytes that are allowed here", runtime.SizeText(limit)).

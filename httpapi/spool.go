@@ -82,7 +82,7 @@ func (r *bodyReader) spool(upload io.Writer, limit int) error {
 		n, err := r.stream.Read(buffer[:min(len(buffer), limit-total+1)])
 		total, piece = total+n, piece-n
 		if total > limit {
-			return errBodyTooLarge(limit)
+			return errBodyTooLarge(limit, true)
 		}
 		if _, err := upload.Write(buffer[:n]); err != nil {
 			return err

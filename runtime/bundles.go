@@ -49,6 +49,22 @@ type BundleSource interface {
 	ReadBundle(ctx context.Context, tenant Tenant, id BundleID, w io.Writer) error
 }
 
+// GuestBuild identifies the interpreter that compiles bundles to bytecode: a hash of all that it
+// consists of.
+type GuestBuild [sha256.Size]byte
+
+// BytecodeStore keeps the bytecode of stored bundles, which the same build of the guest would make
+// again. The bytecode of a bundle is deleted with the bundle. Methods may be called concurrently.
+type BytecodeStore interface {
+	// FindBytecode returns the size of the bytecode of a bundle for a build, in bytes; 0 if there is none.
+	FindBytecode(tenant Tenant, id BundleID, build GuestBuild) (size int64, err error)
+	// ReadBytecode writes the bytecode of a bundle to w. It is an error if it is not what was stored.
+	ReadBytecode(ctx context.Context, tenant Tenant, id BundleID, build GuestBuild, w io.Writer) error
+	// StoreBytecode stores size bytes of bytecode of a bundle, in place of that of another build. The
+	// bundle must be stored, and used by a version or held.
+	StoreBytecode(ctx context.Context, tenant Tenant, id BundleID, build GuestBuild, size int64, content io.Reader) error
+}
+
 // BundleStore stores bundles, each once per tenant however many versions use it.
 type BundleStore interface {
 	BundleSource

@@ -228,6 +228,7 @@ func (u FunctionUpdate) Validate() error {
 
 // FunctionDetail is a function with its current version.
 type FunctionDetail struct {
-	Function Function
-	Version  Version
+	Function   Function
+	Version    Version
+	RunImports []string // modules that runs import, see [Sandbox]
 }

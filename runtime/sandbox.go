@@ -17,6 +17,10 @@ type Sandbox interface {
 	Run(ctx context.Context, c RunCall) (Outcome, error)
 	// Forget drops the image of a version that will not run again.
 	Forget(functionID string, version uint64)
+	// RunImports returns the names of modules that the first runs of a version imported, at most 200:
+	// its module body did not, so each run imports them again. They are known as long as the version
+	// has an image.
+	RunImports(functionID string, version uint64) []string
 }
 
 // Program is the part of a function version that the sandbox needs.

@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/turns"
 	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
@@ -23,7 +24,8 @@ const (
 	// bundleBatch is the number of chunks that are written and synced as one batch. Writes of others
 	// wait for the sync of a batch, not of a bundle.
 	bundleBatch = 4
-	// bundleWriters is the number of bundles that are written at once. Each holds a batch in memory.
+	// bundleWriters is the number of bundles that are written at once, at most one of each tenant. Each
+	// holds a batch in memory.
 	bundleWriters = 2
 	// bundlePart is the part of what the disk has for the store that the bundles of a tenant may take
 	// together, without another limit.
@@ -34,12 +36,14 @@ var _ runtime.BundleStore = (*Store)(nil)
 
 // bundles is what is known of bundles in memory.
 type bundles struct {
-	writing chan struct{} // one token for each bundle that is written
+	writing *turns.Turns // of those that write bundles or bytecode
 
 	mu    sync.Mutex
 	holds map[bundleRef]*bundleHold
 	sizes map[runtime.Tenant]int64 // bytes of the bundles that are stored or written
 	limit int64                    // bytes of the bundles of a tenant; 0: none
+	// bytecode has the bytes of the bytecode of bundles that is stored or written.
+	bytecode map[runtime.Tenant]int64
 }
 
 type bundleRef struct {
@@ -56,9 +60,10 @@ type bundleHold struct {
 
 func newBundles() bundles {
 	return bundles{
-		writing: make(chan struct{}, bundleWriters),
-		holds:   make(map[bundleRef]*bundleHold),
-		sizes:   make(map[runtime.Tenant]int64),
+		writing:  turns.New(bundleWriters),
+		holds:    make(map[bundleRef]*bundleHold),
+		sizes:    make(map[runtime.Tenant]int64),
+		bytecode: make(map[runtime.Tenant]int64),
 	}
 }
 
@@ -161,12 +166,10 @@ func (s *Store) storeBundle(ctx context.Context, ref bundleRef, size int64, cont
 	case stored > 0:
 		return fmt.Errorf("bundle %s of tenant %q has %d bytes, not %d", ref.id, ref.tenant, stored, size)
 	}
-	select {
-	case s.bundles.writing <- struct{}{}:
-		defer func() { <-s.bundles.writing }()
-	case <-ctx.Done():
+	if !s.bundles.writing.Take(ctx, ref.tenant) {
 		return runtime.AbandonedError(ctx.Err())
 	}
+	defer s.bundles.writing.Give(ref.tenant)
 	if err := s.bundles.reserve(ref.tenant, size); err != nil {
 		return err
 	}
@@ -186,6 +189,19 @@ func (s *Store) writeBundle(ctx context.Context, ref bundleRef, size int64, cont
 	hash := sha256.New()
 	content = io.TeeReader(io.LimitReader(content, size), hash)
 	key := keys.Bundle(ref.tenant, ref.id)
+	return s.writeChunks(ctx, size, func(number uint64) []byte { return keys.BundleChunk(ref.tenant, ref.id, number) }, content,
+		func(b *pebble.Batch) error { return b.Set(key, record.EncodeNumber(0), nil) },
+		func(b *pebble.Batch) error {
+			if runtime.BundleID(hash.Sum(nil)) != ref.id {
+				return fmt.Errorf("the content of bundle %s is another one", ref.id)
+			}
+			return b.Set(key, record.EncodeNumber(uint64(size)), nil)
+		})
+}
+
+// writeChunks writes a content of size bytes in chunks, several batches of them. begin adds to the
+// first batch, and end to the last one, after its chunks.
+func (s *Store) writeChunks(ctx context.Context, size int64, key func(number uint64) []byte, content io.Reader, begin, end func(*pebble.Batch) error) error {
 	number := uint64(0)
 	for left := size; left > 0; {
 		if ctx.Err() != nil {
@@ -193,27 +209,21 @@ func (s *Store) writeBundle(ctx context.Context, ref bundleRef, size int64, cont
 		}
 		err := s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 			if number == 0 {
-				if err := b.Set(key, record.EncodeNumber(0), nil); err != nil {
+				if err := begin(b); err != nil {
 					return err
 				}
 			}
 			for range bundleBatch {
 				n := min(left, bundleChunk)
-				if err := readChunk(b, keys.BundleChunk(ref.tenant, ref.id, number), content, int(n)); err != nil {
+				if err := readChunk(b, key(number), content, int(n)); err != nil {
 					return err
 				}
 				number++
 				if left -= n; left == 0 {
-					break
+					return end(b)
 				}
 			}
-			if left > 0 {
-				return nil
-			}
-			if runtime.BundleID(hash.Sum(nil)) != ref.id {
-				return fmt.Errorf("the content of bundle %s is another one", ref.id)
-			}
-			return b.Set(key, record.EncodeNumber(uint64(size)), nil)
+			return nil
 		})
 		if err != nil {
 			return err
@@ -264,26 +274,35 @@ func (s *Store) ReadBundle(ctx context.Context, tenant runtime.Tenant, id runtim
 	case size == 0:
 		return fault(op, runtime.Errorf(runtime.CodeNotFound, "there is no bundle %s", id))
 	}
+	if err := s.readChunks(ctx, size, func(number uint64) []byte { return keys.BundleChunk(tenant, id, number) }, w); err != nil {
+		return fault(op, err)
+	}
+	return nil
+}
+
+// readChunks writes a content of size bytes, which is stored in chunks, to w.
+func (s *Store) readChunks(ctx context.Context, size int64, key func(number uint64) []byte, w io.Writer) error {
 	chunk := make([]byte, 0, min(size, bundleChunk))
 	for number := uint64(0); size > 0; number++ {
 		if ctx.Err() != nil {
-			return fault(op, runtime.AbandonedError(ctx.Err()))
+			return runtime.AbandonedError(ctx.Err())
 		}
-		if err := s.snapshot(func(r kv.Reader) error {
-			chunk, err = kv.Get(r, keys.BundleChunk(tenant, id, number), func(value []byte) ([]byte, error) {
+		if err := s.snapshot(func(r kv.Reader) (err error) {
+			key := key(number)
+			chunk, err = kv.Get(r, key, func(value []byte) ([]byte, error) {
 				data, err := record.Body(value, record.EncodingRaw)
 				return append(chunk[:0], data...), err
 			})
 			if err == nil && int64(len(chunk)) == min(size, bundleChunk) {
 				return nil
 			}
-			return kv.Damaged("chunk %d of bundle %s has %d bytes, and %d are left: %v", number, id, len(chunk), size, err)
+			return kv.Damaged("the chunk %x has %d bytes, and %d are left: %v", key, len(chunk), size, err)
 		}); err != nil {
-			return fault(op, err)
+			return err
 		}
 		size -= int64(len(chunk))
 		if _, err := w.Write(chunk); err != nil {
-			return fault(op, err)
+			return err
 		}
 	}
 	return nil
@@ -344,18 +363,24 @@ func (s *Store) dropUnused(ref bundleRef) error {
 	if err != nil || used {
 		return err
 	}
+	bytecode, err := findBytecode(s.db, ref)
+	if err != nil {
+		return err
+	}
 	if err := s.deleteBundle(ref); err != nil {
 		return err
 	}
 	s.bundles.free(ref.tenant, size)
+	s.bundles.freeBytecode(ref.tenant, bytecode.Bytes)
 	return nil
 }
 
-// deleteBundle deletes the records of a bundle.
+// deleteBundle deletes the records of a bundle, and of its bytecode.
 func (s *Store) deleteBundle(ref bundleRef) error {
 	chunks := keys.BundleChunks(ref.tenant, ref.id)
 	return s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
-		return errors.Join(b.DeleteRange(chunks, keys.PrefixEnd(chunks), nil), b.Delete(keys.Bundle(ref.tenant, ref.id), nil))
+		return errors.Join(b.DeleteRange(chunks, keys.PrefixEnd(chunks), nil),
+			b.Delete(keys.Bundle(ref.tenant, ref.id), nil), b.Delete(keys.Bytecode(ref.tenant, ref.id), nil))
 	})
 }
 
@@ -431,6 +456,6 @@ func (s *Store) loadBundles() error {
 			s.log.Warn("storage: a bundle that no function uses cannot be dropped; the next start drops it", "err", dropped)
 			s.bundles.sizes[tenant] += size
 		}
-		return nil
+		return s.loadBytecode(tenant)
 	})
 }

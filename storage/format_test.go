@@ -88,6 +88,7 @@ func goldenStore(t *testing.T) *Store {
 	release, err := s.StageBundle(context.Background(), f.Tenant, v.Bundle, bytes.NewReader(zip))
 	must(t, err)
 	defer release()
+	must(t, s.StoreBytecode(context.Background(), f.Tenant, v.Bundle.ID, runtime.GuestBuild{1}, 8, strings.NewReader("bytecode")))
 	g := runtime.Function{ID: "id of a bundle's", Tenant: "t\x00", Name: "g", Version: 1, Created: at, Updated: at}
 	v.FunctionID, v.Number, v.Name = g.ID, 1, g.Name
 	must(t, s.CreateFunction(g, v, runtime.Change{Execution: done(22, runtime.KindCreate, runtime.StateSucceeded)}))
@@ -211,7 +212,7 @@ func TestStoredFormat(t *testing.T) {
 		fmt.Fprintf(&got, "%+q\n\t%s\n", it.Key(), strings.ReplaceAll(fmt.Sprintf("%+q", it.Value()), strings.Repeat("x", runtime.ListedResult), "<xs>"))
 	}
 	must(t, errors.Join(it.Error(), it.Close()))
-	for _, kind := range []byte("nfvscACUagbwouxrljkyNJRQTEPHDIMYZBi") {
+	for _, kind := range []byte("nfvscACUOagbwouxrljkyNJRQTEPHDIMYZBi") {
 		if !kinds[kind] {
 			t.Errorf("the golden store has no key of the kind %q", kind)
 		}

@@ -18,14 +18,14 @@ func ofBundle(t testing.TB, key []byte) bool {
 	t.Helper()
 	_, rest, err := keys.CutText(key[1:])
 	must(t, err)
-	return rest[0] == keys.KindBundle || rest[0] == keys.KindBundleChunk || rest[0] == keys.KindBundleUse
+	return rest[0] == keys.KindBundle || rest[0] == keys.KindBundleChunk || rest[0] == keys.KindBundleUse || rest[0] == keys.KindBytecode
 }
 
 // checkBundles checks that each version has its bundle, that each bundle is complete, that nothing is
 // stored which neither a version uses nor a caller holds, and that the sizes in memory are right.
 func checkBundles(t testing.TB, s *Store) {
 	t.Helper()
-	sizes := map[runtime.Tenant]int64{}
+	sizes, bytecode := map[runtime.Tenant]int64{}, map[runtime.Tenant]int64{}
 	must(t, kv.EachTenant(s.db, func(tenant runtime.Tenant) error {
 		uses := map[string]bool{} // keys
 		must(t, kv.EachKey(s.db, keys.OfKind(tenant, keys.KindBundleUse), func(key, _ []byte) error {
@@ -57,20 +57,45 @@ func checkBundles(t testing.TB, s *Store) {
 		for key := range uses {
 			t.Errorf("the use %x of a bundle belongs to no version", key)
 		}
-		chunks := map[runtime.BundleID][][]byte{}
+		chunks, compiled := map[runtime.BundleID][][]byte{}, map[runtime.BundleID][]byte{}
 		must(t, kv.EachKey(s.db, keys.OfKind(tenant, keys.KindBundleChunk), func(key, value []byte) error {
 			id, rest, err := keys.ParseBundle(keys.KindBundleChunk, tenant, key)
 			must(t, err)
 			number, err := keys.DecodeNumber(nil, rest)
 			must(t, err)
+			data, err := record.DecodeRaw(value)
+			must(t, err)
+			if number >= 1<<32 {
+				if number-(1<<32) != uint64(len(compiled[id])/bundleChunk) {
+					t.Errorf("chunk %d of the bytecode of bundle %s follows %d bytes", number, id, len(compiled[id]))
+				}
+				compiled[id] = append(compiled[id], data...)
+				return nil
+			}
 			if number != uint64(len(chunks[id])) {
 				t.Errorf("chunk %d of bundle %s follows %d chunks", number, id, len(chunks[id]))
 			}
-			data, err := record.DecodeRaw(value)
-			must(t, err)
 			chunks[id] = append(chunks[id], data)
 			return nil
 		}))
+		must(t, kv.EachKey(s.db, keys.OfKind(tenant, keys.KindBytecode), func(key, value []byte) error {
+			id, _, err := keys.ParseBundle(keys.KindBytecode, tenant, key)
+			must(t, err)
+			r, err := record.DecodeBytecode(value)
+			must(t, err)
+			_, held := s.bundles.holds[bundleRef{tenant, id}]
+			if used[id] == 0 && !held || r.Bytes == 0 && !held || r.Bytes != 0 && (len(compiled[id]) != int(r.Bytes) || sha256.Sum256(compiled[id]) != r.Sum) {
+				t.Errorf("the bytecode of bundle %s has %d bytes, and should have %d", id, len(compiled[id]), r.Bytes)
+			}
+			delete(compiled, id)
+			if r.Bytes > 0 {
+				bytecode[tenant] += r.Bytes
+			}
+			return nil
+		}))
+		for id := range compiled {
+			t.Errorf("there are chunks of bytecode of bundle %s, but nothing describes them", id)
+		}
 		must(t, kv.EachKey(s.db, keys.OfKind(tenant, keys.KindBundle), func(key, value []byte) error {
 			id, rest, err := keys.ParseBundle(keys.KindBundle, tenant, key)
 			must(t, errors.Join(err, func() error {
@@ -111,6 +136,9 @@ func checkBundles(t testing.TB, s *Store) {
 	}))
 	s.bundles.mu.Lock()
 	defer s.bundles.mu.Unlock()
+	if !maps.Equal(bytecode, s.bundles.bytecode) {
+		t.Errorf("bytecode has %v bytes, and counts as %v", bytecode, s.bundles.bytecode)
+	}
 	if !maps.Equal(sizes, s.bundles.sizes) {
 		t.Errorf("bundles have %v bytes, and count as %v", sizes, s.bundles.sizes)
 	}

@@ -363,7 +363,15 @@ func TestClose(t *testing.T) {
 		"expire":      func() error { return s.Expire(start, runtime.Retention{}) },
 		"health":      s.Health,
 		"stage":       func() error { _, err := s.StageBundle(t.Context(), "a", runtime.Bundle{Bytes: 1}, nil); return err },
-		"bundle":      func() error { return s.ReadBundle(t.Context(), "a", runtime.BundleID{}, nil) },
+		"find bytecode": func() error {
+			_, err := s.FindBytecode("a", runtime.BundleID{}, runtime.GuestBuild{})
+			return err
+		},
+		"read bytecode": func() error { return s.ReadBytecode(t.Context(), "a", runtime.BundleID{}, runtime.GuestBuild{}, nil) },
+		"store bytecode": func() error {
+			return s.StoreBytecode(t.Context(), "a", runtime.BundleID{}, runtime.GuestBuild{}, 1, nil)
+		},
+		"bundle": func() error { return s.ReadBundle(t.Context(), "a", runtime.BundleID{}, nil) },
 	} {
 		if err := call(); runtime.CodeOf(err) != runtime.CodeUnavailable {
 			t.Errorf("%s: %v, want unavailable", what, err)

@@ -25,21 +25,20 @@ import (
 )
 
 // aboutFolders describes --dir.
-const aboutFolders = `With --dir the function is a folder: main.py, its modules, packages and data files. The
-packages that requirements.txt lists (else uv.lock, pylock.toml or pyproject.toml) are
-installed into it with your uv or pip, for Python 3.13, without extension modules; see
-"fas deploy --help".`
+const aboutFolders = `With --dir the function is a folder: main.py, its modules, packages and data files; or a
+zip of all that. The packages that requirements.txt lists (else uv.lock, pylock.toml or pyproject.toml) are
+installed into a folder's bundle with your uv or pip, for Python 3.13, without extension
+modules; see "fas deploy --help".`
 
-// folderFlags are the flags of commands that deploy a folder.
+// folderFlags are the flags of commands that deploy a folder, or a zip.
 type folderFlags struct {
 	dir       string
 	noInstall bool
 }
 
 func (f *folderFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.dir, "dir", "d", "", "`DIR` with main.py and all that belongs to it")
+	cmd.Flags().StringVarP(&f.dir, "dir", "d", "", "`DIR` with main.py and all that belongs to it, or a zip of it")
 	f.installFlag(cmd)
-	_ = cmd.MarkFlagDirname("dir")
 }
 
 func (f *folderFlags) installFlag(cmd *cobra.Command) {
@@ -54,9 +53,12 @@ func (f *folderFlags) check(cmd *cobra.Command) error {
 	return exclusive(cmd, "dir", "file")
 }
 
-// pack packs a folder, and reports on the standard error what was left out. The caller closes the
-// bundle.
+// pack packs a folder, and reports on the standard error what was left out. A file is a zip, which is
+// taken as it is. The caller closes the bundle.
 func (a *app) pack(ctx context.Context, f folderFlags) (*pack.Bundle, error) {
+	if info, err := os.Stat(f.dir); err == nil && !info.IsDir() {
+		return pack.Zip(f.dir)
+	}
 	status := a.StatusLine()
 	b, err := pack.Folder(ctx, pack.Options{Dir: f.dir, NoInstall: f.noInstall, Progress: status.Set})
 	status.Clear()
@@ -71,11 +73,6 @@ func (a *app) pack(ctx context.Context, f folderFlags) (*pack.Bundle, error) {
 	}
 	return b, nil
 }
-
-// placeholder is the code of a function between its creation and the deployment of its bundle.
-const placeholder = `def main(args, context):
-    raise RuntimeError("the bundle of this function is being deployed")
-`
 
 // settings are the settings of a function that a command changes along with its code.
 type settings struct {
@@ -92,10 +89,6 @@ func (l limits) settings(cmd *cobra.Command, a *app, contextFile string) (s sett
 		s.context, err = a.ReadText(cmd.Context(), contextFile, "context file", runtime.MaxContext)
 	}
 	return s, err
-}
-
-func (s settings) isZero() bool {
-	return s.context == nil && s.retries == nil && s.allow == nil && s.limits.timeout == 0 && s.limits.memory == 0
 }
 
 // withFile returns the settings with those of the file faaspot.toml in a folder where they are not
@@ -140,6 +133,11 @@ func readSettings(path string) ([]byte, error) {
 	return data, nil
 }
 
+// ofBundle returns the settings that change along with a bundle.
+func (s settings) ofBundle() client.BundleSettings {
+	return client.BundleSettings{Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries}
+}
+
 // deployment is a folder to deploy as a function.
 type deployment struct {
 	name     string
@@ -153,8 +151,9 @@ type deployment struct {
 
 // deployFolder packs a folder and deploys it.
 //
-// The settings change before the code, since the deployment may need the memory. A new function with
-// settings begins with a placeholder, which is deleted if the bundle does not deploy.
+// The context is a secret, which does not travel with a bundle, and neither does the allow list. Those of
+// a function that exists change before the code: new code may need what is new in them. A new function
+// gets them after its code, and is deleted if that fails.
 func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err error) {
 	server, err := a.connect()
 	if err != nil {
@@ -177,34 +176,33 @@ func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err err
 		return c, err
 	}
 	c = change{Name: d.name, Change: "created"}
+	rest := client.UpdateRequest{Context: d.settings.context, Allow: d.settings.allow}
+	hasRest := rest.Context != nil || rest.Allow != nil
+	setRest := func() error {
+		if !hasRest {
+			return nil
+		}
+		_, err := server.Update(ctx, d.name, rest)
+		return err
+	}
 	if exists {
 		c.Change = "updated"
-	}
-	if s := d.settings; !s.isZero() {
-		if !exists {
-			_, err = server.Create(ctx, client.CreateRequest{
-				Name: d.name, Code: placeholder, Context: s.context,
-				Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow,
-			})
-		} else {
-			_, err = server.Update(ctx, d.name, client.UpdateRequest{
-				Context: s.context, Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow,
-			})
-		}
-		if err != nil {
+		if err := setRest(); err != nil {
 			return c, err
 		}
 	}
-	c.ID, err = a.sendBundle(ctx, server, d.name, b)
-	if err == nil || d.settings.isZero() {
-		return c, err
-	}
-	if !exists {
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
-		defer cancel()
-		_, _ = server.Delete(late, d.name)
-	} else {
-		fmt.Fprintln(a.Err, "note: the context and the limits have changed, the code has not")
+	c.ID, err = a.sendBundle(ctx, server, d, b)
+	switch {
+	case exists && err != nil && hasRest:
+		fmt.Fprintln(a.Err, "note: the context and the allow list that were given have changed, the code has not")
+	case !exists && err == nil:
+		if err = setRest(); err != nil {
+			late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+			defer cancel()
+			if _, failed := server.Delete(late, d.name); failed != nil {
+				fmt.Fprintf(a.Err, "note: the function %s was created, but without its context and allow list\n", d.name)
+			}
+		}
 	}
 	return c, err
 }
@@ -221,11 +219,11 @@ func (d deployment) exists(ctx context.Context, c *client.Client) (bool, error) 
 	return true, err
 }
 
-// cleanUpTime bounds the deletion of a placeholder.
+// cleanUpTime bounds the deletion of a function that has not got its context or allow list.
 const cleanUpTime = 10 * time.Second
 
 // sendBundle sends a bundle and waits until it is deployed.
-func (a *app) sendBundle(ctx context.Context, c *client.Client, name string, b *pack.Bundle) (executionID string, err error) {
+func (a *app) sendBundle(ctx context.Context, c *client.Client, d deployment, b *pack.Bundle) (executionID string, err error) {
 	status := a.StatusLine()
 	defer status.Clear()
 	sent := &sentBytes{ReaderAt: b.File}
@@ -236,7 +234,7 @@ func (a *app) sendBundle(ctx context.Context, c *client.Client, name string, b *
 		}
 		return fmt.Sprintf("deploying %d files, %s", b.Files, ui.SecondsText(time.Since(began)))
 	})
-	return c.PutBundle(ctx, name, sent, b.Bytes)
+	return c.PutBundle(ctx, d.name, d.settings.ofBundle(), sent, b.Bytes)
 }
 
 // sentBytes counts what is read of a bundle while it is sent.

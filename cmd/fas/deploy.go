@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,12 +15,13 @@ func newDeploy(a *app) *cobra.Command {
 	var folder folderFlags
 	var bounds limits
 	cmd := &cobra.Command{
-		Use:     "deploy DIR [--name NAME] [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--no-install] [--json]",
+		Use:     "deploy {DIR | ZIP} [--name NAME] [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--no-install] [--json]",
 		GroupID: groupFunctions,
-		Short:   "Deploy a folder as a function",
+		Short:   "Deploy a folder or a zip as a function",
 		Long: `Deploy a folder as a function: create it, or change the one of that name. The name is
 that of the folder, or --name. What the flags do not name gets the default if the
-function is new, and does not change if it exists.
+function is new, and does not change if it exists. A zip with the files of a function,
+main.py at its root, is deployed as it is.
 
 The folder has main.py, which defines main(args, context), and its modules, packages and
 data files. They are packed into a zip, the bundle, of at most 50 MiB, and 250 MiB
@@ -33,16 +35,16 @@ pyproject.toml. The command uses the uv in the PATH, else pip, and takes package
 Python 3.13 on Linux. Their extension modules are left out: many packages have Python
 code for the same, and for the others the server says that they need native code.
 
-If the bundle does not deploy, the code does not change, and a new function is not
-created; a new context and new limits stay. Prints the id of the deployment.
+If the bundle does not deploy, the code and the limits do not change, and a new function
+is not created. The context of a function that exists changes before the code, and stays
+changed; a new function has an empty context for a moment. Prints the id of the
+deployment.
 
 ` + changeFields,
 		Example: `  fas deploy shop
-  fas deploy . --name mailer -c mailer.conf --memory 256`,
+  fas deploy . --name mailer -c mailer.conf --memory 256
+  fas deploy dist/shop.zip`,
 		Args: arguments("DIR"),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			folder.dir = args[0]
 			if name == "" && cmd.Flags().Changed("name") {
@@ -53,7 +55,7 @@ created; a new context and new limits stay. Prints the id of the deployment.
 				if err != nil {
 					return err
 				}
-				if name, err = initialName(filepath.Base(whole)); err != nil {
+				if name, err = initialName(strings.TrimSuffix(filepath.Base(whole), ".zip")); err != nil {
 					return clierror.Usagef("give it with --name", "the name of the folder is not a name for a function")
 				}
 			}
@@ -71,7 +73,7 @@ created; a new context and new limits stay. Prints the id of the deployment.
 			return a.writeChange(c, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the function (default the name of the folder)")
+	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the function (default that of the folder or the zip)")
 	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - is the standard input")
 	folder.installFlag(cmd)
 	waitFlag(cmd, &wait)

@@ -4,13 +4,13 @@ import (
 	"archive/zip"
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +19,7 @@ import (
 // bundleServer is a server of functions that are folders. It does not run them.
 type bundleServer struct {
 	refuse string // the answer to a bundle, with status 400; empty: it is deployed
+	broken string // the answer to a PATCH, with status 400; empty: it succeeds
 
 	mu       sync.Mutex
 	bundles  map[string][]byte // by function
@@ -29,7 +30,7 @@ type bundleServer struct {
 func (s *bundleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.calls = append(s.calls, r.Method+" "+r.URL.Path)
+	s.calls = append(s.calls, r.Method+" "+r.URL.RequestURI())
 	body, _ := io.ReadAll(r.Body)
 	name, isBundle := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/functions/"), "/bundle")
 	data, exists := s.bundles[name]
@@ -56,13 +57,12 @@ func (s *bundleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(data)
 		return
 	case r.Method == http.MethodGet:
-		fmt.Fprintf(w, `{"name": %q, "encoding": "plain", "code": "main", "bundle": {"sha256": "%x", "bytes": %d}}`,
+		fmt.Fprintf(w, `{"name": %q, "encoding": "plain", "code": "main", "bundle": {"sha256": "%x", "bytes": %d}, "imports_during_runs": ["a", "b", "c.d", "e", "f", "g", "h", "i", "j", "k"]}`,
 			name, sha256.Sum256(data), len(data))
 		return
-	case r.Method == http.MethodPut: // of a function that is created
-		var f struct{ Name string }
-		_ = json.Unmarshal(body, &f)
-		s.bundles[f.Name], s.settings[f.Name] = nil, string(body)
+	case r.Method == http.MethodPatch && s.broken != "":
+		fail(http.StatusBadRequest, "invalid_argument", s.broken)
+		return
 	case r.Method == http.MethodPatch:
 		s.settings[name] = string(body)
 	case r.Method == http.MethodDelete:
@@ -83,7 +83,7 @@ func newBundleServer(t *testing.T) (*bundleServer, []string) {
 func (s *bundleServer) taken() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	calls := strings.ReplaceAll(strings.Join(s.calls, ", "), "/v1/functions/", "")
+	calls := strings.NewReplacer("/v1/functions/", "", "?encoding=plain", "").Replace(strings.Join(s.calls, ", "))
 	s.calls = nil
 	return calls
 }
@@ -110,6 +110,11 @@ func newFolder(t *testing.T, name string) string {
 func TestFoldersAreDeployed(t *testing.T) {
 	s, env := newBundleServer(t)
 	dir := newFolder(t, "my shop")
+	ready := filepath.Join(t.TempDir(), "ready.zip")
+	secret := filepath.Join(t.TempDir(), "context.toml")
+	if err := os.WriteFile(secret, []byte(`key = "secret"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("TMPDIR", t.TempDir())
 	for _, step := range []struct {
 		args   []string
@@ -121,8 +126,15 @@ func TestFoldersAreDeployed(t *testing.T) {
 		{[]string{"deploy", dir, "--name", "shop"}, 0, "GET shop, GET shop, PUT shop/bundle", "created shop"},
 		{[]string{"deploy", dir, "--name", "shop"}, 0, "GET shop, GET shop, PUT shop/bundle", "updated shop"},
 		{[]string{"functions", "update", "shop", "--dir", dir}, 0, "GET shop, GET shop, PUT shop/bundle", "updated shop"},
-		{[]string{"functions", "apply", "shop", "-d", dir, "--memory", "256"}, 0, "GET shop, GET shop, PATCH shop, PUT shop/bundle", "updated shop"},
-		{[]string{"functions", "create", "new", "--dir", dir, "--timeout", "5"}, 0, "GET new, GET new, PUT , PUT new/bundle", "created new"},
+		{[]string{"functions", "apply", "shop", "-d", dir, "--memory", "256"}, 0, "GET shop, GET shop, PUT shop/bundle?memory=256", "updated shop"},
+		{[]string{"functions", "create", "new", "--dir", dir, "--timeout", "2.5", "--retries", "0"}, 0, "GET new, GET new, PUT new/bundle?retries=0&timeout=2.5", "created new"},
+		{[]string{"deploy", dir, "--name", "other", "-c", secret, "--memory", "64"}, 0, "GET other, GET other, PUT other/bundle?memory=64, PATCH other", "created other"},
+		{[]string{"deploy", dir, "--name", "other", "-c", secret}, 0, "GET other, GET other, PATCH other, PUT other/bundle", "updated other"},
+		{[]string{"functions", "get", "shop", "--bundle", ready}, 0, "GET shop/bundle", ""},
+		{[]string{"deploy", ready}, 0, "GET ready, GET ready, PUT ready/bundle", "created ready"},
+		{[]string{"functions", "create", "zipped", "--dir", ready, "--memory", "64"}, 0, "GET zipped, GET zipped, PUT zipped/bundle?memory=64", "created zipped"},
+		{[]string{"deploy", secret}, 2, "GET context.toml", "neither a folder nor a zip"},
+		{[]string{"deploy", filepath.Join(dir, "absent.zip")}, 2, "GET absent", "cannot open the folder"},
 		{[]string{"functions", "create", "shop", "--dir", dir}, 1, "GET shop", "fas functions apply shop --dir"},
 		{[]string{"functions", "update", "absent", "--dir", dir}, 4, "GET absent", "no such function"},
 		{[]string{"functions", "create", "x", "--dir", dir, "--file", "x.py"}, 2, "", "exclude each other"},
@@ -137,17 +149,21 @@ func TestFoldersAreDeployed(t *testing.T) {
 		if calls := s.taken(); status != step.status || calls != step.calls || !strings.Contains(stderr, step.says) {
 			t.Errorf("fas %q: status %d, calls %q, says %s", step.args, status, calls, stderr)
 		}
-		if status == 0 && stdout != anyID+"\n" {
+		ofZip := slices.Contains(step.args, ready)
+		if status == 0 && stdout != anyID+"\n" && step.says != "" {
 			t.Errorf("fas %q prints %q", step.args, stdout)
 		}
-		if step.calls != "" && status == 0 && !strings.Contains(stderr, "note: .env is left out") {
+		if step.calls != "" && status == 0 && !ofZip && !strings.Contains(stderr, "note: .env is left out") {
 			t.Errorf("fas %q does not say that .env is left out", step.args)
 		}
 	}
-	if !bytes.Equal(s.bundles["shop"], s.bundles["new"]) {
+	if !bytes.Equal(s.bundles["shop"], s.bundles["new"]) || !bytes.Equal(s.bundles["shop"], s.bundles["zipped"]) {
 		t.Error("the same folder gives two bundles")
 	}
-	if !strings.Contains(s.settings["new"], `"timeout":5`) || !strings.Contains(s.settings["shop"], `"memory":256`) {
+	if _, err := os.Stat(ready); err != nil {
+		t.Errorf("the user's zip: %v", err)
+	}
+	if !strings.Contains(s.settings["other"], "secret") {
 		t.Errorf("the settings are %q", s.settings)
 	}
 	r, err := zip.NewReader(bytes.NewReader(s.bundles["shop"]), int64(len(s.bundles["shop"])))
@@ -169,15 +185,31 @@ func TestBundleThatIsRefused(t *testing.T) {
 	if status != 1 || s.taken() != "GET shop, GET shop, PUT shop/bundle" || !strings.Contains(stderr, s.refuse) {
 		t.Errorf("status %d, %s", status, stderr)
 	}
-	if status, _, _ := fas(t, env, "deploy", dir, "--memory", "256"); status != 1 || s.taken() != "GET shop, GET shop, PUT , PUT shop/bundle, DELETE shop" {
+	secret := filepath.Join(t.TempDir(), "context.toml")
+	if err := os.WriteFile(secret, []byte(`key = "secret"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Nothing is created, whatever is set besides.
+	if status, _, _ := fas(t, env, "deploy", dir, "--memory", "256", "-c", secret); status != 1 || s.taken() != "GET shop, GET shop, PUT shop/bundle?memory=256" {
 		t.Errorf("status %d", status)
 	}
-	if _, exists := s.bundles["shop"]; exists {
-		t.Error("the placeholder is left")
+	// A function that does not get its context is not created either.
+	s.refuse, s.broken = "", "the context is not valid"
+	status, _, stderr = fas(t, env, "functions", "create", "shop", "--dir", dir, "-c", secret)
+	if status != 2 || s.taken() != "GET shop, GET shop, PUT shop/bundle, PATCH shop, DELETE shop" || !strings.Contains(stderr, s.broken) {
+		t.Errorf("status %d, %s", status, stderr)
 	}
+	if _, exists := s.bundles["shop"]; exists {
+		t.Error("a function without its context is left")
+	}
+	// Of a function that exists, a context that is refused leaves the code as it is.
 	s.bundles["shop"] = []byte("before")
-	status, _, stderr = fas(t, env, "deploy", dir, "--memory", "256")
-	if status != 1 || s.taken() != "GET shop, GET shop, PATCH shop, PUT shop/bundle" || !strings.Contains(stderr, "the code has not") {
+	if status, _, _ := fas(t, env, "deploy", dir, "-c", secret); status != 2 || s.taken() != "GET shop, GET shop, PATCH shop" {
+		t.Errorf("status %d", status)
+	}
+	s.refuse, s.broken = "No module named 'lib'", ""
+	status, _, stderr = fas(t, env, "deploy", dir, "--memory", "256", "-c", secret)
+	if status != 1 || s.taken() != "GET shop, GET shop, PATCH shop, PUT shop/bundle?memory=256" || !strings.Contains(stderr, "the code has not") {
 		t.Errorf("status %d, %s", status, stderr)
 	}
 }
@@ -222,10 +254,11 @@ func TestBundlesAreGivenBack(t *testing.T) {
 		t.Errorf("files are left: %v, %v", files, err)
 	}
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(want)))
-	if _, stdout, _ := get(); !strings.Contains(stdout, "bundle:") || !strings.Contains(stdout, sum) {
+	if _, stdout, _ := get(); !strings.Contains(stdout, "bundle:") || !strings.Contains(stdout, sum) ||
+		!strings.Contains(stdout, "every run imports a, b, c.d, e, f, g, h, i and 2 more") {
 		t.Error(stdout)
 	}
-	if _, stdout, _ := get("--json"); !strings.Contains(stdout, `"sha256": "`+sum) {
+	if _, stdout, _ := get("--json"); !strings.Contains(stdout, `"sha256": "`+sum) || !strings.Contains(stdout, `"k"`) {
 		t.Error(stdout)
 	}
 }

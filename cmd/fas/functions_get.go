@@ -31,7 +31,8 @@ With --json the output is an object with the fields
 
   name, runner_url, version, created, updated (RFC 3339), rid, timeout
   (seconds), memory (MB), retries, allow, context_keys, code, bundle (sha256, bytes;
-  absent for a single file)
+  absent for a single file), imports_during_runs (modules that the first runs
+  of a bundle imported, and that every run imports again; absent if there are none)
 
 With --code it is only the code, byte for byte; of a bundle, its main.py. With --bundle
 the bundle that was deployed is written to a file, which must not exist unless --force is
@@ -85,6 +86,9 @@ given; - is the standard output.`,
 			if f.Bundle != nil {
 				fmt.Fprintf(w, "bundle:\t%d bytes, SHA-256 %s\n", f.Bundle.Bytes, f.Bundle.SHA256)
 			}
+			if len(f.ImportsDuringRuns) > 0 {
+				fmt.Fprintf(w, "imports:\t%s\n", importsText(f.ImportsDuringRuns))
+			}
 			fmt.Fprintf(w, "created:\t%s\n", ui.Timestamp(f.Created, people))
 			fmt.Fprintf(w, "updated:\t%s\n", ui.Timestamp(f.Updated, people))
 			if err := w.Flush(); err != nil {
@@ -100,6 +104,18 @@ given; - is the standard output.`,
 	cmd.Flags().BoolVar(&force, "force", false, "replace the file")
 	_ = cmd.MarkFlagFilename("bundle", "zip")
 	return cmd
+}
+
+// shownImports is the largest number of imports during runs that are shown by name.
+const shownImports = 8
+
+// importsText returns what a person reads about modules that runs import.
+func importsText(names []string) string {
+	text := strings.Join(names[:min(len(names), shownImports)], ", ")
+	if more := len(names) - shownImports; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return "every run imports " + text + ": import them at the top of main.py, or use them in a hook of faas.warm_up"
 }
 
 // writeBundle writes the bundle of a function to a file, all of it or nothing.

@@ -224,7 +224,7 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 	}
 	function := object{
 		"name": hostile, "rid": hostile, "runner_url": hostile, "version": 1, "created": when, "updated": when, "code": hostile, "encoding": "plain",
-		"timeout": 1, "memory": 128, "retries": 0, "context_keys": list{hostile},
+		"timeout": 1, "memory": 128, "retries": 0, "context_keys": list{hostile}, "imports_during_runs": list{hostile},
 	}
 	job := object{
 		"metadata": object{"name": "j", "displayName": hostile, "labels": object{hostile: hostile}, "createdAt": at, "updatedAt": at, "createdBy": hostile, "rid": hostile, "url": hostile},

@@ -111,13 +111,13 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 
 // tasksBody returns the size of the largest body for a path if it may have tasks, else 0. The path may
 // be a URL with a host.
-func tasksBody(path []byte) int {
+func tasksBody(path []byte) (size int, spools bool) {
 	_, rest, found := bytes.Cut(path, []byte("/jobs/"))
 	_, below, _ := bytes.Cut(rest, []byte("/"))
 	if found && (string(below) == "executions" || bytes.HasPrefix(below, []byte("triggers/"))) {
-		return web.MaxBulkBody
+		return web.MaxBulkBody, false
 	}
-	return 0
+	return 0, false
 }
 
 // isRunURL reports whether a path, without a slash at the end, is a run URL: /WORKSPACE/jobs/JOB

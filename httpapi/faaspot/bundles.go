@@ -1,6 +1,7 @@
 package faaspot
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,8 +15,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// putBundle deploys a bundle: it creates the function in the path, or makes a new version of it that
-// keeps its context, limits and retries.
+// putBundle deploys a bundle: it creates the function in the path, or makes a new version of it. What
+// the query does not set stays as it is, and so does the context.
 func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	name, err := functionName(ctx)
 	if err != nil {
@@ -25,11 +26,18 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	settings, err := bundleSettings(ctx.URI().QueryString())
+	if err != nil {
+		return err
+	}
 	upload := web.UploadOf(ctx)
 	d, err := a.engine().UpdateFunction(a.Context(), runtime.FunctionUpdate{
 		Tenant:         tenant,
 		Name:           name,
 		Bundle:         &runtime.BundleUpload{Bundle: upload.Bundle(), Content: upload},
+		Timeout:        settings.timeout,
+		Memory:         settings.memory,
+		Retries:        settings.retries,
 		Create:         true,
 		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,
@@ -39,6 +47,21 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	writeDeployment(ctx, d)
 	return nil
+}
+
+// bundleSettings reads the settings in the query of a bundle.
+func bundleSettings(query []byte) (b functionBody, err error) {
+	f, err := queryFields(query)
+	if err != nil {
+		return b, err
+	}
+	if f.Has("context") {
+		f.FailHint("set it with PATCH, before or after the bundle", "context", "is a secret, which must not be in a URL")
+	}
+	b.timeout = readTimeout(f)
+	b.memory = readMemory(f)
+	b.retries = readRetries(f)
+	return b, f.End()
 }
 
 const (
@@ -65,6 +88,11 @@ func (a *api) getBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	if hasTag(&ctx.Request.Header, b.ID.String()) {
+		setTag(ctx, b)
+		ctx.SetStatusCode(fasthttp.StatusNotModified)
+		return nil
+	}
 	if ctx.IsHead() {
 		a.startBundle(ctx, name, b)
 		ctx.Response.Header.SetContentLength(int(b.Bytes))
@@ -83,8 +111,27 @@ func (a *api) getBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 // startBundle sets the header of an answer with a bundle.
 func (a *api) startBundle(ctx *fasthttp.RequestCtx, name string, b runtime.Bundle) {
 	web.StartZip(ctx)
-	ctx.Response.Header.Set(fasthttp.HeaderETag, `"`+b.ID.String()+`"`)
+	setTag(ctx, b)
 	ctx.Response.Header.Set(fasthttp.HeaderContentDisposition, `attachment; filename="`+name+`.zip"`)
+}
+
+// setTag sets the ETag of a bundle, the SHA-256 of its zip.
+func setTag(ctx *fasthttp.RequestCtx, b runtime.Bundle) {
+	ctx.Response.Header.Set(fasthttp.HeaderETag, `"`+b.ID.String()+`"`)
+}
+
+// hasTag reports whether the client says that it has what has a tag: If-None-Match lists the tag, or is
+// a star.
+func hasTag(h *fasthttp.RequestHeader, tag string) bool {
+	for _, field := range h.PeekAll(fasthttp.HeaderIfNoneMatch) {
+		for one := range bytes.SplitSeq(field, []byte(",")) {
+			one = bytes.TrimPrefix(bytes.TrimSpace(one), []byte("W/"))
+			if string(one) == "*" || string(one) == `"`+tag+`"` {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // bundleReader is the body of a response with a bundle. It has one chunk of the bundle in memory. The

@@ -113,14 +113,14 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 }
 
 // largeBody returns the size of the largest body for the path of a bulk or a bundle, else 0.
-func largeBody(path []byte) int {
+func largeBody(path []byte) (size int, spools bool) {
 	switch {
 	case bytes.HasSuffix(path, []byte(bulkSuffix)):
-		return web.MaxBulkBody
+		return web.MaxBulkBody, false
 	case bytes.HasSuffix(path, []byte(bundleSuffix)):
-		return runtime.MaxBundle
+		return runtime.MaxBundle, true
 	}
-	return 0
+	return 0, false
 }
 
 // writeError answers with an error in the form of this dialect. FaaSpot's original client

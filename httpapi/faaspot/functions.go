@@ -138,6 +138,8 @@ func (a *api) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 		Memory:   float64(limits.Memory) / runtime.MiB,
 		Retries:  d.Version.Retries,
 		Allow:    append([]string{}, d.Version.Allow...), // never null
+
+		ImportsDuringRuns: d.RunImports,
 	}
 	if enc == encodingPlain {
 		response.Encoding, response.Code = wire.EncodingPlain, string(d.Version.Source)

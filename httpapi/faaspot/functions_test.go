@@ -325,12 +325,16 @@ func TestGet(t *testing.T) {
 
 	// An update accepts the answer to a get.
 	fake.Detail.Version.Context, fake.Detail.Version.Allow = nil, nil
+	fake.Detail.RunImports = []string{"pkg.lazy", "wave"}
 	a = ts.Do(t, "GET", "/v1/functions/hello.py", "", nil)
 	if got := a.Object(t)["context_keys"]; !reflect.DeepEqual(got, []any{}) {
 		t.Errorf("context_keys %v", got)
 	}
 	if got := a.Object(t)["allow"]; !reflect.DeepEqual(got, []any{}) {
 		t.Errorf("allow %v", got)
+	}
+	if got := a.Object(t)["imports_during_runs"]; !reflect.DeepEqual(got, []any{"pkg.lazy", "wave"}) {
+		t.Errorf("imports_during_runs %v", got)
 	}
 	if a := ts.Do(t, "PATCH", "/v1/functions/hello.py", a.Body, nil); a.Status != 200 {
 		t.Fatalf("PATCH: %d %s", a.Status, a.Body)

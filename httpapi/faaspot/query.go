@@ -2,6 +2,7 @@ package faaspot
 
 import (
 	"bytes"
+	"encoding/json"
 	"unicode/utf8"
 
 	"github.com/faaspot/faaspot/httpapi/internal/web"
@@ -72,4 +73,28 @@ func unquotePlus(dst, src []byte) ([]byte, error) {
 			WithHint("percent-encode the UTF-8 bytes of names and values")
 	}
 	return dst, nil
+}
+
+// queryFields returns the parameters of a query as members of an object: numbers as numbers, and all
+// other texts as strings.
+func queryFields(query []byte) (*web.Fields, error) {
+	object, err := queryArgs(query)
+	if err != nil {
+		return nil, err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return nil, runtime.Internal("httpapi.query", err)
+	}
+	for key, raw := range members {
+		if text := raw[1 : len(raw)-1]; isNumber(text) {
+			members[key] = text
+		}
+	}
+	return web.FieldsOf(members).Quoted(), nil
+}
+
+// isNumber reports whether a text is a number of JSON.
+func isNumber(text []byte) bool {
+	return len(text) > 0 && (text[0] == '-' || text[0] >= '0' && text[0] <= '9') && json.Valid(text)
 }

@@ -26,7 +26,7 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 	a := &api{host, engine}
 	return web.Dialect{
 		Name: "foundry", Prefix: "/api/v2", WriteError: writeError,
-		LargeBody: func([]byte) int { return 0 },
+		LargeBody: func([]byte) (size int, spools bool) { return 0, false },
 		Routes: []web.Route{{
 			Method: "POST", Path: "/api/v2/observability/resources/{resourceRid}/listExecutions", Handle: a.search,
 			MaxBody: maxSearchBody, Body: "a JSON object with the query", Denied: "ListExecutionsPermissionDenied",

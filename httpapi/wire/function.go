@@ -28,6 +28,8 @@ type FunctionDetail[T any] struct {
 	Allow       []string `json:"allow"` // what runs may reach, as rules HOST:PORT
 	ContextKeys []string `json:"context_keys"`
 	Bundle      *Bundle  `json:"bundle,omitempty"` // nil: Code is all there is
+	// ImportsDuringRuns are the modules that the first runs of a bundle have imported.
+	ImportsDuringRuns []string `json:"imports_during_runs,omitempty"`
 }
 
 // Bundle is the zip file of a function whose Code is its main.py.

@@ -79,6 +79,8 @@ func (sandboxFunc) Deploy(context.Context, runtime.Program) (runtime.Outcome, er
 }
 func (sandboxFunc) Forget(string, uint64) {}
 
+func (sandboxFunc) RunImports(string, uint64) []string { return nil }
+
 func echo(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 	return runtime.Outcome{Result: c.Args}, nil
 }

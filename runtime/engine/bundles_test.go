@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,21 @@ func TestBundlesAreDeployed(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStored(t, e, first, false)
+	wantStored(t, e, second, false)
+
+	// Settings come with the bundle, of a new function too, and are checked before anything is stored.
+	settings := runtime.FunctionUpdate{Bundle: upload(first), Timeout: ptr(2 * time.Second), Memory: ptr(int64(256 * runtime.MiB)), Retries: ptr(2), Create: true}
+	change(settings)
+	d, err = e.GetFunction(context.Background(), tenant, "f")
+	if l := d.Version.Limits; err != nil || l.Timeout != 2*time.Second || l.Memory != 256*runtime.MiB || d.Version.Retries != 2 || d.Version.Number != 1 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if !slices.Equal(d.RunImports, []string{"lazy"}) {
+		t.Errorf("runs import %v", d.RunImports)
+	}
+	settings.Tenant, settings.Name, settings.Bundle, settings.Memory = tenant, "new", upload(second), ptr(int64(1))
+	_, err = e.UpdateFunction(context.Background(), settings)
+	wantCode(t, err, runtime.CodeInvalidArgument)
 	wantStored(t, e, second, false)
 }
 

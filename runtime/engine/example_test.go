@@ -27,6 +27,8 @@ func (greeter) Run(_ context.Context, c runtime.RunCall) (runtime.Outcome, error
 
 func (greeter) Forget(string, uint64) {}
 
+func (greeter) RunImports(string, uint64) []string { return nil }
+
 func Example() {
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -85,6 +85,8 @@ func (s *fakeSandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outco
 	return o, err
 }
 
+func (s *fakeSandbox) RunImports(string, uint64) []string { return []string{"lazy"} }
+
 func (s *fakeSandbox) Forget(functionID string, version uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

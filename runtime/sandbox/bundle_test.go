@@ -611,6 +611,70 @@ func TestLargeBundlesGiveWayFirst(t *testing.T) {
 	}
 }
 
+// TestManyBundlesGiveWayAtOnce deploys a bundle that needs the room of many: they are chosen in one look
+// at the images, not in one for each.
+func TestManyBundlesGiveWayAtOnce(t *testing.T) {
+	box, store := bundleBox(t, Options{BundleDisk: 5 * runtime.MiB})
+	deploy := func(size int) {
+		deployedBundle(t, box, store, map[string]string{
+			"main.py": "def main(args, context): return 1\n", "data": strings.Repeat("x", size),
+		})
+	}
+	for i := range 12 {
+		deploy(400*runtime.KiB + i)
+	}
+	looks, images := 0, box.bundles.images
+	box.bundles.images = func() map[*bundleFiles][]cachedImage {
+		looks++
+		return images()
+	}
+	deploy(9 * runtime.MiB / 2)
+	// The zip, its contents and their bytecode need room.
+	if n := len(box.bundles.byKey); n > 2 || looks == 0 || looks > 3 {
+		t.Errorf("%d bundles are unpacked, after %d looks", n, looks)
+	}
+}
+
+// TestBundlesThatGiveWay chooses among the bundles of several tenants.
+func TestBundlesThatGiveWay(t *testing.T) {
+	b := &bundles{}
+	images := make(map[*bundleFiles][]cachedImage)
+	names := make(map[*bundleFiles]string)
+	add := func(name string, size, holders, idle int) {
+		f := &bundleFiles{key: bundleKey{tenant: runtime.Tenant(name[:1])}, holders: holders, contents: []content{{size: size, disk: true}}}
+		f.element = b.order.PushFront(f)
+		names[f] = name
+		if idle > 0 {
+			images[f] = make([]cachedImage, idle)
+		}
+	}
+	add("a1", 10, 1, 1)
+	add("b1", 30, 1, 1)
+	add("b2", 30, 2, 1) // a run uses it
+	add("b3", 30, 2, 2)
+	add("c1", 100, 1, 0) // a run uses it
+	add("a2", 10, 1, 1)
+	add("a3", 25, 1, 1)
+	for _, want := range []struct {
+		bytes int64
+		files int
+		names string
+	}{
+		{0, 0, ""}, {1, 0, "b1"}, {30, 1, "b1"}, {31, 0, "b1 b3"}, {61, 0, "b1 b3 a1"}, {0, 4, "b1 b3 a1 a2"}, {1000, 0, "b1 b3 a1 a2 a3"},
+	} {
+		var got []string
+		for _, f := range b.choose(true, want.bytes, want.files, images) {
+			got = append(got, names[f])
+		}
+		if strings.Join(got, " ") != want.names {
+			t.Errorf("%d bytes, %d files: %v give way, want %s", want.bytes, want.files, got, want.names)
+		}
+	}
+	if got := b.choose(false, 1, 1, images); len(got) > 0 {
+		t.Errorf("%v give way to a bundle in memory", got)
+	}
+}
+
 // TestBundleIsUnpackedInTime ends deployments while the bundle is read.
 func TestBundleIsUnpackedInTime(t *testing.T) {
 	box, store := bundleBox(t, Options{})
@@ -626,7 +690,9 @@ func TestBundleIsUnpackedInTime(t *testing.T) {
 	}
 	// One that waits for another's unpacking does it itself if that ends.
 	blocked := make(chan struct{})
-	box.bundles.unpacking <- struct{}{}
+	if !box.bundles.unpacking.Take(context.Background(), p.Tenant) {
+		t.Fatal("no turn")
+	}
 	ctx, cancel = context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -640,11 +706,40 @@ func TestBundleIsUnpackedInTime(t *testing.T) {
 		}
 	})
 	cancel()
-	<-box.bundles.unpacking
+	box.bundles.unpacking.Give(p.Tenant)
 	wg.Wait()
 	if got := result(t, box, p, "{}"); got != "1" {
 		t.Error(got)
 	}
+}
+
+// TestBundlesOfOthersAreUnpackedMeanwhile holds up the unpacking of one tenant's bundles: those of
+// others are deployed.
+func TestBundlesOfOthersAreUnpackedMeanwhile(t *testing.T) {
+	box, store := bundleBox(t, Options{})
+	files := map[string]string{"main.py": "def main(args, context): return 1\n"}
+	p := bundled(t, store, files, runtime.Limits{})
+	if !box.bundles.unpacking.Take(context.Background(), p.Tenant) { // it is unpacking a large one
+		t.Fatal("no turn")
+	}
+	var wg sync.WaitGroup
+	for n := range 5 { // and has many more
+		p := bundled(t, store, map[string]string{"main.py": files["main.py"], "n.txt": fmt.Sprint(n)}, runtime.Limits{})
+		wg.Go(func() {
+			if outcome, err := box.Deploy(context.Background(), p); err != nil || outcome.Failure != nil {
+				t.Errorf("%v %+v", err, outcome.Failure)
+			}
+		})
+	}
+	for _, tenant := range []runtime.Tenant{"x", "y", "x"} {
+		other := bundled(t, store, map[string]string{"main.py": files["main.py"], "n.txt": string(tenant)}, runtime.Limits{})
+		other.Tenant, other.Bundle = tenant, store.add(tenant, store.zips[bundleKey{other.Tenant, other.Bundle.ID}])
+		if outcome, err := box.Deploy(context.Background(), other); err != nil || outcome.Failure != nil {
+			t.Errorf("%v %+v", err, outcome.Failure)
+		}
+	}
+	box.bundles.unpacking.Give(p.Tenant)
+	wg.Wait()
 }
 
 // TestBundleDeployHasItsOwnTime deploys a bundle whose runs have less time than its imports take.

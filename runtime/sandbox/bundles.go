@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"container/heap"
 	"container/list"
 	"context"
 	"errors"
@@ -13,7 +14,11 @@ import (
 	"github.com/faaspot/faaspot/runtime/bundle"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
+	"github.com/faaspot/faaspot/runtime/turns"
 )
+
+// maxUnpackers is the largest number of bundles that are unpacked at once, at most one of each tenant.
+const maxUnpackers = 2
 
 // bundleKey identifies a bundle of a tenant. Tenants share nothing, even if their bundles are equal.
 type bundleKey struct {
@@ -27,17 +32,18 @@ type bundleKey struct {
 // least recently used ones first. A bundle is also dropped when the last version that uses it is
 // forgotten. Only what is missing is unpacked again.
 type bundles struct {
-	source     runtime.BundleSource // nil: there are no bundles
+	source     runtime.BundleSource  // nil: there are no bundles
+	stored     runtime.BytecodeStore // nil: bytecode is not stored
 	tree       *wasi.Tree
 	files      *imageFiles
 	account    bundleAccount
 	processors *processors
-	// dropImage drops the least recently used image that no run uses, of those whose bundle matches,
-	// and reports whether there was one. Images hold their bundles.
-	dropImage func(matches func(*bundleFiles) bool) bool
-	// unpacking has a token while a bundle is unpacked: one at a time, because that takes the room
-	// of the zip as well.
-	unpacking chan struct{}
+	// images returns the images that no run uses, by their bundles, which they hold. dropImages drops
+	// some of them, unless they are used meanwhile, and reports whether it dropped any.
+	images     func() map[*bundleFiles][]cachedImage
+	dropImages func([]cachedImage) bool
+	// unpacking is a turn of a tenant to unpack a bundle, which takes the room of the zip as well.
+	unpacking *turns.Turns
 
 	mu       sync.Mutex
 	order    list.List // of *bundleFiles, most recently used first
@@ -68,9 +74,9 @@ type bundleFiles struct {
 
 func newBundles(o Options, g *guest, p *processors) *bundles {
 	return &bundles{
-		source: o.Bundles, tree: g.tree, processors: p,
+		source: o.Bundles, stored: o.Bytecode, tree: g.tree, processors: p,
 		files:     openImageFiles("bundles", o.BundleDir, o.BundleDisk, o.Log),
-		unpacking: make(chan struct{}, 1),
+		unpacking: turns.New(maxUnpackers),
 		byKey:     make(map[bundleKey]*bundleFiles), versions: make(map[imageKey]*bundleFiles),
 	}
 }
@@ -136,13 +142,11 @@ func (b *bundles) unpack(ctx context.Context, f *bundleFiles, want runtime.Bundl
 		}
 		close(f.ready)
 	}()
-	select {
-	case b.unpacking <- struct{}{}:
-	case <-ctx.Done():
+	if !b.unpacking.Take(ctx, f.key.tenant) {
 		f.err = endOfRun{}
 		return
 	}
-	defer func() { <-b.unpacking }()
+	defer b.unpacking.Give(f.key.tenant)
 	f.err = b.fill(ctx, f, want)
 	switch _, coded := runtime.AsError(f.err); {
 	case f.err == nil:
@@ -198,19 +202,40 @@ func (b *bundles) fill(ctx context.Context, f *bundleFiles, want runtime.Bundle)
 		return err
 	}
 	entries := mountEntries(archive.Files(), places, unpacked.file)
-	mount, err := b.tree.Mount(entries, time.Now().UnixNano())
-	if err != nil {
-		b.free(&unpacked)
-		return runtime.Errorf(runtime.CodeInvalidArgument, "the bundle cannot be shown as files: %v", err)
+	contents := []content{unpacked}
+	bytecode, compiled := b.loadBytecode(ctx, f.key, entries)
+	if len(compiled) > 0 {
+		contents = append(contents, bytecode)
 	}
-	cost := mount.Size() + entriesCost(entries)
-	if err := b.take(ctx, b.account.trees, cost); err != nil {
-		b.free(&unpacked)
+	if err := b.mountBundle(ctx, f, entries, compiled); err != nil {
+		for i := range contents {
+			b.free(&contents[i])
+		}
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f.contents, f.entries, f.mount, f.trees = []content{unpacked}, entries, mount, cost
+	f.contents = contents
+	return nil
+}
+
+// mountBundle makes the mount of a new bundle, with the bytecode that was stored of it, if there is any.
+func (b *bundles) mountBundle(ctx context.Context, f *bundleFiles, sources, bytecode []wasi.MountEntry) error {
+	mount, err := b.tree.Mount(append(bytecode, sources...), time.Now().UnixNano())
+	if err != nil {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "the bundle cannot be shown as files: %v", err)
+	}
+	cost := mount.Size()
+	if len(bytecode) > 0 {
+		sources = nil
+	}
+	cost += entriesCost(sources)
+	if err := b.take(ctx, b.account.trees, cost); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f.entries, f.compiled, f.mount, f.trees = sources, len(bytecode) > 0, mount, cost
 	return nil
 }
 
@@ -273,7 +298,7 @@ func (b *bundles) makeRoom(size int64) bool {
 		if bytes <= 0 && files <= 0 {
 			return true
 		}
-		if !b.giveWay(true) {
+		if !b.giveWay(true, bytes, files) {
 			return false
 		}
 	}
@@ -288,34 +313,85 @@ func (b *bundles) reclaim(n int64) (freed int64) {
 			freed += f.trees + inMemory
 			return freed < n
 		}, freed < n)
-		if freed >= n || !b.giveWay(false) {
+		if freed >= n || !b.giveWay(false, n-freed, 0) {
 			return freed
 		}
 	}
 }
 
-// giveWay drops an image that no run uses and whose bundle takes room on disk, or in memory: the least
-// recently used one of the tenant whose bundles take most of it, or if there is none, of any tenant. It reports
-// whether there was one.
-func (b *bundles) giveWay(disk bool) bool {
-	most := b.heaviest(disk)
-	return b.dropImage(func(f *bundleFiles) bool { return f.key.tenant == most && f.takes(disk) }) ||
-		b.dropImage(func(f *bundleFiles) bool { return f.takes(disk) })
+// giveWay drops images that no run uses, so that nothing holds their bundles any more: those of bundles
+// that together have as many bytes and files, on disk or in memory. It reports whether it dropped any.
+func (b *bundles) giveWay(disk bool, bytes int64, files int) bool {
+	images := b.images()
+	var chosen []cachedImage
+	for _, f := range b.choose(disk, bytes, files, images) {
+		chosen = append(chosen, images[f]...)
+	}
+	return b.dropImages(chosen)
 }
 
-// heaviest returns the tenant whose bundles take most room on disk, or in memory.
-func (b *bundles) heaviest(disk bool) (tenant runtime.Tenant) {
+// choose returns the bundles that give way, of those that only the given images hold: again and again
+// the least recently used one of the tenant whose bundles have most bytes. It takes each bundle once.
+func (b *bundles) choose(disk bool, bytes int64, files int, images map[*bundleFiles][]cachedImage) (chosen []*bundleFiles) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	taken := make(map[runtime.Tenant]int64) // bytes
-	for _, f := range b.byKey {
-		n, _ := f.room(disk)
-		taken[f.key.tenant] += n
-		if taken[f.key.tenant] > taken[tenant] {
-			tenant = f.key.tenant
+	tenants := make(map[runtime.Tenant]*heldRoom)
+	for e := b.order.Back(); e != nil; e = e.Prev() {
+		f := e.Value.(*bundleFiles)
+		n, count := f.room(disk)
+		if count == 0 {
+			continue
+		}
+		t := tenants[f.key.tenant]
+		if t == nil {
+			t = &heldRoom{}
+			tenants[f.key.tenant] = t
+		}
+		t.bytes += n
+		if len(images[f]) > 0 && f.holders == len(images[f]) {
+			t.free = append(t.free, f)
 		}
 	}
-	return tenant
+	var order roomHeap
+	for _, t := range tenants {
+		if len(t.free) > 0 {
+			order = append(order, t)
+		}
+	}
+	heap.Init(&order)
+	for len(order) > 0 && (bytes > 0 || files > 0) {
+		most := order[0]
+		f := most.free[0]
+		chosen = append(chosen, f)
+		n, count := f.room(disk)
+		bytes, files = bytes-n, files-count
+		most.bytes -= n
+		if most.free = most.free[1:]; len(most.free) > 0 {
+			heap.Fix(&order, 0)
+		} else {
+			heap.Pop(&order)
+		}
+	}
+	return chosen
+}
+
+// heldRoom is the room that the bundles of a tenant take.
+type heldRoom struct {
+	bytes int64
+	free  []*bundleFiles // that can give way, least recently used first
+}
+
+// roomHeap is a heap of tenants, of which the first one takes most.
+type roomHeap []*heldRoom
+
+func (h roomHeap) Len() int           { return len(h) }
+func (h roomHeap) Less(i, j int) bool { return h[i].bytes > h[j].bytes }
+func (h roomHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *roomHeap) Push(x any)        { *h = append(*h, x.(*heldRoom)) }
+func (h *roomHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
 }
 
 // drop removes the least recently used bundles that nobody uses, as long as more is true: at first,
@@ -381,14 +457,6 @@ func (f *bundleFiles) retain() *bundleFiles {
 		f.holders++
 	}
 	return f
-}
-
-// takes reports whether the bundle takes room on disk, or in memory.
-func (f *bundleFiles) takes(disk bool) bool {
-	f.cache.mu.Lock()
-	defer f.cache.mu.Unlock()
-	_, files := f.room(disk)
-	return files > 0
 }
 
 // room returns the bytes and files that the bundle takes on disk, or in memory. It is called with the

@@ -66,7 +66,9 @@ func (s *Sandbox) buildImage(ctx context.Context, p runtime.Program) (made built
 	made.outcome, made.err = s.deploy(ctx, p, request{limits: p.Limits.WithDefaults()},
 		func(slot *slot, outcome runtime.Outcome, files *bundleFiles) (_ runtime.Outcome, usable bool, err error) {
 			if made.image, err = s.capture(slot, keyOf(p)); made.image != nil {
-				made.image.bundle = files.retain()
+				if made.image.bundle = files.retain(); files != nil {
+					made.image.imports = newRunImports()
+				}
 			}
 			made.unkept = made.image == nil && err == nil
 			return outcome, true, err

@@ -54,6 +54,7 @@ type image struct {
 	content
 	files   *wasi.State  // what the module body left in /tmp and open; nil if nothing
 	bundle  *bundleFiles // which the files refer to; nil: none
+	imports *runImports  // nil: its runs report none
 	holders atomic.Int32
 
 	// hot has the numbers of pages of the stretch that runs write to; nil: not known yet.
@@ -285,7 +286,7 @@ func (img *image) store(m guestMemory, steps *meter) error {
 
 // copyInto returns a copy of the image whose content is stored in c, which it frees after an error.
 func (img *image) copyInto(ctx context.Context, c content) (*image, error) {
-	made := &image{base: img.base, size: img.size, layout: img.layout, content: c, files: img.files, bundle: img.bundle}
+	made := &image{base: img.base, size: img.size, layout: img.layout, content: c, files: img.files, bundle: img.bundle, imports: img.imports}
 	for at := 0; at < len(img.data); at += pieceSize {
 		err := ctx.Err()
 		if err == nil {
@@ -387,8 +388,8 @@ func imageCost(l *layout, onDisk bool, files *wasi.State) (mapped, heap int64) {
 		mapped = int64(l.bytes())
 	}
 	heap = l.heap()
-	if files != nil {
-		heap += files.Size()
+	if files != nil { // so it may be one of a bundle
+		heap += files.Size() + runImportsCost
 	}
 	return mapped, heap
 }

@@ -208,17 +208,34 @@ func (c *images) removeOnDisk(bytes int64, files int) (removed []*image) {
 	return removed
 }
 
-// removeLast removes and returns the least recently used image that matches, or nil. The caller must
-// forget it.
-func (c *images) removeLast(matches func(*image) bool) *image {
+// ofBundles returns the images that no run uses, by their bundles. idle returns the numbers of the
+// other holders of images that are no runs.
+func (c *images) ofBundles(idle func() map[*image]int32) map[*bundleFiles][]cachedImage {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	others := idle()
+	found := make(map[*bundleFiles][]cachedImage)
 	for e := c.order.Back(); e != nil; e = e.Prev() {
-		if matches(e.Value.(*cachedImage).image) {
-			return c.remove(e)
+		cached := e.Value.(*cachedImage)
+		if img := cached.image; img.bundle != nil && unusedBut(img, others[img]) {
+			found[img.bundle] = append(found[img.bundle], *cached)
 		}
 	}
-	return nil
+	return found
+}
+
+// removeUnused removes images that ofBundles has returned and that no run uses yet, and returns them.
+// The caller must forget them.
+func (c *images) removeUnused(chosen []cachedImage, idle func() map[*image]int32) (removed []*image) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	others := idle()
+	for _, cached := range chosen {
+		if e := c.byKey[cached.key]; e != nil && e.Value.(*cachedImage).image == cached.image && unusedBut(cached.image, others[cached.image]) {
+			removed = append(removed, c.remove(e))
+		}
+	}
+	return removed
 }
 
 // clear removes all images.

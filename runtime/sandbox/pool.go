@@ -169,16 +169,15 @@ func (p *pool) removeImage(img *image) (removed []*slot) {
 	return removed
 }
 
-// idleWith returns the number of idle slots that have an image loaded.
-func (p *pool) idleWith(img *image) (n int32) {
+// idleByImage returns the numbers of idle slots by the image that they have loaded.
+func (p *pool) idleByImage() map[*image]int32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	idle := make(map[*image]int32)
 	for s := range p.idle.each() {
-		if s.image == img {
-			n++
-		}
+		idle[s.image]++
 	}
-	return n
+	return idle
 }
 
 // reclaim removes and returns the least recently used charged slots that keep n bytes, and their

@@ -45,6 +45,8 @@ type Options struct {
 	ImageDisk int64
 	// Bundles has the bundles of functions. Nil: no program may have one.
 	Bundles runtime.BundleSource
+	// Bytecode keeps the bytecode of bundles between starts. Nil: every start compiles them again.
+	Bytecode runtime.BytecodeStore
 	// BundleDir is a folder, created with mode 0700, in which bundles are unpacked. What is in it when
 	// the sandbox is opened or closed is removed. Empty, or in a file system in memory, or on a system
 	// other than Linux: they are unpacked into memory.
@@ -134,7 +136,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s.images = newImages(s.files)
 	s.bundles = newBundles(o, g, s.processors)
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages, s.reclaimBundles)
-	s.bundles.account, s.bundles.dropImage = s.accounts.bundles, s.dropImage
+	s.bundles.account, s.bundles.images, s.bundles.dropImages = s.accounts.bundles, s.bundleImages, s.dropImages
 	s.accounts.stacks.Add(stacks)
 	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
 	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle, spare: spares}
@@ -284,7 +286,15 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 		return runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassMemory, Message: fmt.Sprintf(
 			"the function has %d MB of memory after its module body, more than the %d MB of this run", int64(img.size)/runtime.MiB, limits.Memory/runtime.MiB)}}, nil
 	}
-	return s.callOnSlot(ctx, img, p.Tenant, r, nil)
+	var next continuation
+	if img.imports.begin() {
+		r.inputs[1] = learning(c)
+		next = func(slot *slot, outcome runtime.Outcome) (runtime.Outcome, bool, error) {
+			img.imports.add(slot.system.Capture())
+			return outcome, true, nil
+		}
+	}
+	return s.callOnSlot(ctx, img, p.Tenant, r, next)
 }
 
 // contextOf returns the context that the guest receives: a pair with the environment, if the run
@@ -342,17 +352,19 @@ func (s *Sandbox) reclaimImages(n int64) int64 {
 	return s.images.reclaim(n)
 }
 
-// dropImage drops the least recently used image that no run uses, of those whose bundle matches, and
-// reports whether there was one. The next run builds it again.
-func (s *Sandbox) dropImage(matches func(*bundleFiles) bool) bool {
-	img := s.images.removeLast(func(img *image) bool {
-		return img.bundle != nil && matches(img.bundle) && unusedBut(img, s.pool.idleWith(img))
-	})
-	if img == nil {
-		return false
+// bundleImages returns the images that no run uses, by their bundles.
+func (s *Sandbox) bundleImages() map[*bundleFiles][]cachedImage {
+	return s.images.ofBundles(s.pool.idleByImage)
+}
+
+// dropImages drops images that bundleImages has returned and that no run uses yet, and reports whether
+// there were any. The next run builds them again.
+func (s *Sandbox) dropImages(chosen []cachedImage) bool {
+	removed := s.images.removeUnused(chosen, s.pool.idleByImage)
+	for _, img := range removed {
+		s.forget(img)
 	}
-	s.forget(img)
-	return true
+	return len(removed) > 0
 }
 
 // reclaimBundles drops unpacked bundles that no run uses, until n bytes are free.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import IO, Any, Union, cast
+import tempfile
+from typing import IO, Any, Callable, Generator, Union, cast
 
 # A path, or an object whose read() returns text, or bytes that are UTF-8.
 CodeInput = Union[str, "os.PathLike[str]", IO[str], IO[bytes]]
 
 # A path, the bytes of a zip file, or an object whose read() returns them.
-BundleInput = Union[str, "os.PathLike[str]", bytes, IO[bytes]]
+BundleInput = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, IO[bytes]]
+
+# A path, or an object whose write() takes bytes.
+BundleOutput = Union[str, "os.PathLike[str]", IO[bytes]]
 
 
 def read_code(source: CodeInput, what: str) -> str:
@@ -37,9 +42,10 @@ def read_code(source: CodeInput, what: str) -> str:
     return data
 
 
-def read_bundle(source: BundleInput, what: str) -> bytes:
-    """Return the bytes of a zip file; what names the argument in errors. Raises OSError if a path cannot be
-    read, and TypeError if source is neither a path nor bytes nor a file of bytes."""
+def read_bundle(source: BundleInput, what: str) -> Union[bytes, memoryview]:
+    """Return the bytes of a zip file, which are in memory once; what names the argument in errors. Raises
+    OSError if a path cannot be read, and TypeError if source is neither a path nor bytes nor a file of
+    bytes."""
     data: Any
     if isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as file:
@@ -51,7 +57,27 @@ def read_bundle(source: BundleInput, what: str) -> bytes:
                 "read() of {} must return bytes, not {}: open it in binary mode".format(what, type(data).__name__)
             )
     elif isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(source)
+        data = source if isinstance(source, bytes) else memoryview(source).cast("B")
     else:
         raise TypeError("{} must be a path, bytes or an open file, not {}".format(what, type(source).__name__))
-    return cast(bytes, data)
+    return cast(Union[bytes, memoryview], data)
+
+
+@contextlib.contextmanager
+def writer(target: BundleOutput, what: str) -> Generator[Callable[[bytes], object], None, None]:
+    """Return a function that writes to a target; what names the argument in errors. A path has all that was
+    written after the block, or is what it was before if that raises."""
+    if hasattr(target, "write"):
+        yield target.write
+        return
+    if not isinstance(target, (str, os.PathLike)):
+        raise TypeError("{} must be a path or an open file, not {}".format(what, type(target).__name__))
+    path = os.fspath(target)
+    part = tempfile.NamedTemporaryFile(dir=os.path.dirname(path) or ".", suffix=".part", delete=False)
+    try:
+        with part:
+            yield part.write
+        os.replace(part.name, path)
+    except BaseException:
+        os.unlink(part.name)
+        raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 from . import network_errors
 from .endpoint import Endpoint
@@ -51,7 +51,12 @@ class Connection:
         self.idle_since = 0.0  # time of the pool's clock
 
     def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: Optional[bytes], read_timeout: float
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Optional[Union[bytes, memoryview]],
+        read_timeout: float,
     ) -> http.client.HTTPResponse:
         """Send a request and read the header of the answer. read_timeout is for how many seconds
         the server may be silent. Raises NoAnswer or ForeignAnswer; the connection is unusable then."""
@@ -94,6 +99,27 @@ class Connection:
         except (OSError, http.client.HTTPException) as err:
             raise network_errors.connection_lost(self._endpoint, err, sent=True) from err
         return b"".join(chunks)
+
+    def read_file(
+        self, response: http.client.HTTPResponse, size: int, write: Optional[Callable[[bytes], object]]
+    ) -> bytes:
+        """Read a body of size bytes. write is called with each part of it; without write, it is returned,
+        and in memory once."""
+        left = size
+        while True:
+            try:
+                data = response.read(left if write is None else min(left, _CHUNK))
+                if left and (not data or write is None and len(data) < left):
+                    raise http.client.IncompleteRead(b"", left)
+            except (OSError, http.client.HTTPException) as err:
+                raise network_errors.connection_lost(self._endpoint, err, sent=True) from err
+            if write is None:
+                return data
+            if data:
+                write(data)
+            left -= len(data)
+            if not left:
+                return b""
 
     def read_line(self, response: http.client.HTTPResponse, limit: int) -> bytes:
         """Read a line of the body, of at most limit bytes; empty at the end of the body."""

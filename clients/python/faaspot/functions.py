@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterable, List, Literal, Mapping, Optional, Sequence, cast, overload
 
 from . import arguments, pages
-from .code_input import BundleInput, CodeInput, read_bundle, read_code
+from .code_input import BundleInput, BundleOutput, CodeInput, read_bundle, read_code, writer
 from .errors import NoAnswer, Unavailable, WaitTimeout, from_fields
 from .executions import Executions
 from .models import Execution, Function, FunctionSummary
@@ -15,6 +16,8 @@ from .transport import Answer, Request, Transport
 # A run whose caller waits takes up to 900 s and may wait for a free slot before, and the server is silent
 # until it ends. A deploy runs the code outside main, with the same limit.
 _RUN_TIMEOUT = 1200.0  # seconds
+
+_MAX_BUNDLE = 50 << 20  # bytes
 
 
 class Functions:
@@ -96,21 +99,54 @@ class Functions:
         body = _definition(file, context_file, timeout, memory, retries, allow)
         return self._change("PUT", _path(name), body, wait)
 
-    def deploy_bundle(self, name: str, bundle: BundleInput, wait: bool = False) -> str:
+    def deploy_bundle(
+        self,
+        name: str,
+        bundle: BundleInput,
+        wait: bool = False,
+        *,
+        timeout: Optional[float] = None,
+        memory: Optional[float] = None,
+        retries: Optional[int] = None,
+    ) -> str:
         """Deploy a function of several files, new or not, and return the id of the deploy's execution.
 
         bundle  a zip file of at most 50 MiB, with main.py at its root, which defines
                 main(args, context), and its modules, packages and data: a path, the bytes, or an
                 object whose read() returns them; the server installs nothing
-        wait    as in create
-
-        If there is a function of that name, its context, timeout, memory, retries and allow stay as
-        they are; update changes them. Raises DeployFailed, with line and server_traceback, if the code
+        The other arguments are those of create. If there is a function of that name, what the arguments
+        do not name stays as it is, and so do its context and its allow list, which update changes. Raises
+        DeployFailed, with line and server_traceback, if the code
         cannot be deployed, TooLarge if the zip file exceeds a limit, InvalidRequest if it is not
         valid, and OSError if a path cannot be read.
         """
         body = read_bundle(bundle, "bundle")
-        return self._deploy(Request("PUT", _path(name) + "/bundle", body, {"Content-Type": "application/zip"}), wait)
+        settings = _settings(timeout, memory, retries)
+        path = _path(name) + "/bundle" + ("?" + urllib.parse.urlencode(settings) if settings else "")
+        return self._deploy(Request("PUT", path, body, {"Content-Type": "application/zip"}), wait)
+
+    @overload
+    def get_bundle(self, name: str) -> bytes:
+        ...
+
+    @overload
+    def get_bundle(self, name: str, file: BundleOutput) -> None:
+        ...
+
+    def get_bundle(self, name: str, file: Optional[BundleOutput] = None) -> Optional[bytes]:
+        """Return the zip file of a function of several files, as it was deployed.
+
+        file  a path, or an object whose write() takes bytes, to which the zip file is written instead;
+              a path has all of it, or is as it was before if it cannot be read to its end
+
+        Raises NotFound if there is no such function, or if it is a single file.
+        """
+        request = Request("GET", _path(name) + "/bundle", headers={"Accept": "application/zip"}, repeatable=True)
+        if file is None:
+            return self._transport().download(request, "application/zip", _MAX_BUNDLE, None)
+        with writer(file, "file") as write:
+            self._transport().download(request, "application/zip", _MAX_BUNDLE, write)
+        return None
 
     def update(
         self,
@@ -299,9 +335,12 @@ def _definition(
         body["context"] = read_code(context_file, "context_file")
     if body:
         body["encoding"] = "plain"  # the text is sent as it is; without this the server would guess
-    for name, value in (("timeout", timeout), ("memory", memory), ("retries", retries)):
-        if value is not None:
-            body[name] = value
+    body.update(_settings(timeout, memory, retries))
     if allow is not None:
         body["allow"] = arguments.check_allow(allow)
     return body
+
+
+def _settings(timeout: Optional[float], memory: Optional[float], retries: Optional[int]) -> Dict[str, Any]:
+    named = (("timeout", timeout), ("memory", memory), ("retries", retries))
+    return {name: value for name, value in named if value is not None}

@@ -39,6 +39,7 @@ class Function(_FunctionAlways, total=False):
     """A function with its code."""
 
     bundle: Bundle  # absent if code is all there is
+    imports_during_runs: List[str]  # modules that the first runs of a bundle imported; absent if there are none
 
 
 class _ErrorAlways(TypedDict):

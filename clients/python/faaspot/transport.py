@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Generator, Mapping, NoReturn, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Generator, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union
 
 from .connection import Connection
 from .endpoint import Endpoint
@@ -40,7 +40,7 @@ class Request:
 
     method: str
     path: str  # from the root, escaped, with the query
-    body: Optional[bytes] = None
+    body: Optional[Union[bytes, memoryview]] = None
     headers: Mapping[str, str] = field(default_factory=dict)
     # Sending it twice has the same effect as sending it once.
     repeatable: bool = False
@@ -101,12 +101,36 @@ class Transport:
     def call(self, request: Request) -> Answer:
         """Send a request and retry it until there is a final answer. Raises FaaspotException for
         every answer but a success."""
+        return self._retried(request, self._attempt)
+
+    def download(
+        self, request: Request, media_type: str, most: int, write: Optional[Callable[[bytes], object]]
+    ) -> bytes:
+        """Send a request whose answer is a file of a media type with at most so many bytes. The request is
+        retried until the file begins. write is called with each part of it; without write, the whole
+        file is returned."""
+        connection, response = self._retried(request, self._begin)
+        try:
+            kind, length = response.getheader("Content-Type"), response.length
+            if kind != media_type or length is None or length > most:
+                raise self._foreign(
+                    response, "it is not a file of type {} with at most {} bytes".format(media_type, most)
+                )
+            data = connection.read_file(response, length, write)
+        except BaseException:
+            connection.close()
+            raise
+        self._pool.release(connection)
+        return data
+
+    def _retried(self, request: Request, send: Callable[[Request], _A]) -> _A:
+        """Call send until there is a final answer."""
         attempt, first_failure = 0, 0.0
         reached = request.reached
         while True:
             attempt += 1
             try:
-                return self._attempt(request)
+                return send(request)
             except FaaspotException as err:
                 if not is_retryable(request, err, reached):
                     raise
@@ -150,16 +174,27 @@ class Transport:
             connection.close()
 
     def _attempt(self, request: Request) -> Answer:
-        connection, response = self._open(request)
+        connection, response = self._begin(request)
         try:
             body = self._body(connection, response)
         except BaseException:
             connection.close()
             raise
         self._pool.release(connection)
-        if response.status != 200:
-            self._raise_error(response, body)
         return Answer(self._json(response, body), response.headers, lambda why: self._foreign(response, why))
+
+    def _begin(self, request: Request) -> Tuple[Connection, http.client.HTTPResponse]:
+        """Send a request. The body of the answer, which is a success, is not read."""
+        connection, response = self._open(request)
+        if response.status != 200:
+            try:
+                body = self._body(connection, response)
+            except BaseException:
+                connection.close()
+                raise
+            self._pool.release(connection)
+            self._raise_error(response, body)
+        return connection, response
 
     def _open(self, request: Request) -> Tuple[Connection, http.client.HTTPResponse]:
         """Send a request on an idle connection, or else on a new one. A server may close an idle

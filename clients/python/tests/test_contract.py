@@ -97,13 +97,31 @@ class Contract(unittest.TestCase):
         f.functions.update("contract-bundle", context_file=self.context_file, retries=2)
         function = f.functions.get("contract-bundle")
         self.assertEqual(function["code"], GREETER)
+        self.assertEqual(f.functions.get_bundle("contract-bundle"), content)
         self.assertEqual(function["bundle"], {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)})
 
         path = self.file.with_suffix(".zip")
         path.write_bytes(zipped(GREETER + "# 2\n"))
         f.functions.deploy_bundle("contract-bundle", path)
         with open(path, "rb") as file:
-            f.functions.deploy_bundle("contract-bundle", file)
+            f.functions.deploy_bundle("contract-bundle", file, timeout=2.5, memory=256)
+        function = f.functions.get("contract-bundle")
+        self.assertEqual((function["timeout"], function["memory"]), (2.5, 256))
+        f.functions.deploy_bundle("contract-bundle", bytearray(path.read_bytes()))
+        back = self.file.with_suffix(".back")
+        f.functions.get_bundle("contract-bundle", back)
+        self.assertEqual(back.read_bytes(), path.read_bytes())
+        written = io.BytesIO()
+        f.functions.get_bundle("contract-bundle", written)
+        self.assertEqual(written.getvalue(), path.read_bytes())
+        with self.assertRaises(NotFound):
+            f.functions.get_bundle("contract-absent", back)
+        self.assertEqual(back.read_bytes(), path.read_bytes())
+        self.assertEqual(list(back.parent.glob("*.part")), [])
+        with self.assertRaises(TypeError):
+            f.functions.get_bundle("contract-bundle", 7)  # type: ignore[call-overload]
+        with self.assertRaises(InvalidRequest):
+            f.functions.deploy_bundle("contract-bundle", content, retries=11)
         self.assertEqual(f.functions.run("contract-bundle", wait=True), ["Hi", {}])
         self.assertEqual(f.functions.get("contract-bundle")["retries"], 2)
 
@@ -116,6 +134,8 @@ class Contract(unittest.TestCase):
                 f.functions.deploy_bundle("contract-bundle", wrong)  # type: ignore[arg-type]
         f.functions.apply("contract-bundle", io.StringIO(GREETER))
         self.assertNotIn("bundle", f.functions.get("contract-bundle"))
+        with self.assertRaises(NotFound):
+            f.functions.get_bundle("contract-bundle")
 
     def test_a_name_may_end_in_py(self) -> None:
         self.deployed("contract-3.py")

@@ -6,8 +6,10 @@ import datetime
 import email.utils
 import io
 import logging
+import os
 import select
 import socket
+import tempfile
 import threading
 import unittest
 from typing import Any, Callable, Dict, List, Tuple
@@ -439,3 +441,45 @@ def _await_readable(f: Client) -> None:
     """Wait until the idle connection is readable: the server has closed it or sent something."""
     if not select.select([f.pool._idle[0].fileno()], [], [], 60)[0]:
         raise AssertionError("the idle connection did not become readable")
+
+
+class Downloads(unittest.TestCase):
+    """Bundles, whose answers are files."""
+
+    ZIP = {"Content-Type": "application/zip"}
+
+    def test_a_file_of_any_size(self) -> None:
+        for content in (b"", b"PK", bytes(range(256)) * 10_000):
+            server = FakeServer(
+                Answer(BUSY, 503), Answer(body=content, headers=self.ZIP), Answer(body=content, headers=self.ZIP)
+            )
+            written = io.BytesIO()
+            with server, Client(server) as f:
+                self.assertEqual(f.functions.get_bundle("x"), content)
+                f.functions.get_bundle("x", written)
+                self.assertEqual(len({request.connection for request in server.requests}), 1)
+            self.assertEqual(written.getvalue(), content)
+
+    def test_a_file_that_is_cut_off(self) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Length: 9\r\n\r\n"
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "x.zip")
+            for targets in ((), (path,), (io.BytesIO(),)):
+                with FakeServer(Raw(head, b"PK")) as server, Client(server) as f, self.assertRaises(NoAnswer):
+                    f.functions.get_bundle("x", *targets)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_what_is_no_bundle(self) -> None:
+        large = b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Length: 52428801\r\n\r\n"
+        endless = b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for behaviour in (
+            Answer("text"),
+            Answer(body=b"PK", headers={"Content-Type": "text/html"}),
+            Raw(large),
+            Raw(endless),
+        ):
+            with FakeServer(behaviour) as server, Client(server) as f, self.assertRaises(ForeignAnswer):
+                f.functions.get_bundle("x")
+        missing = Answer({"message": "there is none", "error_code": "not_found"}, 404)
+        with FakeServer(missing) as server, Client(server) as f, self.assertRaises(NotFound):
+            f.functions.get_bundle("x")

@@ -67,6 +67,8 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 
 func (*Sandbox) Forget(string, uint64) {}
 
+func (*Sandbox) RunImports(string, uint64) []string { return nil }
+
 // JobServer is a server over a real engine and store, with a function "hello.py".
 type JobServer struct {
 	*Served

@@ -28,7 +28,12 @@ func ReadFields(body []byte) (*Fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Fields{left: members, err: new(error)}, nil
+	return FieldsOf(members), nil
+}
+
+// FieldsOf reads an object that was parsed, and which it changes.
+func FieldsOf(members map[string]json.RawMessage) *Fields {
+	return &Fields{left: members, err: new(error)}
 }
 
 // ReadObject reads the object at a path of a body; ok is false if there is none.

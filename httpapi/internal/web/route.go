@@ -76,8 +76,9 @@ type Dialect struct {
 	// WriteError answers with an error.
 	WriteError func(ctx *fasthttp.RequestCtx, status int, e ErrorReport)
 	// LargeBody returns the size of the largest body of a request for a path, in bytes, if that may be
-	// a bulk or a bundle, else 0. It sees the path before the request is routed.
-	LargeBody func(path []byte) int
+	// a bulk or a bundle, which the route [Route.Spools], else 0. It sees the path before the request is
+	// routed.
+	LargeBody func(path []byte) (size int, spools bool)
 }
 
 // Limits of request bodies, in bytes.

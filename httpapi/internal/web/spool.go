@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// MaxSpooled and MaxUploads bound the uploads that are on disk at once, in bytes and in number.
-	// Half of each is the most that one tenant may have.
+	// MaxSpooled and MaxUploads bound the uploads that are on disk at once, in bytes and in number. A
+	// tenant may have as much of each as it leaves free: one alone half, each of two a third, and
+	// another always finds a place.
 	MaxSpooled = 512 * runtime.MiB
 	MaxUploads = 64
 	// spoolRetry is the Retry-After of an upload that there is no room for.
@@ -86,7 +87,7 @@ func (s *Spool) take(tenant runtime.Tenant, n int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.tenants[tenant]
-	if s.all.count+1 > MaxUploads || s.all.bytes+n > MaxSpooled || one.count+1 > MaxUploads/2 || one.bytes+n > MaxSpooled/2 {
+	if one.count+1 > MaxUploads-(s.all.count+1) || one.bytes+n > MaxSpooled-(s.all.bytes+n) {
 		err := runtime.Errorf(runtime.CodeTooBusy, "too many bundles are being uploaded").WithHint("try again in a moment, and deploy fewer bundles at once")
 		err.RetryAfter = spoolRetry
 		return err

@@ -83,13 +83,20 @@ def deploy(name: bytes, source: bytes, code: bytes) -> Outcome:
 
 
 def run(args: bytes, context: bytes) -> Outcome:
-    """Call the deployed program's `main` and return its result as JSON."""
+    """Call the deployed program's `main` and return its result as JSON.
+
+    The context is an object, or an array: the object, environment variables, and if there is a third
+    element, the run tells the host what it imports.
+    """
+    loaded = None
     try:
         try:
             parameters = values.decode(args)
             secrets = values.decode(context)
             if type(secrets) is list:
-                secrets, variables = secrets
+                secrets, variables, *learns = secrets
+                if learns:
+                    loaded = frozenset(sys.modules)
                 _environ.update(variables)
                 if "TZ" in variables:
                     unix.zone_of_environment()
@@ -99,6 +106,8 @@ def run(args: bytes, context: bytes) -> Outcome:
                 result = coroutines.finished(result)
             return values.encode(result)
         finally:
+            if loaded is not None:
+                program.report_imports(loaded)
             _flush()
     except BaseException as error:
         return (failure.describe(error),)

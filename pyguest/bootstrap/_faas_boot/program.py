@@ -37,6 +37,10 @@ _EARLY = frozenset(
     " encodings genericpath importlib io os posixpath site stat zipimport faas _faas _faas_boot".split()
 )
 
+# The file to which a run writes the modules that it has imported, if the host asks for them.
+IMPORTS = "/tmp/.faaspot-imports"
+MAX_IMPORTS = 200
+
 MAX_LAYERS = 10  # of partial and __call__ around a function that are looked through
 
 type Main = Callable[[object, object], object]
@@ -124,6 +128,16 @@ def loaded() -> None:
     """End what `load_bundle` has begun: modules that are imported from now on leave no bytecode for the host."""
     if sys.pycache_prefix is BYTECODE:
         sys.pycache_prefix = None
+
+
+def report_imports(loaded: frozenset[str]) -> None:
+    """Write the names of the modules that were not loaded before, in the order of their imports, for the host."""
+    try:
+        names = [name for name in list(sys.modules) if name not in loaded and not name.startswith("_faas")]
+        with open(IMPORTS, "w", encoding="utf-8") as file:
+            file.write("\n".join(names[:MAX_IMPORTS]))
+    except Exception:
+        pass  # /tmp is full, or the function has changed what this uses: the report is for convenience
 
 
 def _make_way() -> None:

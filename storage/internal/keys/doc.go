@@ -26,7 +26,8 @@
 //	't' T 's' text(id) number               source of that version
 //	't' T 'c' text(id) number               context of that version; absent if it has none
 //	't' T 'C' H                             bundle: its size in bytes as a number, 0 while its chunks are written
-//	't' T 'A' H number                      chunk of a bundle
+//	't' T 'A' H number                      chunk of a bundle, and from 2^32 on, of its bytecode
+//	't' T 'O' H                             bytecode of a bundle: its build, checksum and size, 0 while its chunks are written
 //	't' T 'U' H text(id) number             nothing; the version uses the bundle
 //	't' T 'a' X                             execution that is queued or runs, as it was accepted
 //	't' T 'g' X                             its args, if they are larger than record.InlineSize

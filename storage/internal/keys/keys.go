@@ -29,6 +29,7 @@ const (
 	KindBundleChunk = 'A'
 	KindBundle      = 'C'
 	KindBundleUse   = 'U'
+	KindBytecode    = 'O'
 )
 
 // Escapes of texts: 0x00 is written as escape, escapedZero; the end of the text is written as
@@ -87,6 +88,21 @@ func BundleChunks(tenant runtime.Tenant, id runtime.BundleID) []byte {
 // BundleChunk returns the key of a chunk of a bundle. Numbers count from 0.
 func BundleChunk(tenant runtime.Tenant, id runtime.BundleID, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(BundleChunks(tenant, id), number)
+}
+
+// firstBytecodeChunk is the number of the first chunk of the bytecode of a bundle. No bundle has as
+// many chunks, so that all chunks, which are large, have one kind.
+const firstBytecodeChunk = 1 << 32
+
+// Bytecode returns the key of the bytecode of a bundle.
+func Bytecode(tenant runtime.Tenant, id runtime.BundleID) []byte {
+	return append(OfKind(tenant, KindBytecode), id[:]...)
+}
+
+// BytecodeChunk returns the key of a chunk of the bytecode of a bundle. Numbers count from 0. They are
+// the last of the [BundleChunks].
+func BytecodeChunk(tenant runtime.Tenant, id runtime.BundleID, number uint64) []byte {
+	return BundleChunk(tenant, id, firstBytecodeChunk+number)
 }
 
 // BundleUses returns the prefix of the uses of a bundle.

@@ -119,7 +119,7 @@ var kindsOfJobs = []byte{
 
 func TestKindsAreDistinct(t *testing.T) {
 	seen := map[byte]bool{}
-	for _, kinds := range [][]byte{{KindFunctionName, KindFunction, KindVersion, KindSource, KindContext, KindBundle, KindBundleChunk, KindBundleUse}, kindsOfExecutions, kindsOfJobs} {
+	for _, kinds := range [][]byte{{KindFunctionName, KindFunction, KindVersion, KindSource, KindContext, KindBundle, KindBundleChunk, KindBundleUse, KindBytecode}, kindsOfExecutions, kindsOfJobs} {
 		for _, kind := range kinds {
 			if seen[kind] {
 				t.Errorf("two kinds are %q", kind)

@@ -5,17 +5,46 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// PutBundle deploys a bundle of size bytes: it creates the function, or changes its code, and keeps
-// its other settings. It returns when new runs use the change. The content is read while it is sent.
-func (c *Client) PutBundle(ctx context.Context, name string, content io.ReaderAt, size int64) (executionID string, err error) {
+// BundleSettings are the settings of a function that change along with its bundle. The zero value
+// changes none.
+type BundleSettings struct {
+	Timeout float64 // seconds; 0: unchanged
+	Memory  int64   // MB; 0: unchanged
+	Retries *int    // nil: unchanged
+}
+
+// query returns the settings as a query with its question mark, empty if there are none.
+func (s BundleSettings) query() string {
+	q := make(url.Values)
+	if s.Timeout != 0 {
+		q.Set("timeout", strconv.FormatFloat(s.Timeout, 'f', -1, 64))
+	}
+	if s.Memory != 0 {
+		q.Set("memory", strconv.FormatInt(s.Memory, 10))
+	}
+	if s.Retries != nil {
+		q.Set("retries", strconv.Itoa(*s.Retries))
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// PutBundle deploys a bundle of size bytes, with some settings: it creates the function, or changes its
+// code, and keeps its other settings. It returns when new runs use the change. The content is read while
+// it is sent.
+func (c *Client) PutBundle(ctx context.Context, name string, s BundleSettings, content io.ReaderAt, size int64) (executionID string, err error) {
 	a, err := c.do(ctx, request{
 		method: http.MethodPut,
-		path:   bundlePath(name),
+		path:   bundlePath(name) + s.query(),
 		upload: &upload{content: content, size: size, mediaType: mediaZip},
 	})
 	if err != nil {

@@ -28,6 +28,8 @@ type Function struct {
 	ContextKeys []string     `json:"context_keys"`     // names in the context; their values are secret
 	Code        string       `json:"code"`             // Python; of a bundle its main.py
 	Bundle      *wire.Bundle `json:"bundle,omitempty"` // nil: the function is a single file
+	// ImportsDuringRuns are the modules that the first runs of a bundle have imported.
+	ImportsDuringRuns []string `json:"imports_during_runs,omitempty"`
 }
 
 func newListed(w *wire.Function[Moment]) Listed {
@@ -45,5 +47,6 @@ func newFunction(w *wire.FunctionDetail[Moment]) (Function, error) {
 	return Function{
 		Listed: newListed(&w.Function), Timeout: w.Timeout, Memory: w.Memory, Retries: w.Retries,
 		Allow: append([]string{}, w.Allow...), ContextKeys: append([]string{}, w.ContextKeys...), Code: w.Code, Bundle: w.Bundle,
+		ImportsDuringRuns: w.ImportsDuringRuns,
 	}, nil
 }

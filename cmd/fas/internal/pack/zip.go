@@ -24,7 +24,7 @@ type Options struct {
 	Progress func(text func() string)
 }
 
-// Bundle is a bundle in a temporary file.
+// Bundle is a bundle in a file, which is a temporary one unless the user has made it.
 type Bundle struct {
 	runtime.Bundle
 	File     *os.File
@@ -34,12 +34,16 @@ type Bundle struct {
 	Installed string   // name of the file whose packages were installed; empty: none
 	Native    []string // packages whose extension modules were left out, sorted
 	Secrets   bool     // whether the folder has a file .env that was left out
+
+	keep bool // Close leaves the file
 }
 
-// Close removes the file.
+// Close closes the file, and removes it if it is a temporary one.
 func (b *Bundle) Close() {
 	b.File.Close()
-	os.Remove(b.File.Name())
+	if !b.keep {
+		os.Remove(b.File.Name())
+	}
 }
 
 // Folder packs a folder and the packages that it depends on. The caller closes the bundle.

@@ -39,6 +39,8 @@ func (s slowSandbox) Run(ctx context.Context, _ runtime.RunCall) (runtime.Outcom
 
 func (slowSandbox) Forget(string, uint64) {}
 
+func (slowSandbox) RunImports(string, uint64) []string { return nil }
+
 // busyServer is a server with one run, whose end is sent to ended.
 type busyServer struct {
 	engine *engine.Engine

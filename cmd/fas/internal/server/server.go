@@ -156,7 +156,7 @@ func (s *server) start(ctx context.Context) (err error) {
 
 	box := sandbox.Options{
 		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory,
-		Bundles: s.store, BundleDir: filepath.Join(s.Data, "bundles"),
+		Bundles: s.store, Bytecode: s.store, BundleDir: filepath.Join(s.Data, "bundles"),
 	}
 	if s.ImageDisk != 0 {
 		box.ImageDir, box.ImageDisk = filepath.Join(s.Data, "images"), max(int64(s.ImageDisk), 0)
