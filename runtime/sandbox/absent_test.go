@@ -75,7 +75,7 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"address", "import ctypes; ctypes.addressof(ctypes.c_int())", "NotImplementedError", "ctypes.addressof is absent: ", saysNative},
 	{"limit of the process", "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))", "PermissionError", "[Errno 1] Operation not permitted: the limits of a run are those of its function: ", "fas functions update"},
 	{"control of a file", "import fcntl; fcntl.fcntl(1, fcntl.F_NOTIFY, 0)", "OSError", "[Errno 22] Invalid argument: ", "whose system interface has no such call"},
-	{"mmap", "import mmap", "ModuleNotFoundError", "the module mmap is absent: ", saysNative},
+	{"module of a C library", "import readline", "ModuleNotFoundError", "the module readline is absent: ", saysTerminal},
 	{"timer", "import threading; threading.Timer(0, print).start()", "RuntimeError", "can't start new thread: ", saysThreads},
 	{"thread of multiprocessing", "import multiprocessing.dummy; multiprocessing.dummy.Process(target=print).start()", "RuntimeError", "can't start new thread: ", saysThreads},
 	{"pool of processes", "import multiprocessing; multiprocessing.Pool(2)", "OSError", "processes are absent: ", saysProcesses},
@@ -240,7 +240,7 @@ def main(args, context):
 func TestAbsentThingsCanBeDetected(t *testing.T) {
 	box := boxes["mapped"]
 	p := deployed(t, box, body(`import importlib.util, os, signal, socket
-found = [hasattr(os, "fork"), hasattr(signal, "alarm"), hasattr(signal, "SIGALRM"), hasattr(socket, "AF_UNIX"), importlib.util.find_spec("requests"), importlib.util.find_spec("mmap")]
+found = [hasattr(os, "fork"), hasattr(signal, "alarm"), hasattr(signal, "SIGALRM"), hasattr(socket, "AF_UNIX"), importlib.util.find_spec("requests"), importlib.util.find_spec("readline")]
 try: import requests
 except ImportError as e: found.append(str(e))
 try: os.environ["NONE"]
