@@ -131,6 +131,7 @@ func TestCaughtExceptionsSayWhy(t *testing.T) {
 		{"lock between processes", "import multiprocessing\ntry: multiprocessing.Lock()\nexcept ImportError as e: return [str(e), e.name == '_multiprocessing']", saysProcesses},
 		{"thread", "import threading\ntry: threading.Thread(target=print).start()\nexcept RuntimeError as e: return [str(e)]", saysThreads},
 		{"wait of a call that the loop does not end", "import asyncio, threading\ntry: asyncio.run(asyncio.to_thread(threading.Event().wait))\nexcept RuntimeError as e: return [str(e)]", "this wait would never end"},
+		{"wait of a call behind a cancelled timer", "import asyncio, threading\nasync def run():\n        timer = asyncio.get_running_loop().call_later(3600, print)\n        asyncio.get_running_loop().call_soon(timer.cancel)\n        await asyncio.to_thread(threading.Event().wait)\ntry: asyncio.run(run())\nexcept RuntimeError as e: return [str(e)]", "this wait would never end"},
 		{"socket", "import socket, errno\ntry: socket.create_connection(('192.0.2.1', 80))\nexcept OSError as e: return [str(e), e.errno == errno.ENETUNREACH, len(e.args) == 2, e.filename is None]", saysNetwork},
 		{"name look-up", "import socket\ntry: socket.gethostbyname('example.com')\nexcept socket.gaierror as e: return [str(e), e.errno == socket.EAI_AGAIN]", saysNetwork},
 		{"http", "import urllib.request, urllib.error\ntry: urllib.request.urlopen('http://192.0.2.1')\nexcept urllib.error.URLError as e: return [str(e), isinstance(e.reason, OSError)]", saysNetwork},

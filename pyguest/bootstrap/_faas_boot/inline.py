@@ -14,6 +14,7 @@ import concurrent.futures.thread as pool
 import threading
 import time
 from asyncio import events, tasks
+from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Callable
 from concurrent.futures import _base
 from contextvars import Context
@@ -45,11 +46,14 @@ def as_thread(call: Callable[[], object], context: Context) -> object:
     if loop is None:
         return context.run(call)
     events._set_running_loop(None)
-    _others.append(loop)
+    goes_on = isinstance(loop, BaseSelectorEventLoop)  # one of another kind is left alone
+    if goes_on:
+        _others.append(loop)
     try:
         return context.run(call)
     finally:
-        _others.pop()
+        if goes_on:
+            _others.pop()
         events._set_running_loop(loop)
 
 
@@ -156,7 +160,10 @@ def _pause(loop: asyncio.AbstractEventLoop) -> float | None:
     """Return the seconds until a loop has something to do; None if only descriptors could bring that."""
     if any(not handle._cancelled for handle in loop._ready):
         return 0
-    return max(loop._scheduled[0]._when - loop.time(), 0) if loop._scheduled else None
+    if not loop._scheduled:
+        return None
+    first = loop._scheduled[0]
+    return 0 if first._cancelled else max(first._when - loop.time(), 0)  # the next step drops what is cancelled
 
 
 class _Nothing:
