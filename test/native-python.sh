@@ -10,7 +10,7 @@ set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 "$repo/test/packages.sh" gcc libc6-dev make patch pkg-config xz-utils bzip2 \
-  libssl-dev libsqlite3-dev zlib1g-dev libbz2-dev liblzma-dev libffi-dev libncurses-dev libreadline-dev uuid-dev
+  locales-all libssl-dev libsqlite3-dev zlib1g-dev libbz2-dev liblzma-dev libffi-dev libncurses-dev libreadline-dev uuid-dev
 
 # The stages of the guest's build up to its native Python, in a separate work folder. They need only the sources: Debian may replace
 # the pinned binary packages (tzdata) at any time.

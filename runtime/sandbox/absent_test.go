@@ -75,8 +75,10 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"address", "import ctypes; ctypes.addressof(ctypes.c_int())", "NotImplementedError", "ctypes.addressof is absent: ", saysNative},
 	{"limit of the process", "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))", "PermissionError", "[Errno 1] Operation not permitted: the limits of a run are those of its function: ", "fas functions update"},
 	{"control of a file", "import fcntl; fcntl.fcntl(1, fcntl.F_NOTIFY, 0)", "OSError", "[Errno 22] Invalid argument: ", "whose system interface has no such call"},
-	{"mmap", "import mmap", "ModuleNotFoundError", "the module mmap is absent: ", saysNative},
-	{"pool of threads of multiprocessing", "from multiprocessing.pool import ThreadPool\nThreadPool(2)", "RuntimeError", "can't start new thread: ", saysThreads},
+	{"module of a C library", "import readline", "ModuleNotFoundError", "the module readline is absent: ", saysTerminal},
+	{"timer", "import threading; threading.Timer(0, print).start()", "RuntimeError", "can't start new thread: ", saysThreads},
+	{"thread of multiprocessing", "import multiprocessing.dummy; multiprocessing.dummy.Process(target=print).start()", "RuntimeError", "can't start new thread: ", saysThreads},
+	{"pool of processes", "import multiprocessing; multiprocessing.Pool(2)", "OSError", "processes are absent: ", saysProcesses},
 	{"relative import", "from . import helpers", "ImportError", "a relative import finds nothing: ", saysPackages},
 	{"file of the working folder", "open('words.txt')", "FileNotFoundError", "words.txt does not exist: ", saysFiles},
 	{"file outside of /tmp", "import pathlib; pathlib.Path('out.csv').write_text('x')", "OSError", "out.csv cannot be written: ", "a function writes files in /tmp only"},
@@ -128,7 +130,8 @@ func TestCaughtExceptionsSayWhy(t *testing.T) {
 		{"executor of processes", "from concurrent.futures import ProcessPoolExecutor\ntry: ProcessPoolExecutor()\nexcept NotImplementedError as e: return [str(e)]", saysProcesses},
 		{"lock between processes", "import multiprocessing\ntry: multiprocessing.Lock()\nexcept ImportError as e: return [str(e), e.name == '_multiprocessing']", saysProcesses},
 		{"thread", "import threading\ntry: threading.Thread(target=print).start()\nexcept RuntimeError as e: return [str(e)]", saysThreads},
-		{"pool of threads", "from multiprocessing.pool import ThreadPool\ntry: ThreadPool(2)\nexcept RuntimeError as e: return [str(e)]", saysThreads},
+		{"wait of a call that the loop does not end", "import asyncio, threading\ntry: asyncio.run(asyncio.to_thread(threading.Event().wait))\nexcept RuntimeError as e: return [str(e)]", "this wait would never end"},
+		{"wait of a call behind a cancelled timer", "import asyncio, threading\nasync def run():\n        timer = asyncio.get_running_loop().call_later(3600, print)\n        asyncio.get_running_loop().call_soon(timer.cancel)\n        await asyncio.to_thread(threading.Event().wait)\ntry: asyncio.run(run())\nexcept RuntimeError as e: return [str(e)]", "this wait would never end"},
 		{"socket", "import socket, errno\ntry: socket.create_connection(('192.0.2.1', 80))\nexcept OSError as e: return [str(e), e.errno == errno.ENETUNREACH, len(e.args) == 2, e.filename is None]", saysNetwork},
 		{"name look-up", "import socket\ntry: socket.gethostbyname('example.com')\nexcept socket.gaierror as e: return [str(e), e.errno == socket.EAI_AGAIN]", saysNetwork},
 		{"http", "import urllib.request, urllib.error\ntry: urllib.request.urlopen('http://192.0.2.1')\nexcept urllib.error.URLError as e: return [str(e), isinstance(e.reason, OSError)]", saysNetwork},
@@ -238,7 +241,7 @@ def main(args, context):
 func TestAbsentThingsCanBeDetected(t *testing.T) {
 	box := boxes["mapped"]
 	p := deployed(t, box, body(`import importlib.util, os, signal, socket
-found = [hasattr(os, "fork"), hasattr(signal, "alarm"), hasattr(signal, "SIGALRM"), hasattr(socket, "AF_UNIX"), importlib.util.find_spec("requests"), importlib.util.find_spec("mmap")]
+found = [hasattr(os, "fork"), hasattr(signal, "alarm"), hasattr(signal, "SIGALRM"), hasattr(socket, "AF_UNIX"), importlib.util.find_spec("requests"), importlib.util.find_spec("readline")]
 try: import requests
 except ImportError as e: found.append(str(e))
 try: os.environ["NONE"]

@@ -156,13 +156,26 @@ LookupError: gone
 // has only what is replaced of the real one.
 func TestPackageThatStartsThreads(t *testing.T) {
 	p := deployed(t, boxes["mapped"], `import os, sys
-folder = "/tmp/packages/anyio/_backends"
-os.makedirs(folder)
-for place in ("/tmp/packages/anyio", folder): open(place + "/__init__.py", "w").close()
+for folder in ("/tmp/packages/anyio", "/tmp/packages/anyio/_core", "/tmp/packages/anyio/_backends"):
+    os.makedirs(folder)
+    open(folder + "/__init__.py", "w").close()
+with open("/tmp/packages/anyio/_core/_eventloop.py", "w") as file:
+    file.write("""
+import contextlib, threading
+threadlocals = threading.local()
+@contextlib.contextmanager
+def claim_worker_thread(backend, token):
+    threadlocals.current_token = token
+    yield
+    del threadlocals.current_token
+""")
 with open(folder + "/_asyncio.py", "w") as file:
     file.write("""
 import contextlib
 from contextvars import copy_context
+class CancelScope(contextlib.nullcontext):
+    _parent_scope = None
+    def __init__(self, shield): super().__init__(self)
 class AsyncIOBackend:
     @classmethod
     async def checkpoint(cls): pass
@@ -175,16 +188,18 @@ class AsyncIOBackend:
 """)
 sys.path.append("/tmp/packages")
 from anyio._backends._asyncio import AsyncIOBackend
+from anyio._core._eventloop import threadlocals
 import asyncio, contextlib, contextvars
 mark = contextvars.ContextVar("mark")
 class Limiter(contextlib.AsyncExitStack): used = 0
 async def main(args, context):
     mark.set("caller")
     limiter = Limiter()
-    def inside(n): return [n, mark.get(), asyncio.run(asyncio.sleep(0, "own loop"))]
-    return [await AsyncIOBackend.run_sync_in_worker_thread(inside, (1,)), await AsyncIOBackend.run_sync_in_worker_thread(len, ("ab",), limiter=limiter)]
+    def inside(n): return [n, mark.get(), asyncio.run(asyncio.sleep(0, "own loop")), threadlocals.current_token is loop]
+    loop = asyncio.get_running_loop()
+    return [await AsyncIOBackend.run_sync_in_worker_thread(inside, (1,)), await AsyncIOBackend.run_sync_in_worker_thread(len, ("ab",), limiter=limiter), vars(threadlocals)]
 `, runtime.Limits{})
-	if got := result(t, boxes["mapped"], p, "{}"); got != `[[1,"caller","own loop"],2]` {
+	if got := result(t, boxes["mapped"], p, "{}"); got != `[[1,"caller","own loop",true],2,{}]` {
 		t.Errorf("got %s", got)
 	}
 }

@@ -72,10 +72,10 @@ func runNative(t *testing.T, code, source string, args ...string) []byte {
 	load := fmt.Sprintf("import sys,types;m=types.ModuleType('native');exec(compile(sys.argv.pop(1),'native.py','exec'),m.__dict__);sys.modules['native']=m;%s", code)
 	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", mount, *native, "-X", "utf8", "-c", load, driver}, args...)...)
 	cmd.Dir = "/"
-	// /srv/lib has the SQLite that native.sh builds.
+	// /srv/lib has the SQLite that native.sh builds. The machine's locales are left out.
 	cmd.Env = []string{
 		"HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "USER=root", "PATH=/usr/bin:/bin",
-		"LD_LIBRARY_PATH=/srv/lib", "PYTHONDONTWRITEBYTECODE=1",
+		"LD_LIBRARY_PATH=/srv/lib", "LOCPATH=/nonexistent", "PYTHONDONTWRITEBYTECODE=1",
 	}
 	cmd.Stdin = bytes.NewReader([]byte(source))
 	var stderr bytes.Buffer

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Writes packages.txt: the newest versions of the packages in names.txt and of what they depend on,
-# with the hashes of their wheels for CPython 3.13 on Linux.
+# Writes packages.txt and packages-more.txt: the newest versions of the packages in names.txt and
+# names-more.txt, and of what they depend on, with the hashes of their wheels for CPython 3.13 on Linux.
+# packages-more.txt has what packages.txt does not have, and fits to it.
 #
 #   test/packages/lock.sh
 set -euo pipefail
@@ -8,13 +9,26 @@ cd "$(dirname "$0")"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-./fetch.sh names.txt "$work"
-{
-  echo "# The packages of names.txt with those that they depend on: written by lock.sh."
-  for wheel in "$work"/*.whl; do
+
+# lines prints the lines of the wheels of a folder.
+lines() {
+  local wheel name version
+  for wheel in "$1"/*.whl; do
     IFS=- read -r name version _ <<<"$(basename "$wheel")"
     name=$(tr 'A-Z_' 'a-z-' <<<"$name")
     echo "$name==$version --hash=sha256:$(sha256sum "$wheel" | cut -d' ' -f1)"
   done | LC_ALL=C sort
+}
+
+./fetch.sh names.txt "$work/names"
+{
+  echo "# The packages of names.txt with those that they depend on: written by lock.sh."
+  lines "$work/names"
 } >"$work/packages.txt"
-mv "$work/packages.txt" packages.txt
+sed 's/ --hash.*//' "$work/packages.txt" >"$work/versions"
+./fetch.sh names-more.txt "$work/more" --constraint "$work/versions"
+{
+  echo "# The packages of names-more.txt with those that they depend on, without those of packages.txt: written by lock.sh."
+  lines "$work/more" | grep -vxF -f "$work/packages.txt"
+} >"$work/packages-more.txt"
+mv "$work/packages.txt" "$work/packages-more.txt" .

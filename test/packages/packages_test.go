@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ import (
 var (
 	native = flag.String("native", "", "path of a native Python 3.13: run the programs by it and rewrite the expected values")
 	write  = flag.Bool("write", false, "write docs/packages.md and the table of fas packages")
+	more   = flag.Bool("more", false, "run the programs of names-more.txt, too")
 )
 
 const (
@@ -32,9 +34,13 @@ const (
 	cache        = root + "/.cache/packages"
 	documentFile = root + "/docs/packages.md"
 	tableFile    = root + "/cmd/fas/packages.tsv"
-	lockFile     = "packages.txt"
 	programsDir  = "programs"
 	expectedDir  = "expected"
+
+	namesFile     = "names.txt"
+	lockFile      = "packages.txt"
+	moreNamesFile = "names-more.txt"
+	moreLockFile  = "packages-more.txt"
 
 	fetchTimeout  = 5 * time.Minute
 	deployTimeout = 3 * time.Minute
@@ -42,14 +48,39 @@ const (
 
 func TestMain(m *testing.M) { process.Main(m) }
 
+// readAll returns the packages that have programs and the wheels that they need.
 func readAll(t *testing.T) ([]Package, []Wheel) {
 	t.Helper()
 	wheels, err := ReadWheels(lockFile)
 	if err != nil {
 		t.Fatal(err)
 	}
+	further, err := ReadWheels(moreLockFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wheels = append(wheels, further...)
 	packages, err := ReadPackages(programsDir, wheels)
 	if err != nil {
+		t.Fatal(err)
+	}
+	return packages, wheels
+}
+
+// selected returns the packages to run and the wheels that they need: those of names.txt, unless more
+// are asked for.
+func selected(t *testing.T) ([]Package, []Wheel) {
+	t.Helper()
+	packages, wheels := readAll(t)
+	if *more {
+		return packages, wheels
+	}
+	names, err := ReadNames(namesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages = slices.DeleteFunc(packages, func(p Package) bool { return !slices.Contains(names, p.Name) })
+	if wheels, err = ReadWheels(lockFile); err != nil {
 		t.Fatal(err)
 	}
 	return packages, wheels
@@ -61,7 +92,7 @@ func TestPackages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("installs and deploys packages")
 	}
-	packages, wheels := readAll(t)
+	packages, wheels := selected(t)
 	folder := fetch(t, wheels)
 	if *native != "" {
 		writeExpected(t, packages, folder)
@@ -98,6 +129,28 @@ func TestPackages(t *testing.T) {
 	}
 }
 
+// TestProgramsAreNamed verifies that each program is of a package in one list of names, and that each
+// name has a program.
+func TestProgramsAreNamed(t *testing.T) {
+	packages, _ := readAll(t)
+	var named []string
+	for _, list := range []string{namesFile, moreNamesFile} {
+		names, err := ReadNames(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named = append(named, names...)
+	}
+	slices.Sort(named)
+	var programs []string
+	for _, p := range packages {
+		programs = append(programs, p.Name)
+	}
+	if diff := cmp.Diff(named, programs); diff != "" {
+		t.Errorf("the names (-) and the programs (+) differ:\n%s", diff)
+	}
+}
+
 // TestPackagesAreDocumented verifies that the document and the table of fas packages list the packages
 // of the programs; with -write it writes them.
 func TestPackagesAreDocumented(t *testing.T) {
@@ -127,7 +180,9 @@ func fetch(t *testing.T, wheels []Wheel) string {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), fetchTimeout)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "./fetch.sh", lockFile, folder).CombinedOutput(); err != nil {
+	list := filepath.Join(t.TempDir(), "requirements.txt")
+	writeFile(t, list, Requirements(wheels))
+	if out, err := exec.CommandContext(ctx, "./fetch.sh", list, folder, "--no-deps").CombinedOutput(); err != nil {
 		if os.Getenv("CI") != "" || *native != "" {
 			t.Fatalf("cannot download the packages: %v\n%s", err, out)
 		}

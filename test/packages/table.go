@@ -47,6 +47,31 @@ func ReadWheels(path string) ([]Wheel, error) {
 	return wheels, nil
 }
 
+// Requirements returns wheels as a requirements file.
+func Requirements(wheels []Wheel) string {
+	var b strings.Builder
+	for _, w := range wheels {
+		fmt.Fprintf(&b, "%s==%s --hash=sha256:%s\n", w.Name, w.Version, w.SHA256)
+	}
+	return b.String()
+}
+
+// ReadNames reads the names of packages from a file such as names.txt.
+func ReadNames(path string) ([]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			name, _, _ := strings.Cut(line, "<")
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // ReadPackages reads the programs of a folder. The first line of a program may have its status.
 func ReadPackages(folder string, wheels []Wheel) ([]Package, error) {
 	versions := make(map[string]string)

@@ -92,7 +92,6 @@ _BY_MODULE = {
     "_posixsubprocess": PROCESSES,
     "_posixshmem": PROCESSES,
     "_ctypes": NATIVE,
-    "mmap": NATIVE,
     "curses": TERMINAL,
     "_curses": TERMINAL,
     "idlelib": TERMINAL,

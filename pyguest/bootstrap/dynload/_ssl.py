@@ -188,7 +188,9 @@ class MemoryBIO:
         view = memoryview(b)
         if self._ended:
             raise SSLError("cannot write() after write_eof()")
-        self._data += view
+        if not view.c_contiguous:
+            raise BufferError("memoryview: underlying buffer is not C-contiguous")
+        self._data += view.cast("B") if view.ndim else bytes(view)
         return view.nbytes
 
     def write_eof(self):

@@ -29,6 +29,8 @@ def openlog(ident=None, logoption=0, facility=LOG_USER):
     global _ident, _option, _facility
     if ident is not None and not isinstance(ident, str):
         raise TypeError("openlog() argument 1 must be str, not %s" % type(ident).__name__)
+    if ident is not None:
+        ident.encode()  # raises UnicodeEncodeError for what is no text
     _ident, _option, _facility = ident, logoption, facility
 
 

@@ -8,7 +8,9 @@ settings.configure(
 )
 django.setup()
 
+from asgiref.sync import async_to_sync, sync_to_async
 from django import forms
+from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.db import connection, models
 from django.http import HttpResponse, JsonResponse
@@ -38,8 +40,13 @@ def books(request):
     return JsonResponse({"valid": form.is_valid(), "errors": form.errors, "long": list(Book.objects.filter(pages__gt=100).order_by("title").values_list("title", flat=True)), "sum": Book.objects.aggregate(n=models.Sum("pages"))})
 
 
-urlpatterns = [path("hi/<str:name>", page), path("books", books)]
+async def double(request, n):
+    return JsonResponse({"n": await sync_to_async(lambda: n * 2)()})
+
+
+urlpatterns = [path("hi/<str:name>", page), path("books", books), path("double/<int:n>", double)]
 application = get_wsgi_application()
+asgi = get_asgi_application()
 
 
 def get(url, query=""):
@@ -49,9 +56,24 @@ def get(url, query=""):
     return [seen[0], body.decode() if seen[0] == "200 OK" else ""]
 
 
+async def get_by_asgi(url):
+    import asyncio
+    sent = []
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive():
+        return messages.pop() if messages else await asyncio.sleep(3600)
+
+    async def send(message):
+        sent.append(message)
+
+    await asgi({"type": "http", "http_version": "1.1", "method": "GET", "path": url, "query_string": b"", "headers": [], "scheme": "http", "server": ("host", 80), "client": ("c", 1)}, receive, send)
+    return [sent[0]["status"], b"".join(m.get("body", b"") for m in sent).decode()]
+
+
 def main(args, context):
     with connection.schema_editor() as editor:
         editor.create_model(Book)
     for title, pages in (("b", 200), ("a", 300), ("c", 10)):
         Book.objects.create(title=title, pages=pages)
-    return [get("/hi/you", "q=%3C1"), get("/books"), get("/none")]
+    return [get("/hi/you", "q=%3C1"), get("/books"), get("/none"), get("/double/4"), *(async_to_sync(get_by_asgi)(url) for url in ("/hi/you", "/double/5"))]
