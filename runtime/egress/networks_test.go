@@ -357,6 +357,11 @@ func TestRunsConnectToWhatTheyResolved(t *testing.T) {
 	must("203.0.114.7:1", false)
 	resolve("a.example")
 	must("203.0.114.7:1", true)
+	d.take()
+	must("[::ffff:203.0.114.7]:1", true)
+	if got := d.take(); !slices.Equal(got, []string{"tcp 203.0.114.7:1"}) {
+		t.Errorf("dialled %q", got)
+	}
 	must("203.0.114.7:2", false)
 	must("203.0.114.8:1", false)
 	resolve("b.example")
@@ -706,6 +711,52 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestRefusedDialsCostNothing checks that a dial that one limit refuses is not counted by the others.
+func TestRefusedDialsCostNothing(t *testing.T) {
+	to := echo(t)
+	n := newNetworks(t, NetworkOptions{
+		Allow: []string{loopback}, Run: Limits{Connections: 100, Dials: Rate{4, 1000 * time.Hour}}, Function: Limits{Connections: 1},
+	})
+	w := n.open(t, hostPort("127.0.0.1", to.Port()))
+	for range 3 {
+		c, err := w.Dial(context.Background(), "tcp", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			if _, err := w.Dial(context.Background(), "tcp", to); runtime.CodeOf(err) != runtime.CodeTooBusy || !strings.Contains(err.Error(), "the function") {
+				t.Errorf("a second connection: %v", err)
+			}
+		}
+		c.Close()
+	}
+	if _, err := w.Dial(context.Background(), "tcp", to); err != nil {
+		t.Errorf("the last dial of the run: %v", err)
+	}
+	if _, err := w.Dial(context.Background(), "tcp", to); runtime.CodeOf(err) != runtime.CodeTooBusy || !strings.Contains(err.Error(), "the run") {
+		t.Errorf("one dial more: %v", err)
+	}
+}
+
+// TestSmallTransfersAddUp checks that bytes of connections that transfer little count with their function.
+func TestSmallTransfersAddUp(t *testing.T) {
+	to := echo(t)
+	n := newNetworks(t, NetworkOptions{Allow: []string{loopback}, Function: Limits{Bytes: Rate{3 * countStep, 1000 * time.Hour}}})
+	for i := range 5 {
+		w := n.open(t, hostPort("127.0.0.1", to.Port()))
+		c, err := w.Dial(context.Background(), "tcp", to)
+		if (err != nil) != (i == 4) || err != nil && runtime.CodeOf(err) != runtime.CodeTooLarge {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		if err == nil {
+			if err := c.Count(countStep-1, 0); err != nil {
+				t.Errorf("connection %d: %v", i, err)
+			}
+		}
+		w.Close()
+	}
+}
+
 // TestMemoryOfConnections checks that a server without memory opens no connection, and counts none.
 func TestMemoryOfConnections(t *testing.T) {
 	to := echo(t)
@@ -782,6 +833,9 @@ func TestCloseEndsEverything(t *testing.T) {
 	go func() { _, err := w.Dial(context.Background(), "tcp", to); errs <- err }()
 	<-blocked
 	w.Close()
+	if open := n.server.open; open != 0 { // nothing goes on once Close has returned
+		t.Errorf("%d connections are counted", open)
+	}
 	for range 3 {
 		if err := <-errs; err == nil {
 			t.Error("something succeeded")
