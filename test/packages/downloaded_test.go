@@ -30,10 +30,12 @@ import (
 
 var top = flag.Bool("top", false, "deploy the most downloaded packages and compare their modules with -native; with -write, record what they do")
 
-// installTimeout bounds the installation of one package, and importTimeout its import by native CPython.
+// installTimeout bounds the installation of one package, importTimeout its import by native CPython, and
+// runTimeout the run of its function.
 const (
 	installTimeout = 2 * time.Minute
 	importTimeout  = 3 * time.Minute
+	runTimeout     = "300" // seconds of a run that imports the modules in those of a package
 )
 
 // TestMostDownloaded deploys a function for each of the most downloaded packages, with a main.py that
@@ -185,6 +187,7 @@ func unpackUV(t *testing.T, folder, program string) {
 type modules struct {
 	Modules map[string][]string `json:"modules"`
 	Failed  map[string]string   `json:"failed"`
+	Inner   []string            `json:"inner"`
 	Stubs   bool                `json:"stubs"`
 
 	NoWheel string `json:"-"` // the package that has no wheel, which the installation needs
@@ -258,9 +261,9 @@ func (i *installer) try(t *testing.T, server *process.Server, w Wheel) Package {
 		return p
 	}
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "main.py"), importing(p.Modules))
+	writeFile(t, filepath.Join(dir, "main.py"), importing(p.Modules, m.Inner))
 	writeFile(t, filepath.Join(dir, "requirements.txt"), strings.Join(requirementsOf(w), "\n")+"\n")
-	out, err := deploy(t, server, dir, i.env, "--name", w.Name)
+	out, err := deploy(t, server, dir, i.env, "--name", w.Name, "--timeout", runTimeout)
 	if err != nil {
 		p.Status, p.Detail = Refusal(out)
 		if p.Status == "" {
@@ -269,28 +272,50 @@ func (i *installer) try(t *testing.T, server *process.Server, w Wheel) Package {
 		return p
 	}
 	r := server.Must(t, "POST", "/v1/sync/functions/"+w.Name+"/rpc/", "{}")
-	var names map[string][]string
-	if err := json.Unmarshal(r.Body, &names); err != nil {
+	var got struct {
+		Names  map[string][]string `json:"names"`
+		Failed []string            `json:"failed"`
+	}
+	if err := json.Unmarshal(r.Body, &got); err != nil {
 		t.Fatalf("%v: %s", err, r.Body)
 	}
-	if lacks := lacking(m.Modules, names); len(lacks) > 0 {
-		p.Status, p.Detail = differs, "it lacks "+strings.Join(lacks, ", ")
+	p.Status, p.Detail = Imported(w.Name, lacking(m.Modules, got.Names), got.Failed, len(m.Inner))
+	if p.Status == needsNative { // which the message says of a function that imports such a module
+		writeFile(t, filepath.Join(dir, "main.py"), importing(got.Failed[:1], nil))
+		if out, err = deploy(t, server, dir, i.env, "--name", w.Name, "--timeout", runTimeout); err == nil {
+			t.Errorf("%s is deployed and cannot be imported in a run", got.Failed[0])
+		}
+		if status, detail := Refusal(out); status == needsNative {
+			p.Detail = detail
+		}
 	}
 	server.Must(t, "DELETE", "/v1/functions/"+w.Name, "")
 	return p
 }
 
-// importing returns a main.py that imports modules and returns their public names.
-func importing(modules []string) string {
+// importing returns a main.py that imports modules, and returns their public names and which of the
+// modules in them cannot be imported.
+func importing(modules, inner []string) string {
 	var b strings.Builder
+	b.WriteString("import importlib\n\n")
 	for _, m := range modules {
 		fmt.Fprintf(&b, "import %s\n", m)
 	}
-	b.WriteString("\n\ndef main(args, context):\n    return {\n")
+	b.WriteString("\n\ndef main(args, context):\n    names = {\n")
 	for _, m := range modules {
-		fmt.Fprintf(&b, "        %q: sorted(n for n in dir(%s) if not n.startswith(\"_\")),\n", m, m)
+		fmt.Fprintf(&b, "        %q: [n for n in dir(%s) if not n.startswith(\"_\")],\n", m, m)
 	}
-	b.WriteString("    }\n")
+	b.WriteString("    }\n    failed = []\n    for name in [\n")
+	for _, m := range inner {
+		fmt.Fprintf(&b, "        %q,\n", m)
+	}
+	b.WriteString(`    ]:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            failed.append(name)
+    return {"names": names, "failed": failed}
+`)
 	return b.String()
 }
 

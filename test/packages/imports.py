@@ -1,8 +1,8 @@
 """Imports the modules of a package by native CPython: imports.py SITE NAME.
 
 Writes an object to stdout: "modules" are those that can be imported, each with its public names but
-those of other modules; "failed" are the others, each with its error; "stubs" is true if the package has
-type stubs.
+those of other modules; "failed" are the others, each with its error; "inner" are the public modules in
+them, of a package with extension modules; "stubs" is true if the package has type stubs.
 """
 
 import importlib
@@ -38,6 +38,32 @@ def top_modules(files: list[PurePosixPath]) -> list[str]:
     return sorted(found)
 
 
+def inner_modules(files: list[PurePosixPath], modules: list[str]) -> list[str]:
+    """Return what may not import without the extension modules of a package, empty if it has none.
+
+    That are the public modules that are directly in others, but extension modules, which often have a
+    substitute, and the extension modules that are in no package.
+    """
+    extensions = [file for file in files if EXTENSION.search(file.name)]
+    if not extensions:
+        return []
+    inner = {EXTENSION.sub("", file.name) for file in extensions if len(file.parts) == 1}
+    for file in files:
+        parts = (file.parent if file.name == "__init__.py" else file.with_suffix("")).parts
+        public = file.suffix == ".py" and parts and parts[-1].isidentifier() and parts[-1][0] != "_"
+        if public and ".".join(parts[:-1]) in modules and parts[-1] not in SKIPPED:
+            inner.add(".".join(parts))
+    return sorted(name for name in inner if not name.endswith("__mypyc"))
+
+
+def can_import(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except BaseException:  # SystemExit as well
+        return False
+    return True
+
+
 def is_module(holder: object, name: str) -> bool:
     try:
         return isinstance(getattr(holder, name), types.ModuleType)
@@ -59,7 +85,8 @@ def main(site: str, name: str) -> None:
         except BaseException as error:  # SystemExit as well
             failed[module] = (type(error).__name__ + ": " + str(error)).splitlines()[0]
     stubs = any(file.suffix == ".pyi" for file in files)
-    json.dump({"modules": found, "failed": failed, "stubs": stubs}, stdout)
+    inner = [module for module in inner_modules(files, list(found)) if can_import(module)]
+    json.dump({"modules": found, "failed": failed, "inner": inner, "stubs": stubs}, stdout)
     stdout.flush()
     os._exit(0)  # without what modules do at the end
 

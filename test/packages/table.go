@@ -149,6 +149,37 @@ func Refusal(text string) (status, detail string) {
 	return "", ""
 }
 
+// maxNamed is the number of names that a detail has at most.
+const maxNamed = 6
+
+// Imported returns the status of a package that was imported, and how it differs: names that its modules
+// lack, and modules in them that cannot be imported without its extension modules. A package that lacks
+// half of those is of no use.
+func Imported(name string, lacks, failed []string, inner int) (status, detail string) {
+	if 2*len(failed) > inner {
+		return needsNative, name + " for " + shortened(failed)
+	}
+	var parts []string
+	if len(lacks) > 0 {
+		parts = append(parts, "it lacks "+shortened(lacks))
+	}
+	if len(failed) > 0 {
+		parts = append(parts, "native code is needed for "+shortened(failed))
+	}
+	if parts == nil {
+		return imports, ""
+	}
+	return differs, strings.Join(parts, "; ")
+}
+
+// shortened returns names as a list of at most maxNamed.
+func shortened(names []string) string {
+	if more := len(names) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
 // Lines returns the packages as lines of fields that are separated by tabs.
 func Lines(packages []Package) string {
 	var b strings.Builder
@@ -168,9 +199,9 @@ by ` + "`make test-packages`" + `; do not edit it.
 | result | packages | |
 |---|---|---|
 | works | %d | its program in ` + "`test/packages/programs`" + ` returns what it returns in native CPython 3.13, with the same wheels |
-| imports | %d | its modules can be imported, and have the same public names as in native CPython |
+| imports | %d | its modules can be imported, and have the same public names as in native CPython; if it has extension modules, those that are directly in its modules can be imported, too |
 | differs | %d | the table says how |
-| needs native code | %d | the deployment is refused, and the message names the package that needs it, with an alternative where one is known |
+| needs native code | %d | its modules, or most of those in them, cannot be imported: the deployment of a function that does is refused, and the message names the package that needs native code, with an alternative where one is known |
 | not importable | %d | native CPython cannot import it either, or it has no modules |
 
 A package that is not in the table works if it is Python code, or has Python code beside its extension

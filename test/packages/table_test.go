@@ -59,3 +59,20 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// TestImportedPackages verifies the results of packages whose modules were imported.
+func TestImportedPackages(t *testing.T) {
+	many := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	for want, got := range map[[2]string][2]string{
+		{imports, ""}:             pair(Imported("x", nil, nil, 0)),
+		{differs, "it lacks x.C"}: pair(Imported("x", []string{"x.C"}, nil, 4)),
+		{differs, "it lacks x.C; native code is needed for x.y"}: pair(Imported("x", []string{"x.C"}, []string{"x.y"}, 4)),
+		{needsNative, "x for a, b, c, d, e, f and 2 more"}:       pair(Imported("x", nil, many, 9)),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func pair(a, b string) [2]string { return [2]string{a, b} }
