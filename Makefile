@@ -86,7 +86,7 @@ test-cpython: build ## Run CPython's own tests in functions and in native CPytho
 .PHONY: test-packages
 test-packages: build ## Deploy packages of PyPI, and compare them with native CPython; write docs/packages.md.
 	test/native-python.sh
-	FAS_BINARY=$(BIN)/fas $(GO) test ./test/packages -count 1 -v -timeout 30m -more -write -native $(CURDIR)/.cache/native-python/native/python
+	FAS_BINARY=$(BIN)/fas $(GO) test ./test/packages -count 1 -v -timeout 55m -parallel 2 -more -top -write -native $(CURDIR)/.cache/native-python/native/python
 
 FUZZTIME = 30s
 .PHONY: fuzz

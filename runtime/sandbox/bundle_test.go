@@ -190,6 +190,7 @@ func TestBundleFailures(t *testing.T) {
 		files  map[string]string
 		want   []string // in the message
 		frames []string // in the traceback
+		lacks  string   // not in the message
 	}{
 		"missing module": {
 			files: map[string]string{"main.py": "import none_such\n"},
@@ -249,9 +250,31 @@ func TestBundleFailures(t *testing.T) {
 			},
 			want: []string{"the package fast needs native code"},
 		},
+		"folder of extension modules left out": {
+			files: map[string]string{
+				"main.py": "import fast\n", "fast/__init__.py": "from fast._core import f\n",
+				"fast-1.0.dist-info/RECORD": "fast/__init__.py,,\nfast/_core/f.abi3.so,sha256=x,1\n",
+			},
+			want: []string{"the package fast needs native code"},
+		},
 		"extension module in the bundle": {
 			files: map[string]string{"main.py": "import lxml.etree\n", "lxml/__init__.py": "", "lxml/etree.cpython-313-x86_64-linux-gnu.so": "\x7fELF"},
 			want:  []string{"the package lxml needs native code", "xml.etree.ElementTree"},
+		},
+		"package that refuses the platform": {
+			files: map[string]string{
+				"main.py": "import fast\n", "fast-1.0.dist-info/RECORD": record,
+				"fast/__init__.py": "import sys\nraise NotImplementedError('platform %s is not supported' % sys.platform)\n",
+			},
+			want: []string{"platform wasi is not supported: the package fast needs native code", "pure Python"},
+		},
+		"package in Python that refuses the platform": {
+			files: map[string]string{"main.py": "import slow\n", "slow.py": "raise NotImplementedError('not on wasi')\n", "fast-1.0.dist-info/RECORD": record},
+			want:  []string{"not on wasi"}, lacks: "native code",
+		},
+		"extension module of a dependency": {
+			files: map[string]string{"main.py": "import fastapi\n", "fastapi.py": "import fast\n", "fast/__init__.py": "from fast import _core\n", "fast-1.0.dist-info/RECORD": record},
+			want:  []string{"the package fast needs native code", "use starlette, or flask, instead of fastapi"},
 		},
 		"no main": {
 			files: map[string]string{"main.py": "def handler(a, b): pass\n"},
@@ -271,6 +294,9 @@ func TestBundleFailures(t *testing.T) {
 				if !strings.Contains(outcome.Failure.Message, text) {
 					t.Errorf("the message is %q, without %q", outcome.Failure.Message, text)
 				}
+			}
+			if c.lacks != "" && strings.Contains(outcome.Failure.Message, c.lacks) {
+				t.Errorf("the message is %q, with %q", outcome.Failure.Message, c.lacks)
 			}
 			for _, text := range c.frames {
 				if !strings.Contains(outcome.Failure.Traceback, text) {

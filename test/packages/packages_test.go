@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,8 +42,12 @@ const (
 	lockFile      = "packages.txt"
 	moreNamesFile = "names-more.txt"
 	moreLockFile  = "packages-more.txt"
+	topFile       = "top300.txt"
+	topNeedsFile  = "top300-needs.txt"
+	resultsFile   = "top300.tsv"
+	topRanking    = "as of 1 April 2026"
 
-	fetchTimeout  = 5 * time.Minute
+	fetchTimeout  = 15 * time.Minute
 	deployTimeout = 3 * time.Minute
 )
 
@@ -93,10 +98,11 @@ func TestPackages(t *testing.T) {
 		t.Skip("installs and deploys packages")
 	}
 	packages, wheels := selected(t)
-	folder := fetch(t, wheels)
+	folder := fetch(t, "wheels", wheels)
 	if *native != "" {
 		writeExpected(t, packages, folder)
 	}
+	env := append(os.Environ(), "PIP_NO_INDEX=1", "PIP_FIND_LINKS="+folder, "UV_NO_INDEX=1", "UV_OFFLINE=1", "UV_FIND_LINKS="+folder)
 	server := process.NewSite(t, "--memory-budget", "2000MB").Serve(t)
 	for _, p := range packages {
 		t.Run(p.Name, func(t *testing.T) {
@@ -104,7 +110,7 @@ func TestPackages(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), p.Name)
 			writeFile(t, filepath.Join(dir, "main.py"), p.Program)
 			writeFile(t, filepath.Join(dir, "requirements.txt"), p.Name+"=="+p.Version+"\n")
-			out, err := deploy(t, server, dir, folder)
+			out, err := deploy(t, server, dir, env)
 			if p.Status == needsNative {
 				if says := "the package " + p.Detail + " needs native code"; err == nil || !strings.Contains(out, says) {
 					t.Fatalf("the deployment does not say %q: %v\n%s", says, err, out)
@@ -152,77 +158,124 @@ func TestProgramsAreNamed(t *testing.T) {
 }
 
 // TestPackagesAreDocumented verifies that the document and the table of fas packages list the packages
-// of the programs; with -write it writes them.
+// of the programs and the most downloaded ones, each with what was recorded of it; with -write it
+// writes them.
 func TestPackagesAreDocumented(t *testing.T) {
-	packages, _ := readAll(t)
-	for path, want := range map[string]string{documentFile: Document(packages), tableFile: Lines(packages)} {
+	programs, _ := readAll(t)
+	list, _ := readTop(t)
+	results, err := ReadResults(resultsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := make(map[string]string)
+	for _, p := range results {
+		recorded[p.Name] = p.Version
+	}
+	for _, w := range list {
+		if recorded[w.Name] != w.Version {
+			t.Errorf("%s has version %q of %s, not %s: run make test-packages", resultsFile, recorded[w.Name], w.Name, w.Version)
+		}
+	}
+	if len(recorded) != len(list) {
+		t.Errorf("%s has %d packages, and %s has %d", resultsFile, len(recorded), topFile, len(list))
+	}
+	packages := Merge(programs, results)
+	for path, want := range map[string]string{documentFile: Document(packages, len(list), topRanking), tableFile: Lines(packages)} {
 		if *write {
 			writeFile(t, path, want)
 		}
 		if text, err := os.ReadFile(path); err != nil || string(text) != want {
-			t.Errorf("%s is not what the programs say: run make test-packages (%v)", path, err)
+			t.Errorf("%s is not what the programs and %s say: run make test-packages (%v)", path, resultsFile, err)
 		}
 	}
 }
 
-// fetch returns the folder of the wheels, which it downloads if one is missing, and verifies them.
-func fetch(t *testing.T, wheels []Wheel) string {
+// fetch returns the folder of a set of wheels. It downloads those that the folder does not have, and
+// removes other files from it.
+func fetch(t *testing.T, set string, wheels []Wheel) string {
 	t.Helper()
-	folder, err := filepath.Abs(filepath.Join(cache, "wheels"))
+	folder, err := filepath.Abs(filepath.Join(cache, set))
 	if err != nil {
-		t.Fatal(err)
-	}
-	if complete(folder, wheels) {
-		return folder
-	}
-	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), fetchTimeout)
 	defer cancel()
-	list := filepath.Join(t.TempDir(), "requirements.txt")
-	writeFile(t, list, Requirements(wheels))
-	if out, err := exec.CommandContext(ctx, "./fetch.sh", list, folder, "--no-deps").CombinedOutput(); err != nil {
-		if os.Getenv("CI") != "" || *native != "" {
-			t.Fatalf("cannot download the packages: %v\n%s", err, out)
+	for _, part := range distinct(missing(t, folder, wheels)) {
+		list := filepath.Join(t.TempDir(), "requirements.txt")
+		writeFile(t, list, Requirements(part))
+		if out, err := exec.CommandContext(ctx, "./fetch.sh", list, folder, "--no-deps").CombinedOutput(); err != nil {
+			if os.Getenv("CI") != "" || *native != "" {
+				t.Fatalf("cannot download the packages: %v\n%s", err, out)
+			}
+			t.Skipf("cannot download the packages: %v\n%s", err, out)
 		}
-		t.Skipf("cannot download the packages: %v\n%s", err, out)
 	}
-	if !complete(folder, wheels) {
-		t.Fatalf("%s has not the wheels of %s", folder, lockFile)
+	if left := missing(t, folder, wheels); len(left) > 0 {
+		t.Fatalf("%s lacks %v", folder, left)
 	}
 	return folder
 }
 
-// complete reports whether a folder has the wheels of the lock file and no others.
-func complete(folder string, wheels []Wheel) bool {
-	files, err := filepath.Glob(filepath.Join(folder, "*.whl"))
-	if err != nil || len(files) != len(wheels) {
-		return false
-	}
-	left := make(map[string]bool)
+// missing returns the wheels that a folder does not have, and removes all other files.
+func missing(t *testing.T, folder string, wheels []Wheel) []Wheel {
+	t.Helper()
+	wanted := make(map[string]Wheel, len(wheels))
 	for _, w := range wheels {
-		left[w.SHA256] = true
+		if !w.Sdist {
+			wanted[w.SHA256] = w
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return false
+		sum := fileSum(t, file)
+		if _, ok := wanted[sum]; ok {
+			delete(wanted, sum)
+		} else if err := os.Remove(file); err != nil {
+			t.Fatal(err)
 		}
-		sum := sha256.Sum256(content)
-		delete(left, hex.EncodeToString(sum[:]))
 	}
-	return len(left) == 0
+	return slices.Collect(maps.Values(wanted))
 }
 
-// deploy runs "fas deploy" with the wheels of a folder, and returns what it prints.
-func deploy(t *testing.T, server *process.Server, dir, wheels string) (string, error) {
+// fileSum returns the SHA-256 of a file in hexadecimal.
+func fileSum(t *testing.T, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// distinct splits wheels into parts that have each name once, as the installers want it.
+func distinct(wheels []Wheel) (parts [][]Wheel) {
+	seen := make(map[string]int)
+	for _, w := range wheels {
+		n := seen[w.Name]
+		seen[w.Name]++
+		if n == len(parts) {
+			parts = append(parts, nil)
+		}
+		parts[n] = append(parts[n], w)
+	}
+	return parts
+}
+
+// deploy runs "fas deploy" in an environment, and returns what it prints.
+func deploy(t *testing.T, server *process.Server, dir string, env []string, flags ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deployTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, process.Binary(t), "deploy", dir, "--memory", "512")
-	cmd.Env = append(os.Environ(), "FAASPOT_URL="+server.Base, "FAASPOT_TOKEN="+server.Token, "FAASPOT_DIR="+t.TempDir(),
-		"PIP_NO_INDEX=1", "PIP_FIND_LINKS="+wheels, "UV_NO_INDEX=1", "UV_OFFLINE=1", "UV_FIND_LINKS="+wheels)
+	cmd := exec.CommandContext(ctx, process.Binary(t), append([]string{"deploy", dir, "--memory", "512"}, flags...)...)
+	cmd.Env = append(slices.Clone(env), "FAASPOT_URL="+server.Base, "FAASPOT_TOKEN="+server.Token, "FAASPOT_DIR="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -160,6 +160,7 @@ _ABSENT = {
     "socket": {NETWORK: "AF_UNIX AF_PACKET AF_NETLINK sethostname if_nameindex send_fds recv_fds"},
     "asyncio": {NETWORK: "open_unix_connection start_unix_server"},
     "subprocess": {PROCESSES: "_fork_exec"},
+    "ctypes": {NATIVE: "pythonapi"},
 }
 _BY_ATTRIBUTE = {
     (module, name): sentence
@@ -184,7 +185,7 @@ def is_said_in(message: str) -> bool:
 
 def _explain(error: BaseException) -> str:
     kind = type(error)
-    if has_bundle and issubclass(kind, ImportError):
+    if has_bundle and (issubclass(kind, ImportError) or native.is_refusal(error)):
         text = native.explain(error)
         if text:
             return text

@@ -3,7 +3,7 @@
 Types have values, sizes and layouts as in CPython's own module: numbers, arrays, structures, unions,
 and pointers to objects of this module. What needs machine code or an address in memory raises an
 exception that says so: a shared library raises OSError, as one does that is not installed, and
-everything else NotImplementedError.
+everything else NotImplementedError. As in PyPy, there is no `pythonapi`: programs look for it with hasattr.
 """
 
 from __future__ import annotations
@@ -669,16 +669,6 @@ class LibraryLoader:
 
 cdll = LibraryLoader(CDLL)
 pydll = LibraryLoader(PyDLL)
-
-
-class _Api:
-    """CPython's own functions, which cannot be called from here."""
-
-    def __getattr__(self, name):
-        raise AttributeError("ctypes.pythonapi has no function %s: %s" % (name, _absent.NATIVE))
-
-
-pythonapi = _Api()
 
 
 def _function_type(result, *parameters, use_errno=False, use_last_error=False):
