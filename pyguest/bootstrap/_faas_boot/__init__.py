@@ -1,10 +1,11 @@
 """The guest's own Python: prepares the interpreter and runs functions in it.
 
-The host calls four functions here, through guest.c: `boot` once per server start,
+The host calls five functions here, through guest.c: `boot` once per server start,
 `compile_source` and `deploy` once per function version, each in an interpreter
-of its own so that the image has no leftovers of the compiler, and
-`run` once per run. They return bytes (a result, JSON) or a tuple of one bytes (a failure, JSON), and
-raise only if there is too little memory even to report a failure.
+of its own so that the image has no leftovers of the compiler, `run` once per run, and
+`resume` whenever a run has waited. They return bytes (a result, JSON) or a tuple of one bytes (a
+failure, JSON), and raise only if there is too little memory even to report a failure. `run` and
+`resume` return an int while the run waits: the nanoseconds until it is to be resumed.
 
 Nothing here protects the host: code in this interpreter can corrupt it. The
 host checks everything that it relies on.
@@ -26,6 +27,8 @@ _Coroutine = types.CoroutineType
 _stdout = sys.stdout
 _stderr = sys.stderr
 _environ = os.environ
+
+_main: coroutines.Steps  # the coroutine of the main that runs
 
 
 def boot() -> None:
@@ -82,8 +85,9 @@ def deploy(name: bytes, source: bytes, code: bytes) -> Outcome:
         return (failure.describe(error),)
 
 
-def run(args: bytes, context: bytes) -> Outcome:
+def run(args: bytes, context: bytes) -> Outcome | int:
     """Call the deployed program's `main` and return its result as JSON."""
+    global _main
     try:
         try:
             parameters = values.decode(args)
@@ -96,12 +100,32 @@ def run(args: bytes, context: bytes) -> Outcome:
             renewal.after_restore()
             result = program.main(parameters, secrets)
             if type(result) is _Coroutine:
-                result = coroutines.finished(result)
+                _main = coroutines.steps(result)
+                return _advance()
             return values.encode(result)
         finally:
             _flush()
     except BaseException as error:
         return (failure.describe(error),)
+
+
+def resume() -> Outcome | int:
+    """Continue a `main` that has waited."""
+    try:
+        try:
+            return _advance()
+        finally:
+            _flush()
+    except BaseException as error:
+        return (failure.describe(error),)
+
+
+def _advance() -> bytes | int:
+    try:
+        return next(_main)
+    except StopIteration as end:
+        result = end.value
+    return values.encode(result)
 
 
 def _flush() -> None:
@@ -123,7 +147,9 @@ def _warm_up() -> None:
             code = compile_source(b"warm_up", text)
             deploy(b"warm_up", text, code if isinstance(code, bytes) else b"")
             for _ in range(20):
-                run(b'{"name":"x","list":[1,2.5,null,true]}', b'{"key":"value"}')
+                outcome = run(b'{"name":"x","list":[1,2.5,null,true]}', b'{"key":"value"}')
+                while type(outcome) is int:
+                    outcome = resume()
     compile_source(b"warm_up", b"def main(:\n")
     program.unload()
     _stdout.flush()
@@ -136,6 +162,7 @@ def main(args, context):
 _ASYNC_SAMPLE = b"""import asyncio
 async def pick(args):
     await asyncio.sleep(0)
+    await asyncio.sleep(1e-9)
     return args.get('name')
 async def main(args, context):
     async with asyncio.TaskGroup() as group:
