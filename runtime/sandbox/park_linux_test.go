@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -344,6 +345,9 @@ var loopEnds = map[string]string{
 	"not a number":   "loop.call_later(float('nan'), print, 'x'); await asyncio.sleep(0.02); return 1",
 }
 
+// libraryFrame is a frame of the standard library in a traceback. The frames of the loop differ.
+var libraryFrame = regexp.MustCompile(`(?m)^  File "/usr/lib/.*\n`)
+
 // TestLoopsEndAsWithRun compares how an async main ends with how asyncio.run of the same coroutine does
 // in a main that is not async.
 func TestLoopsEndAsWithRun(t *testing.T) {
@@ -376,7 +380,8 @@ async def body():
 				if f == nil {
 					f = &runtime.Failure{}
 				}
-				return fmt.Sprintf("%s %s %s %s %d %d\n%s", o.Result, f.Class, f.Type, f.Message, f.Line, f.ExitCode, o.Logs.Data)
+				logs := libraryFrame.ReplaceAll(o.Logs.Data, nil)
+				return fmt.Sprintf("%s %s %s %s %d\n%s", o.Result, f.Class, f.Type, f.Message, f.ExitCode, logs)
 			}
 			want := describe("def main(args, context): return asyncio.run(body())")
 			if got := describe("def main(args, context): return body()"); got != want {
