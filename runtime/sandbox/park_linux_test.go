@@ -198,57 +198,55 @@ func TestSlotsAreRestoredAfterParking(t *testing.T) {
 
 // A parked run ends at its deadline without any of its code, and its time is as long as its limit.
 func TestDeadlineOfParkedRuns(t *testing.T) {
-	eachBox(t, func(t *testing.T, box *Sandbox) {
-		p := deployed(t, box, sleeper, runtime.Limits{Timeout: 200 * time.Millisecond})
-		outcome := runInTime(t, box, p, string(sleeperArgs("m", 0.02, 3600)))
-		checkClass(t, outcome, runtime.ClassTimeout)
-		if got := string(outcome.Logs.Data); got != "begins" || !strings.Contains(outcome.Failure.Message, "0.2 seconds") {
-			t.Errorf("the log is %q, the message %q", got, outcome.Failure.Message)
-		}
-		if u := outcome.Usage; u.Duration < p.Limits.Timeout || u.Memory < int64(box.guest.base.size) {
-			t.Errorf("usage %+v", u)
-		}
-	})
+	box := boxes["mapped"]
+	p := deployed(t, box, sleeper, runtime.Limits{Timeout: time.Second})
+	outcome := runInTime(t, box, p, string(sleeperArgs("m", 0.02, 3600)))
+	checkClass(t, outcome, runtime.ClassTimeout)
+	if got := string(outcome.Logs.Data); got != "begins" || !strings.Contains(outcome.Failure.Message, "limit of 1 seconds") {
+		t.Errorf("the log is %q, the message %q", got, outcome.Failure.Message)
+	}
+	if u := outcome.Usage; u.Duration < p.Limits.Timeout || u.Memory < int64(box.guest.base.size) {
+		t.Errorf("usage %+v", u)
+	}
 }
 
 // A parked run that does not get its memory back ends, whatever the reason, and leaves nothing.
 func TestParkedRunsWithoutMemory(t *testing.T) {
-	eachBox(t, func(t *testing.T, box *Sandbox) {
-		p := deployed(t, box, sleeper, runtime.Limits{Timeout: 2 * time.Second})
-		places := box.processors.permits
-		refused := errors.New("no memory")
-		ctx, cancel := context.WithCancel(t.Context())
-		for _, c := range []struct {
-			name  string
-			ctx   context.Context
-			free  func(context.Context) error
-			class runtime.Class
-			err   error
-		}{
-			{"late", t.Context(), func(context.Context) error { time.Sleep(p.Limits.Timeout + 100*time.Millisecond); return nil }, "", nil},
-			{"refused", t.Context(), func(context.Context) error { return refused }, "", refused},
-			{"cancelled", ctx, func(ctx context.Context) error { cancel(); <-ctx.Done(); return ctx.Err() }, runtime.ClassCancelled, nil},
-		} {
-			l := &lender{held: make(chan int64, 10), free: c.free}
-			outcome, err := box.Run(c.ctx, runtime.RunCall{Program: p, Args: sleeperArgs("m", 0.02), Context: runtime.EmptyObject, Room: l})
-			if !errors.Is(err, c.err) {
-				t.Errorf("%s: %v", c.name, err)
-			}
-			if checkClass(t, outcome, c.class); (outcome.Result != nil) != (c.name == "late") {
-				t.Errorf("%s: %+v", c.name, outcome)
-			}
-			if outcome.Usage.Duration > p.Limits.Timeout {
-				t.Errorf("%s: it took %v with the wait", c.name, outcome.Usage.Duration)
-			}
-			settle(box)
-			if held := box.accounts.tmp.Held(); held != 0 {
-				t.Errorf("%s: %d bytes of /tmp are left", c.name, held)
-			}
-			if box.processors.free != places {
-				t.Errorf("%s: %d permits are free, there are %d", c.name, box.processors.free, places)
-			}
+	box := boxes["mapped"]
+	p := deployed(t, box, sleeper, runtime.Limits{Timeout: 2 * time.Second})
+	places := box.processors.permits
+	refused := errors.New("no memory")
+	ctx, cancel := context.WithCancel(t.Context())
+	for _, c := range []struct {
+		name  string
+		ctx   context.Context
+		free  func(context.Context) error
+		class runtime.Class
+		err   error
+	}{
+		{"late", t.Context(), func(context.Context) error { time.Sleep(p.Limits.Timeout + 100*time.Millisecond); return nil }, "", nil},
+		{"refused", t.Context(), func(context.Context) error { return refused }, "", refused},
+		{"cancelled", ctx, func(ctx context.Context) error { cancel(); <-ctx.Done(); return ctx.Err() }, runtime.ClassCancelled, nil},
+	} {
+		l := &lender{held: make(chan int64, 10), free: c.free}
+		outcome, err := box.Run(c.ctx, runtime.RunCall{Program: p, Args: sleeperArgs("m", 0.02), Context: runtime.EmptyObject, Room: l})
+		if !errors.Is(err, c.err) {
+			t.Errorf("%s: %v", c.name, err)
 		}
-	})
+		if checkClass(t, outcome, c.class); (outcome.Result != nil) != (c.name == "late") {
+			t.Errorf("%s: %+v", c.name, outcome)
+		}
+		if outcome.Usage.Duration > p.Limits.Timeout {
+			t.Errorf("%s: it took %v with the wait", c.name, outcome.Usage.Duration)
+		}
+		settle(box)
+		if held := box.accounts.tmp.Held(); held != 0 {
+			t.Errorf("%s: %d bytes of /tmp are left", c.name, held)
+		}
+		if box.processors.free != places {
+			t.Errorf("%s: %d permits are free, there are %d", c.name, box.processors.free, places)
+		}
+	}
 }
 
 // A run whose memory has changed too much to leave its slot waits in it.
