@@ -81,6 +81,8 @@ func checkIdle(t *testing.T, box *Sandbox, places int) {
 			t.Fatalf("%d runs have a slot, and %d of %d permits are free", busy, free, places)
 		}
 	}
+	box.pool.mu.Lock() // no slot is closed meanwhile
+	defer box.pool.mu.Unlock()
 	for s := range box.pool.idle.each() {
 		if s.image == nil {
 			continue
@@ -125,11 +127,13 @@ func TestParkedRunsHoldNoSlot(t *testing.T) {
 		}
 	}
 	checkIdle(t, box, places)
+	box.pool.mu.Lock()
 	for s := range box.pool.idle.each() {
 		if bytes.Contains(s.memory.data(), []byte("-of-a-tenant")) {
 			t.Error("an idle slot has the memory of a parked run")
 		}
 	}
+	box.pool.mu.Unlock()
 	if held := box.accounts.tmp.Held(); held < n*40_000 {
 		t.Errorf("the files of the parked runs count %d bytes", held)
 	}
@@ -427,7 +431,10 @@ func TestManySleepers(t *testing.T) {
 	if each > most || resident > most {
 		t.Errorf("more than %d bytes each", most)
 	}
-	if slots := box.pool.idle.len(); slots > n/2 {
+	box.pool.mu.Lock()
+	slots := box.pool.idle.len()
+	box.pool.mu.Unlock()
+	if slots > n/2 {
 		t.Errorf("%d runs have taken %d slots", n, slots)
 	}
 	for range 20 {

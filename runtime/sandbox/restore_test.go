@@ -138,13 +138,17 @@ func unequal(s *slot) int {
 
 // newest returns the slot that was returned last, or nil.
 func newest(box *Sandbox) *slot {
+	box.pool.mu.Lock()
+	defer box.pool.mu.Unlock()
 	return box.pool.idle.all.last
 }
 
 // dropNewest closes the slot that was returned last.
 func dropNewest(t testing.TB, box *Sandbox) {
-	s := newest(box)
+	box.pool.mu.Lock()
+	s := box.pool.idle.all.last
 	box.pool.remove(s)
+	box.pool.mu.Unlock()
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
