@@ -12,7 +12,7 @@ import (
 )
 
 // parkAfter is the shortest time for which a run leaves its slot: leaving it and continuing in another
-// take less than a hundredth of it.
+// take about 150 µs of processor time.
 const parkAfter = 10 * time.Millisecond
 
 // parkedOverhead is the memory in bytes of a parked run beside its delta, its files and its output: the
@@ -25,8 +25,8 @@ type parked struct {
 	call   call
 	memory delta
 	system *wasi.Parked
-	stack  uint64 // the slot's globals
-	ticks  uint64 //
+	stack  uint64 // the slot's global of that name
+	ticks  uint64 // likewise
 	size   int    // bytes of linear memory
 }
 
