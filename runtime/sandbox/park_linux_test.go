@@ -262,7 +262,7 @@ async def main(args, context):
     for _ in range(3): await asyncio.sleep(0.015)
     return sum(block) // 7
 `, runtime.Limits{})
-	for _, pages := range []int{0, 10, 300, 600, 2000, 10_000} {
+	for _, pages := range []int{0, 10, 200, 600, 2000, 10_000} {
 		l := &lender{held: make(chan int64, 10)}
 		outcome, err := boxes["mapped"].Run(t.Context(), runtime.RunCall{
 			Program: p, Args: fmt.Appendf(nil, `{"bytes":%d}`, pages*4096), Context: runtime.EmptyObject, Room: l,

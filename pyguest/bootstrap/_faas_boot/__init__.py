@@ -28,7 +28,7 @@ _stdout = sys.stdout
 _stderr = sys.stderr
 _environ = os.environ
 
-_main: coroutines.Steps  # the coroutine of the main that runs
+_main: coroutines.Steps | None = None  # the coroutine of the main that runs
 
 
 def boot() -> None:
@@ -121,10 +121,12 @@ def resume() -> Outcome | int:
 
 
 def _advance() -> bytes | int:
+    global _main
     try:
         return next(_main)
     except StopIteration as end:
         result = end.value
+    _main = None
     return values.encode(result)
 
 
