@@ -98,7 +98,7 @@ func TestProtocolMatchesTheHeader(t *testing.T) {
 		"FAAS_PROTOCOL_VERSION": Protocol,
 		"FAAS_OP_NAME":          OpName, "FAAS_OP_SOURCE": OpSource, "FAAS_OP_CODE": OpCode,
 		"FAAS_OP_ARGS": OpArgs, "FAAS_OP_CONTEXT": OpContext,
-		"FAAS_OP_RESULT": OpResult, "FAAS_OP_FAILURE": OpFailure,
+		"FAAS_OP_RESULT": OpResult, "FAAS_OP_FAILURE": OpFailure, "FAAS_OP_WAIT": OpWait, "FAAS_WAITS": Waits,
 		"FAAS_HASH_MD5": HashMD5, "FAAS_HASH_SHA1": HashSHA1, "FAAS_HASH_SHA256": HashSHA256, "FAAS_HASH_SHA512": HashSHA512,
 	} {
 		m := regexp.MustCompile(`(?m)^#define ` + name + ` (\d+)\b`).FindSubmatch(text)

@@ -3,7 +3,7 @@ package pyguest
 // Protocol is the version of the protocol that this host speaks. guest/protocol.h has the same
 // number, which a test compares; the guest reports its own with the export faas_protocol. See
 // PROTOCOL.md.
-const Protocol = 3
+const Protocol = 4
 
 // ImportModule is the module from which the guest imports its host functions, besides WASI.
 const ImportModule = "faas"
@@ -17,6 +17,14 @@ const (
 	OpContext = 5 // guest reads the function's context, JSON
 	OpResult  = 6 // guest sends the result: JSON, or code
 	OpFailure = 7 // guest sends the failure, JSON
+	OpWait    = 8 // guest sends the events that the run waits for, as subscriptions of poll_oneoff
+)
+
+const (
+	// Resume is what faas_run gets in place of the length of the args to continue the run that waits.
+	Resume = -1
+	// Waits is what faas_run returns if the run waits for what it has sent with OpWait.
+	Waits = 1
 )
 
 // Algorithms of faas.hash.

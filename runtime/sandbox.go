@@ -89,7 +89,10 @@ type Room interface {
 	// Lend says that the run waits for something, and that it holds at most some bytes until Reclaim
 	// has returned: others may use the rest.
 	Lend(held int64)
-	// Reclaim waits, after Lend, until the run may use again what it may use at most. If it fails,
+	// Park is Lend for a run that takes no interpreter meanwhile: it does not count as one of those
+	// that may run at once.
+	Park(held int64)
+	// Reclaim waits, after Lend or Park, until the run may use again what it may use at most. If it fails,
 	// the run must end and not use more than it holds. The error is CodeUnavailable, with a
 	// RetryAfter, if that took longer than patience, or that of ctx.
 	Reclaim(ctx context.Context, patience time.Duration) error

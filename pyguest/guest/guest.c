@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <sqlite3.h>
+#include <wasi/api.h>
 
 #include "protocol.h"
 #include "renewal.h"
@@ -30,6 +31,7 @@ faas_yield(void);
 static PyObject *boot_compile;
 static PyObject *boot_deploy;
 static PyObject *boot_run;
+static PyObject *boot_resume;
 
 EXPORT("faas_protocol") int32_t guest_protocol(void) { return FAAS_PROTOCOL_VERSION; }
 
@@ -86,11 +88,12 @@ EXPORT("faas_boot") int32_t guest_boot(void) {
         boot_compile = PyObject_GetAttrString(boot, "compile_source");
         boot_deploy = PyObject_GetAttrString(boot, "deploy");
         boot_run = PyObject_GetAttrString(boot, "run");
+        boot_resume = PyObject_GetAttrString(boot, "resume");
     }
     Py_XDECREF(done);
     Py_XDECREF(boot);
     PyGC_Enable();
-    if (!boot_compile || !boot_deploy || !boot_run || faas_settle(1) < 0) {
+    if (!boot_compile || !boot_deploy || !boot_run || !boot_resume || faas_settle(1) < 0) {
         PyErr_Print();
         return FAAS_E_PYTHON;
     }
@@ -125,12 +128,24 @@ static int32_t send(int32_t op, const char *p, Py_ssize_t n) {
     return faas_call(op, p, (int32_t)n, NULL, 0) < 0 ? FAAS_E_HOST : 0;
 }
 
+/* Sends the host what the run waits for: a timer. */
+static int32_t wait_for(long long nanoseconds) {
+    const __wasi_subscription_t timer = {
+        .u = {.tag = __WASI_EVENTTYPE_CLOCK,
+              .u.clock = {.id = __WASI_CLOCKID_MONOTONIC, .timeout = (__wasi_timestamp_t)nanoseconds}}};
+    int32_t rc = send(FAAS_OP_WAIT, (const char *)&timer, sizeof timer);
+    return rc < 0 ? rc : FAAS_WAITS;
+}
+
 /* Sends the outcome of a call to the host. The bootstrap returns bytes for a
- * result and a tuple of one bytes for a failure. If it could not even do that,
- * this reports the escaped exception as well as it can without allocating. */
+ * result, a tuple of one bytes for a failure, and an int for nanoseconds that the
+ * run waits. If it could not even do that, this reports the escaped exception as
+ * well as it can without allocating. */
 static int32_t deliver(PyObject *outcome) {
     int32_t rc;
-    if (outcome && PyBytes_CheckExact(outcome)) {
+    if (outcome && PyLong_CheckExact(outcome)) {
+        rc = wait_for(PyLong_AsLongLong(outcome));
+    } else if (outcome && PyBytes_CheckExact(outcome)) {
         rc = send(FAAS_OP_RESULT, PyBytes_AS_STRING(outcome), PyBytes_GET_SIZE(outcome));
     } else if (outcome && PyTuple_CheckExact(outcome) && PyTuple_GET_SIZE(outcome) == 1 &&
                PyBytes_CheckExact(PyTuple_GET_ITEM(outcome, 0))) {
@@ -181,8 +196,10 @@ EXPORT("faas_deploy") int32_t guest_deploy(int32_t name_len, int32_t source_len,
     return deliver(outcome);
 }
 
-/* Calls main(args, context) of the deployed function. */
+/* Calls main(args, context) of the deployed function, or continues the run that
+ * waits. Both are one function of the module, so that they use one native stack. */
 EXPORT("faas_run") int32_t guest_run(int32_t args_len, int32_t context_len) {
+    if (args_len == FAAS_RESUME) return deliver(PyObject_CallNoArgs(boot_resume));
     const int32_t len[] = {args_len, context_len};
     if (faas_renew() < 0) return FAAS_E_HOST;
     return deliver(call_boot(boot_run, FAAS_OP_ARGS, len, 2));

@@ -22,8 +22,8 @@ const (
 	// DefaultQueueLimit is the number of blocking runs that may wait. A waiting run takes about a
 	// kilobyte of memory and its args.
 	DefaultQueueLimit = 10_000
-	// DefaultMaxRuns is the number of runs that may run at once. Runs that wait for something
-	// cost only memory, which has its own budget.
+	// DefaultMaxRuns is the number of runs that may run at once, parked ones excluded. Runs that wait
+	// for something cost only memory, which has its own budget, and mappings of the process.
 	DefaultMaxRuns = 10_000
 	// DefaultCacheBytes is the memory for current versions, in bytes.
 	DefaultCacheBytes = 64 * runtime.MiB

@@ -32,7 +32,7 @@ const (
 )
 
 // Admission lets runs start while there is memory for them. Each run takes the most that it may
-// use from the memory budget of the server. Beyond it, or beyond the allowed number of runs at once, runs wait:
+// use from the memory budget of the server. Beyond it, or beyond the allowed number of runs at once, of which those do not count that are parked, runs wait:
 // first come, first served within a group, the groups of a tenant in turns, the tenants in
 // turns. A run that is next in turn but too large for the free memory holds up its own
 // group; runs of other groups and tenants may overtake it, at most maxOvertaken times. A run whose
@@ -57,6 +57,7 @@ type Admission struct {
 
 	mu       sync.Mutex
 	running  int
+	parked   int // of these, the runs that wait without an interpreter
 	closed   bool
 	paused   bool
 	progress uint64        // runs that have started or gone on
@@ -158,7 +159,7 @@ func (a *Admission) TryAcquire(r *Run, ahead int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	runs := int64(ahead) + 1
-	if a.closed || a.queue.Len() > 0 || r.Bytes*runs > a.memory.Free() || a.running+int(runs) > a.maxRuns {
+	if a.closed || a.queue.Len() > 0 || r.Bytes*runs > a.memory.Free() || a.running-a.parked+int(runs) > a.maxRuns {
 		return false
 	}
 	return a.take(r)
@@ -258,7 +259,7 @@ func (a *Admission) uncount(r *Run) {
 // take lets a run start if there is memory for it.
 func (a *Admission) take(r *Run) bool {
 	function, tenant := a.shares.of(r)
-	if a.paused || a.running >= a.maxRuns || a.all.first() != nil && !a.startIsDue() || function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) ||
+	if a.paused || a.taken() || a.all.first() != nil && !a.startIsDue() || function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) ||
 		!a.memory.Leaves(r.Bytes, a.headroom(function)) || !a.memory.TakeFree(r.Bytes) {
 		return false
 	}
@@ -269,6 +270,9 @@ func (a *Admission) take(r *Run) bool {
 	r.charged = r.Bytes
 	return true
 }
+
+// taken reports whether as many runs have an interpreter as may run at once.
+func (a *Admission) taken() bool { return a.running-a.parked >= a.maxRuns }
 
 // headroom returns the bytes that a new run of a function leaves to those of its runs that wait:
 // these then seldom wait for memory.
@@ -306,7 +310,7 @@ func (a *Admission) admitIfWanted() {
 func (a *Admission) admit() {
 	for {
 		wanted := a.next()
-		if wanted.most == 0 || a.all.first() == nil && a.running >= a.maxRuns {
+		if wanted.most == 0 || a.all.first() == nil && a.taken() {
 			a.memory.Notify(nil, 0, 0)
 			return
 		}
@@ -413,7 +417,7 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 	var before [maxTenants * maxGroups]*Run
 	passed := before[:0]
 	tenants := 0
-	for t := a.queue.First(); t != nil && tenants < maxTenants && a.running < a.maxRuns; {
+	for t := a.queue.First(); t != nil && tenants < maxTenants && !a.taken(); {
 		following := t.After()
 		shared := true
 		groups := 0

@@ -592,6 +592,57 @@ func TestAnUncontendedRunDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// Runs that are parked do not count towards the runs at once, whichever way they end or go on.
+func TestParkedRunsDoNotCount(t *testing.T) {
+	b := memory.New(1<<30, nil)
+	a := NewAdmission(b, 2, 100)
+	ctx := t.Context()
+	start := func(name string) *Run {
+		r := &Run{Tenant: runtime.Tenant(name), Function: name, Group: name, Bytes: 10}
+		if !a.TryAcquire(r, 0) {
+			return nil
+		}
+		return r
+	}
+	first, second := start("a"), start("b")
+	if first == nil || second == nil || start("c") != nil {
+		t.Fatal("two runs may run at once")
+	}
+	started := make(chan *Run)
+	go func() {
+		r := &Run{Tenant: "c", Function: "c", Group: "c", Bytes: 10}
+		if err := a.Acquire(ctx, r, 0); err != nil {
+			t.Error(err)
+		}
+		started <- r
+	}()
+	first.Lend(1) // it has an interpreter
+	if start("d") != nil {
+		t.Fatal("a run that waits in its interpreter does not count")
+	}
+	second.Park(1)
+	third := <-started
+	if a.Running() != 3 || start("d") != nil {
+		t.Fatalf("%d runs are admitted", a.Running())
+	}
+	if err := second.Reclaim(ctx, time.Minute); err != nil { // it need not wait for the others
+		t.Fatal(err)
+	}
+	third.Park(1)
+	if start("d") != nil {
+		t.Fatal("a run that goes on does not count")
+	}
+	for _, r := range []*Run{third, second, first} {
+		r.Release()
+	}
+	if a.Running() != 0 || a.parked != 0 || b.Used() != 0 {
+		t.Errorf("%d runs, %d parked, and %d bytes are left", a.Running(), a.parked, b.Used())
+	}
+	if start("a") == nil || start("b") == nil || start("c") != nil {
+		t.Error("two runs may run at once")
+	}
+}
+
 func BenchmarkAdmission(b *testing.B) {
 	a := NewAdmission(memory.New(1<<40, nil), 1000, 1000)
 	ctx := context.Background()

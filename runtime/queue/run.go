@@ -34,7 +34,8 @@ type Run struct {
 
 	// Since it has started:
 	share    *share // of its function
-	waits    bool   // since Lend
+	waits    bool   // since Lend or Park
+	parked   bool   // since Park
 	lent     int64  // bytes that it lends since then
 	most     int64  // the most that it has held while it waited
 	age      age
@@ -87,7 +88,12 @@ func (r *Run) Release() {
 
 // Lend implements [runtime.Room]. The run lends what it does not hold, or less if runs of its version
 // usually hold more when they wait.
-func (r *Run) Lend(held int64) {
+func (r *Run) Lend(held int64) { r.lend(held, false) }
+
+// Park implements [runtime.Room].
+func (r *Run) Park(held int64) { r.lend(held, true) }
+
+func (r *Run) lend(held int64, parks bool) {
 	a := r.admission
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -97,6 +103,9 @@ func (r *Run) Lend(held int64) {
 		keeps = max(keeps, r.Usual.Bytes())
 	}
 	a.lend(r, min(keeps, r.Bytes))
+	if r.parked = parks; parks {
+		a.parked++
+	}
 	a.admitIfWanted()
 }
 

@@ -67,6 +67,10 @@ func (a *Admission) takeBack(r *Run) bool {
 func (a *Admission) forget(r *Run) {
 	a.owed -= r.lent
 	a.kept -= r.charged
+	if r.parked {
+		r.parked = false
+		a.parked--
+	}
 	r.waits, r.lent = false, 0
 }
 

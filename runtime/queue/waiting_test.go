@@ -133,7 +133,11 @@ func (w *world) step(s [6]int64) {
 	case kind <= 2 && len(computes) > 0: // waits
 		r := computes[pick%len(computes)]
 		w.set(r, "waits")
-		r.Lend(min(holds, r.Bytes))
+		if pick%2 == 0 {
+			r.Lend(min(holds, r.Bytes))
+		} else {
+			r.Park(min(holds, r.Bytes))
+		}
 	case kind <= 5 && len(waits) > 0: // wants to go on
 		w.goOn(waits[pick%len(waits)])
 	case kind == 6 && len(computes)+len(waits) > 0:

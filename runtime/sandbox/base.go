@@ -44,7 +44,7 @@ func (g *guest) makeBase(ctx context.Context, data []wasmbin.Segment, portable b
 	s.claim = claim{ctx: ctx, deadline: time.Now().Add(bootTime)}
 	p.acquire(&s.claim)
 	s.logs.Reset(runtime.DefaultLogs)
-	s.call.logs = &s.logs
+	s.call.logs = s.logs
 	s.system.Reset(nil, wasi.Limits{})
 	stack := s.stack.Get()
 

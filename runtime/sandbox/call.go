@@ -13,6 +13,8 @@ type continuation func(*slot, runtime.Outcome) (outcome runtime.Outcome, usable 
 
 // callOnSlot makes a call on any slot. next may be nil. Everything that is done for the call counts
 // as its duration. A panic leaves nothing behind: the slot is closed.
+//
+// A run that waits may leave its slot, and continues in any.
 func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, next continuation) (runtime.Outcome, error) {
 	c := claim{ctx: ctx, deadline: r.deadline}
 	defer s.processors.release(&c)
@@ -28,6 +30,28 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 		r.deadline = c.since.Add(r.limits.Timeout)
 		c.deadline = r.deadline
 	}
+	r.parks = next == nil && r.op == opRun
+	defer func() {
+		if r.parked != nil { // an error, or a panic
+			s.drop(&r, runtime.ClassInternal)
+		}
+	}()
+	for {
+		outcome, err := s.useSlot(ctx, &c, img, tenant, &r, next)
+		if r.parked != nil && err == nil && outcome.Failure == nil {
+			var ended bool
+			if outcome, ended, err = s.await(&c, &r); !ended {
+				continue
+			}
+		}
+		outcome.Usage.Duration = s.processors.now().Sub(r.started) - c.stood
+		return outcome, err
+	}
+}
+
+// useSlot makes or continues a call on any slot, until it has ended or is parked. The claim has a permit,
+// and has none afterwards.
+func (s *Sandbox) useSlot(ctx context.Context, c *claim, img *image, tenant runtime.Tenant, r *request, next continuation) (runtime.Outcome, error) {
 	most := max(r.limits.Memory, int64(img.size))
 	slot := s.pool.take(img, tenant, int(most))
 	defer s.pool.leave()
@@ -37,7 +61,7 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 			return runtime.Outcome{}, err
 		}
 	}
-	slot.claim, c = c, claim{} // the slot has the permit now
+	slot.claim, *c = *c, claim{} // the slot has the permit now
 	returned := false
 	defer func() {
 		if !returned { // a panic: the state of the slot is unknown
@@ -45,26 +69,29 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 			s.discard(slot)
 		}
 	}()
-	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, &r, next)
+	outcome, usable, err := s.callSlot(ctx, slot, img, tenant, r, next)
 	returned = true
-	c, slot.claim = slot.claim, claim{}
+	*c, slot.claim = slot.claim, claim{}
 	surplus := slot
 	if usable && slot.image != nil {
 		// The next run gets the permit, and is to find the slot.
 		surplus, usable = s.pool.put(slot), false
 	}
-	s.processors.release(&c)
+	s.processors.release(c)
 	if surplus != nil {
 		s.retire(surplus, usable)
 	}
-	outcome.Usage.Duration = s.processors.now().Sub(r.started) - c.stood
 	return outcome, err
 }
 
 // callSlot prepares the slot, makes the call and restores the slot. If usable is false, the slot must
 // be closed.
 func (s *Sandbox) callSlot(ctx context.Context, slot *slot, img *image, tenant runtime.Tenant, r *request, next continuation) (outcome runtime.Outcome, usable bool, err error) {
+	slot.call.limits = r.limits
 	if err := slot.prepare(img, tenant); errors.Is(err, endOfRun{}) {
+		if r.parked != nil {
+			return s.drop(r, slot.call.endClass), false, nil
+		}
 		outcome.Failure = endFailure(&slot.call)
 		if r.logs != nil {
 			outcome.Logs = r.logs.End()

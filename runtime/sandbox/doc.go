@@ -35,6 +35,10 @@
 // code. Images and idle slots are caches that give way: images to the disk, as long as it has room.
 // A run for whose image there is neither memory nor disk builds the function in its own slot.
 //
+// A run whose async main waits is parked: it leaves its slot, which is restored, and continues in any slot
+// with its image. Meanwhile it is a delta of its memory from the image, two globals and a [wasi.Parked].
+// Other runs that wait, and those that have changed much of their memory, stay in their slots.
+//
 // What is done for a run counts as the run: loading and restoring its slot, building a missing
 // image, copying inputs and results. All of it is done in pieces with checkpoints.
 //

@@ -196,7 +196,7 @@ func (g *guest) exportHost(ctx context.Context, engine wazero.Runtime) error {
 
 // instantiate creates a slot over a memory into which no image has been loaded yet.
 func (g *guest) instantiate(ctx context.Context, m guestMemory, p *processors, a *accounts) (*slot, error) {
-	s := &slot{guest: g, processors: p, accounts: a, memory: m}
+	s := &slot{guest: g, processors: p, accounts: a, memory: m, logs: &runtime.LogBuffer{}}
 	s.host = hostContext{noCall, s}
 	var err error
 	s.system, err = wasi.New(wasi.Config{

@@ -36,11 +36,15 @@ func TestHammer(t *testing.T) {
 		})
 		functions := make([]runtime.Program, hammerFunctions)
 		for i := range functions {
+			def, sleep := "def", "time.sleep(0.01)"
+			if i%2 == 1 {
+				def, sleep = "async def", "await asyncio.sleep(0.012)" // it leaves its slot
+			}
 			functions[i] = program(fmt.Sprintf(`
-import os, time
+import asyncio, os, time
 seen = []
 ballast = bytearray(b"%d" * 300000)
-def main(args, context):
+%s main(args, context):
     assert not seen and not os.listdir("/tmp")
     seen.append(args)
     open("/tmp/x", "w").write("x" * 1000)
@@ -49,10 +53,10 @@ def main(args, context):
     if what == "exit": os._exit(7)
     if what == "loop":
         while True: pass
-    if what == "sleep": time.sleep(0.01)
+    if what == "sleep": %s
     if what == "grow": ballast.extend(bytes(70 << 20))
     return [%d, args["n"], context["secret"]]
-`, i%10, i), runtime.Limits{Timeout: time.Minute, Memory: 256 * runtime.MiB})
+`, i%10, def, sleep, i), runtime.Limits{Timeout: time.Minute, Memory: 256 * runtime.MiB})
 			functions[i].Tenant = runtime.Tenant(fmt.Sprint("tenant", i%3))
 		}
 		whats := []string{"", "", "", "raise", "exit", "loop", "sleep", "grow"}

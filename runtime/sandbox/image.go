@@ -427,12 +427,31 @@ func (img *image) apply(mem []byte, m *meter) error {
 }
 
 // patch changes a page that is the base image's to the image's.
-func (img *image) patch(page []byte, own *ownPage) {
-	lines := img.data[int(own.first)*lineSize:]
-	own.eachRun(func(at, n int) {
+func (img *image) patch(page []byte, own *ownPage) { own.patch(page, img.data) }
+
+// patch copies the lines of the page that differ, from the content that has them all, to a page that
+// has the others.
+func (p *ownPage) patch(page, content []byte) {
+	lines := content[int(p.first)*lineSize:]
+	p.eachRun(func(at, n int) {
 		copy(page[at:at+n], lines)
 		lines = lines[n:]
 	})
+}
+
+// page returns the content of the page at an offset, perhaps in buf.
+func (img *image) page(at int, buf *[pageSize]byte) []byte {
+	if img.stretch.contains(at) {
+		i := img.stretchAt() + at - img.stretch.start
+		return img.data[i : i+pageSize]
+	}
+	i := img.search(at / pageSize)
+	if i == len(img.pages) || img.pages[i].at() != at {
+		return img.base.page(at)
+	}
+	copy(buf[:], img.base.page(at))
+	img.patch(buf[:], &img.pages[i])
+	return buf[:]
 }
 
 // undo changes the pages of a memory that apply has changed back to the base image's, except for

@@ -78,7 +78,9 @@ func newPages(n int) ([]byte, error) {
 
 func freePages(p []byte) {
 	if p != nil {
-		_ = returnPages(p) // for the speed of the others; removing the mapping is what counts
+		if len(p) > pieceSize {
+			_ = returnPages(p) // for the speed of the others; removing the mapping is what counts
+		}
 		unix.Munmap(p)
 	}
 }

@@ -44,7 +44,7 @@ func TestSlotsAreRestoredByEachTracker(t *testing.T) {
 	for kind := trackFile; kind < trackerKinds; kind++ { // boxes use the first kind already
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			t.Parallel()
-			restores(t, trackedBox(t, kind), 2+uint64(kind))
+			restores(t, trackedBox(t, kind), 2+uint64(kind), "")
 		})
 	}
 }

@@ -138,13 +138,17 @@ func unequal(s *slot) int {
 
 // newest returns the slot that was returned last, or nil.
 func newest(box *Sandbox) *slot {
+	box.pool.mu.Lock()
+	defer box.pool.mu.Unlock()
 	return box.pool.idle.all.last
 }
 
 // dropNewest closes the slot that was returned last.
 func dropNewest(t testing.TB, box *Sandbox) {
-	s := newest(box)
+	box.pool.mu.Lock()
+	s := box.pool.idle.all.last
 	box.pool.remove(s)
+	box.pool.mu.Unlock()
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
@@ -183,8 +187,8 @@ const (
 )
 
 // restores runs random programs of several functions and tenants on few slots and verifies that the
-// slots are restored exactly.
-func restores(t *testing.T, box *Sandbox, seed uint64) {
+// slots are restored exactly. more is added to the source of each function.
+func restores(t *testing.T, box *Sandbox, seed uint64, more string) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	actions, endings := actionNames()
@@ -192,12 +196,12 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 		t.Fatalf("found only %d actions and %d endings", len(actions), len(endings))
 	}
 	functions := []runtime.Program{
-		planned(t, box, "a", 0, 0, ""),
-		planned(t, box, "a", 500, 100, ""),
-		planned(t, box, "b", 50, 3<<20, ""),
-		planned(t, box, "b", 0, 0, "\nopen('/tmp/left', 'w').write('by the module body')\nlast = open('/tmp/open', 'wb')\n"),
-		planned(t, box, "c", 0, 1<<20, "\nfor _ in range(3): cycles(100); patterns(19); numbers(50); classes(20)\n"),
-		planned(t, box, "c", 0, 70<<20, ""), // its image is larger than the base
+		planned(t, box, "a", 0, 0, more),
+		planned(t, box, "a", 500, 100, more),
+		planned(t, box, "b", 50, 3<<20, more),
+		planned(t, box, "b", 0, 0, "\nopen('/tmp/left', 'w').write('by the module body')\nlast = open('/tmp/open', 'wb')\n"+more),
+		planned(t, box, "c", 0, 1<<20, "\nfor _ in range(3): cycles(100); patterns(19); numbers(50); classes(20)\n"+more),
+		planned(t, box, "c", 0, 70<<20, more), // its image is larger than the base
 	}
 	baseSum := sha256.Sum256(box.guest.base.view)
 	imageSums := make([][sha256.Size]byte, len(functions))
@@ -277,7 +281,7 @@ func restores(t *testing.T, box *Sandbox, seed uint64) {
 func TestSlotsAreRestoredExactly(t *testing.T) {
 	eachBox(t, func(t *testing.T, shared *Sandbox) {
 		t.Parallel()
-		restores(t, openBox(t, Options{IdleSlots: 2, Portable: !shared.guest.mapped}), 1)
+		restores(t, openBox(t, Options{IdleSlots: 2, Portable: !shared.guest.mapped}), 1, "")
 	})
 }
 

@@ -149,6 +149,8 @@ type room struct {
 
 func (r *room) Lend(held int64) { r.held = append(r.held, held) }
 
+func (r *room) Park(held int64) { r.Lend(held) }
+
 func (r *room) Reclaim(ctx context.Context, patience time.Duration) error {
 	if r.reclaim == nil {
 		return nil

@@ -33,7 +33,7 @@ type slot struct {
 	image  *image // loaded image; nil: an image must be loaded before use
 	tenant runtime.Tenant
 	call   call
-	logs   runtime.LogBuffer // for calls that bring no buffer
+	logs   *runtime.LogBuffer // for calls that bring no buffer
 	claim  claim
 	host   hostContext
 
@@ -63,6 +63,9 @@ type call struct {
 	tmp         int64 // bytes of host memory for /tmp
 	room        runtime.Room
 	slept       time.Duration // since the memory was lent last
+	waits       bool          // the guest has said what it waits for
+	wait        time.Duration // how long that is, at most
+	until       time.Time     // and when it ends
 	info        runInfo
 	platform    error // why the platform cannot let the call go on
 }
@@ -116,6 +119,7 @@ func (s *slot) checkStack() {
 // pause is a checkpoint of the work that the host does for the call outside of the guest. It
 // implements pauser; the error is endOfRun.
 func (s *slot) pause() error {
+	s.memory.unwatch(false)
 	if s.call.endClass = s.yield(); s.call.endClass != "" {
 		return endOfRun{}
 	}
@@ -135,41 +139,30 @@ const lendAfter = time.Millisecond
 
 // Sleep implements wasi.Control. A sleeping run releases its permit to compute, and lends memory.
 func (s *slot) Sleep(d time.Duration) {
-	s.memory.pause()
 	s.checkStack()
-	c := &s.call
-	began := s.processors.now()
-	d = min(d, max(s.claim.deadline.Sub(began), 0))
-	lends, held := c.room != nil && c.slept+d >= lendAfter, int64(0)
-	if lends {
-		held = s.held()
-	}
-	idle := s.processors.release(&s.claim)
-	if lends {
-		c.room.Lend(held)
-	}
-	if !idle || !s.guest.timers.sleep(d) { // on a busy server, Go's timers are exact and cost less
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-s.claim.ctx.Done():
-		}
-	}
-	now := s.processors.now()
-	switch {
-	case !lends:
-		c.slept += now.Sub(began)
-	case s.claim.ctx.Err() == nil && now.Before(s.claim.deadline):
-		c.slept = 0
-		s.reclaim()
-	}
-	s.claim.woken = true
-	s.processors.acquire(&s.claim)
-	if class := s.stopped(s.processors.now()); class != "" {
+	if class := s.sleep(d); class != "" {
 		s.end(class)
 	}
-	s.memory.resume()
+}
+
+// sleep lets the run sleep in its slot, and returns why the call must end, or an empty class.
+func (s *slot) sleep(d time.Duration) runtime.Class {
+	s.memory.pause()
+	c := &s.call
+	n := nap{timers: s.guest.timers, patience: c.limits.Timeout}
+	if c.room != nil && c.slept+d >= lendAfter {
+		n.room, n.held = c.room, s.held()
+	}
+	began := s.processors.now()
+	class, err := s.processors.sleep(&s.claim, d, &n)
+	if c.slept += s.processors.now().Sub(began); n.room != nil {
+		c.slept = 0
+	}
+	if class == "" {
+		s.memory.resume()
+	}
+	c.platform = err
+	return class
 }
 
 // held returns the number of bytes that the run takes while it waits, or more.
@@ -177,25 +170,6 @@ func (s *slot) held() int64 {
 	c := &s.call
 	stack, _ := c.stack.size()
 	return s.memory.held() + c.tmp + stack - c.stackBytes + c.logs.Size() + idleOverhead
-}
-
-// reclaim waits for the memory that the call has lent, and ends the call if it does not get it. The
-// call's time stands still.
-func (s *slot) reclaim() {
-	c := &s.call
-	began := s.processors.now()
-	err := c.room.Reclaim(s.claim.ctx, c.limits.Timeout)
-	waited := s.processors.now().Sub(began)
-	s.claim.deadline = s.claim.deadline.Add(waited)
-	s.claim.stood += waited
-	switch {
-	case err == nil:
-	case s.claim.ctx.Err() != nil:
-		s.end(runtime.ClassCancelled)
-	default:
-		c.platform = err
-		s.end(runtime.ClassInternal)
-	}
 }
 
 // Exit implements wasi.Control.
@@ -263,6 +237,16 @@ func (s *slot) transfer(op int32, request, requestLen, response, responseCap uin
 		} else {
 			c.failure = append([]byte(nil), p[:min(len(p), maxFailure)]...)
 		}
+		return 0
+	case pyguest.OpWait:
+		p, ok := s.slice(request, requestLen)
+		if !ok || c.op != opRun || c.answered {
+			return refused
+		}
+		if c.wait, c.waits = s.system.Until(p); !c.waits {
+			return refused
+		}
+		c.until = s.processors.now().Add(c.wait)
 		return 0
 	}
 	return refused
@@ -334,6 +318,8 @@ type request struct {
 	logs     *runtime.LogBuffer // nil: the slot's own buffer
 	room     runtime.Room       // nil: the call keeps all of its memory while it waits
 	info     runInfo
+	parks    bool    // the call may leave the slot while it waits
+	parked   *parked // the call that has left its slot, and is to continue; nil: it is to be made
 }
 
 // prepare makes the slot ready to run from an image, for a tenant. Its memory must be able to grow
@@ -380,14 +366,19 @@ func (s *slot) unload() {
 	}
 }
 
-// invoke makes a call from the image that the slot was prepared for. The caller holds a permit to
-// compute. Afterwards the memory is as the call left it. usable is false if the guest did not end
-// by returning; then the slot may have no permit any more.
+// invoke makes a call from the image that the slot was prepared for, or continues the one that has left
+// its slot. The caller holds a permit to compute. Afterwards the memory is as the call left it. usable
+// is false if the guest did not end by returning; then the slot may have no permit any more. If the
+// request has a call that has left its slot afterwards, there is no outcome yet.
 //
 // Nothing in the sandbox refers to an input that the guest has read, so that the args of runs that
 // sleep do not stay on Go's heap.
 func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome, usable bool) {
 	s.host.Context = ctx
+	defer s.endCall()
+	if r.parked != nil {
+		return s.resume(r)
+	}
 	s.claim.ctx, s.claim.deadline = ctx, r.deadline
 	fn, stack, first, n := s.run, s.stacks[opRun], pyguest.OpArgs, 2
 	switch r.op {
@@ -398,10 +389,9 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 	}
 	c := &s.call
 	*c = call{op: r.op, limits: r.limits, stack: stack, room: r.room, info: r.info}
-	defer s.endCall()
 	if c.logs = r.logs; c.logs == nil {
 		s.logs.Reset(r.limits.Logs)
-		c.logs = &s.logs
+		c.logs = s.logs
 	}
 	var params [3]uint64
 	for i := range n {
@@ -419,6 +409,30 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 
 	s.memory.watch()
 	err := fn.CallWithStack(&s.host, params[:n])
+	return s.settle(r, params[:2], err)
+}
+
+// settle returns the outcome of a call of the guest that has returned its status in params, after it has
+// waited as often as the run waits.
+func (s *slot) settle(r *request, params []uint64, err error) (outcome runtime.Outcome, usable bool) {
+	c := &s.call
+	for err == nil && c.waits && int32(params[0]) == pyguest.Waits {
+		c.waits = false
+		if c.wait >= parkAfter && r.parks {
+			if c.endClass = s.park(r); r.parked != nil {
+				return runtime.Outcome{}, true
+			}
+		}
+		if c.endClass == "" {
+			c.endClass = s.wait(c.until.Sub(s.processors.now()))
+		}
+		if c.endClass != "" {
+			err = endOfRun{}
+			break
+		}
+		params[0], params[1] = api.EncodeI32(pyguest.Resume), 0
+		err = s.run.CallWithStack(&s.host, params)
+	}
 	s.memory.unwatch(true)
 	outcome = s.outcome(int32(params[0]), err)
 	outcome.Logs = c.logs.End()

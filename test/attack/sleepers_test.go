@@ -133,3 +133,40 @@ func TestShortSleepersKeepNobodyOut(t *testing.T) {
 		server.Must(t, "DELETE", "/v1/functions/"+name+"/", "")
 	}
 }
+
+// A thousand async runs that sleep take little of a small server's memory and no interpreter, and others
+// run beside them. All of them end.
+func TestAsyncSleepersKeepNobodyOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
+	const budget, sleepers = 800_000_000, 1000
+	server := process.NewSite(t, "--memory-budget", "800MB").Serve(t)
+	server.Deploy(t, "honest", "def main(args, context):\n    return 1\n")
+	server.Deploy(t, "sleeps", "import asyncio\n\nasync def main(args, context):\n    await asyncio.sleep(600)\n", "timeout", 900)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var peak int64
+	var watch sync.WaitGroup
+	watch.Go(func() { peak = Peak(ctx, server.Cmd.Process.Pid) })
+	server.Must(t, "POST", "/v1/functions/sleeps/bulk_rpc/", "["+strings.Repeat("{},", sleepers-1)+"{}]")
+	process.Until(t, "all runs wait", func() bool {
+		list := server.Must(t, "GET", "/v1/executions/?function=sleeps&status=Pending&limit=1", "")
+		return strings.Count(string(list.Body), `"uuid":`) == 0
+	})
+	for range 20 {
+		patient, cancel := context.WithTimeout(ctx, process.Patience)
+		r, err := server.Do(patient, "POST", runPath("honest"), "{}")
+		cancel()
+		if err != nil || r.Status != http.StatusOK {
+			t.Fatalf("an honest client gets %d %.200s, %v", r.Status, r.Body, err)
+		}
+	}
+	server.Must(t, "DELETE", "/v1/functions/sleeps/", "")
+	stop()
+	watch.Wait()
+	t.Logf("at most %d MB", peak/1e6)
+	if peak > budget+memory.Overhead {
+		t.Errorf("the server had %d bytes resident, more than its budget of %d and %d", peak, budget, memory.Overhead)
+	}
+}

@@ -1,10 +1,11 @@
 """The guest's own Python: prepares the interpreter and runs functions in it.
 
-The host calls four functions here, through guest.c: `boot` once per server start,
+The host calls five functions here, through guest.c: `boot` once per server start,
 `compile_source` and `deploy` once per function version, each in an interpreter
-of its own so that the image has no leftovers of the compiler, and
-`run` once per run. They return bytes (a result, JSON) or a tuple of one bytes (a failure, JSON), and
-raise only if there is too little memory even to report a failure.
+of its own so that the image has no leftovers of the compiler, `run` once per run, and
+`resume` whenever a run has waited. They return bytes (a result, JSON) or a tuple of one bytes (a
+failure, JSON), and raise only if there is too little memory even to report a failure. `run` and
+`resume` return an int while the run waits: the nanoseconds until it is to be resumed.
 
 Nothing here protects the host: code in this interpreter can corrupt it. The
 host checks everything that it relies on.
@@ -26,6 +27,9 @@ _Coroutine = types.CoroutineType
 _stdout = sys.stdout
 _stderr = sys.stderr
 _environ = os.environ
+
+_main: coroutines.Steps | None = None  # the coroutine of the main that runs
+_loaded: frozenset[str] | None = None  # the modules before the run, if it reports what it imports
 
 
 def boot() -> None:
@@ -82,13 +86,13 @@ def deploy(name: bytes, source: bytes, code: bytes) -> Outcome:
         return (failure.describe(error),)
 
 
-def run(args: bytes, context: bytes) -> Outcome:
+def run(args: bytes, context: bytes) -> Outcome | int:
     """Call the deployed program's `main` and return its result as JSON.
 
     The context is an object, or an array: the object, environment variables, and if there is a third
     element, the run tells the host what it imports.
     """
-    loaded = None
+    global _loaded, _main
     try:
         try:
             parameters = values.decode(args)
@@ -96,21 +100,49 @@ def run(args: bytes, context: bytes) -> Outcome:
             if type(secrets) is list:
                 secrets, variables, *learns = secrets
                 if learns:
-                    loaded = frozenset(sys.modules)
+                    _loaded = frozenset(sys.modules)
                 _environ.update(variables)
                 if "TZ" in variables:
                     unix.zone_of_environment()
             renewal.after_restore()
             result = program.main(parameters, secrets)
             if type(result) is _Coroutine:
-                result = coroutines.finished(result)
+                _main = coroutines.steps(result)
+                return _advance()
             return values.encode(result)
         finally:
-            if loaded is not None:
-                program.report_imports(loaded)
-            _flush()
+            _leave()
     except BaseException as error:
         return (failure.describe(error),)
+
+
+def resume() -> Outcome | int:
+    """Continue a `main` that has waited."""
+    try:
+        try:
+            return _advance()
+        finally:
+            _leave()
+    except BaseException as error:
+        return (failure.describe(error),)
+
+
+def _advance() -> bytes | int:
+    global _main
+    main, _main = _main, None
+    try:
+        wait = next(main)
+    except StopIteration as end:
+        return values.encode(end.value)
+    _main = main
+    return wait
+
+
+def _leave() -> None:
+    """Write what is left to write when the run ends or waits."""
+    if _loaded is not None and _main is None:
+        program.report_imports(_loaded)
+    _flush()
 
 
 def _flush() -> None:
@@ -132,7 +164,9 @@ def _warm_up() -> None:
             code = compile_source(b"warm_up", text)
             deploy(b"warm_up", text, code if isinstance(code, bytes) else b"")
             for _ in range(20):
-                run(b'{"name":"x","list":[1,2.5,null,true]}', b'{"key":"value"}')
+                outcome = run(b'{"name":"x","list":[1,2.5,null,true]}', b'{"key":"value"}')
+                while type(outcome) is int:
+                    outcome = resume()
     compile_source(b"warm_up", b"def main(:\n")
     program.unload()
     _stdout.flush()
@@ -145,6 +179,7 @@ def main(args, context):
 _ASYNC_SAMPLE = b"""import asyncio
 async def pick(args):
     await asyncio.sleep(0)
+    await asyncio.sleep(1e-9)
     return args.get('name')
 async def main(args, context):
     async with asyncio.TaskGroup() as group:

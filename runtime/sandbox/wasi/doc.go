@@ -18,6 +18,8 @@
 //   - A [State] is the part of a run's state that [System.Capture] stores: /tmp, the open
 //     descriptors and the Mount. Immutable, safe for concurrent use by any number of Systems: a run that writes
 //     to a directory or to 64 KiB of a file of its State copies that much first.
+//   - A [Parked] is a run without a System: [System.Park] takes it out of one, and [System.Resume]
+//     continues it in any.
 //   - [Instantiate] adds to a wazero runtime the module that guests import. It is called once per
 //     runtime; the functions have no state of their own and look up the System of the calling run
 //     each time.

@@ -106,6 +106,7 @@ func TestAgainstTheMachine(t *testing.T) {
 			"unlink": func(*rapid.T) { m.unlink() }, "rename": func(*rapid.T) { m.rename() }, "stat": func(*rapid.T) { m.stat() },
 			"symlink": func(*rapid.T) { m.symlink() }, "link": func(*rapid.T) { m.link() }, "readlink": func(*rapid.T) { m.readlink() },
 			"dup":     func(*rapid.T) { m.dup() },
+			"park":    func(*rapid.T) { m.park() },
 			"capture": recapture, "": m.check,
 		})
 	})

@@ -297,6 +297,22 @@ func (m *model) dup() {
 	}
 }
 
+// park lets another run use the System, and continues the run in that System or in another.
+func (m *model) park() {
+	p := m.r.sys.Park()
+	if rapid.Bool().Draw(m.t, "elsewhere") {
+		sys, err := New(Config{Tree: m.r.sys.tree, Clock: m.r.clock, Random: m.r.sys.random, Control: m.r.control})
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		m.r.sys = sys
+	}
+	m.r.store("tmp/a", "of another run")
+	m.r.mustOpen("tmp/b", openCreate, forBoth)
+	m.r.sys.Reset(nil, Limits{})
+	m.r.sys.Resume(p)
+}
+
 func (m *model) stat() {
 	dir, machine, p := m.place()
 	look, how := m.r.statAt, 0

@@ -40,22 +40,9 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 	subscriptions := append(few[:0], raw...)
 
 	now := s.instant()
-	ready := false
-	soonest := time.Duration(math.MaxInt64)
-	for sub := subscriptions; len(sub) > 0; sub = sub[subscriptionSize:] {
-		switch sub[8] {
-		case eventClock:
-			wait, err := now.until(sub)
-			ready = ready || err != success
-			soonest = min(soonest, wait)
-		case eventFdRead, eventFdWrite:
-			ready = true
-		default:
-			return eINVAL
-		}
-	}
-	if ready {
-		soonest = 0
+	soonest, err := now.soonest(subscriptions)
+	if err != success {
+		return err
 	}
 	if soonest > 0 {
 		s.control.Sleep(soonest)
@@ -79,6 +66,29 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 	}
 	g.WriteUint32Le(result, written)
 	return success
+}
+
+// soonest returns the time from the instant until the first of some events: 0 if a descriptor is among
+// them, or a clock subscription that is invalid.
+func (now instant) soonest(subscriptions []byte) (time.Duration, errno) {
+	ready := false
+	soonest := time.Duration(math.MaxInt64)
+	for sub := subscriptions; len(sub) > 0; sub = sub[subscriptionSize:] {
+		switch sub[8] {
+		case eventClock:
+			wait, err := now.until(sub)
+			ready = ready || err != success
+			soonest = min(soonest, wait)
+		case eventFdRead, eventFdWrite:
+			ready = true
+		default:
+			return 0, eINVAL
+		}
+	}
+	if ready {
+		return 0, success
+	}
+	return soonest, success
 }
 
 // until returns the time from the instant until a clock subscription is due: 0 if it already is, or

@@ -57,7 +57,11 @@ type System struct {
 	args    stringList
 	env     stringList
 	empty   State // start of a run without a State
+	run
+}
 
+// run is the part of a System that belongs to its run.
+type run struct {
 	limits    Limits
 	table     []descriptor
 	opened    []description
