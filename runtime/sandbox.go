@@ -28,6 +28,7 @@ type Program struct {
 	Source     []byte
 	Bundle     Bundle // zero: the source is all there is
 	Limits     Limits
+	Allow      []string // see [Version]
 }
 
 // NewProgram returns the program of a version.
@@ -61,6 +62,8 @@ type RunCall struct {
 	// Room, if not nil, lends memory while the run waits for something. Nil: all of its memory is
 	// reserved all the time.
 	Room Room
+	// Network is what the run may reach. Nil: nothing.
+	Network Network
 }
 
 // RunInfo is what a run can learn about itself, with the version of its Program and its deadline. A

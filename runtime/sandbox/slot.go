@@ -332,7 +332,10 @@ type request struct {
 	files    *wasi.State        // nil: those of the image
 	logs     *runtime.LogBuffer // nil: the slot's own buffer
 	room     runtime.Room       // nil: the call keeps all of its memory while it waits
-	info     runInfo
+	network  runtime.Network    // nil: the call reaches nothing
+
+	postponed bool // runs of the program have a network
+	info      runInfo
 }
 
 // prepare makes the slot ready to run from an image, for a tenant. Its memory must be able to grow
@@ -416,6 +419,10 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 	}
 	s.system.Reset(files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
 
+	if s.system.Connect(r.network); r.postponed {
+		s.system.Postpone()
+	}
+
 	s.memory.watch()
 	err := fn.CallWithStack(&s.host, params[:n])
 	s.memory.unwatch(true)
@@ -429,6 +436,7 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 func (s *slot) endCall() {
 	c := &s.call
 	s.memory.unwatch(false) // for a panic; otherwise this does nothing
+	s.system.Disconnect()
 	s.freeStack()
 	if c.resultBytes > 0 {
 		s.accounts.results.Give(c.resultBytes)

@@ -1,11 +1,14 @@
 package wasi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // Control is what a System needs from the run that it serves. All methods are called from inside a
@@ -28,6 +31,14 @@ type Control interface {
 	// Checkpoint is called at least once per some hundred microseconds of work in the host, and by
 	// sched_yield.
 	Checkpoint()
+	// Wait calls wait, at most until d has passed, while other runs compute. wait returns true when
+	// what it waits for has happened, and false at the given time or when ctx has ended, which means
+	// that the run must end. Wait may call it several times, until it returns true. It does not use
+	// the memory of the guest.
+	Wait(d time.Duration, wait func(ctx context.Context, until time.Time) bool)
+	// Hold requests the host's resources for n more connections, and reports whether they are
+	// granted. A negative n returns them and is always granted.
+	Hold(n int) bool
 }
 
 // Clock reads the time. Every guest call that asks for the time or changes a file calls Now.
@@ -69,6 +80,13 @@ type System struct {
 	work      int    // since the last checkpoint; one unit is the copying of one byte
 	monotonic int64  // the latest time reported; no later reading is less
 	slept     int64  // nanoseconds that this run has slept
+
+	network     runtime.Network // nil: the run has none
+	postponed   bool            // it has none, but others that start from its State have
+	reason      string          // of the latest failure of the network
+	poller      poller
+	connections int       // that the run holds
+	polled      []*socket // of the poll in progress
 }
 
 // New returns a System in the state after Reset(nil, Limits{}). It fails only for an invalid
@@ -111,9 +129,11 @@ func (s *System) Reset(state *State, limits Limits) {
 		s.control.Charge(-s.charged)
 		s.charged = 0
 	}
+	s.Disconnect()
 	s.limits = limits.resolved()
 	s.table = append(s.table[:0], state.table...)
 	s.opened = append(s.opened[:0], state.opened...)
+	copySockets(s.opened)
 	s.tmp = state.tmp
 	s.mount = state.mount
 	s.token = nil

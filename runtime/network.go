@@ -1,0 +1,71 @@
+package runtime
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// Networks opens the networks of runs, within the bounds that the operator sets. Its methods may be
+// called concurrently.
+type Networks interface {
+	// CheckAllow returns an error if the operator lets no function reach what an allow list allows.
+	// The list is one that [NormalAllow] has returned.
+	CheckAllow(allow []string) error
+	// Open returns the network of a run of a program. The caller must close it.
+	Open(p *Program) Network
+}
+
+// Network is what one run may reach: what the allow list of its function names, and nothing else. Its
+// methods may be called concurrently.
+//
+// Errors are of type [*Error]. CodePermissionDenied is the code for what is not allowed,
+// CodeInvalidArgument for a host that is none, CodeNotFound for a name that does not exist,
+// CodeTooBusy and CodeTooLarge if a limit is reached, and CodeUnavailable for all else. The chain of
+// an error has the system's error, such as a syscall.Errno, if there is one.
+type Network interface {
+	// Resolve returns the addresses of a host that a rule allows, and remembers them for Dial: at most
+	// [MaxAddresses], not mapped from IPv4 to IPv6. Network is "ip", "ip4" or "ip6". A host that is an
+	// address is returned as it is; only Dial checks it.
+	Resolve(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Dial connects to an address: one that a rule allows, or one that Resolve has returned for a name
+	// that a rule allows with this port. Network is "tcp" or "udp".
+	Dial(ctx context.Context, network string, to netip.AddrPort) (Connection, error)
+	// Close ends all that goes on, and returns what the run has used. After that, nothing is reached.
+	Close() []Egress
+}
+
+// MaxAddresses is the number of addresses of a host that a run gets.
+const MaxAddresses = 64
+
+// Connection is a connection of a run. Read and Write count bytes. A caller that uses the socket of
+// SyscallConn instead must count them.
+type Connection interface {
+	net.Conn
+	syscall.Conn
+	// Count counts bytes that were sent and received. The caller must close the connection after an
+	// error, which says which limit is reached.
+	Count(sent, received int) error
+	// CheckServerName returns an error if TLS may not ask for a server of this name: a rule must allow
+	// the name with the port of the connection, or the address as such. TLS without a name is allowed.
+	CheckServerName(name string) error
+}
+
+// MaxEgress is the number of destinations of a run that are told apart. All others are one more
+// destination, with the host [OtherHosts].
+const MaxEgress = 32
+
+// OtherHosts is the host of an [Egress] that sums up several. It is no name of a host.
+const OtherHosts = "(others)"
+
+// Egress is what a run has sent to one destination, and received from it.
+type Egress struct {
+	Network        string // "tcp" or "udp"; empty with OtherHosts
+	Host           string // the name that was resolved, else the address
+	Port           uint16 // 0 with OtherHosts
+	Connections    int
+	Sent, Received int64         // bytes
+	Duration       time.Duration // sum of the times for which the connections were open
+}
