@@ -33,6 +33,9 @@ type Network interface {
 	// Dial connects to an address: one that a rule allows, or one that Resolve has returned for a name
 	// that a rule allows with this port. Network is "tcp" or "udp".
 	Dial(ctx context.Context, network string, to netip.AddrPort) (Connection, error)
+	// Check returns the error with which Dial would refuse an address at once, because of the rules or a
+	// limit. It does not wait.
+	Check(network string, to netip.AddrPort) error
 	// Close ends all that goes on, and returns what the run has used. After that, nothing is reached.
 	Close() []Egress
 }

@@ -92,11 +92,6 @@ func (s *System) reachable() (runtime.Network, errno) {
 	return s.network, success
 }
 
-// checker is a Network that can say, without input and output, whether Dial would refuse an address.
-type checker interface {
-	Check(network string, to netip.AddrPort) error
-}
-
 // begin starts a dial, for which the socket holds a connection.
 func (s *System) begin(k *socket, to netip.AddrPort) errno {
 	n, err := s.reachable()
@@ -107,10 +102,8 @@ func (s *System) begin(k *socket, to netip.AddrPort) errno {
 	if !k.stream {
 		network = "udp"
 	}
-	if c, ok := n.(checker); ok {
-		if err := c.Check(network, to); err != nil {
-			return s.failure(err)
-		}
+	if err := n.Check(network, to); err != nil {
+		return s.failure(err)
 	}
 	if !s.holdConnections(1) {
 		return eMFILE
