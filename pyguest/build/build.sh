@@ -39,7 +39,7 @@ stage fetch.sh inputs.txt
 stage unpack.sh patches.txt patches
 stage native.sh
 stage libs.sh flags.sh sqlite3_wasi.c
-stage python.sh flags.sh profile/python.profdata.zst
+stage python.sh flags.sh profile/python.profdata.zst "$guest"/net.h
 stage stdlib.sh stdlib.py stdlib-omit.txt
 stage licenses.sh
 after=python.sh stage link.sh link-flags.sh "$guest" "$repo"/pyguest/{instrument,wasmbin}

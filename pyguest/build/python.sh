@@ -41,7 +41,9 @@ done
 # The interpreter's main loop is faster if it is small (README.md, "Speed").
 quiet python-ceval make "OPT=${optimise_ceval[*]}" "CFLAGS_NODIST=${profile_ceval[*]}" Python/ceval.o
 
+# ../guest/net.h has what these modules would find on Linux.
+sockets="-include $repo/pyguest/guest/net.h"
 # Not "all": that would also link a command-line interpreter.
-quiet python-make make -j"$(nproc)" libpython3.13.a pybuilddir.txt platform \
+quiet python-make make -j"$(nproc)" "MODULE__SOCKET_CFLAGS=$sockets" "MODULE_SELECT_CFLAGS=$sockets" libpython3.13.a pybuilddir.txt platform \
   Modules/_decimal/libmpdec/libmpdec.a Modules/expat/libexpat.a Modules/_hacl/libHacl_Hash_SHA2.a
 grep -q " T PyInit__sqlite3$" <(llvm-nm-19 libpython3.13.a 2>/dev/null || true) || die "libpython3.13.a lacks the sqlite3 module"

@@ -15,6 +15,7 @@ const (
 	saysThreads     = "or start a run for each part"
 	saysProcesses   = "do the work in Python, or start a run for each part"
 	saysSignals     = "the time limit of the function ends a run that takes too long"
+	saysServers     = "let callers run the function, or fetch the data in main"
 	saysNetwork     = "fetch it where the function is called and use the result there"
 	saysPackages    = "put the code that it needs into the file, or use a module of the standard library"
 	saysFiles       = "put the data that it needs into the file, or send it in the args or the context"
@@ -46,7 +47,7 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"debugger", "import pdb; pdb.set_trace()\nx = 1", "bdb.BdbQuit", "the debugger has nothing to read: ", saysTerminal},
 	{"removed module", "import cgi", "ModuleNotFoundError", "Python 3.13 has removed the module cgi: ", "use urllib.parse.parse_qs"},
 	{"removed package", "from distutils.core import setup", "ModuleNotFoundError", "Python 3.12 has removed the module distutils: ", "use sysconfig or shutil"},
-	{"removed module of the network", "import telnetlib", "ModuleNotFoundError", "Python 3.13 has removed the module telnetlib: ", saysNetwork},
+	{"removed module of the network", "import telnetlib", "ModuleNotFoundError", "Python 3.13 has removed the module telnetlib: ", "use socket"},
 	{"alarm", "import signal; signal.alarm(1)", "AttributeError", "signal.alarm is absent: ", saysSignals},
 	{"http", "import urllib.request as r; r.urlopen('http://example.com')", "urllib.error.URLError", "<urlopen error ", saysNetwork},
 	{"https", "import urllib.request as r; r.urlopen('https://example.com')", "urllib.error.URLError", "<urlopen error ", saysNetwork},
@@ -56,8 +57,8 @@ var absentThings = []struct{ name, statement, kind, begins, says string }{
 	{"connection of asyncio", "import asyncio; asyncio.run(asyncio.open_connection('example.com', 80))", "socket.gaierror", "[Errno -3] Temporary failure in name resolution: ", saysNetwork},
 	{"mail", "import smtplib; smtplib.SMTP('mail.example.com')", "socket.gaierror", "[Errno -3] Temporary failure in name resolution: ", saysNetwork},
 	{"mail with TLS", "import smtplib; smtplib.SMTP_SSL('mail.example.com')", "socket.gaierror", "[Errno -3] Temporary failure in name resolution: ", saysNetwork},
-	{"server", "import http.server as h; h.HTTPServer(('', 8000), h.BaseHTTPRequestHandler)", "OSError", "[Errno 101] Network is unreachable: ", saysNetwork},
-	{"server of asyncio", "import asyncio; asyncio.run(asyncio.start_server(print, '127.0.0.1', 80))", "OSError", "servers are absent: ", saysNetwork},
+	{"server", "import http.server as h; h.HTTPServer(('', 8000), h.BaseHTTPRequestHandler)", "PermissionError", "[Errno 13] Permission denied: ", saysServers},
+	{"server of asyncio", "import asyncio; asyncio.run(asyncio.start_server(print, '127.0.0.1', 80))", "PermissionError", "[Errno 13] error while attempting to bind on address ('127.0.0.1', 80): [errno 13] permission denied: ", saysServers},
 	{"executor of processes", "from concurrent.futures import ProcessPoolExecutor as P\nP(2)", "NotImplementedError", "multiprocessing is absent: ", saysProcesses},
 	{"process", "import multiprocessing; multiprocessing.Process(target=print).start()", "OSError", "processes are absent: ", saysProcesses},
 	{"process of a context", "import multiprocessing; multiprocessing.get_context('spawn').Process(target=print).start()", "OSError", "processes are absent: ", saysProcesses},
@@ -136,7 +137,7 @@ func TestCaughtExceptionsSayWhy(t *testing.T) {
 		{"name look-up", "import socket\ntry: socket.gethostbyname('example.com')\nexcept socket.gaierror as e: return [str(e), e.errno == socket.EAI_AGAIN]", saysNetwork},
 		{"http", "import urllib.request, urllib.error\ntry: urllib.request.urlopen('http://192.0.2.1')\nexcept urllib.error.URLError as e: return [str(e), isinstance(e.reason, OSError)]", saysNetwork},
 		{"https", "import urllib.request, urllib.error\ntry: urllib.request.urlopen('https://example.com')\nexcept urllib.error.URLError as e: return [str(e), isinstance(e.reason, OSError)]", saysNetwork},
-		{"server of asyncio", "import asyncio\ntry: asyncio.run(asyncio.start_server(print, '127.0.0.1', 80))\nexcept OSError as e: return [str(e)]", saysNetwork},
+		{"server of asyncio", "import asyncio\ntry: asyncio.run(asyncio.start_server(print, '127.0.0.1', 80))\nexcept OSError as e: return [str(e)]", saysServers},
 		{"TLS", "import ssl\ntry: ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname='a')\nexcept ssl.SSLError as e: return [str(e), isinstance(e, OSError), len(e.args) == 2]", saysNetwork},
 		{"shared library", "import ctypes\ntry: ctypes.CDLL('libc.so.6')\nexcept OSError as e: return [str(e)]", saysNative},
 		{"process", "import multiprocessing, errno\ntry: multiprocessing.Process(target=print).start()\nexcept OSError as e: return [str(e), e.errno == errno.ENOTSUP]", saysProcesses},

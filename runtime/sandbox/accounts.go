@@ -18,6 +18,8 @@ type accounts struct {
 	code    *memory.Account // compiled sources while they are deployed
 	tmp     *memory.Account // /tmp of runs, which their reservations cover
 	results *memory.Account // results that a slot has received, which its reservation covers
+
+	connections *memory.Account // of runs to the network
 }
 
 // imageAccount holds the cost of images. What they take on Go's heap is counted apart.
@@ -41,6 +43,8 @@ func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages, reclaimBundles 
 		code:    b.Open(memory.Options{Name: "deployments", Heap: true}),
 		tmp:     b.Open(memory.Options{Name: "/tmp", Heap: true, Covered: true}),
 		results: b.Open(memory.Options{Name: "results", Heap: true, Covered: true}),
+
+		connections: b.Open(memory.Options{Name: "connections"}),
 	}
 }
 

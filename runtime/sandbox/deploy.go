@@ -97,6 +97,7 @@ type deployedNext func(slot *slot, outcome runtime.Outcome, files *bundleFiles) 
 // module body left it; see callOnSlot. r has what both calls have in common. The error is
 // CodeTooBusy if there is no memory for the compiled code now.
 func (s *Sandbox) deploy(ctx context.Context, p runtime.Program, r request, next deployedNext) (runtime.Outcome, error) {
+	r.postponed = len(p.Allow) > 0
 	if !p.Bundle.IsZero() {
 		return s.deployBundle(ctx, p, r, next)
 	}

@@ -65,6 +65,7 @@ func (s *slot) resume(r *request) (outcome runtime.Outcome, usable bool) {
 	c := &s.call
 	c.stack = s.stacks[opRun]
 	s.system.Resume(p.system)
+	s.connect(r)
 	s.memory.setLimit(max(int(c.limits.Memory), s.image.size))
 	s.memory.watch()
 	err := p.memory.moveTo(s.memory.data(), &meter{pauser: s})

@@ -317,9 +317,12 @@ type request struct {
 	files    *wasi.State        // nil: those of the image
 	logs     *runtime.LogBuffer // nil: the slot's own buffer
 	room     runtime.Room       // nil: the call keeps all of its memory while it waits
+	network  runtime.Network    // nil: the call reaches nothing
 	info     runInfo
 	parks    bool    // the call may leave the slot while it waits
 	parked   *parked // the call that has left its slot, and is to continue; nil: it is to be made
+
+	postponed bool // runs of the program have a network
 }
 
 // prepare makes the slot ready to run from an image, for a tenant. Its memory must be able to grow
@@ -407,9 +410,18 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 	}
 	s.system.Reset(files, wasi.Limits{OpenFiles: r.limits.OpenFiles, TmpBytes: r.limits.Tmp})
 
+	s.connect(r)
 	s.memory.watch()
 	err := fn.CallWithStack(&s.host, params[:n])
 	return s.settle(r, params[:2], err)
+}
+
+// connect gives the call its network.
+func (s *slot) connect(r *request) {
+	s.system.Connect(r.network)
+	if r.postponed {
+		s.system.Postpone()
+	}
 }
 
 // settle returns the outcome of a call of the guest that has returned its status in params, after it has
@@ -418,7 +430,7 @@ func (s *slot) settle(r *request, params []uint64, err error) (outcome runtime.O
 	c := &s.call
 	for err == nil && c.waits && int32(params[0]) == pyguest.Waits {
 		c.waits = false
-		if c.wait >= parkAfter && r.parks {
+		if c.wait >= parkAfter && r.parks && !s.system.Connected() {
 			if c.endClass = s.park(r); r.parked != nil {
 				return runtime.Outcome{}, true
 			}
@@ -444,6 +456,7 @@ func (s *slot) settle(r *request, params []uint64, err error) (outcome runtime.O
 func (s *slot) endCall() {
 	c := &s.call
 	s.memory.unwatch(false) // for a panic; otherwise this does nothing
+	s.system.Disconnect()
 	s.freeStack()
 	if c.resultBytes > 0 {
 		s.accounts.results.Give(c.resultBytes)

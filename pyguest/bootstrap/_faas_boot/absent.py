@@ -35,9 +35,22 @@ ENDLESS_WAIT = (
     " for: do that before the wait, or wait with a timeout"
 )
 NETWORK = (
-    "a function has no network: send the data in the args, or fetch it where the function is called and"
-    " use the result there"
+    "a function has no network unless its setting allow lists what it may reach: list the host there, or send the"
+    " data in the args, or fetch it where the function is called and use the result there"
 )
+NETWORK_LATER = (
+    "code outside of main runs once, when the function is deployed, and has no network: connect in main, where"
+    " clients that were made outside of it connect as well"
+)
+SERVERS = (
+    "a function connects to others and receives no connections: let callers run the function, or fetch the data in"
+    " main"
+)  # in lower case, since asyncio writes it so
+TLS = (
+    "a function cannot encrypt its connections yet: send the data in the args, or fetch it where the function is"
+    " called and use the result there"
+)
+FAMILIES = "the sockets of a function are those of IPv4 and IPv6: connect to an address with a port"
 PACKAGES = (
     "a function is one file and has Python's standard library, without third-party packages: deploy a folder with"
     " a requirements.txt, put the code that it needs into the file, or use a module of the standard library"
@@ -83,7 +96,7 @@ NO_MAIN = "the code defines no function main(args, context)"
 OTHER_NAMES = ("handler", "lambda_handler", "handle", "app", "run", "hello_world", "Main")
 
 _SENTENCES = (
-    THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
+    THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, NETWORK_LATER, SERVERS, TLS, FAMILIES, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
     TERMINAL, CALLS, SYSTEM, LIMITS, BUNDLE_PACKAGES, BUNDLE_FILES, BUNDLE_RELATIVE, native.NATIVE,
 )  # fmt: skip
 
@@ -116,7 +129,7 @@ _REMOVED = {
     "asyncore": ("3.12", "use asyncio"),
     "distutils": ("3.12", "use sysconfig or shutil"),
     "imp": ("3.12", "use importlib"),
-    "smtpd": ("3.12", NETWORK),
+    "smtpd": ("3.12", SERVERS),
     "aifc": ("3.13", "use wave, which reads and writes WAV files"),
     "audioop": ("3.13", "use array and struct"),
     "cgi": ("3.13", "use urllib.parse.parse_qs for queries and email.message for forms"),
@@ -127,14 +140,14 @@ _REMOVED = {
     "lib2to3": ("3.13", "use ast"),
     "mailcap": ("3.13", "use mimetypes"),
     "msilib": ("3.13", "use zipfile or tarfile"),
-    "nis": ("3.13", NETWORK),
-    "nntplib": ("3.13", NETWORK),
+    "nis": ("3.13", FAMILIES),
+    "nntplib": ("3.13", "use socket"),
     "ossaudiodev": ("3.13", "use wave, which reads and writes WAV files"),
     "pipes": ("3.13", "use shlex.quote"),
     "sndhdr": ("3.13", "use wave, which reads and writes WAV files"),
     "spwd": ("3.13", "send passwords in the context"),
     "sunau": ("3.13", "use wave, which reads and writes WAV files"),
-    "telnetlib": ("3.13", NETWORK),
+    "telnetlib": ("3.13", "use socket"),
     "uu": ("3.13", "use base64 or binascii.b2a_uu"),
     "xdrlib": ("3.13", "use struct"),
 }
@@ -156,9 +169,9 @@ _ABSENT = {
         SIGNALS: "alarm getitimer pause pthread_kill pthread_sigmask setitimer siginterrupt sigpending sigtimedwait"
         " sigwait sigwaitinfo valid_signals ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF SIGALRM SIGPROF SIGVTALRM"
     },
-    "select": {NETWORK: "epoll kqueue devpoll"},
-    "socket": {NETWORK: "AF_UNIX AF_PACKET AF_NETLINK sethostname if_nameindex send_fds recv_fds"},
-    "asyncio": {NETWORK: "open_unix_connection start_unix_server"},
+    "select": {CALLS: "epoll kqueue devpoll"},
+    "socket": {FAMILIES: "AF_UNIX AF_PACKET AF_NETLINK", SYSTEM: "sethostname if_nameindex send_fds recv_fds"},
+    "asyncio": {FAMILIES: "open_unix_connection start_unix_server"},
     "subprocess": {PROCESSES: "_fork_exec"},
     "ctypes": {NATIVE: "pythonapi"},
 }

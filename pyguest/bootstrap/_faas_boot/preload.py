@@ -29,7 +29,7 @@ MODULES = (
     # Programs and debugging.
     "ast contextlib contextvars copyreg inspect keyword linecache logging shlex sys time "
     "token tokenize traceback warnings "
-    # Addresses (there is no network).
+    # Addresses.
     "urllib.error urllib.parse "
     # Concurrency that works on one thread.
     "asyncio concurrent.futures concurrent.futures.thread queue threading "

@@ -1,8 +1,7 @@
 """TLS without connections: the objects of Lib/ssl.py can be made and configured, and no handshake begins.
 
-A function has no network, and this module has no OpenSSL: it keeps what programs set, checks it as
-_ssl of CPython does where that takes no cryptography, and raises an error that names the network
-where a connection would begin. Certificates are counted and returned, not decoded or verified.
+This module has no OpenSSL: it keeps what programs set, checks it as _ssl of CPython does where that
+takes no cryptography, and raises an error that says so where a connection would begin. Certificates are counted and returned, not decoded or verified.
 """
 
 from __future__ import annotations
@@ -133,7 +132,7 @@ class SSLCertVerificationError(SSLError, ValueError):
 
 
 def _no_connection():
-    return SSLError(SSL_ERROR_SSL, "TLS connections are absent: " + absent.NETWORK)
+    return SSLError(SSL_ERROR_SSL, "TLS connections are absent: " + absent.TLS)
 
 
 def _failed(library, reason, text):
@@ -439,7 +438,7 @@ class _SSLContext:
     def get_ca_certs(self, binary_form=False):
         """Return the certificates of authorities, in DER: they are not decoded here."""
         if self._certificates and not binary_form:
-            raise NotImplementedError("certificates are not decoded: use binary_form=True: " + absent.NETWORK)
+            raise NotImplementedError("certificates are not decoded: use binary_form=True: " + absent.TLS)
         return list(self._certificates)
 
     def session_stats(self):

@@ -30,6 +30,24 @@ func (r *rig) capture() *State {
 
 // audit recounts everything that the System counts. Of the charged bytes, kept belong to States.
 func (s *System) audit(kept int64) error {
+	connections := 0
+	for _, d := range s.opened {
+		if (d.kind == kindSocket) != (d.socket != nil) {
+			return fmt.Errorf("a description of kind %d has the socket %v", d.kind, d.socket)
+		}
+		if k := d.socket; k != nil {
+			connections += len(k.ends)
+			if k.dial != nil {
+				connections++
+			}
+			if (k.state == socketDialing) != (k.dial != nil) || k.state == socketConnected && len(k.ends) != 1 || k.want != 0 {
+				return fmt.Errorf("a socket in state %d has %d ends and the dial %v", k.state, len(k.ends), k.dial)
+			}
+		}
+	}
+	if connections != s.connections {
+		return fmt.Errorf("%d connections are counted, of %d", s.connections, connections)
+	}
 	var charged, size int64
 	files := -1 // /tmp itself does not count
 	names := map[uint32]int{0: 1}

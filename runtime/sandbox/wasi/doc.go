@@ -31,7 +31,8 @@
 // Every pointer, length, count and flag is checked before a call has any effect; sums are computed
 // in 64 bits. The memory that a guest can make the host allocate is bounded by [Limits] and
 // requested through [Control].Charge beforehand. One read or write names at most 1,024 buffers, one
-// poll_oneoff at most 1,024 events. Work that takes longer than about 100 µs is interrupted by
+// poll_oneoff at most 1,024 events. A run has at most 128 connections, each of which Control.Hold
+// grants; the kernel keeps at most some 512 KiB of each in each direction. Work that takes longer than about 100 µs is interrupted by
 // Control.Checkpoint. The guest learns an errno and nothing else. A run ends when a Control method
 // panics; no function here recovers, and Reset works on a System after a panic.
 //
@@ -51,6 +52,18 @@
 // are read from where they are stored; if that fails, the read returns EIO. A file that is removed while
 // open lives, and counts against the limits, until it is closed. If several errnos are possible,
 // the result is the one that Linux returns.
+//
+// # Sockets
+//
+// A socket is a descriptor of a stream or of datagrams over IPv4 or IPv6. It has no resource of the
+// host until it is connected, through the [runtime.Network] of the run, see [System.Connect]; only a
+// pair of sockets needs none. The kernel receives into the guest's memory and sends from it. A call
+// that waits does so in Control.Wait: without a thread, and without the guest's processor. It returns
+// when what it waits for has happened, or its time is up, and for no other reason. Nothing listens.
+// The addresses of the machine are not shown. A connection ends with its run: in a State its socket
+// is dead, receives ECONNRESET and sends EPIPE, and is ready for both; a socket that was not connected
+// stays as it is. Numbers of families, types, flags and options are those of Linux. The reason why
+// a call of the network failed, as text, is the result of the next sock_reason.
 //
 // # The functions
 //
@@ -90,19 +103,34 @@
 //	path_remove_directory           /tmp; EBUSY for /tmp itself
 //	path_rename                     within /tmp; EROFS if either end lies elsewhere
 //	path_unlink_file                /tmp; EISDIR for directories
-//	poll_oneoff                     every descriptor is ready; else Control.Sleep for the soonest clock
+//	poll_oneoff                     every descriptor but a socket is ready. With sockets alone it waits
+//	                                until one is ready or the soonest clock is due; without
+//	                                descriptors it is Control.Sleep. Beside preview 1's flag for
+//	                                a hangup, an event of a socket has 2 for an error, and 4 if
+//	                                nothing else has happened
 //	proc_exit                       Control.Exit
 //	proc_raise                      ENOSYS
 //	random_get                      Config.Random
 //	sched_yield                     Control.Checkpoint
-//	sock_accept, _recv, _send, _shutdown   EBADF for a closed descriptor, else ENOTSOCK
+//	sock_accept                     EINVAL, since nothing listens
+//	sock_recv, _send, _shutdown     sockets; the first buffer of sock_recv only
 //
-// Two functions are not of preview 1, because wasi-libc has no counterpart:
+// These are not of preview 1, which has no counterpart. An address is 24 bytes: u16 family, 0 for
+// none, u16 port, u32 scope, and 16 bytes, of which IPv4 uses four:
 //
 //	fd_dup(fd, to, result)          duplicates a descriptor, with which it shares position and
 //	                                flags, as the lowest free one if to is -1, else as to
 //	tmp_usage(result)               four u64: the bytes that /tmp can hold and how many are left, the
 //	                                same of files
+//	sock_connect(fd, address)       EINPROGRESS if the descriptor does not wait; poll_oneoff and
+//	                                SO_ERROR report the result
+//	sock_getopt(fd, level, name, value), sock_setopt   one i32; a time in milliseconds
+//	sock_name(fd, peer, address)    the address of the socket, or of its peer
+//	sock_open(family, type, result), sock_pair(type, results)
+//	sock_reason(text, size, length) ENOTSUP if the run has no network, EAGAIN if it has none yet
+//	sock_recv_from(fd, at, size, flags, address, result), sock_send_to   the address may be 0
+//	sock_resolve(name, length, family, addresses, count)   0, or an EAI code of Linux without its
+//	                                sign; count is the room, then the number of addresses
 //
 // The numbers, layouts and signatures are those of the WASI preview 1 witx files
 // (https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md).

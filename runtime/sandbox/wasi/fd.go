@@ -14,6 +14,7 @@ const (
 	kindStdout
 	kindStderr
 	kindExecution
+	kindSocket
 	kindNull
 	kindZero
 	kindFull
@@ -24,8 +25,9 @@ const (
 
 // The flags of a descriptor.
 const (
-	flagAppend = 1 << 0
-	flagsAll   = 1<<5 - 1 // with DSYNC, NONBLOCK, RSYNC and SYNC, which have no effect on memory
+	flagAppend   = 1 << 0
+	flagNonblock = 1 << 2   // of sockets
+	flagsAll     = 1<<5 - 1 // with DSYNC, RSYNC and SYNC, which have no effect on memory
 )
 
 // description is an open file, device or directory. Descriptors that are duplicates of each other
@@ -39,6 +41,7 @@ type description struct {
 	refs     uint32  // descriptors; a free entry has none
 	at       nodeRef // of a file or directory
 	offset   int64   // of a file or of /dev/execution
+	socket   *socket // of a socket
 }
 
 // descriptor is one entry of the descriptor table: the index of its description plus 1; 0 if it is
@@ -122,8 +125,11 @@ func (s *System) release(fd uint32) {
 	if d.refs--; d.refs > 0 {
 		return
 	}
-	at, wasTmp := d.at, d.kind >= kindFile && !d.at.isReadOnly()
+	at, wasTmp, k := d.at, d.kind >= kindFile && !d.at.isReadOnly(), d.socket
 	*d = description{}
+	if k != nil {
+		s.closeSocket(k)
+	}
 	if wasTmp && s.tmp.nodes[at.slot].links == 0 && !s.isOpen(at.slot) {
 		s.freeSlot(at.slot)
 	}

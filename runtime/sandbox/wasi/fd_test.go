@@ -210,6 +210,10 @@ func TestUnsupportedFunctions(t *testing.T) {
 	r.want("proc_raise", r.call("proc_raise", 9), eNOSYS)
 	r.want("set_rights", r.call("fd_fdstat_set_rights", 1, 0, 0), eNOSYS)
 	for _, f := range functions {
+		switch f.name {
+		case "sock_open", "sock_pair", "sock_reason", "sock_resolve":
+			continue // they take no descriptor
+		}
 		if !strings.HasPrefix(f.name, "sock_") {
 			continue
 		}

@@ -7,6 +7,8 @@ const (
 	typeCharacterDevice = 2
 	typeDirectory       = 3
 	typeRegular         = 4
+	typeSocketDgram     = 5
+	typeSocketStream    = 6
 	typeSymbolicLink    = 7
 )
 
@@ -57,6 +59,11 @@ func (d *description) fileType() uint8 {
 		return typeRegular
 	case kindDirectory:
 		return typeDirectory
+	case kindSocket:
+		if d.socket.stream {
+			return typeSocketStream
+		}
+		return typeSocketDgram
 	}
 	return typeCharacterDevice
 }

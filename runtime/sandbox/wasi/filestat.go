@@ -7,10 +7,11 @@ import (
 
 // Device numbers in a filestat.
 const (
-	deviceTree  = 1
-	deviceTmp   = 2
-	deviceStdio = 3
-	deviceMount = 4
+	deviceTree    = 1
+	deviceTmp     = 2
+	deviceStdio   = 3
+	deviceMount   = 4
+	deviceSockets = 5
 )
 
 // filestat holds the attributes of a file that the guest can query.
@@ -80,8 +81,11 @@ func fdFilestatGet(s *System, g guest, p []uint64) errno {
 		return err
 	}
 	st := deviceStat(d.kind)
-	if d.kind >= kindFile {
+	switch {
+	case d.kind >= kindFile:
 		st = s.stat(d.at)
+	case d.kind == kindSocket:
+		st.device, st.number, st.fileType = deviceSockets, uint64(s.table[uint32(p[0])]), d.fileType()
 	}
 	return g.writeFilestat(uint32(p[1]), st)
 }

@@ -11,7 +11,7 @@ import (
 // ModuleName is the name of the module from which guests import the functions.
 const ModuleName = "wasi_snapshot_preview1"
 
-// function is one function of preview 1, or one of the two beyond it (package documentation). Its
+// function is one function of preview 1, or one of those beyond it (package documentation). Its
 // params have one letter each, i for i32 and I for i64. All functions except proc_exit return an
 // errno.
 type function struct {
@@ -64,10 +64,20 @@ var functions = []function{
 	{"proc_raise", "i", noSuchFunction},
 	{"random_get", "ii", randomGet},
 	{"sched_yield", "", schedYield},
-	{"sock_accept", "iii", notASocket},
-	{"sock_recv", "iiiiii", notASocket},
-	{"sock_send", "iiiii", notASocket},
-	{"sock_shutdown", "ii", notASocket},
+	{"sock_accept", "iii", sockAccept},
+	{"sock_connect", "ii", sockConnect},
+	{"sock_getopt", "iiii", sockGetopt},
+	{"sock_name", "iii", sockName},
+	{"sock_open", "iii", sockOpen},
+	{"sock_pair", "ii", sockPair},
+	{"sock_reason", "iii", sockReason},
+	{"sock_recv", "iiiiii", sockRecv},
+	{"sock_recv_from", "iiiiii", sockRecvFrom},
+	{"sock_resolve", "iiiii", sockResolve},
+	{"sock_send", "iiiii", sockSend},
+	{"sock_send_to", "iiiiii", sockSendTo},
+	{"sock_setopt", "iiii", sockSetopt},
+	{"sock_shutdown", "ii", sockShutdown},
 	{"tmp_usage", "i", tmpUsage},
 }
 

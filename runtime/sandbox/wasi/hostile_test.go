@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"maps"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -24,6 +26,11 @@ const hostilePaths = "tmp/a" + "tmp/b" + "tmp/d" + "d/../" + "./tmp" + "tmp/." +
 const (
 	atHostilePaths   = 0x100
 	atHostileVectors = 0x200
+	// six addresses: a server's, one that refuses, one that is denied, one of datagrams, one of IPv6
+	// and none
+	atHostileAddresses = 0x300
+	// four subscriptions: descriptors 4 and 5 for reading, 5 for writing, and a clock
+	atHostilePoll = 0x400
 )
 
 var (
@@ -78,6 +85,35 @@ func sane(t *rapid.T, f function, p []uint64) {
 		p[1] = atHostileVectors + 8*rapid.Uint64Range(0, 3).Draw(t, "first vector")
 		p[2] = rapid.Uint64Range(0, 4).Draw(t, "vectors")
 		p[len(p)-1] = 0x1000
+	case "sock_open":
+		p[0] = rapid.SampledFrom([]uint64{afInet, afInet6}).Draw(t, "family")
+		p[1] = rapid.Uint64Range(1, 2).Draw(t, "type")
+		p[2] = 0x1000
+	case "sock_pair":
+		p[0], p[1] = p[0]%2+1, 0x1000
+	case "sock_connect":
+		p[1] = atHostileAddresses + addressSize*rapid.Uint64Range(0, 5).Draw(t, "address")
+	case "sock_send_to", "sock_recv_from":
+		p[1], p[2], p[3], p[5] = 0x2000, p[2]%5000, p[3]&msgDontWait, 0x1000
+		p[4] = rapid.SampledFrom([]uint64{0, atHostileAddresses, atHostileAddresses + addressSize, atHostileAddresses + 3*addressSize}).Draw(t, "address")
+	case "sock_recv", "sock_send":
+		p[1] = atHostileVectors + 8*rapid.Uint64Range(0, 3).Draw(t, "first vector")
+		p[2], p[4] = rapid.Uint64Range(0, 4).Draw(t, "vectors"), 0x1000
+		if f.name == "sock_recv" {
+			p[5] = 0x1010
+		}
+	case "sock_getopt", "sock_setopt":
+		p[1] = rapid.SampledFrom([]uint64{solSocket, solTCP, solIPv6}).Draw(t, "level")
+		p[2] = rapid.Uint64Range(0, 40).Draw(t, "option")
+		if f.name == "sock_getopt" {
+			p[3] = 0x1000
+		}
+	case "sock_shutdown":
+		p[1] %= 4
+	case "sock_resolve":
+		p[0], p[1], p[2], p[3], p[4] = atHostilePaths+20, 5, 0, 0x4000, atHostileVectors
+	case "poll_oneoff":
+		p[0], p[1], p[2], p[3] = atHostilePoll, 0x5000, rapid.Uint64Range(1, 4).Draw(t, "subscriptions"), 0x1000
 	case "path_open":
 		p[4] &= openFlagsAll &^ openDirectory
 		p[7] &= flagAppend
@@ -129,6 +165,29 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 		return [][2]uint64{at(4, 4)}
 	case "path_open":
 		return [][2]uint64{at(8, 4)}
+	case "sock_open":
+		return [][2]uint64{at(2, 4)}
+	case "sock_pair":
+		return [][2]uint64{at(1, 8)}
+	case "sock_name":
+		return [][2]uint64{at(2, addressSize)}
+	case "sock_getopt":
+		return [][2]uint64{at(3, 4)}
+	case "sock_reason":
+		return [][2]uint64{at(0, uint64(uint32(p[1]))), at(2, 4)}
+	case "sock_send":
+		return [][2]uint64{at(4, 4)}
+	case "sock_send_to":
+		return [][2]uint64{at(5, 4)}
+	case "sock_recv_from":
+		ranges := [][2]uint64{at(1, uint64(uint32(p[2]))), at(5, 4)}
+		if uint32(p[4]) != 0 {
+			ranges = append(ranges, at(4, addressSize))
+		}
+		return ranges
+	case "sock_resolve":
+		room := min(binary.LittleEndian.Uint32(before[uint32(p[4]):]), 64)
+		return [][2]uint64{at(3, uint64(room)*addressSize), at(4, 4)}
 	case "path_readlink":
 		return [][2]uint64{at(3, min(uint64(uint32(p[4])), uint64(s.limits.PathLength))), at(5, 4)}
 	case "fd_dup":
@@ -141,8 +200,11 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 		return [][2]uint64{at(1, uint64(uint32(p[2]))), at(4, 4)}
 	case "poll_oneoff":
 		return [][2]uint64{at(1, uint64(uint32(p[2]))*eventSize), at(3, 4)}
-	case "fd_read", "fd_pread":
+	case "fd_read", "fd_pread", "sock_recv":
 		ranges := [][2]uint64{at(len(p)-1, 4)}
+		if f.name == "sock_recv" {
+			ranges = [][2]uint64{at(4, 4), at(5, 2)}
+		}
 		for i := range uint64(uint32(p[2])) {
 			v := before[uint64(uint32(p[1]))+8*i:]
 			ranges = append(ranges, [2]uint64{uint64(binary.LittleEndian.Uint32(v)), uint64(binary.LittleEndian.Uint32(v[4:]))})
@@ -169,6 +231,18 @@ func hostile(t *rapid.T, r *rig, state *State) {
 		binary.LittleEndian.PutUint32(mem[atHostileVectors+8*i:], v[0])
 		binary.LittleEndian.PutUint32(mem[atHostileVectors+8*i+4:], v[1])
 	}
+	for i, a := range r.addresses {
+		if a.IsValid() {
+			putAddress(mem[atHostileAddresses+addressSize*i:], familyOf(a.Addr()), a)
+		}
+	}
+	for i, fd := range []uint32{4, 5, 5, 0} {
+		b := mem[atHostilePoll+subscriptionSize*i:]
+		b[8] = []byte{eventFdRead, eventFdRead, eventFdWrite, eventClock}[i]
+		binary.LittleEndian.PutUint32(b[16:], fd)
+	}
+	r.sys.Connect(r.network)
+	r.control.patience = time.Millisecond
 	before := make([]byte, hostileMemory)
 	for range rapid.IntRange(1, 40).Draw(t, "calls") {
 		f := rapid.SampledFrom(functions).Draw(t, "function")
@@ -191,6 +265,14 @@ func hostile(t *rapid.T, r *rig, state *State) {
 			if f.name != "proc_exit" {
 				t.Fatalf("%s(%x) exits", f.name, p)
 			}
+		case error:
+			if v != errEnd {
+				t.Fatalf("%s(%x) panics: %v", f.name, p, v)
+			}
+			// The run ends while it waits.
+			r.sys.Reset(state, limits)
+			r.sys.Connect(r.network)
+			copy(before, mem)
 		default:
 			t.Fatalf("%s(%x) panics: %v", f.name, p, v)
 		}
@@ -219,6 +301,9 @@ func hostile(t *rapid.T, r *rig, state *State) {
 		r.control.clock.wall, r.control.clock.monotonic = 1_700_000_000e9, 5e9 // a long sleep wraps the fake clock
 	}
 	r.sys.Reset(nil, limits)
+	if r.control.connections != 0 {
+		t.Fatalf("%d connections are still held", r.control.connections)
+	}
 	if r.control.charged != 0 {
 		t.Fatalf("%d bytes are still charged", r.control.charged)
 	}
@@ -249,7 +334,11 @@ func hostileRig(t testing.TB) (*rig, *State) {
 	maker.mustOpen("function/pkg-2", openDirectory, forReading)
 	maker.want("unlink", maker.unlink("tmp/b"), success)
 	maker.want("rmdir", maker.rmdir("tmp/d/d"), success)
-	return newRigOn(t, tree, hostilePages), maker.capture()
+	r := newRigOn(t, tree, hostilePages)
+	r.network = newTestNetwork(t)
+	n := r.network
+	r.addresses = []netip.AddrPort{n.echo, n.refusing, netip.MustParseAddrPort("192.0.2.1:80"), n.datagrams, n.echo6, {}}
+	return r, maker.capture()
 }
 
 func TestHostile(t *testing.T) {

@@ -23,6 +23,10 @@ func fdRead(s *System, g guest, p []uint64) errno {
 			return err
 		}
 		d.offset += int64(n)
+	} else if d.kind == kindSocket {
+		if n, err = s.sockReadVectors(g, d, buffers, 0); err != success {
+			return err
+		}
 	} else if n, err = s.readDevice(g, d, buffers); err != success {
 		return err
 	}
@@ -82,6 +86,10 @@ func fdWrite(s *System, g guest, p []uint64) errno {
 		}
 		if n > 0 {
 			d.offset = offset + int64(n)
+		}
+	} else if d.kind == kindSocket {
+		if n, err = s.sockWriteVectors(g, d, buffers); err != success {
+			return err
 		}
 	} else if n, err = s.writeDevice(g, d.kind, buffers); err != success {
 		return err

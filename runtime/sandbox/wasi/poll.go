@@ -20,12 +20,19 @@ const (
 // no allocation.
 const fewSubscriptions = 4
 
-// writeRoom is the number of bytes that a descriptor reports as writable. Any number would do,
-// because writing never blocks.
+// The flags of an event of a socket. The first is of preview 1.
+const (
+	eventHangup   = 1 << 0
+	eventFailed   = 1 << 1
+	eventNotReady = 1 << 2 // nothing but the other flags has happened
+)
+
+// writeRoom is the number of bytes that a descriptor reports as writable. Any number would do.
 const writeRoom = 64 << 10
 
-// pollOneoff reports all descriptors at once, since all are always ready. Only if the subscriptions
-// have no descriptor does it sleep, until the soonest clock.
+// pollOneoff reports all descriptors but sockets at once, since they are always ready. If there are
+// sockets alone, it waits until one is ready or the soonest clock is due; without any descriptor it
+// sleeps.
 func pollOneoff(s *System, g guest, p []uint64) errno {
 	in, out, count, result := uint32(p[0]), uint32(p[1]), uint32(p[2]), uint32(p[3])
 	if count == 0 || count > maxSubscriptions {
@@ -40,14 +47,35 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 	subscriptions := append(few[:0], raw...)
 
 	now := s.instant()
-	soonest, err := now.soonest(subscriptions)
-	if err != success {
-		return err
+	ready := false
+	soonest := time.Duration(math.MaxInt64)
+	for sub := subscriptions; len(sub) > 0; sub = sub[subscriptionSize:] {
+		switch sub[8] {
+		case eventClock:
+			wait, err := now.until(sub)
+			ready = ready || err != success
+			soonest = min(soonest, wait)
+		case eventFdRead, eventFdWrite:
+			ready = !s.wantSocket(sub) || ready
+		default:
+			s.endPoll()
+			return eINVAL
+		}
 	}
-	if soonest > 0 {
+	if ready {
+		soonest = 0
+	}
+	elapsed := soonest
+	switch {
+	case len(s.polled) > 0:
+		if s.awaitAny(s.polled, soonest) {
+			elapsed = time.Duration(s.instant().monotonic - now.monotonic)
+		}
+	case soonest > 0:
 		s.control.Sleep(soonest)
 		s.slept += s.instant().monotonic - now.monotonic
 	}
+	defer s.endPoll()
 
 	events, _ := g.Read(out, count*eventSize)
 	written := uint32(0)
@@ -55,9 +83,15 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 		e := event{kind: sub[8]}
 		if e.kind == eventClock {
 			var wait time.Duration
-			if wait, e.err = now.until(sub); wait > soonest {
+			if wait, e.err = now.until(sub); wait > elapsed {
 				continue
 			}
+		} else if k := s.socketOf(sub); k != nil {
+			var happened bool
+			if e.flags, happened = k.event(e.kind); !happened {
+				continue
+			}
+			e.bytes = 1
 		} else {
 			e.bytes, e.err = s.pollFd(binary.LittleEndian.Uint32(sub[16:]), e.kind)
 		}
@@ -117,6 +151,61 @@ func (now instant) until(sub []byte) (time.Duration, errno) {
 	return time.Duration(wait), success
 }
 
+// socketOf returns the socket of a subscription, or nil.
+func (s *System) socketOf(sub []byte) *socket {
+	if d, err := s.open(binary.LittleEndian.Uint32(sub[16:])); err == success {
+		return d.socket
+	}
+	return nil
+}
+
+// wantSocket adds the socket of a subscription to the poll, and reports whether it is one.
+func (s *System) wantSocket(sub []byte) bool {
+	k := s.socketOf(sub)
+	if k == nil {
+		return false
+	}
+	if k.want == 0 {
+		s.polled = append(s.polled, k)
+	}
+	if sub[8] == eventFdRead {
+		k.want |= readable
+	} else {
+		k.want |= writable
+	}
+	return true
+}
+
+// endPoll forgets the sockets of a poll.
+func (s *System) endPoll() {
+	for _, k := range s.polled {
+		k.want, k.ready = 0, 0
+	}
+	clear(s.polled)
+	s.polled = s.polled[:0]
+}
+
+// event returns the flags of an event, and whether there is one.
+func (k *socket) event(kind uint8) (flags uint16, happened bool) {
+	what := readable
+	if kind == eventFdWrite {
+		what = writable
+	}
+	if k.ready&(what|hangup|failed) == 0 {
+		return 0, false
+	}
+	if k.ready&what == 0 {
+		flags |= eventNotReady
+	}
+	if k.ready&hangup != 0 {
+		flags |= eventHangup
+	}
+	if k.ready&failed != 0 {
+		flags |= eventFailed
+	}
+	return flags, true
+}
+
 // pollFd returns the number of bytes that can be read from a descriptor, or written to it.
 func (s *System) pollFd(fd uint32, kind uint8) (uint64, errno) {
 	d, err := s.open(fd)
@@ -136,6 +225,7 @@ type event struct {
 	kind  uint8
 	err   errno
 	bytes uint64
+	flags uint16
 }
 
 // put writes the event, with the user data of its subscription, at the start of b.
@@ -145,4 +235,5 @@ func (e event) put(b, sub []byte) {
 	binary.LittleEndian.PutUint16(b[8:], uint16(e.err))
 	b[10] = e.kind
 	binary.LittleEndian.PutUint64(b[16:], e.bytes)
+	binary.LittleEndian.PutUint16(b[24:], e.flags)
 }

@@ -93,11 +93,3 @@ func randomGet(s *System, g guest, p []uint64) errno {
 }
 
 func noSuchFunction(*System, guest, []uint64) errno { return eNOSYS }
-
-// notASocket implements all sock_* functions: no descriptor is ever a socket.
-func notASocket(s *System, _ guest, p []uint64) errno {
-	if _, err := s.open(uint32(p[0])); err != success {
-		return err
-	}
-	return eNOTSOCK
-}

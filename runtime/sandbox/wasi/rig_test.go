@@ -2,10 +2,12 @@ package wasi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -25,6 +27,10 @@ type fakeControl struct {
 	slept       []time.Duration
 	checkpoints int
 	execution   string
+	connections int
+	mostHeld    int           // refuse more connections than that; 0: none is refused
+	patience    time.Duration // a longer wait ends the run; 0: 20 s
+	waits       int
 	onSleep     func()
 	onCheck     func()
 }
@@ -60,6 +66,34 @@ func (c *fakeControl) Checkpoint() {
 	}
 }
 
+// Wait lets the clock of the machine decide, and moves the fake clock by what has passed.
+func (c *fakeControl) Wait(d time.Duration, wait func(ctx context.Context, until time.Time) bool) {
+	c.waits++
+	began := time.Now()
+	limit := cmp.Or(c.patience, 20*time.Second)
+	if d < limit {
+		limit = d
+	}
+	done := wait(context.Background(), began.Add(limit))
+	passed := max(int64(time.Since(began)), 1)
+	if !done && limit == d {
+		passed = max(passed, int64(d))
+	}
+	c.clock.wall += passed
+	c.clock.monotonic += passed
+	if !done && limit < d {
+		panic(errEnd)
+	}
+}
+
+func (c *fakeControl) Hold(n int) bool {
+	if n > 0 && c.mostHeld > 0 && c.connections+n > c.mostHeld {
+		return false
+	}
+	c.connections += n
+	return true
+}
+
 // fakeClock moves only when a test moves it.
 type fakeClock struct{ wall, monotonic int64 }
 
@@ -73,6 +107,9 @@ type rig struct {
 	clock   *fakeClock
 	mem     guest
 	kept    int64 // bytes charged for content of a State since the last reset
+
+	network   *testNetwork
+	addresses []netip.AddrPort // of the network
 }
 
 // testTree is the Tree of the rigs.

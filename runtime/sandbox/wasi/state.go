@@ -48,6 +48,7 @@ func (s *System) Capture() *State {
 	s.token = nil
 	s.ownsTmp = false
 	c := &State{table: slices.Clone(s.table), opened: slices.Clone(s.opened), tmp: s.tmp, mount: s.mount, monotonic: s.monotonic}
+	copySockets(c.opened)
 	for _, n := range c.tmp.nodes {
 		if n != nil {
 			c.size += n.cost()
@@ -57,6 +58,16 @@ func (s *System) Capture() *State {
 		}
 	}
 	return c
+}
+
+// copySockets makes sockets belong to a list of descriptions alone. Connections are not copied: their
+// sockets are dead.
+func copySockets(opened []description) {
+	for i := range opened {
+		if k := opened[i].socket; k != nil {
+			opened[i].socket = k.copy()
+		}
+	}
 }
 
 // Files returns the files below a directory of /tmp, by their path from there: relative, without the

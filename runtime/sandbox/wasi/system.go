@@ -1,11 +1,14 @@
 package wasi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // Control is what a System needs from the run that it serves. All methods are called from inside a
@@ -28,6 +31,14 @@ type Control interface {
 	// Checkpoint is called at least once per some hundred microseconds of work in the host, and by
 	// sched_yield.
 	Checkpoint()
+	// Wait calls wait, at most until d has passed, while other runs compute. wait returns true when
+	// what it waits for has happened, and false at the given time or when ctx has ended, which means
+	// that the run must end. Wait may call it several times, until it returns true. It does not use
+	// the memory of the guest.
+	Wait(d time.Duration, wait func(ctx context.Context, until time.Time) bool)
+	// Hold requests the host's resources for n more connections, and reports whether they are
+	// granted. A negative n returns them and is always granted.
+	Hold(n int) bool
 }
 
 // Clock reads the time. Every guest call that asks for the time or changes a file calls Now.
@@ -58,6 +69,14 @@ type System struct {
 	env     stringList
 	empty   State // start of a run without a State
 	run
+
+	// A run that is connected cannot be parked.
+	network     runtime.Network // nil: the run has none
+	postponed   bool            // it has none, but others that start from its State have
+	reason      string          // of the latest failure of the network
+	poller      poller
+	connections int       // that the run holds
+	polled      []*socket // of the poll in progress
 }
 
 // run is the part of a System that belongs to its run.
@@ -115,9 +134,11 @@ func (s *System) Reset(state *State, limits Limits) {
 		s.control.Charge(-s.charged)
 		s.charged = 0
 	}
+	s.Disconnect()
 	s.limits = limits.resolved()
 	s.table = append(s.table[:0], state.table...)
 	s.opened = append(s.opened[:0], state.opened...)
+	copySockets(s.opened)
 	s.tmp = state.tmp
 	s.mount = state.mount
 	s.token = nil

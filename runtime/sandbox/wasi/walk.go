@@ -179,7 +179,9 @@ func (s *System) followDescriptor(t *target, keep bool) {
 	switch {
 	case closed != success:
 		return
-	case d.kind < kindFile:
+	case d.kind == kindSocket && !keep:
+		return // no path opens a socket
+	case d.kind < kindFile && d.kind != kindSocket:
 		t.at = nodeRef{tree: s.tree.devices[d.kind]}
 	case keep:
 		t.at = nodeRef{tree: s.tree.devices[kindNull]}

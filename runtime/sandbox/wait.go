@@ -1,0 +1,59 @@
+package sandbox
+
+import (
+	"context"
+	"time"
+)
+
+// Wait implements wasi.Control. A waiting run releases its permit to compute, and lends memory if it
+// waits for longer than lendAfter.
+func (s *slot) Wait(d time.Duration, wait func(ctx context.Context, until time.Time) bool) {
+	s.checkStack()
+	s.memory.pause()
+	c := &s.call
+	began := s.processors.now()
+	end := began.Add(min(d, max(s.claim.deadline.Sub(began), 0)))
+	s.processors.release(&s.claim)
+	first := end
+	if lend := began.Add(lendAfter - c.slept); c.room != nil && lend.Before(end) {
+		first = lend
+	}
+	done := wait(s.claim.ctx, first)
+	now := s.processors.now()
+	if done || c.room == nil || !now.Before(end) || s.claim.ctx.Err() != nil {
+		c.slept += now.Sub(began)
+	} else {
+		c.room.Lend(s.held())
+		wait(s.claim.ctx, end)
+		if s.claim.ctx.Err() == nil && s.processors.now().Before(s.claim.deadline) {
+			c.slept = 0
+			n := nap{room: c.room, patience: c.limits.Timeout}
+			if class, err := s.processors.reclaim(&s.claim, &n); class != "" {
+				c.platform = err
+				s.end(class)
+			}
+		}
+	}
+	s.claim.woken = true
+	s.processors.acquire(&s.claim)
+	if class := s.stopped(s.processors.now()); class != "" {
+		s.end(class)
+	}
+	s.memory.resume()
+}
+
+// connectionCost is the number of bytes that a connection of a run takes: the records of the kernel
+// and of Go. What it keeps in its buffers is bounded by wasi and by the limits of the kernel.
+const connectionCost = 16 << 10
+
+// Hold implements wasi.Control.
+func (s *slot) Hold(n int) bool {
+	bytes := int64(n) * connectionCost
+	if n > 0 && !s.accounts.connections.TakeFree(bytes) {
+		return false
+	}
+	if n < 0 {
+		s.accounts.connections.Give(-bytes)
+	}
+	return true
+}

@@ -1,0 +1,747 @@
+package wasi
+
+import (
+	"context"
+	"math"
+	"net/netip"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// openSocket returns the description of a descriptor that is a socket.
+func (s *System) openSocket(fd uint64) (*description, errno) {
+	d, err := s.open(uint32(fd))
+	if err == success && d.kind != kindSocket {
+		return nil, eNOTSOCK
+	}
+	return d, err
+}
+
+// installSocket opens a descriptor for a socket.
+func (s *System) installSocket(k *socket) (uint32, errno) {
+	fd, err := s.vacant()
+	if err == success {
+		s.install(fd, description{kind: kindSocket, readable: true, writable: true, socket: k})
+	}
+	return fd, err
+}
+
+func sockOpen(s *System, g guest, p []uint64) errno {
+	family, kind, result := uint32(p[0]), uint32(p[1]), uint32(p[2])
+	switch {
+	case !hasSockets:
+		return eNOSYS
+	case !g.writable(result, 4):
+		return eFAULT
+	case family != afInet && family != afInet6:
+		return eAFNOSUPPORT
+	case kind != sockStream && kind != sockDgram:
+		return ePROTONOSUPPORT
+	}
+	fd, err := s.installSocket(&socket{family: uint16(family), stream: kind == sockStream})
+	if err == success {
+		g.WriteUint32Le(result, fd)
+	}
+	return err
+}
+
+func sockPair(s *System, g guest, p []uint64) errno {
+	kind, result := uint32(p[0]), uint32(p[1])
+	switch {
+	case !hasSockets:
+		return eNOSYS
+	case !g.writable(result, 8):
+		return eFAULT
+	case kind != sockStream && kind != sockDgram:
+		return ePROTONOSUPPORT
+	case !s.holdConnections(2):
+		return eMFILE
+	}
+	ends, err := pairOfEnds(kind == sockStream)
+	if err != success {
+		s.holdConnections(-2)
+		return err
+	}
+	var fds [2]uint32
+	for i, e := range ends {
+		k := &socket{family: afInet, stream: kind == sockStream, pair: true, state: socketConnected}
+		s.addEnd(k, e)
+		if fds[i], err = s.installSocket(k); err != success {
+			s.closeSocket(k)
+			if i == 0 {
+				ends[1].conn.Close()
+				s.holdConnections(-1)
+			} else {
+				s.release(fds[0])
+			}
+			return err
+		}
+	}
+	g.WriteUint32Le(result, fds[0])
+	g.WriteUint32Le(result+4, fds[1])
+	return success
+}
+
+// reachable returns the network of the run, or the errno of a run that has none.
+func (s *System) reachable() (runtime.Network, errno) {
+	if s.network == nil {
+		s.reason = ""
+		return nil, eNETUNREACH
+	}
+	return s.network, success
+}
+
+// begin starts a dial, for which the socket holds a connection.
+func (s *System) begin(k *socket, to netip.AddrPort) errno {
+	n, err := s.reachable()
+	if err != success {
+		return err
+	}
+	network := "tcp"
+	if !k.stream {
+		network = "udp"
+	}
+	if err := n.Check(network, to); err != nil {
+		return s.failure(err)
+	}
+	if !s.holdConnections(1) {
+		return eMFILE
+	}
+	k.dial = startDial(n, network, to, s.poller.waker())
+	return success
+}
+
+// finish waits for the dial of a socket.
+func (s *System) finish(k *socket) {
+	d := k.dial
+	s.wait(math.MaxInt64, func(ctx context.Context, until time.Time) bool {
+		return waitFor(ctx, d.done, until)
+	})
+	s.settle(k)
+}
+
+// waitFor waits until a channel is closed, and reports whether it was. The time and the end of ctx
+// end the wait, too.
+func waitFor(ctx context.Context, done <-chan struct{}, until time.Time) bool {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func sockConnect(s *System, g guest, p []uint64) errno {
+	d, err := s.openSocket(p[0])
+	if err != success {
+		return err
+	}
+	to, err := g.readAddress(uint32(p[1]))
+	if err != success {
+		return err
+	}
+	k, blocking := d.socket, d.flags&flagNonblock == 0
+	s.settle(k)
+	switch {
+	case k.state == socketDead:
+		return eCONNRESET
+	case k.pair:
+		return eISCONN
+	case !k.stream:
+		return s.connectDatagrams(k, to)
+	case k.state == socketConnected:
+		return eISCONN
+	case k.state == socketDialing:
+		if !blocking {
+			return eALREADY
+		}
+	case !to.IsValid():
+		return success
+	case k.failure != success:
+		// The error of a connect that was not waited for.
+		err, k.failure = k.failure, success
+		return err
+	default:
+		if err := k.fits(to); err != success {
+			return err
+		}
+		if err := s.begin(k, to); err != success {
+			return err
+		}
+		k.state, k.peer = socketDialing, to
+		if !blocking {
+			return eINPROGRESS
+		}
+	}
+	s.finish(k)
+	err, k.failure = k.failure, success
+	return err
+}
+
+// fits returns an errno if a socket of this family cannot connect to the address.
+func (k *socket) fits(to netip.AddrPort) errno {
+	switch {
+	case familyOf(to.Addr()) != k.family:
+		return eAFNOSUPPORT
+	case to.Port() == 0:
+		return eCONNREFUSED
+	}
+	return success
+}
+
+// connectDatagrams sets the only peer of a datagram socket, or none if the address is zero.
+func (s *System) connectDatagrams(k *socket, to netip.AddrPort) errno {
+	if to.IsValid() {
+		if err := k.fits(to); err != success {
+			return err
+		}
+	}
+	s.dropEnds(k)
+	k.state, k.peer = socketIdle, netip.AddrPort{}
+	if !to.IsValid() {
+		return success
+	}
+	if _, err := s.peerEnd(k, to); err != success {
+		return err
+	}
+	k.state, k.peer = socketConnected, to
+	return success
+}
+
+// peerEnd returns the end of an idle datagram socket that sends to an address.
+func (s *System) peerEnd(k *socket, to netip.AddrPort) (*end, errno) {
+	for _, e := range k.ends {
+		if e.peer == to {
+			return e, success
+		}
+	}
+	if len(k.ends) >= maxPeers {
+		return nil, eNOBUFS
+	}
+	if err := k.fits(to); err != success {
+		return nil, err
+	}
+	if err := s.begin(k, to); err != success {
+		return nil, err
+	}
+	before := len(k.ends)
+	k.peer = to
+	s.finish(k)
+	k.state = socketIdle
+	if k.peer = (netip.AddrPort{}); len(k.ends) == before {
+		err := k.failure
+		k.failure = success
+		return nil, err
+	}
+	return k.ends[before], success
+}
+
+// sockName writes the address of a socket, or of its peer. The addresses of the server are not
+// shown: the address of a socket is the unspecified one.
+func sockName(s *System, g guest, p []uint64) errno {
+	d, err := s.openSocket(p[0])
+	if err != success {
+		return err
+	}
+	b, ok := g.Read(uint32(p[2]), addressSize)
+	if !ok {
+		return eFAULT
+	}
+	k := d.socket
+	s.settle(k)
+	if uint32(p[1]) != 0 {
+		if k.state != socketConnected {
+			return eNOTCONN
+		}
+		putAddress(b, k.family, k.peer)
+		return success
+	}
+	name := netip.AddrPort{}
+	if len(k.ends) > 0 && !k.pair {
+		name = netip.AddrPortFrom(netip.IPv6Unspecified(), k.ends[0].localPort())
+	}
+	putAddress(b, k.family, name)
+	return success
+}
+
+// options are the options that a socket has, with their values until they are set.
+var options = map[optionName]int32{
+	{solSocket, soReuseAddr}: 0, {solSocket, soReusePort}: 0, {solSocket, soBroadcast}: 0,
+	{solSocket, soSndBuf}: socketBuffer, {solSocket, soRcvBuf}: socketBuffer,
+	{solSocket, soKeepAlive}: 0, {solSocket, soLinger}: -1,
+	{solSocket, soRcvTimeo}: 0, {solSocket, soSndTimeo}: 0,
+	{solTCP, tcpNoDelay}: 0, {solTCP, tcpKeepIdle}: 7200, {solTCP, tcpKeepIntvl}: 75, {solTCP, tcpKeepCnt}: 9,
+	{solTCP, tcpUserTimeout}: 0, {solTCP, tcpQuickAck}: 1,
+	{solIPv6, ipv6V6Only}: 0,
+}
+
+func sockSetopt(s *System, _ guest, p []uint64) errno {
+	d, err := s.openSocket(p[0])
+	if err != success {
+		return err
+	}
+	k := d.socket
+	o := option{optionName{int32(p[1]), int32(p[2])}, int32(p[3])}
+	switch _, known := options[o.optionName]; {
+	case !known, o.level == solTCP && !k.stream, o.level == solIPv6 && k.family != afInet6:
+		return eNOPROTOOPT
+	case o.value < 0 && o.name != soLinger:
+		return eINVAL
+	}
+	s.settle(k)
+	for _, e := range k.ends {
+		if err := e.set(o); err != success {
+			return err
+		}
+	}
+	for i := range k.options {
+		if k.options[i].optionName == o.optionName {
+			k.options[i].value = o.value
+			return success
+		}
+	}
+	k.options = append(k.options, o)
+	return success
+}
+
+func sockGetopt(s *System, g guest, p []uint64) errno {
+	d, err := s.openSocket(p[0])
+	if err != success {
+		return err
+	}
+	if !g.writable(uint32(p[3]), 4) {
+		return eFAULT
+	}
+	k, name := d.socket, optionName{int32(p[1]), int32(p[2])}
+	value, known := options[name]
+	if value = k.option(name, value); name.level == solSocket && !known {
+		known = true
+		switch name.name {
+		case soType:
+			value = sockDgram
+			if k.stream {
+				value = sockStream
+			}
+		case soProtocol:
+			value = protoUDP
+			if k.stream {
+				value = protoTCP
+			}
+			if k.pair {
+				value = 0
+			}
+		case soDomain:
+			value = int32(k.family)
+		case soAcceptConn:
+			value = 0
+		case soError:
+			value = int32(s.takeError(k))
+		default:
+			known = false
+		}
+	}
+	if !known {
+		return eNOPROTOOPT
+	}
+	g.WriteUint32Le(uint32(p[3]), uint32(value))
+	return success
+}
+
+// takeError returns the error of a socket that was not reported yet.
+func (s *System) takeError(k *socket) errno {
+	s.settle(k)
+	if k.state == socketDead {
+		return success
+	}
+	err := k.failure
+	k.failure = success
+	for _, e := range k.ends {
+		if err == success {
+			err = e.takeError()
+		}
+	}
+	return err
+}
+
+// usable returns the errno of a transfer on a socket that is not connected.
+func (k *socket) usable(receives bool) errno {
+	switch {
+	case k.state == socketDead && k.failure != success:
+		return k.failure
+	case k.state == socketDead && receives:
+		return eCONNRESET
+	case k.state == socketDead:
+		return ePIPE
+	case k.state == socketDialing:
+		return eAGAIN
+	case k.state == socketIdle && k.stream && receives:
+		return eNOTCONN
+	case k.state == socketIdle && k.stream:
+		return ePIPE
+	}
+	return success
+}
+
+// receive fills one buffer from a socket, and returns the number of bytes and their sender. It waits
+// if the descriptor is to wait.
+func (s *System) receive(g guest, d *description, v iovec, flags uint32) (total int, from netip.AddrPort, err errno) {
+	k := d.socket
+	waits := d.flags&flagNonblock == 0 && flags&msgDontWait == 0
+	for {
+		s.settle(k)
+		if err = k.usable(true); err != success && err != eAGAIN {
+			break
+		}
+		if v.length == 0 && k.stream {
+			return 0, from, success
+		}
+		n := 0
+		if err == success {
+			n, from, err = s.receiveOnce(k, g.bytes(v), flags)
+		}
+		switch {
+		case err == eAGAIN && waits:
+			if !s.await(k, readable, soRcvTimeo) {
+				return total, from, eAGAIN
+			}
+			continue
+		case err != success:
+		default:
+			s.spend(n)
+			total += n
+			v.at, v.length = v.at+uint32(min(n, int(v.length))), v.length-uint32(min(n, int(v.length)))
+			if n > 0 && k.stream && flags&msgWaitAll != 0 && flags&msgPeek == 0 && v.length > 0 {
+				continue
+			}
+		}
+		break
+	}
+	if total > 0 {
+		err = success
+	}
+	return total, from, err
+}
+
+// receiveOnce receives what is there.
+func (s *System) receiveOnce(k *socket, p []byte, flags uint32) (int, netip.AddrPort, errno) {
+	if k.stream {
+		p = p[:min(len(p), maxTransfer)]
+	}
+	for i, e := range k.ends {
+		n, err := e.receive(p, flags&(msgPeek|msgTrunc))
+		if err == eAGAIN {
+			continue
+		}
+		if err != success {
+			return 0, netip.AddrPort{}, err
+		}
+		if i > 0 { // the others have their turn
+			k.ends = append(append(k.ends[:i:i], k.ends[i+1:]...), e)
+		}
+		from := e.peer
+		if flags&msgPeek == 0 {
+			s.counted(k, e, 0, n)
+		}
+		return n, from, success
+	}
+	return 0, netip.AddrPort{}, eAGAIN
+}
+
+// send sends one buffer and returns the number of bytes. A stream that is to wait sends all of it.
+func (s *System) send(g guest, d *description, v iovec, flags uint32, to netip.AddrPort) (total int, err errno) {
+	k := d.socket
+	waits := d.flags&flagNonblock == 0 && flags&msgDontWait == 0
+	s.settle(k)
+	switch {
+	case !to.IsValid():
+	case k.stream || k.pair:
+		return 0, eISCONN
+	case k.state == socketConnected && to != k.peer:
+		return 0, eISCONN
+	}
+	for {
+		s.settle(k)
+		if err = k.usable(false); err != success && err != eAGAIN {
+			break
+		}
+		n := 0
+		if err == success {
+			n, err = s.sendOnce(k, g.bytes(v), flags, to)
+		}
+		switch {
+		case err == eAGAIN && waits:
+			if !s.await(k, writable, soSndTimeo) {
+				if total > 0 {
+					return total, success
+				}
+				return 0, eAGAIN
+			}
+			continue
+		case err == success:
+			s.spend(n)
+			total += n
+			v.at, v.length = v.at+uint32(n), v.length-uint32(n)
+			if k.stream && v.length > 0 {
+				continue
+			}
+		}
+		break
+	}
+	if total > 0 {
+		err = success
+	}
+	return total, err
+}
+
+// sendOnce sends what the kernel takes at once.
+func (s *System) sendOnce(k *socket, p []byte, flags uint32, to netip.AddrPort) (int, errno) {
+	var e *end
+	switch {
+	case k.state == socketConnected:
+		e = k.ends[0]
+	case !to.IsValid():
+		return 0, eDESTADDRREQ
+	default:
+		var err errno
+		if e, err = s.peerEnd(k, to); err != success {
+			return 0, err
+		}
+	}
+	if k.stream {
+		p = p[:min(len(p), maxTransfer)]
+	}
+	n, err := e.send(p, flags&msgMore)
+	if err == success {
+		s.counted(k, e, n, 0)
+	}
+	return n, err
+}
+
+func sockRecvFrom(s *System, g guest, p []uint64) errno {
+	d, err := s.openSocket(p[0])
+	if err != success {
+		return err
+	}
+	v := iovec{uint32(p[1]), uint32(p[2])}
+	from, result := uint32(p[4]), uint32(p[5])
+	if !g.writable(v.at, v.length) || v.length > math.MaxInt32 || !g.writable(result, 4) || from != 0 && !g.writable(from, addressSize) {
+		return eFAULT
+	}
+	k := d.socket
+	n, sender, err := s.receive(g, d, v, uint32(p[3]))
+	if err != success {
+		return err
+	}
+	if from != 0 {
+		b, _ := g.Read(from, addressSize)
+		if clear(b); !k.stream && !k.pair {
+			putAddress(b, k.family, sender)
+		}
+	}
+	g.WriteUint32Le(result, uint32(n))
+	return success
+}
+
+func sockSendTo(s *System, g guest, p []uint64) errno {
+	d, err := s.openSocket(p[0])
+	if err != success {
+		return err
+	}
+	v := iovec{uint32(p[1]), uint32(p[2])}
+	to, result := netip.AddrPort{}, uint32(p[5])
+	if !g.writable(v.at, v.length) || v.length > math.MaxInt32 || !g.writable(result, 4) {
+		return eFAULT
+	}
+	if p[4] = uint64(uint32(p[4])); p[4] != 0 {
+		if to, err = g.readAddress(uint32(p[4])); err != success {
+			return err
+		}
+	}
+	n, err := s.send(g, d, v, uint32(p[3]), to)
+	if err != success {
+		return err
+	}
+	g.WriteUint32Le(result, uint32(n))
+	return success
+}
+
+// sockReadVectors is fd_read and sock_recv of a socket: into the first buffer only.
+func (s *System) sockReadVectors(g guest, d *description, buffers []iovec, flags uint32) (int, errno) {
+	if len(buffers) == 0 {
+		return 0, success
+	}
+	n, _, err := s.receive(g, d, buffers[0], flags)
+	return n, err
+}
+
+// sockWriteVectors is fd_write and sock_send of a socket. A datagram has one buffer.
+func (s *System) sockWriteVectors(g guest, d *description, buffers []iovec) (int, errno) {
+	total := 0
+	for i, v := range buffers {
+		if i > 0 && !d.socket.stream {
+			break
+		}
+		n, err := s.send(g, d, v, 0, netip.AddrPort{})
+		total += n
+		if err != success && total == 0 {
+			return 0, err
+		}
+		if n < int(v.length) {
+			break
+		}
+	}
+	return total, success
+}
+
+func sockRecv(s *System, g guest, p []uint64) errno {
+	const peek, waitAll = 1, 2
+	d, err := s.openSocket(p[0])
+	if err != success {
+		return err
+	}
+	var few [fewVectors]iovec
+	buffers, err := g.transfer(p[1], p[2], p[4], &few)
+	if err != success {
+		return err
+	}
+	if !g.writable(uint32(p[5]), 2) {
+		return eFAULT
+	}
+	flags := uint32(0)
+	if p[3]&peek != 0 {
+		flags |= msgPeek
+	}
+	if p[3]&waitAll != 0 {
+		flags |= msgWaitAll
+	}
+	n, err := s.sockReadVectors(g, d, buffers, flags)
+	if err != success {
+		return err
+	}
+	g.WriteUint32Le(uint32(p[4]), uint32(n))
+	g.WriteUint16Le(uint32(p[5]), 0)
+	return success
+}
+
+func sockSend(s *System, g guest, p []uint64) errno {
+	d, err := s.openSocket(p[0])
+	if err != success {
+		return err
+	}
+	var few [fewVectors]iovec
+	buffers, err := g.transfer(p[1], p[2], p[4], &few)
+	if err != success {
+		return err
+	}
+	n, err := s.sockWriteVectors(g, d, buffers)
+	if err != success {
+		return err
+	}
+	g.WriteUint32Le(uint32(p[4]), uint32(n))
+	return success
+}
+
+func sockShutdown(s *System, _ guest, p []uint64) errno {
+	const both = 3
+	d, err := s.openSocket(p[0])
+	if err != success {
+		return err
+	}
+	how, k := uint32(p[1]), d.socket
+	s.settle(k)
+	switch {
+	case how == 0 || how > both:
+		return eINVAL
+	case k.state != socketConnected:
+		return eNOTCONN
+	}
+	return k.ends[0].shutdown(int(how) - 1)
+}
+
+// sockAccept fails: no socket listens.
+func sockAccept(s *System, _ guest, p []uint64) errno {
+	if _, err := s.openSocket(p[0]); err != success {
+		return err
+	}
+	return eINVAL
+}
+
+// sockResolve writes the addresses of a name. Its result is 0 or an EAI code.
+func sockResolve(s *System, g guest, p []uint64) errno {
+	const maxHost = 1024 // bytes; a name of DNS has at most 253
+	at, length, family, found, count := uint32(p[0]), uint32(p[1]), uint32(p[2]), uint32(p[3]), uint32(p[4])
+	name, ok := g.Read(at, length)
+	room, counted := g.ReadUint32Le(count)
+	if !ok || !counted || length > maxHost {
+		return eaiNoName
+	}
+	room = min(room, runtime.MaxAddresses)
+	if !g.writable(found, room*addressSize) {
+		return eaiNoName
+	}
+	network, ok := map[uint32]string{afUnspec: "ip", afInet: "ip4", afInet6: "ip6"}[family]
+	if !ok {
+		return eaiFamily
+	}
+	n, err := s.reachable()
+	if err != success {
+		return eaiAgain
+	}
+	addresses, failure := s.lookUp(n, network, string(name))
+	if failure != nil {
+		return s.lookupFailure(failure)
+	}
+	list, _ := g.Read(found, room*addressSize)
+	written := uint32(0)
+	for _, a := range addresses {
+		if f := familyOf(a); written < room && (family == afUnspec || uint32(f) == family) {
+			putAddress(list[written*addressSize:], f, netip.AddrPortFrom(a, 0))
+			written++
+		}
+	}
+	g.WriteUint32Le(count, written)
+	return success
+}
+
+// lookUp resolves a name, while others compute.
+func (s *System) lookUp(n runtime.Network, network, name string) (addresses []netip.Addr, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	type result struct {
+		addresses []netip.Addr
+		err       error
+	}
+	results, done := make(chan result, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		addresses, err := n.Resolve(ctx, network, name)
+		results <- result{addresses, err}
+	}()
+	s.wait(math.MaxInt64, func(ctx context.Context, until time.Time) bool { return waitFor(ctx, done, until) })
+	r := <-results
+	return r.addresses, r.err
+}
+
+// sockReason writes why the latest call of the network failed, and forgets it. If the run has no
+// network, and so needs no other reason, it returns ENOTSUP; EAGAIN if it has none yet.
+func sockReason(s *System, g guest, p []uint64) errno {
+	b, ok := g.Read(uint32(p[0]), uint32(p[1]))
+	if !ok || !g.writable(uint32(p[2]), 4) {
+		return eFAULT
+	}
+	n := copy(b, s.reason)
+	s.reason = ""
+	switch {
+	case n > 0 || s.network != nil:
+	case s.postponed:
+		return eAGAIN
+	default:
+		return eNOTSUP
+	}
+	g.WriteUint32Le(uint32(p[2]), uint32(n))
+	return success
+}

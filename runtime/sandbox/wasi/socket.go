@@ -1,0 +1,317 @@
+package wasi
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// The numbers of families, types, flags and options are those of Linux, on every system.
+const (
+	afUnspec = 0
+	afInet   = 2
+	afInet6  = 10
+
+	sockStream = 1
+	sockDgram  = 2
+
+	msgPeek     = 0x2
+	msgTrunc    = 0x20
+	msgDontWait = 0x40
+	msgWaitAll  = 0x100
+	msgNoSignal = 0x4000
+	msgMore     = 0x8000
+
+	solSocket = 1
+	solTCP    = 6
+	solIPv6   = 41
+
+	soReuseAddr  = 2
+	soType       = 3
+	soError      = 4
+	soBroadcast  = 6
+	soSndBuf     = 7
+	soRcvBuf     = 8
+	soKeepAlive  = 9
+	soLinger     = 13
+	soReusePort  = 15
+	soRcvTimeo   = 20
+	soSndTimeo   = 21
+	soAcceptConn = 30
+	soProtocol   = 38
+	soDomain     = 39
+
+	tcpNoDelay     = 1
+	tcpKeepIdle    = 4
+	tcpKeepIntvl   = 5
+	tcpKeepCnt     = 6
+	tcpUserTimeout = 18
+	tcpQuickAck    = 12
+
+	ipv6V6Only = 26
+
+	protoTCP = 6
+	protoUDP = 17
+)
+
+const (
+	// maxConnections is the number of connections that a run can have at once.
+	maxConnections = 128
+	// maxPeers is the number of addresses to which one datagram socket sends.
+	maxPeers = 16
+	// socketBuffer is the number of bytes that the kernel keeps of a connection, in each direction. The
+	// kernel doubles it, for its own records.
+	socketBuffer = 256 << 10
+	// maxTransfer is the number of bytes that one call of the kernel transfers, some 50 µs of work.
+	maxTransfer = 256 << 10
+)
+
+// socketState is what has become of a socket.
+type socketState uint8
+
+const (
+	socketIdle      socketState = iota // not connected; also a datagram socket with peers
+	socketDialing                      // a stream whose connection is being made
+	socketConnected                    // connect has succeeded, or it is one of a pair
+	socketDead                         // its run has ended, or a limit has ended it
+)
+
+// socket is a socket of a run. It has no resource of the host until it is connected. A socket that is
+// idle or dead can be a part of a State.
+type socket struct {
+	family  uint16
+	stream  bool
+	pair    bool
+	state   socketState
+	failure errno          // of the latest connect, not reported yet; of a dead socket, if not the usual ones
+	peer    netip.AddrPort // of a connected socket
+	options []option       // that were set
+	dial    *dial          // of a socket that dials
+	ends    []*end         // one of a connected socket; one for each peer of an idle datagram socket
+
+	want  events // what the poll in progress waits for
+	ready events
+}
+
+// optionName names an option of a socket.
+type optionName struct{ level, name int32 }
+
+// option is an option of a socket and its value.
+type option struct {
+	optionName
+	value int32
+}
+
+// copy returns a socket as a State has it: idle or dead.
+func (k *socket) copy() *socket {
+	c := &socket{family: k.family, stream: k.stream, pair: k.pair, state: k.state, failure: k.failure, peer: k.peer, options: slices.Clone(k.options)}
+	if k.dial != nil || len(k.ends) > 0 {
+		c.state = socketDead
+	}
+	return c
+}
+
+// option returns the value that was set, or a default.
+func (k *socket) option(name optionName, otherwise int32) int32 {
+	for _, o := range k.options {
+		if o.optionName == name {
+			return o.value
+		}
+	}
+	return otherwise
+}
+
+// end is a connection of the host.
+type end struct {
+	conn  io.Closer
+	raw   syscall.RawConn
+	peer  netip.AddrPort
+	count func(sent, received int) error // nil: of a pair
+
+	id         int32 // in the poller
+	registered bool
+	armed      events // what the poller reports once
+	wanted     bool
+	ready      events
+}
+
+// events are what a socket is ready for, and what has happened to it.
+type events uint8
+
+const (
+	readable events = 1 << iota
+	writable
+	hangup
+	failed
+)
+
+// dial is a connection that is being made, by a goroutine that ends soon after its context.
+type dial struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu        sync.Mutex
+	abandoned bool
+	conn      runtime.Connection
+	err       error
+}
+
+// startDial begins to connect. ended is called afterwards.
+func startDial(n runtime.Network, network string, to netip.AddrPort, ended func()) *dial {
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &dial{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer cancel()
+		conn, err := n.Dial(ctx, network, to)
+		d.mu.Lock()
+		if d.abandoned && conn != nil {
+			closeUnused(conn)
+			conn = nil
+		}
+		d.conn, d.err = conn, err
+		d.mu.Unlock()
+		close(d.done)
+		ended()
+	}()
+	return d
+}
+
+// isDone reports whether the dial has ended.
+func (d *dial) isDone() bool {
+	select {
+	case <-d.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// abandon ends the dial and closes its connection.
+func (d *dial) abandon() {
+	d.cancel()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.abandoned = true
+	if d.conn != nil {
+		closeUnused(d.conn)
+		d.conn = nil
+	}
+}
+
+// closeUnused closes a connection that nobody has used. An error would mean nothing.
+func closeUnused(c io.Closer) { c.Close() }
+
+// addEnd makes a connection an end of the socket, which has Held it.
+func (s *System) addEnd(k *socket, e *end) {
+	s.poller.add(e)
+	k.ends = append(k.ends, e)
+	for _, o := range k.options {
+		e.set(o)
+	}
+	e.limitBuffers()
+}
+
+// dropEnds closes the connections of a socket.
+func (s *System) dropEnds(k *socket) {
+	for _, e := range k.ends {
+		s.poller.remove(e)
+		e.conn.Close()
+	}
+	s.holdConnections(-len(k.ends))
+	k.ends = nil
+	if k.dial != nil {
+		k.dial.abandon()
+		k.dial = nil
+		s.holdConnections(-1)
+	}
+}
+
+// closeSocket ends a socket that no descriptor refers to.
+func (s *System) closeSocket(k *socket) { s.dropEnds(k) }
+
+// kill ends the connections of a socket. A socket that has had none stays as it is.
+func (s *System) kill(k *socket, failure errno) {
+	if k.dial == nil && len(k.ends) == 0 {
+		return
+	}
+	s.dropEnds(k)
+	k.state, k.failure = socketDead, failure
+}
+
+// holdConnections counts n more connections, and reports whether the run may have them.
+func (s *System) holdConnections(n int) bool {
+	if n > 0 && s.connections+n > maxConnections || !s.control.Hold(n) {
+		return false
+	}
+	s.connections += n
+	return true
+}
+
+// Connect lets the run reach a network, until Disconnect. Reset disconnects, too.
+func (s *System) Connect(n runtime.Network) { s.network = n }
+
+// Postpone makes connections fail because there is no network yet, until Disconnect.
+func (s *System) Postpone() { s.postponed = true }
+
+// Connected reports whether the run has a socket.
+func (s *System) Connected() bool {
+	for i := range s.opened {
+		if s.opened[i].socket != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Disconnect ends all connections. Their descriptors stay open, and report that the connection was
+// lost.
+func (s *System) Disconnect() {
+	if s.connections > 0 {
+		for i := range s.opened {
+			if k := s.opened[i].socket; k != nil {
+				s.kill(k, success)
+			}
+		}
+	}
+	s.poller.close()
+	s.endPoll()
+	s.network, s.postponed, s.reason = nil, false, ""
+}
+
+// settle takes the result of a dial that has ended.
+func (s *System) settle(k *socket) {
+	d := k.dial
+	if d == nil || !d.isDone() {
+		return
+	}
+	k.dial = nil
+	if d.err != nil {
+		s.holdConnections(-1)
+		k.state, k.failure = socketIdle, s.failure(d.err)
+		return
+	}
+	raw, err := d.conn.SyscallConn()
+	if err != nil {
+		closeUnused(d.conn)
+		s.holdConnections(-1)
+		k.state, k.failure = socketIdle, eIO
+		return
+	}
+	k.state = socketConnected
+	s.addEnd(k, &end{conn: d.conn, raw: raw, peer: k.peer, count: d.conn.Count})
+}
+
+// counted reports bytes that went over a connection. If a limit is reached, the socket ends.
+func (s *System) counted(k *socket, e *end, sent, received int) {
+	if e.count == nil {
+		return
+	}
+	if err := e.count(sent, received); err != nil {
+		s.kill(k, s.failure(err))
+	}
+}
