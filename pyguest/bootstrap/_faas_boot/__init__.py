@@ -16,6 +16,7 @@ import os
 import sys
 import types
 
+import _faas
 from _faas_boot import digests, failure, preload, program, renewal, unix, values
 
 type Outcome = bytes | tuple[bytes]
@@ -26,6 +27,7 @@ _Coroutine = types.CoroutineType
 _stdout = sys.stdout
 _stderr = sys.stderr
 _environ = os.environ
+_wrote = _faas.wrote
 
 
 def boot() -> None:
@@ -94,12 +96,14 @@ def run(args: bytes, context: bytes) -> Outcome:
                 if "TZ" in variables:
                     unix.zone_of_environment()
             renewal.after_restore()
-            result = program.main(parameters, secrets)
+            # Not a plain call, for which the interpreter counts how often its target changes.
+            result = program.main(*(parameters, secrets))
             if type(result) is _Coroutine:
                 result = coroutines.finished(result)
             return values.encode(result)
         finally:
-            _flush()
+            if _wrote():
+                _flush()
     except BaseException as error:
         return (failure.describe(error),)
 
