@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,9 +106,21 @@ EXPORT("faas_boot") int32_t guest_boot(void) {
  * during a run cannot shrink, so this is done before the image is taken.
  * Returns 0, or FAAS_E_MEMORY. */
 EXPORT("faas_pregrow") int32_t guest_pregrow(int32_t n) {
-    void *volatile p = malloc((size_t)n); /* volatile: the pair must not be elided */
+    char *volatile p = malloc((size_t)n); /* volatile: the pair must not be elided */
     if (!p) return FAAS_E_MEMORY;
+    size_t room = malloc_usable_size(p);
     free(p);
+    /* If the chunk has become part of the rest of the heap, the header of what followed it has
+     * no meaning any more, and nothing reads the marker at the end of the heap: two pages that
+     * each run would have restored. */
+    char *volatile q = malloc((size_t)n + 64);
+    if (q == p) {
+        memset(p + room, 0, sizeof(size_t));
+        memset((char *)(__builtin_wasm_memory_size(0) << 16) - 64, 0, 64);
+    }
+    room = q ? malloc_usable_size(q) : 0;
+    free(q);
+    if (q == p) memset(q + room, 0, sizeof(size_t));
     return 0;
 }
 
@@ -189,9 +202,11 @@ EXPORT("faas_compile") int32_t guest_compile(int32_t name_len, int32_t source_le
  * afterwards is the function's image. */
 EXPORT("faas_deploy") int32_t guest_deploy(int32_t name_len, int32_t source_len, int32_t code_len) {
     const int32_t len[] = {name_len, source_len, code_len};
+    faas_gather();
     PyObject *outcome = call_boot(boot_deploy, FAAS_OP_NAME, len, 3);
     if (outcome && faas_settle(0) < 0) Py_CLEAR(outcome);
-    /* If the module body has used SQLite's generator, runs seed it again on use. */
+    /* Runs seed both generators again on use. */
+    faas_renew();
     sqlite3_randomness(0, NULL);
     return deliver(outcome);
 }
@@ -201,6 +216,5 @@ EXPORT("faas_deploy") int32_t guest_deploy(int32_t name_len, int32_t source_len,
 EXPORT("faas_run") int32_t guest_run(int32_t args_len, int32_t context_len) {
     if (args_len == FAAS_RESUME) return deliver(PyObject_CallNoArgs(boot_resume));
     const int32_t len[] = {args_len, context_len};
-    if (faas_renew() < 0) return FAAS_E_HOST;
     return deliver(call_boot(boot_run, FAAS_OP_ARGS, len, 2));
 }

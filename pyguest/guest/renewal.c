@@ -1,8 +1,9 @@
 /* The module _faas: what the bootstrap needs from C, and the renewal of a run.
  *
  * Python's shared random generator would start each run with the image's state,
- * so it gets a fresh one. Seeding it the usual way, and drawing all of its 624 words
- * from the host, both cost more than the rest of a trivial run's renewal: 256
+ * so it gets a fresh one, on first use: a run that needs no random numbers does not
+ * write to its 2.5 KB. Seeding it the usual way, and drawing all of its 624 words
+ * from the host, both take longer than a trivial run: 256
  * bits from the host are expanded by xoshiro256** (Blackman and Vigna,
  * https://prng.di.unimi.it/xoshiro256starstar.c). The Mersenne Twister is not
  * a secret generator either; os.urandom, and so secrets, call the host.
@@ -60,9 +61,15 @@ static PyObject *set_umask(PyObject *module, PyObject *args) {
     return PyLong_FromUnsignedLong(faas_umask(mask));
 }
 
+/* Of CPython's textio.c, as patched: whether a stream with a buffer was written to. */
+extern int faas_wrote;
+
+static PyObject *wrote(PyObject *module, PyObject *unused) { return PyBool_FromLong(faas_wrote); }
+
 static PyMethodDef methods[] = {
     {"share", share, METH_VARARGS,
      "share(generator, state): the generator that every run finds renewed, and its state as _random.Random.getstate gives it"},
+    {"wrote", wrote, METH_NOARGS, "wrote(): whether the run has written to a stream that may have it in a buffer"},
     {"set_mode", set_mode, METH_VARARGS, "set_mode(device, inode, mode): the permission bits that os.stat reports for a file"},
     {"umask", set_umask, METH_VARARGS, "umask(mask): set the mask of new files, and return the previous one"},
     {NULL, NULL, 0, NULL},
@@ -78,10 +85,11 @@ PyMODINIT_FUNC PyInit__faas(void) {
 
 static uint64_t rotated(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
 
-int faas_renew(void) {
+/* Called by the generator itself, at its first use after faas_renew. n is even. */
+void faas_draw_words(uint32_t *words, int n) {
     uint64_t s[4];
-    if (__wasi_random_get((uint8_t *)s, sizeof s) != 0) return -1;
-    for (int i = 0; i < WORDS; i += 2) {
+    if (__wasi_random_get((uint8_t *)s, sizeof s) != 0) Py_FatalError("the host has no randomness");
+    for (int i = 0; i < n; i += 2) {
         uint64_t next = rotated(s[1] * 5, 7) * 9;
         uint64_t t = s[1] << 17;
         s[2] ^= s[0];
@@ -90,9 +98,12 @@ int faas_renew(void) {
         s[0] ^= s[3];
         s[2] ^= t;
         s[3] = rotated(s[3], 45);
-        shared->state[i] = (uint32_t)next;
-        shared->state[i + 1] = (uint32_t)(next >> 32);
+        words[i] = (uint32_t)next;
+        words[i + 1] = (uint32_t)(next >> 32);
     }
-    shared->index = WORDS; /* all words are used up: the next number draws on the state as a whole */
-    return 0;
+}
+
+void faas_renew(void) {
+    shared->index = WORDS + 1;
+    faas_wrote = 0;
 }

@@ -5,8 +5,8 @@
 
 PyMODINIT_FUNC PyInit__faas(void);
 
-/* Draws a fresh state for Python's shared random generator. Called at the start
- * of each run, after _faas.share. Returns 0, or -1 if the host has no randomness. */
-int faas_renew(void);
+/* Makes Python's shared random generator draw a fresh state at its next use, and
+ * marks the output as flushed. Called before an image is taken, after _faas.share. */
+void faas_renew(void);
 
 #endif

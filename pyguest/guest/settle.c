@@ -3,8 +3,9 @@
  * After a run, every page that it wrote is restored. The cost of a run beyond
  * its own work is therefore proportional to the pages written, and CPython writes
  * to many pages without need: it counts references to objects that are never
- * freed, and it allocates from holes that earlier work has left all over the
- * heap. This file avoids both, once, before an image is taken.
+ * freed, it allocates from holes that earlier work has left all over the
+ * heap, and from a page for each size of objects. This file avoids that, before an
+ * image is taken.
  */
 #define PY_SSIZE_T_CLEAN
 #include "settle.h"
@@ -73,31 +74,6 @@ static int immortalize(void) {
     return 0;
 }
 
-/* pymalloc serves sizes up to SMALL_MAX, in steps, from pools of one size each.
- * A pool starts with its header, directly followed by its first block. From
- * CPython's pycore_obmalloc.h, for 32 bits. */
-enum { SMALL_MAX = 512, SMALL_STEP = 16, POOL = 16 * 1024, POOL_HEADER = 32 };
-
-/* More than the number of holes of one size in any of our heaps. */
-enum { MAX_HOLES = 200000 };
-
-/* Takes every free block of the pools in use, for good: later allocations come
- * from new pools, side by side, instead of from holes all over the heap.
- * A pool hands out its first block when it comes into use. When that happens,
- * no hole of this size is left, and the block is freed again. */
-static void fill_holes(void) {
-    for (size_t size = SMALL_STEP; size <= SMALL_MAX; size += SMALL_STEP) {
-        for (int n = 0; n < MAX_HOLES; n++) {
-            void *block = PyObject_Malloc(size);
-            if (!block) break;
-            if ((uintptr_t)block % POOL == POOL_HEADER) {
-                PyObject_Free(block);
-                break;
-            }
-        }
-    }
-}
-
 static int call_gc(const char *name) {
     PyObject *gc = PyImport_ImportModule("gc");
     PyObject *done = gc ? PyObject_CallMethod(gc, name, NULL) : NULL;
@@ -106,14 +82,28 @@ static int call_gc(const char *name) {
     return done ? 0 : -1;
 }
 
+/* Of CPython, or patched into it. */
+extern void _PyMem_RetirePools(void);
+extern void _PyMem_OpenNursery(int kept);
+extern void _PyGC_ClearAllFreeLists(PyInterpreterState *interp);
+
+/* Units of the nursery that are kept for runs: all but 8 KB of its 31. */
+enum { NURSERY_OF_RUNS = 92 };
+
+void faas_gather(void) {
+    /* The lists would supply objects from all over the heap. */
+    _PyGC_ClearAllFreeLists(PyInterpreterState_Get());
+    _PyMem_OpenNursery(NURSERY_OF_RUNS);
+}
+
 int faas_settle(int for_good) {
     /* A full collection also empties the free lists of the types. All later
      * collections skip the remaining objects. */
     if (call_gc("collect") < 0) return -1;
     if (for_good && immortalize() < 0) return -1;
     if (call_gc("freeze") < 0) return -1;
-    /* Filling a pool writes to all of it. That pays once, for the holes of the
-     * whole standard library; a function's own are few and close together. */
-    if (for_good) fill_holes();
+    _PyGC_ClearAllFreeLists(PyInterpreterState_Get());
+    if (for_good) _PyMem_RetirePools();
+    else _PyMem_OpenNursery(0);
     return 0;
 }

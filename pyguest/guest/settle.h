@@ -9,4 +9,8 @@
  * free. Returns 0, or -1 with an exception set. */
 int faas_settle(int for_good);
 
+/* Lets the objects of a module that is about to run, as far as they are few, lie
+ * beside those of its later runs. */
+void faas_gather(void);
+
 #endif

@@ -56,7 +56,7 @@ var hostileErrors = []struct {
 	{"missing attribute lies", "e = AttributeError(); e.obj = type('M', (), {'__name__': 5})(); e.name = 'x'\nraise e", []runtime.Class{runtime.ClassError}},
 	{"parts of long lines", "def g(): raise ValueError\nx = [" + strings.Repeat("1, ", 40_000) + "g()]", []runtime.Class{runtime.ClassError}},
 	{"parts of many lines", "def g(n):\n    if n == 0: raise ValueError\n    return [\n" + strings.Repeat("        "+strings.Repeat("1, ", 100)+"\n", 90) + "        g(n - 1) + 0]\ntry: g(30)\nexcept ValueError as e: raise ExceptionGroup('g', [ExceptionGroup('h', [e] * 15)] * 15)", []runtime.Class{runtime.ClassError}},
-	{"far into its code", "def g(): raise ValueError\n" + strings.Repeat("x = 1\n", 100_000) + "g()", []runtime.Class{runtime.ClassError}},
+	{"far into its code", "def g(): raise ValueError\n" + strings.Repeat("x = 1\n", 90_000) + "g()", []runtime.Class{runtime.ClassError}},
 	{"loader raises", "exec(compile('1/0', '/tmp/none.py', 'exec'), {'__name__': 'm', '__loader__': type('L', (), {'get_source': lambda *a: 1 / 0})()})", []runtime.Class{runtime.ClassError}},
 	{"file name is huge", "exec(compile('1/0', 'x' * 10**6, 'exec'))", []runtime.Class{runtime.ClassError}},
 	{"source is huge", "with open('/tmp/x.py', 'w') as f:\n    for _ in range(100): f.write('x' * 10**5)\nexec(compile('1/0', '/tmp/x.py', 'exec'))", []runtime.Class{runtime.ClassError}},

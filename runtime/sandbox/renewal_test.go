@@ -16,7 +16,7 @@ own = random.SystemRandom()
 def draw():
     with tempfile.NamedTemporaryFile() as f: name = f.name
     return {
-        "random": random.random(), "bits": random.getrandbits(64), "gauss": random.gauss(0, 1), "choice": random.choices(range(1000), k=8),
+        "state": random.getstate()[1][:3], "random": random.random(), "bits": random.getrandbits(64), "gauss": random.gauss(0, 1), "choice": random.choices(range(1000), k=8),
         "shuffle": random.sample(range(1000), 8), "bytes": random.randbytes(8).hex(), "seeded by nothing": random.Random().random(),
         "uuid4": str(uuid.uuid4()), "uuid1": str(uuid.uuid1()), "secrets": secrets.token_hex(), "urandom": os.urandom(8).hex(),
         "system": own.random(), "file": name,

@@ -17,6 +17,7 @@ import os
 import sys
 import types
 
+import _faas
 from _faas_boot import digests, failure, preload, program, renewal, unix, values
 
 type Outcome = bytes | tuple[bytes]
@@ -27,6 +28,7 @@ _Coroutine = types.CoroutineType
 _stdout = sys.stdout
 _stderr = sys.stderr
 _environ = os.environ
+_wrote = _faas.wrote
 
 _main: coroutines.Steps | None = None  # the coroutine of the main that runs
 _loaded: frozenset[str] | None = None  # the modules before the run, if it reports what it imports
@@ -105,13 +107,15 @@ def run(args: bytes, context: bytes) -> Outcome | int:
                 if "TZ" in variables:
                     unix.zone_of_environment()
             renewal.after_restore()
-            result = program.main(parameters, secrets)
+            # Not a plain call, for which the interpreter counts how often its target changes.
+            result = program.main(*(parameters, secrets))
             if type(result) is _Coroutine:
                 _main = coroutines.steps(result)
                 return _advance()
             return values.encode(result)
         finally:
-            _leave()
+            if _wrote() or _loaded is not None:
+                _leave()
     except BaseException as error:
         return (failure.describe(error),)
 
@@ -122,7 +126,8 @@ def resume() -> Outcome | int:
         try:
             return _advance()
         finally:
-            _leave()
+            if _wrote() or _loaded is not None:
+                _leave()
     except BaseException as error:
         return (failure.describe(error),)
 

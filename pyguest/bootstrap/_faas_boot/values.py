@@ -37,6 +37,7 @@ _scan = json.scanner.c_make_scanner(json.decoder.JSONDecoder())
 _encoder = json.encoder.c_make_encoder(
     {}, _refuse, json.encoder.c_encode_basestring, None, ":", ",", False, False, False
 )
+_utf8 = _encoder.utf8  # to bytes at once; raises ValueError for lone surrogates
 
 
 def decode(text: bytes) -> object:
@@ -48,7 +49,7 @@ def decode(text: bytes) -> object:
 def encode(value: object) -> bytes:
     """Encode a value as JSON. Raises InvalidResult or ResultTooLarge."""
     try:
-        text = "".join(_encoder(value, 0)).encode()
+        text = _utf8(value)
     except MemoryError:
         raise
     except Exception:
