@@ -6,7 +6,8 @@
 // documents, and server covers everything else that shows only in a process of its own. engine kills
 // an engine in the middle of a job, and linear looks for costs that grow faster than their input.
 // corpus compares functions with native CPython, cpython runs CPython's own tests as functions.,
-// and packages does so with packages of PyPI.
+// and packages does so with packages of PyPI. network runs clients of PyPI in functions against servers of
+// Debian.
 // Package process is the harness. This package itself holds docs/guarantees.md to tests that exist.
 //
 // Package release tests the release archives, and its script the build for arm64. packages.sh installs the Debian packages

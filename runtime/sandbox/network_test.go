@@ -703,6 +703,55 @@ def main(args, context):
 	})
 }
 
+// TestRunsThatWaitForAPeer lend their memory, and end at their deadline or when they are cancelled.
+func TestRunsThatWaitForAPeer(t *testing.T) {
+	port := serve(t, "127.0.0.1", func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 1))
+		time.Sleep(50 * time.Millisecond)
+		fmt.Fprint(c, "late")
+		_, _ = io.Copy(io.Discard, c)
+	})
+	box := boxes["mapped"]
+	p := deployed(t, box, clientImports+`
+def main(args, context):
+    s = socket.create_connection(("127.0.0.1", args["port"]))
+    if args["asks"]: s.send(b"x")
+    if args["selects"]: select.select([s], [], [])
+    return s.recv(10).decode()
+`, runtime.Limits{})
+	for _, selects := range []bool{false, true} {
+		for _, c := range []struct {
+			asks, cancel bool
+			class        runtime.Class
+		}{{true, false, ""}, {false, false, runtime.ClassTimeout}, {false, true, runtime.ClassCancelled}} {
+			args, _ := json.Marshal(map[string]any{"port": port, "asks": c.asks, "selects": selects})
+			ctx, cancel := context.WithCancel(t.Context())
+			q, r := p, &room{}
+			if c.cancel {
+				time.AfterFunc(100*time.Millisecond, cancel)
+			} else if !c.asks {
+				q.Limits.Timeout = 200 * time.Millisecond
+			}
+			n := &loopback{}
+			outcome, err := box.Run(ctx, runtime.RunCall{Program: q, Args: args, Context: runtime.EmptyObject, Room: r, Network: n})
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case c.class == "" && string(outcome.Result) != `"late"`:
+				t.Errorf("got %s, %+v", outcome.Result, outcome.Failure)
+			case c.class != "" && (outcome.Failure == nil || outcome.Failure.Class != c.class):
+				t.Errorf("a run that should end as %s: %+v", c.class, outcome.Failure)
+			}
+			if len(r.held) == 0 {
+				t.Error("a run that waits lends nothing")
+			}
+			n.wait(t)
+		}
+	}
+}
+
 // TestManyRunsWaitForTheirPeers: all runs wait in recv at once, with a time-out, and all get their
 // answer: no wait ends without one.
 func TestManyRunsWaitForTheirPeers(t *testing.T) {
