@@ -34,7 +34,7 @@ The sample is written to a file of its name in the current folder, such as
 hello-world.py, unless that file exists. Where the standard output is not a terminal,
 the sample is printed too. -o sets the file; - is the standard output alone.
 
-Functions have no network. get-content reads URLs that contain their content (data:)
+A function has no network unless its allow list names hosts, and no TLS. get-content reads URLs that contain their content (data:)
 and refuses all others.`,
 		Example: `  fas functions samples --hello-world -o hello-world.py
   fas functions apply hello --file hello-world.py

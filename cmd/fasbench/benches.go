@@ -203,7 +203,11 @@ var benches = []bench{
 		name: "imports",
 		how: "Functions that import packages of PyPI (`test/packages/packages.txt` has the versions) and make a session or client in their module, deployed by `fas deploy`. One client on one " +
 			"connection that calls such a function, and the trivial function, alternately; both return the same. Medians of the medians of each repetition. Then 500 runs of each that wait for 4 s: the growth " +
-			"of the server's proportional set size (`Pss`), in the second wave, per run.",
+			"of the server's proportional set size (`Pss`), in the second wave, per run. " +
+			"Others publish, for the first call of an instance that has imported packages, on their own machines: Cloudflare about 1 s on average for a Python Worker with FastAPI, HTTPX and Pydantic, " +
+			"restored from a memory snapshot, and 2.4 times as much for AWS Lambda without one ([blog.cloudflare.com/python-workers-advancements](https://blog.cloudflare.com/python-workers-advancements/), December 2025); " +
+			"AWS \"as low as sub-second\" for Lambda with SnapStart ([AWS, November 2024](https://aws.amazon.com/about-aws/whats-new/2024/11/aws-lambda-snapstart-python-net-functions/)). " +
+			"Here every run is such a first call.",
 		rows: []row{
 			{
 				what: "a function that imports requests and jinja2, blocking run, each pristine / trivial", part: "requests, jinja2",

@@ -1,4 +1,4 @@
-# differs: there is no network: a connection raises what the package raises if it cannot connect
+# differs: without an allow list, a connection raises what the package raises if it cannot connect; there is no TLS yet
 import datetime
 
 import botocore.session
