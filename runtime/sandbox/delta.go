@@ -2,14 +2,18 @@ package sandbox
 
 import (
 	"math/bits"
+	"sync"
 	"unsafe"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // delta is what a run has changed in the memory of its image: the lines that differ. Its content is
 // outside of Go's heap.
 type delta struct {
 	pages []ownPage
-	data  []byte // the lines, and zeros up to the end of a page
+	data  []byte // the lines
+	from  *deltaPages
 }
 
 // maxDelta is the largest number of written pages that a delta is made of. To compare them takes some
@@ -19,7 +23,7 @@ const maxDelta = 512
 // makeDelta returns what differs between a memory and the image that is loaded, without the part of
 // the C stack that is not in use. The caller frees it. ok is false if the memory has grown, or if too
 // many pages were written.
-func makeDelta(m guestMemory, img *image, stack uint64, p pauser) (d delta, ok bool, err error) {
+func makeDelta(m guestMemory, img *image, stack uint64, from *deltaPages, p pauser) (d delta, ok bool, err error) {
 	mem := m.data()
 	if len(mem) != img.size {
 		return delta{}, false, nil
@@ -34,7 +38,7 @@ func makeDelta(m guestMemory, img *image, stack uint64, p pauser) (d delta, ok b
 	}
 	steps := meter{pauser: p}
 	var patched [pageSize]byte
-	d.pages = make([]ownPage, 0, n)
+	d.from, d.pages = from, make([]ownPage, 0, n)
 	lines := 0
 	for _, w := range written {
 		for at := max(w.start, int(stack)/pageSize*pageSize); at < w.end; at += pageSize {
@@ -48,7 +52,7 @@ func makeDelta(m guestMemory, img *image, stack uint64, p pauser) (d delta, ok b
 			}
 		}
 	}
-	if d.data, err = newPages((lines*lineSize + pageSize - 1) / pageSize); err != nil {
+	if d.data, err = from.take((lines*lineSize + pageSize - 1) / pageSize); err != nil {
 		return delta{}, false, err
 	}
 	to := d.data
@@ -87,6 +91,73 @@ func (d *delta) size() int64 {
 
 // free frees the delta. Further calls do nothing.
 func (d *delta) free() {
-	freePages(d.data)
+	if d.from != nil {
+		d.from.put(d.data)
+	}
 	*d = delta{}
 }
+
+// deltaPages is the memory of deltas. It keeps some of what was freed, because to map memory and to
+// unmap it interrupts the other processors, which was a fifth of the time of a run that waits once.
+type deltaPages struct {
+	mu   sync.Mutex
+	free [deltaSizes][][]byte // by the logarithm of the number of pages; all zeros
+	kept int                  // bytes
+}
+
+const (
+	// deltaSizes is the number of sizes that are kept: powers of two, up to 32 pages.
+	deltaSizes = 6
+	// keptDeltas is the largest number of bytes that are kept, which are part of memory.Overhead.
+	keptDeltas = 8 * runtime.MiB
+)
+
+// take returns memory of at least n pages.
+func (f *deltaPages) take(n int) ([]byte, error) {
+	size := sizeOf(n)
+	if n == 0 || size >= deltaSizes {
+		return newPages(n)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	free := f.free[size]
+	if len(free) == 0 {
+		return newPages(1 << size)
+	}
+	p := free[len(free)-1]
+	f.free[size] = free[:len(free)-1]
+	f.kept -= len(p)
+	return p, nil
+}
+
+// put frees memory that take has returned.
+func (f *deltaPages) put(p []byte) {
+	size := sizeOf(len(p) / pageSize)
+	if len(p) > 0 && size < deltaSizes {
+		clear(p)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.kept+len(p) <= keptDeltas {
+			f.free[size] = append(f.free[size], p)
+			f.kept += len(p)
+			return
+		}
+	}
+	freePages(p)
+}
+
+// close frees what is kept.
+func (f *deltaPages) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for size, free := range f.free {
+		for _, p := range free {
+			freePages(p)
+		}
+		f.free[size] = nil
+	}
+	f.kept = 0
+}
+
+// sizeOf returns the logarithm of the smallest power of two that is not below n.
+func sizeOf(n int) int { return bits.Len(uint(max(n, 1) - 1)) }

@@ -50,6 +50,7 @@ type guest struct {
 	clock  wasi.Clock
 	random io.Reader
 	timers *timers
+	deltas deltaPages // of parked runs
 	log    *slog.Logger
 }
 
@@ -268,5 +269,6 @@ func (g *guest) close(ctx context.Context) error {
 		g.base.closeMapping()
 	}
 	g.timers.close()
+	g.deltas.close()
 	return err
 }

@@ -188,9 +188,15 @@ func densest(pages []uint32, first uint32, weight int) (from, to int) {
 
 // differingLines returns a bit for each line in which two pages differ.
 func differingLines(a, b []byte) (lines uint64) {
-	for i := 0; i < pageSize/lineSize; i++ {
-		if at := i * lineSize; !bytes.Equal(a[at:at+lineSize], b[at:at+lineSize]) {
-			lines |= 1 << i
+	const block = 8 // lines: most blocks of a page do not differ
+	for i := 0; i < pageSize/lineSize; i += block {
+		if at, end := i*lineSize, (i+block)*lineSize; bytes.Equal(a[at:end], b[at:end]) {
+			continue
+		}
+		for j := i; j < i+block; j++ {
+			if at := j * lineSize; !bytes.Equal(a[at:at+lineSize], b[at:at+lineSize]) {
+				lines |= 1 << j
+			}
 		}
 	}
 	return lines

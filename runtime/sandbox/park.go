@@ -36,7 +36,7 @@ type parked struct {
 func (s *slot) park(r *request) runtime.Class {
 	s.memory.unwatch(true)
 	stack := s.stack.Get()
-	memory, ok, err := makeDelta(s.memory, s.image, stack, s)
+	memory, ok, err := makeDelta(s.memory, s.image, stack, &s.guest.deltas, s)
 	switch {
 	case errors.Is(err, endOfRun{}):
 		return s.call.endClass

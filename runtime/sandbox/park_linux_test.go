@@ -464,7 +464,7 @@ func TestDelta(t *testing.T) {
 			mem[at] = 9 // of calls that have returned
 		}
 	}
-	d, ok, err := makeDelta(s.memory, img, box.guest.base.stack, noPause{})
+	d, ok, err := makeDelta(s.memory, img, box.guest.base.stack, &box.guest.deltas, noPause{})
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
