@@ -84,6 +84,10 @@ class mmap:  # noqa: N801
         self._fd = os.dup(fileno)
         self._shared = access != ACCESS_READ and bool(flags & MAP_SHARED)  # noqa: F821
         try:
+            try:
+                os.pread(self._fd, 0, offset)
+            except OSError:
+                _fail(errno.EACCES)
             data = bytearray()
             while len(data) < length and (part := os.pread(self._fd, min(length - len(data), _CHUNK), offset + len(data))):
                 data += part
@@ -192,7 +196,7 @@ class mmap:  # noqa: N801
             else:
                 data += bytes(newsize - len(data))
         except BufferError:
-            raise BufferError("mmap can't resize with extant pointers exported.") from None
+            raise BufferError("mmap can't resize with extant buffers exported.") from None
         if self._fd >= 0:
             os.ftruncate(self._fd, self._offset + newsize)
 
