@@ -51,10 +51,8 @@ def install() -> None:
             setattr(errno, name, int(number))
             errno.errorcode.setdefault(int(number), name)
     del errno.ENOTCAPABLE  # of WASI alone; Python shows it as EACCES
-    errno.ESHUTDOWN = 108  # CPython takes it for EPIPE in WASI
-    errno.errorcode.update(
-        {errno.EACCES: "EACCES", errno.EDEADLOCK: "EDEADLOCK", errno.EPIPE: "EPIPE", errno.ESHUTDOWN: "ESHUTDOWN"}
-    )
+    # CPython takes ESHUTDOWN for EPIPE in WASI, also where it maps numbers to exceptions.
+    errno.errorcode.update({errno.EACCES: "EACCES", errno.EDEADLOCK: "EDEADLOCK", errno.EPIPE: "EPIPE"})
     for name in ("exit", "quit"):
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
     builtins.help = _sitebuiltins._Helper()
