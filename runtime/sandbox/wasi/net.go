@@ -57,9 +57,13 @@ func sockPair(s *System, g guest, p []uint64) errno {
 		return ePROTONOSUPPORT
 	case !s.holdConnections(2):
 		return eMFILE
+	case !s.control.HoldFiles(2):
+		s.holdConnections(-2)
+		return eNFILE
 	}
 	ends, err := pairOfEnds(kind == sockStream)
 	if err != success {
+		s.control.HoldFiles(-2)
 		s.holdConnections(-2)
 		return err
 	}
@@ -71,6 +75,7 @@ func sockPair(s *System, g guest, p []uint64) errno {
 			s.closeSocket(k)
 			if i == 0 {
 				ends[1].conn.Close()
+				s.control.HoldFiles(-1)
 				s.holdConnections(-1)
 			} else {
 				s.release(fds[0])

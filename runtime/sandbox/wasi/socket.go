@@ -223,6 +223,9 @@ func (s *System) dropEnds(k *socket) {
 		e.conn.Close()
 	}
 	s.holdConnections(-len(k.ends))
+	if k.pair {
+		s.control.HoldFiles(-len(k.ends))
+	}
 	k.ends = nil
 	if k.dial != nil {
 		k.dial.abandon()
