@@ -283,7 +283,7 @@ func (s *System) Disconnect() {
 	}
 	s.poller.close()
 	s.endPoll()
-	s.network, s.postponed, s.reason = nil, false, ""
+	s.network, s.postponed, s.reason, s.unreachable = nil, false, "", false
 }
 
 // settle takes the result of a dial that has ended.

@@ -564,6 +564,13 @@ func TestNoNetwork(t *testing.T) {
 	a, b := r.pair(sockStream) // needs no network
 	r.send(a, "x", 0)
 	r.gets(b, 1, 0, "x")
+	// Its failures are not those of a network that is absent.
+	r.must("close", r.close(uint32(b)))
+	at, size = r.put(atBuffer, "x")
+	r.want("send", r.call("sock_send_to", a, at, size, 0, 0, atResult), ePIPE)
+	if r.call("sock_reason", atBuffer, 100, atResult) != success || r.result() != 0 {
+		t.Error("the failure of a pair has a reason")
+	}
 }
 
 func TestRefusals(t *testing.T) {

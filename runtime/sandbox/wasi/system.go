@@ -77,6 +77,7 @@ type System struct {
 	network     runtime.Network // nil: the run has none
 	postponed   bool            // it has none, but others that start from its State have
 	reason      string          // of the latest failure of the network
+	unreachable bool            // the latest failure is that there is no network
 	poller      poller
 	connections int       // that the run holds
 	polled      []*socket // of the poll in progress
