@@ -20,6 +20,7 @@ type accounts struct {
 	results *memory.Account // results that a slot has received, which its reservation covers
 
 	connections *memory.Account // of runs to the network
+	files       runFiles
 }
 
 // imageAccount holds the cost of images. What they take on Go's heap is counted apart.
@@ -45,6 +46,7 @@ func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages, reclaimBundles 
 		results: b.Open(memory.Options{Name: "results", Heap: true, Covered: true}),
 
 		connections: b.Open(memory.Options{Name: "connections"}),
+		files:       runFiles{most: mostRunFiles()},
 	}
 }
 

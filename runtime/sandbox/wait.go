@@ -46,6 +46,9 @@ func (s *slot) Wait(d time.Duration, wait func(ctx context.Context, until time.T
 // and of Go. What it keeps in its buffers is bounded by wasi and by the limits of the kernel.
 const connectionCost = 16 << 10
 
+// HoldFiles implements wasi.Control.
+func (s *slot) HoldFiles(n int) bool { return s.accounts.files.hold(s.tenant, n) }
+
 // Hold implements wasi.Control.
 func (s *slot) Hold(n int) bool {
 	bytes := int64(n) * connectionCost

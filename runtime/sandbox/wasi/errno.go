@@ -32,6 +32,7 @@ const (
 	eMSGSIZE        errno = 35
 	eNAMETOOLONG    errno = 37
 	eNETUNREACH     errno = 40
+	eNFILE          errno = 41
 	eNOBUFS         errno = 42
 	eNOENT          errno = 44
 	eNOPROTOOPT     errno = 50

@@ -57,9 +57,13 @@ func sockPair(s *System, g guest, p []uint64) errno {
 		return ePROTONOSUPPORT
 	case !s.holdConnections(2):
 		return eMFILE
+	case !s.control.HoldFiles(2):
+		s.holdConnections(-2)
+		return eNFILE
 	}
 	ends, err := pairOfEnds(kind == sockStream)
 	if err != success {
+		s.control.HoldFiles(-2)
 		s.holdConnections(-2)
 		return err
 	}
@@ -71,6 +75,7 @@ func sockPair(s *System, g guest, p []uint64) errno {
 			s.closeSocket(k)
 			if i == 0 {
 				ends[1].conn.Close()
+				s.control.HoldFiles(-1)
 				s.holdConnections(-1)
 			} else {
 				s.release(fds[0])
@@ -86,7 +91,7 @@ func sockPair(s *System, g guest, p []uint64) errno {
 // reachable returns the network of the run, or the errno of a run that has none.
 func (s *System) reachable() (runtime.Network, errno) {
 	if s.network == nil {
-		s.reason = ""
+		s.reason, s.unreachable = "", true
 		return nil, eNETUNREACH
 	}
 	return s.network, success
@@ -726,20 +731,19 @@ func (s *System) lookUp(n runtime.Network, network, name string) (addresses []ne
 	return r.addresses, r.err
 }
 
-// sockReason writes why the latest call of the network failed, and forgets it. If the run has no
-// network, and so needs no other reason, it returns ENOTSUP; EAGAIN if it has none yet.
+// sockReason writes why the latest call of the network failed, and forgets it. If that is that the run
+// has no network, it returns ENOTSUP; EAGAIN if it has none yet.
 func sockReason(s *System, g guest, p []uint64) errno {
 	b, ok := g.Read(uint32(p[0]), uint32(p[1]))
 	if !ok || !g.writable(uint32(p[2]), 4) {
 		return eFAULT
 	}
-	n := copy(b, s.reason)
-	s.reason = ""
+	n, unreachable := copy(b, s.reason), s.unreachable
+	s.reason, s.unreachable = "", false
 	switch {
-	case n > 0 || s.network != nil:
-	case s.postponed:
+	case unreachable && s.postponed:
 		return eAGAIN
-	default:
+	case unreachable:
 		return eNOTSUP
 	}
 	g.WriteUint32Le(uint32(p[2]), uint32(n))

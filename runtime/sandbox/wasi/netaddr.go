@@ -80,7 +80,7 @@ func (s *System) explain(err error) {
 	if len(text) > maxReason {
 		text = strings.ToValidUTF8(text[:maxReason], "")
 	}
-	s.reason = text
+	s.reason, s.unreachable = text, false
 }
 
 // failure returns the errno of an error of the network, and keeps its text.

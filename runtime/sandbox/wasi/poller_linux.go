@@ -24,6 +24,7 @@ const hasSockets = true
 type poller struct {
 	ends []*end // by id; nil: free
 	raw  syscall.RawConn
+	hold func(n int) bool // Control.HoldFiles
 
 	mu    sync.Mutex // guards file and woken against waker
 	file  *os.File   // nil: not created yet
@@ -33,8 +34,8 @@ type poller struct {
 // createEpoll is unix.EpollCreate1, except in tests.
 var createEpoll = unix.EpollCreate1
 
-// pollPause is the time between two looks at connections when the process has no descriptor left for
-// a poller.
+// pollPause is the time between two looks at connections of a run that gets no descriptor for its
+// poller.
 const pollPause = 10 * time.Millisecond
 
 // pollBatch is the number of reports that one call of the kernel returns.
@@ -57,22 +58,33 @@ func (p *poller) open() bool {
 	if p.file != nil {
 		return true
 	}
+	if !p.hold(1) {
+		return false
+	}
+	if p.create() != nil {
+		p.hold(-1)
+		return false
+	}
+	return true
+}
+
+func (p *poller) create() error {
 	fd, err := createEpoll(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		return false
+		return err
 	}
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
-		return false
+		return err
 	}
 	file := os.NewFile(uintptr(fd), "epoll")
 	raw, err := file.SyscallConn()
 	if err != nil {
 		file.Close()
-		return false
+		return err
 	}
 	p.file, p.raw = file, raw
-	return true
+	return nil
 }
 
 // close ends the poller. Nothing is registered any more.
@@ -86,6 +98,7 @@ func (p *poller) close() {
 	if p.file != nil {
 		p.file.Close()
 		p.file, p.raw = nil, nil
+		p.hold(-1)
 	}
 	p.woken = false
 }

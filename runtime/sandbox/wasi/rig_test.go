@@ -29,6 +29,8 @@ type fakeControl struct {
 	execution   string
 	connections int
 	mostHeld    int           // refuse more connections than that; 0: none is refused
+	files       int
+	mostFiles   int           // refuse more files than that; 0: none is refused
 	patience    time.Duration // a longer wait ends the run; 0: 20 s
 	waits       int
 	onSleep     func()
@@ -91,6 +93,14 @@ func (c *fakeControl) Hold(n int) bool {
 		return false
 	}
 	c.connections += n
+	return true
+}
+
+func (c *fakeControl) HoldFiles(n int) bool {
+	if n > 0 && c.mostFiles > 0 && c.files+n > c.mostFiles {
+		return false
+	}
+	c.files += n
 	return true
 }
 

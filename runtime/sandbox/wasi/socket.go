@@ -223,6 +223,9 @@ func (s *System) dropEnds(k *socket) {
 		e.conn.Close()
 	}
 	s.holdConnections(-len(k.ends))
+	if k.pair {
+		s.control.HoldFiles(-len(k.ends))
+	}
 	k.ends = nil
 	if k.dial != nil {
 		k.dial.abandon()
@@ -280,7 +283,7 @@ func (s *System) Disconnect() {
 	}
 	s.poller.close()
 	s.endPoll()
-	s.network, s.postponed, s.reason = nil, false, ""
+	s.network, s.postponed, s.reason, s.unreachable = nil, false, "", false
 }
 
 // settle takes the result of a dial that has ended.

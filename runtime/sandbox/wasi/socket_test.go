@@ -564,6 +564,13 @@ func TestNoNetwork(t *testing.T) {
 	a, b := r.pair(sockStream) // needs no network
 	r.send(a, "x", 0)
 	r.gets(b, 1, 0, "x")
+	// Its failures are not those of a network that is absent.
+	r.must("close", r.close(uint32(b)))
+	at, size = r.put(atBuffer, "x")
+	r.want("send", r.call("sock_send_to", a, at, size, 0, 0, atResult), ePIPE)
+	if r.call("sock_reason", atBuffer, 100, atResult) != success || r.result() != 0 {
+		t.Error("the failure of a pair has a reason")
+	}
 }
 
 func TestRefusals(t *testing.T) {
@@ -801,6 +808,40 @@ func TestConnectionsAreBounded(t *testing.T) {
 	r.control.mostHeld = 1
 	r.must("connect", r.connect(r.socket(sockStream, n.echo), n.echo))
 	r.want("without memory", r.connect(r.socket(sockStream, n.echo), n.echo), eMFILE)
+}
+
+// TestFilesOfSocketsAreBounded: pairs and pollers are counted until their run ends. Without a pair there is
+// an error; without a poller, a wait takes another way.
+func TestFilesOfSocketsAreBounded(t *testing.T) {
+	r, n := newNetRig(t)
+	r.control.mostFiles = 3
+	fd := r.socket(sockStream, n.echo)
+	r.must("connect", r.connect(fd, n.echo))
+	r.must("a pair", r.call("sock_pair", sockStream, atResult))
+	first := r.result()
+	r.want("another pair", r.call("sock_pair", sockStream, atResult), eNFILE)
+	if got := r.waits(fd, eventFdWrite); len(got) != 1 || r.control.files != 3 {
+		t.Errorf("waiting to send gives %v, with %d files", got, r.control.files)
+	}
+	r.must("close", r.call("fd_close", uint64(first)))
+	if r.control.files != 2 {
+		t.Errorf("%d files after one end of a pair is closed", r.control.files)
+	}
+	r.reset(nil)
+	if r.control.files != 0 || r.control.connections != 0 {
+		t.Errorf("%d files and %d connections after the run", r.control.files, r.control.connections)
+	}
+	r.sys.Connect(n)
+	r.control.mostFiles, r.control.files = 1, 1 // others have them
+	fd = r.socket(sockStream, n.echo)
+	r.must("connect", r.connect(fd, n.echo))
+	if got := r.waits(fd, eventFdWrite); len(got) != 1 || got[0].user != 1 {
+		t.Errorf("waiting to send without a poller gives %v", got)
+	}
+	r.reset(nil)
+	if r.control.files != 1 {
+		t.Errorf("%d files after a run without any", r.control.files)
+	}
 }
 
 // TestNetworkClosesConnections: a network that is closed under a run costs the run its connections,

@@ -39,6 +39,9 @@ type Control interface {
 	// Hold requests the host's resources for n more connections, and reports whether they are
 	// granted. A negative n returns them and is always granted.
 	Hold(n int) bool
+	// HoldFiles requests n more descriptors of the process that are no connections to the network, and
+	// reports whether they are granted. A negative n returns them and is always granted.
+	HoldFiles(n int) bool
 }
 
 // Clock reads the time. Every guest call that asks for the time or changes a file calls Now.
@@ -74,6 +77,7 @@ type System struct {
 	network     runtime.Network // nil: the run has none
 	postponed   bool            // it has none, but others that start from its State have
 	reason      string          // of the latest failure of the network
+	unreachable bool            // the latest failure is that there is no network
 	poller      poller
 	connections int       // that the run holds
 	polled      []*socket // of the poll in progress
@@ -118,6 +122,7 @@ func New(c Config) (*System, error) {
 		tree: c.Tree, clock: c.Clock, random: c.Random, control: c.Control,
 		args: newStringList(c.Args), env: newStringList(c.Env),
 	}
+	s.poller.hold = c.Control.HoldFiles
 	s.empty = newEmptyState(c.Tree, s.now())
 	s.Reset(nil, Limits{})
 	return s, nil
