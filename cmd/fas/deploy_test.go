@@ -16,6 +16,8 @@ import (
 	"testing"
 )
 
+const anyID = "019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4"
+
 // bundleServer is a server of functions that are folders. It does not run them.
 type bundleServer struct {
 	refuse string // the answer to a bundle, with status 400; empty: it is deployed

@@ -24,8 +24,6 @@ import (
 // also has a colour that this program does not use.
 const hostile = "boo \x1b]0;PWNED\x07\x1b]52;c;eA==\x1b\\\x1b[2J\x1b[1A\x1b[2K\u009b2J\u202e\x7f\r\b\x1b[35mhidden"
 
-const anyID = "019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4"
-
 // hostileCalls has a call of each command that talks to a server, by its path.
 var hostileCalls = map[string][]string{
 	"functions create":   {"f", "--file", "f.py"},

@@ -26,7 +26,7 @@ type Limits struct {
 // Defaults of [Options]. Those of functions and tenants have no bound on connections: a share of what
 // the server may have open is their bound.
 var (
-	defaultRun      = Limits{Connections: 256, Dials: Rate{1000, 10 * time.Second}, Bytes: Rate{20 * runtime.GiB, time.Hour}}
+	defaultRun      = Limits{Connections: 128, Dials: Rate{1000, 10 * time.Second}, Bytes: Rate{20 * runtime.GiB, time.Hour}}
 	defaultFunction = Limits{Dials: Rate{20_000, 10 * time.Second}, Bytes: Rate{200 * runtime.GiB, time.Hour}}
 	defaultTenant   = Limits{Dials: Rate{40_000, 10 * time.Second}, Bytes: Rate{400 * runtime.GiB, time.Hour}}
 )
