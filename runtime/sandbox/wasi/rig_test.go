@@ -28,7 +28,7 @@ type fakeControl struct {
 	checkpoints int
 	execution   string
 	connections int
-	mostHeld    int           // refuse more connections than that; 0: none is refused
+	mostHeld    int // refuse more connections than that; 0: none is refused
 	files       int
 	mostFiles   int           // refuse more files than that; 0: none is refused
 	patience    time.Duration // a longer wait ends the run; 0: 20 s
