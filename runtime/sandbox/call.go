@@ -32,13 +32,17 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 	}
 	r.parks = next == nil && r.op == opRun
 	defer func() {
-		if r.parked != nil { // an error, or a panic
+		if r.parked != nil { // a panic
 			s.drop(&r, runtime.ClassInternal)
 		}
 	}()
 	for {
 		outcome, err := s.useSlot(ctx, &c, img, tenant, &r, next)
-		if r.parked != nil && err == nil && outcome.Failure == nil {
+		switch {
+		case r.parked == nil:
+		case err != nil: // there was no slot to continue in
+			outcome.Logs = s.drop(&r, runtime.ClassInternal).Logs
+		default:
 			var ended bool
 			if outcome, ended, err = s.await(&c, &r); !ended {
 				continue

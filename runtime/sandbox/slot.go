@@ -60,7 +60,7 @@ type call struct {
 	stack       nativeStack
 	stackBytes  int64 // bytes taken for the native stack
 	resultBytes int64 // bytes counted for the result
-	tmp         int64 // bytes of host memory for /tmp
+	tmp         int64 // bytes of host memory for /tmp and pairs of sockets
 	room        runtime.Room
 	slept       time.Duration // since the memory was lent last
 	waits       bool          // the guest has said what it waits for

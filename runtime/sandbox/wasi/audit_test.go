@@ -23,9 +23,19 @@ func (r *rig) reset(state *State) {
 func (r *rig) capture() *State {
 	state := r.sys.Capture()
 	if state != nil {
-		r.kept = r.sys.charged
+		r.kept = r.sys.charged - r.sys.paired()
 	}
 	return state
+}
+
+// paired returns the bytes that are charged for pairs of sockets.
+func (s *System) paired() (bytes int64) {
+	for _, d := range s.opened {
+		if d.socket != nil && d.socket.pair {
+			bytes += int64(len(d.socket.ends)) * pairBuffer
+		}
+	}
+	return bytes
 }
 
 // audit recounts everything that the System counts. Of the charged bytes, kept belong to States.
@@ -48,7 +58,7 @@ func (s *System) audit(kept int64) error {
 	if connections != s.connections {
 		return fmt.Errorf("%d connections are counted, of %d", s.connections, connections)
 	}
-	var charged, size int64
+	charged, size := s.paired(), int64(0)
 	files := -1 // /tmp itself does not count
 	names := map[uint32]int{0: 1}
 	isFree := map[uint32]bool{}

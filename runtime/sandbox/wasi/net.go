@@ -60,11 +60,14 @@ func sockPair(s *System, g guest, p []uint64) errno {
 	case !s.control.HoldFiles(2):
 		s.holdConnections(-2)
 		return eNFILE
+	case !s.charge(2 * pairBuffer):
+		s.control.HoldFiles(-2)
+		s.holdConnections(-2)
+		return eNOBUFS
 	}
 	ends, err := pairOfEnds(kind == sockStream)
 	if err != success {
-		s.control.HoldFiles(-2)
-		s.holdConnections(-2)
+		s.dropPaired(2)
 		return err
 	}
 	var fds [2]uint32
@@ -75,8 +78,7 @@ func sockPair(s *System, g guest, p []uint64) errno {
 			s.closeSocket(k)
 			if i == 0 {
 				ends[1].conn.Close()
-				s.control.HoldFiles(-1)
-				s.holdConnections(-1)
+				s.dropPaired(1)
 			} else {
 				s.release(fds[0])
 			}

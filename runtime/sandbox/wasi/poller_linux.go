@@ -348,9 +348,13 @@ func (e *end) set(o option) errno {
 
 // limitBuffers bounds the bytes that the kernel keeps of the connection.
 func (e *end) limitBuffers() {
+	size := socketBuffer
+	if e.count == nil {
+		size = pairBuffer / 2
+	}
 	_ = e.do(func(fd int) error {
 		for _, name := range []int{unix.SO_SNDBUF, unix.SO_RCVBUF} {
-			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, name, socketBuffer); err != nil {
+			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, name, size); err != nil {
 				return err
 			}
 		}

@@ -67,6 +67,9 @@ const (
 	// socketBuffer is the number of bytes that the kernel keeps of a connection, in each direction. The
 	// kernel doubles it, for its own records.
 	socketBuffer = 256 << 10
+	// pairBuffer is the number of bytes that the kernel keeps of what was sent to the other end of a pair,
+	// with its own records, as on Linux. The kernel doubles what it is asked for.
+	pairBuffer = 208 << 10
 	// maxTransfer is the number of bytes that one call of the kernel transfers, some 50 µs of work.
 	maxTransfer = 256 << 10
 )
@@ -222,9 +225,10 @@ func (s *System) dropEnds(k *socket) {
 		s.poller.remove(e)
 		e.conn.Close()
 	}
-	s.holdConnections(-len(k.ends))
 	if k.pair {
-		s.control.HoldFiles(-len(k.ends))
+		s.dropPaired(len(k.ends))
+	} else {
+		s.holdConnections(-len(k.ends))
 	}
 	k.ends = nil
 	if k.dial != nil {
@@ -232,6 +236,13 @@ func (s *System) dropEnds(k *socket) {
 		k.dial = nil
 		s.holdConnections(-1)
 	}
+}
+
+// dropPaired returns what n ends of pairs have taken.
+func (s *System) dropPaired(n int) {
+	s.refund(int64(n) * pairBuffer)
+	s.control.HoldFiles(-n)
+	s.holdConnections(-n)
 }
 
 // closeSocket ends a socket that no descriptor refers to.

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -828,8 +830,8 @@ func TestFilesOfSocketsAreBounded(t *testing.T) {
 		t.Errorf("%d files after one end of a pair is closed", r.control.files)
 	}
 	r.reset(nil)
-	if r.control.files != 0 || r.control.connections != 0 {
-		t.Errorf("%d files and %d connections after the run", r.control.files, r.control.connections)
+	if r.control.files != 0 || r.control.connections != 0 || r.control.charged != 0 {
+		t.Errorf("%d files, %d connections and %d bytes after the run", r.control.files, r.control.connections, r.control.charged)
 	}
 	r.sys.Connect(n)
 	r.control.mostFiles, r.control.files = 1, 1 // others have them
@@ -841,6 +843,37 @@ func TestFilesOfSocketsAreBounded(t *testing.T) {
 	r.reset(nil)
 	if r.control.files != 1 {
 		t.Errorf("%d files after a run without any", r.control.files)
+	}
+}
+
+// TestPairsAreCharged: what the kernel may keep of a pair is charged until both ends are closed, and it keeps
+// no more.
+func TestPairsAreCharged(t *testing.T) {
+	r, _ := newNetRig(t)
+	for _, kind := range []uint64{sockStream, sockDgram} {
+		a, b := r.pair(kind)
+		if r.control.charged != 2*pairBuffer {
+			t.Errorf("%d bytes are charged", r.control.charged)
+		}
+		e := r.sys.opened[r.sys.table[a]-1].socket.ends[0]
+		err := e.do(func(fd int) error {
+			size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+			if size > pairBuffer {
+				t.Errorf("the kernel keeps %d bytes of one end", size)
+			}
+			return err
+		})
+		r.must("getsockopt", err)
+		r.must("close", r.close(uint32(a)))
+		r.must("close", r.close(uint32(b)))
+		if r.control.charged != 0 {
+			t.Errorf("%d bytes are charged for closed pairs", r.control.charged)
+		}
+	}
+	r.control.most = 2*pairBuffer - 1
+	r.want("without memory", r.call("sock_pair", sockStream, atResult), eNOBUFS)
+	if r.control.charged != 0 || r.control.files != 0 || r.control.connections != 0 {
+		t.Errorf("%d bytes, %d files and %d connections of a pair that is none", r.control.charged, r.control.files, r.control.connections)
 	}
 }
 

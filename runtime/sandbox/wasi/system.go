@@ -25,8 +25,8 @@ type Control interface {
 	// Execution returns what the guest reads from /dev/execution: at most 64 KiB. The System does
 	// not keep it.
 	Execution() []byte
-	// Charge requests n more bytes of host memory for /tmp and reports whether they are granted. A
-	// negative n returns bytes and is always granted.
+	// Charge requests n more bytes of host memory, for /tmp and for what pairs of sockets keep, and
+	// reports whether they are granted. A negative n returns bytes and is always granted.
 	Charge(n int64) bool
 	// Checkpoint is called at least once per some hundred microseconds of work in the host, and by
 	// sched_yield.
@@ -135,11 +135,11 @@ func (s *System) Reset(state *State, limits Limits) {
 	if state == nil {
 		state = &s.empty
 	}
+	s.Disconnect() // returns a part of what was charged
 	if s.charged != 0 {
 		s.control.Charge(-s.charged)
 		s.charged = 0
 	}
-	s.Disconnect()
 	s.limits = limits.resolved()
 	s.table = append(s.table[:0], state.table...)
 	s.opened = append(s.opened[:0], state.opened...)
