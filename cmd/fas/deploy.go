@@ -36,9 +36,9 @@ Python 3.13 on Linux. Their extension modules are left out: many packages have P
 code for the same, and for the others the server says that they need native code.
 
 If the bundle does not deploy, the code and the limits do not change, and a new function
-is not created. The context of a function that exists changes before the code, and stays
-changed; a new function has an empty context for a moment. Prints the id of the
-deployment.
+is not created. The context and the allow list of a function that exists change before
+the code, and stay changed; a new function has neither for a moment. Prints the id of
+the deployment.
 
 ` + changeFields,
 		Example: `  fas deploy shop
