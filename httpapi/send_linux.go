@@ -18,7 +18,7 @@ import (
 // one that blocks: it moves the other goroutines to another thread, and its monitor, which looks for
 // such calls, wakes up every 20 µs.
 //
-// Builds with the race detector use the writes of package net: they tell it that what the server did
+// Builds with the race detector use the writes of package net, from which it knows that what the server did
 // before an answer comes before what a client in the same process does with the answer.
 type sender struct {
 	raw  syscall.RawConn // nil: the connection is not a socket

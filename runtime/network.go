@@ -56,7 +56,7 @@ type Connection interface {
 	CheckServerName(name string) error
 }
 
-// MaxEgress is the number of destinations of a run that are told apart. All others are one more
+// MaxEgress is the number of destinations of a run that are counted singly. All others are one more
 // destination, with the host [OtherHosts].
 const MaxEgress = 32
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/test/attack"
+	"github.com/faaspot/faaspot/test/packages"
 )
 
 // imported is a function of packages, whose imports its image has.
@@ -86,23 +87,16 @@ func (l *lab) importFolder(f imported) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	lock, err := os.ReadFile(filepath.Join(l.root, "test", "packages", "packages.txt"))
+	wheels, err := packages.ReadWheels(filepath.Join(l.root, "test", "packages", "packages.txt"))
 	if err != nil {
 		return "", err
 	}
-	var requirements strings.Builder
-	found := 0
-	for line := range strings.Lines(string(lock)) {
-		if name, _, _ := strings.Cut(line, "=="); slices.Contains(f.packages, name) {
-			requirements.WriteString(line)
-			found++
-		}
-	}
-	if found != len(f.packages) {
-		return "", fmt.Errorf("test/packages/packages.txt has %d of the packages %s", found, strings.Join(f.packages, ", "))
+	wheels = slices.DeleteFunc(wheels, func(w packages.Wheel) bool { return !slices.Contains(f.packages, w.Name) })
+	if len(wheels) != len(f.packages) {
+		return "", fmt.Errorf("test/packages/packages.txt has %d of the packages %s", len(wheels), strings.Join(f.packages, ", "))
 	}
 	return dir, errors.Join(
-		os.WriteFile(filepath.Join(dir, "requirements.txt"), []byte(requirements.String()), 0o644),
+		os.WriteFile(filepath.Join(dir, "requirements.txt"), []byte(packages.Requirements(wheels)), 0o644),
 		os.WriteFile(filepath.Join(dir, "main.py"), []byte(f.code()), 0o644),
 	)
 }

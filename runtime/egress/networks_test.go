@@ -290,7 +290,7 @@ func TestHostileHosts(t *testing.T) {
 }
 
 // TestRebinding flips what a name resolves to between a public address and one of this machine. The
-// run connects only to what it was told, and never to this machine.
+// run connects only to the addresses that it got, and never to this machine.
 func TestRebinding(t *testing.T) {
 	const public = "203.0.114.7"
 	for _, target := range []string{"127.0.0.1", "169.254.169.254", "10.0.0.1", "::ffff:127.0.0.1", "::1", "64:ff9b::7f00:1"} {
@@ -591,7 +591,7 @@ func TestUseIsCounted(t *testing.T) {
 	}
 }
 
-// TestUseIsBounded connects to many destinations: what is told of them is bounded, and nothing is lost.
+// TestUseIsBounded connects to many destinations: the record of them is bounded, and nothing is lost.
 func TestUseIsBounded(t *testing.T) {
 	to := echo(t)
 	n := newNetworks(t, NetworkOptions{Allow: []string{loopback}})

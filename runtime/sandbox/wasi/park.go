@@ -37,6 +37,6 @@ func (s *System) Until(subscriptions []byte) (time.Duration, bool) {
 	if n := len(subscriptions); n == 0 || n%subscriptionSize != 0 || n > maxSubscriptions*subscriptionSize {
 		return 0, false
 	}
-	d, err := s.instant().soonest(subscriptions)
+	d, err := s.instant().soonest(subscriptions, func([]byte) bool { return false })
 	return d, err == success
 }

@@ -47,23 +47,10 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 	subscriptions := append(few[:0], raw...)
 
 	now := s.instant()
-	ready := false
-	soonest := time.Duration(math.MaxInt64)
-	for sub := subscriptions; len(sub) > 0; sub = sub[subscriptionSize:] {
-		switch sub[8] {
-		case eventClock:
-			wait, err := now.until(sub)
-			ready = ready || err != success
-			soonest = min(soonest, wait)
-		case eventFdRead, eventFdWrite:
-			ready = !s.wantSocket(sub) || ready
-		default:
-			s.endPoll()
-			return eINVAL
-		}
-	}
-	if ready {
-		soonest = 0
+	defer s.endPoll()
+	soonest, err := now.soonest(subscriptions, s.wantSocket)
+	if err != success {
+		return err
 	}
 	elapsed := soonest
 	switch {
@@ -75,7 +62,6 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 		s.control.Sleep(soonest)
 		s.slept += s.instant().monotonic - now.monotonic
 	}
-	defer s.endPoll()
 
 	events, _ := g.Read(out, count*eventSize)
 	written := uint32(0)
@@ -103,8 +89,8 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 }
 
 // soonest returns the time from the instant until the first of some events: 0 if a descriptor is among
-// them, or a clock subscription that is invalid.
-func (now instant) soonest(subscriptions []byte) (time.Duration, errno) {
+// them for which waits returns false, or a clock subscription that is invalid.
+func (now instant) soonest(subscriptions []byte, waits func(sub []byte) bool) (time.Duration, errno) {
 	ready := false
 	soonest := time.Duration(math.MaxInt64)
 	for sub := subscriptions; len(sub) > 0; sub = sub[subscriptionSize:] {
@@ -114,7 +100,7 @@ func (now instant) soonest(subscriptions []byte) (time.Duration, errno) {
 			ready = ready || err != success
 			soonest = min(soonest, wait)
 		case eventFdRead, eventFdWrite:
-			ready = true
+			ready = !waits(sub) || ready
 		default:
 			return 0, eINVAL
 		}
