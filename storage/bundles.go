@@ -109,11 +109,12 @@ func (b *bundles) reserve(tenant runtime.Tenant, size int64) error {
 	return nil
 }
 
-func (b *bundles) free(tenant runtime.Tenant, size int64) {
+// free takes bytes of a tenant from b.sizes or b.bytecode.
+func (b *bundles) free(of map[runtime.Tenant]int64, tenant runtime.Tenant, size int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.sizes[tenant] -= size; b.sizes[tenant] == 0 {
-		delete(b.sizes, tenant)
+	if of[tenant] -= size; of[tenant] == 0 {
+		delete(of, tenant)
 	}
 }
 
@@ -177,7 +178,7 @@ func (s *Store) storeBundle(ctx context.Context, ref bundleRef, size int64, cont
 		if dropped := s.deleteBundle(ref); dropped != nil {
 			s.log.Warn("storage: a bundle that was not stored completely is dropped at the next start", "err", dropped)
 		}
-		s.bundles.free(ref.tenant, size)
+		s.bundles.free(s.bundles.sizes, ref.tenant, size)
 		return err
 	}
 	return nil
@@ -370,8 +371,8 @@ func (s *Store) dropUnused(ref bundleRef) error {
 	if err := s.deleteBundle(ref); err != nil {
 		return err
 	}
-	s.bundles.free(ref.tenant, size)
-	s.bundles.freeBytecode(ref.tenant, bytecode.Bytes)
+	s.bundles.free(s.bundles.sizes, ref.tenant, size)
+	s.bundles.free(s.bundles.bytecode, ref.tenant, bytecode.Bytes)
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (s *Store) replaceBytecode(ctx context.Context, ref bundleRef, r record.Byt
 		if dropped := s.commits.Write(commit.Relief, func(b *pebble.Batch) error { return deleteBytecode(b, ref) }); dropped != nil {
 			s.log.Warn("storage: bytecode that was not stored completely is dropped at the next start", "err", dropped)
 		}
-		s.bundles.freeBytecode(ref.tenant, r.Bytes)
+		s.bundles.free(s.bundles.bytecode, ref.tenant, r.Bytes)
 		return err
 	}
 	return nil
@@ -147,7 +147,7 @@ func (s *Store) dropBytecode(ref bundleRef) error {
 	if err := s.commits.Write(commit.Relief, func(b *pebble.Batch) error { return deleteBytecode(b, ref) }); err != nil {
 		return err
 	}
-	s.bundles.freeBytecode(ref.tenant, old.Bytes)
+	s.bundles.free(s.bundles.bytecode, ref.tenant, old.Bytes)
 	return nil
 }
 
@@ -207,12 +207,4 @@ func (b *bundles) reserveBytecode(tenant runtime.Tenant, size int64) bool {
 	}
 	b.bytecode[tenant] += size
 	return true
-}
-
-func (b *bundles) freeBytecode(tenant runtime.Tenant, size int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.bytecode[tenant] -= size; b.bytecode[tenant] == 0 {
-		delete(b.bytecode, tenant)
-	}
 }
