@@ -52,6 +52,7 @@ static const char *sentence;
 
 extern PyObject *faas_absent_text(const char *name);
 PyObject *faas_socket_reason(int error);
+int faas_socket_failed(int error);
 
 /* Fetches the reason of a failure. */
 static void remember(int error) {
@@ -81,6 +82,9 @@ static int done(int error) {
     errno = error;
     return -1;
 }
+
+/* Sets errno and the reason of a call of the host that has failed (tls.c). */
+int faas_socket_failed(int error) { return done(error); }
 
 static int from_sockaddr(const struct sockaddr *sa, socklen_t length, Address *a) {
     memset(a, 0, sizeof *a);

@@ -16,6 +16,7 @@
 
 #include "digest.h"
 #include "linux.h"
+#include "tls.h"
 
 /* CPython's RandomObject, from its Modules/_randommodule.c. */
 enum { WORDS = 624 };
@@ -79,7 +80,7 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_faas"
 
 PyMODINIT_FUNC PyInit__faas(void) {
     PyObject *module = PyModule_Create(&definition);
-    if (module && faas_add_digests(module) < 0) Py_CLEAR(module);
+    if (module && (faas_add_digests(module) < 0 || faas_add_tls(module) < 0)) Py_CLEAR(module);
     return module;
 }
 
