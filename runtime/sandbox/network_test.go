@@ -163,8 +163,8 @@ func script(greeting string, replies map[string]string) func(c net.Conn) {
 	}
 }
 
-// servers are the servers of a test, by the names that programs know them by.
-func servers(t testing.TB) map[string]any {
+// handlers are those of a web server.
+func handlers() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/hello", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "hello %s", r.URL.Query().Get("name")) })
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
@@ -191,7 +191,12 @@ func servers(t testing.TB) map[string]any {
 		w.Header().Set("Content-Type", "text/xml")
 		fmt.Fprint(w, `<?xml version="1.0"?><methodResponse><params><param><value><int>42</int></value></param></params></methodResponse>`)
 	})
-	web := httptest.NewServer(mux)
+	return mux
+}
+
+// servers are the servers of a test, by the names that programs know them by.
+func servers(t testing.TB) map[string]any {
+	web := httptest.NewServer(handlers())
 	t.Cleanup(web.Close)
 	files := serve(t, "127.0.0.1", func(c net.Conn) { fmt.Fprint(c, "the content") })
 	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -54,6 +54,7 @@ def boot() -> None:
     coroutines.warm_up()
     with coroutines.unnumbered():
         _warm_up()
+    renewal.imaged = False
 
 
 def compile_source(name: bytes, source: bytes) -> Outcome:

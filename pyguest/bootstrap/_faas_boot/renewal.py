@@ -16,6 +16,8 @@ _faas.share(random._inst, _random.Random.getstate(random._inst))
 # What faas.execution has while hooks of faas.warm_up run, which are not runs.
 _WARM_UP = {"id": "", "attempt": 0, "version": 0}
 
+imaged = False  # the function is deployed: what runs now is a run of it
+
 
 def warm_up(function: str) -> None:
     """Call the function's hooks that fill the image."""
@@ -33,6 +35,8 @@ def warm_up(function: str) -> None:
 
 def before_image() -> None:
     """Drop state that would make clones of this memory alike."""
+    global imaged
+    imaged = True
     tempfile._name_sequence = None
     random._inst.gauss_next = None
 

@@ -1,17 +1,25 @@
-"""TLS without connections: the objects of Lib/ssl.py can be made and configured, and no handshake begins.
+"""TLS: what Lib/ssl.py takes from OpenSSL, over the engines of the host.
 
-This module has no OpenSSL: it keeps what programs set, checks it as _ssl of CPython does where that
-takes no cryptography, and raises an error that says so where a connection would begin. Certificates are counted and returned, not decoded or verified.
+The parts are modules of _faas_boot: tlscontext has the settings, tlsconnection the connections,
+tlstrust certificates and keys, tlsengine the calls of the host and the exceptions.
 """
 
 from __future__ import annotations
 
-import binascii
-import errno
 import os
-import warnings
 
-from _faas_boot import absent
+from _faas_boot import tlscontext, tlstrust
+from _faas_boot.tlsconnection import Certificate, MemoryBIO, SSLSession, _SSLSocket, decoded
+from _faas_boot.tlscontext import _SSLContext
+from _faas_boot.tlsengine import (
+    SSLCertVerificationError,
+    SSLEOFError,
+    SSLError,
+    SSLSyscallError,
+    SSLWantReadError,
+    SSLWantWriteError,
+    SSLZeroReturnError,
+)
 
 _CONSTANTS = (
     "ALERT_DESCRIPTION_ACCESS_DENIED=49 ALERT_DESCRIPTION_BAD_CERTIFICATE=42 "
@@ -48,21 +56,15 @@ for _entry in _CONSTANTS.split():
     globals()[_name] = int(_value)
 del _entry, _name, _value
 
-HAS_ALPN = HAS_ECDH = HAS_PSK = HAS_SNI = HAS_TLS_UNIQUE = HAS_TLSv1 = HAS_TLSv1_1 = HAS_TLSv1_2 = HAS_TLSv1_3 = True
-HAS_NPN = HAS_SSLv2 = HAS_SSLv3 = False
+HAS_ALPN = HAS_ECDH = HAS_SNI = HAS_TLS_UNIQUE = HAS_TLSv1 = HAS_TLSv1_1 = HAS_TLSv1_2 = HAS_TLSv1_3 = True
+HAS_NPN = HAS_PSK = HAS_SSLv2 = HAS_SSLv3 = False
 
-OPENSSL_VERSION = "OpenSSL 3.0.0 (without connections)"
+# The version of OpenSSL whose errors and names these are.
+OPENSSL_VERSION = "OpenSSL 3.0.0 (the host's TLS)"
 OPENSSL_VERSION_INFO = _OPENSSL_API_VERSION = (3, 0, 0, 0, 0)
 OPENSSL_VERSION_NUMBER = 0x30000000
-_DEFAULT_CIPHERS = "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
+_DEFAULT_CIPHERS = tlscontext.DEFAULT_CIPHERS
 
-_PATHS = ("SSL_CERT_FILE", "/usr/lib/ssl/cert.pem", "SSL_CERT_DIR", "/usr/lib/ssl/certs")
-_OPTIONS = 0x82520050  # of a new context: all workarounds, no SSL 2 and 3, no compression, the server's order
-_CURVES = frozenset("prime256v1 secp256k1 secp384r1 secp521r1 brainpoolP256r1 brainpoolP384r1 brainpoolP512r1".split())
-_VERSIONS = frozenset((-2, -1, 0x300, 0x301, 0x302, 0x303, 0x304))  # of minimum_version and maximum_version
-_PROTOCOLS = {
-    2: "PROTOCOL_TLS", 3: "PROTOCOL_TLSv1", 4: "PROTOCOL_TLSv1_1", 5: "PROTOCOL_TLSv1_2", 16: "", 17: "",
-}  # fmt: skip
 _OBJECTS = (
     (13, "CN", "commonName", "2.5.4.3"),
     (14, "C", "countryName", "2.5.4.6"),
@@ -77,421 +79,6 @@ _OBJECTS = (
     (131, "codeSigning", "Code Signing", "1.3.6.1.5.5.7.3.3"),
     (132, "emailProtection", "E-mail Protection", "1.3.6.1.5.5.7.3.4"),
 )
-_STATISTICS = (
-    "number connect connect_good connect_renegotiate accept accept_good accept_renegotiate hits misses timeouts"
-    " cache_full"
-).split()
-
-
-class SSLError(OSError):
-    """An error occurred in the SSL implementation."""
-
-    __module__ = "ssl"
-    library = reason = None
-
-    def __str__(self):
-        return self.strerror if isinstance(self.strerror, str) else str(self.args)
-
-
-class SSLZeroReturnError(SSLError):
-    """SSL/TLS session closed cleanly."""
-
-    __module__ = "ssl"
-
-
-class SSLWantReadError(SSLError):
-    """Non-blocking SSL socket needs to read more data
-    before the requested operation can be completed."""
-
-    __module__ = "ssl"
-
-
-class SSLWantWriteError(SSLError):
-    """Non-blocking SSL socket needs to write more data
-    before the requested operation can be completed."""
-
-    __module__ = "ssl"
-
-
-class SSLSyscallError(SSLError):
-    """System error when attempting SSL operation."""
-
-    __module__ = "ssl"
-
-
-class SSLEOFError(SSLError):
-    """SSL/TLS connection terminated abruptly."""
-
-    __module__ = "ssl"
-
-
-class SSLCertVerificationError(SSLError, ValueError):
-    """A certificate could not be verified."""
-
-    __module__ = "ssl"
-
-
-def _no_connection():
-    return SSLError(SSL_ERROR_SSL, "TLS connections are absent: " + absent.TLS)
-
-
-def _failed(library, reason, text):
-    error = SSLError(SSL_ERROR_SSL, "[%s] %s" % (library if not reason else "%s: %s" % (library, reason), text))
-    error.library, error.reason = library, reason or text
-    return error
-
-
-class _NotMade:
-    def __new__(cls, *args, **kwargs):
-        raise TypeError("cannot create '_ssl.%s' instances" % cls.__name__)
-
-
-class SSLSession(_NotMade):
-    """The session of a connection; none exists."""
-
-
-class Certificate(_NotMade):
-    """The certificate of a connection; none exists."""
-
-
-class _SSLSocket(_NotMade):
-    """The state of a connection; none exists."""
-
-
-class MemoryBIO:
-    """A buffer in memory between a TLS connection and a program."""
-
-    def __init__(self):
-        self._data = bytearray()
-        self._ended = False
-
-    @property
-    def pending(self):
-        """The number of bytes pending in the memory BIO."""
-        return len(self._data)
-
-    @property
-    def eof(self):
-        """Whether the memory BIO is at EOF."""
-        return self._ended and not self._data
-
-    def read(self, size=-1, /):
-        """Read up to size bytes from the memory BIO."""
-        size = len(self._data) if size < 0 else size
-        read = bytes(self._data[:size])
-        del self._data[:size]
-        return read
-
-    def write(self, b, /):
-        """Writes the bytes b into the memory BIO, and returns their number."""
-        view = memoryview(b)
-        if self._ended:
-            raise SSLError("cannot write() after write_eof()")
-        if not view.c_contiguous:
-            raise BufferError("memoryview: underlying buffer is not C-contiguous")
-        self._data += view.cast("B") if view.ndim else bytes(view)
-        return view.nbytes
-
-    def write_eof(self):
-        """Write an EOF marker to the memory BIO."""
-        self._ended = True
-
-
-class _SSLContext:
-    """The settings of connections."""
-
-    def __new__(cls, protocol, /):
-        if protocol not in _PROTOCOLS:
-            raise ValueError("invalid or unsupported protocol version %d" % protocol)
-        if _PROTOCOLS[protocol]:
-            warnings.warn("ssl.%s is deprecated" % _PROTOCOLS[protocol], DeprecationWarning, 3)
-        self = super().__new__(cls)
-        self._protocol = int(protocol)
-        self._is_client = protocol == PROTOCOL_TLS_CLIENT
-        self._check_hostname = self._is_client
-        self._verify_mode = CERT_REQUIRED if self._is_client else CERT_NONE
-        self._verify_flags = VERIFY_X509_TRUSTED_FIRST
-        self._host_flags = HOSTFLAG_NO_PARTIAL_WILDCARDS
-        self._minimum = PROTO_MINIMUM_SUPPORTED if protocol in (3, 4, 5) else PROTO_TLSv1_2
-        self._maximum = PROTO_MAXIMUM_SUPPORTED
-        self._options = _OPTIONS
-        self._tickets = 2
-        self._authenticates_later = False
-        self._sni = self._message = self._keylog = None
-        self._certificates = {}  # of authorities, in DER; the values are not used
-        return self
-
-    protocol = property(lambda self: self._protocol)
-    security_level = property(lambda self: 2)
-
-    @property
-    def check_hostname(self):
-        return self._check_hostname
-
-    @check_hostname.setter
-    def check_hostname(self, value):
-        self._check_hostname = bool(value)
-        if value and self._verify_mode == CERT_NONE:
-            self._verify_mode = CERT_REQUIRED
-
-    @property
-    def verify_mode(self):
-        return self._verify_mode
-
-    @verify_mode.setter
-    def verify_mode(self, value):
-        if value not in (CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED):
-            raise ValueError("invalid value for verify_mode")
-        if value == CERT_NONE and self._check_hostname:
-            raise ValueError("Cannot set verify_mode to CERT_NONE when check_hostname is enabled.")
-        self._verify_mode = int(value)
-
-    @property
-    def verify_flags(self):
-        return self._verify_flags
-
-    @verify_flags.setter
-    def verify_flags(self, value):
-        self._verify_flags = int(value) & 0xFFFFFFFF
-
-    @property
-    def options(self):
-        return self._options
-
-    @options.setter
-    def options(self, value):
-        value = int(value)
-        if value < 0:
-            raise OverflowError("can't convert negative int to unsigned")
-        deprecated = (OP_NO_SSLv3 | OP_NO_TLSv1 | OP_NO_TLSv1_1 | OP_NO_TLSv1_2 | OP_NO_TLSv1_3) & value & ~self._options
-        if deprecated:
-            warnings.warn("ssl.OP_NO_SSL*/ssl.OP_NO_TLS* options are deprecated", DeprecationWarning, 3)
-        self._options = value
-
-    @property
-    def minimum_version(self):
-        return self._minimum
-
-    @minimum_version.setter
-    def minimum_version(self, value):
-        self._minimum = self._version(value)
-
-    @property
-    def maximum_version(self):
-        return self._maximum
-
-    @maximum_version.setter
-    def maximum_version(self, value):
-        self._maximum = self._version(value)
-
-    def _version(self, value):
-        if self._protocol in (3, 4, 5):
-            raise ValueError("The context's protocol doesn't support modification of highest and lowest version.")
-        if value not in _VERSIONS:
-            raise ValueError("Unsupported TLS/SSL version 0x%x" % value)
-        if value in (0x300, 0x301, 0x302):
-            names = {0x300: "SSLv3", 0x301: "TLSv1", 0x302: "TLSv1_1"}
-            warnings.warn("ssl.TLSVersion.%s is deprecated" % names[value], DeprecationWarning, 4)
-        return int(value)
-
-    @property
-    def sni_callback(self):
-        return self._sni
-
-    @sni_callback.setter
-    def sni_callback(self, value):
-        if self._is_client:
-            raise ValueError("sni_callback cannot be set on TLS_CLIENT context")
-        if value is not None and not callable(value):
-            raise TypeError("not a callable object")
-        self._sni = value
-
-    @property
-    def _msg_callback(self):
-        return self._message
-
-    @_msg_callback.setter
-    def _msg_callback(self, value):
-        if value is not None and not callable(value):
-            raise TypeError("%r is not callable." % (value,))
-        self._message = value
-
-    @property
-    def keylog_filename(self):
-        return self._keylog
-
-    @keylog_filename.setter
-    def keylog_filename(self, value):
-        if value is not None:
-            with open(value, "ab"):
-                pass
-        self._keylog = value
-
-    @property
-    def num_tickets(self):
-        return self._tickets
-
-    @num_tickets.setter
-    def num_tickets(self, value):
-        if value < 0:
-            raise ValueError("value must be non-negative")
-        if self._protocol != PROTOCOL_TLS_SERVER:
-            raise ValueError("SSLContext is not a server context.")
-        self._tickets = value
-
-    @property
-    def post_handshake_auth(self):
-        return self._authenticates_later
-
-    @post_handshake_auth.setter
-    def post_handshake_auth(self, value):
-        self._authenticates_later = bool(value)
-
-    def set_ciphers(self, cipherlist, /):
-        """Accept a list of ciphers, whose names are not known here."""
-        if not isinstance(cipherlist, str):
-            raise TypeError("set_ciphers() argument must be str, not %s" % type(cipherlist).__name__)
-        if not cipherlist.strip(": ,"):
-            raise SSLError("No cipher can be selected.")
-
-    def get_ciphers(self):
-        """Return the ciphers that a connection could use: none."""
-        return []
-
-    def _set_alpn_protocols(self, protos, /):
-        """Accept the names of protocols."""
-        memoryview(protos)
-
-    def set_ecdh_curve(self, name, /):
-        """Accept an elliptic curve."""
-        text = os.fsdecode(name)
-        if text not in _CURVES:
-            raise ValueError("unknown elliptic curve name %r" % name)
-
-    def set_psk_client_callback(self, callback):
-        """Accept the callback of pre-shared keys, which is not called."""
-        if callback is not None and not callable(callback):
-            raise TypeError("callback must be callable")
-
-    def set_psk_server_callback(self, callback, identity_hint=None):
-        """Accept the callback of pre-shared keys, which is not called."""
-        self.set_psk_client_callback(callback)
-
-    def load_cert_chain(self, certfile, keyfile=None, password=None):
-        """Check that the files have a certificate and a key."""
-        chain = _text_of(certfile)
-        key = chain if keyfile is None else _text_of(keyfile)
-        if b"-----BEGIN CERTIFICATE-----" not in chain or b"PRIVATE KEY-----" not in key:
-            raise _failed("SSL", "", "PEM lib")
-
-    def load_dh_params(self, filepath, /):
-        """Check that the file has parameters."""
-        if b"-----BEGIN DH PARAMETERS-----" not in _text_of(filepath):
-            raise _failed("PEM", "NO_START_LINE", "no start line")
-
-    def load_verify_locations(self, cafile=None, capath=None, cadata=None):
-        """Add certificates of authorities. Those of a folder are looked up in connections only."""
-        if cafile is None and capath is None and cadata is None:
-            raise TypeError("cafile, capath and cadata cannot be all omitted")
-        if capath is not None:
-            os.fspath(capath)
-        if isinstance(cadata, str):
-            try:
-                text = cadata.encode("ascii")
-            except UnicodeEncodeError:
-                raise TypeError("cadata should be an ASCII string or a bytes-like object") from None
-            found = _certificates(text) if text else None
-            missing = "no start line: cadata does not contain a certificate"
-        elif cadata is not None:
-            try:
-                text = bytes(memoryview(cadata))
-            except TypeError:
-                raise TypeError("cadata should be an ASCII string or a bytes-like object") from None
-            found = _sequences(text) if text else None
-            missing = "not enough data: cadata does not contain a certificate"
-        else:
-            found = missing = ()
-        if found is None:
-            raise ValueError("Empty certificate data")
-        if missing and not found:
-            raise SSLError(0, missing)
-        if cafile is not None:
-            of_file = _certificates(_text_of(cafile))
-            if not of_file:
-                raise _failed("X509", "NO_CERTIFICATE_OR_CRL_FOUND", "no certificate or crl found")
-            self._certificates.update(dict.fromkeys(of_file))
-        self._certificates.update(dict.fromkeys(found))
-
-    def set_default_verify_paths(self):
-        """Load the certificates of the system: there are none but those that the environment names."""
-        path = os.environ.get("SSL_CERT_FILE")
-        if path:
-            try:
-                self._certificates.update(dict.fromkeys(_certificates(_text_of(path))))
-            except OSError:
-                pass  # as OpenSSL does
-
-    def cert_store_stats(self):
-        """Return the number of certificates. All count as those of authorities."""
-        return {"x509": len(self._certificates), "crl": 0, "x509_ca": len(self._certificates)}
-
-    def get_ca_certs(self, binary_form=False):
-        """Return the certificates of authorities, in DER: they are not decoded here."""
-        if self._certificates and not binary_form:
-            raise NotImplementedError("certificates are not decoded: use binary_form=True: " + absent.TLS)
-        return list(self._certificates)
-
-    def session_stats(self):
-        """Return numbers of sessions, all 0."""
-        return dict.fromkeys(_STATISTICS, 0)
-
-    def _wrap_socket(self, sock, server_side, server_hostname=None, *, owner=None, session=None):
-        raise _no_connection()
-
-    def _wrap_bio(self, incoming, outgoing, server_side, server_hostname=None, *, owner=None, session=None):
-        raise _no_connection()
-
-
-def _text_of(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            raise FileNotFoundError(error.errno, error.strerror) from None
-        raise
-
-
-def _certificates(text):
-    """Return the certificates of a text in PEM, in DER."""
-    found = []
-    for part in text.split(b"-----BEGIN CERTIFICATE-----")[1:]:
-        body, end, _ = part.partition(b"-----END CERTIFICATE-----")
-        try:
-            certificate = binascii.a2b_base64(body)
-        except binascii.Error:
-            certificate = b""
-        if not end or not certificate.startswith(b"\x30"):
-            raise _failed("PEM", "BAD_BASE64_DECODE", "bad base64 decode")
-        found.append(certificate)
-    return found
-
-
-def _sequences(text):
-    """Return the certificates of a text in DER: the sequences that it consists of."""
-    found = []
-    at = 0
-    while at + 2 <= len(text) and text[at] == 0x30:
-        length, head = text[at + 1], 2
-        if length >= 0x80:
-            head += length & 0x7F
-            length = int.from_bytes(text[at + 2 : at + min(head, 10)])
-        end = at + head + length
-        if head > 10 or end > len(text):
-            return []
-        found.append(text[at:end])
-        at = end
-    return found if at == len(text) else []
 
 
 def txt2obj(txt, name=False):
@@ -514,7 +101,7 @@ def nid2obj(nid, /):
 
 def get_default_verify_paths():
     """Return the variables and paths of the certificates of the system."""
-    return _PATHS
+    return tlscontext.DEFAULT_PATHS
 
 
 def RAND_status():  # noqa: N802 # the name of the original
@@ -534,3 +121,15 @@ def RAND_add(string, entropy, /):  # noqa: N802
     if not isinstance(string, str):
         memoryview(string)
     float(entropy)
+
+
+def _test_decode_cert(path, /):
+    """Return what the certificate in a file, in PEM, says."""
+    try:
+        data = tlstrust.read(path)
+    except OSError:
+        raise SSLError("Can't open file") from None
+    try:
+        return decoded(data)
+    except SSLError:
+        raise SSLError("Error decoding PEM-encoded file") from None
