@@ -171,7 +171,7 @@ func tlsServers(t testing.TB) map[string]any {
 	t.Helper()
 	names := servers(t)
 	ca, other := newAuthority(t, "the authority"), newAuthority(t, "another authority")
-	settings := ca.settings(t, nil, "localhost", "127.0.0.1", "*.test")
+	settings := ca.settings(t, nil, "localhost", "127.0.0.1", "*.faas.test", "*.test")
 	web := httptest.NewUnstartedServer(handlers())
 	web.TLS = settings.Clone()
 	web.StartTLS()
@@ -208,8 +208,10 @@ func tlsServers(t testing.TB) map[string]any {
 		"after": encrypted(settings, func(c *tls.Conn) {
 			_, _ = c.Read(make([]byte, 100))
 			_ = c.CloseWrite()
-			_, _ = c.Read(make([]byte, 100))
+			_, _ = c.Read(make([]byte, 100)) // the end that the client sends
+			_ = c.NetConn().SetWriteDeadline(time.Time{})
 			fmt.Fprint(c.NetConn(), "in the clear")
+			_, _ = io.Copy(io.Discard, c.NetConn())
 		}),
 	} {
 		names[name] = serve(t, "127.0.0.1", handle)
