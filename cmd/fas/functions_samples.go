@@ -34,8 +34,8 @@ The sample is written to a file of its name in the current folder, such as
 hello-world.py, unless that file exists. Where the standard output is not a terminal,
 the sample is printed too. -o sets the file; - is the standard output alone.
 
-A function has no network unless its allow list names hosts, and no TLS. get-content reads URLs that contain their content (data:)
-and refuses all others.`,
+A function has no network unless its allow list names hosts. get-content reads URLs of those, and
+URLs that contain their content (data:).`,
 		Example: `  fas functions samples --hello-world -o hello-world.py
   fas functions apply hello --file hello-world.py
   fas functions samples --sleep -o - | fas functions apply sleep --file -`,

@@ -64,7 +64,7 @@ func untested(list []testedPackage, missing []string) error {
 	for i, p := range list {
 		names[i] = p.Name
 	}
-	hint := "deploy a function that imports it: it works if it is Python code and needs no TLS"
+	hint := "deploy a function that imports it: it works if it is Python code"
 	if near := suggest.Closest(missing[0], names); near != "" {
 		hint = "did you mean " + near + "? Else " + hint
 	}
@@ -93,7 +93,7 @@ is not asked. Among them are the 300 most downloaded. The result of a package is
 A NAME is that of a package, as in requirements.txt, or that of a module, such as yaml.
 
 A package that is not in the list works if it is Python code, or has Python code beside
-its extension modules, and needs neither TLS, threads nor processes: deploy it and
+its extension modules, and needs neither threads nor processes: deploy it and
 see. "fas deploy" installs packages.
 
 With --json the output is a list of objects with the fields name, version, status (the

@@ -62,8 +62,8 @@ first = s.recv(2).decode()
 left = s.pending()
 name, version, bits = s.cipher()
 return [line, first, left, s.recv(10).decode(), s.version(), name.startswith("TLS_"), version, bits >= 128, s.compression(), s.selected_alpn_protocol(),
-        s.server_hostname, s.server_side, s.session_reused, s.get_channel_binding() is None, s.shared_ciphers(), type(s).__name__]`,
-		`["TLS 1.3 nobody \"\" localhost\n","he",3,"llo","TLSv1.3",true,"TLSv1.3",true,null,null,"localhost",false,false,false,null,"SSLSocket"]`},
+        s.server_hostname, s.server_side, s.session_reused, s.shared_ciphers(), type(s).__name__]`,
+		`["TLS 1.3 nobody \"\" localhost\n","he",3,"llo","TLSv1.3",true,"TLSv1.3",true,null,null,"localhost",false,false,null,"SSLSocket"]`},
 	{"TLS 1.2", `
 s = connected(args, "tls12")
 return [s.recv(100).decode(), s.version(), s.cipher()[0].startswith("ECDHE-ECDSA-"), s.cipher()[1], len(s.get_channel_binding())]`,

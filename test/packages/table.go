@@ -230,7 +230,7 @@ by ` + "`make test-packages`" + `; do not edit it.
 | not importable | %d | native CPython cannot import it either, or it has no modules |
 
 A package that is not in the table works if it is Python code, or has Python code beside its extension
-modules, and needs neither TLS, threads nor processes.
+modules, and needs neither threads nor processes.
 
 | package | version | result | |
 |---|---|---|---|

@@ -58,7 +58,11 @@ def roots_of_file(path, line):
     path = os.path.abspath(os.fsdecode(path))
     roots = _known.get(path)
     if roots is None:
-        roots = Roots(read(path), path, line)
+        data = read(path)
+        if b"-----BEGIN " not in data:
+            text, reason = "no certificate or crl found", "NO_CERTIFICATE_OR_CRL_FOUND"
+            raise tlsengine.error(text, line, library="X509", reason=reason, number=136)
+        roots = Roots(data, path, line)
         if roots._data is None and len(_known) < _KNOWN:
             _known[path] = roots
     return roots

@@ -1,4 +1,4 @@
-# differs: without an allow list, a connection raises what the package raises if it cannot connect; there is no TLS yet
+# differs: without an allow list, a connection raises what the package raises if it cannot connect
 import datetime
 
 import botocore.session
