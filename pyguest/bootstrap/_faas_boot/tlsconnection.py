@@ -202,7 +202,7 @@ class _SSLSocket(_NotMade):
     """A connection."""
 
     __slots__ = (
-        "_context", "_done", "_handle", "_in", "_out", "_owner", "_resumed", "_shut", "_socket", "server_hostname",
+        "_context", "_done", "_failed", "_handle", "_in", "_out", "_owner", "_resumed", "_shut", "_socket", "server_hostname",
         "server_side", "__weakref__",
     )  # fmt: skip
     __module__ = "_ssl"
@@ -304,6 +304,9 @@ class _SSLSocket(_NotMade):
             return tlsengine.error(text, line, library="SSL", reason=reason, number=8, kind=tlsengine.SSLEOFError)
         if status == tlsengine.TIMEOUT:
             return TimeoutError(_WORDS[line])
+        if self._failed:  # it was reported
+            return tlsengine.error("EOF occurred in violation of protocol", line, number=8, kind=tlsengine.SSLEOFError)
+        self._failed = True
         return tlsengine.failure(self._handle, line, 1)
 
     def _gone(self, line):
@@ -457,7 +460,7 @@ def connection(context, socket, incoming, outgoing, server_side, server_hostname
     made._context, made._in, made._out = context, incoming, outgoing
     made._socket = None if socket is None else ref(socket)
     made._owner = None if owner is None else ref(owner)
-    made._done = made._shut = False
+    made._done = made._failed = made._shut = False
     made.server_side, made.server_hostname = bool(server_side), server_hostname
     if session is not None:
         made.session = session
