@@ -1,0 +1,148 @@
+package tlsengine
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/hex"
+	"encoding/pem"
+)
+
+// Roots are trust anchors, in the order of their source. They are immutable.
+type Roots struct {
+	sum       string // SHA-256 of the source, in hex
+	anchors   []*anchor
+	bySubject map[string][]*anchor
+	cas       int
+	size      int64
+}
+
+// anchor is a certificate of Roots.
+type anchor struct {
+	*x509.Certificate
+	constraint func(chain []*x509.Certificate) error // nil: none
+}
+
+// ParseRoots parses trust anchors: PEM with other text between its blocks, or DER certificates one
+// after another. Blocks of PEM other than certificates, such as CRLs, are skipped, and so are
+// certificates that crypto/x509 cannot read. The error is a [*Failure].
+func ParseRoots(source []byte) (*Roots, error) {
+	sum := sha256.Sum256(source)
+	r := &Roots{sum: hex.EncodeToString(sum[:])}
+	var read int
+	var err error
+	if isPEM(source) {
+		read, err = r.addPEM(source)
+	} else {
+		read, err = r.addDER(source)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if read == 0 {
+		return nil, newFailure("NO_CERTIFICATE_OR_CRL_FOUND").of("X509")
+	}
+	return r, nil
+}
+
+// addPEM adds the certificates of PEM, and returns the number of its blocks.
+func (r *Roots) addPEM(source []byte) (blocks int, _ error) {
+	for {
+		var block *pem.Block
+		if block, source = pem.Decode(source); block == nil {
+			return blocks, nil
+		}
+		switch block.Type {
+		case "CERTIFICATE", "X509 CERTIFICATE":
+			r.add(block.Bytes, nil)
+			blocks++
+		case "TRUSTED CERTIFICATE": // a certificate, and how OpenSSL trusts it
+			var first asn1.RawValue
+			if _, err := asn1.Unmarshal(block.Bytes, &first); err == nil {
+				r.add(first.FullBytes, nil)
+			}
+			blocks++
+		case "X509 CRL":
+			blocks++
+		}
+	}
+}
+
+// addDER adds the certificates of DER, and returns their number.
+func (r *Roots) addDER(source []byte) (n int, _ error) {
+	for len(source) > 0 {
+		var one asn1.RawValue
+		rest, err := asn1.Unmarshal(source, &one)
+		if err != nil {
+			if n > 0 { // OpenSSL takes what it could read
+				return n, nil
+			}
+			return 0, derFailure(source)
+		}
+		if _, err := x509.ParseCertificate(one.FullBytes); err != nil && n == 0 {
+			return 0, newFailure("NESTED_ASN1_ERROR").of("ASN1")
+		}
+		r.add(one.FullBytes, nil)
+		source = rest
+		n++
+	}
+	if n == 0 {
+		return 0, newFailure("NOT_ENOUGH_DATA").of("ASN1")
+	}
+	return n, nil
+}
+
+// derFailure returns the failure for bytes that are no certificate.
+func derFailure(source []byte) *Failure {
+	if len(source) < 2 || source[0] == 0x30 {
+		return newFailure("NOT_ENOUGH_DATA").of("ASN1")
+	}
+	return newFailure("WRONG_TAG").of("ASN1")
+}
+
+// add adds a certificate, once.
+func (r *Roots) add(der []byte, constraint func([]*x509.Certificate) error) {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return
+	}
+	subject := string(c.RawSubject)
+	for _, a := range r.bySubject[subject] {
+		if bytes.Equal(a.Raw, c.Raw) {
+			return
+		}
+	}
+	if r.bySubject == nil {
+		r.bySubject = make(map[string][]*anchor)
+	}
+	a := &anchor{c, constraint}
+	r.anchors = append(r.anchors, a)
+	r.bySubject[subject] = append(r.bySubject[subject], a)
+	if c.IsCA {
+		r.cas++
+	}
+	r.size += certificateSize(c)
+}
+
+// certificateSize returns the approximate number of bytes of memory that a parsed certificate takes.
+func certificateSize(c *x509.Certificate) int64 { return 3*int64(len(c.Raw)) + 2048 }
+
+// Sum returns the SHA-256 of the source, in hex.
+func (r *Roots) Sum() string { return r.sum }
+
+// Counts returns the number of certificates, and how many of them are of authorities.
+func (r *Roots) Counts() (certificates, authorities int) { return len(r.anchors), r.cas }
+
+// Size returns the approximate number of bytes of memory that the Roots take.
+func (r *Roots) Size() int64 { return r.size + 1024 }
+
+// find returns the anchor that is this certificate, or nil.
+func (r *Roots) find(c *x509.Certificate) *anchor {
+	for _, a := range r.bySubject[string(c.RawSubject)] {
+		if bytes.Equal(a.Raw, c.Raw) {
+			return a
+		}
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package tlsengine
+
+import (
+	"crypto/tls"
+	"time"
+)
+
+// maxSessions is the number of sessions of a run. It forgets the oldest beyond that.
+const maxSessions = 64
+
+// Sessions are the sessions of a run, for a client that resumes them. The zero value has none.
+type Sessions struct {
+	next func() int32
+	list []*Session // oldest first
+}
+
+// NewSessions returns the sessions of a run, with a function that returns a number for each.
+func NewSessions(next func() int32) *Sessions { return &Sessions{next: next} }
+
+// Session is a session that a server has given.
+type Session struct {
+	number int32
+	time   time.Time
+	state  *tls.ClientSessionState
+}
+
+// find returns a session, or nil.
+func (s *Sessions) find(number int32) *Session {
+	for _, x := range s.list {
+		if x.number == number {
+			return x
+		}
+	}
+	return nil
+}
+
+// Len returns the number of sessions.
+func (s *Sessions) Len() int { return len(s.list) }
+
+// Clear forgets all sessions.
+func (s *Sessions) Clear() { s.list = nil }
+
+// add adds a session.
+func (s *Sessions) add(state *tls.ClientSessionState) *Session {
+	x := &Session{number: s.next(), time: time.Now(), state: state}
+	if len(s.list) >= maxSessions {
+		s.list = append(s.list[:0], s.list[1:]...)
+	}
+	s.list = append(s.list, x)
+	return x
+}
+
+// sessionCache is the cache of one connection.
+type sessionCache struct {
+	engine   *Engine
+	sessions *Sessions
+	offered  *Session // what the program wants to resume; nil: nothing
+}
+
+// Get implements [tls.ClientSessionCache].
+func (c *sessionCache) Get(string) (*tls.ClientSessionState, bool) {
+	if c.offered == nil {
+		return nil, false
+	}
+	return c.offered.state, true
+}
+
+// Put implements [tls.ClientSessionCache]. A connection keeps its latest session alone.
+func (c *sessionCache) Put(_ string, state *tls.ClientSessionState) {
+	switch {
+	case state == nil:
+		c.offered = nil
+	case c.engine.session == nil:
+		c.engine.session = c.sessions.add(state)
+	default:
+		c.engine.session.state = state
+	}
+}
