@@ -36,6 +36,10 @@ type Network interface {
 	// Check returns the error with which Dial would refuse an address at once, because of the rules or a
 	// limit. It does not wait.
 	Check(network string, to netip.AddrPort) error
+	// CheckServerName returns an error if TLS may not ask for a server of this name or address over a
+	// connection that is not known: a TCP rule must allow it, whatever its port. TLS without a name is
+	// allowed.
+	CheckServerName(name string) error
 	// Close ends all that goes on, and returns what the run has used. After that, nothing is reached.
 	Close() []Egress
 }
@@ -51,8 +55,9 @@ type Connection interface {
 	// Count counts bytes that were sent and received. The caller must close the connection after an
 	// error, which says which limit is reached.
 	Count(sent, received int) error
-	// CheckServerName returns an error if TLS may not ask for a server of this name: a rule must allow
-	// the name with the port of the connection, or the address as such. TLS without a name is allowed.
+	// CheckServerName returns an error if TLS may not ask for a server of this name or address: a TCP
+	// rule must allow it, or the address of the connection as such, whatever the rule's port. So TLS
+	// through a proxy needs a rule for the proxy and one for the server. TLS without a name is allowed.
 	CheckServerName(name string) error
 }
 

@@ -95,22 +95,7 @@ func (c *connection) share(now time.Time) error {
 
 // CheckServerName implements [runtime.Connection].
 func (c *connection) CheckServerName(name string) error {
-	if name == "" {
-		return nil
-	}
-	host, address, err := runtime.ParseHost(name)
-	if err != nil {
-		return err
-	}
-	to := c.target.to
-	allowed, _ := c.network.allows(func(r runtime.AllowRule) bool {
-		return r.Network() == c.target.network && r.Port() == to.Port() && (r.AllowsAddress(to.Addr()) || !address.IsValid() && r.AllowsName(host))
-	})
-	if allowed {
-		return nil
-	}
-	return runtime.Errorf(runtime.CodePermissionDenied, "the connection to %s may not ask for the server %s: no rule of the function's allow list has this name with this port",
-		hostPort(c.target.host, to.Port()), name)
+	return c.network.checkServerName(name, c.target.to.Addr())
 }
 
 // Close implements [net.Conn].

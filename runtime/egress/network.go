@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -273,6 +274,31 @@ func (w *network) Check(network string, to netip.AddrPort) error {
 		}
 	}
 	return nil
+}
+
+// CheckServerName implements [runtime.Network].
+func (w *network) CheckServerName(name string) error { return w.checkServerName(name, netip.Addr{}) }
+
+// checkServerName returns an error if no TCP rule allows a name, or the address that the connection
+// goes to, which is zero if it is not known.
+func (w *network) checkServerName(name string, to netip.Addr) error {
+	if name == "" {
+		return nil
+	}
+	host, address, err := runtime.ParseHost(name)
+	if err != nil {
+		return err
+	}
+	if address.IsValid() {
+		host = strings.TrimSuffix(hostPort(address.String(), 0), ":0")
+	}
+	allowed, listed := w.allows(func(r runtime.AllowRule) bool {
+		return r.Network() == "tcp" && (r.AllowsAddress(to) || address.IsValid() && r.AllowsAddress(address) || !address.IsValid() && r.AllowsName(host))
+	})
+	if allowed {
+		return nil
+	}
+	return deniedError(listed, host, `"`+host+`:PORT"`)
 }
 
 // Dial implements [runtime.Network].

@@ -500,17 +500,20 @@ func TestServerNames(t *testing.T) {
 	z := zone{"a.example.": fixed("127.0.0.1"), "cdn.shared.example.": fixed("127.0.0.1")}
 	resolver, _ := z.resolver(t)
 	n := newNetworks(t, NetworkOptions{Resolver: resolver, Allow: []string{loopback}})
-	w := n.open(t, rule("a.example"), rule("*.shared.example"), "other.example:1")
+	w := n.open(t, rule("a.example"), rule("*.shared.example"), "other.example:1", "udp:udp.example:1")
 	c, err := reach(w, "tcp", "a.example", to.Port())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, allowed := range map[string]bool{
 		"": true, "a.example": true, "A.EXAMPLE.": true, "x.shared.example": true,
-		"shared.example": false, "evil.org": false, "other.example": false, "127.0.0.1": false, "a.example.evil.org": false,
+		"other.example":  true, // through a proxy
+		"shared.example": false, "evil.org": false, "udp.example": false, "127.0.0.1": false, "a.example.evil.org": false,
 	} {
-		if err := c.CheckServerName(name); (err == nil) != allowed || err != nil && runtime.CodeOf(err) != runtime.CodePermissionDenied {
-			t.Errorf("%q: %v", name, err)
+		for _, check := range []func(string) error{c.CheckServerName, w.CheckServerName} {
+			if err := check(name); (err == nil) != allowed || err != nil && runtime.CodeOf(err) != runtime.CodePermissionDenied {
+				t.Errorf("%q: %v", name, err)
+			}
 		}
 	}
 	if err := c.CheckServerName("a\r\nb"); runtime.CodeOf(err) != runtime.CodeInvalidArgument {
@@ -523,6 +526,11 @@ func TestServerNames(t *testing.T) {
 	for _, name := range []string{"127.0.0.1", "db.internal"} {
 		if err := c.CheckServerName(name); err != nil {
 			t.Errorf("over an address that is allowed as such, %q: %v", name, err)
+		}
+	}
+	for name, allowed := range map[string]bool{"127.0.0.1": true, "127.0.0.2": false, "db.internal": false} {
+		if err := w.CheckServerName(name); (err == nil) != allowed {
+			t.Errorf("over a connection that is not known, %q: %v", name, err)
 		}
 	}
 }

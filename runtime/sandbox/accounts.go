@@ -6,6 +6,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/sandbox/tlsengine"
 )
 
 // accounts are what a sandbox takes from the memory budget beside the reservations of its runs.
@@ -21,6 +22,7 @@ type accounts struct {
 
 	connections *memory.Account // of runs to the network
 	files       runFiles
+	trust       *tlsengine.Store
 }
 
 // imageAccount holds the cost of images. What they take on Go's heap is counted apart.
@@ -29,6 +31,7 @@ type imageAccount struct{ mapped, heap *memory.Account }
 // openAccounts opens the accounts. When memory is needed, idle slots are closed first, then images
 // are dropped, and then bundles.
 func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages, reclaimBundles func(n int64) int64) *accounts {
+	trust := b.Open(memory.Options{Name: "trust anchors", Heap: true})
 	return &accounts{
 		idle: b.Open(memory.Options{Name: "idle instances", HeapEach: idleHeap, Reclaim: reclaimSlots, Borrows: true}),
 		images: imageAccount{
@@ -47,6 +50,13 @@ func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages, reclaimBundles 
 
 		connections: b.Open(memory.Options{Name: "connections"}),
 		files:       runFiles{most: mostRunFiles()},
+		trust: tlsengine.NewStore(func(n int64) {
+			if n < 0 {
+				trust.Give(-n)
+			} else {
+				trust.Add(n)
+			}
+		}),
 	}
 }
 

@@ -104,6 +104,8 @@ func (c *loopbackConnection) Count(int, int) error { return nil }
 
 func (c *loopbackConnection) CheckServerName(string) error { return nil }
 
+func (n *loopback) CheckServerName(string) error { return nil }
+
 func (c *loopbackConnection) Close() error {
 	c.once.Do(func() {
 		c.n.mu.Lock()

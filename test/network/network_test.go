@@ -163,6 +163,7 @@ func (c connection) SyscallConn() (syscall.RawConn, error) {
 }
 func (connection) Count(int, int) error         { return nil }
 func (connection) CheckServerName(string) error { return nil }
+func (loopback) CheckServerName(string) error   { return nil }
 
 // freePort returns a port of the loopback interface that is free.
 func freePort(t *testing.T) int {

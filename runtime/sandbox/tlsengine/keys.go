@@ -67,6 +67,17 @@ func Pair(c *Certificate) (*tls.Certificate, error) {
 	return pair, nil
 }
 
+// CheckPair checks that the key of a [Certificate], as JSON, is that of its chain. The error is a
+// [*Failure] or [ErrSettings].
+func CheckPair(text []byte) error {
+	var c Certificate
+	if !decode(text, &c) {
+		return ErrSettings
+	}
+	_, err := Pair(&c)
+	return err
+}
+
 // mismatch returns the failure for a key that is not the certificate's.
 func mismatch(key crypto.Signer, leaf *x509.Certificate) *Failure {
 	kind := func(k any) int {

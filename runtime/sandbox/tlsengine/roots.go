@@ -28,8 +28,7 @@ type anchor struct {
 // after another. Blocks of PEM other than certificates, such as CRLs, are skipped, and so are
 // certificates that crypto/x509 cannot read. The error is a [*Failure].
 func ParseRoots(source []byte) (*Roots, error) {
-	sum := sha256.Sum256(source)
-	r := &Roots{sum: hex.EncodeToString(sum[:])}
+	r := &Roots{sum: Sum(source)}
 	var read int
 	var err error
 	if isPEM(source) {
@@ -128,7 +127,7 @@ func (r *Roots) add(der []byte, constraint func([]*x509.Certificate) error) {
 // certificateSize returns the approximate number of bytes of memory that a parsed certificate takes.
 func certificateSize(c *x509.Certificate) int64 { return 3*int64(len(c.Raw)) + 2048 }
 
-// Sum returns the SHA-256 of the source, in hex.
+// Sum returns the sum of the source, as the function Sum does.
 func (r *Roots) Sum() string { return r.sum }
 
 // Counts returns the number of certificates, and how many of them are of authorities.
@@ -146,3 +145,12 @@ func (r *Roots) find(c *x509.Certificate) *anchor {
 	}
 	return nil
 }
+
+// Sum returns the SHA-256 of a source of Roots, in hex.
+func Sum(source []byte) string {
+	sum := sha256.Sum256(source)
+	return hex.EncodeToString(sum[:])
+}
+
+// ErrTooManyRoots is the failure for roots that are too large to be kept.
+var ErrTooManyRoots error = otherFailure("the certificates take more memory than a program may have for them")

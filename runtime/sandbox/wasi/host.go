@@ -78,6 +78,7 @@ var functions = []function{
 	{"sock_send_to", "iiiiii", sockSendTo},
 	{"sock_setopt", "iiii", sockSetopt},
 	{"sock_shutdown", "ii", sockShutdown},
+	{"tls_call", "iiiiiiIi", tlsCallFunction},
 	{"tmp_usage", "i", tmpUsage},
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/faaspot/faaspot/runtime/sandbox/tlsengine"
 )
 
 // exit is the panic value of the fake control when the guest exits.
@@ -103,6 +105,17 @@ func (c *fakeControl) HoldFiles(n int) bool {
 	c.files += n
 	return true
 }
+
+func (c *fakeControl) Trust() Trust { return fakeTrust{testTrust} }
+
+// testTrust keeps the trust anchors of all rigs.
+var testTrust = tlsengine.NewStore(func(int64) {})
+
+// fakeTrust are the trust anchors of one tenant.
+type fakeTrust struct{ *tlsengine.Store }
+
+func (f fakeTrust) Find(sum string) *tlsengine.Roots { return f.Store.Find("tenant", sum) }
+func (f fakeTrust) Keep(r *tlsengine.Roots) bool     { return f.Store.Keep("tenant", r) }
 
 // fakeClock moves only when a test moves it.
 type fakeClock struct{ wall, monotonic int64 }

@@ -246,7 +246,10 @@ func (s *System) dropPaired(n int) {
 }
 
 // closeSocket ends a socket that no descriptor refers to.
-func (s *System) closeSocket(k *socket) { s.dropEnds(k) }
+func (s *System) closeSocket(k *socket) {
+	s.tlsDropSocket(k)
+	s.dropEnds(k)
+}
 
 // kill ends the connections of a socket. A socket that has had none stays as it is.
 func (s *System) kill(k *socket, failure errno) {
@@ -272,8 +275,11 @@ func (s *System) Connect(n runtime.Network) { s.network = n }
 // Postpone makes connections fail because there is no network yet, until Disconnect.
 func (s *System) Postpone() { s.postponed = true }
 
-// Connected reports whether the run has a socket.
+// Connected reports whether the run has a socket or a TLS engine.
 func (s *System) Connected() bool {
+	if len(s.tls.conns) > 0 {
+		return true
+	}
 	for i := range s.opened {
 		if s.opened[i].socket != nil {
 			return true
@@ -283,8 +289,9 @@ func (s *System) Connected() bool {
 }
 
 // Disconnect ends all connections. Their descriptors stay open, and report that the connection was
-// lost.
+// lost. All TLS engines end.
 func (s *System) Disconnect() {
+	s.tlsDisconnect()
 	if s.connections > 0 {
 		for i := range s.opened {
 			if k := s.opened[i].socket; k != nil {

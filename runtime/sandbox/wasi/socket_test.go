@@ -150,7 +150,15 @@ func (c *testConnection) Count(sent, received int) error {
 	return nil
 }
 
-func (c *testConnection) CheckServerName(string) error { return nil }
+func (c *testConnection) CheckServerName(name string) error { return c.n.CheckServerName(name) }
+
+// CheckServerName refuses one name.
+func (n *testNetwork) CheckServerName(name string) error {
+	if name == "denied.example" {
+		return runtime.Errorf(runtime.CodePermissionDenied, "the function may not reach %s: it is not in its allow list", name)
+	}
+	return nil
+}
 
 func (c *testConnection) Close() error {
 	c.once.Do(func() {

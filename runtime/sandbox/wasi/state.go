@@ -16,6 +16,7 @@ type State struct {
 	tmp       tmpfs
 	mount     *Mount // nil: none
 	monotonic int64
+	numbered  int32 // see run
 	size      int64
 }
 
@@ -37,17 +38,17 @@ func newEmptyState(tree *Tree, now int64) State {
 
 // Capture returns the file system of the run as it is now. The System continues with the same
 // content and copies what it changes from now on; charged bytes stay charged until Reset. Capture
-// returns nil, which Reset accepts as well, if /tmp is empty, no descriptor was opened or closed, and
-// there is no Mount.
+// returns nil, which Reset accepts as well, if /tmp is empty, no descriptor was opened or closed, no TLS
+// engine was created, and there is no Mount.
 func (s *System) Capture() *State {
 	s.table = trimmed(s.table, func(d descriptor) bool { return d == 0 })
 	s.opened = trimmed(s.opened, func(d description) bool { return d.refs == 0 })
-	if s.mount == nil && s.tmp.files == 0 && slices.Equal(s.table, s.empty.table) && slices.Equal(s.opened, s.empty.opened) {
+	if s.mount == nil && s.numbered == 0 && s.tmp.files == 0 && slices.Equal(s.table, s.empty.table) && slices.Equal(s.opened, s.empty.opened) {
 		return nil
 	}
 	s.token = nil
 	s.ownsTmp = false
-	c := &State{table: slices.Clone(s.table), opened: slices.Clone(s.opened), tmp: s.tmp, mount: s.mount, monotonic: s.monotonic}
+	c := &State{table: slices.Clone(s.table), opened: slices.Clone(s.opened), tmp: s.tmp, mount: s.mount, monotonic: s.monotonic, numbered: s.numbered}
 	copySockets(c.opened)
 	for _, n := range c.tmp.nodes {
 		if n != nil {

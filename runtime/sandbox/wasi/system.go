@@ -42,6 +42,8 @@ type Control interface {
 	// HoldFiles requests n more descriptors of the process that are no connections to the network, and
 	// reports whether they are granted. A negative n returns them and is always granted.
 	HoldFiles(n int) bool
+	// Trust returns what keeps the trust anchors of the run's tenant.
+	Trust() Trust
 }
 
 // Clock reads the time. Every guest call that asks for the time or changes a file calls Now.
@@ -81,6 +83,7 @@ type System struct {
 	poller      poller
 	connections int       // that the run holds
 	polled      []*socket // of the poll in progress
+	tls         tlsState
 }
 
 // run is the part of a System that belongs to its run.
@@ -96,6 +99,7 @@ type run struct {
 	work      int    // since the last checkpoint; one unit is the copying of one byte
 	monotonic int64  // the latest time reported; no later reading is less
 	slept     int64  // nanoseconds that this run has slept
+	numbered  int32  // the latest number of an engine or a session, of this run and those it comes from
 }
 
 // New returns a System in the state after Reset(nil, Limits{}). It fails only for an invalid
@@ -150,6 +154,7 @@ func (s *System) Reset(state *State, limits Limits) {
 	s.ownsTmp = false
 	s.work = 0
 	s.slept = 0
+	s.numbered = state.numbered
 	s.monotonic = max(s.monotonic, state.monotonic)
 }
 

@@ -1,0 +1,4 @@
+package tlsengine
+
+// Decode is written below.
+func Decode(source []byte) (any, error) { return nil, pemFailure() }
