@@ -34,14 +34,8 @@ func pemFailure() *Failure { return &Failure{Library: "SSL", Text: "PEM lib"} }
 // Pair returns a certificate chain with its key. The error is a [*Failure].
 func Pair(c *Certificate) (*tls.Certificate, error) {
 	pair := &tls.Certificate{}
-	for rest := []byte(c.Chain); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" && block.Type != "X509 CERTIFICATE" {
-			continue
-		}
+	text := []byte(c.Chain)
+	for block := nextBlock(&text, isCertificate); block != nil; block = nextBlock(&text, isCertificate) {
 		if pair.Certificate = append(pair.Certificate, block.Bytes); len(pair.Certificate) > maxChain {
 			return nil, newFailure("EXCESSIVE_MESSAGE_SIZE")
 		}
@@ -97,29 +91,35 @@ func mismatch(key crypto.Signer, leaf *x509.Certificate) *Failure {
 	return newFailure("KEY_VALUES_MISMATCH").of("X509")
 }
 
+// isCertificate and isKey tell blocks of PEM by their type.
+func isCertificate(kind string) bool { return kind == "CERTIFICATE" || kind == "X509 CERTIFICATE" }
+
+func isKey(kind string) bool { return kind == "PRIVATE KEY" || strings.HasSuffix(kind, " PRIVATE KEY") }
+
+// nextBlock returns the next block of PEM of a type, or nil, and removes the text up to its end.
+func nextBlock(text *[]byte, is func(kind string) bool) (block *pem.Block) {
+	for {
+		if block, *text = pem.Decode(*text); block == nil || is(block.Type) {
+			return block
+		}
+	}
+}
+
 // parseKey returns the first private key of PEM.
 func parseKey(text []byte, password *string) (crypto.Signer, error) {
-	for {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			return nil, pemFailure()
-		}
-		if block.Type != "PRIVATE KEY" && !strings.HasSuffix(block.Type, " PRIVATE KEY") {
-			continue
-		}
-		if len(block.Bytes) > maxKey {
-			return nil, pemFailure()
-		}
-		key, err := parseBlock(block, password)
-		if err != nil {
-			return nil, err
-		}
-		signer, ok := key.(crypto.Signer)
-		if !ok {
-			return nil, newFailure("UNKNOWN_CERTIFICATE_TYPE")
-		}
-		return signer, nil
+	block := nextBlock(&text, isKey)
+	if block == nil || len(block.Bytes) > maxKey {
+		return nil, pemFailure()
 	}
+	key, err := parseBlock(block, password)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, newFailure("UNKNOWN_CERTIFICATE_TYPE")
+	}
+	return signer, nil
 }
 
 // parseBlock parses the private key of a PEM block.

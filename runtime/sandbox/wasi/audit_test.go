@@ -28,12 +28,15 @@ func (r *rig) capture() *State {
 	return state
 }
 
-// paired returns the bytes that are charged for pairs of sockets.
+// paired returns the bytes that are charged for pairs of sockets and for TLS engines.
 func (s *System) paired() (bytes int64) {
 	for _, d := range s.opened {
 		if d.socket != nil && d.socket.pair {
 			bytes += int64(len(d.socket.ends)) * pairBuffer
 		}
+	}
+	for _, t := range s.tls.conns {
+		bytes += t.charged
 	}
 	return bytes
 }

@@ -126,6 +126,8 @@ func sane(t *rapid.T, f function, p []uint64) {
 		p[2] = 3
 	case "path_readlink":
 		p[3], p[4], p[5] = 0x3000, p[4]%100, 0x1000
+	case "tls_call":
+		saneTLS(t, p)
 	case "fd_dup":
 		p[1] = rapid.SampledFrom([]uint64{0, 4, 9, 11, 13, 14, math.MaxUint32}).Draw(t, "to")
 		p[2] = 0x1000
@@ -194,6 +196,8 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 		return [][2]uint64{at(2, 4)}
 	case "tmp_usage":
 		return [][2]uint64{at(0, 32)}
+	case "tls_call":
+		return [][2]uint64{at(4, uint64(uint32(p[5]))), at(7, 8)}
 	case "random_get":
 		return [][2]uint64{at(0, uint64(uint32(p[1])))}
 	case "fd_readdir":
@@ -217,7 +221,7 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 // hostile calls random functions with random parameters. Nothing but exit may panic, a call that
 // fails writes nothing, one that succeeds writes only where it should, the limits hold, and the
 // counters are correct.
-func hostile(t *rapid.T, r *rig, state *State) {
+func hostile(t *rapid.T, r *rig, state *State, functions []function) {
 	limits := Limits{OpenFiles: 14, TmpFiles: 8, TmpBytes: 200_000}
 	r.sys.Reset(state, limits)
 	r.kept = 0
@@ -241,6 +245,7 @@ func hostile(t *rapid.T, r *rig, state *State) {
 		b[8] = []byte{eventFdRead, eventFdRead, eventFdWrite, eventClock}[i]
 		binary.LittleEndian.PutUint32(b[16:], fd)
 	}
+	copy(mem[atHostileTLS:], strings.Join(hostileTexts(), ""))
 	r.sys.Connect(r.network)
 	r.control.patience = time.Millisecond
 	before := make([]byte, hostileMemory)
@@ -304,6 +309,9 @@ func hostile(t *rapid.T, r *rig, state *State) {
 	if r.control.connections != 0 {
 		t.Fatalf("%d connections are still held", r.control.connections)
 	}
+	if n := len(r.sys.tls.conns); n != 0 {
+		t.Fatalf("%d engines are left", n)
+	}
 	if r.control.charged != 0 {
 		t.Fatalf("%d bytes are still charged", r.control.charged)
 	}
@@ -345,7 +353,7 @@ func TestHostile(t *testing.T) {
 	r, state := hostileRig(t)
 	r.reset(state)
 	want := dump(r.sys)
-	rapid.Check(t, func(t *rapid.T) { hostile(t, r, state) })
+	rapid.Check(t, func(t *rapid.T) { hostile(t, r, state, functions) })
 	r.reset(state)
 	if !maps.Equal(dump(r.sys), want) {
 		t.Error("the State has changed")
@@ -354,5 +362,5 @@ func TestHostile(t *testing.T) {
 
 func FuzzHostile(f *testing.F) {
 	r, state := hostileRig(f)
-	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { hostile(t, r, state) }))
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { hostile(t, r, state, functions) }))
 }

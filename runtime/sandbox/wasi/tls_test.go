@@ -45,11 +45,11 @@ func echoBlocks(n int) tlsAnswer {
 	}
 }
 
-func newTLSServer(t testing.TB, config *tls.Config, answer tlsAnswer) tlsServer {
-	t.Helper()
+// selfSigned returns a certificate for a.example that is its own authority, in DER, and its key.
+func selfSigned() ([]byte, *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	c := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a.example"}, DNSNames: []string{"a.example"},
@@ -58,8 +58,14 @@ func newTLSServer(t testing.TB, config *tls.Config, answer tlsAnswer) tlsServer 
 	}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
+	return der, key
+}
+
+func newTLSServer(t testing.TB, config *tls.Config, answer tlsAnswer) tlsServer {
+	t.Helper()
+	der, key := selfSigned()
 	config = config.Clone()
 	config.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
