@@ -18,7 +18,6 @@ var strictMessages = map[int]string{
 	82: "Key usage keyCertSign invalid for non-CA cert", 83: "Issuer name empty", 84: "Subject name empty",
 	85: "Missing Authority Key Identifier", 86: "Missing Subject Key Identifier", 87: "Empty Subject Alternative Name extension",
 	88: "Subject empty and Subject Alt Name extension not critical", 89: "Basic Constraints of CA cert not marked critical",
-	90: "Authority Key Identifier marked critical", 91: "Subject Key Identifier marked critical",
 	92: "CA cert does not include key usage extension", 93: "Using cert extension requires at least X509v3",
 }
 
@@ -28,7 +27,6 @@ var (
 	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
 	oidSubjectAltName   = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
-	oidAuthorityKeyID   = asn1.ObjectIdentifier{2, 5, 29, 35}
 )
 
 // extension returns an extension of a certificate, or nil.
@@ -159,7 +157,7 @@ func isWeak(c *x509.Certificate) bool {
 // strict returns the code of the first rule of RFC 5280 that a certificate breaks, or 0.
 func strict(c *x509.Certificate, last bool) int {
 	basic, usage, alt := extension(c, oidBasicConstraints), extension(c, oidKeyUsage), extension(c, oidSubjectAltName)
-	authority, subject := extension(c, oidAuthorityKeyID), extension(c, oidSubjectKeyID)
+	subject := extension(c, oidSubjectKeyID)
 	hasLength := basic != nil && (c.MaxPathLen > 0 || c.MaxPathLenZero)
 	signs := c.KeyUsage&x509.KeyUsageCertSign != 0
 	unnamed := len(c.Subject.Names) == 0
@@ -176,8 +174,6 @@ func strict(c *x509.Certificate, last bool) int {
 		{unnamed && (c.IsCA || c.KeyUsage&x509.KeyUsageCRLSign != 0 || alt == nil), 84},
 		{unnamed && alt != nil && !alt.Critical, 88},
 		{alt != nil && isEmptySequence(alt.Value), 87},
-		{authority != nil && authority.Critical, 90},
-		{subject != nil && subject.Critical, 91},
 		{c.Version < 3 && len(c.Extensions) > 0, 93},
 		{c.Version >= 3 && !last && len(c.AuthorityKeyId) == 0, 85},
 		{c.Version >= 3 && c.IsCA && subject == nil, 86},

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net/netip"
 	"strings"
 	"time"
@@ -275,6 +276,13 @@ func (v *verifier) refused(chain []*x509.Certificate, err error) *Failure {
 		if e := chain[i].CheckSignatureFrom(chain[i+1]); e != nil {
 			return unverified(codeBadSignature)
 		}
+	}
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.CANotAuthorizedForThisName {
+		if strings.Contains(invalid.Detail, "excluded") {
+			return unverified(codeExcludedSubtree)
+		}
+		return unverified(codePermittedSubtree)
 	}
 	return unverifiedBecause(codeUnspecified, messages[codeUnspecified]+" ("+strings.TrimPrefix(err.Error(), "x509: ")+")")
 }
