@@ -19,6 +19,7 @@ import (
 	"github.com/faaspot/faaspot/pyguest/instrument"
 	"github.com/faaspot/faaspot/pyguest/wasmbin"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/sandbox/tlsengine"
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
@@ -67,6 +68,9 @@ var systemFiles = map[string][]byte{
 	"etc/group":    []byte("root:x:0:\n"),
 }
 
+// rootFiles are where programs look for the trust anchors of the machine, as on Debian.
+var rootFiles = []string{"etc/ssl/certs/ca-certificates.crt", "usr/lib/ssl/cert.pem"}
+
 // hostClock is the machine's clock as the guests see it.
 type hostClock struct{ start time.Time }
 
@@ -92,6 +96,9 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 		files, err := pyguest.Files()
 		if err == nil {
 			maps.Copy(files, systemFiles)
+			for _, path := range rootFiles {
+				files[path] = tlsengine.SystemPEM()
+			}
 			g.tree, err = wasi.NewTree(files)
 		}
 		return err

@@ -60,7 +60,14 @@ var onLinux = []struct{ name, main, want string }{
 	{"long expression", "return eval('+'.join(['1'] * 2000))", `2000`},
 	{"encoding of the locale", "import locale\nreturn [locale.nl_langinfo(locale.CODESET), locale.nl_langinfo(locale.RADIXCHAR)]", `["UTF-8","."]`},
 	{"name of the program", "import argparse, sys\nreturn [sys.argv, argparse.ArgumentParser().prog]", `[["/function/f.py"],"f.py"]`},
-	{"files of the system", "import os\nreturn [open('/etc/hostname').read(), 'localhost' in open('/etc/hosts').read(), open('/etc/passwd').read().split(':')[0], sorted(os.listdir('/etc'))]", `["localhost\n",true,"root",["group","hostname","hosts","passwd"]]`},
+	{"files of the system", "import os\nreturn [open('/etc/hostname').read(), 'localhost' in open('/etc/hosts').read(), open('/etc/passwd').read().split(':')[0], sorted(os.listdir('/etc'))]", `["localhost\n",true,"root",["group","hostname","hosts","passwd","ssl"]]`},
+	{"trust anchors", `
+texts = [open(p).read() for p in ('/etc/ssl/certs/ca-certificates.crt', '/usr/lib/ssl/cert.pem')]
+try:
+    open('/etc/ssl/certs/ca-certificates.crt', 'a')
+except OSError as e:
+    texts.append(type(e).__name__)
+return [texts[0] == texts[1], texts[0].count('BEGIN CERTIFICATE') > 0, texts[0].count('BEGIN') == texts[0].count('BEGIN CERTIFICATE'), texts[2]]`, `[true,true,true,"OSError"]`},
 	{"times of the process", "import os, time\na, b = os.times(), time.process_time()\nreturn [0 <= b - a.user < 1, a.system, a.children_user, os.times().elapsed >= a.elapsed]", `[true,0.0,0.0,true]`},
 	{"flags of getrandom", "import os\nr = [len(os.getrandom(3, os.GRND_NONBLOCK | os.GRND_RANDOM))]\nfor a in ((-1, 0), (1, 4)):\n    try: os.getrandom(*a)\n    except OSError as e: r.append(e.errno)\nreturn r", `[3,22,22]`},
 	{"modes of links", "import os, posix\nopen('/tmp/f', 'w').close(); os.symlink('f', '/tmp/l')\ntry: os.chmod('/tmp/l', 0, follow_symlinks=False)\nexcept NotImplementedError as e: r = str(e)\nposix.chmod('/tmp/l', 0o600)\nreturn [r, oct(os.stat('/tmp/f').st_mode), hasattr(os, 'lchmod'), os.chmod in os.supports_fd]", `["chmod: follow_symlinks unavailable on this platform","0o100600",false,true]`},

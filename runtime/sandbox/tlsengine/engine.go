@@ -48,6 +48,7 @@ type Engine struct {
 	complete bool  // the handshake is done
 	leaf     *x509.Certificate
 	verified []*x509.Certificate
+	greeted  bool     // a server has read what the client can
 	shared   []uint16 // cipher suites of the client that the server has
 	plain    []byte   // buffer of rest
 	rest     []byte   // plaintext that was read and not asked for
@@ -300,8 +301,13 @@ func (e *Engine) fail(f *Failure) Status {
 
 // failed ends the connection with an error of crypto/tls.
 func (e *Engine) failed(err error) Status {
-	if e.sawEnd && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+	switch atEnd := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); {
+	case atEnd && e.sawEnd:
 		return EOF
+	case atEnd && e.config.server && !e.greeted:
+		return e.fail(newFailure("UNEXPECTED_MESSAGE"))
+	case atEnd:
+		return Closed
 	}
 	return e.fail(e.explain(err))
 }

@@ -92,13 +92,20 @@ func (e *Engine) explain(err error) *Failure {
 	}
 	var header tls.RecordHeaderError
 	if errors.As(err, &header) && strings.Contains(header.Msg, "first record") {
-		return newFailure(e.firstRecord(header.RecordHeader))
+		return newFailure(firstRecord(header.RecordHeader))
+	}
+	if e.config.server && !e.greeted && strings.Contains(err.Error(), "remote error") {
+		return newFailure("UNEXPECTED_MESSAGE")
 	}
 	text := err.Error()
 	var op *net.OpError
 	if errors.As(err, &op) {
 		if number, ok := alertOf(op.Err); ok {
 			names := sent
+			// A client may send an alert before it encrypts, which crypto/tls does not expect.
+			if plain, ok := e.plainAlert(); ok && number == 20 && !e.complete {
+				names, number = received, plain
+			}
 			if op.Op == "remote error" {
 				names = received
 			}
@@ -120,14 +127,12 @@ func (e *Engine) explain(err error) *Failure {
 }
 
 // firstRecord returns the reason for a first record that is none of TLS.
-func (e *Engine) firstRecord(header [5]byte) string {
-	if e.config.server {
-		switch start := string(header[:]); {
-		case strings.HasPrefix(start, "GET "), strings.HasPrefix(start, "POST "), strings.HasPrefix(start, "HEAD "), strings.HasPrefix(start, "PUT "):
-			return "HTTP_REQUEST"
-		case strings.HasPrefix(start, "CONNE"):
-			return "HTTPS_PROXY_REQUEST"
-		}
+func firstRecord(header [5]byte) string {
+	switch start := string(header[:]); {
+	case strings.HasPrefix(start, "GET "), start == "POST ", start == "HEAD ", strings.HasPrefix(start, "PUT "):
+		return "HTTP_REQUEST"
+	case start == "CONNE":
+		return "HTTPS_PROXY_REQUEST"
 	}
 	return "WRONG_VERSION_NUMBER"
 }

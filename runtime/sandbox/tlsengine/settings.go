@@ -177,11 +177,9 @@ func (c *config) setServer(s *Settings, e *Engine) {
 	case verifyRequired:
 		c.tls.ClientAuth = tls.RequireAnyClientCert
 	}
-	if len(c.tls.Certificates) == 0 {
-		c.refused = newFailure("NO_SHARED_CIPHER")
-	}
 	base := c.tls
 	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		e.greeted = true
 		e.shared = slices.DeleteFunc(slices.Clone(hello.CipherSuites), func(id uint16) bool { return !hasCipher(base, id) })
 		if slices.ContainsFunc(hello.SupportedProtos, func(p string) bool { return slices.Contains(base.NextProtos, p) }) {
 			return nil, nil

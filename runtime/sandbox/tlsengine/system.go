@@ -1,7 +1,6 @@
 package tlsengine
 
 import (
-	"bytes"
 	"encoding/pem"
 	"os"
 	"sync"
@@ -19,20 +18,18 @@ var rootFiles = []string{
 	"/etc/ssl/cert.pem", // Alpine, macOS, BSD
 }
 
-// rootSource are roots with the PEM that they were read from.
-type rootSource struct {
-	pem   []byte
-	roots *Roots
-}
-
 // systemRoots returns the trust anchors of the machine: those of the file that SSL_CERT_FILE names, or
-// of the system. A machine without any has those of Mozilla.
-var systemRoots = sync.OnceValue(func() rootSource { return readRoots(os.Getenv("SSL_CERT_FILE"), rootFiles) })
+// of the system. A machine without any has those of Mozilla. If the named file has none that can be
+// read, there are none: nothing is verified.
+var systemRoots = sync.OnceValue(func() *Roots { return readRoots(os.Getenv("SSL_CERT_FILE"), rootFiles) })
 
-// SystemPEM returns the trust anchors of the machine as PEM. The caller must not change it.
-func SystemPEM() []byte { return systemRoots().pem }
+// SystemPEM returns the trust anchors of the machine as PEM: the certificates alone, whatever else
+// their file has. Programs that load it get the same Roots as by default. The caller must not change it.
+func SystemPEM() []byte { return systemPEM() }
 
-func readRoots(named string, files []string) rootSource {
+var systemPEM = sync.OnceValue(func() []byte { return systemRoots().encode() })
+
+func readRoots(named string, files []string) *Roots {
 	if named != "" {
 		files = []string{named}
 	}
@@ -41,27 +38,32 @@ func readRoots(named string, files []string) rootSource {
 		if err != nil {
 			continue
 		}
-		if roots, err := ParseRoots(source); err == nil && len(roots.anchors) > 0 {
-			return rootSource{source, roots}
+		if r, err := ParseRoots(source); err == nil && len(r.anchors) > 0 {
+			r.sum = Sum(r.encode())
+			return r
 		}
+	}
+	if named != "" {
+		return &Roots{sum: Sum(nil)}
 	}
 	return mozillaRoots()
 }
 
 // mozillaRoots returns the roots that Mozilla trusts, with its constraints.
-func mozillaRoots() rootSource {
-	var b bytes.Buffer
+func mozillaRoots() *Roots {
 	r := &Roots{}
 	for root := range bundle.Roots() {
 		r.add(root.Certificate, root.Constraint)
-		if err := pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}); err != nil {
-			panic(err) // a buffer takes everything
-		}
 	}
-	parsed, err := ParseRoots(b.Bytes())
-	if err != nil {
-		panic(err) // a constant of the program
+	r.sum = Sum(r.encode())
+	return r
+}
+
+// encode returns the certificates as PEM.
+func (r *Roots) encode() []byte {
+	var b []byte
+	for _, a := range r.anchors {
+		b = append(b, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Raw})...)
 	}
-	r.sum = parsed.sum
-	return rootSource{b.Bytes(), r}
+	return b
 }

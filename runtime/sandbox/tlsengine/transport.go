@@ -1,6 +1,7 @@
 package tlsengine
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"sync"
@@ -9,14 +10,14 @@ import (
 
 // transport is the connection that crypto/tls uses: two buffers in memory.
 type transport struct {
-	in      []byte // received, and not read by crypto/tls
-	buffer  []byte // that in is a part of
-	out     []byte // written by crypto/tls, and not sent
-	ended   bool   // no more will be received
-	sawEnd  bool   // crypto/tls has read up to the end
-	closed  bool   // the engine is closed
-	partial bool   // crypto/tls has read bytes and no complete record
-	yield   func(struct{}) bool
+	in     []byte  // received, and not read by crypto/tls
+	buffer []byte  // that in is a part of
+	out    []byte  // written by crypto/tls, and not sent
+	ended  bool    // no more will be received
+	sawEnd bool    // crypto/tls has read up to the end
+	closed bool    // the engine is closed
+	tail   [7]byte // the latest bytes that crypto/tls has read
+	yield  func(struct{}) bool
 }
 
 // errWait is the error of a Read that lacks bytes. crypto/tls continues after temporary errors.
@@ -44,10 +45,26 @@ func (t *transport) Read(p []byte) (int, error) {
 		}
 	}
 	n := copy(p, t.in)
+	t.note(t.in[:n])
 	if t.in = t.in[n:]; len(t.in) == 0 {
 		t.releaseInput()
 	}
 	return n, nil
+}
+
+// note notes bytes that crypto/tls has read.
+func (t *transport) note(p []byte) {
+	if n := len(t.tail); len(p) < n {
+		copy(t.tail[:], t.tail[len(p):])
+		copy(t.tail[n-len(p):], p)
+	} else {
+		copy(t.tail[:], p[len(p)-n:])
+	}
+}
+
+// plainAlert returns the number of the alert that crypto/tls has read last, if it was not encrypted.
+func (t *transport) plainAlert() (uint8, bool) {
+	return t.tail[6], bytes.Equal(t.tail[:6], []byte{21, 3, 3, 0, 2, 2})
 }
 
 // Write implements [net.Conn].

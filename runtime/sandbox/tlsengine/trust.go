@@ -38,7 +38,7 @@ func NewStore(charge func(n int64)) *Store {
 }
 
 // Default returns the roots of the machine.
-func (s *Store) Default() *Roots { return systemRoots().roots }
+func (s *Store) Default() *Roots { return systemRoots() }
 
 // Find returns a set that the tenant has kept, or the default roots if it is them. The result is nil if
 // it was not kept, or was dropped since.

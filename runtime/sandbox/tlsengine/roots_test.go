@@ -1,0 +1,124 @@
+package tlsengine
+
+import (
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestParseRoots(t *testing.T) {
+	root, leaf := issue(t, nil, asRoot("root")), issue(t, nil, asServer("a.example"))
+	block := func(kind string, content []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
+	}
+	for _, test := range []struct {
+		name, source       string
+		reason             string
+		certificates, auth int
+	}{
+		{"PEM", pemOf(root, leaf), "", 2, 1},
+		{"PEM with comments, twice", "# a\n" + pemOf(root) + "text\n" + pemOf(root), "", 1, 1},
+		{"DER", string(root.cert.Raw) + string(leaf.cert.Raw), "", 2, 1},
+		{"a list alone", block("X509 CRL", []byte{0x30, 0}), "", 0, 0},
+		{"trusted", block("TRUSTED CERTIFICATE", append(root.cert.Raw[:len(root.cert.Raw):len(root.cert.Raw)], 0x30, 0)), "", 1, 1},
+		{"one that cannot be read", block("CERTIFICATE", []byte{1}) + pemOf(root), "", 1, 1},
+		{"nothing", "", "NOT_ENOUGH_DATA", 0, 0},
+		{"half", string(root.cert.Raw[:100]), "NOT_ENOUGH_DATA", 0, 0},
+		{"a key alone", root.keyPEM(t), "NO_CERTIFICATE_OR_CRL_FOUND", 0, 0},
+		{"text", "no certificates", "WRONG_TAG", 0, 0},
+	} {
+		r, err := ParseRoots([]byte(test.source))
+		if test.reason != "" {
+			if f, ok := err.(*Failure); !ok || f.Reason == nil || *f.Reason != test.reason {
+				t.Errorf("%s: %v, want %s", test.name, err, test.reason)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if n, a := r.Counts(); n != test.certificates || a != test.auth {
+			t.Errorf("%s: %d certificates, %d of authorities", test.name, n, a)
+		}
+	}
+}
+
+func TestReadRoots(t *testing.T) {
+	dir := t.TempDir()
+	root := issue(t, nil, asRoot("root"))
+	path := filepath.Join(dir, "roots.pem")
+	if err := os.WriteFile(path, []byte("secret\n"+pemOf(root)+root.keyPEM(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(dir, "missing")
+	for _, r := range []*Roots{readRoots(path, nil), readRoots("", []string{missing, path})} {
+		text := string(r.encode())
+		if n, _ := r.Counts(); n != 1 || strings.Contains(text, "secret") || strings.Contains(text, "PRIVATE") {
+			t.Errorf("%d roots: %s", n, text)
+		}
+		if again, err := ParseRoots([]byte(text)); err != nil || again.Sum() != r.Sum() {
+			t.Errorf("the sum is %s, %v; want %s", again.Sum(), err, r.Sum())
+		}
+	}
+	if n, _ := readRoots(missing, []string{path}).Counts(); n != 0 {
+		t.Errorf("instead of a file that is missing, there are %d roots", n)
+	}
+	mozilla := readRoots("", []string{missing})
+	if n, a := mozilla.Counts(); n < 100 || a < 100 {
+		t.Errorf("Mozilla has %d roots, %d of authorities", n, a)
+	}
+	if again, err := ParseRoots(mozilla.encode()); err != nil || again.Sum() != mozilla.Sum() {
+		t.Error("a program that loads Mozilla's roots gets others")
+	}
+}
+
+// TestStoreIsBounded fills a store with the roots of two tenants.
+func TestStoreIsBounded(t *testing.T) {
+	var held int64
+	s := NewStore(func(n int64) { held += n })
+	root := issue(t, nil, asRoot("root"))
+	set := func(i int) *Roots {
+		r, err := ParseRoots([]byte(fmt.Sprintf("%d\n%s", i, pemOf(root))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.size = maxTenantTrust / 4
+		return r
+	}
+	mine := set(-1)
+	s.Keep("mine", mine)
+	for i := range 100 {
+		r := set(i)
+		if !s.Keep("other", r) || s.Find("other", r.Sum()) != r {
+			t.Fatalf("set %d is not kept", i)
+		}
+		if s.Find("mine", r.Sum()) != nil {
+			t.Fatal("a tenant finds the roots of another")
+		}
+		if s.total != held || s.used["other"] > maxTenantTrust || held > maxTrust {
+			t.Fatalf("%d bytes are held, %d counted", held, s.total)
+		}
+	}
+	if s.Find("mine", mine.Sum()) != mine {
+		t.Error("a tenant has displaced the roots of another")
+	}
+	if s.Find("other", set(0).Sum()) != nil {
+		t.Error("the least recently used set is still there")
+	}
+	for i := range 3 * maxTrust / maxTenantTrust {
+		s.Keep(fmt.Sprint("tenant ", i), set(i))
+		s.Keep(fmt.Sprint("tenant ", i), set(i+1000))
+	}
+	if held > maxTrust || len(s.used) > s.recent.Len() {
+		t.Errorf("%d bytes are held for %d tenants", held, len(s.used))
+	}
+	large := set(1)
+	large.size = maxTenantTrust
+	if s.Keep("mine", large) {
+		t.Error("a set that is larger than a tenant may have is kept")
+	}
+}
