@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"iter"
 	"sync"
 )
 
@@ -42,10 +41,7 @@ type Engine struct {
 	transport
 	conn     *tls.Conn
 	config   *config
-	next     func() (struct{}, bool) // of the handshake in progress
-	stop     func()
-	err      error // of the handshake
-	complete bool  // the handshake is done
+	complete bool // the handshake is done
 	leaf     *x509.Certificate
 	verified []*x509.Certificate
 	greeted  bool     // a server has read what the client can
@@ -93,27 +89,22 @@ func (e *Engine) Handshake() Status {
 	if s := e.blocked(); s != OK || e.complete {
 		return s
 	}
-	if e.next == nil {
+	if e.handshake == nil {
 		if f := e.config.refused; f != nil {
 			return e.fail(f)
 		}
-		e.next, e.stop = iter.Pull(e.handshake)
+		e.handshake = startHandshake(e.conn.Handshake)
 	}
-	if _, more := e.next(); more {
+	h := e.handshake
+	if !h.step() {
 		return WantRead
 	}
-	e.next, e.stop, e.yield = nil, nil, nil
-	if e.err != nil {
-		return e.failed(e.err)
+	e.handshake = nil
+	if h.err != nil {
+		return e.failed(h.err)
 	}
 	e.complete = true
 	return OK
-}
-
-// handshake is the coroutine of the handshake.
-func (e *Engine) handshake(yield func(struct{}) bool) {
-	e.yield = yield
-	e.err = e.conn.Handshake()
 }
 
 // plains are buffers for one record.
@@ -246,6 +237,16 @@ func (e *Engine) Feed(p []byte) int {
 // Room returns a buffer for received bytes, of up to [MaxInput] bytes. The caller must call Received.
 func (e *Engine) Room() []byte { return e.room() }
 
+// RecordRoom is Room for the next part of a record at most: its header, or the rest of its content. So
+// what follows the record stays in the caller's connection, where a poll sees it.
+func (e *Engine) RecordRoom() []byte {
+	room := e.room()
+	return room[:min(len(room), e.frame.missing())]
+}
+
+// AtRecordStart reports whether all records that were received are complete.
+func (e *Engine) AtRecordStart() bool { return e.frame.n == 0 }
+
 // Received adds the first n bytes of what Room has returned.
 func (e *Engine) Received(n int) {
 	e.transport.received(n)
@@ -275,9 +276,9 @@ func (e *Engine) Complete() bool { return e.complete }
 // Close ends the engine. It sends nothing.
 func (e *Engine) Close() {
 	e.closed = true
-	if e.stop != nil {
-		e.stop()
-		e.next, e.stop = nil, nil
+	if h := e.handshake; h != nil {
+		e.handshake = nil
+		h.stop()
 	}
 	e.releaseInput()
 	if e.plain != nil {

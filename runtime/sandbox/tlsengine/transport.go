@@ -17,7 +17,9 @@ type transport struct {
 	sawEnd bool    // crypto/tls has read up to the end
 	closed bool    // the engine is closed
 	tail   [7]byte // the latest bytes that crypto/tls has read
-	yield  func(struct{}) bool
+	frame  frame
+	// handshake is what Read waits in for bytes; nil: it does not wait.
+	handshake *handshake
 }
 
 // errWait is the error of a Read that lacks bytes. crypto/tls continues after temporary errors.
@@ -29,7 +31,7 @@ func (waitError) Error() string   { return "tlsengine: nothing was received" }
 func (waitError) Timeout() bool   { return true }
 func (waitError) Temporary() bool { return true }
 
-// Read implements [net.Conn]. During the handshake it leaves the coroutine until bytes are there.
+// Read implements [net.Conn]. During the handshake it waits for bytes.
 func (t *transport) Read(p []byte) (int, error) {
 	for len(t.in) == 0 {
 		switch {
@@ -38,9 +40,9 @@ func (t *transport) Read(p []byte) (int, error) {
 		case t.ended:
 			t.sawEnd = true
 			return 0, io.EOF
-		case t.yield == nil:
+		case t.handshake == nil:
 			return 0, errWait
-		case !t.yield(struct{}{}):
+		case !t.handshake.pause():
 			return 0, net.ErrClosed
 		}
 	}
@@ -123,6 +125,7 @@ func (t *transport) room() []byte {
 
 // received adds n bytes that were put into the room.
 func (t *transport) received(n int) {
+	t.frame.add(t.in[len(t.in) : len(t.in)+n])
 	if t.in = t.in[:len(t.in)+n]; len(t.in) == 0 {
 		t.releaseInput()
 	}
@@ -133,6 +136,43 @@ func (t *transport) releaseInput() {
 		inputs.Put((*[MaxInput]byte)(t.buffer))
 		t.buffer, t.in = nil, nil
 	}
+}
+
+// headerSize is the size of the header of a record, in bytes.
+const headerSize = 5
+
+// frame is the position of received bytes in a record.
+type frame struct {
+	header [headerSize]byte
+	n      int // bytes of the header
+	left   int // bytes of the content
+}
+
+// add adds received bytes.
+func (f *frame) add(p []byte) {
+	for len(p) > 0 {
+		if f.n < headerSize {
+			k := copy(f.header[f.n:], p)
+			f.n += k
+			f.left = int(f.header[3])<<8 | int(f.header[4])
+			p = p[k:]
+		} else {
+			k := min(f.left, len(p))
+			f.left -= k
+			p = p[k:]
+		}
+		if f.n == headerSize && f.left == 0 {
+			*f = frame{}
+		}
+	}
+}
+
+// missing returns the number of bytes until the end of the header, or else of the record.
+func (f *frame) missing() int {
+	if f.n < headerSize {
+		return headerSize - f.n
+	}
+	return f.left
 }
 
 // keptOutput is the capacity of an empty output buffer that an engine keeps.

@@ -101,8 +101,7 @@ func (s *System) tlsReceive(c tlsCall, t *tlsConn, began int64) tlsResult {
 		err := k.usable(true)
 		n := 0
 		if err == success {
-			n, _, err = s.receiveOnce(k, e.Room(), 0)
-			e.Received(n)
+			n, err = s.tlsReceiveRecord(k, e)
 		}
 		switch {
 		case err == success && n == 0:
@@ -117,6 +116,25 @@ func (s *System) tlsReceive(c tlsCall, t *tlsConn, began int64) tlsResult {
 			return tlsResult{status: tlsengine.WantRead}
 		case !s.tlsAwait(c, k, readable, began):
 			return tlsResult{status: tlsTimeout}
+		}
+	}
+}
+
+// tlsReceiveRecord receives the rest of a record at most: what follows stays in the socket, so that a
+// poll sees it.
+func (s *System) tlsReceiveRecord(k *socket, e *tlsengine.Engine) (total int, err errno) {
+	for {
+		room := e.RecordRoom()
+		n, _, err := s.receiveOnce(k, room, 0)
+		e.Received(n)
+		if total += n; err != success || n == 0 || k.state != socketConnected {
+			if total > 0 {
+				return total, success
+			}
+			return 0, err
+		}
+		if n < len(room) || e.AtRecordStart() {
+			return total, success
 		}
 	}
 }
