@@ -46,6 +46,10 @@ SERVERS = (
     "a function connects to others and receives no connections: let callers run the function, or fetch the data in"
     " main"
 )  # in lower case, since asyncio writes it so
+ANCILLARY = (
+    "ancillary data carries descriptors and credentials between processes, and a function is a single one: send the"
+    " data in the message itself"
+)
 TLS = (
     "a function cannot encrypt its connections yet: send the data in the args, or fetch it where the function is"
     " called and use the result there"
@@ -96,7 +100,7 @@ NO_MAIN = "the code defines no function main(args, context)"
 OTHER_NAMES = ("handler", "lambda_handler", "handle", "app", "run", "hello_world", "Main")
 
 _SENTENCES = (
-    THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, NETWORK_LATER, SERVERS, TLS, FAMILIES, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
+    THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, NETWORK_LATER, SERVERS, ANCILLARY, TLS, FAMILIES, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
     TERMINAL, CALLS, SYSTEM, LIMITS, BUNDLE_PACKAGES, BUNDLE_FILES, BUNDLE_RELATIVE, native.NATIVE,
 )  # fmt: skip
 

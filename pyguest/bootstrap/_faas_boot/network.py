@@ -1,4 +1,4 @@
-"""What the module `socket` has on Linux and the C module lacks here: constants.
+"""What the module `socket` has on Linux and the C module lacks here: constants; and look-ups of asyncio.
 
 Lib/socket.py imports this module at its end; see pyguest/build/patches. The sockets themselves are
 those of the host (pyguest/guest/net.c); why one cannot connect is in `absent`, or in the host's words.
@@ -6,7 +6,11 @@ those of the host (pyguest/guest/net.c); why one cannot connect is in `absent`, 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from types import ModuleType
+
+import _faas
 
 HOST = "localhost"
 
@@ -30,3 +34,38 @@ def install(socket: ModuleType) -> None:
         if not hasattr(socket, name):
             setattr(socket, name, int(number))
             socket.__all__.append(name)
+
+
+async def getaddrinfo(loop: object, get: Callable[..., list], host: object, port: object, family: int, *more: int) -> list:
+    """Return what a getaddrinfo returns, whose look-up of a name runs while the loop goes on."""
+    descriptor = _look_up(host, family) if hasattr(loop, "_add_reader") else None
+    if descriptor is None:
+        return get(host, port, family, *more)
+    try:
+        answered = loop.create_future()
+        loop._add_reader(descriptor, _set, answered)
+        try:
+            await answered
+        finally:
+            loop._remove_reader(descriptor)
+        _faas.answer(descriptor)
+        try:
+            return get(host, port, family, *more)
+        finally:
+            _faas.answer(-1)
+    finally:
+        os.close(descriptor)
+
+
+def _look_up(host: object, family: int) -> int | None:
+    """Begin to look up a name, and return its descriptor; None if getaddrinfo has the answer at once, or fails."""
+    try:
+        name = host.encode("idna") if isinstance(host, str) else host
+        return _faas.look_up(name.decode("ascii"), family) if name else None
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _set(future: object) -> None:
+    if not future.done():
+        future.set_result(None)

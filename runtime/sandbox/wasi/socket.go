@@ -82,6 +82,7 @@ const (
 	socketDialing                      // a stream whose connection is being made
 	socketConnected                    // connect has succeeded, or it is one of a pair
 	socketDead                         // its run has ended, or a limit has ended it
+	socketLookup                       // no socket: the look-up of a name
 )
 
 // socket is a socket of a run. It has no resource of the host until it is connected. A socket that is
@@ -95,6 +96,7 @@ type socket struct {
 	peer    netip.AddrPort // of a connected socket
 	options []option       // that were set
 	dial    *dial          // of a socket that dials
+	lookup  *lookup        // of a look-up
 	ends    []*end         // one of a connected socket; one for each peer of an idle datagram socket
 
 	want  events // what the poll in progress waits for
@@ -113,11 +115,14 @@ type option struct {
 // copy returns a socket as a State has it: idle or dead.
 func (k *socket) copy() *socket {
 	c := &socket{family: k.family, stream: k.stream, pair: k.pair, state: k.state, failure: k.failure, peer: k.peer, options: slices.Clone(k.options)}
-	if k.dial != nil || len(k.ends) > 0 {
+	if k.isLive() {
 		c.state = socketDead
 	}
 	return c
 }
+
+// isLive reports whether the socket has something of the host, which ends with the run.
+func (k *socket) isLive() bool { return k.dial != nil || k.lookup != nil || len(k.ends) > 0 }
 
 // option returns the value that was set, or a default.
 func (k *socket) option(name optionName, otherwise int32) int32 {
@@ -236,6 +241,11 @@ func (s *System) dropEnds(k *socket) {
 		k.dial = nil
 		s.holdConnections(-1)
 	}
+	if k.lookup != nil {
+		k.lookup.cancel()
+		k.lookup = nil
+		s.holdConnections(-1)
+	}
 }
 
 // dropPaired returns what n ends of pairs have taken.
@@ -250,7 +260,7 @@ func (s *System) closeSocket(k *socket) { s.dropEnds(k) }
 
 // kill ends the connections of a socket. A socket that has had none stays as it is.
 func (s *System) kill(k *socket, failure errno) {
-	if k.dial == nil && len(k.ends) == 0 {
+	if !k.isLive() {
 		return
 	}
 	s.dropEnds(k)

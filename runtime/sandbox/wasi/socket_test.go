@@ -115,7 +115,7 @@ func (n *testNetwork) Check(_ string, to netip.AddrPort) error {
 
 func (n *testNetwork) Resolve(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	switch host {
-	case "both":
+	case "both", "hosts":
 		return []netip.Addr{netip.IPv6Loopback(), netip.MustParseAddr("127.0.0.1")}, nil
 	case "never":
 		<-ctx.Done()
@@ -766,6 +766,17 @@ func TestNothingSurvivesARun(t *testing.T) {
 			at, size := r.put(atPath, "never")
 			r.mem.WriteUint32Le(atResult, 1)
 			recovered(func() { r.call("sock_resolve", at, size, 0, atBuffer, atResult) })
+		},
+		"looking up": func() {
+			for range 20 {
+				r.lookUp("never")
+			}
+		},
+		"waiting for an answer": func() {
+			fd := r.lookUp("never")
+			recovered(func() {
+				r.poll(0x20000, 0x21000, subscription{user: 1, kind: eventFdRead, clock: uint32(fd)})
+			})
 		},
 		"image":       func() { r.capture() },
 		"by the host": func() { r.sys.Disconnect() },

@@ -87,6 +87,8 @@ func (k *socket) known() events {
 		return readable | writable | hangup | failed
 	case k.state == socketDialing:
 		return 0
+	case k.state == socketLookup && k.lookup.isDone():
+		return k.want & readable
 	case k.state == socketIdle && k.failure != success:
 		return readable | writable | hangup | failed
 	case k.state == socketIdle && k.stream:
