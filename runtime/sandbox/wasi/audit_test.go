@@ -23,16 +23,22 @@ func (r *rig) reset(state *State) {
 func (r *rig) capture() *State {
 	state := r.sys.Capture()
 	if state != nil {
-		r.kept = r.sys.charged - r.sys.paired()
+		r.kept = r.sys.charged - r.sys.buffers()
 	}
 	return state
 }
 
-// paired returns the bytes that are charged for pairs of sockets.
-func (s *System) paired() (bytes int64) {
+// buffers returns the bytes that are charged for pairs of sockets, and for buffers that have grown.
+func (s *System) buffers() (bytes int64) {
 	for _, d := range s.opened {
-		if d.socket != nil && d.socket.pair {
+		if d.socket == nil {
+			continue
+		}
+		if d.socket.pair {
 			bytes += int64(len(d.socket.ends)) * pairBuffer
+		}
+		for _, e := range d.socket.ends {
+			bytes += e.grown
 		}
 	}
 	return bytes
@@ -58,7 +64,7 @@ func (s *System) audit(kept int64) error {
 	if connections != s.connections {
 		return fmt.Errorf("%d connections are counted, of %d", s.connections, connections)
 	}
-	charged, size := s.paired(), int64(0)
+	charged, size := s.buffers(), int64(0)
 	files := -1 // /tmp itself does not count
 	names := map[uint32]int{0: 1}
 	isFree := map[uint32]bool{}

@@ -273,6 +273,7 @@ func pairOfEnds(stream bool) (ends [2]*end, _ errno) {
 			return ends, eNOBUFS // cannot happen
 		}
 		ends[i] = &end{conn: file, raw: raw}
+		setBuffers(raw, pairBuffer/2, pairBuffer/2)
 	}
 	return ends, success
 }
@@ -344,22 +345,6 @@ func (e *end) set(o option) errno {
 		return success
 	}
 	return e.do(func(fd int) error { return unix.SetsockoptInt(fd, int(o.level), int(o.name), int(o.value)) })
-}
-
-// limitBuffers bounds the bytes that the kernel keeps of the connection.
-func (e *end) limitBuffers() {
-	size := socketBuffer
-	if e.count == nil {
-		size = pairBuffer / 2
-	}
-	_ = e.do(func(fd int) error {
-		for _, name := range []int{unix.SO_SNDBUF, unix.SO_RCVBUF} {
-			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, name, size); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // localPort returns the port of the connection, or 0.

@@ -4,6 +4,7 @@ package wasi
 
 import (
 	"context"
+	"syscall"
 	"time"
 )
 
@@ -29,5 +30,7 @@ func (e *end) send([]byte, uint32) (int, errno)    { return 0, eNOSYS }
 func (e *end) shutdown(int) errno                  { return eNOSYS }
 func (e *end) takeError() errno                    { return success }
 func (e *end) set(option) errno                    { return success }
-func (e *end) limitBuffers()                       {}
 func (e *end) localPort() uint16                   { return 0 }
+
+func setBuffers(syscall.RawConn, int, int) {}
+func widen(syscall.RawConn, int)           {}

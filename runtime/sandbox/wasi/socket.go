@@ -64,12 +64,6 @@ const (
 	maxConnections = 128
 	// maxPeers is the number of addresses to which one datagram socket sends.
 	maxPeers = 16
-	// socketBuffer is the number of bytes that the kernel keeps of a connection, in each direction. The
-	// kernel doubles it, for its own records.
-	socketBuffer = 256 << 10
-	// pairBuffer is the number of bytes that the kernel keeps of what was sent to the other end of a pair,
-	// with its own records, as on Linux. The kernel doubles what it is asked for.
-	pairBuffer = 208 << 10
 	// maxTransfer is the number of bytes that one call of the kernel transfers, some 50 µs of work.
 	maxTransfer = 256 << 10
 )
@@ -146,6 +140,10 @@ type end struct {
 	armed      events // what the poller reports once
 	wanted     bool
 	ready      events
+
+	sent, received  int   // bytes, up to bulkBytes
+	sends, receives bool  // the buffers have grown
+	grown           int64 // bytes that are charged for that
 }
 
 // events are what a socket is ready for, and what has happened to it.
@@ -176,6 +174,9 @@ func startDial(n runtime.Network, network string, to netip.AddrPort, ended func(
 	go func() {
 		defer cancel()
 		conn, err := n.Dial(ctx, network, to)
+		if err == nil {
+			limitBuffers(conn)
+		}
 		d.mu.Lock()
 		if d.abandoned && conn != nil {
 			closeUnused(conn)
@@ -221,7 +222,6 @@ func (s *System) addEnd(k *socket, e *end) {
 	for _, o := range k.options {
 		e.set(o)
 	}
-	e.limitBuffers()
 }
 
 // dropEnds closes the connections of a socket.
@@ -229,6 +229,7 @@ func (s *System) dropEnds(k *socket) {
 	for _, e := range k.ends {
 		s.poller.remove(e)
 		e.conn.Close()
+		s.refundGrowth(e)
 	}
 	if k.pair {
 		s.dropPaired(len(k.ends))
@@ -337,5 +338,7 @@ func (s *System) counted(k *socket, e *end, sent, received int) {
 	}
 	if err := e.count(sent, received); err != nil {
 		s.kill(k, s.failure(err))
+	} else if k.stream {
+		s.grow(e, sent, received)
 	}
 }
