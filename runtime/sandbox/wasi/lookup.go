@@ -65,8 +65,8 @@ func sockLookUp(s *System, g guest, p []uint64) errno {
 	if err != success {
 		return err
 	}
-	if !s.holdConnections(1) {
-		return eMFILE
+	if err := s.holdConnections(1); err != success {
+		return err
 	}
 	k := &socket{family: afInet, stream: true, state: socketLookup}
 	fd, err := s.installSocket(k)

@@ -55,8 +55,11 @@ func sockPair(s *System, g guest, p []uint64) errno {
 		return eFAULT
 	case kind != sockStream && kind != sockDgram:
 		return ePROTONOSUPPORT
-	case !s.holdConnections(2):
-		return eMFILE
+	}
+	if err := s.holdConnections(2); err != success {
+		return err
+	}
+	switch {
 	case !s.control.HoldFiles(2):
 		s.holdConnections(-2)
 		return eNFILE
@@ -112,8 +115,8 @@ func (s *System) begin(k *socket, to netip.AddrPort) errno {
 	if err := n.Check(network, to); err != nil {
 		return s.failure(err)
 	}
-	if !s.holdConnections(1) {
-		return eMFILE
+	if err := s.holdConnections(1); err != success {
+		return err
 	}
 	k.dial = startDial(n, network, to, s.poller.waker())
 	return success

@@ -268,13 +268,17 @@ func (s *System) kill(k *socket, failure errno) {
 	k.state, k.failure = socketDead, failure
 }
 
-// holdConnections counts n more connections, and reports whether the run may have them.
-func (s *System) holdConnections(n int) bool {
-	if n > 0 && s.connections+n > maxConnections || !s.control.Hold(n) {
-		return false
+// holdConnections counts n more connections, or returns an errno if the run cannot have them.
+func (s *System) holdConnections(n int) errno {
+	if n > 0 && s.connections+n > maxConnections {
+		return eMFILE
+	}
+	if !s.control.Hold(n) {
+		s.explain(runtime.Errorf(runtime.CodeTooBusy, "the server has no memory for another connection").WithHint("try again in a moment"))
+		return eNOBUFS
 	}
 	s.connections += n
-	return true
+	return success
 }
 
 // Connect lets the run reach a network, until Disconnect. Reset disconnects, too.
