@@ -115,6 +115,7 @@ async def cancelled(loop):
 async def failed(loop, name, **more):
     try: return await loop.getaddrinfo(name, 80, **more)
     except OSError as e: return str(e)
+    except UnicodeError as e: return e.reason
 
 async def main(args, context):
     loop = asyncio.get_running_loop()
@@ -132,7 +133,7 @@ async def main(args, context):
 		outcome := runOn(t, box, p, names, n)
 		want := `[true,["timed out","[Errno -2] Name or service not known: there is no host no.test",` +
 			`"[Errno -4] Non-recoverable failure in name resolution: the function may not reach denied.test: add it to allow",` +
-			`"encoding with 'idna' codec failed",4,["127.0.0.1",80],["127.0.0.1",80],["127.0.0.1",80],"[Errno -2] Name or service not known"],0]`
+			`"label too long",4,["127.0.0.1",80],["127.0.0.1",80],["127.0.0.1",80],"[Errno -2] Name or service not known"],0]`
 		if string(outcome.Result) != want {
 			t.Errorf("got %s %+v\nwant %s", outcome.Result, outcome.Failure, want)
 		}
@@ -250,5 +251,41 @@ func TestSocketCalls(t *testing.T) {
 			}
 			n.wait(t)
 		})
+	}
+}
+
+// literal is a network that resolves no name.
+type literal struct{ loopback }
+
+func (*literal) Resolve(_ context.Context, _, host string) ([]netip.Addr, error) {
+	return nil, runtime.Errorf(runtime.CodePermissionDenied, "the function may not reach %s", host)
+}
+
+// TestLocalhostIsLoopback: where no rule has its name, the host of the run is the loopback interface, which a
+// rule with an address opens.
+func TestLocalhostIsLoopback(t *testing.T) {
+	names := servers(t)
+	box := boxes["mapped"]
+	p := deployed(t, box, clientImports+`
+def main(args, context):
+    results = []
+    for name in "localhost", "LOCALHOST", socket.gethostname():
+        with socket.create_connection((name, args["echo"])) as s:
+            s.send(b"x")
+            results.append([s.recv(1).decode(), s.getpeername()[0]])
+    async def connect():
+        reader, writer = await asyncio.open_connection("localhost", args["echo"])
+        writer.write(b"y")
+        return (await reader.readexactly(1)).decode()
+    results.append(asyncio.run(connect()))
+    for name in "localhost.evil.test", "localhost.localdomain.", "notlocalhost":
+        try: socket.getaddrinfo(name, 1)
+        except OSError as e: results.append(str(e).rpartition(": ")[2])
+    return results
+`, runtime.Limits{})
+	const want = `[["x","127.0.0.1"],["x","127.0.0.1"],["x","127.0.0.1"],"y","the function may not reach localhost.evil.test",` +
+		`"the function may not reach localhost.localdomain.","the function may not reach notlocalhost"]`
+	if outcome := runOn(t, box, p, names, &literal{}); string(outcome.Result) != want {
+		t.Errorf("got %s %+v, want %s", outcome.Result, outcome.Failure, want)
 	}
 }
