@@ -12,12 +12,15 @@ import (
 const hasSockets = false
 
 // poller is without use where no socket can be opened.
-type poller struct{ hold func(n int) bool }
+type poller struct {
+	hold  func(n int) bool
+	watch watch
+}
 
 func (p *poller) add(*end)              {}
 func (p *poller) close()                {}
 func (p *poller) waker() func()         { return func() {} }
-func (p *poller) arm(*end, events) bool { return false }
+func (p *poller) ask(*end, events) bool { return false }
 func (p *poller) remove(*end)           {}
 func (p *poller) collect()              {}
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -128,9 +129,16 @@ func (k *socket) option(name optionName, otherwise int32) int32 {
 	return otherwise
 }
 
+// conn is what an end needs of a connection: Go's poller watches it.
+type conn interface {
+	io.Closer
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
 // end is a connection of the host.
 type end struct {
-	conn  io.Closer
+	conn  conn
 	raw   syscall.RawConn
 	peer  netip.AddrPort
 	count func(sent, received int) error // nil: of a pair

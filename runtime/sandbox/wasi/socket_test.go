@@ -268,9 +268,13 @@ func (r *rig) reason() string {
 }
 
 // waits polls one descriptor for at most 10 s.
-func (r *rig) waits(fd uint64, kind uint8) []answer {
+func (r *rig) waits(fd uint64, kind uint8, others ...uint64) []answer {
 	r.t.Helper()
-	got, err := r.poll(0x20000, 0x21000, subscription{user: 1, kind: kind, clock: uint32(fd)}, subscription{user: 2, timeout: 10e9, clock: clockMonotonic})
+	all := []subscription{{user: 1, kind: kind, clock: uint32(fd)}, {user: 2, timeout: 10e9, clock: clockMonotonic}}
+	for i, other := range others {
+		all = append(all, subscription{user: uint64(3 + i), kind: eventFdRead, clock: uint32(other)})
+	}
+	got, err := r.poll(0x20000, 0x21000, all...)
 	r.must("poll_oneoff", err)
 	return got
 }
@@ -836,8 +840,11 @@ func TestFilesOfSocketsAreBounded(t *testing.T) {
 	r.must("a pair", r.call("sock_pair", sockStream, atResult))
 	first := r.result()
 	r.want("another pair", r.call("sock_pair", sockStream, atResult), eNFILE)
-	if got := r.waits(fd, eventFdWrite); len(got) != 1 || r.control.files != 3 {
+	if got := r.waits(fd, eventFdWrite); len(got) != 1 || r.control.files != 2 {
 		t.Errorf("waiting to send gives %v, with %d files", got, r.control.files)
+	}
+	if got := r.waits(fd, eventFdWrite, uint64(first)); len(got) != 1 || r.control.files != 3 {
+		t.Errorf("waiting for two gives %v, with %d files", got, r.control.files)
 	}
 	r.must("close", r.call("fd_close", uint64(first)))
 	if r.control.files != 2 {
@@ -851,7 +858,9 @@ func TestFilesOfSocketsAreBounded(t *testing.T) {
 	r.control.mostFiles, r.control.files = 1, 1 // others have them
 	fd = r.socket(sockStream, n.echo)
 	r.must("connect", r.connect(fd, n.echo))
-	if got := r.waits(fd, eventFdWrite); len(got) != 1 || got[0].user != 1 {
+	quiet := r.socket(sockStream, n.echo)
+	r.must("connect", r.connect(quiet, n.echo))
+	if got := r.waits(fd, eventFdWrite, quiet); len(got) != 1 || got[0].user != 1 {
 		t.Errorf("waiting to send without a poller gives %v", got)
 	}
 	r.reset(nil)
