@@ -224,6 +224,18 @@ def get(*a, **k):
 return [get(None, 80), get(None, 80, flags=socket.AI_PASSIVE), get("127.0.0.1", 80, flags=socket.AI_NUMERICHOST), get("v4.test", "http"), get("v4.test", "80", flags=socket.AI_NUMERICSERV),
     get("v4.test", "http", flags=socket.AI_NUMERICSERV), get("::1", 1, family=socket.AF_INET), socket.getaddrinfo("v4.test", 1, flags=socket.AI_CANONNAME)[0][3], socket.has_dualstack_ipv6()]`,
 		`[[["127.0.0.1",80],["::1",80,0,0]],[["0.0.0.0",80],["::",80,0,0]],[["127.0.0.1",80]],[["127.0.0.1",80]],[["127.0.0.1",80]],-2,-9,"v4.test",true]`},
+	{"fcntl", `
+import fcntl
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(("127.0.0.1", args["udp"]))
+s.send(b"kept")
+select.select([s], [], [])
+before = fcntl.fcntl(s, fcntl.F_GETFL)
+fcntl.fcntl(s, fcntl.F_SETFL, before | os.O_NONBLOCK)
+after = fcntl.fcntl(s, fcntl.F_GETFL)
+first = s.recv(10).decode()
+try: s.recv(10)
+except BlockingIOError: return [before == os.O_RDWR, after == os.O_RDWR | os.O_NONBLOCK, os.get_blocking(s.fileno()), first]`, `[true,true,false,"kept"]`},
 	{"writelines", `
 async def main():
     reader, writer = await asyncio.open_connection("127.0.0.1", args["echo"])
