@@ -126,6 +126,20 @@ enum { LIBC_AF_INET = AF_INET, LIBC_AF_INET6 = AF_INET6 };
 #define NO_RECOVERY 3
 #define NO_DATA 4
 
+/* Ancillary data: there is none, so that only the layout matters (message.c). */
+#define SCM_RIGHTS 1
+struct cmsghdr {
+    socklen_t cmsg_len;
+    int cmsg_level, cmsg_type;
+};
+#define CMSG_ALIGN(length) (((length) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
+#define CMSG_LEN(length) (CMSG_ALIGN(sizeof(struct cmsghdr)) + (length))
+#define CMSG_SPACE(length) (CMSG_ALIGN(sizeof(struct cmsghdr)) + CMSG_ALIGN(length))
+#define CMSG_DATA(header) ((unsigned char *)((struct cmsghdr *)(header) + 1))
+#define CMSG_FIRSTHDR(message) \
+    ((message)->msg_controllen >= sizeof(struct cmsghdr) ? (struct cmsghdr *)(message)->msg_control : NULL)
+#define CMSG_NXTHDR(message, header) faas_next_header(message, header)
+
 struct addrinfo {
     int ai_flags, ai_family, ai_socktype, ai_protocol;
     socklen_t ai_addrlen;
@@ -167,6 +181,9 @@ int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict l
 ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *to, socklen_t length);
 ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, struct sockaddr *restrict from,
                  socklen_t *restrict length);
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t recvmsg(int fd, struct msghdr *message, int flags);
+struct cmsghdr *faas_next_header(const struct msghdr *message, const struct cmsghdr *header);
 int setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 int getaddrinfo(const char *restrict host, const char *restrict service, const struct addrinfo *restrict hints,
                 struct addrinfo **restrict found);

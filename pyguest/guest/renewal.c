@@ -16,6 +16,7 @@
 
 #include "digest.h"
 #include "linux.h"
+#include "names.h"
 #include "tls.h"
 
 /* CPython's RandomObject, from its Modules/_randommodule.c. */
@@ -72,6 +73,8 @@ static PyMethodDef methods[] = {
      "share(generator, state): the generator that every run finds renewed, and its state as _random.Random.getstate gives it"},
     {"wrote", wrote, METH_NOARGS, "wrote(): whether the run has written to a stream that may have it in a buffer"},
     {"set_mode", set_mode, METH_VARARGS, "set_mode(device, inode, mode): the permission bits that os.stat reports for a file"},
+    {"look_up", faas_look_up, METH_VARARGS, "look_up(host, family): begin to look up a name; the descriptor to wait for, or None"},
+    {"answer", faas_answer, METH_VARARGS, "answer(descriptor): the look-up from which getaddrinfo takes addresses; -1: none"},
     {"umask", set_umask, METH_VARARGS, "umask(mask): set the mask of new files, and return the previous one"},
     {NULL, NULL, 0, NULL},
 };

@@ -4,6 +4,7 @@
  * numbers of the operations and what their answers mean.
  */
 #define PY_SSIZE_T_CLEAN
+#include "sockets.h"
 #include "tls.h"
 
 #include <stdint.h>
@@ -16,7 +17,7 @@ typedef struct {
 __attribute__((import_module("wasi_snapshot_preview1"), import_name("tls_call"))) extern int32_t
 host_tls(int32_t handle, int32_t op, const void *in, size_t in_len, void *out, size_t out_len, int64_t timeout, Result *result);
 
-int faas_socket_failed(int error);
+
 
 enum { STATUS_MASK = 0xff, STATUS_SYSTEM = 6 };
 
@@ -29,7 +30,7 @@ static int ask(PyObject *const *args, const Py_buffer *in, void *out, size_t out
     int error = host_tls((int32_t)handle, (int32_t)op, in->buf, (size_t)in->len, out, out_len, timeout, result);
     if (error == 0 && (result->status & STATUS_MASK) == STATUS_SYSTEM) error = (int)result->n;
     if (error == 0) return 0;
-    faas_socket_failed(error);
+    faas_socket_done(error);
     PyErr_SetFromErrno(PyExc_OSError);
     return -1;
 }

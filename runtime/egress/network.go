@@ -69,16 +69,12 @@ func (w *network) start(ctx context.Context) (_ context.Context, done func(), er
 
 // begin counts a connection with the run, its function, its tenant and the server, or with none.
 func (w *network) begin() error {
-	if m := w.networks.memory; m != nil && !m.TryTake(connectionBytes) {
-		return limitError(runtime.CodeTooBusy, runtime.BusyRetry, "try again in a moment", "the server has no memory for another connection")
-	}
 	now := w.networks.now()
 	for i, m := range w.levels {
 		if err := m.begin(now); err != nil {
 			for _, m := range w.levels[:i] {
 				m.undo()
 			}
-			w.giveMemory()
 			return err
 		}
 	}
@@ -89,13 +85,6 @@ func (w *network) begin() error {
 func (w *network) end() {
 	for _, m := range w.levels {
 		m.end()
-	}
-	w.giveMemory()
-}
-
-func (w *network) giveMemory() {
-	if m := w.networks.memory; m != nil {
-		m.Give(connectionBytes)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 const (
@@ -21,8 +20,6 @@ const (
 	// earlier.
 	dialTimeout   = 30 * time.Second
 	lookupTimeout = 10 * time.Second
-	// connectionBytes is the memory of a connection on Go's heap, in bytes, or more.
-	connectionBytes = 16 * runtime.KiB
 	// NoEgress, as the only rule of a ceiling, lets no function reach anything.
 	NoEgress = "none"
 )
@@ -40,8 +37,6 @@ type NetworkOptions struct {
 	Proxy string
 	// Resolver resolves names. Nil: the resolver of Go, with the configuration of the machine.
 	Resolver *net.Resolver
-	// Memory is the budget from which connections take their memory. Nil: they take none.
-	Memory *memory.Budget
 	// Run, Function, Tenant and Server bound what one run, all runs of a function, all runs of a tenant
 	// and all runs use. Zero fields have defaults. The bound of Server on connections depends on the
 	// files that the process may open; a tenant may have three quarters of it, a function half.
@@ -58,7 +53,6 @@ type Networks struct {
 	resolver *net.Resolver
 	direct   dialer
 	proxied  dialer // nil: there is no proxy
-	memory   *memory.Account
 	now      func() time.Time
 
 	run                Limits
@@ -99,9 +93,6 @@ func NewNetworks(o NetworkOptions) (*Networks, error) {
 	}
 	if n.now == nil {
 		n.now = time.Now
-	}
-	if o.Memory != nil {
-		n.memory = o.Memory.Open(memory.Options{Name: "network connections", Heap: true})
 	}
 	n.run = o.Run.or(defaultRun)
 	o.Server.Connections = cmp.Or(o.Server.Connections, maxConnections())

@@ -20,7 +20,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // loopback is what the operator of these tests allows, so that servers of the tests can be reached.
@@ -539,8 +538,7 @@ func TestServerNames(t *testing.T) {
 func TestUseIsCounted(t *testing.T) {
 	to := echo(t)
 	resolver, _ := zone{"a.example.": fixed("127.0.0.1")}.resolver(t)
-	budget := memory.New(1<<30, nil)
-	n := newNetworks(t, NetworkOptions{Resolver: resolver, Allow: []string{loopback}, Memory: budget})
+	n := newNetworks(t, NetworkOptions{Resolver: resolver, Allow: []string{loopback}})
 	w := n.open(t, hostPort("a.example", to.Port()), hostPort("127.0.0.1", to.Port()))
 	for i := range 3 {
 		host := "127.0.0.1"
@@ -573,8 +571,8 @@ func TestUseIsCounted(t *testing.T) {
 			c.Close()
 		}
 	}
-	if held := budget.Used(); held != 2*connectionBytes {
-		t.Errorf("two open connections hold %d bytes", held)
+	if n.server.open != 2 {
+		t.Errorf("%d connections are open, want 2", n.server.open)
 	}
 	used := w.Close()
 	if len(used) != 2 {
@@ -594,8 +592,8 @@ func TestUseIsCounted(t *testing.T) {
 	if again := w.Close(); len(again) != 2 {
 		t.Errorf("a second Close: %+v", again)
 	}
-	if held := budget.Used(); held != 0 || n.server.open != 0 {
-		t.Errorf("after the end %d bytes are held, %d connections open", held, n.server.open)
+	if n.server.open != 0 {
+		t.Errorf("after the end %d connections are open", n.server.open)
 	}
 }
 
@@ -762,29 +760,6 @@ func TestSmallTransfersAddUp(t *testing.T) {
 			}
 		}
 		w.Close()
-	}
-}
-
-// TestMemoryOfConnections checks that a server without memory opens no connection, and counts none.
-func TestMemoryOfConnections(t *testing.T) {
-	to := echo(t)
-	budget := memory.New(20*connectionBytes, nil)
-	n := newNetworks(t, NetworkOptions{Allow: []string{loopback}, Memory: budget})
-	w := n.open(t, hostPort("127.0.0.1", to.Port()))
-	opened := 0
-	for ; opened < 20; opened++ {
-		if _, err := w.Dial(context.Background(), "tcp", to); err != nil {
-			if runtime.CodeOf(err) != runtime.CodeTooBusy {
-				t.Error(err)
-			}
-			break
-		}
-	}
-	if opened == 0 || opened == 20 || n.server.open != opened {
-		t.Errorf("%d connections were opened, %d counted", opened, n.server.open)
-	}
-	if w.Close(); budget.Used() != 0 {
-		t.Errorf("%d bytes are held", budget.Used())
 	}
 }
 

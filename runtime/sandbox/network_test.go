@@ -229,6 +229,11 @@ func servers(t testing.TB) map[string]any {
 		"udp":    udp.LocalAddr().(*net.UDPAddr).Port,
 		"closed": closed,
 		"silent": serve(t, "127.0.0.1", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }),
+		"flood": serve(t, "127.0.0.1", func(c net.Conn) {
+			b := make([]byte, 1<<16)
+			for err := error(nil); err == nil; _, err = c.Write(b) {
+			}
+		}),
 		"reset": serve(t, "127.0.0.1", func(c net.Conn) {
 			_, _ = c.Read(make([]byte, 1))
 			_ = c.(*net.TCPConn).SetLinger(0)
@@ -632,6 +637,17 @@ def main(args, context):
     if how == "recv": s.recv(1)
     if how == "poll": select.select(kept, [], [])
     if how == "resolve": socket.getaddrinfo("slow.test", 1)
+    if how == "bulk":
+        bulk = socket.create_connection(("127.0.0.1", args["flood"]))
+        for _ in range(20): bulk.recv(1 << 15, socket.MSG_WAITALL)
+    if how == "look up":
+        async def look_up():
+            loop = asyncio.get_running_loop()
+            await asyncio.gather(*(loop.getaddrinfo("slow.test", 1) for _ in range(10)))
+        asyncio.run(look_up())
+    if how == "park":
+        for c in kept: c.close()
+        return asyncio.sleep(60)
     if how == "send":
         while True: kept[3].send(bytes(1 << 20))
     if how == "asyncio":
@@ -643,7 +659,7 @@ def main(args, context):
         while True: pass
 `, runtime.Limits{Timeout: 5 * time.Second})
 	n := &loopback{}
-	endings := []string{"return", "fail", "exit", "memory", "recv", "poll", "send", "resolve", "asyncio", "compute"}
+	endings := []string{"return", "fail", "exit", "memory", "recv", "poll", "send", "resolve", "bulk", "look up", "park", "asyncio", "compute"}
 	once := func(how string, cancel bool) {
 		ctx, stop := context.WithCancel(context.Background())
 		defer stop()
@@ -651,7 +667,7 @@ def main(args, context):
 		if !cancel {
 			q.Limits.Timeout = 150 * time.Millisecond
 		}
-		args := map[string]any{"how": how, "silent": names["silent"]}
+		args := map[string]any{"how": how, "silent": names["silent"], "flood": names["flood"]}
 		text, _ := json.Marshal(args)
 		if cancel {
 			time.AfterFunc(50*time.Millisecond, stop)
@@ -681,8 +697,8 @@ def main(args, context):
 			fds, routines = descriptorsOfProcess(t), goruntime.NumGoroutine()
 		}
 	}
-	if held := box.accounts.connections.Held(); held != 0 {
-		t.Errorf("%d bytes of connections are held", held)
+	if connections, tmp := box.accounts.connections.Held(), box.accounts.tmp.Held(); connections != 0 || tmp != 0 {
+		t.Errorf("%d bytes of connections and %d of their buffers are held", connections, tmp)
 	}
 }
 

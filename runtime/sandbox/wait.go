@@ -3,6 +3,8 @@ package sandbox
 import (
 	"context"
 	"time"
+
+	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
 // Wait implements wasi.Control. A waiting run releases its permit to compute, and lends memory if it
@@ -42,16 +44,12 @@ func (s *slot) Wait(d time.Duration, wait func(ctx context.Context, until time.T
 	s.memory.resume()
 }
 
-// connectionCost is the number of bytes that a connection of a run takes: the records of the kernel
-// and of Go. What it keeps in its buffers is bounded by wasi and by the limits of the kernel.
-const connectionCost = 16 << 10
-
 // HoldFiles implements wasi.Control.
 func (s *slot) HoldFiles(n int) bool { return s.accounts.files.hold(s.tenant, n) }
 
 // Hold implements wasi.Control.
 func (s *slot) Hold(n int) bool {
-	bytes := int64(n) * connectionCost
+	bytes := int64(n) * wasi.ConnectionBytes
 	if n > 0 && !s.accounts.connections.TakeFree(bytes) {
 		return false
 	}

@@ -46,6 +46,10 @@ SERVERS = (
     "a function connects to others and receives no connections: let callers run the function, or fetch the data in"
     " main"
 )  # in lower case, since asyncio writes it so
+ANCILLARY = (
+    "ancillary data carries descriptors and credentials between processes, and a function is a single one: send the"
+    " data in the message itself"
+)
 FAMILIES = "the sockets of a function are those of IPv4 and IPv6: connect to an address with a port"
 PACKAGES = (
     "a function is one file and has Python's standard library, without third-party packages: deploy a folder with"
@@ -92,7 +96,7 @@ NO_MAIN = "the code defines no function main(args, context)"
 OTHER_NAMES = ("handler", "lambda_handler", "handle", "app", "run", "hello_world", "Main")
 
 _SENTENCES = (
-    THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, NETWORK_LATER, SERVERS, FAMILIES, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
+    THREADS, PROCESSES, SIGNALS, ENDLESS_WAIT, NETWORK, NETWORK_LATER, SERVERS, ANCILLARY, FAMILIES, PACKAGES, FILES, ENVIRONMENT, NO_VARIABLE, WRITABLE, NATIVE,
     TERMINAL, CALLS, SYSTEM, LIMITS, BUNDLE_PACKAGES, BUNDLE_FILES, BUNDLE_RELATIVE, native.NATIVE,
 )  # fmt: skip
 

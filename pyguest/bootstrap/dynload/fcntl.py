@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from _faas_boot import absent
 
@@ -45,6 +46,10 @@ def _descriptor(fd: object) -> int:
     return fd
 
 
+def _is_socket(fd: int) -> bool:
+    return stat.S_ISSOCK(os.fstat(fd).st_mode)
+
+
 def _can(use, *args) -> bool:
     try:
         use(*args)
@@ -62,8 +67,9 @@ def _number(value: object) -> int:
 def fcntl(fd, cmd, arg=0, /):
     """Perform the operation `cmd` on file descriptor fd.
 
-    F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETLK and F_SETLKW are available. The flags that are set have
-    no effect, because no program is started and no file waits; a lock is granted. Others raise OSError.
+    F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETLK and F_SETLKW are available. O_NONBLOCK is set for sockets;
+    other flags have no effect, because no program is started and no file waits; a lock is granted. Other
+    commands raise OSError.
     """
     fd = _descriptor(fd)
     _number(cmd)
@@ -77,8 +83,12 @@ def fcntl(fd, cmd, arg=0, /):
     elif cmd == F_GETFD:
         return 0 if fd <= 2 else FD_CLOEXEC
     elif cmd in (F_SETFD, F_SETFL):
+        if cmd == F_SETFL and _is_socket(fd):
+            os.set_blocking(fd, not arg & os.O_NONBLOCK)
         return 0
     elif cmd == F_GETFL:
+        if _is_socket(fd):
+            return os.O_RDWR if os.get_blocking(fd) else os.O_RDWR | os.O_NONBLOCK
         reads, writes = _can(os.read, fd, 0), _can(os.write, fd, b"")
         return (os.O_RDWR if reads else os.O_WRONLY) if writes else os.O_RDONLY
     raise OSError(errno.EINVAL, "%s: %s" % (os.strerror(errno.EINVAL), absent.CALLS))

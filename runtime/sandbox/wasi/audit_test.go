@@ -23,16 +23,23 @@ func (r *rig) reset(state *State) {
 func (r *rig) capture() *State {
 	state := r.sys.Capture()
 	if state != nil {
-		r.kept = r.sys.charged - r.sys.paired()
+		r.kept = r.sys.charged - r.sys.buffers()
 	}
 	return state
 }
 
-// paired returns the bytes that are charged for pairs of sockets and for TLS engines.
-func (s *System) paired() (bytes int64) {
+// buffers returns the bytes that are charged for pairs of sockets, for buffers that have grown, and for
+// TLS engines.
+func (s *System) buffers() (bytes int64) {
 	for _, d := range s.opened {
-		if d.socket != nil && d.socket.pair {
+		if d.socket == nil {
+			continue
+		}
+		if d.socket.pair {
 			bytes += int64(len(d.socket.ends)) * pairBuffer
+		}
+		for _, e := range d.socket.ends {
+			bytes += e.grown
 		}
 	}
 	for _, t := range s.tls.conns {
@@ -50,10 +57,10 @@ func (s *System) audit(kept int64) error {
 		}
 		if k := d.socket; k != nil {
 			connections += len(k.ends)
-			if k.dial != nil {
+			if k.dial != nil || k.lookup != nil {
 				connections++
 			}
-			if (k.state == socketDialing) != (k.dial != nil) || k.state == socketConnected && len(k.ends) != 1 || k.want != 0 {
+			if (k.state == socketLookup) != (k.lookup != nil) || (k.state == socketDialing) != (k.dial != nil) || k.state == socketConnected && len(k.ends) != 1 || k.want != 0 {
 				return fmt.Errorf("a socket in state %d has %d ends and the dial %v", k.state, len(k.ends), k.dial)
 			}
 		}
@@ -61,7 +68,7 @@ func (s *System) audit(kept int64) error {
 	if connections != s.connections {
 		return fmt.Errorf("%d connections are counted, of %d", s.connections, connections)
 	}
-	charged, size := s.paired(), int64(0)
+	charged, size := s.buffers(), int64(0)
 	files := -1 // /tmp itself does not count
 	names := map[uint32]int{0: 1}
 	isFree := map[uint32]bool{}

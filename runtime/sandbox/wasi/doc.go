@@ -107,7 +107,8 @@
 //	                                until one is ready or the soonest clock is due; without
 //	                                descriptors it is Control.Sleep. Beside preview 1's flag for
 //	                                a hangup, an event of a socket has 2 for an error, and 4 if
-//	                                nothing else has happened
+//	                                nothing else has happened. If the word behind the descriptor
+//	                                of a subscription is not 0, it waits for these two alone
 //	proc_exit                       Control.Exit
 //	proc_raise                      ENOSYS
 //	random_get                      Config.Random
@@ -124,7 +125,11 @@
 //	                                same of files
 //	sock_connect(fd, address)       EINPROGRESS if the descriptor does not wait; poll_oneoff and
 //	                                SO_ERROR report the result
+//	sock_found(fd, addresses, count)   the result of a look-up, as that of sock_resolve; EAI_AGAIN
+//	                                if there is none yet
 //	sock_getopt(fd, level, name, value), sock_setopt   one i32; a time in milliseconds
+//	sock_look_up(name, length, family, result)   a descriptor that is readable when sock_found has the
+//	                                result; no other call of sockets has a use for it
 //	sock_name(fd, peer, address)    the address of the socket, or of its peer
 //	sock_open(family, type, result), sock_pair(type, results)
 //	sock_reason(text, size, length) ENOTSUP if the run has no network, EAGAIN if it has none yet

@@ -21,7 +21,7 @@ const hostilePages = 2
 const hostileMemory = hostilePages << 16
 
 // hostilePaths are the paths of a hostile guest, five bytes each.
-const hostilePaths = "tmp/a" + "tmp/b" + "tmp/d" + "d/../" + "./tmp" + "tmp/." + "../.." + "roots" + "usr/x" + "tmp/l" + "tmp/m" + "tmp/n" + "tmp/o" + "\xff\xff/\x00x"
+const hostilePaths = "tmp/a" + "tmp/b" + "tmp/d" + "d/../" + "./tmp" + "tmp/." + "../.." + "roots" + "usr/x" + "tmp/l" + "tmp/m" + "tmp/n" + "tmp/o" + "\xff\xff/\x00x" + "never" + "hosts"
 
 const (
 	atHostilePaths   = 0x100
@@ -29,7 +29,7 @@ const (
 	// six addresses: a server's, one that refuses, one that is denied, one of datagrams, one of IPv6
 	// and none
 	atHostileAddresses = 0x300
-	// four subscriptions: descriptors 4 and 5 for reading, 5 for writing, and a clock
+	// five subscriptions: descriptors 4 and 5 for reading, 5 for writing, 5 for a hangup, and a clock
 	atHostilePoll = 0x400
 )
 
@@ -77,7 +77,7 @@ func sane(t *rapid.T, f function, p []uint64) {
 		if i > 0 && rapid.IntRange(0, 3).Draw(t, "preopen") > 0 {
 			p[0] = 3
 		}
-		p[i] = atHostilePaths + 5*rapid.Uint64Range(0, uint64(len(hostilePaths)/5-1)).Draw(t, "path")
+		p[i] = atHostilePaths + 5*rapid.Uint64Range(0, 13).Draw(t, "path")
 		p[i+1] = 5
 	}
 	switch f.name {
@@ -112,8 +112,12 @@ func sane(t *rapid.T, f function, p []uint64) {
 		p[1] %= 4
 	case "sock_resolve":
 		p[0], p[1], p[2], p[3], p[4] = atHostilePaths+20, 5, 0, 0x4000, atHostileVectors
+	case "sock_look_up":
+		p[0], p[1], p[2], p[3] = atHostilePaths+5*rapid.Uint64Range(14, 15).Draw(t, "name"), 5, 0, 0x1000
+	case "sock_found":
+		p[1], p[2] = 0x4000, atHostileVectors
 	case "poll_oneoff":
-		p[0], p[1], p[2], p[3] = atHostilePoll, 0x5000, rapid.Uint64Range(1, 4).Draw(t, "subscriptions"), 0x1000
+		p[0], p[1], p[2], p[3] = atHostilePoll, 0x5000, rapid.Uint64Range(1, 5).Draw(t, "subscriptions"), 0x1000
 	case "path_open":
 		p[4] &= openFlagsAll &^ openDirectory
 		p[7] &= flagAppend
@@ -190,6 +194,11 @@ func writes(f function, p []uint64, s *System, before []byte) [][2]uint64 {
 	case "sock_resolve":
 		room := min(binary.LittleEndian.Uint32(before[uint32(p[4]):]), 64)
 		return [][2]uint64{at(3, uint64(room)*addressSize), at(4, 4)}
+	case "sock_found":
+		room := min(binary.LittleEndian.Uint32(before[uint32(p[2]):]), 64)
+		return [][2]uint64{at(1, uint64(room)*addressSize), at(2, 4)}
+	case "sock_look_up":
+		return [][2]uint64{at(3, 4)}
 	case "path_readlink":
 		return [][2]uint64{at(3, min(uint64(uint32(p[4])), uint64(s.limits.PathLength))), at(5, 4)}
 	case "fd_dup":
@@ -240,9 +249,10 @@ func hostile(t *rapid.T, r *rig, state *State, functions []function) {
 			putAddress(mem[atHostileAddresses+addressSize*i:], familyOf(a.Addr()), a)
 		}
 	}
-	for i, fd := range []uint32{4, 5, 5, 0} {
+	for i, fd := range []uint32{4, 5, 5, 5, 0} {
 		b := mem[atHostilePoll+subscriptionSize*i:]
-		b[8] = []byte{eventFdRead, eventFdRead, eventFdWrite, eventClock}[i]
+		b[8] = []byte{eventFdRead, eventFdRead, eventFdWrite, eventFdRead, eventClock}[i]
+		b[20] = []byte{0, 0, 0, 1, 0}[i]
 		binary.LittleEndian.PutUint32(b[16:], fd)
 	}
 	copy(mem[atHostileTLS:], strings.Join(hostileTexts(), ""))

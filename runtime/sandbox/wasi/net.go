@@ -55,8 +55,11 @@ func sockPair(s *System, g guest, p []uint64) errno {
 		return eFAULT
 	case kind != sockStream && kind != sockDgram:
 		return ePROTONOSUPPORT
-	case !s.holdConnections(2):
-		return eMFILE
+	}
+	if err := s.holdConnections(2); err != success {
+		return err
+	}
+	switch {
 	case !s.control.HoldFiles(2):
 		s.holdConnections(-2)
 		return eNFILE
@@ -112,8 +115,8 @@ func (s *System) begin(k *socket, to netip.AddrPort) errno {
 	if err := n.Check(network, to); err != nil {
 		return s.failure(err)
 	}
-	if !s.holdConnections(1) {
-		return eMFILE
+	if err := s.holdConnections(1); err != success {
+		return err
 	}
 	k.dial = startDial(n, network, to, s.poller.waker())
 	return success
@@ -156,6 +159,8 @@ func sockConnect(s *System, g guest, p []uint64) errno {
 	switch {
 	case k.state == socketDead:
 		return eCONNRESET
+	case k.state == socketLookup:
+		return eINVAL
 	case k.pair:
 		return eISCONN
 	case !k.stream:
@@ -397,62 +402,6 @@ func sockAccept(s *System, _ guest, p []uint64) errno {
 		return err
 	}
 	return eINVAL
-}
-
-// sockResolve writes the addresses of a name. Its result is 0 or an EAI code.
-func sockResolve(s *System, g guest, p []uint64) errno {
-	const maxHost = 1024 // bytes; a name of DNS has at most 253
-	at, length, family, found, count := uint32(p[0]), uint32(p[1]), uint32(p[2]), uint32(p[3]), uint32(p[4])
-	name, ok := g.Read(at, length)
-	room, counted := g.ReadUint32Le(count)
-	if !ok || !counted || length > maxHost {
-		return eaiNoName
-	}
-	room = min(room, runtime.MaxAddresses)
-	if !g.writable(found, room*addressSize) {
-		return eaiNoName
-	}
-	network, ok := map[uint32]string{afUnspec: "ip", afInet: "ip4", afInet6: "ip6"}[family]
-	if !ok {
-		return eaiFamily
-	}
-	n, err := s.reachable()
-	if err != success {
-		return eaiAgain
-	}
-	addresses, failure := s.lookUp(n, network, string(name))
-	if failure != nil {
-		return s.lookupFailure(failure)
-	}
-	list, _ := g.Read(found, room*addressSize)
-	written := uint32(0)
-	for _, a := range addresses {
-		if f := familyOf(a); written < room && (family == afUnspec || uint32(f) == family) {
-			putAddress(list[written*addressSize:], f, netip.AddrPortFrom(a, 0))
-			written++
-		}
-	}
-	g.WriteUint32Le(count, written)
-	return success
-}
-
-// lookUp resolves a name, while others compute.
-func (s *System) lookUp(n runtime.Network, network, name string) (addresses []netip.Addr, err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	type result struct {
-		addresses []netip.Addr
-		err       error
-	}
-	results, done := make(chan result, 1), make(chan struct{})
-	go func() {
-		defer close(done)
-		addresses, err := n.Resolve(ctx, network, name)
-		results <- result{addresses, err}
-	}()
-	s.wait(math.MaxInt64, func(ctx context.Context, until time.Time) bool { return waitFor(ctx, done, until) })
-	r := <-results
-	return r.addresses, r.err
 }
 
 // sockReason writes why the latest call of the network failed, and forgets it. If that is that the run

@@ -16,6 +16,8 @@ func (k *socket) usable(receives bool) errno {
 		return ePIPE
 	case k.state == socketDialing:
 		return eAGAIN
+	case k.state == socketLookup:
+		return eNOTCONN
 	case k.state == socketIdle && k.stream && receives:
 		return eNOTCONN
 	case k.state == socketIdle && k.stream:

@@ -74,7 +74,7 @@ func pollOneoff(s *System, g guest, p []uint64) errno {
 			}
 		} else if k := s.socketOf(sub); k != nil {
 			var happened bool
-			if e.flags, happened = k.event(e.kind); !happened {
+			if e.flags, happened = k.event(wantedBy(sub)); !happened {
 				continue
 			}
 			e.bytes = 1
@@ -154,12 +154,20 @@ func (s *System) wantSocket(sub []byte) bool {
 	if k.want == 0 {
 		s.polled = append(s.polled, k)
 	}
-	if sub[8] == eventFdRead {
-		k.want |= readable
-	} else {
-		k.want |= writable
-	}
+	k.want |= hangup | wantedBy(sub)
 	return true
+}
+
+// wantedBy returns what a subscription of a socket waits for, beside a hangup and errors: nothing else if
+// the word behind the descriptor, which preview 1 does not use, is not 0.
+func wantedBy(sub []byte) events {
+	switch {
+	case binary.LittleEndian.Uint32(sub[20:]) != 0:
+		return 0
+	case sub[8] == eventFdRead:
+		return readable
+	}
+	return writable
 }
 
 // endPoll forgets the sockets of a poll.
@@ -171,12 +179,8 @@ func (s *System) endPoll() {
 	s.polled = s.polled[:0]
 }
 
-// event returns the flags of an event, and whether there is one.
-func (k *socket) event(kind uint8) (flags uint16, happened bool) {
-	what := readable
-	if kind == eventFdWrite {
-		what = writable
-	}
+// event returns the flags of the event of a subscription that waits for what, and whether there is one.
+func (k *socket) event(what events) (flags uint16, happened bool) {
 	if k.ready&(what|hangup|failed) == 0 {
 		return 0, false
 	}

@@ -15,6 +15,7 @@ type subscription struct {
 	clock   uint32 // or the descriptor
 	timeout uint64
 	flags   uint16
+	alone   uint32 // not 0: it waits for a hangup or an error alone
 }
 
 // answer is one event.
@@ -32,6 +33,7 @@ func (r *rig) poll(in, out uint32, subs ...subscription) ([]answer, errno) {
 		binary.LittleEndian.PutUint64(b, s.user)
 		b[8] = s.kind
 		binary.LittleEndian.PutUint32(b[16:], s.clock)
+		binary.LittleEndian.PutUint32(b[20:], s.alone)
 		binary.LittleEndian.PutUint64(b[24:], s.timeout)
 		binary.LittleEndian.PutUint16(b[40:], s.flags)
 	}
@@ -52,7 +54,7 @@ func (r *rig) poll(in, out uint32, subs ...subscription) ([]answer, errno) {
 func TestPoll(t *testing.T) {
 	const wall, mono = 1_700_000_000e9, 5e9 // the initial readings of the rig's clocks
 	clock := func(user uint64, id uint32, timeout uint64, flags uint16) subscription {
-		return subscription{user, eventClock, id, timeout, flags}
+		return subscription{user, eventClock, id, timeout, flags, 0}
 	}
 	rings := func(user uint64) answer { return answer{user: user} }
 	for _, c := range []struct {
@@ -78,19 +80,19 @@ func TestPoll(t *testing.T) {
 		{"until for ever", []subscription{clock(7, clockMonotonic, math.MaxUint64, 1)}, []time.Duration{math.MaxInt64 - mono}, []answer{rings(7)}, 0},
 		{
 			"descriptors do not wait",
-			[]subscription{clock(1, clockMonotonic, 1e9, 0), {2, eventFdRead, 0, 0, 0}, {3, eventFdWrite, 1, 0, 0}, clock(4, clockMonotonic, 0, 0)},
+			[]subscription{clock(1, clockMonotonic, 1e9, 0), {2, eventFdRead, 0, 0, 0, 0}, {3, eventFdWrite, 1, 0, 0, 0}, clock(4, clockMonotonic, 0, 0)},
 			nil,
 			[]answer{{2, success, eventFdRead, 0}, {3, success, eventFdWrite, writeRoom}, rings(4)},
 			0,
 		},
 		{
 			"a closed descriptor",
-			[]subscription{{9, eventFdRead, 77, 0, 0}, clock(1, clockMonotonic, 1e9, 0)},
+			[]subscription{{9, eventFdRead, 77, 0, 0, 0}, clock(1, clockMonotonic, 1e9, 0)},
 			nil,
 			[]answer{{9, eBADF, eventFdRead, 0}},
 			0,
 		},
-		{"a file", []subscription{{9, eventFdRead, 4, 0, 0}}, nil, []answer{{9, success, eventFdRead, 11}}, 0},
+		{"a file", []subscription{{9, eventFdRead, 4, 0, 0, 0}}, nil, []answer{{9, success, eventFdRead, 11}}, 0},
 		{
 			"no such clock",
 			[]subscription{clock(1, 9, 1e9, 0), clock(2, clockMonotonic, 1e9, 0)},
@@ -99,7 +101,7 @@ func TestPoll(t *testing.T) {
 			0,
 		},
 		{"no such flag", []subscription{clock(1, clockMonotonic, 1e9, 2)}, nil, []answer{{1, eINVAL, eventClock, 0}}, 0},
-		{"no such event", []subscription{{1, 3, 0, 0, 0}}, nil, nil, eINVAL},
+		{"no such event", []subscription{{1, 3, 0, 0, 0, 0}}, nil, nil, eINVAL},
 		{"nothing", nil, nil, nil, eINVAL},
 		{"too much", make([]subscription, maxSubscriptions+1), nil, nil, eINVAL},
 	} {
@@ -124,7 +126,7 @@ func TestPollAtTheCap(t *testing.T) {
 	r := newRig(t)
 	subs := make([]subscription, maxSubscriptions)
 	for i := range subs {
-		subs[i] = subscription{uint64(i), eventFdWrite, 1, 0, 0}
+		subs[i] = subscription{uint64(i), eventFdWrite, 1, 0, 0, 0}
 	}
 	got, err := r.poll(atBuffer, 0x100000, subs...)
 	r.want("poll", err, success)

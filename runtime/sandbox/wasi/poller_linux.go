@@ -17,18 +17,20 @@ import (
 // hasSockets reports whether this system has sockets for guests.
 const hasSockets = true
 
-// poller waits for the connections of one run. It is an epoll instance of the kernel that Go's poller
-// watches, so that a wait takes no thread, whatever the number of connections. It is created by the
-// first wait. Each connection is armed for one report at a time: those that a wait does not want
-// disturb it once at most.
+// poller waits for the connections of one run, without a thread. Go's poller watches one that is waited
+// for alone. For more, it is an epoll instance of the kernel, which the first such wait creates and Go's
+// poller watches. There, each connection is armed for one report at a time: those that a wait does not
+// want disturb it once at most.
 type poller struct {
-	ends []*end // by id; nil: free
-	raw  syscall.RawConn
-	hold func(n int) bool // Control.HoldFiles
+	ends  []*end // by id; nil: free
+	raw   syscall.RawConn
+	hold  func(n int) bool // Control.HoldFiles
+	watch watch            // of the next wait
 
-	mu    sync.Mutex // guards file and woken against waker
+	mu    sync.Mutex // guards the fields below against waker
 	file  *os.File   // nil: not created yet
 	woken bool
+	wake  func() // ends the wait in progress; nil: there is none
 }
 
 // createEpoll is unix.EpollCreate1, except in tests.
@@ -89,10 +91,7 @@ func (p *poller) create() error {
 
 // close ends the poller. Nothing is registered any more.
 func (p *poller) close() {
-	p.ends = p.ends[:0]
-	if p.raw == nil {
-		return
-	}
+	p.ends, p.watch = p.ends[:0], watch{}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.file != nil {
@@ -110,10 +109,19 @@ func (p *poller) waker() func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.woken = true
-		if p.file != nil {
-			_ = p.file.SetReadDeadline(time.Unix(1, 0)) // fails after Close only
+		if p.wake != nil {
+			p.wake()
 		}
 	}
+}
+
+// ask finds out whether an end is ready as it is wanted: at once, or by the next collect. It returns
+// false if the end is closed.
+func (p *poller) ask(e *end, want events) bool {
+	if p.watch.isOne() {
+		return e.look(want)
+	}
+	return p.arm(e, want)
 }
 
 // arm asks for a report of an end that is ready as it is wanted, or that has failed. It returns false
@@ -150,20 +158,24 @@ func (p *poller) arm(e *end, want events) bool {
 
 // look notes what the end is ready for now. It returns false if the end is closed.
 func (e *end) look(want events) bool {
-	asked := unix.PollFd{}
+	return e.raw.Control(func(fd uintptr) { e.lookAt(fd, want) }) == nil
+}
+
+// lookAt is look with the descriptor of the end. It reports whether the end is ready, or has failed.
+func (e *end) lookAt(fd uintptr, want events) bool {
+	asked := [...]unix.PollFd{{Fd: int32(fd)}}
 	if want&readable != 0 {
-		asked.Events |= unix.POLLIN
+		asked[0].Events |= unix.POLLIN
 	}
 	if want&writable != 0 {
-		asked.Events |= unix.POLLOUT
+		asked[0].Events |= unix.POLLOUT
 	}
-	return e.raw.Control(func(fd uintptr) {
-		asked.Fd = int32(fd)
-		list := [...]unix.PollFd{asked}
-		if n, err := unix.Poll(list[:], 0); n == 1 && err == nil {
-			e.note(uint32(list[0].Revents))
-		}
-	}) == nil
+	n, err := unix.Poll(asked[:], 0)
+	if n != 1 || err != nil {
+		return false
+	}
+	e.note(uint32(asked[0].Revents))
+	return true
 }
 
 // note adds what the kernel reports; poll and epoll have the same numbers.
@@ -229,6 +241,85 @@ func (p *poller) take(epoll int) (wanted bool) {
 // wait waits until a wanted end is ready, the waker is called, the time has come or ctx has ended. It
 // returns true in the first two cases.
 func (p *poller) wait(ctx context.Context, until time.Time) bool {
+	switch w := p.watch; {
+	case w.ends == 0:
+		return p.waitForWaker(ctx, until)
+	case w.isOne():
+		return p.waitForOne(ctx, until, w.end, w.want)
+	}
+	return p.waitForAll(ctx, until)
+}
+
+// begin begins a wait that wake ends, unless the waker was called before.
+func (p *poller) begin(wake func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.woken {
+		p.woken = false
+		return false
+	}
+	p.wake = wake
+	return true
+}
+
+// end ends a wait, and reports whether the waker was called.
+func (p *poller) end() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	woken := p.woken
+	p.wake, p.woken = nil, false
+	return woken
+}
+
+// past is a time that is over.
+var past = time.Unix(1, 0)
+
+// waitForWaker waits for no connection.
+func (p *poller) waitForWaker(ctx context.Context, until time.Time) bool {
+	woken := make(chan struct{}, 1)
+	if !p.begin(func() {
+		select {
+		case woken <- struct{}{}:
+		default:
+		}
+	}) {
+		return true
+	}
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-woken:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return p.end()
+}
+
+// waitForOne waits for one direction of a connection.
+func (p *poller) waitForOne(ctx context.Context, until time.Time, e *end, want events) bool {
+	wait, setDeadline := e.raw.Read, e.conn.SetReadDeadline
+	if want == writable {
+		wait, setDeadline = e.raw.Write, e.conn.SetWriteDeadline
+	}
+	if setDeadline(until) != nil {
+		return true // closed by the network
+	}
+	if !p.begin(func() { _ = setDeadline(past) }) {
+		return true
+	}
+	stop := context.AfterFunc(ctx, p.waker())
+	defer stop()
+	ready := false
+	err := wait(func(fd uintptr) bool {
+		ready = e.lookAt(fd, want)
+		return ready
+	})
+	woken := p.end()
+	return ready || woken || err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// waitForAll waits for all wanted ends.
+func (p *poller) waitForAll(ctx context.Context, until time.Time) bool {
 	if !p.open() {
 		if soon := time.Now().Add(pollPause); soon.Before(until) {
 			until = soon
@@ -236,12 +327,7 @@ func (p *poller) wait(ctx context.Context, until time.Time) bool {
 		waitFor(ctx, nil, until)
 		return true
 	}
-	p.mu.Lock()
-	err := p.file.SetReadDeadline(until)
-	woken := p.woken
-	p.woken = false
-	p.mu.Unlock()
-	if woken || err != nil {
+	if p.file.SetReadDeadline(until) != nil || !p.begin(func() { _ = p.file.SetReadDeadline(past) }) {
 		return true
 	}
 	stop := context.AfterFunc(ctx, p.waker())
@@ -251,9 +337,8 @@ func (p *poller) wait(ctx context.Context, until time.Time) bool {
 		wanted = p.take(int(epoll))
 		return wanted
 	})
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return wanted || p.woken
+	woken := p.end()
+	return wanted || woken
 }
 
 // pairOfEnds returns two connections to each other.
@@ -273,6 +358,7 @@ func pairOfEnds(stream bool) (ends [2]*end, _ errno) {
 			return ends, eNOBUFS // cannot happen
 		}
 		ends[i] = &end{conn: file, raw: raw}
+		setBuffers(raw, pairBuffer/2, pairBuffer/2)
 	}
 	return ends, success
 }
@@ -344,22 +430,6 @@ func (e *end) set(o option) errno {
 		return success
 	}
 	return e.do(func(fd int) error { return unix.SetsockoptInt(fd, int(o.level), int(o.name), int(o.value)) })
-}
-
-// limitBuffers bounds the bytes that the kernel keeps of the connection.
-func (e *end) limitBuffers() {
-	size := socketBuffer
-	if e.count == nil {
-		size = pairBuffer / 2
-	}
-	_ = e.do(func(fd int) error {
-		for _, name := range []int{unix.SO_SNDBUF, unix.SO_RCVBUF} {
-			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, name, size); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // localPort returns the port of the connection, or 0.

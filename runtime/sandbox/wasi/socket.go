@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -64,12 +65,6 @@ const (
 	maxConnections = 128
 	// maxPeers is the number of addresses to which one datagram socket sends.
 	maxPeers = 16
-	// socketBuffer is the number of bytes that the kernel keeps of a connection, in each direction. The
-	// kernel doubles it, for its own records.
-	socketBuffer = 256 << 10
-	// pairBuffer is the number of bytes that the kernel keeps of what was sent to the other end of a pair,
-	// with its own records, as on Linux. The kernel doubles what it is asked for.
-	pairBuffer = 208 << 10
 	// maxTransfer is the number of bytes that one call of the kernel transfers, some 50 µs of work.
 	maxTransfer = 256 << 10
 )
@@ -82,6 +77,7 @@ const (
 	socketDialing                      // a stream whose connection is being made
 	socketConnected                    // connect has succeeded, or it is one of a pair
 	socketDead                         // its run has ended, or a limit has ended it
+	socketLookup                       // no socket: the look-up of a name
 )
 
 // socket is a socket of a run. It has no resource of the host until it is connected. A socket that is
@@ -95,6 +91,7 @@ type socket struct {
 	peer    netip.AddrPort // of a connected socket
 	options []option       // that were set
 	dial    *dial          // of a socket that dials
+	lookup  *lookup        // of a look-up
 	ends    []*end         // one of a connected socket; one for each peer of an idle datagram socket
 
 	want  events // what the poll in progress waits for
@@ -113,11 +110,14 @@ type option struct {
 // copy returns a socket as a State has it: idle or dead.
 func (k *socket) copy() *socket {
 	c := &socket{family: k.family, stream: k.stream, pair: k.pair, state: k.state, failure: k.failure, peer: k.peer, options: slices.Clone(k.options)}
-	if k.dial != nil || len(k.ends) > 0 {
+	if k.isLive() {
 		c.state = socketDead
 	}
 	return c
 }
+
+// isLive reports whether the socket has something of the host, which ends with the run.
+func (k *socket) isLive() bool { return k.dial != nil || k.lookup != nil || len(k.ends) > 0 }
 
 // option returns the value that was set, or a default.
 func (k *socket) option(name optionName, otherwise int32) int32 {
@@ -129,9 +129,16 @@ func (k *socket) option(name optionName, otherwise int32) int32 {
 	return otherwise
 }
 
+// conn is what an end needs of a connection: Go's poller watches it.
+type conn interface {
+	io.Closer
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
 // end is a connection of the host.
 type end struct {
-	conn  io.Closer
+	conn  conn
 	raw   syscall.RawConn
 	peer  netip.AddrPort
 	count func(sent, received int) error // nil: of a pair
@@ -141,6 +148,10 @@ type end struct {
 	armed      events // what the poller reports once
 	wanted     bool
 	ready      events
+
+	sent, received  int   // bytes, up to bulkBytes
+	sends, receives bool  // the buffers have grown
+	grown           int64 // bytes that are charged for that
 }
 
 // events are what a socket is ready for, and what has happened to it.
@@ -171,6 +182,9 @@ func startDial(n runtime.Network, network string, to netip.AddrPort, ended func(
 	go func() {
 		defer cancel()
 		conn, err := n.Dial(ctx, network, to)
+		if err == nil {
+			limitBuffers(conn)
+		}
 		d.mu.Lock()
 		if d.abandoned && conn != nil {
 			closeUnused(conn)
@@ -216,7 +230,6 @@ func (s *System) addEnd(k *socket, e *end) {
 	for _, o := range k.options {
 		e.set(o)
 	}
-	e.limitBuffers()
 }
 
 // dropEnds closes the connections of a socket.
@@ -224,6 +237,7 @@ func (s *System) dropEnds(k *socket) {
 	for _, e := range k.ends {
 		s.poller.remove(e)
 		e.conn.Close()
+		s.refundGrowth(e)
 	}
 	if k.pair {
 		s.dropPaired(len(k.ends))
@@ -234,6 +248,11 @@ func (s *System) dropEnds(k *socket) {
 	if k.dial != nil {
 		k.dial.abandon()
 		k.dial = nil
+		s.holdConnections(-1)
+	}
+	if k.lookup != nil {
+		k.lookup.cancel()
+		k.lookup = nil
 		s.holdConnections(-1)
 	}
 }
@@ -253,20 +272,24 @@ func (s *System) closeSocket(k *socket) {
 
 // kill ends the connections of a socket. A socket that has had none stays as it is.
 func (s *System) kill(k *socket, failure errno) {
-	if k.dial == nil && len(k.ends) == 0 {
+	if !k.isLive() {
 		return
 	}
 	s.dropEnds(k)
 	k.state, k.failure = socketDead, failure
 }
 
-// holdConnections counts n more connections, and reports whether the run may have them.
-func (s *System) holdConnections(n int) bool {
-	if n > 0 && s.connections+n > maxConnections || !s.control.Hold(n) {
-		return false
+// holdConnections counts n more connections, or returns an errno if the run cannot have them.
+func (s *System) holdConnections(n int) errno {
+	if n > 0 && s.connections+n > maxConnections {
+		return eMFILE
+	}
+	if !s.control.Hold(n) {
+		s.explain(runtime.Errorf(runtime.CodeTooBusy, "the server has no memory for another connection").WithHint("try again in a moment"))
+		return eNOBUFS
 	}
 	s.connections += n
-	return true
+	return success
 }
 
 // Connect lets the run reach a network, until Disconnect. Reset disconnects, too.
@@ -334,5 +357,7 @@ func (s *System) counted(k *socket, e *end, sent, received int) {
 	}
 	if err := e.count(sent, received); err != nil {
 		s.kill(k, s.failure(err))
+	} else if k.stream {
+		s.grow(e, sent, received)
 	}
 }

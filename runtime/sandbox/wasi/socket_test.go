@@ -115,7 +115,7 @@ func (n *testNetwork) Check(_ string, to netip.AddrPort) error {
 
 func (n *testNetwork) Resolve(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	switch host {
-	case "both":
+	case "both", "hosts":
 		return []netip.Addr{netip.IPv6Loopback(), netip.MustParseAddr("127.0.0.1")}, nil
 	case "never":
 		<-ctx.Done()
@@ -276,9 +276,13 @@ func (r *rig) reason() string {
 }
 
 // waits polls one descriptor for at most 10 s.
-func (r *rig) waits(fd uint64, kind uint8) []answer {
+func (r *rig) waits(fd uint64, kind uint8, others ...uint64) []answer {
 	r.t.Helper()
-	got, err := r.poll(0x20000, 0x21000, subscription{user: 1, kind: kind, clock: uint32(fd)}, subscription{user: 2, timeout: 10e9, clock: clockMonotonic})
+	all := []subscription{{user: 1, kind: kind, clock: uint32(fd)}, {user: 2, timeout: 10e9, clock: clockMonotonic}}
+	for i, other := range others {
+		all = append(all, subscription{user: uint64(3 + i), kind: eventFdRead, clock: uint32(other)})
+	}
+	got, err := r.poll(0x20000, 0x21000, all...)
 	r.must("poll_oneoff", err)
 	return got
 }
@@ -775,6 +779,17 @@ func TestNothingSurvivesARun(t *testing.T) {
 			r.mem.WriteUint32Le(atResult, 1)
 			recovered(func() { r.call("sock_resolve", at, size, 0, atBuffer, atResult) })
 		},
+		"looking up": func() {
+			for range 20 {
+				r.lookUp("never")
+			}
+		},
+		"waiting for an answer": func() {
+			fd := r.lookUp("never")
+			recovered(func() {
+				r.poll(0x20000, 0x21000, subscription{user: 1, kind: eventFdRead, clock: uint32(fd)})
+			})
+		},
 		"image":       func() { r.capture() },
 		"by the host": func() { r.sys.Disconnect() },
 	}
@@ -817,7 +832,10 @@ func TestConnectionsAreBounded(t *testing.T) {
 	r.sys.Connect(n)
 	r.control.mostHeld = 1
 	r.must("connect", r.connect(r.socket(sockStream, n.echo), n.echo))
-	r.want("without memory", r.connect(r.socket(sockStream, n.echo), n.echo), eMFILE)
+	r.want("without memory", r.connect(r.socket(sockStream, n.echo), n.echo), eNOBUFS)
+	if why := r.reason(); !strings.Contains(why, "no memory") {
+		t.Errorf("the reason is %q", why)
+	}
 }
 
 // TestFilesOfSocketsAreBounded: pairs and pollers are counted until their run ends. Without a pair there is
@@ -830,8 +848,11 @@ func TestFilesOfSocketsAreBounded(t *testing.T) {
 	r.must("a pair", r.call("sock_pair", sockStream, atResult))
 	first := r.result()
 	r.want("another pair", r.call("sock_pair", sockStream, atResult), eNFILE)
-	if got := r.waits(fd, eventFdWrite); len(got) != 1 || r.control.files != 3 {
+	if got := r.waits(fd, eventFdWrite); len(got) != 1 || r.control.files != 2 {
 		t.Errorf("waiting to send gives %v, with %d files", got, r.control.files)
+	}
+	if got := r.waits(fd, eventFdWrite, uint64(first)); len(got) != 1 || r.control.files != 3 {
+		t.Errorf("waiting for two gives %v, with %d files", got, r.control.files)
 	}
 	r.must("close", r.call("fd_close", uint64(first)))
 	if r.control.files != 2 {
@@ -845,7 +866,9 @@ func TestFilesOfSocketsAreBounded(t *testing.T) {
 	r.control.mostFiles, r.control.files = 1, 1 // others have them
 	fd = r.socket(sockStream, n.echo)
 	r.must("connect", r.connect(fd, n.echo))
-	if got := r.waits(fd, eventFdWrite); len(got) != 1 || got[0].user != 1 {
+	quiet := r.socket(sockStream, n.echo)
+	r.must("connect", r.connect(quiet, n.echo))
+	if got := r.waits(fd, eventFdWrite, quiet); len(got) != 1 || got[0].user != 1 {
 		t.Errorf("waiting to send without a poller gives %v", got)
 	}
 	r.reset(nil)

@@ -25,8 +25,9 @@ type Control interface {
 	// Execution returns what the guest reads from /dev/execution: at most 64 KiB. The System does
 	// not keep it.
 	Execution() []byte
-	// Charge requests n more bytes of host memory, for /tmp and for what pairs of sockets keep, and
-	// reports whether they are granted. A negative n returns bytes and is always granted.
+	// Charge requests n more bytes of host memory, for /tmp and for the buffers of pairs of sockets and
+	// of connections that transfer much, and reports whether they are granted. A negative n returns
+	// bytes and is always granted.
 	Charge(n int64) bool
 	// Checkpoint is called at least once per some hundred microseconds of work in the host, and by
 	// sched_yield.
@@ -36,8 +37,8 @@ type Control interface {
 	// that the run must end. Wait may call it several times, until it returns true. It does not use
 	// the memory of the guest.
 	Wait(d time.Duration, wait func(ctx context.Context, until time.Time) bool)
-	// Hold requests the host's resources for n more connections, and reports whether they are
-	// granted. A negative n returns them and is always granted.
+	// Hold requests the host's resources for n more connections, ConnectionBytes of memory each, and
+	// reports whether they are granted. A negative n returns them and is always granted.
 	Hold(n int) bool
 	// HoldFiles requests n more descriptors of the process that are no connections to the network, and
 	// reports whether they are granted. A negative n returns them and is always granted.
@@ -82,6 +83,7 @@ type System struct {
 	unreachable bool            // the latest failure is that there is no network
 	poller      poller
 	connections int       // that the run holds
+	grown       int64     // bytes by which their buffers have grown
 	polled      []*socket // of the poll in progress
 	tls         tlsState
 }

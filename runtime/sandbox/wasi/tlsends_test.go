@@ -91,7 +91,7 @@ func TestTLSOpenRefuses(t *testing.T) {
 			t.Errorf("operation %d: errno %d", op, err)
 		}
 	}
-	if n := r.sys.paired(); n != 0 {
+	if n := r.sys.buffers(); n != 0 {
 		t.Errorf("%d bytes are charged", n)
 	}
 }

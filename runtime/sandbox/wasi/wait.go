@@ -52,18 +52,28 @@ func (s *System) awaitAny(sockets []*socket, d time.Duration) (ready bool) {
 // areReady finds out what the sockets are ready for, and reports whether one is ready as it wants.
 func (s *System) areReady(sockets []*socket) bool {
 	found := false
+	var watched watch
 	for _, k := range sockets {
 		s.settle(k)
-		k.ready = k.known()
-		if k.ready == 0 {
-			for _, e := range k.ends {
-				e.wanted = true
-				if e.ready == 0 && !s.poller.arm(e, k.want) {
-					e.ready = readable | writable | hangup | failed // closed by the network
-				}
+		if k.ready = k.known(); k.ready != 0 {
+			found = true
+			continue
+		}
+		for _, e := range k.ends {
+			watched.add(e, k.want)
+		}
+	}
+	s.poller.watch = watched
+	for _, k := range sockets {
+		if k.ready != 0 {
+			continue
+		}
+		for _, e := range k.ends {
+			e.wanted = true
+			if e.ready == 0 && !s.poller.ask(e, k.want) {
+				e.ready = readable | writable | hangup | failed // closed by the network
 			}
 		}
-		found = found || k.ready != 0
 	}
 	s.poller.collect()
 	for _, k := range sockets {
@@ -79,6 +89,23 @@ func (s *System) areReady(sockets []*socket) bool {
 	return found
 }
 
+// watch is what a wait waits for: nothing but the waker, one direction of one connection, or more.
+type watch struct {
+	ends int
+	end  *end // the first
+	want events
+}
+
+// add adds a connection.
+func (w *watch) add(e *end, want events) {
+	if w.ends++; w.ends == 1 {
+		w.end, w.want = e, want&(readable|writable)
+	}
+}
+
+// isOne reports whether one direction of one connection is all that there is.
+func (w *watch) isOne() bool { return w.ends == 1 && (w.want == readable || w.want == writable) }
+
 // known returns what a socket is ready for that has no connection to ask. The result is 0 if it has
 // one, or is ready for nothing.
 func (k *socket) known() events {
@@ -87,6 +114,8 @@ func (k *socket) known() events {
 		return readable | writable | hangup | failed
 	case k.state == socketDialing:
 		return 0
+	case k.state == socketLookup && k.lookup.isDone():
+		return k.want & readable
 	case k.state == socketIdle && k.failure != success:
 		return readable | writable | hangup | failed
 	case k.state == socketIdle && k.stream:

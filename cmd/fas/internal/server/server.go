@@ -119,7 +119,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		return err
 	}
 	networks, err := egress.NewNetworks(egress.NetworkOptions{
-		Allow: s.EgressAllow, Ceiling: s.EgressCeiling, Proxy: s.EgressProxy, Memory: s.memory,
+		Allow: s.EgressAllow, Ceiling: s.EgressCeiling, Proxy: s.EgressProxy,
 	})
 	if err != nil {
 		return err
