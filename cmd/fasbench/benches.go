@@ -69,6 +69,8 @@ const (
 const (
 	oneCaller = "one caller: making an interpreter, and one call"
 	oneThread = "one processor: the machine code that each compiler makes"
+	// oneRequest is the limit of rows whose requests follow one another in a run.
+	oneRequest = "one request after the other: Python code, host calls, and the web server"
 )
 
 // benches are all measurements, in the order in which they run.
@@ -257,6 +259,27 @@ var benches = []bench{
 			},
 		},
 		measure: measureAsync,
+	},
+	{
+		name: "requests",
+		how: "`cmd/fasbench/peers/http_requests.py` as a function and in a native CPython of the same version alternately: `urllib.request` requests a small page 100 times, each time with a new connection, " +
+			"from a web server in the load generator, and a response of 100 MB once. The program takes its own times; medians of the medians of each repetition. For HTTPS the program makes a context that " +
+			"trusts the server's certificate (ECDSA) before. From outside, one client calls the function with one request, and the trivial function, alternately.",
+		rows: []row{
+			{
+				what: "HTTPS request in a run, new connection / native `urllib.request`", part: "HTTPS",
+				of: "faaspot", peer: "native", goal: "at most 1.5x", holds: ratioAtMost(1.5), limit: oneRequest,
+			},
+			{
+				what: "HTTP request in a run, new connection / native `urllib.request`", part: "HTTP",
+				of: "faaspot", peer: "native", goal: "at most 1.5x", holds: ratioAtMost(1.5), limit: oneRequest,
+			},
+			{
+				what: "HTTP response of 100 MB in a run, bytes per second / native `urllib.request`", part: "download",
+				of: "faaspot", peer: "native", goal: "at least 0.5x", holds: ratioAtLeast(0.5), limit: "one processor: copies of the bytes, and host calls",
+			},
+		},
+		measure: measureRequests,
 	},
 	{
 		name: "results",
