@@ -17,7 +17,7 @@ MODULES = (
     "reprlib statistics types typing weakref cmath "
     # Text.
     "codecs pprint re string textwrap unicodedata "
-    "encodings.ascii encodings.latin_1 encodings.utf_16 encodings.utf_8_sig "
+    "encodings.ascii encodings.idna encodings.latin_1 encodings.utf_16 encodings.utf_8_sig "
     # Data formats.
     "base64 binascii csv json pickle marshal struct xml.etree.ElementTree "
     # Compression and archives.
