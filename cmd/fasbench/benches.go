@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -280,6 +281,31 @@ var benches = []bench{
 			},
 		},
 		measure: measureRequests,
+	},
+	{
+		name: "receivers",
+		how: "One request for 1,000 runs that connect to a server and wait in `recv`, beside a client that calls the trivial function every 5 ms. The server sends a byte to each 5 s after all of them have connected. " +
+			"The first wave makes the instances; the second one is measured. The resident memory is the largest sample of `RssAnon` every 50 ms and of `Pss` in the middle of each wave.",
+		rows: []row{
+			{
+				what: "memory: 1,000 runs that wait in `recv` at once", part: "memory",
+				of: "resident", goal: "at most 1.0 GB", holds: bytesAtMost(1 * gb), limit: "what a waiting run holds",
+			},
+			{
+				what: "a trivial neighbour's p99 beside 1,000 runs that wait in `recv`", part: "neighbour",
+				of: "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+			},
+		},
+		measure: measureReceivers,
+	},
+	{
+		name: "gather",
+		how:  fmt.Sprintf("`cmd/fasbench/peers/gather.py`: runs that await %d responses at once with `asyncio.gather`, and runs that await one, alternately. Each response takes %v. Medians.", gathered, slowTime),
+		rows: []row{{
+			what: fmt.Sprintf("%d slow requests at once in a run / one", gathered),
+			of:   "ten", peer: "one", goal: "at most 1.1x", holds: ratioAtMost(1.1), limit: "waiting for the responses",
+		}},
+		measure: measureGather,
 	},
 	{
 		name: "results",

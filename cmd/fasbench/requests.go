@@ -51,14 +51,21 @@ func measureRequests(ctx context.Context, l *lab) ([]measured, error) {
 	defer s.stop()
 	secure := requestArgs{URL: site.url(true, "/small"), Requests: runRequests, Authority: site.authority}
 	plain := requestArgs{URL: site.url(false, "/small"), Requests: runRequests}
-	rows := make([]measured, 3)
-	for i, args := range []requestArgs{secure, plain} {
-		if rows[i], err = l.compareRequests(ctx, s, args); err != nil {
-			rows[i] = measured{err: err}
+	var rows []measured
+	for _, measure := range []func() (measured, error){
+		func() (measured, error) { return l.compareRequests(ctx, s, secure) },
+		func() (measured, error) { return l.compareRequests(ctx, s, plain) },
+		func() (measured, error) {
+			return l.compareDownloads(ctx, s, requestArgs{URL: site.url(false, "/large"), Requests: 1})
+		},
+	} {
+		m, err := measure()
+		if err != nil {
+			m = measured{err: err} // the others count nevertheless
 		}
+		rows = append(rows, m)
 	}
-	rows[2], err = l.compareDownloads(ctx, s, requestArgs{URL: site.url(false, "/large"), Requests: 1})
-	return rows, err
+	return rows, context.Cause(ctx)
 }
 
 // serveLocal starts a server whose functions may reach this machine, and deploys functions.
