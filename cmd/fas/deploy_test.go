@@ -133,7 +133,8 @@ func TestFoldersAreDeployed(t *testing.T) {
 		{[]string{"deploy", dir, "--name", "other", "-c", secret, "--memory", "64"}, 0, "GET other, GET other, PUT other/bundle?memory=64, PATCH other", "created other"},
 		{[]string{"deploy", dir, "--name", "other", "-c", secret}, 0, "GET other, GET other, PATCH other, PUT other/bundle", "updated other"},
 		{
-			[]string{"deploy", dir, "--name", "shop", "--allow", "a.example:443", "--allow", "*.b.example:5432", "--memory", "64"}, 0,
+			[]string{"deploy", dir, "--name", "shop", "--allow", "a.example:443", "--allow", "*.b.example:5432", "--memory", "64"},
+			0,
 			"GET shop, GET shop, PUT shop/bundle?allow=a.example%3A443&allow=%2A.b.example%3A5432&memory=64", "updated shop",
 		},
 		{[]string{"functions", "create", "closed", "--dir", dir, "--allow", "none"}, 0, "GET closed, GET closed, PUT closed/bundle?allow=", "created closed"},
