@@ -27,6 +27,7 @@ type requestArgs struct {
 // requestTimes is the result of http_requests.py.
 type requestTimes struct {
 	Seconds []float64 `json:"seconds"` // of each request
+	CPU     float64   `json:"cpu"`     // processor time of all requests in seconds, user and system
 	Bytes   int       `json:"bytes"`   // of all responses
 }
 
@@ -88,14 +89,17 @@ func (l *lab) serveLocal(ctx context.Context, functions ...function) (*server, e
 // compareRequests compares the time of a request. The notes have what a run with one request costs.
 func (l *lab) compareRequests(ctx context.Context, s *server, args requestArgs) (measured, error) {
 	var guest, native []float64 // seconds of each request
-	var medians [2][]float64
+	var medians, cpu [2][]float64
 	for range l.rounds(7, 3) {
 		ours, theirs, err := l.requestBoth(ctx, s, args, len(smallBody))
 		if err != nil {
 			return measured{}, err
 		}
 		guest, native = append(guest, ours.Seconds...), append(native, theirs.Seconds...)
-		medians[0], medians[1] = append(medians[0], median(ours.Seconds)), append(medians[1], median(theirs.Seconds))
+		for i, times := range []requestTimes{ours, theirs} {
+			medians[i] = append(medians[i], median(times.Seconds))
+			cpu[i] = append(cpu[i], times.CPU/float64(args.Requests))
+		}
 	}
 	args.Requests = 1
 	one, err := json.Marshal(args)
@@ -111,6 +115,8 @@ func (l *lab) compareRequests(ctx context.Context, s *server, args requestArgs) 
 		value: quantity{median(medians[0]), inSeconds}, peer: quantity{median(medians[1]), inSeconds},
 		notes: append([]string{
 			fmt.Sprintf("the fastest of %d requests: %v, native %v, %s", len(guest), quantity{slices.Min(guest), inSeconds}, quantity{slices.Min(native), inSeconds}, ratioText(fastest)),
+			fmt.Sprintf("processor time of the server per request: %v, of the native CPython %v, %s",
+				quantity{median(cpu[0]), inSeconds}, quantity{median(cpu[1]), inSeconds}, ratioText(median(cpu[0])/median(cpu[1]))),
 			fmt.Sprintf("a blocking run that sends one request: %v, and the trivial run %v", run.value, run.peer),
 		}, run.notes...),
 	}, nil
@@ -143,9 +149,18 @@ func (l *lab) requestBoth(ctx context.Context, s *server, args requestArgs, size
 	if err != nil {
 		return guest, native, err
 	}
+	before, err := s.cpuTime()
+	if err != nil {
+		return guest, native, err
+	}
 	text, err := s.succeed(s.runRequest("requests", string(encoded)))
 	if err == nil {
 		guest, err = readTimes(text, args.Requests, size)
+	}
+	if err == nil {
+		var after time.Duration
+		after, err = s.cpuTime()
+		guest.CPU = (after - before).Seconds() // of the server, which a run does not see
 	}
 	if err != nil {
 		return guest, native, fmt.Errorf("a function cannot request %s: %w", args.URL, err)
