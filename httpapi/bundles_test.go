@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -135,11 +136,22 @@ func TestBundlesHaveSettings(t *testing.T) {
 	if u.Timeout == nil || *u.Timeout != 2500*time.Millisecond || u.Memory == nil || *u.Memory != 256*runtime.MiB || u.Retries == nil || *u.Retries != 0 || u.Context != nil {
 		t.Errorf("%+v", u)
 	}
+	for query, want := range map[string][]string{
+		"allow=": {}, "allow": {}, "allow=a.example:443": {"a.example:443"},
+		"allow=%2A.example.com%3A443&memory=256&allow=udp:10.0.0.0/8:53": {"*.example.com:443", "udp:10.0.0.0/8:53"},
+	} {
+		fake.Renew(nil)
+		if a := ts.Do(t, "PUT", bundlePath+"?"+query, "PK", zip); a.Status != 200 {
+			t.Errorf("%s: %d %s", query, a.Status, a.Body)
+		} else if u := fake.Updated[0]; u.Allow == nil || !slices.Equal(u.Allow, want) || (u.Memory != nil) != strings.Contains(query, "memory") {
+			t.Errorf("%s: %+v", query, u)
+		}
+	}
 	for _, query := range []string{"", "?", "?&&"} {
 		fake.Renew(nil)
 		if a := ts.Do(t, "PUT", bundlePath+query, "PK", zip); a.Status != 200 {
 			t.Errorf("%s: %d %s", query, a.Status, a.Body)
-		} else if u := fake.Updated[0]; u.Timeout != nil || u.Memory != nil || u.Retries != nil {
+		} else if u := fake.Updated[0]; u.Timeout != nil || u.Memory != nil || u.Retries != nil || u.Allow != nil {
 			t.Errorf("%s: %+v", query, u)
 		}
 	}
@@ -149,6 +161,7 @@ func TestBundlesHaveSettings(t *testing.T) {
 		"timeout=true", "timeout=[5]", "timeout=+5", "timeout=5&timeout=5", "timeout=86401", "timeout=5s", `timeout="5"`, "timeout=%22%5c", "timeout=%ff",
 		"memory=63", "memory=1e30", "memory=", "retries=11", "retries=-1", "retries=1.5", "retries=1e30",
 		"name=other", "code=x", "Timeout=5", "create=1", "context=", "context=key%3Dhidden", "context={\"key\":\"hidden\"}", "x=hidden",
+		"allow=a.example", "allow=a.example:443&allow=", "allow=&allow=", "allow=%ff", "allow=[]", "Allow=a.example:443", strings.Repeat("allow=a.example:443&", 101),
 		strings.Repeat("a=1&", 400), "timeout=" + strings.Repeat("9", 3000), strings.Repeat("[", 3000),
 	} {
 		a := ts.Do(t, "PUT", bundlePath+"?"+strings.ReplaceAll(query, `"`, "%22"), "PK", zip)

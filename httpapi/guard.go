@@ -29,7 +29,7 @@ func guardFirstLine(h *fasthttp.RequestHeader) error {
 	target := h.RequestURI()
 	if len(target) > maxURI {
 		return runtime.Errorf(web.CodeURITooLong, "the URL has more than %d bytes", maxURI).
-			WithHint("send the args of a run as a JSON body, by POST")
+			WithHint("send the args of a run as a JSON body, by POST, and a long allow list by PATCH")
 	}
 	if bytes.IndexByte(target, '#') >= 0 {
 		return badRequest("the URL has a fragment")

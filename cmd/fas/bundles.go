@@ -135,7 +135,7 @@ func readSettings(path string) ([]byte, error) {
 
 // ofBundle returns the settings that change along with a bundle.
 func (s settings) ofBundle() client.BundleSettings {
-	return client.BundleSettings{Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries}
+	return client.BundleSettings{Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow}
 }
 
 // deployment is a folder to deploy as a function.
@@ -151,9 +151,9 @@ type deployment struct {
 
 // deployFolder packs a folder and deploys it.
 //
-// The context is a secret, which does not travel with a bundle, and neither does the allow list. Those of
-// a function that exists change before the code: new code may need what is new in them. A new function
-// gets them after its code, and is deleted if that fails.
+// The context is a secret, which must not be in a URL, and so it does not travel with a bundle. That of a
+// function that exists changes before the code: new code may need what is new in it. A new function gets
+// it after its code.
 func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err error) {
 	server, err := a.connect()
 	if err != nil {
@@ -176,32 +176,26 @@ func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err err
 		return c, err
 	}
 	c = change{Name: d.name, Change: "created"}
-	rest := client.UpdateRequest{Context: d.settings.context, Allow: d.settings.allow}
-	hasRest := rest.Context != nil || rest.Allow != nil
-	setRest := func() error {
-		if !hasRest {
+	setContext := func() error {
+		if d.settings.context == nil {
 			return nil
 		}
-		_, err := server.Update(ctx, d.name, rest)
+		_, err := server.Update(ctx, d.name, client.UpdateRequest{Context: d.settings.context})
 		return err
 	}
 	if exists {
 		c.Change = "updated"
-		if err := setRest(); err != nil {
+		if err := setContext(); err != nil {
 			return c, err
 		}
 	}
 	c.ID, err = a.sendBundle(ctx, server, d, b)
 	switch {
-	case exists && err != nil && hasRest:
-		fmt.Fprintln(a.Err, "note: the context and the allow list that were given have changed, the code has not")
+	case exists && err != nil && d.settings.context != nil:
+		fmt.Fprintln(a.Err, "note: the context that was given has changed, the code has not")
 	case !exists && err == nil:
-		if err = setRest(); err != nil {
-			late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
-			defer cancel()
-			if _, failed := server.Delete(late, d.name); failed != nil {
-				fmt.Fprintf(a.Err, "note: the function %s was created, but without its context and allow list\n", d.name)
-			}
+		if err = setContext(); err != nil {
+			fmt.Fprintf(a.Err, "note: the function %s was created, but without its context; set it with %s\n", d.name, a.command("functions update "+d.name+" --context-file FILE"))
 		}
 	}
 	return c, err
@@ -218,9 +212,6 @@ func (d deployment) exists(ctx context.Context, c *client.Client) (bool, error) 
 	}
 	return true, err
 }
-
-// cleanUpTime bounds the deletion of a function that has not got its context or allow list.
-const cleanUpTime = 10 * time.Second
 
 // sendBundle sends a bundle and waits until it is deployed.
 func (a *app) sendBundle(ctx context.Context, c *client.Client, d deployment, b *pack.Bundle) (executionID string, err error) {

@@ -35,10 +35,10 @@ pyproject.toml. The command uses the uv in the PATH, else pip, and takes package
 Python 3.13 on Linux. Their extension modules are left out: many packages have Python
 code for the same, and for the others the server says that they need native code.
 
-If the bundle does not deploy, the code and the limits do not change, and a new function
-is not created. The context and the allow list of a function that exists change before
-the code, and stay changed; a new function has neither for a moment. Prints the id of
-the deployment.
+If the bundle does not deploy, the code and the settings do not change, and a new function
+is not created. Only the context is sent by itself: that of a function that exists changes
+before the code, and stays changed; a new function has none for a moment, and is kept
+without it if the server refuses the context. Prints the id of the deployment.
 
 ` + changeFields,
 		Example: `  fas deploy shop

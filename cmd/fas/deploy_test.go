@@ -132,6 +132,12 @@ func TestFoldersAreDeployed(t *testing.T) {
 		{[]string{"functions", "create", "new", "--dir", dir, "--timeout", "2.5", "--retries", "0"}, 0, "GET new, GET new, PUT new/bundle?retries=0&timeout=2.5", "created new"},
 		{[]string{"deploy", dir, "--name", "other", "-c", secret, "--memory", "64"}, 0, "GET other, GET other, PUT other/bundle?memory=64, PATCH other", "created other"},
 		{[]string{"deploy", dir, "--name", "other", "-c", secret}, 0, "GET other, GET other, PATCH other, PUT other/bundle", "updated other"},
+		{
+			[]string{"deploy", dir, "--name", "shop", "--allow", "a.example:443", "--allow", "*.b.example:5432", "--memory", "64"},
+			0,
+			"GET shop, GET shop, PUT shop/bundle?allow=a.example%3A443&allow=%2A.b.example%3A5432&memory=64", "updated shop",
+		},
+		{[]string{"functions", "create", "closed", "--dir", dir, "--allow", "none"}, 0, "GET closed, GET closed, PUT closed/bundle?allow=", "created closed"},
 		{[]string{"functions", "get", "shop", "--bundle", ready}, 0, "GET shop/bundle", ""},
 		{[]string{"deploy", ready}, 0, "GET ready, GET ready, PUT ready/bundle", "created ready"},
 		{[]string{"functions", "create", "zipped", "--dir", ready, "--memory", "64"}, 0, "GET zipped, GET zipped, PUT zipped/bundle?memory=64", "created zipped"},
@@ -195,14 +201,14 @@ func TestBundleThatIsRefused(t *testing.T) {
 	if status, _, _ := fas(t, env, "deploy", dir, "--memory", "256", "-c", secret); status != 1 || s.taken() != "GET shop, GET shop, PUT shop/bundle?memory=256" {
 		t.Errorf("status %d", status)
 	}
-	// A function that does not get its context is not created either.
+	// A function that does not get its context stays, and the command says so.
 	s.refuse, s.broken = "", "the context is not valid"
 	status, _, stderr = fas(t, env, "functions", "create", "shop", "--dir", dir, "-c", secret)
-	if status != 2 || s.taken() != "GET shop, GET shop, PUT shop/bundle, PATCH shop, DELETE shop" || !strings.Contains(stderr, s.broken) {
+	if status != 2 || s.taken() != "GET shop, GET shop, PUT shop/bundle, PATCH shop" || !strings.Contains(stderr, s.broken) || !strings.Contains(stderr, "without its context") {
 		t.Errorf("status %d, %s", status, stderr)
 	}
-	if _, exists := s.bundles["shop"]; exists {
-		t.Error("a function without its context is left")
+	if _, exists := s.bundles["shop"]; !exists {
+		t.Error("a function is deleted, which somebody else may have changed meanwhile")
 	}
 	// Of a function that exists, a context that is refused leaves the code as it is.
 	s.bundles["shop"] = []byte("before")

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,8 +17,8 @@ const suiteTimeout = 2 * time.Minute
 // measureCompute alternates between the suite as a function, in a native CPython, and in the
 // sandboxes.
 func measureCompute(ctx context.Context, l *lab) ([]measured, error) {
-	if _, err := os.Stat(l.python); err != nil {
-		return nil, fmt.Errorf("cannot find the native CPython 3.13 to compare with: run cmd/fasbench/peers.sh as root, or set its path with -python: %w", err)
+	if err := l.needPython(); err != nil {
+		return nil, err
 	}
 	version, err := output(ctx, "", l.python, "-I", "-S", "-c", "import sys, hashlib, _hashlib; print(sys.version)")
 	if err != nil {

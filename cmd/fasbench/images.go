@@ -104,19 +104,19 @@ func (l *lab) compareLargeImage(ctx context.Context) (measured, error) {
 		return measured{}, err
 	}
 	defer s.stop()
-	return l.compareWithTrivial(ctx, s, "large")
+	return l.compareWithTrivial(ctx, s, "large", helloArgs)
 }
 
-// compareWithTrivial alternates between one client of a function and one of the trivial function,
-// called hello.
-func (l *lab) compareWithTrivial(ctx context.Context, s *server, name string) (measured, error) {
+// compareWithTrivial alternates between one client of a function, with the given args, and one of the
+// trivial function, called hello.
+func (l *lab) compareWithTrivial(ctx context.Context, s *server, name, args string) (measured, error) {
 	length := time.Duration(l.rounds(1000, 300)) * time.Millisecond
 	var medians [2][]time.Duration
 	var cpu [2]time.Duration
 	var runs [2]int
 	var used usage
 	for range l.rounds(5, 3) {
-		for i, request := range [][]byte{s.runRequest(name, helloArgs), s.runRequest("hello", helloArgs)} {
+		for i, request := range [][]byte{s.runRequest(name, args), s.runRequest("hello", helloArgs)} {
 			var times []time.Duration
 			more, err := s.observe(1, func() (err error) {
 				times, err = s.repeat(ctx, request, length)

@@ -63,7 +63,7 @@ func measureImports(ctx context.Context, l *lab) ([]measured, error) {
 			return nil, err
 		}
 		deployed := time.Since(began)
-		m, err := l.compareWithTrivial(ctx, s, f.name)
+		m, err := l.compareWithTrivial(ctx, s, f.name, helloArgs)
 		if err != nil {
 			return nil, err
 		}

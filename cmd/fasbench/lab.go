@@ -150,9 +150,18 @@ func output(ctx context.Context, dir, name string, args ...string) ([]byte, erro
 		if ctx.Err() != nil {
 			err = errors.Join(err, context.Cause(ctx))
 		}
-		return nil, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, tail(append(out.Bytes(), log.Bytes()...)))
+		return nil, fmt.Errorf("%s %s: %w\n%s", name, head(strings.Join(args, " ")), err, tail(append(out.Bytes(), log.Bytes()...)))
 	}
 	return out.Bytes(), nil
+}
+
+// head returns the beginning of a program's args, at most 200 bytes, for an error message.
+func head(args string) string {
+	const limit = 200
+	if len(args) > limit {
+		return args[:limit] + "..."
+	}
+	return args
 }
 
 // tail returns the end of a program's output, at most 2,000 bytes, for an error message.

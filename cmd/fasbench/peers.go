@@ -48,6 +48,14 @@ func (l *lab) peersFolder() (string, error) {
 	return dir, os.CopyFS(dir, files)
 }
 
+// needPython returns an error that says what to do if there is no native CPython 3.13.
+func (l *lab) needPython() error {
+	if _, err := os.Stat(l.python); err != nil {
+		return fmt.Errorf("cannot find the native CPython 3.13 to compare with: run cmd/fasbench/peers.sh as root, or set its path with -python: %w", err)
+	}
+	return nil
+}
+
 // need returns an error that says how to install a program if it is missing.
 func need(program string) error {
 	if _, err := exec.LookPath(program); err != nil {

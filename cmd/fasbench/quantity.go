@@ -21,6 +21,7 @@ const (
 	inSeconds
 	perSecond
 	inBytes
+	bytesPerSecond
 )
 
 // elapsed returns a length of time as a quantity.
@@ -41,6 +42,8 @@ func (q quantity) String() string {
 		return fmt.Sprintf("%.0f/s", q.n)
 	case inBytes:
 		return fmt.Sprintf("%.0f MB", q.n/mb)
+	case bytesPerSecond:
+		return fmt.Sprintf("%.0f MB/s", q.n/1e6)
 	}
 	return ""
 }

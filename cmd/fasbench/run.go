@@ -14,7 +14,7 @@ import (
 
 // timeLimit bounds all measurements together, and benchLimit a single bench.
 const (
-	timeLimit  = 27 * time.Minute
+	timeLimit  = 28 * time.Minute
 	benchLimit = 6 * time.Minute
 )
 

@@ -46,11 +46,9 @@ func (l *lab) serve(ctx context.Context, functions ...function) (*server, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range functions {
-		if err := s.create(f); err != nil {
-			s.stop()
-			return nil, err
-		}
+	if err := s.createAll(functions); err != nil {
+		s.stop()
+		return nil, err
 	}
 	return s, nil
 }
@@ -112,10 +110,21 @@ func (l *lab) serveIn(ctx context.Context, data string, flags ...string) (*serve
 
 // function is the request body of a deployment.
 type function struct {
-	Name    string  `json:"name"`
-	Code    string  `json:"code"`
-	Timeout float64 `json:"timeout,omitempty"` // seconds
-	Memory  int     `json:"memory,omitempty"`  // MiB
+	Name    string   `json:"name"`
+	Code    string   `json:"code"`
+	Timeout float64  `json:"timeout,omitempty"` // seconds
+	Memory  int      `json:"memory,omitempty"`  // MiB
+	Allow   []string `json:"allow,omitempty"`   // HOST:PORT
+}
+
+// createAll deploys functions.
+func (s *server) createAll(functions []function) error {
+	for _, f := range functions {
+		if err := s.create(f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // create deploys a function.

@@ -38,6 +38,7 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		Timeout:        settings.timeout,
 		Memory:         settings.memory,
 		Retries:        settings.retries,
+		Allow:          settings.allow,
 		Create:         true,
 		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,
@@ -51,7 +52,14 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 
 // bundleSettings reads the settings in the query of a bundle.
 func bundleSettings(query []byte) (b functionBody, err error) {
-	f, err := queryFields(query)
+	rules, rest, err := splitQuery(query, "allow")
+	if err != nil {
+		return b, err
+	}
+	if b.allow, err = allowRules(rules); err != nil {
+		return b, err
+	}
+	f, err := queryFields(rest)
 	if err != nil {
 		return b, err
 	}
@@ -62,6 +70,18 @@ func bundleSettings(query []byte) (b functionBody, err error) {
 	b.memory = readMemory(f)
 	b.retries = readRetries(f)
 	return b, f.End()
+}
+
+// allowRules returns the allow list of repeated parameters: nil if there are none, and an empty list if
+// the only one is empty.
+func allowRules(rules []string) ([]string, error) {
+	if len(rules) == 1 && rules[0] == "" {
+		return []string{}, nil
+	}
+	if _, err := runtime.ParseAllow(rules); err != nil {
+		return nil, memberError("allow", err)
+	}
+	return rules, nil
 }
 
 const (

@@ -75,6 +75,27 @@ func unquotePlus(dst, src []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// splitQuery returns the values of a parameter that may be repeated, nil if there are none, and the rest
+// of the query.
+func splitQuery(query []byte, name string) (values []string, rest []byte, err error) {
+	var text []byte
+	for pair := range bytes.SplitSeq(query, []byte("&")) {
+		key, value, _ := bytes.Cut(pair, []byte("="))
+		if text, err = unquotePlus(text[:0], key); err != nil {
+			return nil, nil, err
+		}
+		if string(text) != name {
+			rest = append(append(rest, pair...), '&')
+			continue
+		}
+		if text, err = unquotePlus(text[:0], value); err != nil {
+			return nil, nil, err
+		}
+		values = append(values, string(text))
+	}
+	return values, rest, nil
+}
+
 // queryFields returns the parameters of a query as members of an object: numbers as numbers, and all
 // other texts as strings.
 func queryFields(query []byte) (*web.Fields, error) {

@@ -102,3 +102,37 @@ func TestBootstrap(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstRequestIsPrepared checks that the first request of a run imports nothing, and compiles no
+// expression, which every run would repeat.
+func TestFirstRequestIsPrepared(t *testing.T) {
+	const source = `
+import re, sys, urllib.request
+def main(args, context):
+    before = set(sys.modules)
+    compiled = []
+    compile, re.compile = re.compile, lambda *args: compiled.append(args) or compile(*args)
+    try:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(args["url"])
+    except urllib.error.URLError as error:
+        failure = type(error.reason).__name__
+    return [failure, sorted(set(sys.modules) - before), compiled]
+`
+	p := deployed(t, boxes["mapped"], source, runtime.Limits{})
+	for _, url := range []string{"http://192.0.2.1/path", "http://name.example:8080/path?query=1"} {
+		got := result(t, boxes["mapped"], p, `{"url":"`+url+`"}`)
+		var parts []any
+		if err := json.Unmarshal([]byte(got), &parts); err != nil || len(parts) != 3 {
+			t.Fatalf("got %s, %v", got, err)
+		}
+		if failed := parts[0]; failed != "gaierror" && failed != "OSError" {
+			t.Errorf("%s: the request ended with %v", url, failed)
+		}
+		if imported, _ := parts[1].([]any); imported == nil || len(imported) > 0 {
+			t.Errorf("%s: the request imported %v", url, parts[1])
+		}
+		if compiled, _ := parts[2].([]any); compiled == nil || len(compiled) > 0 {
+			t.Errorf("%s: the request compiled %v", url, parts[2])
+		}
+	}
+}

@@ -108,21 +108,24 @@ class Functions:
         timeout: Optional[float] = None,
         memory: Optional[float] = None,
         retries: Optional[int] = None,
+        allow: Optional[Iterable[str]] = None,
     ) -> str:
         """Deploy a function of several files, new or not, and return the id of the deploy's execution.
 
         bundle  a zip file of at most 50 MiB, with main.py at its root, which defines
                 main(args, context), and its modules, packages and data: a path, the bytes, or an
                 object whose read() returns them; the server installs nothing
-        The other arguments are those of create. If there is a function of that name, what the arguments
-        do not name stays as it is, and so do its context and its allow list, which update changes. Raises
-        DeployFailed, with line and server_traceback, if the code
+        The other arguments are those of create, and allow replaces the whole list: [] allows nothing. If
+        there is a function of that name, what the arguments do not name stays as it is, and so does its
+        context, which update changes. Raises DeployFailed, with line and server_traceback, if the code
         cannot be deployed, TooLarge if the zip file exceeds a limit, InvalidRequest if it is not
         valid, and OSError if a path cannot be read.
         """
         body = read_bundle(bundle, "bundle")
         settings = _settings(timeout, memory, retries)
-        path = _path(name) + "/bundle" + ("?" + urllib.parse.urlencode(settings) if settings else "")
+        if allow is not None:
+            settings["allow"] = arguments.check_allow(allow) or [""]  # an empty rule, alone, is no rule
+        path = _path(name) + "/bundle" + ("?" + urllib.parse.urlencode(settings, doseq=True) if settings else "")
         return self._deploy(Request("PUT", path, body, {"Content-Type": "application/zip"}), wait)
 
     @overload

@@ -106,7 +106,16 @@ class Contract(unittest.TestCase):
         with open(path, "rb") as file:
             f.functions.deploy_bundle("contract-bundle", file, timeout=2.5, memory=256)
         function = f.functions.get("contract-bundle")
-        self.assertEqual((function["timeout"], function["memory"]), (2.5, 256))
+        self.assertEqual((function["timeout"], function["memory"], function["allow"]), (2.5, 256, []))
+        f.functions.deploy_bundle("contract-bundle", path, allow=["a.example:443", "*.b.example:5432"])
+        f.functions.deploy_bundle("contract-bundle", path)
+        self.assertEqual(f.functions.get("contract-bundle")["allow"], ["a.example:443", "*.b.example:5432"])
+        f.functions.deploy_bundle("contract-bundle", path, allow=[])
+        self.assertEqual(f.functions.get("contract-bundle")["allow"], [])
+        with self.assertRaises(InvalidRequest):
+            f.functions.deploy_bundle("contract-bundle", path, allow=["a.example"])
+        with self.assertRaises(TypeError):
+            f.functions.deploy_bundle("contract-bundle", path, allow="a.example:443")
         f.functions.deploy_bundle("contract-bundle", bytearray(path.read_bytes()))
         back = self.file.with_suffix(".back")
         f.functions.get_bundle("contract-bundle", back)

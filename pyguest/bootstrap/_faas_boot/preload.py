@@ -8,7 +8,9 @@ module pays for it once, when it is deployed.
 
 from __future__ import annotations
 
+import codecs
 import importlib
+import urllib.parse
 
 MODULES = (
     # Data types and algorithms.
@@ -17,7 +19,7 @@ MODULES = (
     "reprlib statistics types typing weakref cmath "
     # Text.
     "codecs pprint re string textwrap unicodedata "
-    "encodings.ascii encodings.latin_1 encodings.utf_16 encodings.utf_8_sig "
+    "encodings.ascii encodings.idna encodings.latin_1 encodings.utf_16 encodings.utf_8_sig "
     # Data formats.
     "base64 binascii csv json pickle marshal struct xml.etree.ElementTree "
     # Compression and archives.
@@ -45,3 +47,7 @@ def import_all() -> None:
     """Import all MODULES. A module that this build lacks is a bug and raises."""
     for name in MODULES:
         importlib.import_module(name)
+    # What the first request of a run would do: find the codec of host names, and compile expressions.
+    codecs.lookup("idna")
+    for split in (urllib.parse._splittype, urllib.parse._splithost, urllib.parse._splitport):
+        split("")

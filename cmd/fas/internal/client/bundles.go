@@ -15,9 +15,10 @@ import (
 // BundleSettings are the settings of a function that change along with its bundle. The zero value
 // changes none.
 type BundleSettings struct {
-	Timeout float64 // seconds; 0: unchanged
-	Memory  int64   // MB; 0: unchanged
-	Retries *int    // nil: unchanged
+	Timeout float64   // seconds; 0: unchanged
+	Memory  int64     // MB; 0: unchanged
+	Retries *int      // nil: unchanged
+	Allow   *[]string // nil: unchanged; empty: nothing
 }
 
 // query returns the settings as a query with its question mark, empty if there are none.
@@ -31,6 +32,11 @@ func (s BundleSettings) query() string {
 	}
 	if s.Retries != nil {
 		q.Set("retries", strconv.Itoa(*s.Retries))
+	}
+	if s.Allow != nil {
+		if q["allow"] = *s.Allow; len(*s.Allow) == 0 {
+			q.Set("allow", "")
+		}
 	}
 	if len(q) == 0 {
 		return ""
