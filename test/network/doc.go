@@ -5,7 +5,7 @@
 // kind. Each program in the folder programs is the main.py of a function; its first line names the wheels
 // that it needs. It finds the servers in a module, servers, that the test adds to its bundle: their ports,
 // as servers.redis, and the paths of servers.ca, servers.certificate and servers.key. It defines
-// main(args, context), which returns the same value each time; args has "tls", whether to use TLS. The
+// main(args, context), which returns the same value each time; args["tls"] says whether to use TLS. The
 // folder expected has what the programs return in native CPython 3.13 with the same wheels and servers.
 //
 // packages.txt has the versions and hashes of the clients' wheels, which ../packages/fetch.sh downloads to

@@ -79,6 +79,7 @@ type function struct {
 	files   map[string]string // content of the files of the bundle, beside those of the wheels
 	wheels  []string          // paths
 	allowed []string          // rules of the allow list
+	tls     bool              // its args say whether to use TLS
 }
 
 // newFunction returns the function of a program that may reach some ports.
@@ -96,6 +97,7 @@ func newFunction(t *testing.T, name string, c certificates, ports map[string]int
 	}
 	f.files["servers.py"] = module
 	f.files[runtime.BundleMain] = read(t, filepath.Join(programsDir, name+".py"))
+	f.tls = strings.Contains(f.files[runtime.BundleMain], `args["tls"]`)
 	first, _, _ := strings.Cut(f.files[runtime.BundleMain], "\n")
 	needs, ok := strings.CutPrefix(first, "# wheels:")
 	if !ok {
@@ -207,6 +209,9 @@ func (f *function) writeExpected(t *testing.T) {
 		write(t, filepath.Join(site, filepath.FromSlash(name)), string(text))
 	})
 	for _, tls := range []bool{false, true} {
+		if tls && !f.tls {
+			continue
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), nativeTimeout)
 		cmd := exec.CommandContext(ctx, *native, "../packages/native.py", filepath.Join(site, runtime.BundleMain), args(tls))
 		cmd.Env = []string{"HOME=" + site, "LANG=C.UTF-8", "USER=user", "PYTHONPATH=" + site, "PYTHONDONTWRITEBYTECODE=1"}

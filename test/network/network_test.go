@@ -36,8 +36,8 @@ var services = []struct {
 	start    func(t *testing.T, c certificates) map[string]int // returns the ports by their names in the module servers
 	programs []string
 }{
-	{"web", startWeb, []string{"urllib_client", "requests_client", "httpx_client", "aiohttp_client"}},
-	{"redis", startRedis, []string{"redis_client", "redis_asyncio"}},
+	{"web", startWeb, []string{"urllib_client", "requests_client", "requests_kept", "httpx_client", "aiohttp_client"}},
+	{"redis", startRedis, []string{"redis_client", "redis_kept", "redis_asyncio"}},
 	{"postgres", startPostgres, []string{"pg8000_client", "sqlalchemy_client"}},
 	{"mariadb", startMariaDB, []string{"pymysql_client"}},
 	{"smtp", startSMTP, []string{"smtplib_client"}},
@@ -72,6 +72,9 @@ func TestClientsOfPyPI(t *testing.T) {
 					}
 					f.deploy(t, server)
 					t.Run("plain", func(t *testing.T) { f.check(t, server, false) })
+					if !f.tls {
+						return
+					}
 					t.Run("tls", func(t *testing.T) {
 						if !encrypted() {
 							unavailable(t, "functions have no TLS")

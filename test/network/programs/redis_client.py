@@ -1,12 +1,15 @@
 # wheels: redis
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 import servers
 
 # The image has clients that have failed to connect, and their pools.
+common = {"host": "localhost", "decode_responses": True, "retry": Retry(NoBackoff(), 1)}
 clients = {
-    False: redis.Redis(host="localhost", port=servers.redis, decode_responses=True),
-    True: redis.Redis(host="localhost", port=servers.redis_tls, decode_responses=True, ssl=True, ssl_ca_certs=servers.ca),
+    False: redis.Redis(port=servers.redis, **common),
+    True: redis.Redis(port=servers.redis_tls, ssl=True, ssl_ca_certs=servers.ca, **common),
 }
 for client in clients.values():
     try:

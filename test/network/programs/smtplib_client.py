@@ -3,6 +3,7 @@ import hashlib
 import smtplib
 import ssl
 from email.message import EmailMessage
+from email.policy import SMTP
 
 import servers
 
@@ -21,13 +22,13 @@ def message():
 
 def send(s):
     s.login("user", "secret")
-    text = message().as_bytes()
+    text = message().as_bytes(policy=SMTP)
     s.mail("a@example.com")
     codes = [s.rcpt(to)[0] for to in ("b@example.com", "nobody@example.com")]
     answer = s.data(text)
     m = message()
     refused = s.send_message(m, to_addrs=["b@example.com", "nobody@example.com"])
-    same = hashlib.sha256(text.replace(b"\n", b"\r\n")).hexdigest() in answer[1].decode()
+    same = hashlib.sha256(text).hexdigest() in answer[1].decode()
     return [codes, answer[0], same, {k: v[0] for k, v in refused.items()}]
 
 
