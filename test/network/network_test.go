@@ -38,10 +38,10 @@ var services = []struct {
 }{
 	{"web", startWeb, []string{"urllib_client", "requests_client", "requests_kept", "httpx_client", "aiohttp_client"}},
 	{"redis", startRedis, []string{"redis_client", "redis_kept", "redis_asyncio"}},
-	{"postgres", startPostgres, []string{"pg8000_client", "sqlalchemy_client"}},
+	{"postgres", startPostgres, []string{"pg8000_client", "sqlalchemy_client", "sqlalchemy_kept"}},
 	{"mariadb", startMariaDB, []string{"pymysql_client"}},
 	{"smtp", startSMTP, []string{"smtplib_client"}},
-	{"s3", startS3, []string{"boto3_client"}},
+	{"s3", startS3, []string{"boto3_client", "boto3_kept"}},
 	{"websocket", startWebSocket, []string{"websockets_client"}},
 	{"nats", startNATS, []string{"nats_client"}},
 	{"mqtt", startMQTT, []string{"paho_client"}},
