@@ -12,7 +12,7 @@ import (
 )
 
 func startMariaDB(t *testing.T, c certificates) map[string]int {
-	server := program(t, "mariadb-server", "/usr/sbin/mariadbd")
+	server := program(t, "/usr/sbin/mariadbd")
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	self, err := user.Current()

@@ -13,7 +13,7 @@ import (
 
 // startNATS starts two servers: NATS has one port, with or without TLS.
 func startNATS(t *testing.T, c certificates) map[string]int {
-	path := program(t, "nats-server", "/usr/sbin/nats-server")
+	path := program(t, "/usr/sbin/nats-server")
 	port, encrypted := freePort(t), freePort(t)
 	common := []string{"--addr", "127.0.0.1", "--jetstream", "--store_dir"}
 	start(t, syscall.SIGTERM, exec.Command(path, append(common, t.TempDir(), "--port", strconv.Itoa(port))...), port)
@@ -24,7 +24,7 @@ func startNATS(t *testing.T, c certificates) map[string]int {
 
 // startMQTT starts Mosquitto.
 func startMQTT(t *testing.T, c certificates) map[string]int {
-	path := program(t, "mosquitto", "/usr/sbin/mosquitto")
+	path := program(t, "/usr/sbin/mosquitto")
 	port, encrypted := freePort(t), freePort(t)
 	config := filepath.Join(t.TempDir(), "mosquitto.conf")
 	write(t, config, fmt.Sprintf(`user root

@@ -56,6 +56,7 @@ func TestClientsOfPyPI(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts database servers")
 	}
+	install(t)
 	packages := wheels(t)
 	c := newCertificates(t)
 	server := process.NewSite(t, "--memory-budget", "3000MB", "--egress-allow", "127.0.0.1").Serve(t)

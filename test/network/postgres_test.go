@@ -14,7 +14,7 @@ import (
 
 // startPostgres starts PostgreSQL, which refuses to run as root, as the user of its package.
 func startPostgres(t *testing.T, c certificates) map[string]int {
-	bin := filepath.Dir(program(t, "postgresql-15", "/usr/lib/postgresql/*/bin/postgres"))
+	bin := filepath.Dir(program(t, "/usr/lib/postgresql/*/bin/postgres"))
 	dir, err := os.MkdirTemp("", "faaspot-postgres-") // which the user can reach
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 )
 
 func startRedis(t *testing.T, c certificates) map[string]int {
-	path := program(t, "redis-server", "/usr/bin/redis-server")
+	path := program(t, "/usr/bin/redis-server")
 	port, encrypted := freePort(t), freePort(t)
 	start(t, syscall.SIGTERM, exec.Command(path, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(),
 		"--port", strconv.Itoa(port), "--tls-port", strconv.Itoa(encrypted),

@@ -31,24 +31,33 @@ func unavailable(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// program returns the path of a program of a Debian package. In CI it installs the package if it is
-// missing; elsewhere it skips the test.
-func program(t *testing.T, debian string, paths ...string) string {
+// debian are the packages of Debian that have the servers.
+var debian = []string{"redis-server", "postgresql-15", "mariadb-server", "nats-server", "mosquitto", "tinyproxy-bin"}
+
+// install installs the servers of Debian, in CI and if the expected values are written.
+func install(t *testing.T) {
 	t.Helper()
-	if os.Getenv("CI") != "" {
-		ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
-		defer cancel()
-		if out, err := exec.CommandContext(ctx, "flock", "../packages.sh", "../packages.sh", debian).CombinedOutput(); err != nil {
-			t.Fatalf("cannot install %s: %v\n%s", debian, err, out)
-		}
+	if os.Getenv("CI") == "" && *native == "" {
+		return
 	}
-	for _, path := range paths {
-		if found, _ := filepath.Glob(path); len(found) > 0 {
-			return found[len(found)-1]
-		}
+	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "../packages.sh", debian...).CombinedOutput(); err != nil {
+		t.Fatalf("cannot install the servers: %v\n%s", err, out)
 	}
-	unavailable(t, "%s is missing: test/packages.sh %s", strings.Join(paths, ", "), debian)
-	return ""
+}
+
+// program returns the path of an installed program, which may be a pattern. It skips the test if there is none.
+func program(t *testing.T, path string) string {
+	t.Helper()
+	found, err := filepath.Glob(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		unavailable(t, "%s is missing: test/packages.sh %s", path, strings.Join(debian, " "))
+	}
+	return found[len(found)-1]
 }
 
 // freePort returns a port of the loopback interface that is free.

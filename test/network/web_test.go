@@ -34,7 +34,7 @@ func startWeb(t *testing.T, c certificates) map[string]int {
 
 // startProxy starts Tinyproxy.
 func startProxy(t *testing.T) int {
-	path := program(t, "tinyproxy-bin", "/usr/bin/tinyproxy")
+	path := program(t, "/usr/bin/tinyproxy")
 	port := freePort(t)
 	config := filepath.Join(t.TempDir(), "tinyproxy.conf")
 	write(t, config, fmt.Sprintf("Listen 127.0.0.1\nPort %d\nBasicAuth user secret\nLogLevel Error\n", port))
