@@ -30,10 +30,10 @@ def main(args, context):
     put = s3.put_object(Bucket=bucket, Key="a/b", Body=b"content", Metadata={"k": "v"}, ContentType="text/plain")
     got = s3.get_object(Bucket=bucket, Key="a/b", Range="bytes=1-3")
     big = bytes(range(256)) * 50_000
-    parts = TransferConfig(multipart_threshold=6 << 20, multipart_chunksize=6 << 20, use_threads=False)
-    s3.upload_fileobj(io.BytesIO(big), bucket, "big", Config=parts)
+    sizes = {"multipart_threshold": 6 << 20, "multipart_chunksize": 6 << 20}
+    s3.upload_fileobj(io.BytesIO(big), bucket, "big", Config=TransferConfig(**sizes))
     back = io.BytesIO()
-    s3.download_fileobj(bucket, "big", back, Config=parts)
+    s3.download_fileobj(bucket, "big", back, Config=TransferConfig(**sizes, use_threads=False))
     for n in range(25):
         s3.put_object(Bucket=bucket, Key="list/%02d" % n, Body=b"")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="list/", PaginationConfig={"PageSize": 10})
