@@ -34,12 +34,10 @@ The sample is written to a file of its name in the current folder, such as
 hello-world.py, unless that file exists. Where the standard output is not a terminal,
 the sample is printed too. -o sets the file; - is the standard output alone.
 
-A function reaches only what its allow list names: get-content downloads a page of a host
-that --allow names, and needs no network for a URL that contains its content (data:).`,
+A function has no network unless its allow list names hosts. get-content reads URLs of those, and
+URLs that contain their content (data:).`,
 		Example: `  fas functions samples --hello-world -o hello-world.py
   fas functions apply hello --file hello-world.py
-  fas functions samples --get-content
-  fas functions apply get-content --file get-content.py --allow example.com:443
   fas functions samples --sleep -o - | fas functions apply sleep --file -`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
