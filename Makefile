@@ -88,6 +88,11 @@ test-packages: build ## Deploy packages of PyPI, and compare them with native CP
 	test/native-python.sh
 	FAS_BINARY=$(BIN)/fas $(GO) test ./test/packages -count 1 -v -timeout 55m -parallel 2 -more -top -write -native $(CURDIR)/.cache/native-python/native/python
 
+.PHONY: test-network
+test-network: build ## Run clients of PyPI against real servers in functions and in native CPython, and write the expected values; as root on Debian 12 it installs the servers.
+	test/native-python.sh
+	FAS_BINARY=$(BIN)/fas $(GO) test ./test/network -count 1 -v -timeout 20m -native $(CURDIR)/.cache/native-python/native/python
+
 FUZZTIME = 30s
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZTIME.

@@ -17,8 +17,6 @@ typedef struct {
 __attribute__((import_module("wasi_snapshot_preview1"), import_name("tls_call"))) extern int32_t
 host_tls(int32_t handle, int32_t op, const void *in, size_t in_len, void *out, size_t out_len, int64_t timeout, Result *result);
 
-
-
 enum { STATUS_MASK = 0xff, STATUS_SYSTEM = 6 };
 
 /* Calls the host and checks its answer. Returns 0, or -1 with an OSError set. */
