@@ -65,7 +65,7 @@ func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error
 		)
 		found.AddTrace(x, id)
 		if len(args) > record.InlineSize {
-			err = errors.Join(err, setRaw(b, keys.Execution(keys.KindArgs, x.Tenant, id), args))
+			err = errors.Join(err, setPacked(b, keys.Execution(keys.KindArgs, x.Tenant, id), args))
 		}
 		if err != nil {
 			return err

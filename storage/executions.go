@@ -51,7 +51,7 @@ func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err er
 		if err != nil {
 			return orNoExecution(err, text)
 		}
-		args, err = inlineOrStored(r, keys.Execution(keys.KindArgs, tenant, id), accepted.ArgsSize, accepted.InlineArgs, record.DecodeRaw)
+		args, err = inlineOrStored(r, keys.Execution(keys.KindArgs, tenant, id), accepted.ArgsSize, accepted.InlineArgs)
 		return err
 	})
 	return args, fault("storage.args", err)
@@ -157,7 +157,7 @@ func readDone(r kv.Reader, tenant runtime.Tenant, id keys.ID, whole bool) (runti
 		return runtime.Execution{}, err
 	}
 	if whole {
-		done.Result, err = inlineOrStored(r, keys.Execution(keys.KindResult, tenant, id), done.ResultBytes, done.InlineResult, record.DecodeRaw)
+		done.Result, err = inlineOrStored(r, keys.Execution(keys.KindResult, tenant, id), done.ResultBytes, done.InlineResult)
 	}
 	return done.Execution, err
 }
@@ -168,16 +168,13 @@ func readDoneRecord(r kv.Reader, tenant runtime.Tenant, id keys.ID) (record.Done
 	})
 }
 
-// inlineOrStored returns the inline data, or reads the record that holds data larger than
-// record.InlineSize.
-func inlineOrStored(r kv.Reader, key []byte, size uint64, inline []byte, decode func([]byte) ([]byte, error)) ([]byte, error) {
+// inlineOrStored returns the inline data, or reads the record that setPacked has written for data
+// larger than record.InlineSize.
+func inlineOrStored(r kv.Reader, key []byte, size uint64, inline []byte) ([]byte, error) {
 	if size <= record.InlineSize {
 		return inline, nil
 	}
-	data, err := kv.Get(r, key, decode)
-	if err == nil && uint64(len(data)) != size {
-		err = kv.Damaged("%d bytes instead of %d", len(data), size)
-	}
+	data, err := kv.Get(r, key, func(value []byte) ([]byte, error) { return record.Unpack(value, size) })
 	if err != nil {
 		return nil, kv.Damaged("key %x: %v", key, err)
 	}

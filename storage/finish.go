@@ -207,7 +207,7 @@ func putDone(b *pebble.Batch, e *ends, x *runtime.Execution, id keys.ID) error {
 	}
 	if kept.Result {
 		size += len(x.Result)
-		errs = append(errs, setRaw(b, keys.Execution(keys.KindResult, x.Tenant, id), x.Result))
+		errs = append(errs, setPacked(b, keys.Execution(keys.KindResult, x.Tenant, id), x.Result))
 	}
 	if kept.Logs {
 		size += len(logs)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/disk"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 // withoutTables returns a disk on which no table can be created while full is set. It counts the
@@ -142,7 +143,7 @@ func TestReadsContinueWhileTablesFail(t *testing.T) {
 	finish := func(x runtime.Execution) error {
 		x = ended(x)
 		x.State, x.Failure = runtime.StateSucceeded, nil
-		x.Result = bytes.Repeat([]byte("7"), runtime.MiB)
+		x.Result = storetest.Noise(runtime.MiB)
 		settled, err := s.Finish([]runtime.Execution{x}, c.at)
 		if err == nil {
 			err = settled[0].Err

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -31,7 +32,7 @@ func goldenStore(t *testing.T) *Store {
 	t.Helper()
 	s := openOn(t, vfs.NewMem(), "store")
 	at := time.Date(2026, 2, 3, 4, 5, 6, 789, time.UTC)
-	large := bytes.Repeat([]byte("x"), runtime.ListedResult+1)
+	large := storetest.Noise(runtime.ListedResult + 1)
 	execution := func(n int, kind runtime.Kind, state runtime.State) runtime.Execution {
 		return runtime.Execution{
 			ID: fixedID(n), Tenant: "t\x00", Kind: kind, FunctionID: "function id", Function: "f", Version: 1, State: state,
@@ -209,7 +210,7 @@ func TestStoredFormat(t *testing.T) {
 		if k := it.Key(); k[0] == 't' {
 			kinds[k[len("tt\x00\xff\x00\x01")]] = true
 		}
-		fmt.Fprintf(&got, "%+q\n\t%s\n", it.Key(), strings.ReplaceAll(fmt.Sprintf("%+q", it.Value()), strings.Repeat("x", runtime.ListedResult), "<xs>"))
+		fmt.Fprintf(&got, "%+q\n\t%s\n", it.Key(), strings.ReplaceAll(fmt.Sprintf("%+q", it.Value()), string(storetest.Noise(runtime.ListedResult+1)), "<large>"))
 	}
 	must(t, errors.Join(it.Error(), it.Close()))
 	for _, kind := range []byte("nfvscACUOagbwouxrljkyNJRQTEPHDIMYZBi") {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/disk"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
 )
 
 // sizedFS is a disk with a given amount of free space.
@@ -244,7 +245,7 @@ func TestOutcomesOnAFullDisk(t *testing.T) {
 	large, small, cancelled := begin(t, s, c), begin(t, s, c), begin(t, s, c)
 	finish := func(x runtime.Execution, size int) error {
 		x = ended(x)
-		x.State, x.Failure, x.Result = runtime.StateSucceeded, nil, bytes.Repeat([]byte("7"), size)
+		x.State, x.Failure, x.Result = runtime.StateSucceeded, nil, storetest.Noise(size)
 		settled, err := s.Finish([]runtime.Execution{x}, c.at)
 		if err == nil {
 			err = settled[0].Err

@@ -58,6 +58,10 @@ var comparisons = []comparison{
 		_, _, err := s.executeBulk("hello", helloArgs, comparedBulk)
 		return comparedBulk, err
 	}},
+	resultsRow("results of 100 KB", 100_000, 1000, false),
+	resultsRow("results of 1 MB", 1_000_000, 200, false),
+	resultsRow("lines of 100 KB", 100_000, 1000, true),
+	resultsRow("lines of 1 MB", 1_000_000, 200, true),
 	{"deployments", func(s *server, pass int) (int, error) {
 		for i := range deployments {
 			if err := s.create(function{Name: fmt.Sprintf("small%d-%d", pass, i), Code: helloCode()}); err != nil {
@@ -69,6 +73,14 @@ var comparisons = []comparison{
 	{acceptedRow, func(s *server, _ int) (int, error) {
 		return s.flood(acceptClients, acceptedRuns, s.queueRequest("held", "{}"))
 	}},
+}
+
+// resultsRow returns the row of blocking runs with a result of size characters, of lines or of one
+// line.
+func resultsRow(name string, size, runs int, lines bool) comparison {
+	return comparison{name, func(s *server, _ int) (int, error) {
+		return s.flood(blockingClients, runs, s.runRequest("text", fmt.Sprintf(`{"size": %d, "lines": %t}`, size, lines)))
+	}}
 }
 
 // runCompare implements "fasbench compare". It returns the exit status: 0 if the comparison was
@@ -308,8 +320,10 @@ Times include what a server does after its last response until it is idle again.
 // warm deploys the functions and serves some runs of each kind, so that what a server does only
 // once is not measured.
 func (s *server) warm() error {
-	if err := s.create(function{Name: "hello", Code: helloCode()}); err != nil {
-		return err
+	for _, f := range []function{{Name: "hello", Code: helloCode()}, {Name: "text", Code: peerFile("text.py")}} {
+		if err := s.create(f); err != nil {
+			return err
+		}
 	}
 	_, err := s.flood(blockingClients, warmRuns, s.runRequest("hello", helloArgs))
 	return err

@@ -33,7 +33,9 @@ func (s *slot) transfer(op int32, request, requestLen, response, responseCap uin
 			if !s.takeResult(len(p)) {
 				s.end(runtime.ClassMemory)
 			}
-			c.result = s.copyPieces(make([]byte, 0, len(p)), p)
+			// Unlike make, append does not clear what it overwrites: then the time for a copy without
+			// checkpoints, of 6 MiB at most, is that for clearing as much.
+			c.result = append([]byte{}, p...)
 		} else {
 			c.failure = append([]byte(nil), p[:min(len(p), maxFailure)]...)
 		}

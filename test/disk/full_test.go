@@ -4,11 +4,13 @@ package disk
 
 import (
 	"context"
+	"crypto/sha3"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,8 +25,8 @@ func TestFullDisk(t *testing.T) {
 	disk := memoryDisk(t, "256m")
 	s := process.NewSiteIn(t, t.TempDir(), filepath.Join(disk, "data"))
 	server := s.Serve(t)
-	const size = 20_000 // bytes of a result
-	server.Deploy(t, "wordy", fmt.Sprintf("def main(args, context): return [args['n'], 'x' * %d]", size))
+	const half = 10_000 // bytes of a result, which do not compress, before they become hexadecimal digits
+	server.Deploy(t, "wordy", fmt.Sprintf("import hashlib\ndef main(args, context): return [args['n'], hashlib.shake_256(b'%%d' %% args['n']).hexdigest(%d)]", half))
 	ids := server.SubmitBulk(t, "wordy", process.NumberedArgs(2_000))
 	filler := fill(t, disk, 0)
 
@@ -77,7 +79,7 @@ func TestFullDisk(t *testing.T) {
 	server = s.Serve(t)
 	for i, x := range server.WaitAll(t, ids) {
 		x = server.Execution(t, x.ID) // with its output
-		if x.Status != process.Success || string(x.Output) != fmt.Sprintf("[%d,\"%s\"]", i, strings.Repeat("x", size)) {
+		if x.Status != process.Success || string(x.Output) != fmt.Sprintf("[%d,\"%x\"]", i, sha3.SumSHAKE256(strconv.AppendInt(nil, int64(i), 10), half)) {
 			t.Errorf("run %d: %.500s", i, x.Text)
 		}
 		if before, ok := reported[x.ID]; ok && before != x.Text {
