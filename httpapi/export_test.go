@@ -3,6 +3,7 @@ package httpapi
 import (
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 )
 
@@ -18,19 +19,21 @@ const (
 )
 
 var (
-	Bearer        = bearer
-	ErrWrongToken = errWrongToken
-	Guard         = guard
+	Bearer = bearer
+	Guard  = guard
 )
 
 // anyServer has the routes of every server.
 var anyServer = func() *Server {
-	s, err := New(Options{Auth: TokenHash{}})
+	s, err := New(Options{Auth: TokenHash{}, Access: allRoutes{}})
 	if err != nil {
 		panic(err)
 	}
 	return s
 }()
+
+// allRoutes makes a server have the routes of tenants and tokens.
+type allRoutes struct{ faaspot.Access }
 
 // Routes returns all routes.
 func Routes() []web.Route { return anyServer.routes() }
