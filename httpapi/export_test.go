@@ -35,6 +35,17 @@ var anyServer = func() *Server {
 // allRoutes makes a server have the routes of tenants and tokens.
 type allRoutes struct{ faaspot.Access }
 
+// AddRoute returns the error of a server that has a further route.
+func AddRoute(r web.Route) error {
+	s, err := New(Options{Auth: TokenHash{}})
+	if err != nil {
+		return err
+	}
+	s.dialects[0].Routes = append(s.dialects[0].Routes, r)
+	_, err = s.newRouter()
+	return err
+}
+
 // Routes returns all routes.
 func Routes() []web.Route { return anyServer.routes() }
 

@@ -102,8 +102,8 @@ var keptByTenant = map[byte]string{
 	keys.KindJobName:      "names of jobs",
 }
 
-// DropTenant deletes the record of a tenant and everything that belongs to it, as one range; see
-// runtime.AccessStore.
+// DropTenant deletes the record of a tenant and everything that belongs to it, as one range of each
+// kind; see runtime.AccessStore.
 func (s *Store) DropTenant(name runtime.Tenant) error {
 	const op = "storage.drop_tenant"
 	s.expiring.Lock() // what retention drops is not dropped twice
@@ -122,13 +122,29 @@ func (s *Store) DropTenant(name runtime.Tenant) error {
 				return fmt.Errorf("look for %s: %w", what, err)
 			}
 		}
-		all := keys.OfTenant(name)
-		return errors.Join(b.Delete(keys.Tenant(name), nil), b.DeleteRange(all, keys.PrefixEnd(all), nil))
+		return errors.Join(b.Delete(keys.Tenant(name), nil), s.dropKinds(b, name))
 	})
 	if err == nil {
 		s.usage.drop(name)
 	}
 	return err
+}
+
+// dropKinds adds to a batch the deletion of all kinds of records that a tenant has. A range does not
+// span several kinds: tables end between them, and Pebble fails to write one without a key.
+func (s *Store) dropKinds(b *pebble.Batch, name runtime.Tenant) error {
+	all := keys.OfTenant(name)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: all, UpperBound: keys.PrefixEnd(all)})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok && err == nil; {
+		kind := keys.OfKind(name, it.Key()[len(all)])
+		end := keys.PrefixEnd(kind)
+		err = b.DeleteRange(kind, end, nil)
+		ok = it.SeekGE(end)
+	}
+	return errors.Join(err, it.Error(), it.Close())
 }
 
 func (s *Store) writeAccess(op string, need commit.Need, fill func(b *pebble.Batch) error) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/access"
 )
@@ -19,44 +20,64 @@ const (
 	NewTenant  = "new"
 )
 
-// FakeAccess answers every request about tenants and tokens.
-type FakeAccess struct{}
+// accessCalls records the calls of a Fake about tenants and tokens.
+type accessCalls struct{ fake *Fake }
 
 var someTenant = runtime.TenantRecord{Name: SomeTenant, Created: Time}
 
-func someToken() runtime.Token {
-	return runtime.Token{ID: ID, Tenant: SomeTenant, Name: "ci", Scope: runtime.ScopeDeploy, Created: Time, CreatedBy: runtime.AdminUser}
+// called records a call of an identity, and returns the error of the fake. A fake that is nil panics.
+func (a accessCalls) called(by *runtime.Identity) error {
+	a.fake.mu.Lock()
+	defer a.fake.mu.Unlock()
+	if by != nil {
+		a.fake.Tenants = append(a.fake.Tenants, by.Tenant)
+	}
+	return a.fake.Err
 }
 
-func (FakeAccess) CreateTenant(runtime.Tenant) (runtime.TenantRecord, error) { return someTenant, nil }
+func (a accessCalls) tenant() (runtime.TenantRecord, error) { return someTenant, a.called(nil) }
 
-func (FakeAccess) ListTenants(runtime.PageRequest) runtime.Page[runtime.TenantRecord] {
+func (a accessCalls) token(by *runtime.Identity) (runtime.Token, error) {
+	return runtime.Token{ID: ID, Tenant: SomeTenant, Name: "ci", Scope: runtime.ScopeDeploy, Created: Time, CreatedBy: runtime.AdminUser}, a.called(by)
+}
+
+func (a accessCalls) CreateTenant(runtime.Tenant) (runtime.TenantRecord, error) { return a.tenant() }
+
+func (a accessCalls) ListTenants(runtime.PageRequest) runtime.Page[runtime.TenantRecord] {
 	return runtime.Page[runtime.TenantRecord]{Items: []runtime.TenantRecord{someTenant}}
 }
 
-func (FakeAccess) GetTenant(runtime.Tenant) (runtime.TenantRecord, error) { return someTenant, nil }
+func (a accessCalls) GetTenant(runtime.Tenant) (runtime.TenantRecord, error) { return a.tenant() }
 
-func (FakeAccess) DeleteTenant(context.Context, runtime.Tenant, bool) (runtime.TenantRecord, error) {
-	return someTenant, nil
+func (a accessCalls) DeleteTenant(context.Context, runtime.Tenant, bool) (runtime.TenantRecord, error) {
+	return a.tenant()
 }
 
-func (FakeAccess) CreateToken(context.Context, *runtime.Identity, runtime.TokenSpec) (runtime.Token, string, error) {
-	return someToken(), "fas_secret", nil
+func (a accessCalls) CreateToken(_ context.Context, by *runtime.Identity, _ runtime.TokenSpec) (runtime.Token, string, error) {
+	t, err := a.token(by)
+	return t, "fas_secret", err
 }
 
-func (FakeAccess) ListTokens(*runtime.Identity, runtime.Tenant, runtime.PageRequest) (runtime.Page[runtime.Token], error) {
-	return runtime.Page[runtime.Token]{Items: []runtime.Token{someToken()}}, nil
+func (a accessCalls) ListTokens(by *runtime.Identity, _ runtime.Tenant, _ runtime.PageRequest) (runtime.Page[runtime.Token], error) {
+	t, err := a.token(by)
+	return runtime.Page[runtime.Token]{Items: []runtime.Token{t}}, err
 }
 
-func (FakeAccess) GetToken(*runtime.Identity, string) (runtime.Token, error) { return someToken(), nil }
-
-func (FakeAccess) DeleteToken(*runtime.Identity, string) (runtime.Token, error) {
-	return someToken(), nil
+func (a accessCalls) GetToken(by *runtime.Identity, _ string) (runtime.Token, error) {
+	return a.token(by)
 }
 
-func (FakeAccess) RotateToken(context.Context, *runtime.Identity, string, time.Duration, string) (runtime.Token, string, error) {
-	return someToken(), "fas_secret", nil
+func (a accessCalls) DeleteToken(by *runtime.Identity, _ string) (runtime.Token, error) {
+	return a.token(by)
 }
+
+func (a accessCalls) RotateToken(_ context.Context, by *runtime.Identity, _ string, _ time.Duration, _ string) (runtime.Token, string, error) {
+	t, err := a.token(by)
+	return t, "fas_secret", err
+}
+
+// Access returns an implementation of httpapi's Access that records its calls in f and fails as f does.
+func (f *Fake) Access() faaspot.Access { return accessCalls{f} }
 
 // AccessStore holds tenants and tokens in memory.
 type AccessStore struct {
