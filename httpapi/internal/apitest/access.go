@@ -2,16 +2,18 @@ package apitest
 
 import (
 	"context"
-	"maps"
-	"slices"
-	"sync"
+	"errors"
+	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/access"
+	"github.com/faaspot/faaspot/storage"
 )
 
 // Names of tenants in requests: one that exists, and one that is created.
@@ -79,83 +81,22 @@ func (a accessCalls) RotateToken(_ context.Context, by *runtime.Identity, _ stri
 // Access returns an implementation of httpapi's Access that records its calls in f and fails as f does.
 func (f *Fake) Access() faaspot.Access { return accessCalls{f} }
 
-// AccessStore holds tenants and tokens in memory.
-type AccessStore struct {
-	mu      sync.Mutex
-	tenants map[runtime.Tenant]runtime.TenantRecord
-	tokens  map[string]runtime.Token
-	Writes  int // batches of tokens that were stored
-}
-
-// NewAccessStore returns an empty store.
-func NewAccessStore() *AccessStore {
-	return &AccessStore{tenants: map[runtime.Tenant]runtime.TenantRecord{}, tokens: map[string]runtime.Token{}}
-}
-
-func (s *AccessStore) EachTenant(visit func(runtime.TenantRecord) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.tenants)) {
-		if err := visit(s.tenants[name]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *AccessStore) EachToken(visit func(runtime.Token) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, id := range slices.Sorted(maps.Keys(s.tokens)) {
-		if err := visit(s.tokens[id]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *AccessStore) PutTenant(t runtime.TenantRecord, revoked []string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tenants[t.Name] = t
-	for _, id := range revoked {
-		delete(s.tokens, id)
-	}
-	return nil
-}
-
-func (s *AccessStore) PutTokens(all []runtime.Token) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.Writes++
-	for _, t := range all {
-		s.tokens[t.ID] = t
-	}
-	return nil
-}
-
-func (s *AccessStore) DeleteToken(id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.tokens, id)
-	return nil
-}
-
-func (s *AccessStore) DropTenant(name runtime.Tenant) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.tenants, name)
-	return nil
-}
-
-// OpenAccess returns a Keeper in memory whose admin token is Token.
+// OpenAccess returns a Keeper over a store in memory. Its admin token is Token.
 func OpenAccess(t testing.TB) *access.Keeper {
 	t.Helper()
-	k, err := access.Open(access.Options{Store: NewAccessStore(), Admin: httpapi.HashToken(Token)})
+	store, err := storage.Open(storage.Options{Dir: "store", FS: vfs.NewMem(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { k.Close() })
+	k, err := access.Open(access.Options{Store: store, Admin: httpapi.HashToken(Token)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(k.Close(), store.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 	return k
 }
 
