@@ -2,24 +2,33 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Authenticator identifies the owner of a token. An unknown token is a CodeUnauthenticated
-// error; a known one that permits nothing here is a CodePermissionDenied error. The bytes of
+// Authenticator identifies the owner of a token, which does not change afterwards. An unknown token
+// is a CodeUnauthenticated error; a known one that permits nothing here is a CodePermissionDenied error. The bytes of
 // the token are valid during the call only and must not be logged. Authenticate is called once
 // or twice per request, concurrently.
 type Authenticator interface {
-	Authenticate(token []byte) (runtime.Identity, error)
+	Authenticate(token []byte) (*runtime.Identity, error)
+}
+
+// PasswordAuthenticator is an [Authenticator] that also accepts a user name and a password. Its errors
+// are those of an Authenticator, and CodeTooBusy. It bounds its own cost.
+type PasswordAuthenticator interface {
+	AuthenticatePassword(ctx context.Context, user, password []byte) (*runtime.Identity, error)
 }
 
 // TokenHash is the SHA-256 of a token, which the server stores in place of it. As an
-// [Authenticator] it accepts this one token, as [runtime.AdminUser] of [runtime.DefaultTenant].
+// [Authenticator] it accepts this one token, as [runtime.AdminUser] of [runtime.DefaultTenant], who is
+// an operator as well.
 type TokenHash [sha256.Size]byte
 
 // HashToken returns the hash of a token, which should have 256 bits of randomness: only its
@@ -28,13 +37,15 @@ func HashToken(token string) TokenHash { return sha256.Sum256([]byte(token)) }
 
 // Authenticate implements [Authenticator]. It compares hashes in constant time, so its duration
 // reveals nothing about the right token.
-func (h TokenHash) Authenticate(token []byte) (runtime.Identity, error) {
+func (h TokenHash) Authenticate(token []byte) (*runtime.Identity, error) {
 	got := sha256.Sum256(token)
 	if subtle.ConstantTimeCompare(got[:], h[:]) != 1 {
-		return runtime.Identity{}, errWrongToken
+		return nil, runtime.InvalidTokenError()
 	}
-	return runtime.Identity{Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser}, nil
+	return &admin, nil
 }
+
+var admin = runtime.Identity{Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser, Scope: runtime.ScopeAdmin, Operator: true}
 
 // headerBlaxelAuthorization is the header in which Blaxel's clients send the token. It is
 // accepted in all dialects.
@@ -45,32 +56,45 @@ const tokenHint = `send the header "Authorization: Token YOUR-TOKEN" (Bearer wor
 var (
 	errNoToken = runtime.Errorf(runtime.CodeUnauthenticated, "the request has no token").
 			WithHint(tokenHint)
-	errWrongToken = runtime.Errorf(runtime.CodeUnauthenticated, "the token is not valid").
-			WithHint("check the token; the server stores only its hash, so it cannot show the token")
 	errTwoTokens = runtime.Errorf(runtime.CodeInvalidArgument, "the request has more than one token").
 			WithHint("send one Authorization header")
 )
 
 // authenticate returns the sender of a request. The token is in one of two headers, or the same
-// token in both.
-func (s *Server) authenticate(h *fasthttp.RequestHeader) (runtime.Identity, error) {
+// token in both. A user name and a password are in Authorization alone.
+func (s *Server) authenticate(h *fasthttp.RequestHeader) (*runtime.Identity, error) {
 	if token, found, err := blaxelToken(h); err != nil {
-		return runtime.Identity{}, err
+		return nil, err
 	} else if found {
 		return s.opts.Auth.Authenticate(token)
 	}
 	fields := h.PeekAll(fasthttp.HeaderAuthorization)
 	switch {
 	case len(fields) > 1:
-		return runtime.Identity{}, errTwoTokens
+		return nil, errTwoTokens
 	case len(fields) == 0:
-		return runtime.Identity{}, errNoToken
+		return nil, errNoToken
 	}
-	token, ok := bearer(fields[0])
-	if !ok {
-		return runtime.Identity{}, errNoToken
+	if token, ok := bearer(fields[0]); ok {
+		return s.opts.Auth.Authenticate(token)
 	}
-	return s.opts.Auth.Authenticate(token)
+	if user, password, ok := basic(fields[0]); ok && s.passwords != nil {
+		return s.passwords.AuthenticatePassword(s.host.Context(), user, password)
+	}
+	return nil, errNoToken
+}
+
+// basic returns the user name and the password of "Basic BASE64" (RFC 7617).
+func basic(field []byte) (user, password []byte, ok bool) {
+	scheme, encoded, ok := bytes.Cut(field, []byte(" "))
+	if !ok || !bytes.EqualFold(scheme, []byte("Basic")) {
+		return nil, nil, false
+	}
+	pair, err := base64.StdEncoding.AppendDecode(nil, bytes.Trim(encoded, " "))
+	if err != nil {
+		return nil, nil, false
+	}
+	return bytes.Cut(pair, []byte(":"))
 }
 
 // bearer returns the token of "Token T" or "Bearer T". The case of the scheme does not matter

@@ -25,12 +25,12 @@ func TestBearer(t *testing.T) {
 func TestTokenHash(t *testing.T) {
 	t.Parallel()
 	h := httpapi.HashToken("right")
-	if who, err := h.Authenticate([]byte("right")); who != (runtime.Identity{Tenant: runtime.DefaultTenant, UserID: "admin"}) || err != nil {
-		t.Errorf("right: %+v, %v", who, err)
+	if who, err := h.Authenticate([]byte("right")); err != nil || who.Tenant != runtime.DefaultTenant || who.UserID != "admin" || who.Scope != runtime.ScopeAdmin || !who.Operator {
+		t.Errorf("right: %v, %v", who, err)
 	}
 	for _, wrong := range []string{"", "righ", "rightx", "RIGHT", string(h[:]), "\x00"} {
-		if who, err := h.Authenticate([]byte(wrong)); who != (runtime.Identity{}) || runtime.CodeOf(err) != runtime.CodeUnauthenticated {
-			t.Errorf("%+v: %q, %v", wrong, who, err)
+		if who, err := h.Authenticate([]byte(wrong)); who != nil || runtime.CodeOf(err) != runtime.CodeUnauthenticated {
+			t.Errorf("%+v: %v, %v", wrong, who, err)
 		}
 	}
 	if _, err := (httpapi.TokenHash{}).Authenticate(nil); err == nil {
@@ -41,8 +41,8 @@ func TestTokenHash(t *testing.T) {
 // failingAuth fails to identify the owner of a token.
 type failingAuth struct{}
 
-func (failingAuth) Authenticate([]byte) (runtime.Identity, error) {
-	return runtime.Identity{}, errors.New("no database")
+func (failingAuth) Authenticate([]byte) (*runtime.Identity, error) {
+	return nil, errors.New("no database")
 }
 
 func TestAuthenticatorFails(t *testing.T) {

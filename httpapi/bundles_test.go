@@ -236,8 +236,8 @@ func TestUploadsThatEndEarly(t *testing.T) {
 // tokenTenants takes each token for the name of a tenant.
 type tokenTenants struct{}
 
-func (tokenTenants) Authenticate(token []byte) (runtime.Identity, error) {
-	return runtime.Identity{Tenant: runtime.Tenant(token), UserID: "ada"}, nil
+func (tokenTenants) Authenticate(token []byte) (*runtime.Identity, error) {
+	return &runtime.Identity{Tenant: runtime.Tenant(token), UserID: "ada", Scope: runtime.ScopeAdmin}, nil
 }
 
 // Uploads in progress are bounded, whatever tenants do: those that upload as much as they can leave room

@@ -83,19 +83,16 @@ func (s *Server) dispatch(r web.Route) fasthttp.RequestHandler {
 
 // operate checks the token and the body of a request, and calls the handler of its route.
 func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
-	var caller runtime.Identity
+	caller := &nobody
 	if !r.Open {
 		var err error
-		if caller, err = s.authenticate(&ctx.Request.Header); err != nil {
+		if caller, err = s.admit(ctx, r); err != nil {
 			if r.Denied != "" && runtime.CodeOf(err) == runtime.CodePermissionDenied {
 				err = web.Named(err, r.Denied, nil)
 			}
 			return err
 		}
-		web.SetUser(ctx, caller.UserID)
-		if c, ok := ctx.Conn().(*conn); ok && !c.trusted.Load() {
-			s.conns.accepted(c)
-		}
+		defer caller.Use.Leave()
 	}
 	if err := checkLength(ctx, r); err != nil {
 		return err
@@ -133,6 +130,29 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		return err
 	}
 	return nil
+}
+
+// nobody sends the requests that need no token.
+var nobody runtime.Identity
+
+// admit returns the sender of a request who may use a route. The request counts as one of its tenant
+// until the caller calls Leave.
+func (s *Server) admit(ctx *fasthttp.RequestCtx, r *web.Route) (*runtime.Identity, error) {
+	caller, err := s.authenticate(&ctx.Request.Header)
+	if err != nil {
+		return nil, err
+	}
+	web.SetIdentity(ctx, caller)
+	if c, ok := ctx.Conn().(*conn); ok && !c.trusted.Load() {
+		s.conns.accepted(c)
+	}
+	if err := r.Authorize(caller); err != nil {
+		return nil, err
+	}
+	if !caller.Use.Enter() { // its tenant was deleted a moment ago
+		return nil, runtime.InvalidTokenError()
+	}
+	return caller, nil
 }
 
 // errBodyTooLarge returns the error for a body of more than limit bytes. bundle says that it is one.

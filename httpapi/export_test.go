@@ -3,6 +3,7 @@ package httpapi
 import (
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 )
 
@@ -18,19 +19,32 @@ const (
 )
 
 var (
-	Bearer        = bearer
-	ErrWrongToken = errWrongToken
-	Guard         = guard
+	Bearer = bearer
+	Guard  = guard
 )
 
 // anyServer has the routes of every server.
 var anyServer = func() *Server {
-	s, err := New(Options{Auth: TokenHash{}})
+	s, err := New(Options{Auth: TokenHash{}, Access: allRoutes{}})
 	if err != nil {
 		panic(err)
 	}
 	return s
 }()
+
+// allRoutes makes a server have the routes of tenants and tokens.
+type allRoutes struct{ faaspot.Access }
+
+// AddRoute returns the error of a server that has a further route.
+func AddRoute(r web.Route) error {
+	s, err := New(Options{Auth: TokenHash{}})
+	if err != nil {
+		return err
+	}
+	s.dialects[0].Routes = append(s.dialects[0].Routes, r)
+	_, err = s.newRouter()
+	return err
+}
 
 // Routes returns all routes.
 func Routes() []web.Route { return anyServer.routes() }

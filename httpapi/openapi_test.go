@@ -69,6 +69,9 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 		if open := operation.Security != nil && len(*operation.Security) == 0; open != r.Open {
 			t.Errorf("%s %s: open %t, in the document %t", r.Method, r.Path, r.Open, open)
 		}
+		if scope, _ := operation.Extensions["x-scope"].(string); scope != r.Scope.String() {
+			t.Errorf("%s %s: scope %s, in the document %q", r.Method, r.Path, r.Scope, scope)
+		}
 		if reads := r.MaxBody != web.NoBody; reads != (operation.RequestBody != nil) {
 			t.Errorf("%s %s: reads a body %t", r.Method, r.Path, reads)
 		}
@@ -197,9 +200,10 @@ func TestTour(t *testing.T) {
 	tourJobs(t, tr)
 	tourObservability(t, tr)
 	tourDeadLetters(t, tr)
+	tourAccess(t, tr)
 	for _, r := range httpapi.Routes() {
 		if r.Method == "HEAD" {
-			params := map[string]string{"wheel": python.WheelName(), "name": "hello.py", "id": apitest.ID, "jobId": "nightly", "executionId": "first"}
+			params := map[string]string{"wheel": python.WheelName(), "name": "hello.py", "id": apitest.ID, "jobId": "nightly", "executionId": "first", "tenant": "default"}
 			status := 200
 			if strings.Contains(r.Path, "{id}") {
 				status = 404
@@ -236,6 +240,42 @@ func tourDeadLetters(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "POST", pattern: letter + "/redrive", params: id, status: 404})
 	fail()
 	tr.visit(t, stop{method: "DELETE", pattern: letters})
+}
+
+func tourAccess(t *testing.T, tr *tour) {
+	const tenants, tenant, tokens, token = "/v1/tenants", "/v1/tenants/{tenant}", "/v1/tokens", "/v1/tokens/{id}"
+	acme := map[string]string{"tenant": "acme"}
+	tr.visit(t, stop{method: "POST", pattern: tenants, body: `{"name":"acme"}`})
+	tr.visit(t, stop{method: "POST", pattern: tenants, body: `{"name":"acme"}`, status: 409})
+	tr.visit(t, stop{method: "POST", pattern: tenants, body: `{"name":"A"}`, status: 400})
+	tr.visit(t, stop{method: "GET", pattern: tenants})
+	tr.visit(t, stop{method: "GET", pattern: tenants, query: "limit=1&after=a"})
+	tr.visit(t, stop{method: "GET", pattern: tenant, params: acme})
+	tr.visit(t, stop{method: "GET", pattern: tenant, params: map[string]string{"tenant": "none"}, status: 404})
+	create := func(body string) map[string]string {
+		a := tr.visit(t, stop{method: "POST", pattern: tokens, body: body})
+		return map[string]string{"id": a.Object(t)["id"].(string)}
+	}
+	id := create(`{"name":"ci","scope":"invoke","tenant":"acme","functions":["f"],"expires_in":3600}`)
+	create(`{"name":"ops","scope":"operator"}`)
+	login := create(`{"name":"ada","scope":"read","password":"correct horse battery","expires_in":"720h"}`)
+	tr.visit(t, stop{method: "POST", pattern: tokens, body: `{"name":"ci","scope":"invoke","tenant":"acme"}`, status: 409})
+	tr.visit(t, stop{method: "POST", pattern: tokens, body: `{"name":"ci","scope":"root"}`, status: 400})
+	tr.visit(t, stop{method: "POST", pattern: tokens, body: `{"name":"ci","scope":"read","tenant":"none"}`, status: 404})
+	tr.visit(t, stop{method: "GET", pattern: tokens})
+	tr.visit(t, stop{method: "GET", pattern: tokens, query: "limit=1&tenant=acme"})
+	tr.visit(t, stop{method: "GET", pattern: tokens, query: "tenant=none", status: 404})
+	tr.visit(t, stop{method: "GET", pattern: token, params: id})
+	tr.visit(t, stop{method: "GET", pattern: token, params: map[string]string{"id": apitest.ID}, status: 404})
+	tr.visit(t, stop{method: "POST", pattern: token + "/rotate", params: id})
+	tr.visit(t, stop{method: "POST", pattern: token + "/rotate", params: id, body: `{"overlap":60}`})
+	tr.visit(t, stop{method: "POST", pattern: token + "/rotate", params: login, body: `{"password":"another long password"}`})
+	tr.visit(t, stop{method: "POST", pattern: token + "/rotate", params: login, body: `{}`, status: 400})
+	tr.visit(t, stop{method: "DELETE", pattern: token, params: id})
+	tr.visit(t, stop{method: "DELETE", pattern: token, params: id, status: 404})
+	tr.visit(t, stop{method: "DELETE", pattern: tenant, params: map[string]string{"tenant": "default"}, status: 400})
+	tr.visit(t, stop{method: "DELETE", pattern: tenant, params: acme, query: "force=true"})
+	apitest.Eventually(t, func() bool { return tr.Do(t, "GET", "/v1/tenants/acme", "", nil).Status == 404 })
 }
 
 func tourFunctions(t *testing.T, tr *tour) {
@@ -358,7 +398,7 @@ func tourJobs(t *testing.T, tr *tour) {
 	tr.visit(t, run)
 	gated := map[string]string{"jobId": "nightly", "executionId": "gated"}
 	tr.visit(t, stop{method: "POST", pattern: executions, params: nightly, body: `{"tasks":[{"do":"gate"},{}],"executionId":"gated","parallelism":1}`})
-	first := map[string]string{"jobId": "nightly", "executionId": "first"}
+	first := map[string]string{"jobId": "nightly", "executionId": "first", "tenant": "default"}
 	tr.visit(t, stop{method: "GET", pattern: execution, params: first, query: "wait=60"})
 	for _, of := range []map[string]string{first, gated} {
 		tr.visit(t, stop{method: "GET", pattern: execution, params: of})

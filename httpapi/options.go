@@ -27,7 +27,11 @@ type Options struct {
 	// Engine serves the requests. Nil: until [Server.SetEngine], requests that need it get
 	// 503.
 	Engine Engine
-	Auth   Authenticator
+	// Auth identifies the senders of requests. If it is a [PasswordAuthenticator], passwords are
+	// accepted as well.
+	Auth Authenticator
+	// Access manages tenants and tokens. Nil: the server has no routes for them.
+	Access faaspot.Access
 	// Version of the server, reported by GET /readyz. Empty: not reported.
 	Version string
 

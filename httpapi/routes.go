@@ -24,14 +24,18 @@ func (s *Server) routes() []web.Route {
 	return web.WithHeads(all)
 }
 
-func (s *Server) newRouter() *router.Router {
+// newRouter returns the router of all routes. It fails if a route does not say who may use it.
+func (s *Server) newRouter() (*router.Router, error) {
 	r := router.New()
 	for _, route := range s.routes() {
+		if err := route.Validate(); err != nil {
+			return nil, runtime.Internal("httpapi.routes", err)
+		}
 		for _, path := range route.Paths() {
 			r.Handle(route.Method, path, s.dispatch(route))
 		}
 	}
-	return r
+	return r, nil
 }
 
 // maxBody is the largest body of any route but those for bulks and bundles, in bytes.

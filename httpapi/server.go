@@ -29,6 +29,8 @@ type Server struct {
 	dialects []web.Dialect // the first one has every path of no other dialect
 	maxBody  int           // bytes, of requests that are neither bulks nor bundles
 
+	passwords PasswordAuthenticator // nil: there are no passwords
+
 	started   atomic.Pointer[Engine] // nil until there is an engine
 	closing   atomic.Bool
 	mu        sync.Mutex
@@ -55,16 +57,19 @@ func New(o Options) (*Server, error) {
 		spool: web.NewSpool(o.SpoolDir),
 	}
 	s.accounts.Short = s.conns.dropStalled
+	s.passwords, _ = o.Auth.(PasswordAuthenticator)
 	if o.Engine != nil {
 		s.SetEngine(o.Engine)
 	}
 	s.dialects = []web.Dialect{
-		faaspot.New(s.host, func() faaspot.Engine { return s.engine() }),
+		faaspot.New(s.host, func() faaspot.Engine { return s.engine() }, o.Access),
 		blaxel.New(s.host, func() blaxel.Engine { return s.engine() }),
 		foundry.New(s.host, func() foundry.Engine { return s.engine() }),
 	}
 	s.maxBody = maxBody(s.routes())
-	s.router = s.newRouter()
+	if s.router, err = s.newRouter(); err != nil {
+		return nil, err
+	}
 	s.http = &fasthttp.Server{
 		Handler:        s.serve,
 		ErrorHandler:   s.unreadable,

@@ -16,15 +16,6 @@ type Caller struct {
 	TraceOwner string
 }
 
-// Identity is the owner of a token.
-type Identity struct {
-	Tenant Tenant
-	UserID string // see [Caller]
-}
-
-// AdminUser is the user of the token that a server creates for itself.
-const AdminUser = "admin"
-
 // BeginTrace sets the trace of an execution that belongs to none: [TraceOf] its id.
 func (c *Caller) BeginTrace(id string) {
 	if c.TraceID == "" {

@@ -11,6 +11,8 @@
 //   - A [Trigger] starts executions of a job: at a request, or at the ticks of a [Schedule].
 //   - A [Delivery] is a callback at the end of an execution of a job. It becomes a dead letter
 //     when no attempt is left.
+//   - A [Token] is a credential of a tenant, with a [Scope]. An [Identity] is what the sender of a
+//     request may do.
 //   - An [ExecutionSummary] is what a search returns of an execution that is done, selected by
 //     a [SearchFilter].
 //
@@ -20,14 +22,15 @@
 //
 // Package engine is the service over these nouns. The contracts that it needs are interfaces
 // here: [Store], which consists of [FunctionStore], [ExecutionStore], [JobStore] and
-// [DeliveryStore]; [Sandbox]; and [Poster]. So the engine, the store, the sandbox and the HTTP
+// [DeliveryStore]; [Sandbox]; and [Poster]. Package access manages tenants and tokens, in an
+// [AccessStore]. So the engine, the store, the sandbox and the HTTP
 // API depend on this package and not on each other.
 //
 // It refuses to know how anything is stored, transported or isolated, and imports no other
 // package of this module but strictjson.
 //
 // All types are plain values without synchronisation, except for [LogBuffer], which one
-// goroutine writes while others read.
+// goroutine writes while others read, and [TenantUse].
 //
 // The name shadows the standard library's package; import that one as goruntime.
 package runtime

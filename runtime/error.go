@@ -92,6 +92,12 @@ func NoFunctionError(name string) *Error {
 		WithHint("list the functions to see their names")
 }
 
+// NoExecutionError returns the error for an id of no execution.
+func NoExecutionError(id string) *Error {
+	return Errorf(CodeNotFound, "there is no execution with id %q", id).
+		WithHint("finished executions are stored for a limited time; list the executions to see which exist")
+}
+
 // CodeOf returns the code of the *Error in the chain of err, or CodeInternal if there is none. It
 // is empty for nil.
 func CodeOf(err error) Code {

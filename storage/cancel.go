@@ -93,10 +93,7 @@ func (s *Store) lockAccepted(tenant runtime.Tenant, id keys.ID) (record.Accepted
 	return accepted, locked, err
 }
 
-func noExecution(id string) error {
-	return runtime.Errorf(runtime.CodeNotFound, "there is no execution with id %q", id).
-		WithHint("finished executions are stored for a limited time; list the executions to see which exist")
-}
+func noExecution(id string) error { return runtime.NoExecutionError(id) }
 
 // orNoExecution turns kv.ErrAbsent into the error for callers.
 func orNoExecution(err error, id string) error {

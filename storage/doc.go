@@ -1,6 +1,7 @@
-// Package storage owns how functions, executions, jobs, deliveries and the few settings of the
-// server are stored on disk. It implements runtime.FunctionStore, runtime.ExecutionStore,
-// runtime.JobStore, runtime.DeliveryStore and runtime.BundleStore on Pebble.
+// Package storage owns how functions, executions, jobs, deliveries, tenants, tokens and the few
+// settings of the server are stored on disk. It implements runtime.FunctionStore,
+// runtime.ExecutionStore, runtime.JobStore, runtime.DeliveryStore, runtime.BundleStore and
+// runtime.AccessStore on Pebble.
 //
 // It refuses to know what functions mean, when executions run and who requests them. No Pebble type
 // leaves it, except for the file system in Options. Tenants and ids may be any bytes (ids of
@@ -40,6 +41,10 @@
 // version adds the use. What holds a bundle besides (a deployment, a reader, a run of a version that
 // is not stored any more) is counted in memory. The last to let go of a bundle that no version uses
 // drops it, and Open drops those that an earlier process has left.
+//
+// Tenants and tokens have keys of their own, outside of what belongs to a tenant: they are read as a
+// whole when a server starts. A tenant is dropped, with all that belongs to it, in one batch, when it
+// has no function, job, bundle or unfinished execution any more.
 //
 // # Invariants
 //

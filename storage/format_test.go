@@ -74,6 +74,17 @@ func goldenStore(t *testing.T) *Store {
 	}
 
 	must(t, s.PutSetting("a setting", []byte("its value")))
+	must(t, s.PutTenant(runtime.TenantRecord{Name: "t\x00", Created: at, Deleting: true}, nil))
+	must(t, s.PutTokens([]runtime.Token{
+		{
+			ID: fixedID(200), Tenant: "t\x00", Name: "ci", Scope: runtime.ScopeInvoke, Functions: []string{"f"}, Created: at, CreatedBy: "ada",
+			Expires: at.Add(time.Hour), LastUsed: at, Hash: [32]byte{1, 31: 2}, Previous: [32]byte{3}, PreviousExpires: at.Add(time.Minute),
+		},
+		{
+			ID: fixedID(201), Name: "ops", Scope: runtime.ScopeOperator, Created: at,
+			Password: &runtime.PasswordHash{Salt: []byte("salt"), Hash: []byte("hash"), Time: 2, Memory: 19456, Parallelism: 1},
+		},
+	}))
 
 	// Functions, versions, and the executions of their changes.
 	f := runtime.Function{ID: "function id", Tenant: "t\x00", Name: "f", Version: 1, Created: at, Updated: at}

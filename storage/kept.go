@@ -167,6 +167,13 @@ func (u *usage) add(tenant runtime.Tenant, functionID, name string, more held) {
 	}
 }
 
+// drop forgets a tenant.
+func (u *usage) drop(tenant runtime.Tenant) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.all, tenant)
+}
+
 // names returns the names of a function under which executions may be kept.
 func (u *usage) names(tenant runtime.Tenant, functionID string) (all []string) {
 	u.mu.Lock()

@@ -105,7 +105,7 @@ func serverURL(text, from string) (string, error) {
 // profileOf returns the name of the first profile whose server has a URL, empty if there is none.
 func profileOf(file *config.File, url string) string {
 	for _, name := range file.Names() {
-		if p, ok, err := file.Profile(name); err == nil && ok && p.Token != "" && strings.EqualFold(p.URL(), url) {
+		if p, ok, err := file.Profile(name); err == nil && ok && (p.Token != "" || p.Password != "") && strings.EqualFold(p.URL(), url) {
 			return name
 		}
 	}
@@ -136,14 +136,22 @@ func (s target) requireToken() (string, error) {
 	return "", e.WithHint(fmt.Sprintf("set %s, or store a token in the profile with `fas profiles update %s -t -`", environ.TokenVar, s.name))
 }
 
+// hasPassword reports whether the profile has a user name and a password, which are sent in place of a
+// token to the URL of the profile.
+func (s target) hasPassword() bool {
+	return s.token == "" && s.profile.Username != "" && s.profile.Password != "" && strings.EqualFold(s.url, s.profile.URL())
+}
+
 // connect returns a client for the server of the command.
 func (a *app) connect() (*client.Client, error) {
 	s, err := a.target()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.requireToken(); err != nil {
-		return nil, err
+	if !s.hasPassword() {
+		if _, err := s.requireToken(); err != nil {
+			return nil, err
+		}
 	}
 	a.client, err = a.clientOf(s)
 	return a.client, err
@@ -154,9 +162,15 @@ func (a *app) clientOf(s target) (*client.Client, error) {
 	if s.name != "" {
 		trace(client.TraceRequests, fmt.Sprintf("* profile %s of %s", s.name, s.path))
 	}
+	username, password := "", ""
+	if s.hasPassword() {
+		username, password = s.profile.Username, s.profile.Password
+	}
 	return client.New(client.Options{
 		URL:           s.url,
 		Token:         s.token,
+		Username:      username,
+		Password:      password,
 		TokenSource:   s.source,
 		CACertificate: s.profile.SSLCertificate,
 		TrustAll:      s.profile.SSLTrustAll,

@@ -12,8 +12,9 @@ func newHelpExitCodes() *cobra.Command {
   1    failure: the function failed, reached a limit, was cancelled or does not
        deploy, a task of a job did not succeed, or another error
   2    wrong usage: an unknown flag, a missing name, an invalid value
-  3    the server does not accept the token, or there is no token
-  4    the function, job, execution, dead letter or profile does not exist
+  3    the server does not accept the token, or the token does not permit this, or
+       there is no token
+  4    the function, job, execution, dead letter, tenant, token or profile does not exist
   5    the server cannot be reached, or cannot accept more work now: try again later
   6    the time of --wait-timeout is over; the work continues on the server
   130  interrupted by Ctrl-C (143 by SIGTERM); the work continues on the server

@@ -33,6 +33,20 @@ func (a *api) find(tenant runtime.Tenant, id string) (runtime.Execution, error) 
 	return *found[0], nil
 }
 
+// checkSeen returns an error, that of an unknown id, if the sender of a request is limited to other
+// executions.
+func (a *api) checkSeen(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string) error {
+	who := web.Identity(ctx)
+	if !who.Limited() {
+		return nil
+	}
+	x, err := a.find(tenant, id)
+	if err == nil && !who.Sees(&x) {
+		err = runtime.NoExecutionError(id)
+	}
+	return err
+}
+
 // await returns an execution as find does, once it is done, or after limit in its current state.
 func (a *api) await(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string, limit time.Duration) (runtime.Execution, error) {
 	x, err := a.find(tenant, id)
@@ -68,6 +82,9 @@ func (a *api) complete(ctx *fasthttp.RequestCtx, x *runtime.Execution) error {
 func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	limit, err := web.WaitParam(ctx.QueryArgs())
 	if err != nil {
+		return err
+	}
+	if err := a.checkSeen(ctx, tenant, pathID(ctx)); err != nil {
 		return err
 	}
 	x, err := a.await(ctx, tenant, pathID(ctx), limit)
@@ -133,6 +150,9 @@ func (a *api) getExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 
 // cancelExecution cancels an execution and answers with its state.
 func (a *api) cancelExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	if err := a.checkSeen(ctx, tenant, pathID(ctx)); err != nil {
+		return err
+	}
 	x, changed, err := a.engine().CancelExecution(a.Context(), tenant, pathID(ctx))
 	if err != nil {
 		return err

@@ -47,6 +47,7 @@ type Engine interface {
 type api struct {
 	*web.Host
 	engine   func() Engine // not called before there is an engine
+	access   Access        // nil: the routes of tenants and tokens do not exist
 	contexts contextReader
 }
 
@@ -69,47 +70,52 @@ const (
 	redrivenIs = `a JSON object with the dead letters, such as {"ids": ["..."]}`
 )
 
-// New returns the dialect. engine is called for each request of a route that is not open.
-func New(host *web.Host, engine func() Engine) web.Dialect {
-	a := &api{Host: host, engine: engine}
-	return web.Dialect{
+// New returns the dialect. engine is called for each request of a route that is not open. Without
+// access there are no routes of tenants and tokens.
+func New(host *web.Host, engine func() Engine, access Access) web.Dialect {
+	a := &api{Host: host, engine: engine, access: access}
+	d := web.Dialect{
 		Name:       "faaspot",
 		WriteError: writeError,
 		LargeBody:  largeBody,
 		Routes: []web.Route{
-			{Method: "GET", Path: "/v1/functions", Handle: a.listFunctions, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
-			{Method: "GET", Path: "/v1/functions/{name}", Handle: a.getFunction, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
-			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
-			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Writes: true, MaxBody: web.NoBody},
-			{Method: "GET", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.getBundle, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Writes: true, MaxBody: runtime.MaxBundle, Spools: true},
+			{Method: "GET", Path: "/v1/functions", Handle: a.listFunctions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "GET", Path: "/v1/functions/{name}", Handle: a.getFunction, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.getBundle, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: runtime.MaxBundle, Spools: true},
 
-			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Submits: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
-			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
+			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
+			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
 
-			{Method: "GET", Path: "/v1/functions/{name}/rpc", Handle: a.submitQuery, Submits: true, Writes: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Writes: true, MaxBody: runtime.MaxArgs, Body: argsAre},
-			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Writes: true, MaxBody: web.MaxBulkBody, Body: bulkIs},
+			{Method: "GET", Path: "/v1/functions/{name}/rpc", Handle: a.submitQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, Writes: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, MaxBody: runtime.MaxArgs, Body: argsAre},
+			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, MaxBody: web.MaxBulkBody, Body: bulkIs},
 
-			{Method: "GET", Path: "/v1/executions", Handle: a.listExecutions, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, MaxBody: web.MaxIDsBody, Body: idsAre},
-			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, MaxBody: web.NoBody},
-			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Writes: true, MaxBody: web.NoBody},
-			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/executions", Handle: a.listExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.MaxIDsBody, Body: idsAre},
+			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
+			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
 
-			{Method: "GET", Path: "/v1/dlq", Handle: a.listDeadLetters, MaxBody: web.NoBody},
-			{Method: "DELETE", Path: "/v1/dlq", Handle: a.purgeDeadLetters, Writes: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/dlq/redrive", Handle: a.redriveDeadLetters, Writes: true, MaxBody: web.MaxIDsBody, Body: redrivenIs},
-			{Method: "GET", Path: "/v1/dlq/{id}", Handle: a.getDeadLetter, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/dlq/{id}/redrive", Handle: a.redriveDeadLetter, Writes: true, MaxBody: web.NoBody},
-			{Method: "DELETE", Path: "/v1/dlq/{id}", Handle: a.purgeDeadLetter, Writes: true, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/dlq", Handle: a.listDeadLetters, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "DELETE", Path: "/v1/dlq", Handle: a.purgeDeadLetters, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/dlq/redrive", Handle: a.redriveDeadLetters, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.MaxIDsBody, Body: redrivenIs},
+			{Method: "GET", Path: "/v1/dlq/{id}", Handle: a.getDeadLetter, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/dlq/{id}/redrive", Handle: a.redriveDeadLetter, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
+			{Method: "DELETE", Path: "/v1/dlq/{id}", Handle: a.purgeDeadLetter, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
 
-			{Method: "GET", Path: "/v1/server/memory", Handle: a.getMemory, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/server/memory", Handle: a.getMemory, Scope: runtime.ScopeOperator, MaxBody: web.NoBody},
 		},
 	}
+	if access != nil {
+		d.Routes = append(d.Routes, a.accessRoutes()...)
+	}
+	return d
 }
 
 // largeBody returns the size of the largest body for the path of a bulk or a bundle, else 0.
@@ -140,6 +146,16 @@ func functionName(ctx *fasthttp.RequestCtx) (string, error) {
 		name = "" // not a name either
 	}
 	return name, runtime.ValidateName(name)
+}
+
+// runnable returns the function name in the path. For a function that the sender may not run, the error
+// is that of one that does not exist.
+func runnable(ctx *fasthttp.RequestCtx) (string, error) {
+	name, err := functionName(ctx)
+	if err == nil && !web.Identity(ctx).MayRun(name) {
+		err = runtime.NoFunctionError(name)
+	}
+	return name, err
 }
 
 // pathID returns the id in the path, undecoded: no id has a character to encode.

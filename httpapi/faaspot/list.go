@@ -34,10 +34,12 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 			return err
 		}
 	}
-	base := a.URL(ctx)
+	base, who := a.URL(ctx), web.Identity(ctx)
 	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: after, Limit: limit}, web.ListedBytes,
 		func(r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
-			return a.engine().ListExecutions(a.Context(), tenant, filter, r)
+			some, err := a.engine().ListExecutions(a.Context(), tenant, filter, r)
+			some.Items = slices.DeleteFunc(some.Items, func(x runtime.Execution) bool { return !who.Sees(&x) })
+			return some, err
 		},
 		executionSize,
 		func(x *runtime.Execution) executionResponse { return renderExecution(base, x) })

@@ -30,6 +30,9 @@ func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	id := pathID(ctx)
+	if err := a.checkSeen(ctx, tenant, id); err != nil {
+		return err
+	}
 	if follow {
 		if raw {
 			return runtime.Errorf(runtime.CodeInvalidArgument, "follow streams events, which have no format").WithHint("leave out format")

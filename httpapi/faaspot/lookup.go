@@ -19,6 +19,7 @@ const shortMessage = 256
 type lookup struct {
 	*api
 	tenant   runtime.Tenant
+	who      *runtime.Identity
 	held     *web.Memory
 	base     string // of URLs
 	size     int64  // bytes reserved for the ids and the small parts of the answer
@@ -37,7 +38,7 @@ type rendered struct {
 
 func newLookup(a *api, ctx *fasthttp.RequestCtx, tenant runtime.Tenant, ids []string) *lookup {
 	l := &lookup{
-		api: a, tenant: tenant, held: web.MemoryOf(ctx), base: a.URL(ctx), size: int64(len(ids)) * renderedBytes,
+		api: a, tenant: tenant, who: web.Identity(ctx), held: web.MemoryOf(ctx), base: a.URL(ctx), size: int64(len(ids)) * renderedBytes,
 		times: make(map[string]int), again: make(map[string]rendered),
 	}
 	largest := l.held.LargestAnswer(math.MaxInt)
@@ -85,6 +86,9 @@ func (l *lookup) run(ids []string) error {
 			}
 			x := found[0]
 			found = found[1:]
+			if x != nil && !l.who.Sees(x) {
+				x = nil
+			}
 			from := len(l.response)
 			if err := l.add(id, x, true); err != nil {
 				return err

@@ -38,7 +38,7 @@ func (a *api) run(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) 
 	if h := &ctx.Request.Header; h.Peek(web.HeaderIdempotencyKey) != nil || h.Peek(headerRetries) != nil {
 		return a.runAccepted(ctx, tenant, args)
 	}
-	name, err := functionName(ctx)
+	name, err := runnable(ctx)
 	if err != nil {
 		return err
 	}

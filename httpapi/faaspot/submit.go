@@ -83,7 +83,7 @@ func (a *api) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 // submission reads the request for a background run, except for its args.
 func submission(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) (r runtime.SubmitRequest, err error) {
 	r.Tenant, r.Args, r.Caller = tenant, args, web.Caller(ctx)
-	if r.Function, err = functionName(ctx); err != nil {
+	if r.Function, err = runnable(ctx); err != nil {
 		return r, err
 	}
 	if r.IdempotencyKey, err = web.IdempotencyKey(ctx); err != nil {

@@ -28,7 +28,7 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 		Name: "foundry", Prefix: "/api/v2", WriteError: writeError,
 		LargeBody: func([]byte) (size int, spools bool) { return 0, false },
 		Routes: []web.Route{{
-			Method: "POST", Path: "/api/v2/observability/resources/{resourceRid}/listExecutions", Handle: a.search,
+			Method: "POST", Path: "/api/v2/observability/resources/{resourceRid}/listExecutions", Handle: a.search, Scope: runtime.ScopeRead,
 			MaxBody: maxSearchBody, Body: "a JSON object with the query", Denied: "ListExecutionsPermissionDenied",
 		}},
 	}

@@ -304,8 +304,8 @@ func TestObservedErrors(t *testing.T) {
 // deniedAuth accepts every token, and permits nothing.
 type deniedAuth struct{}
 
-func (deniedAuth) Authenticate([]byte) (runtime.Identity, error) {
-	return runtime.Identity{}, runtime.Errorf(runtime.CodePermissionDenied, "the token is good for nothing")
+func (deniedAuth) Authenticate([]byte) (*runtime.Identity, error) {
+	return nil, runtime.Errorf(runtime.CodePermissionDenied, "the token is good for nothing")
 }
 
 func TestObservedDenied(t *testing.T) {

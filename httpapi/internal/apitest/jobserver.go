@@ -18,6 +18,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage"
 
+	"github.com/faaspot/faaspot/runtime/access"
 	"github.com/faaspot/faaspot/runtime/engine"
 	"github.com/faaspot/faaspot/runtime/memory"
 )
@@ -75,6 +76,7 @@ type JobServer struct {
 	Engine  *engine.Engine
 	Store   *storage.Store
 	Sandbox *Sandbox
+	Access  *access.Keeper
 }
 
 // noPoster delivers nothing.
@@ -116,14 +118,20 @@ func StartJobs(t *testing.T, change func(*httpapi.Options)) *JobServer {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	k, err := access.Open(access.Options{Store: store, Log: quiet, Admin: httpapi.HashToken(Token)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.Close() })
+	k.SetEngine(e)
 	ln, dial := ListenTCP(t) // logs may be followed, see TestFollow
 	s := StartOn(t, ln, dial, &Fake{}, func(o *httpapi.Options) {
-		o.Engine = e
+		o.Engine, o.Auth, o.Access = e, k, k
 		if change != nil {
 			change(o)
 		}
 	})
-	return &JobServer{s, e, store, box}
+	return &JobServer{s, e, store, box, k}
 }
 
 // Paged requests lists with cursors.

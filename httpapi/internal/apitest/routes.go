@@ -25,7 +25,7 @@ func EveryPath(routes []web.Route, f func(r web.Route, path string)) {
 
 // SomePath returns a path that matches the pattern of a route.
 func SomePath(pattern string) string {
-	return strings.NewReplacer("{wheel}", python.WheelName(), "{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{workspace}", string(runtime.DefaultTenant), "{executionId}", ID, "{path:*}", "in/hook",
+	return strings.NewReplacer("{wheel}", python.WheelName(), "{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{workspace}", string(runtime.DefaultTenant), "{executionId}", ID, "{tenant}", SomeTenant, "{path:*}", "in/hook",
 		"{resourceRid}", runtime.FunctionRID(ID)).Replace(pattern)
 }
 
@@ -46,6 +46,12 @@ func BodyFor(r web.Route) string {
 		return ""
 	case strings.HasSuffix(r.Path, "/bulk_rpc"):
 		return "[{}]"
+	case r.Path == "/v1/tenants":
+		return `{"name":"` + NewTenant + `"}`
+	case r.Path == "/v1/tokens":
+		return `{"name":"ci","scope":"deploy"}`
+	case strings.HasSuffix(r.Path, "/rotate"):
+		return `{"overlap":60}`
 	case strings.HasPrefix(r.Path, "/v1/dlq"):
 		return `{"ids":["` + ID + `"]}`
 	case r.Spools:
@@ -65,12 +71,12 @@ func BodyFor(r web.Route) string {
 // TwoTenants knows a token for each of two tenants.
 type TwoTenants struct{}
 
-func (TwoTenants) Authenticate(token []byte) (runtime.Identity, error) {
+func (TwoTenants) Authenticate(token []byte) (*runtime.Identity, error) {
 	switch string(token) {
 	case "token-a":
-		return runtime.Identity{Tenant: "a", UserID: "ada"}, nil
+		return &runtime.Identity{Tenant: "a", UserID: "ada", Scope: runtime.ScopeAdmin}, nil
 	case "token-b":
-		return runtime.Identity{Tenant: "b", UserID: "bob"}, nil
+		return &runtime.Identity{Tenant: "b", UserID: "bob", Scope: runtime.ScopeAdmin}, nil
 	}
-	return runtime.Identity{}, runtime.Errorf(runtime.CodeUnauthenticated, "the token is not valid")
+	return nil, runtime.Errorf(runtime.CodeUnauthenticated, "the token is not valid")
 }

@@ -214,6 +214,7 @@ func StartOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 	o := httpapi.Options{
 		Engine: fake,
 		Auth:   httpapi.HashToken(Token),
+		Access: fake.Access(),
 		Log:    TextLog(log),
 	}
 	if change != nil {

@@ -13,7 +13,7 @@ import (
 
 // Keys of user values of a request.
 const (
-	keyUser      = "user"      // id of the authenticated user
+	keyIdentity  = "identity"  // of the sender, a *runtime.Identity
 	keyExecution = "execution" // id of the execution that the request started
 	keyUpload    = "upload"    // body that is on disk
 	keyWriting   = "writing"   // set once a request may write to the store though its route does not
@@ -29,14 +29,22 @@ const (
 // give up after five minutes.
 const maxWait = 280 * time.Second
 
-// SetUser records the authenticated user of a request.
-func SetUser(ctx *fasthttp.RequestCtx, id string) { ctx.SetUserValue(keyUser, id) }
+// SetIdentity records the sender of a request.
+func SetIdentity(ctx *fasthttp.RequestCtx, i *runtime.Identity) { ctx.SetUserValue(keyIdentity, i) }
+
+// nobody sends requests of routes that need no token. It may do nothing.
+var nobody runtime.Identity
+
+// Identity returns the sender of a request. It must not be changed.
+func Identity(ctx *fasthttp.RequestCtx) *runtime.Identity {
+	if i, ok := ctx.UserValue(keyIdentity).(*runtime.Identity); ok {
+		return i
+	}
+	return &nobody
+}
 
 // UserID returns the id of the user who sent a request.
-func UserID(ctx *fasthttp.RequestCtx) string {
-	id, _ := ctx.UserValue(keyUser).(string)
-	return id
-}
+func UserID(ctx *fasthttp.RequestCtx) string { return Identity(ctx).UserID }
 
 // HeaderExecutionID has the id of a run in the answers that have its outcome.
 var HeaderExecutionID = []byte("X-Execution-Id")

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -18,6 +19,13 @@ type Route struct {
 	Path   string // without a slash at the end; {name} and {name:*} are parameters
 	Handle Handler
 	Open   bool // whether the route needs no token
+	// Scope is what a token must permit. A route has one unless it is Open.
+	Scope runtime.Scope
+	// Operators says that a token with ScopeOperator may use the route in place of Scope.
+	Operators bool
+	// Limited says that a token which is limited to some functions may use the route, whose handler
+	// then checks [runtime.Identity.MayRun] and Sees.
+	Limited bool
 	// Submits marks a GET that starts a run, which is not a safe method.
 	Submits bool
 	// Writes marks a route that may write to the store: a panic must end the process.
@@ -29,7 +37,7 @@ type Route struct {
 	Spools bool
 	// Queues marks a route that holds the body until a run has ended.
 	Queues bool
-	// Denied is the error name for a caller without any permission, see [Named].
+	// Denied is the error name for a caller without the permission, see [Named].
 	Denied string
 }
 
@@ -52,6 +60,30 @@ func (r Route) Paths() []string {
 		return []string{r.Path, before + "/deployments" + below, before + functions + NoApplication + below}
 	}
 	return []string{r.Path}
+}
+
+// Validate returns an error for a route that does not say who may use it.
+func (r Route) Validate() error {
+	if r.Open != (r.Scope == 0) {
+		return fmt.Errorf("the route %s %s must either be open or have a scope", r.Method, r.Path)
+	}
+	return nil
+}
+
+// Authorize returns an error if an identity may not use the route.
+func (r *Route) Authorize(i *runtime.Identity) error {
+	if r.Operators && i.Operator {
+		return nil
+	}
+	if !i.Permits(r.Scope) {
+		return runtime.Errorf(runtime.CodePermissionDenied, "this needs a token with the scope %s", r.Scope).
+			WithHint("ask an admin of the tenant, or the operator of the server, for such a token")
+	}
+	if i.Limited() && !r.Limited {
+		return runtime.Errorf(runtime.CodePermissionDenied, "the token is limited to running some functions").
+			WithHint("use a token that is not limited to functions")
+	}
+	return nil
 }
 
 // WithHeads returns routes with a HEAD route after each GET that is a safe method.

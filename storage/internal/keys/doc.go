@@ -20,6 +20,8 @@
 //	key                                     value
 //	'm' "format"                            format of this table (formatVersion), as a number
 //	's' text(name)                          bytes of a setting
+//	'u' 'w' T                               tenant: its time, and whether it is being deleted
+//	'u' 'k' text(id)                        token: its tenant, name, scope, hashes, times
 //	't' T 'n' text(name)                    id of the function with this name
 //	't' T 'f' text(id)                      function: its name, current version, times
 //	't' T 'v' text(id) number               version: limits, retries, times, sizes of the next two

@@ -13,6 +13,7 @@ const (
 	SpaceMeta     = 'm'
 	SpaceSettings = 's'
 	SpaceTenants  = 't'
+	SpaceAccess   = 'u'
 )
 
 // The bytes behind a tenant for functions and their versions.

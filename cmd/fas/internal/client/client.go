@@ -39,6 +39,8 @@ const (
 type Options struct {
 	URL         string // address of the server, such as http://127.0.0.1:8080
 	Token       string
+	Username    string // sent with the Password if there is no Token
+	Password    string
 	TokenSource string // where the token comes from, for messages: FAASPOT_TOKEN, or a profile
 
 	CACertificate string // PEM file with the authorities to trust; empty: those of the system
@@ -54,6 +56,8 @@ type Options struct {
 type Client struct {
 	base      string
 	token     string
+	username  string
+	password  string
 	source    string // of the token
 	userAgent string
 	trace     func(TraceLevel, string)
@@ -93,6 +97,8 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		base:      strings.TrimSuffix(o.URL, "/"),
 		token:     o.Token,
+		username:  o.Username,
+		password:  o.Password,
 		source:    o.TokenSource,
 		userAgent: o.UserAgent,
 		trace:     trace,
@@ -189,6 +195,8 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Token "+c.token)
+	} else if c.username != "" {
+		req.SetBasicAuth(c.username, c.password)
 	}
 	c.traceRequest(req, size)
 	resp, err := c.http.Do(req)

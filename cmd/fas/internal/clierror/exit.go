@@ -22,12 +22,13 @@ const (
 // exitOf maps error codes to exit statuses. Any other code, such as that of a failed run, is an
 // ExitFailure.
 var exitOf = map[runtime.Code]int{
-	runtime.CodeInvalidArgument: ExitUsage,
-	runtime.CodeUnauthenticated: ExitAuth,
-	runtime.CodeNotFound:        ExitNotFound,
-	runtime.CodeTooBusy:         ExitUnavailable,
-	runtime.CodeUnavailable:     ExitUnavailable,
-	CodeStoppedWaiting:          ExitStillRunning,
+	runtime.CodeInvalidArgument:  ExitUsage,
+	runtime.CodeUnauthenticated:  ExitAuth,
+	runtime.CodePermissionDenied: ExitAuth,
+	runtime.CodeNotFound:         ExitNotFound,
+	runtime.CodeTooBusy:          ExitUnavailable,
+	runtime.CodeUnavailable:      ExitUnavailable,
+	CodeStoppedWaiting:           ExitStillRunning,
 }
 
 // ExitStatus returns the exit status of a command that ends with err.

@@ -29,6 +29,7 @@ func TestExitStatus(t *testing.T) {
 		{coded("a_code_of_the_future"), 1},
 		{coded(runtime.CodeInvalidArgument), 2},
 		{coded(runtime.CodeUnauthenticated), 3},
+		{coded(runtime.CodePermissionDenied), 3},
 		{coded(runtime.CodeNotFound), 4},
 		{coded(runtime.CodeTooBusy), 5},
 		{coded(runtime.CodeUnavailable), 5},

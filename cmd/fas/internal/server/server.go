@@ -21,6 +21,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/blaxel"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/access"
 	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/engine"
 	"github.com/faaspot/faaspot/runtime/memory"
@@ -53,6 +54,7 @@ type server struct {
 	govern   context.CancelFunc // ends the government of Go's memory
 	store    *storage.Store
 	admin    admin
+	access   *access.Keeper
 	web      *httpapi.Server
 	served   chan error // receives the errors of listeners that web stops serving by itself
 	box      *sandbox.Sandbox
@@ -133,10 +135,15 @@ func (s *server) start(ctx context.Context) (err error) {
 		return err
 	}
 
+	if s.access, err = access.Open(access.Options{Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash}); err != nil {
+		return err
+	}
+
 	// From here on clients get answers: that the server is starting.
 	s.web, err = httpapi.New(httpapi.Options{
 		Memory:    s.memory,
-		Auth:      s.admin.hash,
+		Auth:      s.access,
+		Access:    s.access,
 		Ready:     s.store.Health,
 		Log:       s.log,
 		AccessLog: s.accessLog(),
@@ -176,6 +183,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		return err
 	}
 	s.web.SetEngine(s.engine)
+	s.access.SetEngine(s.engine)
 	// Compiling or loading the guest leaves garbage of many times the size of an idle server.
 	debug.FreeOSMemory()
 	if s.Environ["GOGC"] == "" {
@@ -224,6 +232,9 @@ func (s *server) stop(grace time.Duration) error {
 		s.govern()
 	}
 	var errs []error
+	if s.access != nil {
+		errs = append(errs, s.access.Close())
+	}
 	if s.box != nil {
 		errs = append(errs, s.box.Close())
 	}

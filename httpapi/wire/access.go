@@ -1,0 +1,60 @@
+package wire
+
+// Tenant is an owner of functions, jobs, executions and tokens.
+type Tenant[T any] struct {
+	Name    string      `json:"name"`
+	State   TenantState `json:"state"`
+	Created T           `json:"created"` // null for the tenant that always exists
+}
+
+// TenantState is the state of a tenant.
+type TenantState string
+
+// The states of a tenant.
+const (
+	TenantActive   TenantState = "active"
+	TenantDeleting TenantState = "deleting" // it and all that it owns are being deleted
+)
+
+// Token is a credential without its secret.
+type Token[T any] struct {
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Tenant    *string  `json:"tenant"` // null: it belongs to the server
+	Scope     string   `json:"scope"`
+	Functions []string `json:"functions"` // the only ones that it may run; empty: it is not limited
+	Created   T        `json:"created"`
+	CreatedBy string   `json:"created_by"`
+	Expires   T        `json:"expires"`   // null: never
+	LastUsed  T        `json:"last_used"` // to the minute; null: never
+	// PreviousExpires is until when the secret before the last rotation is valid; null: it is not.
+	PreviousExpires T       `json:"previous_expires"`
+	Username        *string `json:"username"` // of a token with a password; null: it has a secret
+}
+
+// NewToken is the answer to a creation or rotation.
+type NewToken[T any] struct {
+	Token[T]
+	Secret *string `json:"token"` // shown only here; null for a token with a password
+}
+
+// CreateTenantRequest is a request for a new tenant.
+type CreateTenantRequest struct {
+	Name string `json:"name"`
+}
+
+// CreateTokenRequest is a request for a new token.
+type CreateTokenRequest struct {
+	Name      string   `json:"name"`
+	Scope     string   `json:"scope"`
+	Tenant    string   `json:"tenant,omitempty"` // empty: that of the requester
+	Functions []string `json:"functions,omitempty"`
+	ExpiresIn float64  `json:"expires_in,omitempty"` // seconds; 0: never
+	Password  string   `json:"password,omitempty"`
+}
+
+// RotateTokenRequest is a request for another secret of a token.
+type RotateTokenRequest struct {
+	Overlap  float64 `json:"overlap,omitempty"` // seconds for which the old secret stays valid
+	Password string  `json:"password,omitempty"`
+}

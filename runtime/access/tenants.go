@@ -1,0 +1,266 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Engine is what the deletion of a tenant needs of the engine.
+type Engine interface {
+	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
+	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
+	ListJobs(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Job], error)
+	DeleteJob(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Job, error)
+	ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error)
+	CancelExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
+}
+
+const (
+	// lastUsePause is the time between two writes of the last uses of tokens.
+	lastUsePause = time.Minute
+	// deletePause is the time between two steps of the deletion of tenants, and deleteStep the number
+	// of functions, jobs and executions that one step takes of each tenant.
+	deletePause = 250 * time.Millisecond
+	deleteStep  = 100
+)
+
+// SetEngine lets the Keeper delete tenants.
+func (k *Keeper) SetEngine(e Engine) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.engine = e
+	k.awaken()
+}
+
+func (k *Keeper) awaken() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// CreateTenant creates a tenant.
+//
+// Errors: CodeInvalidArgument, CodeAlreadyExists, CodeTooLarge beyond [runtime.MaxTenants],
+// CodeUnavailable.
+func (k *Keeper) CreateTenant(name runtime.Tenant) (runtime.TenantRecord, error) {
+	if err := runtime.ValidateTenant(name); err != nil {
+		return runtime.TenantRecord{}, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if t := k.tenants[name]; t != nil {
+		err := runtime.Errorf(runtime.CodeAlreadyExists, "a tenant named %q already exists", string(name)).WithHint("choose another name")
+		if t.Deleting {
+			err = err.WithHint("it is being deleted: try again in a moment, or choose another name")
+		}
+		return runtime.TenantRecord{}, err
+	}
+	if len(k.names) >= runtime.MaxTenants {
+		return runtime.TenantRecord{}, runtime.Errorf(runtime.CodeTooLarge, "there are %d tenants, and no more are allowed", len(k.names)).
+			WithHint("delete tenants that are not used")
+	}
+	t := runtime.TenantRecord{Name: name, Created: k.clock.Now().UTC()}
+	if err := k.store.PutTenant(t, nil); err != nil {
+		return runtime.TenantRecord{}, err
+	}
+	k.addTenant(t)
+	return t, nil
+}
+
+// ListTenants returns a page of tenants in the order of their names.
+func (k *Keeper) ListTenants(r runtime.PageRequest) (page runtime.Page[runtime.TenantRecord]) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	names, next := pageOf(k.names, r)
+	page.Next = next
+	for _, name := range names {
+		page.Items = append(page.Items, k.tenants[runtime.Tenant(name)].TenantRecord)
+	}
+	return page
+}
+
+// GetTenant returns a tenant.
+func (k *Keeper) GetTenant(name runtime.Tenant) (runtime.TenantRecord, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t := k.tenants[name]
+	if t == nil || name == "" {
+		return runtime.TenantRecord{}, runtime.NoTenantError(name)
+	}
+	return t.TenantRecord, nil
+}
+
+// DeleteTenant begins to delete a tenant. At once its tokens are deleted, and it accepts no request.
+// Everything else follows in the background, and continues after a restart: its functions and jobs are
+// deleted, its executions cancelled, and then all of its records. Until that is done, the tenant
+// exists as one that is being deleted. Without force, a tenant that has functions or jobs is refused.
+//
+// Errors: CodeNotFound, CodeInvalidArgument for the default tenant, CodeConflict without force,
+// CodeUnavailable.
+func (k *Keeper) DeleteTenant(ctx context.Context, name runtime.Tenant, force bool) (runtime.TenantRecord, error) {
+	if name == runtime.DefaultTenant {
+		return runtime.TenantRecord{}, runtime.Errorf(runtime.CodeInvalidArgument, "the tenant %s cannot be deleted", name).
+			WithHint("the server's own token belongs to it; delete its functions and tokens instead")
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t := k.tenants[name]
+	if t == nil || name == "" {
+		return runtime.TenantRecord{}, runtime.NoTenantError(name)
+	}
+	if t.Deleting {
+		return t.TenantRecord, nil
+	}
+	if k.engine == nil {
+		err := runtime.Errorf(runtime.CodeUnavailable, "the server is starting").WithHint("try again in a moment")
+		err.RetryAfter = runtime.BusyRetry
+		return runtime.TenantRecord{}, err
+	}
+	if !force {
+		if err := k.checkEmpty(ctx, name); err != nil {
+			return runtime.TenantRecord{}, err
+		}
+	}
+	deleting := t.TenantRecord
+	deleting.Deleting = true
+	if err := k.store.PutTenant(deleting, t.ids); err != nil {
+		return runtime.TenantRecord{}, err
+	}
+	t.TenantRecord = deleting
+	t.use.Close()
+	for _, id := range slices.Clone(t.ids) {
+		k.forget(k.tokens[id])
+	}
+	k.awaken()
+	return deleting, nil
+}
+
+// checkEmpty returns an error for a tenant that has functions or jobs.
+func (k *Keeper) checkEmpty(ctx context.Context, name runtime.Tenant) error {
+	one := runtime.PageRequest{Limit: 1, Uncounted: true}
+	functions, err := k.engine.ListFunctions(ctx, name, one)
+	if err != nil {
+		return err
+	}
+	jobs, err := k.engine.ListJobs(ctx, name, one)
+	if err != nil {
+		return err
+	}
+	if len(functions.Items)+len(jobs.Items) > 0 {
+		return runtime.Errorf(runtime.CodeConflict, "the tenant %q has functions or jobs", string(name)).
+			WithHint("delete them first, or delete the tenant with force=true, which deletes everything that it owns")
+	}
+	return nil
+}
+
+// attend stores last uses and deletes tenants, until ctx ends.
+func (k *Keeper) attend(ctx context.Context) {
+	uses := time.NewTicker(lastUsePause)
+	defer uses.Stop()
+	defer k.storeLastUses()
+	for {
+		again := make(<-chan time.Time)
+		if k.deleteTenants(ctx) {
+			again = time.After(deletePause)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-uses.C:
+			k.storeLastUses()
+		case <-k.wake:
+		case <-again:
+		}
+	}
+}
+
+// deleteTenants takes one step for each tenant that is being deleted, and reports whether there is
+// more to do.
+func (k *Keeper) deleteTenants(ctx context.Context) (more bool) {
+	k.mu.Lock()
+	engine := k.engine
+	var deleting []*tenant
+	for name, t := range k.tenants {
+		if name != "" && t.Deleting {
+			deleting = append(deleting, t)
+		}
+	}
+	k.mu.Unlock()
+	if engine == nil {
+		return false
+	}
+	for _, t := range deleting {
+		done, err := k.deletePart(ctx, engine, t)
+		if err != nil && ctx.Err() == nil {
+			k.log.Warn("access: a tenant cannot be deleted yet", "tenant", string(t.Name), "error", err)
+		}
+		more = more || !done
+	}
+	return more
+}
+
+// deletePart deletes a part of what a tenant owns and, once nothing is left that changes by itself,
+// the rest. done reports that the tenant is gone.
+func (k *Keeper) deletePart(ctx context.Context, e Engine, t *tenant) (done bool, err error) {
+	quiet := t.use.Requests() == 0 // before the look for what the last request has left
+	left, err := empty(ctx, e, t.Name)
+	if err != nil || left > 0 || !quiet {
+		return false, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.store.DropTenant(t.Name); err != nil {
+		if runtime.CodeOf(err) == runtime.CodeConflict {
+			err = nil // something has not ended yet
+		}
+		return false, err
+	}
+	delete(k.tenants, t.Name)
+	k.names = remove(k.names, string(t.Name))
+	k.log.Info("access: deleted a tenant with all that it owned", "tenant", string(t.Name))
+	return true, nil
+}
+
+// empty deletes functions and jobs of a tenant and cancels its executions, at most deleteStep of each.
+// It returns how many it has found.
+func empty(ctx context.Context, e Engine, name runtime.Tenant) (found int, err error) {
+	step := runtime.PageRequest{Limit: deleteStep, Uncounted: true}
+	jobs, err := e.ListJobs(ctx, name, step)
+	if err != nil {
+		return 0, fmt.Errorf("list its jobs: %w", err)
+	}
+	functions, err := e.ListFunctions(ctx, name, step)
+	if err != nil {
+		return 0, fmt.Errorf("list its functions: %w", err)
+	}
+	unfinished := runtime.ExecutionFilter{States: []runtime.State{runtime.StateQueued, runtime.StateRunning, runtime.StateCancelling}}
+	executions, err := e.ListExecutions(ctx, name, unfinished, step)
+	if err != nil {
+		return 0, fmt.Errorf("list its executions: %w", err)
+	}
+	var errs []error
+	did := func(err error) {
+		if found++; err != nil && runtime.CodeOf(err) != runtime.CodeNotFound && len(errs) == 0 {
+			errs = append(errs, err)
+		}
+	}
+	for _, j := range jobs.Items {
+		_, err := e.DeleteJob(ctx, name, j.Name)
+		did(err)
+	}
+	for _, f := range functions.Items {
+		_, err := e.DeleteFunction(ctx, runtime.FunctionDeletion{Tenant: name, Name: f.Name})
+		did(err)
+	}
+	for _, x := range executions.Items {
+		_, _, err := e.CancelExecution(ctx, name, x.ID)
+		did(err)
+	}
+	return found, errors.Join(errs...)
+}
