@@ -164,6 +164,8 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.box, err = sandbox.Open(ctx, box); err != nil {
 		return err
 	}
+	// Nothing of a tenant has run yet, and all that needs more rights is done.
+	s.confine()
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
 		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory,
@@ -196,7 +198,7 @@ func (s *server) start(ctx context.Context) (err error) {
 // itself.
 func (s *server) attend(ctx context.Context) error {
 	if s.AddressFile != "" {
-		if err := writeAddress(s.AddressFile, s.listener.Addr()); err != nil {
+		if err := errors.Join(writeAddress(s.AddressFile, s.listener.Addr()), s.narrow()); err != nil {
 			return err
 		}
 	}
