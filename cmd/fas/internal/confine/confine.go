@@ -10,7 +10,7 @@ import (
 type Options struct {
 	// Write has the folders below which the process reads, writes, creates and removes files.
 	Write []string
-	// Create has folders in which the process creates and replaces files, until [Narrow].
+	// Create has folders in which the process creates and replaces files, until [Report.Narrow].
 	Create []string
 	// Read has further files and folders that the process reads. Those that do not exist, or that
 	// the process cannot read anyway, are ignored.

@@ -17,18 +17,20 @@ func Process(o Options) Report {
 	var err error
 	r.Landlock, err = restrictFiles(o, true)
 	r.stand(err, "it may use all files of its user")
-	// The filter is the last, because it refuses what raises it would need.
-	r.Seccomp = r.stand(filterCalls(), "it may use all system calls, and execute programs")
+	// The filter is the last, because it refuses calls that raise the others.
+	r.Seccomp = r.stand(filterCalls(len(o.Create) > 0), "it may use all system calls, and execute programs")
 	return r
 }
 
-// Narrow takes the folders of Create from a confined process.
-func Narrow(o Options) error {
-	if _, err := landlock.LandlockGetABIVersion(); err != nil || len(o.Create) == 0 {
-		return nil // there is nothing to take
+// Narrow takes the folders of Create from the process, to whose walls r belongs.
+func (r Report) Narrow(o Options) error {
+	if len(o.Create) == 0 || r.Landlock == 0 {
+		return nil
 	}
-	_, err := restrictFiles(o, false)
-	return err
+	if _, err := restrictFiles(o, false); err != nil || !r.Seccomp {
+		return err
+	}
+	return filterCalls(false)
 }
 
 // dropPrivileges sets no_new_privs for all threads.

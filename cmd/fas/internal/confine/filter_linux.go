@@ -69,7 +69,7 @@ type span struct {
 }
 
 // spans returns what is done with each system call, by rising numbers from 0.
-func spans(pid uint32) []span {
+func spans(pid uint32, more bool) []span {
 	one := func(i bpf.Instruction) []bpf.Instruction { return []bpf.Instruction{i} }
 	calls := make(map[uint32][]bpf.Instruction)
 	for _, n := range slices.Concat(allowed, allowedHere) {
@@ -80,6 +80,9 @@ func spans(pid uint32) []span {
 	}
 	for _, c := range someAllowed(pid) {
 		calls[c.call] = c.program()
+	}
+	if more {
+		calls[unix.SYS_SECCOMP], calls[unix.SYS_TKILL] = one(allow), one(allow)
 	}
 	var all []span
 	add := func(from uint32, code []bpf.Instruction) {
@@ -123,18 +126,20 @@ func search(all []span) []bpf.Instruction {
 	return append(below, above...)
 }
 
-// filter returns the program that decides about each system call of the process pid.
-func filter(pid uint32) []bpf.Instruction {
+// filter returns the program that decides about each system call of the process pid. more allows the
+// process to restrict itself further: to install another filter, and to send the signal with which
+// the C library, if the program has it, lets each thread restrict its files.
+func filter(pid uint32, more bool) []bpf.Instruction {
 	return append([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: offsetArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: architecture, SkipTrue: 1},
 		refuse,
 		bpf.LoadAbsolute{Off: offsetNumber, Size: 4},
-	}, search(spans(pid))...)
+	}, search(spans(pid, more))...)
 }
 
-// filterCalls filters the system calls of all threads.
-func filterCalls() error { return install(filter(uint32(os.Getpid()))) }
+// filterCalls filters the system calls of all threads, see [filter].
+func filterCalls(more bool) error { return install(filter(uint32(os.Getpid()), more)) }
 
 // flags extend a filter to all threads. They keep it from turning on the kernel's mitigation of
 // speculative store bypass, which slows all code and which nothing else here relies on: see "Side

@@ -14,7 +14,8 @@ func (s *server) confine() {
 			"hint", "use --unconfined for debugging only")
 		return
 	}
-	confine.Process(s.rights()).Log(s.log)
+	s.walls = confine.Process(s.rights())
+	s.walls.Log(s.log)
 }
 
 // rights are the files that the server uses once it runs functions.
@@ -24,12 +25,4 @@ func (s *server) rights() confine.Options {
 		o.Create = []string{filepath.Dir(s.AddressFile)}
 	}
 	return o
-}
-
-// narrow gives up the right to write the address file, once it is written.
-func (s *server) narrow() error {
-	if s.Unconfined {
-		return nil
-	}
-	return confine.Narrow(s.rights())
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/confine"
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/httpapi"
@@ -56,6 +57,7 @@ type server struct {
 	web      *httpapi.Server
 	served   chan error // receives the errors of listeners that web stops serving by itself
 	box      *sandbox.Sandbox
+	walls    confine.Report // none before it is confined
 	engine   *engine.Engine
 }
 
@@ -198,7 +200,7 @@ func (s *server) start(ctx context.Context) (err error) {
 // itself.
 func (s *server) attend(ctx context.Context) error {
 	if s.AddressFile != "" {
-		if err := errors.Join(writeAddress(s.AddressFile, s.listener.Addr()), s.narrow()); err != nil {
+		if err := errors.Join(writeAddress(s.AddressFile, s.listener.Addr()), s.walls.Narrow(s.rights())); err != nil {
 			return err
 		}
 	}
