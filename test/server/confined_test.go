@@ -114,7 +114,7 @@ func TestConfinedServerServes(t *testing.T) {
 	l.Deploy(t, "connects", "import socket\ndef main(args, context):\n    with socket.create_connection(('localhost', "+port+")) as s: return s.recv(5).decode()", "allow", []string{peer})
 	l.Must(t, "PUT", "/v1/functions/bundled/bundle", zipOf(t, "main.py", "import zoneinfo\ndef main(args, context): return open(__file__).read(6) + str(zoneinfo.ZoneInfo('Europe/Oslo'))"), "Content-Type", "application/zip")
 	for i := range images {
-		l.Deploy(t, fmt.Sprint("large-", i), fmt.Sprintf("import random\ntable = random.Random(%d).randbytes(40 << 20)\ndef main(args, context): return len(table)", i), "memory", "128MB")
+		l.Deploy(t, fmt.Sprint("large-", i), "import os\ntable = os.urandom(40 << 20)\ndef main(args, context): return len(table)", "memory", 128)
 	}
 	check := func(l *process.Server) {
 		t.Helper()
