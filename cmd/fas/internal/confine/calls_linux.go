@@ -74,19 +74,30 @@ var requests = []uint32{
 const threadFlags = unix.CLONE_THREAD | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER |
 	unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
+// socketKind are the bits of the second argument of socket(2) that are the kind of a socket.
+const socketKind = 0xf
+
 // someAllowed are system calls that are allowed with some arguments, and fail with EPERM with
 // others. pid is the process's own.
 func someAllowed(pid uint32) []conditional {
+	type alternatives = [][]check
 	return []conditional{
-		{call: unix.SYS_IOCTL, checks: []check{{argument: 1, values: requests}}},
-		{call: unix.SYS_TGKILL, checks: []check{{values: []uint32{pid}}}},
-		{call: unix.SYS_KILL, checks: []check{{values: []uint32{pid}}}},
-		{call: unix.SYS_CLONE, checks: []check{{mask: threadFlags, values: []uint32{unix.CLONE_THREAD}}}},
-		// No sockets of this machine alone, which reach other services, and none of parts of the
-		// kernel that few use.
-		{call: unix.SYS_SOCKET, checks: []check{{values: []uint32{unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}}}},
+		{unix.SYS_IOCTL, alternatives{{{argument: 1, values: requests}}}},
+		{unix.SYS_TGKILL, alternatives{{{values: []uint32{pid}}}}},
+		{unix.SYS_KILL, alternatives{{{values: []uint32{pid}}}}},
+		{unix.SYS_CLONE, alternatives{{{mask: threadFlags, values: []uint32{unix.CLONE_THREAD}}}}},
+		// TCP and UDP, and a list of the machine's addresses. No sockets of this machine alone, which
+		// reach other services, none with packets of any kind, and none of parts of the kernel that few
+		// use.
+		{unix.SYS_SOCKET, alternatives{
+			{
+				{values: []uint32{unix.AF_INET, unix.AF_INET6}},
+				{argument: 1, mask: socketKind, values: []uint32{unix.SOCK_STREAM, unix.SOCK_DGRAM}},
+			},
+			{{values: []uint32{unix.AF_NETLINK}}, {argument: 2, values: []uint32{unix.NETLINK_ROUTE}}},
+		}},
 		// Reads limits, sets none.
-		{call: unix.SYS_PRLIMIT64, checks: []check{{argument: 2, values: []uint32{0}}, {argument: 2, high: true, values: []uint32{0}}}},
-		{call: unix.SYS_PRCTL, checks: []check{{values: []uint32{unix.PR_SET_VMA, unix.PR_SET_NAME, unix.PR_SET_NO_NEW_PRIVS, unix.PR_GET_NO_NEW_PRIVS}}}},
+		{unix.SYS_PRLIMIT64, alternatives{{{argument: 2, values: []uint32{0}}, {argument: 2, high: true, values: []uint32{0}}}}},
+		{unix.SYS_PRCTL, alternatives{{{values: []uint32{unix.PR_SET_VMA, unix.PR_SET_NAME, unix.PR_SET_NO_NEW_PRIVS, unix.PR_GET_NO_NEW_PRIVS}}}}},
 	}
 }

@@ -29,10 +29,10 @@ var (
 	unknown = bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)}
 )
 
-// conditional is a system call that is allowed if all checks of its arguments pass.
+// conditional is a system call that is allowed if all checks of one alternative pass.
 type conditional struct {
-	call   uint32
-	checks []check
+	call         uint32
+	alternatives [][]check
 }
 
 // check passes if half of an argument is one of the values.
@@ -43,23 +43,33 @@ type check struct {
 	values   []uint32
 }
 
-// program returns the instructions that refuse unless all checks pass.
-func (c conditional) program() (code []bpf.Instruction) {
-	for _, k := range c.checks {
-		at := offsetArguments + 8*k.argument
-		if k.high {
-			at += 4
+// program returns the instructions that decide about the call.
+func (c conditional) program() []bpf.Instruction {
+	code := []bpf.Instruction{refuse}
+	for _, checks := range slices.Backward(c.alternatives) {
+		passed := []bpf.Instruction{allow}
+		for _, k := range slices.Backward(checks) {
+			passed = slices.Concat(k.program(uint32(len(passed))), passed)
 		}
-		code = append(code, bpf.LoadAbsolute{Off: at, Size: 4})
-		if k.mask != 0 {
-			code = append(code, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: k.mask})
-		}
-		for i, v := range k.values {
-			code = append(code, bpf.JumpIf{Cond: bpf.JumpEqual, Val: v, SkipTrue: uint8(len(k.values) - i)})
-		}
-		code = append(code, refuse)
+		code = append(passed, code...)
 	}
-	return append(code, allow)
+	return code
+}
+
+// program returns the instructions that skip the given number of others unless the check passes.
+func (k check) program(skip uint32) (code []bpf.Instruction) {
+	at := offsetArguments + 8*k.argument
+	if k.high {
+		at += 4
+	}
+	code = append(code, bpf.LoadAbsolute{Off: at, Size: 4})
+	if k.mask != 0 {
+		code = append(code, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: k.mask})
+	}
+	for i, v := range k.values {
+		code = append(code, bpf.JumpIf{Cond: bpf.JumpEqual, Val: v, SkipTrue: uint8(len(k.values) - i)})
+	}
+	return append(code, bpf.Jump{Skip: skip})
 }
 
 // span is the system calls from a number up to the next span, which have the same code.
