@@ -64,9 +64,9 @@ var refused = []uint32{
 // The requests of ioctl that the process needs, see ioctl_list(2). Not among them: TIOCSTI and
 // TIOCLINUX, with which it could type into the terminal that it was started from.
 var requests = []uint32{
-	unix.TCGETS, unix.TIOCGWINSZ, unix.TIOCINQ,
-	0xc0606610, // PAGEMAP_SCAN
+	0xc0606610, // PAGEMAP_SCAN, the only one that runs use
 	0xc020aa00, // UFFDIO_REGISTER
+	unix.TCGETS, unix.TIOCGWINSZ, unix.TIOCINQ,
 }
 
 // threadFlags are the flags of clone(2) that decide whether it makes a thread of this process, and

@@ -1,7 +1,6 @@
 package confine
 
 import (
-	"errors"
 	"log/slog"
 	"strconv"
 )
@@ -31,9 +30,6 @@ type Missing struct {
 	What   string // what the process therefore keeps
 	Reason error
 }
-
-// errNoKernel is the reason on other systems than Linux.
-var errNoKernel = errors.New("this is a feature of Linux")
 
 // Log writes the report: what stands as one line, and a warning for each wall that does not.
 func (r Report) Log(log *slog.Logger) {
