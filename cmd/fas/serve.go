@@ -36,6 +36,7 @@ var serveEnv = map[string]string{
 	"log-level":                "FAASPOT_LOG_LEVEL",
 	"access-log":               "FAASPOT_ACCESS_LOG",
 	"log-format":               "FAASPOT_LOG_FORMAT",
+	"unconfined":               "FAASPOT_UNCONFINED",
 }
 
 func newServe(a *app) *cobra.Command {
@@ -62,13 +63,19 @@ nothing is written.
 Requests are not encrypted. To serve other machines, put a proxy that speaks TLS in
 front.
 
+Before it runs functions, the server gives up the rights that it does not need, as far
+as the kernel allows: it uses no files but its data folder and a few of the system's,
+executes no programs, and writes no core dumps. --unconfined keeps all rights, for
+debuggers and profilers.
+
 All flags except --demo, --address-file and --reset-admin-token can also be set by
 variables: FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN, FAASPOT_DATA,
 FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
 FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_EGRESS_CEILING,
-FAASPOT_EGRESS_PROXY, FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT.`,
+FAASPOT_EGRESS_PROXY, FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT,
+FAASPOT_UNCONFINED.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --demo`,
@@ -120,6 +127,7 @@ FAASPOT_EGRESS_PROXY, FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT.
 	f.Var(&o.LogFormat, "log-format", "`FORMAT` of the log: text, json, or auto: text on a terminal, else JSON")
 	f.StringVar(&o.AddressFile, "address-file", "", "`FILE` to write the address to once the server is ready")
 	f.BoolVar(&o.Demo, "demo", false, "deploy a sample function, run it once, and print how to call it")
+	f.BoolVar(&o.Unconfined, "unconfined", false, "keep all rights of the process, to debug it")
 	f.BoolVar(&o.ResetAdminToken, "reset-admin-token", false, "generate a new admin token; the old one stops working")
 	_ = cmd.MarkFlagDirname("data")
 	_ = cmd.MarkFlagFilename("address-file")

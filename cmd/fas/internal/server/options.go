@@ -42,6 +42,7 @@ type Options struct {
 	AddressFile                                                  string // file to write the address to once the server is ready; empty: none
 	Demo                                                         bool   // deploy a sample function and run it
 	ResetAdminToken                                              bool
+	Unconfined                                                   bool // keep all rights of the process, for debugging
 
 	Terminal *ui.Terminal
 	Environ  environ.Environment

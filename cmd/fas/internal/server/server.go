@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/confine"
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/httpapi"
@@ -58,6 +59,7 @@ type server struct {
 	web      *httpapi.Server
 	served   chan error // receives the errors of listeners that web stops serving by itself
 	box      *sandbox.Sandbox
+	walls    confine.Report // none before it is confined
 	engine   *engine.Engine
 }
 
@@ -171,6 +173,8 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.box, err = sandbox.Open(ctx, box); err != nil {
 		return err
 	}
+	// Nothing of a tenant has run yet, and all that needs more rights is done.
+	s.confine()
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
 		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory,
@@ -204,7 +208,7 @@ func (s *server) start(ctx context.Context) (err error) {
 // itself.
 func (s *server) attend(ctx context.Context) error {
 	if s.AddressFile != "" {
-		if err := writeAddress(s.AddressFile, s.listener.Addr()); err != nil {
+		if err := errors.Join(writeAddress(s.AddressFile, s.listener.Addr()), s.walls.Narrow(s.rights())); err != nil {
 			return err
 		}
 	}
