@@ -42,6 +42,7 @@ func (s *System) buffers() (bytes int64) {
 			bytes += e.grown
 		}
 	}
+	bytes += s.tls.charged
 	for _, t := range s.tls.conns {
 		bytes += t.charged
 	}
