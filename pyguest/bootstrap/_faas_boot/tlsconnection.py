@@ -72,7 +72,10 @@ class MemoryBIO:
 
     def write(self, b, /):
         """Writes the bytes b into the memory BIO, and returns their number."""
-        view = memoryview(b)
+        try:
+            view = memoryview(b)
+        except TypeError:
+            raise TypeError("a bytes-like object is required, not %r" % type(b).__name__) from None
         if self._ended:
             raise tlsengine.SSLError("cannot write() after write_eof()")
         if not view.c_contiguous:

@@ -192,7 +192,7 @@ class _SSLContext:
         """Choose the ciphers of TLS 1.2, by a list as that of OpenSSL."""
         if not isinstance(cipherlist, str):
             raise TypeError("set_ciphers() argument must be str, not %s" % type(cipherlist).__name__)
-        if tlsengine.ask(0, tlsengine.CIPHERS, cipherlist.encode()) is None:
+        if not cipherlist.strip(": ,") or tlsengine.ask(0, tlsengine.CIPHERS, cipherlist.encode()) is None:
             raise tlsengine.SSLError("No cipher can be selected.")
         self._ciphers = cipherlist
 
