@@ -338,7 +338,10 @@ class _SSLContext:
             roots += filter(None, map(tlstrust.roots_of_folder, self._folders))
         for attempt in range(2):
             settings = self._settings(server_side, server_hostname, session, roots)
-            status, handle = tlsengine.tls(descriptor, tlsengine.OPEN, settings, None, tlsengine.FOREVER)
+            try:
+                status, handle = tlsengine.tls(descriptor, tlsengine.OPEN, settings, None, tlsengine.FOREVER)
+            finally:
+                tlstrust.wipe(settings)
             if status & tlsengine.STATUS == tlsengine.OK:
                 break
             error = tlsengine.failure(0, 852, 1)

@@ -143,12 +143,12 @@ class Identity:
             if status & tlsengine.STATUS != tlsengine.OK:
                 raise tlsengine.failure(0, 4113)
         except BaseException:
-            _wipe(request)
+            wipe(request)
             raise
         if renewal.imaged:
             self._request = request
         else:
-            _wipe(request)
+            wipe(request)
             self._request = None
 
     def request(self):
@@ -169,7 +169,7 @@ class Identity:
     def _read(self):
         chain = _secret(self._chain)
         if b"-----BEGIN CERTIFICATE-----" not in chain and b"-----BEGIN TRUSTED CERTIFICATE-----" not in chain:
-            _wipe(chain)
+            wipe(chain)
             raise tlsengine.error("PEM lib", 4092, library="SSL", number=0x80009)
         key = chain[:] if self._key == self._chain else _secret(self._key)
         try:
@@ -177,8 +177,8 @@ class Identity:
             if callable(password):
                 password = _password(password(), "password callback must return a string") if b"ENCRYPTED" in key else None
         except BaseException:
-            _wipe(chain)
-            _wipe(key)
+            wipe(chain)
+            wipe(key)
             raise
         last = b'"}' if password is None else b'","password":' + dumps(password).encode() + b"}"
         return _joined(b'{"chain":"', _quoted(chain), b'","key":"', _quoted(key), last)
@@ -217,9 +217,9 @@ def _secret(path):
 def _quoted(text):
     """Return a text in PEM as in a string of JSON, and wipe it."""
     printable = text.translate(_PRINTABLE, b"\r")
-    _wipe(text)
+    wipe(text)
     quoted = printable.replace(b"\n", b"\\n")
-    _wipe(printable)
+    wipe(printable)
     return quoted
 
 
@@ -229,7 +229,7 @@ def _joined(*parts):
     for part in parts:
         joined[at : at + len(part)] = part
         at += len(part)
-        _wipe(part)
+        wipe(part)
     return joined
 
 
@@ -238,6 +238,7 @@ def with_identity(settings, identity):
     return _joined(settings[:-1], b',"certificate":', identity.request(), b"}")
 
 
-def _wipe(buffer):
+def wipe(buffer):
+    """Overwrite a buffer that may have a key; a text without one is bytes."""
     if type(buffer) is bytearray:
         buffer[:] = bytes(len(buffer))
