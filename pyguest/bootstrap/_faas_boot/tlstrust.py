@@ -20,6 +20,9 @@ _KNOWN = 16  # files of these folders whose certificates are remembered
 
 _PRINTABLE = bytes(c if c == 10 or 32 <= c < 127 and c not in b'"\\' else 32 for c in range(256))
 
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
+_PEM_LIB = 0x80009  # the number of a failure that OpenSSL's library PEM has reported
+
 _known: dict[str, Roots] = {}  # by path
 
 
@@ -62,6 +65,8 @@ def roots_of_file(path, line):
         if b"-----BEGIN " not in data:
             text, reason = "no certificate or crl found", "NO_CERTIFICATE_OR_CRL_FOUND"
             raise tlsengine.error(text, line, library="X509", reason=reason, number=136)
+        if _BEGIN in data and not certificates(data):
+            raise tlsengine.error("PEM lib", line, library="X509", number=_PEM_LIB)
         roots = Roots(data, path, line)
         if roots._data is None and len(_known) < _KNOWN:
             _known[path] = roots
@@ -93,12 +98,16 @@ def read(path):
 
 def certificates(text):
     """Return the certificates of a text in PEM, in DER."""
-    found = []
-    for part in text.split(b"-----BEGIN CERTIFICATE-----")[1:]:
+    found, at = [], 0
+    while (begin := text.find(_BEGIN, at)) >= 0:
+        at = text.find(b"-----END CERTIFICATE-----", begin)
         try:
-            found.append(binascii.a2b_base64(part.partition(b"-----END CERTIFICATE-----")[0]))
+            certificate = binascii.a2b_base64(text[begin + len(_BEGIN) : at])
         except binascii.Error:
             break
+        if at < 0 or certificate[:1] != b"\x30":
+            break
+        found.append(certificate)
     return found
 
 
@@ -168,9 +177,9 @@ class Identity:
 
     def _read(self):
         chain = _secret(self._chain)
-        if b"-----BEGIN CERTIFICATE-----" not in chain and b"-----BEGIN TRUSTED CERTIFICATE-----" not in chain:
+        if not certificates(chain):
             wipe(chain)
-            raise tlsengine.error("PEM lib", 4092, library="SSL", number=0x80009)
+            raise tlsengine.error("PEM lib", 4092, library="SSL", number=_PEM_LIB)
         key = chain[:] if self._key == self._chain else _secret(self._key)
         try:
             password = self._password
