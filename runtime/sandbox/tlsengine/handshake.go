@@ -38,6 +38,9 @@ func (h *handshake) step() bool {
 
 // stop ends the handshake.
 func (h *handshake) stop() {
+	if h.ended {
+		return
+	}
 	h.resume <- false
 	h.wait()
 }
