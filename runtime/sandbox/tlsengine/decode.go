@@ -54,6 +54,10 @@ var (
 	oidAccessFiles = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 2}
 )
 
+// maxCertificate is the size of the largest certificate that a program can have read, in bytes of DER.
+// A name of two bytes takes a hundred when it is read.
+const maxCertificate = 64 << 10
+
 // Decode describes a certificate in DER or PEM. The error is a [*Failure].
 func Decode(source []byte) (*Decoded, error) {
 	if isPEM(source) {
@@ -62,6 +66,9 @@ func Decode(source []byte) (*Decoded, error) {
 			return nil, pemFailure()
 		}
 		source = block.Bytes
+	}
+	if len(source) > maxCertificate {
+		return nil, newFailure("EXCESSIVE_MESSAGE_SIZE")
 	}
 	var c struct {
 		TBS       tbsCertificate

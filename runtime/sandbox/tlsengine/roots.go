@@ -26,7 +26,7 @@ type anchor struct {
 
 // ParseRoots parses trust anchors: PEM with other text between its blocks, or DER certificates one
 // after another. Blocks of PEM other than certificates, such as CRLs, are skipped, and so are
-// certificates that crypto/x509 cannot read. The error is a [*Failure].
+// certificates that crypto/x509 cannot read, or that are larger than 64 KiB. The error is a [*Failure].
 func ParseRoots(source []byte) (*Roots, error) {
 	r := &Roots{sum: Sum(source)}
 	var read int
@@ -38,6 +38,9 @@ func ParseRoots(source []byte) (*Roots, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if r.size > maxTenantTrust {
+		return nil, ErrTooManyRoots
 	}
 	if read == 0 {
 		return nil, newFailure("NO_CERTIFICATE_OR_CRL_FOUND").of("X509")
@@ -102,6 +105,9 @@ func derFailure(source []byte) *Failure {
 
 // add adds a certificate, once.
 func (r *Roots) add(der []byte, constraint func([]*x509.Certificate) error) {
+	if len(der) > maxCertificate || r.size > maxTenantTrust {
+		return
+	}
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		return

@@ -1,6 +1,9 @@
 package tlsengine
 
 import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
 	"os"
@@ -44,6 +47,27 @@ func TestParseRoots(t *testing.T) {
 		if n, a := r.Counts(); n != test.certificates || a != test.auth {
 			t.Errorf("%s: %d certificates, %d of authorities", test.name, n, a)
 		}
+	}
+}
+
+// TestParseRootsIsBounded passes more certificates than a tenant may have, and large ones.
+func TestParseRootsIsBounded(t *testing.T) {
+	root := issue(t, nil, asRoot("root"))
+	r := &Roots{}
+	r.size = maxTenantTrust - 1
+	r.add(root.cert.Raw, nil)
+	r.add(issue(t, nil, asRoot("other")).cert.Raw, nil)
+	if n, _ := r.Counts(); n != 1 {
+		t.Errorf("%d certificates are kept", n)
+	}
+	large := issue(t, nil, func(c *x509.Certificate) {
+		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, maxCertificate)}}
+	})
+	if r, err := ParseRoots([]byte(pemOf(large, root))); err != nil || len(r.anchors) != 1 {
+		t.Errorf("a large certificate is kept: %v", err)
+	}
+	if _, err := Decode(large.cert.Raw); err == nil {
+		t.Error("a large certificate is described")
 	}
 }
 

@@ -129,8 +129,35 @@
 //	sock_open(family, type, result), sock_pair(type, results)
 //	sock_reason(text, size, length) ENOTSUP if the run has no network, EAGAIN if it has none yet
 //	sock_recv_from(fd, at, size, flags, address, result), sock_send_to   the address may be 0
+//	tls_call(handle, operation, in, size, out, size, timeout, result)   see below
 //	sock_resolve(name, length, family, addresses, count)   0, or an EAI code of Linux without its
 //	                                sign; count is the room, then the number of addresses
+//
+// # TLS
+//
+// tls_call performs an operation of a TLS engine (package tlsengine). Its errno is success whenever it
+// has written the result: an i32, the status, and a u32, n. The timeout is in milliseconds: negative
+// for none, 0 not to wait. An engine belongs to a connected stream, which it receives from and sends to,
+// or is in memory: then the guest feeds it and drains it, and the status has 0x100 added while there is
+// something to drain. Handles are unknown (EBADF) after the run, and are not given again.
+//
+// The status is 0 (done), 1 or 2 (it lacks bytes, or room to send; to be repeated, a write with the same
+// bytes), 3 (close_notify was received), 4 (the transport has ended), 5 (the time has passed), 6 (the
+// transport has failed with the errno n), 7 or 8 (TLS has failed, or the certificate was refused:
+// operation 11 says why). The operations are:
+//
+//	1 open        in: tlsengine.Settings as JSON; the handle is a descriptor, or -1; n is the handle.
+//	              EACCES if the network does not allow the server's name, EMFILE, ENOBUFS
+//	2 handshake   3 read   4 write   5 shutdown
+//	6 feed        7 end of what is fed   8 drain: in memory
+//	9 info        tlsengine.Info as JSON; n is its length, and nothing is written if it does not fit
+//	10 pending    n is the number of bytes that a read returns at once
+//	11 error      tlsengine.Failure as JSON, or null; with handle 0, of the latest call without one
+//	12 close      frees the engine; the descriptor stays open
+//	13 roots      in: PEM or DER; keeps trust anchors; their sum and number as JSON
+//	14 decode     in: a certificate; tlsengine.Decoded as JSON
+//	15 pair       in: tlsengine.Certificate as JSON
+//	16 ciphers    in: a cipher string; tlsengine.Cipher as JSON
 //
 // The numbers, layouts and signatures are those of the WASI preview 1 witx files
 // (https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md).

@@ -258,7 +258,7 @@ func (s *System) tlsNew(g guest, c tlsCall) (r tlsResult, err errno) {
 	}
 	trust := s.control.Trust()
 	t.engine, failed = tlsengine.New(settings, tlsengine.Options{Roots: trust.Find, Default: trust.Default, Sessions: s.tls.sessions})
-	s.spend(tlsCost * int(c.in.length))
+	s.spend(workPerCheckpoint + tlsCost*int(c.in.length)) // reading a key takes milliseconds
 	if failed != nil {
 		return s.tlsFailed(failed)
 	}
