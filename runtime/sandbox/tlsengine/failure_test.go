@@ -40,23 +40,33 @@ func outcomeOf(e *Engine, s Status) outcome {
 	return o
 }
 
-// pythonPeer performs one end of a connection over its standard input and output. Its settings are
-// those of this package's Settings, with the names of files.
-const pythonPeer = `
+// pythonContext makes contexts of settings, which are those of this package with the names of files,
+// and the results of exceptions.
+const pythonContext = `
 import json, ssl, sys, os
-s = json.loads(sys.argv[1])
-c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if s["server"] else ssl.PROTOCOL_TLS_CLIENT)
-if not s["server"] and not s.get("check"):
-    c.check_hostname = False
-c.verify_mode = s.get("mode", 0)
-if s.get("ciphers"): c.set_ciphers(s["ciphers"])
-if s.get("minimum"): c.minimum_version = s["minimum"]
-if s.get("maximum"): c.maximum_version = s["maximum"]
-if s.get("cert"): c.load_cert_chain(s["cert"])
-if s.get("roots"): c.load_verify_locations(s["roots"])
-if s.get("alpn"): c.set_alpn_protocols(s["alpn"])
-i, o = ssl.MemoryBIO(), ssl.MemoryBIO()
-e = c.wrap_bio(i, o, server_side=s["server"], server_hostname=None if s["server"] else "a.example")
+def end(s):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if s["server"] else ssl.PROTOCOL_TLS_CLIENT)
+    if not s["server"] and not s.get("check"):
+        c.check_hostname = False
+    c.verify_mode = s.get("mode", 0)
+    if s.get("ciphers"): c.set_ciphers(s["ciphers"])
+    if s.get("minimum"): c.minimum_version = s["minimum"]
+    if s.get("maximum"): c.maximum_version = s["maximum"]
+    if s.get("cert"): c.load_cert_chain(s["cert"])
+    if s.get("roots"): c.load_verify_locations(s["roots"])
+    if s.get("alpn"): c.set_alpn_protocols(s["alpn"])
+    i, o = ssl.MemoryBIO(), ssl.MemoryBIO()
+    e = c.wrap_bio(i, o, server_side=s["server"], server_hostname=None if s["server"] else "a.example")
+    return e, i, o
+def result(x):
+    text = x.args[1].split("] ", 1)[-1].split(" (_ssl.c")[0]
+    return {"kind": type(x).__name__, "library": x.library or "", "reason": x.reason or "", "text": text}
+good = {"kind": "", "library": "", "reason": "", "text": ""}
+`
+
+// pythonPeer performs one end of a connection over its standard input and output.
+const pythonPeer = pythonContext + `
+e, i, o = end(json.loads(sys.argv[1]))
 def flush():
     b = o.read()
     if b: os.write(1, b)
@@ -71,16 +81,39 @@ def do(f, *args):
             b = os.read(0, 65536)
             if b: i.write(b)
             else: i.write_eof()
-result = {"kind": "", "library": "", "reason": "", "text": ""}
+r = good
 try:
     do(e.do_handshake)
     do(e.write, b"hello")
     do(e.read, 100)
 except ssl.SSLError as x:
     flush()
-    text = x.args[1].split("] ", 1)[-1].split(" (_ssl.c")[0]
-    result = {"kind": type(x).__name__, "library": x.library or "", "reason": x.reason or "", "text": text}
-os.write(2, json.dumps(result).encode())
+    r = result(x)
+os.write(2, json.dumps(r).encode())
+`
+
+// pythonPair performs both ends of a connection.
+const pythonPair = pythonContext + `
+ends = [end(s) for s in json.loads(sys.argv[1])]
+results = [None, None]
+steps = [[e.do_handshake, lambda e=e: e.write(b"hello"), lambda e=e: e.read(100)] for e, _, _ in ends]
+while None in results:
+    for n, (e, i, o) in enumerate(ends):
+        try:
+            while results[n] is None:
+                steps[n][0]()
+                steps[n].pop(0)
+                if not steps[n]: results[n] = good
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as x:
+            results[n] = result(x)
+        other = ends[1 - n][1]
+        if not other.eof:
+            try: other.write(o.read())
+            except ssl.SSLError: pass
+            if results[n]: other.write_eof()
+print(json.dumps(results))
 `
 
 // withPython connects an engine to a Python, both of which handshake, write and read once. It returns
@@ -222,42 +255,18 @@ func TestWithCPython(t *testing.T) {
 	}
 }
 
-// bothPython connects two Pythons.
+// bothPython connects two ends of a Python.
 func bothPython(t *testing.T, client, server map[string]any) (c, s outcome) {
 	t.Helper()
-	ends := [2]*exec.Cmd{}
-	var reports [2]strings.Builder
-	for i, settings := range []map[string]any{client, server} {
-		text, err := json.Marshal(settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ends[i] = exec.Command(python(t), "-c", pythonPeer, string(text))
-		ends[i].Stderr = &reports[i]
+	text, err := json.Marshal([]any{client, server})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i := range ends {
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		defer w.Close()
-		ends[i].Stdout, ends[1-i].Stdin = w, r
+	var results [2]outcome
+	if err := json.Unmarshal([]byte(run(t, pythonPair, string(text))), &results); err != nil {
+		t.Fatal(err)
 	}
-	for i := range ends {
-		if err := ends[i].Start(); err != nil {
-			t.Fatal(err)
-		}
-		// The end of one must be the end of what the other reads.
-		ends[i].Stdout.(*os.File).Close()
-	}
-	for i, to := range []*outcome{&c, &s} {
-		_ = ends[i].Wait()
-		if err := json.Unmarshal([]byte(reports[i].String()), to); err != nil {
-			t.Fatalf("%v: %s", err, reports[i].String())
-		}
-	}
-	return c, s
+	return results[0], results[1]
 }
 
 // TestFirstBytes compares what comes of first bytes that are no TLS.
