@@ -54,7 +54,8 @@ for path in ("/hello?name=a", "/moved", "/large", "/hello?name=b"):
     r = c.getresponse()
     found.append([r.status, len(r.read())])
 return found`, `[[200,7],[302,40],[200,10485760],[200,7]]`},
-	{"connection", `
+	{
+		"connection", `
 s = connected(args, "tls")
 line = s.recv(100).decode()
 s.sendall(b"hello")
@@ -63,11 +64,14 @@ left = s.pending()
 name, version, bits = s.cipher()
 return [line, first, left, s.recv(10).decode(), s.version(), name.startswith("TLS_"), version, bits >= 128, s.compression(), s.selected_alpn_protocol(),
         s.server_hostname, s.server_side, s.session_reused, s.shared_ciphers(), type(s).__name__]`,
-		`["TLS 1.3 nobody \"\" localhost\n","he",3,"llo","TLSv1.3",true,"TLSv1.3",true,null,null,"localhost",false,false,null,"SSLSocket"]`},
-	{"TLS 1.2", `
+		`["TLS 1.3 nobody \"\" localhost\n","he",3,"llo","TLSv1.3",true,"TLSv1.3",true,null,null,"localhost",false,false,null,"SSLSocket"]`,
+	},
+	{
+		"TLS 1.2", `
 s = connected(args, "tls12")
 return [s.recv(100).decode(), s.version(), s.cipher()[0].startswith("ECDHE-ECDSA-"), s.cipher()[1], len(s.get_channel_binding())]`,
-		`["TLS 1.2 nobody \"\" localhost\n","TLSv1.2",true,"TLSv1.2",12]`},
+		`["TLS 1.2 nobody \"\" localhost\n","TLSv1.2",true,"TLSv1.2",12]`,
+	},
 	{"versions", `
 c = trusting(args)
 c.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -75,7 +79,8 @@ found = [connected(args, "tls", c).version()]
 c = trusting(args)
 c.minimum_version = ssl.TLSVersion.TLSv1_3
 return found + [connected(args, "tls", c).version()]`, `["TLSv1.2","TLSv1.3"]`},
-	{"certificate", `
+	{
+		"certificate", `
 s = connected(args, "tls")
 c = s.getpeercert()
 chain, sent = s.get_verified_chain(), s.get_unverified_chain()
@@ -84,7 +89,8 @@ return [list(c), c["subject"], c["issuer"], c["subjectAltName"], c["version"], s
         s.getpeercert(True) == ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", args["tls"]))), len(chain), len(sent), sent[0] == s.getpeercert(True),
         connected(args, "tls", none).getpeercert()]`,
 		`[["subject","issuer","version","serialNumber","notBefore","notAfter","subjectAltName"],[[["organizationName","faaspot tests"]],[["commonName","localhost"]]],[[["organizationName","faaspot tests"]],[["commonName","the authority"]]],` +
-			`[["DNS","localhost"],["DNS","*.faas.test"],["DNS","*.test"],["IP Address","127.0.0.1"]],3,true,true,2,1,true,{}]`},
+			`[["DNS","localhost"],["DNS","*.faas.test"],["DNS","*.test"],["IP Address","127.0.0.1"]],3,true,true,2,1,true,{}]`,
+	},
 	{"names", `
 found = []
 for name in ("localhost", "127.0.0.1", "a.faas.test", "A.FAAS.TEST"):
@@ -97,10 +103,13 @@ s = connected(args, "alpn", c)
 n = trusting(args)
 n.set_alpn_protocols([])
 return [s.selected_alpn_protocol(), s.recv(100).decode(), connected(args, "alpn", n).selected_alpn_protocol()]`, `["h2","TLS 1.3 nobody \"h2\" localhost\n",null]`},
-	{"client certificates", `
+	{
+		"client certificates", `
 return [connected(args, server, identified(trusting(args), args)).recv(100).decode() for server in ("mutual", "mutual12")]`,
-		`["TLS 1.3 client.test \"\" localhost\n","TLS 1.2 client.test \"\" localhost\n"]`},
-	{"authorities", `
+		`["TLS 1.3 client.test \"\" localhost\n","TLS 1.2 client.test \"\" localhost\n"]`,
+	},
+	{
+		"authorities", `
 with open("/tmp/ca.pem", "w") as file: file.write(args["other"] + args["ca"])
 der = ssl.PEM_cert_to_DER_cert(args["ca"])
 found = []
@@ -111,14 +120,17 @@ for more in ({"cafile": "/tmp/ca.pem"}, {"cadata": der}, {"cadata": args["ca"] +
 c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 c.load_verify_locations("/tmp/ca.pem")
 return found + [sorted(x["subject"] for x in c.get_ca_certs())[1]]`,
-		`[["TLSv1.3",2,true],["TLSv1.3",1,true],["TLSv1.3",2,true],[[["organizationName","faaspot tests"]],[["commonName","the authority"]]]]`},
-	{"no verification", `
+		`[["TLSv1.3",2,true],["TLSv1.3",1,true],["TLSv1.3",2,true],[[["organizationName","faaspot tests"]],[["commonName","the authority"]]]]`,
+	},
+	{
+		"no verification", `
 c = trusting(args)
 c.check_hostname = False
 found = [connected(args, "wrong", c).getpeercert()["subject"][1]]
 c.verify_mode = ssl.CERT_NONE
 return found + [connected(args, "expired", c).getpeercert(), connected(args, "wrong", c).recv(100).decode(), connected(args, "tls", c, name=None).recv(100).decode()]`,
-		`[[["commonName","www.example.org"]],{},"TLS 1.3 nobody \"\" localhost\n","TLS 1.3 nobody \"\" \n"]`},
+		`[[["commonName","www.example.org"]],{},"TLS 1.3 nobody \"\" localhost\n","TLS 1.3 nobody \"\" \n"]`,
+	},
 	{"time-outs", `
 s = connected(args, "quiet")
 s.settimeout(0.05)
@@ -175,14 +187,16 @@ s.sendall(b"abcdef")
 b = bytearray(10)
 n = s.recv_into(memoryview(b)[2:], 4)
 return [n, s.recv_into(b, 0), b.decode("latin-1").rstrip("\0"), s.recv_into(bytearray())]`, `[4,2,"efabcd",0]`},
-	{"end of a connection", `
+	{
+		"end of a connection", `
 s = connected(args, "ragged")
 first = [s.recv(7).decode(), s.recv(1).decode()]
 s = connected(args, "ragged", suppress_ragged_eofs=False)
 s.recv(7)
 try: s.recv(1)
 except ssl.SSLEOFError as e: return first + [e.errno, str(e), e.reason, e.library]`,
-		`["cut off","",8,"[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol (_ssl.c:2649)","UNEXPECTED_EOF_WHILE_READING","SSL"]`},
+		`["cut off","",8,"[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol (_ssl.c:2649)","UNEXPECTED_EOF_WHILE_READING","SSL"]`,
+	},
 	{"unwrapping", `
 s = connected(args, "after")
 s.send(b"end")
@@ -248,7 +262,8 @@ with smtplib.SMTP("127.0.0.1", args["starttls"]) as s:
 	{"imaplib", `
 import imaplib
 with imaplib.IMAP4_SSL("localhost", args["imaps"], ssl_context=trusting(args)) as m: return [m.login("u", "p")[0], m.sock.version()]`, `["OK","TLSv1.3"]`},
-	{"both ends", `
+	{
+		"both ends", `
 client, server = pair(args)
 shake(client, server)
 found = [client.version(), server.version(), client.cipher() == server.cipher(), server.server_side, server.getpeercert(), client.getpeercert()["subject"][1][0][1]]
@@ -257,7 +272,8 @@ got = b""
 while len(got) < 80000: got += server.read(50000)
 server.write(b"pong")
 return found + [got == b"ping" * 20000, client.read().decode(), client.cipher() in server.shared_ciphers(), client.shared_ciphers()]`,
-		`["TLSv1.3","TLSv1.3",true,true,null,"client.test",true,"pong",true,null]`},
+		`["TLSv1.3","TLSv1.3",true,true,null,"client.test",true,"pong",true,null]`,
+	},
 	{"both ends, closing", `
 client, server = pair(args)
 shake(client, server)
@@ -306,7 +322,8 @@ ends = [trusting(args).wrap_socket(a, server_hostname="localhost", do_handshake_
 shake(*ends)
 ends[0].send(b"through")
 return [ends[1].recv(100).decode(), ends[1].version(), ends[1].server_side]`, `["through","TLSv1.3",true]`},
-	{"sessions", `
+	{
+		"sessions", `
 c = trusting(args)
 c.maximum_version = ssl.TLSVersion.TLSv1_2
 first = connected(args, "tls", c)
@@ -317,14 +334,17 @@ other = trusting(args)
 try: connected(args, "tls", other, session=first.session)
 except ValueError as e: text = str(e)
 return [first.session_reused, second.session_reused, type(first.session).__name__, first.session.has_ticket, len(first.session.id), text, first.session == first.session]`,
-		`[false,true,"SSLSession",true,32,"Session refers to a different SSLContext.",true]`},
-	{"ciphers", `
+		`[false,true,"SSLSession",true,32,"Session refers to a different SSLContext.",true]`,
+	},
+	{
+		"ciphers", `
 c = ssl.create_default_context()
 names = [x["name"] for x in c.get_ciphers()]
 c.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
 c.load_verify_locations(cadata=args["ca"])
 return [{"TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256"} <= set(names), sorted(c.get_ciphers()[0]), connected(args, "tls12", c).cipher()]`,
-		`[true,["aead","alg_bits","auth","description","digest","id","kea","name","protocol","strength_bits","symmetric"],["ECDHE-ECDSA-AES256-GCM-SHA384","TLSv1.2",256]]`},
+		`[true,["aead","alg_bits","auth","description","digest","id","kea","name","protocol","strength_bits","symmetric"],["ECDHE-ECDSA-AES256-GCM-SHA384","TLSv1.2",256]]`,
+	},
 	{"certificate objects", `
 s = connected(args, "tls")
 first, last = s._sslobj.get_verified_chain()

@@ -16,10 +16,14 @@ func TestTLSInImages(t *testing.T) {
 	box := boxes["mapped"]
 	p := deployed(t, box, fmt.Sprintf("args = {'ca': %q, 'chain': %q, 'key': %q}\n", names["ca"], names["chain"], names["key"])+tlsImports+`
 context = trusting(args)
-mine = identified(trusting(args), args)
+gone = identified(trusting(args), args)
+os.rename("/tmp/key", "/tmp/elsewhere")
+mine = trusting(args)
+mine.load_cert_chain("/tmp/chain", "/tmp/elsewhere")
 client, server = pair(args)
 shake(client, server)
 later, _ = pair(args)
+os.remove("/tmp/key")
 try: connected(args | {"tls": 80}, "tls")
 except OSError as e: failure = str(e)
 def attempt(call, *args):
@@ -30,10 +34,11 @@ def main(args, _):
         if args["forgotten"]: trusted.sha256 = "00" * 32 # as if the host had dropped it
     s = connected(args, "tls", context)
     return [s.recv(100).decode(), attempt(client.read), attempt(server.write, b"x"), attempt(server.do_handshake), client.version(), attempt(later.do_handshake),
-            attempt(connected, args, "mutual", mine)[0], failure.partition(":")[0]]
+            connected(args, "mutual", mine).recv(100).decode(), attempt(connected, args, "mutual", gone), failure.partition(":")[0]]
 `, runtime.Limits{})
 	const want = `["TLS 1.3 nobody \"\" localhost\n",["ConnectionResetError","[Errno 104] Connection reset by peer"],["BrokenPipeError","[Errno 32] Broken pipe"],` +
-		`["ConnectionResetError","[Errno 104] Connection reset by peer"],null,["SSLWantReadError","The operation did not complete (read) (_ssl.c:1028)"],"FileNotFoundError","[Errno 101] Network is unreachable"]`
+		`["ConnectionResetError","[Errno 104] Connection reset by peer"],null,["SSLWantReadError","The operation did not complete (read) (_ssl.c:1028)"],"TLS 1.3 client.test \"\" localhost\n",` +
+		`["FileNotFoundError","[Errno 2] the certificate and the key that were loaded when the function was deployed cannot be read again: No such file or directory: keep them in the bundle, or call load_cert_chain in main"],"[Errno 101] Network is unreachable"]`
 	for i := range 4 {
 		names["forgotten"] = i%2 == 1
 		outcome := runOn(t, box, p, names, &loopback{})
@@ -64,7 +69,7 @@ def main(args, _):
 	})
 	secret := []byte(strings.Split(key, "\n")[1])
 	for range 2 {
-		outcome := runOn(t, box, p, names, &loopback{})
+		outcome := runOn(t, box, p, map[string]any{"mutual": names["mutual"]}, &loopback{})
 		if outcome.Failure != nil || string(outcome.Result) != `"TLS 1.3 client.test \"\" localhost\n"` {
 			t.Fatalf("got %s, %+v", outcome.Result, outcome.Failure)
 		}

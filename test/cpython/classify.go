@@ -109,7 +109,7 @@ var rules = []rule{
 	message(`threading support|requires threading|[Tt]hreads? (is|are) not|no threads`, NeedsThreads),
 	anywhere(`/subprocess\.py", line|/multiprocessing/\w+\.py", line|requires subprocess support`, NeedsProcesses),
 	message(`subprocess|processes are absent|multiprocessing|os\.fork|has no attribute '(fork|_exit_code|waitpid|posix_spawn|spawn\w*|exec\w*|popen|pipe)'|os\.(posix_spawn|pipe|execv)|a shell|subinterpreters|_interpreters`, NeedsProcesses),
-	message(`recvmsg|sendmsg|SocketCan|\bCAN\b|AF_ALG|TIPC|'(getpeername|getsockname|sendto|SO_REUSEADDR)'|could not bind|dualstack|send_fds|CMSG_|[Nn]etwork is not enabled|Selector|ssl support`, NeedsSockets),
+	message(`recvmsg|sendmsg|SocketCan|\bCAN\b|AF_ALG|TIPC|'(getpeername|getsockname|sendto|SO_REUSEADDR)'|could not bind|dualstack|send_fds|CMSG_|[Nn]etwork is not enabled|Selector|ssl support|receives no connections`, NeedsSockets),
 	anywhere(`module '_?socket' has no attribute|/socketserver\.py", line`, NeedsSockets),
 	message(`socket|UNIX Sockets|Unix sockets|AF_UNIX|AF_INET6?|IPv6|HTTPSConnection|No module named '(_ssl|ssl|select|_socket)'|module 'select' has no|SSL|ssl module|select\.(kqueue|epoll|poll)`, NeedsSockets),
 	message(`module '_?signal' has no attribute|signal module|SIGALRM|SIGINT|setitimer|pthread_kill|signal\.(alarm|SIG)|os\.kill`, NeedsSignals),

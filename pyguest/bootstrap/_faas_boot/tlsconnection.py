@@ -72,7 +72,10 @@ class MemoryBIO:
 
     def write(self, b, /):
         """Writes the bytes b into the memory BIO, and returns their number."""
-        view = memoryview(b)
+        try:
+            view = memoryview(b)
+        except TypeError:
+            raise TypeError("a bytes-like object is required, not %r" % type(b).__name__) from None
         if self._ended:
             raise tlsengine.SSLError("cannot write() after write_eof()")
         if not view.c_contiguous:
@@ -202,7 +205,7 @@ class _SSLSocket(_NotMade):
     """A connection."""
 
     __slots__ = (
-        "_context", "_done", "_failed", "_handle", "_in", "_out", "_owner", "_resumed", "_shut", "_socket", "server_hostname",
+        "_context", "_done", "_failed", "_handle", "_in", "_known", "_out", "_owner", "_resumed", "_shut", "_socket", "server_hostname",
         "server_side", "__weakref__",
     )  # fmt: skip
     __module__ = "_ssl"
@@ -334,13 +337,13 @@ class _SSLSocket(_NotMade):
             return 0  # of an engine that is gone
 
     def _info(self):
-        """Return what the handshake has agreed on, or None before its end."""
-        if not self._done:
-            return None
-        try:
-            return tlsengine.ask(self._handle, tlsengine.INFO)
-        except OSError:
-            return None
+        """Return what the handshake has agreed on, or None before its end. Its session may be an old one."""
+        if self._known is None and self._done:
+            try:
+                self._known = tlsengine.ask(self._handle, tlsengine.INFO)
+            except OSError:
+                pass  # of an engine that is gone
+        return self._known
 
     def getpeercert(self, binary_mode=False, /):
         """Return the certificate of the peer, as a dict or in DER."""
@@ -427,6 +430,7 @@ class _SSLSocket(_NotMade):
     @property
     def session(self):
         """The session, or None before the handshake."""
+        self._known = None
         info = self._info()
         return _session(self._context, self._handle, info) if info else None
 
@@ -460,6 +464,7 @@ def connection(context, socket, incoming, outgoing, server_side, server_hostname
     made._context, made._in, made._out = context, incoming, outgoing
     made._socket = None if socket is None else ref(socket)
     made._owner = None if owner is None else ref(owner)
+    made._known = None
     made._done = made._failed = made._shut = False
     made.server_side, made.server_hostname = bool(server_side), server_hostname
     if session is not None:

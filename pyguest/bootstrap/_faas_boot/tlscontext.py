@@ -10,6 +10,7 @@ import os
 import warnings
 from _socket import socket as _Socket
 from json import dumps
+from operator import index
 
 from _faas_boot import tlsconnection, tlsengine, tlstrust
 
@@ -82,11 +83,12 @@ class _SSLContext:
 
     @verify_mode.setter
     def verify_mode(self, value):
+        value = index(value)
         if value == _CERT_NONE and self._check_hostname:
             raise ValueError("Cannot set verify_mode to CERT_NONE when check_hostname is enabled.")
         if value not in (_CERT_NONE, _CERT_OPTIONAL, _CERT_REQUIRED):
             raise ValueError("invalid value for verify_mode")
-        self._verify_mode = int(value)
+        self._verify_mode = value
 
     @property
     def verify_flags(self):
@@ -94,7 +96,7 @@ class _SSLContext:
 
     @verify_flags.setter
     def verify_flags(self, value):
-        self._verify_flags = int(value) & 0xFFFFFFFF
+        self._verify_flags = _integer(value) & 0xFFFFFFFF
 
     @property
     def options(self):
@@ -102,9 +104,11 @@ class _SSLContext:
 
     @options.setter
     def options(self, value):
-        value = int(value)
+        value = _integer(value)
         if value < 0:
             raise OverflowError("can't convert negative int to unsigned")
+        if value >= 1 << 64:
+            raise OverflowError("int too big to convert")
         if _NO_VERSIONS & value & ~self._options:
             warnings.warn("ssl.OP_NO_SSL*/ssl.OP_NO_TLS* options are deprecated", DeprecationWarning, 3)
         self._options = value
@@ -115,7 +119,8 @@ class _SSLContext:
 
     @minimum_version.setter
     def minimum_version(self, value):
-        self._minimum = self._version(value)
+        value = self._version(value)
+        self._minimum = 0x304 if value == -1 else value
 
     @property
     def maximum_version(self):
@@ -123,13 +128,14 @@ class _SSLContext:
 
     @maximum_version.setter
     def maximum_version(self, value):
-        self._maximum = self._version(value)
+        value = self._version(value)
+        self._maximum = 0x301 if value == -2 else value
 
     def _version(self, value):
         if self._protocol in (3, 4, 5):
             raise ValueError("The context's protocol doesn't support modification of highest and lowest version.")
         if value not in _VERSIONS:
-            raise ValueError("Unsupported TLS/SSL version 0x%x" % value)
+            raise ValueError("Unsupported TLS/SSL version 0x%x" % index(value))
         if value in (0x300, 0x301, 0x302):
             names = {0x300: "SSLv3", 0x301: "TLSv1", 0x302: "TLSv1_1"}
             warnings.warn("ssl.TLSVersion.%s is deprecated" % names[value], DeprecationWarning, 4)
@@ -192,7 +198,7 @@ class _SSLContext:
         """Choose the ciphers of TLS 1.2, by a list as that of OpenSSL."""
         if not isinstance(cipherlist, str):
             raise TypeError("set_ciphers() argument must be str, not %s" % type(cipherlist).__name__)
-        if tlsengine.ask(0, tlsengine.CIPHERS, cipherlist.encode()) is None:
+        if not cipherlist.strip(": ,") or tlsengine.ask(0, tlsengine.CIPHERS, cipherlist.encode()) is None:
             raise tlsengine.SSLError("No cipher can be selected.")
         self._ciphers = cipherlist
 
@@ -267,6 +273,8 @@ class _SSLContext:
             raise ValueError("Empty certificate data")
         if not good:
             raise tlsengine.error("%s: cadata does not contain a certificate" % missing, 4211)
+        if data[:1] == b"\x30" and sum(map(len, good)) < len(data):
+            raise tlsengine.error("not enough data", 4224, library="ASN1", reason="NOT_ENOUGH_DATA", number=142)
         roots = tlstrust.Roots(data, None, 4224)
         self._roots[roots.sha256] = roots
 
@@ -327,6 +335,8 @@ class _SSLContext:
             raise tlsengine.error("Cannot create a client socket with a PROTOCOL_TLS_SERVER context", 826)
         if server_hostname is not None:
             server_hostname = server_hostname.encode("ascii").decode("ascii")
+            if "\0" in server_hostname:
+                raise TypeError("argument must be encoded string without null bytes, not str")
             if not server_hostname or server_hostname.startswith("."):
                 raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
         return tlsconnection.connection(self, sock, incoming, outgoing, server_side, server_hostname, owner, session)
@@ -338,7 +348,10 @@ class _SSLContext:
             roots += filter(None, map(tlstrust.roots_of_folder, self._folders))
         for attempt in range(2):
             settings = self._settings(server_side, server_hostname, session, roots)
-            status, handle = tlsengine.tls(descriptor, tlsengine.OPEN, settings, None, tlsengine.FOREVER)
+            try:
+                status, handle = tlsengine.tls(descriptor, tlsengine.OPEN, settings, None, tlsengine.FOREVER)
+            finally:
+                tlstrust.wipe(settings)
             if status & tlsengine.STATUS == tlsengine.OK:
                 break
             error = tlsengine.failure(0, 852, 1)
@@ -372,6 +385,12 @@ class _SSLContext:
 
     def __reduce_ex__(self, protocol, /):
         raise TypeError("cannot pickle %r object" % type(self).__name__)
+
+
+def _integer(value):
+    if not isinstance(value, int):
+        raise TypeError("argument must be int, not %s" % type(value).__name__)
+    return int(value)
 
 
 def _path(path, name):

@@ -20,6 +20,9 @@ _KNOWN = 16  # files of these folders whose certificates are remembered
 
 _PRINTABLE = bytes(c if c == 10 or 32 <= c < 127 and c not in b'"\\' else 32 for c in range(256))
 
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
+_PEM_LIB = 0x80009  # the number of a failure that OpenSSL's library PEM has reported
+
 _known: dict[str, Roots] = {}  # by path
 
 
@@ -62,6 +65,8 @@ def roots_of_file(path, line):
         if b"-----BEGIN " not in data:
             text, reason = "no certificate or crl found", "NO_CERTIFICATE_OR_CRL_FOUND"
             raise tlsengine.error(text, line, library="X509", reason=reason, number=136)
+        if _BEGIN in data and not certificates(data):
+            raise tlsengine.error("PEM lib", line, library="X509", number=_PEM_LIB)
         roots = Roots(data, path, line)
         if roots._data is None and len(_known) < _KNOWN:
             _known[path] = roots
@@ -93,12 +98,16 @@ def read(path):
 
 def certificates(text):
     """Return the certificates of a text in PEM, in DER."""
-    found = []
-    for part in text.split(b"-----BEGIN CERTIFICATE-----")[1:]:
+    found, at = [], 0
+    while (begin := text.find(_BEGIN, at)) >= 0:
+        at = text.find(b"-----END CERTIFICATE-----", begin)
         try:
-            found.append(binascii.a2b_base64(part.partition(b"-----END CERTIFICATE-----")[0]))
+            certificate = binascii.a2b_base64(text[begin + len(_BEGIN) : at])
         except binascii.Error:
             break
+        if at < 0 or certificate[:1] != b"\x30":
+            break
+        found.append(certificate)
     return found
 
 
@@ -143,12 +152,12 @@ class Identity:
             if status & tlsengine.STATUS != tlsengine.OK:
                 raise tlsengine.failure(0, 4113)
         except BaseException:
-            _wipe(request)
+            wipe(request)
             raise
         if renewal.imaged:
             self._request = request
         else:
-            _wipe(request)
+            wipe(request)
             self._request = None
 
     def request(self):
@@ -168,17 +177,17 @@ class Identity:
 
     def _read(self):
         chain = _secret(self._chain)
-        if b"-----BEGIN CERTIFICATE-----" not in chain and b"-----BEGIN TRUSTED CERTIFICATE-----" not in chain:
-            _wipe(chain)
-            raise tlsengine.error("PEM lib", 4092, library="SSL", number=0x80009)
+        if not certificates(chain):
+            wipe(chain)
+            raise tlsengine.error("PEM lib", 4092, library="SSL", number=_PEM_LIB)
         key = chain[:] if self._key == self._chain else _secret(self._key)
         try:
             password = self._password
             if callable(password):
                 password = _password(password(), "password callback must return a string") if b"ENCRYPTED" in key else None
         except BaseException:
-            _wipe(chain)
-            _wipe(key)
+            wipe(chain)
+            wipe(key)
             raise
         last = b'"}' if password is None else b'","password":' + dumps(password).encode() + b"}"
         return _joined(b'{"chain":"', _quoted(chain), b'","key":"', _quoted(key), last)
@@ -217,9 +226,9 @@ def _secret(path):
 def _quoted(text):
     """Return a text in PEM as in a string of JSON, and wipe it."""
     printable = text.translate(_PRINTABLE, b"\r")
-    _wipe(text)
+    wipe(text)
     quoted = printable.replace(b"\n", b"\\n")
-    _wipe(printable)
+    wipe(printable)
     return quoted
 
 
@@ -229,7 +238,7 @@ def _joined(*parts):
     for part in parts:
         joined[at : at + len(part)] = part
         at += len(part)
-        _wipe(part)
+        wipe(part)
     return joined
 
 
@@ -238,6 +247,7 @@ def with_identity(settings, identity):
     return _joined(settings[:-1], b',"certificate":', identity.request(), b"}")
 
 
-def _wipe(buffer):
+def wipe(buffer):
+    """Overwrite a buffer that may have a key; a text without one is bytes."""
     if type(buffer) is bytearray:
         buffer[:] = bytes(len(buffer))

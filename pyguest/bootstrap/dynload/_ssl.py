@@ -86,6 +86,8 @@ def txt2obj(txt, name=False):
     for known in _OBJECTS:
         if txt == known[3] or name and txt in known[1:3]:
             return known
+    if txt.replace(".", "").isdigit():
+        raise ValueError("Unknown object")
     raise ValueError("unknown object %r" % txt[:100])
 
 
