@@ -75,21 +75,20 @@ func read(t *testing.T, path string) string {
 
 // function is a program as a function.
 type function struct {
-	name    string
-	files   map[string]string // content of the files of the bundle, beside those of the wheels
-	wheels  []string          // paths
-	allowed []string          // rules of the allow list
-	tls     bool              // its args say whether to use TLS
+	name   string
+	files  map[string]string // content of the files of the bundle, beside those of the wheels
+	wheels []string          // paths
+	ports  map[string]int    // that it may reach, by their names in the module servers
+	tls    bool              // its args say whether to use TLS
 }
 
 // newFunction returns the function of a program that may reach some ports.
 func newFunction(t *testing.T, name string, c certificates, ports map[string]int, packages map[string]string) *function {
 	t.Helper()
-	f := &function{name: name, files: make(map[string]string)}
+	f := &function{name: name, files: make(map[string]string), ports: ports}
 	module := "import os\n\nfolder = os.path.dirname(__file__)\n"
 	for _, server := range slices.Sorted(maps.Keys(ports)) {
 		module += fmt.Sprintf("%s = %d\n", server, ports[server])
-		f.allowed = append(f.allowed, fmt.Sprintf("localhost:%d", ports[server]))
 	}
 	for variable, path := range map[string]string{"ca": c.ca, "certificate": c.client, "key": c.clientKey} {
 		f.files[variable+".pem"] = read(t, path)
@@ -156,7 +155,11 @@ func (f *function) deploy(t *testing.T, server *process.Server) {
 		t.Fatal(err)
 	}
 	server.Must(t, "PUT", "/v1/functions/"+f.name+"/bundle?timeout=60&memory=512", bundle.String(), "Content-Type", "application/zip")
-	settings, err := json.Marshal(map[string]any{"allow": f.allowed})
+	var allowed []string
+	for _, port := range f.ports {
+		allowed = append(allowed, fmt.Sprintf("localhost:%d", port))
+	}
+	settings, err := json.Marshal(map[string]any{"allow": allowed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +177,7 @@ func (f *function) expected(tls bool) string {
 	return filepath.Join(expectedDir, f.name+".json")
 }
 
-// check runs the function and compares its results with the expected value.
+// check runs the function and compares its results with the expected value. Its connections end with it.
 func (f *function) check(t *testing.T, server *process.Server, tls bool) {
 	t.Helper()
 	want := read(t, f.expected(tls))
@@ -186,6 +189,7 @@ func (f *function) check(t *testing.T, server *process.Server, tls bool) {
 		if diff := cmp.Diff(decode(t, want), decode(t, string(r.Body))); diff != "" {
 			t.Fatalf("run %d: native CPython (-) and the function (+) differ:\n%s", n, diff)
 		}
+		process.Until(t, "the connections of the run have ended", func() bool { return !connected(t, f.ports) })
 	}
 }
 

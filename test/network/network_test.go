@@ -59,7 +59,7 @@ func TestClientsOfPyPI(t *testing.T) {
 	install(t)
 	packages := wheels(t)
 	c := newCertificates(t)
-	server := process.NewSite(t, "--memory-budget", "3000MB", "--egress-allow", "127.0.0.1").Serve(t)
+	server := process.NewSite(t, "--memory-budget", "2000MB", "--egress-allow", "127.0.0.1").Serve(t)
 	encrypted := sync.OnceValue(func() bool { return hasTLS(t, server) })
 	for _, s := range services {
 		t.Run(s.name, func(t *testing.T) {

@@ -121,6 +121,24 @@ func accepts(port int) bool {
 	return true
 }
 
+// connected reports whether a client is connected to one of some ports.
+func connected(t *testing.T, ports map[string]int) bool {
+	t.Helper()
+	const established = "01"
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		for line := range strings.Lines(read(t, table)) {
+			fields := strings.Fields(line)
+			_, port, _ := strings.Cut(fields[2], ":")
+			for _, server := range ports {
+				if fields[3] == established && port == fmt.Sprintf("%04X", server) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // run runs a command that prepares a server.
 func run(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()

@@ -73,10 +73,13 @@ func serveHTTP(t *testing.T, handler http.Handler, config *tls.Config) int {
 func proxyTLS(t *testing.T, c certificates, port int) int {
 	t.Helper()
 	target := &url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(port)}
-	return serveHTTP(t, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target)
-		r.Out.Host = r.In.Host
-	}}, c.config(t))
+	return serveHTTP(t, &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host
+		},
+		Transport: &http.Transport{DisableKeepAlives: true},
+	}, c.config(t))
 }
 
 // web is what the programs request.

@@ -39,10 +39,15 @@ def main(args, context):
     with connect(args, cursorclass=pymysql.cursors.SSCursor) as c, c.cursor() as cursor:
         cursor.execute("SELECT seq FROM seq_1_to_1000")
         streamed = sum(row[0] for row in cursor)
+    with connect(args) as c, connect(args) as killer, killer.cursor() as cursor:
+        before = c.thread_id()
+        cursor.execute("KILL %s", (before,))
+        c.ping(reconnect=True)
+        again = c.thread_id() != before
     failures = []
     for options in [{"password": "wrong"}] + ([{"ssl_disabled": True}] if args["tls"] else []):
         try:
             connect(args, **options)
         except pymysql.OperationalError as e:
             failures.append(e.args[0])
-    return [counted, typed, duplicate, bool(version), big, streamed, failures]
+    return [again, counted, typed, duplicate, bool(version), big, streamed, failures]

@@ -55,8 +55,11 @@ def main(args, context):
         r.incr("list")
     except redis.ResponseError as e:
         wrong = str(e)
+    before = r.client_id()
+    redis.Redis(port=servers.redis, **common).client_kill_filter(_id=before)  # the pool connects again
+    again = r.client_id() > before
     return [
-        r.get("key"), length, r.blpop(["none"], timeout=0.05), messages, none, r.get("big") == big, watched, locked, wrong,
+        again, r.get("key"), length, r.blpop(["none"], timeout=0.05), messages, none, r.get("big") == big, watched, locked, wrong,
         r.eval("return {KEYS[1], ARGV[1]}", 1, "k", "v"), stream, r.xread({"stream": "0"}), r.incr("n"),
         sorted(r.scan_iter(count=2)), r.info("server")["redis_mode"],
     ]

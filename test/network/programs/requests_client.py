@@ -11,7 +11,8 @@ import servers
 session = requests.Session()
 session.verify = servers.ca
 session.headers["X-Test"] = "session"
-session.mount("http://", HTTPAdapter(max_retries=Retry(total=2, backoff_factor=0.001, status_forcelist=[503])))
+for scheme in ["http://", "https://"]:
+    session.mount(scheme, HTTPAdapter(max_retries=Retry(total=2, status_forcelist=[503])))
 for base in ["http://localhost:%d" % servers.web, "https://localhost:%d" % servers.web_tls]:
     try:
         session.get(base + "/hello", timeout=5)
@@ -42,6 +43,7 @@ def failures(base):
     for call in [
         lambda: session.get(base + "/never", timeout=(5, 0.1)),
         lambda: session.get(base + "/status/500").raise_for_status(),
+        lambda: session.get(base + "/status/503"),
         lambda: session.get(base + "/moved/50"),
         lambda: requests.get("http://localhost:1/hello", timeout=5),
     ]:

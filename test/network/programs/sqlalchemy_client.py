@@ -1,6 +1,7 @@
 # wheels: sqlalchemy typing-extensions pg8000 scramp asn1crypto python-dateutil six
 import ssl
 
+import pg8000.dbapi
 from sqlalchemy import ForeignKey, create_engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError, InterfaceError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
@@ -30,7 +31,7 @@ class Book(Base):
 # The image has engines that have failed to connect, and their pools.
 url = "postgresql+pg8000://user:secret@localhost:%d/postgres" % servers.postgres
 engines = {
-    False: create_engine(url, connect_args={"ssl_context": False}),
+    False: create_engine(url, connect_args={"ssl_context": False}, pool_pre_ping=True),
     True: create_engine(url, connect_args={"ssl_context": ssl.create_default_context(cafile=servers.ca)}, pool_pre_ping=True),
 }
 connected = []
@@ -71,5 +72,10 @@ def main(args, context):
         left = session.scalar(select(func.count()).select_from(Book))
     with engine.connect() as connection:
         encrypted = connection.scalar(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
         streamed = sum(connection.execution_options(yield_per=100).scalars(text("SELECT generate_series(1, 1000)")))
-    return [names, [list(row) for row in counts], duplicate, left, encrypted, streamed, len(connected)]
+    with pg8000.dbapi.connect(user="user", host="localhost", port=servers.postgres, password="secret", database="postgres", ssl_context=False) as killer:
+        killer.cursor().execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+    with engine.connect() as connection:  # the pool connects again
+        again = connection.scalar(text("SELECT pg_backend_pid()")) != pid
+    return [again, names, [list(row) for row in counts], duplicate, left, encrypted, streamed, len(connected)]
