@@ -11,10 +11,13 @@ import (
 
 // Causes why tests do not pass. A reason is a cause, or a cause with `: ` and a text behind it.
 const (
-	// NeedsProcesses, NeedsThreads and NeedsSockets are the features that functions do not have.
+	// NeedsProcesses and NeedsThreads are features that functions do not have, and NeedsServers is what
+	// receives connections.
 	NeedsProcesses = "needs processes"
 	NeedsThreads   = "needs threads"
-	NeedsSockets   = "needs sockets"
+	NeedsServers   = "needs servers"
+	// NeedsSockets are sockets of other kinds than those of clients of TCP and UDP.
+	NeedsSockets = "needs sockets"
 	// NeedsSignals is the delivery of signals to the process itself.
 	NeedsSignals = "needs signals"
 	// NeedsModule is a module that the guest does not have and that docs/functions.md names.
@@ -44,7 +47,7 @@ const (
 
 // causes lists all causes in the order of the document.
 var causes = []string{
-	NeedsProcesses, NeedsThreads, NeedsSockets, NeedsSignals, NeedsModule, NeedsFiles, NeedsSources,
+	NeedsProcesses, NeedsThreads, NeedsServers, NeedsSockets, NeedsSignals, NeedsModule, NeedsFiles, NeedsSources,
 	NeedsSizes, NeedsCModules, OtherSystem, Differs, Unsteady, Unexplained, SkippedOnLinux, FailsOnLinux,
 }
 
@@ -72,7 +75,7 @@ func anywhere(pattern, reason string) rule {
 // rules are tried in order. The ones of differences come first: their messages are exact.
 var rules = []rule{
 	message(`requires os\.lchmod`, SkippedOnLinux),
-	message(`servers are absent`, NeedsSockets),
+	message(`receives no connections`, NeedsServers),
 	message(`a function receives no signals`, NeedsSignals),
 	anywhere(`has no attribute 'gethostname'`, Differs+": a function has no host name"),
 	anywhere(`has no attribute 'gethostby`, Differs+": socket.gethostbyname is absent"),
@@ -98,7 +101,6 @@ var rules = []rule{
 	message(`utf-8 mode is enabled`, Differs+": UTF-8 mode is on"),
 	message(`large timestamps`, Differs+": times of files end in 2106"),
 	message(`invoked with -S|without a site|unless there's a site module`, Differs+": the interpreter runs without site"),
-	anywhere(`_faas_boot/network\.py", line`, NeedsSockets),
 	message(`more than one (user|group)|more than 1 (user|group)`, Differs+": there is one user and one group"),
 	message(`clock_settime|pthread_getcpuclockid`, Differs+": calls of the system that the sandbox does not have"),
 	message(`fd support|dir_fd|safe rmtree|disk_usage|sched affinity|[Ss]cheduler|sched_|file holes|O_\w+LOCK|posix\.\w+\(\)|pidfd_open|Errno 58\] Not supported$`, Differs+": calls of the system that the sandbox does not have"),

@@ -78,7 +78,7 @@ func (d Document) Figure() (f Figure) {
 			f.Foreign += c.Foreign
 			for _, t := range m.Tests {
 				switch Cause(t.Reason) {
-				case NeedsProcesses, NeedsThreads, NeedsSockets:
+				case NeedsProcesses, NeedsThreads, NeedsServers, NeedsSockets:
 					f.Unavailable++
 				}
 			}

@@ -6,6 +6,7 @@ those of the host (pyguest/guest/net.c); why one cannot connect is in `absent`, 
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable
 from types import ModuleType
@@ -34,6 +35,7 @@ def install(socket: ModuleType) -> None:
         if not hasattr(socket, name):
             setattr(socket, name, int(number))
             socket.__all__.append(name)
+    codecs.lookup("idna")  # for getaddrinfo: each run that connects would import it, and write to 1 MB
 
 
 async def getaddrinfo(loop: object, get: Callable[..., list], host: object, port: object, family: int, *more: int) -> list:
