@@ -25,6 +25,7 @@ const (
 	// The load of one measurement: some tenths of a second of a server's CPU time each.
 	blockingRuns, blockingClients = 5_000, 4
 	comparedBulk                  = 5_000
+	largeResults, largestResults  = 1_000, 200
 	deployments                   = 100
 	acceptedRuns                  = 5_000
 	// warmRuns is how many runs a server serves, and heldRuns how many it queues, before it is
@@ -58,10 +59,10 @@ var comparisons = []comparison{
 		_, _, err := s.executeBulk("hello", helloArgs, comparedBulk)
 		return comparedBulk, err
 	}},
-	resultsRow("results of 100 KB", 100_000, 1000, false),
-	resultsRow("results of 1 MB", 1_000_000, 200, false),
-	resultsRow("lines of 100 KB", 100_000, 1000, true),
-	resultsRow("lines of 1 MB", 1_000_000, 200, true),
+	resultsRow("results of 100 KB", 100_000, largeResults, false),
+	resultsRow("results of 1 MB", 1_000_000, largestResults, false),
+	resultsRow("lines of 100 KB", 100_000, largeResults, true),
+	resultsRow("lines of 1 MB", 1_000_000, largestResults, true),
 	{"deployments", func(s *server, pass int) (int, error) {
 		for i := range deployments {
 			if err := s.create(function{Name: fmt.Sprintf("small%d-%d", pass, i), Code: helloCode()}); err != nil {
@@ -312,9 +313,10 @@ load on one at a time, in the order A B B A with the base as A in even rounds an
 Times include what a server does after its last response until it is idle again. One load is
   blocking runs  %d runs of a trivial function over HTTP, %d clients on open connections
   bulk runs      one request for %d background runs of it, until all are done
+  results        %d runs with a result of 100 KB, %d of 1 MB, %d clients; lines: with line breaks
   deployments    %d new functions, one after the other
   accepted runs  %d background runs accepted and stored, %d clients; they stay queued
-`, blockingRuns, blockingClients, comparedBulk, deployments, acceptedRuns, acceptClients)
+`, blockingRuns, blockingClients, comparedBulk, largeResults, largestResults, blockingClients, deployments, acceptedRuns, acceptClients)
 }
 
 // warm deploys the functions and serves some runs of each kind, so that what a server does only

@@ -2,8 +2,13 @@ package sandbox
 
 import (
 	"context"
+	"reflect"
+	goruntime "runtime"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/tetratelabs/wazero"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -84,6 +89,53 @@ func BenchmarkRun(b *testing.B) {
 		pages = outcome.Usage.Pages
 	}
 	b.ReportMetric(float64(pages), "pages")
+}
+
+// BenchmarkNewSlot makes slots, 100 of which exist at once.
+func BenchmarkNewSlot(b *testing.B) {
+	box := boxes["mapped"]
+	b.ReportAllocs()
+	var slots []*slot
+	empty := func() {
+		for _, s := range slots {
+			if err := s.close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		slots = nil
+	}
+	for b.Loop() {
+		slots = append(slots, emptySlot(b, box))
+		if len(slots) == 100 {
+			b.StopTimer()
+			empty()
+			b.StartTimer()
+		}
+	}
+	empty()
+}
+
+// emptySlot returns a slot that no function has used.
+func emptySlot(t testing.TB, box *Sandbox) *slot {
+	t.Helper()
+	s, err := box.guest.newSlot(t.Context(), box.processors, box.accounts, classOf(64*runtime.MiB))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// With the patched wazero, a slot takes few allocations, and no memory with pointers for each of the
+// thousands of functions in the guest's table.
+func TestNewSlotAllocates(t *testing.T) {
+	compiler := reflect.ValueOf(wazero.NewRuntimeConfigCompiler).Pointer()
+	if source, _ := goruntime.FuncForPC(compiler).FileLine(compiler); !strings.Contains(source, "/.cache/wazero/") {
+		t.Skip("wazero as released allocates each reference to a function")
+	}
+	box := boxes["mapped"]
+	if n := testing.AllocsPerRun(5, func() { must(t, emptySlot(t, box).close()) }); n > 1000 {
+		t.Errorf("a slot takes %.0f allocations", n)
+	}
 }
 
 // BenchmarkSwitch calls many functions by turns on one slot, so that each run changes its image.
