@@ -57,7 +57,7 @@ With --json the output is an object with the fields
 				if line[1] == "" {
 					continue
 				}
-				if _, err := fmt.Fprintf(a.Out, "%-17s %s\n", line[0]+":", line[1]); err != nil {
+				if _, err := fmt.Fprintf(a.Out, "%-17s %s\n", line[0]+":", ui.OneLine(line[1])); err != nil {
 					return err
 				}
 			}
