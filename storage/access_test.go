@@ -99,4 +99,3 @@ func TestDropTenant(t *testing.T) {
 	}
 	must(t, s.DropTenant("of nothing"))
 }
-

@@ -16,6 +16,8 @@ func newHelpEnvironment() *cobra.Command {
         protocol: http        # http or https, default http
         port: 8080            # default 8080, with https 443
         token: ...            # secret
+        username: ""          # sent with the password if there is no token
+        password: ""          # secret
         ssl_enabled: false    # true: https, overrides protocol
         ssl_certificate: ""   # PEM file with the certificate authorities to trust
         ssl_trust_all: false  # true: do not verify the server's certificate

@@ -60,6 +60,15 @@ var hostileCalls = map[string][]string{
 	"dlq show":          {anyID},
 	"dlq redrive":       {"--all"},
 	"dlq purge":         {"--all", "--yes"},
+	"tenants create":    {"t"},
+	"tenants list":      {},
+	"tenants get":       {"t"},
+	"tenants delete":    {"t", "--yes", "--no-wait"},
+	"tokens create":     {"t", "--scope", "read"},
+	"tokens list":       {},
+	"tokens get":        {anyID},
+	"tokens rotate":     {anyID},
+	"tokens delete":     {anyID, "--yes"},
 	"version":           {},
 	"ready":             {"--attempts", "1"},
 	"deploy":            {"app", "--name", "f", "--memory", "256"},
@@ -246,6 +255,11 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		"id": anyID, "job": hostile, "execution": hostile, "url": hostile, "created": when, "attempts": 1, "last_attempt": when, "last_status": 500,
 		"last_error": hostile, "body_size": 1, "body": object{"text": hostile},
 	}
+	tenant := object{"name": hostile, "state": hostile, "created": when}
+	token := object{
+		"id": hostile, "name": hostile, "tenant": hostile, "scope": hostile, "functions": list{hostile}, "created": when, "created_by": hostile,
+		"expires": when, "last_used": when, "previous_expires": when, "username": hostile, "token": hostile,
+	}
 	revision := object{"id": hostile, "active": true, "createdAt": at, "createdBy": hostile, "status": hostile}
 	var answer any
 	switch {
@@ -297,6 +311,14 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		answer = job
 	case path == "/v1/dlq" && r.Method == http.MethodGet:
 		answer = list{letter}
+	case path == "/v1/tenants" && r.Method == http.MethodGet:
+		answer = list{tenant}
+	case strings.HasPrefix(path, "/v1/tenants"):
+		answer = tenant
+	case path == "/v1/tokens" && r.Method == http.MethodGet:
+		answer = list{token}
+	case strings.HasPrefix(path, "/v1/tokens"):
+		answer = token
 	case strings.HasPrefix(path, "/v1/dlq/") && r.Method == http.MethodGet:
 		answer = letter
 	default:

@@ -46,6 +46,6 @@ func (a *app) writeTenant(t client.Tenant, asJSON bool) error {
 	if asJSON {
 		return a.WriteJSON(t)
 	}
-	_, err := fmt.Fprintln(a.Out, t.Name)
+	_, err := fmt.Fprintln(a.Out, ui.OneLine(t.Name))
 	return err
 }

@@ -98,10 +98,10 @@ func (a *app) writeSecret(t client.NewToken, asJSON bool) error {
 		return a.WriteJSON(t)
 	}
 	if t.Secret == nil {
-		_, err := fmt.Fprintf(a.Out, "%s\n", text(t.Username))
+		_, err := fmt.Fprintln(a.Out, ui.OneLine(text(t.Username)))
 		return err
 	}
-	fmt.Fprintf(a.Err, "the token %s is shown only once:\n", t.Name)
-	_, err := fmt.Fprintln(a.Out, *t.Secret)
+	fmt.Fprintf(a.Err, "the token %s is shown only once:\n", ui.OneLine(t.Name))
+	_, err := fmt.Fprintln(a.Out, ui.OneLine(*t.Secret))
 	return err
 }

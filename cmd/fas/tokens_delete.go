@@ -46,7 +46,7 @@ Prints the id. With --json the output is an object with the fields
 			if asJSON {
 				return a.WriteJSON(t)
 			}
-			_, err = fmt.Fprintln(a.Out, t.ID)
+			_, err = fmt.Fprintln(a.Out, ui.OneLine(t.ID))
 			return err
 		},
 	}

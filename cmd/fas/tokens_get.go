@@ -42,9 +42,14 @@ With --json the output is an object with the fields
 			}
 			people := ui.IsTerminal(a.Out)
 			for _, line := range [][2]string{
-				{"id", t.ID}, {"name", t.Name}, {"tenant", cmp.Or(text(t.Tenant), "none: it belongs to the server")}, {"scope", t.Scope},
-				{"functions", strings.Join(t.Functions, ", ")}, {"username", text(t.Username)},
-				{"created", ui.Timestamp(t.Created.Time, people)}, {"created by", t.CreatedBy},
+				{"id", t.ID},
+				{"name", t.Name},
+				{"tenant", cmp.Or(text(t.Tenant), "none: it belongs to the server")},
+				{"scope", t.Scope},
+				{"functions", strings.Join(t.Functions, ", ")},
+				{"username", text(t.Username)},
+				{"created", ui.Timestamp(t.Created.Time, people)},
+				{"created by", t.CreatedBy},
 				{"expires", cmp.Or(ui.Timestamp(t.Expires.Time, people), "never")},
 				{"last used", cmp.Or(ui.Timestamp(t.LastUsed.Time, people), "never")},
 				{"old secret until", ui.Timestamp(t.PreviousExpires.Time, people)},
@@ -52,7 +57,7 @@ With --json the output is an object with the fields
 				if line[1] == "" {
 					continue
 				}
-				if _, err := fmt.Fprintf(a.Out, "%-17s %s\n", line[0]+":", line[1]); err != nil {
+				if _, err := fmt.Fprintf(a.Out, "%-17s %s\n", line[0]+":", ui.OneLine(line[1])); err != nil {
 					return err
 				}
 			}

@@ -45,8 +45,19 @@ func TestPasswords(t *testing.T) {
 	}
 	unknown := login(k, "nobody", password)
 	for _, c := range [][2]string{
-		{"ada", password + "!"}, {"ada@a", password}, {"ada@default", password}, {"ada", ""}, {"", password}, {"", ""}, {"Ada", password},
-		{"adac", password[1:]}, {"ci@a", ""}, {"ci@a", password}, {"admin", "the admin"}, {"ada\x00", password}, {"ada", string(make([]byte, 10_000))},
+		{"ada", password + "!"},
+		{"ada@a", password},
+		{"ada@default", password},
+		{"ada", ""},
+		{"", password},
+		{"", ""},
+		{"Ada", password},
+		{"adac", password[1:]},
+		{"ci@a", ""},
+		{"ci@a", password},
+		{"admin", "the admin"},
+		{"ada\x00", password},
+		{"ada", string(make([]byte, 10_000))},
 	} {
 		if err := login(k, c[0], c[1]); err == nil || err.Error() != unknown.Error() {
 			t.Errorf("%.40q: %v, of an unknown user %v", c, err, unknown)

@@ -23,9 +23,11 @@ type Engine interface {
 const (
 	// lastUsePause is the time between two writes of the last uses of tokens.
 	lastUsePause = time.Minute
-	// deletePause is the time between two steps of the deletion of tenants, and deleteStep the number
-	// of functions, jobs and executions that one step takes of each tenant.
+	// deletePause is the time between two steps of the deletion of tenants, failedPause that after one
+	// that failed, and deleteStep the number of functions, jobs and executions that one step takes of
+	// each tenant.
 	deletePause = 250 * time.Millisecond
+	failedPause = 5 * time.Second
 	deleteStep  = 100
 )
 
@@ -166,8 +168,8 @@ func (k *Keeper) attend(ctx context.Context) {
 	defer k.storeLastUses()
 	for {
 		again := make(<-chan time.Time)
-		if k.deleteTenants(ctx) {
-			again = time.After(deletePause)
+		if pause := k.deleteTenants(ctx); pause > 0 {
+			again = time.After(pause)
 		}
 		select {
 		case <-ctx.Done():
@@ -180,9 +182,9 @@ func (k *Keeper) attend(ctx context.Context) {
 	}
 }
 
-// deleteTenants takes one step for each tenant that is being deleted, and reports whether there is
-// more to do.
-func (k *Keeper) deleteTenants(ctx context.Context) (more bool) {
+// deleteTenants takes one step for each tenant that is being deleted, and returns the time until the
+// next one; zero if there is nothing left to do.
+func (k *Keeper) deleteTenants(ctx context.Context) (pause time.Duration) {
 	k.mu.Lock()
 	engine := k.engine
 	var deleting []*tenant
@@ -193,16 +195,21 @@ func (k *Keeper) deleteTenants(ctx context.Context) (more bool) {
 	}
 	k.mu.Unlock()
 	if engine == nil {
-		return false
+		return 0
 	}
 	for _, t := range deleting {
 		done, err := k.deletePart(ctx, engine, t)
 		if err != nil && ctx.Err() == nil {
 			k.log.Warn("access: a tenant cannot be deleted yet", "tenant", string(t.Name), "error", err)
 		}
-		more = more || !done
+		switch {
+		case err != nil:
+			pause = max(pause, failedPause)
+		case !done:
+			pause = max(pause, deletePause)
+		}
 	}
-	return more
+	return pause
 }
 
 // deletePart deletes a part of what a tenant owns and, once nothing is left that changes by itself,

@@ -1,0 +1,92 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// TestLimitedTokens checks that a token which is limited to functions runs only those, and sees, lists,
+// reads and cancels only executions that it started: neither those of others, nor those of an earlier
+// token with its name. All else is reported as what does not exist.
+func TestLimitedTokens(t *testing.T) {
+	t.Parallel()
+	s := apitest.StartJobs(t, nil)
+	admin := newTenant(t, s, "tenant-a")
+	for _, name := range []string{"mine", "theirs"} {
+		admin.ok(t, "PUT", "/v1/functions", `{"name":"`+name+`","code":"def main(args, context): pass"}`, nil)
+	}
+	spec := runtime.TokenSpec{Tenant: "tenant-a", Name: "shop", Scope: runtime.ScopeInvoke}
+	earlier := tenantOf{s, "tenant-a", apitest.NewToken(t, s.Access, spec)}
+	submit := func(by tenantOf, body string) string {
+		return strings.Trim(by.ok(t, "POST", "/v1/functions/mine/rpc", body, nil).Body, `"`)
+	}
+	foreign := []string{submit(earlier, `{}`), submit(admin, `{}`)}
+	for _, id := range foreign {
+		admin.ok(t, "GET", "/v1/executions/"+id+"?wait=60", "", nil)
+	}
+	all, err := s.Access.ListTokens(&runtime.Identity{Operator: true}, "tenant-a", runtime.PageRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range all.Items {
+		if token.Name == "shop" {
+			admin.ok(t, "DELETE", "/v1/tokens/"+token.ID, "", nil)
+		}
+	}
+	spec.Functions = []string{"mine"}
+	limited := tenantOf{s, "tenant-a", apitest.NewToken(t, s.Access, spec)}
+
+	own := []string{submit(limited, `{"n":1}`)}
+	limited.ok(t, "GET", "/v1/executions/"+own[0]+"?wait=60", "", nil)
+	limited.ok(t, "POST", "/v1/sync/functions/mine/rpc", `{"n":1}`, nil)
+	limited.ok(t, "POST", "/v1/functions/mine/bulk_rpc", `[{"n":1}]`, nil)
+	own, foreign = append(own, submit(limited, `{"do":"gate"}`)), append(foreign, submit(admin, `{"do":"gate"}`))
+	for _, path := range []string{"/v1/sync/functions/NAME/rpc", "/v1/functions/NAME/rpc", "/v1/functions/NAME/bulk_rpc", "/v1/deployments/NAME/rpc", "/v1/functions/None/NAME/rpc"} {
+		got := limited.do(t, "POST", strings.Replace(path, "NAME", "theirs", 1), `[]`, nil)
+		if !strings.Contains(path, "bulk") {
+			got = limited.do(t, "POST", strings.Replace(path, "NAME", "theirs", 1), `{}`, nil)
+		}
+		apitest.WantError(t, got, 404, "not_found")
+		unknown := limited.do(t, "POST", strings.Replace(path, "NAME", "none", 1), `{}`, nil)
+		if strings.Replace(got.Body, "theirs", "none", 1) != unknown.Body {
+			t.Errorf("%s: %s, of an unknown function %s", path, got.Body, unknown.Body)
+		}
+	}
+
+	for _, id := range foreign {
+		for _, c := range [][2]string{{"GET", ""}, {"GET", "?wait=1"}, {"DELETE", ""}, {"GET", "/logs"}, {"GET", "/logs?follow=1"}} {
+			got := limited.do(t, c[0], "/v1/executions/"+id+c[1], "", nil)
+			unknown := limited.do(t, c[0], "/v1/executions/"+apitest.ID+c[1], "", nil)
+			if got.Status != 404 || strings.Replace(got.Body, id, apitest.ID, 1) != unknown.Body {
+				t.Errorf("%s %s: %d %s, of an unknown id %s", c[0], c[1], got.Status, got.Body, unknown.Body)
+			}
+		}
+	}
+	looked := limited.ok(t, "POST", "/v1/executions/bulk", `["`+strings.Join(append(foreign, own...), `","`)+`"]`, nil)
+	if n := strings.Count(looked.Body, `"NotFound"`); n != len(foreign) {
+		t.Errorf("%d of %d are not found: %s", n, len(foreign), looked.Body)
+	}
+	listed := ""
+	for next := "/v1/executions/?include_completed=True&limit=2"; next != ""; {
+		page := limited.ok(t, "GET", next, "", nil)
+		listed += page.Body
+		next, _, _ = strings.Cut(strings.TrimPrefix(page.Header.Get("Link"), "<"), ">")
+	}
+	for _, id := range foreign {
+		if strings.Contains(listed, id) {
+			t.Errorf("%s is listed", id)
+		}
+	}
+	if n := strings.Count(listed, `"uuid"`); n != 4 || !strings.Contains(listed, own[0]) || !strings.Contains(listed, own[1]) {
+		t.Errorf("%d executions are listed: %s", n, listed)
+	}
+	limited.ok(t, "GET", "/v1/executions/"+own[0]+"/logs", "", nil)
+	limited.ok(t, "DELETE", "/v1/executions/"+own[1], "", nil)
+	if a := admin.ok(t, "GET", "/v1/executions/"+foreign[2], "", nil); strings.Contains(a.Body, `"cancel_requested":true`) || a.Object(t)["status"] == "Cancelled" {
+		t.Errorf("a limited token cancelled what it did not start: %s", a.Body)
+	}
+	admin.ok(t, "DELETE", "/v1/executions/"+foreign[2], "", nil)
+}
