@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -209,7 +208,7 @@ func TestSecretsStayAtTheirPlace(t *testing.T) {
 	b := s.db.NewBatch()
 	to := keys.VersionPart(keys.KindContext, "b", "id-mine", 1)
 	must(t, firstOf(b.Set(to, bytes.Clone(value), nil), closer.Close(), s.commits.Commit(b, commit.Outcome), b.Close()))
-	if got, err := kv.Get(s.db, to, func(value []byte) (string, error) { return fmt.Sprint(value), nil }); err == nil {
+	if got, err := kv.Get(s.db, to, func(value []byte) (string, error) { return string(value), nil }); err == nil {
 		t.Errorf("the moved secret is %q", got)
 	}
 }
