@@ -47,7 +47,7 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 	}
 	err = s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
 		err := errors.Join(
-			putJobAccepted(b, &x, id),
+			putJobAccepted(b, s.db, &x, id),
 			putAccepted(b, tasks, ids),
 			b.Set(keys.JobCount(x.Tenant, x.JobID), record.EncodeNumber(*count+1), nil),
 			lockedKey.put(b, []keys.ID{id}),
@@ -114,13 +114,14 @@ func (j lockedJob) putTick(b *pebble.Batch, tick runtime.Tick) error {
 }
 
 // putJobAccepted writes all records of a job's execution that is new.
-func putJobAccepted(b *pebble.Batch, x *runtime.JobExecution, id keys.ID) error {
+func putJobAccepted(b *pebble.Batch, r kv.Reader, x *runtime.JobExecution, id keys.ID) error {
 	value, err := record.EncodeJobExecution(x, id)
 	if err != nil {
 		return err
 	}
+	key := keys.Execution(keys.KindJobAccepted, x.Tenant, id)
 	err = errors.Join(
-		b.Set(keys.Execution(keys.KindJobAccepted, x.Tenant, id), value, nil),
+		b.Set(key, kv.Seal(r, key, value), nil),
 		b.Set(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, x.Tenant, x.JobID), id[:]...), record.EncodeJobExecutionName(x), nil),
 	)
 	if x.Name != x.ID {

@@ -39,7 +39,7 @@ func (s *Store) bindJobs() error {
 			if err != nil {
 				return err
 			}
-			if err := b.Set(key, bound, nil); err != nil || b.Len() < bindBatch {
+			if err := b.Set(key, kv.Seal(s.db, key, bound), nil); err != nil || b.Len() < bindBatch {
 				return err
 			}
 			err = s.commits.Commit(b, commit.Relief)

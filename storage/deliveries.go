@@ -18,7 +18,7 @@ var _ runtime.DeliveryStore = (*Store)(nil)
 
 // putDelivery stores a delivery, among the dead letters if it is one. Its body has a record of its
 // own, which stays as it is if d has no body.
-func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
+func putDelivery(b *pebble.Batch, r kv.Reader, d runtime.Delivery) error {
 	id, ok := keys.ParseID(d.ID)
 	if !ok || d.Tenant == "" {
 		return fmt.Errorf("a delivery needs a tenant and a UUIDv7, not %q, %q", d.Tenant, d.ID)
@@ -37,7 +37,8 @@ func putDelivery(b *pebble.Batch, d runtime.Delivery) error {
 	if d.Dead {
 		kind = keys.KindDeadLetter
 	}
-	return b.Set(keys.Execution(kind, d.Tenant, id), value, nil)
+	key := keys.Execution(kind, d.Tenant, id)
+	return b.Set(key, kv.Seal(r, key, value), nil)
 }
 
 // dropBody adds to a batch the deletion of the body of a delivery, if it has one.
@@ -72,13 +73,27 @@ func eachDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, visit func(runt
 	}
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		var d runtime.Delivery
-		if d, err = record.DecodeDelivery(it.Value()); err != nil {
-			err = kv.Damaged("key %x: %v", it.Key(), err)
+		if d, err = deliveryAt(r, it); err != nil {
 			break
 		}
 		err = visit(d)
 	}
 	return errors.Join(err, it.Error(), it.Close())
+}
+
+// deliveryAt returns the delivery at an iterator of r.
+func deliveryAt(r kv.Reader, it *pebble.Iterator) (d runtime.Delivery, err error) {
+	value, err := it.ValueAndErr()
+	if err == nil {
+		value, err = kv.Open(r, it.Key(), value)
+	}
+	if err == nil {
+		d, err = record.DecodeDelivery(value)
+	}
+	if err != nil {
+		err = kv.Damaged("key %x: %v", it.Key(), err)
+	}
+	return d, err
 }
 
 // GetDelivery returns a delivery that is not a dead letter.
@@ -153,9 +168,9 @@ func (s *Store) SaveAttempt(d runtime.Delivery) error {
 			d.Body, d.BodySize = stored.Body, stored.BodySize // an older release has stored the body here
 		}
 		if d.Dead {
-			return errors.Join(b.Delete(key, nil), putDelivery(b, d))
+			return errors.Join(b.Delete(key, nil), putDelivery(b, s.db, d))
 		}
-		return putDelivery(b, d)
+		return putDelivery(b, s.db, d)
 	})
 }
 
@@ -182,9 +197,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 		}
 		for ok := it.Last(); ok && err == nil && len(all) < limit; ok = it.Prev() {
 			var d runtime.Delivery
-			if d, err = record.DecodeDelivery(it.Value()); err != nil {
-				err = kv.Damaged("key %x: %v", it.Key(), err)
-			}
+			d, err = deliveryAt(r, it)
 			d.Body = nil
 			all = append(all, d)
 		}
@@ -200,7 +213,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 func (s *Store) RedriveDeadLetters(tenant runtime.Tenant, ids []string, limit int) (driven []runtime.Delivery, err error) {
 	err = s.takeDeadLetters("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery, _ keys.ID) error {
 		d.Dead, d.Attempts, d.NotBefore = false, 0, time.Time{}
-		if err := putDelivery(b, d); err != nil {
+		if err := putDelivery(b, s.db, d); err != nil {
 			return err
 		}
 		d.Body = nil
@@ -314,7 +327,7 @@ func (s *Store) expireTenantDeadLetters(tenant runtime.Tenant, oldest keys.ID) e
 		for ok := it.Last(); ok && err == nil; ok = it.Prev() {
 			var d runtime.Delivery
 			var id keys.ID
-			if d, err = record.DecodeDelivery(it.Value()); err == nil {
+			if d, err = deliveryAt(s.db, it); err == nil {
 				id, err = keys.DecodeID(prefix, it.Key())
 			}
 			if err != nil {
@@ -338,7 +351,7 @@ func (s *Store) expireTenantDeadLetters(tenant runtime.Tenant, oldest keys.ID) e
 	}
 	err = s.commits.Write(commit.NewWork, func(b *pebble.Batch) (err error) {
 		for _, d := range moved {
-			err = errors.Join(err, putDelivery(b, d))
+			err = errors.Join(err, putDelivery(b, s.db, d))
 		}
 		return err
 	})

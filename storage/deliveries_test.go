@@ -75,7 +75,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 				switch rng.IntN(9) {
 				case 0, 1, 2:
 					d := runtime.Delivery{ID: storetest.ID(rng, at), Tenant: tenant, Job: "j", Created: at, Callback: runtime.Callback{URL: "https://example.com", Secret: "s", Retry: rng.IntN(5)}}
-					must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+					must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, s.db, d) }))
 					pending[place{tenant, d.ID}] = d
 				case 3, 4:
 					p, there := anyOf(pending)
@@ -203,7 +203,7 @@ func TestOldDeadLettersAreDropped(t *testing.T) {
 		for _, dead := range []bool{true, false} {
 			d := runtime.Delivery{ID: storetest.ID(rng, start.Add(-age)), Tenant: "t", Dead: dead}
 			ids = append(ids, d.ID)
-			must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+			must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, s.db, d) }))
 		}
 	}
 	must(t, s.Expire(start, runtime.Retention{}))
@@ -231,7 +231,7 @@ func TestDeadLettersAreBounded(t *testing.T) {
 		if len(body) > 1<<10 { // the size counts, whatever is stored
 			d.BodySize, d.Body = runtime.MaxDeadLetterBytes/4, nil
 		}
-		must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+		must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, s.db, d) }))
 		return d.ID
 	}
 	for i := range 6 {

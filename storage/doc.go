@@ -19,6 +19,10 @@
 //	internal/search  the postings, by which executions are searched
 //	internal/commit  group commits, and waiting for durability
 //	internal/disk    the state of the disk, from Pebble's events and a wrapped file system
+//	keyset           the keys of secrets
+//
+// Records with secrets are encrypted with their key as associated data, see sealedKinds; kv decrypts
+// what it reads.
 //
 // # Records
 //

@@ -275,7 +275,7 @@ func TestExpireAfterAClockJump(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	ids := recordOf(t, s, c, "default", "f", 10, 10)
 	must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
-		return putDelivery(b, runtime.Delivery{ID: c.done().ID, Tenant: "default", Created: c.at, Dead: true, Body: []byte("{}")})
+		return putDelivery(b, s.db, runtime.Delivery{ID: c.done().ID, Tenant: "default", Created: c.at, Dead: true, Body: []byte("{}")})
 	}))
 	const jump = 365 * 24 * time.Hour
 	r := runtime.Retention{Age: time.Hour, MinAge: time.Minute, Ahead: jump}

@@ -52,7 +52,7 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 		return errors.Join(
 			b.Set(name, record.EncodeRaw(f.ID), nil),
 			putFunction(b, f),
-			putVersion(b, f.Tenant, v),
+			putVersion(b, s.db, f.Tenant, v),
 			change.put(b, e),
 		)
 	}))
@@ -112,7 +112,7 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 		if v != nil {
 			dropped, err := s.dropVersions(b, f.Tenant, f.ID, runtime.KeptVersions-1)
 			unused = dropped
-			errs = append(errs, putVersion(b, f.Tenant, *v), err)
+			errs = append(errs, putVersion(b, s.db, f.Tenant, *v), err)
 		}
 		return errors.Join(errs...)
 	}))

@@ -43,7 +43,7 @@ func (s *Store) CreateJob(j runtime.Job) error {
 		return fault(op, fmt.Errorf("job id %q: %w", j.ID, err))
 	}
 	return fault(op, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
-		return errors.Join(b.Set(name, record.EncodeRaw(j.ID), nil), putJob(b, j), putRevision(b, j))
+		return errors.Join(b.Set(name, record.EncodeRaw(j.ID), nil), putJob(b, j), putRevision(b, s.db, j))
 	}))
 }
 
@@ -70,7 +70,7 @@ func (s *Store) UpdateJob(j runtime.Job) error {
 		if j.Revision == old.Revision {
 			return err
 		}
-		return errors.Join(err, putRevision(b, j), s.dropRevisions(b, j.Tenant, j.ID, runtime.KeptRevisions-1))
+		return errors.Join(err, putRevision(b, s.db, j), s.dropRevisions(b, j.Tenant, j.ID, runtime.KeptRevisions-1))
 	}))
 }
 

@@ -39,7 +39,7 @@ func TestLinearLists(t *testing.T) {
 				Spec: runtime.JobSpec{Function: "f"}, Created: c.at, Updated: c.at,
 			}))
 			d := runtime.Delivery{ID: c.done().ID, Tenant: "t", Created: c.at, Dead: true, Body: []byte("{}")}
-			must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, d) }))
+			must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error { return putDelivery(b, s.db, d) }))
 		}
 		must(t, s.db.Flush())
 		return s

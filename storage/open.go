@@ -19,6 +19,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/disk"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/search"
+	"github.com/faaspot/faaspot/storage/keyset"
 )
 
 const (
@@ -82,6 +83,9 @@ type Options struct {
 	Fatal func(message string)
 	// FS is the file system of Dir. Nil: the disk.
 	FS vfs.FS
+	// Keys encrypt the secrets in new records: contexts, environment values of jobs and secrets of
+	// callbacks. Nil: they are not encrypted.
+	Keys *keyset.Keyset
 	// Now returns the time. Nil: time.Now.
 	Now func() time.Time
 }
@@ -166,15 +170,20 @@ func open(o Options) (_ *Store, err error) {
 	// Pebble first writes the log into a table. If that fails, Pebble retries without end and
 	// cannot be stopped.
 	s.health.SetStuck(func(err error) { s.fatal(messageAndHint(refusal(o.Dir, err))) })
-	if s.db, err = openPebble(o.Dir, s.options(lock, fresh, o.CacheBytes)); err != nil {
+	db, err := openPebble(o.Dir, s.options(lock, fresh, o.CacheBytes))
+	if err != nil {
 		return nil, err
 	}
+	s.db = &database{db, o.Keys}
 	s.memory = disk.NewMemory(s.unflushed)
-	s.commits = commit.New(s.db, gate{s})
+	s.commits = commit.New(db, gate{s})
 	s.health.SetStuck(nil)
 	s.health.SetBroken(func(err error) { s.fatal(messageAndHint(unusable("write to", o.Dir, err))) })
 	s.end = append([]io.Closer{flushOnClose{s}}, s.end...)
 	if err := s.checkFormat(); err != nil {
+		return nil, err
+	}
+	if err := s.checkKeys(); err != nil {
 		return nil, err
 	}
 	if err := s.bindJobs(); err != nil {

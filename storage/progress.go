@@ -102,7 +102,7 @@ func (jobs batchJobs) put(b *pebble.Batch, e *ends) error {
 		errs = append(errs,
 			b.Delete(keys.Execution(keys.KindJobAccepted, of.tenant, of.id), nil),
 			b.Delete(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, of.tenant, j.JobID), of.id[:]...), nil),
-			putDoneJob(b, e, &j.JobExecution, of.id),
+			putDoneJob(b, jobs.r, e, &j.JobExecution, of.id),
 		)
 		if j.hasProgress {
 			errs = append(errs, b.Delete(progress, nil))
@@ -113,19 +113,20 @@ func (jobs batchJobs) put(b *pebble.Batch, e *ends) error {
 
 // putDoneJob writes all records of a job's execution that is done, and the delivery of its
 // callback. It adds to e what the batch writes when it is complete.
-func putDoneJob(b *pebble.Batch, e *ends, x *runtime.JobExecution, id keys.ID) error {
+func putDoneJob(b *pebble.Batch, r kv.Reader, e *ends, x *runtime.JobExecution, id keys.ID) error {
 	value, err := record.EncodeJobExecution(x, id)
 	if err != nil {
 		return err
 	}
 	e.AddJob(x, id)
 	e.keepJob(x, id, len(value))
+	key := keys.Execution(keys.KindJobDone, x.Tenant, id)
 	err = errors.Join(
-		b.Set(keys.Execution(keys.KindJobDone, x.Tenant, id), value, nil),
+		b.Set(key, kv.Seal(r, key, value), nil),
 		b.Set(append(keys.ExecutionsByJob(keys.KindDoneByJob, x.Tenant, x.JobID), id[:]...), record.EncodeJobExecutionName(x), nil),
 	)
 	if x.Callback != nil {
-		err = errors.Join(err, putDelivery(b, runtime.Delivery{
+		err = errors.Join(err, putDelivery(b, r, runtime.Delivery{
 			ID: x.ID, Tenant: x.Tenant, JobID: x.JobID, Job: x.Job, JobExecution: x.ID, Callback: *x.Callback, Created: x.Finished,
 		}))
 	}

@@ -59,6 +59,8 @@ func unusable(verb, dir string, err error) *runtime.Error {
 		return refused(err.Error(), "choose an empty folder, or the one that faaspot used before")
 	case errors.Is(err, errNewer):
 		return refused(err.Error(), "run that release or a later one; fas --version prints the release of a binary")
+	case errors.Is(err, errKeys):
+		return refused(errKeys.Error(), "give the keys that the folder was used with: --secrets-file, or the variable FAASPOT_SECRETS_KEYS")
 	case errors.Is(err, errExposed):
 		return refused(errExposed.Error(), "remove this access: chmod 700 "+dir)
 	case errors.Is(err, fs.ErrPermission):

@@ -38,12 +38,13 @@ func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtim
 }
 
 // putRevision stores the spec of a job as its current revision.
-func putRevision(b *pebble.Batch, j runtime.Job) error {
+func putRevision(b *pebble.Batch, r kv.Reader, j runtime.Job) error {
 	value, err := record.EncodeRevision(runtime.JobRevision{Spec: j.Spec, Created: j.Updated, CreatedBy: j.UpdatedBy})
 	if err != nil {
 		return err
 	}
-	return b.Set(keys.Revision(j.Tenant, j.ID, j.Revision), value, nil)
+	key := keys.Revision(j.Tenant, j.ID, j.Revision)
+	return b.Set(key, kv.Seal(r, key, value), nil)
 }
 
 // dropRevisions deletes all stored revisions of a job but the newest.

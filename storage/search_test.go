@@ -125,7 +125,7 @@ func (h *history) record(t testing.TB, s *Store, n int) {
 		}
 		x.Name = x.ID
 		id, _ := keys.ParseID(x.ID)
-		must(t, s.writeEnds(commit.NewWork, func(b *pebble.Batch, e *ends) error { return putDoneJob(b, e, &x, id) }))
+		must(t, s.writeEnds(commit.NewWork, func(b *pebble.Batch, e *ends) error { return putDoneJob(b, s.db, e, &x, id) }))
 		h.all[h.key(x.Tenant, x.ID)] = x.Summary()
 	}
 }

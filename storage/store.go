@@ -24,7 +24,7 @@ type Store struct {
 	log   *slog.Logger
 	fatal func(message string)
 
-	db      *pebble.DB
+	db      *database
 	commits *commit.Committer
 	health  *disk.Health
 	memory  *disk.Memory
@@ -97,14 +97,14 @@ func (s *Store) enter() error {
 	return nil
 }
 
-// snapshot calls view with the present state of the store, which later writes do not change.
-func (s *Store) snapshot(view func(kv.Reader) error) error {
+// snapshot calls look with the present state of the store, which later writes do not change.
+func (s *Store) snapshot(look func(kv.Reader) error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.life.RUnlock()
 	snap := s.db.NewSnapshot()
-	return s.checked(errors.Join(view(snap), snap.Close()))
+	return s.checked(errors.Join(look(view{snap, s.db.keys}), snap.Close()))
 }
 
 // checked returns an error of a read or write. Damage ends the process: what else is damaged is not
@@ -133,7 +133,7 @@ func (s *Store) durably(view func(kv.Reader) error) error {
 }
 
 // flush waits until everything that was written is in tables; see disk.Health.
-func (s *Store) flush() error { return s.health.Flush(s.db) }
+func (s *Store) flush() error { return s.health.Flush(s.db.DB) }
 
 // Health returns the problem of the store or its disk as a CodeUnavailable error, or nil.
 func (s *Store) Health() error {

@@ -37,7 +37,7 @@ func TestTablesOfLargeResults(t *testing.T) {
 			batch = append(batch, x, c.done())
 		}
 		must(t, s.Record(batch))
-		must(t, s.health.Flush(s.db))
+		must(t, s.health.Flush(s.db.DB))
 	}
 	check := func(when string) {
 		results := 0
@@ -69,7 +69,7 @@ func TestTablesOfManyTenants(t *testing.T) {
 		batch = append(batch, x)
 	}
 	must(t, s.Record(batch))
-	must(t, s.health.Flush(s.db))
+	must(t, s.health.Flush(s.db.DB))
 	if n := len(tablesOf(t, s)); n > splitTenants {
 		t.Errorf("a flush of %d tenants wrote %d tables", 50*splitTenants, n)
 	}

@@ -96,7 +96,7 @@ func readVersions(r kv.Reader, tenant runtime.Tenant, functionID string) ([]uint
 	return numbers, errors.Join(err, it.Error(), it.Close())
 }
 
-func putVersion(b *pebble.Batch, tenant runtime.Tenant, v runtime.Version) error {
+func putVersion(b *pebble.Batch, r kv.Reader, tenant runtime.Tenant, v runtime.Version) error {
 	value, err := record.EncodeVersion(v)
 	if err != nil {
 		return err
@@ -106,7 +106,8 @@ func putVersion(b *pebble.Batch, tenant runtime.Tenant, v runtime.Version) error
 		setRaw(b, keys.VersionPart(keys.KindSource, tenant, v.FunctionID, v.Number), v.Source),
 	}
 	if len(v.Context) > 0 {
-		errs = append(errs, setRaw(b, keys.VersionPart(keys.KindContext, tenant, v.FunctionID, v.Number), v.Context))
+		key := keys.VersionPart(keys.KindContext, tenant, v.FunctionID, v.Number)
+		errs = append(errs, b.Set(key, kv.Seal(r, key, record.EncodeRaw(v.Context)), nil))
 	}
 	if !v.Bundle.IsZero() {
 		errs = append(errs, b.Set(keys.BundleUse(tenant, v.Bundle.ID, v.FunctionID, v.Number), nil, nil))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"log/slog"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +19,7 @@ var serveEnv = map[string]string{
 	"listen":                   "FAASPOT_LISTEN",
 	"health-listen":            "FAASPOT_HEALTH_LISTEN",
 	"data":                     "FAASPOT_DATA",
+	"secrets-file":             "FAASPOT_SECRETS_FILE",
 	"memory-budget":            "FAASPOT_MEMORY_BUDGET",
 	"image-disk":               "FAASPOT_IMAGE_DISK",
 	"grace":                    "FAASPOT_GRACE",
@@ -70,6 +70,7 @@ debuggers and profilers.
 
 All flags except --demo, --address-file and --reset-admin-token can also be set by
 variables: FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN, FAASPOT_DATA,
+FAASPOT_SECRETS_FILE,
 FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
@@ -84,15 +85,8 @@ FAASPOT_UNCONFINED.`,
 			if err := flagsFromEnv(cmd.Flags(), serveEnv, a.env); err != nil {
 				return err
 			}
-			if o.Data == "" {
-				dir, err := a.env.Dir()
-				if err != nil {
-					return err
-				}
-				o.Data = filepath.Join(dir, "data")
-			}
 			var err error
-			if o.Data, err = filepath.Abs(o.Data); err != nil {
+			if o.Data, err = dataFolder(a, o.Data); err != nil {
 				return err
 			}
 			if o.Grace < 0 {
@@ -109,6 +103,7 @@ FAASPOT_UNCONFINED.`,
 	f.StringVar(&o.Listen, "listen", server.DefaultListen, "`ADDRESS` to listen at; port 0 is any free port")
 	f.StringVar(&o.HealthListen, "health-listen", "", "`ADDRESS` to serve /healthz and /readyz at, without a token and with limits of its own (default none)")
 	f.StringVar(&o.Data, "data", "", "data `FOLDER` (default ~/.faaspot/data)")
+	f.StringVar(&o.SecretsFile, "secrets-file", "", "`FILE` with the keys that encrypt secrets; made if it does not exist (default secrets.keys in the data folder)")
 	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that the server holds for functions and clients; the process takes up to 300 MB more (default half of the machine's memory)")
 	f.Var(&o.ImageDisk, "image-disk", "`SIZE` of the images of functions that are kept on disk when there is no memory for them; 0KB keeps none (default 1/8 of what is free on the disk at the start)")
 	f.DurationVar(&o.Grace, "grace", server.DefaultGrace, "`DURATION` that started runs get to finish when the server stops")
@@ -131,6 +126,7 @@ FAASPOT_UNCONFINED.`,
 	f.BoolVar(&o.ResetAdminToken, "reset-admin-token", false, "generate a new admin token; the old one stops working")
 	_ = cmd.MarkFlagDirname("data")
 	_ = cmd.MarkFlagFilename("address-file")
+	_ = cmd.MarkFlagFilename("secrets-file")
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(server.LevelNames, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(server.FormatNames, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -19,6 +19,9 @@ func EachKey(r Reader, prefix []byte, do func(key, value []byte) error) error {
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		var value []byte
 		if value, err = it.ValueAndErr(); err == nil {
+			value, err = Open(r, it.Key(), value)
+		}
+		if err == nil {
 			err = do(it.Key(), value)
 		}
 	}

@@ -18,6 +18,7 @@ type IDIterator struct {
 	Wanted func(*IDIterator) bool // reports whether to stop at an id; nil: stop at every id
 	Other  *IDIterator            // an iterator that Wanted uses; closed with this one
 
+	reader Reader
 	prefix []byte
 	it     *pebble.Iterator
 	back   bool // it moves towards older ids
@@ -26,7 +27,7 @@ type IDIterator struct {
 // NewIDIterator returns an iterator over the ids behind a prefix, from lower on, before upper. The
 // caller calls First or Last next, and Close in the end.
 func NewIDIterator(r Reader, prefix []byte, lower, upper keys.ID) *IDIterator {
-	s := &IDIterator{prefix: prefix[:len(prefix):len(prefix)]}
+	s := &IDIterator{reader: r, prefix: prefix[:len(prefix):len(prefix)]}
 	s.it, s.Err = r.NewIter(&pebble.IterOptions{
 		LowerBound: append(s.prefix, lower[:]...),
 		UpperBound: append(s.prefix, upper[:]...),
@@ -103,6 +104,9 @@ func (s *IDIterator) Lacks(other *IDIterator) bool {
 // Value returns the value at the iterator, valid until the next step.
 func (s *IDIterator) Value() []byte {
 	value, err := s.it.ValueAndErr()
+	if err == nil {
+		value, err = Open(s.reader, s.it.Key(), value)
+	}
 	if err != nil && s.Err == nil {
 		s.Err = err
 	}

@@ -27,7 +27,10 @@ func Get[T any](r Reader, key []byte, decode func(value []byte) (T, error)) (T, 
 		}
 		return none, err
 	}
-	result, err := decode(value)
+	var result T
+	if value, err = Open(r, key, value); err == nil {
+		result, err = decode(value)
+	}
 	return result, errors.Join(err, closer.Close())
 }
 

@@ -11,12 +11,13 @@ import (
 // Names of the variables that every command reads. The variables of `fas serve` are named after its
 // flags.
 const (
-	DirVar        = "FAASPOT_DIR"         // folder of the profile file and the data, instead of ~/.faaspot
-	ConfigVar     = "FAASPOT_CONFIG"      // path of the profile file, instead of fasconf.yaml in that folder
-	ProfileVar    = "FAASPOT_PROFILE"     // name of the profile to use, instead of the active one of the file
-	URLVar        = "FAASPOT_URL"         // URL of the server, instead of a profile's
-	TokenVar      = "FAASPOT_TOKEN"       // token, instead of the profile's
-	AdminTokenVar = "FAASPOT_ADMIN_TOKEN" // admin token of the server, instead of one that it generates
+	DirVar        = "FAASPOT_DIR"          // folder of the profile file and the data, instead of ~/.faaspot
+	ConfigVar     = "FAASPOT_CONFIG"       // path of the profile file, instead of fasconf.yaml in that folder
+	ProfileVar    = "FAASPOT_PROFILE"      // name of the profile to use, instead of the active one of the file
+	URLVar        = "FAASPOT_URL"          // URL of the server, instead of a profile's
+	TokenVar      = "FAASPOT_TOKEN"        // token, instead of the profile's
+	AdminTokenVar = "FAASPOT_ADMIN_TOKEN"  // admin token of the server, instead of one that it generates
+	SecretsVar    = "FAASPOT_SECRETS_KEYS" // keys that encrypt the secrets of the server, instead of those of a file
 )
 
 // Environment is the process environment, by variable names.

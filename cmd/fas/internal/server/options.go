@@ -23,6 +23,7 @@ type Options struct {
 	Listen          string        // HOST:PORT; port 0 is any free port
 	HealthListen    string        // HOST:PORT of a listener for health checks alone; empty: none
 	Data            string        // absolute path of the data folder
+	SecretsFile     string        // path of the file with the keys of secrets; empty: one in the data folder
 	MemoryBudget    ui.ByteSize   // memory that the server holds for others; 0: half of the machine's
 	ImageDisk       ui.ByteSize   // disk space of images for which there is no memory; DefaultImageDisk: a share of the disk
 	Grace           time.Duration // time that started runs get to finish at the end

@@ -128,8 +128,12 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	keys, err := Secrets{Data: s.Data, File: s.SecretsFile, Environ: s.Environ}.open(s.log)
+	if err != nil {
+		return err
+	}
 	if s.store, err = storage.Open(storage.Options{
-		Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
+		Keys: keys, Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
 	}); err != nil {
 		return err
 	}

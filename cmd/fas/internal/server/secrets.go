@@ -1,0 +1,99 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/storage"
+	"github.com/faaspot/faaspot/storage/keyset"
+)
+
+// secretsName is the name of the file with the keys of secrets in the data folder.
+const secretsName = "secrets.keys"
+
+// Secrets say where the keys are with which a store encrypts secrets.
+type Secrets struct {
+	Data    string // path of the data folder
+	File    string // path of the file with the keys; empty: secrets.keys in the data folder
+	Environ environ.Environment
+}
+
+func (o Secrets) path() string {
+	if o.File != "" {
+		return o.File
+	}
+	return filepath.Join(o.Data, secretsName)
+}
+
+// load returns the keys of the environment, else those of the file. It fails with fs.ErrNotExist if
+// there are none.
+func (o Secrets) load() (*keyset.Keyset, error) {
+	if text := o.Environ[environ.SecretsVar]; text != "" {
+		k, err := keyset.Parse(text)
+		if err != nil {
+			return nil, clierror.Usagef("give keys of 32 bytes in base64, separated by commas; the last one encrypts", "the variable %s: %v", environ.SecretsVar, err)
+		}
+		return k, nil
+	}
+	k, err := keyset.Load(o.path())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the keys of secrets: %w", err)
+	}
+	return k, err
+}
+
+// open returns the keys, and generates one if there is none.
+func (o Secrets) open(log *slog.Logger) (*keyset.Keyset, error) {
+	k, err := o.load()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return k, err
+	}
+	if k, err = new(keyset.Keyset).WithNew(); err != nil {
+		return nil, err
+	}
+	if err := k.Save(o.path()); err != nil {
+		return nil, fmt.Errorf("store the key of secrets: %w", err)
+	}
+	log.Info("generated the key that encrypts secrets", "file", o.path(), "hint", "keep a copy elsewhere: without it, the secrets in a backup are lost")
+	return k, nil
+}
+
+// RotateSecrets encrypts all secrets of the data folder with a new key, or with the last one of the
+// environment, and removes the other keys from the file. It returns the number of records that it
+// has changed. No server may use the folder.
+func RotateSecrets(o Secrets, log *slog.Logger) (changed int, err error) {
+	k, err := o.load()
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, clierror.Usagef("name the folder with --data, and the file with --secrets-file if it is elsewhere", "there are no keys in %s", o.path())
+	}
+	if err != nil {
+		return 0, err
+	}
+	inFile := o.Environ[environ.SecretsVar] == ""
+	if inFile {
+		if k, err = k.WithNew(); err != nil {
+			return 0, err
+		}
+	}
+	// The store is opened first: if a server uses it, nothing changes.
+	s, err := storage.Open(storage.Options{Dir: filepath.Join(o.Data, "store"), Log: log, Keys: k})
+	if err != nil {
+		return 0, err
+	}
+	if inFile {
+		// Both keys are on disk before the first secret is encrypted with the new one.
+		err = k.Save(o.path())
+	}
+	if err == nil {
+		changed, err = s.Reseal()
+	}
+	if err = errors.Join(err, s.Close()); err == nil && inFile {
+		err = k.Newest().Save(o.path())
+	}
+	return changed, err
+}

@@ -1,0 +1,99 @@
+package keyset
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// newKeys returns a set of n keys.
+func newKeys(t *testing.T, n int) *Keyset {
+	t.Helper()
+	k := &Keyset{}
+	for range n {
+		var err error
+		if k, err = k.WithNew(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return k
+}
+
+func TestSealedValues(t *testing.T) {
+	old := newKeys(t, 1)
+	place, value := []byte("tenant/function"), []byte("a secret")
+	sealed := old.Seal(place, value)
+	if bytes.Contains(sealed, value) || sealed[0] != Marker || !old.Fresh(sealed) || old.Fresh(value) {
+		t.Fatalf("sealed: %q", sealed)
+	}
+	if again := old.Seal(place, value); bytes.Equal(again, sealed) {
+		t.Error("the same secret is encrypted to the same bytes")
+	}
+	both, err := old.WithNew()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []*Keyset{old, both} {
+		if got, err := k.Open(place, sealed); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+	if both.Fresh(sealed) || !both.Fresh(both.Seal(place, value)) {
+		t.Error("the newest key does not encrypt")
+	}
+	if _, err := both.Newest().Open(place, sealed); !errors.Is(err, ErrNoKey) {
+		t.Errorf("without its key: %v", err)
+	}
+	if _, err := old.Open([]byte("tenant/other"), sealed); !errors.Is(err, ErrNoKey) {
+		t.Errorf("at another place: %v", err)
+	}
+	for i := range sealed {
+		changed := bytes.Clone(sealed)
+		changed[i] ^= 1
+		if _, err := old.Open(place, changed); !errors.Is(err, ErrNoKey) {
+			t.Errorf("byte %d changed: %v", i, err)
+		}
+		if _, err := old.Open(place, sealed[:i]); !errors.Is(err, ErrNoKey) {
+			t.Errorf("cut to %d bytes: %v", i, err)
+		}
+	}
+}
+
+func TestKeysInFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	if _, err := Load(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a file: %v", err)
+	}
+	k := newKeys(t, 3)
+	if err := k.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info, err)
+	}
+	got, err := Load(path)
+	if err != nil || got.Len() != 3 {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	if v, err := got.Open(nil, k.Seal(nil, []byte("x"))); err != nil || string(v) != "x" || !got.Fresh(k.Seal(nil, nil)) {
+		t.Errorf("got %q, %v", v, err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(files) != 1 {
+		t.Errorf("files are left: %v", files)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	good := strings.Repeat("A", 43) + "="
+	if k, err := Parse("# x\n" + good + ", " + good + "\n"); err != nil || k.Len() != 2 {
+		t.Errorf("got %v, %v", k, err)
+	}
+	for _, text := range []string{"", "# only a comment", "AAAA", good[1:], good + good, strings.Repeat(good+"\n", maxKeys+1)} {
+		if _, err := Parse(text); err == nil || strings.Contains(err.Error(), "AAAA") {
+			t.Errorf("%.50q: %v", text, err)
+		}
+	}
+}
