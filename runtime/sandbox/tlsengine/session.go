@@ -22,6 +22,18 @@ type Session struct {
 	number int32
 	time   time.Time
 	state  *tls.ClientSessionState
+	size   int64
+}
+
+// sessionSize is the number of bytes of a session beside its certificates: the ticket and the keys.
+const sessionSize = 4 << 10
+
+// Size returns the approximate number of bytes of memory that the sessions take.
+func (s *Sessions) Size() (size int64) {
+	for _, x := range s.list {
+		size += x.size
+	}
+	return size
 }
 
 // find returns a session, or nil.
@@ -41,8 +53,8 @@ func (s *Sessions) Len() int { return len(s.list) }
 func (s *Sessions) Clear() { s.list = nil }
 
 // add adds a session.
-func (s *Sessions) add(state *tls.ClientSessionState) *Session {
-	x := &Session{number: s.next(), time: time.Now(), state: state}
+func (s *Sessions) add(state *tls.ClientSessionState, size int64) *Session {
+	x := &Session{number: s.next(), time: time.Now(), state: state, size: size}
 	if len(s.list) >= maxSessions {
 		s.list = append(s.list[:0], s.list[1:]...)
 	}
@@ -71,7 +83,7 @@ func (c *sessionCache) Put(_ string, state *tls.ClientSessionState) {
 	case state == nil:
 		c.offered = nil
 	case c.engine.session == nil:
-		c.engine.session = c.sessions.add(state)
+		c.engine.session = c.sessions.add(state, sessionSize+perReceived*c.engine.received)
 	default:
 		c.engine.session.state = state
 	}

@@ -72,7 +72,10 @@ const (
 
 // verifier verifies the peer of a connection.
 type verifier struct {
-	roots   []*Roots
+	options Options
+	system  bool     // the roots of the machine are trusted
+	sums    []string // of other roots that are trusted
+	roots   []*Roots // while a chain is verified
 	mode    int
 	flags   int64
 	host    string // that the certificate must be valid for; empty: any
@@ -83,24 +86,35 @@ type verifier struct {
 
 // newVerifier returns the verifier of a connection.
 func newVerifier(s *Settings, o Options) (*verifier, error) {
-	v := &verifier{mode: s.VerifyMode, flags: s.VerifyFlags, hosts: s.HostFlags, purpose: x509.ExtKeyUsageServerAuth, now: time.Now}
+	v := &verifier{options: o, system: s.DefaultRoots && o.Default != nil, sums: s.Roots, mode: s.VerifyMode, flags: s.VerifyFlags, hosts: s.HostFlags, purpose: x509.ExtKeyUsageServerAuth, now: time.Now}
 	if s.ServerSide {
 		v.purpose = x509.ExtKeyUsageClientAuth
 	}
 	if s.CheckHostname {
 		v.host = s.ServerHostname
 	}
-	if s.DefaultRoots && o.Default != nil {
-		v.roots = append(v.roots, o.Default())
+	if f := v.load(); f != nil {
+		return nil, f
 	}
-	for _, sum := range s.Roots {
-		r := o.Roots(sum)
+	v.roots = nil
+	return v, nil
+}
+
+// load gets the roots. An engine does not keep them: they are charged to their tenant only as long as
+// its host keeps them.
+func (v *verifier) load() *Failure {
+	v.roots = nil
+	if v.system {
+		v.roots = append(v.roots, v.options.Default())
+	}
+	for _, sum := range v.sums {
+		r := v.options.Roots(sum)
 		if r == nil {
-			return nil, newFailure("ROOTS_UNKNOWN")
+			return newFailure("ROOTS_UNKNOWN")
 		}
 		v.roots = append(v.roots, r)
 	}
-	return v, nil
+	return nil
 }
 
 // verify verifies the peer's certificates for crypto/tls.
@@ -109,20 +123,23 @@ func (e *Engine) verify(v *verifier, state tls.ConnectionState) error {
 		return nil // a server that requires one has refused the client
 	}
 	e.leaf = state.PeerCertificates[0]
-	chain, f := v.chain(state.PeerCertificates)
-	e.verified = chain
-	if f == nil || v.mode == verifyNone {
+	if v.mode == verifyNone {
 		return nil
 	}
-	return f
+	f := v.load()
+	if f == nil {
+		e.verified, f = v.chain(state.PeerCertificates)
+		v.roots = nil
+	}
+	if f != nil {
+		return f
+	}
+	return nil
 }
 
 // chain returns the verified chain, from the end entity to its anchor, or the failure that OpenSSL
 // would report. crypto/x509 has the last word on a chain that is built.
 func (v *verifier) chain(peer []*x509.Certificate) ([]*x509.Certificate, *Failure) {
-	if v.mode == verifyNone {
-		return nil, nil
-	}
 	chain, last, untrusted := v.build(peer)
 	for _, c := range chain {
 		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {

@@ -211,6 +211,9 @@ func judge(t *testing.T, c verifyCase, flags int64, host string) verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if f := v.load(); f != nil {
+		t.Fatal(f)
+	}
 	var sent []*x509.Certificate
 	for _, a := range c.sent {
 		sent = append(sent, a.cert)
@@ -299,6 +302,26 @@ for task in json.load(open(sys.argv[1])):
 		if ours[i] != theirs {
 			t.Errorf("%s: %+v, CPython: %+v", names[i], ours[i], theirs)
 		}
+	}
+}
+
+// TestRootsAreNotHeld opens an engine whose roots are dropped before it verifies.
+func TestRootsAreNotHeld(t *testing.T) {
+	_, server := connected(t, 0x304)
+	root := issue(t, nil, asRoot("root"))
+	o, sums := rooted(t, root)
+	kept := true
+	find := o.Roots
+	o.Roots = func(sum string) *Roots {
+		if !kept {
+			return nil
+		}
+		return find(sum)
+	}
+	client := newEngine(t, Settings{VerifyMode: verifyRequired, Roots: sums}, o)
+	kept = false
+	if c, _ := meet(t, client, server, MaxInput); c != Failed || *client.Failure().Reason != "ROOTS_UNKNOWN" {
+		t.Errorf("status %d, %v", c, client.Failure())
 	}
 }
 

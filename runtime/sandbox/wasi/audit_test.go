@@ -35,6 +35,7 @@ func (s *System) paired() (bytes int64) {
 			bytes += int64(len(d.socket.ends)) * pairBuffer
 		}
 	}
+	bytes += s.tls.charged
 	for _, t := range s.tls.conns {
 		bytes += t.charged
 	}

@@ -63,6 +63,7 @@ type tlsConn struct {
 type tlsState struct {
 	conns    []*tlsConn
 	sessions *tlsengine.Sessions
+	charged  int64              // for the sessions
 	failure  *tlsengine.Failure // of the latest call without a handle
 }
 
@@ -133,6 +134,7 @@ func (s *System) tlsDo(g guest, c tlsCall) (tlsResult, errno) {
 		return tlsResult{}, eBADF
 	}
 	r, err := s.tlsOf(g, c, t)
+	s.tlsChargeSessions()
 	if err == success && !s.tlsCharge(t) {
 		s.tlsDrop(t)
 		return tlsResult{}, eNOBUFS
@@ -365,6 +367,19 @@ func (s *System) tlsCharge(t *tlsConn) bool {
 	return true
 }
 
+// tlsChargeSessions charges what the sessions take. If the run may not have it, they are forgotten.
+func (s *System) tlsChargeSessions() {
+	more := s.tls.sessions.Size() - s.tls.charged
+	if more > 0 && !s.charge(more) {
+		s.tls.sessions.Clear()
+		more = -s.tls.charged
+	}
+	if more < 0 {
+		s.refund(-more)
+	}
+	s.tls.charged += more
+}
+
 // tlsEnd ends an engine.
 func (s *System) tlsEnd(t *tlsConn) {
 	t.engine.Close()
@@ -398,6 +413,7 @@ func (s *System) tlsDisconnect() {
 	for _, t := range s.tls.conns {
 		s.tlsEnd(t)
 	}
+	s.refund(s.tls.charged)
 	s.tls = tlsState{}
 }
 

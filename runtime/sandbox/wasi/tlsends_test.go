@@ -74,9 +74,16 @@ func TestTLSOpenRefuses(t *testing.T) {
 		text string
 		want errno
 	}{
-		{idle, "{}", eNOTCONN}, {datagrams, "{}", ePROTONOSUPPORT}, {file, "{}", eNOTSOCK}, {99, "{}", eBADF},
-		{1<<32 - 1, "", eINVAL}, {1<<32 - 1, "{} {}", eINVAL}, {1<<32 - 1, `{"sever_side": true}`, eINVAL}, {1<<32 - 1, `{"verify_mode": 3}`, eINVAL},
-		{1<<32 - 1, `{"alpn": [""]}`, eINVAL}, {1<<32 - 1, settingsOf(map[string]any{"server_hostname": strings.Repeat("a", 2000)}), eINVAL},
+		{idle, "{}", eNOTCONN},
+		{datagrams, "{}", ePROTONOSUPPORT},
+		{file, "{}", eNOTSOCK},
+		{99, "{}", eBADF},
+		{1<<32 - 1, "", eINVAL},
+		{1<<32 - 1, "{} {}", eINVAL},
+		{1<<32 - 1, `{"sever_side": true}`, eINVAL},
+		{1<<32 - 1, `{"verify_mode": 3}`, eINVAL},
+		{1<<32 - 1, `{"alpn": [""]}`, eINVAL},
+		{1<<32 - 1, settingsOf(map[string]any{"server_hostname": strings.Repeat("a", 2000)}), eINVAL},
 	} {
 		if _, _, err := r.tls(int32(test.fd), tlsOpen, test.text, 0, 0); err != test.want {
 			t.Errorf("descriptor %d, %s: errno %d, want %d", test.fd, test.text, err, test.want)
