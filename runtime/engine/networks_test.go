@@ -59,6 +59,8 @@ func (n *fakeNetwork) Dial(context.Context, string, netip.AddrPort) (runtime.Con
 
 func (n *fakeNetwork) Check(string, netip.AddrPort) error { return nil }
 
+func (n *fakeNetwork) CheckServerName(string) error { return nil }
+
 func (n *fakeNetwork) Close() []runtime.Egress {
 	n.networks.mu.Lock()
 	defer n.networks.mu.Unlock()
