@@ -162,8 +162,7 @@ func TestTLSWaits(t *testing.T) {
 	close(silent)
 	k, _ := r.tlsMust(h, tlsWrite, data, 0, -1)
 	total += k
-	r.tlsMust(h, tlsClose, "", 0, 0)
-	r.must("fd_close", r.call("fd_close", uint64(fd)))
+	r.tlsMust(h, tlsShutdown, "", 0, -1)
 	if n := <-received; n != int64(total) {
 		t.Errorf("the server has received %d bytes of %d", n, total)
 	}
