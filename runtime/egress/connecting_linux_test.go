@@ -167,8 +167,8 @@ func TestConnectFails(t *testing.T) {
 
 // TestConnectIsChecked: what Dial refuses, Connect refuses, and what takes a wait is left to Dial.
 func TestConnectIsChecked(t *testing.T) {
-	to, quiet := echo(t), netip.AddrPort{}
-	quiet, _ = silent(t)
+	to := echo(t)
+	quiet, _ := silent(t)
 	denied := newNetworks(t, NetworkOptions{}).open(t, to.String())
 	n := newNetworks(t, NetworkOptions{Allow: []string{loopback}, Run: Limits{Connections: 1}})
 	unlisted := n.open(t, "127.0.0.1:1")
