@@ -74,7 +74,13 @@ func silentServer(t testing.TB) (to netip.AddrPort, accept func()) {
 // wait, and no goroutine does it.
 func TestConnectToTheNetwork(t *testing.T) {
 	n := newTestNetwork(t)
-	r, open := newEgressRig(t, n.echo, n.refusing, n.datagrams)
+	u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	another := u.LocalAddr().(*net.UDPAddr).AddrPort()
+	r, open := newEgressRig(t, n.echo, n.refusing, n.datagrams, another)
 	open()
 	denied := r.socket(sockStream, n.echo)
 	r.want("connect to another address", r.connect(denied, netip.AddrPortFrom(n.echo.Addr(), 1)), eACCES)
@@ -116,7 +122,7 @@ func TestConnectToTheNetwork(t *testing.T) {
 	at, size := r.put(atBuffer, "ping")
 	r.must("sock_send_to", r.call("sock_send_to", fd, at, size, 0, r.at(n.datagrams), atResult))
 	r.gets(fd, 10, 0, "ping")
-	r.must("sock_send_to another", r.call("sock_send_to", fd, at, size, 0, r.at(n.echo), atResult))
+	r.must("sock_send_to another", r.call("sock_send_to", fd, at, size, 0, r.at(another), atResult))
 	r.must("sock_send_to", r.call("sock_send_to", fd, at, size, 0, r.at(n.datagrams), atResult))
 	r.gets(fd, 10, 0, "ping")
 	r.must("connect", r.connect(fd, n.datagrams))
