@@ -60,12 +60,11 @@ func (w *network) Connect(network string, to netip.AddrPort) (runtime.Connecting
 
 // connect begins to connect to a target. The attempt is counted.
 func (w *network) connect(s starter, t target) (*connecting, error) {
-	opened := time.Now()
 	socket, err := s.start(t.network, t.to)
 	if err != nil {
 		return nil, dialError(t.host, t.to.Port(), err)
 	}
-	c := &connecting{connection: &connection{system: socket, network: w, target: t, opened: opened}, starter: s}
+	c := &connecting{connection: &connection{system: socket, network: w, target: t}, starter: s}
 	ended, err := s.outcome(socket)
 	if !ended {
 		c.timer = time.AfterFunc(w.networks.patience, func() {

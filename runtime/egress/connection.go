@@ -29,9 +29,10 @@ type connection struct {
 	system
 	network *network
 	target  target
-	opened  time.Time
-	timer   *time.Timer     // ends the attempt; nil: there is none
-	used    *runtime.Egress // nil: not connected yet; guarded by the network's mutex
+	timer   *time.Timer // ends the attempt; nil: there is none
+
+	used   *runtime.Egress // nil: not connected yet; guarded by the network's mutex, as is the next
+	opened time.Time
 
 	sent, received atomic.Int64
 	uncounted      atomic.Int64 // bytes that are not counted with the function and the tenant yet
@@ -55,7 +56,7 @@ func newStream(w *network, t target, c net.Conn) (*stream, error) {
 	if !ok {
 		return nil, runtime.Internal("egress.dial", errors.New("the connection is no socket"))
 	}
-	return &stream{Conn: c, connection: &connection{system: socket, network: w, target: t, opened: time.Now()}}, nil
+	return &stream{Conn: c, connection: &connection{system: socket, network: w, target: t}}, nil
 }
 
 // SyscallConn implements [syscall.Conn].

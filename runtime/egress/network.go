@@ -377,7 +377,7 @@ func (w *network) keep(c *connection) error {
 func (w *network) use(c *connection) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c.used = w.usage(c.target)
+	c.opened, c.used = time.Now(), w.usage(c.target)
 	c.used.Connections++
 }
 
