@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/netip"
 	"syscall"
@@ -47,11 +48,19 @@ type Network interface {
 // MaxAddresses is the number of addresses of a host that a run gets.
 const MaxAddresses = 64
 
-// Connection is a connection of a run. Read and Write count bytes. A caller that uses the socket of
-// SyscallConn instead must count them.
-type Connection interface {
-	net.Conn
+// Connector is a Network that can begin to connect without waiting.
+type Connector interface {
+	// Connect is Dial without a wait: the connection may still be in the making. It returns nil, without
+	// an error, if the address needs Dial.
+	Connect(network string, to netip.AddrPort) (Connecting, error)
+}
+
+// Socket is what all connections of a run have. A caller that uses SyscallConn must count the bytes.
+type Socket interface {
+	io.Closer
 	syscall.Conn
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
 	// Count counts bytes that were sent and received. The caller must close the connection after an
 	// error, which says which limit is reached.
 	Count(sent, received int) error
@@ -59,6 +68,21 @@ type Connection interface {
 	// rule must allow it, or the address of the connection as such, whatever the rule's port. So TLS
 	// through a proxy needs a rule for the proxy and one for the server. TLS without a name is allowed.
 	CheckServerName(name string) error
+}
+
+// Connection is a connection of a run. Read and Write count bytes.
+type Connection interface {
+	net.Conn
+	Socket
+}
+
+// Connecting is a Socket that a Connector has returned.
+type Connecting interface {
+	Socket
+	// Connected reports whether the attempt to connect has ended, and its error, which is one of Dial. It
+	// does not wait: the socket is ready to write when the attempt has ended. It may not be called
+	// concurrently.
+	Connected() (ended bool, err error)
 }
 
 // MaxEgress is the number of destinations of a run that are counted singly. All others are one more

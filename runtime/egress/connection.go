@@ -2,6 +2,7 @@ package egress
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -15,14 +16,23 @@ import (
 // the tenant, which many connections share.
 const countStep = 64 * runtime.KiB
 
-// connection is a connection of a run.
+// system is a socket of the operating system.
+type system interface {
+	io.Closer
+	syscall.Conn
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+}
+
+// connection is a connection of a run, or an attempt to make one.
 type connection struct {
-	net.Conn
-	socket  syscall.Conn // the same
+	system
 	network *network
 	target  target
-	opened  time.Time
-	used    *runtime.Egress // guarded by the network's mutex
+	timer   *time.Timer // ends the attempt; nil: there is none
+
+	used   *runtime.Egress // nil: not connected yet; guarded by the network's mutex, as is the next
+	opened time.Time
 
 	sent, received atomic.Int64
 	uncounted      atomic.Int64 // bytes that are not counted with the function and the tenant yet
@@ -30,39 +40,56 @@ type connection struct {
 	closed         error
 }
 
-var _ runtime.Connection = (*connection)(nil)
+var _ runtime.Socket = (*connection)(nil)
 
-// newConnection returns a connection over a socket of the system.
-func newConnection(w *network, t target, c net.Conn) (*connection, error) {
-	socket, ok := c.(syscall.Conn)
+// stream is a connection that is read and written.
+type stream struct {
+	net.Conn
+	connection *connection
+}
+
+var _ runtime.Connection = (*stream)(nil)
+
+// newStream returns a connection over a socket of the system.
+func newStream(w *network, t target, c net.Conn) (*stream, error) {
+	socket, ok := c.(system)
 	if !ok {
 		return nil, runtime.Internal("egress.dial", errors.New("the connection is no socket"))
 	}
-	return &connection{Conn: c, socket: socket, network: w, target: t, opened: time.Now()}, nil
+	return &stream{Conn: c, connection: &connection{system: socket, network: w, target: t}}, nil
 }
 
 // SyscallConn implements [syscall.Conn].
-func (c *connection) SyscallConn() (syscall.RawConn, error) { return c.socket.SyscallConn() }
+func (s *stream) SyscallConn() (syscall.RawConn, error) { return s.connection.SyscallConn() }
 
 // Read implements [net.Conn]. Bytes beyond a limit are returned with the error.
-func (c *connection) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if limit := c.Count(0, n); limit != nil {
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	if limit := s.Count(0, n); limit != nil {
 		return n, limit
 	}
 	return n, err
 }
 
 // Write implements [net.Conn].
-func (c *connection) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	if limit := c.Count(n, 0); limit != nil {
+func (s *stream) Write(p []byte) (int, error) {
+	n, err := s.Conn.Write(p)
+	if limit := s.Count(n, 0); limit != nil {
 		return n, limit
 	}
 	return n, err
 }
 
 // Count implements [runtime.Connection].
+func (s *stream) Count(sent, received int) error { return s.connection.Count(sent, received) }
+
+// CheckServerName implements [runtime.Connection].
+func (s *stream) CheckServerName(name string) error { return s.connection.CheckServerName(name) }
+
+// Close implements [net.Conn].
+func (s *stream) Close() error { return s.connection.Close() }
+
+// Count implements [runtime.Socket].
 func (c *connection) Count(sent, received int) error {
 	if sent == 0 && received == 0 {
 		return nil
@@ -93,15 +120,16 @@ func (c *connection) share(now time.Time) error {
 	return function
 }
 
-// CheckServerName implements [runtime.Connection].
+// CheckServerName implements [runtime.Socket].
 func (c *connection) CheckServerName(name string) error {
 	return c.network.checkServerName(name, c.target.to.Addr())
 }
 
-// Close implements [net.Conn].
+// Close implements [io.Closer].
 func (c *connection) Close() error {
 	c.closing.Do(func() {
-		c.closed = c.Conn.Close()
+		c.stopTimer()
+		c.closed = c.system.Close()
 		w := c.network
 		_ = c.share(w.networks.now()) // a limit matters to the next connection
 		w.mu.Lock()
@@ -115,4 +143,10 @@ func (c *connection) Close() error {
 		w.end()
 	})
 	return c.closed
+}
+
+func (c *connection) stopTimer() {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
 }

@@ -53,18 +53,26 @@ type target struct {
 
 // start begins a dial or a look-up, which counts as a connection. The caller must call done.
 func (w *network) start(ctx context.Context) (_ context.Context, done func(), err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return nil, nil, closedError()
-	}
-	if err := w.begin(); err != nil {
+	if err := w.enter(); err != nil {
 		return nil, nil, err
 	}
-	w.working.Add(1)
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(w.ctx, cancel)
 	return ctx, func() { stop(); cancel(); w.working.Done() }, nil
+}
+
+// enter counts a connection, and what Close waits for. The caller must call working.Done.
+func (w *network) enter() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return closedError()
+	}
+	if err := w.begin(); err != nil {
+		return err
+	}
+	w.working.Add(1)
+	return nil
 }
 
 // begin counts a connection with the run, its function, its tenant and the server, or with none.
@@ -303,7 +311,7 @@ func (w *network) Dial(ctx context.Context, network string, to netip.AddrPort) (
 	defer done()
 	socket, err := w.networks.dial(ctx, t)
 	if err == nil {
-		var c *connection
+		var c *stream
 		if c, err = w.add(t, socket); err == nil {
 			return c, nil
 		}
@@ -332,7 +340,7 @@ func (n *Networks) dial(ctx context.Context, t target) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
 	defer cancel()
 	socket, err := d.DialContext(ctx, t.network, t.to.String())
 	if err != nil {
@@ -342,20 +350,35 @@ func (n *Networks) dial(ctx context.Context, t target) (net.Conn, error) {
 }
 
 // add adds a connection that was opened.
-func (w *network) add(t target, socket net.Conn) (*connection, error) {
-	c, err := newConnection(w, t, socket)
+func (w *network) add(t target, socket net.Conn) (*stream, error) {
+	s, err := newStream(w, t, socket)
 	if err != nil {
 		return nil, err
 	}
+	if err := w.keep(s.connection); err != nil {
+		return nil, err
+	}
+	w.use(s.connection)
+	return s, nil
+}
+
+// keep makes Close close a connection.
+func (w *network) keep(c *connection) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return nil, closedError()
+		return closedError()
 	}
 	w.connections[c] = struct{}{}
-	c.used = w.usage(t)
+	return nil
+}
+
+// use counts the use of a connection that is made.
+func (w *network) use(c *connection) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.opened, c.used = time.Now(), w.usage(c.target)
 	c.used.Connections++
-	return c, nil
 }
 
 // usage returns what counts the use of a target. The caller holds the lock.

@@ -54,6 +54,7 @@ type Networks struct {
 	direct   dialer
 	proxied  dialer // nil: there is no proxy
 	now      func() time.Time
+	patience time.Duration // dialTimeout, except in tests
 
 	run                Limits
 	functions, tenants *meters
@@ -73,15 +74,13 @@ func NewNetworks(o NetworkOptions) (*Networks, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Networks{guard: guard, resolver: o.Resolver, now: o.Now, limited: len(o.Ceiling) > 0}
+	n := &Networks{guard: guard, resolver: o.Resolver, now: o.Now, patience: dialTimeout, limited: len(o.Ceiling) > 0}
 	if !slices.Equal(o.Ceiling, []string{NoEgress}) {
 		if n.ceiling, err = runtime.ParseAllow(o.Ceiling); err != nil {
 			return nil, err
 		}
 	}
-	// What is dialled is an address that was checked: nothing resolves it again. A run sets the
-	// options of its sockets itself.
-	direct := &net.Dialer{KeepAlive: -1}
+	direct := newDirect()
 	n.direct = direct
 	if o.Proxy != "" {
 		if n.proxied, err = newProxy(o.Proxy, direct); err != nil {

@@ -61,7 +61,7 @@ func (s *System) audit(kept int64) error {
 			if k.dial != nil || k.lookup != nil {
 				connections++
 			}
-			if (k.state == socketLookup) != (k.lookup != nil) || (k.state == socketDialing) != (k.dial != nil) || k.state == socketConnected && len(k.ends) != 1 || k.want != 0 {
+			if (k.state == socketLookup) != (k.lookup != nil) || (k.state == socketDialing) != (k.dial != nil || len(k.ends) == 1 && k.ends[0].connecting != nil) || k.state == socketConnected && len(k.ends) != 1 || k.want != 0 {
 				return fmt.Errorf("a socket in state %d has %d ends and the dial %v", k.state, len(k.ends), k.dial)
 			}
 		}

@@ -102,7 +102,7 @@ func (s *System) reachable() (runtime.Network, errno) {
 	return s.network, success
 }
 
-// begin starts a dial, for which the socket holds a connection.
+// begin begins to connect to an address, which becomes the peer of the socket.
 func (s *System) begin(k *socket, to netip.AddrPort) errno {
 	n, err := s.reachable()
 	if err != success {
@@ -112,23 +112,57 @@ func (s *System) begin(k *socket, to netip.AddrPort) errno {
 	if !k.stream {
 		network = "udp"
 	}
+	if started, err := s.beginAtOnce(n, k, network, to); started || err != success {
+		return err
+	}
 	if err := n.Check(network, to); err != nil {
 		return s.failure(err)
 	}
 	if err := s.holdConnections(1); err != success {
 		return err
 	}
+	k.state, k.peer = socketDialing, to
 	k.dial = startDial(n, network, to, s.poller.waker())
 	return success
 }
 
-// finish waits for the dial of a socket.
+// beginAtOnce is begin without a goroutine, if the network can do that.
+func (s *System) beginAtOnce(n runtime.Network, k *socket, network string, to netip.AddrPort) (started bool, _ errno) {
+	connector, ok := n.(runtime.Connector)
+	if !ok {
+		return false, success
+	}
+	if err := s.holdConnections(1); err != success {
+		return false, err
+	}
+	c, err := connector.Connect(network, to)
+	if c == nil || err != nil {
+		s.holdConnections(-1)
+		if err != nil {
+			return false, s.failure(err)
+		}
+		return false, success
+	}
+	limitBuffers(c)
+	if err := s.addConnection(k, c, to, c); err != success {
+		return false, err
+	}
+	k.state, k.peer = socketDialing, to
+	return true, success
+}
+
+// finish waits until a socket has connected, or cannot.
 func (s *System) finish(k *socket) {
-	d := k.dial
-	s.wait(math.MaxInt64, func(ctx context.Context, until time.Time) bool {
-		return waitFor(ctx, d.done, until)
-	})
-	s.settle(k)
+	if d := k.dial; d != nil {
+		s.wait(math.MaxInt64, func(ctx context.Context, until time.Time) bool {
+			return waitFor(ctx, d.done, until)
+		})
+	}
+	for s.settle(k); k.state == socketDialing; s.settle(k) {
+		k.want = writable
+		s.awaitAny([]*socket{k}, math.MaxInt64)
+		k.want = 0
+	}
 }
 
 // waitFor waits until a channel is closed, and reports whether it was. The time and the end of ctx
@@ -184,7 +218,6 @@ func sockConnect(s *System, g guest, p []uint64) errno {
 		if err := s.begin(k, to); err != success {
 			return err
 		}
-		k.state, k.peer = socketDialing, to
 		if !blocking {
 			return eINPROGRESS
 		}
@@ -237,11 +270,10 @@ func (s *System) peerEnd(k *socket, to netip.AddrPort) (*end, errno) {
 	if err := k.fits(to); err != success {
 		return nil, err
 	}
+	before := len(k.ends)
 	if err := s.begin(k, to); err != success {
 		return nil, err
 	}
-	before := len(k.ends)
-	k.peer = to
 	s.finish(k)
 	k.state = socketIdle
 	if k.peer = (netip.AddrPort{}); len(k.ends) == before {

@@ -3,8 +3,6 @@ package wasi
 import (
 	"context"
 	"errors"
-	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -433,11 +431,16 @@ func (e *end) set(o option) errno {
 }
 
 // localPort returns the port of the connection, or 0.
-func (e *end) localPort() uint16 {
-	if c, ok := e.conn.(net.Conn); ok {
-		if a, err := netip.ParseAddrPort(c.LocalAddr().String()); err == nil {
-			return a.Port()
+func (e *end) localPort() (port uint16) {
+	e.do(func(fd int) error {
+		name, err := unix.Getsockname(fd)
+		switch name := name.(type) {
+		case *unix.SockaddrInet4:
+			port = uint16(name.Port)
+		case *unix.SockaddrInet6:
+			port = uint16(name.Port)
 		}
-	}
-	return 0
+		return err
+	})
+	return port
 }

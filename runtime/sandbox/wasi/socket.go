@@ -143,6 +143,8 @@ type end struct {
 	peer  netip.AddrPort
 	count func(sent, received int) error // nil: of a pair
 
+	connecting runtime.Connecting // nil: it is connected
+
 	id         int32 // in the poller
 	registered bool
 	armed      events // what the poller reports once
@@ -175,7 +177,7 @@ type dial struct {
 	err       error
 }
 
-// startDial begins to connect. ended is called afterwards.
+// startDial begins to connect by a goroutine. ended is called afterwards.
 func startDial(n runtime.Network, network string, to netip.AddrPort, ended func()) *dial {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &dial{cancel: cancel, done: make(chan struct{})}
@@ -235,9 +237,7 @@ func (s *System) addEnd(k *socket, e *end) {
 // dropEnds closes the connections of a socket.
 func (s *System) dropEnds(k *socket) {
 	for _, e := range k.ends {
-		s.poller.remove(e)
-		e.conn.Close()
-		s.refundGrowth(e)
+		s.dropEnd(e)
 	}
 	if k.pair {
 		s.dropPaired(len(k.ends))
@@ -255,6 +255,13 @@ func (s *System) dropEnds(k *socket) {
 		k.lookup = nil
 		s.holdConnections(-1)
 	}
+}
+
+// dropEnd closes a connection of a socket.
+func (s *System) dropEnd(e *end) {
+	s.poller.remove(e)
+	e.conn.Close()
+	s.refundGrowth(e)
 }
 
 // dropPaired returns what n ends of pairs have taken.
@@ -327,27 +334,51 @@ func (s *System) Disconnect() {
 	s.network, s.postponed, s.reason, s.unreachable = nil, false, "", false
 }
 
-// settle takes the result of a dial that has ended.
+// settle takes the result of an attempt to connect that has ended.
 func (s *System) settle(k *socket) {
-	d := k.dial
-	if d == nil || !d.isDone() {
-		return
+	switch {
+	case k.state != socketDialing:
+	case k.dial == nil:
+		s.settleEnd(k)
+	case k.dial.isDone():
+		d := k.dial
+		k.dial, k.state = nil, socketConnected
+		if d.err != nil {
+			s.holdConnections(-1)
+			k.state, k.failure = socketIdle, s.failure(d.err)
+		} else if err := s.addConnection(k, d.conn, k.peer, nil); err != success {
+			k.state, k.failure = socketIdle, err
+		}
 	}
-	k.dial = nil
-	if d.err != nil {
+}
+
+// settleEnd takes the result of an attempt without a goroutine.
+func (s *System) settleEnd(k *socket) {
+	last := len(k.ends) - 1
+	e := k.ends[last]
+	ended, err := e.connecting.Connected()
+	switch {
+	case !ended:
+	case err != nil:
+		k.ends = k.ends[:last]
+		s.dropEnd(e)
 		s.holdConnections(-1)
-		k.state, k.failure = socketIdle, s.failure(d.err)
-		return
+		k.state, k.failure = socketIdle, s.failure(err)
+	default:
+		k.state, e.connecting = socketConnected, nil
 	}
-	raw, err := d.conn.SyscallConn()
+}
+
+// addConnection makes a connection to a peer an end of the socket, which has Held it.
+func (s *System) addConnection(k *socket, c runtime.Socket, peer netip.AddrPort, connecting runtime.Connecting) errno {
+	raw, err := c.SyscallConn()
 	if err != nil {
-		closeUnused(d.conn)
+		closeUnused(c)
 		s.holdConnections(-1)
-		k.state, k.failure = socketIdle, eIO
-		return
+		return eIO
 	}
-	k.state = socketConnected
-	s.addEnd(k, &end{conn: d.conn, raw: raw, peer: k.peer, count: d.conn.Count})
+	s.addEnd(k, &end{conn: c, raw: raw, peer: peer, count: c.Count, connecting: connecting})
+	return success
 }
 
 // counted reports bytes that went over a connection. If a limit is reached, the socket ends.

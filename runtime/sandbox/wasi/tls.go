@@ -308,7 +308,7 @@ func (s *System) tlsAllowed(t *tlsConn) errno {
 	case t.socket == nil:
 		err = s.network.CheckServerName(t.name)
 	case len(t.socket.ends) > 0:
-		if c, ok := t.socket.ends[0].conn.(runtime.Connection); ok {
+		if c, ok := t.socket.ends[0].conn.(runtime.Socket); ok {
 			err = c.CheckServerName(t.name)
 		}
 	}
