@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"path/filepath"
 
@@ -24,8 +23,9 @@ func newSecrets(a *app) *cobra.Command {
 
 func newSecretsRotate(a *app) *cobra.Command {
 	o := server.Secrets{Environ: a.env}
+	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "rotate [--data FOLDER] [--secrets-file FILE]",
+		Use:   "rotate [--data FOLDER] [--secrets-file FILE] [--json]",
 		Short: "Encrypt all secrets with a new key",
 		Long: `Encrypt all secrets in a data folder with a new key, and delete the old one. Secrets
 that an earlier release has stored without encryption are encrypted too. The server must
@@ -35,7 +35,9 @@ If FAASPOT_SECRETS_KEYS is set, its last key is the new one: append a key, run t
 command, and remove the others.
 
 Backups that were made before need the old key. Prints the number of records that were
-encrypted.`,
+encrypted.
+
+With --json the output is an object with the field count.`,
 		Example: `  fas secrets rotate
   fas secrets rotate --data /var/lib/faaspot`,
 		Args: arguments(),
@@ -51,13 +53,13 @@ encrypted.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.Out, "Encrypted %d records.\n", n)
-			return err
+			return a.writeCount(n, n, "encrypted", asJSON)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Data, "data", "", "data `FOLDER` (default ~/.faaspot/data)")
 	f.StringVar(&o.File, "secrets-file", "", "`FILE` with the keys (default secrets.keys in the data folder)")
+	f.BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.MarkFlagDirname("data")
 	_ = cmd.MarkFlagFilename("secrets-file")
 	return cmd

@@ -106,7 +106,7 @@ func TestSecretsAreInNoFile(t *testing.T) {
 	}
 	l.Kill()
 	out, err := rotate()
-	if err != nil || !strings.HasPrefix(out, "Encrypted ") || strings.HasPrefix(out, "Encrypted 0") {
+	if err != nil || !strings.HasSuffix(out, " encrypted\n") || strings.HasPrefix(out, "0 ") {
 		t.Fatalf("rotating: %v, %s", err, out)
 	}
 	if after, err := os.ReadFile(keys); err != nil || bytes.Equal(after, before) || bytes.Count(after, []byte("\n")) != bytes.Count(before, []byte("\n")) {

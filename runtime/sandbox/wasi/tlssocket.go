@@ -14,7 +14,10 @@ func (s *System) tlsDrive(g guest, c tlsCall, t *tlsConn) tlsResult {
 	}
 	for {
 		r := s.tlsStep(g, c, t)
-		if f := s.tlsFlush(c, t, began, r.status == tlsengine.Failed || r.status == tlsengine.Unverified); f.status != tlsengine.OK && r.status <= tlsengine.WantWrite && r.n == 0 {
+		// Output that the socket does not take is no reason not to read: the peer may send before it reads.
+		reads := c.op == tlsRead && r.status == tlsengine.WantRead && t.engine.Complete()
+		f := s.tlsFlush(c, t, began, reads || r.status == tlsengine.Failed || r.status == tlsengine.Unverified)
+		if f.status != tlsengine.OK && r.status <= tlsengine.WantWrite && r.n == 0 && !(reads && f.status == tlsengine.WantWrite) {
 			return f
 		}
 		switch r.status {
