@@ -168,6 +168,44 @@ func TestTLSWaits(t *testing.T) {
 	}
 }
 
+// TestTLSReadsWhileOutputWaits: a peer that sends before it reads is read, with and without waiting,
+// although what was written cannot be sent.
+func TestTLSReadsWhileOutputWaits(t *testing.T) {
+	for _, timeout := range []int64{0, -1} {
+		r, _ := newNetRig(t)
+		full := make(chan struct{})
+		s := newTLSServer(t, &tls.Config{}, func(c *tls.Conn) {
+			<-full
+			fmt.Fprint(c, "first")
+			io.Copy(io.Discard, c)
+		})
+		fd := r.tlsConnect(s)
+		h := r.tlsOpen(fd, s, nil)
+		r.tlsMust(h, tlsHandshake, "", 0, -1)
+		data := strings.Repeat("x", 100_000)
+		for {
+			got, _, err := r.tls(h, tlsWrite, data, 0, 0)
+			if err != success || got.status != tlsengine.OK && got.status != tlsengine.WantWrite {
+				t.Fatalf("write: errno %d, status %d", err, got.status)
+			}
+			if got.status == tlsengine.WantWrite {
+				break
+			}
+		}
+		close(full)
+		for {
+			got, text, err := r.tls(h, tlsRead, "", 100, timeout)
+			if timeout == 0 && err == success && got.status == tlsengine.WantRead {
+				continue
+			}
+			if err != success || got.status != tlsengine.OK || text != "first" {
+				t.Errorf("time %d: errno %d, status %d, %q", timeout, err, got.status, text)
+			}
+			break
+		}
+	}
+}
+
 // TestTLSEndings checks how connections end.
 func TestTLSEndings(t *testing.T) {
 	reset := func(c net.Conn) {
