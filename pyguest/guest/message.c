@@ -38,14 +38,19 @@ static ssize_t size_of(const struct msghdr *message) {
     return (ssize_t)size;
 }
 
+/* MSG_MORE of Linux: the next buffer goes out with this one. */
+enum { MORE = 0x8000 };
+
 /* Sends the buffers of a stream one after the other, until one is not sent completely. */
 static ssize_t send_stream(int fd, const struct msghdr *message, int flags, const Address *to) {
     size_t sent = 0;
+    int last = message->msg_iovlen - 1;
+    while (last > 0 && message->msg_iov[last].iov_len == 0) last--;
     for (int i = 0; i < message->msg_iovlen; i++) {
         const struct iovec *v = &message->msg_iov[i];
         size_t n = 0;
         if (v->iov_len == 0) continue;
-        int error = host_send(fd, v->iov_base, v->iov_len, flags, to, &n);
+        int error = host_send(fd, v->iov_base, v->iov_len, i < last ? flags | MORE : flags, to, &n);
         if (error) return sent > 0 ? (ssize_t)sent : faas_socket_done(error);
         sent += n;
         if (n < v->iov_len) break;

@@ -52,7 +52,7 @@ def main(args, context):
     refuse("write the root", os.write, 3, b"x")
     return [done, sorted(os.listdir("/")), sorted(os.listdir("/usr/lib")), os.listdir("/etc"), open("/etc/passwd").read()]
 `, runtime.Limits{})
-		if got := result(t, box, p, "{}"); got != `[[],["dev","etc","tmp","usr"],["faaspot","python3.13"],["group","hostname","hosts","passwd"],"root:x:0:0:root:/tmp:/bin/sh\n"]` {
+		if got := result(t, box, p, "{}"); got != `[[],["dev","etc","tmp","usr"],["faaspot","python3.13","ssl"],["group","hostname","hosts","passwd","ssl"],"root:x:0:0:root:/tmp:/bin/sh\n"]` {
 			t.Errorf("got %s", got)
 		}
 	})
