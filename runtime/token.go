@@ -10,8 +10,8 @@ import (
 
 // Bounds of tenants and tokens.
 const (
-	MaxTenants       = 1_000
-	MaxTokens        = 10_000 // of the server
+	MaxTenants       = 100_000
+	MaxTokens        = 100_000 // of the server
 	MaxTenantTokens  = 1_000  // of one tenant, and without a tenant
 	MaxTenantName    = 63     // bytes
 	MaxTokenName     = 64     // bytes

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -62,6 +63,8 @@ const (
 	unboundedMemory = 1 << 50
 	// tokenBytes is about the memory of a token, in bytes, without its functions.
 	tokenBytes = 1 * runtime.KiB
+	// tenantBytes is about the memory of a tenant, in bytes, without its tokens.
+	tenantBytes = 512
 )
 
 // Open reads all tenants and tokens.
@@ -77,7 +80,7 @@ func Open(o Options) (*Keeper, error) {
 	}
 	k := &Keeper{
 		store: o.Store, log: o.Log, clock: o.Clock,
-		memory:    o.Memory.Open(memory.Options{Name: "tokens", Heap: true}),
+		memory:    o.Memory.Open(memory.Options{Name: "tenants and tokens", Heap: true}),
 		passwords: newPasswords(o.Memory),
 		tenants:   make(map[runtime.Tenant]*tenant),
 		tokens:    make(map[string]*state),
@@ -101,6 +104,7 @@ func Open(o Options) (*Keeper, error) {
 func (k *Keeper) load() error {
 	err := k.store.EachTenant(func(t runtime.TenantRecord) error {
 		if k.tenants[t.Name] == nil {
+			k.memory.Add(tenantBytes)
 			k.addTenant(t)
 		}
 		return nil
@@ -108,17 +112,22 @@ func (k *Keeper) load() error {
 	if err != nil {
 		return fmt.Errorf("read the tenants: %w", err)
 	}
+	loaded := map[*index]map[[32]byte]*credential{&k.secrets: {}, &k.logins: {}}
 	err = k.store.EachToken(func(t runtime.Token) error {
 		if t.Tenant != "" && k.tenants[t.Tenant] == nil {
 			k.log.Error("access: a token belongs to no tenant: it is ignored", "token", t.ID, "tenant", string(t.Tenant))
 			return nil
 		}
 		k.memory.Add(sizeOf(&t))
-		k.addToken(t)
+		s := k.link(t)
+		maps.Copy(loaded[k.indexOf(s)], s.credentials())
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("read the tokens: %w", err)
+	}
+	for all, credentials := range loaded {
+		all.setAll(credentials)
 	}
 	return nil
 }
@@ -177,17 +186,8 @@ func (k *Keeper) ownerOf(name runtime.Tenant) *tenant {
 // addToken adds a token in memory, in place of one with its id. What is valid before and after can be
 // used all the time.
 func (k *Keeper) addToken(t runtime.Token) {
-	owner := k.ownerOf(t.Tenant)
-	s := &state{token: t, bytes: sizeOf(&t), identity: t.Identity(owner.use)}
-	if !t.LastUsed.IsZero() {
-		s.used.Store(t.LastUsed.Unix())
-	}
 	old := k.tokens[t.ID]
-	if old != nil {
-		s.used.Store(old.used.Load())
-	}
-	k.tokens[t.ID], owner.tokens[t.Name] = s, s
-	k.ids, owner.ids = insert(k.ids, t.ID), insert(owner.ids, t.ID)
+	s := k.link(t)
 	all, valid := k.indexOf(s), s.credentials()
 	if t.HasPassword() {
 		k.revoke(all, loginHash(t.Login())) // another password has its results in the cache
@@ -202,6 +202,21 @@ func (k *Keeper) addToken(t runtime.Token) {
 			}
 		}
 	}
+}
+
+// link adds a token to its tenant, in place of one with its id, without its credentials.
+func (k *Keeper) link(t runtime.Token) *state {
+	owner := k.ownerOf(t.Tenant)
+	s := &state{token: t, bytes: sizeOf(&t), identity: t.Identity(owner.use)}
+	if !t.LastUsed.IsZero() {
+		s.used.Store(t.LastUsed.Unix())
+	}
+	if old := k.tokens[t.ID]; old != nil {
+		s.used.Store(old.used.Load())
+	}
+	k.tokens[t.ID], owner.tokens[t.Name] = s, s
+	k.ids, owner.ids = insert(k.ids, t.ID), insert(owner.ids, t.ID)
+	return s
 }
 
 // forget removes a token from memory. Nobody can use it from then on.

@@ -49,7 +49,7 @@ func (k *Keeper) awaken() {
 // CreateTenant creates a tenant.
 //
 // Errors: CodeInvalidArgument, CodeAlreadyExists, CodeTooLarge beyond [runtime.MaxTenants],
-// CodeUnavailable.
+// CodeTooBusy without memory for it, CodeUnavailable.
 func (k *Keeper) CreateTenant(name runtime.Tenant) (runtime.TenantRecord, error) {
 	if err := runtime.ValidateTenant(name); err != nil {
 		return runtime.TenantRecord{}, err
@@ -67,8 +67,12 @@ func (k *Keeper) CreateTenant(name runtime.Tenant) (runtime.TenantRecord, error)
 		return runtime.TenantRecord{}, runtime.Errorf(runtime.CodeTooLarge, "there are %d tenants, and no more are allowed", len(k.names)).
 			WithHint("delete tenants that are not used")
 	}
+	if !k.memory.TryTake(tenantBytes) {
+		return runtime.TenantRecord{}, k.memory.Refuse(tenantBytes)
+	}
 	t := runtime.TenantRecord{Name: name, Created: k.clock.Now().UTC()}
 	if err := k.store.PutTenant(t, nil); err != nil {
+		k.memory.Give(tenantBytes)
 		return runtime.TenantRecord{}, err
 	}
 	k.addTenant(t)
@@ -229,6 +233,7 @@ func (k *Keeper) deletePart(ctx context.Context, e Engine, t *tenant) (done bool
 		return false, err
 	}
 	delete(k.tenants, t.Name)
+	k.memory.Give(tenantBytes)
 	k.names = remove(k.names, string(t.Name))
 	k.log.Info("access: deleted a tenant with all that it owned", "tenant", string(t.Name))
 	return true, nil
