@@ -23,6 +23,8 @@ type Options struct {
 	// Admin is the SHA-256 of the token that is operator, and admin of the default tenant. Zero: there
 	// is none.
 	Admin [sha256.Size]byte
+	// Limits are those of tenants that have none of their own.
+	Limits runtime.TenantLimits
 	// Clock gives times and ids. Nil: one of the time of day.
 	Clock *runtime.Clock
 }
@@ -45,6 +47,8 @@ type Keeper struct {
 	secrets   index // by the SHA-256 of a secret
 	logins    index // by the SHA-256 of a login, see runtime.Token
 	passwords *passwords
+	defaults  runtime.TenantLimits
+	uses      sync.Map // of all tenants: runtime.Tenant to *runtime.TenantUse
 
 	mu      sync.Mutex // guards the fields below, and serialises changes; held while one is stored
 	tenants map[runtime.Tenant]*tenant
@@ -82,6 +86,7 @@ func Open(o Options) (*Keeper, error) {
 		store: o.Store, log: o.Log, clock: o.Clock,
 		memory:    o.Memory.Open(memory.Options{Name: "tenants and tokens", Heap: true}),
 		passwords: newPasswords(o.Memory),
+		defaults:  o.Limits,
 		tenants:   make(map[runtime.Tenant]*tenant),
 		tokens:    make(map[string]*state),
 		wake:      make(chan struct{}, 1),
@@ -92,7 +97,7 @@ func Open(o Options) (*Keeper, error) {
 	}
 	if o.Admin != ([sha256.Size]byte{}) {
 		k.secrets.set(o.Admin, newCredential(&state{identity: &runtime.Identity{
-			Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser, Scope: runtime.ScopeAdmin, Operator: true,
+			Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser, Scope: runtime.ScopeAdmin, Operator: true, Use: k.Use(runtime.DefaultTenant),
 		}}))
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -103,10 +108,13 @@ func Open(o Options) (*Keeper, error) {
 
 func (k *Keeper) load() error {
 	err := k.store.EachTenant(func(t runtime.TenantRecord) error {
-		if k.tenants[t.Name] == nil {
-			k.memory.Add(tenantBytes)
-			k.addTenant(t)
+		if known := k.tenants[t.Name]; known != nil { // the default one, which has limits
+			known.Limits = t.Limits
+			known.use.SetLimits(t.Limits.Effective(k.defaults))
+			return nil
 		}
+		k.memory.Add(tenantBytes)
+		k.addTenant(t)
 		return nil
 	})
 	if err != nil {
@@ -161,13 +169,11 @@ func (c *credential) identify(now time.Time) (*runtime.Identity, error) {
 
 // addTenant adds a tenant in memory.
 func (k *Keeper) addTenant(t runtime.TenantRecord) *tenant {
-	added := &tenant{TenantRecord: t, tokens: make(map[string]*state)}
-	if t.Name != runtime.DefaultTenant {
-		added.use = new(runtime.TenantUse)
-		if t.Deleting {
-			added.use.Close()
-		}
+	added := &tenant{TenantRecord: t, tokens: make(map[string]*state), use: runtime.NewTenantUse(t.Limits.Effective(k.defaults))}
+	if t.Deleting {
+		added.use.Close()
 	}
+	k.uses.Store(t.Name, added.use)
 	k.tenants[t.Name] = added
 	k.names = insert(k.names, string(t.Name))
 	return added

@@ -59,16 +59,16 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	if r.Retries != nil {
 		retries = *r.Retries
 	}
-	o := &dispatch.Origin{Tenant: r.Tenant, FunctionID: p.FunctionID, Function: r.Function, Version: p.Version, Caller: r.Caller}
+	o := &dispatch.Origin{Tenant: r.Tenant, Use: e.useOf(r.Tenant), FunctionID: p.FunctionID, Function: r.Function, Version: p.Version, Caller: r.Caller}
 	err = e.admission.Possible(p.Limits.Reservation())
 	e.current.release(version)
 	if err != nil {
 		return runtime.Acceptance{}, err
 	}
-	if err := e.background.Reserve(len(r.Args), nil); err != nil {
+	if err := e.background.Reserve(len(r.Args), nil, o.Use); err != nil {
 		return runtime.Acceptance{}, err
 	}
-	defer e.background.Unreserve(len(r.Args))
+	defer e.background.Unreserve(len(r.Args), o.Use)
 
 	created, fresh := e.clock.Stamps(len(r.Args))
 	batch := make([]runtime.Accepted, len(r.Args))
