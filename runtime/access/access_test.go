@@ -225,6 +225,43 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestLimitsAreDurable checks which limits a tenant has, before and after a restart and a change that is
+// not stored, and that other tenants keep theirs.
+func TestLimitsAreDurable(t *testing.T) {
+	s := newStore()
+	o := access.Options{Store: s, Limits: runtime.TenantLimits{Runs: 5, Queued: 50}}
+	k := open(t, o)
+	create(t, k, runtime.TokenSpec{Tenant: "a", Name: "t", Scope: runtime.ScopeRead})
+	create(t, k, runtime.TokenSpec{Tenant: "b", Name: "t", Scope: runtime.ScopeRead})
+	runs, rate, none, wrong := 7, 10, 0, runtime.MaxTenantLimit+1
+	for _, name := range []runtime.Tenant{"a", runtime.DefaultTenant} {
+		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{Runs: &runs, Queued: &runs}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{RequestsPerSecond: &rate, Queued: &none}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &wrong})
+	wantCode(t, err, runtime.CodeInvalidArgument)
+	_, err = k.UpdateTenant("none", runtime.TenantLimitsChange{Runs: &runs})
+	wantCode(t, err, runtime.CodeNotFound)
+	_, err = k.UpdateTenant("", runtime.TenantLimitsChange{Runs: &runs})
+	wantCode(t, err, runtime.CodeNotFound)
+	s.fail(runtime.Errorf(runtime.CodeUnavailable, "the disk is full"))
+	_, err = k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &none})
+	wantCode(t, err, runtime.CodeUnavailable)
+	s.fail(nil)
+	for when, k := range map[string]*access.Keeper{"before": k, "after": open(t, o)} {
+		changed := runtime.TenantLimits{RequestsPerSecond: 10, RequestBurst: 10, Runs: 7, Queued: 50}
+		for name, want := range map[runtime.Tenant]runtime.TenantLimits{"a": changed, runtime.DefaultTenant: changed, "b": o.Limits} {
+			if u, err := k.Usage(name); err != nil || u.Limits != want {
+				t.Errorf("%s: %s has %+v, %v", when, name, u.Limits, err)
+			}
+		}
+	}
+}
+
 // TestTokensAreCounted checks that the memory of tokens is part of the budget, and given back.
 func TestTokensAreCounted(t *testing.T) {
 	b := memory.New(4*runtime.MiB, nil)

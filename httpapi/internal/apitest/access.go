@@ -55,8 +55,8 @@ func (a accessCalls) UpdateTenant(runtime.Tenant, runtime.TenantLimitsChange) (r
 	return a.tenant()
 }
 
-func (a accessCalls) Usage(runtime.Tenant) (runtime.TenantUsage, error) {
-	return runtime.TenantUsage{Requests: 1, Limits: runtime.TenantLimits{Runs: 10}}, a.called(nil)
+func (a accessCalls) Usage(name runtime.Tenant) (runtime.TenantUsage, error) {
+	return runtime.TenantUsage{Requests: 1, Limits: runtime.TenantLimits{Runs: 10}}, a.called(&runtime.Identity{Tenant: name})
 }
 
 func (a accessCalls) DeleteTenant(context.Context, runtime.Tenant, bool) (runtime.TenantRecord, error) {
