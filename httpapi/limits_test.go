@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // limit changes limits of a tenant, as the operator.
@@ -58,7 +59,11 @@ func TestLimitsOfTenants(t *testing.T) {
 	s := apitest.StartJobs(t, nil)
 	a, b := newTenant(t, s, "tenant-a"), newTenant(t, s, "tenant-b")
 	for _, n := range []tenantOf{a, b} {
-		n.ok(t, "PUT", "/v1/functions", `{"name":"f","code":"def main(args, context): pass"}`, nil)
+		if _, err := s.Engine.CreateFunction(t.Context(), runtime.FunctionSpec{
+			Tenant: runtime.Tenant(n.name), Name: "f", Source: []byte("def main(args, context): pass\n"), Limits: runtime.Limits{Memory: runtime.MinMemory, Tmp: runtime.MiB},
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	const atGate = `{"do":"gate"}`
 	submit := func(n tenantOf) func() apitest.Answer {
@@ -68,43 +73,41 @@ func TestLimitsOfTenants(t *testing.T) {
 		return func() apitest.Answer { return n.do(t, "POST", "/v1/sync/functions/f/rpc", atGate, nil) }
 	}
 
-	// Executions in the background: two run, six may wait.
-	limit(t, s, "tenant-a", `{"runs":2,"queued":6}`)
-	refused(t, answers(4, submit(a)), "nothing")
-	a.awaitUsage(t, 2, 2)
-	if n := refused(t, answers(20, submit(a)), "may have 6"); n != 16 {
-		t.Errorf("%d of 20 executions were refused, want 16", n)
+	// Executions in the background: one runs, two may wait.
+	limit(t, s, "tenant-a", `{"runs":1,"queued":2}`)
+	refused(t, answers(2, submit(a)), "nothing")
+	a.awaitUsage(t, 1, 1)
+	if n := refused(t, answers(20, submit(a)), "may have 2"); n != 19 {
+		t.Errorf("%d of 20 executions were refused, want 19", n)
 	}
 	bulk := func(n int) apitest.Answer {
 		return a.do(t, "POST", "/v1/functions/f/bulk_rpc", "["+strings.Repeat("{},", n-1)+"{}]", nil)
 	}
-	if r := bulk(7); r.Status != 413 || r.Header.Get("Retry-After") != "" {
+	if r := bulk(3); r.Status != 413 || r.Header.Get("Retry-After") != "" {
 		t.Errorf("%d %v %s", r.Status, r.Header, r.Body)
 	}
-	a.awaitUsage(t, 2, 6)
+	a.awaitUsage(t, 1, 2)
 
 	// Runs whose callers wait.
-	if n := refused(t, answers(8, run(a)), "as it may have at once: 2"); n != 8 {
+	if n := refused(t, answers(8, run(a)), "as it may have at once: 1"); n != 8 {
 		t.Errorf("%d of 8 runs were refused", n)
 	}
 
 	// The neighbour notices nothing.
-	refused(t, answers(4, submit(b)), "nothing")
-	b.awaitUsage(t, 4, 0)
+	refused(t, answers(2, submit(b)), "nothing")
+	b.awaitUsage(t, 2, 0)
 	ended := make(chan []apitest.Answer)
-	go func() { ended <- answers(4, run(b)) }()
-	b.awaitUsage(t, 8, 0)
+	go func() { ended <- answers(1, run(b)) }()
+	b.awaitUsage(t, 3, 0)
 
 	// What waits starts when the limit is raised.
-	limit(t, s, "tenant-a", `{"runs":5}`)
-	a.awaitUsage(t, 5, 3)
+	limit(t, s, "tenant-a", `{"runs":2}`)
+	a.awaitUsage(t, 2, 1)
 	limit(t, s, "tenant-a", `{"runs":null}`)
-	a.awaitUsage(t, 8, 0)
+	a.awaitUsage(t, 3, 0)
 	limit(t, s, "tenant-a", `{"runs":1}`)
-	if n := refused(t, answers(2, submit(a)), "nothing"); n != 0 {
-		t.Error("executions were not queued")
-	}
-	a.awaitUsage(t, 8, 2)
+	refused(t, answers(1, submit(a)), "nothing")
+	a.awaitUsage(t, 3, 1)
 	close(s.Sandbox.Gate)
 	refused(t, <-ended, "nothing")
 	a.awaitUsage(t, 0, 0)
