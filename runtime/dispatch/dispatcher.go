@@ -168,20 +168,25 @@ func (d *Dispatcher) account() {
 	}
 }
 
-// Unreserve returns reserved places.
-func (d *Dispatcher) Unreserve(n int, use *runtime.TenantUse) {
-	use.Queue(-n)
+// Unreserve returns n reserved places, of which added were used by AddReserved.
+func (d *Dispatcher) Unreserve(n, added int, use *runtime.TenantUse) {
+	use.Queue(added - n)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.plan.reserved -= n
 	d.account()
 }
 
-// Add queues runs that the store holds as queued.
-func (d *Dispatcher) Add(runs []*QueuedRun) {
+// Add queues runs that the store holds as queued, of a process before.
+func (d *Dispatcher) Add(runs []*QueuedRun) { d.add(runs, d.plan.put) }
+
+// AddReserved queues runs that the store holds as queued, and for which places are reserved.
+func (d *Dispatcher) AddReserved(runs []*QueuedRun) { d.add(runs, d.plan.putReserved) }
+
+func (d *Dispatcher) add(runs []*QueuedRun, put func(*QueuedRun)) {
 	d.mu.Lock()
 	for _, r := range runs {
-		d.plan.put(r)
+		put(r)
 	}
 	d.account()
 	enough := d.plan.enough()

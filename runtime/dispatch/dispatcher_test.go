@@ -122,7 +122,7 @@ func (r *rig) submit(n, retries int) (ids []string) {
 	if err := r.Reserve(n, nil, nil); err != nil {
 		r.t.Fatal(err)
 	}
-	defer r.Unreserve(n, nil)
+	defer r.Unreserve(n, 0, nil)
 	batch := make([]runtime.Accepted, n)
 	for i := range batch {
 		r.next++
@@ -288,11 +288,11 @@ func TestBacklogIsBounded(t *testing.T) {
 	if err := r.Reserve(1, nil, nil); runtime.CodeOf(err) != runtime.CodeTooBusy {
 		t.Errorf("beyond the bound: %v", err)
 	}
-	r.Unreserve(100, nil)
+	r.Unreserve(100, 0, nil)
 	if err := r.Reserve(1, nil, nil); err != nil {
 		t.Error(err)
 	}
-	r.Unreserve(1, nil)
+	r.Unreserve(1, 0, nil)
 }
 
 // TestBacklogIsPartOfTheBudget checks that queued runs take their memory from the budget until their
@@ -304,7 +304,7 @@ func TestBacklogIsPartOfTheBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	reserved := r.memory.Used()
-	r.Unreserve(10, nil)
+	r.Unreserve(10, 0, nil)
 	if reserved == 0 || r.memory.Used() != 0 {
 		t.Errorf("%d bytes are used for 10 places, and %d for none", reserved, r.memory.Used())
 	}
@@ -314,7 +314,7 @@ func TestBacklogIsPartOfTheBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.AddGroup(group)
-	r.Unreserve(1, nil)
+	r.Unreserve(1, 0, nil)
 	if used := r.memory.Used(); used < 10_000 || used > 12_000 {
 		t.Errorf("%d bytes are used for a job with an environment of 10,000", used)
 	}

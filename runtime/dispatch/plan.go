@@ -87,6 +87,11 @@ func (p *plan) enough() bool { return p.ahead > p.target/2 }
 // put queues a run.
 func (p *plan) put(r *QueuedRun) {
 	r.Use.Queue(1)
+	p.putReserved(r)
+}
+
+// putReserved queues a run that its tenant's use counts already.
+func (p *plan) putReserved(r *QueuedRun) {
 	if r.notBefore != 0 {
 		heap.Push(&p.delayed, r)
 		return

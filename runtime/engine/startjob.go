@@ -84,7 +84,8 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	if err := e.background.Reserve(len(r.Tasks), group, use); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
-	defer e.background.Unreserve(len(r.Tasks), use)
+	added := 0
+	defer func() { e.background.Unreserve(len(r.Tasks), added, use) }()
 	o := &dispatch.Origin{Tenant: x.Tenant, Use: use, FunctionID: x.FunctionID, Function: x.Function, Version: p.Version, Caller: x.TaskCaller(), Job: group}
 	tasks := x.Tasks(p.Version, r.Tasks)
 	var tick *runtime.Tick
@@ -102,7 +103,8 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	for i := range tasks {
 		runs[i] = dispatch.NewQueuedRun(o, &tasks[i].Execution)
 	}
-	e.background.Add(runs)
+	e.background.AddReserved(runs)
+	added = len(runs)
 	return runtime.JobAcceptance{Execution: x}, nil
 }
 

@@ -68,7 +68,8 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	if err := e.background.Reserve(len(r.Args), nil, o.Use); err != nil {
 		return runtime.Acceptance{}, err
 	}
-	defer e.background.Unreserve(len(r.Args), o.Use)
+	added := 0
+	defer func() { e.background.Unreserve(len(r.Args), added, o.Use) }()
 
 	created, fresh := e.clock.Stamps(len(r.Args))
 	batch := make([]runtime.Accepted, len(r.Args))
@@ -87,7 +88,8 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 		for i := range batch {
 			runs[i] = dispatch.NewQueuedRun(o, &batch[i].Execution)
 		}
-		e.background.Add(runs)
+		e.background.AddReserved(runs)
+		added = len(runs)
 	}
 	return runtime.Acceptance{IDs: ids, Replayed: replayed}, nil
 }
