@@ -92,8 +92,21 @@ func TestLimitsOfTenants(t *testing.T) {
 	if n := refused(t, answers(8, run(a)), "as it may have at once: 1"); n != 8 {
 		t.Errorf("%d of 8 runs were refused", n)
 	}
+	now := func(n tenantOf) apitest.Answer {
+		return n.do(t, "POST", "/v0/jobs/j/executions", `{"allowQueue":false,"tasks":[{}]}`, nil)
+	}
+	for _, n := range []tenantOf{a, b} {
+		n.ok(t, "POST", "/v0/jobs", `{"metadata":{"name":"j"},"spec":{"function":"f"}}`, nil)
+	}
+	if n := refused(t, []apitest.Answer{now(a)}, "as it may have at once: 1"); n != 1 {
+		t.Error("a job that must start now was not refused")
+	}
 
 	// The neighbour notices nothing.
+	if n := refused(t, []apitest.Answer{now(b)}, "nothing"); n != 0 {
+		t.Error("the job of the neighbour was refused")
+	}
+	b.awaitUsage(t, 0, 0)
 	refused(t, answers(2, submit(b)), "nothing")
 	b.awaitUsage(t, 2, 0)
 	ended := make(chan []apitest.Answer)
